@@ -1,0 +1,139 @@
+/** Who may import whom. Imports go downward only; each layer names the packages it may use. */
+import { isBuiltin } from 'node:module';
+import { posix } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { isScript, lineAt, projectFiles, textOf, withoutComments } from './source.ts';
+
+const ACTORS = ['events/', 'actors/', 'xstate'];
+const SIM = [...ACTORS, 'sim/', 'rxjs', 'zod'];
+const REPLAY = ['events/', 'actors/', 'sim/', 'replay/', '@noble/hashes', 'rxjs'];
+const TIMELINE = ['events/', 'actors/', 'sim/', 'replay/', 'timeline/', 'rxjs'];
+
+/** What the files under a path may import: folders end in a slash, all else names a package. The longest path that fits decides. */
+const ALLOWED: Readonly<Record<string, readonly string[]>> = {
+  'events/': ['events/'],
+  'actors/': ACTORS,
+  'sim/': SIM,
+  'sim/prng.ts': [...SIM, 'nanoid'],
+  'sim/scenario/': [...SIM, 'yaml'],
+  'replay/': [...REPLAY, 'node:fs', 'node:path'],
+  'replay/codec': [...REPLAY, '@msgpack/msgpack'],
+  'replay/fold': REPLAY,
+  'timeline/': TIMELINE,
+  'timeline/serve/': [...TIMELINE, 'hono', '@hono/node-server', 'node:fs', 'node:http', 'node:net', 'node:path', 'node:stream'],
+  'timeline/dashboard/': ['events/', 'timeline/dashboard/'],
+  'cli/': [...TIMELINE, 'cli/', 'node:', '@hono/node-server', '@noble/hashes', 'commander', 'hono', 'xstate', 'yaml', 'zod'],
+};
+
+/** Readers of a journal run where there is no Node, so neither they nor what they stand on may import from it. */
+const WITHOUT_NODE = /^replay\/(?:codec|fold)[^/]*\.ts$/;
+
+/** A scan that sees fewer files or imports than this is broken, and would pass whatever they say. */
+const SEEN_MIN = 20;
+
+interface Import {
+  readonly from: string;
+  readonly line: number;
+  readonly to: string;
+}
+
+function importsOf(file: string, text: string): Import[] {
+  const code = withoutComments(text);
+  return [...code.matchAll(/\b(?:from|import|require)\b\s*\(?\s*(['"`])([^'"`\n]+)\1/g)].map((match) => {
+    const name = match[2]!;
+    const to = name.startsWith('.')
+      ? posix.join(posix.dirname(file), name)
+      : isBuiltin(name) && !name.startsWith('node:')
+        ? `node:${name}`
+        : name;
+    return { from: file, line: lineAt(code, match.index), to };
+  });
+}
+
+function layerOf(file: string): string | undefined {
+  const fitting = Object.keys(ALLOWED).filter((path) => file.startsWith(path));
+  return fitting.sort((a, b) => b.length - a.length)[0];
+}
+
+const reaches = (allowed: string, to: string): boolean =>
+  /[/:]$/.test(allowed) ? to.startsWith(allowed) : to === allowed || to.startsWith(`${allowed}/`);
+
+function wrongImports(file: string, text: string): string[] {
+  const layer = layerOf(file);
+  if (layer === undefined) return [];
+  const wrong = importsOf(file, text).filter(({ to }) => !ALLOWED[layer]!.some((allowed) => reaches(allowed, to)));
+  return wrong.map(({ line, to }) => `${file}:${line} imports ${to}; ${layer} may import ${ALLOWED[layer]!.join(', ')}`);
+}
+
+/** Follows imports inside the repository from `roots` and names each that ends in Node, with the way there. */
+function waysToNode(roots: readonly string[], importsIn: (file: string) => readonly Import[]): string[] {
+  const ways = new Map(roots.map((root) => [root, root]));
+  const found: string[] = [];
+  for (const [file, way] of ways) {
+    for (const { line, to } of importsIn(file)) {
+      if (to.startsWith('node:')) found.push(`${way}:${line} -> ${to}; ${roots.join(', ')} must run without Node`);
+      else if (to.endsWith('.ts') && !ways.has(to)) ways.set(to, `${way}:${line} -> ${to}`);
+    }
+  }
+  return found;
+}
+
+const files = projectFiles().filter((file) => isScript(file) && layerOf(file) !== undefined);
+const importsIn = (file: string): Import[] => importsOf(file, textOf(file));
+
+describe('layers', () => {
+  it('sees the sources and their imports', () => {
+    expect(files.length).toBeGreaterThanOrEqual(SEEN_MIN);
+    expect(files.flatMap(importsIn).length).toBeGreaterThanOrEqual(SEEN_MIN);
+  });
+
+  it('lets imports go downward only', () => {
+    expect(files.flatMap((file) => wrongImports(file, textOf(file)))).toEqual([]);
+  });
+
+  it('keeps Node out of whatever reads a journal', () => {
+    const readers = files.filter((file) => WITHOUT_NODE.test(file));
+    if (files.some((file) => file.startsWith('replay/'))) expect(readers).not.toEqual([]);
+    expect(waysToNode(readers, importsIn)).toEqual([]);
+  });
+});
+
+describe('the check of the layers', () => {
+  it.each([
+    ['actors/pcpu.ts', "import { step } from '../sim/step.ts';"],
+    ['actors/pcpu.ts', "export type { Step } from '../sim/step.ts';"],
+    ['events/rmp.ts', "import { z } from 'zod';"],
+    ['sim/world.ts', "const { parse } = await import('yaml');"],
+    ['sim/world.ts', "import 'fs';"],
+    ['sim/world.ts', "import {\n  a,\n} from '../replay/reader.ts';"],
+    ['sim/engine/memo.ts', "import { customRandom } from 'nanoid';"],
+    ['replay/writer.ts', "import { encode } from '@msgpack/msgpack';"],
+    ['replay/codec-records.ts', "import { openSync } from 'node:fs';"],
+    ['timeline/project.ts', "import { Hono } from 'hono';"],
+    ['timeline/dashboard/page.ts', "import { read } from '../../replay/reader.ts';"],
+    ['cli/main.ts', "import { world } from '../test/sim/worlds.ts';"],
+    ['actors/pcpu.ts', "import { graph } from 'xstate-graph';"],
+  ])('refuses in %s: %s', (file, text) => {
+    expect(wrongImports(file, text)).toHaveLength(1);
+  });
+
+  it.each([
+    ['actors/paths/rmpupdate.ts', "import { setup } from 'xstate';\nimport type { Pfn } from '../../events/address.ts';"],
+    ['sim/scenario/load.ts', "import { parse } from 'yaml';"],
+    ['sim/prng.ts', "import { customRandom } from 'nanoid';"],
+    ['replay/writer.ts', "import { open } from 'node:fs/promises';\nimport { sha256 } from '@noble/hashes/sha2.js';"],
+    ['actors/pcpu.ts', "// import { step } from '../sim/step.ts';"],
+    ['cli/main.ts', "import { parseArgs } from 'node:util';"],
+  ])('accepts in %s: %s', (file, text) => {
+    expect(wrongImports(file, text)).toEqual([]);
+  });
+
+  it('names the way from a reader of journals to Node', () => {
+    const texts: Record<string, string> = {
+      'replay/codec.ts': "import { crc } from './crc.ts';",
+      'replay/crc.ts': "\nimport { crc32 } from 'node:zlib';",
+    };
+    const ways = waysToNode(['replay/codec.ts'], (file) => importsOf(file, texts[file]!));
+    expect(ways).toEqual(['replay/codec.ts:1 -> replay/crc.ts:2 -> node:zlib; replay/codec.ts must run without Node']);
+  });
+});

@@ -1,0 +1,94 @@
+/** The files of the project as the house rules see them: listed by git, with comments and strings told apart from code. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+
+/** Every file that is or may become tracked, relative to the root, with forward slashes. */
+export function projectFiles(): string[] {
+  const listed = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: ROOT, encoding: 'utf8' });
+  return [...new Set(listed.split('\0'))].filter((file) => file !== '' && existsSync(join(ROOT, file))).sort();
+}
+
+export const isScript = (file: string): boolean => /\.(?:ts|mts|js|mjs)$/.test(file);
+
+export const textOf = (file: string): string => readFileSync(join(ROOT, file), 'utf8');
+
+/** The 1-based line of an offset. */
+export const lineAt = (text: string, offset: number): number => text.slice(0, offset).split('\n').length;
+
+/** The text with its comments blanked; offsets and lines stay. */
+export const withoutComments = (text: string): string => blank(text, ['comment']);
+
+/** The text with its comments, strings and regular expressions blanked; offsets and lines stay. */
+export const codeOf = (text: string): string => blank(text, ['comment', 'literal']);
+
+interface Span {
+  readonly kind: 'comment' | 'literal';
+  readonly from: number;
+  readonly to: number;
+}
+
+function blank(text: string, kinds: readonly Span['kind'][]): string {
+  let blanked = '';
+  let at = 0;
+  for (const { from, to } of spansOf(text).filter(({ kind }) => kinds.includes(kind))) {
+    blanked += text.slice(at, from) + text.slice(from, to).replace(/[^\n]/g, ' ');
+    at = to;
+  }
+  return blanked + text.slice(at);
+}
+
+const COMMENT = /\/\/[^\n]*|\/\*[\s\S]*?\*\//y;
+const QUOTED = /'(?:\\[\s\S]|[^'\\\n])*'|"(?:\\[\s\S]|[^"\\\n])*"/y;
+const REGEXP = /\/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n[])+\/[a-z]*/y;
+/** A piece of a template: from its backtick, or the brace that closes a substitution, to the next of either. */
+const TEMPLATE = /[`}](?:\\[\s\S]|\$(?!\{)|[^\\`$])*(?:`|\$\{)/y;
+/** A slash after one of these starts a regular expression, after anything else it divides. */
+const BEFORE_REGEXP = /(?:^|[(,=:[!&|?{;+\-*%<>~^]|\b(?:return|typeof|case|of|in))\s*$/;
+
+function spansOf(text: string): Span[] {
+  const spans: Span[] = [];
+  /** For each template that is open: how many braces its substitution has opened. */
+  const substitutions: number[] = [];
+  let at = 0;
+  const take = (pattern: RegExp, kind: Span['kind']): boolean => {
+    pattern.lastIndex = at;
+    const found = pattern.exec(text)?.[0];
+    if (found === undefined) return false;
+    spans.push({ kind, from: at, to: at + found.length });
+    at += found.length;
+    return true;
+  };
+  const takeTemplate = (): void => {
+    if (!take(TEMPLATE, 'literal')) at += 1;
+    else if (text[at - 1] === '{') substitutions.push(0);
+  };
+  while (at < text.length) {
+    const char = text[at];
+    if (char === '/' && take(COMMENT, 'comment')) continue;
+    if (char === '/' && BEFORE_REGEXP.test(lineOrBefore(text, spans, at)) && take(REGEXP, 'literal')) continue;
+    if ((char === "'" || char === '"') && take(QUOTED, 'literal')) continue;
+    const depth = substitutions.at(-1);
+    if (char === '`') takeTemplate();
+    else if (char === '}' && depth === 0) {
+      substitutions.pop();
+      takeTemplate();
+    } else {
+      if (depth !== undefined && char === '{') substitutions[substitutions.length - 1] = depth + 1;
+      if (depth !== undefined && char === '}') substitutions[substitutions.length - 1] = depth - 1;
+      at += 1;
+    }
+  }
+  return spans;
+}
+
+/** What stands before an offset on its line, or after the last comment or literal: enough to tell what a slash means. */
+function lineOrBefore(text: string, spans: readonly Span[], at: number): string {
+  const last = spans.at(-1);
+  const from = Math.max(text.lastIndexOf('\n', at - 1) + 1, last?.to ?? 0);
+  const before = text.slice(from, at);
+  return last?.kind === 'literal' && last.to === from ? `x${before}` : before;
+}
