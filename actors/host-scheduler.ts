@@ -1,0 +1,100 @@
+/**
+ * The host scheduler's run queues: who is queued where, who sleeps. Queues are sets: which of several runnable tasks runs next is
+ * the chooser's to say, so that no verdict hangs on a queueing order.
+ *
+ * Left out: priorities, load balancing of a running task by the stopper.
+ *
+ * @see kernel kernel/sched/core.c, try_to_wake_up(), set_task_cpu()
+ */
+import { assign, enqueueActions, setup } from 'xstate';
+import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../events/event.ts';
+import type { SchedulerEvent } from '../events/sched.ts';
+
+export interface SchedulerInput {
+  readonly cpus: readonly ActorId[];
+  /** Threads runnable at the start, by CPU. */
+  readonly queued: Readonly<Record<ActorId, readonly ActorId[]>>;
+}
+
+export interface SchedulerContext {
+  readonly cpus: readonly ActorId[];
+  /** Sorted thread ids by CPU. */
+  readonly rq: Readonly<Record<ActorId, readonly ActorId[]>>;
+  /** Where each sleeping thread ran last. */
+  readonly asleep: Readonly<Record<ActorId, ActorId>>;
+  /** Woken before it slept: it goes back to the queue at once. */
+  readonly wokenEarly: readonly ActorId[];
+}
+
+const sorted = (threads: readonly ActorId[], thread: ActorId) => [...threads, thread].sort();
+const without = (threads: readonly ActorId[], thread: ActorId) => threads.filter((other) => other !== thread);
+const waiting = (cpu: ActorId, threads: readonly ActorId[]) => outgoing(cpu, { type: 'rq.waiting', threads });
+
+export const hostSchedulerMachine = setup({
+  types: { context: {} as SchedulerContext, events: {} as Stamped<SchedulerEvent>, emitted: {} as Outgoing, input: {} as SchedulerInput },
+  guards: {
+    isQueuedElsewhere: ({ context: c, event }) =>
+      event.type === 'migrate' && c.cpus.some((cpu) => cpu !== event.to && c.rq[cpu]!.includes(event.thread)),
+    isAsleep: ({ context: c, event }) => event.type === 'sched.wake' && c.asleep[event.thread] !== undefined,
+    isWokenEarly: ({ context: c, event }) => event.type === 'rq.sleep' && c.wokenEarly.includes(event.thread),
+  },
+  actions: {
+    take: enqueueActions(({ context: c, event, enqueue }) => {
+      if (event.type !== 'rq.take') return;
+      const cpu = sender(event);
+      const rest = without(c.rq[cpu]!, event.thread);
+      enqueue.assign({ rq: { ...c.rq, [cpu]: rest } });
+      enqueue.emit(waiting(cpu, rest));
+    }),
+    put: enqueueActions(({ context: c, event, enqueue }) => {
+      if (event.type !== 'rq.put' && event.type !== 'rq.sleep') return;
+      const cpu = sender(event);
+      const queue = sorted(c.rq[cpu]!, event.thread);
+      enqueue.assign({
+        rq: { ...c.rq, [cpu]: queue },
+        wokenEarly: event.type === 'rq.sleep' ? without(c.wokenEarly, event.thread) : c.wokenEarly,
+      });
+      enqueue.emit(waiting(cpu, queue));
+    }),
+    sleep: assign(({ context: c, event }) => (event.type === 'rq.sleep' ? { asleep: { ...c.asleep, [event.thread]: sender(event) } } : {})),
+    wake: enqueueActions(({ context: c, event, enqueue }) => {
+      if (event.type !== 'sched.wake') return;
+      const { [event.thread]: cpu, ...asleep } = c.asleep;
+      const queue = sorted(c.rq[cpu!]!, event.thread);
+      enqueue.assign({ asleep, rq: { ...c.rq, [cpu!]: queue } });
+      enqueue.emit(waiting(cpu!, queue));
+    }),
+    wakeEarly: assign(({ context: c, event }) =>
+      event.type === 'sched.wake' ? { wokenEarly: sorted(without(c.wokenEarly, event.thread), event.thread) } : {},
+    ),
+    move: enqueueActions(({ context: c, event, enqueue }) => {
+      if (event.type !== 'migrate') return;
+      const from = c.cpus.find((cpu) => c.rq[cpu]!.includes(event.thread))!;
+      const left = without(c.rq[from]!, event.thread);
+      const joined = sorted(c.rq[event.to]!, event.thread);
+      enqueue.assign({ rq: { ...c.rq, [from]: left, [event.to]: joined } });
+      enqueue.emit(waiting(from, left));
+      enqueue.emit(waiting(event.to, joined));
+    }),
+  },
+}).createMachine({
+  id: 'hostScheduler',
+  context: ({ input }) => ({ cpus: input.cpus, rq: input.queued, asleep: {}, wokenEarly: [] }),
+  initial: 'up',
+  states: {
+    up: {
+      tags: 'rest',
+      meta: {
+        offers: (c: SchedulerContext) =>
+          c.cpus.flatMap((from) => c.rq[from]!.flatMap((thread) => without(c.cpus, from).map((to) => ({ type: 'migrate', thread, to })))),
+      },
+      on: {
+        'rq.take': { actions: 'take' },
+        'rq.put': { actions: 'put' },
+        'rq.sleep': [{ guard: 'isWokenEarly', actions: 'put' }, { actions: 'sleep' }],
+        'sched.wake': [{ guard: 'isAsleep', actions: 'wake' }, { actions: 'wakeEarly' }],
+        migrate: { guard: 'isQueuedElsewhere', actions: 'move' },
+      },
+    },
+  },
+});

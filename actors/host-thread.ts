@@ -1,0 +1,50 @@
+/**
+ * A thread of a host process: its program, the kernel functions its system calls walk, and what the context switch does to it.
+ *
+ * Two regions that share no event: `code` is the thread's own program counter, `notify` the preempt notifiers. A preempted function
+ * keeps its place in `code` while `notify` runs.
+ */
+import { setup } from 'xstate';
+import type { ActorId, Outgoing, Stamped } from '../events/event.ts';
+import type { ThreadEvent } from '../events/index.ts';
+import { type HostEnv, type HostLocals, type HostThread, toCpu } from './paths/env.ts';
+import { expand } from './paths/expand.ts';
+import { USER_MODE } from './paths/path.ts';
+import { threadPath } from './paths/program.ts';
+import { notifyRegion } from './switchable.ts';
+
+export interface HostThreadInput {
+  readonly process: ActorId;
+  readonly program: number;
+  readonly loops: ActorId | null;
+}
+
+/** The machine of all host threads of one scenario: its options choose among the paths. */
+export function hostThreadMachine(env: HostEnv) {
+  const code = expand<HostThread, HostLocals, ThreadEvent>(threadPath(env), {
+    root: 'hostThread.code',
+    frame: 'code',
+    stepEvent: 'step',
+    from: USER_MODE,
+    announce: (t, letter) => toCpu(t, { type: 'cpu.context', letter }),
+  });
+  return setup({
+    types: { context: {} as HostThread, events: {} as Stamped<ThreadEvent>, emitted: {} as Outgoing, input: {} as HostThreadInput },
+  }).createMachine({
+    id: 'hostThread',
+    type: 'parallel',
+    context: ({ input }) => ({
+      process: input.process,
+      program: input.program,
+      loops: input.loops,
+      pc: 0,
+      cpu: null,
+      letter: 'U',
+      notifier: null,
+      signal: null,
+      asking: null,
+      frames: { code: {}, notify: {} },
+    }),
+    states: { code: { initial: code.initial, states: code.states }, notify: notifyRegion('hostThread') },
+  });
+}

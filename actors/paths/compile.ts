@@ -1,0 +1,207 @@
+/** The first half of expanding a path: items become a graph of steps whose edges say what runs on the way to the next step. */
+
+import type { Letter } from '../../events/event.ts';
+import { type Flow, type Item, letterOf, otherwise, type Path, type Source, type Step, type StepSpec } from './path.ts';
+
+type AnyEvent = { readonly type: string };
+
+/** What happens between two steps: locals bound or cleared, and conditions that decide whether this route is taken. */
+export type Op<T, L> = { readonly local: (walker: T, locals: L) => Partial<L> } | { readonly test: (walker: T, locals: L) => boolean };
+
+/** One way from a step to the next. Routes are tried in order; the last one always holds. */
+export interface Route<T, L> {
+  readonly ops: readonly Op<T, L>[];
+  readonly target: string;
+}
+
+export interface Edge<T, L> {
+  readonly on: string;
+  /** Takes the locals out of an answer. */
+  readonly take?: (event: never, walker: T, locals: L) => Partial<L>;
+  /** Whether the step's own effects happen on this edge. */
+  readonly acts: boolean;
+  /** Whether it is the answer to what the step asked. */
+  readonly asked: boolean;
+  /** Empty: the step asks and stays where it is. */
+  readonly routes: readonly Route<T, L>[];
+}
+
+export interface GraphNode<T, L, E extends AnyEvent> extends Source {
+  readonly id: string;
+  readonly spec: StepSpec<T, L, E>;
+  readonly edges: readonly Edge<T, L>[];
+  readonly requires: boolean;
+  readonly stops: boolean;
+  letter: Letter | null;
+  flow: Flow | null;
+}
+
+export interface Graph<T, L, E extends AnyEvent> {
+  readonly nodes: ReadonlyMap<string, GraphNode<T, L, E>>;
+  readonly entry: readonly Route<T, L>[];
+}
+
+/** A path cannot be expanded: two steps of one name, contexts that disagree, sleeping in atomic, an unbalanced count. */
+export class PathError extends Error {
+  override readonly name = 'PathError';
+}
+
+interface Scope<T, L> extends Source {
+  readonly prefix: string;
+  /** Where the items after these continue. */
+  readonly next: readonly Route<T, L>[];
+  readonly loopExit: readonly Route<T, L>[] | null;
+  readonly pathExit: readonly Route<T, L>[];
+  readonly requires: boolean;
+}
+
+const under = (prefix: string, name: string) => (prefix ? `${prefix}.${name}` : name);
+const after = <T, L>(ops: readonly Op<T, L>[], routes: readonly Route<T, L>[]): Route<T, L>[] =>
+  routes.map((route) => ({ ops: [...ops, ...route.ops], target: route.target }));
+const clearing = <T, L>(locals: readonly string[]): Op<T, L>[] =>
+  locals.length ? [{ local: () => Object.fromEntries(locals.map((name) => [name, undefined])) as Partial<L> }] : [];
+
+/** Compiles one top-level path. `home` is where it goes when it returns; '' if it never does. */
+export function compile<T, L, E extends AnyEvent>(top: Path<T, L, E>, stepEvent: string, home: string): Graph<T, L, E> {
+  const end: readonly Route<T, L>[] = home ? [{ ops: clearing<T, L>(top.locals), target: home }] : [];
+  const { source, grade } = top;
+  const scope: Scope<T, L> = { prefix: top.name, next: end, loopExit: null, pathExit: end, requires: top.requires === 'N', source, grade };
+  const compiler = new Compiler<T, L, E>(stepEvent);
+  compiler.walk(top.items, scope);
+  return { nodes: compiler.nodes, entry: compiler.entryOf(top.items, scope) };
+}
+
+/** Collects the nodes of a path and of all it calls. */
+class Compiler<T, L, E extends AnyEvent> {
+  readonly nodes = new Map<string, GraphNode<T, L, E>>();
+  readonly #stepEvent: string;
+
+  constructor(stepEvent: string) {
+    this.#stepEvent = stepEvent;
+  }
+
+  /** Where control goes that reaches these items. */
+  entryOf(items: readonly Item<T, L, E>[], scope: Scope<T, L>): readonly Route<T, L>[] {
+    const [item, ...rest] = items;
+    if (!item) return scope.next;
+    const onward = (): Scope<T, L> => ({ ...scope, next: this.entryOf(rest, scope) });
+    switch (item.kind) {
+      case 'step':
+      case 'stop':
+        return [{ ops: [], target: under(scope.prefix, item.name) }];
+      case 'loop':
+        return this.entryOf(item.body, { ...scope, next: [], loopExit: this.entryOf(rest, scope) });
+      case 'when': {
+        const inner = onward();
+        const routes = item.cases.flatMap(([test, body]) => after(test === otherwise ? [] : [{ test }], this.entryOf(body, inner)));
+        return item.cases.at(-1)?.[0] === otherwise ? routes : [...routes, ...inner.next];
+      }
+      case 'call':
+        return after(item.bind ? [{ local: item.bind }] : [], this.entryOf(item.path.items, bodyScope(item.path, onward())));
+      case 'note':
+        return after([{ local: item.local }], this.entryOf(rest, scope));
+      case 'leaveLoop':
+        if (!scope.loopExit) throw new PathError(`${scope.prefix}: leaveLoop stands outside a loop`);
+        return scope.loopExit;
+      case 'return':
+        return scope.pathExit;
+    }
+  }
+
+  walk(items: readonly Item<T, L, E>[], scope: Scope<T, L>): void {
+    for (const [i, item] of items.entries()) this.#walkOne(item, scope, { ...scope, next: this.entryOf(items.slice(i + 1), scope) });
+  }
+
+  #walkOne(item: Item<T, L, E>, scope: Scope<T, L>, inner: Scope<T, L>): void {
+    switch (item.kind) {
+      case 'step':
+        this.#add(scope, item.name, item, edgesOf(item, this.#stepEvent, inner.next));
+        break;
+      case 'stop':
+        this.#add(scope, item.name, {}, []);
+        break;
+      case 'loop': {
+        const body: Scope<T, L> = { ...scope, next: [], loopExit: inner.next };
+        this.walk(item.body, { ...body, next: this.entryOf(item.body, body) });
+        break;
+      }
+      case 'when':
+        for (const [, body] of item.cases) this.walk(body, inner);
+        break;
+      case 'call':
+        this.walk(item.path.items, bodyScope(item.path, inner));
+        break;
+      default:
+        break;
+    }
+  }
+
+  #add({ prefix, requires, source, grade }: Scope<T, L>, name: string, spec: StepSpec<T, L, E>, edges: readonly Edge<T, L>[]): void {
+    const id = under(prefix, name);
+    if (this.nodes.has(id)) throw new PathError(`two steps are called ${id}; name one of them apart`);
+    this.nodes.set(id, { id, spec, edges, requires, stops: edges.length === 0, source, grade, letter: null, flow: null });
+  }
+}
+
+/** The scope of a called path: it returns to what follows the call, and its locals die then. */
+function bodyScope<T, L, E extends AnyEvent>(path: Path<T, L, E>, scope: Scope<T, L>): Scope<T, L> {
+  const back = after(clearing<T, L>(path.locals), scope.next);
+  return {
+    prefix: under(scope.prefix, path.name),
+    next: back,
+    loopExit: null,
+    pathExit: back,
+    requires: scope.requires || path.requires === 'N',
+    source: path.source,
+    grade: path.grade,
+  };
+}
+
+function edgesOf<T, L, E extends AnyEvent>(step: Step<T, L, E>, stepEvent: string, next: readonly Route<T, L>[]): Edge<T, L>[] {
+  type Take = NonNullable<Edge<T, L>['take']>;
+  const asks = step.answers !== undefined;
+  const own: Edge<T, L> = { on: stepEvent, acts: true, asked: false, routes: asks ? [] : next };
+  const answers = Object.entries(step.answers ?? {}) as [string, Take][];
+  const wakes = Object.entries(step.wakes ?? {}) as [string, Take][];
+  return [
+    own,
+    ...answers.map(([on, take]): Edge<T, L> => ({ on, take, acts: false, asked: true, routes: next })),
+    ...wakes.map(([on, take]): Edge<T, L> => ({ on, take, acts: false, asked: false, routes: next })),
+  ];
+}
+
+/**
+ * Lets the context flow along the edges, as sparse and lockdep would demand: two ways into a step must agree.
+ * @throws PathError naming the step
+ */
+export function flowThrough<T, L, E extends AnyEvent>(graph: Graph<T, L, E>, from: Flow, home: string): void {
+  const todo: [string, Flow][] = graph.entry.map((route) => [route.target, from]);
+  for (let job = todo.pop(); job; job = todo.pop()) {
+    const [id, flow] = job;
+    if (id === home) continue;
+    const node = graph.nodes.get(id);
+    if (!node) throw new PathError(`a path runs off its end at ${id}`);
+    if (node.flow) {
+      if (!sameFlow(node.flow, flow)) throw new PathError(`${id} is entered with ${told(node.flow)} and with ${told(flow)}`);
+      continue;
+    }
+    node.flow = flow;
+    node.letter = node.spec.inside ? 'X' : letterOf(flow, node.spec.mayResched === true);
+    const left = leaving(node, flow);
+    for (const edge of node.edges) for (const route of edge.routes) todo.push([route.target, left]);
+  }
+}
+
+const sameFlow = (a: Flow, b: Flow) =>
+  a.mode === b.mode && a.preempt === b.preempt && a.spin === b.spin && a.irqs === b.irqs && a.insn === b.insn;
+const told = (flow: Flow) =>
+  `${flow.mode} mode, preempt ${flow.preempt}, spin ${flow.spin}, irqs ${flow.irqs ? 'on' : 'off'}${flow.insn ? ', inside an instruction' : ''}`;
+
+function leaving<T, L, E extends AnyEvent>(node: GraphNode<T, L, E>, flow: Flow): Flow {
+  const { preempt = 0, spin = 0, irqs = flow.irqs, mode = flow.mode, insn = flow.insn, sleeps } = node.spec;
+  const atomic = flow.preempt > 0 || flow.spin > 0 || !flow.irqs;
+  if (node.requires && !atomic) throw new PathError(`${node.id} needs preemption off, its caller left it on`);
+  if (sleeps && atomic) throw new PathError(`${node.id} sleeps with ${told(flow)}`);
+  if (flow.preempt + preempt < 0 || flow.spin + spin < 0) throw new PathError(`${node.id} drops a count that is 0`);
+  return { mode, preempt: flow.preempt + preempt, spin: flow.spin + spin, irqs, insn };
+}

@@ -1,0 +1,114 @@
+/** What the paths of host threads share: the thread that walks them, their locals, and the fixed facts of the scenario. */
+import { type ActorId, type Letter, type Outgoing, outgoing } from '../../events/event.ts';
+import type { ThreadEvent } from '../../events/index.ts';
+import type { ExitReason, GhcbRequest, VcpuMode } from '../../events/kvm.ts';
+import type { HostOptions } from '../../events/options.ts';
+import type { Signal } from '../../events/process.ts';
+import type { ControlOp, HostOp, Program } from '../../events/program.ts';
+import { type RmpRequest, type RmpResult, type RmpUpdate, regionOf } from '../../events/rmp.ts';
+import { pathsOf, type Source, type Walker } from './path.ts';
+
+/** Facts about a VM that do not change during a run. */
+export interface VmFacts {
+  readonly id: ActorId;
+  readonly asid: number;
+  /** PFN by GFN. */
+  readonly frames: Readonly<Record<number, number>>;
+  readonly vcpus: readonly ActorId[];
+  /** PFN of the VMSA of each vCPU; null where the scenario does not track it. */
+  readonly vmsas: readonly (number | null)[];
+}
+
+/** Everything that host paths know without asking anybody. */
+export interface HostEnv {
+  readonly options: HostOptions;
+  /** By name, as programs name them. */
+  readonly vms: Readonly<Record<string, VmFacts>>;
+  readonly programs: readonly Program<HostOp>[];
+}
+
+/** Locals of host paths; each path lists those of its own. */
+export interface HostLocals {
+  readonly pfn?: number | undefined;
+  readonly gfn?: number | undefined;
+  readonly vm?: string | undefined;
+  readonly update?: RmpUpdate | undefined;
+  readonly result?: RmpResult | undefined;
+  readonly retries?: number | undefined;
+  readonly fault?: boolean | undefined;
+  /** Whether the fault came from the kernel's own store. */
+  readonly kernel?: boolean | undefined;
+  readonly verdict?: 'retry' | 'skip' | 'signal' | 'panic' | undefined;
+  readonly assigned?: boolean | undefined;
+  readonly asid?: number | undefined;
+  readonly vmsa?: boolean | undefined;
+  readonly stores?: number | undefined;
+  readonly granted?: boolean | undefined;
+  readonly failed?: boolean | undefined;
+  readonly pending?: boolean | undefined;
+  readonly dead?: boolean | undefined;
+  readonly blocked?: boolean | undefined;
+  readonly sleep?: boolean | undefined;
+  readonly vcpu?: number | undefined;
+  readonly kickCpu?: ActorId | null | undefined;
+  readonly mode?: VcpuMode | undefined;
+  readonly vmsaCheck?: 'ok' | 'invalid' | 'locked' | undefined;
+  readonly exit?: ExitReason | undefined;
+  readonly exitPrivate?: boolean | undefined;
+  readonly ghcb?: GhcbRequest | undefined;
+  readonly atomic?: boolean | undefined;
+  readonly again?: boolean | undefined;
+  readonly done?: boolean | undefined;
+  readonly signal?: Signal | undefined;
+  readonly leave?: boolean | undefined;
+}
+
+/** A host thread: thread_info, its place in its program, and the locals of its two frames (its code; its notifiers). */
+export interface HostThread extends Walker<HostLocals> {
+  /** task_cpu(): null while it does not run. */
+  readonly cpu: ActorId | null;
+  /** The context to come back to, saved by switch_to(). */
+  readonly letter: Letter | null;
+  /** Whether KVM's preempt notifier is registered, and for which vCPU. */
+  readonly notifier: ActorId | null;
+  readonly process: ActorId;
+  /** Number of its program; threads with equal programs share it. */
+  readonly program: number;
+  readonly pc: number;
+  /** Who counts the turns of its loops, if its program has any. */
+  readonly loops: ActorId | null;
+  /** A signal it will die of on its way to user mode, and the PFN behind it. */
+  readonly signal: { readonly signal: Signal; readonly pfn: number | null } | null;
+}
+
+export const host = pathsOf<HostThread, HostLocals, ThreadEvent>();
+
+/** To the CPU this thread runs on. */
+export function toCpu(
+  thread: { readonly cpu: ActorId | null },
+  event: { readonly type: string; readonly [field: string]: unknown },
+): Outgoing {
+  if (thread.cpu === null) throw new Error(`${event.type} from a thread that runs nowhere`);
+  return outgoing(thread.cpu, event);
+}
+
+/** To the region that holds the entry of the PFN in question. */
+export const toRmp = (event: RmpRequest): Outgoing => outgoing(regionOf(event.pfn), event);
+
+/** The operation the thread stands at. */
+export const opOf = (env: HostEnv, thread: HostThread): HostOp | ControlOp => env.programs[thread.program]!.ops[thread.pc]!;
+
+/** The frame behind a guest page, or an error that names both. */
+export function frameOf(env: HostEnv, vm: string, gfn: number): number {
+  const pfn = env.vms[vm]?.frames[gfn];
+  if (pfn === undefined) throw new Error(`${vm} has no page at GFN 0x${gfn.toString(16)}`);
+  return pfn;
+}
+
+/** The VM whose guest pages carry this ASID. */
+export const vmOfAsid = (env: HostEnv, asid: number): string | undefined =>
+  Object.keys(env.vms).find((name) => env.vms[name]!.asid === asid);
+
+/** Where the micro-steps of domain snp b.5 come from: hardware does not document them. */
+export const MICRO_STEPS: Source = { source: 'domain snp b.5; APM vol. 3 for the instruction', grade: 'decision' };
+export const kernelSource = (source: string): Source => ({ source, grade: 'read' });

@@ -1,0 +1,125 @@
+/** handle_exit(): what KVM does about each reason for which a guest left guest mode. */
+import { outgoing } from '../../events/event.ts';
+import type { RmpUpdate } from '../../events/rmp.ts';
+import { frameOf, type HostEnv, type HostLocals, type HostThread, host, kernelSource, opOf, toCpu, toRmp } from './env.ts';
+import { beginPscPath, endPscPath } from './map-lock.ts';
+import { SHARED } from './page-fault.ts';
+import { rmpupdatePath } from './rmpupdate.ts';
+import { vcpuOf } from './svm.ts';
+
+const { path, step, call, when } = host;
+
+/** RMPUPDATE's operand for a page of this VM: assigned to the guest, not validated. */
+const privateTo = (env: HostEnv, vm: string, gfn: number): RmpUpdate => ({
+  assigned: true,
+  pageSize: '4K',
+  immutable: false,
+  asid: env.vms[vm]!.asid,
+  gfn,
+});
+const vcpuTo = (env: HostEnv, t: HostThread, event: { readonly type: string; readonly ok: boolean }) => outgoing(vcpuOf(env, t).id, event);
+
+/**
+ * VMGEXIT with the PSC event, as series v5 does it: wait until nobody has the page mapped, take the MMU lock, RMPUPDATE in the
+ * kernel, answer through the GHCB. @see series v5, patches 37 to 39; domain snp e.3
+ */
+export function pscPath(env: HostEnv) {
+  const locked = env.options['kvm.mapLock'] !== 'none';
+  const target = (_t: HostThread, l: HostLocals) => {
+    if (l.ghcb?.nae !== 'PSC') throw new Error('a page-state change without its request');
+    return { update: l.ghcb.to === 'private' ? privateTo(env, l.vm!, l.gfn!) : SHARED };
+  };
+  return path(
+    'snp_handle_page_state_change',
+    { source: 'series v5, patch 38, snp_handle_page_state_change()', grade: 'read' },
+    [
+      step('snp_make_page_state', {
+        local: (t, l) => {
+          const { vm } = vcpuOf(env, t);
+          const gfn = l.ghcb!.nae === 'PSC' ? l.ghcb!.gfn : 0;
+          return { vm, gfn, pfn: frameOf(env, vm, gfn) };
+        },
+      }),
+      ...(locked ? [call(beginPscPath(env))] : []),
+      step('write_lock_mmu_lock', { spin: 1 }),
+      call(rmpupdatePath(env.options), target),
+      step('write_unlock_mmu_lock', { spin: -1 }),
+      ...(locked ? [call(endPscPath(env))] : []),
+      step('ghcb_set_sw_exit_info_2', { send: (t, l) => vcpuTo(env, t, { type: 'ghcb.result', ok: l.result === 'SUCCESS' }) }),
+    ],
+    { locals: ['vm', 'gfn', 'pfn', 'update', 'result', 'granted'] },
+  );
+}
+
+/** The hard way to the same result: the guest touched a page with the other C-bit. @see domain snp c, "v5 behaviour" */
+export function npfPath(env: HostEnv) {
+  return path(
+    'handle_rmp_page_fault',
+    { source: 'series v5, patch 41, handle_rmp_page_fault(); domain snp c', grade: 'read' },
+    [
+      step('snp_lookup_rmpentry', {
+        local: (t, l) => ({ vm: vcpuOf(env, t).vm, pfn: frameOf(env, vcpuOf(env, t).vm, l.gfn!) }),
+        send: (t, l) => toRmp({ type: 'rmp.read', pfn: frameOf(env, vcpuOf(env, t).vm, l.gfn!) }),
+        answers: { 'rmp.entry': (e) => ({ assigned: e.entry.assigned }) },
+      }),
+      when([
+        (_t, l) => l.assigned !== l.exitPrivate,
+        [
+          call(rmpupdatePath(env.options), (t, l) => ({
+            update: l.exitPrivate ? privateTo(env, vcpuOf(env, t).vm, l.gfn!) : SHARED,
+          })),
+          step('kvm_zap_gfn_range'),
+        ],
+      ]),
+    ],
+    { locals: ['vm', 'pfn', 'assigned', 'update', 'result'] },
+  );
+}
+
+/** The thread sleeps until a request arrives (HLT), or until its entry is no longer blocked. @see kernel kvm_vcpu_block() */
+export const blockPath = (env: HostEnv, until: 'request' | 'unblocked') =>
+  path(
+    'kvm_vcpu_block',
+    kernelSource('virt/kvm/kvm_main.c, kvm_vcpu_block()'),
+    [
+      step('prepare_to_rcuwait', {
+        send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.block', until }),
+        answers: { 'vcpu.blocked': (e) => ({ sleep: e.sleep }) },
+      }),
+      when([
+        (_t, l) => l.sleep === true,
+        [
+          step('schedule', { sleeps: true, send: (t) => toCpu(t, { type: 'cpu.sleep' }) }),
+          step('finish_rcuwait', until === 'request' ? { rests: true } : {}),
+        ],
+      ]),
+    ],
+    { locals: ['sleep'] },
+  );
+
+/** kvm_rmp_make_shared(): the host takes a page back. A failure marks the VM as bugged and leaks the page. @see domain snp b.4 */
+export function makeSharedPath(env: HostEnv) {
+  const vmId = (l: HostLocals) => env.vms[l.vm!]!.id;
+  return path(
+    'kvm_rmp_make_shared',
+    kernelSource('arch/x86/kvm/svm/sev.c, kvm_rmp_make_shared()'),
+    [
+      step('ioctl', { mode: 'kernel' }),
+      call(rmpupdatePath(env.options), () => ({ update: SHARED })),
+      when([
+        (_t, l) => l.result !== 'SUCCESS',
+        [
+          step('kvm_vm_bugged', { send: (_t, l) => outgoing(vmId(l), { type: 'vm.kill', cause: 'bugged' }) }),
+          step('snp_leak_pages', { send: (_t, l) => outgoing(vmId(l), { type: 'vm.leakPage', pfn: l.pfn! }) }),
+        ],
+      ]),
+      step('sysret', { mode: 'user' }),
+    ],
+    { locals: ['vm', 'gfn', 'pfn', 'update', 'result'] },
+  );
+}
+export const bindMakeShared = (env: HostEnv) => (t: HostThread) => {
+  const op = opOf(env, t);
+  if (op.op !== 'make-shared') throw new Error(`${op.op} takes no page back`);
+  return { vm: op.vm, gfn: op.gfn, pfn: frameOf(env, op.vm, op.gfn) };
+};

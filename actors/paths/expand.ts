@@ -1,0 +1,181 @@
+/** The second half of expanding a path: the graph of its steps becomes the XState states of one region. */
+import {
+  type EventObject,
+  enqueueActions,
+  type MachineContext,
+  type MetaObject,
+  type NonReducibleUnknown,
+  type StateNodeConfig,
+} from 'xstate';
+import type { Letter, Outgoing } from '../../events/event.ts';
+import { compile, type Edge, flowThrough, type Graph, type GraphNode, type Route } from './compile.ts';
+import type { Flow, Grade, Path, Walker } from './path.ts';
+
+/** What a generated region is to `setup({ types }).createMachine`; its state names and targets are checked here, not by the compiler. */
+export type Region<C extends MachineContext, E extends EventObject> = StateNodeConfig<
+  C,
+  E,
+  never,
+  never,
+  never,
+  never,
+  string,
+  NonReducibleUnknown,
+  Outgoing,
+  MetaObject,
+  MetaObject
+>;
+
+/** The meta of every generated state. */
+export interface StepMeta {
+  readonly step: string;
+  readonly letter: Letter;
+  readonly ns: number;
+  readonly source: string;
+  readonly grade: Grade;
+  readonly idles?: true;
+  readonly yields?: true;
+}
+
+export interface ExpandOptions<T> {
+  /** Absolute id of the region that gets the states, for example `thread.code`. */
+  readonly root: string;
+  readonly frame: string;
+  readonly stepEvent: string;
+  readonly from: Flow;
+  /** Tells whoever decides about preemption that the context changed. */
+  readonly announce?: (walker: T, letter: Letter) => Outgoing;
+  /** Said at the end of every micro-step, given what it sent: how a guest step is acknowledged. */
+  readonly acknowledge?: (walker: T, letter: Letter, sent: readonly Outgoing[]) => readonly Outgoing[];
+  /** Where the outermost path goes when it returns, and what is sent then; without one it must be a loop. */
+  readonly home?: { readonly target: string; readonly send: (walker: T) => Outgoing };
+}
+
+export interface Expansion<C extends MachineContext, E extends EventObject> {
+  readonly initial: string;
+  /** Absolute target of the first step. */
+  readonly entry: string;
+  readonly states: Readonly<Record<string, Region<C, E>>>;
+}
+
+const NOMINAL_NS = 100;
+
+/**
+ * Expands a path into states of a machine whose context is the walker.
+ * @throws PathError where the path breaks a rule of contexts
+ */
+export function expand<T extends Walker<L> & MachineContext, L extends object, E extends EventObject>(
+  path: Path<T, L, E>,
+  options: ExpandOptions<T>,
+): Expansion<T, E> {
+  const home = options.home?.target ?? '';
+  const graph = compile(path, options.stepEvent, home);
+  flowThrough(graph, options.from, home);
+  const states: Record<string, unknown> = {};
+  for (const node of graph.nodes.values()) if (node.letter) place(states, node.id.split('.'), stateOf(node, graph, options));
+  return { initial: path.name, entry: `#${options.root}.${graph.entry[0]!.target}`, states: states as Record<string, Region<T, E>> };
+}
+
+function place(states: Record<string, unknown>, names: readonly string[], state: object): void {
+  const [name, ...rest] = names;
+  if (rest.length === 0) {
+    states[name!] = state;
+    return;
+  }
+  states[name!] ??= { initial: rest[0], states: {} };
+  place((states[name!] as { states: Record<string, unknown> }).states, rest, state);
+}
+
+function stateOf<T extends Walker<L> & MachineContext, L extends object, E extends EventObject>(
+  node: GraphNode<T, L, E>,
+  graph: Graph<T, L, E>,
+  options: ExpandOptions<T>,
+): object {
+  const on: Record<string, object[]> = {};
+  for (const edge of node.edges) {
+    on[edge.on] ??= [];
+    if (edge.routes.length === 0) on[edge.on]!.push(new Transition(node, graph, options, edge, null).config());
+    for (const route of edge.routes) on[edge.on]!.push(new Transition(node, graph, options, edge, route).config());
+  }
+  const { idles, yields, ns } = node.spec;
+  const meta: StepMeta = {
+    step: node.id,
+    letter: node.letter!,
+    ns: ns ?? NOMINAL_NS,
+    source: node.source,
+    grade: node.grade,
+    ...(idles && { idles }),
+    ...(yields && { yields }),
+  };
+  return { on, meta, ...((node.stops || node.spec.rests) && { tags: 'rest' }) };
+}
+
+/** One XState transition: an edge of the graph together with one of its routes. */
+class Transition<T extends Walker<L> & MachineContext, L extends object, E extends EventObject> {
+  readonly node: GraphNode<T, L, E>;
+  readonly graph: Graph<T, L, E>;
+  readonly options: ExpandOptions<T>;
+  readonly edge: Edge<T, L>;
+  readonly route: Route<T, L> | null;
+
+  constructor(node: GraphNode<T, L, E>, graph: Graph<T, L, E>, options: ExpandOptions<T>, edge: Edge<T, L>, route: Route<T, L> | null) {
+    this.node = node;
+    this.graph = graph;
+    this.options = options;
+    this.edge = edge;
+    this.route = route;
+  }
+
+  config(): object {
+    return {
+      ...(this.route && { target: `#${this.options.root}.${this.route.target}` }),
+      guard: ({ context, event }: { context: T; event: E }) => this.holds(context, event),
+      actions: enqueueActions(({ context, event, enqueue }) => {
+        const { walker, sent } = this.run(context as T, event as E);
+        enqueue.assign(walker as never);
+        for (const message of sent) enqueue.emit(message as never);
+      }),
+    };
+  }
+
+  /** Regions see each other's answers: only the frame that asked may take one. */
+  holds(context: T, event: E): boolean {
+    if (this.edge.asked && context.asking !== this.options.frame) return false;
+    return this.route === null || this.#follow(...this.#act(context, event)) !== null;
+  }
+
+  run(context: T, event: E): { walker: T; sent: Outgoing[] } {
+    const { frame, announce, acknowledge, home } = this.options;
+    const { send } = this.node.spec;
+    const sent: Outgoing[] = this.edge.acts && send ? ([] as Outgoing[]).concat(send(context, context.frames[frame]!)) : [];
+    const [acted, locals] = this.#act(context, event);
+    const left = this.route ? this.#follow(acted, locals)! : locals;
+    const walker: T = { ...acted, asking: this.route ? null : frame, frames: { ...acted.frames, [frame]: left } };
+    if (this.route) {
+      const letter = this.graph.nodes.get(this.route.target)?.letter;
+      if (letter && announce && letter !== this.node.letter) sent.push(announce(walker, letter));
+      if (letter && acknowledge) sent.push(...acknowledge(walker, letter, sent));
+      if (home && this.route.target === home.target) sent.push(home.send(walker));
+    }
+    return { walker, sent };
+  }
+
+  /** The step's own effects, then what the answer says. */
+  #act(context: T, event: E): [T, L] {
+    const { set, local } = this.node.spec;
+    const before = context.frames[this.options.frame]!;
+    const walker = this.edge.acts && set ? { ...context, ...set(context, before) } : context;
+    const own = this.edge.acts && local ? { ...before, ...local(context, before) } : before;
+    return [walker, this.edge.take ? { ...own, ...this.edge.take(event as never, walker, own) } : own];
+  }
+
+  /** The locals at the end of the route, or null if one of its tests fails. Locals that died are gone. */
+  #follow(walker: T, start: L): L | null {
+    let locals = start;
+    for (const op of this.route!.ops) {
+      if ('local' in op) locals = { ...locals, ...op.local(walker, locals) };
+      else if (!op.test(walker, locals)) return null;
+    }
+    return Object.fromEntries(Object.entries(locals).filter(([, value]) => value !== undefined)) as L;
+  }
+}

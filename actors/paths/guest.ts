@@ -1,0 +1,247 @@
+/** What runs inside a guest: its instructions, its accesses, and the #VC handler that finds a page no longer validated. */
+import { type ActorId, type Outgoing, outgoing } from '../../events/event.ts';
+import type { GuestEvent } from '../../events/index.ts';
+import type { ExitReason, GhcbRequest, VcpuMode, VcpuRequest } from '../../events/kvm.ts';
+import type { ControlOp, GuestOp, Program } from '../../events/program.ts';
+import { type AccessOutcome, type GuestAccess, type RmpResult, regionOf } from '../../events/rmp.ts';
+import { MICRO_STEPS } from './env.ts';
+import { type Item, otherwise, type Path, pathsOf, type Source, type Walker } from './path.ts';
+
+/** A guest's program and the machine it believes to run on. */
+export interface GuestImage {
+  readonly program: Program<GuestOp>;
+  readonly asid: number;
+  /** PFN by GFN. */
+  readonly pages: Readonly<Record<number, number>>;
+}
+
+/** What guest code knows without asking: the images, by number. */
+export interface GuestEnv {
+  readonly images: readonly GuestImage[];
+}
+
+export interface GuestLocals {
+  readonly result?: RmpResult | undefined;
+  readonly fault?: boolean | undefined;
+  readonly outcome?: AccessOutcome | undefined;
+  readonly again?: boolean | undefined;
+}
+
+export interface Vcpu extends Walker<GuestLocals> {
+  readonly thread: ActorId;
+  /** Number of its image. */
+  readonly image: number;
+  readonly pc: number;
+  readonly loops: ActorId | null;
+  /** struct kvm_vcpu: mode, the CPU it is loaded on, requests. */
+  readonly mode: VcpuMode;
+  readonly cpu: ActorId | null;
+  readonly requests: readonly VcpuRequest[];
+  /** Its thread sleeps until this happens. */
+  readonly blockedUntil: 'request' | 'unblocked' | null;
+  /** The GHCB answer to its last request, until the guest has read it. */
+  readonly ghcb: 'ok' | 'error' | null;
+  readonly interrupted: boolean;
+  /** GFNs the guest validated and still believes to be its own. */
+  readonly believes: readonly number[];
+  /** The GFN of a page that it found no longer validated. */
+  readonly lost: number | null;
+}
+
+const { path, step, call, loop, when, leaveLoop, leavePath } = pathsOf<Vcpu, GuestLocals, GuestEvent>();
+type GuestItem = Item<Vcpu, GuestLocals, GuestEvent>;
+
+const APM: Source = { source: 'APM vol. 2, "SNP guests"; domain snp b.3, c', grade: 'memory' };
+const vmexit = (v: Vcpu, reason: ExitReason, rest: { gfn?: number; private?: boolean; ghcb?: GhcbRequest } = {}): Outgoing =>
+  outgoing(v.thread, { type: 'vmexit', reason, gfn: rest.gfn ?? null, private: rest.private ?? false, ghcb: rest.ghcb ?? null });
+
+/** The page that the operation names. */
+function gfnOf(env: GuestEnv, v: Vcpu): number {
+  const op = opOf(env, v);
+  if (!('gfn' in op)) throw new Error(`${op.op} names no page`);
+  return op.gfn;
+}
+export const opOf = (env: GuestEnv, v: Vcpu): GuestOp | ControlOp => env.images[v.image]!.program.ops[v.pc]!;
+const asidOf = (env: GuestEnv, v: Vcpu) => env.images[v.image]!.asid;
+const argsOf = <K extends GuestOp['op']>(env: GuestEnv, v: Vcpu, kind: K): Extract<GuestOp, { op: K }> => {
+  const op = opOf(env, v);
+  if (op.op !== kind) throw new Error(`the guest stands at ${op.op}, not at ${kind}`);
+  return op as Extract<GuestOp, { op: K }>;
+};
+const frame = (env: GuestEnv, v: Vcpu) => {
+  const pfn = env.images[v.image]!.pages[gfnOf(env, v)];
+  if (pfn === undefined) throw new Error(`the guest has no page at GFN 0x${gfnOf(env, v).toString(16)}`);
+  return pfn;
+};
+const toRmp = (env: GuestEnv, v: Vcpu, event: { readonly type: string; readonly [key: string]: unknown }) =>
+  outgoing(regionOf(frame(env, v)), { pfn: frame(env, v), ...event });
+
+/** #VMEXIT(NPF) and, after the host has dealt with it, the instruction again. */
+const nestedFault = (env: GuestEnv, isPrivate: (v: Vcpu) => boolean): GuestItem =>
+  step('NPF', { send: (v) => vmexit(v, 'NPF', { gfn: gfnOf(env, v), private: isPrivate(v) }) });
+
+/**
+ * PVALIDATE and RMPADJUST: take the entry's lock (spinning, for they have no FAIL_INUSE), check, write, drop it. A page that is not
+ * the guest's faults to the host and the instruction restarts. @see domain snp b.3, b.5
+ */
+function guestInsn(
+  env: GuestEnv,
+  name: string,
+  write: (v: Vcpu) => { readonly type: string; readonly [key: string]: unknown },
+): Path<Vcpu, GuestLocals, GuestEvent> {
+  return path(
+    name,
+    MICRO_STEPS,
+    [
+      loop(
+        loop(
+          step('lock', {
+            insn: true,
+            idles: true,
+            send: (v) => toRmp(env, v, { type: 'rmp.lock' }),
+            answers: { 'rmp.locked': (e) => ({ result: e.result }) },
+          }),
+          when([(_v, l) => l.result === 'SUCCESS', [leaveLoop]]),
+          step('spin', { insn: false, yields: true }),
+        ),
+        step('check', {
+          send: (v) => toRmp(env, v, { type: 'rmp.checkGuest', asid: asidOf(env, v), gfn: gfnOf(env, v) }),
+          answers: { 'rmp.checked': (e) => ({ fault: e.fault }) },
+        }),
+        when([
+          (_v, l) => l.fault !== true,
+          [
+            step('write', { send: (v) => toRmp(env, v, write(v)) }),
+            step('unlock', { insn: false, send: (v) => toRmp(env, v, { type: 'rmp.unlock' }) }),
+            leavePath,
+          ],
+        ]),
+        step('unlock_faulted', { insn: false, send: (v) => toRmp(env, v, { type: 'rmp.unlock' }) }),
+        nestedFault(env, () => true),
+      ),
+    ],
+    { locals: ['result', 'fault'] },
+  );
+}
+
+/** What the guest believes after PVALIDATE: the page is its own, or given up. */
+const noteValidated = (env: GuestEnv): GuestItem =>
+  step('note_validated', {
+    ns: 5,
+    set: (v) => {
+      const { gfn, validated } = argsOf(env, v, 'pvalidate');
+      const others = v.believes.filter((other) => other !== gfn);
+      return { believes: validated ? [...others, gfn].sort((a, b) => a - b) : others };
+    },
+  });
+
+/** A load or a store; a private one can meet #VC 0x404. @see domain snp c 9, SNP-16 */
+function accessPath(env: GuestEnv, kind: 'read' | 'write') {
+  const access = (v: Vcpu): Omit<GuestAccess, 'pfn'> => {
+    const op = argsOf(env, v, kind);
+    return { asid: asidOf(env, v), gfn: op.gfn, private: op.private, write: kind === 'write' };
+  };
+  return path(
+    kind,
+    APM,
+    [
+      loop(
+        step('access', {
+          send: (v) => toRmp(env, v, { type: 'rmp.guestAccess', ...access(v) }),
+          answers: { 'rmp.accessed': (e) => ({ outcome: e.outcome }) },
+        }),
+        when([(_v, l) => l.outcome === 'ok', [leavePath]], [(_v, l) => l.outcome === 'vc', [leaveLoop]]),
+        nestedFault(env, (v) => argsOf(env, v, kind).private),
+      ),
+      call(notValidated(env)),
+    ],
+    { locals: ['outcome'] },
+  );
+}
+
+/** The guest is in control again and knows: its page was taken away. It ends itself. @see SNP-15 to SNP-17 */
+const notValidated = (env: GuestEnv) =>
+  path(
+    'exc_vmm_communication',
+    { source: 'arch/x86/coco/sev/core.c, vc_raw_handle_exception(); SNP v5 host-write discussion', grade: 'read' },
+    [
+      step('page_not_validated', { set: (v) => ({ lost: gfnOf(env, v) }) }),
+      step('sev_es_terminate', { send: (v) => vmexit(v, 'VMGEXIT', { ghcb: { nae: 'TERMINATE', reasonSet: 1, reason: 2 } }) }),
+      { kind: 'stop', name: 'terminated' },
+    ],
+  );
+
+/** VMGEXIT with the page-state-change event; the guest reads the answer from the GHCB. @see domain snp e.3 */
+const pscPath = (env: GuestEnv) =>
+  path('vmgexit_psc', { source: 'arch/x86/coco/sev/core.c, vmgexit_psc()', grade: 'read' }, [
+    step('VMGEXIT', {
+      send: (v) => {
+        const { gfn, to } = argsOf(env, v, 'psc');
+        return vmexit(v, 'VMGEXIT', { ghcb: { nae: 'PSC', gfn, to } });
+      },
+    }),
+    step('check_sw_exit_info_2', { set: () => ({ ghcb: null }) }),
+  ]);
+
+const operations = (env: GuestEnv): readonly (readonly [GuestOp['op'], readonly GuestItem[]])[] => [
+  [
+    'pvalidate',
+    [
+      call(guestInsn(env, 'PVALIDATE', (v) => ({ type: 'rmp.writeValidated', validated: argsOf(env, v, 'pvalidate').validated }))),
+      noteValidated(env),
+    ],
+  ],
+  ['rmpadjust', [call(guestInsn(env, 'RMPADJUST', (v) => ({ type: 'rmp.writeVmsa', vmsa: argsOf(env, v, 'rmpadjust').vmsa })))]],
+  ['psc', [call(pscPath(env))]],
+  ['read', [call(accessPath(env, 'read'))]],
+  ['write', [call(accessPath(env, 'write'))]],
+  [
+    'spin',
+    [
+      loop(
+        step('spin', { idles: true }),
+        when([(v) => v.interrupted, [step('spin_done', { set: () => ({ interrupted: false }) }), leaveLoop]]),
+      ),
+    ],
+  ],
+  ['hlt', [step('HLT', { send: (v) => vmexit(v, 'HLT') })]],
+];
+
+/** What a guest walks, from its first instruction to the end of its program, which shuts the VM down. */
+export function guestPath(env: GuestEnv): Path<Vcpu, GuestLocals, GuestEvent> {
+  const used = new Set(env.images.flatMap((image) => image.program.ops.map((op) => op.op as string)));
+  const cases = operations(env).filter(([name]) => used.has(name));
+  const isAt = (name: string) => (v: Vcpu) => opOf(env, v).op === name;
+  return path('guest', { source: 'the scenario', grade: 'decision' }, [
+    step('start', { mode: 'guest', ns: 20 }),
+    loop(
+      when(
+        ...cases.map(([name, items]) => [isAt(name), items] as const),
+        [
+          isAt('next'),
+          [
+            step('next_turn', {
+              ns: 10,
+              send: (v) => {
+                const op = opOf(env, v);
+                return outgoing(v.loops!, { type: 'loop.next', loop: op.op === 'next' ? op.loop : 0 });
+              },
+              answers: { 'loop.turn': (e) => ({ again: e.again }) },
+            }),
+          ],
+        ],
+        [otherwise, [leaveLoop]],
+      ),
+      step('fetch', {
+        ns: 5,
+        set: (v, l) => {
+          const op = opOf(env, v);
+          return { pc: op.op === 'next' && l.again === true ? op.to : v.pc + 1 };
+        },
+        local: () => ({ again: undefined }),
+      }),
+    ),
+    step('shutdown', { send: (v) => vmexit(v, 'SHUTDOWN') }),
+    { kind: 'stop', name: 'off' },
+  ]);
+}

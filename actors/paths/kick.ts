@@ -1,0 +1,44 @@
+/** Requests to a vCPU, and the IPI that makes a vCPU in guest mode see them. */
+import { outgoing } from '../../events/event.ts';
+import type { VcpuRequest } from '../../events/kvm.ts';
+import { type HostEnv, type HostLocals, host, kernelSource } from './env.ts';
+
+const { path, step, loop, when, leaveLoop } = host;
+
+const vcpuId = (env: HostEnv, l: HostLocals) => env.vms[l.vm!]!.vcpus[l.vcpu!]!;
+
+/** kvm_make_request() and kvm_vcpu_kick() of the vCPU named by `vm` and `vcpu`. */
+export const kickPath = (env: HostEnv, request: VcpuRequest) =>
+  path(
+    'kvm_vcpu_kick',
+    kernelSource('virt/kvm/kvm_main.c, kvm_make_request(), kvm_vcpu_kick()'),
+    [
+      step('kvm_make_request', {
+        send: (_t, l) => outgoing(vcpuId(env, l), { type: 'vcpu.request', request }),
+        answers: { 'vcpu.kick': (e) => ({ kickCpu: e.cpu }) },
+      }),
+      when([
+        (_t, l) => l.kickCpu != null,
+        [step('smp_send_reschedule', { send: (_t, l) => outgoing(l.kickCpu!, { type: 'irq.reschedule' }) })],
+      ]),
+    ],
+    { locals: ['kickCpu'] },
+  );
+
+/** Waits until the vCPU named by `vm` and `vcpu` has left guest mode. */
+export const waitOutsidePath = (env: HostEnv) =>
+  path(
+    'wait_outside_guest_mode',
+    { source: 'domain snp d.3', grade: 'decision' },
+    [
+      loop(
+        step('poll', {
+          idles: true,
+          send: (_t, l) => outgoing(vcpuId(env, l), { type: 'vcpu.mode?' }),
+          answers: { 'vcpu.mode': (e) => ({ mode: e.mode }) },
+        }),
+        when([(_t, l) => l.mode === 'OUTSIDE_GUEST_MODE', [leaveLoop]]),
+      ),
+    ],
+    { locals: ['mode'] },
+  );

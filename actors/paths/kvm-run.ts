@@ -1,0 +1,163 @@
+/**
+ * KVM_RUN on x86, micro-step by micro-step: the run skeleton R1 to R20 that every vCPU thread walks, and the notifiers that run
+ * when it is scheduled out and in.
+ *
+ * R11, R13 and R14 (debug registers) do nothing as long as no host breakpoint is active, so they are not there.
+ *
+ * @see kernel arch/x86/kvm/x86.c, vcpu_run(), vcpu_enter_guest(); virt/kvm/kvm_main.c, vcpu_load(), kvm_sched_out()
+ */
+import { outgoing } from '../../events/event.ts';
+import { type HostEnv, host, kernelSource, toCpu } from './env.ts';
+import { blockPath, npfPath, pscPath } from './exits.ts';
+import { svmVcpuRun, vcpuOf } from './svm.ts';
+
+const { path, step, call, loop, when, leaveLoop, leavePath, preemptDisable, preemptEnable } = host;
+const X86 = kernelSource('arch/x86/kvm/x86.c, vcpu_enter_guest()');
+const KVM_MAIN = kernelSource('virt/kvm/kvm_main.c');
+
+/** R1: every vCPU ioctl takes the vCPU's mutex. */
+const lockMutex = (env: HostEnv) =>
+  path(
+    'mutex_lock_killable',
+    kernelSource('virt/kvm/kvm_main.c, kvm_vcpu_ioctl()'),
+    [
+      loop(
+        step('trylock', {
+          send: (t) => outgoing(`mutex:${vcpuOf(env, t).id}`, { type: 'mutex.lock' }),
+          answers: { 'mutex.locked': (e) => ({ granted: e.acquired }) },
+        }),
+        when([(_t, l) => l.granted === true, [leaveLoop]]),
+        step('schedule', { sleeps: true, send: (t) => toCpu(t, { type: 'cpu.sleep' }) }),
+      ),
+    ],
+    { locals: ['granted'] },
+  );
+
+/** R2 to R5. */
+const vcpuLoad = (env: HostEnv) =>
+  path('vcpu_load', KVM_MAIN, [
+    step('get_cpu', { preempt: 1, ns: 5 }),
+    step('preempt_notifier_register', { set: (t) => ({ notifier: vcpuOf(env, t).id }) }),
+    step('kvm_arch_vcpu_load', { send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.load', cpu: t.cpu! }) }),
+    step('put_cpu', { preempt: -1, ns: 5 }),
+  ]);
+
+/** R19. */
+const vcpuPut = (env: HostEnv) =>
+  path('vcpu_put', KVM_MAIN, [
+    preemptDisable,
+    step('kvm_arch_vcpu_put', { send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.put' }) }),
+    step('preempt_notifier_unregister', { set: () => ({ notifier: null }) }),
+    preemptEnable,
+  ]);
+
+/** R6: requests; a blocked entry is waited for asleep, a dead VM leaves with -EIO. */
+const checkRequests = (env: HostEnv) =>
+  path(
+    'kvm_check_requests',
+    X86,
+    [
+      loop(
+        step('test', {
+          mayResched: true,
+          send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.requests?' }),
+          answers: {
+            'vcpu.requests': (e) => ({ dead: e.pending.includes('KVM_REQ_VM_DEAD'), blocked: e.pending.includes('KVM_REQ_BLOCK_ENTRY') }),
+          },
+        }),
+        when([(_t, l) => l.blocked !== true || l.dead === true, [leaveLoop]]),
+        call(blockPath(env, 'unblocked')),
+      ),
+    ],
+    { locals: ['blocked'] },
+  );
+
+/** R10's test: anything pending sends the thread back to R6. */
+const exitRequest = (env: HostEnv) =>
+  path(
+    'kvm_vcpu_exit_request',
+    X86,
+    [
+      step('test_requests', {
+        send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.requests?' }),
+        answers: { 'vcpu.requests': (e) => ({ pending: e.pending.length > 0 }) },
+      }),
+      when([
+        (_t, l) => l.pending !== true,
+        [
+          step('test_need_resched', {
+            send: (t) => toCpu(t, { type: 'cpu.needResched?' }),
+            answers: { 'cpu.needResched': (e) => ({ pending: e.pending }) },
+          }),
+        ],
+      ]),
+    ],
+    { requires: 'N' },
+  );
+
+/** R6 to R16: one turn through guest mode. Leaves `exit`, or `dead`. */
+const enterGuest = (env: HostEnv) => {
+  const setMode = (mode: 'IN_GUEST_MODE' | 'OUTSIDE_GUEST_MODE') =>
+    step(mode, { ns: 5, send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.setMode', mode }) });
+  return path(
+    'vcpu_enter_guest',
+    X86,
+    [
+      call(checkRequests(env)),
+      when([(_t, l) => l.dead === true, [leavePath]]),
+      preemptDisable,
+      step('svm_prepare_switch_to_guest'),
+      step('local_irq_disable', { irqs: false, ns: 5 }),
+      setMode('IN_GUEST_MODE'),
+      call(exitRequest(env)),
+      when([(_t, l) => l.pending !== true, [call(svmVcpuRun(env))]]),
+      setMode('OUTSIDE_GUEST_MODE'),
+      step('local_irq_enable', { irqs: true, ns: 5 }),
+      preemptEnable,
+    ],
+    { locals: ['pending', 'blocked'] },
+  );
+};
+
+/** R17 by exit reason; a reason that user space must see ends the loop. */
+const handleExit = (env: HostEnv) =>
+  when(
+    [(_t, l) => l.exit === 'NPF', [call(npfPath(env))]],
+    [(_t, l) => l.exit === 'VMGEXIT' && l.ghcb?.nae === 'PSC', [call(pscPath(env))]],
+    [(_t, l) => l.exit === 'HLT', [call(blockPath(env, 'request'))]],
+    [
+      (_t, l) => l.exit === 'INTR',
+      [step('handle_external_interrupt', { ns: 50, send: (t) => outgoing(vcpuOf(env, t).id, { type: 'guest.interrupted' }) })],
+    ],
+    [(_t, l) => l.exit !== undefined, [leaveLoop]],
+  );
+
+/** The whole ioctl, R1 to R20. */
+export const kvmRunPath = (env: HostEnv) =>
+  path(
+    'KVM_RUN',
+    KVM_MAIN,
+    [
+      step('ioctl', { mode: 'kernel' }),
+      call(lockMutex(env)),
+      call(vcpuLoad(env)),
+      loop(
+        call(enterGuest(env), () => ({ exit: undefined, gfn: undefined, ghcb: undefined, exitPrivate: undefined })),
+        when([(_t, l) => l.dead === true, [leaveLoop]]),
+        handleExit(env),
+      ),
+      call(vcpuPut(env)),
+      step('mutex_unlock', { send: (t) => outgoing(`mutex:${vcpuOf(env, t).id}`, { type: 'mutex.unlock' }) }),
+      step('sysret', { mode: 'user' }),
+    ],
+    { locals: ['exit', 'gfn', 'ghcb', 'exitPrivate', 'dead'] },
+  );
+
+/** S2: the notifier of a thread that is scheduled out. */
+export const kvmSchedOut = path('kvm_sched_out', KVM_MAIN, [
+  host.step('kvm_arch_vcpu_put', { send: (t) => outgoing(t.notifier!, { type: 'vcpu.put' }) }),
+]);
+/** S5: and in. */
+export const kvmSchedIn = path('kvm_sched_in', KVM_MAIN, [
+  host.step('kvm_arch_vcpu_load', { send: (t) => outgoing(t.notifier!, { type: 'vcpu.load', cpu: t.cpu! }) }),
+]);

@@ -1,0 +1,157 @@
+/**
+ * Paths: kernel functions and instructions written once, as ordered, named micro-steps that machines walk.
+ *
+ * A state is named after the step that runs next, as an instruction pointer is. Preempt count, interrupt flag and mode are
+ * not annotated: they flow from the steps that change them, so that a path inherits the context of its caller.
+ */
+import type { Letter, Outgoing } from '../../events/event.ts';
+
+/** How well a step is known. @see docs/fidelity.md */
+export type Grade = 'read' | 'manual' | 'memory' | 'decision' | 'inferred';
+export type Mode = 'user' | 'kernel' | 'guest';
+
+/** Whoever walks a path: it keeps the locals of each of its frames. `asking` is the frame that waits for a bus answer. */
+export interface Walker<L> {
+  readonly frames: Readonly<Record<string, L>>;
+  readonly asking: string | null;
+}
+
+type AnyEvent = { readonly type: string };
+type Answers<T, L, E extends AnyEvent> = {
+  readonly [K in E['type']]?: (event: Extract<E, { readonly type: K }>, walker: T, locals: L) => Partial<L>;
+};
+
+/** What one micro-step does; all of it at once, seen from any other CPU. */
+export interface StepSpec<T, L, E extends AnyEvent> {
+  /** Changes of the walker itself, of this frame's locals, messages. All three see the state before the step. */
+  readonly set?: (walker: T, locals: L) => Partial<T>;
+  readonly local?: (walker: T, locals: L) => Partial<L>;
+  readonly send?: (walker: T, locals: L) => Outgoing | readonly Outgoing[];
+  /** A bus read: `send` asks, one of these ends the step and yields locals. */
+  readonly answers?: Answers<T, L, E>;
+  /** Messages that end the step unasked: an interrupt that ends guest mode. */
+  readonly wakes?: Answers<T, L, E>;
+  readonly preempt?: 1 | -1;
+  /** A spinlock is taken or dropped: preemption goes with it, except on an `rt` host. */
+  readonly spin?: 1 | -1;
+  readonly irqs?: boolean;
+  /** true: from here on inside one instruction; false: it has retired. */
+  readonly insn?: boolean;
+  /** This step runs inside an instruction of the guest. */
+  readonly inside?: true;
+  readonly mode?: Mode;
+  /** A point where `voluntary` and `none` hosts reschedule too. */
+  readonly mayResched?: true;
+  /** Checked at expansion: never reached with preemption or interrupts off. */
+  readonly sleeps?: true;
+  /** May run without changing anything: it waits by asking again. */
+  readonly idles?: true;
+  /** The thread may stay here for ever: a halted vCPU is at rest. */
+  readonly rests?: true;
+  /** Waits for others: an in-order run lets them go first. */
+  readonly yields?: true;
+  /** Nominal cost in ns; 100 unless given. */
+  readonly ns?: number;
+}
+
+export interface Step<T, L, E extends AnyEvent> extends StepSpec<T, L, E> {
+  readonly kind: 'step';
+  readonly name: string;
+}
+export interface Call<T, L, E extends AnyEvent> {
+  readonly kind: 'call';
+  readonly path: Path<T, L, E>;
+  readonly bind?: (walker: T, locals: L) => Partial<L>;
+}
+export interface Loop<T, L, E extends AnyEvent> {
+  readonly kind: 'loop';
+  readonly body: readonly Item<T, L, E>[];
+}
+export type Case<T, L, E extends AnyEvent> = readonly [(walker: T, locals: L) => boolean, readonly Item<T, L, E>[]];
+/** A branch that costs nothing: it is decided at the end of the step before it. The first case that holds is taken, else none. */
+export interface When<T, L, E extends AnyEvent> {
+  readonly kind: 'when';
+  readonly cases: readonly Case<T, L, E>[];
+}
+/** The test of a last case that always holds: nothing falls through it. */
+export const otherwise = (): boolean => true;
+/** Bookkeeping that costs nothing: locals set at the end of the step before it. */
+export interface Note<T, L> {
+  readonly kind: 'note';
+  readonly local: (walker: T, locals: L) => Partial<L>;
+}
+/** Leaves the innermost loop, or returns from the path. */
+export interface Jump {
+  readonly kind: 'leaveLoop' | 'return';
+}
+/** The walker ends here: nothing is left to do. */
+export interface Stop {
+  readonly kind: 'stop';
+  readonly name: string;
+}
+export type Item<T, L, E extends AnyEvent> = Step<T, L, E> | Call<T, L, E> | Loop<T, L, E> | When<T, L, E> | Note<T, L> | Jump | Stop;
+
+/** Where a path comes from; stands in the meta of every state it expands to. */
+export interface Source {
+  readonly source: string;
+  readonly grade: Grade;
+}
+
+export interface Path<T, L, E extends AnyEvent> extends Source {
+  readonly name: string;
+  readonly items: readonly Item<T, L, E>[];
+  /** Locals that die when the path returns. Forgetting one multiplies local states. */
+  readonly locals: readonly (keyof L & string)[];
+  /** Like lockdep_assert_preemption_disabled(): checked at expansion. */
+  readonly requires?: 'N';
+}
+
+interface PathRest<L> {
+  readonly locals?: readonly (keyof L & string)[];
+  readonly requires?: 'N';
+}
+
+/** Constructors that share one walker, one set of locals and one vocabulary. */
+export function pathsOf<T, L, E extends AnyEvent>() {
+  return {
+    path: (name: string, origin: Source, items: readonly Item<T, L, E>[], rest: PathRest<L> = {}): Path<T, L, E> => ({
+      name,
+      ...origin,
+      items,
+      locals: rest.locals ?? [],
+      ...(rest.requires && { requires: rest.requires }),
+    }),
+    step: (name: string, spec: StepSpec<T, L, E> = {}): Item<T, L, E> => ({ kind: 'step', name, ...spec }),
+    call: (path: Path<T, L, E>, bind?: Call<T, L, E>['bind']): Item<T, L, E> => ({ kind: 'call', path, ...(bind && { bind }) }),
+    loop: (...body: readonly Item<T, L, E>[]): Item<T, L, E> => ({ kind: 'loop', body }),
+    when: (...cases: readonly Case<T, L, E>[]): Item<T, L, E> => ({ kind: 'when', cases }),
+    note: (local: Note<T, L>['local']): Item<T, L, E> => ({ kind: 'note', local }),
+    stop: (name: string): Item<T, L, E> => ({ kind: 'stop', name }),
+    leaveLoop: { kind: 'leaveLoop' } as Item<T, L, E>,
+    leavePath: { kind: 'return' } as Item<T, L, E>,
+    preemptDisable: { kind: 'step', name: 'preempt_disable', preempt: 1, ns: 5 } as Item<T, L, E>,
+    preemptEnable: { kind: 'step', name: 'preempt_enable', preempt: -1, ns: 5 } as Item<T, L, E>,
+  };
+}
+
+/** The context that flows along a path. */
+export interface Flow {
+  readonly mode: Mode;
+  readonly preempt: number;
+  readonly spin: number;
+  readonly irqs: boolean;
+  readonly insn: boolean;
+}
+
+export const USER_MODE: Flow = { mode: 'user', preempt: 0, spin: 0, irqs: true, insn: false };
+
+/** The letter of a context; `resched` marks a voluntary reschedule point. */
+export function letterOf(flow: Flow, resched: boolean): Letter {
+  if (flow.insn) return 'X';
+  if (!flow.irqs) return flow.mode === 'guest' ? 'G' : 'I';
+  if (flow.mode === 'user') return 'U';
+  if (flow.mode === 'guest') return 'G';
+  if (flow.preempt > 0) return 'N';
+  if (flow.spin > 0) return 'L';
+  return resched ? 'R' : 'P';
+}

@@ -1,0 +1,79 @@
+/** The main loop of a host thread: one operation of its program after the other, signals on the way, and its end. */
+import { outgoing } from '../../events/event.ts';
+import type { ThreadEvent } from '../../events/index.ts';
+import { type HostEnv, type HostLocals, type HostThread, host, opOf, toCpu } from './env.ts';
+import { bindMakeShared, makeSharedPath } from './exits.ts';
+import { bindKernelWrite, bindUserWrite, kernelWritePath, userWritePath } from './guest-memory.ts';
+import { kvmRunPath } from './kvm-run.ts';
+import { type Item, otherwise, type Path } from './path.ts';
+import { bindSevCommand, sevCommandPath } from './sev-command.ts';
+
+const { path, step, call, loop, when, leaveLoop } = host;
+type HostItem = Item<HostThread, HostLocals, ThreadEvent>;
+
+/** Operations by name: the path that carries each out. A new operation is one line here and one path. */
+const operations = (env: HostEnv): readonly (readonly [string, HostItem])[] => [
+  ['KVM_RUN', call(kvmRunPath(env))],
+  ['write', call(userWritePath(env), bindUserWrite(env))],
+  ['kvm-write-guest', call(kernelWritePath(env), bindKernelWrite(env))],
+  ['make-shared', call(makeSharedPath(env), bindMakeShared(env))],
+  ['sev-command', call(sevCommandPath(env), bindSevCommand(env))],
+];
+
+/** `repeat`: the counter lives in its own actor, so that a long loop does not multiply the states of the thread. */
+const nextTurn = (env: HostEnv): HostItem =>
+  step('next_turn', {
+    ns: 10,
+    send: (t) => {
+      const op = opOf(env, t);
+      return outgoing(t.loops!, { type: 'loop.next', loop: op.op === 'next' ? op.loop : 0 });
+    },
+    answers: { 'loop.turn': (e) => ({ again: e.again }) },
+  });
+
+/** exit_to_user_mode_loop(): between two operations the thread sees that another one of its process was killed. */
+const advance = (env: HostEnv): HostItem =>
+  step('fetch', {
+    ns: 20,
+    set: (t, l) => {
+      const op = opOf(env, t);
+      return { pc: op.op === 'next' && l.again === true ? op.to : t.pc + 1 };
+    },
+    local: () => ({ again: undefined }),
+    send: (t) => outgoing(t.process, { type: 'process.signal?' }),
+    answers: { 'process.signal': (e) => ({ signal: e.signal ?? undefined }) },
+  });
+
+const dies = (t: HostThread) => t.signal !== null;
+
+/** do_exit(), by a signal or at the end of the program. @see kernel kernel/exit.c, do_group_exit() */
+const doExit: readonly HostItem[] = [
+  step('do_exit', {
+    mode: 'kernel',
+    send: (t, l) => [
+      outgoing(t.process, { type: 'process.threadExit', signal: t.signal?.signal ?? l.signal ?? null, pfn: t.signal?.pfn ?? null }),
+      toCpu(t, { type: 'cpu.exit' }),
+    ],
+  }),
+  host.stop('dead'),
+];
+
+/** What every host thread walks, from its first instruction to its end. */
+export function threadPath(env: HostEnv): Path<HostThread, HostLocals, ThreadEvent> {
+  const used = new Set(env.programs.flatMap((program) => program.ops.map((op) => op.op as string)));
+  const cases = operations(env).filter(([name]) => used.has(name));
+  return path('main', { source: 'the scenario', grade: 'decision' }, [
+    step('start', { ns: 20 }),
+    loop(
+      when(
+        ...cases.map(([name, item]) => [(t: HostThread) => opOf(env, t).op === name, [item]] as const),
+        [(t) => opOf(env, t).op === 'next', [nextTurn(env)]],
+        [otherwise, [leaveLoop]],
+      ),
+      when([dies, [leaveLoop]]),
+      advance(env),
+      when([(_t, l) => l.signal !== undefined, [leaveLoop]]),
+    ),
+    ...doExit,
+  ]);
+}

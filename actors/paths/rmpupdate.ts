@@ -1,0 +1,45 @@
+/** RMPUPDATE, and the kernel function that issues it. */
+import type { HostOptions } from '../../events/options.ts';
+import { host, kernelSource, MICRO_STEPS, toRmp } from './env.ts';
+
+const { path, step, call, loop, when, leaveLoop, leavePath } = host;
+
+/**
+ * The instruction. Expects `pfn` and `update`; leaves `result`.
+ * Decoding and the static checks are invisible to others, so they are part of the first step. @see domain snp b.3, b.5
+ */
+export const rmpupdateInsn = path('RMPUPDATE', MICRO_STEPS, [
+  step('tryLock', {
+    insn: true,
+    send: (_t, l) => toRmp({ type: 'rmp.lock', pfn: l.pfn! }),
+    answers: { 'rmp.locked': (e) => ({ result: e.result }) },
+  }),
+  when([
+    (_t, l) => l.result === 'SUCCESS',
+    [
+      step('check', {
+        send: (_t, l) => toRmp({ type: 'rmp.checkUpdate', pfn: l.pfn!, ...l.update! }),
+        answers: { 'rmp.checked': (e) => ({ result: e.result }) },
+      }),
+      when([
+        (_t, l) => l.result === 'SUCCESS',
+        [step('writeEntry', { send: (_t, l) => toRmp({ type: 'rmp.writeUpdate', pfn: l.pfn!, ...l.update! }) })],
+      ]),
+      step('unlock', { insn: false, send: (_t, l) => toRmp({ type: 'rmp.unlock', pfn: l.pfn! }) }),
+      leavePath,
+    ],
+  ]),
+  step('ret', { insn: false }),
+]);
+
+/**
+ * rmpupdate(): repeats the instruction while it fails in a way the kernel version retries; any other failure is dumped and
+ * returned as -EFAULT. Expects `pfn` and `update`; leaves `result`. @see domain snp b.4
+ */
+export function rmpupdatePath(options: HostOptions) {
+  const retries = options['kvm.rmpupdateRetry'] === 'overlap-and-inuse' ? ['FAIL_OVERLAP', 'FAIL_INUSE'] : ['FAIL_OVERLAP'];
+  return path('rmpupdate', kernelSource('arch/x86/virt/svm/sev.c, rmpupdate()'), [
+    loop(call(rmpupdateInsn), when([(_t, l) => !retries.includes(l.result!), [leaveLoop]])),
+    when([(_t, l) => l.result !== 'SUCCESS', [step('dump_rmpentry')]]),
+  ]);
+}

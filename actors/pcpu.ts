@@ -1,0 +1,259 @@
+/**
+ * A physical CPU: who runs here, what may be interposed, the interrupt handlers and the context switch.
+ *
+ * It owns the right to move the current task, not the task's program counter. Interrupts wait in `irr`, as in the local APIC,
+ * until the context lets them in; a physical interrupt in guest mode ends the guest's run first.
+ *
+ * Left out: nested interrupts, softirqs, the timer wheel.
+ *
+ * @see kernel kernel/sched/core.c, __schedule(), context_switch(), finish_task_switch(); domain debug-and-split-lock 0.1, S1 to S6
+ */
+import { assign, emit, enqueueActions, setup } from 'xstate';
+import { type ActorId, type Letter, type Outgoing, outgoing, type Stamped } from '../events/event.ts';
+import type { PreemptionModel, Ticks } from '../events/options.ts';
+import type { PcpuEvent } from '../events/sched.ts';
+
+/** What waits in the local APIC. `timer` is the tick, `device` an interrupt nobody models. */
+type Pending = 'device' | 'psp' | 'reschedule' | 'timer';
+
+export interface PcpuInput {
+  readonly peers: readonly ActorId[];
+  readonly preemption: PreemptionModel;
+  readonly ticks: Ticks;
+  /** Whether device interrupts are offered at any time. */
+  readonly interrupts: boolean;
+  /** Threads queued here at the start. */
+  readonly waiting: readonly ActorId[];
+}
+
+export interface PcpuContext extends PcpuInput {
+  readonly current: ActorId | null;
+  /** What happens to the previous task at switch_to(). */
+  readonly previous: 'runnable' | 'sleeps' | 'dead';
+  readonly next: ActorId | null;
+  readonly letter: Letter;
+  readonly needResched: boolean;
+  readonly irr: readonly Pending[];
+  /** Who sleeps on the PSP's completion, while its interrupt is pending. */
+  readonly pspWaiter: ActorId | null;
+  readonly panicReason: string | null;
+}
+
+const SCHEDULER: ActorId = 'sched';
+
+/** Where the host's preemption model lets the scheduler take the CPU. @see kernel Kconfig.preempt */
+const mayPreempt = ({ letter, preemption }: PcpuContext): boolean => {
+  if (letter === 'U' || letter === 'R') return true;
+  if (letter === 'P') return preemption === 'full' || preemption === 'lazy' || preemption === 'rt';
+  return letter === 'L' && preemption === 'rt';
+};
+const irqsOn = ({ letter }: PcpuContext) => letter !== 'I' && letter !== 'X' && letter !== 'G';
+const raised = (irr: readonly Pending[], interrupt: Pending): readonly Pending[] =>
+  irr.includes(interrupt) ? irr : [...irr, interrupt].sort();
+const execOnly = () => [{ type: 'exec' }];
+
+const machine = setup({
+  types: { context: {} as PcpuContext, events: {} as Stamped<PcpuEvent>, emitted: {} as Outgoing, input: {} as PcpuInput },
+  guards: {
+    isGuestInterrupted: ({ context: c }) => c.irr.length > 0 && c.letter === 'G',
+    isTimerPending: ({ context: c }) => c.irr.includes('timer') && irqsOn(c),
+    isPspPending: ({ context: c }) => c.irr.includes('psp') && irqsOn(c),
+    isReschedulePending: ({ context: c }) => c.irr.includes('reschedule') && irqsOn(c),
+    isDevicePending: ({ context: c }) => c.irr.includes('device') && irqsOn(c),
+    mustSwitch: ({ context: c }) => c.needResched && c.waiting.length > 0 && mayPreempt(c),
+    canPreempt: ({ context: c }) => c.ticks === 'direct' && c.waiting.length > 0 && c.irr.length === 0 && mayPreempt(c),
+    canTick: ({ context: c }) => c.ticks === 'pending' && c.waiting.length > 0 && !c.needResched && !c.irr.includes('timer'),
+    canInterrupt: ({ context: c }) => c.interrupts && !c.irr.includes('device'),
+    hasWaiting: ({ context: c }) => c.waiting.length > 0,
+    isIdle: ({ context: c }) => c.current === null,
+    isRunnable: ({ context: c }) => c.previous === 'runnable' && c.current !== null,
+    canPick: ({ context: c, event }) => event.type === 'pick' && c.waiting.length > 1 && c.waiting.includes(event.thread),
+    isForced: ({ context: c }) => c.waiting.length < 2,
+    isOnlyChoice: ({ context: c }) => c.waiting.length === 1,
+    isEmptied: ({ context: c }) => c.current === null && c.next === null,
+    hasNext: ({ context: c }) => c.next !== null,
+    isSleeping: ({ context: c }) => c.previous === 'sleeps',
+    isDead: ({ context: c }) => c.previous === 'dead',
+  },
+  actions: {
+    stepCurrent: emit(({ context: c }) => outgoing(c.current!, { type: 'step' })),
+    stepNotifiers: emit(({ context: c }) => outgoing(c.current!, { type: 'notify.step' })),
+    interruptGuest: emit(({ context: c }) => outgoing(c.current!, { type: 'cpu.interrupt' })),
+    setContext: assign({ letter: ({ context: c, event }) => (event.type === 'cpu.context' ? event.letter : c.letter) }),
+    setWaiting: assign({ waiting: ({ context: c, event }) => (event.type === 'rq.waiting' ? event.threads : c.waiting) }),
+    raiseReschedule: assign({ irr: ({ context: c }) => raised(c.irr, 'reschedule') }),
+    raisePsp: assign(({ context: c, event }) => ({
+      irr: raised(c.irr, 'psp'),
+      pspWaiter: event.type === 'irq.psp' ? event.waiter : c.pspWaiter,
+    })),
+    raiseTimer: assign({ irr: ({ context: c }) => raised(c.irr, 'timer') }),
+    raiseDevice: assign({ irr: ({ context: c }) => raised(c.irr, 'device') }),
+    ackReschedule: assign({ irr: ({ context: c }) => c.irr.filter((i) => i !== 'reschedule') }),
+    ackDevice: assign({ irr: ({ context: c }) => c.irr.filter((i) => i !== 'device') }),
+    ackTimer: assign({
+      irr: ({ context: c }) => c.irr.filter((i) => i !== 'timer'),
+      needResched: ({ context: c }) => c.waiting.length > 0,
+    }),
+    wakePspWaiter: enqueueActions(({ context: c, enqueue }) => {
+      if (c.pspWaiter) enqueue.emit(outgoing(SCHEDULER, { type: 'sched.wake', thread: c.pspWaiter }));
+      enqueue.assign({ irr: c.irr.filter((i) => i !== 'psp'), pspWaiter: null });
+    }),
+    answerResched: emit(({ context: c }) =>
+      outgoing(c.current!, { type: 'cpu.needResched', pending: (c.needResched && c.waiting.length > 0) || c.irr.length > 0 }),
+    ),
+    clearResched: assign({ needResched: false }),
+    markSleeping: assign({ previous: 'sleeps' }),
+    markDead: assign({ previous: 'dead' }),
+    takePicked: enqueueActions(({ context: c, event, enqueue }) => {
+      const next = event.type === 'pick' ? event.thread : c.waiting[0]!;
+      enqueue.assign({ next });
+      enqueue.emit(outgoing(SCHEDULER, { type: 'rq.take', thread: next }));
+    }),
+    notifyOut: emit(({ context: c }) => outgoing(c.current!, { type: 'sched.out' })),
+    swapOut: emit(({ context: c }) => outgoing(c.current!, { type: 'sched.swapOut', letter: c.letter })),
+    swapIn: emit(({ context: c }) => outgoing(c.next!, { type: 'sched.swapIn' })),
+    /** Only now may another CPU run it: the kernel's on_cpu. */
+    requeue: emit(({ context: c }) => outgoing(SCHEDULER, { type: 'rq.put', thread: c.current! })),
+    sleep: emit(({ context: c }) => outgoing(SCHEDULER, { type: 'rq.sleep', thread: c.current! })),
+    setCurrent: assign(({ context: c }) => ({
+      current: c.next,
+      next: null,
+      previous: 'runnable' as const,
+      letter: c.next ? c.letter : ('P' as const),
+    })),
+    panic: enqueueActions(({ context: c, event, enqueue }) => {
+      if (event.type !== 'cpu.panic') return;
+      enqueue.assign({ panicReason: `${event.reason} (PFN 0x${event.pfn.toString(16)})` });
+      for (const peer of c.peers) enqueue.emit(outgoing(peer, { type: 'nmi.stop' }));
+    }),
+    ignore: assign({}),
+  },
+});
+
+/** Interrupts that arrive are remembered whatever the CPU does. */
+const ARRIVALS = {
+  'irq.reschedule': { actions: 'raiseReschedule' },
+  'irq.psp': { actions: 'raisePsp' },
+  'nmi.stop': '.stopped',
+  'rq.waiting': { actions: 'setWaiting' },
+  'cpu.context': { actions: 'setContext' },
+  'cpu.needResched?': { actions: 'answerResched' },
+  interrupt: { guard: 'canInterrupt', actions: 'raiseDevice' },
+} as const;
+
+const IRQ_ENTRY = [
+  { guard: 'isReschedulePending', target: '#pcpu.irq.sysvec_reschedule_ipi' },
+  { guard: 'isPspPending', target: '#pcpu.irq.psp_irq_handler' },
+  { guard: 'isTimerPending', target: '#pcpu.irq.sysvec_apic_timer_interrupt' },
+  { guard: 'isDevicePending', target: '#pcpu.irq.common_interrupt' },
+] as const;
+
+/** After an interrupt handler: back to whatever it interrupted. */
+const iret = (action: 'ackReschedule' | 'ackTimer' | 'ackDevice' | 'wakePspWaiter') =>
+  ({
+    meta: { offers: execOnly, ns: 300 },
+    on: {
+      exec: [
+        { guard: 'isIdle', target: '#pcpu.idle', actions: action },
+        { target: '#pcpu.task', actions: action },
+      ],
+    },
+  }) as const;
+
+export const pcpuMachine = machine.createMachine({
+  id: 'pcpu',
+  context: ({ input }) => ({
+    ...input,
+    current: null,
+    previous: 'runnable',
+    next: null,
+    letter: 'P',
+    needResched: false,
+    irr: [],
+    pspWaiter: null,
+    panicReason: null,
+  }),
+  initial: 'idle',
+  on: ARRIVALS,
+  states: {
+    idle: {
+      tags: 'rest',
+      meta: { offers: () => [{ type: 'exec' }, { type: 'interrupt' }], ns: 100 },
+      on: { exec: [...IRQ_ENTRY, { guard: 'hasWaiting', target: '__schedule.pick_next' }] },
+    },
+    task: {
+      meta: { offers: () => [{ type: 'exec' }, { type: 'preempt' }, { type: 'tick' }, { type: 'interrupt' }] },
+      on: {
+        exec: [
+          { guard: 'isGuestInterrupted', actions: 'interruptGuest' },
+          ...IRQ_ENTRY,
+          { guard: 'mustSwitch', target: '__schedule.pick_next', actions: 'clearResched' },
+          { actions: 'stepCurrent' },
+        ],
+        preempt: { guard: 'canPreempt', target: '__schedule.pick_next', actions: 'clearResched' },
+        tick: { guard: 'canTick', actions: 'raiseTimer' },
+        'cpu.sleep': { target: '__schedule.pick_next', actions: 'markSleeping' },
+        'cpu.exit': { target: '__schedule.pick_next', actions: 'markDead' },
+        'cpu.panic': { target: 'panic', actions: 'panic' },
+      },
+    },
+    irq: {
+      initial: 'sysvec_reschedule_ipi',
+      states: {
+        sysvec_reschedule_ipi: iret('ackReschedule'),
+        psp_irq_handler: iret('wakePspWaiter'),
+        sysvec_apic_timer_interrupt: iret('ackTimer'),
+        common_interrupt: iret('ackDevice'),
+      },
+    },
+    __schedule: {
+      initial: 'pick_next',
+      states: {
+        pick_next: {
+          meta: {
+            offers: (c: PcpuContext) => (c.waiting.length > 1 ? c.waiting.map((thread) => ({ type: 'pick', thread })) : execOnly()),
+            ns: 200,
+          },
+          on: {
+            exec: [
+              { guard: ({ context: c }) => c.waiting.length === 1 && c.current === null, target: 'switch_to', actions: 'takePicked' },
+              { guard: 'isOnlyChoice', target: 'sched_out', actions: ['takePicked', 'notifyOut'] },
+              {
+                guard: ({ context: c }) => c.waiting.length === 0 && c.current !== null && c.previous === 'runnable',
+                target: '#pcpu.task',
+              },
+              { guard: ({ context: c }) => c.waiting.length === 0 && c.current === null, target: '#pcpu.idle' },
+              { guard: 'isForced', target: 'sched_out', actions: 'notifyOut' },
+            ],
+            pick: [
+              {
+                guard: ({ context: c, event }) => c.current === null && c.waiting.includes(event.thread),
+                target: 'switch_to',
+                actions: 'takePicked',
+              },
+              { guard: 'canPick', target: 'sched_out', actions: ['takePicked', 'notifyOut'] },
+            ],
+          },
+        },
+        sched_out: { meta: { offers: execOnly, ns: 100 }, on: { exec: { actions: 'stepNotifiers' }, 'sched.done': 'switch_to' } },
+        switch_to: {
+          meta: { offers: execOnly, ns: 500 },
+          on: {
+            exec: [{ guard: 'isIdle', target: 'sched_in', actions: ['swapIn', 'setCurrent'] }, { actions: 'swapOut' }],
+            'sched.swappedOut': [
+              { guard: ({ context: c }) => c.next === null && c.previous === 'dead', target: '#pcpu.idle', actions: 'setCurrent' },
+              { guard: ({ context: c }) => c.next === null, target: '#pcpu.idle', actions: ['sleep', 'setCurrent'] },
+              { guard: 'isDead', target: 'sched_in', actions: ['swapIn', 'setCurrent'] },
+              { guard: 'isSleeping', target: 'sched_in', actions: ['swapIn', 'sleep', 'setCurrent'] },
+              { target: 'sched_in', actions: ['swapIn', 'requeue', 'setCurrent'] },
+            ],
+          },
+        },
+        sched_in: { meta: { offers: execOnly, ns: 100 }, on: { exec: { actions: 'stepNotifiers' }, 'sched.done': '#pcpu.task' } },
+      },
+    },
+    /** panic(): this CPU ends here; the others are stopped by NMI. */
+    panic: { tags: ['rest', 'halt'], on: { 'nmi.stop': { actions: 'ignore' } } },
+    stopped: { tags: 'rest' },
+  },
+});

@@ -1,0 +1,106 @@
+/**
+ * A vCPU: the guest's own program counter, and the fields of struct kvm_vcpu that its thread and others read.
+ *
+ * The guest moves only when its thread gives it a step in guest mode; between two entries it stands still.
+ *
+ * @see kernel virt/kvm/kvm_main.c, kvm_make_request(), kvm_vcpu_kick(), kvm_vcpu_block()
+ */
+import { assign, emit, enqueueActions, setup } from 'xstate';
+import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../events/event.ts';
+import type { GuestEvent } from '../events/index.ts';
+import type { VcpuRequest } from '../events/kvm.ts';
+import { expand } from './paths/expand.ts';
+import { type GuestEnv, type GuestLocals, guestPath, opOf, type Vcpu } from './paths/guest.ts';
+import { USER_MODE } from './paths/path.ts';
+
+export interface VcpuInput {
+  readonly thread: ActorId;
+  readonly image: number;
+  readonly loops: ActorId | null;
+  /** GFNs validated before the story begins. */
+  readonly believes: readonly number[];
+}
+
+const SCHEDULER: ActorId = 'sched';
+/** A request that the vCPU takes notice of once, when its thread looks. */
+const ONE_SHOT: readonly VcpuRequest[] = ['KVM_REQ_OUTSIDE_GUEST_MODE'];
+const wake = (v: Vcpu) => outgoing(SCHEDULER, { type: 'sched.wake', thread: v.thread });
+
+/** The machine of all vCPUs of one scenario. */
+export function vcpuMachine(env: GuestEnv) {
+  const code = expand<Vcpu, GuestLocals, GuestEvent>(guestPath(env), {
+    root: 'vcpu',
+    frame: 'guest',
+    stepEvent: 'guest.step',
+    from: { ...USER_MODE, mode: 'guest', irqs: false },
+    acknowledge: (v, letter, sent) =>
+      sent.some((message) => message.event.type === 'vmexit') ? [] : [outgoing(v.thread, { type: 'guest.ran', atomic: letter === 'X' })],
+  });
+  return setup({
+    types: { context: {} as Vcpu, events: {} as Stamped<GuestEvent>, emitted: {} as Outgoing, input: {} as VcpuInput },
+    actions: {
+      load: assign({ cpu: ({ context: v, event }) => (event.type === 'vcpu.load' ? event.cpu : v.cpu) }),
+      put: assign({ cpu: null }),
+      setMode: assign({ mode: ({ context: v, event }) => (event.type === 'vcpu.setMode' ? event.mode : v.mode) }),
+      answerMode: emit(({ context: v, event }) => outgoing(sender(event), { type: 'vcpu.mode', mode: v.mode })),
+      answerRequests: enqueueActions(({ context: v, event, enqueue }) => {
+        enqueue.emit(outgoing(sender(event), { type: 'vcpu.requests', pending: v.requests }));
+        enqueue.assign({ requests: v.requests.filter((request) => !ONE_SHOT.includes(request)) });
+      }),
+      request: enqueueActions(({ context: v, event, enqueue }) => {
+        if (event.type !== 'vcpu.request') return;
+        const requests = v.requests.includes(event.request) ? v.requests : [...v.requests, event.request].sort();
+        enqueue.emit(outgoing(sender(event), { type: 'vcpu.kick', cpu: v.mode === 'IN_GUEST_MODE' ? v.cpu : null }));
+        if (v.blockedUntil === 'request') enqueue.emit(wake(v));
+        enqueue.assign({ requests, blockedUntil: v.blockedUntil === 'request' ? null : v.blockedUntil });
+      }),
+      clearRequest: enqueueActions(({ context: v, event, enqueue }) => {
+        if (event.type !== 'vcpu.clearRequest') return;
+        if (v.blockedUntil === 'unblocked') enqueue.emit(wake(v));
+        enqueue.assign({
+          requests: v.requests.filter((request) => request !== event.request),
+          blockedUntil: v.blockedUntil === 'unblocked' ? null : v.blockedUntil,
+        });
+      }),
+      block: enqueueActions(({ context: v, event, enqueue }) => {
+        if (event.type !== 'vcpu.block') return;
+        const sleep = event.until === 'request' ? v.requests.length === 0 : v.requests.includes('KVM_REQ_BLOCK_ENTRY');
+        enqueue.emit(outgoing(sender(event), { type: 'vcpu.blocked', sleep }));
+        enqueue.assign({ blockedUntil: sleep ? event.until : null });
+      }),
+      setGhcb: assign({ ghcb: ({ event }) => (event.type === 'ghcb.result' && event.ok ? ('ok' as const) : ('error' as const)) }),
+      /** Only a guest that computes notices; any other goes on where it was. */
+      setInterrupted: assign({ interrupted: ({ context: v }) => opOf(env, v).op === 'spin' }),
+    },
+  }).createMachine({
+    id: 'vcpu',
+    tags: 'rest',
+    context: ({ input }) => ({
+      ...input,
+      pc: 0,
+      mode: 'OUTSIDE_GUEST_MODE',
+      cpu: null,
+      requests: [],
+      blockedUntil: null,
+      ghcb: null,
+      interrupted: false,
+      lost: null,
+      asking: null,
+      frames: { guest: {} },
+    }),
+    initial: code.initial,
+    on: {
+      'vcpu.load': { actions: 'load' },
+      'vcpu.put': { actions: 'put' },
+      'vcpu.setMode': { actions: 'setMode' },
+      'vcpu.mode?': { actions: 'answerMode' },
+      'vcpu.requests?': { actions: 'answerRequests' },
+      'vcpu.request': { actions: 'request' },
+      'vcpu.clearRequest': { actions: 'clearRequest' },
+      'vcpu.block': { actions: 'block' },
+      'ghcb.result': { actions: 'setGhcb' },
+      'guest.interrupted': { actions: 'setInterrupted' },
+    },
+    states: code.states,
+  });
+}

@@ -1,0 +1,79 @@
+/**
+ * A virtual machine as KVM sees it: whether it is dead, and who keeps which page in its present state.
+ *
+ * @see kernel include/linux/kvm_host.h, struct kvm, kvm_vm_bugged(), kvm_vm_dead(); series v5, patch 39
+ */
+import { assign, emit, enqueueActions, setup } from 'xstate';
+import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../events/event.ts';
+import type { VmEvent } from '../events/kvm.ts';
+
+export interface VmContext {
+  /** `bugged`: KVM found it inconsistent; `dead`: the host ended it on purpose. */
+  readonly dead: 'bugged' | 'dead' | null;
+  /** Who holds each page's state, by GFN. */
+  readonly holders: Readonly<Record<number, readonly ActorId[]>>;
+  /** Who changes each page's state now, by GFN. */
+  readonly changing: Readonly<Record<number, ActorId>>;
+  /** Threads that sleep until a page is let go. */
+  readonly waiters: readonly ActorId[];
+  /** Frames that are never given back. */
+  readonly leaked: readonly number[];
+}
+
+const SCHEDULER: ActorId = 'sched';
+type GfnEvent = Stamped<Extract<VmEvent, { readonly gfn: number }>>;
+type Args = { readonly context: VmContext; readonly event: Stamped<VmEvent> };
+const gfnOf = (event: Stamped<VmEvent>) => (event as GfnEvent).gfn;
+const holdersOf = ({ context, event }: Args) => context.holders[gfnOf(event)] ?? [];
+const without = <V>(record: Readonly<Record<number, V>>, key: number): Readonly<Record<number, V>> =>
+  Object.fromEntries(Object.entries(record).filter(([other]) => Number(other) !== key));
+
+export const vmMachine = setup({
+  types: { context: {} as VmContext, events: {} as Stamped<VmEvent>, emitted: {} as Outgoing },
+  guards: {
+    isChanging: ({ context: c, event }) => c.changing[gfnOf(event)] !== undefined,
+    isHeldOrChanging: (args) => args.context.changing[gfnOf(args.event)] !== undefined || holdersOf(args).length > 0,
+    isHolder: (args) => holdersOf(args).includes(sender(args.event)),
+    isChanger: ({ context: c, event }) => c.changing[gfnOf(event)] === event.from,
+    isAlive: ({ context: c }) => c.dead === null,
+  },
+  actions: {
+    hold: assign((args) => ({
+      holders: { ...args.context.holders, [gfnOf(args.event)]: [...holdersOf(args), sender(args.event)].sort() },
+    })),
+    change: assign({ changing: ({ context: c, event }) => ({ ...c.changing, [gfnOf(event)]: sender(event) }) }),
+    wait: assign({ waiters: ({ context: c, event }) => [...new Set([...c.waiters, sender(event)])].sort() }),
+    grant: emit(({ event }) => outgoing(sender(event), { type: 'vm.granted', granted: true })),
+    refuse: emit(({ event }) => outgoing(sender(event), { type: 'vm.granted', granted: false })),
+    letGo: assign((args) => {
+      const rest = holdersOf(args).filter((holder) => holder !== args.event.from);
+      const others = without(args.context.holders, gfnOf(args.event));
+      return { holders: rest.length ? { ...others, [gfnOf(args.event)]: rest } : others };
+    }),
+    endChange: assign({ changing: ({ context: c, event }) => without(c.changing, gfnOf(event)) }),
+    wakeWaiters: enqueueActions(({ context: c, enqueue }) => {
+      for (const thread of c.waiters) enqueue.emit(outgoing(SCHEDULER, { type: 'sched.wake', thread }));
+      enqueue.assign({ waiters: [] });
+    }),
+    kill: assign({ dead: ({ event }) => (event.type === 'vm.kill' ? event.cause : null) }),
+    leak: assign({ leaked: ({ context: c, event }) => (event.type === 'vm.leakPage' ? [...c.leaked, event.pfn] : c.leaked) }),
+    ignore: assign({}),
+  },
+}).createMachine({
+  id: 'vm',
+  context: { dead: null, holders: {}, changing: {}, waiters: [], leaked: [] },
+  initial: 'created',
+  states: {
+    created: {
+      tags: 'rest',
+      on: {
+        'vm.lockPage': [{ guard: 'isChanging', actions: ['wait', 'refuse'] }, { actions: ['hold', 'grant'] }],
+        'vm.beginPsc': [{ guard: 'isHeldOrChanging', actions: ['wait', 'refuse'] }, { actions: ['change', 'grant'] }],
+        'vm.unlockPage': { guard: 'isHolder', actions: ['letGo', 'wakeWaiters'] },
+        'vm.endPsc': { guard: 'isChanger', actions: ['endChange', 'wakeWaiters'] },
+        'vm.kill': [{ guard: 'isAlive', actions: 'kill' }, { actions: 'ignore' }],
+        'vm.leakPage': { actions: 'leak' },
+      },
+    },
+  },
+});

@@ -1,0 +1,53 @@
+/** Every event of the simulation: the union that machines share, and the catalogue that borders check against. */
+import type { Delivery } from './event.ts';
+import { KVM_EVENTS, type VcpuAnswer, type VcpuEvent, type VmAnswer, type VmEvent } from './kvm.ts';
+import { PROCESS_EVENTS, type ProcessAnswer, type ProcessEvent } from './process.ts';
+import { PSP_EVENTS, type PspAnswer, type PspEvent } from './psp.ts';
+import { RMP_EVENTS, type RmpAnswer, type RmpRequest } from './rmp.ts';
+import {
+  type LoopAnswer,
+  type LoopEvent,
+  type MutexAnswer,
+  type MutexEvent,
+  type PcpuEvent,
+  SCHED_EVENTS,
+  type SchedulerEvent,
+  type TaskEvent,
+} from './sched.ts';
+
+export type SimEvent =
+  | PcpuEvent
+  | TaskEvent
+  | SchedulerEvent
+  | MutexEvent
+  | MutexAnswer
+  | LoopEvent
+  | LoopAnswer
+  | RmpRequest
+  | RmpAnswer
+  | VcpuEvent
+  | VcpuAnswer
+  | VmEvent
+  | VmAnswer
+  | PspEvent
+  | PspAnswer
+  | ProcessEvent
+  | ProcessAnswer;
+
+/** Everything a thread can receive. */
+export type ThreadEvent = TaskEvent | MutexAnswer | LoopAnswer | RmpAnswer | VcpuAnswer | VmAnswer | PspAnswer | ProcessAnswer;
+
+/** Everything a vCPU can receive. */
+export type GuestEvent = VcpuEvent | RmpAnswer | LoopAnswer;
+
+/** How each event type travels. */
+export const CATALOGUE: Readonly<Record<SimEvent['type'], Delivery>> = {
+  ...SCHED_EVENTS,
+  ...RMP_EVENTS,
+  ...KVM_EVENTS,
+  ...PSP_EVENTS,
+  ...PROCESS_EVENTS,
+};
+
+/** Events that run one micro-step of the actor that takes them. */
+export const MICRO_STEP_EVENTS: readonly string[] = ['exec', 'step', 'notify.step', 'guest.step'];

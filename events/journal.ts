@@ -1,0 +1,71 @@
+/** What a journal says: the record, and the facts about a run that stand before its records. */
+import type { ActorId } from './event.ts';
+
+/** Version of the file format. It changes when a reader of the last version could no longer read the file. */
+export const FORMAT_VERSION = 1;
+
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+export type JsonObject = { readonly [key: string]: Json };
+
+/**
+ * `choice`: the chooser's decision that opens a step. `send`: a queued message enters the flight. `deliver`: an actor takes an
+ * event (a bus message is this one record). `change`: an actor's local state after the delivery or choice that is its cause.
+ */
+export const RECORD_KINDS = ['choice', 'send', 'deliver', 'change'] as const;
+export type RecordKind = (typeof RECORD_KINDS)[number];
+
+export interface JournalRecord {
+  /** 1-based, without gaps. */
+  readonly seq: number;
+  /** 0 is the initial state: one `change` for each actor. Step n >= 1 opens with its `choice`. */
+  readonly step: number;
+  /** Nanoseconds: the sum of nominal micro-step costs of all steps before this one. A projection; in no digest. */
+  readonly vtime: number;
+  /** `choice`: who offered it, or the receiver of a delivered message. `send`: the sender. `deliver`: the receiver. `change`: whose state. */
+  readonly actor: ActorId;
+  readonly kind: RecordKind;
+  /** The event's type; for `change` always `state`. */
+  readonly type: string;
+  /** `choice`: `{index, count, label}`. `send`, `deliver`: the event's fields. `change`: `{value, context}`. */
+  readonly payload: JsonObject;
+  /** `send`: the receiver. `deliver`: the sender. Else null. */
+  readonly peer: ActorId | null;
+  /**
+   * seq of the record that caused this one, 0 for none. `deliver` of a queued message: its `send`. `deliver` of a bus message and
+   * `send`: the `deliver` or `choice` whose transition emitted it. `change`: the `deliver` or `choice` that was handled.
+   */
+  readonly cause: number;
+}
+
+/** One choice: where it stood among how many, and its name. The label survives small changes of the model; the index does not. */
+export interface Choice {
+  readonly index: number;
+  readonly count: number;
+  readonly label: string;
+}
+
+/** Everything that decides a run but the choices. Stands whole in the journal's start frame. */
+export interface RunStart {
+  /** The resolved scenario: parameters, variant and host preset applied. Canonical JSON decides the scenario id. */
+  readonly scenario: JsonObject;
+  /** SHA-256, hex, over the source text of what decides behaviour. */
+  readonly modelId: string;
+  readonly modelVersion: number;
+  readonly chooser: string;
+  readonly seed: number;
+  /** The schedule that was asked for, as text; '' where the chooser decided alone. Part of the run id. */
+  readonly schedule: string;
+  /** In slot order; the order is part of every digest. */
+  readonly actors: readonly { readonly id: ActorId; readonly kind: string }[];
+  /** Model modules of the user's own that the run needs. Named, never loaded by a reader. */
+  readonly modules: readonly { readonly name: string; readonly sha256: string }[];
+}
+
+/** How a run ended. Stands in the seal. */
+export interface RunEnd {
+  readonly verdict: 'clean' | 'violation';
+  readonly violation: { readonly property: string; readonly step: number; readonly message: string } | null;
+  /** `done`: nothing left to do. `violation`: a property broke. `bound`: a limit of the scenario was hit. */
+  readonly ended: 'done' | 'violation' | 'bound' | 'interrupted';
+  readonly outcomes: JsonObject;
+}

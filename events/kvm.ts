@@ -1,0 +1,106 @@
+/** Vocabulary of KVM's objects: a vCPU as its thread and others see it, and the VM it belongs to. */
+import type { ActorId, Delivery, EventOf } from './event.ts';
+
+/** kvm_vcpu.mode. @see kernel virt/kvm: OUTSIDE_GUEST_MODE, IN_GUEST_MODE */
+export type VcpuMode = 'OUTSIDE_GUEST_MODE' | 'IN_GUEST_MODE';
+
+/** Bits of kvm_vcpu.requests. `KVM_REQ_BLOCK_ENTRY` is not the kernel's: it is the "do not enter" request of domain snp d.3. */
+export type VcpuRequest = 'KVM_REQ_VM_DEAD' | 'KVM_REQ_OUTSIDE_GUEST_MODE' | 'KVM_REQ_BLOCK_ENTRY';
+
+/** Why a guest left guest mode, by the manual's name; the code is the #VMEXIT code. @see domain snp c, e.2 */
+export const EXIT_CODES = {
+  INTR: 0x60,
+  HLT: 0x78,
+  SHUTDOWN: 0x7f,
+  NPF: 0x400,
+  VMGEXIT: 0x403,
+  INVALID: -1,
+} as const;
+export type ExitReason = keyof typeof EXIT_CODES;
+
+/** What the GHCB asks for on VMGEXIT: an NAE event by the GHCB specification's name. */
+export type GhcbRequest =
+  | { readonly nae: 'PSC'; readonly gfn: number; readonly to: 'private' | 'shared' }
+  | { readonly nae: 'TERMINATE'; readonly reasonSet: number; readonly reason: number };
+
+/** Details of an exit. `gfn` and `private` describe the access behind an NPF. */
+export interface GuestExit {
+  readonly reason: ExitReason;
+  readonly gfn: number | null;
+  readonly private: boolean;
+  readonly ghcb: GhcbRequest | null;
+}
+
+export type VcpuEvent = EventOf<{
+  /** One guest micro-step. */
+  'guest.step': object;
+  /** kvm_arch_vcpu_load(): the vCPU is on this CPU now. */
+  'vcpu.load': { cpu: ActorId };
+  'vcpu.put': object;
+  'vcpu.setMode': { mode: VcpuMode };
+  /** kvm_check_request() and kvm_request_pending(). */
+  'vcpu.requests?': object;
+  /** kvm_make_request() and, in the same breath, the look at mode and CPU that decides whether a kick needs an IPI. */
+  'vcpu.request': { request: VcpuRequest };
+  'vcpu.clearRequest': { request: VcpuRequest };
+  'vcpu.mode?': object;
+  /** kvm_vcpu_block(): the thread is about to sleep until a request arrives, or until its entry is no longer blocked. */
+  'vcpu.block': { until: 'request' | 'unblocked' };
+  /** The result of an exit, written to the GHCB: the guest goes on. */
+  'ghcb.result': { ok: boolean };
+  /** The guest saw a physical interrupt of its pCPU. */
+  'guest.interrupted': object;
+}>;
+
+export type VcpuAnswer = EventOf<{
+  /** A guest micro-step that did not leave guest mode. `atomic`: the guest is inside one instruction now. */
+  'guest.ran': { atomic: boolean };
+  vmexit: GuestExit;
+  'vcpu.requests': { pending: readonly VcpuRequest[] };
+  /** Where an IPI must go so that the request is seen: null if the vCPU is not in guest mode. */
+  'vcpu.kick': { cpu: ActorId | null };
+  'vcpu.mode': { mode: VcpuMode };
+  'vcpu.blocked': { sleep: boolean };
+}>;
+
+export type VmEvent = EventOf<{
+  /** Map lock: hold the page in its present state while it is mapped. @see domain snp d, P3 and P4 */
+  'vm.lockPage': { gfn: number };
+  'vm.unlockPage': { gfn: number };
+  /** A page-state change waits until nobody holds the page, and keeps new holders out. */
+  'vm.beginPsc': { gfn: number };
+  'vm.endPsc': { gfn: number };
+  /** kvm_vm_bugged() and kvm_vm_dead(). */
+  'vm.kill': { cause: 'bugged' | 'dead' };
+  /** snp_leak_pages(): the frame is never given back. */
+  'vm.leakPage': { pfn: number };
+}>;
+
+export type VmAnswer = EventOf<{ 'vm.granted': { granted: boolean } }>;
+
+export const KVM_EVENTS = {
+  'guest.step': 'bus',
+  'guest.ran': 'bus',
+  'guest.interrupted': 'bus',
+  'ghcb.result': 'bus',
+  vmexit: 'bus',
+  'vcpu.load': 'bus',
+  'vcpu.put': 'bus',
+  'vcpu.setMode': 'bus',
+  'vcpu.requests?': 'bus',
+  'vcpu.requests': 'bus',
+  'vcpu.request': 'bus',
+  'vcpu.clearRequest': 'bus',
+  'vcpu.kick': 'bus',
+  'vcpu.mode?': 'bus',
+  'vcpu.mode': 'bus',
+  'vcpu.block': 'bus',
+  'vcpu.blocked': 'bus',
+  'vm.lockPage': 'bus',
+  'vm.unlockPage': 'bus',
+  'vm.beginPsc': 'bus',
+  'vm.endPsc': 'bus',
+  'vm.kill': 'bus',
+  'vm.leakPage': 'bus',
+  'vm.granted': 'bus',
+} as const satisfies Record<(VcpuEvent | VcpuAnswer | VmEvent | VmAnswer)['type'], Delivery>;

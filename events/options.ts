@@ -1,0 +1,28 @@
+/** The design switches of a host: where the sources debate alternatives, or hardware does not document itself, a name selects. */
+
+/** Every switch with its allowed values; the first is the default. */
+export const HOST_OPTIONS = {
+  /**
+   * What the #PF handler does when the host writes a guest-private page.
+   * @see domain snp d: P0 panic-sigbus (series v3-v6), P1 auto-share (Gonda), P2 kill-guest
+   */
+  'kvm.rmpFault': ['panic-sigbus', 'auto-share', 'kill-guest'],
+  /** Who can hold a page shared while it is mapped: nobody, the kernel (P3, patch 39), also user space through an ABI (P4). */
+  'kvm.mapLock': ['none', 'kernel', 'user'],
+  /** Which failures of RMPUPDATE rmpupdate() retries: 6.9+ only FAIL_OVERLAP; the series v1-v4 also FAIL_INUSE. */
+  'kvm.rmpupdateRetry': ['overlap', 'overlap-and-inuse'],
+  /** What the auto-share handler does about a VMSA in use: spin, kick the vCPU, or kick it and block its re-entry first. */
+  'kvm.vmsaKick': ['kick-and-block', 'kick', 'none'],
+  /** What the second of two contending RMP instructions sees. Hardware does not document it. */
+  'rmp.contention': ['inuse', 'overlap-2m'],
+} as const;
+
+export type HostOptionName = keyof typeof HOST_OPTIONS;
+export type HostOptions = { readonly [K in HostOptionName]: (typeof HOST_OPTIONS)[K][number] };
+
+/** `none | voluntary | lazy | full | rt`, as CONFIG_PREEMPT*. */
+export const PREEMPTION_MODELS = ['none', 'voluntary', 'lazy', 'full', 'rt'] as const;
+export type PreemptionModel = (typeof PREEMPTION_MODELS)[number];
+
+/** `direct`: a preemption is an offer wherever one is allowed. `pending`: a tick sets need_resched, honoured at the next such point. */
+export type Ticks = 'direct' | 'pending';

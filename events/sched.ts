@@ -1,0 +1,102 @@
+/** Vocabulary of a CPU and its tasks: steps, context, interrupts, the context switch, run queues, sleeping and waking. */
+import type { ActorId, Delivery, EventOf, Letter } from './event.ts';
+
+/** Interrupts a pCPU can take: an IPI by its handler's name, the PSP's completion, the NMI that stops a CPU on panic. */
+export type Interrupt = 'reschedule' | 'psp' | 'stop';
+
+export type PcpuEvent = EventOf<{
+  /** Offer: run one micro-step of whatever is on top. */
+  exec: object;
+  /** Offer: the scheduler takes the CPU from the current task. */
+  preempt: object;
+  /** Offer (`ticks: pending`): a timer tick sets need_resched. */
+  tick: object;
+  /** Offer: an interrupt of a device nobody models; only where the scenario allows it. */
+  interrupt: object;
+  /** Offer: which of several runnable tasks __schedule() picks. */
+  pick: { thread: ActorId };
+  /** From the current task: what may be interposed from now on. */
+  'cpu.context': { letter: Letter };
+  /** From the current task: it sleeps after this step; __schedule() must not queue it again. */
+  'cpu.sleep': object;
+  /** From the current task: it is dead after this step. */
+  'cpu.exit': object;
+  /** From the current task: a fatal error; this CPU panics the host. */
+  'cpu.panic': { reason: string; pfn: number };
+  'cpu.needResched?': object;
+  'sched.done': object;
+  'sched.swappedOut': object;
+  /** From the host scheduler: who is queued here. */
+  'rq.waiting': { threads: readonly ActorId[] };
+  'irq.reschedule': object;
+  'irq.psp': { waiter: ActorId };
+  'nmi.stop': object;
+}>;
+
+export type TaskEvent = EventOf<{
+  /** One micro-step of the task's own code. */
+  step: object;
+  /** One micro-step of its notifiers, inside __schedule(). */
+  'notify.step': object;
+  'sched.out': object;
+  'sched.swapOut': { letter: Letter };
+  'sched.swapIn': object;
+  'cpu.needResched': { pending: boolean };
+  /** A physical interrupt arrives while the task's guest runs. */
+  'cpu.interrupt': object;
+}>;
+
+export type SchedulerEvent = EventOf<{
+  /** Offer: a queued thread moves to another pCPU's run queue. */
+  migrate: { thread: ActorId; to: ActorId };
+  /** A pCPU took this thread off its queue. */
+  'rq.take': { thread: ActorId };
+  /** switch_to() is done with the previous task: it may be queued again (kernel: on_cpu is clear). */
+  'rq.put': { thread: ActorId };
+  /** switch_to() is done with a task that sleeps. */
+  'rq.sleep': { thread: ActorId };
+  /** try_to_wake_up(). */
+  'sched.wake': { thread: ActorId };
+}>;
+
+/** A mutex of the kernel, and a counter of a program's loop: both answer in the same step. */
+export type MutexEvent = EventOf<{ 'mutex.lock': object; 'mutex.unlock': object }>;
+export type MutexAnswer = EventOf<{ 'mutex.locked': { acquired: boolean } }>;
+export type LoopEvent = EventOf<{ 'loop.next': { loop: number } }>;
+export type LoopAnswer = EventOf<{ 'loop.turn': { again: boolean } }>;
+
+export const SCHED_EVENTS = {
+  exec: 'offer',
+  preempt: 'offer',
+  tick: 'offer',
+  interrupt: 'offer',
+  pick: 'offer',
+  migrate: 'offer',
+  'cpu.context': 'bus',
+  'cpu.sleep': 'bus',
+  'cpu.exit': 'bus',
+  'cpu.panic': 'bus',
+  'cpu.needResched?': 'bus',
+  'cpu.needResched': 'bus',
+  'cpu.interrupt': 'bus',
+  step: 'bus',
+  'notify.step': 'bus',
+  'sched.done': 'bus',
+  'sched.out': 'bus',
+  'sched.swapOut': 'bus',
+  'sched.swapIn': 'bus',
+  'sched.swappedOut': 'bus',
+  'rq.waiting': 'bus',
+  'rq.take': 'bus',
+  'rq.put': 'bus',
+  'rq.sleep': 'bus',
+  'sched.wake': 'queued',
+  'irq.reschedule': 'queued',
+  'irq.psp': 'queued',
+  'nmi.stop': 'queued',
+  'mutex.lock': 'bus',
+  'mutex.unlock': 'bus',
+  'mutex.locked': 'bus',
+  'loop.next': 'bus',
+  'loop.turn': 'bus',
+} as const satisfies Record<(PcpuEvent | TaskEvent | SchedulerEvent | MutexEvent | MutexAnswer | LoopEvent | LoopAnswer)['type'], Delivery>;
