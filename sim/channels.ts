@@ -1,0 +1,67 @@
+/** Messages in flight: one queue for each pair of sender and receiver, in canonical order. */
+import { channelLaneA, channelLaneB, queueLaneA, queueLaneB } from './canonical.ts';
+import type { Store } from './store.ts';
+
+/** The queue of one pair; never empty. */
+export interface Channel {
+  readonly from: number;
+  readonly to: number;
+  readonly events: number[];
+  /** seq of each message's `send` record: tells arrival order, is in no digest. */
+  readonly seqs: number[];
+  laneA: number;
+  laneB: number;
+}
+
+export class Channels {
+  /** Non-empty queues by receiver, then sender. */
+  readonly ordered: Channel[] = [];
+  /** What they add to the world's digest. */
+  laneA = 0;
+  laneB = 0;
+  readonly #store: Store;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  push(from: number, to: number, event: number, seq: number): void {
+    let at = 0;
+    while (at < this.ordered.length && before(this.ordered[at]!, from, to)) at++;
+    const found = this.ordered[at];
+    const channel = found && found.from === from && found.to === to ? found : { from, to, events: [], seqs: [], laneA: 0, laneB: 0 };
+    if (channel !== found) this.ordered.splice(at, 0, channel);
+    channel.events.push(event);
+    channel.seqs.push(seq);
+    this.#rehash(channel);
+  }
+
+  /** Takes the head of the queue at `index` of `ordered`. */
+  take(index: number): { readonly event: number; readonly seq: number; readonly to: number } {
+    const channel = this.ordered[index]!;
+    const event = channel.events.shift()!;
+    const seq = channel.seqs.shift()!;
+    this.#rehash(channel);
+    if (channel.events.length === 0) this.ordered.splice(index, 1);
+    return { event, seq, to: channel.to };
+  }
+
+  #rehash(channel: Channel): void {
+    const { laneA, laneB } = this.#store.events;
+    let a = 0;
+    let b = 0;
+    for (const event of channel.events) {
+      a = queueLaneA(a, laneA[event]!);
+      b = queueLaneB(b, laneB[event]!);
+    }
+    const full = channel.events.length > 0;
+    const newA = full ? channelLaneA(a, channel.from, channel.to) : 0;
+    const newB = full ? channelLaneB(b, channel.from, channel.to) : 0;
+    this.laneA = (this.laneA + newA - channel.laneA) | 0;
+    this.laneB = (this.laneB + newB - channel.laneB) | 0;
+    channel.laneA = newA;
+    channel.laneB = newB;
+  }
+}
+
+const before = (channel: Channel, from: number, to: number) => channel.to < to || (channel.to === to && channel.from < from);

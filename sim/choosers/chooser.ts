@@ -1,0 +1,26 @@
+/** The oracle: the sequencer asks which alternative comes next, a chooser answers with an index. */
+import type { Alternative, StepOutcome } from '../sequencer.ts';
+
+/** What a chooser may look at. Alternatives are made on demand: a chooser that draws an index needs none. */
+export interface ChoiceView {
+  readonly count: number;
+  alternative(index: number): Alternative;
+  alternatives(): readonly Alternative[];
+}
+
+export interface Chooser {
+  readonly name: string;
+  choose(view: ChoiceView): number;
+  /** Told what the chosen step did. */
+  observe?(outcome: StepOutcome): void;
+}
+
+/** A schedule no longer fits the run. */
+export class ScheduleError extends Error {
+  override readonly name = 'ScheduleError';
+  readonly step: number;
+  constructor(step: number, message: string) {
+    super(message);
+    this.step = step;
+  }
+}

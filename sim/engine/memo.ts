@@ -1,0 +1,160 @@
+/**
+ * The memo engine: local states and events are integers, and what an actor does with an event in a local state is computed by XState
+ * once and remembered. Machines are closed and pure, so the memory never changes an answer; `verifyMemo` re-executes all of it.
+ */
+import { type AnyMachineSnapshot, createActor, transition } from 'xstate';
+import type { Outgoing } from '../../events/event.ts';
+import { canonical } from '../canonical.ts';
+import { type Kind, Store, type Topology } from '../store.ts';
+import { type ActorEngine, ModelError, type Reaction, UnhandledEventError } from './port.ts';
+import { microStepOf, stateName } from './reaction.ts';
+
+/** The part of XState's actor scope that a machine's pure functions need. */
+interface Scope {
+  readonly emitted: Outgoing[];
+  readonly scope: Parameters<Kind['machine']['transition']>[2];
+}
+
+/** What a reaction is before the sender is stamped: receivers by id, because all actors of a kind share it. */
+interface Shared {
+  readonly next: number;
+  /** `[receiver slot, unstamped event id]` pairs. */
+  readonly sent: readonly number[];
+  readonly step: { readonly costNs: number; readonly idles: boolean; readonly yields: boolean };
+}
+
+export class MemoEngine implements ActorEngine {
+  readonly name = 'memo';
+  readonly store: Store;
+  /** Calls into XState so far: what the memory saves. */
+  misses = 0;
+  readonly #topology: Topology;
+  readonly #scopes: readonly Scope[];
+  /** By kind, local state and event, shared by all actors of the kind. */
+  readonly #shared: Map<number, Shared>[][];
+  /** By slot, local state and event, with the sender stamped. */
+  readonly #stamped: Map<number, Reaction>[][];
+
+  constructor(topology: Topology) {
+    this.#topology = topology;
+    this.store = new Store(topology);
+    this.#scopes = this.store.kinds.map((kind) => scopeOf(kind));
+    this.#shared = this.store.kinds.map(() => []);
+    this.#stamped = this.store.ids.map(() => []);
+  }
+
+  start(): readonly number[] {
+    return this.#topology.actors.map((spec, slot) => {
+      const kind = this.store.kindOfSlot[slot]!;
+      const { scope, emitted } = this.#scopes[kind.index]!;
+      emitted.length = 0;
+      const snapshot = kind.machine.getInitialSnapshot(scope as never, spec.input as never) as AnyMachineSnapshot;
+      if (emitted.length > 0) throw new ModelError(`${spec.id} sends before it was given anything; machines only answer`);
+      return this.store.local(kind, snapshot);
+    });
+  }
+
+  deliver(slot: number, local: number, event: number): Reaction {
+    const bySlot = this.#stamped[slot]!;
+    let byEvent = bySlot[local];
+    if (byEvent === undefined) {
+      byEvent = new Map();
+      bySlot[local] = byEvent;
+    }
+    let reaction = byEvent.get(event);
+    if (reaction === undefined) {
+      reaction = this.#stamp(slot, this.#react(slot, local, event));
+      byEvent.set(event, reaction);
+    }
+    return reaction;
+  }
+
+  stop(): void {}
+
+  /**
+   * Executes every remembered reaction again through XState's documented transition().
+   * @throws ModelError naming the first that differs: a machine that is not pure, or not closed
+   */
+  verify(): number {
+    let entries = 0;
+    for (const kind of this.store.kinds) {
+      for (const [local, events] of this.#shared[kind.index]!.entries()) {
+        for (const [event, reaction] of events ?? []) {
+          entries++;
+          this.#verifyOne(kind, local, event, reaction);
+        }
+      }
+    }
+    return entries;
+  }
+
+  #verifyOne(kind: Kind, local: number, event: number, reaction: Shared): void {
+    const snapshot = kind.locals.values[local]!;
+    const [next, actions] = transition(kind.machine, snapshot, this.store.events.values[event]!);
+    const sent = (actions as readonly { readonly type: string; readonly params: unknown }[])
+      .filter((action) => action.type === 'xstate.emit')
+      .map((action) => (action.params as { event: Outgoing }).event)
+      .flatMap((message) => [this.store.slotOf.get(message.to)!, this.store.event(message.event)]);
+    const same = this.store.local(kind, next as AnyMachineSnapshot) === reaction.next && canonical(sent) === canonical(reaction.sent);
+    if (!same)
+      throw new ModelError(
+        `${kind.name} in ${stateName(snapshot.value)} does not do the same with ${this.store.events.texts[event]!} every time; its machine is not pure`,
+      );
+  }
+
+  #react(slot: number, local: number, event: number): Shared {
+    const kind = this.store.kindOfSlot[slot]!;
+    const byLocal = this.#shared[kind.index]!;
+    byLocal[local] ??= new Map();
+    const known = byLocal[local]!.get(event);
+    if (known) return known;
+    const computed = this.#compute(slot, kind, local, event);
+    byLocal[local]!.set(event, computed);
+    return computed;
+  }
+
+  /** The only place where XState runs. */
+  #compute(slot: number, kind: Kind, local: number, eventId: number): Shared {
+    this.misses++;
+    const { scope, emitted } = this.#scopes[kind.index]!;
+    const before = kind.locals.values[local]!;
+    const event = this.store.events.values[eventId]!;
+    emitted.length = 0;
+    const after = kind.machine.transition(before as never, event as never, scope as never) as AnyMachineSnapshot;
+    const id = this.store.ids[slot]!;
+    if (after === before && emitted.length === 0 && !before.can(event))
+      throw new UnhandledEventError(id, stateName(before.value), event.type);
+    if (after.status !== 'active') throw new ModelError(`${id} stopped with status ${after.status}; a machine of a run never ends`);
+    const sent = emitted.flatMap((message) => [this.store.slot(message.to, id), this.store.event(message.event)]);
+    return { next: this.store.local(kind, after), sent, step: microStepOf(before, event.type) };
+  }
+
+  #stamp(slot: number, { next, sent, step }: Shared): Reaction {
+    const stamped = sent.map((value, i) => (i % 2 === 0 ? value : this.store.stamp(value, slot)));
+    return { next, sent: stamped, ...step };
+  }
+}
+
+/** One scope for each kind, reused: building one is what makes XState's transition() slow. */
+function scopeOf(kind: Kind): Scope {
+  const self = createActor(kind.machine, { input: {} as never });
+  const emitted: Outgoing[] = [];
+  const closed = (what: string) => () => {
+    throw new ModelError(`${kind.name} is not closed: it uses ${what}`);
+  };
+  const scope = {
+    self,
+    system: (self as unknown as { system: unknown }).system,
+    id: '',
+    sessionId: '',
+    logger: closed('log()'),
+    defer: closed('deferred effects'),
+    stopChild: closed('children'),
+    emit: closed('emit() outside an action'),
+    actionExecutor: (action: { readonly type: string; readonly params: unknown }) => {
+      if (action.type !== 'xstate.emit') closed(`the action ${action.type}`)();
+      emitted.push((action.params as { event: Outgoing }).event);
+    },
+  };
+  return { emitted, scope: scope as unknown as Scope['scope'] };
+}

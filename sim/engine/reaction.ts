@@ -1,0 +1,33 @@
+/** What both engines read off a machine's snapshot before it takes an event. */
+import type { AnyMachineSnapshot } from 'xstate';
+import { MICRO_STEP_EVENTS } from '../../events/index.ts';
+
+interface StepMetaLike {
+  readonly ns?: number;
+  readonly idles?: true;
+  readonly yields?: true;
+}
+
+/** The cost and the waiting habits of the micro-step that `event` would run, from the meta of the active states. */
+export function microStepOf(snapshot: AnyMachineSnapshot, eventType: string): { costNs: number; idles: boolean; yields: boolean } {
+  const found = { costNs: 0, idles: false, yields: false };
+  if (!MICRO_STEP_EVENTS.includes(eventType)) return found;
+  const region = eventType === 'notify.step' ? '.notify.' : null;
+  for (const [node, meta] of Object.entries(snapshot.getMeta() as Record<string, StepMetaLike | undefined>)) {
+    const other = region ? !node.includes(region) : node.includes('.notify.');
+    if (other || !meta) continue;
+    found.costNs += meta.ns ?? 0;
+    found.idles ||= meta.idles === true;
+    found.yields ||= meta.yields === true;
+  }
+  return found;
+}
+
+/** The state of a snapshot as people name it: dotted, innermost last; parallel regions joined by `|`. */
+export function stateName(value: unknown): string {
+  if (typeof value === 'string') return value;
+  const entries = Object.entries(value as Record<string, unknown>);
+  return entries
+    .map(([name, inner]) => (typeof inner === 'object' && Object.keys(inner as object).length === 0 ? name : `${name}.${stateName(inner)}`))
+    .join(' | ');
+}

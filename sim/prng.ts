@@ -1,0 +1,49 @@
+/** The only randomness: a seeded generator that gives the same numbers on every machine, and names drawn from it. */
+import { customRandom } from 'nanoid';
+
+/** sfc32 seeded through splitmix32. State is four 32-bit words. */
+export class Prng {
+  #a: number;
+  #b: number;
+  #c: number;
+  #counter = 1;
+
+  /** @param seed any safe integer; both of its 32-bit halves count */
+  constructor(seed: number) {
+    let state = (seed ^ Math.floor(seed / 0x1_0000_0000)) | 0;
+    const next = () => {
+      state = (state + 0x9e3779b9) | 0;
+      let z = state;
+      z = Math.imul(z ^ (z >>> 16), 0x85ebca6b);
+      z = Math.imul(z ^ (z >>> 13), 0xc2b2ae35);
+      return z ^ (z >>> 16);
+    };
+    this.#a = next();
+    this.#b = next() ^ Math.floor(seed / 0x1_0000_0000);
+    this.#c = next();
+    for (let i = 0; i < 12; i++) this.uint32();
+  }
+
+  /** A number from 0 to 2^32 - 1. */
+  uint32(): number {
+    const t = (this.#a + this.#b + this.#counter) | 0;
+    this.#counter = (this.#counter + 1) | 0;
+    this.#a = this.#b ^ (this.#b >>> 9);
+    this.#b = (this.#c + (this.#c << 3)) | 0;
+    this.#c = ((this.#c << 21) | (this.#c >>> 11)) + t;
+    this.#c |= 0;
+    return t >>> 0;
+  }
+
+  /** A number from 0 to `bound` - 1, each as likely as the others. */
+  below(bound: number): number {
+    const limit = Math.floor(0x1_0000_0000 / bound) * bound;
+    let value = this.uint32();
+    while (value >= limit) value = this.uint32();
+    return value % bound;
+  }
+}
+
+/** A short name that only the seed decides. */
+export const seededName = (prng: Prng, length: number): string =>
+  customRandom('0123456789abcdefghijklmnopqrstuvwxyz', length, (size) => Uint8Array.from({ length: size }, () => prng.below(256)))();

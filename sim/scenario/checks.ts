@@ -1,0 +1,80 @@
+/** What a schema cannot see: whether the parts of a scenario fit each other. */
+import { listed, type Path, type PathIssue, shown, unknownName } from './issues.ts';
+import type { Lowered } from './lower.ts';
+import { parameterIssues } from './parameters.ts';
+import { KERNEL_DEFAULT, SNP_KERNELS } from './presets.ts';
+import { structureIssues } from './structure.ts';
+import type { Scenario } from './types.ts';
+
+/** The name of the only variant of a scenario that declares none. */
+export const VARIANT_DEFAULT = 'default';
+
+/** The names of a scenario's variants, the default first. */
+export const variantNames = ({ variants }: Scenario): string[] => (variants === undefined ? [VARIANT_DEFAULT] : Object.keys(variants));
+
+function twice(values: readonly string[], base: Path): PathIssue[] {
+  return values.flatMap((value, index) =>
+    values.indexOf(value) < index ? [{ path: [...base, index], message: `found ${shown(value)} twice; expected it once` }] : [],
+  );
+}
+
+/** A host that contradicts itself, or that is not simulated yet. */
+export function hostIssues({ host, allow = [] }: Pick<Scenario, 'host' | 'allow'>): PathIssue[] {
+  const issues = [...twice(host.features ?? [], ['host', 'features']), ...twice(allow, ['allow'])];
+  if (host.arch !== 'amd') {
+    issues.push({ path: ['host', 'arch'], message: `found ${shown(host.arch)}; expected "amd": no other architecture is simulated yet` });
+  }
+  if (host.smt === true && host.cpus !== undefined && host.cpus % 2 !== 0) {
+    issues.push({ path: ['host', 'cpus'], message: `found ${host.cpus}; expected an even number: with smt, each two CPUs share a core` });
+  }
+  return issues;
+}
+
+function snpIssues({ host, firmware, vms = {} }: Scenario): PathIssue[] {
+  const first = Object.keys(vms)[0];
+  const features = host.features ?? [];
+  const issues: PathIssue[] = [];
+  if (firmware !== undefined && features.length === 0) {
+    issues.push({ path: ['firmware'], message: 'found firmware; expected host.features to name what it serves, such as sev-snp' });
+  }
+  if (first === undefined) return issues;
+  if (!features.includes('sev-snp')) {
+    const path = host.features === undefined ? ['vms', first, 'type'] : ['host', 'features'];
+    issues.push({ path, message: `found features ${listed(features)}; expected sev-snp among them: ${first} is an SNP VM` });
+  }
+  const kernel = host.kernel ?? KERNEL_DEFAULT;
+  if (!SNP_KERNELS.includes(kernel)) {
+    const reason = `${first} is an SNP VM, and KVM's SNP host support is in mainline since 6.11`;
+    issues.push({ path: ['host', 'kernel'], message: `found ${shown(kernel)}; expected one of ${listed(SNP_KERNELS)}: ${reason}` });
+  }
+  if (firmware?.state === 'UNINIT') {
+    issues.push({ path: ['firmware', 'state'], message: `found "UNINIT"; expected "INIT": ${first} is an SNP VM that has been launched` });
+  }
+  return issues;
+}
+
+function namingIssues(scenario: Scenario, { used, issues }: Lowered): PathIssue[] {
+  const variants = variantNames(scenario);
+  const expected = Object.keys(scenario.expect ?? {}).filter((variant) => !variants.includes(variant));
+  const unused = issues.length > 0 ? [] : Object.keys(scenario.params ?? {}).filter((name) => !used.has(name));
+  return [
+    ...expected.map((variant) => ({ path: ['expect', variant], message: unknownName(variant, 'a variant of the scenario', variants) })),
+    ...unused.map((name) => ({
+      path: ['params', name],
+      message: `found no argument $${name}; expected one: the parameter changes nothing`,
+    })),
+  ];
+}
+
+/** All mistakes but those in names of properties. */
+export function scenarioIssues(scenario: Scenario, lowered: Lowered): PathIssue[] {
+  const parameters = parameterIssues(scenario.params ?? {});
+  return [
+    ...parameters,
+    ...hostIssues(scenario),
+    ...snpIssues(scenario),
+    ...(parameters.length > 0 ? [] : lowered.issues),
+    ...structureIssues(lowered, scenario.firmware?.pages ?? []),
+    ...namingIssues(scenario, lowered),
+  ];
+}

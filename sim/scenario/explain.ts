@@ -1,0 +1,121 @@
+/** Turns what a schema has to say into what was found, what was expected, and the nearest valid name. */
+import type { z } from 'zod';
+import { keysIn } from './fields.ts';
+import { hex, listed, type Path, type PathIssue, shown } from './issues.ts';
+import { didYouMean } from './nearest.ts';
+import { GUEST_OPERATIONS, HOST_OPERATIONS } from './operations.ts';
+
+type Issue = z.core.$ZodIssue;
+
+/** More mistakes than anybody reads: a file with as many is damaged or hostile. */
+const ISSUES_MAX = 100;
+
+const EXPECTED_TYPES: Readonly<Record<string, string>> = {
+  array: 'a list',
+  boolean: 'true or false',
+  int: 'an integer',
+  number: 'a number',
+  object: 'a map',
+  record: 'a map',
+  string: 'text',
+};
+
+function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
+  let value = root;
+  for (const key of path) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined;
+    value = (value as Readonly<Record<PropertyKey, unknown>>)[key];
+  }
+  return value;
+}
+
+const keyOf = (key: PropertyKey): string | number => (typeof key === 'number' ? key : String(key));
+
+/** YAML reads 6.10 as 6.1 and no as text: where a name is expected, a number or a boolean wants quotes. */
+const quotesHint = (found: unknown): string => (typeof found === 'number' || typeof found === 'boolean' ? '; write text in quotes' : '');
+
+/** An operation of the other side is known, only not here. */
+function otherSide(key: string, valid: readonly string[]): string {
+  const other = valid.includes('KVM_RUN') ? GUEST_OPERATIONS : valid.includes('hlt') ? HOST_OPERATIONS : {};
+  if (!Object.hasOwn(other, key)) return '';
+  return other === GUEST_OPERATIONS ? ', an operation of guests' : ', an operation of host threads';
+}
+
+function unknownKeys(issue: Extract<Issue, { code: 'unrecognized_keys' }>, at: Path): PathIssue[] {
+  const valid = keysIn(issue.message);
+  return issue.keys.slice(0, ISSUES_MAX).map((key) => ({
+    path: [...at, key],
+    message: `found the key ${shown(key)}${otherSide(key, valid)}; expected one of ${valid.join(', ')}${didYouMean(key, valid)}`,
+  }));
+}
+
+/** The member of a union that the author meant: one that got past the value's own type, else the one that says most. */
+function meantMember(issue: Extract<Issue, { code: 'invalid_union' }>, found: unknown): readonly Issue[] {
+  const inside = issue.errors.find((errors) => errors.some(({ code, path }) => path.length > 0 || code === 'unrecognized_keys'));
+  if (inside !== undefined && typeof found === 'object' && found !== null) return inside;
+  const fits = (errors: readonly Issue[]) => errors.every(({ code }) => code !== 'invalid_type' && code !== 'invalid_format');
+  const reference = issue.errors.find((errors) => errors.some(({ code }) => code === 'invalid_format'));
+  if (typeof found === 'string' && found.startsWith('$') && reference !== undefined) return reference;
+  return issue.errors.find(fits) ?? issue.errors[0] ?? [];
+}
+
+/** A size in words: of text, or of a list. */
+function amount(count: number | bigint, origin: string): string {
+  if (origin === 'string') return count === 1 ? '1 character' : `${count} characters`;
+  return count === 1 ? '1 entry' : `${count} entries`;
+}
+
+/** Frame numbers in hex, when that is how their bounds are written. */
+const foundText = (found: unknown, expected: string): string =>
+  typeof found === 'number' && Number.isInteger(found) && found > 0 && expected.includes('0x') ? hex(found) : shown(found);
+
+function expectation(issue: Issue, found: unknown): string {
+  if (issue.message.startsWith('expected '))
+    return issue.message + (issue.code === 'invalid_type' && issue.expected === 'string' ? quotesHint(found) : '');
+  switch (issue.code) {
+    case 'invalid_type':
+      return `expected ${EXPECTED_TYPES[issue.expected] ?? issue.expected}${issue.expected === 'string' ? quotesHint(found) : ''}`;
+    case 'invalid_value': {
+      const values = issue.values.map(String);
+      const hint = typeof found === 'string' ? didYouMean(found, values) : quotesHint(found);
+      return `expected ${values.length === 1 ? '' : 'one of '}${listed(values)}${hint}`;
+    }
+    case 'too_small':
+      return `expected at least ${amount(issue.minimum, issue.origin)}`;
+    case 'too_big':
+      return `expected at most ${amount(issue.maximum, issue.origin)}`;
+    default:
+      return issue.message;
+  }
+}
+
+function explainOne(issue: Issue, root: unknown, base: Path, subject: string): PathIssue[] {
+  const path = [...base, ...issue.path.map(keyOf)];
+  const found = valueAt(root, issue.path);
+  switch (issue.code) {
+    case 'unrecognized_keys':
+      return unknownKeys(issue, path);
+    case 'invalid_key':
+      return [{ path, message: `found the key ${shown(path.at(-1))}; ${issue.issues[0]?.message ?? 'expected a name'}` }];
+    case 'invalid_union': {
+      if (issue.discriminator !== undefined && 'options' in issue) {
+        const options = (issue.options ?? []).map(String);
+        if (found === undefined) return [{ path, message: `required and missing; expected one of ${listed(options)}` }];
+        const hint = typeof found === 'string' ? didYouMean(found, options) : '';
+        return [{ path, message: `found ${shown(found)}; expected one of ${listed(options)}${hint}` }];
+      }
+      return meantMember(issue, found).flatMap((inner) => explainOne(inner, found, path, subject));
+    }
+    default: {
+      const expected = expectation(issue, found);
+      const start = found === undefined ? 'required and missing' : `${subject} ${foundText(found, expected)}`;
+      return [{ path, message: `${start}; ${expected}` }];
+    }
+  }
+}
+
+/** What a schema said first about `root`, which stands at `base`. `subject` says whose value it is. */
+export function explain(error: z.ZodError, root: unknown, base: Path = [], subject = 'found'): PathIssue[] {
+  const explained = error.issues.slice(0, ISSUES_MAX).flatMap((issue) => explainOne(issue, root, base, subject));
+  return explained.slice(0, ISSUES_MAX);
+}

@@ -1,0 +1,53 @@
+/** The pieces that schemas of scenarios are made of. A message of theirs starts with "expected": `explain.ts` adds what was found. */
+import { z } from 'zod';
+
+/** How `strict` carries the valid names to whoever words the message; no name holds a comma. */
+const KEYS_PREFIX = 'expected one of ';
+const KEYS_SEPARATOR = ', ';
+
+/** A map with these keys only. `expected` says so of anything that is no map. */
+export const strict = <S extends z.ZodRawShape>(shape: S, expected?: string) =>
+  z.strictObject(shape, {
+    error: (issue) => (issue.code === 'unrecognized_keys' ? KEYS_PREFIX + Object.keys(shape).join(KEYS_SEPARATOR) : expected),
+  });
+
+/** The names in a message of `strict`. */
+export const keysIn = (message: string): string[] => message.slice(KEYS_PREFIX.length).split(KEYS_SEPARATOR);
+
+/** An integer in a range. `show` writes its bounds. */
+export function integer(min: number, max: number, show: (value: number) => string = String) {
+  const error = `expected an integer from ${show(min)} to ${show(max)}`;
+  return z.int({ error }).min(min, { error }).max(max, { error });
+}
+
+const matching = (pattern: RegExp, error: string) => z.string({ error }).regex(pattern, { error, abort: true });
+
+/** Names of scenarios, VMs, processes and variants. They start with a letter, so that a map keeps the order they are written in. */
+export const NAME = matching(/^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/, 'expected a kebab-case name such as "vm0" or "map-lock"').max(64, {
+  error: 'expected a name of at most 64 characters',
+});
+
+export const PARAMETER_NAME = matching(/^[A-Za-z][A-Za-z0-9_]{0,63}$/, 'expected a parameter name: letters, digits and _, first a letter');
+
+/** A parameter in the place of a value. */
+export const REFERENCE = matching(/^\$[A-Za-z][A-Za-z0-9_]{0,63}$/, 'expected $NAME of a parameter');
+
+export const PROPERTY_ID = matching(/^[a-z0-9-]+\.[a-z0-9-]+$/, 'expected a property id such as "rmp.no-double-owner"');
+
+export const PROPERTY_PATTERN = matching(/^[a-z0-9-]+\.(?:[a-z0-9-]+|\*)$/, 'expected a property id, or "topic.*" for all of a topic');
+
+/** A map from names of the author's to values, bounded. */
+export const named = <V extends z.ZodType>(key: z.ZodType<string, string>, value: V, max: number) =>
+  z
+    .record(key, value)
+    .refine((map) => Object.keys(map).length <= max, { error: `expected at most ${max} entries` })
+    .meta({ maxProperties: max });
+
+/** 52 bits of physical address less 12 of offset in a 4K page. */
+const FRAME_MAX = 0xff_ffff_ffff;
+const frame = () => integer(0, FRAME_MAX, (value) => (value === 0 ? '0' : `0x${value.toString(16)}`));
+
+export const GFN = frame().describe('Guest frame number: the guest physical address divided by 4096.');
+export const PFN = frame().describe('System frame number: the system physical address divided by 4096.');
+
+export const LIMITS = { vms: 64, vcpus: 64, processes: 256, threads: 256, pages: 4096, params: 64, variants: 64, cpus: 64 } as const;

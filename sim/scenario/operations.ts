@@ -1,0 +1,130 @@
+/** What programs can do: one table for guests, one for host threads. The schema, the compiler, `schema` and the docs read it. */
+import { z } from 'zod';
+import type { GuestOp, HostOp } from '../../events/program.ts';
+import { GFN, integer, LIMITS, NAME, PFN } from './fields.ts';
+
+/** The schemas of an operation's arguments, without parameters. */
+type Arguments = Readonly<Record<string, z.ZodType<number | boolean | string | undefined>>>;
+
+type Values<A extends Arguments> = z.output<z.ZodObject<A, z.core.$strict>>;
+
+/** One operation: what it is, what it takes, and what a program holds of it. */
+export interface Operation<A extends Arguments = Arguments, Op = unknown> {
+  readonly summary: string;
+  /** As written. */
+  readonly args: A;
+  /** As a program holds it, besides its name. */
+  readonly fields: Arguments;
+  /** From the one to the other. */
+  readonly compiled: z.ZodType<Op>;
+}
+
+/** An operation that a program holds as it is written. */
+const operation = <N extends string, A extends Arguments>(op: N, summary: string, args: A): Operation<A, { op: N } & Values<A>> => ({
+  summary,
+  args,
+  fields: args,
+  compiled: z.strictObject(args).transform((values) => ({ op, ...values })),
+});
+
+const FLAG = z.boolean({ error: 'expected true or false' });
+const PRIVATE = FLAG.describe('The C-bit of the access: true reaches the page as encrypted guest memory.');
+const VM = NAME.describe('A key of `vms`.');
+const VCPU_ERROR = 'expected a vCPU such as "vm0/0"';
+const VCPU = z
+  .string({ error: VCPU_ERROR })
+  .regex(/^[a-z][a-z0-9-]{0,63}\/(?:0|[1-9][0-9]?)$/, { error: VCPU_ERROR })
+  .describe('VM and index, such as vm0/0.');
+
+const COMMANDS = ['SNP_INIT_EX', 'SNP_SHUTDOWN_EX', 'SNP_PLATFORM_STATUS', 'SNP_PAGE_RECLAIM', 'SNP_DF_FLUSH'] as const;
+
+/** What stands for the page of a command that takes none. */
+export const PFN_NONE = 0;
+
+/** Firmware commands whose argument is a page of the scenario. */
+export const COMMANDS_WITH_PAGE: readonly string[] = ['SNP_PLATFORM_STATUS', 'SNP_PAGE_RECLAIM'];
+
+type GuestTable = { readonly [K in GuestOp['op']]: Operation<Arguments, GuestOp> };
+type HostTable = { readonly [K in HostOp['op']]: Operation<Arguments, HostOp> };
+
+/** What the program of a vCPU can do. */
+export const GUEST_OPERATIONS = {
+  pvalidate: operation('pvalidate', 'Sets or clears the validated bit of a page that is assigned to the guest.', {
+    gfn: GFN,
+    validated: FLAG,
+  }),
+  rmpadjust: operation('rmpadjust', "Changes a page's permissions for a VMPL, or makes it a VMSA.", {
+    gfn: GFN,
+    vmpl: integer(0, 3).describe('The VMPL whose permissions change.'),
+    vmsa: FLAG.describe('Whether the page is a VMSA afterwards.'),
+  }),
+  psc: operation('psc', 'Asks the host for a page state change, through the GHCB and VMGEXIT.', {
+    gfn: GFN,
+    to: z.enum(['private', 'shared']),
+  }),
+  read: operation('read', 'Loads from a page.', { gfn: GFN, private: PRIVATE }),
+  write: operation('write', 'Stores to a page.', { gfn: GFN, private: PRIVATE }),
+  spin: operation('spin', 'Computes and never exits by itself: only an interrupt of the pCPU ends it.', {}),
+  hlt: operation('hlt', 'Halts until an interrupt arrives.', {}),
+} satisfies GuestTable;
+
+const KVM_RUN_ARGS = { vcpu: VCPU };
+const SEV_COMMAND_FIELDS = { command: z.enum(COMMANDS), pfn: PFN };
+const SEV_COMMAND_ARGS = {
+  command: z.enum(COMMANDS),
+  pfn: PFN.describe(`The page of a command that takes one: ${COMMANDS_WITH_PAGE.join(', ')}.`).exactOptional(),
+};
+
+/** What the thread of a host process can do. Upper case: an ioctl by its own name. */
+export const HOST_OPERATIONS = {
+  KVM_RUN: {
+    summary: 'Runs a vCPU until it stops for user space.',
+    args: KVM_RUN_ARGS,
+    fields: { vm: NAME, vcpu: integer(0, LIMITS.vcpus - 1) },
+    compiled: z.strictObject(KVM_RUN_ARGS).transform(({ vcpu }): HostOp => {
+      const slash = vcpu.indexOf('/');
+      return { op: 'KVM_RUN', vm: vcpu.slice(0, slash), vcpu: Number(vcpu.slice(slash + 1)) };
+    }),
+  },
+  write: operation('write', "Stores to a guest page through the process's own mapping, as device emulation in user space does.", {
+    vm: VM,
+    gfn: GFN,
+    stores: integer(1, 1024).describe('How many stores, one after the other.'),
+  }),
+  'kvm-write-guest': operation('kvm-write-guest', 'Writes a guest page from the host kernel, as kvm_vcpu_map() and its users do.', {
+    vm: VM,
+    gfn: GFN,
+  }),
+  'make-shared': operation('make-shared', 'Takes a page back from a guest, as kvm_rmp_make_shared() does.', { vm: VM, gfn: GFN }),
+  'sev-command': {
+    summary: 'Sends a command to the firmware through sev_do_cmd() and waits for its completion.',
+    args: SEV_COMMAND_ARGS,
+    fields: SEV_COMMAND_FIELDS,
+    compiled: z
+      .strictObject(SEV_COMMAND_ARGS)
+      .transform(({ command, pfn }): HostOp => ({ op: 'sev-command', command, pfn: pfn ?? PFN_NONE })),
+  },
+} satisfies HostTable;
+
+/** A row of the operation table, for people. */
+export interface OperationRow {
+  readonly name: string;
+  readonly by: 'guest' | 'host' | 'both';
+  readonly args: readonly string[];
+  readonly summary: string;
+}
+
+/** Every operation that a program may hold, `repeat` last. */
+export function operationRows(): OperationRow[] {
+  const rows = (by: 'guest' | 'host', table: Readonly<Record<string, Operation>>): OperationRow[] =>
+    Object.entries(table).map(([name, { args, summary }]) => ({
+      name,
+      by,
+      args: Object.entries(args).map(([arg, schema]) => (schema instanceof z.ZodExactOptional ? `${arg}?` : arg)),
+      summary,
+    }));
+  const repeat: OperationRow = { name: 'repeat', by: 'both', args: ['times', 'do'], summary: REPEAT_SUMMARY };
+  return [...rows('guest', GUEST_OPERATIONS), ...rows('host', HOST_OPERATIONS), repeat];
+}
+
+export const REPEAT_SUMMARY = 'Runs a list of operations several times; may stand inside another.';

@@ -1,0 +1,56 @@
+/** Programs as written: lists of one-key maps, each an operation with its arguments. */
+import { z } from 'zod';
+import { integer, REFERENCE, strict } from './fields.ts';
+import { GUEST_OPERATIONS, HOST_OPERATIONS, type Operation, REPEAT_SUMMARY } from './operations.ts';
+
+/** A value, or `$NAME` of a parameter. */
+export type Arg<T> = T | `$${string}`;
+
+type Concrete<O> = O extends Operation<infer A, unknown> ? z.output<z.ZodObject<A, z.core.$strict>> : never;
+type Args<O> = { readonly [K in keyof Concrete<O>]: Arg<Concrete<O>[K]> };
+type OneOf<T> = { [K in keyof T]: { readonly [N in K]: Args<T[K]> } }[keyof T];
+
+export interface Repeat<Step> {
+  readonly repeat: { readonly times: Arg<number>; readonly do: readonly Step[] };
+}
+
+export type GuestStep = OneOf<typeof GUEST_OPERATIONS> | Repeat<GuestStep>;
+export type HostStep = OneOf<typeof HOST_OPERATIONS> | Repeat<HostStep>;
+
+export type Operations = Readonly<Record<string, Operation>>;
+
+export const TIMES = integer(1, 65_536).describe('How often.');
+const OPERATIONS_MAX = 4096;
+const ONE_OPERATION = 'expected a map with exactly one operation, such as { hlt: {} }';
+
+const orReference = (schema: z.ZodType): z.ZodType =>
+  schema instanceof z.ZodExactOptional ? orReference(schema.unwrap() as z.ZodType).exactOptional() : z.union([schema, REFERENCE]);
+
+const argsSchema = ({ args, summary }: Operation) =>
+  strict(Object.fromEntries(Object.entries(args).map(([name, schema]) => [name, orReference(schema)]))).describe(summary);
+
+/** A program of operations from one table. */
+function programSchema<Step>(operations: Operations, side: 'guest' | 'host'): z.ZodType<readonly Step[]> {
+  const fields = Object.fromEntries(Object.entries(operations).map(([name, operation]) => [name, argsSchema(operation).exactOptional()]));
+  const shape = {
+    ...fields,
+    get repeat() {
+      return strict({ times: orReference(TIMES), do: steps })
+        .describe(REPEAT_SUMMARY)
+        .exactOptional();
+    },
+  };
+  const step: z.ZodType = strict(shape, ONE_OPERATION)
+    .refine((map) => Object.keys(map).length === 1, { error: ONE_OPERATION, when: ({ issues }) => issues.length === 0 })
+    .meta({ id: `${side}-step`, minProperties: 1, maxProperties: 1 });
+  const steps = z
+    .array(step)
+    .min(1)
+    .max(OPERATIONS_MAX)
+    .meta({ id: `${side}-program` });
+  // The table decides the shape at run time as GuestStep and HostStep do for the compiler.
+  return steps as z.ZodType<unknown> as z.ZodType<readonly Step[]>;
+}
+
+export const GUEST_PROGRAM = programSchema<GuestStep>(GUEST_OPERATIONS, 'guest');
+export const HOST_PROGRAM = programSchema<HostStep>(HOST_OPERATIONS, 'host');

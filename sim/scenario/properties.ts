@@ -1,0 +1,66 @@
+/** Names of properties: which exist, and what `topic.*` stands for. */
+import { type PathIssue, shown, unknownName } from './issues.ts';
+import { didYouMean } from './nearest.ts';
+import type { PropertyKind, Scenario } from './types.ts';
+
+/** A property by its id. With its kind, a scenario that lists it under another kind is refused, and patterns pick by kind. */
+export type KnownProperty = string | { readonly id: string; readonly kind: PropertyKind };
+
+const KINDS: readonly PropertyKind[] = ['always', 'sometimes', 'eventually'];
+
+const idOf = (property: KnownProperty): string => (typeof property === 'string' ? property : property.id);
+const fits = (property: KnownProperty, kind: PropertyKind): boolean => typeof property === 'string' || property.kind === kind;
+const isPattern = (id: string): boolean => id.endsWith('.*');
+const topicOf = (id: string): string => id.slice(0, id.indexOf('.'));
+
+function nameIssue(name: string, known: readonly KnownProperty[], kind?: PropertyKind): string | null {
+  if (isPattern(name)) {
+    const topics = [
+      ...new Set(known.filter((property) => kind === undefined || fits(property, kind)).map((property) => topicOf(idOf(property)))),
+    ];
+    const topic = topicOf(name);
+    if (topics.includes(topic)) return null;
+    return unknownName(
+      name,
+      `a topic of ${kind === undefined ? '' : `${kind} `}properties`,
+      topics.map((known) => `${known}.*`),
+    );
+  }
+  const property = known.find((one) => idOf(one) === name);
+  if (property === undefined) return `found ${shown(name)}; expected the id of a property${didYouMean(name, known.map(idOf))}`;
+  if (kind === undefined || fits(property, kind) || typeof property === 'string') return null;
+  return `found ${shown(name)}, which belongs under ${property.kind}; expected a property of the kind ${kind}`;
+}
+
+/** Property names in a scenario that name nothing, or twice the same. */
+export function propertyIssues({ properties = {}, expect = {} }: Scenario, known: readonly KnownProperty[]): PathIssue[] {
+  const issues: PathIssue[] = [];
+  for (const kind of KINDS) {
+    const names = properties[kind] ?? [];
+    names.forEach((name, index) => {
+      const path = ['properties', kind, index];
+      const message = nameIssue(name, known, kind);
+      if (message !== null) issues.push({ path, message });
+      else if (names.indexOf(name) < index) issues.push({ path, message: `found ${shown(name)} twice; expected it once` });
+    });
+  }
+  for (const [variant, expectation] of Object.entries(expect)) {
+    if (expectation === 'clean') continue;
+    expectation.violates.forEach((name, index) => {
+      const message = nameIssue(name, known);
+      if (message !== null) issues.push({ path: ['expect', variant, 'violates', index], message });
+    });
+  }
+  return issues;
+}
+
+/** The ids to check, by kind. A pattern leaves out what the scenario lists by its id under another kind. */
+export function expandProperties({ properties = {} }: Scenario, known: readonly KnownProperty[]): Record<PropertyKind, string[]> {
+  const expand = (kind: PropertyKind): string[] => {
+    const elsewhere = new Set(KINDS.filter((other) => other !== kind).flatMap((other) => properties[other] ?? []));
+    const ofTopic = (topic: string) =>
+      known.filter((property) => fits(property, kind) && topicOf(idOf(property)) === topic && !elsewhere.has(idOf(property))).map(idOf);
+    return [...new Set((properties[kind] ?? []).flatMap((name) => (isPattern(name) ? ofTopic(topicOf(name)) : [name])))];
+  };
+  return { always: expand('always'), sometimes: expand('sometimes'), eventually: expand('eventually') };
+}

@@ -1,0 +1,164 @@
+/** Fixes everything that a run depends on but its choices: parameters, preset, variant, programs, names of properties. */
+import type { GuestOp, HostOp } from '../../events/program.ts';
+import { hostIssues, scenarioIssues, VARIANT_DEFAULT, variantNames } from './checks.ts';
+import { compile, type Node } from './compile.ts';
+import { explain } from './explain.ts';
+import {
+  type Path,
+  type PathIssue,
+  ResolvedScenarioError,
+  ScenarioError,
+  shown,
+  UnknownVariantError,
+  unknownName,
+  withoutPlace,
+} from './issues.ts';
+import { type LoweredProcess, type LoweredVm, lowerScenario } from './lower.ts';
+import { parameterValues } from './parameters.ts';
+import { plainCopy } from './plain.ts';
+import { hostOptions, KERNEL_DEFAULT } from './presets.ts';
+import { expandProperties, type KnownProperty, propertyIssues } from './properties.ts';
+import { RESOLVED } from './resolved-schema.ts';
+import { structureIssues } from './structure.ts';
+import type { FirmwareSetup, ResolvedHost, ResolvedScenario, Scenario } from './types.ts';
+
+/** What a scenario gets when it does not say. */
+const DEFAULTS = {
+  cpus: 2,
+  smt: false,
+  preemption: 'full',
+  ticks: 'direct',
+  time: 'untimed',
+  steps: 1_000_000,
+  states: 200_000,
+} as const;
+
+export interface ResolveOptions {
+  /** Else the scenario's first. */
+  readonly variant?: string;
+  /** Parameters by name, as the command line has them. */
+  readonly set?: Readonly<Record<string, string>>;
+  readonly knownProperties: readonly KnownProperty[];
+}
+
+function variantOf(scenario: Scenario, asked: string | undefined): string {
+  const names = variantNames(scenario);
+  const variant = asked ?? names[0] ?? VARIANT_DEFAULT;
+  if (names.includes(variant)) return variant;
+  const message = unknownName(variant, 'a variant of the scenario', names);
+  throw new UnknownVariantError(withoutPlace([{ path: [], message }]), `no such variant of ${scenario.name}`);
+}
+
+function resolveHost({ host, variants = {} }: Scenario, variant: string): ResolvedHost {
+  const kernel = host.kernel ?? KERNEL_DEFAULT;
+  const ofVariant = Object.hasOwn(variants, variant) ? variants[variant] : undefined;
+  return {
+    arch: host.arch,
+    cpus: host.cpus ?? DEFAULTS.cpus,
+    smt: host.smt ?? DEFAULTS.smt,
+    preemption: host.preemption ?? DEFAULTS.preemption,
+    kernel,
+    ticks: host.ticks ?? DEFAULTS.ticks,
+    features: host.features ?? [],
+    options: hostOptions(kernel, host.options ?? {}, ofVariant ?? {}),
+  };
+}
+
+function resolveFirmware({ firmware, vms = {} }: Scenario): FirmwareSetup {
+  if (firmware !== undefined) return { state: firmware.state, pages: firmware.pages ?? [] };
+  return { state: Object.keys(vms).length > 0 ? 'INIT' : 'UNINIT', pages: [] };
+}
+
+const resolveVm = ({ id, type, asid, pages, vcpus }: LoweredVm) => ({ id, type, asid, pages, vcpus: vcpus.map(compile<GuestOp>) });
+
+const resolveProcess = ({ id, threads }: LoweredProcess) => ({
+  id,
+  threads: threads.map((thread) => ({ id: thread.id, program: compile<HostOp>(thread.program) })),
+});
+
+/**
+ * Makes a run's scenario of a checked one.
+ * @throws UnknownVariantError, UnknownParameterError, ParameterValueError
+ * @throws ScenarioError if the values that were set make an operation invalid, or a property is unknown.
+ */
+export function resolveScenario(scenario: Scenario, { variant: asked, set, knownProperties }: ResolveOptions): ResolvedScenario {
+  const variant = variantOf(scenario, asked);
+  const values = parameterValues(scenario.params ?? {}, set);
+  const lowered = lowerScenario(scenario, values);
+  const issues = [...scenarioIssues(scenario, lowered), ...propertyIssues(scenario, knownProperties)];
+  if (issues.length > 0) throw new ScenarioError(withoutPlace(issues));
+  const expect = scenario.expect !== undefined && Object.hasOwn(scenario.expect, variant) ? scenario.expect[variant] : undefined;
+  return {
+    name: scenario.name,
+    summary: scenario.summary,
+    source: scenario.source ?? '',
+    claims: scenario.claims ?? [],
+    variant,
+    params: Object.fromEntries(values),
+    host: resolveHost(scenario, variant),
+    vms: lowered.vms.map(resolveVm),
+    processes: lowered.processes.map(resolveProcess),
+    firmware: resolveFirmware(scenario),
+    time: scenario.time ?? DEFAULTS.time,
+    allow: scenario.allow ?? [],
+    properties: expandProperties(scenario, knownProperties),
+    bounds: { steps: scenario.bounds?.steps ?? DEFAULTS.steps, states: scenario.bounds?.states ?? DEFAULTS.states },
+    expect: expect ?? null,
+  };
+}
+
+/** The operations of a compiled program as the checks take them. */
+const nodesOf = <Op extends { readonly op: string }>(ops: readonly (Op | { readonly op: 'next' | 'end' })[], path: Path): Node<Op>[] =>
+  ops.flatMap((op, index) =>
+    op.op === 'next' || op.op === 'end' ? [] : [{ kind: 'operation', op: op as Op, path: [...path, 'ops', index] }],
+  );
+
+function resolvedIssues({ host, allow, vms, processes, firmware }: ResolvedScenario): PathIssue[] {
+  const programs = {
+    vms: vms.map((vm, index) => ({
+      ...vm,
+      optionsPath: ['vms', index],
+      vcpusPath: ['vms', index, 'vcpus'],
+      vcpus: vm.vcpus.map(({ ops }, vcpu) => nodesOf<GuestOp>(ops as readonly GuestOp[], ['vms', index, 'vcpus', vcpu])),
+    })),
+    processes: processes.map(({ id, threads }, index) => ({
+      id,
+      threads: threads.map((thread, at) => {
+        const path = ['processes', index, 'threads', at];
+        return { id: thread.id, path, program: nodesOf<HostOp>(thread.program.ops as readonly HostOp[], [...path, 'program']) };
+      }),
+    })),
+  };
+  const again = (ids: readonly string[], key: string): PathIssue[] =>
+    ids.flatMap((id, index) =>
+      ids.indexOf(id) < index ? [{ path: [key, index, 'id'], message: `found ${shown(id)} twice; expected it once` }] : [],
+    );
+  return [
+    ...hostIssues({ host, allow }),
+    ...again(
+      vms.map(({ id }) => id),
+      'vms',
+    ),
+    ...again(
+      processes.map(({ id }) => id),
+      'processes',
+    ),
+    ...structureIssues(programs, firmware.pages),
+  ];
+}
+
+/**
+ * Checks a resolved scenario that comes out of a journal, and returns a copy.
+ * @throws ResolvedScenarioError
+ */
+export function validateResolved(json: unknown): ResolvedScenario {
+  const fail = (issues: readonly PathIssue[]): never => {
+    throw new ResolvedScenarioError(withoutPlace(issues), 'the journal holds no valid scenario');
+  };
+  const copy = plainCopy(json);
+  if (copy.issues.length > 0) return fail(copy.issues);
+  const parsed = RESOLVED.safeParse(copy.value);
+  if (!parsed.success) return fail(explain(parsed.error, copy.value));
+  const issues = resolvedIssues(parsed.data);
+  return issues.length > 0 ? fail(issues) : parsed.data;
+}

@@ -1,0 +1,113 @@
+/** The schema of a resolved scenario, for one that comes out of a journal and may say anything. */
+import { z } from 'zod';
+import { HOST_OPTIONS, type HostOptions } from '../../events/options.ts';
+import type { ControlOp, GuestOp, HostOp, Program } from '../../events/program.ts';
+import { integer, LIMITS, NAME, named, PARAMETER_NAME, PROPERTY_ID, strict } from './fields.ts';
+import { GUEST_OPERATIONS, HOST_OPERATIONS } from './operations.ts';
+import { type Operations, TIMES } from './program.ts';
+import {
+  ALLOW,
+  ARCHES,
+  ASID,
+  BOUND,
+  CLAIMS,
+  CPUS,
+  EXPECTATION,
+  FEATURES,
+  FIRMWARE_PAGES,
+  FIRMWARE_STATE,
+  KERNELS,
+  PAGES,
+  PREEMPTION,
+  SOURCE,
+  SUMMARY,
+  TICKS,
+  TIME,
+  VM_TYPE,
+} from './schema.ts';
+import type { ResolvedScenario } from './types.ts';
+
+/** Longer than any program that a file of the greatest size can hold. */
+const OPS_MAX = 1_000_000;
+const index = () => integer(0, OPS_MAX);
+
+const OPTIONS = strict(Object.fromEntries(Object.entries(HOST_OPTIONS).map(([name, values]) => [name, z.enum([...values])])));
+
+interface AnyProgram {
+  readonly ops: readonly unknown[];
+  readonly loops: readonly number[];
+}
+
+const operationName = (op: unknown): unknown => (op as { readonly op: unknown }).op;
+
+/** What is wrong with the jumps of a program; null if nothing is. */
+function jumpMistake({ ops, loops }: AnyProgram): string | null {
+  const end = ops.findIndex((op) => operationName(op) === 'end');
+  if (end !== ops.length - 1) return 'expected one end, as the last operation';
+  const seen = new Set<number>();
+  for (const [at, op] of ops.entries()) {
+    if (operationName(op) !== 'next') continue;
+    const { loop, to } = op as Extract<ControlOp, { readonly op: 'next' }>;
+    if (to >= at) return `expected next of loop ${loop} to jump back`;
+    if (loop >= loops.length || seen.has(loop)) return 'expected one next for each loop';
+    seen.add(loop);
+  }
+  return seen.size === loops.length ? null : 'expected one next for each loop';
+}
+
+function program<Op>(operations: Operations): z.ZodType<Program<Op>> {
+  const [first, ...rest] = Object.entries(operations).map(([op, { fields }]) => strict({ op: z.literal(op), ...fields }));
+  const next = strict({ op: z.literal('next'), loop: index(), to: index() });
+  const op = z.discriminatedUnion('op', [strict({ op: z.literal('end') }), next, first!, ...rest]);
+  const schema = strict({ ops: z.array(op).min(1).max(OPS_MAX), loops: z.array(TIMES).max(OPS_MAX) }).superRefine((value, context) => {
+    const mistake = jumpMistake(value);
+    if (mistake !== null) context.addIssue({ code: 'custom', message: mistake });
+  });
+  // The table decides the shape at run time as GuestOp and HostOp do for the compiler.
+  return schema as z.ZodType<unknown> as z.ZodType<Program<Op>>;
+}
+
+const GUEST = program<GuestOp>(GUEST_OPERATIONS);
+const HOST = program<HostOp>(HOST_OPERATIONS);
+const IDS = z.array(PROPERTY_ID).max(LIMITS.pages);
+const THREAD_ERROR = 'expected "vcpu<k>" or an index';
+const THREAD_ID = z.string({ error: THREAD_ERROR }).regex(/^(?:vcpu)?(?:0|[1-9][0-9]{0,2})$/, { error: THREAD_ERROR });
+
+/** A resolved scenario by its shape; `structure.ts` has the rest. */
+export const RESOLVED: z.ZodType<ResolvedScenario> = strict({
+  name: NAME,
+  summary: SUMMARY,
+  source: SOURCE,
+  claims: CLAIMS,
+  variant: NAME,
+  params: named(PARAMETER_NAME, z.union([z.int(), z.boolean(), z.string()]), LIMITS.params),
+  host: strict({
+    arch: ARCHES,
+    cpus: CPUS,
+    smt: z.boolean(),
+    preemption: PREEMPTION,
+    kernel: KERNELS,
+    ticks: TICKS,
+    features: FEATURES,
+    options: OPTIONS as z.ZodType<unknown> as z.ZodType<HostOptions>,
+  }),
+  vms: z.array(strict({ id: NAME, type: VM_TYPE, asid: ASID, pages: PAGES, vcpus: z.array(GUEST).max(LIMITS.vcpus) })).max(LIMITS.vms),
+  processes: z
+    .array(
+      strict({
+        id: NAME,
+        threads: z
+          .array(strict({ id: THREAD_ID, program: HOST }))
+          .min(1)
+          .max(LIMITS.threads),
+      }),
+    )
+    .min(1)
+    .max(LIMITS.processes),
+  firmware: strict({ state: FIRMWARE_STATE, pages: FIRMWARE_PAGES }),
+  time: TIME,
+  allow: ALLOW,
+  properties: strict({ always: IDS, sometimes: IDS, eventually: IDS }),
+  bounds: strict({ steps: BOUND, states: BOUND }),
+  expect: EXPECTATION.nullable(),
+});

@@ -1,0 +1,131 @@
+/** What a scenario is: as somebody writes it, and resolved, as the simulator runs it and a journal keeps it. */
+import type { HostOptions, PreemptionModel, Ticks } from '../../events/options.ts';
+import type { GuestOp, HostOp, Program } from '../../events/program.ts';
+import type { GuestStep, HostStep } from './program.ts';
+
+export type Arch = 'amd' | 'intel' | 'arm64';
+export type KernelVersion = '6.1' | '6.6' | '6.12' | '6.14';
+export type Feature = 'sev' | 'sev-es' | 'sev-snp';
+/** Offers that may happen besides preempt and migrate. */
+export type AllowedOffer = 'spurious-exit' | 'interrupt' | 'psp-error';
+export type TimeModel = 'untimed' | 'ordered';
+export type PropertyKind = 'always' | 'sometimes' | 'eventually';
+
+/** A guest page at the start. `guest-invalid`: assigned to the guest and not validated. */
+export interface PageSetup {
+  readonly gfn: number;
+  readonly pfn: number;
+  readonly state: 'shared' | 'guest-invalid' | 'guest-valid' | 'vmsa';
+}
+
+/** A page that the firmware or the host owns at the start. */
+export interface FirmwarePageSetup {
+  readonly pfn: number;
+  readonly state: 'hypervisor' | 'firmware' | 'reclaim';
+}
+
+export interface FirmwareSetup {
+  readonly state: 'UNINIT' | 'INIT';
+  readonly pages: readonly FirmwarePageSetup[];
+}
+
+/** What a variant is known to do: break nothing, or break these properties. */
+export type Expectation = 'clean' | { readonly violates: readonly string[] };
+
+export type ParameterValue = number | boolean | string;
+
+/** A value that a user may change without editing the file (`--set NAME=VALUE`). Arguments of operations name it as `$NAME`. */
+export type Parameter =
+  | { readonly type: 'integer'; readonly min?: number; readonly max?: number; readonly default: number }
+  | { readonly type: 'boolean'; readonly default: boolean }
+  | { readonly type: 'string'; readonly enum?: readonly string[]; readonly default: string };
+
+export interface VmSource {
+  readonly type: 'snp';
+  readonly options: { readonly asid?: number; readonly pages: readonly PageSetup[] };
+  readonly vcpus: readonly (readonly GuestStep[])[];
+}
+
+/** A scenario as written, in YAML or in TypeScript. `docs/scenarios.md` explains every key. */
+export interface Scenario {
+  readonly name: string;
+  readonly summary: string;
+  readonly source?: string;
+  readonly claims?: readonly string[];
+  readonly params?: Readonly<Record<string, Parameter>>;
+  readonly host: {
+    readonly arch: Arch;
+    readonly cpus?: number;
+    readonly smt?: boolean;
+    readonly preemption?: PreemptionModel;
+    readonly kernel?: KernelVersion;
+    readonly ticks?: Ticks;
+    readonly features?: readonly Feature[];
+    readonly options?: Partial<HostOptions>;
+  };
+  readonly vms?: Readonly<Record<string, VmSource>>;
+  readonly processes: Readonly<Record<string, { readonly threads: readonly (readonly HostStep[])[] }>>;
+  readonly firmware?: { readonly state: FirmwareSetup['state']; readonly pages?: readonly FirmwarePageSetup[] };
+  readonly time?: TimeModel;
+  readonly allow?: readonly AllowedOffer[];
+  /** The first is the default. */
+  readonly variants?: Readonly<Record<string, Partial<HostOptions>>>;
+  /** Ids, or `topic.*`. */
+  readonly properties?: { readonly [K in PropertyKind]?: readonly string[] };
+  readonly bounds?: { readonly steps?: number; readonly states?: number };
+  readonly expect?: Readonly<Record<string, Expectation>>;
+}
+
+export interface ResolvedHost {
+  readonly arch: Arch;
+  readonly cpus: number;
+  readonly smt: boolean;
+  readonly preemption: PreemptionModel;
+  readonly kernel: KernelVersion;
+  readonly ticks: Ticks;
+  readonly features: readonly Feature[];
+  /** Every switch: the variant's choice over `host.options` over the kernel's preset over the default. */
+  readonly options: HostOptions;
+}
+
+export interface ResolvedVm {
+  /** The name in `vms`; the vCPUs are `vcpu:<id>/<index>`. */
+  readonly id: string;
+  readonly type: 'snp';
+  readonly asid: number;
+  readonly pages: readonly PageSetup[];
+  readonly vcpus: readonly Program<GuestOp>[];
+}
+
+export interface ResolvedThread {
+  /** `vcpu<k>` for a thread that begins with KVM_RUN of vCPU k, else its index; the actor is `thread:<process>/<id>`. */
+  readonly id: string;
+  readonly program: Program<HostOp>;
+}
+
+export interface ResolvedProcess {
+  readonly id: string;
+  readonly threads: readonly ResolvedThread[];
+}
+
+/** A scenario with parameters, preset and variant applied: plain JSON, all that a run depends on but its choices. */
+export interface ResolvedScenario {
+  readonly name: string;
+  readonly summary: string;
+  readonly source: string;
+  readonly claims: readonly string[];
+  /** `default` if the scenario declares no variants. */
+  readonly variant: string;
+  readonly params: Readonly<Record<string, ParameterValue>>;
+  readonly host: ResolvedHost;
+  readonly vms: readonly ResolvedVm[];
+  readonly processes: readonly ResolvedProcess[];
+  readonly firmware: FirmwareSetup;
+  readonly time: TimeModel;
+  readonly allow: readonly AllowedOffer[];
+  /** Ids: patterns are expanded. */
+  readonly properties: { readonly [K in PropertyKind]: readonly string[] };
+  readonly bounds: { readonly steps: number; readonly states: number };
+  /** Of this variant; null if the scenario expects nothing of it. */
+  readonly expect: Expectation | null;
+}

@@ -1,0 +1,86 @@
+/** Puts a run together: topology, engine, chooser, and the facts that stand at the start of its journal. */
+import type { InspectionEvent } from 'xstate';
+import type { Choice, JsonObject, RunStart } from '../events/journal.ts';
+import type { Chooser } from './choosers/chooser.ts';
+import { FifoChooser } from './choosers/fifo.ts';
+import { RandomChooser } from './choosers/random.ts';
+import { ReplayChooser, type ReplayOptions } from './choosers/replay.ts';
+import { LiveEngine } from './engine/live.ts';
+import { MemoEngine } from './engine/memo.ts';
+import type { ActorEngine } from './engine/port.ts';
+import { MODEL_ID } from './model-id.ts';
+import { MODEL_VERSION } from './model-version.ts';
+import { Run } from './run.ts';
+import type { ResolvedScenario } from './scenario/types.ts';
+import type { BlockSink } from './sequencer.ts';
+import type { Topology } from './store.ts';
+import { topologyOf } from './topology.ts';
+
+export type EngineName = 'live' | 'memo';
+
+export type ChooserSpec =
+  | { readonly name: 'fifo' }
+  | { readonly name: 'random'; readonly seed: number }
+  | {
+      readonly name: 'replay';
+      readonly choices: Iterable<Pick<Choice, 'index'> & Partial<Choice>>;
+      readonly match: ReplayOptions['match'];
+      readonly after?: ChooserSpec;
+    };
+
+export interface SessionOptions {
+  readonly scenario: ResolvedScenario;
+  readonly engine: EngineName;
+  readonly chooser: ChooserSpec;
+  readonly seed?: number;
+  /** The schedule asked for, as text; part of the run's identity. */
+  readonly schedule?: string;
+  readonly sink?: BlockSink;
+  /** Passed through to the live engine. */
+  readonly inspect?: (event: InspectionEvent) => void;
+}
+
+export interface Session {
+  readonly run: Run;
+  readonly start: RunStart;
+  readonly engine: ActorEngine;
+}
+
+export function chooserOf(spec: ChooserSpec): Chooser {
+  switch (spec.name) {
+    case 'fifo':
+      return new FifoChooser();
+    case 'random':
+      return new RandomChooser(spec.seed);
+    case 'replay':
+      return new ReplayChooser(spec.choices, { match: spec.match, ...(spec.after && { after: chooserOf(spec.after) }) });
+  }
+}
+
+/** Everything that decides a run but its choices. */
+export const runStartOf = (
+  scenario: ResolvedScenario,
+  topology: Topology,
+  rest: Pick<RunStart, 'chooser' | 'seed' | 'schedule'>,
+): RunStart => ({
+  scenario: scenario as unknown as JsonObject,
+  modelId: MODEL_ID,
+  modelVersion: MODEL_VERSION,
+  ...rest,
+  actors: topology.actors.map(({ id, kind }) => ({ id, kind })),
+  modules: [],
+});
+
+/** A run that has not started. */
+export function openSession(options: SessionOptions): Session {
+  const { scenario, sink, inspect } = options;
+  const topology = topologyOf(scenario);
+  const engine = options.engine === 'live' ? new LiveEngine(topology, inspect ? { inspect } : {}) : new MemoEngine(topology);
+  const run = new Run({ scenario, engine, chooser: chooserOf(options.chooser), ...(sink && { sink }) });
+  const start = runStartOf(scenario, topology, {
+    chooser: options.chooser.name,
+    seed: options.seed ?? 0,
+    schedule: options.schedule ?? '',
+  });
+  return { run, start, engine };
+}

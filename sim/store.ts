@@ -1,0 +1,115 @@
+/** Local states and events as small integers: each value is kept once, with its canonical text and digest. */
+import type { AnyMachineSnapshot, AnyStateMachine } from 'xstate';
+import type { ActorId, Delivery } from '../events/event.ts';
+import { canonical, digestOf } from './canonical.ts';
+
+/** Value <-> id, in order of first appearance. Content decides identity and digest; ids never leave the process. */
+export class Table<V> {
+  readonly values: V[] = [];
+  readonly texts: string[] = [];
+  readonly laneA: number[] = [];
+  readonly laneB: number[] = [];
+  readonly #ids = new Map<string, number>();
+
+  get size(): number {
+    return this.values.length;
+  }
+
+  put(text: string, value: V): number {
+    const known = this.#ids.get(text);
+    if (known !== undefined) return known;
+    const id = this.values.length;
+    const { a, b } = digestOf(text);
+    this.#ids.set(text, id);
+    this.values.push(value);
+    this.texts.push(text);
+    this.laneA.push(a);
+    this.laneB.push(b);
+    return id;
+  }
+}
+
+export interface AnyEvent {
+  readonly type: string;
+  readonly from?: ActorId;
+}
+
+/** A machine with the local states met so far. All actors of a kind share it: they differ by input only. */
+export interface Kind {
+  readonly name: string;
+  readonly index: number;
+  readonly machine: AnyStateMachine;
+  readonly locals: Table<AnyMachineSnapshot>;
+}
+
+export interface ActorSpec {
+  readonly id: ActorId;
+  readonly kind: string;
+  readonly input: unknown;
+}
+
+/** The actors of a run in slot order, and the machine of each kind. */
+export interface Topology {
+  readonly actors: readonly ActorSpec[];
+  readonly machines: Readonly<Record<string, AnyStateMachine>>;
+  /** How each event type travels. */
+  readonly catalogue: Readonly<Record<string, Delivery>>;
+}
+
+/** Everything interned during one run, and who stands in which slot. */
+export class Store {
+  readonly kinds: readonly Kind[];
+  readonly kindOfSlot: readonly Kind[];
+  readonly ids: readonly ActorId[];
+  readonly slotOf: ReadonlyMap<ActorId, number>;
+  readonly events = new Table<AnyEvent>();
+  /** 1 where the event of that id is queued, 0 for the bus. */
+  readonly queued: number[] = [];
+  readonly #stamped: Map<number, number>[];
+  readonly #catalogue: Readonly<Record<string, Delivery>>;
+
+  constructor(topology: Topology) {
+    this.#catalogue = topology.catalogue;
+    const names = [...new Set(topology.actors.map((actor) => actor.kind))];
+    this.kinds = names.map((name, index) => {
+      const machine = topology.machines[name];
+      if (!machine) throw new Error(`no machine for actors of kind ${name}`);
+      return { name, index, machine, locals: new Table<AnyMachineSnapshot>() };
+    });
+    this.ids = topology.actors.map((actor) => actor.id);
+    this.slotOf = new Map(this.ids.map((id, slot) => [id, slot]));
+    if (this.slotOf.size !== this.ids.length) throw new Error('two actors have the same id');
+    this.kindOfSlot = topology.actors.map((actor) => this.kinds[names.indexOf(actor.kind)]!);
+    this.#stamped = this.ids.map(() => new Map<number, number>());
+  }
+
+  /** Interns a snapshot. Its identity is value and context: machines are closed, so nothing else can matter. */
+  local(kind: Kind, snapshot: AnyMachineSnapshot): number {
+    return kind.locals.put(canonical({ context: snapshot.context as unknown, value: snapshot.value as unknown }), snapshot);
+  }
+
+  event(event: AnyEvent): number {
+    const id = this.events.put(canonical(event), event);
+    if (id === this.queued.length) {
+      const delivery = this.#catalogue[event.type];
+      if (!delivery) throw new Error(`${event.type} is not in the event catalogue`);
+      this.queued.push(delivery === 'queued' ? 1 : 0);
+    }
+    return id;
+  }
+
+  /** The event as sent by the actor in `slot`. */
+  stamp(event: number, slot: number): number {
+    const known = this.#stamped[slot]!.get(event);
+    if (known !== undefined) return known;
+    const stamped = this.event({ ...this.events.values[event]!, from: this.ids[slot]! });
+    this.#stamped[slot]!.set(event, stamped);
+    return stamped;
+  }
+
+  slot(id: ActorId, whoAsks: ActorId): number {
+    const slot = this.slotOf.get(id);
+    if (slot === undefined) throw new Error(`${whoAsks} sends to ${id}, which does not exist in this scenario`);
+    return slot;
+  }
+}

@@ -1,0 +1,37 @@
+/** Readers over a world: what properties and outcomes see of the actors. */
+import type { ActorId } from '../events/event.ts';
+import type { Store } from './store.ts';
+
+export interface ActorView<C> {
+  readonly id: ActorId;
+  /** XState's state value. */
+  readonly value: unknown;
+  readonly context: C;
+}
+
+export class WorldView {
+  readonly #store: Store;
+  readonly #locals: readonly number[];
+
+  constructor(store: Store, locals: readonly number[]) {
+    this.#store = store;
+    this.#locals = locals;
+  }
+
+  /** All actors of a kind, in slot order. The caller names the context type of that kind's machine. */
+  actors<C>(kind: string): ActorView<C>[] {
+    const views: ActorView<C>[] = [];
+    for (let slot = 0; slot < this.#locals.length; slot++) {
+      if (this.#store.kindOfSlot[slot]!.name === kind) views.push(this.actor<C>(slot));
+    }
+    return views;
+  }
+
+  actor<C>(slot: number): ActorView<C> {
+    const { value, context } = this.#store.kindOfSlot[slot]!.locals.values[this.#locals[slot]!]!;
+    return { id: this.#store.ids[slot]!, value, context: context as C };
+  }
+}
+
+/** Addresses and frame numbers as engineers write them. */
+export const hex = (value: number): string => `0x${value.toString(16)}`;

@@ -1,0 +1,209 @@
+/** One mistake of every kind, in the host, VMs, programs: the changed sample, and the issues (line | path | message) that come of it. */
+import { changed, SAMPLE } from './sample.ts';
+
+const PROGRAM = '- KVM_RUN: { vcpu: vm0/0 }';
+const PSC = '- psc: { gfn: $GFN, to: $FINAL }';
+const WRITE = '- write: { vm: vm0, gfn: 0x5, stores: $STORES }';
+const PVALIDATE = '- pvalidate: { gfn: 0x5, validated: true }';
+
+export const MISTAKES: readonly (readonly [title: string, text: string, issues: readonly string[]])[] = [
+  [
+    'an unknown key',
+    changed('summary: A', 'sumary: A'),
+    [
+      '2 | summary | required and missing; expected text',
+      '3 | sumary | found the key "sumary"; expected one of name, summary, source, claims, params, host, vms, processes, firmware, time, allow, variants, properties, bounds, expect; did you mean "summary"?',
+    ],
+  ],
+  [
+    'a name that is not kebab-case',
+    changed('name: psc-during-host-write', 'name: PSC_during'),
+    ['2 | name | found "PSC_during"; expected a kebab-case name such as "vm0" or "map-lock"'],
+  ],
+  ['a missing map', SAMPLE.replace(/processes:[\s\S]*firmware:/, 'firmware:'), ['2 | processes | required and missing; expected a map']],
+  [
+    'no process',
+    SAMPLE.replace(/processes:[\s\S]*firmware:/, 'processes: {}\nfirmware:'),
+    ['30 | processes | found an empty map; expected at least one process'],
+  ],
+  [
+    'an architecture that is not built yet',
+    changed('arch: amd', 'arch: arm64'),
+    ['12 | host.arch | found "arm64"; expected "amd": no other architecture is simulated yet'],
+  ],
+  [
+    'an unknown architecture',
+    changed('arch: amd', 'arch: and'),
+    ['12 | host.arch | found "and"; expected one of "amd", "intel", "arm64"; did you mean "amd"?'],
+  ],
+  ['too many CPUs', changed('cpus: 2', 'cpus: 65'), ['13 | host.cpus | found 65; expected an integer from 1 to 64']],
+  ['CPUs that are no number', changed('cpus: 2', 'cpus: two'), ['13 | host.cpus | found "two"; expected an integer from 1 to 64']],
+  [
+    'a kernel without quotes',
+    changed('kernel: "6.12"', 'kernel: 6.12'),
+    ['15 | host.kernel | found 6.12; expected one of "6.1", "6.6", "6.12", "6.14"; write text in quotes'],
+  ],
+  [
+    'an unknown kernel',
+    changed('kernel: "6.12"', 'kernel: "6.21"'),
+    ['15 | host.kernel | found "6.21"; expected one of "6.1", "6.6", "6.12", "6.14"; did you mean "6.1"?'],
+  ],
+  [
+    'a kernel without SNP',
+    changed('kernel: "6.12"', 'kernel: "6.6"'),
+    [
+      '15 | host.kernel | found "6.6"; expected one of "6.12", "6.14": vm0 is an SNP VM, and KVM\'s SNP host support is in mainline since 6.11',
+    ],
+  ],
+  [
+    'an unknown preemption model',
+    changed('preemption: full', 'preemption: ful'),
+    ['14 | host.preemption | found "ful"; expected one of "none", "voluntary", "lazy", "full", "rt"; did you mean "full"?'],
+  ],
+  [
+    'SMT with an odd CPU',
+    changed('cpus: 2', 'cpus: 3\n  smt: true'),
+    ['13 | host.cpus | found 3; expected an even number: with smt, each two CPUs share a core'],
+  ],
+  ['SMT that is text', changed('cpus: 2', 'cpus: 2\n  smt: "yes"'), ['14 | host.smt | found "yes"; expected true or false']],
+  [
+    'an unknown feature',
+    changed('sev-snp]', 'sev-sn]'),
+    ['16 | host.features[2] | found "sev-sn"; expected one of "sev", "sev-es", "sev-snp"; did you mean "sev-snp"?'],
+  ],
+  [
+    'a feature twice',
+    changed('sev-es, sev-snp]', 'sev-snp, sev-snp]'),
+    ['16 | host.features[2] | found "sev-snp" twice; expected it once'],
+  ],
+  [
+    'a missing feature',
+    changed(', sev-snp]', ']'),
+    ['16 | host.features | found features "sev", "sev-es"; expected sev-snp among them: vm0 is an SNP VM'],
+  ],
+  [
+    'an unknown host option',
+    changed('options: { rmp.contention', 'options: { rmp.contension'),
+    [
+      '17 | host.options["rmp.contension"] | found the key "rmp.contension"; expected one of kvm.rmpFault, kvm.mapLock, kvm.rmpupdateRetry, kvm.vmsaKick, rmp.contention; did you mean "rmp.contention"?',
+    ],
+  ],
+  [
+    'a wrong value of a host option',
+    changed('overlap-2m }', 'overlap }'),
+    ['17 | host.options["rmp.contention"] | found "overlap"; expected one of "inuse", "overlap-2m"'],
+  ],
+  [
+    'an unknown offer',
+    changed('[spurious-exit]', '[spurious-exits]'),
+    ['45 | allow[0] | found "spurious-exits"; expected one of "spurious-exit", "interrupt", "psp-error"; did you mean "spurious-exit"?'],
+  ],
+  ['an unknown VM type', changed('type: snp', 'type: sev'), ['20 | vms.vm0.type | found "sev"; expected "snp"']],
+  [
+    'a page state that does not exist',
+    changed('state: shared', 'state: guest'),
+    ['24 | vms.vm0.options.pages[0].state | found "guest"; expected one of "shared", "guest-invalid", "guest-valid", "vmsa"'],
+  ],
+  [
+    'a frame number out of range',
+    changed('pfn: 0x1005', 'pfn: 0x10000000000'),
+    ['24 | vms.vm0.options.pages[0].pfn | found 0x10000000000; expected an integer from 0 to 0xffffffffff'],
+  ],
+  [
+    'a missing frame number',
+    changed('gfn: 0x5, pfn: 0x1005', 'pfn: 0x1005'),
+    ['24 | vms.vm0.options.pages[0].gfn | required and missing; expected an integer from 0 to 0xffffffffff'],
+  ],
+  [
+    'a PFN twice',
+    changed('pfn: 0x1006', 'pfn: 0x1005'),
+    ['25 | vms.vm0.options.pages[1].pfn | found PFN 0x1005 of GFN 0x6 of vm0; expected another: GFN 0x5 of vm0 has it'],
+  ],
+  [
+    'a PFN in a VM and in firmware',
+    changed('pfn: 0x2000', 'pfn: 0x1006'),
+    ['43 | firmware.pages[0].pfn | found PFN 0x1006 of page 0 of firmware; expected another: GFN 0x6 of vm0 has it'],
+  ],
+  [
+    'a GFN twice',
+    changed('gfn: 0x6', 'gfn: 0x5'),
+    ['25 | vms.vm0.options.pages[1].gfn | found GFN 0x5 of page 1; expected another: page 0 has it'],
+  ],
+  [
+    'an unknown guest operation',
+    changed(PVALIDATE, '- pvalidat: { gfn: 0x5, validated: true }'),
+    [
+      '28 | vms.vm0.vcpus[0][1].pvalidat | found the key "pvalidat"; expected one of pvalidate, rmpadjust, psc, read, write, spin, hlt, repeat; did you mean "pvalidate"?',
+    ],
+  ],
+  [
+    "a host's operation in a guest",
+    changed(PVALIDATE, '- make-shared: { vm: vm0, gfn: 0x5 }'),
+    [
+      '28 | vms.vm0.vcpus[0][1].make-shared | found the key "make-shared", an operation of host threads; expected one of pvalidate, rmpadjust, psc, read, write, spin, hlt, repeat',
+    ],
+  ],
+  [
+    "a guest's operation in a host thread",
+    changed(PROGRAM, '- psc: { gfn: 0x5, to: private }'),
+    [
+      '33 | processes.qemu0.threads[0][0].psc | found the key "psc", an operation of guests; expected one of KVM_RUN, write, kvm-write-guest, make-shared, sev-command, repeat',
+    ],
+  ],
+  [
+    'an operation that is no map',
+    changed(PVALIDATE, '- hlt'),
+    ['28 | vms.vm0.vcpus[0][1] | found "hlt"; expected a map with exactly one operation, such as { hlt: {} }'],
+  ],
+  [
+    'two operations in one map',
+    changed(PVALIDATE, `${PVALIDATE}\n          hlt: {}`),
+    ['28 | vms.vm0.vcpus[0][1] | found a map; expected a map with exactly one operation, such as { hlt: {} }'],
+  ],
+  ['an empty program', changed(PROGRAM, '[]'), ['33 | processes.qemu0.threads[0] | found an empty list; expected at least 1 entry']],
+  [
+    'a missing argument',
+    changed(PVALIDATE, '- pvalidate: { gfn: 0x5 }'),
+    ['28 | vms.vm0.vcpus[0][1].pvalidate.validated | required and missing; expected true or false'],
+  ],
+  [
+    'an unknown argument',
+    changed(PVALIDATE, '- pvalidate: { gfn: 0x5, valid: true }'),
+    [
+      '28 | vms.vm0.vcpus[0][1].pvalidate.validated | required and missing; expected true or false',
+      '28 | vms.vm0.vcpus[0][1].pvalidate.valid | found the key "valid"; expected one of gfn, validated',
+    ],
+  ],
+  [
+    'an argument of a wrong type',
+    changed(PVALIDATE, '- pvalidate: { gfn: 0x5, validated: 1 }'),
+    ['28 | vms.vm0.vcpus[0][1].pvalidate.validated | found 1; expected true or false'],
+  ],
+  [
+    'an argument out of range',
+    changed(WRITE, '- write: { vm: vm0, gfn: 0x5, stores: 0 }'),
+    ['39 | processes.netd.threads[0][0].repeat.do[0].write.stores | found 0; expected an integer from 1 to 1024'],
+  ],
+  [
+    'a wrong word as argument',
+    changed(PSC, '- psc: { gfn: $GFN, to: privat }'),
+    ['27 | vms.vm0.vcpus[0][0].psc.to | found "privat"; expected one of "private", "shared"; did you mean "private"?'],
+  ],
+  [
+    'an unknown parameter',
+    changed(PSC, '- psc: { gfn: $GNF, to: $FINAL }'),
+    [
+      '27 | vms.vm0.vcpus[0][0].psc.gfn | found "$GNF"; expected a parameter of the scenario ("$STORES", "$GFN", "$FINAL", "$ENCRYPTED"); did you mean "$GFN"?',
+    ],
+  ],
+  [
+    'a reference that is none',
+    changed(PSC, '- psc: { gfn: $, to: $FINAL }'),
+    ['27 | vms.vm0.vcpus[0][0].psc.gfn | found "$"; expected $NAME of a parameter'],
+  ],
+  [
+    'a parameter of a wrong type',
+    changed(PSC, '- psc: { gfn: $FINAL, to: $FINAL }'),
+    ['27 | vms.vm0.vcpus[0][0].psc.gfn | found $FINAL = "private"; expected an integer from 0 to 0xffffffffff'],
+  ],
+];
