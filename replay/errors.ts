@@ -1,0 +1,91 @@
+/** Why a journal could not be written or read: every failure names its place. */
+
+/** Where in a file: the offset of the frame's first byte, and the frame's number (the start frame is 1; 0 is the file header). */
+export interface Place {
+  readonly offset: number;
+  readonly frame: number;
+}
+
+/** A file ends in bytes that were never acknowledged: everything before `offset` is good. */
+export interface Torn {
+  readonly offset: number;
+  readonly lostBytes: number;
+  readonly reason: string;
+}
+
+/** The base of everything that can be wrong with the bytes of a journal. */
+export class JournalError extends Error {
+  override readonly name: string = 'JournalError';
+}
+
+export class NotAJournalError extends JournalError {
+  override readonly name = 'NotAJournalError';
+}
+
+/** The file needs a reader that knows more than this one. */
+export class JournalTooNewError extends JournalError {
+  override readonly name = 'JournalTooNewError';
+}
+
+/** The file is torn so early that there is nothing to go on from; a file torn later opens and reports it. */
+export class JournalTornError extends JournalError {
+  override readonly name = 'JournalTornError';
+  readonly offset: number;
+  readonly lostBytes: number;
+  constructor({ offset, lostBytes, reason }: Torn) {
+    super(`the journal is torn at byte ${offset}: ${reason}; nothing was recorded before it`);
+    this.offset = offset;
+    this.lostBytes = lostBytes;
+  }
+}
+
+export class JournalDamagedError extends JournalError {
+  override readonly name = 'JournalDamagedError';
+  readonly offset: number;
+  readonly frame: number;
+  readonly reason: string;
+  constructor({ offset, frame }: Place, reason: string) {
+    super(`the journal is damaged in frame ${frame} at byte ${offset}: ${reason}`);
+    this.offset = offset;
+    this.frame = frame;
+    this.reason = reason;
+  }
+}
+
+/** Writing failed. Nothing is left under the final name; the partial file is gone unless the message says otherwise. */
+export class JournalWriteError extends Error {
+  override readonly name = 'JournalWriteError';
+  readonly path: string;
+  /** What was being done: `open`, `write`, `sync`, `rename`, … */
+  readonly operation: string;
+  /** The system's name of the error, for example ENOSPC. */
+  readonly code: string;
+  constructor(path: string, operation: string, cause: unknown, note = '') {
+    const code = codeOf(cause);
+    super(`cannot ${operation} ${path}: ${code}${cause instanceof Error ? ` (${cause.message})` : ''}${note}`, { cause });
+    this.path = path;
+    this.operation = operation;
+    this.code = code;
+  }
+}
+
+/** The bytes at hand do not decode. Whoever knows the frame turns this into a JournalDamagedError. */
+export class UndecodableError extends Error {
+  override readonly name = 'UndecodableError';
+}
+
+const codeOf = (cause: unknown): string =>
+  cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : 'EUNKNOWN';
+
+/**
+ * Runs a decoder over the bytes of one frame.
+ * @throws JournalDamagedError with the frame's place if the bytes do not decode
+ */
+export function decodedAt<T>(place: Place, decode: () => T): T {
+  try {
+    return decode();
+  } catch (error) {
+    if (error instanceof UndecodableError) throw new JournalDamagedError(place, error.message);
+    throw error;
+  }
+}

@@ -1,0 +1,235 @@
+/** Writes a journal: blocks of integers in, frames out, to memory or to a file that appears when it is sealed. */
+import type { RunEnd, RunStart } from '../events/journal.ts';
+import type { RecordBlock, RecordNames } from '../sim/records.ts';
+import { BlockEncoder } from './block-encoder.ts';
+import { CHECKPOINT, encodeFrame, frameBytes, INDEX, PAYLOAD_BYTES_MAX, RECORDS, SEAL, START } from './frame.ts';
+import { encodeHeader, HEADER_BYTES } from './header.ts';
+import { chainStart, toHex } from './identity.ts';
+import { type JournalTarget, PartFile } from './part-file.ts';
+import { type BlockEntry, type CheckpointEntry, encodeCheckpoint, encodeIndex, encodeSeal, encodeStart } from './payloads.ts';
+
+/**
+ * `memory`: bytes in memory. `buffered`: a file, handed to the operating system when convenient. `sync`: a file; each
+ * acknowledgement waits for the disk.
+ */
+export type WriterMode = 'memory' | 'buffered' | 'sync';
+
+export interface WriterOptions {
+  readonly mode: WriterMode;
+  /** Records between two checkpoints, about: a checkpoint follows the block that completes as many. */
+  readonly checkpointEvery?: number;
+  /** What to do with the unfinished file of another writer: `refuse` (default) keeps what it may hold. */
+  readonly stalePart?: 'refuse' | 'replace';
+}
+
+/** A state at a random place is one checkpoint and at most this many records plus a block: a few ms. */
+export const CHECKPOINT_EVERY = 8192;
+
+export interface Sealed {
+  /** The SHA-256 chain over all frames, in hex. */
+  readonly root: string;
+  /** Size of the journal. */
+  readonly bytes: number;
+  readonly records: number;
+  /** Number of the last step. */
+  readonly steps: number;
+  /** The journal itself in memory mode; null where it is in a file. */
+  readonly content: Uint8Array | null;
+}
+
+/** Where frames go. */
+export interface FrameSink {
+  append(bytes: Uint8Array): void;
+  flush(): void;
+  datasync(): void;
+  commit(durable: boolean): void;
+  release(): void;
+  discard(): void;
+}
+
+class MemorySink implements FrameSink {
+  #bytes = new Uint8Array(1 << 16);
+  #length = 0;
+  append(bytes: Uint8Array): void {
+    if (this.#length + bytes.length > this.#bytes.length) {
+      const grown = new Uint8Array(Math.max(2 * this.#bytes.length, this.#length + bytes.length));
+      grown.set(this.#bytes.subarray(0, this.#length));
+      this.#bytes = grown;
+    }
+    this.#bytes.set(bytes, this.#length);
+    this.#length += bytes.length;
+  }
+  get content(): Uint8Array {
+    return this.#bytes.slice(0, this.#length);
+  }
+  flush(): void {}
+  datasync(): void {}
+  commit(): void {}
+  release(): void {}
+  discard(): void {}
+}
+
+/** Where a file stands that is to be continued. */
+export interface WriterState {
+  readonly bytes: number;
+  readonly chain: Uint8Array;
+  readonly blocks: BlockEntry[];
+  readonly checkpoints: CheckpointEntry[];
+  readonly encoder: BlockEncoder;
+}
+
+export class JournalWriter {
+  readonly #sink: FrameSink;
+  readonly #mode: WriterMode;
+  readonly #checkpointEvery: number;
+  readonly #encoder: BlockEncoder;
+  readonly #blocks: BlockEntry[];
+  readonly #checkpoints: CheckpointEntry[];
+  #bytes: number;
+  #chain: Uint8Array;
+  #done = false;
+
+  /**
+   * Starts a journal. `target` is null in memory mode and a place for a file in the others.
+   * @throws JournalWriteError if the file cannot be created
+   */
+  static open(target: JournalTarget | null, start: RunStart, options: WriterOptions): JournalWriter {
+    if ((target === null) !== (options.mode === 'memory'))
+      throw new RangeError(`mode ${options.mode} ${target ? 'takes no' : 'needs a'} file`);
+    // All that can be wrong with the start shows before a file exists.
+    const header = encodeHeader(start);
+    const payload = encodeStart(start).slice();
+    const state = {
+      bytes: HEADER_BYTES,
+      chain: chainStart(header),
+      blocks: [],
+      checkpoints: [],
+      encoder: new BlockEncoder(start.actors.length),
+    };
+    const writer = new JournalWriter(target ? PartFile.create(target, options.stalePart ?? 'refuse') : new MemorySink(), state, options);
+    writer.#sink.append(header);
+    writer.#frame(START, payload);
+    return writer;
+  }
+
+  /** Goes on with a file that was not sealed; `recover.ts` knows how. */
+  static resume(target: JournalTarget, state: WriterState, options: WriterOptions): JournalWriter {
+    return new JournalWriter(PartFile.resume(target, state.bytes), state, options);
+  }
+
+  private constructor(
+    sink: FrameSink,
+    { bytes, chain, blocks, checkpoints, encoder }: WriterState,
+    { mode, checkpointEvery }: WriterOptions,
+  ) {
+    this.#sink = sink;
+    this.#mode = mode;
+    this.#checkpointEvery = checkpointEvery ?? CHECKPOINT_EVERY;
+    this.#encoder = encoder;
+    this.#blocks = blocks;
+    this.#checkpoints = checkpoints;
+    this.#bytes = bytes;
+    this.#chain = chain;
+  }
+
+  /** Number of records taken so far, written or not. */
+  get records(): number {
+    return this.#encoder.nextSeq - 1;
+  }
+
+  /**
+   * Takes the steps of a block, which must follow the last one. The block may be reused afterwards.
+   * @throws JournalWriteError if a file cannot be written
+   */
+  block(block: RecordBlock, names: RecordNames): void {
+    const encoder = this.#encoder;
+    if (this.#done) throw new Error('the journal is closed');
+    if (block.firstSeq !== encoder.nextSeq || block.firstStep !== encoder.nextStep) {
+      throw new RangeError(
+        `record ${block.firstSeq} of step ${block.firstStep} does not follow record ${encoder.nextSeq - 1} of step ${encoder.nextStep - 1}`,
+      );
+    }
+    const cursor = { step: 0, record: 0 };
+    while (cursor.step < block.steps) {
+      encoder.add(block, names, cursor);
+      if (encoder.full) this.#closeBlock();
+    }
+  }
+
+  /**
+   * The seq up to which nothing is lost from here on: in `sync` mode whatever happens, in `buffered` mode unless the machine fails.
+   * `sync` closes the block at hand; the other modes write the same bytes with and without acknowledgements.
+   */
+  acknowledge(): number {
+    if (this.#done) throw new Error('the journal is closed');
+    if (this.#mode === 'sync') {
+      this.#closeBlock();
+      this.#sink.datasync();
+    } else this.#sink.flush();
+    return this.#encoder.firstSeq - 1;
+  }
+
+  /** Writes index and seal; a file gets its name. @throws JournalWriteError */
+  seal(end: RunEnd): Sealed {
+    if (this.#done) throw new Error('the journal is closed');
+    this.#closeBlock();
+    this.#done = true;
+    const { nextSeq, nextStep, vtime, laneA, laneB } = this.#encoder;
+    const records = nextSeq - 1;
+    const steps = Math.max(nextStep - 1, 0);
+    this.#frame(INDEX, encodeIndex({ blocks: this.#blocks, checkpoints: this.#checkpoints }));
+    this.#frame(SEAL, encodeSeal({ end, records, steps, vtime, laneA, laneB, chain: this.#chain }));
+    this.#sink.commit(this.#mode === 'sync');
+    const content = this.#sink instanceof MemorySink ? this.#sink.content : null;
+    return { root: toHex(this.#chain), bytes: this.#bytes, records, steps, content };
+  }
+
+  /** Stops without a seal and leaves the partial file, all records in it: it can be read, and written on. */
+  release(): void {
+    if (this.#done) return;
+    this.#closeBlock();
+    this.#done = true;
+    this.#sink.release();
+  }
+
+  /** Stops and removes the partial file. */
+  discard(): void {
+    if (this.#done) return;
+    this.#done = true;
+    this.#sink.discard();
+  }
+
+  #closeBlock(): void {
+    const encoder = this.#encoder;
+    if (encoder.records === 0) return;
+    const { firstSeq, firstStep, records, steps } = encoder;
+    const entry = { offset: this.#bytes, firstSeq, firstStep, records, steps, defines: encoder.dictionary.defined };
+    this.#frame(RECORDS, encoder.payload(), entry);
+    this.#blocks.push(entry);
+    encoder.next();
+    const last = this.#checkpoints[this.#checkpoints.length - 1]?.nextSeq ?? 1;
+    if (encoder.nextSeq - last >= this.#checkpointEvery) this.#checkpoint();
+  }
+
+  #checkpoint(): void {
+    const { nextSeq, nextStep, vtime, laneA, laneB, locals, inFlight } = this.#encoder;
+    if (locals.includes(-1)) return;
+    const offset = this.#bytes;
+    this.#frame(CHECKPOINT, encodeCheckpoint({ vtime, laneA, laneB, locals: [...locals], inFlight: [...inFlight.values()] }));
+    this.#checkpoints.push({ offset, nextSeq, nextStep });
+  }
+
+  #frame(type: number, payload: Uint8Array, block?: BlockEntry): void {
+    if (payload.length > PAYLOAD_BYTES_MAX) {
+      throw new RangeError(`a frame of type ${type} has ${payload.length} bytes; a journal holds ${PAYLOAD_BYTES_MAX}`);
+    }
+    const { nextSeq, nextStep } = this.#encoder;
+    const facts = block ?? { firstSeq: nextSeq, firstStep: nextStep, records: 0, steps: 0 };
+    const { head, tail, chain } = encodeFrame({ ...facts, type }, payload, this.#chain);
+    this.#sink.append(head);
+    this.#sink.append(payload);
+    this.#sink.append(tail);
+    this.#chain = chain;
+    this.#bytes += frameBytes(payload.length);
+  }
+}
