@@ -5,7 +5,7 @@ import { UndecodableError } from './errors.ts';
 /** How deep arrays and maps may nest. A scenario file is at most 32 deep. */
 export const DEPTH_MAX = 64;
 /** How many values one payload may hold; columns of integers count as one each. */
-export const VALUES_MAX = 1 << 20;
+const VALUES_MAX = 1 << 20;
 
 const encoder = new Encoder({ sortKeys: true, ignoreUndefined: true, maxDepth: DEPTH_MAX });
 

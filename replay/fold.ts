@@ -3,36 +3,28 @@ import { hexOf } from '../sim/canonical.ts';
 import { FoldError, type FoldedState, Folder } from './folder.ts';
 import type { Journal, StepDigest } from './reader.ts';
 
-/** A folder as it stands at the last checkpoint before the end of `step`, or at the start. */
-export function folderBefore(journal: Journal, step: number): { readonly folder: Folder; readonly nextSeq: number } {
-  const folder = new Folder(journal.actors);
-  const checkpoint = journal.checkpointAt(step);
-  if (!checkpoint) return { folder, nextSeq: 1 };
-  const { dictionary, actors } = journal;
-  const locals = checkpoint.state.locals.map((id) => dictionary.local(id));
-  const inFlight = checkpoint.state.inFlight.map(({ seq, from, to, event }) => {
-    const { type, payload } = dictionary.event(event);
-    return { seq, from: actors[from]!, to: actors[to]!, type, payload };
-  });
-  folder.restore(checkpoint.step, checkpoint.seq, locals, inFlight);
-  return { folder, nextSeq: checkpoint.seq + 1 };
-}
-
 /**
- * The state at the end of a step.
+ * The state at the end of a step. Only the texts of this state are parsed, not those of the steps on the way.
  * @throws RangeError if there is no such step
  * @throws FoldError if the state does not have the digest that the journal says
  */
 export function stateAt(journal: Journal, step: number): FoldedState {
   const end = journal.stepEnd(step);
-  const { folder, nextSeq } = folderBefore(journal, step);
-  for (const record of journal.recordsFrom(nextSeq)) {
-    if (record.step > step) break;
-    folder.apply(record);
-  }
+  const { seq, state: ids } = journal.stateIds(step);
+  const { dictionary, actors } = journal;
+  const locals = ids.locals.map((id, slot) => {
+    if (id < 0) throw new FoldError(step, seq, `${actors[slot]} has no state yet`);
+    return dictionary.local(id);
+  });
+  const inFlight = ids.inFlight.map((entry) => {
+    const { type, payload } = dictionary.event(entry.event);
+    return { seq: entry.seq, from: actors[entry.from]!, to: actors[entry.to]!, type, payload };
+  });
+  const folder = new Folder(actors);
+  folder.restore(step, seq, locals, inFlight);
   const state = folder.state(end.vtime);
   if (state.digest !== end.digest)
-    throw new FoldError(step, state.seq, `the journal says digest ${end.digest}, its records give ${state.digest}`);
+    throw new FoldError(step, seq, `the journal says digest ${end.digest}, its records give ${state.digest}`);
   return state;
 }
 

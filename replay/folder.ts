@@ -114,7 +114,7 @@ export class Folder {
     this.#localB = new Int32Array(actors.length);
   }
 
-  /** Puts the folder where a checkpoint stands. */
+  /** Puts the folder at the end of a step. */
   restore(step: number, seq: number, locals: readonly JsonObject[], inFlight: readonly InFlight[]): void {
     this.#step = step;
     this.#seq = seq;

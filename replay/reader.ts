@@ -2,6 +2,7 @@
 import type { Choice, JournalRecord, RunEnd, RunStart } from '../events/journal.ts';
 import { hexOf } from '../sim/canonical.ts';
 import type { StepEnd } from '../sim/records.ts';
+import type { StateInIds } from './block-encoder.ts';
 import { type Block, type BlockParts, blockOf, choiceAt, partsOf, recordOf } from './codec.ts';
 import { Dictionary } from './dictionary.ts';
 import { decodedAt, JournalDamagedError, type Place, type Torn } from './errors.ts';
@@ -10,6 +11,7 @@ import { readFrameAt } from './frames.ts';
 import type { JournalHeader } from './header.ts';
 import { type BlockEntry, type Checkpoint, decodeCheckpoint, type Index } from './payloads.ts';
 import type { JournalSource } from './source.ts';
+import { StateTracker } from './state-ids.ts';
 
 /** Decoded blocks that are kept: enough for walking to and fro around one place. */
 const BLOCKS_KEPT = 4;
@@ -165,7 +167,23 @@ export class Journal {
     return { step: entry.nextStep - 1, seq: entry.nextSeq - 1, state };
   }
 
-  /** The dictionaries as far as they were read; `checkpointAt` and the records of a step read what they need. */
+  /** The state at the end of a step, in ids of the file: from the checkpoint before it. @throws RangeError if there is no such step */
+  stateIds(step: number): { readonly seq: number; readonly state: StateInIds } {
+    const { block: last, at } = this.#step(step);
+    const checkpoint = this.checkpointAt(step);
+    const tracker = new StateTracker(this.actors.length, checkpoint?.state);
+    const nextSeq = (checkpoint?.seq ?? 0) + 1;
+    if (nextSeq <= this.records) {
+      for (let i = this.#blockOfSeq(nextSeq); this.#entries[i]!.firstStep < last.firstStep; i++) {
+        const block = this.#block(i);
+        tracker.apply(block, block.steps);
+      }
+    }
+    if (nextSeq <= last.firstSeq) tracker.apply(last, at + 1);
+    return { seq: last.firstSeq + last.stepStart[at + 1]! - 1, state: tracker };
+  }
+
+  /** The dictionaries as far as they were read; `stateIds` and the records of a step read what they need. */
   get dictionary(): Dictionary {
     return this.#dictionary;
   }

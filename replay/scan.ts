@@ -1,8 +1,6 @@
 /** Reads all of a journal, holds each part against the others, and knows the state that the records lead to. */
 import type { RunStart } from '../events/journal.ts';
-import { CHANGE, DELIVER, SEND } from '../sim/records.ts';
-import type { FlightEntry } from './block-encoder.ts';
-import { type Block, blockOf, partsOf } from './codec.ts';
+import { blockOf, partsOf } from './codec.ts';
 import { Dictionary } from './dictionary.ts';
 import { decodedAt, JournalDamagedError, type Torn } from './errors.ts';
 import { CHECKPOINT, INDEX, RECORDS, SEAL } from './frame.ts';
@@ -21,35 +19,7 @@ import {
   type Seal,
 } from './payloads.ts';
 import type { JournalSource } from './source.ts';
-
-/** The state after the records read so far, in ids of the file. */
-class StateTracker implements Checkpoint {
-  vtime = 0;
-  laneA = 0;
-  laneB = 0;
-  readonly locals: number[];
-  readonly #inFlight = new Map<number, FlightEntry>();
-
-  constructor(actors: number) {
-    this.locals = Array.from({ length: actors }, () => -1);
-  }
-
-  get inFlight(): readonly FlightEntry[] {
-    return [...this.#inFlight.values()];
-  }
-
-  apply(block: Block): void {
-    const { records, steps, firstSeq, kind, slot, id, peer, back } = block;
-    for (let at = 0; at < records; at++) {
-      if (kind[at] === CHANGE) this.locals[slot[at]!] = id[at]!;
-      else if (kind[at] === SEND) this.#inFlight.set(firstSeq + at, { seq: firstSeq + at, from: slot[at]!, to: peer[at]!, event: id[at]! });
-      else if (kind[at] === DELIVER) this.#inFlight.delete(firstSeq + at - back[at]!);
-    }
-    this.vtime = block.vtime[steps]!;
-    this.laneA = block.laneA[steps - 1]!;
-    this.laneB = block.laneB[steps - 1]!;
-  }
-}
+import { StateTracker } from './state-ids.ts';
 
 /** What is in a whole file. */
 export interface Scan {
@@ -155,7 +125,7 @@ class Scanner {
     if (block.vtime[0] !== this.#state.vtime) {
       throw new JournalDamagedError(frame, `it starts at ${block.vtime[0]} ns, the block before it ends at ${this.#state.vtime} ns`);
     }
-    this.#state.apply(block);
+    this.#state.apply(block, block.steps);
     const { firstSeq, firstStep, records, steps } = header;
     const defines = this.#dictionary.sizes.reduce((sum, size, table) => sum + size - before[table]!, 0);
     this.#blocks.push({ offset, firstSeq, firstStep, records, steps, defines });

@@ -2,7 +2,7 @@
 import { UndecodableError } from './errors.ts';
 
 /** The longest varint: 2^53 - 1 takes eight bytes. */
-export const VARINT_BYTES_MAX = 8;
+const VARINT_BYTES_MAX = 8;
 
 /** A growing column of bytes. */
 export class Column {

@@ -23,7 +23,7 @@ export interface WriterOptions {
 }
 
 /** A state at a random place is one checkpoint and at most this many records plus a block: a few ms. */
-export const CHECKPOINT_EVERY = 8192;
+const CHECKPOINT_EVERY = 8192;
 
 export interface Sealed {
   /** The SHA-256 chain over all frames, in hex. */
@@ -88,6 +88,8 @@ export class JournalWriter {
   #bytes: number;
   #chain: Uint8Array;
   #done = false;
+  /** What ended the writing early; null while all is well. */
+  #failure: Error | null = null;
 
   /**
    * Starts a journal. `target` is null in memory mode and a place for a file in the others.
@@ -114,7 +116,10 @@ export class JournalWriter {
 
   /** Goes on with a file that was not sealed; `recover.ts` knows how. */
   static resume(target: JournalTarget, state: WriterState, options: WriterOptions): JournalWriter {
-    return new JournalWriter(PartFile.resume(target, state.bytes), state, options);
+    const writer = new JournalWriter(PartFile.resume(target, state.bytes), state, options);
+    // The writer may have been killed between a block and the checkpoint after it.
+    writer.#checkpointIfDue();
+    return writer;
   }
 
   private constructor(
@@ -139,21 +144,23 @@ export class JournalWriter {
 
   /**
    * Takes the steps of a block, which must follow the last one. The block may be reused afterwards.
-   * @throws JournalWriteError if a file cannot be written
+   * @throws JournalWriteError if a file cannot be written; after this or any other failure the partial file is gone
    */
   block(block: RecordBlock, names: RecordNames): void {
     const encoder = this.#encoder;
-    if (this.#done) throw new Error('the journal is closed');
+    this.#check();
     if (block.firstSeq !== encoder.nextSeq || block.firstStep !== encoder.nextStep) {
       throw new RangeError(
         `record ${block.firstSeq} of step ${block.firstStep} does not follow record ${encoder.nextSeq - 1} of step ${encoder.nextStep - 1}`,
       );
     }
-    const cursor = { step: 0, record: 0 };
-    while (cursor.step < block.steps) {
-      encoder.add(block, names, cursor);
-      if (encoder.full) this.#closeBlock();
-    }
+    this.#guarded(() => {
+      const cursor = { step: 0, record: 0 };
+      while (cursor.step < block.steps) {
+        encoder.add(block, names, cursor);
+        if (encoder.full) this.#closeBlock();
+      }
+    });
   }
 
   /**
@@ -161,35 +168,42 @@ export class JournalWriter {
    * `sync` closes the block at hand; the other modes write the same bytes with and without acknowledgements.
    */
   acknowledge(): number {
-    if (this.#done) throw new Error('the journal is closed');
-    if (this.#mode === 'sync') {
-      this.#closeBlock();
-      this.#sink.datasync();
-    } else this.#sink.flush();
-    return this.#encoder.firstSeq - 1;
+    this.#check();
+    return this.#guarded(() => {
+      if (this.#mode === 'sync') {
+        this.#closeBlock();
+        this.#sink.datasync();
+      } else this.#sink.flush();
+      return this.#encoder.firstSeq - 1;
+    });
   }
 
   /** Writes index and seal; a file gets its name. @throws JournalWriteError */
   seal(end: RunEnd): Sealed {
-    if (this.#done) throw new Error('the journal is closed');
-    this.#closeBlock();
-    this.#done = true;
-    const { nextSeq, nextStep, vtime, laneA, laneB } = this.#encoder;
-    const records = nextSeq - 1;
-    const steps = Math.max(nextStep - 1, 0);
-    this.#frame(INDEX, encodeIndex({ blocks: this.#blocks, checkpoints: this.#checkpoints }));
-    this.#frame(SEAL, encodeSeal({ end, records, steps, vtime, laneA, laneB, chain: this.#chain }));
-    this.#sink.commit(this.#mode === 'sync');
-    const content = this.#sink instanceof MemorySink ? this.#sink.content : null;
-    return { root: toHex(this.#chain), bytes: this.#bytes, records, steps, content };
+    this.#check();
+    return this.#guarded(() => {
+      this.#closeBlock();
+      const { nextSeq, nextStep, vtime, laneA, laneB } = this.#encoder;
+      const records = nextSeq - 1;
+      const steps = Math.max(nextStep - 1, 0);
+      this.#frame(INDEX, encodeIndex({ blocks: this.#blocks, checkpoints: this.#checkpoints }));
+      this.#frame(SEAL, encodeSeal({ end, records, steps, vtime, laneA, laneB, chain: this.#chain }));
+      this.#sink.commit(this.#mode === 'sync');
+      this.#done = true;
+      const content = this.#sink instanceof MemorySink ? this.#sink.content : null;
+      return { root: toHex(this.#chain), bytes: this.#bytes, records, steps, content };
+    });
   }
 
   /** Stops without a seal and leaves the partial file, all records in it: it can be read, and written on. */
   release(): void {
     if (this.#done) return;
-    this.#closeBlock();
-    this.#done = true;
-    this.#sink.release();
+    this.#check();
+    this.#guarded(() => {
+      this.#closeBlock();
+      this.#sink.release();
+      this.#done = true;
+    });
   }
 
   /** Stops and removes the partial file. */
@@ -197,6 +211,22 @@ export class JournalWriter {
     if (this.#done) return;
     this.#done = true;
     this.#sink.discard();
+  }
+
+  #check(): void {
+    if (this.#failure) throw this.#failure;
+    if (this.#done) throw new Error('the journal is closed');
+  }
+
+  /** Whatever fails, a file that nobody can go on with is not left behind. */
+  #guarded<T>(write: () => T): T {
+    try {
+      return write();
+    } catch (error) {
+      this.#failure = error instanceof Error ? error : new Error(String(error));
+      this.#sink.discard();
+      throw error;
+    }
   }
 
   #closeBlock(): void {
@@ -207,13 +237,14 @@ export class JournalWriter {
     this.#frame(RECORDS, encoder.payload(), entry);
     this.#blocks.push(entry);
     encoder.next();
-    const last = this.#checkpoints[this.#checkpoints.length - 1]?.nextSeq ?? 1;
-    if (encoder.nextSeq - last >= this.#checkpointEvery) this.#checkpoint();
+    this.#checkpointIfDue();
   }
 
-  #checkpoint(): void {
+  #checkpointIfDue(): void {
     const { nextSeq, nextStep, vtime, laneA, laneB, locals, inFlight } = this.#encoder;
-    if (locals.includes(-1)) return;
+    const last = this.#checkpoints[this.#checkpoints.length - 1]?.nextSeq ?? 1;
+    // Before step 0 there is no state to keep.
+    if (nextSeq - last < this.#checkpointEvery || locals.includes(-1)) return;
     const offset = this.#bytes;
     this.#frame(CHECKPOINT, encodeCheckpoint({ vtime, laneA, laneB, locals: [...locals], inFlight: [...inFlight.values()] }));
     this.#checkpoints.push({ offset, nextSeq, nextStep });

@@ -2,8 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { JournalRecord } from '../../events/journal.ts';
-import { UndecodableError } from '../../replay/errors.ts';
 import { decodePlain, encodeShared } from '../../replay/codec-msgpack.ts';
+import { UndecodableError } from '../../replay/errors.ts';
 import { verifyJournal } from '../../replay/integrity.ts';
 import { openJournal } from '../../replay/open.ts';
 import { memorySource } from '../../replay/source.ts';

@@ -6,7 +6,17 @@ import { FoldError, Folder } from '../../replay/folder.ts';
 import { RECORDS } from '../../replay/frame.ts';
 import { openJournal } from '../../replay/open.ts';
 import { memorySource } from '../../replay/source.ts';
-import { canonical, channelLaneA, channelLaneB, digestOf, hexOf, queueLaneA, queueLaneB, slotLaneA, slotLaneB } from '../../sim/canonical.ts';
+import {
+  canonical,
+  channelLaneA,
+  channelLaneB,
+  digestOf,
+  hexOf,
+  queueLaneA,
+  queueLaneB,
+  slotLaneA,
+  slotLaneB,
+} from '../../sim/canonical.ts';
 import { rewritten } from './surgery.ts';
 import { syntheticJournal } from './synthetic.ts';
 
@@ -40,7 +50,13 @@ function digestByDefinition({ actors, inFlight }: ReturnType<typeof stateAt>): s
 
 describe('fold', () => {
   it('gives the digest of every step', () => {
-    expect(foldAll(journal)).toEqual({ identical: true, steps: STEPS - 1, records: made.records, digest: journal.stepEnd(STEPS - 1).digest, mismatch: null });
+    expect(foldAll(journal)).toEqual({
+      identical: true,
+      steps: STEPS - 1,
+      records: made.records,
+      digest: journal.stepEnd(STEPS - 1).digest,
+      mismatch: null,
+    });
     expect([...foldSteps(journal)].length).toBe(STEPS);
   });
 

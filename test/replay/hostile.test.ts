@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { crc32c } from '../../replay/crc32c.ts';
 import { JournalError } from '../../replay/errors.ts';
-import { FoldError } from '../../replay/folder.ts';
 import { stateAt } from '../../replay/fold.ts';
+import { FoldError } from '../../replay/folder.ts';
 import { HEADER_BYTES } from '../../replay/header.ts';
 import { verifyJournal } from '../../replay/integrity.ts';
 import { openJournal } from '../../replay/open.ts';
@@ -29,7 +29,10 @@ function readAll(bytes: Uint8Array): void {
   }
 }
 
-const edits = fc.array(fc.tuple(fc.nat(), fc.oneof(fc.nat(255), fc.constantFrom(0, 0x7f, 0x80, 0xc1, 0xdd, 0xff))), { minLength: 1, maxLength: 6 });
+const edits = fc.array(fc.tuple(fc.nat(), fc.oneof(fc.nat(255), fc.constantFrom(0, 0x7f, 0x80, 0xc1, 0xdd, 0xff))), {
+  minLength: 1,
+  maxLength: 6,
+});
 const edited = (bytes: Uint8Array, changes: readonly (readonly [number, number])[]) => {
   const copy = bytes.slice();
   for (const [at, value] of changes) copy[at % copy.length] = value;
@@ -75,7 +78,11 @@ describe('made-up bytes', () => {
       payload: fc.uint8Array({ minLength: 1, maxLength: 60 }),
     });
     const { header, payload } = frames[0]!;
-    fc.assert(fc.property(fc.array(piece, { maxLength: 4 }), (pieces) => readAll(assembled(content.slice(0, HEADER_BYTES), [{ ...header, payload }, ...pieces]))));
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 4 }), (pieces) =>
+        readAll(assembled(content.slice(0, HEADER_BYTES), [{ ...header, payload }, ...pieces])),
+      ),
+    );
   });
 
   it('cannot ask for more memory than they are worth', () => {

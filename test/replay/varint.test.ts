@@ -4,7 +4,11 @@ import { describe, expect, it } from 'vitest';
 import { UndecodableError } from '../../replay/errors.ts';
 import { Column, ColumnReader, readColumn } from '../../replay/varint.ts';
 
-const natural = fc.oneof(fc.nat(300), fc.maxSafeNat(), fc.constantFrom(127, 128, 16_383, 16_384, 2 ** 31 - 1, 2 ** 31, 2 ** 32, 2 ** 53 - 1));
+const natural = fc.oneof(
+  fc.nat(300),
+  fc.maxSafeNat(),
+  fc.constantFrom(127, 128, 16_383, 16_384, 2 ** 31 - 1, 2 ** 31, 2 ** 32, 2 ** 53 - 1),
+);
 
 const columnOf = (values: readonly number[]) => {
   const column = new Column();
