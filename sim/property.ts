@@ -1,7 +1,7 @@
 /** Properties: what must hold always, at least once, or in the end; and the memory of what was already checked. */
 import type { Grade } from '../actors/paths/path.ts';
 import type { Store } from './store.ts';
-import { WorldView } from './view.ts';
+import { type ActorView, WorldView } from './view.ts';
 
 export type PropertyForm = 'always' | 'sometimes' | 'eventually';
 
@@ -16,20 +16,46 @@ export interface Property {
   readonly source: string;
   readonly grade: Grade;
   readonly check: (world: WorldView) => string | null;
+  /** Where it hangs on one actor at a time: evidence in that actor's state. A search then looks only where it can be found. */
+  readonly each?: (actor: ActorView<never>) => string | null;
 }
 
-type Rest = Omit<Property, 'id' | 'form'>;
+type Rest = Omit<Property, 'id' | 'form' | 'each'>;
 export const always = (id: string, rest: Rest): Property => ({ id, form: 'always', ...rest });
 export const sometimes = (id: string, rest: Rest): Property => ({ id, form: 'sometimes', ...rest });
+
+interface EachRest<C> extends Pick<Property, 'source' | 'grade'> {
+  readonly kind: string;
+  readonly each: (actor: ActorView<C>) => string | null;
+}
+/** A property of one actor at a time, whichever of its kind it is. */
+const ofEach = <C>(id: string, form: PropertyForm, { kind, each, source, grade }: EachRest<C>): Property => ({
+  id,
+  form,
+  kinds: [kind],
+  source,
+  grade,
+  each,
+  check: (world) => {
+    for (const actor of world.actors<C>(kind)) {
+      const evidence = each(actor);
+      if (evidence !== null) return evidence;
+    }
+    return null;
+  },
+});
+export const alwaysEach = <C>(id: string, rest: EachRest<C>): Property => ofEach(id, 'always', rest);
 
 /** Checks one property along a run; only a change of an actor it looks at makes it look again. */
 export class PropertyWatch {
   readonly property: Property;
-  /** 1 for each slot it looks at. */
+  /** Slots it looks at. */
   readonly #slots: readonly number[];
   readonly #watched: readonly boolean[];
   readonly #store: Store;
   readonly #known = new Map<string, string | null>();
+  /** By kind and local state: whether one actor in it is evidence. */
+  readonly #bad: boolean[][] = [];
 
   constructor(property: Property, store: Store) {
     this.property = property;
@@ -38,9 +64,25 @@ export class PropertyWatch {
     this.#slots = this.#watched.flatMap((watched, slot) => (watched ? [slot] : []));
   }
 
+  /** Whether a step that puts the actor in `slot` into this local state calls for a look. */
+  wants(slot: number, local: number): boolean {
+    if (!this.#watched[slot]) return false;
+    if (!this.property.each) return true;
+    const kind = this.#store.kindOfSlot[slot]!;
+    this.#bad[kind.index] ??= [];
+    const known = this.#bad[kind.index]!;
+    known[local] ??= this.property.each(this.#viewOf(slot, local)) !== null;
+    return known[local];
+  }
+
+  #viewOf(slot: number, local: number): ActorView<never> {
+    const { value, context } = this.#store.kindOfSlot[slot]!.locals.values[local]!;
+    return { id: this.#store.ids[slot]!, value, context: context as never };
+  }
+
   /** Evidence in the present state; `touched` null looks in any case. */
   look(locals: readonly number[], touched: readonly number[] | null): string | null {
-    if (touched !== null && !touched.some((slot) => this.#watched[slot])) return null;
+    if (touched !== null && !touched.some((slot) => this.wants(slot, locals[slot]!))) return null;
     let key = '';
     for (const slot of this.#slots) key += `${locals[slot]!},`;
     const known = this.#known.get(key);

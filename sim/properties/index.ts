@@ -7,7 +7,7 @@ import {
   innocentProcessKilled,
   inUseIsVmsa,
   lockIsContended,
-  pageIsTaken,
+  pscMeetsHostWrite,
   retryBounded,
   validatedImpliesAssigned,
   vmBugged,
@@ -23,7 +23,7 @@ export const PROPERTIES: readonly Property[] = [
   validatedImpliesAssigned,
   inUseIsVmsa,
   lockIsContended,
-  pageIsTaken,
+  pscMeetsHostWrite,
 ];
 
 export const PROPERTY_IDS: readonly string[] = PROPERTIES.map((property) => property.id);

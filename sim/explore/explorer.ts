@@ -1,0 +1,243 @@
+/**
+ * Stateful breadth-first search over all interleavings: exact rows, a parent link for each state, so that the first state in which a
+ * property breaks is one of the shortest ways there. A run ends where a property breaks; other states are expanded to the end.
+ */
+import { MemoEngine } from '../engine/memo.ts';
+import { stateName } from '../engine/reaction.ts';
+import { propertyOf } from '../properties/index.ts';
+import { PropertyWatch } from '../property.ts';
+import { DEADLOCK } from '../run.ts';
+import type { ResolvedScenario } from '../scenario/types.ts';
+import { topologyOf } from '../topology.ts';
+import { Cursor, DONE, expandStates, NEED_PUSH, NEED_ROOT, NEED_STEP } from './kernel.ts';
+import { StateSpace } from './state-space.ts';
+import { StepTrie } from './step-trie.ts';
+import { WorldStep } from './world-step.ts';
+
+export interface ExploreBudget {
+  /** States kept before the search gives up. */
+  readonly states: number;
+  /** Bytes of state tables before it gives up. */
+  readonly bytes?: number;
+  /** Asked now and then; true ends the search. */
+  readonly stop?: () => boolean;
+}
+
+export interface Progress {
+  readonly states: number;
+  readonly frontier: number;
+  readonly transitions: number;
+  readonly bytes: number;
+}
+
+export interface ExploreOptions {
+  readonly scenario: ResolvedScenario;
+  readonly budget: ExploreBudget;
+  /** false: no property ends a run; for outcomes over all schedules. */
+  readonly properties?: boolean;
+  readonly progress?: (progress: Progress) => void;
+}
+
+/** The first state found in which a property breaks: no shorter way leads to such a state. */
+export interface Finding {
+  readonly property: string;
+  readonly message: string;
+  readonly state: number;
+  readonly steps: number;
+}
+
+export interface ExploreReport {
+  /** Whether every reachable state was expanded. */
+  readonly exhausted: boolean;
+  /** Why not: the budget that ran out. */
+  readonly limit: 'states' | 'bytes' | 'stopped' | null;
+  readonly states: number;
+  readonly transitions: number;
+  /** Steps that lead back to the state itself; not counted as transitions. */
+  readonly unchanged: number;
+  readonly depth: number;
+  readonly findings: readonly Finding[];
+  /** `sometimes` properties and the state where each first came true; null if it never did. */
+  readonly reached: ReadonlyMap<string, { readonly evidence: string; readonly state: number } | null>;
+  /** Memory of reactions re-executed through XState at the end. */
+  readonly reactions: number;
+  readonly deliveries: number;
+  readonly trie: { readonly misses: number; readonly clears: number; readonly integers: number };
+  readonly bytesPerState: number;
+}
+
+/** States expanded between two looks at budgets. */
+const CHUNK = 1 << 15;
+
+export class Explorer {
+  readonly world: WorldStep;
+  readonly space: StateSpace;
+  readonly #options: ExploreOptions;
+  readonly #trie: StepTrie;
+  readonly #always: readonly PropertyWatch[];
+  readonly #sometimes: readonly PropertyWatch[];
+  readonly #findings: Finding[] = [];
+  readonly #found = new Set<string>();
+  readonly #reached = new Map<string, { readonly evidence: string; readonly state: number } | null>();
+  #cursor: Cursor;
+
+  constructor(options: ExploreOptions) {
+    const { scenario } = options;
+    this.#options = options;
+    this.world = new WorldStep(new MemoEngine(topologyOf(scenario)));
+    const watch = (ids: readonly string[]) => ids.map((id) => new PropertyWatch(propertyOf(id), this.world.store));
+    this.#always = options.properties === false ? [] : watch(scenario.properties.always);
+    this.#sometimes = watch(scenario.properties.sometimes);
+    const watches = [...this.#always, ...this.#sometimes];
+    this.#trie = new StepTrie(this.world, (column, value) => column < this.world.actors && watches.some((one) => one.wants(column, value)));
+    this.space = new StateSpace(this.world.columns);
+    this.#cursor = new Cursor(this.world.columns);
+  }
+
+  /** Searches until every state is expanded or a budget is used up. */
+  run(): ExploreReport {
+    this.#begin();
+    const limit = this.#search();
+    const reactions = this.world.engine.verify();
+    const { transitions, unchanged, deliveries } = this.#cursor;
+    const { misses, clears, integers } = this.#trie;
+    for (const { property } of this.#sometimes) if (!this.#reached.has(property.id)) this.#reached.set(property.id, null);
+    return {
+      exhausted: limit === null,
+      limit,
+      states: this.space.count,
+      transitions,
+      unchanged,
+      depth: this.depthOf(this.space.count - 1),
+      findings: this.#findings,
+      reached: this.#reached,
+      reactions,
+      deliveries,
+      trie: { misses, clears, integers },
+      bytesPerState: this.space.bytesPerState,
+    };
+  }
+
+  /** Steps from the first state. */
+  depthOf(state: number): number {
+    let depth = 0;
+    for (let at = this.space.parent[state]!; at >= 0; at = this.space.parent[at]!) depth++;
+    return depth;
+  }
+
+  /** The labels of the choices that lead to a state. */
+  labelsTo(state: number): string[] {
+    const labels: string[] = [];
+    const row = new Int32Array(this.space.columns);
+    for (let at = state; this.space.parent[at]! >= 0; at = this.space.parent[at]!) {
+      const via = this.space.via[at]!;
+      this.space.read(this.space.parent[at]!, row);
+      const column = via >> 12;
+      const events = this.world.alternatives(column, row[column]!);
+      labels.push(this.world.label(column, row[column]!, events[via & 0xfff]!));
+    }
+    return labels.reverse();
+  }
+
+  /** The actors' local states in a state, by slot. */
+  localsOf(state: number): number[] {
+    const row = new Int32Array(this.space.columns);
+    this.space.read(state, row);
+    return [...row.subarray(0, this.world.actors)];
+  }
+
+  #begin(): void {
+    const row = [...this.world.initial];
+    let lane = 0;
+    for (const [column, value] of row.entries()) lane = (lane + this.world.laneA(column, value)) | 0;
+    this.space.first(row, lane);
+    this.#look(0);
+  }
+
+  #search(): ExploreReport['limit'] {
+    const { space, world } = this;
+    const { budget, progress } = this.#options;
+    for (;;) {
+      this.#fit();
+      const cursor = this.#cursor;
+      const trie = this.#trie;
+      if (cursor.head >= space.count) return null;
+      if (space.count >= budget.states) return 'states';
+      if (budget.bytes !== undefined && space.bytes > budget.bytes) return 'bytes';
+      space.reserve(trie.widest * space.columns + 1);
+      cursor.end = Math.min(space.count, cursor.head + CHUNK);
+      const why = expandStates(cursor, space, trie);
+      if (why !== DONE) {
+        space.read(cursor.head, cursor.row);
+        if (why === NEED_ROOT) trie.expand(cursor.column, cursor.row[cursor.column]!);
+        else if (why === NEED_STEP) trie.learn(cursor.row, cursor.column, cursor.alternative);
+        else if (why === NEED_PUSH) trie.learnPush(cursor.list, cursor.message);
+      }
+      this.#settle();
+      if (why === DONE) {
+        progress?.({ states: space.count, frontier: space.count - cursor.head, transitions: cursor.transitions, bytes: space.bytes });
+        if (budget.stop?.()) return 'stopped';
+      }
+      if (world.columns !== space.columns) this.#widen();
+    }
+  }
+
+  /** Makes tables fit the values and columns that the last miss brought. */
+  #fit(): void {
+    if (this.#trie.mustClear) this.#trie.clear();
+    let largest = 0;
+    for (let column = 0; column < this.world.columns; column++) largest = Math.max(largest, this.world.sizeOf(column));
+    this.space.fitValue(largest - 1);
+  }
+
+  #widen(): void {
+    const { columns } = this.world;
+    this.space.fitColumns(columns);
+    this.#cursor = Object.assign(new Cursor(columns), { ...this.#cursor, row: new Int32Array(columns), pending: this.#cursor.pending });
+  }
+
+  /** Lets properties look at the states that call for it, and at those with nothing left to do. */
+  #settle(): void {
+    const { pending, pendingCount } = this.#cursor;
+    for (let i = 0; i < pendingCount; i++) {
+      const entry = pending[i]!;
+      if (entry >= 0) this.#look(entry);
+      else this.#checkEnd(-1 - entry);
+    }
+    this.#cursor.pendingCount = 0;
+  }
+
+  #look(state: number): void {
+    const locals = this.localsOf(state);
+    for (const watch of this.#always) {
+      const message = watch.look(locals, null);
+      if (message !== null) this.#report(watch.property.id, message, state);
+    }
+    for (const watch of this.#sometimes) {
+      if (this.#reached.has(watch.property.id)) continue;
+      const evidence = watch.look(locals, null);
+      if (evidence !== null) this.#reached.set(watch.property.id, { evidence, state });
+    }
+  }
+
+  #report(property: string, message: string, state: number): void {
+    this.space.ends[state] = 1;
+    if (this.#found.has(property)) return;
+    this.#found.add(property);
+    this.#findings.push({ property, message, state, steps: this.depthOf(state) });
+  }
+
+  /** A state without alternatives: the end of a run, or a deadlock. */
+  #checkEnd(state: number): void {
+    const { store } = this.world;
+    const snapshots = this.localsOf(state).map((local, slot) => store.kindOfSlot[slot]!.locals.values[local]!);
+    if (snapshots.some((snapshot) => snapshot.hasTag('halt'))) return;
+    const stuck = snapshots.findIndex((snapshot) => !snapshot.hasTag('rest'));
+    if (stuck >= 0)
+      this.#report(
+        DEADLOCK,
+        `nothing can happen any more, and ${store.ids[stuck]!} stands in ${stateName(snapshots[stuck]!.value)}`,
+        state,
+      );
+  }
+}

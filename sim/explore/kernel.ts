@@ -1,0 +1,179 @@
+/**
+ * The inner loop of the search: integers and typed arrays, no calls, no cold branches. It stops with a reason whenever something
+ * is missing; the driver provides it and goes on at the same place. Nothing is ever half applied.
+ */
+import type { StateSpace } from './state-space.ts';
+import { LOAD_MAX } from './state-space.ts';
+import type { StepTrie } from './step-trie.ts';
+
+export const DONE = 0;
+/** The alternatives of `column` in its present value are not known. */
+export const NEED_ROOT = 1;
+/** The step of `column`, `alternative` is not known. */
+export const NEED_STEP = 2;
+/** The list that follows when `message` joins `list` is not known. */
+export const NEED_PUSH = 3;
+
+/** Where the search stands, and what it counted. All fields are written once at construction, so that none is taken for a constant. */
+export class Cursor {
+  head = 0;
+  column = 0;
+  alternative = 0;
+  /** Alternatives of the present state so far. */
+  out = 0;
+  /** States below this index are to be expanded. */
+  end = 0;
+  transitions = 0;
+  unchanged = 0;
+  deliveries = 0;
+  list = 0;
+  message = 0;
+  /** States that a property has to look at, and states without alternatives (negated, minus one). */
+  readonly pending = new Int32Array(1 << 14);
+  pendingCount = 0;
+  readonly row: Int32Array;
+
+  constructor(columns: number) {
+    this.row = new Int32Array(columns);
+    for (const key of [
+      'head',
+      'column',
+      'alternative',
+      'out',
+      'end',
+      'transitions',
+      'unchanged',
+      'deliveries',
+      'list',
+      'message',
+    ] as const) {
+      this[key] = 1;
+      this[key] = 0;
+    }
+  }
+}
+
+/** Expands states until `end`, or until something is missing. */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: calls in this loop would cost more than all it does
+export function expandStates(cursor: Cursor, space: StateSpace, trie: StepTrie): number {
+  const columns = space.columns;
+  const { rows, table, mask, parent, via, ends } = space;
+  const { prog, base, root, laneA, push, messages } = trie;
+  const { row, pending, end } = cursor;
+  const widest = trie.widest * columns;
+  const room = Math.min(space.capacity, ((mask + 1) * LOAD_MAX) | 0) - widest;
+  const pendingRoom = pending.length - widest - 1;
+  let head = cursor.head;
+  let count = space.count;
+  let column = cursor.column;
+  let alternative = cursor.alternative;
+  let out = cursor.out;
+  let transitions = cursor.transitions;
+  let unchanged = cursor.unchanged;
+  let deliveries = cursor.deliveries;
+  let waiting = cursor.pendingCount;
+  let why = DONE;
+  run: for (; head < end && count < room && waiting < pendingRoom; head++) {
+    if (ends[head] === 1) continue;
+    const from = head * columns;
+    let lane = 0;
+    for (let i = 0; i < columns; i++) {
+      const value = rows[from + i]!;
+      row[i] = value;
+      lane = (lane + laneA[base[i]! + value]!) | 0;
+    }
+    for (; column < columns; column++) {
+      const at = root[base[column]! + row[column]!]!;
+      if (at === 0) {
+        why = NEED_ROOT;
+        break run;
+      }
+      const n = prog[at]!;
+      for (; alternative < n; alternative++) {
+        let node = prog[at + 1 + alternative]!;
+        let read = 0;
+        while (node !== 0) {
+          read = prog[node]!;
+          if (read < 0) break;
+          node = prog[node + 1 + row[read]!]!;
+        }
+        if (node === 0) {
+          why = NEED_STEP;
+          break run;
+        }
+        const flags = prog[node + 3]!;
+        deliveries += prog[node + 4]!;
+        out++;
+        if ((flags & 1) !== 0) {
+          unchanged++;
+          continue;
+        }
+        let next = (lane + prog[node + 1]!) | 0;
+        let q = node + 5;
+        const writes = q - 2 * (1 + read);
+        for (; q < writes; q += 2) row[prog[q]!] = prog[q + 1]!;
+        if ((flags & 4) !== 0) {
+          let missing = false;
+          for (let left = prog[q++]!; left > 0; left--, q += 2) {
+            const channel = prog[q]!;
+            const list = row[channel]!;
+            const message = prog[q + 1]!;
+            const at2 = list * messages + message;
+            const after = at2 < push.length ? push[at2]! : 0;
+            if (after === 0) {
+              cursor.list = list;
+              cursor.message = message;
+              missing = true;
+              break;
+            }
+            next = (next + laneA[base[channel]! + after]! - laneA[base[channel]! + list]!) | 0;
+            row[channel] = after;
+          }
+          if (missing) {
+            why = NEED_PUSH;
+            deliveries -= prog[node + 4]!;
+            out--;
+            break run;
+          }
+        }
+        transitions++;
+        let place = next & mask;
+        let known = table[2 * place]!;
+        for (; known !== 0; known = table[2 * place]!) {
+          if (table[2 * place + 1] === next) {
+            const other = (known - 1) * columns;
+            let i = 0;
+            while (i < columns && rows[other + i] === row[i]) i++;
+            if (i === columns) break;
+          }
+          place = (place + 1) & mask;
+        }
+        if (known === 0) {
+          table[2 * place] = count + 1;
+          table[2 * place + 1] = next;
+          const to = count * columns;
+          for (let i = 0; i < columns; i++) rows[to + i] = row[i]!;
+          parent[count] = head;
+          via[count] = (column << 12) | alternative;
+          if ((flags & 2) !== 0) pending[waiting++] = count;
+          count++;
+        }
+        for (let i = 0; i < columns; i++) row[i] = rows[from + i]!;
+      }
+      alternative = 0;
+    }
+    if (out === 0) pending[waiting++] = -1 - head;
+    column = 0;
+    out = 0;
+  }
+  cursor.head = head;
+  cursor.column = column;
+  cursor.alternative = alternative;
+  cursor.out = out;
+  cursor.transitions = transitions;
+  cursor.unchanged = unchanged;
+  cursor.deliveries = deliveries;
+  cursor.pendingCount = waiting;
+  space.count = count;
+  return why;
+}

@@ -1,0 +1,110 @@
+/** States found so far: exact rows of integers, who found each by which alternative, and the table that tells a new state from a known one. */
+
+type Row = Uint8Array | Uint16Array | Int32Array;
+
+/** Largest share of the table in use. */
+export const LOAD_MAX = 0.62;
+
+export class StateSpace {
+  columns: number;
+  rows: Row;
+  /** Index of the state each was first found from; -1 for the first. */
+  parent: Int32Array;
+  /** How: column << 12 | alternative. */
+  via: Int32Array;
+  /** 1 where a run ends: a property broke there. */
+  ends: Uint8Array;
+  /** `state + 1, lane A` pairs, open addressing. */
+  table: Int32Array;
+  mask: number;
+  count = 0;
+  capacity: number;
+
+  constructor(columns: number, capacity = 1 << 12) {
+    this.columns = columns;
+    this.capacity = capacity;
+    this.rows = new Uint8Array(capacity * columns);
+    this.parent = new Int32Array(capacity);
+    this.via = new Int32Array(capacity);
+    this.ends = new Uint8Array(capacity);
+    this.table = new Int32Array(4 * capacity);
+    this.mask = 2 * capacity - 1;
+  }
+
+  /** Bytes a state takes, by what is in use. */
+  get bytesPerState(): number {
+    return this.rows.BYTES_PER_ELEMENT * this.columns + 9 + this.table.byteLength / Math.max(1, this.count);
+  }
+
+  get bytes(): number {
+    return this.rows.byteLength + this.parent.byteLength + this.via.byteLength + this.ends.byteLength + this.table.byteLength;
+  }
+
+  read(state: number, into: Int32Array): void {
+    const at = state * this.columns;
+    for (let column = 0; column < this.columns; column++) into[column] = this.rows[at + column]!;
+  }
+
+  /** Puts the first state in. */
+  first(row: readonly number[], laneA: number): void {
+    this.fitValue(Math.max(...row));
+    for (const [column, value] of row.entries()) this.rows[column] = value;
+    this.parent[0] = -1;
+    const at = 2 * (laneA & this.mask);
+    this.table[at] = 1;
+    this.table[at + 1] = laneA;
+    this.count = 1;
+  }
+
+  /** Makes room for `more` further states. */
+  reserve(more: number): void {
+    while (this.count + more > this.capacity) this.#growStates();
+    while (this.count + more > (this.mask + 1) * LOAD_MAX) this.#growTable();
+  }
+
+  /** Wider elements, when a value no longer fits. */
+  fitValue(value: number): void {
+    const width = value > 0xffff ? 4 : value > 0xff ? 2 : 1;
+    if (width <= this.rows.BYTES_PER_ELEMENT) return;
+    const wider = width === 2 ? new Uint16Array(this.rows.length) : new Int32Array(this.rows.length);
+    wider.set(this.rows);
+    this.rows = wider;
+  }
+
+  /** More columns, when a pair of actors first has a message in flight: empty in every known state. */
+  fitColumns(columns: number): void {
+    if (columns === this.columns) return;
+    const wider = new (this.rows.constructor as new (size: number) => Row)(this.capacity * columns);
+    for (let state = 0; state < this.count; state++) {
+      wider.set(this.rows.subarray(state * this.columns, (state + 1) * this.columns), state * columns);
+    }
+    this.rows = wider;
+    this.columns = columns;
+  }
+
+  #growStates(): void {
+    const grown = <A extends Int32Array | Uint8Array | Row>(old: A, size: number): A => {
+      const next = new (old.constructor as new (size: number) => A)(size);
+      next.set(old as never);
+      return next;
+    };
+    this.capacity *= 2;
+    this.rows = grown(this.rows, this.capacity * this.columns);
+    this.parent = grown(this.parent, this.capacity);
+    this.via = grown(this.via, this.capacity);
+    this.ends = grown(this.ends, this.capacity);
+  }
+
+  #growTable(): void {
+    const old = this.table;
+    this.mask = 2 * this.mask + 1;
+    this.table = new Int32Array(2 * (this.mask + 1));
+    for (let at = 0; at < old.length; at += 2) {
+      if (old[at] === 0) continue;
+      let place = old[at + 1]! & this.mask;
+      while (this.table[2 * place] !== 0) place = (place + 1) & this.mask;
+      this.table[2 * place] = old[at]!;
+      this.table[2 * place + 1] = old[at + 1]!;
+    }
+  }
+}
