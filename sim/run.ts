@@ -8,10 +8,19 @@ import { propertyOf } from './properties/index.ts';
 import { PropertyWatch } from './property.ts';
 import type { ResolvedScenario } from './scenario/types.ts';
 import { type BlockSink, Sequencer } from './sequencer.ts';
+import type { Store } from './store.ts';
 import { WorldView } from './view.ts';
 
 /** No alternative is left, and somebody is not at rest. */
 export const DEADLOCK = 'deadlock';
+
+/** Evidence that a state without alternatives is a deadlock; null where everybody is at rest, or the machine has halted. */
+export function deadlockIn(store: Store, locals: readonly number[]): string | null {
+  const snapshots = locals.map((local, slot) => store.kindOfSlot[slot]!.locals.values[local]!);
+  if (snapshots.some((snapshot) => snapshot.hasTag('halt'))) return null;
+  const stuck = snapshots.findIndex((snapshot) => !snapshot.hasTag('rest'));
+  return stuck < 0 ? null : `nothing can happen any more, and ${store.ids[stuck]!} stands in ${stateName(snapshots[stuck]!.value)}`;
+}
 
 export interface RunOptions {
   readonly scenario: ResolvedScenario;
@@ -115,12 +124,9 @@ export class Run {
 
   /** What only the end of a run can tell: a deadlock, and what never came true. */
   #checkEnd(): void {
-    const { store, locals } = this.sequencer;
-    const snapshots = locals.map((local, slot) => store.kindOfSlot[slot]!.locals.values[local]!);
-    if (snapshots.some((snapshot) => snapshot.hasTag('halt'))) return;
-    const stuck = snapshots.findIndex((snapshot) => !snapshot.hasTag('rest'));
-    if (stuck >= 0) {
-      this.#break(DEADLOCK, `nothing can happen any more, and ${store.ids[stuck]!} stands in ${stateName(snapshots[stuck]!.value)}`);
+    const deadlock = deadlockIn(this.sequencer.store, this.sequencer.locals);
+    if (deadlock !== null) {
+      this.#break(DEADLOCK, deadlock);
       return;
     }
     const missing = this.#eventually.find((watch) => !this.#met.has(watch.property.id));

@@ -3,10 +3,10 @@
  * property breaks is one of the shortest ways there. A run ends where a property breaks; other states are expanded to the end.
  */
 import { MemoEngine } from '../engine/memo.ts';
-import { stateName } from '../engine/reaction.ts';
 import { propertyOf } from '../properties/index.ts';
 import { PropertyWatch } from '../property.ts';
-import { DEADLOCK } from '../run.ts';
+import type { PlainWorld } from '../restore.ts';
+import { DEADLOCK, deadlockIn } from '../run.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import { topologyOf } from '../topology.ts';
 import { Cursor, DONE, expandStates, NEED_PUSH, NEED_ROOT, NEED_STEP } from './kernel.ts';
@@ -35,6 +35,8 @@ export interface ExploreOptions {
   readonly budget: ExploreBudget;
   /** false: no property ends a run; for outcomes over all schedules. */
   readonly properties?: boolean;
+  /** Where to start instead of the initial state: all futures of a recorded run. */
+  readonly from?: PlainWorld;
   readonly progress?: (progress: Progress) => void;
 }
 
@@ -79,17 +81,22 @@ export class Explorer {
   readonly #findings: Finding[] = [];
   readonly #found = new Set<string>();
   readonly #reached = new Map<string, { readonly evidence: string; readonly state: number } | null>();
+  /** States in which a run ends by itself: nothing is left to do, or the machine has halted. */
+  readonly ended: number[] = [];
   #cursor: Cursor;
 
   constructor(options: ExploreOptions) {
     const { scenario } = options;
     this.#options = options;
-    this.world = new WorldStep(new MemoEngine(topologyOf(scenario)));
+    this.world = new WorldStep(new MemoEngine(topologyOf(scenario)), options.from);
     const watch = (ids: readonly string[]) => ids.map((id) => new PropertyWatch(propertyOf(id), this.world.store));
     this.#always = options.properties === false ? [] : watch(scenario.properties.always);
     this.#sometimes = watch(scenario.properties.sometimes);
     const watches = [...this.#always, ...this.#sometimes];
-    this.#trie = new StepTrie(this.world, (column, value) => column < this.world.actors && watches.some((one) => one.wants(column, value)));
+    const { store, actors } = this.world;
+    const halts = (slot: number, local: number) => store.kindOfSlot[slot]!.locals.values[local]!.hasTag('halt');
+    const wants = (slot: number, local: number) => halts(slot, local) || watches.some((one) => one.wants(slot, local));
+    this.#trie = new StepTrie(this.world, (column, value) => column < actors && wants(column, value));
     this.space = new StateSpace(this.world.columns);
     this.#cursor = new Cursor(this.world.columns);
   }
@@ -209,6 +216,11 @@ export class Explorer {
 
   #look(state: number): void {
     const locals = this.localsOf(state);
+    const { store } = this.world;
+    if (locals.some((local, slot) => store.kindOfSlot[slot]!.locals.values[local]!.hasTag('halt'))) {
+      this.space.ends[state] = 1;
+      this.ended.push(state);
+    }
     for (const watch of this.#always) {
       const message = watch.look(locals, null);
       if (message !== null) this.#report(watch.property.id, message, state);
@@ -229,15 +241,8 @@ export class Explorer {
 
   /** A state without alternatives: the end of a run, or a deadlock. */
   #checkEnd(state: number): void {
-    const { store } = this.world;
-    const snapshots = this.localsOf(state).map((local, slot) => store.kindOfSlot[slot]!.locals.values[local]!);
-    if (snapshots.some((snapshot) => snapshot.hasTag('halt'))) return;
-    const stuck = snapshots.findIndex((snapshot) => !snapshot.hasTag('rest'));
-    if (stuck >= 0)
-      this.#report(
-        DEADLOCK,
-        `nothing can happen any more, and ${store.ids[stuck]!} stands in ${stateName(snapshots[stuck]!.value)}`,
-        state,
-      );
+    this.ended.push(state);
+    const deadlock = deadlockIn(this.world.store, this.localsOf(state));
+    if (deadlock !== null) this.#report(DEADLOCK, deadlock, state);
   }
 }

@@ -6,6 +6,7 @@ import { channelLaneA, channelLaneB, slotLaneA, slotLaneB } from '../canonical.t
 import type { MemoEngine } from '../engine/memo.ts';
 import { ModelError } from '../engine/port.ts';
 import { deliveryLabel, labelOf, OfferTable } from '../offers.ts';
+import { type PlainWorld, restore } from '../restore.ts';
 import type { Kind, Store } from '../store.ts';
 import { Lists } from './lists.ts';
 
@@ -38,13 +39,24 @@ export class WorldStep {
   readonly offers: OfferTable;
   readonly #channelOf = new Map<number, number>();
 
-  constructor(engine: MemoEngine) {
+  /** `from`: the state to start in instead of the initial one. @throws RestoreError if the model does not know it */
+  constructor(engine: MemoEngine, from: PlainWorld | null = null) {
     this.engine = engine;
     this.store = engine.store;
     this.lists = new Lists(this.store);
     this.offers = new OfferTable(this.store);
     this.actors = this.store.ids.length;
-    this.initial = engine.start();
+    this.initial = from ? this.#place(from) : engine.start();
+  }
+
+  #place(from: PlainWorld): number[] {
+    const row = [...restore(this.engine, from).locals];
+    for (const { from: sender, to, type, payload } of from.inFlight) {
+      const column = this.#channel(this.store.slotOf.get(sender)!, this.store.slotOf.get(to)!);
+      const queued = this.lists.values[row[column] ?? 0]!;
+      row[column] = this.lists.put([...queued, this.store.event({ type, ...payload, from: sender })]);
+    }
+    return Array.from(row, (value) => value ?? 0);
   }
 
   /** Columns of a row. Grows when a pair of actors first has a message in flight. */

@@ -1,0 +1,67 @@
+/** Every variant of a scenario explored, and what each does to host and guests over all schedules: the table the designs are argued by. */
+import type { Outcomes } from '../outcomes.ts';
+import { outcomesOf } from '../outcomes.ts';
+import type { ResolvedScenario } from '../scenario/types.ts';
+import { WorldView } from '../view.ts';
+import { type Exploration, explore } from './explore.ts';
+import { Explorer } from './explorer.ts';
+
+/** One outcome over all schedules. */
+export interface OutcomeRange {
+  readonly reachable: boolean;
+  readonly inAll: boolean;
+  /** Choices by label that lead to it; null where it is not reachable. */
+  readonly witness: readonly string[] | null;
+}
+
+export interface ComparedVariant {
+  readonly variant: string;
+  readonly verdict: 'clean' | 'violation' | 'unknown';
+  readonly exhausted: boolean;
+  readonly exploration: Exploration;
+  readonly outcomes: Readonly<Record<keyof Outcomes, OutcomeRange>>;
+}
+
+export interface CompareOptions {
+  readonly maxStates: number;
+  readonly stop?: () => boolean;
+}
+
+export function compareVariant(scenario: ResolvedScenario, options: CompareOptions): ComparedVariant {
+  const exploration = explore({ scenario, ...options });
+  const { outcomes, exhausted } = outcomesOver(scenario, options);
+  const broken = exploration.violations.length > 0;
+  return {
+    variant: scenario.variant,
+    verdict: broken ? 'violation' : exploration.exhausted ? 'clean' : 'unknown',
+    exhausted: exploration.exhausted && exhausted,
+    exploration,
+    outcomes,
+  };
+}
+
+/** Runs that no property ends, to wherever they end by themselves. */
+function outcomesOver(
+  scenario: ResolvedScenario,
+  { maxStates, stop }: CompareOptions,
+): { outcomes: ComparedVariant['outcomes']; exhausted: boolean } {
+  const explorer = new Explorer({ scenario, budget: { states: maxStates, ...(stop && { stop }) }, properties: false });
+  const report = explorer.run();
+  const seen = new Map<keyof Outcomes, { count: number; witness: number | null }>();
+  for (const state of explorer.ended) {
+    const outcomes = outcomesOf(new WorldView(explorer.world.store, explorer.localsOf(state)));
+    for (const [name, value] of Object.entries(outcomes) as [keyof Outcomes, number][]) {
+      const entry = seen.get(name) ?? { count: 0, witness: null };
+      seen.set(name, value > 0 ? { count: entry.count + 1, witness: entry.witness ?? state } : entry);
+    }
+  }
+  const ranges = [...seen].map(([name, { count, witness }]): [keyof Outcomes, OutcomeRange] => [
+    name,
+    {
+      reachable: count > 0,
+      inAll: report.exhausted && count > 0 && count === explorer.ended.length,
+      witness: witness === null ? null : explorer.labelsTo(witness),
+    },
+  ]);
+  return { outcomes: Object.fromEntries(ranges) as ComparedVariant['outcomes'], exhausted: report.exhausted };
+}

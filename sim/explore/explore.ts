@@ -1,0 +1,138 @@
+/** Exploration as people ask for it: search everything, and give each violation by the least deviating schedule that reaches it. */
+import type { PlainWorld } from '../restore.ts';
+import type { ResolvedScenario } from '../scenario/types.ts';
+import { type BoundedLimits, BoundedSearch } from './bounded.ts';
+import { type Deviations, NO_DEVIATIONS } from './deviations.ts';
+import { type ExploreReport, Explorer, type Progress } from './explorer.ts';
+import { guaranteeLines, weakestEvidence } from './guarantee.ts';
+
+export interface ExploreRequest {
+  readonly scenario: ResolvedScenario;
+  readonly maxStates: number;
+  readonly maxBytes?: number;
+  readonly limits?: BoundedLimits;
+  readonly from?: PlainWorld;
+  readonly stop?: () => boolean;
+  readonly progress?: (progress: Progress) => void;
+}
+
+export interface Violation extends Deviations {
+  readonly property: string;
+  readonly message: string;
+  readonly steps: number;
+  /** Choices by label from the start of the search. */
+  readonly labels: readonly string[];
+}
+
+export interface Exploration {
+  readonly exhausted: boolean;
+  readonly limit: string | null;
+  readonly bound: string;
+  readonly states: number;
+  readonly transitions: number;
+  readonly unchanged: number;
+  readonly violations: readonly Violation[];
+  /** `sometimes` properties that never came true: the race did not happen. */
+  readonly missed: readonly string[];
+  readonly guarantee: readonly string[];
+  readonly coverage: {
+    readonly localStates: Readonly<Record<string, number>>;
+    readonly reactions: number;
+    readonly depth: number;
+    readonly bytesPerState: number;
+    readonly stepMisses: number;
+  };
+}
+
+/** States of the search for the least deviating schedule; beyond it the shortest one by steps is given. */
+const SHORTEST_STATES = 200_000;
+
+const boundText = ({ deviations, preemptions, switches }: BoundedLimits): string => {
+  const parts = [
+    ...(deviations === undefined ? [] : [`${deviations} deviations`]),
+    ...(preemptions === undefined ? [] : [`${preemptions} preemptions`]),
+    ...(switches === undefined ? [] : [`${switches} switches`]),
+  ];
+  return parts.length ? `all schedules with at most ${parts.join(' and ')}` : 'all schedules';
+};
+
+export function explore(request: ExploreRequest): Exploration {
+  const { limits } = request;
+  const limited = limits && Object.values(limits).some((value) => value !== undefined);
+  return limited ? exploreWithin(request, limits) : exploreAll(request);
+}
+
+function exploreAll(request: ExploreRequest): Exploration {
+  const { scenario, maxStates, maxBytes, from, stop, progress } = request;
+  const explorer = new Explorer({
+    scenario,
+    budget: { states: maxStates, ...(maxBytes !== undefined && { bytes: maxBytes }), ...(stop && { stop }) },
+    ...(from && { from }),
+    ...(progress && { progress }),
+  });
+  const report = explorer.run();
+  const violations = leastDeviating(request, explorer, report);
+  const missed = [...report.reached].flatMap(([id, met]) => (met === null ? [id] : []));
+  const { kinds } = explorer.world.store;
+  const violated = violations.map(({ property }) => property);
+  return {
+    ...report,
+    bound: 'all schedules',
+    violations,
+    missed,
+    guarantee: guaranteeLines({ ...report, scenario, bound: 'all schedules', violated, evidence: weakestEvidence(kinds) }),
+    coverage: {
+      localStates: Object.fromEntries(kinds.map(({ name, locals }) => [name, locals.size])),
+      reactions: report.reactions,
+      depth: report.depth,
+      bytesPerState: report.bytesPerState,
+      stepMisses: report.trie.misses,
+    },
+  };
+}
+
+/** The violations of a search, each by the schedule that is least in the order disturbances, preemptions, switches, steps. */
+function leastDeviating({ scenario, from, stop }: ExploreRequest, explorer: Explorer, report: ExploreReport): Violation[] {
+  const until = report.findings.map(({ property }) => property);
+  if (until.length === 0) return [];
+  const least = new BoundedSearch({
+    scenario,
+    limits: {},
+    states: SHORTEST_STATES,
+    until,
+    ...(from && { from }),
+    ...(stop && { stop }),
+  }).run();
+  return report.findings.map(({ property, message, state, steps }) => {
+    const better = least.findings.find((finding) => finding.property === property);
+    return better
+      ? { ...better, steps: better.labels.length }
+      : { property, message, steps, labels: explorer.labelsTo(state), ...NO_DEVIATIONS, switches: -1 };
+  });
+}
+
+function exploreWithin(request: ExploreRequest, limits: BoundedLimits): Exploration {
+  const { scenario, maxStates, from, stop } = request;
+  const search = new BoundedSearch({ scenario, limits, states: maxStates, ...(from && { from }), ...(stop && { stop }) });
+  const report = search.run();
+  const bound = report.closed ? 'all schedules' : boundText(limits);
+  const violations = report.findings.map((finding) => ({ ...finding, steps: finding.labels.length }));
+  const limit = report.exhausted ? null : 'states';
+  const { kinds } = search.world.store;
+  const violated = violations.map(({ property }) => property);
+  return {
+    ...report,
+    limit,
+    bound,
+    violations,
+    missed: [],
+    guarantee: guaranteeLines({ ...report, scenario, bound, limit, violated, evidence: weakestEvidence(kinds) }),
+    coverage: {
+      localStates: Object.fromEntries(kinds.map(({ name, locals }) => [name, locals.size])),
+      reactions: search.world.engine.verify(),
+      depth: Math.max(0, ...violations.map(({ steps }) => steps)),
+      bytesPerState: 0,
+      stepMisses: 0,
+    },
+  };
+}

@@ -1,0 +1,71 @@
+/** The guarantee: what a search has shown, in words that claim no more than it did. */
+import type { Grade } from '../../actors/paths/path.ts';
+import type { ResolvedScenario } from '../scenario/types.ts';
+import type { Kind } from '../store.ts';
+
+/** Weakest last. */
+const GRADES: readonly Grade[] = ['read', 'manual', 'memory', 'decision', 'inferred'];
+
+export interface Evidence {
+  readonly grade: Grade;
+  /** A micro-step known no better than that. */
+  readonly step: string;
+  readonly source: string;
+}
+
+interface StepLike {
+  readonly step?: string;
+  readonly grade?: Grade;
+  readonly source?: string;
+}
+
+const weaker = (a: Evidence | null, b: Evidence): Evidence => (a === null || GRADES.indexOf(b.grade) > GRADES.indexOf(a.grade) ? b : a);
+
+/** The least known micro-step among all local states that a search met. */
+export function weakestEvidence(kinds: readonly Kind[]): Evidence | null {
+  let weakest: Evidence | null = null;
+  for (const kind of kinds) {
+    for (const snapshot of kind.locals.values) {
+      for (const meta of Object.values(snapshot.getMeta() as Record<string, StepLike | undefined>)) {
+        if (meta?.grade && meta.step && meta.source !== 'the scenario') {
+          weakest = weaker(weakest, { grade: meta.grade, step: meta.step, source: meta.source ?? '' });
+        }
+      }
+    }
+  }
+  return weakest;
+}
+
+export interface GuaranteeFacts {
+  readonly scenario: ResolvedScenario;
+  readonly exhausted: boolean;
+  /** In words: `all schedules`, `all schedules with at most 2 deviations`. */
+  readonly bound: string;
+  readonly limit: string | null;
+  readonly states: number;
+  readonly transitions: number;
+  readonly unchanged: number;
+  readonly violated: readonly string[];
+  readonly evidence: Evidence | null;
+}
+
+const number = (value: number): string => String(value).replace(/\B(?=(\d{3})+$)/g, ',');
+
+/** The guarantee as lines. */
+export function guaranteeLines(facts: GuaranteeFacts): string[] {
+  const { scenario, exhausted, bound, limit, states, transitions, unchanged, violated, evidence } = facts;
+  const held = scenario.properties.always.filter((id) => !violated.includes(id));
+  const space = `${number(states)} states, ${number(transitions)} transitions, ${number(unchanged)} steps that change nothing`;
+  const verdict = exhausted
+    ? held.length > 0
+      ? `Of ${bound}, none breaks ${held.join(', ')}${violated.length ? '' : ', and none deadlocks'}.`
+      : `Every property of the scenario breaks under some schedule.`
+    : `The search ended early (${limit ?? 'interrupted'}): what it did not reach may break anything.`;
+  return [
+    `${scenario.name}, variant ${scenario.variant}: ${space}.`,
+    verdict,
+    `Covered: ${exhausted ? bound : 'the states found so far'}; preemption model ${scenario.host.preemption}, ${scenario.host.cpus} pCPUs, kernel ${scenario.host.kernel}${scenario.allow.length ? `, ${scenario.allow.join(', ')} allowed` : ''}; exact state vectors, every reaction re-executed.`,
+    `Not covered: store buffers and reordering (micro-steps interleave sequentially consistently), liveness, other programs than the scenario's, what docs/fidelity.md leaves out.`,
+    ...(evidence ? [`Weakest evidence: ${evidence.grade}, at ${evidence.step} (${evidence.source}).`] : []),
+  ];
+}

@@ -1,0 +1,13 @@
+/** The one clock of the server: heartbeats, pauses and patience ask it, and tests bring their own. */
+
+export interface Clock {
+  /** Calls back once after `ms` milliseconds. Returns what takes that back. */
+  after(ms: number, then: () => void): () => void;
+}
+
+export const systemClock: Clock = {
+  after(ms, then) {
+    const timer = setTimeout(then, ms);
+    return () => clearTimeout(timer);
+  },
+};

@@ -1,0 +1,49 @@
+/** Lets a run go on while others are served: some steps, then a turn for everybody else. */
+import type { RunEnd } from '../../events/journal.ts';
+import type { Run } from '../../sim/run.ts';
+import { type Clock, systemClock } from './clock.ts';
+import type { LiveRun } from './live-run.ts';
+
+export interface DriveOptions {
+  /** Steps between two turns of everybody else. */
+  readonly stepsPerTurn?: number;
+  /** Milliseconds between two turns, for eyes that follow. */
+  readonly pauseMs?: number;
+  readonly clock?: Clock;
+  /** Ends the run as interrupted. */
+  readonly signal?: AbortSignal;
+}
+
+const STEPS_PER_TURN = 500;
+
+/**
+ * Starts a run whose sink is `live.block`, carries it to its end, and seals it.
+ * @throws what the model or the journal throws; watchers are told that the run failed
+ */
+export async function driveRun(run: Run, live: LiveRun, options: DriveOptions = {}): Promise<RunEnd> {
+  const { stepsPerTurn = STEPS_PER_TURN, pauseMs = 0, clock = systemClock, signal } = options;
+  const turn = (): Promise<void> =>
+    new Promise((resolve) => {
+      if (pauseMs > 0) clock.after(pauseMs, resolve);
+      else setImmediate(resolve);
+    });
+  try {
+    run.start();
+    do {
+      run.sequencer.flush();
+      await turn();
+    } while (!signal?.aborted && advance(run, stepsPerTurn));
+    run.sequencer.flush();
+    const end = run.interrupt();
+    live.seal(end);
+    return end;
+  } catch (error) {
+    live.fail(error instanceof Error ? error.message : String(error));
+    throw error;
+  }
+}
+
+function advance(run: Run, steps: number): boolean {
+  for (let step = 0; step < steps; step++) if (!run.advance()) return false;
+  return true;
+}

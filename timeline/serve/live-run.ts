@@ -1,0 +1,160 @@
+/** A run that goes on while it is watched. Records come in as blocks of whole steps; its journal is written beside, and takes over at the seal. */
+import { type Observable, Subject } from 'rxjs';
+import type { JournalRecord, RunEnd, RunStart } from '../../events/journal.ts';
+import { realFiles } from '../../replay/files.ts';
+import { runIdOf, toHex } from '../../replay/identity.ts';
+import { JournalWriter } from '../../replay/writer.ts';
+import type { RecordBlock, RecordNames } from '../../sim/records.ts';
+import { journalBytesRun, journalFileRun } from './journal-run.ts';
+import { LiveLog } from './live-log.ts';
+import { BATCH_RECORDS, type JournalBytes, namesOf, type RunEvent, type RunSource, type RunSummary, startFacts } from './run-source.ts';
+
+/** Records of a growing run that can be resumed from, about 30 bytes each. */
+const WINDOW_RECORDS = 1 << 20;
+/** How far a reader that has caught up may fall behind. */
+const LAG_RECORDS = 1 << 16;
+
+export interface LiveRunOptions {
+  /** Where the journal goes; in memory if not said. It stands under this name once the run is sealed. */
+  readonly file?: string;
+  /** Records that are kept for late readers until the seal. */
+  readonly windowRecords?: number;
+  /** A reader that falls further behind is told a gap. */
+  readonly lagRecords?: number;
+}
+
+export class LiveRun implements RunSource {
+  readonly id: string;
+  readonly scenario: string;
+  readonly variant: string;
+  readonly actors: readonly string[];
+  /** Every record, once its step is committed; completes with the run. One producer, so all observers see one order. */
+  readonly records$: Observable<JournalRecord>;
+  readonly #start: RunStart;
+  readonly #file: string | null;
+  readonly #writer: JournalWriter;
+  #log: LiveLog;
+  readonly #lagRecords: number;
+  readonly #records = new Subject<JournalRecord>();
+  /** Fires after records became readable, completes when no more will. */
+  readonly #grown = new Subject<void>();
+  /** The journal, from the seal on. */
+  #sealed: RunSource | null = null;
+  #failure: string | null = null;
+
+  /** @throws JournalWriteError if the file cannot be created */
+  constructor(start: RunStart, { file, windowRecords = WINDOW_RECORDS, lagRecords = LAG_RECORDS }: LiveRunOptions = {}) {
+    this.#start = start;
+    this.#file = file ?? null;
+    this.#writer = JournalWriter.open(file === undefined ? null : { path: file, files: realFiles }, start, {
+      mode: file === undefined ? 'memory' : 'buffered',
+    });
+    this.#log = new LiveLog(windowRecords);
+    this.#lagRecords = lagRecords;
+    this.id = toHex(runIdOf(start));
+    const { scenario, variant } = namesOf(start);
+    this.scenario = scenario;
+    this.variant = variant;
+    this.actors = start.actors.map(({ id }) => id);
+    this.records$ = this.#records.asObservable();
+  }
+
+  /** Takes committed steps: the sink of a run. The block may be reused afterwards. @throws JournalWriteError */
+  block(block: RecordBlock, names: RecordNames): void {
+    this.#writer.block(block, names);
+    const records = this.#log.append(block, names);
+    if (this.#records.observed) for (const record of records) this.#records.next(record);
+    this.#grown.next();
+  }
+
+  /** Ends the run: from here on its journal answers. @throws JournalWriteError */
+  seal(end: RunEnd): void {
+    const { content } = this.#writer.seal(end);
+    this.#sealed = content ? journalBytesRun(content) : journalFileRun(this.#file!);
+    this.#log = new LiveLog(0);
+    this.#complete();
+  }
+
+  /** Ends the run without an end. A journal file is left unsealed, under its partial name. */
+  fail(message: string): void {
+    if (!this.live) return;
+    this.#failure = message;
+    this.#writer.release();
+    this.#complete();
+  }
+
+  get records(): number {
+    return this.#sealed?.records ?? this.#log.head;
+  }
+  get sealed(): boolean {
+    return this.#sealed?.sealed ?? false;
+  }
+  get live(): boolean {
+    return this.#sealed === null && this.#failure === null;
+  }
+
+  summary(): RunSummary {
+    if (this.#sealed) return this.#sealed.summary();
+    const { head, steps, digest } = this.#log;
+    const unknown = { sealed: false, verdict: null, end: null, root: null, torn: null };
+    return { ...startFacts(this.#start), records: head, steps, live: this.live, digest, failure: this.#failure, ...unknown };
+  }
+
+  async *events(fromSeq: number, signal: AbortSignal): AsyncGenerator<RunEvent, void> {
+    let next = Math.max(fromSeq, 1);
+    const history = this.#log.head;
+    while (!signal.aborted) {
+      if (this.#sealed) return yield* this.#sealed.events(next, signal);
+      const resumed = this.#resumeAt(next, history);
+      if (resumed > next) {
+        const gap: RunEvent = { type: 'gap', from: next, to: resumed - 1 };
+        next = resumed;
+        yield gap;
+        continue;
+      }
+      const records = this.#log.recordsFrom(next, BATCH_RECORDS);
+      if (records.length > 0) {
+        next += records.length;
+        yield { type: 'records', records };
+      } else if (this.#failure !== null) return;
+      else await this.#growth(signal);
+    }
+  }
+
+  journal(): JournalBytes | null {
+    return this.#sealed?.journal() ?? null;
+  }
+
+  close(): void {
+    this.fail('the run was closed before its end');
+    this.#sealed?.close();
+  }
+
+  /**
+   * Where a reader goes on who wants `next`. Records from before it came are told as long as they are here; of the later ones it may
+   * miss as many as `lagRecords`. Beyond that it goes on in the middle, so that the next record does not open the next gap.
+   */
+  #resumeAt(next: number, history: number): number {
+    const { head, tail } = this.#log;
+    if (next < tail) return tail;
+    if (next <= history || head - next < this.#lagRecords) return next;
+    return this.#log.stepStartAt(head - Math.floor(this.#lagRecords / 2) + 1);
+  }
+
+  #complete(): void {
+    this.#records.complete();
+    this.#grown.complete();
+  }
+
+  #growth(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        growth.unsubscribe();
+        signal.removeEventListener('abort', done);
+        resolve();
+      };
+      signal.addEventListener('abort', done);
+      const growth = this.#grown.subscribe({ next: () => queueMicrotask(done), complete: () => queueMicrotask(done) });
+    });
+  }
+}

@@ -1,0 +1,145 @@
+/** A run as Server-Sent Events: text that is made when the client has taken what came before. */
+import type { JournalRecord } from '../../events/journal.ts';
+import type { Clock } from './clock.ts';
+import { problemOf } from './problem.ts';
+import type { RunEvent, RunSource } from './run-source.ts';
+
+export interface StreamOptions {
+  readonly from: number;
+  /** Which records are told; a record that is not keeps its seq. */
+  readonly wanted: (record: JournalRecord) => boolean;
+  /** How long a client waits before it connects again. */
+  readonly retryMs: number;
+  /** A client that got nothing for so long gets a comment. */
+  readonly heartbeatMs: number;
+  readonly clock: Clock;
+  /** Called once, whoever ends the stream. */
+  readonly onClose: () => void;
+}
+
+export interface EventStream {
+  readonly body: ReadableStream<Uint8Array>;
+  /** Resolves when the first event is known, rejects if it cannot be read. */
+  readonly primed: Promise<unknown>;
+  /** Ends the stream without an event: the client will come again. */
+  stop(): void;
+}
+
+/** The same text for a record, whether it comes from a journal or from a run. */
+function recordText({ seq, step, vtime, actor, kind, type, peer, cause, payload }: JournalRecord): string {
+  return `id: ${seq}\ndata: ${JSON.stringify({ seq, step, vtime, actor, kind, type, peer, cause, payload })}\n\n`;
+}
+
+const namedText = (event: string, data: unknown): string => `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+
+function textOf(event: RunEvent, wanted: StreamOptions['wanted']): string {
+  if (event.type === 'gap') return namedText('gap', { from: event.from, to: event.to });
+  let text = '';
+  for (const record of event.records) if (wanted(record)) text += recordText(record);
+  return text;
+}
+
+function endText(source: RunSource): string {
+  const { records, steps, sealed, verdict, end, digest, root, failure } = source.summary();
+  return namedText('end', { records, steps, sealed, verdict, end, digest, root, failure });
+}
+
+function failureText(error: unknown): string {
+  const { code, message } = problemOf(error);
+  return namedText('failed', { code, message });
+}
+
+const othersTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+const HEARTBEAT = Symbol('heartbeat');
+
+/** The events of a run from one client's place on. Nothing is read ahead of the client but the next batch. */
+class RunEvents {
+  readonly #source: RunSource;
+  readonly #options: StreamOptions;
+  readonly #stopper = new AbortController();
+  readonly #events: AsyncGenerator<RunEvent, void>;
+  #next: Promise<IteratorResult<RunEvent, void>>;
+
+  constructor(source: RunSource, options: StreamOptions) {
+    this.#source = source;
+    this.#options = options;
+    this.#events = source.events(options.from, this.#stopper.signal);
+    this.#next = this.#read();
+  }
+
+  get primed(): Promise<unknown> {
+    return this.#next;
+  }
+
+  /** Lets go of whatever the source holds for this client. */
+  release(): void {
+    this.#stopper.abort();
+    this.#events.return().catch(() => {});
+  }
+
+  /** The next piece of text; `last` where nothing follows it. */
+  async text(): Promise<{ readonly text: string; readonly last: boolean }> {
+    const { clock, heartbeatMs, wanted } = this.#options;
+    let cancel = (): void => {};
+    const silence = new Promise<typeof HEARTBEAT>((resolve) => {
+      cancel = clock.after(heartbeatMs, () => resolve(HEARTBEAT));
+    });
+    try {
+      for (;;) {
+        const event = await Promise.race([this.#next, silence]);
+        if (event === HEARTBEAT) return { text: ': nothing new\n\n', last: false };
+        if (event.done) return { text: endText(this.#source), last: true };
+        this.#next = this.#read();
+        const text = textOf(event.value, wanted);
+        if (text !== '') return { text, last: false };
+        // A filter may pass over millions of records: others are served in between.
+        await othersTurn();
+      }
+    } catch (error) {
+      return { text: failureText(error), last: true };
+    } finally {
+      cancel();
+    }
+  }
+
+  #read(): Promise<IteratorResult<RunEvent, void>> {
+    const next = this.#events.next();
+    // A failure is told when its turn comes.
+    next.catch(() => {});
+    return next;
+  }
+}
+
+export function eventStream(source: RunSource, options: StreamOptions): EventStream {
+  const events = new RunEvents(source, options);
+  const encoder = new TextEncoder();
+  let open = true;
+  let greeted = false;
+  const close = (): boolean => {
+    if (!open) return false;
+    open = false;
+    events.release();
+    options.onClose();
+    return true;
+  };
+  let stop = (): void => {};
+  const pull = async (controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> => {
+    const { text, last } = greeted ? await events.text() : { text: `retry: ${options.retryMs}\n\n`, last: false };
+    greeted = true;
+    if (!open) return;
+    controller.enqueue(encoder.encode(text));
+    if (last && close()) controller.close();
+  };
+  const start = (controller: ReadableStreamDefaultController<Uint8Array>): void => {
+    stop = () => {
+      if (close()) controller.close();
+    };
+  };
+  const cancel = (): void => {
+    close();
+  };
+  // No text waits here: what a client does not take is not made.
+  const body = new ReadableStream<Uint8Array>({ start, pull, cancel }, { highWaterMark: 0 });
+  return { body, primed: events.primed, stop: () => stop() };
+}
