@@ -12,6 +12,7 @@ import { DEADLOCK, deadlockIn } from '../run.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import { topologyOf } from '../topology.ts';
 import { type Deviations, deviationOf, NO_DEVIATIONS, plus, sumOf } from './deviations.ts';
+import type { Progress, Search } from './explorer.ts';
 import { Heap } from './heap.ts';
 import { WorldStep } from './world-step.ts';
 
@@ -28,7 +29,6 @@ export interface BoundedOptions {
   readonly from?: PlainWorld;
   /** Stop as soon as these are found; null: search on. */
   readonly until?: readonly string[] | null;
-  readonly stop?: () => boolean;
 }
 
 export interface BoundedFinding extends Deviations {
@@ -59,6 +59,7 @@ interface Node extends Deviations {
 
 const STEPS = 4096;
 const EACH = 512;
+const TURN_STATES = 4096;
 
 export class BoundedSearch {
   readonly #options: BoundedOptions;
@@ -77,8 +78,8 @@ export class BoundedSearch {
     this.#always = options.scenario.properties.always.map((id) => new PropertyWatch(propertyOf(id), this.world.store));
   }
 
-  run(): BoundedReport {
-    const { states, until, stop } = this.#options;
+  *run(): Search<BoundedReport> {
+    const { states, until } = this.#options;
     this.#push({ row: this.world.initial, last: -1, steps: 0, parent: null, label: '', ...NO_DEVIATIONS });
     let ended = true;
     for (let node = this.#queue.pop(); node; node = this.#queue.pop()) {
@@ -87,7 +88,8 @@ export class BoundedSearch {
       this.#seen.add(key);
       if (!this.#breaks(node)) this.#expand(node);
       const enough = until?.every((id) => this.#findings.some(({ property }) => property === id)) === true;
-      if (enough || this.#seen.size >= states || (this.#seen.size % 4096 === 0 && stop?.() === true)) {
+      const stop = this.#seen.size % TURN_STATES === 0 ? yield this.#progress() : false;
+      if (enough || stop || this.#seen.size >= states) {
         ended = this.#queue.size === 0;
         break;
       }
@@ -100,6 +102,10 @@ export class BoundedSearch {
       unchanged: this.#unchanged,
       findings: this.#findings,
     };
+  }
+
+  #progress(): Progress {
+    return { states: this.#seen.size, frontier: this.#queue.size, transitions: this.#transitions, bytes: 0 };
   }
 
   #expand(node: Node): void {

@@ -4,7 +4,7 @@ import { outcomesOf } from '../outcomes.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import { WorldView } from '../view.ts';
 import { type Exploration, explore } from './explore.ts';
-import { Explorer } from './explorer.ts';
+import { Explorer, type Search } from './explorer.ts';
 
 /** One outcome over all schedules. */
 export interface OutcomeRange {
@@ -24,12 +24,11 @@ export interface ComparedVariant {
 
 export interface CompareOptions {
   readonly maxStates: number;
-  readonly stop?: () => boolean;
 }
 
-export function compareVariant(scenario: ResolvedScenario, options: CompareOptions): ComparedVariant {
-  const exploration = explore({ scenario, ...options });
-  const { outcomes, exhausted } = outcomesOver(scenario, options);
+export function* compareVariant(scenario: ResolvedScenario, options: CompareOptions): Search<ComparedVariant> {
+  const exploration = yield* explore({ scenario, ...options });
+  const { outcomes, exhausted } = yield* outcomesOver(scenario, options);
   const broken = exploration.violations.length > 0;
   return {
     variant: scenario.variant,
@@ -41,12 +40,12 @@ export function compareVariant(scenario: ResolvedScenario, options: CompareOptio
 }
 
 /** Runs that no property ends, to wherever they end by themselves. */
-function outcomesOver(
+function* outcomesOver(
   scenario: ResolvedScenario,
-  { maxStates, stop }: CompareOptions,
-): { outcomes: ComparedVariant['outcomes']; exhausted: boolean } {
-  const explorer = new Explorer({ scenario, budget: { states: maxStates, ...(stop && { stop }) }, properties: false });
-  const report = explorer.run();
+  { maxStates }: CompareOptions,
+): Search<{ outcomes: ComparedVariant['outcomes']; exhausted: boolean }> {
+  const explorer = new Explorer({ scenario, budget: { states: maxStates }, properties: false });
+  const report = yield* explorer.run();
   const seen = new Map<keyof Outcomes, { count: number; witness: number | null }>();
   for (const state of explorer.ended) {
     const outcomes = outcomesOf(new WorldView(explorer.world.store, explorer.localsOf(state)));

@@ -3,7 +3,7 @@ import type { PlainWorld } from '../restore.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import { type BoundedLimits, BoundedSearch } from './bounded.ts';
 import { type Deviations, NO_DEVIATIONS } from './deviations.ts';
-import { type ExploreReport, Explorer, type Progress } from './explorer.ts';
+import { type ExploreReport, Explorer, type Search } from './explorer.ts';
 import { guaranteeLines, weakestEvidence } from './guarantee.ts';
 
 export interface ExploreRequest {
@@ -12,8 +12,6 @@ export interface ExploreRequest {
   readonly maxBytes?: number;
   readonly limits?: BoundedLimits;
   readonly from?: PlainWorld;
-  readonly stop?: () => boolean;
-  readonly progress?: (progress: Progress) => void;
 }
 
 export interface Violation extends Deviations {
@@ -56,22 +54,21 @@ const boundText = ({ deviations, preemptions, switches }: BoundedLimits): string
   return parts.length ? `all schedules with at most ${parts.join(' and ')}` : 'all schedules';
 };
 
-export function explore(request: ExploreRequest): Exploration {
+export function explore(request: ExploreRequest): Search<Exploration> {
   const { limits } = request;
   const limited = limits && Object.values(limits).some((value) => value !== undefined);
   return limited ? exploreWithin(request, limits) : exploreAll(request);
 }
 
-function exploreAll(request: ExploreRequest): Exploration {
-  const { scenario, maxStates, maxBytes, from, stop, progress } = request;
+function* exploreAll(request: ExploreRequest): Search<Exploration> {
+  const { scenario, maxStates, maxBytes, from } = request;
   const explorer = new Explorer({
     scenario,
-    budget: { states: maxStates, ...(maxBytes !== undefined && { bytes: maxBytes }), ...(stop && { stop }) },
+    budget: { states: maxStates, ...(maxBytes !== undefined && { bytes: maxBytes }) },
     ...(from && { from }),
-    ...(progress && { progress }),
   });
-  const report = explorer.run();
-  const violations = leastDeviating(request, explorer, report);
+  const report = yield* explorer.run();
+  const violations = yield* leastDeviating(request, explorer, report);
   const missed = [...report.reached].flatMap(([id, met]) => (met === null ? [id] : []));
   const { kinds } = explorer.world.store;
   const violated = violations.map(({ property }) => property);
@@ -92,17 +89,10 @@ function exploreAll(request: ExploreRequest): Exploration {
 }
 
 /** The violations of a search, each by the schedule that is least in the order disturbances, preemptions, switches, steps. */
-function leastDeviating({ scenario, from, stop }: ExploreRequest, explorer: Explorer, report: ExploreReport): Violation[] {
+function* leastDeviating({ scenario, from }: ExploreRequest, explorer: Explorer, report: ExploreReport): Search<Violation[]> {
   const until = report.findings.map(({ property }) => property);
   if (until.length === 0) return [];
-  const least = new BoundedSearch({
-    scenario,
-    limits: {},
-    states: SHORTEST_STATES,
-    until,
-    ...(from && { from }),
-    ...(stop && { stop }),
-  }).run();
+  const least = yield* new BoundedSearch({ scenario, limits: {}, states: SHORTEST_STATES, until, ...(from && { from }) }).run();
   return report.findings.map(({ property, message, state, steps }) => {
     const better = least.findings.find((finding) => finding.property === property);
     return better
@@ -111,10 +101,10 @@ function leastDeviating({ scenario, from, stop }: ExploreRequest, explorer: Expl
   });
 }
 
-function exploreWithin(request: ExploreRequest, limits: BoundedLimits): Exploration {
-  const { scenario, maxStates, from, stop } = request;
-  const search = new BoundedSearch({ scenario, limits, states: maxStates, ...(from && { from }), ...(stop && { stop }) });
-  const report = search.run();
+function* exploreWithin(request: ExploreRequest, limits: BoundedLimits): Search<Exploration> {
+  const { scenario, maxStates, from } = request;
+  const search = new BoundedSearch({ scenario, limits, states: maxStates, ...(from && { from }) });
+  const report = yield* search.run();
   const bound = report.closed ? 'all schedules' : boundText(limits);
   const violations = report.findings.map((finding) => ({ ...finding, steps: finding.labels.length }));
   const limit = report.exhausted ? null : 'states';

@@ -19,8 +19,6 @@ export interface ExploreBudget {
   readonly states: number;
   /** Bytes of state tables before it gives up. */
   readonly bytes?: number;
-  /** Asked now and then; true ends the search. */
-  readonly stop?: () => boolean;
 }
 
 export interface Progress {
@@ -30,6 +28,14 @@ export interface Progress {
   readonly bytes: number;
 }
 
+/** A search in turns: yields how far it is, takes whether to stop. */
+export type Search<R> = Generator<Progress, R, boolean | undefined>;
+
+/** Drives a search to its end in one go. */
+export function finish<R>(search: Search<R>): R {
+  for (let turn = search.next(); ; turn = search.next()) if (turn.done) return turn.value;
+}
+
 export interface ExploreOptions {
   readonly scenario: ResolvedScenario;
   readonly budget: ExploreBudget;
@@ -37,7 +43,6 @@ export interface ExploreOptions {
   readonly properties?: boolean;
   /** Where to start instead of the initial state: all futures of a recorded run. */
   readonly from?: PlainWorld;
-  readonly progress?: (progress: Progress) => void;
 }
 
 /** The first state found in which a property breaks: no shorter way leads to such a state. */
@@ -101,10 +106,13 @@ export class Explorer {
     this.#cursor = new Cursor(this.world.columns);
   }
 
-  /** Searches until every state is expanded or a budget is used up. */
-  run(): ExploreReport {
+  /**
+   * Searches until every state is expanded or a budget is used up. Hands the thread back now and then; whoever drives it ends the
+   * search early by answering true.
+   */
+  *run(): Search<ExploreReport> {
     this.#begin();
-    const limit = this.#search();
+    const limit = yield* this.#search();
     const reactions = this.world.engine.verify();
     const { transitions, unchanged, deliveries } = this.#cursor;
     const { misses, clears, integers } = this.#trie;
@@ -161,9 +169,9 @@ export class Explorer {
     this.#look(0);
   }
 
-  #search(): ExploreReport['limit'] {
+  *#search(): Search<ExploreReport['limit']> {
     const { space, world } = this;
-    const { budget, progress } = this.#options;
+    const { budget } = this.#options;
     for (;;) {
       this.#fit();
       const cursor = this.#cursor;
@@ -182,8 +190,9 @@ export class Explorer {
       }
       this.#settle();
       if (why === DONE) {
-        progress?.({ states: space.count, frontier: space.count - cursor.head, transitions: cursor.transitions, bytes: space.bytes });
-        if (budget.stop?.()) return 'stopped';
+        const frontier = space.count - cursor.head;
+        const stop = yield { states: space.count, frontier, transitions: cursor.transitions, bytes: space.bytes };
+        if (stop) return 'stopped';
       }
       if (world.columns !== space.columns) this.#widen();
     }
