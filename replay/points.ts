@@ -44,11 +44,11 @@ export function* pointsOf(journal: Journal): Generator<Point, void> {
   let microSteps: MicroStep[] = [];
   const take = (record: JournalRecord): void => {
     const moves = record.kind === 'choice' && (record.type === 'exec' || record.type === 'pick');
-    if (record.kind === 'change') values.set(record.actor, record.payload['value']);
+    if (record.kind === 'change') values.set(record.actor, record.payload.value);
     else if (moves || (record.kind === 'deliver' && MICRO_STEP_EVENTS.includes(record.type))) {
       microSteps.push({ actor: record.actor, name: nameFor(record.type, values.get(record.actor)) });
     }
-    if (record.kind === 'choice') label = String(record.payload['label']);
+    if (record.kind === 'choice') label = String(record.payload.label);
   };
   for (const record of journal.recordsFrom(1)) {
     if (record.step !== step) {

@@ -41,6 +41,8 @@ export interface ExploreOptions {
   readonly budget: ExploreBudget;
   /** false: no property ends a run; for outcomes over all schedules. */
   readonly properties?: boolean;
+  /** Ends the search as soon as this property has broken. */
+  readonly until?: string;
   /** Where to start instead of the initial state: all futures of a recorded run. */
   readonly from?: PlainWorld;
 }
@@ -194,6 +196,7 @@ export class Explorer {
         const stop = yield { states: space.count, frontier, transitions: cursor.transitions, bytes: space.bytes };
         if (stop) return 'stopped';
       }
+      if (this.#options.until !== undefined && this.#found.has(this.#options.until)) return 'stopped';
       if (world.columns !== space.columns) this.#widen();
     }
   }

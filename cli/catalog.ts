@@ -1,0 +1,118 @@
+/** Scenarios by reference: a shipped name, a path, or standard input. */
+import { closeSync, existsSync, openSync, readdirSync, readSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { PROPERTIES } from '../sim/properties/index.ts';
+import { unknownName } from '../sim/scenario/issues.ts';
+import { loadScenario } from '../sim/scenario/load.ts';
+import type { KnownProperty } from '../sim/scenario/properties.ts';
+import { resolveScenario } from '../sim/scenario/resolve.ts';
+import type { ResolvedScenario, Scenario } from '../sim/scenario/types.ts';
+import { CliError, EXIT, fileError } from './errors.ts';
+import type { Io } from './io.ts';
+import { packageRoot } from './version.ts';
+
+export const KNOWN_PROPERTIES: readonly KnownProperty[] = PROPERTIES.map(({ id, form }) => ({ id, kind: form }));
+
+/** What the parser refuses is not read any further. */
+const SCENARIO_BYTES_MAX = 1 << 20;
+
+export interface ScenarioText {
+  /** As messages name it. */
+  readonly file: string;
+  readonly text: string;
+  /** Where it lies; null for standard input. */
+  readonly path: string | null;
+}
+
+export interface LoadedScenario extends ScenarioText {
+  readonly scenario: Scenario;
+  /** What names it on a command line. */
+  readonly reference: string;
+}
+
+const shippedFolder = (): string => join(packageRoot(), 'scenarios');
+const shippedPath = (name: string): string => join(shippedFolder(), `${name}.yaml`);
+
+/** The names of the shipped scenarios, sorted. */
+export const shippedNames = (): string[] =>
+  readdirSync(shippedFolder())
+    .filter((file) => file.endsWith('.yaml'))
+    .map((file) => basename(file, '.yaml'))
+    .sort();
+
+export const looksLikePath = (reference: string): boolean => reference.includes('/') || /\.ya?ml$/.test(reference);
+
+/** Reads a file of any kind, a pipe too, but no more than `limit` bytes and one. */
+export function readBytes(path: string, limit = Number.POSITIVE_INFINITY): Uint8Array {
+  const chunks: Uint8Array[] = [];
+  const fd = openSync(path, 'r');
+  try {
+    for (let size = 0; size <= limit; ) {
+      const chunk = new Uint8Array(1 << 16);
+      const count = readSync(fd, chunk, 0, chunk.length, null);
+      if (count === 0) break;
+      chunks.push(chunk.subarray(0, count));
+      size += count;
+    }
+  } finally {
+    closeSync(fd);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** @throws CliError if the bytes are not UTF-8 */
+export function utf8(bytes: Uint8Array, file: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new CliError({ code: 'not_text', exit: EXIT.usage, message: `${file} is not UTF-8 text` });
+  }
+}
+
+function bytesOf(path: string, file: string, limit: number): Uint8Array {
+  try {
+    return readBytes(path, limit);
+  } catch (error) {
+    throw fileError(error, file, 'read');
+  }
+}
+
+/** The text of a file as the user names it; `-` is standard input. */
+export function readText(file: string, io: Io, limit = SCENARIO_BYTES_MAX): ScenarioText {
+  if (file === '-') return { file: 'stdin', text: utf8(io.stdin(), 'stdin'), path: null };
+  const path = resolve(io.cwd, file);
+  return { file, text: utf8(bytesOf(path, file, limit), file), path };
+}
+
+/** The text of a scenario. @throws CliError if there is none of that name */
+export function scenarioText(reference: string, io: Io): ScenarioText {
+  if (reference === '-' || looksLikePath(reference)) return readText(reference, io);
+  const names = shippedNames();
+  if (names.includes(reference)) return { ...readText(shippedPath(reference), io), file: `${reference}.yaml` };
+  const isFile = existsSync(resolve(io.cwd, reference));
+  throw new CliError({
+    code: 'unknown_scenario',
+    exit: EXIT.usage,
+    message: unknownName(reference, 'the name of a shipped scenario', names),
+    attempt: isFile ? `./${reference}, if the file is meant` : 'worldswitch scenarios; or a path with a / or the ending .yaml',
+  });
+}
+
+/** @throws ScenarioError, CliError */
+export function loadReference(reference: string, io: Io): LoadedScenario {
+  const text = scenarioText(reference, io);
+  return { ...text, scenario: loadScenario(text.text, text.file, KNOWN_PROPERTIES), reference };
+}
+
+export interface Selection {
+  readonly variant?: string | undefined;
+  readonly set?: Readonly<Record<string, string>> | undefined;
+}
+
+/** A scenario as it will run. @throws ScenarioError */
+export const resolved = (scenario: Scenario, { variant, set }: Selection): ResolvedScenario =>
+  resolveScenario(scenario, { ...(variant !== undefined && { variant }), ...(set && { set }), knownProperties: KNOWN_PROPERTIES });
+
+/** Where the committed schedules of a scenario lie, beside its file. */
+export const regressionsPath = (scenarioPath: string): string =>
+  join(dirname(scenarioPath), 'regressions', `${basename(scenarioPath).replace(/\.ya?ml$/, '')}.json`);

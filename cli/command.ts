@@ -1,0 +1,60 @@
+/** What a command is: its words, its options with their checks, examples, and what it does. */
+import { InvalidArgumentError } from 'commander';
+import type { Io } from './io.ts';
+import type { Printer } from './output.ts';
+
+export interface OptionSpec {
+  readonly flags: string;
+  readonly description: string;
+  readonly choices?: readonly string[];
+  /** Text to value; `previous` is what the same option gave before. Throws InvalidArgumentError. */
+  readonly parse?: (text: string, previous: unknown) => unknown;
+}
+
+/** A command as it was called. */
+export interface Call {
+  readonly io: Io;
+  /** Data: what the command was asked for. */
+  readonly out: Printer;
+  /** Notes that are no part of it. */
+  readonly err: Printer;
+  /** One JSON document on `out` and nothing else. */
+  readonly json: boolean;
+  readonly args: readonly string[];
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+export interface Command {
+  /** Operands as commander takes them: `<file>`, `[name]`, `<files...>`. */
+  readonly operands: string;
+  /** Paragraphs for `--help`, below the summary. */
+  readonly details?: readonly string[];
+  readonly options: readonly OptionSpec[];
+  /** Command lines without the program's name, each with what it does. */
+  readonly examples: readonly (readonly [line: string, does: string])[];
+  /** Answers with the exit code. */
+  run(call: Call): number | Promise<number>;
+}
+
+/** An integer in decimal. */
+export const integer =
+  (min: number, max: number = Number.MAX_SAFE_INTEGER) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (/^[0-9]+$/.test(text) && value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`Expected an integer from ${min} to ${max}.`);
+  };
+
+/** `NAME=VALUE`, any number of times; the last of a name counts. */
+export function assignment(text: string, previous: unknown): Readonly<Record<string, string>> {
+  const at = text.indexOf('=');
+  if (at < 1) throw new InvalidArgumentError('Expected NAME=VALUE.');
+  return { ...(previous as Readonly<Record<string, string>> | undefined), [text.slice(0, at)]: text.slice(at + 1) };
+}
+
+export const JSON_OPTION: OptionSpec = { flags: '--json', description: 'print one JSON document' };
+
+export const SCENARIO_OPTIONS: readonly OptionSpec[] = [
+  { flags: '--variant <name>', description: "the scenario's variant (default: its first)" },
+  { flags: '--set <name=value>', description: 'set a parameter of the scenario; may be repeated', parse: assignment },
+];

@@ -1,0 +1,108 @@
+/** `compare`: every variant of a scenario explored, in one table. */
+import { type ComparedVariant, compareVariant, type OutcomeRange } from '../sim/explore/compare.ts';
+import { variantNames } from '../sim/scenario/checks.ts';
+import { loadReference, resolved } from './catalog.ts';
+import { type Call, type Command, integer, SCENARIO_OPTIONS } from './command.ts';
+import { EXIT } from './errors.ts';
+import { type Part, type Printer, styled, table } from './output.ts';
+import { drive } from './searching.ts';
+
+interface CompareOptions {
+  readonly set?: Readonly<Record<string, string>>;
+  readonly maxStates?: number;
+  readonly time?: number;
+  readonly markdown?: true;
+}
+
+const STATES_DEFAULT = 2_000_000;
+
+const TITLES: Readonly<Record<string, string>> = {
+  hostPanics: 'host panics',
+  innocentProcessesKilled: 'innocent killed',
+  guestsKilled: 'guest killed',
+  guestsBugged: 'guest bugged',
+  pagesLost: 'page lost',
+  pagesLeaked: 'page leaked',
+};
+
+const told = ({ reachable, inAll }: OutcomeRange, exhausted: boolean): string =>
+  inAll ? 'in all' : reachable ? 'reachable' : exhausted ? 'never' : 'not found';
+
+function shortest({ exploration: { violations } }: ComparedVariant): string {
+  const [first] = violations;
+  return first ? `${first.property}, ${first.steps} steps, ${first.preemptions} preemptions` : '';
+}
+
+function cells(row: ComparedVariant): string[] {
+  const verdict = row.verdict === 'unknown' ? 'not exhausted' : row.verdict;
+  return [
+    row.variant,
+    verdict,
+    shortest(row),
+    ...Object.keys(TITLES).map((name) => told(row.outcomes[name as keyof ComparedVariant['outcomes']], row.exhausted)),
+  ];
+}
+
+const HEADINGS = ['variant', 'verdict', 'least deviating violation', ...Object.values(TITLES)];
+
+function printMarkdown(printer: Printer, rows: readonly ComparedVariant[]): void {
+  const line = (words: readonly string[]) => printer.line(`| ${words.map((word) => word.replaceAll('|', '\\|')).join(' | ')} |`);
+  line(HEADINGS);
+  line(HEADINGS.map(() => '---'));
+  for (const row of rows) line(cells(row));
+}
+
+const coloured = (text: string): Part =>
+  text === 'clean' || text === 'never' ? styled('green', text) : text === 'violation' || text === 'in all' ? styled('red', text) : text;
+
+const documentOf = ({ variant, verdict, exhausted, exploration, outcomes }: ComparedVariant) => ({
+  variant,
+  verdict,
+  exhausted,
+  states: exploration.states,
+  transitions: exploration.transitions,
+  violations: exploration.violations.map(({ labels: _, ...violation }) => violation),
+  outcomes,
+});
+
+async function run({ io, out, err, json, args, options: given }: Call): Promise<number> {
+  const options = given as CompareOptions;
+  const [reference] = args as [string];
+  const { scenario } = loadReference(reference, io);
+  const { maxStates = STATES_DEFAULT, time } = options;
+  const rows: ComparedVariant[] = [];
+  let stopped = false;
+  for (const variant of variantNames(scenario)) {
+    if (stopped) break;
+    const ready = resolved(scenario, { ...options, variant });
+    const { result, interrupted } = await drive(compareVariant(ready, { maxStates }), io, time, `${scenario.name} ${variant}`);
+    rows.push(result);
+    stopped = interrupted;
+  }
+  if (json) out.json({ scenario: scenario.name, rows: rows.map(documentOf) });
+  else if (options.markdown) printMarkdown(out, rows);
+  else table(out, [HEADINGS.map((heading) => styled('bold', heading)), ...rows.map((row) => cells(row).map(coloured))], '');
+  if (rows.some(({ exhausted }) => !exhausted))
+    err.line('note: not every search was exhausted; raise --max-states. "not found" is no proof.');
+  if (stopped || rows.some(({ verdict }) => verdict === 'unknown')) return EXIT.partial;
+  return rows.some(({ verdict }) => verdict === 'violation') ? EXIT.broken : EXIT.ok;
+}
+
+export const COMMAND: Command = {
+  operands: '<scenario>',
+  details: [
+    'Outcomes are taken over all schedules, to wherever each run ends by itself: "in all" of them, "reachable" in some, "never"; in --json each has a witness, the choices by label.',
+    'Exit code 1: some variant violates a property. 4: some search ended before it had a verdict.',
+  ],
+  options: [
+    ...SCENARIO_OPTIONS.filter(({ flags }) => !flags.startsWith('--variant')),
+    { flags: '--max-states <n>', description: `states of each search (default: ${STATES_DEFAULT})`, parse: integer(1) },
+    { flags: '--time <s>', description: 'seconds for each variant', parse: integer(1) },
+    { flags: '--markdown', description: 'the table as Markdown' },
+  ],
+  examples: [
+    ['compare rmpadjust-vs-rmpupdate', 'what each answer of the hardware means for the host'],
+    ['compare rmp-host-write-race --markdown', 'the table for a mail'],
+  ],
+  run,
+};

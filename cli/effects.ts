@@ -1,0 +1,66 @@
+/** What passed between actors in a step, in words: requests with their answers, without what every step does. */
+import type { JournalRecord, Json, JsonObject } from '../events/journal.ts';
+
+/** Messages that carry a step itself, or ask what nobody need read unless the answer is out of the ordinary. */
+const QUIET: Readonly<Record<string, (payload: JsonObject) => boolean>> = Object.fromEntries([
+  ...[
+    ['step', 'notify.step', 'guest.step', 'guest.ran', 'cpu.context', 'cpu.needResched?'],
+    ['sched.done', 'sched.out', 'sched.swapOut', 'sched.swapIn', 'sched.swappedOut'],
+    ['rq.waiting', 'rq.take', 'rq.put', 'loop.next', 'loop.turn', 'mutex.lock', 'mutex.unlock'],
+    ['vcpu.load', 'vcpu.put', 'vcpu.setMode', 'vcpu.requests?', 'vcpu.mode?', 'process.signal?', 'psp.status?'],
+  ]
+    .flat()
+    .map((type) => [type, () => true] as const),
+  ['cpu.needResched', ({ pending }: JsonObject) => pending === false],
+  ['mutex.locked', ({ acquired }: JsonObject) => acquired === true],
+  ['vcpu.requests', ({ pending }: JsonObject) => Array.isArray(pending) && pending.length === 0],
+  ['process.signal', ({ signal }: JsonObject) => signal === null],
+]);
+
+const isQuiet = ({ type, payload }: JournalRecord): boolean => Object.hasOwn(QUIET, type) && QUIET[type]!(payload);
+
+const FRAME_NUMBERS: readonly string[] = ['pfn', 'gfn'];
+
+function valueText(name: string, value: Json): string {
+  if (typeof value === 'number' && FRAME_NUMBERS.includes(name)) return `0x${value.toString(16)}`;
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+/** Fields of a message that are set; a field that stands alone is told in any case. */
+function fieldsText(fields: JsonObject, nested = false): string {
+  const isAlone = Object.keys(fields).length === 1;
+  const words = Object.entries(fields).flatMap(([name, value]) => {
+    if (value === null || (nested && value === 0)) return [];
+    if (value === true) return [name];
+    if (value === false) return isAlone ? [`no ${name}`] : [];
+    if (Array.isArray(value)) return value.length === 0 ? [] : [`${name}=${value.map((item) => valueText(name, item as Json)).join('+')}`];
+    if (typeof value === 'object') return [`${name}(${fieldsText(value as JsonObject, true)})`];
+    return [`${name}=${valueText(name, value)}`];
+  });
+  return words.join(' ');
+}
+
+/** A message in words. */
+export const messageText = (type: string, payload: JsonObject): string => {
+  const fields = fieldsText(payload);
+  return fields === '' ? type : `${type} ${fields}`;
+};
+
+/** What a step did to other actors, one text for each request with its answers. */
+export function effectsOf(records: readonly JournalRecord[]): string[] {
+  const texts: string[] = [];
+  /** seq of a told record to the text it is part of. */
+  const told = new Map<number, number>();
+  for (const record of records) {
+    if ((record.kind !== 'deliver' && record.kind !== 'send') || isQuiet(record)) continue;
+    const words = messageText(record.type, record.payload);
+    const text = record.kind === 'send' ? `sends ${words} to ${record.peer ?? '?'}` : words;
+    const asked = told.get(record.cause);
+    if (asked === undefined) told.set(record.seq, texts.push(text) - 1);
+    else {
+      texts[asked] += ` -> ${text}`;
+      told.set(record.seq, asked);
+    }
+  }
+  return texts;
+}

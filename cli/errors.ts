@@ -1,0 +1,158 @@
+/** Every known error as one clear message: what is wrong, what was expected, what to try; and the exit code that tells scripts the same. */
+
+export const EXIT = { ok: 0, broken: 1, usage: 2, damaged: 3, partial: 4, internal: 70 } as const;
+
+export interface Failure {
+  /** A name for programs: words joined by `_`, never changed. */
+  readonly code: string;
+  readonly exit: number;
+  readonly message: string;
+  readonly expected?: string;
+  readonly attempt?: string;
+}
+
+/** A failure that a command explains itself. */
+export class CliError extends Error {
+  override readonly name = 'CliError';
+  readonly failure: Failure;
+  constructor(failure: Failure) {
+    super(failure.message);
+    this.failure = failure;
+  }
+}
+
+/** The command line is wrong. */
+export const usageError = (message: string, rest: { readonly expected?: string; readonly attempt?: string } = {}): CliError =>
+  new CliError({ code: 'usage', exit: EXIT.usage, message, ...rest });
+
+const rule = (code: string, exit: number, rest: { readonly expected?: string; readonly attempt?: string } = {}) => ({
+  code,
+  exit,
+  ...rest,
+});
+
+const JOURNAL_EXPECTED = 'a journal that a run of worldswitch has written';
+const SALVAGE = 'worldswitch verify FILE names the place; another copy of the file, or the same run again';
+
+/** By the name of the error: instances would need every module that can throw. */
+const RULES: Readonly<Record<string, Omit<Failure, 'message'>>> = {
+  ScenarioError: rule('scenario_invalid', EXIT.usage, {
+    attempt: 'worldswitch check FILE lists every mistake; docs/scenarios.md explains the keys',
+  }),
+  UnknownVariantError: rule('unknown_variant', EXIT.usage, { attempt: 'worldswitch scenarios NAME lists the variants' }),
+  UnknownParameterError: rule('unknown_parameter', EXIT.usage, { attempt: 'worldswitch scenarios NAME lists the parameters' }),
+  ParameterValueError: rule('parameter_value', EXIT.usage),
+  ResolvedScenarioError: rule('journal_scenario', EXIT.damaged, {
+    expected: 'a journal whose scenario this version can run',
+    attempt: 'worldswitch replay FILE --fold, which needs no model',
+  }),
+  ScheduleError: rule('schedule_does_not_fit', EXIT.usage, { expected: 'choices that this scenario, variant and model have at that step' }),
+  PointError: rule('unknown_point', EXIT.usage, { attempt: 'worldswitch show FILE --points' }),
+  InjectError: rule('no_such_alternative', EXIT.usage, {
+    attempt: 'worldswitch show FILE --step N, where N is the step before, lists what can be chosen',
+  }),
+  RestoreError: rule('foreign_state', EXIT.broken, {
+    expected: 'a journal of this model',
+    attempt: 'worldswitch replay FILE --fold, which needs no model',
+  }),
+  FoldError: rule('journal_damaged', EXIT.damaged, { expected: 'records that give the digests beside them', attempt: SALVAGE }),
+  NotAJournalError: rule('not_a_journal', EXIT.damaged, { expected: JOURNAL_EXPECTED }),
+  JournalTooNewError: rule('journal_too_new', EXIT.damaged, { attempt: 'a newer version of worldswitch' }),
+  JournalTornError: rule('journal_torn', EXIT.damaged, {
+    expected: JOURNAL_EXPECTED,
+    attempt: 'the same run again: nothing of it was recorded',
+  }),
+  JournalDamagedError: rule('journal_damaged', EXIT.damaged, { expected: 'the bytes that were written', attempt: SALVAGE }),
+  WrongRootError: rule('wrong_root', EXIT.broken, { expected: 'the journal that the root was printed for' }),
+  JournalError: rule('journal_damaged', EXIT.damaged, { expected: JOURNAL_EXPECTED }),
+  ServerStartError: rule('cannot_serve', EXIT.usage),
+  ModelError: rule('model', EXIT.internal),
+  UnhandledEventError: rule('model', EXIT.internal),
+};
+
+/** What the system says, in words. */
+const SYSTEM: Readonly<Record<string, { readonly says: string; readonly attempt?: string }>> = {
+  ENOENT: { says: 'there is no such file or folder' },
+  ENOTDIR: { says: 'a part of the path is a file, not a folder' },
+  EISDIR: { says: 'it is a folder; expected a file' },
+  EACCES: { says: 'permission denied' },
+  EPERM: { says: 'the system does not permit it' },
+  EROFS: { says: 'the file system is read-only', attempt: 'another place: -o FILE' },
+  ENOSPC: { says: 'the disk is full', attempt: 'another place: -o FILE; or --mode memory, which writes none' },
+  EDQUOT: { says: 'the quota is used up', attempt: 'another place: -o FILE' },
+  EFBIG: { says: 'the file would be too big for this file system or user' },
+  EMFILE: { says: 'too many files are open' },
+  ENAMETOOLONG: { says: 'the name is too long' },
+  ELOOP: { says: 'too many symbolic links' },
+};
+
+const systemCode = (error: object): string => ('code' in error && typeof error.code === 'string' ? error.code : '');
+
+/** A place that cannot be read or written. */
+export function fileError(error: unknown, path: string, doing: 'read' | 'write'): Error {
+  const code = error instanceof Error ? systemCode(error) : '';
+  const known = SYSTEM[code];
+  if (!known) return error instanceof Error ? error : new Error(String(error));
+  const message = `cannot ${doing} ${path}: ${known.says}`;
+  return new CliError({
+    code: doing === 'read' ? 'cannot_read' : 'cannot_write',
+    exit: EXIT.usage,
+    message,
+    ...(known.attempt && { attempt: known.attempt }),
+  });
+}
+
+function writeFailure(error: Error): Failure {
+  const { path, operation, code } = error as Error & { readonly path: string; readonly operation: string; readonly code: string };
+  if (code === 'EEXIST') {
+    return {
+      code: 'cannot_write',
+      exit: EXIT.usage,
+      message: `${path} exists: another run writes it, or one was killed`,
+      expected: 'a name that nobody writes',
+      attempt: `worldswitch show ${path} shows what it holds; remove it, or give another name with -o`,
+    };
+  }
+  const { says = code, attempt = undefined } = SYSTEM[code] ?? {};
+  return {
+    code: 'cannot_write',
+    exit: EXIT.usage,
+    message: `cannot ${operation} ${path}: ${says}; nothing was left under the final name`,
+    ...(attempt && { attempt }),
+  };
+}
+
+/** What the command line calls wrong, without the prefix and with its suggestion as a question. */
+function usageFailure(message: string): Failure {
+  const text = message.replace(/^error: /, '').replace(/\n?\(Did you mean (.*)\?\)$/s, '; did you mean $1?');
+  return { code: 'usage', exit: EXIT.usage, message: text };
+}
+
+const REPORT = 'the same command with WORLDSWITCH_DEBUG=1, and a report with its output: this is a mistake in worldswitch';
+
+/** Any error as a failure. */
+export function failureOf(error: unknown): Failure {
+  if (error instanceof CliError) return error.failure;
+  if (!(error instanceof Error)) return { code: 'internal', exit: EXIT.internal, message: String(error), attempt: REPORT };
+  const known = Object.hasOwn(RULES, error.name) ? RULES[error.name] : undefined;
+  if (known) return { ...known, message: error.message };
+  if (error.name === 'JournalWriteError') return writeFailure(error);
+  const code = systemCode(error);
+  if (code.startsWith('commander.')) return usageFailure(error.message);
+  const system = SYSTEM[code];
+  if (system) {
+    const path = 'path' in error ? ` ${String(error.path)}` : '';
+    return {
+      code: 'system',
+      exit: EXIT.usage,
+      message: `cannot use${path}: ${system.says}`,
+      ...(system.attempt && { attempt: system.attempt }),
+    };
+  }
+  return { code: 'internal', exit: EXIT.internal, message: `internal error: ${error.message}`, attempt: REPORT };
+}
+
+/** A failure as the JSON document of a command. */
+export const failureDocument = ({ code, exit, message, expected, attempt }: Failure) => ({
+  error: { code, exit, message, expected: expected ?? null, try: attempt ?? null },
+});

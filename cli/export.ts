@@ -1,0 +1,68 @@
+/** `export`: a journal as a timeline for other tools. */
+import { resolve } from 'node:path';
+import { realFiles } from '../replay/files.ts';
+import { PartFile } from '../replay/part-file.ts';
+import { EXPORTERS } from '../timeline/encode/index.ts';
+import type { Call, Command } from './command.ts';
+import { EXIT, usageError } from './errors.ts';
+import type { Io } from './io.ts';
+import { withJournal } from './journal-file.ts';
+
+const FORMATS = EXPORTERS.map(({ name }) => name);
+
+/** Writes a file that appears when it is whole. @returns its size @throws JournalWriteError */
+function writeWhole(path: string, chunks: Iterable<Uint8Array>): number {
+  const file = PartFile.create({ path, files: realFiles }, 'replace');
+  let size = 0;
+  try {
+    for (const chunk of chunks) {
+      file.append(chunk);
+      size += chunk.length;
+    }
+    file.commit(false);
+  } catch (error) {
+    file.discard();
+    throw error;
+  }
+  return size;
+}
+
+function writeOut({ out }: Io, chunks: Iterable<Uint8Array>): number {
+  let size = 0;
+  for (const chunk of chunks) {
+    if (out.closed) break;
+    out.write(chunk);
+    size += chunk.length;
+  }
+  return size;
+}
+
+function run({ io, out, json, args, options }: Call): Promise<number> {
+  const [file] = args as [string];
+  const { format, output } = options as { readonly format?: string; readonly output?: string };
+  const exporter = EXPORTERS.find(({ name }) => name === format);
+  if (!exporter) throw usageError(`the format is missing; expected --format ${FORMATS.join(' or ')}`);
+  if (output === undefined) throw usageError('where to write is missing; expected -o FILE, or -o - for standard output');
+  if (output === '-' && json) throw usageError('--json and -o - both want standard output');
+  return withJournal(file, io, (journal) => {
+    const chunks = exporter.encode(journal);
+    const bytes = output === '-' ? writeOut(io, chunks) : writeWhole(resolve(io.cwd, output), chunks);
+    if (json) out.json({ output, format, bytes, records: journal.records, steps: journal.steps });
+    else if (output !== '-') out.line(`${output}: ${bytes} bytes, ${journal.records} records`);
+    return EXIT.ok;
+  });
+}
+
+export const COMMAND: Command = {
+  operands: '<journal>',
+  details: EXPORTERS.map(({ name, extension, summary }) => `${name} (.${extension}): ${summary}`),
+  options: [
+    { flags: '--format <name>', description: 'which tool is to read it', choices: FORMATS },
+    { flags: '-o, --output <file>', description: 'where to; - for standard output' },
+  ],
+  examples: [
+    ['export run.wsj --format perfetto -o run.pftrace', 'open it in ui.perfetto.dev'],
+    ['export run.wsj --format chrome -o - | gzip > run.json.gz', 'for chrome://tracing'],
+  ],
+  run,
+};

@@ -1,0 +1,162 @@
+/** `inject`: one choice of a recorded run replaced, and what follows from it. */
+import { changedBy, type InjectAction, type InjectOptions, inject } from '../replay/inject.ts';
+import type { Journal } from '../replay/reader.ts';
+import type { WriterMode } from '../replay/writer.ts';
+import { type Call, type Command, integer } from './command.ts';
+import { CliError, EXIT, usageError } from './errors.ts';
+import type { Io } from './io.ts';
+import { withJournal } from './journal-file.ts';
+import { type Printer, styled } from './output.ts';
+import { type Recorded, Recording } from './recording.ts';
+import { exitOf, printJournal, printVerdict, runDocument } from './report.ts';
+import { printStory } from './story.ts';
+
+interface Options {
+  readonly at?: string;
+  readonly preempt?: string;
+  readonly migrate?: string;
+  readonly deliver?: string;
+  readonly choose?: string;
+  readonly disturb?: string;
+  readonly then?: 'follow' | 'fifo' | 'random';
+  readonly seed?: number;
+  readonly output?: string;
+  readonly mode?: WriterMode;
+  readonly verbose?: true;
+}
+
+const ACTIONS = ['preempt', 'migrate', 'deliver', 'choose', 'disturb'] as const;
+const ACTIONS_TEXT = ACTIONS.map((action) => `--${action}`).join(', ');
+
+function actionOf(options: Options): InjectAction {
+  const given = ACTIONS.filter((action) => options[action] !== undefined);
+  const [action] = given;
+  if (given.length !== 1 || action === undefined) {
+    throw usageError(`${given.length === 0 ? 'nothing to inject' : `${given.length} things to inject`}; expected one of ${ACTIONS_TEXT}`);
+  }
+  const operand = options[action]!;
+  if (action !== 'migrate') return { [action]: operand } as unknown as InjectAction;
+  const [, thread, cpu] = /^(.+)=(pcpu:\d+)$/.exec(operand) ?? [];
+  if (thread === undefined || cpu === undefined)
+    throw usageError(`found --migrate ${operand}; expected THREAD=CPU, as thread:netd/0=pcpu:1`);
+  return { migrate: { thread, cpu } };
+}
+
+function afterOf({ then = 'follow', seed }: Options): InjectOptions['after'] {
+  if (seed !== undefined && then !== 'random') throw usageError(`--seed is for --then random, not for --then ${then}`);
+  return then === 'random' ? { name: then, seed: seed ?? 0 } : { name: then };
+}
+
+export interface Injected {
+  readonly recorded: Recorded;
+  readonly fork: { readonly at: number; readonly label: string };
+  readonly changed: ReturnType<typeof changedBy>;
+  readonly leftAt: number | null;
+}
+
+/** Forks a journal. @throws PointError, InjectError; CliError if the recorded choices do not fit this model */
+export async function recordInjection(
+  journal: Journal,
+  options: InjectOptions,
+  to: Pick<Options, 'output' | 'mode'>,
+  io: Io,
+): Promise<Injected> {
+  const recording = new Recording({ output: to.output, mode: to.mode ?? 'buffered', io });
+  const injection = forked(journal, options, recording);
+  const recorded = await recording.carry(injection.run);
+  return { recorded, fork: injection.fork, changed: changedBy(journal, recorded.journal), leftAt: injection.leftAt() };
+}
+
+function forked(journal: Journal, options: InjectOptions, recording: Recording): ReturnType<typeof inject> {
+  try {
+    return inject(journal, options, (start) => recording.begin(start));
+  } catch (error) {
+    recording.discard();
+    if (!(error instanceof Error && error.name === 'ScheduleError')) throw error;
+    throw new CliError({
+      code: 'diverged',
+      exit: EXIT.broken,
+      message: `the recorded choices before the fork no longer fit: ${error.message}`,
+      attempt: 'worldswitch replay FILE says why',
+    });
+  }
+}
+
+export const injectDocument = ({ recorded, fork, changed, leftAt }: Injected) => ({ ...runDocument(recorded), fork, changed, leftAt });
+
+const verdictStyle = (verdict: string): 'green' | 'red' | 'yellow' =>
+  verdict === 'clean' ? 'green' : verdict.startsWith('violation') ? 'red' : 'yellow';
+
+export function printChanged(printer: Printer, { fork, changed, leftAt }: Injected): void {
+  const { firstDifferentStep, verdictBefore, verdictAfter, outcomes } = changed;
+  printer.line(styled('bold', 'Changed: '), firstDifferentStep === null ? 'nothing' : `from step ${firstDifferentStep} on`);
+  printer.line('  verdict ', styled(verdictStyle(verdictBefore), verdictBefore), ' -> ', styled(verdictStyle(verdictAfter), verdictAfter));
+  for (const [name, after] of Object.entries(outcomes.after)) {
+    const before = outcomes.before[name];
+    if (before !== after) printer.line(`  ${name} ${String(before ?? 'unknown')} -> ${String(after)}`);
+  }
+  if (leftAt !== null && leftAt > fork.at) printer.line(`  the recorded choices were followed up to step ${leftAt - 1}`);
+}
+
+function run({ io, out, err, json, args, options: given }: Call): Promise<number> {
+  const options = given as Options;
+  const [file] = args as [string];
+  const action = actionOf(options);
+  const { at } = options;
+  if (at === undefined)
+    throw usageError('where to inject is missing; expected --at POINT', { attempt: `worldswitch show ${file} --points` });
+  if (options.output === '-' && json) throw usageError('--json and -o - both want standard output');
+  return withJournal(file, io, async (journal) => {
+    const injected = await recordInjection(journal, { at, action, after: afterOf(options) }, options, io);
+    const { recorded, fork } = injected;
+    try {
+      if (json) out.json(injectDocument(injected));
+      else {
+        const printer = options.output === '-' ? err : out;
+        const violation = recorded.end.violation;
+        const marks = new Map([[fork.at, 'injected'], ...(violation ? [[violation.step, `breaks ${violation.property}`] as const] : [])]);
+        printer.line(styled('bold', `Step ${fork.at} of ${file}: ${fork.label}`), ' instead of what was chosen');
+        printer.line();
+        printStory(printer, recorded.journal, { verbose: options.verbose === true, marks });
+        printer.line();
+        printVerdict(printer, recorded);
+        printChanged(printer, injected);
+        printJournal(printer, recorded, null);
+      }
+      return exitOf(recorded.end);
+    } finally {
+      recorded.close();
+    }
+  });
+}
+
+export const COMMAND: Command = {
+  operands: '<journal>',
+  details: [
+    'POINT is a step number, or a micro-step by name: thread:netd/0@emulate_dma_write.store#2 is before its second store, thread:netd/0@emulate_dma_write.store+#2 after it. The choice of that step is replaced; everything before it stays as it was. `worldswitch show FILE --points` lists points and what can be chosen there.',
+    'Exit code 1 if a property breaks in the new run.',
+  ],
+  options: [
+    { flags: '--at <point>', description: 'where: a step, or actor@micro-step#hit' },
+    { flags: '--preempt <cpu>', description: 'the task on this pCPU is preempted' },
+    { flags: '--migrate <thread=cpu>', description: 'a queued thread moves to another pCPU' },
+    { flags: '--deliver <label>', description: 'a message in flight arrives: its label or its type' },
+    { flags: '--choose <label>', description: 'any alternative, by its label' },
+    { flags: '--disturb <label>', description: 'an error or a spurious exit, by its label' },
+    {
+      flags: '--then <how>',
+      description: 'what comes after: the recorded choices as long as they fit (default), or a chooser',
+      choices: ['follow', 'fifo', 'random'],
+    },
+    { flags: '--seed <n>', description: 'seed of --then random (default: 0)', parse: integer(0) },
+    { flags: '-o, --output <file>', description: 'the new journal (default: ./worldswitch-runs/<run id>.wsj); - for standard output' },
+    { flags: '--mode <name>', description: 'how the journal is written (default: buffered)', choices: ['buffered', 'sync', 'memory'] },
+    { flags: '-v, --verbose', description: 'show every step' },
+  ],
+  examples: [
+    ["inject run.wsj --at 'thread:netd/0@emulate_dma_write.store#2' --preempt pcpu:0", 'preempt the daemon before its second store'],
+    ['inject run.wsj --at 2 --migrate thread:netd/0=pcpu:1 --then fifo', 'move a queued thread, then go on in order'],
+    ["inject run.wsj --at 40 --choose 'exec(pcpu:1)' --json", 'let another CPU go first, for programs'],
+  ],
+  run,
+};

@@ -1,0 +1,111 @@
+/** The process as commands see it: two sinks, standard input, the folder, the environment, and whether somebody wants them to stop. */
+import { readFileSync, writeSync } from 'node:fs';
+import { isatty } from 'node:tty';
+import { EXIT, fileError } from './errors.ts';
+
+/** Where text and bytes go. Once the reader is gone, nothing is written any more and nobody fails. */
+export interface Sink {
+  readonly isTerminal: boolean;
+  readonly columns: number;
+  /** The reader is gone: whoever writes much may stop. */
+  readonly closed: boolean;
+  write(data: string | Uint8Array): void;
+  flush(): void;
+}
+
+export interface Io {
+  readonly out: Sink;
+  readonly err: Sink;
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** All of standard input. */
+  stdin(): Uint8Array;
+  /** Aborts on SIGINT and SIGTERM. From the first call on these no longer end the process: whoever asks must look. */
+  interruption(): AbortSignal;
+}
+
+const BUFFER_BYTES = 1 << 16;
+const COLUMNS_DEFAULT = 100;
+const RETRY_MS = 2;
+
+const codeOf = (error: unknown): string => (error instanceof Error && 'code' in error ? String(error.code) : '');
+
+/** Writes to a file descriptor in the calling turn, so that nothing is lost at the end and a closed pipe shows at once. */
+class DescriptorSink implements Sink {
+  readonly isTerminal: boolean;
+  closed = false;
+  readonly #fd: number;
+  readonly #columns: () => number;
+  #chunks: Uint8Array[] = [];
+  #size = 0;
+
+  constructor(fd: number, columns: () => number) {
+    this.#fd = fd;
+    this.#columns = columns;
+    this.isTerminal = isatty(fd);
+  }
+
+  get columns(): number {
+    return this.#columns();
+  }
+
+  write(data: string | Uint8Array): void {
+    if (this.closed) return;
+    const bytes = typeof data === 'string' ? Buffer.from(data) : data;
+    this.#chunks.push(bytes);
+    this.#size += bytes.length;
+    if (this.isTerminal || this.#size >= BUFFER_BYTES) this.flush();
+  }
+
+  flush(): void {
+    const bytes = Buffer.concat(this.#chunks);
+    this.#chunks = [];
+    this.#size = 0;
+    for (let at = 0; at < bytes.length && !this.closed; ) at += this.#writeSome(bytes, at);
+  }
+
+  #writeSome(bytes: Uint8Array, at: number): number {
+    try {
+      return writeSync(this.#fd, bytes, at);
+    } catch (error) {
+      const code = codeOf(error);
+      // The reader of a pipe that does not block is slow.
+      if (code === 'EAGAIN') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS);
+      else {
+        this.closed = true;
+        if (code !== 'EPIPE' && code !== 'EBADF') throw fileError(error, this.#fd === 1 ? 'standard output' : 'standard error', 'write');
+      }
+      return 0;
+    }
+  }
+}
+
+/** The first signal asks to stop, the second does not ask. */
+function interruption(): () => AbortSignal {
+  let controller: AbortController | null = null;
+  const stop = (): void => {
+    if (controller!.signal.aborted) process.exit(EXIT.partial);
+    controller!.abort();
+  };
+  return () => {
+    if (!controller) {
+      controller = new AbortController();
+      process.on('SIGINT', stop);
+      process.on('SIGTERM', stop);
+    }
+    return controller.signal;
+  };
+}
+
+export function processIo(): Io {
+  const { env } = process;
+  const columns = (): number => Number(env.COLUMNS) || (isatty(1) ? process.stdout.columns : 0) || COLUMNS_DEFAULT;
+  return {
+    out: new DescriptorSink(1, columns),
+    err: new DescriptorSink(2, columns),
+    cwd: process.cwd(),
+    env,
+    stdin: () => readFileSync(0),
+    interruption: interruption(),
+  };
+}

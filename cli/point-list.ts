@@ -1,0 +1,62 @@
+/** The points of a run by name, with what could have been chosen at each. */
+
+import { stateAt } from '../replay/fold.ts';
+import { scenarioOf } from '../replay/model.ts';
+import type { Journal } from '../replay/reader.ts';
+import { MemoEngine } from '../sim/engine/memo.ts';
+import { restore } from '../sim/restore.ts';
+import { topologyOf } from '../sim/topology.ts';
+import { HitCounter, momentsOf } from './micro-steps.ts';
+
+export interface ListedPoint {
+  readonly step: number;
+  /** As `--at` takes it; null for a step that executes no micro-step. */
+  readonly point: string | null;
+  readonly actor: string;
+  readonly microStep: string | null;
+  /** What was chosen. */
+  readonly label: string;
+  /** All that could be; empty if this model does not know the state. */
+  readonly alternatives: readonly string[];
+}
+
+export interface PointFilter {
+  readonly from?: number | undefined;
+  readonly limit: number;
+  readonly actor?: string | undefined;
+}
+
+/** What could be chosen at each step from `from` on. */
+function* alternativesFrom(journal: Journal, from: number): Generator<readonly string[], void> {
+  let sequencer: ReturnType<typeof restore>;
+  try {
+    sequencer = restore(new MemoEngine(topologyOf(scenarioOf(journal))), stateAt(journal, from - 1));
+  } catch (error) {
+    if (error instanceof Error && (error.name === 'RestoreError' || error.name === 'ResolvedScenarioError')) return;
+    throw error;
+  }
+  for (const { index, label } of journal.choices(from)) {
+    const labels = sequencer.alternatives().map((alternative) => alternative.label);
+    // Another model: what it would offer is not what the run had.
+    if (labels[index] !== label) return;
+    yield labels;
+    sequencer.take(index);
+  }
+}
+
+/** Every step in order; all before `from` are counted, so that a point names its hit. */
+export function* listPoints(journal: Journal, { from = 1, limit, actor }: PointFilter): Generator<ListedPoint, void> {
+  const counter = new HitCounter();
+  let left = limit;
+  if (journal.steps < from) return;
+  const alternatives = alternativesFrom(journal, from);
+  for (const moment of momentsOf(journal)) {
+    const { step, microStep, label } = moment;
+    const point = microStep === null ? null : counter.point(moment.actor, microStep);
+    if (step < from) continue;
+    const labels = alternatives.next().value ?? [];
+    if (actor !== undefined && moment.actor !== actor) continue;
+    yield { step, point, actor: moment.actor, microStep, label, alternatives: labels };
+    if (--left === 0) return;
+  }
+}

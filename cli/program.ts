@@ -1,0 +1,169 @@
+/** From arguments to an exit code: finds the command, parses, runs it, and turns what went wrong into one message. */
+import { Command as Commander, CommanderError, Option } from 'commander';
+import { type Call, type Command, JSON_OPTION } from './command.ts';
+import { COMMANDS, type CommandEntry } from './commands.ts';
+import { EXIT, type Failure, failureDocument, failureOf } from './errors.ts';
+import type { Io } from './io.ts';
+import { hasColours, Printer, styled } from './output.ts';
+import { VERSION_FLAGS, versionDocument, versionText } from './version.ts';
+
+const INTRODUCTION = `A deterministic simulator of a multi-core virtualization host: run a race, replay it, change one decision in it.
+
+First steps:
+  worldswitch demo                       a race from start to end
+  worldswitch scenarios                  what can be run
+  worldswitch run rmp-host-write-race    one run`;
+
+const EXIT_CODES = `Exit codes: 0 done, nothing broke or differed; 1 a property broke, or a difference was found; 2 usage, unknown name,
+invalid input, missing file; 3 a journal that is damaged, not one, or too new; 4 interrupted or out of budget; 70 internal error.`;
+
+interface Surroundings {
+  readonly io: Io;
+  readonly out: Printer;
+  readonly err: Printer;
+  readonly json: boolean;
+}
+
+const PROSE_COLUMNS_MAX = 100;
+
+/** A paragraph in lines of at most so many columns. */
+function wrapped(paragraph: string, columns: number): string {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of paragraph.split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > columns) {
+      lines.push(line);
+      line = word;
+    } else line = line === '' ? word : `${line} ${word}`;
+  }
+  return [...lines, line].join('\n');
+}
+
+function examplesText({ details = [], examples }: Command, columns: number): string {
+  const prose = details.map((paragraph) => `${wrapped(paragraph, Math.min(columns, PROSE_COLUMNS_MAX))}\n\n`).join('');
+  const lines = examples.map(([line, does]) => `  # ${does}\n  worldswitch ${line}`);
+  return `\n${prose}Examples:\n${lines.join('\n')}`;
+}
+
+/** Puts options, operands and examples of a command on commander's. */
+function describe(
+  commander: Commander,
+  command: Command,
+  columns: number,
+  run: (args: string[], options: Record<string, unknown>) => Promise<void>,
+): void {
+  if (command.operands !== '') commander.arguments(command.operands);
+  for (const { flags, description, choices, parse } of [...command.options, JSON_OPTION]) {
+    const option = new Option(flags, description);
+    if (choices) option.choices(choices);
+    if (parse) option.argParser(parse);
+    commander.addOption(option);
+  }
+  commander.addHelpText('after', examplesText(command, columns));
+  commander.action(async (...given: unknown[]) => {
+    // Commander gives the operands, the options, and itself.
+    const operands = given
+      .slice(0, -2)
+      .flat()
+      .filter((operand) => operand !== undefined) as string[];
+    await run(operands, given.at(-2) as Record<string, unknown>);
+  });
+}
+
+function emptyProgram({ io, out, err }: Surroundings): Commander {
+  const program = new Commander('worldswitch');
+  program
+    .description(INTRODUCTION)
+    .helpCommand(false)
+    .option('-V, --version', 'print the version')
+    .addHelpText('after', `\n${EXIT_CODES}\n\nworldswitch COMMAND --help shows options and examples of a command.`)
+    .configureHelp({ showGlobalOptions: false })
+    .configureOutput({
+      writeOut: (text) => out.lines(text),
+      writeErr: (text) => err.lines(text),
+      outputError: () => {},
+      getOutHelpWidth: () => io.out.columns,
+      getErrHelpWidth: () => io.err.columns,
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    })
+    .exitOverride();
+  return program;
+}
+
+/** The command that the arguments name: the first that is no option. */
+const namedIn = (argv: readonly string[]): CommandEntry | undefined => {
+  const name = argv.find((word) => !word.startsWith('-'));
+  return COMMANDS.find((command) => command.name === name);
+};
+
+async function dispatch(argv: readonly string[], around: Surroundings): Promise<number> {
+  const { out, err, json } = around;
+  if (VERSION_FLAGS.includes(argv[0] ?? '')) {
+    if (json) out.json(versionDocument());
+    else out.line(versionText());
+    return EXIT.ok;
+  }
+  const [first, second] = argv;
+  const asked = first === 'help' ? [...(second === undefined ? [] : [second]), '--help'] : argv;
+  const named = namedIn(asked);
+  const word = asked.find((candidate) => !candidate.startsWith('-'));
+  // Of a command that does not exist there is nothing to help with: say so first.
+  const words = word !== undefined && !named ? [word] : asked;
+  const program = emptyProgram(around);
+  let code: number = EXIT.ok;
+  for (const entry of COMMANDS) {
+    const commander = program.command(entry.name).description(`${entry.summary[0]!.toUpperCase()}${entry.summary.slice(1)}.`);
+    commander.summary(entry.summary);
+    if (entry !== named) continue;
+    const { COMMAND } = await entry.load();
+    describe(commander, COMMAND, around.io.out.columns, async (args, options) => {
+      code = await COMMAND.run({ ...around, args, options } satisfies Call);
+    });
+  }
+  if (words.length === 0) {
+    err.lines(program.helpInformation());
+    return EXIT.usage;
+  }
+  await program.parseAsync(words, { from: 'user' });
+  return code;
+}
+
+function report(failure: Failure, error: unknown, argv: readonly string[], { io, out, err, json }: Surroundings): number {
+  if (json) out.json(failureDocument(failure));
+  const [headline, ...rest] = failure.message.split('\n');
+  err.line(styled('red', 'worldswitch: '), headline!);
+  for (const line of rest) err.line(line);
+  if (failure.expected !== undefined) err.line('  expected: ', failure.expected);
+  const named = namedIn(argv);
+  const help = failure.code === 'usage' ? `worldswitch ${named ? `${named.name} ` : ''}--help` : undefined;
+  const attempt = failure.attempt ?? help;
+  if (attempt !== undefined) err.line('  try: ', attempt);
+  if (io.env.WORLDSWITCH_DEBUG && error instanceof Error) err.lines(error.stack ?? '');
+  return failure.exit;
+}
+
+/** Commander throws for help, too. */
+const isHelp = (error: unknown): boolean =>
+  error instanceof CommanderError && (error.code === 'commander.helpDisplayed' || error.code === 'commander.help') && error.exitCode === 0;
+
+/**
+ * Runs one command line.
+ * @returns the exit code; nothing is thrown
+ */
+export async function runCli(argv: readonly string[], io: Io): Promise<number> {
+  const end = argv.indexOf('--');
+  const json = (end < 0 ? argv : argv.slice(0, end)).includes('--json');
+  const printer = (sink: Io['out']): Printer => new Printer(sink, hasColours(sink, io.env));
+  const around: Surroundings = { io, out: printer(io.out), err: printer(io.err), json };
+  let code: number;
+  try {
+    code = await dispatch(argv, around);
+    io.out.flush();
+  } catch (error) {
+    code = isHelp(error) ? EXIT.ok : report(failureOf(error), error, argv, around);
+  }
+  io.out.flush();
+  io.err.flush();
+  return code;
+}

@@ -1,0 +1,200 @@
+/** Carries a run to its end and writes its journal: whole under its name, or not at all. */
+import { mkdirSync, renameSync, statSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import type { RunEnd, RunStart } from '../events/journal.ts';
+import { fileSource } from '../replay/file-source.ts';
+import { realFiles } from '../replay/files.ts';
+import { runIdOf, toHex } from '../replay/identity.ts';
+import { openJournal } from '../replay/open.ts';
+import type { Journal } from '../replay/reader.ts';
+import { memorySource } from '../replay/source.ts';
+import { JournalWriter, type Sealed, type WriterMode } from '../replay/writer.ts';
+import { hexOf } from '../sim/canonical.ts';
+import { ModelError } from '../sim/engine/port.ts';
+import type { Run } from '../sim/run.ts';
+import type { BlockSink } from '../sim/sequencer.ts';
+import { CliError, EXIT, fileError, usageError } from './errors.ts';
+import type { Io } from './io.ts';
+
+export interface RecordingOptions {
+  /** `-` is standard output; without one the file is named after the run. */
+  readonly output?: string | undefined;
+  readonly mode: WriterMode;
+  readonly io: Io;
+}
+
+/** A finished run. */
+export interface Recorded {
+  readonly start: RunStart;
+  readonly end: RunEnd;
+  readonly runId: string;
+  readonly records: number;
+  readonly steps: number;
+  readonly digest: string;
+  readonly root: string;
+  /** The journal's path as the user may name it; null if it is in memory only. */
+  readonly path: string | null;
+  readonly met: ReadonlyMap<string, string>;
+  /** The journal, open. */
+  readonly journal: Journal;
+  close(): void;
+}
+
+export const RUNS_FOLDER = 'worldswitch-runs';
+
+/** Work between two looks at the clock and at whoever wants the run to stop. */
+const STEPS_PER_LOOK = 256;
+const TURN_MS = 40;
+const PROGRESS_MS = 500;
+
+/** Where a journal goes. */
+interface Place {
+  /** What the writer is told. */
+  readonly target: string;
+  /** Where the file is moved once it is whole, if that is elsewhere. */
+  readonly final: string;
+}
+
+export class Recording {
+  readonly #options: RecordingOptions;
+  #writer: JournalWriter | null = null;
+  #start: RunStart | null = null;
+  #place: Place | null = null;
+
+  constructor(options: RecordingOptions) {
+    this.#options = options;
+  }
+
+  /** Takes the records of a run; `begin` comes first. */
+  readonly sink: BlockSink = (block, names) => {
+    this.#writer!.block(block, names);
+    // By count and not by time, so that the same run in the same mode gives the same bytes.
+    if (this.#options.mode === 'sync') this.#writer!.acknowledge();
+  };
+
+  /** Creates the file, so that a place that cannot be written shows before anything has run. */
+  begin(start: RunStart): BlockSink {
+    this.#start = start;
+    this.#writer = this.#open(start);
+    return this.sink;
+  }
+
+  #open(start: RunStart): JournalWriter {
+    const { output, io } = this.#options;
+    const mode = output === '-' ? 'memory' : this.#options.mode;
+    if (mode === 'memory') return JournalWriter.open(null, start, { mode });
+    const open = (target: string): JournalWriter => JournalWriter.open({ path: target, files: realFiles }, start, { mode });
+    if (output !== undefined) {
+      const path = resolve(io.cwd, output);
+      if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw usageError(`${output} is a folder; -o takes the name of a file`);
+      this.#place = { target: path, final: path };
+      return open(path);
+    }
+    const path = join(io.cwd, RUNS_FOLDER, `${toHex(runIdOf(start))}.wsj`);
+    try {
+      mkdirSync(dirname(path), { recursive: true });
+    } catch (error) {
+      throw fileError(error, dirname(path), 'write');
+    }
+    this.#place = { target: path, final: path };
+    try {
+      return open(path);
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+      // Another process writes the same run, or was killed while it did: both write the same bytes, so neither need wait.
+      this.#place = { target: `${path}.${process.pid}`, final: path };
+      return open(this.#place.target);
+    }
+  }
+
+  /**
+   * Starts the run unless it has, and takes it to its end, or until somebody interrupts.
+   * @throws ModelError, ScheduleError, JournalWriteError
+   */
+  async carry(run: Run): Promise<Recorded> {
+    try {
+      if (run.sequencer.seq === 0) run.start();
+      await this.#advance(run);
+      run.sequencer.flush();
+      return this.#seal(run, run.interrupt());
+    } catch (error) {
+      throw this.#failed(run, error);
+    }
+  }
+
+  /** Leaves nothing of a run that could not begin. */
+  discard(): void {
+    this.#writer?.discard();
+  }
+
+  async #advance(run: Run): Promise<void> {
+    const { io } = this.#options;
+    const signal = io.interruption();
+    let shownAt = performance.now();
+    for (let turn = shownAt; !signal.aborted; ) {
+      for (let i = 0; i < STEPS_PER_LOOK; i++) if (!run.advance()) return;
+      const now = performance.now();
+      if (now - turn < TURN_MS) continue;
+      if (io.err.isTerminal && now - shownAt >= PROGRESS_MS) {
+        io.err.write(`\r  step ${run.sequencer.step}, ${run.sequencer.seq} records `);
+        shownAt = now;
+      }
+      await new Promise((done) => setImmediate(done));
+      turn = performance.now();
+    }
+  }
+
+  #seal(run: Run, end: RunEnd): Recorded {
+    const { io } = this.#options;
+    if (io.err.isTerminal) io.err.write('\r\x1b[K');
+    const sealed = this.#writer!.seal(end);
+    const start = this.#start!;
+    const path = this.#settle(sealed);
+    const { source, close } = sealed.content ? { source: memorySource(sealed.content), close: () => {} } : openFile(path!);
+    const { a, b } = run.sequencer.digest;
+    const shown = path === null ? null : shownPath(path, io.cwd);
+    const { root, records, steps } = sealed;
+    const facts = { start, end, runId: toHex(runIdOf(start)), records, steps, root, digest: hexOf(a, b), met: run.met };
+    return { ...facts, path: shown, journal: openJournal(source), close };
+  }
+
+  /** Moves the file to its name, or hands it to whoever reads. */
+  #settle({ content }: Sealed): string | null {
+    const { output, io } = this.#options;
+    if (content) {
+      if (output === '-') io.out.write(content);
+      return null;
+    }
+    const { target, final } = this.#place!;
+    if (target !== final) renameSync(target, final);
+    return final;
+  }
+
+  /** What was recorded before the model broke a rule is evidence and stays; of anything else nothing is left. */
+  #failed(run: Run, error: unknown): unknown {
+    if (!(error instanceof ModelError) || !this.#place) {
+      this.#writer?.discard();
+      return error;
+    }
+    run.sequencer.flush();
+    this.#writer?.release();
+    const part = shownPath(`${this.#place.target}.part`, this.#options.io.cwd);
+    return new CliError({
+      code: 'model',
+      exit: EXIT.internal,
+      message: `the model breaks its own rules: ${error.message}`,
+      attempt: `worldswitch show ${part}: the steps before it; then a report with that file`,
+    });
+  }
+}
+
+function openFile(path: string) {
+  const source = fileSource(path);
+  return { source, close: () => source.close() };
+}
+
+/** Short if it lies below the folder at hand. */
+export function shownPath(path: string, cwd: string): string {
+  const near = relative(cwd, path);
+  return near.startsWith('..') ? path : near;
+}

@@ -1,0 +1,104 @@
+/** What is said about a finished run: as a document, and as text. */
+import type { RunEnd } from '../events/journal.ts';
+import type { ResolvedScenario } from '../sim/scenario/types.ts';
+import { EXIT } from './errors.ts';
+import { commandText, type Printer, styled } from './output.ts';
+import type { Recorded } from './recording.ts';
+import { dotted } from './schedule.ts';
+
+/** A schedule that fits on a command line. */
+const SCHEDULE_CHARS_MAX = 600;
+
+export const scheduleText = ({ journal }: Recorded): string => dotted(journal.choices());
+
+/** The keys that `run --json` and `inject --json` have in common. */
+export function runDocument(recorded: Recorded) {
+  const { start, end, runId, steps, records, digest, root, path } = recorded;
+  const { name, variant, expect } = start.scenario as unknown as ResolvedScenario;
+  return {
+    scenario: name,
+    variant,
+    seed: start.seed,
+    chooser: start.chooser,
+    verdict: end.verdict,
+    violation: end.violation,
+    ended: end.ended,
+    outcomes: end.outcomes,
+    expect,
+    sometimes: Object.fromEntries(recorded.met),
+    steps,
+    records,
+    digest,
+    root,
+    runId,
+    journal: path,
+    schedule: scheduleText(recorded),
+  };
+}
+
+/** 1 for a broken property, 4 for a run that did not come to its end. */
+export function exitOf({ verdict, ended }: RunEnd): number {
+  if (verdict === 'violation') return EXIT.broken;
+  return ended === 'done' ? EXIT.ok : EXIT.partial;
+}
+
+/** Whether a run ended as its scenario says that the variant may end. */
+export function meets({ verdict, violation, ended }: RunEnd, expect: NonNullable<ResolvedScenario['expect']>): boolean {
+  if (expect === 'clean') return verdict === 'clean' && ended === 'done';
+  return violation !== null && expect.violates.includes(violation.property);
+}
+
+const ENDED: Readonly<Record<RunEnd['ended'], string>> = {
+  done: 'nothing was left to do',
+  violation: 'a property broke',
+  bound: 'the bound of steps was hit: no verdict about what follows',
+  interrupted: 'interrupted: no verdict about what follows',
+};
+
+const counted = (count: number, thing: string): string => `${count} ${thing}${count === 1 ? '' : 's'}`;
+
+export function printVerdict(printer: Printer, { end, steps, met }: Recorded): void {
+  const { violation, ended, outcomes } = end;
+  if (violation) {
+    printer.line(styled('red', `Broken: ${violation.property}`), ` after ${counted(violation.step, 'step')}`);
+    printer.line(`  ${violation.message}`);
+  } else {
+    const isWhole = ended === 'done';
+    printer.line(styled(isWhole ? 'green' : 'yellow', isWhole ? 'Clean' : 'Unfinished'), `: ${counted(steps, 'step')}; ${ENDED[ended]}`);
+  }
+  for (const [property, evidence] of met) printer.line(`  came true: ${property}: ${evidence}`);
+  const happened = Object.entries(outcomes).filter(([, count]) => count !== 0);
+  if (happened.length > 0) printer.line(`  outcomes: ${happened.map(([name, count]) => `${name} ${String(count)}`).join(', ')}`);
+}
+
+/** Where the journal lies and what can be done with it. `again` runs the same once more. */
+export function printJournal(printer: Printer, recorded: Recorded, again: readonly string[] | null): void {
+  const { path, records, digest, root, end, steps } = recorded;
+  printer.line(`  journal ${path ?? '(in memory)'}   ${records} records   digest ${digest}`);
+  printer.line(`  root    ${root}`);
+  const commands: string[][] = [];
+  if (again) commands.push([...again]);
+  if (path !== null) {
+    const step = end.violation?.step ?? steps;
+    commands.push(['show', path, '--step', String(step)], ['replay', path], ['show', path, '--points']);
+  }
+  commands.forEach((words, i) => {
+    printer.line(styled('bold', i === 0 ? 'See it: ' : '        '), commandText(words));
+  });
+}
+
+/** The words that repeat a run, by schedule where it is short enough, because that survives a change of the chooser. */
+export function runWords(
+  reference: string,
+  recorded: Recorded,
+  selection: { readonly variant?: string | undefined; readonly set?: Readonly<Record<string, string>> | undefined },
+): string[] {
+  const { start, end } = recorded;
+  const set = Object.entries(selection.set ?? {}).flatMap(([name, value]) => ['--set', `${name}=${value}`]);
+  const variant = selection.variant === undefined ? [] : ['--variant', selection.variant];
+  const schedule = scheduleText(recorded);
+  const byChooser = start.chooser === 'random' ? ['--chooser', 'random', '--seed', String(start.seed)] : [];
+  const isNeeded = start.chooser === 'replay' || (end.violation !== null && start.chooser !== 'fifo');
+  const how = isNeeded && schedule.length <= SCHEDULE_CHARS_MAX ? ['--schedule', schedule] : byChooser;
+  return ['run', reference, ...variant, ...set, ...how];
+}

@@ -1,0 +1,136 @@
+/** `run`: one run of a scenario, its journal, and what became of it. */
+
+import type { WriterMode } from '../replay/writer.ts';
+import type { ResolvedScenario } from '../sim/scenario/types.ts';
+import { type ChooserSpec, type EngineName, openSession } from '../sim/session.ts';
+import { loadReference, resolved } from './catalog.ts';
+import { type Call, type Command, integer, SCENARIO_OPTIONS } from './command.ts';
+import { EXIT, usageError } from './errors.ts';
+import type { Io } from './io.ts';
+import { type Printer, styled } from './output.ts';
+import { type Recorded, Recording } from './recording.ts';
+import { exitOf, meets, printJournal, printVerdict, runDocument, runWords } from './report.ts';
+import { scheduleOf } from './schedule.ts';
+import { printStory } from './story.ts';
+
+interface RunOptions {
+  readonly variant?: string;
+  readonly set?: Readonly<Record<string, string>>;
+  readonly seed?: number;
+  readonly chooser?: 'fifo' | 'random' | 'replay';
+  readonly schedule?: string;
+  readonly expect?: true;
+  readonly output?: string;
+  readonly engine?: EngineName;
+  readonly mode?: WriterMode;
+  readonly verbose?: true;
+}
+
+/** The chooser that the options ask for, and the schedule that is part of the run's identity. */
+function chooserOf({ chooser, seed = 0, schedule }: RunOptions, io: Io): { readonly spec: ChooserSpec; readonly schedule: string } {
+  if (schedule === undefined) {
+    if (chooser === 'replay') throw usageError('the chooser replay needs --schedule');
+    return { spec: chooser === 'random' ? { name: 'random', seed } : { name: 'fifo' }, schedule: '' };
+  }
+  if (chooser !== undefined && chooser !== 'replay') throw usageError(`--schedule is for the chooser replay, not for ${chooser}`);
+  const { choices, match, text } = scheduleOf(schedule, io);
+  return { spec: { name: 'replay', choices, match, after: { name: 'fifo' } }, schedule: text };
+}
+
+/** Runs a resolved scenario. */
+export async function recordRun(scenario: ResolvedScenario, options: RunOptions, io: Io): Promise<Recorded> {
+  const { spec, schedule } = chooserOf(options, io);
+  const { output, mode = 'buffered', engine = 'live', seed = 0 } = options;
+  const recording = new Recording({ output, mode, io });
+  const { run, start } = openSession({ scenario, engine, chooser: spec, seed, schedule, sink: recording.sink });
+  recording.begin(start);
+  return recording.carry(run);
+}
+
+export function printHeadline(printer: Printer, { name, variant, summary, host, params }: ResolvedScenario): void {
+  printer.line(styled('bold', `${name} (${variant})`), `: ${summary}`);
+  const set = Object.entries(params).map(([key, value]) => `${key}=${String(value)}`);
+  printer.line(
+    styled(
+      'dim',
+      `  ${host.cpus} CPUs, preemption ${host.preemption}, kernel ${host.kernel}${set.length > 0 ? `, ${set.join(', ')}` : ''}`,
+    ),
+  );
+}
+
+export const marksOf = ({ end }: Recorded): ReadonlyMap<number, string> =>
+  new Map(end.violation ? [[end.violation.step, `breaks ${end.violation.property}`]] : []);
+
+function printExpectation(printer: Printer, variant: string, expect: ResolvedScenario['expect'], isMet: boolean): void {
+  if (expect === null) return;
+  const wanted = expect === 'clean' ? 'clean' : `one of ${expect.violates.join(', ')}`;
+  printer.line(`  expected of ${variant}: ${wanted}; `, styled(isMet ? 'green' : 'yellow', isMet ? 'met' : 'not met by this run'));
+}
+
+async function run({ io, out, err, json, args, options: given }: Call): Promise<number> {
+  const options = given as RunOptions;
+  const [reference] = args as [string];
+  if (options.output === '-' && json) throw usageError('--json and -o - both want standard output');
+  const { scenario } = loadReference(reference, io);
+  const ready = resolved(scenario, options);
+  const { expect, variant } = ready;
+  if (options.expect && expect === null)
+    throw usageError(`${ready.name} expects nothing of variant ${variant}`, { attempt: 'the same without --expect' });
+  if (options.seed !== undefined && options.chooser !== 'random') err.line('note: only --chooser random looks at --seed');
+  const recorded = await recordRun(ready, options, io);
+  try {
+    const isMet = expect !== null && meets(recorded.end, expect);
+    const isWhole = recorded.end.ended === 'done' || recorded.end.ended === 'violation';
+    const code = options.expect && isWhole ? (isMet ? EXIT.ok : EXIT.broken) : exitOf(recorded.end);
+    if (json) {
+      out.json({ ...runDocument(recorded), ...(options.expect && { expected: isMet }) });
+      return code;
+    }
+    const printer = options.output === '-' ? err : out;
+    printHeadline(printer, ready);
+    printer.line();
+    printStory(printer, recorded.journal, { verbose: options.verbose === true, marks: marksOf(recorded) });
+    printer.line();
+    printVerdict(printer, recorded);
+    printExpectation(printer, variant, expect, isMet);
+    printJournal(printer, recorded, reference === '-' ? null : runWords(reference, recorded, options));
+    return code;
+  } finally {
+    recorded.close();
+  }
+}
+
+export const COMMAND: Command = {
+  operands: '<scenario>',
+  details: [
+    'SCENARIO is a shipped name, a path (with a / or the ending .yaml), or - for standard input.',
+    'A schedule is a list of indices, 0.1.0, or @FILE with such a line, with what `run --json` printed, or with choices as JSON lines or array {"index", "count", "label"}. Choices with labels must fit; indices only need to exist. When the schedule is used up, fifo goes on.',
+    'Exit code 1 says that a property broke, expected or not; with --expect, that the run is not what the scenario expects of the variant: clean, or one of the violations it lists. 4: interrupted, or the bound of steps was hit; the journal is kept.',
+  ],
+  options: [
+    ...SCENARIO_OPTIONS,
+    {
+      flags: '--chooser <name>',
+      description: 'who decides (default: fifo, or replay with --schedule)',
+      choices: ['fifo', 'random', 'replay'],
+    },
+    { flags: '--seed <n>', description: 'seed of the random chooser (default: 0)', parse: integer(0) },
+    { flags: '--schedule <s>', description: 'choices to repeat: 0.1.0, or @file' },
+    { flags: '--expect', description: 'exit 0 if and only if the run is as the scenario expects' },
+    { flags: '-o, --output <file>', description: 'the journal (default: ./worldswitch-runs/<run id>.wsj); - for standard output' },
+    {
+      flags: '--engine <name>',
+      description: 'live actors, or memoized (default: live); the journals are equal',
+      choices: ['live', 'memo'],
+    },
+    { flags: '--mode <name>', description: 'how the journal is written (default: buffered)', choices: ['buffered', 'sync', 'memory'] },
+    { flags: '-v, --verbose', description: 'show every step' },
+  ],
+  examples: [
+    ['run rmp-host-write-race', 'in order: every CPU runs until it blocks'],
+    ['run rmp-host-write-race --chooser random --seed 7', 'another interleaving, the same each time'],
+    ['run rmp-churn --set rounds=100 --engine memo --json', 'for programs'],
+    ['run ./mine.yaml --variant fixed --expect', 'exit code says whether it is as expected'],
+  ],
+  run,
+};

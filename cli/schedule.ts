@@ -1,0 +1,88 @@
+/** A schedule as the command line takes it: dotted indices, or a file with indices or whole choices. */
+import type { Choice } from '../events/journal.ts';
+import { readText } from './catalog.ts';
+import { CliError, EXIT } from './errors.ts';
+import type { Io } from './io.ts';
+
+/** What a schedule may hold per step. */
+export type ScheduledChoice = Pick<Choice, 'index'> & Partial<Choice>;
+
+export interface Schedule {
+  readonly choices: readonly ScheduledChoice[];
+  /** Dotted indices: what the run's identity is made of. */
+  readonly text: string;
+  /** Choices with labels must fit as a whole, indices alone only by their place. */
+  readonly match: 'strict' | 'index';
+}
+
+const SCHEDULE_BYTES_MAX = 1 << 28;
+const EXPECTED = 'indices as 0.1.0; or a file with such a line, or with {"index", "count", "label"} as JSON lines or array';
+
+const wrong = (message: string): CliError => new CliError({ code: 'schedule_invalid', exit: EXIT.usage, message, expected: EXPECTED });
+
+const isIndex = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
+
+function indicesOf(text: string, where: string): ScheduledChoice[] {
+  if (text === '') return [];
+  return text.split('.').map((word, step) => {
+    const index = Number(word);
+    if (!/^[0-9]+$/.test(word) || !isIndex(index))
+      throw wrong(`${where}: step ${step + 1} is ${JSON.stringify(word.slice(0, 40))}, which is no index`);
+    return { index };
+  });
+}
+
+function choiceOf(value: unknown, where: string, step: number): ScheduledChoice {
+  if (isIndex(value)) return { index: value };
+  const { index, count, label } = (value ?? {}) as { readonly index?: unknown; readonly count?: unknown; readonly label?: unknown };
+  const isWhole = isIndex(index) && isIndex(count) && typeof label === 'string';
+  if (isWhole) return { index, count, label };
+  if (isIndex(index) && count === undefined && label === undefined) return { index };
+  throw wrong(`${where}: step ${step} is ${JSON.stringify(value)?.slice(0, 80)}, which is no choice`);
+}
+
+function parsed(text: string, where: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw wrong(`${where}: ${(error as Error).message}`);
+  }
+}
+
+function fileChoices(text: string, where: string): ScheduledChoice[] {
+  const trimmed = text.trim();
+  if (trimmed.startsWith('[')) return (parsed(trimmed, where) as unknown[]).map((value, i) => choiceOf(value, where, i + 1));
+  if (!trimmed.startsWith('{')) return indicesOf(trimmed.replace(/\s+/g, ''), where);
+  const whole = wholeDocument(trimmed);
+  if (whole !== null) return indicesOf(whole, where);
+  return trimmed
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .map((line, i) => choiceOf(parsed(line, `${where}:${i + 1}`), where, i + 1));
+}
+
+/** The schedule in what `run --json` prints; null if the text is no such document. */
+function wholeDocument(text: string): string | null {
+  try {
+    const { schedule } = JSON.parse(text) as { readonly schedule?: unknown };
+    return typeof schedule === 'string' ? schedule : null;
+  } catch {
+    return null;
+  }
+}
+
+/** @throws CliError */
+export function scheduleOf(argument: string, io: Io): Schedule {
+  const choices = argument.startsWith('@')
+    ? fileChoices(readText(argument.slice(1), io, SCHEDULE_BYTES_MAX).text, argument.slice(1))
+    : indicesOf(argument, '--schedule');
+  const hasLabels = choices.length > 0 && choices.every(({ label }) => label !== undefined);
+  return { choices, text: dotted(choices), match: hasLabels ? 'strict' : 'index' };
+}
+
+/** A schedule as text. */
+export function dotted(choices: Iterable<Pick<Choice, 'index'>>): string {
+  let text = '';
+  for (const { index } of choices) text += text === '' ? index : `.${index}`;
+  return text;
+}

@@ -1,0 +1,216 @@
+/** `show`: what a journal says about its run, its records, one state, and where one can inject. */
+
+import type { JournalRecord } from '../events/journal.ts';
+import { stateAt } from '../replay/fold.ts';
+import { reportStep, type StepReport } from '../replay/inspect.ts';
+import { foreignModel } from '../replay/model.ts';
+import type { Journal } from '../replay/reader.ts';
+import { unknownName } from '../sim/scenario/issues.ts';
+import { type Call, type Command, integer } from './command.ts';
+import { messageText } from './effects.ts';
+import { EXIT, usageError } from './errors.ts';
+import { explanationOf, printExplanation } from './explain.ts';
+import type { Io } from './io.ts';
+import { withJournal } from './journal-file.ts';
+import { commandText, type Part, type Printer, styled, table } from './output.ts';
+import { type ListedPoint, listPoints } from './point-list.ts';
+import { checkStep } from './replay.ts';
+
+interface Options {
+  readonly step?: number;
+  readonly actor?: string;
+  readonly points?: true;
+  readonly explain?: true;
+  readonly from?: number;
+  readonly limit?: number;
+}
+
+const RECORDS_SHOWN = 40;
+const POINTS_SHOWN = 200;
+const DOCUMENT_LIMIT = 10_000;
+
+/** What stands in a journal beside its records. */
+function factsOf(journal: Journal) {
+  const { header, start, end, sealed, torn, records, steps, root } = journal;
+  const { name, variant } = start.scenario as { readonly name?: unknown; readonly variant?: unknown };
+  return {
+    runId: header.runId,
+    scenario: String(name),
+    variant: String(variant),
+    chooser: start.chooser,
+    seed: start.seed,
+    schedule: start.schedule,
+    modelId: start.modelId,
+    modelVersion: start.modelVersion,
+    sealed,
+    torn,
+    records,
+    steps,
+    root,
+    verdict: end?.verdict ?? null,
+    violation: end?.violation ?? null,
+    ended: end?.ended ?? null,
+    outcomes: end?.outcomes ?? null,
+    actors: start.actors,
+  };
+}
+
+/** The state from the records, and from the model what could come next; without that if the model does not know the state. */
+function looked(journal: Journal, step: number): StepReport & { readonly note: string | null } {
+  try {
+    return { ...reportStep(journal, step), note: null };
+  } catch (error) {
+    if (!(error instanceof Error && (error.name === 'RestoreError' || error.name === 'ResolvedScenarioError'))) throw error;
+    const { digest, vtime, actors, inFlight } = stateAt(journal, step);
+    const note = `what could come next is not known: ${foreignModel(journal) ?? error.message}`;
+    return { step, digest, vtime, state: Object.fromEntries(actors), inFlight, alternatives: [], note };
+  }
+}
+
+function checkActor({ actors }: Journal, actor: string | undefined): void {
+  if (actor !== undefined && !actors.includes(actor)) throw usageError(unknownName(actor, 'an actor of the run', actors));
+}
+
+function* chosenRecords(journal: Journal, { from = 1, limit, actor }: Options, limitDefault: number): Generator<JournalRecord, void> {
+  let left = limit ?? limitDefault;
+  for (const record of journal.recordsFrom(from)) {
+    if (left === 0) return;
+    if (actor !== undefined && record.actor !== actor && record.peer !== actor) continue;
+    left--;
+    yield record;
+  }
+}
+
+const ofActor = (state: StepReport['state'], actor: string | undefined): StepReport['state'] =>
+  actor === undefined ? state : { [actor]: state[actor]! };
+
+function document(journal: Journal, options: Options, file: string, io: Io) {
+  const { step = journal.steps, actor, points, explain, from, limit } = options;
+  const facts = { journal: factsOf(journal) };
+  if (journal.records === 0) return { ...facts, step: null, digest: null, state: {}, inFlight: [], alternatives: [] };
+  const { state, ...report } = looked(journal, step);
+  return {
+    ...report,
+    state: ofActor(state, actor),
+    ...facts,
+    ...(explain && { explanation: explanationOf(journal, file, io) }),
+    ...(points && { points: [...listPoints(journal, { from, limit: limit ?? DOCUMENT_LIMIT, actor })] }),
+    ...(!points && (from !== undefined || limit !== undefined) && { records: [...chosenRecords(journal, options, DOCUMENT_LIMIT)] }),
+  };
+}
+
+function printFacts(printer: Printer, journal: Journal): void {
+  const { runId, scenario, variant, chooser, seed, schedule, sealed, torn, records, steps, root, verdict, violation, ended } =
+    factsOf(journal);
+  printer.line(styled('bold', `${scenario} (${variant})`));
+  const rows: Part[][] = [
+    ['run', runId],
+    ['chooser', `${chooser}, seed ${seed}${schedule === '' ? '' : `, ${schedule.length > 80 ? `${schedule.slice(0, 80)}…` : schedule}`}`],
+    ['records', `${records} in ${steps} steps`],
+    ['sealed', sealed ? 'yes' : `no${torn ? `: ${torn.reason}; ${torn.lostBytes} bytes lost` : ''}`],
+    ['root', root],
+    [
+      'verdict',
+      verdict === null
+        ? 'none'
+        : violation
+          ? styled('red', `${violation.property} at step ${violation.step}: ${violation.message}`)
+          : `${verdict} (${ended})`,
+    ],
+    ['model', foreignModel(journal) ?? 'this one'],
+  ];
+  table(printer, rows);
+}
+
+function recordCells({ seq, step, kind, actor, peer, type, payload, cause }: JournalRecord): Part[] {
+  const place = kind === 'send' ? `${actor} -> ${peer ?? '?'}` : kind === 'deliver' && peer !== null ? `${peer} -> ${actor}` : actor;
+  const what = kind === 'choice' ? String(payload.label) : kind === 'change' ? JSON.stringify(payload.value) : messageText(type, payload);
+  return [String(seq).padStart(6), String(step).padStart(5), kind, place, what, styled('dim', cause === 0 ? '' : `<- ${cause}`)];
+}
+
+function printRecords(printer: Printer, journal: Journal, options: Options): void {
+  const head: Part[] = [' seq', ' step', 'kind', 'actor', 'what', 'cause'].map((title) => styled('dim', title));
+  const records = [...chosenRecords(journal, options, RECORDS_SHOWN)];
+  table(printer, [head, ...records.map(recordCells)], '');
+  const last = records.at(-1)?.seq ?? 0;
+  if (records.length === (options.limit ?? RECORDS_SHOWN) && last < journal.records)
+    printer.line(styled('dim', `  more: --from ${last + 1}, --limit N`));
+}
+
+function printStep(printer: Printer, journal: Journal, step: number, actor: string | undefined): void {
+  const { digest, vtime, state, inFlight, alternatives, note } = looked(journal, step);
+  printer.line(styled('bold', `After step ${step}`), `   digest ${digest}   ${vtime} ns of nominal cost`);
+  for (const [id, { value, context }] of Object.entries(ofActor(state, actor))) {
+    printer.line('  ', styled('cyan', id), `  ${JSON.stringify(value)}`);
+    printer.line(styled('dim', `      ${JSON.stringify(context)}`));
+  }
+  printer.line(inFlight.length === 0 ? 'Nothing in flight' : 'In flight');
+  for (const { from, to, type, payload } of inFlight) printer.line(`  ${from} -> ${to}  ${messageText(type, payload)}`);
+  printer.line(note ?? (alternatives.length === 0 ? 'No alternative' : 'What can come next'));
+  for (const { index, label, taken } of alternatives) printer.line(`  ${index}  `, taken ? styled('green', `${label}  taken`) : label);
+}
+
+function pointCells({ step, point, label, alternatives }: ListedPoint): Part[] {
+  const others = alternatives.filter((alternative) => alternative !== label);
+  return [String(step).padStart(5), point ?? '-', label, styled('dim', others.length === 0 ? '' : `or ${others.join('; ')}`)];
+}
+
+function printPoints(printer: Printer, journal: Journal, { actor, from, limit = POINTS_SHOWN }: Options, file: string): void {
+  const points = [...listPoints(journal, { from, limit, actor })];
+  table(printer, [[' step', 'point', 'chosen', 'other alternatives'].map((title) => styled('dim', title)), ...points.map(pointCells)], '');
+  const last = points.at(-1);
+  if (last && points.length === limit && last.step < journal.steps)
+    printer.line(styled('dim', `  more: --from ${last.step + 1}, --limit N`));
+  const example = points.find(({ point, alternatives }) => point !== null && alternatives.some((label) => label.startsWith('preempt(')));
+  const preempt = example?.alternatives.find((label) => label.startsWith('preempt('));
+  if (example && preempt)
+    printer.line(styled('bold', 'Inject: '), commandText(['inject', file, '--at', example.point!, '--preempt', preempt.slice(8, -1)]));
+}
+
+function explainTo(printer: Printer, journal: Journal, file: string, io: Io): void {
+  const explanation = explanationOf(journal, file, io);
+  if (explanation) printExplanation(printer, explanation);
+  else printer.line(`${file} shows no violation: there is nothing to explain.`);
+}
+
+function run({ io, out, json, args, options: given }: Call): Promise<number> {
+  const options = given as Options;
+  const [file] = args as [string];
+  const { step, actor, points, from, limit } = options;
+  if (step !== undefined && points) throw usageError('--step shows one state, --points all points; expected one of them');
+  return withJournal(file, io, (journal) => {
+    checkStep(journal, step);
+    checkActor(journal, actor);
+    if (json) out.json(document(journal, options, file, io));
+    else if (options.explain) explainTo(out, journal, file, io);
+    else if (points) printPoints(out, journal, options, file);
+    else if (step !== undefined) printStep(out, journal, step, actor);
+    else {
+      if (from === undefined && limit === undefined) printFacts(out, journal);
+      printRecords(out, journal, options);
+    }
+    return EXIT.ok;
+  });
+}
+
+export const COMMAND: Command = {
+  operands: '<journal>',
+  details: [
+    'Without options: the facts and the first records. With --json and without --step: the last state, and the facts under `journal`.',
+  ],
+  options: [
+    { flags: '--step <n>', description: 'the state after this step, and what could come next', parse: integer(0) },
+    { flags: '--actor <id>', description: 'only what concerns this actor' },
+    { flags: '--points', description: 'every step by name, with what was chosen and what could have been' },
+    { flags: '--explain', description: 'the violation as a story, with sources, remedies and a test to paste' },
+    { flags: '--from <n>', description: 'first record (seq); with --points, the first step', parse: integer(1) },
+    { flags: '--limit <n>', description: 'at most so many records or points', parse: integer(1) },
+  ],
+  examples: [
+    ['show run.wsj', 'facts and records'],
+    ['show run.wsj --step 36 --actor rmp:0x1000', 'the state of one actor'],
+    ['show run.wsj --explain', 'why the property broke'],
+    ['show run.wsj --points --actor thread:netd/0', 'where one can inject into a thread'],
+  ],
+  run,
+};

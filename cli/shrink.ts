@@ -1,0 +1,154 @@
+/** `shrink`: the least deviating run that breaks the same property, and the two steps on whose order that hangs. */
+import { basename, dirname } from 'node:path';
+import { scenarioOf } from '../replay/model.ts';
+import { pointsOf } from '../replay/points.ts';
+import type { Journal } from '../replay/reader.ts';
+import { reexecute } from '../replay/reexecute.ts';
+import { type CriticalPair, ShrinkError, type Shrunk, type Size, shrink } from '../replay/shrink.ts';
+import type { ResolvedScenario } from '../sim/scenario/types.ts';
+import { stepSources } from '../sim/step-sources.ts';
+import { topologyOf } from '../sim/topology.ts';
+import { type Call, type Command, integer } from './command.ts';
+import { CliError, EXIT } from './errors.ts';
+import type { Io } from './io.ts';
+import { withJournal } from './journal-file.ts';
+import { commandText, type Printer, styled } from './output.ts';
+import type { Recorded } from './recording.ts';
+import { drive, recordTrail } from './searching.ts';
+
+interface ShrinkOptions {
+  readonly output?: string;
+  readonly time?: number;
+}
+
+/** One of the two steps of the critical pair, as people know it. */
+interface NamedStep {
+  readonly step: number;
+  readonly label: string;
+  readonly microSteps: readonly {
+    readonly actor: string;
+    readonly name: string;
+    readonly source: string | null;
+    readonly grade: string | null;
+  }[];
+}
+
+function namedSteps(journal: Journal, first: number): NamedStep[] {
+  const sources = stepSources(topologyOf(scenarioOf(journal)).machines);
+  return [...pointsOf(journal)]
+    .filter(({ step }) => step === first || step === first + 1)
+    .map(({ step, label, microSteps }) => ({
+      step,
+      label,
+      microSteps: microSteps.map(({ actor, name }) => {
+        const known = sources.get(name);
+        return { actor, name, source: known?.source ?? null, grade: known?.grade ?? null };
+      }),
+    }));
+}
+
+/** The two steps by name, out of the journal of the schedule in which they are neighbours. */
+async function criticalSteps(scenario: ResolvedScenario, pair: CriticalPair, folder: string | undefined, io: Io): Promise<NamedStep[]> {
+  const recorded = await recordTrail({ scenario, labels: pair.labels, folder, io });
+  const steps = namedSteps(recorded.journal, pair.step);
+  recorded.close();
+  return steps;
+}
+
+const told = ({ steps, disturbances, preemptions, switches }: Size): string =>
+  `${steps} steps, ${disturbances} disturbances, ${preemptions} preemptions, ${switches} switches`;
+
+function print(printer: Printer, shrunk: Shrunk, critical: readonly NamedStep[], recorded: Recorded): void {
+  printer.line(`before: ${told(shrunk.before)}`);
+  printer.line(`after:  ${told(shrunk.after)}`, styled('dim', shrunk.optimal ? '   no schedule is smaller' : '   smaller ones may exist'));
+  if (critical.length === 0) printer.line('no two neighbouring steps can change places and flip the verdict');
+  else printer.line(styled('bold', 'critical pair'), ': in the other order the property does not break');
+  for (const { step, label, microSteps } of critical) {
+    printer.line(`  ${step}  ${label}`);
+    for (const { actor, name, source, grade } of microSteps)
+      printer.line(`        ${actor}@${name}`, styled('dim', source ? `   ${source} (${grade})` : ''));
+  }
+  printer.line(
+    styled('bold', 'See it: '),
+    commandText(['show', recorded.path!, '--step', String(recorded.steps)]),
+    '   ',
+    commandText(['replay', recorded.path!]),
+  );
+}
+
+async function run({ io, out, json, args, options: given }: Call): Promise<number> {
+  const options = given as ShrinkOptions;
+  const [file] = args as [string];
+  return withJournal(file, io, async (journal) => {
+    const property = journal.end?.violation?.property;
+    if (property === undefined) {
+      throw new CliError({
+        code: 'no_violation',
+        exit: EXIT.usage,
+        message: `${file} shows no violation, so there is nothing to shrink`,
+        attempt: 'worldswitch explore on its scenario finds one, if there is one',
+      });
+    }
+    const scenario = scenarioOf(journal);
+    const labels = [...journal.choices()].map(({ label }) => label);
+    const { result, interrupted } = await drive(shrunkOrTold(shrink(scenario, labels, property), file), io, options.time, `shrink ${file}`);
+    const folder = options.output === undefined ? undefined : dirname(options.output);
+    const recorded = await recordTrail({
+      scenario,
+      labels: result.labels,
+      folder,
+      io,
+      ...(options.output !== undefined && { name: basename(options.output) }),
+    });
+    try {
+      // Nothing is called shrunk that does not replay, twice, to the same violation.
+      for (const pass of [1, 2]) {
+        if (!reexecute(recorded.journal).identical || recorded.end.violation?.property !== property)
+          throw new Error(`replay ${pass} of the shrunk journal differs`);
+      }
+      const critical = result.critical ? await criticalSteps(scenario, result.critical, folder, io) : [];
+      if (json)
+        out.json({
+          property,
+          before: result.before,
+          after: result.after,
+          optimal: result.optimal,
+          critical: critical.length ? critical : null,
+          journal: recorded.path,
+        });
+      else print(out, result, critical, recorded);
+      return interrupted ? EXIT.partial : EXIT.ok;
+    } finally {
+      recorded.close();
+    }
+  });
+}
+
+/** A schedule that no longer breaks anything is the user's to know, not an internal error. */
+function* shrunkOrTold(search: ReturnType<typeof shrink>, file: string): ReturnType<typeof shrink> {
+  try {
+    return yield* search;
+  } catch (error) {
+    if (!(error instanceof ShrinkError)) throw error;
+    throw new CliError({
+      code: 'not_reproduced',
+      exit: EXIT.broken,
+      message: `${file}: ${error.message}`,
+      attempt: `worldswitch replay ${file} says where the model differs`,
+    });
+  }
+}
+
+export const COMMAND: Command = {
+  operands: '<file>',
+  details: [
+    'Smaller means fewer disturbances, then fewer preemptions, then fewer switches, then fewer steps. The result is replayed twice before it is reported.',
+    'The critical pair are two neighbouring steps: with them exchanged the property does not break.',
+  ],
+  options: [
+    { flags: '-o, --output <file>', description: 'the shrunk journal (default: ./worldswitch-runs/<run id>.wsj)' },
+    { flags: '--time <s>', description: 'seconds to search for the optimum', parse: integer(1) },
+  ],
+  examples: [['shrink worldswitch-runs/RUN.wsj', 'the least deviating run that breaks the same property']],
+  run,
+};

@@ -1,0 +1,146 @@
+/** Holds a scenario against itself: both engines, run twice, give the same bytes; and every variant does what is expected of it. */
+import { existsSync } from 'node:fs';
+import type { Choice, RunEnd } from '../events/journal.ts';
+import { JournalWriter } from '../replay/writer.ts';
+import { variantNames } from '../sim/scenario/checks.ts';
+import type { Expectation, ResolvedScenario } from '../sim/scenario/types.ts';
+import { type ChooserSpec, type EngineName, openSession } from '../sim/session.ts';
+import { loadReference, readText, regressionsPath, resolved } from './catalog.ts';
+import { CliError, EXIT } from './errors.ts';
+import type { Io } from './io.ts';
+
+export interface Check {
+  readonly variant: string;
+  readonly what: string;
+  readonly ok: boolean;
+  /** What happened, in words. */
+  readonly found: string;
+}
+
+/** A schedule that once reached a violation, or null for one that reaches none. */
+interface Regression {
+  readonly variant: string;
+  readonly property: string | null;
+  readonly schedule: readonly Choice[];
+}
+
+/** A scenario without an end in sight is looked at so far. */
+const STEPS_MAX = 20_000;
+const SEEDS = [0, 1, 2, 3, 4, 5, 6, 7];
+const RUNS: readonly EngineName[] = ['live', 'memo', 'live', 'memo'];
+
+interface Ran {
+  readonly end: RunEnd;
+  readonly content: Uint8Array;
+  readonly root: string;
+}
+
+function ran(scenario: ResolvedScenario, engine: EngineName, chooser: ChooserSpec): Ran {
+  let writer: JournalWriter | null = null;
+  const bounded = { ...scenario, bounds: { ...scenario.bounds, steps: Math.min(scenario.bounds.steps, STEPS_MAX) } };
+  const { run, start } = openSession({ scenario: bounded, engine, chooser, sink: (block, names) => writer!.block(block, names) });
+  writer = JournalWriter.open(null, start, { mode: 'memory' });
+  run.start();
+  const end = run.toEnd() ?? run.interrupt();
+  run.sequencer.flush();
+  const { content, root } = writer.seal(end);
+  return { end, content: content!, root };
+}
+
+const endText = ({ violation, ended }: RunEnd): string =>
+  violation ? `${violation.property} at step ${violation.step}` : `clean (${ended})`;
+
+/** Two runs on each engine. */
+function determinism(variant: string, scenario: ResolvedScenario, chooser: ChooserSpec, named: string): Check {
+  const [first, ...others] = RUNS.map((engine) => ran(scenario, engine, chooser));
+  const differs = others.findIndex(({ content }) => Buffer.compare(content, first!.content) !== 0);
+  const found =
+    differs < 0
+      ? `root ${first!.root}`
+      : `the ${RUNS[differs + 1]} engine gives root ${others[differs]!.root}, the live engine ${first!.root}`;
+  return { variant, what: `${named}: same bytes on both engines, twice`, ok: differs < 0, found };
+}
+
+function mayEnd(end: RunEnd, expect: Expectation | null): boolean {
+  if (expect === null || end.violation === null) return true;
+  return expect !== 'clean' && expect.violates.includes(end.violation.property);
+}
+
+function seeds(variant: string, scenario: ResolvedScenario): Check[] {
+  return SEEDS.map((seed) => {
+    const { end } = ran(scenario, 'memo', { name: 'random', seed });
+    return { variant, what: `seed ${seed} breaks nothing that is not expected`, ok: mayEnd(end, scenario.expect), found: endText(end) };
+  });
+}
+
+function repeated(scenario: ResolvedScenario, { variant, property, schedule }: Regression): Check {
+  const what = property === null ? 'the committed clean schedule stays clean' : `the committed schedule reaches ${property}`;
+  try {
+    const { end } = ran(scenario, 'memo', { name: 'replay', choices: schedule, match: 'strict', after: { name: 'fifo' } });
+    const found = end.violation?.property ?? null;
+    if (!mayEnd(end, scenario.expect)) return { variant, what, ok: false, found: `it breaks ${found}, which is not expected` };
+    return { variant, what, ok: found === property, found: endText(end) };
+  } catch (error) {
+    if (!(error instanceof Error && error.name === 'ScheduleError')) throw error;
+    return { variant, what, ok: false, found: `it no longer fits: ${error.message}` };
+  }
+}
+
+/** Every violation that is expected has a schedule that reaches it. */
+function covered(variant: string, expect: Expectation | null, regressions: readonly Regression[]): Check[] {
+  if (expect === null || expect === 'clean') return [];
+  return expect.violates.map((property) => {
+    const ok = regressions.some((entry) => entry.variant === variant && entry.property === property);
+    return { variant, what: `a schedule that reaches ${property} is committed`, ok, found: ok ? 'it is' : 'there is none' };
+  });
+}
+
+const isRegression = (value: unknown): value is Regression => {
+  const { variant, property, schedule } = (value ?? {}) as Partial<Record<keyof Regression, unknown>>;
+  return typeof variant === 'string' && (property === null || typeof property === 'string') && Array.isArray(schedule);
+};
+
+function regressionsOf(path: string | null, io: Io): Regression[] | null {
+  const file = path === null ? null : regressionsPath(path);
+  if (file === null || !existsSync(file)) return null;
+  const wrong = (message: string): CliError =>
+    new CliError({ code: 'regressions_invalid', exit: EXIT.usage, message: `${file}: ${message}` });
+  let entries: unknown;
+  try {
+    entries = JSON.parse(readText(file, io, Number.POSITIVE_INFINITY).text);
+  } catch (error) {
+    throw error instanceof SyntaxError ? wrong(error.message) : error;
+  }
+  if (!Array.isArray(entries) || !entries.every(isRegression)) throw wrong('expected a list of {variant, property, schedule}');
+  return entries;
+}
+
+export interface ScenarioReport {
+  readonly ok: boolean;
+  readonly checks: readonly Check[];
+  /** Schedules that were committed for it; null if there is no file of them. */
+  readonly schedules: number | null;
+}
+
+/** @throws ScenarioError, CliError */
+export async function verifyScenario(reference: string, io: Io): Promise<ScenarioReport> {
+  const { scenario, path } = loadReference(reference, io);
+  const regressions = regressionsOf(path, io);
+  const signal = io.interruption();
+  const checks: Check[] = [];
+  for (const variant of variantNames(scenario)) {
+    await new Promise((done) => setImmediate(done));
+    if (signal.aborted)
+      throw new CliError({ code: 'interrupted', exit: EXIT.partial, message: `interrupted after ${checks.length} checks` });
+    const ready = resolved(scenario, { variant });
+    checks.push(
+      determinism(variant, ready, { name: 'fifo' }, 'in order'),
+      determinism(variant, ready, { name: 'random', seed: 1 }, 'seed 1'),
+    );
+    checks.push(...seeds(variant, ready));
+    if (!regressions) continue;
+    checks.push(...covered(variant, ready.expect, regressions));
+    checks.push(...regressions.filter((entry) => entry.variant === variant).map((entry) => repeated(ready, entry)));
+  }
+  return { ok: checks.every(({ ok }) => ok), checks, schedules: regressions?.length ?? null };
+}

@@ -1,0 +1,138 @@
+/** `verify`: whether a journal is what its writer wrote, a scenario deterministic and as expected, and all that lies below a folder. */
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { verifyJournal } from '../replay/integrity.ts';
+import { looksLikePath, shippedNames } from './catalog.ts';
+import type { Call, Command } from './command.ts';
+import { CliError, EXIT, failureOf, usageError } from './errors.ts';
+import type { Io } from './io.ts';
+import { openSource } from './journal-file.ts';
+import { type Printer, styled } from './output.ts';
+import { verifyScenario } from './verify-scenario.ts';
+
+interface Item {
+  readonly kind: 'journal' | 'scenario';
+  /** As the user may name it. */
+  readonly name: string;
+}
+
+interface Verified {
+  readonly ok: boolean;
+  readonly exit: number;
+  readonly document: Readonly<Record<string, unknown>>;
+  /** What to say, one line each. */
+  readonly lines: readonly string[];
+}
+
+function verifiedJournal(name: string, io: Io, root: string | undefined): Verified {
+  const { source, close } = openSource(name, io);
+  try {
+    const { problem, ...report } = verifyJournal(source, root === undefined ? {} : { root });
+    const { ok, sealed, torn, records, steps } = report;
+    const failure = problem ? failureOf(problem) : null;
+    const document = { ...report, problem: failure && { code: failure.code, message: failure.message } };
+    const end = sealed ? 'sealed' : `not sealed${torn ? `: ${torn.reason}; ${torn.lostBytes} bytes lost` : ''}`;
+    const lines = failure
+      ? [failure.message]
+      : [`${records} records, ${steps} steps, every checksum and digest fits; ${end}`, `root ${report.root}`];
+    return { ok, exit: failure?.exit ?? EXIT.ok, document, lines };
+  } finally {
+    close();
+  }
+}
+
+async function verifiedScenario(name: string, io: Io): Promise<Verified> {
+  const { ok, checks, schedules } = await verifyScenario(name, io);
+  const failed = checks.filter((check) => !check.ok).map(({ variant, what, found }) => `${variant}: ${what}: ${found}`);
+  const lines = ok ? [`${checks.length} checks: both engines give the same bytes, and what is expected happens`] : failed;
+  if (schedules === null) lines.push('no committed schedules beside it: whether expected violations happen was not checked');
+  return { ok, exit: ok ? EXIT.ok : EXIT.broken, document: { ok, checks, schedules }, lines };
+}
+
+const verified = async ({ kind, name }: Item, io: Io, root: string | undefined): Promise<Verified> =>
+  kind === 'journal' ? verifiedJournal(name, io, root) : verifiedScenario(name, io);
+
+/** One of many: what keeps it from being read is its own result and no end of the others. */
+async function verifiedOfMany(item: Item, io: Io): Promise<Verified> {
+  try {
+    return await verified(item, io, undefined);
+  } catch (error) {
+    const { code, exit, message } = failureOf(error);
+    if (exit === EXIT.internal || exit === EXIT.partial) throw error;
+    return { ok: false, exit, document: { ok: false, problem: { code, message } }, lines: [message] };
+  }
+}
+
+/** Journals and scenarios below a folder, in order of their names. */
+function itemsBelow(folder: string, shown: string): Item[] {
+  return readdirSync(folder, { withFileTypes: true })
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .flatMap((entry): Item[] => {
+      const name = join(shown, entry.name);
+      if (entry.isDirectory() && entry.name !== 'node_modules' && !entry.name.startsWith('.'))
+        return itemsBelow(join(folder, entry.name), name);
+      const path = name.includes('/') ? name : `./${name}`;
+      if (entry.isFile() && entry.name.endsWith('.wsj')) return [{ kind: 'journal', name: path }];
+      return entry.isFile() && /\.ya?ml$/.test(entry.name) ? [{ kind: 'scenario', name: path }] : [];
+    });
+}
+
+/** What the operand names: one thing, or a folder of them. */
+function itemsOf(operand: string, io: Io): Item[] {
+  if (operand === '-') return [{ kind: 'journal', name: operand }];
+  if (!looksLikePath(operand) && shippedNames().includes(operand)) return [{ kind: 'scenario', name: operand }];
+  const path = resolve(io.cwd, operand);
+  if (existsSync(path) && statSync(path).isDirectory()) {
+    const items = itemsBelow(path, operand);
+    if (items.length === 0)
+      throw new CliError({
+        code: 'nothing_found',
+        exit: EXIT.usage,
+        message: `${operand} holds no journal (.wsj) and no scenario (.yaml)`,
+      });
+    return items;
+  }
+  const isScenario = /\.ya?ml$/.test(operand) || !(existsSync(path) || operand.endsWith('.wsj') || looksLikePath(operand));
+  return [{ kind: isScenario ? 'scenario' : 'journal', name: operand }];
+}
+
+function print(printer: Printer, { name }: Item, { ok, lines }: Verified): void {
+  const [first = '', ...rest] = lines;
+  printer.line(styled(ok ? 'green' : 'red', ok ? 'ok  ' : 'BAD '), `${name}: ${first}`);
+  for (const line of rest) printer.line(`      ${line}`);
+}
+
+async function run({ io, out, json, args, options }: Call): Promise<number> {
+  const [operand] = args as [string];
+  const { root } = options as { readonly root?: string };
+  if (root !== undefined && !/^[0-9a-fA-F]{64}$/.test(root))
+    throw usageError(`found --root ${root}; expected the 64 hexadecimal digits that the run printed`);
+  const items = itemsOf(operand, io);
+  const isOne = items.length === 1 && items[0]!.name === operand;
+  if (root !== undefined && !(isOne && items[0]!.kind === 'journal')) throw usageError('--root is for one journal');
+  const documents: Readonly<Record<string, unknown>>[] = [];
+  let exit: number = EXIT.ok;
+  for (const item of items) {
+    const result = isOne ? await verified(item, io, root) : await verifiedOfMany(item, io);
+    exit = Math.max(exit, result.exit);
+    documents.push({ ...item, ...result.document });
+    if (!json) print(out, item, result);
+  }
+  if (json) out.json(isOne ? documents[0] : { ok: exit === EXIT.ok, items: documents });
+  return exit;
+}
+
+export const COMMAND: Command = {
+  operands: '<journal|scenario|folder>',
+  details: [
+    'A journal: every checksum, the chain, the index, and every digest by fold; with --root, that it is the one the root was printed for. A scenario: every variant runs on both engines, twice, and the journals must be equal byte for byte; what it expects is held against the committed schedules (regressions/NAME.json beside it) and some seeds. A folder: everything below it.',
+    'Exit code 3 for a damaged journal, 1 for another root or a scenario that is not as expected.',
+  ],
+  options: [{ flags: '--root <hex>', description: 'the root that the run printed: finds a forger, where checksums find accidents' }],
+  examples: [
+    ['verify run.wsj --root HEX', 'a file against the root kept elsewhere'],
+    ['verify rmp-host-write-race', 'a scenario'],
+    ['verify scenarios --json', 'everything below a folder, for programs'],
+  ],
+  run,
+};

@@ -1,0 +1,165 @@
+/**
+ * Shrinking: the least deviating schedule that breaks the same property, and the pair of steps on whose order the verdict hangs.
+ *
+ * The search in order of deviations gives the optimum as long as its budget lasts; beyond it, choices are taken out of the recorded
+ * schedule one chunk after the other for as long as the property still breaks.
+ */
+
+import type { ChoiceView } from '../sim/choosers/chooser.ts';
+import { FifoChooser } from '../sim/choosers/fifo.ts';
+import { MemoEngine } from '../sim/engine/memo.ts';
+import { BoundedSearch } from '../sim/explore/bounded.ts';
+import { type Deviations, deviationOf, NO_DEVIATIONS, plus } from '../sim/explore/deviations.ts';
+import { Explorer, type Search } from '../sim/explore/explorer.ts';
+import { Run } from '../sim/run.ts';
+import type { ResolvedScenario } from '../sim/scenario/types.ts';
+import { topologyOf } from '../sim/topology.ts';
+
+/** The journal shows no violation, so there is nothing to keep while shrinking. */
+export class ShrinkError extends Error {
+  override readonly name = 'ShrinkError';
+}
+
+export interface Size extends Deviations {
+  readonly steps: number;
+}
+
+/** Two neighbouring steps: in this order the property breaks, in the other it does not. */
+export interface CriticalPair {
+  readonly step: number;
+  readonly first: string;
+  readonly second: string;
+  /** The schedule in which they are neighbours: the shrunk one, or else one with the fewest steps. */
+  readonly labels: readonly string[];
+}
+
+export interface Shrunk {
+  readonly before: Size;
+  readonly after: Size;
+  readonly labels: readonly string[];
+  /** Whether no schedule is smaller in the order disturbances, preemptions, switches, steps. */
+  readonly optimal: boolean;
+  readonly critical: CriticalPair | null;
+}
+
+/** States of the search for the optimum. */
+const STATES_MAX = 200_000;
+/** States of the search for a run with the fewest steps. */
+const SHORTEST_STATES_MAX = 2_000_000;
+
+/** A schedule by labels played as far as it fits; what does not fit is left out, and the rest goes in order. */
+interface Played {
+  readonly labels: readonly string[];
+  readonly property: string | null;
+  readonly size: Size;
+}
+
+/** Plays schedules of one scenario again and again with one memory. */
+export class Player {
+  readonly #scenario: ResolvedScenario;
+  readonly #engine: MemoEngine;
+
+  constructor(scenario: ResolvedScenario) {
+    this.#scenario = scenario;
+    this.#engine = new MemoEngine(topologyOf(scenario));
+  }
+
+  /** `strict`: null as soon as a label does not fit. */
+  play(labels: readonly string[], { strict = false, steps = 2 * labels.length + 400 } = {}): Played | null {
+    const taken: string[] = [];
+    const fifo = new FifoChooser();
+    let size: Deviations = NO_DEVIATIONS;
+    let last = -1;
+    let at = 0;
+    let misfit = false;
+    const choose = (view: ChoiceView): number => {
+      const all = view.alternatives();
+      let index = -1;
+      for (; at < labels.length && index < 0; at++) {
+        index = all.findIndex(({ label }) => label === labels[at]);
+        if (index < 0 && strict) misfit = true;
+      }
+      const inOrder = fifo.choose(view);
+      const chosen = all[index < 0 ? inOrder : index]!;
+      const goesOn = all.some(({ kind, slot }) => kind === 'exec' && slot === last);
+      size = plus(size, deviationOf(chosen.kind, chosen.label.slice(0, chosen.label.indexOf('(')), goesOn, chosen.slot === last));
+      if (chosen.kind === 'exec') last = chosen.slot;
+      taken.push(chosen.label);
+      return index < 0 ? inOrder : index;
+    };
+    const run = new Run({
+      scenario: { ...this.#scenario, bounds: { ...this.#scenario.bounds, steps } },
+      engine: this.#engine,
+      chooser: { name: 'shrink', choose, observe: (outcome) => fifo.observe(outcome) },
+    });
+    run.start();
+    while (!misfit && run.advance());
+    return misfit ? null : { labels: taken, property: run.end?.violation?.property ?? null, size: { ...size, steps: taken.length } };
+  }
+}
+
+const isSmaller = (a: Size, b: Size): boolean => {
+  for (const key of ['disturbances', 'preemptions', 'switches', 'steps'] as const) if (a[key] !== b[key]) return a[key] < b[key];
+  return false;
+};
+
+/**
+ * Shrinks a schedule that breaks `property`.
+ * @throws ShrinkError if it does not break it
+ */
+export function* shrink(scenario: ResolvedScenario, labels: readonly string[], property: string): Search<Shrunk> {
+  const player = new Player(scenario);
+  const start = player.play(labels);
+  if (!start || start.property !== property) throw new ShrinkError(`the schedule does not break ${property} under this model`);
+  const search = new BoundedSearch({ scenario, limits: {}, states: STATES_MAX, until: [property] });
+  const report = yield* search.run();
+  const found = report.findings.find((finding) => finding.property === property);
+  const optimum = found ? player.play(found.labels, { strict: true }) : null;
+  const best = optimum ?? removeChunks(player, start, property);
+  const { steps: stepsAfter } = best.size;
+  const after: Size = found
+    ? { disturbances: found.disturbances, preemptions: found.preemptions, switches: found.switches, steps: stepsAfter }
+    : best.size;
+  const critical = criticalPair(player, best.labels, property) ?? (yield* criticalElsewhere(scenario, player, property));
+  return { before: start.size, after, labels: best.labels, optimal: found !== undefined, critical };
+}
+
+/**
+ * In a run with few switches the two steps are far apart, because each CPU runs as long as it can. With the fewest steps CPUs take
+ * turns, and the two come next to each other.
+ */
+function* criticalElsewhere(scenario: ResolvedScenario, player: Player, property: string): Search<CriticalPair | null> {
+  const explorer = new Explorer({ scenario, budget: { states: SHORTEST_STATES_MAX }, until: property });
+  const { findings } = yield* explorer.run();
+  const finding = findings.find((candidate) => candidate.property === property);
+  return finding ? criticalPair(player, explorer.labelsTo(finding.state), property) : null;
+}
+
+/** Takes chunks out, halves after halves, as long as what is left is smaller and still breaks the property. */
+function removeChunks(player: Player, start: Played, property: string): Played {
+  let best = start;
+  for (let chunk = best.labels.length >> 1; chunk >= 1; ) {
+    let shrunk = false;
+    for (let at = 0; at < best.labels.length; at += chunk) {
+      const tried = player.play([...best.labels.slice(0, at), ...best.labels.slice(at + chunk)]);
+      if (tried && tried.property === property && isSmaller(tried.size, best.size)) {
+        best = tried;
+        shrunk = true;
+      }
+    }
+    if (!shrunk) chunk >>= 1;
+  }
+  return best;
+}
+
+/** The last two neighbours that can change places, after which the same property no longer breaks. */
+function criticalPair(player: Player, labels: readonly string[], property: string): CriticalPair | null {
+  for (let at = labels.length - 2; at >= 0; at--) {
+    const [first, second] = [labels[at]!, labels[at + 1]!];
+    if (first === second) continue;
+    const swapped = [...labels.slice(0, at), second, first, ...labels.slice(at + 2)];
+    const played = player.play(swapped, { strict: true });
+    if (played && played.property !== property) return { step: at + 1, first, second, labels };
+  }
+  return null;
+}
