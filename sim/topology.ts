@@ -18,6 +18,7 @@ import { CATALOGUE } from '../events/index.ts';
 import type { HostOp, Program } from '../events/program.ts';
 import { type RmpEntry, regionOf } from '../events/rmp.ts';
 import { canonical } from './canonical.ts';
+import { MODELS } from './models/index.ts';
 import type { PageSetup, ResolvedScenario, ResolvedVm } from './scenario/types.ts';
 import type { ActorSpec, Topology } from './store.ts';
 
@@ -65,6 +66,8 @@ class Numbering<V> {
  * processes, vCPUs, VMs, RMP regions, PSP, mutexes, loop counters.
  */
 export function topologyOf(scenario: ResolvedScenario): Topology {
+  const own = MODELS.find(({ name }) => name === scenario.model);
+  if (own) return own.topology(scenario);
   const programs = new Numbering<Program<HostOp>>();
   const images = new Numbering<GuestImage>();
   const threads = threadsOf(scenario);

@@ -1,4 +1,5 @@
 /** All properties, by id. */
+import { MODELS } from '../models/index.ts';
 import type { Property } from '../property.ts';
 import {
   guestKilled,
@@ -24,6 +25,7 @@ export const PROPERTIES: readonly Property[] = [
   inUseIsVmsa,
   lockIsContended,
   pscMeetsHostWrite,
+  ...MODELS.flatMap(({ properties }) => properties),
 ];
 
 export const PROPERTY_IDS: readonly string[] = PROPERTIES.map((property) => property.id);

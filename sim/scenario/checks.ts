@@ -1,4 +1,5 @@
 /** What a schema cannot see: whether the parts of a scenario fit each other. */
+import { MODEL_NAMES } from '../models/index.ts';
 import { listed, type Path, type PathIssue, shown, unknownName } from './issues.ts';
 import type { Lowered } from './lower.ts';
 import { parameterIssues } from './parameters.ts';
@@ -56,7 +57,8 @@ function snpIssues({ host, firmware, vms = {} }: Scenario): PathIssue[] {
 function namingIssues(scenario: Scenario, { used, issues }: Lowered): PathIssue[] {
   const variants = variantNames(scenario);
   const expected = Object.keys(scenario.expect ?? {}).filter((variant) => !variants.includes(variant));
-  const unused = issues.length > 0 ? [] : Object.keys(scenario.params ?? {}).filter((name) => !used.has(name));
+  const unused =
+    issues.length > 0 || scenario.model !== undefined ? [] : Object.keys(scenario.params ?? {}).filter((name) => !used.has(name));
   return [
     ...expected.map((variant) => ({ path: ['expect', variant], message: unknownName(variant, 'a variant of the scenario', variants) })),
     ...unused.map((name) => ({
@@ -66,8 +68,23 @@ function namingIssues(scenario: Scenario, { used, issues }: Lowered): PathIssue[
   ];
 }
 
+/** The host's model runs processes; another model brings its own actors. */
+function modelIssues({ model, vms, processes }: Scenario): PathIssue[] {
+  if (model === undefined) {
+    return processes
+      ? []
+      : [{ path: ['processes'], message: `required and missing; expected a map, unless a model other than the host's is named` }];
+  }
+  const known = MODEL_NAMES.includes(model) ? [] : [{ path: ['model'], message: unknownName(model, 'a model', MODEL_NAMES) }];
+  const key = processes ? 'processes' : 'vms';
+  const foreign = processes || vms ? [{ path: [key], message: `expected no ${key}: model ${model} brings its own actors` }] : [];
+  return [...known, ...foreign];
+}
+
 /** All mistakes but those in names of properties. */
 export function scenarioIssues(scenario: Scenario, lowered: Lowered): PathIssue[] {
+  const models = modelIssues(scenario);
+  if (models.length > 0) return models;
   const parameters = parameterIssues(scenario.params ?? {});
   return [
     ...parameters,

@@ -53,7 +53,7 @@ export function lowerScenario(scenario: Scenario, values: Values): Lowered {
     vcpusPath: ['vms', id, 'vcpus'],
     vcpus: vcpus.map((steps, vcpu) => lowerGuest(steps, ['vms', id, 'vcpus', vcpu], lowering)),
   }));
-  const processes = Object.entries(scenario.processes).map(([id, { threads }]) => ({
+  const processes = Object.entries(scenario.processes ?? {}).map(([id, { threads }]) => ({
     id,
     threads: threads.map((steps, index) => {
       const path = ['processes', id, 'threads', index];

@@ -95,6 +95,7 @@ export function resolveScenario(scenario: Scenario, { variant: asked, set, known
     claims: scenario.claims ?? [],
     variant,
     params: Object.fromEntries(values),
+    ...(scenario.model !== undefined && { model: scenario.model }),
     host: resolveHost(scenario, variant),
     vms: lowered.vms.map(resolveVm),
     processes: lowered.processes.map(resolveProcess),

@@ -81,6 +81,7 @@ export const RESOLVED: z.ZodType<ResolvedScenario> = strict({
   claims: CLAIMS,
   variant: NAME,
   params: named(PARAMETER_NAME, z.union([z.int(), z.boolean(), z.string()]), LIMITS.params),
+  model: NAME.exactOptional(),
   host: strict({
     arch: ARCHES,
     cpus: CPUS,
@@ -102,7 +103,6 @@ export const RESOLVED: z.ZodType<ResolvedScenario> = strict({
           .max(LIMITS.threads),
       }),
     )
-    .min(1)
     .max(LIMITS.processes),
   firmware: strict({ state: FIRMWARE_STATE, pages: FIRMWARE_PAGES }),
   time: TIME,

@@ -83,11 +83,13 @@ export const SCENARIO: z.ZodType<Scenario> = strict({
   params: named(PARAMETER_NAME, PARAMETER, LIMITS.params)
     .describe('Values that a user may set; arguments name them as $NAME.')
     .exactOptional(),
+  model: NAME.describe("A model other than the host's; then vms and processes are left out.").exactOptional(),
   host: HOST,
   vms: named(NAME, VM, LIMITS.vms).exactOptional(),
   processes: named(NAME, PROCESS, LIMITS.processes)
     .refine((map) => Object.keys(map).length > 0, { error: 'expected at least one process' })
-    .meta({ minProperties: 1 }),
+    .meta({ minProperties: 1 })
+    .exactOptional(),
   firmware: strict({ state: FIRMWARE_STATE, pages: FIRMWARE_PAGES.exactOptional() })
     .describe('The security processor at the start. Default: INIT if there is a VM, else UNINIT.')
     .exactOptional(),

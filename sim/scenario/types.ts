@@ -53,6 +53,8 @@ export interface Scenario {
   readonly source?: string;
   readonly claims?: readonly string[];
   readonly params?: Readonly<Record<string, Parameter>>;
+  /** A model other than the host's; then there are no VMs and processes. */
+  readonly model?: string;
   readonly host: {
     readonly arch: Arch;
     readonly cpus?: number;
@@ -64,7 +66,7 @@ export interface Scenario {
     readonly options?: Partial<HostOptions>;
   };
   readonly vms?: Readonly<Record<string, VmSource>>;
-  readonly processes: Readonly<Record<string, { readonly threads: readonly (readonly HostStep[])[] }>>;
+  readonly processes?: Readonly<Record<string, { readonly threads: readonly (readonly HostStep[])[] }>>;
   readonly firmware?: { readonly state: FirmwareSetup['state']; readonly pages?: readonly FirmwarePageSetup[] };
   readonly time?: TimeModel;
   readonly allow?: readonly AllowedOffer[];
@@ -117,6 +119,8 @@ export interface ResolvedScenario {
   /** `default` if the scenario declares no variants. */
   readonly variant: string;
   readonly params: Readonly<Record<string, ParameterValue>>;
+  /** Absent for the host's own model. */
+  readonly model?: string;
   readonly host: ResolvedHost;
   readonly vms: readonly ResolvedVm[];
   readonly processes: readonly ResolvedProcess[];

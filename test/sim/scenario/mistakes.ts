@@ -12,7 +12,7 @@ export const MISTAKES: readonly (readonly [title: string, text: string, issues: 
     changed('summary: A', 'sumary: A'),
     [
       '2 | summary | required and missing; expected text',
-      '3 | sumary | found the key "sumary"; expected one of name, summary, source, claims, params, host, vms, processes, firmware, time, allow, variants, properties, bounds, expect; did you mean "summary"?',
+      '3 | sumary | found the key "sumary"; expected one of name, summary, source, claims, params, model, host, vms, processes, firmware, time, allow, variants, properties, bounds, expect; did you mean "summary"?',
     ],
   ],
   [
@@ -20,7 +20,12 @@ export const MISTAKES: readonly (readonly [title: string, text: string, issues: 
     changed('name: psc-during-host-write', 'name: PSC_during'),
     ['2 | name | found "PSC_during"; expected a kebab-case name such as "vm0" or "map-lock"'],
   ],
-  ['a missing map', SAMPLE.replace(/processes:[\s\S]*firmware:/, 'firmware:'), ['2 | processes | required and missing; expected a map']],
+  ['a model that is not there', `name: x\nsummary: s\nmodel: rmp-lok\nhost: { arch: amd }\n`, ['3 | model | found "rmp-lok"; expected a model ("rmp-lock"); did you mean "rmp-lock"?']],
+  [
+    'a missing map',
+    SAMPLE.replace(/processes:[\s\S]*firmware:/, 'firmware:'),
+    ["2 | processes | required and missing; expected a map, unless a model other than the host's is named"],
+  ],
   [
     'no process',
     SAMPLE.replace(/processes:[\s\S]*firmware:/, 'processes: {}\nfirmware:'),

@@ -1,0 +1,12 @@
+/** Models besides the host's: machines of somebody's own, with the properties that go with them. */
+import type { Property } from './property.ts';
+import type { ResolvedScenario } from './scenario/types.ts';
+import type { Topology } from './store.ts';
+
+export interface ModelModule {
+  /** What a scenario's `model` names. */
+  readonly name: string;
+  /** The actors of a scenario, from its parameters and host. */
+  readonly topology: (scenario: ResolvedScenario) => Topology;
+  readonly properties: readonly Property[];
+}

@@ -1,0 +1,127 @@
+/** Runs for tests: the shipped scenarios, small ones, and what a run leaves behind. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { JournalRecord, RunEnd } from '../../events/journal.ts';
+import { pointsOf } from '../../replay/points.ts';
+import type { Journal } from '../../replay/reader.ts';
+import { JournalWriter } from '../../replay/writer.ts';
+import type { Chooser } from '../../sim/choosers/chooser.ts';
+import { LiveEngine } from '../../sim/engine/live.ts';
+import { MemoEngine } from '../../sim/engine/memo.ts';
+import type { ActorEngine } from '../../sim/engine/port.ts';
+import { PROPERTIES } from '../../sim/properties/index.ts';
+import { recordsOf } from '../../sim/records.ts';
+import { Run } from '../../sim/run.ts';
+import { variantNames } from '../../sim/scenario/checks.ts';
+import { loadScenario } from '../../sim/scenario/load.ts';
+import { resolveScenario } from '../../sim/scenario/resolve.ts';
+import type { ResolvedScenario, Scenario } from '../../sim/scenario/types.ts';
+import type { BlockSink, Sequencer } from '../../sim/sequencer.ts';
+import { type ChooserSpec, chooserOf, type EngineName, runStartOf } from '../../sim/session.ts';
+import { topologyOf } from '../../sim/topology.ts';
+import { WorldView } from '../../sim/view.ts';
+
+const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+export const fileOf = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
+
+export const KNOWN = PROPERTIES.map(({ id, form }) => ({ id, kind: form }));
+
+export const resolved = (scenario: Scenario, variant?: string, set: Readonly<Record<string, string>> = {}): ResolvedScenario =>
+  resolveScenario(scenario, { ...(variant !== undefined && { variant }), set, knownProperties: KNOWN });
+
+const source = (name: string): Scenario => loadScenario(fileOf(`scenarios/${name}.yaml`), `${name}.yaml`, KNOWN);
+
+export const shippedNames: readonly string[] = readdirSync(join(ROOT, 'scenarios'))
+  .filter((file) => file.endsWith('.yaml'))
+  .map((file) => file.slice(0, -'.yaml'.length))
+  .sort();
+
+export const shipped = (name: string, variant?: string, set?: Readonly<Record<string, string>>): ResolvedScenario =>
+  resolved(source(name), variant, set);
+
+/** Every shipped scenario with each of its variants. */
+export const SHIPPED: readonly { readonly name: string; readonly variant: string }[] = shippedNames.flatMap((name) =>
+  variantNames(source(name)).map((variant) => ({ name, variant })),
+);
+
+/** A chooser that looks at the world is told which one. */
+export interface Looking extends Chooser {
+  look(sequencer: Sequencer): void;
+}
+
+export interface Played {
+  readonly run: Run;
+  readonly end: RunEnd;
+  readonly records: readonly JournalRecord[];
+  readonly world: WorldView;
+  /** Context of an actor at the end. */
+  context<C>(id: string): C;
+  /** What was delivered to whom, in order, by event type. */
+  delivered(type: string): readonly JournalRecord[];
+}
+
+export const engineOf = (scenario: ResolvedScenario, name: EngineName): ActorEngine =>
+  name === 'live' ? new LiveEngine(topologyOf(scenario)) : new MemoEngine(topologyOf(scenario));
+
+const isSpec = (chooser: Chooser | ChooserSpec): chooser is ChooserSpec => !('choose' in chooser);
+
+/** Runs a scenario to its end. */
+export function play(
+  scenario: ResolvedScenario,
+  how: Chooser | ChooserSpec,
+  engine: ActorEngine = engineOf(scenario, 'memo'),
+  stop?: (run: Run) => boolean,
+): Played {
+  const records: JournalRecord[] = [];
+  let vtime = 0;
+  const sink: BlockSink = (block, names) => {
+    records.push(...recordsOf(block, names, vtime));
+    for (let step = 0; step < block.steps; step++) vtime += block.stepNs[step]!;
+  };
+  const chooser = isSpec(how) ? chooserOf(how) : how;
+  const run = new Run({ scenario, engine, chooser, sink });
+  if ('look' in chooser) (chooser as Looking).look(run.sequencer);
+  run.start();
+  while (!stop?.(run) && run.advance());
+  run.sequencer.flush();
+  engine.stop();
+  const { store, locals } = run.sequencer;
+  const world = new WorldView(store, locals);
+  return {
+    run,
+    end: run.end ?? run.interrupt(),
+    records,
+    world,
+    context: <C>(id: string) => world.actor<C>(store.slot(id, 'a test')).context,
+    delivered: (type) => records.filter((record) => record.kind === 'deliver' && record.type === type),
+  };
+}
+
+/** The micro-steps an actor executed, by their dotted names, in order. */
+export const microSteps = ({ records }: Pick<Played, 'records'>, actor: string): string[] =>
+  [...pointsOf({ recordsFrom: () => records } as unknown as Journal)].flatMap((point) =>
+    point.microSteps.filter((step) => step.actor === actor).map(({ name }) => name),
+  );
+
+export const seeds = (count: number, first = 1): readonly { readonly name: 'random'; readonly seed: number }[] =>
+  Array.from({ length: count }, (_, i) => ({ name: 'random', seed: first + i }));
+
+/** The journal of a run, in memory. */
+export function journalOf(
+  scenario: ResolvedScenario,
+  how: Chooser | ChooserSpec,
+  engine: ActorEngine,
+): { readonly bytes: Uint8Array; readonly run: Run } {
+  const chooser = isSpec(how) ? chooserOf(how) : how;
+  const seed = isSpec(how) && how.name === 'random' ? how.seed : 0;
+  const start = runStartOf(scenario, topologyOf(scenario), { chooser: chooser.name, seed, schedule: '' });
+  const writer = JournalWriter.open(null, start, { mode: 'memory' });
+  const run = new Run({ scenario, engine, chooser, sink: (block, names) => writer.block(block, names) });
+  if ('look' in chooser) (chooser as Looking).look(run.sequencer);
+  run.start();
+  run.toEnd();
+  run.sequencer.flush();
+  engine.stop();
+  return { bytes: writer.seal(run.end!).content!, run };
+}

@@ -1,0 +1,84 @@
+/** The timelines of whole runs: totals against the records, and runs that do not end. */
+import { describe, expect, it } from 'vitest';
+import type { JournalRecord } from '../../events/journal.ts';
+import { Projector, project } from '../../timeline/project.ts';
+import { recordingOf } from '../../timeline/recording.ts';
+import { engineOf, journalOf, SHIPPED, shipped } from '../sim/play.ts';
+import { factsOf } from './facts.ts';
+import { Handmade, open } from './handmade.ts';
+import { drawingOf } from './slices.ts';
+
+const THREAD = 'thread:qemu0/vcpu0';
+const ACTORS = [
+  { id: 'pcpu:0', kind: 'pcpu' },
+  { id: THREAD, kind: 'hostThread' },
+];
+
+describe.each(SHIPPED)('a run of $name, $variant', ({ name, variant }) => {
+  it.each([1, 2])('shows every step, micro-step, arrow and switch of seed %i', (seed) => {
+    const scenario = shipped(name, variant);
+    const journal = open(journalOf(scenario, { name: 'random', seed }, engineOf(scenario, 'memo')).bytes);
+    const facts = factsOf(journal);
+    const events = [...project(recordingOf(journal))];
+    const drawing = drawingOf(events);
+    expect(drawing.slices.filter(({ lane }) => lane === 'run/steps')).toHaveLength(journal.steps + 2);
+    expect(drawing.arrows).toHaveLength(facts.arrows);
+    for (const { id, kind } of journal.start.actors) {
+      if (kind !== 'hostThread' && kind !== 'vcpu') continue;
+      const begun = events.filter((e) => e.kind === 'begin' && e.category === 'micro-step' && e.lane.actor === id);
+      expect(begun, id).toHaveLength(facts.microSteps.get(id) ?? 0);
+    }
+    for (const [cpu, switches] of facts.switches.entries()) {
+      expect(events.filter((e) => e.kind === 'switch' && e.cpu === cpu)).toHaveLength(switches);
+    }
+    expect(Math.max(...drawing.slices.map(({ at, ns }) => at + ns))).toBe(facts.end);
+  });
+});
+
+describe('streaming', () => {
+  /** Endless: a thread that steps for ever. */
+  function* endless(): Generator<JournalRecord> {
+    const base = { peer: null, cause: 0 };
+    yield {
+      ...base,
+      seq: 1,
+      step: 0,
+      vtime: 0,
+      actor: THREAD,
+      kind: 'change',
+      type: 'state',
+      payload: { value: { code: { main: 'spin' }, notify: 'none' }, context: {} },
+    };
+    for (let step = 1; ; step++) {
+      const at = { ...base, step, vtime: 100 * (step - 1) };
+      const payload = { index: 0, count: 1, label: 'exec(pcpu:0)' };
+      yield { ...at, seq: 2 * step, actor: 'pcpu:0', kind: 'choice', type: 'exec', payload };
+      yield { ...at, seq: 2 * step + 1, actor: THREAD, peer: 'pcpu:0', cause: 2 * step, kind: 'deliver', type: 'step', payload: {} };
+    }
+  }
+  const start = new Handmade(ACTORS).journal().start;
+
+  it('needs no end, and holds no more than a step', () => {
+    let begun = 0;
+    for (const event of project({ start, records: endless(), end: null, endVtime: 0 })) {
+      if (event.kind === 'begin') begun++;
+      if (begun > 300_000) break;
+    }
+    expect(begun).toBe(300_001);
+  });
+
+  it('tells a live viewer about a step once it has ended', () => {
+    const projector = new Projector(start);
+    const seen: [number, number][] = [];
+    for (const record of endless()) {
+      if (record.step > 3) break;
+      projector.take(record);
+      for (const event of projector.events) if (event.kind === 'begin' && event.name === 'spin') seen.push([record.step, event.at]);
+      projector.events.length = 0;
+    }
+    expect(seen).toEqual([
+      [2, 0],
+      [3, 100],
+    ]);
+  });
+});

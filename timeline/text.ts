@@ -1,0 +1,67 @@
+/** How values of records read on a timeline. Contexts come from files of any model, so nothing about their shape is taken for granted. */
+import type { ActorId } from '../events/event.ts';
+import type { Json, JsonObject } from '../events/journal.ts';
+import type { Args } from './event.ts';
+
+const ADDRESSES = ['pfn', 'gfn'];
+
+/** Micro-steps that end a path for good: whoever stands there is in no function any more. */
+const STOPS = ['dead', 'off', 'terminated', 'halted'];
+
+export const hex = (value: number): string => `0x${value.toString(16)}`;
+
+/** An actor's id without its kind. */
+export const nameOf = (actor: ActorId): string => actor.slice(actor.indexOf(':') + 1);
+
+export const isObject = (value: Json | undefined): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+export const objectOf = (value: Json | undefined): JsonObject => (isObject(value) ? value : {});
+export const stringOf = (value: Json | undefined): string | null => (typeof value === 'string' ? value : null);
+export const stringsOf = (value: Json | undefined): string[] =>
+  Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : [];
+export const numbersOf = (value: Json | undefined): number[] =>
+  Array.isArray(value) ? value.filter((item): item is number => typeof item === 'number') : [];
+
+/** The names on the way to the innermost state. Regions side by side make one name: `code=a.b notify=none`. */
+export function pathOf(value: Json | undefined): string[] {
+  if (typeof value === 'string') return [value];
+  if (!isObject(value)) return [];
+  const regions = Object.entries(value);
+  if (regions.length === 1) return [regions[0]![0], ...pathOf(regions[0]![1])];
+  return regions.length === 0 ? [] : [regions.map(([name, inner]) => `${name}=${pathOf(inner).join('.')}`).join(' ')];
+}
+
+/** The functions that are entered where a path stands. */
+export const framesOf = (path: readonly string[]): string[] => (STOPS.includes(path.at(-1) ?? '') ? [] : path.slice(0, -1));
+
+/** An RMP entry in a few words. */
+export function entryText(entry: JsonObject): string {
+  const { assigned, immutable, asid, gfn, pageSize, validated, vmsa } = entry;
+  if (assigned !== true) return pageSize === '2M' ? 'hypervisor 2M' : 'hypervisor';
+  const owner = asid === 0 ? (immutable === true ? 'firmware' : 'reclaim') : `ASID ${String(asid)} GFN ${hex(Number(gfn))}`;
+  const marks = [pageSize === '2M' && '2M', validated === true && 'validated', vmsa === true && 'VMSA', immutable === true && 'immutable'];
+  return [owner, ...marks.filter((mark) => mark !== false)].join(' ');
+}
+
+function argOf(name: string, value: Json): string | number | boolean {
+  if (typeof value === 'number' && ADDRESSES.includes(name)) return hex(value);
+  if (name === 'entry' && isObject(value)) return entryText(value);
+  return typeof value === 'object' ? JSON.stringify(value) : value;
+}
+
+/** What names the place of a span in the journal; no field of an event may stand for it. */
+const RESERVED = ['step', 'seq', 'point'];
+
+/** Adds the fields of an event to what is shown of a span. */
+export function addArgs(args: Record<string, string | number | boolean>, fields: JsonObject): void {
+  for (const name of Object.keys(fields)) {
+    const value = fields[name]!;
+    if (value !== null && !(RESERVED.includes(name) && name in args)) args[name] = argOf(name, value);
+  }
+}
+
+export function argsOf(fields: JsonObject): Args {
+  const args: Record<string, string | number | boolean> = {};
+  addArgs(args, fields);
+  return args;
+}
