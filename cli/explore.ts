@@ -2,6 +2,7 @@
 import { stateAt } from '../replay/fold.ts';
 import { scenarioOf } from '../replay/model.ts';
 import { type Exploration, type ExploreRequest, explore, type Violation } from '../sim/explore/explore.ts';
+import { SymmetryError } from '../sim/explore/symmetry.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
 import { loadReference, resolved } from './catalog.ts';
 import { type Call, type Command, integer, SCENARIO_OPTIONS } from './command.ts';
@@ -88,14 +89,18 @@ function print(printer: Printer, exploration: Exploration, violations: readonly 
   for (const line of exploration.guarantee) printer.line(line);
 }
 
+/** A model without symmetry is the user's to know. */
+function unlessSymmetry(error: unknown): never {
+  throw error instanceof SymmetryError ? usageError(error.message) : error;
+}
+
 async function run({ io, out, json, args, options: given }: Call): Promise<number> {
   const options = given as ExploreOptions;
   const [reference] = args as [string];
-  if (typeof options.reduce === 'string' && options.reduce !== 'none')
-    throw usageError(`there is no reduction ${options.reduce}; the search without any is none`);
   const { scenario, from, prefix } = await targetOf(reference, options, io);
   const { deviations, preemptions, switches, maxStates = STATES_DEFAULT, maxMemory, time, output } = options;
   const isUnbounded = options.reduce === false;
+  const symmetry = options.reduce === 'symmetry';
   const limits = {
     ...(deviations !== undefined && { deviations }),
     ...(preemptions !== undefined && { preemptions }),
@@ -103,14 +108,16 @@ async function run({ io, out, json, args, options: given }: Call): Promise<numbe
   };
   if (isUnbounded && Object.keys(limits).length > 0)
     throw usageError('--no-reduce has no bound; leave --deviations, --preemptions and --switches out');
+  if (symmetry && (from || Object.keys(limits).length > 0)) throw usageError('--reduce symmetry is for a whole scenario without a bound');
   const request: ExploreRequest = {
     scenario,
     maxStates,
     limits,
+    symmetry,
     ...(maxMemory !== undefined && { maxBytes: maxMemory * 2 ** 20 }),
     ...(from && { from }),
   };
-  const { result, interrupted } = await drive(explore(request), io, time, `${scenario.name} ${scenario.variant}`);
+  const { result, interrupted } = await drive(explore(request), io, time, `${scenario.name} ${scenario.variant}`).catch(unlessSymmetry);
   const violations: Shown[] = [];
   for (const violation of result.violations) {
     const recorded = await recordTrail({ scenario, labels: [...prefix, ...violation.labels], folder: output, io });
@@ -141,7 +148,11 @@ export const COMMAND: Command = {
     { flags: '--deviations <k>', description: 'at most k deviations from the in-order run', parse: integer(0, 500) },
     { flags: '--preemptions <k>', description: 'at most k preemptions and migrations', parse: integer(0, 500) },
     { flags: '--switches <k>', description: 'at most k switches', parse: integer(0, 500) },
-    { flags: '--reduce <list>', description: 'none: no reduction', choices: ['none'] },
+    {
+      flags: '--reduce <list>',
+      description: 'symmetry: one state for all that differ by a renaming of interchangeable actors; none: no reduction',
+      choices: ['none', 'symmetry'],
+    },
     { flags: '--no-reduce', description: 'no reduction and no bound' },
     { flags: '--max-states <n>', description: `states before it gives up (default: ${STATES_DEFAULT})`, parse: integer(1) },
     { flags: '--max-memory <mib>', description: 'MiB of state tables before it gives up', parse: integer(1) },

@@ -54,6 +54,8 @@ export interface Topology {
   readonly machines: Readonly<Record<string, AnyStateMachine>>;
   /** How each event type travels. */
   readonly catalogue: Readonly<Record<string, Delivery>>;
+  /** Groups of actors that may change places without anybody noticing: same kind, same input, and no order among them. */
+  readonly interchangeable?: readonly (readonly ActorId[])[];
 }
 
 /** Everything interned during one run, and who stands in which slot. */

@@ -5,12 +5,16 @@ import { type BoundedLimits, BoundedSearch } from './bounded.ts';
 import { type Deviations, NO_DEVIATIONS } from './deviations.ts';
 import { type ExploreReport, Explorer, type Search } from './explorer.ts';
 import { guaranteeLines, weakestEvidence } from './guarantee.ts';
+import { OrbitSearch } from './orbits.ts';
+import type { WorldStep } from './world-step.ts';
 
 export interface ExploreRequest {
   readonly scenario: ResolvedScenario;
   readonly maxStates: number;
   readonly maxBytes?: number;
   readonly limits?: BoundedLimits;
+  /** Search over orbits of interchangeable actors. */
+  readonly symmetry?: boolean;
   readonly from?: PlainWorld;
 }
 
@@ -55,7 +59,8 @@ const boundText = ({ deviations, preemptions, switches }: BoundedLimits): string
 };
 
 export function explore(request: ExploreRequest): Search<Exploration> {
-  const { limits } = request;
+  const { limits, symmetry } = request;
+  if (symmetry) return exploreOrbits(request);
   const limited = limits && Object.values(limits).some((value) => value !== undefined);
   return limited ? exploreWithin(request, limits) : exploreAll(request);
 }
@@ -117,12 +122,34 @@ function* exploreWithin(request: ExploreRequest, limits: BoundedLimits): Search<
     violations,
     missed: [],
     guarantee: guaranteeLines({ ...report, scenario, bound, limit, violated, evidence: weakestEvidence(kinds) }),
-    coverage: {
-      localStates: Object.fromEntries(kinds.map(({ name, locals }) => [name, locals.size])),
-      reactions: search.world.engine.verify(),
-      depth: Math.max(0, ...violations.map(({ steps }) => steps)),
-      bytesPerState: 0,
-      stepMisses: 0,
-    },
+    coverage: coverageOf(search.world, { depth: Math.max(0, ...violations.map(({ steps }) => steps)), bytesPerState: 0, stepMisses: 0 }),
   };
 }
+
+function* exploreOrbits({ scenario, maxStates }: ExploreRequest): Search<Exploration> {
+  const search = new OrbitSearch(scenario, maxStates);
+  const report = yield* search.run();
+  const violations = report.findings.map((finding) => ({ ...finding, steps: finding.labels.length, ...NO_DEVIATIONS, switches: -1 }));
+  const bound = `all schedules, one state for up to ${report.factor} that differ by a renaming`;
+  const limit = report.exhausted ? null : 'states';
+  const violated = violations.map(({ property }) => property);
+  return {
+    ...report,
+    limit,
+    bound,
+    violations,
+    missed: [],
+    guarantee: guaranteeLines({ ...report, scenario, bound, limit, violated, evidence: weakestEvidence(search.world.store.kinds) }),
+    coverage: coverageOf(search.world, { depth: Math.max(0, ...violations.map(({ steps }) => steps)), bytesPerState: 0, stepMisses: 0 }),
+  };
+}
+
+/** What a search met, by kind; every reaction it remembered is executed again here. */
+const coverageOf = (
+  { store, engine }: WorldStep,
+  rest: Omit<Exploration['coverage'], 'localStates' | 'reactions'>,
+): Exploration['coverage'] => ({
+  localStates: Object.fromEntries(store.kinds.map(({ name, locals }) => [name, locals.size])),
+  reactions: engine.verify(),
+  ...rest,
+});

@@ -114,13 +114,12 @@ export const rmpLock: ModelModule = {
   topology: ({ params }) => {
     const count = (name: string) => Number(params[name]);
     const pages = Array.from({ length: count('pages') }, (_, i) => `page:${i}`);
+    const vcpus = Array.from({ length: count('vcpus') }, (_, i) => `vcpu:${i}`);
     return {
-      actors: [
-        ...Array.from({ length: count('vcpus') }, (_, i) => ({ id: `vcpu:${i}`, kind: 'vcpu', input: null })),
-        ...pages.map((id) => ({ id, kind: 'page', input: null })),
-      ],
+      actors: [...vcpus.map((id) => ({ id, kind: 'vcpu', input: null })), ...pages.map((id) => ({ id, kind: 'page', input: null }))],
       machines: { vcpu: vcpuMachine({ pages, rounds: count('rounds') }), page: pageMachine },
       catalogue: CATALOGUE,
+      interchangeable: [vcpus, pages],
     };
   },
   properties: [
