@@ -3,6 +3,7 @@
 import type { JsonObject } from '../events/journal.ts';
 import { MemoEngine } from '../sim/engine/memo.ts';
 import { restore } from '../sim/restore.ts';
+import type { Topology } from '../sim/store.ts';
 import { topologyOf } from '../sim/topology.ts';
 import { stateAt } from './fold.ts';
 import type { InFlight } from './folder.ts';
@@ -20,6 +21,15 @@ export interface StepReport {
   readonly alternatives: readonly { readonly index: number; readonly label: string; readonly taken: boolean }[];
 }
 
+/** Machines are the same for every step of a journal, and dear to set up. */
+const models = new WeakMap<Journal, Topology>();
+
+function modelOf(journal: Journal): Topology {
+  const known = models.get(journal) ?? topologyOf(scenarioOf(journal));
+  models.set(journal, known);
+  return known;
+}
+
 /**
  * The state comes from the records; the alternatives from the model, which must know that state.
  * @throws RangeError if there is no such step
@@ -27,7 +37,7 @@ export interface StepReport {
  */
 export function reportStep(journal: Journal, step: number): StepReport {
   const state = stateAt(journal, step);
-  const sequencer = restore(new MemoEngine(topologyOf(scenarioOf(journal))), state);
+  const sequencer = restore(new MemoEngine(modelOf(journal)), state);
   const taken = step < journal.steps ? journal.choices(step + 1).next().value?.index : undefined;
   return {
     step,

@@ -59,6 +59,8 @@ export class Sequencer {
   #otherCount = 0;
   readonly #labelIds = new Map<string, number>();
   readonly #offerLabels: Map<number, number>[] = [];
+  /** Bus messages of the present step; only the first `#queued` entries count. */
+  #queued = 0;
   readonly #queueSlot: number[] = [];
   readonly #queueEvent: number[] = [];
   readonly #queueCause: number[] = [];
@@ -180,9 +182,10 @@ export class Sequencer {
   }
 
   #push(slot: number, event: number, cause: number): void {
-    this.#queueSlot.push(slot);
-    this.#queueEvent.push(event);
-    this.#queueCause.push(cause);
+    const at = this.#queued++;
+    this.#queueSlot[at] = slot;
+    this.#queueEvent[at] = event;
+    this.#queueCause[at] = cause;
   }
 
   /** Delivers bus messages first in, first out, until none is left. */
@@ -191,7 +194,7 @@ export class Sequencer {
     let ns = 0;
     let idles = false;
     let yields = false;
-    for (let at = 0; at < slots.length; at++) {
+    for (let at = 0; at < this.#queued; at++) {
       if (at > BUS_MAX)
         throw new ModelError(`more than ${BUS_MAX} bus messages in step ${this.step}: the actors answer each other for ever`);
       const slot = slots[at]!;
@@ -205,9 +208,7 @@ export class Sequencer {
       const { sent } = reaction;
       for (let i = 0; i < sent.length; i += 2) this.#emit(slot, sent[i]!, sent[i + 1]!, cause);
     }
-    slots.length = 0;
-    this.#queueEvent.length = 0;
-    this.#queueCause.length = 0;
+    this.#queued = 0;
     return { ns, idles, yields };
   }
 

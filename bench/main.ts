@@ -1,0 +1,65 @@
+/** `npm run bench` measures every figure, `npm run bench -- NAME…` those named; `--json` prints one document. Nothing here passes or fails. */
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { engine } from './engine.ts';
+import { type Figure, type Machine, machine, type Table, textOf } from './harness.ts';
+import { journal } from './journal.ts';
+import { replay } from './replay.ts';
+import { startup } from './startup.ts';
+
+const FIGURES: readonly Figure[] = [engine, journal, replay, startup];
+
+interface Measured {
+  readonly figure: string;
+  readonly summary: string;
+  /** Before and after, so that a reader sees what else the machine did. */
+  readonly machine: Machine;
+  readonly loadAverageAfter: number;
+  readonly tables: readonly Table[];
+}
+
+function measure({ name, summary, run }: Figure): Measured {
+  const before = machine();
+  const tables = run();
+  return { figure: name, summary, machine: before, loadAverageAfter: machine().loadAverage, tables };
+}
+
+/** Several figures: each in a process of its own, so that none runs in code that was warmed by another. */
+function measureApart({ name }: Figure): Measured {
+  const { status, stdout } = spawnSync(process.execPath, [...process.execArgv, fileURLToPath(import.meta.url), name, '--json'], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  if (status !== 0) throw new Error(`the figure ${name} ended with status ${status}`);
+  return (JSON.parse(stdout) as readonly Measured[])[0]!;
+}
+
+function print({ figure, summary, machine: at, loadAverageAfter, tables }: Measured): void {
+  console.log(`${figure}: ${summary}`);
+  console.log(
+    `${at.cores} cores (${at.cpu}), load ${at.loadAverage.toFixed(2)} to ${loadAverageAfter.toFixed(2)}, Node ${at.node}, xstate ${at.xstate}`,
+  );
+  for (const table of tables) console.log(`\n${textOf(table)}`);
+  console.log('');
+}
+
+function main(): number {
+  const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'boolean', default: false } } });
+  const unknown = positionals.filter((name) => !FIGURES.some((figure) => figure.name === name));
+  if (unknown.length > 0) {
+    console.error(`${unknown.join(', ')}: no such figure; there are ${FIGURES.map(({ name }) => name).join(', ')}`);
+    return 2;
+  }
+  const wanted = FIGURES.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+  const measured: Measured[] = [];
+  for (const figure of wanted) {
+    const one = wanted.length === 1 ? measure(figure) : measureApart(figure);
+    measured.push(one);
+    if (!values.json) print(one);
+  }
+  if (values.json) console.log(JSON.stringify(measured, null, 2));
+  return 0;
+}
+
+process.exitCode = main();
