@@ -106,7 +106,7 @@ export interface Path<T, L, E extends AnyEvent> extends Source {
   readonly requires?: 'N';
 }
 
-interface PathRest<L> {
+export interface PathRest<L> {
   readonly locals?: readonly (keyof L & string)[];
   readonly requires?: 'N';
 }

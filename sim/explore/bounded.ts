@@ -2,7 +2,8 @@
  * Search in the order of deviations from the in-order run: the least deviating schedule first. With limits it covers all schedules
  * within them; without, the first violation it meets is the shortest in the order disturbances, preemptions, switches, steps.
  *
- * A state is a row and the pCPU stepped last, for the price of the next choice hangs on it; it is kept at its least price.
+ * A state is a row and the pCPU stepped last, for the price of the next choice hangs on it. It is expanded at its least price, and again
+ * at a higher one that leaves more of what a limit counts: with at most 2 preemptions, 3 switches may lead further than 1 preemption.
  */
 import { MemoEngine } from '../engine/memo.ts';
 import { propertyOf } from '../properties/index.ts';
@@ -11,9 +12,10 @@ import type { PlainWorld } from '../restore.ts';
 import { DEADLOCK, deadlockIn } from '../run.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import { topologyOf } from '../topology.ts';
-import { type Deviations, deviationOf, NO_DEVIATIONS, plus, sumOf } from './deviations.ts';
+import { type Deviations, NO_DEVIATIONS, plus, sumOf } from './deviations.ts';
 import type { Progress, Search } from './explorer.ts';
 import { Heap } from './heap.ts';
+import { NOBODY, Pricing } from './pricing.ts';
 import { WorldStep } from './world-step.ts';
 
 export interface BoundedLimits {
@@ -40,17 +42,21 @@ export interface BoundedFinding extends Deviations {
 export interface BoundedReport {
   /** Every state within the limits was expanded. */
   readonly exhausted: boolean;
+  /** Why not: the budget of states, or whoever drives the search. */
+  readonly limit: 'states' | 'stopped' | null;
   /** No schedule was cut by a limit: the verdict holds for all schedules. */
   readonly closed: boolean;
   readonly states: number;
   readonly transitions: number;
   readonly unchanged: number;
   readonly findings: readonly BoundedFinding[];
+  /** `sometimes` properties that did not come true. */
+  readonly missed: readonly string[];
 }
 
 interface Node extends Deviations {
   readonly row: readonly number[];
-  /** Column of the pCPU stepped last; -1 at the start. */
+  /** Column of the pCPU stepped last, or NOBODY. */
   readonly last: number;
   readonly steps: number;
   readonly parent: Node | null;
@@ -60,47 +66,60 @@ interface Node extends Deviations {
 const STEPS = 4096;
 const EACH = 512;
 const TURN_STATES = 4096;
+/** The largest code unit of a string. */
+const UNIT_MAX = 0xffff;
+
+/** What a schedule has spent of each limit. */
+type Prices = readonly number[];
 
 export class BoundedSearch {
   readonly #options: BoundedOptions;
   readonly world: WorldStep;
+  readonly #pricing: Pricing;
   readonly #always: readonly PropertyWatch[];
+  readonly #sometimes: readonly PropertyWatch[];
+  readonly #met = new Set<string>();
   readonly #queue = new Heap<Node>();
-  readonly #seen = new Set<string>();
+  /** What each state was expanded at, in what the limits count. */
+  readonly #seen = new Map<string, readonly Prices[]>();
   readonly #findings: BoundedFinding[] = [];
+  #expansions = 0;
   #transitions = 0;
   #unchanged = 0;
   #cut = false;
 
   constructor(options: BoundedOptions) {
     this.#options = options;
-    this.world = new WorldStep(new MemoEngine(topologyOf(options.scenario)), options.from);
-    this.#always = options.scenario.properties.always.map((id) => new PropertyWatch(propertyOf(id), this.world.store));
+    const { scenario, from } = options;
+    this.world = new WorldStep(new MemoEngine(topologyOf(scenario)), from);
+    this.#pricing = new Pricing(this.world);
+    const watch = (ids: readonly string[]) => ids.map((id) => new PropertyWatch(propertyOf(id), this.world.store));
+    this.#always = watch(scenario.properties.always);
+    this.#sometimes = watch(scenario.properties.sometimes);
   }
 
   *run(): Search<BoundedReport> {
     const { states, until } = this.#options;
-    this.#push({ row: this.world.initial, last: -1, steps: 0, parent: null, label: '', ...NO_DEVIATIONS });
-    let ended = true;
+    this.#push({ row: this.world.initial, last: NOBODY, steps: 0, parent: null, label: '', ...NO_DEVIATIONS });
+    let limit: BoundedReport['limit'] = null;
     for (let node = this.#queue.pop(); node; node = this.#queue.pop()) {
-      const key = this.#keyOf(node);
-      if (this.#seen.has(key)) continue;
-      this.#seen.add(key);
-      if (!this.#breaks(node)) this.#expand(node);
+      const isNew = this.#enter(node);
+      if (isNew === null) continue;
+      if (!this.#ends(node)) this.#expand(node, isNew);
       const enough = until?.every((id) => this.#findings.some(({ property }) => property === id)) === true;
-      const stop = this.#seen.size % TURN_STATES === 0 ? yield this.#progress() : false;
-      if (enough || stop || this.#seen.size >= states) {
-        ended = this.#queue.size === 0;
-        break;
-      }
+      const stop = ++this.#expansions % TURN_STATES === 0 ? yield this.#progress() : false;
+      if (this.#queue.size > 0) limit = enough || stop ? 'stopped' : this.#seen.size >= states ? 'states' : null;
+      if (limit !== null) break;
     }
     return {
-      exhausted: ended,
-      closed: ended && !this.#cut,
+      exhausted: limit === null,
+      limit,
+      closed: limit === null && !this.#cut,
       states: this.#seen.size,
       transitions: this.#transitions,
       unchanged: this.#unchanged,
       findings: this.#findings,
+      missed: this.#sometimes.flatMap(({ property }) => (this.#met.has(property.id) ? [] : [property.id])),
     };
   }
 
@@ -108,55 +127,49 @@ export class BoundedSearch {
     return { states: this.#seen.size, frontier: this.#queue.size, transitions: this.#transitions, bytes: 0 };
   }
 
-  #expand(node: Node): void {
-    const world = this.world;
-    const goesOn = node.last >= 0 && this.#canGoOn(node);
+  /** Whether the state is new; null if it was expanded at no higher a price in all that is limited. */
+  #enter(node: Node): boolean | null {
+    const key = this.#keyOf(node);
+    const known = this.#seen.get(key);
+    const prices = this.#limited(node).map(([price]) => price);
+    if (known?.some((other) => other.every((price, i) => price <= prices[i]!))) return null;
+    this.#seen.set(key, known ? [...known, prices] : [prices]);
+    return known === undefined;
+  }
+
+  /** `[price, limit]` of all that is limited. */
+  #limited(cost: Deviations): readonly (readonly [number, number])[] {
+    const { deviations, preemptions, switches } = this.#options.limits;
+    const all = [
+      [sumOf(cost), deviations],
+      [cost.preemptions, preemptions],
+      [cost.switches, switches],
+    ] as const;
+    return all.flatMap(([price, limit]) => (limit === undefined ? [] : [[price, limit] as const]));
+  }
+
+  #expand(node: Node, isNew: boolean): void {
+    const { world } = this;
+    const goesOn = this.#pricing.goesOn(node.row, node.last);
     for (let column = 0; column < node.row.length; column++) {
       for (const event of world.alternatives(column, node.row[column]!)) {
-        const next = this.#apply(node.row, column, event);
-        if (next === null) this.#unchanged++;
-        else this.#follow(node, next, column, event, goesOn);
+        const { changed, row, last, cost: price } = this.#pricing.follow(node.row, node.last, goesOn, column, event);
+        if (isNew && changed) this.#transitions++;
+        if (isNew && !changed) this.#unchanged++;
+        if (!changed) continue;
+        const cost = plus(node, price);
+        if (this.#limited(cost).some(([spent, limit]) => spent > limit)) {
+          this.#cut = true;
+          continue;
+        }
+        const label = world.label(column, node.row[column]!, event);
+        this.#push({ row, last, steps: node.steps + 1, parent: node, label, ...cost });
       }
     }
   }
 
-  #follow(node: Node, row: readonly number[], column: number, event: number, goesOn: boolean): void {
-    const world = this.world;
-    this.#transitions++;
-    const exec = world.isExec(column, node.row[column]!, event);
-    const kind = column >= world.actors ? 'deliver' : exec ? 'exec' : 'offer';
-    const offer = kind === 'offer' ? world.store.events.values[event]!.type : '';
-    const cost = plus(node, deviationOf(kind, offer, goesOn, exec && column === node.last));
-    const { deviations, preemptions, switches } = this.#options.limits;
-    if (sumOf(cost) > (deviations ?? Infinity) || cost.preemptions > (preemptions ?? Infinity) || cost.switches > (switches ?? Infinity)) {
-      this.#cut = true;
-      return;
-    }
-    const label = world.label(column, node.row[column]!, event);
-    this.#push({ row, last: exec ? column : node.last, steps: node.steps + 1, parent: node, label, ...cost });
-  }
-
-  /** The row after a step; null if nothing changed. */
-  #apply(before: readonly number[], column: number, event: number): number[] | null {
-    const { writes, sends } = this.world.run(before, column, event);
-    const row = Array.from({ length: this.world.columns }, (_, i) => before[i] ?? 0);
-    for (const [at, value] of writes) row[at] = value;
-    for (let i = 0; i < sends.length; i += 2) {
-      const channel = sends[i]!;
-      row[channel] = this.world.lists.put([...this.world.lists.values[row[channel]!]!, sends[i + 1]!]);
-    }
-    return row.some((value, i) => value !== (before[i] ?? 0)) ? row : null;
-  }
-
-  /** Whether the pCPU stepped last has a step that changes something. */
-  #canGoOn({ row, last }: Node): boolean {
-    const moves = this.world.alternatives(last, row[last]!).filter((event) => this.world.isExec(last, row[last]!, event));
-    return moves.some((event) => this.#apply(row, last, event) !== null);
-  }
-
   #push(node: Node): void {
-    const { deviations, preemptions, switches } = this.#options.limits;
-    const bounded = deviations !== undefined || preemptions !== undefined || switches !== undefined;
+    const bounded = this.#limited(node).length > 0;
     const price = (node.disturbances * EACH + node.preemptions) * EACH + node.switches;
     this.#queue.push((bounded ? sumOf(node) * EACH ** 3 + price : price) * STEPS + Math.min(node.steps, STEPS - 1), node);
   }
@@ -165,12 +178,18 @@ export class BoundedSearch {
     // Columns that are empty everywhere else may appear later: trailing zeros do not count.
     let length = row.length;
     while (length > this.world.actors && row[length - 1] === 0) length--;
-    return String.fromCharCode(last + 1, ...row.slice(0, length));
+    const values = row.slice(0, length);
+    // A value that does not fit one code unit must not be taken for another one.
+    if (values.some((value) => value > UNIT_MAX)) return String.fromCharCode(UNIT_MAX, last + 1) + values.join();
+    return String.fromCharCode(last + 1, ...values);
   }
 
-  #breaks(node: Node): boolean {
+  /** Whether a run ends here: a property broke, nothing is left to do, or the machine has halted. */
+  #ends(node: Node): boolean {
     const locals = node.row.slice(0, this.world.actors);
-    let broke = false;
+    let broke = locals.some((local, slot) => this.world.halts(slot, local));
+    for (const watch of this.#sometimes)
+      if (!this.#met.has(watch.property.id) && watch.look(locals, null) !== null) this.#met.add(watch.property.id);
     for (const watch of this.#always) {
       const message = watch.look(locals, null);
       if (message !== null) {

@@ -46,12 +46,14 @@ function* outcomesOver(
 ): Search<{ outcomes: ComparedVariant['outcomes']; exhausted: boolean }> {
   const explorer = new Explorer({ scenario, budget: { states: maxStates }, properties: false });
   const report = yield* explorer.run();
-  const seen = new Map<keyof Outcomes, { count: number; witness: number | null }>();
+  const outcomesIn = (state: number) =>
+    Object.entries(outcomesOf(new WorldView(explorer.world.store, explorer.localsOf(state)))) as [keyof Outcomes, number][];
+  const none = { count: 0, witness: null };
+  const seen = new Map<keyof Outcomes, { count: number; witness: number | null }>(outcomesIn(0).map(([name]) => [name, none]));
   for (const state of explorer.ended) {
-    const outcomes = outcomesOf(new WorldView(explorer.world.store, explorer.localsOf(state)));
-    for (const [name, value] of Object.entries(outcomes) as [keyof Outcomes, number][]) {
-      const entry = seen.get(name) ?? { count: 0, witness: null };
-      seen.set(name, value > 0 ? { count: entry.count + 1, witness: entry.witness ?? state } : entry);
+    for (const [name, value] of outcomesIn(state)) {
+      const { count, witness } = seen.get(name)!;
+      if (value > 0) seen.set(name, { count: count + 1, witness: witness ?? state });
     }
   }
   const ranges = [...seen].map(([name, { count, witness }]): [keyof Outcomes, OutcomeRange] => [

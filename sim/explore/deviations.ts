@@ -13,10 +13,17 @@ export interface Deviations {
 export const NO_DEVIATIONS: Deviations = { disturbances: 0, preemptions: 0, switches: 0 };
 
 const PREEMPTIONS: readonly string[] = ['preempt', 'migrate', 'tick'];
+const DISTURBANCES: readonly string[] = ['interrupt', 'spurious-exit', 'psp-error'];
 
-/** The deviation that one choice is; `goesOn`: the pCPU stepped last could go on, and `same`: the choice steps it. */
+/**
+ * The deviation that one choice is; `goesOn`: the pCPU stepped last could go on, and `same`: the choice steps it. Any other offer, such
+ * as those of a model of its own, is a choice that the in-order run has to make as well: no deviation.
+ */
 export function deviationOf(kind: AlternativeKind, offer: string, goesOn: boolean, same: boolean): Deviations {
-  if (kind === 'offer') return PREEMPTIONS.includes(offer) ? { ...NO_DEVIATIONS, preemptions: 1 } : { ...NO_DEVIATIONS, disturbances: 1 };
+  if (kind === 'offer') {
+    if (PREEMPTIONS.includes(offer)) return { ...NO_DEVIATIONS, preemptions: 1 };
+    return DISTURBANCES.includes(offer) ? { ...NO_DEVIATIONS, disturbances: 1 } : NO_DEVIATIONS;
+  }
   return goesOn && !same ? { ...NO_DEVIATIONS, switches: 1 } : NO_DEVIATIONS;
 }
 

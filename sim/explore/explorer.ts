@@ -100,9 +100,8 @@ export class Explorer {
     this.#always = options.properties === false ? [] : watch(scenario.properties.always);
     this.#sometimes = watch(scenario.properties.sometimes);
     const watches = [...this.#always, ...this.#sometimes];
-    const { store, actors } = this.world;
-    const halts = (slot: number, local: number) => store.kindOfSlot[slot]!.locals.values[local]!.hasTag('halt');
-    const wants = (slot: number, local: number) => halts(slot, local) || watches.some((one) => one.wants(slot, local));
+    const { actors } = this.world;
+    const wants = (slot: number, local: number) => this.world.halts(slot, local) || watches.some((one) => one.wants(slot, local));
     this.#trie = new StepTrie(this.world, (column, value) => column < actors && wants(column, value));
     this.space = new StateSpace(this.world.columns);
     this.#cursor = new Cursor(this.world.columns);
@@ -228,8 +227,7 @@ export class Explorer {
 
   #look(state: number): void {
     const locals = this.localsOf(state);
-    const { store } = this.world;
-    if (locals.some((local, slot) => store.kindOfSlot[slot]!.locals.values[local]!.hasTag('halt'))) {
+    if (locals.some((local, slot) => this.world.halts(slot, local))) {
       this.space.ends[state] = 1;
       this.ended.push(state);
     }

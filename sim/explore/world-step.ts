@@ -21,6 +21,8 @@ export interface StepTrace {
   /** `channel, event` pairs in the order sent. */
   readonly sends: number[];
   deliveries: number;
+  /** The CPU only waits for others. */
+  yields: boolean;
 }
 
 interface Channel {
@@ -38,6 +40,8 @@ export class WorldStep {
   readonly initial: readonly number[];
   readonly offers: OfferTable;
   readonly #channelOf = new Map<number, number>();
+  /** By kind and local state. */
+  readonly #halts: boolean[][] = [];
 
   /** `from`: the state to start in instead of the initial one. @throws RestoreError if the model does not know it */
   constructor(engine: MemoEngine, from: PlainWorld | null = null) {
@@ -96,6 +100,16 @@ export class WorldStep {
     return [...exec, ...other];
   }
 
+  /** Whether an actor in this local state halts the machine: a run ends there. */
+  halts(column: number, value: number): boolean {
+    const kind = this.kindOf(column);
+    if (!kind) return false;
+    this.#halts[kind.index] ??= [];
+    const known = this.#halts[kind.index]!;
+    known[value] ??= kind.locals.values[value]!.hasTag('halt');
+    return known[value];
+  }
+
   /** Whether the alternative moves a processor on. */
   isExec(column: number, value: number, event: number): boolean {
     const kind = this.kindOf(column);
@@ -114,11 +128,11 @@ export class WorldStep {
    * @throws ModelError as the sequencer would
    */
   run(row: ArrayLike<number>, column: number, event: number): StepTrace {
-    const trace: StepTrace = { reads: [column, row[column]!], writes: new Map(), sends: [], deliveries: 0 };
+    const trace: StepTrace = { reads: [column, row[column]!], writes: new Map(), sends: [], deliveries: 0, yields: false };
     const queue = column < this.actors ? [column, event] : this.#takeHead(row, column, trace);
     let idles = false;
     for (let at = 0; at < queue.length; at += 2) {
-      if (at > BUS_MAX) throw new ModelError('the actors answer each other for ever within one step');
+      if (trace.deliveries > BUS_MAX) throw new ModelError('the actors answer each other for ever within one step');
       const slot = queue[at]!;
       let local = trace.writes.get(slot);
       if (local === undefined) {
@@ -128,6 +142,7 @@ export class WorldStep {
       const reaction = this.engine.deliver(slot, local, queue[at + 1]!);
       trace.deliveries++;
       idles ||= reaction.idles;
+      trace.yields ||= reaction.yields;
       trace.writes.set(slot, reaction.next);
       this.#emit(slot, reaction.sent, queue, trace);
     }
