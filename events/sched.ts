@@ -1,9 +1,6 @@
 /** Vocabulary of a CPU and its tasks: steps, context, interrupts, the context switch, run queues, sleeping and waking. */
 import type { ActorId, Delivery, EventOf, Letter } from './event.ts';
 
-/** Interrupts a pCPU can take: an IPI by its handler's name, the PSP's completion, the NMI that stops a CPU on panic. */
-export type Interrupt = 'reschedule' | 'psp' | 'stop';
-
 export type PcpuEvent = EventOf<{
   /** Offer: run one micro-step of whatever is on top. */
   exec: object;

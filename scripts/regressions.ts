@@ -4,7 +4,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Choice } from '../events/journal.ts';
-import type { Chooser, ChoiceView } from '../sim/choosers/chooser.ts';
+import type { ChoiceView, Chooser } from '../sim/choosers/chooser.ts';
 import { FifoChooser } from '../sim/choosers/fifo.ts';
 import { MemoEngine } from '../sim/engine/memo.ts';
 import { PROPERTIES } from '../sim/properties/index.ts';
@@ -51,7 +51,11 @@ class DeviatingChooser implements Chooser {
 const STEPS_MAX = 400;
 const RUNS_MAX = 60_000;
 
-function play(engine: MemoEngine, scenario: ResolvedScenario, deviations: ReadonlyMap<number, number>): { chooser: DeviatingChooser; property: string | null } {
+function play(
+  engine: MemoEngine,
+  scenario: ResolvedScenario,
+  deviations: ReadonlyMap<number, number>,
+): { chooser: DeviatingChooser; property: string | null } {
   const chooser = new DeviatingChooser(deviations);
   const run = new Run({ scenario: { ...scenario, bounds: { ...scenario.bounds, steps: STEPS_MAX } }, engine, chooser });
   run.start();
@@ -87,7 +91,9 @@ function regressionsOf(name: string, kept: readonly Regression[]): Regression[] 
   return variantNames(scenario).flatMap((variant) => {
     const resolved = resolveScenario(scenario, { variant, knownProperties: known });
     const expected = resolved.expect === null || resolved.expect === 'clean' ? [] : resolved.expect.violates;
-    const missing = [...expected, null].filter((property) => !kept.some((entry) => entry.variant === variant && entry.property === property));
+    const missing = [...expected, null].filter(
+      (property) => !kept.some((entry) => entry.variant === variant && entry.property === property),
+    );
     if (missing.length === 0) return [];
     const found = search(resolved, expected);
     return missing.flatMap((property): Regression[] => {
@@ -99,7 +105,10 @@ function regressionsOf(name: string, kept: readonly Regression[]): Regression[] 
 }
 
 mkdirSync('scenarios/regressions', { recursive: true });
-const names = process.argv.length > 2 ? process.argv.slice(2) : readdirSync('scenarios').flatMap((file) => (file.endsWith('.yaml') ? [file.slice(0, -5)] : []));
+const names =
+  process.argv.length > 2
+    ? process.argv.slice(2)
+    : readdirSync('scenarios').flatMap((file) => (file.endsWith('.yaml') ? [file.slice(0, -5)] : []));
 for (const name of names) {
   const path = `scenarios/regressions/${name}.json`;
   const kept = existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Regression[]) : [];

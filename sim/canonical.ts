@@ -44,7 +44,7 @@ function canonicalObject(value: object): string {
 }
 
 /** Murmur3's 32-bit finalizer. */
-export const fmix = (hash: number): number => {
+const fmix = (hash: number): number => {
   let h = hash;
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);

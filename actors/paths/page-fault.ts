@@ -14,7 +14,7 @@ type HostItem = Item<HostThread, HostLocals, ThreadEvent>;
 export const SHARED: RmpUpdate = { assigned: false, pageSize: '4K', immutable: false, asid: 0, gfn: 0 };
 
 /** Retries of the auto-share handler before the watchdog would call it a lock-up: enough to tell a race from a spin. */
-export const RETRIES_MAX = 4;
+const RETRIES_MAX = 4;
 
 const lookup = step('snp_lookup_rmpentry', {
   send: (_t, l) => toRmp({ type: 'rmp.read', pfn: l.pfn! }),

@@ -8,7 +8,7 @@ const { path, step, call, loop, when, leaveLoop, leavePath } = host;
  * The instruction. Expects `pfn` and `update`; leaves `result`.
  * Decoding and the static checks are invisible to others, so they are part of the first step. @see domain snp b.3, b.5
  */
-export const rmpupdateInsn = path('RMPUPDATE', MICRO_STEPS, [
+const rmpupdateInsn = path('RMPUPDATE', MICRO_STEPS, [
   step('tryLock', {
     insn: true,
     send: (_t, l) => toRmp({ type: 'rmp.lock', pfn: l.pfn! }),

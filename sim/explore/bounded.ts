@@ -187,20 +187,20 @@ export class BoundedSearch {
   /** Whether a run ends here: a property broke, nothing is left to do, or the machine has halted. */
   #ends(node: Node): boolean {
     const locals = node.row.slice(0, this.world.actors);
-    let broke = locals.some((local, slot) => this.world.halts(slot, local));
+    let isOver = locals.some((local, slot) => this.world.halts(slot, local));
     for (const watch of this.#sometimes)
       if (!this.#met.has(watch.property.id) && watch.look(locals, null) !== null) this.#met.add(watch.property.id);
     for (const watch of this.#always) {
       const message = watch.look(locals, null);
       if (message !== null) {
         this.#report(watch.property.id, message, node);
-        broke = true;
+        isOver = true;
       }
     }
     const empty = node.row.every((value, column) => this.world.alternatives(column, value).length === 0);
-    const deadlock = !broke && empty ? deadlockIn(this.world.store, locals) : null;
+    const deadlock = !isOver && empty ? deadlockIn(this.world.store, locals) : null;
     if (deadlock !== null) this.#report(DEADLOCK, deadlock, node);
-    return broke || deadlock !== null;
+    return isOver || deadlock !== null;
   }
 
   #report(property: string, message: string, node: Node): void {

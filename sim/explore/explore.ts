@@ -2,10 +2,11 @@
 import type { PlainWorld } from '../restore.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import { type BoundedLimits, BoundedSearch } from './bounded.ts';
-import { type Deviations, NO_DEVIATIONS } from './deviations.ts';
+import type { Deviations } from './deviations.ts';
 import { type ExploreReport, Explorer, type Search } from './explorer.ts';
 import { guaranteeLines, weakestEvidence } from './guarantee.ts';
 import { OrbitSearch } from './orbits.ts';
+import { Pricing } from './pricing.ts';
 import type { WorldStep } from './world-step.ts';
 
 export interface ExploreRequest {
@@ -22,6 +23,8 @@ export interface Violation extends Deviations {
   readonly property: string;
   readonly message: string;
   readonly steps: number;
+  /** No schedule within the bound is less in the order disturbances, preemptions, switches, steps; else it has the fewest steps. */
+  readonly least: boolean;
   /** Choices by label from the start of the search. */
   readonly labels: readonly string[];
 }
@@ -49,13 +52,15 @@ export interface Exploration {
 /** States of the search for the least deviating schedule; beyond it the shortest one by steps is given. */
 const SHORTEST_STATES = 200_000;
 
-const boundText = ({ deviations, preemptions, switches }: BoundedLimits): string => {
+/** The schedules that a search covers, in words. */
+const boundText = ({ deviations, preemptions, switches }: BoundedLimits, from: PlainWorld | undefined): string => {
   const parts = [
     ...(deviations === undefined ? [] : [`${deviations} deviations`]),
     ...(preemptions === undefined ? [] : [`${preemptions} preemptions`]),
     ...(switches === undefined ? [] : [`${switches} switches`]),
   ];
-  return parts.length ? `all schedules with at most ${parts.join(' and ')}` : 'all schedules';
+  const which = from && from.step > 0 ? `all schedules from step ${from.step} on` : 'all schedules';
+  return parts.length ? `${which} with at most ${parts.join(' and ')}` : which;
 };
 
 export function explore(request: ExploreRequest): Search<Exploration> {
@@ -77,12 +82,13 @@ function* exploreAll(request: ExploreRequest): Search<Exploration> {
   const missed = [...report.reached].flatMap(([id, met]) => (met === null ? [id] : []));
   const { kinds } = explorer.world.store;
   const violated = violations.map(({ property }) => property);
+  const bound = boundText({}, from);
   return {
     ...report,
-    bound: 'all schedules',
+    bound,
     violations,
     missed,
-    guarantee: guaranteeLines({ ...report, scenario, bound: 'all schedules', violated, evidence: weakestEvidence(kinds) }),
+    guarantee: guaranteeLines({ ...report, scenario, bound, violated, evidence: weakestEvidence(kinds) }),
     coverage: {
       localStates: Object.fromEntries(kinds.map(({ name, locals }) => [name, locals.size])),
       reactions: report.reactions,
@@ -100,9 +106,9 @@ function* leastDeviating({ scenario, from }: ExploreRequest, explorer: Explorer,
   const least = yield* new BoundedSearch({ scenario, limits: {}, states: SHORTEST_STATES, until, ...(from && { from }) }).run();
   return report.findings.map(({ property, message, state, steps }) => {
     const better = least.findings.find((finding) => finding.property === property);
-    return better
-      ? { ...better, steps: better.labels.length }
-      : { property, message, steps, labels: explorer.labelsTo(state), ...NO_DEVIATIONS, switches: -1 };
+    if (better) return { ...better, steps: better.labels.length, least: true };
+    const labels = explorer.labelsTo(state);
+    return { property, message, steps, least: false, labels, ...new Pricing(explorer.world).priceOf(labels) };
   });
 }
 
@@ -110,18 +116,15 @@ function* exploreWithin(request: ExploreRequest, limits: BoundedLimits): Search<
   const { scenario, maxStates, from } = request;
   const search = new BoundedSearch({ scenario, limits, states: maxStates, ...(from && { from }) });
   const report = yield* search.run();
-  const bound = report.closed ? 'all schedules' : boundText(limits);
-  const violations = report.findings.map((finding) => ({ ...finding, steps: finding.labels.length }));
-  const limit = report.exhausted ? null : 'states';
+  const bound = boundText(report.closed ? {} : limits, from);
+  const violations = report.findings.map((finding) => ({ ...finding, steps: finding.labels.length, least: true }));
   const { kinds } = search.world.store;
   const violated = violations.map(({ property }) => property);
   return {
     ...report,
-    limit,
     bound,
     violations,
-    missed: [],
-    guarantee: guaranteeLines({ ...report, scenario, bound, limit, violated, evidence: weakestEvidence(kinds) }),
+    guarantee: guaranteeLines({ ...report, scenario, bound, violated, evidence: weakestEvidence(kinds) }),
     coverage: coverageOf(search.world, { depth: Math.max(0, ...violations.map(({ steps }) => steps)), bytesPerState: 0, stepMisses: 0 }),
   };
 }
@@ -129,7 +132,13 @@ function* exploreWithin(request: ExploreRequest, limits: BoundedLimits): Search<
 function* exploreOrbits({ scenario, maxStates }: ExploreRequest): Search<Exploration> {
   const search = new OrbitSearch(scenario, maxStates);
   const report = yield* search.run();
-  const violations = report.findings.map((finding) => ({ ...finding, steps: finding.labels.length, ...NO_DEVIATIONS, switches: -1 }));
+  const pricing = new Pricing(search.world);
+  const violations = report.findings.map((finding) => ({
+    ...finding,
+    steps: finding.labels.length,
+    least: false,
+    ...pricing.priceOf(finding.labels),
+  }));
   const bound = `all schedules, one state for up to ${report.factor} that differ by a renaming`;
   const limit = report.exhausted ? null : 'states';
   const violated = violations.map(({ property }) => property);

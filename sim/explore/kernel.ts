@@ -4,7 +4,7 @@
  */
 import type { StateSpace } from './state-space.ts';
 import { LOAD_MAX } from './state-space.ts';
-import type { StepTrie } from './step-trie.ts';
+import { LOOK, SENDS, type StepTrie, UNCHANGED } from './step-trie.ts';
 
 export const DONE = 0;
 /** The alternatives of `column` in its present value are not known. */
@@ -104,7 +104,7 @@ export function expandStates(cursor: Cursor, space: StateSpace, trie: StepTrie):
         const flags = prog[node + 3]!;
         deliveries += prog[node + 4]!;
         out++;
-        if ((flags & 1) !== 0) {
+        if ((flags & UNCHANGED) !== 0) {
           unchanged++;
           continue;
         }
@@ -112,7 +112,7 @@ export function expandStates(cursor: Cursor, space: StateSpace, trie: StepTrie):
         let q = node + 5;
         const writes = q - 2 * (1 + read);
         for (; q < writes; q += 2) row[prog[q]!] = prog[q + 1]!;
-        if ((flags & 4) !== 0) {
+        if ((flags & SENDS) !== 0) {
           let missing = false;
           for (let left = prog[q++]!; left > 0; left--, q += 2) {
             const channel = prog[q]!;
@@ -155,7 +155,7 @@ export function expandStates(cursor: Cursor, space: StateSpace, trie: StepTrie):
           for (let i = 0; i < columns; i++) rows[to + i] = row[i]!;
           parent[count] = head;
           via[count] = (column << 12) | alternative;
-          if ((flags & 2) !== 0) pending[waiting++] = count;
+          if ((flags & LOOK) !== 0) pending[waiting++] = count;
           count++;
         }
         for (let i = 0; i < columns; i++) row[i] = rows[from + i]!;

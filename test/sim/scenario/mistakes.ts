@@ -20,7 +20,11 @@ export const MISTAKES: readonly (readonly [title: string, text: string, issues: 
     changed('name: psc-during-host-write', 'name: PSC_during'),
     ['2 | name | found "PSC_during"; expected a kebab-case name such as "vm0" or "map-lock"'],
   ],
-  ['a model that is not there', `name: x\nsummary: s\nmodel: rmp-lok\nhost: { arch: amd }\n`, ['3 | model | found "rmp-lok"; expected a model ("rmp-lock"); did you mean "rmp-lock"?']],
+  [
+    'a model that is not there',
+    `name: x\nsummary: s\nmodel: rmp-lok\nhost: { arch: amd }\n`,
+    ['3 | model | found "rmp-lok"; expected a model ("rmp-lock"); did you mean "rmp-lock"?'],
+  ],
   [
     'a missing map',
     SAMPLE.replace(/processes:[\s\S]*firmware:/, 'firmware:'),
