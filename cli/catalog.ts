@@ -61,7 +61,7 @@ export function readBytes(path: string, limit = Number.POSITIVE_INFINITY): Uint8
 }
 
 /** @throws CliError if the bytes are not UTF-8 */
-export function utf8(bytes: Uint8Array, file: string): string {
+function utf8(bytes: Uint8Array, file: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
@@ -85,7 +85,7 @@ export function readText(file: string, io: Io, limit = SCENARIO_BYTES_MAX): Scen
 }
 
 /** The text of a scenario. @throws CliError if there is none of that name */
-export function scenarioText(reference: string, io: Io): ScenarioText {
+function scenarioText(reference: string, io: Io): ScenarioText {
   if (reference === '-' || looksLikePath(reference)) return readText(reference, io);
   const names = shippedNames();
   if (names.includes(reference)) return { ...readText(shippedPath(reference), io), file: `${reference}.yaml` };

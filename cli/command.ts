@@ -46,7 +46,7 @@ export const integer =
   };
 
 /** `NAME=VALUE`, any number of times; the last of a name counts. */
-export function assignment(text: string, previous: unknown): Readonly<Record<string, string>> {
+function assignment(text: string, previous: unknown): Readonly<Record<string, string>> {
   const at = text.indexOf('=');
   if (at < 1) throw new InvalidArgumentError('Expected NAME=VALUE.');
   return { ...(previous as Readonly<Record<string, string>> | undefined), [text.slice(0, at)]: text.slice(at + 1) };

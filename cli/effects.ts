@@ -58,7 +58,9 @@ export function effectsOf(records: readonly JournalRecord[]): string[] {
     const asked = told.get(record.cause);
     if (asked === undefined) told.set(record.seq, texts.push(text) - 1);
     else {
-      texts[asked] += ` -> ${text}`;
+      // An answer is told by what it says: the request names the matter.
+      const isAnswer = record.kind === 'deliver';
+      texts[asked] += ` -> ${(isAnswer && fieldsText(record.payload)) || text}`;
       told.set(record.seq, asked);
     }
   }

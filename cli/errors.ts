@@ -98,7 +98,6 @@ export function fileError(error: unknown, path: string, doing: 'read' | 'write')
     code: doing === 'read' ? 'cannot_read' : 'cannot_write',
     exit: EXIT.usage,
     message,
-    ...(known.attempt && { attempt: known.attempt }),
   });
 }
 
@@ -142,12 +141,7 @@ export function failureOf(error: unknown): Failure {
   const system = SYSTEM[code];
   if (system) {
     const path = 'path' in error ? ` ${String(error.path)}` : '';
-    return {
-      code: 'system',
-      exit: EXIT.usage,
-      message: `cannot use${path}: ${system.says}`,
-      ...(system.attempt && { attempt: system.attempt }),
-    };
+    return { code: 'system', exit: EXIT.usage, message: `cannot use${path}: ${system.says}` };
   }
   return { code: 'internal', exit: EXIT.internal, message: `internal error: ${error.message}`, attempt: REPORT };
 }

@@ -75,15 +75,18 @@ const documentOf = (exploration: Exploration, violations: readonly Shown[], scen
 });
 
 function print(printer: Printer, exploration: Exploration, violations: readonly Shown[]): void {
-  for (const { property, message, steps, preemptions, switches, disturbances, journal } of violations) {
-    const cost = `${steps} steps, ${disturbances} disturbances, ${preemptions} preemptions${switches < 0 ? '' : `, ${switches} switches`}`;
-    printer.line(styled('red', `Broken: ${property}`), ` in ${cost}`);
+  for (const { property, message, steps, preemptions, switches, disturbances, least, journal } of violations) {
+    const cost = `${steps} steps, ${disturbances} disturbances, ${preemptions} preemptions, ${switches} switches`;
+    printer.line(styled('red', `Broken: ${property}`), ` in ${cost}`, least ? '' : ' (a less deviating schedule may exist)');
     printer.line(`  ${message}`);
     if (journal)
       printer.line(styled('bold', '  See it: '), commandText(['replay', journal]), '   ', commandText(['show', journal, '--points']));
   }
   for (const id of exploration.missed)
-    printer.line(styled('yellow', `Never: ${id}`), ': the race that the scenario is about did not happen');
+    printer.line(
+      styled('yellow', `${exploration.exhausted ? 'Never' : 'Not met so far'}: ${id}`),
+      exploration.exhausted ? `, under ${exploration.bound}: the race that the scenario is about did not happen` : '',
+    );
   if (violations.length === 0 && exploration.exhausted) printer.line(styled('green', 'Clean'), `: ${exploration.bound}`);
   printer.line();
   for (const line of exploration.guarantee) printer.line(line);
@@ -108,6 +111,8 @@ async function run({ io, out, json, args, options: given }: Call): Promise<numbe
   };
   if (isUnbounded && Object.keys(limits).length > 0)
     throw usageError('--no-reduce has no bound; leave --deviations, --preemptions and --switches out');
+  if (maxMemory !== undefined && Object.keys(limits).length > 0)
+    throw usageError('a search with a bound does not measure its memory; leave --max-memory out and give --max-states');
   if (symmetry && (from || Object.keys(limits).length > 0)) throw usageError('--reduce symmetry is for a whole scenario without a bound');
   const request: ExploreRequest = {
     scenario,

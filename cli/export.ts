@@ -1,5 +1,4 @@
 /** `export`: a journal as a timeline for other tools. */
-import { resolve } from 'node:path';
 import { realFiles } from '../replay/files.ts';
 import { PartFile } from '../replay/part-file.ts';
 import { EXPORTERS } from '../timeline/encode/index.ts';
@@ -7,11 +6,13 @@ import type { Call, Command } from './command.ts';
 import { EXIT, usageError } from './errors.ts';
 import type { Io } from './io.ts';
 import { withJournal } from './journal-file.ts';
+import { type Target, targetOf, writeStream } from './target.ts';
 
 const FORMATS = EXPORTERS.map(({ name }) => name);
 
 /** Writes a file that appears when it is whole. @returns its size @throws JournalWriteError */
-function writeWhole(path: string, chunks: Iterable<Uint8Array>): number {
+function writeWhole({ path, isFile }: Target, chunks: Iterable<Uint8Array>): number {
+  if (!isFile) return writeStream(path, chunks);
   const file = PartFile.create({ path, files: realFiles }, 'replace');
   let size = 0;
   try {
@@ -46,7 +47,7 @@ function run({ io, out, json, args, options }: Call): Promise<number> {
   if (output === '-' && json) throw usageError('--json and -o - both want standard output');
   return withJournal(file, io, (journal) => {
     const chunks = exporter.encode(journal);
-    const bytes = output === '-' ? writeOut(io, chunks) : writeWhole(resolve(io.cwd, output), chunks);
+    const bytes = output === '-' ? writeOut(io, chunks) : writeWhole(targetOf(output, io.cwd), chunks);
     if (json) out.json({ output, format, bytes, records: journal.records, steps: journal.steps });
     else if (output !== '-') out.line(`${output}: ${bytes} bytes, ${journal.records} records`);
     return EXIT.ok;

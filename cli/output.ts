@@ -12,7 +12,7 @@ export interface Styled {
 export type Part = string | Styled;
 
 export const styled = (style: Style, text: string): Styled => ({ style, text });
-export const textOf = (part: Part): string => (typeof part === 'string' ? part : part.text);
+const textOf = (part: Part): string => (typeof part === 'string' ? part : part.text);
 
 /** Controls (C0, DEL, C1), formats that do not print (bidi, zero width), line and paragraph separators, half surrogate pairs. */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
@@ -76,16 +76,27 @@ export class Printer {
 /** The columns that a text takes, once everything that does not print is escaped. */
 const width = (part: Part): number => visible(textOf(part)).length;
 
-/** Rows in columns; the last column is as wide as it is. */
-export function table(printer: Printer, rows: readonly (readonly Part[])[], indent = '  '): void {
+/** The part cut to so many columns, unless next to nothing would be left of it. */
+function clipped(part: Part, columns: number): Part {
+  if (width(part) <= columns || columns < CLIPPED_MIN) return part;
+  const text = `${visible(textOf(part)).slice(0, columns - 1)}…`;
+  return typeof part === 'string' ? text : { ...part, text };
+}
+
+const CLIPPED_MIN = 16;
+
+/** Rows in columns; the last column is as wide as it is, or cut so that no row is wider than `clip`. */
+export function table(printer: Printer, rows: readonly (readonly Part[])[], indent = '  ', clip?: number): void {
   const columns = Math.max(0, ...rows.map((row) => row.length));
   const widths = Array.from({ length: columns }, (_, i) => Math.max(0, ...rows.map((row) => width(row[i] ?? ''))));
   for (const row of rows) {
     const parts: Part[] = [indent];
     const last = row.findLastIndex((part) => textOf(part) !== '');
+    let used = indent.length;
     row.slice(0, last + 1).forEach((part, i) => {
-      parts.push(part);
-      if (i < last) parts.push(' '.repeat(widths[i]! - width(part) + 2));
+      if (i === last) parts.push(clip === undefined ? part : clipped(part, clip - used));
+      else parts.push(part, ' '.repeat(widths[i]! - width(part) + 2));
+      used += widths[i]! + 2;
     });
     printer.line(...parts);
   }

@@ -1,6 +1,6 @@
 /** Carries a run to its end and writes its journal: whole under its name, or not at all. */
-import { mkdirSync, renameSync, statSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
+import { mkdirSync, renameSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
 import type { RunEnd, RunStart } from '../events/journal.ts';
 import { fileSource } from '../replay/file-source.ts';
 import { realFiles } from '../replay/files.ts';
@@ -13,8 +13,9 @@ import { hexOf } from '../sim/canonical.ts';
 import { ModelError } from '../sim/engine/port.ts';
 import type { Run } from '../sim/run.ts';
 import type { BlockSink } from '../sim/sequencer.ts';
-import { CliError, EXIT, fileError, usageError } from './errors.ts';
+import { CliError, EXIT, fileError } from './errors.ts';
 import type { Io } from './io.ts';
+import { targetOf, writeStream } from './target.ts';
 
 export interface RecordingOptions {
   /** `-` is standard output; without one the file is named after the run. */
@@ -60,6 +61,10 @@ export class Recording {
   #writer: JournalWriter | null = null;
   #start: RunStart | null = null;
   #place: Place | null = null;
+  /** A device or a pipe that takes the journal once it is whole. */
+  #stream: string | null = null;
+  /** A line of progress stands on the terminal. */
+  #isShown = false;
 
   constructor(options: RecordingOptions) {
     this.#options = options;
@@ -85,8 +90,11 @@ export class Recording {
     if (mode === 'memory') return JournalWriter.open(null, start, { mode });
     const open = (target: string): JournalWriter => JournalWriter.open({ path: target, files: realFiles }, start, { mode });
     if (output !== undefined) {
-      const path = resolve(io.cwd, output);
-      if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw usageError(`${output} is a folder; -o takes the name of a file`);
+      const { path, isFile } = targetOf(output, io.cwd);
+      if (!isFile) {
+        this.#stream = path;
+        return JournalWriter.open(null, start, { mode: 'memory' });
+      }
       this.#place = { target: path, final: path };
       return open(path);
     }
@@ -138,6 +146,7 @@ export class Recording {
       if (io.err.isTerminal && now - shownAt >= PROGRESS_MS) {
         io.err.write(`\r  step ${run.sequencer.step}, ${run.sequencer.seq} records `);
         shownAt = now;
+        this.#isShown = true;
       }
       await new Promise((done) => setImmediate(done));
       turn = performance.now();
@@ -146,7 +155,7 @@ export class Recording {
 
   #seal(run: Run, end: RunEnd): Recorded {
     const { io } = this.#options;
-    if (io.err.isTerminal) io.err.write('\r\x1b[K');
+    if (this.#isShown) io.err.write('\r\x1b[K');
     const sealed = this.#writer!.seal(end);
     const start = this.#start!;
     const path = this.#settle(sealed);
@@ -163,6 +172,7 @@ export class Recording {
     const { output, io } = this.#options;
     if (content) {
       if (output === '-') io.out.write(content);
+      else if (this.#stream !== null) writeStream(this.#stream, [content]);
       return null;
     }
     const { target, final } = this.#place!;

@@ -9,7 +9,7 @@ import { dotted } from './schedule.ts';
 /** A schedule that fits on a command line. */
 const SCHEDULE_CHARS_MAX = 600;
 
-export const scheduleText = ({ journal }: Recorded): string => dotted(journal.choices());
+const scheduleText = ({ journal }: Recorded): string => dotted(journal.choices());
 
 /** The keys that `run --json` and `inject --json` have in common. */
 export function runDocument(recorded: Recorded) {

@@ -1,7 +1,9 @@
 /** `serve`: runs over HTTP, recorded or live. */
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import type { RunStart } from '../events/journal.ts';
 import { runIdOf, toHex } from '../replay/identity.ts';
+import { partPathOf } from '../replay/part-file.ts';
 import { type ChooserSpec, type EngineName, openSession } from '../sim/session.ts';
 import { driveRun } from '../timeline/serve/drive.ts';
 import { journalFileRun } from '../timeline/serve/journal-run.ts';
@@ -13,6 +15,7 @@ import { type Call, type Command, integer, SCENARIO_OPTIONS } from './command.ts
 import { EXIT, fileError, usageError } from './errors.ts';
 import type { Io } from './io.ts';
 import { RUNS_FOLDER } from './recording.ts';
+import { targetOf } from './target.ts';
 
 interface Options {
   readonly port?: number;
@@ -47,13 +50,20 @@ function journal(file: string, io: Io): Served {
   }
 }
 
+/** The name of a run, and another while somebody else writes the same one, or was killed while it did. */
+function nameFor(start: RunStart, { cwd }: Io): string {
+  const name = join(RUNS_FOLDER, toHex(runIdOf(start)));
+  return existsSync(partPathOf(resolve(cwd, `${name}.wsj`))) ? `${name}-${process.pid}.wsj` : `${name}.wsj`;
+}
+
 function live(reference: string, io: Io, options: Options): Served {
   const { chooser = 'fifo', seed = 0, engine = 'live', pace = 0 } = options;
   const scenario = resolved(loadReference(reference, io).scenario, options);
   const spec: ChooserSpec = chooser === 'random' ? { name: chooser, seed } : { name: chooser };
   let source: LiveRun | null = null;
   const { run, start } = openSession({ scenario, engine, chooser: spec, seed, sink: (block, names) => source!.block(block, names) });
-  const file = resolve(io.cwd, options.output ?? join(RUNS_FOLDER, `${toHex(runIdOf(start))}.wsj`));
+  const { path: file, isFile } = targetOf(options.output ?? nameFor(start, io), io.cwd);
+  if (!isFile) throw usageError(`${options.output} is no regular file: the journal of a live run is read while it is served`);
   try {
     mkdirSync(dirname(file), { recursive: true });
   } catch (error) {

@@ -196,7 +196,7 @@ function run({ io, out, json, args, options: given }: Call): Promise<number> {
 export const COMMAND: Command = {
   operands: '<journal>',
   details: [
-    'Without options: the facts and the first records. With --json and without --step: the last state, and the facts under `journal`.',
+    'Without options: the facts and the first records. With --json and without --step: the last state, and the facts under `journal`; at most 10,000 points or records unless --limit says otherwise.',
   ],
   options: [
     { flags: '--step <n>', description: 'the state after this step, and what could come next', parse: integer(0) },

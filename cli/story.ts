@@ -48,13 +48,33 @@ function chosen(journal: Journal, { marks }: StoryOptions): { readonly head: Row
 
 const cpusOf = ({ actors }: Journal): number => actors.filter((id) => id.startsWith('pcpu:')).length;
 
+interface Layout {
+  readonly cpus: number;
+  readonly nameColumns: number;
+}
+
+const NAME_COLUMNS_MIN = 28;
+const NAME_SHARE = 0.36;
+
+/** On a terminal a step is one line; elsewhere nothing is cut. */
+const clipOf = ({ sink }: Printer): number | undefined => (sink.isTerminal ? sink.columns : undefined);
+
+function layoutOf(printer: Printer, journal: Journal): Layout {
+  const clip = clipOf(printer);
+  const nameColumns = clip === undefined ? Number.POSITIVE_INFINITY : Math.max(NAME_COLUMNS_MIN, Math.floor(clip * NAME_SHARE));
+  return { cpus: cpusOf(journal), nameColumns };
+}
+
 function lanes(cpu: number | null, cpus: number): Part[] {
   if (cpus > LANES_MAX) return [cpu === null ? '-' : String(cpu)];
   return [Array.from({ length: cpus }, (_, i) => (i === cpu ? '●' : '·')).join(' ')];
 }
 
-function cells(row: Row, cpus: number, mark: string | undefined): Part[] {
-  const what = row.microStep === null || row.isDecision ? row.label : row.name;
+/** On a narrow terminal the end of a name says most. */
+const shortened = (name: string, columns: number): string => (name.length > columns ? `…${name.slice(1 - columns)}` : name);
+
+function cells(row: Row, { cpus, nameColumns }: Layout, mark: string | undefined): Part[] {
+  const what = shortened(row.microStep === null || row.isDecision ? row.label : row.name, nameColumns);
   const effects = row.effects.join('; ');
   const told = mark === undefined ? effects : `${mark}${effects === '' ? '' : `; ${effects}`}`;
   return [
@@ -73,8 +93,9 @@ function header(cpus: number): Part[] {
 
 /** Prints the steps that matter, or all. */
 export function printStory(printer: Printer, journal: Journal, options: StoryOptions = {}): void {
-  const cpus = cpusOf(journal);
-  const drawn = (rows: readonly Row[]): Part[][] => rows.map((row) => cells(row, cpus, options.marks?.get(row.step)));
+  const layout = layoutOf(printer, journal);
+  const { cpus } = layout;
+  const drawn = (rows: readonly Row[]): Part[][] => rows.map((row) => cells(row, layout, options.marks?.get(row.step)));
   if (options.verbose) {
     printAll(printer, journal, cpus, drawn);
     return;
@@ -83,7 +104,7 @@ export function printStory(printer: Printer, journal: Journal, options: StoryOpt
   const last = head.at(-1);
   const first = tail[0];
   const gap: Part[][] = last && first ? [['    …', '', styled('dim', `${first.step - last.step - 1} steps left out`)]] : [];
-  table(printer, [header(cpus), ...drawn(head), ...gap, ...drawn(tail)], ' ');
+  table(printer, [header(cpus), ...drawn(head), ...gap, ...drawn(tail)], ' ', clipOf(printer));
   const shown = head.length + tail.length;
   if (shown < journal.steps) printer.line(styled('dim', `  ${shown} of ${journal.steps} steps; --verbose shows all`));
 }
@@ -92,7 +113,7 @@ function printAll(printer: Printer, journal: Journal, cpus: number, drawn: (rows
   let rows: Row[] = [];
   let isFirst = true;
   const flush = (): void => {
-    table(printer, [...(isFirst ? [header(cpus)] : []), ...drawn(rows)], ' ');
+    table(printer, [...(isFirst ? [header(cpus)] : []), ...drawn(rows)], ' ', clipOf(printer));
     isFirst = false;
     rows = [];
   };

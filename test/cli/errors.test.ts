@@ -1,0 +1,165 @@
+/** Bad input of every kind: one clear message, the exit code of its kind, and under --json one document on standard output. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { EXIT, failureOf } from '../../cli/errors.ts';
+import { Bench } from './run-cli.ts';
+
+const bench = new Bench();
+afterAll(() => bench.clear());
+const RACE = 'rmp-host-write-race';
+
+beforeAll(async () => {
+  await bench.run(['run', RACE, '-o', 'run.wsj']);
+  writeFileSync(bench.path('text.wsj'), 'not a journal at all');
+  writeFileSync(bench.path('empty.wsj'), '');
+  writeFileSync(bench.path('empty.yaml'), '');
+  writeFileSync(bench.path('bare'), readFileSync('scenarios/rmp-churn.yaml'));
+  writeFileSync(bench.path('bad.json'), '[1, {"index": -1}]');
+  writeFileSync(bench.path('cut.json'), '[1, ');
+  const bytes = readFileSync(bench.path('run.wsj'));
+  writeFileSync(bench.path('header.wsj'), bytes.subarray(0, 60));
+  const newer = Buffer.from(bytes);
+  newer[30]! ^= 1;
+  writeFileSync(bench.path('damaged.wsj'), newer);
+});
+
+const USAGE: readonly (readonly [argv: string, says: string])[] = [
+  ['rnu', "unknown command 'rnu'; did you mean run?"],
+  ['rnu --help', "unknown command 'rnu'"],
+  ['help rnu', "unknown command 'rnu'"],
+  ['--jsn', "unknown option '--jsn'"],
+  ['run', "missing required argument 'scenario'"],
+  ['run a b', 'too many arguments'],
+  [`run ${RACE} --sede 1`, "unknown option '--sede'; did you mean --seed?"],
+  [`run ${RACE} --seed`, 'argument missing'],
+  [`run ${RACE} --seed NaN`, 'Expected an integer from 0'],
+  [`run ${RACE} --seed 1e3`, 'Expected an integer'],
+  [`run ${RACE} --seed -1`, 'Expected an integer'],
+  [`run ${RACE} --seed 9007199254740992`, 'Expected an integer'],
+  [`run ${RACE} --chooser lifo`, 'Allowed choices are fifo, random, replay'],
+  [`run ${RACE} --engine jit`, 'Allowed choices are live, memo'],
+  [`run ${RACE} --mode fast`, 'Allowed choices are buffered, sync, memory'],
+  [`run ${RACE} --chooser replay`, 'needs --schedule'],
+  [`run ${RACE} --chooser random --schedule 0`, 'for the chooser replay'],
+  [`run ${RACE} --schedule 0.x`, 'step 2 is "x", which is no index'],
+  [`run ${RACE} --schedule 0..1`, 'step 2 is "", which is no index'],
+  [`run ${RACE} --schedule 99`, 'step 1 of the schedule is alternative 99'],
+  [`run ${RACE} --schedule @none`, 'there is no such file'],
+  [`run ${RACE} --schedule @bad.json`, 'step 2 is {"index":-1}, which is no choice'],
+  [`run ${RACE} --schedule @cut.json`, 'cut.json'],
+  [`run ${RACE} --variant auto-shar`, 'did you mean "auto-share"?'],
+  [`run ${RACE} --set rounds=1`, 'expected a parameter of the scenario (none)'],
+  ['run rmp-churn --set round=1', 'did you mean "rounds"?'],
+  ['run rmp-churn --set rounds=many', 'expected an integer from 1 to 65536'],
+  ['run rmp-churn --set rounds', 'Expected NAME=VALUE'],
+  ['run rmp-host-write-rase', 'did you mean "rmp-host-write-race"?'],
+  ['run bare', 'expected the name of a shipped scenario'],
+  ['run ./none.yaml', 'cannot read ./none.yaml: there is no such file'],
+  ['run empty.yaml', 'found an empty file'],
+  ['run ./run.wsj', 'is not UTF-8 text'],
+  ['replay none.wsj', 'cannot read none.wsj'],
+  ['replay .', 'it is a folder'],
+  ['replay run.wsj --to 86', 'the journal has steps 0 to 85'],
+  ['replay run.wsj --to x', 'Expected an integer'],
+  ['show run.wsj --step 86', 'the journal has steps 0 to 85'],
+  ['show run.wsj --step 1 --points', 'expected one of them'],
+  ['show run.wsj --actor pcpu:O', 'did you mean "pcpu:0"?'],
+  ['show run.wsj --limit 0', 'Expected an integer from 1'],
+  ['inject run.wsj --at 3', 'nothing to inject'],
+  ['inject run.wsj --preempt pcpu:0', 'where to inject is missing'],
+  ['inject run.wsj --at 3 --preempt pcpu:0 --choose x', '2 things to inject'],
+  ['inject run.wsj --at 3 --migrate thread:netd/0', 'expected THREAD=CPU'],
+  ['inject run.wsj --at 3 --preempt pcpu:0 --seed 1', '--seed is for --then random'],
+  ['inject run.wsj --at 0 --preempt pcpu:0', 'there is no step 0'],
+  ['inject run.wsj --at 999 --preempt pcpu:0', 'there is no step 999'],
+  ['inject run.wsj --at netd --preempt pcpu:0', 'is no point'],
+  ['inject run.wsj --at thread:netd/0@stor --preempt pcpu:0', 'never executes stor'],
+  ['inject run.wsj --at thread:nobody/0@store --preempt pcpu:0', 'executes nothing in this journal'],
+  ['inject run.wsj --at thread:netd/0@store#9 --preempt pcpu:0', 'happens 2 times, not 9'],
+  ['verify nothing', 'expected the name of a shipped scenario'],
+  ['verify none.wsj', 'cannot read none.wsj'],
+  ['verify run.wsj --root abc', 'expected the 64 hexadecimal digits'],
+  [`verify ${RACE} --root ${'0'.repeat(64)}`, '--root is for one journal'],
+  ['machines pcu', 'did you mean "pcpu"?'],
+  ['machines pcpu --format dot', 'Allowed choices are json, mermaid'],
+  ['export run.wsj -o x', 'the format is missing'],
+  ['export run.wsj --format perfetto', 'where to write is missing'],
+  ['export run.wsj --format svg -o x', 'Allowed choices are perfetto, chrome'],
+  ['export run.wsj --format chrome -o no/x.json', 'there is no such file or folder'],
+  ['serve none.wsj', 'cannot read none.wsj'],
+  ['serve nothing', 'expected the name of a shipped scenario'],
+  ['serve run.wsj --port 70000', 'Expected an integer from 0 to 65535'],
+  ['serve run.wsj --host 0.0.0.0', 'expected a token'],
+  ['serve run.wsj --allow-origin x', 'is no origin'],
+];
+
+const DAMAGED: readonly (readonly [argv: string, says: string])[] = [
+  ['replay text.wsj', 'text.wsj: the file does not start with the magic bytes'],
+  ['replay empty.wsj', 'the file is empty'],
+  ['show header.wsj', 'the journal is torn at byte 0'],
+  ['show damaged.wsj', 'the checksum of the file header does not fit'],
+  ['inject damaged.wsj --at 3 --preempt pcpu:0', 'the journal is damaged in frame 0 at byte 0'],
+  ['export text.wsj --format chrome -o x.json', 'the magic bytes'],
+  ['verify text.wsj', 'the magic bytes'],
+];
+
+describe('bad input', () => {
+  it.each(USAGE)('%s: %s', async (argv, says) => {
+    const { code, out, err } = await bench.run(argv.split(' '));
+    expect({ code, out }).toEqual({ code: EXIT.usage, out: '' });
+    expect(err).toContain(says);
+    expect(err).not.toMatch(/\n {4}at /);
+  });
+
+  it.each(DAMAGED)('%s: %s', async (argv, says) => {
+    const { code, out, err } = await bench.run(argv.split(' '));
+    expect(code).toBe(EXIT.damaged);
+    expect(out + err).toContain(says);
+  });
+
+  it.each([...USAGE, ...DAMAGED])('%s --json is one document with the error', async (argv) => {
+    const { code, json } = await bench.run([...argv.split(' '), '--json']);
+    const document = json<{ error?: { code: string; exit: number; message: string }; ok?: boolean }>();
+    if (document.error) expect(document.error).toMatchObject({ exit: code, message: expect.any(String) as string });
+    else expect(document.ok).toBe(false);
+  });
+
+  it('does not mix a journal and a document on standard output', async () => {
+    const { code, json } = await bench.run(['run', RACE, '-o', '-', '--json']);
+    expect(code).toBe(EXIT.usage);
+    expect(json()).toMatchObject({ error: { message: '--json and -o - both want standard output' } });
+  });
+
+  it('shows how to call it when nothing is asked for', async () => {
+    const { code, out, err } = await bench.run([]);
+    expect({ code, out }).toEqual({ code: EXIT.usage, out: '' });
+    expect(err).toContain('Usage: worldswitch');
+  });
+});
+
+describe('help', () => {
+  it('lists only commands that exist, each with help and examples', async () => {
+    const { code, out } = await bench.run(['--help']);
+    expect(code).toBe(0);
+    const names = [...out.matchAll(/^ {2}([a-z]+) {2,}\S/gm)].map(([, name]) => name!);
+    expect(names).toEqual(expect.arrayContaining(['run', 'replay', 'inject', 'show', 'verify', 'serve', 'demo']));
+    for (const name of names) {
+      const help = await bench.run([name, '--help']);
+      expect(help.code, name).toBe(0);
+      expect(help.out, name).toContain('Examples:');
+      expect((await bench.run(['help', name])).out).toBe(help.out);
+    }
+  });
+
+  it('knows its version', async () => {
+    expect((await bench.run(['--version'])).out).toMatch(/^\d+\.\d+\.\d+\n$/);
+    expect((await bench.run(['--version', '--json'])).json()).toMatchObject({ journalFormat: 1 });
+  });
+});
+
+describe('unforeseen errors', () => {
+  it('are internal, and never pass for the mistake of a user', () => {
+    expect(failureOf(new TypeError('x is not a function'))).toMatchObject({ code: 'internal', exit: EXIT.internal });
+    expect(failureOf('thrown text')).toMatchObject({ exit: EXIT.internal });
+  });
+});

@@ -1,0 +1,89 @@
+/** Runs a command line in this process, in a folder of its own, and keeps what it said. */
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Io, Sink } from '../../cli/io.ts';
+import { runCli } from '../../cli/program.ts';
+
+class MemorySink implements Sink {
+  readonly isTerminal: boolean;
+  readonly columns = 100;
+  closed = false;
+  readonly #chunks: Uint8Array[] = [];
+  /** Closes itself after so many writes, as a reader that has seen enough. */
+  readonly #writesMax: number;
+
+  readonly #onWrite: (text: string) => void;
+
+  constructor(isTerminal: boolean, writesMax = Number.POSITIVE_INFINITY, onWrite: (text: string) => void = () => {}) {
+    this.isTerminal = isTerminal;
+    this.#writesMax = writesMax;
+    this.#onWrite = onWrite;
+  }
+  write(data: string | Uint8Array): void {
+    if (this.#chunks.length >= this.#writesMax) this.closed = true;
+    if (this.closed) return;
+    const bytes = Buffer.from(data);
+    this.#chunks.push(bytes);
+    this.#onWrite(bytes.toString());
+  }
+  flush(): void {}
+  get bytes(): Uint8Array {
+    return Buffer.concat(this.#chunks);
+  }
+}
+
+export interface Outcome {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+  readonly bytes: Uint8Array;
+  /** Standard output as one JSON document. */
+  json<T>(): T;
+}
+
+export interface Surroundings {
+  readonly stdin?: Uint8Array | string;
+  readonly env?: Io['env'];
+  readonly isTerminal?: boolean;
+  readonly writesMax?: number;
+  readonly signal?: AbortSignal;
+  /** Sees standard output while the command goes on. */
+  readonly onWrite?: (text: string) => void;
+}
+
+/** A folder for one test file, and command lines that run in it. */
+export class Bench {
+  readonly folder = mkdtempSync(join(tmpdir(), 'worldswitch-cli-'));
+
+  path(name: string): string {
+    return join(this.folder, name);
+  }
+
+  makeFolder(name: string): void {
+    mkdirSync(this.path(name), { recursive: true });
+  }
+
+  async run(
+    argv: readonly string[],
+    { stdin = '', env = {}, isTerminal = false, writesMax, signal, onWrite }: Surroundings = {},
+  ): Promise<Outcome> {
+    const out = new MemorySink(isTerminal, writesMax, onWrite);
+    const err = new MemorySink(false);
+    const io: Io = {
+      out,
+      err,
+      cwd: this.folder,
+      env,
+      stdin: () => (typeof stdin === 'string' ? Buffer.from(stdin) : stdin),
+      interruption: () => signal ?? new AbortController().signal,
+    };
+    const code = await runCli(argv, io);
+    const text = Buffer.from(out.bytes).toString();
+    return { code, out: text, err: Buffer.from(err.bytes).toString(), bytes: out.bytes, json: <T>() => JSON.parse(text) as T };
+  }
+
+  clear(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
