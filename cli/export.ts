@@ -1,32 +1,12 @@
 /** `export`: a journal as a timeline for other tools. */
-import { realFiles } from '../replay/files.ts';
-import { PartFile } from '../replay/part-file.ts';
 import { EXPORTERS } from '../timeline/encode/index.ts';
 import type { Call, Command } from './command.ts';
 import { EXIT, usageError } from './errors.ts';
 import type { Io } from './io.ts';
 import { withJournal } from './journal-file.ts';
-import { type Target, targetOf, writeStream } from './target.ts';
+import { targetOf, writeWhole } from './target.ts';
 
 const FORMATS = EXPORTERS.map(({ name }) => name);
-
-/** Writes a file that appears when it is whole. @returns its size @throws JournalWriteError */
-function writeWhole({ path, isFile }: Target, chunks: Iterable<Uint8Array>): number {
-  if (!isFile) return writeStream(path, chunks);
-  const file = PartFile.create({ path, files: realFiles }, 'replace');
-  let size = 0;
-  try {
-    for (const chunk of chunks) {
-      file.append(chunk);
-      size += chunk.length;
-    }
-    file.commit(false);
-  } catch (error) {
-    file.discard();
-    throw error;
-  }
-  return size;
-}
 
 function writeOut({ out }: Io, chunks: Iterable<Uint8Array>): number {
   let size = 0;

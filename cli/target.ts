@@ -1,6 +1,8 @@
 /** Where `-o` points: a regular file appears whole under its name; a device or a pipe is written into, and never replaced. */
 import { closeSync, openSync, realpathSync, type Stats, statSync, writeSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { realFiles } from '../replay/files.ts';
+import { PartFile } from '../replay/part-file.ts';
 import { fileError, usageError } from './errors.ts';
 
 export interface Target {
@@ -38,6 +40,24 @@ export function writeStream(path: string, chunks: Iterable<Uint8Array>): number 
     }
   } catch (error) {
     throw fileError(error, path, 'write');
+  }
+  return size;
+}
+
+/** Writes a file that appears when it is whole. @returns its size @throws JournalWriteError */
+export function writeWhole({ path, isFile }: Target, chunks: Iterable<Uint8Array>): number {
+  if (!isFile) return writeStream(path, chunks);
+  const file = PartFile.create({ path, files: realFiles }, 'replace');
+  let size = 0;
+  try {
+    for (const chunk of chunks) {
+      file.append(chunk);
+      size += chunk.length;
+    }
+    file.commit(false);
+  } catch (error) {
+    file.discard();
+    throw error;
   }
   return size;
 }

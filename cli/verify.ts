@@ -1,13 +1,17 @@
 /** `verify`: whether a journal is what its writer wrote, a scenario deterministic and as expected, and all that lies below a folder. */
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { realFiles } from '../replay/files.ts';
 import { verifyJournal } from '../replay/integrity.ts';
+import { salvage } from '../replay/recover.ts';
 import { looksLikePath, shippedNames } from './catalog.ts';
 import type { Call, Command } from './command.ts';
 import { CliError, EXIT, failureOf, usageError } from './errors.ts';
 import type { Io } from './io.ts';
 import { openSource } from './journal-file.ts';
+import { type JunitCase, junitOf } from './junit.ts';
 import { type Printer, styled } from './output.ts';
+import { targetOf, writeWhole } from './target.ts';
 import { verifyScenario } from './verify-scenario.ts';
 
 interface Item {
@@ -102,22 +106,46 @@ function print(printer: Printer, { name }: Item, { ok, lines }: Verified): void 
   for (const line of rest) printer.line(`      ${line}`);
 }
 
-async function run({ io, out, json, args, options }: Call): Promise<number> {
+/** Copies what is good of a journal; the original stays as it is. */
+function salvaged(name: string, output: string, { io, out, json }: Call): number {
+  const { source, close } = openSource(name, io);
+  try {
+    const { records, steps, bytes, lost } = salvage(source, { path: targetOf(output, io.cwd).path, files: realFiles });
+    if (json) out.json({ ok: true, journal: output, records, steps, bytes, lost });
+    else {
+      out.line(styled('green', 'salvaged '), `${output}: ${records} records, ${steps} steps, not sealed`);
+      if (lost) out.line(`  left behind from byte ${lost.offset} on, ${lost.lostBytes} bytes: ${lost.reason}`);
+    }
+    return EXIT.ok;
+  } finally {
+    close();
+  }
+}
+
+async function run(call: Call): Promise<number> {
+  const { io, out, json, args, options } = call;
   const [operand] = args as [string];
-  const { root } = options as { readonly root?: string };
+  const { root, junit, salvage: copy } = options as { readonly root?: string; readonly junit?: string; readonly salvage?: string };
   if (root !== undefined && !/^[0-9a-fA-F]{64}$/.test(root))
     throw usageError(`found --root ${root}; expected the 64 hexadecimal digits that the run printed`);
   const items = itemsOf(operand, io);
   const isOne = items.length === 1 && items[0]!.name === operand;
   if (root !== undefined && !(isOne && items[0]!.kind === 'journal')) throw usageError('--root is for one journal');
+  if (copy !== undefined) {
+    if (!(isOne && items[0]!.kind === 'journal')) throw usageError('--salvage is for one journal');
+    return salvaged(operand, copy, call);
+  }
   const documents: Readonly<Record<string, unknown>>[] = [];
+  const cases: JunitCase[] = [];
   let exit: number = EXIT.ok;
   for (const item of items) {
     const result = isOne ? await verified(item, io, root) : await verifiedOfMany(item, io);
     exit = Math.max(exit, result.exit);
     documents.push({ ...item, ...result.document });
+    cases.push({ ...item, ok: result.ok, lines: result.lines });
     if (!json) print(out, item, result);
   }
+  if (junit !== undefined) writeWhole(targetOf(junit, io.cwd), [Buffer.from(junitOf(cases))]);
   if (json) out.json(isOne ? documents[0] : { ok: exit === EXIT.ok, items: documents });
   return exit;
 }
@@ -128,10 +156,16 @@ export const COMMAND: Command = {
     'A journal: every checksum, the chain, the index, and every digest by fold; with --root, that it is the one the root was printed for. A scenario: every variant runs on both engines, twice, and the journals must be equal byte for byte; what it expects is held against the committed schedules (regressions/NAME.json beside it) and some seeds. A folder: everything below it.',
     'Exit code 3 for a damaged journal, 1 for another root or a scenario that is not as expected.',
   ],
-  options: [{ flags: '--root <hex>', description: 'the root that the run printed: finds a forger, where checksums find accidents' }],
+  options: [
+    { flags: '--root <hex>', description: 'the root that the run printed: finds a forger, where checksums find accidents' },
+    { flags: '--salvage <file>', description: 'copy what is good of a damaged or torn journal to a new file' },
+    { flags: '--junit <file>', description: 'the results as JUnit XML, for continuous integration' },
+  ],
   examples: [
     ['verify run.wsj --root HEX', 'a file against the root kept elsewhere'],
+    ['verify damaged.wsj --salvage good.wsj', 'what can still be replayed'],
     ['verify rmp-host-write-race', 'a scenario'],
+    ['verify scenarios --junit out.xml', 'for continuous integration'],
     ['verify scenarios --json', 'everything below a folder, for programs'],
   ],
   run,
