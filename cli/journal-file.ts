@@ -28,7 +28,7 @@ export function openSource(file: string, io: Io): OpenSource {
 }
 
 /** What is wrong with the bytes of a journal, with the name of the file. */
-function named(error: unknown, file: string): unknown {
+export function named(error: unknown, file: string): unknown {
   const failure = failureOf(error);
   const isAboutFile = failure.exit === EXIT.damaged && !(error instanceof CliError);
   return isAboutFile ? new CliError({ ...failure, message: `${file === '-' ? 'stdin' : file}: ${failure.message}` }) : error;

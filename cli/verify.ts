@@ -8,7 +8,7 @@ import { looksLikePath, shippedNames } from './catalog.ts';
 import type { Call, Command } from './command.ts';
 import { CliError, EXIT, failureOf, usageError } from './errors.ts';
 import type { Io } from './io.ts';
-import { openSource } from './journal-file.ts';
+import { named, openSource } from './journal-file.ts';
 import { type JunitCase, junitOf } from './junit.ts';
 import { type Printer, styled } from './output.ts';
 import { targetOf, writeWhole } from './target.ts';
@@ -117,6 +117,8 @@ function salvaged(name: string, output: string, { io, out, json }: Call): number
       if (lost) out.line(`  left behind from byte ${lost.offset} on, ${lost.lostBytes} bytes: ${lost.reason}`);
     }
     return EXIT.ok;
+  } catch (error) {
+    throw named(error, name);
   } finally {
     close();
   }
