@@ -9,6 +9,8 @@ const MODEL = [
   'events',
   'sim/canonical.ts',
   'sim/channels.ts',
+  'sim/models',
+  'sim/models.ts',
   'sim/offers.ts',
   'sim/sequencer.ts',
   'sim/store.ts',

@@ -2,6 +2,7 @@
 import type { Outcomes } from '../outcomes.ts';
 import { outcomesOf } from '../outcomes.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
+import { openSession } from '../session.ts';
 import { WorldView } from '../view.ts';
 import { type Exploration, explore } from './explore.ts';
 import { Explorer, type Search } from './explorer.ts';
@@ -28,7 +29,8 @@ export interface CompareOptions {
 
 export function* compareVariant(scenario: ResolvedScenario, options: CompareOptions): Search<ComparedVariant> {
   const exploration = yield* explore({ scenario, ...options });
-  const { outcomes, exhausted } = yield* outcomesOver(scenario, options);
+  const { outcomes: found, exhausted } = yield* outcomesOver(scenario, options);
+  const outcomes = exhausted ? found : alsoIn(found, scenario, exploration);
   const broken = exploration.violations.length > 0;
   return {
     variant: scenario.variant,
@@ -37,6 +39,23 @@ export function* compareVariant(scenario: ResolvedScenario, options: CompareOpti
     exploration,
     outcomes,
   };
+}
+
+/** What the violations do, which a search that was cut short may not have reached. */
+function alsoIn(found: ComparedVariant['outcomes'], scenario: ResolvedScenario, { violations }: Exploration): ComparedVariant['outcomes'] {
+  const outcomes = { ...found };
+  for (const { labels } of violations) {
+    const choices = labels.map((label) => ({ index: 0, label }));
+    const chooser = { name: 'replay', choices, match: 'label', after: { name: 'fifo' } } as const;
+    const { run } = openSession({ scenario, engine: 'memo', chooser });
+    run.start();
+    const reached = run.toEnd()!.outcomes as unknown as Outcomes;
+    for (const name of Object.keys(reached) as (keyof Outcomes)[]) {
+      const known = outcomes[name];
+      if (reached[name] > 0 && !known?.reachable) outcomes[name] = { reachable: true, inAll: false, witness: labels };
+    }
+  }
+  return outcomes;
 }
 
 /** Runs that no property ends, to wherever they end by themselves. */

@@ -140,7 +140,7 @@ function* exploreOrbits({ scenario, maxStates }: ExploreRequest): Search<Explora
     ...pricing.priceOf(finding.labels),
   }));
   const bound = `all schedules, one state for up to ${report.factor} that differ by a renaming`;
-  const limit = report.exhausted ? null : 'states';
+  const limit = report.exhausted ? null : report.states >= maxStates ? 'states' : 'stopped';
   const violated = violations.map(({ property }) => property);
   return {
     ...report,

@@ -9,7 +9,7 @@ import { DEADLOCK, deadlockIn } from '../run.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import { topologyOf } from '../topology.ts';
 import type { Search } from './explorer.ts';
-import { Symmetry } from './symmetry.ts';
+import { Symmetry, SymmetryError } from './symmetry.ts';
 import { WorldStep } from './world-step.ts';
 
 export interface OrbitFinding {
@@ -92,7 +92,8 @@ export class OrbitSearch {
     const { row } = node;
     for (const [column, value] of row.entries()) {
       for (const event of this.world.alternatives(column, value)) {
-        const { writes } = this.world.run(row, column, event);
+        const { writes, sends } = this.world.run(row, column, event);
+        if (sends.length > 0) throw new SymmetryError('queued messages are not permuted; search without --reduce symmetry');
         const next = row.map((old, at) => writes.get(at) ?? old);
         if (next.every((value2, at) => value2 === row[at])) {
           this.#unchanged++;
