@@ -1,12 +1,14 @@
 /** The live and the memo engine are one definition: the same choices give the same journal, byte for byte. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { HostOptions } from '../../events/options.ts';
 import type { Chooser } from '../../sim/choosers/chooser.ts';
 import { MemoEngine } from '../../sim/engine/memo.ts';
+import { PROPERTY_IDS, propertyOf } from '../../sim/properties/index.ts';
 import type { ResolvedScenario } from '../../sim/scenario/types.ts';
 import type { ChooserSpec } from '../../sim/session.ts';
 import { topologyOf } from '../../sim/topology.ts';
-import * as w from '../claims/world.ts';
+import { crowded } from '../sim/crowded.ts';
 import { engineOf, journalOf, SHIPPED, seeds, shipped } from '../sim/play.ts';
 
 const SEEDS = 6;
@@ -25,43 +27,20 @@ const arbitrary = (numbers: readonly number[]): Chooser => {
 const bytesOf = (scenario: ResolvedScenario, engine: 'live' | 'memo', how: () => Chooser | ChooserSpec) =>
   Buffer.from(journalOf(scenario, how(), engineOf(scenario, engine)).bytes);
 
-/** Everything a scenario can ask for at once: all operations, interrupts, errors of the firmware, pending ticks. */
-const crowded = (options: Parameters<typeof w.world>[2]) =>
-  bounded(
-    w.world(
-      {
-        vm0: w.vm(
-          [w.page('shared'), w.page('guest-valid', 6), w.page('vmsa', 8)],
-          [
-            w.psc('private'),
-            w.pvalidate(),
-            w.write(true),
-            { repeat: { times: 2, do: [w.spin, w.rmpadjust(true, 6)] } },
-            w.read(true),
-            w.hlt,
-          ],
-        ),
-      },
-      {
-        qemu0: [[w.run()]],
-        netd: [[{ repeat: { times: 2, do: [w.dmaWrite(2), w.dmaWrite(1, 8)] } }], [w.makeShared(6)]],
-        vhost0: [[w.kernelWrite()]],
-        sevctl: [[{ 'sev-command': { command: 'SNP_PLATFORM_STATUS', pfn: 0x1800 } }, { 'sev-command': { command: 'SNP_DF_FLUSH' } }]],
-      },
-      options,
-      {
-        host: { arch: 'amd', cpus: 2, features: ['sev-snp'], ticks: 'pending', preemption: 'voluntary', options: options ?? {} },
-        allow: ['interrupt', 'psp-error'],
-        firmware: { state: 'INIT', pages: [{ pfn: 0x1800, state: 'hypervisor' }] },
-        properties: { always: ['rmp.*'] },
-      },
-    ),
-  );
+/** Everything at once, every property watched. */
+const watched = (options: Partial<HostOptions>): ResolvedScenario => ({
+  ...bounded(crowded(options, { ticks: 'pending', preemption: 'voluntary' })),
+  properties: {
+    always: PROPERTY_IDS.filter((id) => propertyOf(id).form === 'always' && id.startsWith('rmp.')),
+    sometimes: [],
+    eventually: [],
+  },
+});
 
 const scenarios: readonly (readonly [string, ResolvedScenario])[] = [
   ...SHIPPED.map(({ name, variant }) => [`${name} ${variant}`, bounded(shipped(name, variant))] as const),
-  ['all operations, auto-share', crowded({ 'kvm.rmpFault': 'auto-share' })] as const,
-  ['all operations, kill-guest', crowded({ 'kvm.rmpFault': 'kill-guest', 'rmp.contention': 'overlap-2m' })] as const,
+  ['all operations, auto-share', watched({ 'kvm.rmpFault': 'auto-share' })] as const,
+  ['all operations, kill-guest', watched({ 'kvm.rmpFault': 'kill-guest', 'rmp.contention': 'overlap-2m' })] as const,
 ];
 
 describe.each(scenarios)('%s', (_name, scenario) => {

@@ -64,6 +64,9 @@ export interface Played {
 export const engineOf = (scenario: ResolvedScenario, name: EngineName): ActorEngine =>
   name === 'live' ? new LiveEngine(topologyOf(scenario)) : new MemoEngine(topologyOf(scenario));
 
+/** No run of a test is near this: what goes on for longer waits for something that never happens. */
+const STEPS_MAX = 20_000;
+
 const isSpec = (chooser: Chooser | ChooserSpec): chooser is ChooserSpec => !('choose' in chooser);
 
 /** Runs a scenario to its end. */
@@ -83,7 +86,9 @@ export function play(
   const run = new Run({ scenario, engine, chooser, sink });
   if ('look' in chooser) (chooser as Looking).look(run.sequencer);
   run.start();
-  while (!stop?.(run) && run.advance());
+  while (!stop?.(run) && run.advance()) {
+    if (run.sequencer.step > STEPS_MAX) throw new Error(`${scenario.name} has not ended after ${STEPS_MAX} steps under ${chooser.name}`);
+  }
   run.sequencer.flush();
   engine.stop();
   const { store, locals } = run.sequencer;

@@ -1,0 +1,79 @@
+/** The runs whose digests are golden: every shipped scenario and variant, in order and under two seeds. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { canonical, digestOf, hexOf } from '../sim/canonical.ts';
+import { MODEL_VERSION } from '../sim/model-version.ts';
+import { PROPERTIES } from '../sim/properties/index.ts';
+import { variantNames } from '../sim/scenario/checks.ts';
+import { loadScenario } from '../sim/scenario/load.ts';
+import { resolveScenario } from '../sim/scenario/resolve.ts';
+import type { ResolvedScenario } from '../sim/scenario/types.ts';
+import { type ChooserSpec, openSession } from '../sim/session.ts';
+
+/** What a golden run is remembered by. Nothing in it changes with names of files, the journal's format or the model id. */
+export interface GoldenRun {
+  readonly steps: number;
+  readonly records: number;
+  /** Of the last state. */
+  readonly digest: string;
+  /** Of the digests of all steps: two runs that meet in the end need not be the same. */
+  readonly trail: string;
+  readonly ended: string;
+}
+
+export interface Golden {
+  readonly modelVersion: number;
+  /** By `scenario variant chooser`. */
+  readonly runs: Readonly<Record<string, GoldenRun>>;
+}
+
+/** Longer runs are cut here. */
+const STEPS_MAX = 5000;
+const CHOOSERS: readonly (readonly [string, ChooserSpec])[] = [
+  ['fifo', { name: 'fifo' }],
+  ['seed-1', { name: 'random', seed: 1 }],
+  ['seed-2', { name: 'random', seed: 2 }],
+];
+
+function goldenRun(scenario: ResolvedScenario, chooser: ChooserSpec): GoldenRun {
+  const { run } = openSession({ scenario: { ...scenario, bounds: { ...scenario.bounds, steps: STEPS_MAX } }, engine: 'memo', chooser });
+  const trail: string[] = [];
+  const digest = () => hexOf(run.sequencer.digest.a, run.sequencer.digest.b);
+  run.start();
+  trail.push(digest());
+  for (;;) {
+    const goesOn = run.advance();
+    if (run.sequencer.step === trail.length) trail.push(digest());
+    if (!goesOn) break;
+  }
+  const { a, b } = digestOf(canonical(trail));
+  const end = run.end!;
+  return {
+    steps: run.sequencer.step,
+    records: run.sequencer.seq,
+    digest: digest(),
+    trail: hexOf(a, b),
+    ended: end.violation?.property ?? end.ended,
+  };
+}
+
+/** Runs all of them. `root` is the folder of the checkout. */
+export function goldenOf(root: string): Golden {
+  const known = PROPERTIES.map(({ id, form }) => ({ id, kind: form }));
+  const folder = join(root, 'scenarios');
+  const files = readdirSync(folder).filter((file) => file.endsWith('.yaml'));
+  const runs = files.sort().flatMap((file) => {
+    const scenario = loadScenario(readFileSync(join(folder, file), 'utf8'), file, known);
+    return variantNames(scenario).flatMap((variant) => {
+      const resolved = resolveScenario(scenario, { variant, knownProperties: known });
+      return CHOOSERS.map(([name, chooser]) => [`${scenario.name} ${variant} ${name}`, goldenRun(resolved, chooser)] as const);
+    });
+  });
+  return { modelVersion: MODEL_VERSION, runs: Object.fromEntries(runs) };
+}
+
+/** Names of runs that both have and that differ. */
+export const changedRuns = (before: Golden, after: Golden): string[] =>
+  Object.keys(before.runs).filter(
+    (name) => after.runs[name] !== undefined && JSON.stringify(before.runs[name]) !== JSON.stringify(after.runs[name]),
+  );

@@ -1,0 +1,227 @@
+/** The host scheduler, the mutex, the loop counter, the VM with its map lock, the process, and the PSP. */
+import { describe, expect, it } from 'vitest';
+import { type HostProcessContext, hostProcessMachine } from '../../actors/host-process.ts';
+import { hostSchedulerMachine, type SchedulerContext } from '../../actors/host-scheduler.ts';
+import { type LoopContext, loopMachine, type MutexContext, mutexMachine } from '../../actors/kernel-objects.ts';
+import { type PspContext, pspMachine } from '../../actors/psp.ts';
+import { HYPERVISOR_PAGE } from '../../actors/rmp-check.ts';
+import { type VmContext, vmMachine } from '../../actors/vm.ts';
+import { PSP_COMMAND_IDS, PSP_STATUS } from '../../events/psp.ts';
+import { Given, told } from './given.ts';
+
+const [A, B, C] = ['thread:a/0', 'thread:b/0', 'thread:c/0'] as const;
+const by = (from: string, type: string, rest: object = {}) => ({ type, from, ...rest });
+
+describe('the host scheduler', () => {
+  const CPUS = ['pcpu:0', 'pcpu:1'];
+  const sched = (queued: Record<string, readonly string[]> = { 'pcpu:0': [A, B], 'pcpu:1': [] }) =>
+    Given.start<SchedulerContext>(hostSchedulerMachine, { cpus: CPUS, queued });
+
+  it('tells a CPU who is left when it takes a thread', () => {
+    const { sent, context } = sched().when(by('pcpu:0', 'rq.take', { thread: A }));
+    expect(context.rq).toEqual({ 'pcpu:0': [B], 'pcpu:1': [] });
+    expect(sent).toEqual([{ to: 'pcpu:0', event: { type: 'rq.waiting', threads: [B] } }]);
+  });
+
+  it('keeps queues as sets: the order of arrival leaves no trace', () => {
+    const first = sched().after(by('pcpu:1', 'rq.put', { thread: C }), by('pcpu:1', 'rq.put', { thread: 'thread:aa/0' }));
+    const second = sched().after(by('pcpu:1', 'rq.put', { thread: 'thread:aa/0' }), by('pcpu:1', 'rq.put', { thread: C }));
+    expect(first.context).toEqual(second.context);
+  });
+
+  it('offers to migrate queued threads only', () => {
+    expect(sched().offers()).toEqual([
+      { type: 'migrate', thread: A, to: 'pcpu:1' },
+      { type: 'migrate', thread: B, to: 'pcpu:1' },
+    ]);
+    const { sent, context } = sched().when({ type: 'migrate', thread: A, to: 'pcpu:1' });
+    expect(context.rq).toEqual({ 'pcpu:0': [B], 'pcpu:1': [A] });
+    expect(told(sent)).toEqual(['pcpu:0 rq.waiting', 'pcpu:1 rq.waiting']);
+    expect(sched().when({ type: 'migrate', thread: C, to: 'pcpu:1' }).handled).toBe(false);
+    expect(sched().when({ type: 'migrate', thread: A, to: 'pcpu:0' }).handled).toBe(false);
+  });
+
+  it('wakes a sleeper where it slept', () => {
+    const asleep = sched().after(by('pcpu:1', 'rq.sleep', { thread: C }));
+    expect(asleep.context.asleep).toEqual({ [C]: 'pcpu:1' });
+    const { sent, context } = asleep.when(by('vm:vm0', 'sched.wake', { thread: C }));
+    expect(context).toMatchObject({ asleep: {}, rq: { 'pcpu:1': [C] } });
+    expect(sent).toEqual([{ to: 'pcpu:1', event: { type: 'rq.waiting', threads: [C] } }]);
+  });
+
+  it('loses no wake-up that comes before the sleep', () => {
+    const early = sched().after(by('vm:vm0', 'sched.wake', { thread: C }), by('vm:vm0', 'sched.wake', { thread: C }));
+    expect(early.context).toMatchObject({ wokenEarly: [C], asleep: {} });
+    const { sent, context } = early.when(by('pcpu:1', 'rq.sleep', { thread: C }));
+    expect(context).toMatchObject({ wokenEarly: [], asleep: {}, rq: { 'pcpu:1': [C] } });
+    expect(told(sent)).toEqual(['pcpu:1 rq.waiting']);
+  });
+
+  it('keeps an early wake-up across a preemption', () => {
+    const early = sched().after(by('vm:vm0', 'sched.wake', { thread: C }), by('pcpu:1', 'rq.put', { thread: C }));
+    const taken = early.after(by('pcpu:1', 'rq.take', { thread: C }), by('pcpu:1', 'rq.sleep', { thread: C }));
+    expect(taken.context).toMatchObject({ wokenEarly: [], asleep: {}, rq: { 'pcpu:1': [C] } });
+  });
+});
+
+describe('a mutex', () => {
+  const locked = Given.start<MutexContext>(mutexMachine).after(by(A, 'mutex.lock'));
+
+  it('is taken by one, and the others are told no and queued', () => {
+    expect(locked.context).toEqual({ owner: A, waiters: [] });
+    const { sent, context } = locked.when(by(B, 'mutex.lock'));
+    expect(sent).toEqual([{ to: B, event: { type: 'mutex.locked', acquired: false } }]);
+    expect(context).toEqual({ owner: A, waiters: [B] });
+    expect(locked.after(by(C, 'mutex.lock'), by(B, 'mutex.lock'), by(C, 'mutex.lock')).context.waiters).toEqual([B, C]);
+  });
+
+  it('wakes all waiters when its owner unlocks, and nobody else may', () => {
+    const contended = locked.after(by(C, 'mutex.lock'), by(B, 'mutex.lock'));
+    const { sent, context } = contended.when(by(A, 'mutex.unlock'));
+    expect(sent.map(({ event }) => event.thread)).toEqual([B, C]);
+    expect(told(sent)).toEqual(['sched sched.wake', 'sched sched.wake']);
+    expect(context).toEqual({ owner: null, waiters: [] });
+    expect(contended.when(by(B, 'mutex.unlock')).handled).toBe(false);
+  });
+});
+
+describe('a loop counter', () => {
+  it('says again until the body ran as often as asked, and starts anew', () => {
+    let counter = Given.start<LoopContext>(loopMachine, { times: [2, 3] });
+    const turns: unknown[] = [];
+    for (const loop of [1, 0, 1, 0, 1, 1, 0]) {
+      const { sent, and } = counter.when(by(A, 'loop.next', { loop }));
+      turns.push(sent[0]!.event.again);
+      counter = and;
+    }
+    expect(turns).toEqual([true, true, true, false, false, true, true]);
+  });
+});
+
+describe('a VM', () => {
+  const vm = Given.start<VmContext>(vmMachine);
+  const lock = (from: string) => by(from, 'vm.lockPage', { gfn: 5 });
+  const begin = (from: string) => by(from, 'vm.beginPsc', { gfn: 5 });
+  const granted = (given: Given<VmContext>, event: ReturnType<typeof by>) => given.when(event).sent[0]!.event.granted;
+
+  it('lets several hold a page, and one change it', () => {
+    const held = vm.after(lock(A), lock(B));
+    expect(held.context.holders).toEqual({ 5: [A, B] });
+    expect(granted(held, begin(C))).toBe(false);
+    expect(granted(held, by(C, 'vm.beginPsc', { gfn: 6 }))).toBe(true);
+    expect(granted(held.after(begin(C), by(A, 'vm.unlockPage', { gfn: 5 })), begin(C))).toBe(false);
+    expect(granted(held.after(by(A, 'vm.unlockPage', { gfn: 5 }), by(B, 'vm.unlockPage', { gfn: 5 })), begin(C))).toBe(true);
+  });
+
+  it('keeps new holders out while the page changes: the hole that SRCU left open', () => {
+    const changing = vm.after(begin(C));
+    expect(granted(changing, lock(A))).toBe(false);
+    expect(granted(changing, begin(B))).toBe(false);
+    expect(granted(changing.after(by(C, 'vm.endPsc', { gfn: 5 })), lock(A))).toBe(true);
+  });
+
+  it('wakes everybody who was refused when somebody lets go', () => {
+    const { sent, context } = vm.after(lock(A), begin(C), begin(B), begin(C)).when(by(A, 'vm.unlockPage', { gfn: 5 }));
+    expect(sent.map(({ event }) => event.thread)).toEqual([B, C]);
+    expect(context).toMatchObject({ holders: {}, waiters: [] });
+    expect(vm.after(begin(C), lock(A)).when(by(C, 'vm.endPsc', { gfn: 5 })).sent).toHaveLength(1);
+  });
+
+  it('is let go by its holder and its changer only', () => {
+    expect(vm.after(lock(A)).when(by(B, 'vm.unlockPage', { gfn: 5 })).handled).toBe(false);
+    expect(vm.after(begin(A)).when(by(B, 'vm.endPsc', { gfn: 5 })).handled).toBe(false);
+  });
+
+  it('dies once, of its first cause, and remembers leaked frames', () => {
+    const dead = vm.after(
+      by(A, 'vm.kill', { cause: 'bugged' }),
+      by(A, 'vm.kill', { cause: 'dead' }),
+      by(A, 'vm.leakPage', { pfn: 0x1005 }),
+    );
+    expect(dead.context).toMatchObject({ dead: 'bugged', leaked: [0x1005] });
+  });
+});
+
+describe('a host process', () => {
+  const started = Given.start<HostProcessContext>(hostProcessMachine, { threads: 2, vms: [] });
+  const exit = (signal: string | null, pfn: number | null = null) => by(A, 'process.threadExit', { signal, pfn });
+  const asked = (given: Given<HostProcessContext>) => given.when(by(B, 'process.signal?')).sent[0]!.event.signal;
+
+  it('tells the other threads of a signal that killed one', () => {
+    expect(asked(started)).toBeNull();
+    const killed = started.after(exit('SIGBUS', 0x1005));
+    expect(killed.context).toMatchObject({ threads: 1, signal: 'SIGBUS', pfn: 0x1005 });
+    expect(asked(killed)).toBe('SIGKILL');
+    expect(asked(started.after(exit(null)))).toBeNull();
+  });
+
+  it('exits with its last thread and keeps the first signal', () => {
+    const gone = started.after(exit('SIGBUS', 0x1005), exit('SIGKILL'));
+    expect(gone.state).toBe('exited');
+    expect(gone.context).toMatchObject({ threads: 0, signal: 'SIGBUS', pfn: 0x1005 });
+  });
+});
+
+describe('the PSP', () => {
+  const psp = (state: 'UNINIT' | 'INIT', errors = false) => Given.start<PspContext>(pspMachine, { state, errors });
+  const command = (name: string, pfn = 0) => by(A, 'psp.command', { command: name, pfn });
+  const status = (given: Given<PspContext>) => given.when(by(A, 'psp.status?')).sent[0]!.event;
+  const firmwareEntry = { ...HYPERVISOR_PAGE, assigned: true, immutable: true };
+
+  it('has the ids and codes of the firmware ABI', () => {
+    expect(PSP_COMMAND_IDS).toEqual({
+      SNP_INIT_EX: 0x85,
+      SNP_SHUTDOWN_EX: 0x86,
+      SNP_PLATFORM_STATUS: 0x83,
+      SNP_DF_FLUSH: 0x84,
+      SNP_PAGE_RECLAIM: 0xc7,
+    });
+    expect(PSP_STATUS).toMatchObject({
+      SUCCESS: 0,
+      INVALID_PLATFORM_STATE: 1,
+      WBINVD_REQUIRED: 14,
+      HWERROR_PLATFORM: 0x13,
+      INVALID_PAGE_STATE: 0x1a,
+    });
+  });
+
+  it.each([
+    ['SNP_INIT_EX', 'UNINIT', 'SUCCESS', 'INIT'],
+    ['SNP_INIT_EX', 'INIT', 'INVALID_PLATFORM_STATE', 'INIT'],
+    ['SNP_SHUTDOWN_EX', 'INIT', 'SUCCESS', 'UNINIT'],
+    ['SNP_SHUTDOWN_EX', 'UNINIT', 'SUCCESS', 'UNINIT'],
+    ['SNP_DF_FLUSH', 'INIT', 'SUCCESS', 'INIT'],
+    ['SNP_DF_FLUSH', 'UNINIT', 'INVALID_PLATFORM_STATE', 'UNINIT'],
+    ['SNP_PLATFORM_STATUS', 'UNINIT', 'SUCCESS', 'UNINIT'],
+    ['SNP_PAGE_RECLAIM', 'UNINIT', 'INVALID_PLATFORM_STATE', 'UNINIT'],
+  ] as const)('%s in %s ends with %s', (name, state, result, platform) => {
+    const running = psp(state).after(command(name));
+    expect(status(running)).toMatchObject({ done: false });
+    const { sent, and } = running.when({ type: 'exec' });
+    expect(sent).toEqual([{ to: 'pcpu:0', event: { type: 'irq.psp', waiter: A } }]);
+    expect(status(and)).toEqual({ type: 'psp.status', done: true, status: result });
+    expect(and.context).toMatchObject({ platform, command: null, waiter: null });
+  });
+
+  it.each([
+    ['SNP_PLATFORM_STATUS', 'rmp.read', { type: 'rmp.entry', entry: firmwareEntry, inUse: false }, 'SUCCESS'],
+    ['SNP_PLATFORM_STATUS', 'rmp.read', { type: 'rmp.entry', entry: HYPERVISOR_PAGE, inUse: false }, 'INVALID_PAGE_STATE'],
+    ['SNP_PAGE_RECLAIM', 'rmp.reclaim', { type: 'rmp.reclaimed', ok: true }, 'SUCCESS'],
+    ['SNP_PAGE_RECLAIM', 'rmp.reclaim', { type: 'rmp.reclaimed', ok: false }, 'INVALID_PAGE_STATE'],
+  ] as const)('%s asks the region (%s) and ends with what it hears', (name, request, answer, result) => {
+    const asking = psp('INIT').after(command(name, 0x1800)).when({ type: 'exec' });
+    expect(asking.sent).toEqual([{ to: 'rmp:0x1800', event: { type: request, pfn: 0x1800 } }]);
+    expect(asking.context.asking).toBe('psp');
+    const done = asking.and.after({ ...answer, from: 'rmp:0x1800' });
+    expect(done.context.asking).toBeNull();
+    expect(status(done)).toMatchObject({ done: true, status: result });
+  });
+
+  it('has one command in its mailbox, and offers an error only where the scenario allows it', () => {
+    expect(psp('INIT').after(command('SNP_DF_FLUSH')).when(command('SNP_DF_FLUSH')).handled).toBe(false);
+    expect(psp('INIT').after(command('SNP_DF_FLUSH')).offers()).toEqual([{ type: 'exec' }]);
+    const failing = psp('INIT', true).after(command('SNP_DF_FLUSH'));
+    expect(failing.offers()).toEqual([{ type: 'exec' }, { type: 'psp-error' }]);
+    expect(status(failing.after({ type: 'psp-error' }))).toMatchObject({ done: true, status: 'HWERROR_PLATFORM' });
+  });
+});

@@ -1,0 +1,78 @@
+/** Every shipped scenario does what it says: a schedule for each violation it expects, one that reaches none, and no other violation. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { Choice } from '../../events/journal.ts';
+import { openJournal } from '../../replay/open.ts';
+import { reexecute } from '../../replay/reexecute.ts';
+import { memorySource } from '../../replay/source.ts';
+import { engineOf, fileOf, journalOf, play, SHIPPED, seeds, shipped, shippedNames } from '../sim/play.ts';
+
+interface Regression {
+  readonly variant: string;
+  /** Null: this schedule reaches no violation. */
+  readonly property: string | null;
+  readonly schedule: readonly Choice[];
+}
+
+/** Random runs of each variant; the whole project stays below a minute. */
+const SEEDS = 120;
+const STEPS_MAX = 5000;
+
+const regressionsOf = (name: string): readonly Regression[] => {
+  const file = `scenarios/regressions/${name}.json`;
+  return existsSync(join(import.meta.dirname, '../..', file)) ? (JSON.parse(fileOf(file)) as Regression[]) : [];
+};
+const expectedOf = (name: string, variant: string): readonly string[] => {
+  const { expect: expectation } = shipped(name, variant);
+  return expectation === null || expectation === 'clean' ? [] : expectation.violates;
+};
+
+describe.each(shippedNames)('%s', (name) => {
+  const regressions = regressionsOf(name);
+  const variants = SHIPPED.filter((each) => each.name === name).map(({ variant }) => variant);
+
+  it('expects something of each variant, and no regression is of another', () => {
+    expect(variants.filter((variant) => shipped(name, variant).expect === null)).toEqual([]);
+    expect(regressions.filter(({ variant }) => !variants.includes(variant))).toEqual([]);
+  });
+
+  it.each(variants)('%s has a schedule for each violation it expects, and then one that reaches none', (variant) => {
+    const found = regressions.filter((regression) => regression.variant === variant).map(({ property }) => property);
+    expect(expectedOf(name, variant).filter((property) => !found.includes(property))).toEqual([]);
+    if (expectedOf(name, variant).length > 0) expect(found).toContain(null);
+  });
+
+  it.each(regressions.map((regression) => [regression.variant, regression.property ?? 'no violation', regression] as const))(
+    '%s: the schedule leads to %s under both engines, and its journal re-executes',
+    (variant, _what, { property, schedule }) => {
+      const scenario = shipped(name, variant);
+      const spec = { name: 'replay', choices: schedule, match: 'strict' } as const;
+      for (const engine of ['live', 'memo'] as const) {
+        const played = play(scenario, spec, engineOf(scenario, engine), ({ sequencer }) => sequencer.step >= schedule.length);
+        expect(played.end.violation?.property ?? null, engine).toBe(property);
+        expect(played.run.sequencer.step).toBe(schedule.length);
+      }
+      const complete = { ...spec, after: { name: 'fifo' } as const };
+      const { bytes } = journalOf({ ...scenario, bounds: { ...scenario.bounds, steps: STEPS_MAX } }, complete, engineOf(scenario, 'live'));
+      expect(reexecute(openJournal(memorySource(bytes)))).toMatchObject({ identical: true, divergence: null });
+    },
+  );
+
+  it.each(variants)(`%s breaks nothing that it does not expect, in order and under ${SEEDS} seeds`, (variant) => {
+    const scenario = shipped(name, variant);
+    const expected = expectedOf(name, variant);
+    const engine = engineOf(scenario, 'memo');
+    for (const spec of [{ name: 'fifo' } as const, ...seeds(SEEDS)]) {
+      const { end } = play(scenario, spec, engine, ({ sequencer }) => sequencer.step >= STEPS_MAX);
+      if (end.violation) expect(expected, `${JSON.stringify(spec)}: ${end.violation.message}`).toContain(end.violation.property);
+    }
+  });
+
+  it.each(variants.filter((variant) => expectedOf(name, variant).length === 0))('%s ends, and nobody is left hanging', (variant) => {
+    for (const engine of ['live', 'memo'] as const) {
+      const { end } = play(shipped(name, variant), { name: 'fifo' }, engineOf(shipped(name, variant), engine));
+      expect(end).toMatchObject({ verdict: 'clean', ended: 'done' });
+    }
+  });
+});
