@@ -72,7 +72,7 @@ export const pspMachine = setup({
       enqueue.assign({ command: null, waiter: null });
     }),
     answerStatus: emit(({ context: c, event }) =>
-      outgoing(sender(event), { type: 'psp.status', done: c.command === null, status: c.status }),
+      outgoing(sender(event), { type: 'psp.status', done: c.command === null, status: c.status, platform: c.platform }),
     ),
   },
 }).createMachine({

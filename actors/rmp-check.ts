@@ -43,15 +43,20 @@ export function checkUpdate(entries: Entries, inUse: readonly number[], pfn: num
 /** What RMPUPDATE writes: the operand, and Validated, VMSA and permissions cleared. @see domain snp b.3, step 8 */
 export const updated = (update: RmpUpdate): RmpEntry => ({ ...update, validated: false, vmsa: false });
 
-/** PVALIDATE and RMPADJUST of a 4K page: whether the nested walk faults to the host, and the result if it does not. */
+/**
+ * PVALIDATE and RMPADJUST of a 4K page: whether the nested walk faults to the host, and the result if it does not. A page in use as
+ * VMSA is not changed; the guest has no code for that, so the instruction waits. @see domain snp a.4, b.2
+ */
 export function checkGuest(
   entries: Entries,
+  inUse: readonly number[],
   pfn: number,
   asid: number,
   gfn: number,
 ): { readonly result: RmpResult; readonly fault: boolean } {
   const entry = entryAt(entries, pfn);
   if (!entry.assigned || entry.asid !== asid || entry.gfn !== gfn) return { result: 'SUCCESS', fault: true };
+  if (inUse.includes(pfn)) return { result: 'FAIL_INUSE', fault: false };
   return isHuge(entries, pfn) ? { result: 'FAIL_SIZEMISMATCH', fault: true } : { result: 'SUCCESS', fault: false };
 }
 

@@ -69,7 +69,9 @@ export const rmpRegionMachine = setup({
     }),
     answerGuestChecked: emit(({ context: c, event }) => {
       const checked =
-        event.type === 'rmp.checkGuest' ? checkGuest(c.entries, event.pfn, event.asid, event.gfn) : { result: 'FAIL_INPUT', fault: true };
+        event.type === 'rmp.checkGuest'
+          ? checkGuest(c.entries, c.inUse, event.pfn, event.asid, event.gfn)
+          : { result: 'FAIL_INPUT', fault: true };
       return outgoing(sender(event), { type: 'rmp.checked', ...checked, entry: entryAt(c.entries, event.pfn) });
     }),
     writeUpdate: assign((args) => {

@@ -158,7 +158,7 @@ export function printExplanation(printer: Printer, explanation: Explanation): vo
   });
   printer.line();
   printer.line(
-    styled('dim', 'As a test (imports: node:fs, vitest, worldswitch/sim/{properties/index,scenario/load,scenario/resolve,session}.js):'),
+    styled('dim', 'As a test (imports: node:fs, vitest, worldswitch/sim/{properties/index,scenario/load,scenario/resolve,session}):'),
   );
   for (const line of test.split('\n')) printer.line(line);
 }

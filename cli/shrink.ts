@@ -47,23 +47,33 @@ function namedSteps(journal: Journal, first: number): NamedStep[] {
     }));
 }
 
-/** The two steps by name, out of the journal of the schedule in which they are neighbours. */
-async function criticalSteps(scenario: ResolvedScenario, pair: CriticalPair, folder: string | undefined, io: Io): Promise<NamedStep[]> {
-  const recorded = await recordTrail({ scenario, labels: pair.labels, folder, io });
+/** The critical pair by name, and the journal in which its two steps are neighbours: the shrunk one, or one of its own. */
+interface Critical {
+  readonly steps: readonly NamedStep[];
+  readonly journal: string | null;
+}
+
+async function criticalSteps(scenario: ResolvedScenario, pair: CriticalPair, shrunk: Recorded, io: Io): Promise<Critical> {
+  const labels = [...shrunk.journal.choices()].map(({ label }) => label);
+  if (labels.join('\n') === pair.labels.join('\n')) return { steps: namedSteps(shrunk.journal, pair.step), journal: shrunk.path };
+  const recorded = await recordTrail({ scenario, labels: pair.labels, folder: undefined, io });
   const steps = namedSteps(recorded.journal, pair.step);
   recorded.close();
-  return steps;
+  return { steps, journal: recorded.path };
 }
 
 const told = ({ steps, disturbances, preemptions, switches }: Size): string =>
   `${steps} steps, ${disturbances} disturbances, ${preemptions} preemptions, ${switches} switches`;
 
-function print(printer: Printer, shrunk: Shrunk, critical: readonly NamedStep[], recorded: Recorded): void {
+function print(printer: Printer, shrunk: Shrunk, critical: Critical | null, recorded: Recorded): void {
   printer.line(`before: ${told(shrunk.before)}`);
   printer.line(`after:  ${told(shrunk.after)}`, styled('dim', shrunk.optimal ? '   no schedule is smaller' : '   smaller ones may exist'));
-  if (critical.length === 0) printer.line('no two neighbouring steps can change places and flip the verdict');
-  else printer.line(styled('bold', 'critical pair'), ': in the other order the property does not break');
-  for (const { step, label, microSteps } of critical) {
+  if (!critical) printer.line('no two neighbouring steps can change places and flip the verdict');
+  else {
+    const where = critical.journal === recorded.path ? '' : ` in ${critical.journal}, where they are neighbours`;
+    printer.line(styled('bold', 'critical pair'), `${where}: in the other order the property does not break`);
+  }
+  for (const { step, label, microSteps } of critical?.steps ?? []) {
     printer.line(`  ${step}  ${label}`);
     for (const { actor, name, source, grade } of microSteps)
       printer.line(`        ${actor}@${name}`, styled('dim', source ? `   ${source} (${grade})` : ''));
@@ -106,14 +116,15 @@ async function run({ io, out, json, args, options: given }: Call): Promise<numbe
         if (!reexecute(recorded.journal).identical || recorded.end.violation?.property !== property)
           throw new Error(`replay ${pass} of the shrunk journal differs`);
       }
-      const critical = result.critical ? await criticalSteps(scenario, result.critical, folder, io) : [];
+      const critical = result.critical ? await criticalSteps(scenario, result.critical, recorded, io) : null;
       if (json)
         out.json({
           property,
           before: result.before,
           after: result.after,
           optimal: result.optimal,
-          critical: critical.length ? critical : null,
+          critical: critical?.steps ?? null,
+          criticalJournal: critical?.journal ?? null,
           journal: recorded.path,
         });
       else print(out, result, critical, recorded);

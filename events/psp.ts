@@ -31,7 +31,7 @@ export type PspEvent = EventOf<{
   /** Offer: the command in flight ends with a hardware error; only where the scenario allows `psp-error`. */
   'psp-error': object;
 }>;
-export type PspAnswer = EventOf<{ 'psp.status': { done: boolean; status: PspStatus } }>;
+export type PspAnswer = EventOf<{ 'psp.status': { done: boolean; status: PspStatus; platform: 'UNINIT' | 'INIT' } }>;
 
 export const PSP_EVENTS = {
   exec: 'offer',

@@ -55,7 +55,7 @@ export function reexecute(journal: Journal, { to = journal.steps }: { readonly t
   const { sequencer } = run;
   let equal = hexOf(0, 0);
   const report = (divergence: Divergence | null): Reexecution => ({
-    identical: divergence === null,
+    identical: divergence === null && sequencer.seq > 0,
     steps: divergence ? divergence.step - 1 : sequencer.step,
     records: sequencer.seq,
     digest: equal,

@@ -9,8 +9,10 @@ import type { ChoiceView } from '../sim/choosers/chooser.ts';
 import { FifoChooser } from '../sim/choosers/fifo.ts';
 import { MemoEngine } from '../sim/engine/memo.ts';
 import { BoundedSearch } from '../sim/explore/bounded.ts';
-import { type Deviations, deviationOf, NO_DEVIATIONS, plus } from '../sim/explore/deviations.ts';
+import type { Deviations } from '../sim/explore/deviations.ts';
 import { Explorer, type Search } from '../sim/explore/explorer.ts';
+import { Pricing } from '../sim/explore/pricing.ts';
+import { WorldStep } from '../sim/explore/world-step.ts';
 import { Run } from '../sim/run.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
 import { topologyOf } from '../sim/topology.ts';
@@ -55,21 +57,21 @@ interface Played {
 }
 
 /** Plays schedules of one scenario again and again with one memory. */
-export class Player {
+class Player {
   readonly #scenario: ResolvedScenario;
   readonly #engine: MemoEngine;
+  readonly #pricing: Pricing;
 
   constructor(scenario: ResolvedScenario) {
     this.#scenario = scenario;
     this.#engine = new MemoEngine(topologyOf(scenario));
+    this.#pricing = new Pricing(new WorldStep(this.#engine));
   }
 
   /** `strict`: null as soon as a label does not fit. */
   play(labels: readonly string[], { strict = false, steps = 2 * labels.length + 400 } = {}): Played | null {
     const taken: string[] = [];
     const fifo = new FifoChooser();
-    let size: Deviations = NO_DEVIATIONS;
-    let last = -1;
     let at = 0;
     let misfit = false;
     const choose = (view: ChoiceView): number => {
@@ -80,12 +82,9 @@ export class Player {
         if (index < 0 && strict) misfit = true;
       }
       const inOrder = fifo.choose(view);
-      const chosen = all[index < 0 ? inOrder : index]!;
-      const goesOn = all.some(({ kind, slot }) => kind === 'exec' && slot === last);
-      size = plus(size, deviationOf(chosen.kind, chosen.label.slice(0, chosen.label.indexOf('(')), goesOn, chosen.slot === last));
-      if (chosen.kind === 'exec') last = chosen.slot;
-      taken.push(chosen.label);
-      return index < 0 ? inOrder : index;
+      const chosen = index < 0 ? inOrder : index;
+      taken.push(all[chosen]!.label);
+      return chosen;
     };
     const run = new Run({
       scenario: { ...this.#scenario, bounds: { ...this.#scenario.bounds, steps } },
@@ -94,7 +93,9 @@ export class Player {
     });
     run.start();
     while (!misfit && run.advance());
-    return misfit ? null : { labels: taken, property: run.end?.violation?.property ?? null, size: { ...size, steps: taken.length } };
+    if (misfit) return null;
+    const size = { ...this.#pricing.priceOf(taken), steps: taken.length };
+    return { labels: taken, property: run.end?.violation?.property ?? null, size };
   }
 }
 
@@ -114,14 +115,12 @@ export function* shrink(scenario: ResolvedScenario, labels: readonly string[], p
   const search = new BoundedSearch({ scenario, limits: {}, states: STATES_MAX, until: [property] });
   const report = yield* search.run();
   const found = report.findings.find((finding) => finding.property === property);
-  const optimum = found ? player.play(found.labels, { strict: true }) : null;
+  const played = found ? player.play(found.labels, { strict: true }) : null;
+  // Where two properties break in one state, a run reports the first of the scenario's.
+  const optimum = played?.property === property ? played : null;
   const best = optimum ?? removeChunks(player, start, property);
-  const { steps: stepsAfter } = best.size;
-  const after: Size = found
-    ? { disturbances: found.disturbances, preemptions: found.preemptions, switches: found.switches, steps: stepsAfter }
-    : best.size;
   const critical = criticalPair(player, best.labels, property) ?? (yield* criticalElsewhere(scenario, player, property));
-  return { before: start.size, after, labels: best.labels, optimal: found !== undefined, critical };
+  return { before: start.size, after: best.size, labels: best.labels, optimal: optimum !== null, critical };
 }
 
 /**

@@ -61,9 +61,12 @@ const after = <T, L>(ops: readonly Op<T, L>[], routes: readonly Route<T, L>[]): 
 const clearing = <T, L>(locals: readonly string[]): Op<T, L>[] =>
   locals.length ? [{ local: () => Object.fromEntries(locals.map((name) => [name, undefined])) as Partial<L> }] : [];
 
+/** Where a path without a home would go when it returns: nowhere. */
+const END = '(end)';
+
 /** Compiles one top-level path. `home` is where it goes when it returns; '' if it never does. */
 export function compile<T, L, E extends AnyEvent>(top: Path<T, L, E>, stepEvent: string, home: string): Graph<T, L, E> {
-  const end: readonly Route<T, L>[] = home ? [{ ops: clearing<T, L>(top.locals), target: home }] : [];
+  const end: readonly Route<T, L>[] = [{ ops: home ? clearing<T, L>(top.locals) : [], target: home || END }];
   const { source, grade } = top;
   const scope: Scope<T, L> = { prefix: top.name, next: end, loopExit: null, pathExit: end, requires: top.requires === 'N', source, grade };
   const compiler = new Compiler<T, L, E>(stepEvent);

@@ -38,7 +38,7 @@ export interface HostLocals {
   readonly fault?: boolean | undefined;
   /** Whether the fault came from the kernel's own store. */
   readonly kernel?: boolean | undefined;
-  readonly verdict?: 'retry' | 'skip' | 'signal' | 'panic' | undefined;
+  readonly verdict?: 'retry' | 'skip' | 'signal' | undefined;
   readonly assigned?: boolean | undefined;
   readonly asid?: number | undefined;
   readonly vmsa?: boolean | undefined;
@@ -49,6 +49,8 @@ export interface HostLocals {
   readonly dead?: boolean | undefined;
   readonly blocked?: boolean | undefined;
   readonly sleep?: boolean | undefined;
+  /** The VM that owns the page a fault is about, by name. */
+  readonly owner?: string | undefined;
   readonly vcpu?: number | undefined;
   readonly kickCpu?: ActorId | null | undefined;
   readonly mode?: VcpuMode | undefined;
@@ -59,8 +61,9 @@ export interface HostLocals {
   readonly atomic?: boolean | undefined;
   readonly again?: boolean | undefined;
   readonly done?: boolean | undefined;
+  /** Whether SNP firmware is initialized, so that pages it writes must be in the Firmware state. */
+  readonly initialized?: boolean | undefined;
   readonly signal?: Signal | undefined;
-  readonly leave?: boolean | undefined;
 }
 
 /** A host thread: thread_info, its place in its program, and the locals of its two frames (its code; its notifiers). */

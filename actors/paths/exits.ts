@@ -2,12 +2,13 @@
 import { outgoing } from '../../events/event.ts';
 import type { RmpUpdate } from '../../events/rmp.ts';
 import { frameOf, type HostEnv, type HostLocals, type HostThread, host, kernelSource, opOf, toCpu, toRmp } from './env.ts';
+import { kickAll } from './kick.ts';
 import { beginPscPath, endPscPath } from './map-lock.ts';
 import { SHARED } from './page-fault.ts';
 import { rmpupdatePath } from './rmpupdate.ts';
 import { vcpuOf } from './svm.ts';
 
-const { path, step, call, when } = host;
+const { path, step, call, when, note } = host;
 
 /** RMPUPDATE's operand for a page of this VM: assigned to the guest, not validated. */
 const privateTo = (env: HostEnv, vm: string, gfn: number): RmpUpdate => ({
@@ -53,12 +54,14 @@ export function pscPath(env: HostEnv) {
 
 /** The hard way to the same result: the guest touched a page with the other C-bit. @see domain snp c, "v5 behaviour" */
 export function npfPath(env: HostEnv) {
+  const locked = env.options['kvm.mapLock'] !== 'none';
   return path(
     'handle_rmp_page_fault',
-    { source: 'series v5, patch 41, handle_rmp_page_fault(); domain snp c', grade: 'read' },
+    { source: 'series v5, patch 41, handle_rmp_page_fault(); domain snp c; SNP-48', grade: 'read' },
     [
+      ...(locked ? [call(beginPscPath(env), (t) => ({ vm: vcpuOf(env, t).vm }))] : []),
       step('snp_lookup_rmpentry', {
-        local: (t, l) => ({ vm: vcpuOf(env, t).vm, pfn: frameOf(env, vcpuOf(env, t).vm, l.gfn!) }),
+        local: (t, l) => ({ pfn: frameOf(env, vcpuOf(env, t).vm, l.gfn!) }),
         send: (t, l) => toRmp({ type: 'rmp.read', pfn: frameOf(env, vcpuOf(env, t).vm, l.gfn!) }),
         answers: { 'rmp.entry': (e) => ({ assigned: e.entry.assigned }) },
       }),
@@ -71,8 +74,9 @@ export function npfPath(env: HostEnv) {
           step('kvm_zap_gfn_range'),
         ],
       ]),
+      ...(locked ? [call(endPscPath(env))] : []),
     ],
-    { locals: ['vm', 'pfn', 'assigned', 'update', 'result'] },
+    { locals: ['vm', 'pfn', 'assigned', 'update', 'result', 'granted'] },
   );
 }
 
@@ -110,12 +114,14 @@ export function makeSharedPath(env: HostEnv) {
         (_t, l) => l.result !== 'SUCCESS',
         [
           step('kvm_vm_bugged', { send: (_t, l) => outgoing(vmId(l), { type: 'vm.kill', cause: 'bugged' }) }),
+          note((_t, l) => ({ owner: l.vm, vcpu: 0 })),
+          ...kickAll(env),
           step('snp_leak_pages', { send: (_t, l) => outgoing(vmId(l), { type: 'vm.leakPage', pfn: l.pfn! }) }),
         ],
       ]),
       step('sysret', { mode: 'user' }),
     ],
-    { locals: ['vm', 'gfn', 'pfn', 'update', 'result'] },
+    { locals: ['vm', 'gfn', 'pfn', 'update', 'result', 'owner', 'vcpu'] },
   );
 }
 export const bindMakeShared = (env: HostEnv) => (t: HostThread) => {

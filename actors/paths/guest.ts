@@ -106,18 +106,26 @@ function guestInsn(
         ),
         step('check', {
           send: (v) => toRmp(env, v, { type: 'rmp.checkGuest', asid: asidOf(env, v), gfn: gfnOf(env, v) }),
-          answers: { 'rmp.checked': (e) => ({ fault: e.fault }) },
+          answers: { 'rmp.checked': (e) => ({ fault: e.fault, result: e.result }) },
         }),
-        when([
-          (_v, l) => l.fault !== true,
+        when(
           [
-            step('write', { send: (v) => toRmp(env, v, write(v)) }),
-            step('unlock', { insn: false, send: (v) => toRmp(env, v, { type: 'rmp.unlock' }) }),
-            leavePath,
+            (_v, l) => l.result === 'FAIL_INUSE',
+            [step('unlock_in_use', { insn: false, yields: true, send: (v) => toRmp(env, v, { type: 'rmp.unlock' }) })],
           ],
-        ]),
-        step('unlock_faulted', { insn: false, send: (v) => toRmp(env, v, { type: 'rmp.unlock' }) }),
-        nestedFault(env, () => true),
+          [
+            (_v, l) => l.fault !== true,
+            [
+              step('write', { send: (v) => toRmp(env, v, write(v)) }),
+              step('unlock', { insn: false, send: (v) => toRmp(env, v, { type: 'rmp.unlock' }) }),
+              leavePath,
+            ],
+          ],
+          [
+            otherwise,
+            [step('unlock_faulted', { insn: false, send: (v) => toRmp(env, v, { type: 'rmp.unlock' }) }), nestedFault(env, () => true)],
+          ],
+        ),
       ),
     ],
     { locals: ['result', 'fault'] },
@@ -159,29 +167,38 @@ function accessPath(env: GuestEnv, kind: 'read' | 'write') {
   );
 }
 
+/** sev_es_terminate(): the guest ends itself and says why. @see domain snp e.1 for the codes */
+const terminate = (reasonSet: number, reason: number) =>
+  path('sev_es_terminate', { source: 'arch/x86/coco/sev/shared.c, sev_es_terminate()', grade: 'read' }, [
+    step('VMGEXIT', { send: (v) => vmexit(v, 'VMGEXIT', { ghcb: { nae: 'TERMINATE', reasonSet, reason } }) }),
+    { kind: 'stop', name: 'terminated' },
+  ]);
+
 /** The guest is in control again and knows: its page was taken away. It ends itself. @see SNP-15 to SNP-17 */
 const notValidated = (env: GuestEnv) =>
   path(
     'exc_vmm_communication',
     { source: 'arch/x86/coco/sev/core.c, vc_raw_handle_exception(); SNP v5 host-write discussion', grade: 'read' },
-    [
-      step('page_not_validated', { set: (v) => ({ lost: gfnOf(env, v) }) }),
-      step('sev_es_terminate', { send: (v) => vmexit(v, 'VMGEXIT', { ghcb: { nae: 'TERMINATE', reasonSet: 1, reason: 2 } }) }),
-      { kind: 'stop', name: 'terminated' },
-    ],
+    [step('page_not_validated', { set: (v) => ({ lost: gfnOf(env, v) }) }), call(terminate(0, 0))],
   );
 
 /** VMGEXIT with the page-state-change event; the guest reads the answer from the GHCB. @see domain snp e.3 */
 const pscPath = (env: GuestEnv) =>
-  path('vmgexit_psc', { source: 'arch/x86/coco/sev/core.c, vmgexit_psc()', grade: 'read' }, [
-    step('VMGEXIT', {
-      send: (v) => {
-        const { gfn, to } = argsOf(env, v, 'psc');
-        return vmexit(v, 'VMGEXIT', { ghcb: { nae: 'PSC', gfn, to } });
-      },
-    }),
-    step('check_sw_exit_info_2', { set: () => ({ ghcb: null }) }),
-  ]);
+  path(
+    'vmgexit_psc',
+    { source: 'arch/x86/coco/sev/core.c, vmgexit_psc()', grade: 'read' },
+    [
+      step('VMGEXIT', {
+        send: (v) => {
+          const { gfn, to } = argsOf(env, v, 'psc');
+          return vmexit(v, 'VMGEXIT', { ghcb: { nae: 'PSC', gfn, to } });
+        },
+      }),
+      step('check_sw_exit_info_2', { set: () => ({ ghcb: null }), local: (v) => ({ fault: v.ghcb === 'error' }) }),
+      when([(_v, l) => l.fault === true, [call(terminate(1, 1))]]),
+    ],
+    { locals: ['fault'] },
+  );
 
 const operations = (env: GuestEnv): readonly (readonly [GuestOp['op'], readonly GuestItem[]])[] => [
   [

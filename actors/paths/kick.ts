@@ -1,13 +1,15 @@
 /** Requests to a vCPU, and the IPI that makes a vCPU in guest mode see them. */
 import { outgoing } from '../../events/event.ts';
+import type { ThreadEvent } from '../../events/index.ts';
 import type { VcpuRequest } from '../../events/kvm.ts';
-import { type HostEnv, type HostLocals, host, kernelSource } from './env.ts';
+import { type HostEnv, type HostLocals, type HostThread, host, kernelSource } from './env.ts';
+import type { Item } from './path.ts';
 
-const { path, step, loop, when, leaveLoop } = host;
+const { path, step, call, loop, when, note, leaveLoop } = host;
 
-const vcpuId = (env: HostEnv, l: HostLocals) => env.vms[l.vm!]!.vcpus[l.vcpu!]!;
+const vcpuId = (env: HostEnv, l: HostLocals) => env.vms[l.owner!]!.vcpus[l.vcpu!]!;
 
-/** kvm_make_request() and kvm_vcpu_kick() of the vCPU named by `vm` and `vcpu`. */
+/** kvm_make_request() and kvm_vcpu_kick() of the vCPU named by `owner` and `vcpu`. */
 export const kickPath = (env: HostEnv, request: VcpuRequest) =>
   path(
     'kvm_vcpu_kick',
@@ -25,7 +27,7 @@ export const kickPath = (env: HostEnv, request: VcpuRequest) =>
     { locals: ['kickCpu'] },
   );
 
-/** Waits until the vCPU named by `vm` and `vcpu` has left guest mode. */
+/** Waits until the vCPU named by `owner` and `vcpu` has left guest mode. */
 export const waitOutsidePath = (env: HostEnv) =>
   path(
     'wait_outside_guest_mode',
@@ -42,3 +44,12 @@ export const waitOutsidePath = (env: HostEnv) =>
     ],
     { locals: ['mode'] },
   );
+
+/** kvm_vm_dead(): every vCPU of the VM named by `owner` is told, from `vcpu` on. */
+export const kickAll = (env: HostEnv): readonly Item<HostThread, HostLocals, ThreadEvent>[] => [
+  loop(
+    call(kickPath(env, 'KVM_REQ_VM_DEAD')),
+    when([(_t, l) => l.vcpu! + 1 >= env.vms[l.owner!]!.vcpus.length, [leaveLoop]]),
+    note((_t, l) => ({ vcpu: l.vcpu! + 1 })),
+  ),
+];

@@ -5,7 +5,8 @@ import type { Source } from './path.ts';
 
 const { path, step, loop, when, leaveLoop } = host;
 
-const PATCH_39: Source = { source: 'series v5, patch 39, kvm_map_gfn_protected(); domain snp d, P3 and P4', grade: 'read' };
+/** Full exclusion is what patch 39 was meant to give; its SRCU does not (domain snp h, R3), so this is a decision. */
+const PATCH_39: Source = { source: 'series v5, patch 39, as it was meant; domain snp d, P3 and P4', grade: 'decision' };
 const vmId = (env: HostEnv, l: HostLocals) => env.vms[l.vm!]!.id;
 
 /** Sleeps until the owner of the page lock wakes the thread. */

@@ -4,7 +4,7 @@ import type { ThreadEvent } from '../../events/index.ts';
 import type { RmpUpdate } from '../../events/rmp.ts';
 import type { HostThread } from './env.ts';
 import { type HostEnv, type HostLocals, host, kernelSource, toCpu, toRmp, vmOfAsid } from './env.ts';
-import { kickPath, waitOutsidePath } from './kick.ts';
+import { kickAll, kickPath, waitOutsidePath } from './kick.ts';
 import type { Item } from './path.ts';
 import { rmpupdatePath } from './rmpupdate.ts';
 
@@ -47,18 +47,19 @@ const panicSigbus: readonly HostItem[] = [
 function autoShare(env: HostEnv): readonly HostItem[] {
   const kick = env.options['kvm.vmsaKick'];
   const blocks = kick === 'kick-and-block';
-  const owner = (l: HostLocals) => ({ vm: vmOfAsid(env, l.asid!), vcpu: ownerOf(env, l) });
+  const owner = (l: HostLocals) => ({ owner: vmOfAsid(env, l.asid!), vcpu: ownerOf(env, l) });
   const kickItems: HostItem[] = [
     call(kickPath(env, blocks ? 'KVM_REQ_BLOCK_ENTRY' : 'KVM_REQ_OUTSIDE_GUEST_MODE'), (_t, l) => owner(l)),
     ...(blocks ? [call(waitOutsidePath(env))] : []),
   ];
   const unblock = step('clear_block_entry', {
-    send: (_t, l) => outgoing(env.vms[l.vm!]!.vcpus[l.vcpu!]!, { type: 'vcpu.clearRequest', request: 'KVM_REQ_BLOCK_ENTRY' }),
+    send: (_t, l) => outgoing(env.vms[l.owner!]!.vcpus[l.vcpu!]!, { type: 'vcpu.clearRequest', request: 'KVM_REQ_BLOCK_ENTRY' }),
     local: () => ({ blocked: false }),
   });
   return [
     lookup,
     retryIfShared,
+    unownedFirst(env),
     loop(
       call(rmpupdatePath(env.options), () => ({ update: SHARED })),
       when([(_t, l) => l.result === 'SUCCESS', [leaveLoop]]),
@@ -84,21 +85,22 @@ function ownerOf(env: HostEnv, l: HostLocals): number {
   return Math.max(0, vm === undefined ? 0 : env.vms[vm]!.vmsas.indexOf(l.pfn!));
 }
 
+/** A page of no guest, such as one of the firmware's, can be neither shared nor laid at a guest's door. @see domain snp d.3 */
+const unownedFirst = (env: HostEnv): HostItem =>
+  when([(_t, l) => vmOfAsid(env, l.asid!) === undefined, [...panicSigbus.slice(1), leavePath]]);
+
 /** P2: the host ends the VM that owns the page; the write is dropped. @see domain snp d.1 */
 function killGuest(env: HostEnv): readonly HostItem[] {
-  const vmId = (l: HostLocals) => env.vms[l.vm!]!.id;
+  const vmId = (l: HostLocals) => env.vms[l.owner!]!.id;
   return [
     lookup,
     retryIfShared,
+    unownedFirst(env),
     step('kvm_vm_dead', {
-      local: (_t, l) => ({ vm: vmOfAsid(env, l.asid!), vcpu: 0 }),
-      send: (_t, l) => outgoing(vmId({ vm: vmOfAsid(env, l.asid!) }), { type: 'vm.kill', cause: 'dead' }),
+      local: (_t, l) => ({ owner: vmOfAsid(env, l.asid!), vcpu: 0 }),
+      send: (_t, l) => outgoing(vmId({ owner: vmOfAsid(env, l.asid!) }), { type: 'vm.kill', cause: 'dead' }),
     }),
-    loop(
-      call(kickPath(env, 'KVM_REQ_VM_DEAD')),
-      when([(_t, l) => l.vcpu! + 1 >= env.vms[l.vm!]!.vcpus.length, [leaveLoop]]),
-      note((_t, l) => ({ vcpu: l.vcpu! + 1 })),
-    ),
+    ...kickAll(env),
     note(() => ({ verdict: 'skip' })),
   ];
 }
@@ -117,6 +119,6 @@ export function pageFaultPath(env: HostEnv) {
       step('local_irq_enable', { irqs: true, ns: 5 }),
       ...policies[env.options['kvm.rmpFault']],
     ],
-    { locals: ['assigned', 'asid', 'vmsa', 'update', 'result', 'retries', 'vm', 'vcpu', 'blocked', 'kickCpu'] },
+    { locals: ['assigned', 'asid', 'vmsa', 'update', 'result', 'retries', 'owner', 'vcpu', 'blocked', 'kickCpu'] },
   );
 }

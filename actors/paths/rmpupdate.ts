@@ -6,7 +6,8 @@ const { path, step, call, loop, when, leaveLoop, leavePath } = host;
 
 /**
  * The instruction. Expects `pfn` and `update`; leaves `result`.
- * Decoding and the static checks are invisible to others, so they are part of the first step. @see domain snp b.3, b.5
+ * Decoding is invisible to others, so it is part of the first step. The operand is checked together with the entry, after the lock,
+ * where the manual's order checks it before: a contended entry hides a bad operand. @see domain snp b.3, b.5
  */
 const rmpupdateInsn = path('RMPUPDATE', MICRO_STEPS, [
   step('tryLock', {
@@ -29,7 +30,8 @@ const rmpupdateInsn = path('RMPUPDATE', MICRO_STEPS, [
       leavePath,
     ],
   ]),
-  step('ret', { insn: false }),
+  // Refused: whoever holds the lock must get on.
+  step('ret', { insn: false, yields: true }),
 ]);
 
 /**

@@ -55,13 +55,28 @@ export const sevCommandPath = (env: HostEnv) =>
         when([(_t, l) => l.granted === true, [leaveLoop]]),
         step('mutex_lock_schedule', { sleeps: true, send: (t) => toCpu(t, { type: 'cpu.sleep' }) }),
       ),
-      when([writesPage(env), [call(rmpupdatePath(env.options), () => ({ update: { ...SHARED, assigned: true, immutable: true } }))]]),
+      when([
+        writesPage(env),
+        [
+          step('snp_map_cmd_buf_desc', {
+            send: () => outgoing(PSP, { type: 'psp.status?' }),
+            answers: { 'psp.status': (e) => ({ initialized: e.platform === 'INIT' }) },
+          }),
+          when([
+            (_t, l) => l.initialized === true,
+            [call(rmpupdatePath(env.options), () => ({ update: { ...SHARED, assigned: true, immutable: true } }))],
+          ]),
+        ],
+      ]),
       call(issue(env, '__sev_do_cmd_locked', (t) => sevOp(env, t).command)),
-      when([writesPage(env), [call(issue(env, 'snp_reclaim_pages', () => 'SNP_PAGE_RECLAIM')), call(reclaimToShared(env))]]),
+      when([
+        (_t, l) => l.initialized === true,
+        [call(issue(env, 'snp_reclaim_pages', () => 'SNP_PAGE_RECLAIM')), call(reclaimToShared(env))],
+      ]),
       step('mutex_unlock', { send: () => outgoing(SEV_CMD_MUTEX, { type: 'mutex.unlock' }) }),
       step('sysret', { mode: 'user' }),
     ],
-    { locals: ['pfn', 'update', 'result', 'granted', 'failed'] },
+    { locals: ['pfn', 'update', 'result', 'granted', 'failed', 'initialized'] },
   );
 
 const reclaimToShared = (env: HostEnv) =>

@@ -30,7 +30,9 @@ export class FifoChooser implements Chooser {
       this.#running = outcome.slot;
       if (outcome.yields) this.#waiting.add(outcome.slot);
     }
-    if (outcome.changed && !outcome.yields) this.#waiting.clear();
+    // A message may be what its receiver waits for; another CPU's step may be what anybody waits for.
+    if (outcome.kind === 'deliver') this.#waiting.delete(outcome.slot);
+    else if (outcome.changed && !outcome.yields) this.#waiting.clear();
   }
 }
 

@@ -30,7 +30,7 @@ export interface CompareOptions {
 export function* compareVariant(scenario: ResolvedScenario, options: CompareOptions): Search<ComparedVariant> {
   const exploration = yield* explore({ scenario, ...options });
   const { outcomes: found, exhausted } = yield* outcomesOver(scenario, options);
-  const outcomes = exhausted ? found : alsoIn(found, scenario, exploration);
+  const outcomes = alsoIn(found, scenario, exploration);
   const broken = exploration.violations.length > 0;
   return {
     variant: scenario.variant,
@@ -41,7 +41,7 @@ export function* compareVariant(scenario: ResolvedScenario, options: CompareOpti
   };
 }
 
-/** What the violations do, which a search that was cut short may not have reached. */
+/** What the violations do, where no run that ends by itself does it: the search was cut short, or such runs never end. */
 function alsoIn(found: ComparedVariant['outcomes'], scenario: ResolvedScenario, { violations }: Exploration): ComparedVariant['outcomes'] {
   const outcomes = { ...found };
   for (const { labels } of violations) {

@@ -79,7 +79,8 @@ function* exploreAll(request: ExploreRequest): Search<Exploration> {
   });
   const report = yield* explorer.run();
   const violations = yield* leastDeviating(request, explorer, report);
-  const missed = [...report.reached].flatMap(([id, met]) => (met === null ? [id] : []));
+  // Where the search starts in the middle of a run, the race may lie behind it.
+  const missed = from && from.step > 0 ? [] : [...report.reached].flatMap(([id, met]) => (met === null ? [id] : []));
   const { kinds } = explorer.world.store;
   const violated = violations.map(({ property }) => property);
   const bound = boundText({}, from);
@@ -124,6 +125,7 @@ function* exploreWithin(request: ExploreRequest, limits: BoundedLimits): Search<
     ...report,
     bound,
     violations,
+    missed: from && from.step > 0 ? [] : report.missed,
     guarantee: guaranteeLines({ ...report, scenario, bound, violated, evidence: weakestEvidence(kinds) }),
     coverage: coverageOf(search.world, { depth: Math.max(0, ...violations.map(({ steps }) => steps)), bytesPerState: 0, stepMisses: 0 }),
   };

@@ -59,13 +59,15 @@ export function guaranteeLines(facts: GuaranteeFacts): string[] {
   const verdict = exhausted
     ? held.length > 0
       ? `Of ${bound}, none breaks ${held.join(', ')}${violated.length ? '' : ', and none deadlocks'}.`
-      : `Every property of the scenario breaks under some schedule.`
+      : violated.length
+        ? 'Every property of the scenario breaks under some schedule.'
+        : `Of ${bound}, none deadlocks; the scenario has no property that must always hold.`
     : `The search ended early (${limit ?? 'interrupted'}): what it did not reach may break anything.`;
   return [
     `${scenario.name}, variant ${scenario.variant}: ${space}.`,
     verdict,
     `Covered: ${exhausted ? bound : 'the states found so far'}; preemption model ${scenario.host.preemption}, ${scenario.host.cpus} pCPUs, kernel ${scenario.host.kernel}${scenario.allow.length ? `, ${scenario.allow.join(', ')} allowed` : ''}; exact state vectors, every reaction re-executed.`,
-    `Not covered: ${violated.length ? 'what follows after a property has broken, ' : ''}store buffers and reordering (micro-steps interleave sequentially consistently), liveness, other programs than the scenario's, what docs/fidelity.md leaves out.`,
+    `Not covered: ${violated.length ? 'what follows after a property has broken, ' : ''}${scenario.host.ticks === 'direct' ? 'a tick that ends guest mode (ticks: pending has it), ' : ''}store buffers and reordering (micro-steps interleave sequentially consistently), liveness, other programs than the scenario's, what docs/fidelity.md leaves out.`,
     ...(evidence ? [`Weakest evidence: ${evidence.grade}, at ${evidence.step} (${evidence.source}).`] : []),
   ];
 }

@@ -45,8 +45,7 @@ export const vmBugged = alwaysEach<VmContext>('rmp.vm-bugged', {
   kind: 'vm',
   source: 'domain snp h, R7: a healthy VM is not killed by its own legal RMPADJUST; kernel kvm_rmp_make_shared()',
   grade: 'decision',
-  each: ({ id, context }) =>
-    context.dead === 'bugged' ? `${id} is bugged: RMPUPDATE failed while a guest instruction held the entry` : null,
+  each: ({ id, context }) => (context.dead === 'bugged' ? `${id} is bugged: the host's RMPUPDATE of one of its pages failed` : null),
 });
 
 /** Whether a thread stands in the endless loop that the watchdog would report. */
@@ -58,7 +57,7 @@ export const retryBounded = alwaysEach<HostThread>('rmp.retry-bounded', {
   grade: 'decision',
   each: ({ id, value, context: { frames } }) =>
     isLockedUp(value)
-      ? `${id} retried RMPUPDATE ${frames.code?.retries ?? 0} times on PFN ${hex(frames.code?.pfn ?? 0)}, in use each time`
+      ? `${id} retried RMPUPDATE ${frames.code?.retries ?? 0} times on PFN ${hex(frames.code?.pfn ?? 0)}, and failed each time`
       : null,
 });
 

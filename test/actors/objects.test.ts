@@ -199,7 +199,7 @@ describe('the PSP', () => {
     expect(status(running)).toMatchObject({ done: false });
     const { sent, and } = running.when({ type: 'exec' });
     expect(sent).toEqual([{ to: 'pcpu:0', event: { type: 'irq.psp', waiter: A } }]);
-    expect(status(and)).toEqual({ type: 'psp.status', done: true, status: result });
+    expect(status(and)).toMatchObject({ type: 'psp.status', done: true, status: result });
     expect(and.context).toMatchObject({ platform, command: null, waiter: null });
   });
 

@@ -1,5 +1,6 @@
 /** The path builder: what its items mean, and the rules of contexts, each seen to fire. */
 import { describe, expect, it } from 'vitest';
+import { PathError } from '../../actors/paths/compile.ts';
 import { otherwise, USER_MODE } from '../../actors/paths/path.ts';
 import { expanded, lettersOf, mark, pathOf, start, type TourItem, tour, walk } from './walk.ts';
 
@@ -229,6 +230,7 @@ describe('rules of contexts', () => {
   });
 
   it('two steps of one path have two names', () => {
+    expect(refused([step('a'), step('a')])).toThrow(PathError);
     expect(refused([step('a'), step('a')])).toThrow('two steps are called walk.a; name one of them apart');
     const inner = pathOf([step('in')], { name: 'inner' });
     expect(refused([call(inner), step('b'), call(inner)])).toThrow('two steps are called walk.inner.in');

@@ -60,7 +60,11 @@ describe('result codes', () => {
     ['a page at another GPA', { [PFN]: GUEST_VALID }, 1, 6, { result: 'SUCCESS', fault: true }],
     ['a page inside a 2M entry', { [HEAD]: HUGE, [PFN]: GUEST_VALID }, 1, 5, { result: 'FAIL_SIZEMISMATCH', fault: true }],
   ])('PVALIDATE and RMPADJUST: %s', (_name, entries, asid, gfn, checked) => {
-    expect(checkGuest(entries, PFN, asid, gfn)).toEqual(checked);
+    expect(checkGuest(entries, [], PFN, asid, gfn)).toEqual(checked);
+  });
+
+  it('PVALIDATE and RMPADJUST leave a VMSA in use as it is', () => {
+    expect(checkGuest({ [PFN]: GUEST_VALID }, [PFN], PFN, 1, 5)).toEqual({ result: 'FAIL_INUSE', fault: false });
   });
 
   it('counts the frames of a region that are assigned as 4K', () => {

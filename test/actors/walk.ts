@@ -22,7 +22,7 @@ export type TourEvent =
 
 export const tour = pathsOf<Tourist, Locals, TourEvent>();
 export type TourItem = Item<Tourist, Locals, TourEvent>;
-export const ORIGIN = { source: 'a test', grade: 'decision' } as const;
+const ORIGIN = { source: 'a test', grade: 'decision' } as const;
 const CONTEXT: Tourist = { seen: [], limit: 2, asking: null, frames: { code: {}, other: {} } };
 
 /** A step that notes its name and its locals. */
@@ -56,7 +56,7 @@ const region = (path: TourPath, from?: Flow, frame?: 'code' | 'other') => {
 };
 
 /** A machine that walks a path, and another in a second region. */
-export function walker(path: TourPath, from?: Flow, other: TourPath = pathOf([mark('rest')], { name: 'aside' })) {
+function walker(path: TourPath, from?: Flow, other: TourPath = pathOf([mark('rest')], { name: 'aside' })) {
   return setup({ types: { context: {} as Tourist, events: {} as TourEvent, emitted: {} as Outgoing } }).createMachine({
     id: 'tour',
     type: 'parallel',

@@ -55,7 +55,7 @@ describe('a guest whose page was taken', () => {
   it('SNP-17 P1: it is in control again and ends itself', () => {
     const played = taken(P1);
     const ghcb = played.delivered('vmexit').at(-1)!.payload.ghcb;
-    expect(ghcb).toEqual({ nae: 'TERMINATE', reasonSet: 1, reason: 2 });
+    expect(ghcb).toEqual({ nae: 'TERMINATE', reasonSet: 0, reason: 0 });
     expect(microSteps(played, w.GUEST).at(-2)).toMatch(/exc_vmm_communication\.page_not_validated$/);
   });
 

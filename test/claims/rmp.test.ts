@@ -33,7 +33,7 @@ const tries = (variant: string) =>
 describe('RMPUPDATE', () => {
   it('SNP-21 all: whatever it wrote is not validated afterwards', () => {
     let written = 0;
-    const runs = SHIPPED.flatMap(({ name, variant }) => seeds(4).map((seed) => play(shipped(name, variant), seed)));
+    const runs = SHIPPED.flatMap(({ name, variant }) => seeds(2).map((seed) => play(shipped(name, variant), seed)));
     for (const { records } of runs) {
       for (const [i, { kind, type, payload }] of records.entries()) {
         if (kind !== 'deliver' || type !== 'rmp.writeUpdate') continue;
@@ -44,7 +44,7 @@ describe('RMPUPDATE', () => {
         written++;
       }
     }
-    expect(written).toBeGreaterThan(20);
+    expect(written).toBeGreaterThan(10);
   });
 
   it.each(['inuse-retried', 'overlap-2m'])(
@@ -188,6 +188,6 @@ describe('firmware pages', () => {
       return [`${entry.assigned ? 'assigned' : 'hypervisor'}${entry.immutable ? ' immutable' : ''}`];
     });
     expect(states.filter((state, i) => state !== states[i - 1])).toEqual(['hypervisor', 'assigned immutable', 'assigned', 'hypervisor']);
-    expect(played.delivered('psp.status').map(({ payload }) => payload.status)).toEqual(['SUCCESS', 'SUCCESS']);
+    expect(played.delivered('psp.status').map(({ payload }) => payload.status)).toEqual(['SUCCESS', 'SUCCESS', 'SUCCESS']);
   });
 });

@@ -43,7 +43,7 @@ const scenarios: readonly (readonly [string, ResolvedScenario])[] = [
   ['all operations, kill-guest', watched({ 'kvm.rmpFault': 'kill-guest', 'rmp.contention': 'overlap-2m' })] as const,
 ];
 
-describe.each(scenarios)('%s', (_name, scenario) => {
+describe.each(scenarios)('%s', { timeout: 60_000 }, (_name, scenario) => {
   it(`gives equal journals in order and under ${SEEDS} seeds`, () => {
     for (const spec of [{ name: 'fifo' } as const, ...seeds(SEEDS)]) {
       const live = bytesOf(scenario, 'live', () => spec);

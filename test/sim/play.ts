@@ -25,7 +25,7 @@ import { WorldView } from '../../sim/view.ts';
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 export const fileOf = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
 
-export const KNOWN = PROPERTIES.map(({ id, form }) => ({ id, kind: form }));
+const KNOWN = PROPERTIES.map(({ id, form }) => ({ id, kind: form }));
 
 export const resolved = (scenario: Scenario, variant?: string, set: Readonly<Record<string, string>> = {}): ResolvedScenario =>
   resolveScenario(scenario, { ...(variant !== undefined && { variant }), set, knownProperties: KNOWN });

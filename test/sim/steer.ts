@@ -1,6 +1,6 @@
 /**
- * A chooser that is told a story: this thread runs up to this micro-step, then that one. Messages in flight are delivered at once
- * unless the story holds them back; after its last line the run goes on in order.
+ * A chooser that is told a story: this thread runs up to this micro-step, then that one. Messages in flight are delivered at
+ * once; after its last line the run goes on in order.
  */
 import type { ChoiceView } from '../../sim/choosers/chooser.ts';
 import { FifoChooser } from '../../sim/choosers/fifo.ts';
@@ -24,8 +24,6 @@ export interface Line {
   readonly take?: string;
   /** Whether the line is over; asked before each step, with the number of steps the line has taken. */
   readonly until: (scene: Scene, steps: number) => boolean;
-  /** Deliveries that wait. */
-  readonly hold?: RegExp;
 }
 
 const stands = (scene: Scene, actor: string, point: string) => scene.at(actor) === point || scene.at(actor).endsWith(`.${point}`);
@@ -56,9 +54,6 @@ export const finish = (thread: string): Line => to(thread, 'main.dead');
 
 /** Takes one alternative by its label. */
 export const choose = (label: string): Line => ({ what: label, thread: null, take: label, until: (_scene, done) => done > 0 });
-
-/** The same line while deliveries of a kind are held back. */
-export const holding = (hold: RegExp, line: Line): Line => ({ ...line, hold });
 
 const nameOf = (value: unknown): string => {
   if (typeof value === 'string') return value;
@@ -128,7 +123,7 @@ class Steer implements Looking {
 
   #indexOf(line: Line, scene: Scene, labels: readonly string[]): number {
     if (line.take !== undefined) return labels.indexOf(line.take);
-    const delivery = labels.findIndex((label) => label.startsWith('deliver(') && !line.hold?.test(label));
+    const delivery = labels.findIndex((label) => label.startsWith('deliver('));
     if (delivery >= 0) return delivery;
     const cpu = this.#cpuOf(line.thread!, scene);
     const pick = labels.indexOf(`pick(${cpu}, ${line.thread})`);
