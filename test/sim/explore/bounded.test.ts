@@ -1,0 +1,162 @@
+/** The search in the order of deviations: what counts as one, what a limit cuts, and what `all schedules` may be said of. */
+import { describe, expect, it } from 'vitest';
+import { MemoEngine } from '../../../sim/engine/memo.ts';
+import { type BoundedLimits, type BoundedReport, BoundedSearch } from '../../../sim/explore/bounded.ts';
+import { deviationOf, NO_DEVIATIONS } from '../../../sim/explore/deviations.ts';
+import { finish } from '../../../sim/explore/explorer.ts';
+import { Pricing } from '../../../sim/explore/pricing.ts';
+import { WorldStep } from '../../../sim/explore/world-step.ts';
+import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
+import type { Topology } from '../../../sim/store.ts';
+import { topologyOf } from '../../../sim/topology.ts';
+import type { WorldView } from '../../../sim/view.ts';
+import { play, SHIPPED, shipped } from '../play.ts';
+import { search } from './equal.ts';
+import { firmware } from './firmware.ts';
+import { pricesOf } from './naive-prices.ts';
+import { actorIn, CATALOGUE, chain, machineOf, rule, toy } from './toy.ts';
+
+const within = (scenario: ResolvedScenario, limits: BoundedLimits, states = 100_000): BoundedReport =>
+  finish(new BoundedSearch({ scenario, limits, states }).run());
+const properties = ({ findings }: { readonly findings: readonly { readonly property: string }[] }) =>
+  findings.map(({ property }) => property);
+
+describe('a deviation', () => {
+  it.each([
+    ['deliver', '', true, false, { switches: 1 }],
+    ['deliver', '', false, false, {}],
+    ['exec', '', true, false, { switches: 1 }],
+    ['exec', '', true, true, {}],
+    ['exec', '', false, false, {}],
+    ['offer', 'preempt', true, false, { preemptions: 1 }],
+    ['offer', 'migrate', false, false, { preemptions: 1 }],
+    ['offer', 'tick', true, false, { preemptions: 1 }],
+    ['offer', 'interrupt', true, false, { disturbances: 1 }],
+    ['offer', 'psp-error', false, false, { disturbances: 1 }],
+    ['offer', 'acquire', true, false, {}],
+  ] as const)('%s %s, going on %s, the same %s', (kind, offer, goesOn, same, deviation) => {
+    expect(deviationOf(kind, offer, goesOn, same)).toEqual({ ...NO_DEVIATIONS, ...deviation });
+  });
+
+  // All of them are counted against this run.
+  it.each(SHIPPED)('is nowhere in the in-order run of $name under $variant', ({ name, variant }) => {
+    const scenario = shipped(name, variant);
+    const { records } = play(scenario, { name: 'fifo' });
+    const labels = records.filter(({ kind }) => kind === 'choice').map(({ payload }) => String(payload.label));
+    const pricing = new Pricing(new WorldStep(new MemoEngine(topologyOf(scenario))));
+    expect(labels.length).toBeGreaterThan(20);
+    expect(pricing.priceOf(labels)).toEqual(NO_DEVIATIONS);
+  });
+
+  it('cannot be counted of a schedule that does not fit', () => {
+    const pricing = new Pricing(new WorldStep(new MemoEngine(topologyOf(shipped('rmp-lock')))));
+    expect(() => pricing.priceOf(['acquire(vcpu:0, page:0)', 'write(vcpu:0)'])).toThrow('step 2 has no alternative write(vcpu:0)');
+  });
+});
+
+describe('a bound', () => {
+  const race = shipped('rmpadjust-vs-rmpupdate', 'inuse');
+
+  it('cuts, and says so; without one everything is searched, with the verdicts of the whole search', () => {
+    const two = within(race, { deviations: 2 });
+    expect(two).toMatchObject({ exhausted: true, closed: false, limit: null });
+    const all = within(race, {});
+    expect(all).toMatchObject({ exhausted: true, closed: true });
+    expect(properties(all)).toEqual(['rmp.vm-bugged']);
+  });
+
+  it('that is large enough cuts nothing', () => {
+    const large = within(firmware, { deviations: 40 });
+    expect(large).toMatchObject({ exhausted: true, closed: true });
+    expect(within(firmware, { deviations: 3 })).toMatchObject({ exhausted: true, closed: false });
+    expect(within(firmware, { preemptions: 20, switches: 20 })).toMatchObject({ closed: true, findings: [] });
+  });
+
+  it('finds more as it grows', () => {
+    const panics = shipped('rmp-host-write-race', 'panic-sigbus');
+    expect(properties(within(panics, { deviations: 0 }))).toEqual(['rmp.innocent-process-killed']);
+    expect(properties(within(panics, { deviations: 1 })).sort()).toEqual(['rmp.host-panic', 'rmp.innocent-process-killed']);
+  });
+
+  it('of preemptions does not lose a state that was first reached by more of them', () => {
+    // A preemption brings node:0 to `far` at once; without one four switches do so too, and from there only a preemption breaks it.
+    const topology: Topology = {
+      actors: [
+        { id: 'node:0', kind: 'node', input: null },
+        { id: 'node:1', kind: 'other', input: null },
+      ],
+      machines: {
+        node: machineOf({
+          start: { on: { exec: { to: 'near' }, ask: { to: 'start' } } },
+          near: { on: { exec: { to: 'lost' }, preempt: { to: 'hop' }, ask: { to: 'asked' } } },
+          asked: { on: { exec: { to: 'again' }, ask: { to: 'asked' } } },
+          again: { on: { exec: { to: 'lost' }, ask: { to: 'hop' } } },
+          hop: { on: { exec: { to: 'far' }, ask: { to: 'hop' } } },
+          far: { on: { preempt: { to: 'bad' }, ask: { to: 'far' } } },
+          lost: { on: { ask: { to: 'lost' } }, tags: ['rest'] },
+          bad: { on: { ask: { to: 'bad' } }, tags: ['rest'] },
+        }),
+        other: machineOf({ a: { on: { exec: { to: 'b' } } }, b: { on: { exec: { to: 'a', sends: [{ to: 'node:0', type: 'ask' }] } } } }),
+      },
+      catalogue: CATALOGUE,
+    };
+    const bad = (world: WorldView) => (actorIn(world, 'node:0').value === 'bad' ? 'bad' : null);
+    const scenario = toy(topology, [rule(bad)]);
+    const { prices } = pricesOf(topology, (world) => bad(world) !== null, 5);
+    expect(prices.some(({ preemptions }) => preemptions === 1)).toBe(true);
+    expect(within(scenario, { preemptions: 1 }).findings).toMatchObject([{ preemptions: 1 }]);
+    expect(within(scenario, { preemptions: 0 })).toMatchObject({ findings: [], exhausted: true, closed: false });
+    // Told apart by what is limited, a state is still one state.
+    expect(within(scenario, { preemptions: 9 }).states).toBe(within(scenario, {}).states);
+    expect(within(scenario, { preemptions: 9 }).transitions).toBe(within(scenario, {}).transitions);
+  });
+
+  it('ends behind a machine that has halted, as the whole search does', () => {
+    const halting: Topology = {
+      actors: [{ id: 'node:0', kind: 'node', input: null }],
+      machines: { node: machineOf({ a: { on: { exec: { to: 'b' } } }, b: { on: { exec: { to: 'c' } }, tags: ['halt'] }, c: { on: {} } }) },
+      catalogue: CATALOGUE,
+    };
+    const scenario = toy(halting, [rule((world) => (actorIn(world, 'node:0').value === 'c' ? 'behind it' : null))]);
+    expect(within(scenario, {})).toMatchObject({ states: 2, findings: [] });
+    expect(search(scenario).report).toMatchObject({ states: 2, findings: [] });
+  });
+
+  it('says which of the races a scenario is about did not happen within it', () => {
+    expect(within(race, { deviations: 0 }).missed).toEqual(['rmp.entry-lock-is-contended']);
+    expect(within(race, { deviations: 2 }).missed).toEqual([]);
+  });
+
+  it('does not take a value that needs more than one code unit for another one', () => {
+    const scenario = toy({
+      actors: ['node:0', 'node:1'].map((id) => ({ id, kind: 'node', input: null })),
+      machines: { node: machineOf(chain(3)) },
+      catalogue: CATALOGUE,
+    });
+    const bounded = new BoundedSearch({ scenario, limits: {}, states: 1000 });
+    const { locals } = bounded.world.store.kinds[0]!;
+    // So many local states that those to come are numbered past 65,536, where a code unit would begin again at 0.
+    for (let i = locals.size; i < 0x1_0000; i++) locals.put(`filler ${i}`, locals.values[0]!);
+    expect(finish(bounded.run()).states).toBe(within(scenario, {}).states);
+  });
+});
+
+describe('a bounded search that does not come to its end', () => {
+  const race = shipped('rmpadjust-vs-rmpupdate', 'inuse');
+
+  it('says that its budget of states ran out', () => {
+    expect(within(race, { deviations: 50 }, 300)).toMatchObject({ exhausted: false, closed: false, limit: 'states', states: 300 });
+  });
+
+  it('says that it was stopped', () => {
+    const searching = new BoundedSearch({ scenario: race, limits: {}, states: 100_000 }).run();
+    expect(searching.next().done).toBe(false);
+    const last = searching.next(true);
+    expect(last).toMatchObject({ done: true, value: { exhausted: false, closed: false, limit: 'stopped' } });
+  });
+
+  it('ends with what it was to find, which is no proof of anything else', () => {
+    const report = finish(new BoundedSearch({ scenario: race, limits: {}, states: 100_000, until: ['rmp.vm-bugged'] }).run());
+    expect(report).toMatchObject({ exhausted: false, limit: 'stopped', findings: [{ property: 'rmp.vm-bugged', switches: 1 }] });
+  });
+});

@@ -1,0 +1,264 @@
+/**
+ * The oracle: a search that shares nothing with the explorer but the machines. States are strings, every reaction is XState's
+ * documented transition(), a step is written down as the design has it.
+ */
+import { type AnyMachineSnapshot, initialTransition, transition } from 'xstate';
+import type { Outgoing } from '../../../events/event.ts';
+import {
+  canonical,
+  channelLaneA,
+  channelLaneB,
+  digestOf,
+  hexOf,
+  queueLaneA,
+  queueLaneB,
+  slotLaneA,
+  slotLaneB,
+} from '../../../sim/canonical.ts';
+import { microStepOf } from '../../../sim/engine/reaction.ts';
+import type { Topology } from '../../../sim/store.ts';
+import type { WorldView } from '../../../sim/view.ts';
+
+interface AnyEvent {
+  readonly type: string;
+}
+
+/** A local state by its text. */
+interface Local {
+  readonly text: string;
+  readonly snapshot: AnyMachineSnapshot;
+}
+
+/** Actors by slot; queues by `from to` in order of first use, as texts of events. */
+export interface NaiveState {
+  readonly locals: readonly Local[];
+  readonly queues: ReadonlyMap<string, readonly string[]>;
+}
+
+export interface NaiveStep {
+  readonly label: string;
+  readonly kind: 'deliver' | 'exec' | 'offer';
+  readonly offer: string;
+  readonly slot: number;
+  readonly next: NaiveState;
+  readonly changed: boolean;
+  readonly yields: boolean;
+}
+
+interface Reaction {
+  readonly next: Local;
+  readonly sent: readonly Outgoing<AnyEvent>[];
+  readonly yields: boolean;
+}
+
+export class Naive {
+  readonly #topology: Topology;
+  readonly #slotOf: ReadonlyMap<string, number>;
+  readonly #reactions = new Map<string, Reaction>();
+  readonly #locals = new Map<string, Local>();
+  readonly #numbers = new Map<string, number>();
+  readonly #digests = new Map<string, { readonly a: number; readonly b: number }>();
+
+  constructor(topology: Topology) {
+    this.#topology = topology;
+    this.#slotOf = new Map(topology.actors.map(({ id }, slot) => [id, slot]));
+  }
+
+  start(): NaiveState {
+    const locals = this.#topology.actors.map(({ kind, input }) =>
+      this.#local(initialTransition(this.#topology.machines[kind]!, input as never)[0] as AnyMachineSnapshot),
+    );
+    return { locals, queues: new Map() };
+  }
+
+  keyOf({ locals, queues }: NaiveState): string {
+    const flight = [...queues].filter(([, events]) => events.length > 0).sort(([a], [b]) => (a < b ? -1 : 1));
+    const parts = [...locals.map(({ text }) => text), '|', ...flight.flatMap(([name, events]) => [name, ...events])];
+    return parts.map((part) => this.#number(part)).join();
+  }
+
+  /** The digest as docs/journal-format.md has it. */
+  digestOf({ locals, queues }: NaiveState): string {
+    let [a, b] = [0, 0];
+    for (const [slot, { text }] of locals.entries()) {
+      const local = this.#digest(text);
+      a = (a + slotLaneA(local.a, slot)) | 0;
+      b = (b + slotLaneB(local.b, slot)) | 0;
+    }
+    for (const [name, events] of queues) {
+      if (events.length === 0) continue;
+      const [from, to] = name.split(' ').map(Number) as [number, number];
+      let [queueA, queueB] = [0, 0];
+      for (const event of events) {
+        queueA = queueLaneA(queueA, this.#digest(event).a);
+        queueB = queueLaneB(queueB, this.#digest(event).b);
+      }
+      a = (a + channelLaneA(queueA, from, to)) | 0;
+      b = (b + channelLaneB(queueB, from, to)) | 0;
+    }
+    return hexOf(a, b);
+  }
+
+  /** Every alternative, carried out. */
+  steps(state: NaiveState): NaiveStep[] {
+    const { actors } = this.#topology;
+    const steps: NaiveStep[] = [];
+    for (const [name, [head, ...rest]] of state.queues) {
+      if (head === undefined) continue;
+      const [from, to] = name.split(' ').map(Number) as [number, number];
+      const event = JSON.parse(head) as AnyEvent;
+      const before = { ...state, queues: new Map(state.queues).set(name, rest) };
+      const label = `deliver(${event.type}, ${actors[from]!.id}, ${actors[to]!.id})`;
+      steps.push({ label, kind: 'deliver', offer: '', slot: to, ...this.#carryOut(state, before, to, event) });
+    }
+    for (const [slot, { snapshot }] of state.locals.entries()) {
+      for (const event of offersOf(snapshot)) {
+        const { type, ...payload } = event;
+        const label = `${type}(${[actors[slot]!.id, ...Object.values(payload)].map(String).join(', ')})`;
+        const kind = type === 'exec' || type === 'pick' ? 'exec' : 'offer';
+        steps.push({ label, kind, offer: type, slot, ...this.#carryOut(state, state, slot, event) });
+      }
+    }
+    return steps;
+  }
+
+  /** What properties look at. */
+  viewOf({ locals }: NaiveState): WorldView {
+    const { actors } = this.#topology;
+    const view = (slot: number) => {
+      const { value, context } = locals[slot]!.snapshot;
+      return { id: actors[slot]!.id, value, context: context as unknown };
+    };
+    return {
+      actors: (kind: string) => actors.flatMap((actor, slot) => (actor.kind === kind ? [view(slot)] : [])),
+      actor: view,
+    } as unknown as WorldView;
+  }
+
+  #carryOut(state: NaiveState, before: NaiveState, slot: number, event: AnyEvent) {
+    const locals = [...before.locals];
+    const queues = new Map(before.queues);
+    const bus: [number, AnyEvent][] = [[slot, event]];
+    let yields = false;
+    for (let next = bus.shift(); next; next = bus.shift()) {
+      const [to, message] = next;
+      const reaction = this.#react(to, locals[to]!, message);
+      yields ||= reaction.yields;
+      locals[to] = reaction.next;
+      for (const { to: receiver, event: sent } of reaction.sent) {
+        const stamped = { ...sent, from: this.#topology.actors[to]!.id };
+        const at = this.#slotOf.get(receiver)!;
+        const name = `${to} ${at}`;
+        if (this.#topology.catalogue[sent.type] === 'queued') queues.set(name, [...(queues.get(name) ?? []), canonical(stamped)]);
+        else bus.push([at, stamped]);
+      }
+    }
+    const after = { locals, queues };
+    return { next: after, changed: this.keyOf(after) !== this.keyOf(state), yields };
+  }
+
+  #react(slot: number, local: Local, event: AnyEvent): Reaction {
+    const { kind } = this.#topology.actors[slot]!;
+    const key = `${kind} ${local.text} ${canonical(event)}`;
+    let reaction = this.#reactions.get(key);
+    if (!reaction) {
+      const [next, actions] = transition(this.#topology.machines[kind]!, local.snapshot, event);
+      const sent = (actions as readonly { readonly type: string; readonly params: unknown }[])
+        .filter(({ type }) => type === 'xstate.emit')
+        .map(({ params }) => (params as { readonly event: Outgoing<AnyEvent> }).event);
+      const { yields } = microStepOf(local.snapshot, event.type);
+      reaction = { next: this.#local(next as AnyMachineSnapshot), sent, yields };
+      this.#reactions.set(key, reaction);
+    }
+    return reaction;
+  }
+
+  /** Texts are shared by content, snapshots need not be: the machines are closed. */
+  #local(snapshot: AnyMachineSnapshot): Local {
+    const text = canonical({ context: snapshot.context as unknown, value: snapshot.value as unknown });
+    const known = this.#locals.get(text);
+    if (known && known.snapshot.machine === snapshot.machine) return known;
+    const local = { text, snapshot };
+    this.#locals.set(text, local);
+    return local;
+  }
+
+  #number(text: string): number {
+    const number = this.#numbers.get(text) ?? this.#numbers.size;
+    this.#numbers.set(text, number);
+    return number;
+  }
+
+  #digest(text: string): { readonly a: number; readonly b: number } {
+    const known = this.#digests.get(text) ?? digestOf(text);
+    this.#digests.set(text, known);
+    return known;
+  }
+}
+
+function offersOf(snapshot: AnyMachineSnapshot): AnyEvent[] {
+  const metas = Object.values(snapshot.getMeta() as Record<string, { readonly offers?: (c: unknown) => readonly AnyEvent[] } | undefined>);
+  return metas.flatMap((meta) => meta?.offers?.(snapshot.context) ?? []).filter((event) => snapshot.can(event));
+}
+
+export interface Node {
+  readonly state: NaiveState;
+  readonly digest: string;
+  readonly depth: number;
+  /** Keys of what follows, one for each transition. */
+  readonly next: readonly string[];
+  readonly ends: boolean;
+}
+
+export interface NaiveSpace {
+  readonly naive: Naive;
+  readonly nodes: ReadonlyMap<string, Node>;
+  readonly transitions: number;
+  readonly unchanged: number;
+  /** States with nothing left to do. */
+  readonly empty: readonly NaiveState[];
+}
+
+export const halted = ({ locals }: NaiveState): boolean => locals.some(({ snapshot }) => snapshot.hasTag('halt'));
+
+/** All reachable states, breadth first. A run ends where `breaks` says so, or the machine has halted. */
+export function naiveSpace(topology: Topology, breaks: (world: WorldView) => boolean = () => false): NaiveSpace {
+  const naive = new Naive(topology);
+  const nodes = new Map<string, Node>();
+  const empty: NaiveState[] = [];
+  let transitions = 0;
+  let unchanged = 0;
+  const first = naive.start();
+  const queue: { readonly key: string; readonly state: NaiveState; readonly depth: number }[] = [
+    { key: naive.keyOf(first), state: first, depth: 0 },
+  ];
+  const met = new Set(queue.map(({ key }) => key));
+  for (const { key, state, depth } of queue) {
+    const ends = breaks(naive.viewOf(state)) || halted(state);
+    const steps = ends ? [] : naive.steps(state);
+    const next: string[] = [];
+    if (!ends && steps.length === 0) empty.push(state);
+    for (const step of steps) {
+      if (!step.changed) {
+        unchanged++;
+        continue;
+      }
+      transitions++;
+      const to = naive.keyOf(step.next);
+      next.push(to);
+      if (met.has(to)) continue;
+      met.add(to);
+      queue.push({ key: to, state: step.next, depth: depth + 1 });
+    }
+    nodes.set(key, { state, digest: naive.digestOf(state), depth, next, ends });
+  }
+  return { naive, nodes, transitions, unchanged, empty };
+}
+
+/** Digests of everything that can follow a state. */
+export function closureOf({ nodes }: NaiveSpace, digest: string): Set<string> {
+  const start = [...nodes].find(([, node]) => node.digest === digest)![0];
+  const met = new Set([start]);
+  for (const key of met) for (const next of nodes.get(key)!.next) met.add(next);
+  return new Set([...met].map((key) => nodes.get(key)!.digest));
+}

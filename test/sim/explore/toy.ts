@@ -1,0 +1,116 @@
+/** Models for tests of the search: machines of a few states, entered as a user's own model would. */
+import { type AnyStateMachine, assign, createMachine, emit } from 'xstate';
+import { type ActorId, type Delivery, outgoing } from '../../../events/event.ts';
+import { MODELS } from '../../../sim/models/index.ts';
+import type { ModelModule } from '../../../sim/models.ts';
+import { PROPERTIES } from '../../../sim/properties/index.ts';
+import { always, type Property } from '../../../sim/property.ts';
+import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
+import type { Topology } from '../../../sim/store.ts';
+import type { ActorView, WorldView } from '../../../sim/view.ts';
+import { shipped } from '../play.ts';
+
+const topologies: Topology[] = [];
+const TOY: ModelModule = { name: 'toy', topology: ({ params }) => topologies[Number(params.toy)]!, properties: [] };
+(MODELS as ModelModule[]).push(TOY);
+
+/** Makes properties known by their ids. */
+export function register(...properties: readonly Property[]): readonly string[] {
+  (PROPERTIES as Property[]).push(...properties);
+  return properties.map(({ id }) => id);
+}
+
+let numbered = 0;
+/** An `always` property of a toy: breaks where `broken` has something to say. */
+export function rule(broken: (world: WorldView) => string | null, name = 'rule'): Property {
+  return always(`toy.${name}-${numbered++}`, {
+    kinds: ['node', 'other', 'pcpu', 'vm', 'hostProcess'],
+    source: 'a test',
+    grade: 'decision',
+    check: broken,
+  });
+}
+
+/** A scenario that runs the topology. */
+export function toy(topology: Topology, properties: readonly Property[] = [], parts: Partial<ResolvedScenario> = {}): ResolvedScenario {
+  register(...properties);
+  const ids = (form: Property['form']) => properties.filter((property) => property.form === form).map(({ id }) => id);
+  return {
+    ...shipped('rmp-lock'),
+    name: 'toy',
+    model: 'toy',
+    params: { toy: topologies.push(topology) - 1 },
+    properties: { always: ids('always'), sometimes: ids('sometimes'), eventually: [] },
+    expect: null,
+    ...parts,
+  };
+}
+
+export const CATALOGUE: Readonly<Record<string, Delivery>> = {
+  exec: 'offer',
+  pick: 'offer',
+  preempt: 'offer',
+  interrupt: 'offer',
+  nudge: 'offer',
+  ask: 'bus',
+  mail: 'queued',
+};
+
+/** One thing a state does with an event: where it goes, and what it sends. */
+export interface Edge {
+  readonly to: string;
+  readonly sends?: readonly { readonly to: ActorId; readonly type: string }[];
+}
+
+/** What a state offers and does. */
+export interface StateTable {
+  readonly on: Readonly<Record<string, Edge>>;
+  /** Waits for others: the in-order run goes to another processor. */
+  readonly yields?: true;
+  readonly tags?: readonly string[];
+  /** Context on entry. */
+  readonly sets?: object;
+}
+
+const OFFERS = ['exec', 'pick', 'preempt', 'interrupt', 'nudge'];
+
+interface Energy {
+  readonly energy: number;
+}
+
+/**
+ * A machine from a table. Whatever sends queued messages uses up energy, and without any stays where it is: so every toy has
+ * finitely many states.
+ */
+export function machineOf(states: Readonly<Record<string, StateTable>>, energy = 2, context: object = {}): AnyStateMachine {
+  const transitionOf = ({ to, sends = [] }: Edge, name: string) => {
+    const actions = sends.map(({ to: receiver, type }) => emit(outgoing(receiver, { type }) as never));
+    if (!sends.some(({ type }) => CATALOGUE[type] === 'queued')) return { target: to, actions: actions.length ? actions : assign({}) };
+    const spend = assign({ energy: ({ context: c }: { context: Energy }) => c.energy - 1 } as never);
+    return [
+      { guard: ({ context: c }: { context: Energy }) => c.energy > 0, target: to, actions: [...actions, spend] },
+      { target: name, actions: assign({}) },
+    ];
+  };
+  const nodes = Object.entries(states).map(([name, { on, yields, tags, sets }]) => {
+    const offered = Object.keys(on).filter((type) => OFFERS.includes(type));
+    const meta = { offers: () => offered.map((type) => ({ type })), idles: true, ...(yields && { yields }) };
+    const edges = Object.fromEntries(Object.entries(on).map(([type, edge]) => [type, transitionOf(edge, name)]));
+    return [name, { meta, on: edges, ...(tags && { tags }), ...(sets && { entry: assign(sets) }) }];
+  });
+  const initial = Object.keys(states)[0]!;
+  return createMachine({
+    id: 'toy',
+    context: { energy, ...context },
+    initial,
+    states: Object.fromEntries(nodes) as never,
+  } as never) as unknown as AnyStateMachine;
+}
+
+/** The actor of an id. */
+export const actorIn = (world: WorldView, id: ActorId, kinds = ['node', 'other']): ActorView<unknown> =>
+  kinds.flatMap((kind) => world.actors<unknown>(kind)).find((actor) => actor.id === id)!;
+
+/** A chain of execs: `s0` to `s1` and so on. */
+export const chain = (length: number, last: StateTable = { on: {}, tags: ['rest'] }): Record<string, StateTable> =>
+  Object.fromEntries(Array.from({ length: length + 1 }, (_, i) => [`s${i}`, i === length ? last : { on: { exec: { to: `s${i + 1}` } } }]));
