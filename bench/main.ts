@@ -3,12 +3,13 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { engine } from './engine.ts';
+import { explore } from './explore.ts';
 import { type Figure, type Machine, machine, type Table, textOf } from './harness.ts';
 import { journal } from './journal.ts';
 import { replay } from './replay.ts';
 import { startup } from './startup.ts';
 
-const FIGURES: readonly Figure[] = [engine, journal, replay, startup];
+const FIGURES: readonly Figure[] = [engine, explore, journal, replay, startup];
 
 interface Measured {
   readonly figure: string;

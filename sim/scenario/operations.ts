@@ -65,7 +65,7 @@ export const GUEST_OPERATIONS = {
   read: operation('read', 'Loads from a page.', { gfn: GFN, private: PRIVATE }),
   write: operation('write', 'Stores to a page.', { gfn: GFN, private: PRIVATE }),
   spin: operation('spin', 'Computes and never exits by itself: only an interrupt of the pCPU ends it.', {}),
-  hlt: operation('hlt', 'Halts until an interrupt arrives.', {}),
+  hlt: operation('hlt', 'Halts until a request arrives.', {}),
 } satisfies GuestTable;
 
 const KVM_RUN_ARGS = { vcpu: VCPU };

@@ -52,7 +52,7 @@ describe('KVM_RUN', () => {
   });
 
   it('walks R1 to R18 up to the first exit', () => {
-    const end = walked.indexOf(SKELETON['R17']![0]!);
+    const end = walked.indexOf(SKELETON.R17![0]!);
     expect(once(walked.slice(0, end + 1))).toEqual(['ioctl', ...numbers.slice(0, 17).flatMap((number) => SKELETON[number]!)]);
   });
 
@@ -63,7 +63,7 @@ describe('KVM_RUN', () => {
   });
 
   it('ends with R19 and R20', () => {
-    expect(walked.slice(-6)).toEqual([...SKELETON['R19']!, ...SKELETON['R20']!, 'sysret']);
+    expect(walked.slice(-6)).toEqual([...SKELETON.R19!, ...SKELETON.R20!, 'sysret']);
   });
 
   it('goes back to R6 with interrupts and preemption on when R10 finds something pending', () => {

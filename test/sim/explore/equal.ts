@@ -30,7 +30,7 @@ export const oracle = (scenario: ResolvedScenario): NaiveSpace => {
 };
 
 /** Depth by digest. */
-export function depthsOf({ space, world: step }: Explorer): Map<string, number> {
+function depthsOf({ space, world: step }: Explorer): Map<string, number> {
   const row = new Int32Array(space.columns);
   const depths: number[] = [];
   const found = new Map<string, number>();

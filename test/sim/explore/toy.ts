@@ -15,7 +15,7 @@ const TOY: ModelModule = { name: 'toy', topology: ({ params }) => topologies[Num
 (MODELS as ModelModule[]).push(TOY);
 
 /** Makes properties known by their ids. */
-export function register(...properties: readonly Property[]): readonly string[] {
+function register(...properties: readonly Property[]): readonly string[] {
   (PROPERTIES as Property[]).push(...properties);
   return properties.map(({ id }) => id);
 }

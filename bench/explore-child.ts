@@ -1,0 +1,101 @@
+/**
+ * What the figure `explore` measures in processes of its own, compiled and without tsx: `node explore-child.js TASK JSON` does one task
+ * and prints its answer. Each task imports only what it needs, so that nobody's start is paid by another.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PROPERTIES } from '../sim/properties/index.ts';
+import { loadScenario } from '../sim/scenario/load.ts';
+import { resolveScenario } from '../sim/scenario/resolve.ts';
+import type { ResolvedScenario } from '../sim/scenario/types.ts';
+
+/** A shipped scenario as it will run. */
+export interface Which {
+  /** Where the scenarios lie. */
+  readonly folder: string;
+  readonly name: string;
+  readonly variant?: string;
+  readonly set?: Readonly<Record<string, string>>;
+}
+
+/** Seconds of one search. */
+export interface Lap {
+  readonly wall: number;
+  /** Of all threads of the process. */
+  readonly cpu: number;
+}
+
+export interface Searched {
+  readonly states: number;
+  readonly transitions: number;
+  readonly unchanged: number;
+  readonly deliveries: number;
+  readonly findings: readonly string[];
+  readonly xstateCalls: number;
+  readonly trieMisses: number;
+  readonly trieBytes: number;
+  readonly trieDrops: number;
+  readonly usedBytesPerState: number;
+  readonly bytesPerState: number;
+  /** The first is of a process that has just started. */
+  readonly laps: readonly Lap[];
+}
+
+function scenarioOf({ folder, name, variant, set = {} }: Which): ResolvedScenario {
+  const knownProperties = PROPERTIES.map(({ id, form }) => ({ id, kind: form }));
+  const scenario = loadScenario(readFileSync(join(folder, `${name}.yaml`), 'utf8'), name, knownProperties);
+  return resolveScenario(scenario, { ...(variant !== undefined && { variant }), set, knownProperties });
+}
+
+function lapOf<R>(work: () => R): { readonly result: R; readonly lap: Lap } {
+  const cpu = process.cpuUsage();
+  const wall = performance.now();
+  const result = work();
+  const { user, system } = process.cpuUsage(cpu);
+  return { result, lap: { wall: (performance.now() - wall) / 1e3, cpu: (user + system) / 1e6 } };
+}
+
+async function search(which: Which, times: number): Promise<Searched> {
+  const { Explorer, finish } = await import('../sim/explore/explorer.ts');
+  const scenario = scenarioOf(which);
+  const laps: Lap[] = [];
+  let answer: Omit<Searched, 'laps'> | null = null;
+  for (let time = 0; time < times; time++) {
+    const { result, lap } = lapOf(() => {
+      const explorer = new Explorer({ scenario, budget: { states: 50_000_000 } });
+      return { explorer, report: finish(explorer.run()) };
+    });
+    laps.push(lap);
+    const { explorer, report } = result;
+    if (!report.exhausted) throw new Error(`the search of ${which.name} gave up`);
+    answer = {
+      states: report.states,
+      transitions: report.transitions,
+      unchanged: report.unchanged,
+      deliveries: report.deliveries,
+      findings: report.findings.map(({ property }) => property),
+      xstateCalls: explorer.world.engine.misses,
+      trieMisses: report.trie.misses,
+      trieBytes: 4 * report.trie.integers,
+      // The first one makes the tree.
+      trieDrops: report.trie.clears - 1,
+      usedBytesPerState: report.bytesPerState,
+      bytesPerState: explorer.space.bytes / report.states,
+    };
+  }
+  return { ...answer!, laps };
+}
+
+async function main([task, json]: readonly string[]): Promise<unknown> {
+  const { which, times = 1, seconds = 60 } = JSON.parse(json!) as { which: Which; times?: number; seconds?: number };
+  if (task === 'search') return search(which, times);
+  if (task === 'naive') {
+    const { searchNaively } = await import('./explore-naive.ts');
+    const { result, lap } = lapOf(() => searchNaively(scenarioOf(which), seconds));
+    return { ...result, ...lap };
+  }
+  const { firstBugs, shrinks } = await import('./explore-bugs.ts');
+  return task === 'bugs' ? firstBugs(scenarioOf(which), times) : shrinks(scenarioOf(which), times);
+}
+
+console.log(JSON.stringify(await main(process.argv.slice(2))));
