@@ -8,6 +8,7 @@ import { Observable, Subject } from 'rxjs';
 import { type Actor, type AnyMachineSnapshot, type AnyStateMachine, createActor, type InspectionEvent } from 'xstate';
 import type { Outgoing } from '../../events/event.ts';
 import { type AnyEvent, Store, type Topology } from '../store.ts';
+import { refuseOpenMachines } from './closed.ts';
 import { type ActorEngine, ModelError, type Reaction, UnhandledEventError } from './port.ts';
 import { microStepOf, stateName } from './reaction.ts';
 
@@ -35,6 +36,7 @@ export class LiveEngine implements ActorEngine {
     this.#topology = topology;
     this.#options = options;
     this.store = new Store(topology);
+    refuseOpenMachines(this.store);
   }
 
   start(): readonly number[] {

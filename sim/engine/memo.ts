@@ -6,6 +6,7 @@ import { type AnyMachineSnapshot, createActor, transition } from 'xstate';
 import type { Outgoing } from '../../events/event.ts';
 import { canonical } from '../canonical.ts';
 import { type Kind, Store, type Topology } from '../store.ts';
+import { refuseOpenMachines } from './closed.ts';
 import { type ActorEngine, ModelError, type Reaction, UnhandledEventError } from './port.ts';
 import { microStepOf, stateName } from './reaction.ts';
 
@@ -38,6 +39,7 @@ export class MemoEngine implements ActorEngine {
   constructor(topology: Topology) {
     this.#topology = topology;
     this.store = new Store(topology);
+    refuseOpenMachines(this.store);
     this.#scopes = this.store.kinds.map((kind) => scopeOf(kind));
     this.#shared = this.store.kinds.map(() => []);
     this.#stamped = this.store.ids.map(() => []);

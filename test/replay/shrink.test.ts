@@ -69,33 +69,37 @@ const labelled = (labels: readonly string[]) =>
   ({ name: 'replay', choices: labels.map((label) => ({ index: 0, label })), match: 'label' }) as const;
 
 describe('20 random failing schedules', () => {
-  it.each(CASES)('of %s under %s shrink to the optimum and replay twice', (name, variant, count) => {
-    const scenario = shipped(name, variant);
-    const optima = new Map<string, readonly number[]>();
-    const optimumOf = (property: string): readonly number[] => {
-      const known = optima.get(property);
-      if (known) return known;
-      const report = finish(new BoundedSearch({ scenario, limits: {}, states: 200_000, until: [property] }).run());
-      const found = report.findings.find((finding) => finding.property === property)!;
-      const optimum = costOf({ ...found, steps: found.labels.length });
-      optima.set(property, optimum);
-      return optimum;
-    };
-    for (const { labels, property } of failing(scenario, count)) {
-      const shrunk = finish(shrink(scenario, labels, property));
-      expect(shrunk.optimal).toBe(true);
-      expect(costOf(shrunk.after)).toEqual(optimumOf(property));
-      expect(shrunk.before.steps).toBe(labels.length);
-      expect(shrunk.labels).toHaveLength(shrunk.after.steps);
-      const journals = [1, 2].map(() => journalOf(scenario, labelled(shrunk.labels), engineOf(scenario, 'live')));
-      expect(journals[0]!.bytes).toEqual(journals[1]!.bytes);
-      for (const { bytes, run } of journals) {
-        expect(run.end?.violation).toMatchObject({ property, step: shrunk.after.steps });
-        expect(reexecute(openJournal(memorySource(bytes)))).toMatchObject({ identical: true, steps: shrunk.after.steps });
+  it.each(CASES)(
+    'of %s under %s shrink to the optimum and replay twice',
+    (name, variant, count) => {
+      const scenario = shipped(name, variant);
+      const optima = new Map<string, readonly number[]>();
+      const optimumOf = (property: string): readonly number[] => {
+        const known = optima.get(property);
+        if (known) return known;
+        const report = finish(new BoundedSearch({ scenario, limits: {}, states: 200_000, until: [property] }).run());
+        const found = report.findings.find((finding) => finding.property === property)!;
+        const optimum = costOf({ ...found, steps: found.labels.length });
+        optima.set(property, optimum);
+        return optimum;
+      };
+      for (const { labels, property } of failing(scenario, count)) {
+        const shrunk = finish(shrink(scenario, labels, property));
+        expect(shrunk.optimal).toBe(true);
+        expect(costOf(shrunk.after)).toEqual(optimumOf(property));
+        expect(shrunk.before.steps).toBe(labels.length);
+        expect(shrunk.labels).toHaveLength(shrunk.after.steps);
+        const journals = [1, 2].map(() => journalOf(scenario, labelled(shrunk.labels), engineOf(scenario, 'live')));
+        expect(journals[0]!.bytes).toEqual(journals[1]!.bytes);
+        for (const { bytes, run } of journals) {
+          expect(run.end?.violation).toMatchObject({ property, step: shrunk.after.steps });
+          expect(reexecute(openJournal(memorySource(bytes)))).toMatchObject({ identical: true, steps: shrunk.after.steps });
+        }
+        expectCritical(scenario, shrunk, property);
       }
-      expectCritical(scenario, shrunk, property);
-    }
-  });
+    },
+    120_000,
+  );
 });
 
 /** Exchanged, the two of the pair no longer break the property; as they stand they do. */
