@@ -62,6 +62,11 @@ function check(folder: string): { path: string; sealed: boolean; torn: boolean }
 
 function goOn(path: string): void {
   const source = fileSource(partPathOf(path));
+  // Killed between the seal and the rename: the journal is whole and lacks its name only.
+  if (openJournal(source).sealed) {
+    source.close();
+    return;
+  }
   const { writer, records } = reopenJournal({ path, files: realFiles }, source, { mode: 'sync' });
   source.close();
   writer.seal({ ...END, ended: 'interrupted' });
