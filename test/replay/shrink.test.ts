@@ -57,8 +57,7 @@ function failing(scenario: ResolvedScenario, count: number): Failing[] {
 
 const CASES = [
   ['rmp-host-write-race', 'panic-sigbus', 2],
-  ['rmp-host-write-race', 'auto-share', 1],
-  ['rmp-host-write-race', 'kill-guest', 2],
+  ['rmp-host-write-race', 'kill-guest', 3],
   ['rmpadjust-vs-rmpupdate', 'inuse', 8],
   ['vmsa-in-use-kick', 'kick', 4],
   ['vmsa-in-use-kick', 'no-kick', 3],

@@ -1,0 +1,82 @@
+/**
+ * What each shipped variant is expected to break is decided by exploration: of all its interleavings, or, where there are too many for a
+ * test, of all within a bound. Those are searched to their end by `npm run soak`.
+ */
+import { describe, expect, it } from 'vitest';
+import { BoundedSearch } from '../../sim/explore/bounded.ts';
+import { Explorer, finish } from '../../sim/explore/explorer.ts';
+import { DEADLOCK } from '../../sim/run.ts';
+import { play, SHIPPED, shipped } from '../sim/play.ts';
+
+/** Too many states for a test, and the deviations within which they are searched here. */
+const LARGE: Readonly<Record<string, number>> = { 'rmp-host-write-race auto-share': 2, 'rmp-churn default': 1 };
+/** What all others must fit into. */
+const STATES_MAX = 2_000_000;
+
+/** States, transitions, and steps that change nothing. A model that changes on purpose changes them. */
+const COUNTS: Readonly<Record<string, readonly [number, number, number]>> = {
+  'rmp-host-write-race kill-guest': [706_915, 2_283_802, 0],
+  'rmp-host-write-race map-lock-user': [1_472_847, 5_067_556, 0],
+  'rmp-host-write-race panic-sigbus': [898_273, 2_937_872, 0],
+  'rmp-lock default': [232_105, 643_436, 445_176],
+  'rmpadjust-vs-rmpupdate inuse': [11_500, 27_266, 0],
+  'rmpadjust-vs-rmpupdate inuse-retried': [11_420, 27_188, 0],
+  'rmpadjust-vs-rmpupdate overlap-2m': [11_420, 27_188, 0],
+  'vmsa-in-use-kick kick': [70_760, 149_642, 846],
+  'vmsa-in-use-kick kick-and-block': [15_265, 36_184, 112],
+  'vmsa-in-use-kick no-kick': [7_597, 18_204, 116],
+};
+
+const nameOf = ({ name, variant }: { readonly name: string; readonly variant: string }) => `${name} ${variant}`;
+const expectedOf = (name: string, variant: string): string[] => {
+  const { expect: expectation } = shipped(name, variant);
+  if (expectation === null) throw new Error(`${name} expects nothing of ${variant}`);
+  return expectation === 'clean' ? [] : [...expectation.violates].sort();
+};
+
+const large = SHIPPED.filter((each) => nameOf(each) in LARGE);
+const whole = SHIPPED.filter((each) => !(nameOf(each) in LARGE));
+
+describe('all interleavings', () => {
+  it.each(whole)('of $name under $variant break what is expected, and nothing else', ({ name, variant }) => {
+    const scenario = shipped(name, variant);
+    const explorer = new Explorer({ scenario, budget: { states: STATES_MAX } });
+    const report = finish(explorer.run());
+    expect(report.limit, 'the space is too large: name it in LARGE, and let npm run soak search it').toBeNull();
+    expect(report.findings.map(({ property }) => property).sort()).toEqual(expectedOf(name, variant));
+    expect([...report.reached].filter(([, met]) => met === null)).toEqual([]);
+    expect(report.reactions).toBeGreaterThan(50);
+    const counts = COUNTS[nameOf({ name, variant })];
+    if (counts) expect([report.states, report.transitions, report.unchanged]).toEqual(counts);
+    for (const { property, state, steps } of report.findings) {
+      const choices = explorer.labelsTo(state).map((label) => ({ index: 0, label }));
+      expect(play(scenario, { name: 'replay', choices, match: 'label' }).end.violation).toMatchObject({ property, step: steps });
+    }
+  });
+
+  it('leave nobody waiting for ever', () => {
+    // Deadlocks are findings like any other, and no scenario may expect one: so the cases above have shown that there is none.
+    expect(SHIPPED.flatMap(({ name, variant }) => expectedOf(name, variant))).not.toContain(DEADLOCK);
+  });
+});
+
+describe('all interleavings within a bound', () => {
+  it.each(large)('of $name under $variant break what is expected, and nothing else', ({ name, variant }) => {
+    const scenario = shipped(name, variant);
+    const limits = { deviations: LARGE[nameOf({ name, variant })]! };
+    const search = new BoundedSearch({ scenario, limits, states: STATES_MAX });
+    const report = finish(search.run());
+    expect(report).toMatchObject({ exhausted: true, closed: false, missed: [] });
+    expect(report.findings.map(({ property }) => property).sort()).toEqual(expectedOf(name, variant));
+    expect(search.world.engine.verify()).toBeGreaterThan(50);
+    for (const { property, labels } of report.findings) {
+      const choices = labels.map((label) => ({ index: 0, label }));
+      expect(play(scenario, { name: 'replay', choices, match: 'label' }).end.violation).toMatchObject({ property, step: labels.length });
+    }
+  });
+
+  it('are those of shipped variants', () => {
+    expect(Object.keys(LARGE).filter((name) => !SHIPPED.map(nameOf).includes(name))).toEqual([]);
+    expect(Object.keys(COUNTS).filter((name) => !SHIPPED.map(nameOf).includes(name))).toEqual([]);
+  });
+});
