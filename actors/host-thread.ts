@@ -27,6 +27,7 @@ export function hostThreadMachine(env: HostEnv) {
     stepEvent: 'step',
     from: USER_MODE,
     announce: (t, letter) => toCpu(t, { type: 'cpu.context', letter }),
+    patches: env.patches,
   });
   return setup({
     types: { context: {} as HostThread, events: {} as Stamped<ThreadEvent>, emitted: {} as Outgoing, input: {} as HostThreadInput },
@@ -45,6 +46,6 @@ export function hostThreadMachine(env: HostEnv) {
       asking: null,
       frames: { code: {}, notify: {} },
     }),
-    states: { code: { initial: code.initial, states: code.states }, notify: notifyRegion('hostThread') },
+    states: { code: { initial: code.initial, states: code.states }, notify: notifyRegion('hostThread', env) },
   });
 }

@@ -24,6 +24,8 @@ export interface PcpuInput {
   readonly interrupts: boolean;
   /** Threads queued here at the start. */
   readonly waiting: readonly ActorId[];
+  /** The actor of its core, where cores have state that the context switch touches. */
+  readonly core?: ActorId;
 }
 
 export interface PcpuContext extends PcpuInput {
@@ -51,6 +53,7 @@ const irqsOn = ({ letter }: PcpuContext) => letter !== 'I' && letter !== 'X' && 
 const raised = (irr: readonly Pending[], interrupt: Pending): readonly Pending[] =>
   irr.includes(interrupt) ? irr : [...irr, interrupt].sort();
 const execOnly = () => [{ type: 'exec' }];
+const flagsIn = (event: PcpuEvent): readonly string[] => (event.type === 'sched.swappedOut' ? (event.tif ?? []) : []);
 
 const machine = setup({
   types: { context: {} as PcpuContext, events: {} as Stamped<PcpuEvent>, emitted: {} as Outgoing, input: {} as PcpuInput },
@@ -111,7 +114,13 @@ const machine = setup({
     }),
     notifyOut: emit(({ context: c }) => outgoing(c.current!, { type: 'sched.out' })),
     swapOut: emit(({ context: c }) => outgoing(c.current!, { type: 'sched.swapOut', letter: c.letter })),
-    swapIn: emit(({ context: c }) => outgoing(c.next!, { type: 'sched.swapIn' })),
+    swapIn: emit(({ context: c, event }) =>
+      outgoing(c.next!, { type: 'sched.swapIn', ...(c.core !== undefined && { core: { id: c.core, previous: flagsIn(event) } }) }),
+    ),
+    /** The idle task has no flags. */
+    switchToIdle: enqueueActions(({ context: c, event, enqueue }) => {
+      if (c.core !== undefined) enqueue.emit(outgoing(c.core, { type: 'core.switchTo', previous: flagsIn(event), next: [] }));
+    }),
     /** Only now may another CPU run it: the kernel's on_cpu. */
     requeue: emit(({ context: c }) => outgoing(SCHEDULER, { type: 'rq.put', thread: c.current! })),
     sleep: emit(({ context: c }) => outgoing(SCHEDULER, { type: 'rq.sleep', thread: c.current! })),
@@ -241,8 +250,12 @@ export const pcpuMachine = machine.createMachine({
           on: {
             exec: [{ guard: 'isIdle', target: 'sched_in', actions: ['swapIn', 'setCurrent'] }, { actions: 'swapOut' }],
             'sched.swappedOut': [
-              { guard: ({ context: c }) => c.next === null && c.previous === 'dead', target: '#pcpu.idle', actions: 'setCurrent' },
-              { guard: ({ context: c }) => c.next === null, target: '#pcpu.idle', actions: ['sleep', 'setCurrent'] },
+              {
+                guard: ({ context: c }) => c.next === null && c.previous === 'dead',
+                target: '#pcpu.idle',
+                actions: ['switchToIdle', 'setCurrent'],
+              },
+              { guard: ({ context: c }) => c.next === null, target: '#pcpu.idle', actions: ['switchToIdle', 'sleep', 'setCurrent'] },
               { guard: 'isDead', target: 'sched_in', actions: ['swapIn', 'setCurrent'] },
               { guard: 'isSleeping', target: 'sched_in', actions: ['swapIn', 'sleep', 'setCurrent'] },
               { target: 'sched_in', actions: ['swapIn', 'requeue', 'setCurrent'] },

@@ -6,7 +6,7 @@
 import { emit, enqueueActions } from 'xstate';
 import { type Outgoing, outgoing, type Stamped, sender } from '../events/event.ts';
 import type { ThreadEvent } from '../events/index.ts';
-import type { HostLocals, HostThread } from './paths/env.ts';
+import type { HostEnv, HostLocals, HostThread } from './paths/env.ts';
 import { toCpu } from './paths/env.ts';
 import { expand, type Region } from './paths/expand.ts';
 import { kvmSchedIn, kvmSchedOut } from './paths/kvm-run.ts';
@@ -19,27 +19,33 @@ const SCHED_OUT: Flow = { mode: 'kernel', preempt: 1, spin: 0, irqs: false, insn
 const SCHED_IN: Flow = { ...SCHED_OUT, irqs: true };
 
 /** The `notify` region of a machine. */
-export function notifyRegion(machine: string): Region<HostThread, ThreadEvent> {
+export function notifyRegion(machine: string, env: HostEnv): Region<HostThread, ThreadEvent> {
   const notifiers = (path: Path<HostThread, HostLocals, ThreadEvent>, from: Flow) =>
     expand<HostThread, HostLocals, ThreadEvent>(path, {
       root: `${machine}.notify`,
       frame: 'notify',
       stepEvent: 'notify.step',
       from,
+      patches: env.patches,
       home: { target: 'none', send: (t) => toCpu(t, { type: 'sched.done' }) },
     });
-  const out = notifiers(kvmSchedOut, SCHED_OUT);
-  const into = notifiers(kvmSchedIn, SCHED_IN);
+  const out = notifiers(env.parts.find((part) => part.schedOut)?.schedOut?.(env) ?? kvmSchedOut, SCHED_OUT);
+  const into = notifiers(env.parts.find((part) => part.schedIn)?.schedIn?.(env) ?? kvmSchedIn, SCHED_IN);
   const isHooked = ({ context }: Args) => context.notifier !== null;
   const answerDone = emit(({ event }: Args): Outgoing => outgoing(sender(event), { type: 'sched.done' }));
-  const park = enqueueActions(({ event, enqueue }) => {
+  const park = enqueueActions(({ context, event, enqueue }) => {
     const e = event as Args['event'];
-    enqueue.emit(outgoing(sender(e), { type: 'sched.swappedOut' }) as never);
+    const { tif } = context as unknown as HostThread;
+    enqueue.emit(outgoing(sender(e), { type: 'sched.swappedOut', ...(tif && { tif }) }) as never);
     enqueue.assign({ cpu: null, letter: e.type === 'sched.swapOut' ? e.letter : null } as never);
   });
   const unpark = enqueueActions(({ context, event, enqueue }) => {
-    const cpu = sender(event as Args['event']);
-    enqueue.emit(outgoing(cpu, { type: 'cpu.context', letter: (context as unknown as HostThread).letter! }) as never);
+    const e = event as Args['event'];
+    const cpu = sender(e);
+    const { letter, tif } = context as unknown as HostThread;
+    enqueue.emit(outgoing(cpu, { type: 'cpu.context', letter: letter! }) as never);
+    const core = e.type === 'sched.swapIn' ? e.core : undefined;
+    if (core !== undefined) enqueue.emit(outgoing(core.id, { type: 'core.switchTo', previous: core.previous, next: tif ?? [] }) as never);
     enqueue.assign({ cpu, letter: null } as never);
   });
   const region = {

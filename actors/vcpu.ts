@@ -33,8 +33,9 @@ export function vcpuMachine(env: GuestEnv) {
     frame: 'guest',
     stepEvent: 'guest.step',
     from: { ...USER_MODE, mode: 'guest', irqs: false },
+    patches: env.patches,
     acknowledge: (v, letter, sent) =>
-      sent.some((message) => message.event.type === 'vmexit') ? [] : [outgoing(v.thread, { type: 'guest.ran', atomic: letter === 'X' })],
+      sent.some((message) => message.to === v.thread) ? [] : [outgoing(v.thread, { type: 'guest.ran', atomic: letter === 'X' })],
   });
   return setup({
     types: { context: {} as Vcpu, events: {} as Stamped<GuestEvent>, emitted: {} as Outgoing, input: {} as VcpuInput },

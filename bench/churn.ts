@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { RunEnd } from '../events/journal.ts';
 import { JournalWriter, type Sealed } from '../replay/writer.ts';
-import { PROPERTY_IDS } from '../sim/properties/index.ts';
+import { knownProperties } from '../sim/properties/index.ts';
 import { RecordBlock, type RecordNames } from '../sim/records.ts';
 import { loadScenario } from '../sim/scenario/load.ts';
 import { resolveScenario } from '../sim/scenario/resolve.ts';
@@ -14,8 +14,8 @@ export const RANDOM = { name: 'random', seed: 1 } as const;
 
 /** A shipped scenario by its file. */
 export function shipped(file: string, set: Readonly<Record<string, string>> = {}): ResolvedScenario {
-  const scenario = loadScenario(readFileSync(new URL(file, SCENARIOS), 'utf8'), file, PROPERTY_IDS);
-  return resolveScenario(scenario, { set, knownProperties: PROPERTY_IDS });
+  const scenario = loadScenario(readFileSync(new URL(file, SCENARIOS), 'utf8'), file, knownProperties());
+  return resolveScenario(scenario, { set, knownProperties: knownProperties() });
 }
 
 /** The scenario with `rounds` rounds: about 1,360 records each. */

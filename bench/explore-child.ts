@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { PROPERTIES } from '../sim/properties/index.ts';
+import { knownProperties } from '../sim/properties/index.ts';
 import { loadScenario } from '../sim/scenario/load.ts';
 import { resolveScenario } from '../sim/scenario/resolve.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
@@ -42,9 +42,9 @@ export interface Searched {
 }
 
 function scenarioOf({ folder, name, variant, set = {} }: Which): ResolvedScenario {
-  const knownProperties = PROPERTIES.map(({ id, form }) => ({ id, kind: form }));
-  const scenario = loadScenario(readFileSync(join(folder, `${name}.yaml`), 'utf8'), name, knownProperties);
-  return resolveScenario(scenario, { ...(variant !== undefined && { variant }), set, knownProperties });
+  const known = knownProperties();
+  const scenario = loadScenario(readFileSync(join(folder, `${name}.yaml`), 'utf8'), name, known);
+  return resolveScenario(scenario, { ...(variant !== undefined && { variant }), set, knownProperties: known });
 }
 
 function lapOf<R>(work: () => R): { readonly result: R; readonly lap: Lap } {

@@ -1,17 +1,14 @@
 /** Scenarios by reference: a shipped name, a path, or standard input. */
 import { closeSync, existsSync, openSync, readdirSync, readSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { PROPERTIES } from '../sim/properties/index.ts';
+import { knownProperties } from '../sim/properties/index.ts';
 import { unknownName } from '../sim/scenario/issues.ts';
 import { loadScenario } from '../sim/scenario/load.ts';
-import type { KnownProperty } from '../sim/scenario/properties.ts';
 import { resolveScenario } from '../sim/scenario/resolve.ts';
 import type { ResolvedScenario, Scenario } from '../sim/scenario/types.ts';
 import { CliError, EXIT, fileError } from './errors.ts';
 import type { Io } from './io.ts';
 import { packageRoot } from './version.ts';
-
-export const KNOWN_PROPERTIES: readonly KnownProperty[] = PROPERTIES.map(({ id, form }) => ({ id, kind: form }));
 
 /** What the parser refuses is not read any further. */
 const SCENARIO_BYTES_MAX = 1 << 20;
@@ -101,17 +98,24 @@ function scenarioText(reference: string, io: Io): ScenarioText {
 /** @throws ScenarioError, CliError */
 export function loadReference(reference: string, io: Io): LoadedScenario {
   const text = scenarioText(reference, io);
-  return { ...text, scenario: loadScenario(text.text, text.file, KNOWN_PROPERTIES), reference };
+  return { ...text, scenario: loadScenario(text.text, text.file, knownProperties()), reference };
 }
 
 export interface Selection {
   readonly variant?: string | undefined;
+  /** A change of the model that a test must notice. */
+  readonly mutant?: string | undefined;
   readonly set?: Readonly<Record<string, string>> | undefined;
 }
 
 /** A scenario as it will run. @throws ScenarioError */
-export const resolved = (scenario: Scenario, { variant, set }: Selection): ResolvedScenario =>
-  resolveScenario(scenario, { ...(variant !== undefined && { variant }), ...(set && { set }), knownProperties: KNOWN_PROPERTIES });
+export const resolved = (scenario: Scenario, { variant, set, mutant }: Selection): ResolvedScenario =>
+  resolveScenario(scenario, {
+    ...(variant !== undefined && { variant }),
+    ...(set && { set }),
+    ...(mutant !== undefined && { mutant }),
+    knownProperties: knownProperties(),
+  });
 
 /** Where the committed schedules of a scenario lie, beside its file. */
 export const regressionsPath = (scenarioPath: string): string =>

@@ -1,7 +1,9 @@
 /** `check`: holds scenario files against the schema and the names, and lists every mistake. */
+
+import { knownProperties } from '../sim/properties/index.ts';
 import { ScenarioError, type ScenarioIssue } from '../sim/scenario/issues.ts';
 import { parseScenario } from '../sim/scenario/load.ts';
-import { KNOWN_PROPERTIES, readText, resolved } from './catalog.ts';
+import { readText, resolved } from './catalog.ts';
 import type { Call, Command } from './command.ts';
 import { CliError, EXIT } from './errors.ts';
 import type { Io } from './io.ts';
@@ -11,7 +13,7 @@ import { styled } from './output.ts';
 function mistakesIn(file: string, io: Io): readonly ScenarioIssue[] {
   try {
     const { text, file: shown } = readText(file, io);
-    const parsed = parseScenario(text, shown, KNOWN_PROPERTIES);
+    const parsed = parseScenario(text, shown, knownProperties());
     if (!parsed.ok) return parsed.issues;
     resolved(parsed.scenario, {});
     return [];

@@ -3,7 +3,7 @@
 import type { Grade } from '../actors/paths/path.ts';
 import { scenarioOf } from '../replay/model.ts';
 import type { Journal } from '../replay/reader.ts';
-import { PROPERTIES } from '../sim/properties/index.ts';
+import { properties } from '../sim/properties/index.ts';
 import { variantNames } from '../sim/scenario/checks.ts';
 import type { ResolvedScenario, Scenario } from '../sim/scenario/types.ts';
 import { type StepSource, stepSources } from '../sim/step-sources.ts';
@@ -88,7 +88,7 @@ function testOf({ name, variant }: ResolvedScenario, journal: Journal, property:
   const schedule = [...journal.choices()].map(({ index }) => index).join('.');
   return [
     `it('does not break ${property} under the recorded schedule', () => {`,
-    `  const known = PROPERTIES.map(({ id, form }) => ({ id, kind: form }));`,
+    `  const known = knownProperties();`,
     `  const scenario = resolveScenario(loadScenario(readFileSync('scenarios/${name}.yaml', 'utf8'), '${name}', known), {`,
     `    variant: '${variant}',`,
     `    knownProperties: known,`,
@@ -106,7 +106,7 @@ export function explanationOf(journal: Journal, file: string, io: Io): Explanati
   const violation = journal.end?.violation;
   if (!violation) return null;
   const scenario = scenarioOf(journal);
-  const property = PROPERTIES.find(({ id }) => id === violation.property);
+  const property = properties().find(({ id }) => id === violation.property);
   const story = storyOf(journal, scenario);
   const shipped = shippedOf(scenario, io);
   const clean = removedBy(shipped);

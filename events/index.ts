@@ -15,7 +15,28 @@ import {
   type TaskEvent,
 } from './sched.ts';
 
-export type SimEvent =
+/** Events that mechanisms add, by the name of the mechanism: messages to threads, and messages to vCPUs. */
+// biome-ignore lint/suspicious/noEmptyInterface: each mechanism declares its own events here, beside its vocabulary
+export interface ThreadEventsOf {}
+// biome-ignore lint/suspicious/noEmptyInterface: as above
+export interface GuestEventsOf {}
+
+/** Everything a thread can receive. */
+export type ThreadEvent =
+  | TaskEvent
+  | MutexAnswer
+  | LoopAnswer
+  | RmpAnswer
+  | VcpuAnswer
+  | VmAnswer
+  | PspAnswer
+  | ProcessAnswer
+  | ThreadEventsOf[keyof ThreadEventsOf];
+
+/** Everything a vCPU can receive. */
+export type GuestEvent = VcpuEvent | RmpAnswer | LoopAnswer | GuestEventsOf[keyof GuestEventsOf];
+
+type SimEvent =
   | PcpuEvent
   | TaskEvent
   | SchedulerEvent
@@ -34,13 +55,7 @@ export type SimEvent =
   | ProcessEvent
   | ProcessAnswer;
 
-/** Everything a thread can receive. */
-export type ThreadEvent = TaskEvent | MutexAnswer | LoopAnswer | RmpAnswer | VcpuAnswer | VmAnswer | PspAnswer | ProcessAnswer;
-
-/** Everything a vCPU can receive. */
-export type GuestEvent = VcpuEvent | RmpAnswer | LoopAnswer;
-
-/** How each event type travels. */
+/** How each event type travels; those of mechanisms are in their own catalogues. */
 export const CATALOGUE: Readonly<Record<SimEvent['type'], Delivery>> = {
   ...SCHED_EVENTS,
   ...RMP_EVENTS,

@@ -17,8 +17,12 @@ export const HOST_OPTIONS = {
   'rmp.contention': ['inuse', 'overlap-2m'],
 } as const;
 
-export type HostOptionName = keyof typeof HOST_OPTIONS;
-export type HostOptions = { readonly [K in HostOptionName]: (typeof HOST_OPTIONS)[K][number] };
+/** Switches that mechanisms add; each declares its own here, beside its table of values. */
+// biome-ignore lint/suspicious/noEmptyInterface: filled by declarations of mechanisms
+export interface MechanismOptions {}
+
+/** All switches. A host has those of its architecture; the others are absent. */
+export type HostOptions = { readonly [K in keyof typeof HOST_OPTIONS]: (typeof HOST_OPTIONS)[K][number] } & Readonly<MechanismOptions>;
 
 /** `none | voluntary | lazy | full | rt`, as CONFIG_PREEMPT*. */
 export const PREEMPTION_MODELS = ['none', 'voluntary', 'lazy', 'full', 'rt'] as const;

@@ -7,7 +7,15 @@ export interface GuestPage {
 }
 
 /** What a guest can do. `private` is the C-bit of the access. */
-export type GuestOp =
+export type GuestOp = CoreGuestOp | GuestOpsOf[keyof GuestOpsOf];
+
+/** Operations that mechanisms add, by the name of the mechanism. */
+// biome-ignore lint/suspicious/noEmptyInterface: filled by declarations of mechanisms
+export interface GuestOpsOf {}
+// biome-ignore lint/suspicious/noEmptyInterface: as above
+export interface HostOpsOf {}
+
+export type CoreGuestOp =
   | { readonly op: 'pvalidate'; readonly gfn: number; readonly validated: boolean }
   | { readonly op: 'rmpadjust'; readonly gfn: number; readonly vmpl: number; readonly vmsa: boolean }
   | { readonly op: 'psc'; readonly gfn: number; readonly to: 'private' | 'shared' }
@@ -18,7 +26,9 @@ export type GuestOp =
   | { readonly op: 'hlt' };
 
 /** What a thread of a host process can do. Upper case: an ioctl by its own name. */
-export type HostOp =
+export type HostOp = CoreHostOp | HostOpsOf[keyof HostOpsOf];
+
+export type CoreHostOp =
   | { readonly op: 'KVM_RUN'; readonly vm: string; readonly vcpu: number }
   /** Device emulation in user space: `stores` stores to one guest page through the process's mapping. */
   | ({ readonly op: 'write'; readonly stores: number } & GuestPage)

@@ -22,7 +22,8 @@ export type PcpuEvent = EventOf<{
   'cpu.panic': { reason: string; pfn: number };
   'cpu.needResched?': object;
   'sched.done': object;
-  'sched.swappedOut': object;
+  /** With the flags of thread_info that __switch_to_xtra() compares, if the task has any. */
+  'sched.swappedOut': { tif?: readonly string[] };
   /** From the host scheduler: who is queued here. */
   'rq.waiting': { threads: readonly ActorId[] };
   'irq.reschedule': object;
@@ -37,7 +38,8 @@ export type TaskEvent = EventOf<{
   'notify.step': object;
   'sched.out': object;
   'sched.swapOut': { letter: Letter };
-  'sched.swapIn': object;
+  /** On a host whose cores have state of their own: the core, and the flags of the task that ran before. */
+  'sched.swapIn': { core?: { readonly id: ActorId; readonly previous: readonly string[] } };
   'cpu.needResched': { pending: boolean };
   /** A physical interrupt arrives while the task's guest runs. */
   'cpu.interrupt': object;
@@ -55,6 +57,12 @@ export type SchedulerEvent = EventOf<{
   /** try_to_wake_up(). */
   'sched.wake': { thread: ActorId };
 }>;
+
+/**
+ * S3, __switch_to_xtra(): to the core, with the flags of both tasks; the idle task has none. Only a host whose cores have state has such an
+ * actor; the mechanism that brings it has the event in its catalogue.
+ */
+export type CoreEvent = EventOf<{ 'core.switchTo': { previous: readonly string[]; next: readonly string[] } }>;
 
 /** A mutex of the kernel, and a counter of a program's loop: both answer in the same step. */
 export type MutexEvent = EventOf<{ 'mutex.lock': object; 'mutex.unlock': object }>;

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { canonical, digestOf, hexOf } from '../sim/canonical.ts';
 import { MODEL_VERSION } from '../sim/model-version.ts';
-import { PROPERTIES } from '../sim/properties/index.ts';
+import { knownProperties } from '../sim/properties/index.ts';
 import { variantNames } from '../sim/scenario/checks.ts';
 import { loadScenario } from '../sim/scenario/load.ts';
 import { resolveScenario } from '../sim/scenario/resolve.ts';
@@ -59,7 +59,7 @@ function goldenRun(scenario: ResolvedScenario, chooser: ChooserSpec): GoldenRun 
 
 /** Runs all of them. `root` is the folder of the checkout. */
 export function goldenOf(root: string): Golden {
-  const known = PROPERTIES.map(({ id, form }) => ({ id, kind: form }));
+  const known = knownProperties();
   const folder = join(root, 'scenarios');
   const files = readdirSync(folder).filter((file) => file.endsWith('.yaml'));
   const runs = files.sort().flatMap((file) => {

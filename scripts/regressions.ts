@@ -7,7 +7,7 @@ import type { Choice } from '../events/journal.ts';
 import type { ChoiceView, Chooser } from '../sim/choosers/chooser.ts';
 import { FifoChooser } from '../sim/choosers/fifo.ts';
 import { MemoEngine } from '../sim/engine/memo.ts';
-import { PROPERTIES } from '../sim/properties/index.ts';
+import { knownProperties } from '../sim/properties/index.ts';
 import { Run } from '../sim/run.ts';
 import { variantNames } from '../sim/scenario/checks.ts';
 import { loadScenario } from '../sim/scenario/load.ts';
@@ -86,7 +86,7 @@ function search(scenario: ResolvedScenario, wanted: readonly string[]): Map<stri
 
 function regressionsOf(name: string, kept: readonly Regression[]): Regression[] {
   const file = `scenarios/${name}.yaml`;
-  const known = PROPERTIES.map(({ id, form }) => ({ id, kind: form }));
+  const known = knownProperties();
   const scenario = loadScenario(readFileSync(file, 'utf8'), file, known);
   return variantNames(scenario).flatMap((variant) => {
     const resolved = resolveScenario(scenario, { variant, knownProperties: known });

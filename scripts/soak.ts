@@ -9,7 +9,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { BoundedSearch } from '../sim/explore/bounded.ts';
 import { Explorer, type Search } from '../sim/explore/explorer.ts';
-import { PROPERTIES } from '../sim/properties/index.ts';
+import { knownProperties } from '../sim/properties/index.ts';
 import { variantNames } from '../sim/scenario/checks.ts';
 import { loadScenario } from '../sim/scenario/load.ts';
 import { resolveScenario } from '../sim/scenario/resolve.ts';
@@ -18,7 +18,7 @@ import type { ResolvedScenario } from '../sim/scenario/types.ts';
 const STATES_DEFAULT = 60_000_000;
 const PROGRESS_MS = 1000;
 
-const known = PROPERTIES.map(({ id, form }) => ({ id, kind: form }));
+const known = knownProperties();
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { 'max-states': { type: 'string' } } });
 const maxStates = Number(values['max-states'] ?? STATES_DEFAULT);
 if (!Number.isInteger(maxStates) || maxStates < 1) throw new Error(`--max-states is ${values['max-states']}; expected an integer above 0`);

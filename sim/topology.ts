@@ -6,6 +6,7 @@ import { hostThreadMachine } from '../actors/host-thread.ts';
 import { loopMachine, mutexMachine } from '../actors/kernel-objects.ts';
 import type { HostEnv, VmFacts } from '../actors/paths/env.ts';
 import type { GuestEnv, GuestImage } from '../actors/paths/guest.ts';
+import { joinPatches } from '../actors/paths/patch.ts';
 import { SEV_CMD_MUTEX } from '../actors/paths/sev-command.ts';
 import { pcpuMachine } from '../actors/pcpu.ts';
 import { pspMachine } from '../actors/psp.ts';
@@ -18,7 +19,8 @@ import { CATALOGUE } from '../events/index.ts';
 import type { HostOp, Program } from '../events/program.ts';
 import { type RmpEntry, regionOf } from '../events/rmp.ts';
 import { canonical } from './canonical.ts';
-import { MODELS } from './models/index.ts';
+import { models } from './models/index.ts';
+import { mechanismsOf, patchesOf } from './registry.ts';
 import type { PageSetup, ResolvedScenario, ResolvedVm } from './scenario/types.ts';
 import type { ActorSpec, Topology } from './store.ts';
 
@@ -66,7 +68,7 @@ class Numbering<V> {
  * processes, vCPUs, VMs, RMP regions, PSP, mutexes, loop counters.
  */
 export function topologyOf(scenario: ResolvedScenario): Topology {
-  const own = MODELS.find(({ name }) => name === scenario.model);
+  const own = models().find(({ name }) => name === scenario.model);
   if (own) return own.topology(scenario);
   const programs = new Numbering<Program<HostOp>>();
   const images = new Numbering<GuestImage>();
@@ -87,11 +89,15 @@ export function topologyOf(scenario: ResolvedScenario): Topology {
     ...scenario.vms.map((vm) => ({ id: `vm:${vm.id}`, kind: 'vm', input: null })),
     ...regionsOf(scenario),
     ...pspOf(scenario),
+    ...mechanismsOf(scenario.host.arch).flatMap((mechanism) => mechanism.actors?.(scenario) ?? []),
     ...scenario.vms.flatMap((vm) => vm.vcpus.map((_, i) => ({ id: `mutex:${vcpuId(vm.id, i)}`, kind: 'mutex', input: null }))),
     ...loopsOf(scenario, threads),
   ];
-  return { actors, machines: machinesOf(scenario, { programs: programs.values, images: images.values }), catalogue: CATALOGUE };
+  return { actors, machines: machinesOf(scenario, { programs: programs.values, images: images.values }), catalogue: catalogueOf(scenario) };
 }
+
+const catalogueOf = ({ host }: ResolvedScenario): Topology['catalogue'] =>
+  Object.assign({}, CATALOGUE, ...mechanismsOf(host.arch).map(({ catalogue }) => catalogue ?? {}));
 
 /** The machine of each kind, with the paths that the scenario's options choose. */
 function machinesOf(
@@ -99,9 +105,19 @@ function machinesOf(
   parts: { programs: readonly Program<HostOp>[]; images: readonly GuestImage[] },
 ): Record<string, AnyStateMachine> {
   const vms = Object.fromEntries(scenario.vms.map((vm) => [vm.id, factsOf(vm)]));
-  const env: HostEnv = { options: scenario.host.options, vms, programs: parts.programs };
-  const guest: GuestEnv = { images: parts.images };
-  return {
+  const here = mechanismsOf(scenario.host.arch);
+  const changes = patchesOf(scenario);
+  const patches = joinPatches(...changes.map(({ paths }) => paths ?? {}));
+  const env: HostEnv = {
+    options: scenario.host.options,
+    vms,
+    settings: Object.fromEntries(scenario.vms.map((vm) => [vm.id, vm.settings ?? {}])),
+    programs: parts.programs,
+    parts: here.flatMap((mechanism) => mechanism.host?.(scenario) ?? []),
+    patches,
+  };
+  const guest: GuestEnv = { images: parts.images, parts: here.flatMap((mechanism) => mechanism.guest?.(scenario) ?? []), patches };
+  const machines: Record<string, AnyStateMachine> = {
     pcpu: pcpuMachine,
     hostScheduler: hostSchedulerMachine,
     hostThread: hostThreadMachine(env),
@@ -112,11 +128,18 @@ function machinesOf(
     psp: pspMachine,
     mutex: mutexMachine,
     loop: loopMachine,
+    ...Object.assign({}, ...here.map((mechanism) => mechanism.machines?.(scenario) ?? {})),
   };
+  for (const change of changes) {
+    for (const [kind, patch] of Object.entries(change.machines ?? {})) machines[kind] = patch(machines[kind]!, scenario);
+  }
+  return machines;
 }
 
 /** Threads start queued, one CPU after the other. */
-function cpusOf({ host, allow }: ResolvedScenario, threads: readonly Thread[]): ActorSpec[] {
+function cpusOf(scenario: ResolvedScenario, threads: readonly Thread[]): ActorSpec[] {
+  const { host, allow } = scenario;
+  const coreOf = mechanismsOf(host.arch).find(({ core }) => core !== undefined)?.core;
   const cpus = Array.from({ length: host.cpus }, (_, index) => cpuId(index));
   const queued = Object.fromEntries(
     cpus.map((cpu, index) => [
@@ -128,7 +151,7 @@ function cpusOf({ host, allow }: ResolvedScenario, threads: readonly Thread[]): 
     ]),
   );
   return [
-    ...cpus.map((id) => ({
+    ...cpus.map((id, index) => ({
       id,
       kind: 'pcpu',
       input: {
@@ -137,6 +160,7 @@ function cpusOf({ host, allow }: ResolvedScenario, threads: readonly Thread[]): 
         ticks: host.ticks,
         interrupts: allow.includes('interrupt'),
         waiting: queued[id],
+        ...(coreOf && { core: coreOf(scenario, index) }),
       },
     })),
     { id: 'sched', kind: 'hostScheduler', input: { cpus, queued } },
@@ -160,7 +184,11 @@ function vcpusOf(scenario: ResolvedScenario, vm: ResolvedVm, images: Numbering<G
     if (!thread) throw new Error(`no thread runs ${vcpuId(vm.id, index)}`);
     const image = images.of({ program, asid: vm.asid, pages: framesOf(vm) });
     const loops = program.loops.length ? `loop:${vcpuId(vm.id, index)}` : null;
-    return { id: vcpuId(vm.id, index), kind: 'vcpu', input: { thread: thread.id, image, loops, believes } };
+    const added = Object.assign(
+      {},
+      ...mechanismsOf(scenario.host.arch).map((mechanism) => mechanism.vcpu?.(scenario, vm, index) ?? {}),
+    ) as object;
+    return { id: vcpuId(vm.id, index), kind: 'vcpu', input: { thread: thread.id, image, loops, believes, ...added } };
   });
 }
 

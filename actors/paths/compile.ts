@@ -1,6 +1,7 @@
 /** The first half of expanding a path: items become a graph of steps whose edges say what runs on the way to the next step. */
 
 import type { Letter } from '../../events/event.ts';
+import { type PathPatches, patched } from './patch.ts';
 import { type Flow, type Item, letterOf, otherwise, type Path, type Source, type Step, type StepSpec } from './path.ts';
 
 type AnyEvent = { readonly type: string };
@@ -65,11 +66,17 @@ const clearing = <T, L>(locals: readonly string[]): Op<T, L>[] =>
 const END = '(end)';
 
 /** Compiles one top-level path. `home` is where it goes when it returns; '' if it never does. */
-export function compile<T, L, E extends AnyEvent>(top: Path<T, L, E>, stepEvent: string, home: string): Graph<T, L, E> {
+export function compile<T, L, E extends AnyEvent>(
+  unpatched: Path<T, L, E>,
+  stepEvent: string,
+  home: string,
+  patches: PathPatches = {},
+): Graph<T, L, E> {
+  const top = patched(unpatched, patches);
   const end: readonly Route<T, L>[] = [{ ops: home ? clearing<T, L>(top.locals) : [], target: home || END }];
   const { source, grade } = top;
   const scope: Scope<T, L> = { prefix: top.name, next: end, loopExit: null, pathExit: end, requires: top.requires === 'N', source, grade };
-  const compiler = new Compiler<T, L, E>(stepEvent);
+  const compiler = new Compiler<T, L, E>(stepEvent, patches);
   compiler.walk(top.items, scope);
   return { nodes: compiler.nodes, entry: compiler.entryOf(top.items, scope) };
 }
@@ -78,9 +85,11 @@ export function compile<T, L, E extends AnyEvent>(top: Path<T, L, E>, stepEvent:
 class Compiler<T, L, E extends AnyEvent> {
   readonly nodes = new Map<string, GraphNode<T, L, E>>();
   readonly #stepEvent: string;
+  readonly #patches: PathPatches;
 
-  constructor(stepEvent: string) {
+  constructor(stepEvent: string, patches: PathPatches) {
     this.#stepEvent = stepEvent;
+    this.#patches = patches;
   }
 
   /** Where control goes that reaches these items. */
@@ -100,7 +109,7 @@ class Compiler<T, L, E extends AnyEvent> {
         return item.cases.at(-1)?.[0] === otherwise ? routes : [...routes, ...inner.next];
       }
       case 'call':
-        return after(item.bind ? [{ local: item.bind }] : [], this.entryOf(item.path.items, bodyScope(item.path, onward())));
+        return after(item.bind ? [{ local: item.bind }] : [], this.#entryOfPath(patched(item.path, this.#patches), onward()));
       case 'note':
         return after([{ local: item.local }], this.entryOf(rest, scope));
       case 'leaveLoop':
@@ -109,6 +118,10 @@ class Compiler<T, L, E extends AnyEvent> {
       case 'return':
         return scope.pathExit;
     }
+  }
+
+  #entryOfPath(path: Path<T, L, E>, scope: Scope<T, L>): readonly Route<T, L>[] {
+    return this.entryOf(path.items, bodyScope(path, scope));
   }
 
   walk(items: readonly Item<T, L, E>[], scope: Scope<T, L>): void {
@@ -131,9 +144,11 @@ class Compiler<T, L, E extends AnyEvent> {
       case 'when':
         for (const [, body] of item.cases) this.walk(body, inner);
         break;
-      case 'call':
-        this.walk(item.path.items, bodyScope(item.path, inner));
+      case 'call': {
+        const path = patched(item.path, this.#patches);
+        this.walk(path.items, bodyScope(path, inner));
         break;
+      }
       default:
         break;
     }

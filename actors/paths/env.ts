@@ -6,7 +6,8 @@ import type { HostOptions } from '../../events/options.ts';
 import type { Signal } from '../../events/process.ts';
 import type { ControlOp, HostOp, Program } from '../../events/program.ts';
 import { type RmpRequest, type RmpResult, type RmpUpdate, regionOf } from '../../events/rmp.ts';
-import { pathsOf, type Source, type Walker } from './path.ts';
+import type { PathPatches } from './patch.ts';
+import { type Item, type Path, pathsOf, type Source, type Walker } from './path.ts';
 
 /** Facts about a VM that do not change during a run. */
 export interface VmFacts {
@@ -19,9 +20,28 @@ export interface VmFacts {
   readonly vmsas: readonly (number | null)[];
 }
 
+export type HostPath = Path<HostThread, HostLocals, ThreadEvent>;
+export type HostItem = Item<HostThread, HostLocals, ThreadEvent>;
+
+/** What a mechanism adds to the code of host threads. */
+export interface HostParts {
+  /** Operations of programs by name: what carries each out. */
+  readonly operations?: (env: HostEnv) => readonly (readonly [string, HostItem])[];
+  /** The KVM_RUN of the host's architecture, in the place of SVM's. */
+  readonly kvmRun?: (env: HostEnv) => HostPath;
+  /** The preempt notifiers of a thread that runs a vCPU: S2 and S5. */
+  readonly schedOut?: (env: HostEnv) => HostPath;
+  readonly schedIn?: (env: HostEnv) => HostPath;
+}
+
 /** Everything that host paths know without asking anybody. */
 export interface HostEnv {
   readonly options: HostOptions;
+  /** Of all mechanisms that take part; where two say the same, the first decides. */
+  readonly parts: readonly HostParts[];
+  readonly patches: PathPatches;
+  /** Settings of VMs that mechanisms declare, by the name of the VM. */
+  readonly settings: Readonly<Record<string, Readonly<Record<string, number | boolean | string>>>>;
   /** By name, as programs name them. */
   readonly vms: Readonly<Record<string, VmFacts>>;
   readonly programs: readonly Program<HostOp>[];
@@ -80,6 +100,8 @@ export interface HostThread extends Walker<HostLocals> {
   readonly pc: number;
   /** Who counts the turns of its loops, if its program has any. */
   readonly loops: ActorId | null;
+  /** Flags of thread_info that __switch_to_xtra() compares, sorted; absent if none is set. */
+  readonly tif?: readonly string[] | undefined;
   /** A signal it will die of on its way to user mode, and the PFN behind it. */
   readonly signal: { readonly signal: Signal; readonly pfn: number | null } | null;
 }

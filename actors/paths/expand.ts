@@ -9,6 +9,7 @@ import {
 } from 'xstate';
 import type { Letter, Outgoing } from '../../events/event.ts';
 import { compile, type Edge, flowThrough, type Graph, type GraphNode, type Route } from './compile.ts';
+import type { PathPatches } from './patch.ts';
 import type { Flow, Grade, Path, Walker } from './path.ts';
 
 /** What a generated region is to `setup({ types }).createMachine`; its state names and targets are checked here, not by the compiler. */
@@ -49,6 +50,8 @@ export interface ExpandOptions<T> {
   readonly acknowledge?: (walker: T, letter: Letter, sent: readonly Outgoing[]) => readonly Outgoing[];
   /** Where the outermost path goes when it returns, and what is sent then; without one it must be a loop. */
   readonly home?: { readonly target: string; readonly send: (walker: T) => Outgoing };
+  /** What stands in the place of paths, by name. */
+  readonly patches?: PathPatches;
 }
 
 export interface Expansion<C extends MachineContext, E extends EventObject> {
@@ -69,7 +72,7 @@ export function expand<T extends Walker<L> & MachineContext, L extends object, E
   options: ExpandOptions<T>,
 ): Expansion<T, E> {
   const home = options.home?.target ?? '';
-  const graph = compile(path, options.stepEvent, home);
+  const graph = compile(path, options.stepEvent, home, options.patches);
   flowThrough(graph, options.from, home);
   const states: Record<string, unknown> = {};
   for (const node of graph.nodes.values()) if (node.letter) place(states, node.id.split('.'), stateOf(node, graph, options));

@@ -5,6 +5,7 @@ import type { ExitReason, GhcbRequest, VcpuMode, VcpuRequest } from '../../event
 import type { ControlOp, GuestOp, Program } from '../../events/program.ts';
 import { type AccessOutcome, type GuestAccess, type RmpResult, regionOf } from '../../events/rmp.ts';
 import { MICRO_STEPS } from './env.ts';
+import type { PathPatches } from './patch.ts';
 import { type Item, otherwise, type Path, pathsOf, type Source, type Walker } from './path.ts';
 
 /** A guest's program and the machine it believes to run on. */
@@ -15,9 +16,16 @@ export interface GuestImage {
   readonly pages: Readonly<Record<number, number>>;
 }
 
-/** What guest code knows without asking: the images, by number. */
+/** What a mechanism adds to the code of guests: operations of programs by name, and what carries each out. */
+export interface GuestParts {
+  readonly operations?: (env: GuestEnv) => readonly (readonly [string, readonly GuestItem[]])[];
+}
+
+/** What guest code knows without asking: the images, by number, and what mechanisms add. */
 export interface GuestEnv {
   readonly images: readonly GuestImage[];
+  readonly parts: readonly GuestParts[];
+  readonly patches: PathPatches;
 }
 
 export interface GuestLocals {
@@ -49,7 +57,7 @@ export interface Vcpu extends Walker<GuestLocals> {
 }
 
 const { path, step, call, loop, when, leaveLoop, leavePath } = pathsOf<Vcpu, GuestLocals, GuestEvent>();
-type GuestItem = Item<Vcpu, GuestLocals, GuestEvent>;
+export type GuestItem = Item<Vcpu, GuestLocals, GuestEvent>;
 
 const APM: Source = { source: 'APM vol. 2, "SNP guests"; domain snp b.3, c', grade: 'memory' };
 const vmexit = (v: Vcpu, reason: ExitReason, rest: { gfn?: number; private?: boolean; ghcb?: GhcbRequest } = {}): Outgoing =>
@@ -200,7 +208,7 @@ const pscPath = (env: GuestEnv) =>
     { locals: ['fault'] },
   );
 
-const operations = (env: GuestEnv): readonly (readonly [GuestOp['op'], readonly GuestItem[]])[] => [
+const operations = (env: GuestEnv): readonly (readonly [string, readonly GuestItem[]])[] => [
   [
     'pvalidate',
     [
@@ -222,6 +230,7 @@ const operations = (env: GuestEnv): readonly (readonly [GuestOp['op'], readonly 
     ],
   ],
   ['hlt', [step('HLT', { send: (v) => vmexit(v, 'HLT') })]],
+  ...env.parts.flatMap((part) => part.operations?.(env) ?? []),
 ];
 
 /** What a guest walks, from its first instruction to the end of its program, which shuts the VM down. */

@@ -1,23 +1,26 @@
 /** The main loop of a host thread: one operation of its program after the other, signals on the way, and its end. */
 import { outgoing } from '../../events/event.ts';
 import type { ThreadEvent } from '../../events/index.ts';
-import { type HostEnv, type HostLocals, type HostThread, host, opOf, toCpu } from './env.ts';
+import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, opOf, toCpu } from './env.ts';
 import { bindMakeShared, makeSharedPath } from './exits.ts';
 import { bindKernelWrite, bindUserWrite, kernelWritePath, userWritePath } from './guest-memory.ts';
 import { kvmRunPath } from './kvm-run.ts';
-import { type Item, otherwise, type Path } from './path.ts';
+import { otherwise, type Path } from './path.ts';
 import { bindSevCommand, sevCommandPath } from './sev-command.ts';
 
 const { path, step, call, loop, when, leaveLoop } = host;
-type HostItem = Item<HostThread, HostLocals, ThreadEvent>;
 
-/** Operations by name: the path that carries each out. A new operation is one line here and one path. */
+/** KVM_RUN as the host's architecture has it: SVM's, unless a mechanism brings another. */
+const kvmRun = (env: HostEnv) => env.parts.find((part) => part.kvmRun !== undefined)?.kvmRun?.(env) ?? kvmRunPath(env);
+
+/** Operations by name: the path that carries each out. */
 const operations = (env: HostEnv): readonly (readonly [string, HostItem])[] => [
-  ['KVM_RUN', call(kvmRunPath(env))],
+  ['KVM_RUN', call(kvmRun(env))],
   ['write', call(userWritePath(env), bindUserWrite(env))],
   ['kvm-write-guest', call(kernelWritePath(env), bindKernelWrite(env))],
   ['make-shared', call(makeSharedPath(env), bindMakeShared(env))],
   ['sev-command', call(sevCommandPath(env), bindSevCommand(env))],
+  ...env.parts.flatMap((part) => part.operations?.(env) ?? []),
 ];
 
 /** `repeat`: the counter lives in its own actor, so that a long loop does not multiply the states of the thread. */

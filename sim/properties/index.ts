@@ -1,6 +1,8 @@
 /** All properties, by id. */
-import { MODELS } from '../models/index.ts';
+import { models } from '../models/index.ts';
 import type { Property } from '../property.ts';
+import { mechanisms, perRegistry } from '../registry.ts';
+import type { KnownProperty } from '../scenario/properties.ts';
 import {
   guestKilled,
   guestPageLost,
@@ -14,7 +16,7 @@ import {
   vmBugged,
 } from './rmp.ts';
 
-export const PROPERTIES: readonly Property[] = [
+export const properties = perRegistry((): readonly Property[] => [
   hostPanic,
   innocentProcessKilled,
   guestPageLost,
@@ -25,14 +27,16 @@ export const PROPERTIES: readonly Property[] = [
   inUseIsVmsa,
   lockIsContended,
   pscMeetsHostWrite,
-  ...MODELS.flatMap(({ properties }) => properties),
-];
+  ...mechanisms().flatMap((mechanism) => mechanism.properties ?? []),
+  ...models().flatMap((model) => model.properties),
+]);
 
-export const PROPERTY_IDS: readonly string[] = PROPERTIES.map((property) => property.id);
+/** All properties as scenarios are checked against them. */
+export const knownProperties = (): readonly KnownProperty[] => properties().map(({ id, form }) => ({ id, kind: form }));
 
-/** @throws Error if there is no such property; scenarios are checked against PROPERTY_IDS before they run */
+/** @throws Error if there is no such property; scenarios are checked before they run */
 export function propertyOf(id: string): Property {
-  const property = PROPERTIES.find((candidate) => candidate.id === id);
+  const property = properties().find((candidate) => candidate.id === id);
   if (!property) throw new Error(`there is no property ${id}`);
   return property;
 }

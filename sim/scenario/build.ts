@@ -5,7 +5,7 @@ import { type PathIssue, ScenarioError, withoutPlace } from './issues.ts';
 import { lowerScenario } from './lower.ts';
 import { parameterValues } from './parameters.ts';
 import { plainCopy } from './plain.ts';
-import { SCENARIO } from './schema.ts';
+import { scenarioSchema } from './schema.ts';
 import type { Scenario } from './types.ts';
 
 /**
@@ -18,7 +18,7 @@ export function scenario(source: Scenario): Scenario {
   };
   const copy = plainCopy(source);
   if (copy.issues.length > 0) fail(copy.issues);
-  const parsed = SCENARIO.safeParse(copy.value);
+  const parsed = scenarioSchema().safeParse(copy.value);
   if (!parsed.success) return fail(explain(parsed.error, copy.value));
   const issues = scenarioIssues(parsed.data, lowerScenario(parsed.data, parameterValues(parsed.data.params ?? {})));
   return issues.length > 0 ? fail(issues) : parsed.data;

@@ -1,11 +1,13 @@
 /** What a schema cannot see: whether the parts of a scenario fit each other. */
-import { MODEL_NAMES } from '../models/index.ts';
+import { modelNames } from '../models/index.ts';
+import { mechanismsOf } from '../registry.ts';
+import { foreignNames, foreignOperations } from './architecture.ts';
 import { listed, type Path, type PathIssue, shown, unknownName } from './issues.ts';
 import type { Lowered } from './lower.ts';
 import { parameterIssues } from './parameters.ts';
 import { KERNEL_DEFAULT, SNP_KERNELS } from './presets.ts';
 import { structureIssues } from './structure.ts';
-import type { Scenario } from './types.ts';
+import type { Arch, Scenario } from './types.ts';
 
 /** The name of the only variant of a scenario that declares none. */
 export const VARIANT_DEFAULT = 'default';
@@ -19,10 +21,13 @@ function twice(values: readonly string[], base: Path): PathIssue[] {
   );
 }
 
+/** Whether there is anything that such a host can run. */
+const isSimulated = (arch: Arch): boolean => arch === 'amd' || mechanismsOf(arch).length > 0;
+
 /** A host that contradicts itself, or that is not simulated yet. */
 export function hostIssues({ host, allow = [] }: Pick<Scenario, 'host' | 'allow'>): PathIssue[] {
   const issues = [...twice(host.features ?? [], ['host', 'features']), ...twice(allow, ['allow'])];
-  if (host.arch !== 'amd') {
+  if (!isSimulated(host.arch)) {
     issues.push({ path: ['host', 'arch'], message: `found ${shown(host.arch)}; expected "amd": no other architecture is simulated yet` });
   }
   if (host.smt === true && host.cpus !== undefined && host.cpus % 2 !== 0) {
@@ -32,9 +37,12 @@ export function hostIssues({ host, allow = [] }: Pick<Scenario, 'host' | 'allow'
 }
 
 function snpIssues({ host, firmware, vms = {} }: Scenario): PathIssue[] {
-  const first = Object.keys(vms)[0];
+  const first = Object.keys(vms).find((id) => vms[id]!.type === 'snp');
   const features = host.features ?? [];
   const issues: PathIssue[] = [];
+  if (first !== undefined && vms[first]!.options?.pages === undefined) {
+    issues.push({ path: ['vms', first, 'options'], message: 'required and missing; expected pages: every page that the VM uses' });
+  }
   if (firmware !== undefined && features.length === 0) {
     issues.push({ path: ['firmware'], message: 'found firmware; expected host.features to name what it serves, such as sev-snp' });
   }
@@ -75,7 +83,7 @@ function modelIssues({ model, vms, processes }: Scenario): PathIssue[] {
       ? []
       : [{ path: ['processes'], message: `required and missing; expected a map, unless a model other than the host's is named` }];
   }
-  const known = MODEL_NAMES.includes(model) ? [] : [{ path: ['model'], message: unknownName(model, 'a model', MODEL_NAMES) }];
+  const known = modelNames().includes(model) ? [] : [{ path: ['model'], message: unknownName(model, 'a model', modelNames()) }];
   const key = processes ? 'processes' : 'vms';
   const foreign = processes || vms ? [{ path: [key], message: `expected no ${key}: model ${model} brings its own actors` }] : [];
   return [...known, ...foreign];
@@ -90,6 +98,8 @@ export function scenarioIssues(scenario: Scenario, lowered: Lowered): PathIssue[
     ...parameters,
     ...hostIssues(scenario),
     ...snpIssues(scenario),
+    ...(isSimulated(scenario.host.arch) ? [...foreignNames(scenario), ...foreignOperations(scenario.host.arch, lowered)] : []),
+    ...mechanismsOf(scenario.host.arch).flatMap((mechanism) => mechanism.checks?.(scenario) ?? []),
     ...(parameters.length > 0 ? [] : lowered.issues),
     ...structureIssues(lowered, scenario.firmware?.pages ?? []),
     ...namingIssues(scenario, lowered),

@@ -2,7 +2,7 @@
 import type { ControlOp, GuestOp, HostOp, Program } from '../../events/program.ts';
 import { explain } from './explain.ts';
 import { type Path, type PathIssue, unknownName } from './issues.ts';
-import { GUEST_OPERATIONS, HOST_OPERATIONS } from './operations.ts';
+import { guestOperations, hostOperations } from './operations.ts';
 import type { Values } from './parameters.ts';
 import { type GuestStep, type HostStep, type Operations, TIMES } from './program.ts';
 
@@ -92,11 +92,11 @@ function lowerSteps<Op>(operations: Operations, steps: readonly object[], path: 
 
 /** A guest's program with its parameters in place. */
 export const lowerGuest = (steps: readonly GuestStep[], path: Path, lowering: Lowering): Node<GuestOp>[] =>
-  lowerSteps(GUEST_OPERATIONS, steps, path, lowering);
+  lowerSteps(guestOperations(), steps, path, lowering);
 
 /** A host thread's program with its parameters in place. */
 export const lowerHost = (steps: readonly HostStep[], path: Path, lowering: Lowering): Node<HostOp>[] =>
-  lowerSteps(HOST_OPERATIONS, steps, path, lowering);
+  lowerSteps(hostOperations(), steps, path, lowering);
 
 /** The operations of a program in the order they stand in the file, each once. */
 export function* operationsIn<Op>(nodes: readonly Node<Op>[]): Generator<{ readonly op: Op; readonly path: Path }> {

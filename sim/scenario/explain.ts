@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { keysIn } from './fields.ts';
 import { hex, listed, type Path, type PathIssue, shown } from './issues.ts';
 import { didYouMean } from './nearest.ts';
-import { GUEST_OPERATIONS, HOST_OPERATIONS } from './operations.ts';
+import { guestOperations, hostOperations } from './operations.ts';
 
 type Issue = z.core.$ZodIssue;
 
@@ -36,9 +36,8 @@ const quotesHint = (found: unknown): string => (typeof found === 'number' || typ
 
 /** An operation of the other side is known, only not here. */
 function otherSide(key: string, valid: readonly string[]): string {
-  const other = valid.includes('KVM_RUN') ? GUEST_OPERATIONS : valid.includes('hlt') ? HOST_OPERATIONS : {};
-  if (!Object.hasOwn(other, key)) return '';
-  return other === GUEST_OPERATIONS ? ', an operation of guests' : ', an operation of host threads';
+  if (valid.includes('KVM_RUN') && Object.hasOwn(guestOperations(), key)) return ', an operation of guests';
+  return valid.includes('hlt') && Object.hasOwn(hostOperations(), key) ? ', an operation of host threads' : '';
 }
 
 function unknownKeys(issue: Extract<Issue, { code: 'unrecognized_keys' }>, at: Path): PathIssue[] {

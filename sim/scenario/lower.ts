@@ -3,13 +3,14 @@ import type { GuestOp, HostOp } from '../../events/program.ts';
 import { type Lowering, lowerGuest, lowerHost, type Node, operationsIn } from './compile.ts';
 import type { Path, PathIssue } from './issues.ts';
 import type { Values } from './parameters.ts';
-import type { PageSetup, Scenario, VmSource } from './types.ts';
+import type { PageSetup, Scenario, VmSettings, VmSource } from './types.ts';
 
 export interface LoweredVm {
   readonly id: string;
   readonly type: VmSource['type'];
   readonly asid: number;
   readonly pages: readonly PageSetup[];
+  readonly settings: VmSettings;
   /** Where in the file: the VM's options, and its vCPUs. */
   readonly optionsPath: Path;
   readonly vcpusPath: Path;
@@ -44,11 +45,12 @@ function threadId(program: readonly Node<HostOp>[], index: number): string {
 /** Puts values in the place of parameters; mistakes that this brings to light are in `issues`. */
 export function lowerScenario(scenario: Scenario, values: Values): Lowered {
   const lowering: Lowering = { values, used: new Set(), issues: [] };
-  const vms = Object.entries(scenario.vms ?? {}).map(([id, { type, options, vcpus }], index) => ({
+  const vms = Object.entries(scenario.vms ?? {}).map(([id, { type, options: { asid, pages, ...settings } = {}, vcpus }], index) => ({
     id,
     type,
-    asid: options.asid ?? index + 1,
-    pages: options.pages,
+    asid: asid ?? index + 1,
+    pages: pages ?? [],
+    settings: settings as VmSettings,
     optionsPath: ['vms', id, 'options'],
     vcpusPath: ['vms', id, 'vcpus'],
     vcpus: vcpus.map((steps, vcpu) => lowerGuest(steps, ['vms', id, 'vcpus', vcpu], lowering)),

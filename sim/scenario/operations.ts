@@ -1,31 +1,9 @@
 /** What programs can do: one table for guests, one for host threads. The schema, the compiler, `schema` and the docs read it. */
 import { z } from 'zod';
-import type { GuestOp, HostOp } from '../../events/program.ts';
+import type { CoreGuestOp, CoreHostOp } from '../../events/program.ts';
+import { mechanisms, perRegistry } from '../registry.ts';
 import { GFN, integer, LIMITS, NAME, PFN } from './fields.ts';
-
-/** The schemas of an operation's arguments, without parameters. */
-type Arguments = Readonly<Record<string, z.ZodType<number | boolean | string | undefined>>>;
-
-type Values<A extends Arguments> = z.output<z.ZodObject<A, z.core.$strict>>;
-
-/** One operation: what it is, what it takes, and what a program holds of it. */
-export interface Operation<A extends Arguments = Arguments, Op = unknown> {
-  readonly summary: string;
-  /** As written. */
-  readonly args: A;
-  /** As a program holds it, besides its name. */
-  readonly fields: Arguments;
-  /** From the one to the other. */
-  readonly compiled: z.ZodType<Op>;
-}
-
-/** An operation that a program holds as it is written. */
-const operation = <N extends string, A extends Arguments>(op: N, summary: string, args: A): Operation<A, { op: N } & Values<A>> => ({
-  summary,
-  args,
-  fields: args,
-  compiled: z.strictObject(args).transform((values) => ({ op, ...values })),
-});
+import { type Arguments, type Operation, operation } from './operation.ts';
 
 const FLAG = z.boolean({ error: 'expected true or false' });
 const PRIVATE = FLAG.describe('The C-bit of the access: true reaches the page as encrypted guest memory.');
@@ -44,10 +22,10 @@ export const PFN_NONE = 0;
 /** Firmware commands whose argument is a page of the scenario. */
 export const COMMANDS_WITH_PAGE: readonly string[] = ['SNP_PLATFORM_STATUS', 'SNP_PAGE_RECLAIM'];
 
-type GuestTable = { readonly [K in GuestOp['op']]: Operation<Arguments, GuestOp> };
-type HostTable = { readonly [K in HostOp['op']]: Operation<Arguments, HostOp> };
+type GuestTable = { readonly [K in CoreGuestOp['op']]: Operation<Arguments, CoreGuestOp> };
+type HostTable = { readonly [K in CoreHostOp['op']]: Operation<Arguments, CoreHostOp> };
 
-/** What the program of a vCPU can do. */
+/** What the program of a vCPU can do on every host that knows it. */
 export const GUEST_OPERATIONS = {
   pvalidate: operation('pvalidate', 'Sets or clears the validated bit of a page that is assigned to the guest.', {
     gfn: GFN,
@@ -81,7 +59,7 @@ export const HOST_OPERATIONS = {
     summary: 'Runs a vCPU until it stops for user space.',
     args: KVM_RUN_ARGS,
     fields: { vm: NAME, vcpu: integer(0, LIMITS.vcpus - 1) },
-    compiled: z.strictObject(KVM_RUN_ARGS).transform(({ vcpu }): HostOp => {
+    compiled: z.strictObject(KVM_RUN_ARGS).transform(({ vcpu }): CoreHostOp => {
       const slash = vcpu.indexOf('/');
       return { op: 'KVM_RUN', vm: vcpu.slice(0, slash), vcpu: Number(vcpu.slice(slash + 1)) };
     }),
@@ -102,9 +80,17 @@ export const HOST_OPERATIONS = {
     fields: SEV_COMMAND_FIELDS,
     compiled: z
       .strictObject(SEV_COMMAND_ARGS)
-      .transform(({ command, pfn }): HostOp => ({ op: 'sev-command', command, pfn: pfn ?? PFN_NONE })),
+      .transform(({ command, pfn }): CoreHostOp => ({ op: 'sev-command', command, pfn: pfn ?? PFN_NONE })),
   },
 } satisfies HostTable;
+
+/** All operations of guests and of host threads, those of mechanisms too. */
+export const guestOperations = perRegistry(
+  (): Readonly<Record<string, Operation>> => Object.assign({}, GUEST_OPERATIONS, ...mechanisms().map((one) => one.guestOperations ?? {})),
+);
+export const hostOperations = perRegistry(
+  (): Readonly<Record<string, Operation>> => Object.assign({}, HOST_OPERATIONS, ...mechanisms().map((one) => one.hostOperations ?? {})),
+);
 
 /** A row of the operation table, for people. */
 export interface OperationRow {
@@ -124,7 +110,7 @@ export function operationRows(): OperationRow[] {
       summary,
     }));
   const repeat: OperationRow = { name: 'repeat', by: 'both', args: ['times', 'do'], summary: REPEAT_SUMMARY };
-  return [...rows('guest', GUEST_OPERATIONS), ...rows('host', HOST_OPERATIONS), repeat];
+  return [...rows('guest', guestOperations()), ...rows('host', hostOperations()), repeat];
 }
 
 export const REPEAT_SUMMARY = 'Runs a list of operations several times; may stand inside another.';

@@ -1,6 +1,7 @@
 /** What differs between kernel versions, as host options. */
 import { HOST_OPTIONS, type HostOptions } from '../../events/options.ts';
-import type { KernelVersion } from './types.ts';
+import { mechanismsOf } from '../registry.ts';
+import type { Arch, KernelVersion } from './types.ts';
 
 export const KERNEL_DEFAULT: KernelVersion = '6.12';
 
@@ -17,8 +18,13 @@ const PRESETS: Readonly<Record<KernelVersion, Partial<HostOptions>>> = {
 /** The kernels that can run SNP guests: KVM's SNP host support is in mainline since 6.11. */
 export const SNP_KERNELS: readonly KernelVersion[] = ['6.12', '6.14'];
 
-const DEFAULTS = Object.fromEntries(Object.entries(HOST_OPTIONS).map(([name, values]) => [name, values[0]])) as unknown as HostOptions;
+/** The options of a host by name: their values, the default first. Those that stand in options.ts are of AMD's RMP. */
+export const optionsOf = (arch: Arch): Readonly<Record<string, readonly string[]>> =>
+  Object.assign({}, arch === 'amd' ? HOST_OPTIONS : {}, ...mechanismsOf(arch).map(({ options }) => options ?? {}));
 
 /** Every option: the last layer that names it decides, after the preset and the defaults. */
-export const hostOptions = (kernel: KernelVersion, ...layers: readonly Partial<HostOptions>[]): HostOptions =>
-  Object.assign({ ...DEFAULTS }, PRESETS[kernel], ...layers) as HostOptions;
+export function hostOptions(arch: Arch, kernel: KernelVersion, ...layers: readonly Partial<HostOptions>[]): HostOptions {
+  const defaults = Object.fromEntries(Object.entries(optionsOf(arch)).map(([name, values]) => [name, values[0]]));
+  const presets = mechanismsOf(arch).map((mechanism) => mechanism.presets?.[kernel] ?? {});
+  return Object.assign(defaults, arch === 'amd' ? PRESETS[kernel] : {}, ...presets, ...layers) as HostOptions;
+}

@@ -1,7 +1,9 @@
 /** Programs as written: lists of one-key maps, each an operation with its arguments. */
 import { z } from 'zod';
+import { perRegistry } from '../registry.ts';
 import { integer, REFERENCE, strict } from './fields.ts';
-import { GUEST_OPERATIONS, HOST_OPERATIONS, type Operation, REPEAT_SUMMARY } from './operations.ts';
+import type { Operation } from './operation.ts';
+import { type GUEST_OPERATIONS, guestOperations, type HOST_OPERATIONS, hostOperations, REPEAT_SUMMARY } from './operations.ts';
 
 /** A value, or `$NAME` of a parameter. */
 export type Arg<T> = T | `$${string}`;
@@ -14,8 +16,14 @@ export interface Repeat<Step> {
   readonly repeat: { readonly times: Arg<number>; readonly do: readonly Step[] };
 }
 
-export type GuestStep = OneOf<typeof GUEST_OPERATIONS> | Repeat<GuestStep>;
-export type HostStep = OneOf<typeof HOST_OPERATIONS> | Repeat<HostStep>;
+/** Tables of operations that mechanisms add, by the name of the mechanism: each declares the type of its own here. */
+// biome-ignore lint/suspicious/noEmptyInterface: filled by declarations of mechanisms
+export interface GuestTablesOf {}
+// biome-ignore lint/suspicious/noEmptyInterface: as above
+export interface HostTablesOf {}
+
+export type GuestStep = OneOf<typeof GUEST_OPERATIONS> | OneOf<GuestTablesOf[keyof GuestTablesOf]> | Repeat<GuestStep>;
+export type HostStep = OneOf<typeof HOST_OPERATIONS> | OneOf<HostTablesOf[keyof HostTablesOf]> | Repeat<HostStep>;
 
 export type Operations = Readonly<Record<string, Operation>>;
 
@@ -52,5 +60,5 @@ function programSchema<Step>(operations: Operations, side: 'guest' | 'host'): z.
   return steps as z.ZodType<unknown> as z.ZodType<readonly Step[]>;
 }
 
-export const GUEST_PROGRAM = programSchema<GuestStep>(GUEST_OPERATIONS, 'guest');
-export const HOST_PROGRAM = programSchema<HostStep>(HOST_OPERATIONS, 'host');
+export const guestProgram = perRegistry(() => programSchema<GuestStep>(guestOperations(), 'guest'));
+export const hostProgram = perRegistry(() => programSchema<HostStep>(hostOperations(), 'host'));

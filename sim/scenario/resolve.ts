@@ -1,9 +1,12 @@
 /** Fixes everything that a run depends on but its choices: parameters, preset, variant, programs, names of properties. */
 import type { GuestOp, HostOp } from '../../events/program.ts';
+import { mutantsOf } from '../registry.ts';
+import { foreignNames, foreignOperations } from './architecture.ts';
 import { hostIssues, scenarioIssues, VARIANT_DEFAULT, variantNames } from './checks.ts';
 import { compile, type Node } from './compile.ts';
 import { explain } from './explain.ts';
 import {
+  listed,
   type Path,
   type PathIssue,
   ResolvedScenarioError,
@@ -16,9 +19,9 @@ import {
 import { type LoweredProcess, type LoweredVm, lowerScenario } from './lower.ts';
 import { parameterValues } from './parameters.ts';
 import { plainCopy } from './plain.ts';
-import { hostOptions, KERNEL_DEFAULT } from './presets.ts';
+import { hostOptions, KERNEL_DEFAULT, optionsOf } from './presets.ts';
 import { expandProperties, type KnownProperty, propertyIssues } from './properties.ts';
-import { RESOLVED } from './resolved-schema.ts';
+import { resolvedSchema } from './resolved-schema.ts';
 import { structureIssues } from './structure.ts';
 import type { FirmwareSetup, ResolvedHost, ResolvedScenario, Scenario } from './types.ts';
 
@@ -39,6 +42,8 @@ export interface ResolveOptions {
   /** Parameters by name, as the command line has them. */
   readonly set?: Readonly<Record<string, string>>;
   readonly knownProperties: readonly KnownProperty[];
+  /** A change of the model, by name. */
+  readonly mutant?: string;
 }
 
 function variantOf(scenario: Scenario, asked: string | undefined): string {
@@ -47,6 +52,14 @@ function variantOf(scenario: Scenario, asked: string | undefined): string {
   if (names.includes(variant)) return variant;
   const message = unknownName(variant, 'a variant of the scenario', names);
   throw new UnknownVariantError(withoutPlace([{ path: [], message }]), `no such variant of ${scenario.name}`);
+}
+
+/** @throws UnknownVariantError if the host has no such mutant */
+function mutantOf({ name, host }: Scenario, mutant: string): string {
+  const known = Object.keys(mutantsOf(host.arch));
+  if (known.includes(mutant)) return mutant;
+  const message = unknownName(mutant, `a mutant of the model of ${host.arch} hosts`, known);
+  throw new UnknownVariantError(withoutPlace([{ path: [], message }]), `no such mutant for ${name}`);
 }
 
 function resolveHost({ host, variants = {} }: Scenario, variant: string): ResolvedHost {
@@ -60,16 +73,23 @@ function resolveHost({ host, variants = {} }: Scenario, variant: string): Resolv
     kernel,
     ticks: host.ticks ?? DEFAULTS.ticks,
     features: host.features ?? [],
-    options: hostOptions(kernel, host.options ?? {}, ofVariant ?? {}),
+    options: hostOptions(host.arch, kernel, host.options ?? {}, ofVariant ?? {}),
   };
 }
 
 function resolveFirmware({ firmware, vms = {} }: Scenario): FirmwareSetup {
   if (firmware !== undefined) return { state: firmware.state, pages: firmware.pages ?? [] };
-  return { state: Object.keys(vms).length > 0 ? 'INIT' : 'UNINIT', pages: [] };
+  return { state: Object.values(vms).some(({ type }) => type === 'snp') ? 'INIT' : 'UNINIT', pages: [] };
 }
 
-const resolveVm = ({ id, type, asid, pages, vcpus }: LoweredVm) => ({ id, type, asid, pages, vcpus: vcpus.map(compile<GuestOp>) });
+const resolveVm = ({ id, type, asid, pages, settings, vcpus }: LoweredVm) => ({
+  id,
+  type,
+  asid,
+  pages,
+  ...(Object.keys(settings).length > 0 && { settings }),
+  vcpus: vcpus.map(compile<GuestOp>),
+});
 
 const resolveProcess = ({ id, threads }: LoweredProcess) => ({
   id,
@@ -81,7 +101,7 @@ const resolveProcess = ({ id, threads }: LoweredProcess) => ({
  * @throws UnknownVariantError, UnknownParameterError, ParameterValueError
  * @throws ScenarioError if the values that were set make an operation invalid, or a property is unknown.
  */
-export function resolveScenario(scenario: Scenario, { variant: asked, set, knownProperties }: ResolveOptions): ResolvedScenario {
+export function resolveScenario(scenario: Scenario, { variant: asked, set, knownProperties, mutant }: ResolveOptions): ResolvedScenario {
   const variant = variantOf(scenario, asked);
   const values = parameterValues(scenario.params ?? {}, set);
   const lowered = lowerScenario(scenario, values);
@@ -96,6 +116,7 @@ export function resolveScenario(scenario: Scenario, { variant: asked, set, known
     variant,
     params: Object.fromEntries(values),
     ...(scenario.model !== undefined && { model: scenario.model }),
+    ...(mutant !== undefined && { mutant: mutantOf(scenario, mutant) }),
     host: resolveHost(scenario, variant),
     vms: lowered.vms.map(resolveVm),
     processes: lowered.processes.map(resolveProcess),
@@ -114,10 +135,11 @@ const nodesOf = <Op extends { readonly op: string }>(ops: readonly (Op | { reado
     op.op === 'next' || op.op === 'end' ? [] : [{ kind: 'operation', op: op as Op, path: [...path, 'ops', index] }],
   );
 
-function resolvedIssues({ host, allow, vms, processes, firmware }: ResolvedScenario): PathIssue[] {
+function resolvedIssues({ host, allow, vms, processes, firmware, mutant }: ResolvedScenario): PathIssue[] {
   const programs = {
     vms: vms.map((vm, index) => ({
       ...vm,
+      settings: vm.settings ?? {},
       optionsPath: ['vms', index],
       vcpusPath: ['vms', index, 'vcpus'],
       vcpus: vm.vcpus.map(({ ops }, vcpu) => nodesOf<GuestOp>(ops as readonly GuestOp[], ['vms', index, 'vcpus', vcpu])),
@@ -134,8 +156,19 @@ function resolvedIssues({ host, allow, vms, processes, firmware }: ResolvedScena
     ids.flatMap((id, index) =>
       ids.indexOf(id) < index ? [{ path: [key, index, 'id'], message: `found ${shown(id)} twice; expected it once` }] : [],
     );
+  const known = Object.entries(optionsOf(host.arch));
+  const missing = known.filter(([name]) => (host.options as Readonly<Record<string, unknown>>)[name] === undefined);
   return [
     ...hostIssues({ host, allow }),
+    ...missing.map(([name, values]) => ({
+      path: ['host', 'options', name],
+      message: `required and missing; expected one of ${listed(values)}`,
+    })),
+    ...foreignNames({ host, vms: Object.fromEntries(vms.map((vm) => [vm.id, { type: vm.type, options: vm.settings ?? {}, vcpus: [] }])) }),
+    ...foreignOperations(host.arch, programs),
+    ...(mutant === undefined || Object.hasOwn(mutantsOf(host.arch), mutant)
+      ? []
+      : [{ path: ['mutant'], message: unknownName(mutant, 'a mutant of the model', Object.keys(mutantsOf(host.arch))) }]),
     ...again(
       vms.map(({ id }) => id),
       'vms',
@@ -158,7 +191,7 @@ export function validateResolved(json: unknown): ResolvedScenario {
   };
   const copy = plainCopy(json);
   if (copy.issues.length > 0) return fail(copy.issues);
-  const parsed = RESOLVED.safeParse(copy.value);
+  const parsed = resolvedSchema().safeParse(copy.value);
   if (!parsed.success) return fail(explain(parsed.error, copy.value));
   const issues = resolvedIssues(parsed.data);
   return issues.length > 0 ? fail(issues) : parsed.data;

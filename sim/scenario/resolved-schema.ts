@@ -1,37 +1,42 @@
 /** The schema of a resolved scenario, for one that comes out of a journal and may say anything. */
 import { z } from 'zod';
-import { HOST_OPTIONS, type HostOptions } from '../../events/options.ts';
+import type { HostOptions } from '../../events/options.ts';
 import type { ControlOp, GuestOp, HostOp, Program } from '../../events/program.ts';
+import { perRegistry } from '../registry.ts';
 import { integer, LIMITS, NAME, named, PARAMETER_NAME, PROPERTY_ID, strict } from './fields.ts';
-import { GUEST_OPERATIONS, HOST_OPERATIONS } from './operations.ts';
+import { guestOperations, hostOperations } from './operations.ts';
 import { type Operations, TIMES } from './program.ts';
 import {
-  ALLOW,
   ARCHES,
   ASID,
+  allow,
   BOUND,
   CLAIMS,
   CPUS,
   EXPECTATION,
-  FEATURES,
   FIRMWARE_PAGES,
   FIRMWARE_STATE,
+  features,
   KERNELS,
+  optionValues,
   PAGES,
   PREEMPTION,
   SOURCE,
   SUMMARY,
   TICKS,
   TIME,
-  VM_TYPE,
+  vmSettings,
+  vmType,
 } from './schema.ts';
-import type { ResolvedScenario } from './types.ts';
+import type { ResolvedScenario, VmSettings } from './types.ts';
 
 /** Longer than any program that a file of the greatest size can hold. */
 const OPS_MAX = 1_000_000;
 const index = () => integer(0, OPS_MAX);
 
-const OPTIONS = strict(Object.fromEntries(Object.entries(HOST_OPTIONS).map(([name, values]) => [name, z.enum([...values])])));
+/** Which a host must have, `resolve.ts` knows. */
+const someOptions = () =>
+  strict(Object.fromEntries(Object.entries(optionValues()).map(([name, values]) => [name, z.enum([...values]).exactOptional()])));
 
 interface AnyProgram {
   readonly ops: readonly unknown[];
@@ -67,47 +72,62 @@ function program<Op>(operations: Operations): z.ZodType<Program<Op>> {
   return schema as z.ZodType<unknown> as z.ZodType<Program<Op>>;
 }
 
-const GUEST = program<GuestOp>(GUEST_OPERATIONS);
-const HOST = program<HostOp>(HOST_OPERATIONS);
+const guest = perRegistry(() => program<GuestOp>(guestOperations()));
+const host = perRegistry(() => program<HostOp>(hostOperations()));
 const IDS = z.array(PROPERTY_ID).max(LIMITS.pages);
 const THREAD_ERROR = 'expected "vcpu<k>" or an index';
 const THREAD_ID = z.string({ error: THREAD_ERROR }).regex(/^(?:vcpu)?(?:0|[1-9][0-9]{0,2})$/, { error: THREAD_ERROR });
 
 /** A resolved scenario by its shape; `structure.ts` has the rest. */
-export const RESOLVED: z.ZodType<ResolvedScenario> = strict({
-  name: NAME,
-  summary: SUMMARY,
-  source: SOURCE,
-  claims: CLAIMS,
-  variant: NAME,
-  params: named(PARAMETER_NAME, z.union([z.int(), z.boolean(), z.string()]), LIMITS.params),
-  model: NAME.exactOptional(),
-  host: strict({
-    arch: ARCHES,
-    cpus: CPUS,
-    smt: z.boolean(),
-    preemption: PREEMPTION,
-    kernel: KERNELS,
-    ticks: TICKS,
-    features: FEATURES,
-    options: OPTIONS as z.ZodType<unknown> as z.ZodType<HostOptions>,
-  }),
-  vms: z.array(strict({ id: NAME, type: VM_TYPE, asid: ASID, pages: PAGES, vcpus: z.array(GUEST).max(LIMITS.vcpus) })).max(LIMITS.vms),
-  processes: z
-    .array(
-      strict({
-        id: NAME,
-        threads: z
-          .array(strict({ id: THREAD_ID, program: HOST }))
-          .min(1)
-          .max(LIMITS.threads),
+export const resolvedSchema = perRegistry(
+  (): z.ZodType<ResolvedScenario> =>
+    strict({
+      name: NAME,
+      summary: SUMMARY,
+      source: SOURCE,
+      claims: CLAIMS,
+      variant: NAME,
+      params: named(PARAMETER_NAME, z.union([z.int(), z.boolean(), z.string()]), LIMITS.params),
+      model: NAME.exactOptional(),
+      mutant: NAME.exactOptional(),
+      host: strict({
+        arch: ARCHES,
+        cpus: CPUS,
+        smt: z.boolean(),
+        preemption: PREEMPTION,
+        kernel: KERNELS,
+        ticks: TICKS,
+        features: features(),
+        options: someOptions() as z.ZodType<unknown> as z.ZodType<HostOptions>,
       }),
-    )
-    .max(LIMITS.processes),
-  firmware: strict({ state: FIRMWARE_STATE, pages: FIRMWARE_PAGES }),
-  time: TIME,
-  allow: ALLOW,
-  properties: strict({ always: IDS, sometimes: IDS, eventually: IDS }),
-  bounds: strict({ steps: BOUND, states: BOUND }),
-  expect: EXPECTATION.nullable(),
-});
+      vms: z
+        .array(
+          strict({
+            id: NAME,
+            type: vmType(),
+            asid: ASID,
+            pages: PAGES,
+            settings: strict(vmSettings()).exactOptional() as z.ZodType<unknown> as z.ZodType<VmSettings>,
+            vcpus: z.array(guest()).max(LIMITS.vcpus),
+          }),
+        )
+        .max(LIMITS.vms),
+      processes: z
+        .array(
+          strict({
+            id: NAME,
+            threads: z
+              .array(strict({ id: THREAD_ID, program: host() }))
+              .min(1)
+              .max(LIMITS.threads),
+          }),
+        )
+        .max(LIMITS.processes),
+      firmware: strict({ state: FIRMWARE_STATE, pages: FIRMWARE_PAGES }),
+      time: TIME,
+      allow: allow(),
+      properties: strict({ always: IDS, sometimes: IDS, eventually: IDS }),
+      bounds: strict({ steps: BOUND, states: BOUND }),
+      expect: EXPECTATION.nullable(),
+    }),
+);

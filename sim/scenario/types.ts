@@ -5,9 +5,10 @@ import type { GuestStep, HostStep } from './program.ts';
 
 export type Arch = 'amd' | 'intel' | 'arm64';
 export type KernelVersion = '6.1' | '6.6' | '6.12' | '6.14';
-export type Feature = 'sev' | 'sev-es' | 'sev-snp';
+/** `sev`, `sev-es`, `sev-snp`, and what mechanisms add. */
+export type Feature = string;
 /** Offers that may happen besides preempt and migrate. */
-export type AllowedOffer = 'spurious-exit' | 'interrupt' | 'psp-error';
+export type AllowedOffer = string;
 export type TimeModel = 'untimed' | 'ordered';
 export type PropertyKind = 'always' | 'sometimes' | 'eventually';
 
@@ -40,9 +41,13 @@ export type Parameter =
   | { readonly type: 'boolean'; readonly default: boolean }
   | { readonly type: 'string'; readonly enum?: readonly string[]; readonly default: string };
 
+/** Settings of a VM that a mechanism declares, by name. */
+export type VmSettings = Readonly<Record<string, number | boolean | string>>;
+
 export interface VmSource {
-  readonly type: 'snp';
-  readonly options: { readonly asid?: number; readonly pages: readonly PageSetup[] };
+  /** `snp`, or a type that a mechanism adds. */
+  readonly type: string;
+  readonly options?: { readonly asid?: number; readonly pages?: readonly PageSetup[]; readonly [setting: string]: unknown };
   readonly vcpus: readonly (readonly GuestStep[])[];
 }
 
@@ -93,9 +98,11 @@ export interface ResolvedHost {
 export interface ResolvedVm {
   /** The name in `vms`; the vCPUs are `vcpu:<id>/<index>`. */
   readonly id: string;
-  readonly type: 'snp';
+  readonly type: string;
   readonly asid: number;
   readonly pages: readonly PageSetup[];
+  /** Absent if there are none. */
+  readonly settings?: VmSettings;
   readonly vcpus: readonly Program<GuestOp>[];
 }
 
@@ -121,6 +128,8 @@ export interface ResolvedScenario {
   readonly params: Readonly<Record<string, ParameterValue>>;
   /** Absent for the host's own model. */
   readonly model?: string;
+  /** The mutant that stands in for a part of the model; absent in earnest. */
+  readonly mutant?: string;
   readonly host: ResolvedHost;
   readonly vms: readonly ResolvedVm[];
   readonly processes: readonly ResolvedProcess[];

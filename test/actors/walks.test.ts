@@ -188,7 +188,7 @@ describe('the machine of host threads', () => {
 
   it(`expands under every combination of options, of which there are ${combinations.length}`, () => {
     for (const options of combinations) {
-      const env = { options: options as HostOptions, vms: {}, programs };
+      const env = { options: options as HostOptions, vms: {}, settings: {}, programs, parts: [], patches: {} };
       expect(() => hostThreadMachine(env), JSON.stringify(options)).not.toThrow();
     }
   });

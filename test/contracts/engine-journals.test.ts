@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { HostOptions } from '../../events/options.ts';
 import type { Chooser } from '../../sim/choosers/chooser.ts';
 import { MemoEngine } from '../../sim/engine/memo.ts';
-import { PROPERTY_IDS, propertyOf } from '../../sim/properties/index.ts';
+import { properties } from '../../sim/properties/index.ts';
 import type { ResolvedScenario } from '../../sim/scenario/types.ts';
 import type { ChooserSpec } from '../../sim/session.ts';
 import { topologyOf } from '../../sim/topology.ts';
@@ -31,7 +31,9 @@ const bytesOf = (scenario: ResolvedScenario, engine: 'live' | 'memo', how: () =>
 const watched = (options: Partial<HostOptions>): ResolvedScenario => ({
   ...bounded(crowded(options, { ticks: 'pending', preemption: 'voluntary' })),
   properties: {
-    always: PROPERTY_IDS.filter((id) => propertyOf(id).form === 'always' && id.startsWith('rmp.')),
+    always: properties()
+      .filter(({ id, form }) => form === 'always' && id.startsWith('rmp.'))
+      .map(({ id }) => id),
     sometimes: [],
     eventually: [],
   },

@@ -8,7 +8,7 @@ import type { RunEnd } from 'worldswitch/events/journal';
 import { fileSource } from 'worldswitch/replay/file-source';
 import { openJournal } from 'worldswitch/replay/open';
 import { hexOf } from 'worldswitch/sim/canonical';
-import { PROPERTIES } from 'worldswitch/sim/properties/index';
+import { knownProperties } from 'worldswitch/sim/properties/index';
 import { loadScenario } from 'worldswitch/sim/scenario/load';
 import { resolveScenario } from 'worldswitch/sim/scenario/resolve';
 import { openSession } from 'worldswitch/sim/session';
@@ -16,8 +16,8 @@ import { project } from 'worldswitch/timeline/project';
 import { recordingOf } from 'worldswitch/timeline/recording';
 
 const file = fileURLToPath(new URL('scenarios/rmp-host-write-race.yaml', import.meta.resolve('worldswitch/package.json')));
-const knownProperties = PROPERTIES.map(({ id, form }) => ({ id, kind: form }));
-const scenario = resolveScenario(loadScenario(readFileSync(file, 'utf8'), file, knownProperties), { knownProperties });
+const known = knownProperties();
+const scenario = resolveScenario(loadScenario(readFileSync(file, 'utf8'), file, known), { knownProperties: known });
 
 const { run } = openSession({ scenario, engine: 'live', chooser: { name: 'fifo' } });
 run.start();

@@ -10,7 +10,7 @@ import type { Chooser } from '../../sim/choosers/chooser.ts';
 import { LiveEngine } from '../../sim/engine/live.ts';
 import { MemoEngine } from '../../sim/engine/memo.ts';
 import type { ActorEngine } from '../../sim/engine/port.ts';
-import { PROPERTIES } from '../../sim/properties/index.ts';
+import { knownProperties } from '../../sim/properties/index.ts';
 import { recordsOf } from '../../sim/records.ts';
 import { Run } from '../../sim/run.ts';
 import { variantNames } from '../../sim/scenario/checks.ts';
@@ -25,7 +25,7 @@ import { WorldView } from '../../sim/view.ts';
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 export const fileOf = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
 
-const KNOWN = PROPERTIES.map(({ id, form }) => ({ id, kind: form }));
+const KNOWN = knownProperties();
 
 export const resolved = (scenario: Scenario, variant?: string, set: Readonly<Record<string, string>> = {}): ResolvedScenario =>
   resolveScenario(scenario, { ...(variant !== undefined && { variant }), set, knownProperties: KNOWN });

@@ -1,6 +1,6 @@
 /** A run of a shipped scenario that is watched, for the tests of the server. */
 import { readFileSync } from 'node:fs';
-import { PROPERTY_IDS } from '../../sim/properties/index.ts';
+import { knownProperties } from '../../sim/properties/index.ts';
 import { loadScenario } from '../../sim/scenario/load.ts';
 import { resolveScenario } from '../../sim/scenario/resolve.ts';
 import { openSession, type Session } from '../../sim/session.ts';
@@ -13,9 +13,9 @@ export interface Watched {
 
 export function churn(options: LiveRunOptions = {}, seed = 7): Watched {
   const file = new URL('../../scenarios/rmp-churn.yaml', import.meta.url);
-  const scenario = loadScenario(readFileSync(file, 'utf8'), 'rmp-churn.yaml', PROPERTY_IDS);
+  const scenario = loadScenario(readFileSync(file, 'utf8'), 'rmp-churn.yaml', knownProperties());
   const session = openSession({
-    scenario: resolveScenario(scenario, { knownProperties: PROPERTY_IDS }),
+    scenario: resolveScenario(scenario, { knownProperties: knownProperties() }),
     engine: 'memo',
     chooser: { name: 'random', seed },
     seed,

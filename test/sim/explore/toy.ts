@@ -1,10 +1,9 @@
 /** Models for tests of the search: machines of a few states, entered as a user's own model would. */
 import { type AnyStateMachine, assign, createMachine, emit } from 'xstate';
 import { type ActorId, type Delivery, outgoing } from '../../../events/event.ts';
-import { MODELS } from '../../../sim/models/index.ts';
 import type { ModelModule } from '../../../sim/models.ts';
-import { PROPERTIES } from '../../../sim/properties/index.ts';
 import { always, type Property } from '../../../sim/property.ts';
+import { register as registerMechanism } from '../../../sim/registry.ts';
 import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
 import type { Topology } from '../../../sim/store.ts';
 import type { ActorView, WorldView } from '../../../sim/view.ts';
@@ -12,11 +11,12 @@ import { shipped } from '../play.ts';
 
 const topologies: Topology[] = [];
 const TOY: ModelModule = { name: 'toy', topology: ({ params }) => topologies[Number(params.toy)]!, properties: [] };
-(MODELS as ModelModule[]).push(TOY);
+registerMechanism({ name: 'toy', arches: [], models: [TOY] });
 
+let registered = 0;
 /** Makes properties known by their ids. */
 function register(...properties: readonly Property[]): readonly string[] {
-  (PROPERTIES as Property[]).push(...properties);
+  registerMechanism({ name: `toy-${registered++}`, arches: [], properties });
   return properties.map(({ id }) => id);
 }
 

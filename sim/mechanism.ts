@@ -1,0 +1,68 @@
+/**
+ * What a mechanism brings: switches, operations of programs, actors, paths, properties. Those that are shipped stand in
+ * `mechanisms/index.ts`; a user's own come from a file (`--models`). Both are the same to everything else.
+ */
+import type { AnyStateMachine } from 'xstate';
+import type { HostParts } from '../actors/paths/env.ts';
+import type { GuestParts } from '../actors/paths/guest.ts';
+import type { PathPatches } from '../actors/paths/patch.ts';
+import type { ActorId, Delivery } from '../events/event.ts';
+import type { ModelModule } from './models.ts';
+import type { Property } from './property.ts';
+import type { PathIssue } from './scenario/issues.ts';
+import type { Arguments, Operation } from './scenario/operation.ts';
+import type { Arch, KernelVersion, ResolvedScenario, ResolvedVm, Scenario } from './scenario/types.ts';
+import type { ActorSpec } from './store.ts';
+
+/** A change of the model: other paths, other machines. Machines are changed by kind. */
+export interface Patch {
+  readonly paths?: PathPatches;
+  readonly machines?: Readonly<Record<string, (machine: AnyStateMachine, scenario: ResolvedScenario) => AnyStateMachine>>;
+}
+
+/** A change of one line that a test of the mechanism must notice. */
+export interface Mutant extends Patch {
+  readonly summary: string;
+}
+
+export interface Mechanism {
+  /** Kebab-case. */
+  readonly name: string;
+  /** The hosts that have it; on any other host its names are unknown. */
+  readonly arches: readonly Arch[];
+  /** Host options: their values, the default first. With the defaults the mechanism does what the host does without a say. */
+  readonly options?: Readonly<Record<string, readonly [string, ...string[]]>>;
+  /** Options that differ by kernel version. */
+  readonly presets?: Readonly<Partial<Record<KernelVersion, Readonly<Record<string, string>>>>>;
+  /** Names for `host.features`, `allow` and the `type` of a VM. */
+  readonly features?: readonly string[];
+  readonly allow?: readonly string[];
+  readonly vmTypes?: readonly string[];
+  /** Settings in `options` of a VM of these types, beside asid and pages; all may be left out. */
+  readonly vmSettings?: Arguments;
+  readonly guestOperations?: Readonly<Record<string, Operation>>;
+  readonly hostOperations?: Readonly<Record<string, Operation>>;
+  readonly properties?: readonly Property[];
+  /** How its event types travel. */
+  readonly catalogue?: Readonly<Record<string, Delivery>>;
+  /** What the schema of a scenario cannot see. */
+  readonly checks?: (scenario: Scenario) => readonly PathIssue[];
+  /** What it adds to the code of host threads and of guests. */
+  readonly host?: (scenario: ResolvedScenario) => HostParts;
+  readonly guest?: (scenario: ResolvedScenario) => GuestParts;
+  /** The actor of a pCPU's core, if cores have state that the context switch touches. */
+  readonly core?: (scenario: ResolvedScenario, cpu: number) => ActorId;
+  /** Its actors, in slot order, and the machine of each kind that it adds. */
+  readonly actors?: (scenario: ResolvedScenario) => readonly ActorSpec[];
+  readonly machines?: (scenario: ResolvedScenario) => Readonly<Record<string, AnyStateMachine>>;
+  /** What it adds to the context of a vCPU. */
+  readonly vcpu?: (scenario: ResolvedScenario, vm: ResolvedVm, vcpu: number) => Readonly<Record<string, unknown>>;
+  /** What it changes in paths and machines that it did not bring, by the scenario's options. */
+  readonly patch?: (scenario: ResolvedScenario) => Patch;
+  /** By name, kebab-case. */
+  readonly mutants?: Readonly<Record<string, Mutant>>;
+  /** Variants that it adds to scenarios, by the name of the scenario; they stand last. */
+  readonly variants?: Readonly<Record<string, Readonly<Record<string, Readonly<Record<string, string>>>>>>;
+  /** Models besides the host's. */
+  readonly models?: readonly ModelModule[];
+}

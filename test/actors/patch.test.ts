@@ -1,0 +1,35 @@
+/** Patches of paths: what they put in the place of steps, wherever the path is called, and what they refuse. */
+import { describe, expect, it } from 'vitest';
+import { compile } from '../../actors/paths/compile.ts';
+import { joinPatches, type PathPatch, patched, replaceStep, swapSteps, withoutSteps } from '../../actors/paths/patch.ts';
+import { mark, pathOf, type TourItem, tour } from './walk.ts';
+
+const { step, call, loop, when, leaveLoop } = tour;
+const inner = tour.path('inner', { source: 'a test', grade: 'decision' }, [mark('a'), mark('b'), mark('c')]);
+const namesIn = (items: readonly TourItem[], patches = {}) => [...compile(pathOf(items), 'step', 'home', patches).nodes.keys()];
+
+describe('a patch', () => {
+  it('changes a path wherever it is called', () => {
+    const items = [step('x'), call(inner), step('y')];
+    expect(namesIn(items)).toEqual(['walk.x', 'walk.inner.a', 'walk.inner.b', 'walk.inner.c', 'walk.y']);
+    expect(namesIn(items, { inner: [withoutSteps('b')] })).toEqual(['walk.x', 'walk.inner.a', 'walk.inner.c', 'walk.y']);
+  });
+
+  it('reaches steps in loops and branches', () => {
+    const nested = [loop(when([() => true, [mark('deep'), leaveLoop]]))];
+    const path = replaceStep(pathOf(nested), 'deep', (item) => [mark('before'), item]);
+    expect([...compile(path, 'step', 'home').nodes.keys()]).toEqual(['walk.before', 'walk.deep']);
+  });
+
+  it('sees what an earlier one made', () => {
+    const both = joinPatches({ inner: [swapSteps('a', 'b')] }, { inner: [withoutSteps('a')] });
+    expect(patched(inner, both).items.map((item) => (item.kind === 'step' ? item.name : item.kind))).toEqual(['b', 'c']);
+  });
+
+  it.each<[string, PathPatch, string]>([
+    ['a step that is not there', withoutSteps('z'), 'inner has no step z'],
+    ['two steps that do not follow each other', swapSteps('a', 'c'), 'inner has no step a followed by c'],
+  ])('refuses %s', (_what, patch, message) => {
+    expect(() => patched(inner, { inner: [patch] })).toThrow(message);
+  });
+});
