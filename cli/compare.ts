@@ -1,5 +1,6 @@
 /** `compare`: every variant of a scenario explored, in one table. */
 import { type ComparedVariant, compareVariant, type OutcomeRange } from '../sim/explore/compare.ts';
+import { type Outcome, outcomesFor } from '../sim/outcomes.ts';
 import { variantNames } from '../sim/scenario/checks.ts';
 import { loadReference, resolved } from './catalog.ts';
 import { type Call, type Command, integer, SCENARIO_OPTIONS } from './command.ts';
@@ -16,15 +17,6 @@ interface CompareOptions {
 
 const STATES_DEFAULT = 2_000_000;
 
-const TITLES: Readonly<Record<string, string>> = {
-  hostPanics: 'host panics',
-  innocentProcessesKilled: 'innocent killed',
-  guestsKilled: 'guest killed',
-  guestsBugged: 'guest bugged',
-  pagesLost: 'page lost',
-  pagesLeaked: 'page leaked',
-};
-
 const told = ({ reachable, inAll }: OutcomeRange, exhausted: boolean): string =>
   inAll ? 'in all' : reachable ? 'reachable' : exhausted ? 'never' : 'not found';
 
@@ -33,23 +25,23 @@ function shortest({ exploration: { violations } }: ComparedVariant): string {
   return first ? `${first.property}, ${first.steps} steps, ${first.preemptions} preemptions` : '';
 }
 
-function cells(row: ComparedVariant): string[] {
+function cells(row: ComparedVariant, outcomes: readonly Outcome[]): string[] {
   const verdict = row.verdict === 'unknown' ? 'not exhausted' : row.verdict;
-  return [
-    row.variant,
-    verdict,
-    shortest(row),
-    ...Object.keys(TITLES).map((name) => told(row.outcomes[name as keyof ComparedVariant['outcomes']], row.exhausted)),
-  ];
+  return [row.variant, verdict, shortest(row), ...outcomes.map(({ name }) => told(row.outcomes[name]!, row.exhausted))];
 }
 
-const HEADINGS = ['variant', 'verdict', 'least deviating violation', ...Object.values(TITLES)];
+const headings = (outcomes: readonly Outcome[]) => [
+  'variant',
+  'verdict',
+  'least deviating violation',
+  ...outcomes.map(({ title }) => title),
+];
 
-function printMarkdown(printer: Printer, rows: readonly ComparedVariant[]): void {
+function printMarkdown(printer: Printer, rows: readonly ComparedVariant[], outcomes: readonly Outcome[]): void {
   const line = (words: readonly string[]) => printer.line(`| ${words.map((word) => word.replaceAll('|', '\\|')).join(' | ')} |`);
-  line(HEADINGS);
-  line(HEADINGS.map(() => '---'));
-  for (const row of rows) line(cells(row));
+  line(headings(outcomes));
+  line(headings(outcomes).map(() => '---'));
+  for (const row of rows) line(cells(row, outcomes));
 }
 
 const coloured = (text: string): Part =>
@@ -79,9 +71,15 @@ async function run({ io, out, err, json, args, options: given }: Call): Promise<
     rows.push(result);
     stopped = interrupted;
   }
+  const outcomes = outcomesFor(scenario.host.arch);
   if (json) out.json({ scenario: scenario.name, rows: rows.map(documentOf) });
-  else if (options.markdown) printMarkdown(out, rows);
-  else table(out, [HEADINGS.map((heading) => styled('bold', heading)), ...rows.map((row) => cells(row).map(coloured))], '');
+  else if (options.markdown) printMarkdown(out, rows, outcomes);
+  else
+    table(
+      out,
+      [headings(outcomes).map((heading) => styled('bold', heading)), ...rows.map((row) => cells(row, outcomes).map(coloured))],
+      '',
+    );
   if (rows.some(({ exhausted }) => !exhausted))
     err.line('note: not every search was exhausted; raise --max-states. "not found" is no proof.');
   if (stopped || rows.some(({ verdict }) => verdict === 'unknown')) return EXIT.partial;

@@ -91,7 +91,12 @@ export function printJournal(printer: Printer, recorded: Recorded, again: readon
 export function runWords(
   reference: string,
   recorded: Recorded,
-  selection: { readonly variant?: string | undefined; readonly set?: Readonly<Record<string, string>> | undefined },
+  selection: {
+    readonly variant?: string | undefined;
+    readonly set?: Readonly<Record<string, string>> | undefined;
+    /** As it was asked for. */
+    readonly schedule?: string | undefined;
+  },
 ): string[] {
   const { start, end } = recorded;
   const set = Object.entries(selection.set ?? {}).flatMap(([name, value]) => ['--set', `${name}=${value}`]);
@@ -99,6 +104,7 @@ export function runWords(
   const schedule = scheduleText(recorded);
   const byChooser = start.chooser === 'random' ? ['--chooser', 'random', '--seed', String(start.seed)] : [];
   const isNeeded = start.chooser === 'replay' || (end.violation !== null && start.chooser !== 'fifo');
-  const how = isNeeded && schedule.length <= SCHEDULE_CHARS_MAX ? ['--schedule', schedule] : byChooser;
+  const asked = selection.schedule === undefined ? byChooser : ['--schedule', selection.schedule];
+  const how = isNeeded && schedule.length <= SCHEDULE_CHARS_MAX ? ['--schedule', schedule] : asked;
   return ['run', reference, ...variant, ...set, ...how];
 }

@@ -8,6 +8,7 @@ import type { GuestParts } from '../actors/paths/guest.ts';
 import type { PathPatches } from '../actors/paths/patch.ts';
 import type { ActorId, Delivery } from '../events/event.ts';
 import type { ModelModule } from './models.ts';
+import type { Outcome } from './outcomes.ts';
 import type { Property } from './property.ts';
 import type { PathIssue } from './scenario/issues.ts';
 import type { Arguments, Operation } from './scenario/operation.ts';
@@ -43,6 +44,8 @@ export interface Mechanism {
   readonly guestOperations?: Readonly<Record<string, Operation>>;
   readonly hostOperations?: Readonly<Record<string, Operation>>;
   readonly properties?: readonly Property[];
+  /** Columns of `compare`. */
+  readonly outcomes?: readonly Outcome[];
   /** How its event types travel. */
   readonly catalogue?: Readonly<Record<string, Delivery>>;
   /** What the schema of a scenario cannot see. */

@@ -1,5 +1,4 @@
 /** Every variant of a scenario explored, and what each does to host and guests over all schedules: the table the designs are argued by. */
-import type { Outcomes } from '../outcomes.ts';
 import { outcomesOf } from '../outcomes.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import { openSession } from '../session.ts';
@@ -20,7 +19,7 @@ export interface ComparedVariant {
   readonly verdict: 'clean' | 'violation' | 'unknown';
   readonly exhausted: boolean;
   readonly exploration: Exploration;
-  readonly outcomes: Readonly<Record<keyof Outcomes, OutcomeRange>>;
+  readonly outcomes: Readonly<Record<string, OutcomeRange>>;
 }
 
 export interface CompareOptions {
@@ -43,16 +42,16 @@ export function* compareVariant(scenario: ResolvedScenario, options: CompareOpti
 
 /** What the violations do, where no run that ends by itself does it: the search was cut short, or such runs never end. */
 function alsoIn(found: ComparedVariant['outcomes'], scenario: ResolvedScenario, { violations }: Exploration): ComparedVariant['outcomes'] {
-  const outcomes = { ...found };
+  const outcomes: Record<string, OutcomeRange> = { ...found };
   for (const { labels } of violations) {
     const choices = labels.map((label) => ({ index: 0, label }));
     const chooser = { name: 'replay', choices, match: 'label', after: { name: 'fifo' } } as const;
     const { run } = openSession({ scenario, engine: 'memo', chooser });
     run.start();
-    const reached = run.toEnd()!.outcomes as unknown as Outcomes;
-    for (const name of Object.keys(reached) as (keyof Outcomes)[]) {
+    const reached = run.toEnd()!.outcomes as Readonly<Record<string, number>>;
+    for (const [name, count] of Object.entries(reached)) {
       const known = outcomes[name];
-      if (reached[name] > 0 && !known?.reachable) outcomes[name] = { reachable: true, inAll: false, witness: labels };
+      if (count > 0 && !known?.reachable) outcomes[name] = { reachable: true, inAll: false, witness: labels };
     }
   }
   return outcomes;
@@ -66,16 +65,16 @@ function* outcomesOver(
   const explorer = new Explorer({ scenario, budget: { states: maxStates }, properties: false });
   const report = yield* explorer.run();
   const outcomesIn = (state: number) =>
-    Object.entries(outcomesOf(new WorldView(explorer.world.store, explorer.localsOf(state)))) as [keyof Outcomes, number][];
+    Object.entries(outcomesOf(new WorldView(explorer.world.store, explorer.localsOf(state)), scenario.host.arch));
   const none = { count: 0, witness: null };
-  const seen = new Map<keyof Outcomes, { count: number; witness: number | null }>(outcomesIn(0).map(([name]) => [name, none]));
+  const seen = new Map<string, { count: number; witness: number | null }>(outcomesIn(0).map(([name]) => [name, none]));
   for (const state of explorer.ended) {
     for (const [name, value] of outcomesIn(state)) {
       const { count, witness } = seen.get(name)!;
       if (value > 0) seen.set(name, { count: count + 1, witness: witness ?? state });
     }
   }
-  const ranges = [...seen].map(([name, { count, witness }]): [keyof Outcomes, OutcomeRange] => [
+  const ranges = [...seen].map(([name, { count, witness }]): [string, OutcomeRange] => [
     name,
     {
       reachable: count > 0,
@@ -83,5 +82,5 @@ function* outcomesOver(
       witness: witness === null ? null : explorer.labelsTo(witness),
     },
   ]);
-  return { outcomes: Object.fromEntries(ranges) as ComparedVariant['outcomes'], exhausted: report.exhausted };
+  return { outcomes: Object.fromEntries(ranges), exhausted: report.exhausted };
 }
