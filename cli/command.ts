@@ -54,7 +54,14 @@ function assignment(text: string, previous: unknown): Readonly<Record<string, st
 
 export const JSON_OPTION: OptionSpec = { flags: '--json', description: 'print one JSON document' };
 
+/** Also for what takes every variant of a scenario. */
+export const MUTANT_OPTION: OptionSpec = {
+  flags: '--mutant <name>',
+  description: 'change one line of the model, to see what notices it; machines lists them',
+};
+
 export const SCENARIO_OPTIONS: readonly OptionSpec[] = [
   { flags: '--variant <name>', description: "the scenario's variant (default: its first)" },
   { flags: '--set <name=value>', description: 'set a parameter of the scenario; may be repeated', parse: assignment },
+  MUTANT_OPTION,
 ];

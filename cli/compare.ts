@@ -9,6 +9,7 @@ import { type Part, type Printer, styled, table } from './output.ts';
 import { drive } from './searching.ts';
 
 interface CompareOptions {
+  readonly mutant?: string;
   readonly set?: Readonly<Record<string, string>>;
   readonly maxStates?: number;
   readonly time?: number;
@@ -61,7 +62,7 @@ async function run({ io, out, err, json, args, options: given }: Call): Promise<
   const options = given as CompareOptions;
   const [reference] = args as [string];
   const { scenario } = loadReference(reference, io);
-  const { maxStates = STATES_DEFAULT, time } = options;
+  const { maxStates = STATES_DEFAULT, time, mutant } = options;
   const rows: ComparedVariant[] = [];
   let stopped = false;
   for (const variant of variantNames(scenario)) {
@@ -72,7 +73,7 @@ async function run({ io, out, err, json, args, options: given }: Call): Promise<
     stopped = interrupted;
   }
   const outcomes = outcomesFor(scenario.host.arch);
-  if (json) out.json({ scenario: scenario.name, rows: rows.map(documentOf) });
+  if (json) out.json({ scenario: scenario.name, ...(mutant !== undefined && { mutant }), rows: rows.map(documentOf) });
   else if (options.markdown) printMarkdown(out, rows, outcomes);
   else
     table(
@@ -80,6 +81,7 @@ async function run({ io, out, err, json, args, options: given }: Call): Promise<
       [headings(outcomes).map((heading) => styled('bold', heading)), ...rows.map((row) => cells(row, outcomes).map(coloured))],
       '',
     );
+  if (mutant !== undefined && !json) err.line(`note: the model is the mutant ${mutant}`);
   if (rows.some(({ exhausted }) => !exhausted))
     err.line('note: not every search was exhausted; raise --max-states. "not found" is no proof.');
   if (stopped || rows.some(({ verdict }) => verdict === 'unknown')) return EXIT.partial;

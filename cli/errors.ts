@@ -40,6 +40,7 @@ const RULES: Readonly<Record<string, Omit<Failure, 'message'>>> = {
     attempt: 'worldswitch check FILE lists every mistake; docs/scenarios.md explains the keys',
   }),
   UnknownVariantError: rule('unknown_variant', EXIT.usage, { attempt: 'worldswitch scenarios NAME lists the variants' }),
+  UnknownMutantError: rule('unknown_mutant', EXIT.usage, { attempt: 'worldswitch machines --scenario NAME lists the mutants' }),
   UnknownParameterError: rule('unknown_parameter', EXIT.usage, { attempt: 'worldswitch scenarios NAME lists the parameters' }),
   ParameterValueError: rule('parameter_value', EXIT.usage),
   ResolvedScenarioError: rule('journal_scenario', EXIT.damaged, {

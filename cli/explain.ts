@@ -84,13 +84,14 @@ function removedBy(shipped: Scenario | null): Explanation['removedBy'] {
 }
 
 /** A case to paste, with the schedule in it: it fails as long as the property breaks. */
-function testOf({ name, variant }: ResolvedScenario, journal: Journal, property: string): string {
+function testOf({ name, variant, mutant }: ResolvedScenario, journal: Journal, property: string): string {
   const schedule = [...journal.choices()].map(({ index }) => index).join('.');
   return [
     `it('does not break ${property} under the recorded schedule', () => {`,
     `  const known = knownProperties();`,
     `  const scenario = resolveScenario(loadScenario(readFileSync('scenarios/${name}.yaml', 'utf8'), '${name}', known), {`,
     `    variant: '${variant}',`,
+    ...(mutant === undefined ? [] : [`    mutant: '${mutant}',`]),
     `    knownProperties: known,`,
     `  });`,
     `  const choices = '${schedule}'.split('.').map((index) => ({ index: Number(index) }));`,

@@ -15,6 +15,7 @@ import { drive, recordTrail } from './searching.ts';
 
 interface ExploreOptions {
   readonly variant?: string;
+  readonly mutant?: string;
   readonly set?: Readonly<Record<string, string>>;
   readonly from?: number;
   readonly deviations?: number;
@@ -44,8 +45,8 @@ function targetOf(reference: string, options: ExploreOptions, io: Io): Promise<T
     if (options.from !== undefined) throw usageError('--from is for a journal; a scenario is searched from its start');
     return { scenario: resolved(loadReference(reference, io).scenario, options), prefix: [] };
   }
-  if (options.variant !== undefined || options.set)
-    throw usageError('a journal carries its variant and parameters; leave --variant and --set out');
+  if (options.variant !== undefined || options.mutant !== undefined || options.set)
+    throw usageError('a journal carries its variant, mutant and parameters; leave --variant, --mutant and --set out');
   return withJournal(reference, io, (journal) => {
     const { from = 0 } = options;
     if (from > journal.steps) throw usageError(`${reference} ends with step ${journal.steps}; there is no step ${from}`);
@@ -62,6 +63,7 @@ interface Shown extends Violation {
 const documentOf = (exploration: Exploration, violations: readonly Shown[], scenario: ResolvedScenario) => ({
   scenario: scenario.name,
   variant: scenario.variant,
+  ...(scenario.mutant !== undefined && { mutant: scenario.mutant }),
   exhausted: exploration.exhausted,
   limit: exploration.limit,
   states: exploration.states,

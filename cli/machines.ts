@@ -1,18 +1,21 @@
 /** `machines`: the statecharts of a scenario's actors, expanded. */
 import type { AnyStateMachine, AnyStateNode } from 'xstate';
+import { mutantsOf } from '../sim/registry.ts';
 import { unknownName } from '../sim/scenario/issues.ts';
+import type { Arch } from '../sim/scenario/types.ts';
 import { topologyOf } from '../sim/topology.ts';
 import { loadReference, resolved } from './catalog.ts';
 import { type Call, type Command, SCENARIO_OPTIONS } from './command.ts';
 import { CliError, EXIT } from './errors.ts';
 import { mermaidOf } from './mermaid.ts';
-import { table } from './output.ts';
+import { type Printer, table } from './output.ts';
 import { statechartOf } from './statechart.ts';
 
 interface Options {
   readonly format?: 'json' | 'mermaid';
   readonly scenario?: string;
   readonly variant?: string;
+  readonly mutant?: string;
   readonly set?: Readonly<Record<string, string>>;
 }
 
@@ -29,6 +32,17 @@ function machineOf(machines: Readonly<Record<string, AnyStateMachine>>, name: st
     message: unknownName(name, 'the name of a machine', Object.keys(machines)),
     attempt: 'worldswitch machines',
   });
+}
+
+function printMutants(printer: Printer, arch: Arch): void {
+  const mutants = Object.entries(mutantsOf(arch));
+  if (mutants.length === 0) return;
+  printer.line();
+  printer.line(`Mutants of the model of ${arch} hosts, for --mutant:`);
+  table(
+    printer,
+    mutants.map(([name, { summary }]) => [name, summary]),
+  );
 }
 
 function run({ io, out, json, args, options: given }: Call): number {
@@ -49,6 +63,7 @@ function run({ io, out, json, args, options: given }: Call): number {
     });
     table(out, rows, '');
     out.line('One of them: worldswitch machines NAME --format mermaid');
+    printMutants(out, scenario.host.arch);
   }
   return EXIT.ok;
 }
@@ -64,7 +79,7 @@ export const COMMAND: Command = {
     ...SCENARIO_OPTIONS,
   ],
   examples: [
-    ['machines', 'which there are, and the actors of each'],
+    ['machines', 'which there are, the actors of each, and the mutants'],
     ['machines pcpu --format mermaid', 'a diagram of the processor'],
     ['machines hostThread --scenario vmsa-in-use-kick --variant kick > thread.json', 'for Stately'],
   ],

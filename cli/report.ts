@@ -1,6 +1,7 @@
 /** What is said about a finished run: as a document, and as text. */
 import type { RunEnd } from '../events/journal.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
+import type { Selection } from './catalog.ts';
 import { EXIT } from './errors.ts';
 import { commandText, type Printer, styled } from './output.ts';
 import type { Recorded } from './recording.ts';
@@ -11,13 +12,18 @@ const SCHEDULE_CHARS_MAX = 600;
 
 const scheduleText = ({ journal }: Recorded): string => dotted(journal.choices());
 
+/** What runs, in a few words. */
+export const titleOf = ({ name, variant, mutant }: Pick<ResolvedScenario, 'name' | 'variant' | 'mutant'>): string =>
+  `${name} (${variant}${mutant === undefined ? '' : `, mutant ${mutant}`})`;
+
 /** The keys that `run --json` and `inject --json` have in common. */
 export function runDocument(recorded: Recorded) {
   const { start, end, runId, steps, records, digest, root, path } = recorded;
-  const { name, variant, expect } = start.scenario as unknown as ResolvedScenario;
+  const { name, variant, mutant, expect } = start.scenario as unknown as ResolvedScenario;
   return {
     scenario: name,
     variant,
+    ...(mutant !== undefined && { mutant }),
     seed: start.seed,
     chooser: start.chooser,
     verdict: end.verdict,
@@ -91,9 +97,7 @@ export function printJournal(printer: Printer, recorded: Recorded, again: readon
 export function runWords(
   reference: string,
   recorded: Recorded,
-  selection: {
-    readonly variant?: string | undefined;
-    readonly set?: Readonly<Record<string, string>> | undefined;
+  selection: Selection & {
     /** As it was asked for. */
     readonly schedule?: string | undefined;
   },
@@ -101,10 +105,11 @@ export function runWords(
   const { start, end } = recorded;
   const set = Object.entries(selection.set ?? {}).flatMap(([name, value]) => ['--set', `${name}=${value}`]);
   const variant = selection.variant === undefined ? [] : ['--variant', selection.variant];
+  const mutant = selection.mutant === undefined ? [] : ['--mutant', selection.mutant];
   const schedule = scheduleText(recorded);
   const byChooser = start.chooser === 'random' ? ['--chooser', 'random', '--seed', String(start.seed)] : [];
   const isNeeded = start.chooser === 'replay' || (end.violation !== null && start.chooser !== 'fifo');
   const asked = selection.schedule === undefined ? byChooser : ['--schedule', selection.schedule];
   const how = isNeeded && schedule.length <= SCHEDULE_CHARS_MAX ? ['--schedule', schedule] : asked;
-  return ['run', reference, ...variant, ...set, ...how];
+  return ['run', reference, ...variant, ...mutant, ...set, ...how];
 }

@@ -9,12 +9,13 @@ import { EXIT, usageError } from './errors.ts';
 import type { Io } from './io.ts';
 import { type Printer, styled } from './output.ts';
 import { type Recorded, Recording } from './recording.ts';
-import { exitOf, meets, printJournal, printVerdict, runDocument, runWords } from './report.ts';
+import { exitOf, meets, printJournal, printVerdict, runDocument, runWords, titleOf } from './report.ts';
 import { scheduleOf } from './schedule.ts';
 import { printStory } from './story.ts';
 
 interface RunOptions {
   readonly variant?: string;
+  readonly mutant?: string;
   readonly set?: Readonly<Record<string, string>>;
   readonly seed?: number;
   readonly chooser?: 'fifo' | 'random' | 'replay';
@@ -47,8 +48,9 @@ export async function recordRun(scenario: ResolvedScenario, options: RunOptions,
   return recording.carry(run);
 }
 
-export function printHeadline(printer: Printer, { name, variant, summary, host, params }: ResolvedScenario): void {
-  printer.line(styled('bold', `${name} (${variant})`), `: ${summary}`);
+export function printHeadline(printer: Printer, scenario: ResolvedScenario): void {
+  const { summary, host, params } = scenario;
+  printer.line(styled('bold', titleOf(scenario)), `: ${summary}`);
   const set = Object.entries(params).map(([key, value]) => `${key}=${String(value)}`);
   printer.line(
     styled(

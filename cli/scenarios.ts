@@ -1,4 +1,5 @@
 /** `scenarios`: what is shipped, or the file of one. */
+import { mutantsOf } from '../sim/registry.ts';
 import { variantNames } from '../sim/scenario/checks.ts';
 import type { Expectation } from '../sim/scenario/types.ts';
 import { type LoadedScenario, loadReference, shippedNames } from './catalog.ts';
@@ -7,9 +8,10 @@ import { EXIT } from './errors.ts';
 import { styled, table } from './output.ts';
 
 const documentOf = ({ scenario }: LoadedScenario) => {
-  const { name, summary, source = '', claims = [], params = {}, expect = {} } = scenario;
+  const { name, summary, source = '', claims = [], params = {}, expect = {}, host } = scenario;
   const variants = variantNames(scenario);
-  return { name, summary, source, claims, params, variants, default: variants[0], expect };
+  const mutants = Object.fromEntries(Object.entries(mutantsOf(host.arch)).map(([id, mutant]) => [id, mutant.summary]));
+  return { name, summary, source, claims, params, variants, default: variants[0], expect, mutants };
 };
 
 const expectationText = (expectation: Expectation | undefined): string =>

@@ -24,6 +24,7 @@ interface Options {
   readonly allowOrigin?: readonly string[];
   readonly allowHost?: readonly string[];
   readonly variant?: string;
+  readonly mutant?: string;
   readonly set?: Readonly<Record<string, string>>;
   readonly chooser?: 'fifo' | 'random';
   readonly seed?: number;

@@ -15,6 +15,7 @@ import { withJournal } from './journal-file.ts';
 import { commandText, type Part, type Printer, styled, table } from './output.ts';
 import { type ListedPoint, listPoints } from './point-list.ts';
 import { checkStep } from './replay.ts';
+import { titleOf } from './report.ts';
 
 interface Options {
   readonly step?: number;
@@ -32,11 +33,12 @@ const DOCUMENT_LIMIT = 10_000;
 /** What stands in a journal beside its records. */
 function factsOf(journal: Journal) {
   const { header, start, end, sealed, torn, records, steps, root } = journal;
-  const { name, variant } = start.scenario as { readonly name?: unknown; readonly variant?: unknown };
+  const { name, variant, mutant } = start.scenario as { readonly name?: unknown; readonly variant?: unknown; readonly mutant?: unknown };
   return {
     runId: header.runId,
     scenario: String(name),
     variant: String(variant),
+    ...(mutant !== undefined && { mutant: String(mutant) }),
     chooser: start.chooser,
     seed: start.seed,
     schedule: start.schedule,
@@ -100,9 +102,9 @@ function document(journal: Journal, options: Options, file: string, io: Io) {
 }
 
 function printFacts(printer: Printer, journal: Journal): void {
-  const { runId, scenario, variant, chooser, seed, schedule, sealed, torn, records, steps, root, verdict, violation, ended } =
-    factsOf(journal);
-  printer.line(styled('bold', `${scenario} (${variant})`));
+  const facts = factsOf(journal);
+  const { runId, chooser, seed, schedule, sealed, torn, records, steps, root, verdict, violation, ended } = facts;
+  printer.line(styled('bold', titleOf({ ...facts, name: facts.scenario })));
   const rows: Part[][] = [
     ['run', runId],
     ['chooser', `${chooser}, seed ${seed}${schedule === '' ? '' : `, ${schedule.length > 80 ? `${schedule.slice(0, 80)}…` : schedule}`}`],

@@ -123,7 +123,7 @@ export interface ScenarioReport {
 }
 
 /** @throws ScenarioError, CliError */
-export async function verifyScenario(reference: string, io: Io): Promise<ScenarioReport> {
+export async function verifyScenario(reference: string, io: Io, mutant?: string): Promise<ScenarioReport> {
   const { scenario, path } = loadReference(reference, io);
   const regressions = regressionsOf(path, io);
   const signal = io.interruption();
@@ -132,7 +132,7 @@ export async function verifyScenario(reference: string, io: Io): Promise<Scenari
     await new Promise((done) => setImmediate(done));
     if (signal.aborted)
       throw new CliError({ code: 'interrupted', exit: EXIT.partial, message: `interrupted after ${checks.length} checks` });
-    const ready = resolved(scenario, { variant });
+    const ready = resolved(scenario, { variant, mutant });
     checks.push(
       determinism(variant, ready, { name: 'fifo' }, 'in order'),
       determinism(variant, ready, { name: 'random', seed: 1 }, 'seed 1'),

@@ -5,7 +5,7 @@ import { realFiles } from '../replay/files.ts';
 import { verifyJournal } from '../replay/integrity.ts';
 import { salvage } from '../replay/recover.ts';
 import { looksLikePath, shippedNames } from './catalog.ts';
-import type { Call, Command } from './command.ts';
+import { type Call, type Command, MUTANT_OPTION } from './command.ts';
 import { CliError, EXIT, failureOf, usageError } from './errors.ts';
 import type { Io } from './io.ts';
 import { named, openSource } from './journal-file.ts';
@@ -45,21 +45,27 @@ function verifiedJournal(name: string, io: Io, root: string | undefined): Verifi
   }
 }
 
-async function verifiedScenario(name: string, io: Io): Promise<Verified> {
-  const { ok, checks, schedules } = await verifyScenario(name, io);
+async function verifiedScenario(name: string, io: Io, mutant: string | undefined): Promise<Verified> {
+  const { ok, checks, schedules } = await verifyScenario(name, io, mutant);
   const failed = checks.filter((check) => !check.ok).map(({ variant, what, found }) => `${variant}: ${what}: ${found}`);
   const lines = ok ? [`${checks.length} checks: both engines give the same bytes, and what is expected happens`] : failed;
   if (schedules === null) lines.push('no committed schedules beside it: whether expected violations happen was not checked');
-  return { ok, exit: ok ? EXIT.ok : EXIT.broken, document: { ok, checks, schedules }, lines };
+  return { ok, exit: ok ? EXIT.ok : EXIT.broken, document: { ...(mutant !== undefined && { mutant }), ok, checks, schedules }, lines };
 }
 
-const verified = async ({ kind, name }: Item, io: Io, root: string | undefined): Promise<Verified> =>
-  kind === 'journal' ? verifiedJournal(name, io, root) : verifiedScenario(name, io);
+/** What is said of one thing, not of many. */
+interface Of {
+  readonly root?: string | undefined;
+  readonly mutant?: string | undefined;
+}
+
+const verified = async ({ kind, name }: Item, io: Io, { root, mutant }: Of): Promise<Verified> =>
+  kind === 'journal' ? verifiedJournal(name, io, root) : verifiedScenario(name, io, mutant);
 
 /** One of many: what keeps it from being read is its own result and no end of the others. */
 async function verifiedOfMany(item: Item, io: Io): Promise<Verified> {
   try {
-    return await verified(item, io, undefined);
+    return await verified(item, io, {});
   } catch (error) {
     const { code, exit, message } = failureOf(error);
     if (exit === EXIT.internal || exit === EXIT.partial) throw error;
@@ -127,12 +133,13 @@ function salvaged(name: string, output: string, { io, out, json }: Call): number
 async function run(call: Call): Promise<number> {
   const { io, out, json, args, options } = call;
   const [operand] = args as [string];
-  const { root, junit, salvage: copy } = options as { readonly root?: string; readonly junit?: string; readonly salvage?: string };
+  const { root, mutant, junit, salvage: copy } = options as Of & { readonly junit?: string; readonly salvage?: string };
   if (root !== undefined && !/^[0-9a-fA-F]{64}$/.test(root))
     throw usageError(`found --root ${root}; expected the 64 hexadecimal digits that the run printed`);
   const items = itemsOf(operand, io);
   const isOne = items.length === 1 && items[0]!.name === operand;
   if (root !== undefined && !(isOne && items[0]!.kind === 'journal')) throw usageError('--root is for one journal');
+  if (mutant !== undefined && !(isOne && items[0]!.kind === 'scenario')) throw usageError('--mutant is for one scenario');
   if (copy !== undefined) {
     if (!(isOne && items[0]!.kind === 'journal')) throw usageError('--salvage is for one journal');
     return salvaged(operand, copy, call);
@@ -141,7 +148,7 @@ async function run(call: Call): Promise<number> {
   const cases: JunitCase[] = [];
   let exit: number = EXIT.ok;
   for (const item of items) {
-    const result = isOne ? await verified(item, io, root) : await verifiedOfMany(item, io);
+    const result = isOne ? await verified(item, io, { root, mutant }) : await verifiedOfMany(item, io);
     exit = Math.max(exit, result.exit);
     documents.push({ ...item, ...result.document });
     cases.push({ ...item, ok: result.ok, lines: result.lines });
@@ -156,10 +163,12 @@ export const COMMAND: Command = {
   operands: '<journal|scenario|folder>',
   details: [
     'A journal: every checksum, the chain, the index, and every digest by fold; with --root, that it is the one the root was printed for. A scenario: every variant runs on both engines, twice, and the journals must be equal byte for byte; what it expects is held against the committed schedules (regressions/NAME.json beside it) and some seeds. A folder: everything below it.',
+    'With --mutant a scenario runs under a changed model: exit code 1 says that its committed schedules and seeds notice the change.',
     'Exit code 3 for a damaged journal, 1 for another root or a scenario that is not as expected.',
   ],
   options: [
     { flags: '--root <hex>', description: 'the root that the run printed: finds a forger, where checksums find accidents' },
+    MUTANT_OPTION,
     { flags: '--salvage <file>', description: 'copy what is good of a damaged or torn journal to a new file' },
     { flags: '--junit <file>', description: 'the results as JUnit XML, for continuous integration' },
   ],

@@ -94,6 +94,11 @@ export class UnknownVariantError extends ScenarioError {
   override readonly name = 'UnknownVariantError';
 }
 
+/** Someone asked for a mutant that the model of the host does not have. */
+export class UnknownMutantError extends ScenarioError {
+  override readonly name = 'UnknownMutantError';
+}
+
 /** Someone set a parameter that the scenario does not declare. */
 export class UnknownParameterError extends ScenarioError {
   override readonly name = 'UnknownParameterError';

@@ -12,6 +12,7 @@ import {
   ResolvedScenarioError,
   ScenarioError,
   shown,
+  UnknownMutantError,
   UnknownVariantError,
   unknownName,
   withoutPlace,
@@ -54,12 +55,12 @@ function variantOf(scenario: Scenario, asked: string | undefined): string {
   throw new UnknownVariantError(withoutPlace([{ path: [], message }]), `no such variant of ${scenario.name}`);
 }
 
-/** @throws UnknownVariantError if the host has no such mutant */
+/** @throws UnknownMutantError if the host has no such mutant */
 function mutantOf({ name, host }: Scenario, mutant: string): string {
   const known = Object.keys(mutantsOf(host.arch));
   if (known.includes(mutant)) return mutant;
   const message = unknownName(mutant, `a mutant of the model of ${host.arch} hosts`, known);
-  throw new UnknownVariantError(withoutPlace([{ path: [], message }]), `no such mutant for ${name}`);
+  throw new UnknownMutantError(withoutPlace([{ path: [], message }]), `no such mutant for ${name}`);
 }
 
 function resolveHost({ host, variants = {} }: Scenario, variant: string): ResolvedHost {
@@ -98,7 +99,7 @@ const resolveProcess = ({ id, threads }: LoweredProcess) => ({
 
 /**
  * Makes a run's scenario of a checked one.
- * @throws UnknownVariantError, UnknownParameterError, ParameterValueError
+ * @throws UnknownVariantError, UnknownMutantError, UnknownParameterError, ParameterValueError
  * @throws ScenarioError if the values that were set make an operation invalid, or a property is unknown.
  */
 export function resolveScenario(scenario: Scenario, { variant: asked, set, knownProperties, mutant }: ResolveOptions): ResolvedScenario {

@@ -168,7 +168,7 @@ describe('explore a journal', () => {
 
   it.each([
     ['a step it has not', ['run.wsj', '--from', '999'], 'run.wsj ends with step 75'],
-    ['another variant', ['run.wsj', '--variant', 'inuse'], 'a journal carries its variant and parameters'],
+    ['another variant', ['run.wsj', '--variant', 'inuse'], 'a journal carries its variant, mutant and parameters'],
     ['a file there is not', ['none.wsj'], 'there is no such file'],
   ])('refuses %s', async (_, args, message) => {
     const { code, err } = await bench.run(['explore', ...args]);
