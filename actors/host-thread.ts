@@ -17,6 +17,8 @@ export interface HostThreadInput {
   readonly process: ActorId;
   readonly program: number;
   readonly loops: ActorId | null;
+  /** Flags of thread_info from the start; absent if none. */
+  readonly tif?: readonly string[];
 }
 
 /** The machine of all host threads of one scenario: its options choose among the paths. */
@@ -38,6 +40,7 @@ export function hostThreadMachine(env: HostEnv) {
       process: input.process,
       program: input.program,
       loops: input.loops,
+      ...(input.tif && { tif: input.tif }),
       pc: 0,
       cpu: null,
       letter: 'U',

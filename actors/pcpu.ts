@@ -26,6 +26,8 @@ export interface PcpuInput {
   readonly waiting: readonly ActorId[];
   /** The actor of its core, where cores have state that the context switch touches. */
   readonly core?: ActorId;
+  /** Flags of the idle task's thread_info; absent if none. */
+  readonly idleTif?: readonly string[];
 }
 
 export interface PcpuContext extends PcpuInput {
@@ -53,7 +55,9 @@ const irqsOn = ({ letter }: PcpuContext) => letter !== 'I' && letter !== 'X' && 
 const raised = (irr: readonly Pending[], interrupt: Pending): readonly Pending[] =>
   irr.includes(interrupt) ? irr : [...irr, interrupt].sort();
 const execOnly = () => [{ type: 'exec' }];
-const flagsIn = (event: PcpuEvent): readonly string[] => (event.type === 'sched.swappedOut' ? (event.tif ?? []) : []);
+/** Flags of the task that ran: of the idle task, if none says that it was swapped out. */
+const flagsIn = (event: PcpuEvent, { idleTif = [] }: PcpuContext): readonly string[] =>
+  event.type === 'sched.swappedOut' ? (event.tif ?? []) : idleTif;
 
 const machine = setup({
   types: { context: {} as PcpuContext, events: {} as Stamped<PcpuEvent>, emitted: {} as Outgoing, input: {} as PcpuInput },
@@ -115,11 +119,11 @@ const machine = setup({
     notifyOut: emit(({ context: c }) => outgoing(c.current!, { type: 'sched.out' })),
     swapOut: emit(({ context: c }) => outgoing(c.current!, { type: 'sched.swapOut', letter: c.letter })),
     swapIn: emit(({ context: c, event }) =>
-      outgoing(c.next!, { type: 'sched.swapIn', ...(c.core !== undefined && { core: { id: c.core, previous: flagsIn(event) } }) }),
+      outgoing(c.next!, { type: 'sched.swapIn', ...(c.core !== undefined && { core: { id: c.core, previous: flagsIn(event, c) } }) }),
     ),
-    /** The idle task has no flags. */
     switchToIdle: enqueueActions(({ context: c, event, enqueue }) => {
-      if (c.core !== undefined) enqueue.emit(outgoing(c.core, { type: 'core.switchTo', previous: flagsIn(event), next: [] }));
+      if (c.core !== undefined)
+        enqueue.emit(outgoing(c.core, { type: 'core.switchTo', previous: flagsIn(event, c), next: c.idleTif ?? [] }));
     }),
     /** Only now may another CPU run it: the kernel's on_cpu. */
     requeue: emit(({ context: c }) => outgoing(SCHEDULER, { type: 'rq.put', thread: c.current! })),

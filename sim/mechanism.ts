@@ -55,6 +55,8 @@ export interface Mechanism {
   readonly guest?: (scenario: ResolvedScenario) => GuestParts;
   /** The actor of a pCPU's core, if cores have state that the context switch touches. */
   readonly core?: (scenario: ResolvedScenario, cpu: number) => ActorId;
+  /** Flags of thread_info that every task has from the start, the idle task too; sorted. */
+  readonly taskFlags?: (scenario: ResolvedScenario) => readonly string[];
   /** Its actors, in slot order, and the machine of each kind that it adds. */
   readonly actors?: (scenario: ResolvedScenario) => readonly ActorSpec[];
   readonly machines?: (scenario: ResolvedScenario) => Readonly<Record<string, AnyStateMachine>>;

@@ -73,6 +73,7 @@ export function topologyOf(scenario: ResolvedScenario): Topology {
   const programs = new Numbering<Program<HostOp>>();
   const images = new Numbering<GuestImage>();
   const threads = threadsOf(scenario);
+  const flags = flagsOf(scenario);
   const actors: ActorSpec[] = [
     ...cpusOf(scenario, threads),
     ...threads.map((thread) => ({
@@ -82,6 +83,7 @@ export function topologyOf(scenario: ResolvedScenario): Topology {
         process: thread.process,
         program: programs.of(thread.program),
         loops: thread.program.loops.length ? `loop:${thread.id}` : null,
+        ...(flags.length > 0 && { tif: flags }),
       },
     })),
     ...processesOf(scenario),
@@ -95,6 +97,12 @@ export function topologyOf(scenario: ResolvedScenario): Topology {
   ];
   return { actors, machines: machinesOf(scenario, { programs: programs.values, images: images.values }), catalogue: catalogueOf(scenario) };
 }
+
+/** Flags that every task has from the start. */
+const flagsOf = (scenario: ResolvedScenario): readonly string[] =>
+  mechanismsOf(scenario.host.arch)
+    .flatMap((mechanism) => mechanism.taskFlags?.(scenario) ?? [])
+    .sort();
 
 const catalogueOf = ({ host }: ResolvedScenario): Topology['catalogue'] =>
   Object.assign({}, CATALOGUE, ...mechanismsOf(host.arch).map(({ catalogue }) => catalogue ?? {}));
@@ -140,6 +148,7 @@ function machinesOf(
 function cpusOf(scenario: ResolvedScenario, threads: readonly Thread[]): ActorSpec[] {
   const { host, allow } = scenario;
   const coreOf = mechanismsOf(host.arch).find(({ core }) => core !== undefined)?.core;
+  const flags = flagsOf(scenario);
   const cpus = Array.from({ length: host.cpus }, (_, index) => cpuId(index));
   const queued = Object.fromEntries(
     cpus.map((cpu, index) => [
@@ -161,6 +170,7 @@ function cpusOf(scenario: ResolvedScenario, threads: readonly Thread[]): ActorSp
         interrupts: allow.includes('interrupt'),
         waiting: queued[id],
         ...(coreOf && { core: coreOf(scenario, index) }),
+        ...(flags.length > 0 && { idleTif: flags }),
       },
     })),
     { id: 'sched', kind: 'hostScheduler', input: { cpus, queued } },

@@ -7,16 +7,32 @@
  * @see kernel arch/x86/kvm/x86.c, vcpu_run(), vcpu_enter_guest(); virt/kvm/kvm_main.c, vcpu_load(), kvm_sched_out()
  */
 import { outgoing } from '../../events/event.ts';
-import { type HostEnv, host, kernelSource, toCpu } from './env.ts';
+import type { ThreadEvent } from '../../events/index.ts';
+import { type HostEnv, type HostItem, type HostLocals, type HostPath, type HostThread, host, kernelSource, toCpu } from './env.ts';
 import { blockPath, npfPath, pscPath } from './exits.ts';
+import type { Case } from './path.ts';
 import { svmVcpuRun, vcpuOf } from './svm.ts';
+
+/** Where the skeleton calls the vendor's half of KVM. */
+export interface Vendor {
+  /** R8, prepare_switch_to_guest(). */
+  readonly prepare: readonly HostItem[];
+  /** R12: into guest mode and back. */
+  readonly run: HostPath;
+  /** Its exit reasons, looked at before the common ones. */
+  readonly exits: readonly Case<HostThread, HostLocals, ThreadEvent>[];
+  /** Locals in which an exit is told; they die before the next entry. */
+  readonly exitLocals: readonly (keyof HostLocals & string)[];
+  /** R19 and S2, the first half of kvm_arch_vcpu_put(). */
+  readonly put: readonly HostItem[];
+}
 
 const { path, step, call, loop, when, leaveLoop, leavePath, preemptDisable, preemptEnable } = host;
 const X86 = kernelSource('arch/x86/kvm/x86.c, vcpu_enter_guest()');
 const KVM_MAIN = kernelSource('virt/kvm/kvm_main.c');
 
 /** R1: every vCPU ioctl takes the vCPU's mutex. */
-const lockMutex = (env: HostEnv) =>
+export const lockMutex = (env: HostEnv) =>
   path(
     'mutex_lock_killable',
     kernelSource('virt/kvm/kvm_main.c, kvm_vcpu_ioctl()'),
@@ -34,7 +50,7 @@ const lockMutex = (env: HostEnv) =>
   );
 
 /** R2 to R5. */
-const vcpuLoad = (env: HostEnv) =>
+export const vcpuLoad = (env: HostEnv) =>
   path('vcpu_load', KVM_MAIN, [
     step('get_cpu', { preempt: 1, ns: 5 }),
     step('preempt_notifier_register', { set: (t) => ({ notifier: vcpuOf(env, t).id }) }),
@@ -43,9 +59,10 @@ const vcpuLoad = (env: HostEnv) =>
   ]);
 
 /** R19. */
-const vcpuPut = (env: HostEnv) =>
+export const vcpuPut = (env: HostEnv, vendor: Pick<Vendor, 'put'>) =>
   path('vcpu_put', KVM_MAIN, [
     preemptDisable,
+    ...vendor.put,
     step('kvm_arch_vcpu_put', { send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.put' }) }),
     step('preempt_notifier_unregister', { set: () => ({ notifier: null }) }),
     preemptEnable,
@@ -96,7 +113,7 @@ const exitRequest = (env: HostEnv) =>
   );
 
 /** R6 to R16: one turn through guest mode. Leaves `exit`, or `dead`. */
-const enterGuest = (env: HostEnv) => {
+const enterGuest = (env: HostEnv, vendor: Vendor) => {
   const setMode = (mode: 'IN_GUEST_MODE' | 'OUTSIDE_GUEST_MODE') =>
     step(mode, { ns: 5, send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.setMode', mode }) });
   return path(
@@ -106,11 +123,11 @@ const enterGuest = (env: HostEnv) => {
       call(checkRequests(env)),
       when([(_t, l) => l.dead === true, [leavePath]]),
       preemptDisable,
-      step('svm_prepare_switch_to_guest'),
+      ...vendor.prepare,
       step('local_irq_disable', { irqs: false, ns: 5 }),
       setMode('IN_GUEST_MODE'),
       call(exitRequest(env)),
-      when([(_t, l) => l.pending !== true, [call(svmVcpuRun(env))]]),
+      when([(_t, l) => l.pending !== true, [call(vendor.run)]]),
       setMode('OUTSIDE_GUEST_MODE'),
       step('local_irq_enable', { irqs: true, ns: 5 }),
       preemptEnable,
@@ -120,8 +137,9 @@ const enterGuest = (env: HostEnv) => {
 };
 
 /** R17 by exit reason; a reason that user space must see ends the loop. */
-const handleExit = (env: HostEnv) =>
+const handleExit = (env: HostEnv, vendor: Vendor) =>
   when(
+    ...vendor.exits,
     [(_t, l) => l.exit === 'NPF', [call(npfPath(env))]],
     [(_t, l) => l.exit === 'VMGEXIT' && l.ghcb?.nae === 'PSC', [call(pscPath(env))]],
     [(_t, l) => l.exit === 'HLT', [call(blockPath(env, 'request'))]],
@@ -132,8 +150,16 @@ const handleExit = (env: HostEnv) =>
     [(_t, l) => l.exit !== undefined, [leaveLoop]],
   );
 
+const SVM = (env: HostEnv): Vendor => ({
+  prepare: [step('svm_prepare_switch_to_guest')],
+  run: svmVcpuRun(env),
+  exits: [],
+  exitLocals: [],
+  put: [],
+});
+
 /** The whole ioctl, R1 to R20. */
-export const kvmRunPath = (env: HostEnv) =>
+export const kvmRunPath = (env: HostEnv, vendor = SVM(env)) =>
   path(
     'KVM_RUN',
     KVM_MAIN,
@@ -142,21 +168,27 @@ export const kvmRunPath = (env: HostEnv) =>
       call(lockMutex(env)),
       call(vcpuLoad(env)),
       loop(
-        call(enterGuest(env), () => ({ exit: undefined, gfn: undefined, ghcb: undefined, exitPrivate: undefined })),
+        call(enterGuest(env, vendor), () => ({
+          exit: undefined,
+          gfn: undefined,
+          ghcb: undefined,
+          exitPrivate: undefined,
+          ...Object.fromEntries(vendor.exitLocals.map((name) => [name, undefined])),
+        })),
         when([(_t, l) => l.dead === true, [leaveLoop]]),
-        handleExit(env),
+        handleExit(env, vendor),
       ),
-      call(vcpuPut(env)),
+      call(vcpuPut(env, vendor)),
       step('mutex_unlock', { send: (t) => outgoing(`mutex:${vcpuOf(env, t).id}`, { type: 'mutex.unlock' }) }),
       step('sysret', { mode: 'user' }),
     ],
-    { locals: ['exit', 'gfn', 'ghcb', 'exitPrivate', 'dead'] },
+    { locals: ['exit', 'gfn', 'ghcb', 'exitPrivate', 'dead', ...vendor.exitLocals] },
   );
 
 /** S2: the notifier of a thread that is scheduled out. */
-export const kvmSchedOut = path('kvm_sched_out', KVM_MAIN, [
-  host.step('kvm_arch_vcpu_put', { send: (t) => outgoing(t.notifier!, { type: 'vcpu.put' }) }),
-]);
+export const schedOutPath = (put: Vendor['put']) =>
+  path('kvm_sched_out', KVM_MAIN, [...put, host.step('kvm_arch_vcpu_put', { send: (t) => outgoing(t.notifier!, { type: 'vcpu.put' }) })]);
+export const kvmSchedOut = schedOutPath([]);
 /** S5: and in. */
 export const kvmSchedIn = path('kvm_sched_in', KVM_MAIN, [
   host.step('kvm_arch_vcpu_load', { send: (t) => outgoing(t.notifier!, { type: 'vcpu.load', cpu: t.cpu! }) }),

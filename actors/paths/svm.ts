@@ -4,10 +4,10 @@ import { type HostEnv, type HostThread, host, kernelSource, opOf, toRmp } from '
 
 const { path, step, loop, when, note, leaveLoop, leavePath } = host;
 
-/** The vCPU that the thread's KVM_RUN names. */
+/** The vCPU that the thread's ioctl is for: KVM_RUN, or one of a mechanism. */
 export function vcpuOf(env: HostEnv, thread: HostThread) {
   const op = opOf(env, thread);
-  if (op.op !== 'KVM_RUN') throw new Error(`${op.op} names no vCPU`);
+  if (!('vcpu' in op)) throw new Error(`${op.op} names no vCPU`);
   return { vm: op.vm, id: env.vms[op.vm]!.vcpus[op.vcpu]!, vmsa: env.vms[op.vm]!.vmsas[op.vcpu] ?? null, asid: env.vms[op.vm]!.asid };
 }
 

@@ -51,3 +51,9 @@ export const GFN = frame().describe('Guest frame number: the guest physical addr
 export const PFN = frame().describe('System frame number: the system physical address divided by 4096.');
 
 export const LIMITS = { vms: 64, vcpus: 64, processes: 256, threads: 256, pages: 4096, params: 64, variants: 64, cpus: 64 } as const;
+
+const VCPU_ERROR = 'expected a vCPU such as "vm0/0"';
+export const VCPU = z
+  .string({ error: VCPU_ERROR })
+  .regex(/^[a-z][a-z0-9-]{0,63}\/(?:0|[1-9][0-9]?)$/, { error: VCPU_ERROR })
+  .describe('VM and index, such as vm0/0.');

@@ -2,17 +2,12 @@
 import { z } from 'zod';
 import type { CoreGuestOp, CoreHostOp } from '../../events/program.ts';
 import { mechanisms, perRegistry } from '../registry.ts';
-import { GFN, integer, LIMITS, NAME, PFN } from './fields.ts';
+import { GFN, integer, LIMITS, NAME, PFN, VCPU } from './fields.ts';
 import { type Arguments, type Operation, operation } from './operation.ts';
 
 const FLAG = z.boolean({ error: 'expected true or false' });
 const PRIVATE = FLAG.describe('The C-bit of the access: true reaches the page as encrypted guest memory.');
 const VM = NAME.describe('A key of `vms`.');
-const VCPU_ERROR = 'expected a vCPU such as "vm0/0"';
-const VCPU = z
-  .string({ error: VCPU_ERROR })
-  .regex(/^[a-z][a-z0-9-]{0,63}\/(?:0|[1-9][0-9]?)$/, { error: VCPU_ERROR })
-  .describe('VM and index, such as vm0/0.');
 
 const COMMANDS = ['SNP_INIT_EX', 'SNP_SHUTDOWN_EX', 'SNP_PLATFORM_STATUS', 'SNP_PAGE_RECLAIM', 'SNP_DF_FLUSH'] as const;
 

@@ -59,10 +59,10 @@ function commandIssues({ command, pfn }: Extract<HostOp, { op: 'sev-command' }>,
 function operationIssues(op: GuestOp | HostOp, at: { path: Path; vm: string | null }, known: Known): PathIssue[] {
   const vm = 'vm' in op ? op.vm : at.vm;
   if (vm !== null && !known.gfns.has(vm)) {
-    const path = [...at.path, op.op === 'KVM_RUN' ? 'vcpu' : 'vm'];
+    const path = [...at.path, 'vcpu' in op ? 'vcpu' : 'vm'];
     return [{ path, message: unknownName(vm, 'a VM of the scenario', [...known.gfns.keys()]) }];
   }
-  if (op.op === 'KVM_RUN') {
+  if ('vcpu' in op) {
     const name = `${op.vm}/${op.vcpu}`;
     if (known.vcpus.has(name)) return [];
     const near = didYouMean(name, [...known.vcpus]);
