@@ -83,6 +83,8 @@ export class Explorer {
   readonly #options: ExploreOptions;
   readonly #trie: StepTrie;
   readonly #verdicts: Verdicts;
+  /** `sometimes` properties that had come true when the memory of steps was last dropped. */
+  #met = 0;
   #cursor: Cursor;
 
   constructor(options: ExploreOptions) {
@@ -91,7 +93,7 @@ export class Explorer {
     this.world = new WorldStep(new MemoEngine(topologyOf(scenario)), options.from);
     if (options.image) translate(options.image, this.world);
     this.#verdicts = new Verdicts(this.world, scenario, options.properties !== false, (state) => this.depthOf(state));
-    this.#trie = new StepTrie(this.world, (column, value) => this.#verdicts.wants(column, value));
+    this.#trie = new StepTrie(this.world, (column, value, before) => this.#verdicts.wants(column, value, before));
     this.space = new StateSpace(this.world.columns);
     this.#cursor = new Cursor(this.world.columns);
   }
@@ -152,9 +154,9 @@ export class Explorer {
 
   /** The actors' local states in a state, by slot. */
   localsOf(state: number): number[] {
-    const row = new Int32Array(this.space.columns);
-    this.space.read(state, row);
-    return [...row.subarray(0, this.world.actors)];
+    const locals = new Array<number>(this.world.actors);
+    for (let slot = 0, at = state * this.space.columns; slot < locals.length; slot++, at++) locals[slot] = this.space.rows[at]!;
+    return locals;
   }
 
   #begin(): void {
@@ -230,7 +232,10 @@ export class Explorer {
 
   /** Makes tables fit the values and columns that the last miss brought. */
   #fit(): void {
-    if (this.#trie.mustClear) this.#trie.clear();
+    // What has come true once is no longer looked for: the steps that were remembered with that in mind are remembered anew.
+    const met = this.#verdicts.reached.size;
+    if (this.#trie.mustClear || met !== this.#met) this.#trie.clear();
+    this.#met = met;
     let largest = 0;
     for (let column = 0; column < this.world.columns; column++) largest = Math.max(largest, this.world.sizeOf(column));
     this.space.fitValue(largest - 1);

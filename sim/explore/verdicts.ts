@@ -38,11 +38,12 @@ export class Verdicts {
     this.#depthOf = depthOf;
   }
 
-  /** Whether somebody wants to look at a state in which this column takes this value. */
-  wants(column: number, value: number): boolean {
+  /** Whether somebody wants to look at a state in which this column has gone from one value to another. */
+  wants(column: number, value: number, before: number): boolean {
     if (column >= this.#world.actors) return false;
     if (this.#world.halts(column, value)) return true;
-    return this.#always.some((watch) => watch.wants(column, value)) || this.#sometimes.some((watch) => watch.wants(column, value));
+    const wanted = (watch: PropertyWatch) => watch.wants(column, value, before);
+    return this.#always.some(wanted) || this.#sometimes.some((watch) => !this.reached.has(watch.property.id) && wanted(watch));
   }
 
   /** Lets every property look at a state. @returns whether a run ends there */
