@@ -66,6 +66,11 @@ const RULES: Readonly<Record<string, Omit<Failure, 'message'>>> = {
   JournalDamagedError: rule('journal_damaged', EXIT.damaged, { expected: 'the bytes that were written', attempt: SALVAGE }),
   WrongRootError: rule('wrong_root', EXIT.broken, { expected: 'the journal that the root was printed for' }),
   JournalError: rule('journal_damaged', EXIT.damaged, { expected: JOURNAL_EXPECTED }),
+  SearchFileError: rule('search_damaged', EXIT.damaged, {
+    expected: 'a file that explore --checkpoint has written',
+    attempt: 'another copy of the file, or the search from its start',
+  }),
+  ForeignSearchError: rule('search_foreign', EXIT.damaged, { attempt: 'the search from its start' }),
   ServerStartError: rule('cannot_serve', EXIT.usage),
   ModelError: rule('model', EXIT.internal),
   UnhandledEventError: rule('model', EXIT.internal),

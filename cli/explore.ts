@@ -1,59 +1,15 @@
 /** `explore`: every interleaving of a scenario, or every future of a recorded run; a shortest counterexample, or a guarantee. */
-import { stateAt } from '../replay/fold.ts';
-import { scenarioOf } from '../replay/model.ts';
 import { type Exploration, type ExploreRequest, explore, type Violation } from '../sim/explore/explore.ts';
 import { SymmetryError } from '../sim/explore/symmetry.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
-import { loadReference, resolved } from './catalog.ts';
-import { type Call, type Command, integer, SCENARIO_OPTIONS } from './command.ts';
+import type { Call, Command } from './command.ts';
 import { EXIT, usageError } from './errors.ts';
-import type { Io } from './io.ts';
-import { withJournal } from './journal-file.ts';
 import { commandText, type Printer, styled } from './output.ts';
 import { printHeadline } from './run.ts';
+import { CHECKPOINT_STATES, keeper, unlessDamaged } from './search/keeping.ts';
+import { EXPLORE_OPTIONS, type ExploreFlags, limitsOf, STATES_DEFAULT } from './search/options.ts';
+import { askedFor } from './search/subject.ts';
 import { drive, recordTrail } from './searching.ts';
-
-interface ExploreOptions {
-  readonly variant?: string;
-  readonly mutant?: string;
-  readonly set?: Readonly<Record<string, string>>;
-  readonly from?: number;
-  readonly deviations?: number;
-  readonly preemptions?: number;
-  readonly switches?: number;
-  readonly reduce?: string | false;
-  readonly maxStates?: number;
-  readonly maxMemory?: number;
-  readonly time?: number;
-  readonly output?: string;
-}
-
-const STATES_DEFAULT = 10_000_000;
-
-interface Target {
-  readonly scenario: ResolvedScenario;
-  readonly from?: ExploreRequest['from'];
-  /** Choices that lead to where the search starts. */
-  readonly prefix: readonly string[];
-}
-
-/** A journal is told from a scenario by its ending. */
-const isJournal = (reference: string): boolean => reference.endsWith('.wsj');
-
-function targetOf(reference: string, options: ExploreOptions, io: Io): Promise<Target> | Target {
-  if (!isJournal(reference)) {
-    if (options.from !== undefined) throw usageError('--from is for a journal; a scenario is searched from its start');
-    return { scenario: resolved(loadReference(reference, io).scenario, options), prefix: [] };
-  }
-  if (options.variant !== undefined || options.mutant !== undefined || options.set)
-    throw usageError('a journal carries its variant, mutant and parameters; leave --variant, --mutant and --set out');
-  return withJournal(reference, io, (journal) => {
-    const { from = 0 } = options;
-    if (from > journal.steps) throw usageError(`${reference} ends with step ${journal.steps}; there is no step ${from}`);
-    const choices = [...journal.choices()].slice(0, from);
-    return { scenario: scenarioOf(journal), from: stateAt(journal, from), prefix: choices.map(({ label }) => label) };
-  });
-}
 
 /** A violation with the journal that shows it. */
 interface Shown extends Violation {
@@ -99,32 +55,25 @@ function unlessSymmetry(error: unknown): never {
   throw error instanceof SymmetryError ? usageError(error.message) : error;
 }
 
-async function run({ io, out, json, args, options: given }: Call): Promise<number> {
-  const options = given as ExploreOptions;
-  const [reference] = args as [string];
-  const { scenario, from, prefix } = await targetOf(reference, options, io);
-  const { deviations, preemptions, switches, maxStates = STATES_DEFAULT, maxMemory, time, output } = options;
-  const isUnbounded = options.reduce === false;
-  const symmetry = options.reduce === 'symmetry';
-  const limits = {
-    ...(deviations !== undefined && { deviations }),
-    ...(preemptions !== undefined && { preemptions }),
-    ...(switches !== undefined && { switches }),
-  };
-  if (isUnbounded && Object.keys(limits).length > 0)
-    throw usageError('--no-reduce has no bound; leave --deviations, --preemptions and --switches out');
-  if (maxMemory !== undefined && Object.keys(limits).length > 0)
-    throw usageError('a search with a bound does not measure its memory; leave --max-memory out and give --max-states');
-  if (symmetry && (from || Object.keys(limits).length > 0)) throw usageError('--reduce symmetry is for a whole scenario without a bound');
+async function run({ io, out, err, json, args, options: given }: Call): Promise<number> {
+  const flags = given as ExploreFlags;
+  const { subject, image } = await askedFor(args[0], flags, io);
+  const { scenario, from, prefix } = subject;
+  const { maxStates = STATES_DEFAULT, maxMemory, time, output, resume } = flags;
+  const keep = flags.checkpoint ?? resume;
   const request: ExploreRequest = {
     scenario,
     maxStates,
-    limits,
-    symmetry,
+    limits: limitsOf(flags),
+    symmetry: flags.reduce === 'symmetry',
     ...(maxMemory !== undefined && { maxBytes: maxMemory * 2 ** 20 }),
     ...(from && { from }),
+    ...(image && { image }),
+    ...(keep !== undefined && { onTurn: keeper(keep, flags.checkpointEvery ?? CHECKPOINT_STATES, subject, { io, err }) }),
   };
-  const { result, interrupted } = await drive(explore(request), io, time, `${scenario.name} ${scenario.variant}`).catch(unlessSymmetry);
+  const { result, interrupted } = await drive(explore(request), io, time, `${scenario.name} ${scenario.variant}`)
+    .catch(unlessSymmetry)
+    .catch(unlessDamaged(resume));
   const violations: Shown[] = [];
   for (const violation of result.violations) {
     const recorded = await recordTrail({ scenario, labels: [...prefix, ...violation.labels], folder: output, io });
@@ -143,33 +92,19 @@ async function run({ io, out, json, args, options: given }: Call): Promise<numbe
 }
 
 export const COMMAND: Command = {
-  operands: '<scenario|journal>',
+  operands: '[scenario|journal]',
   details: [
     'Searches breadth first over exact states; every reaction it remembered is re-executed through XState at the end. Each violation is given by the schedule that is least in the order disturbances, preemptions, switches, steps, as a journal. A run ends where a property breaks.',
     'With a bound the search goes in the order of deviations from the in-order run, and the guarantee names the bound; it says "all schedules" when nothing was cut.',
     'Exit code 0: nothing broke under any schedule within the bound. 1: something broke, or a race the scenario is about never happened. 4: interrupted or out of budget; what was found is kept.',
   ],
-  options: [
-    ...SCENARIO_OPTIONS,
-    { flags: '--from <step>', description: 'journal only: all futures from this step (default: 0)', parse: integer(0) },
-    { flags: '--deviations <k>', description: 'at most k deviations from the in-order run', parse: integer(0, 500) },
-    { flags: '--preemptions <k>', description: 'at most k preemptions and migrations', parse: integer(0, 500) },
-    { flags: '--switches <k>', description: 'at most k switches', parse: integer(0, 500) },
-    {
-      flags: '--reduce <list>',
-      description: 'symmetry: one state for all that differ by a renaming of interchangeable actors; none: no reduction',
-      choices: ['none', 'symmetry'],
-    },
-    { flags: '--no-reduce', description: 'no reduction and no bound' },
-    { flags: '--max-states <n>', description: `states before it gives up (default: ${STATES_DEFAULT})`, parse: integer(1) },
-    { flags: '--max-memory <mib>', description: 'MiB of state tables before it gives up', parse: integer(1) },
-    { flags: '--time <s>', description: 'seconds before it gives up', parse: integer(1) },
-    { flags: '-o, --output <dir>', description: 'folder of the counterexamples (default: ./worldswitch-runs)' },
-  ],
+  options: EXPLORE_OPTIONS,
   examples: [
     ['explore rmp-host-write-race', 'the default variant, all schedules'],
     ['explore rmp-host-write-race --variant map-lock-user --json', 'a guarantee, for programs'],
     ['explore rmp-churn --deviations 2', 'all schedules with at most two deviations'],
+    ['explore rmp-host-write-race --variant auto-share --checkpoint search.wss', 'a long search, kept in a file as it goes'],
+    ['explore --resume search.wss', 'goes on where it was killed'],
     ['explore worldswitch-runs/RUN.wsj --from 40', 'everything that could have followed step 40'],
   ],
   run,

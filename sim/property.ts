@@ -18,6 +18,8 @@ export interface Property {
   readonly check: (world: WorldView) => string | null;
   /** Where it hangs on one actor at a time: evidence in that actor's state. A search then looks only where it can be found. */
   readonly each?: (actor: ActorView<never>) => string | null;
+  /** All of one actor that evidence hangs on: a search looks only where this has changed. Without it, its whole local state. */
+  readonly sees?: (actor: ActorView<never>) => string | number | null;
 }
 
 type Rest = Omit<Property, 'id' | 'form' | 'each'>;
@@ -56,6 +58,9 @@ export class PropertyWatch {
   readonly #known = new Map<string, string | null>();
   /** By kind and local state: whether one actor in it is evidence. */
   readonly #bad: boolean[][] = [];
+  /** By kind and local state: what is seen of an actor in it. */
+  readonly #seen: number[][] = [];
+  readonly #sights = new Map<string, number>();
 
   constructor(property: Property, store: Store) {
     this.property = property;
@@ -64,14 +69,34 @@ export class PropertyWatch {
     this.#slots = this.#watched.flatMap((watched, slot) => (watched ? [slot] : []));
   }
 
-  /** Whether a step that puts the actor in `slot` into this local state calls for a look. */
-  wants(slot: number, local: number): boolean {
+  /** Whether a step that takes the actor in `slot` from one local state to another calls for a look. */
+  wants(slot: number, local: number, before: number): boolean {
     if (!this.#watched[slot]) return false;
-    if (!this.property.each) return true;
+    if (!this.property.each) return this.#seenOf(slot, local) !== this.#seenOf(slot, before);
     const kind = this.#store.kindOfSlot[slot]!;
     this.#bad[kind.index] ??= [];
     const known = this.#bad[kind.index]!;
     known[local] ??= this.property.each(this.#viewOf(slot, local)) !== null;
+    return known[local];
+  }
+
+  /** The same, where the local state before is not known. */
+  #touches(slot: number, local: number): boolean {
+    return this.property.each ? this.wants(slot, local, local) : this.#watched[slot]!;
+  }
+
+  /** A number for what the property sees of an actor in a local state. */
+  #seenOf(slot: number, local: number): number {
+    const { sees } = this.property;
+    if (!sees) return local;
+    const kind = this.#store.kindOfSlot[slot]!;
+    this.#seen[kind.index] ??= [];
+    const known = this.#seen[kind.index]!;
+    if (known[local] === undefined) {
+      const text = JSON.stringify(sees(this.#viewOf(slot, local)));
+      known[local] = this.#sights.get(text) ?? this.#sights.size;
+      this.#sights.set(text, known[local]);
+    }
     return known[local];
   }
 
@@ -82,9 +107,11 @@ export class PropertyWatch {
 
   /** Evidence in the present state; `touched` null looks in any case. */
   look(locals: readonly number[], touched: readonly number[] | null): string | null {
-    if (touched !== null && !touched.some((slot) => this.wants(slot, locals[slot]!))) return null;
+    if (touched !== null && !touched.some((slot) => this.#touches(slot, locals[slot]!))) return null;
+    // One actor at a time: where none of them is evidence, nothing needs to be put together.
+    if (this.property.each && !this.#slots.some((slot) => this.wants(slot, locals[slot]!, locals[slot]!))) return null;
     let key = '';
-    for (const slot of this.#slots) key += `${locals[slot]!},`;
+    for (const slot of this.#slots) key += `${this.#seenOf(slot, locals[slot]!)},`;
     const known = this.#known.get(key);
     if (known !== undefined) return known;
     const evidence = this.property.check(new WorldView(this.#store, locals));

@@ -90,6 +90,21 @@ export class MemoEngine implements ActorEngine {
     return entries;
   }
 
+  /** `kind, local state, event` of all that is remembered. */
+  remembered(): number[] {
+    return this.#shared.flatMap((byLocal, kind) =>
+      byLocal.flatMap((events, local) => [...events.keys()].flatMap((event) => [kind, local, event])),
+    );
+  }
+
+  /** Remembers what another engine with the same numbers did, by asking XState again: an answer is never taken over. */
+  recall(triples: ArrayLike<number>): void {
+    for (let at = 0; at + 2 < triples.length; at += 3) {
+      const slot = this.store.kindOfSlot.findIndex(({ index }) => index === triples[at]);
+      this.#react(slot, triples[at + 1]!, triples[at + 2]!);
+    }
+  }
+
   #verifyOne(kind: Kind, local: number, event: number, reaction: Shared): void {
     const snapshot = kind.locals.values[local]!;
     const [next, actions] = transition(kind.machine, snapshot, this.store.events.values[event]!);

@@ -3,8 +3,9 @@ import type { PlainWorld } from '../restore.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import { type BoundedLimits, BoundedSearch } from './bounded.ts';
 import type { Deviations } from './deviations.ts';
-import { type ExploreReport, Explorer, type Search } from './explorer.ts';
+import { type ExploreOptions, type ExploreReport, Explorer, type Search } from './explorer.ts';
 import { guaranteeLines, weakestEvidence } from './guarantee.ts';
+import type { SearchImage } from './image.ts';
 import { OrbitSearch } from './orbits.ts';
 import { Pricing } from './pricing.ts';
 import type { WorldStep } from './world-step.ts';
@@ -17,6 +18,10 @@ export interface ExploreRequest {
   /** Search over orbits of interchangeable actors. */
   readonly symmetry?: boolean;
   readonly from?: PlainWorld;
+  /** Goes on where an earlier search of all schedules stood. */
+  readonly image?: SearchImage;
+  /** Called between two turns of a search of all schedules, and when it is over. */
+  readonly onTurn?: ExploreOptions['onTurn'];
 }
 
 export interface Violation extends Deviations {
@@ -71,11 +76,13 @@ export function explore(request: ExploreRequest): Search<Exploration> {
 }
 
 function* exploreAll(request: ExploreRequest): Search<Exploration> {
-  const { scenario, maxStates, maxBytes, from } = request;
+  const { scenario, maxStates, maxBytes, from, image, onTurn } = request;
   const explorer = new Explorer({
     scenario,
     budget: { states: maxStates, ...(maxBytes !== undefined && { bytes: maxBytes }) },
     ...(from && { from }),
+    ...(image && { image }),
+    ...(onTurn && { onTurn }),
   });
   const report = yield* explorer.run();
   const violations = yield* leastDeviating(request, explorer, report);

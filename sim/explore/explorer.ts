@@ -3,15 +3,15 @@
  * property breaks is one of the shortest ways there. A run ends where a property breaks; other states are expanded to the end.
  */
 import { MemoEngine } from '../engine/memo.ts';
-import { propertyOf } from '../properties/index.ts';
-import { PropertyWatch } from '../property.ts';
 import type { PlainWorld } from '../restore.ts';
-import { DEADLOCK, deadlockIn } from '../run.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import { topologyOf } from '../topology.ts';
+import { dictionaryOf, Translation } from './dictionary.ts';
+import { checkImage, type SearchImage, SearchImageError } from './image.ts';
 import { Cursor, DONE, expandStates, NEED_PUSH, NEED_ROOT, NEED_STEP } from './kernel.ts';
 import { StateSpace } from './state-space.ts';
 import { StepTrie } from './step-trie.ts';
+import { type Finding, type FirstMet, Verdicts } from './verdicts.ts';
 import { WorldStep } from './world-step.ts';
 
 export interface ExploreBudget {
@@ -25,7 +25,10 @@ export interface Progress {
   readonly states: number;
   readonly frontier: number;
   readonly transitions: number;
+  /** Of state tables; 0 where they are not measured. */
   readonly bytes: number;
+  /** Steps from the start to the states that are being expanded; absent where a search does not go by depth. */
+  readonly depth?: number;
 }
 
 /** A search in turns: yields how far it is, takes whether to stop. */
@@ -45,14 +48,10 @@ export interface ExploreOptions {
   readonly until?: string;
   /** Where to start instead of the initial state: all futures of a recorded run. */
   readonly from?: PlainWorld;
-}
-
-/** The first state found in which a property breaks: no shorter way leads to such a state. */
-export interface Finding {
-  readonly property: string;
-  readonly message: string;
-  readonly state: number;
-  readonly steps: number;
+  /** Where an earlier search of the same scenario stood: goes on there. */
+  readonly image?: SearchImage;
+  /** Called between two turns, and once more when the search is over. */
+  readonly onTurn?: (explorer: Explorer, isOver: boolean) => void;
 }
 
 export interface ExploreReport {
@@ -67,7 +66,7 @@ export interface ExploreReport {
   readonly depth: number;
   readonly findings: readonly Finding[];
   /** `sometimes` properties and the state where each first came true; null if it never did. */
-  readonly reached: ReadonlyMap<string, { readonly evidence: string; readonly state: number } | null>;
+  readonly reached: ReadonlyMap<string, FirstMet | null>;
   /** Memory of reactions re-executed through XState at the end. */
   readonly reactions: number;
   readonly deliveries: number;
@@ -83,28 +82,25 @@ export class Explorer {
   readonly space: StateSpace;
   readonly #options: ExploreOptions;
   readonly #trie: StepTrie;
-  readonly #always: readonly PropertyWatch[];
-  readonly #sometimes: readonly PropertyWatch[];
-  readonly #findings: Finding[] = [];
-  readonly #found = new Set<string>();
-  readonly #reached = new Map<string, { readonly evidence: string; readonly state: number } | null>();
-  /** States in which a run ends by itself: nothing is left to do, or the machine has halted. */
-  readonly ended: number[] = [];
+  readonly #verdicts: Verdicts;
+  /** `sometimes` properties that had come true when the memory of steps was last dropped. */
+  #met = 0;
   #cursor: Cursor;
 
   constructor(options: ExploreOptions) {
     const { scenario } = options;
     this.#options = options;
     this.world = new WorldStep(new MemoEngine(topologyOf(scenario)), options.from);
-    const watch = (ids: readonly string[]) => ids.map((id) => new PropertyWatch(propertyOf(id), this.world.store));
-    this.#always = options.properties === false ? [] : watch(scenario.properties.always);
-    this.#sometimes = watch(scenario.properties.sometimes);
-    const watches = [...this.#always, ...this.#sometimes];
-    const { actors } = this.world;
-    const wants = (slot: number, local: number) => this.world.halts(slot, local) || watches.some((one) => one.wants(slot, local));
-    this.#trie = new StepTrie(this.world, (column, value) => column < actors && wants(column, value));
+    if (options.image) translate(options.image, this.world);
+    this.#verdicts = new Verdicts(this.world, scenario, options.properties !== false, (state) => this.depthOf(state));
+    this.#trie = new StepTrie(this.world, (column, value, before) => this.#verdicts.wants(column, value, before));
     this.space = new StateSpace(this.world.columns);
     this.#cursor = new Cursor(this.world.columns);
+  }
+
+  /** States in which a run ends by itself: nothing is left to do, or the machine has halted. */
+  get ended(): readonly number[] {
+    return this.#verdicts.ended;
   }
 
   /**
@@ -112,12 +108,13 @@ export class Explorer {
    * search early by answering true.
    */
   *run(): Search<ExploreReport> {
-    this.#begin();
+    if (this.#options.image) this.#resume(this.#options.image);
+    else this.#begin();
     const limit = yield* this.#search();
+    this.#options.onTurn?.(this, true);
     const reactions = this.world.engine.verify();
     const { transitions, unchanged, deliveries } = this.#cursor;
     const { misses, clears, integers } = this.#trie;
-    for (const { property } of this.#sometimes) if (!this.#reached.has(property.id)) this.#reached.set(property.id, null);
     return {
       exhausted: limit === null,
       limit,
@@ -125,8 +122,8 @@ export class Explorer {
       transitions,
       unchanged,
       depth: this.depthOf(this.space.count - 1),
-      findings: this.#findings,
-      reached: this.#reached,
+      findings: this.#verdicts.findings,
+      reached: this.#verdicts.allReached(),
       reactions,
       deliveries,
       trie: { misses, clears, integers },
@@ -157,9 +154,9 @@ export class Explorer {
 
   /** The actors' local states in a state, by slot. */
   localsOf(state: number): number[] {
-    const row = new Int32Array(this.space.columns);
-    this.space.read(state, row);
-    return [...row.subarray(0, this.world.actors)];
+    const locals = new Array<number>(this.world.actors);
+    for (let slot = 0, at = state * this.space.columns; slot < locals.length; slot++, at++) locals[slot] = this.space.rows[at]!;
+    return locals;
   }
 
   #begin(): void {
@@ -168,6 +165,37 @@ export class Explorer {
     for (const [column, value] of row.entries()) lane = (lane + this.world.laneA(column, value)) | 0;
     this.space.first(row, lane);
     this.#look(0);
+  }
+
+  #resume({ counts, rows, parent, via, ends, ended, findings, reached }: SearchImage): void {
+    const { base, laneA } = this.#trie;
+    this.space.fill(rows, parent, via, (column, value) => laneA[base[column]! + value]!);
+    for (const state of ends) this.space.ends[state] = 1;
+    const { states: _, columns: __, ...cursor } = counts;
+    Object.assign(this.#cursor, cursor);
+    this.#verdicts.findings.push(...findings);
+    for (const state of ended) this.#verdicts.ended.push(state);
+    for (const [id, first] of reached) this.#verdicts.reached.set(id, first);
+  }
+
+  /** Where the search stands; to be taken between two turns. What it refers to is the search's own, and changes with the next turn. */
+  image(): SearchImage {
+    const { space, world } = this;
+    const { head, column, alternative, out, transitions, unchanged, deliveries } = this.#cursor;
+    const ends: number[] = [];
+    for (let state = 0; state < space.count; state++) if (space.ends[state] === 1) ends.push(state);
+    return {
+      counts: { head, column, alternative, out, states: space.count, columns: space.columns, transitions, unchanged, deliveries },
+      dictionary: dictionaryOf(world),
+      reactions: Int32Array.from(world.engine.remembered()),
+      findings: this.#verdicts.findings,
+      reached: [...this.#verdicts.reached].flatMap(([id, first]) => (first ? [[id, first] as const] : [])),
+      rows: space.rows.subarray(0, space.count * space.columns),
+      parent: space.parent.subarray(0, space.count),
+      via: space.via.subarray(0, space.count),
+      ends: Int32Array.from(ends),
+      ended: Int32Array.from(this.ended),
+    };
   }
 
   *#search(): Search<ExploreReport['limit']> {
@@ -191,18 +219,23 @@ export class Explorer {
       }
       this.#settle();
       if (why === DONE) {
+        this.#options.onTurn?.(this, false);
         const frontier = space.count - cursor.head;
-        const stop = yield { states: space.count, frontier, transitions: cursor.transitions, bytes: space.bytes };
+        const depth = this.depthOf(Math.min(cursor.head, space.count - 1));
+        const stop = yield { states: space.count, frontier, transitions: cursor.transitions, bytes: space.bytes, depth };
         if (stop) return 'stopped';
       }
-      if (this.#options.until !== undefined && this.#found.has(this.#options.until)) return 'stopped';
+      if (this.#options.until !== undefined && this.#verdicts.has(this.#options.until)) return 'stopped';
       if (world.columns !== space.columns) this.#widen();
     }
   }
 
   /** Makes tables fit the values and columns that the last miss brought. */
   #fit(): void {
-    if (this.#trie.mustClear) this.#trie.clear();
+    // What has come true once is no longer looked for: the steps that were remembered with that in mind are remembered anew.
+    const met = this.#verdicts.reached.size;
+    if (this.#trie.mustClear || met !== this.#met) this.#trie.clear();
+    this.#met = met;
     let largest = 0;
     for (let column = 0; column < this.world.columns; column++) largest = Math.max(largest, this.world.sizeOf(column));
     this.space.fitValue(largest - 1);
@@ -220,39 +253,25 @@ export class Explorer {
     for (let i = 0; i < pendingCount; i++) {
       const entry = pending[i]!;
       if (entry >= 0) this.#look(entry);
-      else this.#checkEnd(-1 - entry);
+      else this.#verdicts.checkEnd(-1 - entry, this.localsOf(-1 - entry));
     }
     this.#cursor.pendingCount = 0;
   }
 
   #look(state: number): void {
-    const locals = this.localsOf(state);
-    if (locals.some((local, slot) => this.world.halts(slot, local))) {
-      this.space.ends[state] = 1;
-      this.ended.push(state);
-    }
-    for (const watch of this.#always) {
-      const message = watch.look(locals, null);
-      if (message !== null) this.#report(watch.property.id, message, state);
-    }
-    for (const watch of this.#sometimes) {
-      if (this.#reached.has(watch.property.id)) continue;
-      const evidence = watch.look(locals, null);
-      if (evidence !== null) this.#reached.set(watch.property.id, { evidence, state });
-    }
+    if (this.#verdicts.look(state, this.localsOf(state))) this.space.ends[state] = 1;
   }
+}
 
-  #report(property: string, message: string, state: number): void {
-    this.space.ends[state] = 1;
-    if (this.#found.has(property)) return;
-    this.#found.add(property);
-    this.#findings.push({ property, message, state, steps: this.depthOf(state) });
-  }
-
-  /** A state without alternatives: the end of a run, or a deadlock. */
-  #checkEnd(state: number): void {
-    this.ended.push(state);
-    const deadlock = deadlockIn(this.world.store, this.localsOf(state));
-    if (deadlock !== null) this.#report(DEADLOCK, deadlock, state);
+/** Makes the numbers of an image those of the search. @throws SearchImageError, DictionaryError */
+function translate(image: SearchImage, world: WorldStep): void {
+  const translation = new Translation(world);
+  translation.learn(image.dictionary);
+  if (!translation.isIdentity) throw new SearchImageError('its states and events are not in the order in which a search meets them');
+  checkImage(image, world);
+  try {
+    world.engine.recall(image.reactions);
+  } catch (error) {
+    throw new SearchImageError(`a reaction that the model does not have: ${(error as Error).message}`);
   }
 }

@@ -1,6 +1,7 @@
 /** States found so far: exact rows of integers, who found each by which alternative, and the table that tells a new state from a known one. */
 
-type Row = Uint8Array | Uint16Array | Int32Array;
+/** Numbers by state and column, as wide as the largest one needs. */
+export type Row = Uint8Array | Uint16Array | Int32Array;
 
 /** Largest share of the table in use. */
 export const LOAD_MAX = 0.62;
@@ -56,6 +57,27 @@ export class StateSpace {
     this.count = 1;
   }
 
+  /** Puts all states of another search in; `laneOf` is what a value adds to a state's lane. */
+  fill(rows: Row, parent: Int32Array, via: Int32Array, laneOf: (column: number, value: number) => number): void {
+    const count = parent.length;
+    while (this.capacity < count) this.capacity *= 2;
+    this.rows = new (rows.constructor as new (size: number) => Row)(this.capacity * this.columns);
+    this.parent = new Int32Array(this.capacity);
+    this.via = new Int32Array(this.capacity);
+    this.ends = new Uint8Array(this.capacity);
+    this.rows.set(rows);
+    this.parent.set(parent);
+    this.via.set(via);
+    while (count > (this.mask + 1) * LOAD_MAX) this.mask = 2 * this.mask + 1;
+    this.table = new Int32Array(2 * (this.mask + 1));
+    for (let state = 0; state < count; state++) {
+      let lane = 0;
+      for (let column = 0; column < this.columns; column++) lane = (lane + laneOf(column, rows[state * this.columns + column]!)) | 0;
+      this.#enter(state + 1, lane);
+    }
+    this.count = count;
+  }
+
   /** Makes room for `more` further states. */
   reserve(more: number): void {
     while (this.count + more > this.capacity) this.#growStates();
@@ -99,12 +121,14 @@ export class StateSpace {
     const old = this.table;
     this.mask = 2 * this.mask + 1;
     this.table = new Int32Array(2 * (this.mask + 1));
-    for (let at = 0; at < old.length; at += 2) {
-      if (old[at] === 0) continue;
-      let place = old[at + 1]! & this.mask;
-      while (this.table[2 * place] !== 0) place = (place + 1) & this.mask;
-      this.table[2 * place] = old[at]!;
-      this.table[2 * place + 1] = old[at + 1]!;
-    }
+    for (let at = 0; at < old.length; at += 2) if (old[at] !== 0) this.#enter(old[at]!, old[at + 1]!);
+  }
+
+  /** Takes the next free place for a state that is known to be new. */
+  #enter(entry: number, lane: number): void {
+    let place = lane & this.mask;
+    while (this.table[2 * place] !== 0) place = (place + 1) & this.mask;
+    this.table[2 * place] = entry;
+    this.table[2 * place + 1] = lane;
   }
 }

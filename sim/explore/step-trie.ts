@@ -39,10 +39,10 @@ export class StepTrie {
   readonly #messageOf = new Map<number, number>();
   readonly #messageEvents: number[] = [];
   readonly #filled: number[] = [];
-  /** Whether a property wants to look at a column in this value. */
-  readonly #wants: (column: number, value: number) => boolean;
+  /** Whether a property wants to look at a state in which a column has gone from one value to another. */
+  readonly #wants: (column: number, value: number, before: number) => boolean;
 
-  constructor(world: WorldStep, wants: (column: number, value: number) => boolean) {
+  constructor(world: WorldStep, wants: (column: number, value: number, before: number) => boolean) {
     this.world = world;
     this.#wants = wants;
     this.base = new Int32Array(0);
@@ -157,7 +157,7 @@ export class StepTrie {
       const base = this.base[column]!;
       a = (a + this.laneA[base + value]! - this.laneA[base + row[column]!]!) | 0;
       b = (b + this.laneB[base + value]! - this.laneB[base + row[column]!]!) | 0;
-      if (this.#wants(column, value)) flags |= LOOK;
+      if (this.#wants(column, value, row[column]!)) flags |= LOOK;
     }
     const leaf = this.#alloc(6 + 2 * writes.length + sends.length);
     this.prog.set([-1 - writes.length, a, b, flags, trace.deliveries, ...writes.flat(), sends.length / 2, ...sends], leaf);

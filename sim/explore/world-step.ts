@@ -56,7 +56,7 @@ export class WorldStep {
   #place(from: PlainWorld): number[] {
     const row = [...restore(this.engine, from).locals];
     for (const { from: sender, to, type, payload } of from.inFlight) {
-      const column = this.#channel(this.store.slotOf.get(sender)!, this.store.slotOf.get(to)!);
+      const column = this.channel(this.store.slotOf.get(sender)!, this.store.slotOf.get(to)!);
       const queued = this.lists.values[row[column] ?? 0]!;
       row[column] = this.lists.put([...queued, this.store.event({ type, ...payload, from: sender })]);
     }
@@ -159,12 +159,13 @@ export class WorldStep {
   #emit(from: number, sent: readonly number[], queue: number[], trace: StepTrace): void {
     for (let i = 0; i < sent.length; i += 2) {
       const event = sent[i + 1]!;
-      if (this.store.queued[event] === 1) trace.sends.push(this.#channel(from, sent[i]!), event);
+      if (this.store.queued[event] === 1) trace.sends.push(this.channel(from, sent[i]!), event);
       else queue.push(sent[i]!, event);
     }
   }
 
-  #channel(from: number, to: number): number {
+  /** The column of the messages in flight from one actor to another. */
+  channel(from: number, to: number): number {
     const key = from * this.actors + to;
     let column = this.#channelOf.get(key);
     if (column === undefined) {

@@ -6,6 +6,7 @@ import { assign, emit, setup } from 'xstate';
 import { type ActorId, type Delivery, type EventOf, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { ModelModule } from '../models.ts';
 import { always } from '../property.ts';
+import type { ActorView } from '../view.ts';
 
 type VcpuEvent = EventOf<{
   acquire: { page: ActorId };
@@ -127,6 +128,7 @@ export const rmpLock: ModelModule = {
       kinds: ['vcpu'],
       source: 'the RMP-lock model: one vCPU holds a page at a time',
       grade: 'decision',
+      sees: ({ context }: ActorView<VcpuContext>) => context.page,
       check: (world) => {
         const holders = world.actors<VcpuContext>('vcpu').filter(({ context }) => context.page !== null);
         const second = holders.find(({ context }, i) => holders.findIndex((other) => other.context.page === context.page) < i);

@@ -1,0 +1,26 @@
+/** Which options of `explore` go together: the one place where a pair is refused, with the reason. */
+import { usageError } from '../errors.ts';
+
+/** What a search is asked to do, as far as it may not go together with something else. */
+export type Feature = 'bound' | 'symmetry' | 'no-reduce' | 'recorded-run' | 'memory' | 'checkpoint';
+
+export const FEATURES: readonly Feature[] = ['bound', 'symmetry', 'no-reduce', 'recorded-run', 'memory', 'checkpoint'];
+
+/** Pairs that are refused; every other pair is searched as asked. */
+export const REFUSED: readonly (readonly [Feature, Feature, string])[] = [
+  ['no-reduce', 'bound', '--no-reduce has no bound; leave --deviations, --preemptions and --switches out'],
+  ['memory', 'bound', 'a search with a bound does not measure its memory; leave --max-memory out and give --max-states'],
+  ['symmetry', 'bound', '--reduce symmetry is for a whole scenario without a bound'],
+  ['symmetry', 'recorded-run', '--reduce symmetry is for a whole scenario without a bound'],
+  [
+    'checkpoint',
+    'bound',
+    'a search with a bound keeps its schedules as objects, which no file holds; leave --checkpoint and --resume, or the bound, out',
+  ],
+  ['checkpoint', 'symmetry', 'a search of orbits is not kept in a file; leave --checkpoint and --resume, or --reduce symmetry, out'],
+];
+
+/** @throws CliError for the first pair that is refused */
+export function expectTogether(asked: readonly Feature[]): void {
+  for (const [one, other, reason] of REFUSED) if (asked.includes(one) && asked.includes(other)) throw usageError(reason);
+}

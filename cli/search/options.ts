@@ -1,0 +1,73 @@
+/** The options of `explore`: what they are called, and what they ask for together. */
+import { integer, type OptionSpec, SCENARIO_OPTIONS } from '../command.ts';
+import { expectTogether, type Feature } from './combinations.ts';
+import { CHECKPOINT_STATES } from './keeping.ts';
+
+export interface ExploreFlags {
+  readonly variant?: string;
+  readonly mutant?: string;
+  readonly set?: Readonly<Record<string, string>>;
+  readonly from?: number;
+  readonly deviations?: number;
+  readonly preemptions?: number;
+  readonly switches?: number;
+  readonly reduce?: string | false;
+  readonly maxStates?: number;
+  readonly maxMemory?: number;
+  readonly time?: number;
+  readonly checkpoint?: string;
+  readonly checkpointEvery?: number;
+  readonly resume?: string;
+  readonly output?: string;
+}
+
+export const STATES_DEFAULT = 10_000_000;
+
+const BUDGETS: readonly OptionSpec[] = [
+  { flags: '--max-states <n>', description: `states before it gives up (default: ${STATES_DEFAULT})`, parse: integer(1) },
+  { flags: '--max-memory <mib>', description: 'MiB of state tables before it gives up', parse: integer(1) },
+  { flags: '--time <s>', description: 'seconds before it gives up', parse: integer(1) },
+];
+
+const KEEPING: readonly OptionSpec[] = [
+  { flags: '--checkpoint <file>', description: 'keep the search in this file as it goes, and when it ends' },
+  { flags: '--checkpoint-every <n>', description: `new states between two checkpoints (default: ${CHECKPOINT_STATES})`, parse: integer(1) },
+  { flags: '--resume <file>', description: 'go on with the search in this file, and keep it there' },
+];
+
+export const EXPLORE_OPTIONS: readonly OptionSpec[] = [
+  ...SCENARIO_OPTIONS,
+  { flags: '--from <step>', description: 'journal only: all futures from this step (default: 0)', parse: integer(0) },
+  { flags: '--deviations <k>', description: 'at most k deviations from the in-order run', parse: integer(0, 500) },
+  { flags: '--preemptions <k>', description: 'at most k preemptions and migrations', parse: integer(0, 500) },
+  { flags: '--switches <k>', description: 'at most k switches', parse: integer(0, 500) },
+  {
+    flags: '--reduce <list>',
+    description: 'symmetry: one state for all that differ by a renaming of interchangeable actors; none: no reduction',
+    choices: ['none', 'symmetry'],
+  },
+  { flags: '--no-reduce', description: 'no reduction and no bound' },
+  ...BUDGETS,
+  ...KEEPING,
+  { flags: '-o, --output <dir>', description: 'folder of the counterexamples (default: ./worldswitch-runs)' },
+];
+
+/** The limits of a bounded search; empty for one of all schedules. */
+export const limitsOf = ({ deviations, preemptions, switches }: ExploreFlags) => ({
+  ...(deviations !== undefined && { deviations }),
+  ...(preemptions !== undefined && { preemptions }),
+  ...(switches !== undefined && { switches }),
+});
+
+/** @throws CliError where two options do not go together; `isJournal`: the search starts within a recorded run */
+export function checkFlags(flags: ExploreFlags, isJournal: boolean): void {
+  const asked: Readonly<Record<Feature, boolean>> = {
+    bound: Object.keys(limitsOf(flags)).length > 0,
+    symmetry: flags.reduce === 'symmetry',
+    'no-reduce': flags.reduce === false,
+    'recorded-run': isJournal,
+    memory: flags.maxMemory !== undefined,
+    checkpoint: flags.checkpoint !== undefined || flags.resume !== undefined,
+  };
+  expectTogether((Object.keys(asked) as Feature[]).filter((feature) => asked[feature]));
+}

@@ -1,0 +1,50 @@
+/** What `explore` is asked to search: a scenario, the futures of a recorded run, or what a stored search is of. */
+import { stateAt } from '../../replay/fold.ts';
+import { scenarioOf } from '../../replay/model.ts';
+import type { SearchImage } from '../../sim/explore/image.ts';
+import { loadReference, resolved } from '../catalog.ts';
+import { usageError } from '../errors.ts';
+import type { Io } from '../io.ts';
+import { withJournal } from '../journal-file.ts';
+import type { SearchSubject } from './image-file.ts';
+import { expectSame, resumed } from './keeping.ts';
+import { checkFlags, type ExploreFlags } from './options.ts';
+
+/** A journal is told from a scenario by its ending. */
+const isJournal = (reference: string): boolean => reference.endsWith('.wsj');
+
+function subjectOf(reference: string, flags: ExploreFlags, io: Io): Promise<SearchSubject> | SearchSubject {
+  if (!isJournal(reference)) {
+    if (flags.from !== undefined) throw usageError('--from is for a journal; a scenario is searched from its start');
+    return { scenario: resolved(loadReference(reference, io).scenario, flags), from: null, prefix: [] };
+  }
+  if (flags.variant !== undefined || flags.mutant !== undefined || flags.set)
+    throw usageError('a journal carries its variant, mutant and parameters; leave --variant, --mutant and --set out');
+  return withJournal(reference, io, (journal) => {
+    const { from = 0 } = flags;
+    if (from > journal.steps) throw usageError(`${reference} ends with step ${journal.steps}; there is no step ${from}`);
+    const choices = [...journal.choices()].slice(0, from);
+    return { scenario: scenarioOf(journal), from: stateAt(journal, from), prefix: choices.map(({ label }) => label) };
+  });
+}
+
+/** What is searched, and where an earlier search of it stood. @throws CliError */
+export async function askedFor(
+  reference: string | undefined,
+  flags: ExploreFlags,
+  io: Io,
+): Promise<{ readonly subject: SearchSubject; readonly image: SearchImage | null }> {
+  const { resume } = flags;
+  if (resume === undefined) {
+    if (reference === undefined) throw usageError("missing required argument 'scenario|journal'; only --resume goes without");
+    const subject = await subjectOf(reference, flags, io);
+    checkFlags(flags, subject.from !== null);
+    return { subject, image: null };
+  }
+  if (reference === undefined && (flags.variant !== undefined || flags.mutant !== undefined || flags.set || flags.from !== undefined))
+    throw usageError('a stored search carries its scenario; leave --variant, --mutant, --set and --from out');
+  checkFlags(flags, false);
+  const { image, ...subject } = resumed(resume, io);
+  if (reference !== undefined) expectSame(resume, subject, await subjectOf(reference, flags, io));
+  return { subject, image };
+}

@@ -1,0 +1,82 @@
+/** Long searches as processes: killed in the middle, resumed, and shared among workers; always the counts of one undisturbed search. */
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const MAIN = resolve(process.env.WORLDSWITCH_MAIN ?? 'dist/cli/main.js');
+const TIMEOUT_MS = 50_000;
+const LOCK = { exhausted: true, states: 232_105, transitions: 643_436, unchanged: 445_176 };
+
+const folder = mkdtempSync(join(tmpdir(), 'worldswitch-search-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+beforeAll(() => {
+  if (!existsSync(MAIN)) throw new Error(`${MAIN} is missing; npm run build makes it`);
+});
+
+const env = { ...process.env, NO_COLOR: '1', WORLDSWITCH_DEBUG: '' };
+
+function explore<T = Record<string, unknown>>(...argv: string[]): { readonly status: number | null; readonly document: T } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, 'explore', ...argv, '--json'], {
+    cwd: folder,
+    encoding: 'utf8',
+    env,
+    timeout: TIMEOUT_MS,
+  });
+  expect(stderr).toBe('');
+  return { status, document: JSON.parse(stdout) as T };
+}
+
+/** Kills the search -9 once it has written its file, and a little later. @returns whether it was killed before it was through */
+async function killed(file: string, delay: number, ...argv: string[]): Promise<boolean> {
+  const child = spawn(process.execPath, [MAIN, 'explore', ...argv, '--checkpoint-every', '1', '--json'], {
+    cwd: folder,
+    env,
+    stdio: 'ignore',
+  });
+  const gone = new Promise<NodeJS.Signals | null>((done) => child.once('close', (_, signal) => done(signal)));
+  while (!existsSync(join(folder, file)) && child.exitCode === null) await sleep(1);
+  await sleep(delay);
+  child.kill('SIGKILL');
+  return (await gone) === 'SIGKILL';
+}
+
+describe('a search that is killed', () => {
+  it('goes on from its file to the same counts, at whatever instant it is killed', async () => {
+    let kills = 0;
+    for (const [number, delay] of [0, 3, 7, 20, 45, 90].entries()) {
+      const file = `killed-${number}.wss`;
+      if (await killed(file, delay, 'rmp-lock', '--checkpoint', file)) kills++;
+      // Killed again while it goes on: what the first one kept is not lost.
+      await killed(file, delay, '--resume', file);
+      expect(explore('--resume', file)).toMatchObject({ status: 0, document: LOCK });
+    }
+    expect(kills).toBeGreaterThan(0);
+  });
+
+  it('keeps its file when it is asked to stop', async () => {
+    const child = spawn(
+      process.execPath,
+      [MAIN, 'explore', 'rmp-lock', '--set', 'vcpus=5', '--checkpoint', 'stopped.wss', '--checkpoint-every', '100000', '--json'],
+      {
+        cwd: folder,
+        env,
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    );
+    let out = '';
+    child.stdout.on('data', (piece) => {
+      out += String(piece);
+    });
+    const code = new Promise((done) => child.once('close', done));
+    while (!existsSync(join(folder, 'stopped.wss'))) await sleep(1);
+    child.kill('SIGINT');
+    expect(await code).toBe(4);
+    const { exhausted, limit, states } = JSON.parse(out) as { exhausted: boolean; limit: string; states: number };
+    expect({ exhausted, limit }).toEqual({ exhausted: false, limit: 'stopped' });
+    expect(states).toBeGreaterThan(1);
+    expect(explore('--resume', 'stopped.wss').document).toMatchObject({ exhausted: true, states: 2_249_750, transitions: 6_895_400 });
+  });
+});
