@@ -40,6 +40,16 @@ const nameOf = <T, L, E extends AnyEvent>(item: Item<T, L, E>): string | null =>
   return item.kind === 'call' ? item.path.name : null;
 };
 
+/** Whether the path has a step, or a call, of that name; looked for where `replaceStep` looks. */
+export function hasStep<T, L, E extends AnyEvent>({ items }: Pick<Path<T, L, E>, 'items'>, name: string): boolean {
+  return items.some(
+    (item) =>
+      nameOf(item) === name ||
+      (item.kind === 'loop' && hasStep({ items: item.body }, name)) ||
+      (item.kind === 'when' && item.cases.some(([, body]) => hasStep({ items: body }, name))),
+  );
+}
+
 /**
  * Puts other items in the place of a step, or of a call, of that name; inside loops and branches too, but not inside paths that are called.
  * @throws PatchError if the path has no such item

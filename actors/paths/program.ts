@@ -13,14 +13,16 @@ const { path, step, call, loop, when, leaveLoop } = host;
 /** KVM_RUN as the host's architecture has it: SVM's, unless a mechanism brings another. */
 const kvmRun = (env: HostEnv) => env.parts.find((part) => part.kvmRun !== undefined)?.kvmRun?.(env) ?? kvmRunPath(env);
 
-/** Operations by name: the path that carries each out. */
-const operations = (env: HostEnv): readonly (readonly [string, HostItem])[] => [
-  ['KVM_RUN', call(kvmRun(env))],
-  ['write', call(userWritePath(env), bindUserWrite(env))],
-  ['kvm-write-guest', call(kernelWritePath(env), bindKernelWrite(env))],
-  ['make-shared', call(makeSharedPath(env), bindMakeShared(env))],
-  ['sev-command', call(sevCommandPath(env), bindSevCommand(env))],
-  ...env.parts.flatMap((part) => part.operations?.(env) ?? []),
+/** Operations by name: the path that carries each out. Those that no program has are not made, for another architecture may lack their options. */
+const operations = (env: HostEnv, used: ReadonlySet<string>): readonly (readonly [string, HostItem])[] => [
+  ...Object.entries<() => HostItem>({
+    KVM_RUN: () => call(kvmRun(env)),
+    write: () => call(userWritePath(env), bindUserWrite(env)),
+    'kvm-write-guest': () => call(kernelWritePath(env), bindKernelWrite(env)),
+    'make-shared': () => call(makeSharedPath(env), bindMakeShared(env)),
+    'sev-command': () => call(sevCommandPath(env), bindSevCommand(env)),
+  }).flatMap(([name, make]) => (used.has(name) ? [[name, make()] as const] : [])),
+  ...env.parts.flatMap((part) => part.operations?.(env) ?? []).filter(([name]) => used.has(name)),
 ];
 
 /** `repeat`: the counter lives in its own actor, so that a long loop does not multiply the states of the thread. */
@@ -64,7 +66,7 @@ const doExit: readonly HostItem[] = [
 /** What every host thread walks, from its first instruction to its end. */
 export function threadPath(env: HostEnv): Path<HostThread, HostLocals, ThreadEvent> {
   const used = new Set(env.programs.flatMap((program) => program.ops.map((op) => op.op as string)));
-  const cases = operations(env).filter(([name]) => used.has(name));
+  const cases = operations(env, used);
   return path('main', { source: 'the scenario', grade: 'decision' }, [
     step('start', { ns: 20 }),
     loop(

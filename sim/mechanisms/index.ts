@@ -1,4 +1,5 @@
 /** The mechanisms that are shipped. A new one is a line here, and files of its own. */
 import type { Mechanism } from '../mechanism.ts';
+import { splitLock } from './split-lock/index.ts';
 
-export const SHIPPED_MECHANISMS: readonly Mechanism[] = [];
+export const SHIPPED_MECHANISMS: readonly Mechanism[] = [splitLock];

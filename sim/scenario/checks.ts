@@ -23,12 +23,16 @@ function twice(values: readonly string[], base: Path): PathIssue[] {
 
 /** Whether there is anything that such a host can run. */
 const isSimulated = (arch: Arch): boolean => arch === 'amd' || mechanismsOf(arch).length > 0;
+const simulated = (): string => (['amd', 'intel', 'arm64'] as const).filter(isSimulated).map(shown).join(' or ');
 
 /** A host that contradicts itself, or that is not simulated yet. */
 export function hostIssues({ host, allow = [] }: Pick<Scenario, 'host' | 'allow'>): PathIssue[] {
   const issues = [...twice(host.features ?? [], ['host', 'features']), ...twice(allow, ['allow'])];
   if (!isSimulated(host.arch)) {
-    issues.push({ path: ['host', 'arch'], message: `found ${shown(host.arch)}; expected "amd": no other architecture is simulated yet` });
+    issues.push({
+      path: ['host', 'arch'],
+      message: `found ${shown(host.arch)}; expected ${simulated()}: no other architecture is simulated yet`,
+    });
   }
   if (host.smt === true && host.cpus !== undefined && host.cpus % 2 !== 0) {
     issues.push({ path: ['host', 'cpus'], message: `found ${host.cpus}; expected an even number: with smt, each two CPUs share a core` });

@@ -1,4 +1,5 @@
 /** One mistake of every kind, in the host, VMs, programs: the changed sample, and the issues (line | path | message) that come of it. */
+import { FEATURES, GUEST_OPERATIONS, HOST_OPERATIONS, OPTIONS, VM_TYPES } from './known-names.ts';
 import { changed, SAMPLE } from './sample.ts';
 
 const PROGRAM = '- KVM_RUN: { vcpu: vm0/0 }';
@@ -38,7 +39,7 @@ export const MISTAKES: readonly (readonly [title: string, text: string, issues: 
   [
     'an architecture that is not built yet',
     changed('arch: amd', 'arch: arm64'),
-    ['12 | host.arch | found "arm64"; expected "amd": no other architecture is simulated yet'],
+    ['12 | host.arch | found "arm64"; expected "amd" or "intel": no other architecture is simulated yet'],
   ],
   [
     'an unknown architecture',
@@ -78,7 +79,7 @@ export const MISTAKES: readonly (readonly [title: string, text: string, issues: 
   [
     'an unknown feature',
     changed('sev-snp]', 'sev-sn]'),
-    ['16 | host.features[2] | found "sev-sn"; expected one of "sev", "sev-es", "sev-snp"; did you mean "sev-snp"?'],
+    [`16 | host.features[2] | found "sev-sn"; expected one of ${FEATURES}; did you mean "sev-snp"?`],
   ],
   [
     'a feature twice',
@@ -93,9 +94,7 @@ export const MISTAKES: readonly (readonly [title: string, text: string, issues: 
   [
     'an unknown host option',
     changed('options: { rmp.contention', 'options: { rmp.contension'),
-    [
-      '17 | host.options["rmp.contension"] | found the key "rmp.contension"; expected one of kvm.rmpFault, kvm.mapLock, kvm.rmpupdateRetry, kvm.vmsaKick, rmp.contention; did you mean "rmp.contention"?',
-    ],
+    [`17 | host.options["rmp.contension"] | found the key "rmp.contension"; expected one of ${OPTIONS}; did you mean "rmp.contention"?`],
   ],
   [
     'a wrong value of a host option',
@@ -107,7 +106,7 @@ export const MISTAKES: readonly (readonly [title: string, text: string, issues: 
     changed('[spurious-exit]', '[spurious-exits]'),
     ['45 | allow[0] | found "spurious-exits"; expected one of "spurious-exit", "interrupt", "psp-error"; did you mean "spurious-exit"?'],
   ],
-  ['an unknown VM type', changed('type: snp', 'type: sev'), ['20 | vms.vm0.type | found "sev"; expected "snp"']],
+  ['an unknown VM type', changed('type: snp', 'type: sev'), [`20 | vms.vm0.type | found "sev"; expected ${VM_TYPES}`]],
   [
     'a page state that does not exist',
     changed('state: shared', 'state: guest'),
@@ -141,23 +140,19 @@ export const MISTAKES: readonly (readonly [title: string, text: string, issues: 
   [
     'an unknown guest operation',
     changed(PVALIDATE, '- pvalidat: { gfn: 0x5, validated: true }'),
-    [
-      '28 | vms.vm0.vcpus[0][1].pvalidat | found the key "pvalidat"; expected one of pvalidate, rmpadjust, psc, read, write, spin, hlt, repeat; did you mean "pvalidate"?',
-    ],
+    [`28 | vms.vm0.vcpus[0][1].pvalidat | found the key "pvalidat"; expected one of ${GUEST_OPERATIONS}; did you mean "pvalidate"?`],
   ],
   [
     "a host's operation in a guest",
     changed(PVALIDATE, '- make-shared: { vm: vm0, gfn: 0x5 }'),
     [
-      '28 | vms.vm0.vcpus[0][1].make-shared | found the key "make-shared", an operation of host threads; expected one of pvalidate, rmpadjust, psc, read, write, spin, hlt, repeat',
+      `28 | vms.vm0.vcpus[0][1].make-shared | found the key "make-shared", an operation of host threads; expected one of ${GUEST_OPERATIONS}`,
     ],
   ],
   [
     "a guest's operation in a host thread",
     changed(PROGRAM, '- psc: { gfn: 0x5, to: private }'),
-    [
-      '33 | processes.qemu0.threads[0][0].psc | found the key "psc", an operation of guests; expected one of KVM_RUN, write, kvm-write-guest, make-shared, sev-command, repeat',
-    ],
+    [`33 | processes.qemu0.threads[0][0].psc | found the key "psc", an operation of guests; expected one of ${HOST_OPERATIONS}`],
   ],
   [
     'an operation that is no map',

@@ -1,0 +1,38 @@
+/** What the paths of split-lock detection know without asking: the host's setting, who shares a core, which guests have the bit. */
+import { type ActorId, type Outgoing, outgoing } from '../../../events/event.ts';
+import type { HostOptions } from '../../../events/options.ts';
+import type { SldFlag, SldState, SldWarn } from '../../../events/split-lock.ts';
+import type { HostThread } from '../env.ts';
+import { isDetectionOff } from './flag.ts';
+
+export interface SldFacts {
+  /** `off` too where the processor cannot detect anything. */
+  readonly state: SldState;
+  /** X86_FEATURE_SPLIT_LOCK_DETECT. */
+  readonly hasFeature: boolean;
+  readonly warn: SldWarn;
+  readonly flag: SldFlag;
+  readonly smt: boolean;
+  readonly options: HostOptions;
+  /** Whether a VM, by name, has the bit in its IA32_CORE_CAPABILITIES. */
+  readonly isExposed: (vm: string) => boolean;
+}
+
+/** The core of a pCPU: SMT siblings are neighbours. */
+export const coreOf = (facts: Pick<SldFacts, 'smt'>, cpu: ActorId): ActorId => {
+  const index = Number(cpu.slice('pcpu:'.length));
+  return `core:${facts.smt ? Math.floor(index / 2) : index}`;
+};
+
+/** To the core that a thread or a vCPU runs on. */
+export function toCore(
+  facts: Pick<SldFacts, 'smt'>,
+  runner: { readonly cpu: ActorId | null },
+  event: { readonly type: string; readonly [field: string]: unknown },
+): Outgoing {
+  if (runner.cpu === null) throw new Error(`${event.type} from code that runs nowhere`);
+  return outgoing(coreOf(facts, runner.cpu), event);
+}
+
+/** test_tsk_thread_flag(current, TIF_SLD), whatever its polarity. */
+export const isOffFor = (facts: Pick<SldFacts, 'flag'>, thread: Pick<HostThread, 'tif'>): boolean => isDetectionOff(facts.flag, thread.tif);

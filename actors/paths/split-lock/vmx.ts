@@ -1,0 +1,159 @@
+/**
+ * The VMX half of the run loop: into guest mode and back, exits for MSR_TEST_CTRL and #AC, and the ioctls that reach the same MSR.
+ *
+ * @see kernel arch/x86/kvm/vmx/vmx.c, vmx_vcpu_run(), handle_exception_nmi(), vmx_guest_inject_ac()
+ */
+import { outgoing } from '../../../events/event.ts';
+import type { VmxExit } from '../../../events/split-lock.ts';
+import { type HostEnv, type HostItem, type HostThread, host, kernelSource } from '../env.ts';
+import { lockMutex, type Vendor, vcpuLoad, vcpuPut } from '../kvm-run.ts';
+import { otherwise } from '../path.ts';
+import { vcpuOf } from '../svm.ts';
+import type { SldFacts } from './facts.ts';
+import { lookAtVmx, msrOpOf, prepareSwitchToGuest, prepareSwitchToHost, vmxGetMsr, vmxSetMsr } from './virt.ts';
+import { splitLockWarn } from './warn.ts';
+
+const { path, step, call, loop, when, note, leaveLoop } = host;
+
+declare module '../env.ts' {
+  interface HostLocals {
+    readonly vmx?: VmxExit | undefined;
+    /** Whether #AC belongs to the guest. */
+    readonly inject?: boolean | undefined;
+    /** KVM_RUN returns to user space. */
+    readonly returns?: boolean | undefined;
+  }
+  interface HostThread {
+    /** What the last KVM_GET_MSRS or KVM_SET_MSRS gave. */
+    readonly ioctl?: number | 'ok' | 'EINVAL' | undefined;
+  }
+}
+
+const toGuest = (env: HostEnv, t: HostThread, exception: 'AC' | 'GP' | null, value: number | null) =>
+  outgoing(vcpuOf(env, t).id, { type: 'vmx.complete', exception, value });
+/** The vCPU takes note of what became of its instruction; its next step comes with the next entry. */
+const GUEST_NOTES = { 'guest.ran': () => ({}) } as const;
+
+/** R12: entry, guest, exit. */
+const vmxVcpuRun = (env: HostEnv) =>
+  path(
+    'vmx_vcpu_run',
+    kernelSource('arch/x86/kvm/vmx/vmx.c, vmx_vcpu_run(); Intel SDM vol. 3, "VM entries", "VM exits"'),
+    [
+      step('VMRESUME', { mode: 'guest', ns: 500 }),
+      loop(
+        step('guest', {
+          idles: true,
+          send: (t) => outgoing(vcpuOf(env, t).id, { type: 'guest.step' }),
+          answers: {
+            'guest.ran': () => ({}),
+            vmexit: (e) => ({ exit: e.reason }),
+            'vmx.exit': (e) => ({ vmx: e.exit }),
+          },
+          wakes: { 'cpu.interrupt': () => ({ exit: 'INTR' as const }) },
+        }),
+        when([(_t, l) => l.exit !== undefined || l.vmx !== undefined, [leaveLoop]]),
+      ),
+      step('VMEXIT', { inside: true, mode: 'kernel', ns: 800 }),
+    ],
+    { requires: 'N' },
+  );
+
+/** WRMSR and RDMSR of the guest: the value, or #GP. */
+const msrExit = (env: HostEnv, facts: SldFacts, kind: 'MSR_WRITE' | 'MSR_READ') =>
+  path(
+    kind === 'MSR_WRITE' ? 'kvm_emulate_wrmsr' : 'kvm_emulate_rdmsr',
+    kernelSource('arch/x86/kvm/x86.c, kvm_emulate_wrmsr(), kvm_emulate_rdmsr()'),
+    [
+      kind === 'MSR_WRITE'
+        ? call(vmxSetMsr(env, facts), (_t, l) => ({ msr: l.vmx?.reason === 'MSR_WRITE' ? l.vmx.value : 0 }))
+        : call(vmxGetMsr(env, facts)),
+      step('kvm_complete_insn_gp', {
+        send: (t, l) => toGuest(env, t, l.failed === true ? 'GP' : null, l.failed === true ? null : (l.msr ?? null)),
+        answers: GUEST_NOTES,
+      }),
+    ],
+    { locals: ['failed', 'msr'] },
+  );
+
+type ExceptionExit = Extract<VmxExit, { readonly reason: 'EXCEPTION_NMI' }>;
+const isChecked = ({ context: { cpl, am, ac } }: ExceptionExit) => cpl === 3 && am && ac;
+
+/** vmx_guest_inject_ac(), with the series' rule for guests that have the bit set. @see domain C.4, C.5; SLD-14 to SLD-18 */
+function isGuests(facts: SldFacts, exit: ExceptionExit, guestOn: boolean): boolean {
+  if (!facts.hasFeature) return true;
+  if (facts.options['kvm.acInjection'] === 'analyse') return !exit.locked || guestOn;
+  return isChecked(exit) || guestOn;
+}
+
+/** #AC of the guest: injected, or taken by the host as the split lock of its own task. */
+const handleExceptionNmi = (env: HostEnv, facts: SldFacts) =>
+  path(
+    'handle_exception_nmi',
+    kernelSource('arch/x86/kvm/vmx/vmx.c, handle_exception_nmi(); arch/x86/kernel/cpu/intel.c, handle_guest_split_lock()'),
+    [
+      lookAtVmx(env, facts, 'vmx_guest_inject_ac'),
+      note((_t, l) => ({ inject: l.vmx?.reason === 'EXCEPTION_NMI' && isGuests(facts, l.vmx, l.guestOn === true) })),
+      when(
+        [(_t, l) => l.inject === true, [step('kvm_queue_exception_e', { send: (t) => toGuest(env, t, 'AC', null), answers: GUEST_NOTES })]],
+        [
+          otherwise,
+          [
+            step('handle_guest_split_lock', { set: () => ({ splitter: true as const }) }),
+            ...(facts.state === 'warn'
+              ? [splitLockWarn(facts)]
+              : [
+                  step('force_sig_fault', {
+                    set: () => ({ signal: { signal: 'SIGBUS' as const, pfn: null } }),
+                    local: () => ({ returns: true }),
+                  }),
+                ]),
+          ],
+        ],
+      ),
+    ],
+    { locals: ['loaded', 'saved', 'msr', 'guestOn', 'inject'] },
+  );
+
+/** VMX, where the run skeleton asks for it. */
+export const vmxVendor = (env: HostEnv, facts: SldFacts): Vendor => ({
+  prepare: [call(prepareSwitchToGuest(env, facts))],
+  run: vmxVcpuRun(env),
+  exits: [
+    [(_t, l) => l.vmx?.reason === 'MSR_WRITE', [call(msrExit(env, facts, 'MSR_WRITE'))]],
+    [(_t, l) => l.vmx?.reason === 'MSR_READ', [call(msrExit(env, facts, 'MSR_READ'))]],
+    [
+      (_t, l) => l.vmx?.reason === 'EXCEPTION_NMI',
+      [call(handleExceptionNmi(env, facts)), when([(_t, l) => l.returns === true, [leaveLoop]])],
+    ],
+  ],
+  exitLocals: ['vmx', 'returns'],
+  put: [call(prepareSwitchToHost(env, facts))],
+});
+
+/** KVM_SET_MSRS and KVM_GET_MSRS of MSR_TEST_CTRL: the host's access to the guest's value, under the vCPU's mutex. */
+export function msrIoctlPath(env: HostEnv, facts: SldFacts, name: 'KVM_SET_MSRS' | 'KVM_GET_MSRS') {
+  const result = step('copy_to_user', {
+    set: (_t, l) => ({ ioctl: l.failed === true ? ('EINVAL' as const) : name === 'KVM_GET_MSRS' ? (l.msr ?? 0) : ('ok' as const) }),
+  });
+  const given = (t: HostThread) => {
+    const op = msrOpOf(env, t);
+    return { msr: op.op === 'KVM_SET_MSRS' ? op.value : 0 };
+  };
+  const access: HostItem = name === 'KVM_SET_MSRS' ? call(vmxSetMsr(env, facts), given) : call(vmxGetMsr(env, facts));
+  return path(
+    name,
+    kernelSource('arch/x86/kvm/x86.c, msr_io(); host_initiated'),
+    [
+      step('ioctl', { mode: 'kernel' }),
+      call(lockMutex(env)),
+      call(vcpuLoad(env)),
+      access,
+      result,
+      call(vcpuPut(env, vmxVendor(env, facts))),
+      step('mutex_unlock', { send: (t) => outgoing(`mutex:${vcpuOf(env, t).id}`, { type: 'mutex.unlock' }) }),
+      step('sysret', { mode: 'user' }),
+    ],
+    { locals: ['failed', 'msr'] },
+  );
+}

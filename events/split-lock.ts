@@ -1,0 +1,114 @@
+/**
+ * Vocabulary of split-lock detection on Intel hosts: MSR_TEST_CTRL of a core, exits of VMX, and what KVM keeps in struct vcpu_vmx.
+ *
+ * @see domain debug-and-split-lock C
+ */
+import type { Delivery, EventOf } from './event.ts';
+import type { CoreEvent } from './sched.ts';
+
+/** Every switch with its values; the first is the default. */
+export const SPLIT_LOCK_OPTIONS = {
+  /** `split_lock_detect=`: what the host does about split locks. @see kernel Documentation/arch/x86/buslock.rst */
+  'host.sld': ['warn', 'off', 'fatal', 'ratelimit'],
+  /** What the task is that turned detection off: a flag of the task (5.7 to 5.18), the same with preemption off, a work item for all CPUs, or one for each. */
+  'host.sldWarn': ['gen2-global', 'gen2', 'gen1', 'gen1-atomic'],
+  /** Name and polarity of the flag of thread_info: set while detection is off (the first two), or while it is on. */
+  'host.sldFlag': ['TIF_SLD', 'TIF_SLD_DISABLED', 'TIF_SLD_ENABLED'],
+  /** Whether KVM lets guests have the bit: mainline does not, two series would have. */
+  'kvm.sldVirt': ['none', 'v8', 'v10'],
+  /** Whether the bit is shown to guests where a sibling thread would share it. */
+  'kvm.sldExpose': ['no-smt', 'always'],
+  /** What guards the toggle in vmx_set_msr(): preemption off around test and toggle, around the toggle only, or nothing. */
+  'kvm.sldGuard': ['preempt-off', 'toggle-only', 'none'],
+  /** What vmx_prepare_switch_to_guest() keeps of the host: whether detection was on, or the flag as it stood. */
+  'kvm.sldSaved': ['host_sld_on', 'host_tif'],
+  /** How KVM tells whose #AC it is: by the context, or also by looking at the instruction. */
+  'kvm.acInjection': ['context', 'analyse'],
+} as const;
+
+type Values = { readonly [K in keyof typeof SPLIT_LOCK_OPTIONS]: (typeof SPLIT_LOCK_OPTIONS)[K][number] };
+declare module './options.ts' {
+  interface MechanismOptions extends Values {}
+}
+export type SldState = Values['host.sld'];
+export type SldWarn = Values['host.sldWarn'];
+export type SldFlag = Values['host.sldFlag'];
+
+/** MSR_TEST_CTRL, bit 29. */
+export const SPLIT_LOCK_DETECT = 0x2000_0000;
+
+/** CPL and alignment checking at an access: CR0.AM, EFLAGS.AC. */
+export interface AccessContext {
+  readonly cpl: 0 | 3;
+  readonly am: boolean;
+  readonly ac: boolean;
+}
+
+type GuestOps =
+  | { readonly op: 'wrmsr-test-ctrl'; readonly value: number }
+  | { readonly op: 'rdmsr-test-ctrl' }
+  | ({ readonly op: 'split-lock' } & AccessContext)
+  | ({ readonly op: 'misaligned' } & AccessContext);
+type HostOps =
+  | { readonly op: 'compute' }
+  | { readonly op: 'split-lock'; readonly mode: 'user' | 'kernel'; readonly ac: boolean }
+  | { readonly op: 'KVM_SET_MSRS'; readonly vm: string; readonly vcpu: number; readonly value: number }
+  | { readonly op: 'KVM_GET_MSRS'; readonly vm: string; readonly vcpu: number };
+declare module './program.ts' {
+  interface GuestOpsOf {
+    'split-lock': GuestOps;
+  }
+  interface HostOpsOf {
+    'split-lock': HostOps;
+  }
+}
+
+/** An exit of VMX that the host's own loop does not know. */
+export type VmxExit =
+  | { readonly reason: 'MSR_WRITE'; readonly value: number }
+  | { readonly reason: 'MSR_READ' }
+  /** #AC, vector 17. `locked`: the instruction has a lock prefix and crosses a cache line. */
+  | { readonly reason: 'EXCEPTION_NMI'; readonly locked: boolean; readonly context: AccessContext };
+
+export type MsrEvent = EventOf<{
+  'core.wrmsr': { sld: boolean };
+  'core.rdmsr?': object;
+}>;
+type MsrAnswer = EventOf<{ 'core.msr': { sld: boolean } }>;
+
+/** Fields of struct vcpu_vmx. `saved` is the host's setting while guest state is loaded, in the form that an option chooses. */
+export interface VmxFields {
+  readonly loaded: boolean;
+  readonly saved: boolean | null;
+  readonly testCtrl: number;
+}
+export type VmxEvent = EventOf<{
+  'vmx.read?': object;
+  'vmx.write': { fields: Partial<VmxFields> };
+}>;
+type VmxAnswer = EventOf<{ 'vmx.fields': VmxFields }>;
+
+type ExitEvent = EventOf<{ 'vmx.exit': { exit: VmxExit } }>;
+/** From the vCPU's thread: the instruction that exited is done, or faults. */
+type CompletionEvent = EventOf<{ 'vmx.complete': { exception: 'AC' | 'GP' | null; value: number | null } }>;
+
+declare module './index.ts' {
+  interface ThreadEventsOf {
+    'split-lock': MsrAnswer | VmxAnswer | ExitEvent;
+  }
+  interface GuestEventsOf {
+    'split-lock': MsrAnswer | CompletionEvent;
+  }
+}
+
+export const SPLIT_LOCK_EVENTS = {
+  'core.switchTo': 'bus',
+  'core.wrmsr': 'bus',
+  'core.rdmsr?': 'bus',
+  'core.msr': 'bus',
+  'vmx.read?': 'bus',
+  'vmx.write': 'bus',
+  'vmx.fields': 'bus',
+  'vmx.exit': 'bus',
+  'vmx.complete': 'bus',
+} as const satisfies Record<(CoreEvent | MsrEvent | MsrAnswer | VmxEvent | VmxAnswer | ExitEvent | CompletionEvent)['type'], Delivery>;

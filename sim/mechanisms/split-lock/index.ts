@@ -1,0 +1,102 @@
+/**
+ * Split-lock detection on Intel hosts: MSR_TEST_CTRL of a core, #AC of host and guests, and the designs that would have let guests have
+ * the bit. docs/mechanisms/split-lock.md explains it.
+ */
+
+import { z } from 'zod';
+import { coreMachine } from '../../../actors/core.ts';
+import type { HostEnv } from '../../../actors/paths/env.ts';
+import { kvmRunPath, schedOutPath } from '../../../actors/paths/kvm-run.ts';
+import { coreOf, type SldFacts } from '../../../actors/paths/split-lock/facts.ts';
+import { isPositive } from '../../../actors/paths/split-lock/flag.ts';
+import { guestOperationsOf } from '../../../actors/paths/split-lock/guest.ts';
+import { msrIoctlPath, vmxVendor } from '../../../actors/paths/split-lock/vmx.ts';
+import { computeStep, splitLockPath } from '../../../actors/paths/split-lock/warn.ts';
+import { vcpuVmxMachine } from '../../../actors/vcpu-vmx.ts';
+import { SPLIT_LOCK_EVENTS, SPLIT_LOCK_OPTIONS } from '../../../events/split-lock.ts';
+import type { Mechanism } from '../../mechanism.ts';
+import type { ResolvedScenario } from '../../scenario/types.ts';
+import type { ActorSpec } from '../../store.ts';
+import { checks } from './checks.ts';
+import { MUTANTS, patchOf } from './mutants.ts';
+import { GUEST_OPERATIONS, HOST_OPERATIONS } from './operations.ts';
+import { guestKeptItsAc, hostSettingKept, msrMatchesTask, noHostOops } from './properties.ts';
+
+const FEATURE = 'split-lock-detect';
+
+/** What the host's settings come to. */
+function factsOf({ host, vms }: ResolvedScenario): SldFacts {
+  const { options, smt, features } = host;
+  const state = features.includes(FEATURE) ? options['host.sld'] : 'off';
+  const mayExpose = state === 'fatal' ? options['kvm.sldVirt'] === 'v10' || !smt : state === 'warn' && !smt;
+  const isOffered =
+    options['kvm.sldVirt'] !== 'none' && (mayExpose || (options['kvm.sldExpose'] === 'always' && (state === 'warn' || state === 'fatal')));
+  const refused = vms.filter(({ settings }) => settings?.splitLockDetect === false).map(({ id }) => id);
+  return {
+    state,
+    hasFeature: state === 'warn' || state === 'fatal',
+    warn: options['host.sldWarn'],
+    flag: options['host.sldFlag'],
+    smt,
+    options,
+    isExposed: (vm) => isOffered && !refused.includes(vm),
+  };
+}
+
+function actorsOf(scenario: ResolvedScenario): ActorSpec[] {
+  const facts = factsOf(scenario);
+  const cpus = Array.from({ length: scenario.host.cpus }, (_, index) => `pcpu:${index}`);
+  const cores = [...new Set(cpus.map((cpu) => coreOf(facts, cpu)))];
+  const bootSld = facts.state === 'warn' || facts.state === 'fatal';
+  return [
+    ...cores.map((id) => ({ id, kind: 'core', input: { bootSld, flag: facts.flag } })),
+    ...scenario.vms.flatMap(({ id, vcpus }) => vcpus.map((_, index) => ({ id: `vmx:${id}/${index}`, kind: 'vcpuVmx', input: null }))),
+  ];
+}
+
+const put = (env: HostEnv, facts: SldFacts) => vmxVendor(env, facts).put;
+
+export const splitLock: Mechanism = {
+  name: 'split-lock',
+  arches: ['intel'],
+  options: SPLIT_LOCK_OPTIONS,
+  presets: {
+    '6.1': { 'host.sldWarn': 'gen2' },
+    '6.6': { 'host.sldWarn': 'gen2-global' },
+    '6.12': { 'host.sldWarn': 'gen2-global' },
+    '6.14': { 'host.sldWarn': 'gen2-global' },
+  },
+  features: [FEATURE],
+  vmTypes: ['vmx'],
+  vmSettings: {
+    splitLockDetect: z.boolean().describe('Whether the VMM gives the guest split-lock detection where KVM offers it. Default true.'),
+  },
+  guestOperations: GUEST_OPERATIONS,
+  hostOperations: HOST_OPERATIONS,
+  properties: [msrMatchesTask, hostSettingKept, noHostOops, guestKeptItsAc],
+  catalogue: SPLIT_LOCK_EVENTS,
+  checks,
+  host: (scenario) => {
+    const facts = factsOf(scenario);
+    return {
+      operations: (env) => [
+        ['compute', computeStep],
+        ['split-lock', { kind: 'call', path: splitLockPath(env, facts) }],
+        ['KVM_SET_MSRS', { kind: 'call', path: msrIoctlPath(env, facts, 'KVM_SET_MSRS') }],
+        ['KVM_GET_MSRS', { kind: 'call', path: msrIoctlPath(env, facts, 'KVM_GET_MSRS') }],
+      ],
+      kvmRun: (env) => kvmRunPath(env, vmxVendor(env, facts)),
+      schedOut: (env) => schedOutPath(put(env, facts)),
+    };
+  },
+  guest: (scenario) => {
+    const facts = factsOf(scenario);
+    return { operations: (env) => guestOperationsOf(env, facts) };
+  },
+  core: (scenario, cpu) => coreOf({ smt: scenario.host.smt }, `pcpu:${cpu}`),
+  taskFlags: ({ host }) => (isPositive(host.options['host.sldFlag']) ? [host.options['host.sldFlag']] : []),
+  actors: actorsOf,
+  machines: () => ({ core: coreMachine, vcpuVmx: vcpuVmxMachine }),
+  patch: patchOf,
+  mutants: MUTANTS,
+};

@@ -1,0 +1,76 @@
+/** Operations of programs on Intel hosts: accesses to MSR_TEST_CTRL, and accesses that split a lock. */
+import { z } from 'zod';
+import { integer, LIMITS, NAME, VCPU } from '../../scenario/fields.ts';
+import { type Operation, operation } from '../../scenario/operation.ts';
+
+const FLAG = z.boolean({ error: 'expected true or false' });
+const U32_MAX = 0xffff_ffff;
+const VALUE = integer(0, U32_MAX, (value) => `0x${value.toString(16)}`).describe('What is written to MSR_TEST_CTRL; bit 29 is 0x20000000.');
+const CPL = z.union([z.literal(0), z.literal(3)], { error: 'expected 0 or 3' }).describe('The privilege level of the access.');
+
+const CONTEXT_ARGS = {
+  cpl: CPL,
+  am: FLAG.describe('CR0.AM. Default false.').exactOptional(),
+  ac: FLAG.describe('EFLAGS.AC. Default false.').exactOptional(),
+};
+const CONTEXT_FIELDS = { cpl: CPL, am: FLAG, ac: FLAG };
+
+/** An access in a context of alignment checking. */
+const access = <N extends string>(op: N, summary: string) => ({
+  summary,
+  args: CONTEXT_ARGS,
+  fields: CONTEXT_FIELDS,
+  compiled: z.strictObject(CONTEXT_ARGS).transform(({ cpl, am = false, ac = false }) => ({ op, cpl, am, ac })),
+});
+
+/** An ioctl on a vCPU: `vm0/0` as written, VM and index in the program. */
+const parted = (vcpu: string) => {
+  const slash = vcpu.indexOf('/');
+  return { vm: vcpu.slice(0, slash), vcpu: Number(vcpu.slice(slash + 1)) };
+};
+const VCPU_FIELDS = { vm: NAME, vcpu: integer(0, LIMITS.vcpus - 1) };
+
+export const GUEST_OPERATIONS = {
+  'wrmsr-test-ctrl': operation('wrmsr-test-ctrl', 'WRMSR of MSR_TEST_CTRL, which exits.', { value: VALUE }),
+  'rdmsr-test-ctrl': operation('rdmsr-test-ctrl', 'RDMSR of MSR_TEST_CTRL, which exits.', {}),
+  'split-lock': access('split-lock', 'A locked access across two cache lines.'),
+  misaligned: access('misaligned', 'A misaligned access without a lock.'),
+} satisfies Readonly<Record<string, Operation>>;
+
+const SPLIT_ARGS = {
+  mode: z.enum(['user', 'kernel']).describe('Who does it. Default user.').exactOptional(),
+  ac: FLAG.describe('EFLAGS.AC of the task. Default false.').exactOptional(),
+};
+const SET_ARGS = { vcpu: VCPU, value: VALUE };
+const GET_ARGS = { vcpu: VCPU };
+
+export const HOST_OPERATIONS = {
+  compute: operation('compute', 'One step of user code that touches nothing.', {}),
+  'split-lock': {
+    summary: 'A locked access across two cache lines, by user code or by the kernel in a system call.',
+    args: SPLIT_ARGS,
+    fields: { mode: z.enum(['user', 'kernel']), ac: FLAG },
+    compiled: z.strictObject(SPLIT_ARGS).transform(({ mode = 'user', ac = false }) => ({ op: 'split-lock' as const, mode, ac })),
+  },
+  KVM_SET_MSRS: {
+    summary: "Writes a vCPU's MSR_TEST_CTRL.",
+    args: SET_ARGS,
+    fields: { ...VCPU_FIELDS, value: VALUE },
+    compiled: z.strictObject(SET_ARGS).transform(({ vcpu, value }) => ({ op: 'KVM_SET_MSRS' as const, ...parted(vcpu), value })),
+  },
+  KVM_GET_MSRS: {
+    summary: "Reads a vCPU's MSR_TEST_CTRL.",
+    args: GET_ARGS,
+    fields: VCPU_FIELDS,
+    compiled: z.strictObject(GET_ARGS).transform(({ vcpu }) => ({ op: 'KVM_GET_MSRS' as const, ...parted(vcpu) })),
+  },
+} satisfies Readonly<Record<string, Operation>>;
+
+declare module '../../scenario/program.ts' {
+  interface GuestTablesOf {
+    'split-lock': typeof GUEST_OPERATIONS;
+  }
+  interface HostTablesOf {
+    'split-lock': typeof HOST_OPERATIONS;
+  }
+}

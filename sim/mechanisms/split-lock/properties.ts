@@ -1,0 +1,66 @@
+/** What must hold of split-lock detection on the host, whatever guests do. @see domain debug-and-split-lock G, I7 */
+import type { CoreContext } from '../../../actors/core.ts';
+import type { HostThread } from '../../../actors/paths/env.ts';
+import { isDetectionOff } from '../../../actors/paths/split-lock/flag.ts';
+import type { PcpuContext } from '../../../actors/pcpu.ts';
+import { always, alwaysEach } from '../../property.ts';
+import type { ActorView, WorldView } from '../../view.ts';
+
+interface Running {
+  readonly cpu: string;
+  readonly core: ActorView<CoreContext>;
+  readonly task: ActorView<HostThread>;
+}
+
+/** Tasks in user mode on hosts that detect split locks. Nothing is promised inside the kernel: a section is not over yet. */
+function inUserMode(world: WorldView): Running[] {
+  const cores = new Map(world.actors<CoreContext>('core').map((core) => [core.id, core]));
+  const tasks = new Map(world.actors<HostThread>('hostThread').map((task) => [task.id, task]));
+  return world.actors<PcpuContext>('pcpu').flatMap(({ id, value, context }) => {
+    const core = cores.get(context.core ?? '');
+    const task = tasks.get(context.current ?? '');
+    return core?.context.bootSld && task && value === 'task' && context.letter === 'U' ? [{ cpu: id, core, task }] : [];
+  });
+}
+
+const onOff = (sld: boolean) => (sld ? 'on' : 'off');
+
+export const msrMatchesTask = always('sld.msr-matches-task', {
+  kinds: ['pcpu', 'core', 'hostThread'],
+  source: 'domain debug-and-split-lock I7, C.7; the v8 thread: "so that the flag and MSR state are consistent"',
+  grade: 'read',
+  check: (world) => {
+    const found = inUserMode(world).find(({ core, task }) => core.context.sld === isDetectionOff(core.context.flag, task.context.tif));
+    if (!found) return null;
+    const { cpu, core, task } = found;
+    const wants = onOff(!isDetectionOff(core.context.flag, task.context.tif));
+    return `${task.id} is in user mode on ${cpu} with detection ${onOff(core.context.sld)} on ${core.id}, and its flag says ${wants}`;
+  },
+});
+
+export const hostSettingKept = always('sld.host-setting-kept', {
+  kinds: ['pcpu', 'core', 'hostThread'],
+  source: 'domain debug-and-split-lock G, scenario 15: no task runs user code with detection off unless it split a lock',
+  grade: 'decision',
+  check: (world) => {
+    const found = inUserMode(world).find(({ core, task }) => !core.context.sld && task.context.splitter !== true);
+    return found ? `${found.task.id} runs user code on ${found.cpu} with detection off, and never split a lock` : null;
+  },
+});
+
+export const noHostOops = alwaysEach<HostThread>('sld.host-oops', {
+  kind: 'hostThread',
+  source: 'domain debug-and-split-lock C.2, C.6: a split lock of the host kernel dies or not, by whose setting the core carries',
+  grade: 'read',
+  each: ({ id, context }) => (context.oops === true ? `the kernel died of a split lock of its own, on behalf of ${id}` : null),
+});
+
+export const guestKeptItsAc = alwaysEach<HostThread>('sld.vmm-killed', {
+  kind: 'hostThread',
+  source: 'domain debug-and-split-lock SLD-14, SLD-15, SLD-18: SIGBUS to the thread of a vCPU',
+  grade: 'read',
+  each: ({ id, context }) =>
+    context.signal?.signal === 'SIGBUS' && context.splitter === true && id.includes('/vcpu')
+      ? `${id} is killed by SIGBUS for an access of its guest`
+      : null,
+});
