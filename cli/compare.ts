@@ -72,7 +72,7 @@ async function run({ io, out, err, json, args, options: given }: Call): Promise<
     rows.push(result);
     stopped = interrupted;
   }
-  const outcomes = outcomesFor(scenario);
+  const outcomes = outcomesFor(scenario.host.arch);
   if (json) out.json({ scenario: scenario.name, ...(mutant !== undefined && { mutant }), rows: rows.map(documentOf) });
   else if (options.markdown) printMarkdown(out, rows, outcomes);
   else

@@ -49,7 +49,7 @@ async function importFrom(path: string, file: string): Promise<Readonly<Record<s
 function mechanismsIn(exports: Readonly<Record<string, unknown>>, file: string): readonly (readonly [value: unknown, where: string])[] {
   const { mechanism, mechanisms } = exports;
   if (mechanism !== undefined && mechanisms !== undefined)
-    throw invalid(`${file} exports mechanism and mechanisms; expected one of the two`);
+    throw invalid(`${file} exports mechanism and mechanisms`, { expected: 'one of the two', attempt: 'mechanisms, a list of all' });
   if (mechanism !== undefined) return [[mechanism, `${file}: mechanism`]];
   if (Array.isArray(mechanisms) && mechanisms.length > 0) return mechanisms.map((one, i) => [one, `${file}: mechanisms[${i}]`] as const);
   const found =

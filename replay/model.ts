@@ -13,11 +13,12 @@ class JournalModulesError extends Error {
 }
 
 const DIGITS_SHOWN = 12;
-const nameText = ({ name, sha256 }: ModuleName): string => `${name} (SHA-256 ${sha256.slice(0, DIGITS_SHOWN)}…)`;
+/** A mechanism as messages name it. */
+export const moduleText = ({ name, sha256 }: ModuleName): string => `${name} (SHA-256 ${sha256.slice(0, DIGITS_SHOWN)}…)`;
 
-/** What takes part now. A scenario that is none needs nothing: what is wrong with it is said elsewhere. */
-function presentFor({ start }: Journal): readonly ModuleName[] {
-  const { host, model } = start.scenario as { readonly host?: Partial<ResolvedHost> | null; readonly model?: string };
+/** The mechanisms of the user's own that take part in a scenario that somebody else wrote down; none if it is no scenario. */
+export function modulesPresentFor(scenario: unknown): readonly ModuleName[] {
+  const { host, model } = (scenario ?? {}) as { readonly host?: Partial<ResolvedHost> | null; readonly model?: string };
   return host?.arch === undefined ? [] : modulesFor({ host: host as ResolvedHost, ...(model !== undefined && { model }) });
 }
 
@@ -27,13 +28,13 @@ function presentFor({ start }: Journal): readonly ModuleName[] {
  */
 function checkModules(journal: Journal): void {
   const needed = journal.start.modules;
-  const present = presentFor(journal);
+  const present = modulesPresentFor(journal.start.scenario);
   const isIn = (list: readonly ModuleName[], name: string): boolean => list.some((other) => other.name === name);
   const missing = needed.filter(({ name }) => !isIn(present, name));
   if (missing.length > 0) {
     const what = missing.length === 1 ? 'a mechanism' : 'mechanisms';
     throw new JournalModulesError(
-      `the journal needs ${what} of somebody's own, ${missing.map(nameText).join(', ')}; a journal never loads code`,
+      `the journal needs ${what} of somebody's own, ${missing.map(moduleText).join(', ')}; a journal never loads code`,
     );
   }
   const added = present.filter(({ name }) => !isIn(needed, name));
@@ -60,11 +61,11 @@ export function foreignModel(journal: Journal): string | null {
     const mine = `this is model version ${MODEL_VERSION} (${MODEL_ID.slice(0, DIGITS_SHOWN)})`;
     parts.push(`the journal was made by model version ${start.modelVersion} (${start.modelId.slice(0, DIGITS_SHOWN)}), ${mine}`);
   }
-  const present = presentFor(journal);
+  const present = modulesPresentFor(journal.start.scenario);
   for (const module of start.modules) {
     const mine = present.find(({ name }) => name === module.name);
     if (mine && mine.sha256 !== module.sha256)
-      parts.push(`the journal was made with another file of ${nameText(module)}, this one is ${mine.sha256.slice(0, DIGITS_SHOWN)}…`);
+      parts.push(`the journal was made with another file of ${moduleText(module)}, this one is ${mine.sha256.slice(0, DIGITS_SHOWN)}…`);
   }
   return parts.length === 0 ? null : parts.join('; ');
 }

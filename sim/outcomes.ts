@@ -3,12 +3,11 @@ import type { HostProcessContext } from '../actors/host-process.ts';
 import type { Vcpu } from '../actors/paths/guest.ts';
 import type { PcpuContext } from '../actors/pcpu.ts';
 import type { VmContext } from '../actors/vm.ts';
-import type { Mechanism } from './mechanism.ts';
-import { mechanisms, mechanismsOf } from './registry.ts';
-import type { ResolvedScenario } from './scenario/types.ts';
+import { mechanismsOf } from './registry.ts';
+import type { Arch } from './scenario/types.ts';
 import type { WorldView } from './view.ts';
 
-/** Something that may befall a host, counted in one state. */
+/** Something that may befall a host, counted in one state. Machines of another model may lack the field: they count for nothing. */
 export interface Outcome {
   /** As documents have it: camelCase. */
   readonly name: string;
@@ -24,7 +23,7 @@ const HOST: readonly Outcome[] = [
   {
     name: 'hostPanics',
     title: 'host panics',
-    count: (world) => count(world.actors<PcpuContext>('pcpu'), ({ context }) => context.panicReason !== null),
+    count: (world) => count(world.actors<PcpuContext>('pcpu'), ({ context }) => context.panicReason != null),
   },
 ];
 
@@ -38,24 +37,21 @@ const AMD: readonly Outcome[] = [
   },
   { name: 'guestsKilled', title: 'guest killed', count: (world) => count(vms(world), ({ context }) => context.dead === 'dead') },
   { name: 'guestsBugged', title: 'guest bugged', count: (world) => count(vms(world), ({ context }) => context.dead === 'bugged') },
-  { name: 'pagesLost', title: 'page lost', count: (world) => count(world.actors<Vcpu>('vcpu'), ({ context }) => context.lost !== null) },
+  { name: 'pagesLost', title: 'page lost', count: (world) => count(world.actors<Vcpu>('vcpu'), ({ context }) => context.lost != null) },
   {
     name: 'pagesLeaked',
     title: 'page leaked',
-    count: (world) => vms(world).reduce((sum, { context }) => sum + context.leaked.length, 0),
+    count: (world) => vms(world).reduce((sum, { context }) => sum + (context.leaked?.length ?? 0), 0),
   },
 ];
 
-/** What the outcomes hang on. */
-type Subject = Pick<ResolvedScenario, 'model'> & { readonly host: Pick<ResolvedScenario['host'], 'arch'> };
-
-/** The outcomes of a scenario, in the order of their columns: those of its host, or of the mechanism that brings its model. */
-export function outcomesFor({ host: { arch }, model }: Subject): readonly Outcome[] {
-  const added = (from: readonly Mechanism[]): readonly Outcome[] => from.flatMap(({ outcomes }) => outcomes ?? []);
-  if (model !== undefined) return added(mechanisms().filter(({ models = [] }) => models.some(({ name }) => name === model)));
-  return [...HOST, ...(arch === 'amd' ? AMD : []), ...added(mechanismsOf(arch))];
-}
+/** The outcomes of a host, in the order of their columns. */
+export const outcomesFor = (arch: Arch): readonly Outcome[] => [
+  ...HOST,
+  ...(arch === 'amd' ? AMD : []),
+  ...mechanismsOf(arch).flatMap(({ outcomes }) => outcomes ?? []),
+];
 
 /** Counts in the present state, by name. */
-export const outcomesOf = (world: WorldView, subject: Subject): Readonly<Record<string, number>> =>
-  Object.fromEntries(outcomesFor(subject).map((outcome) => [outcome.name, outcome.count(world)]));
+export const outcomesOf = (world: WorldView, arch: Arch): Readonly<Record<string, number>> =>
+  Object.fromEntries(outcomesFor(arch).map((outcome) => [outcome.name, outcome.count(world)]));

@@ -69,6 +69,7 @@ const FIELDS = {
   host: isFunction.optional(),
   guest: isFunction.optional(),
   core: isFunction.optional(),
+  taskFlags: isFunction.optional(),
   actors: isFunction.optional(),
   machines: isFunction.optional(),
   vcpu: isFunction.optional(),
@@ -109,7 +110,7 @@ function takenIn(mechanism: Mechanism): PathIssue[] {
       .map((name) => ({ path: [key], message: `found ${shown(name)}, a name that is taken; expected another one` }));
   const all = properties().map(({ id }) => id);
   const mine = [...(mechanism.properties ?? []), ...(mechanism.models ?? []).flatMap((model) => model.properties)].map(({ id }) => id);
-  const columns = mechanism.arches.flatMap((arch) => outcomesFor({ host: { arch } }).map(({ name }) => name));
+  const columns = mechanism.arches.flatMap((arch) => outcomesFor(arch).map(({ name }) => name));
   return [
     ...idsOf(
       'name',

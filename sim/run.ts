@@ -134,6 +134,6 @@ export class Run {
   }
 
   #outcomes(): RunEnd['outcomes'] {
-    return outcomesOf(new WorldView(this.sequencer.store, this.sequencer.locals), this.#options.scenario);
+    return outcomesOf(new WorldView(this.sequencer.store, this.sequencer.locals), this.#options.scenario.host.arch);
   }
 }

@@ -64,7 +64,8 @@ function* outcomesOver(
 ): Search<{ outcomes: ComparedVariant['outcomes']; exhausted: boolean }> {
   const explorer = new Explorer({ scenario, budget: { states: maxStates }, properties: false });
   const report = yield* explorer.run();
-  const outcomesIn = (state: number) => Object.entries(outcomesOf(new WorldView(explorer.world.store, explorer.localsOf(state)), scenario));
+  const outcomesIn = (state: number) =>
+    Object.entries(outcomesOf(new WorldView(explorer.world.store, explorer.localsOf(state)), scenario.host.arch));
   const none = { count: 0, witness: null };
   const seen = new Map<string, { count: number; witness: number | null }>(outcomesIn(0).map(([name]) => [name, none]));
   for (const state of explorer.ended) {

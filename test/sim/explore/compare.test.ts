@@ -19,7 +19,7 @@ function* ends(topology: Topology, prefix: readonly number[] = []): Generator<Re
   const sequencer = new Sequencer(new MemoEngine(topology));
   sequencer.start();
   for (const index of prefix) sequencer.take(index);
-  if (sequencer.count === 0) yield outcomesOf(new WorldView(sequencer.store, sequencer.locals), { host: { arch: 'amd' } });
+  if (sequencer.count === 0) yield outcomesOf(new WorldView(sequencer.store, sequencer.locals), 'amd');
   for (let index = 0; index < sequencer.count; index++) yield* ends(topology, [...prefix, index]);
 }
 
@@ -131,5 +131,5 @@ function endOf(scenario: ResolvedScenario, labels: readonly string[]): Readonly<
   const unchecked = { ...scenario, properties: { always: [], sometimes: [], eventually: [] } };
   const { run } = play(unchecked, { name: 'replay', choices, match: 'label', after: { name: 'fifo' } });
   expect(run.sequencer.step).toBe(labels.length);
-  return outcomesOf(new WorldView(run.sequencer.store, run.sequencer.locals), scenario);
+  return outcomesOf(new WorldView(run.sequencer.store, run.sequencer.locals), scenario.host.arch);
 }
