@@ -30,6 +30,8 @@ export interface Command {
   /** Paragraphs for `--help`, below the summary. */
   readonly details?: readonly string[];
   readonly options: readonly OptionSpec[];
+  /** It looks at nothing that a module of the user's own could change: no `--models`. */
+  readonly isFixed?: true;
   /** Command lines without the program's name, each with what it does. */
   readonly examples: readonly (readonly [line: string, does: string])[];
   /** Answers with the exit code. */
@@ -51,6 +53,15 @@ function assignment(text: string, previous: unknown): Readonly<Record<string, st
   if (at < 1) throw new InvalidArgumentError('Expected NAME=VALUE.');
   return { ...(previous as Readonly<Record<string, string>> | undefined), [text.slice(0, at)]: text.slice(at + 1) };
 }
+
+const collect = (text: string, previous: unknown): readonly string[] => [...((previous as readonly string[] | undefined) ?? []), text];
+
+/** On every command that looks at a scenario or a journal. */
+export const MODELS_OPTION: OptionSpec = {
+  flags: '--models <file>',
+  description: 'a module of your own with mechanisms, patches, variants (docs/extend.md); its code runs; may be repeated',
+  parse: collect,
+};
 
 export const JSON_OPTION: OptionSpec = { flags: '--json', description: 'print one JSON document' };
 

@@ -87,6 +87,7 @@ export const COMMAND: Command = {
     `${SCENARIO} runs in order and stays clean; its journal is executed again, every digest equal; then the daemon is preempted between its two stores, and a process that did nothing wrong is killed. Exit code 0 if all three happen: here the violation is what is to be seen.`,
   ],
   options: [],
+  isFixed: true,
   examples: [
     ['demo', 'what `npm start` runs'],
     ['demo --json', '{run, replay, inject}, each as its own command prints it'],

@@ -15,8 +15,8 @@ export interface Failure {
 export class CliError extends Error {
   override readonly name = 'CliError';
   readonly failure: Failure;
-  constructor(failure: Failure) {
-    super(failure.message);
+  constructor(failure: Failure, options?: ErrorOptions) {
+    super(failure.message, options);
     this.failure = failure;
   }
 }
@@ -46,6 +46,14 @@ const RULES: Readonly<Record<string, Omit<Failure, 'message'>>> = {
   ResolvedScenarioError: rule('journal_scenario', EXIT.damaged, {
     expected: 'a journal whose scenario this version can run',
     attempt: 'worldswitch replay FILE --fold, which needs no model',
+  }),
+  JournalModulesError: rule('journal_modules', EXIT.usage, {
+    expected: '--models with the files that the run had, and no others',
+    attempt: 'worldswitch replay FILE --fold, which needs none of them',
+  }),
+  MechanismError: rule('mechanism_invalid', EXIT.usage, { attempt: 'docs/extend.md explains what a module exports' }),
+  PatchError: rule('patch_does_not_fit', EXIT.usage, {
+    attempt: 'worldswitch machines hostThread --scenario NAME --format mermaid shows every path with its steps',
   }),
   ScheduleError: rule('schedule_does_not_fit', EXIT.usage, { expected: 'choices that this scenario, variant and model have at that step' }),
   PointError: rule('unknown_point', EXIT.usage, { attempt: 'worldswitch show FILE --points' }),
@@ -134,6 +142,15 @@ function usageFailure(message: string): Failure {
 }
 
 const REPORT = 'the same command with WORLDSWITCH_DEBUG=1, and a report with its output: this is a mistake in worldswitch';
+
+/** A failure of the model while modules of the user's own take part: most likely theirs, so it is no report that we want. */
+export const blamed = (failure: Failure, files: readonly string[]): Failure => ({
+  code: 'models_fail',
+  exit: EXIT.usage,
+  message: `${failure.message.replace(/^internal error: /, '')}\n  while ${files.join(', ')} took part`,
+  ...(failure.expected !== undefined && { expected: failure.expected }),
+  attempt: 'the same without --models, which tells whose mistake it is; WORLDSWITCH_DEBUG=1 shows where',
+});
 
 /** Any error as a failure. */
 export function failureOf(error: unknown): Failure {

@@ -88,6 +88,7 @@ function testOf({ name, variant, mutant }: ResolvedScenario, journal: Journal, p
   const schedule = [...journal.choices()].map(({ index }) => index).join('.');
   return [
     `it('does not break ${property} under the recorded schedule', () => {`,
+    ...journal.start.modules.map((module) => `  register(mechanism); // ${module.name}, a module of your own`),
     `  const known = knownProperties();`,
     `  const scenario = resolveScenario(loadScenario(readFileSync('scenarios/${name}.yaml', 'utf8'), '${name}', known), {`,
     `    variant: '${variant}',`,
@@ -159,7 +160,10 @@ export function printExplanation(printer: Printer, explanation: Explanation): vo
   });
   printer.line();
   printer.line(
-    styled('dim', 'As a test (imports: node:fs, vitest, worldswitch/sim/{properties/index,scenario/load,scenario/resolve,session}):'),
+    styled(
+      'dim',
+      'As a test (imports: node:fs, vitest, worldswitch/sim/{properties/index,registry,scenario/load,scenario/resolve,session}):',
+    ),
   );
   for (const line of test.split('\n')) printer.line(line);
 }

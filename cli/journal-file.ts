@@ -30,7 +30,7 @@ export function openSource(file: string, io: Io): OpenSource {
 /** What is wrong with the bytes of a journal, with the name of the file. */
 export function named(error: unknown, file: string): unknown {
   const failure = failureOf(error);
-  const isAboutFile = failure.exit === EXIT.damaged && !(error instanceof CliError);
+  const isAboutFile = (failure.exit === EXIT.damaged || failure.code === 'journal_modules') && !(error instanceof CliError);
   return isAboutFile ? new CliError({ ...failure, message: `${file === '-' ? 'stdin' : file}: ${failure.message}` }) : error;
 }
 

@@ -1,6 +1,7 @@
 /** Text for people and JSON for programs. Nothing that comes from a file may drive a terminal: whatever does not print is escaped here. */
 import { styleText } from 'node:util';
 import type { Io, Sink } from './io.ts';
+import { modelWords } from './model-files.ts';
 
 export type Style = 'bold' | 'cyan' | 'dim' | 'green' | 'red' | 'yellow';
 
@@ -108,4 +109,4 @@ const PLAIN_WORD = /^[\w@%+=:,./-]+$/;
 export const quoted = (word: string): string => (PLAIN_WORD.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 
 /** A command to copy. */
-export const commandText = (words: readonly string[]): string => ['worldswitch', ...words].map(quoted).join(' ');
+export const commandText = (words: readonly string[]): string => ['worldswitch', ...words, ...modelWords()].map(quoted).join(' ');

@@ -1,8 +1,8 @@
 /** From arguments to an exit code: finds the command, parses, runs it, and turns what went wrong into one message. */
 import { Command as Commander, CommanderError, Option } from 'commander';
-import { type Call, type Command, JSON_OPTION } from './command.ts';
+import { type Call, type Command, JSON_OPTION, MODELS_OPTION } from './command.ts';
 import { COMMANDS, type CommandEntry } from './commands.ts';
-import { EXIT, type Failure, failureDocument, failureOf } from './errors.ts';
+import { blamed, CliError, EXIT, type Failure, failureDocument, failureOf } from './errors.ts';
 import type { Io } from './io.ts';
 import { hasColours, Printer, styled } from './output.ts';
 import { VERSION_FLAGS, versionDocument, versionText } from './version.ts';
@@ -53,7 +53,7 @@ function describe(
   run: (args: string[], options: Record<string, unknown>) => Promise<void>,
 ): void {
   if (command.operands !== '') commander.arguments(command.operands);
-  for (const { flags, description, choices, parse } of [...command.options, JSON_OPTION]) {
+  for (const { flags, description, choices, parse } of [...command.options, ...(command.isFixed ? [] : [MODELS_OPTION]), JSON_OPTION]) {
     const option = new Option(flags, description);
     if (choices) option.choices(choices);
     if (parse) option.argParser(parse);
@@ -97,6 +97,21 @@ const namedIn = (argv: readonly string[]): CommandEntry | undefined => {
   return COMMANDS.find((command) => command.name === name);
 };
 
+/** Runs a command while mechanisms of the user's own are registered: before anything is read, and no longer than it takes. */
+async function withModels(files: readonly string[], { cwd }: Io, run: () => number | Promise<number>): Promise<number> {
+  if (files.length === 0) return run();
+  const { loadModels } = await import('./models.ts');
+  const unload = await loadModels(files, cwd);
+  try {
+    return await run();
+  } catch (error) {
+    const failure = failureOf(error);
+    throw failure.exit === EXIT.internal ? new CliError(blamed(failure, files), { cause: error }) : error;
+  } finally {
+    unload();
+  }
+}
+
 async function dispatch(argv: readonly string[], around: Surroundings): Promise<number> {
   const { out, err, json } = around;
   if (VERSION_FLAGS.includes(argv[0] ?? '')) {
@@ -117,8 +132,8 @@ async function dispatch(argv: readonly string[], around: Surroundings): Promise<
     commander.summary(entry.summary);
     if (entry !== named) continue;
     const { COMMAND } = await entry.load();
-    describe(commander, COMMAND, around.io.out.columns, async (args, options) => {
-      code = await COMMAND.run({ ...around, args, options } satisfies Call);
+    describe(commander, COMMAND, around.io.out.columns, async (args, { models = [], ...options }) => {
+      code = await withModels(models as readonly string[], around.io, () => COMMAND.run({ ...around, args, options } satisfies Call));
     });
   }
   if (words.length === 0) {
@@ -139,7 +154,10 @@ function report(failure: Failure, error: unknown, argv: readonly string[], { io,
   const help = failure.code === 'usage' ? `worldswitch ${named ? `${named.name} ` : ''}--help` : undefined;
   const attempt = failure.attempt ?? help;
   if (attempt !== undefined) err.line('  try: ', attempt);
-  if (io.env.WORLDSWITCH_DEBUG && error instanceof Error) err.lines(error.stack ?? '');
+  if (io.env.WORLDSWITCH_DEBUG && error instanceof Error) {
+    err.lines(error.stack ?? '');
+    if (error.cause instanceof Error) err.lines(error.cause.stack ?? '');
+  }
   return failure.exit;
 }
 

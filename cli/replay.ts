@@ -5,7 +5,7 @@ import type { Journal } from '../replay/reader.ts';
 import { type Divergence, reexecute } from '../replay/reexecute.ts';
 import { hexOf } from '../sim/canonical.ts';
 import { type Call, type Command, integer } from './command.ts';
-import { CliError, EXIT, usageError } from './errors.ts';
+import { EXIT, usageError } from './errors.ts';
 import { withJournal } from './journal-file.ts';
 import { commandText, type Printer, styled } from './output.ts';
 
@@ -26,15 +26,6 @@ export function checkStep(journal: Journal, step: number | undefined): void {
 
 /** Re-executes with the memo engine. */
 export function replayed(journal: Journal, to?: number): ReplayReport {
-  if (journal.start.modules.length > 0) {
-    const names = journal.start.modules.map(({ name }) => name).join(', ');
-    throw new CliError({
-      code: 'needs_modules',
-      exit: EXIT.usage,
-      message: `the journal needs model modules (${names}); a journal never loads code`,
-      attempt: 'the same with --fold, which needs no model',
-    });
-  }
   const { identical, steps, records, digest, divergence } = reexecute(journal, to === undefined ? {} : { to });
   return { identical, sealed: journal.sealed, steps, records, digest, divergence };
 }

@@ -29,6 +29,8 @@ interface Options {
 const RECORDS_SHOWN = 40;
 const POINTS_SHOWN = 200;
 const DOCUMENT_LIMIT = 10_000;
+/** The model is not the one that wrote the journal: the records are read all the same. */
+const MODEL_ERRORS: readonly string[] = ['RestoreError', 'ResolvedScenarioError', 'JournalModulesError'];
 
 /** What stands in a journal beside its records. */
 function factsOf(journal: Journal) {
@@ -44,6 +46,7 @@ function factsOf(journal: Journal) {
     schedule: start.schedule,
     modelId: start.modelId,
     modelVersion: start.modelVersion,
+    modules: start.modules,
     sealed,
     torn,
     records,
@@ -62,7 +65,7 @@ function looked(journal: Journal, step: number): StepReport & { readonly note: s
   try {
     return { ...reportStep(journal, step), note: null };
   } catch (error) {
-    if (!(error instanceof Error && (error.name === 'RestoreError' || error.name === 'ResolvedScenarioError'))) throw error;
+    if (!(error instanceof Error && MODEL_ERRORS.includes(error.name))) throw error;
     const { digest, vtime, actors, inFlight } = stateAt(journal, step);
     const note = `what could come next is not known: ${foreignModel(journal) ?? error.message}`;
     return { step, digest, vtime, state: Object.fromEntries(actors), inFlight, alternatives: [], note };
@@ -120,6 +123,7 @@ function printFacts(printer: Printer, journal: Journal): void {
           : `${verdict} (${ended})`,
     ],
     ['model', foreignModel(journal) ?? 'this one'],
+    ...journal.start.modules.map(({ name, sha256 }) => ['module', `${name}, SHA-256 ${sha256}`]),
   ];
   table(printer, rows);
 }

@@ -16,8 +16,10 @@ const ascii = (text: string): Uint8Array => Uint8Array.from(text, (c) => c.charC
 export const scenarioIdOf = (scenario: JsonObject): Uint8Array => sha256(ascii(canonical(scenario)));
 
 /** Derived from what was asked for, so that it can stand in front of the records: the choices made are not yet known there. */
-export const runIdOf = ({ scenario, modelId, seed, chooser, schedule }: RunStart): Uint8Array =>
-  sha256(ascii(canonical({ chooser, model: modelId, scenario: toHex(scenarioIdOf(scenario)), schedule, seed }))).slice(0, RUN_ID_BYTES);
+export function runIdOf({ scenario, modelId, seed, chooser, schedule, modules }: RunStart): Uint8Array {
+  const asked = { chooser, model: modelId, scenario: toHex(scenarioIdOf(scenario)), schedule, seed };
+  return sha256(ascii(canonical(modules.length === 0 ? asked : { ...asked, modules }))).slice(0, RUN_ID_BYTES);
+}
 
 /** The chain before the first frame: the hash of the file header. */
 export const chainStart = (fileHeader: Uint8Array): Uint8Array => sha256(fileHeader);

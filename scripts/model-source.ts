@@ -14,6 +14,7 @@ const MODEL = [
   'sim/models',
   'sim/models.ts',
   'sim/offers.ts',
+  'sim/patches.ts',
   'sim/registry.ts',
   'sim/sequencer.ts',
   'sim/store.ts',

@@ -71,3 +71,8 @@ export interface Mechanism {
   /** Models besides the host's. */
   readonly models?: readonly ModelModule[];
 }
+
+/** A mechanism of the user's own does not fit: its shape, a name, or what a function of it gives. */
+export class MechanismError extends Error {
+  override readonly name = 'MechanismError';
+}

@@ -7,7 +7,7 @@ import { mechanismsOf } from './registry.ts';
 import type { Arch } from './scenario/types.ts';
 import type { WorldView } from './view.ts';
 
-/** Something that may befall a host, counted in one state. */
+/** Something that may befall a host, counted in one state. Machines of another model may lack the field: they count for nothing. */
 export interface Outcome {
   /** As documents have it: camelCase. */
   readonly name: string;
@@ -23,7 +23,7 @@ const HOST: readonly Outcome[] = [
   {
     name: 'hostPanics',
     title: 'host panics',
-    count: (world) => count(world.actors<PcpuContext>('pcpu'), ({ context }) => context.panicReason !== null),
+    count: (world) => count(world.actors<PcpuContext>('pcpu'), ({ context }) => context.panicReason != null),
   },
 ];
 
@@ -37,11 +37,11 @@ const AMD: readonly Outcome[] = [
   },
   { name: 'guestsKilled', title: 'guest killed', count: (world) => count(vms(world), ({ context }) => context.dead === 'dead') },
   { name: 'guestsBugged', title: 'guest bugged', count: (world) => count(vms(world), ({ context }) => context.dead === 'bugged') },
-  { name: 'pagesLost', title: 'page lost', count: (world) => count(world.actors<Vcpu>('vcpu'), ({ context }) => context.lost !== null) },
+  { name: 'pagesLost', title: 'page lost', count: (world) => count(world.actors<Vcpu>('vcpu'), ({ context }) => context.lost != null) },
   {
     name: 'pagesLeaked',
     title: 'page leaked',
-    count: (world) => vms(world).reduce((sum, { context }) => sum + context.leaked.length, 0),
+    count: (world) => vms(world).reduce((sum, { context }) => sum + (context.leaked?.length ?? 0), 0),
   },
 ];
 

@@ -1,13 +1,30 @@
 /**
  * The mechanisms that take part: those that are shipped, and those that a user registers before anything is read.
  *
- * What is registered stays for the life of the process. Schemas and lists are made on demand, so that they see it.
+ * Schemas and lists are made on demand, so that they see what is registered.
  */
-import type { Mechanism, Mutant } from './mechanism.ts';
+import type { Mechanism, Mutant, Patch } from './mechanism.ts';
 import { SHIPPED_MECHANISMS } from './mechanisms/index.ts';
 import type { Arch, ResolvedScenario } from './scenario/types.ts';
 
+/** The file that a mechanism of the user's own comes from. */
+export interface ModuleSource {
+  /** As the user named it. */
+  readonly file: string;
+  /** Of the file's bytes, hex. */
+  readonly sha256: string;
+}
+
+/** A mechanism of the user's own as a journal names it. */
+export interface ModuleName {
+  readonly name: string;
+  readonly sha256: string;
+}
+
 const registered: Mechanism[] = [...SHIPPED_MECHANISMS];
+const sources = new Map<Mechanism, ModuleSource>();
+/** Counts changes. */
+let version = 0;
 
 export const mechanisms = (): readonly Mechanism[] => registered;
 
@@ -15,13 +32,38 @@ export const mechanisms = (): readonly Mechanism[] => registered;
 export const mechanismsOf = (arch: Arch): readonly Mechanism[] => registered.filter(({ arches }) => arches.includes(arch));
 
 /**
- * Adds a user's mechanism.
+ * Adds a mechanism; `source` is the file of the user's own that it comes from.
+ * @returns what takes it away again
  * @throws Error if a name of it is taken
  */
-export function register(mechanism: Mechanism): void {
+export function register(mechanism: Mechanism, source?: ModuleSource): () => void {
   const taken = namesOf(mechanism).find((name) => registered.some((other) => namesOf(other).includes(name)));
   if (taken !== undefined) throw new Error(`${taken} is there already: two mechanisms bring it`);
   registered.push(mechanism);
+  if (source) sources.set(mechanism, source);
+  version++;
+  return () => {
+    registered.splice(registered.indexOf(mechanism), 1);
+    sources.delete(mechanism);
+    version++;
+  };
+}
+
+/** Whether a mechanism has a part in what such a host does, or brings the model itself. */
+const takesPart = ({ arches, models = [] }: Mechanism, { host, model }: Pick<ResolvedScenario, 'host' | 'model'>): boolean =>
+  arches.includes(host.arch) || models.some(({ name }) => name === model);
+
+/** The mechanisms of the user's own that a run of the scenario needs, as its journal names them. */
+export const modulesFor = (scenario: Pick<ResolvedScenario, 'host' | 'model'>): readonly ModuleName[] =>
+  registered.flatMap((mechanism) => {
+    const source = sources.get(mechanism);
+    return source && takesPart(mechanism, scenario) ? [{ name: mechanism.name, sha256: source.sha256 }] : [];
+  });
+
+/** Who brings a part, for messages: null for what is shipped. */
+export function originOf(mechanism: Mechanism): string | null {
+  const source = sources.get(mechanism);
+  return source ? `mechanism ${mechanism.name} of ${source.file}` : null;
 }
 
 /** Everything by which somebody may call for a part of it. */
@@ -37,12 +79,12 @@ const namesOf = (mechanism: Mechanism): string[] => [
 
 /** One value for each state of the registry. */
 export function perRegistry<V>(make: () => V): () => V {
-  let size = -1;
+  let madeAt = -1;
   let value: V;
   return () => {
-    if (size !== registered.length) {
+    if (madeAt !== version) {
       value = make();
-      size = registered.length;
+      madeAt = version;
     }
     return value;
   };
@@ -52,8 +94,19 @@ export function perRegistry<V>(make: () => V): () => V {
 export const mutantsOf = (arch: Arch): Readonly<Record<string, Mutant>> =>
   Object.assign({}, ...mechanismsOf(arch).map(({ mutants }) => mutants ?? {})) as Record<string, Mutant>;
 
+/** A patch, and the mechanism of the user's own that it comes from; null for what is shipped. */
+export interface PatchInForce extends Patch {
+  readonly origin: string | null;
+}
+
 /** What changes the model in this scenario: the patches of its mechanisms, then the mutant that was asked for. */
-export const patchesOf = (scenario: ResolvedScenario): readonly Pick<Mutant, 'paths' | 'machines'>[] => [
-  ...mechanismsOf(scenario.host.arch).flatMap((mechanism) => mechanism.patch?.(scenario) ?? []),
-  ...(scenario.mutant === undefined ? [] : [mutantsOf(scenario.host.arch)[scenario.mutant]!]),
-];
+export function patchesOf(scenario: ResolvedScenario): readonly PatchInForce[] {
+  const here = mechanismsOf(scenario.host.arch);
+  const patches = here.flatMap((mechanism) => {
+    const patch = mechanism.patch?.(scenario);
+    return patch ? [{ ...patch, origin: originOf(mechanism) }] : [];
+  });
+  if (scenario.mutant === undefined) return patches;
+  const owner = here.find(({ mutants = {} }) => Object.hasOwn(mutants, scenario.mutant!))!;
+  return [...patches, { ...owner.mutants![scenario.mutant]!, origin: originOf(owner) }];
+}

@@ -10,6 +10,7 @@ import { MemoEngine } from './engine/memo.ts';
 import type { ActorEngine } from './engine/port.ts';
 import { MODEL_ID } from './model-id.ts';
 import { MODEL_VERSION } from './model-version.ts';
+import { modulesFor } from './registry.ts';
 import { Run } from './run.ts';
 import type { ResolvedScenario } from './scenario/types.ts';
 import type { BlockSink } from './sequencer.ts';
@@ -68,7 +69,7 @@ export const runStartOf = (
   modelVersion: MODEL_VERSION,
   ...rest,
   actors: topology.actors.map(({ id, kind }) => ({ id, kind })),
-  modules: [],
+  modules: modulesFor(scenario),
 });
 
 /** A run that has not started. */

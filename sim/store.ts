@@ -39,6 +39,8 @@ export interface Kind {
   readonly name: string;
   readonly index: number;
   readonly machine: AnyStateMachine;
+  /** The mechanism of the user's own that brings it; null for what is shipped. */
+  readonly origin: string | null;
   readonly locals: Table<AnyMachineSnapshot>;
 }
 
@@ -52,6 +54,8 @@ export interface ActorSpec {
 export interface Topology {
   readonly actors: readonly ActorSpec[];
   readonly machines: Readonly<Record<string, AnyStateMachine>>;
+  /** The mechanism of the user's own that brings the machine of a kind, for messages. */
+  readonly origins?: Readonly<Record<string, string>>;
   /** How each event type travels. */
   readonly catalogue: Readonly<Record<string, Delivery>>;
   /** Groups of actors that may change places without anybody noticing: same kind, same input, and no order among them. */
@@ -76,7 +80,7 @@ export class Store {
     this.kinds = names.map((name, index) => {
       const machine = topology.machines[name];
       if (!machine) throw new Error(`no machine for actors of kind ${name}`);
-      return { name, index, machine, locals: new Table<AnyMachineSnapshot>() };
+      return { name, index, machine, origin: topology.origins?.[name] ?? null, locals: new Table<AnyMachineSnapshot>() };
     });
     this.ids = topology.actors.map((actor) => actor.id);
     this.slotOf = new Map(this.ids.map((id, slot) => [id, slot]));

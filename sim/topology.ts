@@ -6,7 +6,6 @@ import { hostThreadMachine } from '../actors/host-thread.ts';
 import { loopMachine, mutexMachine } from '../actors/kernel-objects.ts';
 import type { HostEnv, VmFacts } from '../actors/paths/env.ts';
 import type { GuestEnv, GuestImage } from '../actors/paths/guest.ts';
-import { joinPatches } from '../actors/paths/patch.ts';
 import { SEV_CMD_MUTEX } from '../actors/paths/sev-command.ts';
 import { pcpuMachine } from '../actors/pcpu.ts';
 import { pspMachine } from '../actors/psp.ts';
@@ -19,8 +18,11 @@ import { CATALOGUE } from '../events/index.ts';
 import type { HostOp, Program } from '../events/program.ts';
 import { type RmpEntry, regionOf } from '../events/rmp.ts';
 import { canonical } from './canonical.ts';
+import { MechanismError } from './mechanism.ts';
 import { models } from './models/index.ts';
-import { mechanismsOf, patchesOf } from './registry.ts';
+import type { ModelModule } from './models.ts';
+import { patchMachines, pathPatchesOf, refuseUnknownPaths } from './patches.ts';
+import { mechanisms, mechanismsOf, originOf, patchesOf } from './registry.ts';
 import type { PageSetup, ResolvedScenario, ResolvedVm } from './scenario/types.ts';
 import type { ActorSpec, Topology } from './store.ts';
 
@@ -69,7 +71,7 @@ class Numbering<V> {
  */
 export function topologyOf(scenario: ResolvedScenario): Topology {
   const own = models().find(({ name }) => name === scenario.model);
-  if (own) return own.topology(scenario);
+  if (own) return modelTopology(own, scenario);
   const programs = new Numbering<Program<HostOp>>();
   const images = new Numbering<GuestImage>();
   const threads = threadsOf(scenario);
@@ -95,7 +97,18 @@ export function topologyOf(scenario: ResolvedScenario): Topology {
     ...scenario.vms.flatMap((vm) => vm.vcpus.map((_, i) => ({ id: `mutex:${vcpuId(vm.id, i)}`, kind: 'mutex', input: null }))),
     ...loopsOf(scenario, threads),
   ];
-  return { actors, machines: machinesOf(scenario, { programs: programs.values, images: images.values }), catalogue: catalogueOf(scenario) };
+  const { machines, origins } = machinesOf(scenario, { programs: programs.values, images: images.values });
+  return { actors, machines, origins, catalogue: catalogueOf(scenario) };
+}
+
+/** A model that is not the host's, with the mechanism that brings it. */
+function modelTopology(model: ModelModule, scenario: ResolvedScenario): Topology {
+  const owner = mechanisms().find((mechanism) => mechanism.models?.includes(model));
+  const origin = owner ? originOf(owner) : null;
+  const topology = model.topology(scenario);
+  return origin === null
+    ? topology
+    : { ...topology, origins: Object.fromEntries(Object.keys(topology.machines).map((kind) => [kind, origin])) };
 }
 
 /** Flags that every task has from the start. */
@@ -111,11 +124,11 @@ const catalogueOf = ({ host }: ResolvedScenario): Topology['catalogue'] =>
 function machinesOf(
   scenario: ResolvedScenario,
   parts: { programs: readonly Program<HostOp>[]; images: readonly GuestImage[] },
-): Record<string, AnyStateMachine> {
+): { machines: Record<string, AnyStateMachine>; origins: Record<string, string> } {
   const vms = Object.fromEntries(scenario.vms.map((vm) => [vm.id, factsOf(vm)]));
   const here = mechanismsOf(scenario.host.arch);
   const changes = patchesOf(scenario);
-  const patches = joinPatches(...changes.map(({ paths }) => paths ?? {}));
+  const patches = pathPatchesOf(changes);
   const env: HostEnv = {
     options: scenario.host.options,
     vms,
@@ -125,6 +138,7 @@ function machinesOf(
     patches,
   };
   const guest: GuestEnv = { images: parts.images, parts: here.flatMap((mechanism) => mechanism.guest?.(scenario) ?? []), patches };
+  refuseUnknownPaths(changes, env, guest);
   const machines: Record<string, AnyStateMachine> = {
     pcpu: pcpuMachine,
     hostScheduler: hostSchedulerMachine,
@@ -136,12 +150,19 @@ function machinesOf(
     psp: pspMachine,
     mutex: mutexMachine,
     loop: loopMachine,
-    ...Object.assign({}, ...here.map((mechanism) => mechanism.machines?.(scenario) ?? {})),
   };
-  for (const change of changes) {
-    for (const [kind, patch] of Object.entries(change.machines ?? {})) machines[kind] = patch(machines[kind]!, scenario);
+  const origins: Record<string, string> = {};
+  for (const mechanism of here) {
+    const origin = originOf(mechanism);
+    for (const [kind, machine] of Object.entries(mechanism.machines?.(scenario) ?? {})) {
+      if (Object.hasOwn(machines, kind))
+        throw new MechanismError(`${origin ?? mechanism.name}: machines(): ${kind} is there already; patch().machines changes a machine`);
+      machines[kind] = machine;
+      if (origin !== null) origins[kind] = origin;
+    }
   }
-  return machines;
+  patchMachines(machines, changes, scenario);
+  return { machines, origins };
 }
 
 /** Threads start queued, one CPU after the other. */

@@ -6,7 +6,7 @@ import type { HostOptions } from '../../events/options.ts';
 import type { Signal } from '../../events/process.ts';
 import type { ControlOp, HostOp, Program } from '../../events/program.ts';
 import { type RmpRequest, type RmpResult, type RmpUpdate, regionOf } from '../../events/rmp.ts';
-import type { PathPatches } from './patch.ts';
+import type { PathPatch, PathPatches } from './patch.ts';
 import { type Item, type Path, pathsOf, type Source, type Walker } from './path.ts';
 
 /** Facts about a VM that do not change during a run. */
@@ -106,7 +106,11 @@ export interface HostThread extends Walker<HostLocals> {
   readonly signal: { readonly signal: Signal; readonly pfn: number | null } | null;
 }
 
+/** Constructors of host paths. */
 export const host = pathsOf<HostThread, HostLocals, ThreadEvent>();
+
+/** A patch of a path that host threads walk, with its types. */
+export const hostPatch = (change: (path: HostPath) => HostPath): PathPatch => change as unknown as PathPatch;
 
 /** To the CPU this thread runs on. */
 export function toCpu(

@@ -5,7 +5,7 @@ import type { ExitReason, GhcbRequest, VcpuMode, VcpuRequest } from '../../event
 import type { ControlOp, GuestOp, Program } from '../../events/program.ts';
 import { type AccessOutcome, type GuestAccess, type RmpResult, regionOf } from '../../events/rmp.ts';
 import { MICRO_STEPS } from './env.ts';
-import type { PathPatches } from './patch.ts';
+import type { PathPatch, PathPatches } from './patch.ts';
 import { type Item, otherwise, type Path, pathsOf, type Source, type Walker } from './path.ts';
 
 /** A guest's program and the machine it believes to run on. */
@@ -56,7 +56,14 @@ export interface Vcpu extends Walker<GuestLocals> {
   readonly lost: number | null;
 }
 
-const { path, step, call, loop, when, leaveLoop, leavePath } = pathsOf<Vcpu, GuestLocals, GuestEvent>();
+/** Constructors of guest paths. */
+export const guest = pathsOf<Vcpu, GuestLocals, GuestEvent>();
+const { path, step, call, loop, when, leaveLoop, leavePath } = guest;
+export type GuestPath = Path<Vcpu, GuestLocals, GuestEvent>;
+
+/** A patch of a path that guests walk, with its types. */
+export const guestPatch = (change: (path: GuestPath) => GuestPath): PathPatch => change as unknown as PathPatch;
+
 export type GuestItem = Item<Vcpu, GuestLocals, GuestEvent>;
 
 const APM: Source = { source: 'APM vol. 2, "SNP guests"; domain snp b.3, c', grade: 'memory' };
@@ -232,6 +239,9 @@ const operations = (env: GuestEnv): readonly (readonly [string, readonly GuestIt
   ['hlt', [step('HLT', { send: (v) => vmexit(v, 'HLT') })]],
   ...env.parts.flatMap((part) => part.operations?.(env) ?? []),
 ];
+
+/** What carries out each operation, whether a program holds it or not. */
+export const guestItems = (env: GuestEnv): readonly GuestItem[] => operations(env).flatMap(([, items]) => items);
 
 /** What a guest walks, from its first instruction to the end of its program, which shuts the VM down. */
 export function guestPath(env: GuestEnv): Path<Vcpu, GuestLocals, GuestEvent> {

@@ -19,6 +19,23 @@ class PatchError extends Error {
   override readonly name = 'PatchError';
 }
 
+/** The names of the paths that items call, and of those that these call in turn, as their patches leave them. */
+export function pathNamesIn<T, L, E extends AnyEvent>(
+  items: readonly Item<T, L, E>[],
+  patches: PathPatches,
+  names = new Set<string>(),
+): Set<string> {
+  for (const item of items) {
+    if (item.kind === 'loop') pathNamesIn(item.body, patches, names);
+    else if (item.kind === 'when') for (const [, body] of item.cases) pathNamesIn(body, patches, names);
+    else if (item.kind === 'call' && !names.has(item.path.name)) {
+      names.add(item.path.name);
+      pathNamesIn(patched(item.path, patches).items, patches, names);
+    }
+  }
+  return names;
+}
+
 /** All patches of several sets; those of later sets see what earlier ones made. */
 export function joinPatches(...sets: readonly PathPatches[]): PathPatches {
   const joined: Record<string, PathPatch[]> = {};
@@ -40,15 +57,17 @@ const nameOf = <T, L, E extends AnyEvent>(item: Item<T, L, E>): string | null =>
   return item.kind === 'call' ? item.path.name : null;
 };
 
+/** What `replaceStep` can find. */
+const stepNames = <T, L, E extends AnyEvent>(items: readonly Item<T, L, E>[]): readonly string[] =>
+  items.flatMap((item) => {
+    if (item.kind === 'loop') return stepNames(item.body);
+    if (item.kind === 'when') return item.cases.flatMap(([, body]) => stepNames(body));
+    return nameOf(item) ?? [];
+  });
+
 /** Whether the path has a step, or a call, of that name; looked for where `replaceStep` looks. */
-export function hasStep<T, L, E extends AnyEvent>({ items }: Pick<Path<T, L, E>, 'items'>, name: string): boolean {
-  return items.some(
-    (item) =>
-      nameOf(item) === name ||
-      (item.kind === 'loop' && hasStep({ items: item.body }, name)) ||
-      (item.kind === 'when' && item.cases.some(([, body]) => hasStep({ items: body }, name))),
-  );
-}
+export const hasStep = <T, L, E extends AnyEvent>({ items }: Pick<Path<T, L, E>, 'items'>, name: string): boolean =>
+  stepNames(items).includes(name);
 
 /**
  * Puts other items in the place of a step, or of a call, of that name; inside loops and branches too, but not inside paths that are called.
@@ -71,7 +90,7 @@ export function replaceStep<T, L, E extends AnyEvent>(
       return [item];
     });
   const items = walk(path.items);
-  if (!found) throw new PatchError(`${path.name} has no step ${name}`);
+  if (!found) throw new PatchError(`${path.name} has no step ${name}; it has ${stepNames(path.items).join(', ')}`);
   return { ...path, items };
 }
 
@@ -99,6 +118,6 @@ export const swapSteps =
       });
     };
     const items = walk(path.items);
-    if (!found) throw new PatchError(`${path.name} has no step ${first} followed by ${second}`);
+    if (!found) throw new PatchError(`${path.name} has no step ${first} followed by ${second}; it has ${stepNames(path.items).join(', ')}`);
     return { ...path, items };
   };

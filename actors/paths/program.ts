@@ -25,6 +25,9 @@ const operations = (env: HostEnv, used: ReadonlySet<string>): readonly (readonly
   ...env.parts.flatMap((part) => part.operations?.(env) ?? []).filter(([name]) => used.has(name)),
 ];
 
+/** What carries out each operation, whether a program holds it or not. */
+export const hostItems = (env: HostEnv): readonly HostItem[] => operations(env).map(([, item]) => item);
+
 /** `repeat`: the counter lives in its own actor, so that a long loop does not multiply the states of the thread. */
 const nextTurn = (env: HostEnv): HostItem =>
   step('next_turn', {

@@ -44,6 +44,7 @@ const world = z.strictObject({
 export const HEADER = z.strictObject({
   modelId: z.string(),
   modelVersion: natural,
+  modules: z.array(z.strictObject({ name: z.string(), sha256: z.string() })),
   scenario: z.unknown(),
   /** The state of a recorded run where the search began, and the choices that lead there. */
   from: world.nullable(),

@@ -15,7 +15,8 @@ interface StateNodeLike {
  * @throws ModelError naming the state
  */
 export function refuseOpenMachines({ kinds }: Store): void {
-  for (const { name, machine } of kinds) refuseOpen(machine.root as unknown as StateNodeLike, name);
+  for (const { name, machine, origin } of kinds)
+    refuseOpen(machine.root as unknown as StateNodeLike, origin === null ? name : `${name} (${origin})`);
 }
 
 function refuseOpen(node: StateNodeLike, kind: string): void {

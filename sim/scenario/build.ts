@@ -7,6 +7,7 @@ import { parameterValues } from './parameters.ts';
 import { plainCopy } from './plain.ts';
 import { scenarioSchema } from './schema.ts';
 import type { Scenario } from './types.ts';
+import { withAddedVariants } from './variants.ts';
 
 /**
  * Checks a scenario that code has built and returns a copy. Names of properties are checked when it is resolved.
@@ -20,6 +21,7 @@ export function scenario(source: Scenario): Scenario {
   if (copy.issues.length > 0) fail(copy.issues);
   const parsed = scenarioSchema().safeParse(copy.value);
   if (!parsed.success) return fail(explain(parsed.error, copy.value));
-  const issues = scenarioIssues(parsed.data, lowerScenario(parsed.data, parameterValues(parsed.data.params ?? {})));
-  return issues.length > 0 ? fail(issues) : parsed.data;
+  const { scenario: whole, issues: clashes } = withAddedVariants(parsed.data);
+  const issues = [...clashes, ...scenarioIssues(whole, lowerScenario(whole, parameterValues(whole.params ?? {})))];
+  return issues.length > 0 ? fail(issues) : whole;
 }

@@ -8,9 +8,7 @@ import { parameterIssues } from './parameters.ts';
 import { KERNEL_DEFAULT, SNP_KERNELS } from './presets.ts';
 import { structureIssues } from './structure.ts';
 import type { Arch, Scenario } from './types.ts';
-
-/** The name of the only variant of a scenario that declares none. */
-export const VARIANT_DEFAULT = 'default';
+import { VARIANT_DEFAULT } from './variants.ts';
 
 /** The names of a scenario's variants, the default first. */
 export const variantNames = ({ variants }: Scenario): string[] => (variants === undefined ? [VARIANT_DEFAULT] : Object.keys(variants));

@@ -7,6 +7,7 @@ import { parameterValues } from './parameters.ts';
 import { type KnownProperty, propertyIssues } from './properties.ts';
 import { scenarioSchema } from './schema.ts';
 import type { Scenario } from './types.ts';
+import { withAddedVariants } from './variants.ts';
 import { readYaml } from './yaml.ts';
 
 export type ParsedScenario =
@@ -27,9 +28,9 @@ export function parseScenario(text: string, file: string, knownProperties: reado
   if (read.value === null) return failed([{ path: [], message: 'found an empty file; expected a map with the keys of a scenario' }]);
   const parsed = scenarioSchema().safeParse(read.value);
   if (!parsed.success) return failed(explain(parsed.error, read.value));
-  const scenario = parsed.data;
+  const { scenario, issues: clashes } = withAddedVariants(parsed.data);
   const lowered = lowerScenario(scenario, parameterValues(scenario.params ?? {}));
-  const issues = [...scenarioIssues(scenario, lowered), ...propertyIssues(scenario, knownProperties)];
+  const issues = [...clashes, ...scenarioIssues(scenario, lowered), ...propertyIssues(scenario, knownProperties)];
   return issues.length > 0 ? failed(issues) : { ok: true, scenario };
 }
 

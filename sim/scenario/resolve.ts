@@ -2,7 +2,7 @@
 import type { GuestOp, HostOp } from '../../events/program.ts';
 import { mutantsOf } from '../registry.ts';
 import { foreignNames, foreignOperations } from './architecture.ts';
-import { hostIssues, scenarioIssues, VARIANT_DEFAULT, variantNames } from './checks.ts';
+import { hostIssues, scenarioIssues, variantNames } from './checks.ts';
 import { compile, type Node } from './compile.ts';
 import { explain } from './explain.ts';
 import {
@@ -25,6 +25,7 @@ import { expandProperties, type KnownProperty, propertyIssues } from './properti
 import { resolvedSchema } from './resolved-schema.ts';
 import { structureIssues } from './structure.ts';
 import type { FirmwareSetup, ResolvedHost, ResolvedScenario, Scenario } from './types.ts';
+import { VARIANT_DEFAULT } from './variants.ts';
 
 /** What a scenario gets when it does not say. */
 const DEFAULTS = {

@@ -1,0 +1,86 @@
+/** `--models FILE.js`: imports modules of the user's own and registers the mechanisms that they export. Their code runs with the user's rights. */
+import { createHash } from 'node:crypto';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { registerOwn } from '../sim/own-mechanism.ts';
+import { listed } from '../sim/scenario/issues.ts';
+import { readBytes, shippedNames } from './catalog.ts';
+import { CliError, EXIT, fileError } from './errors.ts';
+import { noteModelFile } from './model-files.ts';
+
+const FILE_BYTES_MAX = 1 << 24;
+
+const invalid = (message: string, rest: { readonly expected?: string; readonly attempt?: string } = {}): CliError =>
+  new CliError({ code: 'models_invalid', exit: EXIT.usage, message, ...rest });
+
+function hashOf(path: string, file: string): string {
+  let bytes: Uint8Array;
+  try {
+    bytes = readBytes(path, FILE_BYTES_MAX);
+  } catch (error) {
+    throw fileError(error, file, 'read');
+  }
+  if (bytes.length > FILE_BYTES_MAX) throw invalid(`${file} is larger than ${FILE_BYTES_MAX >> 20} MiB`, { expected: 'a module' });
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+/** What to do about each way in which an import fails. */
+function attemptFor(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (code === 'ERR_MODULE_NOT_FOUND') return 'npm install worldswitch, or what else it imports, in the folder of the module';
+  if (code === 'ERR_UNKNOWN_FILE_EXTENSION') return 'a JavaScript file (.js, .mjs): compile it first';
+  if (code === 'ERR_PACKAGE_PATH_NOT_EXPORTED') return 'docs/extend.md names what the package exports';
+  return `node ${error instanceof SyntaxError ? '--check ' : ''}FILE shows the place`;
+}
+
+async function importFrom(path: string, file: string): Promise<Readonly<Record<string, unknown>>> {
+  try {
+    return (await import(pathToFileURL(path).href)) as Readonly<Record<string, unknown>>;
+  } catch (error) {
+    const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    throw invalid(`${file} cannot be imported: ${message}`, {
+      expected: 'an ES module',
+      attempt: attemptFor(error).replace('FILE', file),
+    });
+  }
+}
+
+/** Each mechanism of a module, and how messages name it. */
+function mechanismsIn(exports: Readonly<Record<string, unknown>>, file: string): readonly (readonly [value: unknown, where: string])[] {
+  const { mechanism, mechanisms } = exports;
+  if (mechanism !== undefined && mechanisms !== undefined)
+    throw invalid(`${file} exports mechanism and mechanisms`, { expected: 'one of the two', attempt: 'mechanisms, a list of all' });
+  if (mechanism !== undefined) return [[mechanism, `${file}: mechanism`]];
+  if (Array.isArray(mechanisms) && mechanisms.length > 0) return mechanisms.map((one, i) => [one, `${file}: mechanisms[${i}]`] as const);
+  const found =
+    mechanisms === undefined ? `exports ${listed(Object.keys(exports))}` : 'exports mechanisms, which is no list with anything in it';
+  throw invalid(`${file} ${found}`, {
+    expected: 'the named export mechanism, or mechanisms: a list of them',
+    attempt: 'export const mechanism = { name, arches, … }; docs/extend.md has one',
+  });
+}
+
+/**
+ * Loads modules in order; files are relative to `cwd`.
+ * @returns what takes all of them away again
+ * @throws CliError, MechanismError
+ */
+export async function loadModels(files: readonly string[], cwd: string): Promise<() => void> {
+  const undos: (() => void)[] = [];
+  const undo = (): void => {
+    for (const one of undos.splice(0).reverse()) one();
+  };
+  try {
+    for (const file of files) {
+      const path = resolve(cwd, file);
+      const sha256 = hashOf(path, file);
+      const exports = await importFrom(path, file);
+      undos.push(noteModelFile(file));
+      for (const [value, where] of mechanismsIn(exports, file)) undos.push(registerOwn(value, where, { file, sha256 }, shippedNames()));
+    }
+    return undo;
+  } catch (error) {
+    undo();
+    throw error;
+  }
+}

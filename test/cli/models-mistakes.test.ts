@@ -1,0 +1,172 @@
+/** Modules that do not fit, of every kind: one clear message with the file's name and what to try, exit code 2, and nothing left behind. */
+import { writeFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { mechanisms } from '../../sim/registry.ts';
+import { CHANCE, FIX, moduleOf, OPEN_MACHINE } from './own-modules.ts';
+import { Bench } from './run-cli.ts';
+
+const bench = new Bench();
+afterAll(() => bench.clear());
+
+const RACE = 'rmpadjust-vs-rmpupdate';
+let files = 0;
+/** Every text is a file of its own: Node imports a file once. */
+function module(text: string): string {
+  const name = `module-${files++}.mjs`;
+  writeFileSync(bench.path(name), text);
+  return name;
+}
+
+beforeAll(() => {
+  writeFileSync(bench.path('fix.mjs'), FIX);
+  writeFileSync(bench.path('fix-again.mjs'), `${FIX}// another file\n`);
+});
+
+const PATHS = (paths: string) => moduleOf('x', `patch: () => ({ paths: ${paths} })`);
+
+/** What stands in the file, and what is said about it. */
+const MISTAKES: readonly (readonly [what: string, text: string, says: string | RegExp])[] = [
+  ['no JavaScript', 'export const mechanism = {', /cannot be imported: /],
+  ['a throw', 'throw new Error("boom")', 'cannot be imported: Error: boom'],
+  ['an import of nothing', 'import "no-such-package-here"', /cannot be imported: .*\n {2}expected: an ES module\n {2}try: npm install/],
+  [
+    'no export',
+    'export const foo = 1',
+    /exports "foo"\n {2}expected: the named export mechanism, or mechanisms: a list of them\n {2}try: /,
+  ],
+  [
+    'both exports',
+    'export const mechanism = {}; export const mechanisms = []',
+    /exports mechanism and mechanisms\n {2}expected: one of the two/,
+  ],
+  ['an empty list', 'export const mechanisms = []', 'which is no list with anything in it'],
+  ['no map', 'export const mechanism = 7', /mechanism: found 7; expected a map with the keys of a mechanism/],
+  ['no name', 'export const mechanism = { arches: ["amd"] }', 'name: required and missing; expected a kebab-case name'],
+  [
+    'an unknown architecture',
+    'export const mechanism = { name: "x", arches: ["amd64"] }',
+    'found "amd64"; expected one of "amd", "intel", "arm64"',
+  ],
+  ['an unknown key', moduleOf('x', 'optoins: {}'), 'found the key "optoins"; expected one of name, arches,'],
+  ['an unknown key, near a known one', moduleOf('x', 'optoins: {}'), 'did you mean "options"?'],
+  ['a map for a function', moduleOf('x', 'patch: {}'), 'patch: found an empty map; expected a function'],
+  ['an option without values', moduleOf('x', 'options: { a: [] }'), 'options.a: found an empty list; expected at least one value'],
+  ['an option that is there', moduleOf('x', "options: { 'kvm.rmpFault': ['a'] }"), 'options["kvm.rmpFault"]: this name is taken'],
+  [
+    'an operation that is there',
+    moduleOf('x', 'hostOperations: { write: { summary: "s", args: {}, fields: {}, compiled: { _zod: 1 } } }'),
+    'hostOperations.write: this name is taken',
+  ],
+  [
+    'an operation without its schemas',
+    moduleOf('x', 'hostOperations: { poke: { summary: "s", args: { a: 1 }, fields: {}, compiled: 1 } }'),
+    'hostOperations.poke.args.a: found 1; expected a schema of zod 4',
+  ],
+  [
+    'a property that is there',
+    moduleOf('x', "properties: [{ id: 'rmp.host-panic', form: 'always', kinds: ['pcpu'], source: 's', grade: 'read', check: () => null }]"),
+    'found "rmp.host-panic", a name that is taken',
+  ],
+  [
+    'a property that checks nothing',
+    moduleOf('x', "properties: [{ id: 'a.b', form: 'always', kinds: ['pcpu'], source: 's', grade: 'read' }]"),
+    'properties[0].check: required and missing; expected a function',
+  ],
+  ['an event that is there', moduleOf('x', "catalogue: { 'rmp.lock': 'bus' }"), 'catalogue["rmp.lock"]: this name is taken'],
+  [
+    'a model that is there',
+    moduleOf('x', "models: [{ name: 'rmp-lock', topology: () => {}, properties: [] }]"),
+    'found "rmp-lock", a name that is taken',
+  ],
+  [
+    'a column that is there',
+    moduleOf('x', "outcomes: [{ name: 'hostPanics', title: 't', count: () => 0 }]"),
+    'found "hostPanics", a name that is taken',
+  ],
+  ['a misspelt scenario', moduleOf('x', "variants: { 'rmpadjust-vs-rmpupdat': {} }"), 'did you mean "rmpadjust-vs-rmpupdate"?'],
+  [
+    'an unknown option in a variant',
+    moduleOf('x', `variants: { '${RACE}': { v: { 'kvm.rmpFaul': 'a' } } }`),
+    'did you mean "kvm.rmpFault"?',
+  ],
+  [
+    'a wrong value in a variant',
+    moduleOf('x', `variants: { '${RACE}': { v: { 'kvm.rmpFault': 'auto-shar' } } }`),
+    'found "auto-shar"; expected one of "panic-sigbus", "auto-share", "kill-guest"; did you mean "auto-share"?',
+  ],
+  [
+    'a variant that is there',
+    moduleOf('x', `variants: { '${RACE}': { inuse: {} } }`),
+    'variants.inuse: found "inuse", which mechanism x adds too',
+  ],
+  [
+    'a path that is not there',
+    PATHS('{ kvm_rmp_make_share: [(p) => p] }'),
+    /mechanism x of .*: found "kvm_rmp_make_share"; expected a path .* did you mean "kvm_rmp_make_shared"\?/,
+  ],
+  [
+    'a step that is not there',
+    PATHS('{ kvm_rmp_make_shared: [withoutSteps("rmpupdat")] }'),
+    /mechanism x of .*: kvm_rmp_make_shared has no step rmpupdat; it has ioctl, rmpupdate, /,
+  ],
+  ['a patch that is no list', PATHS('{ kvm_rmp_make_shared: (p) => p }'), 'found a function; expected a list of functions'],
+  ['a patch that gives nothing', PATHS('{ kvm_rmp_make_shared: [() => {}] }'), 'found nothing; expected the function to give a path'],
+  [
+    'a patch that leaves preemption off',
+    PATHS('{ kvm_rmp_make_shared: [(p) => replaceStep(p, "rmpupdate", (i) => [host.preemptDisable, i])] }'),
+    /is entered with .* preempt 0, .* and with .* preempt 1, .*\n {2}while module-\d+\.mjs took part/,
+  ],
+  [
+    'a patch that throws',
+    moduleOf('x', 'patch: (s) => s.nothing.there'),
+    /Cannot read properties of undefined.*\n {2}while module-\d+\.mjs took part\n {2}try: the same without --models/,
+  ],
+  [
+    'a machine of no kind',
+    moduleOf('x', 'patch: () => ({ machines: { pcpus: (m) => m } })'),
+    'found "pcpus"; expected a kind of actors ("pcpu",',
+  ],
+  [
+    'a machine that is there',
+    moduleOf('x', 'machines: () => ({ pcpu: setup({}).createMachine({}) })'),
+    'machines(): pcpu is there already; patch().machines changes a machine',
+  ],
+  ['an actor without a machine', moduleOf('x', "actors: () => [{ id: 'a:0', kind: 'a', input: null }]"), 'no machine for actors of kind a'],
+  ['a machine with a timer', OPEN_MACHINE, /clock \(mechanism open-machine of module-\d+\.mjs\) is not closed: clock\.a uses after/],
+];
+
+describe('a module with a mistake', () => {
+  it.each(MISTAKES)('is refused: %s', async (_what, text, says) => {
+    const file = module(text);
+    const { code, err, out } = await bench.run(['run', RACE, '--mode', 'memory', '--json', '--models', file]);
+    expect(err).toMatch(says instanceof RegExp ? says : new RegExp(says.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')));
+    expect(code).toBe(2);
+    expect(err).toContain('try: ');
+    expect(err).not.toContain('internal');
+    expect(JSON.parse(out)).toMatchObject({ error: { exit: 2 } });
+    expect(err.startsWith('worldswitch: ')).toBe(true);
+  });
+
+  it.each([
+    ['none.mjs', 'cannot read none.mjs: there is no such file or folder'],
+    ['.', 'cannot read .: it is a folder; expected a file'],
+  ])('is refused: the file %s', async (file, says) => {
+    const { code, err } = await bench.run(['run', RACE, '--models', file]);
+    expect([code, err]).toEqual([2, expect.stringContaining(says)]);
+  });
+
+  it('leaves nothing behind, whatever was loaded before it', async () => {
+    const before = mechanisms().length;
+    const twice = await bench.run(['run', RACE, '--models', 'fix.mjs', '--models', 'fix-again.mjs']);
+    expect([twice.code, mechanisms().length]).toEqual([2, before]);
+    expect(twice.err).toContain('fix-again.mjs: mechanism has 2 mistakes');
+    expect((await bench.run(['run', RACE, '--models'])).err).toContain('argument missing');
+    expect((await bench.run(['demo', '--models', 'fix.mjs'])).err).toContain("unknown option '--models'");
+  });
+
+  it('is found out by a search when its code asks chance', async () => {
+    const { code, err } = await bench.run(['explore', RACE, '--models', module(CHANCE)]);
+    expect(code).toBe(2);
+    expect(err).toMatch(/does not do the same with .* every time; its machine is not pure\n {2}while module-\d+\.mjs took part/);
+  });
+});

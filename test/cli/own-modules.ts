@@ -1,0 +1,58 @@
+/** Modules of a user's own as text, for command lines in this process: what they import, they import from the sources. */
+import { pathToFileURL } from 'node:url';
+
+/** Stands for `worldswitch/` of an installed package. */
+const from = (path: string): string => JSON.stringify(pathToFileURL(`${path}.ts`).href);
+
+const HEAD = `
+import { host, hostPatch } from ${from('actors/paths/env')};
+import { guest, guestPatch } from ${from('actors/paths/guest')};
+import { replaceStep, withoutSteps } from ${from('actors/paths/patch')};
+import { outgoing } from ${from('events/event')};
+import { emit, setup } from ${JSON.stringify(pathToFileURL('node_modules/xstate/dist/xstate.esm.js').href)};
+`;
+
+/** A module with one mechanism of AMD hosts; `body` is what stands in it beside name and arches. */
+export const moduleOf = (name: string, body: string): string => `${HEAD}
+export const mechanism = { name: '${name}', arches: ['amd'], ${body} };
+`;
+
+/** Two fixes for the race of rmpadjust-vs-rmpupdate, of which the first does not close it. */
+export const FIX = moduleOf(
+  'fix',
+  `options: { 'fix.retry': ['never', 'once', 'always'] },
+  patch: ({ host: { options } }) => ({ paths: { kvm_rmp_make_shared: {
+    never: [],
+    once: [hostPatch((path) => replaceStep(path, 'rmpupdate', (item) => [item, host.when([
+      (_t, l) => l.result === 'FAIL_INUSE',
+      [host.call(host.path('again', { source: 'a test', grade: 'decision' }, [item]))],
+    ])]))],
+    always: [hostPatch((path) => replaceStep(path, 'rmpupdate', (item) => [host.loop(
+      item,
+      host.when([(_t, l) => l.result !== 'FAIL_INUSE', [host.leaveLoop]]),
+      host.step('relax', { yields: true }),
+    )]))],
+  }[options['fix.retry']] } }),
+  variants: { 'rmpadjust-vs-rmpupdate': { once: { 'fix.retry': 'once' }, always: { 'fix.retry': 'always' } } }`,
+);
+
+/** A machine that is not closed. */
+export const OPEN_MACHINE = moduleOf(
+  'open-machine',
+  `actors: () => [{ id: 'clock:0', kind: 'clock', input: null }],
+  machines: () => ({ clock: setup({}).createMachine({ id: 'clock', initial: 'a', states: { a: { after: { 10: 'b' } }, b: {} } }) })`,
+);
+
+/** Chance in the middle of a path. */
+export const CHANCE = moduleOf(
+  'chance',
+  `patch: () => ({ paths: { kvm_rmp_make_shared: [hostPatch((path) =>
+    replaceStep(path, 'rmpupdate', (item) => [item, host.step('roll', { local: () => ({ retries: Math.random() }) })]))] } })`,
+);
+
+/** A guest that does not see that its page is gone: its instruction restarts for ever. */
+export const GUEST_PATCH = moduleOf(
+  'guest-patch',
+  `patch: () => ({ paths: { exc_vmm_communication: [guestPatch((path) =>
+    replaceStep(path, 'sev_es_terminate', () => [guest.step('ignored')]))] } })`,
+);
