@@ -1,15 +1,18 @@
 /** `explore`: every interleaving of a scenario, or every future of a recorded run; a shortest counterexample, or a guarantee. */
-import { type Exploration, type ExploreRequest, explore, type Violation } from '../sim/explore/explore.ts';
+import { conclude, type Exploration, type ExploreRequest, explore, searchedWay, type Violation } from '../sim/explore/explore.ts';
 import { SymmetryError } from '../sim/explore/symmetry.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
 import type { Call, Command } from './command.ts';
 import { EXIT, usageError } from './errors.ts';
+import type { Io } from './io.ts';
 import { commandText, type Printer, styled } from './output.ts';
 import { printHeadline } from './run.ts';
+import type { SearchSubject } from './search/image-file.ts';
 import { CHECKPOINT_STATES, keeper, unlessDamaged } from './search/keeping.ts';
-import { EXPLORE_OPTIONS, type ExploreFlags, limitsOf, STATES_DEFAULT } from './search/options.ts';
+import { boundOf, EXPLORE_OPTIONS, type ExploreFlags, limitsOf, STATES_DEFAULT } from './search/options.ts';
 import { askedFor } from './search/subject.ts';
-import { drive, recordTrail } from './searching.ts';
+import { searchTogether } from './search/team.ts';
+import { type Drive, drive, Overseer, recordTrail } from './searching.ts';
 
 /** A violation with the journal that shows it. */
 interface Shown extends Violation {
@@ -55,11 +58,24 @@ function unlessSymmetry(error: unknown): never {
   throw error instanceof SymmetryError ? usageError(error.message) : error;
 }
 
+/** By one thread, or by several together. */
+async function searched(request: ExploreRequest, subject: SearchSubject, flags: ExploreFlags, io: Io): Promise<Drive<Exploration>> {
+  const { time, workers = 1 } = flags;
+  const what = `${subject.scenario.name} ${subject.scenario.variant}${boundOf(flags)}`;
+  if (workers === 1) return drive(explore(request), io, time, what);
+  const overseer = new Overseer(io, time, what);
+  const { maxStates, maxBytes } = request;
+  const budget = { states: maxStates, ...(maxBytes !== undefined && { bytes: maxBytes }) };
+  const facts = await searchTogether(subject, workers, budget, (progress) => overseer.look(progress));
+  overseer.end();
+  return drive(conclude(request, facts, searchedWay(request)), io, time, `${what}, schedules`);
+}
+
 async function run({ io, out, err, json, args, options: given }: Call): Promise<number> {
   const flags = given as ExploreFlags;
   const { subject, image } = await askedFor(args[0], flags, io);
   const { scenario, from, prefix } = subject;
-  const { maxStates = STATES_DEFAULT, maxMemory, time, output, resume } = flags;
+  const { maxStates = STATES_DEFAULT, maxMemory, output, resume } = flags;
   const keep = flags.checkpoint ?? resume;
   const request: ExploreRequest = {
     scenario,
@@ -71,9 +87,7 @@ async function run({ io, out, err, json, args, options: given }: Call): Promise<
     ...(image && { image }),
     ...(keep !== undefined && { onTurn: keeper(keep, flags.checkpointEvery ?? CHECKPOINT_STATES, subject, { io, err }) }),
   };
-  const { result, interrupted } = await drive(explore(request), io, time, `${scenario.name} ${scenario.variant}`)
-    .catch(unlessSymmetry)
-    .catch(unlessDamaged(resume));
+  const { result, interrupted } = await searched(request, subject, flags, io).catch(unlessSymmetry).catch(unlessDamaged(resume));
   const violations: Shown[] = [];
   for (const violation of result.violations) {
     const recorded = await recordTrail({ scenario, labels: [...prefix, ...violation.labels], folder: output, io });
@@ -105,6 +119,7 @@ export const COMMAND: Command = {
     ['explore rmp-churn --deviations 2', 'all schedules with at most two deviations'],
     ['explore rmp-host-write-race --variant auto-share --checkpoint search.wss', 'a long search, kept in a file as it goes'],
     ['explore --resume search.wss', 'goes on where it was killed'],
+    ['explore rmp-host-write-race --variant map-lock-user --workers 2', 'the same search on two threads'],
     ['explore worldswitch-runs/RUN.wsj --from 40', 'everything that could have followed step 40'],
   ],
   run,

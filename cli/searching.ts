@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { runIdOf, toHex } from '../replay/identity.ts';
-import type { Search } from '../sim/explore/explorer.ts';
+import type { Progress, Search } from '../sim/explore/explorer.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
 import { openSession } from '../sim/session.ts';
 import { fileError } from './errors.ts';
@@ -18,27 +18,68 @@ export interface Drive<R> {
   readonly timedOut: boolean;
 }
 
+/** Looks at a search from outside: shows how far it is, and says when it has to stop. */
+export class Overseer {
+  timedOut = false;
+  readonly #signal: AbortSignal;
+  readonly #io: Io;
+  readonly #seconds: number | undefined;
+  readonly #what: string;
+  readonly #startedAt = performance.now();
+  #shownAt = this.#startedAt;
+
+  /** `what` is searched, and within which bound. */
+  constructor(io: Io, seconds: number | undefined, what: string) {
+    this.#io = io;
+    this.#signal = io.interruption();
+    this.#seconds = seconds;
+    this.#what = what;
+  }
+
+  get interrupted(): boolean {
+    return this.#signal.aborted;
+  }
+
+  /** Whether the search has to stop. */
+  look(progress: Progress): boolean {
+    const now = performance.now();
+    this.timedOut ||= this.#seconds !== undefined && now - this.#startedAt > 1000 * this.#seconds;
+    if (this.#io.err.isTerminal && now - this.#shownAt >= PROGRESS_MS) {
+      this.#io.err.write(`\r\x1b[K  ${this.#what}: ${progressText(progress, now - this.#startedAt)} `);
+      this.#shownAt = now;
+    }
+    return this.interrupted || this.timedOut;
+  }
+
+  /** Takes what it showed away. */
+  end(): void {
+    if (this.#io.err.isTerminal) this.#io.err.write('\r\x1b[K');
+  }
+}
+
+const counted = (value: number): string => String(value).replace(/\B(?=(\d{3})+$)/g, ',');
+
+/** How far a search is, in one line. */
+function progressText({ states, frontier, bytes, depth }: Progress, ms: number): string {
+  const parts = [
+    `${counted(states)} states`,
+    `${counted(frontier)} to expand${depth === undefined ? '' : ` at step ${depth}`}`,
+    `${counted(Math.round((1000 * states) / Math.max(1, ms)))} states/s`,
+    ...(bytes > 0 ? [`${counted(Math.round(bytes / 2 ** 20))} MiB`] : []),
+  ];
+  return parts.join(', ');
+}
+
 export async function drive<R>(search: Search<R>, io: Io, seconds: number | undefined, what: string): Promise<Drive<R>> {
-  const signal = io.interruption();
-  const startedAt = performance.now();
-  let shownAt = startedAt;
+  const overseer = new Overseer(io, seconds, what);
   let stop = false;
-  let timedOut = false;
   for (;;) {
     const turn = search.next(stop);
     if (turn.done) {
-      if (io.err.isTerminal) io.err.write('\r\x1b[K');
-      return { result: turn.value, interrupted: signal.aborted, timedOut };
+      overseer.end();
+      return { result: turn.value, interrupted: overseer.interrupted, timedOut: overseer.timedOut };
     }
-    const now = performance.now();
-    timedOut ||= seconds !== undefined && now - startedAt > 1000 * seconds;
-    stop = signal.aborted || timedOut;
-    if (io.err.isTerminal && now - shownAt >= PROGRESS_MS) {
-      const { states, frontier, bytes } = turn.value;
-      const rate = Math.round(states / (now - startedAt)) / 1000;
-      io.err.write(`\r\x1b[K  ${what}: ${states} states, ${frontier} to expand, ${rate} M/s, ${Math.round(bytes / 2 ** 20)} MiB `);
-      shownAt = now;
-    }
+    stop = overseer.look(turn.value);
     await new Promise((done) => setImmediate(done));
   }
 }

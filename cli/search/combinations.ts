@@ -2,9 +2,9 @@
 import { usageError } from '../errors.ts';
 
 /** What a search is asked to do, as far as it may not go together with something else. */
-export type Feature = 'bound' | 'symmetry' | 'no-reduce' | 'recorded-run' | 'memory' | 'checkpoint';
+export type Feature = 'bound' | 'symmetry' | 'no-reduce' | 'recorded-run' | 'memory' | 'checkpoint' | 'workers';
 
-export const FEATURES: readonly Feature[] = ['bound', 'symmetry', 'no-reduce', 'recorded-run', 'memory', 'checkpoint'];
+export const FEATURES: readonly Feature[] = ['bound', 'symmetry', 'no-reduce', 'recorded-run', 'memory', 'checkpoint', 'workers'];
 
 /** Pairs that are refused; every other pair is searched as asked. */
 export const REFUSED: readonly (readonly [Feature, Feature, string])[] = [
@@ -18,6 +18,9 @@ export const REFUSED: readonly (readonly [Feature, Feature, string])[] = [
     'a search with a bound keeps its schedules as objects, which no file holds; leave --checkpoint and --resume, or the bound, out',
   ],
   ['checkpoint', 'symmetry', 'a search of orbits is not kept in a file; leave --checkpoint and --resume, or --reduce symmetry, out'],
+  ['workers', 'bound', 'a search with a bound goes in one order, which threads cannot share; leave --workers, or the bound, out'],
+  ['workers', 'symmetry', 'a search of orbits runs on one thread; leave --workers, or --reduce symmetry, out'],
+  ['workers', 'checkpoint', 'a search of several threads is not kept in a file; leave --workers, or --checkpoint and --resume, out'],
 ];
 
 /** @throws CliError for the first pair that is refused */

@@ -18,6 +18,7 @@ export interface ExploreFlags {
   readonly checkpoint?: string;
   readonly checkpointEvery?: number;
   readonly resume?: string;
+  readonly workers?: number;
   readonly output?: string;
 }
 
@@ -35,6 +36,13 @@ const KEEPING: readonly OptionSpec[] = [
   { flags: '--resume <file>', description: 'go on with the search in this file, and keep it there' },
 ];
 
+/** A thread of its own for each; more than there are processors only cost. */
+const WORKERS_MAX = 64;
+
+const SHARING: readonly OptionSpec[] = [
+  { flags: '--workers <n>', description: 'threads that search together (default: 1)', parse: integer(1, WORKERS_MAX) },
+];
+
 export const EXPLORE_OPTIONS: readonly OptionSpec[] = [
   ...SCENARIO_OPTIONS,
   { flags: '--from <step>', description: 'journal only: all futures from this step (default: 0)', parse: integer(0) },
@@ -49,6 +57,7 @@ export const EXPLORE_OPTIONS: readonly OptionSpec[] = [
   { flags: '--no-reduce', description: 'no reduction and no bound' },
   ...BUDGETS,
   ...KEEPING,
+  ...SHARING,
   { flags: '-o, --output <dir>', description: 'folder of the counterexamples (default: ./worldswitch-runs)' },
 ];
 
@@ -59,6 +68,12 @@ export const limitsOf = ({ deviations, preemptions, switches }: ExploreFlags) =>
   ...(switches !== undefined && { switches }),
 });
 
+/** The bound in words, for the line that shows progress. */
+export const boundOf = (flags: ExploreFlags): string => {
+  const limits = Object.entries(limitsOf(flags)).map(([name, most]) => `${most} ${name}`);
+  return limits.length > 0 ? `, at most ${limits.join(' and ')}` : '';
+};
+
 /** @throws CliError where two options do not go together; `isJournal`: the search starts within a recorded run */
 export function checkFlags(flags: ExploreFlags, isJournal: boolean): void {
   const asked: Readonly<Record<Feature, boolean>> = {
@@ -68,6 +83,7 @@ export function checkFlags(flags: ExploreFlags, isJournal: boolean): void {
     'recorded-run': isJournal,
     memory: flags.maxMemory !== undefined,
     checkpoint: flags.checkpoint !== undefined || flags.resume !== undefined,
+    workers: (flags.workers ?? 1) > 1,
   };
   expectTogether((Object.keys(asked) as Feature[]).filter((feature) => asked[feature]));
 }

@@ -32,6 +32,13 @@ export class DictionaryError extends Error {
   override readonly name = 'DictionaryError';
 }
 
+export const sizesOf = ({ store, lists, channels }: WorldStep): DictionarySizes => ({
+  locals: store.kinds.map(({ locals }) => locals.size),
+  events: store.events.size,
+  lists: lists.size,
+  channels: channels.length,
+});
+
 /** All entries, or those that came after `since`. */
 export const dictionaryOf = ({ store, lists, channels }: WorldStep, since?: DictionarySizes): Dictionary => ({
   locals: store.kinds.map(({ locals }, kind) => locals.texts.slice(since?.locals[kind] ?? 0)),
@@ -71,10 +78,10 @@ export class Translation {
     }
   }
 
-  /** What the other's value in its column is here. */
-  value(column: number, value: number): number | undefined {
+  /** What the values in a column of the other search are here. */
+  valuesOf(column: number): readonly number[] {
     const kind = this.#world.kindOf(column);
-    return kind ? this.locals[kind.index]![value] : this.lists[value];
+    return kind ? this.locals[kind.index]! : this.lists;
   }
 
   /** Whether everything has the same number here as there. */

@@ -4,10 +4,11 @@ import type { ResolvedScenario } from '../scenario/types.ts';
 import { type BoundedLimits, BoundedSearch } from './bounded.ts';
 import type { Deviations } from './deviations.ts';
 import { type ExploreOptions, type ExploreReport, Explorer, type Search } from './explorer.ts';
-import { guaranteeLines, weakestEvidence } from './guarantee.ts';
+import { type Evidence, guaranteeLines, weakestEvidence } from './guarantee.ts';
 import type { SearchImage } from './image.ts';
 import { OrbitSearch } from './orbits.ts';
 import { Pricing } from './pricing.ts';
+import type { Finding } from './verdicts.ts';
 import type { WorldStep } from './world-step.ts';
 
 export interface ExploreRequest {
@@ -85,39 +86,93 @@ function* exploreAll(request: ExploreRequest): Search<Exploration> {
     ...(onTurn && { onTurn }),
   });
   const report = yield* explorer.run();
-  const violations = yield* leastDeviating(request, explorer, report);
-  // Where the search starts in the middle of a run, the race may lie behind it.
-  const missed = from && from.step > 0 ? [] : [...report.reached].flatMap(([id, met]) => (met === null ? [id] : []));
   const { kinds } = explorer.world.store;
+  const facts: SearchFacts = {
+    ...report,
+    reached: new Set([...report.reached].flatMap(([id, met]) => (met === null ? [] : [id]))),
+    stepMisses: report.trie.misses,
+    localStates: localStatesOf(explorer.world),
+    evidence: weakestEvidence(kinds),
+  };
+  return yield* conclude(request, facts, function* ({ property }) {
+    const { state, message } = report.findings.find((finding) => finding.property === property)!;
+    return { message, labels: explorer.labelsTo(state) };
+  });
+}
+
+/** What a search of all schedules has found out, whoever did it. */
+export interface SearchFacts
+  extends Pick<ExploreReport, 'exhausted' | 'limit' | 'states' | 'transitions' | 'unchanged' | 'depth' | 'reactions' | 'bytesPerState'> {
+  /** Each property that broke, by fewest steps. */
+  readonly findings: readonly Omit<Finding, 'state'>[];
+  /** `sometimes` properties that came true. */
+  readonly reached: ReadonlySet<string>;
+  readonly stepMisses: number;
+  readonly localStates: Readonly<Record<string, number>>;
+  readonly evidence: Evidence | null;
+}
+
+/** The way to the first state, in the order of the search, in which a property breaks. */
+interface Way {
+  readonly message: string;
+  readonly labels: readonly string[];
+}
+type WayTo = (finding: Omit<Finding, 'state'>) => Search<Way>;
+
+/** Violations with their schedules, and the guarantee, from what a search has found out. */
+export function* conclude(request: ExploreRequest, facts: SearchFacts, wayTo: WayTo): Search<Exploration> {
+  const { scenario, from } = request;
+  const { exhausted, limit, states, transitions, unchanged, reached, reactions, depth, bytesPerState, stepMisses, localStates } = facts;
+  const violations = yield* leastDeviating(request, facts, wayTo);
   const violated = violations.map(({ property }) => property);
   const bound = boundText({}, from);
   return {
-    ...report,
+    exhausted,
+    limit,
+    states,
+    transitions,
+    unchanged,
     bound,
     violations,
-    missed,
-    guarantee: guaranteeLines({ ...report, scenario, bound, violated, evidence: weakestEvidence(kinds) }),
-    coverage: {
-      localStates: Object.fromEntries(kinds.map(({ name, locals }) => [name, locals.size])),
-      reactions: report.reactions,
-      depth: report.depth,
-      bytesPerState: report.bytesPerState,
-      stepMisses: report.trie.misses,
-    },
+    // Where the search starts in the middle of a run, the race may lie behind it.
+    missed: from && from.step > 0 ? [] : scenario.properties.sometimes.filter((id) => !reached.has(id)),
+    guarantee: guaranteeLines({ ...facts, scenario, bound, violated }),
+    coverage: { localStates, reactions, depth, bytesPerState, stepMisses },
+  };
+}
+
+/** Searches for one violation alone, as one search does: for those who shared a space in no order that repeats. */
+export function searchedWay({ scenario, from }: ExploreRequest): WayTo {
+  return function* ({ property }) {
+    const budget = { states: Number.POSITIVE_INFINITY };
+    const explorer = new Explorer({ scenario, budget, until: property, ...(from && { from }) });
+    const search = explorer.run();
+    let turn = search.next();
+    // Goes on when it is asked to stop: a violation without a schedule is nothing that was found, and it goes no deeper than others did.
+    for (; !turn.done; turn = search.next()) yield turn.value;
+    const { findings } = turn.value;
+    const found = findings.find((finding) => finding.property === property);
+    if (!found) throw new Error(`no single search finds ${property}, which several together have found`);
+    return { message: found.message, labels: explorer.labelsTo(found.state) };
   };
 }
 
 /** The violations of a search, each by the schedule that is least in the order disturbances, preemptions, switches, steps. */
-function* leastDeviating({ scenario, from }: ExploreRequest, explorer: Explorer, report: ExploreReport): Search<Violation[]> {
-  const until = report.findings.map(({ property }) => property);
+function* leastDeviating({ scenario, from }: ExploreRequest, { findings }: SearchFacts, wayTo: WayTo): Search<Violation[]> {
+  const until = findings.map(({ property }) => property);
   if (until.length === 0) return [];
-  const least = yield* new BoundedSearch({ scenario, limits: {}, states: SHORTEST_STATES, until, ...(from && { from }) }).run();
-  return report.findings.map(({ property, message, state, steps }) => {
-    const better = least.findings.find((finding) => finding.property === property);
-    if (better) return { ...better, steps: better.labels.length, least: true };
-    const labels = explorer.labelsTo(state);
-    return { property, message, steps, least: false, labels, ...new Pricing(explorer.world).priceOf(labels) };
-  });
+  const search = new BoundedSearch({ scenario, limits: {}, states: SHORTEST_STATES, until, ...(from && { from }) });
+  const least = yield* search.run();
+  const violations: Violation[] = [];
+  for (const finding of findings) {
+    const better = least.findings.find(({ property }) => property === finding.property);
+    if (better) violations.push({ ...better, steps: better.labels.length, least: true });
+    else {
+      const way = yield* wayTo(finding);
+      violations.push({ ...finding, ...way, least: false, ...new Pricing(search.world).priceOf(way.labels) });
+    }
+  }
+  return violations;
 }
 
 function* exploreWithin(request: ExploreRequest, limits: BoundedLimits): Search<Exploration> {
@@ -162,12 +217,12 @@ function* exploreOrbits({ scenario, maxStates }: ExploreRequest): Search<Explora
   };
 }
 
+const localStatesOf = ({ store }: WorldStep): Readonly<Record<string, number>> =>
+  Object.fromEntries(store.kinds.map(({ name, locals }) => [name, locals.size]));
+
 /** What a search met, by kind; every reaction it remembered is executed again here. */
-const coverageOf = (
-  { store, engine }: WorldStep,
-  rest: Omit<Exploration['coverage'], 'localStates' | 'reactions'>,
-): Exploration['coverage'] => ({
-  localStates: Object.fromEntries(store.kinds.map(({ name, locals }) => [name, locals.size])),
-  reactions: engine.verify(),
+const coverageOf = (world: WorldStep, rest: Omit<Exploration['coverage'], 'localStates' | 'reactions'>): Exploration['coverage'] => ({
+  localStates: localStatesOf(world),
+  reactions: world.engine.verify(),
   ...rest,
 });

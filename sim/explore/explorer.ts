@@ -6,8 +6,8 @@ import { MemoEngine } from '../engine/memo.ts';
 import type { PlainWorld } from '../restore.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import { topologyOf } from '../topology.ts';
-import { dictionaryOf, Translation } from './dictionary.ts';
-import { checkImage, type SearchImage, SearchImageError } from './image.ts';
+import { ALONE, type Exchange } from './exchange.ts';
+import { imageOf, restoreImage, type SearchImage, translateImage } from './image.ts';
 import { Cursor, DONE, expandStates, NEED_PUSH, NEED_ROOT, NEED_STEP } from './kernel.ts';
 import { StateSpace } from './state-space.ts';
 import { StepTrie } from './step-trie.ts';
@@ -52,6 +52,8 @@ export interface ExploreOptions {
   readonly image?: SearchImage;
   /** Called between two turns, and once more when the search is over. */
   readonly onTurn?: (explorer: Explorer, isOver: boolean) => void;
+  /** Where several searches share the space. */
+  readonly exchange?: Exchange;
 }
 
 export interface ExploreReport {
@@ -91,7 +93,7 @@ export class Explorer {
     const { scenario } = options;
     this.#options = options;
     this.world = new WorldStep(new MemoEngine(topologyOf(scenario)), options.from);
-    if (options.image) translate(options.image, this.world);
+    if (options.image) translateImage(options.image, this.world);
     this.#verdicts = new Verdicts(this.world, scenario, options.properties !== false, (state) => this.depthOf(state));
     this.#trie = new StepTrie(this.world, (column, value, before) => this.#verdicts.wants(column, value, before));
     this.space = new StateSpace(this.world.columns);
@@ -109,7 +111,7 @@ export class Explorer {
    */
   *run(): Search<ExploreReport> {
     if (this.#options.image) this.#resume(this.#options.image);
-    else this.#begin();
+    else this.begin();
     const limit = yield* this.#search();
     this.#options.onTurn?.(this, true);
     const reactions = this.world.engine.verify();
@@ -131,8 +133,33 @@ export class Explorer {
     };
   }
 
+  /** The digest of the first state, as far as the table goes by it. */
+  get firstLane(): number {
+    return this.world.initial.reduce((lane, value, column) => (lane + this.world.laneA(column, value)) | 0, 0);
+  }
+
+  get counts(): { readonly head: number; readonly transitions: number; readonly unchanged: number } {
+    return this.#cursor;
+  }
+
+  get verdicts(): Verdicts {
+    return this.#verdicts;
+  }
+
+  /** Most successors of a state, as far as is known. */
+  get successors(): number {
+    return this.#trie.widest * this.space.columns;
+  }
+
+  /** Whole steps that had to be computed. */
+  get misses(): number {
+    return this.#trie.misses;
+  }
+
   /** Steps from the first state. */
   depthOf(state: number): number {
+    const { exchange } = this.#options;
+    if (exchange) return exchange.depthOf(state);
     let depth = 0;
     for (let at = this.space.parent[state]!; at >= 0; at = this.space.parent[at]!) depth++;
     return depth;
@@ -159,90 +186,82 @@ export class Explorer {
     return locals;
   }
 
-  #begin(): void {
+  /** Puts the first state in. */
+  begin(): void {
     const row = [...this.world.initial];
-    let lane = 0;
-    for (const [column, value] of row.entries()) lane = (lane + this.world.laneA(column, value)) | 0;
-    this.space.first(row, lane);
-    this.#look(0);
-  }
-
-  #resume({ counts, rows, parent, via, ends, ended, findings, reached }: SearchImage): void {
-    const { base, laneA } = this.#trie;
-    this.space.fill(rows, parent, via, (column, value) => laneA[base[column]! + value]!);
-    for (const state of ends) this.space.ends[state] = 1;
-    const { states: _, columns: __, ...cursor } = counts;
-    Object.assign(this.#cursor, cursor);
-    this.#verdicts.findings.push(...findings);
-    for (const state of ended) this.#verdicts.ended.push(state);
-    for (const [id, first] of reached) this.#verdicts.reached.set(id, first);
+    this.space.first(row, this.firstLane);
+    this.look(0);
   }
 
   /** Where the search stands; to be taken between two turns. What it refers to is the search's own, and changes with the next turn. */
   image(): SearchImage {
-    const { space, world } = this;
-    const { head, column, alternative, out, transitions, unchanged, deliveries } = this.#cursor;
-    const ends: number[] = [];
-    for (let state = 0; state < space.count; state++) if (space.ends[state] === 1) ends.push(state);
-    return {
-      counts: { head, column, alternative, out, states: space.count, columns: space.columns, transitions, unchanged, deliveries },
-      dictionary: dictionaryOf(world),
-      reactions: Int32Array.from(world.engine.remembered()),
-      findings: this.#verdicts.findings,
-      reached: [...this.#verdicts.reached].flatMap(([id, first]) => (first ? [[id, first] as const] : [])),
-      rows: space.rows.subarray(0, space.count * space.columns),
-      parent: space.parent.subarray(0, space.count),
-      via: space.via.subarray(0, space.count),
-      ends: Int32Array.from(ends),
-      ended: Int32Array.from(this.ended),
-    };
+    return imageOf({ world: this.world, space: this.space, cursor: this.#cursor, verdicts: this.#verdicts });
+  }
+
+  #resume(image: SearchImage): void {
+    const { base, laneA } = this.#trie;
+    const parts = { world: this.world, space: this.space, cursor: this.#cursor, verdicts: this.#verdicts };
+    restoreImage(parts, image, (column, value) => laneA[base[column]! + value]!);
   }
 
   *#search(): Search<ExploreReport['limit']> {
-    const { space, world } = this;
-    const { budget } = this.#options;
+    const { space } = this;
+    const { budget, until } = this.#options;
     for (;;) {
-      this.#fit();
-      const cursor = this.#cursor;
-      const trie = this.#trie;
-      if (cursor.head >= space.count) return null;
+      if (this.#cursor.head >= space.count) return null;
       if (space.count >= budget.states) return 'states';
       if (budget.bytes !== undefined && space.bytes > budget.bytes) return 'bytes';
-      space.reserve(trie.widest * space.columns + 1);
-      cursor.end = Math.min(space.count, cursor.head + CHUNK);
-      const why = expandStates(cursor, space, trie);
-      if (why !== DONE) {
-        space.read(cursor.head, cursor.row);
-        if (why === NEED_ROOT) trie.expand(cursor.column, cursor.row[cursor.column]!);
-        else if (why === NEED_STEP) trie.learn(cursor.row, cursor.column, cursor.alternative);
-        else if (why === NEED_PUSH) trie.learnPush(cursor.list, cursor.message);
-      }
-      this.#settle();
-      if (why === DONE) {
+      const isTurn = this.advance(Math.min(space.count, this.#cursor.head + CHUNK));
+      if (isTurn) {
         this.#options.onTurn?.(this, false);
-        const frontier = space.count - cursor.head;
-        const depth = this.depthOf(Math.min(cursor.head, space.count - 1));
-        const stop = yield { states: space.count, frontier, transitions: cursor.transitions, bytes: space.bytes, depth };
-        if (stop) return 'stopped';
+        if (yield this.progress) return 'stopped';
       }
-      if (this.#options.until !== undefined && this.#verdicts.has(this.#options.until)) return 'stopped';
-      if (world.columns !== space.columns) this.#widen();
+      if (until !== undefined && this.#verdicts.has(until)) return 'stopped';
     }
   }
 
-  /** Makes tables fit the values and columns that the last miss brought. */
-  #fit(): void {
+  get progress(): Progress {
+    const { head, transitions } = this.#cursor;
+    const { count, bytes } = this.space;
+    return { states: count, frontier: count - head, transitions, bytes, depth: count > 0 ? this.depthOf(Math.min(head, count - 1)) : 0 };
+  }
+
+  /** Expands states below `end` until something is missing, which it then provides, or full. @returns whether nothing was missing */
+  advance(end: number): boolean {
+    const { space } = this;
+    this.fit();
+    const cursor = this.#cursor;
+    const trie = this.#trie;
+    space.reserve(trie.widest * space.columns + 1);
+    cursor.end = end;
+    const why = expandStates(cursor, space, trie, this.#options.exchange ?? ALONE);
+    if (why !== DONE) {
+      space.read(cursor.head, cursor.row);
+      if (why === NEED_ROOT) trie.expand(cursor.column, cursor.row[cursor.column]!);
+      else if (why === NEED_STEP) trie.learn(cursor.row, cursor.column, cursor.alternative);
+      else if (why === NEED_PUSH) trie.learnPush(cursor.list, cursor.message);
+    }
+    this.#settle();
+    this.widen();
+    return why === DONE;
+  }
+
+  /** Makes tables fit the values that are known by now. */
+  fit(): void {
     // What has come true once is no longer looked for: the steps that were remembered with that in mind are remembered anew.
     const met = this.#verdicts.reached.size;
     if (this.#trie.mustClear || met !== this.#met) this.#trie.clear();
     this.#met = met;
+    this.#trie.fillLanes();
     let largest = 0;
     for (let column = 0; column < this.world.columns; column++) largest = Math.max(largest, this.world.sizeOf(column));
     this.space.fitValue(largest - 1);
   }
 
-  #widen(): void {
+  /** Widens rows where a pair of actors has its first message in flight. */
+  widen(): void {
     const { columns } = this.world;
+    if (columns === this.space.columns) return;
     this.space.fitColumns(columns);
     this.#cursor = Object.assign(new Cursor(columns), { ...this.#cursor, row: new Int32Array(columns), pending: this.#cursor.pending });
   }
@@ -252,26 +271,14 @@ export class Explorer {
     const { pending, pendingCount } = this.#cursor;
     for (let i = 0; i < pendingCount; i++) {
       const entry = pending[i]!;
-      if (entry >= 0) this.#look(entry);
+      if (entry >= 0) this.look(entry);
       else this.#verdicts.checkEnd(-1 - entry, this.localsOf(-1 - entry));
     }
     this.#cursor.pendingCount = 0;
   }
 
-  #look(state: number): void {
+  /** Lets properties look at a state. */
+  look(state: number): void {
     if (this.#verdicts.look(state, this.localsOf(state))) this.space.ends[state] = 1;
-  }
-}
-
-/** Makes the numbers of an image those of the search. @throws SearchImageError, DictionaryError */
-function translate(image: SearchImage, world: WorldStep): void {
-  const translation = new Translation(world);
-  translation.learn(image.dictionary);
-  if (!translation.isIdentity) throw new SearchImageError('its states and events are not in the order in which a search meets them');
-  checkImage(image, world);
-  try {
-    world.engine.recall(image.reactions);
-  } catch (error) {
-    throw new SearchImageError(`a reaction that the model does not have: ${(error as Error).message}`);
   }
 }

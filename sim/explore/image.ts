@@ -1,7 +1,8 @@
 /** A search between two turns as plain data: what it takes to go on elsewhere exactly as it would have gone on here. */
-import type { Dictionary } from './dictionary.ts';
-import type { Row } from './state-space.ts';
-import type { Finding, FirstMet } from './verdicts.ts';
+import { type Dictionary, dictionaryOf, Translation } from './dictionary.ts';
+import type { Cursor } from './kernel.ts';
+import type { Row, StateSpace } from './state-space.ts';
+import type { Finding, FirstMet, Verdicts } from './verdicts.ts';
 import type { WorldStep } from './world-step.ts';
 
 /** When each `sometimes` property first came true. */
@@ -47,7 +48,7 @@ export class SearchImageError extends Error {
 }
 
 /** @throws SearchImageError unless every number is one that the tables of this search have */
-export function checkImage(image: SearchImage, world: WorldStep): void {
+function checkImage(image: SearchImage, world: WorldStep): void {
   const { counts, rows, parent, via, ends, ended, reactions, findings, reached } = image;
   const { states, head, column: next, columns } = counts;
   if (columns !== world.columns || next >= columns)
@@ -87,4 +88,58 @@ function checkReactions(reactions: Int32Array, { store }: WorldStep): void {
     if (!kind || local < 0 || local >= kind.locals.size || event < 0 || event >= store.events.size)
       throw new SearchImageError(`reaction ${at / 3} is of a state or an event that is not there`);
   }
+}
+
+/** What a search consists of, as far as it is kept. */
+interface SearchParts {
+  readonly world: WorldStep;
+  readonly space: StateSpace;
+  readonly cursor: Cursor;
+  readonly verdicts: Verdicts;
+}
+
+export function imageOf({ world, space, cursor, verdicts }: SearchParts): SearchImage {
+  const { head, column, alternative, out, transitions, unchanged, deliveries } = cursor;
+  const ends: number[] = [];
+  for (let state = 0; state < space.count; state++) if (space.ends[state] === 1) ends.push(state);
+  return {
+    counts: { head, column, alternative, out, states: space.count, columns: space.columns, transitions, unchanged, deliveries },
+    dictionary: dictionaryOf(world),
+    reactions: Int32Array.from(world.engine.remembered()),
+    findings: verdicts.findings,
+    reached: [...verdicts.reached].flatMap(([id, first]) => (first ? [[id, first] as const] : [])),
+    rows: space.rows.subarray(0, space.count * space.columns),
+    parent: space.parent.subarray(0, space.count),
+    via: space.via.subarray(0, space.count),
+    ends: Int32Array.from(ends),
+    ended: Int32Array.from(verdicts.ended),
+  };
+}
+
+/** Makes the numbers of an image those of a world that nothing has happened in. @throws SearchImageError, DictionaryError */
+export function translateImage(image: SearchImage, world: WorldStep): void {
+  const translation = new Translation(world);
+  translation.learn(image.dictionary);
+  if (!translation.isIdentity) throw new SearchImageError('its states and events are not in the order in which a search meets them');
+  checkImage(image, world);
+  try {
+    world.engine.recall(image.reactions);
+  } catch (error) {
+    throw new SearchImageError(`a reaction that the model does not have: ${(error as Error).message}`);
+  }
+}
+
+/** Puts everything in that was kept. */
+export function restoreImage(
+  { space, cursor, verdicts }: SearchParts,
+  image: SearchImage,
+  laneOf: (column: number, value: number) => number,
+): void {
+  space.fill(image.rows, image.parent, image.via, laneOf);
+  for (const state of image.ends) space.ends[state] = 1;
+  const { states: _, columns: __, ...counts } = image.counts;
+  Object.assign(cursor, counts);
+  verdicts.findings.push(...image.findings);
+  for (const state of image.ended) verdicts.ended.push(state);
+  for (const [id, first] of image.reached) verdicts.reached.set(id, first);
 }

@@ -2,6 +2,7 @@
  * The inner loop of the search: integers and typed arrays, no calls, no cold branches. It stops with a reason whenever something
  * is missing; the driver provides it and goes on at the same place. Nothing is ever half applied.
  */
+import type { Exchange } from './exchange.ts';
 import type { StateSpace } from './state-space.ts';
 import { LOAD_MAX } from './state-space.ts';
 import { LOOK, SENDS, type StepTrie, UNCHANGED } from './step-trie.ts';
@@ -55,14 +56,18 @@ export class Cursor {
 
 /** Expands states until `end`, or until something is missing. */
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: calls in this loop would cost more than all it does
-export function expandStates(cursor: Cursor, space: StateSpace, trie: StepTrie): number {
+export function expandStates(cursor: Cursor, space: StateSpace, trie: StepTrie, exchange: Exchange): number {
   const columns = space.columns;
   const { rows, table, mask, parent, via, ends } = space;
   const { prog, base, root, laneA, push, messages } = trie;
   const { row, pending, end } = cursor;
+  const { me, peers, boxes, used } = exchange;
   const widest = trie.widest * columns;
   const room = Math.min(space.capacity, ((mask + 1) * LOAD_MAX) | 0) - widest;
   const pendingRoom = pending.length - widest - 1;
+  const boxRoom = peers > 1 ? exchange.roomFor(widest, columns) : 1;
+  let fullest = 0;
+  if (peers > 1) for (let to = 0; to < peers; to++) if (used[to]! > fullest) fullest = used[to]!;
   let head = cursor.head;
   let count = space.count;
   let column = cursor.column;
@@ -73,7 +78,7 @@ export function expandStates(cursor: Cursor, space: StateSpace, trie: StepTrie):
   let deliveries = cursor.deliveries;
   let waiting = cursor.pendingCount;
   let why = DONE;
-  run: for (; head < end && count < room && waiting < pendingRoom; head++) {
+  run: for (; head < end && count < room && waiting < pendingRoom && fullest < boxRoom; head++) {
     if (ends[head] === 1) continue;
     const from = head * columns;
     let lane = 0;
@@ -137,6 +142,23 @@ export function expandStates(cursor: Cursor, space: StateSpace, trie: StepTrie):
           }
         }
         transitions++;
+        if (peers > 1) {
+          // As ownerOf() has it.
+          const owner = (Math.imul(next, 0x9e3779b1) >>> 16) % peers;
+          if (owner !== me) {
+            const box = boxes[owner]!;
+            let to = used[owner]!;
+            box[to++] = next;
+            box[to++] = flags;
+            for (let i = 0; i < columns; i++) {
+              box[to++] = row[i]!;
+              row[i] = rows[from + i]!;
+            }
+            used[owner] = to;
+            if (to > fullest) fullest = to;
+            continue;
+          }
+        }
         let place = next & mask;
         let known = table[2 * place]!;
         for (; known !== 0; known = table[2 * place]!) {

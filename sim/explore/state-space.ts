@@ -78,6 +78,27 @@ export class StateSpace {
     this.count = count;
   }
 
+  /** Puts a state in that somebody else has found, if it is new; there must be room. @returns its index, or -1 where it is known */
+  add(row: ArrayLike<number>, lane: number): number {
+    const { columns, rows, table, mask } = this;
+    let place = lane & mask;
+    for (let known = table[2 * place]!; known !== 0; known = table[2 * place]!) {
+      if (table[2 * place + 1] === lane) {
+        const other = (known - 1) * columns;
+        let i = 0;
+        while (i < columns && rows[other + i] === row[i]) i++;
+        if (i === columns) return -1;
+      }
+      place = (place + 1) & mask;
+    }
+    const state = this.count++;
+    table[2 * place] = state + 1;
+    table[2 * place + 1] = lane;
+    for (let i = 0, to = state * columns; i < columns; i++, to++) rows[to] = row[i]!;
+    this.parent[state] = -1;
+    return state;
+  }
+
   /** Makes room for `more` further states. */
   reserve(more: number): void {
     while (this.count + more > this.capacity) this.#growStates();

@@ -80,3 +80,60 @@ describe('a search that is killed', () => {
     expect(explore('--resume', 'stopped.wss').document).toMatchObject({ exhausted: true, states: 2_249_750, transitions: 6_895_400 });
   });
 });
+
+/** Larger spaces are left to the benchmark. */
+const SMALL_STATES = 150_000;
+
+interface Explored {
+  readonly exhausted: boolean;
+  readonly limit: string | null;
+  readonly states: number;
+  readonly coverage: { readonly bytesPerState: number; readonly stepMisses: number };
+}
+
+const scenarios = JSON.parse(spawnSync(process.execPath, [MAIN, 'scenarios', '--json'], { encoding: 'utf8', env }).stdout) as readonly {
+  readonly name: string;
+  readonly variants: readonly string[];
+}[];
+
+describe('several workers', () => {
+  it.each(scenarios.flatMap(({ name, variants }) => variants.map((variant) => [name, variant] as const)))(
+    'say what one says, to the byte of each counterexample: %s %s',
+    (name, variant) => {
+      const asked = [name, '--variant', variant, '--max-states', String(SMALL_STATES)];
+      const alone = explore<Explored>(...asked);
+      // A search that was cut has no counts to agree on.
+      if (!alone.document.exhausted && name !== 'rmp-lock') return;
+      if (name === 'rmp-lock') return expect(explore(name, '--workers', '2').document).toMatchObject(LOCK);
+      // How often tables were filled is each worker's own affair.
+      const told = ({ coverage: { bytesPerState: _, stepMisses: __, ...coverage }, ...rest }: Explored) => ({ ...rest, coverage });
+      for (const workers of ['2', '4']) {
+        const { status, document } = explore<Explored>(...asked, '--workers', workers);
+        expect([workers, status, told(document)]).toEqual([workers, alone.status, told(alone.document)]);
+      }
+    },
+  );
+
+  it('keep what they have found when they are asked to stop, or run out of budget', async () => {
+    const { status, document } = explore<Explored>('rmp-lock', '--workers', '2', '--max-states', '50000');
+    expect([status, document.exhausted, document.limit]).toEqual([4, false, 'states']);
+    expect(document.states).toBeLessThan(232_105);
+    const child = spawn(process.execPath, [MAIN, 'explore', 'rmp-lock', '--set', 'vcpus=6', '--workers', '2', '--time', '1', '--json'], {
+      cwd: folder,
+      env,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let out = '';
+    child.stdout.on('data', (piece) => {
+      out += String(piece);
+    });
+    expect(await new Promise((done) => child.once('close', done))).toBe(4);
+    expect(JSON.parse(out)).toMatchObject({ exhausted: false, limit: 'stopped' });
+  });
+
+  it('search all futures of a recorded run', () => {
+    spawnSync(process.execPath, [MAIN, 'run', 'vmsa-in-use-kick', '-o', 'run.wsj'], { cwd: folder, env });
+    const { states, violations, guarantee } = explore<Record<string, unknown>>('run.wsj', '--from', '3').document;
+    expect(explore('run.wsj', '--from', '3', '--workers', '2').document).toMatchObject({ states, violations, guarantee });
+  });
+});

@@ -2,6 +2,7 @@
 
 import { hexOf } from '../../../sim/canonical.ts';
 import { MemoEngine } from '../../../sim/engine/memo.ts';
+import { ALONE } from '../../../sim/explore/exchange.ts';
 import { Cursor, expandStates, NEED_PUSH, NEED_ROOT, NEED_STEP } from '../../../sim/explore/kernel.ts';
 import { StateSpace } from '../../../sim/explore/state-space.ts';
 import { StepTrie } from '../../../sim/explore/step-trie.ts';
@@ -45,7 +46,7 @@ export function drive(topology: Topology, { capacity = 1 << 12, chunk = 1 << 15,
     space.fitValue(Math.max(largest - 1, fits?.(call) ?? 0));
     space.reserve(trie.widest * space.columns + 1);
     cursor.end = Math.min(space.count, cursor.head + chunk);
-    const why = expandStates(cursor, space, trie);
+    const why = expandStates(cursor, space, trie, ALONE);
     space.read(Math.min(cursor.head, space.count - 1), cursor.row);
     if (why === NEED_ROOT) trie.expand(cursor.column, cursor.row[cursor.column]!);
     else if (why === NEED_STEP) trie.learn(cursor.row, cursor.column, cursor.alternative);
