@@ -11,9 +11,10 @@ import type { Io } from './io.ts';
 import { withJournal } from './journal-file.ts';
 import { commandText, type Printer, styled } from './output.ts';
 import { printHeadline } from './run.ts';
+import { checkSampling, runSampling, SAMPLING_OPTIONS, type SamplingOptions } from './sampling.ts';
 import { drive, recordTrail } from './searching.ts';
 
-interface ExploreOptions {
+interface ExploreOptions extends Pick<SamplingOptions, 'strategy'> {
   readonly variant?: string;
   readonly set?: Readonly<Record<string, string>>;
   readonly from?: number;
@@ -97,10 +98,14 @@ function unlessSymmetry(error: unknown): never {
   throw error instanceof SymmetryError ? usageError(error.message) : error;
 }
 
-async function run({ io, out, json, args, options: given }: Call): Promise<number> {
+async function run(call: Call): Promise<number> {
+  const { io, out, json, args, options: given } = call;
   const options = given as ExploreOptions;
   const [reference] = args as [string];
-  const { scenario, from, prefix } = await targetOf(reference, options, io);
+  checkSampling(given);
+  const target = await targetOf(reference, options, io);
+  if (options.strategy !== undefined) return runSampling(call, given as SamplingOptions, target);
+  const { scenario, from, prefix } = target;
   const { deviations, preemptions, switches, maxStates = STATES_DEFAULT, maxMemory, time, output } = options;
   const isUnbounded = options.reduce === false;
   const symmetry = options.reduce === 'symmetry';
@@ -145,6 +150,7 @@ export const COMMAND: Command = {
   details: [
     'Searches breadth first over exact states; every reaction it remembered is re-executed through XState at the end. Each violation is given by the schedule that is least in the order disturbances, preemptions, switches, steps, as a journal. A run ends where a property breaks.',
     'With a bound the search goes in the order of deviations from the in-order run, and the guarantee names the bound; it says "all schedules" when nothing was cut.',
+    'With --strategy it draws schedules instead, for a space that is too large: random (every alternative alike), pct (random priorities that change at d - 1 places, with a bound that is printed), pos (random priorities of events, drawn anew where events depend on each other), surw (even over the orders at one shared actor), starve (one actor is held up for a while), portfolio (all of these, and changes of schedules that showed something new). It promises nothing of what was not drawn. Exit code 0: all were drawn and nothing broke.',
     'Exit code 0: nothing broke under any schedule within the bound. 1: something broke, or a race the scenario is about never happened. 4: interrupted or out of budget; what was found is kept.',
   ],
   options: [
@@ -162,12 +168,15 @@ export const COMMAND: Command = {
     { flags: '--max-states <n>', description: `states before it gives up (default: ${STATES_DEFAULT})`, parse: integer(1) },
     { flags: '--max-memory <mib>', description: 'MiB of state tables before it gives up', parse: integer(1) },
     { flags: '--time <s>', description: 'seconds before it gives up', parse: integer(1) },
+    ...SAMPLING_OPTIONS,
     { flags: '-o, --output <dir>', description: 'folder of the counterexamples (default: ./worldswitch-runs)' },
   ],
   examples: [
     ['explore rmp-host-write-race', 'the default variant, all schedules'],
     ['explore rmp-host-write-race --variant map-lock-user --json', 'a guarantee, for programs'],
     ['explore rmp-churn --deviations 2', 'all schedules with at most two deviations'],
+    ['explore rmp-churn --strategy pct --depth 3 --seed 1', '10,000 schedules by random priorities, and the chance of a miss'],
+    ['explore rmp-churn --set rounds=20 --strategy portfolio --time 60', 'whatever a minute finds'],
     ['explore worldswitch-runs/RUN.wsj --from 40', 'everything that could have followed step 40'],
   ],
   run,
