@@ -97,6 +97,7 @@ function againOf(
     reference,
     ...(variant === undefined ? [] : ['--variant', variant]),
     ...Object.entries(set).flatMap(([name, value]) => ['--set', `${name}=${value}`]),
+    ...(request.from && request.from.step > 0 ? ['--from', String(request.from.step)] : []),
   ];
   const steps = request.stepsMax === STEPS_DEFAULT ? [] : ['--max-steps', String(request.stepsMax)];
   if (by === 'mutate' || request.from || request.strategy === 'portfolio') {
@@ -174,7 +175,7 @@ export async function runSampling({ io, out, json, args }: Call, options: Sampli
   const { scenario, from, prefix } = target;
   const schedules = options.schedules ?? (time === undefined ? SCHEDULES_DEFAULT : Number.POSITIVE_INFINITY);
   const request: SampleRequest = { scenario, strategy, seed, schedules, stepsMax: maxSteps, depth, horizon, from };
-  const { result, interrupted, timedOut } = await drive(sample(request), io, time, `${scenario.name} ${scenario.variant}`);
+  const { result } = await drive(sample(request), io, time, `${scenario.name} ${scenario.variant}`);
   const violations: Shown[] = [];
   for (const violation of result.violations) {
     const recorded = await recordTrail({ scenario, labels: [...prefix, ...violation.labels], folder: options.output, io });
@@ -189,6 +190,6 @@ export async function runSampling({ io, out, json, args }: Call, options: Sampli
     print(out, result, violations);
   }
   if (violations.length > 0) return EXIT.broken;
-  if (interrupted || timedOut || result.limit === 'stopped') return EXIT.partial;
+  if (result.limit === 'stopped') return EXIT.partial;
   return result.missed.length > 0 && prefix.length === 0 ? EXIT.broken : EXIT.ok;
 }
