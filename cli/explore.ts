@@ -7,6 +7,7 @@ import { EXIT, usageError } from './errors.ts';
 import type { Io } from './io.ts';
 import { commandText, type Printer, styled } from './output.ts';
 import { printHeadline } from './run.ts';
+import { checkSampling, runSampling, SAMPLING_OPTIONS, type SamplingOptions } from './sampling.ts';
 import type { SearchSubject } from './search/image-file.ts';
 import { CHECKPOINT_STATES, keeper, unlessDamaged } from './search/keeping.ts';
 import { boundOf, EXPLORE_OPTIONS, type ExploreFlags, limitsOf, STATES_DEFAULT } from './search/options.ts';
@@ -71,9 +72,12 @@ async function searched(request: ExploreRequest, subject: SearchSubject, flags: 
   return drive(conclude(request, facts, searchedWay(request)), io, time, `${what}, schedules`);
 }
 
-async function run({ io, out, err, json, args, options: given }: Call): Promise<number> {
-  const flags = given as ExploreFlags;
+async function run(call: Call): Promise<number> {
+  const { io, out, err, json, args, options: given } = call;
+  const flags = given as ExploreFlags & Pick<SamplingOptions, 'strategy'>;
+  checkSampling(given);
   const { subject, image } = await askedFor(args[0], flags, io);
+  if (flags.strategy !== undefined) return runSampling(call, given as SamplingOptions, subject);
   const { scenario, from, prefix } = subject;
   const { maxStates = STATES_DEFAULT, maxMemory, output, resume } = flags;
   const keep = flags.checkpoint ?? resume;
@@ -110,9 +114,10 @@ export const COMMAND: Command = {
   details: [
     'Searches breadth first over exact states; every reaction it remembered is re-executed through XState at the end. Each violation is given by the schedule that is least in the order disturbances, preemptions, switches, steps, as a journal. A run ends where a property breaks.',
     'With a bound the search goes in the order of deviations from the in-order run, and the guarantee names the bound; it says "all schedules" when nothing was cut.',
+    'With --strategy it draws schedules instead, for a space that is too large: random (every alternative alike), pct (random priorities that change at d - 1 places, with a bound that is printed), pos (random priorities of events, drawn anew where events depend on each other), surw (even over the orders at one shared actor), starve (one actor is held up for a while), portfolio (all of these, and changes of schedules that showed something new). It promises nothing of what was not drawn. Exit code 0: all were drawn and nothing broke.',
     'Exit code 0: nothing broke under any schedule within the bound. 1: something broke, or a race the scenario is about never happened. 4: interrupted or out of budget; what was found is kept.',
   ],
-  options: EXPLORE_OPTIONS,
+  options: [...EXPLORE_OPTIONS, ...SAMPLING_OPTIONS],
   examples: [
     ['explore rmp-host-write-race', 'the default variant, all schedules'],
     ['explore rmp-host-write-race --variant map-lock-user --json', 'a guarantee, for programs'],
@@ -120,6 +125,8 @@ export const COMMAND: Command = {
     ['explore rmp-host-write-race --variant auto-share --checkpoint search.wss', 'a long search, kept in a file as it goes'],
     ['explore --resume search.wss', 'goes on where it was killed'],
     ['explore rmp-host-write-race --variant map-lock-user --workers 2', 'the same search on two threads'],
+    ['explore rmp-churn --strategy pct --depth 3 --seed 1', '10,000 schedules by random priorities, and the chance of a miss'],
+    ['explore rmp-churn --set rounds=20 --strategy portfolio --time 60', 'whatever a minute finds'],
     ['explore worldswitch-runs/RUN.wsj --from 40', 'everything that could have followed step 40'],
   ],
   run,

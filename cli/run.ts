@@ -2,12 +2,13 @@
 
 import type { WriterMode } from '../replay/writer.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
-import { type ChooserSpec, type EngineName, openSession } from '../sim/session.ts';
+import { type EngineName, openSession, type SessionChooser } from '../sim/session.ts';
 import { loadReference, resolved } from './catalog.ts';
 import { type Call, type Command, integer, SCENARIO_OPTIONS } from './command.ts';
 import { EXIT, usageError } from './errors.ts';
 import type { Io } from './io.ts';
 import { type Printer, styled } from './output.ts';
+import { PCT_OPTIONS } from './pct-options.ts';
 import { type Recorded, Recording } from './recording.ts';
 import { exitOf, meets, printJournal, printVerdict, runDocument, runWords, titleOf } from './report.ts';
 import { scheduleOf } from './schedule.ts';
@@ -18,7 +19,10 @@ interface RunOptions {
   readonly mutant?: string;
   readonly set?: Readonly<Record<string, string>>;
   readonly seed?: number;
-  readonly chooser?: 'fifo' | 'random' | 'replay';
+  readonly chooser?: SessionChooser['name'];
+  readonly depth?: number;
+  readonly horizon?: number;
+  readonly maxSteps?: number;
   readonly schedule?: string;
   readonly expect?: true;
   readonly output?: string;
@@ -27,11 +31,25 @@ interface RunOptions {
   readonly verbose?: true;
 }
 
+/** What a chooser looks at besides the run. */
+const LOOKS_AT: Readonly<Partial<Record<SessionChooser['name'], readonly (keyof RunOptions)[]>>> = {
+  random: ['seed'],
+  pct: ['seed', 'depth', 'horizon', 'maxSteps'],
+  pos: ['seed'],
+  surw: ['seed', 'maxSteps'],
+  starve: ['seed'],
+};
+
 /** The chooser that the options ask for, and the schedule that is part of the run's identity. */
-function chooserOf({ chooser, seed = 0, schedule }: RunOptions, io: Io): { readonly spec: ChooserSpec; readonly schedule: string } {
+function chooserOf(options: RunOptions, io: Io): { readonly spec: SessionChooser; readonly schedule: string } {
+  const { chooser, seed = 0, schedule, depth, horizon, maxSteps: stepsMax } = options;
   if (schedule === undefined) {
     if (chooser === 'replay') throw usageError('the chooser replay needs --schedule');
-    return { spec: chooser === 'random' ? { name: 'random', seed } : { name: 'fifo' }, schedule: '' };
+    if (chooser === 'random') return { spec: { name: chooser, seed }, schedule: '' };
+    if (chooser === undefined || chooser === 'fifo') return { spec: { name: 'fifo' }, schedule: '' };
+    // What is not measured is asked for, and what is asked for is part of the run's identity.
+    const asked = Object.entries({ depth, horizon, stepsMax }).flatMap(([key, value]) => (value === undefined ? [] : [`${key} ${value}`]));
+    return { spec: { name: chooser, seed, depth, horizon, stepsMax }, schedule: asked.join(' ') };
   }
   if (chooser !== undefined && chooser !== 'replay') throw usageError(`--schedule is for the chooser replay, not for ${chooser}`);
   const { choices, match, text } = scheduleOf(schedule, io);
@@ -78,7 +96,12 @@ async function run({ io, out, err, json, args, options: given }: Call): Promise<
   const { expect, variant } = ready;
   if (options.expect && expect === null)
     throw usageError(`${ready.name} expects nothing of variant ${variant}`, { attempt: 'the same without --expect' });
-  if (options.seed !== undefined && options.chooser !== 'random') err.line('note: only --chooser random looks at --seed');
+  const { chooser = 'fifo' } = options;
+  for (const name of ['depth', 'horizon', 'maxSteps'] as const) {
+    if (options[name] !== undefined && !LOOKS_AT[chooser]?.includes(name))
+      throw usageError(`--${name === 'maxSteps' ? 'max-steps' : name} is not for the chooser ${chooser}`, { attempt: '--chooser pct' });
+  }
+  if (options.seed !== undefined && LOOKS_AT[chooser] === undefined) err.line(`note: the chooser ${chooser} does not look at --seed`);
   const recorded = await recordRun(ready, options, io);
   try {
     const isMet = expect !== null && meets(recorded.end, expect);
@@ -114,9 +137,11 @@ export const COMMAND: Command = {
     {
       flags: '--chooser <name>',
       description: 'who decides (default: fifo, or replay with --schedule)',
-      choices: ['fifo', 'random', 'replay'],
+      choices: ['fifo', 'random', 'replay', 'pct', 'pos', 'surw', 'starve'],
     },
-    { flags: '--seed <n>', description: 'seed of the random chooser (default: 0)', parse: integer(0) },
+    { flags: '--seed <n>', description: 'seed of a chooser that draws (default: 0)', parse: integer(0) },
+    ...PCT_OPTIONS,
+    { flags: '--max-steps <n>', description: 'pct, surw: as in the sample that is drawn again', parse: integer(1) },
     { flags: '--schedule <s>', description: 'choices to repeat: 0.1.0, or @file' },
     { flags: '--expect', description: 'exit 0 if and only if the run is as the scenario expects' },
     { flags: '-o, --output <file>', description: 'the journal (default: ./worldswitch-runs/<run id>.wsj); - for standard output' },
@@ -131,6 +156,7 @@ export const COMMAND: Command = {
   examples: [
     ['run rmp-host-write-race', 'in order: every CPU runs until it blocks'],
     ['run rmp-host-write-race --chooser random --seed 7', 'another interleaving, the same each time'],
+    ['run rmp-host-write-race --chooser pct --depth 3 --seed 4', 'random priorities: long stretches, few changes'],
     ['run rmp-churn --set rounds=100 --engine memo --json', 'for programs'],
     ['run ./mine.yaml --variant fixed --expect', 'exit code says whether it is as expected'],
   ],

@@ -44,6 +44,17 @@ export class Prng {
   }
 }
 
+/**
+ * The seed of one of many independent pieces of work that hang on one seed, such as the schedules of a sample.
+ * @returns an integer of 48 bits
+ */
+export function splitSeed(seed: number, index: number): number {
+  const prng = new Prng(seed);
+  const own = new Prng((prng.uint32() ^ index) >>> 0);
+  const other = new Prng((prng.uint32() + index) >>> 0);
+  return own.uint32() * 0x1_0000 + (other.uint32() & 0xffff);
+}
+
 /** A short name that only the seed decides. */
 export const seededName = (prng: Prng, length: number): string =>
   customRandom('0123456789abcdefghijklmnopqrstuvwxyz', length, (size) => Uint8Array.from({ length: size }, () => prng.below(256)))();

@@ -8,6 +8,7 @@ import { ReplayChooser, type ReplayOptions } from './choosers/replay.ts';
 import { LiveEngine } from './engine/live.ts';
 import { MemoEngine } from './engine/memo.ts';
 import type { ActorEngine } from './engine/port.ts';
+import { ShadowChooser, type ShadowSpec } from './explore/sampling/shadow.ts';
 import { MODEL_ID } from './model-id.ts';
 import { MODEL_VERSION } from './model-version.ts';
 import { modulesFor } from './registry.ts';
@@ -19,6 +20,7 @@ import { topologyOf } from './topology.ts';
 
 export type EngineName = 'live' | 'memo';
 
+/** A chooser that looks at nothing but the alternatives it is shown. */
 export type ChooserSpec =
   | { readonly name: 'fifo' }
   | { readonly name: 'random'; readonly seed: number }
@@ -29,10 +31,13 @@ export type ChooserSpec =
       readonly after?: ChooserSpec;
     };
 
+/** Any chooser: those that sample have to know the scenario as well. */
+export type SessionChooser = ChooserSpec | ShadowSpec;
+
 export interface SessionOptions {
   readonly scenario: ResolvedScenario;
   readonly engine: EngineName;
-  readonly chooser: ChooserSpec;
+  readonly chooser: SessionChooser;
   readonly seed?: number;
   /** The schedule asked for, as text; part of the run's identity. */
   readonly schedule?: string;
@@ -58,6 +63,8 @@ export function chooserOf(spec: ChooserSpec): Chooser {
   }
 }
 
+const isPlain = (spec: SessionChooser): spec is ChooserSpec => ['fifo', 'random', 'replay'].includes(spec.name);
+
 /** Everything that decides a run but its choices. */
 export const runStartOf = (
   scenario: ResolvedScenario,
@@ -77,7 +84,9 @@ export function openSession(options: SessionOptions): Session {
   const { scenario, sink, inspect } = options;
   const topology = topologyOf(scenario);
   const engine = options.engine === 'live' ? new LiveEngine(topology, inspect ? { inspect } : {}) : new MemoEngine(topology);
-  const run = new Run({ scenario, engine, chooser: chooserOf(options.chooser), ...(sink && { sink }) });
+  const { chooser: spec } = options;
+  const chooser = isPlain(spec) ? chooserOf(spec) : new ShadowChooser(scenario, spec);
+  const run = new Run({ scenario, engine, chooser, ...(sink && { sink }) });
   const start = runStartOf(scenario, topology, {
     chooser: options.chooser.name,
     seed: options.seed ?? 0,

@@ -25,8 +25,15 @@ const operations = (env: HostEnv, used: ReadonlySet<string>): readonly (readonly
   ...env.parts.flatMap((part) => part.operations?.(env) ?? []).filter(([name]) => used.has(name)),
 ];
 
-/** What carries out each operation, whether a program holds it or not. */
-export const hostItems = (env: HostEnv): readonly HostItem[] => operations(env).map(([, item]) => item);
+/** What stands in the common table; only KVM_RUN is every architecture's. */
+const COMMON = ['KVM_RUN', 'write', 'kvm-write-guest', 'make-shared', 'sev-command'] as const;
+
+/** What carries out each operation of the host, whether a program holds it or not. */
+export function hostItems(env: HostEnv): readonly HostItem[] {
+  const isSvm = !env.parts.some((part) => part.kvmRun !== undefined);
+  const added = env.parts.flatMap((part) => part.operations?.(env) ?? []).map(([name]) => name);
+  return operations(env, new Set([...(isSvm ? COMMON : ['KVM_RUN']), ...added])).map(([, item]) => item);
+}
 
 /** `repeat`: the counter lives in its own actor, so that a long loop does not multiply the states of the thread. */
 const nextTurn = (env: HostEnv): HostItem =>

@@ -13,6 +13,8 @@ export const UNCHANGED = 1;
 export const LOOK = 2;
 /** It sends queued messages. */
 export const SENDS = 4;
+/** The CPU only waits for others. */
+export const YIELDS = 8;
 
 /** Integers of the tree before it is dropped: 512 MiB. */
 const PROG_MAX = 1 << 27;
@@ -151,6 +153,7 @@ export class StepTrie {
     const sends = trace.sends.map((value, i) => (i % 2 === 0 ? value : this.#message(value)));
     if (this.mustClear) return 0;
     let flags = sends.length > 0 ? SENDS : writes.length === 0 ? UNCHANGED : 0;
+    if (trace.yields) flags |= YIELDS;
     let a = 0;
     let b = 0;
     for (const [column, value] of writes) {

@@ -1,0 +1,272 @@
+/**
+ * Sampling: schedule after schedule from the start, each drawn by a strategy from a seed of its own, until the budget is used up. What it
+ * meets is real and can be replayed; what it does not meet may exist.
+ */
+
+import { PctStrategy } from '../../choosers/pct.ts';
+import type { Strategy } from '../../choosers/strategy.ts';
+import { MemoEngine } from '../../engine/memo.ts';
+import { Prng, splitSeed } from '../../prng.ts';
+import type { PlainWorld } from '../../restore.ts';
+import type { ResolvedScenario } from '../../scenario/types.ts';
+import { topologyOf } from '../../topology.ts';
+import type { Search } from '../explorer.ts';
+import { LOOK } from '../step-trie.ts';
+import { WorldStep } from '../world-step.ts';
+import { Corpus, type CorpusSize, changed, GuidedStrategy } from './corpus.ts';
+import { Digests } from './digests.ts';
+import { RandomStrategy, STRATEGIES, StrategyMaker, type StrategyName } from './strategies.ts';
+import { UNCHANGED_OR_YIELDS, Walk } from './walk.ts';
+import { WalkView } from './walk-view.ts';
+import { type Broken, Watching } from './watching.ts';
+
+export interface SampleRequest {
+  readonly scenario: ResolvedScenario;
+  readonly strategy: StrategyName | 'portfolio';
+  readonly seed: number;
+  /** How many; without a bound only whoever drives the sample ends it. */
+  readonly schedules: number;
+  /** Steps before a schedule is cut. */
+  readonly stepsMax: number;
+  /** `pct`: orderings that a bug may take. */
+  readonly depth: number;
+  /** `pct`: decisions among which its places are drawn; measured if not given. */
+  readonly horizon?: number | undefined;
+  readonly from?: PlainWorld | undefined;
+  /** Ends the sample as soon as this property has broken. */
+  readonly until?: string;
+}
+
+/** Who drew a schedule: a strategy, or the portfolio by changing an earlier schedule. */
+export type DrawnBy = StrategyName | 'mutate';
+
+export interface SampleFinding {
+  readonly property: string;
+  readonly message: string;
+  /** Choices by label from the start of the sample. */
+  readonly labels: readonly string[];
+  /** Number of the schedule, from 0; its seed; and who drew it. */
+  readonly schedule: number;
+  readonly seed: number;
+  readonly by: DrawnBy;
+  /** `pct`: its depth. */
+  readonly depth: number | null;
+  /** Schedules of the sample that broke it. */
+  broke: number;
+}
+
+export interface StrategyCount {
+  schedules: number;
+  steps: number;
+  violations: number;
+  /** Schedules that showed something new; counted by the portfolio only. */
+  news: number;
+}
+
+/** n and k of the bound of `pct`, as measured. */
+export interface PctMeasure {
+  readonly depth: number;
+  readonly horizon: number;
+  readonly entities: number;
+  readonly decisions: number;
+  /** Schedules with more decisions than the horizon. */
+  readonly beyond: number;
+}
+
+export interface SampleReport {
+  readonly limit: 'schedules' | 'stopped';
+  readonly schedules: number;
+  readonly steps: number;
+  /** Different states met; null when there were too many to count. */
+  readonly states: number | null;
+  /** Schedules that a bound of steps has cut. */
+  readonly cut: number;
+  readonly longest: number;
+  readonly findings: readonly SampleFinding[];
+  readonly missed: readonly string[];
+  readonly reactions: number;
+  readonly stepMisses: number;
+  readonly strategies: Readonly<Partial<Record<DrawnBy, StrategyCount>>>;
+  readonly pct: PctMeasure | null;
+  readonly corpus: CorpusSize | null;
+}
+
+type Ended = 'done' | 'halted' | 'cut' | 'violation';
+
+interface Drawn {
+  readonly by: DrawnBy;
+  readonly strategy: Strategy;
+  readonly depth: number | null;
+}
+
+/** What the portfolio goes round. Bugs of small depth are the most common, and changed schedules need others before them. */
+const ROUND: readonly { readonly by: DrawnBy; readonly depth?: number }[] = [
+  { by: 'random' },
+  { by: 'pct', depth: 2 },
+  { by: 'mutate' },
+  { by: 'pos' },
+  { by: 'surw' },
+  { by: 'mutate' },
+  { by: 'starve' },
+  { by: 'pct', depth: 3 },
+  { by: 'mutate' },
+];
+/** Steps between two looks at whoever drives the sample. */
+const TURN_STEPS = 1 << 15;
+
+export class Sampler {
+  readonly world: WorldStep;
+  readonly #request: SampleRequest;
+  readonly #walk: Walk;
+  readonly #view: WalkView;
+  readonly #maker: StrategyMaker;
+  readonly #corpus: Corpus | null;
+  readonly #watching: Watching;
+  readonly #findings = new Map<string, SampleFinding>();
+  readonly #digests = new Digests();
+  readonly #strategies: Partial<Record<DrawnBy, StrategyCount>> = {};
+  #broken: Broken | null = null;
+  #steps = 0;
+  #cut = 0;
+  #longest = 0;
+  #entities = 0;
+  #decisions = 0;
+  #beyond = 0;
+
+  constructor(request: SampleRequest) {
+    const { scenario, depth, horizon, stepsMax, strategy, from } = request;
+    this.#request = request;
+    this.world = new WorldStep(new MemoEngine(topologyOf(scenario)), from ?? null);
+    this.#watching = new Watching(this.world, scenario);
+    this.#walk = new Walk(this.world, this.#watching.wants);
+    this.#view = new WalkView(this.#walk);
+    // What a profiling run meets is not met by the sample.
+    this.#maker = new StrategyMaker(this.#walk, { depth, horizon, stepsMax, watching: new Watching(this.world, scenario) });
+    this.#corpus = strategy === 'portfolio' ? new Corpus(this.#walk, this.#view) : null;
+  }
+
+  /** Draws schedules until the budget is used up, or whoever drives the sample answers true. */
+  *run(): Search<SampleReport> {
+    const { schedules, strategy, until } = this.#request;
+    for (const name of STRATEGIES) if (strategy === name || strategy === 'portfolio') this.#maker.prepare(name);
+    let drawn = 0;
+    let seen = 0;
+    let stop = false;
+    while (drawn < schedules && !stop) {
+      this.#draw(drawn++);
+      if (until !== undefined && this.#findings.has(until)) break;
+      if (this.#steps - seen < TURN_STEPS) continue;
+      seen = this.#steps;
+      const frontier = Number.isFinite(schedules) ? schedules - drawn : 0;
+      stop = (yield { states: this.#digests.size ?? 0, frontier, transitions: this.#steps, bytes: 4 * this.#walk.trie.integers }) === true;
+    }
+    return this.#report(drawn, drawn >= schedules ? 'schedules' : 'stopped');
+  }
+
+  #report(schedules: number, limit: SampleReport['limit']): SampleReport {
+    const { depth } = this.#request;
+    const measured = { entities: this.#entities, decisions: this.#decisions, beyond: this.#beyond };
+    return {
+      limit,
+      schedules,
+      steps: this.#steps,
+      states: this.#digests.size,
+      cut: this.#cut,
+      longest: this.#longest,
+      findings: [...this.#findings.values()],
+      missed: this.#watching.missed,
+      reactions: this.world.engine.verify(),
+      stepMisses: this.#walk.trie.misses,
+      strategies: this.#strategies,
+      pct: this.#request.strategy === 'pct' ? { depth, horizon: this.#maker.horizon(), ...measured } : null,
+      corpus: this.#corpus?.size ?? null,
+    };
+  }
+
+  #draw(schedule: number): void {
+    const seed = splitSeed(this.#request.seed, schedule);
+    const drawn = this.#strategyOf(schedule, seed);
+    const ended = this.#walkOnce(drawn.strategy);
+    const { steps } = this.#walk;
+    this.#strategies[drawn.by] ??= { schedules: 0, steps: 0, violations: 0, news: 0 };
+    const count = this.#strategies[drawn.by]!;
+    count.schedules++;
+    count.steps += steps;
+    this.#steps += steps;
+    this.#longest = Math.max(this.#longest, steps);
+    if (ended === 'cut') this.#cut++;
+    if (this.#corpus?.end()) count.news++;
+    if (drawn.strategy instanceof PctStrategy) this.#measure(drawn.strategy, this.#maker.horizon(drawn.depth!));
+    if (ended === 'violation') {
+      count.violations++;
+      this.#keep(schedule, seed, drawn);
+    }
+  }
+
+  #measure({ entities, decisions }: PctStrategy, horizon: number): void {
+    this.#entities = Math.max(this.#entities, entities);
+    this.#decisions = Math.max(this.#decisions, decisions);
+    if (decisions > horizon) this.#beyond++;
+  }
+
+  #strategyOf(schedule: number, seed: number): Drawn {
+    const { strategy, depth } = this.#request;
+    const next = strategy === 'portfolio' ? ROUND[schedule % ROUND.length]! : { by: strategy };
+    if (next.by === 'mutate') {
+      const prng = new Prng(seed);
+      const [keys, other] = [this.#corpus!.draw(prng)!, this.#corpus!.draw(prng)!];
+      const guided = new GuidedStrategy(changed(keys, other, prng), new RandomStrategy(splitSeed(seed, 0)));
+      return { by: 'mutate', strategy: guided, depth: null };
+    }
+    const deep = next.by === 'pct' ? (next.depth ?? depth) : null;
+    return { by: next.by, strategy: this.#maker.make(next.by, seed, deep ?? depth), depth: deep };
+  }
+
+  /** One schedule, to where a run ends: a property has broken, nothing is left to do, the machine has halted, or it is cut. */
+  #walkOnce(strategy: Strategy): Ended {
+    const walk = this.#walk;
+    const view = this.#view;
+    const { stepsMax } = this.#request;
+    walk.reset();
+    this.#broken = null;
+    this.#watching.begin();
+    this.#corpus?.begin();
+    for (let looks = true; ; ) {
+      this.#digests.add(walk.laneA, walk.laneB);
+      if (looks) {
+        this.#broken = this.#watching.look(walk.locals);
+        if (this.#broken !== null) return 'violation';
+        if (walk.hasHalted()) return 'halted';
+      }
+      if (walk.count === 0) {
+        this.#broken = this.#watching.atEnd(walk.locals);
+        return this.#broken === null ? 'done' : 'violation';
+      }
+      if (walk.steps >= stepsMax) return 'cut';
+      const index = strategy.choose(view);
+      this.#corpus?.see(index);
+      const flags = walk.take(index);
+      strategy.observe?.((flags & UNCHANGED_OR_YIELDS) !== 0);
+      looks = (flags & LOOK) !== 0;
+    }
+  }
+
+  #keep(schedule: number, seed: number, { by, depth }: Drawn): void {
+    const { property, message } = this.#broken!;
+    const known = this.#findings.get(property);
+    if (known) known.broke++;
+    else this.#findings.set(property, { property, message, labels: this.#labels(), schedule, seed, by, depth, broke: 1 });
+  }
+
+  /** The labels of the present schedule: it is walked again, as labels cost more than steps. */
+  #labels(): string[] {
+    const walk = this.#walk;
+    const trail = walk.trail.slice(0, walk.steps);
+    walk.reset();
+    return Array.from(trail, (index) => {
+      const label = walk.label(index);
+      walk.take(index);
+      return label;
+    });
+  }
+}
