@@ -1,8 +1,10 @@
 /** Exploration as people ask for it: search everything, and give each violation by the least deviating schedule that reaches it. */
+import type { Lasso } from '../debts.ts';
 import type { PlainWorld } from '../restore.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import { type BoundedLimits, BoundedSearch } from './bounded.ts';
 import type { Deviations } from './deviations.ts';
+import { endlessOf } from './endless.ts';
 import { type ExploreOptions, type ExploreReport, Explorer, type Search } from './explorer.ts';
 import { guaranteeLines, weakestEvidence } from './guarantee.ts';
 import type { SearchImage } from './image.ts';
@@ -32,6 +34,8 @@ export interface Violation extends Deviations {
   readonly least: boolean;
   /** Choices by label from the start of the search. */
   readonly labels: readonly string[];
+  /** The last `length` steps can repeat for ever, from the end of step `from` of the run on. */
+  readonly lasso?: Lasso;
 }
 
 export interface Exploration {
@@ -85,7 +89,8 @@ function* exploreAll(request: ExploreRequest): Search<Exploration> {
     ...(onTurn && { onTurn }),
   });
   const report = yield* explorer.run();
-  const violations = yield* leastDeviating(request, explorer, report);
+  const endless = yield* endlessOf({ scenario, ...(from && { from }) }, explorer, report);
+  const violations = [...(yield* leastDeviating(request, explorer, report)), ...endless.violations];
   // Where the search starts in the middle of a run, the race may lie behind it.
   const missed = from && from.step > 0 ? [] : [...report.reached].flatMap(([id, met]) => (met === null ? [id] : []));
   const { kinds } = explorer.world.store;
@@ -96,7 +101,7 @@ function* exploreAll(request: ExploreRequest): Search<Exploration> {
     bound,
     violations,
     missed,
-    guarantee: guaranteeLines({ ...report, scenario, bound, violated, evidence: weakestEvidence(kinds) }),
+    guarantee: guaranteeLines({ ...report, scenario, bound, violated, undecided: endless.undecided, evidence: weakestEvidence(kinds) }),
     coverage: {
       localStates: Object.fromEntries(kinds.map(({ name, locals }) => [name, locals.size])),
       reactions: report.reactions,
@@ -133,7 +138,14 @@ function* exploreWithin(request: ExploreRequest, limits: BoundedLimits): Search<
     bound,
     violations,
     missed: from && from.step > 0 ? [] : report.missed,
-    guarantee: guaranteeLines({ ...report, scenario, bound, violated, evidence: weakestEvidence(kinds) }),
+    guarantee: guaranteeLines({
+      ...report,
+      scenario,
+      bound,
+      violated,
+      undecided: scenario.properties.eventually,
+      evidence: weakestEvidence(kinds),
+    }),
     coverage: coverageOf(search.world, { depth: Math.max(0, ...violations.map(({ steps }) => steps)), bytesPerState: 0, stepMisses: 0 }),
   };
 }
@@ -157,7 +169,15 @@ function* exploreOrbits({ scenario, maxStates }: ExploreRequest): Search<Explora
     bound,
     violations,
     missed: [],
-    guarantee: guaranteeLines({ ...report, scenario, bound, limit, violated, evidence: weakestEvidence(search.world.store.kinds) }),
+    guarantee: guaranteeLines({
+      ...report,
+      scenario,
+      bound,
+      limit,
+      violated,
+      undecided: scenario.properties.eventually,
+      evidence: weakestEvidence(search.world.store.kinds),
+    }),
     coverage: coverageOf(search.world, { depth: Math.max(0, ...violations.map(({ steps }) => steps)), bytesPerState: 0, stepMisses: 0 }),
   };
 }

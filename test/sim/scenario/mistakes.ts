@@ -142,14 +142,14 @@ export const MISTAKES: readonly (readonly [title: string, text: string, issues: 
     'an unknown guest operation',
     changed(PVALIDATE, '- pvalidat: { gfn: 0x5, validated: true }'),
     [
-      '28 | vms.vm0.vcpus[0][1].pvalidat | found the key "pvalidat"; expected one of pvalidate, rmpadjust, psc, read, write, spin, hlt, repeat; did you mean "pvalidate"?',
+      '28 | vms.vm0.vcpus[0][1].pvalidat | found the key "pvalidat"; expected one of pvalidate, rmpadjust, psc, read, write, spin, compute, hlt, repeat; did you mean "pvalidate"?',
     ],
   ],
   [
     "a host's operation in a guest",
     changed(PVALIDATE, '- make-shared: { vm: vm0, gfn: 0x5 }'),
     [
-      '28 | vms.vm0.vcpus[0][1].make-shared | found the key "make-shared", an operation of host threads; expected one of pvalidate, rmpadjust, psc, read, write, spin, hlt, repeat',
+      '28 | vms.vm0.vcpus[0][1].make-shared | found the key "make-shared", an operation of host threads; expected one of pvalidate, rmpadjust, psc, read, write, spin, compute, hlt, repeat',
     ],
   ],
   [
