@@ -35,7 +35,9 @@ const leaves = (state: string): Property =>
 const whole = (scenario: ResolvedScenario): Exploration => finish(explore({ scenario, maxStates: 100_000 }));
 const brokenIn = ({ violations }: Exploration) => violations.map(({ property }) => property).filter((id) => id !== DEADLOCK);
 const asks = (topology: Topology, property: Property) =>
-  toy(topology, [property], property === progress ? { properties: { always: [], sometimes: [], eventually: [progress.id] } } : {});
+  property === progress
+    ? toy(topology, [], { properties: { always: [], sometimes: [], eventually: [progress.id] } })
+    : toy(topology, [property]);
 /** Actors of a machine each, `node:0` first. */
 const nodes = (...machines: readonly Readonly<Record<string, StateTable>>[]): Topology => ({
   actors: machines.map((_, i) => ({ id: `node:${i}`, kind: i === 0 ? 'node' : 'other', input: null })),
