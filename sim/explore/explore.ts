@@ -168,7 +168,7 @@ function* exploreOrbits({ scenario, maxStates }: ExploreRequest): Search<Explora
     limit,
     bound,
     violations,
-    missed: [],
+    missed: report.missed,
     guarantee: guaranteeLines({
       ...report,
       scenario,
