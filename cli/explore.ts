@@ -37,10 +37,11 @@ const documentOf = (exploration: Exploration, violations: readonly Shown[], scen
 });
 
 function print(printer: Printer, exploration: Exploration, violations: readonly Shown[]): void {
-  for (const { property, message, steps, preemptions, switches, disturbances, least, journal } of violations) {
+  for (const { property, message, steps, preemptions, switches, disturbances, least, journal, lasso } of violations) {
     const cost = `${steps} steps, ${disturbances} disturbances, ${preemptions} preemptions, ${switches} switches`;
     printer.line(styled('red', `Broken: ${property}`), ` in ${cost}`, least ? '' : ' (a less deviating schedule may exist)');
     printer.line(`  ${message}`);
+    if (lasso) printer.line(`  Back to step ${lasso.from}: the last ${lasso.length} steps repeat for ever.`);
     if (journal)
       printer.line(styled('bold', '  See it: '), commandText(['replay', journal]), '   ', commandText(['show', journal, '--points']));
   }
@@ -63,7 +64,9 @@ function unlessSymmetry(error: unknown): never {
 async function searched(request: ExploreRequest, subject: SearchSubject, flags: ExploreFlags, io: Io): Promise<Drive<Exploration>> {
   const { time, workers = 1 } = flags;
   const what = `${subject.scenario.name} ${subject.scenario.variant}${boundOf(flags)}`;
-  if (workers === 1) return drive(explore(request), io, time, what);
+  // A cycle is found in a space that one thread has as a whole.
+  const isEndless = subject.scenario.properties.eventually.length > 0;
+  if (workers === 1 || isEndless) return drive(explore(request), io, time, what);
   const overseer = new Overseer(io, time, what);
   const { maxStates, maxBytes } = request;
   const budget = { states: maxStates, ...(maxBytes !== undefined && { bytes: maxBytes }) };

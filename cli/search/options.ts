@@ -1,4 +1,5 @@
 /** The options of `explore`: what they are called, and what they ask for together. */
+import { progress } from '../../sim/properties/liveness.ts';
 import { integer, type OptionSpec, SCENARIO_OPTIONS } from '../command.ts';
 import { expectTogether, type Feature } from './combinations.ts';
 import { CHECKPOINT_STATES } from './keeping.ts';
@@ -12,6 +13,7 @@ export interface ExploreFlags {
   readonly preemptions?: number;
   readonly switches?: number;
   readonly reduce?: string | false;
+  readonly liveness?: true;
   readonly maxStates?: number;
   readonly maxMemory?: number;
   readonly time?: number;
@@ -54,6 +56,7 @@ export const EXPLORE_OPTIONS: readonly OptionSpec[] = [
     description: 'symmetry: one state for all that differ by a renaming of interchangeable actors; none: no reduction',
     choices: ['none', 'symmetry'],
   },
+  { flags: '--liveness', description: `also look for hangs, unbounded retries and livelocks (asks for ${progress.id} besides)` },
   { flags: '--no-reduce', description: 'no reduction and no bound' },
   ...BUDGETS,
   ...KEEPING,

@@ -1,8 +1,10 @@
 /** Exploration as people ask for it: search everything, and give each violation by the least deviating schedule that reaches it. */
+import type { Lasso } from '../debts.ts';
 import type { PlainWorld } from '../restore.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import { type BoundedLimits, BoundedSearch } from './bounded.ts';
 import type { Deviations } from './deviations.ts';
+import { type Endless, endlessOf } from './endless.ts';
 import { type ExploreOptions, type ExploreReport, Explorer, type Search } from './explorer.ts';
 import { type Evidence, guaranteeLines, weakestEvidence } from './guarantee.ts';
 import type { SearchImage } from './image.ts';
@@ -33,6 +35,8 @@ export interface Violation extends Deviations {
   readonly least: boolean;
   /** Choices by label from the start of the search. */
   readonly labels: readonly string[];
+  /** The last `length` steps can repeat for ever, from the end of step `from` of the run on. */
+  readonly lasso?: Lasso;
 }
 
 export interface Exploration {
@@ -86,6 +90,7 @@ function* exploreAll(request: ExploreRequest): Search<Exploration> {
     ...(onTurn && { onTurn }),
   });
   const report = yield* explorer.run();
+  const endless = yield* endlessOf({ scenario, ...(from && { from }) }, explorer, report);
   const { kinds } = explorer.world.store;
   const facts: SearchFacts = {
     ...report,
@@ -94,10 +99,11 @@ function* exploreAll(request: ExploreRequest): Search<Exploration> {
     localStates: localStatesOf(explorer.world),
     evidence: weakestEvidence(kinds),
   };
-  return yield* conclude(request, facts, function* ({ property }) {
+  const wayTo: WayTo = function* ({ property }) {
     const { state, message } = report.findings.find((finding) => finding.property === property)!;
     return { message, labels: explorer.labelsTo(state) };
-  });
+  };
+  return yield* conclude(request, facts, wayTo, endless);
 }
 
 /** What a search of all schedules has found out, whoever did it. */
@@ -120,10 +126,15 @@ interface Way {
 type WayTo = (finding: Omit<Finding, 'state'>) => Search<Way>;
 
 /** Violations with their schedules, and the guarantee, from what a search has found out. */
-export function* conclude(request: ExploreRequest, facts: SearchFacts, wayTo: WayTo): Search<Exploration> {
+export function* conclude(
+  request: ExploreRequest,
+  facts: SearchFacts,
+  wayTo: WayTo,
+  endless: Pick<Endless, 'violations' | 'undecided'> = { violations: [], undecided: request.scenario.properties.eventually },
+): Search<Exploration> {
   const { scenario, from } = request;
   const { exhausted, limit, states, transitions, unchanged, reached, reactions, depth, bytesPerState, stepMisses, localStates } = facts;
-  const violations = yield* leastDeviating(request, facts, wayTo);
+  const violations = [...(yield* leastDeviating(request, facts, wayTo)), ...endless.violations];
   const violated = violations.map(({ property }) => property);
   const bound = boundText({}, from);
   return {
@@ -136,7 +147,7 @@ export function* conclude(request: ExploreRequest, facts: SearchFacts, wayTo: Wa
     violations,
     // Where the search starts in the middle of a run, the race may lie behind it.
     missed: from && from.step > 0 ? [] : scenario.properties.sometimes.filter((id) => !reached.has(id)),
-    guarantee: guaranteeLines({ ...facts, scenario, bound, violated }),
+    guarantee: guaranteeLines({ ...facts, scenario, bound, violated, undecided: endless.undecided }),
     coverage: { localStates, reactions, depth, bytesPerState, stepMisses },
   };
 }
@@ -188,7 +199,14 @@ function* exploreWithin(request: ExploreRequest, limits: BoundedLimits): Search<
     bound,
     violations,
     missed: from && from.step > 0 ? [] : report.missed,
-    guarantee: guaranteeLines({ ...report, scenario, bound, violated, evidence: weakestEvidence(kinds) }),
+    guarantee: guaranteeLines({
+      ...report,
+      scenario,
+      bound,
+      violated,
+      undecided: scenario.properties.eventually,
+      evidence: weakestEvidence(kinds),
+    }),
     coverage: coverageOf(search.world, { depth: Math.max(0, ...violations.map(({ steps }) => steps)), bytesPerState: 0, stepMisses: 0 }),
   };
 }
@@ -211,8 +229,16 @@ function* exploreOrbits({ scenario, maxStates }: ExploreRequest): Search<Explora
     limit,
     bound,
     violations,
-    missed: [],
-    guarantee: guaranteeLines({ ...report, scenario, bound, limit, violated, evidence: weakestEvidence(search.world.store.kinds) }),
+    missed: report.missed,
+    guarantee: guaranteeLines({
+      ...report,
+      scenario,
+      bound,
+      limit,
+      violated,
+      undecided: scenario.properties.eventually,
+      evidence: weakestEvidence(search.world.store.kinds),
+    }),
     coverage: coverageOf(search.world, { depth: Math.max(0, ...violations.map(({ steps }) => steps)), bytesPerState: 0, stepMisses: 0 }),
   };
 }

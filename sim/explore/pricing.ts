@@ -73,7 +73,7 @@ export class Pricing {
     for (const [at, value] of writes) row[at] = value;
     for (let i = 0; i < sends.length; i += 2) {
       const channel = sends[i]!;
-      row[channel] = lists.put([...lists.values[row[channel]!]!, sends[i + 1]!]);
+      row[channel] = lists.join(row[channel]!, sends[i + 1]!);
     }
     return { row, changed: row.some((value, i) => value !== (before[i] ?? 0)), yields };
   }
