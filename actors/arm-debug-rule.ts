@@ -5,6 +5,7 @@
  *
  * @see Arm ARM, AArch64.GenerateDebugExceptionsFrom(), "Software Step exceptions", MDSCR_EL1, MDCR_EL2; domain debug-and-split-lock D.1
  */
+import type { DebugException, DebugPstate, Instruction } from '../events/arm-debug.ts';
 
 /** Bits of MDSCR_EL1. */
 export const MDSCR = { SS: 1 << 0, KDE: 1 << 13, MDE: 1 << 15 } as const;
@@ -12,18 +13,6 @@ export const MDSCR = { SS: 1 << 0, KDE: 1 << 13, MDE: 1 << 15 } as const;
 export const OSLSR = { OSLM: 1 << 3, OSLK: 1 << 1 } as const;
 /** What AArch32 must write to DBGOSLAR to lock; anything else unlocks. */
 export const OSLAR_KEY = 0xc5ac_ce55;
-
-export type ExceptionLevel = 0 | 1 | 2;
-export type DebugException = 'breakpoint' | 'watchpoint' | 'vector-catch' | 'step' | 'brk';
-
-/** PSTATE as far as debug exceptions ask for it. */
-export interface DebugPstate {
-  readonly el: ExceptionLevel;
-  /** Debug exceptions of the current level are masked. */
-  readonly d: boolean;
-  /** One instruction is to be stepped; clear while MDSCR.SS is set: the step is pending. */
-  readonly ss: boolean;
-}
 
 /** What the decision hangs on. */
 export interface DebugControl {
@@ -54,13 +43,6 @@ export function takesDebugException(kind: DebugException, control: DebugControl)
   if (kind === 'brk') return true;
   const enable = kind === 'step' ? MDSCR.SS : MDSCR.MDE;
   return (control.mdscr & enable) !== 0 && debugExceptionsEnabled(control);
-}
-
-/** An instruction as the debug logic sees it: what it meets if nothing blocks it. */
-export interface Instruction {
-  readonly breakpoint: boolean;
-  readonly watchpoint: boolean;
-  readonly brk: boolean;
 }
 
 /**

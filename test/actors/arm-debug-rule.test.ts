@@ -2,15 +2,14 @@
 import { describe, expect, it } from 'vitest';
 import {
   type DebugControl,
-  type DebugException,
   debugExceptionsEnabled,
   debugTarget,
-  type ExceptionLevel,
   firstDebugException,
   MDSCR,
   OSLSR,
   takesDebugException,
 } from '../../actors/arm-debug-rule.ts';
+import type { DebugException, ExceptionLevel } from '../../events/arm-debug.ts';
 
 const BOTH = [false, true] as const;
 const LEVELS: readonly ExceptionLevel[] = [0, 1, 2];
