@@ -98,6 +98,8 @@ describe('examples/lock-model', () => {
     const asked = ['explore', './lock-model.yaml', '--models', 'lock-model.js', '--json'];
     const all = model.worldswitch(...asked, '--no-reduce');
     expect(JSON.parse(all.stdout)).toMatchObject({ exhausted: true, states: 232_105, transitions: 643_436, violations: [] });
+    const together = model.worldswitch(...asked, '--workers', '2');
+    expect(JSON.parse(together.stdout)).toMatchObject({ exhausted: true, states: 232_105, transitions: 643_436, violations: [] });
     const folded = model.worldswitch(...asked, '--reduce', 'symmetry');
     expect(JSON.parse(folded.stdout)).toMatchObject({ exhausted: true, states: 6_687, violations: [] });
   });
