@@ -3,6 +3,8 @@ import { Worker } from 'node:worker_threads';
 import type { SearchFacts } from '../../sim/explore/explore.ts';
 import type { Progress } from '../../sim/explore/explorer.ts';
 import { combined, type PartitionReport, type Round } from '../../sim/explore/partition.ts';
+import { modulesFor } from '../../sim/registry.ts';
+import { modelFiles } from '../model-files.ts';
 import type { SearchSubject } from './image-file.ts';
 import type { Answer, Order, WorkerData } from './worker.ts';
 
@@ -82,7 +84,10 @@ export async function searchTogether(
   onRound: (progress: Progress) => boolean,
 ): Promise<SearchFacts> {
   const boxes = boxesOf(peers);
-  const hands = Array.from({ length: peers }, (_, me) => new Hand({ scenario, from, me, boxes }));
+  const hands = Array.from(
+    { length: peers },
+    (_, me) => new Hand({ scenario, from, me, boxes, models: modelFiles(), modules: modulesFor(scenario) }),
+  );
   const ask = (order: Order) => Promise.all(hands.map((hand) => hand.ask(order)));
   try {
     let rounds: readonly Round[] | null = null;
