@@ -3,13 +3,17 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { engine } from './engine.ts';
+import { firstBug } from './explore/first-bug.ts';
+import { schedules } from './explore/schedules.ts';
+import { shrinkQuality } from './explore/shrink-quality.ts';
+import { singleRun } from './explore/single-run.ts';
 import { explore } from './explore.ts';
 import { type Figure, type Machine, machine, type Table, textOf } from './harness.ts';
 import { journal } from './journal.ts';
 import { replay } from './replay.ts';
 import { startup } from './startup.ts';
 
-const FIGURES: readonly Figure[] = [engine, explore, journal, replay, startup];
+const FIGURES: readonly Figure[] = [engine, explore, firstBug, journal, replay, schedules, shrinkQuality, singleRun, startup];
 
 interface Measured {
   readonly figure: string;
