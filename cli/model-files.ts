@@ -10,5 +10,8 @@ export function noteModelFile(file: string): () => void {
   };
 }
 
+/** Their names, in the order in which they were loaded. */
+export const modelFiles = (): readonly string[] => [...loaded];
+
 /** The words that load them again. */
 export const modelWords = (): readonly string[] => loaded.flatMap((file) => ['--models', file]);

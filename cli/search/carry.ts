@@ -58,7 +58,7 @@ async function carryTogether(
   const overseer = new Overseer(io, flags.time, what);
   const { maxStates, maxBytes } = request;
   const budget = { states: maxStates, ...(maxBytes !== undefined && { bytes: maxBytes }) };
-  const facts = await searchTogether(subject, workers, budget, (progress) => overseer.look(progress));
+  const facts = await searchTogether(subject, workers, budget, { cwd: io.cwd, onRound: (progress) => overseer.look(progress) });
   overseer.end();
   return { ...(await drive(conclude(request, facts, searchedWay(request)), io, flags.time, `${what}, schedules`)), sharding: null };
 }

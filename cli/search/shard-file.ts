@@ -9,8 +9,6 @@ import type { Exploration, SearchFacts } from '../../sim/explore/explore.ts';
 import type { Explorer } from '../../sim/explore/explorer.ts';
 import { weakestEvidence } from '../../sim/explore/guarantee.ts';
 import type { Cut, Shard } from '../../sim/explore/shard.ts';
-import { MODEL_ID } from '../../sim/model-id.ts';
-import { MODEL_VERSION } from '../../sim/model-version.ts';
 import { validateResolved } from '../../sim/scenario/resolve.ts';
 import type { ResolvedScenario } from '../../sim/scenario/types.ts';
 import { readText } from '../catalog.ts';
@@ -18,6 +16,7 @@ import { CliError, EXIT, fileError } from '../errors.ts';
 import type { Io } from '../io.ts';
 import { shownPath } from '../recording.ts';
 import { writeWhole } from '../target.ts';
+import { foreignSearch, MODEL_FIELDS, modelOf } from './same-model.ts';
 
 const ENDING = '.shard.json';
 const FORMAT = 'worldswitch-shard-1';
@@ -28,8 +27,7 @@ const natural = z.number().int().min(0);
 const counts = z.strictObject({ states: natural, transitions: natural, unchanged: natural });
 const BODY = z.strictObject({
   format: z.literal(FORMAT),
-  modelId: z.string(),
-  modelVersion: natural,
+  ...MODEL_FIELDS,
   scenario: z.unknown(),
   shard: z.strictObject({ index: natural.min(1), of: natural.min(1) }),
   /** The budget that ran out. */
@@ -60,8 +58,7 @@ function bodyOf(
 ): Body {
   return {
     format: FORMAT,
-    modelId: MODEL_ID,
-    modelVersion: MODEL_VERSION,
+    ...modelOf(scenario),
     scenario,
     shard: { ...shard },
     limit: limit as Body['limit'],
@@ -81,7 +78,8 @@ function bodyOf(
   };
 }
 
-const nameOf = ({ name, variant }: ResolvedScenario, { index, of }: Shard): string => `${name}-${variant}-${index}-of-${of}${ENDING}`;
+const nameOf = ({ name, variant, mutant }: ResolvedScenario, { index, of }: Shard): string =>
+  `${[name, variant, ...(mutant === undefined ? [] : [mutant])].join('-')}-${index}-of-${of}${ENDING}`;
 
 /** Where the result of a shard goes, and what it is made of. */
 export interface ShardResult {
@@ -129,12 +127,13 @@ function readShard(file: string, io: Io): Body {
   if (checksumOf(body) !== checksum) throw damaged(file, 'its checksum is not that of its contents');
   const parsed = BODY.safeParse(body);
   if (!parsed.success) throw damaged(file, `it lacks something: ${parsed.error.issues[0]!.path.join('.')}`);
-  if (parsed.data.modelId !== MODEL_ID)
+  const foreign = foreignSearch(parsed.data, parsed.data.scenario);
+  if (foreign !== null)
     throw new CliError({
       code: 'shard_foreign',
       exit: EXIT.damaged,
-      message: `${file}: it is of model version ${parsed.data.modelVersion} (${parsed.data.modelId.slice(0, 12)}); this is ${MODEL_VERSION} (${MODEL_ID.slice(0, 12)})`,
-      attempt: 'all shards with the same version',
+      message: `${file}: ${foreign}`,
+      attempt: 'all shards with the same version and --models',
     });
   return parsed.data;
 }

@@ -9,6 +9,9 @@ export interface WorkerData {
   readonly scenario: ResolvedScenario;
   readonly from: PlainWorld | null;
   readonly me: number;
+  /** Files of the user's own, and the folder that they are relative to. */
+  readonly models: readonly string[];
+  readonly cwd: string;
   /** By turn, sender and receiver: while the boxes of one turn are read, those of the other are written. */
   readonly boxes: readonly (readonly (readonly SharedArrayBuffer[])[])[];
 }
@@ -37,18 +40,25 @@ function serve({ scenario, from, me, boxes }: WorkerData, answer: (message: Answ
   };
 }
 
+/** The user's own mechanisms are registered by thread. */
+async function prepare(data: WorkerData, answer: (message: Answer) => void): Promise<(order: Order) => void> {
+  if (data.models.length > 0) {
+    const { loadModels } = await import('../models.ts');
+    await loadModels(data.models, data.cwd);
+  }
+  return serve(data, answer);
+}
+
 if (!isMainThread && parentPort) {
   const port = parentPort;
-  const guarded = (work: () => void): void => {
-    try {
-      work();
-    } catch (error) {
-      const { name, message } = error instanceof Error ? error : { name: 'Error', message: String(error) };
-      port.postMessage({ failed: { name, message } } satisfies Answer);
-    }
-  };
-  guarded(() => {
-    const obey = serve(workerData as WorkerData, (message) => port.postMessage(message));
-    port.on('message', (order: Order) => guarded(() => obey(order)));
+  const answer = (message: Answer): void => port.postMessage(message);
+  const ready = prepare(workerData as WorkerData, answer);
+  port.on('message', (order: Order) => {
+    ready
+      .then((obey) => obey(order))
+      .catch((error: unknown) => {
+        const { name, message } = error instanceof Error ? error : { name: 'Error', message: String(error) };
+        answer({ failed: { name, message } });
+      });
   });
 }
