@@ -1,19 +1,19 @@
 /** `explore`: every interleaving of a scenario, or every future of a recorded run; a shortest counterexample, or a guarantee. */
-import { conclude, type Exploration, type ExploreRequest, explore, searchedWay, type Violation } from '../sim/explore/explore.ts';
+import { dirname } from 'node:path';
+import type { Exploration, ExploreRequest, Violation } from '../sim/explore/explore.ts';
 import { SymmetryError } from '../sim/explore/symmetry.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
 import type { Call, Command } from './command.ts';
 import { EXIT, usageError } from './errors.ts';
-import type { Io } from './io.ts';
 import { commandText, type Printer, styled } from './output.ts';
 import { printHeadline } from './run.ts';
 import { checkSampling, runSampling, SAMPLING_OPTIONS, type SamplingOptions } from './sampling.ts';
+import { type Carried, carry, carryMerge, type Sharding } from './search/carry.ts';
 import type { SearchSubject } from './search/image-file.ts';
 import { CHECKPOINT_STATES, keeper, unlessDamaged } from './search/keeping.ts';
-import { boundOf, EXPLORE_OPTIONS, type ExploreFlags, limitsOf, STATES_DEFAULT } from './search/options.ts';
+import { EXPLORE_OPTIONS, type ExploreFlags, limitsOf, STATES_DEFAULT } from './search/options.ts';
 import { askedFor } from './search/subject.ts';
-import { searchTogether } from './search/team.ts';
-import { type Drive, drive, Overseer, recordTrail } from './searching.ts';
+import { recordTrail } from './searching.ts';
 
 /** A violation with the journal that shows it. */
 interface Shown extends Violation {
@@ -55,57 +55,65 @@ function print(printer: Printer, exploration: Exploration, violations: readonly 
   for (const line of exploration.guarantee) printer.line(line);
 }
 
+function printSharding(printer: Printer, { of, index, file, statesAtLeast }: Sharding): void {
+  if (statesAtLeast !== null) printer.line(`Merged from ${of} shards, which overlap: the space has at least ${statesAtLeast} states.`);
+  else if (file === null)
+    printer.line(styled('yellow', 'No result'), `: shard ${index} of ${of} was stopped, and would get further the next time`);
+  else
+    printer.line(
+      `The result of shard ${index} of ${of} is in ${file}; all ${of} together: `,
+      commandText(['explore', '--merge', dirname(file)]),
+    );
+}
+
 /** A model without symmetry is the user's to know. */
 function unlessSymmetry(error: unknown): never {
   throw error instanceof SymmetryError ? usageError(error.message) : error;
 }
 
-/** By one thread, or by several together. */
-async function searched(request: ExploreRequest, subject: SearchSubject, flags: ExploreFlags, io: Io): Promise<Drive<Exploration>> {
-  const { time, workers = 1 } = flags;
-  const what = `${subject.scenario.name} ${subject.scenario.variant}${boundOf(flags)}`;
-  // A cycle is found in a space that one thread has as a whole.
-  const isEndless = subject.scenario.properties.eventually.length > 0;
-  if (workers === 1 || isEndless) return drive(explore(request), io, time, what);
-  const overseer = new Overseer(io, time, what);
-  const { maxStates, maxBytes } = request;
-  const budget = { states: maxStates, ...(maxBytes !== undefined && { bytes: maxBytes }) };
-  const facts = await searchTogether(subject, workers, budget, (progress) => overseer.look(progress));
-  overseer.end();
-  return drive(conclude(request, facts, searchedWay(request)), io, time, `${what}, schedules`);
-}
-
-async function run(call: Call): Promise<number> {
-  const { io, out, err, json, args, options: given } = call;
-  const flags = given as ExploreFlags & Pick<SamplingOptions, 'strategy'>;
-  checkSampling(given);
-  const { subject, image } = await askedFor(args[0], flags, io);
-  if (flags.strategy !== undefined) return runSampling(call, given as SamplingOptions, subject);
-  const { scenario, from, prefix } = subject;
-  const { maxStates = STATES_DEFAULT, maxMemory, output, resume } = flags;
+async function found(
+  reference: string | undefined,
+  flags: ExploreFlags,
+  call: Call,
+): Promise<Carried & { readonly subject: SearchSubject }> {
+  const { io } = call;
+  if (flags.merge !== undefined) return carryMerge(flags.merge, reference, flags, io);
+  const { subject, image } = await askedFor(reference, flags, io);
+  const { maxStates = STATES_DEFAULT, maxMemory, resume } = flags;
   const keep = flags.checkpoint ?? resume;
   const request: ExploreRequest = {
-    scenario,
+    scenario: subject.scenario,
     maxStates,
     limits: limitsOf(flags),
     symmetry: flags.reduce === 'symmetry',
     ...(maxMemory !== undefined && { maxBytes: maxMemory * 2 ** 20 }),
-    ...(from && { from }),
+    ...(subject.from && { from: subject.from }),
     ...(image && { image }),
-    ...(keep !== undefined && { onTurn: keeper(keep, flags.checkpointEvery ?? CHECKPOINT_STATES, subject, { io, err }) }),
+    ...(keep !== undefined && { onTurn: keeper(keep, flags.checkpointEvery ?? CHECKPOINT_STATES, subject, call) }),
   };
-  const { result, interrupted } = await searched(request, subject, flags, io).catch(unlessSymmetry).catch(unlessDamaged(resume));
+  return { ...(await carry(request, subject, flags, io).catch(unlessSymmetry).catch(unlessDamaged(resume))), subject };
+}
+
+async function run(call: Call): Promise<number> {
+  const { io, out, json, args } = call;
+  const flags = call.options as ExploreFlags;
+  checkSampling(call.options);
+  const { strategy } = call.options as Pick<SamplingOptions, 'strategy'>;
+  if (strategy !== undefined) return runSampling(call, call.options as SamplingOptions, (await askedFor(args[0], flags, io)).subject);
+  const { result, interrupted, subject, sharding } = await found(args[0], flags, call);
+  const { scenario, prefix } = subject;
   const violations: Shown[] = [];
   for (const violation of result.violations) {
-    const recorded = await recordTrail({ scenario, labels: [...prefix, ...violation.labels], folder: output, io });
+    const recorded = await recordTrail({ scenario, labels: [...prefix, ...violation.labels], folder: flags.output, io });
     recorded.close();
     violations.push({ ...violation, journal: recorded.path });
   }
-  if (json) out.json(documentOf(result, violations, scenario));
+  if (json) out.json({ ...documentOf(result, violations, scenario), ...(sharding && { shards: sharding }) });
   else {
     printHeadline(out, scenario);
     out.line();
     print(out, result, violations);
+    if (sharding) printSharding(out, sharding);
   }
   if (violations.length > 0) return EXIT.broken;
   if (!result.exhausted || interrupted) return EXIT.partial;
@@ -130,6 +138,8 @@ export const COMMAND: Command = {
     ['explore rmp-host-write-race --variant map-lock-user --workers 2', 'the same search on two threads'],
     ['explore rmp-churn --strategy pct --depth 3 --seed 1', '10,000 schedules by random priorities, and the chance of a miss'],
     ['explore rmp-churn --set rounds=20 --strategy portfolio --time 60', 'whatever a minute finds'],
+    ['explore rmp-churn --shard 1/4 -o shards', 'one of four parts, for any outside queue'],
+    ['explore --merge shards', 'the verdict of all four'],
     ['explore worldswitch-runs/RUN.wsj --from 40', 'everything that could have followed step 40'],
   ],
   run,

@@ -55,8 +55,12 @@ const SEARCH_ONLY = [
   'maxStates',
   'maxMemory',
   'checkpoint',
+  'checkpointEvery',
   'resume',
   'workers',
+  'shard',
+  'merge',
+  'compact',
 ] as const;
 
 const flagOf = (name: string): string => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;

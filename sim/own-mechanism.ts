@@ -42,6 +42,7 @@ const PROPERTY = strict({
   grade: z.enum(['read', 'manual', 'memory', 'decision', 'inferred']),
   check: isFunction,
   each: isFunction.optional(),
+  sees: isFunction.optional(),
 });
 const PATCH = { paths: mapOf(listOf(isFunction, 'a list of functions'), 'a map from names of paths to lists of functions').optional() };
 const MACHINES = { machines: mapOf(isFunction, 'a map from kinds of actors to functions').optional() };

@@ -2,9 +2,9 @@
 import { usageError } from '../errors.ts';
 
 /** What a search is asked to do, as far as it may not go together with something else. */
-export type Feature = 'bound' | 'symmetry' | 'no-reduce' | 'recorded-run' | 'memory' | 'checkpoint' | 'workers';
+export type Feature = 'bound' | 'symmetry' | 'no-reduce' | 'recorded-run' | 'memory' | 'checkpoint' | 'workers' | 'shard';
 
-export const FEATURES: readonly Feature[] = ['bound', 'symmetry', 'no-reduce', 'recorded-run', 'memory', 'checkpoint', 'workers'];
+export const FEATURES: readonly Feature[] = ['bound', 'symmetry', 'no-reduce', 'recorded-run', 'memory', 'checkpoint', 'workers', 'shard'];
 
 /** Pairs that are refused; every other pair is searched as asked. */
 export const REFUSED: readonly (readonly [Feature, Feature, string])[] = [
@@ -21,6 +21,11 @@ export const REFUSED: readonly (readonly [Feature, Feature, string])[] = [
   ['workers', 'bound', 'a search with a bound goes in one order, which threads cannot share; leave --workers, or the bound, out'],
   ['workers', 'symmetry', 'a search of orbits runs on one thread; leave --workers, or --reduce symmetry, out'],
   ['workers', 'checkpoint', 'a search of several threads is not kept in a file; leave --workers, or --checkpoint and --resume, out'],
+  ['shard', 'bound', 'a shard is of a search of all schedules; leave --shard, or the bound, out'],
+  ['shard', 'symmetry', 'a shard is of all schedules, not of orbits; leave --shard, or --reduce symmetry, out'],
+  ['shard', 'recorded-run', 'a shard is of a whole scenario; leave --shard out, or name the scenario'],
+  ['shard', 'checkpoint', 'a shard is searched again, not resumed; leave --shard, or --checkpoint and --resume, out'],
+  ['shard', 'workers', 'a shard is searched by one thread, so that it is always the same; leave --shard, or --workers, out'],
 ];
 
 /** @throws CliError for the first pair that is refused */

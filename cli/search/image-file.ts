@@ -3,15 +3,11 @@ import { z } from 'zod';
 import { crc32c } from '../../replay/crc32c.ts';
 import { fileSource } from '../../replay/file-source.ts';
 import { realFiles } from '../../replay/files.ts';
-import { modulesPresentFor, moduleText } from '../../replay/model.ts';
 import { PartFile } from '../../replay/part-file.ts';
 import type { JournalSource } from '../../replay/source.ts';
 import { canonical } from '../../sim/canonical.ts';
 import type { Dictionary } from '../../sim/explore/dictionary.ts';
 import type { SearchImage } from '../../sim/explore/image.ts';
-import { MODEL_ID } from '../../sim/model-id.ts';
-import { MODEL_VERSION } from '../../sim/model-version.ts';
-import { type ModuleName, modulesFor } from '../../sim/registry.ts';
 import type { PlainWorld } from '../../sim/restore.ts';
 import { validateResolved } from '../../sim/scenario/resolve.ts';
 import type { ResolvedScenario } from '../../sim/scenario/types.ts';
@@ -30,6 +26,7 @@ import {
   PREAMBLE_BYTES,
   SearchFileError,
 } from './image-format.ts';
+import { foreignSearch, modelOf } from './same-model.ts';
 
 /** What is searched. */
 export interface SearchSubject {
@@ -66,9 +63,7 @@ function headerOf(
   { counts, rows, reactions, ends, ended, findings, reached }: SearchImage,
 ): Header {
   return {
-    modelId: MODEL_ID,
-    modelVersion: MODEL_VERSION,
-    modules: [...modulesFor(scenario)],
+    ...modelOf(scenario),
     scenario,
     from: from && plainOf(from),
     prefix: [...prefix],
@@ -216,25 +211,14 @@ function readDictionary(reader: FrameReader): Dictionary {
 const WIDTHS = { 1: Uint8Array, 2: Uint16Array, 4: Int32Array } as const;
 const integers = (bytes: Uint8Array): Int32Array => new Int32Array(bytes.buffer);
 
-/** What was found holds for the model alone that it was found in. */
-function checkModules({ modules, scenario }: Header): void {
-  const present = modulesPresentFor(scenario);
-  const told = (list: readonly ModuleName[]): string => (list.length === 0 ? 'none' : list.map(moduleText).join(', '));
-  if (canonical(modules) !== canonical(present))
-    throw new ForeignSearchError(`the mechanisms of one's own in its search were: ${told(modules)}; here they are: ${told(present)}`);
-}
-
 /** @throws SearchFileError, ForeignSearchError, ResolvedScenarioError */
 export function decodeSearch(source: JournalSource): StoredSearch {
   refuseBigEndian();
   const reader = new FrameReader(source);
   try {
     const header = readHeader(reader);
-    if (header.modelId !== MODEL_ID)
-      throw new ForeignSearchError(
-        `it is a search of model version ${header.modelVersion} (${header.modelId.slice(0, 12)}); this is ${MODEL_VERSION} (${MODEL_ID.slice(0, 12)})`,
-      );
-    checkModules(header);
+    const foreign = foreignSearch(header, header.scenario);
+    if (foreign !== null) throw new ForeignSearchError(foreign);
     const { counts, width, sizes, findings, reached, from, prefix } = header;
     const scenario = validateResolved(header.scenario);
     const dictionary = readDictionary(reader);

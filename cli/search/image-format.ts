@@ -1,5 +1,6 @@
 /** The format of a search on disk: `docs/search-file-format.md` explains it. Here: its numbers, its header, its errors. */
 import { z } from 'zod';
+import { MODEL_FIELDS } from './same-model.ts';
 
 export const MAGIC = 'WSSEARCH';
 export const FORMAT_VERSION = 1;
@@ -42,9 +43,7 @@ const world = z.strictObject({
 });
 
 export const HEADER = z.strictObject({
-  modelId: z.string(),
-  modelVersion: natural,
-  modules: z.array(z.strictObject({ name: z.string(), sha256: z.string() })),
+  ...MODEL_FIELDS,
   scenario: z.unknown(),
   /** The state of a recorded run where the search began, and the choices that lead there. */
   from: world.nullable(),

@@ -1,4 +1,7 @@
 /** The options of `explore`: what they are called, and what they ask for together. */
+
+import { InvalidArgumentError } from 'commander';
+import type { Shard } from '../../sim/explore/shard.ts';
 import { progress } from '../../sim/properties/liveness.ts';
 import { integer, type OptionSpec, SCENARIO_OPTIONS } from '../command.ts';
 import { expectTogether, type Feature } from './combinations.ts';
@@ -21,6 +24,8 @@ export interface ExploreFlags {
   readonly checkpointEvery?: number;
   readonly resume?: string;
   readonly workers?: number;
+  readonly shard?: Shard;
+  readonly merge?: string;
   readonly output?: string;
 }
 
@@ -41,8 +46,20 @@ const KEEPING: readonly OptionSpec[] = [
 /** A thread of its own for each; more than there are processors only cost. */
 const WORKERS_MAX = 64;
 
+const SHARDS_MAX = 4096;
+
+/** `I/N`, counted from 1. */
+function shardIn(text: string): Shard {
+  const [index, of] = (/^([0-9]+)\/([0-9]+)$/.exec(text) ?? []).slice(1).map(Number);
+  if (index === undefined || of === undefined || index < 1 || index > of || of > SHARDS_MAX)
+    throw new InvalidArgumentError(`Expected I/N with I from 1 to N, and N at most ${SHARDS_MAX}.`);
+  return { index, of };
+}
+
 const SHARING: readonly OptionSpec[] = [
   { flags: '--workers <n>', description: 'threads that search together (default: 1)', parse: integer(1, WORKERS_MAX) },
+  { flags: '--shard <i/n>', description: 'search one of n parts, and write its result into the folder of -o', parse: shardIn },
+  { flags: '--merge <dir>', description: 'no search: the verdict of all shards whose results are in this folder' },
 ];
 
 export const EXPLORE_OPTIONS: readonly OptionSpec[] = [
@@ -87,6 +104,7 @@ export function checkFlags(flags: ExploreFlags, isJournal: boolean): void {
     memory: flags.maxMemory !== undefined,
     checkpoint: flags.checkpoint !== undefined || flags.resume !== undefined,
     workers: (flags.workers ?? 1) > 1,
+    shard: flags.shard !== undefined,
   };
   expectTogether((Object.keys(asked) as Feature[]).filter((feature) => asked[feature]));
 }

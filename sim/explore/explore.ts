@@ -10,6 +10,7 @@ import { type Evidence, guaranteeLines, weakestEvidence } from './guarantee.ts';
 import type { SearchImage } from './image.ts';
 import { OrbitSearch } from './orbits.ts';
 import { Pricing } from './pricing.ts';
+import type { Division } from './shard.ts';
 import type { Finding } from './verdicts.ts';
 import type { WorldStep } from './world-step.ts';
 
@@ -25,6 +26,8 @@ export interface ExploreRequest {
   readonly image?: SearchImage;
   /** Called between two turns of a search of all schedules, and when it is over. */
   readonly onTurn?: ExploreOptions['onTurn'];
+  /** Which shard of the space is searched: the verdict is then of that shard. */
+  readonly shard?: { readonly division: Division; readonly name: string };
 }
 
 export interface Violation extends Deviations {
@@ -81,16 +84,17 @@ export function explore(request: ExploreRequest): Search<Exploration> {
 }
 
 function* exploreAll(request: ExploreRequest): Search<Exploration> {
-  const { scenario, maxStates, maxBytes, from, image, onTurn } = request;
+  const { scenario, maxStates, maxBytes, from, image, onTurn, shard } = request;
   const explorer = new Explorer({
     scenario,
     budget: { states: maxStates, ...(maxBytes !== undefined && { bytes: maxBytes }) },
     ...(from && { from }),
     ...(image && { image }),
     ...(onTurn && { onTurn }),
+    ...(shard && { division: shard.division }),
   });
   const report = yield* explorer.run();
-  const endless = yield* endlessOf({ scenario, ...(from && { from }) }, explorer, report);
+  const endless = shard ? undefined : yield* endlessOf({ scenario, ...(from && { from }) }, explorer, report);
   const { kinds } = explorer.world.store;
   const facts: SearchFacts = {
     ...report,
@@ -116,6 +120,8 @@ export interface SearchFacts
   readonly stepMisses: number;
   readonly localStates: Readonly<Record<string, number>>;
   readonly evidence: Evidence | null;
+  /** Some states were counted more than once. */
+  readonly atMost?: true;
 }
 
 /** The way to the first state, in the order of the search, in which a property breaks. */
@@ -132,11 +138,11 @@ export function* conclude(
   wayTo: WayTo,
   endless: Pick<Endless, 'violations' | 'undecided'> = { violations: [], undecided: request.scenario.properties.eventually },
 ): Search<Exploration> {
-  const { scenario, from } = request;
+  const { scenario, from, shard } = request;
   const { exhausted, limit, states, transitions, unchanged, reached, reactions, depth, bytesPerState, stepMisses, localStates } = facts;
   const violations = [...(yield* leastDeviating(request, facts, wayTo)), ...endless.violations];
   const violated = violations.map(({ property }) => property);
-  const bound = boundText({}, from);
+  const bound = shard ? `${shard.name} of all schedules` : boundText({}, from);
   return {
     exhausted,
     limit,
@@ -145,8 +151,8 @@ export function* conclude(
     unchanged,
     bound,
     violations,
-    // Where the search starts in the middle of a run, the race may lie behind it.
-    missed: from && from.step > 0 ? [] : scenario.properties.sometimes.filter((id) => !reached.has(id)),
+    // Where the search starts in the middle of a run, the race may lie behind it; where it is one of several, in another one's part.
+    missed: shard || (from && from.step > 0) ? [] : scenario.properties.sometimes.filter((id) => !reached.has(id)),
     guarantee: guaranteeLines({ ...facts, scenario, bound, violated, undecided: endless.undecided }),
     coverage: { localStates, reactions, depth, bytesPerState, stepMisses },
   };

@@ -9,6 +9,7 @@ import { topologyOf } from '../topology.ts';
 import { ALONE, type Exchange } from './exchange.ts';
 import { imageOf, restoreImage, type SearchImage, translateImage } from './image.ts';
 import { Cursor, DONE, expandStates, NEED_PUSH, NEED_ROOT, NEED_STEP } from './kernel.ts';
+import type { Division } from './shard.ts';
 import { StateSpace } from './state-space.ts';
 import { StepTrie } from './step-trie.ts';
 import { type Finding, type FirstMet, Verdicts } from './verdicts.ts';
@@ -54,6 +55,8 @@ export interface ExploreOptions {
   readonly onTurn?: (explorer: Explorer, isOver: boolean) => void;
   /** Where several searches share the space. */
   readonly exchange?: Exchange;
+  /** Which part of the space is searched. */
+  readonly division?: Division;
 }
 
 export interface ExploreReport {
@@ -206,12 +209,13 @@ export class Explorer {
 
   *#search(): Search<ExploreReport['limit']> {
     const { space } = this;
-    const { budget, until } = this.#options;
+    const { budget, until, division } = this.#options;
     for (;;) {
       if (this.#cursor.head >= space.count) return null;
       if (space.count >= budget.states) return 'states';
       if (budget.bytes !== undefined && space.bytes > budget.bytes) return 'bytes';
-      const isTurn = this.advance(Math.min(space.count, this.#cursor.head + CHUNK));
+      const end = division?.end(space, this.#cursor) ?? space.count;
+      const isTurn = this.advance(Math.min(end, this.#cursor.head + CHUNK));
       if (isTurn) {
         this.#options.onTurn?.(this, false);
         if (yield this.progress) return 'stopped';

@@ -45,6 +45,8 @@ export interface GuaranteeFacts {
   readonly states: number;
   readonly transitions: number;
   readonly unchanged: number;
+  /** Some states were counted more than once. */
+  readonly atMost?: true;
   readonly violated: readonly string[];
   /** `eventually` properties that this search does not decide. */
   readonly undecided: readonly string[];
@@ -57,7 +59,7 @@ const number = (value: number): string => String(value).replace(/\B(?=(\d{3})+$)
 export function guaranteeLines(facts: GuaranteeFacts): string[] {
   const { scenario, exhausted, bound, limit, states, transitions, unchanged, violated, undecided, evidence } = facts;
   const held = scenario.properties.always.filter((id) => !violated.includes(id));
-  const space = `${number(states)} states, ${number(transitions)} transitions, ${number(unchanged)} steps that change nothing`;
+  const space = `${facts.atMost ? 'at most ' : ''}${number(states)} states, ${number(transitions)} transitions, ${number(unchanged)} steps that change nothing`;
   const verdict = exhausted
     ? held.length > 0
       ? `Of ${bound}, none breaks ${held.join(', ')}${violated.length ? '' : ', and none deadlocks'}.`

@@ -23,7 +23,7 @@ let bytes: Uint8Array;
 beforeAll(async () => {
   expect((await bench.run(['explore', RACE, '--max-states', '1500', '--json', ...KEEP])).code).toBe(4);
   bytes = readFileSync(bench.path('kept.wss'));
-});
+}, 60_000);
 
 async function resumed(content: Uint8Array, ...more: readonly string[]) {
   writeFileSync(bench.path('given.wss'), content);

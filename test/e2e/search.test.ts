@@ -1,10 +1,11 @@
 /** Long searches as processes: killed in the middle, resumed, and shared among workers; always the counts of one undisturbed search. */
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { FIX } from '../cli/own-modules.ts';
 
 const MAIN = resolve(process.env.WORLDSWITCH_MAIN ?? 'dist/cli/main.js');
 const TIMEOUT_MS = 50_000;
@@ -129,6 +130,14 @@ describe('several workers', () => {
     });
     expect(await new Promise((done) => child.once('close', done))).toBe(4);
     expect(JSON.parse(out)).toMatchObject({ exhausted: false, limit: 'stopped' });
+  });
+
+  it('load the modules of a user', () => {
+    const built = FIX.replace(/(file:[^"]*)\/((?:actors|events)\/[^"]*)\.ts"/g, '$1/dist/$2.js"');
+    writeFileSync(join(folder, 'fix.mjs'), built);
+    const asked = ['rmpadjust-vs-rmpupdate', '--models', 'fix.mjs', '--variant', 'once'];
+    const { states, transitions, violations } = explore<Record<string, unknown>>(...asked).document;
+    expect(explore(...asked, '--workers', '2').document).toMatchObject({ states, transitions, violations });
   });
 
   it('search all futures of a recorded run', () => {

@@ -1,0 +1,95 @@
+/** Carries a search out as it was asked for: by one thread, by several, as one shard, or from the results of all shards. */
+import { conclude, type Exploration, type ExploreRequest, explore, searchedWay } from '../../sim/explore/explore.ts';
+import type { Explorer } from '../../sim/explore/explorer.ts';
+import { Division, type Shard } from '../../sim/explore/shard.ts';
+import { usageError } from '../errors.ts';
+import type { Io } from '../io.ts';
+import { RUNS_FOLDER } from '../recording.ts';
+import { type Drive, drive, Overseer } from '../searching.ts';
+import type { SearchSubject } from './image-file.ts';
+import { boundOf, type ExploreFlags, STATES_DEFAULT } from './options.ts';
+import { mergeShards, writeShard } from './shard-file.ts';
+import { searchTogether } from './team.ts';
+
+/** What came of it, and the file of a shard's result. */
+export interface Carried extends Drive<Exploration> {
+  readonly sharding: Sharding | null;
+}
+
+/** What a shard, or all of them, have to say besides. */
+export interface Sharding {
+  readonly of: number;
+  /** Null where all were merged. */
+  readonly index: number | null;
+  /** The result of one; null where it was stopped, as the next time it would get further. */
+  readonly file: string | null;
+  /** States that a merged space has in any case; null where nothing was merged. */
+  readonly statesAtLeast: number | null;
+}
+
+async function carryShard(shard: Shard, request: ExploreRequest, { time, output }: ExploreFlags, io: Io): Promise<Carried> {
+  const { scenario } = request;
+  const division = new Division(shard);
+  let explorer: Explorer | null = null;
+  const onTurn: ExploreRequest['onTurn'] = (one, isOver) => {
+    if (isOver) explorer = one;
+  };
+  const name = `shard ${shard.index} of ${shard.of}`;
+  const search = explore({ ...request, onTurn, shard: { division, name } });
+  const driven = await drive(search, io, time, `${scenario.name} ${scenario.variant}, ${name}`);
+  const exploration = driven.result;
+  const folder = output ?? RUNS_FOLDER;
+  const file =
+    exploration.limit === 'stopped'
+      ? null
+      : writeShard({ folder, shard, cut: division.cut, explorer: explorer!, exploration }, scenario, io);
+  return { ...driven, sharding: { ...shard, file, statesAtLeast: null } };
+}
+
+/** Several threads for the space; the schedules to show are searched for by one. */
+async function carryTogether(
+  workers: number,
+  request: ExploreRequest,
+  subject: SearchSubject,
+  flags: ExploreFlags,
+  io: Io,
+): Promise<Carried> {
+  const what = `${subject.scenario.name} ${subject.scenario.variant}`;
+  const overseer = new Overseer(io, flags.time, what);
+  const { maxStates, maxBytes } = request;
+  const budget = { states: maxStates, ...(maxBytes !== undefined && { bytes: maxBytes }) };
+  const facts = await searchTogether(subject, workers, budget, (progress) => overseer.look(progress));
+  overseer.end();
+  return { ...(await drive(conclude(request, facts, searchedWay(request)), io, flags.time, `${what}, schedules`)), sharding: null };
+}
+
+export async function carry(request: ExploreRequest, subject: SearchSubject, flags: ExploreFlags, io: Io): Promise<Carried> {
+  const { workers = 1, shard, time } = flags;
+  if (shard) return carryShard(shard, request, flags, io);
+  // A cycle is found in a space that one thread has as a whole.
+  const isEndless = subject.scenario.properties.eventually.length > 0;
+  if (workers > 1 && !isEndless) return carryTogether(workers, request, subject, flags, io);
+  const { name, variant } = subject.scenario;
+  return { ...(await drive(explore(request), io, time, `${name} ${variant}${boundOf(flags)}`)), sharding: null };
+}
+
+/** The verdict of all shards in a folder. @throws CliError if it is not all of them, whole and of one search */
+export async function carryMerge(
+  folder: string,
+  reference: string | undefined,
+  flags: ExploreFlags,
+  io: Io,
+): Promise<Carried & { readonly subject: SearchSubject }> {
+  const others = Object.keys(flags).filter((flag) => !['merge', 'output', 'time', 'json'].includes(flag));
+  if (reference !== undefined || others.length > 0)
+    throw usageError('--merge searches nothing: it takes the folder alone, and -o and --time for the schedules it shows');
+  const { scenario, shards, facts, statesAtLeast, ways } = mergeShards(folder, io);
+  const way = (property: string) => ways.get(property)!;
+  // biome-ignore lint/correctness/useYield: a shard has found the way
+  const search = conclude({ scenario, maxStates: STATES_DEFAULT }, facts, function* ({ property }) {
+    const { message, labels } = way(property);
+    return { message, labels };
+  });
+  const driven = await drive(search, io, flags.time, `${scenario.name} ${scenario.variant}, schedules`);
+  return { ...driven, subject: { scenario, from: null, prefix: [] }, sharding: { of: shards, index: null, file: null, statesAtLeast } };
+}

@@ -1,0 +1,238 @@
+/** The result of one shard as a file, the same bytes whenever and wherever it is searched; and what the results of all shards say together. */
+import { mkdirSync, readdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { sha256 } from '@noble/hashes/sha2.js';
+import { z } from 'zod';
+import { toHex } from '../../replay/identity.ts';
+import { canonical } from '../../sim/canonical.ts';
+import type { Exploration, SearchFacts } from '../../sim/explore/explore.ts';
+import type { Explorer } from '../../sim/explore/explorer.ts';
+import { weakestEvidence } from '../../sim/explore/guarantee.ts';
+import type { Cut, Shard } from '../../sim/explore/shard.ts';
+import { validateResolved } from '../../sim/scenario/resolve.ts';
+import type { ResolvedScenario } from '../../sim/scenario/types.ts';
+import { readText } from '../catalog.ts';
+import { CliError, EXIT, fileError } from '../errors.ts';
+import type { Io } from '../io.ts';
+import { shownPath } from '../recording.ts';
+import { writeWhole } from '../target.ts';
+import { foreignSearch, MODEL_FIELDS, modelOf } from './same-model.ts';
+
+const ENDING = '.shard.json';
+const FORMAT = 'worldswitch-shard-1';
+/** Counterexamples and counts take little; more is no result of a shard. */
+const BYTES_MAX = 1 << 26;
+
+const natural = z.number().int().min(0);
+const counts = z.strictObject({ states: natural, transitions: natural, unchanged: natural });
+const BODY = z.strictObject({
+  format: z.literal(FORMAT),
+  ...MODEL_FIELDS,
+  scenario: z.unknown(),
+  shard: z.strictObject({ index: natural.min(1), of: natural.min(1) }),
+  /** The budget that ran out. */
+  limit: z.enum(['states', 'bytes']).nullable(),
+  /** Up to the level that is divided; null where no level was wide enough, and every shard has searched everything. */
+  cut: counts.extend({ depth: natural }).nullable(),
+  /** The cut's states among them. */
+  counts,
+  depth: natural,
+  findings: z.array(z.strictObject({ property: z.string(), message: z.string(), steps: natural, labels: z.array(z.string()) })),
+  reached: z.array(z.string()),
+  reactions: natural,
+  localStates: z.record(z.string(), natural),
+  evidence: z
+    .strictObject({ grade: z.enum(['read', 'manual', 'memory', 'decision', 'inferred']), step: z.string(), source: z.string() })
+    .nullable(),
+});
+type Body = z.infer<typeof BODY>;
+
+const checksumOf = (body: unknown): string => toHex(sha256(Buffer.from(canonical(body), 'latin1')));
+
+function bodyOf(
+  shard: Shard,
+  cut: Cut | null,
+  explorer: Explorer,
+  { limit, coverage, ...exploration }: Exploration,
+  scenario: ResolvedScenario,
+): Body {
+  return {
+    format: FORMAT,
+    ...modelOf(scenario),
+    scenario,
+    shard: { ...shard },
+    limit: limit as Body['limit'],
+    cut: cut && { ...cut },
+    counts: { states: exploration.states, transitions: exploration.transitions, unchanged: exploration.unchanged },
+    depth: coverage.depth,
+    findings: explorer.verdicts.findings.map(({ property, message, steps, state }) => ({
+      property,
+      message,
+      steps,
+      labels: explorer.labelsTo(state),
+    })),
+    reached: [...explorer.verdicts.reached.keys()].sort(),
+    reactions: coverage.reactions,
+    localStates: { ...coverage.localStates },
+    evidence: weakestEvidence(explorer.world.store.kinds),
+  };
+}
+
+const nameOf = ({ name, variant, mutant }: ResolvedScenario, { index, of }: Shard): string =>
+  `${[name, variant, ...(mutant === undefined ? [] : [mutant])].join('-')}-${index}-of-${of}${ENDING}`;
+
+/** Where the result of a shard goes, and what it is made of. */
+export interface ShardResult {
+  readonly folder: string;
+  readonly shard: Shard;
+  readonly cut: Cut | null;
+  readonly explorer: Explorer;
+  readonly exploration: Exploration;
+}
+
+/** Writes it, whole or not at all. @returns its name as the user may give it */
+export function writeShard({ folder, shard, cut, explorer, exploration }: ShardResult, scenario: ResolvedScenario, io: Io): string {
+  const where = resolve(io.cwd, folder);
+  const path = join(where, nameOf(scenario, shard));
+  const body = bodyOf(shard, cut, explorer, exploration, scenario);
+  try {
+    mkdirSync(where, { recursive: true });
+  } catch (error) {
+    throw fileError(error, folder, 'write');
+  }
+  const text = `${canonical({ ...body, checksum: checksumOf(body) })}\n`;
+  writeWhole({ path, isFile: true }, [Buffer.from(text)]);
+  return shownPath(path, io.cwd);
+}
+
+const damaged = (file: string, what: string): CliError =>
+  new CliError({
+    code: 'shard_damaged',
+    exit: EXIT.damaged,
+    message: `${file}: ${what}`,
+    attempt: 'that shard once more: explore SCENARIO --shard I/N',
+  });
+
+function readShard(file: string, io: Io): Body {
+  let document: Record<string, unknown>;
+  try {
+    document = JSON.parse(readText(file, io, BYTES_MAX).text) as Record<string, unknown>;
+  } catch (error) {
+    if (error instanceof SyntaxError) throw damaged(file, 'it is not JSON');
+    throw error;
+  }
+  if (typeof document !== 'object' || document === null || document.format !== FORMAT)
+    throw damaged(file, `it is not the result of a shard (${FORMAT})`);
+  const { checksum, ...body } = document;
+  if (checksumOf(body) !== checksum) throw damaged(file, 'its checksum is not that of its contents');
+  const parsed = BODY.safeParse(body);
+  if (!parsed.success) throw damaged(file, `it lacks something: ${parsed.error.issues[0]!.path.join('.')}`);
+  const foreign = foreignSearch(parsed.data, parsed.data.scenario);
+  if (foreign !== null)
+    throw new CliError({
+      code: 'shard_foreign',
+      exit: EXIT.damaged,
+      message: `${file}: ${foreign}`,
+      attempt: 'all shards with the same version and --models',
+    });
+  return parsed.data;
+}
+
+/** All results in a folder: one for each shard, of one search. */
+function readShards(folder: string, io: Io): readonly Body[] {
+  let names: string[];
+  try {
+    names = readdirSync(resolve(io.cwd, folder)).filter((name) => name.endsWith(ENDING));
+  } catch (error) {
+    throw fileError(error, folder, 'read');
+  }
+  const found = new Map<number, Body>();
+  let first: { readonly file: string; readonly body: Body } | null = null;
+  for (const name of names.sort()) {
+    const file = join(folder, name);
+    const body = readShard(file, io);
+    first ??= { file, body };
+    const identity = ({ scenario, shard: { of }, cut }: Body) => canonical({ scenario, of, cut });
+    if (identity(body) !== identity(first.body))
+      throw new CliError({
+        code: 'shard_foreign',
+        exit: EXIT.damaged,
+        message: `${file} and ${first.file} are not shards of one search`,
+        attempt: 'a folder for each search',
+      });
+    found.set(body.shard.index, body);
+  }
+  if (!first)
+    throw new CliError({
+      code: 'no_shards',
+      exit: EXIT.usage,
+      message: `${folder} holds no result of a shard (*${ENDING})`,
+      attempt: 'explore SCENARIO --shard 1/N -o DIR',
+    });
+  const { of } = first.body.shard;
+  const missing = Array.from({ length: of }, (_, i) => i + 1).filter((index) => !found.has(index));
+  if (missing.length > 0)
+    throw new CliError({
+      code: 'shards_missing',
+      exit: EXIT.usage,
+      message: `${folder} lacks ${missing.map((index) => `${index}/${of}`).join(', ')}: without all shards there is no verdict`,
+      attempt: `explore SCENARIO --shard ${missing[0]}/${of} -o ${folder}`,
+    });
+  return [...found].sort(([a], [b]) => a - b).map(([, body]) => body);
+}
+
+/** What all shards say together. */
+export interface Merged {
+  readonly scenario: ResolvedScenario;
+  readonly shards: number;
+  readonly facts: SearchFacts;
+  /** States that one shard alone has met: the space has no fewer. */
+  readonly statesAtLeast: number;
+  /** A shortest schedule to each violation. */
+  readonly ways: ReadonlyMap<string, { readonly message: string; readonly labels: readonly string[] }>;
+}
+
+/** @throws CliError if a shard is missing, damaged, or of another search */
+export function mergeShards(folder: string, io: Io): Merged {
+  const bodies = readShards(folder, io);
+  const findings = new Map<string, Body['findings'][number]>();
+  for (const finding of bodies.flatMap((body) => body.findings)) {
+    const known = findings.get(finding.property);
+    if (!known || finding.steps < known.steps) findings.set(finding.property, finding);
+  }
+  const { cut, scenario } = bodies[0]!;
+  // What lies before the cut is in every shard, and counted once; behind it shards overlap.
+  const total = (of: 'states' | 'transitions' | 'unchanged') =>
+    cut === null ? bodies[0]!.counts[of] : bodies.reduce((sum, body) => sum + body.counts[of] - cut[of], cut[of]);
+  const most = (of: (body: Body) => number) => Math.max(...bodies.map(of));
+  const kinds = Object.keys(bodies[0]!.localStates);
+  const limit = bodies.find((body) => body.limit !== null)?.limit ?? null;
+  const GRADES = ['read', 'manual', 'memory', 'decision', 'inferred'];
+  const evidence = bodies
+    .map((body) => body.evidence)
+    .reduce((a, b) => (b && (!a || GRADES.indexOf(b.grade) > GRADES.indexOf(a.grade)) ? b : a));
+  return {
+    scenario: validateResolved(scenario),
+    shards: bodies.length,
+    statesAtLeast: most(({ counts: { states } }) => states),
+    ways: findings,
+    facts: {
+      exhausted: limit === null,
+      limit,
+      states: total('states'),
+      transitions: total('transitions'),
+      unchanged: total('unchanged'),
+      ...(cut !== null && { atMost: true }),
+      depth: most(({ depth }) => depth),
+      findings: [...findings.values()]
+        .map(({ property, message, steps }) => ({ property, message, steps }))
+        .sort((a, b) => a.steps - b.steps),
+      reached: new Set(bodies.flatMap(({ reached }) => reached)),
+      reactions: most(({ reactions }) => reactions),
+      bytesPerState: 0,
+      stepMisses: 0,
+      localStates: Object.fromEntries(kinds.map((kind) => [kind, most(({ localStates }) => localStates[kind] ?? 0)])),
+      evidence,
+    },
+  };
+}
