@@ -10,6 +10,7 @@ import { type Evidence, guaranteeLines, weakestEvidence } from './guarantee.ts';
 import type { SearchImage } from './image.ts';
 import { OrbitSearch } from './orbits.ts';
 import { Pricing } from './pricing.ts';
+import { undecidedWith } from './soundness.ts';
 import type { Finding } from './verdicts.ts';
 import type { WorldStep } from './world-step.ts';
 
@@ -204,7 +205,7 @@ function* exploreWithin(request: ExploreRequest, limits: BoundedLimits): Search<
       scenario,
       bound,
       violated,
-      undecided: scenario.properties.eventually,
+      undecided: undecidedWith('bound', scenario.properties.eventually),
       evidence: weakestEvidence(kinds),
     }),
     coverage: coverageOf(search.world, { depth: Math.max(0, ...violations.map(({ steps }) => steps)), bytesPerState: 0, stepMisses: 0 }),
@@ -236,7 +237,7 @@ function* exploreOrbits({ scenario, maxStates }: ExploreRequest): Search<Explora
       bound,
       limit,
       violated,
-      undecided: scenario.properties.eventually,
+      undecided: undecidedWith('symmetry', scenario.properties.eventually),
       evidence: weakestEvidence(search.world.store.kinds),
     }),
     coverage: coverageOf(search.world, { depth: Math.max(0, ...violations.map(({ steps }) => steps)), bytesPerState: 0, stepMisses: 0 }),
