@@ -4,7 +4,7 @@ import type { PlainWorld } from '../restore.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import { type BoundedLimits, BoundedSearch } from './bounded.ts';
 import type { Deviations } from './deviations.ts';
-import { type Endless, endlessOf } from './endless.ts';
+import { type Endless, endlessAlone, endlessOf } from './endless.ts';
 import { type ExploreOptions, type ExploreReport, Explorer, type Search } from './explorer.ts';
 import { type Evidence, guaranteeLines, weakestEvidence } from './guarantee.ts';
 import type { SearchImage } from './image.ts';
@@ -126,16 +126,17 @@ interface Way {
 }
 type WayTo = (finding: Omit<Finding, 'state'>) => Search<Way>;
 
-/** Violations with their schedules, and the guarantee, from what a search has found out. */
+/** Violations with their schedules, and the guarantee, from what a search has found out. Where it kept no graph, one thread looks for lassos. */
 export function* conclude(
   request: ExploreRequest,
   facts: SearchFacts,
   wayTo: WayTo,
-  endless: Pick<Endless, 'violations' | 'undecided'> = { violations: [], undecided: request.scenario.properties.eventually },
+  endless?: Pick<Endless, 'violations' | 'undecided'>,
 ): Search<Exploration> {
   const { scenario, from } = request;
   const { exhausted, limit, states, transitions, unchanged, reached, reactions, depth, bytesPerState, stepMisses, localStates } = facts;
-  const violations = [...(yield* leastDeviating(request, facts, wayTo)), ...endless.violations];
+  const { violations: lassos, undecided } = endless ?? (yield* endlessAlone(request));
+  const violations = [...(yield* leastDeviating(request, facts, wayTo)), ...lassos];
   const violated = violations.map(({ property }) => property);
   const bound = boundText({}, from);
   return {
@@ -148,7 +149,7 @@ export function* conclude(
     violations,
     // Where the search starts in the middle of a run, the race may lie behind it.
     missed: from && from.step > 0 ? [] : scenario.properties.sometimes.filter((id) => !reached.has(id)),
-    guarantee: guaranteeLines({ ...facts, scenario, bound, violated, undecided: endless.undecided }),
+    guarantee: guaranteeLines({ ...facts, scenario, bound, violated, undecided }),
     coverage: { localStates, reactions, depth, bytesPerState, stepMisses },
   };
 }
