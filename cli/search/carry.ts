@@ -1,5 +1,5 @@
 /** Carries a search out as it was asked for: by one thread, by several, as one shard, or from the results of all shards. */
-import { conclude, type Exploration, type ExploreRequest, explore, searchedWay } from '../../sim/explore/explore.ts';
+import { conclude, type Exploration, type ExploreRequest, explore, notLookedFor, searchedWay } from '../../sim/explore/explore.ts';
 import type { Explorer } from '../../sim/explore/explorer.ts';
 import { Division, type Shard } from '../../sim/explore/shard.ts';
 import { usageError } from '../errors.ts';
@@ -66,9 +66,7 @@ async function carryTogether(
 export async function carry(request: ExploreRequest, subject: SearchSubject, flags: ExploreFlags, io: Io): Promise<Carried> {
   const { workers = 1, shard, time } = flags;
   if (shard) return carryShard(shard, request, flags, io);
-  // A cycle is found in a space that one thread has as a whole.
-  const isEndless = subject.scenario.properties.eventually.length > 0;
-  if (workers > 1 && !isEndless) return carryTogether(workers, request, subject, flags, io);
+  if (workers > 1) return carryTogether(workers, request, subject, flags, io);
   const { name, variant } = subject.scenario;
   return { ...(await drive(explore(request), io, time, `${name} ${variant}${boundOf(flags)}`)), sharding: null };
 }
@@ -86,10 +84,11 @@ export async function carryMerge(
   const { scenario, shards, facts, statesAtLeast, ways } = mergeShards(folder, io);
   const way = (property: string) => ways.get(property)!;
   // biome-ignore lint/correctness/useYield: a shard has found the way
-  const search = conclude({ scenario, maxStates: STATES_DEFAULT }, facts, function* ({ property }) {
+  const wayTo: Parameters<typeof conclude>[2] = function* ({ property }) {
     const { message, labels } = way(property);
     return { message, labels };
-  });
+  };
+  const search = conclude({ scenario, maxStates: STATES_DEFAULT }, facts, wayTo, notLookedFor(scenario));
   const driven = await drive(search, io, flags.time, `${scenario.name} ${scenario.variant}, schedules`);
   return { ...driven, subject: { scenario, from: null, prefix: [] }, sharding: { of: shards, index: null, file: null, statesAtLeast } };
 }

@@ -1,4 +1,5 @@
 /** Which options of `explore` go together: the one place where a pair is refused, with the reason. */
+import { pairOf } from '../../sim/explore/soundness.ts';
 import { usageError } from '../errors.ts';
 
 /** What a search is asked to do, as far as it may not go together with something else. */
@@ -10,8 +11,8 @@ export const FEATURES: readonly Feature[] = ['bound', 'symmetry', 'no-reduce', '
 export const REFUSED: readonly (readonly [Feature, Feature, string])[] = [
   ['no-reduce', 'bound', '--no-reduce has no bound; leave --deviations, --preemptions and --switches out'],
   ['memory', 'bound', 'a search with a bound does not measure its memory; leave --max-memory out and give --max-states'],
-  ['symmetry', 'bound', '--reduce symmetry is for a whole scenario without a bound'],
-  ['symmetry', 'recorded-run', '--reduce symmetry is for a whole scenario without a bound'],
+  ['symmetry', 'bound', `${pairOf('symmetry', 'bound').reason}; leave --reduce symmetry, or the bound, out`],
+  ['symmetry', 'recorded-run', `${pairOf('symmetry', 'recorded-run').reason}; --reduce symmetry is for a whole scenario`],
   [
     'checkpoint',
     'bound',

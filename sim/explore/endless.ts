@@ -6,8 +6,8 @@ import type { PlainWorld } from '../restore.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import { openSession } from '../session.ts';
 import { BoundedSearch } from './bounded.ts';
-import type { Violation } from './explore.ts';
-import type { ExploreReport, Explorer, Search } from './explorer.ts';
+import type { ExploreRequest, Violation } from './explore.ts';
+import { type ExploreReport, Explorer, type Search } from './explorer.ts';
 import { type LassoFinding, type LassoReport, LassoSearch } from './lassos.ts';
 import { Pricing } from './pricing.ts';
 
@@ -50,6 +50,14 @@ export function* endlessOf(options: EndlessOptions, explorer: Explorer, report: 
   const complete = report.exhausted && !lassos.stopped;
   const undecided = options.scenario.properties.eventually.filter((id) => !broken.includes(id) && !(complete && ids.includes(id)));
   return { violations, undecided, fair: lassos.fair };
+}
+
+/** Liveness by a search of its own, on one thread: for those who have shared a space, and hold no graph of it. */
+export function* endlessAlone({ scenario, from, maxStates }: ExploreRequest): Search<Endless> {
+  const asked = { scenario, ...(from && { from }) };
+  if (askedFor(asked).length === 0) return { violations: [], undecided: scenario.properties.eventually, fair: 0 };
+  const explorer = new Explorer({ ...asked, budget: { states: maxStates } });
+  return yield* endlessOf(asked, explorer, yield* explorer.run());
 }
 
 /** The way to the cycle that is least in the order disturbances, preemptions, switches, steps; then one turn from there. */

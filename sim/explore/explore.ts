@@ -4,13 +4,14 @@ import type { PlainWorld } from '../restore.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import { type BoundedLimits, BoundedSearch } from './bounded.ts';
 import type { Deviations } from './deviations.ts';
-import { type Endless, endlessOf } from './endless.ts';
+import { type Endless, endlessAlone, endlessOf } from './endless.ts';
 import { type ExploreOptions, type ExploreReport, Explorer, type Search } from './explorer.ts';
 import { type Evidence, guaranteeLines, weakestEvidence } from './guarantee.ts';
 import type { SearchImage } from './image.ts';
 import { OrbitSearch } from './orbits.ts';
 import { Pricing } from './pricing.ts';
 import type { Division } from './shard.ts';
+import { undecidedWith } from './soundness.ts';
 import type { Finding } from './verdicts.ts';
 import type { WorldStep } from './world-step.ts';
 
@@ -83,6 +84,12 @@ export function explore(request: ExploreRequest): Search<Exploration> {
   return limited ? exploreWithin(request, limits) : exploreAll(request);
 }
 
+/** Where parts of a space are searched, a cycle may lie across them. */
+export const notLookedFor = ({ properties }: ResolvedScenario): Pick<Endless, 'violations' | 'undecided'> => ({
+  violations: [],
+  undecided: properties.eventually,
+});
+
 function* exploreAll(request: ExploreRequest): Search<Exploration> {
   const { scenario, maxStates, maxBytes, from, image, onTurn, shard } = request;
   const explorer = new Explorer({
@@ -94,7 +101,7 @@ function* exploreAll(request: ExploreRequest): Search<Exploration> {
     ...(shard && { division: shard.division }),
   });
   const report = yield* explorer.run();
-  const endless = shard ? undefined : yield* endlessOf({ scenario, ...(from && { from }) }, explorer, report);
+  const endless = shard ? notLookedFor(scenario) : yield* endlessOf({ scenario, ...(from && { from }) }, explorer, report);
   const { kinds } = explorer.world.store;
   const facts: SearchFacts = {
     ...report,
@@ -131,16 +138,17 @@ interface Way {
 }
 type WayTo = (finding: Omit<Finding, 'state'>) => Search<Way>;
 
-/** Violations with their schedules, and the guarantee, from what a search has found out. */
+/** Violations with their schedules, and the guarantee, from what a search has found out. Where it kept no graph, one thread looks for lassos. */
 export function* conclude(
   request: ExploreRequest,
   facts: SearchFacts,
   wayTo: WayTo,
-  endless: Pick<Endless, 'violations' | 'undecided'> = { violations: [], undecided: request.scenario.properties.eventually },
+  endless?: Pick<Endless, 'violations' | 'undecided'>,
 ): Search<Exploration> {
   const { scenario, from, shard } = request;
   const { exhausted, limit, states, transitions, unchanged, reached, reactions, depth, bytesPerState, stepMisses, localStates } = facts;
-  const violations = [...(yield* leastDeviating(request, facts, wayTo)), ...endless.violations];
+  const { violations: lassos, undecided } = endless ?? (yield* endlessAlone(request));
+  const violations = [...(yield* leastDeviating(request, facts, wayTo)), ...lassos];
   const violated = violations.map(({ property }) => property);
   const bound = shard ? `${shard.name} of all schedules` : boundText({}, from);
   return {
@@ -153,7 +161,7 @@ export function* conclude(
     violations,
     // Where the search starts in the middle of a run, the race may lie behind it; where it is one of several, in another one's part.
     missed: shard || (from && from.step > 0) ? [] : scenario.properties.sometimes.filter((id) => !reached.has(id)),
-    guarantee: guaranteeLines({ ...facts, scenario, bound, violated, undecided: endless.undecided }),
+    guarantee: guaranteeLines({ ...facts, scenario, bound, violated, undecided }),
     coverage: { localStates, reactions, depth, bytesPerState, stepMisses },
   };
 }
@@ -210,7 +218,7 @@ function* exploreWithin(request: ExploreRequest, limits: BoundedLimits): Search<
       scenario,
       bound,
       violated,
-      undecided: scenario.properties.eventually,
+      undecided: undecidedWith('bound', scenario.properties.eventually),
       evidence: weakestEvidence(kinds),
     }),
     coverage: coverageOf(search.world, { depth: Math.max(0, ...violations.map(({ steps }) => steps)), bytesPerState: 0, stepMisses: 0 }),
@@ -242,7 +250,7 @@ function* exploreOrbits({ scenario, maxStates }: ExploreRequest): Search<Explora
       bound,
       limit,
       violated,
-      undecided: scenario.properties.eventually,
+      undecided: undecidedWith('symmetry', scenario.properties.eventually),
       evidence: weakestEvidence(search.world.store.kinds),
     }),
     coverage: coverageOf(search.world, { depth: Math.max(0, ...violations.map(({ steps }) => steps)), bytesPerState: 0, stepMisses: 0 }),

@@ -1,0 +1,59 @@
+/**
+ * What goes together in one search. Each pair of a reduction, a bound, a kind of property and a start has one line here: whether it is
+ * used together, refused, or one of the two is switched off; and why. docs/explore.md shows this table, and the command line refuses by it.
+ */
+
+export const SEARCH_FEATURES = ['local', 'sleep', 'symmetry', 'bound', 'liveness', 'per-actor', 'recorded-run'] as const;
+/**
+ * `local`: local steps run to completion. `sleep`: sleep sets. `symmetry`: one state for all that differ by a renaming. `bound`: limits
+ * of deviations. `liveness`: `eventually` properties. `per-actor`: a property of one of several actors that are alike. `recorded-run`:
+ * the futures of a recorded run.
+ */
+export type SearchFeature = (typeof SEARCH_FEATURES)[number];
+
+/** `absent`: one of the two was measured and is not built. `off`: the second is not decided, and the guarantee says so. */
+export type Together = 'together' | 'refused' | 'off' | 'absent';
+
+export interface Pair {
+  readonly one: SearchFeature;
+  readonly other: SearchFeature;
+  readonly together: Together;
+  readonly reason: string;
+}
+
+const pair = (one: SearchFeature, other: SearchFeature, together: Together, reason: string): Pair => ({ one, other, together, reason });
+
+export const PAIRS: readonly Pair[] = [
+  pair('local', 'sleep', 'absent', 'neither pays on a shipped scenario: decision 0010'),
+  pair('local', 'symmetry', 'absent', 'local steps do not pay: decision 0010'),
+  pair('local', 'bound', 'absent', 'a step that is never interrupted hides where a preemption would have been cheapest'),
+  pair('local', 'liveness', 'absent', 'a cycle of local steps must not be cut; and they do not pay: decision 0010'),
+  pair('local', 'per-actor', 'absent', 'a step that a property sees is not local, and most properties see threads'),
+  pair('local', 'recorded-run', 'absent', 'local steps do not pay: decision 0010'),
+  pair('sleep', 'symmetry', 'absent', 'the steps asleep in a state have to be renamed with it'),
+  pair('sleep', 'bound', 'absent', 'a step that sleeps in one order may be the cheaper one in the other'),
+  pair('sleep', 'liveness', 'absent', 'a step that sleeps is an edge that is missing from the cycle'),
+  pair('sleep', 'per-actor', 'absent', 'a run ends where a property breaks, and what was to be woken behind that is never taken'),
+  pair('sleep', 'recorded-run', 'absent', 'sleep sets do not pay: decision 0010'),
+  pair('symmetry', 'bound', 'refused', 'the in-order run that deviations are counted against steps the lowest CPU first'),
+  pair('symmetry', 'liveness', 'off', 'fairness is owed to each actor, and back in the same orbit is not back in the same state'),
+  pair('symmetry', 'per-actor', 'refused', 'one state cannot speak for all of its orbit; it is found out at the first orbit that differs'),
+  pair('symmetry', 'recorded-run', 'refused', 'a recorded run has told the actors apart that a renaming would exchange'),
+  pair('bound', 'liveness', 'off', 'a fair schedule switches CPUs for ever, and so goes past each bound'),
+  pair('bound', 'per-actor', 'together', 'a bound leaves schedules out and merges no states'),
+  pair('bound', 'recorded-run', 'together', 'deviations are counted from where the search starts'),
+  pair('liveness', 'per-actor', 'together', 'what one actor owes is followed for each actor by itself'),
+  pair('liveness', 'recorded-run', 'together', 'but what has to come true once is not asked for: it may have done so before'),
+  pair('per-actor', 'recorded-run', 'together', 'a start leaves schedules out and merges no states'),
+];
+
+/** The line of two features, in whichever order. */
+export function pairOf(one: SearchFeature, other: SearchFeature): Pair {
+  const found = PAIRS.find((each) => (each.one === one && each.other === other) || (each.one === other && each.other === one));
+  if (!found) throw new Error(`${one} and ${other} stand in no line of the table`);
+  return found;
+}
+
+/** What a search with this feature says of `eventually` properties: all that it does not decide. */
+export const undecidedWith = (feature: SearchFeature, eventually: readonly string[]): readonly string[] =>
+  pairOf(feature, 'liveness').together === 'together' ? [] : eventually;

@@ -1,0 +1,134 @@
+/** What goes together in one search: every pair has a line, the manual shows it, and the search does what the line says. */
+import { afterAll, describe, expect, it } from 'vitest';
+import { stateAt } from '../../../replay/fold.ts';
+import { openJournal } from '../../../replay/open.ts';
+import { memorySource } from '../../../replay/source.ts';
+import { type Exploration, type ExploreRequest, explore } from '../../../sim/explore/explore.ts';
+import { finish } from '../../../sim/explore/explorer.ts';
+import { PAIRS, type Pair, pairOf, SEARCH_FEATURES } from '../../../sim/explore/soundness.ts';
+import { SymmetryError } from '../../../sim/explore/symmetry.ts';
+import { progress } from '../../../sim/properties/liveness.ts';
+import { leavesEach } from '../../../sim/property.ts';
+import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
+import { Bench } from '../../cli/run-cli.ts';
+import { engineOf, fileOf, journalOf, shipped } from '../play.ts';
+import { actorIn, CATALOGUE, chain, machineOf, rule, toy } from './toy.ts';
+
+const nameOf = ({ one, other }: Pair) => `${one} and ${other}`;
+const search = (scenario: ResolvedScenario, rest: Partial<ExploreRequest> = {}): Exploration =>
+  finish(explore({ scenario, maxStates: 100_000, ...rest }));
+const propertiesOf = ({ violations }: Exploration) => violations.map(({ property }) => property);
+
+/** Two actors that are alike, and a property of the first one only. */
+const aboutTheFirst = () =>
+  toy(
+    {
+      actors: ['node:0', 'node:1'].map((id) => ({ id, kind: 'node', input: null })),
+      machines: { node: machineOf(chain(3)) },
+      catalogue: CATALOGUE,
+      interchangeable: [['node:0', 'node:1']],
+    },
+    [rule((world) => (actorIn(world, 'node:0').value === 's2' ? 'the first is in s2' : null), 'first')],
+  );
+/** Where a run of the scenario stands after some steps. */
+const fromStep = (scenario: ResolvedScenario, step: number) =>
+  stateAt(openJournal(memorySource(journalOf(scenario, { name: 'fifo' }, engineOf(scenario, 'memo')).bytes)), step);
+const stuck = shipped('vmsa-in-use-kick', 'no-kick');
+
+const bench = new Bench();
+afterAll(() => bench.clear());
+
+/** What the command line says to a search that is refused. */
+async function expectRefused(pair: Pair, ...args: readonly string[]): Promise<void> {
+  const { code, err } = await bench.run(['explore', ...args]);
+  expect([code, err.includes(pair.reason)], err).toEqual([2, true]);
+}
+
+/** A search for each line that says anything but `absent`. */
+const CHECKS: Readonly<Record<string, (pair: Pair) => void | Promise<void>>> = {
+  'symmetry and bound': (pair) => expectRefused(pair, 'rmp-lock', '--reduce', 'symmetry', '--deviations', '1'),
+  'symmetry and recorded-run': async (pair) => {
+    await bench.run(['run', 'rmp-lock', '-o', 'lock.wsj']);
+    await expectRefused(pair, 'lock.wsj', '--from', '2', '--reduce', 'symmetry');
+  },
+  'symmetry and per-actor': () => {
+    expect(() => search(aboutTheFirst(), { symmetry: true })).toThrow(SymmetryError);
+  },
+  'symmetry and liveness': () => {
+    const lock = shipped('rmp-lock', undefined, { vcpus: '2', rounds: '1' });
+    const asked = { ...lock, properties: { ...lock.properties, eventually: [progress.id] } };
+    expect(search(asked, { symmetry: true }).guarantee.join('\n')).toContain(`liveness (${progress.id})`);
+    expect(search(asked).guarantee.join('\n')).not.toContain(`liveness (${progress.id})`);
+  },
+  'bound and liveness': () => {
+    const { guarantee, violations } = search(stuck, { limits: { deviations: 2 } });
+    expect(violations).toEqual([]);
+    expect(guarantee.join('\n')).toContain('liveness (rmp.retry-bounded)');
+  },
+  'bound and per-actor': () => {
+    const scenario = aboutTheFirst();
+    expect(propertiesOf(search(scenario, { limits: { deviations: 9 } }))).toEqual(propertiesOf(search(scenario)));
+  },
+  'bound and recorded-run': () => {
+    const race = shipped('rmpadjust-vs-rmpupdate', 'inuse');
+    const from = fromStep(race, 5);
+    const bounded = search(race, { limits: { deviations: 2 }, from });
+    expect(bounded.bound).toBe('all schedules from step 5 on with at most 2 deviations');
+    expect(propertiesOf(bounded)).toEqual(propertiesOf(search(race, { from })));
+  },
+  'liveness and per-actor': () => {
+    const machine = machineOf({ a: { on: { exec: { to: 'a' } } } });
+    const property = leavesEach<unknown>('toy.leaves-one', {
+      kind: 'node',
+      source: 'a test',
+      grade: 'decision',
+      each: ({ id }) => (id === 'node:1' ? `${id} stays` : null),
+    });
+    const actors = ['node:0', 'node:1'].map((id) => ({ id, kind: 'node', input: null }));
+    const { violations } = search(toy({ actors, machines: { node: machine }, catalogue: CATALOGUE }, [property]));
+    expect(violations).toMatchObject([{ message: 'node:1 stays' }]);
+  },
+  'liveness and recorded-run': () => {
+    const { violations } = search(stuck, { from: fromStep(stuck, 30) });
+    expect(violations).toMatchObject([{ property: 'rmp.retry-bounded' }]);
+    expect(violations[0]!.lasso!.from).toBeGreaterThanOrEqual(30);
+  },
+  'per-actor and recorded-run': () => {
+    const scenario = aboutTheFirst();
+    expect(propertiesOf(search(scenario, { from: fromStep(scenario, 1) }))).toEqual(propertiesOf(search(scenario)));
+  },
+};
+
+describe('the table of what goes together', () => {
+  it('has one line for each pair, with a reason', () => {
+    const pairs = SEARCH_FEATURES.flatMap((one, i) => SEARCH_FEATURES.slice(i + 1).map((other) => pairOf(one, other)));
+    expect(PAIRS).toHaveLength(pairs.length);
+    expect(new Set(pairs).size).toBe(pairs.length);
+    for (const { reason } of PAIRS) expect(reason.length).toBeGreaterThan(20);
+  });
+
+  it('stands in the manual, line by line', () => {
+    const manual = fileOf('docs/explore.md');
+    for (const { one, other, together, reason } of PAIRS) expect(manual).toContain(`| ${one} | ${other} | ${together} | ${reason} |`);
+  });
+
+  it('has a search for each line that is not absent', () => {
+    expect(Object.keys(CHECKS).sort()).toEqual(
+      PAIRS.filter(({ together }) => together !== 'absent')
+        .map(nameOf)
+        .sort(),
+    );
+  });
+
+  it.each(PAIRS.filter(({ together }) => together !== 'absent').map((pair) => [nameOf(pair), pair.together, pair] as const))(
+    '%s: %s',
+    async (name, _, pair) => {
+      await CHECKS[name]!(pair);
+    },
+  );
+
+  it.each(['local', 'sleep'])('knows no option --reduce %s, which is absent', async (name) => {
+    expect(PAIRS.filter(({ one, other }) => one === name || other === name).map(({ together }) => together)).not.toContain('together');
+    expect((await bench.run(['explore', 'rmp-lock', '--reduce', name])).code).toBe(2);
+  });
+});
