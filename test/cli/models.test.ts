@@ -29,7 +29,7 @@ beforeAll(async () => {
   writeFileSync(bench.path('fix-again.mjs'), `${FIX}// another file\n`);
   const { json } = await bench.run(['explore', ...ONCE, '--json']);
   journal = json<Exploration>().violations[0]!.journal;
-});
+}, 60_000);
 
 describe('compare --models', () => {
   it('has the variants of the module as rows, after those of the scenario: the race is closed by one of them', async () => {
