@@ -51,6 +51,8 @@ const mayPreempt = ({ letter, preemption }: PcpuContext): boolean => {
   if (letter === 'P') return preemption === 'full' || preemption === 'lazy' || preemption === 'rt';
   return letter === 'L' && preemption === 'rt';
 };
+/** Under `ticks: direct` a preemption is an offer, unless one is under way. */
+const isPreemptible = (c: PcpuContext): boolean => c.ticks === 'direct' && c.waiting.length > 0 && c.irr.length === 0 && !c.needResched;
 const irqsOn = ({ letter }: PcpuContext) => letter !== 'I' && letter !== 'X' && letter !== 'G';
 const raised = (irr: readonly Pending[], interrupt: Pending): readonly Pending[] =>
   irr.includes(interrupt) ? irr : [...irr, interrupt].sort();
@@ -68,7 +70,8 @@ const machine = setup({
     isReschedulePending: ({ context: c }) => c.irr.includes('reschedule') && irqsOn(c),
     isDevicePending: ({ context: c }) => c.irr.includes('device') && irqsOn(c),
     mustSwitch: ({ context: c }) => c.needResched && c.waiting.length > 0 && mayPreempt(c),
-    canPreempt: ({ context: c }) => c.ticks === 'direct' && c.waiting.length > 0 && c.irr.length === 0 && mayPreempt(c),
+    canPreempt: ({ context: c }) => isPreemptible(c) && mayPreempt(c),
+    canPreemptGuest: ({ context: c }) => isPreemptible(c) && c.letter === 'G',
     canTick: ({ context: c }) => c.ticks === 'pending' && c.waiting.length > 0 && !c.needResched && !c.irr.includes('timer'),
     canInterrupt: ({ context: c }) => c.interrupts && !c.irr.includes('device'),
     hasWaiting: ({ context: c }) => c.waiting.length > 0,
@@ -87,7 +90,10 @@ const machine = setup({
     stepNotifiers: emit(({ context: c }) => outgoing(c.current!, { type: 'notify.step' })),
     interruptGuest: emit(({ context: c }) => outgoing(c.current!, { type: 'cpu.interrupt' })),
     setContext: assign({ letter: ({ context: c, event }) => (event.type === 'cpu.context' ? event.letter : c.letter) }),
-    setWaiting: assign({ waiting: ({ context: c, event }) => (event.type === 'rq.waiting' ? event.threads : c.waiting) }),
+    /** With nobody to switch to, __schedule() goes on with the current task and clears need_resched: nobody sees the difference. */
+    setWaiting: assign(({ context: c, event }) =>
+      event.type === 'rq.waiting' ? { waiting: event.threads, needResched: c.needResched && event.threads.length > 0 } : {},
+    ),
     raiseReschedule: assign({ irr: ({ context: c }) => raised(c.irr, 'reschedule') }),
     raisePsp: assign(({ context: c, event }) => ({
       irr: raised(c.irr, 'psp'),
@@ -203,7 +209,11 @@ export const pcpuMachine = machine.createMachine({
           { guard: 'mustSwitch', target: '__schedule.pick_next', actions: 'clearResched' },
           { actions: 'stepCurrent' },
         ],
-        preempt: { guard: 'canPreempt', target: '__schedule.pick_next', actions: 'clearResched' },
+        preempt: [
+          { guard: 'canPreempt', target: '__schedule.pick_next' },
+          // The tick ends guest mode; its handler runs once interrupts are on again, and sets need_resched.
+          { guard: 'canPreemptGuest', actions: ['raiseTimer', 'interruptGuest'] },
+        ],
         tick: { guard: 'canTick', actions: 'raiseTimer' },
         'cpu.sleep': { target: '__schedule.pick_next', actions: 'markSleeping' },
         'cpu.exit': { target: '__schedule.pick_next', actions: 'markDead' },

@@ -28,5 +28,8 @@ export type HostOptions = { readonly [K in keyof typeof HOST_OPTIONS]: (typeof H
 export const PREEMPTION_MODELS = ['none', 'voluntary', 'lazy', 'full', 'rt'] as const;
 export type PreemptionModel = (typeof PREEMPTION_MODELS)[number];
 
-/** `direct`: a preemption is an offer wherever one is allowed. `pending`: a tick sets need_resched, honoured at the next such point. */
+/**
+ * `direct`: a preemption is an offer wherever one is allowed; of a guest, by a tick that ends guest mode. `pending`: a tick sets
+ * need_resched, honoured at the next such point.
+ */
 export type Ticks = 'direct' | 'pending';

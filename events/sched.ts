@@ -4,7 +4,7 @@ import type { ActorId, Delivery, EventOf, Letter } from './event.ts';
 export type PcpuEvent = EventOf<{
   /** Offer: run one micro-step of whatever is on top. */
   exec: object;
-  /** Offer: the scheduler takes the CPU from the current task. */
+  /** Offer (`ticks: direct`): the scheduler takes the CPU from the current task; in guest mode a tick ends guest mode first. */
   preempt: object;
   /** Offer (`ticks: pending`): a timer tick sets need_resched. */
   tick: object;

@@ -150,6 +150,7 @@ function guestInsn(
 /** What the guest believes after PVALIDATE: the page is its own, or given up. */
 const noteValidated = (env: GuestEnv): GuestItem =>
   step('note_validated', {
+    inside: true,
     ns: 5,
     set: (v) => {
       const { gfn, validated } = argsOf(env, v, 'pvalidate');
@@ -268,7 +269,9 @@ export function guestPath(env: GuestEnv): Path<Vcpu, GuestLocals, GuestEvent> {
         ],
         [otherwise, [leaveLoop]],
       ),
+      // Nobody else sees it, so it belongs to the instruction before: nothing is interposed on this CPU.
       step('fetch', {
+        inside: true,
         ns: 5,
         set: (v, l) => {
           const op = opOf(env, v);

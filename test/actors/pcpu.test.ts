@@ -40,14 +40,34 @@ describe('a pCPU with a task', () => {
 
   it.each(table)('may be preempted under %s in %s only where the table says so', (preemption, letter) => {
     const allowed = ALLOWED[preemption].includes(letter);
-    expect(offered(task({ preemption, letter, waiting: ['thread:b/0'] })).includes('preempt')).toBe(allowed);
+    expect(offered(task({ preemption, letter, waiting: ['thread:b/0'] })).includes('preempt')).toBe(allowed || letter === 'G');
     const resched = task({ preemption, letter, waiting: ['thread:b/0'], needResched: true, ticks: 'pending' }).when(EXEC);
     expect(resched.state).toEqual(allowed ? { __schedule: 'pick_next' } : 'task');
   });
 
-  it('is not preempted for nobody, and not while an interrupt waits', () => {
-    expect(offered(task())).toEqual(['exec']);
-    expect(offered(task({ waiting: ['thread:b/0'], irr: ['reschedule'] }))).toEqual(['exec']);
+  it.each(PREEMPTION_MODELS)('is preempted in guest mode by a tick that ends guest mode, under %s', (preemption) => {
+    const { state, sent, context, and } = task({ preemption, letter: 'G', waiting: ['thread:b/0'] }).when({ type: 'preempt' });
+    expect([state, told(sent), context.irr]).toEqual(['task', ['thread:a/0 cpu.interrupt'], ['timer']]);
+    expect(offered(and)).toEqual(['exec']);
+    const outside = and.after({ type: 'cpu.context', letter: 'N' }).after(EXEC);
+    expect(outside.state).toEqual({ irq: 'sysvec_apic_timer_interrupt' });
+    const left = outside.after(EXEC).after({ type: 'cpu.context', letter: 'R' });
+    expect(left.context.needResched).toBe(true);
+    expect(left.after(EXEC).state).toEqual({ __schedule: 'pick_next' });
+  });
+
+  it('is not preempted for nobody, not while an interrupt waits, and not twice', () => {
+    for (const letter of ['P', 'G'] as const) {
+      expect(offered(task({ letter }))).toEqual(['exec']);
+      expect(offered(task({ letter, waiting: ['thread:b/0'], irr: ['reschedule'] }))).toEqual(['exec']);
+      expect(offered(task({ letter, waiting: ['thread:b/0'], needResched: true }))).toEqual(['exec']);
+    }
+  });
+
+  it('need not be rescheduled any more once nobody waits', () => {
+    const waited = task({ waiting: ['thread:b/0'], needResched: true });
+    expect(waited.after({ type: 'rq.waiting', threads: [] }).context.needResched).toBe(false);
+    expect(waited.after({ type: 'rq.waiting', threads: ['thread:c/0'] }).context.needResched).toBe(true);
   });
 
   it('offers ticks instead of preemptions where ticks are pending, one at a time', () => {
