@@ -1,7 +1,7 @@
 /**
- * A virtual machine as KVM sees it: whether it is dead, and who keeps which page in its present state.
+ * A virtual machine as KVM sees it: whether it is dead, who has its mmu_lock, and who keeps which page in its present state.
  *
- * @see kernel include/linux/kvm_host.h, struct kvm, kvm_vm_bugged(), kvm_vm_dead(); series v5, patch 39
+ * @see kernel include/linux/kvm_host.h, struct kvm, mmu_lock, kvm_vm_bugged(), kvm_vm_dead(); series v5, patch 39
  */
 import { assign, emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../events/event.ts';
@@ -16,6 +16,8 @@ export interface VmContext {
   readonly changing: Readonly<Record<number, ActorId>>;
   /** Threads that sleep until a page is let go. */
   readonly waiters: readonly ActorId[];
+  /** Who has mmu_lock for writing. */
+  readonly mmuLock: ActorId | null;
   /** Frames that are never given back. */
   readonly leaked: readonly number[];
 }
@@ -35,6 +37,8 @@ export const vmMachine = setup({
     isHeldOrChanging: (args) => args.context.changing[gfnOf(args.event)] !== undefined || holdersOf(args).length > 0,
     isHolder: (args) => holdersOf(args).includes(sender(args.event)),
     isChanger: ({ context: c, event }) => c.changing[gfnOf(event)] === event.from,
+    isMmuFree: ({ context: c }) => c.mmuLock === null,
+    isMmuOwner: ({ context: c, event }) => c.mmuLock === event.from,
     isAlive: ({ context: c }) => c.dead === null,
   },
   actions: {
@@ -55,13 +59,17 @@ export const vmMachine = setup({
       for (const thread of c.waiters) enqueue.emit(outgoing(SCHEDULER, { type: 'sched.wake', thread }));
       enqueue.assign({ waiters: [] });
     }),
+    takeMmu: assign({ mmuLock: ({ event }) => sender(event) }),
+    dropMmu: assign({ mmuLock: null }),
+    answerMmuTaken: emit(({ event }) => outgoing(sender(event), { type: 'vm.mmuLocked', acquired: true })),
+    answerMmuBusy: emit(({ event }) => outgoing(sender(event), { type: 'vm.mmuLocked', acquired: false })),
     kill: assign({ dead: ({ event }) => (event.type === 'vm.kill' ? event.cause : null) }),
     leak: assign({ leaked: ({ context: c, event }) => (event.type === 'vm.leakPage' ? [...c.leaked, event.pfn] : c.leaked) }),
     ignore: assign({}),
   },
 }).createMachine({
   id: 'vm',
-  context: { dead: null, holders: {}, changing: {}, waiters: [], leaked: [] },
+  context: { dead: null, holders: {}, changing: {}, waiters: [], mmuLock: null, leaked: [] },
   initial: 'created',
   states: {
     created: {
@@ -71,6 +79,8 @@ export const vmMachine = setup({
         'vm.beginPsc': [{ guard: 'isHeldOrChanging', actions: ['wait', 'refuse'] }, { actions: ['change', 'grant'] }],
         'vm.unlockPage': { guard: 'isHolder', actions: ['letGo', 'wakeWaiters'] },
         'vm.endPsc': { guard: 'isChanger', actions: ['endChange', 'wakeWaiters'] },
+        'vm.lockMmu': [{ guard: 'isMmuFree', actions: ['takeMmu', 'answerMmuTaken'] }, { actions: 'answerMmuBusy' }],
+        'vm.unlockMmu': { guard: 'isMmuOwner', actions: 'dropMmu' },
         'vm.kill': [{ guard: 'isAlive', actions: 'kill' }, { actions: 'ignore' }],
         'vm.leakPage': { actions: 'leak' },
       },

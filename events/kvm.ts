@@ -70,13 +70,16 @@ export type VmEvent = EventOf<{
   /** A page-state change waits until nobody holds the page, and keeps new holders out. */
   'vm.beginPsc': { gfn: number };
   'vm.endPsc': { gfn: number };
+  /** write_lock(&kvm->mmu_lock), and back. */
+  'vm.lockMmu': object;
+  'vm.unlockMmu': object;
   /** kvm_vm_bugged() and kvm_vm_dead(). */
   'vm.kill': { cause: 'bugged' | 'dead' };
   /** snp_leak_pages(): the frame is never given back. */
   'vm.leakPage': { pfn: number };
 }>;
 
-export type VmAnswer = EventOf<{ 'vm.granted': { granted: boolean } }>;
+export type VmAnswer = EventOf<{ 'vm.granted': { granted: boolean }; 'vm.mmuLocked': { acquired: boolean } }>;
 
 export const KVM_EVENTS = {
   'guest.step': 'bus',
@@ -100,6 +103,9 @@ export const KVM_EVENTS = {
   'vm.unlockPage': 'bus',
   'vm.beginPsc': 'bus',
   'vm.endPsc': 'bus',
+  'vm.lockMmu': 'bus',
+  'vm.unlockMmu': 'bus',
+  'vm.mmuLocked': 'bus',
   'vm.kill': 'bus',
   'vm.leakPage': 'bus',
   'vm.granted': 'bus',

@@ -128,7 +128,7 @@ describe('checks', () => {
   it('SNP-52 all: #NPF with the RMP bit reaches the RMP handler from handle_exit, after interrupts and preemption are on again', () => {
     const played = play(w.oneGuest([w.page('shared')], [w.pvalidate(), w.write(true)], {}), { name: 'fifo' });
     const path = microSteps(played, w.VCPU).map((name) => name.slice('main.KVM_RUN.'.length));
-    const handler = path.indexOf('handle_rmp_page_fault.snp_lookup_rmpentry');
+    const handler = path.indexOf('handle_rmp_page_fault.write_lock_mmu_lock.trylock');
     expect(path.slice(handler - 3, handler)).toEqual([
       'vcpu_enter_guest.OUTSIDE_GUEST_MODE',
       'vcpu_enter_guest.local_irq_enable',
