@@ -111,9 +111,7 @@ const machine = setup({
       if (c.pspWaiter) enqueue.emit(outgoing(SCHEDULER, { type: 'sched.wake', thread: c.pspWaiter }));
       enqueue.assign({ irr: c.irr.filter((i) => i !== 'psp'), pspWaiter: null });
     }),
-    answerResched: emit(({ context: c }) =>
-      outgoing(c.current!, { type: 'cpu.needResched', pending: (c.needResched && c.waiting.length > 0) || c.irr.length > 0 }),
-    ),
+    answerResched: emit(({ context: c }) => outgoing(c.current!, { type: 'cpu.needResched', pending: c.needResched })),
     clearResched: assign({ needResched: false }),
     markSleeping: assign({ previous: 'sleeps' }),
     markDead: assign({ previous: 'dead' }),
