@@ -8,7 +8,6 @@
 import { assign, emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../events/event.ts';
 import type { GuestEvent } from '../events/index.ts';
-import type { VcpuRequest } from '../events/kvm.ts';
 import { expand } from './paths/expand.ts';
 import { type GuestEnv, type GuestLocals, guestPath, opOf, type Vcpu } from './paths/guest.ts';
 import { USER_MODE } from './paths/path.ts';
@@ -22,8 +21,8 @@ export interface VcpuInput {
 }
 
 const SCHEDULER: ActorId = 'sched';
-/** A request that the vCPU takes notice of once, when its thread looks. */
-const ONE_SHOT: readonly VcpuRequest[] = ['KVM_REQ_OUTSIDE_GUEST_MODE'];
+/** cmpxchg() of the mode: the first who kicks a vCPU in guest mode sends the IPI. @see kernel kvm_vcpu_exiting_guest_mode() */
+const kicked = ({ mode, cpu }: Vcpu) => (mode === 'IN_GUEST_MODE' ? { mode: 'EXITING_GUEST_MODE' as const, cpu } : { mode, cpu: null });
 const wake = (v: Vcpu) => outgoing(SCHEDULER, { type: 'sched.wake', thread: v.thread });
 
 /** The machine of all vCPUs of one scenario. */
@@ -44,16 +43,21 @@ export function vcpuMachine(env: GuestEnv) {
       put: assign({ cpu: null }),
       setMode: assign({ mode: ({ context: v, event }) => (event.type === 'vcpu.setMode' ? event.mode : v.mode) }),
       answerMode: emit(({ context: v, event }) => outgoing(sender(event), { type: 'vcpu.mode', mode: v.mode })),
-      answerRequests: enqueueActions(({ context: v, event, enqueue }) => {
-        enqueue.emit(outgoing(sender(event), { type: 'vcpu.requests', pending: v.requests }));
-        enqueue.assign({ requests: v.requests.filter((request) => !ONE_SHOT.includes(request)) });
+      answerRequests: emit(({ context: v, event }) =>
+        outgoing(sender(event), { type: 'vcpu.requests', pending: v.requests, exiting: v.mode === 'EXITING_GUEST_MODE' }),
+      ),
+      kick: enqueueActions(({ context: v, event, enqueue }) => {
+        const { mode, cpu } = kicked(v);
+        enqueue.emit(outgoing(sender(event), { type: 'vcpu.kick', cpu }));
+        enqueue.assign({ mode });
       }),
       request: enqueueActions(({ context: v, event, enqueue }) => {
         if (event.type !== 'vcpu.request') return;
         const requests = v.requests.includes(event.request) ? v.requests : [...v.requests, event.request].sort();
-        enqueue.emit(outgoing(sender(event), { type: 'vcpu.kick', cpu: v.mode === 'IN_GUEST_MODE' ? v.cpu : null }));
+        const { mode, cpu } = kicked(v);
+        enqueue.emit(outgoing(sender(event), { type: 'vcpu.kick', cpu }));
         if (v.blockedUntil === 'request') enqueue.emit(wake(v));
-        enqueue.assign({ requests, blockedUntil: v.blockedUntil === 'request' ? null : v.blockedUntil });
+        enqueue.assign({ mode, requests, blockedUntil: v.blockedUntil === 'request' ? null : v.blockedUntil });
       }),
       clearRequest: enqueueActions(({ context: v, event, enqueue }) => {
         if (event.type !== 'vcpu.clearRequest') return;
@@ -97,6 +101,7 @@ export function vcpuMachine(env: GuestEnv) {
       'vcpu.mode?': { actions: 'answerMode' },
       'vcpu.requests?': { actions: 'answerRequests' },
       'vcpu.request': { actions: 'request' },
+      'vcpu.exitGuestMode': { actions: 'kick' },
       'vcpu.clearRequest': { actions: 'clearRequest' },
       'vcpu.block': { actions: 'block' },
       'ghcb.result': { actions: 'setGhcb' },

@@ -89,7 +89,7 @@ const checkRequests = (env: HostEnv) =>
     { locals: ['blocked'] },
   );
 
-/** R10's test: anything pending sends the thread back to R6. */
+/** R10's test: a kick, a request or need_resched sends the thread back to R6. */
 const exitRequest = (env: HostEnv) =>
   path(
     'kvm_vcpu_exit_request',
@@ -97,7 +97,7 @@ const exitRequest = (env: HostEnv) =>
     [
       step('test_requests', {
         send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.requests?' }),
-        answers: { 'vcpu.requests': (e) => ({ pending: e.pending.length > 0 }) },
+        answers: { 'vcpu.requests': (e) => ({ pending: e.exiting || e.pending.length > 0 }) },
       }),
       when([
         (_t, l) => l.pending !== true,
