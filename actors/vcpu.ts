@@ -16,14 +16,26 @@ export interface VcpuInput {
   readonly thread: ActorId;
   readonly image: number;
   readonly loops: ActorId | null;
-  /** GFNs validated before the story begins. */
-  readonly believes: readonly number[];
 }
 
 const SCHEDULER: ActorId = 'sched';
 /** cmpxchg() of the mode: the first who kicks a vCPU in guest mode sends the IPI. @see kernel kvm_vcpu_exiting_guest_mode() */
 const kicked = ({ mode, cpu }: Vcpu) => (mode === 'IN_GUEST_MODE' ? { mode: 'EXITING_GUEST_MODE' as const, cpu } : { mode, cpu: null });
 const wake = (v: Vcpu) => outgoing(SCHEDULER, { type: 'sched.wake', thread: v.thread });
+
+/** A vCPU that nobody has run yet. */
+const OFF: Omit<Vcpu, keyof VcpuInput> = {
+  pc: 0,
+  mode: 'OUTSIDE_GUEST_MODE',
+  cpu: null,
+  requests: [],
+  blockedUntil: null,
+  ghcb: null,
+  interrupted: false,
+  lost: null,
+  asking: null,
+  frames: { guest: {} },
+};
 
 /** The machine of all vCPUs of one scenario. */
 export function vcpuMachine(env: GuestEnv) {
@@ -80,19 +92,7 @@ export function vcpuMachine(env: GuestEnv) {
   }).createMachine({
     id: 'vcpu',
     tags: 'rest',
-    context: ({ input }) => ({
-      ...input,
-      pc: 0,
-      mode: 'OUTSIDE_GUEST_MODE',
-      cpu: null,
-      requests: [],
-      blockedUntil: null,
-      ghcb: null,
-      interrupted: false,
-      lost: null,
-      asking: null,
-      frames: { guest: {} },
-    }),
+    context: ({ input }) => ({ ...OFF, ...input }),
     initial: code.initial,
     on: {
       'vcpu.load': { actions: 'load' },

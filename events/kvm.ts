@@ -80,6 +80,10 @@ export type VmEvent = EventOf<{
   'vm.kill': { cause: 'bugged' | 'dead' };
   /** snp_leak_pages(): the frame is never given back. */
   'vm.leakPage': { pfn: number };
+  /** From a vCPU: the guest has executed PVALIDATE, and knows it on all its vCPUs. */
+  'guest.validated': { gfn: number; validated: boolean };
+  /** From a vCPU: #VC 0x404 on this page. */
+  'guest.notValidated': { gfn: number };
 }>;
 
 export type VmAnswer = EventOf<{ 'vm.granted': { granted: boolean }; 'vm.mmuLocked': { acquired: boolean } }>;
@@ -112,5 +116,7 @@ export const KVM_EVENTS = {
   'vm.mmuLocked': 'bus',
   'vm.kill': 'bus',
   'vm.leakPage': 'bus',
+  'guest.validated': 'bus',
+  'guest.notValidated': 'bus',
   'vm.granted': 'bus',
 } as const satisfies Record<(VcpuEvent | VcpuAnswer | VmEvent | VmAnswer)['type'], Delivery>;

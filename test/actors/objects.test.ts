@@ -99,7 +99,7 @@ describe('a loop counter', () => {
 });
 
 describe('a VM', () => {
-  const vm = Given.start<VmContext>(vmMachine);
+  const vm = Given.start<VmContext>(vmMachine, { believes: [] });
   const lock = (from: string) => by(from, 'vm.lockPage', { gfn: 5 });
   const begin = (from: string) => by(from, 'vm.beginPsc', { gfn: 5 });
   const granted = (given: Given<VmContext>, event: ReturnType<typeof by>) => given.when(event).sent[0]!.event.granted;
@@ -130,6 +130,15 @@ describe('a VM', () => {
   it('is let go by its holder and its changer only', () => {
     expect(vm.after(lock(A)).when(by(B, 'vm.unlockPage', { gfn: 5 })).handled).toBe(false);
     expect(vm.after(begin(A)).when(by(B, 'vm.endPsc', { gfn: 5 })).handled).toBe(false);
+  });
+
+  it('knows what its guest validated, and which of that it found no longer validated', () => {
+    const validated = (gfn: number, value: boolean) => by('vcpu:vm0/0', 'guest.validated', { gfn, validated: value });
+    const notValidated = (gfn: number) => by('vcpu:vm0/1', 'guest.notValidated', { gfn });
+    const believes = vm.after(validated(6, true), validated(5, true), validated(5, true));
+    expect(believes.context.believes).toEqual([5, 6]);
+    expect(believes.after(validated(6, false), notValidated(6), notValidated(7)).context).toMatchObject({ believes: [5], lost: [] });
+    expect(believes.after(notValidated(6), notValidated(6)).context.lost).toEqual([6]);
   });
 
   it('dies once, of its first cause, and remembers leaked frames', () => {
