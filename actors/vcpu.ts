@@ -85,6 +85,7 @@ export function vcpuMachine(env: GuestEnv) {
         enqueue.emit(outgoing(sender(event), { type: 'vcpu.blocked', sleep }));
         enqueue.assign({ blockedUntil: sleep ? event.until : null });
       }),
+      unblock: assign({ blockedUntil: null }),
       setGhcb: assign({ ghcb: ({ event }) => (event.type === 'ghcb.result' && event.ok ? ('ok' as const) : ('error' as const)) }),
       /** Only a guest that computes notices; any other goes on where it was. */
       setInterrupted: assign({ interrupted: ({ context: v }) => opOf(env, v).op === 'spin' }),
@@ -104,6 +105,7 @@ export function vcpuMachine(env: GuestEnv) {
       'vcpu.exitGuestMode': { actions: 'kick' },
       'vcpu.clearRequest': { actions: 'clearRequest' },
       'vcpu.block': { actions: 'block' },
+      'vcpu.unblock': { actions: 'unblock' },
       'ghcb.result': { actions: 'setGhcb' },
       'guest.interrupted': { actions: 'setInterrupted' },
     },

@@ -48,6 +48,8 @@ export type VcpuEvent = EventOf<{
   'vcpu.mode?': object;
   /** kvm_vcpu_block(): the thread is about to sleep until a request arrives, or until its entry is no longer blocked. */
   'vcpu.block': { until: 'request' | 'unblocked' };
+  /** finish_rcuwait(): the thread sleeps no longer, whatever woke it. */
+  'vcpu.unblock': object;
   /** The result of an exit, written to the GHCB: the guest goes on. */
   'ghcb.result': { ok: boolean };
   /** The guest saw a physical interrupt of its pCPU. */
@@ -106,6 +108,7 @@ export const KVM_EVENTS = {
   'vcpu.mode?': 'bus',
   'vcpu.mode': 'bus',
   'vcpu.block': 'bus',
+  'vcpu.unblock': 'bus',
   'vcpu.blocked': 'bus',
   'vm.lockPage': 'bus',
   'vm.unlockPage': 'bus',

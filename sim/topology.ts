@@ -201,7 +201,8 @@ function cpusOf(scenario: ResolvedScenario, threads: readonly Thread[]): ActorSp
 const processesOf = (scenario: ResolvedScenario): ActorSpec[] =>
   scenario.processes.map(({ id, threads }) => {
     const vms = threads.flatMap(({ program }) => program.ops.flatMap((op) => (op.op === 'KVM_RUN' ? [op.vm] : [])));
-    return { id: `process:${id}`, kind: 'hostProcess', input: { threads: threads.length, vms: [...new Set(vms)] } };
+    const ids = threads.map((thread) => threadId(id, thread.id)).sort();
+    return { id: `process:${id}`, kind: 'hostProcess', input: { threads: ids, vms: [...new Set(vms)] } };
   });
 
 /** GFNs that a guest has validated when a run starts. */

@@ -1,7 +1,7 @@
 /** handle_exit(): what KVM does about each reason for which a guest left guest mode. */
 import { outgoing } from '../../events/event.ts';
 import type { RmpUpdate } from '../../events/rmp.ts';
-import { frameOf, type HostEnv, type HostLocals, type HostThread, host, kernelSource, opOf, toCpu, toRmp } from './env.ts';
+import { frameOf, type HostEnv, type HostLocals, type HostThread, host, kernelSource, opOf, signalPending, toCpu, toRmp } from './env.ts';
 import { kickAll } from './kick.ts';
 import { beginPscPath, endPscPath } from './map-lock.ts';
 import { writeLockMmuPath, writeUnlockMmu } from './mmu-lock.ts';
@@ -89,21 +89,24 @@ export function npfPath(env: HostEnv) {
   );
 }
 
-/** The thread sleeps until a request arrives (HLT), or until its entry is no longer blocked. @see kernel kvm_vcpu_block() */
+/** The thread sleeps until a request arrives (HLT), or until its entry is no longer blocked, or a signal comes. */
 export const blockPath = (env: HostEnv, until: 'request' | 'unblocked') =>
   path(
     'kvm_vcpu_block',
-    kernelSource('virt/kvm/kvm_main.c, kvm_vcpu_block()'),
+    kernelSource('virt/kvm/kvm_main.c, kvm_vcpu_block(), kvm_vcpu_check_block()'),
     [
       step('prepare_to_rcuwait', {
         send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.block', until }),
         answers: { 'vcpu.blocked': (e) => ({ sleep: e.sleep }) },
       }),
       when([
-        (_t, l) => l.sleep === true,
+        (t, l) => l.sleep === true && !signalPending(t),
         [
           step('schedule', { sleeps: true, send: (t) => toCpu(t, { type: 'cpu.sleep' }) }),
-          step('finish_rcuwait', until === 'request' ? { rests: true } : {}),
+          step('finish_rcuwait', {
+            ...(until === 'request' && { rests: true }),
+            send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.unblock' }),
+          }),
         ],
       ]),
     ],

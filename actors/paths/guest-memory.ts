@@ -1,7 +1,7 @@
 /** How host code writes guest memory: a daemon through its mapping, and the kernel after a look at the RMP. */
 
 import type { ThreadEvent } from '../../events/index.ts';
-import { frameOf, type HostEnv, type HostLocals, type HostThread, host, kernelSource, opOf, toRmp } from './env.ts';
+import { frameOf, type HostEnv, type HostLocals, type HostThread, host, kernelSource, opOf, signalPending, toRmp } from './env.ts';
 import { lockPagePath, unlockPagePath } from './map-lock.ts';
 import { pageFaultPath } from './page-fault.ts';
 import { type Item, otherwise, type StepSpec } from './path.ts';
@@ -70,10 +70,10 @@ export function userWritePath(env: HostEnv) {
               ),
             ],
           ],
-          [(_t, l) => l.stores === 0, [leaveLoop]],
+          [(t, l) => l.stores === 0 || signalPending(t), [leaveLoop]],
         ),
       ),
-      ...(locked ? [when([(t: HostThread) => t.signal === null, unlock])] : []),
+      ...(locked ? [when([(t: HostThread) => !signalPending(t), unlock])] : []),
     ],
     { locals: [...PAGE_LOCALS, 'assigned'] },
   );

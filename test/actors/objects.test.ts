@@ -152,22 +152,20 @@ describe('a VM', () => {
 });
 
 describe('a host process', () => {
-  const started = Given.start<HostProcessContext>(hostProcessMachine, { threads: 2, vms: [] });
+  const started = Given.start<HostProcessContext>(hostProcessMachine, { threads: [A, B], vms: [] });
   const exit = (signal: string | null, pfn: number | null = null) => by(A, 'process.threadExit', { signal, pfn });
-  const asked = (given: Given<HostProcessContext>) => given.when(by(B, 'process.signal?')).sent[0]!.event.signal;
 
-  it('tells the other threads of a signal that killed one', () => {
-    expect(asked(started)).toBeNull();
-    const killed = started.after(exit('SIGBUS', 0x1005));
-    expect(killed.context).toMatchObject({ threads: 1, signal: 'SIGBUS', pfn: 0x1005 });
-    expect(asked(killed)).toBe('SIGKILL');
-    expect(asked(started.after(exit(null)))).toBeNull();
+  it('kills and wakes the other threads when a signal has killed one', () => {
+    const { sent, context } = started.when(exit('SIGBUS', 0x1005));
+    expect(context).toMatchObject({ threads: [B], signal: 'SIGBUS', pfn: 0x1005 });
+    expect(told(sent)).toEqual([`${B} process.kill`, 'sched sched.wake']);
+    expect(started.when(exit(null)).sent).toEqual([]);
   });
 
   it('exits with its last thread and keeps the first signal', () => {
-    const gone = started.after(exit('SIGBUS', 0x1005), exit('SIGKILL'));
+    const gone = started.after(exit('SIGBUS', 0x1005), by(B, 'process.threadExit', { signal: 'SIGKILL', pfn: null }));
     expect(gone.state).toBe('exited');
-    expect(gone.context).toMatchObject({ threads: 0, signal: 'SIGBUS', pfn: 0x1005 });
+    expect(gone.context).toMatchObject({ threads: [], signal: 'SIGBUS', pfn: 0x1005 });
   });
 });
 
