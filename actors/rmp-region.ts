@@ -54,7 +54,7 @@ export const rmpRegionMachine = setup({
     isHolder: ({ context: c, event }) => c.holders[event.pfn] === event.from,
     isLocked: ({ context: c, event }) => c.holders[event.pfn] !== undefined,
     isValidVmsa: ({ context: c, event }) => event.type === 'rmp.enter' && vmsaIsValid(c.entries, c.inUse, event.pfn, event.asid),
-    isReclaimable: ({ context: c, event }) => c.holders[event.pfn] === undefined && entryAt(c.entries, event.pfn).immutable,
+    isReclaimable: ({ context: c, event }) => entryAt(c.entries, event.pfn).immutable,
   },
   actions: {
     takeLock: assign({ holders: ({ context: c, event }) => ({ ...c.holders, [event.pfn]: sender(event) }) }),
@@ -97,8 +97,9 @@ export const rmpRegionMachine = setup({
     answerInvalid: emit(({ event }) => outgoing(sender(event), { type: 'rmp.entered', outcome: 'invalid' })),
     /** Firmware -> Reclaim: assigned to nobody, no longer immutable. @see domain snp a.3 */
     reclaim: assign((args) => patch(args, { ...HYPERVISOR_PAGE, assigned: true })),
-    answerReclaimed: emit(({ event }) => outgoing(sender(event), { type: 'rmp.reclaimed', ok: true })),
-    answerNotReclaimed: emit(({ event }) => outgoing(sender(event), { type: 'rmp.reclaimed', ok: false })),
+    answerReclaimed: emit(({ event }) => outgoing(sender(event), { type: 'rmp.reclaimed', outcome: 'ok' })),
+    answerReclaimLocked: emit(({ event }) => outgoing(sender(event), { type: 'rmp.reclaimed', outcome: 'locked' })),
+    answerNotReclaimed: emit(({ event }) => outgoing(sender(event), { type: 'rmp.reclaimed', outcome: 'refused' })),
   },
 }).createMachine({
   id: 'rmpRegion',
@@ -124,7 +125,11 @@ export const rmpRegionMachine = setup({
           { actions: 'answerInvalid' },
         ],
         'rmp.leave': { actions: 'clearInUse' },
-        'rmp.reclaim': [{ guard: 'isReclaimable', actions: ['reclaim', 'answerReclaimed'] }, { actions: 'answerNotReclaimed' }],
+        'rmp.reclaim': [
+          { guard: 'isLocked', actions: 'answerReclaimLocked' },
+          { guard: 'isReclaimable', actions: ['reclaim', 'answerReclaimed'] },
+          { actions: 'answerNotReclaimed' },
+        ],
       },
     },
   },

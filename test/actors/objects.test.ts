@@ -213,8 +213,8 @@ describe('the PSP', () => {
   it.each([
     ['SNP_PLATFORM_STATUS', 'rmp.read', { type: 'rmp.entry', entry: firmwareEntry, inUse: false }, 'SUCCESS'],
     ['SNP_PLATFORM_STATUS', 'rmp.read', { type: 'rmp.entry', entry: HYPERVISOR_PAGE, inUse: false }, 'INVALID_PAGE_STATE'],
-    ['SNP_PAGE_RECLAIM', 'rmp.reclaim', { type: 'rmp.reclaimed', ok: true }, 'SUCCESS'],
-    ['SNP_PAGE_RECLAIM', 'rmp.reclaim', { type: 'rmp.reclaimed', ok: false }, 'INVALID_PAGE_STATE'],
+    ['SNP_PAGE_RECLAIM', 'rmp.reclaim', { type: 'rmp.reclaimed', outcome: 'ok' }, 'SUCCESS'],
+    ['SNP_PAGE_RECLAIM', 'rmp.reclaim', { type: 'rmp.reclaimed', outcome: 'refused' }, 'INVALID_PAGE_STATE'],
   ] as const)('%s asks the region (%s) and ends with what it hears', (name, request, answer, result) => {
     const asking = psp('INIT').after(command(name, 0x1800)).when({ type: 'exec' });
     expect(asking.sent).toEqual([{ to: 'rmp:0x1800', event: { type: request, pfn: 0x1800 } }]);
@@ -222,6 +222,13 @@ describe('the PSP', () => {
     const done = asking.and.after({ ...answer, from: 'rmp:0x1800' });
     expect(done.context.asking).toBeNull();
     expect(status(done)).toMatchObject({ done: true, status: result });
+  });
+
+  it('waits for an entry that an instruction holds', () => {
+    const asking = psp('INIT').after(command('SNP_PAGE_RECLAIM', 0x1800), { type: 'exec' });
+    const waiting = asking.after({ type: 'rmp.reclaimed', outcome: 'locked', from: 'rmp:0x1800' });
+    expect(status(waiting)).toMatchObject({ done: false });
+    expect(told(waiting.when({ type: 'exec' }).sent)).toEqual(['rmp:0x1800 rmp.reclaim']);
   });
 
   it('has one command in its mailbox, and offers an error only where the scenario allows it', () => {

@@ -180,6 +180,21 @@ describe('firmware pages', () => {
     { firmware: { state: 'INIT', pages: [{ pfn: 0x1800, state: 'hypervisor' }] } },
   );
 
+  it('SNP-59 all: a buffer that cannot become Firmware is not given to the firmware', () => {
+    const played = play({ ...status, firmware: { state: 'INIT', pages: [{ pfn: 0x1800, state: 'firmware' }] } }, { name: 'fifo' });
+    expect(w.updateResults(played)).toEqual(['SUCCESS', 'FAIL_PERMISSION']);
+    expect(played.delivered('psp.command')).toEqual([]);
+    expect(played.delivered('mutex.unlock')).toHaveLength(1);
+  });
+
+  it('SNP-59 all: a buffer that the firmware does not give back is leaked and stays Firmware', () => {
+    const failing = { ...status, allow: ['psp-error'] as const };
+    const leaks = (played: Played) => microSteps(played, 'thread:sevctl/0').some((name) => name.endsWith('.snp_leak_pages'));
+    const runs = seeds(60).map((seed) => play(failing, seed));
+    expect(runs.filter(leaks).length).toBeGreaterThan(0);
+    for (const played of runs) expect(w.entryOf(played, 0x1800)).toMatchObject({ assigned: leaks(played), immutable: leaks(played) });
+  });
+
   it('SNP-59 all: an output buffer is Firmware while the command runs, and a page of the hypervisor after', () => {
     const played = play(status, { name: 'fifo' });
     const states = played.records.flatMap(({ kind, actor, payload }) => {
