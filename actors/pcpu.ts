@@ -22,6 +22,8 @@ export interface PcpuInput {
   readonly ticks: Ticks;
   /** Whether device interrupts are offered at any time. */
   readonly interrupts: boolean;
+  /** Whether guest mode may end for nothing. */
+  readonly spuriousExits: boolean;
   /** Threads queued here at the start. */
   readonly waiting: readonly ActorId[];
   /** The actor of its core, where cores have state that the context switch touches. */
@@ -74,6 +76,7 @@ const machine = setup({
     canPreemptGuest: ({ context: c }) => isPreemptible(c) && c.letter === 'G',
     canTick: ({ context: c }) => c.ticks === 'pending' && c.waiting.length > 0 && !c.needResched && !c.irr.includes('timer'),
     canInterrupt: ({ context: c }) => c.interrupts && !c.irr.includes('device'),
+    canExitForNothing: ({ context: c }) => c.spuriousExits && c.letter === 'G',
     hasWaiting: ({ context: c }) => c.waiting.length > 0,
     isIdle: ({ context: c }) => c.current === null,
     isRunnable: ({ context: c }) => c.previous === 'runnable' && c.current !== null,
@@ -88,7 +91,8 @@ const machine = setup({
   actions: {
     stepCurrent: emit(({ context: c }) => outgoing(c.current!, { type: 'step' })),
     stepNotifiers: emit(({ context: c }) => outgoing(c.current!, { type: 'notify.step' })),
-    interruptGuest: emit(({ context: c }) => outgoing(c.current!, { type: 'cpu.interrupt' })),
+    interruptGuest: emit(({ context: c }) => outgoing(c.current!, { type: 'cpu.interrupt', spurious: false })),
+    exitForNothing: emit(({ context: c }) => outgoing(c.current!, { type: 'cpu.interrupt', spurious: true })),
     setContext: assign({ letter: ({ context: c, event }) => (event.type === 'cpu.context' ? event.letter : c.letter) }),
     /** With nobody to switch to, __schedule() goes on with the current task and clears need_resched: nobody sees the difference. */
     setWaiting: assign(({ context: c, event }) =>
@@ -199,7 +203,7 @@ export const pcpuMachine = machine.createMachine({
       on: { exec: [...IRQ_ENTRY, { guard: 'hasWaiting', target: '__schedule.pick_next' }] },
     },
     task: {
-      meta: { offers: () => [{ type: 'exec' }, { type: 'preempt' }, { type: 'tick' }, { type: 'interrupt' }] },
+      meta: { offers: () => [{ type: 'exec' }, { type: 'preempt' }, { type: 'tick' }, { type: 'interrupt' }, { type: 'spurious-exit' }] },
       on: {
         exec: [
           { guard: 'isGuestInterrupted', actions: 'interruptGuest' },
@@ -212,6 +216,7 @@ export const pcpuMachine = machine.createMachine({
           // The tick ends guest mode; its handler runs once interrupts are on again, and sets need_resched.
           { guard: 'canPreemptGuest', actions: ['raiseTimer', 'interruptGuest'] },
         ],
+        'spurious-exit': { guard: 'canExitForNothing', actions: 'exitForNothing' },
         tick: { guard: 'canTick', actions: 'raiseTimer' },
         'cpu.sleep': { target: '__schedule.pick_next', actions: 'markSleeping' },
         'cpu.exit': { target: '__schedule.pick_next', actions: 'markDead' },

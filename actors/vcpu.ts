@@ -16,6 +16,8 @@ export interface VcpuInput {
   readonly thread: ActorId;
   readonly image: number;
   readonly loops: ActorId | null;
+  /** Whether virtual interrupts are offered while it is halted. */
+  readonly interrupts: boolean;
 }
 
 const SCHEDULER: ActorId = 'sched';
@@ -50,7 +52,13 @@ export function vcpuMachine(env: GuestEnv) {
   });
   return setup({
     types: { context: {} as Vcpu, events: {} as Stamped<GuestEvent>, emitted: {} as Outgoing, input: {} as VcpuInput },
+    guards: { isHalted: ({ context: v }) => v.interrupts && v.blockedUntil === 'request' },
     actions: {
+      /** kvm_arch_vcpu_runnable() is true from now on. @see kernel virt/kvm/kvm_main.c, kvm_vcpu_wake_up() */
+      wake: enqueueActions(({ context: v, enqueue }) => {
+        enqueue.emit(wake(v));
+        enqueue.assign({ blockedUntil: null });
+      }),
       load: assign({ cpu: ({ context: v, event }) => (event.type === 'vcpu.load' ? event.cpu : v.cpu) }),
       put: assign({ cpu: null }),
       setMode: assign({ mode: ({ context: v, event }) => (event.type === 'vcpu.setMode' ? event.mode : v.mode) }),
@@ -93,9 +101,11 @@ export function vcpuMachine(env: GuestEnv) {
   }).createMachine({
     id: 'vcpu',
     tags: 'rest',
+    meta: { offers: () => [{ type: 'interrupt' }] },
     context: ({ input }) => ({ ...OFF, ...input }),
     initial: code.initial,
     on: {
+      interrupt: { guard: 'isHalted', actions: 'wake' },
       'vcpu.load': { actions: 'load' },
       'vcpu.put': { actions: 'put' },
       'vcpu.setMode': { actions: 'setMode' },

@@ -10,6 +10,7 @@ export type VcpuRequest = 'KVM_REQ_VM_DEAD' | 'KVM_REQ_BLOCK_ENTRY';
 /** Why a guest left guest mode, by the manual's name; the code is the #VMEXIT code. @see domain snp c, e.2 */
 export const EXIT_CODES = {
   INTR: 0x60,
+  NMI: 0x61,
   HLT: 0x78,
   SHUTDOWN: 0x7f,
   NPF: 0x400,
@@ -32,6 +33,8 @@ export interface GuestExit {
 }
 
 export type VcpuEvent = EventOf<{
+  /** Offer: a virtual interrupt, such as a device's or the guest's timer; only where the scenario allows interrupts. */
+  interrupt: object;
   /** One guest micro-step. */
   'guest.step': object;
   /** kvm_arch_vcpu_load(): the vCPU is on this CPU now. */
@@ -91,6 +94,7 @@ export type VmEvent = EventOf<{
 export type VmAnswer = EventOf<{ 'vm.granted': { granted: boolean }; 'vm.mmuLocked': { acquired: boolean } }>;
 
 export const KVM_EVENTS = {
+  interrupt: 'offer',
   'guest.step': 'bus',
   'guest.ran': 'bus',
   'guest.interrupted': 'bus',

@@ -10,6 +10,8 @@ export type PcpuEvent = EventOf<{
   tick: object;
   /** Offer: an interrupt of a device nobody models; only where the scenario allows it. */
   interrupt: object;
+  /** Offer: guest mode ends for nothing; only where the scenario allows `spurious-exit`. */
+  'spurious-exit': object;
   /** Offer: which of several runnable tasks __schedule() picks. */
   pick: { thread: ActorId };
   /** From the current task: what may be interposed from now on. */
@@ -41,8 +43,8 @@ export type TaskEvent = EventOf<{
   /** On a host whose cores have state of their own: the core, and the flags of the task that ran before. */
   'sched.swapIn': { core?: { readonly id: ActorId; readonly previous: readonly string[] } };
   'cpu.needResched': { pending: boolean };
-  /** A physical interrupt arrives while the task's guest runs. */
-  'cpu.interrupt': object;
+  /** A physical interrupt arrives while the task's guest runs; `spurious`: an NMI, about which nobody does anything. */
+  'cpu.interrupt': { spurious: boolean };
 }>;
 
 export type SchedulerEvent = EventOf<{
@@ -75,6 +77,7 @@ export const SCHED_EVENTS = {
   preempt: 'offer',
   tick: 'offer',
   interrupt: 'offer',
+  'spurious-exit': 'offer',
   pick: 'offer',
   migrate: 'offer',
   'cpu.context': 'bus',

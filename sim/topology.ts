@@ -189,6 +189,7 @@ function cpusOf(scenario: ResolvedScenario, threads: readonly Thread[]): ActorSp
         preemption: host.preemption,
         ticks: host.ticks,
         interrupts: allow.includes('interrupt'),
+        spuriousExits: allow.includes('spurious-exit'),
         waiting: queued[id],
         ...(coreOf && { core: coreOf(scenario, index) }),
         ...(flags.length > 0 && { idleTif: flags }),
@@ -223,7 +224,11 @@ function vcpusOf(scenario: ResolvedScenario, vm: ResolvedVm, images: Numbering<G
       {},
       ...mechanismsOf(scenario.host.arch).map((mechanism) => mechanism.vcpu?.(scenario, vm, index) ?? {}),
     ) as object;
-    return { id: vcpuId(vm.id, index), kind: 'vcpu', input: { thread: thread.id, image, loops, ...added } };
+    return {
+      id: vcpuId(vm.id, index),
+      kind: 'vcpu',
+      input: { thread: thread.id, image, loops, interrupts: scenario.allow.includes('interrupt'), ...added },
+    };
   });
 }
 

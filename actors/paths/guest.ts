@@ -46,7 +46,8 @@ export interface Vcpu extends Walker<GuestLocals> {
   readonly mode: VcpuMode;
   readonly cpu: ActorId | null;
   readonly requests: readonly VcpuRequest[];
-  /** Its thread sleeps until this happens. */
+  readonly interrupts: boolean;
+  /** Its thread sleeps until this happens, or an interrupt. */
   readonly blockedUntil: 'request' | 'unblocked' | null;
   /** The GHCB answer to its last request, until the guest has read it. */
   readonly ghcb: 'ok' | 'error' | null;

@@ -148,6 +148,8 @@ const handleExit = (env: HostEnv, vendor: Vendor) =>
     [(_t, l) => l.exit === 'NPF', [call(npfPath(env))]],
     [(_t, l) => l.exit === 'VMGEXIT' && l.ghcb?.nae === 'PSC', [call(pscPath(env))]],
     [(_t, l) => l.exit === 'HLT', [call(blockPath(env, 'request'))]],
+    // nmi_interception(): the host's own handler has run by now.
+    [(_t, l) => l.exit === 'NMI', []],
     [
       (_t, l) => l.exit === 'INTR',
       [step('handle_external_interrupt', { ns: 50, send: (t) => outgoing(vcpuOf(env, t).id, { type: 'guest.interrupted' }) })],

@@ -38,7 +38,7 @@ export const GUEST_OPERATIONS = {
   read: operation('read', 'Loads from a page.', { gfn: GFN, private: PRIVATE }),
   write: operation('write', 'Stores to a page.', { gfn: GFN, private: PRIVATE }),
   spin: operation('spin', 'Computes and never exits by itself: only an interrupt of the pCPU ends it.', {}),
-  hlt: operation('hlt', 'Halts until a request arrives.', {}),
+  hlt: operation('hlt', 'Halts until a request arrives, or an interrupt where the scenario allows them.', {}),
 } satisfies GuestTable;
 
 const KVM_RUN_ARGS = { vcpu: VCPU };

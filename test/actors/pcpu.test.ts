@@ -5,7 +5,7 @@ import type { Letter } from '../../events/event.ts';
 import { PREEMPTION_MODELS, type PreemptionModel } from '../../events/options.ts';
 import { Given, told } from './given.ts';
 
-const INPUT: PcpuInput = { peers: ['pcpu:1'], preemption: 'full', ticks: 'direct', interrupts: false, waiting: [] };
+const INPUT: PcpuInput = { peers: ['pcpu:1'], preemption: 'full', ticks: 'direct', interrupts: false, spuriousExits: false, waiting: [] };
 const CONTEXT: PcpuContext = {
   ...INPUT,
   current: 'thread:a/0',
@@ -79,6 +79,14 @@ describe('a pCPU with a task', () => {
     const handled = ticked.after(EXEC, EXEC);
     expect(handled.context).toMatchObject({ irr: [], needResched: true });
     expect(handled.when(EXEC)).toMatchObject({ state: { __schedule: 'pick_next' }, context: { needResched: false } });
+  });
+
+  it('offers an exit for nothing in guest mode only, and where the scenario allows it', () => {
+    expect(offered(task({ spuriousExits: true, letter: 'G' }))).toEqual(['exec', 'spurious-exit']);
+    expect(offered(task({ spuriousExits: true, letter: 'P' }))).toEqual(['exec']);
+    const { state, sent, context } = task({ spuriousExits: true, letter: 'G' }).when({ type: 'spurious-exit' });
+    expect([state, context.irr]).toEqual(['task', []]);
+    expect(sent).toEqual([{ to: 'thread:a/0', event: { type: 'cpu.interrupt', spurious: true } }]);
   });
 
   it('takes an offer of a device interrupt only where the scenario allows it', () => {
