@@ -146,7 +146,9 @@ const machine = setup({
       if (event.type !== 'cpu.panic') return;
       enqueue.assign({ panicReason: `${event.reason} (PFN 0x${event.pfn.toString(16)})` });
       for (const peer of c.peers) enqueue.emit(outgoing(peer, { type: 'nmi.stop' }));
+      enqueue.emit(outgoing(SCHEDULER, { type: 'rq.stopped' }));
     }),
+    stop: emit(outgoing(SCHEDULER, { type: 'rq.stopped' })),
     ignore: assign({}),
   },
 });
@@ -155,7 +157,7 @@ const machine = setup({
 const ARRIVALS = {
   'irq.reschedule': { actions: 'raiseReschedule' },
   'irq.psp': { actions: 'raisePsp' },
-  'nmi.stop': '.stopped',
+  'nmi.stop': { target: '.stopped', actions: 'stop' },
   'rq.waiting': { actions: 'setWaiting' },
   'cpu.context': { actions: 'setContext' },
   'cpu.needResched?': { actions: 'answerResched' },

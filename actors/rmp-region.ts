@@ -88,7 +88,10 @@ export const rmpRegionMachine = setup({
       outgoing(sender(event), { type: 'rmp.hostWritten', fault: hostWriteFaults(c.entries, c.inUse, event.pfn) }),
     ),
     answerAccess: emit(({ context: c, event }) =>
-      outgoing(sender(event), { type: 'rmp.accessed', outcome: event.type === 'rmp.guestAccess' ? guestAccess(c.entries, event) : 'npf' }),
+      outgoing(sender(event), {
+        type: 'rmp.accessed',
+        outcome: event.type === 'rmp.guestAccess' ? guestAccess(c.entries, c.inUse, event) : 'npf',
+      }),
     ),
     setInUse: assign({ inUse: ({ context: c, event }) => [...c.inUse, event.pfn].sort((a, b) => a - b) }),
     clearInUse: assign({ inUse: ({ context: c, event }) => c.inUse.filter((pfn) => pfn !== event.pfn) }),

@@ -56,6 +56,8 @@ export type SchedulerEvent = EventOf<{
   'rq.put': { thread: ActorId };
   /** switch_to() is done with a task that sleeps. */
   'rq.sleep': { thread: ActorId };
+  /** From a pCPU that panicked or was stopped by NMI: it runs nothing any more. */
+  'rq.stopped': object;
   /** try_to_wake_up(). */
   'sched.wake': { thread: ActorId };
 }>;
@@ -98,6 +100,7 @@ export const SCHED_EVENTS = {
   'rq.take': 'bus',
   'rq.put': 'bus',
   'rq.sleep': 'bus',
+  'rq.stopped': 'bus',
   'sched.wake': 'queued',
   'irq.reschedule': 'queued',
   'irq.psp': 'queued',

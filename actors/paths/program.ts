@@ -3,7 +3,7 @@ import { outgoing } from '../../events/event.ts';
 import type { ThreadEvent } from '../../events/index.ts';
 import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, opOf, signalPending, toCpu } from './env.ts';
 import { bindMakeShared, makeSharedPath } from './exits.ts';
-import { bindKernelWrite, bindUserWrite, kernelWritePath, userWritePath } from './guest-memory.ts';
+import { bindKernelWrite, bindUserWrite, kernelWritePath, uncheckedWritePath, userWritePath } from './guest-memory.ts';
 import { kvmRunPath } from './kvm-run.ts';
 import { otherwise, type Path } from './path.ts';
 import { bindSevCommand, sevCommandPath } from './sev-command.ts';
@@ -19,6 +19,7 @@ const operations = (env: HostEnv, used: ReadonlySet<string>): readonly (readonly
     KVM_RUN: () => call(kvmRun(env)),
     write: () => call(userWritePath(env), bindUserWrite(env)),
     'kvm-write-guest': () => call(kernelWritePath(env), bindKernelWrite(env)),
+    'kvm-write-unchecked': () => call(uncheckedWritePath(env), bindKernelWrite(env)),
     'make-shared': () => call(makeSharedPath(env), bindMakeShared(env)),
     'sev-command': () => call(sevCommandPath(env), bindSevCommand(env)),
   }).flatMap(([name, make]) => (used.has(name) ? [[name, make()] as const] : [])),
@@ -26,7 +27,7 @@ const operations = (env: HostEnv, used: ReadonlySet<string>): readonly (readonly
 ];
 
 /** What stands in the common table; only KVM_RUN is every architecture's. */
-const COMMON = ['KVM_RUN', 'write', 'kvm-write-guest', 'make-shared', 'sev-command'] as const;
+const COMMON = ['KVM_RUN', 'write', 'kvm-write-guest', 'kvm-write-unchecked', 'make-shared', 'sev-command'] as const;
 
 /** What carries out each operation of the host, whether a program holds it or not. */
 export function hostItems(env: HostEnv): readonly HostItem[] {

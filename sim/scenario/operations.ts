@@ -64,7 +64,15 @@ export const HOST_OPERATIONS = {
     gfn: GFN,
     stores: integer(1, 1024).describe('How many stores, one after the other.'),
   }),
-  'kvm-write-guest': operation('kvm-write-guest', 'Writes a guest page from the host kernel, as kvm_vcpu_map() and its users do.', {
+  'kvm-write-guest': operation(
+    'kvm-write-guest',
+    'Writes a guest page from the host kernel after a look at the RMP, as kvm_vcpu_map() does with patch 39 of series v5.',
+    {
+      vm: VM,
+      gfn: GFN,
+    },
+  ),
+  'kvm-write-unchecked': operation('kvm-write-unchecked', 'Writes a guest page from the host kernel without a look at the RMP before it.', {
     vm: VM,
     gfn: GFN,
   }),

@@ -41,6 +41,13 @@ describe('the host scheduler', () => {
     expect(sched().when({ type: 'migrate', thread: A, to: 'pcpu:0' }).handled).toBe(false);
   });
 
+  it('offers no migration to a CPU that has stopped, and none at all when all have', () => {
+    const one = sched().after(by('pcpu:1', 'rq.stopped'));
+    expect(one.offers()).toEqual([]);
+    expect(sched().after(by('pcpu:0', 'rq.stopped')).offers()).toHaveLength(2);
+    expect(one.after(by('pcpu:0', 'rq.stopped')).context.stopped).toEqual(['pcpu:0', 'pcpu:1']);
+  });
+
   it('wakes a sleeper where it slept', () => {
     const asleep = sched().after(by('pcpu:1', 'rq.sleep', { thread: C }));
     expect(asleep.context.asleep).toEqual({ [C]: 'pcpu:1' });

@@ -239,7 +239,7 @@ describe('a panic', () => {
     const panicked = task({ letter: 'X' }).when({ type: 'cpu.panic', reason: 'RMP violation', pfn: 0x1005 });
     expect(panicked.state).toBe('panic');
     expect(panicked.context.panicReason).toBe('RMP violation (PFN 0x1005)');
-    expect(told(panicked.sent)).toEqual(['pcpu:1 nmi.stop']);
+    expect(told(panicked.sent)).toEqual(['pcpu:1 nmi.stop', 'sched rq.stopped']);
     expect(panicked.and.offers()).toEqual([]);
     expect(panicked.and.has('halt')).toBe(true);
     expect(panicked.and.after({ type: 'nmi.stop' }).state).toBe('panic');

@@ -94,7 +94,7 @@ describe('accesses', () => {
     ['shared store to an assigned page', { [PFN]: GUEST_VALID }, { private: false, write: true }, 'npf'],
     ['shared load of an assigned page', { [PFN]: GUEST_VALID }, { private: false, write: false }, 'ok'],
   ])('%s', (_name, entries, { asid = 1, gfn = 5, ...access }, outcome) => {
-    expect(guestAccess(entries, { pfn: PFN, asid, gfn, ...access })).toBe(outcome);
+    expect(guestAccess(entries, [], { pfn: PFN, asid, gfn, ...access })).toBe(outcome);
   });
 
   const VMSA = { ...GUEST_VALID, vmsa: true };

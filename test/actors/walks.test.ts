@@ -214,6 +214,7 @@ function programsOfAll() {
     { op: 'KVM_RUN', vm: 'vm0', vcpu: 0 },
     { op: 'write', vm: 'vm0', gfn: 5, stores: 1 },
     { op: 'kvm-write-guest', vm: 'vm0', gfn: 5 },
+    { op: 'kvm-write-unchecked', vm: 'vm0', gfn: 5 },
     { op: 'make-shared', vm: 'vm0', gfn: 5 },
     { op: 'sev-command', command: 'SNP_PLATFORM_STATUS', pfn: 0x1800 },
     { op: 'next', loop: 0, to: 0 },

@@ -127,14 +127,14 @@ describe('the map lock', () => {
     ['P3', P3],
     ['P4', P4],
   ])('SNP-10 %s: the page that the kernel found shared stays shared until it is unmapped', (_name, options) => {
-    const held = to(w.VHOST, 'kvm_write_guest_page.store');
+    const held = to(w.VHOST, 'kvm_vcpu_map.store');
     const played = play(kernelHolds(options), steer(held, to(w.VCPU, 'synchronize_page_state.schedule'), finish(w.VHOST)));
     expect(w.hostStores(played)).toEqual([false]);
     expect(w.accesses(played)).toEqual(['ok']);
   });
 
   it('SNP-10 P0: without the lock it stays shared only until somebody else runs', () => {
-    const seen = to(w.VHOST, 'kvm_write_guest_page.store');
+    const seen = to(w.VHOST, 'kvm_vcpu_map.store');
     const played = play(kernelHolds(P0), steer(seen, to(w.VCPU, 'write.access', w.GUEST), finish(w.VHOST)));
     expect(w.hostStores(played)).toEqual([true]);
   });
@@ -155,7 +155,7 @@ describe('the map lock', () => {
     ['P3', P3],
     ['P4', P4],
   ])('SNP-22 %s: map checks and locks, and a PSC blocks until the unmap', (_name, options) => {
-    const held = to(w.VHOST, 'kvm_write_guest_page.store');
+    const held = to(w.VHOST, 'kvm_vcpu_map.store');
     const played = play(kernelHolds(options), steer(held, to(w.VCPU, 'synchronize_page_state.schedule'), finish(w.VHOST)));
     expect(story(played, LOCK)).toEqual([
       'vm.granted true',

@@ -144,7 +144,7 @@ describe('races of the instructions', () => {
   it('R1: a kernel write that was checked faults all the same when the guest comes in between; the map lock cures it', () => {
     const scenario = (lock: 'none' | 'kernel') =>
       w.oneGuest([w.page('shared')], private3, { vhost0: [[w.kernelWrite()]] }, { 'kvm.mapLock': lock });
-    const checked = to(w.VHOST, 'kvm_write_guest_page.store');
+    const checked = to(w.VHOST, 'kvm_vcpu_map.store');
     expect(w.panicOf(play(scenario('none'), steer(checked, to(w.VCPU, 'ghcb_set_sw_exit_info_2'), to(w.VHOST, 'halted'))))).not.toBeNull();
     expect(w.panicOf(play(scenario('kernel'), steer(checked, to(w.VCPU, 'synchronize_page_state.schedule'))))).toBeNull();
     for (const seed of seeds(30)) expect(w.hostStores(play(scenario('kernel'), seed))).not.toContain(true);
