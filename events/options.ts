@@ -13,6 +13,11 @@ export const HOST_OPTIONS = {
   'kvm.rmpupdateRetry': ['overlap', 'overlap-and-inuse'],
   /** What the auto-share handler does about a VMSA in use: spin, kick the vCPU, or kick it and block its re-entry first. */
   'kvm.vmsaKick': ['kick-and-block', 'kick', 'none'],
+  /**
+   * What a nested RMP fault holds from its look at the RMP to its update: nothing (series v5, patch 41), or the lock. Mainline holds the
+   * folio's lock and marks the folio prepared, to the same end. @see domain snp d.4, h R8
+   */
+  'kvm.npfLock': ['dropped', 'held'],
   /** What the second of two contending RMP instructions sees. Hardware does not document it. */
   'rmp.contention': ['inuse', 'overlap-2m'],
 } as const;

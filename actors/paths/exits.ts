@@ -61,30 +61,38 @@ export function pscPath(env: HostEnv) {
   );
 }
 
+/** handle_rmp_page_fault(), from where it holds mmu_lock: what the RMP says of the page that the exit names. */
+const lookAtFault = (env: HostEnv) =>
+  step('snp_lookup_rmpentry', {
+    local: (t, l) => ({ vm: vcpuOf(env, t).vm, pfn: frameOf(env, vcpuOf(env, t).vm, l.gfn!) }),
+    send: (t, l) => toRmp({ type: 'rmp.read', pfn: frameOf(env, vcpuOf(env, t).vm, l.gfn!) }),
+    answers: { 'rmp.entry': (e) => ({ assigned: e.entry.assigned }) },
+  });
+
 /**
- * The hard way to the same result: the guest touched a page with the other C-bit. mmu_lock is dropped between the look at the RMP
- * and the change. @see domain snp c, "v5 behaviour"; h, R8
+ * The hard way to the same result: the guest touched a page with the other C-bit. Series v5 drops mmu_lock between the look at the RMP
+ * and the change, and the page may have been changed and validated meanwhile. @see domain snp c, "v5 behaviour"; h, R8
  */
 export function npfPath(env: HostEnv) {
+  const locked = env.options['kvm.mapLock'] !== 'none';
+  const differs = (_t: HostThread, l: HostLocals) => l.assigned !== l.exitPrivate;
+  const target = (_t: HostThread, l: HostLocals) => ({ update: l.exitPrivate ? privateTo(env, l.vm!, l.gfn!) : SHARED });
+  const zap = step('kvm_zap_gfn_range');
+  const look = [call(writeLockMmuPath(env)), lookAtFault(env)];
+  const dropped = [...look, writeUnlockMmu(env), when([differs, [call(changePagePath(env), target), zap]])];
+  const held = [
+    note((t: HostThread) => ({ vm: vcpuOf(env, t).vm })),
+    ...(locked ? [call(beginPscPath(env))] : []),
+    ...look,
+    when([differs, [call(rmpupdatePath(env.options), target)]]),
+    writeUnlockMmu(env),
+    ...(locked ? [call(endPscPath(env))] : []),
+    when([differs, [zap]]),
+  ];
   return path(
     'handle_rmp_page_fault',
     { source: 'series v5, patch 41, handle_rmp_page_fault(); domain snp c; SNP-48', grade: 'read' },
-    [
-      call(writeLockMmuPath(env)),
-      step('snp_lookup_rmpentry', {
-        local: (t, l) => ({ vm: vcpuOf(env, t).vm, pfn: frameOf(env, vcpuOf(env, t).vm, l.gfn!) }),
-        send: (t, l) => toRmp({ type: 'rmp.read', pfn: frameOf(env, vcpuOf(env, t).vm, l.gfn!) }),
-        answers: { 'rmp.entry': (e) => ({ assigned: e.entry.assigned }) },
-      }),
-      writeUnlockMmu(env),
-      when([
-        (_t, l) => l.assigned !== l.exitPrivate,
-        [
-          call(changePagePath(env), (_t, l) => ({ update: l.exitPrivate ? privateTo(env, l.vm!, l.gfn!) : SHARED })),
-          step('kvm_zap_gfn_range'),
-        ],
-      ]),
-    ],
+    env.options['kvm.npfLock'] === 'held' ? held : dropped,
     { locals: ['vm', 'pfn', 'assigned', 'update', 'result'] },
   );
 }

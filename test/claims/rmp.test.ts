@@ -172,6 +172,32 @@ describe('races of the instructions', () => {
   });
 });
 
+describe('two nested faults on one page', () => {
+  const OTHER = 'thread:qemu0/vcpu1';
+  const prepare = (variant: string) => unchecked(shipped('rmp-double-prepare', variant));
+  const validated = to(w.VCPU, 'read.access', w.GUEST);
+
+  it('R8: the second makes private again what the first vCPU has validated, and the guest gets #VC', () => {
+    const looked = until(OTHER, 'it has seen the page shared', (scene) => scene.at(OTHER).endsWith('write_unlock_mmu_lock'));
+    const updated = to(OTHER, 'kvm_zap_gfn_range');
+    const played = play(
+      prepare('lock-dropped'),
+      steer(looked, to(OTHER, '__snp_handle_page_state_change.write_lock_mmu_lock.trylock'), validated, updated, finish(w.VCPU)),
+    );
+    expect(played.delivered('rmp.writeUpdate').map(({ payload }) => payload.assigned)).toEqual([true, true]);
+    expect(w.accesses(played)).toEqual(['vc']);
+    expect(w.lostPage(played)).toBe(w.GFN);
+  });
+
+  it('R8: with the lock held from the look to the update the page is prepared once, whatever the order', () => {
+    for (const seed of seeds(40)) {
+      const played = play(prepare('lock-held'), seed);
+      expect(played.delivered('rmp.writeUpdate')).toHaveLength(1);
+      expect(w.accesses(played)).toEqual(['ok']);
+    }
+  });
+});
+
 describe('firmware pages', () => {
   const status = w.world(
     {},
