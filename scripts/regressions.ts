@@ -1,6 +1,7 @@
 /**
  * Finds a schedule for every violation that a scenario expects, with as few deviations from the in-order run as possible, and one
- * that does not reach it. `npm run regressions NAME` writes scenarios/regressions/NAME.json; entries that still fit are kept.
+ * that does not reach it. `npm run regressions NAME` writes scenarios/regressions/NAME.json; entries that still do what
+ * they say are kept, followed by their labels.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Choice } from '../events/journal.ts';
@@ -63,14 +64,25 @@ function record(scenario: ResolvedScenario, inner: Chooser): { schedule: readonl
   return { schedule: chooser.choices, property: run.end?.violation?.property ?? null };
 }
 
-/** Whether a kept schedule still does what it says. */
-function fits(scenario: ResolvedScenario, { schedule, property }: Regression): boolean {
+/** A kept schedule as it is now, followed by its labels; null if it no longer does what it says. */
+function renewed(scenario: ResolvedScenario, kept: Regression): Regression | null {
   try {
-    const replayed = record(scenario, new ReplayChooser(schedule, { match: 'strict', after: new FifoChooser() }));
-    return replayed.property === property && (property === null || replayed.schedule.length === schedule.length);
+    const { schedule, property } = record(scenario, new ReplayChooser(kept.schedule, { match: 'label', after: new FifoChooser() }));
+    return property === kept.property ? { ...kept, schedule } : null;
   } catch {
-    return false;
+    return null;
   }
+}
+
+const SEEDS = 500;
+
+/** A random run that a violation of this property ends. */
+function drawn(scenario: ResolvedScenario, property: string): readonly Choice[] | null {
+  for (let seed = 0; seed < SEEDS; seed++) {
+    const recorded = record(scenario, new RandomChooser(seed));
+    if (recorded.property === property) return recorded.schedule;
+  }
+  return null;
 }
 
 /** For each violation the least deviating schedule that leads to it; and one that leads to none. */
@@ -86,7 +98,10 @@ function search(scenario: ResolvedScenario, wanted: readonly string[]): Map<stri
     const { findings } = finish(new BoundedSearch({ scenario, limits: { deviations }, states: STATES_MAX, until }).run());
     for (const { property, labels } of findings.filter((finding) => until.includes(finding.property))) {
       const choices = labels.map((label) => ({ index: 0, label }));
-      found.set(property, record(scenario, new ReplayChooser(choices, { match: 'label', after: new FifoChooser() })).schedule);
+      const recorded = record(scenario, new ReplayChooser(choices, { match: 'label', after: new FifoChooser() }));
+      // Another property may break in the same step and be told instead: then any schedule that shows this one.
+      const schedule = recorded.property === property ? recorded.schedule : drawn(scenario, property);
+      if (schedule) found.set(property, schedule);
     }
   }
   return found;
@@ -99,7 +114,7 @@ function regressionsOf(name: string, kept: readonly Regression[]): Regression[] 
   return variantNames(scenario).flatMap((variant) => {
     const resolved = resolveScenario(scenario, { variant, knownProperties: known });
     const expected = resolved.expect === null || resolved.expect === 'clean' ? [] : resolved.expect.violates;
-    const fitting = kept.filter((entry) => entry.variant === variant && fits(resolved, entry));
+    const fitting = kept.flatMap((entry) => (entry.variant === variant ? (renewed(resolved, entry) ?? []) : []));
     const missing = [...expected, null].filter((property) => !fitting.some((entry) => entry.property === property));
     if (missing.length === 0) return fitting;
     const found = search(
