@@ -1,14 +1,15 @@
 /**
- * A host process: how many of its threads live, and what killed it.
+ * A host process: which of its threads live, and what killed it. The first thread that dies of a signal takes the others with it.
  *
- * @see kernel kernel/exit.c, do_exit(), do_group_exit()
+ * @see kernel kernel/exit.c, do_exit(), do_group_exit(); kernel/signal.c, zap_other_threads()
  */
-import { assign, emit, setup } from 'xstate';
-import { type Outgoing, outgoing, type Stamped, sender } from '../events/event.ts';
+import { enqueueActions, setup } from 'xstate';
+import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../events/event.ts';
 import type { ProcessEvent, Signal } from '../events/process.ts';
 
 export interface HostProcessInput {
-  readonly threads: number;
+  /** Those that live, sorted. */
+  readonly threads: readonly ActorId[];
   /** VMs whose vCPUs its threads run: what a guest does to its own VMM is its own affair. */
   readonly vms: readonly string[];
 }
@@ -19,19 +20,25 @@ export interface HostProcessContext extends HostProcessInput {
   readonly pfn: number | null;
 }
 
+const SCHEDULER: ActorId = 'sched';
+
 export const hostProcessMachine = setup({
   types: { context: {} as HostProcessContext, events: {} as Stamped<ProcessEvent>, emitted: {} as Outgoing, input: {} as HostProcessInput },
-  guards: { isLast: ({ context: c }) => c.threads === 1 },
+  guards: { isLast: ({ context: c }) => c.threads.length === 1 },
   actions: {
-    threadExit: assign(({ context: c, event }) => {
-      if (event.type !== 'process.threadExit') return {};
-      const first = c.signal === null;
-      return { threads: c.threads - 1, signal: first ? event.signal : c.signal, pfn: first ? event.pfn : c.pfn };
+    threadExit: enqueueActions(({ context: c, event, enqueue }) => {
+      if (event.type !== 'process.threadExit') return;
+      const threads = c.threads.filter((thread) => thread !== sender(event));
+      if (c.signal !== null || event.signal === null) {
+        enqueue.assign({ threads });
+        return;
+      }
+      enqueue.assign({ threads, signal: event.signal, pfn: event.pfn });
+      for (const thread of threads) {
+        enqueue.emit(outgoing(thread, { type: 'process.kill' }));
+        enqueue.emit(outgoing(SCHEDULER, { type: 'sched.wake', thread }));
+      }
     }),
-    /** Told to every other thread of a process that is being killed. */
-    answerSignal: emit(({ context: c, event }) =>
-      outgoing(sender(event), { type: 'process.signal', signal: c.signal === null ? null : 'SIGKILL' }),
-    ),
   },
 }).createMachine({
   id: 'hostProcess',
@@ -42,7 +49,6 @@ export const hostProcessMachine = setup({
       tags: 'rest',
       on: {
         'process.threadExit': [{ guard: 'isLast', target: 'exited', actions: 'threadExit' }, { actions: 'threadExit' }],
-        'process.signal?': { actions: 'answerSignal' },
       },
     },
     exited: { tags: 'rest' },

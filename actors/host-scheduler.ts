@@ -22,6 +22,8 @@ export interface SchedulerContext {
   readonly rq: Readonly<Record<ActorId, readonly ActorId[]>>;
   /** Where each sleeping thread ran last. */
   readonly asleep: Readonly<Record<ActorId, ActorId>>;
+  /** CPUs that run nothing any more; others may still take what is queued there. */
+  readonly stopped: readonly ActorId[];
   /** Woken before it slept: it goes back to the queue at once. */
   readonly wokenEarly: readonly ActorId[];
 }
@@ -64,6 +66,7 @@ export const hostSchedulerMachine = setup({
       enqueue.assign({ asleep, rq: { ...c.rq, [cpu!]: queue } });
       enqueue.emit(waiting(cpu!, queue));
     }),
+    stop: assign({ stopped: ({ context: c, event }) => sorted(c.stopped, sender(event)) }),
     wakeEarly: assign(({ context: c, event }) =>
       event.type === 'sched.wake' ? { wokenEarly: sorted(without(c.wokenEarly, event.thread), event.thread) } : {},
     ),
@@ -79,20 +82,25 @@ export const hostSchedulerMachine = setup({
   },
 }).createMachine({
   id: 'hostScheduler',
-  context: ({ input }) => ({ cpus: input.cpus, rq: input.queued, asleep: {}, wokenEarly: [] }),
+  context: ({ input }) => ({ cpus: input.cpus, rq: input.queued, asleep: {}, stopped: [], wokenEarly: [] }),
   initial: 'up',
   states: {
     up: {
       tags: 'rest',
       meta: {
         offers: (c: SchedulerContext) =>
-          c.cpus.flatMap((from) => c.rq[from]!.flatMap((thread) => without(c.cpus, from).map((to) => ({ type: 'migrate', thread, to })))),
+          c.cpus.flatMap((from) =>
+            c.rq[from]!.flatMap((thread) =>
+              c.cpus.flatMap((to) => (to === from || c.stopped.includes(to) ? [] : [{ type: 'migrate', thread, to }])),
+            ),
+          ),
       },
       on: {
         'rq.take': { actions: 'take' },
         'rq.put': { actions: 'put' },
         'rq.sleep': [{ guard: 'isWokenEarly', actions: 'put' }, { actions: 'sleep' }],
         'sched.wake': [{ guard: 'isAsleep', actions: 'wake' }, { actions: 'wakeEarly' }],
+        'rq.stopped': { actions: 'stop' },
         migrate: { guard: 'isQueuedElsewhere', actions: 'move' },
       },
     },

@@ -4,8 +4,8 @@
  * Two regions that share no event: `code` is the thread's own program counter, `notify` the preempt notifiers. A preempted function
  * keeps its place in `code` while `notify` runs.
  */
-import { setup } from 'xstate';
-import type { ActorId, Outgoing, Stamped } from '../events/event.ts';
+import { enqueueActions, setup } from 'xstate';
+import { type ActorId, type Outgoing, outgoing, type Stamped } from '../events/event.ts';
 import type { ThreadEvent } from '../events/index.ts';
 import { type HostEnv, type HostLocals, type HostThread, toCpu } from './paths/env.ts';
 import { expand } from './paths/expand.ts';
@@ -33,6 +33,13 @@ export function hostThreadMachine(env: HostEnv) {
   });
   return setup({
     types: { context: {} as HostThread, events: {} as Stamped<ThreadEvent>, emitted: {} as Outgoing, input: {} as HostThreadInput },
+    actions: {
+      /** signal_wake_up(): a thread that runs, or whose guest runs, is interrupted so that it sees the signal. @see kernel kick_process() */
+      kill: enqueueActions(({ context: t, enqueue }) => {
+        if (t.cpu !== null) enqueue.emit(outgoing(t.cpu, { type: 'irq.reschedule' }));
+        enqueue.assign({ signal: t.signal ?? { signal: 'SIGKILL', pfn: null } });
+      }),
+    },
   }).createMachine({
     id: 'hostThread',
     type: 'parallel',
@@ -49,6 +56,7 @@ export function hostThreadMachine(env: HostEnv) {
       asking: null,
       frames: { code: {}, notify: {} },
     }),
+    on: { 'process.kill': { actions: 'kill' } },
     states: { code: { initial: code.initial, states: code.states }, notify: notifyRegion('hostThread', env) },
   });
 }

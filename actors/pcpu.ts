@@ -22,6 +22,8 @@ export interface PcpuInput {
   readonly ticks: Ticks;
   /** Whether device interrupts are offered at any time. */
   readonly interrupts: boolean;
+  /** Whether guest mode may end for nothing. */
+  readonly spuriousExits: boolean;
   /** Threads queued here at the start. */
   readonly waiting: readonly ActorId[];
   /** The actor of its core, where cores have state that the context switch touches. */
@@ -51,6 +53,8 @@ const mayPreempt = ({ letter, preemption }: PcpuContext): boolean => {
   if (letter === 'P') return preemption === 'full' || preemption === 'lazy' || preemption === 'rt';
   return letter === 'L' && preemption === 'rt';
 };
+/** Under `ticks: direct` a preemption is an offer, unless one is under way. */
+const isPreemptible = (c: PcpuContext): boolean => c.ticks === 'direct' && c.waiting.length > 0 && c.irr.length === 0 && !c.needResched;
 const irqsOn = ({ letter }: PcpuContext) => letter !== 'I' && letter !== 'X' && letter !== 'G';
 const raised = (irr: readonly Pending[], interrupt: Pending): readonly Pending[] =>
   irr.includes(interrupt) ? irr : [...irr, interrupt].sort();
@@ -68,9 +72,11 @@ const machine = setup({
     isReschedulePending: ({ context: c }) => c.irr.includes('reschedule') && irqsOn(c),
     isDevicePending: ({ context: c }) => c.irr.includes('device') && irqsOn(c),
     mustSwitch: ({ context: c }) => c.needResched && c.waiting.length > 0 && mayPreempt(c),
-    canPreempt: ({ context: c }) => c.ticks === 'direct' && c.waiting.length > 0 && c.irr.length === 0 && mayPreempt(c),
+    canPreempt: ({ context: c }) => isPreemptible(c) && mayPreempt(c),
+    canPreemptGuest: ({ context: c }) => isPreemptible(c) && c.letter === 'G',
     canTick: ({ context: c }) => c.ticks === 'pending' && c.waiting.length > 0 && !c.needResched && !c.irr.includes('timer'),
     canInterrupt: ({ context: c }) => c.interrupts && !c.irr.includes('device'),
+    canExitForNothing: ({ context: c }) => c.spuriousExits && c.letter === 'G',
     hasWaiting: ({ context: c }) => c.waiting.length > 0,
     isIdle: ({ context: c }) => c.current === null,
     isRunnable: ({ context: c }) => c.previous === 'runnable' && c.current !== null,
@@ -85,9 +91,13 @@ const machine = setup({
   actions: {
     stepCurrent: emit(({ context: c }) => outgoing(c.current!, { type: 'step' })),
     stepNotifiers: emit(({ context: c }) => outgoing(c.current!, { type: 'notify.step' })),
-    interruptGuest: emit(({ context: c }) => outgoing(c.current!, { type: 'cpu.interrupt' })),
+    interruptGuest: emit(({ context: c }) => outgoing(c.current!, { type: 'cpu.interrupt', spurious: false })),
+    exitForNothing: emit(({ context: c }) => outgoing(c.current!, { type: 'cpu.interrupt', spurious: true })),
     setContext: assign({ letter: ({ context: c, event }) => (event.type === 'cpu.context' ? event.letter : c.letter) }),
-    setWaiting: assign({ waiting: ({ context: c, event }) => (event.type === 'rq.waiting' ? event.threads : c.waiting) }),
+    /** With nobody to switch to, __schedule() goes on with the current task and clears need_resched: nobody sees the difference. */
+    setWaiting: assign(({ context: c, event }) =>
+      event.type === 'rq.waiting' ? { waiting: event.threads, needResched: c.needResched && event.threads.length > 0 } : {},
+    ),
     raiseReschedule: assign({ irr: ({ context: c }) => raised(c.irr, 'reschedule') }),
     raisePsp: assign(({ context: c, event }) => ({
       irr: raised(c.irr, 'psp'),
@@ -105,9 +115,7 @@ const machine = setup({
       if (c.pspWaiter) enqueue.emit(outgoing(SCHEDULER, { type: 'sched.wake', thread: c.pspWaiter }));
       enqueue.assign({ irr: c.irr.filter((i) => i !== 'psp'), pspWaiter: null });
     }),
-    answerResched: emit(({ context: c }) =>
-      outgoing(c.current!, { type: 'cpu.needResched', pending: (c.needResched && c.waiting.length > 0) || c.irr.length > 0 }),
-    ),
+    answerResched: emit(({ context: c }) => outgoing(c.current!, { type: 'cpu.needResched', pending: c.needResched })),
     clearResched: assign({ needResched: false }),
     markSleeping: assign({ previous: 'sleeps' }),
     markDead: assign({ previous: 'dead' }),
@@ -138,7 +146,9 @@ const machine = setup({
       if (event.type !== 'cpu.panic') return;
       enqueue.assign({ panicReason: `${event.reason} (PFN 0x${event.pfn.toString(16)})` });
       for (const peer of c.peers) enqueue.emit(outgoing(peer, { type: 'nmi.stop' }));
+      enqueue.emit(outgoing(SCHEDULER, { type: 'rq.stopped' }));
     }),
+    stop: emit(outgoing(SCHEDULER, { type: 'rq.stopped' })),
     ignore: assign({}),
   },
 });
@@ -147,7 +157,7 @@ const machine = setup({
 const ARRIVALS = {
   'irq.reschedule': { actions: 'raiseReschedule' },
   'irq.psp': { actions: 'raisePsp' },
-  'nmi.stop': '.stopped',
+  'nmi.stop': { target: '.stopped', actions: 'stop' },
   'rq.waiting': { actions: 'setWaiting' },
   'cpu.context': { actions: 'setContext' },
   'cpu.needResched?': { actions: 'answerResched' },
@@ -195,7 +205,7 @@ export const pcpuMachine = machine.createMachine({
       on: { exec: [...IRQ_ENTRY, { guard: 'hasWaiting', target: '__schedule.pick_next' }] },
     },
     task: {
-      meta: { offers: () => [{ type: 'exec' }, { type: 'preempt' }, { type: 'tick' }, { type: 'interrupt' }] },
+      meta: { offers: () => [{ type: 'exec' }, { type: 'preempt' }, { type: 'tick' }, { type: 'interrupt' }, { type: 'spurious-exit' }] },
       on: {
         exec: [
           { guard: 'isGuestInterrupted', actions: 'interruptGuest' },
@@ -203,7 +213,12 @@ export const pcpuMachine = machine.createMachine({
           { guard: 'mustSwitch', target: '__schedule.pick_next', actions: 'clearResched' },
           { actions: 'stepCurrent' },
         ],
-        preempt: { guard: 'canPreempt', target: '__schedule.pick_next', actions: 'clearResched' },
+        preempt: [
+          { guard: 'canPreempt', target: '__schedule.pick_next' },
+          // The tick ends guest mode; its handler runs once interrupts are on again, and sets need_resched.
+          { guard: 'canPreemptGuest', actions: ['raiseTimer', 'interruptGuest'] },
+        ],
+        'spurious-exit': { guard: 'canExitForNothing', actions: 'exitForNothing' },
         tick: { guard: 'canTick', actions: 'raiseTimer' },
         'cpu.sleep': { target: '__schedule.pick_next', actions: 'markSleeping' },
         'cpu.exit': { target: '__schedule.pick_next', actions: 'markDead' },

@@ -1,7 +1,7 @@
 /**
  * The PSP: a mailbox with one command in flight, and the platform state.
  *
- * A command is taken from the mailbox, executed between two instructions of the host, and completed by an interrupt to the boot
+ * An entry that an instruction holds is waited for. A command is taken from the mailbox, executed between two instructions of the host, and completed by an interrupt to the boot
  * CPU. Left out: the command buffers' contents, guest contexts, the time-out after which a driver gives the PSP up.
  *
  * @see SEV-SNP firmware ABI, "Platform states", "Command reference"; kernel drivers/crypto/ccp/sev-dev.c; domain snp f.1 to f.4
@@ -46,7 +46,8 @@ export const pspMachine = setup({
     needsFirmwarePage: ({ context: c }) => needsPage(c.command) && c.platform === 'INIT',
     hasErrors: ({ context: c }) => c.errors,
     isFirmwarePage: ({ event }) => event.type === 'rmp.entry' && event.entry.assigned && event.entry.immutable,
-    isReclaimed: ({ event }) => event.type === 'rmp.reclaimed' && event.ok,
+    isReclaimed: ({ event }) => event.type === 'rmp.reclaimed' && event.outcome === 'ok',
+    isEntryLocked: ({ event }) => event.type === 'rmp.reclaimed' && event.outcome === 'locked',
   },
   actions: {
     accept: assign(({ event }) =>
@@ -91,7 +92,7 @@ export const pspMachine = setup({
   states: {
     idle: { tags: 'rest', on: { 'psp.command': { guard: 'isIdle', target: 'executing', actions: 'accept' } } },
     executing: {
-      meta: { offers: () => [{ type: 'exec' }, { type: 'psp-error' }], ns: 50_000 },
+      meta: { offers: () => [{ type: 'exec' }, { type: 'psp-error' }], ns: 50_000, idles: true },
       on: {
         exec: [
           { guard: 'isRefused', target: 'idle', actions: ['failState', 'complete'] },
@@ -100,6 +101,7 @@ export const pspMachine = setup({
           { target: 'idle', actions: ['changePlatform', 'complete'] },
         ],
         'rmp.reclaimed': [
+          { guard: 'isEntryLocked', actions: 'answered' },
           { guard: 'isReclaimed', target: 'idle', actions: ['answered', 'complete'] },
           { target: 'idle', actions: ['answered', 'failPage', 'complete'] },
         ],

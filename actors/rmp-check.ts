@@ -64,11 +64,13 @@ export function checkGuest(
 export const hostWriteFaults = (entries: Entries, inUse: readonly number[], pfn: number): boolean =>
   entryAt(entries, pfn).assigned || inUse.includes(pfn);
 
-/** A guest's load or store: nested walk, assignment, then Validated. @see domain snp c, rows 9 and 10, and the order below them */
-export function guestAccess(entries: Entries, access: GuestAccess): AccessOutcome {
+/** A guest's load or store: nested walk, assignment, in use, then Validated. @see domain snp c, rows 9, 10 and 15, and the order below them */
+export function guestAccess(entries: Entries, inUse: readonly number[], access: GuestAccess): AccessOutcome {
   const entry = entryAt(entries, access.pfn);
   if (!access.private) return access.write && entry.assigned ? 'npf' : 'ok';
   if (!entry.assigned || entry.asid !== access.asid || entry.gfn !== access.gfn) return 'npf';
+  // The VMSA of a vCPU that runs, also its own: the host has nothing to mend, and the fault comes again.
+  if (inUse.includes(access.pfn)) return 'npf';
   return entry.validated ? 'ok' : 'vc';
 }
 

@@ -54,7 +54,7 @@ export const rmpRegionMachine = setup({
     isHolder: ({ context: c, event }) => c.holders[event.pfn] === event.from,
     isLocked: ({ context: c, event }) => c.holders[event.pfn] !== undefined,
     isValidVmsa: ({ context: c, event }) => event.type === 'rmp.enter' && vmsaIsValid(c.entries, c.inUse, event.pfn, event.asid),
-    isReclaimable: ({ context: c, event }) => c.holders[event.pfn] === undefined && entryAt(c.entries, event.pfn).immutable,
+    isReclaimable: ({ context: c, event }) => entryAt(c.entries, event.pfn).immutable,
   },
   actions: {
     takeLock: assign({ holders: ({ context: c, event }) => ({ ...c.holders, [event.pfn]: sender(event) }) }),
@@ -88,7 +88,10 @@ export const rmpRegionMachine = setup({
       outgoing(sender(event), { type: 'rmp.hostWritten', fault: hostWriteFaults(c.entries, c.inUse, event.pfn) }),
     ),
     answerAccess: emit(({ context: c, event }) =>
-      outgoing(sender(event), { type: 'rmp.accessed', outcome: event.type === 'rmp.guestAccess' ? guestAccess(c.entries, event) : 'npf' }),
+      outgoing(sender(event), {
+        type: 'rmp.accessed',
+        outcome: event.type === 'rmp.guestAccess' ? guestAccess(c.entries, c.inUse, event) : 'npf',
+      }),
     ),
     setInUse: assign({ inUse: ({ context: c, event }) => [...c.inUse, event.pfn].sort((a, b) => a - b) }),
     clearInUse: assign({ inUse: ({ context: c, event }) => c.inUse.filter((pfn) => pfn !== event.pfn) }),
@@ -97,8 +100,9 @@ export const rmpRegionMachine = setup({
     answerInvalid: emit(({ event }) => outgoing(sender(event), { type: 'rmp.entered', outcome: 'invalid' })),
     /** Firmware -> Reclaim: assigned to nobody, no longer immutable. @see domain snp a.3 */
     reclaim: assign((args) => patch(args, { ...HYPERVISOR_PAGE, assigned: true })),
-    answerReclaimed: emit(({ event }) => outgoing(sender(event), { type: 'rmp.reclaimed', ok: true })),
-    answerNotReclaimed: emit(({ event }) => outgoing(sender(event), { type: 'rmp.reclaimed', ok: false })),
+    answerReclaimed: emit(({ event }) => outgoing(sender(event), { type: 'rmp.reclaimed', outcome: 'ok' })),
+    answerReclaimLocked: emit(({ event }) => outgoing(sender(event), { type: 'rmp.reclaimed', outcome: 'locked' })),
+    answerNotReclaimed: emit(({ event }) => outgoing(sender(event), { type: 'rmp.reclaimed', outcome: 'refused' })),
   },
 }).createMachine({
   id: 'rmpRegion',
@@ -124,7 +128,11 @@ export const rmpRegionMachine = setup({
           { actions: 'answerInvalid' },
         ],
         'rmp.leave': { actions: 'clearInUse' },
-        'rmp.reclaim': [{ guard: 'isReclaimable', actions: ['reclaim', 'answerReclaimed'] }, { actions: 'answerNotReclaimed' }],
+        'rmp.reclaim': [
+          { guard: 'isLocked', actions: 'answerReclaimLocked' },
+          { guard: 'isReclaimable', actions: ['reclaim', 'answerReclaimed'] },
+          { actions: 'answerNotReclaimed' },
+        ],
       },
     },
   },

@@ -1,15 +1,16 @@
 /** Vocabulary of KVM's objects: a vCPU as its thread and others see it, and the VM it belongs to. */
 import type { ActorId, Delivery, EventOf } from './event.ts';
 
-/** kvm_vcpu.mode. @see kernel virt/kvm: OUTSIDE_GUEST_MODE, IN_GUEST_MODE */
-export type VcpuMode = 'OUTSIDE_GUEST_MODE' | 'IN_GUEST_MODE';
+/** kvm_vcpu.mode. @see kernel include/linux/kvm_host.h, kvm_vcpu_exiting_guest_mode() for the third */
+export type VcpuMode = 'OUTSIDE_GUEST_MODE' | 'IN_GUEST_MODE' | 'EXITING_GUEST_MODE';
 
 /** Bits of kvm_vcpu.requests. `KVM_REQ_BLOCK_ENTRY` is not the kernel's: it is the "do not enter" request of domain snp d.3. */
-export type VcpuRequest = 'KVM_REQ_VM_DEAD' | 'KVM_REQ_OUTSIDE_GUEST_MODE' | 'KVM_REQ_BLOCK_ENTRY';
+export type VcpuRequest = 'KVM_REQ_VM_DEAD' | 'KVM_REQ_BLOCK_ENTRY';
 
 /** Why a guest left guest mode, by the manual's name; the code is the #VMEXIT code. @see domain snp c, e.2 */
 export const EXIT_CODES = {
   INTR: 0x60,
+  NMI: 0x61,
   HLT: 0x78,
   SHUTDOWN: 0x7f,
   NPF: 0x400,
@@ -32,20 +33,26 @@ export interface GuestExit {
 }
 
 export type VcpuEvent = EventOf<{
+  /** Offer: a virtual interrupt, such as a device's or the guest's timer; only where the scenario allows interrupts. */
+  interrupt: object;
   /** One guest micro-step. */
   'guest.step': object;
   /** kvm_arch_vcpu_load(): the vCPU is on this CPU now. */
   'vcpu.load': { cpu: ActorId };
   'vcpu.put': object;
-  'vcpu.setMode': { mode: VcpuMode };
+  'vcpu.setMode': { mode: 'OUTSIDE_GUEST_MODE' | 'IN_GUEST_MODE' };
   /** kvm_check_request() and kvm_request_pending(). */
   'vcpu.requests?': object;
-  /** kvm_make_request() and, in the same breath, the look at mode and CPU that decides whether a kick needs an IPI. */
+  /** kvm_make_request() and, in the same breath, kvm_vcpu_kick() up to its IPI. */
   'vcpu.request': { request: VcpuRequest };
+  /** kvm_vcpu_kick() up to its IPI: IN_GUEST_MODE becomes EXITING_GUEST_MODE. It leaves nothing in vcpu->requests. */
+  'vcpu.exitGuestMode': object;
   'vcpu.clearRequest': { request: VcpuRequest };
   'vcpu.mode?': object;
   /** kvm_vcpu_block(): the thread is about to sleep until a request arrives, or until its entry is no longer blocked. */
   'vcpu.block': { until: 'request' | 'unblocked' };
+  /** finish_rcuwait(): the thread sleeps no longer, whatever woke it. */
+  'vcpu.unblock': object;
   /** The result of an exit, written to the GHCB: the guest goes on. */
   'ghcb.result': { ok: boolean };
   /** The guest saw a physical interrupt of its pCPU. */
@@ -56,8 +63,9 @@ export type VcpuAnswer = EventOf<{
   /** A guest micro-step that did not leave guest mode. `atomic`: the guest is inside one instruction now. */
   'guest.ran': { atomic: boolean };
   vmexit: GuestExit;
-  'vcpu.requests': { pending: readonly VcpuRequest[] };
-  /** Where an IPI must go so that the request is seen: null if the vCPU is not in guest mode. */
+  /** `exiting`: somebody has kicked the vCPU since it set IN_GUEST_MODE. */
+  'vcpu.requests': { pending: readonly VcpuRequest[]; exiting: boolean };
+  /** Where an IPI must go so that the vCPU leaves guest mode: null if it is not there, or was kicked already. */
   'vcpu.kick': { cpu: ActorId | null };
   'vcpu.mode': { mode: VcpuMode };
   'vcpu.blocked': { sleep: boolean };
@@ -70,15 +78,23 @@ export type VmEvent = EventOf<{
   /** A page-state change waits until nobody holds the page, and keeps new holders out. */
   'vm.beginPsc': { gfn: number };
   'vm.endPsc': { gfn: number };
+  /** write_lock(&kvm->mmu_lock), and back. */
+  'vm.lockMmu': object;
+  'vm.unlockMmu': object;
   /** kvm_vm_bugged() and kvm_vm_dead(). */
   'vm.kill': { cause: 'bugged' | 'dead' };
   /** snp_leak_pages(): the frame is never given back. */
   'vm.leakPage': { pfn: number };
+  /** From a vCPU: the guest has executed PVALIDATE, and knows it on all its vCPUs. */
+  'guest.validated': { gfn: number; validated: boolean };
+  /** From a vCPU: #VC 0x404 on this page. */
+  'guest.notValidated': { gfn: number };
 }>;
 
-export type VmAnswer = EventOf<{ 'vm.granted': { granted: boolean } }>;
+export type VmAnswer = EventOf<{ 'vm.granted': { granted: boolean }; 'vm.mmuLocked': { acquired: boolean } }>;
 
 export const KVM_EVENTS = {
+  interrupt: 'offer',
   'guest.step': 'bus',
   'guest.ran': 'bus',
   'guest.interrupted': 'bus',
@@ -90,17 +106,24 @@ export const KVM_EVENTS = {
   'vcpu.requests?': 'bus',
   'vcpu.requests': 'bus',
   'vcpu.request': 'bus',
+  'vcpu.exitGuestMode': 'bus',
   'vcpu.clearRequest': 'bus',
   'vcpu.kick': 'bus',
   'vcpu.mode?': 'bus',
   'vcpu.mode': 'bus',
   'vcpu.block': 'bus',
+  'vcpu.unblock': 'bus',
   'vcpu.blocked': 'bus',
   'vm.lockPage': 'bus',
   'vm.unlockPage': 'bus',
   'vm.beginPsc': 'bus',
   'vm.endPsc': 'bus',
+  'vm.lockMmu': 'bus',
+  'vm.unlockMmu': 'bus',
+  'vm.mmuLocked': 'bus',
   'vm.kill': 'bus',
   'vm.leakPage': 'bus',
+  'guest.validated': 'bus',
+  'guest.notValidated': 'bus',
   'vm.granted': 'bus',
 } as const satisfies Record<(VcpuEvent | VcpuAnswer | VmEvent | VmAnswer)['type'], Delivery>;

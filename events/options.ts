@@ -13,6 +13,11 @@ export const HOST_OPTIONS = {
   'kvm.rmpupdateRetry': ['overlap', 'overlap-and-inuse'],
   /** What the auto-share handler does about a VMSA in use: spin, kick the vCPU, or kick it and block its re-entry first. */
   'kvm.vmsaKick': ['kick-and-block', 'kick', 'none'],
+  /**
+   * What a nested RMP fault holds from its look at the RMP to its update: nothing (series v5, patch 41), or the lock. Mainline holds the
+   * folio's lock and marks the folio prepared, to the same end. @see domain snp d.4, h R8
+   */
+  'kvm.npfLock': ['dropped', 'held'],
   /** What the second of two contending RMP instructions sees. Hardware does not document it. */
   'rmp.contention': ['inuse', 'overlap-2m'],
 } as const;
@@ -28,5 +33,8 @@ export type HostOptions = { readonly [K in keyof typeof HOST_OPTIONS]: (typeof H
 export const PREEMPTION_MODELS = ['none', 'voluntary', 'lazy', 'full', 'rt'] as const;
 export type PreemptionModel = (typeof PREEMPTION_MODELS)[number];
 
-/** `direct`: a preemption is an offer wherever one is allowed. `pending`: a tick sets need_resched, honoured at the next such point. */
+/**
+ * `direct`: a preemption is an offer wherever one is allowed; of a guest, by a tick that ends guest mode. `pending`: a tick sets
+ * need_resched, honoured at the next such point.
+ */
 export type Ticks = 'direct' | 'pending';

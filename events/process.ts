@@ -6,13 +6,11 @@ export type Signal = 'SIGBUS' | 'SIGKILL';
 export type ProcessEvent = EventOf<{
   /** do_exit() of one thread; `signal` is what killed it, null for a normal end. */
   'process.threadExit': { signal: Signal | null; pfn: number | null };
-  /** do_group_exit() of one thread: the others are told. */
-  'process.signal?': object;
 }>;
-export type ProcessAnswer = EventOf<{ 'process.signal': { signal: Signal | null } }>;
+/** zap_other_threads(): SIGKILL is pending for this thread now. */
+export type KillEvent = EventOf<{ 'process.kill': object }>;
 
 export const PROCESS_EVENTS = {
   'process.threadExit': 'bus',
-  'process.signal?': 'bus',
-  'process.signal': 'bus',
-} as const satisfies Record<(ProcessEvent | ProcessAnswer)['type'], Delivery>;
+  'process.kill': 'bus',
+} as const satisfies Record<(ProcessEvent | KillEvent)['type'], Delivery>;

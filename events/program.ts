@@ -35,6 +35,8 @@ export type CoreHostOp =
   | ({ readonly op: 'write'; readonly stores: number } & GuestPage)
   /** The host kernel writes a guest page after it has looked at its RMP entry (kvm_vcpu_map() and friends). */
   | ({ readonly op: 'kvm-write-guest' } & GuestPage)
+  /** The same without a look, as any store of the kernel through its direct map. */
+  | ({ readonly op: 'kvm-write-unchecked' } & GuestPage)
   /** kvm_rmp_make_shared(): the host takes a page back from a guest. */
   | ({ readonly op: 'make-shared' } & GuestPage)
   /** A firmware command through sev_do_cmd(). */

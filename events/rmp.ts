@@ -83,7 +83,8 @@ export type RmpAnswer = EventOf<{
   'rmp.accessed': { outcome: AccessOutcome };
   /** `locked`: an instruction holds the entry; VMRUN waits. */
   'rmp.entered': { outcome: 'ok' | 'invalid' | 'locked' };
-  'rmp.reclaimed': { ok: boolean };
+  /** `locked`: an instruction holds the entry; the firmware asks again. */
+  'rmp.reclaimed': { outcome: 'ok' | 'locked' | 'refused' };
 }>;
 
 export const RMP_EVENTS = {

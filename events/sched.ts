@@ -4,12 +4,14 @@ import type { ActorId, Delivery, EventOf, Letter } from './event.ts';
 export type PcpuEvent = EventOf<{
   /** Offer: run one micro-step of whatever is on top. */
   exec: object;
-  /** Offer: the scheduler takes the CPU from the current task. */
+  /** Offer (`ticks: direct`): the scheduler takes the CPU from the current task; in guest mode a tick ends guest mode first. */
   preempt: object;
   /** Offer (`ticks: pending`): a timer tick sets need_resched. */
   tick: object;
   /** Offer: an interrupt of a device nobody models; only where the scenario allows it. */
   interrupt: object;
+  /** Offer: guest mode ends for nothing; only where the scenario allows `spurious-exit`. */
+  'spurious-exit': object;
   /** Offer: which of several runnable tasks __schedule() picks. */
   pick: { thread: ActorId };
   /** From the current task: what may be interposed from now on. */
@@ -41,8 +43,8 @@ export type TaskEvent = EventOf<{
   /** On a host whose cores have state of their own: the core, and the flags of the task that ran before. */
   'sched.swapIn': { core?: { readonly id: ActorId; readonly previous: readonly string[] } };
   'cpu.needResched': { pending: boolean };
-  /** A physical interrupt arrives while the task's guest runs. */
-  'cpu.interrupt': object;
+  /** A physical interrupt arrives while the task's guest runs; `spurious`: an NMI, about which nobody does anything. */
+  'cpu.interrupt': { spurious: boolean };
 }>;
 
 export type SchedulerEvent = EventOf<{
@@ -54,6 +56,8 @@ export type SchedulerEvent = EventOf<{
   'rq.put': { thread: ActorId };
   /** switch_to() is done with a task that sleeps. */
   'rq.sleep': { thread: ActorId };
+  /** From a pCPU that panicked or was stopped by NMI: it runs nothing any more. */
+  'rq.stopped': object;
   /** try_to_wake_up(). */
   'sched.wake': { thread: ActorId };
 }>;
@@ -75,6 +79,7 @@ export const SCHED_EVENTS = {
   preempt: 'offer',
   tick: 'offer',
   interrupt: 'offer',
+  'spurious-exit': 'offer',
   pick: 'offer',
   migrate: 'offer',
   'cpu.context': 'bus',
@@ -95,6 +100,7 @@ export const SCHED_EVENTS = {
   'rq.take': 'bus',
   'rq.put': 'bus',
   'rq.sleep': 'bus',
+  'rq.stopped': 'bus',
   'sched.wake': 'queued',
   'irq.reschedule': 'latched',
   'irq.psp': 'queued',

@@ -1,18 +1,25 @@
 /**
  * Finds a schedule for every violation that a scenario expects, with as few deviations from the in-order run as possible, and one
- * that does not reach it. `npm run regressions NAME` writes scenarios/regressions/NAME.json; entries that exist are kept.
+ * that does not reach it. `npm run regressions NAME` writes scenarios/regressions/NAME.json; entries that still do what
+ * they say are kept, followed by their labels.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Choice } from '../events/journal.ts';
 import type { ChoiceView, Chooser } from '../sim/choosers/chooser.ts';
 import { FifoChooser } from '../sim/choosers/fifo.ts';
+import { RandomChooser } from '../sim/choosers/random.ts';
+import { ReplayChooser } from '../sim/choosers/replay.ts';
 import { MemoEngine } from '../sim/engine/memo.ts';
+import { BoundedSearch } from '../sim/explore/bounded.ts';
+import { explore } from '../sim/explore/explore.ts';
+import { finish } from '../sim/explore/explorer.ts';
 import { knownProperties } from '../sim/properties/index.ts';
 import { Run } from '../sim/run.ts';
 import { variantNames } from '../sim/scenario/checks.ts';
 import { loadScenario } from '../sim/scenario/load.ts';
 import { resolveScenario } from '../sim/scenario/resolve.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
+import type { StepOutcome } from '../sim/sequencer.ts';
 import { topologyOf } from '../sim/topology.ts';
 
 interface Regression {
@@ -22,65 +29,88 @@ interface Regression {
   readonly schedule: readonly Choice[];
 }
 
-/** In order, but for some steps at which it takes another alternative. */
-class DeviatingChooser implements Chooser {
-  readonly name = 'deviating';
+/** Records what another chooser does. */
+class RecordingChooser implements Chooser {
+  readonly name = 'recording';
   readonly choices: Choice[] = [];
-  /** Alternatives at each step. */
-  readonly counts: number[] = [];
-  readonly #fifo = new FifoChooser();
-  readonly #deviations: ReadonlyMap<number, number>;
+  readonly #inner: Chooser;
 
-  constructor(deviations: ReadonlyMap<number, number>) {
-    this.#deviations = deviations;
+  constructor(inner: Chooser) {
+    this.#inner = inner;
   }
 
   choose(view: ChoiceView): number {
-    const inOrder = this.#fifo.choose(view);
-    const index = Math.min(this.#deviations.get(this.choices.length) ?? inOrder, view.count - 1);
+    const index = this.#inner.choose(view);
     this.choices.push({ index, count: view.count, label: view.alternative(index).label });
-    this.counts.push(view.count);
     return index;
   }
 
-  observe(outcome: Parameters<FifoChooser['observe']>[0]): void {
-    this.#fifo.observe(outcome);
+  observe(outcome: StepOutcome): void {
+    this.#inner.observe?.(outcome);
   }
 }
 
 const STEPS_MAX = 400;
-const RUNS_MAX = 60_000;
-/** So many runs may look for one without a violation when all violations are found: in some variants there is none. */
-const RUNS_CLEAN_MAX = 2_000;
+const STATES_MAX = 3_000_000;
+/** No shipped violation needs more. */
+const DEVIATIONS_MAX = 6;
 
-function play(
-  engine: MemoEngine,
-  scenario: ResolvedScenario,
-  deviations: ReadonlyMap<number, number>,
-): { chooser: DeviatingChooser; property: string | null } {
-  const chooser = new DeviatingChooser(deviations);
+/** A run to its end, as a schedule. */
+function record(scenario: ResolvedScenario, inner: Chooser): { schedule: readonly Choice[]; property: string | null } {
+  const chooser = new RecordingChooser(inner);
+  const engine = new MemoEngine(topologyOf(scenario));
   const run = new Run({ scenario: { ...scenario, bounds: { ...scenario.bounds, steps: STEPS_MAX } }, engine, chooser });
   run.start();
   run.toEnd();
-  return { chooser, property: run.end?.violation?.property ?? null };
+  return { schedule: chooser.choices, property: run.end?.violation?.property ?? null };
 }
 
-/** Breadth first over sets of deviations: the first schedule found for a property has the fewest. */
+/** A kept schedule as it is now, followed by its labels; null if it no longer does what it says. */
+function renewed(scenario: ResolvedScenario, kept: Regression): Regression | null {
+  try {
+    const { schedule, property } = record(scenario, new ReplayChooser(kept.schedule, { match: 'label', after: new FifoChooser() }));
+    return property === kept.property ? { ...kept, schedule } : null;
+  } catch {
+    return null;
+  }
+}
+
+const SEEDS = 500;
+
+/** A random run that a violation of this property ends. */
+function drawn(scenario: ResolvedScenario, property: string): readonly Choice[] | null {
+  for (let seed = 0; seed < SEEDS; seed++) {
+    const recorded = record(scenario, new RandomChooser(seed));
+    if (recorded.property === property) return recorded.schedule;
+  }
+  return null;
+}
+
+/** For each violation the least deviating schedule that leads to it; and one that leads to none. */
 function search(scenario: ResolvedScenario, wanted: readonly string[]): Map<string | null, readonly Choice[]> {
-  const engine = new MemoEngine(topologyOf(scenario));
   const found = new Map<string | null, readonly Choice[]>();
-  const queue: ReadonlyMap<number, number>[] = [new Map()];
-  for (let at = 0; at < queue.length && at < RUNS_MAX; at++) {
-    const deviations = queue[at]!;
-    const { chooser, property } = play(engine, scenario, deviations);
-    if (!found.has(property)) found.set(property, chooser.choices);
-    if (wanted.every((id) => found.has(id)) && (found.has(null) || at >= RUNS_CLEAN_MAX)) break;
-    if (queue.length > RUNS_MAX) continue;
-    const last = Math.max(-1, ...deviations.keys());
-    for (let step = last + 1; step < chooser.counts.length; step++) {
-      for (let index = 0; index < chooser.counts[step]!; index++) {
-        if (index !== chooser.choices[step]!.index) queue.push(new Map([...deviations, [step, index]]));
-      }
+  for (const chooser of [new FifoChooser(), ...Array.from({ length: 200 }, (_, seed) => new RandomChooser(seed))]) {
+    const { schedule, property } = record(scenario, chooser);
+    if (property === null) found.set(null, schedule);
+    if (found.has(null)) break;
+  }
+  // A lasso is found in the whole graph, not within a bound.
+  if (wanted.some((id) => scenario.properties.eventually.includes(id))) {
+    for (const { property, labels } of finish(explore({ scenario, maxStates: STATES_MAX })).violations) {
+      const choices = labels.map((label) => ({ index: 0, label }));
+      const recorded = record(scenario, new ReplayChooser(choices, { match: 'label', after: new FifoChooser() }));
+      if (recorded.property === property) found.set(property, recorded.schedule);
+    }
+  }
+  for (let deviations = 0; deviations <= DEVIATIONS_MAX && wanted.some((id) => !found.has(id)); deviations++) {
+    const until = wanted.filter((id) => !found.has(id));
+    const { findings } = finish(new BoundedSearch({ scenario, limits: { deviations }, states: STATES_MAX, until }).run());
+    for (const { property, labels } of findings.filter((finding) => until.includes(finding.property))) {
+      const choices = labels.map((label) => ({ index: 0, label }));
+      const recorded = record(scenario, new ReplayChooser(choices, { match: 'label', after: new FifoChooser() }));
+      // Another property may break in the same step and be told instead: then any schedule that shows this one.
+      const schedule = recorded.property === property ? recorded.schedule : drawn(scenario, property);
+      if (schedule) found.set(property, schedule);
     }
   }
   return found;
@@ -93,16 +123,19 @@ function regressionsOf(name: string, kept: readonly Regression[]): Regression[] 
   return variantNames(scenario).flatMap((variant) => {
     const resolved = resolveScenario(scenario, { variant, knownProperties: known });
     const expected = resolved.expect === null || resolved.expect === 'clean' ? [] : resolved.expect.violates;
-    const missing = [...expected, null].filter(
-      (property) => !kept.some((entry) => entry.variant === variant && entry.property === property),
+    const fitting = kept.flatMap((entry) => (entry.variant === variant ? (renewed(resolved, entry) ?? []) : []));
+    const missing = [...expected, null].filter((property) => !fitting.some((entry) => entry.property === property));
+    if (missing.length === 0) return fitting;
+    const found = search(
+      resolved,
+      missing.filter((property) => property !== null),
     );
-    if (missing.length === 0) return [];
-    const found = search(resolved, expected);
-    return missing.flatMap((property): Regression[] => {
+    const added = missing.flatMap((property): Regression[] => {
       const schedule = found.get(property);
       if (!schedule) console.error(`${name} ${variant}: no schedule found for ${property ?? 'a clean run'}`);
       return schedule ? [{ variant, property, schedule }] : [];
     });
+    return [...fitting, ...added];
   });
 }
 
@@ -114,7 +147,7 @@ const names =
 for (const name of names) {
   const path = `scenarios/regressions/${name}.json`;
   const kept = existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Regression[]) : [];
-  const all = [...kept, ...regressionsOf(name, kept)];
+  const all = regressionsOf(name, kept);
   const lines = all.map(({ schedule, ...rest }) => `  ${JSON.stringify({ ...rest, schedule })}`);
   writeFileSync(path, `[\n${lines.join(',\n')}\n]\n`);
   for (const { variant, property, schedule } of all) console.log(`${name} ${variant}: ${property ?? 'clean'} in ${schedule.length} steps`);

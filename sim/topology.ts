@@ -90,7 +90,7 @@ export function topologyOf(scenario: ResolvedScenario): Topology {
     })),
     ...processesOf(scenario),
     ...scenario.vms.flatMap((vm) => vcpusOf(scenario, vm, images)),
-    ...scenario.vms.map((vm) => ({ id: `vm:${vm.id}`, kind: 'vm', input: null })),
+    ...scenario.vms.map((vm) => ({ id: `vm:${vm.id}`, kind: 'vm', input: { believes: validatedIn(vm) } })),
     ...regionsOf(scenario),
     ...pspOf(scenario),
     ...mechanismsOf(scenario.host.arch).flatMap((mechanism) => mechanism.actors?.(scenario) ?? []),
@@ -189,6 +189,7 @@ function cpusOf(scenario: ResolvedScenario, threads: readonly Thread[]): ActorSp
         preemption: host.preemption,
         ticks: host.ticks,
         interrupts: allow.includes('interrupt'),
+        spuriousExits: allow.includes('spurious-exit'),
         waiting: queued[id],
         ...(coreOf && { core: coreOf(scenario, index) }),
         ...(flags.length > 0 && { idleTif: flags }),
@@ -201,25 +202,33 @@ function cpusOf(scenario: ResolvedScenario, threads: readonly Thread[]): ActorSp
 const processesOf = (scenario: ResolvedScenario): ActorSpec[] =>
   scenario.processes.map(({ id, threads }) => {
     const vms = threads.flatMap(({ program }) => program.ops.flatMap((op) => (op.op === 'KVM_RUN' ? [op.vm] : [])));
-    return { id: `process:${id}`, kind: 'hostProcess', input: { threads: threads.length, vms: [...new Set(vms)] } };
+    const ids = threads.map((thread) => threadId(id, thread.id)).sort();
+    return { id: `process:${id}`, kind: 'hostProcess', input: { threads: ids, vms: [...new Set(vms)] } };
   });
 
-function vcpusOf(scenario: ResolvedScenario, vm: ResolvedVm, images: Numbering<GuestImage>): ActorSpec[] {
-  const believes = vm.pages
+/** GFNs that a guest has validated when a run starts. */
+const validatedIn = (vm: ResolvedVm): number[] =>
+  vm.pages
     .filter((page) => page.state === 'guest-valid')
     .map((page) => page.gfn)
     .sort((a, b) => a - b);
+
+function vcpusOf(scenario: ResolvedScenario, vm: ResolvedVm, images: Numbering<GuestImage>): ActorSpec[] {
   return vm.vcpus.map((program, index) => {
     const runs = (thread: Thread) => thread.program.ops.some((op) => op.op === 'KVM_RUN' && op.vm === vm.id && op.vcpu === index);
     const thread = threadsOf(scenario).find(runs);
     if (!thread) throw new Error(`no thread runs ${vcpuId(vm.id, index)}`);
-    const image = images.of({ program, asid: vm.asid, pages: framesOf(vm) });
+    const image = images.of({ vm: `vm:${vm.id}`, program, asid: vm.asid, pages: framesOf(vm) });
     const loops = program.loops.length ? `loop:${vcpuId(vm.id, index)}` : null;
     const added = Object.assign(
       {},
       ...mechanismsOf(scenario.host.arch).map((mechanism) => mechanism.vcpu?.(scenario, vm, index) ?? {}),
     ) as object;
-    return { id: vcpuId(vm.id, index), kind: 'vcpu', input: { thread: thread.id, image, loops, believes, ...added } };
+    return {
+      id: vcpuId(vm.id, index),
+      kind: 'vcpu',
+      input: { thread: thread.id, image, loops, interrupts: scenario.allow.includes('interrupt'), ...added },
+    };
   });
 }
 

@@ -84,7 +84,6 @@ export interface HostLocals {
   readonly done?: boolean | undefined;
   /** Whether SNP firmware is initialized, so that pages it writes must be in the Firmware state. */
   readonly initialized?: boolean | undefined;
-  readonly signal?: Signal | undefined;
 }
 
 /** A host thread: thread_info, its place in its program, and the locals of its two frames (its code; its notifiers). */
@@ -106,6 +105,9 @@ export interface HostThread extends Walker<HostLocals> {
   /** A signal it will die of on its way to user mode, and the PFN behind it. */
   readonly signal: { readonly signal: Signal; readonly pfn: number | null } | null;
 }
+
+/** signal_pending(). Only fatal signals exist. */
+export const signalPending = ({ signal }: HostThread): boolean => signal !== null;
 
 /** Constructors of host paths. */
 export const host = pathsOf<HostThread, HostLocals, ThreadEvent>();

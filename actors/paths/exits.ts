@@ -1,9 +1,10 @@
 /** handle_exit(): what KVM does about each reason for which a guest left guest mode. */
 import { outgoing } from '../../events/event.ts';
 import type { RmpUpdate } from '../../events/rmp.ts';
-import { frameOf, type HostEnv, type HostLocals, type HostThread, host, kernelSource, opOf, toCpu, toRmp } from './env.ts';
+import { frameOf, type HostEnv, type HostLocals, type HostThread, host, kernelSource, opOf, signalPending, toCpu, toRmp } from './env.ts';
 import { kickAll } from './kick.ts';
 import { beginPscPath, endPscPath } from './map-lock.ts';
+import { writeLockMmuPath, writeUnlockMmu } from './mmu-lock.ts';
 import { SHARED } from './page-fault.ts';
 import { rmpupdatePath } from './rmpupdate.ts';
 import { vcpuOf } from './svm.ts';
@@ -20,12 +21,24 @@ const privateTo = (env: HostEnv, vm: string, gfn: number): RmpUpdate => ({
 });
 const vcpuTo = (env: HostEnv, t: HostThread, event: { readonly type: string; readonly ok: boolean }) => outgoing(vcpuOf(env, t).id, event);
 
-/**
- * VMGEXIT with the PSC event, as series v5 does it: wait until nobody has the page mapped, take the MMU lock, RMPUPDATE in the
- * kernel, answer through the GHCB. @see series v5, patches 37 to 39; domain snp e.3
- */
-export function pscPath(env: HostEnv) {
+/** One page: wait until nobody has it mapped, take mmu_lock, RMPUPDATE. Expects `vm`, `gfn`, `pfn` and `update`; leaves `result`. */
+function changePagePath(env: HostEnv) {
   const locked = env.options['kvm.mapLock'] !== 'none';
+  return path(
+    '__snp_handle_page_state_change',
+    { source: 'series v5, patches 37 and 39, __snp_handle_page_state_change()', grade: 'read' },
+    [
+      ...(locked ? [call(beginPscPath(env))] : []),
+      call(writeLockMmuPath(env)),
+      call(rmpupdatePath(env.options)),
+      writeUnlockMmu(env),
+      ...(locked ? [call(endPscPath(env))] : []),
+    ],
+  );
+}
+
+/** VMGEXIT with the PSC event, as series v5 does it: RMPUPDATE in the kernel, the answer through the GHCB. @see domain snp e.3 */
+export function pscPath(env: HostEnv) {
   const target = (_t: HostThread, l: HostLocals) => {
     if (l.ghcb?.nae !== 'PSC') throw new Error('a page-state change without its request');
     return { update: l.ghcb.to === 'private' ? privateTo(env, l.vm!, l.gfn!) : SHARED };
@@ -41,60 +54,67 @@ export function pscPath(env: HostEnv) {
           return { vm, gfn, pfn: frameOf(env, vm, gfn) };
         },
       }),
-      ...(locked ? [call(beginPscPath(env))] : []),
-      step('write_lock_mmu_lock', { spin: 1 }),
-      call(rmpupdatePath(env.options), target),
-      step('write_unlock_mmu_lock', { spin: -1 }),
-      ...(locked ? [call(endPscPath(env))] : []),
+      call(changePagePath(env), target),
       step('ghcb_set_sw_exit_info_2', { send: (t, l) => vcpuTo(env, t, { type: 'ghcb.result', ok: l.result === 'SUCCESS' }) }),
     ],
-    { locals: ['vm', 'gfn', 'pfn', 'update', 'result', 'granted'] },
+    { locals: ['vm', 'gfn', 'pfn', 'update', 'result'] },
   );
 }
 
-/** The hard way to the same result: the guest touched a page with the other C-bit. @see domain snp c, "v5 behaviour" */
+/** handle_rmp_page_fault(), from where it holds mmu_lock: what the RMP says of the page that the exit names. */
+const lookAtFault = (env: HostEnv) =>
+  step('snp_lookup_rmpentry', {
+    local: (t, l) => ({ vm: vcpuOf(env, t).vm, pfn: frameOf(env, vcpuOf(env, t).vm, l.gfn!) }),
+    send: (t, l) => toRmp({ type: 'rmp.read', pfn: frameOf(env, vcpuOf(env, t).vm, l.gfn!) }),
+    answers: { 'rmp.entry': (e) => ({ assigned: e.entry.assigned }) },
+  });
+
+/**
+ * The hard way to the same result: the guest touched a page with the other C-bit. Series v5 drops mmu_lock between the look at the RMP
+ * and the change, and the page may have been changed and validated meanwhile. @see domain snp c, "v5 behaviour"; h, R8
+ */
 export function npfPath(env: HostEnv) {
   const locked = env.options['kvm.mapLock'] !== 'none';
+  const differs = (_t: HostThread, l: HostLocals) => l.assigned !== l.exitPrivate;
+  const target = (_t: HostThread, l: HostLocals) => ({ update: l.exitPrivate ? privateTo(env, l.vm!, l.gfn!) : SHARED });
+  const zap = step('kvm_zap_gfn_range');
+  const look = [call(writeLockMmuPath(env)), lookAtFault(env)];
+  const dropped = [...look, writeUnlockMmu(env), when([differs, [call(changePagePath(env), target), zap]])];
+  const held = [
+    note((t: HostThread) => ({ vm: vcpuOf(env, t).vm })),
+    ...(locked ? [call(beginPscPath(env))] : []),
+    ...look,
+    when([differs, [call(rmpupdatePath(env.options), target)]]),
+    writeUnlockMmu(env),
+    ...(locked ? [call(endPscPath(env))] : []),
+    when([differs, [zap]]),
+  ];
   return path(
     'handle_rmp_page_fault',
     { source: 'series v5, patch 41, handle_rmp_page_fault(); domain snp c; SNP-48', grade: 'read' },
-    [
-      ...(locked ? [call(beginPscPath(env), (t) => ({ vm: vcpuOf(env, t).vm }))] : []),
-      step('snp_lookup_rmpentry', {
-        local: (t, l) => ({ pfn: frameOf(env, vcpuOf(env, t).vm, l.gfn!) }),
-        send: (t, l) => toRmp({ type: 'rmp.read', pfn: frameOf(env, vcpuOf(env, t).vm, l.gfn!) }),
-        answers: { 'rmp.entry': (e) => ({ assigned: e.entry.assigned }) },
-      }),
-      when([
-        (_t, l) => l.assigned !== l.exitPrivate,
-        [
-          call(rmpupdatePath(env.options), (t, l) => ({
-            update: l.exitPrivate ? privateTo(env, vcpuOf(env, t).vm, l.gfn!) : SHARED,
-          })),
-          step('kvm_zap_gfn_range'),
-        ],
-      ]),
-      ...(locked ? [call(endPscPath(env))] : []),
-    ],
-    { locals: ['vm', 'pfn', 'assigned', 'update', 'result', 'granted'] },
+    env.options['kvm.npfLock'] === 'held' ? held : dropped,
+    { locals: ['vm', 'pfn', 'assigned', 'update', 'result'] },
   );
 }
 
-/** The thread sleeps until a request arrives (HLT), or until its entry is no longer blocked. @see kernel kvm_vcpu_block() */
+/** The thread sleeps until a request arrives (HLT), or until its entry is no longer blocked, or a signal comes. */
 export const blockPath = (env: HostEnv, until: 'request' | 'unblocked') =>
   path(
     'kvm_vcpu_block',
-    kernelSource('virt/kvm/kvm_main.c, kvm_vcpu_block()'),
+    kernelSource('virt/kvm/kvm_main.c, kvm_vcpu_block(), kvm_vcpu_check_block()'),
     [
       step('prepare_to_rcuwait', {
         send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.block', until }),
         answers: { 'vcpu.blocked': (e) => ({ sleep: e.sleep }) },
       }),
       when([
-        (_t, l) => l.sleep === true,
+        (t, l) => l.sleep === true && !signalPending(t),
         [
           step('schedule', { sleeps: true, send: (t) => toCpu(t, { type: 'cpu.sleep' }) }),
-          step('finish_rcuwait', until === 'request' ? { rests: true } : {}),
+          step('finish_rcuwait', {
+            ...(until === 'request' && { rests: true }),
+            send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.unblock' }),
+          }),
         ],
       ]),
     ],

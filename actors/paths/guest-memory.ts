@@ -1,7 +1,7 @@
 /** How host code writes guest memory: a daemon through its mapping, and the kernel after a look at the RMP. */
 
 import type { ThreadEvent } from '../../events/index.ts';
-import { frameOf, type HostEnv, type HostLocals, type HostThread, host, kernelSource, opOf, toRmp } from './env.ts';
+import { frameOf, type HostEnv, type HostLocals, type HostThread, host, kernelSource, opOf, signalPending, toRmp } from './env.ts';
 import { lockPagePath, unlockPagePath } from './map-lock.ts';
 import { pageFaultPath } from './page-fault.ts';
 import { type Item, otherwise, type StepSpec } from './path.ts';
@@ -26,7 +26,8 @@ const bindPage =
   (env: HostEnv, kernel: boolean) =>
   (thread: HostThread): Partial<HostLocals> => {
     const op = opOf(env, thread);
-    if (op.op !== 'write' && op.op !== 'kvm-write-guest') throw new Error(`${op.op} names no guest page`);
+    if (op.op !== 'write' && op.op !== 'kvm-write-guest' && op.op !== 'kvm-write-unchecked')
+      throw new Error(`${op.op} names no guest page`);
     return { vm: op.vm, gfn: op.gfn, pfn: frameOf(env, op.vm, op.gfn), kernel, ...(op.op === 'write' && { stores: op.stores }) };
   };
 
@@ -70,38 +71,37 @@ export function userWritePath(env: HostEnv) {
               ),
             ],
           ],
-          [(_t, l) => l.stores === 0, [leaveLoop]],
+          [(t, l) => l.stores === 0 || signalPending(t), [leaveLoop]],
         ),
       ),
-      ...(locked ? [when([(t: HostThread) => t.signal === null, unlock])] : []),
+      ...(locked ? [when([(t: HostThread) => !signalPending(t), unlock])] : []),
     ],
     { locals: [...PAGE_LOCALS, 'assigned'] },
   );
 }
 export const bindUserWrite = (env: HostEnv) => bindPage(env, false);
 
+/** The store of the kernel, again after a fault whose handler says so. */
+const kernelStore = (env: HostEnv): HostItem =>
+  loop(
+    step('store', storeSpec),
+    when(
+      [(_t, l) => l.fault === true, [call(pageFaultPath(env)), when([(_t, l) => l.verdict !== 'retry', [leaveLoop]])]],
+      [otherwise, [leaveLoop]],
+    ),
+  );
+
 /** C1, C2, W1 to W3: the kernel looks at the RMP entry, maps the page, writes it. @see domain snp b.5, h R1 */
 export function kernelWritePath(env: HostEnv) {
   const locked = env.options['kvm.mapLock'] !== 'none';
   return path(
-    'kvm_write_guest_page',
-    kernelSource('virt/kvm/kvm_main.c, __kvm_write_guest_page(); series v5, patch 39'),
+    'kvm_vcpu_map',
+    kernelSource('virt/kvm/kvm_main.c, kvm_vcpu_map(); series v5, patch 39, sev_post_map_gfn()'),
     [
       step('ioctl', { mode: 'kernel' }),
       ...(locked ? [call(lockPagePath(env))] : []),
       lookup,
-      when([
-        (_t, l) => l.assigned === false,
-        [
-          loop(
-            step('store', storeSpec),
-            when(
-              [(_t, l) => l.fault === true, [call(pageFaultPath(env)), when([(_t, l) => l.verdict !== 'retry', [leaveLoop]])]],
-              [otherwise, [leaveLoop]],
-            ),
-          ),
-        ],
-      ]),
+      when([(_t, l) => l.assigned === false, [kernelStore(env)]]),
       ...(locked ? [call(unlockPagePath(env))] : []),
       step('sysret', { mode: 'user' }),
     ],
@@ -109,3 +109,12 @@ export function kernelWritePath(env: HostEnv) {
   );
 }
 export const bindKernelWrite = (env: HostEnv) => bindPage(env, true);
+
+/** W1 to W3 alone: the kernel writes through its direct map and asks nobody, whatever the map lock. @see domain snp d.1; SNP-2 */
+export const uncheckedWritePath = (env: HostEnv) =>
+  path(
+    'kvm_vcpu_map_unchecked',
+    kernelSource('virt/kvm/kvm_main.c, kvm_vcpu_map()'),
+    [step('ioctl', { mode: 'kernel' }), kernelStore(env), step('sysret', { mode: 'user' })],
+    { locals: [...PAGE_LOCALS] },
+  );

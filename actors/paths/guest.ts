@@ -10,6 +10,7 @@ import { type Item, otherwise, type Path, pathsOf, type Source, type Walker } fr
 
 /** A guest's program and the machine it believes to run on. */
 export interface GuestImage {
+  readonly vm: ActorId;
   readonly program: Program<GuestOp>;
   readonly asid: number;
   /** PFN by GFN. */
@@ -45,13 +46,12 @@ export interface Vcpu extends Walker<GuestLocals> {
   readonly mode: VcpuMode;
   readonly cpu: ActorId | null;
   readonly requests: readonly VcpuRequest[];
-  /** Its thread sleeps until this happens. */
+  readonly interrupts: boolean;
+  /** Its thread sleeps until this happens, or an interrupt. */
   readonly blockedUntil: 'request' | 'unblocked' | null;
   /** The GHCB answer to its last request, until the guest has read it. */
   readonly ghcb: 'ok' | 'error' | null;
   readonly interrupted: boolean;
-  /** GFNs the guest validated and still believes to be its own. */
-  readonly believes: readonly number[];
   /** The GFN of a page that it found no longer validated. */
   readonly lost: number | null;
 }
@@ -77,6 +77,9 @@ function gfnOf(env: GuestEnv, v: Vcpu): number {
   return op.gfn;
 }
 export const opOf = (env: GuestEnv, v: Vcpu): GuestOp | ControlOp => env.images[v.image]!.program.ops[v.pc]!;
+/** What all vCPUs of a guest know together. */
+const toGuest = (env: GuestEnv, v: Vcpu, event: { readonly type: string; readonly [key: string]: unknown }) =>
+  outgoing(env.images[v.image]!.vm, event);
 const asidOf = (env: GuestEnv, v: Vcpu) => env.images[v.image]!.asid;
 const argsOf = <K extends GuestOp['op']>(env: GuestEnv, v: Vcpu, kind: K): Extract<GuestOp, { op: K }> => {
   const op = opOf(env, v);
@@ -99,11 +102,7 @@ const nestedFault = (env: GuestEnv, isPrivate: (v: Vcpu) => boolean): GuestItem 
  * PVALIDATE and RMPADJUST: take the entry's lock (spinning, for they have no FAIL_INUSE), check, write, drop it. A page that is not
  * the guest's faults to the host and the instruction restarts. @see domain snp b.3, b.5
  */
-function guestInsn(
-  env: GuestEnv,
-  name: string,
-  write: (v: Vcpu) => { readonly type: string; readonly [key: string]: unknown },
-): Path<Vcpu, GuestLocals, GuestEvent> {
+function guestInsn(env: GuestEnv, name: string, write: (v: Vcpu) => Outgoing | readonly Outgoing[]): Path<Vcpu, GuestLocals, GuestEvent> {
   return path(
     name,
     MICRO_STEPS,
@@ -131,7 +130,7 @@ function guestInsn(
           [
             (_v, l) => l.fault !== true,
             [
-              step('write', { send: (v) => toRmp(env, v, write(v)) }),
+              step('write', { send: write }),
               step('unlock', { insn: false, send: (v) => toRmp(env, v, { type: 'rmp.unlock' }) }),
               leavePath,
             ],
@@ -147,16 +146,14 @@ function guestInsn(
   );
 }
 
-/** What the guest believes after PVALIDATE: the page is its own, or given up. */
-const noteValidated = (env: GuestEnv): GuestItem =>
-  step('note_validated', {
-    ns: 5,
-    set: (v) => {
-      const { gfn, validated } = argsOf(env, v, 'pvalidate');
-      const others = v.believes.filter((other) => other !== gfn);
-      return { believes: validated ? [...others, gfn].sort((a, b) => a - b) : others };
-    },
+/** PVALIDATE; from then on the guest, and not this vCPU alone, believes the page to be its own, or given up. */
+const pvalidate = (env: GuestEnv) =>
+  guestInsn(env, 'PVALIDATE', (v) => {
+    const { gfn, validated } = argsOf(env, v, 'pvalidate');
+    return [toRmp(env, v, { type: 'rmp.writeValidated', validated }), toGuest(env, v, { type: 'guest.validated', gfn, validated })];
   });
+const rmpadjust = (env: GuestEnv) =>
+  guestInsn(env, 'RMPADJUST', (v) => toRmp(env, v, { type: 'rmp.writeVmsa', vmsa: argsOf(env, v, 'rmpadjust').vmsa }));
 
 /** A load or a store; a private one can meet #VC 0x404. @see domain snp c 9, SNP-16 */
 function accessPath(env: GuestEnv, kind: 'read' | 'write') {
@@ -194,7 +191,13 @@ const notValidated = (env: GuestEnv) =>
   path(
     'exc_vmm_communication',
     { source: 'arch/x86/coco/sev/core.c, vc_raw_handle_exception(); SNP v5 host-write discussion', grade: 'read' },
-    [step('page_not_validated', { set: (v) => ({ lost: gfnOf(env, v) }) }), call(terminate(0, 0))],
+    [
+      step('page_not_validated', {
+        set: (v) => ({ lost: gfnOf(env, v) }),
+        send: (v) => toGuest(env, v, { type: 'guest.notValidated', gfn: gfnOf(env, v) }),
+      }),
+      call(terminate(0, 0)),
+    ],
   );
 
 /** VMGEXIT with the page-state-change event; the guest reads the answer from the GHCB. @see domain snp e.3 */
@@ -216,14 +219,8 @@ const pscPath = (env: GuestEnv) =>
   );
 
 const operations = (env: GuestEnv): readonly (readonly [string, readonly GuestItem[]])[] => [
-  [
-    'pvalidate',
-    [
-      call(guestInsn(env, 'PVALIDATE', (v) => ({ type: 'rmp.writeValidated', validated: argsOf(env, v, 'pvalidate').validated }))),
-      noteValidated(env),
-    ],
-  ],
-  ['rmpadjust', [call(guestInsn(env, 'RMPADJUST', (v) => ({ type: 'rmp.writeVmsa', vmsa: argsOf(env, v, 'rmpadjust').vmsa })))]],
+  ['pvalidate', [call(pvalidate(env))]],
+  ['rmpadjust', [call(rmpadjust(env))]],
   ['psc', [call(pscPath(env))]],
   ['read', [call(accessPath(env, 'read'))]],
   ['write', [call(accessPath(env, 'write'))]],
@@ -269,7 +266,9 @@ export function guestPath(env: GuestEnv): Path<Vcpu, GuestLocals, GuestEvent> {
         ],
         [otherwise, [leaveLoop]],
       ),
+      // Nobody else sees it, so it belongs to the instruction before: nothing is interposed on this CPU.
       step('fetch', {
+        inside: true,
         ns: 5,
         set: (v, l) => {
           const op = opOf(env, v);

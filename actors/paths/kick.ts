@@ -9,14 +9,14 @@ const { path, step, call, loop, when, note, leaveLoop } = host;
 
 const vcpuId = (env: HostEnv, l: HostLocals) => env.vms[l.owner!]!.vcpus[l.vcpu!]!;
 
-/** kvm_make_request() and kvm_vcpu_kick() of the vCPU named by `owner` and `vcpu`. */
-export const kickPath = (env: HostEnv, request: VcpuRequest) =>
+/** kvm_vcpu_kick() of the vCPU named by `owner` and `vcpu`, after kvm_make_request() if there is a request. */
+export const kickPath = (env: HostEnv, request: VcpuRequest | null) =>
   path(
     'kvm_vcpu_kick',
-    kernelSource('virt/kvm/kvm_main.c, kvm_make_request(), kvm_vcpu_kick()'),
+    kernelSource('virt/kvm/kvm_main.c, kvm_vcpu_kick(); include/linux/kvm_host.h, kvm_make_request(), kvm_vcpu_exiting_guest_mode()'),
     [
-      step('kvm_make_request', {
-        send: (_t, l) => outgoing(vcpuId(env, l), { type: 'vcpu.request', request }),
+      step(request === null ? 'kvm_vcpu_exiting_guest_mode' : 'kvm_make_request', {
+        send: (_t, l) => outgoing(vcpuId(env, l), request === null ? { type: 'vcpu.exitGuestMode' } : { type: 'vcpu.request', request }),
         answers: { 'vcpu.kick': (e) => ({ kickCpu: e.cpu }) },
       }),
       when([

@@ -8,7 +8,17 @@
  */
 import { outgoing } from '../../events/event.ts';
 import type { ThreadEvent } from '../../events/index.ts';
-import { type HostEnv, type HostItem, type HostLocals, type HostPath, type HostThread, host, kernelSource, toCpu } from './env.ts';
+import {
+  type HostEnv,
+  type HostItem,
+  type HostLocals,
+  type HostPath,
+  type HostThread,
+  host,
+  kernelSource,
+  signalPending,
+  toCpu,
+} from './env.ts';
 import { blockPath, npfPath, pscPath } from './exits.ts';
 import type { Case } from './path.ts';
 import { svmVcpuRun, vcpuOf } from './svm.ts';
@@ -27,27 +37,22 @@ export interface Vendor {
   readonly put: readonly HostItem[];
 }
 
-const { path, step, call, loop, when, leaveLoop, leavePath, preemptDisable, preemptEnable } = host;
+const { path, step, call, loop, when, note, leaveLoop, leavePath, preemptDisable, preemptEnable } = host;
 const X86 = kernelSource('arch/x86/kvm/x86.c, vcpu_enter_guest()');
 const KVM_MAIN = kernelSource('virt/kvm/kvm_main.c');
 
-/** R1: every vCPU ioctl takes the vCPU's mutex. */
+/** R1: every vCPU ioctl takes the mutex of the vCPU. A signal ends the wait: leaves `granted`, without which the ioctl ends with EINTR. */
 export const lockMutex = (env: HostEnv) =>
-  path(
-    'mutex_lock_killable',
-    kernelSource('virt/kvm/kvm_main.c, kvm_vcpu_ioctl()'),
-    [
-      loop(
-        step('trylock', {
-          send: (t) => outgoing(`mutex:${vcpuOf(env, t).id}`, { type: 'mutex.lock' }),
-          answers: { 'mutex.locked': (e) => ({ granted: e.acquired }) },
-        }),
-        when([(_t, l) => l.granted === true, [leaveLoop]]),
-        step('schedule', { sleeps: true, send: (t) => toCpu(t, { type: 'cpu.sleep' }) }),
-      ),
-    ],
-    { locals: ['granted'] },
-  );
+  path('mutex_lock_killable', kernelSource('virt/kvm/kvm_main.c, kvm_vcpu_ioctl()'), [
+    loop(
+      step('trylock', {
+        send: (t) => outgoing(`mutex:${vcpuOf(env, t).id}`, { type: 'mutex.lock' }),
+        answers: { 'mutex.locked': (e) => ({ granted: e.acquired }) },
+      }),
+      when([(t, l) => l.granted === true || signalPending(t), [leaveLoop]]),
+      step('schedule', { sleeps: true, send: (t) => toCpu(t, { type: 'cpu.sleep' }) }),
+    ),
+  ]);
 
 /** R2 to R5. */
 export const vcpuLoad = (env: HostEnv) =>
@@ -68,7 +73,7 @@ export const vcpuPut = (env: HostEnv, vendor: Pick<Vendor, 'put'>) =>
     preemptEnable,
   ]);
 
-/** R6: requests; a blocked entry is waited for asleep, a dead VM leaves with -EIO. */
+/** R6: requests; a blocked entry is waited for asleep, unless a signal comes; a dead VM leaves with -EIO. */
 const checkRequests = (env: HostEnv) =>
   path(
     'kvm_check_requests',
@@ -82,14 +87,14 @@ const checkRequests = (env: HostEnv) =>
             'vcpu.requests': (e) => ({ dead: e.pending.includes('KVM_REQ_VM_DEAD'), blocked: e.pending.includes('KVM_REQ_BLOCK_ENTRY') }),
           },
         }),
-        when([(_t, l) => l.blocked !== true || l.dead === true, [leaveLoop]]),
+        when([(t, l) => l.blocked !== true || l.dead === true || signalPending(t), [leaveLoop]]),
         call(blockPath(env, 'unblocked')),
       ),
     ],
     { locals: ['blocked'] },
   );
 
-/** R10's test: anything pending sends the thread back to R6. */
+/** R10's test: a kick, a request, need_resched or a signal sends the thread back to R6. */
 const exitRequest = (env: HostEnv) =>
   path(
     'kvm_vcpu_exit_request',
@@ -97,14 +102,14 @@ const exitRequest = (env: HostEnv) =>
     [
       step('test_requests', {
         send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.requests?' }),
-        answers: { 'vcpu.requests': (e) => ({ pending: e.pending.length > 0 }) },
+        answers: { 'vcpu.requests': (e) => ({ pending: e.exiting || e.pending.length > 0 }) },
       }),
       when([
         (_t, l) => l.pending !== true,
         [
           step('test_need_resched', {
             send: (t) => toCpu(t, { type: 'cpu.needResched?' }),
-            answers: { 'cpu.needResched': (e) => ({ pending: e.pending }) },
+            answers: { 'cpu.needResched': (e, t) => ({ pending: e.pending || signalPending(t) }) },
           }),
         ],
       ]),
@@ -121,7 +126,7 @@ const enterGuest = (env: HostEnv, vendor: Vendor) => {
     X86,
     [
       call(checkRequests(env)),
-      when([(_t, l) => l.dead === true, [leavePath]]),
+      when([(t, l) => l.dead === true || signalPending(t), [leavePath]]),
       preemptDisable,
       ...vendor.prepare,
       step('local_irq_disable', { irqs: false, ns: 5 }),
@@ -143,6 +148,8 @@ const handleExit = (env: HostEnv, vendor: Vendor) =>
     [(_t, l) => l.exit === 'NPF', [call(npfPath(env))]],
     [(_t, l) => l.exit === 'VMGEXIT' && l.ghcb?.nae === 'PSC', [call(pscPath(env))]],
     [(_t, l) => l.exit === 'HLT', [call(blockPath(env, 'request'))]],
+    // nmi_interception(): the host's own handler has run by now.
+    [(_t, l) => l.exit === 'NMI', []],
     [
       (_t, l) => l.exit === 'INTR',
       [step('handle_external_interrupt', { ns: 50, send: (t) => outgoing(vcpuOf(env, t).id, { type: 'guest.interrupted' }) })],
@@ -166,23 +173,31 @@ export const kvmRunPath = (env: HostEnv, vendor = SVM(env)) =>
     [
       step('ioctl', { mode: 'kernel' }),
       call(lockMutex(env)),
-      call(vcpuLoad(env)),
-      loop(
-        call(enterGuest(env, vendor), () => ({
-          exit: undefined,
-          gfn: undefined,
-          ghcb: undefined,
-          exitPrivate: undefined,
-          ...Object.fromEntries(vendor.exitLocals.map((name) => [name, undefined])),
-        })),
-        when([(_t, l) => l.dead === true, [leaveLoop]]),
-        handleExit(env, vendor),
-      ),
-      call(vcpuPut(env, vendor)),
-      step('mutex_unlock', { send: (t) => outgoing(`mutex:${vcpuOf(env, t).id}`, { type: 'mutex.unlock' }) }),
+      when([
+        (_t, l) => l.granted === true,
+        [
+          note(() => ({ granted: undefined })),
+          call(vcpuLoad(env)),
+          loop(
+            call(enterGuest(env, vendor), () => ({
+              exit: undefined,
+              gfn: undefined,
+              ghcb: undefined,
+              exitPrivate: undefined,
+              ...Object.fromEntries(vendor.exitLocals.map((name) => [name, undefined])),
+            })),
+            when([(_t, l) => l.dead === true, [leaveLoop]]),
+            handleExit(env, vendor),
+            // R18: -EINTR.
+            when([signalPending, [leaveLoop]]),
+          ),
+          call(vcpuPut(env, vendor)),
+          step('mutex_unlock', { send: (t) => outgoing(`mutex:${vcpuOf(env, t).id}`, { type: 'mutex.unlock' }) }),
+        ],
+      ]),
       step('sysret', { mode: 'user' }),
     ],
-    { locals: ['exit', 'gfn', 'ghcb', 'exitPrivate', 'dead', ...vendor.exitLocals] },
+    { locals: ['exit', 'gfn', 'ghcb', 'exitPrivate', 'dead', 'granted', ...vendor.exitLocals] },
   );
 
 /** S2: the notifier of a thread that is scheduled out. */

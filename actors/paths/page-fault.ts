@@ -46,7 +46,7 @@ function autoShare(env: HostEnv): readonly HostItem[] {
   const blocks = kick === 'kick-and-block';
   const owner = (l: HostLocals) => ({ owner: vmOfAsid(env, l.asid!), vcpu: ownerOf(env, l) });
   const kickItems: HostItem[] = [
-    call(kickPath(env, blocks ? 'KVM_REQ_BLOCK_ENTRY' : 'KVM_REQ_OUTSIDE_GUEST_MODE'), (_t, l) => owner(l)),
+    call(kickPath(env, blocks ? 'KVM_REQ_BLOCK_ENTRY' : null), (_t, l) => owner(l)),
     ...(blocks ? [call(waitOutsidePath(env))] : []),
   ];
   const unblock = step('clear_block_entry', {

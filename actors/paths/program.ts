@@ -1,9 +1,9 @@
 /** The main loop of a host thread: one operation of its program after the other, signals on the way, and its end. */
 import { outgoing } from '../../events/event.ts';
 import type { ThreadEvent } from '../../events/index.ts';
-import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, opOf, toCpu } from './env.ts';
+import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, opOf, signalPending, toCpu } from './env.ts';
 import { bindMakeShared, makeSharedPath } from './exits.ts';
-import { bindKernelWrite, bindUserWrite, kernelWritePath, userWritePath } from './guest-memory.ts';
+import { bindKernelWrite, bindUserWrite, kernelWritePath, uncheckedWritePath, userWritePath } from './guest-memory.ts';
 import { kvmRunPath } from './kvm-run.ts';
 import { otherwise, type Path } from './path.ts';
 import { bindSevCommand, sevCommandPath } from './sev-command.ts';
@@ -19,6 +19,7 @@ const operations = (env: HostEnv, used: ReadonlySet<string>): readonly (readonly
     KVM_RUN: () => call(kvmRun(env)),
     write: () => call(userWritePath(env), bindUserWrite(env)),
     'kvm-write-guest': () => call(kernelWritePath(env), bindKernelWrite(env)),
+    'kvm-write-unchecked': () => call(uncheckedWritePath(env), bindKernelWrite(env)),
     'make-shared': () => call(makeSharedPath(env), bindMakeShared(env)),
     'sev-command': () => call(sevCommandPath(env), bindSevCommand(env)),
   }).flatMap(([name, make]) => (used.has(name) ? [[name, make()] as const] : [])),
@@ -26,7 +27,7 @@ const operations = (env: HostEnv, used: ReadonlySet<string>): readonly (readonly
 ];
 
 /** What stands in the common table; only KVM_RUN is every architecture's. */
-const COMMON = ['KVM_RUN', 'write', 'kvm-write-guest', 'make-shared', 'sev-command'] as const;
+const COMMON = ['KVM_RUN', 'write', 'kvm-write-guest', 'kvm-write-unchecked', 'make-shared', 'sev-command'] as const;
 
 /** What carries out each operation of the host, whether a program holds it or not. */
 export function hostItems(env: HostEnv): readonly HostItem[] {
@@ -46,7 +47,6 @@ const nextTurn = (env: HostEnv): HostItem =>
     answers: { 'loop.turn': (e) => ({ again: e.again }) },
   });
 
-/** exit_to_user_mode_loop(): between two operations the thread sees that another one of its process was killed. */
 const advance = (env: HostEnv): HostItem =>
   step('fetch', {
     ns: 20,
@@ -55,18 +55,14 @@ const advance = (env: HostEnv): HostItem =>
       return { pc: op.op === 'next' && l.again === true ? op.to : t.pc + 1 };
     },
     local: () => ({ again: undefined }),
-    send: (t) => outgoing(t.process, { type: 'process.signal?' }),
-    answers: { 'process.signal': (e) => ({ signal: e.signal ?? undefined }) },
   });
-
-const dies = (t: HostThread) => t.signal !== null;
 
 /** do_exit(), by a signal or at the end of the program. @see kernel kernel/exit.c, do_group_exit() */
 const doExit: readonly HostItem[] = [
   step('do_exit', {
     mode: 'kernel',
-    send: (t, l) => [
-      outgoing(t.process, { type: 'process.threadExit', signal: t.signal?.signal ?? l.signal ?? null, pfn: t.signal?.pfn ?? null }),
+    send: (t) => [
+      outgoing(t.process, { type: 'process.threadExit', signal: t.signal?.signal ?? null, pfn: t.signal?.pfn ?? null }),
       toCpu(t, { type: 'cpu.exit' }),
     ],
   }),
@@ -85,9 +81,10 @@ export function threadPath(env: HostEnv): Path<HostThread, HostLocals, ThreadEve
         [(t) => opOf(env, t).op === 'next', [nextTurn(env)]],
         [otherwise, [leaveLoop]],
       ),
-      when([dies, [leaveLoop]]),
+      // exit_to_user_mode_loop(): the thread sees that it, or another one of its process, was killed.
+      when([signalPending, [leaveLoop]]),
       advance(env),
-      when([(_t, l) => l.signal !== undefined, [leaveLoop]]),
+      when([signalPending, [leaveLoop]]),
     ),
     ...doExit,
   ]);

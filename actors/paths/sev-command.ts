@@ -68,10 +68,13 @@ export const sevCommandPath = (env: HostEnv) =>
           ]),
         ],
       ]),
-      call(issue(env, '__sev_do_cmd_locked', (t) => sevOp(env, t).command)),
       when([
-        (_t, l) => l.initialized === true,
-        [call(issue(env, 'snp_reclaim_pages', () => 'SNP_PAGE_RECLAIM')), call(reclaimToShared(env))],
+        // -EFAULT: a buffer that the firmware cannot write is not given to it.
+        (_t, l) => l.result === undefined || l.result === 'SUCCESS',
+        [
+          call(issue(env, '__sev_do_cmd_locked', (t) => sevOp(env, t).command)),
+          when([(_t, l) => l.initialized === true, [call(reclaimPath(env))]]),
+        ],
       ]),
       step('mutex_unlock', { send: () => outgoing(SEV_CMD_MUTEX, { type: 'mutex.unlock' }) }),
       step('sysret', { mode: 'user' }),
@@ -79,7 +82,12 @@ export const sevCommandPath = (env: HostEnv) =>
     { locals: ['pfn', 'update', 'result', 'granted', 'failed', 'initialized'] },
   );
 
-const reclaimToShared = (env: HostEnv) =>
-  path('snp_unmap_cmd_buf', SEV_DEV, [call(rmpupdatePath(env.options), () => ({ update: SHARED }))]);
+/** Firmware -> Reclaim by the firmware, Reclaim -> Hypervisor by RMPUPDATE. If either fails, the page is leaked: nobody tries again. */
+const reclaimPath = (env: HostEnv) =>
+  path('snp_reclaim_pages', kernelSource('drivers/crypto/ccp/sev-dev.c, snp_reclaim_pages()'), [
+    call(issue(env, '__sev_do_cmd_locked', () => 'SNP_PAGE_RECLAIM')),
+    when([(_t, l) => l.failed !== true, [call(rmpupdatePath(env.options), () => ({ update: SHARED }))]]),
+    when([(_t, l) => l.failed === true || l.result !== 'SUCCESS', [step('snp_leak_pages')]]),
+  ]);
 
 export const bindSevCommand = (env: HostEnv) => (t: HostThread) => ({ pfn: sevOp(env, t).pfn });

@@ -44,7 +44,7 @@ export const svmVcpuRun = (env: HostEnv) =>
             'guest.ran': (e) => ({ atomic: e.atomic }),
             vmexit: (e) => ({ exit: e.reason, exitPrivate: e.private, gfn: e.gfn ?? undefined, ghcb: e.ghcb ?? undefined }),
           },
-          wakes: { 'cpu.interrupt': () => ({ exit: 'INTR' as const }) },
+          wakes: { 'cpu.interrupt': (e) => ({ exit: e.spurious ? ('NMI' as const) : ('INTR' as const) }) },
         }),
         when([(_t, l) => l.exit !== undefined, [leaveLoop]]),
         when([

@@ -2,7 +2,7 @@
 import type { AlternativeKind } from '../sequencer.ts';
 
 export interface Deviations {
-  /** Injected errors and spurious interrupts. */
+  /** Injected errors, interrupts, exits for nothing. */
   readonly disturbances: number;
   /** Decisions of the simulated host: a runnable task leaves a pCPU, or its queue. */
   readonly preemptions: number;

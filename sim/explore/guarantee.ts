@@ -81,7 +81,7 @@ export function guaranteeLines(facts: GuaranteeFacts): string[] {
     verdict,
     ...fair,
     `Covered: ${exhausted ? bound : 'the states found so far'}; preemption model ${scenario.host.preemption}, ${scenario.host.cpus} pCPUs, kernel ${scenario.host.kernel}${scenario.allow.length ? `, ${scenario.allow.join(', ')} allowed` : ''}; exact state vectors, every reaction re-executed.`,
-    `Not covered: ${violated.some((id) => !scenario.properties.eventually.includes(id)) ? 'what follows after a property has broken, ' : ''}${scenario.host.ticks === 'direct' ? 'a tick that ends guest mode (ticks: pending has it), ' : ''}store buffers and reordering (micro-steps interleave sequentially consistently), ${liveness}other programs than the scenario's, what docs/fidelity.md leaves out.`,
+    `Not covered: ${violated.some((id) => !scenario.properties.eventually.includes(id)) ? 'what follows after a property has broken, ' : ''}store buffers and reordering (micro-steps interleave sequentially consistently), ${liveness}other programs than the scenario's, what docs/fidelity.md leaves out.`,
     ...(evidence ? [`Weakest evidence: ${evidence.grade}, at ${evidence.step} (${evidence.source}).`] : []),
   ];
 }

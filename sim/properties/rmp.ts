@@ -25,12 +25,12 @@ export const innocentProcessKilled = alwaysEach<HostProcessContext>('rmp.innocen
     signal === 'SIGBUS' && vms.length === 0 ? `${id} serves guests, wrote PFN ${hex(pfn ?? 0)} and was killed by SIGBUS` : null,
 });
 
-export const guestPageLost = alwaysEach<Vcpu>('rmp.guest-page-lost', {
-  kind: 'vcpu',
+export const guestPageLost = alwaysEach<VmContext>('rmp.guest-page-lost', {
+  kind: 'vm',
   source: `${THREAD}: "Guest gets a #VC error because the page is not PVALIDATED"; SNP-15, SNP-16`,
   grade: 'read',
-  each: ({ id, context: { lost, believes } }) =>
-    lost !== null && believes.includes(lost) ? `${id} got #VC 0x404 on GFN ${hex(lost)}, which it had validated` : null,
+  each: ({ id, context: { lost } }) =>
+    lost.length > 0 ? `the guest of ${id} got #VC 0x404 on GFN ${hex(lost[0]!)}, which it had validated` : null,
 });
 
 export const guestKilled = alwaysEach<VmContext>('rmp.guest-killed', {

@@ -25,7 +25,7 @@ const isSimulated = (arch: Arch): boolean => arch === 'amd' || mechanismsOf(arch
 const simulated = (): string => (['amd', 'intel', 'arm64'] as const).filter(isSimulated).map(shown).join(' or ');
 
 /** A host that contradicts itself, or that is not simulated yet. */
-export function hostIssues({ host, allow = [] }: Pick<Scenario, 'host' | 'allow'>): PathIssue[] {
+export function hostIssues({ host, allow = [], time }: Pick<Scenario, 'host' | 'allow' | 'time'>): PathIssue[] {
   const issues = [...twice(host.features ?? [], ['host', 'features']), ...twice(allow, ['allow'])];
   if (!isSimulated(host.arch)) {
     issues.push({
@@ -35,6 +35,10 @@ export function hostIssues({ host, allow = [] }: Pick<Scenario, 'host' | 'allow'
   }
   if (host.smt === true && host.cpus !== undefined && host.cpus % 2 !== 0) {
     issues.push({ path: ['host', 'cpus'], message: `found ${host.cpus}; expected an even number: with smt, each two CPUs share a core` });
+  }
+  if (time === 'ordered') {
+    const reason = 'no machine of the model arms a timer yet, so there is no order to keep';
+    issues.push({ path: ['time'], message: `found "ordered"; expected "untimed": ${reason}` });
   }
   return issues;
 }

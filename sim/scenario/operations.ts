@@ -39,7 +39,7 @@ export const GUEST_OPERATIONS = {
   write: operation('write', 'Stores to a page.', { gfn: GFN, private: PRIVATE }),
   spin: operation('spin', 'Computes and never exits by itself: only an interrupt of the pCPU ends it.', {}),
   compute: operation('compute', 'Computes for ever: an interrupt takes the vCPU out of the guest, and it goes on when it is back.', {}),
-  hlt: operation('hlt', 'Halts until a request arrives.', {}),
+  hlt: operation('hlt', 'Halts until a request arrives, or an interrupt where the scenario allows them.', {}),
 } satisfies GuestTable;
 
 const KVM_RUN_ARGS = { vcpu: VCPU };
@@ -65,7 +65,15 @@ export const HOST_OPERATIONS = {
     gfn: GFN,
     stores: integer(1, 1024).describe('How many stores, one after the other.'),
   }),
-  'kvm-write-guest': operation('kvm-write-guest', 'Writes a guest page from the host kernel, as kvm_vcpu_map() and its users do.', {
+  'kvm-write-guest': operation(
+    'kvm-write-guest',
+    'Writes a guest page from the host kernel after a look at the RMP, as kvm_vcpu_map() does with patch 39 of series v5.',
+    {
+      vm: VM,
+      gfn: GFN,
+    },
+  ),
+  'kvm-write-unchecked': operation('kvm-write-unchecked', 'Writes a guest page from the host kernel without a look at the RMP before it.', {
     vm: VM,
     gfn: GFN,
   }),

@@ -8,7 +8,7 @@ const PRESETS: Readonly<Record<KernelVersion, Partial<HostOptions>>> = {
   // 6.1 and 6.6 have no SNP host support, so nothing here concerns them.
   '6.1': {},
   '6.6': {},
-  /** @see Linux, arch/x86/virt/svm/sev.c, rmpupdate(): loops while the result is RMPUPDATE_FAIL_OVERLAP, and on nothing else */
+  /** The same in both. @see Linux, arch/x86/virt/svm/sev.c, rmpupdate(): loops while the result is RMPUPDATE_FAIL_OVERLAP, and on nothing else */
   '6.12': { 'kvm.rmpupdateRetry': 'overlap' },
   '6.14': { 'kvm.rmpupdateRetry': 'overlap' },
 };

@@ -138,7 +138,7 @@ const nodesOf = <Op extends { readonly op: string }>(ops: readonly (Op | { reado
     op.op === 'next' || op.op === 'end' ? [] : [{ kind: 'operation', op: op as Op, path: [...path, 'ops', index] }],
   );
 
-function resolvedIssues({ host, allow, vms, processes, firmware, mutant }: ResolvedScenario): PathIssue[] {
+function resolvedIssues({ host, allow, time, vms, processes, firmware, mutant }: ResolvedScenario): PathIssue[] {
   const programs = {
     vms: vms.map((vm, index) => ({
       ...vm,
@@ -162,7 +162,7 @@ function resolvedIssues({ host, allow, vms, processes, firmware, mutant }: Resol
   const known = Object.entries(optionsOf(host.arch));
   const missing = known.filter(([name]) => (host.options as Readonly<Record<string, unknown>>)[name] === undefined);
   return [
-    ...hostIssues({ host, allow }),
+    ...hostIssues({ host, allow, time }),
     ...missing.map(([name, values]) => ({
       path: ['host', 'options', name],
       message: `required and missing; expected one of ${listed(values)}`,

@@ -41,6 +41,13 @@ describe('the host scheduler', () => {
     expect(sched().when({ type: 'migrate', thread: A, to: 'pcpu:0' }).handled).toBe(false);
   });
 
+  it('offers no migration to a CPU that has stopped, and none at all when all have', () => {
+    const one = sched().after(by('pcpu:1', 'rq.stopped'));
+    expect(one.offers()).toEqual([]);
+    expect(sched().after(by('pcpu:0', 'rq.stopped')).offers()).toHaveLength(2);
+    expect(one.after(by('pcpu:0', 'rq.stopped')).context.stopped).toEqual(['pcpu:0', 'pcpu:1']);
+  });
+
   it('wakes a sleeper where it slept', () => {
     const asleep = sched().after(by('pcpu:1', 'rq.sleep', { thread: C }));
     expect(asleep.context.asleep).toEqual({ [C]: 'pcpu:1' });
@@ -99,7 +106,7 @@ describe('a loop counter', () => {
 });
 
 describe('a VM', () => {
-  const vm = Given.start<VmContext>(vmMachine);
+  const vm = Given.start<VmContext>(vmMachine, { believes: [] });
   const lock = (from: string) => by(from, 'vm.lockPage', { gfn: 5 });
   const begin = (from: string) => by(from, 'vm.beginPsc', { gfn: 5 });
   const granted = (given: Given<VmContext>, event: ReturnType<typeof by>) => given.when(event).sent[0]!.event.granted;
@@ -132,6 +139,15 @@ describe('a VM', () => {
     expect(vm.after(begin(A)).when(by(B, 'vm.endPsc', { gfn: 5 })).handled).toBe(false);
   });
 
+  it('knows what its guest validated, and which of that it found no longer validated', () => {
+    const validated = (gfn: number, value: boolean) => by('vcpu:vm0/0', 'guest.validated', { gfn, validated: value });
+    const notValidated = (gfn: number) => by('vcpu:vm0/1', 'guest.notValidated', { gfn });
+    const believes = vm.after(validated(6, true), validated(5, true), validated(5, true));
+    expect(believes.context.believes).toEqual([5, 6]);
+    expect(believes.after(validated(6, false), notValidated(6), notValidated(7)).context).toMatchObject({ believes: [5], lost: [] });
+    expect(believes.after(notValidated(6), notValidated(6)).context.lost).toEqual([6]);
+  });
+
   it('dies once, of its first cause, and remembers leaked frames', () => {
     const dead = vm.after(
       by(A, 'vm.kill', { cause: 'bugged' }),
@@ -143,22 +159,20 @@ describe('a VM', () => {
 });
 
 describe('a host process', () => {
-  const started = Given.start<HostProcessContext>(hostProcessMachine, { threads: 2, vms: [] });
+  const started = Given.start<HostProcessContext>(hostProcessMachine, { threads: [A, B], vms: [] });
   const exit = (signal: string | null, pfn: number | null = null) => by(A, 'process.threadExit', { signal, pfn });
-  const asked = (given: Given<HostProcessContext>) => given.when(by(B, 'process.signal?')).sent[0]!.event.signal;
 
-  it('tells the other threads of a signal that killed one', () => {
-    expect(asked(started)).toBeNull();
-    const killed = started.after(exit('SIGBUS', 0x1005));
-    expect(killed.context).toMatchObject({ threads: 1, signal: 'SIGBUS', pfn: 0x1005 });
-    expect(asked(killed)).toBe('SIGKILL');
-    expect(asked(started.after(exit(null)))).toBeNull();
+  it('kills and wakes the other threads when a signal has killed one', () => {
+    const { sent, context } = started.when(exit('SIGBUS', 0x1005));
+    expect(context).toMatchObject({ threads: [B], signal: 'SIGBUS', pfn: 0x1005 });
+    expect(told(sent)).toEqual([`${B} process.kill`, 'sched sched.wake']);
+    expect(started.when(exit(null)).sent).toEqual([]);
   });
 
   it('exits with its last thread and keeps the first signal', () => {
-    const gone = started.after(exit('SIGBUS', 0x1005), exit('SIGKILL'));
+    const gone = started.after(exit('SIGBUS', 0x1005), by(B, 'process.threadExit', { signal: 'SIGKILL', pfn: null }));
     expect(gone.state).toBe('exited');
-    expect(gone.context).toMatchObject({ threads: 0, signal: 'SIGBUS', pfn: 0x1005 });
+    expect(gone.context).toMatchObject({ threads: [], signal: 'SIGBUS', pfn: 0x1005 });
   });
 });
 
@@ -206,8 +220,8 @@ describe('the PSP', () => {
   it.each([
     ['SNP_PLATFORM_STATUS', 'rmp.read', { type: 'rmp.entry', entry: firmwareEntry, inUse: false }, 'SUCCESS'],
     ['SNP_PLATFORM_STATUS', 'rmp.read', { type: 'rmp.entry', entry: HYPERVISOR_PAGE, inUse: false }, 'INVALID_PAGE_STATE'],
-    ['SNP_PAGE_RECLAIM', 'rmp.reclaim', { type: 'rmp.reclaimed', ok: true }, 'SUCCESS'],
-    ['SNP_PAGE_RECLAIM', 'rmp.reclaim', { type: 'rmp.reclaimed', ok: false }, 'INVALID_PAGE_STATE'],
+    ['SNP_PAGE_RECLAIM', 'rmp.reclaim', { type: 'rmp.reclaimed', outcome: 'ok' }, 'SUCCESS'],
+    ['SNP_PAGE_RECLAIM', 'rmp.reclaim', { type: 'rmp.reclaimed', outcome: 'refused' }, 'INVALID_PAGE_STATE'],
   ] as const)('%s asks the region (%s) and ends with what it hears', (name, request, answer, result) => {
     const asking = psp('INIT').after(command(name, 0x1800)).when({ type: 'exec' });
     expect(asking.sent).toEqual([{ to: 'rmp:0x1800', event: { type: request, pfn: 0x1800 } }]);
@@ -215,6 +229,13 @@ describe('the PSP', () => {
     const done = asking.and.after({ ...answer, from: 'rmp:0x1800' });
     expect(done.context.asking).toBeNull();
     expect(status(done)).toMatchObject({ done: true, status: result });
+  });
+
+  it('waits for an entry that an instruction holds', () => {
+    const asking = psp('INIT').after(command('SNP_PAGE_RECLAIM', 0x1800), { type: 'exec' });
+    const waiting = asking.after({ type: 'rmp.reclaimed', outcome: 'locked', from: 'rmp:0x1800' });
+    expect(status(waiting)).toMatchObject({ done: false });
+    expect(told(waiting.when({ type: 'exec' }).sent)).toEqual(['rmp:0x1800 rmp.reclaim']);
   });
 
   it('has one command in its mailbox, and offers an error only where the scenario allows it', () => {

@@ -5,7 +5,7 @@ import type { Letter } from '../../events/event.ts';
 import { PREEMPTION_MODELS, type PreemptionModel } from '../../events/options.ts';
 import { Given, told } from './given.ts';
 
-const INPUT: PcpuInput = { peers: ['pcpu:1'], preemption: 'full', ticks: 'direct', interrupts: false, waiting: [] };
+const INPUT: PcpuInput = { peers: ['pcpu:1'], preemption: 'full', ticks: 'direct', interrupts: false, spuriousExits: false, waiting: [] };
 const CONTEXT: PcpuContext = {
   ...INPUT,
   current: 'thread:a/0',
@@ -40,14 +40,34 @@ describe('a pCPU with a task', () => {
 
   it.each(table)('may be preempted under %s in %s only where the table says so', (preemption, letter) => {
     const allowed = ALLOWED[preemption].includes(letter);
-    expect(offered(task({ preemption, letter, waiting: ['thread:b/0'] })).includes('preempt')).toBe(allowed);
+    expect(offered(task({ preemption, letter, waiting: ['thread:b/0'] })).includes('preempt')).toBe(allowed || letter === 'G');
     const resched = task({ preemption, letter, waiting: ['thread:b/0'], needResched: true, ticks: 'pending' }).when(EXEC);
     expect(resched.state).toEqual(allowed ? { __schedule: 'pick_next' } : 'task');
   });
 
-  it('is not preempted for nobody, and not while an interrupt waits', () => {
-    expect(offered(task())).toEqual(['exec']);
-    expect(offered(task({ waiting: ['thread:b/0'], irr: ['reschedule'] }))).toEqual(['exec']);
+  it.each(PREEMPTION_MODELS)('is preempted in guest mode by a tick that ends guest mode, under %s', (preemption) => {
+    const { state, sent, context, and } = task({ preemption, letter: 'G', waiting: ['thread:b/0'] }).when({ type: 'preempt' });
+    expect([state, told(sent), context.irr]).toEqual(['task', ['thread:a/0 cpu.interrupt'], ['timer']]);
+    expect(offered(and)).toEqual(['exec']);
+    const outside = and.after({ type: 'cpu.context', letter: 'N' }).after(EXEC);
+    expect(outside.state).toEqual({ irq: 'sysvec_apic_timer_interrupt' });
+    const left = outside.after(EXEC).after({ type: 'cpu.context', letter: 'R' });
+    expect(left.context.needResched).toBe(true);
+    expect(left.after(EXEC).state).toEqual({ __schedule: 'pick_next' });
+  });
+
+  it('is not preempted for nobody, not while an interrupt waits, and not twice', () => {
+    for (const letter of ['P', 'G'] as const) {
+      expect(offered(task({ letter }))).toEqual(['exec']);
+      expect(offered(task({ letter, waiting: ['thread:b/0'], irr: ['reschedule'] }))).toEqual(['exec']);
+      expect(offered(task({ letter, waiting: ['thread:b/0'], needResched: true }))).toEqual(['exec']);
+    }
+  });
+
+  it('need not be rescheduled any more once nobody waits', () => {
+    const waited = task({ waiting: ['thread:b/0'], needResched: true });
+    expect(waited.after({ type: 'rq.waiting', threads: [] }).context.needResched).toBe(false);
+    expect(waited.after({ type: 'rq.waiting', threads: ['thread:c/0'] }).context.needResched).toBe(true);
   });
 
   it('offers ticks instead of preemptions where ticks are pending, one at a time', () => {
@@ -59,6 +79,14 @@ describe('a pCPU with a task', () => {
     const handled = ticked.after(EXEC, EXEC);
     expect(handled.context).toMatchObject({ irr: [], needResched: true });
     expect(handled.when(EXEC)).toMatchObject({ state: { __schedule: 'pick_next' }, context: { needResched: false } });
+  });
+
+  it('offers an exit for nothing in guest mode only, and where the scenario allows it', () => {
+    expect(offered(task({ spuriousExits: true, letter: 'G' }))).toEqual(['exec', 'spurious-exit']);
+    expect(offered(task({ spuriousExits: true, letter: 'P' }))).toEqual(['exec']);
+    const { state, sent, context } = task({ spuriousExits: true, letter: 'G' }).when({ type: 'spurious-exit' });
+    expect([state, context.irr]).toEqual(['task', []]);
+    expect(sent).toEqual([{ to: 'thread:a/0', event: { type: 'cpu.interrupt', spurious: true } }]);
   });
 
   it('takes an offer of a device interrupt only where the scenario allows it', () => {
@@ -119,13 +147,12 @@ describe('an interrupt', () => {
     expect(idle.after(EXEC, EXEC).state).toBe('idle');
   });
 
-  it('or need_resched makes the test before VMRUN fail', () => {
+  it('that is pending does not make the test before VMRUN fail: only need_resched does', () => {
     const ask = { type: 'cpu.needResched?' };
     const answer = (change: Partial<PcpuContext>) => task({ letter: 'I', ...change }).when(ask).sent[0]!.event.pending;
     expect(answer({})).toBe(false);
-    expect(answer({ needResched: true })).toBe(false);
     expect(answer({ needResched: true, waiting: ['thread:b/0'] })).toBe(true);
-    expect(answer({ irr: ['psp'] })).toBe(true);
+    expect(answer({ irr: ['psp', 'reschedule'] })).toBe(false);
   });
 });
 
@@ -212,7 +239,7 @@ describe('a panic', () => {
     const panicked = task({ letter: 'X' }).when({ type: 'cpu.panic', reason: 'RMP violation', pfn: 0x1005 });
     expect(panicked.state).toBe('panic');
     expect(panicked.context.panicReason).toBe('RMP violation (PFN 0x1005)');
-    expect(told(panicked.sent)).toEqual(['pcpu:1 nmi.stop']);
+    expect(told(panicked.sent)).toEqual(['pcpu:1 nmi.stop', 'sched rq.stopped']);
     expect(panicked.and.offers()).toEqual([]);
     expect(panicked.and.has('halt')).toBe(true);
     expect(panicked.and.after({ type: 'nmi.stop' }).state).toBe('panic');

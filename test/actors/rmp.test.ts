@@ -94,7 +94,7 @@ describe('accesses', () => {
     ['shared store to an assigned page', { [PFN]: GUEST_VALID }, { private: false, write: true }, 'npf'],
     ['shared load of an assigned page', { [PFN]: GUEST_VALID }, { private: false, write: false }, 'ok'],
   ])('%s', (_name, entries, { asid = 1, gfn = 5, ...access }, outcome) => {
-    expect(guestAccess(entries, { pfn: PFN, asid, gfn, ...access })).toBe(outcome);
+    expect(guestAccess(entries, [], { pfn: PFN, asid, gfn, ...access })).toBe(outcome);
   });
 
   const VMSA = { ...GUEST_VALID, vmsa: true };
@@ -190,10 +190,10 @@ describe('a region', () => {
   it('reclaims an immutable page that nobody locks: assigned to nobody, no longer immutable', () => {
     const firmware = region('inuse', { [PFN]: FIRMWARE });
     const { sent, context } = firmware.when(from('psp', 'rmp.reclaim'));
-    expect(sent[0]!.event).toEqual({ type: 'rmp.reclaimed', ok: true });
+    expect(sent[0]!.event).toEqual({ type: 'rmp.reclaimed', outcome: 'ok' });
     expect(context.entries[PFN]).toEqual(entry({ assigned: true }));
-    expect(firmware.after(from(HOST, 'rmp.lock')).when(from('psp', 'rmp.reclaim')).sent[0]!.event).toMatchObject({ ok: false });
-    expect(region('inuse').when(from('psp', 'rmp.reclaim')).sent[0]!.event).toMatchObject({ ok: false });
+    expect(firmware.after(from(HOST, 'rmp.lock')).when(from('psp', 'rmp.reclaim')).sent[0]!.event).toMatchObject({ outcome: 'locked' });
+    expect(region('inuse').when(from('psp', 'rmp.reclaim')).sent[0]!.event).toMatchObject({ outcome: 'refused' });
   });
 
   it('is named after the first frame of its 2 MiB', () => {

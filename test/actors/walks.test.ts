@@ -82,6 +82,20 @@ describe('KVM_RUN', () => {
   });
 });
 
+describe('an interrupt that is pending at R12', () => {
+  it('lets the guest be entered, and ends its run by #VMEXIT(INTR) before its first instruction', () => {
+    const scenario = w.oneGuest([w.page('shared')], [w.read(false)], {}, {}, { allow: ['interrupt'], bounds: { steps: 300 } });
+    const pending = [to(w.VCPU, 'kvm_vcpu_exit_request.test_requests'), choose('interrupt(pcpu:0)')];
+    const played = play(scenario, steer(...pending, to(w.VCPU, 'svm_vcpu_run.VMEXIT'), finish(w.VCPU)));
+    const names = microSteps(played, w.VCPU).map((name) => name.split('.').at(-1)!);
+    const from = names.indexOf('test_requests');
+    const turn =
+      'test_requests test_need_resched VMRUN VMEXIT OUTSIDE_GUEST_MODE local_irq_enable preempt_enable handle_external_interrupt';
+    expect(names.slice(from, from + 8).join(' ')).toBe(turn);
+    expect(w.accesses(played)).toEqual(['ok']);
+  });
+});
+
 describe('the letters of KVM_RUN', () => {
   const CONTEXT: Readonly<Record<string, string>> = {
     R1: 'P',
@@ -200,6 +214,7 @@ function programsOfAll() {
     { op: 'KVM_RUN', vm: 'vm0', vcpu: 0 },
     { op: 'write', vm: 'vm0', gfn: 5, stores: 1 },
     { op: 'kvm-write-guest', vm: 'vm0', gfn: 5 },
+    { op: 'kvm-write-unchecked', vm: 'vm0', gfn: 5 },
     { op: 'make-shared', vm: 'vm0', gfn: 5 },
     { op: 'sev-command', command: 'SNP_PLATFORM_STATUS', pfn: 0x1800 },
     { op: 'next', loop: 0, to: 0 },

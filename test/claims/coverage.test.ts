@@ -41,7 +41,7 @@ describe('claims', () => {
     expect(named.filter((id) => !tested.has(id))).toEqual([]);
   });
 
-  it.each(['R1', 'R2', 'R5', 'R6', 'R7'])('race %s is tested', (id) => {
+  it.each(['R1', 'R2', 'R5', 'R6', 'R7', 'R8', 'R14', 'R20'])('race %s is tested', (id) => {
     expect(tested.has(id)).toBe(true);
   });
 });

@@ -1,6 +1,7 @@
 /** What a guest sees of a host that took its page, and what the map lock keeps from happening. @see domain snp d.1, d.3, e.3, g */
 import { describe, expect, it } from 'vitest';
 import type { HostOptions } from '../../events/options.ts';
+import type { GuestStep } from '../../sim/scenario/program.ts';
 import { microSteps, type Played, play, seeds, shipped } from '../sim/play.ts';
 import { finish, steer, to, until } from '../sim/steer.ts';
 import * as w from './world.ts';
@@ -31,6 +32,30 @@ describe('a guest whose page was taken', () => {
     const played = taken(P1);
     expect(w.accesses(played)).toEqual(['npf', 'vc']);
     expect(w.lostPage(played)).toBe(w.GFN);
+  });
+
+  /** Two vCPUs of one guest; the first does this with the page, then a daemon may write it, then the second reads it. */
+  const readByOther = (state: 'shared' | 'guest-valid', first: readonly GuestStep[], written: boolean) => {
+    const scenario = w.world(
+      { vm0: w.vm([w.page(state)], [...first, w.hlt], [w.read(true)]) },
+      { qemu0: [[w.run('vm0/0')], [w.run('vm0/1')]], netd: [[w.dmaWrite()]] },
+      P1,
+      { properties: { always: ['rmp.guest-page-lost'] } },
+    );
+    const prepared = to(w.VCPU, 'kvm_vcpu_block.finish_rcuwait');
+    return play(scenario, steer(prepared, ...(written ? [finish(w.NETD)] : []), finish('thread:qemu0/vcpu1')));
+  };
+
+  it('SNP-15 P1: the guest lost it, whichever of its vCPUs had validated the page', () => {
+    const played = readByOther('shared', [w.psc('private'), w.pvalidate()], true);
+    expect(played.end.violation).toMatchObject({ property: 'rmp.guest-page-lost' });
+    expect(played.end.violation!.message).toBe('the guest of vm:vm0 got #VC 0x404 on GFN 0x5, which it had validated');
+  });
+
+  it('SNP-15 P1: it lost nothing that another of its vCPUs had given up', () => {
+    const played = readByOther('guest-valid', [w.pvalidate(false)], false);
+    expect(w.accesses(played)).toEqual(['vc']);
+    expect(played.end.violation).toBeNull();
   });
 
   it('SNP-16 P1: the events come in the order of the list, with #NPF and re-privatisation between access and #VC', () => {
@@ -102,14 +127,14 @@ describe('the map lock', () => {
     ['P3', P3],
     ['P4', P4],
   ])('SNP-10 %s: the page that the kernel found shared stays shared until it is unmapped', (_name, options) => {
-    const held = to(w.VHOST, 'kvm_write_guest_page.store');
+    const held = to(w.VHOST, 'kvm_vcpu_map.store');
     const played = play(kernelHolds(options), steer(held, to(w.VCPU, 'synchronize_page_state.schedule'), finish(w.VHOST)));
     expect(w.hostStores(played)).toEqual([false]);
     expect(w.accesses(played)).toEqual(['ok']);
   });
 
   it('SNP-10 P0: without the lock it stays shared only until somebody else runs', () => {
-    const seen = to(w.VHOST, 'kvm_write_guest_page.store');
+    const seen = to(w.VHOST, 'kvm_vcpu_map.store');
     const played = play(kernelHolds(P0), steer(seen, to(w.VCPU, 'write.access', w.GUEST), finish(w.VHOST)));
     expect(w.hostStores(played)).toEqual([true]);
   });
@@ -130,7 +155,7 @@ describe('the map lock', () => {
     ['P3', P3],
     ['P4', P4],
   ])('SNP-22 %s: map checks and locks, and a PSC blocks until the unmap', (_name, options) => {
-    const held = to(w.VHOST, 'kvm_write_guest_page.store');
+    const held = to(w.VHOST, 'kvm_vcpu_map.store');
     const played = play(kernelHolds(options), steer(held, to(w.VCPU, 'synchronize_page_state.schedule'), finish(w.VHOST)));
     expect(story(played, LOCK)).toEqual([
       'vm.granted true',

@@ -27,7 +27,7 @@ const kernelIsOvertaken = (options: Partial<HostOptions>) =>
       { vhost0: [[w.kernelWrite()]] },
       options,
     ),
-    steer(to(w.VHOST, 'kvm_write_guest_page.store'), to(w.VCPU, 'read.access', w.GUEST), finish(w.VHOST)),
+    steer(to(w.VHOST, 'kvm_vcpu_map.store'), to(w.VCPU, 'read.access', w.GUEST), finish(w.VHOST)),
   );
 
 const STORES_LEFT = (scene: { context<C>(id: string): C }) =>
@@ -100,6 +100,19 @@ describe('the kernel writes a page that turned private', () => {
     const played = play(scenario, steer(finish(w.VHOST)));
     expect(w.hostStores(played)).toEqual([]);
     expect(w.panicOf(played)).toBeNull();
+  });
+
+  it.each([
+    ['P0', P0, 'RMP violation by the host kernel (PFN 0x1005)', null],
+    ['P1', P1, null, null],
+    ['P2', P2, null, 'dead'],
+    ['P3', P3, 'RMP violation by the host kernel (PFN 0x1005)', null],
+    ['P4', P4, 'RMP violation by the host kernel (PFN 0x1005)', null],
+  ] as const)('SNP-2 %s: a stray write, without a look, to a page that was private all along', (_name, options, panic, dead) => {
+    const scenario = w.oneGuest([w.page('guest-valid')], [w.read(true)], { vhost0: [[w.strayWrite()]] }, options);
+    const played = play(scenario, steer(until(w.VHOST, 'its store is over', (scene) => /(?:halted|dead)$/.test(scene.at(w.VHOST)))));
+    expect([w.panicOf(played), w.deadVm(played)]).toEqual([panic, dead]);
+    expect(w.hostStores(played)[0]).toBe(true);
   });
 
   it('SNP-20 P0: no handler runs for a kernel address, the fault path ends in dump and panic', () => {

@@ -128,7 +128,7 @@ describe('checks', () => {
   it('SNP-52 all: #NPF with the RMP bit reaches the RMP handler from handle_exit, after interrupts and preemption are on again', () => {
     const played = play(w.oneGuest([w.page('shared')], [w.pvalidate(), w.write(true)], {}), { name: 'fifo' });
     const path = microSteps(played, w.VCPU).map((name) => name.slice('main.KVM_RUN.'.length));
-    const handler = path.indexOf('handle_rmp_page_fault.snp_lookup_rmpentry');
+    const handler = path.indexOf('handle_rmp_page_fault.write_lock_mmu_lock.trylock');
     expect(path.slice(handler - 3, handler)).toEqual([
       'vcpu_enter_guest.OUTSIDE_GUEST_MODE',
       'vcpu_enter_guest.local_irq_enable',
@@ -144,7 +144,7 @@ describe('races of the instructions', () => {
   it('R1: a kernel write that was checked faults all the same when the guest comes in between; the map lock cures it', () => {
     const scenario = (lock: 'none' | 'kernel') =>
       w.oneGuest([w.page('shared')], private3, { vhost0: [[w.kernelWrite()]] }, { 'kvm.mapLock': lock });
-    const checked = to(w.VHOST, 'kvm_write_guest_page.store');
+    const checked = to(w.VHOST, 'kvm_vcpu_map.store');
     expect(w.panicOf(play(scenario('none'), steer(checked, to(w.VCPU, 'ghcb_set_sw_exit_info_2'), to(w.VHOST, 'halted'))))).not.toBeNull();
     expect(w.panicOf(play(scenario('kernel'), steer(checked, to(w.VCPU, 'synchronize_page_state.schedule'))))).toBeNull();
     for (const seed of seeds(30)) expect(w.hostStores(play(scenario('kernel'), seed))).not.toContain(true);
@@ -172,6 +172,32 @@ describe('races of the instructions', () => {
   });
 });
 
+describe('two nested faults on one page', () => {
+  const OTHER = 'thread:qemu0/vcpu1';
+  const prepare = (variant: string) => unchecked(shipped('rmp-double-prepare', variant));
+  const validated = to(w.VCPU, 'read.access', w.GUEST);
+
+  it('R8: the second makes private again what the first vCPU has validated, and the guest gets #VC', () => {
+    const looked = until(OTHER, 'it has seen the page shared', (scene) => scene.at(OTHER).endsWith('write_unlock_mmu_lock'));
+    const updated = to(OTHER, 'kvm_zap_gfn_range');
+    const played = play(
+      prepare('lock-dropped'),
+      steer(looked, to(OTHER, '__snp_handle_page_state_change.write_lock_mmu_lock.trylock'), validated, updated, finish(w.VCPU)),
+    );
+    expect(played.delivered('rmp.writeUpdate').map(({ payload }) => payload.assigned)).toEqual([true, true]);
+    expect(w.accesses(played)).toEqual(['vc']);
+    expect(w.lostPage(played)).toBe(w.GFN);
+  });
+
+  it('R8: with the lock held from the look to the update the page is prepared once, whatever the order', () => {
+    for (const seed of seeds(40)) {
+      const played = play(prepare('lock-held'), seed);
+      expect(played.delivered('rmp.writeUpdate')).toHaveLength(1);
+      expect(w.accesses(played)).toEqual(['ok']);
+    }
+  });
+});
+
 describe('firmware pages', () => {
   const status = w.world(
     {},
@@ -179,6 +205,21 @@ describe('firmware pages', () => {
     {},
     { firmware: { state: 'INIT', pages: [{ pfn: 0x1800, state: 'hypervisor' }] } },
   );
+
+  it('SNP-59 all: a buffer that cannot become Firmware is not given to the firmware', () => {
+    const played = play({ ...status, firmware: { state: 'INIT', pages: [{ pfn: 0x1800, state: 'firmware' }] } }, { name: 'fifo' });
+    expect(w.updateResults(played)).toEqual(['SUCCESS', 'FAIL_PERMISSION']);
+    expect(played.delivered('psp.command')).toEqual([]);
+    expect(played.delivered('mutex.unlock')).toHaveLength(1);
+  });
+
+  it('SNP-59 all: a buffer that the firmware does not give back is leaked and stays Firmware', () => {
+    const failing = { ...status, allow: ['psp-error'] as const };
+    const leaks = (played: Played) => microSteps(played, 'thread:sevctl/0').some((name) => name.endsWith('.snp_leak_pages'));
+    const runs = seeds(60).map((seed) => play(failing, seed));
+    expect(runs.filter(leaks).length).toBeGreaterThan(0);
+    for (const played of runs) expect(w.entryOf(played, 0x1800)).toMatchObject({ assigned: leaks(played), immutable: leaks(played) });
+  });
 
   it('SNP-59 all: an output buffer is Firmware while the command runs, and a page of the hypervisor after', () => {
     const played = play(status, { name: 'fifo' });

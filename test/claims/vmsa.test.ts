@@ -115,6 +115,17 @@ describe('races around a VMSA', () => {
     expect(order.join(' ')).toMatch(/FAIL_INUSE rmp\.leave rmp\.entered FAIL_INUSE rmp\.leave rmp\.entered/);
   });
 
+  it('R20: a guest that reads its own VMSA while it runs faults for ever; one that is not in use it can read', () => {
+    const endless = w.oneGuest([vmsaPage], [w.read(true, 0x8)], {}, {}, { bounds: { steps: 400 } });
+    const played = play(endless, { name: 'fifo' });
+    expect(played.end.ended).toBe('bound');
+    expect(w.exits(played).length).toBeGreaterThan(3);
+    expect(new Set([...w.exits(played), ...w.accesses(played)])).toEqual(new Set(['NPF', 'npf']));
+    expect(played.delivered('rmp.writeUpdate')).toEqual([]);
+    const other = w.oneGuest([vmsaPage, w.page('vmsa', 0x9)], [w.read(true, 0x9)], {});
+    expect(w.accesses(play(other, { name: 'fifo' }))).toEqual(['ok']);
+  });
+
   it('R14: a guest that clears the VMSA bit under a halted vCPU ends that vCPU, not the host', () => {
     const scenario = w.world(
       { vm0: w.vm([vmsaPage, w.page('vmsa', 0x9)], [w.read(false, 0x9), w.hlt], [w.rmpadjust(false, 0x8)]) },

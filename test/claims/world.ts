@@ -31,6 +31,8 @@ export const vm = (pages: readonly PageSetup[], ...vcpus: readonly (readonly Gue
 /** What host threads do. */
 export const dmaWrite = (stores = 1, gfn = GFN, name = 'vm0'): HostStep => ({ write: { vm: name, gfn, stores } });
 export const kernelWrite = (gfn = GFN, name = 'vm0'): HostStep => ({ 'kvm-write-guest': { vm: name, gfn } });
+/** A store of the kernel that looks at no RMP entry before. */
+export const strayWrite = (gfn = GFN, name = 'vm0'): HostStep => ({ 'kvm-write-unchecked': { vm: name, gfn } });
 export const makeShared = (gfn = GFN, name = 'vm0'): HostStep => ({ 'make-shared': { vm: name, gfn } });
 export const run = (vcpu = 'vm0/0'): HostStep => ({ KVM_RUN: { vcpu } });
 

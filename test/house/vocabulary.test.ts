@@ -17,6 +17,7 @@ const CROWDS: readonly [Partial<HostOptions>, 'direct' | 'pending'][] = [
   [{ 'kvm.rmpFault': 'auto-share' }, 'pending'],
   [{ 'kvm.rmpFault': 'auto-share', 'kvm.vmsaKick': 'kick' }, 'direct'],
   [{ 'kvm.rmpFault': 'kill-guest' }, 'direct'],
+  [{ 'kvm.rmpFault': 'panic-sigbus' }, 'direct'],
   [{ 'kvm.rmpFault': 'panic-sigbus', 'kvm.mapLock': 'user' }, 'pending'],
 ];
 const shippedWorlds = SHIPPED.map(({ name, variant }) => [`${name} ${variant}`, shipped(name, variant)] as const);

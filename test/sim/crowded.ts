@@ -29,7 +29,7 @@ export const crowded = (options: Partial<HostOptions>, host: Partial<Scenario['h
     options,
     {
       host: { arch: 'amd', cpus: 2, features: ['sev-snp'], options, ...host },
-      allow: ['interrupt', 'psp-error'],
+      allow: ['interrupt', 'psp-error', 'spurious-exit'],
       firmware: { state: 'INIT', pages: [{ pfn: FIRMWARE_PAGE, state: 'hypervisor' }] },
     },
   );

@@ -182,6 +182,11 @@ export const MORE_MISTAKES: readonly (readonly [title: string, text: string, iss
   ],
   ['a bound of nothing', changed('steps: 1000', 'steps: 0'), ['54 | bounds.steps | found 0; expected an integer from 1 to 1000000000']],
   [
+    'an order of timers that do not exist',
+    changed('time: untimed', 'time: ordered'),
+    ['44 | time | found "ordered"; expected "untimed": no machine of the model arms a timer yet, so there is no order to keep'],
+  ],
+  [
     'a key twice',
     changed('time: untimed', 'time: untimed\ntime: ordered'),
     ['45 | time | found the key "time" twice (first in line 44); expected it once'],

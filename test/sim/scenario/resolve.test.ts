@@ -99,6 +99,7 @@ describe('resolving a scenario', () => {
       'kvm.mapLock': 'none',
       'kvm.rmpupdateRetry': 'overlap',
       'kvm.vmsaKick': 'kick-and-block',
+      'kvm.npfLock': 'dropped',
       'rmp.contention': 'overlap-2m',
     });
     expect(resolve({ variant: 'map-lock-user' }).host.options).toMatchObject({ 'kvm.mapLock': 'user', 'rmp.contention': 'inuse' });
