@@ -7,10 +7,8 @@ import { assign, emit, setup } from 'xstate';
 import { type EventOf, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import { finish } from '../../sim/explore/explorer.ts';
 import { Sampler } from '../../sim/explore/sampling/sampler.ts';
-import { MODELS } from '../../sim/models/index.ts';
-import type { ModelModule } from '../../sim/models.ts';
-import { PROPERTIES } from '../../sim/properties/index.ts';
-import { alwaysEach, type Property } from '../../sim/property.ts';
+import { alwaysEach } from '../../sim/property.ts';
+import { register } from '../../sim/registry.ts';
 import type { Topology } from '../../sim/store.ts';
 import { shipped } from '../churn.ts';
 
@@ -125,8 +123,8 @@ async function fastCheckLap(schedules: number, seed: number): Promise<Lap> {
 }
 
 async function main([who, schedules, laps]: readonly string[]): Promise<void> {
-  (MODELS as ModelModule[]).push({ name: 'three-tasks', topology: () => topology, properties: [] });
-  (PROPERTIES as Property[]).push(noLostUpdate);
+  const model = { name: 'three-tasks', topology: () => topology, properties: [noLostUpdate] };
+  register({ name: 'three-tasks', arches: [], models: [model] });
   const measured: Lap[] = [];
   for (let lap = 1; lap <= Number(laps); lap++) {
     measured.push(who === 'sample' ? sampleLap(Number(schedules), lap) : await fastCheckLap(Number(schedules), lap));

@@ -1,6 +1,6 @@
 /** Every violation that a shipped scenario is known for. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { PROPERTY_IDS } from '../../sim/properties/index.ts';
+import { knownProperties } from '../../sim/properties/index.ts';
 import { variantNames } from '../../sim/scenario/checks.ts';
 import { loadScenario } from '../../sim/scenario/load.ts';
 import { resolveScenario } from '../../sim/scenario/resolve.ts';
@@ -17,9 +17,9 @@ export const violating = (): Violating[] =>
     .filter((file) => file.endsWith('.yaml'))
     .sort()
     .flatMap((file) => {
-      const scenario = loadScenario(readFileSync(new URL(file, SCENARIOS), 'utf8'), file, PROPERTY_IDS);
+      const scenario = loadScenario(readFileSync(new URL(file, SCENARIOS), 'utf8'), file, knownProperties());
       return variantNames(scenario).flatMap((variant) => {
-        const resolved = resolveScenario(scenario, { variant, set: {}, knownProperties: PROPERTY_IDS });
+        const resolved = resolveScenario(scenario, { variant, set: {}, knownProperties: knownProperties() });
         const { expect } = resolved;
         return expect === null || expect === 'clean' ? [] : [{ scenario: resolved, properties: expect.violates }];
       });
