@@ -123,7 +123,8 @@ async function fastCheckLap(schedules: number, seed: number): Promise<Lap> {
 }
 
 async function main([who, schedules, laps]: readonly string[]): Promise<void> {
-  register({ name: 'three-tasks', arches: [], models: [{ name: 'three-tasks', topology: () => topology, properties: [noLostUpdate] }] });
+  const model = { name: 'three-tasks', topology: () => topology, properties: [noLostUpdate] };
+  register({ name: 'three-tasks', arches: [], models: [model] });
   const measured: Lap[] = [];
   for (let lap = 1; lap <= Number(laps); lap++) {
     measured.push(who === 'sample' ? sampleLap(Number(schedules), lap) : await fastCheckLap(Number(schedules), lap));

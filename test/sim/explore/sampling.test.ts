@@ -28,11 +28,15 @@ const VIOLATING = SHIPPED.flatMap(({ name, variant }) => {
   return wanted === null || wanted === 'clean' ? [] : wanted.violates.map((property) => ({ name, variant, property }));
 });
 
-/** Evenly drawn, about one schedule of 100,000 shows it: too many for a test, and what the other strategies are for. */
-const isTooRare = (strategy: Strategy, variant: string): boolean => strategy === 'random' && variant === 'kick';
+/**
+ * What a strategy is held to. Those that switch seldom find everything that is shipped; the others find what needs no long stretch without a
+ * preemption. Evenly drawn, the lost kick shows in fewer than one schedule of 40,000, and sld.* in none of 6,000.
+ */
+const isHeldTo = (strategy: Strategy, { name, variant }: (typeof VIOLATING)[number]): boolean =>
+  strategy === 'pct' || strategy === 'portfolio' || (!name.startsWith('sld') && !(strategy === 'random' && variant === 'kick'));
 
 describe.each(ALL)('%s', (strategy) => {
-  it.each(VIOLATING.filter(({ variant }) => !isTooRare(strategy, variant)))(
+  it.each(VIOLATING.filter((violation) => isHeldTo(strategy, violation)))(
     'finds $property in $name $variant',
     ({ name, variant, property }) => {
       const { findings } = drawn(shipped(name, variant), strategy, { schedules: 6000, until: property });
