@@ -20,6 +20,8 @@ export const SPLIT_LOCK_OPTIONS = {
   'kvm.sldExpose': ['no-smt', 'always'],
   /** What guards the toggle in vmx_set_msr(): preemption off around test and toggle, around the toggle only, or nothing. */
   'kvm.sldGuard': ['preempt-off', 'toggle-only', 'none'],
+  /** What brings the next task its setting: a put at sched_out, the flag that KVM keeps in step with the MSR, both, or neither. */
+  'kvm.sldSwitch': ['put-and-flag', 'flag-only', 'put-only', 'neither'],
   /** What vmx_prepare_switch_to_guest() keeps of the host: whether detection was on, or the flag as it stood. */
   'kvm.sldSaved': ['host_sld_on', 'host_tif'],
   /** Whether MSR_KERNEL_GS_BASE, which is deferred in the same way, is looked at too. */

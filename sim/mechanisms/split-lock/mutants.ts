@@ -1,9 +1,18 @@
 /** Changes of the model: designs that the thread weighs against each other, and mutants that a claim must notice. */
 
 import { type AnyStateMachine, createMachine } from 'xstate';
-import { hasStep, type PathPatch, type PathPatches, replaceStep, swapSteps, withoutSteps } from '../../../actors/paths/patch.ts';
+import {
+  hasStep,
+  joinPatches,
+  type PathPatch,
+  type PathPatches,
+  replaceStep,
+  swapSteps,
+  withoutSteps,
+} from '../../../actors/paths/patch.ts';
 import type { Item } from '../../../actors/paths/path.ts';
 import { type Outgoing, outgoing } from '../../../events/event.ts';
+import type { HostOptions } from '../../../events/options.ts';
 import type { VmxFields } from '../../../events/split-lock.ts';
 import type { Mutant, Patch } from '../../mechanism.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
@@ -45,17 +54,26 @@ const preemptible = withoutSteps('preempt_disable', 'preempt_enable');
 const UNGUARDED: PathPatches = { vmx_update_guest_sld: [preemptible], ...updates(unchecked) };
 const TOGGLE_ONLY: PathPatches = { vmx_update_guest_sld: [preemptible, guardsToggle] };
 
+/** S2 leaves the vCPU as it is. */
+const NO_PUT_AT_SCHED_OUT: PathPatches = { kvm_sched_out: [withoutSteps('vmx_prepare_switch_to_host')] };
+/** KVM toggles the MSR, and the flag stays as the host has it: so the flag cannot tell either whether there is anything to do. */
+const FLAGLESS = updates(alter('compare', { local: () => ({ differs: true }) }), withoutSteps('update_thread_flag'));
+const SWITCHES: Readonly<Record<HostOptions['kvm.sldSwitch'], PathPatches>> = {
+  'put-and-flag': {},
+  'flag-only': NO_PUT_AT_SCHED_OUT,
+  'put-only': FLAGLESS,
+  neither: { ...NO_PUT_AT_SCHED_OUT, ...FLAGLESS },
+};
+
 /** What options choose. */
 export function patchOf({ host: { options } }: ResolvedScenario): Patch {
   if (options['kvm.sldVirt'] === 'none') return {};
   const guard = options['kvm.sldGuard'];
-  return { paths: guard === 'preempt-off' ? {} : guard === 'none' ? UNGUARDED : TOGGLE_ONLY };
+  const guarded = guard === 'preempt-off' ? {} : guard === 'none' ? UNGUARDED : TOGGLE_ONLY;
+  return { paths: joinPatches(guarded, SWITCHES[options['kvm.sldSwitch']]) };
 }
 
 const PREEMPTIBLE_PUT: PathPatches = { vcpu_put: [preemptible], ...updates(unchecked) };
-/** S2 leaves the vCPU as it is. */
-const NO_PUT_AT_SCHED_OUT: PathPatches = { kvm_sched_out: [withoutSteps('vmx_prepare_switch_to_host')] };
-
 const unregisterFirst: PathPatch = (path) => {
   const [unregister] = path.items.filter((item) => item.kind === 'step' && item.name === 'preempt_notifier_unregister');
   return { ...path, items: [unregister!, ...path.items.filter((item) => item !== unregister)] };
@@ -98,10 +116,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     vcpu_put: [preemptible, unregisterFirst],
   }),
   'sld-flag-only': mutant('kvm_sched_out() does not put: only the flag brings the setting of the next task.', NO_PUT_AT_SCHED_OUT),
-  'sld-flagless': mutant('KVM toggles the MSR and leaves the flag alone, and kvm_sched_out() does not put.', {
-    ...NO_PUT_AT_SCHED_OUT,
-    ...updates(withoutSteps('update_thread_flag')),
-  }),
+  'sld-flagless': mutant('KVM toggles the MSR and leaves the flag alone, and kvm_sched_out() does not put.', SWITCHES.neither),
   'sld-no-restore': mutant('vmx_prepare_switch_to_host() leaves the setting as it is.', {
     vmx_prepare_switch_to_host: [ofUpdate((name) => withoutSteps(name))],
   }),

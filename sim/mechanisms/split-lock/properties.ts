@@ -38,13 +38,16 @@ export const msrMatchesTask = always('sld.msr-matches-task', {
   },
 });
 
+/** What the other property cannot see: MSR and flag agree, and both are wrong. */
 export const hostSettingKept = always('sld.host-setting-kept', {
   kinds: ['pcpu', 'core', 'hostThread'],
   source: 'domain debug-and-split-lock G, scenario 15: no task runs user code with detection off unless it split a lock',
   grade: 'decision',
   check: (world) => {
-    const found = inUserMode(world).find(({ core, task }) => !core.context.sld && task.context.splitter !== true);
-    return found ? `${found.task.id} runs user code on ${found.cpu} with detection off, and never split a lock` : null;
+    const found = inUserMode(world).find(
+      ({ core, task }) => !core.context.sld && isDetectionOff(core.context.flag, task.context.tif) && task.context.splitter !== true,
+    );
+    return found ? `${found.task.id} runs user code on ${found.cpu} with detection off, as its flag says, and never split a lock` : null;
   },
 });
 
