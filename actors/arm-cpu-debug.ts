@@ -13,7 +13,7 @@ import { type Outgoing, outgoing, type Stamped, sender } from '../events/event.t
 import { debugTarget, firstDebugException, OSLSR } from './arm-debug-rule.ts';
 
 /** The host at EL2, nothing armed. */
-export const HOST_DEBUG_STATE: CpuDebugState = {
+const HOST_DEBUG_STATE: CpuDebugState = {
   mdscr: 0,
   traps: { tda: false, tdosa: false, tde: false },
   bank: 'host',
@@ -62,7 +62,7 @@ function written(state: CpuDebugState, { reg, value }: SysregAccess): CpuDebugSt
 }
 
 /** What an instruction meets on this CPU. */
-export function executed(state: CpuDebugState, { breakpoint, watchpoint, brk }: Instruction): Executed {
+function executed(state: CpuDebugState, { breakpoint, watchpoint, brk }: Instruction): Executed {
   const control = {
     pstate: state.pstate,
     mdscr: state.mdscr,

@@ -1,5 +1,6 @@
 /** All claims that stand in docs/claims.json, by mechanism. */
 import type { Claim } from './claim.ts';
+import { OSL_CLAIMS } from './osl-claims.ts';
 import { SLD_CLAIMS } from './sld-claims.ts';
 
-export const ALL_CLAIMS: readonly Claim[] = [...SLD_CLAIMS];
+export const ALL_CLAIMS: readonly Claim[] = [...SLD_CLAIMS, ...OSL_CLAIMS];

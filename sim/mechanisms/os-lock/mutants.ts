@@ -1,11 +1,11 @@
 /** Changes of one line in the arm64 debug code, each of which a claim of the OS Lock discussion must notice. */
-import { armVcpuMachine } from '../../actors/arm-vcpu.ts';
-import type { ArmDebugDesign } from '../../actors/arm-vcpu-state.ts';
-import { toCpu } from '../../actors/paths/env.ts';
-import { type PathPatch, replaceStep, withoutSteps } from '../../actors/paths/patch.ts';
-import type { Item } from '../../actors/paths/path.ts';
-import type { Mutant } from '../mechanism.ts';
-import { designOf } from './os-lock-design.ts';
+import { armVcpuMachine } from '../../../actors/arm-vcpu.ts';
+import type { ArmDebugDesign } from '../../../actors/arm-vcpu-state.ts';
+import { toCpu } from '../../../actors/paths/env.ts';
+import { hasStep, type PathPatch, replaceStep, withoutSteps } from '../../../actors/paths/patch.ts';
+import type { Item } from '../../../actors/paths/path.ts';
+import type { Mutant } from '../../mechanism.ts';
+import { designOf } from './design.ts';
 
 /** Another design of KVM's copy of the vCPU, all else as the scenario has it. */
 const design = (summary: string, change: Partial<ArmDebugDesign>): Mutant => ({
@@ -14,7 +14,7 @@ const design = (summary: string, change: Partial<ArmDebugDesign>): Mutant => ({
 });
 /** A path without these steps; where a variant has them not, it stays as it is. */
 const without = (summary: string, path: string, ...steps: readonly string[]): Mutant => {
-  const patch: PathPatch = (before) => (JSON.stringify(before.items).includes(`"${steps[0]}"`) ? withoutSteps(...steps)(before) : before);
+  const patch: PathPatch = (before) => (hasStep(before, steps[0]!) ? withoutSteps(...steps)(before) : before);
   return { summary, paths: { [path]: [patch] } };
 };
 

@@ -1,9 +1,9 @@
 /** What must hold of an arm64 guest's debug state whatever KVM, a debugger and a migration do. */
-import type { ArmVcpuState } from '../../actors/arm-vcpu-state.ts';
-import type { Vcpu } from '../../actors/paths/guest.ts';
-import type { PcpuContext } from '../../actors/pcpu.ts';
-import { always, alwaysEach, type Property } from '../property.ts';
-import { hex, type WorldView } from '../view.ts';
+import type { ArmVcpuState } from '../../../actors/arm-vcpu-state.ts';
+import type { Vcpu } from '../../../actors/paths/guest.ts';
+import type { PcpuContext } from '../../../actors/pcpu.ts';
+import { always, alwaysEach, type Property } from '../../property.ts';
+import { hex, type WorldView } from '../../view.ts';
 
 const NOTES = 'domain debug-and-split-lock';
 

@@ -5,23 +5,23 @@
  * @see docs/mechanisms/os-lock.md; domain debug-and-split-lock D
  */
 import { z } from 'zod';
-import { armCpuDebugMachine } from '../../actors/arm-cpu-debug.ts';
-import { OSLSR } from '../../actors/arm-debug-rule.ts';
-import { armOf, armVcpuMachine, debugOf, destinationOf } from '../../actors/arm-vcpu.ts';
-import { type ArmVcpuInput, GUEST_PSTATE, resetOslsr } from '../../actors/arm-vcpu-state.ts';
-import { armGuestParts, type GuestDebugView } from '../../actors/paths/arm-guest.ts';
-import { armHostOperations } from '../../actors/paths/arm-ioctls.ts';
-import { armRunPath, armSchedIn, armSchedOut } from '../../actors/paths/arm-run.ts';
-import { ARM_DEBUG_EVENTS } from '../../events/arm-debug.ts';
-import type { ActorId } from '../../events/event.ts';
-import type { Mechanism } from '../mechanism.ts';
-import { osLockProperties } from '../properties/os-lock.ts';
-import { type Path, type PathIssue, shown } from '../scenario/issues.ts';
-import type { ResolvedScenario, ResolvedVm, Scenario } from '../scenario/types.ts';
-import type { ActorSpec } from '../store.ts';
-import { designOf, OS_LOCK_OPTIONS } from './os-lock-design.ts';
-import { osLockMutants } from './os-lock-mutants.ts';
-import { OS_LOCK_GUEST_OPERATIONS, OS_LOCK_HOST_OPERATIONS } from './os-lock-operations.ts';
+import { armCpuDebugMachine } from '../../../actors/arm-cpu-debug.ts';
+import { OSLSR } from '../../../actors/arm-debug-rule.ts';
+import { armOf, armVcpuMachine, debugOf, destinationOf } from '../../../actors/arm-vcpu.ts';
+import { type ArmVcpuInput, GUEST_PSTATE, resetOslsr } from '../../../actors/arm-vcpu-state.ts';
+import { armGuestParts, type GuestDebugView } from '../../../actors/paths/arm-guest.ts';
+import { armHostOperations } from '../../../actors/paths/arm-ioctls.ts';
+import { armRunPath, armSchedIn, armSchedOut } from '../../../actors/paths/arm-run.ts';
+import { ARM_DEBUG_EVENTS } from '../../../events/arm-debug.ts';
+import type { ActorId } from '../../../events/event.ts';
+import type { Mechanism } from '../../mechanism.ts';
+import { type Path, type PathIssue, shown } from '../../scenario/issues.ts';
+import type { ResolvedScenario, ResolvedVm, Scenario } from '../../scenario/types.ts';
+import type { ActorSpec } from '../../store.ts';
+import { designOf, OS_LOCK_OPTIONS } from './design.ts';
+import { osLockMutants } from './mutants.ts';
+import { OS_LOCK_GUEST_OPERATIONS, OS_LOCK_HOST_OPERATIONS } from './operations.ts';
+import { osLockProperties } from './properties.ts';
 
 /** Whether the host's kernel knows the lock; a VM may come from one that does not. */
 const knowsLock = ({ host }: ResolvedScenario) => host.options['kvm.osLock'] !== 'ignored';

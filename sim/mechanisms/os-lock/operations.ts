@@ -1,9 +1,9 @@
 /** What programs on arm64 hosts can do, beside KVM_RUN. */
 import { z } from 'zod';
-import { SYSREGS } from '../../events/arm-debug.ts';
-import type { HostOp } from '../../events/program.ts';
-import { integer } from '../scenario/fields.ts';
-import { type Arguments, type Operation, operation } from '../scenario/operation.ts';
+import { SYSREGS } from '../../../events/arm-debug.ts';
+import type { HostOp } from '../../../events/program.ts';
+import { integer } from '../../scenario/fields.ts';
+import { type Arguments, type Operation, operation } from '../../scenario/operation.ts';
 
 const FLAG = z.boolean({ error: 'expected true or false' });
 const REG = z.enum(SYSREGS);
@@ -63,7 +63,7 @@ export const OS_LOCK_HOST_OPERATIONS = {
   'user-work': operation('user-work', 'Computes in user mode.', {}),
 } as const;
 
-declare module '../scenario/program.ts' {
+declare module '../../scenario/program.ts' {
   interface GuestTablesOf {
     'os-lock': typeof OS_LOCK_GUEST_OPERATIONS;
   }

@@ -1,8 +1,8 @@
 /** The switches of an arm64 host, and the design that they name. */
-import { OSLSR } from '../../actors/arm-debug-rule.ts';
-import type { ArmDebugDesign } from '../../actors/arm-vcpu-state.ts';
-import type { MechanismOptions } from '../../events/options.ts';
-import type { ResolvedScenario } from '../scenario/types.ts';
+import { OSLSR } from '../../../actors/arm-debug-rule.ts';
+import type { ArmDebugDesign } from '../../../actors/arm-vcpu-state.ts';
+import type { MechanismOptions } from '../../../events/options.ts';
+import type { ResolvedScenario } from '../../scenario/types.ts';
 
 type OptionTable = { readonly [K in keyof OsLockOptions]: readonly [OsLockOptions[K], ...OsLockOptions[K][]] };
 type OsLockOptions = Pick<
