@@ -19,6 +19,8 @@ export interface ExploreRequest {
   readonly limits?: BoundedLimits;
   /** Search over orbits of interchangeable actors. */
   readonly symmetry?: boolean;
+  /** Keep 64-bit fingerprints of states instead of exact ones. */
+  readonly compact?: boolean;
   readonly from?: PlainWorld;
   /** Goes on where an earlier search of all schedules stood. */
   readonly image?: SearchImage;
@@ -49,6 +51,8 @@ export interface Exploration {
   /** `sometimes` properties that never came true: the race did not happen. */
   readonly missed: readonly string[];
   readonly guarantee: readonly string[];
+  /** Of fingerprints: the states expected to have been taken for another one, and a bound of the chance that any was. */
+  readonly omissions?: number;
   readonly coverage: {
     readonly localStates: Readonly<Record<string, number>>;
     readonly reactions: number;
@@ -80,7 +84,7 @@ export function explore(request: ExploreRequest): Search<Exploration> {
 }
 
 function* exploreAll(request: ExploreRequest): Search<Exploration> {
-  const { scenario, maxStates, maxBytes, from, image, onTurn, shard } = request;
+  const { scenario, maxStates, maxBytes, from, image, onTurn, shard, compact = false } = request;
   const explorer = new Explorer({
     scenario,
     budget: { states: maxStates, ...(maxBytes !== undefined && { bytes: maxBytes }) },
@@ -88,6 +92,7 @@ function* exploreAll(request: ExploreRequest): Search<Exploration> {
     ...(image && { image }),
     ...(onTurn && { onTurn }),
     ...(shard && { division: shard.division }),
+    compact,
   });
   const report = yield* explorer.run();
   const { kinds } = explorer.world.store;
@@ -97,12 +102,16 @@ function* exploreAll(request: ExploreRequest): Search<Exploration> {
     stepMisses: report.trie.misses,
     localStates: localStatesOf(explorer.world),
     evidence: weakestEvidence(kinds),
+    ...(compact && { omissions: omissionsOf(report.states) }),
   };
   return yield* conclude(request, facts, function* ({ property }) {
     const { state, message } = report.findings.find((finding) => finding.property === property)!;
     return { message, labels: explorer.labelsTo(state) };
   });
 }
+
+/** Pairs of states over pairs of values: two of them share a 64-bit fingerprint with the chance 2^-64. */
+export const omissionsOf = (states: number): number => (states * (states - 1)) / 2 ** 65;
 
 /** What a search of all schedules has found out, whoever did it. */
 export interface SearchFacts
@@ -116,6 +125,8 @@ export interface SearchFacts
   readonly evidence: Evidence | null;
   /** Some states were counted more than once. */
   readonly atMost?: true;
+  /** States that fingerprints are expected to have hidden; absent where states were exact. */
+  readonly omissions?: number;
 }
 
 /** The way to the first state, in the order of the search, in which a property breaks. */
@@ -144,6 +155,7 @@ export function* conclude(request: ExploreRequest, facts: SearchFacts, wayTo: Wa
     missed: shard || (from && from.step > 0) ? [] : scenario.properties.sometimes.filter((id) => !reached.has(id)),
     guarantee: guaranteeLines({ ...facts, scenario, bound, violated }),
     coverage: { localStates, reactions, depth, bytesPerState, stepMisses },
+    ...(facts.omissions !== undefined && { omissions: facts.omissions }),
   };
 }
 

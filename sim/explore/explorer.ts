@@ -53,6 +53,8 @@ export interface ExploreOptions {
   readonly image?: SearchImage;
   /** Called between two turns, and once more when the search is over. */
   readonly onTurn?: (explorer: Explorer, isOver: boolean) => void;
+  /** Keeps 64-bit fingerprints of states, and rows only until a state is expanded. */
+  readonly compact?: boolean;
   /** Where several searches share the space. */
   readonly exchange?: Exchange;
   /** Which part of the space is searched. */
@@ -99,7 +101,7 @@ export class Explorer {
     if (options.image) translateImage(options.image, this.world);
     this.#verdicts = new Verdicts(this.world, scenario, options.properties !== false, (state) => this.depthOf(state));
     this.#trie = new StepTrie(this.world, (column, value, before) => this.#verdicts.wants(column, value, before));
-    this.space = new StateSpace(this.world.columns);
+    this.space = new StateSpace(this.world.columns, { exact: options.compact !== true });
     this.#cursor = new Cursor(this.world.columns);
   }
 
@@ -168,31 +170,37 @@ export class Explorer {
     return depth;
   }
 
-  /** The labels of the choices that lead to a state. */
+  /** The labels of the choices that lead to a state: every step is carried out again, so that no row has to be there. */
   labelsTo(state: number): string[] {
-    const labels: string[] = [];
-    const row = new Int32Array(this.space.columns);
-    for (let at = state; this.space.parent[at]! >= 0; at = this.space.parent[at]!) {
-      const via = this.space.via[at]!;
-      this.space.read(this.space.parent[at]!, row);
+    const { world, space } = this;
+    const ways: number[] = [];
+    for (let at = state; space.parent[at]! >= 0; at = space.parent[at]!) ways.push(space.via[at]!);
+    let row: readonly number[] = world.initial;
+    return ways.reverse().map((via) => {
       const column = via >> 12;
-      const events = this.world.alternatives(column, row[column]!);
-      labels.push(this.world.label(column, row[column]!, events[via & 0xfff]!));
-    }
-    return labels.reverse();
+      const event = world.alternatives(column, row[column]!)[via & 0xfff]!;
+      const label = world.label(column, row[column]!, event);
+      row = world.after(row, world.run(row, column, event));
+      return label;
+    });
   }
 
   /** The actors' local states in a state, by slot. */
   localsOf(state: number): number[] {
     const locals = new Array<number>(this.world.actors);
-    for (let slot = 0, at = state * this.space.columns; slot < locals.length; slot++, at++) locals[slot] = this.space.rows[at]!;
+    for (let slot = 0, at = this.space.at(state); slot < locals.length; slot++, at++) locals[slot] = this.space.rows[at]!;
     return locals;
   }
 
   /** Puts the first state in. */
   begin(): void {
     const row = [...this.world.initial];
-    this.space.first(row, this.firstLane);
+    const { world } = this;
+    this.space.first(
+      row,
+      this.firstLane,
+      row.reduce((lane, value, column) => (lane + world.laneB(column, value)) | 0, 0),
+    );
     this.look(0);
   }
 
@@ -236,6 +244,7 @@ export class Explorer {
     this.fit();
     const cursor = this.#cursor;
     const trie = this.#trie;
+    space.release(cursor.head);
     space.reserve(trie.widest * space.columns + 1);
     cursor.end = end;
     const why = expandStates(cursor, space, trie, this.#options.exchange ?? ALONE);

@@ -47,11 +47,17 @@ export interface GuaranteeFacts {
   readonly unchanged: number;
   /** Some states were counted more than once. */
   readonly atMost?: true;
+  /** States that fingerprints are expected to have hidden; absent where states were exact. */
+  readonly omissions?: number;
   readonly violated: readonly string[];
   readonly evidence: Evidence | null;
 }
 
 const number = (value: number): string => String(value).replace(/\B(?=(\d{3})+$)/g, ',');
+
+/** How states were told from each other. */
+const vectorsText = (omissions: number | undefined): string =>
+  omissions === undefined ? 'exact state vectors' : `64-bit fingerprints of states (expected omissions ${omissions.toExponential(1)})`;
 
 /** The guarantee as lines. */
 export function guaranteeLines(facts: GuaranteeFacts): string[] {
@@ -68,7 +74,7 @@ export function guaranteeLines(facts: GuaranteeFacts): string[] {
   return [
     `${scenario.name}, variant ${scenario.variant}: ${space}.`,
     verdict,
-    `Covered: ${exhausted ? bound : 'the states found so far'}; preemption model ${scenario.host.preemption}, ${scenario.host.cpus} pCPUs, kernel ${scenario.host.kernel}${scenario.allow.length ? `, ${scenario.allow.join(', ')} allowed` : ''}; exact state vectors, every reaction re-executed.`,
+    `Covered: ${exhausted ? bound : 'the states found so far'}; preemption model ${scenario.host.preemption}, ${scenario.host.cpus} pCPUs, kernel ${scenario.host.kernel}${scenario.allow.length ? `, ${scenario.allow.join(', ')} allowed` : ''}; ${vectorsText(facts.omissions)}, every reaction re-executed.`,
     `Not covered: ${violated.length ? 'what follows after a property has broken, ' : ''}${scenario.host.ticks === 'direct' ? 'a tick that ends guest mode (ticks: pending has it), ' : ''}store buffers and reordering (micro-steps interleave sequentially consistently), liveness, other programs than the scenario's, what docs/fidelity.md leaves out.`,
     ...(evidence ? [`Weakest evidence: ${evidence.grade}, at ${evidence.step} (${evidence.source}).`] : []),
   ];
