@@ -77,7 +77,7 @@ export interface ExploreReport {
   /** Memory of reactions re-executed through XState at the end. */
   readonly reactions: number;
   readonly deliveries: number;
-  readonly trie: { readonly misses: number; readonly clears: number; readonly integers: number };
+  readonly trie: Pick<StepTrie, 'misses' | 'drops' | 'integers'>;
   readonly bytesPerState: number;
 }
 
@@ -121,7 +121,7 @@ export class Explorer {
     this.#options.onTurn?.(this, true);
     const reactions = this.world.engine.verify();
     const { transitions, unchanged, deliveries } = this.#cursor;
-    const { misses, clears, integers } = this.#trie;
+    const { misses, drops, integers } = this.#trie;
     return {
       exhausted: limit === null,
       limit,
@@ -133,7 +133,7 @@ export class Explorer {
       reached: this.#verdicts.allReached(),
       reactions,
       deliveries,
-      trie: { misses, clears, integers },
+      trie: { misses, drops, integers },
       bytesPerState: this.space.bytesPerState,
     };
   }
@@ -263,7 +263,8 @@ export class Explorer {
   fit(): void {
     // What has come true once is no longer looked for: the steps that were remembered with that in mind are remembered anew.
     const met = this.#verdicts.reached.size;
-    if (this.#trie.mustClear || met !== this.#met) this.#trie.clear();
+    const why = this.#trie.mustClear ?? (met !== this.#met ? 'a property came true' : null);
+    if (why !== null) this.#trie.clear(why);
     this.#met = met;
     this.#trie.fillLanes();
     let largest = 0;
