@@ -4,7 +4,7 @@
  * @see kernel arch/x86/kernel/cpu/intel.c, sld_update_msr(), switch_to_sld() (5.7 to 5.18); domain debug-and-split-lock C.1, C.3, Z1
  */
 import { assign, emit, setup } from 'xstate';
-import { type Outgoing, outgoing, type Stamped, sender } from '../events/event.ts';
+import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../events/event.ts';
 import type { CoreEvent } from '../events/sched.ts';
 import type { MsrEvent, SldFlag } from '../events/split-lock.ts';
 import { isDetectionOff } from './paths/split-lock/flag.ts';
@@ -15,9 +15,11 @@ export interface CoreContext {
   /** What the host set at boot: whether a task that did nothing runs with detection on. */
   readonly bootSld: boolean;
   readonly flag: SldFlag;
+  /** Its pCPUs whose MSR_KERNEL_GS_BASE holds a guest's value, sorted. */
+  readonly guestGs: readonly ActorId[];
 }
 
-export type CoreInput = Omit<CoreContext, 'sld'>;
+export type CoreInput = Omit<CoreContext, 'sld' | 'guestGs'>;
 
 type CoreEvents = CoreEvent | MsrEvent;
 
@@ -25,6 +27,13 @@ export const coreMachine = setup({
   types: { context: {} as CoreContext, events: {} as Stamped<CoreEvents>, emitted: {} as Outgoing, input: {} as CoreInput },
   actions: {
     write: assign({ sld: ({ context: c, event }) => (event.type === 'core.wrmsr' ? event.sld : c.sld) }),
+    writeGs: assign({
+      guestGs: ({ context: c, event }) => {
+        if (event.type !== 'core.wrmsrKernelGsBase') return c.guestGs;
+        const others = c.guestGs.filter((cpu) => cpu !== event.cpu);
+        return event.guest ? [...others, event.cpu].sort() : others;
+      },
+    }),
     answer: emit(({ context: c, event }) => outgoing(sender(event), { type: 'core.msr', sld: c.sld })),
     /** Only a difference between the two tasks is looked at: the MSR itself is not read. */
     switchTo: assign({
@@ -37,13 +46,14 @@ export const coreMachine = setup({
   },
 }).createMachine({
   id: 'core',
-  context: ({ input }) => ({ ...input, sld: input.bootSld }),
+  context: ({ input }) => ({ ...input, sld: input.bootSld, guestGs: [] }),
   initial: 'up',
   states: {
     up: {
       tags: 'rest',
       on: {
         'core.wrmsr': { actions: 'write' },
+        'core.wrmsrKernelGsBase': { actions: 'writeGs' },
         'core.rdmsr?': { actions: 'answer' },
         'core.switchTo': { actions: 'switchTo' },
       },

@@ -17,7 +17,7 @@ const LENGTHS = [
 ] as const;
 
 /** Every delivery of a run in order, the chosen offers included: what one event is in this figure. */
-interface Deliveries {
+export interface Deliveries {
   readonly topology: Topology;
   readonly slots: readonly number[];
   readonly events: readonly AnyEvent[];
@@ -28,7 +28,7 @@ interface Deliveries {
   readonly records: number;
 }
 
-function deliveriesOf(scenario: ResolvedScenario): Deliveries {
+export function deliveriesOf(scenario: ResolvedScenario): Deliveries {
   const topology = topologyOf(scenario);
   const memo = new MemoEngine(topology);
   const { store } = memo;
@@ -53,10 +53,10 @@ function deliveriesOf(scenario: ResolvedScenario): Deliveries {
   return { topology, slots, events, last, misses: memo.misses, steps: step, records: seq };
 }
 
-const startActors = ({ actors, machines }: Topology): Actor<AnyStateMachine>[] =>
+export const startActors = ({ actors, machines }: Topology): Actor<AnyStateMachine>[] =>
   actors.map(({ kind, input }) => createActor(machines[kind]!, { input }).start());
 
-function sendAll(actors: readonly Actor<AnyStateMachine>[], { slots, events }: Deliveries): void {
+export function sendAll(actors: readonly Actor<AnyStateMachine>[], { slots, events }: Deliveries): void {
   for (let i = 0; i < events.length; i++) actors[slots[i]!]!.send(events[i]!);
 }
 

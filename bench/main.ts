@@ -3,6 +3,10 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { engine } from './engine.ts';
+import { firstBug } from './explore/first-bug.ts';
+import { schedules } from './explore/schedules.ts';
+import { shrinkQuality } from './explore/shrink-quality.ts';
+import { singleRun } from './explore/single-run.ts';
 import { exploreBugs, exploreHost, exploreLock } from './explore.ts';
 import { exploreWide } from './explore-wide.ts';
 import { type Figure, type Machine, machine, type Table, textOf } from './harness.ts';
@@ -10,7 +14,20 @@ import { journal } from './journal.ts';
 import { replay } from './replay.ts';
 import { startup } from './startup.ts';
 
-const FIGURES: readonly Figure[] = [engine, exploreLock, exploreHost, exploreBugs, exploreWide, journal, replay, startup];
+const FIGURES: readonly Figure[] = [
+  engine,
+  exploreLock,
+  exploreHost,
+  exploreBugs,
+  exploreWide,
+  firstBug,
+  journal,
+  replay,
+  schedules,
+  shrinkQuality,
+  singleRun,
+  startup,
+];
 
 /** A figure by its name, or all of a group: `explore` names every `explore-…`. */
 const isNamed = ({ name }: Figure, word: string): boolean => name === word || name.startsWith(`${word}-`);

@@ -28,6 +28,8 @@ export interface Explanation {
   readonly property: string;
   readonly message: string;
   readonly step: number;
+  /** The run can go on for ever from the end of step `from`. */
+  readonly lasso?: { readonly from: number; readonly length: number };
   /** What the property rests on. */
   readonly source: string | null;
   readonly grade: Grade | null;
@@ -131,7 +133,7 @@ export function explanationOf(journal: Journal, file: string, io: Io): Explanati
 }
 
 export function printExplanation(printer: Printer, explanation: Explanation): void {
-  const { property, message, step, source, grade, story, weakest, removedBy: clean, commands, test } = explanation;
+  const { property, message, step, lasso, source, grade, story, weakest, removedBy: clean, commands, test } = explanation;
   printer.line(styled('red', `${property} broke at step ${step}`));
   printer.line(`  ${message}`);
   if (source) printer.line(styled('dim', `  the property rests on: ${source} (${grade})`));
@@ -147,6 +149,7 @@ export function printExplanation(printer: Printer, explanation: Explanation): vo
     if (told.source && told.source.source !== 'the scenario')
       printer.line(styled('dim', `                   ${told.source.source} (${told.source.grade})`));
   }
+  if (lasso) printer.line(`  Back to step ${lasso.from}: a fair schedule can repeat the last ${lasso.length} steps for ever.`);
   printer.line();
   if (weakest) printer.line(`Least known on the way: ${weakest.step}, grade ${weakest.grade} (${weakest.source})`);
   for (const { variant, options } of clean) {

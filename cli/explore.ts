@@ -38,10 +38,11 @@ const documentOf = (exploration: Exploration, violations: readonly Shown[], scen
 });
 
 function print(printer: Printer, exploration: Exploration, violations: readonly Shown[]): void {
-  for (const { property, message, steps, preemptions, switches, disturbances, least, journal } of violations) {
+  for (const { property, message, steps, preemptions, switches, disturbances, least, journal, lasso } of violations) {
     const cost = `${steps} steps, ${disturbances} disturbances, ${preemptions} preemptions, ${switches} switches`;
     printer.line(styled('red', `Broken: ${property}`), ` in ${cost}`, least ? '' : ' (a less deviating schedule may exist)');
     printer.line(`  ${message}`);
+    if (lasso) printer.line(`  Back to step ${lasso.from}: the last ${lasso.length} steps repeat for ever.`);
     if (journal)
       printer.line(styled('bold', '  See it: '), commandText(['replay', journal]), '   ', commandText(['show', journal, '--points']));
   }

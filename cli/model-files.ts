@@ -1,17 +1,22 @@
-/** Which files of the user's own are loaded, as the command line named them: every command that is printed to be copied repeats them. */
+/** Which files of the user's own are loaded: every command that is printed to be copied repeats them, and every thread loads them too. */
 
-const loaded: string[] = [];
+/** A file as the command line named it, and the folder that it is relative to. */
+export interface ModelFile {
+  readonly file: string;
+  readonly cwd: string;
+}
+
+const loaded: ModelFile[] = [];
 
 /** @returns what forgets it again */
-export function noteModelFile(file: string): () => void {
-  loaded.push(file);
+export function noteModelFile(one: ModelFile): () => void {
+  loaded.push(one);
   return () => {
-    loaded.splice(loaded.lastIndexOf(file), 1);
+    loaded.splice(loaded.lastIndexOf(one), 1);
   };
 }
 
-/** Their names, in the order in which they were loaded. */
-export const modelFiles = (): readonly string[] => [...loaded];
+export const modelFiles = (): readonly ModelFile[] => [...loaded];
 
 /** The words that load them again. */
-export const modelWords = (): readonly string[] => loaded.flatMap((file) => ['--models', file]);
+export const modelWords = (): readonly string[] => loaded.flatMap(({ file }) => ['--models', file]);

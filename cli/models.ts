@@ -6,7 +6,7 @@ import { registerOwn } from '../sim/own-mechanism.ts';
 import { listed } from '../sim/scenario/issues.ts';
 import { readBytes, shippedNames } from './catalog.ts';
 import { CliError, EXIT, fileError } from './errors.ts';
-import { noteModelFile } from './model-files.ts';
+import { type ModelFile, noteModelFile } from './model-files.ts';
 
 const FILE_BYTES_MAX = 1 << 24;
 
@@ -61,21 +61,21 @@ function mechanismsIn(exports: Readonly<Record<string, unknown>>, file: string):
 }
 
 /**
- * Loads modules in order; files are relative to `cwd`.
+ * Loads modules in order.
  * @returns what takes all of them away again
  * @throws CliError, MechanismError
  */
-export async function loadModels(files: readonly string[], cwd: string): Promise<() => void> {
+export async function loadModels(files: readonly ModelFile[]): Promise<() => void> {
   const undos: (() => void)[] = [];
   const undo = (): void => {
     for (const one of undos.splice(0).reverse()) one();
   };
   try {
-    for (const file of files) {
+    for (const { file, cwd } of files) {
       const path = resolve(cwd, file);
       const sha256 = hashOf(path, file);
       const exports = await importFrom(path, file);
-      undos.push(noteModelFile(file));
+      undos.push(noteModelFile({ file, cwd }));
       for (const [value, where] of mechanismsIn(exports, file)) undos.push(registerOwn(value, where, { file, sha256 }, shippedNames()));
     }
     return undo;

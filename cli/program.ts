@@ -101,7 +101,7 @@ const namedIn = (argv: readonly string[]): CommandEntry | undefined => {
 async function withModels(files: readonly string[], { cwd }: Io, run: () => number | Promise<number>): Promise<number> {
   if (files.length === 0) return run();
   const { loadModels } = await import('./models.ts');
-  const unload = await loadModels(files, cwd);
+  const unload = await loadModels(files.map((file) => ({ file, cwd })));
   try {
     return await run();
   } catch (error) {

@@ -68,6 +68,8 @@ export function printVerdict(printer: Printer, { end, steps, met }: Recorded): v
   if (violation) {
     printer.line(styled('red', `Broken: ${violation.property}`), ` after ${counted(violation.step, 'step')}`);
     printer.line(`  ${violation.message}`);
+    const { lasso } = violation;
+    if (lasso) printer.line(`  Back to step ${lasso.from}: a fair schedule can repeat the last ${counted(lasso.length, 'step')} for ever.`);
   } else {
     const isWhole = ended === 'done';
     printer.line(styled(isWhole ? 'green' : 'yellow', isWhole ? 'Clean' : 'Unfinished'), `: ${counted(steps, 'step')}; ${ENDED[ended]}`);

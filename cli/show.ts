@@ -119,7 +119,10 @@ function printFacts(printer: Printer, journal: Journal): void {
       verdict === null
         ? 'none'
         : violation
-          ? styled('red', `${violation.property} at step ${violation.step}: ${violation.message}`)
+          ? styled(
+              'red',
+              `${violation.property} at step ${violation.step}: ${violation.message}${violation.lasso ? `; back to step ${violation.lasso.from}` : ''}`,
+            )
           : `${verdict} (${ended})`,
     ],
     ['model', foreignModel(journal) ?? 'this one'],

@@ -30,9 +30,10 @@ export const sender = (event: { readonly type: string; readonly from?: ActorId }
 
 /**
  * How a message travels. `bus`: hardware answering an instruction, delivered at once inside the step of whoever asked.
- * `queued`: stays in flight, its delivery is a choice of its own. `offer`: an alternative that an actor declares.
+ * `queued`: stays in flight, its delivery is a choice of its own. `latched`: queued, but one that is in flight already takes a second of
+ * the same content in, as the IRR of a local APIC has one bit for a vector. `offer`: an alternative that an actor declares.
  */
-export type Delivery = 'bus' | 'queued' | 'offer';
+export type Delivery = 'bus' | 'queued' | 'latched' | 'offer';
 
 /**
  * What may be interposed before a micro-step: U user mode, P preemptible kernel, R voluntary reschedule point,

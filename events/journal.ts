@@ -64,7 +64,13 @@ export interface RunStart {
 /** How a run ended. Stands in the seal. */
 export interface RunEnd {
   readonly verdict: 'clean' | 'violation';
-  readonly violation: { readonly property: string; readonly step: number; readonly message: string } | null;
+  readonly violation: {
+    readonly property: string;
+    readonly step: number;
+    readonly message: string;
+    /** The run can go on for ever: back to the end of step `from`, and the last `length` steps again. */
+    readonly lasso?: { readonly from: number; readonly length: number };
+  } | null;
   /** `done`: nothing left to do. `violation`: a property broke. `bound`: a limit of the scenario was hit. */
   readonly ended: 'done' | 'violation' | 'bound' | 'interrupted';
   readonly outcomes: JsonObject;

@@ -23,6 +23,7 @@ export type CoreGuestOp =
   | { readonly op: 'write'; readonly gfn: number; readonly private: boolean }
   /** Computes in guest mode and never exits by itself: only an interrupt of the pCPU ends it. */
   | { readonly op: 'spin' }
+  | { readonly op: 'compute' }
   | { readonly op: 'hlt' };
 
 /** What a thread of a host process can do. Upper case: an ioctl by its own name. */

@@ -96,7 +96,7 @@ export const SCHED_EVENTS = {
   'rq.put': 'bus',
   'rq.sleep': 'bus',
   'sched.wake': 'queued',
-  'irq.reschedule': 'queued',
+  'irq.reschedule': 'latched',
   'irq.psp': 'queued',
   'nmi.stop': 'queued',
   'mutex.lock': 'bus',

@@ -3,7 +3,7 @@
  *
  * @see domain debug-and-split-lock C
  */
-import type { Delivery, EventOf } from './event.ts';
+import type { ActorId, Delivery, EventOf } from './event.ts';
 import type { CoreEvent } from './sched.ts';
 
 /** Every switch with its values; the first is the default. */
@@ -22,6 +22,8 @@ export const SPLIT_LOCK_OPTIONS = {
   'kvm.sldGuard': ['preempt-off', 'toggle-only', 'none'],
   /** What vmx_prepare_switch_to_guest() keeps of the host: whether detection was on, or the flag as it stood. */
   'kvm.sldSaved': ['host_sld_on', 'host_tif'],
+  /** Whether MSR_KERNEL_GS_BASE, which is deferred in the same way, is looked at too. */
+  'kvm.kernelGsBase': ['untracked', 'tracked'],
   /** How KVM tells whose #AC it is: by the context, or also by looking at the instruction. */
   'kvm.acInjection': ['context', 'analyse'],
 } as const;
@@ -73,6 +75,8 @@ export type VmxExit =
 export type MsrEvent = EventOf<{
   'core.wrmsr': { sld: boolean };
   'core.rdmsr?': object;
+  /** MSR_KERNEL_GS_BASE of one logical CPU: the guest's value, or the task's own. */
+  'core.wrmsrKernelGsBase': { cpu: ActorId; guest: boolean };
 }>;
 type MsrAnswer = EventOf<{ 'core.msr': { sld: boolean } }>;
 
@@ -106,6 +110,7 @@ export const SPLIT_LOCK_EVENTS = {
   'core.wrmsr': 'bus',
   'core.rdmsr?': 'bus',
   'core.msr': 'bus',
+  'core.wrmsrKernelGsBase': 'bus',
   'vmx.read?': 'bus',
   'vmx.write': 'bus',
   'vmx.fields': 'bus',

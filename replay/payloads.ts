@@ -208,6 +208,13 @@ export function decodeSeal(payload: Uint8Array): Seal {
   return { end: endOf(end), records, steps, vtime, ...lanesOf(digest), chain };
 }
 
+function lassoOf(value: unknown, step: number): { readonly from: number; readonly length: number } {
+  must(isObject(value), 'the lasso of the seal is not a map');
+  const { from, length } = value;
+  must(isNatural(from) && isNatural(length) && from + length === step, 'the lasso of the seal does not end with the violation');
+  return { from, length };
+}
+
 function endOf(value: unknown): RunEnd {
   must(isObject(value), 'the end of the run is not a map');
   const { verdict, violation, ended, outcomes } = value;
@@ -218,7 +225,8 @@ function endOf(value: unknown): RunEnd {
   );
   if (violation === null) return { verdict, violation, ended, outcomes: jsonObject(outcomes, 'the outcomes') };
   must(isObject(violation), 'the violation of the seal is not a map');
-  const { property, step, message } = violation;
+  const { property, step, message, lasso } = violation;
   must(isText(property) && isNatural(step) && isText(message), 'the violation of the seal has no property, step or message');
-  return { verdict, violation: { property, step, message }, ended, outcomes: jsonObject(outcomes, 'the outcomes') };
+  const back = lasso === undefined ? {} : { lasso: lassoOf(lasso, step) };
+  return { verdict, violation: { property, step, message, ...back }, ended, outcomes: jsonObject(outcomes, 'the outcomes') };
 }

@@ -10,6 +10,7 @@ import { FifoChooser } from '../sim/choosers/fifo.ts';
 import { MemoEngine } from '../sim/engine/memo.ts';
 import { BoundedSearch } from '../sim/explore/bounded.ts';
 import type { Deviations } from '../sim/explore/deviations.ts';
+import { explore } from '../sim/explore/explore.ts';
 import { Explorer, type Search } from '../sim/explore/explorer.ts';
 import { Pricing } from '../sim/explore/pricing.ts';
 import { WorldStep } from '../sim/explore/world-step.ts';
@@ -112,6 +113,7 @@ export function* shrink(scenario: ResolvedScenario, labels: readonly string[], p
   const player = new Player(scenario);
   const start = player.play(labels);
   if (!start || start.property !== property) throw new ShrinkError(`the schedule does not break ${property} under this model`);
+  if (scenario.properties.eventually.includes(property)) return yield* shrinkLasso(scenario, player, start, property);
   const search = new BoundedSearch({ scenario, limits: {}, states: STATES_MAX, until: [property] });
   const report = yield* search.run();
   const found = report.findings.find((finding) => finding.property === property);
@@ -121,6 +123,21 @@ export function* shrink(scenario: ResolvedScenario, labels: readonly string[], p
   const best = optimum ?? removeChunks(player, start, property);
   const critical = criticalPair(player, best.labels, property) ?? (yield* criticalElsewhere(scenario, player, property));
   return { before: start.size, after: best.size, labels: best.labels, optimal: optimum !== null, critical };
+}
+
+/**
+ * A run that never ends: the lasso of the whole search with the least way to it, or what is left of the recorded one without the
+ * choices that it does not need, whichever is smaller. The search looks for short cycles, not for the shortest.
+ */
+function* shrinkLasso(scenario: ResolvedScenario, player: Player, start: Played, property: string): Search<Shrunk> {
+  const asked = { ...scenario, properties: { ...scenario.properties, eventually: [property] } };
+  const { violations } = yield* explore({ scenario: asked, maxStates: SHORTEST_STATES_MAX });
+  const found = violations.find((violation) => violation.property === property);
+  const played = found ? player.play(found.labels, { strict: true }) : null;
+  const without = removeChunks(player, start, property);
+  const best = played?.property === property && isSmaller(played.size, without.size) ? played : without;
+  const critical = criticalPair(player, best.labels, property);
+  return { before: start.size, after: best.size, labels: best.labels, optimal: false, critical };
 }
 
 /**

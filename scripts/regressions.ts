@@ -50,6 +50,8 @@ class DeviatingChooser implements Chooser {
 
 const STEPS_MAX = 400;
 const RUNS_MAX = 60_000;
+/** So many runs may look for one without a violation when all violations are found: in some variants there is none. */
+const RUNS_CLEAN_MAX = 2_000;
 
 function play(
   engine: MemoEngine,
@@ -72,7 +74,7 @@ function search(scenario: ResolvedScenario, wanted: readonly string[]): Map<stri
     const deviations = queue[at]!;
     const { chooser, property } = play(engine, scenario, deviations);
     if (!found.has(property)) found.set(property, chooser.choices);
-    if (found.has(null) && wanted.every((id) => found.has(id))) break;
+    if (wanted.every((id) => found.has(id)) && (found.has(null) || at >= RUNS_CLEAN_MAX)) break;
     if (queue.length > RUNS_MAX) continue;
     const last = Math.max(-1, ...deviations.keys());
     for (let step = last + 1; step < chooser.counts.length; step++) {

@@ -8,6 +8,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { BoundedSearch } from '../sim/explore/bounded.ts';
+import { lassosOf } from '../sim/explore/endless.ts';
 import { Explorer, type Search } from '../sim/explore/explorer.ts';
 import { knownProperties } from '../sim/properties/index.ts';
 import { variantNames } from '../sim/scenario/checks.ts';
@@ -55,9 +56,12 @@ function explored(scenario: ResolvedScenario): Explored {
     const found = report.findings.map(({ property, labels }) => ({ property, steps: labels.length }));
     return { ...report, found, bound: report.closed ? 'all schedules' : `within ${deviations} deviations` };
   }
-  const report = drive(new Explorer({ scenario, budget: { states: maxStates } }).run(), what);
+  const explorer = new Explorer({ scenario, budget: { states: maxStates } });
+  const report = drive(explorer.run(), what);
+  const lassos = drive(lassosOf(explorer, report, scenario.properties.eventually), what);
+  const endless = lassos.findings.map(({ property, stem, cycle }) => ({ property, steps: stem.length + cycle.length }));
   const missed = [...report.reached].flatMap(([id, met]) => (met === null ? [id] : []));
-  return { ...report, found: report.findings, missed, bound: 'all schedules' };
+  return { ...report, found: [...report.findings, ...endless], missed, bound: 'all schedules' };
 }
 
 /** Why the expectation is not met; null if it is. */

@@ -25,6 +25,11 @@ export class Channels {
     this.#store = store;
   }
 
+  /** Whether the message is in flight between the two already. */
+  has(from: number, to: number, event: number): boolean {
+    return this.ordered.some((channel) => channel.from === from && channel.to === to && channel.events.includes(event));
+  }
+
   push(from: number, to: number, event: number, seq: number): void {
     let at = 0;
     while (at < this.ordered.length && before(this.ordered[at]!, from, to)) at++;

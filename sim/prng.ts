@@ -1,6 +1,15 @@
 /** The only randomness: a seeded generator that gives the same numbers on every machine, and names drawn from it. */
 import { customRandom } from 'nanoid';
 
+const GOLDEN = 0x9e3779b9;
+
+/** The finalizer of splitmix32: a bijection of 32-bit integers. */
+function mixed(value: number): number {
+  let z = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
+  z = Math.imul(z ^ (z >>> 13), 0xc2b2ae35);
+  return z ^ (z >>> 16);
+}
+
 /** sfc32 seeded through splitmix32. State is four 32-bit words. */
 export class Prng {
   #a: number;
@@ -10,17 +19,10 @@ export class Prng {
 
   /** @param seed any safe integer; both of its 32-bit halves count */
   constructor(seed: number) {
-    let state = (seed ^ Math.floor(seed / 0x1_0000_0000)) | 0;
-    const next = () => {
-      state = (state + 0x9e3779b9) | 0;
-      let z = state;
-      z = Math.imul(z ^ (z >>> 16), 0x85ebca6b);
-      z = Math.imul(z ^ (z >>> 13), 0xc2b2ae35);
-      return z ^ (z >>> 16);
-    };
-    this.#a = next();
-    this.#b = next() ^ Math.floor(seed / 0x1_0000_0000);
-    this.#c = next();
+    const state = (seed ^ Math.floor(seed / 0x1_0000_0000)) | 0;
+    this.#a = mixed((state + GOLDEN) | 0);
+    this.#b = mixed((state + 2 * GOLDEN) | 0) ^ Math.floor(seed / 0x1_0000_0000);
+    this.#c = mixed((state + 3 * GOLDEN) | 0);
     for (let i = 0; i < 12; i++) this.uint32();
   }
 
@@ -49,10 +51,10 @@ export class Prng {
  * @returns an integer of 48 bits
  */
 export function splitSeed(seed: number, index: number): number {
-  const prng = new Prng(seed);
-  const own = new Prng((prng.uint32() ^ index) >>> 0);
-  const other = new Prng((prng.uint32() + index) >>> 0);
-  return own.uint32() * 0x1_0000 + (other.uint32() & 0xffff);
+  // A bijection of the index for each seed, so that no two of the first 2^32 are the same.
+  const high = mixed(seed ^ mixed((index + GOLDEN) | 0));
+  const low = mixed((high + Math.floor(seed / 0x1_0000_0000)) ^ mixed(index ^ GOLDEN));
+  return (high >>> 0) * 0x1_0000 + (low & 0xffff);
 }
 
 /** A short name that only the seed decides. */

@@ -1,5 +1,6 @@
 /** Properties: what must hold always, at least once, or in the end; and the memory of what was already checked. */
 import type { Grade } from '../actors/paths/path.ts';
+import type { ActorId } from '../events/event.ts';
 import type { Store } from './store.ts';
 import { type ActorView, WorldView } from './view.ts';
 
@@ -20,11 +21,29 @@ export interface Property {
   readonly each?: (actor: ActorView<never>) => string | null;
   /** All of one actor that evidence hangs on: a search looks only where this has changed. Without it, its whole local state. */
   readonly sees?: (actor: ActorView<never>) => string | number | null;
+  /**
+   * `eventually`, again and again: evidence that this actor is in a state that it has to leave. Without it an `eventually` property has
+   * to come true once.
+   */
+  readonly owes?: (actor: ActorView<never>) => string | null;
+  /** `eventually`, of endless schedules only: evidence that one which repeats this cycle for ever gets nowhere. */
+  readonly cycle?: (cpus: readonly CpuInCycle[]) => string | null;
 }
 
-type Rest = Omit<Property, 'id' | 'form' | 'each'>;
+/** What a CPU does in one turn of a cycle; CPUs that are not stepped in it are left out. */
+export interface CpuInCycle {
+  readonly id: ActorId;
+  /** Some step of it changes something. */
+  readonly moves: boolean;
+  /** Some step of it only waits for others: it polls, relaxes, or was refused. */
+  readonly waits: boolean;
+}
+
+type Rest = Omit<Property, 'id' | 'form' | 'each' | 'owes' | 'cycle'>;
 export const always = (id: string, rest: Rest): Property => ({ id, form: 'always', ...rest });
 export const sometimes = (id: string, rest: Rest): Property => ({ id, form: 'sometimes', ...rest });
+/** Comes true at some time in every fair schedule. */
+export const eventually = (id: string, rest: Rest): Property => ({ id, form: 'eventually', ...rest });
 
 interface EachRest<C> extends Pick<Property, 'source' | 'grade'> {
   readonly kind: string;
@@ -47,6 +66,16 @@ const ofEach = <C>(id: string, form: PropertyForm, { kind, each, source, grade }
   },
 });
 export const alwaysEach = <C>(id: string, rest: EachRest<C>): Property => ofEach(id, 'always', rest);
+/** Whatever actor gets into a state for which `each` has evidence leaves it in every fair schedule, each time. */
+export const leavesEach = <C>(id: string, { each, ...rest }: EachRest<C>): Property => {
+  const { each: owes, ...property } = ofEach(id, 'eventually', { each, ...rest });
+  return { ...property, owes: owes! };
+};
+/** No fair schedule repeats a cycle for ever for which `cycle` has evidence. */
+export const endlessly = (
+  id: string,
+  { cycle, ...rest }: Pick<Property, 'source' | 'grade'> & { readonly cycle: NonNullable<Property['cycle']> },
+): Property => ({ id, form: 'eventually', kinds: [], check: () => null, cycle, ...rest });
 
 /** Checks one property along a run; only a change of an actor it looks at makes it look again. */
 export class PropertyWatch {

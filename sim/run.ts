@@ -3,11 +3,12 @@ import type { RunEnd } from '../events/journal.ts';
 import type { Chooser } from './choosers/chooser.ts';
 import { type ActorEngine, ModelError } from './engine/port.ts';
 import { stateName } from './engine/reaction.ts';
+import { LivenessWatch, type Stuck } from './liveness.ts';
 import { outcomesOf } from './outcomes.ts';
 import { propertyOf } from './properties/index.ts';
 import { PropertyWatch } from './property.ts';
 import type { ResolvedScenario } from './scenario/types.ts';
-import { type BlockSink, Sequencer } from './sequencer.ts';
+import { type BlockSink, Sequencer, type StepOutcome } from './sequencer.ts';
 import type { Store } from './store.ts';
 import { WorldView } from './view.ts';
 
@@ -33,9 +34,10 @@ export class Run {
   readonly sequencer: Sequencer;
   readonly #options: RunOptions;
   readonly #always: readonly PropertyWatch[];
-  readonly #reachable: readonly PropertyWatch[];
-  readonly #eventually: readonly PropertyWatch[];
-  /** Evidence of each `sometimes` and `eventually` that came true, by id. */
+  readonly #sometimes: readonly PropertyWatch[];
+  /** Null where nothing is owed in the end. */
+  readonly #liveness: LivenessWatch | null;
+  /** Evidence of each `sometimes` that came true, by id. */
   readonly #met = new Map<string, string>();
   #end: RunEnd | null = null;
 
@@ -45,8 +47,9 @@ export class Run {
     const watch = (ids: readonly string[]) => ids.map((id) => new PropertyWatch(propertyOf(id), this.sequencer.store));
     const { properties } = options.scenario;
     this.#always = watch(properties.always);
-    this.#eventually = watch(properties.eventually);
-    this.#reachable = [...watch(properties.sometimes), ...this.#eventually];
+    this.#sometimes = watch(properties.sometimes);
+    const { eventually } = properties;
+    this.#liveness = eventually.length > 0 ? new LivenessWatch(this.sequencer, eventually.map(propertyOf)) : null;
   }
 
   /** Why and how the run ended; null while it goes on. */
@@ -73,7 +76,7 @@ export class Run {
     const index = this.#options.chooser.choose(sequencer);
     const outcome = sequencer.take(index);
     this.#options.chooser.observe?.(outcome);
-    this.#check(outcome.touched);
+    this.#check(outcome);
     return this.#end === null;
   }
 
@@ -89,13 +92,16 @@ export class Run {
     return this.#end!;
   }
 
-  #check(touched: readonly number[] | null): void {
+  #check(outcome: StepOutcome | null): void {
     const { locals, store } = this.sequencer;
+    const touched = outcome ? outcome.touched : null;
     for (const watch of this.#always) {
       const message = watch.look(locals, touched);
-      if (message !== null && !this.#end) this.#break(watch.property.id, message);
+      if (message !== null && !this.#end) this.#break({ property: watch.property.id, message });
     }
-    for (const watch of this.#reachable) {
+    const stuck = this.#liveness?.look(outcome) ?? null;
+    if (stuck && !this.#end) this.#break(stuck);
+    for (const watch of this.#sometimes) {
       if (this.#met.has(watch.property.id)) continue;
       const evidence = watch.look(locals, touched);
       if (evidence !== null) this.#met.set(watch.property.id, evidence);
@@ -107,10 +113,10 @@ export class Run {
     }
   }
 
-  #break(property: string, message: string): void {
+  #break({ property, message, lasso }: Stuck): void {
     this.#end = {
       verdict: 'violation',
-      violation: { property, step: this.sequencer.step, message },
+      violation: { property, step: this.sequencer.step, message, ...(lasso && { lasso }) },
       ended: 'violation',
       outcomes: this.#outcomes(),
     };
@@ -122,15 +128,15 @@ export class Run {
     return false;
   }
 
-  /** What only the end of a run can tell: a deadlock, and what never came true. */
+  /** What only the end of a run can tell: a deadlock, and what is still owed. */
   #checkEnd(): void {
     const deadlock = deadlockIn(this.sequencer.store, this.sequencer.locals);
     if (deadlock !== null) {
-      this.#break(DEADLOCK, deadlock);
+      this.#break({ property: DEADLOCK, message: deadlock });
       return;
     }
-    const missing = this.#eventually.find((watch) => !this.#met.has(watch.property.id));
-    if (missing) this.#break(missing.property.id, 'the run ended and it never came true');
+    const stuck = this.#liveness?.atEnd() ?? null;
+    if (stuck) this.#break(stuck);
   }
 
   #outcomes(): RunEnd['outcomes'] {

@@ -33,6 +33,8 @@ export interface StepOutcome {
   readonly changed: boolean;
   /** The CPU only waits for others. */
   readonly yields: boolean;
+  /** It waits, or has changed nothing, and does not compute either: it has retired nothing of its own. */
+  readonly waits: boolean;
   /** Slots whose local state the step changed. */
   readonly touched: readonly number[];
 }
@@ -151,7 +153,7 @@ export class Sequencer {
     } else {
       this.#push(place.slot, place.event, firstSeq);
     }
-    const { ns, idles, yields } = this.#drain();
+    const { ns, idles, yields, computes } = this.#drain();
     const changed = laneA !== this.laneA || laneB !== this.laneB || flightA !== this.channels.laneA || flightB !== this.channels.laneB;
     if (!changed && kind === 'exec' && !idles) {
       throw new ModelError(`${this.labels[label]} changes nothing; a step that only waits must say idles`);
@@ -162,7 +164,14 @@ export class Sequencer {
     this.#block.endStep(this.seq - firstSeq + 1, ns, digestA, digestB, index, count);
     this.vtime += ns;
     if (this.#block.length >= BLOCK_RECORDS) this.flush();
-    return { slot: place.slot, kind, changed, yields: yields || !changed, touched: this.#touched };
+    return {
+      slot: place.slot,
+      kind,
+      changed,
+      yields: yields || !changed,
+      waits: (yields || !changed) && !computes,
+      touched: this.#touched,
+    };
   }
 
   /** The world's digest: local states and messages in flight. */
@@ -189,11 +198,12 @@ export class Sequencer {
   }
 
   /** Delivers bus messages first in, first out, until none is left. */
-  #drain(): { ns: number; idles: boolean; yields: boolean } {
+  #drain(): { ns: number; idles: boolean; yields: boolean; computes: boolean } {
     const slots = this.#queueSlot;
     let ns = 0;
     let idles = false;
     let yields = false;
+    let computes = false;
     for (let at = 0; at < this.#queued; at++) {
       if (at > BUS_MAX)
         throw new ModelError(`more than ${BUS_MAX} bus messages in step ${this.step}: the actors answer each other for ever`);
@@ -204,15 +214,17 @@ export class Sequencer {
       ns += reaction.costNs;
       idles ||= reaction.idles;
       yields ||= reaction.yields;
+      computes ||= reaction.computes;
       if (reaction.next !== local) this.#change(slot, reaction.next, cause);
       const { sent } = reaction;
       for (let i = 0; i < sent.length; i += 2) this.#emit(slot, sent[i]!, sent[i + 1]!, cause);
     }
     this.#queued = 0;
-    return { ns, idles, yields };
+    return { ns, idles, yields, computes };
   }
 
   #emit(from: number, to: number, event: number, cause: number): void {
+    if (this.store.latched[event] === 1 && this.channels.has(from, to, event)) return;
     this.seq++;
     if (this.store.queued[event] === 1) {
       this.#block.add(SEND, from, event, to, this.seq - cause);

@@ -71,6 +71,8 @@ export class Store {
   readonly events = new Table<AnyEvent>();
   /** 1 where the event of that id is queued, 0 for the bus. */
   readonly queued: number[] = [];
+  /** 1 where a second of the same content in flight is merged with the first. */
+  readonly latched: number[] = [];
   readonly #stamped: Map<number, number>[];
   readonly #catalogue: Readonly<Record<string, Delivery>>;
 
@@ -99,7 +101,8 @@ export class Store {
     if (id === this.queued.length) {
       const delivery = this.#catalogue[event.type];
       if (!delivery) throw new Error(`${event.type} is not in the event catalogue`);
-      this.queued.push(delivery === 'queued' ? 1 : 0);
+      this.queued.push(delivery === 'queued' || delivery === 'latched' ? 1 : 0);
+      this.latched.push(delivery === 'latched' ? 1 : 0);
     }
     return id;
   }

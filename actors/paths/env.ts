@@ -54,7 +54,8 @@ export interface HostLocals {
   readonly vm?: string | undefined;
   readonly update?: RmpUpdate | undefined;
   readonly result?: RmpResult | undefined;
-  readonly retries?: number | undefined;
+  /** The auto-share handler has failed and tries again. */
+  readonly retrying?: boolean | undefined;
   readonly fault?: boolean | undefined;
   /** Whether the fault came from the kernel's own store. */
   readonly kernel?: boolean | undefined;

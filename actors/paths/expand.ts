@@ -36,6 +36,7 @@ export interface StepMeta {
   readonly grade: Grade;
   readonly idles?: true;
   readonly yields?: true;
+  readonly computes?: true;
 }
 
 export interface ExpandOptions<T> {
@@ -100,7 +101,7 @@ function stateOf<T extends Walker<L> & MachineContext, L extends object, E exten
     if (edge.routes.length === 0) on[edge.on]!.push(new Transition(node, graph, options, edge, null).config());
     for (const route of edge.routes) on[edge.on]!.push(new Transition(node, graph, options, edge, route).config());
   }
-  const { idles, yields, ns } = node.spec;
+  const { idles, yields, computes, ns } = node.spec;
   const meta: StepMeta = {
     step: node.id,
     letter: node.letter!,
@@ -109,6 +110,7 @@ function stateOf<T extends Walker<L> & MachineContext, L extends object, E exten
     grade: node.grade,
     ...(idles && { idles }),
     ...(yields && { yields }),
+    ...(computes && { computes }),
   };
   return { on, meta, ...((node.stops || node.spec.rests) && { tags: 'rest' }) };
 }

@@ -231,11 +231,12 @@ const operations = (env: GuestEnv): readonly (readonly [string, readonly GuestIt
     'spin',
     [
       loop(
-        step('spin', { idles: true }),
+        step('spin', { idles: true, computes: true }),
         when([(v) => v.interrupted, [step('spin_done', { set: () => ({ interrupted: false }) }), leaveLoop]]),
       ),
     ],
   ],
+  ['compute', [loop(step('compute', { idles: true, computes: true }))]],
   ['hlt', [step('HLT', { send: (v) => vmexit(v, 'HLT') })]],
   ...env.parts.flatMap((part) => part.operations?.(env) ?? []),
 ];

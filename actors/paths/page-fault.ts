@@ -13,9 +13,6 @@ type HostItem = Item<HostThread, HostLocals, ThreadEvent>;
 
 export const SHARED: RmpUpdate = { assigned: false, pageSize: '4K', immutable: false, asid: 0, gfn: 0 };
 
-/** Retries of the auto-share handler before the watchdog would call it a lock-up: enough to tell a race from a spin. */
-const RETRIES_MAX = 4;
-
 const lookup = step('snp_lookup_rmpentry', {
   send: (_t, l) => toRmp({ type: 'rmp.read', pfn: l.pfn! }),
   answers: { 'rmp.entry': (e) => ({ assigned: e.entry.assigned, asid: e.entry.asid, vmsa: e.entry.vmsa }) },
@@ -71,8 +68,7 @@ function autoShare(env: HostEnv): readonly HostItem[] {
               [...kickItems, ...(blocks ? [note(() => ({ blocked: true }))] : [])],
             ]),
           ]),
-      step('cpu_relax', { yields: true, local: (_t, l) => ({ retries: Math.min((l.retries ?? 0) + 1, RETRIES_MAX) }) }),
-      when([(_t, l) => l.retries === RETRIES_MAX, [loop(step('watchdog_soft_lockup', { idles: true }))]]),
+      step('cpu_relax', { yields: true, local: () => ({ retrying: true }) }),
     ),
     when([(_t, l) => l.blocked === true, [unblock]]),
     note(() => ({ verdict: 'retry' })),
@@ -119,6 +115,6 @@ export function pageFaultPath(env: HostEnv) {
       step('local_irq_enable', { irqs: true, ns: 5 }),
       ...policies[env.options['kvm.rmpFault']],
     ],
-    { locals: ['assigned', 'asid', 'vmsa', 'update', 'result', 'retries', 'owner', 'vcpu', 'blocked', 'kickCpu'] },
+    { locals: ['assigned', 'asid', 'vmsa', 'update', 'result', 'retrying', 'owner', 'vcpu', 'blocked', 'kickCpu'] },
   );
 }

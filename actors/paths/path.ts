@@ -50,6 +50,8 @@ export interface StepSpec<T, L, E extends AnyEvent> {
   readonly rests?: true;
   /** Waits for others: an in-order run lets them go first. */
   readonly yields?: true;
+  /** With `idles`: it changes nothing and still gets on, as a program does that computes for ever. */
+  readonly computes?: true;
   /** Nominal cost in ns; 100 unless given. */
   readonly ns?: number;
 }

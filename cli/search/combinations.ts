@@ -2,7 +2,17 @@
 import { usageError } from '../errors.ts';
 
 /** What a search is asked to do, as far as it may not go together with something else. */
-export type Feature = 'bound' | 'symmetry' | 'no-reduce' | 'recorded-run' | 'memory' | 'checkpoint' | 'workers' | 'shard' | 'compact';
+export type Feature =
+  | 'bound'
+  | 'symmetry'
+  | 'no-reduce'
+  | 'recorded-run'
+  | 'memory'
+  | 'checkpoint'
+  | 'workers'
+  | 'shard'
+  | 'compact'
+  | 'liveness';
 
 export const FEATURES: readonly Feature[] = [
   'bound',
@@ -14,6 +24,7 @@ export const FEATURES: readonly Feature[] = [
   'workers',
   'shard',
   'compact',
+  'liveness',
 ];
 
 /** Pairs that are refused; every other pair is searched as asked. */
@@ -45,6 +56,8 @@ export const REFUSED: readonly (readonly [Feature, Feature, string])[] = [
   ],
   ['compact', 'workers', 'threads hand each other exact states; leave --compact, or --workers, out'],
   ['compact', 'shard', 'the result of a shard promises exact states; leave --compact, or --shard, out'],
+  ['liveness', 'compact', 'a cycle is found in exact states that are all kept; leave --liveness, or --compact, out'],
+  ['liveness', 'shard', 'a cycle may run through several shards; leave --liveness, or --shard, out'],
 ];
 
 /** @throws CliError for the first pair that is refused */

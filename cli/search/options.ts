@@ -1,6 +1,7 @@
 /** The options of `explore`: what they are called, and what they ask for together. */
 import { InvalidArgumentError } from 'commander';
 import type { Shard } from '../../sim/explore/shard.ts';
+import { progress } from '../../sim/properties/liveness.ts';
 import { integer, type OptionSpec, SCENARIO_OPTIONS } from '../command.ts';
 import { expectTogether, type Feature } from './combinations.ts';
 import { CHECKPOINT_STATES } from './keeping.ts';
@@ -14,6 +15,7 @@ export interface ExploreFlags {
   readonly preemptions?: number;
   readonly switches?: number;
   readonly reduce?: string | false;
+  readonly liveness?: true;
   readonly maxStates?: number;
   readonly maxMemory?: number;
   readonly time?: number;
@@ -76,6 +78,7 @@ export const EXPLORE_OPTIONS: readonly OptionSpec[] = [
     description: 'symmetry: one state for all that differ by a renaming of interchangeable actors; none: no reduction',
     choices: ['none', 'symmetry'],
   },
+  { flags: '--liveness', description: `also look for hangs, unbounded retries and livelocks (asks for ${progress.id} besides)` },
   { flags: '--no-reduce', description: 'no reduction and no bound' },
   ...BUDGETS,
   COMPACT,
@@ -109,6 +112,7 @@ export function checkFlags(flags: ExploreFlags, isJournal: boolean): void {
     workers: (flags.workers ?? 1) > 1,
     shard: flags.shard !== undefined,
     compact: flags.compact === true,
+    liveness: flags.liveness === true,
   };
   expectTogether((Object.keys(asked) as Feature[]).filter((feature) => asked[feature]));
 }

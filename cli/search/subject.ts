@@ -2,6 +2,8 @@
 import { stateAt } from '../../replay/fold.ts';
 import { scenarioOf } from '../../replay/model.ts';
 import type { SearchImage } from '../../sim/explore/image.ts';
+import { progress } from '../../sim/properties/liveness.ts';
+import type { ResolvedScenario } from '../../sim/scenario/types.ts';
 import { loadReference, resolved } from '../catalog.ts';
 import { usageError } from '../errors.ts';
 import type { Io } from '../io.ts';
@@ -13,10 +15,17 @@ import { checkFlags, type ExploreFlags } from './options.ts';
 /** A journal is told from a scenario by its ending. */
 const isJournal = (reference: string): boolean => reference.endsWith('.wsj');
 
+/** The scenario, with the question whether every CPU that waits is let through if that is asked for. */
+function asAsked(scenario: ResolvedScenario, { liveness }: ExploreFlags): ResolvedScenario {
+  const { eventually } = scenario.properties;
+  if (liveness !== true || eventually.includes(progress.id)) return scenario;
+  return { ...scenario, properties: { ...scenario.properties, eventually: [...eventually, progress.id] } };
+}
+
 function subjectOf(reference: string, flags: ExploreFlags, io: Io): Promise<SearchSubject> | SearchSubject {
   if (!isJournal(reference)) {
     if (flags.from !== undefined) throw usageError('--from is for a journal; a scenario is searched from its start');
-    return { scenario: resolved(loadReference(reference, io).scenario, flags), from: null, prefix: [] };
+    return { scenario: asAsked(resolved(loadReference(reference, io).scenario, flags), flags), from: null, prefix: [] };
   }
   if (flags.variant !== undefined || flags.mutant !== undefined || flags.set)
     throw usageError('a journal carries its variant, mutant and parameters; leave --variant, --mutant and --set out');
@@ -24,7 +33,7 @@ function subjectOf(reference: string, flags: ExploreFlags, io: Io): Promise<Sear
     const { from = 0 } = flags;
     if (from > journal.steps) throw usageError(`${reference} ends with step ${journal.steps}; there is no step ${from}`);
     const choices = [...journal.choices()].slice(0, from);
-    return { scenario: scenarioOf(journal), from: stateAt(journal, from), prefix: choices.map(({ label }) => label) };
+    return { scenario: asAsked(scenarioOf(journal), flags), from: stateAt(journal, from), prefix: choices.map(({ label }) => label) };
   });
 }
 
@@ -41,8 +50,11 @@ export async function askedFor(
     checkFlags(flags, subject.from !== null);
     return { subject, image: null };
   }
-  if (reference === undefined && (flags.variant !== undefined || flags.mutant !== undefined || flags.set || flags.from !== undefined))
-    throw usageError('a stored search carries its scenario; leave --variant, --mutant, --set and --from out');
+  if (
+    reference === undefined &&
+    (flags.variant !== undefined || flags.mutant !== undefined || flags.set || flags.from !== undefined || flags.liveness)
+  )
+    throw usageError('a stored search carries its scenario; leave --variant, --mutant, --set, --from and --liveness out');
   checkFlags(flags, false);
   const { image, ...subject } = resumed(resume, io);
   if (reference !== undefined) expectSame(resume, subject, await subjectOf(reference, flags, io));

@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads';
 import type { SearchFacts } from '../../sim/explore/explore.ts';
 import type { Progress } from '../../sim/explore/explorer.ts';
 import { combined, type PartitionReport, type Round } from '../../sim/explore/partition.ts';
+import { modulesFor } from '../../sim/registry.ts';
 import { modelFiles } from '../model-files.ts';
 import type { SearchSubject } from './image-file.ts';
 import type { Answer, Order, WorkerData } from './worker.ts';
@@ -10,12 +11,6 @@ import type { Answer, Order, WorkerData } from './worker.ts';
 export interface TeamBudget {
   readonly states: number;
   readonly bytes?: number;
-}
-
-/** The folder of the command, and somebody who sees how far the search is and answers whether to stop. */
-export interface TeamSurroundings {
-  readonly cwd: string;
-  readonly onRound: (progress: Progress) => boolean;
 }
 
 /** A box holds this many integers. What is never written takes no memory. */
@@ -79,17 +74,20 @@ function whyEnd(rounds: readonly Round[], budget: TeamBudget, isStopped: boolean
 }
 
 /**
- * Searches all schedules with several threads.
+ * Searches all schedules with several threads. `onRound` sees how far they are and answers whether to stop.
  * @throws what the search in a thread throws, by name and message
  */
 export async function searchTogether(
   { scenario, from }: SearchSubject,
   peers: number,
   budget: TeamBudget,
-  { cwd, onRound }: TeamSurroundings,
+  onRound: (progress: Progress) => boolean,
 ): Promise<SearchFacts> {
   const boxes = boxesOf(peers);
-  const hands = Array.from({ length: peers }, (_, me) => new Hand({ scenario, from, me, boxes, models: modelFiles(), cwd }));
+  const hands = Array.from(
+    { length: peers },
+    (_, me) => new Hand({ scenario, from, me, boxes, models: modelFiles(), modules: modulesFor(scenario) }),
+  );
   const ask = (order: Order) => Promise.all(hands.map((hand) => hand.ask(order)));
   try {
     let rounds: readonly Round[] | null = null;

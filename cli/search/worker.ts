@@ -1,19 +1,23 @@
 /** A thread that searches one partition: answers each round with what came of it, and at the end with its report. */
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
+import { canonical } from '../../sim/canonical.ts';
 import type { Dictionary } from '../../sim/explore/dictionary.ts';
 import { Partition, type PartitionReport, type Round } from '../../sim/explore/partition.ts';
+import { type ModuleName, modulesFor } from '../../sim/registry.ts';
 import type { PlainWorld } from '../../sim/restore.ts';
 import type { ResolvedScenario } from '../../sim/scenario/types.ts';
+import type { ModelFile } from '../model-files.ts';
 
 export interface WorkerData {
   readonly scenario: ResolvedScenario;
   readonly from: PlainWorld | null;
   readonly me: number;
-  /** Files of the user's own, and the folder that they are relative to. */
-  readonly models: readonly string[];
-  readonly cwd: string;
   /** By turn, sender and receiver: while the boxes of one turn are read, those of the other are written. */
   readonly boxes: readonly (readonly (readonly SharedArrayBuffer[])[])[];
+  /** Modules of the user's own: each thread loads them for itself. */
+  readonly models: readonly ModelFile[];
+  /** What came of them where the search was asked for. */
+  readonly modules: readonly ModuleName[];
 }
 
 /** What the coordinator says. */
@@ -40,25 +44,28 @@ function serve({ scenario, from, me, boxes }: WorkerData, answer: (message: Answ
   };
 }
 
-/** The user's own mechanisms are registered by thread. */
-async function prepare(data: WorkerData, answer: (message: Answer) => void): Promise<(order: Order) => void> {
-  if (data.models.length > 0) {
-    const { loadModels } = await import('../models.ts');
-    await loadModels(data.models, data.cwd);
-  }
-  return serve(data, answer);
+/** @throws Error if a file has changed since: threads with different models would find what is in neither */
+async function sameModels({ scenario, models, modules }: WorkerData): Promise<void> {
+  if (models.length === 0) return;
+  const { loadModels } = await import('../models.ts');
+  await loadModels(models);
+  if (canonical(modulesFor(scenario)) !== canonical(modules)) throw new Error('a module has changed while the search began');
 }
 
 if (!isMainThread && parentPort) {
   const port = parentPort;
-  const answer = (message: Answer): void => port.postMessage(message);
-  const ready = prepare(workerData as WorkerData, answer);
-  port.on('message', (order: Order) => {
-    ready
-      .then((obey) => obey(order))
-      .catch((error: unknown) => {
-        const { name, message } = error instanceof Error ? error : { name: 'Error', message: String(error) };
-        answer({ failed: { name, message } });
-      });
+  const guarded = async (work: () => void | Promise<void>): Promise<void> => {
+    try {
+      await work();
+    } catch (error) {
+      const { name, message } = error instanceof Error ? error : { name: 'Error', message: String(error) };
+      port.postMessage({ failed: { name, message } } satisfies Answer);
+    }
+  };
+  await guarded(async () => {
+    const data = workerData as WorkerData;
+    await sameModels(data);
+    const obey = serve(data, (message) => port.postMessage(message));
+    port.on('message', (order: Order) => guarded(() => obey(order)));
   });
 }

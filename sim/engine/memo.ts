@@ -8,7 +8,7 @@ import { canonical } from '../canonical.ts';
 import { type Kind, Store, type Topology } from '../store.ts';
 import { refuseOpenMachines } from './closed.ts';
 import { type ActorEngine, ModelError, type Reaction, UnhandledEventError } from './port.ts';
-import { microStepOf, stateName } from './reaction.ts';
+import { type MicroStep, microStepOf, stateName } from './reaction.ts';
 
 /** The part of XState's actor scope that a machine's pure functions need. */
 interface Scope {
@@ -21,7 +21,7 @@ interface Shared {
   readonly next: number;
   /** `[receiver slot, unstamped event id]` pairs. */
   readonly sent: readonly number[];
-  readonly step: { readonly costNs: number; readonly idles: boolean; readonly yields: boolean };
+  readonly step: MicroStep;
 }
 
 export class MemoEngine implements ActorEngine {

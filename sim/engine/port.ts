@@ -12,6 +12,8 @@ export interface Reaction {
   readonly idles: boolean;
   /** True where the state said `yields`: the CPU only waits for others (cpu_relax()). */
   readonly yields: boolean;
+  /** True where the state said `computes`: a step that changes nothing does not wait. */
+  readonly computes: boolean;
 }
 
 export interface ActorEngine {

@@ -1,16 +1,21 @@
 /** What both engines read off a machine's snapshot before it takes an event. */
 import type { AnyMachineSnapshot } from 'xstate';
 import { MICRO_STEP_EVENTS } from '../../events/index.ts';
+import type { Reaction } from './port.ts';
 
 interface StepMetaLike {
   readonly ns?: number;
   readonly idles?: true;
   readonly yields?: true;
+  readonly computes?: true;
 }
 
+/** What a micro-step costs and says of itself. */
+export type MicroStep = Pick<Reaction, 'costNs' | 'idles' | 'yields' | 'computes'>;
+
 /** The cost and the waiting habits of the micro-step that `event` would run, from the meta of the active states. */
-export function microStepOf(snapshot: AnyMachineSnapshot, eventType: string): { costNs: number; idles: boolean; yields: boolean } {
-  const found = { costNs: 0, idles: false, yields: false };
+export function microStepOf(snapshot: AnyMachineSnapshot, eventType: string): MicroStep {
+  const found = { costNs: 0, idles: false, yields: false, computes: false };
   if (!MICRO_STEP_EVENTS.includes(eventType)) return found;
   const region = eventType === 'notify.step' ? '.notify.' : null;
   for (const [node, meta] of Object.entries(snapshot.getMeta() as Record<string, StepMetaLike | undefined>)) {
@@ -19,6 +24,7 @@ export function microStepOf(snapshot: AnyMachineSnapshot, eventType: string): { 
     found.costNs += meta.ns ?? 0;
     found.idles ||= meta.idles === true;
     found.yields ||= meta.yields === true;
+    found.computes ||= meta.computes === true;
   }
   return found;
 }

@@ -31,6 +31,10 @@ export interface BoundedOptions {
   readonly from?: PlainWorld;
   /** Stop as soon as these are found; null: search on. */
   readonly until?: readonly string[] | null;
+  /** A state that is looked for besides, under a name that `until` may have. */
+  readonly goal?: { readonly name: string; readonly at: (row: readonly number[]) => boolean };
+  /** Whose numbers rows are made of, where `goal` has to know them. */
+  readonly world?: WorldStep;
 }
 
 export interface BoundedFinding extends Deviations {
@@ -91,7 +95,7 @@ export class BoundedSearch {
   constructor(options: BoundedOptions) {
     this.#options = options;
     const { scenario, from } = options;
-    this.world = new WorldStep(new MemoEngine(topologyOf(scenario)), from);
+    this.world = options.world ?? new WorldStep(new MemoEngine(topologyOf(scenario)), from);
     this.#pricing = new Pricing(this.world);
     const watch = (ids: readonly string[]) => ids.map((id) => new PropertyWatch(propertyOf(id), this.world.store));
     this.#always = watch(scenario.properties.always);
@@ -188,6 +192,8 @@ export class BoundedSearch {
   #ends(node: Node): boolean {
     const locals = node.row.slice(0, this.world.actors);
     let isOver = locals.some((local, slot) => this.world.halts(slot, local));
+    const { goal } = this.#options;
+    if (goal?.at(node.row)) this.#report(goal.name, '', node);
     for (const watch of this.#sometimes)
       if (!this.#met.has(watch.property.id) && watch.look(locals, null) !== null) this.#met.add(watch.property.id);
     for (const watch of this.#always) {

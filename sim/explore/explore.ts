@@ -1,8 +1,10 @@
 /** Exploration as people ask for it: search everything, and give each violation by the least deviating schedule that reaches it. */
+import type { Lasso } from '../debts.ts';
 import type { PlainWorld } from '../restore.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import { type BoundedLimits, BoundedSearch } from './bounded.ts';
 import type { Deviations } from './deviations.ts';
+import { type Endless, endlessOf } from './endless.ts';
 import { type ExploreOptions, type ExploreReport, Explorer, type Search } from './explorer.ts';
 import { type Evidence, guaranteeLines, weakestEvidence } from './guarantee.ts';
 import type { SearchImage } from './image.ts';
@@ -38,6 +40,8 @@ export interface Violation extends Deviations {
   readonly least: boolean;
   /** Choices by label from the start of the search. */
   readonly labels: readonly string[];
+  /** The last `length` steps can repeat for ever, from the end of step `from` of the run on. */
+  readonly lasso?: Lasso;
 }
 
 export interface Exploration {
@@ -95,6 +99,9 @@ function* exploreAll(request: ExploreRequest): Search<Exploration> {
     compact,
   });
   const report = yield* explorer.run();
+  // A cycle is found in a space whose rows are all there.
+  const isWhole = !compact && !shard;
+  const endless = isWhole ? yield* endlessOf({ scenario, ...(from && { from }) }, explorer, report) : undefined;
   const { kinds } = explorer.world.store;
   const facts: SearchFacts = {
     ...report,
@@ -104,10 +111,11 @@ function* exploreAll(request: ExploreRequest): Search<Exploration> {
     evidence: weakestEvidence(kinds),
     ...(compact && { omissions: omissionsOf(report.states) }),
   };
-  return yield* conclude(request, facts, function* ({ property }) {
+  const wayTo: WayTo = function* ({ property }) {
     const { state, message } = report.findings.find((finding) => finding.property === property)!;
     return { message, labels: explorer.labelsTo(state) };
-  });
+  };
+  return yield* conclude(request, facts, wayTo, endless);
 }
 
 /** Pairs of states over pairs of values: two of them share a 64-bit fingerprint with the chance 2^-64. */
@@ -137,10 +145,15 @@ interface Way {
 type WayTo = (finding: Omit<Finding, 'state'>) => Search<Way>;
 
 /** Violations with their schedules, and the guarantee, from what a search has found out. */
-export function* conclude(request: ExploreRequest, facts: SearchFacts, wayTo: WayTo): Search<Exploration> {
+export function* conclude(
+  request: ExploreRequest,
+  facts: SearchFacts,
+  wayTo: WayTo,
+  endless: Pick<Endless, 'violations' | 'undecided'> = { violations: [], undecided: request.scenario.properties.eventually },
+): Search<Exploration> {
   const { scenario, from, shard } = request;
   const { exhausted, limit, states, transitions, unchanged, reached, reactions, depth, bytesPerState, stepMisses, localStates } = facts;
-  const violations = yield* leastDeviating(request, facts, wayTo);
+  const violations = [...(yield* leastDeviating(request, facts, wayTo)), ...endless.violations];
   const violated = violations.map(({ property }) => property);
   const bound = shard ? `${shard.name} of all schedules` : boundText({}, from);
   return {
@@ -153,7 +166,7 @@ export function* conclude(request: ExploreRequest, facts: SearchFacts, wayTo: Wa
     violations,
     // Where the search starts in the middle of a run, the race may lie behind it; where it is one of several, in another one's part.
     missed: shard || (from && from.step > 0) ? [] : scenario.properties.sometimes.filter((id) => !reached.has(id)),
-    guarantee: guaranteeLines({ ...facts, scenario, bound, violated }),
+    guarantee: guaranteeLines({ ...facts, scenario, bound, violated, undecided: endless.undecided }),
     coverage: { localStates, reactions, depth, bytesPerState, stepMisses },
     ...(facts.omissions !== undefined && { omissions: facts.omissions }),
   };
@@ -206,7 +219,14 @@ function* exploreWithin(request: ExploreRequest, limits: BoundedLimits): Search<
     bound,
     violations,
     missed: from && from.step > 0 ? [] : report.missed,
-    guarantee: guaranteeLines({ ...report, scenario, bound, violated, evidence: weakestEvidence(kinds) }),
+    guarantee: guaranteeLines({
+      ...report,
+      scenario,
+      bound,
+      violated,
+      undecided: scenario.properties.eventually,
+      evidence: weakestEvidence(kinds),
+    }),
     coverage: coverageOf(search.world, { depth: Math.max(0, ...violations.map(({ steps }) => steps)), bytesPerState: 0, stepMisses: 0 }),
   };
 }
@@ -229,8 +249,16 @@ function* exploreOrbits({ scenario, maxStates }: ExploreRequest): Search<Explora
     limit,
     bound,
     violations,
-    missed: [],
-    guarantee: guaranteeLines({ ...report, scenario, bound, limit, violated, evidence: weakestEvidence(search.world.store.kinds) }),
+    missed: report.missed,
+    guarantee: guaranteeLines({
+      ...report,
+      scenario,
+      bound,
+      limit,
+      violated,
+      undecided: scenario.properties.eventually,
+      evidence: weakestEvidence(search.world.store.kinds),
+    }),
     coverage: coverageOf(search.world, { depth: Math.max(0, ...violations.map(({ steps }) => steps)), bytesPerState: 0, stepMisses: 0 }),
   };
 }

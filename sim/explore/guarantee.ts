@@ -50,6 +50,8 @@ export interface GuaranteeFacts {
   /** States that fingerprints are expected to have hidden; absent where states were exact. */
   readonly omissions?: number;
   readonly violated: readonly string[];
+  /** `eventually` properties that this search does not decide. */
+  readonly undecided: readonly string[];
   readonly evidence: Evidence | null;
 }
 
@@ -61,7 +63,7 @@ const vectorsText = (omissions: number | undefined): string =>
 
 /** The guarantee as lines. */
 export function guaranteeLines(facts: GuaranteeFacts): string[] {
-  const { scenario, exhausted, bound, limit, states, transitions, unchanged, violated, evidence } = facts;
+  const { scenario, exhausted, bound, limit, states, transitions, unchanged, violated, undecided, evidence } = facts;
   const held = scenario.properties.always.filter((id) => !violated.includes(id));
   const space = `${facts.atMost ? 'at most ' : ''}${number(states)} states, ${number(transitions)} transitions, ${number(unchanged)} steps that change nothing`;
   const verdict = exhausted
@@ -71,11 +73,21 @@ export function guaranteeLines(facts: GuaranteeFacts): string[] {
         ? 'Every property of the scenario breaks under some schedule.'
         : `Of ${bound}, none deadlocks; the scenario has no property that must always hold.`
     : `The search ended early (${limit ?? 'interrupted'}): what it did not reach may break anything.`;
+  const kept = scenario.properties.eventually.filter((id) => !violated.includes(id) && !undecided.includes(id));
+  const fair =
+    kept.length > 0
+      ? [
+          `Of the fair ones among them, none breaks ${kept.join(', ')}: a CPU that can always be stepped is, a message is delivered, and offers end.`,
+        ]
+      : [];
+  const liveness =
+    undecided.length > 0 ? `liveness (${undecided.join(', ')}), ` : scenario.properties.eventually.length === 0 ? 'liveness, ' : '';
   return [
     `${scenario.name}, variant ${scenario.variant}: ${space}.`,
     verdict,
+    ...fair,
     `Covered: ${exhausted ? bound : 'the states found so far'}; preemption model ${scenario.host.preemption}, ${scenario.host.cpus} pCPUs, kernel ${scenario.host.kernel}${scenario.allow.length ? `, ${scenario.allow.join(', ')} allowed` : ''}; ${vectorsText(facts.omissions)}, every reaction re-executed.`,
-    `Not covered: ${violated.length ? 'what follows after a property has broken, ' : ''}${scenario.host.ticks === 'direct' ? 'a tick that ends guest mode (ticks: pending has it), ' : ''}store buffers and reordering (micro-steps interleave sequentially consistently), liveness, other programs than the scenario's, what docs/fidelity.md leaves out.`,
+    `Not covered: ${violated.some((id) => !scenario.properties.eventually.includes(id)) ? 'what follows after a property has broken, ' : ''}${scenario.host.ticks === 'direct' ? 'a tick that ends guest mode (ticks: pending has it), ' : ''}store buffers and reordering (micro-steps interleave sequentially consistently), ${liveness}other programs than the scenario's, what docs/fidelity.md leaves out.`,
     ...(evidence ? [`Weakest evidence: ${evidence.grade}, at ${evidence.step} (${evidence.source}).`] : []),
   ];
 }

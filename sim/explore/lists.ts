@@ -19,6 +19,12 @@ export class Lists {
     return this.values.length;
   }
 
+  /** The list after a message has joined it; one that is latched joins once. */
+  join(list: number, event: number): number {
+    const events = this.values[list]!;
+    return this.#store.latched[event] === 1 && events.includes(event) ? list : this.put([...events, event]);
+  }
+
   put(events: readonly number[]): number {
     const key = events.join();
     const known = this.#ids.get(key);

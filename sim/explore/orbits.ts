@@ -25,6 +25,8 @@ export interface OrbitReport {
   readonly transitions: number;
   readonly unchanged: number;
   readonly findings: readonly OrbitFinding[];
+  /** `sometimes` properties that did not come true. */
+  readonly missed: readonly string[];
   /** Most states that one orbit stands for. */
   readonly factor: number;
 }
@@ -39,10 +41,11 @@ const TURN_STATES = 512;
 
 export class OrbitSearch {
   readonly world: WorldStep;
-  readonly #scenario: ResolvedScenario;
   readonly #states: number;
   readonly #symmetry: Symmetry;
   readonly #always: readonly PropertyWatch[];
+  readonly #sometimes: readonly PropertyWatch[];
+  readonly #met = new Set<string>();
   readonly #seen = new Set<string>();
   readonly #queue: Node[] = [];
   readonly #findings: OrbitFinding[] = [];
@@ -52,11 +55,12 @@ export class OrbitSearch {
   /** @throws SymmetryError if the model has no symmetry, or too much */
   constructor(scenario: ResolvedScenario, states: number) {
     const topology = topologyOf(scenario);
-    this.#scenario = scenario;
     this.#states = states;
     this.world = new WorldStep(new MemoEngine(topology));
     this.#symmetry = new Symmetry(this.world, topology.interchangeable ?? []);
-    this.#always = this.#scenario.properties.always.map((id) => new PropertyWatch(propertyOf(id), this.world.store));
+    const watch = (ids: readonly string[]) => ids.map((id) => new PropertyWatch(propertyOf(id), this.world.store));
+    this.#always = watch(scenario.properties.always);
+    this.#sometimes = watch(scenario.properties.sometimes);
   }
 
   *run(): Search<OrbitReport> {
@@ -73,6 +77,7 @@ export class OrbitSearch {
       transitions: this.#transitions,
       unchanged: this.#unchanged,
       findings: this.#findings,
+      missed: this.#sometimes.flatMap(({ property }) => (this.#met.has(property.id) ? [] : [property.id])),
       factor: this.#symmetry.factor,
     };
   }
@@ -105,21 +110,32 @@ export class OrbitSearch {
     }
   }
 
-  /** Properties treat interchangeable actors alike, so one state speaks for its orbit. */
+  /** Whether a run ends here. One state speaks for its orbit, as long as properties treat interchangeable actors alike. */
   #breaks(node: Node): boolean {
     const { row } = node;
-    let broke = false;
+    let isOver = row.some((value, slot) => this.world.halts(slot, value));
+    for (const watch of this.#sometimes)
+      if (!this.#met.has(watch.property.id) && this.#evidenceOf(watch, row) !== null) this.#met.add(watch.property.id);
     for (const watch of this.#always) {
-      const message = watch.look(row, null);
+      const message = this.#evidenceOf(watch, row);
       if (message === null) continue;
-      broke = true;
+      isOver = true;
       this.#report(watch.property.id, message, node);
     }
-    const deadlock = row.every((value, column) => this.world.alternatives(column, value).length === 0)
-      ? deadlockIn(this.world.store, row)
-      : null;
+    const isEmpty = !isOver && row.every((value, column) => this.world.alternatives(column, value).length === 0);
+    const deadlock = isEmpty ? deadlockIn(this.world.store, row) : null;
     if (deadlock !== null) this.#report(DEADLOCK, deadlock, node);
-    return broke;
+    return isOver;
+  }
+
+  /** @throws SymmetryError if the property tells interchangeable actors apart: then the states of an orbit are not alike */
+  #evidenceOf(watch: PropertyWatch, row: readonly number[]): string | null {
+    const evidence = watch.look(row, null);
+    for (const image of this.#symmetry.imagesOf(row)) {
+      if ((watch.look(image, null) === null) === (evidence === null)) continue;
+      throw new SymmetryError(`${watch.property.id} tells interchangeable actors apart; search without --reduce symmetry`);
+    }
+    return evidence;
   }
 
   #report(property: string, message: string, node: Node): void {

@@ -155,7 +155,7 @@ export class StepTrie {
   /** The list that follows when a message joins another; remembers it. */
   learnPush(list: number, message: number): void {
     const { lists } = this.world;
-    const next = lists.put([...lists.values[list]!, this.#messageEvents[message]!]);
+    const next = lists.join(list, this.#messageEvents[message]!);
     if ((list + 1) * this.messages <= this.push.length) this.push[list * this.messages + message] = next;
     if (!this.mustClear) this.fillLanes();
   }

@@ -40,6 +40,13 @@ function* products(groups: readonly (readonly ActorId[])[]): Generator<ReadonlyM
     for (const others of products(rest)) yield new Map([...others, ...first.map((id, i): [ActorId, ActorId] => [id, order[i]!])]);
 }
 
+/** One code unit for each value; the largest one says that a value does not fit, and what follows are decimals. */
+const UNIT_MAX = 0xffff;
+
+/** A row as text: different for different rows of one length. */
+export const rowKey = (row: readonly number[]): string =>
+  row.some((value) => value >= UNIT_MAX) ? String.fromCharCode(UNIT_MAX) + row.join() : String.fromCharCode(...row);
+
 const factorial = (n: number): number => (n < 2 ? 1 : n * factorial(n - 1));
 
 export class Symmetry {
@@ -70,16 +77,21 @@ export class Symmetry {
     if (row.length > this.#world.actors) throw new SymmetryError('queued messages are not permuted; search without --reduce symmetry');
     let least = '';
     for (const [i, permutation] of this.#permutations.entries()) {
-      const image = this.#imageOf(row, i, permutation);
+      const image = rowKey(this.#imageOf(row, i, permutation));
       if (i === 0 || image < least) least = image;
     }
     return least;
   }
 
-  #imageOf(row: readonly number[], i: number, permutation: Permutation): string {
+  /** Every image of a row, the row itself first. */
+  *imagesOf(row: readonly number[]): Generator<readonly number[]> {
+    for (const [i, permutation] of this.#permutations.entries()) yield this.#imageOf(row, i, permutation);
+  }
+
+  #imageOf(row: readonly number[], i: number, permutation: Permutation): number[] {
     const image = new Array<number>(row.length);
     for (const [column, value] of row.entries()) image[permutation.columns[column]!] = this.#valueOf(column, value, i, permutation);
-    return String.fromCharCode(...image);
+    return image;
   }
 
   /** A local state with every id in its context renamed. */

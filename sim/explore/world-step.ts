@@ -23,6 +23,8 @@ export interface StepTrace {
   deliveries: number;
   /** The CPU only waits for others. */
   yields: boolean;
+  /** It gets on although it may change nothing. */
+  computes: boolean;
 }
 
 interface Channel {
@@ -128,7 +130,7 @@ export class WorldStep {
    * @throws ModelError as the sequencer would
    */
   run(row: ArrayLike<number>, column: number, event: number): StepTrace {
-    const trace: StepTrace = { reads: [column, row[column]!], writes: new Map(), sends: [], deliveries: 0, yields: false };
+    const trace: StepTrace = { reads: [column, row[column]!], writes: new Map(), sends: [], deliveries: 0, yields: false, computes: false };
     const queue = column < this.actors ? [column, event] : this.#takeHead(row, column, trace);
     let idles = false;
     for (let at = 0; at < queue.length; at += 2) {
@@ -143,6 +145,7 @@ export class WorldStep {
       trace.deliveries++;
       idles ||= reaction.idles;
       trace.yields ||= reaction.yields;
+      trace.computes ||= reaction.computes;
       trace.writes.set(slot, reaction.next);
       this.#emit(slot, reaction.sent, queue, trace);
     }
@@ -156,7 +159,7 @@ export class WorldStep {
     for (const [column, value] of writes) next[column] = value;
     for (let i = 0; i < sends.length; i += 2) {
       const channel = sends[i]!;
-      next[channel] = this.lists.put([...this.lists.values[next[channel]!]!, sends[i + 1]!]);
+      next[channel] = this.lists.join(next[channel]!, sends[i + 1]!);
     }
     return next;
   }

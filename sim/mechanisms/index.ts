@@ -1,5 +1,6 @@
 /** The mechanisms that are shipped. A new one is a line here, and files of its own. */
 import type { Mechanism } from '../mechanism.ts';
+import { osLock } from './os-lock.ts';
 import { splitLock } from './split-lock/index.ts';
 
-export const SHIPPED_MECHANISMS: readonly Mechanism[] = [splitLock];
+export const SHIPPED_MECHANISMS: readonly Mechanism[] = [splitLock, osLock];

@@ -3,6 +3,7 @@ import { models } from '../models/index.ts';
 import type { Property } from '../property.ts';
 import { mechanisms, perRegistry } from '../registry.ts';
 import type { KnownProperty } from '../scenario/properties.ts';
+import { progress } from './liveness.ts';
 import {
   guestKilled,
   guestPageLost,
@@ -27,6 +28,7 @@ export const properties = perRegistry((): readonly Property[] => [
   inUseIsVmsa,
   lockIsContended,
   pscMeetsHostWrite,
+  progress,
   ...mechanisms().flatMap((mechanism) => mechanism.properties ?? []),
   ...models().flatMap((model) => model.properties),
 ]);

@@ -5,7 +5,7 @@ import type { Vcpu } from '../../actors/paths/guest.ts';
 import type { PcpuContext } from '../../actors/pcpu.ts';
 import type { RmpRegionContext } from '../../actors/rmp-region.ts';
 import type { VmContext } from '../../actors/vm.ts';
-import { alwaysEach, sometimes } from '../property.ts';
+import { alwaysEach, leavesEach, sometimes } from '../property.ts';
 import { hex, type WorldView } from '../view.ts';
 
 const THREAD = 'SNP v5 host-write discussion';
@@ -48,17 +48,12 @@ export const vmBugged = alwaysEach<VmContext>('rmp.vm-bugged', {
   each: ({ id, context }) => (context.dead === 'bugged' ? `${id} is bugged: the host's RMPUPDATE of one of its pages failed` : null),
 });
 
-/** Whether a thread stands in the endless loop that the watchdog would report. */
-const isLockedUp = (value: unknown): boolean => JSON.stringify(value).includes('watchdog_soft_lockup');
-
-export const retryBounded = alwaysEach<HostThread>('rmp.retry-bounded', {
+export const retryBounded = leavesEach<HostThread>('rmp.retry-bounded', {
   kind: 'hostThread',
   source: 'domain snp h, I8, R5 and R6; SNP-27, SNP-28',
   grade: 'decision',
-  each: ({ id, value, context: { frames } }) =>
-    isLockedUp(value)
-      ? `${id} retried RMPUPDATE ${frames.code?.retries ?? 0} times on PFN ${hex(frames.code?.pfn ?? 0)}, and failed each time`
-      : null,
+  each: ({ id, context: { frames } }) =>
+    frames.code?.retrying === true ? `${id} retries RMPUPDATE on PFN ${hex(frames.code.pfn ?? 0)} and fails each time` : null,
 });
 
 export const validatedImpliesAssigned = alwaysEach<RmpRegionContext>('rmp.validated-implies-assigned', {

@@ -2,10 +2,11 @@
 import { modelNames } from '../models/index.ts';
 import { mechanismsOf } from '../registry.ts';
 import { foreignNames, foreignOperations } from './architecture.ts';
+import { KERNEL_DEFAULT } from './fields.ts';
 import { listed, type Path, type PathIssue, shown, unknownName } from './issues.ts';
 import type { Lowered } from './lower.ts';
 import { parameterIssues } from './parameters.ts';
-import { KERNEL_DEFAULT, SNP_KERNELS } from './presets.ts';
+import { SNP_KERNELS } from './presets.ts';
 import { structureIssues } from './structure.ts';
 import type { Arch, Scenario } from './types.ts';
 import { VARIANT_DEFAULT } from './variants.ts';

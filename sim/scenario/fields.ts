@@ -1,5 +1,6 @@
 /** The pieces that schemas of scenarios are made of. A message of theirs starts with "expected": `explain.ts` adds what was found. */
 import { z } from 'zod';
+import type { KernelVersion } from './types.ts';
 
 /** How `strict` carries the valid names to whoever words the message; no name holds a comma. */
 const KEYS_PREFIX = 'expected one of ';
@@ -57,3 +58,6 @@ export const VCPU = z
   .string({ error: VCPU_ERROR })
   .regex(/^[a-z][a-z0-9-]{0,63}\/(?:0|[1-9][0-9]?)$/, { error: VCPU_ERROR })
   .describe('VM and index, such as vm0/0.');
+
+/** The kernel of a host that does not say. */
+export const KERNEL_DEFAULT: KernelVersion = '6.12';

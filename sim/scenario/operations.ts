@@ -38,6 +38,7 @@ export const GUEST_OPERATIONS = {
   read: operation('read', 'Loads from a page.', { gfn: GFN, private: PRIVATE }),
   write: operation('write', 'Stores to a page.', { gfn: GFN, private: PRIVATE }),
   spin: operation('spin', 'Computes and never exits by itself: only an interrupt of the pCPU ends it.', {}),
+  compute: operation('compute', 'Computes for ever: an interrupt takes the vCPU out of the guest, and it goes on when it is back.', {}),
   hlt: operation('hlt', 'Halts until a request arrives.', {}),
 } satisfies GuestTable;
 

@@ -3,8 +3,6 @@ import { HOST_OPTIONS, type HostOptions } from '../../events/options.ts';
 import { mechanismsOf } from '../registry.ts';
 import type { Arch, KernelVersion } from './types.ts';
 
-export const KERNEL_DEFAULT: KernelVersion = '6.12';
-
 /** Only options that differ by version stand here; all others have the default of HOST_OPTIONS. */
 const PRESETS: Readonly<Record<KernelVersion, Partial<HostOptions>>> = {
   // 6.1 and 6.6 have no SNP host support, so nothing here concerns them.

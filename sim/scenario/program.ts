@@ -10,7 +10,8 @@ export type Arg<T> = T | `$${string}`;
 
 type Concrete<O> = O extends Operation<infer A, unknown> ? z.output<z.ZodObject<A, z.core.$strict>> : never;
 type Args<O> = { readonly [K in keyof Concrete<O>]: Arg<Concrete<O>[K]> };
-type OneOf<T> = { [K in keyof T]: { readonly [N in K]: Args<T[K]> } }[keyof T];
+/** Of each table of a union: mechanisms share no names. */
+type OneOf<T> = T extends unknown ? { [K in keyof T]: { readonly [N in K]: Args<T[K]> } }[keyof T] : never;
 
 export interface Repeat<Step> {
   readonly repeat: { readonly times: Arg<number>; readonly do: readonly Step[] };

@@ -5,6 +5,7 @@ import { foreignNames, foreignOperations } from './architecture.ts';
 import { hostIssues, scenarioIssues, variantNames } from './checks.ts';
 import { compile, type Node } from './compile.ts';
 import { explain } from './explain.ts';
+import { KERNEL_DEFAULT } from './fields.ts';
 import {
   listed,
   type Path,
@@ -20,7 +21,7 @@ import {
 import { type LoweredProcess, type LoweredVm, lowerScenario } from './lower.ts';
 import { parameterValues } from './parameters.ts';
 import { plainCopy } from './plain.ts';
-import { hostOptions, KERNEL_DEFAULT, optionsOf } from './presets.ts';
+import { hostOptions, optionsOf } from './presets.ts';
 import { expandProperties, type KnownProperty, propertyIssues } from './properties.ts';
 import { resolvedSchema } from './resolved-schema.ts';
 import { structureIssues } from './structure.ts';

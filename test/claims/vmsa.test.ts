@@ -16,7 +16,7 @@ const running = to(w.VCPU, 'svm_vcpu_run.guest');
 /** The vCPU leaves at each kick, and is back inside before the handler tries again. */
 const livelock = () => {
   const round = [steps(w.NETD, 1), to(w.NETD, 'cpu_relax'), to(w.VCPU, 'svm_vcpu_run.VMEXIT'), running];
-  return steer(running, ...round, ...round, ...round, to(w.NETD, 'watchdog_soft_lockup'));
+  return steer(running, ...round, ...round, ...round);
 };
 const inUse = (played: Played) => played.context<{ readonly inUse: readonly number[] }>('rmp:0x1000').inUse;
 
@@ -48,17 +48,18 @@ describe('a VMSA', () => {
     for (const seed of seeds(40)) {
       const played = play(daemonMeetsVmsa('kick-and-block'), seed);
       expect(w.hostStores(played).at(-1)).toBe(false);
-      expect(microSteps(played, w.NETD).join()).not.toContain('watchdog');
+      expect(played.end.violation).toBeNull();
     }
   });
 
   it('SNP-27 P1: only kicked, it may enter again each time', () => {
     const played = play(shipped('vmsa-in-use-kick', 'kick'), livelock());
     expect(played.end.violation?.property).toBe('rmp.retry-bounded');
-    expect(played.delivered('rmp.entered').map(({ payload }) => payload.outcome)).toEqual(['ok', 'ok', 'ok', 'ok']);
+    expect(played.delivered('rmp.entered').map(({ payload }) => payload.outcome)).toEqual(['ok', 'ok', 'ok']);
+    expect(played.end.violation?.lasso?.length).toBeGreaterThan(10);
   });
 
-  it('SNP-28 P1: without a kick the handler spins until the watchdog speaks', () => {
+  it('SNP-28 P1: without a kick the handler retries for ever', () => {
     const played = play(shipped('vmsa-in-use-kick', 'no-kick'), { name: 'fifo' });
     expect(played.end.violation?.property).toBe('rmp.retry-bounded');
     expect(played.delivered('rmp.enter')).toHaveLength(1);
@@ -94,7 +95,7 @@ describe('races around a VMSA', () => {
     const stuck = play({ ...daemonMeetsVmsa('none'), bounds: { steps: 300, states: 1 } }, steer(running));
     expect(stuck.end.ended).toBe('bound');
     expect(w.hostStores(stuck)).toEqual([true]);
-    expect(microSteps(stuck, w.NETD).at(-1)).toMatch(/watchdog_soft_lockup$/);
+    expect(microSteps(stuck, w.NETD).filter((name) => name.endsWith('cpu_relax')).length).toBeGreaterThan(20);
   });
 
   it('R5: after the conversion VMRUN of that VMSA is VMEXIT_INVALID, not a crash of the host', () => {
@@ -111,7 +112,7 @@ describe('races around a VMSA', () => {
       if (type === 'rmp.leave' || (type === 'rmp.entered' && payload.outcome === 'ok')) return [type];
       return type === 'rmp.checked' && actor === w.NETD ? [String(payload.result)] : [];
     });
-    expect(order.join(' ')).toMatch(/FAIL_INUSE rmp\.leave rmp\.entered FAIL_INUSE rmp\.leave rmp\.entered FAIL_INUSE/);
+    expect(order.join(' ')).toMatch(/FAIL_INUSE rmp\.leave rmp\.entered FAIL_INUSE rmp\.leave rmp\.entered/);
   });
 
   it('R14: a guest that clears the VMSA bit under a halted vCPU ends that vCPU, not the host', () => {

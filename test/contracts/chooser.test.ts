@@ -22,6 +22,7 @@ const outcome = (slot: number, change: Partial<StepOutcome> = {}): StepOutcome =
   kind: 'exec',
   changed: true,
   yields: false,
+  waits: false,
   touched: [],
   ...change,
 });
@@ -37,6 +38,7 @@ const anyOutcome = fc.record({
   kind: fc.constantFrom('deliver', 'exec', 'offer'),
   changed: fc.boolean(),
   yields: fc.boolean(),
+  waits: fc.boolean(),
   touched: fc.constant([]),
 }) as fc.Arbitrary<StepOutcome>;
 

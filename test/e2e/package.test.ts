@@ -1,16 +1,11 @@
 /** The package as others get it: what is packed, installed into an empty project, called there and imported there. */
-import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { PROGRAM, tsconfigWith } from './consumer.ts';
-import { npm } from './npm.ts';
+import { COMPILER, install, pack, ROOT, run, worldswitchIn } from './packed.ts';
 
-const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
-const TIMEOUT_MS = 40_000;
 const RACE = 'rmp-host-write-race';
 
 const folder = mkdtempSync(join(tmpdir(), 'worldswitch-package-'));
@@ -22,34 +17,11 @@ const manifest = jsonOf<{ version: string; scripts: Record<string, string>; expo
 const filesBelow = (path: string): string[] =>
   readdirSync(path, { recursive: true, encoding: 'utf8' }).filter((file) => statSync(join(path, file)).isFile());
 
-/** Packs what was built, as it is: building anew would pull `dist` away from other tests. */
-async function pack(): Promise<{ readonly archive: string; readonly unpacked: string }> {
-  if (!existsSync(join(ROOT, 'dist', 'cli', 'main.js'))) throw new Error('dist is missing; npm run build makes it');
-  const said = await npm(ROOT, 'pack', '--json', '--pack-destination', folder);
-  if ('missing' in said) throw new Error(said.missing);
-  const [{ filename }] = JSON.parse(said.stdout) as [{ filename: string }];
-  const archive = join(folder, filename);
-  execFileSync('tar', ['-xzf', archive, '-C', folder]);
-  return { archive, unpacked: join(folder, 'package') };
-}
-
-/** An empty project with the package and what it depends on. */
-async function install(archive: string): Promise<{ readonly project: string; readonly missing: string }> {
-  const project = join(folder, 'project');
-  mkdirSync(project);
-  writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'project', private: true, type: 'module' }));
-  const said = await npm(project, 'install', '--prefer-offline', '--engine-strict', archive);
-  return { project, missing: 'missing' in said ? said.missing : '' };
-}
-
-const { archive, unpacked } = await pack();
-const { project, missing } = await install(archive);
+const { archive, unpacked } = await pack(folder);
+const project = join(folder, 'project');
+const missing = await install(archive, project);
 if (missing !== '') console.warn(`SKIPPED: the package is not tried in a project of its own: ${missing}`);
-
-function run(cwd: string, program: string, ...argv: readonly string[]) {
-  return spawnSync(program, argv, { cwd, encoding: 'utf8', env: { ...process.env, NO_COLOR: '1' }, timeout: TIMEOUT_MS });
-}
-const worldswitch = (...argv: readonly string[]) => run(project, 'npx', '--no-install', 'worldswitch', ...argv);
+const worldswitch = worldswitchIn(project);
 
 describe('what is packed', () => {
   const files = filesBelow(unpacked);
@@ -125,8 +97,7 @@ describe('in a project of its own', () => {
     skip(missing !== '', missing);
     writeFileSync(join(project, 'program.ts'), PROGRAM);
     writeFileSync(join(project, 'tsconfig.json'), tsconfigWith(join(ROOT, 'node_modules', '@types')));
-    const compiler = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc');
-    expect(run(project, process.execPath, compiler)).toMatchObject({ stdout: '', status: 0 });
+    expect(run(project, process.execPath, COMPILER)).toMatchObject({ stdout: '', status: 0 });
     const ran = JSON.parse(worldswitch('run', RACE, '-o', 'race.wsj', '--json').stdout) as {
       verdict: string;
       steps: number;

@@ -84,8 +84,11 @@ describe('20 random failing schedules', () => {
       };
       for (const { labels, property } of failing(scenario, count)) {
         const shrunk = finish(shrink(scenario, labels, property));
-        expect(shrunk.optimal).toBe(true);
-        expect(costOf(shrunk.after)).toEqual(optimumOf(property));
+        // The way to a lasso is the least one; its turn is a short one, and no claim is made that it is the shortest.
+        const endless = scenario.properties.eventually.includes(property);
+        expect(shrunk.optimal).toBe(!endless);
+        if (!endless) expect(costOf(shrunk.after)).toEqual(optimumOf(property));
+        else expect(shrunk.after.steps).toBeLessThanOrEqual(labels.length);
         expect(shrunk.before.steps).toBe(labels.length);
         expect(shrunk.labels).toHaveLength(shrunk.after.steps);
         const journals = [1, 2].map(() => journalOf(scenario, labelled(shrunk.labels), engineOf(scenario, 'live')));

@@ -1,4 +1,7 @@
-/** Every shipped scenario does what it says: a schedule for each violation it expects, one that reaches none, and no other violation. */
+/**
+ * Every shipped scenario does what it says: a schedule for each violation it expects, one that reaches none if there is any, and no other
+ * violation.
+ */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -17,6 +20,14 @@ interface Regression {
 
 /** Random runs of each variant; the whole project stays below a minute. */
 const SEEDS = 120;
+/** Designs that are wrong in every order: what they break is no race, so no schedule reaches none. */
+const INEVITABLE: readonly string[] = [
+  'oslock-brk patch-v2',
+  'oslock-dbgoslar-key kvm',
+  'oslock-fast-path fast-path',
+  'oslock-pkvm-copy stale',
+  'oslock-status-bit bit-0',
+];
 const STEPS_MAX = 5000;
 
 const regressionsOf = (name: string): readonly Regression[] => {
@@ -40,7 +51,7 @@ describe.each(shippedNames)('%s', (name) => {
   it.each(variants)('%s has a schedule for each violation it expects, and then one that reaches none', (variant) => {
     const found = regressions.filter((regression) => regression.variant === variant).map(({ property }) => property);
     expect(expectedOf(name, variant).filter((property) => !found.includes(property))).toEqual([]);
-    if (expectedOf(name, variant).length > 0) expect(found).toContain(null);
+    if (expectedOf(name, variant).length > 0) expect(found.includes(null)).toBe(!INEVITABLE.includes(`${name} ${variant}`));
   });
 
   it.each(regressions.map((regression) => [regression.variant, regression.property ?? 'no violation', regression] as const))(
@@ -66,6 +77,7 @@ describe.each(shippedNames)('%s', (name) => {
     for (const spec of [{ name: 'fifo' } as const, ...seeds(SEEDS)]) {
       const { end } = play(scenario, spec, engine, ({ sequencer }) => sequencer.step >= STEPS_MAX);
       if (end.violation) expect(expected, `${JSON.stringify(spec)}: ${end.violation.message}`).toContain(end.violation.property);
+      if (INEVITABLE.includes(`${name} ${variant}`)) expect(end.violation, JSON.stringify(spec)).not.toBeNull();
     }
   });
 

@@ -11,11 +11,15 @@ const list = (items: Schema): Schema => ({ type: 'array', items });
 const ref = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` });
 
 /** All properties are there always, unless `optional` says otherwise. */
-const object = (properties: Readonly<Record<string, Schema>>, description = ''): Schema => ({
+const object = (
+  properties: Readonly<Record<string, Schema>>,
+  description = '',
+  optional: Readonly<Record<string, Schema>> = {},
+): Schema => ({
   type: 'object',
   ...(description && { description }),
   required: Object.keys(properties),
-  properties,
+  properties: { ...properties, ...optional },
 });
 
 const RUN = {
@@ -47,7 +51,11 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
   }),
   RunEnd: object({
     verdict: { type: 'string', enum: ['clean', 'violation'] },
-    violation: orNull(object({ property: text('Its id.'), step: count('After which it was broken.'), message: text('The evidence.') })),
+    violation: orNull(
+      object({ property: text('Its id.'), step: count('After which it was broken.'), message: text('The evidence.') }, '', {
+        lasso: object({ from: count('Back to the end of this step.'), length: count('Steps of one turn.') }, 'The run can go on for ever.'),
+      }),
+    ),
     ended: { type: 'string', enum: ['done', 'violation', 'bound', 'interrupted'] },
     outcomes: { type: 'object' },
   }),

@@ -1,12 +1,11 @@
 /** What guests do to meet split-lock detection: MSR accesses that exit, and accesses that fault, restart, or run. */
 import { outgoing } from '../../../events/event.ts';
-import type { GuestEvent } from '../../../events/index.ts';
 import type { AccessContext, VmxExit } from '../../../events/split-lock.ts';
-import { type GuestEnv, type GuestItem, type GuestLocals, opOf, type Vcpu } from '../guest.ts';
-import { pathsOf, type Source } from '../path.ts';
+import { type GuestEnv, type GuestItem, guest, opOf, type Vcpu } from '../guest.ts';
+import type { Source } from '../path.ts';
 import { type SldFacts, toCore } from './facts.ts';
 
-const { path, step, call, loop, when, leaveLoop } = pathsOf<Vcpu, GuestLocals, GuestEvent>();
+const { path, step, call, loop, when, leaveLoop } = guest;
 
 declare module '../guest.ts' {
   interface GuestLocals {

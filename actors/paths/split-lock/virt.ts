@@ -80,6 +80,12 @@ const savedOf = (facts: SldFacts, wasOn: boolean): boolean =>
 const wasOnOf = (facts: SldFacts, saved: boolean): boolean =>
   facts.options['kvm.sldSaved'] === 'host_tif' ? saved === isPositive(facts.flag) : saved;
 
+/** MSR_KERNEL_GS_BASE goes to and fro with the rest of guest state. @see SLD-23 */
+const gsBase = (facts: SldFacts, guest: boolean): readonly HostItem[] =>
+  facts.options['kvm.kernelGsBase'] === 'untracked'
+    ? []
+    : [step('wrmsr_kernel_gs_base', { send: (t) => toCore(facts, t, { type: 'core.wrmsrKernelGsBase', cpu: t.cpu, guest }) })];
+
 /**
  * R8. v8 keeps the host's setting before the switch, v10 what the switch says it found: `differs` tells the two apart.
  * Does nothing while guest state is loaded, so it costs little in each turn of the run loop.
@@ -100,6 +106,7 @@ export function prepareSwitchToGuest(env: HostEnv, facts: SldFacts) {
     [
       lookAtVmx(env, facts, 'test_guest_state_loaded'),
       when([(_t, l) => l.loaded === true, [leavePath]]),
+      ...gsBase(facts, true),
       ...toggle[virt],
       step('set_guest_state_loaded', { send: (t) => writeVmx(env, t, { loaded: true }) }),
     ],
@@ -116,6 +123,7 @@ export function prepareSwitchToHost(env: HostEnv, facts: SldFacts) {
     [
       lookAtVmx(env, facts, 'test_guest_state_loaded'),
       when([(_t, l) => l.loaded !== true, [leavePath]]),
+      ...gsBase(facts, false),
       ...(facts.options['kvm.sldVirt'] === 'none' ? [] : [restore]),
       step('clear_guest_state_loaded', { send: (t) => writeVmx(env, t, { loaded: false, saved: null }) }),
     ],

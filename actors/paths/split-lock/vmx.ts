@@ -13,7 +13,7 @@ import type { SldFacts } from './facts.ts';
 import { lookAtVmx, msrOpOf, prepareSwitchToGuest, prepareSwitchToHost, vmxGetMsr, vmxSetMsr } from './virt.ts';
 import { splitLockWarn } from './warn.ts';
 
-const { path, step, call, loop, when, note, leaveLoop } = host;
+const { path, step, call, loop, when, leaveLoop } = host;
 
 declare module '../env.ts' {
   interface HostLocals {
@@ -92,8 +92,10 @@ const handleExceptionNmi = (env: HostEnv, facts: SldFacts) =>
     'handle_exception_nmi',
     kernelSource('arch/x86/kvm/vmx/vmx.c, handle_exception_nmi(); arch/x86/kernel/cpu/intel.c, handle_guest_split_lock()'),
     [
-      lookAtVmx(env, facts, 'vmx_guest_inject_ac'),
-      note((_t, l) => ({ inject: l.vmx?.reason === 'EXCEPTION_NMI' && isGuests(facts, l.vmx, l.guestOn === true) })),
+      lookAtVmx(env, facts, 'msr_test_ctrl'),
+      step('vmx_guest_inject_ac', {
+        local: (_t, l) => ({ inject: l.vmx?.reason === 'EXCEPTION_NMI' && isGuests(facts, l.vmx, l.guestOn === true) }),
+      }),
       when(
         [(_t, l) => l.inject === true, [step('kvm_queue_exception_e', { send: (t) => toGuest(env, t, 'AC', null), answers: GUEST_NOTES })]],
         [

@@ -29,6 +29,7 @@ export class Walk {
   /** Chosen indices since `reset`; only the first `steps` count. */
   trail = new Int32Array(1 << 10);
   #row: Int32Array;
+  readonly #locals: number[];
   /** Offers of each value by `base[column] + value`. */
   #shapes = new Int32Array(0);
   #moves = new Int32Array(0);
@@ -47,13 +48,15 @@ export class Walk {
     this.world = world;
     this.trie = new StepTrie(world, wants);
     this.#row = new Int32Array(world.columns);
+    this.#locals = world.store.ids.map(() => 0);
     this.#fit();
     this.reset();
   }
 
-  /** Local states of all actors, by slot. */
-  get locals(): number[] {
-    return Array.from(this.#row.subarray(0, this.world.actors));
+  /** Local states of all actors, by slot. Valid until the next step. */
+  get locals(): readonly number[] {
+    for (let slot = 0; slot < this.#locals.length; slot++) this.#locals[slot] = this.#row[slot]!;
+    return this.#locals;
   }
 
   localAt(slot: number): number {

@@ -17,10 +17,10 @@ import { SPLIT_LOCK_EVENTS, SPLIT_LOCK_OPTIONS } from '../../../events/split-loc
 import type { Mechanism } from '../../mechanism.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
-import { checks } from './checks.ts';
+import { checks, PRESETS } from './checks.ts';
 import { MUTANTS, patchOf } from './mutants.ts';
 import { GUEST_OPERATIONS, HOST_OPERATIONS } from './operations.ts';
-import { guestKeptItsAc, hostSettingKept, msrMatchesTask, noHostOops } from './properties.ts';
+import { guestKeptItsAc, hostSettingKept, kernelGsBaseRestored, msrMatchesTask, noHostOops } from './properties.ts';
 
 const FEATURE = 'split-lock-detect';
 
@@ -60,12 +60,7 @@ export const splitLock: Mechanism = {
   name: 'split-lock',
   arches: ['intel'],
   options: SPLIT_LOCK_OPTIONS,
-  presets: {
-    '6.1': { 'host.sldWarn': 'gen2' },
-    '6.6': { 'host.sldWarn': 'gen2-global' },
-    '6.12': { 'host.sldWarn': 'gen2-global' },
-    '6.14': { 'host.sldWarn': 'gen2-global' },
-  },
+  presets: PRESETS,
   features: [FEATURE],
   vmTypes: ['vmx'],
   vmSettings: {
@@ -73,7 +68,7 @@ export const splitLock: Mechanism = {
   },
   guestOperations: GUEST_OPERATIONS,
   hostOperations: HOST_OPERATIONS,
-  properties: [msrMatchesTask, hostSettingKept, noHostOops, guestKeptItsAc],
+  properties: [msrMatchesTask, hostSettingKept, noHostOops, guestKeptItsAc, kernelGsBaseRestored],
   catalogue: SPLIT_LOCK_EVENTS,
   checks,
   host: (scenario) => {

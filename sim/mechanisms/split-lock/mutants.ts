@@ -1,5 +1,10 @@
 /** Changes of the model: designs that the thread weighs against each other, and mutants that a claim must notice. */
+
+import { type AnyStateMachine, createMachine } from 'xstate';
 import { hasStep, type PathPatch, type PathPatches, replaceStep, swapSteps, withoutSteps } from '../../../actors/paths/patch.ts';
+import type { Item } from '../../../actors/paths/path.ts';
+import { type Outgoing, outgoing } from '../../../events/event.ts';
+import type { VmxFields } from '../../../events/split-lock.ts';
 import type { Mutant, Patch } from '../../mechanism.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
 
@@ -9,23 +14,36 @@ const unchecked: PathPatch = (path) => {
   return rest;
 };
 
-/** Names under which the two series know the toggle. */
+/** Names under which the two series know the toggle; mainline has none. */
 const UPDATES = ['vmx_update_sld', 'split_lock_virt_switch'] as const;
 const updates = (...patches: readonly PathPatch[]): PathPatches => Object.fromEntries(UPDATES.map((name) => [name, patches]));
 
-/** A patch of whichever of these the path has: the two series name the toggle differently, and mainline has none. */
+/** A patch of whichever of these the path has. */
 const ofUpdate =
   (patch: (name: string) => PathPatch): PathPatch =>
   (path) =>
     UPDATES.reduce((current, name) => (hasStep(current, name) ? patch(name)(current) : current), path);
+
+/** A patch of paths that differ by option: it does nothing where the step is not there. */
+const where =
+  (name: string, patch: PathPatch): PathPatch =>
+  (path) =>
+    hasStep(path, name) ? patch(path) : path;
+
+/** Gives a step another effect; the others go. */
+const alter =
+  (name: string, effect: object): PathPatch =>
+  (path) =>
+    replaceStep(path, name, (item) => [{ ...item, ...effect } as typeof item]);
 
 /** The toggle alone in a section of its own: the test before it is not. */
 const guardsToggle = ofUpdate((name) => (path) => replaceStep(path, name, (item) => [disable, item, enable]));
 const disable = { kind: 'step', name: 'preempt_disable_toggle', preempt: 1, ns: 5 } as const;
 const enable = { kind: 'step', name: 'preempt_enable_toggle', preempt: -1, ns: 5 } as const;
 
-const UNGUARDED: PathPatches = { vmx_update_guest_sld: [withoutSteps('preempt_disable', 'preempt_enable')], ...updates(unchecked) };
-const TOGGLE_ONLY: PathPatches = { vmx_update_guest_sld: [withoutSteps('preempt_disable', 'preempt_enable'), guardsToggle] };
+const preemptible = withoutSteps('preempt_disable', 'preempt_enable');
+const UNGUARDED: PathPatches = { vmx_update_guest_sld: [preemptible], ...updates(unchecked) };
+const TOGGLE_ONLY: PathPatches = { vmx_update_guest_sld: [preemptible, guardsToggle] };
 
 /** What options choose. */
 export function patchOf({ host: { options } }: ResolvedScenario): Patch {
@@ -34,29 +52,96 @@ export function patchOf({ host: { options } }: ResolvedScenario): Patch {
   return { paths: guard === 'preempt-off' ? {} : guard === 'none' ? UNGUARDED : TOGGLE_ONLY };
 }
 
-const PREEMPTIBLE_PUT: PathPatches = { vcpu_put: [withoutSteps('preempt_disable', 'preempt_enable')], ...updates(unchecked) };
+const PREEMPTIBLE_PUT: PathPatches = { vcpu_put: [preemptible], ...updates(unchecked) };
+/** S2 leaves the vCPU as it is. */
+const NO_PUT_AT_SCHED_OUT: PathPatches = { kvm_sched_out: [withoutSteps('vmx_prepare_switch_to_host')] };
+
+const unregisterFirst: PathPatch = (path) => {
+  const [unregister] = path.items.filter((item) => item.kind === 'step' && item.name === 'preempt_notifier_unregister');
+  return { ...path, items: [unregister!, ...path.items.filter((item) => item !== unregister)] };
+};
+
+const always = (local: object) => ({ local: () => local, send: undefined, answers: undefined });
+
+/** Turns round what a step writes to `saved` of struct vcpu_vmx. */
+function inverted<T, L, E extends { readonly type: string }>(item: Item<T, L, E>): readonly Item<T, L, E>[] {
+  if (item.kind !== 'step' || !item.send) return [item];
+  const { send } = item;
+  const turned = (message: Outgoing): Outgoing => {
+    const { fields } = message.event as unknown as { readonly fields: Partial<VmxFields> };
+    return outgoing(message.to, { ...message.event, fields: { ...fields, saved: !fields.saved } });
+  };
+  return [{ ...item, send: (walker, locals) => ([] as Outgoing[]).concat(send(walker, locals)).map(turned) }];
+}
+
+/** The same threads without the flags that every task starts with. */
+function withoutFlags(machine: AnyStateMachine): AnyStateMachine {
+  const context = machine.config.context as (args: { readonly input: object }) => object;
+  return createMachine({
+    ...machine.config,
+    context: (args: { readonly input: object }) => ({ ...context(args), tif: undefined }),
+  } as never) as AnyStateMachine;
+}
+
+const mutant = (summary: string, paths: PathPatches): Mutant => ({ summary, paths });
 
 export const MUTANTS: Readonly<Record<string, Mutant>> = {
-  'sld-unguarded-wrmsr': { summary: 'vmx_set_msr() tests and toggles with preemption on.', paths: UNGUARDED },
-  'sld-put-preemptible': { summary: 'vcpu_put() leaves preemption on.', paths: PREEMPTIBLE_PUT },
-  'sld-put-loaded-first': {
-    summary: 'vcpu_put() leaves preemption on, and guest_state_loaded is cleared before the setting returns.',
-    paths: {
-      ...PREEMPTIBLE_PUT,
-      vmx_prepare_switch_to_host: [ofUpdate((name) => swapSteps(name, 'clear_guest_state_loaded'))],
-    },
+  'sld-unguarded-wrmsr': mutant('vmx_set_msr() tests and toggles with preemption on.', UNGUARDED),
+  'sld-unguarded-test': mutant('vmx_set_msr() tests with preemption on, and toggles with preemption off.', TOGGLE_ONLY),
+  'sld-put-preemptible': mutant('vcpu_put() leaves preemption on.', PREEMPTIBLE_PUT),
+  'sld-put-loaded-first': mutant('As sld-put-preemptible, and guest_state_loaded is cleared before the setting returns.', {
+    ...PREEMPTIBLE_PUT,
+    vmx_prepare_switch_to_host: [ofUpdate((name) => swapSteps(name, 'clear_guest_state_loaded'))],
+  }),
+  'sld-put-notifier-first': mutant('As sld-put-preemptible, and the notifier is gone before the setting returns.', {
+    ...PREEMPTIBLE_PUT,
+    vcpu_put: [preemptible, unregisterFirst],
+  }),
+  'sld-flag-only': mutant('kvm_sched_out() does not put: only the flag brings the setting of the next task.', NO_PUT_AT_SCHED_OUT),
+  'sld-flagless': mutant('KVM toggles the MSR and leaves the flag alone, and kvm_sched_out() does not put.', {
+    ...NO_PUT_AT_SCHED_OUT,
+    ...updates(withoutSteps('update_thread_flag')),
+  }),
+  'sld-no-restore': mutant('vmx_prepare_switch_to_host() leaves the setting as it is.', {
+    vmx_prepare_switch_to_host: [ofUpdate((name) => withoutSteps(name))],
+  }),
+  'sld-save-late': mutant("The host's setting is saved after the guest's was loaded.", {
+    vmx_prepare_switch_to_guest: [where('vmx_update_sld', swapSteps('save_host_sld', 'vmx_update_sld'))],
+  }),
+  'sld-save-nothing': mutant("The host's setting is not saved.", {
+    vmx_prepare_switch_to_guest: [where('save_host_sld', withoutSteps('save_host_sld'))],
+  }),
+  'sld-save-inverted': mutant("The host's setting is saved as its opposite.", {
+    vmx_prepare_switch_to_guest: [where('save_host_sld', (path) => replaceStep(path, 'save_host_sld', inverted))],
+  }),
+  'sld-update-always': mutant(
+    'The toggle looks neither at the flag nor at the host.',
+    updates(alter('compare', always({ differs: true }))),
+  ),
+  'sld-never-loaded': mutant('guest_state_loaded is never set.', {
+    vmx_prepare_switch_to_guest: [withoutSteps('set_guest_state_loaded')],
+  }),
+  'sld-store-only': mutant('A write of a loaded vCPU is stored and not carried to the MSR.', {
+    vmx_set_msr: [where('vmx_update_guest_sld', withoutSteps('vmx_update_guest_sld'))],
+  }),
+  'sld-any-bits': mutant('vmx_set_msr() takes any bit.', {
+    vmx_set_msr: [alter('vmx_msr_test_ctrl_valid_bits', always({ failed: false }))],
+  }),
+  'sld-deaf-ioctl': mutant('KVM_SET_MSRS writes nothing.', { KVM_SET_MSRS: [withoutSteps('vmx_set_msr')] }),
+  'sld-inject-always': mutant('Every #AC of a guest is injected.', {
+    handle_exception_nmi: [alter('vmx_guest_inject_ac', always({ inject: true }))],
+  }),
+  'sld-inject-never': mutant('No #AC of a guest is injected.', {
+    handle_exception_nmi: [alter('vmx_guest_inject_ac', always({ inject: false }))],
+  }),
+  'sld-warn-without-flag': mutant('split_lock_warn() does not mark the task.', {
+    split_lock_warn: [where('set_tsk_thread_flag', withoutSteps('set_tsk_thread_flag'))],
+  }),
+  'sld-no-initial-flag': {
+    summary: 'No task has a flag from the start.',
+    machines: { hostThread: withoutFlags },
   },
-  'sld-put-notifier-first': {
-    summary: 'vcpu_put() leaves preemption on, and the notifier is gone before the setting returns.',
-    paths: {
-      ...PREEMPTIBLE_PUT,
-      vcpu_put: [
-        withoutSteps('preempt_disable', 'preempt_enable'),
-        (path) => {
-          const [unregister] = path.items.filter((item) => item.kind === 'step' && item.name === 'preempt_notifier_unregister');
-          return { ...path, items: [unregister!, ...path.items.filter((item) => item !== unregister)] };
-        },
-      ],
-    },
-  },
+  'vmx-gs-base-kept': mutant("vmx_prepare_switch_to_host() leaves the guest's MSR_KERNEL_GS_BASE.", {
+    vmx_prepare_switch_to_host: [where('wrmsr_kernel_gs_base', withoutSteps('wrmsr_kernel_gs_base'))],
+  }),
 };

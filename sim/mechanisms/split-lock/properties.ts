@@ -48,6 +48,19 @@ export const hostSettingKept = always('sld.host-setting-kept', {
   },
 });
 
+export const kernelGsBaseRestored = always('vmx.kernel-gs-base-restored', {
+  kinds: ['pcpu', 'core'],
+  source: 'domain debug-and-split-lock SLD-23; the v8 thread: "MSR_KERNEL_GS_BASE can be exposed to the guest"',
+  grade: 'read',
+  check: (world) => {
+    const cores = new Map(world.actors<CoreContext>('core').map((core) => [core.id, core.context]));
+    const found = world
+      .actors<PcpuContext>('pcpu')
+      .find(({ id, value, context }) => value === 'task' && context.letter === 'U' && cores.get(context.core ?? '')?.guestGs.includes(id));
+    return found ? `${found.context.current} is in user mode on ${found.id} with MSR_KERNEL_GS_BASE of a guest` : null;
+  },
+});
+
 export const noHostOops = alwaysEach<HostThread>('sld.host-oops', {
   kind: 'hostThread',
   source: 'domain debug-and-split-lock C.2, C.6: a split lock of the host kernel dies or not, by whose setting the core carries',

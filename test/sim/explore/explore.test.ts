@@ -102,7 +102,16 @@ describe('the guarantee', () => {
   });
 
   it('says so when nothing is left to hold', () => {
-    const facts = { exhausted: true, bound: 'all schedules', limit: null, states: 1_234_567, transitions: 2, unchanged: 3, evidence: null };
+    const facts = {
+      exhausted: true,
+      bound: 'all schedules',
+      limit: null,
+      states: 1_234_567,
+      transitions: 2,
+      unchanged: 3,
+      undecided: [],
+      evidence: null,
+    };
     const lines = guaranteeLines({ ...facts, scenario: race, violated: race.properties.always });
     expect(lines.slice(0, 2)).toEqual([
       'rmpadjust-vs-rmpupdate, variant inuse: 1,234,567 states, 2 transitions, 3 steps that change nothing.',

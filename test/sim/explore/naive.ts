@@ -149,7 +149,10 @@ export class Naive {
         const stamped = { ...sent, from: this.#topology.actors[to]!.id };
         const at = this.#slotOf.get(receiver)!;
         const name = `${to} ${at}`;
-        if (this.#topology.catalogue[sent.type] === 'queued') queues.set(name, [...(queues.get(name) ?? []), canonical(stamped)]);
+        const delivery = this.#topology.catalogue[sent.type];
+        const waiting = queues.get(name) ?? [];
+        if (delivery === 'latched' && waiting.includes(canonical(stamped))) continue;
+        if (delivery === 'queued' || delivery === 'latched') queues.set(name, [...waiting, canonical(stamped)]);
         else bus.push([at, stamped]);
       }
     }

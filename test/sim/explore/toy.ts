@@ -40,7 +40,7 @@ export function toy(topology: Topology, properties: readonly Property[] = [], pa
     name: 'toy',
     model: 'toy',
     params: { toy: topologies.push(topology) - 1 },
-    properties: { always: ids('always'), sometimes: ids('sometimes'), eventually: [] },
+    properties: { always: ids('always'), sometimes: ids('sometimes'), eventually: ids('eventually') },
     expect: null,
     ...parts,
   };

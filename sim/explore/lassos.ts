@@ -1,0 +1,245 @@
+/**
+ * Liveness over all schedules: after the search, the cycles that a fair schedule can repeat for ever while something stays owed.
+ *
+ * Fair: a CPU that can always be stepped is stepped at some time, and a message is delivered at some time. Nobody is bound to make an
+ * offer (preempt, migrate, interrupt, a disturbance), and a cycle has none: they happen finitely often. For weak fairness it is enough to
+ * look at whole components: what is always possible in one and never done in it is so in each part of it.
+ */
+import { Debts, type Lasso, watchesOf } from '../debts.ts';
+import type { CpuInCycle, Property } from '../property.ts';
+import { Components } from './components.ts';
+import type { Search } from './explorer.ts';
+import { Owed } from './owed.ts';
+import type { StateSpace } from './state-space.ts';
+import { Successors } from './successors.ts';
+import { type CycleStep, Turn } from './turn.ts';
+import type { WorldStep } from './world-step.ts';
+
+/** A finished search, as far as liveness needs it. */
+export interface Searched {
+  readonly world: WorldStep;
+  readonly space: StateSpace;
+  /** How many states were expanded. */
+  readonly expanded: number;
+  /** States in which a run ends by itself. */
+  readonly ended: readonly number[];
+  labelsTo(state: number): string[];
+}
+
+export interface LassoFinding {
+  readonly property: string;
+  readonly message: string;
+  /** Up to where the cycle begins, or to the end of a run that ends. */
+  readonly stem: readonly string[];
+  /** One turn; empty where the run ends. */
+  readonly cycle: readonly string[];
+  readonly lasso: Lasso | null;
+  /** All states in which the cycle may be entered. */
+  readonly members: readonly number[];
+}
+
+export interface LassoReport {
+  readonly findings: readonly LassoFinding[];
+  /** Components that a fair schedule can stay in for ever. */
+  readonly fair: number;
+  readonly bytes: number;
+  readonly stopped: boolean;
+  /** One turn from another state of the component, for whoever knows a better way there. */
+  turnFrom(finding: LassoFinding, entry: number): { readonly labels: readonly string[]; readonly message: string };
+}
+
+/** Where a property is violated: a component, and the first of its states to come to. */
+interface Found {
+  readonly message: string;
+  readonly members: readonly number[];
+  readonly entry: number;
+  readonly wanted: ((step: CycleStep) => boolean) | null;
+}
+
+export class LassoSearch {
+  readonly #searched: Searched;
+  readonly #properties: readonly Property[];
+  readonly #successors: Successors;
+  readonly #components: Components;
+  readonly #owed = new Map<string, Owed>();
+  readonly #found = new Map<string, Found>();
+  #fair = 0;
+  #bytes = 0;
+
+  constructor(searched: Searched, properties: readonly Property[]) {
+    this.#searched = searched;
+    this.#properties = properties;
+    this.#successors = new Successors(searched.world, searched.space, searched.expanded);
+    this.#components = new Components(this.#successors);
+  }
+
+  *run(): Search<LassoReport> {
+    const { world } = this.#searched;
+    for (const watch of watchesOf(this.#properties, world.store)) {
+      const owed = new Owed(watch, this.#successors);
+      yield* owed.run();
+      this.#owed.set(watch.property.id, owed);
+    }
+    const components = yield* this.#components.all();
+    this.#bytes = this.#components.bytes;
+    const debts = this.#properties.filter(({ owes }) => owes).map((property) => new Debts(property, world.store));
+    for (const members of components) {
+      if (!this.#isFair(members)) continue;
+      this.#fair++;
+      for (const each of debts) this.#judgeDebts(each, members);
+      for (const [id, owed] of this.#owed) this.#judgeOwed(id, owed, members);
+      for (const property of this.#properties) if (property.cycle) this.#judgeCycle(property, members);
+    }
+    const findings = this.#properties.flatMap((property) => this.#findingOf(property) ?? []);
+    const turnFrom: LassoReport['turnFrom'] = ({ property, members }, entry) => {
+      const steps = new Turn(this.#successors, new Set(members), this.#found.get(property)!.wanted).from(entry);
+      return { labels: this.#labels(steps), message: this.#messageOf(property, steps) };
+    };
+    return { findings, fair: this.#fair, bytes: this.#bytes, stopped: this.#components.stopped, turnFrom };
+  }
+
+  /** Whether each CPU is stepped in the component or cannot be somewhere in it, and each message is delivered. */
+  #isFair(members: readonly number[]): boolean {
+    const inside = new Set(members);
+    const taken = new Set<number>();
+    let always: Set<number> | null = null;
+    for (const state of members) {
+      const { columns, targets } = this.#successors;
+      this.#successors.expand(state);
+      const here = new Set(columns);
+      const before: ReadonlySet<number> = always ?? here;
+      always = new Set([...before].filter((column) => here.has(column)));
+      for (const [i, column] of columns.entries()) if (inside.has(targets[i]!)) taken.add(column);
+      if (members.length > 1 && [...always].every((column) => taken.has(column))) break;
+    }
+    return [...(always ?? [])].every((column) => taken.has(column));
+  }
+
+  /** Keeps the violation that is reached in the fewest steps: states are numbered in the order of their distance. */
+  #keep(id: string, found: Found): void {
+    const known = this.#found.get(id);
+    if (!known || found.entry < known.entry) this.#found.set(id, found);
+  }
+
+  #judgeDebts(debts: Debts, members: readonly number[]): void {
+    for (const slot of debts.slots) {
+      const local = (state: number) => this.#searched.space.rows[state * this.#searched.space.columns + slot]!;
+      const owing = members.filter((state) => debts.of(slot, local(state)) !== null);
+      for (const part of this.#fairParts(owing, members)) {
+        const entry = first(part);
+        this.#keep(debts.property.id, { message: debts.of(slot, local(entry))!, members: part, entry, wanted: null });
+      }
+    }
+  }
+
+  #judgeOwed(id: string, owed: Owed, members: readonly number[]): void {
+    for (const part of this.#fairParts(
+      members.filter((state) => owed.has(state)),
+      members,
+    )) {
+      this.#keep(id, { message: owed.message, members: part, entry: owed.firstOf(part)!, wanted: null });
+    }
+  }
+
+  *#fairParts(some: readonly number[], members: readonly number[]): Generator<readonly number[]> {
+    if (some.length === 0) return;
+    if (some.length === members.length) yield members;
+    else for (const part of this.#components.within(some)) if (this.#isFair(part)) yield part;
+  }
+
+  #judgeCycle(property: Property, members: readonly number[]): void {
+    const steps = this.#stepsWithin(members);
+    if (property.cycle!(this.#cpusOf(steps)) === null) return;
+    const wanted = (step: CycleStep) => this.#isWaiting(step);
+    this.#keep(property.id, { message: '', members, entry: first(members), wanted });
+  }
+
+  #stepsWithin(members: readonly number[]): CycleStep[] {
+    const inside = new Set(members);
+    return members.flatMap((state) => {
+      const { columns, alternatives, targets } = this.#successors;
+      this.#successors.expand(state);
+      return columns.flatMap((column, i) => (inside.has(targets[i]!) ? [{ state, column, alternative: alternatives[i]! }] : []));
+    });
+  }
+
+  #rowOf(state: number): Int32Array {
+    const row = new Int32Array(this.#searched.space.columns);
+    this.#searched.space.read(state, row);
+    return row;
+  }
+
+  /** What a step of a CPU does to itself; null for a delivery. */
+  #moveOf({ state, column, alternative }: CycleStep): CpuInCycle | null {
+    const { world } = this.#searched;
+    if (column >= world.actors) return null;
+    const row = this.#rowOf(state);
+    const trace = world.run(row, column, world.alternatives(column, row[column]!)[alternative]!);
+    const moves = trace.sends.length > 0 || [...trace.writes].some(([slot, value]) => value !== row[slot]);
+    return { id: world.store.ids[column]!, moves, waits: (trace.yields || !moves) && !trace.computes };
+  }
+
+  #isWaiting(step: CycleStep): boolean {
+    return this.#moveOf(step)?.waits === true;
+  }
+
+  #cpusOf(steps: readonly CycleStep[]): CpuInCycle[] {
+    const cpus = new Map<string, CpuInCycle>();
+    for (const step of steps) {
+      const move = this.#moveOf(step);
+      if (!move) continue;
+      const known = cpus.get(move.id);
+      cpus.set(move.id, known ? { id: move.id, moves: known.moves || move.moves, waits: known.waits || move.waits } : move);
+    }
+    return [...cpus.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  #findingOf(property: Property): LassoFinding | null {
+    const owed = this.#owed.get(property.id);
+    const found = this.#found.get(property.id);
+    const ended = owed ? this.#neverTrue(owed) : property.owes ? this.#endsOwing(property) : null;
+    if (ended) return { property: property.id, cycle: [], lasso: null, members: [], ...ended };
+    if (!found) return null;
+    const { entry, members, wanted } = found;
+    const steps = new Turn(this.#successors, new Set(members), wanted).from(entry);
+    const stem = owed ? this.#labels(owed.wayTo(entry)) : this.#searched.labelsTo(entry);
+    const message = this.#messageOf(property.id, steps);
+    const lasso = { from: stem.length, length: steps.length };
+    return { property: property.id, message, stem, cycle: this.#labels(steps), lasso, members };
+  }
+
+  /** The shortest run that ends without the property ever having come true. */
+  #neverTrue(owed: Owed): Pick<LassoFinding, 'message' | 'stem'> | null {
+    const end = owed.firstOf(this.#searched.ended);
+    return end === null ? null : { message: 'the run ended and it never came true', stem: this.#labels(owed.wayTo(end)) };
+  }
+
+  /** The shortest run that ends with somebody in a state that has to be left; a machine that has halted is not asked. */
+  #endsOwing(property: Property): Pick<LassoFinding, 'message' | 'stem'> | null {
+    const { world, ended, labelsTo } = this.#searched;
+    const debts = new Debts(property, world.store);
+    for (const state of [...ended].sort((a, b) => a - b)) {
+      const row = this.#rowOf(state);
+      if (row.some((local, slot) => world.halts(slot, local))) continue;
+      const owing = debts.slots.find((slot) => debts.of(slot, row[slot]!) !== null);
+      if (owing !== undefined) return { message: `the run ended, and ${debts.of(owing, row[owing]!)!}`, stem: labelsTo(state) };
+    }
+    return null;
+  }
+
+  /** Evidence that one turn of the cycle is a violation: of an actor, where one owes something; of all CPUs else. */
+  #messageOf(id: string, steps: readonly CycleStep[]): string {
+    const { cycle } = this.#properties.find((property) => property.id === id)!;
+    return cycle ? cycle(this.#cpusOf(steps))! : this.#found.get(id)!.message;
+  }
+
+  #labels(steps: readonly CycleStep[]): string[] {
+    const { world } = this.#searched;
+    return steps.map(({ state, column, alternative }) => {
+      const value = this.#rowOf(state)[column]!;
+      return world.label(column, value, world.alternatives(column, value)[alternative]!);
+    });
+  }
+}
+
+const first = (states: readonly number[]): number => states.reduce((least, state) => Math.min(least, state));

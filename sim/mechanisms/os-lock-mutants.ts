@@ -1,0 +1,59 @@
+/** Changes of one line in the arm64 debug code, each of which a claim of the OS Lock discussion must notice. */
+import { armVcpuMachine } from '../../actors/arm-vcpu.ts';
+import type { ArmDebugDesign } from '../../actors/arm-vcpu-state.ts';
+import { toCpu } from '../../actors/paths/env.ts';
+import { type PathPatch, replaceStep, withoutSteps } from '../../actors/paths/patch.ts';
+import type { Item } from '../../actors/paths/path.ts';
+import type { Mutant } from '../mechanism.ts';
+import { designOf } from './os-lock-design.ts';
+
+/** Another design of KVM's copy of the vCPU, all else as the scenario has it. */
+const design = (summary: string, change: Partial<ArmDebugDesign>): Mutant => ({
+  summary,
+  machines: { armVcpu: (_machine, scenario) => armVcpuMachine({ ...designOf(scenario), ...change }) },
+});
+/** A path without these steps; where a variant has them not, it stays as it is. */
+const without = (summary: string, path: string, ...steps: readonly string[]): Mutant => {
+  const patch: PathPatch = (before) => (JSON.stringify(before.items).includes(`"${steps[0]}"`) ? withoutSteps(...steps)(before) : before);
+  return { summary, paths: { [path]: [patch] } };
+};
+
+const sleepInReload: PathPatch = <T, L, E extends { readonly type: string }>(path: Parameters<typeof replaceStep<T, L, E>>[0]) =>
+  replaceStep(path, 'kvm_arch_vcpu_load', (item) => [
+    { kind: 'step', name: 'mutex_lock', send: (t: unknown) => toCpu(t as { readonly cpu: string }, { type: 'cpu.sleep' }) } as Item<
+      T,
+      L,
+      E
+    >,
+    item,
+  ]);
+
+export const osLockMutants: Readonly<Record<string, Mutant>> = {
+  'oslock-wrong-bit': design('KVM looks for the lock in OSLSR bit 0, as QEMU did', { lockBit: 1 }),
+  'oslock-lock-routes': design('the lock sets MDCR_EL2.TDE', { lockRoutes: true }),
+  'oslock-physical': design("the guest's lock is switched into the CPU's own", { physical: true }),
+  'oslock-no-restore': design('clear_debug() leaves the forced MDSCR in place', { restores: false }),
+  'oslock-lock-first': design('the lock is looked at before the debugger', { precedence: 'lock' }),
+  'oslock-any-debugger': design('a debugger without USE_HW keeps the lock from clearing MDE', { precedence: 'debugger-even-without-hw' }),
+  'oslock-no-step': design("user space's single step does not set SS", { forcesStep: false }),
+  'oslock-reset-locked': design('OSLK is 1 out of reset', { resetLocked: true }),
+  'oslock-old-lists': design('kernels before the emulation list OSLSR_EL1', { lists: 'always' }),
+  'oslock-never-lists': design('no kernel lists OSLSR_EL1', { lists: 'never' }),
+  'oslock-old-locks': design('kernels before the emulation do not ignore OSLAR', { oldIgnores: false }),
+  'oslock-kvm-injects': design('KVM injects the exception that user space let pass', { helpsInject: true }),
+  'oslock-shared-tde': design('TDE follows whoever changed one of its users last, as in FreeBSD', { lastWriterTde: true }),
+  'oslock-any-key': design('DBGOSLAR takes any odd value for the key', { dbgoslarKey: false }),
+  'oslock-pkvm-stale': design("the hypervisor's copy does not follow the host's", { pkvm: 'stale' }),
+  'oslock-vmm-blind': without('the VMM injects without a look at OSLSR', 'kvm_arm_handle_debug', 'KVM_GET_ONE_REG_oslsr'),
+  'oslock-no-reload': without('OSLAR does not decide the owner anew', 'kvm_debug_handle_oslar', 'kvm_arch_vcpu_put', 'kvm_arch_vcpu_load'),
+  'oslock-preemptible-reload': without(
+    'put and load run with preemption on',
+    'kvm_debug_handle_oslar',
+    'preempt_disable',
+    'preempt_enable',
+  ),
+  'oslock-sleep-in-reload': {
+    summary: 'a mutex is taken between put and load, with preemption off',
+    paths: { kvm_debug_handle_oslar: [sleepInReload] },
+  },
+};

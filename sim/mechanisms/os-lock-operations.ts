@@ -1,0 +1,73 @@
+/** What programs on arm64 hosts can do, beside KVM_RUN. */
+import { z } from 'zod';
+import { SYSREGS } from '../../events/arm-debug.ts';
+import type { HostOp } from '../../events/program.ts';
+import { integer } from '../scenario/fields.ts';
+import { type Arguments, type Operation, operation } from '../scenario/operation.ts';
+
+const FLAG = z.boolean({ error: 'expected true or false' });
+const REG = z.enum(SYSREGS);
+const VALUE = integer(0, 0xffff_ffff, (value) => `0x${value.toString(16)}`);
+const VCPU_ERROR = 'expected a vCPU such as "vm0/0"';
+const VCPU = z
+  .string({ error: VCPU_ERROR })
+  .regex(/^[a-z][a-z0-9-]{0,63}\/(?:0|[1-9][0-9]?)$/, { error: VCPU_ERROR })
+  .describe('VM and index, such as vm0/0.');
+
+export const OS_LOCK_GUEST_OPERATIONS = {
+  msr: operation('msr', 'Writes a debug register; AArch32 names are written by MCR.', {
+    reg: REG.describe('Of the control registers of breakpoint 0 and watchpoint 0 only E (bit 0) is kept.'),
+    value: VALUE,
+  }),
+  mrs: operation('mrs', 'Reads a debug register.', { reg: REG }),
+  brk: operation('brk', 'A breakpoint instruction.', {}),
+  execute: operation('execute', 'An instruction that an armed breakpoint or watchpoint may stop, or a software step.', {
+    breakpoint: FLAG.describe('It stands at the address of breakpoint 0.').exactOptional(),
+    watchpoint: FLAG.describe('It touches the address of watchpoint 0.').exactOptional(),
+  }),
+  eret: operation('eret', 'Returns to an exception level with new masks.', {
+    el: z.union([z.literal(0), z.literal(1)]),
+    d: FLAG.describe('PSTATE.D: debug exceptions of the current level are masked.').exactOptional(),
+    ss: FLAG.describe('PSTATE.SS: one instruction runs before the step exception.').exactOptional(),
+  }),
+  pause: operation('pause', 'The VMM stops the VM here, migrates it, and the guest goes on at the destination.', {}),
+} as const;
+
+/** An ioctl of a vCPU: written with its name, held as VM and index. */
+const ofVcpu = <A extends Arguments>(op: HostOp['op'], summary: string, args: A): Operation<{ readonly vcpu: typeof VCPU } & A> => {
+  const written = { vcpu: VCPU, ...args };
+  return {
+    summary,
+    args: written,
+    fields: { vm: z.string(), vcpu: integer(0, 63), ...args },
+    compiled: z.strictObject(written).transform((values) => {
+      const { vcpu, ...rest } = values as { readonly vcpu: string };
+      const slash = vcpu.indexOf('/');
+      return { op, vm: vcpu.slice(0, slash), vcpu: Number(vcpu.slice(slash + 1)), ...rest };
+    }),
+  };
+};
+
+export const OS_LOCK_HOST_OPERATIONS = {
+  KVM_SET_GUEST_DEBUG: ofVcpu('KVM_SET_GUEST_DEBUG', 'Debugs a vCPU from user space; without flags it ends that.', {
+    hw: FLAG.describe('KVM_GUESTDBG_USE_HW: breakpoint and watchpoint 0 are the debugger’s.').exactOptional(),
+    step: FLAG.describe('KVM_GUESTDBG_SINGLESTEP.').exactOptional(),
+    sw: FLAG.describe('KVM_GUESTDBG_USE_SW_BP.').exactOptional(),
+    known: FLAG.describe('Whether the VMM recognizes hits as its own; true unless given.').exactOptional(),
+  }),
+  KVM_GET_REG_LIST: ofVcpu('KVM_GET_REG_LIST', 'Lists the registers that a VMM can save.', {}),
+  KVM_GET_ONE_REG: ofVcpu('KVM_GET_ONE_REG', 'Reads a register of a vCPU.', { reg: REG }),
+  KVM_SET_ONE_REG: ofVcpu('KVM_SET_ONE_REG', 'Writes a register of a vCPU.', { reg: REG, value: VALUE }),
+  migrate: ofVcpu('migrate', 'Waits until a vCPU is stopped, and copies the registers that its kernel lists to the destination.', {}),
+  incoming: ofVcpu('incoming', 'Waits for the registers of a migrated vCPU; KVM_RUN then runs it at the destination.', {}),
+  'user-work': operation('user-work', 'Computes in user mode.', {}),
+} as const;
+
+declare module '../scenario/program.ts' {
+  interface GuestTablesOf {
+    'os-lock': typeof OS_LOCK_GUEST_OPERATIONS;
+  }
+  interface HostTablesOf {
+    'os-lock': typeof OS_LOCK_HOST_OPERATIONS;
+  }
+}

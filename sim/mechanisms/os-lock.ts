@@ -1,0 +1,110 @@
+/**
+ * arm64 guest debugging under the OS Lock: the run loop of KVM on arm64, debug registers, KVM_SET_GUEST_DEBUG, migration, and the designs
+ * that patch v2, mainline and its successors chose.
+ *
+ * @see docs/mechanisms/os-lock.md; domain debug-and-split-lock D
+ */
+import { z } from 'zod';
+import { armCpuDebugMachine } from '../../actors/arm-cpu-debug.ts';
+import { OSLSR } from '../../actors/arm-debug-rule.ts';
+import { armOf, armVcpuMachine, debugOf, destinationOf } from '../../actors/arm-vcpu.ts';
+import { type ArmVcpuInput, GUEST_PSTATE, resetOslsr } from '../../actors/arm-vcpu-state.ts';
+import { armGuestParts, type GuestDebugView } from '../../actors/paths/arm-guest.ts';
+import { armHostOperations } from '../../actors/paths/arm-ioctls.ts';
+import { armRunPath, armSchedIn, armSchedOut } from '../../actors/paths/arm-run.ts';
+import { ARM_DEBUG_EVENTS } from '../../events/arm-debug.ts';
+import type { ActorId } from '../../events/event.ts';
+import type { Mechanism } from '../mechanism.ts';
+import { osLockProperties } from '../properties/os-lock.ts';
+import { type Path, type PathIssue, shown } from '../scenario/issues.ts';
+import type { ResolvedScenario, ResolvedVm, Scenario } from '../scenario/types.ts';
+import type { ActorSpec } from '../store.ts';
+import { designOf, OS_LOCK_OPTIONS } from './os-lock-design.ts';
+import { osLockMutants } from './os-lock-mutants.ts';
+import { OS_LOCK_GUEST_OPERATIONS, OS_LOCK_HOST_OPERATIONS } from './os-lock-operations.ts';
+
+/** Whether the host's kernel knows the lock; a VM may come from one that does not. */
+const knowsLock = ({ host }: ResolvedScenario) => host.options['kvm.osLock'] !== 'ignored';
+const inputOf = (scenario: ResolvedScenario, vm: ResolvedVm): ArmVcpuInput => ({
+  knowsLock: knowsLock(scenario) && vm.settings?.osLock !== 'ignored',
+});
+
+const vcpuIds = (scenario: ResolvedScenario): readonly { readonly vm: ResolvedVm; readonly vcpu: number; readonly id: ActorId }[] =>
+  scenario.vms.flatMap((vm) => vm.vcpus.map((_, vcpu) => ({ vm, vcpu, id: `vcpu:${vm.id}/${vcpu}` })));
+const isMigrated = ({ processes }: ResolvedScenario, vm: string, vcpu: number) =>
+  processes.some(({ threads }) =>
+    threads.some(({ program }) => program.ops.some((op) => op.op === 'migrate' && op.vm === vm && op.vcpu === vcpu)),
+  );
+
+/** The debug registers of each CPU, and KVM's copy of each vCPU: two of one that migrates. */
+const actors = (scenario: ResolvedScenario): readonly ActorSpec[] => [
+  ...Array.from({ length: scenario.host.cpus }, (_, cpu) => ({ id: debugOf(`pcpu:${cpu}`), kind: 'armCpuDebug', input: null })),
+  ...vcpuIds(scenario).flatMap(({ vm, vcpu, id }) => [
+    { id: armOf(id), kind: 'armVcpu', input: inputOf(scenario, vm) },
+    ...(isMigrated(scenario, vm.id, vcpu)
+      ? [{ id: destinationOf(armOf(id)), kind: 'armVcpu', input: { knowsLock: knowsLock(scenario) } }]
+      : []),
+  ]),
+];
+
+const viewOf = (scenario: ResolvedScenario, vm: ResolvedVm, vcpu: number): GuestDebugView => ({
+  kvm: armOf(`vcpu:${vm.id}/${vcpu}`),
+  locked: resetOslsr(inputOf(scenario, vm), designOf(scenario)) !== OSLSR.OSLM,
+  mdscr: 0,
+  bcr: 0,
+  wcr: 0,
+  pstate: GUEST_PSTATE,
+  taken: null,
+  skipped: false,
+  lost: null,
+  stolen: null,
+  read: null,
+  undefined: null,
+});
+
+/** vCPUs that ioctls name and the scenario lacks, and operations that nothing would answer. */
+function checks({ host, vms = {}, processes = {} }: Scenario): readonly PathIssue[] {
+  if (host.arch !== 'arm64') return [];
+  const known = Object.entries(vms).flatMap(([id, { vcpus }]) => vcpus.map((_, index) => `${id}/${index}`));
+  const issues: PathIssue[] = [];
+  const unknown = (step: object, path: Path): void => {
+    const [name, args] = Object.entries(step)[0] as [string, { readonly vcpu?: unknown; readonly do?: readonly object[] }];
+    if (name === 'repeat') {
+      for (const [index, inner] of (args.do ?? []).entries()) unknown(inner, [...path, name, 'do', index]);
+      return;
+    }
+    const { vcpu } = args;
+    if (name === 'KVM_RUN' || typeof vcpu !== 'string' || vcpu.startsWith('$') || known.includes(vcpu)) return;
+    issues.push({ path: [...path, name, 'vcpu'], message: `found ${shown(vcpu)}; expected a vCPU of the scenario` });
+  };
+  for (const [id, { threads }] of Object.entries(processes)) {
+    for (const [thread, steps] of threads.entries()) {
+      for (const [index, step] of steps.entries()) unknown(step, ['processes', id, 'threads', thread, index]);
+    }
+  }
+  return issues;
+}
+
+export const osLock: Mechanism = {
+  name: 'os-lock',
+  arches: ['arm64'],
+  options: OS_LOCK_OPTIONS,
+  presets: { '6.14': { 'kvm.armDebug': 'owner' } },
+  vmTypes: ['arm64'],
+  vmSettings: {
+    osLock: z
+      .enum(['emulated', 'ignored'])
+      .describe('Whether the kernel that the VM begins on emulates the OS Lock; those before 5.18 do not.'),
+  },
+  guestOperations: OS_LOCK_GUEST_OPERATIONS,
+  hostOperations: OS_LOCK_HOST_OPERATIONS,
+  properties: osLockProperties,
+  catalogue: ARM_DEBUG_EVENTS,
+  checks,
+  host: () => ({ operations: armHostOperations, kvmRun: armRunPath, schedOut: () => armSchedOut, schedIn: () => armSchedIn }),
+  guest: () => armGuestParts,
+  actors,
+  machines: (scenario) => ({ armCpuDebug: armCpuDebugMachine, armVcpu: armVcpuMachine(designOf(scenario)) }),
+  vcpu: (scenario, vm, vcpu) => ({ arm: viewOf(scenario, vm, vcpu) }),
+  mutants: osLockMutants,
+};

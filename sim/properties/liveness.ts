@@ -1,0 +1,21 @@
+/** What must hold of every schedule that never ends, whatever the model. */
+import { type CpuInCycle, endlessly } from '../property.ts';
+
+const named = (cpus: readonly CpuInCycle[]): string => cpus.map(({ id }) => id).join(' and ');
+
+/**
+ * A CPU that waits for others is let through in the end. *Hang*: all it does in the cycle changes nothing. *Unbounded retry*: it moves,
+ * is refused, and is back where it was. *Livelock*: two or more do so to each other. A program that computes for ever is none of them.
+ */
+export const progress = endlessly('cpu.progress', {
+  source: 'kernel kernel/watchdog.c: a CPU that gets nowhere for long is reported as a soft lock-up',
+  grade: 'read',
+  cycle: (cpus) => {
+    const waiting = cpus.filter(({ waits }) => waits);
+    if (waiting.length === 0) return null;
+    const retrying = waiting.filter(({ moves }) => moves);
+    if (waiting.length > 1 && retrying.length > 0) return `livelock: ${named(waiting)} wait for each other for ever`;
+    if (retrying.length > 0) return `unbounded retry: ${named(retrying)} tries the same again and again, and is refused each time`;
+    return `hang: ${named(waiting)} ${waiting.length > 1 ? 'retire' : 'retires'} nothing any more`;
+  },
+});

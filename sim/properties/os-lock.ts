@@ -1,0 +1,107 @@
+/** What must hold of an arm64 guest's debug state whatever KVM, a debugger and a migration do. */
+import type { ArmVcpuState } from '../../actors/arm-vcpu-state.ts';
+import type { Vcpu } from '../../actors/paths/guest.ts';
+import type { PcpuContext } from '../../actors/pcpu.ts';
+import { always, alwaysEach, type Property } from '../property.ts';
+import { hex, type WorldView } from '../view.ts';
+
+const NOTES = 'domain debug-and-split-lock';
+
+/** I10, its first half: under the lock nothing but BRK is taken at EL1. */
+const noExceptionUnderLock = alwaysEach<Vcpu>('oslock.no-exception-under-lock', {
+  kind: 'vcpu',
+  source: `${NOTES} G, I10; OSL-1; KVM: arm64: Emulate the OS Lock, "The OS lock blocks all debug exceptions at every EL"`,
+  grade: 'read',
+  each: ({ id, context: { arm } }) =>
+    arm?.taken?.locked && arm.taken.exception !== 'brk' ? `${id} took a ${arm.taken.exception} exception at EL1 under its OS Lock` : null,
+});
+
+/** I10, its second half: BRK reaches EL1. */
+const brkReachesGuest = alwaysEach<Vcpu>('oslock.brk-reaches-guest', {
+  kind: 'vcpu',
+  source: `${NOTES} G, I10; OSL-2; selftest debug-exceptions: "OS Lock does not block software-breakpoint"`,
+  grade: 'read',
+  each: ({ id, context: { arm } }) => (arm?.skipped ? `${id} executed BRK, and no exception came` : null),
+});
+
+/** The other side of I10: what the lock does not block arrives. */
+const noExceptionLost = alwaysEach<Vcpu>('oslock.no-exception-lost', {
+  kind: 'vcpu',
+  source: `${NOTES} D.5, OSL-11: "blocking all debug exceptions intended for the guest until the next reboot"`,
+  grade: 'read',
+  each: ({ id, context: { arm } }) => (arm?.lost ? `${id} met its own ${arm.lost} with the OS Lock off, and no exception came` : null),
+});
+
+const guestMdscrKept = alwaysEach<Vcpu>('oslock.guest-mdscr-kept', {
+  kind: 'vcpu',
+  source: `${NOTES} G, I11; OSL-4`,
+  grade: 'read',
+  each: ({ id, context: { arm } }) => {
+    const read = arm?.read;
+    if (!read || read.expected === null || read.value === read.expected) return null;
+    return `${id} read ${hex(read.value)} from ${read.reg}, where it had written ${hex(read.expected)}`;
+  },
+});
+
+const debuggerSeesItsEvents = alwaysEach<Vcpu>('oslock.debugger-sees-its-events', {
+  kind: 'vcpu',
+  source: `${NOTES} D.2, OSL-3: a physical lock blocks the host's debug exceptions too; D.6: TDE shared by breakpoints and stepping`,
+  grade: 'read',
+  each: ({ id, context: { arm } }) => {
+    if (!arm?.stolen) return null;
+    const end = arm.stolen === 'hit' ? 'and no exception came' : 'and it went to EL1';
+    return `${id} met a breakpoint or watchpoint of the debugger, ${end}`;
+  },
+});
+
+const loadsAreBalanced = alwaysEach<ArmVcpuState>('oslock.loads-are-balanced', {
+  kind: 'armVcpu',
+  source: `${NOTES} E, G5 to G8; kernel arch/arm64/kvm/debug.c, kvm_vcpu_load_debug(): KVM_BUG_ON() where sysregs are on the CPU already`,
+  grade: 'read',
+  each: ({ id, context: { unbalanced } }) => (unbalanced === null ? null : `${id} was ${unbalanced}, with nothing between`),
+});
+
+/** The lock of the last kernel that has the vCPU, against the guest's own account. Unlocked is KVM's documented default. */
+const survivesMigration = (world: WorldView): string | null => {
+  const guests = world.actors<Vcpu>('vcpu');
+  for (const { id, context } of world.actors<ArmVcpuState>('armVcpu')) {
+    if (!context.arrived) continue;
+    const guest = guests.find((vcpu) => id.startsWith(`${vcpu.id.replace(/^vcpu:/, 'arm:')}/`));
+    const locked = (context.oslsr & 2) !== 0;
+    if (guest?.context.arm && locked && !guest.context.arm.locked && guest.context.arm.kvm !== id) {
+      return `${guest.id} had its OS Lock off when it was moved, and arrived with OSLSR_EL1 = ${hex(context.oslsr)}`;
+    }
+  }
+  return null;
+};
+
+const lockSurvivesMigration = always('oslock.lock-survives-migration', {
+  kinds: ['vcpu', 'armVcpu'],
+  source: `${NOTES} G, I12; OSL-11, OSL-12`,
+  grade: 'read',
+  check: survivesMigration,
+});
+
+const isScheduling = (value: unknown): boolean => typeof value === 'object' && value !== null && '__schedule' in value;
+
+/** I13. Expansion refuses a path that says it sleeps in atomic; this sees one that does not say so. */
+const noSleepInAtomic = alwaysEach<PcpuContext>('oslock.no-sleep-in-atomic', {
+  kind: 'pcpu',
+  source: `${NOTES} G, I13; E: handle_exit and ioctls are preemptible and may sleep`,
+  grade: 'read',
+  each: ({ id, value, context: { previous, letter, current } }) =>
+    isScheduling(value) && previous === 'sleeps' && (letter === 'N' || letter === 'I')
+      ? `${current ?? 'a task'} sleeps on ${id} with ${letter === 'N' ? 'preemption' : 'interrupts'} off`
+      : null,
+});
+
+export const osLockProperties: readonly Property[] = [
+  noExceptionUnderLock,
+  brkReachesGuest,
+  noExceptionLost,
+  guestMdscrKept,
+  debuggerSeesItsEvents,
+  loadsAreBalanced,
+  lockSurvivesMigration,
+  noSleepInAtomic,
+];

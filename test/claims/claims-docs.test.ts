@@ -1,0 +1,40 @@
+/** docs/claims.json and docs/claims.md are those of the tests, and what they name exists. */
+import { describe, expect, it } from 'vitest';
+import { claimFiles } from '../../scripts/claims-text.ts';
+import { mechanisms } from '../../sim/registry.ts';
+import { fileOf, SHIPPED, shipped } from '../sim/play.ts';
+import { ALL_CLAIMS } from './all.ts';
+
+describe('the table of claims', () => {
+  it.each(Object.entries(claimFiles()))('%s is that of the tests', (file, text) => {
+    expect(fileOf(file), `${file} is stale: run npm run claims`).toBe(text);
+  });
+
+  it('has each claim once', () => {
+    const ids = ALL_CLAIMS.map(({ id }) => id);
+    expect(ids.filter((id, index) => ids.indexOf(id) < index)).toEqual([]);
+  });
+
+  it('names variants, properties and mutants that exist', () => {
+    const mutants = mechanisms().flatMap((mechanism) => Object.keys(mechanism.mutants ?? {}));
+    for (const { id, scenario, variant, property, mutants: named } of ALL_CLAIMS) {
+      expect(
+        named.filter((name) => !mutants.includes(name)),
+        id,
+      ).toEqual([]);
+      if (scenario === 'unit') continue;
+      expect(
+        SHIPPED.some((each) => each.name === scenario && (variant === undefined || each.variant === variant)),
+        id,
+      ).toBe(true);
+      if (property !== undefined) expect(Object.values(shipped(scenario, variant).properties).flat(), id).toContain(property);
+    }
+  });
+
+  it('has what each scenario says that it bears on', () => {
+    const ids = new Set(ALL_CLAIMS.map(({ id }) => id));
+    const topics = new Set([...ids].map((id) => id.slice(0, id.indexOf('-'))));
+    const named = SHIPPED.flatMap(({ name, variant }) => shipped(name, variant).claims);
+    expect(named.filter((id) => topics.has(id.slice(0, id.indexOf('-'))) && !ids.has(id))).toEqual([]);
+  });
+});

@@ -1,0 +1,181 @@
+/** SLD-13 to SLD-23: whose #AC it is, what fatal mode means for guests, and what the review says of names and order. */
+import assert from 'node:assert/strict';
+import type { HostThread } from '../../actors/paths/env.ts';
+import type { HostOptions } from '../../events/options.ts';
+import { topologyOf } from '../../sim/topology.ts';
+import { play, seeds } from '../sim/play.ts';
+import type { Claim } from './claim.ts';
+import * as w from './intel.ts';
+
+const F = 'domain debug-and-split-lock F';
+const VALUES = 'small worlds: what it says is a value in them, not a property';
+const unit = { source: F, scenario: 'unit', verdict: 'holds', why: VALUES } as const;
+
+const fatal: Partial<HostOptions> = { 'host.sld': 'fatal' };
+const enable = w.wrmsr(w.BIT);
+const seen = (guest: Parameters<typeof w.intel>[0]['guest'], options: Partial<HostOptions>, mutant?: string) =>
+  w.outcome(w.inOrder({ guest, options, mutant }));
+
+const ofGuests: readonly Claim[] = [
+  {
+    ...unit,
+    id: 'SLD-13',
+    says: 'in fatal mode a guest that writes 0 reads 0, and the MSR stays on',
+    mutants: ['sld-update-always'],
+    check: (mutant) => {
+      const played = w.inOrder({ guest: [enable, w.wrmsr(0), w.rdmsr], options: fatal, mutant });
+      assert.deepEqual([w.guest(played).readback, w.sld(played), w.msrWrites(played)], [0, true, []]);
+    },
+  },
+  {
+    ...unit,
+    id: 'SLD-14',
+    says: "in fatal mode a split lock of the guest's kernel is SIGBUS for its vCPU thread, or #AC for a guest with the bit set",
+    mutants: ['sld-inject-always', 'sld-inject-never'],
+    check: (mutant) => {
+      assert.equal(seen([w.splitLock(0)], fatal, mutant), 'SIGBUS');
+      assert.equal(seen([enable, w.splitLock(0)], fatal, mutant), 'AC');
+    },
+  },
+  {
+    ...unit,
+    id: 'SLD-15',
+    says: "in fatal mode a split lock of the guest's user code without alignment checking is SIGBUS",
+    mutants: ['sld-inject-always'],
+    check: (mutant) => assert.equal(seen([w.splitLock(3)], fatal, mutant), 'SIGBUS'),
+  },
+  {
+    ...unit,
+    id: 'SLD-16',
+    says: 'with alignment checking in user mode #AC is the guest’s, whatever host and guest have set',
+    mutants: ['sld-inject-never'],
+    check: (mutant) => {
+      for (const state of ['warn', 'fatal'] as const) {
+        for (const bit of [0, w.BIT]) {
+          for (const access of [w.splitLock(3, true), w.misaligned])
+            assert.equal(seen([w.wrmsr(bit), access], { 'host.sld': state }, mutant), 'AC', `${state}, bit ${bit}`);
+        }
+      }
+    },
+  },
+  {
+    ...unit,
+    id: 'SLD-17',
+    says: 'on a host that does not detect split locks every #AC is the guest’s',
+    mutants: ['sld-inject-never'],
+    check: (mutant) => {
+      assert.equal(seen([w.misaligned], { 'host.sld': 'off' }, mutant), 'AC');
+      const without = w.inOrder({ guest: [w.misaligned], host: { features: [] }, mutant });
+      assert.equal(w.outcome(without), 'AC');
+    },
+  },
+  {
+    ...unit,
+    id: 'SLD-18',
+    says: 'looking for a lock prefix kills a guest that handles its own alignment checks',
+    mutants: ['sld-inject-always'],
+    check: (mutant) => {
+      const analyse: Partial<HostOptions> = { ...fatal, 'kvm.acInjection': 'analyse' };
+      assert.equal(seen([w.splitLock(3, true)], analyse, mutant), 'SIGBUS');
+      assert.equal(seen([w.splitLock(3, true)], fatal, mutant), 'AC');
+    },
+  },
+  {
+    ...unit,
+    id: 'SLD-19',
+    says: 'in fatal mode a guest that leaves the bit alone fares the same, shown the feature or not',
+    mutants: ['sld-inject-always', 'sld-inject-never'],
+    check: (mutant) => {
+      for (const virt of ['none', 'v8'] as const) {
+        const options: Partial<HostOptions> = { ...fatal, 'kvm.sldVirt': virt };
+        const outcomes = [w.splitLock(0), w.splitLock(3), w.splitLock(3, true)].map((access) => seen([access], options, mutant));
+        assert.deepEqual(outcomes, ['SIGBUS', 'SIGBUS', 'AC'], virt);
+      }
+    },
+  },
+];
+
+/** A run as text, with the flag under one name. */
+const traceOf = (options: Partial<HostOptions>, seed: number, mutant?: string): string => {
+  const guest = [w.wrmsr(w.BIT), w.wrmsr(0)];
+  const scenario = w.intel({ guest, others: { app: [w.splits, w.compute] }, host: { cpus: 2 }, options, mutant });
+  const { records } = play(scenario, seeds(1, seed)[0]!);
+  return records.map(({ step, kind, type, actor }) => `${step} ${kind} ${type} ${actor}`).join('\n');
+};
+
+/** States of the thread's code by name, with the letter of the context in which each runs. */
+function lettersIn(path: string, mutant?: string): Map<string, string> {
+  const { machines } = topologyOf(w.intel({ guest: [w.rdmsr], mutant }));
+  const letters = new Map<string, string>();
+  const walk = (node: { readonly meta?: unknown; readonly states: Readonly<Record<string, unknown>> }): void => {
+    const { step, letter } = (node.meta ?? {}) as { readonly step?: string; readonly letter?: string };
+    if (step?.includes(`.${path}.`)) letters.set(step.slice(step.indexOf(path)), letter!);
+    for (const child of Object.values(node.states)) walk(child as typeof node);
+  };
+  walk(machines.hostThread!.root as never);
+  return letters;
+}
+
+const ofDesigns: readonly Claim[] = [
+  {
+    ...unit,
+    id: 'SLD-20',
+    says: 'name and polarity of the flag, and the form in which the host’s setting is saved, change nothing else',
+    mutants: ['sld-save-inverted'],
+    check: (mutant) => {
+      const forms: Partial<HostOptions>[] = [
+        { 'host.sldFlag': 'TIF_SLD_DISABLED' },
+        { 'host.sldFlag': 'TIF_SLD_ENABLED' },
+        { 'kvm.sldSaved': 'host_tif' },
+        { 'host.sldFlag': 'TIF_SLD_ENABLED', 'kvm.sldSaved': 'host_tif' },
+      ];
+      for (const { seed } of seeds(20)) {
+        const plain = traceOf({}, seed);
+        for (const form of forms) assert.equal(traceOf(form, seed, mutant), plain, JSON.stringify(form));
+      }
+    },
+  },
+  {
+    ...unit,
+    id: 'SLD-21',
+    says: 'a flag that says "enabled" is set for every task where nothing can be detected',
+    mutants: ['sld-no-initial-flag'],
+    check: (mutant) => {
+      const flags = (flag: HostOptions['host.sldFlag']) =>
+        w
+          .inOrder({ guest: [w.rdmsr], options: { 'host.sld': 'off', 'host.sldFlag': flag }, mutant })
+          .world.actors<HostThread>('hostThread')
+          .map(({ context }) => context.tif);
+      assert.deepEqual(flags('TIF_SLD_ENABLED'), [['TIF_SLD_ENABLED']]);
+      assert.deepEqual(flags('TIF_SLD_DISABLED'), [undefined]);
+    },
+  },
+  {
+    ...unit,
+    id: 'SLD-22',
+    says: 'put, notifier, preemption on: in this order no put runs twice',
+    why: 'a fact about the states of a machine: `worldswitch machines hostThread` prints them with their contexts',
+    mutants: ['sld-put-preemptible', 'sld-put-notifier-first'],
+    check: (mutant) => {
+      const letters = [...lettersIn('vcpu_put', mutant)];
+      assert.deepEqual(
+        letters.map(([name]) => name.split('.').at(-1)).filter((name) => /^(preempt_|kvm_arch_vcpu_put)/.test(name ?? '')),
+        ['preempt_disable', 'kvm_arch_vcpu_put', 'preempt_notifier_unregister', 'preempt_enable'],
+      );
+      assert.deepEqual([...new Set(letters.slice(1).map(([, letter]) => letter))], ['N']);
+    },
+  },
+  {
+    source: F,
+    id: 'SLD-23',
+    says: 'MSR_KERNEL_GS_BASE, deferred in the same way, is the task’s own in user mode',
+    scenario: 'sld-wrmsr-preempted',
+    variant: 'mainline',
+    property: 'vmx.kernel-gs-base-restored',
+    verdict: 'holds',
+    mutants: ['vmx-gs-base-kept'],
+    check: (mutant) => assert.deepEqual(w.broken(w.shippedAs('sld-wrmsr-preempted', 'mainline', mutant)), []),
+  },
+];
+
+export const SLD_DESIGN_CLAIMS: readonly Claim[] = [...ofGuests, ...ofDesigns];

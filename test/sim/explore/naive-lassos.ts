@@ -1,0 +1,88 @@
+/**
+ * The oracle for liveness: Emerson and Lei's greatest fixpoint over sets of states. It shares no algorithm with the explorer, which looks
+ * for strongly connected components.
+ */
+import type { Topology } from '../../../sim/store.ts';
+import { type NaiveState, type NaiveStep, naiveSpace } from './naive.ts';
+
+interface Edge {
+  readonly to: string;
+  /** Who is owed a turn by a fair schedule: the CPU, or the queue. */
+  readonly action: string;
+  readonly waits: boolean;
+}
+
+export interface NaiveGraph {
+  readonly states: ReadonlyMap<string, NaiveState>;
+  /** Moves of CPUs and deliveries. */
+  readonly edges: ReadonlyMap<string, readonly Edge[]>;
+  /** All steps. */
+  readonly next: ReadonlyMap<string, readonly string[]>;
+  readonly first: string;
+  readonly ended: readonly string[];
+}
+
+const actionOf = ({ kind, slot, label }: NaiveStep): string => (kind === 'exec' ? `exec ${slot}` : label.slice(label.indexOf(',') + 1));
+
+export function naiveGraph(topology: Topology): NaiveGraph {
+  const { naive, nodes } = naiveSpace(topology);
+  const states = new Map<string, NaiveState>();
+  const edges = new Map<string, readonly Edge[]>();
+  const next = new Map<string, readonly string[]>();
+  const ended: string[] = [];
+  for (const [key, { state, ends }] of nodes) {
+    const steps = ends ? [] : naive.steps(state);
+    states.set(key, state);
+    next.set(
+      key,
+      steps.map((step) => naive.keyOf(step.next)),
+    );
+    const moves = steps.filter(({ kind }) => kind !== 'offer');
+    edges.set(
+      key,
+      moves.map((step) => ({
+        to: naive.keyOf(step.next),
+        action: actionOf(step),
+        waits: step.kind === 'exec' && (step.yields || !step.changed),
+      })),
+    );
+    if (steps.length === 0) ended.push(key);
+  }
+  return { states, edges, next, first: [...nodes.keys()][0]!, ended };
+}
+
+/** The states of a set that are reached from the first one without leaving it. */
+export function reachedWithin({ first, next }: NaiveGraph, set: ReadonlySet<string>): Set<string> {
+  const reached = new Set<string>(set.has(first) ? [first] : []);
+  for (const key of reached) for (const to of next.get(key)!) if (set.has(to)) reached.add(to);
+  return reached;
+}
+
+/** States of `some` from which a fair schedule can go on for ever without leaving it; `waiting`: with steps that wait again and again. */
+export function fairWithin({ edges }: NaiveGraph, some: ReadonlySet<string>, waiting = false): Set<string> {
+  const actions = new Set([...edges.values()].flatMap((all) => all.map(({ action }) => action)));
+  let z = new Set(some);
+  for (;;) {
+    const inside = (key: string) => edges.get(key)!.filter(({ to }) => z.has(to));
+    const served = (key: string, action: string) =>
+      inside(key).length > 0 &&
+      (!edges.get(key)!.some((edge) => edge.action === action) || inside(key).some((edge) => edge.action === action));
+    const goals = [...actions].map((action) => (key: string) => served(key, action));
+    if (waiting) goals.push((key) => inside(key).some(({ waits }) => waits));
+    let left = new Set([...z].filter((key) => inside(key).length > 0));
+    for (const goal of goals) {
+      const can = new Set([...z].filter(goal));
+      for (let grew = true; grew; ) {
+        grew = false;
+        for (const key of z) {
+          if (can.has(key) || !inside(key).some(({ to }) => can.has(to))) continue;
+          can.add(key);
+          grew = true;
+        }
+      }
+      left = new Set([...left].filter((key) => can.has(key)));
+    }
+    if (left.size === z.size) return z;
+    z = left;
+  }
+}

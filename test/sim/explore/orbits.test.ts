@@ -1,0 +1,114 @@
+/** The search over orbits against the whole space, cut into orbits by trying every renaming on the text of every state. */
+import { describe, expect, it } from 'vitest';
+import type { ActorId } from '../../../events/event.ts';
+import { Explorer, finish } from '../../../sim/explore/explorer.ts';
+import { type OrbitReport, OrbitSearch } from '../../../sim/explore/orbits.ts';
+import { rowKey, SymmetryError } from '../../../sim/explore/symmetry.ts';
+import { type Property, sometimes } from '../../../sim/property.ts';
+import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
+import type { Topology } from '../../../sim/store.ts';
+import { topologyOf } from '../../../sim/topology.ts';
+import { shipped } from '../play.ts';
+import { actorIn, CATALOGUE, chain, machineOf, rule, toy } from './toy.ts';
+
+const orbitsOf = (scenario: ResolvedScenario): OrbitReport => finish(new OrbitSearch(scenario, 100_000).run());
+
+function* permutations<T>(items: readonly T[]): Generator<readonly T[]> {
+  if (items.length === 0) yield [];
+  for (const [i, item] of items.entries()) for (const rest of permutations(items.filter((_, at) => at !== i))) yield [item, ...rest];
+}
+function* renamings(groups: readonly (readonly ActorId[])[]): Generator<ReadonlyMap<string, string>> {
+  const [first, ...rest] = groups;
+  if (!first) yield new Map();
+  else
+    for (const order of permutations(first))
+      for (const others of renamings(rest)) yield new Map([...others, ...first.map((id, i): [string, string] => [id, order[i]!])]);
+}
+
+/** How many orbits the whole space has. */
+function bruteForce(scenario: ResolvedScenario): { readonly orbits: number; readonly broken: readonly string[] } {
+  const explorer = new Explorer({ scenario, budget: { states: 100_000 } });
+  const report = finish(explorer.run());
+  expect(report.exhausted).toBe(true);
+  const { store } = explorer.world;
+  const all = [...renamings(topologyOf(scenario).interchangeable ?? [])];
+  const ids = new RegExp(store.ids.join('|'), 'g');
+  const orbits = new Set<string>();
+  for (let state = 0; state < explorer.space.count; state++) {
+    const texts = explorer.localsOf(state).map((local, slot) => `${store.ids[slot]!} ${store.kindOfSlot[slot]!.locals.texts[local]!}`);
+    const images = all.map((names) =>
+      texts
+        .map((text) => text.replace(ids, (id) => names.get(id) ?? id))
+        .sort()
+        .join('\n'),
+    );
+    orbits.add(images.sort()[0]!);
+  }
+  return { orbits: orbits.size, broken: report.findings.map(({ property }) => property).sort() };
+}
+
+/** Three interchangeable actors of one machine. */
+const three = (machine: ReturnType<typeof machineOf>): Topology => ({
+  actors: ['node:0', 'node:1', 'node:2'].map((id) => ({ id, kind: 'node', input: null })),
+  machines: { node: machine },
+  catalogue: CATALOGUE,
+  interchangeable: [['node:0', 'node:1', 'node:2']],
+});
+const all = (value: string) => (world: Parameters<Property['check']>[0]) =>
+  world.actors('node').every((actor) => actor.value === value) ? `all are in ${value}` : null;
+
+describe('orbits', () => {
+  it.each([
+    { vcpus: '2', pages: '1', rounds: '2' },
+    { vcpus: '2', pages: '2', rounds: '2' },
+    { vcpus: '3', pages: '2', rounds: '1' },
+    { vcpus: '3', pages: '3', rounds: '1' },
+  ])('of rmp-lock are those of all renamings: %o', (set) => {
+    const scenario = shipped('rmp-lock', undefined, set);
+    const report = orbitsOf(scenario);
+    const { orbits, broken } = bruteForce(scenario);
+    expect(report).toMatchObject({ exhausted: true, states: orbits });
+    expect(report.findings.map(({ property }) => property).sort()).toEqual(broken);
+  });
+
+  it('break what the whole space breaks, by a schedule as it stands', () => {
+    const scenario = toy(three(machineOf(chain(2))), [rule(all('s1'), 'alike')]);
+    const report = orbitsOf(scenario);
+    expect(report.states).toBe(bruteForce(scenario).orbits);
+    expect(report.findings).toMatchObject([{ labels: expect.arrayContaining(['exec(node:0)', 'exec(node:1)', 'exec(node:2)']) }]);
+  });
+
+  it('know which sometimes property never came true', () => {
+    const evidence = { kinds: ['node'], source: 'a test', grade: 'decision' } as const;
+    const met = sometimes('toy.all-at-once', { ...evidence, check: all('s1') });
+    const missed = sometimes('toy.never', { ...evidence, check: all('s9') });
+    expect(orbitsOf(toy(three(machineOf(chain(2))), [met, missed])).missed).toEqual(['toy.never']);
+  });
+
+  it('end where the machine has halted', () => {
+    const halts = machineOf({
+      a: { on: { exec: { to: 'b' } } },
+      b: { on: { exec: { to: 'c' } }, tags: ['halt'] },
+      c: { on: {}, tags: ['rest'] },
+    });
+    const scenario = toy(three(halts));
+    const report = orbitsOf(scenario);
+    expect(report.states).toBe(bruteForce(scenario).orbits);
+    expect(report.findings).toEqual([]);
+  });
+
+  it('are refused with a property that tells interchangeable actors apart', () => {
+    const first = rule((world) => (actorIn(world, 'node:0').value === 's1' ? 'the first is in s1' : null), 'first');
+    expect(() => orbitsOf(toy(three(machineOf(chain(2))), [first]))).toThrow(SymmetryError);
+  });
+});
+
+describe('the text of a row', () => {
+  it('tells rows apart whatever their numbers, also beyond one code unit', () => {
+    const rows = [[0], [1], [65_535], [65_536], [65_537], [131_072], [1, 65_536], [65_537, 0], [0, 65_537], [6, 65_536]];
+    const keys = rows.filter((row) => row.length === 1).map(rowKey);
+    expect(new Set(keys).size).toBe(keys.length);
+    const pairs = rows.filter((row) => row.length === 2).map(rowKey);
+    expect(new Set(pairs).size).toBe(pairs.length);
+  });
+});

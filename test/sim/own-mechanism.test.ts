@@ -1,0 +1,98 @@
+/** Whatever a file exports: it is registered, or refused by a sentence that says where; and nothing of it stays. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { MechanismError } from '../../sim/mechanism.ts';
+import { registerOwn } from '../../sim/own-mechanism.ts';
+import { knownProperties } from '../../sim/properties/index.ts';
+import { mechanisms, modulesFor, perRegistry, register } from '../../sim/registry.ts';
+import { scenario } from '../../sim/scenario/build.ts';
+import { variantNames } from '../../sim/scenario/checks.ts';
+import { resolveScenario } from '../../sim/scenario/resolve.ts';
+import type { Scenario } from '../../sim/scenario/types.ts';
+
+const SOURCE = { file: 'mine.js', sha256: 'ab'.repeat(32) };
+const KEYS = [
+  ...[
+    'name',
+    'arches',
+    'options',
+    'presets',
+    'features',
+    'allow',
+    'vmTypes',
+    'vmSettings',
+    'guestOperations',
+    'hostOperations',
+    'properties',
+  ],
+  ...['outcomes', 'catalogue', 'checks', 'host', 'guest', 'core', 'actors', 'machines', 'vcpu', 'patch', 'mutants', 'variants', 'models'],
+];
+const anything = fc.anything({ withNullPrototype: true, withBigInt: true, withDate: true, withMap: true });
+const near = fc.record(Object.fromEntries(KEYS.map((key) => [key, anything])), { requiredKeys: [] });
+const named = near.map((value) => ({ ...value, name: 'mine', arches: ['amd'] }));
+const IDLE: Scenario = {
+  name: 'idle',
+  summary: 'A thread that firmware answers',
+  host: { arch: 'amd', features: ['sev-snp'] },
+  processes: { p: { threads: [[{ 'sev-command': { command: 'SNP_DF_FLUSH' } }]] } },
+};
+const resolve = (source: Scenario, variant: string) => resolveScenario(source, { variant, knownProperties: knownProperties() });
+
+describe('a mechanism of the user’s own', () => {
+  it('is registered or refused, whatever it is', () => {
+    const before = mechanisms().length;
+    fc.assert(
+      fc.property(fc.oneof(anything, near, named), (value) => {
+        try {
+          registerOwn(value, 'mine.js: mechanism', SOURCE, ['rmp-churn'])();
+        } catch (error) {
+          expect(error).toBeInstanceOf(MechanismError);
+          expect((error as Error).message.startsWith('mine.js: mechanism')).toBe(true);
+        }
+        expect(mechanisms()).toHaveLength(before);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('adds variants behind those of a scenario, and behind the default of one that has none', () => {
+    const mine = { name: 'mine', arches: ['amd'], options: { 'my.fix': ['off', 'on'] }, variants: { idle: { mine: { 'my.fix': 'on' } } } };
+    const undo = registerOwn(mine, 'mine.js: mechanism', SOURCE, []);
+    try {
+      expect(variantNames(scenario(IDLE))).toEqual(['default', 'mine']);
+      const two = scenario({ ...IDLE, variants: { a: {}, b: {} }, expect: { a: 'clean' } });
+      expect(variantNames(two)).toEqual(['a', 'b', 'mine']);
+      expect(resolve(two, 'mine')).toMatchObject({ expect: null, host: { options: { 'my.fix': 'on' } } });
+      expect(resolve(two, 'a').host.options).toMatchObject({ 'my.fix': 'off' });
+      expect(modulesFor(resolve(two, 'a'))).toEqual([{ name: 'mine', sha256: SOURCE.sha256 }]);
+      expect(() => scenario({ ...IDLE, variants: { mine: {} } })).toThrow('which mechanism mine adds too');
+    } finally {
+      undo();
+    }
+    expect(variantNames(scenario(IDLE))).toEqual(['default']);
+    expect(modulesFor(resolve(scenario(IDLE), 'default'))).toEqual([]);
+  });
+
+  it('takes part on its hosts alone', () => {
+    const undo = registerOwn({ name: 'mine', arches: ['arm64'], options: { 'my.fix': ['off'] } }, 'mine.js', SOURCE, []);
+    try {
+      const ready = resolve(scenario(IDLE), 'default');
+      expect([modulesFor(ready), Object.keys(ready.host.options).includes('my.fix')]).toEqual([[], false]);
+    } finally {
+      undo();
+    }
+  });
+});
+
+describe('what is made of the registry', () => {
+  it('is made anew when one mechanism has taken the place of another', () => {
+    const names = perRegistry(() => mechanisms().map(({ name }) => name));
+    const first = register({ name: 'first', arches: ['amd'] });
+    expect(names()).toContain('first');
+    first();
+    const second = register({ name: 'second', arches: ['amd'] });
+    expect([names().includes('first'), names().includes('second')]).toEqual([false, true]);
+    expect(() => register({ name: 'second', arches: ['amd'] })).toThrow('mechanism second is there already');
+    second();
+  });
+});
