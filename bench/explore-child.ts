@@ -34,7 +34,8 @@ export interface Searched {
   readonly xstateCalls: number;
   readonly trieMisses: number;
   readonly trieBytes: number;
-  readonly trieDrops: number;
+  /** By reason. */
+  readonly trieDrops: Readonly<Record<string, number>>;
   readonly usedBytesPerState: number;
   readonly bytesPerState: number;
   /** The first is of a process that has just started. */
@@ -55,14 +56,14 @@ function lapOf<R>(work: () => R): { readonly result: R; readonly lap: Lap } {
   return { result, lap: { wall: (performance.now() - wall) / 1e3, cpu: (user + system) / 1e6 } };
 }
 
-async function search(which: Which, times: number): Promise<Searched> {
+async function search(which: Which, times: number, compact: boolean): Promise<Searched> {
   const { Explorer, finish } = await import('../sim/explore/explorer.ts');
   const scenario = scenarioOf(which);
   const laps: Lap[] = [];
   let answer: Omit<Searched, 'laps'> | null = null;
   for (let time = 0; time < times; time++) {
     const { result, lap } = lapOf(() => {
-      const explorer = new Explorer({ scenario, budget: { states: 50_000_000 } });
+      const explorer = new Explorer({ scenario, budget: { states: 50_000_000 }, compact });
       return { explorer, report: finish(explorer.run()) };
     });
     laps.push(lap);
@@ -77,8 +78,7 @@ async function search(which: Which, times: number): Promise<Searched> {
       xstateCalls: explorer.world.engine.misses,
       trieMisses: report.trie.misses,
       trieBytes: 4 * report.trie.integers,
-      // The first one makes the tree.
-      trieDrops: report.trie.clears - 1,
+      trieDrops: report.trie.drops,
       usedBytesPerState: report.bytesPerState,
       bytesPerState: explorer.space.bytes / report.states,
     };
@@ -87,8 +87,18 @@ async function search(which: Which, times: number): Promise<Searched> {
 }
 
 async function main([task, json]: readonly string[]): Promise<unknown> {
-  const { which, times = 1, seconds = 60 } = JSON.parse(json!) as { which: Which; times?: number; seconds?: number };
-  if (task === 'search') return search(which, times);
+  const {
+    which,
+    times = 1,
+    seconds = 60,
+    compact = false,
+  } = JSON.parse(json!) as {
+    which: Which;
+    times?: number;
+    seconds?: number;
+    compact?: boolean;
+  };
+  if (task === 'search') return search(which, times, compact);
   if (task === 'naive') {
     const { searchNaively } = await import('./explore-naive.ts');
     const { result, lap } = lapOf(() => searchNaively(scenarioOf(which), seconds));

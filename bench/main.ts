@@ -7,13 +7,30 @@ import { firstBug } from './explore/first-bug.ts';
 import { schedules } from './explore/schedules.ts';
 import { shrinkQuality } from './explore/shrink-quality.ts';
 import { singleRun } from './explore/single-run.ts';
-import { explore } from './explore.ts';
+import { exploreBugs, exploreHost, exploreLock } from './explore.ts';
+import { exploreWide } from './explore-wide.ts';
 import { type Figure, type Machine, machine, type Table, textOf } from './harness.ts';
 import { journal } from './journal.ts';
 import { replay } from './replay.ts';
 import { startup } from './startup.ts';
 
-const FIGURES: readonly Figure[] = [engine, explore, firstBug, journal, replay, schedules, shrinkQuality, singleRun, startup];
+const FIGURES: readonly Figure[] = [
+  engine,
+  exploreLock,
+  exploreHost,
+  exploreBugs,
+  exploreWide,
+  firstBug,
+  journal,
+  replay,
+  schedules,
+  shrinkQuality,
+  singleRun,
+  startup,
+];
+
+/** A figure by its name, or all of a group: `explore` names every `explore-…`. */
+const isNamed = ({ name }: Figure, word: string): boolean => name === word || name.startsWith(`${word}-`);
 
 interface Measured {
   readonly figure: string;
@@ -51,12 +68,12 @@ function print({ figure, summary, machine: at, loadAverageAfter, tables }: Measu
 
 function main(): number {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'boolean', default: false } } });
-  const unknown = positionals.filter((name) => !FIGURES.some((figure) => figure.name === name));
+  const unknown = positionals.filter((word) => !FIGURES.some((figure) => isNamed(figure, word)));
   if (unknown.length > 0) {
     console.error(`${unknown.join(', ')}: no such figure; there are ${FIGURES.map(({ name }) => name).join(', ')}`);
     return 2;
   }
-  const wanted = FIGURES.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+  const wanted = FIGURES.filter((figure) => positionals.length === 0 || positionals.some((word) => isNamed(figure, word)));
   const measured: Measured[] = [];
   for (const figure of wanted) {
     const one = wanted.length === 1 ? measure(figure) : measureApart(figure);

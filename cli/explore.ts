@@ -33,6 +33,7 @@ const documentOf = (exploration: Exploration, violations: readonly Shown[], scen
   bound: exploration.bound,
   violations: violations.map(({ labels: _, ...violation }) => violation),
   missed: exploration.missed,
+  ...(exploration.omissions !== undefined && { omissions: exploration.omissions }),
   coverage: exploration.coverage,
 });
 
@@ -86,6 +87,7 @@ async function found(
     maxStates,
     limits: limitsOf(flags),
     symmetry: flags.reduce === 'symmetry',
+    compact: flags.compact === true,
     ...(maxMemory !== undefined && { maxBytes: maxMemory * 2 ** 20 }),
     ...(subject.from && { from: subject.from }),
     ...(image && { image }),

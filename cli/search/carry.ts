@@ -66,7 +66,9 @@ async function carryTogether(
 export async function carry(request: ExploreRequest, subject: SearchSubject, flags: ExploreFlags, io: Io): Promise<Carried> {
   const { workers = 1, shard, time } = flags;
   if (shard) return carryShard(shard, request, flags, io);
-  if (workers > 1) return carryTogether(workers, request, subject, flags, io);
+  // A cycle is found in a space that one thread has as a whole.
+  const isEndless = subject.scenario.properties.eventually.length > 0;
+  if (workers > 1 && !isEndless) return carryTogether(workers, request, subject, flags, io);
   const { name, variant } = subject.scenario;
   return { ...(await drive(explore(request), io, time, `${name} ${variant}${boundOf(flags)}`)), sharding: null };
 }

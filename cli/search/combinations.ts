@@ -3,9 +3,30 @@ import { pairOf } from '../../sim/explore/soundness.ts';
 import { usageError } from '../errors.ts';
 
 /** What a search is asked to do, as far as it may not go together with something else. */
-export type Feature = 'bound' | 'symmetry' | 'no-reduce' | 'recorded-run' | 'memory' | 'checkpoint' | 'workers' | 'shard';
+export type Feature =
+  | 'bound'
+  | 'symmetry'
+  | 'no-reduce'
+  | 'recorded-run'
+  | 'memory'
+  | 'checkpoint'
+  | 'workers'
+  | 'shard'
+  | 'compact'
+  | 'liveness';
 
-export const FEATURES: readonly Feature[] = ['bound', 'symmetry', 'no-reduce', 'recorded-run', 'memory', 'checkpoint', 'workers', 'shard'];
+export const FEATURES: readonly Feature[] = [
+  'bound',
+  'symmetry',
+  'no-reduce',
+  'recorded-run',
+  'memory',
+  'checkpoint',
+  'workers',
+  'shard',
+  'compact',
+  'liveness',
+];
 
 /** Pairs that are refused; every other pair is searched as asked. */
 export const REFUSED: readonly (readonly [Feature, Feature, string])[] = [
@@ -27,6 +48,17 @@ export const REFUSED: readonly (readonly [Feature, Feature, string])[] = [
   ['shard', 'recorded-run', 'a shard is of a whole scenario; leave --shard out, or name the scenario'],
   ['shard', 'checkpoint', 'a shard is searched again, not resumed; leave --shard, or --checkpoint and --resume, out'],
   ['shard', 'workers', 'a shard is searched by one thread, so that it is always the same; leave --shard, or --workers, out'],
+  ['compact', 'bound', 'a search with a bound compares prices of exact states; leave --compact, or the bound, out'],
+  ['compact', 'symmetry', 'orbits are compared by their exact states; leave --compact, or --reduce symmetry, out'],
+  [
+    'compact',
+    'checkpoint',
+    'a stored search has the rows of all states, of which fingerprints keep none; leave --compact, or --checkpoint and --resume, out',
+  ],
+  ['compact', 'workers', 'threads hand each other exact states; leave --compact, or --workers, out'],
+  ['compact', 'shard', 'the result of a shard promises exact states; leave --compact, or --shard, out'],
+  ['liveness', 'compact', 'a cycle is found in exact states that are all kept; leave --liveness, or --compact, out'],
+  ['liveness', 'shard', 'a cycle may run through several shards; leave --liveness, or --shard, out'],
 ];
 
 /** @throws CliError for the first pair that is refused */

@@ -1,5 +1,4 @@
 /** The options of `explore`: what they are called, and what they ask for together. */
-
 import { InvalidArgumentError } from 'commander';
 import type { Shard } from '../../sim/explore/shard.ts';
 import { progress } from '../../sim/properties/liveness.ts';
@@ -26,6 +25,7 @@ export interface ExploreFlags {
   readonly workers?: number;
   readonly shard?: Shard;
   readonly merge?: string;
+  readonly compact?: true;
   readonly output?: string;
 }
 
@@ -36,6 +36,11 @@ const BUDGETS: readonly OptionSpec[] = [
   { flags: '--max-memory <mib>', description: 'MiB of state tables before it gives up', parse: integer(1) },
   { flags: '--time <s>', description: 'seconds before it gives up', parse: integer(1) },
 ];
+
+const COMPACT: OptionSpec = {
+  flags: '--compact',
+  description: '64-bit fingerprints instead of exact states: less memory, and the states expected to be missed are told',
+};
 
 const KEEPING: readonly OptionSpec[] = [
   { flags: '--checkpoint <file>', description: 'keep the search in this file as it goes, and when it ends' },
@@ -76,6 +81,7 @@ export const EXPLORE_OPTIONS: readonly OptionSpec[] = [
   { flags: '--liveness', description: `also look for hangs, unbounded retries and livelocks (asks for ${progress.id} besides)` },
   { flags: '--no-reduce', description: 'no reduction and no bound' },
   ...BUDGETS,
+  COMPACT,
   ...KEEPING,
   ...SHARING,
   { flags: '-o, --output <dir>', description: 'folder of the counterexamples (default: ./worldswitch-runs)' },
@@ -105,6 +111,8 @@ export function checkFlags(flags: ExploreFlags, isJournal: boolean): void {
     checkpoint: flags.checkpoint !== undefined || flags.resume !== undefined,
     workers: (flags.workers ?? 1) > 1,
     shard: flags.shard !== undefined,
+    compact: flags.compact === true,
+    liveness: flags.liveness === true,
   };
   expectTogether((Object.keys(asked) as Feature[]).filter((feature) => asked[feature]));
 }

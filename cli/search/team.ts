@@ -74,7 +74,7 @@ function whyEnd(rounds: readonly Round[], budget: TeamBudget, isStopped: boolean
 }
 
 /**
- * Searches all schedules with several threads.
+ * Searches all schedules with several threads. `onRound` sees how far they are and answers whether to stop.
  * @throws what the search in a thread throws, by name and message
  */
 export async function searchTogether(

@@ -22,6 +22,8 @@ export interface ExploreRequest {
   readonly limits?: BoundedLimits;
   /** Search over orbits of interchangeable actors. */
   readonly symmetry?: boolean;
+  /** Keep 64-bit fingerprints of states instead of exact ones. */
+  readonly compact?: boolean;
   readonly from?: PlainWorld;
   /** Goes on where an earlier search of all schedules stood. */
   readonly image?: SearchImage;
@@ -54,6 +56,8 @@ export interface Exploration {
   /** `sometimes` properties that never came true: the race did not happen. */
   readonly missed: readonly string[];
   readonly guarantee: readonly string[];
+  /** Of fingerprints: the states expected to have been taken for another one, and a bound of the chance that any was. */
+  readonly omissions?: number;
   readonly coverage: {
     readonly localStates: Readonly<Record<string, number>>;
     readonly reactions: number;
@@ -91,7 +95,7 @@ export const notLookedFor = ({ properties }: ResolvedScenario): Pick<Endless, 'v
 });
 
 function* exploreAll(request: ExploreRequest): Search<Exploration> {
-  const { scenario, maxStates, maxBytes, from, image, onTurn, shard } = request;
+  const { scenario, maxStates, maxBytes, from, image, onTurn, shard, compact = false } = request;
   const explorer = new Explorer({
     scenario,
     budget: { states: maxStates, ...(maxBytes !== undefined && { bytes: maxBytes }) },
@@ -99,9 +103,12 @@ function* exploreAll(request: ExploreRequest): Search<Exploration> {
     ...(image && { image }),
     ...(onTurn && { onTurn }),
     ...(shard && { division: shard.division }),
+    compact,
   });
   const report = yield* explorer.run();
-  const endless = shard ? notLookedFor(scenario) : yield* endlessOf({ scenario, ...(from && { from }) }, explorer, report);
+  // A cycle is found in a space whose rows are all there.
+  const isWhole = !compact && !shard;
+  const endless = isWhole ? yield* endlessOf({ scenario, ...(from && { from }) }, explorer, report) : notLookedFor(scenario);
   const { kinds } = explorer.world.store;
   const facts: SearchFacts = {
     ...report,
@@ -109,6 +116,7 @@ function* exploreAll(request: ExploreRequest): Search<Exploration> {
     stepMisses: report.trie.misses,
     localStates: localStatesOf(explorer.world),
     evidence: weakestEvidence(kinds),
+    ...(compact && { omissions: omissionsOf(report.states) }),
   };
   const wayTo: WayTo = function* ({ property }) {
     const { state, message } = report.findings.find((finding) => finding.property === property)!;
@@ -116,6 +124,9 @@ function* exploreAll(request: ExploreRequest): Search<Exploration> {
   };
   return yield* conclude(request, facts, wayTo, endless);
 }
+
+/** Pairs of states over pairs of values: two of them share a 64-bit fingerprint with the chance 2^-64. */
+export const omissionsOf = (states: number): number => (states * (states - 1)) / 2 ** 65;
 
 /** What a search of all schedules has found out, whoever did it. */
 export interface SearchFacts
@@ -129,6 +140,8 @@ export interface SearchFacts
   readonly evidence: Evidence | null;
   /** Some states were counted more than once. */
   readonly atMost?: true;
+  /** States that fingerprints are expected to have hidden; absent where states were exact. */
+  readonly omissions?: number;
 }
 
 /** The way to the first state, in the order of the search, in which a property breaks. */
@@ -163,6 +176,7 @@ export function* conclude(
     missed: shard || (from && from.step > 0) ? [] : scenario.properties.sometimes.filter((id) => !reached.has(id)),
     guarantee: guaranteeLines({ ...facts, scenario, bound, violated, undecided }),
     coverage: { localStates, reactions, depth, bytesPerState, stepMisses },
+    ...(facts.omissions !== undefined && { omissions: facts.omissions }),
   };
 }
 

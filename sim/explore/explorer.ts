@@ -53,6 +53,8 @@ export interface ExploreOptions {
   readonly image?: SearchImage;
   /** Called between two turns, and once more when the search is over. */
   readonly onTurn?: (explorer: Explorer, isOver: boolean) => void;
+  /** Keeps 64-bit fingerprints of states, and rows only until a state is expanded. */
+  readonly compact?: boolean;
   /** Where several searches share the space. */
   readonly exchange?: Exchange;
   /** Which part of the space is searched. */
@@ -75,7 +77,7 @@ export interface ExploreReport {
   /** Memory of reactions re-executed through XState at the end. */
   readonly reactions: number;
   readonly deliveries: number;
-  readonly trie: { readonly misses: number; readonly clears: number; readonly integers: number };
+  readonly trie: Pick<StepTrie, 'misses' | 'drops' | 'integers'>;
   readonly bytesPerState: number;
 }
 
@@ -99,7 +101,7 @@ export class Explorer {
     if (options.image) translateImage(options.image, this.world);
     this.#verdicts = new Verdicts(this.world, scenario, options.properties !== false, (state) => this.depthOf(state));
     this.#trie = new StepTrie(this.world, (column, value, before) => this.#verdicts.wants(column, value, before));
-    this.space = new StateSpace(this.world.columns);
+    this.space = new StateSpace(this.world.columns, { exact: options.compact !== true });
     this.#cursor = new Cursor(this.world.columns);
   }
 
@@ -119,7 +121,7 @@ export class Explorer {
     this.#options.onTurn?.(this, true);
     const reactions = this.world.engine.verify();
     const { transitions, unchanged, deliveries } = this.#cursor;
-    const { misses, clears, integers } = this.#trie;
+    const { misses, drops, integers } = this.#trie;
     return {
       exhausted: limit === null,
       limit,
@@ -131,7 +133,7 @@ export class Explorer {
       reached: this.#verdicts.allReached(),
       reactions,
       deliveries,
-      trie: { misses, clears, integers },
+      trie: { misses, drops, integers },
       bytesPerState: this.space.bytesPerState,
     };
   }
@@ -168,31 +170,37 @@ export class Explorer {
     return depth;
   }
 
-  /** The labels of the choices that lead to a state. */
+  /** The labels of the choices that lead to a state: every step is carried out again, so that no row has to be there. */
   labelsTo(state: number): string[] {
-    const labels: string[] = [];
-    const row = new Int32Array(this.space.columns);
-    for (let at = state; this.space.parent[at]! >= 0; at = this.space.parent[at]!) {
-      const via = this.space.via[at]!;
-      this.space.read(this.space.parent[at]!, row);
+    const { world, space } = this;
+    const ways: number[] = [];
+    for (let at = state; space.parent[at]! >= 0; at = space.parent[at]!) ways.push(space.via[at]!);
+    let row: readonly number[] = world.initial;
+    return ways.reverse().map((via) => {
       const column = via >> 12;
-      const events = this.world.alternatives(column, row[column]!);
-      labels.push(this.world.label(column, row[column]!, events[via & 0xfff]!));
-    }
-    return labels.reverse();
+      const event = world.alternatives(column, row[column]!)[via & 0xfff]!;
+      const label = world.label(column, row[column]!, event);
+      row = world.after(row, world.run(row, column, event));
+      return label;
+    });
   }
 
   /** The actors' local states in a state, by slot. */
   localsOf(state: number): number[] {
     const locals = new Array<number>(this.world.actors);
-    for (let slot = 0, at = state * this.space.columns; slot < locals.length; slot++, at++) locals[slot] = this.space.rows[at]!;
+    for (let slot = 0, at = this.space.at(state); slot < locals.length; slot++, at++) locals[slot] = this.space.rows[at]!;
     return locals;
   }
 
   /** Puts the first state in. */
   begin(): void {
     const row = [...this.world.initial];
-    this.space.first(row, this.firstLane);
+    const { world } = this;
+    this.space.first(
+      row,
+      this.firstLane,
+      row.reduce((lane, value, column) => (lane + world.laneB(column, value)) | 0, 0),
+    );
     this.look(0);
   }
 
@@ -236,6 +244,7 @@ export class Explorer {
     this.fit();
     const cursor = this.#cursor;
     const trie = this.#trie;
+    space.release(cursor.head);
     space.reserve(trie.widest * space.columns + 1);
     cursor.end = end;
     const why = expandStates(cursor, space, trie, this.#options.exchange ?? ALONE);
@@ -254,7 +263,8 @@ export class Explorer {
   fit(): void {
     // What has come true once is no longer looked for: the steps that were remembered with that in mind are remembered anew.
     const met = this.#verdicts.reached.size;
-    if (this.#trie.mustClear || met !== this.#met) this.#trie.clear();
+    const why = this.#trie.mustClear ?? (met !== this.#met ? 'a property came true' : null);
+    if (why !== null) this.#trie.clear(why);
     this.#met = met;
     this.#trie.fillLanes();
     let largest = 0;

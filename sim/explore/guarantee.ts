@@ -47,6 +47,8 @@ export interface GuaranteeFacts {
   readonly unchanged: number;
   /** Some states were counted more than once. */
   readonly atMost?: true;
+  /** States that fingerprints are expected to have hidden; absent where states were exact. */
+  readonly omissions?: number;
   readonly violated: readonly string[];
   /** `eventually` properties that this search does not decide. */
   readonly undecided: readonly string[];
@@ -54,6 +56,10 @@ export interface GuaranteeFacts {
 }
 
 const number = (value: number): string => String(value).replace(/\B(?=(\d{3})+$)/g, ',');
+
+/** How states were told from each other. */
+const vectorsText = (omissions: number | undefined): string =>
+  omissions === undefined ? 'exact state vectors' : `64-bit fingerprints of states (expected omissions ${omissions.toExponential(1)})`;
 
 /** The guarantee as lines. */
 export function guaranteeLines(facts: GuaranteeFacts): string[] {
@@ -80,7 +86,7 @@ export function guaranteeLines(facts: GuaranteeFacts): string[] {
     `${scenario.name}, variant ${scenario.variant}: ${space}.`,
     verdict,
     ...fair,
-    `Covered: ${exhausted ? bound : 'the states found so far'}; preemption model ${scenario.host.preemption}, ${scenario.host.cpus} pCPUs, kernel ${scenario.host.kernel}${scenario.allow.length ? `, ${scenario.allow.join(', ')} allowed` : ''}; exact state vectors, every reaction re-executed.`,
+    `Covered: ${exhausted ? bound : 'the states found so far'}; preemption model ${scenario.host.preemption}, ${scenario.host.cpus} pCPUs, kernel ${scenario.host.kernel}${scenario.allow.length ? `, ${scenario.allow.join(', ')} allowed` : ''}; ${vectorsText(facts.omissions)}, every reaction re-executed.`,
     `Not covered: ${violated.some((id) => !scenario.properties.eventually.includes(id)) ? 'what follows after a property has broken, ' : ''}store buffers and reordering (micro-steps interleave sequentially consistently), ${liveness}other programs than the scenario's, what docs/fidelity.md leaves out.`,
     ...(evidence ? [`Weakest evidence: ${evidence.grade}, at ${evidence.step} (${evidence.source}).`] : []),
   ];

@@ -58,12 +58,12 @@ export class Cursor {
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: calls in this loop would cost more than all it does
 export function expandStates(cursor: Cursor, space: StateSpace, trie: StepTrie, exchange: Exchange): number {
   const columns = space.columns;
-  const { rows, table, mask, parent, via, ends } = space;
-  const { prog, base, root, laneA, push, messages } = trie;
+  const { rows, rowBase, exact, table, mask, parent, via, ends } = space;
+  const { prog, base, root, laneA, laneB, push, messages } = trie;
   const { row, pending, end } = cursor;
   const { me, peers, boxes, used } = exchange;
   const widest = trie.widest * columns;
-  const room = Math.min(space.capacity, ((mask + 1) * LOAD_MAX) | 0) - widest;
+  const room = Math.min(space.capacity, rowBase + space.rowCapacity, ((mask + 1) * LOAD_MAX) | 0) - widest;
   const pendingRoom = pending.length - widest - 1;
   const boxRoom = peers > 1 ? exchange.roomFor(widest, columns) : 1;
   let fullest = 0;
@@ -80,12 +80,14 @@ export function expandStates(cursor: Cursor, space: StateSpace, trie: StepTrie, 
   let why = DONE;
   run: for (; head < end && count < room && waiting < pendingRoom && fullest < boxRoom; head++) {
     if (ends[head] === 1) continue;
-    const from = head * columns;
+    const from = (head - rowBase) * columns;
     let lane = 0;
+    let lane2 = 0;
     for (let i = 0; i < columns; i++) {
       const value = rows[from + i]!;
       row[i] = value;
       lane = (lane + laneA[base[i]! + value]!) | 0;
+      if (!exact) lane2 = (lane2 + laneB[base[i]! + value]!) | 0;
     }
     for (; column < columns; column++) {
       const at = root[base[column]! + row[column]!]!;
@@ -114,6 +116,7 @@ export function expandStates(cursor: Cursor, space: StateSpace, trie: StepTrie, 
           continue;
         }
         let next = (lane + prog[node + 1]!) | 0;
+        let next2 = exact ? 0 : (lane2 + prog[node + 2]!) | 0;
         let q = node + 5;
         const writes = q - 2 * (1 + read);
         for (; q < writes; q += 2) row[prog[q]!] = prog[q + 1]!;
@@ -132,6 +135,7 @@ export function expandStates(cursor: Cursor, space: StateSpace, trie: StepTrie, 
               break;
             }
             next = (next + laneA[base[channel]! + after]! - laneA[base[channel]! + list]!) | 0;
+            if (!exact) next2 = (next2 + laneB[base[channel]! + after]! - laneB[base[channel]! + list]!) | 0;
             row[channel] = after;
           }
           if (missing) {
@@ -159,10 +163,17 @@ export function expandStates(cursor: Cursor, space: StateSpace, trie: StepTrie, 
             continue;
           }
         }
+        // 0 says that a place is free.
+        if (!exact && next2 === 0) next2 = 1;
         let place = next & mask;
         let known = table[2 * place]!;
         for (; known !== 0; known = table[2 * place]!) {
           if (table[2 * place + 1] === next) {
+            if (!exact) {
+              if (known === next2) break;
+              place = (place + 1) & mask;
+              continue;
+            }
             const other = (known - 1) * columns;
             let i = 0;
             while (i < columns && rows[other + i] === row[i]) i++;
@@ -171,9 +182,9 @@ export function expandStates(cursor: Cursor, space: StateSpace, trie: StepTrie, 
           place = (place + 1) & mask;
         }
         if (known === 0) {
-          table[2 * place] = count + 1;
+          table[2 * place] = exact ? count + 1 : next2;
           table[2 * place + 1] = next;
-          const to = count * columns;
+          const to = (count - rowBase) * columns;
           for (let i = 0; i < columns; i++) rows[to + i] = row[i]!;
           parent[count] = head;
           via[count] = (column << 12) | alternative;

@@ -67,14 +67,8 @@ export class Pricing {
   }
 
   #apply(before: readonly number[], column: number, event: number): { row: number[]; changed: boolean; yields: boolean } {
-    const { writes, sends, yields } = this.#world.run(before, column, event);
-    const { lists, columns } = this.#world;
-    const row = Array.from({ length: columns }, (_, i) => before[i] ?? 0);
-    for (const [at, value] of writes) row[at] = value;
-    for (let i = 0; i < sends.length; i += 2) {
-      const channel = sends[i]!;
-      row[channel] = lists.join(row[channel]!, sends[i + 1]!);
-    }
-    return { row, changed: row.some((value, i) => value !== (before[i] ?? 0)), yields };
+    const trace = this.#world.run(before, column, event);
+    const row = this.#world.after(before, trace);
+    return { row, changed: row.some((value, i) => value !== (before[i] ?? 0)), yields: trace.yields };
   }
 }

@@ -1,10 +1,16 @@
-/** States found so far: exact rows of integers, who found each by which alternative, and the table that tells a new state from a known one. */
+/**
+ * States found so far: exact rows of integers, or fingerprints of them; who found each by which alternative; and the table that tells a
+ * new state from a known one.
+ */
 
 /** Numbers by state and column, as wide as the largest one needs. */
 export type Row = Uint8Array | Uint16Array | Int32Array;
 
 /** Largest share of the table in use. */
 export const LOAD_MAX = 0.62;
+
+/** Rows that are let go at once: moving the rest has to pay. */
+const RELEASE_ROWS = 1 << 12;
 
 export class StateSpace {
   columns: number;
@@ -15,14 +21,23 @@ export class StateSpace {
   via: Int32Array;
   /** 1 where a run ends: a property broke there. */
   ends: Uint8Array;
-  /** `state + 1, lane A` pairs, open addressing. */
+  /** `state + 1, lane A` pairs, open addressing; of fingerprints `lane B, lane A`, where a lane B of 0 is taken for 1. */
   table: Int32Array;
   mask: number;
   count = 0;
   capacity: number;
 
-  constructor(columns: number, capacity = 1 << 12) {
+  /** Rows of all states are kept and compared; else the table has 64-bit fingerprints, and rows are kept until a state is expanded. */
+  readonly exact: boolean;
+  /** The first state whose row is kept. */
+  rowBase = 0;
+  /** Rows there is room for. */
+  rowCapacity: number;
+
+  constructor(columns: number, { capacity = 1 << 12, exact = true }: { readonly capacity?: number; readonly exact?: boolean } = {}) {
     this.columns = columns;
+    this.exact = exact;
+    this.rowCapacity = capacity;
     this.capacity = capacity;
     this.rows = new Uint8Array(capacity * columns);
     this.parent = new Int32Array(capacity);
@@ -34,7 +49,8 @@ export class StateSpace {
 
   /** Bytes a state takes, by what is in use. */
   get bytesPerState(): number {
-    return this.rows.BYTES_PER_ELEMENT * this.columns + 9 + this.table.byteLength / Math.max(1, this.count);
+    const rows = this.rows.BYTES_PER_ELEMENT * this.columns * (this.count - this.rowBase);
+    return 9 + (rows + this.table.byteLength) / Math.max(1, this.count);
   }
 
   get bytes(): number {
@@ -42,17 +58,31 @@ export class StateSpace {
   }
 
   read(state: number, into: Int32Array): void {
-    const at = state * this.columns;
+    const at = this.at(state);
     for (let column = 0; column < this.columns; column++) into[column] = this.rows[at + column]!;
   }
 
+  /** Where the row of a state begins. @throws RangeError if it is no longer kept */
+  at(state: number): number {
+    if (state < this.rowBase) throw new RangeError(`the row of state ${state} is no longer kept`);
+    return (state - this.rowBase) * this.columns;
+  }
+
+  /** Rows below this state are needed no more. */
+  release(state: number): void {
+    const done = state - this.rowBase;
+    if (this.exact || done < RELEASE_ROWS || 2 * done < this.count - this.rowBase) return;
+    this.rows.copyWithin(0, done * this.columns, (this.count - this.rowBase) * this.columns);
+    this.rowBase = state;
+  }
+
   /** Puts the first state in. */
-  first(row: readonly number[], laneA: number): void {
+  first(row: readonly number[], laneA: number, laneB: number): void {
     this.fitValue(Math.max(...row));
     for (const [column, value] of row.entries()) this.rows[column] = value;
     this.parent[0] = -1;
     const at = 2 * (laneA & this.mask);
-    this.table[at] = 1;
+    this.table[at] = this.exact ? 1 : laneB || 1;
     this.table[at + 1] = laneA;
     this.count = 1;
   }
@@ -61,7 +91,8 @@ export class StateSpace {
   fill(rows: Row, parent: Int32Array, via: Int32Array, laneOf: (column: number, value: number) => number): void {
     const count = parent.length;
     while (this.capacity < count) this.capacity *= 2;
-    this.rows = new (rows.constructor as new (size: number) => Row)(this.capacity * this.columns);
+    this.rowCapacity = this.capacity;
+    this.rows = new (rows.constructor as new (size: number) => Row)(this.rowCapacity * this.columns);
     this.parent = new Int32Array(this.capacity);
     this.via = new Int32Array(this.capacity);
     this.ends = new Uint8Array(this.capacity);
@@ -102,6 +133,7 @@ export class StateSpace {
   /** Makes room for `more` further states. */
   reserve(more: number): void {
     while (this.count + more > this.capacity) this.#growStates();
+    while (this.count - this.rowBase + more > this.rowCapacity) this.#growRows();
     while (this.count + more > (this.mask + 1) * LOAD_MAX) this.#growTable();
   }
 
@@ -117,22 +149,21 @@ export class StateSpace {
   /** More columns, when a pair of actors first has a message in flight: empty in every known state. */
   fitColumns(columns: number): void {
     if (columns === this.columns) return;
-    const wider = new (this.rows.constructor as new (size: number) => Row)(this.capacity * columns);
-    for (let state = 0; state < this.count; state++) {
+    const wider = new (this.rows.constructor as new (size: number) => Row)(this.rowCapacity * columns);
+    for (let state = 0; state < this.count - this.rowBase; state++) {
       wider.set(this.rows.subarray(state * this.columns, (state + 1) * this.columns), state * columns);
     }
     this.rows = wider;
     this.columns = columns;
   }
 
+  #growRows(): void {
+    this.rowCapacity *= 2;
+    this.rows = grown(this.rows, this.rowCapacity * this.columns);
+  }
+
   #growStates(): void {
-    const grown = <A extends Int32Array | Uint8Array | Row>(old: A, size: number): A => {
-      const next = new (old.constructor as new (size: number) => A)(size);
-      next.set(old as never);
-      return next;
-    };
     this.capacity *= 2;
-    this.rows = grown(this.rows, this.capacity * this.columns);
     this.parent = grown(this.parent, this.capacity);
     this.via = grown(this.via, this.capacity);
     this.ends = grown(this.ends, this.capacity);
@@ -152,4 +183,10 @@ export class StateSpace {
     this.table[2 * place] = entry;
     this.table[2 * place + 1] = lane;
   }
+}
+
+function grown<A extends Int32Array | Uint8Array | Row>(old: A, size: number): A {
+  const next = new (old.constructor as new (size: number) => A)(size);
+  next.set(old as never);
+  return next;
 }

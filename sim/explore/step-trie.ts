@@ -19,6 +19,13 @@ export const YIELDS = 8;
 /** Integers of the tree before it is dropped: 512 MiB. */
 const PROG_MAX = 1 << 27;
 
+export type DropReason =
+  | 'a first message between two actors'
+  | 'its bound'
+  | 'more values than there was room for'
+  | 'more messages than there was room for'
+  | 'a property came true';
+
 export class StepTrie {
   readonly world: WorldStep;
   prog = new Int32Array(1 << 16);
@@ -37,6 +44,8 @@ export class StepTrie {
   /** Most alternatives of one column. */
   widest = 1;
   clears = 0;
+  /** How often it was dropped, by reason. */
+  readonly drops: Partial<Record<DropReason, number>> = {};
   misses = 0;
   readonly #messageOf = new Map<number, number>();
   readonly #messageEvents: number[] = [];
@@ -56,15 +65,18 @@ export class StepTrie {
     return this.#used;
   }
 
-  /** Whether a table has outgrown its room, or the tree its bound: then `clear` before going on. */
-  get mustClear(): boolean {
-    if (this.room.length !== this.world.columns || this.#used > PROG_MAX) return true;
-    for (let column = 0; column < this.room.length; column++) if (this.world.sizeOf(column) > this.room[column]!) return true;
-    return this.#messageEvents.length > this.messages;
+  /** Why the tree has to be dropped before going on: a table has outgrown its room, or the tree its bound. Null if it need not. */
+  get mustClear(): DropReason | null {
+    if (this.room.length !== this.world.columns) return 'a first message between two actors';
+    if (this.#used > PROG_MAX) return 'its bound';
+    for (let column = 0; column < this.room.length; column++)
+      if (this.world.sizeOf(column) > this.room[column]!) return 'more values than there was room for';
+    return this.#messageEvents.length > this.messages ? 'more messages than there was room for' : null;
   }
 
   /** Drops the tree and makes room for twice as many values as there are. */
-  clear(): void {
+  clear(why: DropReason | null = null): void {
+    if (why !== null) this.drops[why] = (this.drops[why] ?? 0) + 1;
     const { columns } = this.world;
     this.clears++;
     this.base = new Int32Array(columns);

@@ -153,6 +153,17 @@ export class WorldStep {
     return trace;
   }
 
+  /** The row that a step over `row` leads to. */
+  after(row: ArrayLike<number>, { writes, sends }: Pick<StepTrace, 'writes' | 'sends'>): number[] {
+    const next = Array.from({ length: this.columns }, (_, column) => row[column] ?? 0);
+    for (const [column, value] of writes) next[column] = value;
+    for (let i = 0; i < sends.length; i += 2) {
+      const channel = sends[i]!;
+      next[channel] = this.lists.join(next[channel]!, sends[i + 1]!);
+    }
+    return next;
+  }
+
   #takeHead(row: ArrayLike<number>, column: number, trace: StepTrace): number[] {
     const [head, ...rest] = this.lists.values[row[column]!]!;
     trace.writes.set(column, this.lists.put(rest));

@@ -142,6 +142,15 @@ describe('a file that is refused', () => {
   });
 });
 
+describe('fingerprints', () => {
+  it('are told of, for people and for programs', async () => {
+    const { code, json } = await bench.run(['explore', RACE, '--variant', 'overlap-2m', '--compact', '--json']);
+    const { omissions, states, guarantee } = json<{ omissions: number; states: number; guarantee: string }>();
+    expect([code, omissions]).toEqual([0, (states * (states - 1)) / 2 ** 65]);
+    expect(guarantee).toContain('64-bit fingerprints of states (expected omissions ');
+  });
+});
+
 describe('what does not go together', () => {
   it('is refused with the reason, in either order, and names options that exist', () => {
     for (const [one, other, reason] of REFUSED) {
@@ -159,6 +168,13 @@ describe('what does not go together', () => {
     ['--no-reduce', '--deviations', '1'],
     ['--max-memory', '10', '--preemptions', '1'],
     ['--reduce', 'symmetry', '--deviations', '1'],
+    ['--compact', '--switches', '1'],
+    ['--compact', '--workers', '2'],
+    ['--compact', ...KEEP],
+    ['--workers', '2', '--deviations', '1'],
+    ['--workers', '2', ...KEEP],
+    ['--shard', '1/2', '--workers', '2'],
+    ['--shard', '1/2', '--preemptions', '1'],
   ])('%j %j %j %j is refused', async (...flags) => {
     const { code, json } = await bench.run(['explore', 'rmp-lock', ...flags, '--json']);
     expect([code, json<Failed>().error.code]).toEqual([2, 'usage']);

@@ -34,12 +34,12 @@ export interface Driven {
 export function drive(topology: Topology, { capacity = 1 << 12, chunk = 1 << 15, drops, fits }: Injuries = {}): Driven {
   const world = new WorldStep(new MemoEngine(topology));
   const trie = new StepTrie(world, () => false);
-  const space = new StateSpace(world.columns, capacity);
+  const space = new StateSpace(world.columns, { capacity });
   let cursor = new Cursor(world.columns);
   const grew: number[] = [];
   let lane = 0;
   for (const [column, value] of world.initial.entries()) lane = (lane + world.laneA(column, value)) | 0;
-  space.first([...world.initial], lane);
+  space.first([...world.initial], lane, 0);
   for (let call = 0; cursor.head < space.count; call++) {
     if (trie.mustClear || drops?.(call)) trie.clear();
     const largest = Math.max(...Array.from({ length: world.columns }, (_, column) => world.sizeOf(column)));

@@ -42,9 +42,9 @@ function inPieces(scenario: ResolvedScenario, states: number) {
 }
 
 const SUBJECTS: readonly (readonly [string, ResolvedScenario, number])[] = [
-  ['rmpadjust-vs-rmpupdate, which breaks a property', shipped('rmpadjust-vs-rmpupdate', 'inuse'), 500],
-  ['vmsa-in-use-kick, with interrupts in flight', shipped('vmsa-in-use-kick', 'no-kick'), 300],
-  ['the firmware, with commands and completions in flight', firmware, 50],
+  ['rmpadjust-vs-rmpupdate, which breaks a property', shipped('rmpadjust-vs-rmpupdate', 'inuse'), 4000],
+  ['vmsa-in-use-kick, with interrupts in flight', shipped('vmsa-in-use-kick', 'no-kick'), 2500],
+  ['the firmware, with commands and completions in flight', firmware, 200],
   ['rmp-lock, a model of its own', shipped('rmp-lock'), 60_000],
 ];
 

@@ -54,7 +54,7 @@ const SMALL = SHIPPED.filter(({ name }) => !LARGE.includes(name) && name !== 'rm
 
 describe('searches that share a space', () => {
   it.each(SMALL.map(({ name, variant }) => [name, variant] as const))('agree with one: %s %s', (name, variant) => {
-    for (const peers of [2, 3]) agreed(shipped(name, variant), peers);
+    agreed(shipped(name, variant), variant.length % 2 === 0 ? 2 : 3);
   });
 
   it('agree where commands, completions and interrupts are in flight', () => {

@@ -95,8 +95,8 @@ describe('the state space', () => {
     [65_535, 2],
     [65_536, 4],
   ])('keeps a row with the value %i in %i bytes a column', (value, bytes) => {
-    const space = new StateSpace(3, 4);
-    space.first([7, value, 0], -5);
+    const space = new StateSpace(3, { capacity: 4 });
+    space.first([7, value, 0], -5, 0);
     expect(space.rows.BYTES_PER_ELEMENT).toBe(bytes);
     const row = new Int32Array(3);
     space.read(0, row);
@@ -104,8 +104,8 @@ describe('the state space', () => {
   });
 
   it('grows in states, table and columns and keeps rows, parents and hashes', () => {
-    const space = new StateSpace(2, 2);
-    space.first([3, 4], 0x7fff_fff1);
+    const space = new StateSpace(2, { capacity: 2 });
+    space.first([3, 4], 0x7fff_fff1, 0);
     space.via[0] = 9;
     space.ends[0] = 1;
     space.reserve(100);
