@@ -16,7 +16,7 @@ registerMechanism({ name: 'toy', arches: [], models: [TOY] });
 let registered = 0;
 /** Makes properties known by their ids. */
 function register(...properties: readonly Property[]): readonly string[] {
-  registerMechanism({ name: `toy-${registered++}`, arches: [], properties });
+  if (properties.length > 0) registerMechanism({ name: `toy-${registered++}`, arches: [], properties });
   return properties.map(({ id }) => id);
 }
 
