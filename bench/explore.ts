@@ -48,9 +48,6 @@ const BUGGY = [
   ['rmp-host-write-race', 'kill-guest'],
   ['vmsa-in-use-kick', 'no-kick'],
 ] as const;
-
-const LARGEST = ['rmp-host-write-race', 'auto-share'] as const;
-
 const BYTES_AIM = 32;
 const VERDICT_AIM = 0.7;
 const NAIVE_SECONDS = 60;
@@ -175,10 +172,9 @@ function lockTables(size: Size, compiled: Compiled): Table[] {
   const against: Against = { [COLD]: rivals('cold', spin !== null, aim), [WARM]: rivals('warm', spin !== null, aim) };
   const title = `rmp-lock, ${size.vcpus} vCPUs: ${size.states} states, ${size.transitions} transitions in every row`;
   const without = missing === null ? [] : [{ title: `SPIN is not measured: ${missing}` }];
-  const values = [...stepsOf(searched), ...spinBytes];
   return [
     ...without,
-    { title, rates: ratesOf(laps, size.states, 'cpu', against), values },
+    { title, rates: ratesOf(laps, size.states, 'cpu', against), values: [...stepsOf(searched), ...spinBytes] },
     { title: `${title}; wall time`, rates: ratesOf(laps, size.states, 'wall', against) },
     verdictTable(size, measured),
     ...(size.vcpus === 4 ? [naiveLockTable(size, measured, compiled)] : []),
@@ -226,7 +222,7 @@ function hostTable([name, variant]: (typeof HOST)[number], compiled: Compiled): 
 
 /** The largest space that is shipped and searched to its end: once, as it takes long. */
 function largestTable(compiled: Compiled): Table {
-  const [name, variant] = LARGEST;
+  const [name, variant] = ['rmp-host-write-race', 'auto-share'];
   const searched = compiled.child<Searched>('search', { which: hostOf(name, variant), times: 1 });
   const { states, transitions, findings, laps } = searched;
   return {
