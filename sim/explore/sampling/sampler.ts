@@ -14,6 +14,7 @@ import type { Search } from '../explorer.ts';
 import { LOOK } from '../step-trie.ts';
 import { WorldStep } from '../world-step.ts';
 import { Corpus, type CorpusSize, changed, GuidedStrategy } from './corpus.ts';
+import { cycleIn } from './cycle.ts';
 import { Digests } from './digests.ts';
 import { RandomStrategy, STRATEGIES, StrategyMaker, type StrategyName } from './strategies.ts';
 import { UNCHANGED_OR_YIELDS, Walk } from './walk.ts';
@@ -113,6 +114,8 @@ const ROUND: readonly { readonly by: DrawnBy; readonly depth?: number }[] = [
   { by: 'pct', depth: 3 },
   { by: 'mutate' },
 ];
+/** So many schedules that were cut are looked at for a cycle: each is walked again by the sequencer. */
+const CYCLES_MAX = 20;
 /** Steps between two looks at whoever drives the sample. */
 const TURN_STEPS = 1 << 15;
 
@@ -128,6 +131,9 @@ export class Sampler {
   readonly #digests = new Digests();
   readonly #strategies: Partial<Record<DrawnBy, StrategyCount>> = {};
   #broken: Broken | null = null;
+  /** The labels of a schedule that ends before where it was cut. */
+  #shortened: readonly string[] | null = null;
+  #cycles = 0;
   #looksAtStart = true;
   #steps = 0;
   #cut = 0;
@@ -189,7 +195,7 @@ export class Sampler {
   #draw(schedule: number): void {
     const seed = splitSeed(this.#request.seed, schedule);
     const drawn = this.#strategyOf(schedule, seed);
-    const ended = this.#walkOnce(drawn.strategy);
+    let ended = this.#walkOnce(drawn.strategy);
     const { steps } = this.#walk;
     this.#strategies[drawn.by] ??= { schedules: 0, steps: 0, violations: 0, news: 0 };
     const count = this.#strategies[drawn.by]!;
@@ -197,6 +203,7 @@ export class Sampler {
     count.steps += steps;
     this.#steps += steps;
     this.#longest = Math.max(this.#longest, steps);
+    if (ended === 'cut' && this.#isCycle()) ended = 'violation';
     if (ended === 'cut') this.#cut++;
     if (this.#corpus?.end()) count.news++;
     if (drawn.strategy instanceof PctStrategy) this.#measure(drawn.strategy, this.#maker.horizon(drawn.depth!));
@@ -204,6 +211,18 @@ export class Sampler {
       count.violations++;
       this.#keep(schedule, seed, drawn);
     }
+  }
+
+  #isCycle(): boolean {
+    const { scenario, from } = this.#request;
+    if (scenario.properties.eventually.length === 0 || from || this.#cycles === CYCLES_MAX) return false;
+    this.#cycles++;
+    const labels = this.#labels();
+    const violation = cycleIn(scenario, this.world.engine, labels);
+    if (!violation) return false;
+    this.#broken = violation;
+    this.#shortened = labels.slice(0, violation.step);
+    return true;
   }
 
   #measure({ entities, decisions }: PctStrategy, horizon: number): void {
@@ -232,6 +251,7 @@ export class Sampler {
     const { stepsMax } = this.#request;
     walk.reset();
     this.#broken = null;
+    this.#shortened = null;
     this.#watching.begin();
     this.#corpus?.begin();
     for (let looks = this.#looksAtStart; ; ) {
@@ -260,7 +280,8 @@ export class Sampler {
     const { property, message } = this.#broken!;
     const known = this.#findings.get(property);
     if (known) known.broke++;
-    else this.#findings.set(property, { property, message, labels: this.#labels(), schedule, seed, by, depth, broke: 1 });
+    else
+      this.#findings.set(property, { property, message, labels: this.#shortened ?? this.#labels(), schedule, seed, by, depth, broke: 1 });
   }
 
   /** The labels of the present schedule: it is walked again, as labels cost more than steps. */

@@ -1,4 +1,5 @@
 /** What the properties of a scenario say of a schedule as it goes: what broke, what came true, and when there is nothing more to see. */
+import { Debts, watchesOf } from '../../debts.ts';
 import { propertyOf } from '../../properties/index.ts';
 import { PropertyWatch } from '../../property.ts';
 import { DEADLOCK, deadlockIn } from '../../run.ts';
@@ -14,7 +15,9 @@ export class Watching {
   readonly #world: WorldStep;
   readonly #always: readonly PropertyWatch[];
   readonly #sometimes: readonly PropertyWatch[];
+  /** `eventually` properties that have to come true once, and those that somebody owes. */
   readonly #eventually: readonly PropertyWatch[];
+  readonly #debts: readonly Debts[];
   /** `sometimes` properties that came true in any schedule. */
   readonly #met = new Set<string>();
   /** `eventually` properties that came true in the present one. */
@@ -25,7 +28,9 @@ export class Watching {
     this.#world = world;
     this.#always = watch(properties.always);
     this.#sometimes = watch(properties.sometimes);
-    this.#eventually = watch(properties.eventually);
+    const eventually = properties.eventually.map(propertyOf);
+    this.#eventually = watchesOf(eventually, world.store);
+    this.#debts = eventually.map((property) => new Debts(property, world.store));
   }
 
   /** Whether something has to look at a state in which the actor in `column` has gone from `before` to `value`. */
@@ -65,6 +70,13 @@ export class Watching {
     const deadlock = deadlockIn(this.#world.store, locals);
     if (deadlock !== null) return { property: DEADLOCK, message: deadlock };
     const unmet = this.#eventually.find(({ property }) => !this.#metNow.has(property.id));
-    return unmet ? { property: unmet.property.id, message: 'the run ended and it never came true' } : null;
+    if (unmet) return { property: unmet.property.id, message: 'the run ended and it never came true' };
+    for (const debts of this.#debts) {
+      for (const slot of debts.slots) {
+        const message = debts.of(slot, locals[slot]!);
+        if (message !== null) return { property: debts.property.id, message: `the run ended, and ${message}` };
+      }
+    }
+    return null;
   }
 }
