@@ -52,7 +52,7 @@ describe('the guarantee', () => {
     const { guarantee, bound, violations, missed } = all({ scenario: shipped('rmpadjust-vs-rmpupdate', 'overlap-2m') });
     expect([bound, violations, missed]).toEqual(['all schedules', [], []]);
     const text = guarantee.join('\n');
-    expect(text).toContain('11,420 states, 27,188 transitions');
+    expect(text).toContain('22,932 states, 54,796 transitions');
     expect(text).toContain('Of all schedules, none breaks rmp.host-panic, rmp.vm-bugged');
     expect(text).toContain('none deadlocks');
     expect(text).toContain('preemption model full, 2 pCPUs, kernel 6.12');

@@ -31,9 +31,9 @@ const SMALL: readonly (readonly [string, ResolvedScenario])[] = [
 ];
 
 const SHIPPED_COUNTS = [
-  ['rmpadjust-vs-rmpupdate', 'inuse', 11_500, 27_266],
-  ['rmpadjust-vs-rmpupdate', 'overlap-2m', 11_420, 27_188],
-  ['vmsa-in-use-kick', 'no-kick', 7_531, 18_104],
+  ['rmpadjust-vs-rmpupdate', 'inuse', 23_012, 54_874],
+  ['rmpadjust-vs-rmpupdate', 'overlap-2m', 22_932, 54_796],
+  ['vmsa-in-use-kick', 'no-kick', 16_194, 38_600],
 ] as const;
 
 describe('the explorer', () => {

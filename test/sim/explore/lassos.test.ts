@@ -219,7 +219,7 @@ describe('the shipped scenario of a handler that cannot get through', () => {
   });
 
   it('keeps what a search that ended early has found', () => {
-    const { violations, exhausted } = finish(explore({ scenario: shipped('vmsa-in-use-kick', 'no-kick'), maxStates: 6_000 }));
+    const { violations, exhausted } = finish(explore({ scenario: shipped('vmsa-in-use-kick', 'no-kick'), maxStates: 12_000 }));
     expect([exhausted, violations.map(({ property }) => property)]).toEqual([false, ['rmp.retry-bounded']]);
   });
 });
