@@ -12,6 +12,10 @@ export const SPLIT_LOCK_OPTIONS = {
   'host.sld': ['warn', 'off', 'fatal', 'ratelimit'],
   /** What the task is that turned detection off: a flag of the task (5.7 to 5.18), the same with preemption off, a work item for all CPUs, or one for each. */
   'host.sldWarn': ['gen2-global', 'gen2', 'gen1', 'gen1-atomic'],
+  /** `kernel.split_lock_mitigate` at the start: whether whoever splits a lock is slowed down. */
+  'host.sldMitigate': ['on', 'off'],
+  /** How often one warning reads the sysctl. */
+  'host.sldSysctlReads': ['once', 'twice'],
   /** Name and polarity of the flag of thread_info: set while detection is off (the first two), or while it is on. */
   'host.sldFlag': ['TIF_SLD', 'TIF_SLD_DISABLED', 'TIF_SLD_ENABLED'],
   /** Whether KVM lets guests have the bit: mainline does not, two series would have. */
@@ -55,6 +59,7 @@ type GuestOps =
   | ({ readonly op: 'misaligned' } & AccessContext);
 type HostOps =
   | { readonly op: 'compute' }
+  | { readonly op: 'sysctl'; readonly splitLockMitigate: boolean }
   | { readonly op: 'split-lock'; readonly mode: 'user' | 'kernel'; readonly ac: boolean }
   | { readonly op: 'KVM_SET_MSRS'; readonly vm: string; readonly vcpu: number; readonly value: number }
   | { readonly op: 'KVM_GET_MSRS'; readonly vm: string; readonly vcpu: number };
@@ -92,6 +97,25 @@ export type VmxEvent = EventOf<{
   'vmx.read?': object;
   'vmx.write': { fields: Partial<VmxFields> };
 }>;
+/** Work items that turn detection on again: one that also gives back the semaphore, and one for all CPUs or one for each. */
+export type WorkEvent = EventOf<{
+  /** schedule_delayed_work_on(): nothing if the item is pending, wherever. */
+  'work.schedule': { work: string; cpu: ActorId };
+  /** The timer of an item, in flight from when it was armed. */
+  'work.timer': { work: string };
+  /** From a worker: what there is to do on its CPU. The item is no longer pending, so it may be scheduled again. */
+  'work.next?': { cpu: ActorId };
+  'work.done': { work: string };
+}>;
+type WorkAnswer = EventOf<{ 'work.item': { work: string | null } }>;
+export type SemaphoreEvent = EventOf<{ 'sem.down': object; 'sem.up': object }>;
+type SemaphoreAnswer = EventOf<{ 'sem.taken': { taken: boolean } }>;
+export type SysctlEvent = EventOf<{ 'sysctl.read?': object; 'sysctl.write': { mitigate: boolean } }>;
+type SysctlAnswer = EventOf<{ 'sysctl.value': { mitigate: boolean } }>;
+/** A sleep for a time: the wake-up is in flight from here. */
+export type SleepTimerEvent = EventOf<{ 'timer.arm': object }>;
+type Gen2Event = WorkEvent | WorkAnswer | SemaphoreEvent | SemaphoreAnswer | SysctlEvent | SysctlAnswer | SleepTimerEvent;
+
 type VmxAnswer = EventOf<{ 'vmx.fields': VmxFields }>;
 
 type ExitEvent = EventOf<{ 'vmx.exit': { exit: VmxExit } }>;
@@ -100,7 +124,7 @@ type CompletionEvent = EventOf<{ 'vmx.complete': { exception: 'AC' | 'GP' | null
 
 declare module './index.ts' {
   interface ThreadEventsOf {
-    'split-lock': MsrAnswer | VmxAnswer | ExitEvent;
+    'split-lock': MsrAnswer | VmxAnswer | ExitEvent | WorkAnswer | SemaphoreAnswer | SysctlAnswer;
   }
   interface GuestEventsOf {
     'split-lock': MsrAnswer | CompletionEvent;
@@ -118,4 +142,19 @@ export const SPLIT_LOCK_EVENTS = {
   'vmx.fields': 'bus',
   'vmx.exit': 'bus',
   'vmx.complete': 'bus',
-} as const satisfies Record<(CoreEvent | MsrEvent | MsrAnswer | VmxEvent | VmxAnswer | ExitEvent | CompletionEvent)['type'], Delivery>;
+  'work.schedule': 'bus',
+  'work.timer': 'queued',
+  'work.next?': 'bus',
+  'work.item': 'bus',
+  'work.done': 'bus',
+  'sem.down': 'bus',
+  'sem.up': 'bus',
+  'sem.taken': 'bus',
+  'sysctl.read?': 'bus',
+  'sysctl.write': 'bus',
+  'sysctl.value': 'bus',
+  'timer.arm': 'bus',
+} as const satisfies Record<
+  (CoreEvent | MsrEvent | MsrAnswer | VmxEvent | VmxAnswer | ExitEvent | CompletionEvent | Gen2Event)['type'],
+  Delivery
+>;

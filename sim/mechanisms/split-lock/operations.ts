@@ -46,6 +46,9 @@ const GET_ARGS = { vcpu: VCPU };
 
 export const HOST_OPERATIONS = {
   compute: operation('compute', 'One step of user code that touches nothing.', {}),
+  sysctl: operation('sysctl', 'Writes kernel.split_lock_mitigate.', {
+    splitLockMitigate: FLAG.describe('Whether whoever splits a lock is slowed down.'),
+  }),
   'split-lock': {
     summary: 'A locked access across two cache lines, by user code or by the kernel in a system call.',
     args: SPLIT_ARGS,
