@@ -29,6 +29,8 @@ export interface WorkqueueContext {
   readonly running: Items;
   /** CPUs whose worker has found nothing to do and must be woken, sorted. */
   readonly idle: readonly ActorId[];
+  /** CPUs that work, sorted. */
+  readonly cpus: readonly ActorId[];
 }
 
 export interface WorkqueueInput {
@@ -69,11 +71,22 @@ export const workqueueMachine = setup({
       if (work === null) enqueue.assign({ idle: [...new Set([...c.idle, event.cpu])].sort() });
       else enqueue.assign({ queued: without(c.queued, work), running: { ...c.running, [work]: event.cpu } });
     }),
+    /** Timers and items go to the first CPU that is left; its worker is woken if anything is due. */
+    leave: enqueueActions(({ context: c, event, enqueue }) => {
+      if (event.type !== 'work.offline') return;
+      const cpus = c.cpus.filter((cpu) => cpu !== event.cpu);
+      const moved = (items: Items): Items =>
+        Object.fromEntries(Object.entries(items).map(([work, cpu]) => [work, cpu === event.cpu ? cpus[0]! : cpu]));
+      const wakes = Object.values(c.queued).includes(event.cpu) && c.idle.includes(cpus[0]!);
+      if (wakes) enqueue.emit(outgoing(SCHEDULER, { type: 'sched.wake', thread: workerOf(cpus[0]!) }));
+      const idle = c.idle.filter((cpu) => cpu !== event.cpu && !(wakes && cpu === cpus[0]));
+      enqueue.assign({ cpus, idle, armed: moved(c.armed), queued: moved(c.queued) });
+    }),
     finish: assign({ running: ({ context: c, event }) => (event.type === 'work.done' ? without(c.running, event.work) : c.running) }),
   },
 }).createMachine({
   id: 'workqueue',
-  context: ({ input }) => ({ armed: {}, queued: {}, running: {}, idle: input.cpus }),
+  context: ({ input }) => ({ armed: {}, queued: {}, running: {}, idle: input.cpus, cpus: input.cpus }),
   initial: 'up',
   states: {
     up: {
@@ -83,6 +96,7 @@ export const workqueueMachine = setup({
         'work.timer': { actions: 'queue' },
         'work.next?': { actions: 'begin' },
         'work.done': { actions: 'finish' },
+        'work.offline': { actions: 'leave' },
       },
     },
   },

@@ -16,6 +16,8 @@ export const SPLIT_LOCK_OPTIONS = {
   'host.sldMitigate': ['on', 'off'],
   /** How often one warning reads the sysctl. */
   'host.sldSysctlReads': ['once', 'twice'],
+  /** Whether a CPU that goes offline turns detection on for its core. */
+  'host.sldOffline': ['callback', 'none'],
   /** Name and polarity of the flag of thread_info: set while detection is off (the first two), or while it is on. */
   'host.sldFlag': ['TIF_SLD', 'TIF_SLD_DISABLED', 'TIF_SLD_ENABLED'],
   /** Whether KVM lets guests have the bit: mainline does not, two series would have. */
@@ -59,6 +61,7 @@ type GuestOps =
   | ({ readonly op: 'misaligned' } & AccessContext);
 type HostOps =
   | { readonly op: 'compute' }
+  | { readonly op: 'cpu-offline'; readonly cpu: number }
   | { readonly op: 'sysctl'; readonly splitLockMitigate: boolean }
   | { readonly op: 'split-lock'; readonly mode: 'user' | 'kernel'; readonly ac: boolean }
   | { readonly op: 'KVM_SET_MSRS'; readonly vm: string; readonly vcpu: number; readonly value: number }
@@ -106,6 +109,8 @@ export type WorkEvent = EventOf<{
   /** From a worker: what there is to do on its CPU. The item is no longer pending, so it may be scheduled again. */
   'work.next?': { cpu: ActorId };
   'work.done': { work: string };
+  /** What waits for this CPU goes to another one. */
+  'work.offline': { cpu: ActorId };
 }>;
 type WorkAnswer = EventOf<{ 'work.item': { work: string | null } }>;
 export type SemaphoreEvent = EventOf<{ 'sem.down': object; 'sem.up': object }>;
@@ -147,6 +152,7 @@ export const SPLIT_LOCK_EVENTS = {
   'work.next?': 'bus',
   'work.item': 'bus',
   'work.done': 'bus',
+  'work.offline': 'bus',
   'sem.down': 'bus',
   'sem.up': 'bus',
   'sem.taken': 'bus',

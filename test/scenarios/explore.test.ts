@@ -10,7 +10,12 @@ import { DEADLOCK } from '../../sim/run.ts';
 import { play, SHIPPED, shipped } from '../sim/play.ts';
 
 /** Too many states for a test, and the deviations within which they are searched here. */
-const LARGE: Readonly<Record<string, number>> = { 'rmp-host-write-race auto-share': 2, 'rmp-churn default': 1 };
+const LARGE: Readonly<Record<string, number>> = {
+  'sld-cpu-offline callback': 3,
+  'sld-cpu-offline no-callback': 3,
+  'rmp-host-write-race auto-share': 2,
+  'rmp-churn default': 1,
+};
 /** What all others must fit into. */
 const STATES_MAX = 2_000_000;
 

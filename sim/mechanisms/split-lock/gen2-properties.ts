@@ -11,17 +11,18 @@ import { always } from '../../property.ts';
 const itemsOf = ({ armed, queued, running }: WorkqueueContext) => [armed, queued, running].flatMap((items) => Object.entries(items));
 
 export const detectionReturns = always('sld.detection-returns', {
-  kinds: ['core', 'workqueue'],
+  kinds: ['core', 'pcpu', 'workqueue'],
   source: 'domain debug-and-split-lock I8; "x86/split_lock: fix delayed detection enabling"',
   grade: 'read',
   check: (world) => {
     const [queue] = world.actors<WorkqueueContext>('workqueue');
     if (!queue) return null;
     const cores = world.actors<CoreContext>('core');
-    const cpus = world.actors<PcpuContext>('pcpu').length;
-    const smt = cores.length < cpus;
+    const cpus = world.actors<PcpuContext>('pcpu');
+    const smt = cores.length < cpus.length;
+    const alive = new Set(cpus.filter(({ value }) => value !== 'stopped').map(({ context }) => context.core));
     const covered = new Set(itemsOf(queue.context).map(([, cpu]) => coreOf({ smt }, cpu)));
-    const lost = cores.find(({ id, context }) => context.bootSld && !context.sld && !covered.has(id));
+    const lost = cores.find(({ id, context }) => context.bootSld && !context.sld && alive.has(id) && !covered.has(id));
     return lost ? `${lost.id} has detection off, and no work item will turn it on there` : null;
   },
 });

@@ -22,6 +22,7 @@ import { kvmRunPath, schedOutPath } from '../../../actors/paths/kvm-run.ts';
 import { coreOf, type SldFacts } from '../../../actors/paths/split-lock/facts.ts';
 import { isPositive } from '../../../actors/paths/split-lock/flag.ts';
 import { guestOperationsOf } from '../../../actors/paths/split-lock/guest.ts';
+import { cpuOfflinePath } from '../../../actors/paths/split-lock/hotplug.ts';
 import { msrIoctlPath, vmxVendor } from '../../../actors/paths/split-lock/vmx.ts';
 import { computeStep, splitLockPath, sysctlStep } from '../../../actors/paths/split-lock/warn.ts';
 import { vcpuVmxMachine } from '../../../actors/vcpu-vmx.ts';
@@ -107,6 +108,7 @@ export const splitLock: Mechanism = {
       operations: (env) => [
         ['compute', computeStep],
         ['sysctl', sysctlStep(env)],
+        ['cpu-offline', { kind: 'call', path: cpuOfflinePath(env, facts) }],
         ['split-lock', { kind: 'call', path: splitLockPath(env, facts) }],
         ['KVM_SET_MSRS', { kind: 'call', path: msrIoctlPath(env, facts, 'KVM_SET_MSRS') }],
         ['KVM_GET_MSRS', { kind: 'call', path: msrIoctlPath(env, facts, 'KVM_GET_MSRS') }],

@@ -46,6 +46,9 @@ const GET_ARGS = { vcpu: VCPU };
 
 export const HOST_OPERATIONS = {
   compute: operation('compute', 'One step of user code that touches nothing.', {}),
+  'cpu-offline': operation('cpu-offline', 'Takes a CPU offline once it is idle.', {
+    cpu: integer(0, LIMITS.cpus - 1).describe('Its number.'),
+  }),
   sysctl: operation('sysctl', 'Writes kernel.split_lock_mitigate.', {
     splitLockMitigate: FLAG.describe('Whether whoever splits a lock is slowed down.'),
   }),
