@@ -57,6 +57,7 @@ export interface AccessContext {
 type GuestOps =
   | { readonly op: 'wrmsr-test-ctrl'; readonly value: number }
   | { readonly op: 'rdmsr-test-ctrl' }
+  | { readonly op: 'emulated-increment' }
   | ({ readonly op: 'split-lock' } & AccessContext)
   | ({ readonly op: 'misaligned' } & AccessContext);
 type HostOps =
@@ -79,6 +80,8 @@ declare module './program.ts' {
 export type VmxExit =
   | { readonly reason: 'MSR_WRITE'; readonly value: number }
   | { readonly reason: 'MSR_READ' }
+  /** A locked increment across two cache lines that the emulator has to carry out. */
+  | { readonly reason: 'EPT_MISCONFIG' }
   /** #AC, vector 17. `locked`: the instruction has a lock prefix and crosses a cache line. */
   | { readonly reason: 'EXCEPTION_NMI'; readonly locked: boolean; readonly context: AccessContext };
 
@@ -119,7 +122,19 @@ export type SysctlEvent = EventOf<{ 'sysctl.read?': object; 'sysctl.write': { mi
 type SysctlAnswer = EventOf<{ 'sysctl.value': { mitigate: boolean } }>;
 /** A sleep for a time: the wake-up is in flight from here. */
 export type SleepTimerEvent = EventOf<{ 'timer.arm': object }>;
-type Gen2Event = WorkEvent | WorkAnswer | SemaphoreEvent | SemaphoreAnswer | SysctlEvent | SysctlAnswer | SleepTimerEvent;
+/** Guest memory across two cache lines, as the emulator sees it. */
+export type SplitLineEvent = EventOf<{ 'line.read?': object; 'line.cmpxchg': { expected: number }; 'line.write': { value: number } }>;
+type SplitLineAnswer = EventOf<{ 'line.value': { value: number }; 'line.exchanged': { ok: boolean } }>;
+type Gen2Event =
+  | WorkEvent
+  | WorkAnswer
+  | SemaphoreEvent
+  | SemaphoreAnswer
+  | SysctlEvent
+  | SysctlAnswer
+  | SleepTimerEvent
+  | SplitLineEvent
+  | SplitLineAnswer;
 
 type VmxAnswer = EventOf<{ 'vmx.fields': VmxFields }>;
 
@@ -129,7 +144,7 @@ type CompletionEvent = EventOf<{ 'vmx.complete': { exception: 'AC' | 'GP' | null
 
 declare module './index.ts' {
   interface ThreadEventsOf {
-    'split-lock': MsrAnswer | VmxAnswer | ExitEvent | WorkAnswer | SemaphoreAnswer | SysctlAnswer;
+    'split-lock': MsrAnswer | VmxAnswer | ExitEvent | WorkAnswer | SemaphoreAnswer | SysctlAnswer | SplitLineAnswer;
   }
   interface GuestEventsOf {
     'split-lock': MsrAnswer | CompletionEvent;
@@ -160,6 +175,11 @@ export const SPLIT_LOCK_EVENTS = {
   'sysctl.write': 'bus',
   'sysctl.value': 'bus',
   'timer.arm': 'bus',
+  'line.read?': 'bus',
+  'line.cmpxchg': 'bus',
+  'line.write': 'bus',
+  'line.value': 'bus',
+  'line.exchanged': 'bus',
 } as const satisfies Record<
   (CoreEvent | MsrEvent | MsrAnswer | VmxEvent | VmxAnswer | ExitEvent | CompletionEvent | Gen2Event)['type'],
   Delivery

@@ -5,7 +5,8 @@ import type { HostThread } from '../../../actors/paths/env.ts';
 import { coreOf } from '../../../actors/paths/split-lock/facts.ts';
 import { UNLOCK_WORK } from '../../../actors/paths/split-lock/warn-by-work.ts';
 import type { PcpuContext } from '../../../actors/pcpu.ts';
-import { always } from '../../property.ts';
+import type { SplitLineContext } from '../../../actors/split-line.ts';
+import { always, alwaysEach } from '../../property.ts';
 
 /** Every item that is armed, queued or running, with the CPU on which it will turn detection on. */
 const itemsOf = ({ armed, queued, running }: WorkqueueContext) => [armed, queued, running].flatMap((items) => Object.entries(items));
@@ -40,4 +41,12 @@ export const semaphoreKept = always('sld.buslock-sem-kept', {
     const released = itemsOf(queue.context).some(([work]) => work === UNLOCK_WORK);
     return sem.context.count === 0 && !holder && !released ? `${SEMAPHORE} is taken, and nobody will give it back` : null;
   },
+});
+
+export const noUpdateLost = alwaysEach<SplitLineContext>('sld.no-update-lost', {
+  kind: 'splitLine',
+  source: 'domain debug-and-split-lock G, scenario 25: the emulator writes where the guest wrote lock cmpxchg',
+  grade: 'read',
+  each: ({ id, context: { value, increments } }) =>
+    value === increments ? null : `${id} holds ${value} after ${increments} locked increments of two vCPUs`,
 });

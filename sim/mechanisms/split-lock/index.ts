@@ -25,13 +25,14 @@ import { guestOperationsOf } from '../../../actors/paths/split-lock/guest.ts';
 import { cpuOfflinePath } from '../../../actors/paths/split-lock/hotplug.ts';
 import { msrIoctlPath, vmxVendor } from '../../../actors/paths/split-lock/vmx.ts';
 import { computeStep, splitLockPath, sysctlStep } from '../../../actors/paths/split-lock/warn.ts';
+import { splitLineMachine } from '../../../actors/split-line.ts';
 import { vcpuVmxMachine } from '../../../actors/vcpu-vmx.ts';
 import { SPLIT_LOCK_EVENTS, SPLIT_LOCK_OPTIONS } from '../../../events/split-lock.ts';
 import type { Mechanism } from '../../mechanism.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
 import { checks, PRESETS } from './checks.ts';
-import { detectionReturns, semaphoreKept } from './gen2-properties.ts';
+import { detectionReturns, noUpdateLost, semaphoreKept } from './gen2-properties.ts';
 import { MUTANTS, patchOf } from './mutants.ts';
 import { GUEST_OPERATIONS, HOST_OPERATIONS } from './operations.ts';
 import { guestKeptItsAc, hostSettingKept, kernelGsBaseRestored, msrMatchesTask, noHostOops } from './properties.ts';
@@ -81,6 +82,9 @@ function actorsOf(scenario: ResolvedScenario): ActorSpec[] {
     ...workers,
     ...(workers.length === 0 ? [] : gen2Actors(scenario)),
     ...cores.map((id) => ({ id, kind: 'core', input: { bootSld, flag: facts.flag } })),
+    ...scenario.vms
+      .filter(({ vcpus }) => vcpus.some(({ ops }) => ops.some(({ op }) => op === 'emulated-increment')))
+      .map(({ id }) => ({ id: `line:${id}`, kind: 'splitLine', input: null })),
     ...scenario.vms.flatMap(({ id, vcpus }) => vcpus.map((_, index) => ({ id: `vmx:${id}/${index}`, kind: 'vcpuVmx', input: null }))),
   ];
 }
@@ -99,7 +103,16 @@ export const splitLock: Mechanism = {
   },
   guestOperations: GUEST_OPERATIONS,
   hostOperations: HOST_OPERATIONS,
-  properties: [msrMatchesTask, hostSettingKept, noHostOops, guestKeptItsAc, kernelGsBaseRestored, detectionReturns, semaphoreKept],
+  properties: [
+    msrMatchesTask,
+    hostSettingKept,
+    noHostOops,
+    guestKeptItsAc,
+    kernelGsBaseRestored,
+    detectionReturns,
+    semaphoreKept,
+    noUpdateLost,
+  ],
   catalogue: SPLIT_LOCK_EVENTS,
   checks,
   host: (scenario) => {
@@ -133,6 +146,7 @@ export const splitLock: Mechanism = {
     semaphore: semaphoreMachine,
     sysctl: sysctlMachine,
     sleepTimer: sleepTimerMachine,
+    splitLine: splitLineMachine,
   }),
   patch: patchOf,
   mutants: MUTANTS,

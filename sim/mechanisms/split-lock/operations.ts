@@ -33,6 +33,7 @@ const VCPU_FIELDS = { vm: NAME, vcpu: integer(0, LIMITS.vcpus - 1) };
 export const GUEST_OPERATIONS = {
   'wrmsr-test-ctrl': operation('wrmsr-test-ctrl', 'WRMSR of MSR_TEST_CTRL, which exits.', { value: VALUE }),
   'rdmsr-test-ctrl': operation('rdmsr-test-ctrl', 'RDMSR of MSR_TEST_CTRL, which exits.', {}),
+  'emulated-increment': operation('emulated-increment', 'A locked increment across two cache lines, which KVM has to emulate.', {}),
   'split-lock': access('split-lock', 'A locked access across two cache lines.'),
   misaligned: access('misaligned', 'A misaligned access without a lock.'),
 } satisfies Readonly<Record<string, Operation>>;
