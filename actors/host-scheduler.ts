@@ -14,6 +14,8 @@ export interface SchedulerInput {
   readonly cpus: readonly ActorId[];
   /** Threads runnable at the start, by CPU. */
   readonly queued: Readonly<Record<ActorId, readonly ActorId[]>>;
+  /** Threads that belong to one CPU and sleep there at the start: they do not migrate. Absent if there are none. */
+  readonly bound?: Readonly<Record<ActorId, ActorId>>;
 }
 
 export interface SchedulerContext {
@@ -26,6 +28,8 @@ export interface SchedulerContext {
   readonly stopped: readonly ActorId[];
   /** Woken before it slept: it goes back to the queue at once. */
   readonly wokenEarly: readonly ActorId[];
+  /** The CPU of each thread that does not migrate. */
+  readonly bound?: Readonly<Record<ActorId, ActorId>>;
 }
 
 const sorted = (threads: readonly ActorId[], thread: ActorId) => [...threads, thread].sort();
@@ -36,7 +40,9 @@ export const hostSchedulerMachine = setup({
   types: { context: {} as SchedulerContext, events: {} as Stamped<SchedulerEvent>, emitted: {} as Outgoing, input: {} as SchedulerInput },
   guards: {
     isQueuedElsewhere: ({ context: c, event }) =>
-      event.type === 'migrate' && c.cpus.some((cpu) => cpu !== event.to && c.rq[cpu]!.includes(event.thread)),
+      event.type === 'migrate' &&
+      c.bound?.[event.thread] === undefined &&
+      c.cpus.some((cpu) => cpu !== event.to && c.rq[cpu]!.includes(event.thread)),
     isAsleep: ({ context: c, event }) => event.type === 'sched.wake' && c.asleep[event.thread] !== undefined,
     isWokenEarly: ({ context: c, event }) => event.type === 'rq.sleep' && c.wokenEarly.includes(event.thread),
   },
@@ -82,7 +88,14 @@ export const hostSchedulerMachine = setup({
   },
 }).createMachine({
   id: 'hostScheduler',
-  context: ({ input }) => ({ cpus: input.cpus, rq: input.queued, asleep: {}, stopped: [], wokenEarly: [] }),
+  context: ({ input }) => ({
+    cpus: input.cpus,
+    rq: input.queued,
+    asleep: input.bound ?? {},
+    stopped: [],
+    wokenEarly: [],
+    ...(input.bound && { bound: input.bound }),
+  }),
   initial: 'up',
   states: {
     up: {
@@ -90,7 +103,7 @@ export const hostSchedulerMachine = setup({
       meta: {
         offers: (c: SchedulerContext) =>
           c.cpus.flatMap((from) =>
-            c.rq[from]!.flatMap((thread) =>
+            c.rq[from]!.filter((thread) => c.bound?.[thread] === undefined).flatMap((thread) =>
               c.cpus.flatMap((to) => (to === from || c.stopped.includes(to) ? [] : [{ type: 'migrate', thread, to }])),
             ),
           ),

@@ -9,7 +9,7 @@
  * @see kernel kernel/sched/core.c, __schedule(), context_switch(), finish_task_switch(); domain debug-and-split-lock 0.1, S1 to S6
  */
 import { assign, emit, enqueueActions, setup } from 'xstate';
-import { type ActorId, type Letter, type Outgoing, outgoing, type Stamped } from '../events/event.ts';
+import { type ActorId, type Letter, type Outgoing, outgoing, type Stamped, sender } from '../events/event.ts';
 import type { PreemptionModel, Ticks } from '../events/options.ts';
 import type { PcpuEvent } from '../events/sched.ts';
 
@@ -149,6 +149,8 @@ const machine = setup({
       enqueue.emit(outgoing(SCHEDULER, { type: 'rq.stopped' }));
     }),
     stop: emit(outgoing(SCHEDULER, { type: 'rq.stopped' })),
+    answerOffline: emit(({ event }) => outgoing(sender(event), { type: 'cpu.offlined', done: true })),
+    refuseOffline: emit(({ event }) => outgoing(sender(event), { type: 'cpu.offlined', done: false })),
     ignore: assign({}),
   },
 });
@@ -161,6 +163,7 @@ const ARRIVALS = {
   'rq.waiting': { actions: 'setWaiting' },
   'cpu.context': { actions: 'setContext' },
   'cpu.needResched?': { actions: 'answerResched' },
+  'cpu.offline?': { actions: 'refuseOffline' },
   interrupt: { guard: 'canInterrupt', actions: 'raiseDevice' },
 } as const;
 
@@ -202,7 +205,10 @@ export const pcpuMachine = machine.createMachine({
     idle: {
       tags: 'rest',
       meta: { offers: () => [{ type: 'exec' }, { type: 'interrupt' }], ns: 100 },
-      on: { exec: [...IRQ_ENTRY, { guard: 'hasWaiting', target: '__schedule.pick_next' }] },
+      on: {
+        exec: [...IRQ_ENTRY, { guard: 'hasWaiting', target: '__schedule.pick_next' }],
+        'cpu.offline?': { guard: ({ context: c }) => c.waiting.length === 0, target: 'stopped', actions: ['stop', 'answerOffline'] },
+      },
     },
     task: {
       meta: { offers: () => [{ type: 'exec' }, { type: 'preempt' }, { type: 'tick' }, { type: 'interrupt' }, { type: 'spurious-exit' }] },

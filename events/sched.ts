@@ -23,6 +23,8 @@ export type PcpuEvent = EventOf<{
   /** From the current task: a fatal error; this CPU panics the host. */
   'cpu.panic': { reason: string; pfn: number };
   'cpu.needResched?': object;
+  /** CPU hotplug: it takes no task any more from here, if it is idle; else it says so. */
+  'cpu.offline?': object;
   'sched.done': object;
   /** With the flags of thread_info that __switch_to_xtra() compares, if the task has any. */
   'sched.swappedOut': { tif?: readonly string[] };
@@ -43,6 +45,7 @@ export type TaskEvent = EventOf<{
   /** On a host whose cores have state of their own: the core, and the flags of the task that ran before. */
   'sched.swapIn': { core?: { readonly id: ActorId; readonly previous: readonly string[] } };
   'cpu.needResched': { pending: boolean };
+  'cpu.offlined': { done: boolean };
   /** A physical interrupt arrives while the task's guest runs; `spurious`: an NMI, about which nobody does anything. */
   'cpu.interrupt': { spurious: boolean };
 }>;
@@ -88,6 +91,8 @@ export const SCHED_EVENTS = {
   'cpu.panic': 'bus',
   'cpu.needResched?': 'bus',
   'cpu.needResched': 'bus',
+  'cpu.offline?': 'bus',
+  'cpu.offlined': 'bus',
   'cpu.interrupt': 'bus',
   step: 'bus',
   'notify.step': 'bus',

@@ -12,6 +12,12 @@ export const SPLIT_LOCK_OPTIONS = {
   'host.sld': ['warn', 'off', 'fatal', 'ratelimit'],
   /** What the task is that turned detection off: a flag of the task (5.7 to 5.18), the same with preemption off, a work item for all CPUs, or one for each. */
   'host.sldWarn': ['gen2-global', 'gen2', 'gen1', 'gen1-atomic'],
+  /** `kernel.split_lock_mitigate` at the start: whether whoever splits a lock is slowed down. */
+  'host.sldMitigate': ['on', 'off'],
+  /** How often one warning reads the sysctl. */
+  'host.sldSysctlReads': ['once', 'twice'],
+  /** Whether a CPU that goes offline turns detection on for its core. */
+  'host.sldOffline': ['callback', 'none'],
   /** Name and polarity of the flag of thread_info: set while detection is off (the first two), or while it is on. */
   'host.sldFlag': ['TIF_SLD', 'TIF_SLD_DISABLED', 'TIF_SLD_ENABLED'],
   /** Whether KVM lets guests have the bit: mainline does not, two series would have. */
@@ -51,10 +57,13 @@ export interface AccessContext {
 type GuestOps =
   | { readonly op: 'wrmsr-test-ctrl'; readonly value: number }
   | { readonly op: 'rdmsr-test-ctrl' }
+  | { readonly op: 'emulated-increment' }
   | ({ readonly op: 'split-lock' } & AccessContext)
   | ({ readonly op: 'misaligned' } & AccessContext);
 type HostOps =
   | { readonly op: 'compute' }
+  | { readonly op: 'cpu-offline'; readonly cpu: number }
+  | { readonly op: 'sysctl'; readonly splitLockMitigate: boolean }
   | { readonly op: 'split-lock'; readonly mode: 'user' | 'kernel'; readonly ac: boolean }
   | { readonly op: 'KVM_SET_MSRS'; readonly vm: string; readonly vcpu: number; readonly value: number }
   | { readonly op: 'KVM_GET_MSRS'; readonly vm: string; readonly vcpu: number };
@@ -71,6 +80,8 @@ declare module './program.ts' {
 export type VmxExit =
   | { readonly reason: 'MSR_WRITE'; readonly value: number }
   | { readonly reason: 'MSR_READ' }
+  /** A locked increment across two cache lines that the emulator has to carry out. */
+  | { readonly reason: 'EPT_MISCONFIG' }
   /** #AC, vector 17. `locked`: the instruction has a lock prefix and crosses a cache line. */
   | { readonly reason: 'EXCEPTION_NMI'; readonly locked: boolean; readonly context: AccessContext };
 
@@ -92,6 +103,39 @@ export type VmxEvent = EventOf<{
   'vmx.read?': object;
   'vmx.write': { fields: Partial<VmxFields> };
 }>;
+/** Work items that turn detection on again: one that also gives back the semaphore, and one for all CPUs or one for each. */
+export type WorkEvent = EventOf<{
+  /** schedule_delayed_work_on(): nothing if the item is pending, wherever. */
+  'work.schedule': { work: string; cpu: ActorId };
+  /** The timer of an item, in flight from when it was armed. */
+  'work.timer': { work: string };
+  /** From a worker: what there is to do on its CPU. The item is no longer pending, so it may be scheduled again. */
+  'work.next?': { cpu: ActorId };
+  'work.done': { work: string };
+  /** What waits for this CPU goes to another one. */
+  'work.offline': { cpu: ActorId };
+}>;
+type WorkAnswer = EventOf<{ 'work.item': { work: string | null } }>;
+export type SemaphoreEvent = EventOf<{ 'sem.down': object; 'sem.up': object }>;
+type SemaphoreAnswer = EventOf<{ 'sem.taken': { taken: boolean } }>;
+export type SysctlEvent = EventOf<{ 'sysctl.read?': object; 'sysctl.write': { mitigate: boolean } }>;
+type SysctlAnswer = EventOf<{ 'sysctl.value': { mitigate: boolean } }>;
+/** A sleep for a time: the wake-up is in flight from here. */
+export type SleepTimerEvent = EventOf<{ 'timer.arm': object }>;
+/** Guest memory across two cache lines, as the emulator sees it. */
+export type SplitLineEvent = EventOf<{ 'line.read?': object; 'line.cmpxchg': { expected: number }; 'line.write': { value: number } }>;
+type SplitLineAnswer = EventOf<{ 'line.value': { value: number }; 'line.exchanged': { ok: boolean } }>;
+type Gen2Event =
+  | WorkEvent
+  | WorkAnswer
+  | SemaphoreEvent
+  | SemaphoreAnswer
+  | SysctlEvent
+  | SysctlAnswer
+  | SleepTimerEvent
+  | SplitLineEvent
+  | SplitLineAnswer;
+
 type VmxAnswer = EventOf<{ 'vmx.fields': VmxFields }>;
 
 type ExitEvent = EventOf<{ 'vmx.exit': { exit: VmxExit } }>;
@@ -100,7 +144,7 @@ type CompletionEvent = EventOf<{ 'vmx.complete': { exception: 'AC' | 'GP' | null
 
 declare module './index.ts' {
   interface ThreadEventsOf {
-    'split-lock': MsrAnswer | VmxAnswer | ExitEvent;
+    'split-lock': MsrAnswer | VmxAnswer | ExitEvent | WorkAnswer | SemaphoreAnswer | SysctlAnswer | SplitLineAnswer;
   }
   interface GuestEventsOf {
     'split-lock': MsrAnswer | CompletionEvent;
@@ -118,4 +162,25 @@ export const SPLIT_LOCK_EVENTS = {
   'vmx.fields': 'bus',
   'vmx.exit': 'bus',
   'vmx.complete': 'bus',
-} as const satisfies Record<(CoreEvent | MsrEvent | MsrAnswer | VmxEvent | VmxAnswer | ExitEvent | CompletionEvent)['type'], Delivery>;
+  'work.schedule': 'bus',
+  'work.timer': 'queued',
+  'work.next?': 'bus',
+  'work.item': 'bus',
+  'work.done': 'bus',
+  'work.offline': 'bus',
+  'sem.down': 'bus',
+  'sem.up': 'bus',
+  'sem.taken': 'bus',
+  'sysctl.read?': 'bus',
+  'sysctl.write': 'bus',
+  'sysctl.value': 'bus',
+  'timer.arm': 'bus',
+  'line.read?': 'bus',
+  'line.cmpxchg': 'bus',
+  'line.write': 'bus',
+  'line.value': 'bus',
+  'line.exchanged': 'bus',
+} as const satisfies Record<
+  (CoreEvent | MsrEvent | MsrAnswer | VmxEvent | VmxAnswer | ExitEvent | CompletionEvent | Gen2Event)['type'],
+  Delivery
+>;

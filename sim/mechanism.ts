@@ -57,6 +57,8 @@ export interface Mechanism {
   readonly core?: (scenario: ResolvedScenario, cpu: number) => ActorId;
   /** Flags of thread_info that every task has from the start, the idle task too; sorted. */
   readonly taskFlags?: (scenario: ResolvedScenario) => readonly string[];
+  /** Kernel threads among its actors: each sleeps at the start, on the CPU that it belongs to. */
+  readonly kernelThreads?: (scenario: ResolvedScenario) => Readonly<Record<ActorId, ActorId>>;
   /** Its actors, in slot order, and the machine of each kind that it adds. */
   readonly actors?: (scenario: ResolvedScenario) => readonly ActorSpec[];
   readonly machines?: (scenario: ResolvedScenario) => Readonly<Record<string, AnyStateMachine>>;

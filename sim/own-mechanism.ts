@@ -71,6 +71,7 @@ const FIELDS = {
   guest: isFunction.optional(),
   core: isFunction.optional(),
   taskFlags: isFunction.optional(),
+  kernelThreads: isFunction.optional(),
   actors: isFunction.optional(),
   machines: isFunction.optional(),
   vcpu: isFunction.optional(),

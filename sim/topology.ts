@@ -170,6 +170,10 @@ function cpusOf(scenario: ResolvedScenario, threads: readonly Thread[]): ActorSp
   const { host, allow } = scenario;
   const coreOf = mechanismsOf(host.arch).find(({ core }) => core !== undefined)?.core;
   const flags = flagsOf(scenario);
+  const bound: Readonly<Record<ActorId, ActorId>> = Object.assign(
+    {},
+    ...mechanismsOf(host.arch).map((mechanism) => mechanism.kernelThreads?.(scenario) ?? {}),
+  );
   const cpus = Array.from({ length: host.cpus }, (_, index) => cpuId(index));
   const queued = Object.fromEntries(
     cpus.map((cpu, index) => [
@@ -195,7 +199,7 @@ function cpusOf(scenario: ResolvedScenario, threads: readonly Thread[]): ActorSp
         ...(flags.length > 0 && { idleTif: flags }),
       },
     })),
-    { id: 'sched', kind: 'hostScheduler', input: { cpus, queued } },
+    { id: 'sched', kind: 'hostScheduler', input: { cpus, queued, ...(Object.keys(bound).length > 0 && { bound }) } },
   ];
 }
 

@@ -16,6 +16,8 @@ const LARGE: Readonly<Record<string, number>> = {
   'rmp-host-write-race kill-guest': 2,
   'rmp-host-write-race map-lock-user': 2,
   'rmp-host-write-race panic-sigbus': 2,
+  'sld-cpu-offline callback': 3,
+  'sld-cpu-offline no-callback': 3,
 };
 /** What all others must fit into. */
 const STATES_MAX = 300_000;

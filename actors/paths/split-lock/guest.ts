@@ -98,10 +98,15 @@ const access = (env: GuestEnv, facts: SldFacts, locked: boolean) =>
     { locals: ['exception', 'value', 'trap'] },
   );
 
+const increment = path('LOCK_INC', SDM, [step('EPT_MISCONFIG', { send: (v) => vmxExit(v, { reason: 'EPT_MISCONFIG' }) }), resume], {
+  locals: ['exception', 'value'],
+});
+
 /** Operations of guest programs: what carries each out. */
 export const guestOperationsOf = (env: GuestEnv, facts: SldFacts): readonly (readonly [string, readonly GuestItem[]])[] => [
   ['wrmsr-test-ctrl', [call(wrmsr(env))]],
   ['rdmsr-test-ctrl', [call(rdmsr)]],
+  ['emulated-increment', [call(increment)]],
   ['split-lock', [call(access(env, facts, true))]],
   ['misaligned', [call(access(env, facts, false))]],
 ];

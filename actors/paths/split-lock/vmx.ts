@@ -9,6 +9,7 @@ import { type HostEnv, type HostItem, type HostThread, host, kernelSource } from
 import { lockMutex, type Vendor, vcpuLoad, vcpuPut } from '../kvm-run.ts';
 import { otherwise } from '../path.ts';
 import { vcpuOf } from '../svm.ts';
+import { emulatePath } from './emulator.ts';
 import type { SldFacts } from './facts.ts';
 import { lookAtVmx, msrOpOf, prepareSwitchToGuest, prepareSwitchToHost, vmxGetMsr, vmxSetMsr } from './virt.ts';
 import { splitLockWarn } from './warn.ts';
@@ -117,12 +118,16 @@ const handleExceptionNmi = (env: HostEnv, facts: SldFacts) =>
     { locals: ['loaded', 'saved', 'msr', 'guestOn', 'inject'] },
   );
 
+const emulate = (env: HostEnv, facts: SldFacts) =>
+  emulatePath(env, facts, step('kvm_skip_emulated_instruction', { send: (t) => toGuest(env, t, null, null), answers: GUEST_NOTES }));
+
 /** VMX, where the run skeleton asks for it. */
 export const vmxVendor = (env: HostEnv, facts: SldFacts): Vendor => ({
   prepare: [call(prepareSwitchToGuest(env, facts))],
   run: vmxVcpuRun(env),
   exits: [
     [(_t, l) => l.vmx?.reason === 'MSR_WRITE', [call(msrExit(env, facts, 'MSR_WRITE'))]],
+    [(_t, l) => l.vmx?.reason === 'EPT_MISCONFIG', [call(emulate(env, facts))]],
     [(_t, l) => l.vmx?.reason === 'MSR_READ', [call(msrExit(env, facts, 'MSR_READ'))]],
     [
       (_t, l) => l.vmx?.reason === 'EXCEPTION_NMI',

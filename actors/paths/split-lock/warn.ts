@@ -3,10 +3,13 @@
  *
  * @see kernel arch/x86/kernel/traps.c, exc_alignment_check(); arch/x86/kernel/cpu/intel.c, handle_user_split_lock() (5.7 to 5.18)
  */
-import { type HostEnv, type HostItem, host, kernelSource, opOf } from '../env.ts';
+import { outgoing } from '../../../events/event.ts';
+import { SYSCTL } from '../../delayed-work.ts';
+import { type HostEnv, type HostItem, type HostThread, host, kernelSource, opOf } from '../env.ts';
 import { otherwise } from '../path.ts';
 import { type SldFacts, toCore } from './facts.ts';
 import { withDetection } from './flag.ts';
+import { warnByWork } from './warn-by-work.ts';
 
 const { path, step, call, loop, when, leaveLoop, preemptDisable, preemptEnable } = host;
 
@@ -33,7 +36,16 @@ const warnByFlag = (facts: SldFacts) =>
   ]);
 
 /** split_lock_warn() as the host's generation has it. */
-export const splitLockWarn = (facts: SldFacts): HostItem => call(warnByFlag(facts));
+export const splitLockWarn = (facts: SldFacts): HostItem => call(facts.warn.startsWith('gen2') ? warnByWork(facts) : warnByFlag(facts));
+
+const sysctlOf = (env: HostEnv, t: HostThread): boolean => {
+  const op = opOf(env, t);
+  if (op.op !== 'sysctl') throw new Error(`${op.op} writes no sysctl`);
+  return op.splitLockMitigate;
+};
+/** A write to kernel.split_lock_mitigate; without generation 2 there is none. */
+export const sysctlStep = (env: HostEnv): HostItem =>
+  step('proc_douintvec_minmax', { send: (t) => outgoing(SYSCTL, { type: 'sysctl.write', mitigate: sysctlOf(env, t) }) });
 
 const sigbus = () => ({ signal: { signal: 'SIGBUS' as const, pfn: null } });
 

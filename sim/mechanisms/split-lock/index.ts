@@ -5,19 +5,34 @@
 
 import { z } from 'zod';
 import { coreMachine } from '../../../actors/core.ts';
+import {
+  SEMAPHORE,
+  SLEEP_TIMER,
+  SYSCTL,
+  semaphoreMachine,
+  sleepTimerMachine,
+  sysctlMachine,
+  WORKQUEUE,
+  workerOf,
+  workqueueMachine,
+} from '../../../actors/delayed-work.ts';
+import { kworkerMachine } from '../../../actors/kworker.ts';
 import type { HostEnv } from '../../../actors/paths/env.ts';
 import { kvmRunPath, schedOutPath } from '../../../actors/paths/kvm-run.ts';
 import { coreOf, type SldFacts } from '../../../actors/paths/split-lock/facts.ts';
 import { isPositive } from '../../../actors/paths/split-lock/flag.ts';
 import { guestOperationsOf } from '../../../actors/paths/split-lock/guest.ts';
+import { cpuOfflinePath } from '../../../actors/paths/split-lock/hotplug.ts';
 import { msrIoctlPath, vmxVendor } from '../../../actors/paths/split-lock/vmx.ts';
-import { computeStep, splitLockPath } from '../../../actors/paths/split-lock/warn.ts';
+import { computeStep, splitLockPath, sysctlStep } from '../../../actors/paths/split-lock/warn.ts';
+import { splitLineMachine } from '../../../actors/split-line.ts';
 import { vcpuVmxMachine } from '../../../actors/vcpu-vmx.ts';
 import { SPLIT_LOCK_EVENTS, SPLIT_LOCK_OPTIONS } from '../../../events/split-lock.ts';
 import type { Mechanism } from '../../mechanism.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
 import { checks, PRESETS } from './checks.ts';
+import { detectionReturns, noUpdateLost, semaphoreKept } from './gen2-properties.ts';
 import { MUTANTS, patchOf } from './mutants.ts';
 import { GUEST_OPERATIONS, HOST_OPERATIONS } from './operations.ts';
 import { guestKeptItsAc, hostSettingKept, kernelGsBaseRestored, msrMatchesTask, noHostOops } from './properties.ts';
@@ -43,13 +58,33 @@ function factsOf({ host, vms }: ResolvedScenario): SldFacts {
   };
 }
 
+/** Workers by id, each on its CPU; only generation 2 of the warning has any. */
+function workersOf(scenario: ResolvedScenario): Readonly<Record<string, string>> {
+  const { state, warn } = factsOf(scenario);
+  if (state !== 'warn' || !warn.startsWith('gen2')) return {};
+  const cpus = Array.from({ length: scenario.host.cpus }, (_, index) => `pcpu:${index}`);
+  return Object.fromEntries(cpus.map((cpu) => [workerOf(cpu), cpu]));
+}
+const gen2Actors = (scenario: ResolvedScenario): ActorSpec[] => [
+  { id: WORKQUEUE, kind: 'workqueue', input: { cpus: Object.values(workersOf(scenario)).sort() } },
+  { id: SEMAPHORE, kind: 'semaphore', input: null },
+  { id: SYSCTL, kind: 'sysctl', input: { mitigate: scenario.host.options['host.sldMitigate'] === 'on' } },
+  { id: SLEEP_TIMER, kind: 'sleepTimer', input: null },
+];
+
 function actorsOf(scenario: ResolvedScenario): ActorSpec[] {
   const facts = factsOf(scenario);
   const cpus = Array.from({ length: scenario.host.cpus }, (_, index) => `pcpu:${index}`);
   const cores = [...new Set(cpus.map((cpu) => coreOf(facts, cpu)))];
+  const workers = Object.keys(workersOf(scenario)).map((id) => ({ id, kind: 'kworker', input: null }));
   const bootSld = facts.state === 'warn' || facts.state === 'fatal';
   return [
+    ...workers,
+    ...(workers.length === 0 ? [] : gen2Actors(scenario)),
     ...cores.map((id) => ({ id, kind: 'core', input: { bootSld, flag: facts.flag } })),
+    ...scenario.vms
+      .filter(({ vcpus }) => vcpus.some(({ ops }) => ops.some(({ op }) => op === 'emulated-increment')))
+      .map(({ id }) => ({ id: `line:${id}`, kind: 'splitLine', input: null })),
     ...scenario.vms.flatMap(({ id, vcpus }) => vcpus.map((_, index) => ({ id: `vmx:${id}/${index}`, kind: 'vcpuVmx', input: null }))),
   ];
 }
@@ -68,7 +103,16 @@ export const splitLock: Mechanism = {
   },
   guestOperations: GUEST_OPERATIONS,
   hostOperations: HOST_OPERATIONS,
-  properties: [msrMatchesTask, hostSettingKept, noHostOops, guestKeptItsAc, kernelGsBaseRestored],
+  properties: [
+    msrMatchesTask,
+    hostSettingKept,
+    noHostOops,
+    guestKeptItsAc,
+    kernelGsBaseRestored,
+    detectionReturns,
+    semaphoreKept,
+    noUpdateLost,
+  ],
   catalogue: SPLIT_LOCK_EVENTS,
   checks,
   host: (scenario) => {
@@ -76,6 +120,8 @@ export const splitLock: Mechanism = {
     return {
       operations: (env) => [
         ['compute', computeStep],
+        ['sysctl', sysctlStep(env)],
+        ['cpu-offline', { kind: 'call', path: cpuOfflinePath(env, facts) }],
         ['split-lock', { kind: 'call', path: splitLockPath(env, facts) }],
         ['KVM_SET_MSRS', { kind: 'call', path: msrIoctlPath(env, facts, 'KVM_SET_MSRS') }],
         ['KVM_GET_MSRS', { kind: 'call', path: msrIoctlPath(env, facts, 'KVM_GET_MSRS') }],
@@ -91,7 +137,17 @@ export const splitLock: Mechanism = {
   core: (scenario, cpu) => coreOf({ smt: scenario.host.smt }, `pcpu:${cpu}`),
   taskFlags: ({ host }) => (isPositive(host.options['host.sldFlag']) ? [host.options['host.sldFlag']] : []),
   actors: actorsOf,
-  machines: () => ({ core: coreMachine, vcpuVmx: vcpuVmxMachine }),
+  kernelThreads: workersOf,
+  machines: (scenario) => ({
+    core: coreMachine,
+    vcpuVmx: vcpuVmxMachine,
+    kworker: kworkerMachine(factsOf(scenario), scenario.host.options),
+    workqueue: workqueueMachine,
+    semaphore: semaphoreMachine,
+    sysctl: sysctlMachine,
+    sleepTimer: sleepTimerMachine,
+    splitLine: splitLineMachine,
+  }),
   patch: patchOf,
   mutants: MUTANTS,
 };

@@ -152,6 +152,9 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   'sld-warn-without-flag': mutant('split_lock_warn() does not mark the task.', {
     split_lock_warn: [where('set_tsk_thread_flag', withoutSteps('set_tsk_thread_flag'))],
   }),
+  'sld-no-get-cpu': mutant('The warning schedules its work item and turns detection off with preemption on.', {
+    split_lock_warn: [where('get_cpu', withoutSteps('get_cpu', 'put_cpu'))],
+  }),
   'sld-no-initial-flag': {
     summary: 'No task has a flag from the start.',
     machines: { hostThread: withoutFlags },

@@ -33,6 +33,7 @@ const VCPU_FIELDS = { vm: NAME, vcpu: integer(0, LIMITS.vcpus - 1) };
 export const GUEST_OPERATIONS = {
   'wrmsr-test-ctrl': operation('wrmsr-test-ctrl', 'WRMSR of MSR_TEST_CTRL, which exits.', { value: VALUE }),
   'rdmsr-test-ctrl': operation('rdmsr-test-ctrl', 'RDMSR of MSR_TEST_CTRL, which exits.', {}),
+  'emulated-increment': operation('emulated-increment', 'A locked increment across two cache lines, which KVM has to emulate.', {}),
   'split-lock': access('split-lock', 'A locked access across two cache lines.'),
   misaligned: access('misaligned', 'A misaligned access without a lock.'),
 } satisfies Readonly<Record<string, Operation>>;
@@ -46,6 +47,12 @@ const GET_ARGS = { vcpu: VCPU };
 
 export const HOST_OPERATIONS = {
   compute: operation('compute', 'One step of user code that touches nothing.', {}),
+  'cpu-offline': operation('cpu-offline', 'Takes a CPU offline once it is idle.', {
+    cpu: integer(0, LIMITS.cpus - 1).describe('Its number.'),
+  }),
+  sysctl: operation('sysctl', 'Writes kernel.split_lock_mitigate.', {
+    splitLockMitigate: FLAG.describe('Whether whoever splits a lock is slowed down.'),
+  }),
   'split-lock': {
     summary: 'A locked access across two cache lines, by user code or by the kernel in a system call.',
     args: SPLIT_ARGS,
