@@ -6,6 +6,7 @@
 import { assign, emit, enqueueActions, setup } from 'xstate';
 import type { ArmVcpuEvent } from '../events/arm-debug.ts';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../events/event.ts';
+import { getReg, regList, setReg, sysreg } from './arm-vcpu-registers.ts';
 import {
   type ArmDebugDesign,
   type ArmVcpuInput,
@@ -13,16 +14,12 @@ import {
   armVcpuState,
   clearDebug,
   cpuStateOf,
-  getReg,
   load,
   put,
-  regList,
   saved,
   setGuestDebug,
-  setReg,
   setupDebug,
   setupMdcr,
-  sysreg,
 } from './arm-vcpu-state.ts';
 
 /** The debug registers of the CPU with this id. */

@@ -8,7 +8,7 @@ import type { Lowered } from './lower.ts';
 import { parameterIssues } from './parameters.ts';
 import { SNP_KERNELS } from './presets.ts';
 import { structureIssues } from './structure.ts';
-import type { Arch, Scenario } from './types.ts';
+import type { Scenario } from './types.ts';
 import { VARIANT_DEFAULT } from './variants.ts';
 
 /** The names of a scenario's variants, the default first. */
@@ -20,19 +20,9 @@ function twice(values: readonly string[], base: Path): PathIssue[] {
   );
 }
 
-/** Whether there is anything that such a host can run. */
-const isSimulated = (arch: Arch): boolean => arch === 'amd' || mechanismsOf(arch).length > 0;
-const simulated = (): string => (['amd', 'intel', 'arm64'] as const).filter(isSimulated).map(shown).join(' or ');
-
-/** A host that contradicts itself, or that is not simulated yet. */
+/** A host that contradicts itself. */
 export function hostIssues({ host, allow = [], time }: Pick<Scenario, 'host' | 'allow' | 'time'>): PathIssue[] {
   const issues = [...twice(host.features ?? [], ['host', 'features']), ...twice(allow, ['allow'])];
-  if (!isSimulated(host.arch)) {
-    issues.push({
-      path: ['host', 'arch'],
-      message: `found ${shown(host.arch)}; expected ${simulated()}: no other architecture is simulated yet`,
-    });
-  }
   if (host.smt === true && host.cpus !== undefined && host.cpus % 2 !== 0) {
     issues.push({ path: ['host', 'cpus'], message: `found ${host.cpus}; expected an even number: with smt, each two CPUs share a core` });
   }
@@ -105,7 +95,8 @@ export function scenarioIssues(scenario: Scenario, lowered: Lowered): PathIssue[
     ...parameters,
     ...hostIssues(scenario),
     ...snpIssues(scenario),
-    ...(isSimulated(scenario.host.arch) ? [...foreignNames(scenario), ...foreignOperations(scenario.host.arch, lowered)] : []),
+    ...foreignNames(scenario),
+    ...foreignOperations(scenario.host.arch, lowered),
     ...mechanismsOf(scenario.host.arch).flatMap((mechanism) => mechanism.checks?.(scenario) ?? []),
     ...(parameters.length > 0 ? [] : lowered.issues),
     ...structureIssues(lowered, scenario.firmware?.pages ?? []),

@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { armCpuDebugMachine } from '../../actors/arm-cpu-debug.ts';
 import { MDSCR, OSLAR_KEY } from '../../actors/arm-debug-rule.ts';
+import { setReg, sysreg } from '../../actors/arm-vcpu-registers.ts';
 import {
   type ArmDebugDesign,
   type ArmVcpuState,
@@ -11,9 +12,7 @@ import {
   cpuStateOf,
   load,
   put,
-  setReg,
   setupDebug,
-  sysreg,
 } from '../../actors/arm-vcpu-state.ts';
 import type { CpuDebugState, DebugTraps, Sysreg } from '../../events/arm-debug.ts';
 import { designOf } from '../../sim/mechanisms/os-lock/design.ts';

@@ -25,6 +25,8 @@ const INEVITABLE: readonly string[] = [
   'oslock-brk patch-v2',
   'oslock-dbgoslar-key kvm',
   'oslock-fast-path fast-path',
+  'oslock-old-to-new architecture',
+  'oslock-old-to-new-locked mainline',
   'oslock-pkvm-copy stale',
   'oslock-status-bit bit-0',
 ];

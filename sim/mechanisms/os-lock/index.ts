@@ -21,7 +21,7 @@ import type { ActorSpec } from '../../store.ts';
 import { designOf, OS_LOCK_OPTIONS } from './design.ts';
 import { osLockMutants } from './mutants.ts';
 import { OS_LOCK_GUEST_OPERATIONS, OS_LOCK_HOST_OPERATIONS } from './operations.ts';
-import { osLockProperties } from './properties.ts';
+import { osLockOutcomes, osLockProperties } from './properties.ts';
 
 /** Whether the host's kernel knows the lock; a VM may come from one that does not. */
 const knowsLock = ({ host }: ResolvedScenario) => host.options['kvm.osLock'] !== 'ignored';
@@ -99,6 +99,7 @@ export const osLock: Mechanism = {
   guestOperations: OS_LOCK_GUEST_OPERATIONS,
   hostOperations: OS_LOCK_HOST_OPERATIONS,
   properties: osLockProperties,
+  outcomes: osLockOutcomes,
   catalogue: ARM_DEBUG_EVENTS,
   checks,
   host: () => ({ operations: armHostOperations, kvmRun: armRunPath, schedOut: () => armSchedOut, schedIn: () => armSchedIn }),

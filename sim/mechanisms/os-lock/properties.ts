@@ -2,6 +2,7 @@
 import type { ArmVcpuState } from '../../../actors/arm-vcpu-state.ts';
 import type { Vcpu } from '../../../actors/paths/guest.ts';
 import type { PcpuContext } from '../../../actors/pcpu.ts';
+import type { Outcome } from '../../outcomes.ts';
 import { always, alwaysEach, type Property } from '../../property.ts';
 import { hex, type WorldView } from '../../view.ts';
 
@@ -104,4 +105,19 @@ export const osLockProperties: readonly Property[] = [
   loadsAreBalanced,
   lockSurvivesMigration,
   noSleepInAtomic,
+];
+
+const guests = (holds: (vcpu: Vcpu) => boolean) => (world: WorldView) =>
+  world.actors<Vcpu>('vcpu').filter(({ context }) => context.arm !== undefined && holds(context)).length;
+
+/** What befell guests and their debugger, whatever was checked. */
+export const osLockOutcomes: readonly Outcome[] = [
+  {
+    name: 'exceptionsUnderLock',
+    title: 'under lock',
+    count: guests(({ arm }) => arm?.taken?.locked === true && arm.taken.exception !== 'brk'),
+  },
+  { name: 'exceptionsLost', title: 'lost', count: guests(({ arm }) => arm?.lost != null) },
+  { name: 'brksSkipped', title: 'BRK skipped', count: guests(({ arm }) => arm?.skipped === true) },
+  { name: 'debuggerEventsStolen', title: 'debugger blind', count: guests(({ arm }) => arm?.stolen != null) },
 ];

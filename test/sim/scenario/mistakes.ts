@@ -37,9 +37,9 @@ export const MISTAKES: readonly (readonly [title: string, text: string, issues: 
     ['30 | processes | found an empty map; expected at least one process'],
   ],
   [
-    'an architecture that is not built yet',
-    changed('arch: amd', 'arch: arm64'),
-    ['12 | host.arch | found "arm64"; expected "amd" or "intel": no other architecture is simulated yet'],
+    'an operation of another architecture',
+    'name: x\nsummary: s\nhost: { arch: arm64 }\nprocesses: { p: { threads: [[{ sev-command: { command: SNP_DF_FLUSH } }]] } }\n',
+    ['4 | processes.p.threads[0][0].sev-command | found sev-command; expected an operation of arm64 hosts'],
   ],
   [
     'an unknown architecture',

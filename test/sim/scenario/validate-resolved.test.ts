@@ -52,7 +52,8 @@ describe('a resolved scenario from a journal', () => {
     ['a page that is not there', program([{ op: 'psc', gfn: 9, to: 'private' }, END]), /ops\[0\]\.gfn: found GFN 0x9/],
     ['two VMs of one name', altered(['vms', 1], VM), /vms\[1\]\.id: found "vm0" twice/],
     ['no option', altered(['host', 'options', 'kvm.mapLock']), /kvm\.mapLock"\]: required and missing/],
-    ['an architecture of tomorrow', altered(['host', 'arch'], 'arm64'), /expected "amd"/],
+    ['an architecture of tomorrow', altered(['host', 'arch'], 'riscv'), /expected one of "amd", "intel", "arm64"/],
+    ['the options of another architecture', altered(['host', 'arch'], 'arm64'), /kvm\.armDebug"\]: required and missing/],
     ['a thread of any name', altered(['processes', 0, 'threads', 0, 'id'], '../x'), /expected "vcpu<k>" or an index/],
   ])('is refused with %s', (_, json, message) => {
     expect(() => validateResolved(json)).toThrow(ResolvedScenarioError);
