@@ -36,6 +36,7 @@ import { detectionReturns, noUpdateLost, semaphoreKept } from './gen2-properties
 import { MUTANTS, patchOf } from './mutants.ts';
 import { GUEST_OPERATIONS, HOST_OPERATIONS } from './operations.ts';
 import { guestKeptItsAc, hostSettingKept, kernelGsBaseRestored, msrMatchesTask, noHostOops } from './properties.ts';
+import { offlineWithWork, scheduledOut, twoAtOnce } from './race-properties.ts';
 
 const FEATURE = 'split-lock-detect';
 
@@ -112,6 +113,9 @@ export const splitLock: Mechanism = {
     detectionReturns,
     semaphoreKept,
     noUpdateLost,
+    scheduledOut,
+    twoAtOnce,
+    offlineWithWork,
   ],
   catalogue: SPLIT_LOCK_EVENTS,
   checks,
