@@ -94,7 +94,7 @@ export const osLock: Mechanism = {
   vmSettings: {
     osLock: z
       .enum(['emulated', 'ignored'])
-      .describe('Whether the kernel that the VM begins on emulates the OS Lock; those before 5.18 do not.'),
+      .describe('Whether the kernel that the VM begins on emulates the OS Lock; those before February 2022 do not.'),
   },
   guestOperations: OS_LOCK_GUEST_OPERATIONS,
   hostOperations: OS_LOCK_HOST_OPERATIONS,
