@@ -1,5 +1,5 @@
 /** Carries a run to its end and writes its journal: whole under its name, or not at all. */
-import { mkdirSync, renameSync } from 'node:fs';
+import { renameSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import type { RunEnd, RunStart } from '../events/journal.ts';
 import { fileSource } from '../replay/file-source.ts';
@@ -14,6 +14,7 @@ import { ModelError } from '../sim/engine/port.ts';
 import type { Run } from '../sim/run.ts';
 import type { BlockSink } from '../sim/sequencer.ts';
 import { CliError, EXIT, fileError } from './errors.ts';
+import { makeFolder } from './folder.ts';
 import type { Io } from './io.ts';
 import { targetOf, writeStream } from './target.ts';
 
@@ -100,7 +101,7 @@ export class Recording {
     }
     const path = join(io.cwd, RUNS_FOLDER, `${toHex(runIdOf(start))}.wsj`);
     try {
-      mkdirSync(dirname(path), { recursive: true });
+      makeFolder(dirname(path));
     } catch (error) {
       throw fileError(error, dirname(path), 'write');
     }

@@ -1,11 +1,11 @@
 /** Drives a search: progress on a terminal, Ctrl-C and a time limit that keep what was found, and journals of the schedules it gives. */
-import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { runIdOf, toHex } from '../replay/identity.ts';
 import type { Progress, Search } from '../sim/explore/explorer.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
 import { openSession } from '../sim/session.ts';
 import { fileError } from './errors.ts';
+import { makeFolder } from './folder.ts';
 import type { Io } from './io.ts';
 import { type Recorded, Recording, RUNS_FOLDER, shownPath } from './recording.ts';
 
@@ -104,7 +104,7 @@ export async function recordTrail({ scenario, labels, folder, name, io }: TrailO
   const { start } = openSession({ scenario, engine: 'memo', chooser, schedule });
   const where = resolve(io.cwd, folder ?? RUNS_FOLDER);
   try {
-    mkdirSync(where, { recursive: true });
+    makeFolder(where);
   } catch (error) {
     throw fileError(error, shownPath(where, io.cwd), 'write');
   }

@@ -1,5 +1,5 @@
 /** `serve`: runs over HTTP, recorded or live. */
-import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { RunStart } from '../events/journal.ts';
 import { runIdOf, toHex } from '../replay/identity.ts';
@@ -13,6 +13,7 @@ import { type RunningServer, startServer } from '../timeline/serve/server.ts';
 import { loadReference, looksLikePath, resolved, shippedNames } from './catalog.ts';
 import { type Call, type Command, integer, SCENARIO_OPTIONS } from './command.ts';
 import { EXIT, fileError, usageError } from './errors.ts';
+import { makeFolder } from './folder.ts';
 import type { Io } from './io.ts';
 import { RUNS_FOLDER } from './recording.ts';
 import { targetOf } from './target.ts';
@@ -66,7 +67,7 @@ function live(reference: string, io: Io, options: Options): Served {
   const { path: file, isFile } = targetOf(options.output ?? nameFor(start, io), io.cwd);
   if (!isFile) throw usageError(`${options.output} is no regular file: the journal of a live run is read while it is served`);
   try {
-    mkdirSync(dirname(file), { recursive: true });
+    makeFolder(dirname(file));
   } catch (error) {
     throw fileError(error, dirname(file), 'write');
   }

@@ -1,5 +1,5 @@
 /** The result of one shard as a file, the same bytes whenever and wherever it is searched; and what the results of all shards say together. */
-import { mkdirSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { z } from 'zod';
@@ -13,6 +13,7 @@ import { validateResolved } from '../../sim/scenario/resolve.ts';
 import type { ResolvedScenario } from '../../sim/scenario/types.ts';
 import { readText } from '../catalog.ts';
 import { CliError, EXIT, fileError } from '../errors.ts';
+import { makeFolder } from '../folder.ts';
 import type { Io } from '../io.ts';
 import { shownPath } from '../recording.ts';
 import { writeWhole } from '../target.ts';
@@ -96,7 +97,7 @@ export function writeShard({ folder, shard, cut, explorer, exploration }: ShardR
   const path = join(where, nameOf(scenario, shard));
   const body = bodyOf(shard, cut, explorer, exploration, scenario);
   try {
-    mkdirSync(where, { recursive: true });
+    makeFolder(where);
   } catch (error) {
     throw fileError(error, folder, 'write');
   }
