@@ -2,8 +2,9 @@
  * Search in the order of deviations from the in-order run: the least deviating schedule first. With limits it covers all schedules
  * within them; without, the first violation it meets is the shortest in the order disturbances, preemptions, switches, steps.
  *
- * A state is a row and the pCPU stepped last, for the price of the next choice hangs on it. It is expanded at its least price, and again
- * at a higher one that leaves more of what a limit counts: with at most 2 preemptions, 3 switches may lead further than 1 preemption.
+ * A state is a row and what the in-order run would do there, for the price of the next choice hangs on it. It is expanded at its least
+ * price, and again at a higher one that leaves more of what a limit counts: with at most 2 preemptions, 3 switches may lead further than
+ * 1 preemption.
  */
 import { MemoEngine } from '../engine/memo.ts';
 import { propertyOf } from '../properties/index.ts';
@@ -15,7 +16,7 @@ import { topologyOf } from '../topology.ts';
 import { type Deviations, NO_DEVIATIONS, plus, sumOf } from './deviations.ts';
 import type { Progress, Search } from './explorer.ts';
 import { Heap } from './heap.ts';
-import { NOBODY, Pricing } from './pricing.ts';
+import { type Next, Pricing } from './pricing.ts';
 import { WorldStep } from './world-step.ts';
 
 export interface BoundedLimits {
@@ -60,8 +61,8 @@ export interface BoundedReport {
 
 interface Node extends Deviations {
   readonly row: readonly number[];
-  /** Column of the pCPU stepped last, or NOBODY. */
-  readonly last: number;
+  /** What the in-order run remembers. */
+  readonly order: number;
   readonly steps: number;
   readonly parent: Node | null;
   readonly label: string;
@@ -91,6 +92,8 @@ export class BoundedSearch {
   #transitions = 0;
   #unchanged = 0;
   #cut = false;
+  /** Entries of `#seen` that stand for a state which another entry stands for as well. */
+  #aliases = 0;
 
   constructor(options: BoundedOptions) {
     this.#options = options;
@@ -104,22 +107,20 @@ export class BoundedSearch {
 
   *run(): Search<BoundedReport> {
     const { states, until } = this.#options;
-    this.#push({ row: this.world.initial, last: NOBODY, steps: 0, parent: null, label: '', ...NO_DEVIATIONS });
+    this.#push({ row: this.world.initial, order: this.#pricing.start, steps: 0, parent: null, label: '', ...NO_DEVIATIONS });
     let limit: BoundedReport['limit'] = null;
     for (let node = this.#queue.pop(); node; node = this.#queue.pop()) {
-      const isNew = this.#enter(node);
-      if (isNew === null) continue;
-      if (!this.#ends(node)) this.#expand(node, isNew);
+      if (!this.#visit(node)) continue;
       const enough = until?.every((id) => this.#findings.some(({ property }) => property === id)) === true;
       const stop = ++this.#expansions % TURN_STATES === 0 ? yield this.#progress() : false;
-      if (this.#queue.size > 0) limit = enough || stop ? 'stopped' : this.#seen.size >= states ? 'states' : null;
+      if (this.#queue.size > 0) limit = enough || stop ? 'stopped' : this.#states >= states ? 'states' : null;
       if (limit !== null) break;
     }
     return {
       exhausted: limit === null,
       limit,
       closed: limit === null && !this.#cut,
-      states: this.#seen.size,
+      states: this.#states,
       transitions: this.#transitions,
       unchanged: this.#unchanged,
       findings: this.#findings,
@@ -128,12 +129,33 @@ export class BoundedSearch {
   }
 
   #progress(): Progress {
-    return { states: this.#seen.size, frontier: this.#queue.size, transitions: this.#transitions, bytes: 0 };
+    return { states: this.#states, frontier: this.#queue.size, transitions: this.#transitions, bytes: 0 };
+  }
+
+  get #states(): number {
+    return this.#seen.size - this.#aliases;
+  }
+
+  /** False if the node is known. */
+  #visit(node: Node): boolean {
+    const isNew = this.#enter(node, node.order);
+    if (isNew === null) return false;
+    if (this.#ends(node)) return true;
+    const next = this.#pricing.next(node.row, node.order);
+    if (next.order === node.order) {
+      this.#expand(node, next, isNew);
+      return true;
+    }
+    // Polls lie between the two, and nothing else: one state.
+    if (isNew) this.#aliases++;
+    const isNewToo = this.#enter(node, next.order);
+    if (isNewToo !== null) this.#expand(node, next, isNewToo);
+    return isNewToo !== null;
   }
 
   /** Whether the state is new; null if it was expanded at no higher a price in all that is limited. */
-  #enter(node: Node): boolean | null {
-    const key = this.#keyOf(node);
+  #enter(node: Node, order: number): boolean | null {
+    const key = this.#keyOf(node.row, order);
     const known = this.#seen.get(key);
     const prices = this.#limited(node).map(([price]) => price);
     if (known?.some((other) => other.every((price, i) => price <= prices[i]!))) return null;
@@ -152,12 +174,11 @@ export class BoundedSearch {
     return all.flatMap(([price, limit]) => (limit === undefined ? [] : [[price, limit] as const]));
   }
 
-  #expand(node: Node, isNew: boolean): void {
+  #expand(node: Node, next: Next, isNew: boolean): void {
     const { world } = this;
-    const goesOn = this.#pricing.goesOn(node.row, node.last);
     for (let column = 0; column < node.row.length; column++) {
       for (const event of world.alternatives(column, node.row[column]!)) {
-        const { changed, row, last, cost: price } = this.#pricing.follow(node.row, node.last, goesOn, column, event);
+        const { changed, row, order, cost: price } = this.#pricing.follow(node.row, next, column, event);
         if (isNew && changed) this.#transitions++;
         if (isNew && !changed) this.#unchanged++;
         if (!changed) continue;
@@ -167,7 +188,7 @@ export class BoundedSearch {
           continue;
         }
         const label = world.label(column, node.row[column]!, event);
-        this.#push({ row, last, steps: node.steps + 1, parent: node, label, ...cost });
+        this.#push({ row, order, steps: node.steps + 1, parent: node, label, ...cost });
       }
     }
   }
@@ -178,14 +199,14 @@ export class BoundedSearch {
     this.#queue.push((bounded ? sumOf(node) * EACH ** 3 + price : price) * STEPS + Math.min(node.steps, STEPS - 1), node);
   }
 
-  #keyOf({ row, last }: Node): string {
+  #keyOf(row: readonly number[], order: number): string {
     // Columns that are empty everywhere else may appear later: trailing zeros do not count.
     let length = row.length;
     while (length > this.world.actors && row[length - 1] === 0) length--;
-    const values = row.slice(0, length);
-    // A value that does not fit one code unit must not be taken for another one.
-    if (values.some((value) => value > UNIT_MAX)) return String.fromCharCode(UNIT_MAX, last + 1) + values.join();
-    return String.fromCharCode(last + 1, ...values);
+    const values = [order, ...row.slice(0, length)];
+    // A value that does not fit one code unit must not be taken for another one. The largest one is left for that.
+    if (values.some((value) => value >= UNIT_MAX)) return String.fromCharCode(UNIT_MAX) + values.join();
+    return String.fromCharCode(...values);
   }
 
   /** Whether a run ends here: a property broke, nothing is left to do, or the machine has halted. */

@@ -4,27 +4,40 @@ import type { AlternativeKind } from '../sequencer.ts';
 export interface Deviations {
   /** Injected errors, interrupts, exits for nothing. */
   readonly disturbances: number;
-  /** Decisions of the simulated host: a runnable task leaves a pCPU, or its queue. */
+  /** Decisions of the simulated host: a runnable task leaves a pCPU, or its queue, or another one is picked before the first of its queue. */
   readonly preemptions: number;
-  /** Decisions of the sequencer: another pCPU is stepped, or a message delivered, although the one stepped last could go on. */
+  /** Decisions of the sequencer: another pCPU is stepped, or another message delivered, than comes next in order. */
   readonly switches: number;
 }
 
 export const NO_DEVIATIONS: Deviations = { disturbances: 0, preemptions: 0, switches: 0 };
 
 const PREEMPTIONS: readonly string[] = ['preempt', 'migrate', 'tick'];
+const PICK = 'pick';
 const DISTURBANCES: readonly string[] = ['interrupt', 'spurious-exit', 'psp-error'];
 
+/** Whether an offer of this type is a deviation wherever it is taken. */
+export const isDeviating = (offer: string): boolean => PREEMPTIONS.includes(offer) || DISTURBANCES.includes(offer);
+
+/** How a choice stands to what the in-order run would do. */
+export interface Standing {
+  /** It steps the very CPU, or delivers from the very queue, that comes next in order. */
+  readonly next: boolean;
+  /** It is what that CPU does first: of the tasks that can be picked, the first one. */
+  readonly first: boolean;
+}
+
 /**
- * The deviation that one choice is; `goesOn`: the pCPU stepped last could go on, and `same`: the choice steps it. Any other offer, such
- * as those of a model of its own, is a choice that the in-order run has to make as well: no deviation.
+ * The deviations that one choice is; `type` is that of the offer. To step another CPU and not to pick the first task there are two. Any
+ * other offer, such as those of a model of its own, is a choice that the in-order run has to make as well: no deviation.
  */
-export function deviationOf(kind: AlternativeKind, offer: string, goesOn: boolean, same: boolean): Deviations {
+export function deviationOf(kind: AlternativeKind, type: string, { next, first }: Standing): Deviations {
   if (kind === 'offer') {
-    if (PREEMPTIONS.includes(offer)) return { ...NO_DEVIATIONS, preemptions: 1 };
-    return DISTURBANCES.includes(offer) ? { ...NO_DEVIATIONS, disturbances: 1 } : NO_DEVIATIONS;
+    if (PREEMPTIONS.includes(type)) return { ...NO_DEVIATIONS, preemptions: 1 };
+    return DISTURBANCES.includes(type) ? { ...NO_DEVIATIONS, disturbances: 1 } : NO_DEVIATIONS;
   }
-  return goesOn && !same ? { ...NO_DEVIATIONS, switches: 1 } : NO_DEVIATIONS;
+  const passesOver = type === PICK && !first;
+  return next && !passesOver ? NO_DEVIATIONS : { disturbances: 0, preemptions: passesOver ? 1 : 0, switches: next ? 0 : 1 };
 }
 
 export const plus = (a: Deviations, b: Deviations): Deviations => ({

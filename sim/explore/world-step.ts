@@ -40,6 +40,8 @@ export class WorldStep {
   readonly channels: Channel[] = [];
   readonly actors: number;
   readonly initial: readonly number[];
+  /** Columns of the messages in flight at the start, in order of arrival. */
+  readonly arrivals: readonly number[];
   readonly offers: OfferTable;
   readonly #channelOf = new Map<number, number>();
   /** By kind and local state. */
@@ -53,16 +55,21 @@ export class WorldStep {
     this.offers = new OfferTable(this.store);
     this.actors = this.store.ids.length;
     this.initial = from ? this.#place(from) : engine.start();
+    this.arrivals = from ? [...from.inFlight].sort((a, b) => a.seq - b.seq).map((message) => this.#channelOfMessage(message)) : [];
   }
 
   #place(from: PlainWorld): number[] {
     const row = [...restore(this.engine, from).locals];
-    for (const { from: sender, to, type, payload } of from.inFlight) {
-      const column = this.channel(this.store.slotOf.get(sender)!, this.store.slotOf.get(to)!);
+    for (const message of from.inFlight) {
+      const column = this.#channelOfMessage(message);
       const queued = this.lists.values[row[column] ?? 0]!;
-      row[column] = this.lists.put([...queued, this.store.event({ type, ...payload, from: sender })]);
+      row[column] = this.lists.put([...queued, this.store.event({ type: message.type, ...message.payload, from: message.from })]);
     }
     return Array.from(row, (value) => value ?? 0);
+  }
+
+  #channelOfMessage({ from, to }: PlainWorld['inFlight'][number]): number {
+    return this.channel(this.store.slotOf.get(from)!, this.store.slotOf.get(to)!);
   }
 
   /** Columns of a row. Grows when a pair of actors first has a message in flight. */

@@ -1,6 +1,6 @@
 /** A walk as strategies see it: who could go next, what each step would read and change, and which of them depend on each other. */
 import type { StepView } from '../../choosers/strategy.ts';
-import { deviationOf, NO_DEVIATIONS } from '../deviations.ts';
+import { isDeviating } from '../deviations.ts';
 import { LEAF_HEAD, type Walk } from './walk.ts';
 
 /** Keys keep the event above the column. */
@@ -48,7 +48,7 @@ export class WalkView implements StepView {
     if (index < this.#walk.firstOffer) return false;
     this.#walk.locate(index);
     const { event } = this.#walk;
-    this.#deviates[event] ??= deviationOf('offer', this.#walk.world.store.events.values[event]!.type, false, false) !== NO_DEVIATIONS;
+    this.#deviates[event] ??= isDeviating(this.#walk.world.store.events.values[event]!.type);
     return this.#deviates[event];
   }
 

@@ -54,3 +54,13 @@ export function topologyOfModel({ actors, node, other, mixed }: Model): Topology
     catalogue: CATALOGUE,
   };
 }
+
+/** The model without the offers that are no deviations. */
+export function withoutChoices(model: Model): Model {
+  const strip = ({ a, b, c }: Model['node']): Model['node'] => ({
+    a: { ...a, nudge: null },
+    b: { ...b, nudge: null },
+    c: { ...c, nudge: null },
+  });
+  return { ...model, node: strip(model.node), other: strip(model.other) };
+}

@@ -43,6 +43,10 @@ export interface NaiveStep {
   readonly next: NaiveState;
   readonly changed: boolean;
   readonly yields: boolean;
+  /** For a delivery the queue it is from. */
+  readonly queue: string;
+  /** Queues that messages have joined, in order of sending. */
+  readonly joined: readonly string[];
 }
 
 interface Reaction {
@@ -109,14 +113,14 @@ export class Naive {
       const event = JSON.parse(head) as AnyEvent;
       const before = { ...state, queues: new Map(state.queues).set(name, rest) };
       const label = `deliver(${event.type}, ${actors[from]!.id}, ${actors[to]!.id})`;
-      steps.push({ label, kind: 'deliver', offer: '', slot: to, ...this.#carryOut(state, before, to, event) });
+      steps.push({ label, kind: 'deliver', offer: '', slot: to, queue: name, ...this.#carryOut(state, before, to, event) });
     }
     for (const [slot, { snapshot }] of state.locals.entries()) {
       for (const event of offersOf(snapshot)) {
         const { type, ...payload } = event;
         const label = `${type}(${[actors[slot]!.id, ...Object.values(payload)].map(String).join(', ')})`;
         const kind = type === 'exec' || type === 'pick' ? 'exec' : 'offer';
-        steps.push({ label, kind, offer: type, slot, ...this.#carryOut(state, state, slot, event) });
+        steps.push({ label, kind, offer: type, slot, queue: '', ...this.#carryOut(state, state, slot, event) });
       }
     }
     return steps;
@@ -139,6 +143,7 @@ export class Naive {
     const locals = [...before.locals];
     const queues = new Map(before.queues);
     const bus: [number, AnyEvent][] = [[slot, event]];
+    const joined: string[] = [];
     let yields = false;
     for (let next = bus.shift(); next; next = bus.shift()) {
       const [to, message] = next;
@@ -152,12 +157,14 @@ export class Naive {
         const delivery = this.#topology.catalogue[sent.type];
         const waiting = queues.get(name) ?? [];
         if (delivery === 'latched' && waiting.includes(canonical(stamped))) continue;
-        if (delivery === 'queued' || delivery === 'latched') queues.set(name, [...waiting, canonical(stamped)]);
-        else bus.push([at, stamped]);
+        if (delivery === 'queued' || delivery === 'latched') {
+          queues.set(name, [...waiting, canonical(stamped)]);
+          joined.push(name);
+        } else bus.push([at, stamped]);
       }
     }
     const after = { locals, queues };
-    return { next: after, changed: this.keyOf(after) !== this.keyOf(state), yields };
+    return { next: after, changed: this.keyOf(after) !== this.keyOf(state), yields, joined };
   }
 
   #react(slot: number, local: Local, event: AnyEvent): Reaction {

@@ -1,0 +1,63 @@
+/** The states that a bounded search meets, and those of the in-order run, by their digests. */
+
+import { hexOf } from '../../../sim/canonical.ts';
+import type { ChoiceView } from '../../../sim/choosers/chooser.ts';
+import { FifoChooser } from '../../../sim/choosers/fifo.ts';
+import { MemoEngine } from '../../../sim/engine/memo.ts';
+import { type BoundedLimits, type BoundedReport, BoundedSearch } from '../../../sim/explore/bounded.ts';
+import { isDeviating } from '../../../sim/explore/deviations.ts';
+import { finish } from '../../../sim/explore/explorer.ts';
+import { WorldStep } from '../../../sim/explore/world-step.ts';
+import { Run } from '../../../sim/run.ts';
+import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
+import { topologyOf } from '../../../sim/topology.ts';
+
+const STATES = 100_000;
+const STEPS = 2000;
+
+export interface Met {
+  readonly digests: ReadonlySet<string>;
+  readonly report: BoundedReport;
+}
+
+/** What a search within limits meets. */
+export function metWithin(scenario: ResolvedScenario, limits: BoundedLimits): Met {
+  const digests = new Set<string>();
+  const world = new WorldStep(new MemoEngine(topologyOf(scenario)));
+  const look = (row: readonly number[]) => {
+    let [a, b] = [0, 0];
+    for (const [column, value] of row.entries()) {
+      a = (a + world.laneA(column, value)) | 0;
+      b = (b + world.laneB(column, value)) | 0;
+    }
+    digests.add(hexOf(a, b));
+    return false;
+  };
+  const search = new BoundedSearch({ scenario, limits, states: STATES, world, goal: { name: 'looking', at: look } });
+  return { report: finish(search.run()), digests };
+}
+
+/** What the in-order run meets, until nothing is left but deviations. It owes nothing: a cycle does not end it. */
+export function metInOrder(scenario: ResolvedScenario): ReadonlySet<string> {
+  const fifo = new FifoChooser();
+  let disturbed = false;
+  const choose = (view: ChoiceView): number => {
+    const index = fifo.choose(view);
+    const { kind, label } = view.alternative(index);
+    disturbed ||= kind === 'offer' && isDeviating(label.slice(0, label.indexOf('(')));
+    return index;
+  };
+  const owing = { ...scenario, properties: { ...scenario.properties, eventually: [] }, bounds: { ...scenario.bounds, steps: STEPS } };
+  const chooser = { name: 'in order', choose, observe: fifo.observe.bind(fifo) };
+  const run = new Run({ scenario: owing, engine: new MemoEngine(topologyOf(scenario)), chooser });
+  run.start();
+  const digests = new Set<string>();
+  const look = () => digests.add(hexOf(run.sequencer.digest.a, run.sequencer.digest.b));
+  look();
+  for (let goesOn = true; goesOn; ) {
+    goesOn = run.advance();
+    if (disturbed) break;
+    look();
+  }
+  return digests;
+}
