@@ -49,7 +49,7 @@ describe('compare', () => {
     const { out } = await bench.run(['compare', RACE]);
     const lines = out.trimEnd().split('\n');
     expect(lines[0]).toMatch(/^variant +verdict +least deviating violation +host panics .* guest bugged/);
-    expect(lines[1]).toMatch(/^inuse +violation +rmp\.vm-bugged, 29 steps, 0 preemptions +never .* reachable/);
+    expect(lines[1]).toMatch(/^inuse +violation +rmp\.vm-bugged, 48 steps, 0 preemptions +never .* reachable/);
     expect(lines[2]).toMatch(/^overlap-2m +clean +never/);
     expect(lines).toHaveLength(4);
   });
@@ -62,7 +62,7 @@ describe('compare', () => {
       .map((line) => line.split('|').length);
     expect(rows).toHaveLength(5);
     expect(new Set(rows).size).toBe(1);
-    expect(out).toContain('| inuse | violation | rmp.vm-bugged, 29 steps, 0 preemptions |');
+    expect(out).toContain('| inuse | violation | rmp.vm-bugged, 48 steps, 0 preemptions |');
   });
 
   it('says "not found" and not "never" where a search ended early, however early', async () => {

@@ -20,9 +20,9 @@ describe('a violation', () => {
   it('is given by the least deviating schedule, which plays to it', () => {
     const { violations, exhausted } = whole;
     expect(exhausted).toBe(true);
-    expect(violations).toMatchObject([{ property: 'rmp.vm-bugged', least: true, disturbances: 0, preemptions: 0, switches: 1, steps: 29 }]);
+    expect(violations).toMatchObject([{ property: 'rmp.vm-bugged', least: true, disturbances: 0, preemptions: 0, switches: 2, steps: 48 }]);
     const choices = violations[0]!.labels.map((label) => ({ index: 0, label }));
-    expect(play(race, { name: 'replay', choices, match: 'label' }).end.violation).toMatchObject({ property: 'rmp.vm-bugged', step: 29 });
+    expect(play(race, { name: 'replay', choices, match: 'label' }).end.violation).toMatchObject({ property: 'rmp.vm-bugged', step: 48 });
   });
 
   it('has the fewest steps and its true price where the search for the least was cut short, and says so', () => {
