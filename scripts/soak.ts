@@ -25,7 +25,7 @@ const maxStates = Number(values['max-states'] ?? STATES_DEFAULT);
 if (!Number.isInteger(maxStates) || maxStates < 1) throw new Error(`--max-states is ${values['max-states']}; expected an integer above 0`);
 
 /** Deviations within which a variant is searched, because all its schedules are too many: rmp-churn is made to be long. */
-const WITHIN: Readonly<Record<string, number>> = { 'rmp-churn default': 2 };
+const WITHIN: Readonly<Record<string, number>> = { 'rmp-churn default': 3 };
 
 /** What either search says, as far as an expectation needs it. */
 interface Explored {

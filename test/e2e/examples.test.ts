@@ -61,7 +61,7 @@ describe('examples/my-patch', () => {
     expect(status).toBe(1);
     const rows = stdout.split('\n').map((line) => line.split(/ {2,}/).slice(0, 3));
     expect(rows.slice(-3, -1)).toEqual([
-      ['retry-once', 'violation', 'rmp.vm-bugged, 32 steps, 0 preemptions'],
+      ['retry-once', 'violation', 'rmp.vm-bugged, 51 steps, 0 preemptions'],
       ['retry', 'clean', 'never'],
     ]);
     expect(readFileSync(join(patch.cwd, 'README.md'), 'utf8')).toContain(stdout.trimEnd());
