@@ -71,7 +71,7 @@ export const EXPLORE_OPTIONS: readonly OptionSpec[] = [
   ...SCENARIO_OPTIONS,
   { flags: '--from <step>', description: 'journal only: all futures from this step (default: 0)', parse: integer(0) },
   { flags: '--deviations <k>', description: 'at most k deviations from the in-order run', parse: integer(0, 500) },
-  { flags: '--preemptions <k>', description: 'at most k preemptions and migrations', parse: integer(0, 500) },
+  { flags: '--preemptions <k>', description: 'at most k preemptions, migrations and picks out of order', parse: integer(0, 500) },
   { flags: '--switches <k>', description: 'at most k switches', parse: integer(0, 500) },
   {
     flags: '--reduce <list>',
