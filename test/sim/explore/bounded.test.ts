@@ -104,6 +104,29 @@ describe('a deviation', () => {
     expect(priceOf('exec(node:1)', second, first)).toBe(2);
   });
 
+  it('is to deliver the second message of a queue before one of another queue that has come in between', () => {
+    const mail = (to: string) => [{ to, type: 'mail' }];
+    const sender = {
+      a: { on: { exec: { to: 'b', sends: mail('node:1') } } },
+      b: { on: { exec: { to: 'c', sends: mail('node:0') } } },
+      c: { on: { exec: { to: 'd', sends: mail('node:1') } } },
+      d: { on: { mail: { to: 'd' } }, tags: ['rest'] },
+    };
+    const scenario = toy({
+      actors: [
+        { id: 'node:0', kind: 'node', input: null },
+        { id: 'node:1', kind: 'other', input: null },
+      ],
+      machines: { node: machineOf(sender, 3), other: machineOf({ a: { on: { mail: { to: 'b' } } }, b: { on: { mail: { to: 'b' } } } }) },
+      catalogue: CATALOGUE,
+    });
+    const [one, zero] = ['deliver(mail, node:0, node:1)', 'deliver(mail, node:0, node:0)'];
+    const priceOf = (...labels: string[]) =>
+      new Pricing(new WorldStep(new MemoEngine(topologyOf(scenario)))).priceOf([...Array(3).fill('exec(node:0)'), ...labels]).switches;
+    expect(priceOf(one!, zero!, one!)).toBe(0);
+    expect(priceOf(one!, one!, zero!)).toBe(1);
+  });
+
   it('is none where a CPU that only polls is passed over, nor where it is not', () => {
     const scenario = toy({
       actors: [
