@@ -83,7 +83,7 @@ async function run({ io, out, err, json, args, options: given }: Call): Promise<
     );
   if (mutant !== undefined && !json) err.line(`note: the model is the mutant ${mutant}`);
   if (rows.some(({ exhausted }) => !exhausted))
-    err.line('note: not every search was exhausted; raise --max-states. "not found" is no proof.');
+    err.line(`note: not every search was exhausted; raise --max-states${time === undefined ? '' : ' or --time'}. "not found" is no proof.`);
   if (stopped || rows.some(({ verdict }) => verdict === 'unknown')) return EXIT.partial;
   return rows.some(({ verdict }) => verdict === 'violation') ? EXIT.broken : EXIT.ok;
 }

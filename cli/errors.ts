@@ -88,6 +88,7 @@ const RULES: Readonly<Record<string, Omit<Failure, 'message'>>> = {
 const SYSTEM: Readonly<Record<string, { readonly says: string; readonly attempt?: string }>> = {
   ENOENT: { says: 'there is no such file or folder' },
   ENOTDIR: { says: 'a part of the path is a file, not a folder' },
+  EEXIST: { says: 'a file stands there; expected a folder, or nothing' },
   EISDIR: { says: 'it is a folder; expected a file' },
   EACCES: { says: 'permission denied' },
   EPERM: { says: 'the system does not permit it' },

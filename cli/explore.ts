@@ -1,10 +1,11 @@
 /** `explore`: every interleaving of a scenario, or every future of a recorded run; a shortest counterexample, or a guarantee. */
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { Exploration, ExploreRequest, Violation } from '../sim/explore/explore.ts';
 import { SymmetryError } from '../sim/explore/symmetry.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
 import type { Call, Command } from './command.ts';
 import { EXIT, usageError } from './errors.ts';
+import { checkFolder } from './folder.ts';
 import { commandText, type Printer, styled } from './output.ts';
 import { printHeadline } from './run.ts';
 import { checkSampling, runSampling, SAMPLING_OPTIONS, type SamplingOptions } from './sampling.ts';
@@ -33,6 +34,7 @@ const documentOf = (exploration: Exploration, violations: readonly Shown[], scen
   bound: exploration.bound,
   violations: violations.map(({ labels: _, ...violation }) => violation),
   missed: exploration.missed,
+  undecided: exploration.undecided,
   ...(exploration.omissions !== undefined && { omissions: exploration.omissions }),
   coverage: exploration.coverage,
 });
@@ -51,7 +53,13 @@ function print(printer: Printer, exploration: Exploration, violations: readonly 
       styled('yellow', `${exploration.exhausted ? 'Never' : 'Not met so far'}: ${id}`),
       exploration.exhausted ? `, under ${exploration.bound}: the race that the scenario is about did not happen` : '',
     );
-  if (violations.length === 0 && exploration.exhausted) printer.line(styled('green', 'Clean'), `: ${exploration.bound}`);
+  const { undecided, exhausted, bound } = exploration;
+  if (violations.length === 0 && exhausted && undecided.length > 0)
+    printer.line(
+      styled('yellow', 'Clean as far as it was asked'),
+      `: ${bound}; not decided: ${undecided.join(', ')}, which an exact search of all schedules decides`,
+    );
+  else if (violations.length === 0 && exhausted) printer.line(styled('green', 'Clean'), `: ${bound}`);
   printer.line();
   for (const line of exploration.guarantee) printer.line(line);
 }
@@ -102,6 +110,7 @@ async function run(call: Call): Promise<number> {
   checkSampling(call.options);
   const { strategy } = call.options as Pick<SamplingOptions, 'strategy'>;
   if (strategy !== undefined) return runSampling(call, call.options as SamplingOptions, (await askedFor(args[0], flags, io)).subject);
+  if (flags.output !== undefined) checkFolder(resolve(io.cwd, flags.output), flags.output);
   const { result, interrupted, subject, sharding } = await found(args[0], flags, call);
   const { scenario, prefix } = subject;
   const violations: Shown[] = [];

@@ -1,6 +1,7 @@
 /** Makes folders with all that is above them. */
-import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { CliError, EXIT, fileError } from './errors.ts';
 
 /**
  * Like `mkdir -p`. Node's own recursive mkdir never returns where the parent exists and the file system refuses children with ENOENT, as
@@ -16,5 +17,23 @@ export function makeFolder(path: string): void {
   } catch (error) {
     // Somebody else may have made it at the same time.
     if ((error as { readonly code?: string }).code !== 'EEXIST' || !statSync(path).isDirectory()) throw error;
+  }
+}
+
+/**
+ * Whether a folder can be made here, before anything long begins. What only the file system knows is told when it is made.
+ * @throws CliError
+ */
+export function checkFolder(path: string, shown: string): void {
+  let nearest = path;
+  while (!existsSync(nearest) && dirname(nearest) !== nearest) nearest = dirname(nearest);
+  if (!statSync(nearest).isDirectory()) {
+    const message = `cannot write ${shown}: ${nearest === path ? 'it is a file' : `${nearest} is a file`}; expected a folder, or nothing`;
+    throw new CliError({ code: 'cannot_write', exit: EXIT.usage, message });
+  }
+  try {
+    accessSync(nearest, constants.W_OK);
+  } catch (error) {
+    throw fileError(error, shown, 'write');
   }
 }

@@ -98,9 +98,13 @@ function run({ io, out, err, json, args, options }: Call): Promise<number> {
     const report = fold ? folded(journal, to) : replayed(journal, to);
     const foreign = foreignModel(journal);
     const { torn, root } = journal;
-    if (json) out.json({ ...report, how: fold ? 'fold' : 're-execute', runId: journal.header.runId, root, torn, model: foreign });
+    // What the recorded run ended with, if the replay got so far.
+    const violation = report.identical && report.steps === journal.steps ? (journal.end?.violation ?? null) : null;
+    const how = fold ? 'fold' : 're-execute';
+    if (json) out.json({ ...report, violation, how, runId: journal.header.runId, root, torn, model: foreign });
     else {
       printReplay(out, report, fold ? 'folded from the records' : 're-executed');
+      if (violation) out.line(`  the run breaks ${violation.property} after ${violation.step} steps, as recorded: ${violation.message}`);
       if (foreign) out.line(`  ${foreign}`);
       if (!journal.sealed)
         out.line(`  not sealed${torn ? `: ${torn.reason}; ${torn.lostBytes} bytes from byte ${torn.offset} on are lost` : ''}`);
@@ -119,7 +123,7 @@ function run({ io, out, err, json, args, options }: Call): Promise<number> {
 export const COMMAND: Command = {
   operands: '<journal>',
   details: [
-    'Exit code 1 if a digest differs: the first difference is shown with both sides and a likely cause. --fold needs no model: it rebuilds the state from the records, so that old journals stay readable.',
+    'Exit code 0 if every digest is equal, also those of a run that breaks a property, which is then named. 1 if a digest differs: the first difference is shown with both sides and a likely cause. --fold needs no model: it rebuilds the state from the records, so that old journals stay readable.',
   ],
   options: [
     { flags: '--fold', description: 'rebuild the state from the records instead of running the model' },

@@ -57,6 +57,8 @@ export const REFUSED: readonly (readonly [Feature, Feature, string])[] = [
   ],
   ['compact', 'workers', 'threads hand each other exact states; leave --compact, or --workers, out'],
   ['compact', 'shard', 'the result of a shard promises exact states; leave --compact, or --shard, out'],
+  ['liveness', 'bound', `${pairOf('bound', 'liveness').reason}; leave --liveness, or the bound, out`],
+  ['liveness', 'symmetry', `${pairOf('symmetry', 'liveness').reason}; leave --liveness, or --reduce symmetry, out`],
   ['liveness', 'compact', 'a cycle is found in exact states that are all kept; leave --liveness, or --compact, out'],
   ['liveness', 'shard', 'a cycle may run through several shards; leave --liveness, or --shard, out'],
 ];

@@ -3,6 +3,7 @@ import { InvalidArgumentError } from 'commander';
 import type { Shard } from '../../sim/explore/shard.ts';
 import { progress } from '../../sim/properties/liveness.ts';
 import { integer, type OptionSpec, SCENARIO_OPTIONS } from '../command.ts';
+import { usageError } from '../errors.ts';
 import { expectTogether, type Feature } from './combinations.ts';
 import { CHECKPOINT_STATES } from './keeping.ts';
 
@@ -102,6 +103,8 @@ export const boundOf = (flags: ExploreFlags): string => {
 
 /** @throws CliError where two options do not go together; `isJournal`: the search starts within a recorded run */
 export function checkFlags(flags: ExploreFlags, isJournal: boolean): void {
+  if (flags.checkpointEvery !== undefined && flags.checkpoint === undefined && flags.resume === undefined)
+    throw usageError('--checkpoint-every says how often; it wants --checkpoint or --resume to say where');
   const asked: Readonly<Record<Feature, boolean>> = {
     bound: Object.keys(limitsOf(flags)).length > 0,
     symmetry: flags.reduce === 'symmetry',

@@ -55,6 +55,8 @@ export interface Exploration {
   readonly violations: readonly Violation[];
   /** `sometimes` properties that never came true: the race did not happen. */
   readonly missed: readonly string[];
+  /** `eventually` properties that this search does not decide. */
+  readonly undecided: readonly string[];
   readonly guarantee: readonly string[];
   /** Of fingerprints: the states expected to have been taken for another one, and a bound of the chance that any was. */
   readonly omissions?: number;
@@ -173,6 +175,7 @@ export function* conclude(
     bound,
     violations,
     // Where the search starts in the middle of a run, the race may lie behind it; where it is one of several, in another one's part.
+    undecided,
     missed: shard || (from && from.step > 0) ? [] : scenario.properties.sometimes.filter((id) => !reached.has(id)),
     guarantee: guaranteeLines({ ...facts, scenario, bound, violated, undecided }),
     coverage: { localStates, reactions, depth, bytesPerState, stepMisses },
@@ -227,6 +230,7 @@ function* exploreWithin(request: ExploreRequest, limits: BoundedLimits): Search<
     bound,
     violations,
     missed: from && from.step > 0 ? [] : report.missed,
+    undecided: undecidedWith('bound', scenario.properties.eventually),
     guarantee: guaranteeLines({
       ...report,
       scenario,
@@ -258,6 +262,7 @@ function* exploreOrbits({ scenario, maxStates }: ExploreRequest): Search<Explora
     bound,
     violations,
     missed: report.missed,
+    undecided: undecidedWith('symmetry', scenario.properties.eventually),
     guarantee: guaranteeLines({
       ...report,
       scenario,
