@@ -76,7 +76,7 @@ describe('a budget', () => {
   });
 
   it('that is just enough does not', () => {
-    const report = finish(new Explorer({ scenario: race, budget: { states: 11_501, bytes: 1e9 } }).run());
+    const report = finish(new Explorer({ scenario: race, budget: { states: 23_013, bytes: 1e9 } }).run());
     expect(report).toMatchObject({ exhausted: true, limit: null, states: 23_012 });
   });
 

@@ -51,11 +51,12 @@ function agreed(whole: ResolvedScenario, peers: number, integers?: number) {
   expect(coverage).toMatchObject({ localStates, reactions, depth });
 }
 
-const LARGE = ['rmp-churn', 'rmp-host-write-race'];
-const SMALL = SHIPPED.filter(({ name }) => !LARGE.includes(name) && name !== 'rmp-lock');
+/** Of each mechanism those with the fewest states. Threads themselves are tested end to end. */
+const SMALL = ['rmpadjust-vs-rmpupdate', 'sld-warn-preempted', 'sld-flagless-toggle', 'oslock-brk', 'oslock-fast-path'];
+const CASES = SHIPPED.filter(({ name }) => SMALL.includes(name));
 
 describe('searches that share a space', () => {
-  it.each(SMALL.map(({ name, variant }) => [name, variant] as const))('agree with one: %s %s', (name, variant) => {
+  it.each(CASES.map(({ name, variant }) => [name, variant] as const))('agree with one: %s %s', (name, variant) => {
     agreed(shipped(name, variant), variant.length % 2 === 0 ? 2 : 3);
   });
 
