@@ -16,7 +16,7 @@ interface CompareOptions {
   readonly markdown?: true;
 }
 
-const STATES_DEFAULT = 2_000_000;
+const STATES_DEFAULT = 5_000_000;
 
 const told = ({ reachable, inAll }: OutcomeRange, exhausted: boolean): string =>
   inAll ? 'in all' : reachable ? 'reachable' : exhausted ? 'never' : 'not found';

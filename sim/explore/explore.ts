@@ -13,6 +13,7 @@ import { Pricing } from './pricing.ts';
 import type { Division } from './shard.ts';
 import { undecidedWith } from './soundness.ts';
 import type { Finding } from './verdicts.ts';
+import { withWidening } from './widening.ts';
 import type { WorldStep } from './world-step.ts';
 
 export interface ExploreRequest {
@@ -57,6 +58,8 @@ export interface Exploration {
   readonly missed: readonly string[];
   /** `eventually` properties that this search does not decide. */
   readonly undecided: readonly string[];
+  /** Where the budget of states was used up: the bound within which everything was searched all the same. */
+  readonly within?: { readonly deviations: number };
   readonly guarantee: readonly string[];
   /** Of fingerprints: the states expected to have been taken for another one, and a bound of the chance that any was. */
   readonly omissions?: number;
@@ -124,7 +127,11 @@ function* exploreAll(request: ExploreRequest): Search<Exploration> {
     const { state, message } = report.findings.find((finding) => finding.property === property)!;
     return { message, labels: explorer.labelsTo(state) };
   };
-  return yield* conclude(request, facts, wayTo, endless);
+  const exploration = yield* conclude(request, facts, wayTo, endless);
+  // A search that is kept in a file, or is one of several, goes on where it stands.
+  return exploration.limit === 'states' && !onTurn && !shard && !compact
+    ? yield* withWidening(exploration, request, (deviations) => boundText({ deviations }, from))
+    : exploration;
 }
 
 /** Pairs of states over pairs of values: two of them share a 64-bit fingerprint with the chance 2^-64. */

@@ -27,7 +27,7 @@ export function hostIssues({ host, allow = [], time }: Pick<Scenario, 'host' | '
     issues.push({ path: ['host', 'cpus'], message: `found ${host.cpus}; expected an even number: with smt, each two CPUs share a core` });
   }
   if (time === 'ordered') {
-    const reason = 'no machine of the model arms a timer yet, so there is no order to keep';
+    const reason = 'the order in which armed timers fire is not simulated: each may fire at any later step';
     issues.push({ path: ['time'], message: `found "ordered"; expected "untimed": ${reason}` });
   }
   return issues;

@@ -184,7 +184,9 @@ export const MORE_MISTAKES: readonly (readonly [title: string, text: string, iss
   [
     'an order of timers that do not exist',
     changed('time: untimed', 'time: ordered'),
-    ['44 | time | found "ordered"; expected "untimed": no machine of the model arms a timer yet, so there is no order to keep'],
+    [
+      '44 | time | found "ordered"; expected "untimed": the order in which armed timers fire is not simulated: each may fire at any later step',
+    ],
   ],
   [
     'a key twice',

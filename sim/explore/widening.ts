@@ -1,0 +1,50 @@
+/**
+ * What can still be said where a space is larger than the budget: searches within 0, 1, 2, … deviations, until one of them does not fit
+ * either. Breadth first, a search that is cut has seen short schedules only; within a bound it has seen whole runs.
+ */
+import type { PlainWorld } from '../restore.ts';
+import type { ResolvedScenario } from '../scenario/types.ts';
+import { type BoundedFinding, BoundedSearch } from './bounded.ts';
+import type { Exploration, ExploreRequest } from './explore.ts';
+import type { Search } from './explorer.ts';
+
+/** States of each search: several hundred bytes each, unlike those of a whole search. */
+const STATES_MAX = 200_000;
+
+interface Widened {
+  /** All schedules with so many deviations were searched; null if not even the in-order run fitted. */
+  readonly deviations: number | null;
+  /** Each property that broke, by the least deviating schedule. */
+  readonly findings: readonly BoundedFinding[];
+}
+
+function* widened(scenario: ResolvedScenario, maxStates: number, from?: PlainWorld): Search<Widened> {
+  const found = new Map<string, BoundedFinding>();
+  const states = Math.min(maxStates, STATES_MAX);
+  let deviations: number | null = null;
+  for (let limit = 0; ; limit++) {
+    const search = new BoundedSearch({ scenario, limits: { deviations: limit }, states, ...(from && { from }) });
+    const report = yield* search.run();
+    for (const finding of report.findings) if (!found.has(finding.property)) found.set(finding.property, finding);
+    if (!report.exhausted) break;
+    deviations = limit;
+    if (report.closed) break;
+  }
+  return { deviations, findings: [...found.values()] };
+}
+
+/** The report of a search whose states were used up, with what can be said within a bound. `bound` puts one into words. */
+export function* withWidening(
+  exploration: Exploration,
+  { scenario, maxStates, from }: ExploreRequest,
+  bound: (deviations: number) => string,
+): Search<Exploration> {
+  const { deviations, findings } = yield* widened(scenario, maxStates, from);
+  const known = exploration.violations.map(({ property }) => property);
+  const added = findings.filter(({ property }) => !known.includes(property));
+  const violations = [...exploration.violations, ...added.map((finding) => ({ ...finding, steps: finding.labels.length, least: true }))];
+  if (deviations === null) return { ...exploration, violations };
+  const held = scenario.properties.always.filter((id) => !violations.some(({ property }) => property === id));
+  const line = `Of ${bound(deviations)}, none breaks ${held.length > 0 ? held.join(', ') : 'anything else'}: these were searched by themselves.`;
+  return { ...exploration, violations, within: { deviations }, guarantee: [...exploration.guarantee, line] };
+}
