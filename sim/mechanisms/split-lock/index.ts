@@ -35,6 +35,7 @@ import { checks, PRESETS } from './checks.ts';
 import { detectionReturns, noUpdateLost, semaphoreKept } from './gen2-properties.ts';
 import { MUTANTS, patchOf } from './mutants.ts';
 import { GUEST_OPERATIONS, HOST_OPERATIONS } from './operations.ts';
+import { splitLockOutcomes } from './outcomes.ts';
 import { guestKeptItsAc, hostSettingKept, kernelGsBaseRestored, msrMatchesTask, noHostOops } from './properties.ts';
 import { offlineWithWork, scheduledOut, twoAtOnce } from './race-properties.ts';
 
@@ -104,6 +105,7 @@ export const splitLock: Mechanism = {
   },
   guestOperations: GUEST_OPERATIONS,
   hostOperations: HOST_OPERATIONS,
+  outcomes: splitLockOutcomes,
   properties: [
     msrMatchesTask,
     hostSettingKept,

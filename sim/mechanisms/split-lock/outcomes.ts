@@ -1,0 +1,21 @@
+/** What a design of split-lock detection does to the host, counted where a run ends: the columns of `compare`. */
+import type { CoreContext } from '../../../actors/core.ts';
+import type { HostThread } from '../../../actors/paths/env.ts';
+import type { Outcome } from '../../outcomes.ts';
+import type { WorldView } from '../../view.ts';
+
+const threads = (world: WorldView) => world.actors<HostThread>('hostThread');
+
+export const splitLockOutcomes: readonly Outcome[] = [
+  {
+    name: 'detectionLeftOff',
+    title: 'detection left off',
+    count: (world) => world.actors<CoreContext>('core').filter(({ context }) => context.bootSld && !context.sld).length,
+  },
+  { name: 'kernelOopses', title: 'kernel oops', count: (world) => threads(world).filter(({ context }) => context.oops === true).length },
+  {
+    name: 'threadsKilled',
+    title: 'thread killed',
+    count: (world) => threads(world).filter(({ context }) => context.signal?.signal === 'SIGBUS').length,
+  },
+];
