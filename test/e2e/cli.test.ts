@@ -83,6 +83,7 @@ describe('the program', () => {
       'variants',
       'default',
       'expect',
+      'mutants',
     ]);
     expect(keys(json('run', RACE))).toEqual(expect.arrayContaining(ran));
     expect(keys(json('replay', 'run.wsj'))).toEqual(

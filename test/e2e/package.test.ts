@@ -36,7 +36,7 @@ describe('what is packed', () => {
 
   it('has nothing else but documents and what was built', () => {
     const known =
-      /^(?:package\.json|LICENSE|README\.md|CHANGELOG\.md|docs\/.+\.md|scenarios\/.+\.(?:yaml|json)|dist\/.+\.(?:js|d\.ts)(?:\.map)?)$/;
+      /^(?:package\.json|LICENSE|README\.md|CHANGELOG\.md|docs\/.+\.(?:md|json)|scenarios\/.+\.(?:yaml|json)|dist\/.+\.(?:js|d\.ts)(?:\.map)?)$/;
     expect(files.filter((file) => !known.test(file))).toEqual([]);
     expect(files.filter((file) => /(?:^|\/)(?:test|bench|scripts|node_modules)\/|\.test\./.test(file))).toEqual([]);
   });
