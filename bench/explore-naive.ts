@@ -87,8 +87,12 @@ class Naive {
         const stamped = { ...sent.event, from: actors[to]!.id };
         const at = this.#slotOf.get(sent.to)!;
         const name = `${to} ${at}`;
-        if (catalogue[stamped.type] === 'queued') queues.set(name, [...(queues.get(name) ?? []), stamped]);
-        else bus.push([at, stamped]);
+        const delivery = catalogue[stamped.type];
+        const waiting = queues.get(name) ?? [];
+        const text = JSON.stringify(stamped);
+        if (delivery === 'bus') bus.push([at, stamped]);
+        // A latched message merges with one that is in flight already.
+        else if (delivery !== 'latched' || !waiting.some((one) => JSON.stringify(one) === text)) queues.set(name, [...waiting, stamped]);
       }
     }
     return { snapshots, texts, queues };
