@@ -4,7 +4,7 @@ import { type Outcome, outcomesFor } from '../sim/outcomes.ts';
 import { variantNames } from '../sim/scenario/checks.ts';
 import { loadReference, resolved } from './catalog.ts';
 import { type Call, type Command, integer, SCENARIO_OPTIONS } from './command.ts';
-import { EXIT } from './errors.ts';
+import { EXIT, usageError } from './errors.ts';
 import { type Part, type Printer, styled, table } from './output.ts';
 import { drive } from './searching.ts';
 
@@ -61,6 +61,7 @@ const documentOf = ({ variant, verdict, exhausted, exploration, outcomes }: Comp
 async function run({ io, out, err, json, args, options: given }: Call): Promise<number> {
   const options = given as CompareOptions;
   const [reference] = args as [string];
+  if (json && options.markdown) throw usageError('--json and --markdown are two forms of one table; leave one out');
   const { scenario } = loadReference(reference, io);
   const { maxStates = STATES_DEFAULT, time, mutant } = options;
   const rows: ComparedVariant[] = [];

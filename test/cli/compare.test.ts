@@ -63,6 +63,8 @@ describe('compare', () => {
     expect(rows).toHaveLength(5);
     expect(new Set(rows).size).toBe(1);
     expect(out).toContain('| inuse | violation | rmp.vm-bugged, 48 steps, 0 preemptions |');
+    const both = await bench.run(['compare', 'rmpadjust-vs-rmpupdate', '--json', '--markdown']);
+    expect([both.code, both.json()], 'two forms at once').toMatchObject([2, { error: { code: 'usage' } }]);
   });
 
   it('says "not found" and not "never" where a search ended early, however early', async () => {
