@@ -30,6 +30,9 @@ const COUNTS: Readonly<Record<string, readonly [number, number, number]>> = {
   'rmpadjust-vs-rmpupdate inuse': [23_012, 54_874, 0],
   'rmpadjust-vs-rmpupdate inuse-retried': [22_932, 54_796, 0],
   'rmpadjust-vs-rmpupdate overlap-2m': [22_932, 54_796, 0],
+  'vmsa-in-use-kick kick': [23_362, 56_030, 246],
+  'vmsa-in-use-kick kick-and-block': [40_730, 105_970, 200],
+  'vmsa-in-use-kick no-kick': [16_194, 38_600, 122],
 };
 
 const nameOf = ({ name, variant }: { readonly name: string; readonly variant: string }) => `${name} ${variant}`;

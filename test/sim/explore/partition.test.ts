@@ -51,9 +51,18 @@ function agreed(whole: ResolvedScenario, peers: number, integers?: number) {
   expect(coverage).toMatchObject({ localStates, reactions, depth });
 }
 
-/** Of each mechanism those with the fewest states. Threads themselves are tested end to end. */
-const SMALL = ['rmpadjust-vs-rmpupdate', 'sld-warn-preempted', 'sld-flagless-toggle', 'oslock-brk', 'oslock-fast-path'];
-const CASES = SHIPPED.filter(({ name }) => SMALL.includes(name));
+/** Those with more than 100,000 states in some variant, and `rmp-lock`, which has a case of its own. Threads themselves are tested end to end. */
+const LARGE = [
+  'rmp-churn',
+  'rmp-double-prepare',
+  'rmp-host-write-race',
+  'rmp-lock',
+  'oslock-dbgoslar-key',
+  'oslock-shared-tde',
+  'sld-cpu-offline',
+  'sld-one-work-item',
+];
+const CASES = SHIPPED.filter(({ name }) => !LARGE.includes(name));
 
 describe('searches that share a space', () => {
   it.each(CASES.map(({ name, variant }) => [name, variant] as const))('agree with one: %s %s', (name, variant) => {

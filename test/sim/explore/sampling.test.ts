@@ -29,11 +29,17 @@ const VIOLATING = SHIPPED.flatMap(({ name, variant }) => {
 });
 
 /**
- * What a strategy is held to. Together they find everything that is shipped; each by itself finds what needs no long stretch without a
- * preemption. Evenly drawn, the lost kick shows in fewer than one schedule of 40,000, and most of sld.* in none of 6,000.
+ * What a strategy does not find in 6,000 schedules of seed 1; all else it is held to. `surw` and `portfolio` find everything that is
+ * shipped. The others draw too evenly for a bug that needs a long stretch without a preemption, and pct at depth 3 misses two that need more.
  */
+const MISSED: Readonly<Partial<Record<Strategy, readonly string[]>>> = {
+  random: ['sld-wrmsr-preempted', 'oslock-oslar-reload preemptible', 'vmsa-in-use-kick kick'],
+  pos: ['sld-wrmsr-preempted', 'oslock-oslar-reload preemptible', 'vmsa-in-use-kick kick'],
+  starve: ['sld-wrmsr-preempted v8-no-guard', 'vmsa-in-use-kick kick'],
+  pct: ['sld-wrmsr-preempted v8-toggle-only', 'rmp-double-prepare lock-dropped'],
+};
 const isHeldTo = (strategy: Strategy, { name, variant }: (typeof VIOLATING)[number]): boolean =>
-  strategy === 'portfolio' || !(/^(?:sld|oslock|rmp-double)/.test(name) || variant === 'kick');
+  !MISSED[strategy]?.some((missed) => `${name} ${variant}`.startsWith(missed));
 
 describe.each(ALL)('%s', (strategy) => {
   it.each(VIOLATING.filter((violation) => isHeldTo(strategy, violation)))(
