@@ -134,6 +134,11 @@ function takenIn(mechanism: Mechanism): PathIssue[] {
     ...keysOf('catalogue', CATALOGUE),
     ...idsOf('properties', mine, all),
     ...idsOf(
+      'completions',
+      (mechanism.completions ?? []).map(({ name }) => name),
+      others.flatMap(({ completions = [] }) => completions.map(({ name }) => name)),
+    ),
+    ...idsOf(
       'outcomes',
       (mechanism.outcomes ?? []).map(({ name }) => name),
       columns,
