@@ -1,14 +1,9 @@
 /** Generation 2 of the split-lock warning: what its sections are for, and that a task in it ends. */
 import { describe, expect, it } from 'vitest';
 import { play, seeds } from '../sim/play.ts';
-import { broken, shippedAs, sld } from './intel.ts';
+import { shippedAs, sld } from './intel.ts';
 
 describe('generation 2 of the warning', () => {
-  it('keeps the worker away between scheduling and toggle by get_cpu()', () => {
-    expect(broken(shippedAs('sld-sysctl-flip', 'once'))).toEqual([]);
-    expect(broken(shippedAs('sld-sysctl-flip', 'once', 'sld-no-get-cpu'))).toEqual(['sld.detection-returns']);
-  });
-
   it.each(['gen2', 'gen2-global-mitigate'])('has detection on again on every core when a run under %s ends', (variant) => {
     for (const spec of seeds(20)) {
       const played = play(shippedAs('sld-one-work-item', variant), spec);

@@ -36,6 +36,7 @@ import { detectionReturns, noUpdateLost, semaphoreKept } from './gen2-properties
 import { MUTANTS, patchOf } from './mutants.ts';
 import { GUEST_OPERATIONS, HOST_OPERATIONS } from './operations.ts';
 import { splitLockOutcomes } from './outcomes.ts';
+import { splitterGetsThrough, trapsAgain, trapsOnce } from './progress-properties.ts';
 import { guestKeptItsAc, hostSettingKept, kernelGsBaseRestored, msrMatchesTask, noHostOops } from './properties.ts';
 import { offlineWithWork, scheduledOut, twoAtOnce } from './race-properties.ts';
 
@@ -115,6 +116,9 @@ export const splitLock: Mechanism = {
     detectionReturns,
     semaphoreKept,
     noUpdateLost,
+    trapsOnce,
+    trapsAgain,
+    splitterGetsThrough,
     scheduledOut,
     twoAtOnce,
     offlineWithWork,

@@ -155,6 +155,9 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   'sld-no-get-cpu': mutant('The warning schedules its work item and turns detection off with preemption on.', {
     split_lock_warn: [where('get_cpu', withoutSteps('get_cpu', 'put_cpu'))],
   }),
+  'sld-warn-keeps-detection': mutant('The warning leaves detection on.', {
+    split_lock_warn: [where('sld_update_msr', withoutSteps('sld_update_msr'))],
+  }),
   'sld-no-initial-flag': {
     summary: 'No task has a flag from the start.',
     machines: { hostThread: withoutFlags },

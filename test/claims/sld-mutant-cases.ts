@@ -1,0 +1,19 @@
+/** Mutants of split-lock detection that no claim of the notes is about: where each is run, and what it breaks there. */
+
+export interface MutantCase {
+  readonly mutant: string;
+  readonly scenario: string;
+  readonly variant: string;
+  /** What breaks with it; without it nothing does. */
+  readonly breaks: readonly string[];
+}
+
+export const MUTANT_CASES: readonly MutantCase[] = [
+  { mutant: 'sld-no-get-cpu', scenario: 'sld-sysctl-flip', variant: 'once', breaks: ['sld.detection-returns'] },
+  {
+    mutant: 'sld-warn-keeps-detection',
+    scenario: 'sld-migrated-after-put-cpu',
+    variant: 'mitigate',
+    breaks: ['sld.splitter-gets-through'],
+  },
+];
