@@ -1,7 +1,7 @@
 /** Every event of the simulation: the union that machines share, and the catalogue that borders check against. */
 import type { Delivery } from './event.ts';
 import { KVM_EVENTS, type VcpuAnswer, type VcpuEvent, type VmAnswer, type VmEvent } from './kvm.ts';
-import { type KillEvent, PROCESS_EVENTS, type ProcessEvent } from './process.ts';
+import { type KillEvent, PROCESS_EVENTS, type ProcessEvent, type SignalAnswer, type SignalEvent } from './process.ts';
 import { PSP_EVENTS, type PspAnswer, type PspEvent } from './psp.ts';
 import { RMP_EVENTS, type RmpAnswer, type RmpRequest } from './rmp.ts';
 import {
@@ -31,6 +31,7 @@ export type ThreadEvent =
   | VmAnswer
   | PspAnswer
   | KillEvent
+  | SignalEvent
   | ThreadEventsOf[keyof ThreadEventsOf];
 
 /** Everything a vCPU can receive. */
@@ -53,7 +54,9 @@ type SimEvent =
   | PspEvent
   | PspAnswer
   | ProcessEvent
-  | KillEvent;
+  | KillEvent
+  | SignalEvent
+  | SignalAnswer;
 
 /** How each event type travels; those of mechanisms are in their own catalogues. */
 export const CATALOGUE: Readonly<Record<SimEvent['type'], Delivery>> = {

@@ -14,6 +14,10 @@ export const SPLIT_LOCK_OPTIONS = {
   'host.sldWarn': ['gen2-global', 'gen2', 'gen1', 'gen1-atomic'],
   /** `kernel.split_lock_mitigate` at the start: whether whoever splits a lock is slowed down. */
   'host.sldMitigate': ['on', 'off'],
+  /** What a warning does whose sleep a signal has ended: returns with detection on, as released, or goes on as without split_lock_mitigate. */
+  'host.sldInterrupted': ['return', 'progress'],
+  /** Whether VMMs have a periodic timer send each vCPU thread a signal, so that KVM_RUN ends; how long its period is. */
+  'vmm.exitTimer': ['none', '1ms', '20ms'],
   /** How often one warning reads the sysctl. */
   'host.sldSysctlReads': ['once', 'twice'],
   /** Whether a CPU that goes offline turns detection on for its core. */
@@ -116,12 +120,28 @@ export type WorkEvent = EventOf<{
   'work.offline': { cpu: ActorId };
 }>;
 type WorkAnswer = EventOf<{ 'work.item': { work: string | null } }>;
-export type SemaphoreEvent = EventOf<{ 'sem.down': object; 'sem.up': object }>;
+export type SemaphoreEvent = EventOf<{ 'sem.down': object; 'sem.up': object; 'sem.leave': object }>;
 type SemaphoreAnswer = EventOf<{ 'sem.taken': { taken: boolean } }>;
 export type SysctlEvent = EventOf<{ 'sysctl.read?': object; 'sysctl.write': { mitigate: boolean } }>;
 type SysctlAnswer = EventOf<{ 'sysctl.value': { mitigate: boolean } }>;
-/** A sleep for a time: the wake-up is in flight from here. */
-export type SleepTimerEvent = EventOf<{ 'timer.arm': object }>;
+/** A sleep for a time. Where nothing but sleeps is timed, the wake-up is in flight from here. */
+export type SleepTimerEvent = EventOf<{ 'timer.arm': { ms: number } }>;
+/** A clock that knows what is due first. */
+export type ClockEvent =
+  | SleepTimerEvent
+  | EventOf<{
+      /** A sleeper is awake: how much of its sleep is left? */
+      'timer.cancel': object;
+      /** A periodic timer that sends the thread a signal; and no more. */
+      'timer.settime': { ms: number };
+      'timer.delete': object;
+      /** Code runs for a while. */
+      'timer.elapse': object;
+      /** In flight while time may pass. */
+      'timer.tick': object;
+    }>;
+/** Null if it did not sleep. */
+type ClockAnswer = EventOf<{ 'timer.left': { ms: number | null } }>;
 /** Guest memory across two cache lines, as the emulator sees it. */
 export type SplitLineEvent = EventOf<{ 'line.read?': object; 'line.cmpxchg': { expected: number }; 'line.write': { value: number } }>;
 type SplitLineAnswer = EventOf<{ 'line.value': { value: number }; 'line.exchanged': { ok: boolean } }>;
@@ -132,7 +152,8 @@ type Gen2Event =
   | SemaphoreAnswer
   | SysctlEvent
   | SysctlAnswer
-  | SleepTimerEvent
+  | ClockEvent
+  | ClockAnswer
   | SplitLineEvent
   | SplitLineAnswer;
 
@@ -144,7 +165,7 @@ type CompletionEvent = EventOf<{ 'vmx.complete': { exception: 'AC' | 'GP' | null
 
 declare module './index.ts' {
   interface ThreadEventsOf {
-    'split-lock': MsrAnswer | VmxAnswer | ExitEvent | WorkAnswer | SemaphoreAnswer | SysctlAnswer | SplitLineAnswer;
+    'split-lock': MsrAnswer | VmxAnswer | ExitEvent | WorkAnswer | SemaphoreAnswer | SysctlAnswer | SplitLineAnswer | ClockAnswer;
   }
   interface GuestEventsOf {
     'split-lock': MsrAnswer | CompletionEvent;
@@ -170,11 +191,18 @@ export const SPLIT_LOCK_EVENTS = {
   'work.offline': 'bus',
   'sem.down': 'bus',
   'sem.up': 'bus',
+  'sem.leave': 'bus',
   'sem.taken': 'bus',
   'sysctl.read?': 'bus',
   'sysctl.write': 'bus',
   'sysctl.value': 'bus',
   'timer.arm': 'bus',
+  'timer.cancel': 'bus',
+  'timer.left': 'bus',
+  'timer.settime': 'bus',
+  'timer.delete': 'bus',
+  'timer.elapse': 'bus',
+  'timer.tick': 'latched',
   'line.read?': 'bus',
   'line.cmpxchg': 'bus',
   'line.write': 'bus',

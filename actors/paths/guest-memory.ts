@@ -1,7 +1,7 @@
 /** How host code writes guest memory: a daemon through its mapping, and the kernel after a look at the RMP. */
 
 import type { ThreadEvent } from '../../events/index.ts';
-import { frameOf, type HostEnv, type HostLocals, type HostThread, host, kernelSource, opOf, signalPending, toRmp } from './env.ts';
+import { fatalSignalPending, frameOf, type HostEnv, type HostLocals, type HostThread, host, kernelSource, opOf, toRmp } from './env.ts';
 import { lockPagePath, unlockPagePath } from './map-lock.ts';
 import { pageFaultPath } from './page-fault.ts';
 import { type Item, otherwise, type StepSpec } from './path.ts';
@@ -71,10 +71,10 @@ export function userWritePath(env: HostEnv) {
               ),
             ],
           ],
-          [(t, l) => l.stores === 0 || signalPending(t), [leaveLoop]],
+          [(t, l) => l.stores === 0 || fatalSignalPending(t), [leaveLoop]],
         ),
       ),
-      ...(locked ? [when([(t: HostThread) => !signalPending(t), unlock])] : []),
+      ...(locked ? [when([(t: HostThread) => !fatalSignalPending(t), unlock])] : []),
     ],
     { locals: [...PAGE_LOCALS, 'assigned'] },
   );

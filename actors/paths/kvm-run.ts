@@ -9,6 +9,7 @@
 import { outgoing } from '../../events/event.ts';
 import type { ThreadEvent } from '../../events/index.ts';
 import {
+  fatalSignalPending,
   type HostEnv,
   type HostItem,
   type HostLocals,
@@ -35,6 +36,8 @@ export interface Vendor {
   readonly exitLocals: readonly (keyof HostLocals & string)[];
   /** R19 and S2, the first half of kvm_arch_vcpu_put(). */
   readonly put: readonly HostItem[];
+  /** What KVM_RUN leaves for user space, before R19. */
+  readonly leave?: readonly HostItem[];
 }
 
 const { path, step, call, loop, when, note, leaveLoop, leavePath, preemptDisable, preemptEnable } = host;
@@ -49,7 +52,7 @@ export const lockMutex = (env: HostEnv) =>
         send: (t) => outgoing(`mutex:${vcpuOf(env, t).id}`, { type: 'mutex.lock' }),
         answers: { 'mutex.locked': (e) => ({ granted: e.acquired }) },
       }),
-      when([(t, l) => l.granted === true || signalPending(t), [leaveLoop]]),
+      when([(t, l) => l.granted === true || fatalSignalPending(t), [leaveLoop]]),
       step('schedule', { sleeps: true, send: (t) => toCpu(t, { type: 'cpu.sleep' }) }),
     ),
   ]);
@@ -191,6 +194,7 @@ export const kvmRunPath = (env: HostEnv, vendor = SVM(env)) =>
             // R18: -EINTR.
             when([signalPending, [leaveLoop]]),
           ),
+          ...(vendor.leave ?? []),
           call(vcpuPut(env, vendor)),
           step('mutex_unlock', { send: (t) => outgoing(`mutex:${vcpuOf(env, t).id}`, { type: 'mutex.unlock' }) }),
         ],

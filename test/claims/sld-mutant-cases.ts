@@ -16,4 +16,11 @@ export const MUTANT_CASES: readonly MutantCase[] = [
     variant: 'mitigate',
     breaks: ['sld.splitter-gets-through'],
   },
+  {
+    mutant: 'sld-warn-keeps-detection',
+    scenario: 'sld-timer-livelock',
+    variant: 'period-20ms',
+    breaks: ['sld.guest-gets-through'],
+  },
+  { mutant: 'sld-signal-not-consumed', scenario: 'sld-timer-livelock', variant: 'no-mitigate', breaks: ['sld.guest-gets-through'] },
 ];

@@ -29,6 +29,7 @@ const INEVITABLE: readonly string[] = [
   'oslock-old-to-new-locked mainline',
   'oslock-pkvm-copy stale',
   'oslock-status-bit bit-0',
+  'sld-timer-livelock period-1ms',
 ];
 const STEPS_MAX = 5000;
 

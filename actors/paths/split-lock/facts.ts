@@ -13,6 +13,8 @@ export interface SldFacts {
   readonly warn: SldWarn;
   readonly flag: SldFlag;
   readonly smt: boolean;
+  /** The period of the VMMs' timers; null if they have none. */
+  readonly exitTimerMs: number | null;
   readonly options: HostOptions;
   /** Whether a VM, by name, has the bit in its IA32_CORE_CAPABILITIES. */
   readonly isExposed: (vm: string) => boolean;

@@ -5,7 +5,8 @@
  */
 import { outgoing } from '../../../events/event.ts';
 import type { VmxExit } from '../../../events/split-lock.ts';
-import { type HostEnv, type HostItem, type HostThread, host, kernelSource } from '../env.ts';
+import { SLEEP_TIMER } from '../../delayed-work.ts';
+import { fatalSignalPending, type HostEnv, type HostItem, type HostThread, host, kernelSource } from '../env.ts';
 import { lockMutex, type Vendor, vcpuLoad, vcpuPut } from '../kvm-run.ts';
 import { otherwise } from '../path.ts';
 import { vcpuOf } from '../svm.ts';
@@ -14,7 +15,7 @@ import type { SldFacts } from './facts.ts';
 import { lookAtVmx, msrOpOf, prepareSwitchToGuest, prepareSwitchToHost, vmxGetMsr, vmxSetMsr } from './virt.ts';
 import { splitLockWarn } from './warn.ts';
 
-const { path, step, call, loop, when, leaveLoop } = host;
+const { path, step, call, loop, when, note, leaveLoop } = host;
 
 declare module '../env.ts' {
   interface HostLocals {
@@ -102,7 +103,10 @@ const handleExceptionNmi = (env: HostEnv, facts: SldFacts) =>
         [
           otherwise,
           [
-            step('handle_guest_split_lock', { set: () => ({ splitter: true as const }) }),
+            step('handle_guest_split_lock', {
+              set: () => ({ splitter: true as const }),
+              ...(facts.exitTimerMs !== null && { send: () => outgoing(SLEEP_TIMER, { type: 'timer.elapse' }) }),
+            }),
             ...(facts.state === 'warn'
               ? [splitLockWarn(facts)]
               : [
@@ -136,6 +140,9 @@ export const vmxVendor = (env: HostEnv, facts: SldFacts): Vendor => ({
   ],
   exitLocals: ['vmx', 'returns'],
   put: [call(prepareSwitchToHost(env, facts))],
+  ...(facts.exitTimerMs !== null && {
+    leave: [note((t, l) => ({ runsAgain: l.exit !== 'SHUTDOWN' && t.sigpending === true && !fatalSignalPending(t) ? true : undefined }))],
+  }),
 });
 
 /** KVM_SET_MSRS and KVM_GET_MSRS of MSR_TEST_CTRL: the host's access to the guest's value, under the vCPU's mutex. */

@@ -4,6 +4,7 @@
  */
 
 import { z } from 'zod';
+import { clockMachine } from '../../../actors/clock.ts';
 import { coreMachine } from '../../../actors/core.ts';
 import {
   SEMAPHORE,
@@ -23,6 +24,7 @@ import { coreOf, type SldFacts } from '../../../actors/paths/split-lock/facts.ts
 import { isPositive } from '../../../actors/paths/split-lock/flag.ts';
 import { guestOperationsOf } from '../../../actors/paths/split-lock/guest.ts';
 import { cpuOfflinePath } from '../../../actors/paths/split-lock/hotplug.ts';
+import { vmmPath } from '../../../actors/paths/split-lock/vmm.ts';
 import { msrIoctlPath, vmxVendor } from '../../../actors/paths/split-lock/vmx.ts';
 import { computeStep, splitLockPath, sysctlStep } from '../../../actors/paths/split-lock/warn.ts';
 import { splitLineMachine } from '../../../actors/split-line.ts';
@@ -36,10 +38,11 @@ import { detectionReturns, noUpdateLost, semaphoreKept } from './gen2-properties
 import { MUTANTS, patchOf } from './mutants.ts';
 import { GUEST_OPERATIONS, HOST_OPERATIONS } from './operations.ts';
 import { splitLockOutcomes } from './outcomes.ts';
-import { splitterGetsThrough, trapsAgain, trapsOnce } from './progress-properties.ts';
+import { guestGetsThrough, splitterGetsThrough, timerInWarning, trapsAgain, trapsOnce } from './progress-properties.ts';
 import { guestKeptItsAc, hostSettingKept, kernelGsBaseRestored, msrMatchesTask, noHostOops } from './properties.ts';
 import { offlineWithWork, scheduledOut, twoAtOnce } from './race-properties.ts';
 
+const EXIT_TIMER_MS = { none: null, '1ms': 1, '20ms': 20 } as const;
 const FEATURE = 'split-lock-detect';
 
 /** What the host's settings come to. */
@@ -56,6 +59,7 @@ function factsOf({ host, vms }: ResolvedScenario): SldFacts {
     warn: options['host.sldWarn'],
     flag: options['host.sldFlag'],
     smt,
+    exitTimerMs: EXIT_TIMER_MS[options['vmm.exitTimer']],
     options,
     isExposed: (vm) => isOffered && !refused.includes(vm),
   };
@@ -68,11 +72,13 @@ function workersOf(scenario: ResolvedScenario): Readonly<Record<string, string>>
   const cpus = Array.from({ length: scenario.host.cpus }, (_, index) => `pcpu:${index}`);
   return Object.fromEntries(cpus.map((cpu) => [workerOf(cpu), cpu]));
 }
+/** Whether more than one kind of timer runs, so that which is due first matters. */
+const isTimed = (scenario: ResolvedScenario): boolean => factsOf(scenario).exitTimerMs !== null;
 const gen2Actors = (scenario: ResolvedScenario): ActorSpec[] => [
   { id: WORKQUEUE, kind: 'workqueue', input: { cpus: Object.values(workersOf(scenario)).sort() } },
   { id: SEMAPHORE, kind: 'semaphore', input: null },
   { id: SYSCTL, kind: 'sysctl', input: { mitigate: scenario.host.options['host.sldMitigate'] === 'on' } },
-  { id: SLEEP_TIMER, kind: 'sleepTimer', input: null },
+  { id: SLEEP_TIMER, kind: isTimed(scenario) ? 'clock' : 'sleepTimer', input: null },
 ];
 
 function actorsOf(scenario: ResolvedScenario): ActorSpec[] {
@@ -119,6 +125,8 @@ export const splitLock: Mechanism = {
     trapsOnce,
     trapsAgain,
     splitterGetsThrough,
+    guestGetsThrough,
+    timerInWarning,
     scheduledOut,
     twoAtOnce,
     offlineWithWork,
@@ -136,7 +144,7 @@ export const splitLock: Mechanism = {
         ['KVM_SET_MSRS', { kind: 'call', path: msrIoctlPath(env, facts, 'KVM_SET_MSRS') }],
         ['KVM_GET_MSRS', { kind: 'call', path: msrIoctlPath(env, facts, 'KVM_GET_MSRS') }],
       ],
-      kvmRun: (env) => kvmRunPath(env, vmxVendor(env, facts)),
+      kvmRun: (env) => vmmPath(facts, kvmRunPath(env, vmxVendor(env, facts))),
       schedOut: (env) => schedOutPath(put(env, facts)),
     };
   },
@@ -156,6 +164,7 @@ export const splitLock: Mechanism = {
     semaphore: semaphoreMachine,
     sysctl: sysctlMachine,
     sleepTimer: sleepTimerMachine,
+    clock: clockMachine,
     splitLine: splitLineMachine,
   }),
   patch: patchOf,

@@ -158,6 +158,9 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   'sld-warn-keeps-detection': mutant('The warning leaves detection on.', {
     split_lock_warn: [where('sld_update_msr', withoutSteps('sld_update_msr'))],
   }),
+  'sld-signal-not-consumed': mutant('The VMM leaves the signal of its timer pending.', {
+    kvm_cpu_exec: [withoutSteps('sigtimedwait')],
+  }),
   'sld-no-initial-flag': {
     summary: 'No task has a flag from the start.',
     machines: { hostThread: withoutFlags },
