@@ -22,6 +22,8 @@ export const SPLIT_LOCK_OPTIONS = {
   'host.sldSysctlReads': ['once', 'twice'],
   /** Whether a CPU that goes offline turns detection on for its core. */
   'host.sldOffline': ['callback', 'none'],
+  /** Whether a CPU that comes up writes MSR_TEST_CTRL only where the processor is known to detect split locks. */
+  'host.sldInit': ['whitelist-check', 'blind-write'],
   /** Name and polarity of the flag of thread_info: set while detection is off (the first two), or while it is on. */
   'host.sldFlag': ['TIF_SLD', 'TIF_SLD_DISABLED', 'TIF_SLD_ENABLED'],
   /** Whether KVM lets guests have the bit: mainline does not, two series would have. */
@@ -67,6 +69,8 @@ type GuestOps =
 type HostOps =
   | { readonly op: 'compute' }
   | { readonly op: 'cpu-offline'; readonly cpu: number }
+  | { readonly op: 'resume' }
+  | { readonly op: 'frozen' }
   | { readonly op: 'sysctl'; readonly splitLockMitigate: boolean }
   | { readonly op: 'split-lock'; readonly mode: 'user' | 'kernel'; readonly ac: boolean }
   | { readonly op: 'KVM_SET_MSRS'; readonly vm: string; readonly vcpu: number; readonly value: number }
@@ -91,11 +95,17 @@ export type VmxExit =
 
 export type MsrEvent = EventOf<{
   'core.wrmsr': { sld: boolean };
+  /** WRMSR of 0 to MSR_TEST_CTRL, by one logical CPU of a processor that has the register and not the bit. */
+  'core.wrmsrUnsupported': { cpu: ActorId };
+  'core.vmxon': { cpu: ActorId };
+  'core.vmptrld?': { cpu: ActorId };
   'core.rdmsr?': object;
   /** MSR_KERNEL_GS_BASE of one logical CPU: the guest's value, or the task's own. */
   'core.wrmsrKernelGsBase': { cpu: ActorId; guest: boolean };
 }>;
-type MsrAnswer = EventOf<{ 'core.msr': { sld: boolean } }>;
+type MsrAnswer = EventOf<{ 'core.msr': { sld: boolean }; 'core.vmptrlded': { defined: boolean } }>;
+export type FreezerEvent = EventOf<{ 'freezer.frozen?': object; 'freezer.thaw': object }>;
+type FreezerAnswer = EventOf<{ 'freezer.state': { frozen: boolean } }>;
 
 /** Fields of struct vcpu_vmx. `saved` is the host's setting while guest state is loaded, in the form that an option chooses. */
 export interface VmxFields {
@@ -154,6 +164,8 @@ type Gen2Event =
   | SysctlAnswer
   | ClockEvent
   | ClockAnswer
+  | FreezerEvent
+  | FreezerAnswer
   | SplitLineEvent
   | SplitLineAnswer;
 
@@ -165,7 +177,16 @@ type CompletionEvent = EventOf<{ 'vmx.complete': { exception: 'AC' | 'GP' | null
 
 declare module './index.ts' {
   interface ThreadEventsOf {
-    'split-lock': MsrAnswer | VmxAnswer | ExitEvent | WorkAnswer | SemaphoreAnswer | SysctlAnswer | SplitLineAnswer | ClockAnswer;
+    'split-lock':
+      | MsrAnswer
+      | VmxAnswer
+      | ExitEvent
+      | WorkAnswer
+      | SemaphoreAnswer
+      | SysctlAnswer
+      | SplitLineAnswer
+      | ClockAnswer
+      | FreezerAnswer;
   }
   interface GuestEventsOf {
     'split-lock': MsrAnswer | CompletionEvent;
@@ -175,6 +196,13 @@ declare module './index.ts' {
 export const SPLIT_LOCK_EVENTS = {
   'core.switchTo': 'bus',
   'core.wrmsr': 'bus',
+  'core.wrmsrUnsupported': 'bus',
+  'core.vmxon': 'bus',
+  'core.vmptrld?': 'bus',
+  'core.vmptrlded': 'bus',
+  'freezer.frozen?': 'bus',
+  'freezer.thaw': 'bus',
+  'freezer.state': 'bus',
   'core.rdmsr?': 'bus',
   'core.msr': 'bus',
   'core.wrmsrKernelGsBase': 'bus',

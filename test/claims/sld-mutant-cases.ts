@@ -23,4 +23,5 @@ export const MUTANT_CASES: readonly MutantCase[] = [
     breaks: ['sld.guest-gets-through'],
   },
   { mutant: 'sld-signal-not-consumed', scenario: 'sld-timer-livelock', variant: 'no-mitigate', breaks: ['sld.guest-gets-through'] },
+  { mutant: 'vmx-no-vmxon-at-resume', scenario: 'sld-resume-vmxon', variant: 'whitelist-check', breaks: ['vmx.vmptrld-runs'] },
 ];

@@ -8,6 +8,10 @@ import { isDetectionOff } from './flag.ts';
 export interface SldFacts {
   /** `off` too where the processor cannot detect anything. */
   readonly state: SldState;
+  /** cpu_model_supports_sld. */
+  readonly modelSupports: boolean;
+  /** The run begins while the host resumes from suspend. */
+  readonly resumes: boolean;
   /** X86_FEATURE_SPLIT_LOCK_DETECT. */
   readonly hasFeature: boolean;
   readonly warn: SldWarn;

@@ -12,6 +12,7 @@ import { otherwise } from '../path.ts';
 import { vcpuOf } from '../svm.ts';
 import { emulatePath } from './emulator.ts';
 import type { SldFacts } from './facts.ts';
+import { vmptrld } from './resume.ts';
 import { lookAtVmx, msrOpOf, prepareSwitchToGuest, prepareSwitchToHost, vmxGetMsr, vmxSetMsr } from './virt.ts';
 import { splitLockWarn } from './warn.ts';
 
@@ -140,6 +141,7 @@ export const vmxVendor = (env: HostEnv, facts: SldFacts): Vendor => ({
   ],
   exitLocals: ['vmx', 'returns'],
   put: [call(prepareSwitchToHost(env, facts))],
+  ...(facts.resumes && { load: [vmptrld(facts)] }),
   ...(facts.exitTimerMs !== null && {
     leave: [note((t, l) => ({ runsAgain: l.exit !== 'SHUTDOWN' && t.sigpending === true && !fatalSignalPending(t) ? true : undefined }))],
   }),
@@ -161,7 +163,7 @@ export function msrIoctlPath(env: HostEnv, facts: SldFacts, name: 'KVM_SET_MSRS'
     [
       step('ioctl', { mode: 'kernel' }),
       call(lockMutex(env)),
-      call(vcpuLoad(env)),
+      call(vcpuLoad(env, vmxVendor(env, facts))),
       access,
       result,
       call(vcpuPut(env, vmxVendor(env, facts))),

@@ -5,7 +5,7 @@
  */
 import { outgoing } from '../../../events/event.ts';
 import { SYSCTL } from '../../delayed-work.ts';
-import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource, opOf } from '../env.ts';
+import { type HostEnv, type HostItem, type HostThread, host, kernelSource, opOf } from '../env.ts';
 import { otherwise } from '../path.ts';
 import { type SldFacts, toCore } from './facts.ts';
 import { withDetection } from './flag.ts';
@@ -17,14 +17,12 @@ declare module '../env.ts' {
   interface HostThread {
     /** It, or its guest, split a lock: it may run with detection off. */
     readonly splitter?: true | undefined;
-    /** It trapped on an instruction on which it had trapped before. */
-    readonly trappedAgain?: true | undefined;
     /** The kernel died of a split lock of its own on behalf of this task. */
     readonly oops?: true | undefined;
   }
   interface HostLocals {
     readonly trap?: boolean | undefined;
-    /** The access has trapped before, and traps once more. */
+    /** The access has trapped before, and traps once more; until the handler begins. */
     readonly trapsAgain?: true | undefined;
   }
 }
@@ -53,16 +51,16 @@ export const sysctlStep = (env: HostEnv): HostItem =>
 
 const sigbus = () => ({ signal: { signal: 'SIGBUS' as const, pfn: null } });
 
-/** What a task remembers of a trap: that it split a lock, and whether it did not get through the time before. */
-const splits = ({ trapsAgain }: HostLocals): Partial<HostThread> => ({
-  splitter: true,
-  ...(trapsAgain === true && { trappedAgain: trapsAgain }),
-});
-
 /** #AC from user mode. @see domain C.2 */
 const excAlignmentCheck = (env: HostEnv, facts: SldFacts) =>
   path('exc_alignment_check', kernelSource('arch/x86/kernel/traps.c, exc_alignment_check()'), [
-    step('entry', { mode: 'kernel', irqs: false, ns: 300, set: (_t, l) => splits(l) }),
+    step('entry', {
+      mode: 'kernel',
+      irqs: false,
+      ns: 300,
+      set: () => ({ splitter: true as const }),
+      local: () => ({ trapsAgain: undefined }),
+    }),
     step('local_irq_enable', { irqs: true, ns: 5 }),
     when([(t) => facts.state !== 'warn' || opensAc(env, t), [step('do_trap', { set: sigbus })]], [otherwise, [splitLockWarn(facts)]]),
     step('local_irq_disable', { irqs: false, ns: 5 }),

@@ -17,13 +17,15 @@ import {
   workerOf,
   workqueueMachine,
 } from '../../../actors/delayed-work.ts';
+import { FREEZER, freezerMachine } from '../../../actors/freezer.ts';
 import { kworkerMachine } from '../../../actors/kworker.ts';
 import type { HostEnv } from '../../../actors/paths/env.ts';
-import { kvmRunPath, schedOutPath } from '../../../actors/paths/kvm-run.ts';
+import { kvmRunPath, schedInPath, schedOutPath } from '../../../actors/paths/kvm-run.ts';
 import { coreOf, type SldFacts } from '../../../actors/paths/split-lock/facts.ts';
 import { isPositive } from '../../../actors/paths/split-lock/flag.ts';
 import { guestOperationsOf } from '../../../actors/paths/split-lock/guest.ts';
 import { cpuOfflinePath } from '../../../actors/paths/split-lock/hotplug.ts';
+import { refrigeratorPath, resumePath, vmptrld } from '../../../actors/paths/split-lock/resume.ts';
 import { vmmPath } from '../../../actors/paths/split-lock/vmm.ts';
 import { msrIoctlPath, vmxVendor } from '../../../actors/paths/split-lock/vmx.ts';
 import { computeStep, splitLockPath, sysctlStep } from '../../../actors/paths/split-lock/warn.ts';
@@ -39,14 +41,25 @@ import { MUTANTS, patchOf } from './mutants.ts';
 import { GUEST_OPERATIONS, HOST_OPERATIONS } from './operations.ts';
 import { splitLockOutcomes } from './outcomes.ts';
 import { guestGetsThrough, splitterGetsThrough, timerInWarning, trapsAgain, trapsOnce } from './progress-properties.ts';
-import { guestKeptItsAc, hostSettingKept, kernelGsBaseRestored, msrMatchesTask, noHostOops } from './properties.ts';
+import {
+  guestKeptItsAc,
+  hostSettingKept,
+  kernelGsBaseRestored,
+  msrMatchesTask,
+  noHostOops,
+  ranAfterResume,
+  vmptrldRuns,
+} from './properties.ts';
 import { offlineWithWork, scheduledOut, twoAtOnce } from './race-properties.ts';
 
 const EXIT_TIMER_MS = { none: null, '1ms': 1, '20ms': 20 } as const;
 const FEATURE = 'split-lock-detect';
 
+const resumes = (processes: ResolvedScenario['processes']): boolean =>
+  processes.some(({ threads }) => threads.some(({ program }) => program.ops.some(({ op }) => op === 'resume')));
+
 /** What the host's settings come to. */
-function factsOf({ host, vms }: ResolvedScenario): SldFacts {
+function factsOf({ host, vms, processes }: ResolvedScenario): SldFacts {
   const { options, smt, features } = host;
   const state = features.includes(FEATURE) ? options['host.sld'] : 'off';
   const mayExpose = state === 'fatal' ? options['kvm.sldVirt'] === 'v10' || !smt : state === 'warn' && !smt;
@@ -55,6 +68,8 @@ function factsOf({ host, vms }: ResolvedScenario): SldFacts {
   const refused = vms.filter(({ settings }) => settings?.splitLockDetect === false).map(({ id }) => id);
   return {
     state,
+    modelSupports: features.includes(FEATURE),
+    resumes: resumes(processes),
     hasFeature: state === 'warn' || state === 'fatal',
     warn: options['host.sldWarn'],
     flag: options['host.sldFlag'],
@@ -90,7 +105,8 @@ function actorsOf(scenario: ResolvedScenario): ActorSpec[] {
   return [
     ...workers,
     ...(workers.length === 0 ? [] : gen2Actors(scenario)),
-    ...cores.map((id) => ({ id, kind: 'core', input: { bootSld, flag: facts.flag } })),
+    ...cores.map((id) => ({ id, kind: 'core', input: { bootSld, flag: facts.flag, ...(facts.resumes && { vmx: [] }) } })),
+    ...(facts.resumes ? [{ id: FREEZER, kind: 'freezer', input: null }] : []),
     ...scenario.vms
       .filter(({ vcpus }) => vcpus.some(({ ops }) => ops.some(({ op }) => op === 'emulated-increment')))
       .map(({ id }) => ({ id: `line:${id}`, kind: 'splitLine', input: null })),
@@ -119,6 +135,8 @@ export const splitLock: Mechanism = {
     noHostOops,
     guestKeptItsAc,
     kernelGsBaseRestored,
+    vmptrldRuns,
+    ranAfterResume,
     detectionReturns,
     semaphoreKept,
     noUpdateLost,
@@ -140,12 +158,15 @@ export const splitLock: Mechanism = {
         ['compute', computeStep],
         ['sysctl', sysctlStep(env)],
         ['cpu-offline', { kind: 'call', path: cpuOfflinePath(env, facts) }],
+        ['resume', { kind: 'call', path: resumePath(facts, scenario.host.cpus) }],
+        ['frozen', { kind: 'call', path: refrigeratorPath }],
         ['split-lock', { kind: 'call', path: splitLockPath(env, facts) }],
         ['KVM_SET_MSRS', { kind: 'call', path: msrIoctlPath(env, facts, 'KVM_SET_MSRS') }],
         ['KVM_GET_MSRS', { kind: 'call', path: msrIoctlPath(env, facts, 'KVM_GET_MSRS') }],
       ],
       kvmRun: (env) => vmmPath(facts, kvmRunPath(env, vmxVendor(env, facts))),
       schedOut: (env) => schedOutPath(put(env, facts)),
+      ...(facts.resumes && { schedIn: () => schedInPath([vmptrld(facts)]) }),
     };
   },
   guest: (scenario) => {
@@ -165,6 +186,7 @@ export const splitLock: Mechanism = {
     sysctl: sysctlMachine,
     sleepTimer: sleepTimerMachine,
     clock: clockMachine,
+    freezer: freezerMachine,
     splitLine: splitLineMachine,
   }),
   patch: patchOf,

@@ -158,6 +158,9 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   'sld-warn-keeps-detection': mutant('The warning leaves detection on.', {
     split_lock_warn: [where('sld_update_msr', withoutSteps('sld_update_msr'))],
   }),
+  'vmx-no-vmxon-at-resume': mutant('KVM does not turn VMX on for CPUs that come up.', {
+    suspend_enter: [withoutSteps('kvm_online_cpu')],
+  }),
   'sld-signal-not-consumed': mutant('The VMM leaves the signal of its timer pending.', {
     kvm_cpu_exec: [withoutSteps('sigtimedwait')],
   }),

@@ -12,11 +12,6 @@ export const splitLockOutcomes: readonly Outcome[] = [
     title: 'detection left off',
     count: (world) => world.actors<CoreContext>('core').filter(({ context }) => context.bootSld && !context.sld).length,
   },
-  {
-    name: 'trappedAgain',
-    title: 'trapped again',
-    count: (world) => threads(world).filter(({ context }) => context.trappedAgain === true).length,
-  },
   { name: 'kernelOopses', title: 'kernel oops', count: (world) => threads(world).filter(({ context }) => context.oops === true).length },
   {
     name: 'threadsKilled',

@@ -10,7 +10,8 @@ export const trapsOnce = alwaysEach<HostThread>('sld.traps-once', {
   kind: 'hostThread',
   source: 'domain debug-and-split-lock G, scenario 22: migrated after put_cpu(), a task traps again',
   grade: 'decision',
-  each: ({ id, context }) => (context.trappedAgain === true ? `${id} traps again on an instruction for which it has been warned` : null),
+  each: ({ id, context }) =>
+    context.frames.code?.trapsAgain === true ? `${id} traps again on an instruction for which it has been warned` : null,
 });
 
 export const trapsAgain = sometimes('sld.traps-again', {
@@ -18,7 +19,7 @@ export const trapsAgain = sometimes('sld.traps-again', {
   source: 'domain debug-and-split-lock G, scenario 22',
   grade: 'decision',
   check: (world) => {
-    const found = world.actors<HostThread>('hostThread').find(({ context }) => context.trappedAgain === true);
+    const found = world.actors<HostThread>('hostThread').find(({ context }) => context.frames.code?.trapsAgain === true);
     return found ? `${found.id} traps again on an instruction for which it has been warned` : null;
   },
 });

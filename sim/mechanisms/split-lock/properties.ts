@@ -3,7 +3,7 @@ import type { CoreContext } from '../../../actors/core.ts';
 import type { HostThread } from '../../../actors/paths/env.ts';
 import { isDetectionOff } from '../../../actors/paths/split-lock/flag.ts';
 import type { PcpuContext } from '../../../actors/pcpu.ts';
-import { always, alwaysEach } from '../../property.ts';
+import { always, alwaysEach, sometimes } from '../../property.ts';
 import type { ActorView, WorldView } from '../../view.ts';
 
 interface Running {
@@ -79,4 +79,21 @@ export const guestKeptItsAc = alwaysEach<HostThread>('sld.vmm-killed', {
     context.signal?.signal === 'SIGBUS' && context.splitter === true && id.includes('/vcpu')
       ? `${id} is killed by SIGBUS for an access of its guest`
       : null,
+});
+
+export const vmptrldRuns = alwaysEach<HostThread>('vmx.vmptrld-runs', {
+  kind: 'hostThread',
+  source: 'domain debug-and-split-lock G, scenario 24: "This ultimately results in a #UD on VMPTRLD"',
+  grade: 'read',
+  each: ({ id, context }) => (context.vmptrldFaulted === true ? `VMPTRLD of ${id} raised #UD: its CPU is not in VMX operation` : null),
+});
+
+export const ranAfterResume = sometimes('vmx.runs-after-resume', {
+  kinds: ['hostThread', 'freezer'],
+  source: 'domain debug-and-split-lock G, scenario 24',
+  grade: 'decision',
+  check: (world) => {
+    const thread = world.actors<HostThread>('hostThread').find(({ value }) => JSON.stringify(value).includes('"vmx_vcpu_run"'));
+    return thread && world.actors('freezer').length > 0 ? `${thread.id} runs its guest after the resume` : null;
+  },
 });
