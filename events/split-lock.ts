@@ -10,6 +10,8 @@ import type { CoreEvent } from './sched.ts';
 export const SPLIT_LOCK_OPTIONS = {
   /** `split_lock_detect=`: what the host does about split locks. @see kernel Documentation/arch/x86/buslock.rst */
   'host.sld': ['warn', 'off', 'fatal', 'ratelimit'],
+  /** Under `ratelimit`: how many bus locks of all tasks together the host lets pass in a second. */
+  'host.sldRatelimit': ['1', '2'],
   /** What the task is that turned detection off: a flag of the task (5.7 to 5.18), the same with preemption off, a work item for all CPUs, or one for each. */
   'host.sldWarn': ['gen2-global', 'gen2', 'gen1', 'gen1-atomic'],
   /** `kernel.split_lock_mitigate` at the start: whether whoever splits a lock is slowed down. */
@@ -38,6 +40,8 @@ export const SPLIT_LOCK_OPTIONS = {
   'kvm.sldSaved': ['host_sld_on', 'host_tif'],
   /** Whether MSR_KERNEL_GS_BASE, which is deferred in the same way, is looked at too. */
   'kvm.kernelGsBase': ['untracked', 'tracked'],
+  /** KVM_CAP_X86_BUS_LOCK_EXIT: whether KVM_RUN ends after a bus lock of the guest, so that the VMM can slow it down. */
+  'kvm.busLockExit': ['off', 'exit'],
   /** How KVM tells whose #AC it is: by the context, or also by looking at the instruction. */
   'kvm.acInjection': ['context', 'analyse'],
 } as const;
@@ -88,6 +92,8 @@ declare module './program.ts' {
 export type VmxExit =
   | { readonly reason: 'MSR_WRITE'; readonly value: number }
   | { readonly reason: 'MSR_READ' }
+  /** After an instruction that has locked the bus. */
+  | { readonly reason: 'BUS_LOCK' }
   /** A locked increment across two cache lines that the emulator has to carry out. */
   | { readonly reason: 'EPT_MISCONFIG' }
   /** #AC, vector 17. `locked`: the instruction has a lock prefix and crosses a cache line. */
@@ -150,6 +156,11 @@ export type ClockEvent =
       /** In flight while time may pass. */
       'timer.tick': object;
     }>;
+/** Who has locked the bus; and that it, or `by`, has been held up for it, or let on. */
+export type BusEvent = EventOf<{ 'bus.lock': object; 'bus.paid': { by: ActorId | null } }>;
+/** ___ratelimit(): whether one more may pass; and the end of the second. */
+export type RatelimitEvent = EventOf<{ 'ratelimit?': object; 'ratelimit.over': object }>;
+type RatelimitAnswer = EventOf<{ 'ratelimit.answer': { passes: boolean } }>;
 /** Null if it did not sleep. */
 type ClockAnswer = EventOf<{ 'timer.left': { ms: number | null } }>;
 /** Guest memory across two cache lines, as the emulator sees it. */
@@ -166,6 +177,9 @@ type Gen2Event =
   | ClockAnswer
   | FreezerEvent
   | FreezerAnswer
+  | BusEvent
+  | RatelimitEvent
+  | RatelimitAnswer
   | SplitLineEvent
   | SplitLineAnswer;
 
@@ -186,7 +200,8 @@ declare module './index.ts' {
       | SysctlAnswer
       | SplitLineAnswer
       | ClockAnswer
-      | FreezerAnswer;
+      | FreezerAnswer
+      | RatelimitAnswer;
   }
   interface GuestEventsOf {
     'split-lock': MsrAnswer | CompletionEvent;
@@ -200,6 +215,11 @@ export const SPLIT_LOCK_EVENTS = {
   'core.vmxon': 'bus',
   'core.vmptrld?': 'bus',
   'core.vmptrlded': 'bus',
+  'bus.lock': 'bus',
+  'bus.paid': 'bus',
+  'ratelimit?': 'bus',
+  'ratelimit.answer': 'bus',
+  'ratelimit.over': 'queued',
   'freezer.frozen?': 'bus',
   'freezer.thaw': 'bus',
   'freezer.state': 'bus',

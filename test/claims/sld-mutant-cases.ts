@@ -24,4 +24,6 @@ export const MUTANT_CASES: readonly MutantCase[] = [
   },
   { mutant: 'sld-signal-not-consumed', scenario: 'sld-timer-livelock', variant: 'no-mitigate', breaks: ['sld.guest-gets-through'] },
   { mutant: 'vmx-no-vmxon-at-resume', scenario: 'sld-resume-vmxon', variant: 'whitelist-check', breaks: ['vmx.vmptrld-runs'] },
+  { mutant: 'sld-ratelimit-once', scenario: 'sld-bus-lock-ratelimit', variant: 'ratelimit', breaks: ['sld.bus-locks-paid'] },
+  { mutant: 'kvm-bus-lock-untold', scenario: 'sld-bus-lock-exit', variant: 'exit', breaks: ['sld.bus-locks-paid'] },
 ];

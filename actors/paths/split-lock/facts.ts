@@ -8,6 +8,10 @@ import { isDetectionOff } from './flag.ts';
 export interface SldFacts {
   /** `off` too where the processor cannot detect anything. */
   readonly state: SldState;
+  /** What the host does at #DB after a bus lock; null where it is not told of any. */
+  readonly busLock: Exclude<SldState, 'off'> | null;
+  /** The processor detects bus locks, and #AC does not prevent those of split locks. */
+  readonly countsBusLocks: boolean;
   /** cpu_model_supports_sld. */
   readonly modelSupports: boolean;
   /** The run begins while the host resumes from suspend. */

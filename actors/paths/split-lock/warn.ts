@@ -7,6 +7,7 @@ import { outgoing } from '../../../events/event.ts';
 import { SYSCTL } from '../../delayed-work.ts';
 import { type HostEnv, type HostItem, type HostThread, host, kernelSource, opOf } from '../env.ts';
 import { otherwise } from '../path.ts';
+import { busLockTrap, locksBus } from './bus-lock.ts';
 import { type SldFacts, toCore } from './facts.ts';
 import { withDetection } from './flag.ts';
 import { warnByWork } from './warn-by-work.ts';
@@ -79,7 +80,7 @@ const MANUAL = { source: 'Intel SDM vol. 3, "Split locks"; domain debug-and-spli
 /** The locked access itself: one instruction, which faults or runs. Linux keeps CR0.AM set, so EFLAGS.AC alone decides about the old check. */
 const access = (env: HostEnv, facts: SldFacts): HostItem =>
   step('locked_access', {
-    send: (t) => toCore(facts, t, { type: 'core.rdmsr?' }),
+    send: (t) => [toCore(facts, t, { type: 'core.rdmsr?' }), ...(opensAc(env, t) ? [] : locksBus(facts))],
     answers: {
       'core.msr': (e, t, l) => {
         const trap = e.sld || opensAc(env, t);
@@ -100,7 +101,7 @@ export const splitLockPath = (env: HostEnv, facts: SldFacts) =>
           [
             loop(
               access(env, facts),
-              when([(_t, l) => l.trap !== true, [leaveLoop]]),
+              when([(_t, l) => l.trap !== true, [...busLockTrap(facts), leaveLoop]]),
               call(excAlignmentCheck(env, facts)),
               when([(t) => t.signal !== null, [leaveLoop]]),
             ),

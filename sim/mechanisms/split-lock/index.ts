@@ -4,6 +4,7 @@
  */
 
 import { z } from 'zod';
+import { MEMORY_BUS, memoryBusMachine, RATELIMIT, ratelimitMachine } from '../../../actors/bus-lock.ts';
 import { clockMachine } from '../../../actors/clock.ts';
 import { coreMachine } from '../../../actors/core.ts';
 import {
@@ -35,6 +36,7 @@ import { SPLIT_LOCK_EVENTS, SPLIT_LOCK_OPTIONS } from '../../../events/split-loc
 import type { Mechanism } from '../../mechanism.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
+import { busLocksPaid, busLockTaken } from './bus-lock-properties.ts';
 import { checks, PRESETS } from './checks.ts';
 import { detectionReturns, noUpdateLost, semaphoreKept } from './gen2-properties.ts';
 import { MUTANTS, patchOf } from './mutants.ts';
@@ -54,6 +56,7 @@ import { offlineWithWork, scheduledOut, twoAtOnce } from './race-properties.ts';
 
 const EXIT_TIMER_MS = { none: null, '1ms': 1, '20ms': 20 } as const;
 const FEATURE = 'split-lock-detect';
+const BUS_FEATURE = 'bus-lock-detect';
 
 const resumes = (processes: ResolvedScenario['processes']): boolean =>
   processes.some(({ threads }) => threads.some(({ program }) => program.ops.some(({ op }) => op === 'resume')));
@@ -62,12 +65,16 @@ const resumes = (processes: ResolvedScenario['processes']): boolean =>
 function factsOf({ host, vms, processes }: ResolvedScenario): SldFacts {
   const { options, smt, features } = host;
   const state = features.includes(FEATURE) ? options['host.sld'] : 'off';
+  // #AC comes before the lock is taken, and where it is on, #DB is off.
+  const countsBusLocks = features.includes(BUS_FEATURE) && state !== 'warn' && state !== 'fatal';
   const mayExpose = state === 'fatal' ? options['kvm.sldVirt'] === 'v10' || !smt : state === 'warn' && !smt;
   const isOffered =
     options['kvm.sldVirt'] !== 'none' && (mayExpose || (options['kvm.sldExpose'] === 'always' && (state === 'warn' || state === 'fatal')));
   const refused = vms.filter(({ settings }) => settings?.splitLockDetect === false).map(({ id }) => id);
   return {
     state,
+    busLock: countsBusLocks && options['host.sld'] !== 'off' ? options['host.sld'] : null,
+    countsBusLocks,
     modelSupports: features.includes(FEATURE),
     resumes: resumes(processes),
     hasFeature: state === 'warn' || state === 'fatal',
@@ -96,6 +103,15 @@ const gen2Actors = (scenario: ResolvedScenario): ActorSpec[] => [
   { id: SLEEP_TIMER, kind: isTimed(scenario) ? 'clock' : 'sleepTimer', input: null },
 ];
 
+function busLockActors(scenario: ResolvedScenario): ActorSpec[] {
+  const { busLock, countsBusLocks, exitTimerMs, options } = factsOf(scenario);
+  const limit: ActorSpec[] = [
+    { id: RATELIMIT, kind: 'ratelimit', input: { burst: Number(options['host.sldRatelimit']) } },
+    { id: SLEEP_TIMER, kind: exitTimerMs === null ? 'sleepTimer' : 'clock', input: null },
+  ];
+  return [...(countsBusLocks ? [{ id: MEMORY_BUS, kind: 'memoryBus', input: null }] : []), ...(busLock === 'ratelimit' ? limit : [])];
+}
+
 function actorsOf(scenario: ResolvedScenario): ActorSpec[] {
   const facts = factsOf(scenario);
   const cpus = Array.from({ length: scenario.host.cpus }, (_, index) => `pcpu:${index}`);
@@ -105,6 +121,7 @@ function actorsOf(scenario: ResolvedScenario): ActorSpec[] {
   return [
     ...workers,
     ...(workers.length === 0 ? [] : gen2Actors(scenario)),
+    ...busLockActors(scenario),
     ...cores.map((id) => ({ id, kind: 'core', input: { bootSld, flag: facts.flag, ...(facts.resumes && { vmx: [] }) } })),
     ...(facts.resumes ? [{ id: FREEZER, kind: 'freezer', input: null }] : []),
     ...scenario.vms
@@ -121,7 +138,7 @@ export const splitLock: Mechanism = {
   arches: ['intel'],
   options: SPLIT_LOCK_OPTIONS,
   presets: PRESETS,
-  features: [FEATURE],
+  features: [FEATURE, BUS_FEATURE],
   vmTypes: ['vmx'],
   vmSettings: {
     splitLockDetect: z.boolean().describe('Whether the VMM gives the guest split-lock detection where KVM offers it. Default true.'),
@@ -135,6 +152,8 @@ export const splitLock: Mechanism = {
     noHostOops,
     guestKeptItsAc,
     kernelGsBaseRestored,
+    busLocksPaid,
+    busLockTaken,
     vmptrldRuns,
     ranAfterResume,
     detectionReturns,
@@ -164,7 +183,7 @@ export const splitLock: Mechanism = {
         ['KVM_SET_MSRS', { kind: 'call', path: msrIoctlPath(env, facts, 'KVM_SET_MSRS') }],
         ['KVM_GET_MSRS', { kind: 'call', path: msrIoctlPath(env, facts, 'KVM_GET_MSRS') }],
       ],
-      kvmRun: (env) => vmmPath(facts, kvmRunPath(env, vmxVendor(env, facts))),
+      kvmRun: (env) => vmmPath(env, facts, kvmRunPath(env, vmxVendor(env, facts))),
       schedOut: (env) => schedOutPath(put(env, facts)),
       ...(facts.resumes && { schedIn: () => schedInPath([vmptrld(facts)]) }),
     };
@@ -187,6 +206,8 @@ export const splitLock: Mechanism = {
     sleepTimer: sleepTimerMachine,
     clock: clockMachine,
     freezer: freezerMachine,
+    memoryBus: memoryBusMachine,
+    ratelimit: ratelimitMachine,
     splitLine: splitLineMachine,
   }),
   patch: patchOf,

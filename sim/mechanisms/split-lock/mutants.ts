@@ -161,6 +161,12 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   'vmx-no-vmxon-at-resume': mutant('KVM does not turn VMX on for CPUs that come up.', {
     suspend_enter: [withoutSteps('kvm_online_cpu')],
   }),
+  'sld-ratelimit-once': mutant('A task that the limit does not let on sleeps once and goes on.', {
+    exc_debug_user: [where('msleep', (path) => replaceStep(path, 'msleep', (item) => [item, { kind: 'leaveLoop' }]))],
+  }),
+  'kvm-bus-lock-untold': mutant('KVM_RUN does not end after a bus lock.', {
+    handle_bus_lock_vmexit: [alter('bus_lock_detected', { local: () => ({}) })],
+  }),
   'sld-signal-not-consumed': mutant('The VMM leaves the signal of its timer pending.', {
     kvm_cpu_exec: [withoutSteps('sigtimedwait')],
   }),
