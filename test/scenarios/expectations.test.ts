@@ -32,6 +32,9 @@ const INEVITABLE: readonly string[] = [
   'sld-bus-lock-exit off',
   'sld-bus-lock-ratelimit off',
   'sld-bus-lock-ratelimit warn',
+  'sld-guest-split-lock fatal',
+  'sld-kernel-split-lock fatal',
+  'sld-kernel-split-lock warn',
   'sld-timer-livelock period-1ms',
 ];
 const STEPS_MAX = 5000;

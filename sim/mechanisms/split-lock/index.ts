@@ -45,11 +45,12 @@ import { splitLockOutcomes } from './outcomes.ts';
 import { guestGetsThrough, splitterGetsThrough, timerInWarning, trapsAgain, trapsOnce } from './progress-properties.ts';
 import {
   guestKeptItsAc,
+  guestRuns,
   hostSettingKept,
   kernelGsBaseRestored,
   msrMatchesTask,
   noHostOops,
-  ranAfterResume,
+  putOnce,
   vmptrldRuns,
 } from './properties.ts';
 import { offlineWithWork, scheduledOut, twoAtOnce } from './race-properties.ts';
@@ -154,8 +155,9 @@ export const splitLock: Mechanism = {
     kernelGsBaseRestored,
     busLocksPaid,
     busLockTaken,
+    putOnce,
     vmptrldRuns,
-    ranAfterResume,
+    guestRuns,
     detectionReturns,
     semaphoreKept,
     noUpdateLost,

@@ -115,6 +115,9 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ...PREEMPTIBLE_PUT,
     vcpu_put: [preemptible, unregisterFirst],
   }),
+  'kvm-put-enables-early': mutant('vcpu_put() turns preemption on before it unregisters the notifier.', {
+    vcpu_put: [swapSteps('preempt_notifier_unregister', 'preempt_enable')],
+  }),
   'sld-flag-only': mutant('kvm_sched_out() does not put: only the flag brings the setting of the next task.', NO_PUT_AT_SCHED_OUT),
   'sld-flagless': mutant('KVM toggles the MSR and leaves the flag alone, and kvm_sched_out() does not put.', SWITCHES.neither),
   'sld-no-restore': mutant('vmx_prepare_switch_to_host() leaves the setting as it is.', {
