@@ -73,6 +73,7 @@ type GuestOps =
 type HostOps =
   | { readonly op: 'compute' }
   | { readonly op: 'cpu-offline'; readonly cpu: number }
+  | { readonly op: 'pin' }
   | { readonly op: 'resume' }
   | { readonly op: 'frozen' }
   | { readonly op: 'sysctl'; readonly splitLockMitigate: boolean }

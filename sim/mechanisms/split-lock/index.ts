@@ -25,7 +25,7 @@ import { kvmRunPath, schedInPath, schedOutPath } from '../../../actors/paths/kvm
 import { coreOf, type SldFacts } from '../../../actors/paths/split-lock/facts.ts';
 import { isPositive } from '../../../actors/paths/split-lock/flag.ts';
 import { guestOperationsOf } from '../../../actors/paths/split-lock/guest.ts';
-import { cpuOfflinePath } from '../../../actors/paths/split-lock/hotplug.ts';
+import { cpuOfflinePath, pinStep } from '../../../actors/paths/split-lock/hotplug.ts';
 import { refrigeratorPath, resumePath, vmptrld } from '../../../actors/paths/split-lock/resume.ts';
 import { vmmPath } from '../../../actors/paths/split-lock/vmm.ts';
 import { msrIoctlPath, vmxVendor } from '../../../actors/paths/split-lock/vmx.ts';
@@ -177,6 +177,7 @@ export const splitLock: Mechanism = {
     return {
       operations: (env) => [
         ['compute', computeStep],
+        ['pin', pinStep],
         ['sysctl', sysctlStep(env)],
         ['cpu-offline', { kind: 'call', path: cpuOfflinePath(env, facts) }],
         ['resume', { kind: 'call', path: resumePath(facts, scenario.host.cpus) }],
