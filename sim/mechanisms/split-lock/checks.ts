@@ -44,9 +44,15 @@ export function checks({ host, processes = {}, variants }: Scenario): PathIssue[
     : [[['host', 'options'], {}]];
   const ofOptions = cases.flatMap(([path, variant]): PathIssue[] => {
     const options: Options = { ...common, ...variant };
-    if (!lacksFlag(options)) return [];
     const found = `found ${options['kvm.sldVirt']} with host.sldWarn ${options['host.sldWarn']}`;
-    return [{ path: [...path, 'kvm.sldVirt'], message: `${found}; expected gen1 or gen1-atomic: the series keep the flag of the task` }];
+    return [
+      ...(lacksFlag(options)
+        ? [{ path: [...path, 'kvm.sldVirt'], message: `${found}; expected gen1 or gen1-atomic: the series keep the flag of the task` }]
+        : []),
+      ...(options['kvm.busLockExit'] === 'exit' && !(host.features ?? []).includes('bus-lock-detect')
+        ? [{ path: [...path, 'kvm.busLockExit'], message: 'found exit; expected off: the host lacks the feature bus-lock-detect' }]
+        : []),
+    ];
   });
   return [...ofOptions, ...frozenForEver(processes)];
 }

@@ -95,23 +95,22 @@ function workersOf(scenario: ResolvedScenario): Readonly<Record<string, string>>
   const cpus = Array.from({ length: scenario.host.cpus }, (_, index) => `pcpu:${index}`);
   return Object.fromEntries(cpus.map((cpu) => [workerOf(cpu), cpu]));
 }
-/** Whether more than one kind of timer runs, so that which is due first matters. */
-const isTimed = (scenario: ResolvedScenario): boolean => factsOf(scenario).exitTimerMs !== null;
 const gen2Actors = (scenario: ResolvedScenario): ActorSpec[] => [
   { id: WORKQUEUE, kind: 'workqueue', input: { cpus: Object.values(workersOf(scenario)).sort() } },
   { id: SEMAPHORE, kind: 'semaphore', input: null },
   { id: SYSCTL, kind: 'sysctl', input: { mitigate: scenario.host.options['host.sldMitigate'] === 'on' } },
-  { id: SLEEP_TIMER, kind: isTimed(scenario) ? 'clock' : 'sleepTimer', input: null },
 ];
 
-function busLockActors(scenario: ResolvedScenario): ActorSpec[] {
-  const { busLock, countsBusLocks, exitTimerMs, options } = factsOf(scenario);
-  const limit: ActorSpec[] = [
-    { id: RATELIMIT, kind: 'ratelimit', input: { burst: Number(options['host.sldRatelimit']) } },
-    { id: SLEEP_TIMER, kind: exitTimerMs === null ? 'sleepTimer' : 'clock', input: null },
-  ];
-  return [...(countsBusLocks ? [{ id: MEMORY_BUS, kind: 'memoryBus', input: null }] : []), ...(busLock === 'ratelimit' ? limit : [])];
+/** Where there is more than one kind of timer, what is due first matters. */
+function timersOf({ exitTimerMs, busLock }: SldFacts, workers: number): ActorSpec[] {
+  if (exitTimerMs !== null) return [{ id: SLEEP_TIMER, kind: 'clock', input: null }];
+  return workers > 0 || busLock === 'ratelimit' ? [{ id: SLEEP_TIMER, kind: 'sleepTimer', input: null }] : [];
 }
+
+const busActors = ({ busLock, countsBusLocks, options }: SldFacts): ActorSpec[] => [
+  ...(countsBusLocks ? [{ id: MEMORY_BUS, kind: 'memoryBus', input: null }] : []),
+  ...(busLock === 'ratelimit' ? [{ id: RATELIMIT, kind: 'ratelimit', input: { burst: Number(options['host.sldRatelimit']) } }] : []),
+];
 
 function actorsOf(scenario: ResolvedScenario): ActorSpec[] {
   const facts = factsOf(scenario);
@@ -122,7 +121,8 @@ function actorsOf(scenario: ResolvedScenario): ActorSpec[] {
   return [
     ...workers,
     ...(workers.length === 0 ? [] : gen2Actors(scenario)),
-    ...busLockActors(scenario),
+    ...timersOf(facts, workers.length),
+    ...busActors(facts),
     ...cores.map((id) => ({ id, kind: 'core', input: { bootSld, flag: facts.flag, ...(facts.resumes && { vmx: [] }) } })),
     ...(facts.resumes ? [{ id: FREEZER, kind: 'freezer', input: null }] : []),
     ...scenario.vms
