@@ -2,8 +2,6 @@
 import type { Delivery } from './event.ts';
 import { KVM_EVENTS, type VcpuAnswer, type VcpuEvent, type VmAnswer, type VmEvent } from './kvm.ts';
 import { type KillEvent, PROCESS_EVENTS, type ProcessEvent, type SignalAnswer, type SignalEvent } from './process.ts';
-import { PSP_EVENTS, type PspAnswer, type PspEvent } from './psp.ts';
-import { RMP_EVENTS, type RmpAnswer, type RmpRequest } from './rmp.ts';
 import {
   type LoopAnswer,
   type LoopEvent,
@@ -26,16 +24,14 @@ export type ThreadEvent =
   | TaskEvent
   | MutexAnswer
   | LoopAnswer
-  | RmpAnswer
   | VcpuAnswer
   | VmAnswer
-  | PspAnswer
   | KillEvent
   | SignalEvent
   | ThreadEventsOf[keyof ThreadEventsOf];
 
 /** Everything a vCPU can receive. */
-export type GuestEvent = VcpuEvent | RmpAnswer | LoopAnswer | GuestEventsOf[keyof GuestEventsOf];
+export type GuestEvent = VcpuEvent | LoopAnswer | GuestEventsOf[keyof GuestEventsOf];
 
 type SimEvent =
   | PcpuEvent
@@ -45,14 +41,10 @@ type SimEvent =
   | MutexAnswer
   | LoopEvent
   | LoopAnswer
-  | RmpRequest
-  | RmpAnswer
   | VcpuEvent
   | VcpuAnswer
   | VmEvent
   | VmAnswer
-  | PspEvent
-  | PspAnswer
   | ProcessEvent
   | KillEvent
   | SignalEvent
@@ -61,9 +53,7 @@ type SimEvent =
 /** How each event type travels; those of mechanisms are in their own catalogues. */
 export const CATALOGUE: Readonly<Record<SimEvent['type'], Delivery>> = {
   ...SCHED_EVENTS,
-  ...RMP_EVENTS,
   ...KVM_EVENTS,
-  ...PSP_EVENTS,
   ...PROCESS_EVENTS,
 };
 

@@ -152,6 +152,8 @@ describe('a VM', () => {
     expect(believes.context.believes).toEqual([5, 6]);
     expect(believes.after(validated(6, false), notValidated(6), notValidated(7)).context).toMatchObject({ believes: [5], lost: [] });
     expect(believes.after(notValidated(6), notValidated(6)).context.lost).toEqual([6]);
+    const again = (gfn: number) => by('vcpu:vm0/1', 'guest.revalidated', { gfn });
+    expect(believes.after(again(6), again(6), again(7)).context).toMatchObject({ lost: [], replaced: [6] });
   });
 
   it('dies once, of its first cause, and remembers leaked frames', () => {

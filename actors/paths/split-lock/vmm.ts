@@ -6,8 +6,7 @@
  */
 import { type Outgoing, outgoing } from '../../../events/event.ts';
 import { SLEEP_TIMER } from '../../delayed-work.ts';
-import { type HostEnv, type HostItem, type HostPath, type HostThread, host } from '../env.ts';
-import { vcpuOf } from '../svm.ts';
+import { type HostEnv, type HostItem, type HostPath, type HostThread, host, vcpuOf } from '../env.ts';
 import { paid } from './bus-lock.ts';
 import type { SldFacts } from './facts.ts';
 

@@ -6,10 +6,9 @@
 import { outgoing } from '../../../events/event.ts';
 import type { VmxExit } from '../../../events/split-lock.ts';
 import { SLEEP_TIMER } from '../../delayed-work.ts';
-import { fatalSignalPending, type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../env.ts';
+import { fatalSignalPending, type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource, vcpuOf } from '../env.ts';
 import { lockMutex, type Vendor, vcpuLoad, vcpuPut } from '../kvm-run.ts';
 import { otherwise } from '../path.ts';
-import { vcpuOf } from '../svm.ts';
 import { emulatePath } from './emulator.ts';
 import type { SldFacts } from './facts.ts';
 import { vmptrld } from './resume.ts';
