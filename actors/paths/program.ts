@@ -1,7 +1,7 @@
 /** The main loop of a host thread: one operation of its program after the other, signals on the way, and its end. */
 import { outgoing } from '../../events/event.ts';
 import type { ThreadEvent } from '../../events/index.ts';
-import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, opOf, signalPending, toCpu } from './env.ts';
+import { fatalSignalPending, type HostEnv, type HostItem, type HostLocals, type HostThread, host, opOf, toCpu } from './env.ts';
 import { otherwise, type Path } from './path.ts';
 
 const { path, step, call, loop, when, leaveLoop } = host;
@@ -61,9 +61,9 @@ export function threadPath(env: HostEnv): Path<HostThread, HostLocals, ThreadEve
         [otherwise, [leaveLoop]],
       ),
       // exit_to_user_mode_loop(): the thread sees that it, or another one of its process, was killed.
-      when([signalPending, [leaveLoop]]),
+      when([fatalSignalPending, [leaveLoop]]),
       advance(env),
-      when([signalPending, [leaveLoop]]),
+      when([fatalSignalPending, [leaveLoop]]),
     ),
     ...doExit,
   ]);

@@ -29,6 +29,13 @@ const INEVITABLE: readonly string[] = [
   'oslock-old-to-new-locked mainline',
   'oslock-pkvm-copy stale',
   'oslock-status-bit bit-0',
+  'sld-bus-lock-exit off',
+  'sld-bus-lock-ratelimit off',
+  'sld-bus-lock-ratelimit warn',
+  'sld-guest-split-lock fatal',
+  'sld-kernel-split-lock fatal',
+  'sld-kernel-split-lock warn',
+  'sld-timer-livelock period-1ms',
 ];
 const STEPS_MAX = 5000;
 

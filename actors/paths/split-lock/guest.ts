@@ -3,6 +3,7 @@ import { outgoing } from '../../../events/event.ts';
 import type { AccessContext, VmxExit } from '../../../events/split-lock.ts';
 import { type GuestEnv, type GuestItem, guest, opOf, type Vcpu } from '../guest.ts';
 import type { Source } from '../path.ts';
+import { locksBus } from './bus-lock.ts';
 import { type SldFacts, toCore } from './facts.ts';
 
 const { path, step, call, loop, when, leaveLoop } = guest;
@@ -72,6 +73,12 @@ const contextOf = (env: GuestEnv, v: Vcpu): AccessContext => {
 };
 const isChecked = ({ cpl, am, ac }: AccessContext) => cpl === 3 && am && ac;
 
+/** A trap: the access is done, and the next entry goes on behind it. */
+const busLockExit = (facts: SldFacts): readonly GuestItem[] =>
+  facts.options['kvm.busLockExit'] === 'exit' && facts.countsBusLocks
+    ? [step('BUS_LOCK', { send: (v) => vmxExit(v, { reason: 'BUS_LOCK' }) })]
+    : [];
+
 /**
  * A misaligned access, locked and across two cache lines or neither. It faults if alignment is checked, or if it splits a lock while the core
  * detects that; it is tried again unless the guest was told of the exception.
@@ -84,11 +91,11 @@ const access = (env: GuestEnv, facts: SldFacts, locked: boolean) =>
       loop(
         locked
           ? step('access', {
-              send: (v) => toCore(facts, v, { type: 'core.rdmsr?' }),
+              send: (v) => [toCore(facts, v, { type: 'core.rdmsr?' }), ...(isChecked(contextOf(env, v)) ? [] : locksBus(facts))],
               answers: { 'core.msr': (e, v) => ({ trap: e.sld || isChecked(contextOf(env, v)) }) },
             })
           : step('access', { local: (v) => ({ trap: isChecked(contextOf(env, v)) }) }),
-        when([(_v, l) => l.trap !== true, [leaveLoop]]),
+        when([(_v, l) => l.trap !== true, [...(locked ? busLockExit(facts) : []), leaveLoop]]),
         step('EXCEPTION_NMI', { send: (v) => vmxExit(v, { reason: 'EXCEPTION_NMI', locked, context: contextOf(env, v) }) }),
         resume,
         when([(_v, l) => l.exception !== undefined, [leaveLoop]]),
