@@ -195,6 +195,7 @@ export const splitLock: Mechanism = {
     const facts = factsOf(scenario);
     return { operations: (env) => guestOperationsOf(env, facts) };
   },
+  perCpu: ['core', 'kworker'],
   core: (scenario, cpu) => coreOf({ smt: scenario.host.smt }, `pcpu:${cpu}`),
   taskFlags: ({ host }) => (isPositive(host.options['host.sldFlag']) ? [host.options['host.sldFlag']] : []),
   actors: actorsOf,
