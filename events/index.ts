@@ -5,6 +5,7 @@ import { type KillEvent, PROCESS_EVENTS, type ProcessEvent } from './process.ts'
 import { PSP_EVENTS, type PspAnswer, type PspEvent } from './psp.ts';
 import { RMP_EVENTS, type RmpAnswer, type RmpRequest } from './rmp.ts';
 import {
+  type ChoiceEvent,
   type LoopAnswer,
   type LoopEvent,
   type MutexAnswer,
@@ -26,6 +27,7 @@ export type ThreadEvent =
   | TaskEvent
   | MutexAnswer
   | LoopAnswer
+  | ChoiceEvent
   | RmpAnswer
   | VcpuAnswer
   | VmAnswer
@@ -34,7 +36,7 @@ export type ThreadEvent =
   | ThreadEventsOf[keyof ThreadEventsOf];
 
 /** Everything a vCPU can receive. */
-export type GuestEvent = VcpuEvent | RmpAnswer | LoopAnswer | GuestEventsOf[keyof GuestEventsOf];
+export type GuestEvent = VcpuEvent | RmpAnswer | LoopAnswer | ChoiceEvent | GuestEventsOf[keyof GuestEventsOf];
 
 type SimEvent =
   | PcpuEvent
@@ -44,6 +46,7 @@ type SimEvent =
   | MutexAnswer
   | LoopEvent
   | LoopAnswer
+  | ChoiceEvent
   | RmpRequest
   | RmpAnswer
   | VcpuEvent

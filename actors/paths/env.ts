@@ -6,6 +6,7 @@ import type { HostOptions } from '../../events/options.ts';
 import type { Signal } from '../../events/process.ts';
 import type { ControlOp, HostOp, Program } from '../../events/program.ts';
 import { type RmpRequest, type RmpResult, type RmpUpdate, regionOf } from '../../events/rmp.ts';
+import type { ProgramLocals } from './control.ts';
 import type { PathPatch, PathPatches } from './patch.ts';
 import { type Item, type Path, pathsOf, type Source, type Walker } from './path.ts';
 
@@ -48,7 +49,7 @@ export interface HostEnv {
 }
 
 /** Locals of host paths; each path lists those of its own. */
-export interface HostLocals {
+export interface HostLocals extends ProgramLocals {
   readonly pfn?: number | undefined;
   readonly gfn?: number | undefined;
   readonly vm?: string | undefined;
@@ -80,7 +81,6 @@ export interface HostLocals {
   readonly exitPrivate?: boolean | undefined;
   readonly ghcb?: GhcbRequest | undefined;
   readonly atomic?: boolean | undefined;
-  readonly again?: boolean | undefined;
   readonly done?: boolean | undefined;
   /** Whether SNP firmware is initialized, so that pages it writes must be in the Firmware state. */
   readonly initialized?: boolean | undefined;

@@ -4,6 +4,7 @@ import type { GuestEvent } from '../../events/index.ts';
 import type { ExitReason, GhcbRequest, VcpuMode, VcpuRequest } from '../../events/kvm.ts';
 import type { ControlOp, GuestOp, Program } from '../../events/program.ts';
 import { type AccessOutcome, type GuestAccess, type RmpResult, regionOf } from '../../events/rmp.ts';
+import { nextPc, optionsOf, type ProgramLocals } from './control.ts';
 import { MICRO_STEPS } from './env.ts';
 import type { PathPatch, PathPatches } from './patch.ts';
 import { type Item, otherwise, type Path, pathsOf, type Source, type Walker } from './path.ts';
@@ -29,11 +30,10 @@ export interface GuestEnv {
   readonly patches: PathPatches;
 }
 
-export interface GuestLocals {
+export interface GuestLocals extends ProgramLocals {
   readonly result?: RmpResult | undefined;
   readonly fault?: boolean | undefined;
   readonly outcome?: AccessOutcome | undefined;
-  readonly again?: boolean | undefined;
 }
 
 export interface Vcpu extends Walker<GuestLocals> {
@@ -245,12 +245,14 @@ export const guestItems = (env: GuestEnv): readonly GuestItem[] => operations(en
 export function guestPath(env: GuestEnv): Path<Vcpu, GuestLocals, GuestEvent> {
   const used = new Set(env.images.flatMap((image) => image.program.ops.map((op) => op.op as string)));
   const cases = operations(env).filter(([name]) => used.has(name));
+  const chooseStep = step('choose', { ns: 5, chooses: (v) => optionsOf(opOf(env, v)) });
   const isAt = (name: string) => (v: Vcpu) => opOf(env, v).op === name;
   return path('guest', { source: 'the scenario', grade: 'decision' }, [
     step('start', { mode: 'guest', ns: 20 }),
     loop(
       when(
         ...cases.map(([name, items]) => [isAt(name), items] as const),
+        ...(used.has('choose') ? [[isAt('choose'), [chooseStep]] as const] : []),
         [
           isAt('next'),
           [
@@ -270,11 +272,8 @@ export function guestPath(env: GuestEnv): Path<Vcpu, GuestLocals, GuestEvent> {
       step('fetch', {
         inside: true,
         ns: 5,
-        set: (v, l) => {
-          const op = opOf(env, v);
-          return { pc: op.op === 'next' && l.again === true ? op.to : v.pc + 1 };
-        },
-        local: () => ({ again: undefined }),
+        set: (v, l) => ({ pc: nextPc(env.images[v.image]!.program, v.pc, l) }),
+        local: () => ({ again: undefined, option: undefined }),
       }),
     ),
     step('shutdown', { send: (v) => vmexit(v, 'SHUTDOWN') }),

@@ -9,7 +9,7 @@ const quoted = (names: readonly string[]) => names.map((name) => JSON.stringify(
 const TYPES = ['snp', ...SHIPPED_MECHANISMS.flatMap(({ vmTypes = [] }) => vmTypes)];
 
 export const OPTIONS = [...Object.keys(HOST_OPTIONS), ...keysOf('options')].join(', ');
-export const GUEST_OPERATIONS = [...Object.keys(GUEST), ...keysOf('guestOperations'), 'repeat'].join(', ');
-export const HOST_OPERATIONS = [...Object.keys(HOST), ...keysOf('hostOperations'), 'repeat'].join(', ');
+export const GUEST_OPERATIONS = [...Object.keys(GUEST), ...keysOf('guestOperations'), 'repeat', 'choose'].join(', ');
+export const HOST_OPERATIONS = [...Object.keys(HOST), ...keysOf('hostOperations'), 'repeat', 'choose'].join(', ');
 export const FEATURES = quoted(['sev', 'sev-es', 'sev-snp', ...SHIPPED_MECHANISMS.flatMap(({ features = [] }) => features)]);
 export const VM_TYPES = TYPES.length === 1 ? quoted(TYPES) : `one of ${quoted(TYPES)}`;
