@@ -12,7 +12,7 @@ import { checkSampling, runSampling, SAMPLING_OPTIONS, type SamplingOptions } fr
 import { type Carried, carry, carryMerge, type Sharding } from './search/carry.ts';
 import type { SearchSubject } from './search/image-file.ts';
 import { CHECKPOINT_STATES, keeper, unlessDamaged } from './search/keeping.ts';
-import { EXPLORE_OPTIONS, type ExploreFlags, limitsOf, STATES_DEFAULT } from './search/options.ts';
+import { EXPLORE_OPTIONS, type ExploreFlags, limitsOf, reduces, STATES_DEFAULT } from './search/options.ts';
 import { askedFor } from './search/subject.ts';
 import { recordTrail } from './searching.ts';
 
@@ -95,7 +95,8 @@ async function found(
     scenario: subject.scenario,
     maxStates,
     limits: limitsOf(flags),
-    symmetry: flags.reduce === 'symmetry',
+    symmetry: reduces(flags, 'symmetry'),
+    local: reduces(flags, 'local'),
     compact: flags.compact === true,
     ...(maxMemory !== undefined && { maxBytes: maxMemory * 2 ** 20 }),
     ...(subject.from && { from: subject.from }),

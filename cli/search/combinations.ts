@@ -6,6 +6,7 @@ import { usageError } from '../errors.ts';
 export type Feature =
   | 'bound'
   | 'symmetry'
+  | 'local'
   | 'no-reduce'
   | 'recorded-run'
   | 'memory'
@@ -18,6 +19,7 @@ export type Feature =
 export const FEATURES: readonly Feature[] = [
   'bound',
   'symmetry',
+  'local',
   'no-reduce',
   'recorded-run',
   'memory',
@@ -33,6 +35,7 @@ export const REFUSED: readonly (readonly [Feature, Feature, string])[] = [
   ['no-reduce', 'bound', '--no-reduce has no bound; leave --deviations, --preemptions and --switches out'],
   ['memory', 'bound', 'a search with a bound does not measure its memory; leave --max-memory out and give --max-states'],
   ['symmetry', 'bound', `${pairOf('symmetry', 'bound').reason}; leave --reduce symmetry, or the bound, out`],
+  ['local', 'bound', `${pairOf('local', 'bound').reason}; leave --reduce local, or the bound, out`],
   ['symmetry', 'recorded-run', `${pairOf('symmetry', 'recorded-run').reason}; --reduce symmetry is for a whole scenario`],
   [
     'checkpoint',
@@ -40,6 +43,10 @@ export const REFUSED: readonly (readonly [Feature, Feature, string])[] = [
     'a search with a bound keeps its schedules as objects, which no file holds; leave --checkpoint and --resume, or the bound, out',
   ],
   ['checkpoint', 'symmetry', 'a search of orbits is not kept in a file; leave --checkpoint and --resume, or --reduce symmetry, out'],
+  ['checkpoint', 'local', 'a stored search keeps each state it went through; leave --checkpoint and --resume, or --reduce local, out'],
+  ['workers', 'local', 'threads hand each other every state; leave --workers, or --reduce local, out'],
+  ['shard', 'local', 'shards are cut by the states of all depths; leave --shard, or --reduce local, out'],
+  ['compact', 'local', 'the way to a state that was not kept is found by exact states; leave --compact, or --reduce local, out'],
   ['workers', 'bound', 'a search with a bound goes in one order, which threads cannot share; leave --workers, or the bound, out'],
   ['workers', 'symmetry', 'a search of orbits runs on one thread; leave --workers, or --reduce symmetry, out'],
   ['workers', 'checkpoint', 'a search of several threads is not kept in a file; leave --workers, or --checkpoint and --resume, out'],

@@ -15,7 +15,7 @@ export interface ExploreFlags {
   readonly deviations?: number;
   readonly preemptions?: number;
   readonly switches?: number;
-  readonly reduce?: string | false;
+  readonly reduce?: ReadonlySet<Reduction> | false;
   readonly liveness?: true;
   readonly maxStates?: number;
   readonly maxMemory?: number;
@@ -62,6 +62,21 @@ function shardIn(text: string): Shard {
   return { index, of };
 }
 
+export type Reduction = 'local' | 'symmetry';
+
+/** `none`, or names with commas between them. */
+function reductions(text: string, previous: unknown): ReadonlySet<Reduction> {
+  if (previous === false) throw new InvalidArgumentError('--no-reduce says that there is none.');
+  if (text === 'none') return new Set();
+  const names = text.split(',').map((name) => name.trim());
+  for (const name of names)
+    if (name !== 'local' && name !== 'symmetry')
+      throw new InvalidArgumentError(
+        name === 'none' ? 'none goes with nothing else.' : 'Expected none, or local, symmetry, or local,symmetry.',
+      );
+  return new Set(names as Reduction[]);
+}
+
 const SHARING: readonly OptionSpec[] = [
   { flags: '--workers <n>', description: 'threads that search together (default: 1)', parse: integer(1, WORKERS_MAX) },
   { flags: '--shard <i/n>', description: 'search one of n parts, and write its result into the folder of -o', parse: shardIn },
@@ -76,8 +91,9 @@ export const EXPLORE_OPTIONS: readonly OptionSpec[] = [
   { flags: '--switches <k>', description: 'at most k switches', parse: integer(0, 500) },
   {
     flags: '--reduce <list>',
-    description: 'symmetry: one state for all that differ by a renaming of interchangeable actors; none: no reduction',
-    choices: ['none', 'symmetry'],
+    description:
+      'symmetry: one state for all that differ by a renaming of interchangeable actors; local: no state is kept in which one thing only can happen; both: local,symmetry; none: no reduction',
+    parse: reductions,
   },
   { flags: '--liveness', description: `also look for hangs, unbounded retries and livelocks (asks for ${progress.id} besides)` },
   { flags: '--no-reduce', description: 'no reduction and no bound' },
@@ -95,6 +111,8 @@ export const limitsOf = ({ deviations, preemptions, switches }: ExploreFlags) =>
   ...(switches !== undefined && { switches }),
 });
 
+export const reduces = ({ reduce }: ExploreFlags, name: Reduction): boolean => reduce !== undefined && reduce !== false && reduce.has(name);
+
 /** The bound in words, for the line that shows progress. */
 export const boundOf = (flags: ExploreFlags): string => {
   const limits = Object.entries(limitsOf(flags)).map(([name, most]) => `${most} ${name}`);
@@ -107,7 +125,8 @@ export function checkFlags(flags: ExploreFlags, isJournal: boolean): void {
     throw usageError('--checkpoint-every says how often; it wants --checkpoint or --resume to say where');
   const asked: Readonly<Record<Feature, boolean>> = {
     bound: Object.keys(limitsOf(flags)).length > 0,
-    symmetry: flags.reduce === 'symmetry',
+    symmetry: reduces(flags, 'symmetry'),
+    local: reduces(flags, 'local'),
     'no-reduce': flags.reduce === false,
     'recorded-run': isJournal,
     memory: flags.maxMemory !== undefined,

@@ -7,8 +7,9 @@ import type { ResolvedScenario } from '../scenario/types.ts';
 import { openSession } from '../session.ts';
 import { BoundedSearch } from './bounded.ts';
 import type { ExploreRequest, Violation } from './explore.ts';
-import { type ExploreReport, Explorer, type Search } from './explorer.ts';
+import { Explorer, type Search } from './explorer.ts';
 import { type LassoFinding, type LassoReport, LassoSearch } from './lassos.ts';
+import type { ExploreReport } from './options.ts';
 import { Pricing } from './pricing.ts';
 
 /** States of the search for the least deviating stem; beyond it the shortest one by steps is given. */

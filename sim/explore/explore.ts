@@ -5,9 +5,10 @@ import type { ResolvedScenario } from '../scenario/types.ts';
 import { type BoundedLimits, BoundedSearch } from './bounded.ts';
 import type { Deviations } from './deviations.ts';
 import { type Endless, endlessAlone, endlessOf } from './endless.ts';
-import { type ExploreOptions, type ExploreReport, Explorer, type Search } from './explorer.ts';
-import { type Evidence, guaranteeLines, weakestEvidence } from './guarantee.ts';
+import { Explorer, type Search } from './explorer.ts';
+import { boundText, type Evidence, guaranteeLines, weakestEvidence } from './guarantee.ts';
 import type { SearchImage } from './image.ts';
+import type { ExploreOptions, ExploreReport } from './options.ts';
 import { OrbitSearch } from './orbits.ts';
 import { Pricing } from './pricing.ts';
 import type { Division } from './shard.ts';
@@ -23,6 +24,8 @@ export interface ExploreRequest {
   readonly limits?: BoundedLimits;
   /** Search over orbits of interchangeable actors. */
   readonly symmetry?: boolean;
+  /** Local steps run on; the states in between are not kept. Not within a bound. */
+  readonly local?: boolean;
   /** Keep 64-bit fingerprints of states instead of exact ones. */
   readonly compact?: boolean;
   readonly from?: PlainWorld;
@@ -75,17 +78,6 @@ export interface Exploration {
 /** States of the search for the least deviating schedule; beyond it the shortest one by steps is given. */
 const SHORTEST_STATES = 200_000;
 
-/** The schedules that a search covers, in words. */
-const boundText = ({ deviations, preemptions, switches }: BoundedLimits, from: PlainWorld | undefined): string => {
-  const parts = [
-    ...(deviations === undefined ? [] : [`${deviations} deviations`]),
-    ...(preemptions === undefined ? [] : [`${preemptions} preemptions`]),
-    ...(switches === undefined ? [] : [`${switches} switches`]),
-  ];
-  const which = from && from.step > 0 ? `all schedules from step ${from.step} on` : 'all schedules';
-  return parts.length ? `${which} with at most ${parts.join(' and ')}` : which;
-};
-
 export function explore(request: ExploreRequest): Search<Exploration> {
   const { limits, symmetry } = request;
   if (symmetry) return exploreOrbits(request);
@@ -100,7 +92,7 @@ export const notLookedFor = ({ properties }: ResolvedScenario): Pick<Endless, 'v
 });
 
 function* exploreAll(request: ExploreRequest): Search<Exploration> {
-  const { scenario, maxStates, maxBytes, from, image, onTurn, shard, compact = false } = request;
+  const { scenario, maxStates, maxBytes, from, image, onTurn, shard, compact = false, local = false } = request;
   const explorer = new Explorer({
     scenario,
     budget: { states: maxStates, ...(maxBytes !== undefined && { bytes: maxBytes }) },
@@ -109,18 +101,19 @@ function* exploreAll(request: ExploreRequest): Search<Exploration> {
     ...(onTurn && { onTurn }),
     ...(shard && { division: shard.division }),
     compact,
+    local,
   });
   const report = yield* explorer.run();
-  // A cycle is found in a space whose rows are all there.
-  const isWhole = !compact && !shard;
-  const endless = isWhole ? yield* endlessOf({ scenario, ...(from && { from }) }, explorer, report) : notLookedFor(scenario);
+  const endless = yield* cyclesIn(request, explorer, report);
   const { kinds } = explorer.world.store;
+  const { passed, ...counts } = report;
   const facts: SearchFacts = {
-    ...report,
+    ...counts,
     reached: new Set([...report.reached].flatMap(([id, met]) => (met === null ? [] : [id]))),
     stepMisses: report.trie.misses,
     localStates: localStatesOf(explorer.world),
     evidence: weakestEvidence(kinds),
+    ...(local && { passed }),
     ...(compact && { omissions: omissionsOf(report.states) }),
   };
   const wayTo: WayTo = function* ({ property }) {
@@ -132,6 +125,13 @@ function* exploreAll(request: ExploreRequest): Search<Exploration> {
   return exploration.limit === 'states' && !onTurn && !shard && !compact
     ? yield* withWidening(exploration, request, (deviations) => boundText({ deviations }, from))
     : exploration;
+}
+
+/** A cycle is found in a space whose states are all there: in this one, or in another that is searched for it. */
+function* cyclesIn(request: ExploreRequest, explorer: Explorer, report: ExploreReport): Search<Pick<Endless, 'violations' | 'undecided'>> {
+  const { scenario, from, compact, shard, local } = request;
+  if (compact || shard) return notLookedFor(scenario);
+  return local ? yield* endlessAlone(request) : yield* endlessOf({ scenario, ...(from && { from }) }, explorer, report);
 }
 
 /** Pairs of states over pairs of values: two of them share a 64-bit fingerprint with the chance 2^-64. */
@@ -151,6 +151,8 @@ export interface SearchFacts
   readonly atMost?: true;
   /** States that fingerprints are expected to have hidden; absent where states were exact. */
   readonly omissions?: number;
+  /** How often a state was gone through in a local step, and not kept; absent where all are kept. */
+  readonly passed?: number;
 }
 
 /** The way to the first state, in the order of the search, in which a property breaks. */
@@ -250,8 +252,8 @@ function* exploreWithin(request: ExploreRequest, limits: BoundedLimits): Search<
   };
 }
 
-function* exploreOrbits({ scenario, maxStates }: ExploreRequest): Search<Exploration> {
-  const search = new OrbitSearch(scenario, maxStates);
+function* exploreOrbits({ scenario, maxStates, local }: ExploreRequest): Search<Exploration> {
+  const search = new OrbitSearch(scenario, maxStates, local);
   const report = yield* search.run();
   const pricing = new Pricing(search.world);
   const violations = report.findings.map((finding) => ({

@@ -3,24 +3,17 @@
  * property breaks is one of the shortest ways there. A run ends where a property breaks; other states are expanded to the end.
  */
 import { MemoEngine } from '../engine/memo.ts';
-import type { PlainWorld } from '../restore.ts';
-import type { ResolvedScenario } from '../scenario/types.ts';
 import { topologyOf } from '../topology.ts';
-import { ALONE, type Exchange } from './exchange.ts';
+import { ALONE } from './exchange.ts';
 import { imageOf, restoreImage, type SearchImage, translateImage } from './image.ts';
-import { Cursor, DONE, expandStates, NEED_PUSH, NEED_ROOT, NEED_STEP } from './kernel.ts';
-import type { Division } from './shard.ts';
+import { Cursor, DONE, expandStates, NEED_PUSH, NEED_ROOT, NEED_RUN, NEED_STEP } from './kernel.ts';
+import { runLocal } from './local.ts';
+import type { ExploreOptions, ExploreReport } from './options.ts';
 import { StateSpace } from './state-space.ts';
 import { StepTrie } from './step-trie.ts';
-import { type Finding, type FirstMet, Verdicts } from './verdicts.ts';
+import { labelsTo } from './trail.ts';
+import { Verdicts } from './verdicts.ts';
 import { WorldStep } from './world-step.ts';
-
-export interface ExploreBudget {
-  /** States kept before the search gives up. */
-  readonly states: number;
-  /** Bytes of state tables before it gives up. */
-  readonly bytes?: number;
-}
 
 export interface Progress {
   readonly states: number;
@@ -40,47 +33,6 @@ export function finish<R>(search: Search<R>): R {
   for (let turn = search.next(); ; turn = search.next()) if (turn.done) return turn.value;
 }
 
-export interface ExploreOptions {
-  readonly scenario: ResolvedScenario;
-  readonly budget: ExploreBudget;
-  /** false: no property ends a run; for outcomes over all schedules. */
-  readonly properties?: boolean;
-  /** Ends the search as soon as this property has broken. */
-  readonly until?: string;
-  /** Where to start instead of the initial state: all futures of a recorded run. */
-  readonly from?: PlainWorld;
-  /** Where an earlier search of the same scenario stood: goes on there. */
-  readonly image?: SearchImage;
-  /** Called between two turns, and once more when the search is over. */
-  readonly onTurn?: (explorer: Explorer, isOver: boolean) => void;
-  /** Keeps 64-bit fingerprints of states, and rows only until a state is expanded. */
-  readonly compact?: boolean;
-  /** Where several searches share the space. */
-  readonly exchange?: Exchange;
-  /** Which part of the space is searched. */
-  readonly division?: Division;
-}
-
-export interface ExploreReport {
-  /** Whether every reachable state was expanded. */
-  readonly exhausted: boolean;
-  /** Why not: the budget that ran out. */
-  readonly limit: 'states' | 'bytes' | 'stopped' | null;
-  readonly states: number;
-  readonly transitions: number;
-  /** Steps that lead back to the state itself; not counted as transitions. */
-  readonly unchanged: number;
-  readonly depth: number;
-  readonly findings: readonly Finding[];
-  /** `sometimes` properties and the state where each first came true; null if it never did. */
-  readonly reached: ReadonlyMap<string, FirstMet | null>;
-  /** Memory of reactions re-executed through XState at the end. */
-  readonly reactions: number;
-  readonly deliveries: number;
-  readonly trie: Pick<StepTrie, 'misses' | 'drops' | 'integers'>;
-  readonly bytesPerState: number;
-}
-
 /** States expanded between two looks at budgets. */
 const CHUNK = 1 << 15;
 
@@ -92,6 +44,7 @@ export class Explorer {
   readonly #verdicts: Verdicts;
   /** `sometimes` properties that had come true when the memory of steps was last dropped. */
   #met = 0;
+  #passed = 0;
   #cursor: Cursor;
 
   constructor(options: ExploreOptions) {
@@ -103,6 +56,7 @@ export class Explorer {
     this.#trie = new StepTrie(this.world, (column, value, before) => this.#verdicts.wants(column, value, before));
     this.space = new StateSpace(this.world.columns, { exact: options.compact !== true });
     this.#cursor = new Cursor(this.world.columns);
+    this.#cursor.local = options.local ? 1 : 0;
   }
 
   /** States in which a run ends by itself: nothing is left to do, or the machine has halted. */
@@ -128,6 +82,7 @@ export class Explorer {
       states: this.space.count,
       transitions,
       unchanged,
+      passed: this.#passed,
       depth: this.depthOf(this.space.count - 1),
       findings: this.#verdicts.findings,
       reached: this.#verdicts.allReached(),
@@ -170,19 +125,9 @@ export class Explorer {
     return depth;
   }
 
-  /** The labels of the choices that lead to a state: every step is carried out again, so that no row has to be there. */
+  /** The labels of the choices that lead to a state. */
   labelsTo(state: number): string[] {
-    const { world, space } = this;
-    const ways: number[] = [];
-    for (let at = state; space.parent[at]! >= 0; at = space.parent[at]!) ways.push(space.via[at]!);
-    let row: readonly number[] = world.initial;
-    return ways.reverse().map((via) => {
-      const column = via >> 12;
-      const event = world.alternatives(column, row[column]!)[via & 0xfff]!;
-      const label = world.label(column, row[column]!, event);
-      row = world.after(row, world.run(row, column, event));
-      return label;
-    });
+    return labelsTo(this.world, this.space, state, this.#options.local === true);
   }
 
   /** The actors' local states in a state, by slot. */
@@ -248,7 +193,8 @@ export class Explorer {
     space.reserve(trie.widest * space.columns + 1);
     cursor.end = end;
     const why = expandStates(cursor, space, trie, this.#options.exchange ?? ALONE);
-    if (why !== DONE) {
+    if (why === NEED_RUN) this.#runOn();
+    else if (why !== DONE) {
       space.read(cursor.head, cursor.row);
       if (why === NEED_ROOT) trie.expand(cursor.column, cursor.row[cursor.column]!);
       else if (why === NEED_STEP) trie.learn(cursor.row, cursor.column, cursor.alternative);
@@ -257,6 +203,31 @@ export class Explorer {
     this.#settle();
     this.widen();
     return why === DONE;
+  }
+
+  /** Runs local steps on from the state in the cursor's row, and keeps the one they come to. */
+  #runOn(): void {
+    const { world, space } = this;
+    const cursor = this.#cursor;
+    const { column, alternative, head } = cursor;
+    const { row, deliveries, passed, isSeen } = runLocal(world, Array.from(cursor.row), (before, after) =>
+      after.some((value, slot) => value !== before[slot] && this.#verdicts.wants(slot, value, before[slot]!)),
+    );
+    cursor.deliveries += deliveries;
+    cursor.alternative++;
+    this.#passed += passed;
+    // What was met on the way may be larger than the tables have room for.
+    this.widen();
+    this.fit();
+    space.reserve(1);
+    const state = space.add(
+      row,
+      row.reduce((lane, value, at) => (lane + world.laneA(at, value)) | 0, 0),
+    );
+    if (state < 0) return;
+    space.parent[state] = head;
+    space.via[state] = (column << 12) | alternative;
+    if (isSeen) this.look(state);
   }
 
   /** Makes tables fit the values that are known by now. */

@@ -1,7 +1,9 @@
 /** The guarantee: what a search has shown, in words that claim no more than it did. */
 import type { Grade } from '../../actors/paths/path.ts';
+import type { PlainWorld } from '../restore.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import type { Kind } from '../store.ts';
+import type { BoundedLimits } from './bounded.ts';
 
 /** Weakest last. */
 const GRADES: readonly Grade[] = ['read', 'manual', 'memory', 'decision', 'inferred'];
@@ -49,11 +51,24 @@ export interface GuaranteeFacts {
   readonly atMost?: true;
   /** States that fingerprints are expected to have hidden; absent where states were exact. */
   readonly omissions?: number;
+  /** How often a state was gone through in a local step, and not kept; absent where all are kept. */
+  readonly passed?: number;
   readonly violated: readonly string[];
   /** `eventually` properties that this search does not decide. */
   readonly undecided: readonly string[];
   readonly evidence: Evidence | null;
 }
+
+/** The schedules that a search covers, in words. */
+export const boundText = ({ deviations, preemptions, switches }: BoundedLimits, from: PlainWorld | undefined): string => {
+  const parts = [
+    ...(deviations === undefined ? [] : [`${deviations} deviations`]),
+    ...(preemptions === undefined ? [] : [`${preemptions} preemptions`]),
+    ...(switches === undefined ? [] : [`${switches} switches`]),
+  ];
+  const which = from && from.step > 0 ? `all schedules from step ${from.step} on` : 'all schedules';
+  return parts.length ? `${which} with at most ${parts.join(' and ')}` : which;
+};
 
 const number = (value: number): string => String(value).replace(/\B(?=(\d{3})+$)/g, ',');
 
@@ -84,6 +99,9 @@ export function guaranteeLines(facts: GuaranteeFacts): string[] {
     undecided.length > 0 ? `liveness (${undecided.join(', ')}), ` : scenario.properties.eventually.length === 0 ? 'liveness, ' : '';
   return [
     `${scenario.name}, variant ${scenario.variant}: ${space}.`,
+    ...(facts.passed === undefined
+      ? []
+      : [`Local steps ran on: ${number(facts.passed)} times a state in which one thing only could happen was gone through and not kept.`]),
     verdict,
     ...fair,
     `Covered: ${exhausted ? bound : 'the states found so far'}; preemption model ${scenario.host.preemption}, ${scenario.host.cpus} pCPUs, kernel ${scenario.host.kernel}${scenario.allow.length ? `, ${scenario.allow.join(', ')} allowed` : ''}; ${vectorsText(facts.omissions)}, every reaction re-executed.`,

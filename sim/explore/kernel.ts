@@ -14,6 +14,8 @@ export const NEED_ROOT = 1;
 export const NEED_STEP = 2;
 /** The list that follows when `message` joins `list` is not known. */
 export const NEED_PUSH = 3;
+/** A new state, in `row`, in which perhaps one thing only can happen: local steps run on from there. The step that led to it is counted. */
+export const NEED_RUN = 4;
 
 /** Where the search stands, and what it counted. All fields are written once at construction, so that none is taken for a constant. */
 export class Cursor {
@@ -29,6 +31,8 @@ export class Cursor {
   deliveries = 0;
   list = 0;
   message = 0;
+  /** 1 where local steps run on. */
+  local = 0;
   /** States that a property has to look at, and states without alternatives (negated, minus one). */
   readonly pending = new Int32Array(1 << 14);
   pendingCount = 0;
@@ -47,6 +51,7 @@ export class Cursor {
       'deliveries',
       'list',
       'message',
+      'local',
     ] as const) {
       this[key] = 1;
       this[key] = 0;
@@ -77,6 +82,7 @@ export function expandStates(cursor: Cursor, space: StateSpace, trie: StepTrie, 
   let unchanged = cursor.unchanged;
   let deliveries = cursor.deliveries;
   let waiting = cursor.pendingCount;
+  const local = cursor.local === 1;
   let why = DONE;
   run: for (; head < end && count < room && waiting < pendingRoom && fullest < boxRoom; head++) {
     if (ends[head] === 1) continue;
@@ -182,6 +188,18 @@ export function expandStates(cursor: Cursor, space: StateSpace, trie: StepTrie, 
           place = (place + 1) & mask;
         }
         if (known === 0) {
+          if (local && (flags & LOOK) === 0) {
+            let ways = 0;
+            for (let i = 0; i < columns && ways < 2; i++) {
+              const known2 = root[base[i]! + row[i]!]!;
+              // What is not known yet is for the driver to find out.
+              if (known2 !== 0) ways += prog[known2]!;
+            }
+            if (ways < 2) {
+              why = NEED_RUN;
+              break run;
+            }
+          }
           table[2 * place] = exact ? count + 1 : next2;
           table[2 * place + 1] = next;
           const to = (count - rowBase) * columns;

@@ -9,6 +9,7 @@ import { DEADLOCK, deadlockIn } from '../run.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import { topologyOf } from '../topology.ts';
 import type { Search } from './explorer.ts';
+import { type IsSeen, labelsAlong, runLocal } from './local.ts';
 import { Symmetry, SymmetryError } from './symmetry.ts';
 import { WorldStep } from './world-step.ts';
 
@@ -29,12 +30,15 @@ export interface OrbitReport {
   readonly missed: readonly string[];
   /** Most states that one orbit stands for. */
   readonly factor: number;
+  /** How often a state was gone through in a local step, and not kept; absent where all are kept. */
+  readonly passed?: number;
 }
 
 interface Node {
   readonly row: readonly number[];
   readonly parent: Node | null;
-  readonly label: string;
+  /** Of the step that led here, and of the local steps that ran on after it. */
+  readonly labels: readonly string[];
 }
 
 const TURN_STATES = 512;
@@ -49,13 +53,16 @@ export class OrbitSearch {
   readonly #seen = new Set<string>();
   readonly #queue: Node[] = [];
   readonly #findings: OrbitFinding[] = [];
+  readonly #local: boolean;
   #transitions = 0;
   #unchanged = 0;
+  #passed = 0;
 
-  /** @throws SymmetryError if the model has no symmetry, or too much */
-  constructor(scenario: ResolvedScenario, states: number) {
+  /** `local`: local steps run on. @throws SymmetryError if the model has no symmetry, or too much */
+  constructor(scenario: ResolvedScenario, states: number, local = false) {
     const topology = topologyOf(scenario);
     this.#states = states;
+    this.#local = local;
     this.world = new WorldStep(new MemoEngine(topology));
     this.#symmetry = new Symmetry(this.world, topology.interchangeable ?? []);
     const watch = (ids: readonly string[]) => ids.map((id) => new PropertyWatch(propertyOf(id), this.world.store));
@@ -64,7 +71,7 @@ export class OrbitSearch {
   }
 
   *run(): Search<OrbitReport> {
-    this.#meet({ row: this.world.initial, parent: null, label: '' });
+    this.#meet({ row: this.world.initial, parent: null, labels: [] });
     let at = 0;
     for (; at < this.#queue.length && this.#seen.size < this.#states; at++) {
       if (!this.#breaks(this.#queue[at]!)) this.#expand(this.#queue[at]!);
@@ -79,6 +86,7 @@ export class OrbitSearch {
       findings: this.#findings,
       missed: this.#sometimes.flatMap(({ property }) => (this.#met.has(property.id) ? [] : [property.id])),
       factor: this.#symmetry.factor,
+      ...(this.#local && { passed: this.#passed }),
     };
   }
 
@@ -105,10 +113,23 @@ export class OrbitSearch {
           continue;
         }
         this.#transitions++;
-        this.#meet({ row: next, parent: node, label: this.world.label(column, value, event) });
+        this.#meet(this.#runOn({ row: next, parent: node, labels: [this.world.label(column, value, event)] }));
       }
     }
   }
+
+  #runOn(node: Node): Node {
+    if (!this.#local || this.#isSeen(node.row, node.row)) return node;
+    const { row, passed } = runLocal(this.world, node.row, this.#isSeen);
+    this.#passed += passed;
+    return { ...node, row, labels: [...node.labels, ...labelsAlong(this.world, node.row, row)] };
+  }
+
+  readonly #isSeen: IsSeen = (_, row) => {
+    if (row.length > this.world.actors) throw new SymmetryError('queued messages are not permuted; search without --reduce symmetry');
+    const sees = (watch: PropertyWatch) => watch.look(row, null) !== null;
+    return row.some((value, slot) => this.world.halts(slot, value)) || this.#always.some(sees) || this.#sometimes.some(sees);
+  };
 
   /** Whether a run ends here. One state speaks for its orbit, as long as properties treat interchangeable actors alike. */
   #breaks(node: Node): boolean {
@@ -141,7 +162,7 @@ export class OrbitSearch {
   #report(property: string, message: string, node: Node): void {
     if (this.#findings.some((finding) => finding.property === property)) return;
     const labels: string[] = [];
-    for (let at = node; at.parent; at = at.parent) labels.push(at.label);
-    this.#findings.push({ property, message, labels: labels.reverse() });
+    for (let at = node; at.parent; at = at.parent) labels.unshift(...at.labels);
+    this.#findings.push({ property, message, labels });
   }
 }

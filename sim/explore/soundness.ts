@@ -5,7 +5,7 @@
 
 export const SEARCH_FEATURES = ['local', 'sleep', 'symmetry', 'bound', 'liveness', 'per-actor', 'recorded-run'] as const;
 /**
- * `local`: local steps run to completion. `sleep`: sleep sets. `symmetry`: one state for all that differ by a renaming. `bound`: limits
+ * `local`: local steps run on. `sleep`: sleep sets. `symmetry`: one state for all that differ by a renaming. `bound`: limits
  * of deviations. `liveness`: `eventually` properties. `per-actor`: a property of one of several actors that are alike. `recorded-run`:
  * the futures of a recorded run.
  */
@@ -24,12 +24,12 @@ export interface Pair {
 const pair = (one: SearchFeature, other: SearchFeature, together: Together, reason: string): Pair => ({ one, other, together, reason });
 
 export const PAIRS: readonly Pair[] = [
-  pair('local', 'sleep', 'absent', 'neither pays on a shipped scenario: decision 0010'),
-  pair('local', 'symmetry', 'absent', 'local steps do not pay: decision 0010'),
-  pair('local', 'bound', 'absent', 'a step that is never interrupted hides where a preemption would have been cheapest'),
-  pair('local', 'liveness', 'absent', 'a cycle of local steps must not be cut; and they do not pay: decision 0010'),
-  pair('local', 'per-actor', 'absent', 'a step that a property sees is not local, and most properties see threads'),
-  pair('local', 'recorded-run', 'absent', 'local steps do not pay: decision 0010'),
+  pair('local', 'sleep', 'absent', 'sleep sets do not pay: decision 0010'),
+  pair('local', 'symmetry', 'together', 'where one thing only can happen, so it is in each state of the orbit'),
+  pair('local', 'bound', 'refused', 'a bound prices each step, and a state that is not kept has no price'),
+  pair('local', 'liveness', 'together', 'but cycles are looked for in a second search, which keeps every state'),
+  pair('local', 'per-actor', 'together', 'local steps stop at each state that a property may have to look at'),
+  pair('local', 'recorded-run', 'together', 'what runs on from the start is the same'),
   pair('sleep', 'symmetry', 'absent', 'the steps asleep in a state have to be renamed with it'),
   pair('sleep', 'bound', 'absent', 'a step that sleeps in one order may be the cheaper one in the other'),
   pair('sleep', 'liveness', 'absent', 'a step that sleeps is an edge that is missing from the cycle'),
