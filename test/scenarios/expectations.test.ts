@@ -25,10 +25,13 @@ const INEVITABLE: readonly string[] = [
   'oslock-brk patch-v2',
   'oslock-dbgoslar-key kvm',
   'oslock-fast-path fast-path',
+  'oslock-old-ignores architecture',
   'oslock-old-to-new architecture',
   'oslock-old-to-new-locked mainline',
   'oslock-pkvm-copy stale',
+  'oslock-reset architecture',
   'oslock-status-bit bit-0',
+  'sld-flag-names off-enabled',
 ];
 const STEPS_MAX = 5000;
 
