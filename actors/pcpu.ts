@@ -13,8 +13,8 @@ import { type ActorId, type Letter, type Outgoing, outgoing, type Stamped, sende
 import type { PreemptionModel, Ticks } from '../events/options.ts';
 import type { PcpuEvent } from '../events/sched.ts';
 
-/** What waits in the local APIC. `timer` is the tick, `device` an interrupt nobody models. */
-type Pending = 'device' | 'psp' | 'reschedule' | 'timer';
+/** What waits in the local APIC: `timer` is the tick, `device` an interrupt nobody models; others are completions (completion.ts). */
+type Pending = string;
 
 export interface PcpuInput {
   readonly peers: readonly ActorId[];
@@ -30,6 +30,8 @@ export interface PcpuInput {
   readonly core?: ActorId;
   /** Flags of the idle task's thread_info; absent if none. */
   readonly idleTif?: readonly string[];
+  /** For each device with a completion interrupt: who sleeps on it, while the interrupt is pending. */
+  readonly [completion: `${string}Waiter`]: ActorId | null | undefined;
 }
 
 export interface PcpuContext extends PcpuInput {
@@ -40,8 +42,6 @@ export interface PcpuContext extends PcpuInput {
   readonly letter: Letter;
   readonly needResched: boolean;
   readonly irr: readonly Pending[];
-  /** Who sleeps on the PSP's completion, while its interrupt is pending. */
-  readonly pspWaiter: ActorId | null;
   readonly panicReason: string | null;
 }
 
@@ -55,8 +55,8 @@ const mayPreempt = ({ letter, preemption }: PcpuContext): boolean => {
 };
 /** Under `ticks: direct` a preemption is an offer, unless one is under way. */
 const isPreemptible = (c: PcpuContext): boolean => c.ticks === 'direct' && c.waiting.length > 0 && c.irr.length === 0 && !c.needResched;
-const irqsOn = ({ letter }: PcpuContext) => letter !== 'I' && letter !== 'X' && letter !== 'G';
-const raised = (irr: readonly Pending[], interrupt: Pending): readonly Pending[] =>
+export const irqsOn = ({ letter }: PcpuContext) => letter !== 'I' && letter !== 'X' && letter !== 'G';
+export const raised = (irr: readonly Pending[], interrupt: Pending): readonly Pending[] =>
   irr.includes(interrupt) ? irr : [...irr, interrupt].sort();
 const execOnly = () => [{ type: 'exec' }];
 /** Flags of the task that ran: of the idle task, if none says that it was swapped out. */
@@ -68,7 +68,6 @@ const machine = setup({
   guards: {
     isGuestInterrupted: ({ context: c }) => c.irr.length > 0 && c.letter === 'G',
     isTimerPending: ({ context: c }) => c.irr.includes('timer') && irqsOn(c),
-    isPspPending: ({ context: c }) => c.irr.includes('psp') && irqsOn(c),
     isReschedulePending: ({ context: c }) => c.irr.includes('reschedule') && irqsOn(c),
     isDevicePending: ({ context: c }) => c.irr.includes('device') && irqsOn(c),
     mustSwitch: ({ context: c }) => c.needResched && c.waiting.length > 0 && mayPreempt(c),
@@ -99,10 +98,6 @@ const machine = setup({
       event.type === 'rq.waiting' ? { waiting: event.threads, needResched: c.needResched && event.threads.length > 0 } : {},
     ),
     raiseReschedule: assign({ irr: ({ context: c }) => raised(c.irr, 'reschedule') }),
-    raisePsp: assign(({ context: c, event }) => ({
-      irr: raised(c.irr, 'psp'),
-      pspWaiter: event.type === 'irq.psp' ? event.waiter : c.pspWaiter,
-    })),
     raiseTimer: assign({ irr: ({ context: c }) => raised(c.irr, 'timer') }),
     raiseDevice: assign({ irr: ({ context: c }) => raised(c.irr, 'device') }),
     ackReschedule: assign({ irr: ({ context: c }) => c.irr.filter((i) => i !== 'reschedule') }),
@@ -110,10 +105,6 @@ const machine = setup({
     ackTimer: assign({
       irr: ({ context: c }) => c.irr.filter((i) => i !== 'timer'),
       needResched: ({ context: c }) => c.waiting.length > 0,
-    }),
-    wakePspWaiter: enqueueActions(({ context: c, enqueue }) => {
-      if (c.pspWaiter) enqueue.emit(outgoing(SCHEDULER, { type: 'sched.wake', thread: c.pspWaiter }));
-      enqueue.assign({ irr: c.irr.filter((i) => i !== 'psp'), pspWaiter: null });
     }),
     answerResched: emit(({ context: c }) => outgoing(c.current!, { type: 'cpu.needResched', pending: c.needResched })),
     clearResched: assign({ needResched: false }),
@@ -158,7 +149,6 @@ const machine = setup({
 /** Interrupts that arrive are remembered whatever the CPU does. */
 const ARRIVALS = {
   'irq.reschedule': { actions: 'raiseReschedule' },
-  'irq.psp': { actions: 'raisePsp' },
   'nmi.stop': { target: '.stopped', actions: 'stop' },
   'rq.waiting': { actions: 'setWaiting' },
   'cpu.context': { actions: 'setContext' },
@@ -169,13 +159,12 @@ const ARRIVALS = {
 
 const IRQ_ENTRY = [
   { guard: 'isReschedulePending', target: '#pcpu.irq.sysvec_reschedule_ipi' },
-  { guard: 'isPspPending', target: '#pcpu.irq.psp_irq_handler' },
   { guard: 'isTimerPending', target: '#pcpu.irq.sysvec_apic_timer_interrupt' },
   { guard: 'isDevicePending', target: '#pcpu.irq.common_interrupt' },
 ] as const;
 
 /** After an interrupt handler: back to whatever it interrupted. */
-const iret = (action: 'ackReschedule' | 'ackTimer' | 'ackDevice' | 'wakePspWaiter') =>
+export const iret = <A extends string>(action: A) =>
   ({
     meta: { offers: execOnly, ns: 300 },
     on: {
@@ -196,7 +185,6 @@ export const pcpuMachine = machine.createMachine({
     letter: 'P',
     needResched: false,
     irr: [],
-    pspWaiter: null,
     panicReason: null,
   }),
   initial: 'idle',
@@ -235,7 +223,6 @@ export const pcpuMachine = machine.createMachine({
       initial: 'sysvec_reschedule_ipi',
       states: {
         sysvec_reschedule_ipi: iret('ackReschedule'),
-        psp_irq_handler: iret('wakePspWaiter'),
         sysvec_apic_timer_interrupt: iret('ackTimer'),
         common_interrupt: iret('ackDevice'),
       },

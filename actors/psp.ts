@@ -8,8 +8,7 @@
  */
 import { assign, emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../events/event.ts';
-import type { PspCommand } from '../events/program.ts';
-import type { PspEvent, PspStatus } from '../events/psp.ts';
+import type { PspCommand, PspEvent, PspStatus } from '../events/psp.ts';
 import { type RmpAnswer, regionOf } from '../events/rmp.ts';
 
 export interface PspInput {

@@ -1,5 +1,6 @@
 /** What passed between actors in a step, in words: requests with their answers, without what every step does. */
 import type { JournalRecord, Json, JsonObject } from '../events/journal.ts';
+import { mechanisms } from '../sim/registry.ts';
 
 /** Messages that carry a step itself, or ask what nobody need read unless the answer is out of the ordinary. */
 const QUIET: Readonly<Record<string, (payload: JsonObject) => boolean>> = Object.fromEntries([
@@ -7,7 +8,7 @@ const QUIET: Readonly<Record<string, (payload: JsonObject) => boolean>> = Object
     ['step', 'notify.step', 'guest.step', 'guest.ran', 'cpu.context', 'cpu.needResched?'],
     ['sched.done', 'sched.out', 'sched.swapOut', 'sched.swapIn', 'sched.swappedOut'],
     ['rq.waiting', 'rq.take', 'rq.put', 'loop.next', 'loop.turn', 'mutex.lock', 'mutex.unlock'],
-    ['vcpu.load', 'vcpu.put', 'vcpu.setMode', 'vcpu.requests?', 'vcpu.mode?', 'psp.status?'],
+    ['vcpu.load', 'vcpu.put', 'vcpu.setMode', 'vcpu.requests?', 'vcpu.mode?'],
   ]
     .flat()
     .map((type) => [type, () => true] as const),
@@ -16,7 +17,8 @@ const QUIET: Readonly<Record<string, (payload: JsonObject) => boolean>> = Object
   ['vcpu.requests', ({ pending }: JsonObject) => Array.isArray(pending) && pending.length === 0],
 ]);
 
-const isQuiet = ({ type, payload }: JournalRecord): boolean => Object.hasOwn(QUIET, type) && QUIET[type]!(payload);
+const isQuiet = ({ type, payload }: JournalRecord): boolean =>
+  Object.hasOwn(QUIET, type) ? QUIET[type]!(payload) : mechanisms().some(({ quiet = [] }) => quiet.includes(type));
 
 const FRAME_NUMBERS: readonly string[] = ['pfn', 'gfn'];
 

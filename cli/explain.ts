@@ -12,6 +12,7 @@ import { loadReference, shippedNames } from './catalog.ts';
 import type { Io } from './io.ts';
 import { type Moment, momentsOf } from './micro-steps.ts';
 import { commandText, type Printer, styled } from './output.ts';
+import { pastedTest } from './pasted-test.ts';
 
 /** A line of the story. */
 interface Told {
@@ -36,8 +37,14 @@ export interface Explanation {
   readonly story: readonly Told[];
   /** The least known step of the story. */
   readonly weakest: (StepSource & { readonly step: string }) | null;
-  /** Variants of the scenario that are expected to be clean, with the switches they set. */
-  readonly removedBy: readonly { readonly variant: string; readonly options: Readonly<Record<string, string>> }[];
+  /** Variants of the scenario that are expected not to break the property, with the switches they set, and what they break instead. */
+  readonly removedBy: readonly {
+    readonly variant: string;
+    readonly options: Readonly<Record<string, string>>;
+    readonly breaks: readonly string[];
+  }[];
+  /** Variants of which nothing is expected, such as those of a module of the user's own: only a search can tell. */
+  readonly untold: readonly string[];
   readonly commands: readonly string[];
   readonly test: string;
 }
@@ -78,31 +85,26 @@ function shippedOf({ name }: ResolvedScenario, io: Io): Scenario | null {
   return shippedNames().includes(name) ? loadReference(name, io).scenario : null;
 }
 
-function removedBy(shipped: Scenario | null): Explanation['removedBy'] {
-  if (!shipped) return [];
-  return variantNames(shipped).flatMap((variant) =>
-    shipped.expect?.[variant] === 'clean' ? [{ variant, options: { ...shipped.variants?.[variant] } as Record<string, string> }] : [],
-  );
-}
-
-/** A case to paste, with the schedule in it: it fails as long as the property breaks. */
-function testOf({ name, variant, mutant }: ResolvedScenario, journal: Journal, property: string): string {
-  const schedule = [...journal.choices()].map(({ index }) => index).join('.');
-  return [
-    `it('does not break ${property} under the recorded schedule', () => {`,
-    ...journal.start.modules.map((module) => `  register(mechanism); // ${module.name}, a module of your own`),
-    `  const known = knownProperties();`,
-    `  const scenario = resolveScenario(loadScenario(readFileSync('scenarios/${name}.yaml', 'utf8'), '${name}', known), {`,
-    `    variant: '${variant}',`,
-    ...(mutant === undefined ? [] : [`    mutant: '${mutant}',`]),
-    `    knownProperties: known,`,
-    `  });`,
-    `  const choices = '${schedule}'.split('.').map((index) => ({ index: Number(index) }));`,
-    `  const { run } = openSession({ scenario, engine: 'memo', chooser: { name: 'replay', choices, match: 'index', after: { name: 'fifo' } } });`,
-    `  run.start();`,
-    `  expect(run.toEnd()?.violation?.property).not.toBe('${property}');`,
-    `});`,
-  ].join('\n');
+/** The scenario's other variants: those that are expected not to break the property, and those that nobody expects anything of. */
+function othersOf(
+  shipped: Scenario | null,
+  { variant: own }: ResolvedScenario,
+  property: string,
+): Pick<Explanation, 'removedBy' | 'untold'> {
+  if (!shipped) return { removedBy: [], untold: [] };
+  const others = variantNames(shipped)
+    .filter((variant) => variant !== own)
+    .map((variant) => ({
+      variant,
+      options: { ...shipped.variants?.[variant] } as Record<string, string>,
+      expected: shipped.expect?.[variant],
+    }));
+  return {
+    removedBy: others
+      .filter(({ expected }) => expected === 'clean' || (expected !== undefined && !expected.violates.includes(property)))
+      .map(({ variant, options, expected }) => ({ variant, options, breaks: expected === 'clean' ? [] : [...expected!.violates] })),
+    untold: others.flatMap(({ variant, expected }) => (expected === undefined ? [variant] : [])),
+  };
 }
 
 /** Null where the journal shows no violation. */
@@ -113,27 +115,30 @@ export function explanationOf(journal: Journal, file: string, io: Io): Explanati
   const property = properties().find(({ id }) => id === violation.property);
   const story = storyOf(journal, scenario);
   const shipped = shippedOf(scenario, io);
-  const clean = removedBy(shipped);
+  const { removedBy, untold } = othersOf(shipped, scenario, violation.property);
   return {
     ...violation,
     source: property?.source ?? null,
     grade: property?.grade ?? null,
     story,
     weakest: weakestOf(story),
-    removedBy: clean,
+    removedBy,
+    untold,
     commands: [
       commandText(['replay', file]),
       commandText(['show', file, '--step', String(violation.step)]),
       commandText(['shrink', file]),
       ...(shipped ? [commandText(['compare', scenario.name])] : []),
-      ...clean.slice(0, 1).map(({ variant }) => commandText(['explore', scenario.name, '--variant', variant])),
+      ...[...removedBy.slice(0, 1).map(({ variant }) => variant), ...untold].map((variant) =>
+        commandText(['explore', scenario.name, '--variant', variant]),
+      ),
     ],
-    test: testOf(scenario, journal, violation.property),
+    test: pastedTest(journal, scenario, violation.property, shipped !== null),
   };
 }
 
 export function printExplanation(printer: Printer, explanation: Explanation): void {
-  const { property, message, step, lasso, source, grade, story, weakest, removedBy: clean, commands, test } = explanation;
+  const { property, message, step, lasso, source, grade, story, weakest, removedBy, untold, commands, test } = explanation;
   printer.line(styled('red', `${property} broke at step ${step}`));
   printer.line(`  ${message}`);
   if (source) printer.line(styled('dim', `  the property rests on: ${source} (${grade})`));
@@ -152,21 +157,18 @@ export function printExplanation(printer: Printer, explanation: Explanation): vo
   if (lasso) printer.line(`  Back to step ${lasso.from}: a fair schedule can repeat the last ${lasso.length} steps for ever.`);
   printer.line();
   if (weakest) printer.line(`Least known on the way: ${weakest.step}, grade ${weakest.grade} (${weakest.source})`);
-  for (const { variant, options } of clean) {
+  for (const { variant, options, breaks } of removedBy) {
     const set = Object.entries(options).map(([name, value]) => `${name}: ${value}`);
-    printer.line(`Removed by variant ${variant}`, set.length ? `: ${set.join(', ')}` : '');
+    const instead = breaks.length ? `, which breaks ${breaks.join(', ')} instead` : '';
+    printer.line(`Removed by variant ${variant}`, set.length ? ` (${set.join(', ')})` : '', instead);
   }
-  if (clean.length === 0) printer.line('No variant of the scenario is expected to remove it.');
+  if (untold.length > 0) printer.line(`Nothing is expected of ${untold.join(', ')}: a search can tell.`);
+  else if (removedBy.length === 0) printer.line('No variant of the scenario is expected to remove it.');
   printer.line();
   commands.forEach((command, i) => {
     printer.line(styled('bold', i === 0 ? 'See it: ' : '        '), command);
   });
   printer.line();
-  printer.line(
-    styled(
-      'dim',
-      'As a test (imports: node:fs, vitest, worldswitch/sim/{properties/index,registry,scenario/load,scenario/resolve,session}):',
-    ),
-  );
+  printer.line(styled('dim', 'As a test, where worldswitch and vitest are installed:'));
   for (const line of test.split('\n')) printer.line(line);
 }

@@ -7,6 +7,7 @@ import { listed } from '../sim/scenario/issues.ts';
 import { readBytes, shippedNames } from './catalog.ts';
 import { CliError, EXIT, fileError } from './errors.ts';
 import { type ModelFile, noteModelFile } from './model-files.ts';
+import { resolveOwnImports } from './own-imports.ts';
 
 const FILE_BYTES_MAX = 1 << 24;
 
@@ -27,7 +28,7 @@ function hashOf(path: string, file: string): string {
 /** What to do about each way in which an import fails. */
 function attemptFor(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  if (code === 'ERR_MODULE_NOT_FOUND') return 'npm install worldswitch, or what else it imports, in the folder of the module';
+  if (code === 'ERR_MODULE_NOT_FOUND') return 'npm install what it imports, in the folder of the module';
   if (code === 'ERR_UNKNOWN_FILE_EXTENSION') return 'a JavaScript file (.js, .mjs): compile it first';
   if (code === 'ERR_PACKAGE_PATH_NOT_EXPORTED') return 'docs/extend.md names what the package exports';
   return `node ${error instanceof SyntaxError ? '--check ' : ''}FILE shows the place`;
@@ -66,6 +67,7 @@ function mechanismsIn(exports: Readonly<Record<string, unknown>>, file: string):
  * @throws CliError, MechanismError
  */
 export async function loadModels(files: readonly ModelFile[]): Promise<() => void> {
+  if (files.length > 0) resolveOwnImports();
   const undos: (() => void)[] = [];
   const undo = (): void => {
     for (const one of undos.splice(0).reverse()) one();

@@ -24,6 +24,7 @@ export interface SamplingOptions {
   readonly variant?: string;
   readonly mutant?: string;
   readonly set?: Readonly<Record<string, string>>;
+  readonly liveness?: true;
 }
 
 const SCHEDULES_DEFAULT = 10_000;
@@ -106,7 +107,7 @@ function againOf(
   call: SamplingOptions,
   horizon: number | null,
 ): string[] {
-  const { variant, mutant, set = {} } = call;
+  const { variant, mutant, set = {}, liveness } = call;
   const { by, seed, depth, schedule } = violation;
   const scenario = [
     reference,
@@ -114,9 +115,11 @@ function againOf(
     ...(mutant === undefined ? [] : ['--mutant', mutant]),
     ...Object.entries(set).flatMap(([name, value]) => ['--set', `${name}=${value}`]),
     ...(request.from && request.from.step > 0 ? ['--from', String(request.from.step)] : []),
+    ...(liveness ? ['--liveness'] : []),
   ];
   const steps = request.stepsMax === STEPS_DEFAULT ? [] : ['--max-steps', String(request.stepsMax)];
-  if (by === 'mutate' || request.from || request.strategy === 'portfolio') {
+  // `run` asks for no more than the scenario does.
+  if (by === 'mutate' || request.from || liveness || request.strategy === 'portfolio') {
     const { strategy } = request;
     const pct = strategy === 'pct' ? ['--depth', String(request.depth), ...(horizon === null ? [] : ['--horizon', String(horizon)])] : [];
     return [

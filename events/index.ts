@@ -2,8 +2,6 @@
 import type { Delivery } from './event.ts';
 import { KVM_EVENTS, type VcpuAnswer, type VcpuEvent, type VmAnswer, type VmEvent } from './kvm.ts';
 import { type KillEvent, PROCESS_EVENTS, type ProcessEvent } from './process.ts';
-import { PSP_EVENTS, type PspAnswer, type PspEvent } from './psp.ts';
-import { RMP_EVENTS, type RmpAnswer, type RmpRequest } from './rmp.ts';
 import {
   type ChoiceEvent,
   type LoopAnswer,
@@ -28,15 +26,13 @@ export type ThreadEvent =
   | MutexAnswer
   | LoopAnswer
   | ChoiceEvent
-  | RmpAnswer
   | VcpuAnswer
   | VmAnswer
-  | PspAnswer
   | KillEvent
   | ThreadEventsOf[keyof ThreadEventsOf];
 
 /** Everything a vCPU can receive. */
-export type GuestEvent = VcpuEvent | RmpAnswer | LoopAnswer | ChoiceEvent | GuestEventsOf[keyof GuestEventsOf];
+export type GuestEvent = VcpuEvent | LoopAnswer | ChoiceEvent | GuestEventsOf[keyof GuestEventsOf];
 
 type SimEvent =
   | PcpuEvent
@@ -47,23 +43,17 @@ type SimEvent =
   | LoopEvent
   | LoopAnswer
   | ChoiceEvent
-  | RmpRequest
-  | RmpAnswer
   | VcpuEvent
   | VcpuAnswer
   | VmEvent
   | VmAnswer
-  | PspEvent
-  | PspAnswer
   | ProcessEvent
   | KillEvent;
 
 /** How each event type travels; those of mechanisms are in their own catalogues. */
 export const CATALOGUE: Readonly<Record<SimEvent['type'], Delivery>> = {
   ...SCHED_EVENTS,
-  ...RMP_EVENTS,
   ...KVM_EVENTS,
-  ...PSP_EVENTS,
   ...PROCESS_EVENTS,
 };
 

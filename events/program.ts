@@ -1,12 +1,6 @@
 /** Programs: what the threads of a host process and the vCPUs of a guest do, one operation after the other. */
 
-/** A guest page by owner and frame number. Host code reaches guest memory through these. */
-export interface GuestPage {
-  readonly vm: string;
-  readonly gfn: number;
-}
-
-/** What a guest can do. `private` is the C-bit of the access. */
+/** What a guest can do. */
 export type GuestOp = CoreGuestOp | GuestOpsOf[keyof GuestOpsOf];
 
 /** Operations that mechanisms add, by the name of the mechanism. */
@@ -16,34 +10,13 @@ export interface GuestOpsOf {}
 export interface HostOpsOf {}
 
 export type CoreGuestOp =
-  | { readonly op: 'pvalidate'; readonly gfn: number; readonly validated: boolean }
-  | { readonly op: 'rmpadjust'; readonly gfn: number; readonly vmpl: number; readonly vmsa: boolean }
-  | { readonly op: 'psc'; readonly gfn: number; readonly to: 'private' | 'shared' }
-  | { readonly op: 'read'; readonly gfn: number; readonly private: boolean }
-  | { readonly op: 'write'; readonly gfn: number; readonly private: boolean }
   /** Computes in guest mode and never exits by itself: only an interrupt of the pCPU ends it. */
-  | { readonly op: 'spin' }
-  | { readonly op: 'compute' }
-  | { readonly op: 'hlt' };
+  { readonly op: 'spin' } | { readonly op: 'compute' } | { readonly op: 'hlt' };
 
 /** What a thread of a host process can do. Upper case: an ioctl by its own name. */
 export type HostOp = CoreHostOp | HostOpsOf[keyof HostOpsOf];
 
-export type CoreHostOp =
-  | { readonly op: 'KVM_RUN'; readonly vm: string; readonly vcpu: number }
-  /** Device emulation in user space: `stores` stores to one guest page through the process's mapping. */
-  | ({ readonly op: 'write'; readonly stores: number } & GuestPage)
-  /** The host kernel writes a guest page after it has looked at its RMP entry (kvm_vcpu_map() and friends). */
-  | ({ readonly op: 'kvm-write-guest' } & GuestPage)
-  /** The same without a look, as any store of the kernel through its direct map. */
-  | ({ readonly op: 'kvm-write-unchecked' } & GuestPage)
-  /** kvm_rmp_make_shared(): the host takes a page back from a guest. */
-  | ({ readonly op: 'make-shared' } & GuestPage)
-  /** A firmware command through sev_do_cmd(). */
-  | { readonly op: 'sev-command'; readonly command: PspCommand; readonly pfn: number };
-
-/** Firmware commands by the name of the SEV-SNP firmware ABI. */
-export type PspCommand = 'SNP_INIT_EX' | 'SNP_SHUTDOWN_EX' | 'SNP_PLATFORM_STATUS' | 'SNP_PAGE_RECLAIM' | 'SNP_DF_FLUSH';
+export type CoreHostOp = { readonly op: 'KVM_RUN'; readonly vm: string; readonly vcpu: number };
 
 /**
  * `next` decrements the program's loop counter `loop` and jumps to `to` while it is not used up. `choose` goes on at one of `to`, which the

@@ -1,6 +1,8 @@
 /** Vocabulary of the PSP's mailbox. */
-import type { Delivery, EventOf } from './event.ts';
-import type { PspCommand } from './program.ts';
+import type { ActorId, Delivery, EventOf } from './event.ts';
+
+/** Firmware commands by the name of the SEV-SNP firmware ABI. */
+export type PspCommand = 'SNP_INIT_EX' | 'SNP_SHUTDOWN_EX' | 'SNP_PLATFORM_STATUS' | 'SNP_PAGE_RECLAIM' | 'SNP_DF_FLUSH';
 
 /** Status codes a command can end with. @see domain snp f.4 */
 export const PSP_STATUS = {
@@ -33,10 +35,20 @@ export type PspEvent = EventOf<{
 }>;
 export type PspAnswer = EventOf<{ 'psp.status': { done: boolean; status: PspStatus; platform: 'UNINIT' | 'INIT' } }>;
 
+/** The completion interrupt, to a CPU: a command is done. */
+type PspInterrupt = EventOf<{ 'irq.psp': { waiter: ActorId } }>;
+
+declare module './index.ts' {
+  interface ThreadEventsOf {
+    psp: PspAnswer;
+  }
+}
+
 export const PSP_EVENTS = {
   exec: 'offer',
   'psp.command': 'queued',
   'psp.status?': 'bus',
   'psp.status': 'bus',
   'psp-error': 'offer',
-} as const satisfies Record<(PspEvent | PspAnswer)['type'], Delivery>;
+  'irq.psp': 'queued',
+} as const satisfies Record<(PspEvent | PspAnswer | PspInterrupt)['type'], Delivery>;

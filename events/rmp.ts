@@ -87,6 +87,15 @@ export type RmpAnswer = EventOf<{
   'rmp.reclaimed': { outcome: 'ok' | 'locked' | 'refused' };
 }>;
 
+declare module './index.ts' {
+  interface ThreadEventsOf {
+    rmp: RmpAnswer;
+  }
+  interface GuestEventsOf {
+    rmp: RmpAnswer;
+  }
+}
+
 export const RMP_EVENTS = {
   'rmp.lock': 'bus',
   'rmp.unlock': 'bus',

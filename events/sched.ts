@@ -31,7 +31,6 @@ export type PcpuEvent = EventOf<{
   /** From the host scheduler: who is queued here. */
   'rq.waiting': { threads: readonly ActorId[] };
   'irq.reschedule': object;
-  'irq.psp': { waiter: ActorId };
   'nmi.stop': object;
 }>;
 
@@ -111,7 +110,6 @@ export const SCHED_EVENTS = {
   'rq.stopped': 'bus',
   'sched.wake': 'queued',
   'irq.reschedule': 'latched',
-  'irq.psp': 'queued',
   'nmi.stop': 'queued',
   'mutex.lock': 'bus',
   'mutex.unlock': 'bus',

@@ -3,15 +3,18 @@
  * `mechanisms/index.ts`; a user's own come from a file (`--models`). Both are the same to everything else.
  */
 import type { AnyStateMachine } from 'xstate';
+import type { Completion } from '../actors/completion.ts';
 import type { HostParts } from '../actors/paths/env.ts';
 import type { GuestParts } from '../actors/paths/guest.ts';
 import type { PathPatches } from '../actors/paths/patch.ts';
 import type { ActorId, Delivery } from '../events/event.ts';
+import type { GuestOp, HostOp } from '../events/program.ts';
 import type { ModelModule } from './models.ts';
 import type { Outcome } from './outcomes.ts';
 import type { Property } from './property.ts';
-import type { PathIssue } from './scenario/issues.ts';
+import type { Path, PathIssue } from './scenario/issues.ts';
 import type { Arguments, Operation } from './scenario/operation.ts';
+import type { KnownNames } from './scenario/structure.ts';
 import type { Arch, KernelVersion, ResolvedScenario, ResolvedVm, Scenario } from './scenario/types.ts';
 import type { ActorSpec } from './store.ts';
 
@@ -26,6 +29,12 @@ export interface Mutant extends Patch {
   readonly summary: string;
 }
 
+/** What a mechanism knows of a VM: facts that paths of host threads and of its guest have without asking, and input of its actor. */
+export interface VmParts {
+  readonly facts?: Readonly<Record<string, unknown>>;
+  readonly input?: Readonly<Record<string, unknown>>;
+}
+
 export interface Mechanism {
   /** Kebab-case. */
   readonly name: string;
@@ -35,10 +44,14 @@ export interface Mechanism {
   readonly options?: Readonly<Record<string, readonly [string, ...string[]]>>;
   /** Options that differ by kernel version. */
   readonly presets?: Readonly<Partial<Record<KernelVersion, Readonly<Record<string, string>>>>>;
-  /** Names for `host.features`, `allow` and the `type` of a VM. */
+  /** Names for `host.features`, `allow` (to take such an offer is a disturbance) and the `type` of a VM. */
   readonly features?: readonly string[];
   readonly allow?: readonly string[];
   readonly vmTypes?: readonly string[];
+  /** Types of VMs that the firmware launches: where there is one, it is initialized, unless the scenario says otherwise. */
+  readonly launches?: readonly string[];
+  /** Names for the state of a guest page at the start. */
+  readonly pageStates?: readonly string[];
   /** Settings in `options` of a VM of these types, beside asid and pages; all may be left out. */
   readonly vmSettings?: Arguments;
   readonly guestOperations?: Readonly<Record<string, Operation>>;
@@ -46,10 +59,12 @@ export interface Mechanism {
   readonly properties?: readonly Property[];
   /** Columns of `compare`. */
   readonly outcomes?: readonly Outcome[];
-  /** How its event types travel. */
+  /** How its event types travel, and those that no reader of a run wants to be told of. */
   readonly catalogue?: Readonly<Record<string, Delivery>>;
-  /** What the schema of a scenario cannot see. */
+  readonly quiet?: readonly string[];
+  /** What the schema of a scenario cannot see: in the scenario as written, and in an operation of a program once parameters have values. */
   readonly checks?: (scenario: Scenario) => readonly PathIssue[];
+  readonly operationChecks?: (op: GuestOp | HostOp, path: Path, known: KnownNames) => readonly PathIssue[];
   /** What it adds to the code of host threads and of guests. */
   readonly host?: (scenario: ResolvedScenario) => HostParts;
   readonly guest?: (scenario: ResolvedScenario) => GuestParts;
@@ -62,7 +77,10 @@ export interface Mechanism {
   /** Its actors, in slot order, and the machine of each kind that it adds. */
   readonly actors?: (scenario: ResolvedScenario) => readonly ActorSpec[];
   readonly machines?: (scenario: ResolvedScenario) => Readonly<Record<string, AnyStateMachine>>;
-  /** What it adds to the context of a vCPU. */
+  /** Devices whose completion interrupts a CPU. */
+  readonly completions?: readonly Completion[];
+  /** What it adds to a VM, and to the context of a vCPU. */
+  readonly vm?: (scenario: ResolvedScenario, vm: ResolvedVm) => VmParts;
   readonly vcpu?: (scenario: ResolvedScenario, vm: ResolvedVm, vcpu: number) => Readonly<Record<string, unknown>>;
   /** What it changes in paths and machines that it did not bring, by the scenario's options. */
   readonly patch?: (scenario: ResolvedScenario) => Patch;

@@ -4,7 +4,6 @@
  */
 import { z } from 'zod';
 import { CATALOGUE } from '../events/index.ts';
-import { HOST_OPTIONS } from '../events/options.ts';
 import { type Mechanism, MechanismError } from './mechanism.ts';
 import { models } from './models/index.ts';
 import { outcomesFor } from './outcomes.ts';
@@ -47,6 +46,8 @@ const PROPERTY = strict({
 const PATCH = { paths: mapOf(listOf(isFunction, 'a list of functions'), 'a map from names of paths to lists of functions').optional() };
 const MACHINES = { machines: mapOf(isFunction, 'a map from kinds of actors to functions').optional() };
 
+const COMPLETION = strict({ name: z.string().regex(/^[a-z][A-Za-z0-9]*$/, { error: 'expected a name such as "nic"' }), handler: TEXT });
+
 /** One entry for each field of the interface: the compiler sees to it. */
 const FIELDS = {
   name: NAME,
@@ -60,13 +61,17 @@ const FIELDS = {
   features: listOf(TEXT, 'a list of names').optional(),
   allow: listOf(TEXT, 'a list of names').optional(),
   vmTypes: listOf(TEXT, 'a list of names').optional(),
+  launches: listOf(TEXT, 'a list of names').optional(),
+  pageStates: listOf(TEXT, 'a list of names').optional(),
   vmSettings: SCHEMAS.optional(),
   guestOperations: OPERATIONS.optional(),
   hostOperations: OPERATIONS.optional(),
   properties: listOf(PROPERTY, 'a list of properties').optional(),
   outcomes: listOf(strict({ name: TEXT, title: TEXT, count: isFunction }), 'a list of outcomes').optional(),
   catalogue: mapOf(z.enum(['bus', 'queued', 'offer']), 'a map from event types').optional(),
+  quiet: listOf(TEXT, 'a list of event types').optional(),
   checks: isFunction.optional(),
+  operationChecks: isFunction.optional(),
   host: isFunction.optional(),
   guest: isFunction.optional(),
   core: isFunction.optional(),
@@ -74,6 +79,8 @@ const FIELDS = {
   kernelThreads: isFunction.optional(),
   actors: isFunction.optional(),
   machines: isFunction.optional(),
+  completions: listOf(COMPLETION, 'a list of names and handlers').optional(),
+  vm: isFunction.optional(),
   vcpu: isFunction.optional(),
   patch: isFunction.optional(),
   mutants: mapOf(strict({ summary: TEXT, ...PATCH, ...MACHINES }), 'a map from names to mutants').optional(),
@@ -119,7 +126,7 @@ function takenIn(mechanism: Mechanism): PathIssue[] {
       [mechanism.name],
       others.map(({ name }) => name),
     ),
-    ...keysOf('options', HOST_OPTIONS),
+    ...keysOf('options', {}),
     ...keysOf('guestOperations', GUEST_OPERATIONS),
     ...keysOf('hostOperations', HOST_OPERATIONS),
     ...keysOf('mutants', {}),

@@ -77,6 +77,23 @@ const namesOf = (mechanism: Mechanism): string[] => [
   ...(mechanism.models ?? []).map(({ name }) => `model ${name}`),
 ];
 
+/**
+ * What all mechanisms have of something, with the host's own after that of the first: so lists in schemas and messages stand in the order
+ * in which they were published.
+ */
+export function amongMechanisms<V>(own: V, of: (mechanism: Mechanism) => V): readonly V[] {
+  const [first, ...others] = registered.map(of);
+  return [...(first === undefined ? [] : [first]), own, ...others];
+}
+
+/** Offers of the host's own that a scenario has to allow. */
+const OFFERS: readonly string[] = ['spurious-exit', 'interrupt'];
+
+/** Offers that a scenario has to allow: errors, and what comes from outside. */
+export const allowedOffers = perRegistry((): readonly string[] => [
+  ...new Set([...OFFERS, ...registered.flatMap(({ allow = [] }) => allow)]),
+]);
+
 /** One value for each state of the registry. */
 export function perRegistry<V>(make: () => V): () => V {
   let madeAt = -1;

@@ -1,29 +1,25 @@
 /** From a resolved scenario to the actors of a run: who exists, in which slot, with which machine and input. */
 import type { AnyStateMachine } from 'xstate';
+import { waiterOf, withCompletions } from '../actors/completion.ts';
 import { hostProcessMachine } from '../actors/host-process.ts';
 import { hostSchedulerMachine } from '../actors/host-scheduler.ts';
 import { hostThreadMachine } from '../actors/host-thread.ts';
 import { loopMachine, mutexMachine } from '../actors/kernel-objects.ts';
 import type { HostEnv, VmFacts } from '../actors/paths/env.ts';
 import type { GuestEnv, GuestImage } from '../actors/paths/guest.ts';
-import { SEV_CMD_MUTEX } from '../actors/paths/sev-command.ts';
 import { pcpuMachine } from '../actors/pcpu.ts';
-import { pspMachine } from '../actors/psp.ts';
-import { HYPERVISOR_PAGE } from '../actors/rmp-check.ts';
-import { rmpRegionMachine } from '../actors/rmp-region.ts';
 import { vcpuMachine } from '../actors/vcpu.ts';
 import { vmMachine } from '../actors/vm.ts';
 import type { ActorId } from '../events/event.ts';
 import { CATALOGUE } from '../events/index.ts';
 import type { HostOp, Program } from '../events/program.ts';
-import { type RmpEntry, regionOf } from '../events/rmp.ts';
 import { canonical } from './canonical.ts';
 import { MechanismError } from './mechanism.ts';
 import { models } from './models/index.ts';
 import type { ModelModule } from './models.ts';
 import { patchMachines, pathPatchesOf, refuseUnknownPaths } from './patches.ts';
-import { mechanisms, mechanismsOf, originOf, patchesOf } from './registry.ts';
-import type { PageSetup, ResolvedScenario, ResolvedVm } from './scenario/types.ts';
+import { amongMechanisms, mechanisms, mechanismsOf, originOf, patchesOf } from './registry.ts';
+import type { ResolvedScenario, ResolvedVm } from './scenario/types.ts';
 import type { ActorSpec, Topology } from './store.ts';
 
 const cpuId = (index: number): ActorId => `pcpu:${index}`;
@@ -41,17 +37,16 @@ const threadsOf = (scenario: ResolvedScenario): readonly Thread[] =>
     threads.map((thread) => ({ id: threadId(id, thread.id), process: `process:${id}`, program: thread.program })),
   );
 
-const factsOf = (vm: ResolvedVm): VmFacts => {
-  const vmsas = vm.pages.filter((page) => page.state === 'vmsa').map((page) => page.pfn);
-  return {
-    id: `vm:${vm.id}`,
-    asid: vm.asid,
-    frames: framesOf(vm),
-    vcpus: vm.vcpus.map((_, index) => vcpuId(vm.id, index)),
-    vmsas: vm.vcpus.map((_, index) => vmsas[index] ?? null),
-  };
-};
-const framesOf = (vm: ResolvedVm) => Object.fromEntries(vm.pages.map((page) => [page.gfn, page.pfn]));
+/** What mechanisms know of a VM. */
+const partsOf = (scenario: ResolvedScenario, vm: ResolvedVm) =>
+  mechanismsOf(scenario.host.arch).map((mechanism) => mechanism.vm?.(scenario, vm) ?? {});
+
+/** What paths know of a VM. A mechanism gives the facts that it declares. */
+const factsOf = (scenario: ResolvedScenario, vm: ResolvedVm): VmFacts =>
+  Object.assign(
+    { id: `vm:${vm.id}`, vcpus: vm.vcpus.map((_, index) => vcpuId(vm.id, index)) },
+    ...partsOf(scenario, vm).map(({ facts }) => facts),
+  );
 
 /** Numbers values by content, so that equal ones share a number. */
 class Numbering<V> {
@@ -67,7 +62,7 @@ class Numbering<V> {
 
 /**
  * The actors of a scenario, and machines whose paths follow its options. Slots are in this order: pCPUs, scheduler, threads,
- * processes, vCPUs, VMs, RMP regions, PSP, mutexes, loop counters.
+ * processes, vCPUs, VMs, those of mechanisms, mutexes of vCPUs, loop counters.
  */
 export function topologyOf(scenario: ResolvedScenario): Topology {
   const own = models().find(({ name }) => name === scenario.model);
@@ -90,9 +85,11 @@ export function topologyOf(scenario: ResolvedScenario): Topology {
     })),
     ...processesOf(scenario),
     ...scenario.vms.flatMap((vm) => vcpusOf(scenario, vm, images)),
-    ...scenario.vms.map((vm) => ({ id: `vm:${vm.id}`, kind: 'vm', input: { believes: validatedIn(vm) } })),
-    ...regionsOf(scenario),
-    ...pspOf(scenario),
+    ...scenario.vms.map((vm) => ({
+      id: `vm:${vm.id}`,
+      kind: 'vm',
+      input: Object.assign({ believes: [] }, ...partsOf(scenario, vm).map(({ input }) => input)),
+    })),
     ...mechanismsOf(scenario.host.arch).flatMap((mechanism) => mechanism.actors?.(scenario) ?? []),
     ...scenario.vms.flatMap((vm) => vm.vcpus.map((_, i) => ({ id: `mutex:${vcpuId(vm.id, i)}`, kind: 'mutex', input: null }))),
     ...loopsOf(scenario, threads),
@@ -125,7 +122,7 @@ function machinesOf(
   scenario: ResolvedScenario,
   parts: { programs: readonly Program<HostOp>[]; images: readonly GuestImage[] },
 ): { machines: Record<string, AnyStateMachine>; origins: Record<string, string> } {
-  const vms = Object.fromEntries(scenario.vms.map((vm) => [vm.id, factsOf(vm)]));
+  const vms = Object.fromEntries(scenario.vms.map((vm) => [vm.id, factsOf(scenario, vm)]));
   const here = mechanismsOf(scenario.host.arch);
   const changes = patchesOf(scenario);
   const patches = pathPatchesOf(changes);
@@ -140,29 +137,39 @@ function machinesOf(
   const guest: GuestEnv = { images: parts.images, parts: here.flatMap((mechanism) => mechanism.guest?.(scenario) ?? []), patches };
   refuseUnknownPaths(changes, env, guest);
   const machines: Record<string, AnyStateMachine> = {
-    pcpu: pcpuMachine,
+    pcpu: withCompletions(
+      pcpuMachine,
+      here.flatMap(({ completions = [] }) => completions),
+    ),
     hostScheduler: hostSchedulerMachine,
     hostThread: hostThreadMachine(env),
     hostProcess: hostProcessMachine,
     vcpu: vcpuMachine(guest),
     vm: vmMachine,
-    rmpRegion: rmpRegionMachine,
-    psp: pspMachine,
-    mutex: mutexMachine,
-    loop: loopMachine,
   };
+  const origins = addMachines(machines, scenario);
+  patchMachines(machines, changes, scenario);
+  return { machines, origins };
+}
+
+/** Adds the machines of objects that threads ask, and those of mechanisms. Answers with whoever of the user's own brought a kind. */
+function addMachines(machines: Record<string, AnyStateMachine>, scenario: ResolvedScenario): Record<string, string> {
   const origins: Record<string, string> = {};
-  for (const mechanism of here) {
-    const origin = originOf(mechanism);
-    for (const [kind, machine] of Object.entries(mechanism.machines?.(scenario) ?? {})) {
+  const objects = { name: null, origin: null, kinds: { mutex: mutexMachine, loop: loopMachine } as Record<string, AnyStateMachine> };
+  const sets = amongMechanisms<{ name: string | null; origin: string | null; kinds: Record<string, AnyStateMachine> }>(objects, (one) => ({
+    name: one.name,
+    origin: originOf(one),
+    kinds: one.arches.includes(scenario.host.arch) ? { ...one.machines?.(scenario) } : {},
+  }));
+  for (const { name, origin, kinds } of sets) {
+    for (const [kind, machine] of Object.entries(kinds)) {
       if (Object.hasOwn(machines, kind))
-        throw new MechanismError(`${origin ?? mechanism.name}: machines(): ${kind} is there already; patch().machines changes a machine`);
+        throw new MechanismError(`${origin ?? name}: machines(): ${kind} is there already; patch().machines changes a machine`);
       machines[kind] = machine;
       if (origin !== null) origins[kind] = origin;
     }
   }
-  patchMachines(machines, changes, scenario);
-  return { machines, origins };
+  return origins;
 }
 
 /** Threads start queued, one CPU after the other. */
@@ -174,6 +181,11 @@ function cpusOf(scenario: ResolvedScenario, threads: readonly Thread[]): ActorSp
     {},
     ...mechanismsOf(host.arch).map((mechanism) => mechanism.kernelThreads?.(scenario) ?? {}),
   );
+  // A CPU has these fields whatever its host, so far as the mechanism is shipped: a digest covers them.
+  const completions = mechanisms().flatMap((mechanism) =>
+    mechanism.arches.includes(host.arch) || originOf(mechanism) === null ? (mechanism.completions ?? []) : [],
+  );
+  const waiters = Object.fromEntries(completions.map((completion) => [waiterOf(completion), null]));
   const cpus = Array.from({ length: host.cpus }, (_, index) => cpuId(index));
   const queued = Object.fromEntries(
     cpus.map((cpu, index) => [
@@ -195,6 +207,7 @@ function cpusOf(scenario: ResolvedScenario, threads: readonly Thread[]): ActorSp
         interrupts: allow.includes('interrupt'),
         spuriousExits: allow.includes('spurious-exit'),
         waiting: queued[id],
+        ...waiters,
         ...(coreOf && { core: coreOf(scenario, index) }),
         ...(flags.length > 0 && { idleTif: flags }),
       },
@@ -210,19 +223,12 @@ const processesOf = (scenario: ResolvedScenario): ActorSpec[] =>
     return { id: `process:${id}`, kind: 'hostProcess', input: { threads: ids, vms: [...new Set(vms)] } };
   });
 
-/** GFNs that a guest has validated when a run starts. */
-const validatedIn = (vm: ResolvedVm): number[] =>
-  vm.pages
-    .filter((page) => page.state === 'guest-valid')
-    .map((page) => page.gfn)
-    .sort((a, b) => a - b);
-
 function vcpusOf(scenario: ResolvedScenario, vm: ResolvedVm, images: Numbering<GuestImage>): ActorSpec[] {
   return vm.vcpus.map((program, index) => {
     const runs = (thread: Thread) => thread.program.ops.some((op) => op.op === 'KVM_RUN' && op.vm === vm.id && op.vcpu === index);
     const thread = threadsOf(scenario).find(runs);
     if (!thread) throw new Error(`no thread runs ${vcpuId(vm.id, index)}`);
-    const image = images.of({ vm: `vm:${vm.id}`, program, asid: vm.asid, pages: framesOf(vm) });
+    const image = images.of({ vm: factsOf(scenario, vm), program });
     const loops = program.loops.length ? `loop:${vcpuId(vm.id, index)}` : null;
     const added = Object.assign(
       {},
@@ -235,52 +241,6 @@ function vcpusOf(scenario: ResolvedScenario, vm: ResolvedVm, images: Numbering<G
     };
   });
 }
-
-const pageEntry = (vm: ResolvedVm, { gfn, state }: PageSetup): RmpEntry =>
-  state === 'shared'
-    ? HYPERVISOR_PAGE
-    : {
-        assigned: true,
-        pageSize: '4K',
-        immutable: false,
-        asid: vm.asid,
-        gfn,
-        validated: state !== 'guest-invalid',
-        vmsa: state === 'vmsa',
-      };
-const FIRMWARE_ENTRIES = {
-  hypervisor: HYPERVISOR_PAGE,
-  firmware: { ...HYPERVISOR_PAGE, assigned: true, immutable: true },
-  reclaim: { ...HYPERVISOR_PAGE, assigned: true },
-} as const;
-
-/** One region for every 2 MiB that the scenario touches; only the frames it names have entries. */
-function regionsOf(scenario: ResolvedScenario): ActorSpec[] {
-  const entries: [number, RmpEntry][] = [
-    ...scenario.vms.flatMap((vm) => vm.pages.map((page): [number, RmpEntry] => [page.pfn, pageEntry(vm, page)])),
-    ...scenario.firmware.pages.map(({ pfn, state }): [number, RmpEntry] => [pfn, FIRMWARE_ENTRIES[state]]),
-  ];
-  const regions = [...new Set(entries.map(([pfn]) => regionOf(pfn)))];
-  return regions.map((id) => ({
-    id,
-    kind: 'rmpRegion',
-    input: {
-      entries: Object.fromEntries(entries.filter(([pfn]) => regionOf(pfn) === id)),
-      contention: scenario.host.options['rmp.contention'],
-    },
-  }));
-}
-
-const usesPsp = ({ processes, firmware }: ResolvedScenario) =>
-  firmware.pages.length > 0 ||
-  processes.some(({ threads }) => threads.some(({ program }) => program.ops.some((op) => op.op === 'sev-command')));
-const pspOf = (scenario: ResolvedScenario): ActorSpec[] =>
-  usesPsp(scenario)
-    ? [
-        { id: 'psp', kind: 'psp', input: { state: scenario.firmware.state, errors: scenario.allow.includes('psp-error') } },
-        { id: SEV_CMD_MUTEX, kind: 'mutex', input: null },
-      ]
-    : [];
 
 const loopsOf = (scenario: ResolvedScenario, threads: readonly Thread[]): ActorSpec[] => [
   ...threads

@@ -4,7 +4,7 @@ import type { ActorId } from '../events/event.ts';
 /** Values that every format can show. Addresses are text, in hex. */
 export type Args = Readonly<Record<string, string | number | boolean>>;
 
-export type GroupKind = 'run' | 'cpus' | 'process' | 'vm' | 'rmp' | 'firmware' | 'locks' | 'other';
+export type GroupKind = 'run' | 'cpus' | 'process' | 'vm' | 'hardware' | 'locks' | 'other';
 
 /** Lanes that stand together. A `process` is one of the simulated host. */
 export interface Group {
@@ -16,7 +16,7 @@ export interface Group {
 
 /**
  * `steps`: one span for each decision of the run. `cpu`: the current task, and what it does. `thread`: the call stack of a thread.
- * `task-state`: running, runnable, asleep. `guest`: time in guest mode. `entry` and `entry-lock`: one RMP entry. `counter`: a number.
+ * `task-state`: running, runnable, asleep. `guest`: time in guest mode. `entry` and `entry-lock`: one entry of a table of the hardware. `counter`: a number.
  * `actor`: what does not fit elsewhere.
  */
 export type LaneKind = 'steps' | 'cpu' | 'thread' | 'task-state' | 'guest' | 'entry' | 'entry-lock' | 'counter' | 'actor';

@@ -9,6 +9,7 @@ import { MICRO_STEP_EVENTS } from '../events/index.ts';
 import type { JournalRecord, JsonObject, RunEnd, RunStart } from '../events/journal.ts';
 import { Board } from './board.ts';
 import type { Lane, TimelineEvent } from './event.ts';
+import { TEXTS } from './mechanisms.ts';
 import type { Recording } from './recording.ts';
 import { addArgs, argsOf, pathOf } from './text.ts';
 import type { View } from './view.ts';
@@ -96,7 +97,7 @@ export class Projector {
   #send({ seq, actor, peer, type, payload, vtime }: JournalRecord): void {
     this.#board.counter(this.#inFlight, vtime, ++this.#flying);
     const args: MutableArgs = { to: peer ?? '' };
-    addArgs(args, payload);
+    addArgs(args, payload, TEXTS);
     this.#message(actor, `send ${type}`, vtime, { args, flow: { id: seq, end: 'out' } });
   }
 
@@ -104,7 +105,7 @@ export class Projector {
   #arrival({ actor, peer, type, payload, vtime, cause }: JournalRecord): void {
     this.#board.counter(this.#inFlight, vtime, --this.#flying);
     const args: MutableArgs = { from: peer ?? '' };
-    addArgs(args, payload);
+    addArgs(args, payload, TEXTS);
     this.#message(actor, type, vtime, { args, flow: { id: cause, end: 'in' } });
   }
 
@@ -124,7 +125,7 @@ export class Projector {
     if (!PLUMBING.test(type)) {
       for (const walker of [peer, actor]) {
         const args = walker === null ? undefined : this.#microSteps.get(walker);
-        if (args) addArgs(args, payload);
+        if (args) addArgs(args, payload, TEXTS);
       }
     }
     sender?.message?.(record);

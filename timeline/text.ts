@@ -34,18 +34,12 @@ export function pathOf(value: Json | undefined): string[] {
 /** The functions that are entered where a path stands. */
 export const framesOf = (path: readonly string[]): string[] => (STOPS.includes(path.at(-1) ?? '') ? [] : path.slice(0, -1));
 
-/** An RMP entry in a few words. */
-export function entryText(entry: JsonObject): string {
-  const { assigned, immutable, asid, gfn, pageSize, validated, vmsa } = entry;
-  if (assigned !== true) return pageSize === '2M' ? 'hypervisor 2M' : 'hypervisor';
-  const owner = asid === 0 ? (immutable === true ? 'firmware' : 'reclaim') : `ASID ${String(asid)} GFN ${hex(Number(gfn))}`;
-  const marks = [pageSize === '2M' && '2M', validated === true && 'validated', vmsa === true && 'VMSA', immutable === true && 'immutable'];
-  return [owner, ...marks.filter((mark) => mark !== false)].join(' ');
-}
+/** Values in a few words, by the name of the field. */
+type Texts = Readonly<Record<string, (value: JsonObject) => string>>;
 
-function argOf(name: string, value: Json): string | number | boolean {
+function argOf(name: string, value: Json, texts: Texts): string | number | boolean {
   if (typeof value === 'number' && ADDRESSES.includes(name)) return hex(value);
-  if (name === 'entry' && isObject(value)) return entryText(value);
+  if (isObject(value) && Object.hasOwn(texts, name)) return texts[name]!(value);
   return typeof value === 'object' ? JSON.stringify(value) : value;
 }
 
@@ -53,10 +47,10 @@ function argOf(name: string, value: Json): string | number | boolean {
 const RESERVED = ['step', 'seq', 'point'];
 
 /** Adds the fields of an event to what is shown of a span. */
-export function addArgs(args: Record<string, string | number | boolean>, fields: JsonObject): void {
+export function addArgs(args: Record<string, string | number | boolean>, fields: JsonObject, texts: Texts = {}): void {
   for (const name of Object.keys(fields)) {
     const value = fields[name]!;
-    if (value !== null && !(RESERVED.includes(name) && name in args)) args[name] = argOf(name, value);
+    if (value !== null && !(RESERVED.includes(name) && name in args)) args[name] = argOf(name, value, texts);
   }
 }
 

@@ -58,16 +58,6 @@ export class ProcessView extends ActorView {
   }
 }
 
-/** The PSP: one span for each command, with the status it ended with. */
-export class PspView extends ActorView {
-  protected override show(context: JsonObject, _path: readonly string[], at: number): void {
-    const command = stringOf(context.command);
-    const args = argsOf({ pfn: context.pfn ?? null });
-    const left = argsOf({ status: context.status ?? null });
-    this.board.settle(this.lane, at, command === null ? [] : [command], { category: 'firmware', args }, left);
-  }
-}
-
 /** A mutex: who owns it. */
 export class MutexView extends ActorView {
   protected override show(context: JsonObject, _path: readonly string[], at: number): void {

@@ -4,10 +4,11 @@ import type { RunStart } from '../events/journal.ts';
 import type { Board } from './board.ts';
 import type { Group } from './event.ts';
 import { CpuView, Guests, GuestView, SchedulerView, ThreadView } from './host.ts';
-import { RegionView, VmView } from './memory.ts';
+import { type Stage, VIEWS } from './mechanisms.ts';
+import { VmView } from './memory.ts';
 import { Tasks } from './tasks.ts';
 import { nameOf } from './text.ts';
-import { ActorView, MutexView, ProcessView, PspView, type View } from './view.ts';
+import { ActorView, MutexView, ProcessView, type View } from './view.ts';
 
 /** Loop counters: bookkeeping of the scenario's programs, not of the machine. */
 const HIDDEN = ['loop'];
@@ -50,13 +51,10 @@ export class Views {
         return this.#guest(actor);
       case 'vm':
         return new VmView(this.#board, this.#lane('VM', this.#group('vm', name), actor), actor, this.#group('vm', name));
-      case 'rmpRegion':
-        return new RegionView(this.#board, this.#lane(`region ${name}`, this.#rmp, actor), actor, this.#rmp);
-      case 'psp':
-        return new PspView(this.#board, this.#lane('PSP', this.#group('firmware', 'firmware'), actor), actor);
       case 'mutex':
         return new MutexView(this.#board, this.#lane(name, this.#group('locks', 'mutexes'), actor), actor);
       default:
+        if (Object.hasOwn(VIEWS, kind)) return VIEWS[kind]!(this.#stage, actor);
         return new ActorView(this.#board, this.#lane(actor, this.#group('other', 'other actors'), actor), actor);
     }
   }
@@ -64,8 +62,8 @@ export class Views {
   get #cpus(): Group {
     return this.#group('cpus', 'pCPUs');
   }
-  get #rmp(): Group {
-    return this.#group('rmp', 'RMP');
+  get #stage(): Stage {
+    return { board: this.#board, group: (kind, name) => this.#group(kind, name), lane: (...lane) => this.#lane(...lane) };
   }
   #group(kind: Group['kind'], name: string): Group {
     return this.#board.group(kind, name);

@@ -2,9 +2,8 @@
 import type { ArmExit, ArmVcpuEvent, DebugPstate, GuestDebugFlag, Sysreg } from '../../events/arm-debug.ts';
 import { type ActorId, outgoing } from '../../events/event.ts';
 import { armOf, destinationOf } from '../arm-vcpu.ts';
-import { type HostEnv, type HostItem, type HostThread, host } from './env.ts';
+import { type HostEnv, type HostItem, type HostThread, host, vcpuOf as namedVcpu } from './env.ts';
 import { lockMutex as lockPath } from './kvm-run.ts';
-import { vcpuOf as namedVcpu } from './svm.ts';
 
 declare module './env.ts' {
   interface HostLocals {

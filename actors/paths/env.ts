@@ -1,24 +1,18 @@
 /** What the paths of host threads share: the thread that walks them, their locals, and the fixed facts of the scenario. */
 import { type ActorId, type Letter, type Outgoing, outgoing } from '../../events/event.ts';
 import type { ThreadEvent } from '../../events/index.ts';
-import type { ExitReason, GhcbRequest, VcpuMode } from '../../events/kvm.ts';
+import type { ExitReason, VcpuMode } from '../../events/kvm.ts';
 import type { HostOptions } from '../../events/options.ts';
 import type { Signal } from '../../events/process.ts';
 import type { ControlOp, HostOp, Program } from '../../events/program.ts';
-import { type RmpRequest, type RmpResult, type RmpUpdate, regionOf } from '../../events/rmp.ts';
 import type { ProgramLocals } from './control.ts';
 import type { PathPatch, PathPatches } from './patch.ts';
 import { type Item, type Path, pathsOf, type Source, type Walker } from './path.ts';
 
-/** Facts about a VM that do not change during a run. */
+/** Facts about a VM that do not change during a run. A mechanism that adds some declares them here. */
 export interface VmFacts {
   readonly id: ActorId;
-  readonly asid: number;
-  /** PFN by GFN. */
-  readonly frames: Readonly<Record<number, number>>;
   readonly vcpus: readonly ActorId[];
-  /** PFN of the VMSA of each vCPU; null where the scenario does not track it. */
-  readonly vmsas: readonly (number | null)[];
 }
 
 export type HostPath = Path<HostThread, HostLocals, ThreadEvent>;
@@ -28,7 +22,7 @@ export type HostItem = Item<HostThread, HostLocals, ThreadEvent>;
 export interface HostParts {
   /** Operations of programs by name: what carries each out. */
   readonly operations?: (env: HostEnv) => readonly (readonly [string, HostItem])[];
-  /** The KVM_RUN of the host's architecture, in the place of SVM's. */
+  /** The KVM_RUN of the host's architecture. */
   readonly kvmRun?: (env: HostEnv) => HostPath;
   /** The preempt notifiers of a thread that runs a vCPU: S2 and S5. */
   readonly schedOut?: (env: HostEnv) => HostPath;
@@ -48,42 +42,22 @@ export interface HostEnv {
   readonly programs: readonly Program<HostOp>[];
 }
 
-/** Locals of host paths; each path lists those of its own. */
+/** Locals of host paths; each path lists those of its own. A mechanism declares those that it adds. */
 export interface HostLocals extends ProgramLocals {
-  readonly pfn?: number | undefined;
-  readonly gfn?: number | undefined;
-  readonly vm?: string | undefined;
-  readonly update?: RmpUpdate | undefined;
-  readonly result?: RmpResult | undefined;
-  /** The auto-share handler has failed and tries again. */
-  readonly retrying?: boolean | undefined;
-  readonly fault?: boolean | undefined;
-  /** Whether the fault came from the kernel's own store. */
-  readonly kernel?: boolean | undefined;
-  readonly verdict?: 'retry' | 'skip' | 'signal' | undefined;
-  readonly assigned?: boolean | undefined;
-  readonly asid?: number | undefined;
-  readonly vmsa?: boolean | undefined;
-  readonly stores?: number | undefined;
   readonly granted?: boolean | undefined;
   readonly failed?: boolean | undefined;
   readonly pending?: boolean | undefined;
   readonly dead?: boolean | undefined;
   readonly blocked?: boolean | undefined;
   readonly sleep?: boolean | undefined;
-  /** The VM that owns the page a fault is about, by name. */
+  /** The VM that somebody else's thread has to do with, by name, and one of its vCPUs. */
   readonly owner?: string | undefined;
   readonly vcpu?: number | undefined;
   readonly kickCpu?: ActorId | null | undefined;
   readonly mode?: VcpuMode | undefined;
-  readonly vmsaCheck?: 'ok' | 'invalid' | 'locked' | undefined;
   readonly exit?: ExitReason | undefined;
-  readonly exitPrivate?: boolean | undefined;
-  readonly ghcb?: GhcbRequest | undefined;
   readonly atomic?: boolean | undefined;
   readonly done?: boolean | undefined;
-  /** Whether SNP firmware is initialized, so that pages it writes must be in the Firmware state. */
-  readonly initialized?: boolean | undefined;
 }
 
 /** A host thread: thread_info, its place in its program, and the locals of its two frames (its code; its notifiers). */
@@ -124,23 +98,14 @@ export function toCpu(
   return outgoing(thread.cpu, event);
 }
 
-/** To the region that holds the entry of the PFN in question. */
-export const toRmp = (event: RmpRequest): Outgoing => outgoing(regionOf(event.pfn), event);
-
 /** The operation the thread stands at. */
 export const opOf = (env: HostEnv, thread: HostThread): HostOp | ControlOp => env.programs[thread.program]!.ops[thread.pc]!;
 
-/** The frame behind a guest page, or an error that names both. */
-export function frameOf(env: HostEnv, vm: string, gfn: number): number {
-  const pfn = env.vms[vm]?.frames[gfn];
-  if (pfn === undefined) throw new Error(`${vm} has no page at GFN 0x${gfn.toString(16)}`);
-  return pfn;
+/** The vCPU that the thread's ioctl is for: KVM_RUN, or one of a mechanism. */
+export function vcpuOf(env: HostEnv, thread: HostThread) {
+  const op = opOf(env, thread);
+  if (!('vcpu' in op)) throw new Error(`${op.op} names no vCPU`);
+  return { vm: op.vm, id: env.vms[op.vm]!.vcpus[op.vcpu]! };
 }
 
-/** The VM whose guest pages carry this ASID. */
-export const vmOfAsid = (env: HostEnv, asid: number): string | undefined =>
-  Object.keys(env.vms).find((name) => env.vms[name]!.asid === asid);
-
-/** Where the micro-steps of domain snp b.5 come from: hardware does not document them. */
-export const MICRO_STEPS: Source = { source: 'domain snp b.5; APM vol. 3 for the instruction', grade: 'decision' };
 export const kernelSource = (source: string): Source => ({ source, grade: 'read' });

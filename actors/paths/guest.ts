@@ -1,21 +1,17 @@
-/** What runs inside a guest: its instructions, its accesses, and the #VC handler that finds a page no longer validated. */
+/** What runs inside a guest: one operation of its program after the other, and what every guest can do. */
 import { type ActorId, type Outgoing, outgoing } from '../../events/event.ts';
 import type { GuestEvent } from '../../events/index.ts';
 import type { ExitReason, GhcbRequest, VcpuMode, VcpuRequest } from '../../events/kvm.ts';
 import type { ControlOp, GuestOp, Program } from '../../events/program.ts';
-import { type AccessOutcome, type GuestAccess, type RmpResult, regionOf } from '../../events/rmp.ts';
 import { nextPc, optionsOf, type ProgramLocals } from './control.ts';
-import { MICRO_STEPS } from './env.ts';
+import type { VmFacts } from './env.ts';
 import type { PathPatch, PathPatches } from './patch.ts';
-import { type Item, otherwise, type Path, pathsOf, type Source, type Walker } from './path.ts';
+import { type Item, otherwise, type Path, pathsOf, type Walker } from './path.ts';
 
 /** A guest's program and the machine it believes to run on. */
 export interface GuestImage {
-  readonly vm: ActorId;
+  readonly vm: VmFacts;
   readonly program: Program<GuestOp>;
-  readonly asid: number;
-  /** PFN by GFN. */
-  readonly pages: Readonly<Record<number, number>>;
 }
 
 /** What a mechanism adds to the code of guests: operations of programs by name, and what carries each out. */
@@ -30,11 +26,8 @@ export interface GuestEnv {
   readonly patches: PathPatches;
 }
 
-export interface GuestLocals extends ProgramLocals {
-  readonly result?: RmpResult | undefined;
-  readonly fault?: boolean | undefined;
-  readonly outcome?: AccessOutcome | undefined;
-}
+/** Locals of guest paths; mechanisms declare those of their own operations. */
+export interface GuestLocals extends ProgramLocals {}
 
 export interface Vcpu extends Walker<GuestLocals> {
   readonly thread: ActorId;
@@ -58,7 +51,7 @@ export interface Vcpu extends Walker<GuestLocals> {
 
 /** Constructors of guest paths. */
 export const guest = pathsOf<Vcpu, GuestLocals, GuestEvent>();
-const { path, step, call, loop, when, leaveLoop, leavePath } = guest;
+const { path, step, loop, when, leaveLoop } = guest;
 export type GuestPath = Path<Vcpu, GuestLocals, GuestEvent>;
 
 /** A patch of a path that guests walk, with its types. */
@@ -66,164 +59,14 @@ export const guestPatch = (change: (path: GuestPath) => GuestPath): PathPatch =>
 
 export type GuestItem = Item<Vcpu, GuestLocals, GuestEvent>;
 
-const APM: Source = { source: 'APM vol. 2, "SNP guests"; domain snp b.3, c', grade: 'memory' };
-const vmexit = (v: Vcpu, reason: ExitReason, rest: { gfn?: number; private?: boolean; ghcb?: GhcbRequest } = {}): Outgoing =>
+/** #VMEXIT: guest mode ends here, for the thread that runs the vCPU. */
+export const vmexit = (v: Vcpu, reason: ExitReason, rest: { gfn?: number; private?: boolean; ghcb?: GhcbRequest } = {}): Outgoing =>
   outgoing(v.thread, { type: 'vmexit', reason, gfn: rest.gfn ?? null, private: rest.private ?? false, ghcb: rest.ghcb ?? null });
 
-/** The page that the operation names. */
-function gfnOf(env: GuestEnv, v: Vcpu): number {
-  const op = opOf(env, v);
-  if (!('gfn' in op)) throw new Error(`${op.op} names no page`);
-  return op.gfn;
-}
 export const opOf = (env: GuestEnv, v: Vcpu): GuestOp | ControlOp => env.images[v.image]!.program.ops[v.pc]!;
-/** What all vCPUs of a guest know together. */
-const toGuest = (env: GuestEnv, v: Vcpu, event: { readonly type: string; readonly [key: string]: unknown }) =>
-  outgoing(env.images[v.image]!.vm, event);
-const asidOf = (env: GuestEnv, v: Vcpu) => env.images[v.image]!.asid;
-const argsOf = <K extends GuestOp['op']>(env: GuestEnv, v: Vcpu, kind: K): Extract<GuestOp, { op: K }> => {
-  const op = opOf(env, v);
-  if (op.op !== kind) throw new Error(`the guest stands at ${op.op}, not at ${kind}`);
-  return op as Extract<GuestOp, { op: K }>;
-};
-const frame = (env: GuestEnv, v: Vcpu) => {
-  const pfn = env.images[v.image]!.pages[gfnOf(env, v)];
-  if (pfn === undefined) throw new Error(`the guest has no page at GFN 0x${gfnOf(env, v).toString(16)}`);
-  return pfn;
-};
-const toRmp = (env: GuestEnv, v: Vcpu, event: { readonly type: string; readonly [key: string]: unknown }) =>
-  outgoing(regionOf(frame(env, v)), { pfn: frame(env, v), ...event });
-
-/** #VMEXIT(NPF) and, after the host has dealt with it, the instruction again. */
-const nestedFault = (env: GuestEnv, isPrivate: (v: Vcpu) => boolean): GuestItem =>
-  step('NPF', { send: (v) => vmexit(v, 'NPF', { gfn: gfnOf(env, v), private: isPrivate(v) }) });
-
-/**
- * PVALIDATE and RMPADJUST: take the entry's lock (spinning, for they have no FAIL_INUSE), check, write, drop it. A page that is not
- * the guest's faults to the host and the instruction restarts. @see domain snp b.3, b.5
- */
-function guestInsn(env: GuestEnv, name: string, write: (v: Vcpu) => Outgoing | readonly Outgoing[]): Path<Vcpu, GuestLocals, GuestEvent> {
-  return path(
-    name,
-    MICRO_STEPS,
-    [
-      loop(
-        loop(
-          step('lock', {
-            insn: true,
-            idles: true,
-            send: (v) => toRmp(env, v, { type: 'rmp.lock' }),
-            answers: { 'rmp.locked': (e) => ({ result: e.result }) },
-          }),
-          when([(_v, l) => l.result === 'SUCCESS', [leaveLoop]]),
-          step('spin', { insn: false, yields: true }),
-        ),
-        step('check', {
-          send: (v) => toRmp(env, v, { type: 'rmp.checkGuest', asid: asidOf(env, v), gfn: gfnOf(env, v) }),
-          answers: { 'rmp.checked': (e) => ({ fault: e.fault, result: e.result }) },
-        }),
-        when(
-          [
-            (_v, l) => l.result === 'FAIL_INUSE',
-            [step('unlock_in_use', { insn: false, yields: true, send: (v) => toRmp(env, v, { type: 'rmp.unlock' }) })],
-          ],
-          [
-            (_v, l) => l.fault !== true,
-            [
-              step('write', { send: write }),
-              step('unlock', { insn: false, send: (v) => toRmp(env, v, { type: 'rmp.unlock' }) }),
-              leavePath,
-            ],
-          ],
-          [
-            otherwise,
-            [step('unlock_faulted', { insn: false, send: (v) => toRmp(env, v, { type: 'rmp.unlock' }) }), nestedFault(env, () => true)],
-          ],
-        ),
-      ),
-    ],
-    { locals: ['result', 'fault'] },
-  );
-}
-
-/** PVALIDATE; from then on the guest, and not this vCPU alone, believes the page to be its own, or given up. */
-const pvalidate = (env: GuestEnv) =>
-  guestInsn(env, 'PVALIDATE', (v) => {
-    const { gfn, validated } = argsOf(env, v, 'pvalidate');
-    return [toRmp(env, v, { type: 'rmp.writeValidated', validated }), toGuest(env, v, { type: 'guest.validated', gfn, validated })];
-  });
-const rmpadjust = (env: GuestEnv) =>
-  guestInsn(env, 'RMPADJUST', (v) => toRmp(env, v, { type: 'rmp.writeVmsa', vmsa: argsOf(env, v, 'rmpadjust').vmsa }));
-
-/** A load or a store; a private one can meet #VC 0x404. @see domain snp c 9, SNP-16 */
-function accessPath(env: GuestEnv, kind: 'read' | 'write') {
-  const access = (v: Vcpu): Omit<GuestAccess, 'pfn'> => {
-    const op = argsOf(env, v, kind);
-    return { asid: asidOf(env, v), gfn: op.gfn, private: op.private, write: kind === 'write' };
-  };
-  return path(
-    kind,
-    APM,
-    [
-      loop(
-        step('access', {
-          send: (v) => toRmp(env, v, { type: 'rmp.guestAccess', ...access(v) }),
-          answers: { 'rmp.accessed': (e) => ({ outcome: e.outcome }) },
-        }),
-        when([(_v, l) => l.outcome === 'ok', [leavePath]], [(_v, l) => l.outcome === 'vc', [leaveLoop]]),
-        nestedFault(env, (v) => argsOf(env, v, kind).private),
-      ),
-      call(notValidated(env)),
-    ],
-    { locals: ['outcome'] },
-  );
-}
-
-/** sev_es_terminate(): the guest ends itself and says why. @see domain snp e.1 for the codes */
-const terminate = (reasonSet: number, reason: number) =>
-  path('sev_es_terminate', { source: 'arch/x86/coco/sev/shared.c, sev_es_terminate()', grade: 'read' }, [
-    step('VMGEXIT', { send: (v) => vmexit(v, 'VMGEXIT', { ghcb: { nae: 'TERMINATE', reasonSet, reason } }) }),
-    { kind: 'stop', name: 'terminated' },
-  ]);
-
-/** The guest is in control again and knows: its page was taken away. It ends itself. @see SNP-15 to SNP-17 */
-const notValidated = (env: GuestEnv) =>
-  path(
-    'exc_vmm_communication',
-    { source: 'arch/x86/coco/sev/core.c, vc_raw_handle_exception(); SNP v5 host-write discussion', grade: 'read' },
-    [
-      step('page_not_validated', {
-        set: (v) => ({ lost: gfnOf(env, v) }),
-        send: (v) => toGuest(env, v, { type: 'guest.notValidated', gfn: gfnOf(env, v) }),
-      }),
-      call(terminate(0, 0)),
-    ],
-  );
-
-/** VMGEXIT with the page-state-change event; the guest reads the answer from the GHCB. @see domain snp e.3 */
-const pscPath = (env: GuestEnv) =>
-  path(
-    'vmgexit_psc',
-    { source: 'arch/x86/coco/sev/core.c, vmgexit_psc()', grade: 'read' },
-    [
-      step('VMGEXIT', {
-        send: (v) => {
-          const { gfn, to } = argsOf(env, v, 'psc');
-          return vmexit(v, 'VMGEXIT', { ghcb: { nae: 'PSC', gfn, to } });
-        },
-      }),
-      step('check_sw_exit_info_2', { set: () => ({ ghcb: null }), local: (v) => ({ fault: v.ghcb === 'error' }) }),
-      when([(_v, l) => l.fault === true, [call(terminate(1, 1))]]),
-    ],
-    { locals: ['fault'] },
-  );
 
 const operations = (env: GuestEnv): readonly (readonly [string, readonly GuestItem[]])[] => [
-  ['pvalidate', [call(pvalidate(env))]],
-  ['rmpadjust', [call(rmpadjust(env))]],
-  ['psc', [call(pscPath(env))]],
-  ['read', [call(accessPath(env, 'read'))]],
-  ['write', [call(accessPath(env, 'write'))]],
+  ...env.parts.flatMap((part) => part.operations?.(env) ?? []),
   [
     'spin',
     [
@@ -235,7 +78,6 @@ const operations = (env: GuestEnv): readonly (readonly [string, readonly GuestIt
   ],
   ['compute', [loop(step('compute', { idles: true, computes: true }))]],
   ['hlt', [step('HLT', { send: (v) => vmexit(v, 'HLT') })]],
-  ...env.parts.flatMap((part) => part.operations?.(env) ?? []),
 ];
 
 /** What carries out each operation, whether a program holds it or not. */

@@ -8,6 +8,7 @@
  */
 import { outgoing } from '../../events/event.ts';
 import type { ThreadEvent } from '../../events/index.ts';
+import { blockPath } from './block.ts';
 import {
   type HostEnv,
   type HostItem,
@@ -18,10 +19,9 @@ import {
   kernelSource,
   signalPending,
   toCpu,
+  vcpuOf,
 } from './env.ts';
-import { blockPath, npfPath, pscPath } from './exits.ts';
 import type { Case } from './path.ts';
-import { svmVcpuRun, vcpuOf } from './svm.ts';
 
 /** Where the skeleton calls the vendor's half of KVM. */
 export interface Vendor {
@@ -145,8 +145,6 @@ const enterGuest = (env: HostEnv, vendor: Vendor) => {
 const handleExit = (env: HostEnv, vendor: Vendor) =>
   when(
     ...vendor.exits,
-    [(_t, l) => l.exit === 'NPF', [call(npfPath(env))]],
-    [(_t, l) => l.exit === 'VMGEXIT' && l.ghcb?.nae === 'PSC', [call(pscPath(env))]],
     [(_t, l) => l.exit === 'HLT', [call(blockPath(env, 'request'))]],
     // nmi_interception(): the host's own handler has run by now.
     [(_t, l) => l.exit === 'NMI', []],
@@ -157,16 +155,8 @@ const handleExit = (env: HostEnv, vendor: Vendor) =>
     [(_t, l) => l.exit !== undefined, [leaveLoop]],
   );
 
-const SVM = (env: HostEnv): Vendor => ({
-  prepare: [step('svm_prepare_switch_to_guest')],
-  run: svmVcpuRun(env),
-  exits: [],
-  exitLocals: [],
-  put: [],
-});
-
 /** The whole ioctl, R1 to R20. */
-export const kvmRunPath = (env: HostEnv, vendor = SVM(env)) =>
+export const kvmRunPath = (env: HostEnv, vendor: Vendor) =>
   path(
     'KVM_RUN',
     KVM_MAIN,
@@ -181,9 +171,6 @@ export const kvmRunPath = (env: HostEnv, vendor = SVM(env)) =>
           loop(
             call(enterGuest(env, vendor), () => ({
               exit: undefined,
-              gfn: undefined,
-              ghcb: undefined,
-              exitPrivate: undefined,
               ...Object.fromEntries(vendor.exitLocals.map((name) => [name, undefined])),
             })),
             when([(_t, l) => l.dead === true, [leaveLoop]]),
@@ -197,7 +184,7 @@ export const kvmRunPath = (env: HostEnv, vendor = SVM(env)) =>
       ]),
       step('sysret', { mode: 'user' }),
     ],
-    { locals: ['exit', 'gfn', 'ghcb', 'exitPrivate', 'dead', 'granted', ...vendor.exitLocals] },
+    { locals: ['exit', 'dead', 'granted', ...vendor.exitLocals] },
   );
 
 /** S2: the notifier of a thread that is scheduled out. */

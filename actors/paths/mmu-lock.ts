@@ -1,7 +1,6 @@
 /** kvm->mmu_lock, held for writing: one vCPU of a VM at a time changes nested mappings and the RMP entries behind them. */
 import { outgoing } from '../../events/event.ts';
-import { type HostEnv, type HostThread, host, kernelSource } from './env.ts';
-import { vcpuOf } from './svm.ts';
+import { type HostEnv, type HostThread, host, kernelSource, vcpuOf } from './env.ts';
 
 const { path, step, loop, when, leaveLoop } = host;
 const MMU_LOCK = kernelSource('kernel/locking/qrwlock.c, queued_write_lock_slowpath(); include/linux/kvm_host.h, mmu_lock');

@@ -3,39 +3,18 @@ import { outgoing } from '../../events/event.ts';
 import type { ThreadEvent } from '../../events/index.ts';
 import { nextPc, optionsOf } from './control.ts';
 import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, opOf, signalPending, toCpu } from './env.ts';
-import { bindMakeShared, makeSharedPath } from './exits.ts';
-import { bindKernelWrite, bindUserWrite, kernelWritePath, uncheckedWritePath, userWritePath } from './guest-memory.ts';
-import { kvmRunPath } from './kvm-run.ts';
 import { otherwise, type Path } from './path.ts';
-import { bindSevCommand, sevCommandPath } from './sev-command.ts';
 
 const { path, step, call, loop, when, leaveLoop } = host;
 
-/** KVM_RUN as the host's architecture has it: SVM's, unless a mechanism brings another. */
-const kvmRun = (env: HostEnv) => env.parts.find((part) => part.kvmRun !== undefined)?.kvmRun?.(env) ?? kvmRunPath(env);
-
-/** Operations by name: the path that carries each out. Those that no program has are not made, for another architecture may lack their options. */
-const operations = (env: HostEnv, used: ReadonlySet<string>): readonly (readonly [string, HostItem])[] => [
-  ...Object.entries<() => HostItem>({
-    KVM_RUN: () => call(kvmRun(env)),
-    write: () => call(userWritePath(env), bindUserWrite(env)),
-    'kvm-write-guest': () => call(kernelWritePath(env), bindKernelWrite(env)),
-    'kvm-write-unchecked': () => call(uncheckedWritePath(env), bindKernelWrite(env)),
-    'make-shared': () => call(makeSharedPath(env), bindMakeShared(env)),
-    'sev-command': () => call(sevCommandPath(env), bindSevCommand(env)),
-  }).flatMap(([name, make]) => (used.has(name) ? [[name, make()] as const] : [])),
-  ...env.parts.flatMap((part) => part.operations?.(env) ?? []).filter(([name]) => used.has(name)),
+/** Operations by name: the path that carries each out. A host whose architecture no mechanism knows runs no guests. */
+const operations = (env: HostEnv): readonly (readonly [string, HostItem])[] => [
+  ...env.parts.flatMap(({ kvmRun }) => (kvmRun ? [['KVM_RUN', call(kvmRun(env))] as const] : [])).slice(0, 1),
+  ...env.parts.flatMap((part) => part.operations?.(env) ?? []),
 ];
 
-/** What stands in the common table; only KVM_RUN is every architecture's. */
-const COMMON = ['KVM_RUN', 'write', 'kvm-write-guest', 'kvm-write-unchecked', 'make-shared', 'sev-command'] as const;
-
 /** What carries out each operation of the host, whether a program holds it or not. */
-export function hostItems(env: HostEnv): readonly HostItem[] {
-  const isSvm = !env.parts.some((part) => part.kvmRun !== undefined);
-  const added = env.parts.flatMap((part) => part.operations?.(env) ?? []).map(([name]) => name);
-  return operations(env, new Set([...(isSvm ? COMMON : ['KVM_RUN']), ...added])).map(([, item]) => item);
-}
+export const hostItems = (env: HostEnv): readonly HostItem[] => operations(env).map(([, item]) => item);
 
 /** `repeat`: the counter lives in its own actor, so that a long loop does not multiply the states of the thread. */
 const nextTurn = (env: HostEnv): HostItem =>
@@ -73,7 +52,7 @@ const doExit: readonly HostItem[] = [
 /** What every host thread walks, from its first instruction to its end. */
 export function threadPath(env: HostEnv): Path<HostThread, HostLocals, ThreadEvent> {
   const used = new Set(env.programs.flatMap((program) => program.ops.map((op) => op.op as string)));
-  const cases = operations(env, used);
+  const cases = operations(env).filter(([name]) => used.has(name));
   return path('main', { source: 'the scenario', grade: 'decision' }, [
     step('start', { ns: 20 }),
     loop(

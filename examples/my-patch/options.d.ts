@@ -1,4 +1,5 @@
-/** The option that the patch adds, for the compiler. */
+/** For the compiler: the locals of the paths that are patched, which SEV-SNP declares, and the option that the patch adds. */
+import 'worldswitch/actors/paths/sev-snp/env';
 import 'worldswitch/events/options';
 
 declare module 'worldswitch/events/options' {

@@ -1,4 +1,5 @@
 /** What a chooser does against the in-order run: disturbances, preemptions, switches. The words are those of the design. */
+import { allowedOffers } from '../registry.ts';
 import type { AlternativeKind } from '../sequencer.ts';
 
 export interface Deviations {
@@ -14,10 +15,10 @@ export const NO_DEVIATIONS: Deviations = { disturbances: 0, preemptions: 0, swit
 
 const PREEMPTIONS: readonly string[] = ['preempt', 'migrate', 'tick'];
 const PICK = 'pick';
-const DISTURBANCES: readonly string[] = ['interrupt', 'spurious-exit', 'psp-error'];
+const isDisturbance = (offer: string): boolean => allowedOffers().includes(offer);
 
 /** Whether an offer of this type is a deviation wherever it is taken. */
-export const isDeviating = (offer: string): boolean => PREEMPTIONS.includes(offer) || DISTURBANCES.includes(offer);
+export const isDeviating = (offer: string): boolean => PREEMPTIONS.includes(offer) || isDisturbance(offer);
 
 /** How a choice stands to what the in-order run would do. */
 export interface Standing {
@@ -34,7 +35,7 @@ export interface Standing {
 export function deviationOf(kind: AlternativeKind, type: string, { next, first }: Standing): Deviations {
   if (kind === 'offer') {
     if (PREEMPTIONS.includes(type)) return { ...NO_DEVIATIONS, preemptions: 1 };
-    return DISTURBANCES.includes(type) ? { ...NO_DEVIATIONS, disturbances: 1 } : NO_DEVIATIONS;
+    return isDisturbance(type) ? { ...NO_DEVIATIONS, disturbances: 1 } : NO_DEVIATIONS;
   }
   const passesOver = type === PICK && !first;
   return next && !passesOver ? NO_DEVIATIONS : { disturbances: 0, preemptions: passesOver ? 1 : 0, switches: next ? 0 : 1 };

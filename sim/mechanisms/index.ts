@@ -1,6 +1,7 @@
 /** The mechanisms that are shipped. A new one is a line here, and files of its own. */
 import type { Mechanism } from '../mechanism.ts';
 import { osLock } from './os-lock/index.ts';
+import { sevSnp } from './sev-snp/index.ts';
 import { splitLock } from './split-lock/index.ts';
 
-export const SHIPPED_MECHANISMS: readonly Mechanism[] = [splitLock, osLock];
+export const SHIPPED_MECHANISMS: readonly Mechanism[] = [sevSnp, splitLock, osLock];

@@ -1,35 +1,12 @@
 /** All properties, by id. */
 import { models } from '../models/index.ts';
 import type { Property } from '../property.ts';
-import { mechanisms, perRegistry } from '../registry.ts';
+import { amongMechanisms, perRegistry } from '../registry.ts';
 import type { KnownProperty } from '../scenario/properties.ts';
 import { progress } from './liveness.ts';
-import {
-  guestKilled,
-  guestPageLost,
-  hostPanic,
-  innocentProcessKilled,
-  inUseIsVmsa,
-  lockIsContended,
-  pscMeetsHostWrite,
-  retryBounded,
-  validatedImpliesAssigned,
-  vmBugged,
-} from './rmp.ts';
 
 export const properties = perRegistry((): readonly Property[] => [
-  hostPanic,
-  innocentProcessKilled,
-  guestPageLost,
-  guestKilled,
-  vmBugged,
-  retryBounded,
-  validatedImpliesAssigned,
-  inUseIsVmsa,
-  lockIsContended,
-  pscMeetsHostWrite,
-  progress,
-  ...mechanisms().flatMap((mechanism) => mechanism.properties ?? []),
+  ...amongMechanisms<readonly Property[]>([progress], (mechanism) => mechanism.properties ?? []).flat(),
   ...models().flatMap((model) => model.properties),
 ]);
 

@@ -6,9 +6,6 @@ import type { Lowered } from './lower.ts';
 import { optionsOf } from './presets.ts';
 import type { Arch, Scenario } from './types.ts';
 
-/** Operations that any host knows; the others of the common tables need AMD's RMP. */
-const EVERYWHERE: readonly string[] = ['KVM_RUN', 'spin', 'hlt'];
-
 /** Options, VM types and settings that the host does not have. */
 export function foreignNames({ host, vms = {}, variants = {} }: Pick<Scenario, 'host' | 'vms' | 'variants'>): PathIssue[] {
   const options = Object.keys(optionsOf(host.arch));
@@ -17,7 +14,7 @@ export function foreignNames({ host, vms = {}, variants = {} }: Pick<Scenario, '
       .filter((name) => !options.includes(name))
       .map((name) => ({ path: [...base, name], message: unknownName(name, `an option of ${host.arch} hosts`, options) }));
   const here = mechanismsOf(host.arch);
-  const types = [...(host.arch === 'amd' ? ['snp'] : []), ...here.flatMap(({ vmTypes }) => vmTypes ?? [])];
+  const types = here.flatMap(({ vmTypes }) => vmTypes ?? []);
   const settings = ['asid', 'pages', ...here.flatMap(({ vmSettings }) => Object.keys(vmSettings ?? {}))];
   return [
     ...foreign(host.options, ['host', 'options']),
@@ -33,11 +30,10 @@ export function foreignNames({ host, vms = {}, variants = {} }: Pick<Scenario, '
   ];
 }
 
-/** Whether programs of such a host may hold the operation. */
+/** Whether programs of such a host may hold the operation: any may, unless only other hosts have a mechanism that brings it. */
 function isKnown(arch: Arch, side: 'guestOperations' | 'hostOperations', name: string): boolean {
   const owners = mechanisms().filter((mechanism) => Object.hasOwn(mechanism[side] ?? {}, name));
-  if (owners.length > 0) return owners.some(({ arches }) => arches.includes(arch));
-  return arch === 'amd' || EVERYWHERE.includes(name);
+  return owners.length === 0 || owners.some(({ arches }) => arches.includes(arch));
 }
 
 /** Operations that the host does not have. */

@@ -1,6 +1,6 @@
 /** Fixes everything that a run depends on but its choices: parameters, preset, variant, programs, names of properties. */
 import type { ControlOp, GuestOp, HostOp } from '../../events/program.ts';
-import { mutantsOf } from '../registry.ts';
+import { mechanismsOf, mutantsOf } from '../registry.ts';
 import { foreignNames, foreignOperations } from './architecture.ts';
 import { hostIssues, scenarioIssues, variantNames } from './checks.ts';
 import { compile, type Node } from './compile.ts';
@@ -80,9 +80,10 @@ function resolveHost({ host, variants = {} }: Scenario, variant: string): Resolv
   };
 }
 
-function resolveFirmware({ firmware, vms = {} }: Scenario): FirmwareSetup {
+function resolveFirmware({ host, firmware, vms = {} }: Scenario): FirmwareSetup {
   if (firmware !== undefined) return { state: firmware.state, pages: firmware.pages ?? [] };
-  return { state: Object.values(vms).some(({ type }) => type === 'snp') ? 'INIT' : 'UNINIT', pages: [] };
+  const launched = mechanismsOf(host.arch).flatMap(({ launches }) => launches ?? []);
+  return { state: Object.values(vms).some(({ type }) => launched.includes(type)) ? 'INIT' : 'UNINIT', pages: [] };
 }
 
 const resolveVm = ({ id, type, asid, pages, settings, vcpus }: LoweredVm) => ({

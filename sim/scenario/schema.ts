@@ -1,7 +1,7 @@
 /** The schema of a scenario as written. What it cannot say, because it looks at two places at once, is in `checks.ts`. */
 import { z } from 'zod';
-import { HOST_OPTIONS, type HostOptions, PREEMPTION_MODELS } from '../../events/options.ts';
-import { mechanisms, perRegistry } from '../registry.ts';
+import { type HostOptions, PREEMPTION_MODELS } from '../../events/options.ts';
+import { allowedOffers, mechanisms, perRegistry } from '../registry.ts';
 import { GFN, integer, LIMITS, NAME, named, PARAMETER_NAME, PFN, PROPERTY_ID, PROPERTY_PATTERN, strict } from './fields.ts';
 import { guestProgram, hostProgram } from './program.ts';
 import type { Expectation, Parameter, Scenario } from './types.ts';
@@ -16,13 +16,13 @@ export const KERNELS = z.enum(['6.1', '6.6', '6.12', '6.14']);
 export const PREEMPTION = z.enum(PREEMPTION_MODELS);
 export const TICKS = z.enum(['direct', 'pending']);
 /** Names of the host's own, and those that mechanisms add. */
-const namesWith = (own: readonly string[], key: 'features' | 'allow' | 'vmTypes') =>
+const namesWith = (own: readonly string[], key: 'features' | 'vmTypes' | 'pageStates') =>
   z.enum([...new Set([...own, ...mechanisms().flatMap((mechanism) => mechanism[key] ?? [])])]);
 
-export const features = perRegistry(() => z.array(namesWith(['sev', 'sev-es', 'sev-snp'], 'features')).max(8));
+export const features = perRegistry(() => z.array(namesWith([], 'features')).max(8));
 export const TIME = z.enum(['untimed', 'ordered']);
-export const allow = perRegistry(() => z.array(namesWith(['spurious-exit', 'interrupt', 'psp-error'], 'allow')).max(8));
-export const vmType = perRegistry(() => namesWith(['snp'], 'vmTypes'));
+export const allow = perRegistry(() => z.array(z.enum([...allowedOffers()])).max(8));
+export const vmType = perRegistry(() => namesWith([], 'vmTypes'));
 export const CPUS = integer(1, LIMITS.cpus);
 export const ASID = integer(1, 0xffff);
 export const BOUND = integer(1, BOUND_MAX);
@@ -32,7 +32,7 @@ export const SOURCE = z.string().max(TEXT_MAX);
 
 /** Values of every option of every host, the default first. */
 export const optionValues = perRegistry(
-  (): Readonly<Record<string, readonly string[]>> => Object.assign({}, HOST_OPTIONS, ...mechanisms().map(({ options }) => options ?? {})),
+  (): Readonly<Record<string, readonly string[]>> => Object.assign({}, ...mechanisms().map(({ options }) => options ?? {})),
 );
 
 /** Host options by name, any of them; `checks.ts` says which a host has. */
@@ -49,9 +49,10 @@ export const vmSettings = () =>
     ),
   );
 
-export const PAGES = z
-  .array(strict({ gfn: GFN, pfn: PFN, state: z.enum(['shared', 'guest-invalid', 'guest-valid', 'vmsa']) }))
-  .max(LIMITS.pages);
+/** The host's own pages; states of guests' are names of mechanisms. */
+export const pages = perRegistry(() =>
+  z.array(strict({ gfn: GFN, pfn: PFN, state: namesWith(['shared'], 'pageStates') })).max(LIMITS.pages),
+);
 
 export const FIRMWARE_STATE = z.enum(['UNINIT', 'INIT']);
 export const FIRMWARE_PAGES = z.array(strict({ pfn: PFN, state: z.enum(['hypervisor', 'firmware', 'reclaim']) })).max(LIMITS.pages);
@@ -86,7 +87,7 @@ const vm = () =>
     type: vmType(),
     options: strict({
       asid: ASID.describe("Default: the VM's place in `vms`, from 1.").exactOptional(),
-      pages: PAGES.describe('Every page that an SNP VM uses, as it is when the run starts.').exactOptional(),
+      pages: pages().describe('Every page that an SNP VM uses, as it is when the run starts.').exactOptional(),
       ...vmSettings(),
     }).exactOptional(),
     vcpus: z.array(guestProgram()).max(LIMITS.vcpus).describe('One program for each vCPU.'),

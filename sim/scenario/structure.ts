@@ -1,10 +1,10 @@
 /** Whether programs, VMs, pages and threads fit each other: the checks that files and journals share. */
 import type { GuestOp, HostOp } from '../../events/program.ts';
+import { mechanisms } from '../registry.ts';
 import { operationsIn } from './compile.ts';
 import { hex, type Path, type PathIssue, shown, unknownName } from './issues.ts';
 import type { Lowered, LoweredVm } from './lower.ts';
 import { didYouMean } from './nearest.ts';
-import { COMMANDS_WITH_PAGE, PFN_NONE } from './operations.ts';
 import type { FirmwarePageSetup } from './types.ts';
 
 type Programs = Pick<Lowered, 'vms' | 'processes'>;
@@ -47,16 +47,7 @@ function missingPage(gfns: ReadonlyMap<string, ReadonlySet<number>>, vm: string,
   return [{ path: [...path, 'gfn'], message: `found GFN ${hex(gfn)}; expected a page of ${vm} (${some})` }];
 }
 
-function commandIssues({ command, pfn }: Extract<HostOp, { op: 'sev-command' }>, path: Path, { pfns }: Known): PathIssue[] {
-  const found = pfn === PFN_NONE ? 'no PFN' : `PFN ${hex(pfn)}`;
-  if (!COMMANDS_WITH_PAGE.includes(command)) {
-    return pfn === PFN_NONE ? [] : [{ path: [...path, 'pfn'], message: `found ${found}; expected none: ${command} takes no page` }];
-  }
-  if (pfns.has(pfn)) return [];
-  return [{ path: [...path, 'pfn'], message: `found ${found}; expected a page of a VM or of firmware: ${command} takes one` }];
-}
-
-function operationIssues(op: GuestOp | HostOp, at: { path: Path; vm: string | null }, known: Known): PathIssue[] {
+function operationIssues(op: GuestOp | HostOp, at: { path: Path; vm: string | null }, known: KnownNames): readonly PathIssue[] {
   const vm = 'vm' in op ? op.vm : at.vm;
   if (vm !== null && !known.gfns.has(vm)) {
     const path = [...at.path, 'vcpu' in op ? 'vcpu' : 'vm'];
@@ -68,12 +59,13 @@ function operationIssues(op: GuestOp | HostOp, at: { path: Path; vm: string | nu
     const near = didYouMean(name, [...known.vcpus]);
     return [{ path: [...at.path, 'vcpu'], message: `found ${shown(name)}; expected a vCPU of the scenario${near}` }];
   }
-  if (op.op === 'sev-command') return commandIssues(op, at.path, known);
+  const issues = mechanisms().flatMap((mechanism) => mechanism.operationChecks?.(op, at.path, known) ?? []);
+  if (issues.length > 0) return issues;
   return 'gfn' in op && vm !== null ? missingPage(known.gfns, vm, op.gfn, at.path) : [];
 }
 
 /** What operations may name. */
-interface Known {
+export interface KnownNames {
   readonly gfns: ReadonlyMap<string, ReadonlySet<number>>;
   readonly pfns: ReadonlySet<number>;
   readonly vcpus: ReadonlySet<string>;
@@ -82,7 +74,7 @@ interface Known {
 const vcpuNames = ({ id, vcpus }: LoweredVm): string[] => vcpus.map((_, index) => `${id}/${index}`);
 
 function programIssues({ vms, processes }: Programs, firmware: readonly FirmwarePageSetup[]): PathIssue[] {
-  const known: Known = {
+  const known: KnownNames = {
     gfns: new Map(vms.map(({ id, pages }) => [id, new Set(pages.map(({ gfn }) => gfn))])),
     pfns: new Set([...vms.flatMap(({ pages }) => pages), ...firmware].map(({ pfn }) => pfn)),
     vcpus: new Set(vms.flatMap(vcpuNames)),

@@ -5,18 +5,18 @@ import type { GuestStep, HostStep } from './program.ts';
 
 export type Arch = 'amd' | 'intel' | 'arm64';
 export type KernelVersion = '6.1' | '6.6' | '6.12' | '6.14';
-/** `sev`, `sev-es`, `sev-snp`, and what mechanisms add. */
+/** What mechanisms know. */
 export type Feature = string;
 /** Offers that may happen besides preempt and migrate. */
 export type AllowedOffer = string;
 export type TimeModel = 'untimed' | 'ordered';
 export type PropertyKind = 'always' | 'sometimes' | 'eventually';
 
-/** A guest page at the start. `guest-invalid`: assigned to the guest and not validated. */
+/** A guest page at the start: `shared` with the host, or in a state that a mechanism knows. */
 export interface PageSetup {
   readonly gfn: number;
   readonly pfn: number;
-  readonly state: 'shared' | 'guest-invalid' | 'guest-valid' | 'vmsa';
+  readonly state: string;
 }
 
 /** A page that the firmware or the host owns at the start. */
@@ -45,7 +45,7 @@ export type Parameter =
 export type VmSettings = Readonly<Record<string, number | boolean | string>>;
 
 export interface VmSource {
-  /** `snp`, or a type that a mechanism adds. */
+  /** A type that a mechanism of the host knows. */
   readonly type: string;
   readonly options?: { readonly asid?: number; readonly pages?: readonly PageSetup[]; readonly [setting: string]: unknown };
   readonly vcpus: readonly (readonly GuestStep[])[];

@@ -2,7 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import { hostThreadMachine } from '../../actors/host-thread.ts';
 import type { JournalRecord } from '../../events/journal.ts';
-import { HOST_OPTIONS, type HostOptions } from '../../events/options.ts';
+import type { HostOptions } from '../../events/options.ts';
+import { SEV_SNP_OPTIONS } from '../../events/sev-snp.ts';
+import { sevSnp } from '../../sim/mechanisms/sev-snp/index.ts';
 import { topologyOf } from '../../sim/topology.ts';
 import * as w from '../claims/world.ts';
 import { microSteps, play, shipped } from '../sim/play.ts';
@@ -194,15 +196,16 @@ describe('a preemption of the vCPU thread', () => {
 });
 
 describe('the machine of host threads', () => {
-  const combinations = Object.entries(HOST_OPTIONS).reduce<readonly Partial<HostOptions>[]>(
+  const combinations = Object.entries(SEV_SNP_OPTIONS).reduce<readonly Partial<HostOptions>[]>(
     (all, [name, values]) => all.flatMap((options) => values.map((value) => ({ ...options, [name]: value }))),
     [{}],
   );
   const programs = programsOfAll();
+  const parts = [sevSnp.host!(shipped('rmp-host-write-race', 'panic-sigbus'))];
 
   it(`expands under every combination of options, of which there are ${combinations.length}`, () => {
     for (const options of combinations) {
-      const env = { options: options as HostOptions, vms: {}, settings: {}, programs, parts: [], patches: {} };
+      const env = { options: options as HostOptions, vms: {}, settings: {}, programs, parts, patches: {} };
       expect(() => hostThreadMachine(env), JSON.stringify(options)).not.toThrow();
     }
   });

@@ -15,6 +15,7 @@ const KERNELS: readonly KernelVersion[] = ['6.12', '6.14'];
 const HITS: readonly (readonly [string, GuestStep])[] = [
   ['breakpoint', w.atBreakpoint],
   ['watchpoint', w.atWatchpoint],
+  ['vector-catch', w.atVector],
   ['step', w.insn],
 ];
 
@@ -33,7 +34,7 @@ const whileLocked: readonly Claim[] = [
   {
     ...holds,
     id: 'OSL-1',
-    says: 'under the lock breakpoint, watchpoint and software step are suppressed at every level of the guest',
+    says: 'under the lock breakpoint, watchpoint, vector catch and software step are suppressed at every level of the guest',
     shows: [keeps('oslock-oslar-reload', 'atomic', 'oslock.no-exception-under-lock', 'oslock-wrong-bit', 'oslock-no-reload')],
     mutants: ['oslock-wrong-bit', 'oslock-no-reload'],
     check: (mutant) => {

@@ -109,7 +109,7 @@ describe('a journal that was made with a module', () => {
     expect((await bench.run(['shrink', journal, ...models])).code).toBe(0);
     const { out } = await bench.run(['show', journal, '--explain', ...models]);
     expect(out).toContain(`worldswitch shrink ${journal} --models fix.mjs`);
-    expect(out).toContain('register(mechanism); // fix, a module of your own');
+    expect(out).toContain("import * as module0 from './fix.mjs';");
     expect((await bench.run(['inject', journal, '--at', '3', '--choose', 'exec(pcpu:1)', ...models])).code).not.toBe(2);
     expect((await bench.run(['explore', journal, '--from', '20', ...models])).code).toBe(1);
     expect((await bench.run(['verify', journal, ...models])).code).toBe(0);

@@ -89,6 +89,29 @@ describe('a sample', () => {
     expect((await bench.run([...violation!.again, '--json'])).json<Document>().violations[0]!.seed).toBe(violation!.seed);
   });
 
+  it('asks for liveness again where a cycle was found because of it', async () => {
+    const asked = [
+      'explore',
+      'vmsa-in-use-kick',
+      '--variant',
+      'no-kick',
+      '--liveness',
+      '--strategy',
+      'pct',
+      '--seed',
+      '1',
+      '--schedules',
+      '50',
+    ];
+    const { json } = await bench.run([...asked, '--json']);
+    const found = json<Document>().violations;
+    expect(found.length).toBeGreaterThan(0);
+    for (const { again, seed } of found) {
+      expect(again).toContain('--liveness');
+      expect((await bench.run([...again, '--json'])).json<Document>().violations.map((violation) => violation.seed)).toContain(seed);
+    }
+  });
+
   it('is red where the race of the scenario never happened', async () => {
     const { code, out } = await bench.run([
       'explore',

@@ -1,5 +1,5 @@
 /** The examples as their readers have them: each in a project of its own, with the package as it is packed and nothing of the checkout. */
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -76,6 +76,52 @@ describe('examples/my-patch', () => {
     expect(patch.worldswitch('replay', journal, '--models', 'my-patch.js').status).toBe(0);
     expect(patch.worldswitch('replay', journal, '--fold').status).toBe(0);
     expect(patch.worldswitch('replay', journal)).toMatchObject({ status: 2, stderr: expect.stringContaining('my-patch (SHA-256 ') });
+  });
+
+  it('is explained with a test to paste, which fails as long as the property breaks', ({ skip }) => {
+    skip(missing !== '', missing);
+    const models = ['--models', 'my-patch.js'];
+    const asked = ['explore', 'rmpadjust-vs-rmpupdate', '--variant', 'retry-once', ...models, '-o', 'pasted', '--json'];
+    const { violations } = JSON.parse(patch.worldswitch(...asked).stdout) as { violations: { journal: string }[] };
+    const shown = patch.worldswitch('show', violations[0]!.journal, '--explain', ...models, '--json');
+    const { explanation } = JSON.parse(shown.stdout) as {
+      explanation: { test: string; untold: string[]; removedBy: { variant: string }[] };
+    };
+    expect(explanation.untold).toEqual(['retry']);
+    expect(explanation.removedBy.map(({ variant }) => variant)).toEqual(['overlap-2m', 'inuse-retried']);
+    const pasted = (text: string) => {
+      writeFileSync(join(patch.cwd, 'pasted.test.js'), text);
+      return run(patch.cwd, process.execPath, VITEST, 'run', '--root', patch.cwd, 'pasted');
+    };
+    const failing = pasted(explanation.test);
+    const passing = pasted(explanation.test.replace('.not.toBe(', '.toBe('));
+    rmSync(join(patch.cwd, 'pasted.test.js'));
+    expect(failing.status).toBe(1);
+    expect(failing.stderr + failing.stdout).toContain("expected 'rmp.vm-bugged' not to be 'rmp.vm-bugged'");
+    expect([passing.status, passing.stdout.includes('1 passed')]).toEqual([0, true]);
+  });
+
+  it('needs no package beside it: the program that loads it is the one it imports', ({ skip }) => {
+    skip(missing !== '', missing);
+    const alone = join(folder, 'alone');
+    mkdirSync(alone);
+    cpSync(join(ROOT, 'examples', 'my-patch', 'my-patch.js'), join(alone, 'my-patch.mjs'));
+    const program = join(project, 'node_modules', 'worldswitch', 'dist', 'cli', 'main.js');
+    const { status, stdout } = run(
+      alone,
+      process.execPath,
+      program,
+      'compare',
+      'rmpadjust-vs-rmpupdate',
+      '--models',
+      'my-patch.mjs',
+      '--json',
+    );
+    expect(status).toBe(1);
+    expect(rowsOf(stdout).slice(-2)).toEqual([
+      ['retry-once', 'violation', true, ['rmp.vm-bugged']],
+      ['retry', 'clean', true, []],
+    ]);
   });
 
   it('passes its own tests', ({ skip }) => {

@@ -68,6 +68,15 @@ for (const { version, path, missing } of nodes) {
       expect(sha256(file)).toBe(sha256(fileOf(HERE, name)));
     });
 
+    it('resolves what a module of the user’s own imports, where no package is installed beside it', ({ skip }) => {
+      if (path === null) return skip(missing);
+      const patch = resolve('examples/my-patch/my-patch.js');
+      const { ok } = JSON.parse(
+        worldswitch(path, 'check', resolve('scenarios/rmpadjust-vs-rmpupdate.yaml'), '--models', patch, '--json'),
+      ) as { ok: boolean };
+      expect(ok).toBe(true);
+    });
+
     it.for(['live', 'race'])('replays what another version wrote: %s', (name, { skip }) => {
       if (path === null) return skip(missing);
       expect(JSON.parse(worldswitch(path, 'replay', fileOf(HERE, name), '--json'))).toMatchObject({ identical: true, sealed: true });

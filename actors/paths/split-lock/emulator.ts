@@ -5,8 +5,7 @@
  * @see kernel arch/x86/kvm/x86.c, emulator_cmpxchg_emulated(); "KVM: x86: Emulate split-lock access as a write in emulator"
  */
 import { outgoing } from '../../../events/event.ts';
-import { type HostEnv, type HostItem, type HostThread, host, kernelSource } from '../env.ts';
-import { vcpuOf } from '../svm.ts';
+import { type HostEnv, type HostItem, type HostThread, host, kernelSource, vcpuOf } from '../env.ts';
 import type { SldFacts } from './facts.ts';
 
 const { path, step, loop, when, leaveLoop } = host;

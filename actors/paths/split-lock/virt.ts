@@ -6,9 +6,8 @@
  */
 import { outgoing } from '../../../events/event.ts';
 import { SPLIT_LOCK_DETECT, type VmxFields } from '../../../events/split-lock.ts';
-import { type HostEnv, type HostItem, type HostThread, host, opOf } from '../env.ts';
+import { type HostEnv, type HostItem, type HostThread, host, opOf, vcpuOf } from '../env.ts';
 import type { Source } from '../path.ts';
-import { vcpuOf } from '../svm.ts';
 import { isOffFor, type SldFacts, toCore } from './facts.ts';
 import { isPositive, withDetection } from './flag.ts';
 

@@ -5,10 +5,9 @@
  */
 import { type ActorId, outgoing } from '../../../events/event.ts';
 import type { VmxExit } from '../../../events/split-lock.ts';
-import { type HostEnv, type HostItem, type HostThread, host, kernelSource } from '../env.ts';
+import { type HostEnv, type HostItem, type HostThread, host, kernelSource, vcpuOf } from '../env.ts';
 import { lockMutex, type Vendor, vcpuLoad, vcpuPut } from '../kvm-run.ts';
 import { otherwise } from '../path.ts';
-import { vcpuOf } from '../svm.ts';
 import { isChecked } from './account.ts';
 import { emulatePath } from './emulator.ts';
 import type { SldFacts } from './facts.ts';

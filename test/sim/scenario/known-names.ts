@@ -1,15 +1,13 @@
-/** Lists of valid names as messages have them: the host's own, then those of each mechanism that is shipped. */
-import { HOST_OPTIONS } from '../../../events/options.ts';
+/** Lists of valid names as messages have them: the host's own among those of each mechanism that is shipped. */
 import { SHIPPED_MECHANISMS } from '../../../sim/mechanisms/index.ts';
-import { GUEST_OPERATIONS as GUEST, HOST_OPERATIONS as HOST } from '../../../sim/scenario/operations.ts';
+import { guestOperations, hostOperations } from '../../../sim/scenario/operations.ts';
 
-const keysOf = (key: 'options' | 'guestOperations' | 'hostOperations') =>
-  SHIPPED_MECHANISMS.flatMap((mechanism) => Object.keys(mechanism[key] ?? {}));
+const namesOf = (key: 'features' | 'vmTypes') => SHIPPED_MECHANISMS.flatMap((mechanism) => mechanism[key] ?? []);
 const quoted = (names: readonly string[]) => names.map((name) => JSON.stringify(name)).join(', ');
-const TYPES = ['snp', ...SHIPPED_MECHANISMS.flatMap(({ vmTypes = [] }) => vmTypes)];
+const TYPES = namesOf('vmTypes');
 
-export const OPTIONS = [...Object.keys(HOST_OPTIONS), ...keysOf('options')].join(', ');
-export const GUEST_OPERATIONS = [...Object.keys(GUEST), ...keysOf('guestOperations'), 'repeat', 'choose'].join(', ');
-export const HOST_OPERATIONS = [...Object.keys(HOST), ...keysOf('hostOperations'), 'repeat', 'choose'].join(', ');
-export const FEATURES = quoted(['sev', 'sev-es', 'sev-snp', ...SHIPPED_MECHANISMS.flatMap(({ features = [] }) => features)]);
+export const OPTIONS = SHIPPED_MECHANISMS.flatMap(({ options = {} }) => Object.keys(options)).join(', ');
+export const GUEST_OPERATIONS = [...Object.keys(guestOperations()), 'repeat', 'choose'].join(', ');
+export const HOST_OPERATIONS = [...Object.keys(hostOperations()), 'repeat', 'choose'].join(', ');
+export const FEATURES = quoted(namesOf('features'));
 export const VM_TYPES = TYPES.length === 1 ? quoted(TYPES) : `one of ${quoted(TYPES)}`;

@@ -1,23 +1,23 @@
 /** What must hold of the RMP, and of whoever lives with it, in every reachable world. */
-import type { HostProcessContext } from '../../actors/host-process.ts';
-import type { HostThread } from '../../actors/paths/env.ts';
-import type { Vcpu } from '../../actors/paths/guest.ts';
-import type { PcpuContext } from '../../actors/pcpu.ts';
-import type { RmpRegionContext } from '../../actors/rmp-region.ts';
-import type { VmContext } from '../../actors/vm.ts';
-import { alwaysEach, leavesEach, sometimes } from '../property.ts';
-import { hex, type WorldView } from '../view.ts';
+import type { HostProcessContext } from '../../../actors/host-process.ts';
+import type { HostThread } from '../../../actors/paths/env.ts';
+import type { Vcpu } from '../../../actors/paths/guest.ts';
+import type { PcpuContext } from '../../../actors/pcpu.ts';
+import type { RmpRegionContext } from '../../../actors/rmp-region.ts';
+import type { VmContext } from '../../../actors/vm.ts';
+import { alwaysEach, leavesEach, type Property, sometimes } from '../../property.ts';
+import { hex, type WorldView } from '../../view.ts';
 
 const THREAD = 'SNP v5 host-write discussion';
 
-export const hostPanic = alwaysEach<PcpuContext>('rmp.host-panic', {
+const hostPanic = alwaysEach<PcpuContext>('rmp.host-panic', {
   kind: 'pcpu',
   source: `${THREAD}: "the kernel panics due to the unhandled RMP fault page fault"; domain snp h, I1`,
   grade: 'read',
   each: ({ id, context }) => (context.panicReason === null ? null : `${id} panicked: ${context.panicReason}`),
 });
 
-export const innocentProcessKilled = alwaysEach<HostProcessContext>('rmp.innocent-process-killed', {
+const innocentProcessKilled = alwaysEach<HostProcessContext>('rmp.innocent-process-killed', {
   kind: 'hostProcess',
   source: `${THREAD}: "a well behaved userspace process receiving a SIGBUS"; domain snp h, I2`,
   grade: 'read',
@@ -25,7 +25,7 @@ export const innocentProcessKilled = alwaysEach<HostProcessContext>('rmp.innocen
     signal === 'SIGBUS' && vms.length === 0 ? `${id} serves guests, wrote PFN ${hex(pfn ?? 0)} and was killed by SIGBUS` : null,
 });
 
-export const guestPageLost = alwaysEach<VmContext>('rmp.guest-page-lost', {
+const guestPageLost = alwaysEach<VmContext>('rmp.guest-page-lost', {
   kind: 'vm',
   source: `${THREAD}: "Guest gets a #VC error because the page is not PVALIDATED"; SNP-15, SNP-16`,
   grade: 'read',
@@ -33,7 +33,7 @@ export const guestPageLost = alwaysEach<VmContext>('rmp.guest-page-lost', {
     lost.length > 0 ? `the guest of ${id} got #VC 0x404 on GFN ${hex(lost[0]!)}, which it had validated` : null,
 });
 
-export const guestKilled = alwaysEach<VmContext>('rmp.guest-killed', {
+const guestKilled = alwaysEach<VmContext>('rmp.guest-killed', {
   kind: 'vm',
   source: `${THREAD}: "simplified to just the KVM killing the guest"; SNP-33`,
   grade: 'read',
@@ -41,14 +41,14 @@ export const guestKilled = alwaysEach<VmContext>('rmp.guest-killed', {
     context.dead === 'dead' ? `${id} was ended by the host because of a write to one of its private pages` : null,
 });
 
-export const vmBugged = alwaysEach<VmContext>('rmp.vm-bugged', {
+const vmBugged = alwaysEach<VmContext>('rmp.vm-bugged', {
   kind: 'vm',
   source: 'domain snp h, R7: a healthy VM is not killed by its own legal RMPADJUST; kernel kvm_rmp_make_shared()',
   grade: 'decision',
   each: ({ id, context }) => (context.dead === 'bugged' ? `${id} is bugged: the host's RMPUPDATE of one of its pages failed` : null),
 });
 
-export const retryBounded = leavesEach<HostThread>('rmp.retry-bounded', {
+const retryBounded = leavesEach<HostThread>('rmp.retry-bounded', {
   kind: 'hostThread',
   source: 'domain snp h, I8, R5 and R6; SNP-27, SNP-28',
   grade: 'decision',
@@ -56,7 +56,7 @@ export const retryBounded = leavesEach<HostThread>('rmp.retry-bounded', {
     frames.code?.retrying === true ? `${id} retries RMPUPDATE on PFN ${hex(frames.code.pfn ?? 0)} and fails each time` : null,
 });
 
-export const validatedImpliesAssigned = alwaysEach<RmpRegionContext>('rmp.validated-implies-assigned', {
+const validatedImpliesAssigned = alwaysEach<RmpRegionContext>('rmp.validated-implies-assigned', {
   kind: 'rmpRegion',
   source: 'domain snp a.3: PVALIDATE and the launch commands require an assigned page',
   grade: 'memory',
@@ -66,7 +66,7 @@ export const validatedImpliesAssigned = alwaysEach<RmpRegionContext>('rmp.valida
   },
 });
 
-export const inUseIsVmsa = alwaysEach<RmpRegionContext>('rmp.in-use-is-vmsa', {
+const inUseIsVmsa = alwaysEach<RmpRegionContext>('rmp.in-use-is-vmsa', {
   kind: 'rmpRegion',
   source: 'domain snp a.4 and h, I4: an entry in use is never modified',
   grade: 'read',
@@ -77,7 +77,7 @@ export const inUseIsVmsa = alwaysEach<RmpRegionContext>('rmp.in-use-is-vmsa', {
 });
 
 /** Guards the model itself: a race that never happens proves nothing. */
-export const lockIsContended = sometimes('rmp.entry-lock-is-contended', {
+const lockIsContended = sometimes('rmp.entry-lock-is-contended', {
   kinds: ['hostThread', 'vcpu'],
   source: `${THREAD}: "There is a lock for each RMP Entry so there is a race"`,
   grade: 'read',
@@ -111,9 +111,22 @@ const waitsForHost = (world: WorldView): string | null => {
   return waiter ? `${waiter.id} waits with a page-state change until host code lets go of the page` : null;
 };
 
-export const pscMeetsHostWrite = sometimes('rmp.psc-meets-host-write', {
+const pscMeetsHostWrite = sometimes('rmp.psc-meets-host-write', {
   kinds: ['rmpRegion', 'hostThread'],
   source: `${THREAD}: the guest converts a page while host code works on it`,
   grade: 'read',
   check: (world) => storesToPrivate(world) ?? waitsForHost(world),
 });
+
+export const snpProperties: readonly Property[] = [
+  hostPanic,
+  innocentProcessKilled,
+  guestPageLost,
+  guestKilled,
+  vmBugged,
+  retryBounded,
+  validatedImpliesAssigned,
+  inUseIsVmsa,
+  lockIsContended,
+  pscMeetsHostWrite,
+];

@@ -1,13 +1,13 @@
-/** handle_exit(): what KVM does about each reason for which a guest left guest mode. */
-import { outgoing } from '../../events/event.ts';
-import type { RmpUpdate } from '../../events/rmp.ts';
-import { frameOf, type HostEnv, type HostLocals, type HostThread, host, kernelSource, opOf, signalPending, toCpu, toRmp } from './env.ts';
-import { kickAll } from './kick.ts';
+/** What KVM does about the exits of SNP guests: a page-state change, a nested RMP fault. And how the host takes a page back. */
+import { outgoing } from '../../../events/event.ts';
+import type { RmpUpdate } from '../../../events/rmp.ts';
+import { type HostEnv, type HostLocals, type HostThread, host, kernelSource, opOf, vcpuOf } from '../env.ts';
+import { kickAll } from '../kick.ts';
+import { writeLockMmuPath, writeUnlockMmu } from '../mmu-lock.ts';
+import { frameOf, toRmp } from './env.ts';
 import { beginPscPath, endPscPath } from './map-lock.ts';
-import { writeLockMmuPath, writeUnlockMmu } from './mmu-lock.ts';
 import { SHARED } from './page-fault.ts';
 import { rmpupdatePath } from './rmpupdate.ts';
-import { vcpuOf } from './svm.ts';
 
 const { path, step, call, when, note } = host;
 
@@ -96,30 +96,6 @@ export function npfPath(env: HostEnv) {
     { locals: ['vm', 'pfn', 'assigned', 'update', 'result'] },
   );
 }
-
-/** The thread sleeps until a request arrives (HLT), or until its entry is no longer blocked, or a signal comes. */
-export const blockPath = (env: HostEnv, until: 'request' | 'unblocked') =>
-  path(
-    'kvm_vcpu_block',
-    kernelSource('virt/kvm/kvm_main.c, kvm_vcpu_block(), kvm_vcpu_check_block()'),
-    [
-      step('prepare_to_rcuwait', {
-        send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.block', until }),
-        answers: { 'vcpu.blocked': (e) => ({ sleep: e.sleep }) },
-      }),
-      when([
-        (t, l) => l.sleep === true && !signalPending(t),
-        [
-          step('schedule', { sleeps: true, send: (t) => toCpu(t, { type: 'cpu.sleep' }) }),
-          step('finish_rcuwait', {
-            ...(until === 'request' && { rests: true }),
-            send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.unblock' }),
-          }),
-        ],
-      ]),
-    ],
-    { locals: ['sleep'] },
-  );
 
 /** kvm_rmp_make_shared(): the host takes a page back. A failure marks the VM as bugged and leaks the page. @see domain snp b.4 */
 export function makeSharedPath(env: HostEnv) {

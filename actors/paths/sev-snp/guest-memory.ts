@@ -1,10 +1,11 @@
 /** How host code writes guest memory: a daemon through its mapping, and the kernel after a look at the RMP. */
 
-import type { ThreadEvent } from '../../events/index.ts';
-import { frameOf, type HostEnv, type HostLocals, type HostThread, host, kernelSource, opOf, signalPending, toRmp } from './env.ts';
+import type { ThreadEvent } from '../../../events/index.ts';
+import { type HostEnv, type HostLocals, type HostThread, host, kernelSource, opOf, signalPending } from '../env.ts';
+import { type Item, otherwise, type StepSpec } from '../path.ts';
+import { frameOf, toRmp } from './env.ts';
 import { lockPagePath, unlockPagePath } from './map-lock.ts';
 import { pageFaultPath } from './page-fault.ts';
-import { type Item, otherwise, type StepSpec } from './path.ts';
 
 const { path, step, call, loop, when, leaveLoop, leavePath } = host;
 type HostItem = Item<HostThread, HostLocals, ThreadEvent>;

@@ -1,7 +1,7 @@
 /** sev_do_cmd(): one firmware command at a time, through the mailbox, asleep until the completion interrupt. */
-import { outgoing } from '../../events/event.ts';
-import type { PspCommand } from '../../events/program.ts';
-import { type HostEnv, type HostThread, host, kernelSource, opOf, toCpu } from './env.ts';
+import { outgoing } from '../../../events/event.ts';
+import type { PspCommand } from '../../../events/psp.ts';
+import { type HostEnv, type HostThread, host, kernelSource, opOf, toCpu } from '../env.ts';
 import { SHARED } from './page-fault.ts';
 import { rmpupdatePath } from './rmpupdate.ts';
 

@@ -1,7 +1,7 @@
 /** The map lock: a page keeps its state while somebody holds it, and a page-state change waits. */
-import { outgoing } from '../../events/event.ts';
-import { type HostEnv, type HostLocals, host, toCpu } from './env.ts';
-import type { Source } from './path.ts';
+import { outgoing } from '../../../events/event.ts';
+import { type HostEnv, type HostLocals, host, toCpu } from '../env.ts';
+import type { Source } from '../path.ts';
 
 const { path, step, loop, when, leaveLoop } = host;
 

@@ -1,6 +1,7 @@
 /** RMPUPDATE, and the kernel function that issues it. */
-import type { HostOptions } from '../../events/options.ts';
-import { host, kernelSource, MICRO_STEPS, toRmp } from './env.ts';
+import type { HostOptions } from '../../../events/options.ts';
+import { host, kernelSource } from '../env.ts';
+import { MICRO_STEPS, toRmp } from './env.ts';
 
 const { path, step, call, loop, when, leaveLoop, leavePath } = host;
 

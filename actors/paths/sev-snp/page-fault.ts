@@ -1,11 +1,11 @@
 /** The host's #PF with the RMP bit: what each policy makes of a write to a guest-private page. */
-import { outgoing } from '../../events/event.ts';
-import type { ThreadEvent } from '../../events/index.ts';
-import type { RmpUpdate } from '../../events/rmp.ts';
-import type { HostThread } from './env.ts';
-import { type HostEnv, type HostLocals, host, kernelSource, toCpu, toRmp, vmOfAsid } from './env.ts';
-import { kickAll, kickPath, waitOutsidePath } from './kick.ts';
-import type { Item } from './path.ts';
+import { outgoing } from '../../../events/event.ts';
+import type { ThreadEvent } from '../../../events/index.ts';
+import type { RmpUpdate } from '../../../events/rmp.ts';
+import { type HostEnv, type HostLocals, type HostThread, host, kernelSource, toCpu } from '../env.ts';
+import { kickAll, kickPath, waitOutsidePath } from '../kick.ts';
+import type { Item } from '../path.ts';
+import { toRmp, vmOfAsid } from './env.ts';
 import { rmpupdatePath } from './rmpupdate.ts';
 
 const { path, step, call, loop, when, note, leaveLoop, leavePath } = host;

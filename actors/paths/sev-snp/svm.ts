@@ -1,33 +1,29 @@
 /** The SVM half of the run loop: what AMD hosts do between vcpu_load() and #VMEXIT. */
-import { outgoing } from '../../events/event.ts';
-import { type HostEnv, type HostThread, host, kernelSource, opOf, toRmp } from './env.ts';
+import { outgoing } from '../../../events/event.ts';
+import { type HostEnv, host, kernelSource, vcpuOf } from '../env.ts';
+import type { Vendor } from '../kvm-run.ts';
+import { toRmp, vmsaOf } from './env.ts';
+import { npfPath, pscPath } from './exits.ts';
 
-const { path, step, loop, when, note, leaveLoop, leavePath } = host;
-
-/** The vCPU that the thread's ioctl is for: KVM_RUN, or one of a mechanism. */
-export function vcpuOf(env: HostEnv, thread: HostThread) {
-  const op = opOf(env, thread);
-  if (!('vcpu' in op)) throw new Error(`${op.op} names no vCPU`);
-  return { vm: op.vm, id: env.vms[op.vm]!.vcpus[op.vcpu]!, vmsa: env.vms[op.vm]!.vmsas[op.vcpu] ?? null, asid: env.vms[op.vm]!.asid };
-}
+const { path, step, call, loop, when, note, leaveLoop, leavePath } = host;
 
 /**
  * VMRUN to #VMEXIT. V1 to V4 are one micro-step (a locked VMSA entry is waited for), V5 the next, E1 to E3 the last.
  * @see domain snp b.5, c 13; R12
  */
-export const svmVcpuRun = (env: HostEnv) =>
+const svmVcpuRun = (env: HostEnv) =>
   path(
     'svm_vcpu_run',
     kernelSource('arch/x86/kvm/svm/svm.c, svm_vcpu_run(); APM vol. 2, "VMRUN"'),
     [
       when([
-        (t) => vcpuOf(env, t).vmsa !== null,
+        (t) => vmsaOf(env, t).vmsa !== null,
         [
           loop(
             step('VMRUN_check_vmsa', {
               idles: true,
               ns: 500,
-              send: (t) => toRmp({ type: 'rmp.enter', pfn: vcpuOf(env, t).vmsa!, asid: vcpuOf(env, t).asid }),
+              send: (t) => toRmp({ type: 'rmp.enter', pfn: vmsaOf(env, t).vmsa!, asid: vmsaOf(env, t).asid }),
               answers: { 'rmp.entered': (e) => ({ vmsaCheck: e.outcome }) },
             }),
             when([(_t, l) => l.vmsaCheck !== 'locked', [leaveLoop]]),
@@ -67,10 +63,22 @@ export const svmVcpuRun = (env: HostEnv) =>
         mode: 'kernel',
         ns: 800,
         send: (t) => {
-          const { vmsa } = vcpuOf(env, t);
+          const { vmsa } = vmsaOf(env, t);
           return vmsa === null ? [] : toRmp({ type: 'rmp.leave', pfn: vmsa });
         },
       }),
     ],
     { locals: ['atomic', 'vmsaCheck'], requires: 'N' },
   );
+
+/** SVM, where the run skeleton asks for it. */
+export const svmVendor = (env: HostEnv): Vendor => ({
+  prepare: [step('svm_prepare_switch_to_guest')],
+  run: svmVcpuRun(env),
+  exits: [
+    [(_t, l) => l.exit === 'NPF', [call(npfPath(env))]],
+    [(_t, l) => l.exit === 'VMGEXIT' && l.ghcb?.nae === 'PSC', [call(pscPath(env))]],
+  ],
+  exitLocals: ['gfn', 'ghcb', 'exitPrivate'],
+  put: [],
+});

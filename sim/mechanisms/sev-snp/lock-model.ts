@@ -3,10 +3,10 @@
  * round. It is small, has known answers in other tools, and enters as a user's own model would.
  */
 import { assign, emit, setup } from 'xstate';
-import { type ActorId, type Delivery, type EventOf, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
-import type { ModelModule } from '../models.ts';
-import { always } from '../property.ts';
-import type { ActorView } from '../view.ts';
+import { type ActorId, type Delivery, type EventOf, type Outgoing, outgoing, type Stamped, sender } from '../../../events/event.ts';
+import type { ModelModule } from '../../models.ts';
+import { always } from '../../property.ts';
+import type { ActorView } from '../../view.ts';
 
 type VcpuEvent = EventOf<{
   acquire: { page: ActorId };

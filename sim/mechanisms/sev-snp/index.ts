@@ -1,0 +1,49 @@
+/**
+ * SEV-SNP on AMD hosts: the RMP and the instructions that check and change it, SVM's run loop, page-state changes, what the host does about a
+ * write to a private page, and the firmware's mailbox.
+ *
+ * @see docs/mechanisms/sev-snp.md; domain snp
+ */
+import { kvmRunPath } from '../../../actors/paths/kvm-run.ts';
+import { snpGuestOperations } from '../../../actors/paths/sev-snp/guest.ts';
+import { snpHostOperations } from '../../../actors/paths/sev-snp/operations.ts';
+import { svmVendor } from '../../../actors/paths/sev-snp/svm.ts';
+import { pspMachine } from '../../../actors/psp.ts';
+import { rmpRegionMachine } from '../../../actors/rmp-region.ts';
+import { PSP_EVENTS } from '../../../events/psp.ts';
+import { RMP_EVENTS } from '../../../events/rmp.ts';
+import { SEV_SNP_OPTIONS } from '../../../events/sev-snp.ts';
+import type { Mechanism } from '../../mechanism.ts';
+import { checks, PRESETS } from './checks.ts';
+import { rmpLock } from './lock-model.ts';
+import { commandIssues, SNP_GUEST_OPERATIONS, SNP_HOST_OPERATIONS } from './operations.ts';
+import { snpOutcomes } from './outcomes.ts';
+import { snpProperties } from './properties.ts';
+import { PAGE_STATES, snpActors, vmParts } from './topology.ts';
+
+export const sevSnp: Mechanism = {
+  name: 'sev-snp',
+  arches: ['amd'],
+  options: SEV_SNP_OPTIONS,
+  presets: PRESETS,
+  features: ['sev', 'sev-es', 'sev-snp'],
+  allow: ['psp-error'],
+  vmTypes: ['snp'],
+  launches: ['snp'],
+  pageStates: PAGE_STATES,
+  guestOperations: SNP_GUEST_OPERATIONS,
+  hostOperations: SNP_HOST_OPERATIONS,
+  properties: snpProperties,
+  outcomes: snpOutcomes,
+  catalogue: { ...RMP_EVENTS, ...PSP_EVENTS },
+  quiet: ['psp.status?'],
+  checks,
+  operationChecks: commandIssues,
+  host: () => ({ operations: snpHostOperations, kvmRun: (env) => kvmRunPath(env, svmVendor(env)) }),
+  guest: () => ({ operations: snpGuestOperations }),
+  actors: snpActors,
+  machines: () => ({ rmpRegion: rmpRegionMachine, psp: pspMachine }),
+  completions: [{ name: 'psp', handler: 'psp_irq_handler' }],
+  vm: (_scenario, vm) => vmParts(vm),
+  models: [rmpLock],
+};

@@ -1,0 +1,77 @@
+/** The actors that SEV-SNP adds to a host, in slot order: RMP regions, the PSP, the mutex of its mailbox. And what it knows of a VM. */
+import { SEV_CMD_MUTEX } from '../../../actors/paths/sev-snp/sev-command.ts';
+import { HYPERVISOR_PAGE } from '../../../actors/rmp-check.ts';
+import { type RmpEntry, regionOf } from '../../../events/rmp.ts';
+import type { VmParts } from '../../mechanism.ts';
+import type { PageSetup, ResolvedScenario, ResolvedVm } from '../../scenario/types.ts';
+import type { ActorSpec } from '../../store.ts';
+
+/** States of a guest page at the start. `guest-invalid`: assigned to the guest and not validated. */
+export const PAGE_STATES = ['guest-invalid', 'guest-valid', 'vmsa'] as const;
+
+/** GFNs that a guest has validated when a run starts. */
+const validatedIn = (vm: ResolvedVm): number[] =>
+  vm.pages
+    .filter((page) => page.state === 'guest-valid')
+    .map((page) => page.gfn)
+    .sort((a, b) => a - b);
+
+export function vmParts(vm: ResolvedVm): VmParts {
+  const vmsas = vm.pages.filter((page) => page.state === 'vmsa').map((page) => page.pfn);
+  return {
+    facts: {
+      asid: vm.asid,
+      frames: Object.fromEntries(vm.pages.map((page) => [page.gfn, page.pfn])),
+      vmsas: vm.vcpus.map((_, index) => vmsas[index] ?? null),
+    },
+    input: { believes: validatedIn(vm) },
+  };
+}
+
+const pageEntry = (vm: ResolvedVm, { gfn, state }: PageSetup): RmpEntry =>
+  state === 'shared'
+    ? HYPERVISOR_PAGE
+    : {
+        assigned: true,
+        pageSize: '4K',
+        immutable: false,
+        asid: vm.asid,
+        gfn,
+        validated: state !== 'guest-invalid',
+        vmsa: state === 'vmsa',
+      };
+const FIRMWARE_ENTRIES = {
+  hypervisor: HYPERVISOR_PAGE,
+  firmware: { ...HYPERVISOR_PAGE, assigned: true, immutable: true },
+  reclaim: { ...HYPERVISOR_PAGE, assigned: true },
+} as const;
+
+/** One region for every 2 MiB that the scenario touches; only the frames it names have entries. */
+function regionsOf(scenario: ResolvedScenario): ActorSpec[] {
+  const entries: [number, RmpEntry][] = [
+    ...scenario.vms.flatMap((vm) => vm.pages.map((page): [number, RmpEntry] => [page.pfn, pageEntry(vm, page)])),
+    ...scenario.firmware.pages.map(({ pfn, state }): [number, RmpEntry] => [pfn, FIRMWARE_ENTRIES[state]]),
+  ];
+  const regions = [...new Set(entries.map(([pfn]) => regionOf(pfn)))];
+  return regions.map((id) => ({
+    id,
+    kind: 'rmpRegion',
+    input: {
+      entries: Object.fromEntries(entries.filter(([pfn]) => regionOf(pfn) === id)),
+      contention: scenario.host.options['rmp.contention'],
+    },
+  }));
+}
+
+const usesPsp = ({ processes, firmware }: ResolvedScenario) =>
+  firmware.pages.length > 0 ||
+  processes.some(({ threads }) => threads.some(({ program }) => program.ops.some((op) => op.op === 'sev-command')));
+const pspOf = (scenario: ResolvedScenario): ActorSpec[] =>
+  usesPsp(scenario)
+    ? [
+        { id: 'psp', kind: 'psp', input: { state: scenario.firmware.state, errors: scenario.allow.includes('psp-error') } },
+        { id: SEV_CMD_MUTEX, kind: 'mutex', input: null },
+      ]
+    : [];
+
+export const snpActors = (scenario: ResolvedScenario): readonly ActorSpec[] => [...regionsOf(scenario), ...pspOf(scenario)];
