@@ -61,7 +61,7 @@ const ofTheMsr: readonly Claim[] = [
     id: 'SLD-4',
     says: "the first load records the host's setting before it changes anything, also that of a task that split a lock",
     shows: [keeps(GUESTS, 'warn', 'sld.msr-as-booted', 'sld-save-late', 'sld-save-nothing')],
-    why: 'that the setting of a task that split a lock comes back as off breaks nothing where it does not: more is detected than is due',
+    why: 'a task that split a lock and finds detection on again is detected more often than is due, and no property objects to that',
     mutants: ['sld-save-late', 'sld-save-nothing'],
     check: (mutant) => {
       const guest = [w.wrmsr(w.BIT)];
