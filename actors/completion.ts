@@ -48,7 +48,7 @@ interface Chart {
   readonly states: Readonly<Record<string, { readonly on?: { readonly exec?: readonly object[] }; readonly states?: object }>>;
 }
 
-/** Handlers come after that of the reschedule IPI, whose vector is the highest. @see kernel arch/x86/include/asm/irq_vectors.h */
+/** Such handlers come after that of the reschedule IPI and before that of the tick: a decision, hardware goes by the vector. */
 const afterFirst = <V>(items: readonly V[], added: readonly V[]): readonly V[] => [...items.slice(0, 1), ...added, ...items.slice(1)];
 type Entry = readonly [string, unknown];
 const named = (entries: readonly Entry[]) => Object.fromEntries(entries);

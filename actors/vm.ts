@@ -16,6 +16,8 @@ export interface VmInput {
 export interface VmContext extends VmInput {
   /** GFNs that vCPUs of the guest validated and that it believed its own when they met #VC 0x404. */
   readonly lost: readonly number[];
+  /** GFNs that it validated again without a question when they were taken from it: it goes on with somebody else's content. */
+  readonly replaced: readonly number[];
   /** `bugged`: KVM found it inconsistent; `dead`: the host ended it on purpose. */
   readonly dead: 'bugged' | 'dead' | null;
   /** Who holds each page's state, by GFN. */
@@ -83,6 +85,10 @@ export const vmMachine = setup({
       if (event.type !== 'guest.notValidated' || !c.believes.includes(event.gfn)) return {};
       return { lost: sorted([...new Set([...c.lost, event.gfn])]) };
     }),
+    replace: assign(({ context: c, event }) => {
+      if (event.type !== 'guest.revalidated' || !c.believes.includes(event.gfn)) return {};
+      return { replaced: sorted([...new Set([...c.replaced, event.gfn])]) };
+    }),
     ignore: assign({}),
   },
 }).createMachine({
@@ -90,6 +96,7 @@ export const vmMachine = setup({
   context: ({ input }) => ({
     believes: input.believes,
     lost: [],
+    replaced: [],
     dead: null,
     holders: {},
     changing: {},
@@ -111,6 +118,7 @@ export const vmMachine = setup({
         'vm.kill': [{ guard: 'isAlive', actions: 'kill' }, { actions: 'ignore' }],
         'guest.validated': { actions: 'believe' },
         'guest.notValidated': { actions: 'lose' },
+        'guest.revalidated': { actions: 'replace' },
         'vm.leakPage': { actions: 'leak' },
       },
     },

@@ -1,5 +1,5 @@
 /** `compare`: every variant of a scenario explored, in one table. */
-import { type ComparedVariant, compareVariant, type OutcomeRange } from '../sim/explore/compare.ts';
+import { type ComparedVariant, compareVariant, LONGEST_WAIT, type OutcomeRange } from '../sim/explore/compare.ts';
 import { type Outcome, outcomesFor } from '../sim/outcomes.ts';
 import { variantNames } from '../sim/scenario/checks.ts';
 import { loadReference, resolved } from './catalog.ts';
@@ -28,7 +28,21 @@ function shortest({ exploration: { violations } }: ComparedVariant): string {
 
 function cells(row: ComparedVariant, outcomes: readonly Outcome[]): string[] {
   const verdict = row.verdict === 'unknown' ? 'not exhausted' : row.verdict;
-  return [row.variant, verdict, shortest(row), ...outcomes.map(({ name }) => told(row.outcomes[name]!, row.exhausted))];
+  return [
+    row.variant,
+    verdict,
+    shortest(row),
+    ...outcomes.map(({ name }) => told(row.outcomes[name]!, row.exhausted)),
+    waitTold(row.outcomes[LONGEST_WAIT]!, row.exhausted),
+  ];
+}
+
+/** The longest wait in a few words. */
+function waitTold({ reachable, steps, forEver }: OutcomeRange, exhausted: boolean): string {
+  if (!reachable) return exhausted ? 'never' : 'not found';
+  if (forEver) return 'for ever';
+  if (steps === null) return 'no bound';
+  return `${exhausted ? '' : 'at least '}${steps} steps`;
 }
 
 const headings = (outcomes: readonly Outcome[]) => [
@@ -36,6 +50,7 @@ const headings = (outcomes: readonly Outcome[]) => [
   'verdict',
   'least deviating violation',
   ...outcomes.map(({ title }) => title),
+  'longest wait',
 ];
 
 function printMarkdown(printer: Printer, rows: readonly ComparedVariant[], outcomes: readonly Outcome[]): void {

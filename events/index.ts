@@ -1,7 +1,7 @@
 /** Every event of the simulation: the union that machines share, and the catalogue that borders check against. */
 import type { Delivery } from './event.ts';
 import { KVM_EVENTS, type VcpuAnswer, type VcpuEvent, type VmAnswer, type VmEvent } from './kvm.ts';
-import { type KillEvent, PROCESS_EVENTS, type ProcessEvent } from './process.ts';
+import { type KillEvent, PROCESS_EVENTS, type ProcessEvent, type SignalAnswer, type SignalEvent } from './process.ts';
 import {
   type ChoiceEvent,
   type LoopAnswer,
@@ -29,6 +29,7 @@ export type ThreadEvent =
   | VcpuAnswer
   | VmAnswer
   | KillEvent
+  | SignalEvent
   | ThreadEventsOf[keyof ThreadEventsOf];
 
 /** Everything a vCPU can receive. */
@@ -48,7 +49,9 @@ type SimEvent =
   | VmEvent
   | VmAnswer
   | ProcessEvent
-  | KillEvent;
+  | KillEvent
+  | SignalEvent
+  | SignalAnswer;
 
 /** How each event type travels; those of mechanisms are in their own catalogues. */
 export const CATALOGUE: Readonly<Record<SimEvent['type'], Delivery>> = {

@@ -87,6 +87,8 @@ export type VmEvent = EventOf<{
   'vm.leakPage': { pfn: number };
   /** From a vCPU: the guest has executed PVALIDATE, and knows it on all its vCPUs. */
   'guest.validated': { gfn: number; validated: boolean };
+  /** From a vCPU: it has answered #VC 0x404 on this page with PVALIDATE, and takes whatever is in the frame for its data. */
+  'guest.revalidated': { gfn: number };
   /** From a vCPU: #VC 0x404 on this page. */
   'guest.notValidated': { gfn: number };
 }>;
@@ -124,6 +126,7 @@ export const KVM_EVENTS = {
   'vm.kill': 'bus',
   'vm.leakPage': 'bus',
   'guest.validated': 'bus',
+  'guest.revalidated': 'bus',
   'guest.notValidated': 'bus',
   'vm.granted': 'bus',
 } as const satisfies Record<(VcpuEvent | VcpuAnswer | VmEvent | VmAnswer)['type'], Delivery>;

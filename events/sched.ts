@@ -60,6 +60,8 @@ export type SchedulerEvent = EventOf<{
   'rq.sleep': { thread: ActorId };
   /** From a pCPU that panicked or was stopped by NMI: it runs nothing any more. */
   'rq.stopped': object;
+  /** From a thread: it does not leave this CPU any more. */
+  'sched.setaffinity': { cpu: ActorId };
   /** try_to_wake_up(). */
   'sched.wake': { thread: ActorId };
 }>;
@@ -108,6 +110,7 @@ export const SCHED_EVENTS = {
   'rq.put': 'bus',
   'rq.sleep': 'bus',
   'rq.stopped': 'bus',
+  'sched.setaffinity': 'bus',
   'sched.wake': 'queued',
   'irq.reschedule': 'latched',
   'nmi.stop': 'queued',

@@ -22,6 +22,11 @@ export const SEV_SNP_OPTIONS = {
    * folio's lock and marks the folio prepared, to the same end. @see domain snp d.4, h R8
    */
   'kvm.npfLock': ['dropped', 'held'],
+  /**
+   * What a guest does about #VC 0x404 on a page that it had validated: it ends itself, or validates the page again without a question and goes
+   * on with what it finds there. @see domain snp SNP-17, SNP-18
+   */
+  'guest.notValidated': ['terminate', 'pvalidate'],
   /** What the second of two contending RMP instructions sees. Hardware does not document it. */
   'rmp.contention': ['inuse', 'overlap-2m'],
 } as const;

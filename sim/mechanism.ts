@@ -17,6 +17,7 @@ import type { Arguments, Operation } from './scenario/operation.ts';
 import type { KnownNames } from './scenario/structure.ts';
 import type { Arch, KernelVersion, ResolvedScenario, ResolvedVm, Scenario } from './scenario/types.ts';
 import type { ActorSpec } from './store.ts';
+import type { Waits } from './waits.ts';
 
 /** A change of the model: other paths, other machines. Machines are changed by kind. */
 export interface Patch {
@@ -59,6 +60,8 @@ export interface Mechanism {
   readonly properties?: readonly Property[];
   /** Columns of `compare`. */
   readonly outcomes?: readonly Outcome[];
+  /** Host threads that wait for somebody else, besides those that a lock refused: `compare` tells the longest wait. */
+  readonly waits?: readonly Waits[];
   /** How its event types travel, and those that no reader of a run wants to be told of. */
   readonly catalogue?: Readonly<Record<string, Delivery>>;
   readonly quiet?: readonly string[];

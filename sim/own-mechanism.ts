@@ -68,6 +68,7 @@ const FIELDS = {
   hostOperations: OPERATIONS.optional(),
   properties: listOf(PROPERTY, 'a list of properties').optional(),
   outcomes: listOf(strict({ name: TEXT, title: TEXT, count: isFunction }), 'a list of outcomes').optional(),
+  waits: listOf(isFunction, 'a list of functions').optional(),
   catalogue: mapOf(z.enum(['bus', 'queued', 'offer']), 'a map from event types').optional(),
   quiet: listOf(TEXT, 'a list of event types').optional(),
   checks: isFunction.optional(),
@@ -132,6 +133,11 @@ function takenIn(mechanism: Mechanism): PathIssue[] {
     ...keysOf('mutants', {}),
     ...keysOf('catalogue', CATALOGUE),
     ...idsOf('properties', mine, all),
+    ...idsOf(
+      'completions',
+      (mechanism.completions ?? []).map(({ name }) => name),
+      others.flatMap(({ completions = [] }) => completions.map(({ name }) => name)),
+    ),
     ...idsOf(
       'outcomes',
       (mechanism.outcomes ?? []).map(({ name }) => name),

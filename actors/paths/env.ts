@@ -50,6 +50,8 @@ export interface HostLocals extends ProgramLocals {
   readonly dead?: boolean | undefined;
   readonly blocked?: boolean | undefined;
   readonly sleep?: boolean | undefined;
+  /** TASK_INTERRUPTIBLE: a signal wakes it. kvm_vcpu_block() has `sleep`. */
+  readonly interruptible?: true | undefined;
   /** The VM that somebody else's thread has to do with, by name, and one of its vCPUs. */
   readonly owner?: string | undefined;
   readonly vcpu?: number | undefined;
@@ -78,10 +80,14 @@ export interface HostThread extends Walker<HostLocals> {
   readonly tif?: readonly string[] | undefined;
   /** A signal it will die of on its way to user mode, and the PFN behind it. */
   readonly signal: { readonly signal: Signal; readonly pfn: number | null } | null;
+  /** A signal that it takes back from the kernel by itself, such as that of a timer. */
+  readonly sigpending?: true | undefined;
 }
 
-/** signal_pending(). Only fatal signals exist. */
-export const signalPending = ({ signal }: HostThread): boolean => signal !== null;
+/** fatal_signal_pending(). */
+export const fatalSignalPending = ({ signal }: Pick<HostThread, 'signal'>): boolean => signal !== null;
+/** signal_pending(): also one that user space waits for, and has blocked but in KVM_RUN. @see KVM_SET_SIGNAL_MASK */
+export const signalPending = (t: HostThread): boolean => fatalSignalPending(t) || (t.sigpending === true && t.notifier !== null);
 
 /** Constructors of host paths. */
 export const host = pathsOf<HostThread, HostLocals, ThreadEvent>();

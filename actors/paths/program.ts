@@ -2,7 +2,7 @@
 import { outgoing } from '../../events/event.ts';
 import type { ThreadEvent } from '../../events/index.ts';
 import { nextPc, optionsOf } from './control.ts';
-import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, opOf, signalPending, toCpu } from './env.ts';
+import { fatalSignalPending, type HostEnv, type HostItem, type HostLocals, type HostThread, host, opOf, toCpu } from './env.ts';
 import { otherwise, type Path } from './path.ts';
 
 const { path, step, call, loop, when, leaveLoop } = host;
@@ -63,9 +63,9 @@ export function threadPath(env: HostEnv): Path<HostThread, HostLocals, ThreadEve
         [otherwise, [leaveLoop]],
       ),
       // exit_to_user_mode_loop(): the thread sees that it, or another one of its process, was killed.
-      when([signalPending, [leaveLoop]]),
+      when([fatalSignalPending, [leaveLoop]]),
       advance(env),
-      when([signalPending, [leaveLoop]]),
+      when([fatalSignalPending, [leaveLoop]]),
     ),
     ...doExit,
   ]);

@@ -3,8 +3,10 @@ import { outcomesOf } from '../outcomes.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import { openSession } from '../session.ts';
 import { WorldView } from '../view.ts';
+import { searchedBy } from './endless.ts';
 import { type Exploration, explore } from './explore.ts';
 import { Explorer, type Search } from './explorer.ts';
+import { WaitSearch } from './longest-wait.ts';
 
 /** One outcome over all schedules. */
 export interface OutcomeRange {
@@ -12,7 +14,16 @@ export interface OutcomeRange {
   readonly inAll: boolean;
   /** Choices by label that lead to it; null where it is not reachable. */
   readonly witness: readonly string[] | null;
+  /** Of the longest wait: steps that others take meanwhile; null where they have no bound. */
+  readonly steps?: number | null;
+  /** Nothing ends it. */
+  readonly forEver?: boolean;
+  /** Who waits. */
+  readonly thread?: string | null;
 }
+
+/** The name of the longest wait among the outcomes. */
+export const LONGEST_WAIT = 'longestWait';
 
 export interface ComparedVariant {
   readonly variant: string;
@@ -82,5 +93,7 @@ function* outcomesOver(
       witness: witness === null ? null : explorer.labelsTo(witness),
     },
   ]);
-  return { outcomes: Object.fromEntries(ranges), exhausted: report.exhausted };
+  const { wait, stopped } = yield* new WaitSearch(searchedBy(explorer, report), scenario.host.arch).run();
+  const range: OutcomeRange = { ...wait, reachable: wait.thread !== null, inAll: report.exhausted && wait.inAll };
+  return { outcomes: Object.fromEntries([...ranges, [LONGEST_WAIT, range]]), exhausted: report.exhausted && !stopped };
 }

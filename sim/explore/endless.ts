@@ -8,7 +8,7 @@ import { openSession } from '../session.ts';
 import { BoundedSearch } from './bounded.ts';
 import type { ExploreRequest, Violation } from './explore.ts';
 import { Explorer, type Search } from './explorer.ts';
-import { type LassoFinding, type LassoReport, LassoSearch } from './lassos.ts';
+import { type LassoFinding, type LassoReport, LassoSearch, type Searched } from './lassos.ts';
 import type { ExploreReport } from './options.ts';
 import { Pricing } from './pricing.ts';
 
@@ -34,11 +34,14 @@ const askedFor = ({ scenario, from }: EndlessOptions): readonly string[] =>
 
 /** The lassos of a search that is over, each reached in the fewest steps. */
 export function* lassosOf(explorer: Explorer, report: ExploreReport, ids: readonly string[]): Search<LassoReport> {
+  return yield* new LassoSearch(searchedBy(explorer, report), ids.map(propertyOf)).run();
+}
+
+export function searchedBy(explorer: Explorer, report: ExploreReport): Searched {
   const { world, space, ended } = explorer;
   // A search that ended early has expanded all states before the one it took the last new state from.
   const expanded = report.exhausted ? space.count : Math.max(0, space.parent[space.count - 1]!);
-  const searched = { world, space, expanded, ended, labelsTo: (state: number) => explorer.labelsTo(state) };
-  return yield* new LassoSearch(searched, ids.map(propertyOf)).run();
+  return { world, space, expanded, ended, labelsTo: (state: number) => explorer.labelsTo(state) };
 }
 
 export function* endlessOf(options: EndlessOptions, explorer: Explorer, report: ExploreReport): Search<Endless> {

@@ -9,6 +9,7 @@ import { Debts, type Lasso, watchesOf } from '../debts.ts';
 import type { CpuInCycle, Property } from '../property.ts';
 import { Components } from './components.ts';
 import type { Search } from './explorer.ts';
+import { isFair } from './fairness.ts';
 import { Owed } from './owed.ts';
 import type { StateSpace } from './state-space.ts';
 import { Successors } from './successors.ts';
@@ -84,7 +85,7 @@ export class LassoSearch {
     this.#bytes = this.#components.bytes;
     const debts = this.#properties.filter(({ owes }) => owes).map((property) => new Debts(property, world.store));
     for (const members of components) {
-      if (!this.#isFair(members)) continue;
+      if (!isFair(this.#successors, members)) continue;
       this.#fair++;
       for (const each of debts) this.#judgeDebts(each, members);
       for (const [id, owed] of this.#owed) this.#judgeOwed(id, owed, members);
@@ -96,23 +97,6 @@ export class LassoSearch {
       return { labels: this.#labels(steps), message: this.#messageOf(property, steps) };
     };
     return { findings, fair: this.#fair, bytes: this.#bytes, stopped: this.#components.stopped, turnFrom };
-  }
-
-  /** Whether each CPU is stepped in the component or cannot be somewhere in it, and each message is delivered. */
-  #isFair(members: readonly number[]): boolean {
-    const inside = new Set(members);
-    const taken = new Set<number>();
-    let always: Set<number> | null = null;
-    for (const state of members) {
-      const { columns, targets } = this.#successors;
-      this.#successors.expand(state);
-      const here = new Set(columns);
-      const before: ReadonlySet<number> = always ?? here;
-      always = new Set([...before].filter((column) => here.has(column)));
-      for (const [i, column] of columns.entries()) if (inside.has(targets[i]!)) taken.add(column);
-      if (members.length > 1 && [...always].every((column) => taken.has(column))) break;
-    }
-    return [...(always ?? [])].every((column) => taken.has(column));
   }
 
   /** Keeps the violation that is reached in the fewest steps: states are numbered in the order of their distance. */
@@ -144,7 +128,7 @@ export class LassoSearch {
   *#fairParts(some: readonly number[], members: readonly number[]): Generator<readonly number[]> {
     if (some.length === 0) return;
     if (some.length === members.length) yield members;
-    else for (const part of this.#components.within(some)) if (this.#isFair(part)) yield part;
+    else for (const part of this.#components.within(some)) if (isFair(this.#successors, part)) yield part;
   }
 
   #judgeCycle(property: Property, members: readonly number[]): void {

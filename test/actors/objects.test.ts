@@ -64,6 +64,12 @@ describe('the host scheduler', () => {
     expect(told(sent)).toEqual(['pcpu:1 rq.waiting']);
   });
 
+  it('offers no migration of a thread that has bound itself', () => {
+    const bound = sched().after(by(A, 'sched.setaffinity', { cpu: 'pcpu:0' }));
+    expect(bound.offers()).toEqual([{ type: 'migrate', thread: B, to: 'pcpu:1' }]);
+    expect(bound.when({ type: 'migrate', thread: A, to: 'pcpu:1' }).handled).toBe(false);
+  });
+
   it('keeps an early wake-up across a preemption', () => {
     const early = sched().after(by('vm:vm0', 'sched.wake', { thread: C }), by('pcpu:1', 'rq.put', { thread: C }));
     const taken = early.after(by('pcpu:1', 'rq.take', { thread: C }), by('pcpu:1', 'rq.sleep', { thread: C }));
@@ -146,6 +152,8 @@ describe('a VM', () => {
     expect(believes.context.believes).toEqual([5, 6]);
     expect(believes.after(validated(6, false), notValidated(6), notValidated(7)).context).toMatchObject({ believes: [5], lost: [] });
     expect(believes.after(notValidated(6), notValidated(6)).context.lost).toEqual([6]);
+    const again = (gfn: number) => by('vcpu:vm0/1', 'guest.revalidated', { gfn });
+    expect(believes.after(again(6), again(6), again(7)).context).toMatchObject({ lost: [], replaced: [6] });
   });
 
   it('dies once, of its first cause, and remembers leaked frames', () => {

@@ -1,5 +1,6 @@
 /** What a guest sees of a host that took its page, and what the map lock keeps from happening. @see domain snp d.1, d.3, e.3, g */
 import { describe, expect, it } from 'vitest';
+import type { VmContext } from '../../actors/vm.ts';
 import type { HostOptions } from '../../events/options.ts';
 import type { GuestStep } from '../../sim/scenario/program.ts';
 import { microSteps, type Played, play, seeds, shipped } from '../sim/play.ts';
@@ -97,6 +98,16 @@ describe('a guest whose page was taken', () => {
     expect(w.hostStores(played)).toEqual([true, false]);
     expect(w.accesses(played)).toEqual(['ok', 'ok']);
     expect(w.lostPage(played)).toBeNull();
+  });
+
+  it.each([
+    ['pvalidate', ['npf', 'vc', 'ok'], [w.GFN], null],
+    ['terminate', ['npf', 'vc'], [], w.GFN],
+  ] as const)('SNP-18 P1: its #VC handler may be the one that asks no question: %s', (answer, accesses, replaced, lost) => {
+    const played = taken({ ...P1, 'guest.notValidated': answer });
+    expect(w.accesses(played)).toEqual(accesses);
+    expect(played.context<VmContext>('vm:vm0').replaced).toEqual(replaced);
+    expect(w.lostPage(played)).toBe(lost);
   });
 
   it('SNP-33 P2: no guest ever meets #VC, and any write to a private page kills the guest', () => {

@@ -116,7 +116,15 @@ describe('in a project of its own', () => {
     expect(load('sim/session').status).toBe(0);
     expect(load('sim/session.js').stderr).toContain('ERR_MODULE_NOT_FOUND');
     expect(load('cli/main').stderr).toContain('ERR_PACKAGE_PATH_NOT_EXPORTED');
-    expect(Object.keys(manifest.exports)).toEqual(['./events/*', './actors/*', './sim/*', './replay/*', './timeline/*', './package.json']);
+    expect(Object.keys(manifest.exports)).toEqual([
+      './events/*',
+      './actors/*',
+      './sim/*',
+      './replay/*',
+      './timeline/*',
+      './scenarios/*',
+      './package.json',
+    ]);
   });
 
   it('has every subpath that the documents name', ({ skip }) => {

@@ -1,8 +1,6 @@
 /** Who may import whom. Imports go downward only; each layer names the packages it may use. */
-import { isBuiltin } from 'node:module';
-import { posix } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { isScript, lineAt, projectFiles, textOf, withoutComments } from './source.ts';
+import { type Import, importsOf, isScript, projectFiles, textOf } from './source.ts';
 
 const ACTORS = ['events/', 'actors/', 'xstate'];
 const SIM = [...ACTORS, 'sim/', 'rxjs', 'zod'];
@@ -30,25 +28,6 @@ const WITHOUT_NODE = /^replay\/(?:codec|fold)[^/]*\.ts$/;
 
 /** A scan that sees fewer files or imports than this is broken, and would pass whatever they say. */
 const SEEN_MIN = 20;
-
-interface Import {
-  readonly from: string;
-  readonly line: number;
-  readonly to: string;
-}
-
-function importsOf(file: string, text: string): Import[] {
-  const code = withoutComments(text);
-  return [...code.matchAll(/\b(?:from|import|require)\b\s*\(?\s*(['"`])([^'"`\n]+)\1/g)].map((match) => {
-    const name = match[2]!;
-    const to = name.startsWith('.')
-      ? posix.join(posix.dirname(file), name)
-      : isBuiltin(name) && !name.startsWith('node:')
-        ? `node:${name}`
-        : name;
-    return { from: file, line: lineAt(code, match.index), to };
-  });
-}
 
 function layerOf(file: string): string | undefined {
   const fitting = Object.keys(ALLOWED).filter((path) => file.startsWith(path));

@@ -1,7 +1,8 @@
 /** The files of the project as the house rules see them: listed by git, with comments and strings told apart from code. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { isBuiltin } from 'node:module';
+import { dirname, join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -24,6 +25,32 @@ export const withoutComments = (text: string): string => blank(text, ['comment']
 
 /** The text with its comments, strings and regular expressions blanked; offsets and lines stay. */
 export const codeOf = (text: string): string => blank(text, ['comment', 'literal']);
+
+/** An import, by the path of the file inside the project, or by the name of the package. */
+export interface Import {
+  readonly from: string;
+  readonly line: number;
+  readonly to: string;
+}
+
+export function importsOf(file: string, text: string): Import[] {
+  const code = withoutComments(text);
+  return [...code.matchAll(/\b(?:from|import|require)\b\s*\(?\s*(['"`])([^'"`\n]+)\1/g)].map((match) => {
+    const name = match[2]!;
+    const to = name.startsWith('.')
+      ? posix.join(posix.dirname(file), name)
+      : isBuiltin(name) && !name.startsWith('node:')
+        ? `node:${name}`
+        : name;
+    return { from: file, line: lineAt(code, match.index), to };
+  });
+}
+
+/** What stands in strings and templates, piece by piece, without quotes. */
+export const literalsOf = (text: string): string[] =>
+  spansOf(text)
+    .filter(({ kind }) => kind === 'literal')
+    .map(({ from, to }) => text.slice(from, to).replace(/^['"`}]|(?:['"`]|\$\{)$/g, ''));
 
 interface Span {
   readonly kind: 'comment' | 'literal';

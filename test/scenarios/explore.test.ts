@@ -16,8 +16,6 @@ const LARGE: Readonly<Record<string, number>> = {
   'rmp-host-write-race kill-guest': 3,
   'rmp-host-write-race map-lock-user': 3,
   'rmp-host-write-race panic-sigbus': 3,
-  'sld-cpu-offline callback': 4,
-  'sld-cpu-offline no-callback': 4,
 };
 /** What all others must fit into. */
 const STATES_MAX = 300_000;

@@ -1,6 +1,7 @@
 /** Whatever a file exports: it is registered, or refused by a sentence that says where; and nothing of it stays. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { isDeviating } from '../../sim/explore/deviations.ts';
 import { MechanismError } from '../../sim/mechanism.ts';
 import { registerOwn } from '../../sim/own-mechanism.ts';
 import { knownProperties } from '../../sim/properties/index.ts';
@@ -9,6 +10,7 @@ import { scenario } from '../../sim/scenario/build.ts';
 import { variantNames } from '../../sim/scenario/checks.ts';
 import { resolveScenario } from '../../sim/scenario/resolve.ts';
 import type { Scenario } from '../../sim/scenario/types.ts';
+import { topologyOf } from '../../sim/topology.ts';
 
 const SOURCE = { file: 'mine.js', sha256: 'ab'.repeat(32) };
 const KEYS = [
@@ -26,6 +28,7 @@ const KEYS = [
     'properties',
   ],
   ...['outcomes', 'catalogue', 'checks', 'host', 'guest', 'core', 'actors', 'machines', 'vcpu', 'patch', 'mutants', 'variants', 'models'],
+  ...['launches', 'pageStates', 'quiet', 'operationChecks', 'completions', 'vm', 'taskFlags', 'kernelThreads'],
 ];
 const anything = fc.anything({ withNullPrototype: true, withBigInt: true, withDate: true, withMap: true });
 const near = fc.record(Object.fromEntries(KEYS.map((key) => [key, anything])), { requiredKeys: [] });
@@ -81,6 +84,65 @@ describe('a mechanism of the user’s own', () => {
     } finally {
       undo();
     }
+  });
+});
+
+describe('what a mechanism brings to hosts', () => {
+  const NIC = {
+    name: 'nic',
+    arches: ['amd'],
+    allow: ['nic-error'],
+    completions: [{ name: 'nic', handler: 'nic_irq' }],
+    pageStates: ['bounced'],
+    operationChecks: () => [{ path: ['processes'], message: 'found a NIC that nobody asks' }],
+  };
+  const INTEL: Scenario = {
+    ...IDLE,
+    host: { arch: 'intel' },
+    processes: { p: { threads: [[{ compute: {} }]] } },
+  };
+  const cpuOf = (source: Scenario) => {
+    const { actors, machines } = topologyOf(resolve(scenario(source), 'default'));
+    return { input: actors.find(({ id }) => id === 'pcpu:0')!.input, events: machines.pcpu!.events };
+  };
+  const withNic = (look: () => void, changes: object = {}) => {
+    const undo = registerOwn({ ...NIC, operationChecks: undefined, ...changes }, 'nic.js', SOURCE, []);
+    try {
+      look();
+    } finally {
+      undo();
+    }
+  };
+
+  it('interrupts the CPUs of its own hosts, and changes no state of others', () => {
+    const before = cpuOf(INTEL);
+    expect(before.input).toMatchObject({ pspWaiter: null });
+    expect(before.events).not.toContain('irq.psp');
+    withNic(() => {
+      expect(cpuOf(IDLE).input).toMatchObject({ pspWaiter: null, nicWaiter: null });
+      expect(cpuOf(IDLE).events).toEqual(expect.arrayContaining(['irq.psp', 'irq.nic']));
+      expect(cpuOf(INTEL)).toEqual(before);
+    });
+  });
+
+  it('brings offers that are disturbances, and states of pages', () => {
+    const page = { vm0: { type: 'snp', options: { pages: [{ gfn: 1, pfn: 1, state: 'bounced' }] }, vcpus: [] } };
+    expect(isDeviating('nic-error')).toBe(false);
+    expect(() => scenario({ ...IDLE, vms: page })).toThrow('"shared", "guest-invalid", "guest-valid", "vmsa"');
+    withNic(() => {
+      expect(isDeviating('nic-error')).toBe(true);
+      expect(resolve(scenario({ ...IDLE, allow: ['nic-error'], vms: page }), 'default').vms[0]!.pages[0]!.state).toBe('bounced');
+    });
+  });
+
+  it('checks operations, and refuses firmware where no mechanism launches anything with it', () => {
+    withNic(() => expect(() => scenario(IDLE)).toThrow('found a NIC that nobody asks'), { operationChecks: NIC.operationChecks });
+    expect(() => scenario({ ...INTEL, firmware: { state: 'INIT' } })).toThrow('expected none: it has no part on intel hosts');
+  });
+
+  it('refuses a device of a name that is taken', () => {
+    const twice = { ...NIC, completions: [{ name: 'psp', handler: 'nic_irq' }] };
+    expect(() => registerOwn(twice, 'nic.js', SOURCE, [])).toThrow('completions: found "psp", a name that is taken');
   });
 });
 

@@ -1,6 +1,7 @@
 /** What SNP guests do: instructions on RMP entries, accesses, page-state changes, and the #VC handler that finds a page no longer validated. */
 import { type Outgoing, outgoing } from '../../../events/event.ts';
 import type { GuestEvent } from '../../../events/index.ts';
+import type { HostOptions } from '../../../events/options.ts';
 import type { GuestOp } from '../../../events/program.ts';
 import { type AccessOutcome, type GuestAccess, type RmpResult, regionOf } from '../../../events/rmp.ts';
 import { type GuestEnv, type GuestItem, type GuestLocals, guest, opOf, type Vcpu, vmexit } from '../guest.ts';
@@ -94,6 +95,13 @@ function guestInsn(env: GuestEnv, name: string, write: (v: Vcpu) => Outgoing | r
   );
 }
 
+/** PVALIDATE in answer to #VC 0x404: RMPUPDATE has cleared the bit, so the frame was somebody else's in between. @see SNP-18, SNP-21 */
+const revalidate = (env: GuestEnv) =>
+  guestInsn(env, 'PVALIDATE', (v) => [
+    toRmp(env, v, { type: 'rmp.writeValidated', validated: true }),
+    toGuest(env, v, { type: 'guest.revalidated', gfn: gfnOf(env, v) }),
+  ]);
+
 /** PVALIDATE; from then on the guest, and not this vCPU alone, believes the page to be its own, or given up. */
 const pvalidate = (env: GuestEnv) =>
   guestInsn(env, 'PVALIDATE', (v) => {
@@ -104,7 +112,7 @@ const rmpadjust = (env: GuestEnv) =>
   guestInsn(env, 'RMPADJUST', (v) => toRmp(env, v, { type: 'rmp.writeVmsa', vmsa: argsOf(env, v, 'rmpadjust').vmsa }));
 
 /** A load or a store; a private one can meet #VC 0x404. @see domain snp c 9, SNP-16 */
-function accessPath(env: GuestEnv, kind: 'read' | 'write') {
+function accessPath(env: GuestEnv, kind: 'read' | 'write', { 'guest.notValidated': answer }: HostOptions) {
   const access = (v: Vcpu): Omit<GuestAccess, 'pfn'> => {
     const op = argsOf(env, v, kind);
     return { asid: asidOf(env, v), gfn: op.gfn, private: op.private, write: kind === 'write' };
@@ -118,8 +126,11 @@ function accessPath(env: GuestEnv, kind: 'read' | 'write') {
           send: (v) => toRmp(env, v, { type: 'rmp.guestAccess', ...access(v) }),
           answers: { 'rmp.accessed': (e) => ({ outcome: e.outcome }) },
         }),
-        when([(_v, l) => l.outcome === 'ok', [leavePath]], [(_v, l) => l.outcome === 'vc', [leaveLoop]]),
-        nestedFault(env, (v) => argsOf(env, v, kind).private),
+        when(
+          [(_v, l) => l.outcome === 'ok', [leavePath]],
+          [(_v, l) => l.outcome === 'vc', answer === 'pvalidate' ? [call(validatedAgain(env))] : [leaveLoop]],
+          [otherwise, [nestedFault(env, (v) => argsOf(env, v, kind).private)]],
+        ),
       ),
       call(notValidated(env)),
     ],
@@ -148,6 +159,14 @@ const notValidated = (env: GuestEnv) =>
     ],
   );
 
+/** A guest that asks no question: it makes the page its own again and repeats the access. @see SNP-18 */
+const validatedAgain = (env: GuestEnv) =>
+  path(
+    'exc_vmm_communication',
+    { source: 'SNP v5 host-write discussion: a guest that re-PVALIDATEs on #VC consumes corrupt data; SNP-18', grade: 'read' },
+    [call(revalidate(env))],
+  );
+
 /** VMGEXIT with the page-state-change event; the guest reads the answer from the GHCB. @see domain snp e.3 */
 const pscPath = (env: GuestEnv) =>
   path(
@@ -167,10 +186,10 @@ const pscPath = (env: GuestEnv) =>
   );
 
 /** Operations of guest programs: what carries each out. */
-export const snpGuestOperations = (env: GuestEnv): readonly (readonly [string, readonly GuestItem[]])[] => [
+export const snpGuestOperations = (env: GuestEnv, options: HostOptions): readonly (readonly [string, readonly GuestItem[]])[] => [
   ['pvalidate', [call(pvalidate(env))]],
   ['rmpadjust', [call(rmpadjust(env))]],
   ['psc', [call(pscPath(env))]],
-  ['read', [call(accessPath(env, 'read'))]],
-  ['write', [call(accessPath(env, 'write'))]],
+  ['read', [call(accessPath(env, 'read', options))]],
+  ['write', [call(accessPath(env, 'write', options))]],
 ];

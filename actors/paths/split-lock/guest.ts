@@ -4,6 +4,7 @@ import { type AccessContext, SPLIT_LOCK_DETECT, type VmxExit } from '../../../ev
 import { type GuestEnv, type GuestItem, guest, opOf, type Vcpu } from '../guest.ts';
 import type { Source } from '../path.ts';
 import { accountOf, isChecked, noted, type SplitLockAccount } from './account.ts';
+import { locksBus } from './bus-lock.ts';
 import { type SldFacts, toCore } from './facts.ts';
 
 const { path, step, call, loop, when, leaveLoop } = guest;
@@ -83,6 +84,12 @@ const contextOf = (env: GuestEnv, v: Vcpu): AccessContext => {
 const meets = (env: GuestEnv, v: Vcpu, locked: boolean) =>
   noted(v, { met: { ...contextOf(env, v), locked, bit: accountOf(v).bit, injected: false } });
 
+/** A trap: the access is done, and the next entry goes on behind it. */
+const busLockExit = (facts: SldFacts): readonly GuestItem[] =>
+  facts.options['kvm.busLockExit'] === 'exit' && facts.countsBusLocks
+    ? [step('BUS_LOCK', { send: (v) => vmxExit(v, { reason: 'BUS_LOCK' }) })]
+    : [];
+
 /**
  * A misaligned access, locked and across two cache lines or neither. It faults if alignment is checked, or if it splits a lock while the core
  * detects that; it is tried again unless the guest was told of the exception.
@@ -96,11 +103,11 @@ const access = (env: GuestEnv, facts: SldFacts, locked: boolean) =>
         locked
           ? step('access', {
               set: (v) => meets(env, v, true),
-              send: (v) => toCore(facts, v, { type: 'core.rdmsr?' }),
+              send: (v) => [toCore(facts, v, { type: 'core.rdmsr?' }), ...(isChecked(contextOf(env, v)) ? [] : locksBus(facts))],
               answers: { 'core.msr': (e, v) => ({ trap: e.sld || isChecked(contextOf(env, v)) }) },
             })
           : step('access', { set: (v) => meets(env, v, false), local: (v) => ({ trap: isChecked(contextOf(env, v)) }) }),
-        when([(_v, l) => l.trap !== true, [leaveLoop]]),
+        when([(_v, l) => l.trap !== true, [...(locked ? busLockExit(facts) : []), leaveLoop]]),
         step('EXCEPTION_NMI', { send: (v) => vmxExit(v, { reason: 'EXCEPTION_NMI', locked, context: contextOf(env, v) }) }),
         resume,
         when([(_v, l) => l.exception !== undefined, [leaveLoop]]),

@@ -5,22 +5,27 @@
  */
 import { type ActorId, outgoing } from '../../../events/event.ts';
 import type { VmxExit } from '../../../events/split-lock.ts';
-import { type HostEnv, type HostItem, type HostThread, host, kernelSource, vcpuOf } from '../env.ts';
+import { SLEEP_TIMER } from '../../delayed-work.ts';
+import { fatalSignalPending, type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource, vcpuOf } from '../env.ts';
 import { lockMutex, type Vendor, vcpuLoad, vcpuPut } from '../kvm-run.ts';
 import { otherwise } from '../path.ts';
 import { isChecked } from './account.ts';
 import { emulatePath } from './emulator.ts';
 import type { SldFacts } from './facts.ts';
+import { vmptrld } from './resume.ts';
 import { lookAtVmx, msrOpOf, prepareSwitchToGuest, prepareSwitchToHost, vmxGetMsr, vmxSetMsr } from './virt.ts';
+import { callsAgain } from './vmm.ts';
 import { splitLockWarn } from './warn.ts';
 
-const { path, step, call, loop, when, leaveLoop } = host;
+const { path, step, call, loop, when, note, leaveLoop } = host;
 
 declare module '../env.ts' {
   interface HostLocals {
     readonly vmx?: VmxExit | undefined;
     /** Whether #AC belongs to the guest. */
     readonly inject?: boolean | undefined;
+    /** KVM_RUN_X86_BUS_LOCK is set in kvm_run. */
+    readonly busLock?: true | undefined;
     /** KVM_RUN returns to user space. */
     readonly returns?: boolean | undefined;
   }
@@ -103,7 +108,10 @@ const handleExceptionNmi = (env: HostEnv, facts: SldFacts) =>
         [
           otherwise,
           [
-            step('handle_guest_split_lock', { set: () => ({ splitter: true as const }) }),
+            step('handle_guest_split_lock', {
+              set: () => ({ splitter: true as const }),
+              ...(facts.exitTimerMs !== null && { send: () => outgoing(SLEEP_TIMER, { type: 'timer.elapse' }) }),
+            }),
             ...(facts.state === 'warn'
               ? [splitLockWarn(facts)]
               : [
@@ -122,6 +130,18 @@ const handleExceptionNmi = (env: HostEnv, facts: SldFacts) =>
 const emulate = (env: HostEnv, facts: SldFacts) =>
   emulatePath(env, facts, step('kvm_skip_emulated_instruction', { send: (t) => toGuest(env, t, null, null), answers: GUEST_NOTES }));
 
+/** vmx_handle_exit() tells user space of a bus lock, whatever else the exit was for. */
+const handleBusLock = path('handle_bus_lock_vmexit', kernelSource('arch/x86/kvm/vmx/vmx.c, handle_bus_lock_vmexit(), vmx_handle_exit()'), [
+  step('bus_lock_detected', { local: () => ({ busLock: true as const }) }),
+]);
+
+/** Why user space runs the vCPU again, if it does. */
+function runsAgain(t: HostThread, { exit, busLock }: HostLocals): HostLocals['runsAgain'] {
+  if (fatalSignalPending(t) || exit === 'SHUTDOWN') return undefined;
+  if (busLock === true) return 'KVM_EXIT_X86_BUS_LOCK';
+  return t.sigpending === true ? 'EINTR' : undefined;
+}
+
 /** VMX, where the run skeleton asks for it. */
 export const vmxVendor = (env: HostEnv, facts: SldFacts): Vendor => ({
   prepare: [call(prepareSwitchToGuest(env, facts))],
@@ -129,14 +149,17 @@ export const vmxVendor = (env: HostEnv, facts: SldFacts): Vendor => ({
   exits: [
     [(_t, l) => l.vmx?.reason === 'MSR_WRITE', [call(msrExit(env, facts, 'MSR_WRITE'))]],
     [(_t, l) => l.vmx?.reason === 'EPT_MISCONFIG', [call(emulate(env, facts))]],
+    [(_t, l) => l.vmx?.reason === 'BUS_LOCK', [call(handleBusLock), when([(_t, l) => l.busLock === true, [leaveLoop]])]],
     [(_t, l) => l.vmx?.reason === 'MSR_READ', [call(msrExit(env, facts, 'MSR_READ'))]],
     [
       (_t, l) => l.vmx?.reason === 'EXCEPTION_NMI',
       [call(handleExceptionNmi(env, facts)), when([(_t, l) => l.returns === true, [leaveLoop]])],
     ],
   ],
-  exitLocals: ['vmx', 'returns'],
+  exitLocals: ['vmx', 'returns', 'busLock'],
   put: [call(prepareSwitchToHost(env, facts))],
+  ...(facts.resumes && { load: [vmptrld(facts)] }),
+  ...(callsAgain(facts) && { leave: [note((t, l) => ({ runsAgain: runsAgain(t, l) }))] }),
 });
 
 /** KVM_SET_MSRS and KVM_GET_MSRS of MSR_TEST_CTRL: the host's access to the guest's value, under the vCPU's mutex. */
@@ -158,7 +181,7 @@ export function msrIoctlPath(env: HostEnv, facts: SldFacts, name: 'KVM_SET_MSRS'
     [
       step('ioctl', { mode: 'kernel' }),
       call(lockMutex(env)),
-      call(vcpuLoad(env)),
+      call(vcpuLoad(env, vmxVendor(env, facts))),
       access,
       result,
       call(vcpuPut(env, vmxVendor(env, facts))),

@@ -18,7 +18,7 @@ import { checks, PRESETS } from './checks.ts';
 import { rmpLock } from './lock-model.ts';
 import { commandIssues, SNP_GUEST_OPERATIONS, SNP_HOST_OPERATIONS } from './operations.ts';
 import { snpOutcomes } from './outcomes.ts';
-import { snpProperties } from './properties.ts';
+import { retriesUpdate, snpProperties } from './properties.ts';
 import { PAGE_STATES, snpActors, vmParts } from './topology.ts';
 
 export const sevSnp: Mechanism = {
@@ -35,12 +35,13 @@ export const sevSnp: Mechanism = {
   hostOperations: SNP_HOST_OPERATIONS,
   properties: snpProperties,
   outcomes: snpOutcomes,
+  waits: [retriesUpdate],
   catalogue: { ...RMP_EVENTS, ...PSP_EVENTS },
   quiet: ['psp.status?'],
   checks,
   operationChecks: commandIssues,
   host: () => ({ operations: snpHostOperations, kvmRun: (env) => kvmRunPath(env, svmVendor(env)) }),
-  guest: () => ({ operations: snpGuestOperations }),
+  guest: ({ host: { options } }) => ({ operations: (env) => snpGuestOperations(env, options) }),
   actors: snpActors,
   machines: () => ({ rmpRegion: rmpRegionMachine, psp: pspMachine }),
   completions: [{ name: 'psp', handler: 'psp_irq_handler' }],

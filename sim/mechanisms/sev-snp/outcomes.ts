@@ -19,6 +19,11 @@ export const snpOutcomes: readonly Outcome[] = [
   { name: 'guestsBugged', title: 'guest bugged', count: (world) => count(vms(world), ({ context }) => context.dead === 'bugged') },
   { name: 'pagesLost', title: 'page lost', count: (world) => count(world.actors<Vcpu>('vcpu'), ({ context }) => context.lost != null) },
   {
+    name: 'silentCorruptions',
+    title: 'silent corruption',
+    count: (world) => count(vms(world), ({ context }) => (context.replaced?.length ?? 0) > 0),
+  },
+  {
     name: 'pagesLeaked',
     title: 'page leaked',
     count: (world) => vms(world).reduce((sum, { context }) => sum + (context.leaked?.length ?? 0), 0),

@@ -7,6 +7,7 @@ import type { RmpRegionContext } from '../../../actors/rmp-region.ts';
 import type { VmContext } from '../../../actors/vm.ts';
 import { alwaysEach, leavesEach, type Property, sometimes } from '../../property.ts';
 import { hex, type WorldView } from '../../view.ts';
+import type { Waits } from '../../waits.ts';
 
 const THREAD = 'SNP v5 host-write discussion';
 
@@ -33,6 +34,16 @@ const guestPageLost = alwaysEach<VmContext>('rmp.guest-page-lost', {
     lost.length > 0 ? `the guest of ${id} got #VC 0x404 on GFN ${hex(lost[0]!)}, which it had validated` : null,
 });
 
+const silentCorruption = alwaysEach<VmContext>('rmp.silent-corruption', {
+  kind: 'vm',
+  source: `${THREAD}: a guest that blindly re-PVALIDATEs on #VC consumes corrupt data; SNP-18`,
+  grade: 'read',
+  each: ({ id, context: { replaced } }) =>
+    replaced.length > 0
+      ? `the guest of ${id} validated GFN ${hex(replaced[0]!)} again and takes what the host left there for its own`
+      : null,
+});
+
 const guestKilled = alwaysEach<VmContext>('rmp.guest-killed', {
   kind: 'vm',
   source: `${THREAD}: "simplified to just the KVM killing the guest"; SNP-33`,
@@ -47,6 +58,10 @@ const vmBugged = alwaysEach<VmContext>('rmp.vm-bugged', {
   grade: 'decision',
   each: ({ id, context }) => (context.dead === 'bugged' ? `${id} is bugged: the host's RMPUPDATE of one of its pages failed` : null),
 });
+
+/** RMPUPDATE was refused, and has not got through its check since. */
+export const retriesUpdate: Waits = ({ value, context: { frames } }) =>
+  frames.code?.retrying === true && (frames.code.result !== 'SUCCESS' || JSON.stringify(value).includes('"RMPUPDATE":"check"'));
 
 const retryBounded = leavesEach<HostThread>('rmp.retry-bounded', {
   kind: 'hostThread',
@@ -122,6 +137,7 @@ export const snpProperties: readonly Property[] = [
   hostPanic,
   innocentProcessKilled,
   guestPageLost,
+  silentCorruption,
   guestKilled,
   vmBugged,
   retryBounded,

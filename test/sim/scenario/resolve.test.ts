@@ -100,6 +100,7 @@ describe('resolving a scenario', () => {
       'kvm.rmpupdateRetry': 'overlap',
       'kvm.vmsaKick': 'kick-and-block',
       'kvm.npfLock': 'dropped',
+      'guest.notValidated': 'terminate',
       'rmp.contention': 'overlap-2m',
     });
     expect(resolve({ variant: 'map-lock-user' }).host.options).toMatchObject({ 'kvm.mapLock': 'user', 'rmp.contention': 'inuse' });
