@@ -15,6 +15,8 @@ export interface CoreContext {
   /** What the host set at boot: whether a task that did nothing runs with detection on. */
   readonly bootSld: boolean;
   readonly flag: SldFlag;
+  /** Its pCPUs that are in VMX operation, sorted; absent where all are, all the time. */
+  readonly vmx?: readonly ActorId[];
   /** Its pCPUs whose MSR_KERNEL_GS_BASE holds a guest's value, sorted. */
   readonly guestGs: readonly ActorId[];
 }
@@ -34,6 +36,17 @@ export const coreMachine = setup({
         return event.guest ? [...others, event.cpu].sort() : others;
       },
     }),
+    vmxon: assign({ vmx: ({ context: c, event }) => (event.type === 'core.vmxon' ? [...(c.vmx ?? []), event.cpu].sort() : c.vmx) }),
+    /** Of the processors on which it was seen, a write takes the sibling out of VMX operation. */
+    knockOut: assign({
+      vmx: ({ context: c, event }) => (event.type === 'core.wrmsrUnsupported' ? (c.vmx ?? []).filter((cpu) => cpu === event.cpu) : c.vmx),
+    }),
+    answerVmptrld: emit(({ context: c, event }) =>
+      outgoing(sender(event), {
+        type: 'core.vmptrlded',
+        defined: event.type === 'core.vmptrld?' && (c.vmx === undefined || c.vmx.includes(event.cpu)),
+      }),
+    ),
     answer: emit(({ context: c, event }) => outgoing(sender(event), { type: 'core.msr', sld: c.sld })),
     /** Only a difference between the two tasks is looked at: the MSR itself is not read. */
     switchTo: assign({
@@ -54,6 +67,9 @@ export const coreMachine = setup({
       on: {
         'core.wrmsr': { actions: 'write' },
         'core.wrmsrKernelGsBase': { actions: 'writeGs' },
+        'core.wrmsrUnsupported': { actions: 'knockOut' },
+        'core.vmxon': { actions: 'vmxon' },
+        'core.vmptrld?': { actions: 'answerVmptrld' },
         'core.rdmsr?': { actions: 'answer' },
         'core.switchTo': { actions: 'switchTo' },
       },

@@ -120,12 +120,13 @@ export const semaphoreMachine = setup({
       for (const thread of c.waiters) enqueue.emit(outgoing(SCHEDULER, { type: 'sched.wake', thread }));
       enqueue.assign({ count: c.count + 1, waiters: [] });
     }),
+    leave: assign({ waiters: ({ context: c, event }) => c.waiters.filter((thread) => thread !== sender(event)) }),
   },
 }).createMachine({
   id: 'semaphore',
   context: { count: 1, waiters: [] },
   initial: 'up',
-  states: { up: { tags: 'rest', on: { 'sem.down': { actions: 'down' }, 'sem.up': { actions: 'up' } } } },
+  states: { up: { tags: 'rest', on: { 'sem.down': { actions: 'down' }, 'sem.up': { actions: 'up' }, 'sem.leave': { actions: 'leave' } } } },
 });
 
 interface SysctlContext {

@@ -4,7 +4,7 @@
  *
  * Left out: priorities, load balancing of a running task by the stopper.
  *
- * @see kernel kernel/sched/core.c, try_to_wake_up(), set_task_cpu()
+ * @see kernel kernel/sched/core.c, try_to_wake_up(), set_task_cpu(); kernel/sched/syscalls.c, sched_setaffinity()
  */
 import { assign, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../events/event.ts';
@@ -72,6 +72,9 @@ export const hostSchedulerMachine = setup({
       enqueue.assign({ asleep, rq: { ...c.rq, [cpu!]: queue } });
       enqueue.emit(waiting(cpu!, queue));
     }),
+    bind: assign({
+      bound: ({ context: c, event }) => (event.type === 'sched.setaffinity' ? { ...c.bound, [sender(event)]: event.cpu } : c.bound),
+    }),
     stop: assign({ stopped: ({ context: c, event }) => sorted(c.stopped, sender(event)) }),
     wakeEarly: assign(({ context: c, event }) =>
       event.type === 'sched.wake' ? { wokenEarly: sorted(without(c.wokenEarly, event.thread), event.thread) } : {},
@@ -114,6 +117,7 @@ export const hostSchedulerMachine = setup({
         'rq.sleep': [{ guard: 'isWokenEarly', actions: 'put' }, { actions: 'sleep' }],
         'sched.wake': [{ guard: 'isAsleep', actions: 'wake' }, { actions: 'wakeEarly' }],
         'rq.stopped': { actions: 'stop' },
+        'sched.setaffinity': { actions: 'bind' },
         migrate: { guard: 'isQueuedElsewhere', actions: 'move' },
       },
     },

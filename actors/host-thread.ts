@@ -5,7 +5,7 @@
  * keeps its place in `code` while `notify` runs.
  */
 import { enqueueActions, setup } from 'xstate';
-import { type ActorId, type Outgoing, outgoing, type Stamped } from '../events/event.ts';
+import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../events/event.ts';
 import type { ThreadEvent } from '../events/index.ts';
 import { type HostEnv, type HostLocals, type HostThread, toCpu } from './paths/env.ts';
 import { expand } from './paths/expand.ts';
@@ -39,6 +39,14 @@ export function hostThreadMachine(env: HostEnv) {
         if (t.cpu !== null) enqueue.emit(outgoing(t.cpu, { type: 'irq.reschedule' }));
         enqueue.assign({ signal: t.signal ?? { signal: 'SIGKILL', pfn: null } });
       }),
+      /** The same for one that its process waits for; one that is pending already is not sent again. The sender wakes it. @see kernel legacy_queue() */
+      signal: enqueueActions(({ context: t, event, enqueue }) => {
+        const { interruptible, sleep } = t.frames.code ?? {};
+        const isNew = t.sigpending !== true;
+        enqueue.assign({ sigpending: true });
+        if (isNew && t.cpu !== null) enqueue.emit(outgoing(t.cpu, { type: 'irq.reschedule' }));
+        enqueue.emit(outgoing(sender(event), { type: 'signal.sent', wakes: isNew && (interruptible === true || sleep === true) }));
+      }),
     },
   }).createMachine({
     id: 'hostThread',
@@ -56,7 +64,7 @@ export function hostThreadMachine(env: HostEnv) {
       asking: null,
       frames: { code: {}, notify: {} },
     }),
-    on: { 'process.kill': { actions: 'kill' } },
+    on: { 'process.kill': { actions: 'kill' }, 'process.signal': { actions: 'signal' } },
     states: { code: { initial: code.initial, states: code.states }, notify: notifyRegion('hostThread', env) },
   });
 }

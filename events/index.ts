@@ -1,8 +1,9 @@
 /** Every event of the simulation: the union that machines share, and the catalogue that borders check against. */
 import type { Delivery } from './event.ts';
 import { KVM_EVENTS, type VcpuAnswer, type VcpuEvent, type VmAnswer, type VmEvent } from './kvm.ts';
-import { type KillEvent, PROCESS_EVENTS, type ProcessEvent } from './process.ts';
+import { type KillEvent, PROCESS_EVENTS, type ProcessEvent, type SignalAnswer, type SignalEvent } from './process.ts';
 import {
+  type ChoiceEvent,
   type LoopAnswer,
   type LoopEvent,
   type MutexAnswer,
@@ -20,10 +21,19 @@ export interface ThreadEventsOf {}
 export interface GuestEventsOf {}
 
 /** Everything a thread can receive. */
-export type ThreadEvent = TaskEvent | MutexAnswer | LoopAnswer | VcpuAnswer | VmAnswer | KillEvent | ThreadEventsOf[keyof ThreadEventsOf];
+export type ThreadEvent =
+  | TaskEvent
+  | MutexAnswer
+  | LoopAnswer
+  | ChoiceEvent
+  | VcpuAnswer
+  | VmAnswer
+  | KillEvent
+  | SignalEvent
+  | ThreadEventsOf[keyof ThreadEventsOf];
 
 /** Everything a vCPU can receive. */
-export type GuestEvent = VcpuEvent | LoopAnswer | GuestEventsOf[keyof GuestEventsOf];
+export type GuestEvent = VcpuEvent | LoopAnswer | ChoiceEvent | GuestEventsOf[keyof GuestEventsOf];
 
 type SimEvent =
   | PcpuEvent
@@ -33,12 +43,15 @@ type SimEvent =
   | MutexAnswer
   | LoopEvent
   | LoopAnswer
+  | ChoiceEvent
   | VcpuEvent
   | VcpuAnswer
   | VmEvent
   | VmAnswer
   | ProcessEvent
-  | KillEvent;
+  | KillEvent
+  | SignalEvent
+  | SignalAnswer;
 
 /** How each event type travels; those of mechanisms are in their own catalogues. */
 export const CATALOGUE: Readonly<Record<SimEvent['type'], Delivery>> = {

@@ -9,8 +9,14 @@ export type ProcessEvent = EventOf<{
 }>;
 /** zap_other_threads(): SIGKILL is pending for this thread now. */
 export type KillEvent = EventOf<{ 'process.kill': object }>;
+/** A signal that kills nobody is sent to this thread. */
+export type SignalEvent = EventOf<{ 'process.signal': object }>;
+/** Whether it sleeps, and is to be woken for the signal. */
+export type SignalAnswer = EventOf<{ 'signal.sent': { wakes: boolean } }>;
 
 export const PROCESS_EVENTS = {
   'process.threadExit': 'bus',
   'process.kill': 'bus',
-} as const satisfies Record<(ProcessEvent | KillEvent)['type'], Delivery>;
+  'process.signal': 'bus',
+  'signal.sent': 'bus',
+} as const satisfies Record<(ProcessEvent | KillEvent | SignalEvent | SignalAnswer)['type'], Delivery>;

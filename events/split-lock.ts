@@ -10,14 +10,22 @@ import type { CoreEvent } from './sched.ts';
 export const SPLIT_LOCK_OPTIONS = {
   /** `split_lock_detect=`: what the host does about split locks. @see kernel Documentation/arch/x86/buslock.rst */
   'host.sld': ['warn', 'off', 'fatal', 'ratelimit'],
+  /** Under `ratelimit`: how many bus locks of all tasks together the host lets pass in a second. */
+  'host.sldRatelimit': ['1', '2'],
   /** What the task is that turned detection off: a flag of the task (5.7 to 5.18), the same with preemption off, a work item for all CPUs, or one for each. */
   'host.sldWarn': ['gen2-global', 'gen2', 'gen1', 'gen1-atomic'],
   /** `kernel.split_lock_mitigate` at the start: whether whoever splits a lock is slowed down. */
   'host.sldMitigate': ['on', 'off'],
+  /** What a warning does whose sleep a signal has ended: returns with detection on, as released, or goes on as without split_lock_mitigate. */
+  'host.sldInterrupted': ['return', 'progress'],
+  /** Whether VMMs have a periodic timer send each vCPU thread a signal, so that KVM_RUN ends; how long its period is. */
+  'vmm.exitTimer': ['none', '1ms', '20ms'],
   /** How often one warning reads the sysctl. */
   'host.sldSysctlReads': ['once', 'twice'],
   /** Whether a CPU that goes offline turns detection on for its core. */
   'host.sldOffline': ['callback', 'none'],
+  /** Whether a CPU that comes up writes MSR_TEST_CTRL only where the processor is known to detect split locks. */
+  'host.sldInit': ['whitelist-check', 'blind-write'],
   /** Name and polarity of the flag of thread_info: set while detection is off (the first two), or while it is on. */
   'host.sldFlag': ['TIF_SLD', 'TIF_SLD_DISABLED', 'TIF_SLD_ENABLED'],
   /** Whether KVM lets guests have the bit: mainline does not, two series would have. */
@@ -32,6 +40,8 @@ export const SPLIT_LOCK_OPTIONS = {
   'kvm.sldSaved': ['host_sld_on', 'host_tif'],
   /** Whether MSR_KERNEL_GS_BASE, which is deferred in the same way, is looked at too. */
   'kvm.kernelGsBase': ['untracked', 'tracked'],
+  /** KVM_CAP_X86_BUS_LOCK_EXIT: whether KVM_RUN ends after a bus lock of the guest, so that the VMM can slow it down. */
+  'kvm.busLockExit': ['off', 'exit'],
   /** How KVM tells whose #AC it is: by the context, or also by looking at the instruction. */
   'kvm.acInjection': ['context', 'analyse'],
 } as const;
@@ -63,6 +73,9 @@ type GuestOps =
 type HostOps =
   | { readonly op: 'compute' }
   | { readonly op: 'cpu-offline'; readonly cpu: number }
+  | { readonly op: 'pin' }
+  | { readonly op: 'resume' }
+  | { readonly op: 'frozen' }
   | { readonly op: 'sysctl'; readonly splitLockMitigate: boolean }
   | { readonly op: 'split-lock'; readonly mode: 'user' | 'kernel'; readonly ac: boolean }
   | { readonly op: 'KVM_SET_MSRS'; readonly vm: string; readonly vcpu: number; readonly value: number }
@@ -80,6 +93,8 @@ declare module './program.ts' {
 export type VmxExit =
   | { readonly reason: 'MSR_WRITE'; readonly value: number }
   | { readonly reason: 'MSR_READ' }
+  /** After an instruction that has locked the bus. */
+  | { readonly reason: 'BUS_LOCK' }
   /** A locked increment across two cache lines that the emulator has to carry out. */
   | { readonly reason: 'EPT_MISCONFIG' }
   /** #AC, vector 17. `locked`: the instruction has a lock prefix and crosses a cache line. */
@@ -87,11 +102,17 @@ export type VmxExit =
 
 export type MsrEvent = EventOf<{
   'core.wrmsr': { sld: boolean };
+  /** WRMSR of 0 to MSR_TEST_CTRL, by one logical CPU of a processor that has the register and not the bit. */
+  'core.wrmsrUnsupported': { cpu: ActorId };
+  'core.vmxon': { cpu: ActorId };
+  'core.vmptrld?': { cpu: ActorId };
   'core.rdmsr?': object;
   /** MSR_KERNEL_GS_BASE of one logical CPU: the guest's value, or the task's own. */
   'core.wrmsrKernelGsBase': { cpu: ActorId; guest: boolean };
 }>;
-type MsrAnswer = EventOf<{ 'core.msr': { sld: boolean } }>;
+type MsrAnswer = EventOf<{ 'core.msr': { sld: boolean }; 'core.vmptrlded': { defined: boolean } }>;
+export type FreezerEvent = EventOf<{ 'freezer.frozen?': object; 'freezer.thaw': object }>;
+type FreezerAnswer = EventOf<{ 'freezer.state': { frozen: boolean } }>;
 
 /** Fields of struct vcpu_vmx. `saved` is the host's setting while guest state is loaded, in the form that an option chooses. */
 export interface VmxFields {
@@ -116,12 +137,33 @@ export type WorkEvent = EventOf<{
   'work.offline': { cpu: ActorId };
 }>;
 type WorkAnswer = EventOf<{ 'work.item': { work: string | null } }>;
-export type SemaphoreEvent = EventOf<{ 'sem.down': object; 'sem.up': object }>;
+export type SemaphoreEvent = EventOf<{ 'sem.down': object; 'sem.up': object; 'sem.leave': object }>;
 type SemaphoreAnswer = EventOf<{ 'sem.taken': { taken: boolean } }>;
 export type SysctlEvent = EventOf<{ 'sysctl.read?': object; 'sysctl.write': { mitigate: boolean } }>;
 type SysctlAnswer = EventOf<{ 'sysctl.value': { mitigate: boolean } }>;
-/** A sleep for a time: the wake-up is in flight from here. */
-export type SleepTimerEvent = EventOf<{ 'timer.arm': object }>;
+/** A sleep for a time. Where nothing but sleeps is timed, the wake-up is in flight from here. */
+export type SleepTimerEvent = EventOf<{ 'timer.arm': { ms: number } }>;
+/** A clock that knows what is due first. */
+export type ClockEvent =
+  | SleepTimerEvent
+  | EventOf<{
+      /** A sleeper is awake: how much of its sleep is left? */
+      'timer.cancel': object;
+      /** A periodic timer that sends the thread a signal; and no more. */
+      'timer.settime': { ms: number };
+      'timer.delete': object;
+      /** Code runs for a while. */
+      'timer.elapse': object;
+      /** In flight while time may pass. */
+      'timer.tick': object;
+    }>;
+/** Who has locked the bus; and that it, or `by`, has been held up for it, or let on. */
+export type BusEvent = EventOf<{ 'bus.lock': object; 'bus.paid': { by: ActorId | null } }>;
+/** ___ratelimit(): whether one more may pass; and the end of the second. */
+export type RatelimitEvent = EventOf<{ 'ratelimit?': object; 'ratelimit.over': object }>;
+type RatelimitAnswer = EventOf<{ 'ratelimit.answer': { passes: boolean } }>;
+/** Null if it did not sleep. */
+type ClockAnswer = EventOf<{ 'timer.left': { ms: number | null } }>;
 /** Guest memory across two cache lines, as the emulator sees it. */
 export type SplitLineEvent = EventOf<{ 'line.read?': object; 'line.cmpxchg': { expected: number }; 'line.write': { value: number } }>;
 type SplitLineAnswer = EventOf<{ 'line.value': { value: number }; 'line.exchanged': { ok: boolean } }>;
@@ -132,7 +174,13 @@ type Gen2Event =
   | SemaphoreAnswer
   | SysctlEvent
   | SysctlAnswer
-  | SleepTimerEvent
+  | ClockEvent
+  | ClockAnswer
+  | FreezerEvent
+  | FreezerAnswer
+  | BusEvent
+  | RatelimitEvent
+  | RatelimitAnswer
   | SplitLineEvent
   | SplitLineAnswer;
 
@@ -144,7 +192,17 @@ type CompletionEvent = EventOf<{ 'vmx.complete': { exception: 'AC' | 'GP' | null
 
 declare module './index.ts' {
   interface ThreadEventsOf {
-    'split-lock': MsrAnswer | VmxAnswer | ExitEvent | WorkAnswer | SemaphoreAnswer | SysctlAnswer | SplitLineAnswer;
+    'split-lock':
+      | MsrAnswer
+      | VmxAnswer
+      | ExitEvent
+      | WorkAnswer
+      | SemaphoreAnswer
+      | SysctlAnswer
+      | SplitLineAnswer
+      | ClockAnswer
+      | FreezerAnswer
+      | RatelimitAnswer;
   }
   interface GuestEventsOf {
     'split-lock': MsrAnswer | CompletionEvent;
@@ -154,6 +212,18 @@ declare module './index.ts' {
 export const SPLIT_LOCK_EVENTS = {
   'core.switchTo': 'bus',
   'core.wrmsr': 'bus',
+  'core.wrmsrUnsupported': 'bus',
+  'core.vmxon': 'bus',
+  'core.vmptrld?': 'bus',
+  'core.vmptrlded': 'bus',
+  'bus.lock': 'bus',
+  'bus.paid': 'bus',
+  'ratelimit?': 'bus',
+  'ratelimit.answer': 'bus',
+  'ratelimit.over': 'queued',
+  'freezer.frozen?': 'bus',
+  'freezer.thaw': 'bus',
+  'freezer.state': 'bus',
   'core.rdmsr?': 'bus',
   'core.msr': 'bus',
   'core.wrmsrKernelGsBase': 'bus',
@@ -170,11 +240,18 @@ export const SPLIT_LOCK_EVENTS = {
   'work.offline': 'bus',
   'sem.down': 'bus',
   'sem.up': 'bus',
+  'sem.leave': 'bus',
   'sem.taken': 'bus',
   'sysctl.read?': 'bus',
   'sysctl.write': 'bus',
   'sysctl.value': 'bus',
   'timer.arm': 'bus',
+  'timer.cancel': 'bus',
+  'timer.left': 'bus',
+  'timer.settime': 'bus',
+  'timer.delete': 'bus',
+  'timer.elapse': 'bus',
+  'timer.tick': 'latched',
   'line.read?': 'bus',
   'line.cmpxchg': 'bus',
   'line.write': 'bus',

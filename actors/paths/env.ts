@@ -5,6 +5,7 @@ import type { ExitReason, VcpuMode } from '../../events/kvm.ts';
 import type { HostOptions } from '../../events/options.ts';
 import type { Signal } from '../../events/process.ts';
 import type { ControlOp, HostOp, Program } from '../../events/program.ts';
+import type { ProgramLocals } from './control.ts';
 import type { PathPatch, PathPatches } from './patch.ts';
 import { type Item, type Path, pathsOf, type Source, type Walker } from './path.ts';
 
@@ -42,13 +43,15 @@ export interface HostEnv {
 }
 
 /** Locals of host paths; each path lists those of its own. A mechanism declares those that it adds. */
-export interface HostLocals {
+export interface HostLocals extends ProgramLocals {
   readonly granted?: boolean | undefined;
   readonly failed?: boolean | undefined;
   readonly pending?: boolean | undefined;
   readonly dead?: boolean | undefined;
   readonly blocked?: boolean | undefined;
   readonly sleep?: boolean | undefined;
+  /** TASK_INTERRUPTIBLE: a signal wakes it. kvm_vcpu_block() has `sleep`. */
+  readonly interruptible?: true | undefined;
   /** The VM that somebody else's thread has to do with, by name, and one of its vCPUs. */
   readonly owner?: string | undefined;
   readonly vcpu?: number | undefined;
@@ -56,7 +59,6 @@ export interface HostLocals {
   readonly mode?: VcpuMode | undefined;
   readonly exit?: ExitReason | undefined;
   readonly atomic?: boolean | undefined;
-  readonly again?: boolean | undefined;
   readonly done?: boolean | undefined;
 }
 
@@ -78,10 +80,14 @@ export interface HostThread extends Walker<HostLocals> {
   readonly tif?: readonly string[] | undefined;
   /** A signal it will die of on its way to user mode, and the PFN behind it. */
   readonly signal: { readonly signal: Signal; readonly pfn: number | null } | null;
+  /** A signal that it takes back from the kernel by itself, such as that of a timer. */
+  readonly sigpending?: true | undefined;
 }
 
-/** signal_pending(). Only fatal signals exist. */
-export const signalPending = ({ signal }: HostThread): boolean => signal !== null;
+/** fatal_signal_pending(). */
+export const fatalSignalPending = ({ signal }: Pick<HostThread, 'signal'>): boolean => signal !== null;
+/** signal_pending(): also one that user space waits for, and has blocked but in KVM_RUN. @see KVM_SET_SIGNAL_MASK */
+export const signalPending = (t: HostThread): boolean => fatalSignalPending(t) || (t.sigpending === true && t.notifier !== null);
 
 /** Constructors of host paths. */
 export const host = pathsOf<HostThread, HostLocals, ThreadEvent>();

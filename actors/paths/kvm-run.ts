@@ -10,6 +10,7 @@ import { outgoing } from '../../events/event.ts';
 import type { ThreadEvent } from '../../events/index.ts';
 import { blockPath } from './block.ts';
 import {
+  fatalSignalPending,
   type HostEnv,
   type HostItem,
   type HostLocals,
@@ -35,6 +36,10 @@ export interface Vendor {
   readonly exitLocals: readonly (keyof HostLocals & string)[];
   /** R19 and S2, the first half of kvm_arch_vcpu_put(). */
   readonly put: readonly HostItem[];
+  /** What it adds to kvm_arch_vcpu_load(). */
+  readonly load?: readonly HostItem[];
+  /** What KVM_RUN leaves for user space, before R19. */
+  readonly leave?: readonly HostItem[];
 }
 
 const { path, step, call, loop, when, note, leaveLoop, leavePath, preemptDisable, preemptEnable } = host;
@@ -49,17 +54,18 @@ export const lockMutex = (env: HostEnv) =>
         send: (t) => outgoing(`mutex:${vcpuOf(env, t).id}`, { type: 'mutex.lock' }),
         answers: { 'mutex.locked': (e) => ({ granted: e.acquired }) },
       }),
-      when([(t, l) => l.granted === true || signalPending(t), [leaveLoop]]),
+      when([(t, l) => l.granted === true || fatalSignalPending(t), [leaveLoop]]),
       step('schedule', { sleeps: true, send: (t) => toCpu(t, { type: 'cpu.sleep' }) }),
     ),
   ]);
 
 /** R2 to R5. */
-export const vcpuLoad = (env: HostEnv) =>
+export const vcpuLoad = (env: HostEnv, vendor: Pick<Vendor, 'load'> = {}) =>
   path('vcpu_load', KVM_MAIN, [
     step('get_cpu', { preempt: 1, ns: 5 }),
     step('preempt_notifier_register', { set: (t) => ({ notifier: vcpuOf(env, t).id }) }),
     step('kvm_arch_vcpu_load', { send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.load', cpu: t.cpu! }) }),
+    ...(vendor.load ?? []),
     step('put_cpu', { preempt: -1, ns: 5 }),
   ]);
 
@@ -167,7 +173,7 @@ export const kvmRunPath = (env: HostEnv, vendor: Vendor) =>
         (_t, l) => l.granted === true,
         [
           note(() => ({ granted: undefined })),
-          call(vcpuLoad(env)),
+          call(vcpuLoad(env, vendor)),
           loop(
             call(enterGuest(env, vendor), () => ({
               exit: undefined,
@@ -178,6 +184,7 @@ export const kvmRunPath = (env: HostEnv, vendor: Vendor) =>
             // R18: -EINTR.
             when([signalPending, [leaveLoop]]),
           ),
+          ...(vendor.leave ?? []),
           call(vcpuPut(env, vendor)),
           step('mutex_unlock', { send: (t) => outgoing(`mutex:${vcpuOf(env, t).id}`, { type: 'mutex.unlock' }) }),
         ],
@@ -192,6 +199,9 @@ export const schedOutPath = (put: Vendor['put']) =>
   path('kvm_sched_out', KVM_MAIN, [...put, host.step('kvm_arch_vcpu_put', { send: (t) => outgoing(t.notifier!, { type: 'vcpu.put' }) })]);
 export const kvmSchedOut = schedOutPath([]);
 /** S5: and in. */
-export const kvmSchedIn = path('kvm_sched_in', KVM_MAIN, [
-  host.step('kvm_arch_vcpu_load', { send: (t) => outgoing(t.notifier!, { type: 'vcpu.load', cpu: t.cpu! }) }),
-]);
+export const schedInPath = (load: readonly HostItem[]) =>
+  path('kvm_sched_in', KVM_MAIN, [
+    host.step('kvm_arch_vcpu_load', { send: (t) => outgoing(t.notifier!, { type: 'vcpu.load', cpu: t.cpu! }) }),
+    ...load,
+  ]);
+export const kvmSchedIn = schedInPath([]);

@@ -26,6 +26,12 @@ export interface LongestWait {
   readonly inAll: boolean;
 }
 
+/** Whoever drives the search has stopped it: what was found is a lower bound. */
+export interface WaitReport {
+  readonly wait: LongestWait;
+  readonly stopped: boolean;
+}
+
 const NONE = -1;
 
 export class WaitSearch {
@@ -34,6 +40,7 @@ export class WaitSearch {
   readonly #waits: (slot: number, local: number) => boolean;
   /** Slots in which somebody may wait. */
   readonly #slots: readonly number[];
+  #stopped = false;
 
   constructor(searched: Searched, arch: Arch) {
     this.#searched = searched;
@@ -43,13 +50,15 @@ export class WaitSearch {
     this.#slots = world.store.kindOfSlot.flatMap(({ name }, slot) => (name === 'hostThread' ? [slot] : []));
   }
 
-  *run(): Search<LongestWait> {
+  *run(): Search<WaitReport> {
     let longest: LongestWait = { thread: null, steps: 0, forEver: false, witness: null, inAll: false };
     for (const slot of this.#slots) {
+      if (this.#stopped) break;
       const found = yield* this.#longestOf(slot);
       if (found !== null && isLonger(found, longest)) longest = { ...longest, ...found };
     }
-    return longest.thread === null ? longest : { ...longest, inAll: yield* this.#isInAll() };
+    const inAll = longest.thread !== null && !this.#stopped && (yield* this.#isInAll());
+    return { wait: { ...longest, inAll: inAll && !this.#stopped }, stopped: this.#stopped };
   }
 
   #localOf(state: number, slot: number): number {
@@ -74,6 +83,7 @@ export class WaitSearch {
     if (members.length === 0) return null;
     const thread = world.store.ids[slot]!;
     const graph = yield* this.#graphOf(members);
+    if (graph === null) return null;
     const shut = firstShut(graph);
     if (shut >= 0) return { thread, steps: null, forEver: true, witness: this.#searched.labelsTo(members[shut]!) };
     const round = this.#firstFair(members);
@@ -97,7 +107,7 @@ export class WaitSearch {
   }
 
   /** Between states in which somebody waits: steps of processors and deliveries, and offers, which nobody has to make and which weigh nothing. */
-  *#graphOf(members: readonly number[]): Search<WeightedGraph> {
+  *#graphOf(members: readonly number[]): Search<WeightedGraph | null> {
     const { space, expanded } = this.#searched;
     const node = new Int32Array(space.count).fill(NONE);
     members.forEach((state, i) => {
@@ -124,7 +134,8 @@ export class WaitSearch {
       }
       if (isLeft) leaves!.push(i);
       starts!.push(targets!.length);
-      if (i % TURN_STATES === TURN_STATES - 1) yield this.#progress(members.length - i);
+      if (i % TURN_STATES === TURN_STATES - 1) yield* this.#turn(members.length - i);
+      if (this.#stopped) return null;
     }
     return { starts: starts!, targets: targets!, weights: weights!, from: from!, leaves: leaves! };
   }
@@ -162,13 +173,14 @@ export class WaitSearch {
         seen[target] = 1;
         queue.push(target);
       }
-      if (at % TURN_STATES === TURN_STATES - 1) yield this.#progress(queue.length - at);
+      if (at % TURN_STATES === TURN_STATES - 1) yield* this.#turn(queue.length - at);
+      if (this.#stopped) return false;
     }
     return ended.length > 0;
   }
 
-  #progress(frontier: number) {
-    return { states: this.#searched.space.count, frontier, transitions: 0, bytes: 0 };
+  *#turn(frontier: number): Search<void> {
+    if (yield { states: this.#searched.space.count, frontier, transitions: 0, bytes: 0 }) this.#stopped = true;
   }
 }
 

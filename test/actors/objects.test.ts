@@ -64,6 +64,12 @@ describe('the host scheduler', () => {
     expect(told(sent)).toEqual(['pcpu:1 rq.waiting']);
   });
 
+  it('offers no migration of a thread that has bound itself', () => {
+    const bound = sched().after(by(A, 'sched.setaffinity', { cpu: 'pcpu:0' }));
+    expect(bound.offers()).toEqual([{ type: 'migrate', thread: B, to: 'pcpu:1' }]);
+    expect(bound.when({ type: 'migrate', thread: A, to: 'pcpu:1' }).handled).toBe(false);
+  });
+
   it('keeps an early wake-up across a preemption', () => {
     const early = sched().after(by('vm:vm0', 'sched.wake', { thread: C }), by('pcpu:1', 'rq.put', { thread: C }));
     const taken = early.after(by('pcpu:1', 'rq.take', { thread: C }), by('pcpu:1', 'rq.sleep', { thread: C }));

@@ -4,6 +4,7 @@ import type { HostThread } from '../../actors/paths/env.ts';
 import type { Vcpu } from '../../actors/paths/guest.ts';
 import type { HostOptions } from '../../events/options.ts';
 import type { VmxFields } from '../../events/split-lock.ts';
+import { lassosOf } from '../../sim/explore/endless.ts';
 import { Explorer, finish } from '../../sim/explore/explorer.ts';
 import { knownProperties } from '../../sim/properties/index.ts';
 import { scenario } from '../../sim/scenario/build.ts';
@@ -68,11 +69,24 @@ export const inOrder = (world: World): Played =>
 export const shippedAs = (name: string, variant: string, mutant?: string): ResolvedScenario =>
   resolveScenario(loadScenario(fileOf(`scenarios/${name}.yaml`), `${name}.yaml`, knownProperties()), { variant, ...changed(mutant) });
 
-/** What breaks over all schedules, sorted. */
-export function broken(world: ResolvedScenario): string[] {
-  const report = finish(new Explorer({ scenario: world, budget: { states: 200_000 } }).run());
+function searched(world: ResolvedScenario) {
+  const explorer = new Explorer({ scenario: world, budget: { states: 200_000 } });
+  const report = finish(explorer.run());
   if (report.limit !== null) throw new Error(`${world.name} ${world.variant} has too many states for a claim`);
-  return report.findings.map(({ property }) => property).sort();
+  return { explorer, report };
+}
+
+/** What breaks over all schedules, sorted. */
+export const broken = (world: ResolvedScenario): string[] =>
+  searched(world)
+    .report.findings.map(({ property }) => property)
+    .sort();
+
+/** The same with what does not hold in the end. */
+export function brokenInTheEnd(world: ResolvedScenario): string[] {
+  const { explorer, report } = searched(world);
+  const lassos = finish(lassosOf(explorer, report, world.properties.eventually));
+  return [...report.findings, ...lassos.findings].map(({ property }) => property).sort();
 }
 
 export const sld = (played: Pick<Played, 'context'>, core = 0): boolean => played.context<CoreContext>(`core:${core}`).sld;

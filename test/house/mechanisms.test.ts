@@ -35,8 +35,11 @@ const MECHANISMS: Readonly<Record<string, Owned>> = {
     files: [
       'sim/mechanisms/split-lock/',
       'actors/paths/split-lock/',
+      'actors/bus-lock.ts',
+      'actors/clock.ts',
       'actors/core.ts',
       'actors/delayed-work.ts',
+      'actors/freezer.ts',
       'actors/kworker.ts',
       'actors/split-line.ts',
       'actors/vcpu-vmx.ts',

@@ -25,10 +25,20 @@ const INEVITABLE: readonly string[] = [
   'oslock-brk patch-v2',
   'oslock-dbgoslar-key kvm',
   'oslock-fast-path fast-path',
+  'oslock-old-ignores architecture',
   'oslock-old-to-new architecture',
   'oslock-old-to-new-locked mainline',
   'oslock-pkvm-copy stale',
+  'oslock-reset architecture',
   'oslock-status-bit bit-0',
+  'sld-bus-lock-exit off',
+  'sld-bus-lock-ratelimit off',
+  'sld-bus-lock-ratelimit warn',
+  'sld-flag-names off-enabled',
+  'sld-guest-split-lock fatal',
+  'sld-kernel-split-lock fatal',
+  'sld-kernel-split-lock warn',
+  'sld-timer-livelock period-1ms',
 ];
 const STEPS_MAX = 5000;
 

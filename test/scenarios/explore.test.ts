@@ -16,8 +16,6 @@ const LARGE: Readonly<Record<string, number>> = {
   'rmp-host-write-race kill-guest': 3,
   'rmp-host-write-race map-lock-user': 3,
   'rmp-host-write-race panic-sigbus': 3,
-  'sld-cpu-offline callback': 4,
-  'sld-cpu-offline no-callback': 4,
 };
 /** What all others must fit into. */
 const STATES_MAX = 300_000;
@@ -55,7 +53,7 @@ describe('all interleavings', () => {
     const broken = [...report.findings, ...lassos.findings].map(({ property }) => property);
     expect(broken.sort()).toEqual(expectedOf(name, variant));
     expect([...report.reached].filter(([, met]) => met === null)).toEqual([]);
-    expect(report.reactions).toBeGreaterThan(50);
+    expect(report.reactions).toBeGreaterThan(10);
     const counts = COUNTS[nameOf({ name, variant })];
     if (counts) expect([report.states, report.transitions, report.unchanged]).toEqual(counts);
     for (const { property, state, steps } of report.findings) {

@@ -1,7 +1,7 @@
 /** How host code writes guest memory: a daemon through its mapping, and the kernel after a look at the RMP. */
 
 import type { ThreadEvent } from '../../../events/index.ts';
-import { type HostEnv, type HostLocals, type HostThread, host, kernelSource, opOf, signalPending } from '../env.ts';
+import { fatalSignalPending, type HostEnv, type HostLocals, type HostThread, host, kernelSource, opOf } from '../env.ts';
 import { type Item, otherwise, type StepSpec } from '../path.ts';
 import { frameOf, toRmp } from './env.ts';
 import { lockPagePath, unlockPagePath } from './map-lock.ts';
@@ -72,10 +72,10 @@ export function userWritePath(env: HostEnv) {
               ),
             ],
           ],
-          [(t, l) => l.stores === 0 || signalPending(t), [leaveLoop]],
+          [(t, l) => l.stores === 0 || fatalSignalPending(t), [leaveLoop]],
         ),
       ),
-      ...(locked ? [when([(t: HostThread) => !signalPending(t), unlock])] : []),
+      ...(locked ? [when([(t: HostThread) => !fatalSignalPending(t), unlock])] : []),
     ],
     { locals: [...PAGE_LOCALS, 'assigned'] },
   );

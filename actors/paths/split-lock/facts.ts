@@ -8,11 +8,21 @@ import { isDetectionOff } from './flag.ts';
 export interface SldFacts {
   /** `off` too where the processor cannot detect anything. */
   readonly state: SldState;
+  /** What the host does at #DB after a bus lock; null where it is not told of any. */
+  readonly busLock: Exclude<SldState, 'off'> | null;
+  /** The processor detects bus locks, and #AC does not prevent those of split locks. */
+  readonly countsBusLocks: boolean;
+  /** cpu_model_supports_sld. */
+  readonly modelSupports: boolean;
+  /** The run begins while the host resumes from suspend. */
+  readonly resumes: boolean;
   /** X86_FEATURE_SPLIT_LOCK_DETECT. */
   readonly hasFeature: boolean;
   readonly warn: SldWarn;
   readonly flag: SldFlag;
   readonly smt: boolean;
+  /** The period of the VMMs' timers; null if they have none. */
+  readonly exitTimerMs: number | null;
   readonly options: HostOptions;
   /** Whether a VM, by name, has the bit in its IA32_CORE_CAPABILITIES. */
   readonly isExposed: (vm: string) => boolean;

@@ -6,9 +6,10 @@
  */
 import { outgoing } from '../../../events/event.ts';
 import { WORKQUEUE } from '../../delayed-work.ts';
-import { type HostEnv, type HostThread, host, kernelSource, opOf } from '../env.ts';
+import { type HostEnv, type HostItem, type HostThread, host, kernelSource, opOf } from '../env.ts';
 import { type SldFacts, toCore } from './facts.ts';
 
+const SCHEDULER = 'sched';
 const { path, step, loop, when, leaveLoop } = host;
 
 declare module '../env.ts' {
@@ -48,3 +49,8 @@ export const cpuOfflinePath = (env: HostEnv, facts: SldFacts) => {
     { locals: ['offlined'] },
   );
 };
+
+/** A task binds itself to the CPU on which it runs: from here on nobody moves it. */
+export const pinStep: HostItem = step('sched_setaffinity', {
+  send: (t) => outgoing(SCHEDULER, { type: 'sched.setaffinity', cpu: t.cpu! }),
+});

@@ -3,29 +3,37 @@
  *
  * @see kernel arch/x86/kvm/vmx/vmx.c, vmx_vcpu_run(), handle_exception_nmi(), vmx_guest_inject_ac()
  */
-import { outgoing } from '../../../events/event.ts';
+import { type ActorId, outgoing } from '../../../events/event.ts';
 import type { VmxExit } from '../../../events/split-lock.ts';
-import { type HostEnv, type HostItem, type HostThread, host, kernelSource, vcpuOf } from '../env.ts';
+import { SLEEP_TIMER } from '../../delayed-work.ts';
+import { fatalSignalPending, type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource, vcpuOf } from '../env.ts';
 import { lockMutex, type Vendor, vcpuLoad, vcpuPut } from '../kvm-run.ts';
 import { otherwise } from '../path.ts';
+import { isChecked } from './account.ts';
 import { emulatePath } from './emulator.ts';
 import type { SldFacts } from './facts.ts';
+import { vmptrld } from './resume.ts';
 import { lookAtVmx, msrOpOf, prepareSwitchToGuest, prepareSwitchToHost, vmxGetMsr, vmxSetMsr } from './virt.ts';
+import { callsAgain } from './vmm.ts';
 import { splitLockWarn } from './warn.ts';
 
-const { path, step, call, loop, when, leaveLoop } = host;
+const { path, step, call, loop, when, note, leaveLoop } = host;
 
 declare module '../env.ts' {
   interface HostLocals {
     readonly vmx?: VmxExit | undefined;
     /** Whether #AC belongs to the guest. */
     readonly inject?: boolean | undefined;
+    /** KVM_RUN_X86_BUS_LOCK is set in kvm_run. */
+    readonly busLock?: true | undefined;
     /** KVM_RUN returns to user space. */
     readonly returns?: boolean | undefined;
   }
   interface HostThread {
     /** What the last KVM_GET_MSRS or KVM_SET_MSRS gave. */
     readonly ioctl?: number | 'ok' | 'EINVAL' | undefined;
+    /** What a KVM_SET_MSRS that succeeded has written, until it drops the vCPU's mutex. */
+    readonly msrSet?: { readonly vcpu: ActorId; readonly value: number } | undefined;
   }
 }
 
@@ -77,13 +85,12 @@ const msrExit = (env: HostEnv, facts: SldFacts, kind: 'MSR_WRITE' | 'MSR_READ') 
   );
 
 type ExceptionExit = Extract<VmxExit, { readonly reason: 'EXCEPTION_NMI' }>;
-const isChecked = ({ context: { cpl, am, ac } }: ExceptionExit) => cpl === 3 && am && ac;
 
 /** vmx_guest_inject_ac(), with the series' rule for guests that have the bit set. @see domain C.4, C.5; SLD-14 to SLD-18 */
 function isGuests(facts: SldFacts, exit: ExceptionExit, guestOn: boolean): boolean {
   if (!facts.hasFeature) return true;
   if (facts.options['kvm.acInjection'] === 'analyse') return !exit.locked || guestOn;
-  return isChecked(exit) || guestOn;
+  return isChecked(exit.context) || guestOn;
 }
 
 /** #AC of the guest: injected, or taken by the host as the split lock of its own task. */
@@ -101,7 +108,10 @@ const handleExceptionNmi = (env: HostEnv, facts: SldFacts) =>
         [
           otherwise,
           [
-            step('handle_guest_split_lock', { set: () => ({ splitter: true as const }) }),
+            step('handle_guest_split_lock', {
+              set: () => ({ splitter: true as const }),
+              ...(facts.exitTimerMs !== null && { send: () => outgoing(SLEEP_TIMER, { type: 'timer.elapse' }) }),
+            }),
             ...(facts.state === 'warn'
               ? [splitLockWarn(facts)]
               : [
@@ -120,6 +130,18 @@ const handleExceptionNmi = (env: HostEnv, facts: SldFacts) =>
 const emulate = (env: HostEnv, facts: SldFacts) =>
   emulatePath(env, facts, step('kvm_skip_emulated_instruction', { send: (t) => toGuest(env, t, null, null), answers: GUEST_NOTES }));
 
+/** vmx_handle_exit() tells user space of a bus lock, whatever else the exit was for. */
+const handleBusLock = path('handle_bus_lock_vmexit', kernelSource('arch/x86/kvm/vmx/vmx.c, handle_bus_lock_vmexit(), vmx_handle_exit()'), [
+  step('bus_lock_detected', { local: () => ({ busLock: true as const }) }),
+]);
+
+/** Why user space runs the vCPU again, if it does. */
+function runsAgain(t: HostThread, { exit, busLock }: HostLocals): HostLocals['runsAgain'] {
+  if (fatalSignalPending(t) || exit === 'SHUTDOWN') return undefined;
+  if (busLock === true) return 'KVM_EXIT_X86_BUS_LOCK';
+  return t.sigpending === true ? 'EINTR' : undefined;
+}
+
 /** VMX, where the run skeleton asks for it. */
 export const vmxVendor = (env: HostEnv, facts: SldFacts): Vendor => ({
   prepare: [call(prepareSwitchToGuest(env, facts))],
@@ -127,20 +149,26 @@ export const vmxVendor = (env: HostEnv, facts: SldFacts): Vendor => ({
   exits: [
     [(_t, l) => l.vmx?.reason === 'MSR_WRITE', [call(msrExit(env, facts, 'MSR_WRITE'))]],
     [(_t, l) => l.vmx?.reason === 'EPT_MISCONFIG', [call(emulate(env, facts))]],
+    [(_t, l) => l.vmx?.reason === 'BUS_LOCK', [call(handleBusLock), when([(_t, l) => l.busLock === true, [leaveLoop]])]],
     [(_t, l) => l.vmx?.reason === 'MSR_READ', [call(msrExit(env, facts, 'MSR_READ'))]],
     [
       (_t, l) => l.vmx?.reason === 'EXCEPTION_NMI',
       [call(handleExceptionNmi(env, facts)), when([(_t, l) => l.returns === true, [leaveLoop]])],
     ],
   ],
-  exitLocals: ['vmx', 'returns'],
+  exitLocals: ['vmx', 'returns', 'busLock'],
   put: [call(prepareSwitchToHost(env, facts))],
+  ...(facts.resumes && { load: [vmptrld(facts)] }),
+  ...(callsAgain(facts) && { leave: [note((t, l) => ({ runsAgain: runsAgain(t, l) }))] }),
 });
 
 /** KVM_SET_MSRS and KVM_GET_MSRS of MSR_TEST_CTRL: the host's access to the guest's value, under the vCPU's mutex. */
 export function msrIoctlPath(env: HostEnv, facts: SldFacts, name: 'KVM_SET_MSRS' | 'KVM_GET_MSRS') {
   const result = step('copy_to_user', {
-    set: (_t, l) => ({ ioctl: l.failed === true ? ('EINVAL' as const) : name === 'KVM_GET_MSRS' ? (l.msr ?? 0) : ('ok' as const) }),
+    set: (t, l) => ({
+      ioctl: l.failed === true ? ('EINVAL' as const) : name === 'KVM_GET_MSRS' ? (l.msr ?? 0) : ('ok' as const),
+      ...(name === 'KVM_SET_MSRS' && l.failed !== true && { msrSet: { vcpu: vcpuOf(env, t).id, value: given(t).msr } }),
+    }),
   });
   const given = (t: HostThread) => {
     const op = msrOpOf(env, t);
@@ -153,11 +181,14 @@ export function msrIoctlPath(env: HostEnv, facts: SldFacts, name: 'KVM_SET_MSRS'
     [
       step('ioctl', { mode: 'kernel' }),
       call(lockMutex(env)),
-      call(vcpuLoad(env)),
+      call(vcpuLoad(env, vmxVendor(env, facts))),
       access,
       result,
       call(vcpuPut(env, vmxVendor(env, facts))),
-      step('mutex_unlock', { send: (t) => outgoing(`mutex:${vcpuOf(env, t).id}`, { type: 'mutex.unlock' }) }),
+      step('mutex_unlock', {
+        send: (t) => outgoing(`mutex:${vcpuOf(env, t).id}`, { type: 'mutex.unlock' }),
+        set: () => ({ msrSet: undefined }),
+      }),
       step('sysret', { mode: 'user' }),
     ],
     { locals: ['failed', 'msr'] },

@@ -7,6 +7,7 @@ import { outgoing } from '../../../events/event.ts';
 import { SYSCTL } from '../../delayed-work.ts';
 import { type HostEnv, type HostItem, type HostThread, host, kernelSource, opOf } from '../env.ts';
 import { otherwise } from '../path.ts';
+import { busLockTrap, locksBus } from './bus-lock.ts';
 import { type SldFacts, toCore } from './facts.ts';
 import { withDetection } from './flag.ts';
 import { warnByWork } from './warn-by-work.ts';
@@ -22,6 +23,8 @@ declare module '../env.ts' {
   }
   interface HostLocals {
     readonly trap?: boolean | undefined;
+    /** The access has trapped before, and traps once more; until the handler begins. */
+    readonly trapsAgain?: true | undefined;
   }
 }
 
@@ -52,7 +55,13 @@ const sigbus = () => ({ signal: { signal: 'SIGBUS' as const, pfn: null } });
 /** #AC from user mode. @see domain C.2 */
 const excAlignmentCheck = (env: HostEnv, facts: SldFacts) =>
   path('exc_alignment_check', kernelSource('arch/x86/kernel/traps.c, exc_alignment_check()'), [
-    step('entry', { mode: 'kernel', irqs: false, ns: 300, set: () => ({ splitter: true as const }) }),
+    step('entry', {
+      mode: 'kernel',
+      irqs: false,
+      ns: 300,
+      set: () => ({ splitter: true as const }),
+      local: () => ({ trapsAgain: undefined }),
+    }),
     step('local_irq_enable', { irqs: true, ns: 5 }),
     when([(t) => facts.state !== 'warn' || opensAc(env, t), [step('do_trap', { set: sigbus })]], [otherwise, [splitLockWarn(facts)]]),
     step('local_irq_disable', { irqs: false, ns: 5 }),
@@ -71,8 +80,13 @@ const MANUAL = { source: 'Intel SDM vol. 3, "Split locks"; domain debug-and-spli
 /** The locked access itself: one instruction, which faults or runs. Linux keeps CR0.AM set, so EFLAGS.AC alone decides about the old check. */
 const access = (env: HostEnv, facts: SldFacts): HostItem =>
   step('locked_access', {
-    send: (t) => toCore(facts, t, { type: 'core.rdmsr?' }),
-    answers: { 'core.msr': (e, t) => ({ trap: e.sld || opensAc(env, t) }) },
+    send: (t) => [toCore(facts, t, { type: 'core.rdmsr?' }), ...(opensAc(env, t) ? [] : locksBus(facts))],
+    answers: {
+      'core.msr': (e, t, l) => {
+        const trap = e.sld || opensAc(env, t);
+        return { trap, trapsAgain: trap && l.trap === true ? (true as const) : undefined };
+      },
+    },
   });
 
 /** A locked access across two cache lines: by user code, or by the kernel in a system call. */
@@ -87,7 +101,7 @@ export const splitLockPath = (env: HostEnv, facts: SldFacts) =>
           [
             loop(
               access(env, facts),
-              when([(_t, l) => l.trap !== true, [leaveLoop]]),
+              when([(_t, l) => l.trap !== true, [...busLockTrap(facts), leaveLoop]]),
               call(excAlignmentCheck(env, facts)),
               when([(t) => t.signal !== null, [leaveLoop]]),
             ),
@@ -110,7 +124,7 @@ export const splitLockPath = (env: HostEnv, facts: SldFacts) =>
         ],
       ),
     ],
-    { locals: ['trap'] },
+    { locals: ['trap', 'trapsAgain'] },
   );
 
 /** User code that touches nothing: a place in user mode to be looked at. */

@@ -38,6 +38,8 @@ export interface SampleRequest {
   readonly until?: string;
   /** false: remembered reactions are not executed again at the end; for figures that time the search alone. */
   readonly verify?: boolean;
+  /** One of the same scenario from its start, whose memory of reactions is used. */
+  readonly world?: WorldStep;
 }
 
 /** Who drew a schedule: a strategy, or the portfolio by changing an earlier schedule. */
@@ -143,9 +145,9 @@ export class Sampler {
   #beyond = 0;
 
   constructor(request: SampleRequest) {
-    const { scenario, depth, horizon, stepsMax, strategy, from } = request;
+    const { scenario, depth, horizon, stepsMax, strategy, from, world } = request;
     this.#request = request;
-    this.world = new WorldStep(new MemoEngine(topologyOf(scenario)), from ?? null);
+    this.world = world ?? new WorldStep(new MemoEngine(topologyOf(scenario)), from ?? null);
     this.#watching = new Watching(this.world, scenario);
     this.#walk = new Walk(this.world, this.#watching.wants);
     this.#view = new WalkView(this.#walk);

@@ -3,6 +3,7 @@ import type { HostOptions } from '../../../events/options.ts';
 import { SPLIT_LOCK_OPTIONS } from '../../../events/split-lock.ts';
 import { KERNEL_DEFAULT } from '../../scenario/fields.ts';
 import type { PathIssue } from '../../scenario/issues.ts';
+import type { HostStep } from '../../scenario/program.ts';
 import type { KernelVersion, Scenario } from '../../scenario/types.ts';
 
 type Options = { readonly [K in keyof typeof SPLIT_LOCK_OPTIONS]: HostOptions[K] };
@@ -19,16 +20,39 @@ export const PRESETS: Readonly<Record<KernelVersion, { readonly 'host.sldWarn': 
 const lacksFlag = (options: Options): boolean =>
   options['kvm.sldVirt'] !== 'none' && options['host.sld'] === 'warn' && options['host.sldWarn'].startsWith('gen2');
 
-export function checks({ host, variants }: Scenario): PathIssue[] {
+/** Whether a program has an operation of this name, in a loop or not. */
+const has = (program: readonly HostStep[], name: string): boolean =>
+  program.some((step) => name in step || ('repeat' in step && has(step.repeat.do, name)));
+
+/** Threads that wait to be thawed, where nobody thaws. */
+function frozenForEver(processes: NonNullable<Scenario['processes']>): PathIssue[] {
+  const threads = Object.entries(processes).flatMap(([id, { threads }]) => threads.map((program, index) => ({ id, index, program })));
+  if (threads.some(({ program }) => has(program, 'resume'))) return [];
+  return threads
+    .filter(({ program }) => has(program, 'frozen'))
+    .map(({ id, index }) => ({
+      path: ['processes', id, 'threads', index],
+      message: 'found frozen, and no thread with resume; expected one that thaws it',
+    }));
+}
+
+export function checks({ host, processes = {}, variants }: Scenario): PathIssue[] {
   const defaults = Object.fromEntries(Object.entries(SPLIT_LOCK_OPTIONS).map(([name, [value]]) => [name, value])) as Options;
   const common = { ...defaults, ...PRESETS[host.kernel ?? KERNEL_DEFAULT], ...host.options };
   const cases: readonly (readonly [PathIssue['path'], Partial<HostOptions>])[] = variants
     ? Object.entries(variants).map(([name, options]) => [['variants', name], options] as const)
     : [[['host', 'options'], {}]];
-  return cases.flatMap(([path, variant]): PathIssue[] => {
+  const ofOptions = cases.flatMap(([path, variant]): PathIssue[] => {
     const options: Options = { ...common, ...variant };
-    if (!lacksFlag(options)) return [];
     const found = `found ${options['kvm.sldVirt']} with host.sldWarn ${options['host.sldWarn']}`;
-    return [{ path: [...path, 'kvm.sldVirt'], message: `${found}; expected gen1 or gen1-atomic: the series keep the flag of the task` }];
+    return [
+      ...(lacksFlag(options)
+        ? [{ path: [...path, 'kvm.sldVirt'], message: `${found}; expected gen1 or gen1-atomic: the series keep the flag of the task` }]
+        : []),
+      ...(options['kvm.busLockExit'] === 'exit' && !(host.features ?? []).includes('bus-lock-detect')
+        ? [{ path: [...path, 'kvm.busLockExit'], message: 'found exit; expected off: the host lacks the feature bus-lock-detect' }]
+        : []),
+    ];
   });
+  return [...ofOptions, ...frozenForEver(processes)];
 }

@@ -4,6 +4,8 @@
  */
 
 import { z } from 'zod';
+import { MEMORY_BUS, memoryBusMachine, RATELIMIT, ratelimitMachine } from '../../../actors/bus-lock.ts';
+import { clockMachine } from '../../../actors/clock.ts';
 import { coreMachine } from '../../../actors/core.ts';
 import {
   SEMAPHORE,
@@ -16,13 +18,17 @@ import {
   workerOf,
   workqueueMachine,
 } from '../../../actors/delayed-work.ts';
+import { FREEZER, freezerMachine } from '../../../actors/freezer.ts';
 import { kworkerMachine } from '../../../actors/kworker.ts';
 import type { HostEnv } from '../../../actors/paths/env.ts';
-import { kvmRunPath, schedOutPath } from '../../../actors/paths/kvm-run.ts';
+import { kvmRunPath, schedInPath, schedOutPath } from '../../../actors/paths/kvm-run.ts';
+import type { SplitLockAccount } from '../../../actors/paths/split-lock/account.ts';
 import { coreOf, type SldFacts } from '../../../actors/paths/split-lock/facts.ts';
 import { isPositive } from '../../../actors/paths/split-lock/flag.ts';
 import { guestOperationsOf } from '../../../actors/paths/split-lock/guest.ts';
-import { cpuOfflinePath } from '../../../actors/paths/split-lock/hotplug.ts';
+import { cpuOfflinePath, pinStep } from '../../../actors/paths/split-lock/hotplug.ts';
+import { refrigeratorPath, resumePath, vmptrld } from '../../../actors/paths/split-lock/resume.ts';
+import { vmmPath } from '../../../actors/paths/split-lock/vmm.ts';
 import { msrIoctlPath, vmxVendor } from '../../../actors/paths/split-lock/vmx.ts';
 import { computeStep, splitLockPath, sysctlStep } from '../../../actors/paths/split-lock/warn.ts';
 import { splitLineMachine } from '../../../actors/split-line.ts';
@@ -31,30 +37,55 @@ import { SPLIT_LOCK_EVENTS, SPLIT_LOCK_OPTIONS } from '../../../events/split-loc
 import type { Mechanism } from '../../mechanism.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
+import { busLocksPaid, busLockTaken } from './bus-lock-properties.ts';
 import { checks, PRESETS } from './checks.ts';
 import { detectionReturns, noUpdateLost, semaphoreKept } from './gen2-properties.ts';
+import { guestGetsItsAc, guestTakesAc, hostPolicyKept } from './guest-properties.ts';
+import { flagOnlyWhereDetected, guestRunsItsSetting, ioctlTakesEffect, msrAsBooted, onlyValidBits } from './msr-properties.ts';
 import { MUTANTS, patchOf } from './mutants.ts';
 import { GUEST_OPERATIONS, HOST_OPERATIONS } from './operations.ts';
 import { splitLockOutcomes } from './outcomes.ts';
-import { guestKeptItsAc, hostSettingKept, kernelGsBaseRestored, msrMatchesTask, noHostOops } from './properties.ts';
+import { guestGetsThrough, splitterGetsThrough, timerInWarning, trapsAgain, trapsOnce } from './progress-properties.ts';
+import {
+  guestKeptItsAc,
+  guestRuns,
+  hostSettingKept,
+  kernelGsBaseRestored,
+  msrMatchesTask,
+  noHostOops,
+  putOnce,
+  vmptrldRuns,
+} from './properties.ts';
 import { offlineWithWork, scheduledOut, twoAtOnce } from './race-properties.ts';
 
+const EXIT_TIMER_MS = { none: null, '1ms': 1, '20ms': 20 } as const;
 const FEATURE = 'split-lock-detect';
+const BUS_FEATURE = 'bus-lock-detect';
+
+const resumes = (processes: ResolvedScenario['processes']): boolean =>
+  processes.some(({ threads }) => threads.some(({ program }) => program.ops.some(({ op }) => op === 'resume')));
 
 /** What the host's settings come to. */
-function factsOf({ host, vms }: ResolvedScenario): SldFacts {
+function factsOf({ host, vms, processes }: ResolvedScenario): SldFacts {
   const { options, smt, features } = host;
   const state = features.includes(FEATURE) ? options['host.sld'] : 'off';
+  // #AC comes before the lock is taken, and where it is on, #DB is off.
+  const countsBusLocks = features.includes(BUS_FEATURE) && state !== 'warn' && state !== 'fatal';
   const mayExpose = state === 'fatal' ? options['kvm.sldVirt'] === 'v10' || !smt : state === 'warn' && !smt;
   const isOffered =
     options['kvm.sldVirt'] !== 'none' && (mayExpose || (options['kvm.sldExpose'] === 'always' && (state === 'warn' || state === 'fatal')));
   const refused = vms.filter(({ settings }) => settings?.splitLockDetect === false).map(({ id }) => id);
   return {
     state,
+    busLock: countsBusLocks && options['host.sld'] !== 'off' ? options['host.sld'] : null,
+    countsBusLocks,
+    modelSupports: features.includes(FEATURE),
+    resumes: resumes(processes),
     hasFeature: state === 'warn' || state === 'fatal',
     warn: options['host.sldWarn'],
     flag: options['host.sldFlag'],
     smt,
+    exitTimerMs: EXIT_TIMER_MS[options['vmm.exitTimer']],
     options,
     isExposed: (vm) => isOffered && !refused.includes(vm),
   };
@@ -71,7 +102,17 @@ const gen2Actors = (scenario: ResolvedScenario): ActorSpec[] => [
   { id: WORKQUEUE, kind: 'workqueue', input: { cpus: Object.values(workersOf(scenario)).sort() } },
   { id: SEMAPHORE, kind: 'semaphore', input: null },
   { id: SYSCTL, kind: 'sysctl', input: { mitigate: scenario.host.options['host.sldMitigate'] === 'on' } },
-  { id: SLEEP_TIMER, kind: 'sleepTimer', input: null },
+];
+
+/** Where there is more than one kind of timer, what is due first matters. */
+function timersOf({ exitTimerMs, busLock }: SldFacts, workers: number): ActorSpec[] {
+  if (exitTimerMs !== null) return [{ id: SLEEP_TIMER, kind: 'clock', input: null }];
+  return workers > 0 || busLock === 'ratelimit' ? [{ id: SLEEP_TIMER, kind: 'sleepTimer', input: null }] : [];
+}
+
+const busActors = ({ busLock, countsBusLocks, options }: SldFacts): ActorSpec[] => [
+  ...(countsBusLocks ? [{ id: MEMORY_BUS, kind: 'memoryBus', input: null }] : []),
+  ...(busLock === 'ratelimit' ? [{ id: RATELIMIT, kind: 'ratelimit', input: { burst: Number(options['host.sldRatelimit']) } }] : []),
 ];
 
 function actorsOf(scenario: ResolvedScenario): ActorSpec[] {
@@ -83,12 +124,21 @@ function actorsOf(scenario: ResolvedScenario): ActorSpec[] {
   return [
     ...workers,
     ...(workers.length === 0 ? [] : gen2Actors(scenario)),
-    ...cores.map((id) => ({ id, kind: 'core', input: { bootSld, flag: facts.flag } })),
+    ...timersOf(facts, workers.length),
+    ...busActors(facts),
+    ...cores.map((id) => ({ id, kind: 'core', input: { bootSld, flag: facts.flag, ...(facts.resumes && { vmx: [] }) } })),
+    ...(facts.resumes ? [{ id: FREEZER, kind: 'freezer', input: null }] : []),
     ...scenario.vms
       .filter(({ vcpus }) => vcpus.some(({ ops }) => ops.some(({ op }) => op === 'emulated-increment')))
       .map(({ id }) => ({ id: `line:${id}`, kind: 'splitLine', input: null })),
     ...scenario.vms.flatMap(({ id, vcpus }) => vcpus.map((_, index) => ({ id: `vmx:${id}/${index}`, kind: 'vcpuVmx', input: null }))),
   ];
+}
+
+/** A guest that has done nothing yet. */
+function accountFor(scenario: ResolvedScenario, vm: string): SplitLockAccount {
+  const { state, isExposed } = factsOf(scenario);
+  return { host: state, given: isExposed(vm), bit: false, met: null };
 }
 
 const put = (env: HostEnv, facts: SldFacts) => vmxVendor(env, facts).put;
@@ -98,7 +148,7 @@ export const splitLock: Mechanism = {
   arches: ['intel'],
   options: SPLIT_LOCK_OPTIONS,
   presets: PRESETS,
-  features: [FEATURE],
+  features: [FEATURE, BUS_FEATURE],
   vmTypes: ['vmx'],
   vmSettings: {
     splitLockDetect: z.boolean().describe('Whether the VMM gives the guest split-lock detection where KVM offers it. Default true.'),
@@ -112,12 +162,30 @@ export const splitLock: Mechanism = {
     noHostOops,
     guestKeptItsAc,
     kernelGsBaseRestored,
+    busLocksPaid,
+    busLockTaken,
+    putOnce,
+    vmptrldRuns,
+    guestRuns,
     detectionReturns,
     semaphoreKept,
     noUpdateLost,
+    trapsOnce,
+    trapsAgain,
+    splitterGetsThrough,
+    guestGetsThrough,
+    timerInWarning,
     scheduledOut,
     twoAtOnce,
     offlineWithWork,
+    guestGetsItsAc,
+    hostPolicyKept,
+    guestTakesAc,
+    onlyValidBits,
+    msrAsBooted,
+    guestRunsItsSetting,
+    ioctlTakesEffect,
+    flagOnlyWhereDetected,
   ],
   catalogue: SPLIT_LOCK_EVENTS,
   checks,
@@ -126,20 +194,26 @@ export const splitLock: Mechanism = {
     return {
       operations: (env) => [
         ['compute', computeStep],
+        ['pin', pinStep],
         ['sysctl', sysctlStep(env)],
         ['cpu-offline', { kind: 'call', path: cpuOfflinePath(env, facts) }],
+        ['resume', { kind: 'call', path: resumePath(facts, scenario.host.cpus) }],
+        ['frozen', { kind: 'call', path: refrigeratorPath }],
         ['split-lock', { kind: 'call', path: splitLockPath(env, facts) }],
         ['KVM_SET_MSRS', { kind: 'call', path: msrIoctlPath(env, facts, 'KVM_SET_MSRS') }],
         ['KVM_GET_MSRS', { kind: 'call', path: msrIoctlPath(env, facts, 'KVM_GET_MSRS') }],
       ],
-      kvmRun: (env) => kvmRunPath(env, vmxVendor(env, facts)),
+      kvmRun: (env) => vmmPath(env, facts, kvmRunPath(env, vmxVendor(env, facts))),
       schedOut: (env) => schedOutPath(put(env, facts)),
+      ...(facts.resumes && { schedIn: () => schedInPath([vmptrld(facts)]) }),
     };
   },
   guest: (scenario) => {
     const facts = factsOf(scenario);
     return { operations: (env) => guestOperationsOf(env, facts) };
   },
+  perCpu: ['core', 'kworker'],
+  vcpu: (scenario, vm) => ({ splitLock: accountFor(scenario, vm.id) }),
   core: (scenario, cpu) => coreOf({ smt: scenario.host.smt }, `pcpu:${cpu}`),
   taskFlags: ({ host }) => (isPositive(host.options['host.sldFlag']) ? [host.options['host.sldFlag']] : []),
   actors: actorsOf,
@@ -152,6 +226,10 @@ export const splitLock: Mechanism = {
     semaphore: semaphoreMachine,
     sysctl: sysctlMachine,
     sleepTimer: sleepTimerMachine,
+    clock: clockMachine,
+    freezer: freezerMachine,
+    memoryBus: memoryBusMachine,
+    ratelimit: ratelimitMachine,
     splitLine: splitLineMachine,
   }),
   patch: patchOf,

@@ -115,6 +115,9 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ...PREEMPTIBLE_PUT,
     vcpu_put: [preemptible, unregisterFirst],
   }),
+  'kvm-put-enables-early': mutant('vcpu_put() turns preemption on before it unregisters the notifier.', {
+    vcpu_put: [swapSteps('preempt_notifier_unregister', 'preempt_enable')],
+  }),
   'sld-flag-only': mutant('kvm_sched_out() does not put: only the flag brings the setting of the next task.', NO_PUT_AT_SCHED_OUT),
   'sld-flagless': mutant('KVM toggles the MSR and leaves the flag alone, and kvm_sched_out() does not put.', SWITCHES.neither),
   'sld-no-restore': mutant('vmx_prepare_switch_to_host() leaves the setting as it is.', {
@@ -154,6 +157,21 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   }),
   'sld-no-get-cpu': mutant('The warning schedules its work item and turns detection off with preemption on.', {
     split_lock_warn: [where('get_cpu', withoutSteps('get_cpu', 'put_cpu'))],
+  }),
+  'sld-warn-keeps-detection': mutant('The warning leaves detection on.', {
+    split_lock_warn: [where('sld_update_msr', withoutSteps('sld_update_msr'))],
+  }),
+  'vmx-no-vmxon-at-resume': mutant('KVM does not turn VMX on for CPUs that come up.', {
+    suspend_enter: [withoutSteps('kvm_online_cpu')],
+  }),
+  'sld-ratelimit-once': mutant('A task that the limit does not let on sleeps once and goes on.', {
+    exc_debug_user: [where('msleep', (path) => replaceStep(path, 'msleep', (item) => [item, { kind: 'leaveLoop' }]))],
+  }),
+  'kvm-bus-lock-untold': mutant('KVM_RUN does not end after a bus lock.', {
+    handle_bus_lock_vmexit: [alter('bus_lock_detected', { local: () => ({}) })],
+  }),
+  'sld-signal-not-consumed': mutant('The VMM leaves the signal of its timer pending.', {
+    kvm_cpu_exec: [withoutSteps('sigtimedwait')],
   }),
   'sld-no-initial-flag': {
     summary: 'No task has a flag from the start.',

@@ -50,6 +50,9 @@ export const HOST_OPERATIONS = {
   'cpu-offline': operation('cpu-offline', 'Takes a CPU offline once it is idle.', {
     cpu: integer(0, LIMITS.cpus - 1).describe('Its number.'),
   }),
+  pin: operation('pin', 'Binds itself to the CPU on which it runs, by sched_setaffinity().', {}),
+  resume: operation('resume', 'Brings up the CPUs after a suspend, and thaws the tasks; only where the run begins with one.', {}),
+  frozen: operation('frozen', 'Waits until tasks are thawed.', {}),
   sysctl: operation('sysctl', 'Writes kernel.split_lock_mitigate.', {
     splitLockMitigate: FLAG.describe('Whether whoever splits a lock is slowed down.'),
   }),

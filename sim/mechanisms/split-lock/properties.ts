@@ -1,9 +1,10 @@
 /** What must hold of split-lock detection on the host, whatever guests do. @see domain debug-and-split-lock G, I7 */
 import type { CoreContext } from '../../../actors/core.ts';
 import type { HostThread } from '../../../actors/paths/env.ts';
+import type { Vcpu } from '../../../actors/paths/guest.ts';
 import { isDetectionOff } from '../../../actors/paths/split-lock/flag.ts';
 import type { PcpuContext } from '../../../actors/pcpu.ts';
-import { always, alwaysEach } from '../../property.ts';
+import { always, alwaysEach, sometimes } from '../../property.ts';
 import type { ActorView, WorldView } from '../../view.ts';
 
 interface Running {
@@ -79,4 +80,43 @@ export const guestKeptItsAc = alwaysEach<HostThread>('sld.vmm-killed', {
     context.signal?.signal === 'SIGBUS' && context.splitter === true && id.includes('/vcpu')
       ? `${id} is killed by SIGBUS for an access of its guest`
       : null,
+});
+
+/** A thread that is scheduled out has its vCPU loaded, or has no notifier any more. */
+export const putOnce = always('vmx.put-once', {
+  kinds: ['hostThread', 'vcpu'],
+  source: 'domain debug-and-split-lock SLD-22; kernel virt/kvm/kvm_main.c, vcpu_put(): preempt_disable() around put and notifier',
+  grade: 'read',
+  check: (world) => {
+    const putting = world
+      .actors<HostThread>('hostThread')
+      .filter(({ value }) => JSON.stringify(value).includes('"kvm_sched_out":"kvm_arch_vcpu_put"'));
+    if (putting.length === 0) return null;
+    const put = new Set(world.actors<Vcpu>('vcpu').flatMap(({ id, context }) => (context.cpu === null ? [id] : [])));
+    const found = putting.find(({ context }) => put.has(context.notifier ?? ''));
+    return found ? `kvm_sched_out() of ${found.id} puts ${found.context.notifier}, which vcpu_put() has put already` : null;
+  },
+});
+
+export const vmptrldRuns = alwaysEach<HostThread>('vmx.vmptrld-runs', {
+  kind: 'hostThread',
+  source: 'domain debug-and-split-lock G, scenario 24: "This ultimately results in a #UD on VMPTRLD"',
+  grade: 'read',
+  each: ({ id, context }) => (context.vmptrldFaulted === true ? `VMPTRLD of ${id} raised #UD: its CPU is not in VMX operation` : null),
+});
+
+const GUARD = {
+  source: 'domain debug-and-split-lock G: a scenario in which no guest runs says nothing of guests',
+  grade: 'decision',
+} as const;
+const inGuest = (world: WorldView) =>
+  world.actors<HostThread>('hostThread').find(({ value }) => JSON.stringify(value).includes('"vmx_vcpu_run"'));
+
+export const guestRuns = sometimes('sld.guest-runs', {
+  kinds: ['hostThread'],
+  ...GUARD,
+  check: (world) => {
+    const thread = inGuest(world);
+    return thread ? `${thread.id} runs its guest` : null;
+  },
 });

@@ -8,7 +8,7 @@ import type { WorldView } from '../../view.ts';
 const SOURCE = { source: 'domain debug-and-split-lock G, scenarios 15 to 25', grade: 'decision' } as const;
 
 /** Threads that stand inside one of these functions. */
-const inside = (world: WorldView, functions: RegExp) =>
+export const inside = (world: WorldView, functions: RegExp) =>
   world.actors<HostThread>('hostThread').filter(({ value }) => functions.test(JSON.stringify((value as { readonly code?: unknown }).code)));
 
 export const scheduledOut = sometimes('sld.scheduled-out-in-handler', {

@@ -80,6 +80,18 @@ describe('the longest wait', () => {
     expect(waitOf(shipped(name, variant))).toMatchObject(expected);
   });
 
+  it('is not known where whoever drives the search stops it', () => {
+    const search = compareVariant(shipped('sld-one-work-item', 'gen2-global-mitigate'), { maxStates: 200_000 });
+    let turns = 0;
+    for (let turn = search.next(); ; turn = search.next(turns > 10)) {
+      turns++;
+      if (!turn.done) continue;
+      expect(turn.value.exhausted).toBe(false);
+      expect(turn.value.outcomes[LONGEST_WAIT]!.inAll).toBe(false);
+      break;
+    }
+  });
+
   it('is what its witness shows: the thread waits all along, and others take that many steps', () => {
     const scenario = shipped('vmsa-in-use-kick', 'kick-and-block');
     const { witness, thread, steps } = waitOf(scenario);

@@ -60,6 +60,7 @@ const LARGE = [
   'oslock-dbgoslar-key',
   'oslock-shared-tde',
   'sld-cpu-offline',
+  'sld-migrated-after-put-cpu',
   'sld-one-work-item',
 ];
 const CASES = SHIPPED.filter(({ name }) => !LARGE.includes(name));

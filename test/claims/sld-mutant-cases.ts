@@ -1,0 +1,30 @@
+/** Mutants of split-lock detection that no claim of the notes is about: where each is run, and what it breaks there. */
+
+export interface MutantCase {
+  readonly mutant: string;
+  readonly scenario: string;
+  readonly variant: string;
+  /** What breaks with it; without it nothing does. */
+  readonly breaks: readonly string[];
+}
+
+export const MUTANT_CASES: readonly MutantCase[] = [
+  { mutant: 'sld-no-get-cpu', scenario: 'sld-sysctl-flip', variant: 'once', breaks: ['sld.detection-returns'] },
+  {
+    mutant: 'sld-warn-keeps-detection',
+    scenario: 'sld-migrated-after-put-cpu',
+    variant: 'mitigate',
+    breaks: ['sld.splitter-gets-through'],
+  },
+  {
+    mutant: 'sld-warn-keeps-detection',
+    scenario: 'sld-timer-livelock',
+    variant: 'period-20ms',
+    breaks: ['sld.guest-gets-through'],
+  },
+  { mutant: 'sld-signal-not-consumed', scenario: 'sld-timer-livelock', variant: 'no-mitigate', breaks: ['sld.guest-gets-through'] },
+  { mutant: 'vmx-no-vmxon-at-resume', scenario: 'sld-resume-vmxon', variant: 'whitelist-check', breaks: ['vmx.vmptrld-runs'] },
+  { mutant: 'sld-ratelimit-once', scenario: 'sld-bus-lock-ratelimit', variant: 'ratelimit', breaks: ['sld.bus-locks-paid'] },
+  { mutant: 'kvm-bus-lock-untold', scenario: 'sld-bus-lock-exit', variant: 'exit', breaks: ['sld.bus-locks-paid'] },
+  { mutant: 'sld-inject-never', scenario: 'sld-guest-split-lock', variant: 'fatal-v10', breaks: ['sld.vmm-killed'] },
+];
