@@ -106,6 +106,7 @@ export const osLock: Mechanism = {
   host: () => ({ operations: armHostOperations, kvmRun: armRunPath, schedOut: () => armSchedOut, schedIn: () => armSchedIn }),
   guest: () => armGuestParts,
   actors,
+  perCpu: ['armCpuDebug'],
   machines: (scenario) => ({ armCpuDebug: armCpuDebugMachine, armVcpu: armVcpuMachine(designOf(scenario)) }),
   vcpu: (scenario, vm, vcpu) => ({ arm: viewOf(scenario, vm, vcpu) }),
   mutants: osLockMutants,

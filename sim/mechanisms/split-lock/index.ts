@@ -212,6 +212,7 @@ export const splitLock: Mechanism = {
     const facts = factsOf(scenario);
     return { operations: (env) => guestOperationsOf(env, facts) };
   },
+  perCpu: ['core', 'kworker'],
   vcpu: (scenario, vm) => ({ splitLock: accountFor(scenario, vm.id) }),
   core: (scenario, cpu) => coreOf({ smt: scenario.host.smt }, `pcpu:${cpu}`),
   taskFlags: ({ host }) => (isPositive(host.options['host.sldFlag']) ? [host.options['host.sldFlag']] : []),
