@@ -68,9 +68,7 @@ shows the opposite of what the source says. The same rows for programs: [claims.
 | --- | --- | --- | --- | --- | --- |
 ${ALL_CLAIMS.map(rowText).join('\n')}
 
-${ALL_CLAIMS.length - never.length} of ${ALL_CLAIMS.length} claims are seen from the command line. Not seen there:
-
-${never.map(reasonText).join('\n')}
+${ALL_CLAIMS.length - never.length} of ${ALL_CLAIMS.length} claims are seen from the command line.${never.length === 0 ? '' : ` Not seen there:\n\n${never.map(reasonText).join('\n')}`}
 
 Seen there but for one part, which the small worlds have:
 
