@@ -4,7 +4,7 @@
  * repeat. It has no bound where a fair schedule can go on without an end of it, and lasts for ever where nothing can end it.
  */
 import type { PcpuContext } from '../../actors/pcpu.ts';
-import type { Arch } from '../scenario/types.ts';
+import type { ResolvedScenario } from '../scenario/types.ts';
 import { waitsIn } from '../waits.ts';
 import { Components } from './components.ts';
 import type { Search } from './explorer.ts';
@@ -34,22 +34,26 @@ export class WaitSearch {
   readonly #waits: (slot: number, local: number) => boolean;
   /** Slots in which somebody may wait. */
   readonly #slots: readonly number[];
+  #stopped = false;
 
-  constructor(searched: Searched, arch: Arch) {
+  constructor(searched: Searched, { host }: Pick<ResolvedScenario, 'host'>) {
     this.#searched = searched;
     const { world, space, expanded } = searched;
     this.#successors = new Successors(world, space, expanded);
-    this.#waits = waitsIn(world.store, arch);
+    this.#waits = waitsIn(world.store, host);
     this.#slots = world.store.kindOfSlot.flatMap(({ name }, slot) => (name === 'hostThread' ? [slot] : []));
   }
 
-  *run(): Search<LongestWait> {
+  /** Null where whoever drives the search has ended it early. */
+  *run(): Search<LongestWait | null> {
     let longest: LongestWait = { thread: null, steps: 0, forEver: false, witness: null, inAll: false };
     for (const slot of this.#slots) {
       const found = yield* this.#longestOf(slot);
+      if (this.#stopped) return null;
       if (found !== null && isLonger(found, longest)) longest = { ...longest, ...found };
     }
-    return longest.thread === null ? longest : { ...longest, inAll: yield* this.#isInAll() };
+    const inAll = longest.thread !== null && (yield* this.#isInAll());
+    return this.#stopped ? null : { ...longest, inAll };
   }
 
   #localOf(state: number, slot: number): number {
@@ -74,9 +78,12 @@ export class WaitSearch {
     if (members.length === 0) return null;
     const thread = world.store.ids[slot]!;
     const graph = yield* this.#graphOf(members);
+    if (this.#stopped) return null;
     const shut = firstShut(graph);
     if (shut >= 0) return { thread, steps: null, forEver: true, witness: this.#searched.labelsTo(members[shut]!) };
     const round = this.#firstFair(members);
+    yield* this.#turn(0);
+    if (this.#stopped) return null;
     if (round >= 0) return { thread, steps: null, forEver: false, witness: this.#searched.labelsTo(round) };
     const { longest, next } = longestPaths(graph);
     let start = 0;
@@ -124,7 +131,8 @@ export class WaitSearch {
       }
       if (isLeft) leaves!.push(i);
       starts!.push(targets!.length);
-      if (i % TURN_STATES === TURN_STATES - 1) yield this.#progress(members.length - i);
+      if (i % TURN_STATES === TURN_STATES - 1) yield* this.#turn(members.length - i);
+      if (this.#stopped) break;
     }
     return { starts: starts!, targets: targets!, weights: weights!, from: from!, leaves: leaves! };
   }
@@ -162,13 +170,16 @@ export class WaitSearch {
         seen[target] = 1;
         queue.push(target);
       }
-      if (at % TURN_STATES === TURN_STATES - 1) yield this.#progress(queue.length - at);
+      if (at % TURN_STATES === TURN_STATES - 1) yield* this.#turn(queue.length - at);
+      if (this.#stopped) return false;
     }
     return ended.length > 0;
   }
 
-  #progress(frontier: number) {
-    return { states: this.#searched.space.count, frontier, transitions: 0, bytes: 0 };
+  /** Lets whoever drives the search see how far it is, and end it. */
+  *#turn(frontier: number): Search<void> {
+    const stop = yield { states: this.#searched.space.count, frontier, transitions: 0, bytes: 0 };
+    this.#stopped ||= stop === true;
   }
 }
 
