@@ -127,7 +127,8 @@ export class OrbitSearch {
 
   readonly #isSeen: IsSeen = (_, row) => {
     if (row.length > this.world.actors) throw new SymmetryError('queued messages are not permuted; search without --reduce symmetry');
-    const sees = (watch: PropertyWatch) => watch.look(row, null) !== null;
+    // A state that is gone through speaks for its orbit as one that is kept does.
+    const sees = (watch: PropertyWatch) => this.#evidenceOf(watch, row) !== null;
     return row.some((value, slot) => this.world.halts(slot, value)) || this.#always.some(sees) || this.#sometimes.some(sees);
   };
 
