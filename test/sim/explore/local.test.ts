@@ -163,3 +163,29 @@ describe('explore with --reduce local', () => {
     expect([code, err.includes('--no-reduce says that there is none')]).toEqual([2, true]);
   });
 });
+
+describe('a violation whose least schedule is not looked for to the end', () => {
+  it('has as many steps as its schedule, those included that ran on', () => {
+    const ids = Array.from({ length: 6 }, (_, i) => `node:${i}`);
+    const starts = ids.map((to) => ({ to, type: 'ask' }));
+    const scenario = toy(
+      {
+        actors: [{ id: 'hub:0', kind: 'hub', input: null }, ...ids.map((id) => ({ id, kind: 'node', input: null }))],
+        machines: {
+          hub: machineOf({
+            a: { on: { exec: { to: 'b' } } },
+            b: { on: { exec: { to: 'c' } } },
+            c: { on: { exec: { to: 'd', sends: starts } } },
+            d: { on: {}, tags: ['rest'] },
+          }),
+          node: machineOf({ off: { on: { ask: { to: 's0' } } }, ...chain(6) }),
+        },
+        catalogue: CATALOGUE,
+      },
+      [rule((world) => (ids.every((id) => actorIn(world, id).value === 's3') ? 'all are in s3' : null), 'middle')],
+    );
+    const [violation] = finish(explore({ scenario, maxStates: STATES, local: true })).violations;
+    expect(violation).toMatchObject({ least: false, steps: 3 + 6 * 3 });
+    expect(violation!.labels).toHaveLength(violation!.steps);
+  });
+});
