@@ -1,5 +1,6 @@
 /** Who waits for somebody else: it has asked for something and was refused, and has not been granted it since. Runs are compared by the longest wait. */
 import type { HostThread } from '../actors/paths/env.ts';
+import { ModelError } from './engine/port.ts';
 import { mechanismsOf } from './registry.ts';
 import type { ResolvedScenario } from './scenario/types.ts';
 import type { Store } from './store.ts';
@@ -13,6 +14,12 @@ export type Waits = (thread: Pick<ActorView<HostThread>, 'value' | 'context'>, o
 /** A lock, a mutex, a semaphore: the thread sleeps, or spins, between two questions. Machines of another model may lack the field. */
 const wasRefused: Waits = ({ context: { frames } }) => frames?.code?.granted === false;
 
+/** A module of the user's own may answer anything, and a promise would count as yes. */
+function answerOf(answer: unknown): boolean {
+  if (typeof answer === 'boolean') return answer;
+  throw new ModelError(`waits answered ${typeof answer === 'object' ? 'an object' : String(answer)}; expected true or false`);
+}
+
 /** For each slot whether the actor in it waits, by its local state: each is looked at once. */
 export function waitsIn(store: Store, { arch, options }: Host): (slot: number, local: number) => boolean {
   const waits = [wasRefused, ...mechanismsOf(arch).flatMap((mechanism) => mechanism.waits ?? [])];
@@ -23,7 +30,7 @@ export function waitsIn(store: Store, { arch, options }: Host): (slot: number, l
     const answers = known[kind.index]!;
     if (answers[local] === undefined) {
       const { value, context } = kind.locals.values[local]!;
-      answers[local] = waits.some((one) => one({ value, context: context as unknown as HostThread }, options));
+      answers[local] = waits.some((one) => answerOf(one({ value, context: context as unknown as HostThread }, options)));
     }
     return answers[local];
   };

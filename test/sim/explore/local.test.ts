@@ -162,6 +162,11 @@ describe('explore with --reduce local', () => {
     const { code, err } = await bench.run(['explore', 'rmp-lock', '--no-reduce', '--reduce', 'local']);
     expect([code, err.includes('--no-reduce says that there is none')]).toEqual([2, true]);
   });
+
+  it('refuses a second list, of which the first would go unheeded', async () => {
+    const { code, err } = await bench.run(['explore', 'rmp-lock', '--reduce', 'local', '--reduce', 'symmetry']);
+    expect([code, err.includes('Expected --reduce once; local,symmetry does both')]).toEqual([2, true]);
+  });
 });
 
 describe('a violation whose least schedule is not looked for to the end', () => {
