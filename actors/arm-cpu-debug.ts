@@ -38,6 +38,8 @@ function registerOf(state: CpuDebugState, { reg }: SysregAccess): number {
       return state.bcr;
     case 'dbgwcr0_el1':
       return state.wcr;
+    case 'dbgvcr':
+      return state.vcr ?? 0;
     case 'oslsr_el1':
       return OSLSR.OSLM | (state.osLock ? OSLSR.OSLK : 0);
     default:
@@ -54,6 +56,8 @@ function written(state: CpuDebugState, { reg, value }: SysregAccess): CpuDebugSt
       return { ...state, bcr: value & 1 };
     case 'dbgwcr0_el1':
       return { ...state, wcr: value & 1 };
+    case 'dbgvcr':
+      return { ...state, vcr: value & 1 };
     case 'oslar_el1':
       return { ...state, osLock: (value & 1) === 1 };
     default:
@@ -62,7 +66,7 @@ function written(state: CpuDebugState, { reg, value }: SysregAccess): CpuDebugSt
 }
 
 /** What an instruction meets on this CPU. */
-function executed(state: CpuDebugState, { breakpoint, watchpoint, brk }: Instruction): Executed {
+function executed(state: CpuDebugState, { breakpoint, watchpoint, vector, brk }: Instruction): Executed {
   const control = {
     pstate: state.pstate,
     mdscr: state.mdscr,
@@ -70,7 +74,12 @@ function executed(state: CpuDebugState, { breakpoint, watchpoint, brk }: Instruc
     osLock: state.osLock,
     doubleLock: false,
   };
-  const insn = { breakpoint: breakpoint && state.bcr === 1, watchpoint: watchpoint && state.wcr === 1, brk };
+  const insn = {
+    breakpoint: breakpoint && state.bcr === 1,
+    watchpoint: watchpoint && state.wcr === 1,
+    vector: vector && state.vcr === 1,
+    brk,
+  };
   return {
     exception: firstDebugException(insn, control),
     to: debugTarget(control),

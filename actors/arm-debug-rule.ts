@@ -38,21 +38,31 @@ export function debugExceptionsEnabled(control: DebugControl): boolean {
   return target > pstate.el;
 }
 
+/**
+ * Vector catch belongs to AArch32, where neither KDE nor PSTATE.D stands between EL1 and its own debug exceptions; the host at EL2 is AArch64 and
+ * has none. @see Arm ARM, AArch32.VCRMatch(), AArch32.CheckVectorCatch(), AArch32.GenerateDebugExceptionsFrom()
+ */
+const takesVectorCatch = ({ pstate, mdscr, osLock, doubleLock }: DebugControl): boolean =>
+  !osLock && !doubleLock && pstate.el !== 2 && (mdscr & MDSCR.MDE) !== 0;
+
 /** Whether the CPU takes this exception where its condition is met. */
 export function takesDebugException(kind: DebugException, control: DebugControl): boolean {
   if (kind === 'brk') return true;
+  if (kind === 'vector-catch') return takesVectorCatch(control);
   const enable = kind === 'step' ? MDSCR.SS : MDSCR.MDE;
   return (control.mdscr & enable) !== 0 && debugExceptionsEnabled(control);
 }
 
 /**
  * The first debug exception that one instruction brings about, or null. A pending step comes before the instruction and before its
- * breakpoint; a step that is not pending comes after the instruction, if that raised nothing itself.
+ * breakpoint; a step that is not pending comes after the instruction, if that raised nothing itself. Which of a breakpoint and a vector catch at
+ * one instruction comes first is the implementation's business: here the breakpoint.
  */
 export function firstDebugException(insn: Instruction, control: DebugControl): DebugException | null {
   const steps = takesDebugException('step', control);
   if (steps && !control.pstate.ss) return 'step';
   if (insn.breakpoint && takesDebugException('breakpoint', control)) return 'breakpoint';
+  if (insn.vector && takesDebugException('vector-catch', control)) return 'vector-catch';
   if (insn.brk) return 'brk';
   if (insn.watchpoint && takesDebugException('watchpoint', control)) return 'watchpoint';
   return steps ? 'step' : null;

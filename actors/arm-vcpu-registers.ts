@@ -30,27 +30,31 @@ export function sysreg(v: ArmVcpuState, design: ArmDebugDesign, reg: Sysreg, wri
   }
 }
 
-const FIELDS = { mdscr_el1: 'mdscr', dbgbcr0_el1: 'bcr', dbgwcr0_el1: 'wcr' } as const;
+const FIELDS = { mdscr_el1: 'mdscr', dbgbcr0_el1: 'bcr', dbgwcr0_el1: 'wcr', dbgvcr: 'vcr' } as const;
 
 /** trap_debug_regs(): the first access makes the guest the owner, unless the host is. */
 function debugRegister(v: ArmVcpuState, design: ArmDebugDesign, reg: keyof typeof FIELDS, write: boolean, value: number): Change {
   const field = FIELDS[reg];
-  const changed: Change = write ? { [field]: reg === 'mdscr_el1' ? value : value & 1 } : { value: v[field] };
+  const changed: Change = write ? { [field]: reg === 'mdscr_el1' ? value : value & 1 } : { value: v[field] ?? 0 };
   if (design.model === 'each-entry') return write ? { ...changed, dirty: true } : changed;
   if (v.owner !== 'FREE') return changed;
   return { ...changed, owner: 'GUEST_OWNED', ...setupMdcr({ ...v, owner: 'GUEST_OWNED' }, design) };
 }
 
-/** KVM_GET_REG_LIST: what of this state a VMM can save and restore. */
-export const regList = (v: ArmVcpuState, { lists }: ArmDebugDesign): readonly Sysreg[] => [
-  ...(Object.keys(FIELDS) as (keyof typeof FIELDS)[]),
-  ...(lists === 'always' || (lists === 'by-kernel' && v.knowsLock) ? (['oslsr_el1'] as const) : []),
+/** Whether user space can read and write a register; OSLSR_EL1 is one of those that came with the emulation. */
+const isKnown = (v: ArmVcpuState, { lists }: ArmDebugDesign, reg: Sysreg): boolean =>
+  reg === 'oslsr_el1' ? lists === 'always' || (lists === 'by-kernel' && v.knowsLock) : Object.hasOwn(FIELDS, reg);
+
+/** KVM_GET_REG_LIST: what of this state a VMM saves and restores. DBGVCR32_EL2 is left out while it is as reset leaves it. */
+export const regList = (v: ArmVcpuState, design: ArmDebugDesign): readonly Sysreg[] => [
+  ...(Object.keys(FIELDS) as (keyof typeof FIELDS)[]).filter((reg) => v[FIELDS[reg]] !== undefined),
+  ...(isKnown(v, design, 'oslsr_el1') ? (['oslsr_el1'] as const) : []),
 ];
 
 /** KVM_GET_ONE_REG. */
 export const getReg = (v: ArmVcpuState, design: ArmDebugDesign, reg: Sysreg): { value: number; error: 'ENOENT' | null } => {
-  if (!regList(v, design).includes(reg)) return { value: 0, error: 'ENOENT' };
-  return { value: reg === 'oslsr_el1' ? v.oslsr : v[FIELDS[reg as keyof typeof FIELDS]], error: null };
+  if (!isKnown(v, design, reg)) return { value: 0, error: 'ENOENT' };
+  return { value: reg === 'oslsr_el1' ? v.oslsr : (v[FIELDS[reg as keyof typeof FIELDS]] ?? 0), error: null };
 };
 
 /** KVM_SET_ONE_REG: of OSLSR_EL1 only OSLK may differ. */
@@ -60,7 +64,7 @@ export function setReg(
   reg: Sysreg,
   value: number,
 ): { change: Change; error: 'ENOENT' | 'EINVAL' | null } {
-  if (!regList(v, design).includes(reg)) return { change: {}, error: 'ENOENT' };
+  if (!isKnown(v, design, reg)) return { change: {}, error: 'ENOENT' };
   if (reg !== 'oslsr_el1') {
     const field = FIELDS[reg as keyof typeof FIELDS];
     return { change: { [field]: field === 'mdscr' ? value : value & 1 }, error: null };

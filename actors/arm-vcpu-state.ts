@@ -52,6 +52,8 @@ export interface ArmVcpuState extends ArmVcpuInput {
   readonly mdscr: number;
   readonly bcr: number;
   readonly wcr: number;
+  /** DBGVCR32_EL2; absent until it is written. */
+  readonly vcr?: number | undefined;
   readonly pstate: DebugPstate;
   readonly guestDebug: readonly GuestDebugFlag[];
   /** The VMM knows the breakpoints that it armed: a hit is its own. */
@@ -219,6 +221,8 @@ export function cpuStateOf(v: ArmVcpuState, design: ArmDebugDesign): CpuDebugSta
     bank,
     bcr: bank === 'guest' ? v.bcr : armed,
     wcr: bank === 'guest' ? v.wcr : armed,
+    // __sysreg32_restore_state(): switched whoever owns the breakpoints.
+    ...(v.vcr !== undefined && { vcr: v.vcr }),
     pstate: v.pstate,
     osLock: design.physical && (v.oslsr & OSLSR.OSLK) !== 0,
   };
@@ -228,6 +232,7 @@ export function cpuStateOf(v: ArmVcpuState, design: ArmDebugDesign): CpuDebugSta
 export const saved = (v: ArmVcpuState, design: ArmDebugDesign, cpu: CpuDebugState): Change => ({
   pstate: cpu.pstate,
   ...(design.model === 'owner' && cpuOwner(v, design) === 'HOST_OWNED' ? { externalMdscr: cpu.mdscr } : { mdscr: cpu.mdscr }),
+  ...(cpu.vcr !== undefined && { vcr: cpu.vcr }),
   ...(cpu.bank === 'guest' && { bcr: cpu.bcr, wcr: cpu.wcr }),
   ...(design.model === 'each-entry' && { dirty: false }),
   ...(design.physical && { oslsr: OSLSR.OSLM | (cpu.osLock ? OSLSR.OSLK : 0) }),

@@ -57,6 +57,8 @@ function changed({ context: v, event }: Args, design: ArmDebugDesign): Partial<A
       return { hostSsPending: false, ...(design.model === 'owner' && { pstate: { ...v.pstate, ss: true } }) };
     case 'arm.skip':
       return { skipped: true };
+    case 'arm.unknown':
+      return { undef: true };
     case 'arm.inject':
       return { injected: event.exception };
     case 'arm.handled':
@@ -134,6 +136,7 @@ export function armVcpuMachine(design: ArmDebugDesign) {
           'arm.sysreg': { actions: 'change' },
           'arm.stepped': { actions: 'change' },
           'arm.skip': { actions: 'change' },
+          'arm.unknown': { actions: 'change' },
           'arm.inject': { actions: 'change' },
           'arm.handled': { actions: 'change' },
           'arm.resume?': { actions: 'resume' },

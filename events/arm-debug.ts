@@ -14,8 +14,11 @@ export interface DebugPstate {
   readonly ss: boolean;
 }
 
-/** Registers of which breakpoint 0 and watchpoint 0 stand for all; of their control registers only E (bit 0) is kept. */
-export const SYSREGS = ['oslar_el1', 'oslsr_el1', 'osdlr_el1', 'mdscr_el1', 'dbgbcr0_el1', 'dbgwcr0_el1', 'dbgoslar'] as const;
+/**
+ * Registers of which breakpoint 0 and watchpoint 0 stand for all; of their control registers only E (bit 0) is kept. Of DBGVCR, the AArch32
+ * name of DBGVCR32_EL2, one vector is kept, as bit 0.
+ */
+export const SYSREGS = ['oslar_el1', 'oslsr_el1', 'osdlr_el1', 'mdscr_el1', 'dbgbcr0_el1', 'dbgwcr0_el1', 'dbgvcr', 'dbgoslar'] as const;
 export type Sysreg = (typeof SYSREGS)[number];
 
 /** What MDCR_EL2 traps: TDA and TDOSA registers, TDE software debug exceptions. TDE makes the other two behave as set. */
@@ -35,6 +38,8 @@ export interface CpuDebugState {
   readonly bank: DebugBank;
   readonly bcr: number;
   readonly wcr: number;
+  /** DBGVCR32_EL2, of AArch32 guests; absent if 0 since the start. */
+  readonly vcr?: number | undefined;
   readonly pstate: DebugPstate;
   /** The CPU's own OS Lock. */
   readonly osLock: boolean;
@@ -44,6 +49,8 @@ export interface CpuDebugState {
 export interface Instruction {
   readonly breakpoint: boolean;
   readonly watchpoint: boolean;
+  /** It stands at an exception vector of AArch32 that DBGVCR names. */
+  readonly vector: boolean;
   readonly brk: boolean;
 }
 
@@ -93,6 +100,8 @@ export type ArmVcpuEvent = EventOf<{
   'arm.sysreg': SysregAccess;
   'arm.stepped': object;
   'arm.skip': object;
+  /** An exit for which KVM has no handler. */
+  'arm.unknown': object;
   /** User space has put the guest before its vector: ESR, ELR, SPSR and PC are written. */
   'arm.inject': { exception: DebugException };
   'arm.handled': object;
@@ -161,6 +170,7 @@ export const ARM_DEBUG_EVENTS = {
   'arm.sysreg': 'bus',
   'arm.stepped': 'bus',
   'arm.skip': 'bus',
+  'arm.unknown': 'bus',
   'arm.inject': 'bus',
   'arm.handled': 'bus',
   'arm.resume?': 'bus',
@@ -198,7 +208,12 @@ declare module './program.ts' {
       | { readonly op: 'msr'; readonly reg: Sysreg; readonly value: number }
       | { readonly op: 'mrs'; readonly reg: Sysreg }
       | { readonly op: 'brk' }
-      | { readonly op: 'execute'; readonly breakpoint?: boolean | undefined; readonly watchpoint?: boolean | undefined }
+      | {
+          readonly op: 'execute';
+          readonly breakpoint?: boolean | undefined;
+          readonly watchpoint?: boolean | undefined;
+          readonly vector?: boolean | undefined;
+        }
       | { readonly op: 'eret'; readonly el: 0 | 1; readonly d?: boolean | undefined; readonly ss?: boolean | undefined }
       | { readonly op: 'pause' };
   }

@@ -3,6 +3,7 @@ import type { Delivery } from './event.ts';
 import { KVM_EVENTS, type VcpuAnswer, type VcpuEvent, type VmAnswer, type VmEvent } from './kvm.ts';
 import { type KillEvent, PROCESS_EVENTS, type ProcessEvent, type SignalAnswer, type SignalEvent } from './process.ts';
 import {
+  type ChoiceEvent,
   type LoopAnswer,
   type LoopEvent,
   type MutexAnswer,
@@ -24,6 +25,7 @@ export type ThreadEvent =
   | TaskEvent
   | MutexAnswer
   | LoopAnswer
+  | ChoiceEvent
   | VcpuAnswer
   | VmAnswer
   | KillEvent
@@ -31,7 +33,7 @@ export type ThreadEvent =
   | ThreadEventsOf[keyof ThreadEventsOf];
 
 /** Everything a vCPU can receive. */
-export type GuestEvent = VcpuEvent | LoopAnswer | GuestEventsOf[keyof GuestEventsOf];
+export type GuestEvent = VcpuEvent | LoopAnswer | ChoiceEvent | GuestEventsOf[keyof GuestEventsOf];
 
 type SimEvent =
   | PcpuEvent
@@ -41,6 +43,7 @@ type SimEvent =
   | MutexAnswer
   | LoopEvent
   | LoopAnswer
+  | ChoiceEvent
   | VcpuEvent
   | VcpuAnswer
   | VmEvent

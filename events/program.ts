@@ -18,10 +18,17 @@ export type HostOp = CoreHostOp | HostOpsOf[keyof HostOpsOf];
 
 export type CoreHostOp = { readonly op: 'KVM_RUN'; readonly vm: string; readonly vcpu: number };
 
-/** `next` decrements the program's loop counter `loop` and jumps to `to` while it is not used up. */
-export type ControlOp = { readonly op: 'next'; readonly loop: number; readonly to: number } | { readonly op: 'end' };
+/**
+ * `next` decrements the program's loop counter `loop` and jumps to `to` while it is not used up. `choose` goes on at one of `to`, which the
+ * chooser decides. `jump` goes on at `to` and takes no step of its own.
+ */
+export type ControlOp =
+  | { readonly op: 'next'; readonly loop: number; readonly to: number }
+  | { readonly op: 'choose'; readonly to: readonly number[] }
+  | { readonly op: 'jump'; readonly to: number }
+  | { readonly op: 'end' };
 
-/** A program after `repeat` has been unrolled into jumps. The last operation is always `end`. */
+/** A program after `repeat` and `choose` have been turned into jumps. The last operation is always `end`. */
 export interface Program<Op> {
   readonly ops: readonly (Op | ControlOp)[];
   /** How often each loop's body runs, by loop number. */

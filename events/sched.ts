@@ -76,6 +76,8 @@ export type CoreEvent = EventOf<{ 'core.switchTo': { previous: readonly string[]
 export type MutexEvent = EventOf<{ 'mutex.lock': object; 'mutex.unlock': object }>;
 export type MutexAnswer = EventOf<{ 'mutex.locked': { acquired: boolean } }>;
 export type LoopEvent = EventOf<{ 'loop.next': { loop: number } }>;
+/** Offer of whoever stands at a `choose`: its program goes on at another option than the first. */
+export type ChoiceEvent = EventOf<{ choose: { option: number } }>;
 export type LoopAnswer = EventOf<{ 'loop.turn': { again: boolean } }>;
 
 export const SCHED_EVENTS = {
@@ -85,6 +87,7 @@ export const SCHED_EVENTS = {
   interrupt: 'offer',
   'spurious-exit': 'offer',
   pick: 'offer',
+  choose: 'offer',
   migrate: 'offer',
   'cpu.context': 'bus',
   'cpu.sleep': 'bus',
@@ -116,4 +119,7 @@ export const SCHED_EVENTS = {
   'mutex.locked': 'bus',
   'loop.next': 'bus',
   'loop.turn': 'bus',
-} as const satisfies Record<(PcpuEvent | TaskEvent | SchedulerEvent | MutexEvent | MutexAnswer | LoopEvent | LoopAnswer)['type'], Delivery>;
+} as const satisfies Record<
+  (PcpuEvent | TaskEvent | SchedulerEvent | MutexEvent | MutexAnswer | LoopEvent | LoopAnswer | ChoiceEvent)['type'],
+  Delivery
+>;

@@ -1,19 +1,26 @@
 /** The claims as documents: docs/claims.json for programs, docs/claims.md for people. Both come from the lists that the tests walk. */
 import { ALL_CLAIMS } from '../test/claims/all.ts';
-import type { Claim } from '../test/claims/claim.ts';
+import type { Claim, Show } from '../test/claims/claim.ts';
 
-const rowOf = ({ id, says, source, scenario, variant, property, verdict, mutants, why }: Claim) => ({
-  id,
-  says,
-  source,
-  scenario,
-  variant: variant ?? null,
-  property: property ?? null,
-  verdict,
-  mutants,
-  command: why === undefined ? `worldswitch explore ${scenario}${variant === undefined ? '' : ` --variant ${variant}`}` : null,
-  why: why ?? null,
-});
+const commandOf = ({ scenario, variant }: Show): string => `worldswitch explore ${scenario} --variant ${variant}`;
+
+/** The first place stands in the row itself too, for whoever wants one command. */
+const rowOf = ({ id, says, source, shows, verdict, mutants, why }: Claim) => {
+  const [first] = shows;
+  return {
+    id,
+    says,
+    source,
+    scenario: first?.scenario ?? 'unit',
+    variant: first?.variant ?? null,
+    property: first?.property ?? null,
+    verdict,
+    mutants: [...new Set([...shows.flatMap((show) => show.mutants), ...mutants])],
+    command: first ? commandOf(first) : null,
+    shows: shows.map((show) => ({ ...show, breaks: show.breaks === true, command: commandOf(show) })),
+    why: why ?? null,
+  };
+};
 
 /** One line for each claim, so that a change of one is a change of one line. */
 const json = (): string => `[\n${ALL_CLAIMS.map((claim) => `  ${JSON.stringify(rowOf(claim))}`).join(',\n')}\n]\n`;
@@ -21,31 +28,51 @@ const json = (): string => `[\n${ALL_CLAIMS.map((claim) => `  ${JSON.stringify(r
 const cell = (text: string): string => text.replaceAll('|', '\\|');
 const code = (text: string): string => `\`${text}\``;
 
+/** Several places of one claim stand under each other. */
+const lines = (texts: readonly string[]): string => texts.join('<br>');
+
+function rowText({ id, says, shows, verdict, mutants }: Claim): string {
+  const seen = shows.flatMap((show) => show.mutants);
+  const others = mutants.filter((name) => !seen.includes(name));
+  const cells = [
+    id,
+    cell(says),
+    shows.length === 0 ? 'unit' : lines(shows.map(({ scenario, variant }) => code(`${scenario} ${variant}`))),
+    lines(shows.map(({ property, breaks }) => `${code(property)}${breaks ? ' breaks' : ''}`)),
+    verdict,
+    lines([
+      ...shows.map((show) => show.mutants.map(code).join(', ')),
+      ...(others.length > 0 ? [`unit: ${others.map(code).join(', ')}`] : []),
+    ]),
+  ];
+  return `| ${cells.join(' | ')} |`;
+}
+
+const reasonText = ({ id, why }: Claim): string => `- ${id}: ${why}.`;
+
 function markdown(): string {
-  const rows = ALL_CLAIMS.map(rowOf).map(({ id, says, scenario, variant, property, verdict, mutants, why }) => {
-    const where = why === null ? code([scenario, ...(variant === null ? [] : [variant])].join(' ')) : 'unit';
-    return `| ${[id, cell(says), where, property === null ? '' : code(property), verdict, mutants.map(code).join(', ')].join(' | ')} |`;
-  });
-  const reasons = [...new Set(ALL_CLAIMS.flatMap(({ why }) => why ?? []))].map((why) => {
-    const ids = ALL_CLAIMS.filter((claim) => claim.why === why).map(({ id }) => id);
-    return `- ${ids.join(', ')}: ${why}.`;
-  });
+  const partly = ALL_CLAIMS.filter(({ shows, why }) => shows.length > 0 && why !== undefined);
+  const never = ALL_CLAIMS.filter(({ shows }) => shows.length === 0);
   return `# Claims
 
 What the domain documents claim of each mechanism, where it shows, and the mutants under which it fails. Written by \`npm run claims\` from the lists
 in \`test/claims/\`; each row is a test of that name, and each mutant is another. The claims of SEV-SNP are in \`test/claims/\` too and not yet in
 this table.
 
-A row with a scenario is seen by \`worldswitch explore SCENARIO --variant VARIANT\`, and its failure by the same with \`--mutant NAME\`. \`refuted\`
-means that the check shows the opposite of what the source says. The same rows for programs: [claims.json](claims.json).
+A row with a scenario is seen by \`worldswitch explore SCENARIO --variant VARIANT\`, in which the property keeps, and its failure by the same with
+\`--mutant NAME\`, in which it breaks. Where the claim is that a design breaks the property, it says \`breaks\`, and the mutant mends it. Each claim is
+also checked in small worlds, for values that no property says: *unit* stands before mutants that only those notice. \`refuted\` means that the check
+shows the opposite of what the source says. The same rows for programs: [claims.json](claims.json).
 
 | Claim | What it says | Scenario, variant | Property | Verdict | Fails under |
 | --- | --- | --- | --- | --- | --- |
-${rows.join('\n')}
+${ALL_CLAIMS.map(rowText).join('\n')}
 
-Not run from the command line:
+${ALL_CLAIMS.length - never.length} of ${ALL_CLAIMS.length} claims are seen from the command line.${never.length === 0 ? '' : ` Not seen there:\n\n${never.map(reasonText).join('\n')}`}
 
-${reasons.join('\n')}
+Seen there but for one part, which the small worlds have:
+
+${partly.map(reasonText).join('\n')}
 `;
 }
 

@@ -77,6 +77,8 @@ export interface Mechanism {
   readonly taskFlags?: (scenario: ResolvedScenario) => readonly string[];
   /** Kernel threads among its actors: each sleeps at the start, on the CPU that it belongs to. */
   readonly kernelThreads?: (scenario: ResolvedScenario) => Readonly<Record<ActorId, ActorId>>;
+  /** Kinds of actors of which each CPU has one of its own, in the order of the CPUs; `core` where no two CPUs share one. */
+  readonly perCpu?: readonly string[];
   /** Its actors, in slot order, and the machine of each kind that it adds. */
   readonly actors?: (scenario: ResolvedScenario) => readonly ActorSpec[];
   readonly machines?: (scenario: ResolvedScenario) => Readonly<Record<string, AnyStateMachine>>;

@@ -78,6 +78,7 @@ const FIELDS = {
   core: isFunction.optional(),
   taskFlags: isFunction.optional(),
   kernelThreads: isFunction.optional(),
+  perCpu: listOf(TEXT, 'a list of kinds').optional(),
   actors: isFunction.optional(),
   machines: isFunction.optional(),
   completions: listOf(COMPLETION, 'a list of names and handlers').optional(),

@@ -50,6 +50,9 @@ export interface ActorSpec {
   readonly input: unknown;
 }
 
+/** Actors that change places together: a CPU and what belongs to it. Two bundles of a group have actors of the same kinds in the same order. */
+export type Bundle = readonly ActorId[];
+
 /** The actors of a run in slot order, and the machine of each kind. */
 export interface Topology {
   readonly actors: readonly ActorSpec[];
@@ -58,8 +61,8 @@ export interface Topology {
   readonly origins?: Readonly<Record<string, string>>;
   /** How each event type travels. */
   readonly catalogue: Readonly<Record<string, Delivery>>;
-  /** Groups of actors that may change places without anybody noticing: same kind, same input, and no order among them. */
-  readonly interchangeable?: readonly (readonly ActorId[])[];
+  /** Groups of actors that may change places without anybody noticing: same kind, and no order among them; one by one, or in bundles. */
+  readonly interchangeable?: readonly (readonly (ActorId | Bundle)[])[];
 }
 
 /** Everything interned during one run, and who stands in which slot. */

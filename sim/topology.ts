@@ -14,6 +14,7 @@ import type { ActorId } from '../events/event.ts';
 import { CATALOGUE } from '../events/index.ts';
 import type { HostOp, Program } from '../events/program.ts';
 import { canonical } from './canonical.ts';
+import { interchangeableIn } from './interchangeable.ts';
 import { MechanismError } from './mechanism.ts';
 import { models } from './models/index.ts';
 import type { ModelModule } from './models.ts';
@@ -95,7 +96,8 @@ export function topologyOf(scenario: ResolvedScenario): Topology {
     ...loopsOf(scenario, threads),
   ];
   const { machines, origins } = machinesOf(scenario, { programs: programs.values, images: images.values });
-  return { actors, machines, origins, catalogue: catalogueOf(scenario) };
+  const perCpu = mechanismsOf(scenario.host.arch).flatMap((mechanism) => mechanism.perCpu ?? []);
+  return { actors, machines, origins, catalogue: catalogueOf(scenario), interchangeable: interchangeableIn(actors, perCpu) };
 }
 
 /** A model that is not the host's, with the mechanism that brings it. */

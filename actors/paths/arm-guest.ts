@@ -22,6 +22,8 @@ export interface GuestDebugView {
   readonly mdscr: number;
   readonly bcr: number;
   readonly wcr: number;
+  /** Absent until it is written. */
+  readonly vcr?: number | undefined;
   readonly pstate: DebugPstate;
   /** The last debug exception it took at EL1, and whether its lock was on. */
   readonly taken: { readonly exception: DebugException; readonly locked: boolean } | null;
@@ -33,8 +35,8 @@ export interface GuestDebugView {
   readonly stolen: DebugException | 'hit' | null;
   /** The last register it read. */
   readonly read: { readonly reg: Sysreg; readonly value: number; readonly expected: number | null } | null;
-  /** The last access that was undefined. */
-  readonly undefined: Sysreg | null;
+  /** The last access that was undefined, or the exception that came as an undefined instruction. */
+  readonly undefined: Sysreg | DebugException | null;
 }
 
 declare module './guest.ts' {
@@ -79,7 +81,10 @@ const vector = (name: string, exceptionOf: (l: GuestLocals) => DebugException): 
   step(name, {
     set: (v, l) => {
       const exception = exceptionOf(l);
-      const stolen = l.executed?.bank === 'external' && exception !== 'brk' && l.resumed === undefined ? exception : viewOf(v).stolen;
+      const stolen =
+        l.executed?.bank === 'external' && exception !== 'brk' && exception !== 'vector-catch' && l.resumed === undefined
+          ? exception
+          : viewOf(v).stolen;
       return change(v, { taken: { exception, locked: viewOf(v).locked }, stolen });
     },
   });
@@ -97,13 +102,15 @@ function wrote(v: Vcpu, reg: Sysreg, value: number): Partial<GuestDebugView> {
       return { bcr: value & 1 };
     case 'dbgwcr0_el1':
       return { wcr: value & 1 };
+    case 'dbgvcr':
+      return { vcr: value & 1 };
     default:
       return viewOf(v);
   }
 }
 
 /** What a read must yield; null where the architecture leaves it to the implementation, or KVM documents that it differs. */
-function expectedOf({ mdscr, bcr, wcr }: GuestDebugView, reg: Sysreg): number | null {
+function expectedOf({ mdscr, bcr, wcr, vcr = 0 }: GuestDebugView, reg: Sysreg): number | null {
   switch (reg) {
     case 'mdscr_el1':
       return mdscr;
@@ -111,6 +118,8 @@ function expectedOf({ mdscr, bcr, wcr }: GuestDebugView, reg: Sysreg): number | 
       return bcr;
     case 'dbgwcr0_el1':
       return wcr;
+    case 'dbgvcr':
+      return vcr;
     default:
       return null;
   }
@@ -160,10 +169,10 @@ function missed(env: GuestEnv, v: Vcpu, { exception, bank, routed, met }: Execut
   if (exception !== null) return null;
   if (bank === 'external' && met) return { stolen: 'hit' };
   if (routed || bank === 'external') return null;
-  const { bcr, wcr, mdscr, pstate, locked } = viewOf(v);
+  const { bcr, wcr, vcr, mdscr, pstate, locked } = viewOf(v);
   const insn = instruction(env, v);
   const due = firstDebugException(
-    { breakpoint: insn.breakpoint && bcr === 1, watchpoint: insn.watchpoint && wcr === 1, brk: insn.brk },
+    { breakpoint: insn.breakpoint && bcr === 1, watchpoint: insn.watchpoint && wcr === 1, vector: insn.vector && vcr === 1, brk: insn.brk },
     { pstate, mdscr, routeToEl2: false, osLock: locked, doubleLock: false },
   );
   return due === null ? null : { lost: due };
@@ -171,9 +180,9 @@ function missed(env: GuestEnv, v: Vcpu, { exception, bank, routed, met }: Execut
 
 const instruction = (env: GuestEnv, v: Vcpu) => {
   const op = opOf(env, v);
-  if (op.op === 'brk') return { breakpoint: false, watchpoint: false, brk: true };
-  const { breakpoint = false, watchpoint = false } = argsOf(env, v, 'execute');
-  return { breakpoint, watchpoint, brk: false };
+  if (op.op === 'brk') return { breakpoint: false, watchpoint: false, vector: false, brk: true };
+  const { breakpoint = false, watchpoint = false, vector: atVector = false } = argsOf(env, v, 'execute');
+  return { breakpoint, watchpoint, vector: atVector, brk: false };
 };
 
 /** An instruction and the debug exception that it may meet. A handler comes back at once, and the instruction is done. */
@@ -196,6 +205,7 @@ const executePath = (env: GuestEnv, name: string) =>
             resume,
             when(
               [(_v, l) => l.resumed!.skipped, [step('skipped', { set: (v) => change(v, { skipped: true }) })]],
+              [(_v, l) => l.resumed!.undef, [step('el1_undefined', { set: (v, l) => change(v, { undefined: l.executed!.exception }) })]],
               [(_v, l) => l.resumed!.injected !== null, [vector('el1_sync_injected', (l) => l.resumed!.injected!)]],
             ),
             leavePath,

@@ -164,6 +164,7 @@ const handleExit = (env: HostEnv) => {
         (_t, l) => l.arm?.exit === 'debug' && l.arm.exception === 'step',
         [step('kvm_handle_guest_debug', { send: (t) => toArm(env, t, { type: 'arm.stepped' }) })],
       ],
+      [(_t, l) => l.arm?.exit === 'debug' && l.arm.exception === 'vector-catch', [call(unknownPath(env))]],
       [(_t, l) => skips && l.arm?.exit === 'debug' && l.arm.exception === 'brk', [call(skipPath(env))]],
       [
         (_t, l) => l.exit === 'INTR',
@@ -173,6 +174,13 @@ const handleExit = (env: HostEnv) => {
     ),
   ]);
 };
+
+/** Vector catch has no handler of its own in arm_exit_handlers: the guest gets an undefined instruction. */
+const unknownPath = (env: HostEnv) =>
+  path('kvm_handle_unknown_ec', kernelSource('arch/arm64/kvm/handle_exit.c, arm_exit_handlers[], kvm_handle_unknown_ec()'), [
+    step('kvm_inject_undefined', { send: (t) => toArm(env, t, { type: 'arm.unknown' }) }),
+    note(() => ({ arm: undefined, exit: 'INTR' as const })),
+  ]);
 
 /** Patch v2: BRK went to EL2 because of the lock, and is skipped; a debugger gets it as always. */
 const skipPath = (env: HostEnv) =>

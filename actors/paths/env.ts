@@ -5,6 +5,7 @@ import type { ExitReason, VcpuMode } from '../../events/kvm.ts';
 import type { HostOptions } from '../../events/options.ts';
 import type { Signal } from '../../events/process.ts';
 import type { ControlOp, HostOp, Program } from '../../events/program.ts';
+import type { ProgramLocals } from './control.ts';
 import type { PathPatch, PathPatches } from './patch.ts';
 import { type Item, type Path, pathsOf, type Source, type Walker } from './path.ts';
 
@@ -42,7 +43,7 @@ export interface HostEnv {
 }
 
 /** Locals of host paths; each path lists those of its own. A mechanism declares those that it adds. */
-export interface HostLocals {
+export interface HostLocals extends ProgramLocals {
   readonly granted?: boolean | undefined;
   readonly failed?: boolean | undefined;
   readonly pending?: boolean | undefined;
@@ -58,7 +59,6 @@ export interface HostLocals {
   readonly mode?: VcpuMode | undefined;
   readonly exit?: ExitReason | undefined;
   readonly atomic?: boolean | undefined;
-  readonly again?: boolean | undefined;
   readonly done?: boolean | undefined;
 }
 

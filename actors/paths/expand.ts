@@ -37,6 +37,8 @@ export interface StepMeta {
   readonly idles?: true;
   readonly yields?: true;
   readonly computes?: true;
+  /** What is offered here besides the step: the other options of a `choose`. */
+  readonly offers?: (walker: never) => readonly { readonly type: string; readonly option: number }[];
 }
 
 export interface ExpandOptions<T> {
@@ -101,7 +103,8 @@ function stateOf<T extends Walker<L> & MachineContext, L extends object, E exten
     if (edge.routes.length === 0) on[edge.on]!.push(new Transition(node, graph, options, edge, null).config());
     for (const route of edge.routes) on[edge.on]!.push(new Transition(node, graph, options, edge, route).config());
   }
-  const { idles, yields, computes, ns } = node.spec;
+  const { idles, yields, computes, ns, chooses } = node.spec;
+  if (chooses) on.choose = [choiceOf(options.frame)];
   const meta: StepMeta = {
     step: node.id,
     letter: node.letter!,
@@ -111,9 +114,27 @@ function stateOf<T extends Walker<L> & MachineContext, L extends object, E exten
     ...(idles && { idles }),
     ...(yields && { yields }),
     ...(computes && { computes }),
+    ...(chooses && { offers: (walker: T) => optionsFrom(walker, options.frame, chooses) }),
   };
   return { on, meta, ...((node.stops || node.spec.rests) && { tags: 'rest' }) };
 }
+
+interface Chosen {
+  readonly option?: number;
+}
+/** The options of a `choose` that can still be taken besides the first; none once one was. */
+function optionsFrom<T extends Walker<L>, L>(walker: T, frame: string, chooses: (walker: T) => number) {
+  const { option } = walker.frames[frame] as Chosen;
+  if (option !== undefined) return [];
+  return Array.from({ length: chooses(walker) - 1 }, (_, index) => ({ type: 'choose', option: index + 1 }));
+}
+/** An option is taken: the walker stands where it stood. */
+const choiceOf = (frame: string): object => ({
+  actions: enqueueActions(({ context, event, enqueue }) => {
+    const { frames } = context as Walker<object>;
+    enqueue.assign({ frames: { ...frames, [frame]: { ...frames[frame], option: (event as unknown as Chosen).option } } } as never);
+  }),
+});
 
 /** One XState transition: an edge of the graph together with one of its routes. */
 class Transition<T extends Walker<L> & MachineContext, L extends object, E extends EventObject> {

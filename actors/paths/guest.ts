@@ -3,6 +3,7 @@ import { type ActorId, type Outgoing, outgoing } from '../../events/event.ts';
 import type { GuestEvent } from '../../events/index.ts';
 import type { ExitReason, GhcbRequest, VcpuMode, VcpuRequest } from '../../events/kvm.ts';
 import type { ControlOp, GuestOp, Program } from '../../events/program.ts';
+import { nextPc, optionsOf, type ProgramLocals } from './control.ts';
 import type { VmFacts } from './env.ts';
 import type { PathPatch, PathPatches } from './patch.ts';
 import { type Item, otherwise, type Path, pathsOf, type Walker } from './path.ts';
@@ -25,9 +26,8 @@ export interface GuestEnv {
   readonly patches: PathPatches;
 }
 
-export interface GuestLocals {
-  readonly again?: boolean | undefined;
-}
+/** Locals of guest paths; mechanisms declare those of their own operations. */
+export interface GuestLocals extends ProgramLocals {}
 
 export interface Vcpu extends Walker<GuestLocals> {
   readonly thread: ActorId;
@@ -87,12 +87,14 @@ export const guestItems = (env: GuestEnv): readonly GuestItem[] => operations(en
 export function guestPath(env: GuestEnv): Path<Vcpu, GuestLocals, GuestEvent> {
   const used = new Set(env.images.flatMap((image) => image.program.ops.map((op) => op.op as string)));
   const cases = operations(env).filter(([name]) => used.has(name));
+  const chooseStep = step('choose', { ns: 5, chooses: (v) => optionsOf(opOf(env, v)) });
   const isAt = (name: string) => (v: Vcpu) => opOf(env, v).op === name;
   return path('guest', { source: 'the scenario', grade: 'decision' }, [
     step('start', { mode: 'guest', ns: 20 }),
     loop(
       when(
         ...cases.map(([name, items]) => [isAt(name), items] as const),
+        ...(used.has('choose') ? [[isAt('choose'), [chooseStep]] as const] : []),
         [
           isAt('next'),
           [
@@ -112,11 +114,8 @@ export function guestPath(env: GuestEnv): Path<Vcpu, GuestLocals, GuestEvent> {
       step('fetch', {
         inside: true,
         ns: 5,
-        set: (v, l) => {
-          const op = opOf(env, v);
-          return { pc: op.op === 'next' && l.again === true ? op.to : v.pc + 1 };
-        },
-        local: () => ({ again: undefined }),
+        set: (v, l) => ({ pc: nextPc(env.images[v.image]!.program, v.pc, l) }),
+        local: () => ({ again: undefined, option: undefined }),
       }),
     ),
     step('shutdown', { send: (v) => vmexit(v, 'SHUTDOWN') }),

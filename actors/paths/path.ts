@@ -52,6 +52,11 @@ export interface StepSpec<T, L, E extends AnyEvent> {
   readonly yields?: true;
   /** With `idles`: it changes nothing and still gets on, as a program does that computes for ever. */
   readonly computes?: true;
+  /**
+   * How many ways go on from here. The step itself takes the first; each other one is an offer that sets the local `option` and leaves the
+   * walker where it stands.
+   */
+  readonly chooses?: (walker: T) => number;
   /** Nominal cost in ns; 100 unless given. */
   readonly ns?: number;
 }

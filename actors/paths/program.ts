@@ -1,6 +1,7 @@
 /** The main loop of a host thread: one operation of its program after the other, signals on the way, and its end. */
 import { outgoing } from '../../events/event.ts';
 import type { ThreadEvent } from '../../events/index.ts';
+import { nextPc, optionsOf } from './control.ts';
 import { fatalSignalPending, type HostEnv, type HostItem, type HostLocals, type HostThread, host, opOf, toCpu } from './env.ts';
 import { otherwise, type Path } from './path.ts';
 
@@ -26,14 +27,14 @@ const nextTurn = (env: HostEnv): HostItem =>
     answers: { 'loop.turn': (e) => ({ again: e.again }) },
   });
 
+/** `choose`: one of several programs, which no rule decides. */
+const chooseStep = (env: HostEnv): HostItem => step('choose', { ns: 20, chooses: (t) => optionsOf(opOf(env, t)) });
+
 const advance = (env: HostEnv): HostItem =>
   step('fetch', {
     ns: 20,
-    set: (t, l) => {
-      const op = opOf(env, t);
-      return { pc: op.op === 'next' && l.again === true ? op.to : t.pc + 1 };
-    },
-    local: () => ({ again: undefined }),
+    set: (t, l) => ({ pc: nextPc(env.programs[t.program]!, t.pc, l) }),
+    local: () => ({ again: undefined, option: undefined }),
   });
 
 /** do_exit(), by a signal or at the end of the program. @see kernel kernel/exit.c, do_group_exit() */
@@ -57,6 +58,7 @@ export function threadPath(env: HostEnv): Path<HostThread, HostLocals, ThreadEve
     loop(
       when(
         ...cases.map(([name, item]) => [(t: HostThread) => opOf(env, t).op === name, [item]] as const),
+        ...(used.has('choose') ? [[(t: HostThread) => opOf(env, t).op === 'choose', [chooseStep(env)]] as const] : []),
         [(t) => opOf(env, t).op === 'next', [nextTurn(env)]],
         [otherwise, [leaveLoop]],
       ),

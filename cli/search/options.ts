@@ -93,7 +93,7 @@ export const EXPLORE_OPTIONS: readonly OptionSpec[] = [
   {
     flags: '--reduce <list>',
     description:
-      'symmetry: one state for all that differ by a renaming of interchangeable actors; local: no state is kept in which one thing only can happen; both: local,symmetry; none: no reduction',
+      'symmetry: one state for all that differ by a renaming of interchangeable actors, such as CPUs; local: no state is kept in which one thing only can happen; both: local,symmetry; none: no reduction',
     parse: reductions,
   },
   { flags: '--liveness', description: `also look for hangs, unbounded retries and livelocks (asks for ${progress.id} besides)` },

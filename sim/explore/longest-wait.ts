@@ -26,6 +26,12 @@ export interface LongestWait {
   readonly inAll: boolean;
 }
 
+/** Whoever drives the search has stopped it: what was found is a lower bound. */
+export interface WaitReport {
+  readonly wait: LongestWait;
+  readonly stopped: boolean;
+}
+
 const NONE = -1;
 
 export class WaitSearch {
@@ -44,16 +50,15 @@ export class WaitSearch {
     this.#slots = world.store.kindOfSlot.flatMap(({ name }, slot) => (name === 'hostThread' ? [slot] : []));
   }
 
-  /** Null where whoever drives the search has ended it early. */
-  *run(): Search<LongestWait | null> {
+  *run(): Search<WaitReport> {
     let longest: LongestWait = { thread: null, steps: 0, forEver: false, witness: null, inAll: false };
     for (const slot of this.#slots) {
+      if (this.#stopped) break;
       const found = yield* this.#longestOf(slot);
-      if (this.#stopped) return null;
       if (found !== null && isLonger(found, longest)) longest = { ...longest, ...found };
     }
-    const inAll = longest.thread !== null && (yield* this.#isInAll());
-    return this.#stopped ? null : { ...longest, inAll };
+    const inAll = longest.thread !== null && !this.#stopped && (yield* this.#isInAll());
+    return { wait: { ...longest, inAll: inAll && !this.#stopped }, stopped: this.#stopped };
   }
 
   #localOf(state: number, slot: number): number {
@@ -78,12 +83,10 @@ export class WaitSearch {
     if (members.length === 0) return null;
     const thread = world.store.ids[slot]!;
     const graph = yield* this.#graphOf(members);
-    if (this.#stopped) return null;
+    if (graph === null) return null;
     const shut = firstShut(graph);
     if (shut >= 0) return { thread, steps: null, forEver: true, witness: this.#searched.labelsTo(members[shut]!) };
     const round = this.#firstFair(members);
-    yield* this.#turn(0);
-    if (this.#stopped) return null;
     if (round >= 0) return { thread, steps: null, forEver: false, witness: this.#searched.labelsTo(round) };
     const { longest, next } = longestPaths(graph);
     let start = 0;
@@ -100,11 +103,12 @@ export class WaitSearch {
   /** The first state of a fair cycle in which the wait goes on, though an offer may end it; -1 if there is none. */
   #firstFair(members: readonly number[]): number {
     const parts = new Components(this.#successors).within(members).filter((part) => isFair(this.#successors, part));
-    return parts.length === 0 ? NONE : Math.min(...parts.map((part) => part.reduce((a, b) => Math.min(a, b))));
+    // There may be more of them than a call takes arguments.
+    return parts.length === 0 ? NONE : parts.flat().reduce((a, b) => Math.min(a, b));
   }
 
   /** Between states in which somebody waits: steps of processors and deliveries, and offers, which nobody has to make and which weigh nothing. */
-  *#graphOf(members: readonly number[]): Search<WeightedGraph> {
+  *#graphOf(members: readonly number[]): Search<WeightedGraph | null> {
     const { space, expanded } = this.#searched;
     const node = new Int32Array(space.count).fill(NONE);
     members.forEach((state, i) => {
@@ -132,7 +136,7 @@ export class WaitSearch {
       if (isLeft) leaves!.push(i);
       starts!.push(targets!.length);
       if (i % TURN_STATES === TURN_STATES - 1) yield* this.#turn(members.length - i);
-      if (this.#stopped) break;
+      if (this.#stopped) return null;
     }
     return { starts: starts!, targets: targets!, weights: weights!, from: from!, leaves: leaves! };
   }
@@ -176,10 +180,8 @@ export class WaitSearch {
     return ended.length > 0;
   }
 
-  /** Lets whoever drives the search see how far it is, and end it. */
   *#turn(frontier: number): Search<void> {
-    const stop = yield { states: this.#searched.space.count, frontier, transitions: 0, bytes: 0 };
-    this.#stopped ||= stop === true;
+    if (yield { states: this.#searched.space.count, frontier, transitions: 0, bytes: 0 }) this.#stopped = true;
   }
 }
 

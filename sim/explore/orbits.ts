@@ -70,14 +70,21 @@ export class OrbitSearch {
     this.#sometimes = watch(scenario.properties.sometimes);
   }
 
+  /** A state of each orbit that was found, in the order of the search. */
+  get kept(): readonly (readonly number[])[] {
+    return this.#queue.map(({ row }) => row);
+  }
+
   *run(): Search<OrbitReport> {
     this.#meet({ row: this.world.initial, parent: null, labels: [] });
     let at = 0;
     for (; at < this.#queue.length && this.#seen.size < this.#states; at++) {
       if (!this.#breaks(this.#queue[at]!)) this.#expand(this.#queue[at]!);
-      const stop = at % TURN_STATES === 0 ? yield this.#progress(at) : false;
-      if (stop) break;
+      if (at % TURN_STATES !== 0) continue;
+      this.#symmetry.verify();
+      if (yield this.#progress(at)) break;
     }
+    this.#symmetry.verify();
     return {
       exhausted: at >= this.#queue.length,
       states: this.#seen.size,
@@ -105,10 +112,8 @@ export class OrbitSearch {
     const { row } = node;
     for (const [column, value] of row.entries()) {
       for (const event of this.world.alternatives(column, value)) {
-        const { writes, sends } = this.world.run(row, column, event);
-        if (sends.length > 0) throw new SymmetryError('queued messages are not permuted; search without --reduce symmetry');
-        const next = row.map((old, at) => writes.get(at) ?? old);
-        if (next.every((value2, at) => value2 === row[at])) {
+        const next = this.world.after(row, this.world.run(row, column, event));
+        if (next.every((value2, at) => value2 === (row[at] ?? 0))) {
           this.#unchanged++;
           continue;
         }
@@ -125,8 +130,12 @@ export class OrbitSearch {
     return { ...node, row, labels: [...node.labels, ...labelsAlong(this.world, node.row, row)] };
   }
 
+  /** What properties look at: actors, not queues. */
+  #localsOf(row: readonly number[]): readonly number[] {
+    return row.length === this.world.actors ? row : row.slice(0, this.world.actors);
+  }
+
   readonly #isSeen: IsSeen = (_, row) => {
-    if (row.length > this.world.actors) throw new SymmetryError('queued messages are not permuted; search without --reduce symmetry');
     // A state that is gone through speaks for its orbit as one that is kept does.
     const sees = (watch: PropertyWatch) => this.#evidenceOf(watch, row) !== null;
     return row.some((value, slot) => this.world.halts(slot, value)) || this.#always.some(sees) || this.#sometimes.some(sees);
@@ -145,16 +154,16 @@ export class OrbitSearch {
       this.#report(watch.property.id, message, node);
     }
     const isEmpty = !isOver && row.every((value, column) => this.world.alternatives(column, value).length === 0);
-    const deadlock = isEmpty ? deadlockIn(this.world.store, row) : null;
+    const deadlock = isEmpty ? deadlockIn(this.world.store, this.#localsOf(row)) : null;
     if (deadlock !== null) this.#report(DEADLOCK, deadlock, node);
     return isOver;
   }
 
   /** @throws SymmetryError if the property tells interchangeable actors apart: then the states of an orbit are not alike */
   #evidenceOf(watch: PropertyWatch, row: readonly number[]): string | null {
-    const evidence = watch.look(row, null);
+    const evidence = watch.look(this.#localsOf(row), null);
     for (const image of this.#symmetry.imagesOf(row)) {
-      if ((watch.look(image, null) === null) === (evidence === null)) continue;
+      if ((watch.look(this.#localsOf(image), null) === null) === (evidence === null)) continue;
       throw new SymmetryError(`${watch.property.id} tells interchangeable actors apart; search without --reduce symmetry`);
     }
     return evidence;

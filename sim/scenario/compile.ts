@@ -1,4 +1,4 @@
-/** Makes programs: parameters put in their places, arguments checked, `repeat` turned into jumps. */
+/** Makes programs: parameters put in their places, arguments checked, `repeat` and `choose` turned into jumps. */
 import type { ControlOp, GuestOp, HostOp, Program } from '../../events/program.ts';
 import { explain } from './explain.ts';
 import { type Path, type PathIssue, unknownName } from './issues.ts';
@@ -6,12 +6,14 @@ import { guestOperations, hostOperations } from './operations.ts';
 import type { Values } from './parameters.ts';
 import { type GuestStep, type HostStep, type Operations, TIMES } from './program.ts';
 
-const REPEAT_DEPTH_MAX = 4;
+/** Of `repeat` in `repeat`, and of `choose` in `choose`. */
+const DEPTH_MAX = 4;
 
 /** A piece of a program, with its place in the file. */
 export type Node<Op> =
   | { readonly kind: 'operation'; readonly op: Op; readonly path: Path }
-  | { readonly kind: 'repeat'; readonly times: number; readonly body: readonly Node<Op>[] };
+  | { readonly kind: 'repeat'; readonly times: number; readonly body: readonly Node<Op>[] }
+  | { readonly kind: 'choose'; readonly options: readonly (readonly Node<Op>[])[] };
 
 /** What lowering a scenario's programs needs and collects. */
 export interface Lowering {
@@ -63,16 +65,19 @@ function lowerOperation<Op>(operations: Operations, name: string, args: object, 
   return [];
 }
 
+function isTooDeep(name: 'repeat' | 'choose', path: Path, { issues }: Lowering): boolean {
+  if (path.filter((part) => part === name).length <= DEPTH_MAX) return false;
+  issues.push({ path, message: `found ${name} nested too deep; expected at most ${DEPTH_MAX} levels` });
+  return true;
+}
+
 interface WrittenRepeat {
   readonly times: unknown;
   readonly do: readonly object[];
 }
 
 function lowerRepeat<Op>(operations: Operations, { times, do: steps }: WrittenRepeat, path: Path, lowering: Lowering): Node<Op>[] {
-  if (path.filter((part) => part === 'repeat').length > REPEAT_DEPTH_MAX) {
-    lowering.issues.push({ path, message: `found repeat nested too deep; expected at most ${REPEAT_DEPTH_MAX} levels` });
-    return [];
-  }
+  if (isTooDeep('repeat', path, lowering)) return [];
   const values = concrete({ times }, path, lowering);
   const checked = TIMES.safeParse(values?.times);
   if (values !== null && !checked.success) {
@@ -82,10 +87,20 @@ function lowerRepeat<Op>(operations: Operations, { times, do: steps }: WrittenRe
   return checked.success ? [{ kind: 'repeat', times: checked.data, body }] : body;
 }
 
+interface WrittenChoose {
+  readonly of: readonly (readonly object[])[];
+}
+
+function lowerChoose<Op>(operations: Operations, { of }: WrittenChoose, path: Path, lowering: Lowering): Node<Op>[] {
+  if (isTooDeep('choose', path, lowering)) return [];
+  return [{ kind: 'choose', options: of.map((steps, index) => lowerSteps<Op>(operations, steps, [...path, 'of', index], lowering)) }];
+}
+
 function lowerSteps<Op>(operations: Operations, steps: readonly object[], path: Path, lowering: Lowering): Node<Op>[] {
   return steps.flatMap((step, index) => {
     const [name, args] = Object.entries(step)[0]!;
     const at = [...path, index, name];
+    if (name === 'choose') return lowerChoose<Op>(operations, args, at, lowering);
     return name === 'repeat' ? lowerRepeat<Op>(operations, args, at, lowering) : lowerOperation<Op>(operations, name, args, at, lowering);
   });
 }
@@ -102,11 +117,15 @@ export const lowerHost = (steps: readonly HostStep[], path: Path, lowering: Lowe
 export function* operationsIn<Op>(nodes: readonly Node<Op>[]): Generator<{ readonly op: Op; readonly path: Path }> {
   for (const node of nodes) {
     if (node.kind === 'operation') yield node;
-    else yield* operationsIn(node.body);
+    else if (node.kind === 'repeat') yield* operationsIn(node.body);
+    else for (const option of node.options) yield* operationsIn(option);
   }
 }
 
-/** A program as actors run it: `repeat` is a `next` that jumps back, and `end` stands last. Outer loops have lower numbers. */
+/**
+ * A program as actors run it: `repeat` is a `next` that jumps back, each option of a `choose` but the last jumps to what follows, and `end`
+ * stands last. Outer loops have lower numbers.
+ */
 export function compile<Op>(nodes: readonly Node<Op>[]): Program<Op> {
   const ops: (Op | ControlOp)[] = [];
   const loops: number[] = [];
@@ -115,10 +134,26 @@ export function compile<Op>(nodes: readonly Node<Op>[]): Program<Op> {
       ops.push(node.op);
       return;
     }
+    if (node.kind === 'choose') {
+      appendOptions(node.options);
+      return;
+    }
     const loop = loops.push(node.times) - 1;
     const to = ops.length;
     node.body.forEach(append);
     ops.push({ op: 'next', loop, to });
+  };
+  const appendOptions = (options: readonly (readonly Node<Op>[])[]): void => {
+    const at = ops.push({ op: 'choose', to: [] }) - 1;
+    const to: number[] = [];
+    const jumps: number[] = [];
+    for (const [index, option] of options.entries()) {
+      to.push(ops.length);
+      option.forEach(append);
+      if (index < options.length - 1) jumps.push(ops.push({ op: 'jump', to: 0 }) - 1);
+    }
+    ops[at] = { op: 'choose', to };
+    for (const jump of jumps) ops[jump] = { op: 'jump', to: ops.length };
   };
   nodes.forEach(append);
   ops.push({ op: 'end' });

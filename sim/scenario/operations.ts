@@ -46,7 +46,7 @@ export interface OperationRow {
   readonly summary: string;
 }
 
-/** Every operation that a program may hold, `repeat` last. */
+/** Every operation that a program may hold, `repeat` and `choose` last. */
 export function operationRows(): OperationRow[] {
   const rows = (by: 'guest' | 'host', table: Readonly<Record<string, Operation>>): OperationRow[] =>
     Object.entries(table).map(([name, { args, summary }]) => ({
@@ -56,7 +56,9 @@ export function operationRows(): OperationRow[] {
       summary,
     }));
   const repeat: OperationRow = { name: 'repeat', by: 'both', args: ['times', 'do'], summary: REPEAT_SUMMARY };
-  return [...rows('guest', guestOperations()), ...rows('host', hostOperations()), repeat];
+  const choose: OperationRow = { name: 'choose', by: 'both', args: ['of'], summary: CHOOSE_SUMMARY };
+  return [...rows('guest', guestOperations()), ...rows('host', hostOperations()), repeat, choose];
 }
 
+export const CHOOSE_SUMMARY = 'Runs one of several lists of operations, the first unless it is chosen otherwise; a list may be empty.';
 export const REPEAT_SUMMARY = 'Runs a list of operations several times; may stand inside another.';

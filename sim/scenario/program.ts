@@ -3,7 +3,14 @@ import { z } from 'zod';
 import { perRegistry } from '../registry.ts';
 import { integer, REFERENCE, strict } from './fields.ts';
 import type { Operation } from './operation.ts';
-import { type GUEST_OPERATIONS, guestOperations, type HOST_OPERATIONS, hostOperations, REPEAT_SUMMARY } from './operations.ts';
+import {
+  CHOOSE_SUMMARY,
+  type GUEST_OPERATIONS,
+  guestOperations,
+  type HOST_OPERATIONS,
+  hostOperations,
+  REPEAT_SUMMARY,
+} from './operations.ts';
 
 /** A value, or `$NAME` of a parameter. */
 export type Arg<T> = T | `$${string}`;
@@ -17,18 +24,23 @@ export interface Repeat<Step> {
   readonly repeat: { readonly times: Arg<number>; readonly do: readonly Step[] };
 }
 
+export interface Choose<Step> {
+  readonly choose: { readonly of: readonly (readonly Step[])[] };
+}
+
 /** Tables of operations that mechanisms add, by the name of the mechanism: each declares the type of its own here. */
 // biome-ignore lint/suspicious/noEmptyInterface: filled by declarations of mechanisms
 export interface GuestTablesOf {}
 // biome-ignore lint/suspicious/noEmptyInterface: as above
 export interface HostTablesOf {}
 
-export type GuestStep = OneOf<typeof GUEST_OPERATIONS> | OneOf<GuestTablesOf[keyof GuestTablesOf]> | Repeat<GuestStep>;
-export type HostStep = OneOf<typeof HOST_OPERATIONS> | OneOf<HostTablesOf[keyof HostTablesOf]> | Repeat<HostStep>;
+export type GuestStep = OneOf<typeof GUEST_OPERATIONS> | OneOf<GuestTablesOf[keyof GuestTablesOf]> | Repeat<GuestStep> | Choose<GuestStep>;
+export type HostStep = OneOf<typeof HOST_OPERATIONS> | OneOf<HostTablesOf[keyof HostTablesOf]> | Repeat<HostStep> | Choose<HostStep>;
 
 export type Operations = Readonly<Record<string, Operation>>;
 
 export const TIMES = integer(1, 65_536).describe('How often.');
+export const OPTIONS_MAX = 64;
 const OPERATIONS_MAX = 4096;
 const ONE_OPERATION = 'expected a map with exactly one operation, such as { hlt: {} }';
 
@@ -46,6 +58,11 @@ function programSchema<Step>(operations: Operations, side: 'guest' | 'host'): z.
     get repeat() {
       return strict({ times: orReference(TIMES), do: steps })
         .describe(REPEAT_SUMMARY)
+        .exactOptional();
+    },
+    get choose() {
+      return strict({ of: z.array(z.array(step).max(OPERATIONS_MAX)).min(2).max(OPTIONS_MAX) })
+        .describe(CHOOSE_SUMMARY)
         .exactOptional();
     },
   };

@@ -1,5 +1,5 @@
 /** Fixes everything that a run depends on but its choices: parameters, preset, variant, programs, names of properties. */
-import type { GuestOp, HostOp } from '../../events/program.ts';
+import type { ControlOp, GuestOp, HostOp } from '../../events/program.ts';
 import { mechanismsOf, mutantsOf } from '../registry.ts';
 import { foreignNames, foreignOperations } from './architecture.ts';
 import { hostIssues, scenarioIssues, variantNames } from './checks.ts';
@@ -134,10 +134,9 @@ export function resolveScenario(scenario: Scenario, { variant: asked, set, known
 }
 
 /** The operations of a compiled program as the checks take them. */
-const nodesOf = <Op extends { readonly op: string }>(ops: readonly (Op | { readonly op: 'next' | 'end' })[], path: Path): Node<Op>[] =>
-  ops.flatMap((op, index) =>
-    op.op === 'next' || op.op === 'end' ? [] : [{ kind: 'operation', op: op as Op, path: [...path, 'ops', index] }],
-  );
+const nodesOf = <Op extends { readonly op: string }>(ops: readonly (Op | ControlOp)[], path: Path): Node<Op>[] =>
+  ops.flatMap((op, index) => (CONTROL.includes(op.op) ? [] : [{ kind: 'operation', op: op as Op, path: [...path, 'ops', index] }]));
+const CONTROL: readonly string[] = ['next', 'choose', 'jump', 'end'] satisfies ControlOp['op'][];
 
 function resolvedIssues({ host, allow, time, vms, processes, firmware, mutant }: ResolvedScenario): PathIssue[] {
   const programs = {

@@ -5,7 +5,7 @@ import type { ControlOp, GuestOp, HostOp, Program } from '../../events/program.t
 import { perRegistry } from '../registry.ts';
 import { integer, LIMITS, NAME, named, PARAMETER_NAME, PROPERTY_ID, strict } from './fields.ts';
 import { guestOperations, hostOperations } from './operations.ts';
-import { type Operations, TIMES } from './program.ts';
+import { OPTIONS_MAX, type Operations, TIMES } from './program.ts';
 import {
   ARCHES,
   ASID,
@@ -45,12 +45,20 @@ interface AnyProgram {
 
 const operationName = (op: unknown): unknown => (op as { readonly op: unknown }).op;
 
+/** Where a choice and the jump behind an option of it may go on. */
+function targetsOf(op: unknown): readonly number[] {
+  const { op: name, to } = op as { readonly op: string; readonly to: number | readonly number[] };
+  return name === 'choose' || name === 'jump' ? ([] as number[]).concat(to) : [];
+}
+
 /** What is wrong with the jumps of a program; null if nothing is. */
 function jumpMistake({ ops, loops }: AnyProgram): string | null {
   const end = ops.findIndex((op) => operationName(op) === 'end');
   if (end !== ops.length - 1) return 'expected one end, as the last operation';
   const seen = new Set<number>();
   for (const [at, op] of ops.entries()) {
+    const ahead = targetsOf(op).every((to) => to > at && to <= end);
+    if (!ahead) return `expected ${operationName(op)} to jump ahead`;
     if (operationName(op) !== 'next') continue;
     const { loop, to } = op as Extract<ControlOp, { readonly op: 'next' }>;
     if (to >= at) return `expected next of loop ${loop} to jump back`;
@@ -63,7 +71,9 @@ function jumpMistake({ ops, loops }: AnyProgram): string | null {
 function program<Op>(operations: Operations): z.ZodType<Program<Op>> {
   const [first, ...rest] = Object.entries(operations).map(([op, { fields }]) => strict({ op: z.literal(op), ...fields }));
   const next = strict({ op: z.literal('next'), loop: index(), to: index() });
-  const op = z.discriminatedUnion('op', [strict({ op: z.literal('end') }), next, first!, ...rest]);
+  const choose = strict({ op: z.literal('choose'), to: z.array(index()).min(2).max(OPTIONS_MAX) });
+  const jump = strict({ op: z.literal('jump'), to: index() });
+  const op = z.discriminatedUnion('op', [strict({ op: z.literal('end') }), next, first!, ...rest, choose, jump]);
   const schema = strict({ ops: z.array(op).min(1).max(OPS_MAX), loops: z.array(TIMES).max(OPS_MAX) }).superRefine((value, context) => {
     const mistake = jumpMistake(value);
     if (mistake !== null) context.addIssue({ code: 'custom', message: mistake });

@@ -52,6 +52,8 @@ const ASKS: Readonly<Record<string, 'always' | 'kde-and-not-d' | 'never'>> = {
 const expected = (kind: DebugException, { osLock, doubleLock, routeToEl2, pstate, mdscr }: DebugControl): boolean => {
   if (kind === 'brk') return true;
   if (osLock || doubleLock) return false;
+  // AArch32: only EL0 and EL1 have it, and neither KDE nor PSTATE.D is asked.
+  if (kind === 'vector-catch') return pstate.el < 2 && Math.floor(mdscr / 0x8000) % 2 === 1;
   if (Math.floor(mdscr / (kind === 'step' ? 0x1 : 0x8000)) % 2 === 0) return false;
   const ask = ASKS[`${pstate.el} to ${routeToEl2 ? 2 : 1}`]!;
   return ask === 'always' || (ask === 'kde-and-not-d' && Math.floor(mdscr / 0x2000) % 2 === 1 && !pstate.d);
@@ -91,6 +93,12 @@ describe('the enable rule of debug exceptions', () => {
     expect(differs(flip(MDSCR.MDE), 'watchpoint')).toBe(true);
     expect(differs(flip(MDSCR.SS), 'step')).toBe(true);
     expect([differs(flip(MDSCR.SS), 'breakpoint'), differs(flip(MDSCR.MDE), 'step')]).toEqual([false, false]);
+    expect([differs(flip(MDSCR.MDE), 'vector-catch'), differs((row) => ({ ...row, osLock: !row.osLock }), 'vector-catch')]).toEqual([
+      true,
+      true,
+    ]);
+    const unmasked = (row: DebugControl) => ({ ...row, pstate: { ...row.pstate, d: !row.pstate.d } });
+    expect([differs(flip(MDSCR.KDE), 'vector-catch'), differs(unmasked, 'vector-catch')]).toEqual([false, false]);
   });
 
   it('has OSLSR as the architecture has it: 0x8 unlocked, 0xA locked', () => {
@@ -99,7 +107,9 @@ describe('the enable rule of debug exceptions', () => {
 });
 
 describe('the first debug exception of an instruction', () => {
-  const insns = BOTH.flatMap((breakpoint) => BOTH.flatMap((watchpoint) => BOTH.map((brk) => ({ breakpoint, watchpoint, brk }))));
+  const insns = BOTH.flatMap((breakpoint) =>
+    BOTH.flatMap((watchpoint) => BOTH.flatMap((vector) => BOTH.map((brk) => ({ breakpoint, watchpoint, vector, brk })))),
+  );
 
   it('is one that the rule lets through, and none comes where the rule lets none through', () => {
     for (const row of TABLE) {
@@ -110,6 +120,7 @@ describe('the first debug exception of an instruction', () => {
           insn.brk ||
           takesDebugException('step', row) ||
           (insn.breakpoint && takesDebugException('breakpoint', row)) ||
+          (insn.vector && takesDebugException('vector-catch', row)) ||
           (insn.watchpoint && takesDebugException('watchpoint', row));
         expect(first !== null).toBe(some);
       }
@@ -118,9 +129,11 @@ describe('the first debug exception of an instruction', () => {
 
   it('is a pending step before a breakpoint, and a breakpoint before a step that is not pending', () => {
     const control = { osLock: false, doubleLock: false, routeToEl2: false, mdscr: MDSCR.SS | MDSCR.MDE };
-    const insn = { breakpoint: true, watchpoint: true, brk: true };
+    const insn = { breakpoint: true, watchpoint: true, vector: true, brk: true };
     expect(firstDebugException(insn, { ...control, pstate: { el: 0, d: false, ss: false } })).toBe('step');
     expect(firstDebugException(insn, { ...control, pstate: { el: 0, d: false, ss: true } })).toBe('breakpoint');
-    expect(firstDebugException({ ...insn, breakpoint: false }, { ...control, pstate: { el: 0, d: false, ss: true } })).toBe('brk');
+    const stepping = { ...control, pstate: { el: 0, d: false, ss: true } } as const;
+    expect(firstDebugException({ ...insn, breakpoint: false }, stepping)).toBe('vector-catch');
+    expect(firstDebugException({ ...insn, breakpoint: false, vector: false }, stepping)).toBe('brk');
   });
 });

@@ -53,11 +53,15 @@ describe('an access of a guest', () => {
 
   it.each([
     ['TDOSA', { ...none, tdosa: true }, ['oslar_el1', 'oslsr_el1', 'osdlr_el1', 'dbgoslar']],
-    ['TDA', { ...none, tda: true }, ['mdscr_el1', 'dbgbcr0_el1', 'dbgwcr0_el1']],
-    ['TDE', { ...none, tde: true }, ['oslar_el1', 'oslsr_el1', 'osdlr_el1', 'mdscr_el1', 'dbgbcr0_el1', 'dbgwcr0_el1', 'dbgoslar']],
+    ['TDA', { ...none, tda: true }, ['mdscr_el1', 'dbgbcr0_el1', 'dbgwcr0_el1', 'dbgvcr']],
+    [
+      'TDE',
+      { ...none, tde: true },
+      ['oslar_el1', 'oslsr_el1', 'osdlr_el1', 'mdscr_el1', 'dbgbcr0_el1', 'dbgwcr0_el1', 'dbgvcr', 'dbgoslar'],
+    ],
     ['nothing', none, []],
   ] as const)('%s traps its registers', (_name, traps, expected) => {
-    const all: readonly Sysreg[] = ['oslar_el1', 'oslsr_el1', 'osdlr_el1', 'mdscr_el1', 'dbgbcr0_el1', 'dbgwcr0_el1', 'dbgoslar'];
+    const all: readonly Sysreg[] = ['oslar_el1', 'oslsr_el1', 'osdlr_el1', 'mdscr_el1', 'dbgbcr0_el1', 'dbgwcr0_el1', 'dbgvcr', 'dbgoslar'];
     expect(all.filter((reg) => trapsOn(traps, reg))).toEqual(expected);
   });
 

@@ -21,8 +21,9 @@ export const brk: GuestStep = { brk: {} };
 export const insn: GuestStep = { execute: {} };
 export const atBreakpoint: GuestStep = { execute: { breakpoint: true } };
 export const atWatchpoint: GuestStep = { execute: { watchpoint: true } };
-/** A guest that has armed breakpoint 0 and watchpoint 0 for itself, at EL1 too. */
-export const armed: readonly GuestStep[] = [msr('mdscr_el1', MDE | KDE), msr('dbgbcr0_el1', 1), msr('dbgwcr0_el1', 1)];
+export const atVector: GuestStep = { execute: { vector: true } };
+/** A guest that has armed breakpoint 0, watchpoint 0 and vector catch for itself, at EL1 too. */
+export const armed: readonly GuestStep[] = [msr('mdscr_el1', MDE | KDE), msr('dbgbcr0_el1', 1), msr('dbgwcr0_el1', 1), msr('dbgvcr', 1)];
 
 /** What VMMs do. */
 export const debug = (flags: { hw?: boolean; step?: boolean; sw?: boolean; known?: boolean }): HostStep => ({

@@ -17,18 +17,24 @@ describe('the table of claims', () => {
 
   it('names variants, properties and mutants that exist', () => {
     const mutants = mechanisms().flatMap((mechanism) => Object.keys(mechanism.mutants ?? {}));
-    for (const { id, scenario, variant, property, mutants: named } of ALL_CLAIMS) {
+    for (const { id, shows, mutants: inSmallWorlds, why } of ALL_CLAIMS) {
+      const named = [...inSmallWorlds, ...shows.flatMap((show) => show.mutants)];
       expect(
         named.filter((name) => !mutants.includes(name)),
         id,
       ).toEqual([]);
-      if (scenario === 'unit') continue;
-      expect(
-        SHIPPED.some((each) => each.name === scenario && (variant === undefined || each.variant === variant)),
-        id,
-      ).toBe(true);
-      if (property !== undefined) expect(Object.values(shipped(scenario, variant).properties).flat(), id).toContain(property);
+      for (const { scenario, variant, property } of shows) {
+        expect(SHIPPED, id).toContainEqual({ name: scenario, variant });
+        expect(Object.values(shipped(scenario, variant).properties).flat(), id).toContain(property);
+        expect(shipped(scenario, variant).claims, `${id} is shown by ${scenario}`).toContain(id);
+      }
+      expect(shows.length > 0 || why !== undefined, `${id} says why it cannot be run`).toBe(true);
     }
+  });
+
+  it('gives each claim that cannot be run a reason of its own', () => {
+    const reasons = ALL_CLAIMS.flatMap(({ why }) => why ?? []);
+    expect(new Set(reasons).size).toBe(reasons.length);
   });
 
   it('has what each scenario says that it bears on', () => {

@@ -3,24 +3,19 @@ import assert from 'node:assert/strict';
 import type { GuestStep } from '../../sim/scenario/program.ts';
 import type { KernelVersion } from '../../sim/scenario/types.ts';
 import * as w from './arm64.ts';
-import type { Claim } from './claim.ts';
+import { breaks, type Claim, keeps } from './claim.ts';
 import { OSL_MIGRATION_CLAIMS } from './osl-migration.ts';
 
 const F = 'domain debug-and-split-lock F';
-const unit = {
-  source: F,
-  scenario: 'unit',
-  verdict: 'holds',
-  why: 'small worlds: what it says is a value in them, not a property',
-} as const;
-const shown = (scenario: string, variant: string, property: string) =>
-  ({ source: F, scenario, variant, property, verdict: 'holds' }) as const;
+const LOCKED = 'oslock-under-lock';
+const holds = { source: F, verdict: 'holds' } as const;
 
 /** Old and new model, as the kernel presets them. */
 const KERNELS: readonly KernelVersion[] = ['6.12', '6.14'];
 const HITS: readonly (readonly [string, GuestStep])[] = [
   ['breakpoint', w.atBreakpoint],
   ['watchpoint', w.atWatchpoint],
+  ['vector-catch', w.atVector],
   ['step', w.insn],
 ];
 
@@ -37,18 +32,24 @@ function suppresses(mutant: string | undefined, kernel: KernelVersion, el: 0 | 1
 
 const whileLocked: readonly Claim[] = [
   {
-    ...shown('oslock-oslar-reload', 'atomic', 'oslock.no-exception-under-lock'),
+    ...holds,
     id: 'OSL-1',
-    says: 'under the lock breakpoint, watchpoint and software step are suppressed at every level of the guest',
+    says: 'under the lock breakpoint, watchpoint, vector catch and software step are suppressed at every level of the guest',
+    shows: [keeps('oslock-oslar-reload', 'atomic', 'oslock.no-exception-under-lock', 'oslock-wrong-bit', 'oslock-no-reload')],
     mutants: ['oslock-wrong-bit', 'oslock-no-reload'],
     check: (mutant) => {
       for (const kernel of KERNELS) for (const el of [0, 1] as const) suppresses(mutant, kernel, el);
     },
   },
   {
-    ...unit,
+    ...holds,
     id: 'OSL-2',
     says: 'under the lock BRK is taken to EL1 without an exit; patch v2 exits to EL2 and steps over it',
+    shows: [
+      keeps(LOCKED, 'mainline', 'armdbg.tde-only-for-debugger', 'oslock-lock-routes'),
+      keeps(LOCKED, 'owner', 'armdbg.tde-only-for-debugger', 'oslock-lock-routes'),
+      breaks('oslock-brk', 'patch-v2', 'oslock.brk-reaches-guest', 'oslock-wrong-bit'),
+    ],
     mutants: ['oslock-lock-routes'],
     check: (mutant) => {
       for (const kernel of KERNELS) {
@@ -60,9 +61,10 @@ const whileLocked: readonly Claim[] = [
     },
   },
   {
-    ...shown('oslock-physical', 'emulated', 'oslock.debugger-sees-its-events'),
+    ...holds,
     id: 'OSL-3',
     says: 'emulated, the lock leaves the host its debug exceptions while the guest runs; in the CPU itself it blocks them',
+    shows: [keeps('oslock-physical', 'emulated', 'oslock.debugger-sees-its-events', 'oslock-physical')],
     mutants: ['oslock-physical'],
     check: (mutant) => {
       const debugged = { before: [w.debug({ hw: true })], mutant };
@@ -73,9 +75,10 @@ const whileLocked: readonly Claim[] = [
     },
   },
   {
-    ...shown('oslock-fast-path', 'handle-exit', 'oslock.guest-mdscr-kept'),
+    ...holds,
     id: 'OSL-4',
     says: 'under the lock MDE and SS are 0 at each entry, and the guest reads what it wrote',
+    shows: [keeps('oslock-fast-path', 'handle-exit', 'oslock.guest-mdscr-kept', 'oslock-no-restore')],
     mutants: ['oslock-no-restore'],
     check: (mutant) => {
       const all = w.MDE | w.KDE | w.SS;
@@ -89,9 +92,14 @@ const whileLocked: readonly Claim[] = [
     },
   },
   {
-    ...unit,
+    ...holds,
     id: 'OSL-5',
     says: 'the lock sets MDCR_EL2.TDE in patch v2; in mainline only a debugger does',
+    shows: [
+      keeps(LOCKED, 'mainline', 'armdbg.tde-only-for-debugger', 'oslock-lock-routes'),
+      keeps(LOCKED, 'owner', 'armdbg.tde-only-for-debugger', 'oslock-lock-routes'),
+      breaks(LOCKED, 'patch-v2', 'armdbg.tde-only-for-debugger', 'oslock-wrong-bit'),
+    ],
     mutants: ['oslock-lock-routes', 'oslock-wrong-bit'],
     check: (mutant) => {
       const tde = (rest: w.ArmWorld) => w.lastEntry(w.runGuest([w.setLock, w.mrs('oslsr_el1')], { ...rest, mutant })).traps.tde;
@@ -105,9 +113,10 @@ const whileLocked: readonly Claim[] = [
 
 const whileDebugged: readonly Claim[] = [
   {
-    ...shown('oslock-physical', 'emulated', 'oslock.debugger-sees-its-events'),
+    ...holds,
     id: 'OSL-6',
     says: 'with USE_HW the lock does not clear MDE: events of the debugger still fire',
+    shows: [keeps('oslock-physical', 'emulated', 'oslock.debugger-sees-its-events', 'oslock-lock-first')],
     mutants: ['oslock-lock-first'],
     check: (mutant) => {
       for (const kernel of KERNELS) {
@@ -117,9 +126,10 @@ const whileDebugged: readonly Claim[] = [
     },
   },
   {
-    ...shown('oslock-vmm-injects', 'looks', 'oslock.no-exception-under-lock'),
+    ...holds,
     id: 'OSL-7',
     says: 'a VMM that puts an event which is not its own into EL1 passes the lock, unless it looks at OSLK',
+    shows: [keeps('oslock-vmm-injects', 'looks', 'oslock.no-exception-under-lock', 'oslock-vmm-blind')],
     mutants: ['oslock-vmm-blind'],
     check: (mutant) => {
       const stray = { before: [w.debug({ hw: true, known: false })], mutant };
@@ -132,9 +142,13 @@ const whileDebugged: readonly Claim[] = [
     },
   },
   {
-    ...unit,
+    ...holds,
     id: 'OSL-8',
     says: 'under the lock a debugger without USE_HW leaves MDE at 0',
+    shows: [
+      keeps(LOCKED, 'mainline', 'armdbg.mde-off-under-lock', 'oslock-any-debugger', 'oslock-wrong-bit'),
+      keeps(LOCKED, 'owner', 'armdbg.mde-off-under-lock', 'oslock-wrong-bit'),
+    ],
     mutants: ['oslock-any-debugger'],
     check: (mutant) => {
       for (const kernel of KERNELS) {
@@ -144,9 +158,14 @@ const whileDebugged: readonly Claim[] = [
     },
   },
   {
-    ...unit,
+    ...holds,
     id: 'OSL-9',
     says: 'under the lock a single step of user space sets SS, and each instruction exits to the VMM',
+    shows: [
+      keeps(LOCKED, 'mainline', 'armdbg.step-as-asked', 'oslock-no-step'),
+      keeps(LOCKED, 'owner', 'armdbg.step-as-asked', 'oslock-no-step'),
+    ],
+    why: 'that each instruction exits, and once, is a count of exits: `worldswitch show F` of a run lists them',
     mutants: ['oslock-no-step'],
     check: (mutant) => {
       for (const kernel of KERNELS) {

@@ -3,14 +3,10 @@ import assert from 'node:assert/strict';
 import type { MechanismOptions } from '../../events/options.ts';
 import type { GuestStep } from '../../sim/scenario/program.ts';
 import * as w from './arm64.ts';
-import type { Claim } from './claim.ts';
+import { breaks, type Claim, keeps } from './claim.ts';
 
-const unit = {
-  source: 'domain debug-and-split-lock F',
-  scenario: 'unit',
-  verdict: 'holds',
-  why: 'small worlds: what it says is a value in them, not a property',
-} as const;
+const LOCKED = 'oslock-under-lock';
+const holds = { source: 'domain debug-and-split-lock F', verdict: 'holds' } as const;
 const pause: GuestStep = { pause: {} };
 type Reset = MechanismOptions['kvm.oslsrReset'];
 
@@ -20,9 +16,13 @@ const moved = (from: 'emulated' | 'ignored', reset: Reset, program: readonly Gue
 
 export const OSL_MIGRATION_CLAIMS: readonly Claim[] = [
   {
-    ...unit,
+    ...holds,
     id: 'OSL-10',
     says: 'the lock is on out of a cold reset by the architecture (0xA), and off by mainline (0x8)',
+    shows: [
+      keeps('oslock-reset', 'mainline', 'armdbg.off-out-of-reset', 'oslock-reset-locked'),
+      keeps('oslock-reset', 'mainline-owner', 'armdbg.off-out-of-reset', 'oslock-reset-locked'),
+    ],
     mutants: ['oslock-reset-locked'],
     check: (mutant) => {
       for (const kernel of ['6.12', '6.14'] as const) {
@@ -33,9 +33,13 @@ export const OSL_MIGRATION_CLAIMS: readonly Claim[] = [
     },
   },
   {
-    ...unit,
+    ...holds,
     id: 'OSL-11',
     says: 'a guest from a kernel that does not list OSLSR gets the reset value: blocked by the architecture’s, unlocked by mainline’s',
+    shows: [
+      keeps('oslock-old-to-new', 'mainline', 'oslock.lock-survives-migration', 'oslock-reset-locked'),
+      breaks('oslock-old-to-new', 'architecture', 'oslock.lock-survives-migration', 'oslock-old-lists'),
+    ],
     mutants: ['oslock-reset-locked', 'oslock-old-lists'],
     check: (mutant) => {
       const blocked = moved('ignored', 'architecture', [pause, w.atBreakpoint, w.clearLock, w.atBreakpoint], mutant);
@@ -45,9 +49,14 @@ export const OSL_MIGRATION_CLAIMS: readonly Claim[] = [
     },
   },
   {
-    ...unit,
+    ...holds,
     id: 'OSL-12',
     says: 'between kernels that list OSLSR the lock survives a migration',
+    shows: [
+      keeps('oslock-new-to-new', 'mainline', 'armdbg.lock-same-after-migration', 'oslock-never-lists'),
+      keeps('oslock-new-to-new', 'mainline-owner', 'armdbg.lock-same-after-migration', 'oslock-never-lists'),
+      keeps('oslock-new-to-new', 'architecture', 'armdbg.lock-same-after-migration', 'oslock-never-lists'),
+    ],
     mutants: ['oslock-never-lists'],
     check: (mutant) => {
       for (const reset of ['mainline', 'architecture'] as const) {
@@ -59,9 +68,10 @@ export const OSL_MIGRATION_CLAIMS: readonly Claim[] = [
     },
   },
   {
-    ...unit,
+    ...holds,
     id: 'OSL-13',
     says: 'an older kernel ignores OSLAR and shows 0x8, and mainline’s reset value keeps that so after a migration',
+    shows: [keeps('oslock-old-ignores', 'mainline', 'armdbg.lock-same-after-migration', 'oslock-old-locks', 'oslock-reset-locked')],
     mutants: ['oslock-old-locks', 'oslock-reset-locked'],
     check: (mutant) => {
       const program = [...w.armed, w.setLock, w.mrs('oslsr_el1'), w.atBreakpoint];
@@ -72,9 +82,13 @@ export const OSL_MIGRATION_CLAIMS: readonly Claim[] = [
     },
   },
   {
-    ...unit,
+    ...holds,
     id: 'OSL-14',
     says: 'KVM does not help to inject a debug exception: user space writes the registers, or nothing comes',
+    shows: [
+      keeps(LOCKED, 'mainline', 'armdbg.kvm-injects-nothing', 'oslock-kvm-injects'),
+      keeps(LOCKED, 'owner', 'armdbg.kvm-injects-nothing', 'oslock-kvm-injects'),
+    ],
     mutants: ['oslock-kvm-injects'],
     check: (mutant) => {
       const known = w.runGuest([w.atBreakpoint, w.mrs('oslsr_el1')], { before: [w.debug({ hw: true })], mutant });

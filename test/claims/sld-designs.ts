@@ -3,12 +3,13 @@ import assert from 'node:assert/strict';
 import type { HostThread } from '../../actors/paths/env.ts';
 import type { HostOptions } from '../../events/options.ts';
 import { play, seeds } from '../sim/play.ts';
-import type { Claim } from './claim.ts';
+import { breaks, type Claim, keeps } from './claim.ts';
 import * as w from './intel.ts';
 
 const F = 'domain debug-and-split-lock F';
-const VALUES = 'small worlds: what it says is a value in them, not a property';
-const unit = { source: F, scenario: 'unit', verdict: 'holds', why: VALUES } as const;
+const AC = 'sld-guest-ac';
+const FLAGS = 'sld-flag-names';
+const holds = { source: F, verdict: 'holds' } as const;
 
 const fatal: Partial<HostOptions> = { 'host.sld': 'fatal' };
 const enable = w.wrmsr(w.BIT);
@@ -17,9 +18,11 @@ const seen = (guest: Parameters<typeof w.intel>[0]['guest'], options: Partial<Ho
 
 const ofGuests: readonly Claim[] = [
   {
-    ...unit,
+    ...holds,
     id: 'SLD-13',
     says: 'in fatal mode a guest that writes 0 reads 0, and the MSR stays on',
+    shows: [keeps('sld-guest-test-ctrl', 'fatal', 'sld.msr-as-booted', 'sld-update-always')],
+    why: 'what the guest reads back is told to it and to nobody else: `worldswitch run sld-guest-test-ctrl --variant fatal` records it',
     mutants: ['sld-update-always'],
     check: (mutant) => {
       const played = w.inOrder({ guest: [enable, w.wrmsr(0), w.rdmsr], options: fatal, mutant });
@@ -27,9 +30,13 @@ const ofGuests: readonly Claim[] = [
     },
   },
   {
-    ...unit,
+    ...holds,
     id: 'SLD-14',
     says: "in fatal mode a split lock of the guest's kernel is SIGBUS for its vCPU thread, or #AC for a guest with the bit set",
+    shows: [
+      keeps(AC, 'fatal', 'sld.host-policy-kept', 'sld-inject-always'),
+      keeps(AC, 'fatal', 'sld.guest-gets-its-ac', 'sld-inject-never'),
+    ],
     mutants: ['sld-inject-always', 'sld-inject-never'],
     check: (mutant) => {
       assert.equal(seen([w.splitLock(0)], fatal, mutant), 'SIGBUS');
@@ -37,16 +44,21 @@ const ofGuests: readonly Claim[] = [
     },
   },
   {
-    ...unit,
+    ...holds,
     id: 'SLD-15',
     says: "in fatal mode a split lock of the guest's user code without alignment checking is SIGBUS",
+    shows: [keeps(AC, 'fatal', 'sld.host-policy-kept', 'sld-inject-always')],
     mutants: ['sld-inject-always'],
     check: (mutant) => assert.equal(seen([w.splitLock(3)], fatal, mutant), 'SIGBUS'),
   },
   {
-    ...unit,
+    ...holds,
     id: 'SLD-16',
     says: 'with alignment checking in user mode #AC is the guest’s, whatever host and guest have set',
+    shows: [
+      keeps(AC, 'fatal', 'sld.guest-gets-its-ac', 'sld-inject-never'),
+      keeps(AC, 'warn', 'sld.guest-gets-its-ac', 'sld-inject-never'),
+    ],
     mutants: ['sld-inject-never'],
     check: (mutant) => {
       for (const state of ['warn', 'fatal'] as const) {
@@ -58,9 +70,10 @@ const ofGuests: readonly Claim[] = [
     },
   },
   {
-    ...unit,
+    ...holds,
     id: 'SLD-17',
     says: 'on a host that does not detect split locks every #AC is the guest’s',
+    shows: [keeps(AC, 'off', 'sld.guest-gets-its-ac', 'sld-inject-never')],
     mutants: ['sld-inject-never'],
     check: (mutant) => {
       assert.equal(seen([w.misaligned], { 'host.sld': 'off' }, mutant), 'AC');
@@ -69,9 +82,10 @@ const ofGuests: readonly Claim[] = [
     },
   },
   {
-    ...unit,
+    ...holds,
     id: 'SLD-18',
     says: 'looking for a lock prefix kills a guest that handles its own alignment checks',
+    shows: [breaks(AC, 'fatal-analyse', 'sld.guest-gets-its-ac', 'sld-inject-always')],
     mutants: ['sld-inject-always'],
     check: (mutant) => {
       const analyse: Partial<HostOptions> = { ...fatal, 'kvm.acInjection': 'analyse' };
@@ -80,9 +94,13 @@ const ofGuests: readonly Claim[] = [
     },
   },
   {
-    ...unit,
+    ...holds,
     id: 'SLD-19',
     says: 'in fatal mode a guest that leaves the bit alone fares the same, shown the feature or not',
+    shows: [
+      keeps(AC, 'fatal-hidden', 'sld.host-policy-kept', 'sld-inject-always'),
+      keeps(AC, 'fatal-hidden', 'sld.guest-gets-its-ac', 'sld-inject-never'),
+    ],
     mutants: ['sld-inject-always', 'sld-inject-never'],
     check: (mutant) => {
       for (const virt of ['none', 'v8'] as const) {
@@ -104,9 +122,16 @@ const traceOf = (options: Partial<HostOptions>, seed: number, mutant?: string): 
 
 const ofDesigns: readonly Claim[] = [
   {
-    ...unit,
+    ...holds,
     id: 'SLD-20',
     says: 'name and polarity of the flag, and the form in which the host’s setting is saved, change nothing else',
+    shows: [
+      keeps(FLAGS, 'tif-sld-disabled', 'sld.host-setting-kept', 'sld-save-inverted'),
+      keeps(FLAGS, 'tif-sld-enabled', 'sld.host-setting-kept', 'sld-save-inverted'),
+      keeps(FLAGS, 'host-tif', 'sld.host-setting-kept', 'sld-save-inverted'),
+      keeps(FLAGS, 'host-tif-enabled', 'sld.host-setting-kept', 'sld-save-inverted'),
+    ],
+    why: 'that nothing at all differs is a comparison of runs; the four variants have as many states as `tif-sld`',
     mutants: ['sld-save-inverted'],
     check: (mutant) => {
       const forms: Partial<HostOptions>[] = [
@@ -122,9 +147,10 @@ const ofDesigns: readonly Claim[] = [
     },
   },
   {
-    ...unit,
+    ...holds,
     id: 'SLD-21',
     says: 'a flag that says "enabled" is set for every task where nothing can be detected',
+    shows: [breaks(FLAGS, 'off-enabled', 'sld.flag-only-where-detected', 'sld-no-initial-flag')],
     mutants: ['sld-no-initial-flag'],
     check: (mutant) => {
       const flags = (flag: HostOptions['host.sldFlag']) =>
@@ -137,24 +163,18 @@ const ofDesigns: readonly Claim[] = [
     },
   },
   {
-    source: F,
+    ...holds,
     id: 'SLD-22',
     says: 'put, notifier, preemption on: in this order no put runs twice',
-    scenario: 'sld-put-once',
-    variant: 'v8',
-    property: 'vmx.put-once',
-    verdict: 'holds',
+    shows: [keeps('sld-put-once', 'v8', 'vmx.put-once', 'sld-put-preemptible', 'kvm-put-enables-early')],
     mutants: ['sld-put-preemptible', 'kvm-put-enables-early'],
     check: (mutant) => assert.deepEqual(w.broken(w.shippedAs('sld-put-once', 'v8', mutant)), []),
   },
   {
-    source: F,
+    ...holds,
     id: 'SLD-23',
     says: 'MSR_KERNEL_GS_BASE, deferred in the same way, is the task’s own in user mode',
-    scenario: 'sld-wrmsr-preempted',
-    variant: 'mainline',
-    property: 'vmx.kernel-gs-base-restored',
-    verdict: 'holds',
+    shows: [keeps('sld-wrmsr-preempted', 'mainline', 'vmx.kernel-gs-base-restored', 'vmx-gs-base-kept')],
     mutants: ['vmx-gs-base-kept'],
     check: (mutant) => assert.deepEqual(w.broken(w.shippedAs('sld-wrmsr-preempted', 'mainline', mutant)), []),
   },

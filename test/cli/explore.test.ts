@@ -123,7 +123,8 @@ describe('explore', () => {
     ['a reduction there is not', [RACE, '--reduce', 'magic']],
     ['no reduction and a bound', [RACE, '--no-reduce', '--deviations', '2']],
     ['memory within a bound', [RACE, '--deviations', '2', '--max-memory', '8']],
-    ['symmetry where there is none', [RACE, '--reduce', 'symmetry']],
+    ['symmetry where there is none', ['sld-smt-siblings', '--reduce', 'symmetry']],
+    ['symmetry that the model does not have', ['sld-one-work-item', '--variant', 'gen2', '--reduce', 'symmetry']],
     ['symmetry within a bound', ['rmp-lock', '--reduce', 'symmetry', '--switches', '2']],
     ['no states', [RACE, '--max-states', '0']],
   ])('refuses %s', async (_, args) => {

@@ -13,7 +13,7 @@ const bytes = ({ name, variant, chooser }: (typeof JOBS)[number]) => {
   return Buffer.from(journalOf(scenario, chooser, engineOf(scenario, 'memo')).bytes).toString('base64');
 };
 
-describe('a run', { timeout: 60_000 }, () => {
+describe('a run', { timeout: 120_000 }, () => {
   it('gives the same bytes a second time, and in the reversed order', () => {
     const once = new Map(JOBS.map((job) => [job.title, bytes(job)]));
     const again = JOBS.toReversed().map((job) => [job.title, bytes(job)] as const);

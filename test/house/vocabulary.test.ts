@@ -17,8 +17,6 @@ const CATALOGUE: Readonly<Record<string, Delivery>> = Object.assign({}, COMMON, 
 /** Types that no run below brings about although the model knows them, with the reason. */
 const UNHEARD: Readonly<Record<string, string>> = {
   'sem.leave': 'no shipped scenario sends a signal to a task that waits for the semaphore; test/claims/sld-gen2.test.ts does',
-  'dbg.eret': 'no shipped scenario has an eret; claims of test/claims/osl-claims.ts do',
-  'arm.stepped': 'no shipped scenario steps a guest from user space; claims of test/claims/osl-claims.ts do',
 };
 
 const UNCHECKED = { properties: { always: [], sometimes: [], eventually: [] } };

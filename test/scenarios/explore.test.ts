@@ -53,7 +53,7 @@ describe('all interleavings', () => {
     const broken = [...report.findings, ...lassos.findings].map(({ property }) => property);
     expect(broken.sort()).toEqual(expectedOf(name, variant));
     expect([...report.reached].filter(([, met]) => met === null)).toEqual([]);
-    expect(report.reactions).toBeGreaterThan(50);
+    expect(report.reactions).toBeGreaterThan(10);
     const counts = COUNTS[nameOf({ name, variant })];
     if (counts) expect([report.states, report.transitions, report.unchanged]).toEqual(counts);
     for (const { property, state, steps } of report.findings) {

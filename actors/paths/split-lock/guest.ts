@@ -1,8 +1,9 @@
 /** What guests do to meet split-lock detection: MSR accesses that exit, and accesses that fault, restart, or run. */
 import { outgoing } from '../../../events/event.ts';
-import type { AccessContext, VmxExit } from '../../../events/split-lock.ts';
+import { type AccessContext, SPLIT_LOCK_DETECT, type VmxExit } from '../../../events/split-lock.ts';
 import { type GuestEnv, type GuestItem, guest, opOf, type Vcpu } from '../guest.ts';
 import type { Source } from '../path.ts';
+import { accountOf, isChecked, noted, type SplitLockAccount } from './account.ts';
 import { locksBus } from './bus-lock.ts';
 import { type SldFacts, toCore } from './facts.ts';
 
@@ -37,16 +38,25 @@ const handled: GuestItem = when([
   [step('exception', { set: (_v, l) => ({ exception: l.exception }) })],
 ]);
 
+const valueWritten = (env: GuestEnv, v: Vcpu): number => {
+  const op = opOf(env, v);
+  return op.op === 'wrmsr-test-ctrl' ? op.value : 0;
+};
+
+/** The bit after a write; one of bits that the guest does not have is #GP, and changes nothing. */
+const bitAfter = ({ given, bit }: SplitLockAccount, value: number): boolean => {
+  const valid = given ? SPLIT_LOCK_DETECT : 0;
+  return (value & ~valid) === 0 ? (value & SPLIT_LOCK_DETECT) !== 0 : bit;
+};
+
 const wrmsr = (env: GuestEnv) =>
   path(
     'WRMSR',
     SDM,
     [
       step('WRMSR', {
-        send: (v) => {
-          const op = opOf(env, v);
-          return vmxExit(v, { reason: 'MSR_WRITE', value: op.op === 'wrmsr-test-ctrl' ? op.value : 0 });
-        },
+        send: (v) => vmxExit(v, { reason: 'MSR_WRITE', value: valueWritten(env, v) }),
+        set: (v) => noted(v, { bit: bitAfter(accountOf(v), valueWritten(env, v)) }),
       }),
       resume,
       handled,
@@ -71,7 +81,8 @@ const contextOf = (env: GuestEnv, v: Vcpu): AccessContext => {
   if (op.op !== 'split-lock' && op.op !== 'misaligned') throw new Error(`${op.op} is no misaligned access`);
   return { cpl: op.cpl, am: op.am, ac: op.ac };
 };
-const isChecked = ({ cpl, am, ac }: AccessContext) => cpl === 3 && am && ac;
+const meets = (env: GuestEnv, v: Vcpu, locked: boolean) =>
+  noted(v, { met: { ...contextOf(env, v), locked, bit: accountOf(v).bit, injected: false } });
 
 /** A trap: the access is done, and the next entry goes on behind it. */
 const busLockExit = (facts: SldFacts): readonly GuestItem[] =>
@@ -91,16 +102,24 @@ const access = (env: GuestEnv, facts: SldFacts, locked: boolean) =>
       loop(
         locked
           ? step('access', {
+              set: (v) => meets(env, v, true),
               send: (v) => [toCore(facts, v, { type: 'core.rdmsr?' }), ...(isChecked(contextOf(env, v)) ? [] : locksBus(facts))],
               answers: { 'core.msr': (e, v) => ({ trap: e.sld || isChecked(contextOf(env, v)) }) },
             })
-          : step('access', { local: (v) => ({ trap: isChecked(contextOf(env, v)) }) }),
+          : step('access', { set: (v) => meets(env, v, false), local: (v) => ({ trap: isChecked(contextOf(env, v)) }) }),
         when([(_v, l) => l.trap !== true, [...(locked ? busLockExit(facts) : []), leaveLoop]]),
         step('EXCEPTION_NMI', { send: (v) => vmxExit(v, { reason: 'EXCEPTION_NMI', locked, context: contextOf(env, v) }) }),
         resume,
         when([(_v, l) => l.exception !== undefined, [leaveLoop]]),
       ),
-      handled,
+      when([
+        (_v, l) => l.exception !== undefined,
+        [
+          step('exception', {
+            set: (v, l) => ({ exception: l.exception, ...noted(v, { met: { ...accountOf(v).met!, injected: true } }) }),
+          }),
+        ],
+      ]),
     ],
     { locals: ['exception', 'value', 'trap'] },
   );

@@ -3,12 +3,13 @@
  *
  * @see kernel arch/x86/kvm/vmx/vmx.c, vmx_vcpu_run(), handle_exception_nmi(), vmx_guest_inject_ac()
  */
-import { outgoing } from '../../../events/event.ts';
+import { type ActorId, outgoing } from '../../../events/event.ts';
 import type { VmxExit } from '../../../events/split-lock.ts';
 import { SLEEP_TIMER } from '../../delayed-work.ts';
 import { fatalSignalPending, type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource, vcpuOf } from '../env.ts';
 import { lockMutex, type Vendor, vcpuLoad, vcpuPut } from '../kvm-run.ts';
 import { otherwise } from '../path.ts';
+import { isChecked } from './account.ts';
 import { emulatePath } from './emulator.ts';
 import type { SldFacts } from './facts.ts';
 import { vmptrld } from './resume.ts';
@@ -31,6 +32,8 @@ declare module '../env.ts' {
   interface HostThread {
     /** What the last KVM_GET_MSRS or KVM_SET_MSRS gave. */
     readonly ioctl?: number | 'ok' | 'EINVAL' | undefined;
+    /** What a KVM_SET_MSRS that succeeded has written, until it drops the vCPU's mutex. */
+    readonly msrSet?: { readonly vcpu: ActorId; readonly value: number } | undefined;
   }
 }
 
@@ -82,13 +85,12 @@ const msrExit = (env: HostEnv, facts: SldFacts, kind: 'MSR_WRITE' | 'MSR_READ') 
   );
 
 type ExceptionExit = Extract<VmxExit, { readonly reason: 'EXCEPTION_NMI' }>;
-const isChecked = ({ context: { cpl, am, ac } }: ExceptionExit) => cpl === 3 && am && ac;
 
 /** vmx_guest_inject_ac(), with the series' rule for guests that have the bit set. @see domain C.4, C.5; SLD-14 to SLD-18 */
 function isGuests(facts: SldFacts, exit: ExceptionExit, guestOn: boolean): boolean {
   if (!facts.hasFeature) return true;
   if (facts.options['kvm.acInjection'] === 'analyse') return !exit.locked || guestOn;
-  return isChecked(exit) || guestOn;
+  return isChecked(exit.context) || guestOn;
 }
 
 /** #AC of the guest: injected, or taken by the host as the split lock of its own task. */
@@ -163,7 +165,10 @@ export const vmxVendor = (env: HostEnv, facts: SldFacts): Vendor => ({
 /** KVM_SET_MSRS and KVM_GET_MSRS of MSR_TEST_CTRL: the host's access to the guest's value, under the vCPU's mutex. */
 export function msrIoctlPath(env: HostEnv, facts: SldFacts, name: 'KVM_SET_MSRS' | 'KVM_GET_MSRS') {
   const result = step('copy_to_user', {
-    set: (_t, l) => ({ ioctl: l.failed === true ? ('EINVAL' as const) : name === 'KVM_GET_MSRS' ? (l.msr ?? 0) : ('ok' as const) }),
+    set: (t, l) => ({
+      ioctl: l.failed === true ? ('EINVAL' as const) : name === 'KVM_GET_MSRS' ? (l.msr ?? 0) : ('ok' as const),
+      ...(name === 'KVM_SET_MSRS' && l.failed !== true && { msrSet: { vcpu: vcpuOf(env, t).id, value: given(t).msr } }),
+    }),
   });
   const given = (t: HostThread) => {
     const op = msrOpOf(env, t);
@@ -180,7 +185,10 @@ export function msrIoctlPath(env: HostEnv, facts: SldFacts, name: 'KVM_SET_MSRS'
       access,
       result,
       call(vcpuPut(env, vmxVendor(env, facts))),
-      step('mutex_unlock', { send: (t) => outgoing(`mutex:${vcpuOf(env, t).id}`, { type: 'mutex.unlock' }) }),
+      step('mutex_unlock', {
+        send: (t) => outgoing(`mutex:${vcpuOf(env, t).id}`, { type: 'mutex.unlock' }),
+        set: () => ({ msrSet: undefined }),
+      }),
       step('sysret', { mode: 'user' }),
     ],
     { locals: ['failed', 'msr'] },

@@ -22,6 +22,7 @@ import { designOf, OS_LOCK_OPTIONS } from './design.ts';
 import { osLockMutants } from './mutants.ts';
 import { OS_LOCK_GUEST_OPERATIONS, OS_LOCK_HOST_OPERATIONS } from './operations.ts';
 import { osLockOutcomes, osLockProperties } from './properties.ts';
+import { registerProperties } from './register-properties.ts';
 
 /** Whether the host's kernel knows the lock; a VM may come from one that does not. */
 const knowsLock = ({ host }: ResolvedScenario) => host.options['kvm.osLock'] !== 'ignored';
@@ -98,13 +99,14 @@ export const osLock: Mechanism = {
   },
   guestOperations: OS_LOCK_GUEST_OPERATIONS,
   hostOperations: OS_LOCK_HOST_OPERATIONS,
-  properties: osLockProperties,
+  properties: [...osLockProperties, ...registerProperties],
   outcomes: osLockOutcomes,
   catalogue: ARM_DEBUG_EVENTS,
   checks,
   host: () => ({ operations: armHostOperations, kvmRun: armRunPath, schedOut: () => armSchedOut, schedIn: () => armSchedIn }),
   guest: () => armGuestParts,
   actors,
+  perCpu: ['armCpuDebug'],
   machines: (scenario) => ({ armCpuDebug: armCpuDebugMachine, armVcpu: armVcpuMachine(designOf(scenario)) }),
   vcpu: (scenario, vm, vcpu) => ({ arm: viewOf(scenario, vm, vcpu) }),
   mutants: osLockMutants,

@@ -21,9 +21,10 @@ export const OS_LOCK_GUEST_OPERATIONS = {
   }),
   mrs: operation('mrs', 'Reads a debug register.', { reg: REG }),
   brk: operation('brk', 'A breakpoint instruction.', {}),
-  execute: operation('execute', 'An instruction that an armed breakpoint or watchpoint may stop, or a software step.', {
+  execute: operation('execute', 'An instruction that an armed breakpoint, watchpoint or vector catch may stop, or a software step.', {
     breakpoint: FLAG.describe('It stands at the address of breakpoint 0.').exactOptional(),
     watchpoint: FLAG.describe('It touches the address of watchpoint 0.').exactOptional(),
+    vector: FLAG.describe('It stands at the exception vector that DBGVCR names; AArch32 guests only.').exactOptional(),
   }),
   eret: operation('eret', 'Returns to an exception level with new masks.', {
     el: z.union([z.literal(0), z.literal(1)]),

@@ -22,6 +22,7 @@ import { FREEZER, freezerMachine } from '../../../actors/freezer.ts';
 import { kworkerMachine } from '../../../actors/kworker.ts';
 import type { HostEnv } from '../../../actors/paths/env.ts';
 import { kvmRunPath, schedInPath, schedOutPath } from '../../../actors/paths/kvm-run.ts';
+import type { SplitLockAccount } from '../../../actors/paths/split-lock/account.ts';
 import { coreOf, type SldFacts } from '../../../actors/paths/split-lock/facts.ts';
 import { isPositive } from '../../../actors/paths/split-lock/flag.ts';
 import { guestOperationsOf } from '../../../actors/paths/split-lock/guest.ts';
@@ -39,6 +40,8 @@ import type { ActorSpec } from '../../store.ts';
 import { busLocksPaid, busLockTaken } from './bus-lock-properties.ts';
 import { checks, PRESETS } from './checks.ts';
 import { detectionReturns, noUpdateLost, semaphoreKept } from './gen2-properties.ts';
+import { guestGetsItsAc, guestTakesAc, hostPolicyKept } from './guest-properties.ts';
+import { flagOnlyWhereDetected, guestRunsItsSetting, ioctlTakesEffect, msrAsBooted, onlyValidBits } from './msr-properties.ts';
 import { MUTANTS, patchOf } from './mutants.ts';
 import { GUEST_OPERATIONS, HOST_OPERATIONS } from './operations.ts';
 import { splitLockOutcomes } from './outcomes.ts';
@@ -132,6 +135,12 @@ function actorsOf(scenario: ResolvedScenario): ActorSpec[] {
   ];
 }
 
+/** A guest that has done nothing yet. */
+function accountFor(scenario: ResolvedScenario, vm: string): SplitLockAccount {
+  const { state, isExposed } = factsOf(scenario);
+  return { host: state, given: isExposed(vm), bit: false, met: null };
+}
+
 const put = (env: HostEnv, facts: SldFacts) => vmxVendor(env, facts).put;
 
 export const splitLock: Mechanism = {
@@ -169,6 +178,14 @@ export const splitLock: Mechanism = {
     scheduledOut,
     twoAtOnce,
     offlineWithWork,
+    guestGetsItsAc,
+    hostPolicyKept,
+    guestTakesAc,
+    onlyValidBits,
+    msrAsBooted,
+    guestRunsItsSetting,
+    ioctlTakesEffect,
+    flagOnlyWhereDetected,
   ],
   catalogue: SPLIT_LOCK_EVENTS,
   checks,
@@ -195,6 +212,8 @@ export const splitLock: Mechanism = {
     const facts = factsOf(scenario);
     return { operations: (env) => guestOperationsOf(env, facts) };
   },
+  perCpu: ['core', 'kworker'],
+  vcpu: (scenario, vm) => ({ splitLock: accountFor(scenario, vm.id) }),
   core: (scenario, cpu) => coreOf({ smt: scenario.host.smt }, `pcpu:${cpu}`),
   taskFlags: ({ host }) => (isPositive(host.options['host.sldFlag']) ? [host.options['host.sldFlag']] : []),
   actors: actorsOf,

@@ -51,7 +51,7 @@ describe('a deviation', () => {
     const { records } = play(scenario, { name: 'fifo' });
     const labels = records.filter(({ kind }) => kind === 'choice').map(({ payload }) => String(payload.label));
     const pricing = new Pricing(new WorldStep(new MemoEngine(topologyOf(scenario))));
-    expect(labels.length).toBeGreaterThan(20);
+    expect(labels.length).toBeGreaterThan(2);
     expect(pricing.priceOf(labels)).toEqual(NO_DEVIATIONS);
   });
 
@@ -158,12 +158,12 @@ describe('a deviation', () => {
 describe('no deviations', () => {
   const ordered = SHIPPED.filter(({ name }) => name !== 'rmp-lock');
 
-  it.each(ordered)('of $name under $variant are the in-order run, and nothing else', ({ name, variant }) => {
+  it.each(ordered)('of $name under $variant are the in-order run for each input, and nothing else', ({ name, variant }) => {
     const scenario = shipped(name, variant);
     const { digests, report } = metWithin(scenario, { deviations: 0 });
     const inOrder = metInOrder(scenario);
     expect(report).toMatchObject({ exhausted: true, limit: null });
-    expect(inOrder.size).toBeGreaterThan(20);
+    expect(inOrder.size).toBeGreaterThan(2);
     expect([...digests].sort()).toEqual([...inOrder].sort());
   });
 

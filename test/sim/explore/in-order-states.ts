@@ -37,21 +37,25 @@ export function metWithin(scenario: ResolvedScenario, limits: BoundedLimits): Me
   return { report: finish(search.run()), digests };
 }
 
-/** What the in-order run meets, until nothing is left but deviations. It owes nothing: a cycle does not end it. */
-export function metInOrder(scenario: ResolvedScenario): ReadonlySet<string> {
+/** What the in-order run meets with these inputs, until nothing is left but deviations. It owes nothing: a cycle does not end it. */
+function metWith(scenario: ResolvedScenario, inputs: readonly number[], digests: Set<string>): readonly number[] {
   const fifo = new FifoChooser();
+  const counts: number[] = [];
   let disturbed = false;
   const choose = (view: ChoiceView): number => {
     const index = fifo.choose(view);
     const { kind, label } = view.alternative(index);
     disturbed ||= kind === 'offer' && isDeviating(label.slice(0, label.indexOf('(')));
-    return index;
+    const offered = view.alternatives().flatMap((alternative, at) => (alternative.label.startsWith('choose(') ? [at] : []));
+    if (offered.length === 0) return index;
+    const asked = inputs[counts.length] ?? 0;
+    counts.push(offered.length + 1);
+    return asked === 0 ? index : offered[asked - 1]!;
   };
   const owing = { ...scenario, properties: { ...scenario.properties, eventually: [] }, bounds: { ...scenario.bounds, steps: STEPS } };
   const chooser = { name: 'in order', choose, observe: fifo.observe.bind(fifo) };
   const run = new Run({ scenario: owing, engine: new MemoEngine(topologyOf(scenario)), chooser });
   run.start();
-  const digests = new Set<string>();
   const look = () => digests.add(hexOf(run.sequencer.digest.a, run.sequencer.digest.b));
   look();
   for (let goesOn = true; goesOn; ) {
@@ -59,5 +63,24 @@ export function metInOrder(scenario: ResolvedScenario): ReadonlySet<string> {
     if (disturbed) break;
     look();
   }
+  return counts;
+}
+
+/** What the in-order run meets: one run for each way in which the inputs can be that the scenario leaves open. */
+export function metInOrder(scenario: ResolvedScenario): ReadonlySet<string> {
+  const digests = new Set<string>();
+  for (let inputs: readonly number[] | null = []; inputs !== null; ) {
+    const counts = metWith(scenario, inputs, digests);
+    inputs = following(inputs, counts);
+  }
   return digests;
+}
+
+/** The next inputs, the last of them first; null if these were the last. */
+function following(inputs: readonly number[], counts: readonly number[]): readonly number[] | null {
+  for (let at = counts.length - 1; at >= 0; at--) {
+    const input = inputs[at] ?? 0;
+    if (input + 1 < counts[at]!) return [...Array.from({ length: at }, (_, before) => inputs[before] ?? 0), input + 1];
+  }
+  return null;
 }

@@ -1,15 +1,20 @@
 /** Local steps run on: what is not kept has one way to go, and everything else is found as it is without. */
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
+import { emit, setup } from 'xstate';
+import { type Outgoing, outgoing } from '../../../events/event.ts';
 import { openJournal } from '../../../replay/open.ts';
 import { reexecute } from '../../../replay/reexecute.ts';
 import { memorySource } from '../../../replay/source.ts';
 import { hexOf } from '../../../sim/canonical.ts';
+import { MemoEngine } from '../../../sim/engine/memo.ts';
 import { type Exploration, explore } from '../../../sim/explore/explore.ts';
 import { Explorer, finish } from '../../../sim/explore/explorer.ts';
-import { soleStepOf } from '../../../sim/explore/local.ts';
+import { labelsAlong, soleStepOf } from '../../../sim/explore/local.ts';
+import { WorldStep } from '../../../sim/explore/world-step.ts';
 import { DEADLOCK } from '../../../sim/run.ts';
 import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
+import { topologyOf } from '../../../sim/topology.ts';
 import { Bench } from '../../cli/run-cli.ts';
 import { engineOf, journalOf, SHIPPED, shipped } from '../play.ts';
 import { MODELS, topologyOfModel } from './arbitrary.ts';
@@ -192,5 +197,27 @@ describe('a violation whose least schedule is not looked for to the end', () => 
     const [violation] = finish(explore({ scenario, maxStates: STATES, local: true })).violations;
     expect(violation).toMatchObject({ least: false, steps: 3 + 6 * 3 });
     expect(violation!.labels).toHaveLength(violation!.steps);
+  });
+});
+
+describe('the local steps between two states', () => {
+  it('are found where nothing but a queue that nobody had used tells the two apart', () => {
+    const sends = setup({ types: { emitted: {} as Outgoing } }).createMachine({
+      initial: 'a',
+      states: { a: { meta: { offers: () => [{ type: 'exec' }] }, on: { exec: { actions: emit(outgoing('hub:0', { type: 'mail' })) } } } },
+    });
+    const scenario = toy({
+      actors: [
+        { id: 'node:0', kind: 'node', input: null },
+        { id: 'hub:0', kind: 'hub', input: null },
+      ],
+      machines: { node: sends, hub: machineOf({ a: { on: { mail: { to: 'a' } }, tags: ['rest'] } }) },
+      catalogue: CATALOGUE,
+    });
+    const world = new WorldStep(new MemoEngine(topologyOf(scenario)));
+    const { column, event } = soleStepOf(world, world.initial)!;
+    const sent = world.after(world.initial, world.run(world.initial, column, event));
+    expect(sent.slice(0, world.actors)).toEqual(world.initial);
+    expect(labelsAlong(world, world.initial, sent)).toEqual(['exec(node:0)']);
   });
 });

@@ -82,16 +82,16 @@ describe('the longest wait', () => {
     expect(waitOf(shipped(name, variant))).toMatchObject(expected);
   });
 
-  it('is not found where whoever drives the search ends it there', () => {
-    const scenario = shipped('sld-sysctl-flip', 'once');
-    const { exploration } = finish(compareVariant(scenario, { maxStates: 200_000 }));
-    const search = compareVariant(scenario, { maxStates: 200_000 });
-    let turn = search.next();
-    // Only what looks for waits counts no transitions.
-    while (!turn.done) turn = search.next(turn.value.transitions === 0);
-    expect(turn.value.exploration).toEqual(exploration);
-    expect(turn.value.exhausted).toBe(false);
-    expect(turn.value.outcomes[LONGEST_WAIT]).toEqual({ reachable: false, inAll: false, witness: null });
+  it('is not known where whoever drives the search stops it', () => {
+    const search = compareVariant(shipped('sld-one-work-item', 'gen2-global-mitigate'), { maxStates: 200_000 });
+    let turns = 0;
+    for (let turn = search.next(); ; turn = search.next(turns > 10)) {
+      turns++;
+      if (!turn.done) continue;
+      expect(turn.value.exhausted).toBe(false);
+      expect(turn.value.outcomes[LONGEST_WAIT]!.inAll).toBe(false);
+      break;
+    }
   });
 
   it.each([

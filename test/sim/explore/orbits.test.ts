@@ -1,14 +1,17 @@
 /** The search over orbits against the whole space, cut into orbits by trying every renaming on the text of every state. */
 import { describe, expect, it } from 'vitest';
+import { type AnyStateMachine, assign, setup } from 'xstate';
 import type { ActorId } from '../../../events/event.ts';
+import { hexOf } from '../../../sim/canonical.ts';
 import { Explorer, finish } from '../../../sim/explore/explorer.ts';
 import { type OrbitReport, OrbitSearch } from '../../../sim/explore/orbits.ts';
-import { rowKey, SymmetryError } from '../../../sim/explore/symmetry.ts';
+import { rowKey, Symmetry, SymmetryError } from '../../../sim/explore/symmetry.ts';
+import type { WorldStep } from '../../../sim/explore/world-step.ts';
 import { type Property, sometimes } from '../../../sim/property.ts';
 import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
 import type { Topology } from '../../../sim/store.ts';
 import { topologyOf } from '../../../sim/topology.ts';
-import { shipped } from '../play.ts';
+import { play, shipped } from '../play.ts';
 import { actorIn, CATALOGUE, chain, machineOf, rule, type StateTable, toy } from './toy.ts';
 
 const orbitsOf = (scenario: ResolvedScenario): OrbitReport => finish(new OrbitSearch(scenario, 100_000).run());
@@ -17,6 +20,7 @@ function* permutations<T>(items: readonly T[]): Generator<readonly T[]> {
   if (items.length === 0) yield [];
   for (const [i, item] of items.entries()) for (const rest of permutations(items.filter((_, at) => at !== i))) yield [item, ...rest];
 }
+/** Of actors that change places one by one. */
 function* renamings(groups: readonly (readonly ActorId[])[]): Generator<ReadonlyMap<string, string>> {
   const [first, ...rest] = groups;
   if (!first) yield new Map();
@@ -31,7 +35,7 @@ function bruteForce(scenario: ResolvedScenario): { readonly orbits: number; read
   const report = finish(explorer.run());
   expect(report.exhausted).toBe(true);
   const { store } = explorer.world;
-  const all = [...renamings(topologyOf(scenario).interchangeable ?? [])];
+  const all = [...renamings((topologyOf(scenario).interchangeable ?? []) as readonly (readonly ActorId[])[])];
   const ids = new RegExp(store.ids.join('|'), 'g');
   const orbits = new Set<string>();
   for (let state = 0; state < explorer.space.count; state++) {
@@ -131,12 +135,140 @@ describe('orbits', () => {
   });
 });
 
+/** Digests of states, whatever numbers a search gave them. */
+const digestOf = (world: WorldStep, row: ArrayLike<number>): string => {
+  let [a, b] = [0, 0];
+  for (let column = 0; column < row.length; column++) {
+    a = (a + world.laneA(column, row[column]!)) | 0;
+    b = (b + world.laneB(column, row[column]!)) | 0;
+  }
+  return hexOf(a, b);
+};
+
+/** @returns how many states the whole space has for each that was kept */
+function expectCovered(scenario: ResolvedScenario): number {
+  const explorer = new Explorer({ scenario, budget: { states: 200_000 } });
+  const whole = finish(explorer.run());
+  const { space } = explorer;
+  const search = new OrbitSearch(scenario, 200_000);
+  const report = finish(search.run());
+  const symmetry = new Symmetry(search.world, topologyOf(scenario).interchangeable ?? []);
+  const images = new Set(search.kept.flatMap((row) => [...symmetry.imagesOf(row)].map((image) => digestOf(search.world, image))));
+  const row = new Int32Array(space.columns);
+  for (let state = 0; state < space.count; state++) {
+    space.read(state, row);
+    if (!images.has(digestOf(explorer.world, row))) throw new Error(`state ${state} is the image of none that was kept`);
+  }
+  const names = (findings: readonly { readonly property: string }[]) => new Set(findings.map(({ property }) => property));
+  expect(report.exhausted && whole.exhausted).toBe(true);
+  expect(names(report.findings)).toEqual(names(whole.findings));
+  expect(report.missed).toEqual([...whole.reached].flatMap(([id, first]) => (first ? [] : [id])));
+  for (const { property, labels } of report.findings) {
+    const choices = labels.map((label) => ({ index: 0, label }));
+    expect(play(scenario, { name: 'replay', choices, match: 'label' }).end.violation).toMatchObject({ property, step: labels.length });
+  }
+  return whole.states / report.states;
+}
+
+describe('orbits of hosts', () => {
+  it.each([
+    ['rmpadjust-vs-rmpupdate', 'inuse', 2],
+    ['vmsa-in-use-kick', 'kick-and-block', 2],
+    ['oslock-brk', 'patch-v2', 2],
+    ['sld-flagless-toggle', 'neither', 2],
+    ['sld-one-work-item', 'gen2-global', 4],
+  ] as const)('cover every state: %s %s, one for up to %i', (name, variant, factor) => {
+    const found = expectCovered(shipped(name, variant));
+    expect(found).toBeGreaterThan(0.98 * factor);
+    expect(found).toBeLessThanOrEqual(factor);
+  });
+
+  it('need no two CPUs that share what others have for themselves', () => {
+    expect(() => orbitsOf(shipped('sld-smt-siblings', 'v8'))).toThrow('no two actors of the model are interchangeable');
+  });
+
+  it('are refused where an actor goes by the name of a CPU: the work items of generation 2 do', () => {
+    expect(() => orbitsOf(shipped('sld-one-work-item', 'gen2'))).toThrow(
+      /schedule_delayed_work_on.*not the same where .*pcpu:0 is called pcpu:1/,
+    );
+  });
+});
+
+/** Nodes that tell somebody, who does something about it. */
+const told = (machine: AnyStateMachine, type: 'ask' | 'mail'): Topology => ({
+  actors: [...['node:0', 'node:1'].map((id) => ({ id, kind: 'node', input: null })), { id: 'other:0', kind: 'other', input: null }],
+  machines: {
+    node: machineOf({ a: { on: { exec: { to: 'b', sends: [{ to: 'other:0', type }] } } }, b: { on: {}, tags: ['rest'] } }),
+    other: machine,
+  },
+  catalogue: CATALOGUE,
+  interchangeable: [['node:0', 'node:1']],
+});
+interface Heard {
+  readonly heard: readonly string[];
+}
+const hears = (order: (heard: readonly string[], from: string) => readonly string[]) =>
+  setup({ types: { context: {} as Heard, events: {} as { readonly type: 'ask' | 'mail'; readonly from: string } } }).createMachine({
+    context: { heard: [] },
+    initial: 'a',
+    states: {
+      a: {
+        tags: 'rest',
+        on: {
+          ask: { actions: assign(({ context, event }) => ({ heard: order(context.heard, event.from) })) },
+          mail: { actions: assign(({ context, event }) => ({ heard: order(context.heard, event.from) })) },
+        },
+      },
+    },
+  }) as AnyStateMachine;
+const asSet = hears((heard, from) => [...heard, from].sort());
+
+describe('a declared symmetry', () => {
+  it('is followed through messages in flight', () => {
+    for (const type of ['ask', 'mail'] as const) expect(expectCovered(toy(told(asSet, type)))).toBeGreaterThan(1);
+  });
+
+  it('is refused where an actor goes by names', () => {
+    const partial = hears((heard, from) => (from === 'node:0' ? heard : [...heard, 'somebody']));
+    expect(() => orbitsOf(toy(told(partial, 'ask')))).toThrow(/other in "a" with .*not the same where node:0 is called node:1/);
+  });
+
+  it('is refused where ids stand in the order of their coming, which looks like a set', () => {
+    expect(() =>
+      orbitsOf(
+        toy(
+          told(
+            hears((heard, from) => [...heard, from]),
+            'mail',
+          ),
+        ),
+      ),
+    ).toThrow(SymmetryError);
+  });
+
+  it('is refused where actors of one group offer different things', () => {
+    const topology = told(asSet, 'ask');
+    const offering = setup({ types: { context: {} as Heard } }).createMachine({
+      context: { heard: ['node:0'] },
+      initial: 'a',
+      states: {
+        a: {
+          tags: 'rest',
+          meta: { offers: (c: Heard) => c.heard.map(() => ({ type: 'nudge', to: 'node:0' })) },
+          on: { nudge: { actions: assign({ heard: [] }) }, ask: { actions: assign({ heard: [] }) } },
+        },
+      },
+    }) as AnyStateMachine;
+    expect(() => orbitsOf(toy({ ...topology, machines: { ...topology.machines, other: offering } }))).toThrow(SymmetryError);
+  });
+});
+
 describe('the text of a row', () => {
   it('tells rows apart whatever their numbers, also beyond one code unit', () => {
     const rows = [[0], [1], [65_535], [65_536], [65_537], [131_072], [1, 65_536], [65_537, 0], [0, 65_537], [6, 65_536]];
-    const keys = rows.filter((row) => row.length === 1).map(rowKey);
+    const keys = rows.filter((row) => row.length === 1).map((row) => rowKey(row, 1));
     expect(new Set(keys).size).toBe(keys.length);
-    const pairs = rows.filter((row) => row.length === 2).map(rowKey);
+    const pairs = rows.filter((row) => row.length === 2).map((row) => rowKey(row, 2));
     expect(new Set(pairs).size).toBe(pairs.length);
   });
 });

@@ -63,7 +63,8 @@ const LARGE = [
   'sld-migrated-after-put-cpu',
   'sld-one-work-item',
 ];
-const CASES = SHIPPED.filter(({ name }) => !LARGE.includes(name));
+/** One variant of each: how a space is shared hangs on its actors and messages, not on the design that is searched. */
+const CASES = SHIPPED.filter(({ name }, i) => !LARGE.includes(name) && SHIPPED[i - 1]?.name !== name);
 
 describe('searches that share a space', () => {
   it.each(CASES.map(({ name, variant }) => [name, variant] as const))('agree with one: %s %s', (name, variant) => {

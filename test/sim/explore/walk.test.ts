@@ -56,7 +56,8 @@ describe.each(SHIPPED)('a walk of $name $variant', ({ name, variant }) => {
         expect(oneWay).toEqual(otherWay);
       }
     }
-    expect(pairs).toBeGreaterThan(0);
+    // On one CPU each step is before or after any other.
+    if (shipped(name, variant).host.cpus > 1) expect(pairs).toBeGreaterThan(0);
   });
 });
 

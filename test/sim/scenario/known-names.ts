@@ -7,7 +7,7 @@ const quoted = (names: readonly string[]) => names.map((name) => JSON.stringify(
 const TYPES = namesOf('vmTypes');
 
 export const OPTIONS = SHIPPED_MECHANISMS.flatMap(({ options = {} }) => Object.keys(options)).join(', ');
-export const GUEST_OPERATIONS = [...Object.keys(guestOperations()), 'repeat'].join(', ');
-export const HOST_OPERATIONS = [...Object.keys(hostOperations()), 'repeat'].join(', ');
+export const GUEST_OPERATIONS = [...Object.keys(guestOperations()), 'repeat', 'choose'].join(', ');
+export const HOST_OPERATIONS = [...Object.keys(hostOperations()), 'repeat', 'choose'].join(', ');
 export const FEATURES = quoted(namesOf('features'));
 export const VM_TYPES = TYPES.length === 1 ? quoted(TYPES) : `one of ${quoted(TYPES)}`;

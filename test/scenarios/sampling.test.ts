@@ -1,21 +1,21 @@
 /** Sampling: every strategy finds what is known to break, draws the same twice, and keeps the bound that it prints. */
 import { describe, expect, it } from 'vitest';
-import type { Choice } from '../../../events/journal.ts';
-import { StarveStrategy } from '../../../sim/choosers/starve.ts';
-import type { StepView } from '../../../sim/choosers/strategy.ts';
-import { finish } from '../../../sim/explore/explorer.ts';
-import { changed, GuidedStrategy } from '../../../sim/explore/sampling/corpus.ts';
-import { boundOf, sample } from '../../../sim/explore/sampling/sample.ts';
-import { type SampleReport, type SampleRequest, Sampler } from '../../../sim/explore/sampling/sampler.ts';
-import { RandomStrategy, STRATEGIES } from '../../../sim/explore/sampling/strategies.ts';
-import { Prng } from '../../../sim/prng.ts';
-import { recordsOf } from '../../../sim/records.ts';
-import { DEADLOCK } from '../../../sim/run.ts';
-import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
-import { openSession } from '../../../sim/session.ts';
-import type { Topology } from '../../../sim/store.ts';
-import { SHIPPED, shipped } from '../play.ts';
-import { actorIn, CATALOGUE, chain, machineOf, rule, toy } from './toy.ts';
+import type { Choice } from '../../events/journal.ts';
+import { StarveStrategy } from '../../sim/choosers/starve.ts';
+import type { StepView } from '../../sim/choosers/strategy.ts';
+import { finish } from '../../sim/explore/explorer.ts';
+import { changed, GuidedStrategy } from '../../sim/explore/sampling/corpus.ts';
+import { boundOf, sample } from '../../sim/explore/sampling/sample.ts';
+import { type SampleReport, type SampleRequest, Sampler } from '../../sim/explore/sampling/sampler.ts';
+import { RandomStrategy, STRATEGIES } from '../../sim/explore/sampling/strategies.ts';
+import { Prng } from '../../sim/prng.ts';
+import { recordsOf } from '../../sim/records.ts';
+import { DEADLOCK } from '../../sim/run.ts';
+import type { ResolvedScenario } from '../../sim/scenario/types.ts';
+import { openSession } from '../../sim/session.ts';
+import type { Topology } from '../../sim/store.ts';
+import { actorIn, CATALOGUE, chain, machineOf, rule, toy } from '../sim/explore/toy.ts';
+import { SHIPPED, shipped } from '../sim/play.ts';
 
 type Strategy = SampleRequest['strategy'];
 const ALL: readonly Strategy[] = [...STRATEGIES, 'portfolio'];

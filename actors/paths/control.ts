@@ -1,0 +1,23 @@
+/** Where a program goes on: after an operation, at the end of a turn of `repeat`, and into what a `choose` has come to. */
+import type { ControlOp, GuestOp, HostOp, Program } from '../../events/program.ts';
+
+/** What the locals of whoever walks a program say about its next operation. */
+export interface ProgramLocals {
+  /** Another turn of `repeat`. */
+  readonly again?: boolean | undefined;
+  /** Which of its programs a `choose` takes; the first unless an offer was taken. */
+  readonly option?: number | undefined;
+}
+
+/** The operation after the one at `pc`. */
+export function nextPc<Op extends { readonly op: string }>({ ops }: Program<Op>, pc: number, { again, option = 0 }: ProgramLocals): number {
+  const op = ops[pc] as ControlOp;
+  let to = pc + 1;
+  if (op.op === 'next' && again === true) to = op.to;
+  if (op.op === 'choose') to = op.to[option]!;
+  for (let at = ops[to] as ControlOp; at.op === 'jump'; at = ops[to] as ControlOp) to = at.to;
+  return to;
+}
+
+/** How many ways go on from this operation. */
+export const optionsOf = (op: GuestOp | HostOp | ControlOp): number => (op.op === 'choose' ? op.to.length : 1);

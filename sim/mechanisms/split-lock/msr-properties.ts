@@ -1,0 +1,120 @@
+/** What must hold of MSR_TEST_CTRL where guests have a say: who may change it, which writes take, whose setting a guest runs with. */
+import type { CoreContext } from '../../../actors/core.ts';
+import type { HostThread } from '../../../actors/paths/env.ts';
+import type { Vcpu } from '../../../actors/paths/guest.ts';
+import { isPositive } from '../../../actors/paths/split-lock/flag.ts';
+import type { PcpuContext } from '../../../actors/pcpu.ts';
+import { SPLIT_LOCK_DETECT, type VmxFields } from '../../../events/split-lock.ts';
+import { always } from '../../property.ts';
+import { type ActorView, hex, type WorldView } from '../../view.ts';
+
+const NOTES = 'domain debug-and-split-lock';
+const onOff = (on: boolean): string => (on ? 'on' : 'off');
+
+/** struct vcpu_vmx by the id of its vCPU. */
+const fieldsOf = (world: WorldView): ReadonlyMap<string, VmxFields> =>
+  new Map(world.actors<VmxFields>('vcpuVmx').map(({ id, context }) => [id.replace(/^vmx:/, 'vcpu:'), context]));
+
+/** Whether KVM may carry this guest's bit to the MSR: it was given the bit, and the host is in warn mode. */
+const reaches = ({ splitLock }: Vcpu): boolean => splitLock?.given === true && splitLock.host === 'warn';
+
+export const onlyValidBits = always('sld.only-valid-bits', {
+  kinds: ['vcpu', 'vcpuVmx'],
+  source: `${NOTES} C.5, SLD-9; series v8, patch 4, vmx_set_msr()`,
+  grade: 'read',
+  check: (world) => {
+    const fields = fieldsOf(world);
+    for (const { id, context } of world.actors<Vcpu>('vcpu')) {
+      const value = fields.get(id)?.testCtrl ?? 0;
+      const valid = context.splitLock?.given ? SPLIT_LOCK_DETECT : 0;
+      if ((value & ~valid) !== 0)
+        return `${id} has ${hex(value)} in MSR_TEST_CTRL, where ${valid === 0 ? 'no bit is' : `only ${hex(valid)} is`} valid`;
+    }
+    return null;
+  },
+});
+
+/** By whose leave a core may have another setting than at boot: a task that split a lock, or a guest on a CPU that was given the bit. */
+const msrAsBootedCheck = (world: WorldView): string | null => {
+  const changed = world.actors<CoreContext>('core').find(({ context }) => context.sld !== context.bootSld);
+  if (!changed) return null;
+  const threads = world.actors<HostThread>('hostThread');
+  if (threads.some(({ context }) => context.splitter === true)) return null;
+  // The thread of a vCPU has its notifier from before the load to after the put.
+  const notifiers = threads.flatMap(({ context: { notifier, cpu } }) => (notifier !== null && cpu !== null ? [notifier] : []));
+  const loaded = world.actors<Vcpu>('vcpu').filter(({ id }) => notifiers.includes(id));
+  if (loaded.some(({ context }) => reaches(context))) return null;
+  const guest = loaded[0] ? `${loaded[0].id} is there, whose bit must not reach the MSR` : 'no guest is there';
+  return `${changed.id} has detection ${onOff(changed.context.sld)}, and booted with it ${onOff(changed.context.bootSld)}: ${guest}, and no task has split a lock`;
+};
+
+export const msrAsBooted = always('sld.msr-as-booted', {
+  kinds: ['core', 'hostThread', 'vcpu'],
+  source: `${NOTES} C.5, SLD-3, SLD-13; series v8, vmx_update_sld(): "sld_state == sld_warn && guest_cpu_has_feature_sld(vcpu)"`,
+  grade: 'read',
+  check: msrAsBootedCheck,
+});
+
+/** In guest mode: between entry and exit of its own thread. */
+const isInside = ({ value }: ActorView<HostThread>): boolean => /"vmx_vcpu_run":"(?:guest|VMEXIT)"/.test(JSON.stringify(value));
+
+const ownSetting = (world: WorldView): string | null => {
+  const fields = fieldsOf(world);
+  const threads = new Map(world.actors<HostThread>('hostThread').map((thread) => [thread.id, thread]));
+  const cpus = new Map(world.actors<PcpuContext>('pcpu').map(({ id, context }) => [id, context]));
+  const cores = new Map(world.actors<CoreContext>('core').map((core) => [core.id, core]));
+  for (const { id, context } of world.actors<Vcpu>('vcpu')) {
+    const thread = threads.get(context.thread);
+    const own = fields.get(id);
+    const core = cores.get(cpus.get(thread?.context.cpu ?? '')?.core ?? '');
+    // One thread may run several vCPUs: the one in question is the one whose notifier is registered.
+    if (!thread || !own || !core || !reaches(context) || thread.context.notifier !== id || !isInside(thread)) continue;
+    const bit = (own.testCtrl & SPLIT_LOCK_DETECT) !== 0;
+    if (core.context.sld !== bit)
+      return `${id} runs with detection ${onOff(core.context.sld)} on ${core.id}, and its MSR_TEST_CTRL is ${hex(own.testCtrl)}`;
+  }
+  return null;
+};
+
+export const guestRunsItsSetting = always('sld.guest-runs-its-setting', {
+  kinds: ['core', 'pcpu', 'hostThread', 'vcpu', 'vcpuVmx'],
+  source: `${NOTES} C.5, SLD-7, SLD-10: at once if loaded, at the next load if not`,
+  grade: 'read',
+  check: ownSetting,
+});
+
+export const ioctlTakesEffect = always('sld.ioctl-takes-effect', {
+  kinds: ['hostThread', 'vcpuVmx'],
+  source: `${NOTES} C.5, SLD-11; v8, review: "guest_state_loaded should always be false if host_initiated is true"`,
+  grade: 'read',
+  check: (world) => {
+    const fields = fieldsOf(world);
+    for (const { id, value, context } of world.actors<HostThread>('hostThread')) {
+      const { msrSet, notifier } = context;
+      const kept = msrSet && fields.get(msrSet.vcpu)?.testCtrl;
+      if (msrSet && kept !== msrSet.value)
+        return `${id} wrote ${hex(msrSet.value)} by KVM_SET_MSRS, and ${msrSet.vcpu} has ${hex(kept ?? 0)}`;
+      const isIoctl = /"KVM_[GS]ET_MSRS"/.test(JSON.stringify(value));
+      if (isIoctl && notifier && fields.get(notifier)?.loaded)
+        return `${id} is in an ioctl of an MSR, and guest state of ${notifier} is loaded`;
+    }
+    return null;
+  },
+});
+
+export const flagOnlyWhereDetected = always('sld.flag-only-where-detected', {
+  kinds: ['core', 'pcpu', 'hostThread'],
+  source: `${NOTES} C.3, SLD-21; v8, review: "it does not make any sense to set that flag when detection is not available"`,
+  grade: 'read',
+  check: (world) => {
+    const tasks = new Map(world.actors<HostThread>('hostThread').map(({ id, context }) => [id, context]));
+    const cores = new Map(world.actors<CoreContext>('core').map((core) => [core.id, core]));
+    for (const { context: cpu } of world.actors<PcpuContext>('pcpu')) {
+      const core = cores.get(cpu.core ?? '');
+      const flags = tasks.get(cpu.current ?? '')?.tif ?? [];
+      if (!core || core.context.bootSld || !isPositive(core.context.flag) || !flags.includes(core.context.flag)) continue;
+      return `${cpu.current} has ${core.context.flag}, and ${core.id} detects nothing`;
+    }
+    return null;
+  },
+});
