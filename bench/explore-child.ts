@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { optimizeLater } from '../cli/optimizing.ts';
 import { knownProperties } from '../sim/properties/index.ts';
 import { loadScenario } from '../sim/scenario/load.ts';
 import { resolveScenario } from '../sim/scenario/resolve.ts';
@@ -108,4 +109,6 @@ async function main([task, json]: readonly string[]): Promise<unknown> {
   return task === 'bugs' ? firstBugs(scenarioOf(which), times) : shrinks(scenarioOf(which), times);
 }
 
+// As the program does, for every contender.
+optimizeLater();
 console.log(JSON.stringify(await main(process.argv.slice(2))));

@@ -9,6 +9,8 @@ if (argv.length === 1 && VERSION_FLAGS.includes(argv[0]!)) {
 } else if (argv.length === 2 && VERSION_FLAGS.includes(argv[0]!) && argv[1] === '--json') {
   process.stdout.write(`${JSON.stringify(versionDocument(), null, 2)}\n`);
 } else {
+  const { optimizeLater } = await import('./optimizing.ts');
+  optimizeLater();
   const { processIo } = await import('./io.ts');
   const { runCli } = await import('./program.ts');
   process.exitCode = await runCli(argv, processIo());

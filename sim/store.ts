@@ -76,6 +76,8 @@ export class Store {
   readonly queued: number[] = [];
   /** 1 where a second of the same content in flight is merged with the first. */
   readonly latched: number[] = [];
+  /** Local states met so far, of all kinds. */
+  localCount = 0;
   readonly #stamped: Map<number, number>[];
   readonly #catalogue: Readonly<Record<string, Delivery>>;
 
@@ -96,7 +98,10 @@ export class Store {
 
   /** Interns a snapshot. Its identity is value and context: machines are closed, so nothing else can matter. */
   local(kind: Kind, snapshot: AnyMachineSnapshot): number {
-    return kind.locals.put(canonical({ context: snapshot.context as unknown, value: snapshot.value as unknown }), snapshot);
+    const { size } = kind.locals;
+    const id = kind.locals.put(canonical({ context: snapshot.context as unknown, value: snapshot.value as unknown }), snapshot);
+    if (id === size) this.localCount++;
+    return id;
   }
 
   event(event: AnyEvent): number {

@@ -2,10 +2,10 @@
  * The memo engine: local states and events are integers, and what an actor does with an event in a local state is computed by XState
  * once and remembered. Machines are closed and pure, so the memory never changes an answer; `verifyMemo` re-executes all of it.
  */
-import { type AnyMachineSnapshot, createActor, transition } from 'xstate';
+import { type ActorLogic, type AnyMachineSnapshot, createActor, transition } from 'xstate';
 import type { Outgoing } from '../../events/event.ts';
 import { canonical } from '../canonical.ts';
-import { type Kind, Store, type Topology } from '../store.ts';
+import { type AnyEvent, type Kind, Store, type Topology } from '../store.ts';
 import { refuseOpenMachines } from './closed.ts';
 import { type ActorEngine, ModelError, type Reaction, UnhandledEventError } from './port.ts';
 import { type MicroStep, microStepOf, stateName } from './reaction.ts';
@@ -80,10 +80,11 @@ export class MemoEngine implements ActorEngine {
   verify(): number {
     let entries = 0;
     for (const kind of this.store.kinds) {
+      const logic = startedLogic(kind);
       for (const [local, events] of this.#shared[kind.index]!.entries()) {
         for (const [event, reaction] of events ?? []) {
           entries++;
-          this.#verifyOne(kind, local, event, reaction);
+          this.#verifyOne(kind, logic, local, event, reaction);
         }
       }
     }
@@ -105,14 +106,14 @@ export class MemoEngine implements ActorEngine {
     }
   }
 
-  #verifyOne(kind: Kind, local: number, event: number, reaction: Shared): void {
+  #verifyOne(kind: Kind, logic: Logic, local: number, event: number, reaction: Shared): void {
     const snapshot = kind.locals.values[local]!;
-    const [next, actions] = transition(kind.machine, snapshot, this.store.events.values[event]!);
+    const [next, actions] = transition(logic, snapshot, this.store.events.values[event]!);
     const sent = (actions as readonly { readonly type: string; readonly params: unknown }[])
       .filter((action) => action.type === 'xstate.emit')
       .map((action) => (action.params as { event: Outgoing }).event)
       .flatMap((message) => [this.store.slotOf.get(message.to)!, this.store.event(message.event)]);
-    const same = this.store.local(kind, next as AnyMachineSnapshot) === reaction.next && canonical(sent) === canonical(reaction.sent);
+    const same = this.store.local(kind, next) === reaction.next && canonical(sent) === canonical(reaction.sent);
     if (!same)
       throw new ModelError(
         `${kind.name} in ${stateName(snapshot.value)} does not do the same with ${this.store.events.texts[event]!} every time; its machine is not pure`,
@@ -150,6 +151,18 @@ export class MemoEngine implements ActorEngine {
     const stamped = sent.map((value, i) => (i % 2 === 0 ? value : this.store.stamp(value, slot)));
     return { next, sent: stamped, ...step };
   }
+}
+
+type Logic = ActorLogic<AnyMachineSnapshot, AnyEvent>;
+
+/** The machine as logic that starts in a state which is known: transition() starts an actor at each call, and nobody looks at where. */
+function startedLogic({ machine, locals }: Kind): Logic {
+  return {
+    config: machine.config,
+    transition: (snapshot, event, scope) => machine.transition(snapshot as never, event as never, scope as never) as AnyMachineSnapshot,
+    getInitialSnapshot: () => locals.values[0]!,
+    getPersistedSnapshot: (snapshot, options) => machine.getPersistedSnapshot(snapshot as never, options),
+  };
 }
 
 /** One scope for each kind, reused: building one is what makes XState's transition() slow. */

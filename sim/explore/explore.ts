@@ -1,5 +1,6 @@
 /** Exploration as people ask for it: search everything, and give each violation by the least deviating schedule that reaches it. */
 import type { Lasso } from '../debts.ts';
+import type { MemoEngine } from '../engine/memo.ts';
 import type { PlainWorld } from '../restore.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import { type BoundedLimits, BoundedSearch } from './bounded.ts';
@@ -8,6 +9,7 @@ import { type Endless, endlessAlone, endlessOf } from './endless.ts';
 import { Explorer, type Search } from './explorer.ts';
 import { boundText, type Evidence, guaranteeLines, weakestEvidence } from './guarantee.ts';
 import type { SearchImage } from './image.ts';
+import { leastDeviating, type WayTo } from './least-deviating.ts';
 import type { ExploreOptions, ExploreReport } from './options.ts';
 import { OrbitSearch } from './orbits.ts';
 import { Pricing } from './pricing.ts';
@@ -75,9 +77,6 @@ export interface Exploration {
   };
 }
 
-/** States of the search for the least deviating schedule; beyond it the shortest one by steps is given. */
-const SHORTEST_STATES = 200_000;
-
 export function explore(request: ExploreRequest): Search<Exploration> {
   const { limits, symmetry } = request;
   if (symmetry) return exploreOrbits(request);
@@ -120,10 +119,11 @@ function* exploreAll(request: ExploreRequest): Search<Exploration> {
     const { state, message } = report.findings.find((finding) => finding.property === property)!;
     return { message, labels: explorer.labelsTo(state) };
   };
-  const exploration = yield* conclude(request, facts, wayTo, endless);
+  const { engine } = explorer.world;
+  const exploration = yield* conclude(request, facts, wayTo, endless, engine);
   // A search that is kept in a file, or is one of several, goes on where it stands.
   return exploration.limit === 'states' && !onTurn && !shard && !compact
-    ? yield* withWidening(exploration, request, (deviations) => boundText({ deviations }, from))
+    ? yield* withWidening(exploration, { ...request, engine }, (deviations) => boundText({ deviations }, from))
     : exploration;
 }
 
@@ -155,24 +155,21 @@ export interface SearchFacts
   readonly passed?: number;
 }
 
-/** The way to the first state, in the order of the search, in which a property breaks. */
-interface Way {
-  readonly message: string;
-  readonly labels: readonly string[];
-}
-type WayTo = (finding: Omit<Finding, 'state'>) => Search<Way>;
-
-/** Violations with their schedules, and the guarantee, from what a search has found out. Where it kept no graph, one thread looks for lassos. */
+/**
+ * Violations with their schedules, and the guarantee, from what a search has found out. Where it kept no graph, one thread looks for
+ * lassos; where it kept its engine, what that remembers is not met a second time.
+ */
 export function* conclude(
   request: ExploreRequest,
   facts: SearchFacts,
   wayTo: WayTo,
   endless?: Pick<Endless, 'violations' | 'undecided'>,
+  engine?: MemoEngine,
 ): Search<Exploration> {
   const { scenario, from, shard } = request;
   const { exhausted, limit, states, transitions, unchanged, reached, reactions, depth, bytesPerState, stepMisses, localStates } = facts;
   const { violations: lassos, undecided } = endless ?? (yield* endlessAlone(request));
-  const violations = [...(yield* leastDeviating(request, facts, wayTo)), ...lassos];
+  const violations = [...(yield* leastDeviating(request, facts, wayTo, engine)), ...lassos];
   const violated = violations.map(({ property }) => property);
   const bound = shard ? `${shard.name} of all schedules` : boundText({}, from);
   return {
@@ -206,24 +203,6 @@ export function searchedWay({ scenario, from }: ExploreRequest): WayTo {
     if (!found) throw new Error(`no single search finds ${property}, which several together have found`);
     return { message: found.message, labels: explorer.labelsTo(found.state) };
   };
-}
-
-/** The violations of a search, each by the schedule that is least in the order disturbances, preemptions, switches, steps. */
-function* leastDeviating({ scenario, from }: ExploreRequest, { findings }: SearchFacts, wayTo: WayTo): Search<Violation[]> {
-  const until = findings.map(({ property }) => property);
-  if (until.length === 0) return [];
-  const search = new BoundedSearch({ scenario, limits: {}, states: SHORTEST_STATES, until, ...(from && { from }) });
-  const least = yield* search.run();
-  const violations: Violation[] = [];
-  for (const finding of findings) {
-    const better = least.findings.find(({ property }) => property === finding.property);
-    if (better) violations.push({ ...better, steps: better.labels.length, least: true });
-    else {
-      const way = yield* wayTo(finding);
-      violations.push({ ...finding, ...way, steps: way.labels.length, least: false, ...new Pricing(search.world).priceOf(way.labels) });
-    }
-  }
-  return violations;
 }
 
 function* exploreWithin(request: ExploreRequest, limits: BoundedLimits): Search<Exploration> {

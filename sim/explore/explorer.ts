@@ -45,6 +45,8 @@ export class Explorer {
   /** `sometimes` properties that had come true when the memory of steps was last dropped. */
   #met = 0;
   #passed = 0;
+  /** What the world had met when rows were last made wide enough for it. */
+  #fitted = -1;
   #cursor: Cursor;
 
   constructor(options: ExploreOptions) {
@@ -238,6 +240,8 @@ export class Explorer {
     if (why !== null) this.#trie.clear(why);
     this.#met = met;
     this.#trie.fillLanes();
+    if (this.world.met === this.#fitted) return;
+    this.#fitted = this.world.met;
     let largest = 0;
     for (let column = 0; column < this.world.columns; column++) largest = Math.max(largest, this.world.sizeOf(column));
     this.space.fitValue(largest - 1);

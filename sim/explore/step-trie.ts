@@ -50,6 +50,9 @@ export class StepTrie {
   readonly #messageOf = new Map<number, number>();
   readonly #messageEvents: number[] = [];
   readonly #filled: number[] = [];
+  /** What the world had met when all of it was last seen to have room, and when the digests of all of it were last filled in. */
+  #roomy = -1;
+  #full = -1;
   /** Whether a property wants to look at a state in which a column has gone from one value to another. */
   readonly #wants: (column: number, value: number, before: number) => boolean;
 
@@ -69,8 +72,12 @@ export class StepTrie {
   get mustClear(): DropReason | null {
     if (this.room.length !== this.world.columns) return 'a first message between two actors';
     if (this.#used > PROG_MAX) return 'its bound';
-    for (let column = 0; column < this.room.length; column++)
-      if (this.world.sizeOf(column) > this.room[column]!) return 'more values than there was room for';
+    const { met } = this.world;
+    if (met !== this.#roomy) {
+      for (let column = 0; column < this.room.length; column++)
+        if (this.world.sizeOf(column) > this.room[column]!) return 'more values than there was room for';
+      this.#roomy = met;
+    }
     return this.#messageEvents.length > this.messages ? 'more messages than there was room for' : null;
   }
 
@@ -91,6 +98,8 @@ export class StepTrie {
     this.laneA = new Int32Array(size);
     this.laneB = new Int32Array(size);
     this.#filled.length = 0;
+    this.#roomy = -1;
+    this.#full = -1;
     this.#used = 1;
     if (this.prog.length > 1 << 22) this.prog = new Int32Array(1 << 20);
     while (this.messages < this.#messageEvents.length) this.messages *= 2;
@@ -100,6 +109,9 @@ export class StepTrie {
 
   /** Digests of values that appeared since the last call. */
   fillLanes(): void {
+    const { met } = this.world;
+    if (met === this.#full) return;
+    this.#full = met;
     for (let column = 0; column < this.room.length; column++) {
       const size = Math.min(this.world.sizeOf(column), this.room[column]!);
       for (let value = this.#filled[column] ?? 0; value < size; value++) {
@@ -160,22 +172,38 @@ export class StepTrie {
     if (!this.mustClear) this.fillLanes();
   }
 
-  #leaf(row: ArrayLike<number>, trace: StepTrace): number {
-    const writes = [...trace.writes].filter(([column, value]) => row[column] !== value);
-    const sends = trace.sends.map((value, i) => (i % 2 === 0 ? value : this.#message(value)));
+  #leaf(row: ArrayLike<number>, { writes, sends, deliveries, yields }: StepTrace): number {
+    let changed = 0;
+    for (const [column, value] of writes) if (row[column] !== value) changed++;
+    for (let i = 1; i < sends.length; i += 2) this.#message(sends[i]!);
     if (this.mustClear) return 0;
-    let flags = sends.length > 0 ? SENDS : writes.length === 0 ? UNCHANGED : 0;
-    if (trace.yields) flags |= YIELDS;
+    let flags = sends.length > 0 ? SENDS : changed === 0 ? UNCHANGED : 0;
+    if (yields) flags |= YIELDS;
     let a = 0;
     let b = 0;
+    const leaf = this.#alloc(6 + 2 * changed + sends.length);
+    const { prog } = this;
+    let at = leaf + 5;
     for (const [column, value] of writes) {
+      const before = row[column]!;
+      if (before === value) continue;
       const base = this.base[column]!;
-      a = (a + this.laneA[base + value]! - this.laneA[base + row[column]!]!) | 0;
-      b = (b + this.laneB[base + value]! - this.laneB[base + row[column]!]!) | 0;
-      if (this.#wants(column, value, row[column]!)) flags |= LOOK;
+      a = (a + this.laneA[base + value]! - this.laneA[base + before]!) | 0;
+      b = (b + this.laneB[base + value]! - this.laneB[base + before]!) | 0;
+      if (this.#wants(column, value, before)) flags |= LOOK;
+      prog[at++] = column;
+      prog[at++] = value;
     }
-    const leaf = this.#alloc(6 + 2 * writes.length + sends.length);
-    this.prog.set([-1 - writes.length, a, b, flags, trace.deliveries, ...writes.flat(), sends.length / 2, ...sends], leaf);
+    prog[at++] = sends.length / 2;
+    for (let i = 0; i < sends.length; i += 2) {
+      prog[at++] = sends[i]!;
+      prog[at++] = this.#message(sends[i + 1]!);
+    }
+    prog[leaf] = -1 - changed;
+    prog[leaf + 1] = a;
+    prog[leaf + 2] = b;
+    prog[leaf + 3] = flags;
+    prog[leaf + 4] = deliveries;
     return leaf;
   }
 

@@ -2,11 +2,11 @@
  * What can still be said where a space is larger than the budget: searches within 0, 1, 2, … deviations, until one of them does not fit
  * either. Breadth first, a search that is cut has seen short schedules only; within a bound it has seen whole runs.
  */
-import type { PlainWorld } from '../restore.ts';
-import type { ResolvedScenario } from '../scenario/types.ts';
+import type { MemoEngine } from '../engine/memo.ts';
 import { type BoundedFinding, BoundedSearch } from './bounded.ts';
 import type { Exploration, ExploreRequest } from './explore.ts';
 import type { Search } from './explorer.ts';
+import { WorldStep } from './world-step.ts';
 
 /** States of each search: several hundred bytes each, unlike those of a whole search. */
 const STATES_MAX = 200_000;
@@ -18,12 +18,15 @@ interface Widened {
   readonly findings: readonly BoundedFinding[];
 }
 
-function* widened(scenario: ResolvedScenario, maxStates: number, from?: PlainWorld): Search<Widened> {
+type Request = Pick<ExploreRequest, 'scenario' | 'maxStates' | 'from'> & { readonly engine: MemoEngine };
+
+function* widened({ scenario, maxStates, from, engine }: Request): Search<Widened> {
   const found = new Map<string, BoundedFinding>();
   const states = Math.min(maxStates, STATES_MAX);
   let deviations: number | null = null;
   for (let limit = 0; ; limit++) {
-    const search = new BoundedSearch({ scenario, limits: { deviations: limit }, states, ...(from && { from }) });
+    const world = new WorldStep(engine, from);
+    const search = new BoundedSearch({ scenario, limits: { deviations: limit }, states, world, ...(from && { from }) });
     const report = yield* search.run();
     for (const finding of report.findings) if (!found.has(finding.property)) found.set(finding.property, finding);
     if (!report.exhausted) break;
@@ -34,12 +37,9 @@ function* widened(scenario: ResolvedScenario, maxStates: number, from?: PlainWor
 }
 
 /** The report of a search whose states were used up, with what can be said within a bound. `bound` puts one into words. */
-export function* withWidening(
-  exploration: Exploration,
-  { scenario, maxStates, from }: ExploreRequest,
-  bound: (deviations: number) => string,
-): Search<Exploration> {
-  const { deviations, findings } = yield* widened(scenario, maxStates, from);
+export function* withWidening(exploration: Exploration, request: Request, bound: (deviations: number) => string): Search<Exploration> {
+  const { deviations, findings } = yield* widened(request);
+  const { scenario } = request;
   const known = exploration.violations.map(({ property }) => property);
   const added = findings.filter(({ property }) => !known.includes(property));
   const violations = [...exploration.violations, ...added.map((finding) => ({ ...finding, steps: finding.labels.length, least: true }))];

@@ -81,6 +81,11 @@ export class WorldStep {
     return column < this.actors ? this.store.kindOfSlot[column]! : null;
   }
 
+  /** Columns, and different values of all of them: as long as it is the same, nothing new was met. */
+  get met(): number {
+    return this.store.localCount + this.lists.size + this.channels.length;
+  }
+
   /** How many different values the column can have so far. */
   sizeOf(column: number): number {
     return this.kindOf(column)?.locals.size ?? this.lists.size;
