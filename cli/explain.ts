@@ -37,7 +37,12 @@ export interface Explanation {
   readonly story: readonly Told[];
   /** The least known step of the story. */
   readonly weakest: (StepSource & { readonly step: string }) | null;
-  /** Variants of the scenario that are expected not to break the property, with the switches they set, and what they break instead. */
+  /** The change of the model that the run was recorded with. */
+  readonly mutant?: string;
+  /**
+   * Variants of the scenario that are expected not to break the property, with the switches they set, and what they break instead. Nothing is
+   * expected of a mutant: of one, this is the variant itself, without it.
+   */
   readonly removedBy: readonly {
     readonly variant: string;
     readonly options: Readonly<Record<string, string>>;
@@ -85,15 +90,15 @@ function shippedOf({ name }: ResolvedScenario, io: Io): Scenario | null {
   return shippedNames().includes(name) ? loadReference(name, io).scenario : null;
 }
 
-/** The scenario's other variants: those that are expected not to break the property, and those that nobody expects anything of. */
+/** What the scenario offers instead: variants that are expected not to break the property, and those that nobody expects anything of. */
 function othersOf(
   shipped: Scenario | null,
-  { variant: own }: ResolvedScenario,
+  { variant: own, mutant }: ResolvedScenario,
   property: string,
 ): Pick<Explanation, 'removedBy' | 'untold'> {
   if (!shipped) return { removedBy: [], untold: [] };
   const others = variantNames(shipped)
-    .filter((variant) => variant !== own)
+    .filter((variant) => (variant === own) === (mutant !== undefined))
     .map((variant) => ({
       variant,
       options: { ...shipped.variants?.[variant] } as Record<string, string>,
@@ -107,6 +112,31 @@ function othersOf(
   };
 }
 
+/** Parameters that differ from what the scenario has. */
+const paramsOf = ({ params = {} }: Scenario, scenario: ResolvedScenario): readonly string[] =>
+  Object.entries(scenario.params).flatMap(([name, value]) => (params[name]?.default === value ? [] : ['--set', `${name}=${value}`]));
+
+/** Where to look further. */
+function commandsOf(
+  file: string,
+  step: number,
+  shipped: Scenario | null,
+  scenario: ResolvedScenario,
+  { removedBy, untold }: Pick<Explanation, 'removedBy' | 'untold'>,
+): string[] {
+  const { name, mutant } = scenario;
+  const set = shipped ? paramsOf(shipped, scenario) : [];
+  return [
+    commandText(['replay', file]),
+    commandText(['show', file, '--step', String(step)]),
+    commandText(['shrink', file]),
+    ...(shipped ? [commandText(['compare', name, ...(mutant === undefined ? [] : ['--mutant', mutant]), ...set])] : []),
+    ...[...removedBy.slice(0, 1).map(({ variant }) => variant), ...untold].map((variant) =>
+      commandText(['explore', name, '--variant', variant, ...set]),
+    ),
+  ];
+}
+
 /** Null where the journal shows no violation. */
 export function explanationOf(journal: Journal, file: string, io: Io): Explanation | null {
   const violation = journal.end?.violation;
@@ -115,30 +145,37 @@ export function explanationOf(journal: Journal, file: string, io: Io): Explanati
   const property = properties().find(({ id }) => id === violation.property);
   const story = storyOf(journal, scenario);
   const shipped = shippedOf(scenario, io);
-  const { removedBy, untold } = othersOf(shipped, scenario, violation.property);
+  const others = othersOf(shipped, scenario, violation.property);
   return {
     ...violation,
     source: property?.source ?? null,
     grade: property?.grade ?? null,
     story,
     weakest: weakestOf(story),
-    removedBy,
-    untold,
-    commands: [
-      commandText(['replay', file]),
-      commandText(['show', file, '--step', String(violation.step)]),
-      commandText(['shrink', file]),
-      ...(shipped ? [commandText(['compare', scenario.name])] : []),
-      ...[...removedBy.slice(0, 1).map(({ variant }) => variant), ...untold].map((variant) =>
-        commandText(['explore', scenario.name, '--variant', variant]),
-      ),
-    ],
+    ...(scenario.mutant !== undefined && { mutant: scenario.mutant }),
+    ...others,
+    commands: commandsOf(file, violation.step, shipped, scenario, others),
     test: pastedTest(journal, scenario, violation.property, shipped !== null),
   };
 }
 
+function printRemedies(printer: Printer, { mutant, removedBy, untold }: Explanation): void {
+  for (const { variant, options, breaks } of removedBy) {
+    const set = Object.entries(options).map(([name, value]) => `${name}: ${value}`);
+    const instead = breaks.length ? `, which breaks ${breaks.join(', ')} instead` : '';
+    const removes =
+      mutant === undefined ? `Removed by variant ${variant}` : `Removed without mutant ${mutant}, by variant ${variant} as it is`;
+    printer.line(removes, set.length ? ` (${set.join(', ')})` : '', instead);
+  }
+  if (untold.length > 0) printer.line(`Nothing is expected of ${untold.join(', ')}: a search can tell.`);
+  else if (removedBy.length === 0)
+    printer.line(
+      mutant === undefined ? 'No variant of the scenario is expected to remove it.' : 'It is not expected to go away without the mutant.',
+    );
+}
+
 export function printExplanation(printer: Printer, explanation: Explanation): void {
-  const { property, message, step, lasso, source, grade, story, weakest, removedBy, untold, commands, test } = explanation;
+  const { property, message, step, lasso, source, grade, story, weakest, commands, test } = explanation;
   printer.line(styled('red', `${property} broke at step ${step}`));
   printer.line(`  ${message}`);
   if (source) printer.line(styled('dim', `  the property rests on: ${source} (${grade})`));
@@ -157,13 +194,7 @@ export function printExplanation(printer: Printer, explanation: Explanation): vo
   if (lasso) printer.line(`  Back to step ${lasso.from}: a fair schedule can repeat the last ${lasso.length} steps for ever.`);
   printer.line();
   if (weakest) printer.line(`Least known on the way: ${weakest.step}, grade ${weakest.grade} (${weakest.source})`);
-  for (const { variant, options, breaks } of removedBy) {
-    const set = Object.entries(options).map(([name, value]) => `${name}: ${value}`);
-    const instead = breaks.length ? `, which breaks ${breaks.join(', ')} instead` : '';
-    printer.line(`Removed by variant ${variant}`, set.length ? ` (${set.join(', ')})` : '', instead);
-  }
-  if (untold.length > 0) printer.line(`Nothing is expected of ${untold.join(', ')}: a search can tell.`);
-  else if (removedBy.length === 0) printer.line('No variant of the scenario is expected to remove it.');
+  printRemedies(printer, explanation);
   printer.line();
   commands.forEach((command, i) => {
     printer.line(styled('bold', i === 0 ? 'See it: ' : '        '), command);

@@ -1,6 +1,7 @@
 /** A violation as a vitest file to paste: it fails as long as the recorded schedule breaks the property. */
 import { isAbsolute } from 'node:path';
 import type { Journal } from '../replay/reader.ts';
+import { progress } from '../sim/properties/liveness.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
 import { modelFiles } from './model-files.ts';
 
@@ -36,6 +37,13 @@ function choicesOf({ variant, mutant, params }: ResolvedScenario): string[] {
   ];
 }
 
+/** A search with `--liveness` asks for this one besides what the file asks for. */
+const ASK_PROGRESS = [
+  '  const { properties } = resolved;',
+  `  const eventually = [...new Set([...properties.eventually, ${quoted(progress.id)}])];`,
+  '  const scenario = { ...resolved, properties: { ...properties, eventually } };',
+];
+
 /** `isShipped`: the scenario comes with the package; else its file is named after it. */
 export function pastedTest(journal: Journal, scenario: ResolvedScenario, property: string, isShipped: boolean): string {
   const files = modelFiles().map(({ file }) => file);
@@ -43,6 +51,7 @@ export function pastedTest(journal: Journal, scenario: ResolvedScenario, propert
     ? `createRequire(import.meta.url).resolve(${quoted(`worldswitch/scenarios/${scenario.name}.yaml`)})`
     : quoted(`${scenario.name}.yaml`);
   const schedule = [...journal.choices()].map(({ index }) => index).join('.');
+  const asksProgress = property === progress.id;
   const registers = files.map(
     (_, i) => `for (const mechanism of [module${i}.mechanism ?? module${i}.mechanisms].flat()) register(mechanism);`,
   );
@@ -54,9 +63,10 @@ export function pastedTest(journal: Journal, scenario: ResolvedScenario, propert
     `it(${quoted(`does not break ${property} under the recorded schedule`)}, () => {`,
     '  const known = knownProperties();',
     `  const file = ${path};`,
-    `  const scenario = resolveScenario(loadScenario(readFileSync(file, 'utf8'), file, known), {`,
+    `  const ${asksProgress ? 'resolved' : 'scenario'} = resolveScenario(loadScenario(readFileSync(file, 'utf8'), file, known), {`,
     ...choicesOf(scenario).map((line) => `    ${line}`),
     '  });',
+    ...(asksProgress ? ASK_PROGRESS : []),
     `  const choices = '${schedule}'.split('.').map((index) => ({ index: Number(index) }));`,
     `  const { run } = openSession({ scenario, engine: 'memo', chooser: { name: 'replay', choices, match: 'index', after: { name: 'fifo' } } });`,
     '  run.start();',

@@ -67,6 +67,7 @@ export type Reduction = 'local' | 'symmetry';
 /** `none`, or names with commas between them. */
 function reductions(text: string, previous: unknown): ReadonlySet<Reduction> {
   if (previous === false) throw new InvalidArgumentError('--no-reduce says that there is none.');
+  if (previous !== undefined) throw new InvalidArgumentError('Expected --reduce once; local,symmetry does both.');
   if (text === 'none') return new Set();
   const names = text.split(',').map((name) => name.trim());
   for (const name of names)

@@ -93,7 +93,7 @@ function* outcomesOver(
       witness: witness === null ? null : explorer.labelsTo(witness),
     },
   ]);
-  const { wait, stopped } = yield* new WaitSearch(searchedBy(explorer, report), scenario.host.arch).run();
+  const { wait, stopped } = yield* new WaitSearch(searchedBy(explorer, report), scenario).run();
   const range: OutcomeRange = { ...wait, reachable: wait.thread !== null, inAll: report.exhausted && wait.inAll };
   return { outcomes: Object.fromEntries([...ranges, [LONGEST_WAIT, range]]), exhausted: report.exhausted && !stopped };
 }

@@ -43,7 +43,7 @@ export function* leastDeviating(
     if (better) violations.push({ ...better, steps: better.labels.length, least: true });
     else {
       const way = yield* wayTo(finding);
-      violations.push({ ...finding, ...way, least: false, ...new Pricing(search.world).priceOf(way.labels) });
+      violations.push({ ...finding, ...way, steps: way.labels.length, least: false, ...new Pricing(search.world).priceOf(way.labels) });
     }
   }
   return violations;

@@ -59,7 +59,10 @@ export function runLocal(world: WorldStep, from: readonly number[], isSeen: IsSe
 export function labelsAlong(world: WorldStep, from: readonly number[], to: ArrayLike<number>): string[] {
   const labels: string[] = [];
   let row = from;
-  while (row.some((value, column) => value !== (to[column] ?? 0))) {
+  // Either row may end before the column of a queue that nobody had used by then.
+  const isThere = () =>
+    Array.from({ length: Math.max(row.length, to.length) }).every((_, column) => (row[column] ?? 0) === (to[column] ?? 0));
+  while (!isThere()) {
     const sole = soleStepOf(world, row);
     if (sole === null || labels.length > RUN_MAX) throw new Error('local steps do not lead to the state that was kept');
     labels.push(world.label(sole.column, row[sole.column]!, sole.event));

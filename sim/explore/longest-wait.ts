@@ -4,7 +4,7 @@
  * repeat. It has no bound where a fair schedule can go on without an end of it, and lasts for ever where nothing can end it.
  */
 import type { PcpuContext } from '../../actors/pcpu.ts';
-import type { Arch } from '../scenario/types.ts';
+import type { ResolvedScenario } from '../scenario/types.ts';
 import { waitsIn } from '../waits.ts';
 import { Components } from './components.ts';
 import type { Search } from './explorer.ts';
@@ -42,11 +42,11 @@ export class WaitSearch {
   readonly #slots: readonly number[];
   #stopped = false;
 
-  constructor(searched: Searched, arch: Arch) {
+  constructor(searched: Searched, { host }: Pick<ResolvedScenario, 'host'>) {
     this.#searched = searched;
     const { world, space, expanded } = searched;
     this.#successors = new Successors(world, space, expanded);
-    this.#waits = waitsIn(world.store, arch);
+    this.#waits = waitsIn(world.store, host);
     this.#slots = world.store.kindOfSlot.flatMap(({ name }, slot) => (name === 'hostThread' ? [slot] : []));
   }
 
@@ -103,7 +103,8 @@ export class WaitSearch {
   /** The first state of a fair cycle in which the wait goes on, though an offer may end it; -1 if there is none. */
   #firstFair(members: readonly number[]): number {
     const parts = new Components(this.#successors).within(members).filter((part) => isFair(this.#successors, part));
-    return parts.length === 0 ? NONE : Math.min(...parts.map((part) => part.reduce((a, b) => Math.min(a, b))));
+    // There may be more of them than a call takes arguments.
+    return parts.length === 0 ? NONE : parts.flat().reduce((a, b) => Math.min(a, b));
   }
 
   /** Between states in which somebody waits: steps of processors and deliveries, and offers, which nobody has to make and which weigh nothing. */

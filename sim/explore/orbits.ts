@@ -136,8 +136,8 @@ export class OrbitSearch {
   }
 
   readonly #isSeen: IsSeen = (_, row) => {
-    const locals = this.#localsOf(row);
-    const sees = (watch: PropertyWatch) => watch.look(locals, null) !== null;
+    // A state that is gone through speaks for its orbit as one that is kept does.
+    const sees = (watch: PropertyWatch) => this.#evidenceOf(watch, row) !== null;
     return row.some((value, slot) => this.world.halts(slot, value)) || this.#always.some(sees) || this.#sometimes.some(sees);
   };
 

@@ -44,7 +44,7 @@ function unknownKeys(issue: Extract<Issue, { code: 'unrecognized_keys' }>, at: P
   const valid = keysIn(issue.message);
   return issue.keys.slice(0, ISSUES_MAX).map((key) => ({
     path: [...at, key],
-    message: `found the key ${shown(key)}${otherSide(key, valid)}; expected one of ${valid.join(', ')}${didYouMean(key, valid)}`,
+    message: `found the key ${shown(key)}${otherSide(key, valid)}; expected ${valid.length > 0 ? `one of ${valid.join(', ')}` : 'no key'}${didYouMean(key, valid)}`,
   }));
 }
 

@@ -12,8 +12,12 @@ export const strict = <S extends z.ZodRawShape>(shape: S, expected?: string) =>
     error: (issue) => (issue.code === 'unrecognized_keys' ? KEYS_PREFIX + Object.keys(shape).join(KEYS_SEPARATOR) : expected),
   });
 
-/** The names in a message of `strict`. */
-export const keysIn = (message: string): string[] => message.slice(KEYS_PREFIX.length).split(KEYS_SEPARATOR);
+/** The names in a message of `strict`: none where a map has no keys. */
+export const keysIn = (message: string): string[] =>
+  message
+    .slice(KEYS_PREFIX.length)
+    .split(KEYS_SEPARATOR)
+    .filter((name) => name !== '');
 
 /** An integer in a range. `show` writes its bounds. */
 export function integer(min: number, max: number, show: (value: number) => string = String) {

@@ -136,6 +136,16 @@ const MISTAKES: readonly (readonly [what: string, text: string, says: string | R
 ];
 
 describe('a module with a mistake', () => {
+  it.each([
+    ['a promise', 'async () => false', 'waits answered an object; expected true or false'],
+    ['nothing', '() => {}', 'waits answered undefined; expected true or false'],
+  ])('is refused while it is asked who waits, and answers %s', async (_what, waits, says) => {
+    const file = module(moduleOf('x', `waits: [${waits}]`));
+    const { code, err } = await bench.run(['compare', RACE, '--models', file]);
+    expect([code, err]).toEqual([2, expect.stringContaining(says)]);
+    expect(err).toContain(`while ${file} took part`);
+  });
+
   it.each(MISTAKES)('is refused: %s', async (_what, text, says) => {
     const file = module(text);
     const { code, err, out } = await bench.run(['run', RACE, '--mode', 'memory', '--json', '--models', file]);

@@ -18,7 +18,7 @@ import { checks, PRESETS } from './checks.ts';
 import { rmpLock } from './lock-model.ts';
 import { commandIssues, SNP_GUEST_OPERATIONS, SNP_HOST_OPERATIONS } from './operations.ts';
 import { snpOutcomes } from './outcomes.ts';
-import { retriesUpdate, snpProperties } from './properties.ts';
+import { repeatsUpdate, retriesUpdate, snpProperties } from './properties.ts';
 import { PAGE_STATES, snpActors, vmParts } from './topology.ts';
 
 export const sevSnp: Mechanism = {
@@ -35,7 +35,7 @@ export const sevSnp: Mechanism = {
   hostOperations: SNP_HOST_OPERATIONS,
   properties: snpProperties,
   outcomes: snpOutcomes,
-  waits: [retriesUpdate],
+  waits: [retriesUpdate, repeatsUpdate],
   catalogue: { ...RMP_EVENTS, ...PSP_EVENTS },
   quiet: ['psp.status?'],
   checks,

@@ -59,9 +59,16 @@ const vmBugged = alwaysEach<VmContext>('rmp.vm-bugged', {
   each: ({ id, context }) => (context.dead === 'bugged' ? `${id} is bugged: the host's RMPUPDATE of one of its pages failed` : null),
 });
 
-/** RMPUPDATE was refused, and has not got through its check since. */
+/** The #PF handler's RMPUPDATE was refused, and has not got through its check since. */
 export const retriesUpdate: Waits = ({ value, context: { frames } }) =>
   frames.code?.retrying === true && (frames.code.result !== 'SUCCESS' || JSON.stringify(value).includes('"RMPUPDATE":"check"'));
+
+/** rmpupdate() repeats the instruction itself, until it has the lock of the entry. */
+export const repeatsUpdate: Waits = ({ value, context: { frames } }, options) => {
+  const result = frames.code?.result;
+  const isRetried = result === 'FAIL_OVERLAP' || (result === 'FAIL_INUSE' && options['kvm.rmpupdateRetry'] === 'overlap-and-inuse');
+  return isRetried && JSON.stringify(value).includes('"rmpupdate":{"RMPUPDATE"');
+};
 
 const retryBounded = leavesEach<HostThread>('rmp.retry-bounded', {
   kind: 'hostThread',

@@ -1,15 +1,20 @@
 /** Local steps run on: what is not kept has one way to go, and everything else is found as it is without. */
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
+import { emit, setup } from 'xstate';
+import { type Outgoing, outgoing } from '../../../events/event.ts';
 import { openJournal } from '../../../replay/open.ts';
 import { reexecute } from '../../../replay/reexecute.ts';
 import { memorySource } from '../../../replay/source.ts';
 import { hexOf } from '../../../sim/canonical.ts';
+import { MemoEngine } from '../../../sim/engine/memo.ts';
 import { type Exploration, explore } from '../../../sim/explore/explore.ts';
 import { Explorer, finish } from '../../../sim/explore/explorer.ts';
-import { soleStepOf } from '../../../sim/explore/local.ts';
+import { labelsAlong, soleStepOf } from '../../../sim/explore/local.ts';
+import { WorldStep } from '../../../sim/explore/world-step.ts';
 import { DEADLOCK } from '../../../sim/run.ts';
 import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
+import { topologyOf } from '../../../sim/topology.ts';
 import { Bench } from '../../cli/run-cli.ts';
 import { engineOf, journalOf, SHIPPED, shipped } from '../play.ts';
 import { MODELS, topologyOfModel } from './arbitrary.ts';
@@ -161,5 +166,58 @@ describe('explore with --reduce local', () => {
   it('refuses a reduction after none was asked for', async () => {
     const { code, err } = await bench.run(['explore', 'rmp-lock', '--no-reduce', '--reduce', 'local']);
     expect([code, err.includes('--no-reduce says that there is none')]).toEqual([2, true]);
+  });
+
+  it('refuses a second list, of which the first would go unheeded', async () => {
+    const { code, err } = await bench.run(['explore', 'rmp-lock', '--reduce', 'local', '--reduce', 'symmetry']);
+    expect([code, err.includes('Expected --reduce once; local,symmetry does both')]).toEqual([2, true]);
+  });
+});
+
+describe('a violation whose least schedule is not looked for to the end', () => {
+  it('has as many steps as its schedule, those included that ran on', () => {
+    const ids = Array.from({ length: 6 }, (_, i) => `node:${i}`);
+    const starts = ids.map((to) => ({ to, type: 'ask' }));
+    const scenario = toy(
+      {
+        actors: [{ id: 'hub:0', kind: 'hub', input: null }, ...ids.map((id) => ({ id, kind: 'node', input: null }))],
+        machines: {
+          hub: machineOf({
+            a: { on: { exec: { to: 'b' } } },
+            b: { on: { exec: { to: 'c' } } },
+            c: { on: { exec: { to: 'd', sends: starts } } },
+            d: { on: {}, tags: ['rest'] },
+          }),
+          node: machineOf({ off: { on: { ask: { to: 's0' } } }, ...chain(6) }),
+        },
+        catalogue: CATALOGUE,
+      },
+      [rule((world) => (ids.every((id) => actorIn(world, id).value === 's3') ? 'all are in s3' : null), 'middle')],
+    );
+    const [violation] = finish(explore({ scenario, maxStates: STATES, local: true })).violations;
+    expect(violation).toMatchObject({ least: false, steps: 3 + 6 * 3 });
+    expect(violation!.labels).toHaveLength(violation!.steps);
+  });
+});
+
+describe('the local steps between two states', () => {
+  it('are found where nothing but a queue that nobody had used tells the two apart', () => {
+    const sends = setup({ types: { emitted: {} as Outgoing } }).createMachine({
+      initial: 'a',
+      states: { a: { meta: { offers: () => [{ type: 'exec' }] }, on: { exec: { actions: emit(outgoing('hub:0', { type: 'mail' })) } } } },
+    });
+    const scenario = toy({
+      actors: [
+        { id: 'node:0', kind: 'node', input: null },
+        { id: 'hub:0', kind: 'hub', input: null },
+      ],
+      machines: { node: sends, hub: machineOf({ a: { on: { mail: { to: 'a' } }, tags: ['rest'] } }) },
+      catalogue: CATALOGUE,
+    });
+    const world = new WorldStep(new MemoEngine(topologyOf(scenario)));
+    const { column, event } = soleStepOf(world, world.initial)!;
+    const sent = world.after(world.initial, world.run(world.initial, column, event));
+    expect(sent.slice(0, world.actors)).toEqual(world.initial);
+    expect(labelsAlong(world, world.initial, sent)).toEqual(['exec(node:0)']);
   });
 });

@@ -76,6 +76,8 @@ describe('the longest wait', () => {
     ['sld-sysctl-flip', 'once', { steps: 19, forEver: false }],
     ['sld-sysctl-flip', 'twice', { steps: null, forEver: true }],
     ['rmpadjust-vs-rmpupdate', 'inuse', { steps: 0, thread: null }],
+    ['rmpadjust-vs-rmpupdate', 'overlap-2m', { steps: 19, thread: 'thread:gmem/0' }],
+    ['rmpadjust-vs-rmpupdate', 'inuse-retried', { steps: 19, thread: 'thread:gmem/0' }],
   ] as const)('of %s %s', (name, variant, expected) => {
     expect(waitOf(shipped(name, variant))).toMatchObject(expected);
   });
@@ -92,14 +94,17 @@ describe('the longest wait', () => {
     }
   });
 
-  it('is what its witness shows: the thread waits all along, and others take that many steps', () => {
-    const scenario = shipped('vmsa-in-use-kick', 'kick-and-block');
+  it.each([
+    ['vmsa-in-use-kick', 'kick-and-block'],
+    ['rmpadjust-vs-rmpupdate', 'overlap-2m'],
+  ] as const)('is what its witness shows in %s %s: the thread waits all along, and others take that many steps', (name, variant) => {
+    const scenario = shipped(name, variant);
     const { witness, thread, steps } = waitOf(scenario);
     const choices = witness!.map((label) => ({ index: 0, label }));
     let others = 0;
     play(scenario, { name: 'replay', choices, match: 'label', after: { name: 'fifo' } }, engineOf(scenario, 'memo'), ({ sequencer }) => {
       const { store, locals, step } = sequencer;
-      const waits = waitsIn(store, 'amd');
+      const waits = waitsIn(store, scenario.host);
       const slot = store.slotOf.get(thread!)!;
       const next = witness![step];
       if (!waits(slot, locals[slot]!)) {

@@ -12,7 +12,7 @@ import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
 import type { Topology } from '../../../sim/store.ts';
 import { topologyOf } from '../../../sim/topology.ts';
 import { play, shipped } from '../play.ts';
-import { actorIn, CATALOGUE, chain, machineOf, rule, toy } from './toy.ts';
+import { actorIn, CATALOGUE, chain, machineOf, rule, type StateTable, toy } from './toy.ts';
 
 const orbitsOf = (scenario: ResolvedScenario): OrbitReport => finish(new OrbitSearch(scenario, 100_000).run());
 
@@ -104,6 +104,34 @@ describe('orbits', () => {
   it('are refused with a property that tells interchangeable actors apart', () => {
     const first = rule((world) => (actorIn(world, 'node:0').value === 's1' ? 'the first is in s1' : null), 'first');
     expect(() => orbitsOf(toy(three(machineOf(chain(2))), [first]))).toThrow(SymmetryError);
+  });
+
+  it('are refused with such a property also where local steps go through the only states that show it', () => {
+    const rest: StateTable = { on: {}, tags: ['rest'] };
+    const asks = [{ to: 'other:0', type: 'ask' }] as const;
+    const told = ['node:0', 'node:1'].map((to) => ({ to, type: 'ask' }));
+    const topology: Topology = {
+      actors: [...['node:0', 'node:1'].map((id) => ({ id, kind: 'node', input: null })), { id: 'other:0', kind: 'other', input: null }],
+      machines: {
+        // Whoever is first rules the other one out, chooses, and goes through `alone`.
+        node: machineOf({
+          start: { on: { exec: { to: 'first', sends: asks }, ask: { to: 'out' } } },
+          first: { on: { exec: { to: 'alone' }, pick: { to: 'end' }, ask: { to: 'first' } } },
+          alone: { on: { exec: { to: 'end' } } },
+          end: rest,
+          out: rest,
+        }),
+        other: machineOf({ up: { on: { ask: { to: 'up', sends: told } }, tags: ['rest'] } }),
+      },
+      catalogue: CATALOGUE,
+      interchangeable: [['node:0', 'node:1']],
+    };
+    for (const id of ['node:0', 'node:1']) {
+      const seen = rule((world) => (actorIn(world, id).value === 'alone' ? `${id} is alone` : null), 'alone');
+      const scenario = toy(topology, [seen]);
+      expect(() => orbitsOf(scenario), id).toThrow(SymmetryError);
+      expect(() => finish(new OrbitSearch(scenario, 100_000, true).run()), id).toThrow(SymmetryError);
+    }
   });
 });
 

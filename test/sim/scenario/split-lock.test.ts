@@ -32,6 +32,10 @@ describe('an Intel host', () => {
     expect(mistakes('features: []', '[{ frozen: {} }], [{ resume: {} }]')).toEqual([]);
   });
 
+  it('says that an operation without arguments has none', () => {
+    expect(mistakes('features: []', '[{ resume: { cpu: 1 } }]')).toEqual(['found the key "cpu"; expected no key']);
+  });
+
   it('refuses a series with a warning that has no flag of the task', () => {
     expect(mistakes('features: [split-lock-detect], options: { kvm.sldVirt: v8 }', '[{ compute: {} }]')).toEqual([
       'found v8 with host.sldWarn gen2-global; expected gen1 or gen1-atomic: the series keep the flag of the task',

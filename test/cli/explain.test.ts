@@ -1,0 +1,87 @@
+/** `show --explain`: what it says removes a violation, and a test to paste that fails as long as the property breaks. */
+import { writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Explanation } from '../../cli/explain.ts';
+import { register } from '../../sim/registry.ts';
+import { Bench } from './run-cli.ts';
+
+const bench = new Bench();
+afterAll(() => bench.clear());
+
+beforeAll(() => {
+  register({
+    name: 'variants-for-tests',
+    arches: ['amd'],
+    variants: { 'rmp-churn': { 'test-no-lock': { 'kvm.mapLock': 'none', 'kvm.rmpFault': 'panic-sigbus' } } },
+  });
+});
+
+const ROOT = resolve(import.meta.dirname, '../..');
+
+interface Found {
+  readonly violations: readonly { readonly property: string; readonly journal: string }[];
+}
+
+async function explained(property: string, ...argv: readonly string[]): Promise<Explanation> {
+  const { violations } = (await bench.run(['explore', ...argv, '--json'])).json<Found>();
+  const { journal } = violations.find((violation) => violation.property === property)!;
+  return (await bench.run(['show', journal, '--explain', '--json'])).json<{ explanation: Explanation }>().explanation;
+}
+
+/** The test as it is pasted, but of this checkout, and for this test to call. */
+async function pasted(name: string, test: string): Promise<() => void> {
+  const file = join(bench.folder, `${name}.mjs`);
+  writeFileSync(
+    file,
+    test
+      .replace("import { expect, it } from 'vitest';", "import { expect } from 'vitest';")
+      .replace(/'worldswitch\/(sim\/[^']+)'/g, `'${ROOT}/$1.ts'`)
+      .replace(/createRequire\(import\.meta\.url\)\.resolve\('worldswitch\/([^']+)'\)/, `'${ROOT}/$1'`)
+      .replace(/^it\('[^']*', /m, 'export const pasted = ('),
+  );
+  return ((await import(pathToFileURL(file).href)) as { pasted: () => void }).pasted;
+}
+
+describe('the test to paste', () => {
+  it('asks for what --liveness asked for besides the scenario', async () => {
+    const { property, test } = await explained('cpu.progress', 'rmp-blind-pvalidate', '--variant', 'terminate', '--liveness');
+    expect(property).toBe('cpu.progress');
+    expect(await pasted('progress', test)).toThrow("expected 'cpu.progress' not to be 'cpu.progress'");
+  });
+
+  it('fails for a mutant, too', async () => {
+    const { test } = await explained('oslock.no-exception-under-lock', 'oslock-oslar-reload', '--mutant', 'oslock-no-reload');
+    expect(await pasted('mutant', test)).toThrow(/not to be 'oslock.no-exception-under-lock'/);
+  });
+});
+
+describe('what removes a violation', () => {
+  it('of a mutant is the variant without it, for nothing is expected of other variants under it', async () => {
+    const { mutant, removedBy, untold, commands } = await explained(
+      'oslock.no-exception-under-lock',
+      'oslock-oslar-reload',
+      '--mutant',
+      'oslock-no-reload',
+    );
+    expect(mutant).toBe('oslock-no-reload');
+    expect([removedBy.map(({ variant }) => variant), untold]).toEqual([['atomic'], []]);
+    expect(commands.slice(-2)).toEqual([
+      'worldswitch compare oslock-oslar-reload --mutant oslock-no-reload',
+      'worldswitch explore oslock-oslar-reload --variant atomic',
+    ]);
+  });
+
+  it('is looked for with the parameters of the run', async () => {
+    const { removedBy, commands } = await explained(
+      'rmp.host-panic',
+      ...['rmp-churn', '--variant', 'test-no-lock', '--set', 'rounds=1', '--deviations', '2'],
+    );
+    expect(removedBy.map(({ variant }) => variant)).toEqual(['default']);
+    expect(commands.slice(-2)).toEqual([
+      'worldswitch compare rmp-churn --set rounds=1',
+      'worldswitch explore rmp-churn --variant default --set rounds=1',
+    ]);
+  });
+});
