@@ -35,7 +35,7 @@ export interface LassoFinding {
   /** One turn; empty where the run ends. */
   readonly cycle: readonly string[];
   readonly lasso: Lasso | null;
-  /** All states in which the cycle may be entered. */
+  /** All states in which a cycle that violates the property may be entered: of this cycle, and of all others. */
   readonly members: readonly number[];
 }
 
@@ -63,7 +63,8 @@ export class LassoSearch {
   readonly #successors: Successors;
   readonly #components: Components;
   readonly #owed = new Map<string, Owed>();
-  readonly #found = new Map<string, Found>();
+  /** By property, in no order. */
+  readonly #found = new Map<string, Found[]>();
   #fair = 0;
   #bytes = 0;
 
@@ -92,17 +93,22 @@ export class LassoSearch {
       for (const property of this.#properties) if (property.cycle) this.#judgeCycle(property, members);
     }
     const findings = this.#properties.flatMap((property) => this.#findingOf(property) ?? []);
-    const turnFrom: LassoReport['turnFrom'] = ({ property, members }, entry) => {
-      const steps = new Turn(this.#successors, new Set(members), this.#found.get(property)!.wanted).from(entry);
-      return { labels: this.#labels(steps), message: this.#messageOf(property, steps) };
+    const turnFrom: LassoReport['turnFrom'] = ({ property }, entry) => {
+      const found = this.#found.get(property)!.find(({ members }) => members.includes(entry))!;
+      const steps = this.#turnOf(found, entry);
+      return { labels: this.#labels(steps), message: this.#messageOf(property, found, steps) };
     };
     return { findings, fair: this.#fair, bytes: this.#bytes, stopped: this.#components.stopped, turnFrom };
   }
 
-  /** Keeps the violation that is reached in the fewest steps: states are numbered in the order of their distance. */
   #keep(id: string, found: Found): void {
     const known = this.#found.get(id);
-    if (!known || found.entry < known.entry) this.#found.set(id, found);
+    if (known) known.push(found);
+    else this.#found.set(id, [found]);
+  }
+
+  #turnOf({ members, wanted }: Found, entry: number): readonly CycleStep[] {
+    return new Turn(this.#successors, new Set(members), wanted).from(entry);
   }
 
   #judgeDebts(debts: Debts, members: readonly number[]): void {
@@ -180,16 +186,18 @@ export class LassoSearch {
 
   #findingOf(property: Property): LassoFinding | null {
     const owed = this.#owed.get(property.id);
-    const found = this.#found.get(property.id);
+    const all = this.#found.get(property.id);
     const ended = owed ? this.#neverTrue(owed) : property.owes ? this.#endsOwing(property) : null;
     if (ended) return { property: property.id, cycle: [], lasso: null, members: [], ...ended };
-    if (!found) return null;
-    const { entry, members, wanted } = found;
-    const steps = new Turn(this.#successors, new Set(members), wanted).from(entry);
+    if (!all) return null;
+    // The one that is reached in the fewest steps: states are numbered in the order of their distance.
+    const found = all.reduce((nearest, one) => (one.entry < nearest.entry ? one : nearest));
+    const { entry } = found;
+    const steps = this.#turnOf(found, entry);
     const stem = owed ? this.#labels(owed.wayTo(entry)) : this.#searched.labelsTo(entry);
-    const message = this.#messageOf(property.id, steps);
+    const message = this.#messageOf(property.id, found, steps);
     const lasso = { from: stem.length, length: steps.length };
-    return { property: property.id, message, stem, cycle: this.#labels(steps), lasso, members };
+    return { property: property.id, message, stem, cycle: this.#labels(steps), lasso, members: all.flatMap((one) => one.members) };
   }
 
   /** The shortest run that ends without the property ever having come true. */
@@ -212,9 +220,9 @@ export class LassoSearch {
   }
 
   /** Evidence that one turn of the cycle is a violation: of an actor, where one owes something; of all CPUs else. */
-  #messageOf(id: string, steps: readonly CycleStep[]): string {
+  #messageOf(id: string, found: Found, steps: readonly CycleStep[]): string {
     const { cycle } = this.#properties.find((property) => property.id === id)!;
-    return cycle ? cycle(this.#cpusOf(steps))! : this.#found.get(id)!.message;
+    return cycle ? cycle(this.#cpusOf(steps))! : found.message;
   }
 
   #labels(steps: readonly CycleStep[]): string[] {

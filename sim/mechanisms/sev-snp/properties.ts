@@ -40,7 +40,7 @@ const silentCorruption = alwaysEach<VmContext>('rmp.silent-corruption', {
   grade: 'read',
   each: ({ id, context: { replaced } }) =>
     replaced.length > 0
-      ? `the guest of ${id} validated GFN ${hex(replaced[0]!)} again and takes what the host left there for its own`
+      ? `the guest of ${id} validated GFN ${hex(replaced[0]!)} again, which had been taken from it, and goes on with whatever is there`
       : null,
 });
 

@@ -94,6 +94,22 @@ describe('a fair schedule', () => {
   });
 });
 
+describe('the way to a cycle', () => {
+  it('is to the one that deviates least, not to the one that is nearest', () => {
+    const polls: StateTable = { on: { exec: { to: 'stuck' } }, yields: true };
+    const states: Readonly<Record<string, StateTable>> = {
+      a: { on: { exec: { to: 'b' }, preempt: { to: 'near' } } },
+      b: { on: { exec: { to: 'c' } } },
+      c: { on: { exec: { to: 'stuck' } } },
+      near: { on: { exec: { to: 'near' } }, yields: true },
+      stuck: polls,
+    };
+    const topology = { actors: [{ id: 'node:0', kind: 'node', input: null }], machines: { node: machineOf(states) }, catalogue: CATALOGUE };
+    const { violations } = whole(asks(topology, progress));
+    expect(violations).toMatchObject([{ property: progress.id, preemptions: 0, steps: 4, least: true, lasso: { from: 3, length: 1 } }]);
+  });
+});
+
 describe('what is owed', () => {
   const round = (...names: readonly string[]): Readonly<Record<string, StateTable>> =>
     Object.fromEntries(names.map((name, i) => [name, { on: { exec: { to: names[(i + 1) % names.length]! } } }]));
