@@ -11,8 +11,8 @@ import { topologyOf } from '../../sim/topology.ts';
 import { crowded } from '../sim/crowded.ts';
 import { engineOf, journalOf, SHIPPED, seeds, shipped } from '../sim/play.ts';
 
-const SEEDS = 6;
-const RUNS = 8;
+const SEEDS = 3;
+const RUNS = 5;
 /** Enough for every way through the small scenarios; longer runs end at the bound in both engines. */
 const STEPS_MAX = 1500;
 

@@ -4,7 +4,7 @@ import type { AnyStateMachine } from 'xstate';
 import { topologyOf } from '../../sim/topology.ts';
 import { engineOf, journalOf, SHIPPED, seeds, shipped } from '../sim/play.ts';
 
-const CHOOSERS = [{ name: 'fifo' } as const, ...seeds(3)];
+const CHOOSERS = [{ name: 'fifo' } as const, ...seeds(1)];
 const JOBS = SHIPPED.flatMap(({ name, variant }) =>
   CHOOSERS.map((chooser) => ({ title: `${name} ${variant} ${JSON.stringify(chooser)}`, name, variant, chooser })),
 );
