@@ -97,7 +97,11 @@ export class Explorer {
 
   /** The digest of the first state, as far as the table goes by it. */
   get firstLane(): number {
-    return this.world.initial.reduce((lane, value, column) => (lane + this.world.laneA(column, value)) | 0, 0);
+    return this.#laneOf(this.world.initial);
+  }
+
+  #laneOf(row: readonly number[]): number {
+    return row.reduce((lane, value, column) => (lane + this.world.laneA(column, value)) | 0, 0);
   }
 
   get counts(): { readonly head: number; readonly transitions: number; readonly unchanged: number } {
@@ -222,10 +226,7 @@ export class Explorer {
     this.widen();
     this.fit();
     space.reserve(1);
-    const state = space.add(
-      row,
-      row.reduce((lane, value, at) => (lane + world.laneA(at, value)) | 0, 0),
-    );
+    const state = space.add(row, this.#laneOf(row));
     if (state < 0) return;
     space.parent[state] = head;
     space.via[state] = (column << 12) | alternative;

@@ -1,6 +1,6 @@
 /**
  * Local steps: where one thing only can happen, nobody else can see how far it has got, so that it runs on and the states in between are
- * not kept. That is sound without a condition on the model: what is left out has one way in each direction. Measured in
+ * not kept. That is sound without a condition on the model: whatever is left out has one way on. Measured in
  * docs/decisions/0010-no-partial-order-reduction.md.
  */
 import type { WorldStep } from './world-step.ts';

@@ -1,5 +1,5 @@
 /**
- * A host wakes from suspend: KVM turns VMX on for each CPU as it comes up, and so does split_lock_init() what it does. On a processor that has
+ * A host wakes from suspend: on each CPU that comes up KVM turns VMX on, and split_lock_init() runs. On a processor that has
  * MSR_TEST_CTRL and no split-lock detection, a write of 0 can take the sibling out of VMX operation.
  *
  * @see "x86/split_lock: Don't write MSR_TEST_CTRL on CPUs that aren't whitelisted" (2020); kernel kernel/power/suspend.c, kernel/cpu.c, virt/kvm/kvm_main.c
