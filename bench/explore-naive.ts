@@ -99,7 +99,7 @@ class Naive {
   }
 }
 
-/** All reachable states, or those that `seconds` allow. A run ends where a property breaks or the machine halts. */
+/** All reachable states, or those that `seconds` allow. A run ends where a property breaks. */
 export function searchNaively(scenario: ResolvedScenario, seconds: number): NaiveReport {
   const naive = new Naive(topologyOf(scenario));
   const always = scenario.properties.always.map(propertyOf);
@@ -113,7 +113,7 @@ export function searchNaively(scenario: ResolvedScenario, seconds: number): Naiv
   for (; head < queue.length && (head % EACH > 0 || performance.now() < until); head++) {
     const state = queue[head]!;
     const view = naive.viewOf(state);
-    if (always.some(({ check }) => check(view) !== null) || state.snapshots.some((snapshot) => snapshot.hasTag('halt'))) continue;
+    if (always.some(({ check }) => check(view) !== null)) continue;
     const key = keyOf(state);
     for (const next of naive.successors(state)) {
       const to = keyOf(next);

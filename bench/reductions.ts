@@ -109,7 +109,7 @@ class PlainSearch {
 
   #ends(row: Row): boolean {
     const locals = row.slice(0, this.#world.actors);
-    let isOver = locals.some((local, slot) => this.#world.halts(slot, local));
+    let isOver = false;
     for (const watch of this.#always) {
       if (watch.look(locals, null) === null) continue;
       this.broken.add(watch.property.id);
@@ -131,15 +131,11 @@ class PlainSearch {
   /** Null where it changes nothing. */
   #step(row: Row, column: number, event: number): Step | null {
     const trace = this.#world.run(row, column, event);
-    const next = Array.from({ length: this.#world.columns }, (_, i) => row[i] ?? 0);
-    for (const [at, value] of trace.writes) next[at] = value;
-    const changes = new Set([...trace.writes].flatMap(([at, value]) => (value === row[at] ? [] : [at])));
-    for (let i = 0; i < trace.sends.length; i += 2) {
-      const channel = trace.sends[i]!;
-      next[channel] = this.#world.lists.join(next[channel]!, trace.sends[i + 1]!);
-      changes.add(channel);
-    }
-    if (changes.size === 0) return null;
+    if (!trace.changed) return null;
+    const next = this.#world.after(row, trace);
+    // A latched message may be held back in another state: what is sent counts as changed.
+    const sent = trace.sends.filter((_, i) => i % 2 === 0);
+    const changes = new Set([...sent, ...[...trace.writes].flatMap(([at, value]) => (value === row[at] ? [] : [at]))]);
     const touches = new Set([...trace.reads.filter((_, i) => i % 2 === 0), ...changes]);
     return { name: `${column} ${event}`, trace, next, touches, changes };
   }

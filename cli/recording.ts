@@ -125,7 +125,7 @@ export class Recording {
       if (run.sequencer.seq === 0) run.start();
       await this.#advance(run);
       run.sequencer.flush();
-      return this.#seal(run, run.interrupt());
+      return this.#seal(run, run.stop());
     } catch (error) {
       throw this.#failed(run, error);
     }

@@ -1,5 +1,6 @@
 /** What is said about a finished run: as a document, and as text. */
 import type { RunEnd } from '../events/journal.ts';
+import { isWhole } from '../sim/end.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
 import type { Selection } from './catalog.ts';
 import { EXIT } from './errors.ts';
@@ -45,20 +46,23 @@ export function runDocument(recorded: Recorded) {
 /** 1 for a broken property, 4 for a run that did not come to its end. */
 export function exitOf({ verdict, ended }: RunEnd): number {
   if (verdict === 'violation') return EXIT.broken;
-  return ended === 'done' ? EXIT.ok : EXIT.partial;
+  return isWhole(ended) ? EXIT.ok : EXIT.partial;
 }
 
 /** Whether a run ended as its scenario says that the variant may end. */
 export function meets({ verdict, violation, ended }: RunEnd, expect: NonNullable<ResolvedScenario['expect']>): boolean {
-  if (expect === 'clean') return verdict === 'clean' && ended === 'done';
+  if (expect === 'clean') return verdict === 'clean' && isWhole(ended);
   return violation !== null && expect.violates.includes(violation.property);
 }
 
 const ENDED: Readonly<Record<RunEnd['ended'], string>> = {
   done: 'nothing was left to do',
+  halted: 'the machine has halted, and nothing was left to do',
   violation: 'a property broke',
+  deadlock: 'nothing can happen any more',
+  owed: 'what is owed never happens',
   bound: 'the bound of steps was hit: no verdict about what follows',
-  interrupted: 'interrupted: no verdict about what follows',
+  stopped: 'stopped: no verdict about what follows',
 };
 
 const counted = (count: number, thing: string): string => `${count} ${thing}${count === 1 ? '' : 's'}`;
@@ -71,8 +75,8 @@ export function printVerdict(printer: Printer, { end, steps, met }: Recorded): v
     const { lasso } = violation;
     if (lasso) printer.line(`  Back to step ${lasso.from}: a fair schedule can repeat the last ${counted(lasso.length, 'step')} for ever.`);
   } else {
-    const isWhole = ended === 'done';
-    printer.line(styled(isWhole ? 'green' : 'yellow', isWhole ? 'Clean' : 'Unfinished'), `: ${counted(steps, 'step')}; ${ENDED[ended]}`);
+    const whole = isWhole(ended);
+    printer.line(styled(whole ? 'green' : 'yellow', whole ? 'Clean' : 'Unfinished'), `: ${counted(steps, 'step')}; ${ENDED[ended]}`);
   }
   for (const [property, evidence] of met) printer.line(`  came true: ${property}: ${evidence}`);
   const happened = Object.entries(outcomes).filter(([, count]) => count !== 0);

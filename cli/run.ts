@@ -1,6 +1,7 @@
 /** `run`: one run of a scenario, its journal, and what became of it. */
 
 import type { WriterMode } from '../replay/writer.ts';
+import { isWhole } from '../sim/end.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
 import { type EngineName, openSession, type SessionChooser } from '../sim/session.ts';
 import { loadReference, resolved } from './catalog.ts';
@@ -105,8 +106,7 @@ async function run({ io, out, err, json, args, options: given }: Call): Promise<
   const recorded = await recordRun(ready, options, io);
   try {
     const isMet = expect !== null && meets(recorded.end, expect);
-    const isWhole = recorded.end.ended === 'done' || recorded.end.ended === 'violation';
-    const code = options.expect && isWhole ? (isMet ? EXIT.ok : EXIT.broken) : exitOf(recorded.end);
+    const code = options.expect && isWhole(recorded.end.ended) ? (isMet ? EXIT.ok : EXIT.broken) : exitOf(recorded.end);
     if (json) {
       out.json({ ...runDocument(recorded), ...(options.expect && { expected: isMet }) });
       return code;

@@ -127,8 +127,8 @@ async function run({ io, out, err, json, args, options: given }: Call): Promise<
     await Promise.allSettled(drives);
     await server.close();
     if (failed) throw failed;
-    const isWhole = served.every(({ source, drive }) => !drive || source.summary().end?.ended !== 'interrupted');
-    if (!isWhole) err.line('interrupted: the journal of the live run is kept, sealed as interrupted');
+    const isWhole = served.every(({ source, drive }) => !drive || source.summary().end?.ended !== 'stopped');
+    if (!isWhole) err.line('interrupted: the journal of the live run is kept, sealed as stopped');
     return isWhole ? EXIT.ok : EXIT.partial;
   } finally {
     for (const { source } of served) source.close();

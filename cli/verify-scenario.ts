@@ -41,7 +41,7 @@ function ran(scenario: ResolvedScenario, engine: EngineName, chooser: ChooserSpe
   const { run, start } = openSession({ scenario: bounded, engine, chooser, sink: (block, names) => writer!.block(block, names) });
   writer = JournalWriter.open(null, start, { mode: 'memory' });
   run.start();
-  const end = run.toEnd() ?? run.interrupt();
+  const end = run.toEnd() ?? run.stop();
   run.sequencer.flush();
   const { content, root } = writer.seal(end);
   return { end, content: content!, root };

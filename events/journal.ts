@@ -62,6 +62,13 @@ export interface RunStart {
 }
 
 /** How a run ended. Stands in the seal. */
+/**
+ * How a run ends. `violation`: an `always` property broke. `deadlock`: nothing is left to do, and some actor is not at rest. `owed`: an
+ * `eventually` property can no longer come true, or never does in an endless cycle. `halted`: nothing is left to do on a machine that has
+ * halted. `done`: nothing is left to do. `bound`: a limit of the scenario cut it. `stopped`: whoever drove it ended it.
+ */
+export const RUN_ENDS = ['violation', 'deadlock', 'owed', 'halted', 'done', 'bound', 'stopped'] as const;
+
 export interface RunEnd {
   readonly verdict: 'clean' | 'violation';
   readonly violation: {
@@ -71,7 +78,6 @@ export interface RunEnd {
     /** The run can go on for ever: back to the end of step `from`, and the last `length` steps again. */
     readonly lasso?: { readonly from: number; readonly length: number };
   } | null;
-  /** `done`: nothing left to do. `violation`: a property broke. `bound`: a limit of the scenario was hit. */
-  readonly ended: 'done' | 'violation' | 'bound' | 'interrupted';
+  readonly ended: (typeof RUN_ENDS)[number];
   readonly outcomes: JsonObject;
 }

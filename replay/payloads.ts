@@ -1,5 +1,5 @@
 /** The payloads of the frames around the records: start, checkpoint, index and seal. */
-import type { JsonObject, RunEnd, RunStart } from '../events/journal.ts';
+import { type JsonObject, RUN_ENDS, type RunEnd, type RunStart } from '../events/journal.ts';
 import { canonical } from '../sim/canonical.ts';
 import type { FlightEntry, StateInIds } from './block-encoder.ts';
 import { decodePlain, encodeShared } from './codec-msgpack.ts';
@@ -215,14 +215,13 @@ function lassoOf(value: unknown, step: number): { readonly from: number; readonl
   return { from, length };
 }
 
+const isRunEnd = (value: unknown): value is RunEnd['ended'] => RUN_ENDS.some((ended) => ended === value);
+
 function endOf(value: unknown): RunEnd {
   must(isObject(value), 'the end of the run is not a map');
   const { verdict, violation, ended, outcomes } = value;
   must(verdict === 'clean' || verdict === 'violation', `the verdict of the seal is ${String(verdict)}`);
-  must(
-    ended === 'done' || ended === 'violation' || ended === 'bound' || ended === 'interrupted',
-    `the seal says that the run ended by ${String(ended)}`,
-  );
+  must(isRunEnd(ended), `the seal says that the run ended by ${String(ended)}`);
   if (violation === null) return { verdict, violation, ended, outcomes: jsonObject(outcomes, 'the outcomes') };
   must(isObject(violation), 'the violation of the seal is not a map');
   const { property, step, message, lasso } = violation;

@@ -13,21 +13,36 @@ export interface Channel {
   laneB: number;
 }
 
+const NONE: readonly number[] = [];
+
 export class Channels {
   /** Non-empty queues by receiver, then sender. */
   readonly ordered: Channel[] = [];
   /** What they add to the world's digest. */
   laneA = 0;
   laneB = 0;
+  #markA = 0;
+  #markB = 0;
   readonly #store: Store;
 
   constructor(store: Store) {
     this.#store = store;
   }
 
-  /** Whether the message is in flight between the two already. */
-  has(from: number, to: number, event: number): boolean {
-    return this.ordered.some((channel) => channel.from === from && channel.to === to && channel.events.includes(event));
+  /** Messages in flight from one actor to another, oldest first. */
+  between(from: number, to: number): readonly number[] {
+    return this.ordered.find((channel) => channel.from === from && channel.to === to)?.events ?? NONE;
+  }
+
+  /** Remembers what is in flight now. */
+  mark(): void {
+    this.#markA = this.laneA;
+    this.#markB = this.laneB;
+  }
+
+  /** Whether other messages are in flight than at the mark. */
+  get isChanged(): boolean {
+    return this.laneA !== this.#markA || this.laneB !== this.#markB;
   }
 
   push(from: number, to: number, event: number, seq: number): void {
@@ -41,14 +56,14 @@ export class Channels {
     this.#rehash(channel);
   }
 
-  /** Takes the head of the queue at `index` of `ordered`. */
-  take(index: number): { readonly event: number; readonly seq: number; readonly to: number } {
+  /** Takes the head of the queue at `index` of `ordered` out. @returns seq of its `send` record */
+  take(index: number): number {
     const channel = this.ordered[index]!;
-    const event = channel.events.shift()!;
+    channel.events.shift();
     const seq = channel.seqs.shift()!;
     this.#rehash(channel);
     if (channel.events.length === 0) this.ordered.splice(index, 1);
-    return { event, seq, to: channel.to };
+    return seq;
   }
 
   #rehash(channel: Channel): void {

@@ -35,6 +35,15 @@ export class Debts {
     }
     return known[local];
   }
+
+  /** Evidence that some actor is in a state that it has to leave, where the run has ended. */
+  atEnd(locals: ArrayLike<number>): string | null {
+    for (const slot of this.slots) {
+      const message = this.of(slot, locals[slot]!);
+      if (message !== null) return `the run ended, and ${message}`;
+    }
+    return null;
+  }
 }
 
 /** Whether a property has to come true once, and is kept an eye on until it does. */

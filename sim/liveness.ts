@@ -6,14 +6,13 @@
  * CPUs and deliveries; preemptions, migrations, disturbances and other offers happen finitely often. States are compared by digest.
  */
 import { Debts, type Lasso, NEVER_TRUE, watchesOf } from './debts.ts';
+import { type Broken, isHalted, owedAtEnd } from './end.ts';
 import { OfferTable } from './offers.ts';
 import type { CpuInCycle, Property, PropertyWatch } from './property.ts';
 import type { Sequencer, StepOutcome } from './sequencer.ts';
 import { Visited } from './visited.ts';
 
-export interface Stuck {
-  readonly property: string;
-  readonly message: string;
+export interface Stuck extends Broken {
   /** Absent where the run has simply ended. */
   readonly lasso?: Lasso;
 }
@@ -35,6 +34,9 @@ export class LivenessWatch {
   readonly #changed: number[] = [];
   readonly #waited: number[] = [];
   #lastOffer = 0;
+  /** Slots in which an actor has halted, and the last step after which there was one. */
+  readonly #halted = new Set<number>();
+  #lastHalted = NEVER;
 
   constructor(sequencer: Sequencer, properties: readonly Property[]) {
     this.#sequencer = sequencer;
@@ -52,26 +54,19 @@ export class LivenessWatch {
     for (const slot of slots) this.#follow(slot, step);
     for (const [id, watch] of this.#unmet) if (watch.look(locals, outcome?.touched ?? null) !== null) this.#unmet.delete(id);
     if (outcome) this.#note(outcome, step);
+    if (this.#halted.size > 0) this.#lastHalted = step;
     return this.#owes() ? this.#compare() : null;
   }
 
-  /** What the end of a run leaves owed. */
-  atEnd(): Stuck | null {
-    const { locals, store } = this.#sequencer;
-    const halted = locals.some((local, slot) => store.kindOfSlot[slot]!.locals.values[local]!.hasTag('halt'));
-    for (const [i, property] of this.#properties.entries()) {
-      if (this.#unmet.has(property.id)) return { property: property.id, message: 'the run ended and it never came true' };
-      // Nobody on a machine that has halted gets on, and that is not what is asked here.
-      for (const slot of halted ? [] : this.#debts[i]!.slots) {
-        const message = this.#debts[i]!.of(slot, locals[slot]!);
-        if (message !== null) return { property: property.id, message: `the run ended, and ${message}` };
-      }
-    }
-    return null;
+  /** What the run still owes if it ends here. */
+  atEnd(): Broken | null {
+    return owedAtEnd(this.#debts, (id) => !this.#unmet.has(id), this.#sequencer.locals);
   }
 
   #follow(slot: number, step: number): void {
     const { store, locals } = this.#sequencer;
+    if (isHalted(store, slot, locals[slot]!)) this.#halted.add(slot);
+    else this.#halted.delete(slot);
     const canMove = this.#offers.of(store.kindOfSlot[slot]!, locals[slot]!).exec.length > 0;
     const since = this.#canMoveSince[slot] ?? NEVER;
     this.#canMoveSince[slot] = canMove ? (since === NEVER ? step : since) : NEVER;
@@ -99,7 +94,8 @@ export class LivenessWatch {
     const { step, seq, digest } = this.#sequencer;
     const place = this.#visited.at(digest.a, digest.b);
     const from = this.#visited.stepAt(place);
-    if (from >= this.#lastOffer) {
+    // A machine that has halted owes nothing.
+    if (from >= this.#lastOffer && from > this.#lastHalted) {
       // A longer segment is no less fair: the oldest visit is kept until it is.
       if (!this.#isFair(from, this.#visited.seqAt(place))) return null;
       const stuck = this.#judge({ from, length: step - from });

@@ -5,15 +5,14 @@
 import type { ActorId } from '../events/event.ts';
 import { slotLaneA, slotLaneB } from './canonical.ts';
 import { Channels } from './channels.ts';
-import { type ActorEngine, ModelError } from './engine/port.ts';
+import type { ActorEngine } from './engine/port.ts';
 import { deliveryLabel, labelOf, type Offers, OfferTable } from './offers.ts';
 import { BLOCK_RECORDS, CHANGE, CHOICE, DELIVER, RecordBlock, type RecordNames, SEND } from './records.ts';
+import { type AlternativeKind, type Choice, Stepper, type StepWorld } from './step.ts';
 import type { Store } from './store.ts';
 
 /** Takes whole blocks of records; a block is reused after the call. */
 export type BlockSink = (block: RecordBlock, names: RecordNames) => void;
-
-export type AlternativeKind = 'deliver' | 'exec' | 'offer';
 
 /** One alternative of the present state. */
 export interface Alternative {
@@ -39,9 +38,6 @@ export interface StepOutcome {
   readonly touched: readonly number[];
 }
 
-/** Deliveries in one step before it counts as a livelock on the bus. */
-const BUS_MAX = 10_000;
-
 export class Sequencer {
   readonly store: Store;
   readonly locals: number[] = [];
@@ -53,6 +49,8 @@ export class Sequencer {
   laneA = 0;
   laneB = 0;
   readonly #engine: ActorEngine;
+  readonly #stepper: Stepper;
+  readonly #world: StepWorld;
   readonly #sink: BlockSink | null;
   readonly #block = new RecordBlock();
   readonly #offers: OfferTable;
@@ -61,19 +59,15 @@ export class Sequencer {
   #otherCount = 0;
   readonly #labelIds = new Map<string, number>();
   readonly #offerLabels: Map<number, number>[] = [];
-  /** Bus messages of the present step; only the first `#queued` entries count. */
-  #queued = 0;
-  readonly #queueSlot: number[] = [];
-  readonly #queueEvent: number[] = [];
-  readonly #queueCause: number[] = [];
-  readonly #touched: number[] = [];
 
   constructor(engine: ActorEngine, sink: BlockSink | null = null) {
     this.#engine = engine;
     this.#sink = sink;
+    this.#stepper = new Stepper(engine);
     this.store = engine.store;
     this.channels = new Channels(this.store);
     this.#offers = new OfferTable(this.store);
+    this.#world = this.#recorded();
   }
 
   /** Step 0: every actor in its initial state. */
@@ -113,13 +107,8 @@ export class Sequencer {
   /** The alternative at an index of the canonical order: heads of queues, then exec offers, then all others, each by slot. */
   alternative(index: number): Alternative {
     const place = this.#locate(index);
-    const { channel, slot, event } = place;
-    if (channel >= 0) {
-      const { seqs } = this.channels.ordered[channel]!;
-      return { kind: 'deliver', label: this.labels[this.#labelAt(place)]!, slot, arrival: seqs[0]! };
-    }
-    const kind = this.#offered[slot]!.exec.includes(event) ? 'exec' : 'offer';
-    return { kind, label: this.labels[this.#labelAt(place)]!, slot, arrival: 0 };
+    const arrival = place.queue >= 0 ? this.channels.ordered[place.queue]!.seqs[0]! : 0;
+    return { kind: place.kind, label: this.labels[this.#labelAt(place)]!, slot: place.slot, arrival };
   }
 
   alternatives(): Alternative[] {
@@ -133,45 +122,20 @@ export class Sequencer {
    */
   take(index: number): StepOutcome {
     const count = this.count;
-    const place = this.#locate(index);
-    const label = this.#labelAt(place);
-    const kind: AlternativeKind =
-      place.channel >= 0 ? 'deliver' : index < this.channels.ordered.length + this.#execCount ? 'exec' : 'offer';
-    const laneA = this.laneA;
-    const laneB = this.laneB;
-    const flightA = this.channels.laneA;
-    const flightB = this.channels.laneB;
+    const choice = this.#locate(index);
     const firstSeq = ++this.seq;
     this.step++;
-    this.#block.add(CHOICE, place.slot, label, -1, 0);
-    this.#touched.length = 0;
-    if (place.channel >= 0) {
-      const { event, seq } = this.channels.take(place.channel);
-      this.seq++;
-      this.#block.add(DELIVER, place.slot, event, -1, this.seq - seq);
-      this.#push(place.slot, event, this.seq);
-    } else {
-      this.#push(place.slot, place.event, firstSeq);
-    }
-    const { ns, idles, yields, computes } = this.#drain();
-    const changed = laneA !== this.laneA || laneB !== this.laneB || flightA !== this.channels.laneA || flightB !== this.channels.laneB;
-    if (!changed && kind === 'exec' && !idles) {
-      throw new ModelError(`${this.labels[label]} changes nothing; a step that only waits must say idles`);
-    }
-    for (const slot of this.#touched) this.#refresh(slot);
-    const digestA = (this.laneA + this.channels.laneA) | 0;
-    const digestB = (this.laneB + this.channels.laneB) | 0;
-    this.#block.endStep(this.seq - firstSeq + 1, ns, digestA, digestB, index, count);
+    this.#block.add(CHOICE, choice.slot, this.#labelAt(choice), -1, 0);
+    this.channels.mark();
+    const { changed, ns, yields, computes } = this.#stepper.take(this.#world, choice, firstSeq);
+    const { touched } = this.#stepper;
+    for (const slot of touched) this.#refresh(slot);
+    const { a, b } = this.digest;
+    this.#block.endStep(this.seq - firstSeq + 1, ns, a, b, index, count);
     this.vtime += ns;
     if (this.#block.length >= BLOCK_RECORDS) this.flush();
-    return {
-      slot: place.slot,
-      kind,
-      changed,
-      yields: yields || !changed,
-      waits: (yields || !changed) && !computes,
-      touched: this.#touched,
-    };
+    const waits = yields || !changed;
+    return { slot: choice.slot, kind: choice.kind, changed, yields: waits, waits: waits && !computes, touched };
   }
 
   /** The world's digest: local states and messages in flight. */
@@ -190,56 +154,40 @@ export class Sequencer {
     return this.store.ids[slot]!;
   }
 
-  #push(slot: number, event: number, cause: number): void {
-    const at = this.#queued++;
-    this.#queueSlot[at] = slot;
-    this.#queueEvent[at] = event;
-    this.#queueCause[at] = cause;
-  }
-
-  /** Delivers bus messages first in, first out, until none is left. */
-  #drain(): { ns: number; idles: boolean; yields: boolean; computes: boolean } {
-    const slots = this.#queueSlot;
-    let ns = 0;
-    let idles = false;
-    let yields = false;
-    let computes = false;
-    for (let at = 0; at < this.#queued; at++) {
-      if (at > BUS_MAX)
-        throw new ModelError(`more than ${BUS_MAX} bus messages in step ${this.step}: the actors answer each other for ever`);
-      const slot = slots[at]!;
-      const cause = this.#queueCause[at]!;
-      const local = this.locals[slot]!;
-      const reaction = this.#engine.deliver(slot, local, this.#queueEvent[at]!);
-      ns += reaction.costNs;
-      idles ||= reaction.idles;
-      yields ||= reaction.yields;
-      computes ||= reaction.computes;
-      if (reaction.next !== local) this.#change(slot, reaction.next, cause);
-      const { sent } = reaction;
-      for (let i = 0; i < sent.length; i += 2) this.#emit(slot, sent[i]!, sent[i + 1]!, cause);
-    }
-    this.#queued = 0;
-    return { ns, idles, yields, computes };
-  }
-
-  #emit(from: number, to: number, event: number, cause: number): void {
-    if (this.store.latched[event] === 1 && this.channels.has(from, to, event)) return;
-    this.seq++;
-    if (this.store.queued[event] === 1) {
-      this.#block.add(SEND, from, event, to, this.seq - cause);
-      this.channels.push(from, to, event, this.seq);
-    } else {
-      this.#block.add(DELIVER, to, event, -1, this.seq - cause);
-      this.#push(to, event, this.seq);
-    }
+  /** The world as steps change it, with a record of each thing that happens. */
+  #recorded(): StepWorld {
+    const { channels } = this;
+    return {
+      stepName: () => `step ${this.step}`,
+      local: (slot) => this.locals[slot]!,
+      change: (slot, next, cause) => this.#change(slot, next, cause),
+      inFlight: (from, to) => channels.between(from, to),
+      takeHead: ({ slot, event, queue }) => {
+        const sent = channels.take(queue);
+        this.seq++;
+        this.#block.add(DELIVER, slot, event, -1, this.seq - sent);
+        return this.seq;
+      },
+      deliver: (to, event, cause) => {
+        this.seq++;
+        this.#block.add(DELIVER, to, event, -1, this.seq - cause);
+        return this.seq;
+      },
+      send: (from, to, event, cause, joins) => {
+        if (!joins) return;
+        this.seq++;
+        this.#block.add(SEND, from, event, to, this.seq - cause);
+        channels.push(from, to, event, this.seq);
+      },
+      isFlightChanged: () => channels.isChanged,
+      label: (choice) => this.labels[this.#labelAt(choice)]!,
+    };
   }
 
   #change(slot: number, next: number, cause: number): void {
     this.#addLanes(slot, this.locals[slot]!, -1);
     this.#addLanes(slot, next, 1);
     this.locals[slot] = next;
-    if (!this.#touched.includes(slot)) this.#touched.push(slot);
     this.seq++;
     this.#block.add(CHANGE, slot, next, -1, this.seq - cause);
   }
@@ -259,25 +207,25 @@ export class Sequencer {
     this.#offered[slot] = next;
   }
 
-  #locate(index: number): { channel: number; slot: number; event: number } {
+  #locate(index: number): Choice {
     const { ordered } = this.channels;
     if (index < 0 || index >= this.count || !Number.isInteger(index))
       throw new RangeError(`there is no alternative ${index}; step ${this.step + 1} has ${this.count}`);
-    if (index < ordered.length) return { channel: index, slot: ordered[index]!.to, event: -1 };
+    if (index < ordered.length) return { kind: 'deliver', queue: index, slot: ordered[index]!.to, event: ordered[index]!.events[0]! };
     let left = index - ordered.length;
-    const moves = left < this.#execCount;
-    if (!moves) left -= this.#execCount;
+    const kind = left < this.#execCount ? 'exec' : 'offer';
+    if (kind === 'offer') left -= this.#execCount;
     for (let slot = 0; ; slot++) {
-      const offers = moves ? this.#offered[slot]!.exec : this.#offered[slot]!.other;
-      if (left < offers.length) return { channel: -1, slot, event: offers[left]! };
+      const offers = kind === 'exec' ? this.#offered[slot]!.exec : this.#offered[slot]!.other;
+      if (left < offers.length) return { kind, queue: -1, slot, event: offers[left]! };
       left -= offers.length;
     }
   }
 
-  #labelAt({ channel, slot, event }: { channel: number; slot: number; event: number }): number {
-    if (channel >= 0) {
-      const { from, to, events } = this.channels.ordered[channel]!;
-      return this.#labelId(deliveryLabel(this.store.events.values[events[0]!]!.type, this.store.ids[from]!, this.store.ids[to]!));
+  #labelAt({ queue, slot, event }: Choice): number {
+    if (queue >= 0) {
+      const { from, to } = this.channels.ordered[queue]!;
+      return this.#labelId(deliveryLabel(this.store.events.values[event]!.type, this.store.ids[from]!, this.store.ids[to]!));
     }
     const known = this.#offerLabels[slot]!;
     let id = known.get(event);

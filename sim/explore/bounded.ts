@@ -6,11 +6,11 @@
  * price, and again at a higher one that leaves more of what a limit counts: with at most 2 preemptions, 3 switches may lead further than
  * 1 preemption.
  */
+import { endOf } from '../end.ts';
 import { MemoEngine } from '../engine/memo.ts';
 import { propertyOf } from '../properties/index.ts';
 import { PropertyWatch } from '../property.ts';
 import type { PlainWorld } from '../restore.ts';
-import { DEADLOCK, deadlockIn } from '../run.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import { topologyOf } from '../topology.ts';
 import { type Deviations, NO_DEVIATIONS, plus, sumOf } from './deviations.ts';
@@ -209,10 +209,10 @@ export class BoundedSearch {
     return String.fromCharCode(...values);
   }
 
-  /** Whether a run ends here: a property broke, nothing is left to do, or the machine has halted. */
+  /** Whether a run ends here. */
   #ends(node: Node): boolean {
     const locals = node.row.slice(0, this.world.actors);
-    let isOver = locals.some((local, slot) => this.world.halts(slot, local));
+    let isOver = false;
     const { goal } = this.#options;
     if (goal?.at(node.row)) this.#report(goal.name, '', node);
     for (const watch of this.#sometimes)
@@ -224,10 +224,10 @@ export class BoundedSearch {
         isOver = true;
       }
     }
-    const empty = node.row.every((value, column) => this.world.alternatives(column, value).length === 0);
-    const deadlock = !isOver && empty ? deadlockIn(this.world.store, locals) : null;
-    if (deadlock !== null) this.#report(DEADLOCK, deadlock, node);
-    return isOver || deadlock !== null;
+    if (isOver) return true;
+    const end = endOf(this.world.store, node.row, { alternatives: this.world.countOf(node.row) });
+    if (end?.broken) this.#report(end.broken.property, end.broken.message, node);
+    return end !== null;
   }
 
   #report(property: string, message: string, node: Node): void {

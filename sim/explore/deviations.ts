@@ -1,6 +1,6 @@
 /** What a chooser does against the in-order run: disturbances, preemptions, switches. The words are those of the design. */
 import { allowedOffers } from '../registry.ts';
-import type { AlternativeKind } from '../sequencer.ts';
+import type { AlternativeKind } from '../step.ts';
 
 export interface Deviations {
   /** Injected errors, interrupts, exits for nothing. */

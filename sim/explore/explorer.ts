@@ -61,7 +61,7 @@ export class Explorer {
     this.#cursor.local = options.local ? 1 : 0;
   }
 
-  /** States in which a run ends by itself: nothing is left to do, or the machine has halted. */
+  /** States in which nothing is left to do. */
   get ended(): readonly number[] {
     return this.#verdicts.ended;
   }

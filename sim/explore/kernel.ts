@@ -5,7 +5,7 @@
 import type { Exchange } from './exchange.ts';
 import type { StateSpace } from './state-space.ts';
 import { LOAD_MAX } from './state-space.ts';
-import { LOOK, SENDS, type StepTrie, UNCHANGED } from './step-trie.ts';
+import { LOOK, MUST_CHANGE, SENDS, type StepTrie, UNCHANGED } from './step-trie.ts';
 
 export const DONE = 0;
 /** The alternatives of `column` in its present value are not known. */
@@ -149,6 +149,20 @@ export function expandStates(cursor: Cursor, space: StateSpace, trie: StepTrie, 
             deliveries -= prog[node + 4]!;
             out--;
             break run;
+          }
+          // Perhaps it has changed nothing: what it sends is latched and in flight, or is what it delivers.
+          if (next === lane) {
+            let i = 0;
+            while (i < columns && row[i] === rows[from + i]) i++;
+            if (i === columns) {
+              if ((flags & MUST_CHANGE) !== 0) {
+                // To be learned once more is to fail.
+                why = NEED_STEP;
+                break run;
+              }
+              unchanged++;
+              continue;
+            }
           }
         }
         transitions++;

@@ -6,6 +6,7 @@
  * look at whole components: what is always possible in one and never done in it is so in each part of it.
  */
 import { Debts, type Lasso, watchesOf } from '../debts.ts';
+import { hasHalted, NEVER_CAME_TRUE } from '../end.ts';
 import type { CpuInCycle, Property } from '../property.ts';
 import { Components } from './components.ts';
 import type { Search } from './explorer.ts';
@@ -62,6 +63,8 @@ export class LassoSearch {
   readonly #properties: readonly Property[];
   readonly #successors: Successors;
   readonly #components: Components;
+  /** States in which a run ends that can owe something, in the order of their distance. */
+  readonly #ended: readonly number[];
   readonly #owed = new Map<string, Owed>();
   /** By property, in no order. */
   readonly #found = new Map<string, Found[]>();
@@ -73,6 +76,7 @@ export class LassoSearch {
     this.#properties = properties;
     this.#successors = new Successors(searched.world, searched.space, searched.expanded);
     this.#components = new Components(this.#successors);
+    this.#ended = searched.ended.filter((state) => !this.#isHalted(state)).sort((a, b) => a - b);
   }
 
   *run(): Search<LassoReport> {
@@ -85,12 +89,15 @@ export class LassoSearch {
     const components = yield* this.#components.all();
     this.#bytes = this.#components.bytes;
     const debts = this.#properties.filter(({ owes }) => owes).map((property) => new Debts(property, world.store));
-    for (const members of components) {
-      if (!isFair(this.#successors, members)) continue;
+    for (const component of components) {
+      if (!isFair(this.#successors, component)) continue;
       this.#fair++;
-      for (const each of debts) this.#judgeDebts(each, members);
-      for (const [id, owed] of this.#owed) this.#judgeOwed(id, owed, members);
-      for (const property of this.#properties) if (property.cycle) this.#judgeCycle(property, members);
+      const running = component.filter((state) => !this.#isHalted(state));
+      for (const members of this.#fairParts(running, component)) {
+        for (const each of debts) this.#judgeDebts(each, members);
+        for (const [id, owed] of this.#owed) this.#judgeOwed(id, owed, members);
+        for (const property of this.#properties) if (property.cycle) this.#judgeCycle(property, members);
+      }
     }
     const findings = this.#properties.flatMap((property) => this.#findingOf(property) ?? []);
     const turnFrom: LassoReport['turnFrom'] = ({ property }, entry) => {
@@ -159,14 +166,18 @@ export class LassoSearch {
     return row;
   }
 
+  /** A machine that has halted owes nothing. */
+  #isHalted(state: number): boolean {
+    return hasHalted(this.#searched.world.store, this.#rowOf(state));
+  }
+
   /** What a step of a CPU does to itself; null for a delivery. */
   #moveOf({ state, column, alternative }: CycleStep): CpuInCycle | null {
     const { world } = this.#searched;
     if (column >= world.actors) return null;
     const row = this.#rowOf(state);
     const trace = world.run(row, column, world.alternatives(column, row[column]!)[alternative]!);
-    const moves = trace.sends.length > 0 || [...trace.writes].some(([slot, value]) => value !== row[slot]);
-    return { id: world.store.ids[column]!, moves, waits: (trace.yields || !moves) && !trace.computes };
+    return { id: world.store.ids[column]!, moves: trace.changed, waits: (trace.yields || !trace.changed) && !trace.computes };
   }
 
   #isWaiting(step: CycleStep): boolean {
@@ -202,19 +213,17 @@ export class LassoSearch {
 
   /** The shortest run that ends without the property ever having come true. */
   #neverTrue(owed: Owed): Pick<LassoFinding, 'message' | 'stem'> | null {
-    const end = owed.firstOf(this.#searched.ended);
-    return end === null ? null : { message: 'the run ended and it never came true', stem: this.#labels(owed.wayTo(end)) };
+    const end = owed.firstOf(this.#ended);
+    return end === null ? null : { message: NEVER_CAME_TRUE, stem: this.#labels(owed.wayTo(end)) };
   }
 
-  /** The shortest run that ends with somebody in a state that has to be left; a machine that has halted is not asked. */
+  /** The shortest run that ends with an actor in a state that has to be left. */
   #endsOwing(property: Property): Pick<LassoFinding, 'message' | 'stem'> | null {
-    const { world, ended, labelsTo } = this.#searched;
+    const { world, labelsTo } = this.#searched;
     const debts = new Debts(property, world.store);
-    for (const state of [...ended].sort((a, b) => a - b)) {
-      const row = this.#rowOf(state);
-      if (row.some((local, slot) => world.halts(slot, local))) continue;
-      const owing = debts.slots.find((slot) => debts.of(slot, row[slot]!) !== null);
-      if (owing !== undefined) return { message: `the run ended, and ${debts.of(owing, row[owing]!)!}`, stem: labelsTo(state) };
+    for (const state of this.#ended) {
+      const message = debts.atEnd(this.#rowOf(state));
+      if (message !== null) return { message, stem: labelsTo(state) };
     }
     return null;
   }

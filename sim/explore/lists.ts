@@ -1,5 +1,6 @@
 /** Contents of queues as small integers: each list of messages is kept once; list 0 is the empty one. */
 import { queueLaneA, queueLaneB } from '../canonical.ts';
+import { joins } from '../step.ts';
 import type { Store } from '../store.ts';
 
 export class Lists {
@@ -22,7 +23,7 @@ export class Lists {
   /** The list after a message has joined it; one that is latched joins once. */
   join(list: number, event: number): number {
     const events = this.values[list]!;
-    return this.#store.latched[event] === 1 && events.includes(event) ? list : this.put([...events, event]);
+    return joins(this.#store, events, event) ? this.put([...events, event]) : list;
   }
 
   put(events: readonly number[]): number {

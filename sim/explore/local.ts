@@ -45,9 +45,9 @@ export function runLocal(world: WorldStep, from: readonly number[], isSeen: IsSe
     const sole = soleStepOf(world, row);
     if (sole === null) return { row, deliveries, passed, isSeen: false };
     const trace = world.run(row, sole.column, sole.event);
+    // A step that changes nothing can be taken again and again: that is for the search to see.
+    if (!trace.changed) return { row, deliveries, passed, isSeen: false };
     const next = world.after(row, trace);
-    // A step that changes nothing is taken again for ever: that is for the search to see.
-    if (next.every((value, column) => value === (row[column] ?? 0))) return { row, deliveries, passed, isSeen: false };
     deliveries += trace.deliveries;
     if (isSeen(row, next)) return { row: next, deliveries, passed: passed + 1, isSeen: true };
     row = next;

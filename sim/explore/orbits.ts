@@ -2,10 +2,10 @@
  * Breadth-first search over orbits: of all states that differ by a renaming of interchangeable actors one is expanded. What is kept
  * is the state that was really reached, so that the way to it is a schedule as it stands.
  */
+import { endOf } from '../end.ts';
 import { MemoEngine } from '../engine/memo.ts';
 import { propertyOf } from '../properties/index.ts';
 import { PropertyWatch } from '../property.ts';
-import { DEADLOCK, deadlockIn } from '../run.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import { topologyOf } from '../topology.ts';
 import type { Search } from './explorer.ts';
@@ -112,12 +112,13 @@ export class OrbitSearch {
     const { row } = node;
     for (const [column, value] of row.entries()) {
       for (const event of this.world.alternatives(column, value)) {
-        const next = this.world.after(row, this.world.run(row, column, event));
-        if (next.every((value2, at) => value2 === (row[at] ?? 0))) {
+        const trace = this.world.run(row, column, event);
+        if (!trace.changed) {
           this.#unchanged++;
           continue;
         }
         this.#transitions++;
+        const next = this.world.after(row, trace);
         this.#meet(this.#runOn({ row: next, parent: node, labels: [this.world.label(column, value, event)] }));
       }
     }
@@ -138,13 +139,13 @@ export class OrbitSearch {
   readonly #isSeen: IsSeen = (_, row) => {
     // A state that is gone through speaks for its orbit as one that is kept does.
     const sees = (watch: PropertyWatch) => this.#evidenceOf(watch, row) !== null;
-    return row.some((value, slot) => this.world.halts(slot, value)) || this.#always.some(sees) || this.#sometimes.some(sees);
+    return this.#always.some(sees) || this.#sometimes.some(sees);
   };
 
   /** Whether a run ends here. One state speaks for its orbit, as long as properties treat interchangeable actors alike. */
   #breaks(node: Node): boolean {
     const { row } = node;
-    let isOver = row.some((value, slot) => this.world.halts(slot, value));
+    let isOver = false;
     for (const watch of this.#sometimes)
       if (!this.#met.has(watch.property.id) && this.#evidenceOf(watch, row) !== null) this.#met.add(watch.property.id);
     for (const watch of this.#always) {
@@ -153,10 +154,10 @@ export class OrbitSearch {
       isOver = true;
       this.#report(watch.property.id, message, node);
     }
-    const isEmpty = !isOver && row.every((value, column) => this.world.alternatives(column, value).length === 0);
-    const deadlock = isEmpty ? deadlockIn(this.world.store, this.#localsOf(row)) : null;
-    if (deadlock !== null) this.#report(DEADLOCK, deadlock, node);
-    return isOver;
+    if (isOver) return true;
+    const end = endOf(this.world.store, row, { alternatives: this.world.countOf(row) });
+    if (end?.broken) this.#report(end.broken.property, end.broken.message, node);
+    return end !== null;
   }
 
   /** @throws SymmetryError if the property tells interchangeable actors apart: then the states of an orbit are not alike */

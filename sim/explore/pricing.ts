@@ -5,7 +5,8 @@
  * arrived. Steps that change nothing are neither here nor there: they cost nothing, and a poll that comes next in order need not be taken.
  */
 import { AT_START, afterStep, type Candidate, type InOrder, nextInOrder } from '../choosers/in-order.ts';
-import type { AlternativeKind, StepOutcome } from '../sequencer.ts';
+import type { StepOutcome } from '../sequencer.ts';
+import type { AlternativeKind } from '../step.ts';
 import { type Deviations, deviationOf, NO_DEVIATIONS, plus } from './deviations.ts';
 import type { StepTrace, WorldStep } from './world-step.ts';
 
@@ -30,11 +31,8 @@ export interface Followed {
   readonly cost: Deviations;
 }
 
-interface Applied {
-  readonly row: number[];
-  readonly changed: boolean;
-  readonly yields: boolean;
-  readonly joined: number[];
+interface Applied extends Pick<StepTrace, 'changed' | 'yields' | 'joined'> {
+  readonly row: readonly number[];
 }
 
 const NONE = -1;
@@ -71,7 +69,7 @@ export class Pricing {
     const world = this.#world;
     const { row: after, changed, yields, joined } = this.#apply(row, column, event);
     if (!changed) return { row: after, changed, order: next.order, cost: NO_DEVIATIONS };
-    const kind = this.#kindOf(row, column, event);
+    const kind = world.kindOfStep(row, column, event);
     const type = column < world.actors ? world.store.events.values[event]!.type : '';
     const first = kind !== 'exec' || this.#firstMove(row, column) === event;
     const order = this.#after(next.order, kind, column, { changed, yields }, joined);
@@ -104,11 +102,6 @@ export class Pricing {
     throw new Error(`step ${step} has no alternative ${label}`);
   }
 
-  #kindOf(row: readonly number[], column: number, event: number): AlternativeKind {
-    if (column >= this.#world.actors) return 'deliver';
-    return this.#world.isExec(column, row[column]!, event) ? 'exec' : 'offer';
-  }
-
   /** The event that the in-order run gives a CPU; undefined where it cannot move. */
   #firstMove(row: readonly number[], column: number): number | undefined {
     const kind = this.#world.kindOf(column);
@@ -137,7 +130,13 @@ export class Pricing {
   }
 
   /** The order after a step; `joined`: the columns of the messages that it has sent. */
-  #after(order: number, kind: AlternativeKind, column: number, effect: Pick<StepOutcome, 'changed' | 'yields'>, joined: number[]): number {
+  #after(
+    order: number,
+    kind: AlternativeKind,
+    column: number,
+    effect: Pick<StepOutcome, 'changed' | 'yields'>,
+    joined: readonly number[],
+  ): number {
     const { actors, channels } = this.#world;
     const { arrivals, ...memory } = this.#orders[order]!;
     const isDelivery = kind === 'deliver';
@@ -157,22 +156,6 @@ export class Pricing {
 
   #apply(before: readonly number[], column: number, event: number): Applied {
     const trace = this.#world.run(before, column, event);
-    const row = this.#world.after(before, trace);
-    const changed = row.some((value, i) => value !== (before[i] ?? 0));
-    return { row, changed, yields: trace.yields, joined: this.#joined(before, trace) };
-  }
-
-  /** Columns of the messages that a step adds to those in flight: one that is latched joins once. */
-  #joined(before: readonly number[], { sends, writes }: StepTrace): number[] {
-    const joined: number[] = [];
-    const lists = new Map<number, number>();
-    for (let i = 0; i < sends.length; i += 2) {
-      const column = sends[i]!;
-      const list = lists.get(column) ?? writes.get(column) ?? before[column] ?? 0;
-      const longer = this.#world.lists.join(list, sends[i + 1]!);
-      lists.set(column, longer);
-      if (longer !== list) joined.push(column);
-    }
-    return joined;
+    return { ...trace, row: this.#world.after(before, trace) };
   }
 }

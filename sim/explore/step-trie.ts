@@ -16,6 +16,9 @@ export const SENDS = 4;
 /** The CPU only waits for others. */
 export const YIELDS = 8;
 
+/** It breaks a rule if it changes nothing, which hangs on queues where all it does is to send latched messages. */
+export const MUST_CHANGE = 16;
+
 /** Integers of the tree before it is dropped: 512 MiB. */
 const PROG_MAX = 1 << 27;
 
@@ -172,13 +175,14 @@ export class StepTrie {
     if (!this.mustClear) this.fillLanes();
   }
 
-  #leaf(row: ArrayLike<number>, { writes, sends, deliveries, yields }: StepTrace): number {
+  #leaf(row: ArrayLike<number>, { writes, sends, deliveries, yields, mustChange }: StepTrace): number {
     let changed = 0;
     for (const [column, value] of writes) if (row[column] !== value) changed++;
     for (let i = 1; i < sends.length; i += 2) this.#message(sends[i]!);
     if (this.mustClear) return 0;
     let flags = sends.length > 0 ? SENDS : changed === 0 ? UNCHANGED : 0;
     if (yields) flags |= YIELDS;
+    if (mustChange) flags |= MUST_CHANGE;
     let a = 0;
     let b = 0;
     const leaf = this.#alloc(6 + 2 * changed + sends.length);

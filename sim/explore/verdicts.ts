@@ -1,7 +1,7 @@
 /** What a search has found out about the properties of its scenario: where each broke, which came true, and where runs end. */
+import { endOf } from '../end.ts';
 import { propertyOf } from '../properties/index.ts';
 import { PropertyWatch } from '../property.ts';
-import { DEADLOCK, deadlockIn } from '../run.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import type { WorldStep } from './world-step.ts';
 
@@ -22,7 +22,7 @@ export interface FirstMet {
 export class Verdicts {
   readonly findings: Finding[] = [];
   readonly reached = new Map<string, FirstMet | null>();
-  /** States in which a run ends by itself: nothing is left to do, or the machine has halted. */
+  /** States in which nothing is left to do. */
   readonly ended: number[] = [];
   readonly #world: WorldStep;
   readonly #always: readonly PropertyWatch[];
@@ -41,7 +41,6 @@ export class Verdicts {
   /** Whether somebody wants to look at a state in which this column has gone from one value to another. */
   wants(column: number, value: number, before: number): boolean {
     if (column >= this.#world.actors) return false;
-    if (this.#world.halts(column, value)) return true;
     const wanted = (watch: PropertyWatch) => watch.wants(column, value, before);
     return this.#always.some(wanted) || this.#sometimes.some((watch) => !this.reached.has(watch.property.id) && wanted(watch));
   }
@@ -49,10 +48,6 @@ export class Verdicts {
   /** Lets every property look at a state. @returns whether a run ends there */
   look(state: number, locals: readonly number[]): boolean {
     let isOver = false;
-    if (locals.some((local, slot) => this.#world.halts(slot, local))) {
-      isOver = true;
-      this.ended.push(state);
-    }
     for (const watch of this.#always) {
       const message = watch.look(locals, null);
       if (message === null) continue;
@@ -67,11 +62,11 @@ export class Verdicts {
     return isOver;
   }
 
-  /** A state without alternatives: the end of a run, or a deadlock. */
+  /** A state without alternatives. */
   checkEnd(state: number, locals: readonly number[]): void {
     this.ended.push(state);
-    const deadlock = deadlockIn(this.#world.store, locals);
-    if (deadlock !== null) this.#report(DEADLOCK, deadlock, state);
+    const broken = endOf(this.#world.store, locals, { alternatives: 0 })?.broken;
+    if (broken) this.#report(broken.property, broken.message, state);
   }
 
   has(property: string): boolean {

@@ -1,30 +1,20 @@
 /**
- * One whole step over a row of integers, and what it read and wrote: the same step that the sequencer carries out, without records.
- * The explorer remembers it by exactly what it read.
+ * One whole step over a row of integers, with what it read and wrote instead of records. The explorer remembers it by exactly what it
+ * read.
  */
 import { channelLaneA, channelLaneB, slotLaneA, slotLaneB } from '../canonical.ts';
 import type { MemoEngine } from '../engine/memo.ts';
-import { ModelError } from '../engine/port.ts';
 import { deliveryLabel, labelOf, OfferTable } from '../offers.ts';
 import { type PlainWorld, restore } from '../restore.ts';
+import { type AlternativeKind, type StepEffect, Stepper } from '../step.ts';
 import type { Kind, Store } from '../store.ts';
+import { Footprint } from './footprint.ts';
 import { Lists } from './lists.ts';
 
-/** Deliveries in one step before it counts as a livelock on the bus. */
-const BUS_MAX = 10_000;
-
-export interface StepTrace {
-  /** `slot, local` pairs in the order first read. */
-  readonly reads: number[];
-  /** Last value written by slot; includes writes that change nothing. */
-  readonly writes: Map<number, number>;
-  /** `channel, event` pairs in the order sent. */
-  readonly sends: number[];
-  deliveries: number;
-  /** The CPU only waits for others. */
-  yields: boolean;
-  /** It gets on although it may change nothing. */
-  computes: boolean;
+/** What a step read, wrote and sent, and what it did. */
+export interface StepTrace extends StepEffect, Pick<Footprint, 'reads' | 'writes' | 'sends' | 'queues' | 'joined'> {
+  /** It breaks a rule where it changes nothing: the move of a processor, in no state that idles. */
+  readonly mustChange: boolean;
 }
 
 interface Channel {
@@ -44,13 +34,13 @@ export class WorldStep {
   readonly arrivals: readonly number[];
   readonly offers: OfferTable;
   readonly #channelOf = new Map<number, number>();
-  /** By kind and local state. */
-  readonly #halts: boolean[][] = [];
+  readonly #stepper: Stepper;
 
   /** `from`: the state to start in instead of the initial one. @throws RestoreError if the model does not know it */
   constructor(engine: MemoEngine, from: PlainWorld | null = null) {
     this.engine = engine;
     this.store = engine.store;
+    this.#stepper = new Stepper(engine);
     this.lists = new Lists(this.store);
     this.offers = new OfferTable(this.store);
     this.actors = this.store.ids.length;
@@ -114,20 +104,18 @@ export class WorldStep {
     return [...exec, ...other];
   }
 
-  /** Whether an actor in this local state halts the machine: a run ends there. */
-  halts(column: number, value: number): boolean {
-    const kind = this.kindOf(column);
-    if (!kind) return false;
-    this.#halts[kind.index] ??= [];
-    const known = this.#halts[kind.index]!;
-    known[value] ??= kind.locals.values[value]!.hasTag('halt');
-    return known[value];
+  /** How many alternatives there are. */
+  countOf(row: ArrayLike<number>): number {
+    let count = 0;
+    for (let column = 0; column < row.length; column++) count += this.alternatives(column, row[column]!).length;
+    return count;
   }
 
-  /** Whether the alternative moves a processor on. */
-  isExec(column: number, value: number, event: number): boolean {
+  /** What kind of step an alternative of a column is. */
+  kindOfStep(row: ArrayLike<number>, column: number, event: number): AlternativeKind {
     const kind = this.kindOf(column);
-    return kind !== null && this.offers.of(kind, value).exec.includes(event);
+    if (!kind) return 'deliver';
+    return this.offers.of(kind, row[column]!).exec.includes(event) ? 'exec' : 'offer';
   }
 
   label(column: number, value: number, event: number): string {
@@ -142,52 +130,23 @@ export class WorldStep {
    * @throws ModelError as the sequencer would
    */
   run(row: ArrayLike<number>, column: number, event: number): StepTrace {
-    const trace: StepTrace = { reads: [column, row[column]!], writes: new Map(), sends: [], deliveries: 0, yields: false, computes: false };
-    const queue = column < this.actors ? [column, event] : this.#takeHead(row, column, trace);
-    let idles = false;
-    for (let at = 0; at < queue.length; at += 2) {
-      if (trace.deliveries > BUS_MAX) throw new ModelError('the actors answer each other for ever within one step');
-      const slot = queue[at]!;
-      let local = trace.writes.get(slot);
-      if (local === undefined) {
-        local = row[slot]!;
-        if (slot !== column) trace.reads.push(slot, local);
-      }
-      const reaction = this.engine.deliver(slot, local, queue[at + 1]!);
-      trace.deliveries++;
-      idles ||= reaction.idles;
-      trace.yields ||= reaction.yields;
-      trace.computes ||= reaction.computes;
-      trace.writes.set(slot, reaction.next);
-      this.#emit(slot, reaction.sent, queue, trace);
-    }
-    this.#check(row, column, event, trace, idles);
-    return trace;
+    const footprint = new Footprint(this, row, column);
+    const kind = this.kindOfStep(row, column, event);
+    const choice =
+      kind === 'deliver'
+        ? { kind, queue: column, slot: this.channels[column - this.actors]!.to, event: this.lists.values[row[column]!]![0]! }
+        : { kind, queue: -1, slot: column, event };
+    const effect = this.#stepper.take(footprint, choice, 0);
+    const { reads, writes, sends, queues, joined } = footprint;
+    return { reads, writes, sends, queues, joined, ...effect, mustChange: kind === 'exec' && !effect.idles };
   }
 
   /** The row that a step over `row` leads to. */
-  after(row: ArrayLike<number>, { writes, sends }: Pick<StepTrace, 'writes' | 'sends'>): number[] {
+  after(row: ArrayLike<number>, { writes, queues }: Pick<StepTrace, 'writes' | 'queues'>): number[] {
     const next = Array.from({ length: this.columns }, (_, column) => row[column] ?? 0);
     for (const [column, value] of writes) next[column] = value;
-    for (let i = 0; i < sends.length; i += 2) {
-      const channel = sends[i]!;
-      next[channel] = this.lists.join(next[channel]!, sends[i + 1]!);
-    }
+    for (const [column, list] of queues) next[column] = list;
     return next;
-  }
-
-  #takeHead(row: ArrayLike<number>, column: number, trace: StepTrace): number[] {
-    const [head, ...rest] = this.lists.values[row[column]!]!;
-    trace.writes.set(column, this.lists.put(rest));
-    return [this.channels[column - this.actors]!.to, head!];
-  }
-
-  #emit(from: number, sent: readonly number[], queue: number[], trace: StepTrace): void {
-    for (let i = 0; i < sent.length; i += 2) {
-      const event = sent[i + 1]!;
-      if (this.store.queued[event] === 1) trace.sends.push(this.channel(from, sent[i]!), event);
-      else queue.push(sent[i]!, event);
-    }
   }
 
   /** The column of the messages in flight from one actor to another. */
@@ -200,20 +159,5 @@ export class WorldStep {
       this.#channelOf.set(key, column);
     }
     return column;
-  }
-
-  /** The rules of a step: every question is answered, and an exec changes something unless it says that it only waits. */
-  #check(row: ArrayLike<number>, column: number, event: number, trace: StepTrace, idles: boolean): void {
-    let changed = trace.sends.length > 0;
-    for (const [slot, value] of trace.writes) {
-      if (value === row[slot]) continue;
-      changed = true;
-      const kind = this.kindOf(slot);
-      const asking = kind && (kind.locals.values[value]!.context as { readonly asking?: string | null }).asking;
-      if (asking) throw new ModelError(`${this.store.ids[slot]!} asked in its ${asking} frame and nobody answered`);
-    }
-    if (!changed && !idles && this.isExec(column, row[column]!, event)) {
-      throw new ModelError(`${this.label(column, row[column]!, event)} changes nothing; a step that only waits must say idles`);
-    }
   }
 }

@@ -82,7 +82,7 @@ describe('serve', () => {
   it('ends with 4 when a live run is stopped in the middle', async () => {
     const code = await serving(['rmp-churn', '--pace', '50', '-o', 'slow.wsj'], async () => {});
     expect(code).toBe(4);
-    expect((await bench.run(['show', 'slow.wsj', '--json'])).json()).toMatchObject({ journal: { sealed: true, ended: 'interrupted' } });
+    expect((await bench.run(['show', 'slow.wsj', '--json'])).json()).toMatchObject({ journal: { sealed: true, ended: 'stopped' } });
   });
 
   it('serves what lies in the folder of runs when nothing is named', async () => {

@@ -129,7 +129,7 @@ describe('run', () => {
     const signal = AbortSignal.abort();
     const { code, json } = await bench.run(['run', RACE, '-o', 'stopped.wsj', '--json'], { signal });
     expect(code).toBe(4);
-    expect(json()).toMatchObject({ ended: 'interrupted', verdict: 'clean' });
+    expect(json()).toMatchObject({ ended: 'stopped', verdict: 'clean' });
     expect((await bench.run(['verify', 'stopped.wsj'])).out).toContain('sealed');
   });
 

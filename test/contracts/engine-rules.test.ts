@@ -98,7 +98,7 @@ describe.each(ENGINES)('the %s engine', (_name, engineOf) => {
     const scenario = { ...shipped('rmp-churn'), properties: { always: [], sometimes: [], eventually: [] } };
     const run = new Run({ scenario, engine: engineOf(topology(asking)), chooser: new FifoChooser() });
     run.start();
-    expect(() => run.advance()).toThrow('dummy:0 asked in its code frame and nobody answered within step 1');
+    expect(() => run.advance()).toThrow('dummy:0 asked in its code frame and got no answer within step 1');
   });
 
   it('fails on a machine that ends, on data that is not plain, and on messages to nobody or of no known type', () => {
@@ -119,7 +119,7 @@ describe.each(ENGINES)('the %s engine', (_name, engineOf) => {
 
   it('fails on actors that answer each other for ever', () => {
     const echo = onExec({ actions: send('dummy:0', 'ping') }, { ping: { actions: send('dummy:0', 'ping') } });
-    expect(taking(echo)).toThrow(/more than 10000 bus messages in step 1/);
+    expect(taking(echo)).toThrow('the actors still answer each other after 10000 bus messages in step 1');
   });
 
   it('delivers bus messages in the step, first in first out, and leaves queued ones in flight', () => {

@@ -69,7 +69,7 @@ function goOn(path: string): void {
   }
   const { writer, records } = reopenJournal({ path, files: realFiles }, source, { mode: 'sync' });
   source.close();
-  writer.seal({ ...END, ended: 'interrupted' });
+  writer.seal({ ...END, ended: 'stopped' });
   const sealed = fileSource(path);
   expect(verifyJournal(sealed)).toMatchObject({ ok: true, sealed: true, records });
   sealed.close();

@@ -21,7 +21,7 @@ function injected(journal: Journal, options: InjectOptions): { readonly fork: Jo
     writer = JournalWriter.open(null, start, { mode: 'memory' });
     return (block, names) => writer!.block(block, names);
   });
-  const end = run.toEnd() ?? run.interrupt();
+  const end = run.toEnd() ?? run.stop();
   run.sequencer.flush();
   return { fork: openJournal(memorySource(writer!.seal(end).content!)), at: fork.at };
 }

@@ -3,10 +3,10 @@
  * test, of all within a bound. Those are searched to their end by `npm run soak`.
  */
 import { describe, expect, it } from 'vitest';
+import { DEADLOCK } from '../../sim/end.ts';
 import { BoundedSearch } from '../../sim/explore/bounded.ts';
 import { lassosOf } from '../../sim/explore/endless.ts';
 import { Explorer, finish } from '../../sim/explore/explorer.ts';
-import { DEADLOCK } from '../../sim/run.ts';
 import { play, SHIPPED, shipped } from '../sim/play.ts';
 
 /** Too many states for a test, and the deviations within which they are searched here. */

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Choice } from '../../events/journal.ts';
 import { StarveStrategy } from '../../sim/choosers/starve.ts';
 import type { StepView } from '../../sim/choosers/strategy.ts';
+import { DEADLOCK } from '../../sim/end.ts';
 import { finish } from '../../sim/explore/explorer.ts';
 import { changed, GuidedStrategy } from '../../sim/explore/sampling/corpus.ts';
 import { boundOf, sample } from '../../sim/explore/sampling/sample.ts';
@@ -10,7 +11,6 @@ import { type SampleReport, type SampleRequest, Sampler } from '../../sim/explor
 import { RandomStrategy, STRATEGIES } from '../../sim/explore/sampling/strategies.ts';
 import { Prng } from '../../sim/prng.ts';
 import { recordsOf } from '../../sim/records.ts';
-import { DEADLOCK } from '../../sim/run.ts';
 import type { ResolvedScenario } from '../../sim/scenario/types.ts';
 import { openSession } from '../../sim/session.ts';
 import type { Topology } from '../../sim/store.ts';

@@ -95,7 +95,7 @@ export function play(
   const world = new WorldView(store, locals);
   return {
     run,
-    end: run.end ?? run.interrupt(),
+    end: run.end ?? run.stop(),
     records,
     world,
     context: <C>(id: string) => world.actor<C>(store.slot(id, 'a test')).context,

@@ -128,12 +128,12 @@ describe('driveRun', () => {
     await ended;
   });
 
-  it('ends a run that somebody stops as interrupted', async () => {
+  it('ends a run that somebody stops as stopped', async () => {
     const stopping = new AbortController();
     const { session, live } = churn();
     const ended = driveRun(session.run, live, { stepsPerTurn: 1, signal: stopping.signal });
     stopping.abort();
-    expect(await ended).toMatchObject({ ended: 'interrupted' });
+    expect(await ended).toMatchObject({ ended: 'stopped' });
     expect(live.summary()).toMatchObject({ sealed: true, verdict: 'clean' });
   });
 

@@ -34,7 +34,7 @@ export async function driveRun(run: Run, live: LiveRun, options: DriveOptions = 
       await turn();
     } while (!signal?.aborted && advance(run, stepsPerTurn));
     run.sequencer.flush();
-    const end = run.interrupt();
+    const end = run.stop();
     live.seal(end);
     return end;
   } catch (error) {

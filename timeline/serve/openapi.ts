@@ -1,5 +1,5 @@
 /** The description of the server for programs: OpenAPI 3.1. A test holds it against what the server answers. */
-import { RECORD_KINDS } from '../../events/journal.ts';
+import { RECORD_KINDS, RUN_ENDS } from '../../events/journal.ts';
 
 type Schema = { readonly [key: string]: unknown };
 
@@ -56,7 +56,7 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
         lasso: object({ from: count('Back to the end of this step.'), length: count('Steps of one turn.') }, 'The run can go on for ever.'),
       }),
     ),
-    ended: { type: 'string', enum: ['done', 'violation', 'bound', 'interrupted'] },
+    ended: { type: 'string', enum: [...RUN_ENDS] },
     outcomes: { type: 'object' },
   }),
   Record: object(

@@ -3,8 +3,10 @@
  * meets is real and can be replayed; what it does not meet may exist.
  */
 
+import type { RunEnd } from '../../../events/journal.ts';
 import { PctStrategy } from '../../choosers/pct.ts';
 import type { Strategy } from '../../choosers/strategy.ts';
+import type { Broken } from '../../end.ts';
 import { MemoEngine } from '../../engine/memo.ts';
 import { Prng, splitSeed } from '../../prng.ts';
 import type { PlainWorld } from '../../restore.ts';
@@ -19,7 +21,7 @@ import { Digests } from './digests.ts';
 import { RandomStrategy, STRATEGIES, StrategyMaker, type StrategyName } from './strategies.ts';
 import { UNCHANGED_OR_YIELDS, Walk } from './walk.ts';
 import { WalkView } from './walk-view.ts';
-import { type Broken, Watching } from './watching.ts';
+import { Watching } from './watching.ts';
 
 export interface SampleRequest {
   readonly scenario: ResolvedScenario;
@@ -95,8 +97,6 @@ export interface SampleReport {
   readonly pct: PctMeasure | null;
   readonly corpus: CorpusSize | null;
 }
-
-type Ended = 'done' | 'halted' | 'cut' | 'violation';
 
 interface Drawn {
   readonly by: DrawnBy;
@@ -205,11 +205,11 @@ export class Sampler {
     count.steps += steps;
     this.#steps += steps;
     this.#longest = Math.max(this.#longest, steps);
-    if (ended === 'cut' && this.#isCycle()) ended = 'violation';
-    if (ended === 'cut') this.#cut++;
+    if (ended === 'bound' && this.#isCycle()) ended = 'owed';
+    if (ended === 'bound') this.#cut++;
     if (this.#corpus?.end()) count.news++;
     if (drawn.strategy instanceof PctStrategy) this.#measure(drawn.strategy, this.#maker.horizon(drawn.depth!));
-    if (ended === 'violation') {
+    if (this.#broken !== null) {
       count.violations++;
       this.#keep(schedule, seed, drawn);
     }
@@ -246,8 +246,8 @@ export class Sampler {
     return { by: next.by, strategy: this.#maker.make(next.by, seed, deep ?? depth), depth: deep };
   }
 
-  /** One schedule, to where a run ends: a property has broken, nothing is left to do, the machine has halted, or it is cut. */
-  #walkOnce(strategy: Strategy): Ended {
+  /** One schedule, to where a run ends, or to where it is cut. */
+  #walkOnce(strategy: Strategy): RunEnd['ended'] {
     const walk = this.#walk;
     const view = this.#view;
     const { stepsMax } = this.#request;
@@ -261,15 +261,15 @@ export class Sampler {
       if (looks) {
         this.#broken = this.#watching.look(walk.locals);
         if (this.#broken !== null) return 'violation';
-        if (walk.hasHalted()) return 'halted';
         // The first state says the same each time, unless something has to come true in each schedule.
         if (walk.steps === 0) this.#looksAtStart = this.#request.scenario.properties.eventually.length > 0;
       }
-      if (walk.count === 0) {
-        this.#broken = this.#watching.atEnd(walk.locals);
-        return this.#broken === null ? 'done' : 'violation';
+      const end = this.#watching.endOf(walk.locals, walk.count);
+      if (end) {
+        this.#broken = end.broken;
+        return end.ended;
       }
-      if (walk.steps >= stepsMax) return 'cut';
+      if (walk.steps >= stepsMax) return 'bound';
       const index = strategy.choose(view);
       this.#corpus?.see(index);
       const flags = walk.take(index);

@@ -107,7 +107,7 @@ export class StrategyMaker {
     walk.reset();
     let isOver = false;
     for (let looks = true; walk.count > 0 && walk.steps < stepsMax; ) {
-      isOver = looks && (watching.look(walk.locals) !== null || walk.hasHalted());
+      isOver = looks && watching.look(walk.locals) !== null;
       if (isOver) break;
       const index = strategy.choose(view);
       see?.(view, index);

@@ -4,7 +4,7 @@
  */
 
 import { ModelError } from '../../engine/port.ts';
-import { SENDS, StepTrie, UNCHANGED, YIELDS } from '../step-trie.ts';
+import { MUST_CHANGE, SENDS, StepTrie, UNCHANGED, YIELDS } from '../step-trie.ts';
 import type { WorldStep } from '../world-step.ts';
 
 /** Flags of a step after which whoever took it only waits. */
@@ -63,12 +63,6 @@ export class Walk {
     return this.#row[slot]!;
   }
 
-  /** Whether an actor has halted the machine. */
-  hasHalted(): boolean {
-    for (let slot = 0; slot < this.world.actors; slot++) if (this.world.halts(slot, this.#row[slot]!)) return true;
-    return false;
-  }
-
   /** Back to the first state. */
   reset(): void {
     const { initial } = this.world;
@@ -95,8 +89,9 @@ export class Walk {
     if ((flags & UNCHANGED) !== 0) return flags;
     const row = this.#row;
     const { actors } = this.world;
-    this.laneA = (this.laneA + prog[leaf + 1]!) | 0;
-    this.laneB = (this.laneB + prog[leaf + 2]!) | 0;
+    const { laneA, laneB } = this;
+    this.laneA = (laneA + prog[leaf + 1]!) | 0;
+    this.laneB = (laneB + prog[leaf + 2]!) | 0;
     const end = leaf + LEAF_HEAD - 2 * (1 + prog[leaf]!);
     let queues = false;
     for (let at = leaf + LEAF_HEAD; at < end; at += 2) {
@@ -109,7 +104,10 @@ export class Walk {
     if ((flags & SENDS) !== 0) this.#send(end);
     if (queues || (flags & SENDS) !== 0) this.#sortHeads();
     this.count = this.#heads.length + this.#moveCount + this.#otherCount;
-    return flags;
+    if ((flags & SENDS) === 0 || laneA !== this.laneA || laneB !== this.laneB) return flags;
+    // What it sends was in flight already, or is what it has delivered.
+    if ((flags & MUST_CHANGE) !== 0) this.world.run(row, this.column, this.event);
+    return flags | UNCHANGED;
   }
 
   label(index: number): string {

@@ -1,15 +1,10 @@
 /** What the properties of a scenario say of a schedule as it goes: what broke, what came true, and when there is nothing more to see. */
 import { Debts, watchesOf } from '../../debts.ts';
+import { type Broken, endOf, owedAtEnd, type StateEnd } from '../../end.ts';
 import { propertyOf } from '../../properties/index.ts';
 import { PropertyWatch } from '../../property.ts';
-import { DEADLOCK, deadlockIn } from '../../run.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
 import type { WorldStep } from '../world-step.ts';
-
-export interface Broken {
-  readonly property: string;
-  readonly message: string;
-}
 
 export class Watching {
   readonly #world: WorldStep;
@@ -20,8 +15,8 @@ export class Watching {
   readonly #debts: readonly Debts[];
   /** `sometimes` properties that came true in any schedule. */
   readonly #met = new Set<string>();
-  /** `eventually` properties that came true in the present one. */
-  readonly #metNow = new Set<string>();
+  /** `eventually` properties that have to come true once and have not in the present one. */
+  readonly #unmet = new Set<string>();
 
   constructor(world: WorldStep, { properties }: ResolvedScenario) {
     const watch = (ids: readonly string[]) => ids.map((id) => new PropertyWatch(propertyOf(id), world.store));
@@ -36,7 +31,6 @@ export class Watching {
   /** Whether something has to look at a state in which the actor in `column` has gone from `before` to `value`. */
   readonly wants = (column: number, value: number, before: number): boolean => {
     if (column >= this.#world.actors) return false;
-    if (this.#world.halts(column, value)) return true;
     const wants = (watch: PropertyWatch) => watch.wants(column, value, before);
     return this.#always.some(wants) || this.#sometimes.some(wants) || this.#eventually.some(wants);
   };
@@ -47,7 +41,7 @@ export class Watching {
   }
 
   begin(): void {
-    this.#metNow.clear();
+    for (const { property } of this.#eventually) this.#unmet.add(property.id);
   }
 
   /** Looks at a state that calls for it. */
@@ -56,7 +50,7 @@ export class Watching {
       if (!this.#met.has(watch.property.id) && watch.look(locals, null) !== null) this.#met.add(watch.property.id);
     }
     for (const watch of this.#eventually) {
-      if (!this.#metNow.has(watch.property.id) && watch.look(locals, null) !== null) this.#metNow.add(watch.property.id);
+      if (this.#unmet.has(watch.property.id) && watch.look(locals, null) !== null) this.#unmet.delete(watch.property.id);
     }
     for (const watch of this.#always) {
       const message = watch.look(locals, null);
@@ -65,18 +59,9 @@ export class Watching {
     return null;
   }
 
-  /** What only the end of a schedule can tell. */
-  atEnd(locals: readonly number[]): Broken | null {
-    const deadlock = deadlockIn(this.#world.store, locals);
-    if (deadlock !== null) return { property: DEADLOCK, message: deadlock };
-    const unmet = this.#eventually.find(({ property }) => !this.#metNow.has(property.id));
-    if (unmet) return { property: unmet.property.id, message: 'the run ended and it never came true' };
-    for (const debts of this.#debts) {
-      for (const slot of debts.slots) {
-        const message = debts.of(slot, locals[slot]!);
-        if (message !== null) return { property: debts.property.id, message: `the run ended, and ${message}` };
-      }
-    }
-    return null;
+  /** How the schedule ends in a state in which nothing is broken; null where it goes on. */
+  endOf(locals: readonly number[], alternatives: number): StateEnd | null {
+    const owed = () => owedAtEnd(this.#debts, (id) => !this.#unmet.has(id), locals);
+    return endOf(this.#world.store, locals, { alternatives, owed });
   }
 }

@@ -1,11 +1,11 @@
 /** Liveness over all schedules: which cycles are fair, what is owed in them, and that each lasso is a run that ends as it says. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { DEADLOCK } from '../../../sim/end.ts';
 import { type Exploration, explore, type Violation } from '../../../sim/explore/explore.ts';
 import { finish } from '../../../sim/explore/explorer.ts';
 import { progress } from '../../../sim/properties/liveness.ts';
 import { eventually, leavesEach, type Property } from '../../../sim/property.ts';
-import { DEADLOCK } from '../../../sim/run.ts';
 import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
 import type { Topology } from '../../../sim/store.ts';
 import type { WorldView } from '../../../sim/view.ts';
@@ -168,8 +168,7 @@ function oracle(graph: NaiveGraph, property: Property, slots: number): boolean {
       const owing = (key: string) =>
         at(key, slot).machine.id === 'toy' && property.owes!({ id: '', value: at(key, slot).value, context: {} as never }) !== null;
       const some = new Set([...all].filter(owing));
-      const ended = graph.ended.filter((key) => !graph.states.get(key)!.locals.some(({ snapshot }) => snapshot.hasTag('halt')));
-      return fairWithin(graph, some).size > 0 || meets(some, ended);
+      return fairWithin(graph, some).size > 0 || meets(some, graph.ended);
     });
   }
   const unmet = (key: string) =>

@@ -1,7 +1,7 @@
 /** Every price that a schedule can have, walked by the oracle without any dominance. */
 import type { Topology } from '../../../sim/store.ts';
 import type { WorldView } from '../../../sim/view.ts';
-import { halted, Naive, type NaiveState, type NaiveStep } from './naive.ts';
+import { Naive, type NaiveState, type NaiveStep } from './naive.ts';
 
 /** What a schedule has cost so far. */
 export interface Price {
@@ -103,7 +103,7 @@ export function pricesOf(
     const { state, disturbances, preemptions, switches, steps } = entry;
     if (disturbances + preemptions + switches === 0) free.add(naive.digestOf(state));
     if (bad(naive.viewOf(state))) prices.push({ disturbances, preemptions, switches, steps });
-    if (bad(naive.viewOf(state)) || halted(state)) continue;
+    if (bad(naive.viewOf(state))) continue;
     const all = naive.steps(state);
     const next = inOrder(all, entry.past);
     for (const step of all) {

@@ -229,9 +229,7 @@ export interface NaiveSpace {
   readonly empty: readonly NaiveState[];
 }
 
-export const halted = ({ locals }: NaiveState): boolean => locals.some(({ snapshot }) => snapshot.hasTag('halt'));
-
-/** All reachable states, breadth first. A run ends where `breaks` says so, or the machine has halted. */
+/** All reachable states, breadth first. A run ends where `breaks` says so. */
 export function naiveSpace(topology: Topology, breaks: (world: WorldView) => boolean = () => false): NaiveSpace {
   const naive = new Naive(topology);
   const nodes = new Map<string, Node>();
@@ -244,7 +242,7 @@ export function naiveSpace(topology: Topology, breaks: (world: WorldView) => boo
   ];
   const met = new Set(queue.map(({ key }) => key));
   for (const { key, state, depth } of queue) {
-    const ends = breaks(naive.viewOf(state)) || halted(state);
+    const ends = breaks(naive.viewOf(state));
     const steps = ends ? [] : naive.steps(state);
     const next: string[] = [];
     if (!ends && steps.length === 0) empty.push(state);

@@ -89,7 +89,7 @@ describe('orbits', () => {
     expect(orbitsOf(toy(three(machineOf(chain(2))), [met, missed])).missed).toEqual(['toy.never']);
   });
 
-  it('end where the machine has halted', () => {
+  it('go on behind a machine that has halted', () => {
     const halts = machineOf({
       a: { on: { exec: { to: 'b' } } },
       b: { on: { exec: { to: 'c' } }, tags: ['halt'] },

@@ -54,6 +54,7 @@ export const CATALOGUE: Readonly<Record<string, Delivery>> = {
   nudge: 'offer',
   ask: 'bus',
   mail: 'queued',
+  latch: 'latched',
 };
 
 /** One thing a state does with an event: where it goes, and what it sends. */

@@ -1,0 +1,77 @@
+/**
+ * How a run ends, written once for runs, searches and samples.
+ *
+ * A run ends where a property breaks, and where nothing is left that could be done. A machine tagged `halt` (a panicked host) ends no run
+ * by itself: messages in flight are delivered and CPUs that were not stopped go on. A run in which something has halted is `halted` when
+ * nothing is left. It is no deadlock and owes nothing.
+ */
+import type { RunEnd } from '../events/journal.ts';
+import type { Debts } from './debts.ts';
+import { stateName } from './engine/reaction.ts';
+import type { Store } from './store.ts';
+
+/** No step is left that could be taken, and some actor is not at rest. */
+export const DEADLOCK = 'deadlock';
+
+/** What is broken, and the evidence. */
+export interface Broken {
+  readonly property: string;
+  readonly message: string;
+}
+
+/** How a run ends in a state in which no property breaks. */
+export interface StateEnd {
+  readonly ended: 'done' | 'halted' | 'deadlock' | 'owed';
+  readonly broken: Broken | null;
+}
+
+/** What is left to do in a state. */
+export interface Left {
+  readonly alternatives: number;
+  /** Whether the alternatives that are left only wait, in this state and in all that follow. */
+  readonly isDead?: () => boolean;
+  /** What is still owed where all actors are at rest, if it is asked for. */
+  readonly owed?: () => Broken | null;
+}
+
+const DONE: StateEnd = { ended: 'done', broken: null };
+const HALTED: StateEnd = { ended: 'halted', broken: null };
+
+/** Whether an actor in this local state has halted its machine. */
+export const isHalted = (store: Store, slot: number, local: number): boolean =>
+  store.kindOfSlot[slot]!.locals.values[local]!.hasTag('halt');
+
+/** Whether something has halted. `locals` may go on with other columns of a row. */
+export function hasHalted(store: Store, locals: ArrayLike<number>): boolean {
+  for (let slot = 0; slot < store.ids.length; slot++) if (isHalted(store, slot, locals[slot]!)) return true;
+  return false;
+}
+
+/** How a run ends in a state; null where it goes on. `locals` may go on with other columns of a row. */
+export function endOf(store: Store, locals: ArrayLike<number>, { alternatives, isDead, owed }: Left): StateEnd | null {
+  if (alternatives > 0 && isDead?.() !== true) return null;
+  if (hasHalted(store, locals)) return HALTED;
+  for (let slot = 0; slot < store.ids.length; slot++) {
+    const snapshot = store.kindOfSlot[slot]!.locals.values[locals[slot]!]!;
+    if (snapshot.hasTag('rest')) continue;
+    const message = `nothing can happen any more, and ${store.ids[slot]!} stands in ${stateName(snapshot.value)}`;
+    return { ended: 'deadlock', broken: { property: DEADLOCK, message } };
+  }
+  const broken = owed?.() ?? null;
+  return broken ? { ended: 'owed', broken } : DONE;
+}
+
+/** What a run that has ended still owes: a property that never came true, or an actor in a state that it has to leave. */
+export function owedAtEnd(debts: readonly Debts[], hasComeTrue: (property: string) => boolean, locals: ArrayLike<number>): Broken | null {
+  for (const each of debts) {
+    const message = hasComeTrue(each.property.id) ? each.atEnd(locals) : NEVER_CAME_TRUE;
+    if (message !== null) return { property: each.property.id, message };
+  }
+  return null;
+}
+
+/** Why a run has broken a property that had to come true once. */
+export const NEVER_CAME_TRUE = 'the run ended and it never came true';
+
+/** Whether a run came to its end: no bound cut it, and it was not stopped. */
+export const isWhole = (ended: RunEnd['ended']): boolean => ended !== 'bound' && ended !== 'stopped';

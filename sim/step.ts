@@ -1,0 +1,148 @@
+/**
+ * One step, written once: carry out a choice, deliver the bus messages it causes first in first out, latch, say what changed, hold the
+ * rules. The sequencer adds records to it, a search adds what the step read and wrote. The loop of `explore/kernel.ts` keeps a copy.
+ */
+import { type ActorEngine, ModelError } from './engine/port.ts';
+import type { Store } from './store.ts';
+
+export type AlternativeKind = 'deliver' | 'exec' | 'offer';
+
+/** An alternative that is to be carried out. */
+export interface Choice {
+  readonly kind: AlternativeKind;
+  /** Whose offer it is, or who receives the message. */
+  readonly slot: number;
+  /** The offer, or the message. */
+  readonly event: number;
+  /** `deliver`: the queue whose head it is, as the world numbers them; else -1. */
+  readonly queue: number;
+}
+
+/** The world that a step is carried out in, as the step has left it so far. It notes what happens to it. */
+export interface StepWorld {
+  /** What errors call the step. */
+  stepName(): string;
+  local(slot: number): number;
+  change(slot: number, next: number, cause: number): void;
+  /** Messages in flight from one actor to another, oldest first. */
+  inFlight(from: number, to: number): readonly number[];
+  /** Takes the head of a queue out to deliver it. @returns the cause of what its delivery does */
+  takeHead(choice: Choice): number;
+  /** A bus message is under way. @returns the cause of what its delivery does */
+  deliver(to: number, event: number, cause: number): number;
+  /** An actor sends a queued message; `joins` is false for a latched one that is in flight already. */
+  send(from: number, to: number, event: number, cause: number, joins: boolean): void;
+  /** Whether any queue holds other messages than before the step. */
+  isFlightChanged(): boolean;
+  label(choice: Choice): string;
+}
+
+/** What a step did. */
+export interface StepEffect {
+  /** Some local state, or some queue, is another one than before the step. */
+  readonly changed: boolean;
+  /** Nominal cost in ns. */
+  readonly ns: number;
+  /** Events that actors were given. */
+  readonly deliveries: number;
+  /** Some state said `idles`: it may change nothing. */
+  readonly idles: boolean;
+  /** Some state said `yields`: the CPU only waits for others. */
+  readonly yields: boolean;
+  /** Some state said `computes`: the CPU gets on although nothing may have changed. */
+  readonly computes: boolean;
+}
+
+/** Events given to actors in one step before it counts as a livelock on the bus. */
+const BUS_MAX = 10_000;
+
+/** Whether a message that is sent joins a queue: a latched one is in flight between the same two actors at most once. */
+export const joins = (store: Store, queue: readonly number[], event: number): boolean =>
+  store.latched[event] !== 1 || !queue.includes(event);
+
+/** Carries steps out, one at a time. */
+export class Stepper {
+  /** Slots whose local state the last step changed, if only for a while. */
+  readonly touched: number[] = [];
+  readonly #engine: ActorEngine;
+  readonly #before: number[] = [];
+  /** Events to be given to actors; only the first `#queued` entries count. */
+  #queued = 0;
+  readonly #slots: number[] = [];
+  readonly #events: number[] = [];
+  readonly #causes: number[] = [];
+
+  constructor(engine: ActorEngine) {
+    this.#engine = engine;
+  }
+
+  /**
+   * Carries out a choice.
+   * @throws ModelError if the model breaks a rule of steps
+   * @throws UnhandledEventError if an actor does not take what it is given
+   */
+  take(world: StepWorld, choice: Choice, cause: number): StepEffect {
+    this.#queued = 0;
+    this.touched.length = 0;
+    this.#before.length = 0;
+    this.#push(choice.slot, choice.event, choice.kind === 'deliver' ? world.takeHead(choice) : cause);
+    const waiting = this.#drain(world);
+    this.#checkAnswers(world);
+    const changed = this.touched.some((slot, i) => world.local(slot) !== this.#before[i]) || world.isFlightChanged();
+    if (!changed && choice.kind === 'exec' && !waiting.idles)
+      throw new ModelError(`${world.label(choice)} changes nothing; a step that only waits must say idles`);
+    return { changed, deliveries: this.#queued, ...waiting };
+  }
+
+  #drain(world: StepWorld): Pick<StepEffect, 'ns' | 'idles' | 'yields' | 'computes'> {
+    let ns = 0;
+    let idles = false;
+    let yields = false;
+    let computes = false;
+    for (let at = 0; at < this.#queued; at++) {
+      if (at > BUS_MAX) throw new ModelError(`the actors still answer each other after ${BUS_MAX} bus messages in ${world.stepName()}`);
+      const slot = this.#slots[at]!;
+      const cause = this.#causes[at]!;
+      const local = world.local(slot);
+      const reaction = this.#engine.deliver(slot, local, this.#events[at]!);
+      ns += reaction.costNs;
+      idles ||= reaction.idles;
+      yields ||= reaction.yields;
+      computes ||= reaction.computes;
+      if (reaction.next !== local) this.#change(world, slot, local, reaction.next, cause);
+      const { sent } = reaction;
+      for (let i = 0; i < sent.length; i += 2) this.#emit(world, slot, sent[i]!, sent[i + 1]!, cause);
+    }
+    return { ns, idles, yields, computes };
+  }
+
+  #change(world: StepWorld, slot: number, local: number, next: number, cause: number): void {
+    if (!this.touched.includes(slot)) {
+      this.touched.push(slot);
+      this.#before.push(local);
+    }
+    world.change(slot, next, cause);
+  }
+
+  #emit(world: StepWorld, from: number, to: number, event: number, cause: number): void {
+    const { store } = this.#engine;
+    if (store.queued[event] === 1) world.send(from, to, event, cause, joins(store, world.inFlight(from, to), event));
+    else this.#push(to, event, world.deliver(to, event, cause));
+  }
+
+  #push(slot: number, event: number, cause: number): void {
+    const at = this.#queued++;
+    this.#slots[at] = slot;
+    this.#events[at] = event;
+    this.#causes[at] = cause;
+  }
+
+  #checkAnswers(world: StepWorld): void {
+    const { store } = this.#engine;
+    for (const slot of this.touched) {
+      const { context } = store.kindOfSlot[slot]!.locals.values[world.local(slot)]!;
+      const { asking } = context as { readonly asking?: string | null };
+      if (asking) throw new ModelError(`${store.ids[slot]!} asked in its ${asking} frame and got no answer within ${world.stepName()}`);
+    }
+  }
+}
