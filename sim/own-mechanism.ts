@@ -33,15 +33,24 @@ const VALUE = z
   .string({ error: 'expected a value in quotes' })
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, { error: 'expected letters, digits, . _ -' });
 
+/** What the functions of `sim/property.ts` make. */
 const PROPERTY = strict({
   id: PROPERTY_ID,
   form: z.enum(['always', 'sometimes', 'eventually']),
-  kinds: listOf(TEXT, 'a list of kinds of actors').min(1, { error: 'expected at least one kind of actors' }),
+  kinds: listOf(TEXT, 'a list of kinds of actors'),
   source: TEXT,
   grade: z.enum(['read', 'manual', 'memory', 'decision', 'inferred']),
   check: isFunction,
   each: isFunction.optional(),
   sees: isFunction.optional(),
+  owes: isFunction.optional(),
+  cycle: isFunction.optional(),
+}).check(({ value, issues }) => {
+  const { form, kinds, owes, cycle } = value;
+  const refuse = (path: string, message: string) => issues.push({ code: 'custom', input: value, path: [path], message });
+  if (kinds.length === 0 && cycle === undefined) refuse('kinds', 'expected at least one kind of actors');
+  for (const [key, given] of Object.entries({ owes, cycle }))
+    if (given !== undefined && form !== 'eventually') refuse(key, 'expected it where form is "eventually" alone');
 });
 const PATCH = { paths: mapOf(listOf(isFunction, 'a list of functions'), 'a map from names of paths to lists of functions').optional() };
 const MACHINES = { machines: mapOf(isFunction, 'a map from kinds of actors to functions').optional() };
@@ -69,7 +78,7 @@ const FIELDS = {
   properties: listOf(PROPERTY, 'a list of properties').optional(),
   outcomes: listOf(strict({ name: TEXT, title: TEXT, count: isFunction }), 'a list of outcomes').optional(),
   waits: listOf(isFunction, 'a list of functions').optional(),
-  catalogue: mapOf(z.enum(['bus', 'queued', 'offer']), 'a map from event types').optional(),
+  catalogue: mapOf(z.enum(['bus', 'queued', 'latched', 'offer']), 'a map from event types').optional(),
   quiet: listOf(TEXT, 'a list of event types').optional(),
   checks: isFunction.optional(),
   operationChecks: isFunction.optional(),

@@ -146,9 +146,12 @@ export class LassoSearch {
 
   #judgeCycle(property: Property, members: readonly number[]): void {
     const steps = this.#stepsWithin(members);
-    if (property.cycle!(this.#cpusOf(steps)) === null) return;
-    const wanted = (step: CycleStep) => this.#isWaiting(step);
-    this.#keep(property.id, { message: '', members, entry: first(members), wanted });
+    const message = property.cycle!(this.#cpusOf(steps));
+    if (message === null) return;
+    const isWaiting = (step: CycleStep) => this.#isWaiting(step);
+    // A turn shows the wait that the evidence is about, where there is one.
+    const wanted = steps.some(isWaiting) ? isWaiting : null;
+    this.#keep(property.id, { message, members, entry: first(members), wanted });
   }
 
   #stepsWithin(members: readonly number[]): CycleStep[] {
@@ -228,10 +231,10 @@ export class LassoSearch {
     return null;
   }
 
-  /** Evidence that one turn of the cycle is a violation: of an actor, where one owes something; of all CPUs else. */
+  /** Evidence that one turn of the cycle is a violation: of an actor, where one owes something; else of the CPUs in the turn, or in all of the cycle. */
   #messageOf(id: string, found: Found, steps: readonly CycleStep[]): string {
     const { cycle } = this.#properties.find((property) => property.id === id)!;
-    return cycle ? cycle(this.#cpusOf(steps))! : found.message;
+    return cycle?.(this.#cpusOf(steps)) ?? found.message;
   }
 
   #labels(steps: readonly CycleStep[]): string[] {
