@@ -1,5 +1,6 @@
 /** `compare`: every variant of a scenario explored, in one table. */
 import { type ComparedVariant, compareVariant, LONGEST_WAIT, type OutcomeRange } from '../sim/explore/compare.ts';
+import type { Violation } from '../sim/explore/explore.ts';
 import { type Outcome, outcomesFor } from '../sim/outcomes.ts';
 import { variantNames } from '../sim/scenario/checks.ts';
 import { loadReference, resolved } from './catalog.ts';
@@ -21,9 +22,13 @@ const STATES_DEFAULT = 5_000_000;
 const told = ({ reachable, inAll }: OutcomeRange, exhausted: boolean): string =>
   inAll ? 'in all' : reachable ? 'reachable' : exhausted ? 'never' : 'not found';
 
-function shortest({ exploration: { violations } }: ComparedVariant): string {
-  const [first] = violations;
-  return first ? `${first.property}, ${first.steps} steps, ${first.preemptions} preemptions` : '';
+/** In the order that violations are told by: disturbances, preemptions, switches, steps. */
+const deviatesLess = (one: Violation, other: Violation): number =>
+  one.disturbances - other.disturbances || one.preemptions - other.preemptions || one.switches - other.switches || one.steps - other.steps;
+
+function leastDeviating({ exploration: { violations } }: ComparedVariant): string {
+  const [least] = [...violations].sort(deviatesLess);
+  return least ? `${least.property}, ${least.steps} steps, ${least.preemptions} preemptions` : '';
 }
 
 function cells(row: ComparedVariant, outcomes: readonly Outcome[]): string[] {
@@ -31,7 +36,7 @@ function cells(row: ComparedVariant, outcomes: readonly Outcome[]): string[] {
   return [
     row.variant,
     verdict,
-    shortest(row),
+    leastDeviating(row),
     ...outcomes.map(({ name }) => told(row.outcomes[name]!, row.exhausted)),
     waitTold(row.outcomes[LONGEST_WAIT]!, row.exhausted),
   ];

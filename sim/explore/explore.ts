@@ -15,7 +15,7 @@ import { OrbitSearch } from './orbits.ts';
 import { Pricing } from './pricing.ts';
 import type { Division } from './shard.ts';
 import { undecidedWith } from './soundness.ts';
-import type { Finding } from './verdicts.ts';
+import { byProperty, type Finding } from './verdicts.ts';
 import { withWidening } from './widening.ts';
 import type { WorldStep } from './world-step.ts';
 
@@ -169,7 +169,7 @@ export function* conclude(
   const { scenario, from, shard } = request;
   const { exhausted, limit, states, transitions, unchanged, reached, reactions, depth, bytesPerState, stepMisses, localStates } = facts;
   const { violations: lassos, undecided } = endless ?? (yield* endlessAlone(request));
-  const violations = [...(yield* leastDeviating(request, facts, wayTo, engine)), ...lassos];
+  const violations = [...(yield* leastDeviating(request, facts, wayTo, engine)), ...lassos].sort(byProperty);
   const violated = violations.map(({ property }) => property);
   const bound = shard ? `${shard.name} of all schedules` : boundText({}, from);
   return {
@@ -210,7 +210,7 @@ function* exploreWithin(request: ExploreRequest, limits: BoundedLimits): Search<
   const search = new BoundedSearch({ scenario, limits, states: maxStates, ...(from && { from }) });
   const report = yield* search.run();
   const bound = boundText(report.closed ? {} : limits, from);
-  const violations = report.findings.map((finding) => ({ ...finding, steps: finding.labels.length, least: true }));
+  const violations = report.findings.map((finding) => ({ ...finding, steps: finding.labels.length, least: true })).sort(byProperty);
   const { kinds } = search.world.store;
   const violated = violations.map(({ property }) => property);
   return {
@@ -235,12 +235,9 @@ function* exploreOrbits({ scenario, maxStates, local }: ExploreRequest): Search<
   const search = new OrbitSearch(scenario, maxStates, local);
   const report = yield* search.run();
   const pricing = new Pricing(search.world);
-  const violations = report.findings.map((finding) => ({
-    ...finding,
-    steps: finding.labels.length,
-    least: false,
-    ...pricing.priceOf(finding.labels),
-  }));
+  const violations = report.findings
+    .map((finding) => ({ ...finding, steps: finding.labels.length, least: false, ...pricing.priceOf(finding.labels) }))
+    .sort(byProperty);
   const bound = `all schedules, one state for up to ${report.factor} that differ by a renaming`;
   const limit = report.exhausted ? null : report.states >= maxStates ? 'states' : 'stopped';
   const violated = violations.map(({ property }) => property);

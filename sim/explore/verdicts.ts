@@ -13,6 +13,10 @@ export interface Finding {
   readonly steps: number;
 }
 
+/** The order in which violations are told: each property breaks once, and in what order a search met them hangs on how it was done. */
+export const byProperty = (one: Pick<Finding, 'property'>, other: Pick<Finding, 'property'>): number =>
+  one.property < other.property ? -1 : one.property > other.property ? 1 : 0;
+
 /** Where a `sometimes` property first came true. */
 export interface FirstMet {
   readonly evidence: string;

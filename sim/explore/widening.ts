@@ -6,6 +6,7 @@ import type { MemoEngine } from '../engine/memo.ts';
 import { type BoundedFinding, BoundedSearch } from './bounded.ts';
 import type { Exploration, ExploreRequest } from './explore.ts';
 import type { Search } from './explorer.ts';
+import { byProperty } from './verdicts.ts';
 import { WorldStep } from './world-step.ts';
 
 /** States of each search: several hundred bytes each, unlike those of a whole search. */
@@ -42,7 +43,10 @@ export function* withWidening(exploration: Exploration, request: Request, bound:
   const { scenario } = request;
   const known = exploration.violations.map(({ property }) => property);
   const added = findings.filter(({ property }) => !known.includes(property));
-  const violations = [...exploration.violations, ...added.map((finding) => ({ ...finding, steps: finding.labels.length, least: true }))];
+  const violations = [
+    ...exploration.violations,
+    ...added.map((finding) => ({ ...finding, steps: finding.labels.length, least: true })),
+  ].sort(byProperty);
   if (deviations === null) return { ...exploration, violations };
   const held = scenario.properties.always.filter((id) => !violations.some(({ property }) => property === id));
   const line = `Of ${bound(deviations)}, none breaks ${held.length > 0 ? held.join(', ') : 'anything else'}: these were searched by themselves.`;

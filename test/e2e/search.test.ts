@@ -99,10 +99,12 @@ const scenarios = JSON.parse(spawnSync(process.execPath, [MAIN, 'scenarios', '--
 
 /** Of each mechanism some with few states: each case is three processes. */
 const SHARED = ['rmp-lock', 'rmpadjust-vs-rmpupdate', 'vmsa-in-use-kick', 'sld-warn-preempted', 'sld-one-work-item', 'oslock-oslar-reload'];
+/** Two properties break: they come in the same order. */
+const TWO_BREAK = ['sld-wrmsr-preempted', 'v8-no-guard'] as const;
 const cases = scenarios.filter(({ name }) => SHARED.includes(name));
 
 describe('several workers', () => {
-  it.each(cases.flatMap(({ name, variants }) => variants.map((variant) => [name, variant] as const)))(
+  it.each([TWO_BREAK, ...cases.flatMap(({ name, variants }) => variants.map((variant) => [name, variant] as const))])(
     'say what one says, to the byte of each counterexample: %s %s',
     (name, variant) => {
       const asked = [name, '--variant', variant, '--max-states', String(SMALL_STATES)];

@@ -4,6 +4,7 @@ import type { Deviations } from '../deviations.ts';
 import type { Search } from '../explorer.ts';
 import { weakestEvidence } from '../guarantee.ts';
 import { Pricing } from '../pricing.ts';
+import { byProperty } from '../verdicts.ts';
 import { type DrawnBy, type PctMeasure, type SampleReport, type SampleRequest, Sampler } from './sampler.ts';
 
 export interface SampledViolation extends Deviations {
@@ -40,10 +41,12 @@ export function* sample(request: SampleRequest): Search<Sample> {
   const sampler = new Sampler(request);
   const { findings, pct, ...report } = yield* sampler.run();
   const pricing = new Pricing(sampler.world);
-  const violations = findings.map((finding): SampledViolation => {
-    const price = pricing.priceOf(finding.labels);
-    return { ...finding, ...price, steps: finding.labels.length, least: false };
-  });
+  const violations = findings
+    .map((finding): SampledViolation => {
+      const price = pricing.priceOf(finding.labels);
+      return { ...finding, ...price, steps: finding.labels.length, least: false };
+    })
+    .sort(byProperty);
   const bound = pct ? boundOf(pct, report.schedules) : null;
   const { kinds } = sampler.world.store;
   const evidence = weakestEvidence(kinds);
