@@ -9,6 +9,7 @@
 import { assign, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../events/event.ts';
 import type { SchedulerEvent } from '../events/sched.ts';
+import type { Chance } from './chance.ts';
 
 export interface SchedulerInput {
   readonly cpus: readonly ActorId[];
@@ -35,6 +36,21 @@ export interface SchedulerContext {
 const sorted = (threads: readonly ActorId[], thread: ActorId) => [...threads, thread].sort();
 const without = (threads: readonly ActorId[], thread: ActorId) => threads.filter((other) => other !== thread);
 const waiting = (cpu: ActorId, threads: readonly ActorId[]) => outgoing(cpu, { type: 'rq.waiting', threads });
+
+const isFree = ({ bound }: SchedulerContext, thread: ActorId): boolean => bound?.[thread] === undefined;
+
+/** What it takes to migrate. */
+const CHANCES: readonly Chance<SchedulerContext>[] = [
+  {
+    offers: ['migrate'],
+    says: () => 'no migration was possible',
+    needs: [
+      ['there is one pCPU', (c) => c.cpus.length > 1],
+      ['no thread that may move ever waited in a run queue', (c) => c.cpus.some((cpu) => c.rq[cpu]!.some((thread) => isFree(c, thread)))],
+      ['no other pCPU was up while a thread waited', () => false],
+    ],
+  },
+];
 
 export const hostSchedulerMachine = setup({
   types: { context: {} as SchedulerContext, events: {} as Stamped<SchedulerEvent>, emitted: {} as Outgoing, input: {} as SchedulerInput },
@@ -100,13 +116,14 @@ export const hostSchedulerMachine = setup({
     ...(input.bound && { bound: input.bound }),
   }),
   initial: 'up',
+  meta: { chances: CHANCES },
   states: {
     up: {
       tags: 'rest',
       meta: {
         offers: (c: SchedulerContext) =>
           c.cpus.flatMap((from) =>
-            c.rq[from]!.filter((thread) => c.bound?.[thread] === undefined).flatMap((thread) =>
+            c.rq[from]!.filter((thread) => isFree(c, thread)).flatMap((thread) =>
               c.cpus.flatMap((to) => (to === from || c.stopped.includes(to) ? [] : [{ type: 'migrate', thread, to }])),
             ),
           ),

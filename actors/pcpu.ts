@@ -12,6 +12,7 @@ import { assign, emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Letter, type Outgoing, outgoing, type Stamped, sender } from '../events/event.ts';
 import type { PreemptionModel, Ticks } from '../events/options.ts';
 import type { PcpuEvent } from '../events/sched.ts';
+import type { Chance } from './chance.ts';
 
 /** What waits in the local APIC: `timer` is the tick, `device` an interrupt nobody models; others are completions (completion.ts). */
 type Pending = string;
@@ -163,6 +164,18 @@ const IRQ_ENTRY = [
   { guard: 'isDevicePending', target: '#pcpu.irq.common_interrupt' },
 ] as const;
 
+/** What it takes to be preempted. A tick leads to a preemption where one is not offered directly. */
+const CHANCES: readonly Chance<PcpuContext>[] = [
+  {
+    offers: ['preempt', 'tick'],
+    says: (cpu) => `no preemption was possible on ${cpu}`,
+    needs: [
+      ['nothing else was ever runnable there', (c, state) => state === 'task' && c.waiting.length > 0],
+      ['the tasks there were never in a context that may be preempted while another one waited', () => false],
+    ],
+  },
+];
+
 /** After an interrupt handler: back to whatever it interrupted. */
 export const iret = <A extends string>(action: A) =>
   ({
@@ -188,6 +201,7 @@ export const pcpuMachine = machine.createMachine({
     panicReason: null,
   }),
   initial: 'idle',
+  meta: { chances: CHANCES },
   on: ARRIVALS,
   states: {
     idle: {

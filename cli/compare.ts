@@ -1,11 +1,14 @@
 /** `compare`: every variant of a scenario explored, in one table. */
 import { type ComparedVariant, compareVariant, LONGEST_WAIT, type OutcomeRange } from '../sim/explore/compare.ts';
 import type { Violation } from '../sim/explore/explore.ts';
+import { coverageLines } from '../sim/explore/guarantee.ts';
+import { countsText, together } from '../sim/explore/holes.ts';
 import { type Outcome, outcomesFor } from '../sim/outcomes.ts';
 import { variantNames } from '../sim/scenario/checks.ts';
 import { loadReference, resolved } from './catalog.ts';
 import { type Call, type Command, integer, SCENARIO_OPTIONS } from './command.ts';
 import { EXIT, usageError } from './errors.ts';
+import { plainHole, printHoles } from './holes.ts';
 import { type Part, type Printer, styled, table } from './output.ts';
 import { drive } from './searching.ts';
 
@@ -76,7 +79,19 @@ const documentOf = ({ variant, verdict, exhausted, exploration, outcomes }: Comp
   transitions: exploration.transitions,
   violations: exploration.violations.map(({ labels: _, ...violation }) => violation),
   outcomes,
+  coverage: { neverTaken: exploration.coverage.neverTaken, impossible: exploration.coverage.impossible },
 });
+
+/** What could not happen in each row, and what no row has taken. */
+function printCoverage(printer: Printer, rows: readonly ComparedVariant[]): void {
+  printer.line();
+  for (const { variant, exploration } of rows)
+    for (const line of coverageLines(exploration.coverage, exploration.exhausted)) printer.line(`${variant}: ${line}`);
+  const all = together(rows.map(({ exploration }) => exploration.ledger));
+  if (all.holes.length === 0) return;
+  printer.line(`No variant takes: ${countsText(all.holes)}.`);
+  printHoles(printer, all);
+}
 
 async function run({ io, out, err, json, args, options: given }: Call): Promise<number> {
   const options = given as CompareOptions;
@@ -94,14 +109,22 @@ async function run({ io, out, err, json, args, options: given }: Call): Promise<
     stopped = interrupted;
   }
   const outcomes = outcomesFor(scenario.host.arch);
-  if (json) out.json({ scenario: scenario.name, ...(mutant !== undefined && { mutant }), rows: rows.map(documentOf) });
+  if (json)
+    out.json({
+      scenario: scenario.name,
+      ...(mutant !== undefined && { mutant }),
+      rows: rows.map(documentOf),
+      coverage: { neverTaken: together(rows.map(({ exploration }) => exploration.ledger)).holes.map(plainHole) },
+    });
   else if (options.markdown) printMarkdown(out, rows, outcomes);
-  else
+  else {
     table(
       out,
       [headings(outcomes).map((heading) => styled('bold', heading)), ...rows.map((row) => cells(row, outcomes).map(coloured))],
       '',
     );
+    printCoverage(out, rows);
+  }
   if (mutant !== undefined && !json) err.line(`note: the model is the mutant ${mutant}`);
   if (rows.some(({ exhausted }) => !exhausted))
     err.line(`note: not every search was exhausted; raise --max-states${time === undefined ? '' : ' or --time'}. "not found" is no proof.`);

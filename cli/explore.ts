@@ -1,11 +1,13 @@
 /** `explore`: every interleaving of a scenario, or every future of a recorded run; a shortest counterexample, or a guarantee. */
 import { dirname, resolve } from 'node:path';
 import type { Exploration, ExploreRequest, Violation } from '../sim/explore/explore.ts';
+import { together } from '../sim/explore/holes.ts';
 import { SymmetryError } from '../sim/explore/symmetry.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
 import type { Call, Command } from './command.ts';
 import { EXIT, usageError } from './errors.ts';
 import { checkFolder } from './folder.ts';
+import { printHoles } from './holes.ts';
 import { commandText, type Printer, styled } from './output.ts';
 import { printHeadline } from './run.ts';
 import { checkSampling, runSampling, SAMPLING_OPTIONS, type SamplingOptions } from './sampling.ts';
@@ -63,6 +65,9 @@ function print(printer: Printer, exploration: Exploration, violations: readonly 
   else if (violations.length === 0 && exhausted) printer.line(styled('green', 'Clean'), `: ${bound}`);
   printer.line();
   for (const line of exploration.guarantee) printer.line(line);
+  const all = together([exploration.ledger]);
+  if (all.holes.length > 0) printer.line(exploration.exhausted ? 'Never taken, by path:' : 'Not taken so far, by path:');
+  printHoles(printer, all);
 }
 
 function printSharding(printer: Printer, { of, index, file, statesAtLeast }: Sharding): void {

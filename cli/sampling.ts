@@ -162,6 +162,7 @@ const documentOf = (result: Sample, violations: readonly Shown[], { scenario, st
     strategies: result.strategies,
     corpus: result.corpus,
     pct: result.pct,
+    ...result.coverage,
   },
 });
 

@@ -5,14 +5,15 @@ import { realFiles } from '../replay/files.ts';
 import { verifyJournal } from '../replay/integrity.ts';
 import { salvage } from '../replay/recover.ts';
 import { looksLikePath, shippedNames } from './catalog.ts';
-import { type Call, type Command, MUTANT_OPTION } from './command.ts';
+import { type Call, type Command, integer, MUTANT_OPTION } from './command.ts';
 import { CliError, EXIT, failureOf, usageError } from './errors.ts';
+import { COVERAGE_STATES, fullCoverageOf } from './full-coverage.ts';
 import type { Io } from './io.ts';
 import { named, openSource } from './journal-file.ts';
 import { type JunitCase, junitOf } from './junit.ts';
 import { type Printer, styled } from './output.ts';
 import { targetOf, writeWhole } from './target.ts';
-import { verifyScenario } from './verify-scenario.ts';
+import { type ScenarioReport, verifyScenario } from './verify-scenario.ts';
 
 interface Item {
   readonly kind: 'journal' | 'scenario';
@@ -45,8 +46,20 @@ function verifiedJournal(name: string, io: Io, root: string | undefined): Verifi
   }
 }
 
-async function verifiedScenario(name: string, io: Io, mutant: string | undefined): Promise<Verified> {
-  const { ok, checks, schedules } = await verifyScenario(name, io, mutant);
+async function verifiedScenario(name: string, io: Io, { mutant, fullCoverage, maxStates }: Of): Promise<Verified> {
+  const verified = await verifyScenario(name, io, mutant);
+  if (!fullCoverage) return told(verified, mutant);
+  const full = await fullCoverageOf(name, { mutant, maxStates }, io);
+  const { ok, exit, document, lines } = told(verified, mutant);
+  return {
+    ok: ok && full.ok,
+    exit: full.ok ? exit : EXIT.broken,
+    document: { ...document, ok: ok && full.ok, coverage: full.document },
+    lines: [...(full.ok || !ok ? lines : []), ...full.lines],
+  };
+}
+
+function told({ ok, checks, schedules }: ScenarioReport, mutant: string | undefined): Verified {
   const failed = checks.filter((check) => !check.ok).map(({ variant, what, found }) => `${variant}: ${what}: ${found}`);
   const lines = ok ? [`${checks.length} checks: both engines give the same bytes, and what is expected happens`] : failed;
   if (schedules === null) lines.push('no committed schedules beside it: whether expected violations happen was not checked');
@@ -57,15 +70,17 @@ async function verifiedScenario(name: string, io: Io, mutant: string | undefined
 interface Of {
   readonly root?: string | undefined;
   readonly mutant?: string | undefined;
+  readonly fullCoverage?: true;
+  readonly maxStates?: number;
 }
 
-const verified = async ({ kind, name }: Item, io: Io, { root, mutant }: Of): Promise<Verified> =>
-  kind === 'journal' ? verifiedJournal(name, io, root) : verifiedScenario(name, io, mutant);
+const verified = async ({ kind, name }: Item, io: Io, of: Of): Promise<Verified> =>
+  kind === 'journal' ? verifiedJournal(name, io, of.root) : verifiedScenario(name, io, of);
 
 /** One of many: what keeps it from being read is its own result and no end of the others. */
-async function verifiedOfMany(item: Item, io: Io): Promise<Verified> {
+async function verifiedOfMany(item: Item, io: Io, of: Of): Promise<Verified> {
   try {
-    return await verified(item, io, {});
+    return await verified(item, io, of);
   } catch (error) {
     const { code, exit, message } = failureOf(error);
     if (exit === EXIT.internal || exit === EXIT.partial) throw error;
@@ -133,13 +148,16 @@ function salvaged(name: string, output: string, { io, out, json }: Call): number
 async function run(call: Call): Promise<number> {
   const { io, out, json, args, options } = call;
   const [operand] = args as [string];
-  const { root, mutant, junit, salvage: copy } = options as Of & { readonly junit?: string; readonly salvage?: string };
+  const { junit, salvage: copy, ...of } = options as Of & { readonly junit?: string; readonly salvage?: string };
+  const { root, mutant, fullCoverage, maxStates } = of;
   if (root !== undefined && !/^[0-9a-fA-F]{64}$/.test(root))
     throw usageError(`found --root ${root}; expected the 64 hexadecimal digits that the run printed`);
   const items = itemsOf(operand, io);
   const isOne = items.length === 1 && items[0]!.name === operand;
   if (root !== undefined && !(isOne && items[0]!.kind === 'journal')) throw usageError('--root is for one journal');
   if (mutant !== undefined && !(isOne && items[0]!.kind === 'scenario')) throw usageError('--mutant is for one scenario');
+  if (fullCoverage && items.every(({ kind }) => kind === 'journal')) throw usageError('--full-coverage is for scenarios');
+  if (maxStates !== undefined && !fullCoverage) throw usageError('--max-states is for --full-coverage');
   if (copy !== undefined) {
     if (!(isOne && items[0]!.kind === 'journal')) throw usageError('--salvage is for one journal');
     return salvaged(operand, copy, call);
@@ -148,7 +166,7 @@ async function run(call: Call): Promise<number> {
   const cases: JunitCase[] = [];
   let exit: number = EXIT.ok;
   for (const item of items) {
-    const result = isOne ? await verified(item, io, { root, mutant }) : await verifiedOfMany(item, io);
+    const result = isOne ? await verified(item, io, of) : await verifiedOfMany(item, io, of);
     exit = Math.max(exit, result.exit);
     documents.push({ ...item, ...result.document });
     cases.push({ ...item, ok: result.ok, lines: result.lines });
@@ -163,12 +181,22 @@ export const COMMAND: Command = {
   operands: '<journal|scenario|folder>',
   details: [
     'A journal: every checksum, the chain, the index, and every digest by fold; with --root, that it is the one the root was printed for. A scenario: every variant runs on both engines, twice, and the journals must be equal byte for byte; what it expects is held against the committed schedules (regressions/NAME.json beside it) and some seeds. A folder: everything below it.',
+    'With --full-coverage every variant is searched as well: exit code 1 if a micro-step, branch or operation of its programs was taken under none of them and the `uncovered` of its file names it not, or if an entry there names nothing.',
     'With --mutant a scenario runs under a changed model: exit code 1 says that its committed schedules and seeds notice the change.',
     'Exit code 3 for a damaged journal, 1 for another root or a scenario that is not as expected.',
   ],
   options: [
     { flags: '--root <hex>', description: 'the root that the run printed: finds a forger, where checksums find accidents' },
     MUTANT_OPTION,
+    {
+      flags: '--full-coverage',
+      description: 'ask that the variants of a scenario together take all of its programs, but for its `uncovered`',
+    },
+    {
+      flags: '--max-states <n>',
+      description: `with --full-coverage: states of each variant; beyond, schedules that deviate least (default: ${COVERAGE_STATES})`,
+      parse: integer(1),
+    },
     { flags: '--salvage <file>', description: 'copy what is good of a damaged or torn journal to a new file' },
     { flags: '--junit <file>', description: 'the results as JUnit XML, for continuous integration' },
   ],
@@ -176,6 +204,7 @@ export const COMMAND: Command = {
     ['verify run.wsj --root HEX', 'a file against the root kept elsewhere'],
     ['verify damaged.wsj --salvage good.wsj', 'what can still be replayed'],
     ['verify rmp-host-write-race', 'a scenario'],
+    ['verify rmpadjust-vs-rmpupdate --full-coverage', 'whether its variants take every micro-step of its programs'],
     ['verify scenarios --junit out.xml', 'for continuous integration'],
     ['verify scenarios --json', 'everything below a folder, for programs'],
   ],

@@ -12,7 +12,7 @@ import { vcpuMachine } from '../actors/vcpu.ts';
 import { vmMachine } from '../actors/vm.ts';
 import type { ActorId } from '../events/event.ts';
 import { CATALOGUE } from '../events/index.ts';
-import type { HostOp, Program } from '../events/program.ts';
+import type { GuestOp, HostOp, Program } from '../events/program.ts';
 import { canonical } from './canonical.ts';
 import { interchangeableIn } from './interchangeable.ts';
 import { MechanismError } from './mechanism.ts';
@@ -37,6 +37,14 @@ const threadsOf = (scenario: ResolvedScenario): readonly Thread[] =>
   scenario.processes.flatMap(({ id, threads }) =>
     threads.map((thread) => ({ id: threadId(id, thread.id), process: `process:${id}`, program: thread.program })),
   );
+
+/** Every program of a scenario, with the actor that walks it. */
+export const programsIn = (
+  scenario: ResolvedScenario,
+): readonly { readonly actor: ActorId; readonly program: Program<HostOp | GuestOp> }[] => [
+  ...threadsOf(scenario).map(({ id, program }) => ({ actor: id, program })),
+  ...scenario.vms.flatMap((vm) => vm.vcpus.map((program, index) => ({ actor: vcpuId(vm.id, index), program }))),
+];
 
 /** What mechanisms know of a VM. */
 const partsOf = (scenario: ResolvedScenario, vm: ResolvedVm) =>

@@ -5,6 +5,7 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { z } from 'zod';
 import { toHex } from '../../replay/identity.ts';
 import { canonical } from '../../sim/canonical.ts';
+import { Ledger } from '../../sim/explore/coverage.ts';
 import type { Exploration, SearchFacts } from '../../sim/explore/explore.ts';
 import type { Explorer } from '../../sim/explore/explorer.ts';
 import { weakestEvidence } from '../../sim/explore/guarantee.ts';
@@ -42,6 +43,8 @@ const BODY = z.strictObject({
   reached: z.array(z.string()),
   reactions: natural,
   localStates: z.record(z.string(), natural),
+  /** Keys of what it took. */
+  taken: z.array(z.string()),
   evidence: z
     .strictObject({ grade: z.enum(['read', 'manual', 'memory', 'decision', 'inferred']), step: z.string(), source: z.string() })
     .nullable(),
@@ -54,7 +57,7 @@ function bodyOf(
   shard: Shard,
   cut: Cut | null,
   explorer: Explorer,
-  { limit, coverage, ...exploration }: Exploration,
+  { limit, coverage, ledger, ...exploration }: Exploration,
   scenario: ResolvedScenario,
 ): Body {
   return {
@@ -75,6 +78,7 @@ function bodyOf(
     reached: [...explorer.verdicts.reached.keys()].sort(),
     reactions: coverage.reactions,
     localStates: { ...coverage.localStates },
+    taken: [...ledger.taken].sort(),
     evidence: weakestEvidence(explorer.world.store.kinds),
   };
 }
@@ -201,7 +205,8 @@ export function mergeShards(folder: string, io: Io): Merged {
     const known = findings.get(finding.property);
     if (!known || finding.steps < known.steps) findings.set(finding.property, finding);
   }
-  const { cut, scenario } = bodies[0]!;
+  const { cut } = bodies[0]!;
+  const scenario = validateResolved(bodies[0]!.scenario);
   // What lies before the cut is in every shard, and counted once; behind it shards overlap.
   const total = (of: 'states' | 'transitions' | 'unchanged') =>
     cut === null ? bodies[0]!.counts[of] : bodies.reduce((sum, body) => sum + body.counts[of] - cut[of], cut[of]);
@@ -213,7 +218,7 @@ export function mergeShards(folder: string, io: Io): Merged {
     .map((body) => body.evidence)
     .reduce((a, b) => (b && (!a || GRADES.indexOf(b.grade) > GRADES.indexOf(a.grade)) ? b : a));
   return {
-    scenario: validateResolved(scenario),
+    scenario,
     shards: bodies.length,
     statesAtLeast: most(({ counts: { states } }) => states),
     ways: findings,
@@ -233,6 +238,7 @@ export function mergeShards(folder: string, io: Io): Merged {
       bytesPerState: 0,
       stepMisses: 0,
       localStates: Object.fromEntries(kinds.map((kind) => [kind, most(({ localStates }) => localStates[kind] ?? 0)])),
+      ledger: new Ledger(scenario).add(bodies.flatMap(({ taken }) => taken)),
       evidence,
     },
   };

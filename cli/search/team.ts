@@ -99,7 +99,7 @@ export async function searchTogether(
       const why = whyEnd(rounds, budget, onRound(progressOf(rounds)));
       if (why === null) continue;
       const reports = (await ask({ order: 'report' })).map((answer) => (answer as { readonly report: PartitionReport }).report);
-      return combined(reports, why === 'over' ? null : why);
+      return combined(scenario, reports, why === 'over' ? null : why);
     }
   } finally {
     await Promise.all(hands.map((hand) => hand.end()));

@@ -29,7 +29,7 @@ export class MemoEngine implements ActorEngine {
   readonly store: Store;
   /** Calls into XState so far: what the memory saves. */
   misses = 0;
-  readonly #topology: Topology;
+  readonly topology: Topology;
   readonly #scopes: readonly Scope[];
   /** By kind, local state and event, shared by all actors of the kind. */
   readonly #shared: Map<number, Shared>[][];
@@ -37,7 +37,7 @@ export class MemoEngine implements ActorEngine {
   readonly #stamped: Map<number, Reaction>[][];
 
   constructor(topology: Topology) {
-    this.#topology = topology;
+    this.topology = topology;
     this.store = new Store(topology);
     refuseOpenMachines(this.store);
     this.#scopes = this.store.kinds.map((kind) => scopeOf(kind));
@@ -46,7 +46,7 @@ export class MemoEngine implements ActorEngine {
   }
 
   start(): readonly number[] {
-    return this.#topology.actors.map((spec, slot) => {
+    return this.topology.actors.map((spec, slot) => {
       const kind = this.store.kindOfSlot[slot]!;
       const { scope, emitted } = this.#scopes[kind.index]!;
       emitted.length = 0;
@@ -96,6 +96,16 @@ export class MemoEngine implements ActorEngine {
     return this.#shared.flatMap((byLocal, kind) =>
       byLocal.flatMap((events, local) => [...events.keys()].flatMap((event) => [kind, local, event])),
     );
+  }
+
+  /** What all actors of a kind together did: local state, event, and the local state that followed. */
+  eachReaction(kind: number, visit: (local: number, event: number, next: number) => void): void {
+    for (const [local, events] of this.#shared[kind]!.entries()) for (const [event, { next }] of events ?? []) visit(local, event, next);
+  }
+
+  /** What one actor was given, by local state. */
+  eachGiven(slot: number, visit: (local: number, event: number) => void): void {
+    for (const [local, events] of this.#stamped[slot]!.entries()) for (const event of events?.keys() ?? []) visit(local, event);
   }
 
   /** Remembers what another engine with the same numbers did, by asking XState again: an answer is never taken over. */

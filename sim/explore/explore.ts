@@ -4,6 +4,7 @@ import type { MemoEngine } from '../engine/memo.ts';
 import type { PlainWorld } from '../restore.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import { type BoundedLimits, BoundedSearch } from './bounded.ts';
+import { type Coverage, type Ledger, ledgerOf } from './coverage.ts';
 import type { Deviations } from './deviations.ts';
 import { type Endless, endlessAlone, endlessOf } from './endless.ts';
 import { Explorer, type Search } from './explorer.ts';
@@ -68,13 +69,15 @@ export interface Exploration {
   readonly guarantee: readonly string[];
   /** Of fingerprints: the states expected to have been taken for another one, and a bound of the chance that any was. */
   readonly omissions?: number;
-  readonly coverage: {
+  readonly coverage: Coverage & {
     readonly localStates: Readonly<Record<string, number>>;
     readonly reactions: number;
     readonly depth: number;
     readonly bytesPerState: number;
     readonly stepMisses: number;
   };
+  /** What there is to take, and what was taken. */
+  readonly ledger: Ledger;
 }
 
 export function explore(request: ExploreRequest): Search<Exploration> {
@@ -111,6 +114,7 @@ function* exploreAll(request: ExploreRequest): Search<Exploration> {
     reached: new Set([...report.reached].flatMap(([id, met]) => (met === null ? [] : [id]))),
     stepMisses: report.trie.misses,
     localStates: localStatesOf(explorer.world),
+    ledger: ledgerOf(scenario, explorer.world.engine, image ? explorer.seen : {}),
     evidence: weakestEvidence(kinds),
     ...(local && { passed }),
     ...(compact && { omissions: omissionsOf(report.states) }),
@@ -146,6 +150,7 @@ export interface SearchFacts
   readonly reached: ReadonlySet<string>;
   readonly stepMisses: number;
   readonly localStates: Readonly<Record<string, number>>;
+  readonly ledger: Ledger;
   readonly evidence: Evidence | null;
   /** Some states were counted more than once. */
   readonly atMost?: true;
@@ -167,7 +172,8 @@ export function* conclude(
   engine?: MemoEngine,
 ): Search<Exploration> {
   const { scenario, from, shard } = request;
-  const { exhausted, limit, states, transitions, unchanged, reached, reactions, depth, bytesPerState, stepMisses, localStates } = facts;
+  const { exhausted, limit, states, transitions, unchanged, reached, reactions, depth, bytesPerState, stepMisses, localStates, ledger } =
+    facts;
   const { violations: lassos, undecided } = endless ?? (yield* endlessAlone(request));
   const violations = [...(yield* leastDeviating(request, facts, wayTo, engine)), ...lassos].sort(byProperty);
   const violated = violations.map(({ property }) => property);
@@ -183,8 +189,9 @@ export function* conclude(
     // Where the search starts in the middle of a run, the race may lie behind it; where it is one of several, in another one's part.
     undecided,
     missed: shard || (from && from.step > 0) ? [] : scenario.properties.sometimes.filter((id) => !reached.has(id)),
-    guarantee: guaranteeLines({ ...facts, scenario, bound, violated, undecided }),
-    coverage: { localStates, reactions, depth, bytesPerState, stepMisses },
+    guarantee: guaranteeLines({ ...facts, scenario, bound, violated, undecided, coverage: ledger.coverage }),
+    coverage: { localStates, reactions, depth, bytesPerState, stepMisses, ...ledger.coverage },
+    ledger,
     ...(facts.omissions !== undefined && { omissions: facts.omissions }),
   };
 }
@@ -213,8 +220,10 @@ function* exploreWithin(request: ExploreRequest, limits: BoundedLimits): Search<
   const violations = report.findings.map((finding) => ({ ...finding, steps: finding.labels.length, least: true })).sort(byProperty);
   const { kinds } = search.world.store;
   const violated = violations.map(({ property }) => property);
+  const ledger = ledgerOf(scenario, search.world.engine);
   return {
     ...report,
+    ledger,
     bound,
     violations,
     missed: from && from.step > 0 ? [] : report.missed,
@@ -226,8 +235,13 @@ function* exploreWithin(request: ExploreRequest, limits: BoundedLimits): Search<
       violated,
       undecided: undecidedWith('bound', scenario.properties.eventually),
       evidence: weakestEvidence(kinds),
+      coverage: ledger.coverage,
     }),
-    coverage: coverageOf(search.world, { depth: Math.max(0, ...violations.map(({ steps }) => steps)), bytesPerState: 0, stepMisses: 0 }),
+    coverage: coverageOf(search.world, ledger, {
+      depth: Math.max(0, ...violations.map(({ steps }) => steps)),
+      bytesPerState: 0,
+      stepMisses: 0,
+    }),
   };
 }
 
@@ -241,32 +255,43 @@ function* exploreOrbits({ scenario, maxStates, local }: ExploreRequest): Search<
   const bound = `all schedules, one state for up to ${report.factor} that differ by a renaming`;
   const limit = report.exhausted ? null : report.states >= maxStates ? 'states' : 'stopped';
   const violated = violations.map(({ property }) => property);
+  const ledger = ledgerOf(scenario, search.world.engine, { alike: true });
+  const undecided = undecidedWith('symmetry', scenario.properties.eventually);
   return {
     ...report,
+    ledger,
     limit,
     bound,
     violations,
     missed: report.missed,
-    undecided: undecidedWith('symmetry', scenario.properties.eventually),
+    undecided,
     guarantee: guaranteeLines({
       ...report,
       scenario,
       bound,
       limit,
       violated,
-      undecided: undecidedWith('symmetry', scenario.properties.eventually),
+      undecided,
       evidence: weakestEvidence(search.world.store.kinds),
+      coverage: ledger.coverage,
     }),
-    coverage: coverageOf(search.world, { depth: Math.max(0, ...violations.map(({ steps }) => steps)), bytesPerState: 0, stepMisses: 0 }),
+    coverage: coverageOf(search.world, ledger, {
+      depth: Math.max(0, ...violations.map(({ steps }) => steps)),
+      bytesPerState: 0,
+      stepMisses: 0,
+    }),
   };
 }
 
 const localStatesOf = ({ store }: WorldStep): Readonly<Record<string, number>> =>
   Object.fromEntries(store.kinds.map(({ name, locals }) => [name, locals.size]));
 
+type Measured = Pick<Exploration['coverage'], 'depth' | 'bytesPerState' | 'stepMisses'>;
+
 /** What a search met, by kind; every reaction it remembered is executed again here. */
-const coverageOf = (world: WorldStep, rest: Omit<Exploration['coverage'], 'localStates' | 'reactions'>): Exploration['coverage'] => ({
+const coverageOf = (world: WorldStep, { coverage }: Ledger, rest: Measured): Exploration['coverage'] => ({
   localStates: localStatesOf(world),
   reactions: world.engine.verify(),
   ...rest,
+  ...coverage,
 });

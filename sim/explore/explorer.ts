@@ -4,6 +4,7 @@
  */
 import { MemoEngine } from '../engine/memo.ts';
 import { topologyOf } from '../topology.ts';
+import type { Seen } from './coverage.ts';
 import { ALONE } from './exchange.ts';
 import { imageOf, restoreImage, type SearchImage, translateImage } from './image.ts';
 import { Cursor, DONE, expandStates, NEED_PUSH, NEED_ROOT, NEED_RUN, NEED_STEP } from './kernel.ts';
@@ -141,6 +142,19 @@ export class Explorer {
     const locals = new Array<number>(this.world.actors);
     for (let slot = 0, at = this.space.at(state); slot < locals.length; slot++, at++) locals[slot] = this.space.rows[at]!;
     return locals;
+  }
+
+  /** By whom what is kept in a file was met: the file does not say so, but states that are kept as they are do. */
+  get seen(): Seen {
+    return this.space.exact ? { also: (slot) => this.#expandedIn(slot) } : { alike: true };
+  }
+
+  /** Local states of an actor in the states that were expanded. */
+  #expandedIn(slot: number): Set<number> {
+    const { space } = this;
+    const found = new Set<number>();
+    for (let state = 0; state < this.#cursor.head; state++) if (space.ends[state] === 0) found.add(space.rows[space.at(state) + slot]!);
+    return found;
   }
 
   /** Puts the first state in. */

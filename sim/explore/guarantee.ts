@@ -4,6 +4,8 @@ import type { PlainWorld } from '../restore.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import type { Kind } from '../store.ts';
 import type { BoundedLimits } from './bounded.ts';
+import type { Coverage } from './coverage.ts';
+import { countsText } from './holes.ts';
 
 /** Weakest last. */
 const GRADES: readonly Grade[] = ['read', 'manual', 'memory', 'decision', 'inferred'];
@@ -57,6 +59,7 @@ export interface GuaranteeFacts {
   /** `eventually` properties that this search does not decide. */
   readonly undecided: readonly string[];
   readonly evidence: Evidence | null;
+  readonly coverage: Coverage;
 }
 
 /** The schedules that a search covers, in words. */
@@ -75,6 +78,14 @@ const number = (value: number): string => String(value).replace(/\B(?=(\d{3})+$)
 /** How states were told from each other. */
 const vectorsText = (omissions: number | undefined): string =>
   omissions === undefined ? 'exact state vectors' : `64-bit fingerprints of states (expected omissions ${omissions.toExponential(1)})`;
+
+/** What a verdict says nothing about, since it never happened. `isWhole`: nothing more can be met. */
+export const coverageLines = ({ impossible, neverTaken }: Coverage, isWhole: boolean): string[] => [
+  ...(impossible.length > 0 ? [`${isWhole ? 'Could not happen' : 'Did not happen so far'}: ${impossible.join('; ')}.`] : []),
+  ...(neverTaken.length > 0
+    ? [`${isWhole ? 'Never taken' : 'Not taken so far'}: ${countsText(neverTaken)}. A mistake there is not seen.`]
+    : []),
+];
 
 /** The guarantee as lines. */
 export function guaranteeLines(facts: GuaranteeFacts): string[] {
@@ -105,6 +116,7 @@ export function guaranteeLines(facts: GuaranteeFacts): string[] {
     verdict,
     ...fair,
     `Covered: ${exhausted ? bound : 'the states found so far'}; preemption model ${scenario.host.preemption}, ${scenario.host.cpus} pCPUs, kernel ${scenario.host.kernel}${scenario.allow.length ? `, ${scenario.allow.join(', ')} allowed` : ''}; ${vectorsText(facts.omissions)}, every reaction re-executed.`,
+    ...coverageLines(facts.coverage, exhausted),
     `Not covered: ${violated.some((id) => !scenario.properties.eventually.includes(id)) ? 'what follows after a property has broken, ' : ''}store buffers and reordering (micro-steps interleave sequentially consistently), ${liveness}other programs than the scenario's, what docs/fidelity.md leaves out.`,
     ...(evidence ? [`Weakest evidence: ${evidence.grade}, at ${evidence.step} (${evidence.source}).`] : []),
   ];

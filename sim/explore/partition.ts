@@ -5,6 +5,7 @@
 import { hexOf } from '../canonical.ts';
 import type { PlainWorld } from '../restore.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
+import { Ledger, ledgerOf } from './coverage.ts';
 import { type Dictionary, type DictionarySizes, dictionaryOf, sizesOf, Translation } from './dictionary.ts';
 import { BOX_HEAD, ENTRY_HEAD, Exchange, ownerOf } from './exchange.ts';
 import type { SearchFacts } from './explore.ts';
@@ -48,12 +49,15 @@ export interface PartitionReport {
   /** Digests of the reactions it was asked for; each was executed again. */
   readonly reactions: readonly string[];
   readonly localStates: Readonly<Record<string, number>>;
+  /** Keys of what it took. */
+  readonly taken: readonly string[];
   readonly evidence: Evidence | null;
   readonly misses: number;
   readonly bytes: number;
 }
 
 export class Partition {
+  readonly #scenario: ResolvedScenario;
   readonly #explorer: Explorer;
   readonly #exchange: Exchange;
   /** By sender. */
@@ -64,6 +68,7 @@ export class Partition {
   #deepest = 0;
 
   constructor({ scenario, from, me, boxes }: PartitionOptions) {
+    this.#scenario = scenario;
     this.#exchange = new Exchange(me, boxes);
     this.#explorer = new Explorer({
       scenario,
@@ -160,6 +165,7 @@ export class Partition {
       reached: [...verdicts.reached.keys()],
       reactions,
       localStates: Object.fromEntries(store.kinds.map(({ name, locals }) => [name, locals.size])),
+      taken: [...ledgerOf(this.#scenario, world.engine).taken],
       evidence: weakestEvidence(store.kinds),
       misses: this.#explorer.misses,
       bytes: space.bytesPerState * space.count,
@@ -168,7 +174,7 @@ export class Partition {
 }
 
 /** What all partitions know together. `limit`: why they stopped before every state was expanded; null if they did not. */
-export function combined(reports: readonly PartitionReport[], limit: SearchFacts['limit']): SearchFacts {
+export function combined(scenario: ResolvedScenario, reports: readonly PartitionReport[], limit: SearchFacts['limit']): SearchFacts {
   const sum = (of: (report: PartitionReport) => number) => reports.reduce((total, report) => total + of(report), 0);
   const findings = new Map<string, Omit<Finding, 'state'>>();
   for (const finding of reports.flatMap((report) => report.findings)) {
@@ -190,6 +196,7 @@ export function combined(reports: readonly PartitionReport[], limit: SearchFacts
     stepMisses: sum((report) => report.misses),
     // Everybody has learnt everything by then.
     localStates: reports[0]!.localStates,
+    ledger: new Ledger(scenario).add(reports.flatMap(({ taken }) => taken)),
     evidence: reports[0]!.evidence,
   };
 }

@@ -6,6 +6,7 @@ import type { MemoEngine } from '../engine/memo.ts';
 import { type BoundedFinding, BoundedSearch } from './bounded.ts';
 import type { Exploration, ExploreRequest } from './explore.ts';
 import type { Search } from './explorer.ts';
+import { coverageLines } from './guarantee.ts';
 import { byProperty } from './verdicts.ts';
 import { WorldStep } from './world-step.ts';
 
@@ -21,7 +22,7 @@ interface Widened {
 
 type Request = Pick<ExploreRequest, 'scenario' | 'maxStates' | 'from'> & { readonly engine: MemoEngine };
 
-function* widened({ scenario, maxStates, from, engine }: Request): Search<Widened> {
+export function* widened({ scenario, maxStates, from, engine }: Request): Search<Widened> {
   const found = new Map<string, BoundedFinding>();
   const states = Math.min(maxStates, STATES_MAX);
   let deviations: number | null = null;
@@ -47,8 +48,21 @@ export function* withWidening(exploration: Exploration, request: Request, bound:
     ...exploration.violations,
     ...added.map((finding) => ({ ...finding, steps: finding.labels.length, least: true })),
   ].sort(byProperty);
-  if (deviations === null) return { ...exploration, violations };
+  const covered = coveredAgain(exploration, request);
+  if (deviations === null) return { ...covered, violations };
   const held = scenario.properties.always.filter((id) => !violations.some(({ property }) => property === id));
   const line = `Of ${bound(deviations)}, none breaks ${held.length > 0 ? held.join(', ') : 'anything else'}: these were searched by themselves.`;
-  return { ...exploration, violations, within: { deviations }, guarantee: [...exploration.guarantee, line] };
+  return { ...covered, violations, within: { deviations }, guarantee: [...covered.guarantee, line] };
+}
+
+/** Tells the coverage once more: since it was told, the engine has met more. */
+function coveredAgain(exploration: Exploration, { engine }: Request): Exploration {
+  const { ledger, guarantee, exhausted } = exploration;
+  const before = coverageLines(ledger.coverage, exhausted);
+  const { coverage } = ledger.note(engine);
+  return {
+    ...exploration,
+    coverage: { ...exploration.coverage, ...coverage },
+    guarantee: [...guarantee.filter((line) => !before.includes(line)), ...coverageLines(coverage, exhausted)],
+  };
 }

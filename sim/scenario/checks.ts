@@ -37,6 +37,17 @@ function firmwareIssues({ host, firmware }: Scenario): PathIssue[] {
   return [{ path: ['firmware'], message: `found firmware; expected none: it has no part on ${host.arch} hosts` }];
 }
 
+/** Entries of `uncovered` that say the same, or that say nothing. */
+function uncoveredIssues({ uncovered = [] }: Scenario): PathIssue[] {
+  const globs = uncovered.map(({ steps }) => steps);
+  return globs.flatMap((glob, index) => {
+    const path = ['uncovered', index, 'steps'];
+    if (/^\*+$/.test(glob))
+      return [{ path, message: `found ${shown(glob)}, which names everything; expected a path such as "main.KVM_RUN.*"` }];
+    return globs.indexOf(glob) < index ? [{ path, message: `found ${shown(glob)} twice; expected it once` }] : [];
+  });
+}
+
 function namingIssues(scenario: Scenario, { used, issues }: Lowered): PathIssue[] {
   const variants = variantNames(scenario);
   const expected = Object.keys(scenario.expect ?? {}).filter((variant) => !variants.includes(variant));
@@ -79,5 +90,6 @@ export function scenarioIssues(scenario: Scenario, lowered: Lowered): PathIssue[
     ...(parameters.length > 0 ? [] : lowered.issues),
     ...structureIssues(lowered, scenario.firmware?.pages ?? []),
     ...namingIssues(scenario, lowered),
+    ...uncoveredIssues(scenario),
   ];
 }

@@ -4,7 +4,7 @@ import { type HostOptions, PREEMPTION_MODELS } from '../../events/options.ts';
 import { allowedOffers, mechanisms, perRegistry } from '../registry.ts';
 import { GFN, integer, LIMITS, NAME, named, PARAMETER_NAME, PFN, PROPERTY_ID, PROPERTY_PATTERN, strict } from './fields.ts';
 import { guestProgram, hostProgram } from './program.ts';
-import type { Expectation, Parameter, Scenario } from './types.ts';
+import type { Expectation, Parameter, Scenario, Uncovered } from './types.ts';
 
 const TEXT_MAX = 2000;
 const BOUND_MAX = 1_000_000_000;
@@ -67,6 +67,12 @@ const PARAMETER: z.ZodType<Parameter> = z.discriminatedUnion('type', [
   strict({ type: z.literal('boolean'), default: z.boolean() }),
   strict({ type: z.literal('string'), enum: z.array(text()).min(1).max(64).exactOptional(), default: z.string().max(TEXT_MAX) }),
 ]);
+
+const UNCOVERED_MAX = 256;
+const UNCOVERED: z.ZodType<Uncovered> = strict({
+  steps: text().describe('Names of micro-steps, branches, operations; * stands for any text.'),
+  why: text().describe('Why no variant takes them.'),
+});
 
 const host = () =>
   strict({
@@ -132,5 +138,10 @@ export const scenarioSchema = perRegistry(
         .describe('Limits of a run and of an exploration. Default 1000000 steps, 200000 states.')
         .exactOptional(),
       expect: named(NAME, EXPECTATION, LIMITS.variants).describe('What each variant is known to do.').exactOptional(),
+      uncovered: z
+        .array(UNCOVERED)
+        .max(UNCOVERED_MAX)
+        .describe('What no variant takes, and why: for verify --full-coverage.')
+        .exactOptional(),
     }),
 );

@@ -44,6 +44,13 @@ export type Parameter =
 /** Settings of a VM that a mechanism declares, by name. */
 export type VmSettings = Readonly<Record<string, number | boolean | string>>;
 
+/** What no variant of a scenario takes, and why that is right. */
+export interface Uncovered {
+  /** Names of micro-steps, branches and operations as reports have them; `*` stands for any text. */
+  readonly steps: string;
+  readonly why: string;
+}
+
 export interface VmSource {
   /** A type that a mechanism of the host knows. */
   readonly type: string;
@@ -81,6 +88,8 @@ export interface Scenario {
   readonly properties?: { readonly [K in PropertyKind]?: readonly string[] };
   readonly bounds?: { readonly steps?: number; readonly states?: number };
   readonly expect?: Readonly<Record<string, Expectation>>;
+  /** What `verify --full-coverage` does not ask for. */
+  readonly uncovered?: readonly Uncovered[];
 }
 
 export interface ResolvedHost {

@@ -1,8 +1,9 @@
 /** Sampling as people ask for it: the findings with their prices, and a text that claims no more than a sample can. */
 import type { ResolvedScenario } from '../../scenario/types.ts';
+import { type Coverage, ledgerOf } from '../coverage.ts';
 import type { Deviations } from '../deviations.ts';
 import type { Search } from '../explorer.ts';
-import { weakestEvidence } from '../guarantee.ts';
+import { coverageLines, weakestEvidence } from '../guarantee.ts';
 import { Pricing } from '../pricing.ts';
 import { byProperty } from '../verdicts.ts';
 import { type DrawnBy, type PctMeasure, type SampleReport, type SampleRequest, Sampler } from './sampler.ts';
@@ -35,6 +36,7 @@ export interface Sample extends Omit<SampleReport, 'findings' | 'pct'> {
   readonly pct: PctBound | null;
   readonly guarantee: readonly string[];
   readonly localStates: Readonly<Record<string, number>>;
+  readonly coverage: Coverage;
 }
 
 export function* sample(request: SampleRequest): Search<Sample> {
@@ -50,6 +52,7 @@ export function* sample(request: SampleRequest): Search<Sample> {
   const bound = pct ? boundOf(pct, report.schedules) : null;
   const { kinds } = sampler.world.store;
   const evidence = weakestEvidence(kinds);
+  const { coverage } = ledgerOf(request.scenario, sampler.world.engine);
   return {
     ...report,
     violations,
@@ -57,9 +60,11 @@ export function* sample(request: SampleRequest): Search<Sample> {
     guarantee: [
       ...sampleLines(request, report, violations),
       ...(bound ? boundLines(bound, report.schedules) : []),
+      ...coverageLines(coverage, false),
       ...(evidence ? [`Weakest evidence: ${evidence.grade}, at ${evidence.step} (${evidence.source}).`] : []),
     ],
     localStates: Object.fromEntries(kinds.map(({ name, locals }) => [name, locals.size])),
+    coverage,
   };
 }
 

@@ -35,7 +35,7 @@ function agreed(whole: ResolvedScenario, peers: number, integers?: number) {
   const scenario = { ...whole, properties: { ...whole.properties, eventually: [] } };
   const request = { scenario, maxStates: 10_000_000 };
   const alone = finish(explore(request));
-  const facts = combined(together(scenario, peers, integers).reports, null);
+  const facts = combined(scenario, together(scenario, peers, integers).reports, null);
   const { coverage, guarantee, violations, ...rest } = finish(conclude(request, facts, searchedWay(request)));
   const { coverage: single, guarantee: text, violations: broken, ...counts } = alone;
   expect(rest).toEqual(expect.objectContaining({ ...counts, ...rest }));
@@ -47,8 +47,8 @@ function agreed(whole: ResolvedScenario, peers: number, integers?: number) {
   });
   expect(new Set(violations)).toEqual(new Set(broken));
   expect(guarantee).toEqual(text);
-  const { localStates, reactions, depth } = single;
-  expect(coverage).toMatchObject({ localStates, reactions, depth });
+  const { localStates, reactions, depth, neverTaken, impossible } = single;
+  expect(coverage).toMatchObject({ localStates, reactions, depth, neverTaken, impossible });
 }
 
 /** Those with more than 100,000 states in some variant, and `rmp-lock`, which has a case of its own. Threads themselves are tested end to end. */
@@ -76,8 +76,9 @@ describe('searches that share a space', () => {
   });
 
   it('agree on rmp-lock, whose counts others have found', () => {
-    const { reports } = together(shipped('rmp-lock'), 4);
-    expect(combined(reports, null)).toMatchObject({ states: 232_105, transitions: 643_436, unchanged: 445_176, reactions: 403 });
+    const scenario = shipped('rmp-lock');
+    const { reports } = together(scenario, 4);
+    expect(combined(scenario, reports, null)).toMatchObject({ states: 232_105, transitions: 643_436, unchanged: 445_176, reactions: 403 });
     // Each has its share.
     for (const { states } of reports) expect(states).toBeGreaterThan(50_000);
   });
@@ -95,7 +96,7 @@ describe('searches that share a space', () => {
 
   it('give the schedule that one search gives where the least deviating one is out of reach', () => {
     const request = { scenario: shipped('rmpadjust-vs-rmpupdate', 'inuse'), maxStates: 1_000_000 };
-    const facts = combined(together(request.scenario, 2).reports, null);
+    const facts = combined(request.scenario, together(request.scenario, 2).reports, null);
     const [finding] = facts.findings;
     const way = finish(searchedWay(request)(finding!));
     expect(way.labels).toHaveLength(finding!.steps);
@@ -105,10 +106,11 @@ describe('searches that share a space', () => {
   it('find a deadlock at its depth, and a violation in the first state', () => {
     const actors = ['node:0', 'node:1'].map((id) => ({ id, kind: 'node', input: null }));
     const topology = { actors, machines: { node: machineOf(chain(3, { on: {} })) }, catalogue: CATALOGUE };
-    const stuck = combined(together(toy(topology), 3).reports, null);
+    const chained = toy(topology);
+    const stuck = combined(chained, together(chained, 3).reports, null);
     expect(stuck.findings).toEqual([{ property: 'deadlock', message: expect.any(String), steps: 6 }]);
     const broken = toy(topology, [rule(() => 'from the start')]);
-    expect(combined(together(broken, 3).reports, null)).toMatchObject({ states: 1, transitions: 0, findings: [{ steps: 0 }] });
+    expect(combined(broken, together(broken, 3).reports, null)).toMatchObject({ states: 1, transitions: 0, findings: [{ steps: 0 }] });
   });
 
   it('agree with one on any model, whatever is in flight', () => {

@@ -13,7 +13,7 @@ export const MISTAKES: readonly (readonly [title: string, text: string, issues: 
     changed('summary: A', 'sumary: A'),
     [
       '2 | summary | required and missing; expected text',
-      '3 | sumary | found the key "sumary"; expected one of name, summary, source, claims, params, model, host, vms, processes, firmware, time, allow, variants, properties, bounds, expect; did you mean "summary"?',
+      '3 | sumary | found the key "sumary"; expected one of name, summary, source, claims, params, model, host, vms, processes, firmware, time, allow, variants, properties, bounds, expect, uncovered; did you mean "summary"?',
     ],
   ],
   [
