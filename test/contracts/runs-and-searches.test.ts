@@ -1,0 +1,247 @@
+/** Runs, searches and samples take the same steps and end alike: on small random models each meets what all runs together meet. */
+import { describe, expect, it } from 'vitest';
+import { hexOf } from '../../sim/canonical.ts';
+import { RandomChooser } from '../../sim/choosers/random.ts';
+import { DEADLOCK } from '../../sim/end.ts';
+import { MemoEngine } from '../../sim/engine/memo.ts';
+import { BoundedSearch } from '../../sim/explore/bounded.ts';
+import { searchedBy } from '../../sim/explore/endless.ts';
+import { explore } from '../../sim/explore/explore.ts';
+import { Explorer, finish } from '../../sim/explore/explorer.ts';
+import type { ExploreOptions } from '../../sim/explore/options.ts';
+import { Sampler } from '../../sim/explore/sampling/sampler.ts';
+import { Walk } from '../../sim/explore/sampling/walk.ts';
+import { UNCHANGED } from '../../sim/explore/step-trie.ts';
+import { Successors } from '../../sim/explore/successors.ts';
+import { WorldStep } from '../../sim/explore/world-step.ts';
+import { Prng } from '../../sim/prng.ts';
+import { always, eventually, leavesEach, type Property, sometimes } from '../../sim/property.ts';
+import { register } from '../../sim/registry.ts';
+import { Run } from '../../sim/run.ts';
+import type { ResolvedScenario } from '../../sim/scenario/types.ts';
+import { topologyOf } from '../../sim/topology.ts';
+import type { WorldView } from '../../sim/view.ts';
+import { digestsOf } from '../sim/explore/drive.ts';
+import { toy } from '../sim/explore/toy.ts';
+import { engineOf, play } from '../sim/play.ts';
+import { digestOf, type EveryRun, everyRun, ruleOf } from './every-run.ts';
+import { randomTopology, STATES } from './random-topology.ts';
+
+const MODELS = 800;
+/** Larger ones take too long to be walked by runs. */
+const STATES_MAX = 60;
+const STEPS_MAX = 40;
+
+/** Evidence where the first actors of both kinds stand in these states. */
+const both = (node: string, other: string) => (world: WorldView) =>
+  world.actors('node')[0]!.value === node && world.actors('other')[0]!.value === other ? `node in ${node}, other in ${other}` : null;
+
+const EVIDENCE = { kinds: ['node', 'other'], source: 'a test', grade: 'decision' } as const;
+
+const EACH = { kind: 'node', source: 'a test', grade: 'decision' } as const;
+
+/** Properties of every state, and of every pair of states. */
+const properties: readonly Property[] = STATES.flatMap((node) => [
+  eventually(`random.reaches-${node}`, {
+    ...EVIDENCE,
+    check: (world) => (world.actors('node')[0]!.value === node ? `node in ${node}` : null),
+  }),
+  leavesEach(`random.leaves-${node}`, { ...EACH, each: ({ id, value }) => (value === node ? `${id} stays in ${node}` : null) }),
+  ...STATES.flatMap((other) => [
+    always(`random.never-${node}${other}`, { ...EVIDENCE, check: both(node, other) }),
+    sometimes(`random.once-${node}${other}`, { ...EVIDENCE, check: both(node, other) }),
+  ]),
+]);
+register({ name: 'random', arches: [], properties });
+
+const NONE = { always: [], sometimes: [], eventually: [] };
+
+/** A scenario whose properties watch for random states. */
+function scenarioOf(seed: number): ResolvedScenario {
+  const prng = new Prng(seed);
+  const drawn = () => STATES[prng.below(STATES.length)]!;
+  const watched = { ...NONE, always: [`random.never-${drawn()}${drawn()}`], sometimes: [`random.once-${drawn()}${drawn()}`] };
+  return toy(randomTopology(seed), [], { properties: watched });
+}
+
+interface Case {
+  readonly seed: number;
+  readonly scenario: ResolvedScenario;
+  readonly runs: EveryRun;
+}
+
+const cases: readonly Case[] = Array.from({ length: MODELS }, (_, i) => i + 1).flatMap((seed) => {
+  const scenario = scenarioOf(seed);
+  const runs = everyRun(scenario, STATES_MAX);
+  return runs ? [{ seed, scenario, runs }] : [];
+});
+const sound = cases.filter(({ runs }) => runs.errors.size === 0);
+const broken = cases.filter(({ runs }) => runs.errors.size > 0);
+
+const violatedIn = ({ ends }: EveryRun): string[] =>
+  [...new Set([...ends.values()].flatMap((end) => (end === null ? [] : end.split(' ')[1] || [])))].sort();
+
+const budget = { states: 10_000 };
+const searched = (scenario: ResolvedScenario, options: Partial<ExploreOptions> = {}) => {
+  const explorer = new Explorer({ scenario, budget, ...options });
+  return { explorer, report: finish(explorer.run()) };
+};
+const within = (scenario: ResolvedScenario) => finish(new BoundedSearch({ scenario, limits: {}, states: 10_000 }).run());
+const named = (findings: readonly { readonly property: string }[]) => findings.map(({ property }) => property).sort();
+
+describe('random models', () => {
+  it('are of every sort', () => {
+    const all = new Set(cases.flatMap(({ runs }) => [...runs.ends.values()].map((end) => end?.split(' ')[0] ?? 'goes on')));
+    expect([...all].sort()).toEqual(['deadlock', 'done', 'goes on', 'halted', 'violation']);
+    expect(sound.length).toBeGreaterThan(MODELS / 2);
+    expect(new Set(broken.flatMap(({ runs }) => [...runs.errors].map((error) => error.replace(/\S+:\d/, '')))).size).toBeGreaterThan(5);
+  });
+});
+
+describe('a search of all schedules', () => {
+  it('meets the states, steps, ends and violations that runs meet, and no others', () => {
+    for (const { seed, scenario, runs } of sound) {
+      const { explorer, report } = searched(scenario);
+      expect([...digestsOf(explorer)].sort(), `seed ${seed}`).toEqual([...runs.ends.keys()].sort());
+      const { transitions, unchanged } = runs;
+      expect(report, `seed ${seed}`).toMatchObject({ exhausted: true, states: runs.ends.size, transitions, unchanged });
+      expect(named(report.findings), `seed ${seed}`).toEqual(violatedIn(runs));
+      const ended = [...runs.ends.values()].filter((end) => end !== null && !end.startsWith('violation'));
+      expect(explorer.ended.length, `seed ${seed}`).toBe(ended.length);
+      expect(
+        [...report.reached].flatMap(([id, met]) => (met ? [id] : [])),
+        `seed ${seed}`,
+      ).toEqual([...runs.met]);
+    }
+  });
+
+  it('finds the same steps again when it is over', () => {
+    for (const { seed, scenario, runs } of sound) {
+      const { explorer, report } = searched(scenario);
+      const { world, space, expanded } = searchedBy(explorer, report);
+      const successors = new Successors(world, space, expanded);
+      const digests = [...digestsOf(explorer)];
+      for (const [state, digest] of digests.entries()) {
+        successors.expand(state, true);
+        const targets = successors.targets.map((target) => digests[target]!);
+        expect(targets.sort(), `seed ${seed}`).toEqual([...runs.next.get(digest)!].sort());
+      }
+    }
+  });
+
+  it('finds the same with fingerprints, with local steps and in the order of deviations', () => {
+    for (const { seed, scenario, runs } of sound) {
+      const violated = violatedIn(runs);
+      const compact = searched(scenario, { compact: true }).report;
+      expect(compact, `seed ${seed}`).toMatchObject({ states: runs.ends.size, transitions: runs.transitions, unchanged: runs.unchanged });
+      expect(named(compact.findings), `seed ${seed}`).toEqual(violated);
+      const local = searched(scenario, { local: true });
+      expect(named(local.report.findings), `seed ${seed}`).toEqual(violated);
+      expect(
+        [...digestsOf(local.explorer)].filter((digest) => !runs.ends.has(digest)),
+        `seed ${seed}`,
+      ).toEqual([]);
+      const bounded = within(scenario);
+      expect(bounded, `seed ${seed}`).toMatchObject({ closed: true, exhausted: true });
+      expect(named(bounded.findings), `seed ${seed}`).toEqual(violated);
+    }
+  });
+
+  it('fails by the rules that some run breaks, and by no others', () => {
+    const searches = [
+      (scenario: ResolvedScenario) => searched(scenario),
+      (scenario: ResolvedScenario) => searched(scenario, { compact: true }),
+      (scenario: ResolvedScenario) => searched(scenario, { local: true }),
+      (scenario: ResolvedScenario) => within(scenario),
+    ];
+    for (const { seed, scenario, runs } of broken) {
+      for (const search of searches) {
+        let rule = null;
+        try {
+          search(scenario);
+        } catch (error) {
+          rule = ruleOf(error);
+        }
+        expect([...runs.errors], `seed ${seed}`).toContain(rule);
+      }
+    }
+  });
+});
+
+describe('single schedules', () => {
+  it('drawn at random meet states, ends and broken rules of all runs', () => {
+    for (const { seed, scenario, runs } of cases) {
+      const engine = engineOf(scenario, seed % 10 === 0 ? 'live' : 'memo');
+      const run = new Run({ scenario, engine, chooser: new RandomChooser(seed) });
+      try {
+        run.start();
+        do expect(runs.ends.has(digestOf(run)), `seed ${seed}`).toBe(true);
+        while (run.sequencer.step < STEPS_MAX && run.advance());
+        if (run.end) expect(`${run.end.ended} ${run.end.violation?.property ?? ''}`, `seed ${seed}`).toBe(runs.ends.get(digestOf(run)));
+      } catch (error) {
+        expect([...runs.errors], `seed ${seed}`).toContain(ruleOf(error));
+      }
+      engine.stop();
+    }
+  });
+
+  it('walked by a sample take the steps of the runs, and say alike what has changed', () => {
+    for (const { seed, scenario, runs } of cases) {
+      const walk = new Walk(new WorldStep(new MemoEngine(topologyOf(scenario))), () => false);
+      const prng = new Prng(seed);
+      const digest = () => hexOf(walk.laneA, walk.laneB);
+      try {
+        while (walk.count > 0 && walk.steps < STEPS_MAX && runs.ends.get(digest()) === null) {
+          const before = digest();
+          const flags = walk.take(prng.below(walk.count));
+          expect(runs.next.get(before), `seed ${seed}`).toContain(digest());
+          expect((flags & UNCHANGED) !== 0, `seed ${seed}`).toBe(before === digest());
+        }
+      } catch (error) {
+        expect([...runs.errors], `seed ${seed}`).toContain(ruleOf(error));
+      }
+    }
+  });
+
+  it('of a sample end as runs end: many of them find what all schedules break', () => {
+    let [found, missed] = [0, 0];
+    for (const { seed, scenario, runs } of sound) {
+      const sampler = new Sampler({ scenario, strategy: 'random', seed, schedules: 100, stepsMax: STEPS_MAX, depth: 3 });
+      const findings = named(finish(sampler.run()).findings);
+      const violated = violatedIn(runs);
+      expect(violated, `seed ${seed}`).toEqual(expect.arrayContaining(findings));
+      if (findings.length === violated.length) found++;
+      else missed++;
+    }
+    expect(found).toBeGreaterThan(20 * missed);
+  });
+});
+
+describe('what is owed', () => {
+  it('is found owed by the search where a run finds it so, and each violation plays', () => {
+    let ended = 0;
+    for (const { seed, scenario: asked, runs } of sound.slice(0, 400)) {
+      const owed = `random.${seed % 2 === 0 ? 'reaches' : 'leaves'}-${STATES[(seed >> 1) % STATES.length]!}`;
+      const scenario = { ...asked, properties: { ...asked.properties, eventually: [owed] } };
+      const { violations, undecided } = finish(explore({ scenario, maxStates: 10_000 }));
+      expect(undecided, `seed ${seed}`).toEqual([]);
+      for (const { property: id, labels } of violations) {
+        const choices = labels.map((label) => ({ index: 0, label }));
+        const { end } = play(scenario, { name: 'replay', choices, match: 'label' });
+        // A run tells one thing: where it deadlocks, it does not tell besides what is owed.
+        expect([id, DEADLOCK], `seed ${seed}`).toContain(end.violation?.property);
+        if (end.violation!.property !== id) expect(named(violations), `seed ${seed}`).toContain(DEADLOCK);
+      }
+      for (let draw = 0; draw < 5; draw++) {
+        const engine = engineOf(scenario, 'memo');
+        const run = new Run({ scenario, engine, chooser: new RandomChooser(seed + draw) });
+        run.start();
+        const end = run.toEnd(5 * runs.ends.size);
+        if (end?.ended !== 'owed') continue;
+        ended++;
+        expect(named(violations), `seed ${seed}`).toContain(end.violation!.property);
+      }
+    }
+    expect(ended).toBeGreaterThan(100);
+  });
+});
