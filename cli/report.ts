@@ -1,6 +1,7 @@
 /** What is said about a finished run: as a document, and as text. */
 import type { RunEnd } from '../events/journal.ts';
 import { isWhole } from '../sim/end.ts';
+import { isExpected } from '../sim/scenario/expectations.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
 import type { Selection } from './catalog.ts';
 import { EXIT } from './errors.ts';
@@ -52,7 +53,7 @@ export function exitOf({ verdict, ended }: RunEnd): number {
 /** Whether a run ended as its scenario says that the variant may end. */
 export function meets({ verdict, violation, ended }: RunEnd, expect: NonNullable<ResolvedScenario['expect']>): boolean {
   if (expect === 'clean') return verdict === 'clean' && isWhole(ended);
-  return violation !== null && expect.violates.includes(violation.property);
+  return violation !== null && isExpected(violation, expect);
 }
 
 const ENDED: Readonly<Record<RunEnd['ended'], string>> = {

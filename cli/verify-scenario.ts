@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import type { Choice, RunEnd } from '../events/journal.ts';
 import { JournalWriter } from '../replay/writer.ts';
 import { variantNames } from '../sim/scenario/checks.ts';
+import { goesBy, isExpected } from '../sim/scenario/expectations.ts';
 import type { Expectation, ResolvedScenario } from '../sim/scenario/types.ts';
 import { type ChooserSpec, type EngineName, openSession } from '../sim/session.ts';
 import { loadReference, readText, regressionsPath, resolved } from './catalog.ts';
@@ -17,7 +18,7 @@ export interface Check {
   readonly found: string;
 }
 
-/** A schedule that once reached a violation, or null for one that reaches none. */
+/** A schedule that once reached a violation; `property` is a name as `expect` has it, or null for one that reaches none. */
 interface Regression {
   readonly variant: string;
   readonly property: string | null;
@@ -63,7 +64,7 @@ function determinism(variant: string, scenario: ResolvedScenario, chooser: Choos
 
 function mayEnd(end: RunEnd, expect: Expectation | null): boolean {
   if (expect === null || end.violation === null) return true;
-  return expect !== 'clean' && expect.violates.includes(end.violation.property);
+  return isExpected(end.violation, expect);
 }
 
 function seeds(variant: string, scenario: ResolvedScenario): Check[] {
@@ -77,9 +78,11 @@ function repeated(scenario: ResolvedScenario, { variant, property, schedule }: R
   const what = property === null ? 'the committed clean schedule stays clean' : `the committed schedule reaches ${property}`;
   try {
     const { end } = ran(scenario, 'memo', { name: 'replay', choices: schedule, match: 'strict', after: { name: 'fifo' } });
-    const found = end.violation?.property ?? null;
-    if (!mayEnd(end, scenario.expect)) return { variant, what, ok: false, found: `it breaks ${found}, which is not expected` };
-    return { variant, what, ok: found === property, found: endText(end) };
+    const { violation } = end;
+    if (!mayEnd(end, scenario.expect))
+      return { variant, what, ok: false, found: `it breaks ${violation!.property}, which is not expected` };
+    const ok = property === null ? violation === null : violation !== null && goesBy(violation, property);
+    return { variant, what, ok, found: endText(end) };
   } catch (error) {
     if (!(error instanceof Error && error.name === 'ScheduleError')) throw error;
     return { variant, what, ok: false, found: `it no longer fits: ${error.message}` };

@@ -61,7 +61,6 @@ export interface RunStart {
   readonly modules: readonly { readonly name: string; readonly sha256: string }[];
 }
 
-/** How a run ended. Stands in the seal. */
 /**
  * How a run ends. `violation`: an `always` property broke. `deadlock`: nothing is left to do, and some actor is not at rest. `owed`: an
  * `eventually` property can no longer come true, or never does in an endless cycle. `halted`: nothing is left to do on a machine that has
@@ -69,12 +68,22 @@ export interface RunStart {
  */
 export const RUN_ENDS = ['violation', 'deadlock', 'owed', 'halted', 'done', 'bound', 'stopped'] as const;
 
+/**
+ * How a schedule gets nowhere for ever. `hang`: all that a CPU does changes nothing. `unbounded-retry`: it moves, is refused, and is back
+ * where it was. `livelock`: two or more do so to each other.
+ */
+export const STUCK_KINDS = ['hang', 'livelock', 'unbounded-retry'] as const;
+export type StuckKind = (typeof STUCK_KINDS)[number];
+
+/** How a run ended. Stands in the seal. */
 export interface RunEnd {
   readonly verdict: 'clean' | 'violation';
   readonly violation: {
     readonly property: string;
     readonly step: number;
     readonly message: string;
+    /** Of a run that gets nowhere, where the property tells it. */
+    readonly kind?: StuckKind;
     /** The run can go on for ever: back to the end of step `from`, and the last `length` steps again. */
     readonly lasso?: { readonly from: number; readonly length: number };
   } | null;

@@ -1,5 +1,5 @@
 /** The payloads of the frames around the records: start, checkpoint, index and seal. */
-import { type JsonObject, RUN_ENDS, type RunEnd, type RunStart } from '../events/journal.ts';
+import { type JsonObject, RUN_ENDS, type RunEnd, type RunStart, STUCK_KINDS, type StuckKind } from '../events/journal.ts';
 import { canonical } from '../sim/canonical.ts';
 import type { FlightEntry, StateInIds } from './block-encoder.ts';
 import { decodePlain, encodeShared } from './codec-msgpack.ts';
@@ -215,6 +215,7 @@ function lassoOf(value: unknown, step: number): { readonly from: number; readonl
   return { from, length };
 }
 
+const isStuckKind = (value: unknown): value is StuckKind => STUCK_KINDS.some((kind) => kind === value);
 const isRunEnd = (value: unknown): value is RunEnd['ended'] => RUN_ENDS.some((ended) => ended === value);
 
 function endOf(value: unknown): RunEnd {
@@ -224,8 +225,14 @@ function endOf(value: unknown): RunEnd {
   must(isRunEnd(ended), `the seal says that the run ended by ${String(ended)}`);
   if (violation === null) return { verdict, violation, ended, outcomes: jsonObject(outcomes, 'the outcomes') };
   must(isObject(violation), 'the violation of the seal is not a map');
-  const { property, step, message, lasso } = violation;
+  const { property, step, message, kind, lasso } = violation;
   must(isText(property) && isNatural(step) && isText(message), 'the violation of the seal has no property, step or message');
+  must(kind === undefined || isStuckKind(kind), `the violation of the seal is of the kind ${String(kind)}`);
   const back = lasso === undefined ? {} : { lasso: lassoOf(lasso, step) };
-  return { verdict, violation: { property, step, message, ...back }, ended, outcomes: jsonObject(outcomes, 'the outcomes') };
+  return {
+    verdict,
+    violation: { property, step, message, ...(kind && { kind }), ...back },
+    ended,
+    outcomes: jsonObject(outcomes, 'the outcomes'),
+  };
 }

@@ -4,7 +4,7 @@
  * they say are kept, followed by their labels.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import type { Choice } from '../events/journal.ts';
+import type { Choice, RunEnd } from '../events/journal.ts';
 import type { ChoiceView, Chooser } from '../sim/choosers/chooser.ts';
 import { FifoChooser } from '../sim/choosers/fifo.ts';
 import { RandomChooser } from '../sim/choosers/random.ts';
@@ -16,6 +16,7 @@ import { finish } from '../sim/explore/explorer.ts';
 import { knownProperties } from '../sim/properties/index.ts';
 import { Run } from '../sim/run.ts';
 import { variantNames } from '../sim/scenario/checks.ts';
+import { goesBy, isEndlessName } from '../sim/scenario/expectations.ts';
 import { loadScenario } from '../sim/scenario/load.ts';
 import { resolveScenario } from '../sim/scenario/resolve.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
@@ -24,7 +25,7 @@ import { topologyOf } from '../sim/topology.ts';
 
 interface Regression {
   readonly variant: string;
-  /** Null: this schedule reaches no violation. */
+  /** A name as `expect` has it. Null: this schedule reaches no violation. */
   readonly property: string | null;
   readonly schedule: readonly Choice[];
 }
@@ -55,21 +56,30 @@ const STATES_MAX = 3_000_000;
 /** No shipped violation needs more. */
 const DEVIATIONS_MAX = 6;
 
+interface Recorded {
+  readonly schedule: readonly Choice[];
+  readonly violation: RunEnd['violation'];
+}
+
+/** Whether a run ended with a violation of this name, or for null with none. */
+const endsBy = ({ violation }: Recorded, name: string | null): boolean =>
+  name === null ? violation === null : violation !== null && goesBy(violation, name);
+
 /** A run to its end, as a schedule. */
-function record(scenario: ResolvedScenario, inner: Chooser): { schedule: readonly Choice[]; property: string | null } {
+function record(scenario: ResolvedScenario, inner: Chooser): Recorded {
   const chooser = new RecordingChooser(inner);
   const engine = new MemoEngine(topologyOf(scenario));
   const run = new Run({ scenario: { ...scenario, bounds: { ...scenario.bounds, steps: STEPS_MAX } }, engine, chooser });
   run.start();
   run.toEnd();
-  return { schedule: chooser.choices, property: run.end?.violation?.property ?? null };
+  return { schedule: chooser.choices, violation: run.end?.violation ?? null };
 }
 
 /** A kept schedule as it is now, followed by its labels; null if it no longer does what it says. */
 function renewed(scenario: ResolvedScenario, kept: Regression): Regression | null {
   try {
-    const { schedule, property } = record(scenario, new ReplayChooser(kept.schedule, { match: 'label', after: new FifoChooser() }));
-    return property === kept.property ? { ...kept, schedule } : null;
+    const recorded = record(scenario, new ReplayChooser(kept.schedule, { match: 'label', after: new FifoChooser() }));
+    return endsBy(recorded, kept.property) ? { ...kept, schedule: recorded.schedule } : null;
   } catch {
     return null;
   }
@@ -81,7 +91,7 @@ const SEEDS = 500;
 function drawn(scenario: ResolvedScenario, property: string): readonly Choice[] | null {
   for (let seed = 0; seed < SEEDS; seed++) {
     const recorded = record(scenario, new RandomChooser(seed));
-    if (recorded.property === property) return recorded.schedule;
+    if (endsBy(recorded, property)) return recorded.schedule;
   }
   return null;
 }
@@ -90,16 +100,16 @@ function drawn(scenario: ResolvedScenario, property: string): readonly Choice[] 
 function search(scenario: ResolvedScenario, wanted: readonly string[]): Map<string | null, readonly Choice[]> {
   const found = new Map<string | null, readonly Choice[]>();
   for (const chooser of [new FifoChooser(), ...Array.from({ length: 200 }, (_, seed) => new RandomChooser(seed))]) {
-    const { schedule, property } = record(scenario, chooser);
-    if (property === null) found.set(null, schedule);
+    const recorded = record(scenario, chooser);
+    if (endsBy(recorded, null)) found.set(null, recorded.schedule);
     if (found.has(null)) break;
   }
   // A lasso is found in the whole graph, not within a bound.
-  if (wanted.some((id) => scenario.properties.eventually.includes(id))) {
-    for (const { property, labels } of finish(explore({ scenario, maxStates: STATES_MAX })).violations) {
+  if (wanted.some((name) => isEndlessName(name) || scenario.properties.eventually.includes(name))) {
+    for (const { labels } of finish(explore({ scenario, maxStates: STATES_MAX })).violations) {
       const choices = labels.map((label) => ({ index: 0, label }));
       const recorded = record(scenario, new ReplayChooser(choices, { match: 'label', after: new FifoChooser() }));
-      if (recorded.property === property) found.set(property, recorded.schedule);
+      for (const name of wanted) if (endsBy(recorded, name)) found.set(name, recorded.schedule);
     }
   }
   for (let deviations = 0; deviations <= DEVIATIONS_MAX && wanted.some((id) => !found.has(id)); deviations++) {
@@ -109,7 +119,7 @@ function search(scenario: ResolvedScenario, wanted: readonly string[]): Map<stri
       const choices = labels.map((label) => ({ index: 0, label }));
       const recorded = record(scenario, new ReplayChooser(choices, { match: 'label', after: new FifoChooser() }));
       // Another property may break in the same step and be told instead: then any schedule that shows this one.
-      const schedule = recorded.property === property ? recorded.schedule : drawn(scenario, property);
+      const schedule = endsBy(recorded, property) ? recorded.schedule : drawn(scenario, property);
       if (schedule) found.set(property, schedule);
     }
   }

@@ -12,6 +12,7 @@ import { lassosOf } from '../sim/explore/endless.ts';
 import { Explorer, type Search } from '../sim/explore/explorer.ts';
 import { knownProperties } from '../sim/properties/index.ts';
 import { variantNames } from '../sim/scenario/checks.ts';
+import { goesBy } from '../sim/scenario/expectations.ts';
 import { loadScenario } from '../sim/scenario/load.ts';
 import { resolveScenario } from '../sim/scenario/resolve.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
@@ -34,7 +35,7 @@ interface Explored {
   readonly states: number;
   readonly transitions: number;
   readonly unchanged: number;
-  readonly found: readonly { readonly property: string; readonly steps: number }[];
+  readonly found: readonly (Parameters<typeof goesBy>[0] & { readonly steps: number })[];
   readonly missed: readonly string[];
 }
 
@@ -59,19 +60,22 @@ function explored(scenario: ResolvedScenario): Explored {
   const explorer = new Explorer({ scenario, budget: { states: maxStates } });
   const report = drive(explorer.run(), what);
   const lassos = drive(lassosOf(explorer, report, scenario.properties.eventually), what);
-  const endless = lassos.findings.map(({ property, stem, cycle }) => ({ property, steps: stem.length + cycle.length }));
+  const endless = lassos.findings.map(({ stem, cycle, lasso, ...found }) => ({
+    ...found,
+    ...(lasso && { lasso }),
+    steps: stem.length + cycle.length,
+  }));
   const missed = [...report.reached].flatMap(([id, met]) => (met === null ? [id] : []));
   return { ...report, found: [...report.findings, ...endless], missed, bound: 'all schedules' };
 }
 
 /** Why the expectation is not met; null if it is. */
 function complaint({ expect }: ResolvedScenario, { limit, found, missed }: Explored): string | null {
-  const broken = found.map(({ property }) => property);
   const expected = expect === null || expect === 'clean' ? [] : expect.violates;
-  const unexpected = broken.filter((property) => !expected.includes(property));
-  if (unexpected.length > 0) return `breaks ${unexpected.join(', ')}, which it is not expected to`;
+  const unexpected = found.filter((violation) => !expected.some((name) => goesBy(violation, name)));
+  if (unexpected.length > 0) return `breaks ${unexpected.map(({ property }) => property).join(', ')}, which it is not expected to`;
   if (limit !== null) return `undecided: ${limit} ran out`;
-  const missing = expected.filter((property) => !broken.includes(property));
+  const missing = expected.filter((name) => !found.some((violation) => goesBy(violation, name)));
   if (missing.length > 0) return `does not break ${missing.join(', ')}`;
   return missed.length > 0 ? `the race never happens: ${missed.join(', ')}` : null;
 }

@@ -5,7 +5,7 @@
  * by itself: messages in flight are delivered and CPUs that were not stopped go on. A run in which something has halted is `halted` when
  * nothing is left. It is no deadlock and owes nothing.
  */
-import type { RunEnd } from '../events/journal.ts';
+import type { RunEnd, StuckKind } from '../events/journal.ts';
 import type { Debts } from './debts.ts';
 import { stateName } from './engine/reaction.ts';
 import type { Store } from './store.ts';
@@ -17,6 +17,8 @@ export const DEADLOCK = 'deadlock';
 export interface Broken {
   readonly property: string;
   readonly message: string;
+  /** Of a run that gets nowhere, where the property tells it. */
+  readonly kind?: StuckKind;
 }
 
 /** How a run ends in a state in which no property breaks. */

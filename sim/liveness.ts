@@ -8,7 +8,7 @@
 import { Debts, type Lasso, NEVER_TRUE, watchesOf } from './debts.ts';
 import { type Broken, isHalted, owedAtEnd } from './end.ts';
 import { OfferTable } from './offers.ts';
-import type { CpuInCycle, Property, PropertyWatch } from './property.ts';
+import { type CpuInCycle, type CycleEvidence, judgeCycle, type Property, type PropertyWatch } from './property.ts';
 import type { Sequencer, StepOutcome } from './sequencer.ts';
 import { Visited } from './visited.ts';
 
@@ -112,11 +112,16 @@ export class LivenessWatch {
   }
 
   #judge(lasso: Lasso): Stuck | null {
-    for (const [i, { id, cycle }] of this.#properties.entries()) {
-      const message = cycle ? cycle(this.#cpusSince(lasso.from)) : this.#unmet.has(id) ? NEVER_TRUE : this.#owedThrough(i, lasso.from);
-      if (message !== null) return { property: id, message, lasso };
+    for (const [i, property] of this.#properties.entries()) {
+      const evidence = property.cycle ? judgeCycle(property, this.#cpusSince(lasso.from)) : this.#owedIn(i, lasso);
+      if (evidence !== null) return { property: property.id, ...evidence, lasso };
     }
     return null;
+  }
+
+  #owedIn(i: number, { from }: Lasso): CycleEvidence | null {
+    const message = this.#unmet.has(this.#properties[i]!.id) ? NEVER_TRUE : this.#owedThrough(i, from);
+    return message === null ? null : { message };
   }
 
   #owedThrough(i: number, from: number): string | null {

@@ -1,6 +1,7 @@
 /** Properties: what must hold always, at least once, or in the end; and the memory of what was already checked. */
 import type { Grade } from '../actors/paths/path.ts';
 import type { ActorId } from '../events/event.ts';
+import type { StuckKind } from '../events/journal.ts';
 import type { Store } from './store.ts';
 import { type ActorView, WorldView } from './view.ts';
 
@@ -27,7 +28,20 @@ export interface Property {
    */
   readonly owes?: (actor: ActorView<never>) => string | null;
   /** `eventually`, of endless schedules only: evidence that one which repeats this cycle for ever gets nowhere. */
-  readonly cycle?: (cpus: readonly CpuInCycle[]) => string | null;
+  readonly cycle?: (cpus: readonly CpuInCycle[]) => CycleEvidence | string | null;
+}
+
+/** Evidence of a cycle that gets nowhere. */
+export interface CycleEvidence {
+  readonly message: string;
+  /** In which way, if the property tells. */
+  readonly kind?: StuckKind;
+}
+
+/** What a property says of the CPUs in a cycle. */
+export function judgeCycle({ cycle }: Property, cpus: readonly CpuInCycle[]): CycleEvidence | null {
+  const evidence = cycle?.(cpus) ?? null;
+  return typeof evidence === 'string' ? { message: evidence } : evidence;
 }
 
 /** What a CPU does in one turn of a cycle; CPUs that are not stepped in it are left out. */

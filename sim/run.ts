@@ -112,7 +112,7 @@ export class Run {
     const { step } = this.sequencer;
     this.#end = {
       verdict: broken ? 'violation' : 'clean',
-      violation: broken && { property: broken.property, step, message: broken.message, ...(broken.lasso && { lasso: broken.lasso }) },
+      violation: broken && violationOf(broken, step),
       ended,
       outcomes: this.#outcomes(),
     };
@@ -122,3 +122,11 @@ export class Run {
     return outcomesOf(new WorldView(this.sequencer.store, this.sequencer.locals), this.#options.scenario.host.arch);
   }
 }
+
+const violationOf = ({ property, message, kind, lasso }: Stuck, step: number): NonNullable<RunEnd['violation']> => ({
+  property,
+  step,
+  message,
+  ...(kind && { kind }),
+  ...(lasso && { lasso }),
+});

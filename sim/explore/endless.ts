@@ -66,19 +66,21 @@ export function* endlessAlone({ scenario, from, maxStates }: ExploreRequest): Se
 
 /** The way to the cycle that is least in the order disturbances, preemptions, switches, steps; then one turn from there. */
 function* leastOf({ scenario, from }: EndlessOptions, explorer: Explorer, found: LassoFinding, lassos: LassoReport): Search<Violation> {
-  const { property, message, lasso } = found;
+  const { property, message, kind, lasso } = found;
   const least =
     lasso && !comesTrueOnce(propertyOf(property)) ? yield* leastStem({ scenario, ...(from && { from }) }, explorer, found) : null;
   const stem = least ? least.labels : found.stem;
-  const cycle = least ? lassos.turnFrom(found, least.entry) : { labels: found.cycle, message };
+  const cycle = least ? lassos.turnFrom(found, least.entry) : { labels: found.cycle, evidence: { message, ...(kind && { kind }) } };
   const told = [...stem, ...cycle.labels];
   // Where a part of the turn is fair already, a run of these choices ends there.
   const played = from ? null : endOf(scenario, told);
   const ends = lasso && played?.property === property && played.lasso ? played : null;
   const labels = ends ? told.slice(0, ends.step) : told;
+  const evidence = ends ?? cycle.evidence;
   return {
     property,
-    message: ends?.message ?? cycle.message,
+    message: evidence.message,
+    ...(evidence.kind && { kind: evidence.kind }),
     steps: labels.length,
     least: least !== null,
     labels,

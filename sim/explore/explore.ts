@@ -1,4 +1,5 @@
 /** Exploration as people ask for it: search everything, and give each violation by the least deviating schedule that reaches it. */
+import type { StuckKind } from '../../events/journal.ts';
 import type { Lasso } from '../debts.ts';
 import type { MemoEngine } from '../engine/memo.ts';
 import type { PlainWorld } from '../restore.ts';
@@ -43,6 +44,8 @@ export interface ExploreRequest {
 export interface Violation extends Deviations {
   readonly property: string;
   readonly message: string;
+  /** Of a schedule that gets nowhere, where the property tells it. */
+  readonly kind?: StuckKind;
   readonly steps: number;
   /** No schedule within the bound is less in the order disturbances, preemptions, switches, steps; else it has the fewest steps. */
   readonly least: boolean;

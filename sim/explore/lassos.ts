@@ -7,7 +7,7 @@
  */
 import { Debts, type Lasso, watchesOf } from '../debts.ts';
 import { hasHalted, NEVER_CAME_TRUE } from '../end.ts';
-import type { CpuInCycle, Property } from '../property.ts';
+import { type CpuInCycle, type CycleEvidence, judgeCycle, type Property } from '../property.ts';
 import { Components } from './components.ts';
 import type { Search } from './explorer.ts';
 import { isFair } from './fairness.ts';
@@ -28,9 +28,8 @@ export interface Searched {
   labelsTo(state: number): string[];
 }
 
-export interface LassoFinding {
+export interface LassoFinding extends CycleEvidence {
   readonly property: string;
-  readonly message: string;
   /** Up to where the cycle begins, or to the end of a run that ends. */
   readonly stem: readonly string[];
   /** One turn; empty where the run ends. */
@@ -47,12 +46,12 @@ export interface LassoReport {
   readonly bytes: number;
   readonly stopped: boolean;
   /** One turn from another state of the component, for whoever knows a better way there. */
-  turnFrom(finding: LassoFinding, entry: number): { readonly labels: readonly string[]; readonly message: string };
+  turnFrom(finding: LassoFinding, entry: number): { readonly labels: readonly string[]; readonly evidence: CycleEvidence };
 }
 
 /** Where a property is violated: a component, and the first of its states to come to. */
 interface Found {
-  readonly message: string;
+  readonly evidence: CycleEvidence;
   readonly members: readonly number[];
   readonly entry: number;
   readonly wanted: ((step: CycleStep) => boolean) | null;
@@ -103,7 +102,7 @@ export class LassoSearch {
     const turnFrom: LassoReport['turnFrom'] = ({ property }, entry) => {
       const found = this.#found.get(property)!.find(({ members }) => members.includes(entry))!;
       const steps = this.#turnOf(found, entry);
-      return { labels: this.#labels(steps), message: this.#messageOf(property, found, steps) };
+      return { labels: this.#labels(steps), evidence: this.#evidenceOf(property, found, steps) };
     };
     return { findings, fair: this.#fair, bytes: this.#bytes, stopped: this.#components.stopped, turnFrom };
   }
@@ -124,7 +123,7 @@ export class LassoSearch {
       const owing = members.filter((state) => debts.of(slot, local(state)) !== null);
       for (const part of this.#fairParts(owing, members)) {
         const entry = first(part);
-        this.#keep(debts.property.id, { message: debts.of(slot, local(entry))!, members: part, entry, wanted: null });
+        this.#keep(debts.property.id, { evidence: { message: debts.of(slot, local(entry))! }, members: part, entry, wanted: null });
       }
     }
   }
@@ -134,7 +133,7 @@ export class LassoSearch {
       members.filter((state) => owed.has(state)),
       members,
     )) {
-      this.#keep(id, { message: owed.message, members: part, entry: owed.firstOf(part)!, wanted: null });
+      this.#keep(id, { evidence: { message: owed.message }, members: part, entry: owed.firstOf(part)!, wanted: null });
     }
   }
 
@@ -146,12 +145,12 @@ export class LassoSearch {
 
   #judgeCycle(property: Property, members: readonly number[]): void {
     const steps = this.#stepsWithin(members);
-    const message = property.cycle!(this.#cpusOf(steps));
-    if (message === null) return;
+    const evidence = judgeCycle(property, this.#cpusOf(steps));
+    if (evidence === null) return;
     const isWaiting = (step: CycleStep) => this.#isWaiting(step);
     // A turn shows the wait that the evidence is about, where there is one.
     const wanted = steps.some(isWaiting) ? isWaiting : null;
-    this.#keep(property.id, { message, members, entry: first(members), wanted });
+    this.#keep(property.id, { evidence, members, entry: first(members), wanted });
   }
 
   #stepsWithin(members: readonly number[]): CycleStep[] {
@@ -209,9 +208,9 @@ export class LassoSearch {
     const { entry } = found;
     const steps = this.#turnOf(found, entry);
     const stem = owed ? this.#labels(owed.wayTo(entry)) : this.#searched.labelsTo(entry);
-    const message = this.#messageOf(property.id, found, steps);
+    const evidence = this.#evidenceOf(property.id, found, steps);
     const lasso = { from: stem.length, length: steps.length };
-    return { property: property.id, message, stem, cycle: this.#labels(steps), lasso, members: all.flatMap((one) => one.members) };
+    return { property: property.id, ...evidence, stem, cycle: this.#labels(steps), lasso, members: all.flatMap((one) => one.members) };
   }
 
   /** The shortest run that ends without the property ever having come true. */
@@ -232,9 +231,9 @@ export class LassoSearch {
   }
 
   /** Evidence that one turn of the cycle is a violation: of an actor, where one owes something; else of the CPUs in the turn, or in all of the cycle. */
-  #messageOf(id: string, found: Found, steps: readonly CycleStep[]): string {
-    const { cycle } = this.#properties.find((property) => property.id === id)!;
-    return cycle?.(this.#cpusOf(steps)) ?? found.message;
+  #evidenceOf(id: string, found: Found, steps: readonly CycleStep[]): CycleEvidence {
+    const property = this.#properties.find((each) => each.id === id)!;
+    return judgeCycle(property, this.#cpusOf(steps)) ?? found.evidence;
   }
 
   #labels(steps: readonly CycleStep[]): string[] {

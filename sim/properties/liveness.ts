@@ -14,8 +14,12 @@ export const progress = endlessly('cpu.progress', {
     const waiting = cpus.filter(({ waits }) => waits);
     if (waiting.length === 0) return null;
     const retrying = waiting.filter(({ moves }) => moves);
-    if (waiting.length > 1 && retrying.length > 0) return `livelock: ${named(waiting)} wait for each other for ever`;
-    if (retrying.length > 0) return `unbounded retry: ${named(retrying)} tries the same again and again, and is refused each time`;
-    return `hang: ${named(waiting)} ${waiting.length > 1 ? 'retire' : 'retires'} nothing any more`;
+    if (waiting.length > 1 && retrying.length > 0)
+      return { kind: 'livelock', message: `livelock: ${named(waiting)} wait for each other for ever` };
+    if (retrying.length > 0) {
+      const message = `unbounded retry: ${named(retrying)} tries the same again and again, and is refused each time`;
+      return { kind: 'unbounded-retry', message };
+    }
+    return { kind: 'hang', message: `hang: ${named(waiting)} ${waiting.length > 1 ? 'retire' : 'retires'} nothing any more` };
   },
 });

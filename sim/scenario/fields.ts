@@ -41,6 +41,9 @@ export const PROPERTY_ID = matching(/^[a-z0-9-]+\.[a-z0-9-]+$/, 'expected a prop
 
 export const PROPERTY_PATTERN = matching(/^[a-z0-9-]+\.(?:[a-z0-9-]+|\*)$/, 'expected a property id, or "topic.*" for all of a topic');
 
+/** What a variant is expected to do: a property that breaks, or a way to get nowhere. Which names there are is checked later. */
+export const EXPECTED_NAME = matching(/^[a-z0-9-]+(?:\.[a-z0-9-]+)?$/, 'expected a property id such as "rmp.no-double-owner", or deadlock');
+
 /** A map from names of the author's to values, bounded. */
 export const named = <V extends z.ZodType>(key: z.ZodType<string, string>, value: V, max: number) =>
   z

@@ -1,4 +1,5 @@
 /** Names of properties: which exist, and what `topic.*` stands for. */
+import { isEndlessName, STUCK_NAMES } from './expectations.ts';
 import { type PathIssue, shown, unknownName } from './issues.ts';
 import { didYouMean } from './nearest.ts';
 import type { PropertyKind, Scenario } from './types.ts';
@@ -32,6 +33,15 @@ function nameIssue(name: string, known: readonly KnownProperty[], kind?: Propert
   return `found ${shown(name)}, which belongs under ${property.kind}; expected a property of the kind ${kind}`;
 }
 
+/** What is wrong with a name under `violates`; `isEndlessAsked`: some property under `eventually` is checked. */
+function expectedIssue(name: string, known: readonly KnownProperty[], isEndlessAsked: boolean): string | null {
+  if (isEndlessName(name) && !isEndlessAsked)
+    return `found ${shown(name)}; expected a property under properties.eventually that finds it, such as cpu.progress`;
+  if (STUCK_NAMES.includes(name) || known.some((property) => idOf(property) === name)) return null;
+  const names = [...known.map(idOf), ...STUCK_NAMES];
+  return `found ${shown(name)}; expected the id of a property, or one of ${STUCK_NAMES.join(', ')}${didYouMean(name, names)}`;
+}
+
 /** Property names in a scenario that name nothing, or twice the same. */
 export function propertyIssues({ properties = {}, expect = {} }: Scenario, known: readonly KnownProperty[]): PathIssue[] {
   const issues: PathIssue[] = [];
@@ -47,7 +57,7 @@ export function propertyIssues({ properties = {}, expect = {} }: Scenario, known
   for (const [variant, expectation] of Object.entries(expect)) {
     if (expectation === 'clean') continue;
     expectation.violates.forEach((name, index) => {
-      const message = nameIssue(name, known);
+      const message = expectedIssue(name, known, (properties.eventually ?? []).length > 0);
       if (message !== null) issues.push({ path: ['expect', variant, 'violates', index], message });
     });
   }

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { type HostOptions, PREEMPTION_MODELS } from '../../events/options.ts';
 import { allowedOffers, mechanisms, perRegistry } from '../registry.ts';
-import { GFN, integer, LIMITS, NAME, named, PARAMETER_NAME, PFN, PROPERTY_ID, PROPERTY_PATTERN, strict } from './fields.ts';
+import { EXPECTED_NAME, GFN, integer, LIMITS, NAME, named, PARAMETER_NAME, PFN, PROPERTY_PATTERN, strict } from './fields.ts';
 import { guestProgram, hostProgram } from './program.ts';
 import type { Expectation, Parameter, Scenario, Uncovered } from './types.ts';
 
@@ -59,7 +59,7 @@ export const FIRMWARE_PAGES = z.array(strict({ pfn: PFN, state: z.enum(['hypervi
 
 export const EXPECTATION: z.ZodType<Expectation> = z.union([
   z.literal('clean'),
-  strict({ violates: z.array(PROPERTY_ID).min(1).max(LIMITS.pages) }),
+  strict({ violates: z.array(EXPECTED_NAME).min(1).max(LIMITS.pages) }),
 ]);
 
 const PARAMETER: z.ZodType<Parameter> = z.discriminatedUnion('type', [

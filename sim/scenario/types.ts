@@ -30,7 +30,7 @@ export interface FirmwareSetup {
   readonly pages: readonly FirmwarePageSetup[];
 }
 
-/** What a variant is known to do: break nothing, or break these properties. */
+/** What a variant is known to do: break nothing, or break these properties or get stuck in these ways (`sim/scenario/expectations.ts`). */
 export type Expectation = 'clean' | { readonly violates: readonly string[] };
 
 export type ParameterValue = number | boolean | string;

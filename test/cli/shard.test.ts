@@ -137,12 +137,7 @@ describe('violations', () => {
   it('come in the same order from one search, from shards, within a bound and from a sample', async () => {
     const asked = ['explore', 'sld-wrmsr-preempted', '--variant', 'v8-no-guard', '--json'];
     for (let index = 1; index <= OF; index++) await bench.run([...asked, '--shard', `${index}/${OF}`, '-o', 'two']);
-    const ways = [
-      asked,
-      ['explore', '--merge', 'two', '--json'],
-      [...asked, '--deviations', '3'],
-      [...asked, '--strategy', 'pct', '--schedules', '1000'],
-    ];
+    const ways = [asked, ['explore', '--merge', 'two', '--json'], [...asked, '--deviations', '3'], [...asked, '--strategy', 'pct']];
     for (const way of ways) {
       const { violations } = (await bench.run(way)).json<Document>();
       expect([way, violations.map(({ property }) => property)]).toEqual([way, ['sld.host-setting-kept', 'sld.msr-matches-task']]);

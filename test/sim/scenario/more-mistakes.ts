@@ -153,7 +153,9 @@ export const MORE_MISTAKES: readonly (readonly [title: string, text: string, iss
   [
     'an expectation of an unknown property',
     changed('violates: [snp.host-survives]', 'violates: [snp.host-survive]'),
-    ['56 | expect.panic-sigbus.violates[0] | found "snp.host-survive"; expected the id of a property; did you mean "snp.host-survives"?'],
+    [
+      '56 | expect.panic-sigbus.violates[0] | found "snp.host-survive"; expected the id of a property, or one of deadlock, hang, livelock, unbounded-retry, endless; did you mean "snp.host-survives"?',
+    ],
   ],
   [
     'an unknown property',

@@ -1,0 +1,26 @@
+/** What `expect` may name beside properties, and whether a violation is what is expected. */
+import { type RunEnd, STUCK_KINDS } from '../../events/journal.ts';
+import { DEADLOCK } from '../end.ts';
+import type { Expectation } from './types.ts';
+
+/** A violation whose run never ends, whatever property it breaks. */
+const ENDLESS = 'endless';
+
+/** Names of runs that get nowhere, told by a property under `eventually`. */
+const ENDLESS_NAMES: readonly string[] = [...STUCK_KINDS, ENDLESS];
+
+/** All that is no property and can be expected. */
+export const STUCK_NAMES: readonly string[] = [DEADLOCK, ...ENDLESS_NAMES];
+
+/** Whether a property under `eventually` has to be asked for before this name can be found. */
+export const isEndlessName = (name: string): boolean => ENDLESS_NAMES.includes(name);
+
+type Found = Pick<NonNullable<RunEnd['violation']>, 'property' | 'kind' | 'lasso'>;
+
+/** Whether a violation goes by this name: its property, its kind, or that its run never ends. */
+export const goesBy = ({ property, kind, lasso }: Found, name: string): boolean =>
+  name === property || name === kind || (name === ENDLESS && lasso !== undefined);
+
+/** Whether a variant is expected to do this. */
+export const isExpected = (violation: Found, expect: Expectation): boolean =>
+  expect !== 'clean' && expect.violates.some((name) => goesBy(violation, name));
