@@ -51,7 +51,14 @@ describe('compare', () => {
     expect(lines[0]).toMatch(/^variant +verdict +least deviating violation +host panics .* guest bugged/);
     expect(lines[1]).toMatch(/^inuse +violation +rmp\.vm-bugged, 48 steps, 0 preemptions +never .* reachable/);
     expect(lines[2]).toMatch(/^overlap-2m +clean +never/);
-    expect(lines).toHaveLength(4);
+    // The table, and below it what was never taken: in each row, and in none of them.
+    expect(lines.slice(0, 5).indexOf('')).toBe(4);
+    expect(lines.slice(5, 8).map((line) => line.replace(/\d+/g, 'N'))).toEqual(
+      ['inuse', 'overlap-2m', 'inuse-retried'].map((row) =>
+        `${row}: Never taken: N micro-steps, N branches. A mistake there is not seen.`.replace('2', 'N'),
+      ),
+    );
+    expect(lines[8]).toMatch(/^No variant takes: \d+ micro-steps, \d+ branches\.$/);
   });
 
   it('prints it as Markdown, with as many cells in each row', async () => {
