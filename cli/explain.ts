@@ -1,10 +1,11 @@
 /** `show --explain`: a violation as a story, with what each step rests on, which variant removes it, and how to see it again. */
 
 import type { Grade } from '../actors/paths/path.ts';
+import type { RunEnd } from '../events/journal.ts';
 import { scenarioOf } from '../replay/model.ts';
 import type { Journal } from '../replay/reader.ts';
 import { properties } from '../sim/properties/index.ts';
-import { variantNames } from '../sim/scenario/checks.ts';
+import { isExpected } from '../sim/scenario/expectations.ts';
 import type { ResolvedScenario, Scenario } from '../sim/scenario/types.ts';
 import { type StepSource, stepSources } from '../sim/step-sources.ts';
 import { topologyOf } from '../sim/topology.ts';
@@ -85,30 +86,25 @@ function weakestOf(story: readonly Told[]): Explanation['weakest'] {
   return weakest;
 }
 
-/** The scenario as shipped, if this journal is of a shipped one: a journal holds one variant only. */
+/** The scenario as shipped, if this journal is of a shipped one: commands can name it. */
 function shippedOf({ name }: ResolvedScenario, io: Io): Scenario | null {
   return shippedNames().includes(name) ? loadReference(name, io).scenario : null;
 }
 
 /** What the scenario offers instead: variants that are expected not to break the property, and those that nobody expects anything of. */
 function othersOf(
-  shipped: Scenario | null,
-  { variant: own, mutant }: ResolvedScenario,
-  property: string,
+  { variant: own, variants, expect, mutant }: ResolvedScenario,
+  violation: NonNullable<RunEnd['violation']>,
 ): Pick<Explanation, 'removedBy' | 'untold'> {
-  if (!shipped) return { removedBy: [], untold: [] };
-  const others = variantNames(shipped)
-    .filter((variant) => (variant === own) === (mutant !== undefined))
-    .map((variant) => ({
-      variant,
-      options: { ...shipped.variants?.[variant] } as Record<string, string>,
-      expected: shipped.expect?.[variant],
-    }));
+  const all = Object.entries(variants ?? { [own]: { options: {}, expect } });
+  const others = all.filter(([variant]) => (variant === own) === (mutant !== undefined));
   return {
-    removedBy: others
-      .filter(({ expected }) => expected === 'clean' || (expected !== undefined && !expected.violates.includes(property)))
-      .map(({ variant, options, expected }) => ({ variant, options, breaks: expected === 'clean' ? [] : [...expected!.violates] })),
-    untold: others.flatMap(({ variant, expected }) => (expected === undefined ? [variant] : [])),
+    removedBy: others.flatMap(([variant, { options, expect: expected }]) =>
+      expected === null || isExpected(violation, expected)
+        ? []
+        : [{ variant, options: { ...options } as Record<string, string>, breaks: expected === 'clean' ? [] : expected.violates }],
+    ),
+    untold: others.flatMap(([variant, { expect: expected }]) => (expected === null ? [variant] : [])),
   };
 }
 
@@ -131,7 +127,8 @@ function commandsOf(
     commandText(['show', file, '--step', String(step)]),
     commandText(['shrink', file]),
     ...(shipped ? [commandText(['compare', name, ...(mutant === undefined ? [] : ['--mutant', mutant]), ...set])] : []),
-    ...[...removedBy.slice(0, 1).map(({ variant }) => variant), ...untold].map((variant) =>
+    // The file of a user's own scenario stands in no journal.
+    ...(shipped ? [...removedBy.slice(0, 1).map(({ variant }) => variant), ...untold] : []).map((variant) =>
       commandText(['explore', name, '--variant', variant, ...set]),
     ),
   ];
@@ -145,7 +142,7 @@ export function explanationOf(journal: Journal, file: string, io: Io): Explanati
   const property = properties().find(({ id }) => id === violation.property);
   const story = storyOf(journal, scenario);
   const shipped = shippedOf(scenario, io);
-  const others = othersOf(shipped, scenario, violation.property);
+  const others = othersOf(scenario, violation);
   return {
     ...violation,
     source: property?.source ?? null,

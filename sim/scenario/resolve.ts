@@ -25,7 +25,7 @@ import { hostOptions, optionsOf } from './presets.ts';
 import { expandProperties, type KnownProperty, propertyIssues } from './properties.ts';
 import { resolvedSchema } from './resolved-schema.ts';
 import { structureIssues } from './structure.ts';
-import type { FirmwareSetup, ResolvedHost, ResolvedScenario, Scenario } from './types.ts';
+import type { Expectation, FirmwareSetup, ResolvedHost, ResolvedScenario, Scenario } from './types.ts';
 import { VARIANT_DEFAULT } from './variants.ts';
 
 /** What a scenario gets when it does not say. */
@@ -100,6 +100,12 @@ const resolveProcess = ({ id, threads }: LoweredProcess) => ({
   threads: threads.map((thread) => ({ id: thread.id, program: compile<HostOp>(thread.program) })),
 });
 
+const expectationOf = ({ expect = {} }: Scenario, variant: string): Expectation | null =>
+  Object.hasOwn(expect, variant) ? expect[variant]! : null;
+
+const variantFacts = (scenario: Scenario, variants: NonNullable<Scenario['variants']>): NonNullable<ResolvedScenario['variants']> =>
+  Object.fromEntries(Object.entries(variants).map(([name, options]) => [name, { options, expect: expectationOf(scenario, name) }]));
+
 /**
  * Makes a run's scenario of a checked one.
  * @throws UnknownVariantError, UnknownMutantError, UnknownParameterError, ParameterValueError
@@ -111,7 +117,6 @@ export function resolveScenario(scenario: Scenario, { variant: asked, set, known
   const lowered = lowerScenario(scenario, values);
   const issues = [...scenarioIssues(scenario, lowered), ...propertyIssues(scenario, knownProperties)];
   if (issues.length > 0) throw new ScenarioError(withoutPlace(issues));
-  const expect = scenario.expect !== undefined && Object.hasOwn(scenario.expect, variant) ? scenario.expect[variant] : undefined;
   return {
     name: scenario.name,
     summary: scenario.summary,
@@ -129,7 +134,8 @@ export function resolveScenario(scenario: Scenario, { variant: asked, set, known
     allow: scenario.allow ?? [],
     properties: expandProperties(scenario, knownProperties),
     bounds: { steps: scenario.bounds?.steps ?? DEFAULTS.steps, states: scenario.bounds?.states ?? DEFAULTS.states },
-    expect: expect ?? null,
+    ...(scenario.variants !== undefined && { variants: variantFacts(scenario, scenario.variants) }),
+    expect: expectationOf(scenario, variant),
   };
 }
 

@@ -138,6 +138,7 @@ export const resolvedSchema = perRegistry(
       allow: allow(),
       properties: strict({ always: IDS, sometimes: IDS, eventually: IDS }),
       bounds: strict({ steps: BOUND, states: BOUND }),
+      variants: named(NAME, strict({ options: someOptions(), expect: EXPECTATION.nullable() }), LIMITS.variants).exactOptional(),
       expect: EXPECTATION.nullable(),
     }),
 );

@@ -126,6 +126,12 @@ export interface ResolvedProcess {
   readonly threads: readonly ResolvedThread[];
 }
 
+/** What a scenario says of one of its variants. */
+export interface VariantFacts {
+  readonly options: Partial<HostOptions>;
+  readonly expect: Expectation | null;
+}
+
 /** A scenario with parameters, preset and variant applied: plain JSON, all that a run depends on but its choices. */
 export interface ResolvedScenario {
   readonly name: string;
@@ -148,6 +154,8 @@ export interface ResolvedScenario {
   /** Ids: patterns are expanded. */
   readonly properties: { readonly [K in PropertyKind]: readonly string[] };
   readonly bounds: { readonly steps: number; readonly states: number };
+  /** All variants by name, so that a journal can tell what each is expected to do; absent if the scenario declares none. */
+  readonly variants?: Readonly<Record<string, VariantFacts>>;
   /** Of this variant; null if the scenario expects nothing of it. */
   readonly expect: Expectation | null;
 }

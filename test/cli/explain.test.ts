@@ -1,5 +1,5 @@
 /** `show --explain`: what it says removes a violation, and a test to paste that fails as long as the property breaks. */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -83,5 +83,15 @@ describe('what removes a violation', () => {
       'worldswitch compare rmp-churn --set rounds=1',
       'worldswitch explore rmp-churn --variant default --set rounds=1',
     ]);
+  });
+
+  it('of a scenario in a file of the user’s own is what that file expects, wherever the file is by now', async () => {
+    const shipped = readFileSync(join(ROOT, 'scenarios/rmpadjust-vs-rmpupdate.yaml'), 'utf8');
+    writeFileSync(bench.path('mine.yaml'), shipped.replace(/^name: .*$/m, 'name: mine'));
+    const { violations } = (await bench.run(['explore', 'mine.yaml', '--json'])).json<Found>();
+    rmSync(bench.path('mine.yaml'));
+    const { out } = await bench.run(['show', violations[0]!.journal, '--explain']);
+    expect(out).toContain('Removed by variant overlap-2m');
+    expect(out).not.toContain('No variant of the scenario');
   });
 });
