@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { CATALOGUE } from '../events/index.ts';
+import { didYouMean } from '../events/nearest.ts';
 import { type Mechanism, MechanismError } from './mechanism.ts';
 import { models } from './models/index.ts';
 import { outcomesFor } from './outcomes.ts';
@@ -12,7 +13,6 @@ import { type ModuleSource, mechanisms, register } from './registry.ts';
 import { explain } from './scenario/explain.ts';
 import { NAME, PROPERTY_ID, strict } from './scenario/fields.ts';
 import { listed, type PathIssue, pathText, shown, unknownName } from './scenario/issues.ts';
-import { didYouMean } from './scenario/nearest.ts';
 import { GUEST_OPERATIONS, HOST_OPERATIONS } from './scenario/operations.ts';
 import { optionValues } from './scenario/schema.ts';
 

@@ -7,6 +7,7 @@ import { type HostEnv, type HostPath, hostPatch } from '../actors/paths/env.ts';
 import { type GuestEnv, guestItems } from '../actors/paths/guest.ts';
 import { joinPatches, type PathPatch, type PathPatches, pathNamesIn } from '../actors/paths/patch.ts';
 import { hostItems } from '../actors/paths/program.ts';
+import { checkShape } from '../actors/paths/shape.ts';
 import { MechanismError } from './mechanism.ts';
 import type { PatchInForce } from './registry.ts';
 import { shown, unknownName } from './scenario/issues.ts';
@@ -15,17 +16,20 @@ import type { ResolvedScenario } from './scenario/types.ts';
 /** Paths that nothing calls: machines begin with them. */
 const TOP: readonly string[] = ['main', 'guest', 'kvm_sched_out', 'kvm_sched_in'];
 
+const isPath = (made: unknown): made is HostPath => Array.isArray((made as Partial<HostPath> | undefined)?.items);
+
 /** The same patch, with its mechanism in what it throws. */
 const attributed = (origin: string, name: string, patch: PathPatch): PathPatch =>
   hostPatch((path: HostPath) => {
     let made: unknown;
     try {
       made = patch(path);
+      if (isPath(made)) checkShape(made, name);
     } catch (error) {
       if (error instanceof Error) error.message = `${origin}: patch of the path ${name}: ${error.message}`;
       throw error;
     }
-    if (Array.isArray((made as Partial<HostPath> | undefined)?.items)) return made as HostPath;
+    if (isPath(made)) return made;
     throw new MechanismError(`${origin}: patch of the path ${name}: found ${shown(made)}; expected the function to give a path`);
   });
 

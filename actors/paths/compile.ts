@@ -2,7 +2,8 @@
 
 import type { Letter } from '../../events/event.ts';
 import { type PathPatches, patched } from './patch.ts';
-import { type Flow, type Item, letterOf, otherwise, type Path, type Source, type Step, type StepSpec } from './path.ts';
+import { type Flow, type Item, letterOf, otherwise, type Path, PathError, type Source, type Step, type StepSpec } from './path.ts';
+import { checkWays } from './ways.ts';
 
 type AnyEvent = { readonly type: string };
 
@@ -39,19 +40,16 @@ export interface GraphNode<T, L, E extends AnyEvent> extends Source {
 
 export interface Graph<T, L, E extends AnyEvent> {
   readonly nodes: ReadonlyMap<string, GraphNode<T, L, E>>;
-  readonly entry: readonly Route<T, L>[];
-}
-
-/** A path cannot be expanded: two steps of one name, contexts that disagree, sleeping in atomic, an unbalanced count. */
-export class PathError extends Error {
-  override readonly name = 'PathError';
+  /** The step that the path begins with. */
+  readonly entry: string;
 }
 
 interface Scope<T, L> extends Source {
   readonly prefix: string;
   /** Where the items after these continue. */
   readonly next: readonly Route<T, L>[];
-  readonly loopExit: readonly Route<T, L>[] | null;
+  /** Where `leaveLoop` goes on. */
+  readonly loopExit: readonly Route<T, L>[];
   readonly pathExit: readonly Route<T, L>[];
   readonly requires: boolean;
 }
@@ -73,12 +71,14 @@ export function compile<T, L, E extends AnyEvent>(
   patches: PathPatches = {},
 ): Graph<T, L, E> {
   const top = patched(unpatched, patches);
+  checkWays(top, patches);
   const end: readonly Route<T, L>[] = [{ ops: home ? clearing<T, L>(top.locals) : [], target: home || END }];
   const { source, grade } = top;
-  const scope: Scope<T, L> = { prefix: top.name, next: end, loopExit: null, pathExit: end, requires: top.requires === 'N', source, grade };
+  const scope: Scope<T, L> = { prefix: top.name, next: end, loopExit: [], pathExit: end, requires: top.requires === 'N', source, grade };
   const compiler = new Compiler<T, L, E>(stepEvent, patches);
   compiler.walk(top.items, scope);
-  return { nodes: compiler.nodes, entry: compiler.entryOf(top.items, scope) };
+  for (const id of compiler.nodes.keys()) refuseStepsUnder(id, compiler.nodes);
+  return { nodes: compiler.nodes, entry: compiler.entryOf(top.items, scope)[0]!.target };
 }
 
 /** Collects the nodes of a path and of all it calls. */
@@ -102,6 +102,7 @@ class Compiler<T, L, E extends AnyEvent> {
       case 'stop':
         return [{ ops: [], target: under(scope.prefix, item.name) }];
       case 'loop':
+        // No turn comes round without a step (ways.ts), so that no entry goes through the end of the body.
         return this.entryOf(item.body, { ...scope, next: [], loopExit: this.entryOf(rest, scope) });
       case 'when': {
         const inner = onward();
@@ -113,7 +114,6 @@ class Compiler<T, L, E extends AnyEvent> {
       case 'note':
         return after([{ local: item.local }], this.entryOf(rest, scope));
       case 'leaveLoop':
-        if (!scope.loopExit) throw new PathError(`${scope.prefix}: leaveLoop stands outside a loop`);
         return scope.loopExit;
       case 'return':
         return scope.pathExit;
@@ -157,7 +157,25 @@ class Compiler<T, L, E extends AnyEvent> {
   #add({ prefix, requires, source, grade }: Scope<T, L>, name: string, spec: StepSpec<T, L, E>, edges: readonly Edge<T, L>[]): void {
     const id = under(prefix, name);
     if (this.nodes.has(id)) throw new PathError(`two steps are called ${id}; name one of them apart`);
-    this.nodes.set(id, { id, spec, edges, requires, stops: edges.length === 0, source, grade, letter: null, flow: null });
+    this.nodes.set(id, {
+      id,
+      spec,
+      edges,
+      requires,
+      stops: edges.length === 0,
+      source: spec.source ?? source,
+      grade: spec.grade ?? grade,
+      letter: null,
+      flow: null,
+    });
+  }
+}
+
+/** A path that is called becomes a state with states inside; a step of its name would be lost. */
+function refuseStepsUnder(id: string, nodes: ReadonlyMap<string, unknown>): void {
+  for (let dot = id.indexOf('.'); dot > 0; dot = id.indexOf('.', dot + 1)) {
+    const above = id.slice(0, dot);
+    if (nodes.has(above)) throw new PathError(`${above} is a step and a path that is called; name one of them apart`);
   }
 }
 
@@ -167,7 +185,7 @@ function bodyScope<T, L, E extends AnyEvent>(path: Path<T, L, E>, scope: Scope<T
   return {
     prefix: under(scope.prefix, path.name),
     next: back,
-    loopExit: null,
+    loopExit: [],
     pathExit: back,
     requires: scope.requires || path.requires === 'N',
     source: path.source,
@@ -193,7 +211,7 @@ function edgesOf<T, L, E extends AnyEvent>(step: Step<T, L, E>, stepEvent: strin
  * @throws PathError naming the step
  */
 export function flowThrough<T, L, E extends AnyEvent>(graph: Graph<T, L, E>, from: Flow, home: string): void {
-  const todo: [string, Flow][] = graph.entry.map((route) => [route.target, from]);
+  const todo: [string, Flow][] = [[graph.entry, from]];
   for (let job = todo.pop(); job; job = todo.pop()) {
     const [id, flow] = job;
     if (id === home) continue;

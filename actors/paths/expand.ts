@@ -78,8 +78,8 @@ export function expand<T extends Walker<L> & MachineContext, L extends object, E
   const graph = compile(path, options.stepEvent, home, options.patches);
   flowThrough(graph, options.from, home);
   const states: Record<string, unknown> = {};
-  for (const node of graph.nodes.values()) if (node.letter) place(states, node.id.split('.'), stateOf(node, graph, options));
-  return { initial: path.name, entry: `#${options.root}.${graph.entry[0]!.target}`, states: states as Record<string, Region<T, E>> };
+  for (const node of graph.nodes.values()) place(states, node.id.split('.'), stateOf(node, graph, options));
+  return { initial: path.name, entry: `#${options.root}.${graph.entry}`, states: states as Record<string, Region<T, E>> };
 }
 
 function place(states: Record<string, unknown>, names: readonly string[], state: object): void {

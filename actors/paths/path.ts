@@ -59,6 +59,9 @@ export interface StepSpec<T, L, E extends AnyEvent> {
   readonly chooses?: (walker: T) => number;
   /** Nominal cost in ns; 100 unless given. */
   readonly ns?: number;
+  /** Where this step comes from and how well it is known, where that differs from its path. */
+  readonly source?: string;
+  readonly grade?: Grade;
 }
 
 export interface Step<T, L, E extends AnyEvent> extends StepSpec<T, L, E> {
@@ -75,7 +78,10 @@ export interface Loop<T, L, E extends AnyEvent> {
   readonly body: readonly Item<T, L, E>[];
 }
 export type Case<T, L, E extends AnyEvent> = readonly [(walker: T, locals: L) => boolean, readonly Item<T, L, E>[]];
-/** A branch that costs nothing: it is decided at the end of the step before it. The first case that holds is taken, else none. */
+/**
+ * A branch that costs nothing. It is decided at the end of the step before it, with what that step
+ * left behind. The first case that holds is taken, else none.
+ */
 export interface When<T, L, E extends AnyEvent> {
   readonly kind: 'when';
   readonly cases: readonly Case<T, L, E>[];
@@ -104,6 +110,11 @@ export interface Source {
   readonly grade: Grade;
 }
 
+/** A path cannot be expanded: what it says has no meaning, or breaks a rule of contexts. */
+export class PathError extends Error {
+  override readonly name = 'PathError';
+}
+
 export interface Path<T, L, E extends AnyEvent> extends Source {
   readonly name: string;
   readonly items: readonly Item<T, L, E>[];
@@ -122,11 +133,11 @@ export interface PathRest<L> {
 export function pathsOf<T, L, E extends AnyEvent>() {
   return {
     path: (name: string, origin: Source, items: readonly Item<T, L, E>[], rest: PathRest<L> = {}): Path<T, L, E> => ({
-      name,
+      locals: [],
       ...origin,
+      ...rest,
+      name,
       items,
-      locals: rest.locals ?? [],
-      ...(rest.requires && { requires: rest.requires }),
     }),
     step: (name: string, spec: StepSpec<T, L, E> = {}): Item<T, L, E> => ({ kind: 'step', name, ...spec }),
     call: (path: Path<T, L, E>, bind?: Call<T, L, E>['bind']): Item<T, L, E> => ({ kind: 'call', path, ...(bind && { bind }) }),

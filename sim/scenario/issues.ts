@@ -1,5 +1,5 @@
 /** What is wrong with a scenario: where, what was found, what was expected. */
-import { didYouMean } from './nearest.ts';
+import { didYouMean } from '../../events/nearest.ts';
 
 export type Path = readonly (string | number)[];
 

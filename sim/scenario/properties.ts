@@ -1,7 +1,7 @@
 /** Names of properties: which exist, and what `topic.*` stands for. */
+import { didYouMean } from '../../events/nearest.ts';
 import { isEndlessName, STUCK_NAMES } from './expectations.ts';
 import { type PathIssue, shown, unknownName } from './issues.ts';
-import { didYouMean } from './nearest.ts';
 import type { PropertyKind, Scenario } from './types.ts';
 
 /** A property by its id. With its kind, a scenario that lists it under another kind is refused, and patterns pick by kind. */

@@ -1,10 +1,11 @@
 /** Whether programs, VMs, pages and threads fit each other: the checks that files and journals share. */
+
+import { didYouMean } from '../../events/nearest.ts';
 import type { GuestOp, HostOp } from '../../events/program.ts';
 import { mechanisms } from '../registry.ts';
 import { operationsIn } from './compile.ts';
 import { hex, type Path, type PathIssue, shown, unknownName } from './issues.ts';
 import type { Lowered, LoweredVm } from './lower.ts';
-import { didYouMean } from './nearest.ts';
 import type { FirmwarePageSetup } from './types.ts';
 
 type Programs = Pick<Lowered, 'vms' | 'processes'>;

@@ -18,9 +18,9 @@ describe('a patch', () => {
   });
 
   it('reaches steps in loops and branches', () => {
-    const nested = [loop(when([() => true, [mark('deep'), leaveLoop]]))];
+    const nested = [loop(mark('early'), when([() => true, [mark('deep'), leaveLoop]]))];
     const path = replaceStep(pathOf(nested), 'deep', (item) => [mark('before'), item]);
-    expect([...compile(path, 'step', 'home').nodes.keys()]).toEqual(['walk.before', 'walk.deep']);
+    expect([...compile(path, 'step', 'home').nodes.keys()]).toEqual(['walk.early', 'walk.before', 'walk.deep']);
   });
 
   it('sees what an earlier one made', () => {

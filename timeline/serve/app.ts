@@ -1,6 +1,6 @@
 /** The endpoints: requests in, responses out, no socket in sight. */
 import { type Context, Hono } from 'hono';
-import { didYouMean } from '../../sim/scenario/nearest.ts';
+import { didYouMean } from '../../events/nearest.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { type GuardOptions, guard } from './guard.ts';
 import { openApi } from './openapi.ts';

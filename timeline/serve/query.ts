@@ -1,7 +1,7 @@
 /** What the query and the headers of a request for events ask for. */
 import type { Context } from 'hono';
 import { type JournalRecord, RECORD_KINDS } from '../../events/journal.ts';
-import { didYouMean } from '../../sim/scenario/nearest.ts';
+import { didYouMean } from '../../events/nearest.ts';
 import { Problem } from './problem.ts';
 
 /** What a query may have, each with an example. */

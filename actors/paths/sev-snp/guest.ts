@@ -128,11 +128,10 @@ function accessPath(env: GuestEnv, kind: 'read' | 'write', { 'guest.notValidated
         }),
         when(
           [(_v, l) => l.outcome === 'ok', [leavePath]],
-          [(_v, l) => l.outcome === 'vc', answer === 'pvalidate' ? [call(validatedAgain(env))] : [leaveLoop]],
+          [(_v, l) => l.outcome === 'vc', [call(answer === 'pvalidate' ? validatedAgain(env) : notValidated(env))]],
           [otherwise, [nestedFault(env, (v) => argsOf(env, v, kind).private)]],
         ),
       ),
-      call(notValidated(env)),
     ],
     { locals: ['outcome'] },
   );

@@ -1,0 +1,153 @@
+/** What an author wrote, held against the path language: kinds of items, keys and values. Nothing is dropped in silence. */
+import { didYouMean } from '../../events/nearest.ts';
+import { type Case, type Grade, type Item, type Mode, type Path, PathError, type StepSpec } from './path.ts';
+
+type AnyEvent = { readonly type: string };
+type Fits = readonly [expected: string, fits: (value: unknown) => boolean];
+
+const fn: Fits = ['a function', (value) => typeof value === 'function'];
+const yes: Fits = ['true', (value) => typeof value === 'boolean'];
+const flag: Fits = ['true or false', (value) => typeof value === 'boolean'];
+const change: Fits = ['1 or -1', (value) => value === 1 || value === -1];
+const text: Fits = ['text', (value) => typeof value === 'string' && value !== ''];
+const name: Fits = ['a name without dots', (value) => typeof value === 'string' && /^[^.#]+$/.test(value)];
+const list: Fits = ['a list', Array.isArray];
+const oneOf = (...values: readonly string[]): Fits => [
+  values.map((value) => JSON.stringify(value)).join(' or '),
+  (value) => values.includes(value as string),
+];
+const functions: Fits = [
+  'a map from types of events to functions, not empty',
+  (value) => typeof value === 'object' && value !== null && Object.values(value).length > 0 && Object.values(value).every(fn[1]),
+];
+const GRADES: readonly Grade[] = ['read', 'manual', 'memory', 'decision', 'inferred'];
+const MODES: readonly Mode[] = ['user', 'kernel', 'guest'];
+
+type AnySpec = StepSpec<unknown, unknown, AnyEvent>;
+type AnyPath = Path<unknown, unknown, AnyEvent>;
+type AnyItem = Item<unknown, unknown, AnyEvent>;
+type KeysOf<I> = Readonly<Record<keyof I & string, Fits>>;
+
+const SPEC: KeysOf<Required<AnySpec>> = {
+  set: fn,
+  local: fn,
+  send: fn,
+  answers: functions,
+  wakes: functions,
+  preempt: change,
+  spin: change,
+  irqs: flag,
+  insn: flag,
+  inside: yes,
+  mode: oneOf(...MODES),
+  mayResched: yes,
+  sleeps: yes,
+  idles: yes,
+  rests: yes,
+  yields: yes,
+  computes: yes,
+  chooses: fn,
+  ns: ['a number of ns', (value) => Number.isFinite(value) && (value as number) >= 0],
+  source: text,
+  grade: oneOf(...GRADES),
+};
+const PATH: KeysOf<Required<AnyPath>> = {
+  name,
+  source: text,
+  grade: oneOf(...GRADES),
+  items: list,
+  locals: ['a list of names', (value) => Array.isArray(value) && value.every(text[1])],
+  requires: oneOf('N'),
+};
+
+/** The keys of each kind of items besides `kind`. */
+const ITEMS: { readonly [K in AnyItem['kind']]: KeysOf<Omit<Required<Extract<AnyItem, { readonly kind: K }>>, 'kind'>> } = {
+  step: { name, ...SPEC },
+  stop: { name },
+  call: { path: ['a path', (value) => typeof value === 'object' && value !== null], bind: fn },
+  loop: { body: list },
+  when: { cases: ['at least one case', (value) => Array.isArray(value) && value.length > 0] },
+  note: { local: fn },
+  leaveLoop: {},
+  return: {},
+};
+
+const NEEDED: Readonly<Record<AnyItem['kind'], readonly string[]>> = {
+  step: ['name'],
+  stop: ['name'],
+  call: ['path'],
+  loop: ['body'],
+  when: ['cases'],
+  note: ['local'],
+  leaveLoop: [],
+  return: [],
+};
+
+/** Keys that are undefined count as absent. */
+function checkKeys(value: object, keys: Readonly<Record<string, Fits>>, at: string): void {
+  for (const [key, given] of Object.entries(value)) {
+    if (given === undefined) continue;
+    if (!Object.hasOwn(keys, key)) {
+      const known = Object.keys(keys);
+      throw new PathError(`${at} has a key ${JSON.stringify(key)}; expected ${known.join(', ')}${didYouMean(key, known)}`);
+    }
+    const [expected, fits] = keys[key]!;
+    if (!fits(given)) throw new PathError(`${at}: ${key} is ${shown(given)}; expected ${expected}`);
+  }
+}
+
+function needKeys(value: object, keys: readonly string[], at: string): void {
+  for (const key of keys) if ((value as Readonly<Record<string, unknown>>)[key] === undefined) throw new PathError(`${at} has no ${key}`);
+}
+
+const shown = (value: unknown): string => (typeof value === 'function' ? 'a function' : (JSON.stringify(value) ?? String(value)));
+
+/** How a place names an item. */
+function kindOf<T, L, E extends AnyEvent>(item: Item<T, L, E>): string {
+  const { kind, name: called } = (item ?? {}) as { readonly kind?: string; readonly name?: string };
+  if (kind === 'return') return 'leavePath';
+  return [kind ?? String(item), called].filter(Boolean).join(' ');
+}
+
+/** The place of an item in a list. */
+export const itemAt = <T, L, E extends AnyEvent>(place: string, items: readonly Item<T, L, E>[], i: number): string =>
+  `${place}, item ${i + 1} (${kindOf(items[i]!)})`;
+
+/** The place of a case of a `when`. */
+export const caseAt = (place: string, i: number): string => `${place}, case ${i + 1}`;
+
+/**
+ * Checks a path and its items, but not the paths that it calls.
+ * @throws PathError naming the item and the key
+ */
+export function checkShape<T, L, E extends AnyEvent>(path: Path<T, L, E>, place: string): void {
+  needKeys(path, ['name', 'source', 'grade', 'items', 'locals'], place);
+  checkKeys(path, PATH, place);
+  checkItems(path.items, place);
+}
+
+function checkItems<T, L, E extends AnyEvent>(items: readonly Item<T, L, E>[], place: string): void {
+  for (const [i, item] of items.entries()) checkItem(item, itemAt(place, items, i));
+}
+
+function checkItem<T, L, E extends AnyEvent>(item: Item<T, L, E>, at: string): void {
+  if (typeof item !== 'object' || item === null || !Object.hasOwn(ITEMS, item.kind))
+    throw new PathError(`${at} is ${shown(item)}; expected a step, call, loop, when, note, stop, leaveLoop or leavePath`);
+  const { kind, ...rest } = item;
+  checkKeys(rest, ITEMS[kind], at);
+  needKeys(rest, NEEDED[kind], at);
+  if (item.kind === 'step') checkStep(item, at);
+  if (item.kind === 'loop') checkItems(item.body, at);
+  if (item.kind === 'when') for (const [i, one] of item.cases.entries()) checkCase(one, caseAt(at, i));
+}
+
+function checkStep<T, L, E extends AnyEvent>({ answers, send, computes, idles }: StepSpec<T, L, E>, at: string): void {
+  if (answers && !send) throw new PathError(`${at} has answers, but no send that asks for them`);
+  if (computes && !idles) throw new PathError(`${at} has computes without idles`);
+}
+
+function checkCase<T, L, E extends AnyEvent>(one: Case<T, L, E>, at: string): void {
+  if (!Array.isArray(one) || one.length !== 2 || typeof one[0] !== 'function' || !Array.isArray(one[1]))
+    throw new PathError(`${at} is ${shown(one)}; expected a test and a list of items`);
+  checkItems(one[1] as readonly Item<T, L, E>[], at);
+}
