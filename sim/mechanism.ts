@@ -79,6 +79,8 @@ export interface Mechanism {
   readonly kernelThreads?: (scenario: ResolvedScenario) => Readonly<Record<ActorId, ActorId>>;
   /** Kinds of actors of which each CPU has one of its own, in the order of the CPUs; `core` where no two CPUs share one. */
   readonly perCpu?: readonly string[];
+  /** Fields of its contexts and messages whose lists are sets, as `kind.field` and `type.field`; every other list is a sequence. */
+  readonly sets?: readonly string[];
   /** Its actors, in slot order, and the machine of each kind that it adds. */
   readonly actors?: (scenario: ResolvedScenario) => readonly ActorSpec[];
   readonly machines?: (scenario: ResolvedScenario) => Readonly<Record<string, AnyStateMachine>>;

@@ -88,6 +88,7 @@ const FIELDS = {
   taskFlags: isFunction.optional(),
   kernelThreads: isFunction.optional(),
   perCpu: listOf(TEXT, 'a list of kinds').optional(),
+  sets: listOf(TEXT, 'a list such as "kind.field"').optional(),
   actors: isFunction.optional(),
   machines: isFunction.optional(),
   completions: listOf(COMPLETION, 'a list of names and handlers').optional(),

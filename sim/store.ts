@@ -61,6 +61,11 @@ export interface Topology {
   readonly origins?: Readonly<Record<string, string>>;
   /** How each event type travels. */
   readonly catalogue: Readonly<Record<string, Delivery>>;
+  /**
+   * Fields whose lists are sets, kept sorted: `kind.field` of a context, `type.field` of a message. Every other list is a sequence. What
+   * is renamed (`--reduce symmetry`) keeps the order of a sequence and sorts a set.
+   */
+  readonly sets?: readonly string[];
   /** Groups of actors that may change places without anybody noticing: same kind, and no order among them; one by one, or in bundles. */
   readonly interchangeable?: readonly (readonly (ActorId | Bundle)[])[];
 }
@@ -71,6 +76,7 @@ export class Store {
   readonly kindOfSlot: readonly Kind[];
   readonly ids: readonly ActorId[];
   readonly slotOf: ReadonlyMap<ActorId, number>;
+  readonly sets: ReadonlySet<string>;
   readonly events = new Table<AnyEvent>();
   /** 1 where the event of that id is queued, 0 for the bus. */
   readonly queued: number[] = [];
@@ -90,6 +96,7 @@ export class Store {
       return { name, index, machine, origin: topology.origins?.[name] ?? null, locals: new Table<AnyMachineSnapshot>() };
     });
     this.ids = topology.actors.map((actor) => actor.id);
+    this.sets = new Set(topology.sets);
     this.slotOf = new Map(this.ids.map((id, slot) => [id, slot]));
     if (this.slotOf.size !== this.ids.length) throw new Error('two actors have the same id');
     this.kindOfSlot = topology.actors.map((actor) => this.kinds[names.indexOf(actor.kind)]!);

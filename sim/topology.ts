@@ -69,6 +69,21 @@ class Numbering<V> {
   }
 }
 
+/** Fields of what every host has, whose lists are sets. */
+const SETS: readonly string[] = [
+  'hostScheduler.cpus',
+  'hostScheduler.rq',
+  'hostScheduler.stopped',
+  'hostScheduler.wokenEarly',
+  'rq.waiting.threads',
+  'pcpu.peers',
+  'pcpu.waiting',
+  'hostProcess.threads',
+  'mutex.waiters',
+  'vm.holders',
+  'vm.waiters',
+];
+
 /**
  * The actors of a scenario, and machines whose paths follow its options. Slots are in this order: pCPUs, scheduler, threads,
  * processes, vCPUs, VMs, those of mechanisms, mutexes of vCPUs, loop counters.
@@ -104,8 +119,10 @@ export function topologyOf(scenario: ResolvedScenario): Topology {
     ...loopsOf(scenario, threads),
   ];
   const { machines, origins } = machinesOf(scenario, { programs: programs.values, images: images.values });
-  const perCpu = mechanismsOf(scenario.host.arch).flatMap((mechanism) => mechanism.perCpu ?? []);
-  return { actors, machines, origins, catalogue: catalogueOf(scenario), interchangeable: interchangeableIn(actors, perCpu) };
+  const mechanisms = mechanismsOf(scenario.host.arch);
+  const perCpu = mechanisms.flatMap((mechanism) => mechanism.perCpu ?? []);
+  const sets = [...SETS, ...mechanisms.flatMap((mechanism) => mechanism.sets ?? [])];
+  return { actors, machines, origins, catalogue: catalogueOf(scenario), sets, interchangeable: interchangeableIn(actors, perCpu) };
 }
 
 /** A model that is not the host's, with the mechanism that brings it. */

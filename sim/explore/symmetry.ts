@@ -97,7 +97,7 @@ class Image {
     let image = known.get(local);
     if (image === undefined) {
       const { value, context } = kind.locals.values[local]!;
-      const next = kind.machine.resolveState({ value: value as never, context: this.#renamed(context) }) as AnyMachineSnapshot;
+      const next = kind.machine.resolveState({ value: value as never, context: this.#fields(kind.name, context) }) as AnyMachineSnapshot;
       image = this.#world.store.local(kind, next);
       known.set(local, image);
     }
@@ -108,7 +108,8 @@ class Image {
     const { store } = this.#world;
     let image = this.#events.get(event);
     if (image === undefined) {
-      image = store.event(this.#renamed(store.events.values[event]!) as AnyEvent);
+      const value = store.events.values[event]!;
+      image = store.event(this.#fields(value.type, value) as AnyEvent);
       this.#events.set(event, image);
     }
     return image;
@@ -124,20 +125,25 @@ class Image {
     return image;
   }
 
-  /** Plain data with ids exchanged wherever they stand, as values or as keys. Ids in order are a set, which machines keep in order. */
-  #renamed(value: unknown): unknown {
-    if (typeof value === 'string') return this.ids.get(value) ?? value;
-    if (Array.isArray(value)) {
-      const items = value.map((item) => this.#renamed(item));
-      return this.#isSet(value) ? items.sort() : items;
-    }
-    if (typeof value !== 'object' || value === null) return value;
-    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [this.ids.get(key) ?? key, this.#renamed(inner)]));
+  /** A context or a message with its ids exchanged; `owner` is a kind of actors or an event type. */
+  #fields(owner: string, fields: object): unknown {
+    const { sets } = this.#world.store;
+    const renamed = Object.entries(fields).map(([key, value]): [string, unknown] => [
+      this.ids.get(key) ?? key,
+      this.#renamed(value, sets.has(`${owner}.${key}`)),
+    ]);
+    return Object.fromEntries(renamed);
   }
 
-  #isSet(items: readonly unknown[]): boolean {
-    const { slotOf } = this.#world.store;
-    return items.every((item, i) => typeof item === 'string' && slotOf.has(item) && (i === 0 || (items[i - 1] as string) < item));
+  /** Plain data with ids exchanged wherever they stand, as values or as keys. Lists in a set are sorted, as machines keep them. */
+  #renamed(value: unknown, isSet: boolean): unknown {
+    if (typeof value === 'string') return this.ids.get(value) ?? value;
+    if (Array.isArray(value)) {
+      const items = value.map((item) => this.#renamed(item, isSet));
+      return isSet ? items.sort() : items;
+    }
+    if (typeof value !== 'object' || value === null) return value;
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [this.ids.get(key) ?? key, this.#renamed(inner, isSet)]));
   }
 }
 
@@ -244,6 +250,8 @@ export class Symmetry {
 
   #refuse({ ids }: Image, what: string): never {
     const moved = [...ids].flatMap(([one, other]) => (one === other ? [] : [`${one} is called ${other}`]));
-    throw new SymmetryError(`${what}: not the same where ${moved.join(', ')}; search without --reduce symmetry`);
+    throw new SymmetryError(
+      `${what}: not the same where ${moved.join(', ')}; search without --reduce symmetry, unless a list of ids is a set that \`sets\` does not name`,
+    );
   }
 }

@@ -212,6 +212,7 @@ export const splitLock: Mechanism = {
     const facts = factsOf(scenario);
     return { operations: (env) => guestOperationsOf(env, facts) };
   },
+  sets: ['core.guestGs', 'core.vmx', 'workqueue.cpus', 'workqueue.idle', 'semaphore.waiters', 'freezer.waiters', 'memoryBus.unpaid'],
   perCpu: ['core', 'kworker'],
   vcpu: (scenario, vm) => ({ splitLock: accountFor(scenario, vm.id) }),
   core: (scenario, cpu) => coreOf({ smt: scenario.host.smt }, `pcpu:${cpu}`),
