@@ -35,7 +35,7 @@ function leastDeviating({ exploration: { violations } }: ComparedVariant): strin
 }
 
 function cells(row: ComparedVariant, outcomes: readonly Outcome[]): string[] {
-  const verdict = row.verdict === 'unknown' ? 'not exhausted' : row.verdict;
+  const verdict = row.verdict !== 'unknown' ? row.verdict : row.exhausted ? 'not decided' : 'not exhausted';
   return [
     row.variant,
     verdict,

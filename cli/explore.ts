@@ -42,6 +42,9 @@ const documentOf = (exploration: Exploration, violations: readonly Shown[], scen
   coverage: exploration.coverage,
 });
 
+/** What to do about properties that a search does not check. */
+const CHECKS_ALL = 'A search without a bound, shards, --compact and --reduce symmetry checks them.';
+
 function print(printer: Printer, exploration: Exploration, violations: readonly Shown[]): void {
   for (const { property, message, steps, preemptions, switches, disturbances, least, journal, lasso } of violations) {
     const cost = `${steps} steps, ${disturbances} disturbances, ${preemptions} preemptions, ${switches} switches`;
@@ -59,8 +62,8 @@ function print(printer: Printer, exploration: Exploration, violations: readonly 
   const { undecided, exhausted, bound } = exploration;
   if (violations.length === 0 && exhausted && undecided.length > 0)
     printer.line(
-      styled('yellow', 'Clean as far as it was asked'),
-      `: ${bound}; not decided: ${undecided.join(', ')}, which an exact search of all schedules decides`,
+      styled('yellow', 'Clean, but these properties were not checked'),
+      `: ${undecided.join(', ')}. Searched: ${bound}. ${CHECKS_ALL}`,
     );
   else if (violations.length === 0 && exhausted) printer.line(styled('green', 'Clean'), `: ${bound}`);
   printer.line();

@@ -44,7 +44,7 @@ export function* compareVariant(scenario: ResolvedScenario, options: CompareOpti
   const broken = exploration.violations.length > 0;
   return {
     variant: scenario.variant,
-    verdict: broken ? 'violation' : exploration.exhausted ? 'clean' : 'unknown',
+    verdict: broken ? 'violation' : exploration.exhausted && exploration.undecided.length === 0 ? 'clean' : 'unknown',
     exhausted: exploration.exhausted && exhausted,
     exploration,
     outcomes,

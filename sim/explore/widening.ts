@@ -51,7 +51,10 @@ export function* withWidening(exploration: Exploration, request: Request, bound:
   const covered = coveredAgain(exploration, request);
   if (deviations === null) return { ...covered, violations };
   const held = scenario.properties.always.filter((id) => !violations.some(({ property }) => property === id));
-  const line = `Of ${bound(deviations)}, none breaks ${held.length > 0 ? held.join(', ') : 'anything else'}: these were searched by themselves.`;
+  const line =
+    held.length > 0
+      ? `Of ${bound(deviations)}, none breaks ${held.join(', ')}: these were searched by themselves.`
+      : `Searched by themselves, to the end: ${bound(deviations)}.`;
   return { ...covered, violations, within: { deviations }, guarantee: [...covered.guarantee, line] };
 }
 

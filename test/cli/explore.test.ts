@@ -70,6 +70,12 @@ describe('explore', () => {
     expect(out).toContain('Clean: all schedules');
   });
 
+  it('names what was not checked where it calls a variant clean', async () => {
+    const { code, out } = await bench.run(['explore', RACE, '--variant', 'overlap-2m', '--deviations', '2']);
+    expect(out).toContain('Clean, but these properties were not checked: cpu.progress. Searched: all schedules with at most 2 deviations.');
+    expect([code, out.includes('Clean: ')]).toEqual([0, false]);
+  });
+
   it('writes the counterexamples into the folder asked for, and nothing where nothing broke', async () => {
     await bench.run(['explore', RACE, '-o', 'found']);
     expect(readdirSync(bench.path('found'))).toEqual([expect.stringMatching(/^[0-9a-f]{32}\.wsj$/)]);

@@ -5,7 +5,7 @@ import { finish } from '../../../sim/explore/explorer.ts';
 import { shipped } from '../play.ts';
 
 const race = shipped('rmpadjust-vs-rmpupdate', 'inuse');
-const within = (maxStates: number) => finish(explore({ scenario: race, maxStates }));
+const within = (maxStates: number, properties = race.properties) => finish(explore({ scenario: { ...race, properties }, maxStates }));
 
 describe('a space that is larger than the budget', () => {
   it('is searched within the in-order run, at least', () => {
@@ -25,6 +25,11 @@ describe('a space that is larger than the budget', () => {
     const report = within(100_000);
     expect(report.exhausted).toBe(true);
     expect(report).not.toHaveProperty('within');
+  });
+
+  it('claims no more than that it searched where no property is left to hold', () => {
+    const { guarantee } = within(3_000, { ...race.properties, always: [] });
+    expect(guarantee.at(-1)).toBe('Searched by themselves, to the end: all schedules with at most 2 deviations.');
   });
 
   it('says nothing of deviations where not even the in-order run fits', () => {
