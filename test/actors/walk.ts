@@ -23,7 +23,7 @@ export type TourEvent =
 export const tour = pathsOf<Tourist, Locals, TourEvent>();
 export type TourItem = Item<Tourist, Locals, TourEvent>;
 const ORIGIN = { source: 'a test', grade: 'decision' } as const;
-const CONTEXT: Tourist = { seen: [], limit: 2, asking: null, frames: { code: {}, other: {} } };
+export const CONTEXT: Tourist = { seen: [], limit: 2, asking: null, frames: { code: {}, other: {} } };
 
 /** A step that notes its name and its locals. */
 export const mark = (name: string, spec: Parameters<typeof tour.step>[1] = {}): TourItem =>
