@@ -116,7 +116,7 @@ export const hostSchedulerMachine = setup({
     ...(input.bound && { bound: input.bound }),
   }),
   initial: 'up',
-  meta: { chances: CHANCES },
+  meta: { chances: CHANCES, schedules: true },
   states: {
     up: {
       tags: 'rest',

@@ -201,7 +201,7 @@ export const pcpuMachine = machine.createMachine({
     panicReason: null,
   }),
   initial: 'idle',
-  meta: { chances: CHANCES },
+  meta: { chances: CHANCES, schedules: true },
   on: ARRIVALS,
   states: {
     idle: {

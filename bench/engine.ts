@@ -37,6 +37,7 @@ export function deliveriesOf(scenario: ResolvedScenario): Deliveries {
   const engine: ActorEngine = {
     name: 'memo',
     store,
+    topology,
     start: () => memo.start(),
     deliver(slot, local, event) {
       slots.push(slot);

@@ -61,6 +61,19 @@ export interface RunStart {
   readonly modules: readonly { readonly name: string; readonly sha256: string }[];
 }
 
+/** One wait of a deadlock. */
+export interface Deadlocked {
+  readonly actor: ActorId;
+  /** Where it stands. */
+  readonly state: string;
+  /** The scheduler has it among those that sleep. */
+  readonly asleep: boolean;
+  /** Whom it asks again and again; null where it asks nothing. */
+  readonly for: ActorId | null;
+  /** Who changed that last without waiting for it; null where it is not known. */
+  readonly heldBy: ActorId | null;
+}
+
 /**
  * How a run ends. `violation`: an `always` property broke. `deadlock`: nothing is left to do, and some actor is not at rest. `owed`: an
  * `eventually` property can no longer come true, or never does in an endless cycle. `halted`: nothing is left to do on a machine that has
@@ -86,6 +99,8 @@ export interface RunEnd {
     readonly kind?: StuckKind;
     /** The run can go on for ever: back to the end of step `from`, and the last `length` steps again. */
     readonly lasso?: { readonly from: number; readonly length: number };
+    /** Of a deadlock: who waits for what. */
+    readonly waits?: readonly Deadlocked[];
   } | null;
   readonly ended: (typeof RUN_ENDS)[number];
   readonly outcomes: JsonObject;

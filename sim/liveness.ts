@@ -5,6 +5,7 @@
  * Fair: every CPU that can be stepped all the time is stepped, and every message is delivered. A turn of the cycle consists of steps of
  * CPUs and deliveries; preemptions, migrations, disturbances and other offers happen finitely often. States are compared by digest.
  */
+import type { Deadlocked } from '../events/journal.ts';
 import { Debts, type Lasso, NEVER_TRUE, watchesOf } from './debts.ts';
 import { type Broken, isHalted, owedAtEnd } from './end.ts';
 import { OfferTable } from './offers.ts';
@@ -15,6 +16,8 @@ import { Visited } from './visited.ts';
 export interface Stuck extends Broken {
   /** Absent where the run has simply ended. */
   readonly lasso?: Lasso;
+  /** Of a deadlock: who waits for what. */
+  readonly waits?: readonly Deadlocked[];
 }
 
 const NEVER = -1;

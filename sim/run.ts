@@ -1,9 +1,11 @@
 /** One run: a scenario, an engine, a chooser; steps until a property breaks, nothing is left to do, or a bound is hit. */
 import type { RunEnd } from '../events/journal.ts';
 import type { Chooser } from './choosers/chooser.ts';
-import { endOf } from './end.ts';
+import { deadlockText } from './deadlock.ts';
+import { DEADLOCK, endOf } from './end.ts';
 import type { ActorEngine } from './engine/port.ts';
 import { LivenessWatch, type Stuck } from './liveness.ts';
+import { LookAhead } from './look-ahead.ts';
 import { outcomesOf } from './outcomes.ts';
 import { propertyOf } from './properties/index.ts';
 import { PropertyWatch } from './property.ts';
@@ -27,11 +29,13 @@ export class Run {
   readonly #liveness: LivenessWatch | null;
   /** Evidence of each `sometimes` that came true, by id. */
   readonly #met = new Map<string, string>();
+  readonly #ahead: LookAhead;
   #end: RunEnd | null = null;
 
   constructor(options: RunOptions) {
     this.#options = options;
     this.sequencer = new Sequencer(options.engine, options.sink ?? null);
+    this.#ahead = new LookAhead(options.engine, this.sequencer);
     const watch = (ids: readonly string[]) => ids.map((id) => new PropertyWatch(propertyOf(id), this.sequencer.store));
     const { properties } = options.scenario;
     this.#always = watch(properties.always);
@@ -103,9 +107,15 @@ export class Run {
   #hasEnded(): boolean {
     const { store, locals, count } = this.sequencer;
     const owed = () => this.#liveness?.atEnd() ?? null;
-    const end = endOf(store, locals, { alternatives: count, owed });
-    if (end) this.#finish(end.ended, end.broken);
+    const end = endOf(store, locals, { alternatives: count, isDead: () => this.#ahead.isDead(), owed });
+    if (end?.ended === 'deadlock') this.#deadlock();
+    else if (end) this.#finish(end.ended, end.broken);
     return end !== null;
+  }
+
+  #deadlock(): void {
+    const waits = this.#ahead.waits();
+    this.#finish('deadlock', { property: DEADLOCK, message: deadlockText(waits), waits });
   }
 
   #finish(ended: RunEnd['ended'], broken: Stuck | null): void {
@@ -123,10 +133,11 @@ export class Run {
   }
 }
 
-const violationOf = ({ property, message, kind, lasso }: Stuck, step: number): NonNullable<RunEnd['violation']> => ({
+const violationOf = ({ property, message, kind, lasso, waits }: Stuck, step: number): NonNullable<RunEnd['violation']> => ({
   property,
   step,
   message,
   ...(kind && { kind }),
   ...(lasso && { lasso }),
+  ...(waits && { waits }),
 });

@@ -5,6 +5,7 @@
 import type { ActorId } from '../events/event.ts';
 import { slotLaneA, slotLaneB } from './canonical.ts';
 import { Channels } from './channels.ts';
+import { Changers } from './deadlock.ts';
 import type { ActorEngine } from './engine/port.ts';
 import { deliveryLabel, labelOf, type Offers, OfferTable } from './offers.ts';
 import { BLOCK_RECORDS, CHANGE, CHOICE, DELIVER, RecordBlock, type RecordNames, SEND } from './records.ts';
@@ -43,6 +44,8 @@ export class Sequencer {
   readonly locals: number[] = [];
   readonly channels: Channels;
   readonly labels: string[] = [];
+  /** Who changed whom, for whoever tells of a deadlock. */
+  readonly changers = new Changers();
   step = 0;
   seq = 0;
   vtime = 0;
@@ -160,7 +163,11 @@ export class Sequencer {
     return {
       stepName: () => `step ${this.step}`,
       local: (slot) => this.locals[slot]!,
-      change: (slot, next, cause) => this.#change(slot, next, cause),
+      change: (slot, next, cause, event) => {
+        this.#change(slot, next, cause);
+        const sender = this.store.senders[event]!;
+        if (sender >= 0) this.changers.note(slot, sender);
+      },
       inFlight: (from, to) => channels.between(from, to),
       takeHead: ({ slot, event, queue }) => {
         const sent = channels.take(queue);

@@ -23,7 +23,8 @@ export interface StepWorld {
   /** What errors call the step. */
   stepName(): string;
   local(slot: number): number;
-  change(slot: number, next: number, cause: number): void;
+  /** `event`: what the actor was given. */
+  change(slot: number, next: number, cause: number, event: number): void;
   /** Messages in flight from one actor to another, oldest first. */
   inFlight(from: number, to: number): readonly number[];
   /** Takes the head of a queue out to deliver it. @returns the cause of what its delivery does */
@@ -51,6 +52,8 @@ export interface StepEffect {
   readonly yields: boolean;
   /** Some state said `computes`: the CPU gets on although nothing may have changed. */
   readonly computes: boolean;
+  /** Program code ran: not only the scheduler and the environment. */
+  readonly ran: boolean;
 }
 
 /** Events given to actors in one step before it counts as a livelock on the bus. */
@@ -94,34 +97,37 @@ export class Stepper {
     return { changed, deliveries: this.#queued, ...waiting };
   }
 
-  #drain(world: StepWorld): Pick<StepEffect, 'ns' | 'idles' | 'yields' | 'computes'> {
+  #drain(world: StepWorld): Pick<StepEffect, 'ns' | 'idles' | 'yields' | 'computes' | 'ran'> {
+    const { store } = this.#engine;
     let ns = 0;
     let idles = false;
     let yields = false;
     let computes = false;
+    let ran = false;
     for (let at = 0; at < this.#queued; at++) {
       if (at > BUS_MAX) throw new ModelError(`the actors still answer each other after ${BUS_MAX} bus messages in ${world.stepName()}`);
       const slot = this.#slots[at]!;
       const cause = this.#causes[at]!;
       const local = world.local(slot);
       const reaction = this.#engine.deliver(slot, local, this.#events[at]!);
+      ran ||= store.runsProgram(slot, this.#events[at]!, at === 0);
       ns += reaction.costNs;
       idles ||= reaction.idles;
       yields ||= reaction.yields;
       computes ||= reaction.computes;
-      if (reaction.next !== local) this.#change(world, slot, local, reaction.next, cause);
+      if (reaction.next !== local) this.#change(world, slot, local, reaction.next, at);
       const { sent } = reaction;
       for (let i = 0; i < sent.length; i += 2) this.#emit(world, slot, sent[i]!, sent[i + 1]!, cause);
     }
-    return { ns, idles, yields, computes };
+    return { ns, idles, yields, computes, ran };
   }
 
-  #change(world: StepWorld, slot: number, local: number, next: number, cause: number): void {
+  #change(world: StepWorld, slot: number, local: number, next: number, at: number): void {
     if (!this.touched.includes(slot)) {
       this.touched.push(slot);
       this.#before.push(local);
     }
-    world.change(slot, next, cause);
+    world.change(slot, next, this.#causes[at]!, this.#events[at]!);
   }
 
   #emit(world: StepWorld, from: number, to: number, event: number, cause: number): void {

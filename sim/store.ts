@@ -1,6 +1,7 @@
 /** Local states and events as small integers: each value is kept once, with its canonical text and digest. */
 import type { AnyMachineSnapshot, AnyStateMachine } from 'xstate';
 import type { ActorId, Delivery } from '../events/event.ts';
+import { MICRO_STEP_EVENTS } from '../events/index.ts';
 import { canonical, digestOf } from './canonical.ts';
 
 /** Value <-> id, in order of first appearance. Content decides identity and digest; ids never leave the process. */
@@ -41,6 +42,8 @@ export interface Kind {
   readonly machine: AnyStateMachine;
   /** The mechanism of the user's own that brings it; null for what is shipped. */
   readonly origin: string | null;
+  /** Its root says `schedules`: what it does decides who runs, and is no program's own step. */
+  readonly schedules: boolean;
   readonly locals: Table<AnyMachineSnapshot>;
 }
 
@@ -70,6 +73,9 @@ export interface Topology {
   readonly interchangeable?: readonly (readonly (ActorId | Bundle)[])[];
 }
 
+/** The micro-step of the context switch's notifiers: not the thread's own. */
+const NOTIFIER = 'notify.step';
+
 /** Everything interned during one run, and who stands in which slot. */
 export class Store {
   readonly kinds: readonly Kind[];
@@ -82,6 +88,8 @@ export class Store {
   readonly queued: number[] = [];
   /** 1 where a second of the same content in flight is merged with the first. */
   readonly latched: number[] = [];
+  /** Slot of who sent the event of that id; -1 for an offer, and where the scheduler sent it. */
+  readonly senders: number[] = [];
   /** Local states met so far, of all kinds. */
   localCount = 0;
   readonly #stamped: Map<number, number>[];
@@ -93,7 +101,8 @@ export class Store {
     this.kinds = names.map((name, index) => {
       const machine = topology.machines[name];
       if (!machine) throw new Error(`no machine for actors of kind ${name}`);
-      return { name, index, machine, origin: topology.origins?.[name] ?? null, locals: new Table<AnyMachineSnapshot>() };
+      const schedules = (machine.root.meta as { readonly schedules?: true } | undefined)?.schedules === true;
+      return { name, index, machine, origin: topology.origins?.[name] ?? null, schedules, locals: new Table<AnyMachineSnapshot>() };
     });
     this.ids = topology.actors.map((actor) => actor.id);
     this.sets = new Set(topology.sets);
@@ -118,8 +127,21 @@ export class Store {
       if (!delivery) throw new Error(`${event.type} is not in the event catalogue`);
       this.queued.push(delivery === 'queued' || delivery === 'latched' ? 1 : 0);
       this.latched.push(delivery === 'latched' ? 1 : 0);
+      this.senders.push(this.#senderOf(event));
     }
     return id;
+  }
+
+  /** Whether an event that an actor takes is program code: what was chosen (`first`), or a micro-step that it leads to. */
+  runsProgram(slot: number, event: number, first: boolean): boolean {
+    if (this.kindOfSlot[slot]!.schedules) return false;
+    const { type } = this.events.values[event]!;
+    return type !== NOTIFIER && (first || MICRO_STEP_EVENTS.includes(type));
+  }
+
+  #senderOf({ from }: AnyEvent): number {
+    const slot = from === undefined ? undefined : this.slotOf.get(from);
+    return slot === undefined || this.kindOfSlot[slot]!.schedules ? -1 : slot;
   }
 
   /** The event as sent by the actor in `slot`. */

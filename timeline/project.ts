@@ -73,7 +73,7 @@ export class Projector {
     this.#endStep(at);
     const { violation, ended } = end ?? { violation: null, ended: 'not sealed' };
     const name = violation ? `violation: ${violation.property}` : `end: ${ended}`;
-    const args = violation ? argsOf({ ...violation }) : argsOf({ ...end?.outcomes });
+    const args = violation ? argsOf({ ...violation } as unknown as JsonObject) : argsOf({ ...end?.outcomes });
     this.#board.instant(this.#steps, at, name, { category: 'verdict', args });
     this.#board.close(at);
     this.#board.moveTo(this.events);

@@ -34,6 +34,8 @@ export interface GraphNode<T, L, E extends AnyEvent> extends Source {
   readonly edges: readonly Edge<T, L>[];
   readonly requires: boolean;
   readonly stops: boolean;
+  /** Its innermost loop, across calls; null outside of all. */
+  readonly loop: string | null;
   letter: Letter | null;
   flow: Flow | null;
 }
@@ -42,6 +44,8 @@ export interface Graph<T, L, E extends AnyEvent> {
   readonly nodes: ReadonlyMap<string, GraphNode<T, L, E>>;
   /** The step that the path begins with. */
   readonly entry: string;
+  /** Loops that wait: a step of their own, called paths included, yields or idles. */
+  readonly waiting: ReadonlySet<string>;
 }
 
 interface Scope<T, L> extends Source {
@@ -51,6 +55,7 @@ interface Scope<T, L> extends Source {
   /** Where `leaveLoop` goes on. */
   readonly loopExit: readonly Route<T, L>[];
   readonly pathExit: readonly Route<T, L>[];
+  readonly loop: string | null;
   readonly requires: boolean;
 }
 
@@ -74,11 +79,20 @@ export function compile<T, L, E extends AnyEvent>(
   checkWays(top, patches);
   const end: readonly Route<T, L>[] = [{ ops: home ? clearing<T, L>(top.locals) : [], target: home || END }];
   const { source, grade } = top;
-  const scope: Scope<T, L> = { prefix: top.name, next: end, loopExit: [], pathExit: end, requires: top.requires === 'N', source, grade };
+  const scope: Scope<T, L> = {
+    prefix: top.name,
+    next: end,
+    loopExit: [],
+    pathExit: end,
+    loop: null,
+    requires: top.requires === 'N',
+    source,
+    grade,
+  };
   const compiler = new Compiler<T, L, E>(stepEvent, patches);
   compiler.walk(top.items, scope);
   for (const id of compiler.nodes.keys()) refuseStepsUnder(id, compiler.nodes);
-  return { nodes: compiler.nodes, entry: compiler.entryOf(top.items, scope)[0]!.target };
+  return { nodes: compiler.nodes, entry: compiler.entryOf(top.items, scope)[0]!.target, waiting: waitingIn(compiler.nodes.values()) };
 }
 
 /** Collects the nodes of a path and of all it calls. */
@@ -86,6 +100,7 @@ class Compiler<T, L, E extends AnyEvent> {
   readonly nodes = new Map<string, GraphNode<T, L, E>>();
   readonly #stepEvent: string;
   readonly #patches: PathPatches;
+  #loops = 0;
 
   constructor(stepEvent: string, patches: PathPatches) {
     this.#stepEvent = stepEvent;
@@ -137,7 +152,7 @@ class Compiler<T, L, E extends AnyEvent> {
         this.#add(scope, item.name, {}, []);
         break;
       case 'loop': {
-        const body: Scope<T, L> = { ...scope, next: [], loopExit: inner.next };
+        const body: Scope<T, L> = { ...scope, next: [], loopExit: inner.next, loop: `${scope.prefix}#${this.#loops++}` };
         this.walk(item.body, { ...body, next: this.entryOf(item.body, body) });
         break;
       }
@@ -154,7 +169,7 @@ class Compiler<T, L, E extends AnyEvent> {
     }
   }
 
-  #add({ prefix, requires, source, grade }: Scope<T, L>, name: string, spec: StepSpec<T, L, E>, edges: readonly Edge<T, L>[]): void {
+  #add({ prefix, requires, source, grade, loop }: Scope<T, L>, name: string, spec: StepSpec<T, L, E>, edges: readonly Edge<T, L>[]): void {
     const id = under(prefix, name);
     if (this.nodes.has(id)) throw new PathError(`two steps are called ${id}; name one of them apart`);
     this.nodes.set(id, {
@@ -165,6 +180,7 @@ class Compiler<T, L, E extends AnyEvent> {
       stops: edges.length === 0,
       source: spec.source ?? source,
       grade: spec.grade ?? grade,
+      loop,
       letter: null,
       flow: null,
     });
@@ -179,6 +195,13 @@ function refuseStepsUnder(id: string, nodes: ReadonlyMap<string, unknown>): void
   }
 }
 
+/** The loops in which a step waits for others. */
+function waitingIn<T, L, E extends AnyEvent>(nodes: Iterable<GraphNode<T, L, E>>): Set<string> {
+  const waiting = new Set<string>();
+  for (const { loop, spec } of nodes) if (loop !== null && (spec.yields || spec.idles)) waiting.add(loop);
+  return waiting;
+}
+
 /** The scope of a called path: it returns to what follows the call, and its locals die then. */
 function bodyScope<T, L, E extends AnyEvent>(path: Path<T, L, E>, scope: Scope<T, L>): Scope<T, L> {
   const back = after(clearing<T, L>(path.locals), scope.next);
@@ -187,6 +210,7 @@ function bodyScope<T, L, E extends AnyEvent>(path: Path<T, L, E>, scope: Scope<T
     next: back,
     loopExit: [],
     pathExit: back,
+    loop: scope.loop,
     requires: scope.requires || path.requires === 'N',
     source: path.source,
     grade: path.grade,

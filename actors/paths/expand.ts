@@ -37,6 +37,8 @@ export interface StepMeta {
   readonly idles?: true;
   readonly yields?: true;
   readonly computes?: true;
+  /** The loop that it is a step of, where that loop waits: going round in it is a wait. */
+  readonly waits?: string;
   /** What is offered here besides the step: the other options of a `choose`. */
   readonly offers?: (walker: never) => readonly { readonly type: string; readonly option: number }[];
 }
@@ -114,6 +116,7 @@ function stateOf<T extends Walker<L> & MachineContext, L extends object, E exten
     ...(idles && { idles }),
     ...(yields && { yields }),
     ...(computes && { computes }),
+    ...(node.loop !== null && graph.waiting.has(node.loop) && { waits: node.loop }),
     ...(chooses && { offers: (walker: T) => optionsFrom(walker, options.frame, chooses) }),
   };
   return { on, meta, ...((node.stops || node.spec.rests) && { tags: 'rest' }) };

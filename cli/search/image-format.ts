@@ -53,6 +53,7 @@ export const HEADER = z.strictObject({
     column: natural,
     alternative: natural,
     out: natural,
+    moving: natural,
     states: natural,
     columns: natural,
     transitions: natural,

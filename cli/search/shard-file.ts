@@ -5,6 +5,7 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { z } from 'zod';
 import { toHex } from '../../replay/identity.ts';
 import { canonical } from '../../sim/canonical.ts';
+import { DEADLOCK } from '../../sim/end.ts';
 import { Ledger } from '../../sim/explore/coverage.ts';
 import type { Exploration, SearchFacts } from '../../sim/explore/explore.ts';
 import type { Explorer } from '../../sim/explore/explorer.ts';
@@ -39,6 +40,8 @@ const BODY = z.strictObject({
   /** The cut's states among them. */
   counts,
   depth: natural,
+  /** Whether it is known of every state if it is a deadlock. */
+  deadlocks: z.boolean(),
   findings: z.array(z.strictObject({ property: z.string(), message: z.string(), steps: natural, labels: z.array(z.string()) })),
   reached: z.array(z.string()),
   reactions: natural,
@@ -69,6 +72,7 @@ function bodyOf(
     cut: cut && { ...cut },
     counts: { states: exploration.states, transitions: exploration.transitions, unchanged: exploration.unchanged },
     depth: coverage.depth,
+    deadlocks: !exploration.undecided.includes(DEADLOCK),
     findings: explorer.verdicts.findings.map(({ property, message, steps, state }) => ({
       property,
       message,
@@ -225,6 +229,7 @@ export function mergeShards(folder: string, io: Io): Merged {
     facts: {
       exhausted: limit === null,
       limit,
+      deadlocks: bodies.every((body) => body.deadlocks),
       states: total('states'),
       transitions: total('transitions'),
       unchanged: total('unchanged'),

@@ -25,7 +25,7 @@ interface Wire {
 export class LiveEngine implements ActorEngine {
   readonly name = 'live';
   readonly store: Store;
-  readonly #topology: Topology;
+  readonly topology: Topology;
   readonly #options: LiveOptions;
   readonly #wires: Wire[] = [];
   /** What the actor that takes an event now has emitted. */
@@ -33,14 +33,14 @@ export class LiveEngine implements ActorEngine {
   #error: unknown = null;
 
   constructor(topology: Topology, options: LiveOptions = {}) {
-    this.#topology = topology;
+    this.topology = topology;
     this.#options = options;
     this.store = new Store(topology);
     refuseOpenMachines(this.store);
   }
 
   start(): readonly number[] {
-    return this.#topology.actors.map((spec, slot) => {
+    return this.topology.actors.map((spec, slot) => {
       const kind = this.store.kindOfSlot[slot]!;
       const { inspect } = this.#options;
       const actor = createActor(kind.machine, { input: spec.input, ...(inspect && { inspect }) });

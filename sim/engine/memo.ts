@@ -36,10 +36,11 @@ export class MemoEngine implements ActorEngine {
   /** By slot, local state and event, with the sender stamped. */
   readonly #stamped: Map<number, Reaction>[][];
 
-  constructor(topology: Topology) {
+  /** `store`: of another engine that runs the same actors, whose numbers it shares. */
+  constructor(topology: Topology, store: Store | null = null) {
     this.topology = topology;
-    this.store = new Store(topology);
-    refuseOpenMachines(this.store);
+    this.store = store ?? new Store(topology);
+    if (store === null) refuseOpenMachines(this.store);
     this.#scopes = this.store.kinds.map((kind) => scopeOf(kind));
     this.#shared = this.store.kinds.map(() => []);
     this.#stamped = this.store.ids.map(() => []);

@@ -1,5 +1,5 @@
 /** The port between the sequencer and an engine: one actor takes one event. Everything else is written once. */
-import type { Store } from '../store.ts';
+import type { Store, Topology } from '../store.ts';
 
 /** What one delivery did. Local states and events are ids of the store. */
 export interface Reaction {
@@ -19,6 +19,7 @@ export interface Reaction {
 export interface ActorEngine {
   readonly name: 'live' | 'memo';
   readonly store: Store;
+  readonly topology: Topology;
   /** The initial local state of each slot. */
   start(): readonly number[];
   /**

@@ -13,6 +13,7 @@ import { PropertyWatch } from '../property.ts';
 import type { PlainWorld } from '../restore.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import { topologyOf } from '../topology.ts';
+import { DeadEnds } from './dead-ends.ts';
 import { type Deviations, NO_DEVIATIONS, plus, sumOf } from './deviations.ts';
 import type { Progress, Search } from './explorer.ts';
 import { Heap } from './heap.ts';
@@ -49,6 +50,8 @@ export interface BoundedReport {
   readonly exhausted: boolean;
   /** Why not: the budget of states, or whoever drives the search. */
   readonly limit: 'states' | 'stopped' | null;
+  /** Whether it is known of every state that was met if it is a deadlock. */
+  readonly deadlocks: boolean;
   /** No schedule was cut by a limit: the verdict holds for all schedules. */
   readonly closed: boolean;
   readonly states: number;
@@ -81,6 +84,7 @@ export class BoundedSearch {
   readonly #options: BoundedOptions;
   readonly world: WorldStep;
   readonly #pricing: Pricing;
+  readonly #deadEnds: DeadEnds;
   readonly #always: readonly PropertyWatch[];
   readonly #sometimes: readonly PropertyWatch[];
   readonly #met = new Set<string>();
@@ -100,6 +104,7 @@ export class BoundedSearch {
     const { scenario, from } = options;
     this.world = options.world ?? new WorldStep(new MemoEngine(topologyOf(scenario)), from);
     this.#pricing = new Pricing(this.world);
+    this.#deadEnds = new DeadEnds(this.world);
     const watch = (ids: readonly string[]) => ids.map((id) => new PropertyWatch(propertyOf(id), this.world.store));
     this.#always = watch(scenario.properties.always);
     this.#sometimes = watch(scenario.properties.sometimes);
@@ -119,6 +124,7 @@ export class BoundedSearch {
     return {
       exhausted: limit === null,
       limit,
+      deadlocks: this.#deadEnds.undecided === 0,
       closed: limit === null && !this.#cut,
       states: this.#states,
       transitions: this.#transitions,
@@ -225,7 +231,10 @@ export class BoundedSearch {
       }
     }
     if (isOver) return true;
-    const end = endOf(this.world.store, node.row, { alternatives: this.world.countOf(node.row) });
+    const end = endOf(this.world.store, node.row, {
+      alternatives: this.world.countOf(node.row),
+      isDead: () => this.#deadEnds.isStuck(node.row),
+    });
     if (end?.broken) this.#report(end.broken.property, end.broken.message, node);
     return end !== null;
   }

@@ -1,11 +1,13 @@
 /** Exploration as people ask for it: search everything, and give each violation by the least deviating schedule that reaches it. */
-import type { StuckKind } from '../../events/journal.ts';
+import type { Deadlocked, StuckKind } from '../../events/journal.ts';
 import type { Lasso } from '../debts.ts';
+import { DEADLOCK } from '../end.ts';
 import type { MemoEngine } from '../engine/memo.ts';
 import type { PlainWorld } from '../restore.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import { type BoundedLimits, BoundedSearch } from './bounded.ts';
 import { type Coverage, type Ledger, ledgerOf } from './coverage.ts';
+import { DeadEnds, withWaits } from './dead-ends.ts';
 import type { Deviations } from './deviations.ts';
 import { type Endless, endlessAlone, endlessOf } from './endless.ts';
 import { Explorer, type Search } from './explorer.ts';
@@ -53,6 +55,8 @@ export interface Violation extends Deviations {
   readonly labels: readonly string[];
   /** The last `length` steps can repeat for ever, from the end of step `from` of the run on. */
   readonly lasso?: Lasso;
+  /** Of a deadlock: who waits for what. */
+  readonly waits?: readonly Deadlocked[];
 }
 
 export interface Exploration {
@@ -141,12 +145,19 @@ function* cyclesIn(request: ExploreRequest, explorer: Explorer, report: ExploreR
   return local ? yield* endlessAlone(request) : yield* endlessOf({ scenario, ...(from && { from }) }, explorer, report);
 }
 
+/** What is not decided: `deadlock` among it where some states were not looked at to the end. */
+const withDeadlocks = (owed: readonly string[], decided: boolean, violations: readonly Pick<Violation, 'property'>[]): readonly string[] =>
+  decided || violations.some(({ property }) => property === DEADLOCK) ? owed : [...owed, DEADLOCK];
+
 /** Pairs of states over pairs of values: two of them share a 64-bit fingerprint with the chance 2^-64. */
 export const omissionsOf = (states: number): number => (states * (states - 1)) / 2 ** 65;
 
 /** What a search of all schedules has found out, whoever did it. */
 export interface SearchFacts
-  extends Pick<ExploreReport, 'exhausted' | 'limit' | 'states' | 'transitions' | 'unchanged' | 'depth' | 'reactions' | 'bytesPerState'> {
+  extends Pick<
+    ExploreReport,
+    'exhausted' | 'limit' | 'deadlocks' | 'states' | 'transitions' | 'unchanged' | 'depth' | 'reactions' | 'bytesPerState'
+  > {
   /** Each property that broke, by fewest steps. */
   readonly findings: readonly Omit<Finding, 'state'>[];
   /** `sometimes` properties that came true. */
@@ -177,8 +188,9 @@ export function* conclude(
   const { scenario, from, shard } = request;
   const { exhausted, limit, states, transitions, unchanged, reached, reactions, depth, bytesPerState, stepMisses, localStates, ledger } =
     facts;
-  const { violations: lassos, undecided } = endless ?? (yield* endlessAlone(request));
+  const { violations: lassos, undecided: owed } = endless ?? (yield* endlessAlone(request));
   const violations = [...(yield* leastDeviating(request, facts, wayTo, engine)), ...lassos].sort(byProperty);
+  const undecided = withDeadlocks(owed, facts.deadlocks, violations);
   const violated = violations.map(({ property }) => property);
   const bound = shard ? `${shard.name} of all schedules` : boundText({}, from);
   return {
@@ -220,7 +232,11 @@ function* exploreWithin(request: ExploreRequest, limits: BoundedLimits): Search<
   const search = new BoundedSearch({ scenario, limits, states: maxStates, ...(from && { from }) });
   const report = yield* search.run();
   const bound = boundText(report.closed ? {} : limits, from);
-  const violations = report.findings.map((finding) => ({ ...finding, steps: finding.labels.length, least: true })).sort(byProperty);
+  const ends = new DeadEnds(search.world);
+  const violations = report.findings
+    .map((finding) => withWaits(ends, { ...finding, steps: finding.labels.length, least: true }))
+    .sort(byProperty);
+  const undecided = withDeadlocks(undecidedWith('bound', scenario.properties.eventually), report.deadlocks, violations);
   const { kinds } = search.world.store;
   const violated = violations.map(({ property }) => property);
   const ledger = ledgerOf(scenario, search.world.engine);
@@ -230,13 +246,13 @@ function* exploreWithin(request: ExploreRequest, limits: BoundedLimits): Search<
     bound,
     violations,
     missed: from && from.step > 0 ? [] : report.missed,
-    undecided: undecidedWith('bound', scenario.properties.eventually),
+    undecided,
     guarantee: guaranteeLines({
       ...report,
       scenario,
       bound,
       violated,
-      undecided: undecidedWith('bound', scenario.properties.eventually),
+      undecided,
       evidence: weakestEvidence(kinds),
       coverage: ledger.coverage,
     }),
@@ -252,14 +268,15 @@ function* exploreOrbits({ scenario, maxStates, local }: ExploreRequest): Search<
   const search = new OrbitSearch(scenario, maxStates, local);
   const report = yield* search.run();
   const pricing = new Pricing(search.world);
+  const ends = new DeadEnds(search.world);
   const violations = report.findings
-    .map((finding) => ({ ...finding, steps: finding.labels.length, least: false, ...pricing.priceOf(finding.labels) }))
+    .map((finding) => withWaits(ends, { ...finding, steps: finding.labels.length, least: false, ...pricing.priceOf(finding.labels) }))
     .sort(byProperty);
+  const undecided = withDeadlocks(undecidedWith('symmetry', scenario.properties.eventually), report.deadlocks, violations);
   const bound = `all schedules, one state for up to ${report.factor} that differ by a renaming`;
   const limit = report.exhausted ? null : report.states >= maxStates ? 'states' : 'stopped';
   const violated = violations.map(({ property }) => property);
   const ledger = ledgerOf(scenario, search.world.engine, { alike: true });
-  const undecided = undecidedWith('symmetry', scenario.properties.eventually);
   return {
     ...report,
     ledger,

@@ -5,12 +5,13 @@
 import { MemoEngine } from '../engine/memo.ts';
 import { topologyOf } from '../topology.ts';
 import type { Seen } from './coverage.ts';
+import { DeadEnds, waitingStates } from './dead-ends.ts';
 import { ALONE } from './exchange.ts';
 import { imageOf, restoreImage, type SearchImage, translateImage } from './image.ts';
 import { Cursor, DONE, expandStates, NEED_PUSH, NEED_ROOT, NEED_RUN, NEED_STEP } from './kernel.ts';
 import { runLocal } from './local.ts';
 import type { ExploreOptions, ExploreReport } from './options.ts';
-import { StateSpace } from './state-space.ts';
+import { StateSpace, WAITING } from './state-space.ts';
 import { StepTrie } from './step-trie.ts';
 import { labelsTo } from './trail.ts';
 import { Verdicts } from './verdicts.ts';
@@ -49,6 +50,9 @@ export class Explorer {
   /** What the world had met when rows were last made wide enough for it. */
   #fitted = -1;
   #cursor: Cursor;
+  #deadEnds: DeadEnds | null = null;
+  /** Fingerprints: states below this one are decided, as rows are not kept for later. */
+  #decided = 0;
 
   constructor(options: ExploreOptions) {
     const { scenario } = options;
@@ -76,12 +80,14 @@ export class Explorer {
     else this.begin();
     const limit = yield* this.#search();
     this.#options.onTurn?.(this, true);
+    const deadlocks = this.decideDeadlocks();
     const reactions = this.world.engine.verify();
     const { transitions, unchanged, deliveries } = this.#cursor;
     const { misses, drops, integers } = this.#trie;
     return {
       exhausted: limit === null,
       limit,
+      deadlocks,
       states: this.space.count,
       transitions,
       unchanged,
@@ -167,6 +173,23 @@ export class Explorer {
       row.reduce((lane, value, column) => (lane + world.laneB(column, value)) | 0, 0),
     );
     this.look(0);
+  }
+
+  /** Finds the deadlocks among the states that were expanded. @returns whether all of them were decided */
+  decideDeadlocks(): boolean {
+    const ended = new Set(this.ended);
+    if (this.space.exact) for (const state of waitingStates(this.space, this.#cursor.head)) this.#decide(state, ended);
+    this.widen();
+    return (this.#deadEnds?.undecided ?? 0) === 0;
+  }
+
+  #decide(state: number, ended: ReadonlySet<number>): void {
+    this.#deadEnds ??= new DeadEnds(this.world);
+    const at = this.space.at(state);
+    if (!this.#deadEnds.isDead(Array.from(this.space.rows.subarray(at, at + this.space.columns)))) return;
+    this.space.ends[state] = 1;
+    this.#verdicts.checkEnd(state, this.localsOf(state));
+    if (!ended.has(state)) this.#verdicts.ends(state);
   }
 
   /** Where the search stands; to be taken between two turns. What it refers to is the search's own, and changes with the next turn. */
@@ -276,9 +299,13 @@ export class Explorer {
     for (let i = 0; i < pendingCount; i++) {
       const entry = pending[i]!;
       if (entry >= 0) this.look(entry);
-      else this.#verdicts.checkEnd(-1 - entry, this.localsOf(-1 - entry));
+      else this.#verdicts.ends(-1 - entry);
     }
     this.#cursor.pendingCount = 0;
+    if (this.space.exact) return;
+    const ended = new Set(this.ended.slice(-pendingCount));
+    for (; this.#decided < this.#cursor.head; this.#decided++)
+      if (this.space.ends[this.#decided] === WAITING) this.#decide(this.#decided, ended);
   }
 
   /** Lets properties look at a state. */

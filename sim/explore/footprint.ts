@@ -1,4 +1,5 @@
 /** What a step over a row of integers reads, writes and sends: the memory of whole steps is kept by exactly that. */
+import { MICRO_STEP_EVENTS } from '../../events/index.ts';
 import type { Choice, StepWorld } from '../step.ts';
 import type { WorldStep } from './world-step.ts';
 
@@ -13,6 +14,10 @@ export class Footprint implements StepWorld {
   readonly queues = new Map<number, number>();
   /** Channels of the messages that were not in flight already, in the order sent. */
   readonly joined: number[] = [];
+  /** `sender, receiver` slots of bus messages that are no micro-steps, in the order sent; the scheduler's are left out. */
+  readonly asks: number[] = [];
+  /** `sender, receiver` slots of messages that changed the receiver, as above. */
+  readonly changes: number[] = [];
   readonly #world: WorldStep;
   readonly #row: ArrayLike<number>;
 
@@ -35,8 +40,10 @@ export class Footprint implements StepWorld {
     return local;
   }
 
-  change(slot: number, next: number): void {
+  change(slot: number, next: number, _cause: number, event: number): void {
     this.writes.set(slot, next);
+    const sender = this.#world.store.senders[event]!;
+    if (sender >= 0) this.changes.push(sender, slot);
   }
 
   inFlight(from: number, to: number): readonly number[] {
@@ -50,7 +57,10 @@ export class Footprint implements StepWorld {
     return 0;
   }
 
-  deliver(): number {
+  deliver(to: number, event: number): number {
+    const { store } = this.#world;
+    const sender = store.senders[event]!;
+    if (sender >= 0 && !MICRO_STEP_EVENTS.includes(store.events.values[event]!.type)) this.asks.push(sender, to);
     return 0;
   }
 

@@ -1,5 +1,6 @@
 /** The guarantee: what a search has shown, in words that claim no more than it did. */
 import type { Grade } from '../../actors/paths/path.ts';
+import { DEADLOCK } from '../end.ts';
 import type { PlainWorld } from '../restore.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import type { Kind } from '../store.ts';
@@ -56,7 +57,7 @@ export interface GuaranteeFacts {
   /** How often a state was gone through in a local step, and not kept; absent where all are kept. */
   readonly passed?: number;
   readonly violated: readonly string[];
-  /** `eventually` properties that this search does not decide. */
+  /** `eventually` properties, and `deadlock`, that this search does not decide. */
   readonly undecided: readonly string[];
   readonly evidence: Evidence | null;
   readonly coverage: Coverage;
@@ -75,6 +76,13 @@ export const boundText = ({ deviations, preemptions, switches }: BoundedLimits, 
 
 const number = (value: number): string => String(value).replace(/\B(?=(\d{3})+$)/g, ',');
 
+/** What some schedules do, where nothing else is to be said. */
+const tellBroken = (violated: readonly string[]): string => {
+  const broken = violated.filter((id) => id !== DEADLOCK);
+  const parts = [...(broken.length > 0 ? [`break ${broken.join(', ')}`] : []), ...(broken.length < violated.length ? ['deadlock'] : [])];
+  return parts.length > 0 ? parts.join(' and ') : 'were not looked at for deadlocks';
+};
+
 /** How states were told from each other. */
 const vectorsText = (omissions: number | undefined): string =>
   omissions === undefined ? 'exact state vectors' : `64-bit fingerprints of states (expected omissions ${omissions.toExponential(1)})`;
@@ -92,12 +100,12 @@ export function guaranteeLines(facts: GuaranteeFacts): string[] {
   const { scenario, exhausted, bound, limit, states, transitions, unchanged, violated, undecided, evidence } = facts;
   const held = scenario.properties.always.filter((id) => !violated.includes(id));
   const space = `${facts.atMost ? 'at most ' : ''}${number(states)} states, ${number(transitions)} transitions, ${number(unchanged)} steps that change nothing`;
+  // What follows after a property has broken is not looked at, so that nothing is said of it.
+  const noDeadlock = violated.length === 0 && !undecided.includes(DEADLOCK);
+  const shown = [...(held.length > 0 ? [`none breaks ${held.join(', ')}`] : []), ...(noDeadlock ? ['none deadlocks'] : [])];
+  const unnamed = scenario.properties.always.length === 0 ? '; the scenario has no property that must always hold' : '';
   const verdict = exhausted
-    ? held.length > 0
-      ? `Of ${bound}, none breaks ${held.join(', ')}${violated.length ? '' : ', and none deadlocks'}.`
-      : violated.length
-        ? 'Every property of the scenario breaks under some schedule.'
-        : `Of ${bound}, none deadlocks; the scenario has no property that must always hold.`
+    ? `Of ${bound}, ${shown.length > 0 ? shown.join(', and ') : `some ${tellBroken(violated)}`}${unnamed}.`
     : `The search ended early (${limit ?? 'interrupted'}): what it did not reach may break anything.`;
   const kept = scenario.properties.eventually.filter((id) => !violated.includes(id) && !undecided.includes(id));
   const fair =
@@ -106,8 +114,9 @@ export function guaranteeLines(facts: GuaranteeFacts): string[] {
           `Of the fair ones among them, none breaks ${kept.join(', ')}: a CPU that can always be stepped is, a message is delivered, and offers end.`,
         ]
       : [];
-  const liveness =
-    undecided.length > 0 ? `liveness (${undecided.join(', ')}), ` : scenario.properties.eventually.length === 0 ? 'liveness, ' : '';
+  const owed = undecided.filter((id) => id !== DEADLOCK);
+  const liveness = owed.length > 0 ? `liveness (${owed.join(', ')}), ` : scenario.properties.eventually.length === 0 ? 'liveness, ' : '';
+  const deadlocks = undecided.includes(DEADLOCK) ? 'deadlocks, ' : '';
   return [
     `${scenario.name}, variant ${scenario.variant}: ${space}.`,
     ...(facts.passed === undefined
@@ -117,7 +126,7 @@ export function guaranteeLines(facts: GuaranteeFacts): string[] {
     ...fair,
     `Covered: ${exhausted ? bound : 'the states found so far'}; preemption model ${scenario.host.preemption}, ${scenario.host.cpus} pCPUs, kernel ${scenario.host.kernel}${scenario.allow.length ? `, ${scenario.allow.join(', ')} allowed` : ''}; ${vectorsText(facts.omissions)}, every reaction re-executed.`,
     ...coverageLines(facts.coverage, exhausted),
-    `Not covered: ${violated.some((id) => !scenario.properties.eventually.includes(id)) ? 'what follows after a property has broken, ' : ''}store buffers and reordering (micro-steps interleave sequentially consistently), ${liveness}other programs than the scenario's, what docs/fidelity.md leaves out.`,
+    `Not covered: ${violated.some((id) => !scenario.properties.eventually.includes(id)) ? 'what follows after a property has broken, ' : ''}store buffers and reordering (micro-steps interleave sequentially consistently), ${deadlocks}${liveness}other programs than the scenario's, what docs/fidelity.md leaves out.`,
     ...(evidence ? [`Weakest evidence: ${evidence.grade}, at ${evidence.step} (${evidence.source}).`] : []),
   ];
 }

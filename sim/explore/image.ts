@@ -1,7 +1,7 @@
 /** A search between two turns as plain data: what it takes to go on elsewhere exactly as it would have gone on here. */
 import { type Dictionary, dictionaryOf, Translation } from './dictionary.ts';
 import type { Cursor } from './kernel.ts';
-import type { Row, StateSpace } from './state-space.ts';
+import { type Row, type StateSpace, WAITING } from './state-space.ts';
 import type { Finding, FirstMet, Verdicts } from './verdicts.ts';
 import type { WorldStep } from './world-step.ts';
 
@@ -16,6 +16,7 @@ export interface SearchCounts {
   readonly column: number;
   readonly alternative: number;
   readonly out: number;
+  readonly moving: number;
   readonly states: number;
   readonly columns: number;
   readonly transitions: number;
@@ -36,7 +37,7 @@ export interface SearchImage {
   readonly parent: Int32Array;
   /** Alternative by which: `column << 12 | alternative`. */
   readonly via: Int32Array;
-  /** States where a run ends. */
+  /** States where a run ends; `-1 - state` where no step out is progress. */
   readonly ends: Int32Array;
   /** Those of them where it ends by itself. */
   readonly ended: Int32Array;
@@ -64,7 +65,7 @@ function checkImage(image: SearchImage, world: WorldStep): void {
   }
   if (parent[0] !== -1) throw new SearchImageError('the first state was found from another one');
   const places = [...findings, ...reached.map(([, first]) => first)].map(({ state }) => state);
-  for (const list of [ends, ended, places])
+  for (const list of [Array.from(ends, (end) => (end < 0 ? -1 - end : end)), ended, places])
     for (const state of list) if (!(state >= 0 && state < states)) throw new SearchImageError(`there is no state ${state}`);
   checkReactions(reactions, world);
 }
@@ -99,11 +100,12 @@ interface SearchParts {
 }
 
 export function imageOf({ world, space, cursor, verdicts }: SearchParts): SearchImage {
-  const { head, column, alternative, out, transitions, unchanged, deliveries } = cursor;
+  const { head, column, alternative, out, moving, transitions, unchanged, deliveries } = cursor;
   const ends: number[] = [];
-  for (let state = 0; state < space.count; state++) if (space.ends[state] === 1) ends.push(state);
+  for (let state = 0; state < space.count; state++)
+    if (space.ends[state] !== 0) ends.push(space.ends[state] === WAITING ? -1 - state : state);
   return {
-    counts: { head, column, alternative, out, states: space.count, columns: space.columns, transitions, unchanged, deliveries },
+    counts: { head, column, alternative, out, moving, states: space.count, columns: space.columns, transitions, unchanged, deliveries },
     dictionary: dictionaryOf(world),
     reactions: Int32Array.from(world.engine.remembered()),
     findings: verdicts.findings,
@@ -136,7 +138,7 @@ export function restoreImage(
   laneOf: (column: number, value: number) => number,
 ): void {
   space.fill(image.rows, image.parent, image.via, laneOf);
-  for (const state of image.ends) space.ends[state] = 1;
+  for (const end of image.ends) space.ends[end < 0 ? -1 - end : end] = end < 0 ? WAITING : 1;
   const { states: _, columns: __, ...counts } = image.counts;
   Object.assign(cursor, counts);
   verdicts.findings.push(...image.findings);

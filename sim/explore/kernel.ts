@@ -4,8 +4,8 @@
  */
 import type { Exchange } from './exchange.ts';
 import type { StateSpace } from './state-space.ts';
-import { LOAD_MAX } from './state-space.ts';
-import { LOOK, MUST_CHANGE, SENDS, type StepTrie, UNCHANGED } from './step-trie.ts';
+import { LOAD_MAX, WAITING } from './state-space.ts';
+import { LOOK, MUST_CHANGE, SENDS, STILL, type StepTrie, UNCHANGED } from './step-trie.ts';
 
 export const DONE = 0;
 /** The alternatives of `column` in its present value are not known. */
@@ -24,6 +24,8 @@ export class Cursor {
   alternative = 0;
   /** Alternatives of the present state so far. */
   out = 0;
+  /** Those of them that are progress. */
+  moving = 0;
   /** States below this index are to be expanded. */
   end = 0;
   transitions = 0;
@@ -45,6 +47,7 @@ export class Cursor {
       'column',
       'alternative',
       'out',
+      'moving',
       'end',
       'transitions',
       'unchanged',
@@ -78,6 +81,7 @@ export function expandStates(cursor: Cursor, space: StateSpace, trie: StepTrie, 
   let column = cursor.column;
   let alternative = cursor.alternative;
   let out = cursor.out;
+  let moving = cursor.moving;
   let transitions = cursor.transitions;
   let unchanged = cursor.unchanged;
   let deliveries = cursor.deliveries;
@@ -117,6 +121,7 @@ export function expandStates(cursor: Cursor, space: StateSpace, trie: StepTrie, 
         const flags = prog[node + 3]!;
         deliveries += prog[node + 4]!;
         out++;
+        if ((flags & STILL) === 0) moving++;
         if ((flags & UNCHANGED) !== 0) {
           unchanged++;
           continue;
@@ -148,6 +153,7 @@ export function expandStates(cursor: Cursor, space: StateSpace, trie: StepTrie, 
             why = NEED_PUSH;
             deliveries -= prog[node + 4]!;
             out--;
+            if ((flags & STILL) === 0) moving--;
             break run;
           }
           // Perhaps it has changed nothing: what it sends is latched and in flight, or is what it delivers.
@@ -228,13 +234,16 @@ export function expandStates(cursor: Cursor, space: StateSpace, trie: StepTrie, 
       alternative = 0;
     }
     if (out === 0) pending[waiting++] = -1 - head;
+    if (moving === 0) ends[head] = WAITING;
     column = 0;
     out = 0;
+    moving = 0;
   }
   cursor.head = head;
   cursor.column = column;
   cursor.alternative = alternative;
   cursor.out = out;
+  cursor.moving = moving;
   cursor.transitions = transitions;
   cursor.unchanged = unchanged;
   cursor.deliveries = deliveries;

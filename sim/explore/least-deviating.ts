@@ -1,6 +1,7 @@
 /** Each violation of a search by the schedule that is easiest to tell: the one that deviates least from the in-order run. */
 import type { MemoEngine } from '../engine/memo.ts';
 import { BoundedSearch } from './bounded.ts';
+import { DeadEnds, withWaits } from './dead-ends.ts';
 import type { ExploreRequest, SearchFacts, Violation } from './explore.ts';
 import type { Search } from './explorer.ts';
 import { Pricing } from './pricing.ts';
@@ -46,5 +47,6 @@ export function* leastDeviating(
       violations.push({ ...finding, ...way, steps: way.labels.length, least: false, ...new Pricing(search.world).priceOf(way.labels) });
     }
   }
-  return violations;
+  const ends = new DeadEnds(search.world);
+  return violations.map((violation) => withWaits(ends, violation));
 }

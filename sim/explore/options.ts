@@ -43,6 +43,8 @@ export interface ExploreReport {
   readonly exhausted: boolean;
   /** Why not: the budget that ran out. */
   readonly limit: 'states' | 'bytes' | 'stopped' | null;
+  /** Whether it is known of every state that was expanded if it is a deadlock. */
+  readonly deadlocks: boolean;
   readonly states: number;
   readonly transitions: number;
   /** Steps that lead back to the state itself; not counted as transitions. */

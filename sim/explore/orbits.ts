@@ -8,6 +8,7 @@ import { propertyOf } from '../properties/index.ts';
 import { PropertyWatch } from '../property.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import { topologyOf } from '../topology.ts';
+import { DeadEnds } from './dead-ends.ts';
 import type { Search } from './explorer.ts';
 import { type IsSeen, labelsAlong, runLocal } from './local.ts';
 import { Symmetry, SymmetryError } from './symmetry.ts';
@@ -21,6 +22,8 @@ export interface OrbitFinding {
 
 export interface OrbitReport {
   readonly exhausted: boolean;
+  /** Whether it is known of every state that was met if it is a deadlock. */
+  readonly deadlocks: boolean;
   /** Orbits. */
   readonly states: number;
   readonly transitions: number;
@@ -47,6 +50,7 @@ export class OrbitSearch {
   readonly world: WorldStep;
   readonly #states: number;
   readonly #symmetry: Symmetry;
+  readonly #deadEnds: DeadEnds;
   readonly #always: readonly PropertyWatch[];
   readonly #sometimes: readonly PropertyWatch[];
   readonly #met = new Set<string>();
@@ -65,6 +69,7 @@ export class OrbitSearch {
     this.#local = local;
     this.world = new WorldStep(new MemoEngine(topology));
     this.#symmetry = new Symmetry(this.world, topology.interchangeable ?? []);
+    this.#deadEnds = new DeadEnds(this.world);
     const watch = (ids: readonly string[]) => ids.map((id) => new PropertyWatch(propertyOf(id), this.world.store));
     this.#always = watch(scenario.properties.always);
     this.#sometimes = watch(scenario.properties.sometimes);
@@ -87,6 +92,7 @@ export class OrbitSearch {
     this.#symmetry.verify();
     return {
       exhausted: at >= this.#queue.length,
+      deadlocks: this.#deadEnds.undecided === 0,
       states: this.#seen.size,
       transitions: this.#transitions,
       unchanged: this.#unchanged,
@@ -155,7 +161,7 @@ export class OrbitSearch {
       this.#report(watch.property.id, message, node);
     }
     if (isOver) return true;
-    const end = endOf(this.world.store, row, { alternatives: this.world.countOf(row) });
+    const end = endOf(this.world.store, row, { alternatives: this.world.countOf(row), isDead: () => this.#deadEnds.isStuck(row) });
     if (end?.broken) this.#report(end.broken.property, end.broken.message, node);
     return end !== null;
   }

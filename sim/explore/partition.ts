@@ -43,6 +43,8 @@ export interface PartitionReport {
   readonly transitions: number;
   readonly unchanged: number;
   readonly depth: number;
+  /** Whether it is known of every owned state if it is a deadlock. */
+  readonly deadlocks: boolean;
   readonly findings: readonly Omit<Finding, 'state'>[];
   /** `sometimes` properties that came true. */
   readonly reached: readonly string[];
@@ -149,6 +151,7 @@ export class Partition {
   report(): PartitionReport {
     const { world, space, counts, verdicts } = this.#explorer;
     const { store } = world;
+    const deadlocks = this.#explorer.decideDeadlocks();
     world.engine.verify();
     const triples = world.engine.remembered();
     const reactions = Array.from({ length: triples.length / 3 }, (_, i) => {
@@ -161,6 +164,7 @@ export class Partition {
       transitions: counts.transitions,
       unchanged: counts.unchanged,
       depth: this.#deepest,
+      deadlocks,
       findings: verdicts.findings.map(({ property, message, steps }) => ({ property, message, steps })),
       reached: [...verdicts.reached.keys()],
       reactions,
@@ -185,6 +189,7 @@ export function combined(scenario: ResolvedScenario, reports: readonly Partition
   return {
     exhausted: limit === null,
     limit,
+    deadlocks: reports.every((report) => report.deadlocks),
     states,
     transitions: sum((report) => report.transitions),
     unchanged: sum((report) => report.unchanged),

@@ -35,7 +35,7 @@ export class Successors {
 
   /** Whether steps lead out of the state at all: no property broke there, and the search came that far. */
   isOpen(state: number): boolean {
-    return state < this.expanded && this.space.ends[state] === 0;
+    return state < this.expanded && this.space.ends[state] !== 1;
   }
 
   /** How many of the alternatives of a column step a CPU or deliver a message; those come first. */

@@ -66,9 +66,13 @@ export class Verdicts {
     return isOver;
   }
 
-  /** A state without alternatives. */
-  checkEnd(state: number, locals: readonly number[]): void {
+  /** A run ends in this state: nothing is left to do, or nothing but to wait. */
+  ends(state: number): void {
     this.ended.push(state);
+  }
+
+  /** What is broken where nothing is left to do but to wait. */
+  checkEnd(state: number, locals: readonly number[]): void {
     const broken = endOf(this.#world.store, locals, { alternatives: 0 })?.broken;
     if (broken) this.#report(broken.property, broken.message, state);
   }

@@ -7,12 +7,15 @@ import type { MemoEngine } from '../engine/memo.ts';
 import { deliveryLabel, labelOf, OfferTable } from '../offers.ts';
 import { type PlainWorld, restore } from '../restore.ts';
 import { type AlternativeKind, type StepEffect, Stepper } from '../step.ts';
+import { type StepClass, StepClasses } from '../step-class.ts';
 import type { Kind, Store } from '../store.ts';
 import { Footprint } from './footprint.ts';
 import { Lists } from './lists.ts';
 
 /** What a step read, wrote and sent, and what it did. */
-export interface StepTrace extends StepEffect, Pick<Footprint, 'reads' | 'writes' | 'sends' | 'queues' | 'joined'> {
+export interface StepTrace extends StepEffect, Pick<Footprint, 'reads' | 'writes' | 'sends' | 'queues' | 'joined' | 'asks' | 'changes'> {
+  /** What it is to those who wait. */
+  readonly is: StepClass;
   /** It breaks a rule where it changes nothing: the move of a processor, in no state that idles. */
   readonly mustChange: boolean;
 }
@@ -35,12 +38,14 @@ export class WorldStep {
   readonly offers: OfferTable;
   readonly #channelOf = new Map<number, number>();
   readonly #stepper: Stepper;
+  readonly #classes: StepClasses;
 
   /** `from`: the state to start in instead of the initial one. @throws RestoreError if the model does not know it */
   constructor(engine: MemoEngine, from: PlainWorld | null = null) {
     this.engine = engine;
     this.store = engine.store;
     this.#stepper = new Stepper(engine);
+    this.#classes = new StepClasses(this.store);
     this.lists = new Lists(this.store);
     this.offers = new OfferTable(this.store);
     this.actors = this.store.ids.length;
@@ -137,8 +142,9 @@ export class WorldStep {
         ? { kind, queue: column, slot: this.channels[column - this.actors]!.to, event: this.lists.values[row[column]!]![0]! }
         : { kind, queue: -1, slot: column, event };
     const effect = this.#stepper.take(footprint, choice, 0);
-    const { reads, writes, sends, queues, joined } = footprint;
-    return { reads, writes, sends, queues, joined, ...effect, mustChange: kind === 'exec' && !effect.idles };
+    const { reads, writes, sends, queues, joined, asks, changes } = footprint;
+    const is = this.#classes.of(row, { chosen: choice.slot, effect, sends: sends.length > 0, writes });
+    return { reads, writes, sends, queues, joined, asks, changes, is, ...effect, mustChange: kind === 'exec' && !effect.idles };
   }
 
   /** The row that a step over `row` leads to. */

@@ -27,6 +27,9 @@ export const ruleOf = (error: unknown): string => {
   return error.message.replace(/(in|within) (step \d+|one step)/, '$1 a step');
 };
 
+/** The run has not ended: another choice is asked for. */
+const GOES_ON = new Error('the run goes on');
+
 /** Null where there are more states than `most`. */
 export function everyRun(scenario: ResolvedScenario, most: number): EveryRun | null {
   const engine = new MemoEngine(topologyOf(scenario));
@@ -43,7 +46,11 @@ export function everyRun(scenario: ResolvedScenario, most: number): EveryRun | n
     const observe = (outcome: { readonly changed: boolean }) => {
       changed = outcome.changed;
     };
-    const run = new Run({ scenario, engine, chooser: { name: 'listed', choose: () => indices[at++]!, observe } });
+    const choose = () => {
+      if (at === indices.length) throw GOES_ON;
+      return indices[at++]!;
+    };
+    const run = new Run({ scenario, engine, chooser: { name: 'listed', choose, observe } });
     run.start();
     run.toEnd(indices.length);
     if (indices.length > 0) changed ? transitions++ : unchanged++;
@@ -55,9 +62,11 @@ export function everyRun(scenario: ResolvedScenario, most: number): EveryRun | n
     const digest = digestOf(run);
     if (ends.has(digest)) return digest;
     queue.push(indices);
-    const { count } = run.sequencer;
-    // Nothing is chosen where nothing is left.
-    if (count === 0) run.advance();
+    try {
+      run.advance();
+    } catch (error) {
+      if (error !== GOES_ON) throw error;
+    }
     ends.set(digest, run.end && `${run.end.ended} ${run.end.violation?.property ?? ''}`);
     next.set(digest, []);
     return digest;
@@ -70,6 +79,11 @@ export function everyRun(scenario: ResolvedScenario, most: number): EveryRun | n
     ({ transitions, unchanged } = counted);
     if (run.end) continue;
     const from = digestOf(run);
+    if (ends.get(from) !== null) {
+      // A run does not wait in a dead state. In these models nothing but waits leads back to it, which a search counts.
+      unchanged += run.sequencer.count;
+      continue;
+    }
     for (let index = 0; index < run.sequencer.count; index++) {
       const way = [...indices, index];
       try {

@@ -6,14 +6,15 @@
 import type { RunEnd } from '../../../events/journal.ts';
 import { PctStrategy } from '../../choosers/pct.ts';
 import type { Strategy } from '../../choosers/strategy.ts';
-import type { Broken } from '../../end.ts';
+import { type Broken, endOf } from '../../end.ts';
 import { MemoEngine } from '../../engine/memo.ts';
 import { Prng, splitSeed } from '../../prng.ts';
 import type { PlainWorld } from '../../restore.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
 import { topologyOf } from '../../topology.ts';
+import { DeadEnds, deadlockAfter } from '../dead-ends.ts';
 import type { Search } from '../explorer.ts';
-import { LOOK } from '../step-trie.ts';
+import { LOOK, STILL } from '../step-trie.ts';
 import { WorldStep } from '../world-step.ts';
 import { Corpus, type CorpusSize, changed, GuidedStrategy } from './corpus.ts';
 import { cycleIn } from './cycle.ts';
@@ -116,6 +117,8 @@ const ROUND: readonly { readonly by: DrawnBy; readonly depth?: number }[] = [
   { by: 'pct', depth: 3 },
   { by: 'mutate' },
 ];
+/** Steps without progress after which a schedule is asked whether it is dead, the first time. */
+const PATIENCE = 64;
 /** So many schedules that were cut are looked at for a cycle: each is walked again by the sequencer. */
 const CYCLES_MAX = 20;
 /** Steps between two looks at whoever drives the sample. */
@@ -136,7 +139,10 @@ export class Sampler {
   /** The labels of a schedule that ends before where it was cut. */
   #shortened: readonly string[] | null = null;
   #cycles = 0;
+  /** After how many steps of the present schedule the last one that was progress. */
+  #moved = 0;
   #looksAtStart = true;
+  readonly #deadEnds: DeadEnds;
   #steps = 0;
   #cut = 0;
   #longest = 0;
@@ -149,6 +155,7 @@ export class Sampler {
     this.#request = request;
     this.world = world ?? new WorldStep(new MemoEngine(topologyOf(scenario)), from ?? null);
     this.#watching = new Watching(this.world, scenario);
+    this.#deadEnds = new DeadEnds(this.world);
     this.#walk = new Walk(this.world, this.#watching.wants);
     this.#view = new WalkView(this.#walk);
     // What a profiling run meets is not met by the sample.
@@ -198,6 +205,7 @@ export class Sampler {
     const seed = splitSeed(this.#request.seed, schedule);
     const drawn = this.#strategyOf(schedule, seed);
     let ended = this.#walkOnce(drawn.strategy);
+    ended = this.#deadEnd(ended) ?? ended;
     const { steps } = this.#walk;
     this.#strategies[drawn.by] ??= { schedules: 0, steps: 0, violations: 0, news: 0 };
     const count = this.#strategies[drawn.by]!;
@@ -213,6 +221,23 @@ export class Sampler {
       count.violations++;
       this.#keep(schedule, seed, drawn);
     }
+  }
+
+  /** How a schedule ends that has come to a state where it can only wait: in the first one that it met; null where it has not. */
+  #deadEnd(ended: RunEnd['ended']): RunEnd['ended'] | null {
+    const walk = this.#walk;
+    const { steps } = walk;
+    // What breaks in the first such state is told before.
+    const isTold = ended === 'violation';
+    if ((isTold && this.#moved === steps) || !this.#deadEnds.isDead(walk.row)) return null;
+    const trail = walk.trail.slice(0, steps);
+    walk.reset();
+    for (let at = 0; at < steps && !(at >= this.#moved && this.#deadEnds.isDead(walk.row)); at++) walk.take(trail[at]!);
+    if (isTold && walk.steps === steps) return null;
+    const end = endOf(this.world.store, walk.locals, { alternatives: 0 })!;
+    this.#broken = end.broken;
+    if (end.broken) this.#broken = { ...end.broken, ...deadlockAfter(this.#deadEnds, this.#labels()) };
+    return end.ended;
   }
 
   #isCycle(): boolean {
@@ -256,7 +281,8 @@ export class Sampler {
     this.#shortened = null;
     this.#watching.begin();
     this.#corpus?.begin();
-    for (let looks = this.#looksAtStart; ; ) {
+    this.#moved = 0;
+    for (let looks = this.#looksAtStart, patience = PATIENCE; ; ) {
       this.#digests.add(walk.laneA, walk.laneB);
       if (looks) {
         this.#broken = this.#watching.look(walk.locals);
@@ -270,11 +296,16 @@ export class Sampler {
         return end.ended;
       }
       if (walk.steps >= stepsMax) return 'bound';
+      if (walk.steps - this.#moved > patience) {
+        if (this.#deadEnds.isDead(walk.row)) return 'bound';
+        patience *= 2;
+      }
       const index = strategy.choose(view);
       this.#corpus?.see(index);
       const flags = walk.take(index);
       strategy.observe?.((flags & UNCHANGED_OR_YIELDS) !== 0);
       looks = (flags & LOOK) !== 0;
+      if ((flags & STILL) === 0) this.#moved = walk.steps;
     }
   }
 

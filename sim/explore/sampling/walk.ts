@@ -4,7 +4,7 @@
  */
 
 import { ModelError } from '../../engine/port.ts';
-import { MUST_CHANGE, SENDS, StepTrie, UNCHANGED, YIELDS } from '../step-trie.ts';
+import { MUST_CHANGE, SENDS, STILL, StepTrie, UNCHANGED, YIELDS } from '../step-trie.ts';
 import type { WorldStep } from '../world-step.ts';
 
 /** Flags of a step after which whoever took it only waits. */
@@ -76,6 +76,32 @@ export class Walk {
       this.laneB = (this.laneB + this.trie.laneB[this.trie.base[column]! + value]!) | 0;
     }
     this.#recount();
+  }
+
+  /** Stands in another state: the steps from here on count anew, and there is no digest. */
+  place(row: readonly number[]): void {
+    this.#fit();
+    for (let column = 0; column < this.#row.length; column++) this.#row[column] = row[column] ?? 0;
+    this.steps = 0;
+    this.#recount();
+  }
+
+  /** The values of all columns. */
+  get row(): number[] {
+    return Array.from(this.#row);
+  }
+
+  /** Whether stepping some processor is progress while actors stand in the local states that a row begins with. */
+  moves(row: readonly number[]): boolean {
+    this.#fit();
+    const { world } = this;
+    for (let slot = 0; slot < world.actors; slot++) this.#row[slot] = row[slot]!;
+    for (let slot = 0; slot < world.actors; slot++) {
+      const count = world.offers.of(world.store.kindOfSlot[slot]!, row[slot]!).exec.length;
+      for (let alternative = 0; alternative < count; alternative++)
+        if ((this.trie.prog[this.leaf(slot, alternative) + 3]! & STILL) === 0) return true;
+    }
+    return false;
   }
 
   /** Carries the alternative at `index` out. @returns flags of the step: LOOK, YIELDS, UNCHANGED, SENDS @throws ModelError */

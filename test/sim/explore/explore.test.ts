@@ -116,7 +116,7 @@ describe('the guarantee', () => {
     const lines = guaranteeLines({ ...facts, scenario: race, violated: race.properties.always });
     expect(lines.slice(0, 2)).toEqual([
       'rmpadjust-vs-rmpupdate, variant inuse: 1,234,567 states, 2 transitions, 3 steps that change nothing.',
-      'Every property of the scenario breaks under some schedule.',
+      `Of all schedules, some break ${race.properties.always.join(', ')}.`,
     ]);
     expect(lines.join()).not.toContain('Weakest');
   });

@@ -62,10 +62,11 @@ describe('a fair schedule', () => {
     expect(brokenIn(whole(asks(topology, reaches('b'))))).toEqual([]);
   });
 
-  it('lets a CPU poll for ever that nobody lets through', () => {
-    const scenario = asks(nodes(spins, goes), reaches('b'));
+  it('lets a CPU go round in circles that get it nowhere', () => {
+    const circles: Readonly<Record<string, StateTable>> = { a: { on: { exec: { to: 'c' } } }, c: { on: { exec: { to: 'a' } } } };
+    const scenario = asks(nodes(circles, goes), reaches('b'));
     const { violations, guarantee } = whole(scenario);
-    expect(violations).toMatchObject([{ lasso: { length: 1 } }]);
+    expect(violations).toMatchObject([{ lasso: { length: 2 } }]);
     expectPlays(scenario, violations[0]!);
     expect(guarantee.join('\n')).not.toContain('Of the fair ones');
   });
@@ -96,17 +97,18 @@ describe('a fair schedule', () => {
 
 describe('the way to a cycle', () => {
   it('is to the one that deviates least, not to the one that is nearest', () => {
-    const polls: StateTable = { on: { exec: { to: 'stuck' } }, yields: true };
     const states: Readonly<Record<string, StateTable>> = {
       a: { on: { exec: { to: 'b' }, preempt: { to: 'near' } } },
       b: { on: { exec: { to: 'c' } } },
       c: { on: { exec: { to: 'stuck' } } },
-      near: { on: { exec: { to: 'near' } }, yields: true },
-      stuck: polls,
+      near: { on: { exec: { to: 'again' } }, yields: true },
+      again: { on: { exec: { to: 'near' } } },
+      stuck: { on: { exec: { to: 'retry' } }, yields: true },
+      retry: { on: { exec: { to: 'stuck' } } },
     };
     const topology = { actors: [{ id: 'node:0', kind: 'node', input: null }], machines: { node: machineOf(states) }, catalogue: CATALOGUE };
     const { violations } = whole(asks(topology, progress));
-    expect(violations).toMatchObject([{ property: progress.id, preemptions: 0, steps: 4, least: true, lasso: { from: 3, length: 1 } }]);
+    expect(violations).toMatchObject([{ property: progress.id, preemptions: 0, steps: 5, least: true, lasso: { from: 3, length: 2 } }]);
   });
 });
 
@@ -149,7 +151,7 @@ describe('what is owed', () => {
       for (const violation of violations) expectPlays(scenario, violation);
       return violations[0]?.message ?? null;
     };
-    expect(messageOf(poll)).toBe('hang: node:0 retires nothing any more');
+    expect(whole(asks(nodes(poll), progress)).violations).toMatchObject([{ property: DEADLOCK, message: 'node:0 stands in a' }]);
     expect(messageOf(retry)).toMatch(/^unbounded retry: node:0 /);
     expect(messageOf(retry, retry)).toMatch(/^livelock: node:0 and node:1 /);
     expect(messageOf(works)).toBeNull();

@@ -31,7 +31,10 @@ export function naiveGraph(topology: Topology): NaiveGraph {
   const next = new Map<string, readonly string[]>();
   const ended: string[] = [];
   for (const [key, { state, ends }] of nodes) {
-    const steps = ends ? [] : naive.steps(state);
+    const all = ends ? [] : naive.steps(state);
+    // Nothing of these models but a wait leads back to where it was: a run ends in a state where that is all, unless all are at rest.
+    const isDead = all.every(({ changed }) => !changed) && state.locals.some(({ snapshot }) => !snapshot.hasTag('rest'));
+    const steps = isDead ? [] : all;
     states.set(key, state);
     next.set(
       key,

@@ -1,0 +1,224 @@
+/** Deadlock: what is one and what is none, found alike by searches, runs and samples. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type AnyStateMachine, assign, createMachine, emit } from 'xstate';
+import { outgoing, sender } from '../../../events/event.ts';
+import { DEADLOCK } from '../../../sim/end.ts';
+import { DeadEnds } from '../../../sim/explore/dead-ends.ts';
+import { type ExploreRequest, explore } from '../../../sim/explore/explore.ts';
+import { finish } from '../../../sim/explore/explorer.ts';
+import { Sampler } from '../../../sim/explore/sampling/sampler.ts';
+import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
+import type { Topology } from '../../../sim/store.ts';
+import { engineOf, play } from '../play.ts';
+import { MODELS, topologyOfModel } from './arbitrary.ts';
+import { search } from './equal.ts';
+import { CATALOGUE, machineOf, toy } from './toy.ts';
+
+const SEED = 20_262;
+
+/** Says that what the machine does is the scheduler's own. */
+const scheduling = (machine: AnyStateMachine): AnyStateMachine =>
+  createMachine({ ...(machine.config as object), meta: { schedules: true } } as never) as unknown as AnyStateMachine;
+
+interface Held {
+  readonly held: readonly string[];
+}
+const PAGES = ['page:0', 'page:1'];
+
+/** Takes both pages, in any order, and asks again for what is refused. */
+const taker = createMachine({
+  id: 'taker',
+  context: { held: [] },
+  initial: 'asks',
+  states: {
+    asks: {
+      meta: { offers: ({ held }: Held) => PAGES.filter((page) => !held.includes(page)).map((page) => ({ type: 'take', page })) },
+      on: {
+        take: { actions: emit(({ event }) => outgoing((event as unknown as { readonly page: string }).page, { type: 'lock' }) as never) },
+        granted: [
+          {
+            guard: ({ context }: { context: Held }) => context.held.length === 1,
+            target: 'done',
+            actions: PAGES.map((page) => emit(outgoing(page, { type: 'unlock' }) as never)),
+          },
+          { actions: assign({ held: ({ context, event }: never) => [...(context as Held).held, sender(event)] } as never) },
+        ],
+        refused: { actions: assign({}) },
+      },
+    },
+    done: { tags: 'rest' },
+  },
+} as never) as unknown as AnyStateMachine;
+
+const say = (type: string) => emit(({ event }: { event: never }) => outgoing(sender(event), { type }) as never);
+const page = createMachine({
+  id: 'page',
+  initial: 'free',
+  states: {
+    free: { tags: 'rest', on: { lock: { target: 'held', actions: say('granted') } } },
+    held: { tags: 'rest', on: { lock: { actions: say('refused') }, unlock: 'free' } },
+  },
+} as never) as unknown as AnyStateMachine;
+
+const PAGE_LOCKS: Topology = {
+  actors: [
+    ...['node:0', 'node:1'].map((id) => ({ id, kind: 'taker', input: null })),
+    ...PAGES.map((id) => ({ id, kind: 'page', input: null })),
+  ],
+  machines: { taker, page },
+  catalogue: { take: 'offer', lock: 'bus', unlock: 'bus', granted: 'bus', refused: 'bus' },
+};
+
+/** One that polls for ever, beside another actor. */
+const beside = (other: AnyStateMachine, waiting: AnyStateMachine = machineOf({ waits: { on: { exec: { to: 'waits' } } } })): Topology => ({
+  actors: [
+    { id: 'node:0', kind: 'node', input: null },
+    { id: 'other:0', kind: 'other', input: null },
+  ],
+  machines: { node: waiting, other },
+  catalogue: CATALOGUE,
+});
+
+const found = (scenario: ResolvedScenario, parts: Partial<ExploreRequest> = {}) =>
+  finish(explore({ scenario, maxStates: 10_000, ...parts })).violations.find(({ property }) => property === DEADLOCK);
+const isDeadlocked = (topology: Topology): boolean => found(toy(topology)) !== undefined;
+
+describe('a deadlock', () => {
+  it('is a state in which both ask again for what the other one holds', () => {
+    const violation = found(toy(PAGE_LOCKS))!;
+    expect(violation).toMatchObject({ steps: 2, waits: [{ heldBy: 'node:1' }, { heldBy: 'node:0' }] });
+    expect(violation.message).toMatch(/^node:0 waits for page:(\d), held by node:1; node:1 waits for page:(?!\1)\d, held by node:0$/);
+  });
+
+  it('is found within a bound, by local steps, and by samples', () => {
+    const scenario = toy(PAGE_LOCKS);
+    expect(found(scenario, { limits: { deviations: 2 } })).toMatchObject({ steps: 2 });
+    expect(found(scenario, { local: true })).toMatchObject({ steps: 2 });
+    const request = { scenario, strategy: 'random', seed: 1, schedules: 20, stepsMax: 1000, depth: 2 } as const;
+    const drawn = finish(new Sampler(request).run()).findings.find(({ property }) => property === DEADLOCK)!;
+    const choices = drawn.labels.map((label) => ({ index: 0, label }));
+    expect(play(scenario, { name: 'replay', choices, match: 'label' }).end.violation).toMatchObject({
+      step: choices.length,
+      message: drawn.message,
+    });
+    expect(drawn.message).toContain('held by node:1');
+  });
+
+  it('is found by fingerprints of states', () => {
+    expect(found(toy(PAGE_LOCKS), { compact: true })).toMatchObject({ steps: 2 });
+    expect(found(toy(beside(machineOf({ waits: { on: {} } })), [], {}), { compact: true })).toMatchObject({ steps: 0 });
+  });
+
+  it('ends a run of either engine in the state where a search finds it', () => {
+    const scenario = toy(PAGE_LOCKS);
+    const { labels, message } = found(scenario)!;
+    const choices = labels.map((label) => ({ index: 0, label }));
+    for (const name of ['live', 'memo'] as const) {
+      const { end } = play(scenario, { name: 'replay', choices, match: 'label' }, engineOf(scenario, name));
+      expect(end).toMatchObject({ ended: 'deadlock', violation: { property: DEADLOCK, step: 2, message } });
+    }
+  });
+
+  it('is two actors that poll for each other', () => {
+    expect(isDeadlocked(beside(machineOf({ waits: { on: { exec: { to: 'waits' } } } })))).toBe(true);
+  });
+
+  it('is none where another actor still gets on, at rest or not', () => {
+    expect(isDeadlocked(beside(machineOf({ a: { on: { exec: { to: 'b' } } }, b: { on: { exec: { to: 'a' } } } })))).toBe(false);
+  });
+
+  it('is no correct poller: what it waits for comes in the end', () => {
+    const poller = machineOf({ waits: { on: { exec: { to: 'waits' }, ask: { to: 'done' } } }, done: { on: {}, tags: ['rest'] } });
+    const sets = machineOf({ a: { on: { exec: { to: 'b', sends: [{ to: 'node:0', type: 'ask' }] } } }, b: { on: {}, tags: ['rest'] } });
+    expect(isDeadlocked(beside(sets, poller))).toBe(false);
+  });
+
+  it('has no way out by steps of the scheduler that lead back', () => {
+    const circles = machineOf({ a: { on: { preempt: { to: 'b' } } }, b: { on: { preempt: { to: 'a' } } } });
+    expect(isDeadlocked(beside(scheduling(circles)))).toBe(true);
+    expect(isDeadlocked(beside(circles))).toBe(false);
+  });
+
+  it('is none where an interrupt leads to a step that is progress', () => {
+    const woken = machineOf({
+      waits: { on: { exec: { to: 'waits' }, ask: { to: 'awake' } } },
+      awake: { on: { exec: { to: 'end' }, ask: { to: 'awake' } } },
+      end: { on: { ask: { to: 'end' } }, tags: ['rest'] },
+    });
+    const wakes = machineOf({
+      idle: { on: { interrupt: { to: 'handler' } }, tags: ['rest'] },
+      handler: { on: { exec: { to: 'idle', sends: [{ to: 'node:0', type: 'ask' }] } } },
+    });
+    const leadsBack = machineOf({
+      idle: { on: { interrupt: { to: 'handler' } }, tags: ['rest'] },
+      handler: { on: { exec: { to: 'idle' } } },
+    });
+    expect(isDeadlocked(beside(scheduling(leadsBack), woken))).toBe(true);
+    expect(isDeadlocked(beside(scheduling(wakes), woken))).toBe(false);
+  });
+
+  it('is none on a machine that has halted, though somebody still polls there', () => {
+    const scenario = toy(beside(machineOf({ halted: { on: { preempt: { to: 'halted' } }, tags: ['rest', 'halt'] } })));
+    expect(found(scenario)).toBeUndefined();
+    expect(play(scenario, { name: 'fifo' }).end).toMatchObject({ verdict: 'clean', ended: 'halted' });
+  });
+
+  it('is none where all are at rest', () => {
+    expect(
+      isDeadlocked(beside(machineOf({ a: { on: { exec: { to: 'a' } }, tags: ['rest'] } }), machineOf({ a: { on: {}, tags: ['rest'] } }))),
+    ).toBe(false);
+  });
+});
+
+/** Whether a state is dead, by the words of the definition alone. */
+function naivelyDead(ends: DeadEnds, start: readonly number[]): boolean {
+  const { world } = ends;
+  const isAtRest = (row: readonly number[]) => row.slice(0, world.actors).every((local, slot) => ends.rests(slot, local));
+  const seen = new Map([[start.join(), start]]);
+  for (const row of seen.values()) {
+    if (isAtRest(row)) return false;
+    for (const [column, value] of row.entries()) {
+      const to = column < world.actors ? column : world.channels[column - world.actors]!.to;
+      for (const event of world.alternatives(column, value)) {
+        const next = world.after(row, world.run(row, column, event));
+        if (next.every((after, at) => after === (row[at] ?? 0))) continue;
+        if (!world.store.kindOfSlot[to]!.schedules) return false;
+        seen.set(next.join(), next);
+      }
+    }
+  }
+  return true;
+}
+
+describe('random models', () => {
+  it('are dead in the states that follow from the definition, first of all where a search and a run say', () => {
+    let dead = 0;
+    fc.assert(
+      fc.property(MODELS, fc.boolean(), (model, schedules) => {
+        const topology = topologyOfModel(model);
+        const [kind] = Object.keys(topology.machines).slice(-1);
+        const machines = schedules ? { ...topology.machines, [kind!]: scheduling(topology.machines[kind!]!) } : topology.machines;
+        const scenario = toy({ ...topology, machines });
+        const { explorer, report } = search(scenario);
+        const ends = new DeadEnds(explorer.world);
+        const { space } = explorer;
+        const rowOf = (state: number) => Array.from(space.rows.subarray(space.at(state), space.at(state) + space.columns));
+        const first = Array.from({ length: space.count }, (_, state) => state).filter((state) => {
+          const isDead = naivelyDead(ends, rowOf(state));
+          expect(ends.isDead(rowOf(state))).toBe(isDead);
+          return isDead;
+        })[0];
+        const finding = report.findings.find(({ property }) => property === DEADLOCK);
+        expect(finding?.state).toBe(first);
+        if (!finding) return;
+        dead++;
+        const choices = explorer.labelsTo(finding.state).map((label) => ({ index: 0, label }));
+        const { end } = play(scenario, { name: 'replay', choices, match: 'label' });
+        expect(end.violation).toMatchObject({ property: DEADLOCK, step: finding.steps });
+      }),
+      { numRuns: 60, seed: SEED },
+    );
+    expect(dead).toBeGreaterThan(10);
+  });
+});
