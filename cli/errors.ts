@@ -52,7 +52,6 @@ const RULES: Readonly<Record<string, Omit<Failure, 'message'>>> = {
     attempt: 'worldswitch replay FILE --fold, which needs none of them',
   }),
   MechanismError: rule('mechanism_invalid', EXIT.usage, { attempt: 'docs/extend.md explains what a module exports' }),
-  PathError: rule('path_invalid', EXIT.usage, { attempt: 'docs/extend.md, "What the items of a path mean"' }),
   PatchError: rule('patch_does_not_fit', EXIT.usage, {
     attempt: 'worldswitch machines hostThread --scenario NAME --format mermaid shows every path with its steps',
   }),

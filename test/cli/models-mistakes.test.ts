@@ -112,6 +112,16 @@ const MISTAKES: readonly (readonly [what: string, text: string, says: string | R
   ['a patch that is no list', PATHS('{ kvm_rmp_make_shared: (p) => p }'), 'found a function; expected a list of functions'],
   ['a patch that gives nothing', PATHS('{ kvm_rmp_make_shared: [() => {}] }'), 'found nothing; expected the function to give a path'],
   [
+    'a misspelt key of a step',
+    PATHS('{ kvm_rmp_make_shared: [(p) => replaceStep(p, "ioctl", (i) => [i, host.step("odd", { preemt: 1 })])] }'),
+    /mechanism x of .*: kvm_rmp_make_shared, item 2 \(step odd\) has a key "preemt"; expected name, .* did you mean "preempt"\?\n {2}while module-\d+\.mjs took part/,
+  ],
+  [
+    'a turn of a loop without a step',
+    PATHS('{ kvm_rmp_make_shared: [(p) => replaceStep(p, "ioctl", (i) => [i, host.loop(host.when([() => true, [host.leaveLoop]]))])] }'),
+    /kvm_rmp_make_shared, item 2 \(loop\): a turn comes round without a step by no case of item 1 \(when\); .*\n {2}while module-\d+\.mjs took part/,
+  ],
+  [
     'a patch that leaves preemption off',
     PATHS('{ kvm_rmp_make_shared: [(p) => replaceStep(p, "rmpupdate", (i) => [host.preemptDisable, i])] }'),
     /is entered with .* preempt 0, .* and with .* preempt 1, .*\n {2}while module-\d+\.mjs took part/,
