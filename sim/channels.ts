@@ -31,7 +31,8 @@ export class Channels {
 
   /** Messages in flight from one actor to another, oldest first. */
   between(from: number, to: number): readonly number[] {
-    return this.ordered.find((channel) => channel.from === from && channel.to === to)?.events ?? NONE;
+    for (const channel of this.ordered) if (channel.from === from && channel.to === to) return channel.events;
+    return NONE;
   }
 
   /** Remembers what is in flight now. */

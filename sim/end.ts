@@ -33,7 +33,7 @@ export interface Left {
   /** Whether the alternatives that are left only wait, in this state and in all that follow. */
   readonly isDead?: () => boolean;
   /** What is still owed where all actors are at rest, if it is asked for. */
-  readonly owed?: () => Broken | null;
+  readonly owed?: (locals: ArrayLike<number>) => Broken | null;
 }
 
 const DONE: StateEnd = { ended: 'done', broken: null };
@@ -59,7 +59,7 @@ export function endOf(store: Store, locals: ArrayLike<number>, { alternatives, i
     const message = `nothing can happen any more, and ${store.ids[slot]!} stands in ${stateName(snapshot.value)}`;
     return { ended: 'deadlock', broken: { property: DEADLOCK, message } };
   }
-  const broken = owed?.() ?? null;
+  const broken = owed?.(locals) ?? null;
   return broken ? { ended: 'owed', broken } : DONE;
 }
 

@@ -31,6 +31,8 @@ export class Run {
   readonly #met = new Map<string, string>();
   readonly #ahead: LookAhead;
   #end: RunEnd | null = null;
+  readonly #isDead = () => this.#ahead.isDead();
+  readonly #owed = () => this.#liveness?.atEnd() ?? null;
 
   constructor(options: RunOptions) {
     this.#options = options;
@@ -106,8 +108,7 @@ export class Run {
   /** Ends the run where nothing is left to do. */
   #hasEnded(): boolean {
     const { store, locals, count } = this.sequencer;
-    const owed = () => this.#liveness?.atEnd() ?? null;
-    const end = endOf(store, locals, { alternatives: count, isDead: () => this.#ahead.isDead(), owed });
+    const end = endOf(store, locals, { alternatives: count, isDead: this.#isDead, owed: this.#owed });
     if (end?.ended === 'deadlock') this.#deadlock();
     else if (end) this.#finish(end.ended, end.broken);
     return end !== null;

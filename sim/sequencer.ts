@@ -3,13 +3,13 @@
  * is one choice and all the bus messages it causes. It knows messages and offers; what they mean is the machines' business.
  */
 import type { ActorId } from '../events/event.ts';
-import { slotLaneA, slotLaneB } from './canonical.ts';
-import { Channels } from './channels.ts';
-import { Changers } from './deadlock.ts';
+import type { Channels } from './channels.ts';
+import type { Changers } from './deadlock.ts';
 import type { ActorEngine } from './engine/port.ts';
 import { deliveryLabel, labelOf, type Offers, OfferTable } from './offers.ts';
-import { BLOCK_RECORDS, CHANGE, CHOICE, DELIVER, RecordBlock, type RecordNames, SEND } from './records.ts';
-import { type AlternativeKind, type Choice, Stepper, type StepWorld } from './step.ts';
+import { Recorder } from './recorder.ts';
+import { BLOCK_RECORDS, CHANGE, CHOICE, type RecordBlock, type RecordNames } from './records.ts';
+import { type AlternativeKind, type Choice, Stepper } from './step.ts';
 import type { Store } from './store.ts';
 
 /** Takes whole blocks of records; a block is reused after the call. */
@@ -41,21 +41,17 @@ export interface StepOutcome {
 
 export class Sequencer {
   readonly store: Store;
-  readonly locals: number[] = [];
+  readonly locals: readonly number[];
   readonly channels: Channels;
   readonly labels: string[] = [];
-  /** Who changed whom, for whoever tells of a deadlock. */
-  readonly changers = new Changers();
-  step = 0;
-  seq = 0;
+  /** Who changed whom, to tell of a deadlock. */
+  readonly changers: Changers;
   vtime = 0;
-  laneA = 0;
-  laneB = 0;
   readonly #engine: ActorEngine;
   readonly #stepper: Stepper;
-  readonly #world: StepWorld;
+  readonly #world: Recorder;
   readonly #sink: BlockSink | null;
-  readonly #block = new RecordBlock();
+  readonly #block: RecordBlock;
   readonly #offers: OfferTable;
   readonly #offered: Offers[] = [];
   #execCount = 0;
@@ -68,34 +64,47 @@ export class Sequencer {
     this.#sink = sink;
     this.#stepper = new Stepper(engine);
     this.store = engine.store;
-    this.channels = new Channels(this.store);
     this.#offers = new OfferTable(this.store);
-    this.#world = this.#recorded();
+    this.#world = new Recorder(this.store, (choice) => this.labels[this.#labelAt(choice)]!);
+    this.locals = this.#world.locals;
+    this.channels = this.#world.channels;
+    this.changers = this.#world.changers;
+    this.#block = this.#world.block;
+  }
+
+  /** Steps carried out. */
+  get step(): number {
+    return this.#world.step;
+  }
+
+  /** Records so far. */
+  get seq(): number {
+    return this.#world.seq;
   }
 
   /** Step 0: every actor in its initial state. */
   start(): void {
     this.#place(this.#engine.start());
     for (const [slot, local] of this.locals.entries()) {
-      this.seq++;
+      this.#world.seq++;
       this.#block.add(CHANGE, slot, local, -1, 0);
     }
-    this.#block.endStep(this.locals.length, 0, this.laneA, this.laneB, 0, 0);
+    const { a, b } = this.digest;
+    this.#block.endStep(this.locals.length, 0, a, b, 0, 0);
   }
 
   /** Stands at the end of a step of an earlier run. Messages in flight are the caller's to put back. */
   resume(locals: readonly number[], at: { readonly step: number; readonly seq: number; readonly vtime: number }): void {
     this.#place(locals);
-    this.step = at.step;
-    this.seq = at.seq;
+    this.#world.step = at.step;
+    this.#world.seq = at.seq;
     this.vtime = at.vtime;
     this.#block.reset(at.seq + 1, at.step + 1);
   }
 
   #place(locals: readonly number[]): void {
     for (const [slot, local] of locals.entries()) {
-      this.locals.push(local);
-      this.#addLanes(slot, local, 1);
+      this.#world.place(local);
       this.#offered.push({ exec: [], other: [] });
       this.#offerLabels.push(new Map());
       this.#refresh(slot);
@@ -126,15 +135,16 @@ export class Sequencer {
   take(index: number): StepOutcome {
     const count = this.count;
     const choice = this.#locate(index);
-    const firstSeq = ++this.seq;
-    this.step++;
+    const world = this.#world;
+    const firstSeq = ++world.seq;
+    world.step++;
     this.#block.add(CHOICE, choice.slot, this.#labelAt(choice), -1, 0);
     this.channels.mark();
-    const { changed, ns, yields, computes } = this.#stepper.take(this.#world, choice, firstSeq);
+    const { changed, ns, yields, computes } = this.#stepper.take(world, choice, firstSeq);
     const { touched } = this.#stepper;
     for (const slot of touched) this.#refresh(slot);
     const { a, b } = this.digest;
-    this.#block.endStep(this.seq - firstSeq + 1, ns, a, b, index, count);
+    this.#block.endStep(world.seq - firstSeq + 1, ns, a, b, index, count);
     this.vtime += ns;
     if (this.#block.length >= BLOCK_RECORDS) this.flush();
     const waits = yields || !changed;
@@ -143,7 +153,8 @@ export class Sequencer {
 
   /** The world's digest: local states and messages in flight. */
   get digest(): { readonly a: number; readonly b: number } {
-    return { a: (this.laneA + this.channels.laneA) | 0, b: (this.laneB + this.channels.laneB) | 0 };
+    const { laneA, laneB } = this.#world;
+    return { a: (laneA + this.channels.laneA) | 0, b: (laneB + this.channels.laneB) | 0 };
   }
 
   /** Hands the records so far to the sink. */
@@ -155,54 +166,6 @@ export class Sequencer {
 
   actorId(slot: number): ActorId {
     return this.store.ids[slot]!;
-  }
-
-  /** The world as steps change it, with a record of each thing that happens. */
-  #recorded(): StepWorld {
-    const { channels } = this;
-    return {
-      stepName: () => `step ${this.step}`,
-      local: (slot) => this.locals[slot]!,
-      change: (slot, next, cause, event) => {
-        this.#change(slot, next, cause);
-        const sender = this.store.senders[event]!;
-        if (sender >= 0) this.changers.note(slot, sender);
-      },
-      inFlight: (from, to) => channels.between(from, to),
-      takeHead: ({ slot, event, queue }) => {
-        const sent = channels.take(queue);
-        this.seq++;
-        this.#block.add(DELIVER, slot, event, -1, this.seq - sent);
-        return this.seq;
-      },
-      deliver: (to, event, cause) => {
-        this.seq++;
-        this.#block.add(DELIVER, to, event, -1, this.seq - cause);
-        return this.seq;
-      },
-      send: (from, to, event, cause, joins) => {
-        if (!joins) return;
-        this.seq++;
-        this.#block.add(SEND, from, event, to, this.seq - cause);
-        channels.push(from, to, event, this.seq);
-      },
-      isFlightChanged: () => channels.isChanged,
-      label: (choice) => this.labels[this.#labelAt(choice)]!,
-    };
-  }
-
-  #change(slot: number, next: number, cause: number): void {
-    this.#addLanes(slot, this.locals[slot]!, -1);
-    this.#addLanes(slot, next, 1);
-    this.locals[slot] = next;
-    this.seq++;
-    this.#block.add(CHANGE, slot, next, -1, this.seq - cause);
-  }
-
-  #addLanes(slot: number, local: number, sign: 1 | -1): void {
-    const { laneA, laneB } = this.store.kindOfSlot[slot]!.locals;
-    this.laneA = (this.laneA + sign * slotLaneA(laneA[local]!, slot)) | 0;
-    this.laneB = (this.laneB + sign * slotLaneB(laneB[local]!, slot)) | 0;
   }
 
   /** Looks again at what the actor in `slot` offers. */

@@ -3,7 +3,7 @@
  * rules. The sequencer adds records to it, a search adds what the step read and wrote. The loop of `explore/kernel.ts` keeps a copy.
  */
 import { type ActorEngine, ModelError } from './engine/port.ts';
-import type { Store } from './store.ts';
+import { askingOf, type Store } from './store.ts';
 
 export type AlternativeKind = 'deliver' | 'exec' | 'offer';
 
@@ -68,6 +68,7 @@ export class Stepper {
   /** Slots whose local state the last step changed, if only for a while. */
   readonly touched: number[] = [];
   readonly #engine: ActorEngine;
+  readonly #store: Store;
   readonly #before: number[] = [];
   /** Events to be given to actors; only the first `#queued` entries count. */
   #queued = 0;
@@ -77,6 +78,7 @@ export class Stepper {
 
   constructor(engine: ActorEngine) {
     this.#engine = engine;
+    this.#store = engine.store;
   }
 
   /**
@@ -89,16 +91,18 @@ export class Stepper {
     this.touched.length = 0;
     this.#before.length = 0;
     this.#push(choice.slot, choice.event, choice.kind === 'deliver' ? world.takeHead(choice) : cause);
-    const waiting = this.#drain(world);
-    this.#checkAnswers(world);
-    const changed = this.touched.some((slot, i) => world.local(slot) !== this.#before[i]) || world.isFlightChanged();
-    if (!changed && choice.kind === 'exec' && !waiting.idles)
+    const effect = this.#drain(world);
+    if (!effect.changed && choice.kind === 'exec' && !effect.idles)
       throw new ModelError(`${world.label(choice)} changes nothing; a step that only waits must say idles`);
-    return { changed, deliveries: this.#queued, ...waiting };
+    return effect;
   }
 
-  #drain(world: StepWorld): Pick<StepEffect, 'ns' | 'idles' | 'yields' | 'computes' | 'ran'> {
-    const { store } = this.#engine;
+  #drain(world: StepWorld): StepEffect {
+    const engine = this.#engine;
+    const store = this.#store;
+    const slots = this.#slots;
+    const events = this.#events;
+    const causes = this.#causes;
     let ns = 0;
     let idles = false;
     let yields = false;
@@ -106,11 +110,12 @@ export class Stepper {
     let ran = false;
     for (let at = 0; at < this.#queued; at++) {
       if (at > BUS_MAX) throw new ModelError(`the actors still answer each other after ${BUS_MAX} bus messages in ${world.stepName()}`);
-      const slot = this.#slots[at]!;
-      const cause = this.#causes[at]!;
+      const slot = slots[at]!;
+      const event = events[at]!;
+      const cause = causes[at]!;
       const local = world.local(slot);
-      const reaction = this.#engine.deliver(slot, local, this.#events[at]!);
-      ran ||= store.runsProgram(slot, this.#events[at]!, at === 0);
+      const reaction = engine.deliver(slot, local, event);
+      ran ||= store.runsProgram(slot, event, at === 0);
       ns += reaction.costNs;
       idles ||= reaction.idles;
       yields ||= reaction.yields;
@@ -119,7 +124,25 @@ export class Stepper {
       const { sent } = reaction;
       for (let i = 0; i < sent.length; i += 2) this.#emit(world, slot, sent[i]!, sent[i + 1]!, cause);
     }
-    return { ns, idles, yields, computes, ran };
+    const changed = this.#look(world) || world.isFlightChanged();
+    return { changed, ns, deliveries: this.#queued, idles, yields, computes, ran };
+  }
+
+  /** Holds that whoever asked has its answer. @returns whether any local state is another one than before the step */
+  #look(world: StepWorld): boolean {
+    const store = this.#store;
+    let changed = false;
+    for (let i = 0; i < this.touched.length; i++) {
+      const slot = this.touched[i]!;
+      const local = world.local(slot);
+      if (local !== this.#before[i]) changed = true;
+      const { asking, locals } = store.kindOfSlot[slot]!;
+      if (asking[local] === 1) {
+        const frame = askingOf(locals.values[local]!);
+        throw new ModelError(`${store.ids[slot]!} asked in its ${frame} frame and got no answer within ${world.stepName()}`);
+      }
+    }
+    return changed;
   }
 
   #change(world: StepWorld, slot: number, local: number, next: number, at: number): void {
@@ -131,7 +154,7 @@ export class Stepper {
   }
 
   #emit(world: StepWorld, from: number, to: number, event: number, cause: number): void {
-    const { store } = this.#engine;
+    const store = this.#store;
     if (store.queued[event] === 1) world.send(from, to, event, cause, joins(store, world.inFlight(from, to), event));
     else this.#push(to, event, world.deliver(to, event, cause));
   }
@@ -141,14 +164,5 @@ export class Stepper {
     this.#slots[at] = slot;
     this.#events[at] = event;
     this.#causes[at] = cause;
-  }
-
-  #checkAnswers(world: StepWorld): void {
-    const { store } = this.#engine;
-    for (const slot of this.touched) {
-      const { context } = store.kindOfSlot[slot]!.locals.values[world.local(slot)]!;
-      const { asking } = context as { readonly asking?: string | null };
-      if (asking) throw new ModelError(`${store.ids[slot]!} asked in its ${asking} frame and got no answer within ${world.stepName()}`);
-    }
   }
 }

@@ -45,6 +45,8 @@ export interface Kind {
   /** Its root says `schedules`: what it does decides who runs, and is no program's own step. */
   readonly schedules: boolean;
   readonly locals: Table<AnyMachineSnapshot>;
+  /** By local state: 1 where an actor in it has asked and waits for the answer. */
+  readonly asking: number[];
 }
 
 export interface ActorSpec {
@@ -76,6 +78,10 @@ export interface Topology {
 /** The micro-step of the context switch's notifiers: not the thread's own. */
 const NOTIFIER = 'notify.step';
 
+/** The frame that has asked and waits for its answer, if any. */
+export const askingOf = ({ context }: AnyMachineSnapshot): string | null =>
+  (context as { readonly asking?: string | null } | undefined)?.asking ?? null;
+
 /** Everything interned during one run, and who stands in which slot. */
 export class Store {
   readonly kinds: readonly Kind[];
@@ -102,7 +108,8 @@ export class Store {
       const machine = topology.machines[name];
       if (!machine) throw new Error(`no machine for actors of kind ${name}`);
       const schedules = (machine.root.meta as { readonly schedules?: true } | undefined)?.schedules === true;
-      return { name, index, machine, origin: topology.origins?.[name] ?? null, schedules, locals: new Table<AnyMachineSnapshot>() };
+      const origin = topology.origins?.[name] ?? null;
+      return { name, index, machine, origin, schedules, locals: new Table<AnyMachineSnapshot>(), asking: [] };
     });
     this.ids = topology.actors.map((actor) => actor.id);
     this.sets = new Set(topology.sets);
@@ -116,7 +123,10 @@ export class Store {
   local(kind: Kind, snapshot: AnyMachineSnapshot): number {
     const { size } = kind.locals;
     const id = kind.locals.put(canonical({ context: snapshot.context as unknown, value: snapshot.value as unknown }), snapshot);
-    if (id === size) this.localCount++;
+    if (id === size) {
+      this.localCount++;
+      kind.asking.push(askingOf(snapshot) ? 1 : 0);
+    }
     return id;
   }
 

@@ -290,7 +290,7 @@ export class Sampler {
         // The first state says the same each time, unless something has to come true in each schedule.
         if (walk.steps === 0) this.#looksAtStart = this.#request.scenario.properties.eventually.length > 0;
       }
-      const end = this.#watching.endOf(walk.locals, walk.count);
+      const end = this.#watching.endOf(walk.present, walk.count);
       if (end) {
         this.#broken = end.broken;
         return end.ended;

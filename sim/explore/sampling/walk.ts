@@ -59,6 +59,11 @@ export class Walk {
     return this.#locals;
   }
 
+  /** The values of all columns, not copied. Valid until the next step. */
+  get present(): ArrayLike<number> {
+    return this.#row;
+  }
+
   localAt(slot: number): number {
     return this.#row[slot]!;
   }
@@ -86,7 +91,7 @@ export class Walk {
     this.#recount();
   }
 
-  /** The values of all columns. */
+  /** A copy of the values of all columns. */
   get row(): number[] {
     return Array.from(this.#row);
   }

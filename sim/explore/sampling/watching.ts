@@ -18,6 +18,8 @@ export class Watching {
   /** `eventually` properties that have to come true once and have not in the present one. */
   readonly #unmet = new Set<string>();
 
+  readonly #owed = (locals: ArrayLike<number>) => owedAtEnd(this.#debts, (id) => !this.#unmet.has(id), locals);
+
   constructor(world: WorldStep, { properties }: ResolvedScenario) {
     const watch = (ids: readonly string[]) => ids.map((id) => new PropertyWatch(propertyOf(id), world.store));
     this.#world = world;
@@ -60,8 +62,7 @@ export class Watching {
   }
 
   /** How the schedule ends in a state in which nothing is broken; null where it goes on. */
-  endOf(locals: readonly number[], alternatives: number): StateEnd | null {
-    const owed = () => owedAtEnd(this.#debts, (id) => !this.#unmet.has(id), locals);
-    return endOf(this.#world.store, locals, { alternatives, owed });
+  endOf(locals: ArrayLike<number>, alternatives: number): StateEnd | null {
+    return endOf(this.#world.store, locals, { alternatives, owed: this.#owed });
   }
 }
