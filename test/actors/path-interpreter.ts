@@ -22,7 +22,7 @@ export interface Moment {
 }
 
 /** A loop came round, and no step was met since it began. */
-export class SteplessTurn extends Error {}
+class SteplessTurn extends Error {}
 
 /** What a walk has met, by kind. */
 export type Met = Map<string, number>;
