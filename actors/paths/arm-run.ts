@@ -7,7 +7,7 @@
 import type { ArmExit } from '../../events/arm-debug.ts';
 import { outgoing } from '../../events/event.ts';
 import { keptOf, lockMutex, toArm, unlockMutex, vcpuOf } from './arm-env.ts';
-import { type HostEnv, type HostItem, type HostLocals, host, kernelSource, toCpu } from './env.ts';
+import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource, toCpu } from './env.ts';
 import { otherwise } from './path.ts';
 
 const { path, step, call, loop, when, note, leaveLoop, leavePath, preemptDisable, preemptEnable } = host;
@@ -165,7 +165,9 @@ const handleExit = (env: HostEnv) => {
         [step('kvm_handle_guest_debug', { send: (t) => toArm(env, t, { type: 'arm.stepped' }) })],
       ],
       [(_t, l) => l.arm?.exit === 'debug' && l.arm.exception === 'vector-catch', [call(unknownPath(env))]],
-      [(_t, l) => skips && l.arm?.exit === 'debug' && l.arm.exception === 'brk', [call(skipPath(env))]],
+      ...(skips
+        ? [[(_t: HostThread, l: HostLocals) => l.arm?.exit === 'debug' && l.arm.exception === 'brk', [call(skipPath(env))]] as const]
+        : []),
       [
         (_t, l) => l.exit === 'INTR',
         [step('handle_external_interrupt', { ns: 50, send: (t) => outgoing(vcpuOf(env, t), { type: 'guest.interrupted' }) })],

@@ -5,9 +5,11 @@
 import { describe, expect, it } from 'vitest';
 import { DEADLOCK } from '../../sim/end.ts';
 import { BoundedSearch } from '../../sim/explore/bounded.ts';
+import { type Ledger, ledgerOf } from '../../sim/explore/coverage.ts';
 import { lassosOf } from '../../sim/explore/endless.ts';
+import { coveredBy, judge } from '../../sim/explore/excuses.ts';
 import { Explorer, finish } from '../../sim/explore/explorer.ts';
-import { play, SHIPPED, shipped } from '../sim/play.ts';
+import { play, SHIPPED, shipped, shippedNames, source } from '../sim/play.ts';
 
 /** Too many states for a test, and the deviations within which they are searched here. */
 const LARGE: Readonly<Record<string, number>> = {
@@ -40,6 +42,11 @@ const expectedOf = (name: string, variant: string): string[] => {
   return expectation === 'clean' ? [] : [...expectation.violates].sort();
 };
 
+/** What the searches of this file took, by variant: full coverage asks for no search of its own. */
+const ledgers = new Map<string, Ledger>();
+const ledgerFor = (name: string, variant: string): Ledger =>
+  ledgers.get(nameOf({ name, variant })) ?? finish(coveredBy(shipped(name, variant), STATES_MAX)).ledger;
+
 const large = SHIPPED.filter((each) => nameOf(each) in LARGE);
 const whole = SHIPPED.filter((each) => !(nameOf(each) in LARGE));
 
@@ -48,6 +55,7 @@ describe('all interleavings', () => {
     const scenario = shipped(name, variant);
     const explorer = new Explorer({ scenario, budget: { states: STATES_MAX } });
     const report = finish(explorer.run());
+    ledgers.set(nameOf({ name, variant }), ledgerOf(scenario, explorer.world.engine));
     const lassos = finish(lassosOf(explorer, report, scenario.properties.eventually));
     expect(report.limit, 'the space is too large: name it in LARGE, and let npm run soak search it').toBeNull();
     const broken = [...report.findings, ...lassos.findings].map(({ property }) => property);
@@ -70,6 +78,16 @@ describe('all interleavings', () => {
   it('leave nobody waiting for ever', () => {
     // Deadlocks are findings like any other, and no scenario may expect one: so the cases above have shown that there is none.
     expect(SHIPPED.flatMap(({ name, variant }) => expectedOf(name, variant))).not.toContain(DEADLOCK);
+  });
+});
+
+describe('full coverage', () => {
+  const searched = shippedNames.filter((name) => name.startsWith('oslock-'));
+
+  it.each(searched)('of %s lacks what its file gives a reason for, and nothing else', (name) => {
+    const taken = SHIPPED.filter((each) => each.name === name).map(({ variant }) => ledgerFor(name, variant));
+    const { open, stale } = judge(taken, source(name).uncovered ?? []);
+    expect({ open: open.map((hole) => hole.name), stale }).toEqual({ open: [], stale: [] });
   });
 });
 

@@ -30,7 +30,7 @@ const KNOWN = knownProperties();
 export const resolved = (scenario: Scenario, variant?: string, set: Readonly<Record<string, string>> = {}): ResolvedScenario =>
   resolveScenario(scenario, { ...(variant !== undefined && { variant }), set, knownProperties: KNOWN });
 
-const source = (name: string): Scenario => loadScenario(fileOf(`scenarios/${name}.yaml`), `${name}.yaml`, KNOWN);
+export const source = (name: string): Scenario => loadScenario(fileOf(`scenarios/${name}.yaml`), `${name}.yaml`, KNOWN);
 
 export const shippedNames: readonly string[] = readdirSync(join(ROOT, 'scenarios'))
   .filter((file) => file.endsWith('.yaml'))
