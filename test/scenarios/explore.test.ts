@@ -42,6 +42,15 @@ const expectedOf = (name: string, variant: string): string[] => {
   return expectation === 'clean' ? [] : [...expectation.violates].sort();
 };
 
+/** Scenarios whose files do not say yet what they leave out. */
+const UNSAID: readonly string[] = [
+  'rmp-blind-pvalidate',
+  'rmp-churn',
+  'rmp-double-prepare',
+  'rmp-host-write-race',
+  'rmpadjust-vs-rmpupdate',
+  'vmsa-in-use-kick',
+];
 /** What the searches of this file took, by variant: full coverage asks for no search of its own. */
 const ledgers = new Map<string, Ledger>();
 const ledgerFor = (name: string, variant: string): Ledger =>
@@ -82,7 +91,7 @@ describe('all interleavings', () => {
 });
 
 describe('full coverage', () => {
-  const searched = shippedNames.filter((name) => name.startsWith('oslock-'));
+  const searched = shippedNames.filter((name) => !UNSAID.includes(name));
 
   it.each(searched)('of %s lacks what its file gives a reason for, and nothing else', (name) => {
     const taken = SHIPPED.filter((each) => each.name === name).map(({ variant }) => ledgerFor(name, variant));
