@@ -77,6 +77,7 @@ export interface Topology {
 
 /** The micro-step of the context switch's notifiers: not the thread's own. */
 const NOTIFIER = 'notify.step';
+const NOT_ITS_OWN = -1;
 
 /** The frame that has asked and waits for its answer, if any. */
 export const askingOf = ({ context }: AnyMachineSnapshot): string | null =>
@@ -99,6 +100,8 @@ export class Store {
   /** Local states met so far, of all kinds. */
   localCount = 0;
   readonly #stamped: Map<number, number>[];
+  /** 1 where the event of that id is a micro-step of a program, 0 where it is something else, NOT_ITS_OWN for the notifiers'. */
+  readonly #microSteps: number[] = [];
   readonly #catalogue: Readonly<Record<string, Delivery>>;
 
   constructor(topology: Topology) {
@@ -138,6 +141,7 @@ export class Store {
       this.queued.push(delivery === 'queued' || delivery === 'latched' ? 1 : 0);
       this.latched.push(delivery === 'latched' ? 1 : 0);
       this.senders.push(this.#senderOf(event));
+      this.#microSteps.push(event.type === NOTIFIER ? NOT_ITS_OWN : MICRO_STEP_EVENTS.includes(event.type) ? 1 : 0);
     }
     return id;
   }
@@ -145,8 +149,8 @@ export class Store {
   /** Whether an event that an actor takes is program code: what was chosen (`first`), or a micro-step that it leads to. */
   runsProgram(slot: number, event: number, first: boolean): boolean {
     if (this.kindOfSlot[slot]!.schedules) return false;
-    const { type } = this.events.values[event]!;
-    return type !== NOTIFIER && (first || MICRO_STEP_EVENTS.includes(type));
+    const isMicroStep = this.#microSteps[event];
+    return isMicroStep === 1 || (first && isMicroStep === 0);
   }
 
   #senderOf({ from }: AnyEvent): number {
