@@ -104,7 +104,10 @@ async function run({ io, out, err, json, args, options: given }: Call): Promise<
   for (const variant of variantNames(scenario)) {
     if (stopped) break;
     const ready = resolved(scenario, { ...options, variant });
-    const { result, interrupted } = await drive(compareVariant(ready, { maxStates }), io, time, `${scenario.name} ${variant}`);
+    const { result, interrupted } = await drive(compareVariant(ready, { maxStates, isTimed: time !== undefined }), io, {
+      seconds: time,
+      what: `${scenario.name} ${variant}`,
+    });
     rows.push(result);
     stopped = interrupted;
   }

@@ -14,6 +14,7 @@ import { checkSampling, runSampling, SAMPLING_OPTIONS, type SamplingOptions } fr
 import { type Carried, carry, carryMerge, type Sharding } from './search/carry.ts';
 import type { SearchSubject } from './search/image-file.ts';
 import { CHECKPOINT_STATES, keeper, unlessDamaged } from './search/keeping.ts';
+import { memoryBound } from './search/memory.ts';
 import { EXPLORE_OPTIONS, type ExploreFlags, limitsOf, reduces, STATES_DEFAULT } from './search/options.ts';
 import { askedFor } from './search/subject.ts';
 import { recordTrail } from './searching.ts';
@@ -106,7 +107,8 @@ async function found(
     symmetry: reduces(flags, 'symmetry'),
     local: reduces(flags, 'local'),
     compact: flags.compact === true,
-    ...(maxMemory !== undefined && { maxBytes: maxMemory * 2 ** 20 }),
+    isTimed: flags.time !== undefined,
+    ...(maxMemory !== undefined && { fits: memoryBound(maxMemory) }),
     ...(subject.from && { from: subject.from }),
     ...(image && { image }),
     ...(keep !== undefined && { onTurn: keeper(keep, flags.checkpointEvery ?? CHECKPOINT_STATES, subject, call) }),

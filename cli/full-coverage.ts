@@ -29,7 +29,7 @@ export async function fullCoverageOf(
   const partly: string[] = [];
   for (const variant of variantNames(scenario)) {
     const ready = resolved(scenario, { variant, mutant });
-    const { result, interrupted } = await drive(coveredBy(ready, maxStates), io, undefined, `${scenario.name} ${variant}`);
+    const { result, interrupted } = await drive(coveredBy(ready, maxStates), io, { what: `${scenario.name} ${variant}` });
     if (interrupted) throw new CliError({ code: 'interrupted', exit: EXIT.partial, message: `interrupted in the search of ${variant}` });
     ledgers.push(result.ledger);
     if (!result.exhausted) partly.push(variant);

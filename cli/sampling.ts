@@ -194,8 +194,18 @@ export async function runSampling({ io, out, json, args }: Call, options: Sampli
   const { strategy = 'random', seed = 0, depth = DEPTH_DEFAULT, horizon, maxSteps = STEPS_DEFAULT, time } = options;
   const { scenario, from, prefix } = target;
   const schedules = options.schedules ?? (time === undefined ? SCHEDULES_DEFAULT : Number.POSITIVE_INFINITY);
-  const request: SampleRequest = { scenario, strategy, seed, schedules, stepsMax: maxSteps, depth, horizon, from: from ?? undefined };
-  const { result } = await drive(sample(request), io, time, `${scenario.name} ${scenario.variant}`);
+  const request: SampleRequest = {
+    scenario,
+    strategy,
+    seed,
+    schedules,
+    stepsMax: maxSteps,
+    depth,
+    horizon,
+    from: from ?? undefined,
+    isTimed: time !== undefined,
+  };
+  const { result } = await drive(sample(request), io, { seconds: time, what: `${scenario.name} ${scenario.variant}` });
   const violations: Shown[] = [];
   for (const violation of result.violations) {
     const recorded = await recordTrail({ scenario, labels: [...prefix, ...violation.labels], folder: options.output, io });

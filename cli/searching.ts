@@ -18,21 +18,33 @@ export interface Drive<R> {
   readonly timedOut: boolean;
 }
 
+/** The share of the time that a search may take; the rest is for what is made of it. */
+const SEARCH_SHARE = 0.85;
+
+export interface Limits {
+  readonly seconds?: number | undefined;
+  /** Whether so many bytes more fit into memory. */
+  readonly fits?: ((bytes: number) => boolean) | undefined;
+  /** What is searched, and within which bound. */
+  readonly what: string;
+}
+
 /** Looks at a search from outside: shows how far it is, and says when it has to stop. */
 export class Overseer {
   timedOut = false;
   readonly #signal: AbortSignal;
   readonly #io: Io;
   readonly #seconds: number | undefined;
-  readonly #what: string;
+  readonly #fits: ((bytes: number) => boolean) | undefined;
   readonly #startedAt = performance.now();
+  #what: string;
   #shownAt = this.#startedAt;
 
-  /** `what` is searched, and within which bound. */
-  constructor(io: Io, seconds: number | undefined, what: string) {
+  constructor(io: Io, { seconds, fits, what }: Limits) {
     this.#io = io;
     this.#signal = io.interruption();
     this.#seconds = seconds;
+    this.#fits = fits;
     this.#what = what;
   }
 
@@ -43,12 +55,20 @@ export class Overseer {
   /** Whether the search has to stop. */
   look(progress: Progress): boolean {
     const now = performance.now();
-    this.timedOut ||= this.#seconds !== undefined && now - this.#startedAt > 1000 * this.#seconds;
+    const share = progress.closing ? 1 : SEARCH_SHARE;
+    const isOver = this.#seconds !== undefined && now - this.#startedAt > 1000 * this.#seconds * share;
+    this.timedOut ||= isOver;
     if (this.#io.err.isTerminal && now - this.#shownAt >= PROGRESS_MS) {
       this.#io.err.write(`\r\x1b[K  ${this.#what}: ${progressText(progress, now - this.#startedAt)} `);
       this.#shownAt = now;
     }
-    return this.interrupted || this.timedOut;
+    return this.interrupted || isOver || this.#fits?.(0) === false;
+  }
+
+  /** Goes on with another part of the same work. */
+  continue(what: string): this {
+    this.#what = what;
+    return this;
   }
 
   /** Takes what it showed away. */
@@ -60,7 +80,8 @@ export class Overseer {
 const counted = (value: number): string => String(value).replace(/\B(?=(\d{3})+$)/g, ',');
 
 /** How far a search is, in one line. */
-function progressText({ states, frontier, bytes, depth }: Progress, ms: number): string {
+function progressText({ states, frontier, bytes, depth, reactions }: Progress, ms: number): string {
+  if (reactions !== undefined) return `${counted(reactions)} reactions to execute again`;
   const parts = [
     `${counted(states)} states`,
     `${counted(frontier)} to expand${depth === undefined ? '' : ` at step ${depth}`}`,
@@ -70,8 +91,9 @@ function progressText({ states, frontier, bytes, depth }: Progress, ms: number):
   return parts.join(', ');
 }
 
-export async function drive<R>(search: Search<R>, io: Io, seconds: number | undefined, what: string): Promise<Drive<R>> {
-  const overseer = new Overseer(io, seconds, what);
+export const drive = <R>(search: Search<R>, io: Io, limits: Limits): Promise<Drive<R>> => driveBy(search, new Overseer(io, limits));
+
+export async function driveBy<R>(search: Search<R>, overseer: Overseer): Promise<Drive<R>> {
   let stop = false;
   for (;;) {
     const turn = search.next(stop);

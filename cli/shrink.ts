@@ -5,6 +5,7 @@ import { pointsOf } from '../replay/points.ts';
 import type { Journal } from '../replay/reader.ts';
 import { reexecute } from '../replay/reexecute.ts';
 import { type CriticalPair, ShrinkError, type Shrunk, type Size, shrink } from '../replay/shrink.ts';
+import { closing } from '../sim/explore/reexecution.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
 import { stepSources } from '../sim/step-sources.ts';
 import { topologyOf } from '../sim/topology.ts';
@@ -101,7 +102,10 @@ async function run({ io, out, json, args, options: given }: Call): Promise<numbe
     }
     const scenario = scenarioOf(journal);
     const labels = [...journal.choices()].map(({ label }) => label);
-    const { result, interrupted } = await drive(shrunkOrTold(shrink(scenario, labels, property), file), io, options.time, `shrink ${file}`);
+    const { result, interrupted } = await drive(closing(shrunkOrTold(shrink(scenario, labels, property), file)), io, {
+      seconds: options.time,
+      what: `shrink ${file}`,
+    });
     const folder = options.output === undefined ? undefined : dirname(options.output);
     const recorded = await recordTrail({
       scenario,

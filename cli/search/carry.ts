@@ -1,11 +1,12 @@
 /** Carries a search out as it was asked for: by one thread, by several, as one shard, or from the results of all shards. */
 import { conclude, type Exploration, type ExploreRequest, explore, notLookedFor, searchedWay } from '../../sim/explore/explore.ts';
 import type { Explorer } from '../../sim/explore/explorer.ts';
+import { closing } from '../../sim/explore/reexecution.ts';
 import { Division, type Shard } from '../../sim/explore/shard.ts';
 import { usageError } from '../errors.ts';
 import type { Io } from '../io.ts';
 import { RUNS_FOLDER } from '../recording.ts';
-import { type Drive, drive, Overseer } from '../searching.ts';
+import { type Drive, drive, driveBy, Overseer } from '../searching.ts';
 import type { SearchSubject } from './image-file.ts';
 import { boundOf, type ExploreFlags, STATES_DEFAULT } from './options.ts';
 import { mergeShards, writeShard } from './shard-file.ts';
@@ -36,7 +37,7 @@ async function carryShard(shard: Shard, request: ExploreRequest, { time, output 
   };
   const name = `shard ${shard.index} of ${shard.of}`;
   const search = explore({ ...request, onTurn, shard: { division, name } });
-  const driven = await drive(search, io, time, `${scenario.name} ${scenario.variant}, ${name}`);
+  const driven = await drive(search, io, { seconds: time, fits: request.fits, what: `${scenario.name} ${scenario.variant}, ${name}` });
   const exploration = driven.result;
   const folder = output ?? RUNS_FOLDER;
   const file =
@@ -55,12 +56,13 @@ async function carryTogether(
   io: Io,
 ): Promise<Carried> {
   const what = `${subject.scenario.name} ${subject.scenario.variant}`;
-  const overseer = new Overseer(io, flags.time, what);
-  const { maxStates, maxBytes } = request;
-  const budget = { states: maxStates, ...(maxBytes !== undefined && { bytes: maxBytes }) };
+  const { maxStates, fits, isTimed } = request;
+  const overseer = new Overseer(io, { seconds: flags.time, fits, what });
+  const budget = { states: maxStates, ...(fits && { fits }), ...(isTimed && { isTimed }) };
   const facts = await searchTogether(subject, workers, budget, (progress) => overseer.look(progress));
   overseer.end();
-  return { ...(await drive(conclude(request, facts, searchedWay(request)), io, flags.time, `${what}, schedules`)), sharding: null };
+  const concluding = closing(conclude(request, facts, searchedWay(request)));
+  return { ...(await driveBy(concluding, overseer.continue(`${what}, schedules`))), sharding: null };
 }
 
 export async function carry(request: ExploreRequest, subject: SearchSubject, flags: ExploreFlags, io: Io): Promise<Carried> {
@@ -70,7 +72,10 @@ export async function carry(request: ExploreRequest, subject: SearchSubject, fla
   const isEndless = subject.scenario.properties.eventually.length > 0;
   if (workers > 1 && !isEndless) return carryTogether(workers, request, subject, flags, io);
   const { name, variant } = subject.scenario;
-  return { ...(await drive(explore(request), io, time, `${name} ${variant}${boundOf(flags)}`)), sharding: null };
+  return {
+    ...(await drive(explore(request), io, { seconds: time, fits: request.fits, what: `${name} ${variant}${boundOf(flags)}` })),
+    sharding: null,
+  };
 }
 
 /** The verdict of all shards in a folder. @throws CliError if it is not all of them, whole and of one search */
@@ -91,6 +96,6 @@ export async function carryMerge(
     return { message, labels };
   };
   const search = conclude({ scenario, maxStates: STATES_DEFAULT }, facts, wayTo, notLookedFor(scenario));
-  const driven = await drive(search, io, flags.time, `${scenario.name} ${scenario.variant}, schedules`);
+  const driven = await drive(closing(search), io, { seconds: flags.time, what: `${scenario.name} ${scenario.variant}, schedules` });
   return { ...driven, subject: { scenario, from: null, prefix: [] }, sharding: { of: shards, index: null, file: null, statesAtLeast } };
 }

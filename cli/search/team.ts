@@ -10,7 +10,8 @@ import type { Answer, Order, WorkerData } from './worker.ts';
 
 export interface TeamBudget {
   readonly states: number;
-  readonly bytes?: number;
+  readonly fits?: (bytes: number) => boolean;
+  readonly isTimed?: boolean;
 }
 
 /** A box holds this many integers. What is never written takes no memory. */
@@ -66,10 +67,11 @@ const progressOf = (rounds: readonly Round[]): Progress => {
 
 /** Why the search ends now; `over`: it is complete. */
 function whyEnd(rounds: readonly Round[], budget: TeamBudget, isStopped: boolean): SearchFacts['limit'] | 'over' {
-  const { states, bytes } = progressOf(rounds);
+  const { states } = progressOf(rounds);
+  const growth = rounds.reduce((total, round) => total + round.growth, 0);
   if (rounds.every(({ done, found }) => done && !found)) return 'over';
   if (states >= budget.states) return 'states';
-  if (budget.bytes !== undefined && bytes > budget.bytes) return 'bytes';
+  if (budget.fits?.(growth) === false) return 'bytes';
   return isStopped ? 'stopped' : null;
 }
 
@@ -86,7 +88,8 @@ export async function searchTogether(
   const boxes = boxesOf(peers);
   const hands = Array.from(
     { length: peers },
-    (_, me) => new Hand({ scenario, from, me, boxes, models: modelFiles(), modules: modulesFor(scenario) }),
+    (_, me) =>
+      new Hand({ scenario, from, me, boxes, models: modelFiles(), modules: modulesFor(scenario), isTimed: budget.isTimed === true }),
   );
   const ask = (order: Order) => Promise.all(hands.map((hand) => hand.ask(order)));
   try {

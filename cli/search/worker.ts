@@ -18,6 +18,7 @@ export interface WorkerData {
   readonly models: readonly ModelFile[];
   /** What came of them where the search was asked for. */
   readonly modules: readonly ModuleName[];
+  readonly isTimed: boolean;
 }
 
 /** What the coordinator says. */
@@ -31,9 +32,9 @@ export type Answer =
   | { readonly report: PartitionReport }
   | { readonly failed: { readonly name: string; readonly message: string } };
 
-function serve({ scenario, from, me, boxes }: WorkerData, answer: (message: Answer) => void): (order: Order) => void {
+function serve({ scenario, from, me, boxes, isTimed }: WorkerData, answer: (message: Answer) => void): (order: Order) => void {
   const views = boxes.map((turn) => turn.map((sender) => sender.map((box) => new Int32Array(box))));
-  const partition = new Partition({ scenario, from, me, boxes: views[0]![me]! });
+  const partition = new Partition({ scenario, from, me, boxes: views[0]![me]!, isTimed });
   return (order) => {
     if (order.order === 'report') return answer({ report: partition.report() });
     const { turn, taken, descend } = order;

@@ -33,6 +33,12 @@ export class MemoEngine implements ActorEngine {
   readonly #scopes: readonly Scope[];
   /** By kind, local state and event, shared by all actors of the kind. */
   readonly #shared: Map<number, Shared>[][];
+  /** `kind, local state, event` of reactions that were not executed again so far; from `#again` on. */
+  readonly #fresh: number[] = [];
+  #again = 0;
+  #reactions = 0;
+  /** By kind, once it was needed. */
+  readonly #logics: Logic[] = [];
   /** By slot, local state and event, with the sender stamped. */
   readonly #stamped: Map<number, Reaction>[][];
 
@@ -92,6 +98,31 @@ export class MemoEngine implements ActorEngine {
     return entries;
   }
 
+  /**
+   * Executes up to so many reactions again that were not so far.
+   * @returns how many are left
+   * @throws ModelError as `verify`
+   */
+  verifySome(count: number): number {
+    const end = Math.min(this.#fresh.length, this.#again + 3 * count);
+    for (; this.#again < end; this.#again += 3) {
+      const [index, local, event] = [this.#fresh[this.#again]!, this.#fresh[this.#again + 1]!, this.#fresh[this.#again + 2]!];
+      const kind = this.store.kinds[index]!;
+      this.#logics[index] ??= startedLogic(kind);
+      this.#verifyOne(kind, this.#logics[index], local, event, this.#shared[index]![local]!.get(event)!);
+    }
+    if (this.#again > 0 && this.#again === this.#fresh.length) {
+      this.#fresh.length = 0;
+      this.#again = 0;
+    }
+    return (this.#fresh.length - this.#again) / 3;
+  }
+
+  /** Reactions that are remembered. */
+  get reactions(): number {
+    return this.#reactions;
+  }
+
   /** `kind, local state, event` of all that is remembered. */
   remembered(): number[] {
     return this.#shared.flatMap((byLocal, kind) =>
@@ -139,6 +170,8 @@ export class MemoEngine implements ActorEngine {
     if (known) return known;
     const computed = this.#compute(slot, kind, local, event);
     byLocal[local]!.set(event, computed);
+    this.#reactions++;
+    this.#fresh.push(kind.index, local, event);
     return computed;
   }
 

@@ -73,7 +73,7 @@ interface Node extends Deviations {
 
 const STEPS = 4096;
 const EACH = 512;
-const TURN_STATES = 4096;
+const TURN_STATES = 256;
 /** The largest code unit of a string. */
 const UNIT_MAX = 0xffff;
 

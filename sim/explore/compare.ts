@@ -35,6 +35,8 @@ export interface ComparedVariant {
 
 export interface CompareOptions {
   readonly maxStates: number;
+  /** Time is limited. */
+  readonly isTimed?: boolean;
 }
 
 export function* compareVariant(scenario: ResolvedScenario, options: CompareOptions): Search<ComparedVariant> {
@@ -71,9 +73,9 @@ function alsoIn(found: ComparedVariant['outcomes'], scenario: ResolvedScenario, 
 /** Runs that no property ends, to wherever they end by themselves. */
 function* outcomesOver(
   scenario: ResolvedScenario,
-  { maxStates }: CompareOptions,
+  { maxStates, isTimed = false }: CompareOptions,
 ): Search<{ outcomes: ComparedVariant['outcomes']; exhausted: boolean }> {
-  const explorer = new Explorer({ scenario, budget: { states: maxStates }, properties: false });
+  const explorer = new Explorer({ scenario, budget: { states: maxStates, isTimed }, properties: false });
   const report = yield* explorer.run();
   const outcomesIn = (state: number) =>
     Object.entries(outcomesOf(new WorldView(explorer.world.store, explorer.localsOf(state)), scenario.host.arch));

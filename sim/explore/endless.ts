@@ -57,10 +57,10 @@ export function* endlessOf(options: EndlessOptions, explorer: Explorer, report: 
 }
 
 /** Liveness by a search of its own, on one thread: for those who have shared a space, and hold no graph of it. */
-export function* endlessAlone({ scenario, from, maxStates }: ExploreRequest): Search<Endless> {
+export function* endlessAlone({ scenario, from, maxStates, fits, isTimed = false }: ExploreRequest): Search<Endless> {
   const asked = { scenario, ...(from && { from }) };
   if (askedFor(asked).length === 0) return { violations: [], undecided: scenario.properties.eventually, fair: 0 };
-  const explorer = new Explorer({ ...asked, budget: { states: maxStates } });
+  const explorer = new Explorer({ ...asked, budget: { states: maxStates, isTimed, ...(fits && { fits }) } });
   return yield* endlessOf(asked, explorer, yield* explorer.run());
 }
 

@@ -14,9 +14,10 @@ import { Explorer, type Search } from './explorer.ts';
 import { boundText, type Evidence, guaranteeLines, weakestEvidence } from './guarantee.ts';
 import type { SearchImage } from './image.ts';
 import { leastDeviating, type WayTo } from './least-deviating.ts';
-import type { ExploreOptions, ExploreReport } from './options.ts';
+import type { ExploreBudget, ExploreOptions, ExploreReport } from './options.ts';
 import { OrbitSearch } from './orbits.ts';
 import { Pricing } from './pricing.ts';
+import { closing, reexecuted, reexecuting } from './reexecution.ts';
 import type { Division } from './shard.ts';
 import { undecidedWith } from './soundness.ts';
 import { byProperty, type Finding } from './verdicts.ts';
@@ -26,7 +27,10 @@ import type { WorldStep } from './world-step.ts';
 export interface ExploreRequest {
   readonly scenario: ResolvedScenario;
   readonly maxStates: number;
-  readonly maxBytes?: number;
+  /** Whether so many bytes more fit into the memory that the search may take. */
+  readonly fits?: ExploreBudget['fits'];
+  /** Time is limited: reactions are executed again as the search goes. */
+  readonly isTimed?: boolean;
   readonly limits?: BoundedLimits;
   /** Search over orbits of interchangeable actors. */
   readonly symmetry?: boolean;
@@ -101,10 +105,10 @@ export const notLookedFor = ({ properties }: ResolvedScenario): Pick<Endless, 'v
 });
 
 function* exploreAll(request: ExploreRequest): Search<Exploration> {
-  const { scenario, maxStates, maxBytes, from, image, onTurn, shard, compact = false, local = false } = request;
+  const { scenario, maxStates, fits, isTimed = false, from, image, onTurn, shard, compact = false, local = false } = request;
   const explorer = new Explorer({
     scenario,
-    budget: { states: maxStates, ...(maxBytes !== undefined && { bytes: maxBytes }) },
+    budget: { states: maxStates, isTimed, ...(fits && { fits }) },
     ...(from && { from }),
     ...(image && { image }),
     ...(onTurn && { onTurn }),
@@ -113,7 +117,7 @@ function* exploreAll(request: ExploreRequest): Search<Exploration> {
     local,
   });
   const report = yield* explorer.run();
-  const endless = yield* cyclesIn(request, explorer, report);
+  const endless = yield* closing(cyclesIn(request, explorer, report));
   const { kinds } = explorer.world.store;
   const { passed, ...counts } = report;
   const facts: SearchFacts = {
@@ -131,7 +135,7 @@ function* exploreAll(request: ExploreRequest): Search<Exploration> {
     return { message, labels: explorer.labelsTo(state) };
   };
   const { engine } = explorer.world;
-  const exploration = yield* conclude(request, facts, wayTo, endless, engine);
+  const exploration = yield* closing(conclude(request, facts, wayTo, endless, engine));
   // A search that is kept in a file, or is one of several, goes on where it stands.
   return exploration.limit === 'states' && !onTurn && !shard && !compact
     ? yield* withWidening(exploration, { ...request, engine }, (deviations) => boundText({ deviations }, from))
@@ -158,6 +162,8 @@ export interface SearchFacts
     ExploreReport,
     'exhausted' | 'limit' | 'deadlocks' | 'states' | 'transitions' | 'unchanged' | 'depth' | 'reactions' | 'bytesPerState'
   > {
+  /** Reactions that were not executed again, as time was over. */
+  readonly unverified?: number;
   /** Each property that broke, by fewest steps. */
   readonly findings: readonly Omit<Finding, 'state'>[];
   /** `sometimes` properties that came true. */
@@ -228,9 +234,10 @@ export function searchedWay({ scenario, from }: ExploreRequest): WayTo {
 }
 
 function* exploreWithin(request: ExploreRequest, limits: BoundedLimits): Search<Exploration> {
-  const { scenario, maxStates, from } = request;
+  const { scenario, maxStates, from, isTimed } = request;
   const search = new BoundedSearch({ scenario, limits, states: maxStates, ...(from && { from }) });
-  const report = yield* search.run();
+  const { engine } = search.world;
+  const report = ended(yield* isTimed ? reexecuting(search.run(), engine) : search.run(), yield* reexecuted(engine));
   const bound = boundText(report.closed ? {} : limits, from);
   const ends = new DeadEnds(search.world);
   const violations = report.findings
@@ -264,9 +271,14 @@ function* exploreWithin(request: ExploreRequest, limits: BoundedLimits): Search<
   };
 }
 
-function* exploreOrbits({ scenario, maxStates, local }: ExploreRequest): Search<Exploration> {
+/** A report of which some reactions may not have been executed again: then it shows nothing for all schedules. */
+const ended = <R extends { readonly exhausted: boolean; readonly limit?: Exploration['limit'] }>(report: R, unverified: number) =>
+  unverified === 0 ? { ...report, unverified } : { ...report, exhausted: false, limit: report.limit ?? ('stopped' as const), unverified };
+
+function* exploreOrbits({ scenario, maxStates, local, isTimed }: ExploreRequest): Search<Exploration> {
   const search = new OrbitSearch(scenario, maxStates, local);
-  const report = yield* search.run();
+  const { engine } = search.world;
+  const report = ended(yield* isTimed ? reexecuting(search.run(), engine) : search.run(), yield* reexecuted(engine));
   const pricing = new Pricing(search.world);
   const ends = new DeadEnds(search.world);
   const violations = report.findings
@@ -308,10 +320,10 @@ const localStatesOf = ({ store }: WorldStep): Readonly<Record<string, number>> =
 
 type Measured = Pick<Exploration['coverage'], 'depth' | 'bytesPerState' | 'stepMisses'>;
 
-/** What a search met, by kind; every reaction it remembered is executed again here. */
+/** What a search met, by kind. */
 const coverageOf = (world: WorldStep, { coverage }: Ledger, rest: Measured): Exploration['coverage'] => ({
   localStates: localStatesOf(world),
-  reactions: world.engine.verify(),
+  reactions: world.engine.reactions,
   ...rest,
   ...coverage,
 });

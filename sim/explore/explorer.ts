@@ -11,6 +11,7 @@ import { imageOf, restoreImage, type SearchImage, translateImage } from './image
 import { Cursor, DONE, expandStates, NEED_PUSH, NEED_ROOT, NEED_RUN, NEED_STEP } from './kernel.ts';
 import { runLocal } from './local.ts';
 import type { ExploreOptions, ExploreReport } from './options.ts';
+import { reexecuted } from './reexecution.ts';
 import { StateSpace, WAITING } from './state-space.ts';
 import { StepTrie } from './step-trie.ts';
 import { labelsTo } from './trail.ts';
@@ -25,6 +26,10 @@ export interface Progress {
   readonly bytes: number;
   /** Steps from the start to the states that are being expanded; absent where a search does not go by depth. */
   readonly depth?: number;
+  /** The search is over, and what it found is worked out: the least deviating schedules, cycles, and reactions executed again. */
+  readonly closing?: true;
+  /** Of reactions that are executed again: how many are left. */
+  readonly reactions?: number;
 }
 
 /** A search in turns: yields how far it is, takes whether to stop. */
@@ -35,8 +40,9 @@ export function finish<R>(search: Search<R>): R {
   for (let turn = search.next(); ; turn = search.next()) if (turn.done) return turn.value;
 }
 
-/** States expanded between two looks at budgets. */
+/** States expanded between two looks at budgets, and steps that had to be computed. */
 const CHUNK = 1 << 15;
+const CHUNK_MISSES = 128;
 
 export class Explorer {
   readonly world: WorldStep;
@@ -78,16 +84,19 @@ export class Explorer {
   *run(): Search<ExploreReport> {
     if (this.#options.image) this.#resume(this.#options.image);
     else this.begin();
-    const limit = yield* this.#search();
+    const searched = yield* this.#search();
     this.#options.onTurn?.(this, true);
-    const deadlocks = this.decideDeadlocks();
-    const reactions = this.world.engine.verify();
+    const decided = yield* this.decideDeadlocks();
+    const { engine } = this.world;
+    const unverified = yield* reexecuted(engine);
+    // What was not looked at, or not executed again, is not shown.
+    const limit = unverified > 0 || decided === null ? (searched ?? 'stopped') : searched;
     const { transitions, unchanged, deliveries } = this.#cursor;
     const { misses, drops, integers } = this.#trie;
     return {
       exhausted: limit === null,
       limit,
-      deadlocks,
+      deadlocks: decided === true,
       states: this.space.count,
       transitions,
       unchanged,
@@ -95,7 +104,8 @@ export class Explorer {
       depth: this.depthOf(this.space.count - 1),
       findings: this.#verdicts.findings,
       reached: this.#verdicts.allReached(),
-      reactions,
+      reactions: engine.reactions,
+      unverified,
       deliveries,
       trie: { misses, drops, integers },
       bytesPerState: this.space.bytesPerState,
@@ -175,12 +185,18 @@ export class Explorer {
     this.look(0);
   }
 
-  /** Finds the deadlocks among the states that were expanded. @returns whether all of them were decided */
-  decideDeadlocks(): boolean {
+  /** Finds the deadlocks among the states that were expanded. @returns whether all of them were decided; null where it was stopped */
+  *decideDeadlocks(): Search<boolean | null> {
     const ended = new Set(this.ended);
-    if (this.space.exact) for (const state of waitingStates(this.space, this.#cursor.head)) this.#decide(state, ended);
+    let looked = 0;
+    let isStopped = false;
+    for (const state of this.space.exact ? waitingStates(this.space, this.#cursor.head) : []) {
+      this.#decide(state, ended);
+      isStopped = ++looked % CHUNK_MISSES === 0 && (yield { ...this.progress, closing: true }) === true;
+      if (isStopped) break;
+    }
     this.widen();
-    return (this.#deadEnds?.undecided ?? 0) === 0;
+    return isStopped ? null : (this.#deadEnds?.undecided ?? 0) === 0;
   }
 
   #decide(state: number, ended: ReadonlySet<number>): void {
@@ -206,18 +222,29 @@ export class Explorer {
   *#search(): Search<ExploreReport['limit']> {
     const { space } = this;
     const { budget, until, division } = this.#options;
+    let seen = this.misses;
     for (;;) {
       if (this.#cursor.head >= space.count) return null;
       if (space.count >= budget.states) return 'states';
-      if (budget.bytes !== undefined && space.bytes > budget.bytes) return 'bytes';
+      if (!this.#hasRoom()) return 'bytes';
       const end = division?.end(space, this.#cursor) ?? space.count;
       const isTurn = this.advance(Math.min(end, this.#cursor.head + CHUNK));
-      if (isTurn) {
-        this.#options.onTurn?.(this, false);
+      if (isTurn) this.#options.onTurn?.(this, false);
+      if (isTurn || this.misses - seen >= CHUNK_MISSES) {
+        seen = this.misses;
+        if (budget.isTimed) this.world.engine.verifySome(Number.POSITIVE_INFINITY);
         if (yield this.progress) return 'stopped';
       }
       if (until !== undefined && this.#verdicts.has(until)) return 'stopped';
     }
+  }
+
+  /** Whether memory suffices for the next steps. The memory of steps is dropped first: it fills again. */
+  #hasRoom(): boolean {
+    const { fits } = this.#options.budget;
+    if (!fits) return true;
+    if (!fits(this.#trie.growth)) this.#trie.clear('its bound');
+    return fits(this.space.growth(this.successors + 1));
   }
 
   get progress(): Progress {

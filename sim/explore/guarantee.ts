@@ -56,6 +56,8 @@ export interface GuaranteeFacts {
   readonly omissions?: number;
   /** How often a state was gone through in a local step, and not kept; absent where all are kept. */
   readonly passed?: number;
+  /** Reactions that are remembered and were not executed again, as time was over. */
+  readonly unverified?: number;
   readonly violated: readonly string[];
   /** `eventually` properties, and `deadlock`, that this search does not decide. */
   readonly undecided: readonly string[];
@@ -86,6 +88,10 @@ const tellBroken = (violated: readonly string[]): string => {
 /** How states were told from each other. */
 const vectorsText = (omissions: number | undefined): string =>
   omissions === undefined ? 'exact state vectors' : `64-bit fingerprints of states (expected omissions ${omissions.toExponential(1)})`;
+
+/** Whether what a search remembered was executed again. */
+export const reexecutionText = (unverified = 0): string =>
+  unverified === 0 ? 'every reaction re-executed' : `${number(unverified)} reactions not re-executed, as time was over`;
 
 /** What a verdict says nothing about, since it never happened. `isWhole`: nothing more can be met. */
 export const coverageLines = ({ impossible, neverTaken }: Coverage, isWhole: boolean): string[] => [
@@ -124,7 +130,7 @@ export function guaranteeLines(facts: GuaranteeFacts): string[] {
       : [`Local steps ran on: ${number(facts.passed)} times a state in which one thing only could happen was gone through and not kept.`]),
     verdict,
     ...fair,
-    `Covered: ${exhausted ? bound : 'the states found so far'}; preemption model ${scenario.host.preemption}, ${scenario.host.cpus} pCPUs, kernel ${scenario.host.kernel}${scenario.allow.length ? `, ${scenario.allow.join(', ')} allowed` : ''}; ${vectorsText(facts.omissions)}, every reaction re-executed.`,
+    `Covered: ${exhausted ? bound : 'the states found so far'}; preemption model ${scenario.host.preemption}, ${scenario.host.cpus} pCPUs, kernel ${scenario.host.kernel}${scenario.allow.length ? `, ${scenario.allow.join(', ')} allowed` : ''}; ${vectorsText(facts.omissions)}, ${reexecutionText(facts.unverified)}.`,
     ...coverageLines(facts.coverage, exhausted),
     `Not covered: ${violated.some((id) => !scenario.properties.eventually.includes(id)) ? 'what follows after a property has broken, ' : ''}store buffers and reordering (micro-steps interleave sequentially consistently), ${deadlocks}${liveness}other programs than the scenario's, what docs/fidelity.md leaves out.`,
     ...(evidence ? [`Weakest evidence: ${evidence.grade}, at ${evidence.step} (${evidence.source}).`] : []),

@@ -11,8 +11,10 @@ import type { Finding, FirstMet } from './verdicts.ts';
 export interface ExploreBudget {
   /** States kept before the search gives up. */
   readonly states: number;
-  /** Bytes of state tables before it gives up. */
-  readonly bytes?: number;
+  /** Whether so many bytes more fit into the memory that the search may take; without it there is no bound. */
+  readonly fits?: (bytes: number) => boolean;
+  /** Time is limited: reactions are executed again as the search goes, not at its end. */
+  readonly isTimed?: boolean;
 }
 
 export interface ExploreOptions {
@@ -55,8 +57,9 @@ export interface ExploreReport {
   readonly findings: readonly Finding[];
   /** `sometimes` properties and the state where each first came true; null if it never did. */
   readonly reached: ReadonlyMap<string, FirstMet | null>;
-  /** Memory of reactions re-executed through XState at the end. */
+  /** Reactions that are remembered, and how many of them were not executed again through XState as time was over. */
   readonly reactions: number;
+  readonly unverified: number;
   readonly deliveries: number;
   readonly trie: Pick<StepTrie, 'misses' | 'drops' | 'integers'>;
   readonly bytesPerState: number;

@@ -44,7 +44,7 @@ interface Node {
   readonly labels: readonly string[];
 }
 
-const TURN_STATES = 512;
+const TURN_STATES = 64;
 
 export class OrbitSearch {
   readonly world: WorldStep;

@@ -9,7 +9,7 @@ import { Ledger, ledgerOf } from './coverage.ts';
 import { type Dictionary, type DictionarySizes, dictionaryOf, sizesOf, Translation } from './dictionary.ts';
 import { BOX_HEAD, ENTRY_HEAD, Exchange, ownerOf } from './exchange.ts';
 import type { SearchFacts } from './explore.ts';
-import { Explorer } from './explorer.ts';
+import { Explorer, finish } from './explorer.ts';
 import { type Evidence, weakestEvidence } from './guarantee.ts';
 import { LOOK } from './step-trie.ts';
 import type { Finding } from './verdicts.ts';
@@ -20,7 +20,12 @@ export interface PartitionOptions {
   readonly me: number;
   /** One for each partition, to write into. */
   readonly boxes: readonly Int32Array[];
+  /** Time is limited: reactions are executed again after each round. */
+  readonly isTimed?: boolean;
 }
+
+/** Steps that had to be computed, after which a round ends: somebody may want to stop it. */
+const ROUND_MISSES = 2048;
 
 /** What comes out of one round. */
 export interface Round {
@@ -34,6 +39,8 @@ export interface Round {
   readonly frontier: number;
   readonly transitions: number;
   readonly bytes: number;
+  /** Bytes that its tables take more when they grow in the next round. */
+  readonly growth: number;
   readonly depth: number;
 }
 
@@ -62,6 +69,7 @@ export class Partition {
   readonly #scenario: ResolvedScenario;
   readonly #explorer: Explorer;
   readonly #exchange: Exchange;
+  readonly #isTimed: boolean;
   /** By sender. */
   readonly #translations: readonly Translation[];
   /** What the others know of the dictionary. */
@@ -69,7 +77,8 @@ export class Partition {
   /** Steps to the deepest state of its own. */
   #deepest = 0;
 
-  constructor({ scenario, from, me, boxes }: PartitionOptions) {
+  constructor({ scenario, from, me, boxes, isTimed = false }: PartitionOptions) {
+    this.#isTimed = isTimed;
     this.#scenario = scenario;
     this.#exchange = new Exchange(me, boxes);
     this.#explorer = new Explorer({
@@ -94,7 +103,10 @@ export class Partition {
     // With the first message between two actors rows become wider: those in the boxes are not.
     const { columns } = world;
     if (exchange.roomFor(explorer.successors, columns) <= BOX_HEAD) throw new RangeError('a box does not hold the successors of one state');
-    while (explorer.counts.head < exchange.levelEnd && world.columns === columns && !this.#isFull()) explorer.advance(exchange.levelEnd);
+    const before = explorer.misses;
+    const goesOn = () => explorer.counts.head < exchange.levelEnd && explorer.misses - before < ROUND_MISSES;
+    while (goesOn() && world.columns === columns && !this.#isFull()) explorer.advance(exchange.levelEnd);
+    if (this.#isTimed) world.engine.verifySome(Number.POSITIVE_INFINITY);
     const sent = exchange.seal(columns);
     const dictionary = dictionaryOf(world, this.#told);
     this.#told = sizesOf(world);
@@ -109,6 +121,7 @@ export class Partition {
       frontier,
       transitions,
       bytes,
+      growth: space.growth(space.count >> 2),
       depth: exchange.depth,
     };
   }
@@ -151,8 +164,8 @@ export class Partition {
   report(): PartitionReport {
     const { world, space, counts, verdicts } = this.#explorer;
     const { store } = world;
-    const deadlocks = this.#explorer.decideDeadlocks();
-    world.engine.verify();
+    const deadlocks = finish(this.#explorer.decideDeadlocks()) === true;
+    world.engine.verifySome(Number.POSITIVE_INFINITY);
     const triples = world.engine.remembered();
     const reactions = Array.from({ length: triples.length / 3 }, (_, i) => {
       const [kind, local, event] = [triples[3 * i]!, triples[3 * i + 1]!, triples[3 * i + 2]!];

@@ -133,6 +133,14 @@ export class StateSpace {
     return state;
   }
 
+  /** Bytes that making room for `more` further states takes while old tables and new ones are there together; 0 where there is room. */
+  growth(more: number): number {
+    const states = this.count + more > this.capacity ? this.parent.byteLength + this.via.byteLength + this.ends.byteLength : 0;
+    const rows = this.count - this.rowBase + more > this.rowCapacity ? this.rows.byteLength : 0;
+    const table = this.count + more > (this.mask + 1) * LOAD_MAX ? 2 * this.table.byteLength : 0;
+    return states + rows + table;
+  }
+
   /** Makes room for `more` further states. */
   reserve(more: number): void {
     while (this.count + more > this.capacity) this.#growStates();

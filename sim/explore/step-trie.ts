@@ -77,6 +77,11 @@ export class StepTrie {
     return this.#used;
   }
 
+  /** Bytes that the tree takes more when it next grows, if that is soon. */
+  get growth(): number {
+    return 16 * this.#used > 15 * this.prog.length ? this.prog.byteLength : 0;
+  }
+
   /** Why the tree has to be dropped before going on: a table has outgrown its room, or the tree its bound. Null if it need not. */
   get mustClear(): DropReason | null {
     if (this.room.length !== this.world.columns) return 'a first message between two actors';

@@ -70,6 +70,15 @@ describe('explore', () => {
     expect(out).toContain('Clean: all schedules');
   });
 
+  it('refuses a bound of memory that the program alone takes, and names the least one', async () => {
+    const { code, err } = await bench.run(['explore', RACE, '--max-memory', '16']);
+    expect(code).toBe(2);
+    const least = /--max-memory 16 is too little: .* take (\d+) MiB/.exec(err)![1]!;
+    expect(err).toContain(`try: --max-memory ${least}, or more`);
+    // The process of all tests is larger than a command alone.
+    expect((await bench.run(['explore', RACE, '--max-memory', '100000', '--json'])).json<Document>().states).toBe(23_012);
+  });
+
   it('names what was not checked where it calls a variant clean', async () => {
     const { code, out } = await bench.run(['explore', RACE, '--variant', 'overlap-2m', '--deviations', '2']);
     expect(out).toContain('Clean, but these properties were not checked: cpu.progress. Searched: all schedules with at most 2 deviations.');
@@ -102,7 +111,6 @@ describe('explore', () => {
   it.each([
     ['states', [RACE, '--max-states', '500'], 'states'],
     ['states within a bound', [RACE, '--max-states', '500', '--deviations', '9'], 'states'],
-    ['memory', ['rmp-lock', '--max-memory', '1'], 'bytes'],
   ])('ends with 4 when its budget of %s is used up, and promises nothing', async (_, args, limit) => {
     const { code, json } = await bench.run(['explore', ...args, '--json']);
     expect(json<Document>()).toMatchObject({ exhausted: false, limit, violations: [] });

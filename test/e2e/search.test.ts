@@ -82,6 +82,20 @@ describe('a search that is killed', () => {
   });
 });
 
+describe('a budget of memory', () => {
+  it('bounds what the process has in memory, within 15 %', () => {
+    const tellsPeak = "process.on('exit', () => process.stderr.write('peak ' + process.resourceUsage().maxRSS))";
+    const peakOf = (mib: number) => {
+      const args = [MAIN, 'explore', 'rmp-lock', '--set', 'vcpus=6', '--max-memory', String(mib), '--json'];
+      const options = { cwd: folder, env: { ...env, NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(tellsPeak)}` } };
+      const { stdout, stderr, status } = spawnSync(process.execPath, args, { ...options, encoding: 'utf8' });
+      expect([status, JSON.parse(stdout)]).toMatchObject([4, { exhausted: false, limit: 'bytes' }]);
+      return Number(/peak (\d+)/.exec(stderr)![1]) / 1024 / mib;
+    };
+    for (const mib of [192, 320]) expect([mib, peakOf(mib) < 1.15]).toEqual([mib, true]);
+  });
+});
+
 /** Larger spaces are left to the benchmark. */
 const SMALL_STATES = 150_000;
 

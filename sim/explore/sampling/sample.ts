@@ -3,8 +3,9 @@ import type { ResolvedScenario } from '../../scenario/types.ts';
 import { type Coverage, ledgerOf } from '../coverage.ts';
 import type { Deviations } from '../deviations.ts';
 import type { Search } from '../explorer.ts';
-import { coverageLines, weakestEvidence } from '../guarantee.ts';
+import { coverageLines, reexecutionText, weakestEvidence } from '../guarantee.ts';
 import { Pricing } from '../pricing.ts';
+import { reexecuting } from '../reexecution.ts';
 import { byProperty } from '../verdicts.ts';
 import { type DrawnBy, type PctMeasure, type SampleReport, type SampleRequest, Sampler } from './sampler.ts';
 
@@ -41,7 +42,8 @@ export interface Sample extends Omit<SampleReport, 'findings' | 'pct'> {
 
 export function* sample(request: SampleRequest): Search<Sample> {
   const sampler = new Sampler(request);
-  const { findings, pct, ...report } = yield* sampler.run();
+  const { engine } = sampler.world;
+  const { findings, pct, ...report } = yield* request.isTimed ? reexecuting(sampler.run(), engine) : sampler.run();
   const pricing = new Pricing(sampler.world);
   const violations = findings
     .map((finding): SampledViolation => {
@@ -78,7 +80,7 @@ const number = (value: number): string => String(value).replace(/\B(?=(\d{3})+$)
 /** Three digits, as 0.0123 or 1.23e-7. */
 const chance = (value: number): string => (value >= 0.001 ? String(Number(value.toPrecision(3))) : value.toExponential(2));
 
-type Counts = Pick<SampleReport, 'limit' | 'schedules' | 'steps' | 'states' | 'cut'>;
+type Counts = Pick<SampleReport, 'unverified' | 'limit' | 'schedules' | 'steps' | 'states' | 'cut'>;
 
 function sampleLines(request: SampleRequest, counts: Counts, violations: readonly SampledViolation[]): string[] {
   const { scenario, strategy, seed, stepsMax } = request;
@@ -89,22 +91,22 @@ function sampleLines(request: SampleRequest, counts: Counts, violations: readonl
   return [
     `${scenario.name}, variant ${scenario.variant}: ${number(schedules)} schedules drawn by ${strategy} from seed ${seed}, ${number(steps)} steps, ${met}.`,
     `${verdict}${verdict && ' '}A sample, no proof: the schedules that were not drawn may break anything.`,
-    ...(limit === 'stopped' ? ['It was ended before its number of schedules was reached.'] : []),
+    ...(schedules < request.schedules && limit === 'stopped' ? ['It was ended before its number of schedules was reached.'] : []),
     ...(cut > 0
       ? [`${number(cut)} schedules were cut after ${number(stepsMax)} steps: nothing is known of how they go on (--max-steps).`]
       : []),
     ...(violations.length === 0 && strategy !== 'portfolio' && schedules >= RULE_OF_THREE
       ? [`At 95 % confidence, ${strategy} draws a violation in fewer than one of ${number(Math.floor(schedules / 3))} schedules.`]
       : []),
-    coverageLine(scenario),
+    coverageLine(scenario, counts.unverified),
   ];
 }
 
 /** Fewest drawings for which 3 / N is the upper bound of a share that was not met. */
 const RULE_OF_THREE = 30;
 
-const coverageLine = ({ host, allow }: ResolvedScenario): string =>
-  `Drawn from: preemption model ${host.preemption}, ${host.cpus} pCPUs, kernel ${host.kernel}${allow.length ? `, ${allow.join(', ')} allowed` : ''}; micro-steps interleave sequentially consistently, without store buffers and reordering; every reaction re-executed.`;
+const coverageLine = ({ host, allow }: ResolvedScenario, unverified: number): string =>
+  `Drawn from: preemption model ${host.preemption}, ${host.cpus} pCPUs, kernel ${host.kernel}${allow.length ? `, ${allow.join(', ')} allowed` : ''}; micro-steps interleave sequentially consistently, without store buffers and reordering; ${reexecutionText(unverified)}.`;
 
 function boundLines({ depth, horizon, entities, decisions, beyond, perSchedule, overall }: PctBound, schedules: number): string[] {
   const formula = depth === 1 ? '1/n' : `1/(n k^${depth - 1})`;

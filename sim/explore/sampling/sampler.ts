@@ -14,6 +14,7 @@ import type { ResolvedScenario } from '../../scenario/types.ts';
 import { topologyOf } from '../../topology.ts';
 import { DeadEnds, deadlockAfter } from '../dead-ends.ts';
 import type { Search } from '../explorer.ts';
+import { reexecuted } from '../reexecution.ts';
 import { LOOK, STILL } from '../step-trie.ts';
 import { WorldStep } from '../world-step.ts';
 import { Corpus, type CorpusSize, changed, GuidedStrategy } from './corpus.ts';
@@ -41,6 +42,8 @@ export interface SampleRequest {
   readonly until?: string;
   /** false: remembered reactions are not executed again at the end; for figures that time the search alone. */
   readonly verify?: boolean;
+  /** Time is limited: reactions are executed again as the sample goes. */
+  readonly isTimed?: boolean;
   /** One of the same scenario from its start, whose memory of reactions is used. */
   readonly world?: WorldStep;
 }
@@ -93,6 +96,8 @@ export interface SampleReport {
   readonly findings: readonly SampleFinding[];
   readonly missed: readonly string[];
   readonly reactions: number;
+  /** Of these, how many were not executed again, as time was over. */
+  readonly unverified: number;
   readonly stepMisses: number;
   readonly strategies: Readonly<Partial<Record<DrawnBy, StrategyCount>>>;
   readonly pct: PctMeasure | null;
@@ -178,10 +183,11 @@ export class Sampler {
       const frontier = Number.isFinite(schedules) ? schedules - drawn : 0;
       stop = (yield { states: this.#digests.size ?? 0, frontier, transitions: this.#steps, bytes: 4 * this.#walk.trie.integers }) === true;
     }
-    return this.#report(drawn, drawn >= schedules ? 'schedules' : 'stopped');
+    const unverified = this.#request.verify === false ? 0 : yield* reexecuted(this.world.engine);
+    return this.#report(drawn, drawn >= schedules && unverified === 0 ? 'schedules' : 'stopped', unverified);
   }
 
-  #report(schedules: number, limit: SampleReport['limit']): SampleReport {
+  #report(schedules: number, limit: SampleReport['limit'], unverified: number): SampleReport {
     const { depth } = this.#request;
     const measured = { entities: this.#entities, decisions: this.#decisions, beyond: this.#beyond };
     return {
@@ -193,7 +199,8 @@ export class Sampler {
       longest: this.#longest,
       findings: [...this.#findings.values()],
       missed: this.#watching.missed,
-      reactions: this.#request.verify === false ? 0 : this.world.engine.verify(),
+      reactions: this.#request.verify === false ? 0 : this.world.engine.reactions,
+      unverified,
       stepMisses: this.#walk.trie.misses,
       strategies: this.#strategies,
       pct: this.#request.strategy === 'pct' ? { depth, horizon: this.#maker.horizon(), ...measured } : null,

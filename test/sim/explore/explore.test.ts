@@ -78,7 +78,7 @@ describe('the guarantee', () => {
     const byStates = all({ scenario: race, maxStates: 500 });
     expect(byStates).toMatchObject({ exhausted: false, limit: 'states' });
     expect(byStates.guarantee.join('\n')).toContain('The search ended early (states): what it did not reach may break anything.');
-    const byBytes = all({ scenario: race, maxBytes: 300_000 });
+    const byBytes = all({ scenario: race, fits: (bytes) => bytes < 200_000 });
     expect(byBytes).toMatchObject({ exhausted: false, limit: 'bytes' });
     const bounded = all({ scenario: race, maxStates: 500, limits: { deviations: 9 } });
     expect(bounded).toMatchObject({ exhausted: false, limit: 'states' });
@@ -88,9 +88,29 @@ describe('the guarantee', () => {
   it('of a bounded search that was stopped says that it was', () => {
     const search = explore({ scenario: race, maxStates: 1e6, limits: { deviations: 90 } });
     expect(search.next().done).toBe(false);
-    const last = search.next(true);
+    let last = search.next(true);
+    while (!last.done) last = search.next(true);
     expect(last).toMatchObject({ done: true, value: { exhausted: false, limit: 'stopped' } });
     expect((last.value as Exploration).guarantee.join('\n')).toContain('ended early (stopped)');
+  });
+
+  it('of a search whose reactions were not all executed again says how many, and shows nothing', () => {
+    const search = explore({ scenario: race, maxStates: 1e6 });
+    let turn = search.next();
+    while (!turn.done) turn = search.next(turn.value.reactions !== undefined);
+    expect(turn.value).toMatchObject({ exhausted: false, limit: 'stopped', states: 23_012 });
+    expect(turn.value.guarantee.join('\n')).toMatch(/[\d,]+ reactions not re-executed, as time was over/);
+    expect(whole.guarantee.join('\n')).toContain('every reaction re-executed');
+  });
+
+  it('of a search whose time is limited has executed reactions again before it is over', () => {
+    const search = explore({ scenario: race, maxStates: 1e6, isTimed: true });
+    let turn = search.next();
+    let looks = 0;
+    for (; !turn.done && turn.value.states < 20_000; looks++) turn = search.next();
+    for (; !turn.done; turn = search.next(true));
+    expect(looks).toBeGreaterThan(10);
+    expect(turn.value.guarantee.join('\n')).toContain('every reaction re-executed');
   });
 
   it('of a search from the middle of a run speaks of nothing before it', () => {

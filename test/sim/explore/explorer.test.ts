@@ -72,12 +72,17 @@ describe('a budget', () => {
     expect(report.states).toBeGreaterThanOrEqual(500);
   });
 
-  it('of bytes ends it too', () => {
-    partial(finish(new Explorer({ scenario: race, budget: { states: 1e6, bytes: 300_000 } }).run()), 'bytes');
+  it('of memory ends it before tables grow that do not fit', () => {
+    const explorer = new Explorer({ scenario: race, budget: { states: 1e6, fits: (bytes) => bytes < 500_000 } });
+    partial(finish(explorer.run()), 'bytes');
+    const { space } = explorer;
+    // With the next states all of it would have grown: old tables and new ones together do not fit.
+    expect(space.growth(explorer.successors + 1)).toBeGreaterThanOrEqual(500_000);
+    expect(space.bytes).toBeLessThan(1_000_000);
   });
 
   it('that is just enough does not', () => {
-    const report = finish(new Explorer({ scenario: race, budget: { states: 23_013, bytes: 1e9 } }).run());
+    const report = finish(new Explorer({ scenario: race, budget: { states: 23_013, fits: () => true } }).run());
     expect(report).toMatchObject({ exhausted: true, limit: null, states: 23_012 });
   });
 
