@@ -124,8 +124,9 @@ export class Recording {
     try {
       if (run.sequencer.seq === 0) run.start();
       await this.#advance(run);
+      const end = run.stop();
       run.sequencer.flush();
-      return this.#seal(run, run.stop());
+      return this.#seal(run, end);
     } catch (error) {
       throw this.#failed(run, error);
     }

@@ -108,7 +108,8 @@ export function inject(journal: Journal, options: InjectOptions, sinkFor: (start
   const run = new Run({ scenario, engine: new MemoEngine(topology), chooser, sink: sinkFor(start) });
   run.start();
   run.toEnd(at);
-  return { run, start, fork: { at, label: chooser.label }, leftAt: () => (followed?.leftAt == null ? null : followed.leftAt + at) };
+  const leftAt = () => (followed?.leftAt == null || followed.leftAt + at > run.sequencer.step ? null : followed.leftAt + at);
+  return { run, start, fork: { at, label: chooser.label }, leftAt };
 }
 
 export interface Changed {

@@ -95,6 +95,8 @@ class Player {
     run.start();
     while (!misfit && run.advance());
     if (misfit) return null;
+    // A run that has come into a deadlock ends where it did, some steps back.
+    taken.length = run.sequencer.step;
     const size = { ...this.#pricing.priceOf(taken), steps: taken.length };
     return { labels: taken, property: run.end?.violation?.property ?? null, size };
   }

@@ -72,7 +72,7 @@ function record(scenario: ResolvedScenario, inner: Chooser): Recorded {
   const run = new Run({ scenario: { ...scenario, bounds: { ...scenario.bounds, steps: STEPS_MAX } }, engine, chooser });
   run.start();
   run.toEnd();
-  return { schedule: chooser.choices, violation: run.end?.violation ?? null };
+  return { schedule: chooser.choices.slice(0, run.sequencer.step), violation: run.end?.violation ?? null };
 }
 
 /** A kept schedule as it is now, followed by its labels; null if it no longer does what it says. */

@@ -15,6 +15,16 @@ export interface Channel {
 
 const NONE: readonly number[] = [];
 
+/** What was in flight at some time. */
+export interface Flight {
+  readonly ordered: readonly Channel[];
+  readonly laneA: number;
+  readonly laneB: number;
+}
+
+const EMPTY: Flight = { ordered: [], laneA: 0, laneB: 0 };
+const copied = (channel: Channel): Channel => ({ ...channel, events: [...channel.events], seqs: [...channel.seqs] });
+
 export class Channels {
   /** Non-empty queues by receiver, then sender. */
   readonly ordered: Channel[] = [];
@@ -33,6 +43,19 @@ export class Channels {
   between(from: number, to: number): readonly number[] {
     for (const channel of this.ordered) if (channel.from === from && channel.to === to) return channel.events;
     return NONE;
+  }
+
+  /** What is in flight now, to be put back later. */
+  copy(): Flight {
+    const { ordered, laneA, laneB } = this;
+    return ordered.length === 0 ? EMPTY : { ordered: ordered.map(copied), laneA, laneB };
+  }
+
+  /** Puts back what was in flight. */
+  restore({ ordered, laneA, laneB }: Flight): void {
+    this.ordered.splice(0, this.ordered.length, ...ordered);
+    this.laneA = laneA;
+    this.laneB = laneB;
   }
 
   /** Remembers what is in flight now. */

@@ -49,14 +49,20 @@ export function hasHalted(store: Store, locals: ArrayLike<number>): boolean {
   return false;
 }
 
+/** The first slot whose actor is not at rest; -1 if all are. */
+export function awakeIn({ ids, kindOfSlot }: Store, locals: ArrayLike<number>): number {
+  for (let slot = 0; slot < ids.length; slot++) if (!kindOfSlot[slot]!.locals.values[locals[slot]!]!.hasTag('rest')) return slot;
+  return -1;
+}
+
 /** How a run ends in a state; null where it goes on. `locals` may go on with other columns of a row. */
 export function endOf(store: Store, locals: ArrayLike<number>, { alternatives, isDead, owed }: Left): StateEnd | null {
   if (alternatives > 0 && isDead?.() !== true) return null;
   if (hasHalted(store, locals)) return HALTED;
-  for (let slot = 0; slot < store.ids.length; slot++) {
-    const snapshot = store.kindOfSlot[slot]!.locals.values[locals[slot]!]!;
-    if (snapshot.hasTag('rest')) continue;
-    const message = `nothing can happen any more, and ${store.ids[slot]!} stands in ${stateName(snapshot.value)}`;
+  const slot = awakeIn(store, locals);
+  if (slot >= 0) {
+    const { value } = store.kindOfSlot[slot]!.locals.values[locals[slot]!]!;
+    const message = `nothing can happen any more, and ${store.ids[slot]!} stands in ${stateName(value)}`;
     return { ended: 'deadlock', broken: { property: DEADLOCK, message } };
   }
   const broken = owed?.(locals) ?? null;

@@ -1,18 +1,31 @@
 /** The world that the sequencer steps: local states, messages in flight and the digest, with a record of each thing that happens. */
 import { slotLaneA, slotLaneB } from './canonical.ts';
-import { Channels } from './channels.ts';
+import { Channels, type Flight } from './channels.ts';
 import { Changers } from './deadlock.ts';
 import { CHANGE, DELIVER, RecordBlock, SEND } from './records.ts';
 import type { Choice, StepWorld } from './step.ts';
 import type { Store } from './store.ts';
+
+/** The world between two steps, to go back to. */
+export interface Mark {
+  readonly locals: readonly number[];
+  readonly flight: Flight;
+  readonly laneA: number;
+  readonly laneB: number;
+  readonly step: number;
+  readonly seq: number;
+  readonly vtime: number;
+  /** How long the block of records is, in records and in steps. */
+  readonly records: number;
+  readonly steps: number;
+  readonly notes: number;
+}
 
 export class Recorder implements StepWorld {
   readonly store: Store;
   readonly locals: number[] = [];
   readonly channels: Channels;
   readonly block = new RecordBlock();
-  /** Who changed whom, to tell of a deadlock. */
-  readonly changers = new Changers();
   /** The name of a choice. */
   readonly label: (choice: Choice) => string;
   step = 0;
@@ -20,6 +33,13 @@ export class Recorder implements StepWorld {
   /** What local states add to the digest. */
   laneA = 0;
   laneB = 0;
+  /** Nominal time in ns. */
+  vtime = 0;
+  /** Queued messages that actors have sent, those that were in flight already among them. */
+  sent = 0;
+  readonly #changers = new Changers();
+  /** Pairs of who was changed and who changed it, which may be taken back. */
+  readonly #notes: number[] = [];
 
   constructor(store: Store, label: (choice: Choice) => string) {
     this.store = store;
@@ -48,7 +68,7 @@ export class Recorder implements StepWorld {
     this.seq++;
     this.block.add(CHANGE, slot, next, -1, this.seq - cause);
     const sender = this.store.senders[event]!;
-    if (sender >= 0) this.changers.note(slot, sender);
+    if (sender >= 0) this.#notes.push(slot, sender);
   }
 
   inFlight(from: number, to: number): readonly number[] {
@@ -66,6 +86,7 @@ export class Recorder implements StepWorld {
   }
 
   send(from: number, to: number, event: number, cause: number, joins: boolean): void {
+    this.sent++;
     if (!joins) return;
     this.seq++;
     this.block.add(SEND, from, event, to, this.seq - cause);
@@ -74,6 +95,40 @@ export class Recorder implements StepWorld {
 
   isFlightChanged(): boolean {
     return this.channels.isChanged;
+  }
+
+  /** Who changed whom, to tell of a deadlock. */
+  get changers(): Changers {
+    this.settle();
+    return this.#changers;
+  }
+
+  /** Keeps all steps so far: marks are no longer good. */
+  settle(): void {
+    const notes = this.#notes;
+    for (let i = 0; i < notes.length; i += 2) this.#changers.note(notes[i]!, notes[i + 1]!);
+    notes.length = 0;
+  }
+
+  mark(): Mark {
+    const { laneA, laneB, step, seq, vtime, block } = this;
+    const { length: records, steps } = block;
+    const notes = this.#notes.length;
+    return { locals: this.locals.slice(), flight: this.channels.copy(), laneA, laneB, step, seq, vtime, records, steps, notes };
+  }
+
+  /** Goes back to a mark. No records were handed on since then. */
+  rewind(mark: Mark): void {
+    for (const [slot, local] of mark.locals.entries()) this.locals[slot] = local;
+    this.channels.restore(mark.flight);
+    this.laneA = mark.laneA;
+    this.laneB = mark.laneB;
+    this.step = mark.step;
+    this.seq = mark.seq;
+    this.vtime = mark.vtime;
+    this.block.length = mark.records;
+    this.block.steps = mark.steps;
+    this.#notes.length = mark.notes;
   }
 
   #addLanes(slot: number, local: number, sign: 1 | -1): void {

@@ -2,7 +2,7 @@
 import type { RunEnd } from '../events/journal.ts';
 import type { Chooser } from './choosers/chooser.ts';
 import { deadlockText } from './deadlock.ts';
-import { DEADLOCK, endOf } from './end.ts';
+import { awakeIn, DEADLOCK, endOf } from './end.ts';
 import type { ActorEngine } from './engine/port.ts';
 import { LivenessWatch, type Stuck } from './liveness.ts';
 import { LookAhead } from './look-ahead.ts';
@@ -29,10 +29,10 @@ export class Run {
   readonly #liveness: LivenessWatch | null;
   /** Evidence of each `sometimes` that came true, by id. */
   readonly #met = new Map<string, string>();
+  /** The step after which each of them did. */
+  readonly #metAt = new Map<string, number>();
   readonly #ahead: LookAhead;
   #end: RunEnd | null = null;
-  readonly #isDead = () => this.#ahead.isDead();
-  readonly #owed = () => this.#liveness?.atEnd() ?? null;
 
   constructor(options: RunOptions) {
     this.#options = options;
@@ -61,17 +61,20 @@ export class Run {
     this.#check(null);
   }
 
-  /** Carries out one step. False once the run has ended. */
+  /** Carries out one step. False once the run has ended, which may be some steps back, where it came into a deadlock. */
   advance(): boolean {
     if (this.#end) return false;
     const { sequencer } = this;
-    if (this.#hasEnded()) return false;
+    if ((sequencer.count === 0 || this.#ahead.isDue) && this.#hasEnded()) return false;
     if (sequencer.step >= this.#options.scenario.bounds.steps) {
-      this.#finish('bound', null);
+      if (!this.#hasEnded()) this.#finish('bound', null);
       return false;
     }
-    const index = this.#options.chooser.choose(sequencer);
+    const index = this.#choose();
+    if (index === null) return false;
+    this.#ahead.mark();
     const outcome = sequencer.take(index);
+    if (outcome.isProgress) this.#ahead.forget();
     this.#options.chooser.observe?.(outcome);
     this.#check(outcome);
     return this.#end === null;
@@ -80,13 +83,30 @@ export class Run {
   /** Steps until the end, or until `step` has been carried out. */
   toEnd(step = Number.POSITIVE_INFINITY): RunEnd | null {
     while (this.sequencer.step < step && this.advance());
+    this.settle();
     return this.#end;
+  }
+
+  /** Makes sure that no step so far is taken back: ends the run where it has come into a deadlock before its last step. */
+  settle(): void {
+    if (!this.#end && this.#ahead.findDeadBefore()) this.#endDead();
   }
 
   /** Ends a run before its end. */
   stop(): RunEnd {
+    this.settle();
     if (!this.#end) this.#finish('stopped', null);
     return this.#end!;
+  }
+
+  /** What comes next; null where the run has ended, which may be why there is no choice for it. */
+  #choose(): number | null {
+    try {
+      return this.#options.chooser.choose(this.sequencer);
+    } catch (error) {
+      if (this.#hasEnded()) return null;
+      throw error;
+    }
   }
 
   #check(outcome: StepOutcome | null): void {
@@ -94,29 +114,50 @@ export class Run {
     const touched = outcome ? outcome.touched : null;
     for (const watch of this.#always) {
       const message = watch.look(locals, touched);
-      if (message !== null && !this.#end) this.#finish('violation', { property: watch.property.id, message });
+      if (message !== null) this.#break('violation', { property: watch.property.id, message });
     }
     const stuck = this.#liveness?.look(outcome) ?? null;
-    if (stuck && !this.#end) this.#finish('owed', stuck);
+    if (stuck) this.#break('owed', stuck);
     for (const watch of this.#sometimes) {
       if (this.#met.has(watch.property.id)) continue;
       const evidence = watch.look(locals, touched);
-      if (evidence !== null) this.#met.set(watch.property.id, evidence);
+      if (evidence === null) continue;
+      this.#met.set(watch.property.id, evidence);
+      this.#metAt.set(watch.property.id, this.sequencer.step);
     }
+  }
+
+  /** Ends the run where something breaks, unless it was in a deadlock before. */
+  #break(ended: RunEnd['ended'], broken: Stuck): void {
+    this.settle();
+    if (!this.#end) this.#finish(ended, broken);
   }
 
   /** Ends the run where nothing is left to do. */
   #hasEnded(): boolean {
     const { store, locals, count } = this.sequencer;
-    const end = endOf(store, locals, { alternatives: count, isDead: this.#isDead, owed: this.#owed });
-    if (end?.ended === 'deadlock') this.#deadlock();
-    else if (end) this.#finish(end.ended, end.broken);
-    return end !== null;
+    // Where all are at rest, no state before was dead.
+    if (awakeIn(store, locals) < 0) this.#ahead.forget();
+    else if (this.#ahead.findDead()) this.#endDead();
+    if (this.#end === null && count === 0) this.#endAsIs();
+    return this.#end !== null;
   }
 
-  #deadlock(): void {
-    const waits = this.#ahead.waits();
-    this.#finish('deadlock', { property: DEADLOCK, message: deadlockText(waits), waits });
+  /** Ends the run in the first dead state, back to which it has gone. */
+  #endDead(): void {
+    for (const [id, step] of this.#metAt) if (step > this.sequencer.step) this.#met.delete(id);
+    this.#endAsIs();
+  }
+
+  /** Ends the run in the present state, after which nothing happens any more. */
+  #endAsIs(): void {
+    const { store, locals } = this.sequencer;
+    const { ended, broken } = endOf(store, locals, { alternatives: 0, owed: () => this.#liveness?.atEnd() ?? null })!;
+    if (ended !== 'deadlock') this.#finish(ended, broken);
+    else {
+      const waits = this.#ahead.waits();
+      this.#finish(ended, { property: DEADLOCK, message: deadlockText(waits), waits });
+    }
   }
 
   #finish(ended: RunEnd['ended'], broken: Stuck | null): void {

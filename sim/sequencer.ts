@@ -7,9 +7,10 @@ import type { Channels } from './channels.ts';
 import type { Changers } from './deadlock.ts';
 import type { ActorEngine } from './engine/port.ts';
 import { deliveryLabel, labelOf, type Offers, OfferTable } from './offers.ts';
-import { Recorder } from './recorder.ts';
+import { type Mark, Recorder } from './recorder.ts';
 import { BLOCK_RECORDS, CHANGE, CHOICE, type RecordBlock, type RecordNames } from './records.ts';
 import { type AlternativeKind, type Choice, Stepper } from './step.ts';
+import { StepClasses } from './step-class.ts';
 import type { Store } from './store.ts';
 
 /** Takes whole blocks of records; a block is reused after the call. */
@@ -35,6 +36,8 @@ export interface StepOutcome {
   readonly yields: boolean;
   /** It waits, or has changed nothing, and does not compute either: it has retired nothing of its own. */
   readonly waits: boolean;
+  /** Whether it was more than a wait, and more than the scheduler's or the environment's own. */
+  readonly isProgress: boolean;
   /** Slots whose local state the step changed. */
   readonly touched: readonly number[];
 }
@@ -44,11 +47,9 @@ export class Sequencer {
   readonly locals: readonly number[];
   readonly channels: Channels;
   readonly labels: string[] = [];
-  /** Who changed whom, to tell of a deadlock. */
-  readonly changers: Changers;
-  vtime = 0;
   readonly #engine: ActorEngine;
   readonly #stepper: Stepper;
+  readonly #classes: StepClasses;
   readonly #world: Recorder;
   readonly #sink: BlockSink | null;
   readonly #block: RecordBlock;
@@ -64,11 +65,11 @@ export class Sequencer {
     this.#sink = sink;
     this.#stepper = new Stepper(engine);
     this.store = engine.store;
+    this.#classes = new StepClasses(this.store);
     this.#offers = new OfferTable(this.store);
     this.#world = new Recorder(this.store, (choice) => this.labels[this.#labelAt(choice)]!);
     this.locals = this.#world.locals;
     this.channels = this.#world.channels;
-    this.changers = this.#world.changers;
     this.#block = this.#world.block;
   }
 
@@ -80,6 +81,16 @@ export class Sequencer {
   /** Records so far. */
   get seq(): number {
     return this.#world.seq;
+  }
+
+  /** Nominal time in ns. */
+  get vtime(): number {
+    return this.#world.vtime;
+  }
+
+  /** Who changed whom, to tell of a deadlock. */
+  get changers(): Changers {
+    return this.#world.changers;
   }
 
   /** Step 0: every actor in its initial state. */
@@ -98,7 +109,7 @@ export class Sequencer {
     this.#place(locals);
     this.#world.step = at.step;
     this.#world.seq = at.seq;
-    this.vtime = at.vtime;
+    this.#world.vtime = at.vtime;
     this.#block.reset(at.seq + 1, at.step + 1);
   }
 
@@ -133,6 +144,7 @@ export class Sequencer {
    * @throws UnhandledEventError if an actor does not take what it is given
    */
   take(index: number): StepOutcome {
+    if (this.isFull) this.flush();
     const count = this.count;
     const choice = this.#locate(index);
     const world = this.#world;
@@ -140,15 +152,18 @@ export class Sequencer {
     world.step++;
     this.#block.add(CHOICE, choice.slot, this.#labelAt(choice), -1, 0);
     this.channels.mark();
-    const { changed, ns, yields, computes } = this.#stepper.take(world, choice, firstSeq);
-    const { touched } = this.#stepper;
+    const { sent } = world;
+    const effect = this.#stepper.take(world, choice, firstSeq);
+    const { changed, ns, yields, computes } = effect;
+    const { touched, before } = this.#stepper;
+    const isFlight = world.sent > sent || this.channels.isChanged;
+    const isProgress = this.#classes.isProgress(effect, { chosen: choice.slot, isFlight, touched, before, locals: this.locals });
     for (const slot of touched) this.#refresh(slot);
     const { a, b } = this.digest;
     this.#block.endStep(world.seq - firstSeq + 1, ns, a, b, index, count);
-    this.vtime += ns;
-    if (this.#block.length >= BLOCK_RECORDS) this.flush();
+    world.vtime += ns;
     const waits = yields || !changed;
-    return { slot: choice.slot, kind: choice.kind, changed, yields: waits, waits: waits && !computes, touched };
+    return { slot: choice.slot, kind: choice.kind, changed, yields: waits, waits: waits && !computes, isProgress, touched };
   }
 
   /** The world's digest: local states and messages in flight. */
@@ -157,9 +172,27 @@ export class Sequencer {
     return { a: (laneA + this.channels.laneA) | 0, b: (laneB + this.channels.laneB) | 0 };
   }
 
+  /** Whether the next step hands the records so far to the sink. */
+  get isFull(): boolean {
+    return this.#block.length >= BLOCK_RECORDS;
+  }
+
+  /** The present state, to go back to as long as no records are handed on. */
+  mark(): Mark {
+    if (this.isFull) this.flush();
+    return this.#world.mark();
+  }
+
+  /** Takes the steps since a mark back. The actors of a live engine stay where they are: it can take no further step. */
+  rewind(mark: Mark): void {
+    this.#world.rewind(mark);
+    for (const slot of this.locals.keys()) this.#refresh(slot);
+  }
+
   /** Hands the records so far to the sink. */
   flush(): void {
     if (this.#block.length === 0) return;
+    this.#world.settle();
     this.#sink?.(this.#block, { store: this.store, labels: this.labels });
     this.#block.reset(this.seq + 1, this.step + 1);
   }

@@ -22,6 +22,17 @@ export interface StepFacts {
   readonly writes: ReadonlyMap<number, number>;
 }
 
+/** What decides the class of a step that was taken. */
+export interface StepDone {
+  readonly chosen: number;
+  /** It has sent messages, or others are in flight. */
+  readonly isFlight: boolean;
+  /** Slots whose local state has changed, if only for a while, and what it was before. */
+  readonly touched: readonly number[];
+  readonly before: readonly number[];
+  readonly locals: readonly number[];
+}
+
 export class StepClasses {
   readonly #store: Store;
   /** By kind and local state: the loop that waits in which the actor stands; null if none. */
@@ -40,6 +51,17 @@ export class StepClasses {
     // A message that was taken off a queue may be sent again in the same step.
     if (sends) return changed.every(([slot]) => slot >= this.#store.ids.length) ? 'unless-sent' : 'progress';
     return changed.every(([slot, local]) => this.#staysInLoop(slot, row[slot]!, local, chosen)) ? 'wait' : 'progress';
+  }
+
+  /** Whether a step that was taken is progress. Where it has sent, it is now known whether all of that was in flight already. */
+  isProgress({ ran, computes, changed }: StepEffect, { chosen, isFlight, touched, before, locals }: StepDone): boolean {
+    if (!ran || !changed) return ran && computes;
+    if (computes || isFlight) return true;
+    for (let i = 0; i < touched.length; i++) {
+      const slot = touched[i]!;
+      if (before[i] !== locals[slot] && !this.#staysInLoop(slot, before[i]!, locals[slot]!, chosen)) return true;
+    }
+    return false;
   }
 
   #staysInLoop(slot: number, before: number, after: number, chosen: number): boolean {

@@ -67,9 +67,10 @@ export const joins = (store: Store, queue: readonly number[], event: number): bo
 export class Stepper {
   /** Slots whose local state the last step changed, if only for a while. */
   readonly touched: number[] = [];
+  /** Their local states before it. */
+  readonly before: number[] = [];
   readonly #engine: ActorEngine;
   readonly #store: Store;
-  readonly #before: number[] = [];
   /** Events to be given to actors; only the first `#queued` entries count. */
   #queued = 0;
   readonly #slots: number[] = [];
@@ -89,7 +90,7 @@ export class Stepper {
   take(world: StepWorld, choice: Choice, cause: number): StepEffect {
     this.#queued = 0;
     this.touched.length = 0;
-    this.#before.length = 0;
+    this.before.length = 0;
     this.#push(choice.slot, choice.event, choice.kind === 'deliver' ? world.takeHead(choice) : cause);
     const effect = this.#drain(world);
     if (!effect.changed && choice.kind === 'exec' && !effect.idles)
@@ -135,7 +136,7 @@ export class Stepper {
     for (let i = 0; i < this.touched.length; i++) {
       const slot = this.touched[i]!;
       const local = world.local(slot);
-      if (local !== this.#before[i]) changed = true;
+      if (local !== this.before[i]) changed = true;
       const { asking, locals } = store.kindOfSlot[slot]!;
       if (asking[local] === 1) {
         const frame = askingOf(locals.values[local]!);
@@ -148,7 +149,7 @@ export class Stepper {
   #change(world: StepWorld, slot: number, local: number, next: number, at: number): void {
     if (!this.touched.includes(slot)) {
       this.touched.push(slot);
-      this.#before.push(local);
+      this.before.push(local);
     }
     world.change(slot, next, this.#causes[at]!, this.#events[at]!);
   }

@@ -23,6 +23,7 @@ const outcome = (slot: number, change: Partial<StepOutcome> = {}): StepOutcome =
   changed: true,
   yields: false,
   waits: false,
+  isProgress: true,
   touched: [],
   ...change,
 });
@@ -39,6 +40,7 @@ const anyOutcome = fc.record({
   changed: fc.boolean(),
   yields: fc.boolean(),
   waits: fc.boolean(),
+  isProgress: fc.boolean(),
   touched: fc.constant([]),
 }) as fc.Arbitrary<StepOutcome>;
 

@@ -1,5 +1,5 @@
 /** A made-up world that fills record blocks as the sequencer does, digests included: what the journal is tested with. */
-import type { AnyMachineSnapshot, AnyStateMachine } from 'xstate';
+import { type AnyMachineSnapshot, createMachine } from 'xstate';
 import type { RunEnd, RunStart } from '../../events/journal.ts';
 import { JournalWriter, type Sealed, type WriterOptions } from '../../replay/writer.ts';
 import { channelLaneA, channelLaneB, queueLaneA, queueLaneB, slotLaneA, slotLaneB } from '../../sim/canonical.ts';
@@ -36,7 +36,7 @@ export const startOf = (actors: readonly string[], seed = 1): RunStart => ({
 });
 
 /** Machines are never run here: only value and context of a snapshot reach a journal. */
-const machine = {} as AnyStateMachine;
+const machine = createMachine({});
 
 export class SyntheticRun {
   readonly start: RunStart;

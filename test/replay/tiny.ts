@@ -1,5 +1,5 @@
 /** The tiny journal that docs/journal-format.md takes apart byte by byte: two CPUs, one interrupt. */
-import type { AnyMachineSnapshot, AnyStateMachine } from 'xstate';
+import { type AnyMachineSnapshot, createMachine } from 'xstate';
 import type { RunEnd, RunStart } from '../../events/journal.ts';
 import { JournalWriter, type Sealed } from '../../replay/writer.ts';
 import { channelLaneA, channelLaneB, digestOf, type Lanes, queueLaneA, queueLaneB, slotLaneA, slotLaneB } from '../../sim/canonical.ts';
@@ -51,7 +51,7 @@ export function worldOf(locals: readonly string[], flight: readonly string[]): L
 export function tinyJournal(): Sealed & { readonly content: Uint8Array } {
   const store = new Store({
     actors: TINY_START.actors.map((actor) => ({ ...actor, input: null })),
-    machines: { pcpu: {} as AnyStateMachine },
+    machines: { pcpu: createMachine({}) },
     catalogue: { 'sched.ipi': 'queued' },
   });
   const [idle, sent, woken] = [IDLE, SENT, WOKEN].map((text) => store.local(store.kinds[0]!, JSON.parse(text) as AnyMachineSnapshot));

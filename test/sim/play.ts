@@ -89,13 +89,14 @@ export function play(
   while (!stop?.(run) && run.advance()) {
     if (run.sequencer.step > STEPS_MAX) throw new Error(`${scenario.name} has not ended after ${STEPS_MAX} steps under ${chooser.name}`);
   }
+  const end = run.stop();
   run.sequencer.flush();
   engine.stop();
   const { store, locals } = run.sequencer;
   const world = new WorldView(store, locals);
   return {
     run,
-    end: run.end ?? run.stop(),
+    end,
     records,
     world,
     context: <C>(id: string) => world.actor<C>(store.slot(id, 'a test')).context,

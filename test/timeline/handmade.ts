@@ -1,5 +1,5 @@
 /** Journals written record by record, for timelines of runs that no machine ever made. */
-import type { AnyMachineSnapshot, AnyStateMachine } from 'xstate';
+import { type AnyMachineSnapshot, createMachine } from 'xstate';
 import type { Delivery } from '../../events/event.ts';
 import type { JsonObject, RunEnd } from '../../events/journal.ts';
 import { openJournal } from '../../replay/open.ts';
@@ -33,7 +33,7 @@ export class Handmade {
     this.#scenario = scenario;
     this.#store = new Store({
       actors: actors.map((actor) => ({ ...actor, input: null })),
-      machines: Object.fromEntries(actors.map(({ kind }) => [kind, {} as AnyStateMachine])),
+      machines: Object.fromEntries(actors.map(({ kind }) => [kind, createMachine({})])),
       catalogue: this.#catalogue,
     });
   }

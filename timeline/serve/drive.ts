@@ -30,11 +30,12 @@ export async function driveRun(run: Run, live: LiveRun, options: DriveOptions = 
   try {
     run.start();
     do {
+      run.settle();
       run.sequencer.flush();
       await turn();
     } while (!signal?.aborted && advance(run, stepsPerTurn));
-    run.sequencer.flush();
     const end = run.stop();
+    run.sequencer.flush();
     live.seal(end);
     return end;
   } catch (error) {

@@ -3,11 +3,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type AnyStateMachine, assign, createMachine, emit } from 'xstate';
 import { outgoing, sender } from '../../../events/event.ts';
+import type { Choice } from '../../../events/journal.ts';
 import { DEADLOCK } from '../../../sim/end.ts';
 import { DeadEnds } from '../../../sim/explore/dead-ends.ts';
 import { type ExploreRequest, explore } from '../../../sim/explore/explore.ts';
 import { finish } from '../../../sim/explore/explorer.ts';
 import { Sampler } from '../../../sim/explore/sampling/sampler.ts';
+import type { Run } from '../../../sim/run.ts';
 import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
 import type { Topology } from '../../../sim/store.ts';
 import { engineOf, play } from '../play.ts';
@@ -216,6 +218,30 @@ describe('random models', () => {
         const choices = explorer.labelsTo(finding.state).map((label) => ({ index: 0, label }));
         const { end } = play(scenario, { name: 'replay', choices, match: 'label' });
         expect(end.violation).toMatchObject({ property: DEADLOCK, step: finding.steps });
+      }),
+      { numRuns: 60, seed: SEED },
+    );
+    expect(dead).toBeGreaterThan(10);
+  });
+
+  it('end a run of either engine in the first dead state, and its choices lead there again', () => {
+    let dead = 0;
+    fc.assert(
+      fc.property(MODELS, fc.nat(), (model, seed) => {
+        const scenario = toy(topologyOfModel(model));
+        const stop = (run: Run) => run.sequencer.step >= 200;
+        const { end, records, run } = play(scenario, { name: 'random', seed }, engineOf(scenario, 'memo'), stop);
+        expect(play(scenario, { name: 'random', seed }, engineOf(scenario, 'live'), stop)).toMatchObject({ end, records });
+        expect(records.at(-1)!.step).toBeLessThanOrEqual(run.sequencer.step);
+        if (end.violation?.property !== DEADLOCK) return;
+        dead++;
+        const choices = records.filter(({ kind }) => kind === 'choice').map(({ payload }) => payload as unknown as Choice);
+        expect(choices).toHaveLength(end.violation.step);
+        const again = play(scenario, { name: 'replay', choices, match: 'strict' });
+        expect(again).toMatchObject({ end, records });
+        // Without its last choice the schedule is too short for a run to end.
+        if (choices.length > 0)
+          expect(() => play(scenario, { name: 'replay', choices: choices.slice(0, -1), match: 'strict' })).toThrow(/schedule ends before/);
       }),
       { numRuns: 60, seed: SEED },
     );
