@@ -47,8 +47,8 @@ const CHANCES: readonly Chance<SchedulerContext>[] = [
     needs: [
       ['there is one pCPU', (c) => c.cpus.length > 1],
       ['no thread that may move ever waited in a run queue', (c) => c.cpus.some((cpu) => c.rq[cpu]!.some((thread) => isFree(c, thread)))],
-      ['no other pCPU was up while a thread waited', () => false],
     ],
+    otherwise: 'no other pCPU was up while a thread waited',
   },
 ];
 

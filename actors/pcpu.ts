@@ -169,10 +169,8 @@ const CHANCES: readonly Chance<PcpuContext>[] = [
   {
     offers: ['preempt', 'tick'],
     says: (cpu) => `no preemption was possible on ${cpu}`,
-    needs: [
-      ['nothing else was ever runnable there', (c, state) => state === 'task' && c.waiting.length > 0],
-      ['the tasks there were never in a context that may be preempted while another one waited', () => false],
-    ],
+    needs: [['nothing else was ever runnable there', (c, state) => state === 'task' && c.waiting.length > 0]],
+    otherwise: 'the tasks there were never in a context that may be preempted while another one waited',
   },
 ];
 

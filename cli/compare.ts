@@ -1,6 +1,7 @@
 /** `compare`: every variant of a scenario explored, in one table. */
 import { type ComparedVariant, compareVariant, LONGEST_WAIT, type OutcomeRange } from '../sim/explore/compare.ts';
-import type { Violation } from '../sim/explore/explore.ts';
+import type { Coverage } from '../sim/explore/coverage.ts';
+import type { Exploration, Violation } from '../sim/explore/explore.ts';
 import { coverageLines } from '../sim/explore/guarantee.ts';
 import { countsText, together } from '../sim/explore/holes.ts';
 import { type Outcome, outcomesFor } from '../sim/outcomes.ts';
@@ -71,6 +72,8 @@ function printMarkdown(printer: Printer, rows: readonly ComparedVariant[], outco
 const coloured = (text: string): Part =>
   text === 'clean' || text === 'never' ? styled('green', text) : text === 'violation' || text === 'in all' ? styled('red', text) : text;
 
+const coverageIn = ({ coverage: { whole, neverTaken, impossible } }: Exploration): Coverage => ({ whole, neverTaken, impossible });
+
 const documentOf = ({ variant, verdict, exhausted, exploration, outcomes }: ComparedVariant) => ({
   variant,
   verdict,
@@ -79,17 +82,17 @@ const documentOf = ({ variant, verdict, exhausted, exploration, outcomes }: Comp
   transitions: exploration.transitions,
   violations: exploration.violations.map(({ labels: _, ...violation }) => violation),
   outcomes,
-  coverage: { neverTaken: exploration.coverage.neverTaken, impossible: exploration.coverage.impossible },
+  coverage: coverageIn(exploration),
 });
 
 /** What could not happen in each row, and what no row has taken. */
 function printCoverage(printer: Printer, rows: readonly ComparedVariant[]): void {
   printer.line();
-  for (const { variant, exploration } of rows)
-    for (const line of coverageLines(exploration.coverage, exploration.exhausted)) printer.line(`${variant}: ${line}`);
+  for (const { variant, exploration } of rows) for (const line of coverageLines(exploration.coverage)) printer.line(`${variant}: ${line}`);
   const all = together(rows.map(({ exploration }) => exploration.ledger));
   if (all.holes.length === 0) return;
-  printer.line(`No variant takes: ${countsText(all.holes)}.`);
+  const isWhole = rows.every(({ exploration }) => exploration.coverage.whole);
+  printer.line(`${isWhole ? 'No variant takes' : 'No variant has taken in what was searched'}: ${countsText(all.holes)}.`);
   printHoles(printer, all);
 }
 

@@ -1,6 +1,7 @@
 /** `explore`: every interleaving of a scenario, or every future of a recorded run; a shortest counterexample, or a guarantee. */
 import { dirname, resolve } from 'node:path';
 import type { Exploration, ExploreRequest, Violation } from '../sim/explore/explore.ts';
+import { untakenText } from '../sim/explore/guarantee.ts';
 import { together } from '../sim/explore/holes.ts';
 import { SymmetryError } from '../sim/explore/symmetry.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
@@ -70,7 +71,7 @@ function print(printer: Printer, exploration: Exploration, violations: readonly 
   printer.line();
   for (const line of exploration.guarantee) printer.line(line);
   const all = together([exploration.ledger]);
-  if (all.holes.length > 0) printer.line(exploration.exhausted ? 'Never taken, by path:' : 'Not taken so far, by path:');
+  if (all.holes.length > 0) printer.line(`${untakenText(exploration.coverage.whole)}, by path:`);
   printHoles(printer, all);
 }
 

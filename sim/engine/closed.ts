@@ -1,4 +1,5 @@
-/** The rule that machines are closed, as far as their charts show it. */
+/** Rules that machines keep, as far as their charts show it: that they are closed, and that they can say why an offer was never made. */
+import type { Chance } from '../../actors/chance.ts';
 import type { Store } from '../store.ts';
 import { ModelError } from './port.ts';
 
@@ -17,6 +18,17 @@ interface StateNodeLike {
 export function refuseOpenMachines({ kinds }: Store): void {
   for (const { name, machine, origin } of kinds)
     refuseOpen(machine.root as unknown as StateNodeLike, origin === null ? name : `${name} (${origin})`);
+}
+
+/** @throws ModelError naming the entry of a machine's `chances` that has no last reason */
+export function refuseUntold({ kinds }: Store): void {
+  for (const { name, machine, origin } of kinds) {
+    const { chances = [] } = (machine.root.meta ?? {}) as { readonly chances?: readonly Partial<Chance<unknown>>[] };
+    const at = chances.findIndex(({ otherwise }) => typeof otherwise !== 'string');
+    if (at < 0) continue;
+    const kind = origin === null ? name : `${name} (${origin})`;
+    throw new ModelError(`${kind}: chances[${at}] has no text "otherwise"; give the reason that is told where all its needs held`);
+  }
 }
 
 function refuseOpen(node: StateNodeLike, kind: string): void {

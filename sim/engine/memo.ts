@@ -6,7 +6,7 @@ import { type ActorLogic, type AnyMachineSnapshot, createActor, transition } fro
 import type { Outgoing } from '../../events/event.ts';
 import { canonical } from '../canonical.ts';
 import { type AnyEvent, type Kind, Store, type Topology } from '../store.ts';
-import { refuseOpenMachines } from './closed.ts';
+import { refuseOpenMachines, refuseUntold } from './closed.ts';
 import { type ActorEngine, ModelError, type Reaction, UnhandledEventError } from './port.ts';
 import { type MicroStep, microStepOf, stateName } from './reaction.ts';
 
@@ -22,6 +22,8 @@ interface Shared {
   /** `[receiver slot, unstamped event id]` pairs. */
   readonly sent: readonly number[];
   readonly step: MicroStep;
+  /** False while it was only looked at. */
+  isTaken: boolean;
 }
 
 export class MemoEngine implements ActorEngine {
@@ -41,15 +43,27 @@ export class MemoEngine implements ActorEngine {
   readonly #logics: Logic[] = [];
   /** By slot, local state and event, with the sender stamped. */
   readonly #stamped: Map<number, Reaction>[][];
+  /** The same of what was only looked at. */
+  readonly #ahead: Map<number, Reaction>[][];
+  /** The one of the two that is in use. */
+  #given: Map<number, Reaction>[][];
+  /** By kind, local states that nothing led to but a look ahead. */
+  readonly #foreseen: Set<number>[];
 
   /** `store`: of another engine that runs the same actors, whose numbers it shares. */
   constructor(topology: Topology, store: Store | null = null) {
     this.topology = topology;
     this.store = store ?? new Store(topology);
-    if (store === null) refuseOpenMachines(this.store);
+    if (store === null) {
+      refuseOpenMachines(this.store);
+      refuseUntold(this.store);
+    }
     this.#scopes = this.store.kinds.map((kind) => scopeOf(kind));
     this.#shared = this.store.kinds.map(() => []);
     this.#stamped = this.store.ids.map(() => []);
+    this.#ahead = this.store.ids.map(() => []);
+    this.#given = this.#stamped;
+    this.#foreseen = this.store.kinds.map(() => new Set());
   }
 
   start(): readonly number[] {
@@ -64,7 +78,7 @@ export class MemoEngine implements ActorEngine {
   }
 
   deliver(slot: number, local: number, event: number): Reaction {
-    const bySlot = this.#stamped[slot]!;
+    const bySlot = this.#given[slot]!;
     let byEvent = bySlot[local];
     if (byEvent === undefined) {
       byEvent = new Map();
@@ -72,13 +86,26 @@ export class MemoEngine implements ActorEngine {
     }
     let reaction = byEvent.get(event);
     if (reaction === undefined) {
-      reaction = this.#stamp(slot, this.#react(slot, local, event));
+      const shared = this.#react(slot, local, event);
+      if (this.#given === this.#stamped) this.#take(slot, shared);
+      reaction = this.#stamp(slot, shared);
       byEvent.set(event, reaction);
     }
     return reaction;
   }
 
   stop(): void {}
+
+  /** Reactions met in `look` only tell what would follow: they are remembered, and are not taken. */
+  lookAhead<T>(look: () => T): T {
+    const given = this.#given;
+    this.#given = this.#ahead;
+    try {
+      return look();
+    } finally {
+      this.#given = given;
+    }
+  }
 
   /**
    * Executes every remembered reaction again through XState's documented transition().
@@ -132,7 +159,13 @@ export class MemoEngine implements ActorEngine {
 
   /** What all actors of a kind together did: local state, event, and the local state that followed. */
   eachReaction(kind: number, visit: (local: number, event: number, next: number) => void): void {
-    for (const [local, events] of this.#shared[kind]!.entries()) for (const [event, { next }] of events ?? []) visit(local, event, next);
+    for (const [local, events] of this.#shared[kind]!.entries())
+      for (const [event, { next, isTaken }] of events ?? []) if (isTaken) visit(local, event, next);
+  }
+
+  /** Whether an actor of the kind came into the local state, and not only in a look ahead. */
+  isReached(kind: number, local: number): boolean {
+    return !this.#foreseen[kind]!.has(local);
   }
 
   /** What one actor was given, by local state. */
@@ -144,7 +177,7 @@ export class MemoEngine implements ActorEngine {
   recall(triples: ArrayLike<number>): void {
     for (let at = 0; at + 2 < triples.length; at += 3) {
       const slot = this.store.kindOfSlot.findIndex(({ index }) => index === triples[at]);
-      this.#react(slot, triples[at + 1]!, triples[at + 2]!);
+      this.#take(slot, this.#react(slot, triples[at + 1]!, triples[at + 2]!));
     }
   }
 
@@ -175,6 +208,12 @@ export class MemoEngine implements ActorEngine {
     return computed;
   }
 
+  #take(slot: number, shared: Shared): void {
+    if (shared.isTaken) return;
+    shared.isTaken = true;
+    this.#foreseen[this.store.kindOfSlot[slot]!.index]!.delete(shared.next);
+  }
+
   /** The only place where XState runs. */
   #compute(slot: number, kind: Kind, local: number, eventId: number): Shared {
     this.misses++;
@@ -188,7 +227,10 @@ export class MemoEngine implements ActorEngine {
       throw new UnhandledEventError(id, stateName(before.value), event.type);
     if (after.status !== 'active') throw new ModelError(`${id} stopped with status ${after.status}; a machine of a run never ends`);
     const sent = emitted.flatMap((message) => [this.store.slot(message.to, id), this.store.event(message.event)]);
-    return { next: this.store.local(kind, after), sent, step: microStepOf(before, event.type) };
+    const known = kind.locals.size;
+    const next = this.store.local(kind, after);
+    if (kind.locals.size > known) this.#foreseen[kind.index]!.add(next);
+    return { next, sent, step: microStepOf(before, event.type), isTaken: false };
   }
 
   #stamp(slot: number, { next, sent, step }: Shared): Reaction {

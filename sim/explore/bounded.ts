@@ -184,17 +184,22 @@ export class BoundedSearch {
     const { world } = this;
     for (let column = 0; column < node.row.length; column++) {
       for (const event of world.alternatives(column, node.row[column]!)) {
-        const { changed, row, order, cost: price } = this.#pricing.follow(node.row, next, column, event);
+        const price = this.#pricing.costOf(node.row, next, column, event);
+        const cost = plus(node, price);
+        const follow = () => this.#pricing.follow(node.row, next, column, event, price);
+        const isBeyond = this.#limited(cost).some(([spent, limit]) => spent > limit);
+        const { changed, row, order } = isBeyond ? world.engine.lookAhead(follow) : follow();
         if (isNew && changed) this.#transitions++;
         if (isNew && !changed) this.#unchanged++;
-        if (!changed) continue;
-        const cost = plus(node, price);
-        if (this.#limited(cost).some(([spent, limit]) => spent > limit)) {
+        if (!changed) {
+          // A step that changes nothing costs nothing: it is within the limits.
+          if (isBeyond) follow();
+        } else if (isBeyond) {
           this.#cut = true;
-          continue;
+        } else {
+          const label = world.label(column, node.row[column]!, event);
+          this.#push({ row, order, steps: node.steps + 1, parent: node, label, ...cost });
         }
-        const label = world.label(column, node.row[column]!, event);
-        this.#push({ row, order, steps: node.steps + 1, parent: node, label, ...cost });
       }
     }
   }

@@ -1,6 +1,6 @@
 /**
  * Coverage: what a search took of all that a scenario's programs and machines hold, and what could not happen in it at all. It is read
- * off the memory of the engine, which has every reaction that was ever met.
+ * off the memory of the engine, which has every reaction that was ever taken, and knows those that were only looked at.
  */
 import type { AnyMachineSnapshot, AnyStateNode } from 'xstate';
 import type { Chance } from '../../actors/chance.ts';
@@ -13,8 +13,10 @@ import { type Branch, chartOf, type Hole, type Item, itemOf, type KindChart, typ
 import { Operations } from './operations.ts';
 
 export interface Coverage {
+  /** Nothing was left out that could take more: what was not taken never is. */
+  readonly whole: boolean;
   readonly neverTaken: readonly Hole[];
-  /** Sentences: what could not happen, and why. */
+  /** Sentences: what could not happen, and why. Nothing is known to be impossible where it is not whole. */
   readonly impossible: readonly string[];
 }
 
@@ -81,7 +83,7 @@ export class Ledger {
         if (MICRO_STEP_EVENTS.includes(given.type))
           for (const key of this.#operations.at(kind.name, kind.locals.values[local]!.context)) this.taken.add(key);
       });
-      for (const snapshot of kind.locals.values) reader.stand(snapshot);
+      for (const [local, snapshot] of kind.locals.values.entries()) if (engine.isReached(kind.index, local)) reader.stand(snapshot);
     }
     for (const { actor, chance, key } of this.#chances) {
       const slot = ids.indexOf(actor);
@@ -112,17 +114,18 @@ export class Ledger {
     return this;
   }
 
-  get coverage(): Coverage {
+  coverage(whole: boolean): Coverage {
     return {
+      whole,
       neverTaken: holesIn(this.items, this.taken).map(({ kind, what, name }) => ({ kind, what, name })),
-      impossible: this.#impossible(),
+      impossible: whole ? this.#impossible() : [],
     };
   }
 
   #impossible(): string[] {
     const without = this.#chances.filter(({ key }) => !this.taken.has(key));
-    const chances = without.map(({ actor, chance: { says, needs }, key }) => {
-      const [reason] = needs.find((_, at) => !this.taken.has(`${key} ${at}`))!;
+    const chances = without.map(({ actor, chance: { says, needs, otherwise }, key }) => {
+      const [reason] = needs.find((_, at) => !this.taken.has(`${key} ${at}`)) ?? [otherwise];
       return `${says(actor)}: ${reason}`;
     });
     const kinds = (type: string) => [...this.items.values()].filter(({ what, name }) => what === 'offer' && name === type);

@@ -38,7 +38,7 @@ export class DeadEnds {
   /** Whether a state is a deadlock. A step that breaks a rule is a way out: that is told where it is taken. */
   isDead(row: readonly number[]): boolean {
     try {
-      return this.#isDead(row);
+      return this.world.engine.lookAhead(() => this.#isDead(row));
     } catch {
       return false;
     }
@@ -72,14 +72,16 @@ export class DeadEnds {
   closureOf(row: readonly number[]): readonly (readonly number[])[] {
     const key = keyOf(row, this.world.actors);
     const seen = new Map<string, Node>([[key, { row, key, parent: null }]]);
-    for (const node of seen.values()) this.#follow(node, seen, true);
+    this.world.engine.lookAhead(() => {
+      for (const node of seen.values()) this.#follow(node, seen, true);
+    });
     return [...seen.values()].map((node) => node.row);
   }
 
   /** Whether stepping some processor in a state of these actors is progress: then the state is alive, whatever is in flight. */
   moves(locals: readonly number[]): boolean {
     try {
-      return this.#walk.moves(locals);
+      return this.world.engine.lookAhead(() => this.#walk.moves(locals));
     } catch {
       return true;
     }
@@ -91,7 +93,11 @@ export class DeadEnds {
     const asked = new Map<number, Set<number>>();
     for (const each of this.closureOf(row))
       for (const [column, value] of each.entries())
-        for (const event of world.alternatives(column, value)) this.#ask(world.run(each, column, event), asked);
+        for (const event of world.alternatives(column, value))
+          this.#ask(
+            world.engine.lookAhead(() => world.run(each, column, event)),
+            asked,
+          );
     return waitsIn(world.store, row.slice(0, world.actors), asked, changers);
   }
 

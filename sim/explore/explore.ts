@@ -11,7 +11,7 @@ import { DeadEnds, withWaits } from './dead-ends.ts';
 import type { Deviations } from './deviations.ts';
 import { type Endless, endlessAlone, endlessOf } from './endless.ts';
 import { Explorer, type Search } from './explorer.ts';
-import { boundText, type Evidence, guaranteeLines, weakestEvidence } from './guarantee.ts';
+import { boundText, type Evidence, endsRuns, guaranteeLines, weakestEvidence } from './guarantee.ts';
 import type { SearchImage } from './image.ts';
 import { leastDeviating, type WayTo } from './least-deviating.ts';
 import type { ExploreBudget, ExploreOptions, ExploreReport } from './options.ts';
@@ -199,6 +199,8 @@ export function* conclude(
   const undecided = withDeadlocks(owed, facts.deadlocks, violations);
   const violated = violations.map(({ property }) => property);
   const bound = shard ? `${shard.name} of all schedules` : boundText({}, from);
+  // What one shard never takes, another one may.
+  const covered = ledger.coverage(exhausted && !shard && !endsRuns(violated, scenario));
   return {
     exhausted,
     limit,
@@ -210,8 +212,8 @@ export function* conclude(
     // Where the search starts in the middle of a run, the race may lie behind it; where it is one of several, in another one's part.
     undecided,
     missed: shard || (from && from.step > 0) ? [] : scenario.properties.sometimes.filter((id) => !reached.has(id)),
-    guarantee: guaranteeLines({ ...facts, scenario, bound, violated, undecided, coverage: ledger.coverage }),
-    coverage: { localStates, reactions, depth, bytesPerState, stepMisses, ...ledger.coverage },
+    guarantee: guaranteeLines({ ...facts, scenario, bound, violated, undecided, coverage: covered }),
+    coverage: { localStates, reactions, depth, bytesPerState, stepMisses, ...covered },
     ledger,
     ...(facts.omissions !== undefined && { omissions: facts.omissions }),
   };
@@ -247,6 +249,7 @@ function* exploreWithin(request: ExploreRequest, limits: BoundedLimits): Search<
   const { kinds } = search.world.store;
   const violated = violations.map(({ property }) => property);
   const ledger = ledgerOf(scenario, search.world.engine);
+  const covered = ledger.coverage(report.closed && !endsRuns(violated, scenario));
   return {
     ...report,
     ledger,
@@ -261,9 +264,9 @@ function* exploreWithin(request: ExploreRequest, limits: BoundedLimits): Search<
       violated,
       undecided,
       evidence: weakestEvidence(kinds),
-      coverage: ledger.coverage,
+      coverage: covered,
     }),
-    coverage: coverageOf(search.world, ledger, {
+    coverage: coverageOf(search.world, covered, {
       depth: Math.max(0, ...violations.map(({ steps }) => steps)),
       bytesPerState: 0,
       stepMisses: 0,
@@ -289,6 +292,7 @@ function* exploreOrbits({ scenario, maxStates, local, isTimed }: ExploreRequest)
   const limit = report.exhausted ? null : report.states >= maxStates ? 'states' : 'stopped';
   const violated = violations.map(({ property }) => property);
   const ledger = ledgerOf(scenario, search.world.engine, { alike: true });
+  const covered = ledger.coverage(report.exhausted && !endsRuns(violated, scenario));
   return {
     ...report,
     ledger,
@@ -305,9 +309,9 @@ function* exploreOrbits({ scenario, maxStates, local, isTimed }: ExploreRequest)
       violated,
       undecided,
       evidence: weakestEvidence(search.world.store.kinds),
-      coverage: ledger.coverage,
+      coverage: covered,
     }),
-    coverage: coverageOf(search.world, ledger, {
+    coverage: coverageOf(search.world, covered, {
       depth: Math.max(0, ...violations.map(({ steps }) => steps)),
       bytesPerState: 0,
       stepMisses: 0,
@@ -321,7 +325,7 @@ const localStatesOf = ({ store }: WorldStep): Readonly<Record<string, number>> =
 type Measured = Pick<Exploration['coverage'], 'depth' | 'bytesPerState' | 'stepMisses'>;
 
 /** What a search met, by kind. */
-const coverageOf = (world: WorldStep, { coverage }: Ledger, rest: Measured): Exploration['coverage'] => ({
+const coverageOf = (world: WorldStep, coverage: Coverage, rest: Measured): Exploration['coverage'] => ({
   localStates: localStatesOf(world),
   reactions: world.engine.reactions,
   ...rest,

@@ -93,12 +93,17 @@ const vectorsText = (omissions: number | undefined): string =>
 export const reexecutionText = (unverified = 0): string =>
   unverified === 0 ? 'every reaction re-executed' : `${number(unverified)} reactions not re-executed, as time was over`;
 
-/** What a verdict says nothing about, since it never happened. `isWhole`: nothing more can be met. */
-export const coverageLines = ({ impossible, neverTaken }: Coverage, isWhole: boolean): string[] => [
-  ...(impossible.length > 0 ? [`${isWhole ? 'Could not happen' : 'Did not happen so far'}: ${impossible.join('; ')}.`] : []),
-  ...(neverTaken.length > 0
-    ? [`${isWhole ? 'Never taken' : 'Not taken so far'}: ${countsText(neverTaken)}. A mistake there is not seen.`]
-    : []),
+/** Whether what follows a violation was left out: a lasso ends no schedule. */
+export const endsRuns = (violated: readonly string[], { properties }: ResolvedScenario): boolean =>
+  violated.some((id) => !properties.eventually.includes(id));
+
+/** What was not taken, as far as it is known. */
+export const untakenText = (isWhole: boolean): string => (isWhole ? 'Never taken' : 'Not taken in what was searched');
+
+/** What a verdict says nothing about, since it never happened. */
+export const coverageLines = ({ whole, impossible, neverTaken }: Coverage): string[] => [
+  ...(impossible.length > 0 ? [`Could not happen: ${impossible.join('; ')}.`] : []),
+  ...(neverTaken.length > 0 ? [`${untakenText(whole)}: ${countsText(neverTaken)}. A mistake there is not seen.`] : []),
 ];
 
 /** The guarantee as lines. */
@@ -131,8 +136,8 @@ export function guaranteeLines(facts: GuaranteeFacts): string[] {
     verdict,
     ...fair,
     `Covered: ${exhausted ? bound : 'the states found so far'}; preemption model ${scenario.host.preemption}, ${scenario.host.cpus} pCPUs, kernel ${scenario.host.kernel}${scenario.allow.length ? `, ${scenario.allow.join(', ')} allowed` : ''}; ${vectorsText(facts.omissions)}, ${reexecutionText(facts.unverified)}.`,
-    ...coverageLines(facts.coverage, exhausted),
-    `Not covered: ${violated.some((id) => !scenario.properties.eventually.includes(id)) ? 'what follows after a property has broken, ' : ''}store buffers and reordering (micro-steps interleave sequentially consistently), ${deadlocks}${liveness}other programs than the scenario's, what docs/fidelity.md leaves out.`,
+    ...coverageLines(facts.coverage),
+    `Not covered: ${endsRuns(violated, scenario) ? 'what follows after a property has broken, ' : ''}store buffers and reordering (micro-steps interleave sequentially consistently), ${deadlocks}${liveness}other programs than the scenario's, what docs/fidelity.md leaves out.`,
     ...(evidence ? [`Weakest evidence: ${evidence.grade}, at ${evidence.step} (${evidence.source}).`] : []),
   ];
 }

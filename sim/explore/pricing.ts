@@ -64,16 +64,21 @@ export class Pricing {
     }
   }
 
-  /** Carries an alternative out; `next` is of the same row. */
-  follow(row: readonly number[], next: Next, column: number, event: number): Followed {
+  /** What an alternative costs if it changes anything; `next` is of the same row. */
+  costOf(row: readonly number[], next: Next, column: number, event: number): Deviations {
     const world = this.#world;
-    const { row: after, changed, yields, joined } = this.#apply(row, column, event);
-    if (!changed) return { row: after, changed, order: next.order, cost: NO_DEVIATIONS };
     const kind = world.kindOfStep(row, column, event);
     const type = column < world.actors ? world.store.events.values[event]!.type : '';
     const first = kind !== 'exec' || this.#firstMove(row, column) === event;
-    const order = this.#after(next.order, kind, column, { changed, yields }, joined);
-    return { row: after, changed, order, cost: deviationOf(kind, type, { next: column === next.column, first }) };
+    return deviationOf(kind, type, { next: column === next.column, first });
+  }
+
+  /** Carries an alternative out; `next` is of the same row. */
+  follow(row: readonly number[], next: Next, column: number, event: number, cost = this.costOf(row, next, column, event)): Followed {
+    const { row: after, changed, yields, joined } = this.#apply(row, column, event);
+    if (!changed) return { row: after, changed, order: next.order, cost: NO_DEVIATIONS };
+    const kind = this.#world.kindOfStep(row, column, event);
+    return { row: after, changed, order: this.#after(next.order, kind, column, { changed, yields }, joined), cost };
   }
 
   /**

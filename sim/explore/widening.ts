@@ -60,12 +60,12 @@ export function* withWidening(exploration: Exploration, request: Request, bound:
 
 /** Tells the coverage once more: since it was told, the engine has met more. */
 function coveredAgain(exploration: Exploration, { engine }: Request): Exploration {
-  const { ledger, guarantee, exhausted } = exploration;
-  const before = coverageLines(ledger.coverage, exhausted);
-  const { coverage } = ledger.note(engine);
+  const { ledger, guarantee } = exploration;
+  const before = coverageLines(exploration.coverage);
+  const coverage = ledger.note(engine).coverage(false);
   return {
     ...exploration,
     coverage: { ...exploration.coverage, ...coverage },
-    guarantee: [...guarantee.filter((line) => !before.includes(line)), ...coverageLines(coverage, exhausted)],
+    guarantee: [...guarantee.filter((line) => !before.includes(line)), ...coverageLines(coverage)],
   };
 }

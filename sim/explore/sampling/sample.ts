@@ -54,7 +54,7 @@ export function* sample(request: SampleRequest): Search<Sample> {
   const bound = pct ? boundOf(pct, report.schedules) : null;
   const { kinds } = sampler.world.store;
   const evidence = weakestEvidence(kinds);
-  const { coverage } = ledgerOf(request.scenario, sampler.world.engine);
+  const coverage = ledgerOf(request.scenario, sampler.world.engine).coverage(false);
   return {
     ...report,
     violations,
@@ -62,7 +62,7 @@ export function* sample(request: SampleRequest): Search<Sample> {
     guarantee: [
       ...sampleLines(request, report, violations),
       ...(bound ? boundLines(bound, report.schedules) : []),
-      ...coverageLines(coverage, false),
+      ...coverageLines(coverage),
       ...(evidence ? [`Weakest evidence: ${evidence.grade}, at ${evidence.step} (${evidence.source}).`] : []),
     ],
     localStates: Object.fromEntries(kinds.map(({ name, locals }) => [name, locals.size])),

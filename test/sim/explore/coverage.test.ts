@@ -5,15 +5,20 @@ import { assign, emit, setup } from 'xstate';
 import { host, hostPatch } from '../../../actors/paths/env.ts';
 import { replaceStep } from '../../../actors/paths/patch.ts';
 import { outgoing } from '../../../events/event.ts';
+import { MemoEngine } from '../../../sim/engine/memo.ts';
 import type { Hole } from '../../../sim/explore/chart.ts';
+import { ledgerOf } from '../../../sim/explore/coverage.ts';
+import { DeadEnds } from '../../../sim/explore/dead-ends.ts';
 import { coveredBy, judge } from '../../../sim/explore/excuses.ts';
 import { type Exploration, type ExploreRequest, explore } from '../../../sim/explore/explore.ts';
 import { finish } from '../../../sim/explore/explorer.ts';
 import { sample } from '../../../sim/explore/sampling/sample.ts';
+import { WorldStep } from '../../../sim/explore/world-step.ts';
 import { register } from '../../../sim/registry.ts';
 import type { ResolvedScenario, Scenario } from '../../../sim/scenario/types.ts';
+import { topologyOf as topologyIn } from '../../../sim/topology.ts';
 import { resolved, shipped } from '../play.ts';
-import { CATALOGUE, toy } from './toy.ts';
+import { CATALOGUE, rule, toy } from './toy.ts';
 
 const all = (scenario: ResolvedScenario, rest: Partial<ExploreRequest> = {}): Exploration =>
   finish(explore({ scenario, maxStates: 100_000, ...rest }));
@@ -63,10 +68,10 @@ describe('a model of raw machines', () => {
     expect(guarantee).toContain('Never taken: 1 micro-step, 1 branch, 1 offer. A mistake there is not seen.');
   });
 
-  it('says "so far" where the search ended early', () => {
+  it('says that it was not taken in what was searched where the search ended early', () => {
     const early = all(toy(topologyOf((count) => count > 1)), { maxStates: 1, onTurn: () => {} });
     expect(early.exhausted).toBe(false);
-    expect(early.guarantee.some((line) => line.startsWith('Not taken so far: '))).toBe(true);
+    expect(early.guarantee.some((line) => line.startsWith('Not taken in what was searched: '))).toBe(true);
   });
 
   it('finds nothing missing where all is taken', () => {
@@ -102,6 +107,49 @@ describe('a model of raw machines', () => {
     const scenario = toy({ ...two, interchangeable: [['node:0', 'node:1']] });
     const { neverTaken, impossible } = all(scenario).coverage;
     expect(all(scenario, { symmetry: true }).coverage).toMatchObject({ neverTaken, impossible });
+  });
+
+  it('does not count a step beyond the bound, nor where it leads', () => {
+    const topology = {
+      actors: [{ id: 'late:0', kind: 'late', input: null }],
+      machines: {
+        late: setup({}).createMachine({
+          id: 'late',
+          initial: 'first',
+          states: {
+            first: { meta: { offers: () => [{ type: 'exec' }, { type: 'preempt' }] }, on: { exec: 'last', preempt: 'beyond' } },
+            beyond: { tags: 'rest' },
+            last: { tags: 'rest' },
+          },
+        }),
+      },
+      catalogue: { ...CATALOGUE, preempt: 'offer' as const },
+    };
+    const names = (deviations: number) =>
+      all(toy(topology), { limits: { deviations } }).coverage.neverTaken.map(({ what, name }) => `${what} ${name}`);
+    expect(names(0)).toEqual(['micro-step beyond', 'offer preempt']);
+    expect(names(1)).toEqual([]);
+  });
+
+  it('does not count what a look for deadlocks meets', () => {
+    const scenario = toy(topologyOf(() => true));
+    const looked = new WorldStep(new MemoEngine(topologyIn(scenario)));
+    const untouched = new WorldStep(new MemoEngine(topologyIn(scenario)));
+    const ends = new DeadEnds(looked);
+    expect(ends.closureOf(looked.initial)).toHaveLength(3);
+    expect([ends.isDead(looked.initial), ends.moves(looked.initial)]).toEqual([false, true]);
+    const { taken } = ledgerOf(scenario, looked.engine);
+    expect(taken).toEqual(ledgerOf(scenario, untouched.engine).taken);
+    looked.run(looked.initial, 0, looked.alternatives(0, looked.initial[0]!)[0]!);
+    expect([...ledgerOf(scenario, looked.engine).taken].filter((key) => !taken.has(key))).toContain('micro-step node second');
+  });
+
+  it('is refused where a machine cannot say why an offer was never made', () => {
+    const chances = [{ offers: ['nudge'], says: () => 'no nudge', needs: [] }];
+    const machine = setup({}).createMachine({ id: 'node', meta: { chances }, tags: 'rest' });
+    const search = () =>
+      all(toy({ actors: [{ id: 'node:0', kind: 'node', input: null }], machines: { node: machine }, catalogue: CATALOGUE }));
+    expect(search).toThrow(/^node.*: chances\[0\] has no text "otherwise"; give the reason that is told where all its needs held$/);
   });
 
   it('tells a message that is never sent', () => {
@@ -207,6 +255,29 @@ describe('a host', () => {
     expect(told(mutant.coverage.neverTaken, 'micro-step')).toContain('main.KVM_RUN.kvm_vcpu_block.wrong');
   });
 
+  it('says nothing to be impossible where a bound cuts schedules, or where they end with a violation', () => {
+    const none = { whole: false, impossible: [] };
+    const scenario = alone({ allow: ['interrupt'] });
+    const bounded = all(scenario, { limits: { deviations: 0 } });
+    expect(bounded).toMatchObject({ exhausted: true, coverage: none });
+    expect(bounded.guarantee.some((line) => line.startsWith('Not taken in what was searched: '))).toBe(true);
+    expect(bounded.guarantee.filter((line) => /Could not|Never taken/.test(line))).toEqual([]);
+    expect(all(scenario, { limits: { deviations: 99 } }).coverage).toMatchObject({
+      whole: true,
+      impossible: all(scenario).coverage.impossible,
+    });
+    const broken = toy(
+      topologyOf(() => true),
+      [rule((world) => (world.actors('node')[0]!.value === 'last' ? 'broken' : null))],
+      { allow: ['psp-error'] },
+    );
+    for (const rest of [{}, { limits: { deviations: 99 } }]) {
+      const { violations, coverage } = all(broken, rest);
+      expect(violations.length).toBeGreaterThan(0);
+      expect(coverage).toMatchObject(none);
+    }
+  });
+
   it('tells what a sample has not taken so far', () => {
     const request = {
       scenario: alone(),
@@ -220,7 +291,7 @@ describe('a host', () => {
     } as const;
     const { coverage, guarantee } = finish(sample(request));
     expect(told(coverage.neverTaken, 'operation')).toEqual(['vcpu:vm0/0 operation 2 write']);
-    expect(guarantee.some((line) => line.startsWith('Not taken so far: '))).toBe(true);
+    expect(guarantee.some((line) => line.startsWith('Not taken in what was searched: '))).toBe(true);
   });
 });
 

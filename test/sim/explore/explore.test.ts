@@ -131,7 +131,7 @@ describe('the guarantee', () => {
       unchanged: 3,
       undecided: [],
       evidence: null,
-      coverage: { neverTaken: [], impossible: [] },
+      coverage: { whole: true, neverTaken: [], impossible: [] },
     };
     const lines = guaranteeLines({ ...facts, scenario: race, violated: race.properties.always });
     expect(lines.slice(0, 2)).toEqual([
