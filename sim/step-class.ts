@@ -1,22 +1,24 @@
 /**
  * What a step is to those who wait. *Neutral*: no program ran, the scheduler and the environment did something of their own. *Wait*: the step
- * changed nothing, or only where its actor stands in a loop that waits. *Progress*: everything else, and whatever says that it computes.
+ * changed nothing, or only where the actors that it stepped stand in a loop that waits. *Progress*: everything else, and each step that says
+ * that it computes.
  */
 import type { StepEffect } from './step.ts';
 import type { Store } from './store.ts';
 
-/** `unless-sent`: it changes no actor but sends messages: a wait if all of them were in flight already, else progress. */
+/** `unless-sent`: a wait if all that it sends was in flight already, else progress. */
 export type StepClass = 'neutral' | 'wait' | 'progress' | 'unless-sent';
 
 interface MetaLike {
-  readonly waits?: string;
+  /** The loops that wait around the state: several from a path, one from a machine that is written by hand. */
+  readonly waits?: string | readonly string[];
 }
 
 /** The parts of a step that decide its class. */
 export interface StepFacts {
-  /** Slot of whoever offered the step, or takes the message. */
+  /** The slot of the actor that offered the step, or takes the message. */
   readonly chosen: number;
-  readonly effect: Pick<StepEffect, 'ran' | 'computes'>;
+  readonly effect: Pick<StepEffect, 'stepped' | 'computes'>;
   readonly sends: boolean;
   /** Slots and their local states after the step; entries above the actors are queues. */
   readonly writes: ReadonlyMap<number, number>;
@@ -33,10 +35,12 @@ export interface StepDone {
   readonly locals: readonly number[];
 }
 
+const NONE: readonly string[] = [];
+
 export class StepClasses {
   readonly #store: Store;
-  /** By kind and local state: the loop that waits in which the actor stands; null if none. */
-  readonly #loops: (string | null)[][];
+  /** By kind and local state: the loops that wait around the place where the actor stands. */
+  readonly #loops: (readonly string[])[][];
 
   constructor(store: Store) {
     this.#store = store;
@@ -45,39 +49,46 @@ export class StepClasses {
 
   /** The class of a step over `row`. */
   of(row: ArrayLike<number>, { chosen, effect, sends, writes }: StepFacts): StepClass {
-    if (!effect.ran) return 'neutral';
+    if (effect.stepped.length === 0) return 'neutral';
     if (effect.computes) return 'progress';
-    const changed = [...writes].filter(([slot, local]) => local !== row[slot]);
-    // A message that was taken off a queue may be sent again in the same step.
-    if (sends) return changed.every(([slot]) => slot >= this.#store.ids.length) ? 'unless-sent' : 'progress';
-    return changed.every(([slot, local]) => this.#staysInLoop(slot, row[slot]!, local, chosen)) ? 'wait' : 'progress';
+    for (const [slot, local] of writes) {
+      const before = row[slot]!;
+      if (local === before) continue;
+      if (slot >= this.#store.ids.length) {
+        // The head of a queue that is delivered may be sent again in the same step.
+        if (!sends) return 'progress';
+        continue;
+      }
+      if (!this.#stays(slot, before, local, { chosen, stepped: effect.stepped })) return 'progress';
+    }
+    return sends ? 'unless-sent' : 'wait';
   }
 
   /** Whether a step that was taken is progress. Where it has sent, it is now known whether all of that was in flight already. */
-  isProgress({ ran, computes, changed }: StepEffect, { chosen, isFlight, touched, before, locals }: StepDone): boolean {
-    if (!ran || !changed) return ran && computes;
+  isProgress({ stepped, computes, changed }: StepEffect, { chosen, isFlight, touched, before, locals }: StepDone): boolean {
+    if (stepped.length === 0 || !changed) return stepped.length > 0 && computes;
     if (computes || isFlight) return true;
-    for (let i = 0; i < touched.length; i++) {
-      const slot = touched[i]!;
-      if (before[i] !== locals[slot] && !this.#staysInLoop(slot, before[i]!, locals[slot]!, chosen)) return true;
-    }
-    return false;
+    return touched.some((slot, i) => before[i] !== locals[slot] && !this.#stays(slot, before[i]!, locals[slot]!, { chosen, stepped }));
   }
 
-  #staysInLoop(slot: number, before: number, after: number, chosen: number): boolean {
-    const kind = this.#store.kindOfSlot[slot];
-    if (!kind) return false;
-    if (kind.schedules) return slot === chosen;
-    const loop = this.#loopOf(slot, before);
-    return loop !== null && loop === this.#loopOf(slot, after);
+  /** Whether an actor that has changed only stands elsewhere: it goes round in a loop that waits, or has passed the step on. */
+  #stays(slot: number, before: number, after: number, by: Pick<StepFacts, 'chosen'> & Pick<StepEffect, 'stepped'>): boolean {
+    if (this.#store.kindOfSlot[slot]!.schedules) return slot === by.chosen;
+    return by.stepped.includes(slot) && this.#shareLoop(slot, before, after);
   }
 
-  #loopOf(slot: number, local: number): string | null {
+  /** Whether the actor goes round in a loop that waits: one is around it before and after. */
+  #shareLoop(slot: number, before: number, after: number): boolean {
+    const loops = this.#loopsOf(slot, after);
+    return this.#loopsOf(slot, before).some((loop) => loops.includes(loop));
+  }
+
+  #loopsOf(slot: number, local: number): readonly string[] {
     const kind = this.#store.kindOfSlot[slot]!;
     const known = this.#loops[kind.index]!;
     if (known[local] === undefined) {
       const metas = Object.values(kind.locals.values[local]!.getMeta() as Record<string, MetaLike | undefined>);
-      known[local] = metas.find((meta) => meta?.waits !== undefined)?.waits ?? null;
+      known[local] = metas.flatMap((meta) => meta?.waits ?? NONE);
     }
     return known[local];
   }

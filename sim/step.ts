@@ -52,8 +52,8 @@ export interface StepEffect {
   readonly yields: boolean;
   /** Some state said `computes`: the CPU gets on although nothing may have changed. */
   readonly computes: boolean;
-  /** Program code ran: not only the scheduler and the environment. */
-  readonly ran: boolean;
+  /** Slots of the actors whose program code ran; none where only the scheduler or the environment did something. Valid until the next step. */
+  readonly stepped: readonly number[];
 }
 
 /** Events given to actors in one step before it counts as a livelock on the bus. */
@@ -71,6 +71,7 @@ export class Stepper {
   readonly before: number[] = [];
   readonly #engine: ActorEngine;
   readonly #store: Store;
+  readonly #stepped: number[] = [];
   /** Events to be given to actors; only the first `#queued` entries count. */
   #queued = 0;
   readonly #slots: number[] = [];
@@ -91,6 +92,7 @@ export class Stepper {
     this.#queued = 0;
     this.touched.length = 0;
     this.before.length = 0;
+    this.#stepped.length = 0;
     this.#push(choice.slot, choice.event, choice.kind === 'deliver' ? world.takeHead(choice) : cause);
     const effect = this.#drain(world);
     if (!effect.changed && choice.kind === 'exec' && !effect.idles)
@@ -108,7 +110,6 @@ export class Stepper {
     let idles = false;
     let yields = false;
     let computes = false;
-    let ran = false;
     for (let at = 0; at < this.#queued; at++) {
       if (at > BUS_MAX) throw new ModelError(`the actors still answer each other after ${BUS_MAX} bus messages in ${world.stepName()}`);
       const slot = slots[at]!;
@@ -116,7 +117,7 @@ export class Stepper {
       const cause = causes[at]!;
       const local = world.local(slot);
       const reaction = engine.deliver(slot, local, event);
-      ran ||= store.runsProgram(slot, event, at === 0);
+      if (store.runsProgram(slot, event, at === 0)) this.#stepped.push(slot);
       ns += reaction.costNs;
       idles ||= reaction.idles;
       yields ||= reaction.yields;
@@ -126,7 +127,7 @@ export class Stepper {
       for (let i = 0; i < sent.length; i += 2) this.#emit(world, slot, sent[i]!, sent[i + 1]!, cause);
     }
     const changed = this.#look(world) || world.isFlightChanged();
-    return { changed, ns, deliveries: this.#queued, idles, yields, computes, ran };
+    return { changed, ns, deliveries: this.#queued, idles, yields, computes, stepped: this.#stepped };
   }
 
   /** Holds that whoever asked has its answer. @returns whether any local state is another one than before the step */

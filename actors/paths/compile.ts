@@ -34,8 +34,8 @@ export interface GraphNode<T, L, E extends AnyEvent> extends Source {
   readonly edges: readonly Edge<T, L>[];
   readonly requires: boolean;
   readonly stops: boolean;
-  /** Its innermost loop, across calls; null outside of all. */
-  readonly loop: string | null;
+  /** The loops around it, across calls, innermost first. */
+  readonly loops: readonly string[];
   letter: Letter | null;
   flow: Flow | null;
 }
@@ -55,7 +55,7 @@ interface Scope<T, L> extends Source {
   /** Where `leaveLoop` goes on. */
   readonly loopExit: readonly Route<T, L>[];
   readonly pathExit: readonly Route<T, L>[];
-  readonly loop: string | null;
+  readonly loops: readonly string[];
   readonly requires: boolean;
 }
 
@@ -84,7 +84,7 @@ export function compile<T, L, E extends AnyEvent>(
     next: end,
     loopExit: [],
     pathExit: end,
-    loop: null,
+    loops: [],
     requires: top.requires === 'N',
     source,
     grade,
@@ -152,7 +152,7 @@ class Compiler<T, L, E extends AnyEvent> {
         this.#add(scope, item.name, {}, []);
         break;
       case 'loop': {
-        const body: Scope<T, L> = { ...scope, next: [], loopExit: inner.next, loop: `${scope.prefix}#${this.#loops++}` };
+        const body: Scope<T, L> = { ...scope, next: [], loopExit: inner.next, loops: [`${scope.prefix}#${this.#loops++}`, ...scope.loops] };
         this.walk(item.body, { ...body, next: this.entryOf(item.body, body) });
         break;
       }
@@ -169,7 +169,7 @@ class Compiler<T, L, E extends AnyEvent> {
     }
   }
 
-  #add({ prefix, requires, source, grade, loop }: Scope<T, L>, name: string, spec: StepSpec<T, L, E>, edges: readonly Edge<T, L>[]): void {
+  #add({ prefix, requires, source, grade, loops }: Scope<T, L>, name: string, spec: StepSpec<T, L, E>, edges: readonly Edge<T, L>[]): void {
     const id = under(prefix, name);
     if (this.nodes.has(id)) throw new PathError(`two steps are called ${id}; name one of them apart`);
     this.nodes.set(id, {
@@ -180,7 +180,7 @@ class Compiler<T, L, E extends AnyEvent> {
       stops: edges.length === 0,
       source: spec.source ?? source,
       grade: spec.grade ?? grade,
-      loop,
+      loops,
       letter: null,
       flow: null,
     });
@@ -198,7 +198,7 @@ function refuseStepsUnder(id: string, nodes: ReadonlyMap<string, unknown>): void
 /** The loops in which a step waits for others. */
 function waitingIn<T, L, E extends AnyEvent>(nodes: Iterable<GraphNode<T, L, E>>): Set<string> {
   const waiting = new Set<string>();
-  for (const { loop, spec } of nodes) if (loop !== null && (spec.yields || spec.idles)) waiting.add(loop);
+  for (const { loops, spec } of nodes) if (loops.length > 0 && (spec.yields || spec.idles)) waiting.add(loops[0]!);
   return waiting;
 }
 
@@ -210,7 +210,7 @@ function bodyScope<T, L, E extends AnyEvent>(path: Path<T, L, E>, scope: Scope<T
     next: back,
     loopExit: [],
     pathExit: back,
-    loop: scope.loop,
+    loops: scope.loops,
     requires: scope.requires || path.requires === 'N',
     source: path.source,
     grade: path.grade,

@@ -37,8 +37,8 @@ export interface StepMeta {
   readonly idles?: true;
   readonly yields?: true;
   readonly computes?: true;
-  /** The loop that it is a step of, where that loop waits: going round in it is a wait. */
-  readonly waits?: string;
+  /** The loops around it that wait, innermost first: to go round in one of them is a wait. */
+  readonly waits?: readonly string[];
   /** What is offered here besides the step: the other options of a `choose`. */
   readonly offers?: (walker: never) => readonly { readonly type: string; readonly option: number }[];
 }
@@ -106,6 +106,7 @@ function stateOf<T extends Walker<L> & MachineContext, L extends object, E exten
     for (const route of edge.routes) on[edge.on]!.push(new Transition(node, graph, options, edge, route).config());
   }
   const { idles, yields, computes, ns, chooses } = node.spec;
+  const waits = node.loops.filter((loop) => graph.waiting.has(loop));
   if (chooses) on.choose = [choiceOf(options.frame)];
   const meta: StepMeta = {
     step: node.id,
@@ -116,7 +117,7 @@ function stateOf<T extends Walker<L> & MachineContext, L extends object, E exten
     ...(idles && { idles }),
     ...(yields && { yields }),
     ...(computes && { computes }),
-    ...(node.loop !== null && graph.waiting.has(node.loop) && { waits: node.loop }),
+    ...(waits.length > 0 && { waits }),
     ...(chooses && { offers: (walker: T) => optionsFrom(walker, options.frame, chooses) }),
   };
   return { on, meta, ...((node.stops || node.spec.rests) && { tags: 'rest' }) };
