@@ -4,7 +4,8 @@
  */
 import type { Deadlocked } from '../../events/journal.ts';
 import { Changers, deadlockText, waitsIn } from '../deadlock.ts';
-import { DEADLOCK } from '../end.ts';
+import { DEADLOCK, hasHalted } from '../end.ts';
+import { ModelError } from '../engine/port.ts';
 import { Walk } from './sampling/walk.ts';
 import { type StateSpace, WAITING } from './state-space.ts';
 import { STILL, WAITS_UNLESS_SENT } from './step-trie.ts';
@@ -37,11 +38,7 @@ export class DeadEnds {
 
   /** Whether a state is a deadlock. A step that breaks a rule is a way out: that is told where it is taken. */
   isDead(row: readonly number[]): boolean {
-    try {
-      return this.world.engine.lookAhead(() => this.#isDead(row));
-    } catch {
-      return false;
-    }
+    return unlessBroken(() => this.world.engine.lookAhead(() => this.#isDead(row)), false);
   }
 
   #isDead(row: readonly number[]): boolean {
@@ -56,6 +53,8 @@ export class DeadEnds {
         return false;
       }
       if (seen.size <= CLOSURE_MAX) continue;
+      // Whatever was met on the way is not asked for again.
+      for (const each of seen.keys()) this.#known.set(each, false);
       this.undecided++;
       return false;
     }
@@ -80,11 +79,7 @@ export class DeadEnds {
 
   /** Whether stepping some processor in a state of these actors is progress: then the state is alive, whatever is in flight. */
   moves(locals: readonly number[]): boolean {
-    try {
-      return this.world.engine.lookAhead(() => this.#walk.moves(locals));
-    } catch {
-      return true;
-    }
+    return unlessBroken(() => this.world.engine.lookAhead(() => this.#walk.moves(locals)), true);
   }
 
   /** Who waits for whom in a dead state. */
@@ -115,12 +110,7 @@ export class DeadEnds {
 
   /** Whether the wait ends in this state, or progress leads out of it; else what follows is added to `seen`. */
   #leadsOn(node: Node, seen: Map<string, Node>): boolean {
-    const { row } = node;
-    let isAtRest = true;
-    for (let slot = 0; slot < this.world.actors; slot++) {
-      isAtRest &&= this.rests(slot, row[slot]!);
-    }
-    return isAtRest || this.#follow(node, seen);
+    return this.isOver(node.row) || this.#follow(node, seen);
   }
 
   /** Adds what follows to `seen`. @returns whether it met progress, or a state that is known to be alive */
@@ -135,10 +125,22 @@ export class DeadEnds {
       const row = walk.row;
       const key = keyOf(row, this.world.actors);
       if (key === node.key) continue;
-      if (!all && ((flags & WAITS_UNLESS_SENT) !== 0 || this.#known.get(key) === false)) return true;
+      if (!all && (((flags & WAITS_UNLESS_SENT) !== 0 && this.#sends(node.row, row)) || this.#known.get(key) === false)) return true;
       if (!seen.has(key) && (all || this.#known.get(key) === undefined)) seen.set(key, { row, key, parent: node });
     }
     return false;
+  }
+
+  /** Whether queues differ between two states. */
+  #sends(before: readonly number[], after: readonly number[]): boolean {
+    for (let column = this.world.actors; column < after.length; column++) if (after[column] !== (before[column] ?? 0)) return true;
+    return false;
+  }
+
+  /** Whether all actors may stay where they are. Something that has halted rests as well, and its machine gets nowhere: that is no way out. */
+  isOver(row: ArrayLike<number>): boolean {
+    for (let slot = 0; slot < this.world.actors; slot++) if (!this.rests(slot, row[slot]!)) return false;
+    return !hasHalted(this.world.store, row);
   }
 
   /** Whether an actor in this local state may stay there. */
@@ -148,6 +150,16 @@ export class DeadEnds {
     const known = this.#rests[kind.index]!;
     known[local] ??= kind.locals.values[local]!.hasTag('rest');
     return known[local];
+  }
+}
+
+/** What a look ahead answers where a step breaks a rule of the model: that is told where the step is taken. */
+function unlessBroken(answer: () => boolean, broken: boolean): boolean {
+  try {
+    return answer();
+  } catch (error) {
+    if (error instanceof ModelError) return broken;
+    throw error;
   }
 }
 

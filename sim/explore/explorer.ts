@@ -6,6 +6,7 @@ import { MemoEngine } from '../engine/memo.ts';
 import { topologyOf } from '../topology.ts';
 import type { Seen } from './coverage.ts';
 import { DeadEnds, waitingStates } from './dead-ends.ts';
+import { DeadStates } from './dead-states.ts';
 import { ALONE } from './exchange.ts';
 import { imageOf, restoreImage, type SearchImage, translateImage } from './image.ts';
 import { Cursor, DONE, expandStates, NEED_PUSH, NEED_ROOT, NEED_RUN, NEED_STEP } from './kernel.ts';
@@ -14,6 +15,7 @@ import type { ExploreOptions, ExploreReport } from './options.ts';
 import { reexecuted } from './reexecution.ts';
 import { StateSpace, WAITING } from './state-space.ts';
 import { StepTrie } from './step-trie.ts';
+import { Successors } from './successors.ts';
 import { labelsTo } from './trail.ts';
 import { Verdicts } from './verdicts.ts';
 import { WorldStep } from './world-step.ts';
@@ -43,13 +45,14 @@ export function finish<R>(search: Search<R>): R {
 /** States expanded between two looks at budgets, and steps that had to be computed. */
 const CHUNK = 1 << 15;
 const CHUNK_MISSES = 128;
+const NONE: ReadonlySet<number> = new Set();
 
 export class Explorer {
   readonly world: WorldStep;
-  readonly space: StateSpace;
+  space: StateSpace;
   readonly #options: ExploreOptions;
   readonly #trie: StepTrie;
-  readonly #verdicts: Verdicts;
+  #verdicts: Verdicts;
   /** `sometimes` properties that had come true when the memory of steps was last dropped. */
   #met = 0;
   #passed = 0;
@@ -57,6 +60,9 @@ export class Explorer {
   #fitted = -1;
   #cursor: Cursor;
   #deadEnds: DeadEnds | null = null;
+  /** In a second search: which states are dead. States below `#stoppedAt` were asked about. */
+  #isDead: ((state: number) => boolean) | null = null;
+  #stoppedAt = 0;
   /** Fingerprints: states below this one are decided, as rows are not kept for later. */
   #decided = 0;
 
@@ -65,11 +71,16 @@ export class Explorer {
     this.#options = options;
     this.world = new WorldStep(new MemoEngine(topologyOf(scenario)), options.from);
     if (options.image) translateImage(options.image, this.world);
-    this.#verdicts = new Verdicts(this.world, scenario, options.properties !== false, (state) => this.depthOf(state));
+    this.#verdicts = this.#newVerdicts();
     this.#trie = new StepTrie(this.world, (column, value, before) => this.#verdicts.wants(column, value, before));
     this.space = new StateSpace(this.world.columns, { exact: options.compact !== true });
     this.#cursor = new Cursor(this.world.columns);
     this.#cursor.local = options.local ? 1 : 0;
+  }
+
+  #newVerdicts(): Verdicts {
+    const { scenario, properties } = this.#options;
+    return new Verdicts(this.world, scenario, properties !== false, (state) => this.depthOf(state));
   }
 
   /** States in which nothing is left to do. */
@@ -187,22 +198,77 @@ export class Explorer {
 
   /** Finds the deadlocks among the states that were expanded. @returns whether all of them were decided; null where it was stopped */
   *decideDeadlocks(): Search<boolean | null> {
-    const ended = new Set(this.ended);
-    let looked = 0;
-    let isStopped = false;
-    for (const state of this.space.exact ? waitingStates(this.space, this.#cursor.head) : []) {
-      this.#decide(state, ended);
-      isStopped = ++looked % CHUNK_MISSES === 0 && (yield { ...this.progress, closing: true }) === true;
-      if (isStopped) break;
-    }
+    const { local, exchange, division } = this.#options;
+    // Where a space is kept in parts, or not all of it, what follows from a state is tried out.
+    const isWhole = this.space.exact && local !== true && exchange === undefined && division === undefined;
+    const isStopped = yield* isWhole ? this.#decideAll() : this.#decideEach();
     this.widen();
     return isStopped ? null : (this.#deadEnds?.undecided ?? 0) === 0;
   }
 
-  #decide(state: number, ended: ReadonlySet<number>): void {
+  *#decideEach(): Search<boolean> {
+    const ended = new Set(this.ended);
+    let looked = 0;
+    for (const state of this.space.exact ? waitingStates(this.space, this.#cursor.head) : []) {
+      if (this.#ends.isDead(this.#rowOf(state))) this.#endIn(state, ended);
+      if (++looked % CHUNK_MISSES === 0 && (yield { ...this.progress, closing: true })) return true;
+    }
+    return false;
+  }
+
+  *#decideAll(): Search<boolean> {
+    const { space } = this;
+    if (!space.ends.includes(WAITING)) return false;
+    const isOver = (row: Int32Array): boolean => this.#ends.isOver(row);
+    const isDeadBeyond = (state: number): boolean => this.#ends.isDead(this.#rowOf(state));
+    const successors = new Successors(this.world, space, this.#cursor.head);
+    const dead = yield* new DeadStates(successors, this.#cursor.head, { isOver, isDeadBeyond }).run();
+    if (dead === null) return true;
+    const isDead = new Set(dead);
+    // A run ends in the first dead state it comes to. What the search has found beyond is nothing that a run can do.
+    const isWhole = this.#cursor.head >= space.count;
+    if (isWhole && space.parent.subarray(0, space.count).some((parent) => isDead.has(parent))) return yield* this.#searchAgain(isDead);
+    const ended = new Set(this.ended);
+    for (const state of dead) this.#endIn(state, ended);
+    return false;
+  }
+
+  /** Searches once more and ends in each state that is known to be dead. @returns whether it was stopped */
+  *#searchAgain(dead: ReadonlySet<number>): Search<boolean> {
+    const { space: before } = this;
+    this.space = new StateSpace(this.world.columns);
+    this.#cursor = new Cursor(this.world.columns);
+    this.#verdicts = this.#newVerdicts();
+    this.#trie.clear('the search begins again');
+    before.fitColumns(this.world.columns);
+    this.#isDead = (state) => {
+      const row = this.#rowOf(state);
+      const known = before.find(row, this.#laneOf(row));
+      return known >= 0 && dead.has(known);
+    };
+    this.#stoppedAt = 0;
+    this.begin();
+    return (yield* this.#search()) !== null;
+  }
+
+  /** Ends in those of the states found last that are known to be dead. */
+  #stopInDead(): void {
+    if (this.#isDead === null) return;
+    for (; this.#stoppedAt < this.space.count; this.#stoppedAt++)
+      if (this.space.ends[this.#stoppedAt] !== 1 && this.#isDead(this.#stoppedAt)) this.#endIn(this.#stoppedAt, NONE);
+  }
+
+  get #ends(): DeadEnds {
     this.#deadEnds ??= new DeadEnds(this.world);
+    return this.#deadEnds;
+  }
+
+  #rowOf(state: number): number[] {
     const at = this.space.at(state);
-    if (!this.#deadEnds.isDead(Array.from(this.space.rows.subarray(at, at + this.space.columns)))) return;
+    return Array.from(this.space.rows.subarray(at, at + this.space.columns));
+  }
+
+  #endIn(state: number, ended: ReadonlySet<number>): void {
     this.space.ends[state] = 1;
     this.#verdicts.checkEnd(state, this.localsOf(state));
     if (!ended.has(state)) this.#verdicts.ends(state);
@@ -229,7 +295,7 @@ export class Explorer {
       if (!this.#hasRoom()) return 'bytes';
       const end = division?.end(space, this.#cursor) ?? space.count;
       const isTurn = this.advance(Math.min(end, this.#cursor.head + CHUNK));
-      if (isTurn) this.#options.onTurn?.(this, false);
+      if (isTurn && this.#isDead === null) this.#options.onTurn?.(this, false);
       if (isTurn || this.misses - seen >= CHUNK_MISSES) {
         seen = this.misses;
         if (budget.isTimed) this.world.engine.verifySome(Number.POSITIVE_INFINITY);
@@ -256,6 +322,7 @@ export class Explorer {
   /** Expands states below `end` until something is missing, which it then provides, or full. @returns whether nothing was missing */
   advance(end: number): boolean {
     const { space } = this;
+    this.#stopInDead();
     this.fit();
     const cursor = this.#cursor;
     const trie = this.#trie;
@@ -330,9 +397,9 @@ export class Explorer {
     }
     this.#cursor.pendingCount = 0;
     if (this.space.exact) return;
-    const ended = new Set(this.ended.slice(-pendingCount));
+    const ended = new Set(pendingCount > 0 ? this.ended.slice(-pendingCount) : NONE);
     for (; this.#decided < this.#cursor.head; this.#decided++)
-      if (this.space.ends[this.#decided] === WAITING) this.#decide(this.#decided, ended);
+      if (this.space.ends[this.#decided] === WAITING && this.#ends.isDead(this.#rowOf(this.#decided))) this.#endIn(this.#decided, ended);
   }
 
   /** Lets properties look at a state. */

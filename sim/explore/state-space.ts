@@ -114,6 +114,24 @@ export class StateSpace {
 
   /** Puts a state in that somebody else has found, if it is new; there must be room. @returns its index, or -1 where it is known */
   add(row: ArrayLike<number>, lane: number): number {
+    const place = this.#placeOf(row, lane);
+    if (this.table[2 * place] !== 0) return -1;
+    const { columns, rows, table } = this;
+    const state = this.count++;
+    table[2 * place] = state + 1;
+    table[2 * place + 1] = lane;
+    for (let i = 0, to = state * columns; i < columns; i++, to++) rows[to] = row[i]!;
+    this.parent[state] = -1;
+    return state;
+  }
+
+  /** The state with this row; -1 where it is not known. Of exact states only. */
+  find(row: ArrayLike<number>, lane: number): number {
+    return this.table[2 * this.#placeOf(row, lane)]! - 1;
+  }
+
+  /** Where the row stands in the table, or the free place where it would. */
+  #placeOf(row: ArrayLike<number>, lane: number): number {
     const { columns, rows, table, mask } = this;
     let place = lane & mask;
     for (let known = table[2 * place]!; known !== 0; known = table[2 * place]!) {
@@ -121,16 +139,11 @@ export class StateSpace {
         const other = (known - 1) * columns;
         let i = 0;
         while (i < columns && rows[other + i] === row[i]) i++;
-        if (i === columns) return -1;
+        if (i === columns) return place;
       }
       place = (place + 1) & mask;
     }
-    const state = this.count++;
-    table[2 * place] = state + 1;
-    table[2 * place + 1] = lane;
-    for (let i = 0, to = state * columns; i < columns; i++, to++) rows[to] = row[i]!;
-    this.parent[state] = -1;
-    return state;
+    return place;
   }
 
   /** Bytes that making room for `more` further states takes while old tables and new ones are there together; 0 where there is room. */

@@ -33,7 +33,8 @@ export type DropReason =
   | 'its bound'
   | 'more values than there was room for'
   | 'more messages than there was room for'
-  | 'a property came true';
+  | 'a property came true'
+  | 'the search begins again';
 
 export class StepTrie {
   readonly world: WorldStep;

@@ -3,9 +3,6 @@ import type { StateSpace } from './state-space.ts';
 import { SENDS, StepTrie, UNCHANGED } from './step-trie.ts';
 import type { WorldStep } from './world-step.ts';
 
-/** The step leads to a state that the search did not reach before it ended. */
-const UNKNOWN = -1;
-
 export class Successors {
   readonly world: WorldStep;
   readonly space: StateSpace;
@@ -15,6 +12,8 @@ export class Successors {
   readonly columns: number[] = [];
   readonly alternatives: number[] = [];
   readonly targets: number[] = [];
+  /** Flags of each step, as the memory of steps has them. */
+  readonly flags: number[] = [];
   readonly row: Int32Array;
   readonly #next: Int32Array;
   readonly #trie: StepTrie;
@@ -55,6 +54,7 @@ export class Successors {
     this.columns.length = 0;
     this.alternatives.length = 0;
     this.targets.length = 0;
+    this.flags.length = 0;
     if (!this.isOpen(state)) return 0;
     space.read(state, row);
     this.#lane = this.#laneOf(row);
@@ -82,6 +82,7 @@ export class Successors {
     const leaf = this.#leafOf(column, alternative);
     const { prog } = this.#trie;
     const flags = prog[leaf + 3]!;
+    this.flags.push(flags);
     if ((flags & UNCHANGED) !== 0) return state;
     const next = this.#next;
     next.set(this.row);
@@ -90,7 +91,7 @@ export class Successors {
     const writes = at - 2 * (1 + prog[leaf]!);
     for (; at < writes; at += 2) next[prog[at]!] = prog[at + 1]!;
     if ((flags & SENDS) !== 0) lane = this.#send(at, lane);
-    return this.#find(next, lane);
+    return this.space.find(next, lane);
   }
 
   /** The leaf of a step in the memory of steps, which learns it if need be. */
@@ -125,17 +126,5 @@ export class Successors {
       next[channel] = after;
     }
     return digest;
-  }
-
-  #find(row: Int32Array, lane: number): number {
-    const { table, mask, rows, columns } = this.space;
-    for (let place = lane & mask; table[2 * place] !== 0; place = (place + 1) & mask) {
-      if (table[2 * place + 1] !== lane) continue;
-      const at = (table[2 * place]! - 1) * columns;
-      let i = 0;
-      while (i < columns && rows[at + i] === row[i]) i++;
-      if (i === columns) return table[2 * place]! - 1;
-    }
-    return UNKNOWN;
   }
 }
