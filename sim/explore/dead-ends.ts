@@ -153,12 +153,16 @@ export class DeadEnds {
   }
 }
 
-/** What a look ahead answers where a step breaks a rule of the model: that is told where the step is taken. */
+/**
+ * What a look ahead answers where a step breaks a rule of the model, or where a machine throws: that is told where the step is taken. A look
+ * ahead goes past states in which a property broke, where no run comes and machines may find what they do not know.
+ */
 function unlessBroken(answer: () => boolean, broken: boolean): boolean {
   try {
     return answer();
   } catch (error) {
-    if (error instanceof ModelError) return broken;
+    const isOfModel = error instanceof ModelError || (error instanceof Error && error.constructor === Error);
+    if (isOfModel) return broken;
     throw error;
   }
 }

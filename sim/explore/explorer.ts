@@ -240,6 +240,9 @@ export class Explorer {
     this.#cursor = new Cursor(this.world.columns);
     this.#verdicts = this.#newVerdicts();
     this.#trie.clear('the search begins again');
+    this.#fitted = -1;
+    this.#met = 0;
+    this.#passed = 0;
     before.fitColumns(this.world.columns);
     this.#isDead = (state) => {
       const row = this.#rowOf(state);
