@@ -4,6 +4,7 @@
  * repeat. It has no bound where a fair schedule can go on without an end of it, and lasts for ever where nothing can end it.
  */
 import type { PcpuContext } from '../../actors/pcpu.ts';
+import { hasHalted } from '../end.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import { waitsIn } from '../waits.ts';
 import { Components } from './components.ts';
@@ -117,9 +118,10 @@ export class WaitSearch {
     const [starts, targets, weights, from, leaves]: number[][] = [[0], [], [], [], []];
     const { columns, alternatives, row } = this.#successors;
     for (const [i, state] of members.entries()) {
-      const count = this.#successors.expand(state, true);
-      // A machine that has halted, and what the search did not come to, are no wait.
-      let isLeft = state >= expanded || space.ends[state] === 1;
+      // Nothing ends a wait in a deadlock. A machine that has halted, and what the search did not come to, are no wait.
+      const isEnd = space.ends[state] === 1;
+      let isLeft = state >= expanded || (isEnd && this.#isHalted(state));
+      const count = isEnd ? 0 : this.#successors.expand(state, true);
       for (let edge = 0; edge < count; edge++) {
         const target = this.#successors.targets[edge]!;
         if (target === state) continue;
@@ -139,6 +141,11 @@ export class WaitSearch {
       if (this.#stopped) return null;
     }
     return { starts: starts!, targets: targets!, weights: weights!, from: from!, leaves: leaves! };
+  }
+
+  #isHalted(state: number): boolean {
+    const { space, world } = this.#searched;
+    return hasHalted(world.store, space.rows.subarray(state * space.columns, (state + 1) * space.columns));
   }
 
   #labelOf(members: readonly number[], { from, targets }: WeightedGraph, edge: number): string {

@@ -56,6 +56,8 @@ describe('the longest wait', () => {
 
   it('is for ever where nothing ends it, and has no bound where only an offer does', () => {
     expect(waitOf(waiting({ a: { on: { exec: { to: 'd' } } }, d: done }))).toMatchObject({ forEver: true, steps: null });
+    // A deadlock, though the other one can always be stepped.
+    expect(waitOf(waiting({ a: { on: { exec: { to: 'b' } } }, b: { on: { exec: { to: 'b' } } } }))).toMatchObject({ forEver: true });
     const offered = { a: { on: { exec: { to: 'a' }, nudge: tells } }, d: done };
     expect(waitOf(waiting(offered))).toMatchObject({ forEver: false, steps: null, witness: [] });
   });
