@@ -12,6 +12,12 @@ export const BEHAVIOUR_LOG: readonly BehaviourChange[] = [
     change: 'First model: pCPU, scheduler, host threads on the SVM run loop, RMP regions, PSP mailbox, host-write policies.',
     source: 'Linux 6.12 for the run loop and RMP helpers; series v5 for page-state changes and the map lock; docs/fidelity.md',
   },
+  {
+    version: 2,
+    change:
+      'One step and one end for runs and searches: a machine that has halted ends no run by itself, a closed set of states in which all wait ends it as a deadlock, and a seal says halted, owed, deadlock or stopped. A latched message that is in flight is no change. Offers declare what is owed. The start frame has the variants of the scenario.',
+    source: 'docs/explore.md; Holzmann, The SPIN Model Checker, "invalid end states"; findings of others\' models',
+  },
 ];
 
 export const MODEL_VERSION: number = BEHAVIOUR_LOG.at(-1)!.version;

