@@ -59,7 +59,9 @@ const isPreemptible = (c: PcpuContext): boolean => c.ticks === 'direct' && c.wai
 export const irqsOn = ({ letter }: PcpuContext) => letter !== 'I' && letter !== 'X' && letter !== 'G';
 export const raised = (irr: readonly Pending[], interrupt: Pending): readonly Pending[] =>
   irr.includes(interrupt) ? irr : [...irr, interrupt].sort();
-const execOnly = () => [{ type: 'exec' }];
+/** Owed: a step where one stays possible; the timer, which is possible only where another thread waits. */
+const [EXEC, ...TIMER] = ['exec', 'preempt', 'tick'].map((type) => ({ type, owed: true }));
+const execOnly = () => [EXEC];
 /** Flags of the task that ran: of the idle task, if none says that it was swapped out. */
 const flagsIn = (event: PcpuEvent, { idleTif = [] }: PcpuContext): readonly string[] =>
   event.type === 'sched.swappedOut' ? (event.tif ?? []) : idleTif;
@@ -204,14 +206,14 @@ export const pcpuMachine = machine.createMachine({
   states: {
     idle: {
       tags: 'rest',
-      meta: { offers: () => [{ type: 'exec' }, { type: 'interrupt' }], ns: 100 },
+      meta: { offers: () => [EXEC, { type: 'interrupt' }], ns: 100 },
       on: {
         exec: [...IRQ_ENTRY, { guard: 'hasWaiting', target: '__schedule.pick_next' }],
         'cpu.offline?': { guard: ({ context: c }) => c.waiting.length === 0, target: 'stopped', actions: ['stop', 'answerOffline'] },
       },
     },
     task: {
-      meta: { offers: () => [{ type: 'exec' }, { type: 'preempt' }, { type: 'tick' }, { type: 'interrupt' }, { type: 'spurious-exit' }] },
+      meta: { offers: () => [EXEC, ...TIMER, { type: 'interrupt' }, { type: 'spurious-exit' }] },
       on: {
         exec: [
           { guard: 'isGuestInterrupted', actions: 'interruptGuest' },
@@ -244,7 +246,8 @@ export const pcpuMachine = machine.createMachine({
       states: {
         pick_next: {
           meta: {
-            offers: (c: PcpuContext) => (c.waiting.length > 1 ? c.waiting.map((thread) => ({ type: 'pick', thread })) : execOnly()),
+            offers: (c: PcpuContext) =>
+              c.waiting.length > 1 ? c.waiting.map((thread) => ({ type: 'pick', thread, owed: true })) : execOnly(),
             ns: 200,
           },
           on: {

@@ -91,7 +91,7 @@ export const pspMachine = setup({
   states: {
     idle: { tags: 'rest', on: { 'psp.command': { guard: 'isIdle', target: 'executing', actions: 'accept' } } },
     executing: {
-      meta: { offers: () => [{ type: 'exec' }, { type: 'psp-error' }], ns: 50_000, idles: true },
+      meta: { offers: () => [{ type: 'exec', owed: true }, { type: 'psp-error' }], ns: 50_000, idles: true },
       on: {
         exec: [
           { guard: 'isRefused', target: 'idle', actions: ['failState', 'complete'] },

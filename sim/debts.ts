@@ -1,4 +1,5 @@
 /** What `eventually` properties are still owed: by whom, in which local state. Runs and searches ask the same questions. */
+import type { Lasts } from './end.ts';
 import { type Property, PropertyWatch } from './property.ts';
 import type { Store } from './store.ts';
 
@@ -36,11 +37,11 @@ export class Debts {
     return known[local];
   }
 
-  /** Evidence that some actor is in a state that it has to leave, where the run has ended. */
-  atEnd(locals: ArrayLike<number>): string | null {
+  /** Evidence that some actor is in a state that it has to leave, where the state may last. */
+  atEnd(locals: ArrayLike<number>, why: Lasts): string | null {
     for (const slot of this.slots) {
       const message = this.of(slot, locals[slot]!);
-      if (message !== null) return `the run ended, and ${message}`;
+      if (message !== null) return `${why}, and ${message}`;
     }
     return null;
   }

@@ -70,16 +70,26 @@ export function endOf(store: Store, locals: ArrayLike<number>, { alternatives, i
 }
 
 /** What a run that has ended still owes: a property that never came true, or an actor in a state that it has to leave. */
-export function owedAtEnd(debts: readonly Debts[], hasComeTrue: (property: string) => boolean, locals: ArrayLike<number>): Broken | null {
+export function owedAtEnd(
+  debts: readonly Debts[],
+  hasComeTrue: (property: string) => boolean,
+  locals: ArrayLike<number>,
+  why: Lasts = ENDED,
+): Broken | null {
   for (const each of debts) {
-    const message = hasComeTrue(each.property.id) ? each.atEnd(locals) : NEVER_CAME_TRUE;
+    const message = hasComeTrue(each.property.id) ? each.atEnd(locals, why) : neverTrue(why);
     if (message !== null) return { property: each.property.id, message };
   }
   return null;
 }
 
+/** Why a state may last: nothing can be done in it, or nothing that is owed. */
+export const ENDED = 'the run ended';
+export const QUIET = 'nothing has to happen any more';
+export type Lasts = typeof ENDED | typeof QUIET;
+
 /** Why a run has broken a property that had to come true once. */
-export const NEVER_CAME_TRUE = 'the run ended and it never came true';
+export const neverTrue = (why: Lasts): string => `${why}${why === QUIET ? ',' : ''} and it never came true`;
 
 /** Whether a run came to its end: no bound cut it, and it was not stopped. */
 export const isWhole = (ended: RunEnd['ended']): boolean => ended !== 'bound' && ended !== 'stopped';

@@ -2,13 +2,13 @@
  * Liveness along one run: it ends where it has come back to a state it was in before, and what happened in between could go on for ever
  * under a fair schedule while something that is owed stays owed.
  *
- * Fair: every CPU that can be stepped all the time is stepped, and every message is delivered. A turn of the cycle consists of steps of
- * CPUs and deliveries; preemptions, migrations, disturbances and other offers happen finitely often. States are compared by digest.
+ * Fair as in a search (`explore/fairness.ts`): what is owed and possible all the time is done, and a processor that is interrupted moves
+ * on too. A turn of the cycle consists of what is owed; all else happens finitely often. States are compared by digest.
  */
 import type { Deadlocked } from '../events/journal.ts';
 import { Debts, type Lasso, NEVER_TRUE, watchesOf } from './debts.ts';
-import { type Broken, isHalted, owedAtEnd } from './end.ts';
-import { OfferTable } from './offers.ts';
+import { type Broken, ENDED, isHalted, type Lasts, owedAtEnd, QUIET } from './end.ts';
+import { type Offers, OfferTable } from './offers.ts';
 import { type CpuInCycle, type CycleEvidence, judgeCycle, type Property, type PropertyWatch } from './property.ts';
 import type { Sequencer, StepOutcome } from './sequencer.ts';
 import { Visited } from './visited.ts';
@@ -21,6 +21,8 @@ export interface Stuck extends Broken {
 }
 
 const NEVER = -1;
+/** Places that are kept. */
+const PLACES_MAX = 1 << 16;
 
 export class LivenessWatch {
   readonly #sequencer: Sequencer;
@@ -31,12 +33,20 @@ export class LivenessWatch {
   readonly #visited = new Visited();
   /** By property and slot: the step since which the actor owes without a break, or NEVER. */
   readonly #owedSince: number[][];
-  /** By slot: the step since which it can be stepped, or NEVER; when it last was; when that last changed something; when it only waited. */
-  readonly #canMoveSince: number[] = [];
+  /** By slot and offer that is owed now: the step since which it is; when it was last taken. */
+  readonly #possibleSince: Map<number, number>[] = [];
+  readonly #taken: Map<number, number>[] = [];
+  /** By state and slot: when an owed offer last came in place of a move of the processor there; when it last moved there. */
+  readonly #interposed = new Map<string, number>();
+  readonly #moved = new Map<string, number>();
+  /** The state before the step. */
+  #place = '';
+  /** By slot: when it was last stepped; when that last changed something; when it only waited. */
   readonly #stepped: number[] = [];
   readonly #changed: number[] = [];
   readonly #waited: number[] = [];
-  #lastOffer = 0;
+  /** After the last step that was not owed. */
+  #lastFree = 0;
   /** Slots in which an actor has halted, and the last step after which there was one. */
   readonly #halted = new Set<number>();
   #lastHalted = NEVER;
@@ -48,6 +58,10 @@ export class LivenessWatch {
     this.#debts = properties.map((property) => new Debts(property, sequencer.store));
     this.#unmet = new Map(watchesOf(properties, sequencer.store).map((watch) => [watch.property.id, watch]));
     this.#owedSince = properties.map(() => []);
+    for (const _ of sequencer.store.ids) {
+      this.#possibleSince.push(new Map());
+      this.#taken.push(new Map());
+    }
   }
 
   /** Looks at the state after a step, or at the first one. */
@@ -58,21 +72,30 @@ export class LivenessWatch {
     for (const [id, watch] of this.#unmet) if (watch.look(locals, outcome?.touched ?? null) !== null) this.#unmet.delete(id);
     if (outcome) this.#note(outcome, step);
     if (this.#halted.size > 0) this.#lastHalted = step;
+    const { a, b } = this.#sequencer.digest;
+    this.#place = `${a} ${b}`;
     return this.#owes() ? this.#compare() : null;
   }
 
   /** What the run still owes if it ends here. */
-  atEnd(): Broken | null {
-    return owedAtEnd(this.#debts, (id) => !this.#unmet.has(id), this.#sequencer.locals);
+  atEnd(why: Lasts = ENDED): Broken | null {
+    return owedAtEnd(this.#debts, (id) => !this.#unmet.has(id), this.#sequencer.locals, why);
+  }
+
+  /** What is owed in a state that may last, as nothing that is owed can be done in it. */
+  inQuiet(): Broken | null {
+    const isQuiet = this.#sequencer.channels.ordered.length === 0 && this.#possibleSince.every(({ size }) => size === 0);
+    return isQuiet && this.#halted.size === 0 ? this.atEnd(QUIET) : null;
   }
 
   #follow(slot: number, step: number): void {
     const { store, locals } = this.#sequencer;
     if (isHalted(store, slot, locals[slot]!)) this.#halted.add(slot);
     else this.#halted.delete(slot);
-    const canMove = this.#offers.of(store.kindOfSlot[slot]!, locals[slot]!).exec.length > 0;
-    const since = this.#canMoveSince[slot] ?? NEVER;
-    this.#canMoveSince[slot] = canMove ? (since === NEVER ? step : since) : NEVER;
+    const { owed: possible } = this.#offersOf(slot, locals[slot]!);
+    const since = this.#possibleSince[slot]!;
+    for (const event of since.keys()) if (!possible.has(event)) since.delete(event);
+    for (const event of possible) if (!since.has(event)) since.set(event, step);
     for (const [i, debts] of this.#debts.entries()) {
       if (!debts.slots.includes(slot)) continue;
       const owed = this.#owedSince[i]!;
@@ -81,12 +104,29 @@ export class LivenessWatch {
     }
   }
 
-  #note({ kind, slot, changed, waits }: StepOutcome, step: number): void {
-    if (kind === 'offer') this.#lastOffer = step;
-    if (kind !== 'exec') return;
+  #offersOf(slot: number, local: number): Offers {
+    return this.#offers.of(this.#sequencer.store.kindOfSlot[slot]!, local);
+  }
+
+  #note({ kind, slot, event, local, changed, waits, ran }: StepOutcome, step: number): void {
+    if (kind === 'deliver') return;
+    const { exec, owed } = this.#offersOf(slot, local);
+    if (!owed.has(event)) this.#lastFree = step;
+    this.#taken[slot]!.set(event, step);
+    if (exec.some((move) => owed.has(move))) this.#notePlace(kind === 'exec' ? this.#moved : this.#interposed, slot, step);
+    // What the scheduler does of its own is no step of the processor.
+    if (kind === 'offer' && !ran) return;
     this.#stepped[slot] = step;
     if (changed) this.#changed[slot] = step;
     if (waits) this.#waited[slot] = step;
+  }
+
+  #notePlace(places: Map<string, number>, slot: number, step: number): void {
+    places.set(`${this.#place} ${slot}`, step);
+    if (places.size < PLACES_MAX) return;
+    // A cycle that begins before this is not found; its next turn is.
+    places.clear();
+    this.#lastFree = step;
   }
 
   #owes(): boolean {
@@ -98,7 +138,7 @@ export class LivenessWatch {
     const place = this.#visited.at(digest.a, digest.b);
     const from = this.#visited.stepAt(place);
     // A machine that has halted owes nothing.
-    if (from >= this.#lastOffer && from > this.#lastHalted) {
+    if (from >= this.#lastFree && from > this.#lastHalted) {
       // A longer segment is no less fair: the oldest visit is kept until it is.
       if (!this.#isFair(from, this.#visited.seqAt(place))) return null;
       const stuck = this.#judge({ from, length: step - from });
@@ -108,10 +148,17 @@ export class LivenessWatch {
     return null;
   }
 
-  /** Whether each CPU was stepped, or could not be at some time since then, and each message in flight is younger. */
+  /**
+   * Whether each owed offer was taken, or was not possible at some time since then, each processor moved where it was interrupted, and each
+   * message in flight is younger.
+   */
   #isFair(from: number, seq: number): boolean {
-    const cpus = this.#canMoveSince.every((since, slot) => since === NEVER || since > from || (this.#stepped[slot] ?? NEVER) > from);
-    return cpus && this.#sequencer.channels.ordered.every(({ seqs }) => seqs[0]! > seq);
+    const isSince = <K>(steps: ReadonlyMap<K, number>, key: K): boolean => (steps.get(key) ?? NEVER) > from;
+    const isTaken = this.#possibleSince.every((offers, slot) =>
+      [...offers].every(([event, since]) => since > from || isSince(this.#taken[slot]!, event)),
+    );
+    const isMoved = () => [...this.#interposed].every(([place, step]) => step <= from || isSince(this.#moved, place));
+    return isTaken && isMoved() && this.#sequencer.channels.ordered.every(({ seqs }) => seqs[0]! > seq);
   }
 
   #judge(lasso: Lasso): Stuck | null {

@@ -66,6 +66,7 @@ export class Run {
     if (this.#end) return false;
     const { sequencer } = this;
     if ((sequencer.count === 0 || this.#ahead.isDue) && this.#hasEnded()) return false;
+    if (this.#mayLast()) return false;
     if (sequencer.step >= this.#options.scenario.bounds.steps) {
       if (!this.#hasEnded()) this.#finish('bound', null);
       return false;
@@ -140,6 +141,13 @@ export class Run {
     if (awakeIn(store, locals) < 0) this.#ahead.forget();
     else if (this.#ahead.findDead()) this.#endDead();
     if (this.#end === null && count === 0) this.#endAsIs();
+    return this.#end !== null;
+  }
+
+  /** Ends the run where nothing has to happen any more while something is owed; a deadlock comes first. */
+  #mayLast(): boolean {
+    const owed = this.#liveness?.inQuiet() ?? null;
+    if (owed && !this.#hasEnded()) this.#finish('owed', owed);
     return this.#end !== null;
   }
 

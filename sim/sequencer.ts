@@ -6,7 +6,7 @@ import type { ActorId } from '../events/event.ts';
 import type { Channels } from './channels.ts';
 import type { Changers } from './deadlock.ts';
 import type { ActorEngine } from './engine/port.ts';
-import { deliveryLabel, labelOf, type Offers, OfferTable } from './offers.ts';
+import { deliveryLabel, labelOf, NO_OFFERS, type Offers, OfferTable } from './offers.ts';
 import { type Mark, Recorder } from './recorder.ts';
 import { BLOCK_RECORDS, CHANGE, CHOICE, type RecordBlock, type RecordNames } from './records.ts';
 import { type AlternativeKind, type Choice, Stepper } from './step.ts';
@@ -30,6 +30,10 @@ export interface Alternative {
 export interface StepOutcome {
   readonly slot: number;
   readonly kind: AlternativeKind;
+  /** The offer, or the message. */
+  readonly event: number;
+  /** Local state of the actor in `slot` before the step. */
+  readonly local: number;
   /** Whether anything but the clock changed. */
   readonly changed: boolean;
   /** The CPU only waits for others. */
@@ -38,6 +42,8 @@ export interface StepOutcome {
   readonly waits: boolean;
   /** Whether it was more than a wait, and more than the scheduler's or the environment's own. */
   readonly isProgress: boolean;
+  /** Program code ran: not only the scheduler and the environment. */
+  readonly ran: boolean;
   /** Slots whose local state the step changed. */
   readonly touched: readonly number[];
 }
@@ -116,7 +122,7 @@ export class Sequencer {
   #place(locals: readonly number[]): void {
     for (const [slot, local] of locals.entries()) {
       this.#world.place(local);
-      this.#offered.push({ exec: [], other: [] });
+      this.#offered.push(NO_OFFERS);
       this.#offerLabels.push(new Map());
       this.#refresh(slot);
     }
@@ -148,13 +154,15 @@ export class Sequencer {
     const count = this.count;
     const choice = this.#locate(index);
     const world = this.#world;
+    const { slot, kind, event } = choice;
+    const local = this.locals[slot]!;
     const firstSeq = ++world.seq;
     world.step++;
     this.#block.add(CHOICE, choice.slot, this.#labelAt(choice), -1, 0);
     this.channels.mark();
     const { sent } = world;
     const effect = this.#stepper.take(world, choice, firstSeq);
-    const { changed, ns, yields, computes } = effect;
+    const { changed, ns, yields, computes, stepped } = effect;
     const { touched, before } = this.#stepper;
     const isFlight = world.sent > sent || this.channels.isChanged;
     const isProgress = this.#classes.isProgress(effect, { chosen: choice.slot, isFlight, touched, before, locals: this.locals });
@@ -163,7 +171,7 @@ export class Sequencer {
     this.#block.endStep(world.seq - firstSeq + 1, ns, a, b, index, count);
     world.vtime += ns;
     const waits = yields || !changed;
-    return { slot: choice.slot, kind: choice.kind, changed, yields: waits, waits: waits && !computes, isProgress, touched };
+    return { slot, kind, event, local, changed, yields: waits, waits: waits && !computes, isProgress, ran: stepped.length > 0, touched };
   }
 
   /** The world's digest: local states and messages in flight. */

@@ -31,7 +31,7 @@ const CATALOGUE = /** @type {const} */ ({
 });
 
 /** What an actor offers in a state stands in its meta. @param {string} type */
-const offer = (type) => ({ offers: () => [{ type }] });
+const offer = (type) => ({ offers: () => [{ type, owed: true }] });
 
 /** @param {{ pages: readonly string[], rounds: number }} input */
 const vcpuMachine = ({ pages, rounds }) =>
@@ -59,7 +59,7 @@ const vcpuMachine = ({ pages, rounds }) =>
     initial: 'idle',
     states: {
       idle: {
-        meta: { offers: () => [...pages.map((page) => ({ type: 'acquire', page })), { type: 'finish' }] },
+        meta: { offers: () => [...pages.map((page) => ({ type: 'acquire', page, owed: true })), { type: 'finish', owed: true }] },
         on: {
           acquire: { guard: 'hasRounds', actions: 'lock' },
           granted: { target: 'locked', actions: 'take' },

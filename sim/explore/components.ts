@@ -1,5 +1,6 @@
-/** Strongly connected components of the steps of CPUs and deliveries (Tarjan 1972), without recursion and without a stored edge. */
+/** Strongly connected components of the owed steps (Tarjan 1972), without recursion and without a stored edge. */
 import type { Progress, Search } from './explorer.ts';
+import { type Cut, isEdge, NO_CUT } from './fairness.ts';
 import type { Successors } from './successors.ts';
 
 /** States between two looks at whoever drives the search. */
@@ -22,6 +23,7 @@ export class Components {
   readonly #at: number[] = [];
   readonly #edges: number[] = [];
   readonly #found: number[][] = [];
+  #cut = NO_CUT;
 
   /** Takes 8 bytes a state. */
   constructor(successors: Successors) {
@@ -46,8 +48,9 @@ export class Components {
     return this.#found.splice(0);
   }
 
-  /** The components within some states. */
-  within(states: readonly number[]): readonly (readonly number[])[] {
+  /** The components within some states, of the steps that are not cut. */
+  within(states: readonly number[], cut: Cut): readonly (readonly number[])[] {
+    this.#cut = cut;
     const inside = new Set(states);
     for (const state of states) this.#index[state] = 0;
     for (const state of states) if (this.#index[state] === 0) this.#finish(this.#from(state, inside));
@@ -77,7 +80,7 @@ export class Components {
     this.#at.push(this.#edges.length);
     const { targets } = this.#successors;
     const count = this.#successors.expand(state);
-    for (let i = 0; i < count; i++) if (targets[i]! >= 0) this.#edges.push(targets[i]!);
+    for (let i = 0; i < count; i++) if (targets[i]! >= 0 && isEdge(this.#successors, i, this.#cut)) this.#edges.push(targets[i]!);
   }
 
   *#from(root: number, inside: ReadonlySet<number> | null): Search<void> {

@@ -1,6 +1,7 @@
 /** Liveness as people ask for it: each violated `eventually` property by a lasso with the least deviating stem. */
 import type { RunEnd } from '../../events/journal.ts';
 import { comesTrueOnce } from '../debts.ts';
+import { owedOffers } from '../offers.ts';
 import { propertyOf } from '../properties/index.ts';
 import type { PlainWorld } from '../restore.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
@@ -21,6 +22,8 @@ export interface Endless {
   readonly undecided: readonly string[];
   /** Components that a fair schedule can stay in for ever. */
   readonly fair: number;
+  /** Offers that are owed, and by whom. */
+  readonly owed: readonly string[];
 }
 
 export interface EndlessOptions {
@@ -46,20 +49,21 @@ export function searchedBy(explorer: Explorer, report: ExploreReport): Searched 
 
 export function* endlessOf(options: EndlessOptions, explorer: Explorer, report: ExploreReport): Search<Endless> {
   const ids = askedFor(options);
-  if (ids.length === 0) return { violations: [], undecided: options.scenario.properties.eventually, fair: 0 };
+  if (ids.length === 0) return { violations: [], undecided: options.scenario.properties.eventually, fair: 0, owed: [] };
   const lassos = yield* lassosOf(explorer, report, ids);
   const violations: Violation[] = [];
   for (const finding of lassos.findings) violations.push(yield* leastOf(options, explorer, finding, lassos));
   const broken = lassos.findings.map(({ property }) => property);
   const complete = report.exhausted && !lassos.stopped;
   const undecided = options.scenario.properties.eventually.filter((id) => !broken.includes(id) && !(complete && ids.includes(id)));
-  return { violations, undecided, fair: lassos.fair };
+  const { world } = explorer;
+  return { violations, undecided, fair: lassos.fair, owed: owedOffers(world.store, world.offers) };
 }
 
 /** Liveness by a search of its own, on one thread: for those who have shared a space, and hold no graph of it. */
 export function* endlessAlone({ scenario, from, maxStates, fits, isTimed = false }: ExploreRequest): Search<Endless> {
   const asked = { scenario, ...(from && { from }) };
-  if (askedFor(asked).length === 0) return { violations: [], undecided: scenario.properties.eventually, fair: 0 };
+  if (askedFor(asked).length === 0) return { violations: [], undecided: scenario.properties.eventually, fair: 0, owed: [] };
   const explorer = new Explorer({ ...asked, budget: { states: maxStates, isTimed, ...(fits && { fits }) } });
   return yield* endlessOf(asked, explorer, yield* explorer.run());
 }

@@ -98,6 +98,8 @@ export function explore(request: ExploreRequest): Search<Exploration> {
   return limited ? exploreWithin(request, limits) : exploreAll(request);
 }
 
+type Cycles = Pick<Endless, 'violations' | 'undecided'> & Partial<Pick<Endless, 'owed'>>;
+
 /** Where parts of a space are searched, a cycle may lie across them. */
 export const notLookedFor = ({ properties }: ResolvedScenario): Pick<Endless, 'violations' | 'undecided'> => ({
   violations: [],
@@ -143,7 +145,7 @@ function* exploreAll(request: ExploreRequest): Search<Exploration> {
 }
 
 /** A cycle is found in a space whose states are all there: in this one, or in another that is searched for it. */
-function* cyclesIn(request: ExploreRequest, explorer: Explorer, report: ExploreReport): Search<Pick<Endless, 'violations' | 'undecided'>> {
+function* cyclesIn(request: ExploreRequest, explorer: Explorer, report: ExploreReport): Search<Cycles> {
   const { scenario, from, compact, shard, local } = request;
   if (compact || shard) return notLookedFor(scenario);
   return local ? yield* endlessAlone(request) : yield* endlessOf({ scenario, ...(from && { from }) }, explorer, report);
@@ -188,15 +190,15 @@ export function* conclude(
   request: ExploreRequest,
   facts: SearchFacts,
   wayTo: WayTo,
-  endless?: Pick<Endless, 'violations' | 'undecided'>,
+  endless?: Cycles,
   engine?: MemoEngine,
 ): Search<Exploration> {
   const { scenario, from, shard } = request;
   const { exhausted, limit, states, transitions, unchanged, reached, reactions, depth, bytesPerState, stepMisses, localStates, ledger } =
     facts;
-  const { violations: lassos, undecided: owed } = endless ?? (yield* endlessAlone(request));
+  const { violations: lassos, undecided: unasked, owed = [] } = endless ?? (yield* endlessAlone(request));
   const violations = [...(yield* leastDeviating(request, facts, wayTo, engine)), ...lassos].sort(byProperty);
-  const undecided = withDeadlocks(owed, facts.deadlocks, violations);
+  const undecided = withDeadlocks(unasked, facts.deadlocks, violations);
   const violated = violations.map(({ property }) => property);
   const bound = shard ? `${shard.name} of all schedules` : boundText({}, from);
   // What one shard never takes, another one may.
@@ -212,7 +214,7 @@ export function* conclude(
     // Where the search starts in the middle of a run, the race may lie behind it; where it is one of several, in another one's part.
     undecided,
     missed: shard || (from && from.step > 0) ? [] : scenario.properties.sometimes.filter((id) => !reached.has(id)),
-    guarantee: guaranteeLines({ ...facts, scenario, bound, violated, undecided, coverage: covered }),
+    guarantee: guaranteeLines({ ...facts, scenario, bound, violated, undecided, owed, coverage: covered }),
     coverage: { localStates, reactions, depth, bytesPerState, stepMisses, ...covered },
     ledger,
     ...(facts.omissions !== undefined && { omissions: facts.omissions }),

@@ -61,6 +61,8 @@ export interface GuaranteeFacts {
   readonly violated: readonly string[];
   /** `eventually` properties, and `deadlock`, that this search does not decide. */
   readonly undecided: readonly string[];
+  /** Offers that were taken as owed, and whose; absent where liveness is not decided. */
+  readonly owed?: readonly string[];
   readonly evidence: Evidence | null;
   readonly coverage: Coverage;
 }
@@ -122,7 +124,7 @@ export function guaranteeLines(facts: GuaranteeFacts): string[] {
   const fair =
     kept.length > 0
       ? [
-          `Of the fair ones among them, none breaks ${kept.join(', ')}: a CPU that can always be stepped is, a message is delivered, and offers end.`,
+          `Of the fair ones among them, none breaks ${kept.join(', ')}. Owed: ${[...(facts.owed ?? []), 'deliveries'].join('; ')}. Nothing else has to happen.`,
         ]
       : [];
   const owed = undecided.filter((id) => id !== DEADLOCK);

@@ -1,16 +1,16 @@
 /**
  * Liveness over all schedules: after the search, the cycles that a fair schedule can repeat for ever while something stays owed.
  *
- * Fair: a CPU that can always be stepped is stepped at some time, and a message is delivered at some time. Nobody is bound to make an
- * offer (preempt, migrate, interrupt, a disturbance), and a cycle has none: they happen finitely often. For weak fairness it is enough to
- * look at whole components: what is always possible in one and never done in it is so in each part of it.
+ * Fair: what is owed (an offer that says so, a delivery) and always possible is done at some time (`fairness.ts`). Offers that are not
+ * owed (migrate, interrupt, a disturbance) need not be made, and a cycle has none: they happen finitely often. A state in which nothing
+ * owed can be done may last: what an `eventually` property still asks for there is never done.
  */
 import { Debts, type Lasso, watchesOf } from '../debts.ts';
-import { hasHalted, NEVER_CAME_TRUE } from '../end.ts';
+import { ENDED, hasHalted, type Lasts, neverTrue, QUIET } from '../end.ts';
 import { type CpuInCycle, type CycleEvidence, judgeCycle, type Property } from '../property.ts';
 import { Components } from './components.ts';
 import type { Search } from './explorer.ts';
-import { isFair } from './fairness.ts';
+import { type Cut, isEdge, judgeFairness, NO_CUT, type Part } from './fairness.ts';
 import { Owed } from './owed.ts';
 import type { StateSpace } from './state-space.ts';
 import { Successors } from './successors.ts';
@@ -50,9 +50,8 @@ export interface LassoReport {
 }
 
 /** Where a property is violated: a component, and the first of its states to come to. */
-interface Found {
+interface Found extends Part {
   readonly evidence: CycleEvidence;
-  readonly members: readonly number[];
   readonly entry: number;
   readonly wanted: ((step: CycleStep) => boolean) | null;
 }
@@ -62,7 +61,7 @@ export class LassoSearch {
   readonly #properties: readonly Property[];
   readonly #successors: Successors;
   readonly #components: Components;
-  /** States in which a run ends that can owe something, in the order of their distance. */
+  /** States that may last and can owe something: a run ends there, or nothing owed can be done. In the order of their distance. */
   readonly #ended: readonly number[];
   readonly #owed = new Map<string, Owed>();
   /** By property, in no order. */
@@ -75,7 +74,9 @@ export class LassoSearch {
     this.#properties = properties;
     this.#successors = new Successors(searched.world, searched.space, searched.expanded);
     this.#components = new Components(this.#successors);
-    this.#ended = searched.ended.filter((state) => !this.#isHalted(state)).sort((a, b) => a - b);
+    const lasting = [...searched.ended];
+    for (let state = 0; state < searched.expanded; state++) if (this.#successors.isQuiet(state)) lasting.push(state);
+    this.#ended = lasting.filter((state) => !this.#isHalted(state)).sort((a, b) => a - b);
   }
 
   *run(): Search<LassoReport> {
@@ -89,13 +90,10 @@ export class LassoSearch {
     this.#bytes = this.#components.bytes;
     const debts = this.#properties.filter(({ owes }) => owes).map((property) => new Debts(property, world.store));
     for (const component of components) {
-      if (!isFair(this.#successors, component)) continue;
-      this.#fair++;
-      const running = component.filter((state) => !this.#isHalted(state));
-      for (const members of this.#fairParts(running, component)) {
-        for (const each of debts) this.#judgeDebts(each, members);
-        for (const [id, owed] of this.#owed) this.#judgeOwed(id, owed, members);
-        for (const property of this.#properties) if (property.cycle) this.#judgeCycle(property, members);
+      for (const whole of this.#fairIn(component, NO_CUT)) {
+        this.#fair++;
+        const running = whole.members.filter((state) => !this.#isHalted(state));
+        for (const part of this.#fairParts(running, whole)) this.#judge(part, debts);
       }
     }
     const findings = this.#properties.flatMap((property) => this.#findingOf(property) ?? []);
@@ -107,58 +105,71 @@ export class LassoSearch {
     return { findings, fair: this.#fair, bytes: this.#bytes, stopped: this.#components.stopped, turnFrom };
   }
 
+  #judge(part: Part, debts: readonly Debts[]): void {
+    for (const each of debts) this.#judgeDebts(each, part);
+    for (const [id, owed] of this.#owed) this.#judgeOwed(id, owed, part);
+    for (const property of this.#properties) if (property.cycle) this.#judgeCycle(property, part);
+  }
+
   #keep(id: string, found: Found): void {
     const known = this.#found.get(id);
     if (known) known.push(found);
     else this.#found.set(id, [found]);
   }
 
-  #turnOf({ members, wanted }: Found, entry: number): readonly CycleStep[] {
-    return new Turn(this.#successors, new Set(members), wanted).from(entry);
+  #turnOf(found: Found, entry: number): readonly CycleStep[] {
+    return new Turn(this.#successors, found, found.wanted).from(entry);
   }
 
-  #judgeDebts(debts: Debts, members: readonly number[]): void {
+  #judgeDebts(debts: Debts, whole: Part): void {
     for (const slot of debts.slots) {
       const local = (state: number) => this.#searched.space.rows[state * this.#searched.space.columns + slot]!;
-      const owing = members.filter((state) => debts.of(slot, local(state)) !== null);
-      for (const part of this.#fairParts(owing, members)) {
-        const entry = first(part);
-        this.#keep(debts.property.id, { evidence: { message: debts.of(slot, local(entry))! }, members: part, entry, wanted: null });
+      const owing = whole.members.filter((state) => debts.of(slot, local(state)) !== null);
+      for (const part of this.#fairParts(owing, whole)) {
+        const entry = first(part.members);
+        this.#keep(debts.property.id, { ...part, evidence: { message: debts.of(slot, local(entry))! }, entry, wanted: null });
       }
     }
   }
 
-  #judgeOwed(id: string, owed: Owed, members: readonly number[]): void {
-    for (const part of this.#fairParts(
-      members.filter((state) => owed.has(state)),
-      members,
-    )) {
-      this.#keep(id, { evidence: { message: owed.message }, members: part, entry: owed.firstOf(part)!, wanted: null });
-    }
+  #judgeOwed(id: string, owed: Owed, whole: Part): void {
+    const some = whole.members.filter((state) => owed.has(state));
+    for (const part of this.#fairParts(some, whole))
+      this.#keep(id, { ...part, evidence: { message: owed.message }, entry: owed.firstOf(part.members)!, wanted: null });
   }
 
-  *#fairParts(some: readonly number[], members: readonly number[]): Generator<readonly number[]> {
-    if (some.length === 0) return;
-    if (some.length === members.length) yield members;
-    else for (const part of this.#components.within(some)) if (isFair(this.#successors, part)) yield part;
+  /** The fair parts of a component. */
+  *#fairIn(members: readonly number[], cut: Cut): Generator<Part> {
+    const judged = judgeFairness(this.#successors, { members, cut });
+    if (judged.isFair) yield { members, cut };
+    if (judged.cut === null) return;
+    for (const part of this.#components.within(members, judged.cut)) yield* this.#fairIn(part, judged.cut);
   }
 
-  #judgeCycle(property: Property, members: readonly number[]): void {
-    const steps = this.#stepsWithin(members);
+  /** The fair parts of some states of a part that is fair. */
+  *#fairParts(some: readonly number[], whole: Part): Generator<Part> {
+    if (some.length === whole.members.length) yield whole;
+    else for (const part of this.#components.within(some, whole.cut)) yield* this.#fairIn(part, whole.cut);
+  }
+
+  #judgeCycle(property: Property, part: Part): void {
+    const steps = this.#stepsWithin(part);
     const evidence = judgeCycle(property, this.#cpusOf(steps));
     if (evidence === null) return;
     const isWaiting = (step: CycleStep) => this.#isWaiting(step);
     // A turn shows the wait that the evidence is about, where there is one.
     const wanted = steps.some(isWaiting) ? isWaiting : null;
-    this.#keep(property.id, { evidence, members, entry: first(members), wanted });
+    this.#keep(property.id, { ...part, evidence, entry: first(part.members), wanted });
   }
 
-  #stepsWithin(members: readonly number[]): CycleStep[] {
+  #stepsWithin({ members, cut }: Part): CycleStep[] {
     const inside = new Set(members);
     return members.flatMap((state) => {
       const { columns, alternatives, targets } = this.#successors;
       this.#successors.expand(state);
-      return columns.flatMap((column, i) => (inside.has(targets[i]!) ? [{ state, column, alternative: alternatives[i]! }] : []));
+      return columns.flatMap((column, i) =>
+        inside.has(targets[i]!) && isEdge(this.#successors, i, cut) ? [{ state, column, alternative: alternatives[i]! }] : [],
+      );
     });
   }
 
@@ -173,12 +184,14 @@ export class LassoSearch {
     return hasHalted(this.#searched.world.store, this.#rowOf(state));
   }
 
-  /** What a step of a CPU does to itself; null for a delivery. */
+  /** What a step of a CPU does to itself; null for a delivery, and for what the scheduler does of its own. */
   #moveOf({ state, column, alternative }: CycleStep): CpuInCycle | null {
     const { world } = this.#searched;
     if (column >= world.actors) return null;
     const row = this.#rowOf(state);
-    const trace = world.run(row, column, world.alternatives(column, row[column]!)[alternative]!);
+    const event = world.alternatives(column, row[column]!)[alternative]!;
+    const trace = world.run(row, column, event);
+    if (trace.stepped.length === 0 && world.kindOfStep(row, column, event) === 'offer') return null;
     return { id: world.store.ids[column]!, moves: trace.changed, waits: (trace.yields || !trace.changed) && !trace.computes };
   }
 
@@ -213,18 +226,22 @@ export class LassoSearch {
     return { property: property.id, ...evidence, stem, cycle: this.#labels(steps), lasso, members: all.flatMap((one) => one.members) };
   }
 
-  /** The shortest run that ends without the property ever having come true. */
-  #neverTrue(owed: Owed): Pick<LassoFinding, 'message' | 'stem'> | null {
-    const end = owed.firstOf(this.#ended);
-    return end === null ? null : { message: NEVER_CAME_TRUE, stem: this.#labels(owed.wayTo(end)) };
+  #lasts(state: number): Lasts {
+    return this.#successors.isQuiet(state) ? QUIET : ENDED;
   }
 
-  /** The shortest run that ends with an actor in a state that has to be left. */
+  /** The shortest run to a state that may last without the property ever having come true. */
+  #neverTrue(owed: Owed): Pick<LassoFinding, 'message' | 'stem'> | null {
+    const end = owed.firstOf(this.#ended);
+    return end === null ? null : { message: neverTrue(this.#lasts(end)), stem: this.#labels(owed.wayTo(end)) };
+  }
+
+  /** The shortest run to a state that may last with an actor in a state that has to be left. */
   #endsOwing(property: Property): Pick<LassoFinding, 'message' | 'stem'> | null {
     const { world, labelsTo } = this.#searched;
     const debts = new Debts(property, world.store);
     for (const state of this.#ended) {
-      const message = debts.atEnd(this.#rowOf(state));
+      const message = debts.atEnd(this.#rowOf(state), this.#lasts(state));
       if (message !== null) return { message, stem: labelsTo(state) };
     }
     return null;

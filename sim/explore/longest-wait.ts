@@ -9,7 +9,7 @@ import type { ResolvedScenario } from '../scenario/types.ts';
 import { waitsIn } from '../waits.ts';
 import { Components } from './components.ts';
 import type { Search } from './explorer.ts';
-import { isFair } from './fairness.ts';
+import { judgeFairness, NO_CUT } from './fairness.ts';
 import type { Searched } from './lassos.ts';
 import { Successors } from './successors.ts';
 import { firstShut, longestPaths, OFFER, type WeightedGraph } from './weighted-graph.ts';
@@ -46,7 +46,7 @@ export class WaitSearch {
   constructor(searched: Searched, { host }: Pick<ResolvedScenario, 'host'>) {
     this.#searched = searched;
     const { world, space, expanded } = searched;
-    this.#successors = new Successors(world, space, expanded);
+    this.#successors = new Successors(world, space, expanded, true);
     this.#waits = waitsIn(world.store, host);
     this.#slots = world.store.kindOfSlot.flatMap(({ name }, slot) => (name === 'hostThread' ? [slot] : []));
   }
@@ -103,7 +103,9 @@ export class WaitSearch {
 
   /** The first state of a fair cycle in which the wait goes on, though an offer may end it; -1 if there is none. */
   #firstFair(members: readonly number[]): number {
-    const parts = new Components(this.#successors).within(members).filter((part) => isFair(this.#successors, part));
+    const parts = new Components(this.#successors)
+      .within(members, NO_CUT)
+      .filter((part) => judgeFairness(this.#successors, { members: part, cut: NO_CUT }).isFair);
     // There may be more of them than a call takes arguments.
     return parts.length === 0 ? NONE : parts.flat().reduce((a, b) => Math.min(a, b));
   }

@@ -3,27 +3,58 @@ import type { StateSpace } from './state-space.ts';
 import { SENDS, StepTrie, UNCHANGED } from './step-trie.ts';
 import type { WorldStep } from './world-step.ts';
 
+/** What can be done in a column: events, and which of them. */
+interface Choices {
+  readonly events: readonly number[];
+  readonly all: readonly number[];
+  readonly owed: readonly number[];
+  /** How many of them move a processor on or deliver a message; those come first. */
+  readonly moves: number;
+  /** Whether some of those are owed: then other offers that are owed come between them. */
+  readonly owesMoves: boolean;
+}
+
+function choicesOf(world: WorldStep, column: number, value: number, movesOnly: boolean): Choices {
+  const events = world.alternatives(column, value);
+  const all = [...events.keys()];
+  const kind = world.kindOf(column);
+  if (!kind) return { events, all, owed: all, moves: all.length, owesMoves: true };
+  const { exec, owed } = world.offers.of(kind, value);
+  const isOwed = (at: number): boolean => owed.has(events[at]!) && (at < exec.length || !movesOnly);
+  return { events, all, owed: all.filter(isOwed), moves: exec.length, owesMoves: exec.some((event) => owed.has(event)) };
+}
+
 export class Successors {
   readonly world: WorldStep;
   readonly space: StateSpace;
   /** States from here on were not expanded. */
   readonly expanded: number;
-  /** Of the state last expanded: column, alternative and target of each step, moves of CPUs and deliveries only unless all were asked for. */
+  /** Of the state last expanded: column, alternative and target of each step, owed ones only unless all were asked for. */
   readonly columns: number[] = [];
   readonly alternatives: number[] = [];
   readonly targets: number[] = [];
   /** Flags of each step, as the memory of steps has them. */
   readonly flags: number[] = [];
+  /** What fairness is owed to: an offer of an actor, or a queue. */
+  readonly units: number[] = [];
+  /** The state with the column, and whether the step comes in place of a move that the processor could make there. */
+  readonly places: number[] = [];
+  readonly interposed: boolean[] = [];
   readonly row: Int32Array;
   readonly #next: Int32Array;
   readonly #trie: StepTrie;
-  /** How many alternatives of a value are moves, by column. */
-  readonly #moves: number[][] = [];
+  readonly #movesOnly: boolean;
+  /** By column and value. */
+  readonly #choices: Choices[][] = [];
   /** Lane A of the state that is expanded. */
   #lane = 0;
 
-  /** `expanded`: how many states the search has expanded, in the order it found them. */
-  constructor(world: WorldStep, space: StateSpace, expanded: number) {
+  /**
+   * `expanded`: how many states the search has expanded, in the order it found them. `movesOnly`: of what is owed, only the steps of
+   * processors and deliveries count, as if no timer came.
+   */
+  constructor(world: WorldStep, space: StateSpace, expanded: number, movesOnly = false) {
+    this.#movesOnly = movesOnly;
     this.world = world;
     this.space = space;
     this.expanded = expanded;
@@ -37,34 +68,54 @@ export class Successors {
     return state < this.expanded && this.space.ends[state] !== 1;
   }
 
+  #choicesOf(column: number, value: number): Choices {
+    this.#choices[column] ??= [];
+    const known = this.#choices[column]!;
+    known[value] ??= choicesOf(this.world, column, value, this.#movesOnly);
+    return known[value];
+  }
+
   /** How many of the alternatives of a column step a CPU or deliver a message; those come first. */
   moves(column: number, value: number): number {
-    this.#moves[column] ??= [];
-    const known = this.#moves[column]!;
-    if (known[value] === undefined) {
-      const kind = this.world.kindOf(column);
-      known[value] = kind ? this.world.offers.of(kind, value).exec.length : this.world.alternatives(column, value).length;
+    return this.#choicesOf(column, value).moves;
+  }
+
+  /** Whether steps lead out of a state, but none that is owed, so that it may last. */
+  isQuiet(state: number): boolean {
+    const { row, space } = this;
+    if (!this.isOpen(state)) return false;
+    space.read(state, row);
+    let isOver = true;
+    for (let column = 0; column < space.columns; column++) {
+      const { all, owed } = this.#choicesOf(column, row[column]!);
+      if (owed.length > 0) return false;
+      isOver &&= all.length === 0;
     }
-    return known[value];
+    return !isOver;
   }
 
   /** Fills `columns`, `alternatives` and `targets` in. The state itself is the target of a step that changes nothing. */
   expand(state: number, withOffers = false): number {
-    const { space, row, world } = this;
+    const { space, row } = this;
     this.columns.length = 0;
     this.alternatives.length = 0;
     this.targets.length = 0;
     this.flags.length = 0;
+    this.units.length = 0;
+    this.places.length = 0;
+    this.interposed.length = 0;
     if (!this.isOpen(state)) return 0;
     space.read(state, row);
     this.#lane = this.#laneOf(row);
     for (let column = 0; column < space.columns; column++) {
-      const value = row[column]!;
-      const count = withOffers ? world.alternatives(column, value).length : this.moves(column, value);
-      for (let alternative = 0; alternative < count; alternative++) {
+      const { events, all, owed, moves, owesMoves } = this.#choicesOf(column, row[column]!);
+      for (const alternative of withOffers ? all : owed) {
         this.columns.push(column);
         this.alternatives.push(alternative);
         this.targets.push(this.#target(state, column, alternative));
+        this.units.push((events[alternative]! + 1) * space.columns + column);
+        this.places.push(state * space.columns + column);
+        this.interposed.push(owesMoves && alternative >= moves);
       }
     }
     return this.targets.length;

@@ -1,4 +1,5 @@
 /** One turn of a cycle that a fair schedule can repeat for ever: short, through all that fairness asks for. */
+import { isEdge, type Part } from './fairness.ts';
 import type { Successors } from './successors.ts';
 
 /** A step: out of which state, and which of its alternatives. */
@@ -10,67 +11,96 @@ export interface CycleStep {
 
 interface Edge extends CycleStep {
   readonly target: number;
+  readonly unit: number;
+  readonly place: number;
+  readonly interposed: boolean;
+}
+
+/** What a turn still has to take before it may go back to where it began. */
+class TurnDebts {
+  /** What was possible in every state so far and was not taken. */
+  #pending: ReadonlySet<number>;
+  /** Where a processor was interrupted, and where it moved. */
+  readonly #unmoved = new Set<number>();
+  readonly #moved = new Set<number>();
+  #wanted: ((step: CycleStep) => boolean) | null;
+
+  constructor(pending: ReadonlySet<number>, wanted: ((step: CycleStep) => boolean) | null) {
+    this.#pending = pending;
+    this.#wanted = wanted;
+  }
+
+  get some(): boolean {
+    return this.#pending.size > 0 || this.#unmoved.size > 0 || this.#wanted !== null;
+  }
+
+  asksFor(edge: Edge): boolean {
+    return this.#pending.has(edge.unit) || (!edge.interposed && this.#unmoved.has(edge.place)) || this.#wanted?.(edge) === true;
+  }
+
+  /** Whether something that is pending is not possible in a state where this is owed. */
+  frees(owed: ReadonlySet<number>): boolean {
+    return [...this.#pending].some((unit) => !owed.has(unit));
+  }
+
+  /** Takes a step to a state in which this is owed. */
+  pay(edge: Edge, owed: ReadonlySet<number>): void {
+    this.#pending = new Set([...this.#pending].filter((unit) => unit !== edge.unit && owed.has(unit)));
+    if (!edge.interposed) {
+      this.#moved.add(edge.place);
+      this.#unmoved.delete(edge.place);
+    } else if (!this.#moved.has(edge.place)) this.#unmoved.add(edge.place);
+    if (this.#wanted?.(edge)) this.#wanted = null;
+  }
 }
 
 export class Turn {
   readonly #successors: Successors;
+  readonly #part: Part;
   readonly #members: ReadonlySet<number>;
   /** A step that the turn must have besides; null if there is none. */
   readonly #wanted: ((step: CycleStep) => boolean) | null;
   readonly #edges = new Map<number, readonly Edge[]>();
 
-  constructor(successors: Successors, members: ReadonlySet<number>, wanted: ((step: CycleStep) => boolean) | null = null) {
+  constructor(successors: Successors, part: Part, wanted: ((step: CycleStep) => boolean) | null = null) {
     this.#successors = successors;
-    this.#members = members;
+    this.#part = part;
+    this.#members = new Set(part.members);
     this.#wanted = wanted;
   }
 
   /** From `entry` back to it. Goes to the nearest thing still asked for until nothing is. */
   from(entry: number): CycleStep[] {
     const steps: Edge[] = [];
-    /** Columns that can move in every state so far and were not stepped. */
-    let pending = this.#movable(entry);
-    let wants = this.#wanted !== null;
+    const debts = new TurnDebts(this.#owedIn(entry), this.#wanted);
     let at = entry;
-    while (pending.size > 0 || wants) {
-      const owed = pending;
-      const stillWants = wants;
-      const leg = this.#nearest(
-        at,
-        (edge) => owed.has(edge.column) || this.#frees(edge.target, owed) || (stillWants && this.#wanted!(edge)),
-      );
-      for (const edge of leg) {
-        const movable = this.#movable(edge.target);
-        pending = new Set([...pending].filter((column) => column !== edge.column && movable.has(column)));
-        wants &&= !this.#wanted!(edge);
-      }
+    while (debts.some || at !== entry || steps.length === 0) {
+      const leg = debts.some
+        ? this.#nearest(at, (edge) => debts.asksFor(edge) || debts.frees(this.#owedIn(edge.target)))
+        : this.#nearest(at, ({ target }) => target === entry);
+      for (const edge of leg) debts.pay(edge, this.#owedIn(edge.target));
       steps.push(...leg);
-      at = steps.at(-1)!.target;
+      at = leg.at(-1)!.target;
     }
-    if (at !== entry || steps.length === 0) steps.push(...this.#nearest(at, ({ target }) => target === entry));
     return steps;
   }
 
-  /** Columns in which a CPU can be stepped or a message delivered. */
-  #movable(state: number): Set<number> {
+  /** What is owed and possible in a state. */
+  #owedIn(state: number): ReadonlySet<number> {
     this.#successors.expand(state);
-    return new Set(this.#successors.columns);
-  }
-
-  #frees(state: number, pending: ReadonlySet<number>): boolean {
-    const movable = this.#movable(state);
-    for (const column of pending) if (!movable.has(column)) return true;
-    return false;
+    return new Set(this.#successors.units);
   }
 
   #edgesOf(state: number): readonly Edge[] {
     let known = this.#edges.get(state);
     if (!known) {
-      const { columns, alternatives, targets } = this.#successors;
+      const { columns, alternatives, targets, units, places, interposed } = this.#successors;
       this.#successors.expand(state);
-      known = columns.flatMap((column, i) =>
-        this.#members.has(targets[i]!) ? [{ state, column, alternative: alternatives[i]!, target: targets[i]! }] : [],
-      );
+      known = columns.flatMap((column, i) => {
+        const edge = { state, column, alternative: alternatives[i]!, target: targets[i]! };
+        if (!this.#members.has(edge.target) || !isEdge(this.#successors, i, this.#part.cut)) return [];
+        return [{ ...edge, unit: units[i]!, place: places[i]!, interposed: interposed[i]! }];
+      });
       this.#edges.set(state, known);
     }
     return known;

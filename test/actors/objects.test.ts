@@ -248,9 +248,9 @@ describe('the PSP', () => {
 
   it('has one command in its mailbox, and offers an error only where the scenario allows it', () => {
     expect(psp('INIT').after(command('SNP_DF_FLUSH')).when(command('SNP_DF_FLUSH')).handled).toBe(false);
-    expect(psp('INIT').after(command('SNP_DF_FLUSH')).offers()).toEqual([{ type: 'exec' }]);
+    expect(psp('INIT').after(command('SNP_DF_FLUSH')).offers()).toEqual([{ type: 'exec', owed: true }]);
     const failing = psp('INIT', true).after(command('SNP_DF_FLUSH'));
-    expect(failing.offers()).toEqual([{ type: 'exec' }, { type: 'psp-error' }]);
+    expect(failing.offers()).toEqual([{ type: 'exec', owed: true }, { type: 'psp-error' }]);
     expect(status(failing.after({ type: 'psp-error' }))).toMatchObject({ done: true, status: 'HWERROR_PLATFORM' });
   });
 });

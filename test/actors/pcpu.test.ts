@@ -161,8 +161,8 @@ describe('an interrupt', () => {
 describe('the context switch', () => {
   it('offers one pick for each of several runnable tasks, and none where there is no choice', () => {
     expect(scheduling('pick_next', { waiting: ['thread:b/0', 'thread:c/0'] }).offers()).toEqual([
-      { type: 'pick', thread: 'thread:b/0' },
-      { type: 'pick', thread: 'thread:c/0' },
+      { type: 'pick', thread: 'thread:b/0', owed: true },
+      { type: 'pick', thread: 'thread:c/0', owed: true },
     ]);
     expect(offered(scheduling('pick_next', { waiting: ['thread:b/0'] }))).toEqual(['exec']);
   });

@@ -25,9 +25,9 @@ ${moduleOf(
     catalogue: { exec: 'offer' },
     machines: {
       door: setup({}).createMachine({ id: 'door', initial: 'shut', states: {
-        shut: { meta: { offers: () => [{ type: 'exec' }] }, on: { exec: variant === 'sticks' ? 'stuck' : 'open' } },
+        shut: { meta: { offers: () => [{ type: 'exec', owed: true }] }, on: { exec: variant === 'sticks' ? 'stuck' : 'open' } },
         stuck: {},
-        open: variant === 'swings' ? { meta: { offers: () => [{ type: 'exec' }] }, on: { exec: 'shut' } } : { tags: 'rest' },
+        open: variant === 'swings' ? { meta: { offers: () => [{ type: 'exec', owed: true }] }, on: { exec: 'shut' } } : { tags: 'rest' },
       } }),
     },
   }),

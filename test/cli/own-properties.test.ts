@@ -27,16 +27,16 @@ ${moduleOf(
     catalogue: { exec: 'offer', ring: 'latched' },
     machines: {
       ringer: setup({ actions: { ring: emit(outgoing('bell:0', { type: 'ring' })) } }).createMachine({ id: 'ringer', initial: 'first', states: {
-        first: { meta: { offers: () => [{ type: 'exec' }] }, on: { exec: { target: 'second', actions: 'ring' } } },
-        second: { meta: { offers: () => [{ type: 'exec' }] }, on: { exec: { target: 'done', actions: 'ring' } } },
+        first: { meta: { offers: () => [{ type: 'exec', owed: true }] }, on: { exec: { target: 'second', actions: 'ring' } } },
+        second: { meta: { offers: () => [{ type: 'exec', owed: true }] }, on: { exec: { target: 'done', actions: 'ring' } } },
         done: { tags: 'rest' },
       } }),
       bell: setup({}).createMachine({ id: 'bell', initial: 'silent', states: {
         silent: { tags: 'rest', on: { ring: 'rung' } },
         rung: variant === 'broken' ? { tags: 'rest', on: { ring: 'twice' } }
-          : { tags: 'rest', meta: { offers: () => [{ type: 'exec' }] }, on: { exec: 'silent', ring: 'twice' } },
-        twice: variant === 'swings' ? { tags: 'rest', meta: { offers: () => [{ type: 'exec' }] }, on: { exec: 'back' } } : { tags: 'rest' },
-        back: { tags: 'rest', meta: { offers: () => [{ type: 'exec' }] }, on: { exec: 'twice' } },
+          : { tags: 'rest', meta: { offers: () => [{ type: 'exec', owed: true }] }, on: { exec: 'silent', ring: 'twice' } },
+        twice: variant === 'swings' ? { tags: 'rest', meta: { offers: () => [{ type: 'exec', owed: true }] }, on: { exec: 'back' } } : { tags: 'rest' },
+        back: { tags: 'rest', meta: { offers: () => [{ type: 'exec', owed: true }] }, on: { exec: 'twice' } },
       } }),
     },
   }),

@@ -20,10 +20,13 @@ const message = (slot: number, arrival: number): Alternative => ({ kind: 'delive
 const outcome = (slot: number, change: Partial<StepOutcome> = {}): StepOutcome => ({
   slot,
   kind: 'exec',
+  event: 0,
+  local: 0,
   changed: true,
   yields: false,
   waits: false,
   isProgress: true,
+  ran: true,
   touched: [],
   ...change,
 });
@@ -37,10 +40,13 @@ const anyView = fc
 const anyOutcome = fc.record({
   slot: fc.nat(5),
   kind: fc.constantFrom('deliver', 'exec', 'offer'),
+  event: fc.constant(0),
+  local: fc.constant(0),
   changed: fc.boolean(),
   yields: fc.boolean(),
   waits: fc.boolean(),
   isProgress: fc.boolean(),
+  ran: fc.boolean(),
   touched: fc.constant([]),
 }) as fc.Arbitrary<StepOutcome>;
 

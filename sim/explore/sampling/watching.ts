@@ -1,6 +1,6 @@
 /** What the properties of a scenario say of a schedule as it goes: what broke, what came true, and when there is nothing more to see. */
 import { Debts, watchesOf } from '../../debts.ts';
-import { type Broken, endOf, owedAtEnd, type StateEnd } from '../../end.ts';
+import { type Broken, ENDED, endOf, hasHalted, type Lasts, owedAtEnd, QUIET, type StateEnd } from '../../end.ts';
 import { propertyOf } from '../../properties/index.ts';
 import { PropertyWatch } from '../../property.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
@@ -18,8 +18,6 @@ export class Watching {
   /** `eventually` properties that have to come true once and have not in the present one. */
   readonly #unmet = new Set<string>();
 
-  readonly #owed = (locals: ArrayLike<number>) => owedAtEnd(this.#debts, (id) => !this.#unmet.has(id), locals);
-
   constructor(world: WorldStep, { properties }: ResolvedScenario) {
     const watch = (ids: readonly string[]) => ids.map((id) => new PropertyWatch(propertyOf(id), world.store));
     this.#world = world;
@@ -28,6 +26,10 @@ export class Watching {
     const eventually = properties.eventually.map(propertyOf);
     this.#eventually = watchesOf(eventually, world.store);
     this.#debts = eventually.map((property) => new Debts(property, world.store));
+  }
+
+  #owed(locals: ArrayLike<number>, why: Lasts): Broken | null {
+    return owedAtEnd(this.#debts, (id) => !this.#unmet.has(id), locals, why);
   }
 
   /** Whether something has to look at a state in which the actor in `column` has gone from `before` to `value`. */
@@ -62,7 +64,17 @@ export class Watching {
   }
 
   /** How the schedule ends in a state in which nothing is broken; null where it goes on. */
-  endOf(locals: ArrayLike<number>, alternatives: number): StateEnd | null {
-    return endOf(this.#world.store, locals, { alternatives, owed: this.#owed });
+  endOf(row: ArrayLike<number>, alternatives: number): StateEnd | null {
+    const end = endOf(this.#world.store, row, { alternatives, owed: () => this.#owed(row, ENDED) });
+    if (end || this.#debts.length === 0 || !this.#isQuiet(row)) return end;
+    const broken = this.#owed(row, QUIET);
+    return broken && { ended: 'owed', broken };
+  }
+
+  /** Whether nothing that is owed can be done. */
+  #isQuiet(row: ArrayLike<number>): boolean {
+    const { store, offers, actors } = this.#world;
+    for (let column = actors; column < row.length; column++) if (row[column] !== 0) return false;
+    return store.kindOfSlot.every((kind, slot) => offers.of(kind, row[slot]!).owed.size === 0) && !hasHalted(store, row);
   }
 }

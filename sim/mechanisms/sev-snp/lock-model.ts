@@ -45,7 +45,7 @@ const CATALOGUE: Readonly<Record<(VcpuEvent | PageEvent)['type'], Delivery>> = {
   'page.unlock': 'bus',
 };
 
-const offer = (type: VcpuEvent['type']) => ({ offers: () => [{ type }] });
+const offer = (type: VcpuEvent['type']) => ({ offers: () => [{ type, owed: true }] });
 
 function vcpuMachine({ pages, rounds }: VcpuInput) {
   return setup({
@@ -68,7 +68,7 @@ function vcpuMachine({ pages, rounds }: VcpuInput) {
     initial: 'idle',
     states: {
       idle: {
-        meta: { offers: () => [...pages.map((page) => ({ type: 'acquire', page })), { type: 'finish' }] },
+        meta: { offers: () => [...pages.map((page) => ({ type: 'acquire', page, owed: true })), { type: 'finish', owed: true }] },
         on: {
           acquire: { guard: 'hasRounds', actions: 'lock' },
           granted: { target: 'locked', actions: 'take' },

@@ -35,7 +35,16 @@ const kind = fc.record({ a: table, b: table, c: table });
 export const MODELS = fc.record({ actors: fc.integer({ min: 2, max: IDS.length }), node: kind, other: kind, mixed: fc.boolean() });
 type Model = typeof MODELS extends fc.Arbitrary<infer M> ? M : never;
 
-export function topologyOfModel({ actors, node, other, mixed }: Model): Topology {
+/** Which offers are owed. */
+export const OWED = fc.record({
+  preempt: fc.boolean(),
+  interrupt: fc.boolean(),
+  nudge: fc.boolean(),
+  exec: fc.constantFrom(true, true, true, false),
+});
+type OwedOffers = typeof OWED extends fc.Arbitrary<infer O> ? O : never;
+
+export function topologyOfModel({ actors, node, other, mixed }: Model, owed: OwedOffers | null = null): Topology {
   const edge = ({ to, sends }: RawEdge): Edge => ({ to, sends: sends.map((one) => ({ to: IDS[one.to % actors]!, type: one.type })) });
   const machine = (raw: Model['node']) =>
     machineOf(
@@ -43,7 +52,15 @@ export function topologyOfModel({ actors, node, other, mixed }: Model): Topology
         NAMES.map((name): [string, StateTable] => {
           const { yields, rests, ...events } = raw[name];
           const on = Object.entries(events).flatMap(([type, one]) => (one ? [[type, edge(one)] as const] : []));
-          return [name, { on: Object.fromEntries(on), ...(yields && { yields }), ...(rests && { tags: ['rest'] }) }];
+          return [
+            name,
+            {
+              on: Object.fromEntries(on),
+              ...(owed && { owes: Object.keys(owed).filter((type) => owed[type as keyof OwedOffers]) }),
+              ...(yields && { yields }),
+              ...(rests && { tags: ['rest'] }),
+            },
+          ];
         }),
       ),
       1,

@@ -10,7 +10,7 @@ import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
 import type { Topology } from '../../../sim/store.ts';
 import type { WorldView } from '../../../sim/view.ts';
 import { play, shipped } from '../play.ts';
-import { MODELS, topologyOfModel } from './arbitrary.ts';
+import { MODELS, OWED, topologyOfModel } from './arbitrary.ts';
 import { fairWithin, type NaiveGraph, naiveGraph, reachedWithin } from './naive-lassos.ts';
 import { actorIn, CATALOGUE, machineOf, type StateTable, toy } from './toy.ts';
 
@@ -191,8 +191,8 @@ describe('random models', () => {
       const properties = new Map(['a', 'b', 'c'].map((state) => [state, asked[which](state)]));
       for (const property of properties.values()) asks(nodes({ a: { on: {}, tags: ['rest'] } }), property);
       fc.assert(
-        fc.property(MODELS, fc.constantFrom('a', 'b', 'c'), (model, state) => {
-          const topology = topologyOfModel(which === 'left' ? { ...model, mixed: false } : model);
+        fc.property(MODELS, OWED, fc.constantFrom('a', 'b', 'c'), (model, owed, state) => {
+          const topology = topologyOfModel(which === 'left' ? { ...model, mixed: false } : model, owed);
           const property = properties.get(state)!;
           const scenario = toy(topology, [], { properties: { always: [], sometimes: [], eventually: [property.id] } });
           const exploration = whole(scenario);

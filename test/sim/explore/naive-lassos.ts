@@ -7,22 +7,27 @@ import { type NaiveState, type NaiveStep, naiveSpace } from './naive.ts';
 
 interface Edge {
   readonly to: string;
-  /** Who is owed a turn by a fair schedule: the CPU, or the queue. */
+  /** What is owed by a fair schedule: an offer, or a queue. */
   readonly action: string;
+  readonly slot: number;
+  /** It is an offer that comes in place of a move of the same actor; it is the move. */
+  readonly interposed: boolean;
+  readonly moves: boolean;
   readonly waits: boolean;
 }
 
 export interface NaiveGraph {
   readonly states: ReadonlyMap<string, NaiveState>;
-  /** Moves of CPUs and deliveries. */
+  /** What is owed. */
   readonly edges: ReadonlyMap<string, readonly Edge[]>;
   /** All steps. */
   readonly next: ReadonlyMap<string, readonly string[]>;
   readonly first: string;
+  /** States that may last: nothing owed can be done. */
   readonly ended: readonly string[];
 }
 
-const actionOf = ({ kind, slot, label }: NaiveStep): string => (kind === 'exec' ? `exec ${slot}` : label.slice(label.indexOf(',') + 1));
+const actionOf = ({ kind, offer, slot, queue }: NaiveStep): string => (kind === 'deliver' ? `queue ${queue}` : `${offer} ${slot}`);
 
 export function naiveGraph(topology: Topology): NaiveGraph {
   const { naive, nodes } = naiveSpace(topology);
@@ -40,16 +45,20 @@ export function naiveGraph(topology: Topology): NaiveGraph {
       key,
       steps.map((step) => naive.keyOf(step.next)),
     );
-    const moves = steps.filter(({ kind }) => kind !== 'offer');
+    const owed = steps.filter((step) => step.owed);
+    const owesMove = (slot: number): boolean => owed.some((step) => step.slot === slot && step.kind === 'exec');
     edges.set(
       key,
-      moves.map((step) => ({
+      owed.map((step) => ({
         to: naive.keyOf(step.next),
         action: actionOf(step),
-        waits: step.kind === 'exec' && (step.yields || !step.changed),
+        slot: step.slot,
+        interposed: step.kind === 'offer' && owesMove(step.slot),
+        moves: step.kind === 'exec',
+        waits: step.kind !== 'deliver' && (step.yields || !step.changed),
       })),
     );
-    if (steps.length === 0) ended.push(key);
+    if (owed.length === 0) ended.push(key);
   }
   return { states, edges, next, first: [...nodes.keys()][0]!, ended };
 }
@@ -61,12 +70,18 @@ export function reachedWithin({ first, next }: NaiveGraph, set: ReadonlySet<stri
   return reached;
 }
 
-/** States of `some` from which a fair schedule can go on for ever without leaving it; `waiting`: with steps that wait again and again. */
+/**
+ * States of `some` from which a fair schedule can go on for ever without leaving it; `waiting`: with steps that wait again and again. An
+ * offer comes in place of a move for ever only if the move, which comes again and again too, does not end it.
+ */
 export function fairWithin({ edges }: NaiveGraph, some: ReadonlySet<string>, waiting = false): Set<string> {
-  const actions = new Set([...edges.values()].flatMap((all) => all.map(({ action }) => action)));
+  const actions = new Set([...some].flatMap((key) => edges.get(key)!.map(({ action }) => action)));
   let z = new Set(some);
   for (;;) {
-    const inside = (key: string) => edges.get(key)!.filter(({ to }) => z.has(to));
+    const inside = (key: string) => {
+      const staying = edges.get(key)!.filter(({ to }) => z.has(to));
+      return staying.filter(({ interposed, slot }) => !interposed || staying.some((edge) => edge.moves && edge.slot === slot));
+    };
     const served = (key: string, action: string) =>
       inside(key).length > 0 &&
       (!edges.get(key)!.some((edge) => edge.action === action) || inside(key).some((edge) => edge.action === action));

@@ -22,6 +22,9 @@ import type { WorldView } from '../../../sim/view.ts';
 interface AnyEvent {
   readonly type: string;
 }
+interface AnyOffer extends AnyEvent {
+  readonly owed?: boolean;
+}
 
 /** A local state by its text. */
 interface Local {
@@ -39,6 +42,8 @@ export interface NaiveStep {
   readonly label: string;
   readonly kind: 'deliver' | 'exec' | 'offer';
   readonly offer: string;
+  /** A fair schedule takes it if it stays possible. */
+  readonly owed: boolean;
   readonly slot: number;
   readonly next: NaiveState;
   readonly changed: boolean;
@@ -113,14 +118,14 @@ export class Naive {
       const event = JSON.parse(head) as AnyEvent;
       const before = { ...state, queues: new Map(state.queues).set(name, rest) };
       const label = `deliver(${event.type}, ${actors[from]!.id}, ${actors[to]!.id})`;
-      steps.push({ label, kind: 'deliver', offer: '', slot: to, queue: name, ...this.#carryOut(state, before, to, event) });
+      steps.push({ label, kind: 'deliver', offer: '', owed: true, slot: to, queue: name, ...this.#carryOut(state, before, to, event) });
     }
     for (const [slot, { snapshot }] of state.locals.entries()) {
-      for (const event of offersOf(snapshot)) {
+      for (const { owed = false, ...event } of offersOf(snapshot)) {
         const { type, ...payload } = event;
         const label = `${type}(${[actors[slot]!.id, ...Object.values(payload)].map(String).join(', ')})`;
         const kind = type === 'exec' || type === 'pick' ? 'exec' : 'offer';
-        steps.push({ label, kind, offer: type, slot, queue: '', ...this.#carryOut(state, state, slot, event) });
+        steps.push({ label, kind, offer: type, owed, slot, queue: '', ...this.#carryOut(state, state, slot, event) });
       }
     }
     return steps;
@@ -206,8 +211,8 @@ export class Naive {
   }
 }
 
-function offersOf(snapshot: AnyMachineSnapshot): AnyEvent[] {
-  const metas = Object.values(snapshot.getMeta() as Record<string, { readonly offers?: (c: unknown) => readonly AnyEvent[] } | undefined>);
+function offersOf(snapshot: AnyMachineSnapshot): AnyOffer[] {
+  const metas = Object.values(snapshot.getMeta() as Record<string, { readonly offers?: (c: unknown) => readonly AnyOffer[] } | undefined>);
   return metas.flatMap((meta) => meta?.offers?.(snapshot.context) ?? []).filter((event) => snapshot.can(event));
 }
 
