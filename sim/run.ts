@@ -2,7 +2,7 @@
 import type { RunEnd } from '../events/journal.ts';
 import type { Chooser } from './choosers/chooser.ts';
 import { deadlockText } from './deadlock.ts';
-import { awakeIn, DEADLOCK, endOf } from './end.ts';
+import { awakeIn, DEADLOCK, endOf, hasHalted } from './end.ts';
 import type { ActorEngine } from './engine/port.ts';
 import { LivenessWatch, type Stuck } from './liveness.ts';
 import { LookAhead } from './look-ahead.ts';
@@ -138,7 +138,7 @@ export class Run {
   #hasEnded(): boolean {
     const { store, locals, count } = this.sequencer;
     // Where all are at rest, no state before was dead.
-    if (awakeIn(store, locals) < 0) this.#ahead.forget();
+    if (awakeIn(store, locals) < 0 && !hasHalted(store, locals)) this.#ahead.forget();
     else if (this.#ahead.findDead()) this.#endDead();
     if (this.#end === null && count === 0) this.#endAsIs();
     return this.#end !== null;
