@@ -1,6 +1,7 @@
 /**
  * Small random models from a seed: two to four actors of two kinds that move, ask each other, answer, send messages that queue or latch,
- * echo what they get, wait, rest and halt. Some of them break a rule of models.
+ * echo what they get, wait, rest and halt. Half of them have loops that wait, some a scheduler that passes steps on. Some break a rule of
+ * models.
  */
 import { type AnyStateMachine, assign, createMachine, emit } from 'xstate';
 import { type ActorId, type Delivery, outgoing } from '../../events/event.ts';
@@ -14,6 +15,7 @@ const CATALOGUE: Readonly<Record<string, Delivery>> = {
   exec: 'offer',
   preempt: 'offer',
   nudge: 'offer',
+  step: 'bus',
   ask: 'bus',
   answer: 'bus',
   mail: 'queued',
@@ -25,6 +27,18 @@ const MOVES: Readonly<Record<string, number>> = { a: 90, b: 65, c: 45, d: 15 };
 /** How many actors there are: the more, the rarer. */
 const SIZES = [2, 2, 2, 3, 3, 4];
 const OFFERS = ['exec', 'preempt', 'nudge'] as const;
+
+/** The loops that wait in which a state stands, by their ids, innermost first. */
+type Loops = Readonly<Record<string, readonly string[]>>;
+
+const NO_LOOPS: Loops = {};
+const LOOPS: readonly Loops[] = [
+  { c: ['inner'], d: ['inner'] },
+  { b: ['outer'], c: ['outer'], d: ['outer'] },
+  { b: ['outer'], c: ['inner', 'outer'], d: ['inner', 'outer'] },
+  { b: ['inner', 'outer'], c: ['other', 'outer'], d: ['outer'] },
+  { a: ['first'], b: ['first'], c: ['second'], d: ['second'] },
+];
 
 interface Memory {
   readonly energy: number;
@@ -53,6 +67,10 @@ class Draw {
 
   of<T>(values: readonly T[]): T {
     return values[this.#prng.below(values.length)]!;
+  }
+
+  actor(): ActorId {
+    return this.of(this.#ids);
   }
 
   /** Most moves lead on, so that runs come to an end. */
@@ -88,6 +106,7 @@ function stateOf(draw: Draw, name: string): object {
       on.exec = draw.chance(5) ? draw.question(draw.target(name)) : draw.edge(name, ['ask', 'mail', 'latch', 'latch'], 2);
     else on[type] = draw.edge(name, ['latch'], type === 'nudge' ? 1 : 0);
   }
+  on.step = draw.edge(name, ['latch'], 0);
   // Few states are deaf, and few actors talk back on the bus: either breaks a rule in some schedule.
   if (!draw.chance(2)) on.ask = draw.chance(50) ? { actions: reply } : draw.edge(name, draw.chance(3) ? ['ask'] : ['latch'], 1);
   if (!draw.chance(2)) on.mail = draw.edge(name, ['ask', 'latch', 'mail'], 1);
@@ -101,12 +120,65 @@ function stateOf(draw: Draw, name: string): object {
   return { meta, on, tags };
 }
 
-function machineOf(draw: Draw, states: readonly string[]): AnyStateMachine {
+/** A state in a loop that waits: it polls, asks or sends the same again, and mostly stays whatever it gets. What has halted stays so. */
+function waitingState(draw: Draw, name: string, loops: Loops): object {
+  const halts = draw.chance(8);
+  const mates = STATES.filter((mate) => loops[mate]?.some((loop) => loops[name]!.includes(loop)));
+  const poll = () => {
+    const sends = draw.chance(25) ? [emit(outgoing(draw.actor(), { type: draw.of(['latch', 'latch', 'ask']) }) as never)] : [];
+    return { target: halts ? name : draw.chance(85) ? draw.of(mates) : draw.target(name), actions: sends.length > 0 ? sends : assign({}) };
+  };
+  const stays = { actions: assign({}) };
+  const takes = () => (halts || draw.chance(70) ? stays : draw.edge(name, ['latch'], 0));
+  const echo = { actions: emit(({ event }: Args) => outgoing(event.from!, { type: 'latch' }) as never) };
+  const offered = OFFERS.filter((type) => draw.chance(type === 'exec' ? 80 : 6));
+  const on = {
+    ...Object.fromEntries(offered.map((type) => [type, halts || type === 'exec' ? poll() : draw.edge(name, ['latch'], 0)])),
+    step: poll(),
+    ask: takes(),
+    mail: takes(),
+    latch: draw.chance(25) ? echo : takes(),
+  };
+  const meta = {
+    waits: halts ? ['halted'] : loops[name],
+    offers: () => offered.map((type) => ({ type })),
+    idles: true,
+    ...(draw.chance(25) && { yields: true }),
+    ...(draw.chance(3) && { computes: true }),
+  };
+  return { meta, on, tags: [...(draw.chance(12) ? ['rest'] : []), ...(halts ? ['halt'] : [])] };
+}
+
+/** A state of a scheduler: it steps another actor, or does something of its own. */
+function schedulingState(draw: Draw, name: string): object {
+  const own = () => ({ target: draw.of(STATES), actions: assign({}) });
+  const passes = () => ({
+    target: draw.chance(50) ? name : draw.of(STATES),
+    actions: emit(outgoing(draw.actor(), { type: 'step' }) as never),
+  });
+  const offered = OFFERS.filter((type) => draw.chance(type === 'exec' ? 80 : 20));
+  const on = {
+    ...Object.fromEntries(offered.map((type) => [type, type === 'exec' && draw.chance(75) ? passes() : own()])),
+    ...Object.fromEntries(['step', 'ask', 'mail', 'latch'].map((type) => [type, draw.chance(70) ? { actions: assign({}) } : own()])),
+  };
+  return { meta: { offers: () => offered.map((type) => ({ type })), idles: true }, on, tags: draw.chance(80) ? ['rest'] : [] };
+}
+
+function machineOf(draw: Draw, states: readonly string[], loops: Loops = NO_LOOPS): AnyStateMachine {
+  const moveOf = (name: string) => (loops[name] ? waitingState(draw, name, loops) : stateOf(draw, name));
+  return machineFrom(Object.fromEntries(states.map((name) => [name, moveOf(name)])));
+}
+
+const schedulerOf = (draw: Draw): AnyStateMachine =>
+  machineFrom(Object.fromEntries(STATES.map((name) => [name, schedulingState(draw, name)])), { schedules: true });
+
+function machineFrom(states: Readonly<Record<string, object>>, meta: object = {}): AnyStateMachine {
   return createMachine({
     id: 'random',
     context: { energy: 1, asking: null },
     initial: 'a',
-    states: Object.fromEntries(states.map((name) => [name, stateOf(draw, name)])),
+    meta,
+    states,
     on: { answer: { actions: assign({ asking: null } as never) } },
   } as never) as unknown as AnyStateMachine;
 }
@@ -115,9 +187,14 @@ export function randomTopology(seed: number): Topology {
   const prng = new Prng(seed);
   const ids = ACTORS.slice(0, SIZES[prng.below(SIZES.length)]);
   const draw = new Draw(prng, ids, STATES);
+  const loops = () => (draw.chance(85) ? draw.of(LOOPS) : NO_LOOPS);
+  const waiting = () => ({
+    node: machineOf(draw, STATES, loops()),
+    other: draw.chance(40) ? schedulerOf(draw) : machineOf(draw, STATES, loops()),
+  });
   return {
     actors: ids.map((id) => ({ id, kind: id.slice(0, id.indexOf(':')), input: null })),
-    machines: { node: machineOf(draw, STATES), other: machineOf(draw, STATES) },
+    machines: draw.chance(50) ? waiting() : { node: machineOf(draw, STATES), other: machineOf(draw, STATES) },
     catalogue: CATALOGUE,
   };
 }

@@ -12,9 +12,13 @@ import { Sampler } from '../../../sim/explore/sampling/sampler.ts';
 import type { Run } from '../../../sim/run.ts';
 import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
 import type { Topology } from '../../../sim/store.ts';
+import { randomTopology } from '../../contracts/random-topology.ts';
 import { engineOf, play } from '../play.ts';
 import { MODELS, topologyOfModel } from './arbitrary.ts';
+import { digestsAt, digestsOf } from './drive.ts';
 import { search } from './equal.ts';
+import { Naive } from './naive.ts';
+import { type Ended, NaiveDead, type NaiveEnd, naiveEnds } from './naive-dead.ts';
 import { CATALOGUE, machineOf, toy } from './toy.ts';
 
 const SEED = 20_262;
@@ -173,55 +177,76 @@ describe('a deadlock', () => {
   });
 });
 
-/** Whether a state is dead, by the words of the definition alone. */
-function naivelyDead(ends: DeadEnds, start: readonly number[]): boolean {
-  const { world } = ends;
-  const isAtRest = (row: readonly number[]) => row.slice(0, world.actors).every((local, slot) => ends.rests(slot, local));
-  const seen = new Map([[start.join(), start]]);
-  for (const row of seen.values()) {
-    if (isAtRest(row)) return false;
-    for (const [column, value] of row.entries()) {
-      const to = column < world.actors ? column : world.channels[column - world.actors]!.to;
-      for (const event of world.alternatives(column, value)) {
-        const next = world.after(row, world.run(row, column, event));
-        if (next.every((after, at) => after === (row[at] ?? 0))) continue;
-        if (!world.store.kindOfSlot[to]!.schedules) return false;
-        seen.set(next.join(), next);
-      }
-    }
+/** Loops that wait, schedulers and halted machines, from the seeds of the contract; what breaks a rule of models is no deadlock's business. */
+const waitingModels = Array.from({ length: 900 }, (_, seed) => randomTopology(seed + 1)).flatMap((topology, i) => {
+  const naive = new Naive(topology);
+  const dead = new NaiveDead(naive);
+  const ends = naiveEnds(naive, 150, (state) => dead.endIn(state));
+  return ends && ![...ends.values()].some(({ breaks }) => breaks) ? [{ seed: i + 1, topology, dead, ends }] : [];
+});
+
+/** Whether a search and a run say of a model what the definition says. */
+function expectDeadAsDefined(topology: Topology, dead: NaiveDead, ends: ReadonlyMap<string, Ended>, name: string): void {
+  const scenario = toy(topology);
+  const { explorer, report } = search(scenario);
+  const deadEnds = new DeadEnds(explorer.world);
+  const { space } = explorer;
+  for (const [state, digest] of [...digestsOf(explorer)].entries()) {
+    const naive = ends.get(digest);
+    if (!naive) continue;
+    const row = Array.from(space.rows.subarray(space.at(state), space.at(state) + space.columns));
+    expect(deadEnds.isDead(row), `${name}, state ${state}`).toBe(dead.deadSetOf(naive.state) !== null);
   }
-  return true;
+  const deadlocks = [...ends.values()].filter(({ end }) => end === 'deadlock').map(({ depth }) => depth);
+  const finding = report.findings.find(({ property }) => property === DEADLOCK);
+  expect(finding?.steps, name).toBe(deadlocks.length > 0 ? Math.min(...deadlocks) : undefined);
+  expect(digestsAt(explorer, explorer.ended), name).toEqual(
+    [...ends].flatMap(([digest, { end }]) => (end === null ? [] : [digest])).sort(),
+  );
+  if (!finding) return;
+  const choices = explorer.labelsTo(finding.state).map((label) => ({ index: 0, label }));
+  const { end } = play(scenario, { name: 'replay', choices, match: 'label' });
+  expect(end.violation, name).toMatchObject({ property: DEADLOCK, step: finding.steps });
 }
 
 describe('random models', () => {
   it('are dead in the states that follow from the definition, first of all where a search and a run say', () => {
-    let dead = 0;
+    let found = 0;
     fc.assert(
       fc.property(MODELS, fc.boolean(), (model, schedules) => {
-        const topology = topologyOfModel(model);
-        const [kind] = Object.keys(topology.machines).slice(-1);
-        const machines = schedules ? { ...topology.machines, [kind!]: scheduling(topology.machines[kind!]!) } : topology.machines;
-        const scenario = toy({ ...topology, machines });
-        const { explorer, report } = search(scenario);
-        const ends = new DeadEnds(explorer.world);
-        const { space } = explorer;
-        const rowOf = (state: number) => Array.from(space.rows.subarray(space.at(state), space.at(state) + space.columns));
-        const first = Array.from({ length: space.count }, (_, state) => state).filter((state) => {
-          const isDead = naivelyDead(ends, rowOf(state));
-          expect(ends.isDead(rowOf(state))).toBe(isDead);
-          return isDead;
-        })[0];
-        const finding = report.findings.find(({ property }) => property === DEADLOCK);
-        expect(finding?.state).toBe(first);
-        if (!finding) return;
-        dead++;
-        const choices = explorer.labelsTo(finding.state).map((label) => ({ index: 0, label }));
-        const { end } = play(scenario, { name: 'replay', choices, match: 'label' });
-        expect(end.violation).toMatchObject({ property: DEADLOCK, step: finding.steps });
+        const plain = topologyOfModel(model);
+        const [kind] = Object.keys(plain.machines).slice(-1);
+        const machines = schedules ? { ...plain.machines, [kind!]: scheduling(plain.machines[kind!]!) } : plain.machines;
+        const topology = { ...plain, machines };
+        const naive = new Naive(topology);
+        const dead = new NaiveDead(naive);
+        const ends = naiveEnds(naive, 100_000, (state) => dead.endIn(state))!;
+        expectDeadAsDefined(topology, dead, ends, 'the model');
+        if ([...ends.values()].some(({ end }) => end === 'deadlock')) found++;
       }),
       { numRuns: 60, seed: SEED },
     );
-    expect(dead).toBeGreaterThan(10);
+    expect(found).toBeGreaterThan(10);
+  });
+
+  it('are dead so too in loops that wait, beside schedulers and where a machine has halted', { timeout: 60_000 }, () => {
+    for (const { seed, topology, dead, ends } of waitingModels) expectDeadAsDefined(topology, dead, ends, `seed ${seed}`);
+  });
+
+  it('have dead sets of one state and of many, alone and beside a halted machine', () => {
+    const sets = waitingModels.map(({ dead, ends }) =>
+      [...ends.values()].flatMap(({ state, end }) => {
+        const set = dead.deadSetOf(state);
+        return set ? [{ end, size: set.length, isBusy: set.some((each) => dead.naive.steps(each).length > 0) }] : [];
+      }),
+    );
+    const share = (is: (set: { end: NaiveEnd; size: number; isBusy: boolean }) => boolean) =>
+      sets.filter((one) => one.some(is)).length / waitingModels.length;
+    expect(waitingModels.length).toBeGreaterThan(300);
+    expect(share(({ end, size }) => end === 'deadlock' && size > 1)).toBeGreaterThan(0.15);
+    expect(share(({ end, size }) => end === 'deadlock' && size > 3)).toBeGreaterThan(0.07);
+    expect(share(({ end, isBusy }) => end === 'halted' && isBusy)).toBeGreaterThan(0.05);
+    expect(share(({ end, size }) => end === 'halted' && size > 1)).toBeGreaterThan(0.015);
   });
 
   it('end a run of either engine in the first dead state, and its choices lead there again', () => {

@@ -76,3 +76,9 @@ export function digestsOf({ space, world }: Pick<Driven, 'space' | 'world'>): Se
   }
   return digests;
 }
+
+/** Digests of some states, in order of digests. */
+export function digestsAt(driven: Pick<Driven, 'space' | 'world'>, states: readonly number[]): string[] {
+  const digests = [...digestsOf(driven)];
+  return states.map((state) => digests[state]!).sort();
+}

@@ -4,6 +4,7 @@
  */
 import { type AnyMachineSnapshot, initialTransition, transition } from 'xstate';
 import type { Outgoing } from '../../../events/event.ts';
+import { MICRO_STEP_EVENTS } from '../../../events/index.ts';
 import {
   canonical,
   channelLaneA,
@@ -16,7 +17,7 @@ import {
   slotLaneB,
 } from '../../../sim/canonical.ts';
 import { microStepOf } from '../../../sim/engine/reaction.ts';
-import type { Topology } from '../../../sim/store.ts';
+import { askingOf, type Topology } from '../../../sim/store.ts';
 import type { WorldView } from '../../../sim/view.ts';
 
 interface AnyEvent {
@@ -52,12 +53,26 @@ export interface NaiveStep {
   readonly queue: string;
   /** Queues that messages have joined, in order of sending. */
   readonly joined: readonly string[];
+  /** Some state said that it gets on although nothing may have changed. */
+  readonly computes: boolean;
+  /** Slots of those that ran program code. */
+  readonly programs: readonly number[];
+  /** Slots of schedulers that were chosen, or passed a micro-step on. */
+  readonly passed: readonly number[];
+  /** It breaks a rule of models. */
+  readonly breaks: boolean;
 }
+
+/** Events given to actors in one step before it counts as a livelock on the bus. */
+const BUS_MAX = 10_000;
 
 interface Reaction {
   readonly next: Local;
   readonly sent: readonly Outgoing<AnyEvent>[];
   readonly yields: boolean;
+  readonly idles: boolean;
+  readonly computes: boolean;
+  readonly isHandled: boolean;
 }
 
 export class Naive {
@@ -78,6 +93,12 @@ export class Naive {
       this.#local(initialTransition(this.#topology.machines[kind]!, input as never)[0] as AnyMachineSnapshot),
     );
     return { locals, queues: new Map() };
+  }
+
+  /** Whether what an actor does is the scheduler's own. */
+  schedules(slot: number): boolean {
+    const { actors, machines } = this.#topology;
+    return (machines[actors[slot]!.kind]!.root.meta as { readonly schedules?: true } | undefined)?.schedules === true;
   }
 
   keyOf({ locals, queues }: NaiveState): string {
@@ -118,14 +139,17 @@ export class Naive {
       const event = JSON.parse(head) as AnyEvent;
       const before = { ...state, queues: new Map(state.queues).set(name, rest) };
       const label = `deliver(${event.type}, ${actors[from]!.id}, ${actors[to]!.id})`;
-      steps.push({ label, kind: 'deliver', offer: '', owed: true, slot: to, queue: name, ...this.#carryOut(state, before, to, event) });
+      const { idles: _, ...done } = this.#carryOut(state, before, to, event);
+      steps.push({ label, kind: 'deliver', offer: '', owed: true, slot: to, queue: name, ...done });
     }
     for (const [slot, { snapshot }] of state.locals.entries()) {
       for (const { owed = false, ...event } of offersOf(snapshot)) {
         const { type, ...payload } = event;
         const label = `${type}(${[actors[slot]!.id, ...Object.values(payload)].map(String).join(', ')})`;
         const kind = type === 'exec' || type === 'pick' ? 'exec' : 'offer';
-        steps.push({ label, kind, offer: type, owed, slot, queue: '', ...this.#carryOut(state, state, slot, event) });
+        const { idles, ...done } = this.#carryOut(state, state, slot, event);
+        const breaks = done.breaks || (kind === 'exec' && !done.changed && !idles);
+        steps.push({ label, kind, offer: type, owed, slot, queue: '', ...done, breaks });
       }
     }
     return steps;
@@ -149,17 +173,29 @@ export class Naive {
     const queues = new Map(before.queues);
     const bus: [number, AnyEvent][] = [[slot, event]];
     const joined: string[] = [];
-    let yields = false;
+    const programs: number[] = [];
+    const passed: number[] = this.schedules(slot) ? [slot] : [];
+    let [yields, idles, computes, breaks, given] = [false, false, false, false, 0];
     for (let next = bus.shift(); next; next = bus.shift()) {
       const [to, message] = next;
+      if (given > BUS_MAX) {
+        breaks = true;
+        break;
+      }
       const reaction = this.#react(to, locals[to]!, message);
+      if (!this.schedules(to) && message.type !== 'notify.step' && (given === 0 || isMicroStep(message))) programs.push(to);
+      given++;
       yields ||= reaction.yields;
+      idles ||= reaction.idles;
+      computes ||= reaction.computes;
+      breaks ||= !reaction.isHandled;
       locals[to] = reaction.next;
       for (const { to: receiver, event: sent } of reaction.sent) {
         const stamped = { ...sent, from: this.#topology.actors[to]!.id };
         const at = this.#slotOf.get(receiver)!;
         const name = `${to} ${at}`;
         const delivery = this.#topology.catalogue[sent.type];
+        if (isMicroStep(sent) && this.schedules(to)) passed.push(to);
         const waiting = queues.get(name) ?? [];
         if (delivery === 'latched' && waiting.includes(canonical(stamped))) continue;
         if (delivery === 'queued' || delivery === 'latched') {
@@ -169,7 +205,8 @@ export class Naive {
       }
     }
     const after = { locals, queues };
-    return { next: after, changed: this.keyOf(after) !== this.keyOf(state), yields, joined };
+    breaks ||= locals.some(({ snapshot }) => askingOf(snapshot) !== null);
+    return { next: after, changed: this.keyOf(after) !== this.keyOf(state), yields, idles, computes, joined, programs, passed, breaks };
   }
 
   #react(slot: number, local: Local, event: AnyEvent): Reaction {
@@ -181,8 +218,9 @@ export class Naive {
       const sent = (actions as readonly { readonly type: string; readonly params: unknown }[])
         .filter(({ type }) => type === 'xstate.emit')
         .map(({ params }) => (params as { readonly event: Outgoing<AnyEvent> }).event);
-      const { yields } = microStepOf(local.snapshot, event.type);
-      reaction = { next: this.#local(next as AnyMachineSnapshot), sent, yields };
+      const { yields, idles, computes } = microStepOf(local.snapshot, event.type);
+      const isHandled = local.snapshot.can(event);
+      reaction = { next: this.#local(next as AnyMachineSnapshot), sent, yields, idles, computes, isHandled };
       this.#reactions.set(key, reaction);
     }
     return reaction;
@@ -210,6 +248,8 @@ export class Naive {
     return known;
   }
 }
+
+const isMicroStep = ({ type }: AnyEvent): boolean => MICRO_STEP_EVENTS.includes(type);
 
 function offersOf(snapshot: AnyMachineSnapshot): AnyOffer[] {
   const metas = Object.values(snapshot.getMeta() as Record<string, { readonly offers?: (c: unknown) => readonly AnyOffer[] } | undefined>);
