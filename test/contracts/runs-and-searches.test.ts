@@ -204,9 +204,14 @@ describe('a search of all schedules', { timeout: 60_000 }, () => {
       const compact = searched(scenario, { compact: true }).report;
       const { states, transitions, unchanged, reached } = searched(scenario).report;
       const outcome = (met: typeof reached) => [...met].map(([id, first]) => [id, first !== null]);
-      expect(outcome(compact.reached), `seed ${seed}`).toEqual(outcome(reached));
-      if (defined.get(seed)!.largest <= 1) expect(compact, `seed ${seed}`).toMatchObject({ states, transitions, unchanged });
-      expect(named(compact.findings), `seed ${seed}`).toEqual(violated);
+      if (violated.includes(DEADLOCK)) {
+        // Fingerprints keep no rows to search again with: what lies beyond a dead state is judged as well, and told (docs/explore.md).
+        expect(named(compact.findings), `seed ${seed}`).toEqual(expect.arrayContaining([...violated]));
+      } else {
+        expect(outcome(compact.reached), `seed ${seed}`).toEqual(outcome(reached));
+        expect(compact, `seed ${seed}`).toMatchObject({ states, transitions, unchanged });
+        expect(named(compact.findings), `seed ${seed}`).toEqual(violated);
+      }
       const local = searched(scenario, { local: true });
       expect(named(local.report.findings), `seed ${seed}`).toEqual(violated);
       expect(

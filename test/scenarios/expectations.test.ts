@@ -9,6 +9,7 @@ import type { Choice } from '../../events/journal.ts';
 import { openJournal } from '../../replay/open.ts';
 import { reexecute } from '../../replay/reexecute.ts';
 import { memorySource } from '../../replay/source.ts';
+import { DEADLOCK } from '../../sim/end.ts';
 import { engineOf, fileOf, journalOf, play, SHIPPED, seeds, shipped, shippedNames } from '../sim/play.ts';
 
 interface Regression {
@@ -71,12 +72,16 @@ describe.each(shippedNames)('%s', (name) => {
     (variant, _what, { property, schedule }) => {
       const scenario = shipped(name, variant);
       const spec = { name: 'replay', choices: schedule, match: 'strict' } as const;
+      const complete = { ...spec, after: { name: 'fifo' } as const };
       for (const engine of ['live', 'memo'] as const) {
-        const played = play(scenario, spec, engineOf(scenario, engine), ({ sequencer }) => sequencer.step >= schedule.length);
+        // A run looks for a deadlock where it would go on.
+        const played =
+          property === DEADLOCK
+            ? play(scenario, complete, engineOf(scenario, engine))
+            : play(scenario, spec, engineOf(scenario, engine), ({ sequencer }) => sequencer.step >= schedule.length);
         expect(played.end.violation?.property ?? null, engine).toBe(property);
         expect(played.run.sequencer.step).toBe(schedule.length);
       }
-      const complete = { ...spec, after: { name: 'fifo' } as const };
       const { bytes } = journalOf({ ...scenario, bounds: { ...scenario.bounds, steps: STEPS_MAX } }, complete, engineOf(scenario, 'live'));
       expect(reexecute(openJournal(memorySource(bytes)))).toMatchObject({ identical: true, divergence: null });
     },
