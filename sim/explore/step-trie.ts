@@ -19,7 +19,7 @@ export const YIELDS = 8;
 /** It breaks a rule if it changes nothing, which hangs on queues where all it does is to send latched messages. */
 export const MUST_CHANGE = 16;
 /** It is no progress: the scheduler's own, or a wait. */
-export const WAITS = 32;
+const WAITS = 32;
 /** It is no progress if it leads back to the state itself. */
 export const WAITS_UNLESS_SENT = 64;
 /** Flags without which a step is progress. */

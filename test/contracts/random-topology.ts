@@ -9,7 +9,7 @@ import { Prng } from '../../sim/prng.ts';
 import type { Topology } from '../../sim/store.ts';
 
 export const STATES = ['a', 'b', 'c', 'd'] as const;
-export const ACTORS: readonly ActorId[] = ['node:0', 'other:0', 'node:1', 'other:1'];
+const ACTORS: readonly ActorId[] = ['node:0', 'other:0', 'node:1', 'other:1'];
 
 const CATALOGUE: Readonly<Record<string, Delivery>> = {
   exec: 'offer',
