@@ -57,6 +57,10 @@ class ForkChooser implements Chooser {
     this.#after = after;
   }
 
+  get isGiven(): boolean {
+    return this.#step < this.#at || this.#after.isGiven === true;
+  }
+
   choose(view: ChoiceView): number {
     this.#step++;
     if (this.#step < this.#at) return this.#before.choose(view);

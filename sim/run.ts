@@ -146,6 +146,7 @@ export class Run {
 
   /** Ends the run where nothing has to happen any more while something is owed; a deadlock comes first. */
   #mayLast(): boolean {
+    if (this.#options.chooser.isGiven) return false;
     const owed = this.#liveness?.inQuiet() ?? null;
     if (owed && !this.#hasEnded()) this.#finish('owed', owed);
     return this.#end !== null;

@@ -11,6 +11,8 @@ export interface ChoiceView {
 export interface Chooser {
   readonly name: string;
   choose(view: ChoiceView): number;
+  /** The next choice is made already: the run follows it, even out of a state in which it could stay. */
+  readonly isGiven?: boolean;
   /** Told what the chosen step did. */
   observe?(outcome: StepOutcome): void;
 }

@@ -13,6 +13,7 @@ export class ReplayChooser implements Chooser {
   readonly name = 'replay';
   readonly #choices: Iterator<Pick<Choice, 'index'> & Partial<Choice>>;
   readonly #options: ReplayOptions;
+  #peeked: IteratorResult<Pick<Choice, 'index'> & Partial<Choice>> | null = null;
   #step = 0;
   /** The first step at which the schedule no longer fitted; null while it fits. */
   leftAt: number | null = null;
@@ -22,11 +23,21 @@ export class ReplayChooser implements Chooser {
     this.#options = options;
   }
 
+  get isGiven(): boolean {
+    return this.leftAt === null && this.#peek().done !== true;
+  }
+
+  #peek(): IteratorResult<Pick<Choice, 'index'> & Partial<Choice>> {
+    this.#peeked ??= this.#choices.next();
+    return this.#peeked;
+  }
+
   choose(view: ChoiceView): number {
     this.#step++;
     const { after } = this.#options;
     if (this.leftAt === null) {
-      const next = this.#choices.next();
+      const next = this.#peek();
+      this.#peeked = null;
       if (!next.done) {
         const index = this.#fit(view, next.value);
         if (index >= 0) return index;
