@@ -16,7 +16,8 @@ interface Way {
   readonly message: string;
   readonly labels: readonly string[];
 }
-export type WayTo = (finding: Omit<Finding, 'state'>) => Search<Way>;
+/** Null: no run comes there. */
+export type WayTo = (finding: Omit<Finding, 'state'>) => Search<Way | null>;
 
 /** The violations of a search, each by the schedule that is least in the order disturbances, preemptions, switches, steps. */
 export function* leastDeviating(
@@ -42,8 +43,10 @@ export function* leastDeviating(
   for (const finding of findings) {
     const better = least.findings.find(({ property }) => property === finding.property);
     if (better) violations.push({ ...better, steps: better.labels.length, least: true });
-    else {
+    // Searches that keep no states, or share them, look beyond deadlocks as well. Where all schedules were tried, no run breaks the property.
+    else if (!least.exhausted) {
       const way = yield* wayTo(finding);
+      if (way === null) continue;
       violations.push({ ...finding, ...way, steps: way.labels.length, least: false, ...new Pricing(search.world).priceOf(way.labels) });
     }
   }

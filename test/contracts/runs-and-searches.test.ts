@@ -204,16 +204,18 @@ describe('a search of all schedules', { timeout: 60_000 }, () => {
       const compact = searched(scenario, { compact: true }).report;
       const { states, transitions, unchanged, reached } = searched(scenario).report;
       const outcome = (met: typeof reached) => [...met].map(([id, first]) => [id, first !== null]);
-      if (violated.includes(DEADLOCK)) {
-        // Fingerprints keep no rows to search again with: what lies beyond a dead state is judged as well, and told (docs/explore.md).
+      if (violated.includes(DEADLOCK) || defined.get(seed)!.largest > 1) {
+        // Not all rows are kept to search again with: what lies beyond a dead state is judged as well. explore() leaves it out.
         expect(named(compact.findings), `seed ${seed}`).toEqual(expect.arrayContaining([...violated]));
+        for (const how of [{ compact: true }, { local: true }])
+          expect(named(finish(explore({ scenario, maxStates: STATES_MAX, ...how })).violations), `seed ${seed}`).toEqual(violated);
       } else {
         expect(outcome(compact.reached), `seed ${seed}`).toEqual(outcome(reached));
         expect(compact, `seed ${seed}`).toMatchObject({ states, transitions, unchanged });
         expect(named(compact.findings), `seed ${seed}`).toEqual(violated);
       }
       const local = searched(scenario, { local: true });
-      expect(named(local.report.findings), `seed ${seed}`).toEqual(violated);
+      if (!violated.includes(DEADLOCK)) expect(named(local.report.findings), `seed ${seed}`).toEqual(violated);
       expect(
         [...digestsOf(local.explorer)].filter((digest) => !runs.ends.has(digest) && !isBeyond(seed, digest)),
         `seed ${seed}`,

@@ -8,7 +8,9 @@ const LONG: Readonly<Record<string, string>> = {
   'sim/explore/explore.ts': 'what each kind of search comes to, told in one shape',
   'sim/explore/explorer.ts': 'the driver of one search: its turns, its tables, and where runs end in it',
   'sim/explore/sampling/sampler.ts': 'the driver of one sample',
+  'test/contracts/runs-and-searches.test.ts': 'one contract, held by each search against all runs',
   'test/sim/explore/coverage.test.ts': 'one ledger from all its sides',
+  'test/sim/explore/naive.ts': 'the oracle of searches, which shares nothing with them',
 };
 /** A scan that sees fewer files than this is broken, and would pass whatever they say. */
 const SEEN_MIN = 20;

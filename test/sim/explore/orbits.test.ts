@@ -1,3 +1,4 @@
+/** A search over orbits: one state for all that differ by a renaming, the same findings, and models that are refused. */
 import { describe, expect, it } from 'vitest';
 import type { ActorId } from '../../../events/event.ts';
 import { Explorer, finish } from '../../../sim/explore/explorer.ts';

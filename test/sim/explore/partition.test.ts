@@ -99,7 +99,7 @@ describe('searches that share a space', () => {
     const facts = combined(request.scenario, together(request.scenario, 2).reports, null);
     const [finding] = facts.findings;
     const way = finish(searchedWay(request)(finding!));
-    expect(way.labels).toHaveLength(finding!.steps);
+    expect(way!.labels).toHaveLength(finding!.steps);
     expect(way).toEqual(finish(searchedWay(request)(finding!)));
   });
 
