@@ -30,7 +30,7 @@ const tries = (variant: string) =>
     ),
   );
 
-describe('RMPUPDATE', () => {
+describe('RMPUPDATE', { timeout: 60_000 }, () => {
   it('SNP-21 all: whatever it wrote is not validated afterwards', () => {
     let written = 0;
     const runs = SHIPPED.flatMap(({ name, variant }) => seeds(2).map((seed) => play(shipped(name, variant), seed)));

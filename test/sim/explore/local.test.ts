@@ -174,7 +174,7 @@ describe('explore with --reduce local', () => {
   });
 });
 
-describe('a violation whose least schedule is not looked for to the end', () => {
+describe('a violation whose least schedule is not looked for to the end', { timeout: 60_000 }, () => {
   it('has as many steps as its schedule, those included that ran on', () => {
     const ids = Array.from({ length: 6 }, (_, i) => `node:${i}`);
     const starts = ids.map((to) => ({ to, type: 'ask' }));

@@ -97,7 +97,7 @@ const CHECKS: Readonly<Record<string, (pair: Pair) => void | Promise<void>>> = {
     expect(propertiesOf(bounded)).toEqual(propertiesOf(search(race, { from })));
   },
   'liveness and per-actor': () => {
-    const machine = machineOf({ a: { on: { exec: { to: 'a' } } } });
+    const machine = machineOf({ a: { on: { exec: { to: 'b' } } }, b: { on: { exec: { to: 'a' } } } });
     const property = leavesEach<unknown>('toy.leaves-one', {
       kind: 'node',
       source: 'a test',
