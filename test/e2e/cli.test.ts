@@ -164,7 +164,7 @@ describe('signals', () => {
     await until('records', () => existsSync(join(folder, `${file}.part`)) && readFileSync(join(folder, `${file}.part`)).length > 100_000);
     child.kill(signal);
     expect(await ended(child)).toBe(4);
-    expect(JSON.parse(Buffer.concat(chunks).toString())).toMatchObject({ ended: 'interrupted', verdict: 'clean', journal: file });
+    expect(JSON.parse(Buffer.concat(chunks).toString())).toMatchObject({ ended: 'stopped', verdict: 'clean', journal: file });
     expect(json('replay', file)).toMatchObject({ identical: true, sealed: true });
     expect(existsSync(join(folder, `${file}.part`))).toBe(false);
   });
