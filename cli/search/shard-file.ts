@@ -9,7 +9,7 @@ import { DEADLOCK } from '../../sim/end.ts';
 import { Ledger } from '../../sim/explore/coverage.ts';
 import type { Exploration, SearchFacts } from '../../sim/explore/explore.ts';
 import type { Explorer } from '../../sim/explore/explorer.ts';
-import { weakestEvidence } from '../../sim/explore/guarantee.ts';
+import { weakestEvidence, weakestOf } from '../../sim/explore/guarantee.ts';
 import type { Cut, Shard } from '../../sim/explore/shard.ts';
 import { validateResolved } from '../../sim/scenario/resolve.ts';
 import type { ResolvedScenario } from '../../sim/scenario/types.ts';
@@ -83,7 +83,7 @@ function bodyOf(
     reactions: coverage.reactions,
     localStates: { ...coverage.localStates },
     taken: [...ledger.taken].sort(),
-    evidence: weakestEvidence(explorer.world.store.kinds),
+    evidence: weakestEvidence(explorer.world.engine),
   };
 }
 
@@ -217,10 +217,6 @@ export function mergeShards(folder: string, io: Io): Merged {
   const most = (of: (body: Body) => number) => Math.max(...bodies.map(of));
   const kinds = Object.keys(bodies[0]!.localStates);
   const limit = bodies.find((body) => body.limit !== null)?.limit ?? null;
-  const GRADES = ['read', 'manual', 'memory', 'decision', 'inferred'];
-  const evidence = bodies
-    .map((body) => body.evidence)
-    .reduce((a, b) => (b && (!a || GRADES.indexOf(b.grade) > GRADES.indexOf(a.grade)) ? b : a));
   return {
     scenario,
     shards: bodies.length,
@@ -244,7 +240,7 @@ export function mergeShards(folder: string, io: Io): Merged {
       stepMisses: 0,
       localStates: Object.fromEntries(kinds.map((kind) => [kind, most(({ localStates }) => localStates[kind] ?? 0)])),
       ledger: new Ledger(scenario).add(bodies.flatMap(({ taken }) => taken)),
-      evidence,
+      evidence: weakestOf(bodies.map((body) => body.evidence)),
     },
   };
 }

@@ -145,15 +145,22 @@ export class MemoEngine implements ActorEngine {
     return (this.#fresh.length - this.#again) / 3;
   }
 
-  /** Reactions that are remembered. */
+  /** How many reactions were taken; what was only looked at is remembered, and does not count. */
   get reactions(): number {
     return this.#reactions;
   }
 
-  /** `kind, local state, event` of all that is remembered. */
+  /** `kind, local state, event` of all that is remembered, also of what was only looked at. */
   remembered(): number[] {
     return this.#shared.flatMap((byLocal, kind) =>
       byLocal.flatMap((events, local) => [...events.keys()].flatMap((event) => [kind, local, event])),
+    );
+  }
+
+  /** `kind, local state, event` of each reaction that was taken. */
+  taken(): number[] {
+    return this.#shared.flatMap((byLocal, kind) =>
+      byLocal.flatMap((events, local) => [...events].flatMap(([event, { isTaken }]) => (isTaken ? [kind, local, event] : []))),
     );
   }
 
@@ -163,9 +170,19 @@ export class MemoEngine implements ActorEngine {
       for (const [event, { next, isTaken }] of events ?? []) if (isTaken) visit(local, event, next);
   }
 
-  /** Whether an actor of the kind came into the local state, and not only in a look ahead. */
+  /** Whether an actor of the kind came into the local state, and not only in a look ahead or in another search. */
   isReached(kind: number, local: number): boolean {
     return !this.#foreseen[kind]!.has(local);
+  }
+
+  /** Local states of a kind that its actors came into. */
+  reachedLocals(kind: number): number[] {
+    return Array.from({ length: this.store.kinds[kind]!.locals.size }, (_, local) => local).filter((local) => this.isReached(kind, local));
+  }
+
+  /** Of a local state that only another search is known to have met. */
+  foresee(kind: number, local: number): void {
+    this.#foreseen[kind]!.add(local);
   }
 
   /** What one actor was given, by local state. */
@@ -203,7 +220,6 @@ export class MemoEngine implements ActorEngine {
     if (known) return known;
     const computed = this.#compute(slot, kind, local, event);
     byLocal[local]!.set(event, computed);
-    this.#reactions++;
     this.#fresh.push(kind.index, local, event);
     return computed;
   }
@@ -211,6 +227,7 @@ export class MemoEngine implements ActorEngine {
   #take(slot: number, shared: Shared): void {
     if (shared.isTaken) return;
     shared.isTaken = true;
+    this.#reactions++;
     this.#foreseen[this.store.kindOfSlot[slot]!.index]!.delete(shared.next);
   }
 

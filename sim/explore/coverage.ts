@@ -198,3 +198,7 @@ class Reader {
     if (key !== null) this.#taken.add(key);
   }
 }
+
+/** How many local states the actors of each kind came into. */
+export const localStatesOf = (engine: MemoEngine): Readonly<Record<string, number>> =>
+  Object.fromEntries(engine.store.kinds.map(({ name, index }) => [name, engine.reachedLocals(index).length]));

@@ -102,7 +102,10 @@ export class Translation {
       const snapshot = kind.machine.resolveState({ value: value as never, context }) as AnyMachineSnapshot;
       if (canonical({ context: snapshot.context as unknown, value: snapshot.value as unknown }) !== text)
         throw new Error(`${kind.name} has no such state`);
-      return this.#world.store.local(kind, snapshot);
+      const before = kind.locals.size;
+      const local = this.#world.store.local(kind, snapshot);
+      if (kind.locals.size > before) this.#world.engine.foresee(kind.index, local);
+      return local;
     });
   }
 }

@@ -6,7 +6,7 @@ import type { MemoEngine } from '../engine/memo.ts';
 import type { PlainWorld } from '../restore.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import { type BoundedLimits, BoundedSearch } from './bounded.ts';
-import { type Coverage, type Ledger, ledgerOf } from './coverage.ts';
+import { type Coverage, type Ledger, ledgerOf, localStatesOf } from './coverage.ts';
 import { DeadEnds, withWaits } from './dead-ends.ts';
 import type { Deviations } from './deviations.ts';
 import { type Endless, endlessAlone, endlessOf } from './endless.ts';
@@ -120,15 +120,14 @@ function* exploreAll(request: ExploreRequest): Search<Exploration> {
   });
   const report = yield* explorer.run();
   const endless = yield* closing(cyclesIn(request, explorer, report));
-  const { kinds } = explorer.world.store;
   const { passed, ...counts } = report;
   const facts: SearchFacts = {
     ...counts,
     reached: new Set([...report.reached].flatMap(([id, met]) => (met === null ? [] : [id]))),
     stepMisses: report.trie.misses,
-    localStates: localStatesOf(explorer.world),
+    localStates: localStatesOf(explorer.world.engine),
     ledger: ledgerOf(scenario, explorer.world.engine, image ? explorer.seen : {}),
-    evidence: weakestEvidence(kinds),
+    evidence: weakestEvidence(explorer.world.engine),
     ...(local && { passed }),
     ...(compact && { omissions: omissionsOf(report.states) }),
   };
@@ -249,7 +248,6 @@ function* exploreWithin(request: ExploreRequest, limits: BoundedLimits): Search<
     .map((finding) => withWaits(ends, { ...finding, steps: finding.labels.length, least: true }))
     .sort(byProperty);
   const undecided = withDeadlocks(undecidedWith('bound', scenario.properties.eventually), report.deadlocks, violations);
-  const { kinds } = search.world.store;
   const violated = violations.map(({ property }) => property);
   const ledger = ledgerOf(scenario, search.world.engine);
   const covered = ledger.coverage(report.closed && !endsRuns(violated, scenario));
@@ -266,7 +264,7 @@ function* exploreWithin(request: ExploreRequest, limits: BoundedLimits): Search<
       bound,
       violated,
       undecided,
-      evidence: weakestEvidence(kinds),
+      evidence: weakestEvidence(search.world.engine),
       coverage: covered,
     }),
     coverage: coverageOf(search.world, covered, {
@@ -311,7 +309,7 @@ function* exploreOrbits({ scenario, maxStates, local, isTimed }: ExploreRequest)
       limit,
       violated,
       undecided,
-      evidence: weakestEvidence(search.world.store.kinds),
+      evidence: weakestEvidence(search.world.engine),
       coverage: covered,
     }),
     coverage: coverageOf(search.world, covered, {
@@ -322,14 +320,11 @@ function* exploreOrbits({ scenario, maxStates, local, isTimed }: ExploreRequest)
   };
 }
 
-const localStatesOf = ({ store }: WorldStep): Readonly<Record<string, number>> =>
-  Object.fromEntries(store.kinds.map(({ name, locals }) => [name, locals.size]));
-
 type Measured = Pick<Exploration['coverage'], 'depth' | 'bytesPerState' | 'stepMisses'>;
 
 /** What a search met, by kind. */
 const coverageOf = (world: WorldStep, coverage: Coverage, rest: Measured): Exploration['coverage'] => ({
-  localStates: localStatesOf(world),
+  localStates: localStatesOf(world.engine),
   reactions: world.engine.reactions,
   ...rest,
   ...coverage,

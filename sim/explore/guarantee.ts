@@ -1,9 +1,9 @@
 /** The guarantee: what a search has shown, in words that claim no more than it did. */
 import type { Grade } from '../../actors/paths/path.ts';
 import { DEADLOCK } from '../end.ts';
+import type { MemoEngine } from '../engine/memo.ts';
 import type { PlainWorld } from '../restore.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
-import type { Kind } from '../store.ts';
 import type { BoundedLimits } from './bounded.ts';
 import type { Coverage } from './coverage.ts';
 import { countsText } from './holes.ts';
@@ -24,21 +24,27 @@ interface StepLike {
   readonly source?: string;
 }
 
-const weaker = (a: Evidence | null, b: Evidence): Evidence => (a === null || GRADES.indexOf(b.grade) > GRADES.indexOf(a.grade) ? b : a);
+const placeOf = ({ step, source }: Evidence): string => `${step} ${source}`;
 
-/** The least known micro-step among all local states that a search met. */
-export function weakestEvidence(kinds: readonly Kind[]): Evidence | null {
-  let weakest: Evidence | null = null;
-  for (const kind of kinds) {
-    for (const snapshot of kind.locals.values) {
-      for (const meta of Object.values(snapshot.getMeta() as Record<string, StepLike | undefined>)) {
-        if (meta?.grade && meta.step && meta.source !== 'the scenario') {
-          weakest = weaker(weakest, { grade: meta.grade, step: meta.step, source: meta.source ?? '' });
-        }
+/** The least known of several; of two that are known as little, always the same one. */
+export const weakestOf = (all: readonly (Evidence | null)[]): Evidence | null =>
+  all
+    .filter((one) => one !== null)
+    .sort((a, b) => GRADES.indexOf(b.grade) - GRADES.indexOf(a.grade) || (placeOf(a) < placeOf(b) ? -1 : 1))[0] ?? null;
+
+/** The least known micro-step among all local states that a search came into. */
+export function weakestEvidence(engine: MemoEngine): Evidence | null {
+  const met = new Map<string, Evidence>();
+  for (const { index, locals } of engine.store.kinds) {
+    for (const local of engine.reachedLocals(index)) {
+      for (const meta of Object.values(locals.values[local]!.getMeta() as Record<string, StepLike | undefined>)) {
+        if (!meta?.grade || !meta.step || meta.source === 'the scenario') continue;
+        const evidence = { grade: meta.grade, step: meta.step, source: meta.source ?? '' };
+        met.set(placeOf(evidence), evidence);
       }
     }
   }
-  return weakest;
+  return weakestOf([...met.values()]);
 }
 
 export interface GuaranteeFacts {

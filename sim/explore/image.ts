@@ -107,7 +107,7 @@ export function imageOf({ world, space, cursor, verdicts }: SearchParts): Search
   return {
     counts: { head, column, alternative, out, moving, states: space.count, columns: space.columns, transitions, unchanged, deliveries },
     dictionary: dictionaryOf(world),
-    reactions: Int32Array.from(world.engine.remembered()),
+    reactions: Int32Array.from(world.engine.taken()),
     findings: verdicts.findings,
     reached: [...verdicts.reached].flatMap(([id, first]) => (first ? [[id, first] as const] : [])),
     rows: space.rows.subarray(0, space.count * space.columns),

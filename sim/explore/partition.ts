@@ -5,12 +5,13 @@
 import { hexOf } from '../canonical.ts';
 import type { PlainWorld } from '../restore.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
+import type { Kind } from '../store.ts';
 import { Ledger, ledgerOf } from './coverage.ts';
 import { type Dictionary, type DictionarySizes, dictionaryOf, sizesOf, Translation } from './dictionary.ts';
 import { BOX_HEAD, ENTRY_HEAD, Exchange, ownerOf } from './exchange.ts';
 import type { SearchFacts } from './explore.ts';
 import { Explorer, finish } from './explorer.ts';
-import { type Evidence, weakestEvidence } from './guarantee.ts';
+import { type Evidence, weakestEvidence, weakestOf } from './guarantee.ts';
 import { LOOK } from './step-trie.ts';
 import type { Finding } from './verdicts.ts';
 
@@ -57,7 +58,8 @@ export interface PartitionReport {
   readonly reached: readonly string[];
   /** Digests of the reactions it was asked for; each was executed again. */
   readonly reactions: readonly string[];
-  readonly localStates: Readonly<Record<string, number>>;
+  /** Digests of the local states that its actors came into, by kind. */
+  readonly localStates: Readonly<Record<string, readonly string[]>>;
   /** Keys of what it took. */
   readonly taken: readonly string[];
   readonly evidence: Evidence | null;
@@ -166,11 +168,10 @@ export class Partition {
     const { store } = world;
     const deadlocks = finish(this.#explorer.decideDeadlocks()) === true;
     world.engine.verifySome(Number.POSITIVE_INFINITY);
-    const triples = world.engine.remembered();
+    const triples = world.engine.taken();
     const reactions = Array.from({ length: triples.length / 3 }, (_, i) => {
       const [kind, local, event] = [triples[3 * i]!, triples[3 * i + 1]!, triples[3 * i + 2]!];
-      const { locals } = store.kinds[kind]!;
-      return `${kind} ${hexOf(locals.laneA[local]!, locals.laneB[local]!)} ${hexOf(store.events.laneA[event]!, store.events.laneB[event]!)}`;
+      return `${kind} ${digestOf(store.kinds[kind]!, local)} ${hexOf(store.events.laneA[event]!, store.events.laneB[event]!)}`;
     });
     return {
       states: space.count,
@@ -181,14 +182,18 @@ export class Partition {
       findings: verdicts.findings.map(({ property, message, steps }) => ({ property, message, steps })),
       reached: [...verdicts.reached.keys()],
       reactions,
-      localStates: Object.fromEntries(store.kinds.map(({ name, locals }) => [name, locals.size])),
+      localStates: Object.fromEntries(
+        store.kinds.map((kind) => [kind.name, world.engine.reachedLocals(kind.index).map((local) => digestOf(kind, local))]),
+      ),
       taken: [...ledgerOf(this.#scenario, world.engine).taken],
-      evidence: weakestEvidence(store.kinds),
+      evidence: weakestEvidence(world.engine),
       misses: this.#explorer.misses,
       bytes: space.bytesPerState * space.count,
     };
   }
 }
+
+const digestOf = ({ locals }: Kind, local: number): string => hexOf(locals.laneA[local]!, locals.laneB[local]!);
 
 /** What all partitions know together. `limit`: why they stopped before every state was expanded; null if they did not. */
 export function combined(scenario: ResolvedScenario, reports: readonly PartitionReport[], limit: SearchFacts['limit']): SearchFacts {
@@ -212,9 +217,10 @@ export function combined(scenario: ResolvedScenario, reports: readonly Partition
     reactions: new Set(reports.flatMap(({ reactions }) => reactions)).size,
     bytesPerState: sum((report) => report.bytes) / states,
     stepMisses: sum((report) => report.misses),
-    // Everybody has learnt everything by then.
-    localStates: reports[0]!.localStates,
+    localStates: Object.fromEntries(
+      Object.keys(reports[0]!.localStates).map((kind) => [kind, new Set(reports.flatMap(({ localStates }) => localStates[kind]!)).size]),
+    ),
     ledger: new Ledger(scenario).add(reports.flatMap(({ taken }) => taken)),
-    evidence: reports[0]!.evidence,
+    evidence: weakestOf(reports.map(({ evidence }) => evidence)),
   };
 }

@@ -1,6 +1,6 @@
 /** Sampling as people ask for it: the findings with their prices, and a text that claims no more than a sample can. */
 import type { ResolvedScenario } from '../../scenario/types.ts';
-import { type Coverage, ledgerOf } from '../coverage.ts';
+import { type Coverage, ledgerOf, localStatesOf } from '../coverage.ts';
 import type { Deviations } from '../deviations.ts';
 import type { Search } from '../explorer.ts';
 import { coverageLines, reexecutionText, weakestEvidence } from '../guarantee.ts';
@@ -52,8 +52,7 @@ export function* sample(request: SampleRequest): Search<Sample> {
     })
     .sort(byProperty);
   const bound = pct ? boundOf(pct, report.schedules) : null;
-  const { kinds } = sampler.world.store;
-  const evidence = weakestEvidence(kinds);
+  const evidence = weakestEvidence(engine);
   const coverage = ledgerOf(request.scenario, sampler.world.engine).coverage(false);
   return {
     ...report,
@@ -65,7 +64,7 @@ export function* sample(request: SampleRequest): Search<Sample> {
       ...coverageLines(coverage),
       ...(evidence ? [`Weakest evidence: ${evidence.grade}, at ${evidence.step} (${evidence.source}).`] : []),
     ],
-    localStates: Object.fromEntries(kinds.map(({ name, locals }) => [name, locals.size])),
+    localStates: localStatesOf(engine),
     coverage,
   };
 }
