@@ -2,11 +2,11 @@
 import { type Actor, type AnyStateMachine, createActor } from 'xstate';
 import { MemoEngine } from '../sim/engine/memo.ts';
 import type { ActorEngine } from '../sim/engine/port.ts';
+import { topologyOf } from '../sim/host/topology.ts';
 import { Run } from '../sim/run.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
 import { chooserOf } from '../sim/session.ts';
 import { type AnyEvent, Store, type Topology } from '../sim/store.ts';
-import { topologyOf } from '../sim/topology.ts';
 import { churn, finish, finishJournaled, openJournaled, RANDOM, sessionOf } from './churn.ts';
 import { type Figure, prepared, race, type Table } from './harness.ts';
 

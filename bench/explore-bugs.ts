@@ -2,12 +2,12 @@
 import { shrink } from '../replay/shrink.ts';
 import { RandomChooser } from '../sim/choosers/random.ts';
 import { MemoEngine } from '../sim/engine/memo.ts';
-import { BoundedSearch } from '../sim/explore/bounded.ts';
-import { type Deviations, sumOf } from '../sim/explore/deviations.ts';
-import { Explorer, finish } from '../sim/explore/explorer.ts';
+import { Explorer, finish } from '../sim/explore/breadth/explorer.ts';
+import { BoundedSearch } from '../sim/explore/in-order/bounded.ts';
+import { type Deviations, sumOf } from '../sim/explore/in-order/deviations.ts';
+import { topologyOf } from '../sim/host/topology.ts';
 import { Run } from '../sim/run.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
-import { topologyOf } from '../sim/topology.ts';
 
 /** One way to one violation; medians, in which a missed one counts as it stood when it was given up. */
 export interface Way {

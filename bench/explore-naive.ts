@@ -1,10 +1,10 @@
 /** The search that anybody would write first over XState: transition() for every delivery, states by their text, breadth first. */
 import { type AnyMachineSnapshot, initialTransition, transition } from 'xstate';
 import type { Outgoing } from '../events/event.ts';
+import { topologyOf } from '../sim/host/topology.ts';
 import { propertyOf } from '../sim/properties/index.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
 import type { AnyEvent, Topology } from '../sim/store.ts';
-import { topologyOf } from '../sim/topology.ts';
 import type { WorldView } from '../sim/view.ts';
 
 export interface NaiveReport {

@@ -3,7 +3,7 @@
  * of two laps has filled. The figures stand in docs/decisions/0010-no-partial-order-reduction.md. `npx tsx bench/local-steps.ts`
  */
 import { readdirSync, readFileSync } from 'node:fs';
-import { Explorer, finish } from '../sim/explore/explorer.ts';
+import { Explorer, finish } from '../sim/explore/breadth/explorer.ts';
 import { knownProperties } from '../sim/properties/index.ts';
 import { variantNames } from '../sim/scenario/checks.ts';
 import { loadScenario } from '../sim/scenario/load.ts';

@@ -4,7 +4,7 @@ import type { Coverage } from '../sim/explore/coverage.ts';
 import type { Exploration, Violation } from '../sim/explore/explore.ts';
 import { coverageLines } from '../sim/explore/guarantee.ts';
 import { countsText, together } from '../sim/explore/holes.ts';
-import { type Outcome, outcomesFor } from '../sim/outcomes.ts';
+import { type Outcome, outcomesFor } from '../sim/host/outcomes.ts';
 import { variantNames } from '../sim/scenario/checks.ts';
 import { loadReference, resolved } from './catalog.ts';
 import { type Call, type Command, integer, SCENARIO_OPTIONS } from './command.ts';

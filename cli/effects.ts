@@ -1,6 +1,6 @@
 /** What passed between actors in a step, in words: requests with their answers, without what every step does. */
 import type { JournalRecord, Json, JsonObject } from '../events/journal.ts';
-import { mechanisms } from '../sim/registry.ts';
+import { mechanisms } from '../sim/host/registry.ts';
 
 /** Messages that carry a step itself, or ask what nobody need read unless the answer is out of the ordinary. */
 const QUIET: Readonly<Record<string, (payload: JsonObject) => boolean>> = Object.fromEntries([

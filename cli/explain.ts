@@ -1,14 +1,14 @@
 /** `show --explain`: a violation as a story, with what each step rests on, which variant removes it, and how to see it again. */
 
-import type { Grade } from '../actors/paths/path.ts';
+import type { Grade } from '../actors/path/path.ts';
 import type { RunEnd } from '../events/journal.ts';
 import { scenarioOf } from '../replay/model.ts';
 import type { Journal } from '../replay/reader.ts';
+import { topologyOf } from '../sim/host/topology.ts';
 import { properties } from '../sim/properties/index.ts';
 import { isExpected } from '../sim/scenario/expectations.ts';
 import type { ResolvedScenario, Scenario } from '../sim/scenario/types.ts';
 import { type StepSource, stepSources } from '../sim/step-sources.ts';
-import { topologyOf } from '../sim/topology.ts';
 import { loadReference, shippedNames } from './catalog.ts';
 import type { Io } from './io.ts';
 import { type Moment, momentsOf } from './micro-steps.ts';

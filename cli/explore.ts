@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path';
 import type { Exploration, ExploreRequest, Violation } from '../sim/explore/explore.ts';
 import { untakenText } from '../sim/explore/guarantee.ts';
 import { together } from '../sim/explore/holes.ts';
-import { SymmetryError } from '../sim/explore/symmetry.ts';
+import { SymmetryError } from '../sim/explore/reduce/symmetry.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
 import type { Call, Command } from './command.ts';
 import { EXIT, usageError } from './errors.ts';

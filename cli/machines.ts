@@ -1,9 +1,9 @@
 /** `machines`: the statecharts of a scenario's actors, expanded. */
 import type { AnyStateMachine, AnyStateNode } from 'xstate';
-import { mutantsOf } from '../sim/registry.ts';
+import { mutantsOf } from '../sim/host/registry.ts';
+import { topologyOf } from '../sim/host/topology.ts';
 import { unknownName } from '../sim/scenario/issues.ts';
 import type { Arch } from '../sim/scenario/types.ts';
-import { topologyOf } from '../sim/topology.ts';
 import { loadReference, resolved } from './catalog.ts';
 import { type Call, type Command, SCENARIO_OPTIONS } from './command.ts';
 import { CliError, EXIT } from './errors.ts';

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { registerOwn } from '../sim/own-mechanism.ts';
+import { registerOwn } from '../sim/host/own-mechanism.ts';
 import { listed } from '../sim/scenario/issues.ts';
 import { readBytes, shippedNames } from './catalog.ts';
 import { CliError, EXIT, fileError } from './errors.ts';

@@ -18,7 +18,7 @@ function importsOf(isShipped: boolean, files: readonly string[]): string[] {
     ...(isShipped ? [imported('{ createRequire }', 'node:module')] : []),
     imported('{ expect, it }', 'vitest'),
     imported('{ knownProperties }', 'worldswitch/sim/properties/index'),
-    ...(files.length > 0 ? [imported('{ register }', 'worldswitch/sim/registry')] : []),
+    ...(files.length > 0 ? [imported('{ register }', 'worldswitch/sim/host/registry')] : []),
     imported('{ loadScenario }', 'worldswitch/sim/scenario/load'),
     imported('{ resolveScenario }', 'worldswitch/sim/scenario/resolve'),
     imported('{ openSession }', 'worldswitch/sim/session'),

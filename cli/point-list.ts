@@ -4,8 +4,8 @@ import { stateAt } from '../replay/fold.ts';
 import { scenarioOf } from '../replay/model.ts';
 import type { Journal } from '../replay/reader.ts';
 import { MemoEngine } from '../sim/engine/memo.ts';
+import { topologyOf } from '../sim/host/topology.ts';
 import { restore } from '../sim/restore.ts';
-import { topologyOf } from '../sim/topology.ts';
 import { HitCounter, momentsOf } from './micro-steps.ts';
 
 export interface ListedPoint {

@@ -1,5 +1,5 @@
 /** `scenarios`: what is shipped, or the file of one. */
-import { mutantsOf } from '../sim/registry.ts';
+import { mutantsOf } from '../sim/host/registry.ts';
 import { variantNames } from '../sim/scenario/checks.ts';
 import type { Expectation } from '../sim/scenario/types.ts';
 import { type LoadedScenario, loadReference, shippedNames } from './catalog.ts';

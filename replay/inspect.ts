@@ -2,9 +2,9 @@
 
 import type { JsonObject } from '../events/journal.ts';
 import { MemoEngine } from '../sim/engine/memo.ts';
+import { topologyOf } from '../sim/host/topology.ts';
 import { restore } from '../sim/restore.ts';
 import type { Topology } from '../sim/store.ts';
-import { topologyOf } from '../sim/topology.ts';
 import { stateAt } from './fold.ts';
 import type { InFlight } from './folder.ts';
 import { scenarioOf } from './model.ts';

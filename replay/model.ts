@@ -1,8 +1,8 @@
 /** The model of a journal, set up again: its scenario checked, its engine ready, and what it says if the journal was made by another one. */
 
+import { type ModuleName, modulesFor } from '../sim/host/registry.ts';
 import { MODEL_ID } from '../sim/model-id.ts';
 import { MODEL_VERSION } from '../sim/model-version.ts';
-import { type ModuleName, modulesFor } from '../sim/registry.ts';
 import { validateResolved } from '../sim/scenario/resolve.ts';
 import type { ResolvedHost, ResolvedScenario } from '../sim/scenario/types.ts';
 import type { Journal } from './reader.ts';

@@ -8,15 +8,15 @@
 import type { ChoiceView } from '../sim/choosers/chooser.ts';
 import { FifoChooser } from '../sim/choosers/fifo.ts';
 import { MemoEngine } from '../sim/engine/memo.ts';
-import { BoundedSearch } from '../sim/explore/bounded.ts';
-import type { Deviations } from '../sim/explore/deviations.ts';
+import { Explorer, type Search } from '../sim/explore/breadth/explorer.ts';
 import { explore } from '../sim/explore/explore.ts';
-import { Explorer, type Search } from '../sim/explore/explorer.ts';
-import { Pricing } from '../sim/explore/pricing.ts';
-import { WorldStep } from '../sim/explore/world-step.ts';
+import { BoundedSearch } from '../sim/explore/in-order/bounded.ts';
+import type { Deviations } from '../sim/explore/in-order/deviations.ts';
+import { Pricing } from '../sim/explore/in-order/pricing.ts';
+import { WorldStep } from '../sim/explore/space/world-step.ts';
+import { topologyOf } from '../sim/host/topology.ts';
 import { Run } from '../sim/run.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
-import { topologyOf } from '../sim/topology.ts';
 
 /** The journal shows no violation, so there is nothing to keep while shrinking. */
 export class ShrinkError extends Error {

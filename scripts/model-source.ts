@@ -9,16 +9,16 @@ const MODEL = [
   'events',
   'sim/canonical.ts',
   'sim/channels.ts',
-  'sim/mechanism.ts',
+  'sim/host/mechanism.ts',
   'sim/mechanisms',
   'sim/models',
   'sim/models.ts',
   'sim/offers.ts',
-  'sim/patches.ts',
-  'sim/registry.ts',
+  'sim/host/patches.ts',
+  'sim/host/registry.ts',
   'sim/sequencer.ts',
   'sim/store.ts',
-  'sim/topology.ts',
+  'sim/host/topology.ts',
 ];
 
 /** Paths below the root, sorted, `/` as separator. */

@@ -10,9 +10,10 @@ import { FifoChooser } from '../sim/choosers/fifo.ts';
 import { RandomChooser } from '../sim/choosers/random.ts';
 import { ReplayChooser } from '../sim/choosers/replay.ts';
 import { MemoEngine } from '../sim/engine/memo.ts';
-import { BoundedSearch } from '../sim/explore/bounded.ts';
+import { finish } from '../sim/explore/breadth/explorer.ts';
 import { explore } from '../sim/explore/explore.ts';
-import { finish } from '../sim/explore/explorer.ts';
+import { BoundedSearch } from '../sim/explore/in-order/bounded.ts';
+import { topologyOf } from '../sim/host/topology.ts';
 import { knownProperties } from '../sim/properties/index.ts';
 import { Run } from '../sim/run.ts';
 import { variantNames } from '../sim/scenario/checks.ts';
@@ -21,7 +22,6 @@ import { loadScenario } from '../sim/scenario/load.ts';
 import { resolveScenario } from '../sim/scenario/resolve.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
 import type { StepOutcome } from '../sim/sequencer.ts';
-import { topologyOf } from '../sim/topology.ts';
 
 interface Regression {
   readonly variant: string;

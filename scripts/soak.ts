@@ -7,9 +7,9 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { BoundedSearch } from '../sim/explore/bounded.ts';
-import { lassosOf } from '../sim/explore/endless.ts';
-import { Explorer, type Search } from '../sim/explore/explorer.ts';
+import { Explorer, type Search } from '../sim/explore/breadth/explorer.ts';
+import { lassosOf } from '../sim/explore/cycles/endless.ts';
+import { BoundedSearch } from '../sim/explore/in-order/bounded.ts';
 import { knownProperties } from '../sim/properties/index.ts';
 import { variantNames } from '../sim/scenario/checks.ts';
 import { goesBy } from '../sim/scenario/expectations.ts';

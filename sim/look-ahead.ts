@@ -6,8 +6,8 @@ import type { Deadlocked } from '../events/journal.ts';
 import type { Channel } from './channels.ts';
 import { MemoEngine } from './engine/memo.ts';
 import type { ActorEngine } from './engine/port.ts';
-import { DeadEnds } from './explore/dead-ends.ts';
-import { WorldStep } from './explore/world-step.ts';
+import { DeadEnds } from './explore/space/dead-ends.ts';
+import { WorldStep } from './explore/space/world-step.ts';
 import type { Mark } from './recorder.ts';
 import type { Sequencer } from './sequencer.ts';
 

@@ -1,5 +1,5 @@
 /** Properties: what must hold always, at least once, or in the end; and the memory of what was already checked. */
-import type { Grade } from '../actors/paths/path.ts';
+import type { Grade } from '../actors/path/path.ts';
 import type { ActorId } from '../events/event.ts';
 import type { StuckKind } from '../events/journal.ts';
 import type { Store } from './store.ts';

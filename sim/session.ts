@@ -9,14 +9,14 @@ import { LiveEngine } from './engine/live.ts';
 import { MemoEngine } from './engine/memo.ts';
 import type { ActorEngine } from './engine/port.ts';
 import { ShadowChooser, type ShadowSpec } from './explore/sampling/shadow.ts';
+import { modulesFor } from './host/registry.ts';
+import { topologyOf } from './host/topology.ts';
 import { MODEL_ID } from './model-id.ts';
 import { MODEL_VERSION } from './model-version.ts';
-import { modulesFor } from './registry.ts';
 import { Run } from './run.ts';
 import type { ResolvedScenario } from './scenario/types.ts';
 import type { BlockSink } from './sequencer.ts';
 import type { Topology } from './store.ts';
-import { topologyOf } from './topology.ts';
 
 export type EngineName = 'live' | 'memo';
 

@@ -1,6 +1,6 @@
 /** Where each micro-step comes from, by its name: what stands in the meta of the states. */
 import type { AnyStateMachine } from 'xstate';
-import type { Grade } from '../actors/paths/path.ts';
+import type { Grade } from '../actors/path/path.ts';
 
 export interface StepSource {
   readonly source: string;

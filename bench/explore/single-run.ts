@@ -1,10 +1,10 @@
 /** One random run over the memory of whole steps, a digest after each, no journal: against XState's own actors given the same events. */
 import { MemoEngine } from '../../sim/engine/memo.ts';
-import { Walk } from '../../sim/explore/sampling/walk.ts';
-import { WorldStep } from '../../sim/explore/world-step.ts';
+import { Walk } from '../../sim/explore/space/walk.ts';
+import { WorldStep } from '../../sim/explore/space/world-step.ts';
+import { topologyOf } from '../../sim/host/topology.ts';
 import { Prng } from '../../sim/prng.ts';
 import type { ResolvedScenario } from '../../sim/scenario/types.ts';
-import { topologyOf } from '../../sim/topology.ts';
 import { churn, finish, RANDOM, sessionOf } from '../churn.ts';
 import { deliveriesOf, sendAll, startActors } from '../engine.ts';
 import { type Figure, prepared, race, type Table } from '../harness.ts';

@@ -1,8 +1,9 @@
 /** Carries a search out as it was asked for: by one thread, by several, as one shard, or from the results of all shards. */
+
+import type { Explorer } from '../../sim/explore/breadth/explorer.ts';
 import { conclude, type Exploration, type ExploreRequest, explore, notLookedFor, searchedWay } from '../../sim/explore/explore.ts';
-import type { Explorer } from '../../sim/explore/explorer.ts';
 import { closing } from '../../sim/explore/reexecution.ts';
-import { Division, type Shard } from '../../sim/explore/shard.ts';
+import { Division, type Shard } from '../../sim/explore/together/shard.ts';
 import { usageError } from '../errors.ts';
 import type { Io } from '../io.ts';
 import { RUNS_FOLDER } from '../recording.ts';

@@ -2,7 +2,7 @@
 
 import { resolve } from 'node:path';
 import { canonical } from '../../sim/canonical.ts';
-import type { ExploreOptions } from '../../sim/explore/options.ts';
+import type { ExploreOptions } from '../../sim/explore/breadth/options.ts';
 import type { Call } from '../command.ts';
 import { CliError, failureOf, fileError, usageError } from '../errors.ts';
 import type { Io } from '../io.ts';

@@ -1,9 +1,9 @@
 /** Which model a stored search or the result of a shard is of: this program's, with the user's own mechanisms that take part. */
 import { z } from 'zod';
 import { modulesPresentFor, moduleText } from '../../replay/model.ts';
+import { modulesFor } from '../../sim/host/registry.ts';
 import { MODEL_ID } from '../../sim/model-id.ts';
 import { MODEL_VERSION } from '../../sim/model-version.ts';
-import { modulesFor } from '../../sim/registry.ts';
 import type { ResolvedScenario } from '../../sim/scenario/types.ts';
 
 /** How a file names its model. */

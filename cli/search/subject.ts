@@ -1,7 +1,7 @@
 /** What `explore` is asked to search: a scenario, the futures of a recorded run, or what a stored search is of. */
 import { stateAt } from '../../replay/fold.ts';
 import { scenarioOf } from '../../replay/model.ts';
-import type { SearchImage } from '../../sim/explore/image.ts';
+import type { SearchImage } from '../../sim/explore/space/image.ts';
 import { progress } from '../../sim/properties/liveness.ts';
 import type { ResolvedScenario } from '../../sim/scenario/types.ts';
 import { loadReference, resolved } from '../catalog.ts';

@@ -1,9 +1,9 @@
 /** `--workers`: threads that share one space, level by level. The coordinator passes dictionaries on, counts, and says when to stop. */
 import { Worker } from 'node:worker_threads';
+import type { Progress } from '../../sim/explore/breadth/explorer.ts';
 import type { SearchFacts } from '../../sim/explore/explore.ts';
-import type { Progress } from '../../sim/explore/explorer.ts';
-import { combined, type PartitionReport, type Round } from '../../sim/explore/partition.ts';
-import { modulesFor } from '../../sim/registry.ts';
+import { combined, type PartitionReport, type Round } from '../../sim/explore/together/partition.ts';
+import { modulesFor } from '../../sim/host/registry.ts';
 import { modelFiles } from '../model-files.ts';
 import type { SearchSubject } from './image-file.ts';
 import type { Answer, Order, WorkerData } from './worker.ts';

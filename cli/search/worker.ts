@@ -1,9 +1,9 @@
 /** A thread that searches one partition: answers each round with what came of it, and at the end with its report. */
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import { canonical } from '../../sim/canonical.ts';
-import type { Dictionary } from '../../sim/explore/dictionary.ts';
-import { Partition, type PartitionReport, type Round } from '../../sim/explore/partition.ts';
-import { type ModuleName, modulesFor } from '../../sim/registry.ts';
+import type { Dictionary } from '../../sim/explore/space/dictionary.ts';
+import { Partition, type PartitionReport, type Round } from '../../sim/explore/together/partition.ts';
+import { type ModuleName, modulesFor } from '../../sim/host/registry.ts';
 import type { PlainWorld } from '../../sim/restore.ts';
 import type { ResolvedScenario } from '../../sim/scenario/types.ts';
 import type { ModelFile } from '../model-files.ts';

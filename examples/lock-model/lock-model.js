@@ -117,7 +117,7 @@ const exclusion = always('lock-model.exclusion', {
   },
 });
 
-/** @type {import('worldswitch/sim/mechanism').Mechanism} */
+/** @type {import('worldswitch/sim/host/mechanism').Mechanism} */
 export const mechanism = {
   name: 'lock-model',
   arches: ['amd'],

@@ -4,11 +4,11 @@
  *
  * @see kernel fs/eventfd.c, eventfd_write()
  */
-import { type HostItem, host } from 'worldswitch/actors/paths/env';
-import type { Source } from 'worldswitch/actors/paths/path';
+import { type HostItem, host } from 'worldswitch/actors/host/host-env';
+import type { Source } from 'worldswitch/actors/path/path';
 import { type EventOf, type Outgoing, outgoing, type Stamped, sender } from 'worldswitch/events/event';
 import type { HostOptions } from 'worldswitch/events/options';
-import type { Mechanism } from 'worldswitch/sim/mechanism';
+import type { Mechanism } from 'worldswitch/sim/host/mechanism';
 import { alwaysEach } from 'worldswitch/sim/property';
 import { operation } from 'worldswitch/sim/scenario/operation';
 import { assign, emit, setup } from 'xstate';
@@ -40,7 +40,7 @@ declare module 'worldswitch/sim/scenario/program' {
     readonly eventfd: typeof OPERATIONS;
   }
 }
-declare module 'worldswitch/actors/paths/env' {
+declare module 'worldswitch/actors/host/host-env' {
   interface HostLocals {
     /** The counter as it was read. */
     readonly eventfdCount?: number | undefined;

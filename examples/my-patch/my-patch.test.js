@@ -2,10 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { finish } from 'worldswitch/sim/explore/breadth/explorer';
 import { explore } from 'worldswitch/sim/explore/explore';
-import { finish } from 'worldswitch/sim/explore/explorer';
+import { register } from 'worldswitch/sim/host/registry';
 import { knownProperties } from 'worldswitch/sim/properties/index';
-import { register } from 'worldswitch/sim/registry';
 import { loadScenario } from 'worldswitch/sim/scenario/load';
 import { resolveScenario } from 'worldswitch/sim/scenario/resolve';
 import { mechanism } from './my-patch.js';

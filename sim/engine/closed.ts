@@ -1,5 +1,5 @@
 /** Rules that machines keep, as far as their charts show it: that they are closed, and that they can say why an offer was never made. */
-import type { Chance } from '../../actors/chance.ts';
+import type { Chance } from '../../actors/host/chance.ts';
 import type { Store } from '../store.ts';
 import { ModelError } from './port.ts';
 

@@ -1,12 +1,12 @@
 /** Every variant of a scenario explored, and what each does to host and guests over all schedules: the table the designs are argued by. */
-import { outcomesOf } from '../outcomes.ts';
+import { outcomesOf } from '../host/outcomes.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import { openSession } from '../session.ts';
 import { WorldView } from '../view.ts';
-import { searchedBy } from './endless.ts';
+import { Explorer, type Search } from './breadth/explorer.ts';
+import { searchedBy } from './cycles/endless.ts';
+import { WaitSearch } from './cycles/longest-wait.ts';
 import { type Exploration, explore } from './explore.ts';
-import { Explorer, type Search } from './explorer.ts';
-import { WaitSearch } from './longest-wait.ts';
 
 /** One outcome over all schedules. */
 export interface OutcomeRange {

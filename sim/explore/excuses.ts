@@ -1,10 +1,10 @@
 /** Full coverage: what no variant of a scenario takes, held against what its file says of that. */
 import type { ResolvedScenario, Uncovered } from '../scenario/types.ts';
+import { Explorer, type Search } from './breadth/explorer.ts';
 import type { Item } from './chart.ts';
 import { type Ledger, ledgerOf } from './coverage.ts';
-import { Explorer, type Search } from './explorer.ts';
 import { together } from './holes.ts';
-import { widened } from './widening.ts';
+import { widened } from './in-order/widening.ts';
 
 export interface Judged {
   /** Micro-steps, branches and operations that no variant took and no entry names. */

@@ -1,12 +1,12 @@
 /** The guarantee: what a search has shown, in words that claim no more than it did. */
-import type { Grade } from '../../actors/paths/path.ts';
+import type { Grade } from '../../actors/path/path.ts';
 import { DEADLOCK } from '../end.ts';
 import type { MemoEngine } from '../engine/memo.ts';
 import type { PlainWorld } from '../restore.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
-import type { BoundedLimits } from './bounded.ts';
 import type { Coverage } from './coverage.ts';
 import { countsText } from './holes.ts';
+import type { BoundedLimits } from './in-order/bounded.ts';
 
 /** Weakest last. */
 const GRADES: readonly Grade[] = ['read', 'manual', 'memory', 'decision', 'inferred'];

@@ -1,6 +1,6 @@
 /** The closing work of a search: what is done when all states are there, as far as time is left. */
 import type { MemoEngine } from '../engine/memo.ts';
-import type { Search } from './explorer.ts';
+import type { Search } from './breadth/explorer.ts';
 
 /** Reactions executed again between two looks at the time. */
 const CHUNK = 256;

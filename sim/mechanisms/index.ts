@@ -1,5 +1,5 @@
 /** The mechanisms that are shipped. A new one is a line here, and files of its own. */
-import type { Mechanism } from '../mechanism.ts';
+import type { Mechanism } from '../host/mechanism.ts';
 import { osLock } from './os-lock/index.ts';
 import { sevSnp } from './sev-snp/index.ts';
 import { splitLock } from './split-lock/index.ts';

@@ -1,7 +1,8 @@
 /** All properties, by id. */
+
+import { amongMechanisms, perRegistry } from '../host/registry.ts';
 import { models } from '../models/index.ts';
 import type { Property } from '../property.ts';
-import { amongMechanisms, perRegistry } from '../registry.ts';
 import type { KnownProperty } from '../scenario/properties.ts';
 import { progress } from './liveness.ts';
 

@@ -1,5 +1,5 @@
 /** What belongs to hosts of another architecture: options, VM types, settings of VMs, operations. */
-import { mechanisms, mechanismsOf } from '../registry.ts';
+import { mechanisms, mechanismsOf } from '../host/registry.ts';
 import { operationsIn } from './compile.ts';
 import { type Path, type PathIssue, unknownName } from './issues.ts';
 import type { Lowered } from './lower.ts';

@@ -1,6 +1,7 @@
 /** What a schema cannot see: whether the parts of a scenario fit each other. */
+
+import { mechanismsOf } from '../host/registry.ts';
 import { modelNames } from '../models/index.ts';
-import { mechanismsOf } from '../registry.ts';
 import { foreignNames, foreignOperations } from './architecture.ts';
 import { type Path, type PathIssue, shown, unknownName } from './issues.ts';
 import type { Lowered } from './lower.ts';

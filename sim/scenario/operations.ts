@@ -1,7 +1,7 @@
 /** What programs can do on every host, and with mechanisms: the schema, the compiler, `schema` and the docs read it. */
 import { z } from 'zod';
 import type { CoreGuestOp, CoreHostOp } from '../../events/program.ts';
-import { amongMechanisms, mechanisms, perRegistry } from '../registry.ts';
+import { amongMechanisms, mechanisms, perRegistry } from '../host/registry.ts';
 import { integer, LIMITS, NAME, VCPU } from './fields.ts';
 import { type Arguments, type Operation, operation } from './operation.ts';
 

@@ -1,6 +1,6 @@
 /** The options of a host: their values, and what differs between kernel versions. Mechanisms bring both. */
 import type { HostOptions } from '../../events/options.ts';
-import { mechanismsOf } from '../registry.ts';
+import { mechanismsOf } from '../host/registry.ts';
 import type { Arch, KernelVersion } from './types.ts';
 
 /** The options of a host by name: their values, the default first. */

@@ -1,6 +1,6 @@
 /** Programs as written: lists of one-key maps, each an operation with its arguments. */
 import { z } from 'zod';
-import { perRegistry } from '../registry.ts';
+import { perRegistry } from '../host/registry.ts';
 import { integer, REFERENCE, strict } from './fields.ts';
 import type { Operation } from './operation.ts';
 import {

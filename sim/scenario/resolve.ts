@@ -1,6 +1,6 @@
 /** Fixes everything that a run depends on but its choices: parameters, preset, variant, programs, names of properties. */
 import type { ControlOp, GuestOp, HostOp } from '../../events/program.ts';
-import { mechanismsOf, mutantsOf } from '../registry.ts';
+import { mechanismsOf, mutantsOf } from '../host/registry.ts';
 import { foreignNames, foreignOperations } from './architecture.ts';
 import { hostIssues, scenarioIssues, variantNames } from './checks.ts';
 import { compile, type Node } from './compile.ts';

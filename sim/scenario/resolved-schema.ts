@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { HostOptions } from '../../events/options.ts';
 import type { ControlOp, GuestOp, HostOp, Program } from '../../events/program.ts';
-import { perRegistry } from '../registry.ts';
+import { perRegistry } from '../host/registry.ts';
 import { integer, LIMITS, NAME, named, PARAMETER_NAME, PROPERTY_ID, strict } from './fields.ts';
 import { guestOperations, hostOperations } from './operations.ts';
 import { OPTIONS_MAX, type Operations, TIMES } from './program.ts';

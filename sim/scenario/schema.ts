@@ -1,7 +1,7 @@
 /** The schema of a scenario as written. What it cannot say, because it looks at two places at once, is in `checks.ts`. */
 import { z } from 'zod';
 import { type HostOptions, PREEMPTION_MODELS } from '../../events/options.ts';
-import { allowedOffers, mechanisms, perRegistry } from '../registry.ts';
+import { allowedOffers, mechanisms, perRegistry } from '../host/registry.ts';
 import { EXPECTED_NAME, GFN, integer, LIMITS, NAME, named, PARAMETER_NAME, PFN, PROPERTY_PATTERN, strict } from './fields.ts';
 import { guestProgram, hostProgram } from './program.ts';
 import type { Expectation, Parameter, Scenario, Uncovered } from './types.ts';

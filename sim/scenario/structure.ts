@@ -2,7 +2,7 @@
 
 import { didYouMean } from '../../events/nearest.ts';
 import type { GuestOp, HostOp } from '../../events/program.ts';
-import { mechanisms } from '../registry.ts';
+import { mechanisms } from '../host/registry.ts';
 import { operationsIn } from './compile.ts';
 import { hex, type Path, type PathIssue, shown, unknownName } from './issues.ts';
 import type { Lowered, LoweredVm } from './lower.ts';

@@ -1,6 +1,6 @@
 /** Variants that mechanisms add to a scenario that somebody else wrote: they stand after its own, and nothing is expected of them. */
 import type { HostOptions } from '../../events/options.ts';
-import { mechanismsOf } from '../registry.ts';
+import { mechanismsOf } from '../host/registry.ts';
 import { type PathIssue, shown } from './issues.ts';
 import type { Scenario } from './types.ts';
 

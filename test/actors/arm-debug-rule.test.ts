@@ -8,8 +8,8 @@ import {
   MDSCR,
   OSLSR,
   takesDebugException,
-} from '../../actors/arm-debug-rule.ts';
-import type { DebugException, ExceptionLevel } from '../../events/arm-debug.ts';
+} from '../../actors/os-lock/arm-debug-rule.ts';
+import type { DebugException, ExceptionLevel } from '../../events/os-lock/arm-debug.ts';
 
 const BOTH = [false, true] as const;
 const LEVELS: readonly ExceptionLevel[] = [0, 1, 2];

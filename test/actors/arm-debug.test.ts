@@ -1,9 +1,9 @@
 /** The debug registers of an arm64 CPU, and what KVM does with those of a vCPU: traps, register accesses, the two models, any program. */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { armCpuDebugMachine } from '../../actors/arm-cpu-debug.ts';
-import { MDSCR, OSLAR_KEY } from '../../actors/arm-debug-rule.ts';
-import { setReg, sysreg } from '../../actors/arm-vcpu-registers.ts';
+import { armCpuDebugMachine } from '../../actors/os-lock/arm-cpu-debug.ts';
+import { MDSCR, OSLAR_KEY } from '../../actors/os-lock/arm-debug-rule.ts';
+import { setReg, sysreg } from '../../actors/os-lock/arm-vcpu-registers.ts';
 import {
   type ArmDebugDesign,
   type ArmVcpuState,
@@ -13,8 +13,8 @@ import {
   load,
   put,
   setupDebug,
-} from '../../actors/arm-vcpu-state.ts';
-import type { CpuDebugState, DebugTraps, Sysreg } from '../../events/arm-debug.ts';
+} from '../../actors/os-lock/arm-vcpu-state.ts';
+import type { CpuDebugState, DebugTraps, Sysreg } from '../../events/os-lock/arm-debug.ts';
 import { designOf } from '../../sim/mechanisms/os-lock/design.ts';
 import type { GuestStep, HostStep } from '../../sim/scenario/program.ts';
 import * as w from '../claims/arm64.ts';

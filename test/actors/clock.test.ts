@@ -1,6 +1,6 @@
 /** The clock of a host whose VMM has a timer send signals: what is due first fires first, and time passes in sleeps. */
 import { describe, expect, it } from 'vitest';
-import { type ClockContext, clockMachine } from '../../actors/clock.ts';
+import { type ClockContext, clockMachine } from '../../actors/split-lock/clock.ts';
 import { Given, told } from './given.ts';
 
 const [VMM, APP] = ['thread:vmm/vcpu0', 'thread:app/0'] as const;

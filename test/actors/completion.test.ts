@@ -1,7 +1,7 @@
 /** Devices that interrupt a pCPU when a command is done: their interrupts are taken as any other, and the handler wakes who sleeps. */
 import { describe, expect, it } from 'vitest';
-import { withCompletions } from '../../actors/completion.ts';
-import { type PcpuContext, type PcpuInput, pcpuMachine } from '../../actors/pcpu.ts';
+import { withCompletions } from '../../actors/host/completion.ts';
+import { type PcpuContext, type PcpuInput, pcpuMachine } from '../../actors/host/pcpu.ts';
 import { Given } from './given.ts';
 
 const DEVICES = [

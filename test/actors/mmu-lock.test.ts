@@ -1,6 +1,6 @@
 /** kvm->mmu_lock: one vCPU of a VM at a time changes a page's state; the vCPUs of another VM are not in its way. */
 import { describe, expect, it } from 'vitest';
-import { type VmContext, vmMachine } from '../../actors/vm.ts';
+import { type VmContext, vmMachine } from '../../actors/kvm/vm.ts';
 import * as w from '../claims/world.ts';
 import { microSteps, type Played, play, seeds } from '../sim/play.ts';
 import { finish, steer, steps, to } from '../sim/steer.ts';

@@ -1,12 +1,12 @@
 /** The host scheduler, the mutex, the loop counter, the VM with its map lock, the process, and the PSP. */
 import { describe, expect, it } from 'vitest';
-import { type HostProcessContext, hostProcessMachine } from '../../actors/host-process.ts';
-import { hostSchedulerMachine, type SchedulerContext } from '../../actors/host-scheduler.ts';
-import { type LoopContext, loopMachine, type MutexContext, mutexMachine } from '../../actors/kernel-objects.ts';
-import { type PspContext, pspMachine } from '../../actors/psp.ts';
-import { HYPERVISOR_PAGE } from '../../actors/rmp-check.ts';
-import { type VmContext, vmMachine } from '../../actors/vm.ts';
-import { PSP_COMMAND_IDS, PSP_STATUS } from '../../events/psp.ts';
+import { type HostProcessContext, hostProcessMachine } from '../../actors/host/host-process.ts';
+import { hostSchedulerMachine, type SchedulerContext } from '../../actors/host/host-scheduler.ts';
+import { type LoopContext, loopMachine, type MutexContext, mutexMachine } from '../../actors/host/kernel-objects.ts';
+import { type VmContext, vmMachine } from '../../actors/kvm/vm.ts';
+import { type PspContext, pspMachine } from '../../actors/sev-snp/psp.ts';
+import { HYPERVISOR_PAGE } from '../../actors/sev-snp/rmp-check.ts';
+import { PSP_COMMAND_IDS, PSP_STATUS } from '../../events/sev-snp/psp.ts';
 import { Given, told } from './given.ts';
 
 const [A, B, C] = ['thread:a/0', 'thread:b/0', 'thread:c/0'] as const;

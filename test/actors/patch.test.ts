@@ -1,9 +1,9 @@
 /** Patches of paths: what they put in the place of steps, wherever the path is called, and what they refuse. */
 import { describe, expect, it } from 'vitest';
-import { compile } from '../../actors/paths/compile.ts';
-import { type HostPath, host, hostPatch } from '../../actors/paths/env.ts';
-import { type GuestPath, guest, guestPatch } from '../../actors/paths/guest.ts';
-import { joinPatches, type PathPatch, patched, pathNamesIn, replaceStep, swapSteps, withoutSteps } from '../../actors/paths/patch.ts';
+import { type HostPath, host, hostPatch } from '../../actors/host/host-env.ts';
+import { type GuestPath, guest, guestPatch } from '../../actors/kvm/guest-program.ts';
+import { compile } from '../../actors/path/compile.ts';
+import { joinPatches, type PathPatch, patched, pathNamesIn, replaceStep, swapSteps, withoutSteps } from '../../actors/path/patch.ts';
 import { mark, pathOf, type TourItem, tour } from './walk.ts';
 
 const { step, call, loop, when, leaveLoop } = tour;

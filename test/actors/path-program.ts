@@ -1,6 +1,6 @@
 /** Random programs of the path language for fast-check, as plain trees, and the items that they stand for. */
 import fc from 'fast-check';
-import { otherwise } from '../../actors/paths/path.ts';
+import { otherwise } from '../../actors/path/path.ts';
 import { outgoing } from '../../events/event.ts';
 import { type Locals, pathOf, type TourItem, tour } from './walk.ts';
 

@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { PathError } from '../../actors/paths/path.ts';
+import { PathError } from '../../actors/path/path.ts';
 import { type Defects, defectsOf, Interpreter, type Moment } from './path-interpreter.ts';
 import { pathFrom, program, type Tree } from './path-program.ts';
 import { CONTEXT, expanded, start, type TourEvent } from './walk.ts';

@@ -1,6 +1,6 @@
 /** The path builder: what its items mean, and the rules of contexts, each seen to fire. */
 import { describe, expect, it } from 'vitest';
-import { otherwise, PathError, USER_MODE } from '../../actors/paths/path.ts';
+import { otherwise, PathError, USER_MODE } from '../../actors/path/path.ts';
 import { expanded, lettersOf, mark, pathOf, start, type TourItem, tour, walk } from './walk.ts';
 
 const { step, call, loop, when, note, leaveLoop, leavePath, preemptDisable, preemptEnable } = tour;

@@ -1,7 +1,7 @@
 /** The pCPU: what it lets in, whom it lets run, and in which order a context switch does things. */
 import { describe, expect, it } from 'vitest';
-import { withCompletions } from '../../actors/completion.ts';
-import { type PcpuContext, type PcpuInput, pcpuMachine as plainMachine } from '../../actors/pcpu.ts';
+import { withCompletions } from '../../actors/host/completion.ts';
+import { type PcpuContext, type PcpuInput, pcpuMachine as plainMachine } from '../../actors/host/pcpu.ts';
 import type { Letter } from '../../events/event.ts';
 import { PREEMPTION_MODELS, type PreemptionModel } from '../../events/options.ts';
 import { Given, told } from './given.ts';

@@ -10,9 +10,9 @@ import {
   subCount,
   updated,
   vmsaIsValid,
-} from '../../actors/rmp-check.ts';
-import { type RmpRegionContext, rmpRegionMachine } from '../../actors/rmp-region.ts';
-import { RMP_RESULTS, type RmpEntry, type RmpUpdate, regionOf } from '../../events/rmp.ts';
+} from '../../actors/sev-snp/rmp-check.ts';
+import { type RmpRegionContext, rmpRegionMachine } from '../../actors/sev-snp/rmp-region.ts';
+import { RMP_RESULTS, type RmpEntry, type RmpUpdate, regionOf } from '../../events/sev-snp/rmp.ts';
 import { Given } from './given.ts';
 
 const HEAD = 0x1000;

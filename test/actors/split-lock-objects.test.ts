@@ -1,8 +1,8 @@
 /** What split-lock detection stands on besides cores: the semaphore, the freezer, the memory bus and the limit of bus locks. */
 import { describe, expect, it } from 'vitest';
-import { type MemoryBusContext, memoryBusMachine, ratelimitMachine } from '../../actors/bus-lock.ts';
-import { type SemaphoreContext, semaphoreMachine } from '../../actors/delayed-work.ts';
-import { freezerMachine } from '../../actors/freezer.ts';
+import { type MemoryBusContext, memoryBusMachine, ratelimitMachine } from '../../actors/split-lock/bus-lock-limit.ts';
+import { type SemaphoreContext, semaphoreMachine } from '../../actors/split-lock/delayed-work.ts';
+import { freezerMachine } from '../../actors/split-lock/freezer.ts';
 import { Given, told } from './given.ts';
 
 const [A, B] = ['thread:a/0', 'thread:b/0'] as const;

@@ -1,10 +1,10 @@
 /** A vCPU as its thread and others see it: mode, kicks, requests. @see kernel include/linux/kvm_host.h, kvm_vcpu_exiting_guest_mode() */
 import { describe, expect, it } from 'vitest';
-import type { Vcpu } from '../../actors/paths/guest.ts';
-import { deviationOf } from '../../sim/explore/deviations.ts';
-import { Explorer, finish as searched } from '../../sim/explore/explorer.ts';
+import type { Vcpu } from '../../actors/kvm/guest-program.ts';
+import { Explorer, finish as searched } from '../../sim/explore/breadth/explorer.ts';
+import { deviationOf } from '../../sim/explore/in-order/deviations.ts';
+import { topologyOf } from '../../sim/host/topology.ts';
 import type { GuestStep } from '../../sim/scenario/program.ts';
-import { topologyOf } from '../../sim/topology.ts';
 import * as w from '../claims/world.ts';
 import { microSteps, play, shipped } from '../sim/play.ts';
 import { choose, finish, steer, steps, to } from '../sim/steer.ts';

@@ -1,7 +1,7 @@
 /** A machine made of one path, for tests of the path builder: it walks, says what context it is in, and keeps what it did. */
 import { type AnyStateMachine, setup } from 'xstate';
-import { expand } from '../../actors/paths/expand.ts';
-import { type Flow, type Item, type Path, pathsOf, USER_MODE, type Walker } from '../../actors/paths/path.ts';
+import { expand } from '../../actors/path/expand.ts';
+import { type Flow, type Item, type Path, pathsOf, USER_MODE, type Walker } from '../../actors/path/path.ts';
 import { type Letter, type Outgoing, outgoing } from '../../events/event.ts';
 import { Given } from './given.ts';
 

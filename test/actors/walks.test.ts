@@ -1,11 +1,11 @@
 /** The walks of a vCPU thread: the run skeleton R1 to R20 in order, and S1 to S6 when it is preempted. @see domain debug-and-split-lock 0.1 */
 import { describe, expect, it } from 'vitest';
-import { hostThreadMachine } from '../../actors/host-thread.ts';
+import { hostThreadMachine } from '../../actors/host/host-thread.ts';
 import type { JournalRecord } from '../../events/journal.ts';
 import type { HostOptions } from '../../events/options.ts';
-import { SEV_SNP_OPTIONS } from '../../events/sev-snp.ts';
+import { SEV_SNP_OPTIONS } from '../../events/sev-snp/sev-snp.ts';
+import { topologyOf } from '../../sim/host/topology.ts';
 import { sevSnp } from '../../sim/mechanisms/sev-snp/index.ts';
-import { topologyOf } from '../../sim/topology.ts';
 import * as w from '../claims/world.ts';
 import { microSteps, play, shipped } from '../sim/play.ts';
 import { choose, finish, steer, to } from '../sim/steer.ts';

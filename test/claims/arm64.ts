@@ -1,6 +1,7 @@
 /** Small arm64 worlds for claims: one guest, the thread that runs it, and what a run leaves of registers, traps and exceptions. */
-import type { DebugTraps, Executed, Sysreg } from '../../events/arm-debug.ts';
+
 import type { MechanismOptions } from '../../events/options.ts';
+import type { DebugTraps, Executed, Sysreg } from '../../events/os-lock/arm-debug.ts';
 import { knownProperties } from '../../sim/properties/index.ts';
 import { scenario } from '../../sim/scenario/build.ts';
 import type { GuestStep, HostStep } from '../../sim/scenario/program.ts';

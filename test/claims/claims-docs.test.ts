@@ -1,7 +1,7 @@
 /** docs/claims.json and docs/claims.md are those of the tests, and what they name exists. */
 import { describe, expect, it } from 'vitest';
 import { claimFiles } from '../../scripts/claims-text.ts';
-import { mechanisms } from '../../sim/registry.ts';
+import { mechanisms } from '../../sim/host/registry.ts';
 import { fileOf, SHIPPED, shipped } from '../sim/play.ts';
 import { ALL_CLAIMS } from './all.ts';
 

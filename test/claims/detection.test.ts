@@ -1,6 +1,6 @@
 /** What a guest sees of a host that took its page, and what the map lock keeps from happening. @see domain snp d.1, d.3, e.3, g */
 import { describe, expect, it } from 'vitest';
-import type { VmContext } from '../../actors/vm.ts';
+import type { VmContext } from '../../actors/kvm/vm.ts';
 import type { HostOptions } from '../../events/options.ts';
 import type { GuestStep } from '../../sim/scenario/program.ts';
 import { microSteps, type Played, play, seeds, shipped } from '../sim/play.ts';

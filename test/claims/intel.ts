@@ -1,11 +1,12 @@
 /** Small Intel worlds for claims: one VM, its VMM, and what else is asked for; and what a run of them shows. */
-import type { CoreContext } from '../../actors/core.ts';
-import type { HostThread } from '../../actors/paths/env.ts';
-import type { Vcpu } from '../../actors/paths/guest.ts';
+
+import type { HostThread } from '../../actors/host/host-env.ts';
+import type { Vcpu } from '../../actors/kvm/guest-program.ts';
+import type { CoreContext } from '../../actors/split-lock/core.ts';
 import type { HostOptions } from '../../events/options.ts';
-import type { VmxFields } from '../../events/split-lock.ts';
-import { lassosOf } from '../../sim/explore/endless.ts';
-import { Explorer, finish } from '../../sim/explore/explorer.ts';
+import type { VmxFields } from '../../events/split-lock/split-lock.ts';
+import { Explorer, finish } from '../../sim/explore/breadth/explorer.ts';
+import { lassosOf } from '../../sim/explore/cycles/endless.ts';
 import { knownProperties } from '../../sim/properties/index.ts';
 import { scenario } from '../../sim/scenario/build.ts';
 import { loadScenario } from '../../sim/scenario/load.ts';

@@ -1,6 +1,6 @@
 /** What docs/claims.md says of the command line: the search finds what a claim says, and the opposite under each of its mutants. */
 import { describe, expect, it } from 'vitest';
-import { Explorer, finish } from '../../sim/explore/explorer.ts';
+import { Explorer, finish } from '../../sim/explore/breadth/explorer.ts';
 import { ALL_CLAIMS } from './all.ts';
 import { shippedAs } from './intel.ts';
 

@@ -1,6 +1,6 @@
 /** SLD-13 to SLD-23: whose #AC it is, what fatal mode means for guests, and what the review says of names and order. */
 import assert from 'node:assert/strict';
-import type { HostThread } from '../../actors/paths/env.ts';
+import type { HostThread } from '../../actors/host/host-env.ts';
 import type { HostOptions } from '../../events/options.ts';
 import { play, seeds } from '../sim/play.ts';
 import { breaks, type Claim, keeps } from './claim.ts';

@@ -1,11 +1,11 @@
 /** Small worlds for claims: one or two VMs, host threads that each have a CPU of their own, nothing checked but what the test asks. */
-import type { HostProcessContext } from '../../actors/host-process.ts';
-import type { Vcpu } from '../../actors/paths/guest.ts';
-import type { PcpuContext } from '../../actors/pcpu.ts';
-import type { RmpRegionContext } from '../../actors/rmp-region.ts';
-import type { VmContext } from '../../actors/vm.ts';
+import type { HostProcessContext } from '../../actors/host/host-process.ts';
+import type { PcpuContext } from '../../actors/host/pcpu.ts';
+import type { Vcpu } from '../../actors/kvm/guest-program.ts';
+import type { VmContext } from '../../actors/kvm/vm.ts';
+import type { RmpRegionContext } from '../../actors/sev-snp/rmp-region.ts';
 import type { HostOptions } from '../../events/options.ts';
-import type { RmpEntry } from '../../events/rmp.ts';
+import type { RmpEntry } from '../../events/sev-snp/rmp.ts';
 import { scenario } from '../../sim/scenario/build.ts';
 import type { GuestStep, HostStep } from '../../sim/scenario/program.ts';
 import type { PageSetup, ResolvedScenario, Scenario, VmSource } from '../../sim/scenario/types.ts';

@@ -4,7 +4,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { type AnyStateNode, createMachine } from 'xstate';
 import { loadReference, resolved } from '../../cli/catalog.ts';
 import { mermaidOf } from '../../cli/mermaid.ts';
-import { topologyOf } from '../../sim/topology.ts';
+import { topologyOf } from '../../sim/host/topology.ts';
 import { mermaidMistakes } from './mermaid-grammar.ts';
 import { Bench } from './run-cli.ts';
 

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Explanation } from '../../cli/explain.ts';
-import { register } from '../../sim/registry.ts';
+import { register } from '../../sim/host/registry.ts';
 import { Bench } from './run-cli.ts';
 
 const bench = new Bench();

@@ -1,7 +1,7 @@
 /** `--models`: what a module of the user's own adds, and what a journal says of it. */
 import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { mechanisms } from '../../sim/registry.ts';
+import { mechanisms } from '../../sim/host/registry.ts';
 import { FIX, GUEST_PATCH } from './own-modules.ts';
 import { Bench } from './run-cli.ts';
 

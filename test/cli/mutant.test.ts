@@ -1,7 +1,7 @@
 /** `--mutant`: a changed model is asked for by name, named in every result, kept in the journal, and never silent. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { withoutSteps } from '../../actors/paths/patch.ts';
-import { register } from '../../sim/registry.ts';
+import { withoutSteps } from '../../actors/path/patch.ts';
+import { register } from '../../sim/host/registry.ts';
 import { Bench } from './run-cli.ts';
 
 const bench = new Bench();

@@ -5,9 +5,9 @@ import { pathToFileURL } from 'node:url';
 const from = (path: string): string => JSON.stringify(pathToFileURL(`${path}.ts`).href);
 
 const HEAD = `
-import { host, hostPatch } from ${from('actors/paths/env')};
-import { guest, guestPatch } from ${from('actors/paths/guest')};
-import { replaceStep, withoutSteps } from ${from('actors/paths/patch')};
+import { host, hostPatch } from ${from('actors/host/host-env')};
+import { guest, guestPatch } from ${from('actors/kvm/guest-program')};
+import { replaceStep, withoutSteps } from ${from('actors/path/patch')};
 import { outgoing } from ${from('events/event')};
 import { emit, setup } from ${JSON.stringify(pathToFileURL('node_modules/xstate/dist/xstate.esm.js').href)};
 `;

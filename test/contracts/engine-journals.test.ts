@@ -4,10 +4,10 @@ import { describe, expect, it } from 'vitest';
 import type { HostOptions } from '../../events/options.ts';
 import type { Chooser } from '../../sim/choosers/chooser.ts';
 import { MemoEngine } from '../../sim/engine/memo.ts';
+import { topologyOf } from '../../sim/host/topology.ts';
 import { properties } from '../../sim/properties/index.ts';
 import type { ResolvedScenario } from '../../sim/scenario/types.ts';
 import type { ChooserSpec } from '../../sim/session.ts';
-import { topologyOf } from '../../sim/topology.ts';
 import { crowded } from '../sim/crowded.ts';
 import { engineOf, journalOf, SHIPPED, seeds, shipped } from '../sim/play.ts';
 

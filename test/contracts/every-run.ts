@@ -2,9 +2,9 @@
 import { hexOf } from '../../sim/canonical.ts';
 import { MemoEngine } from '../../sim/engine/memo.ts';
 import { ModelError } from '../../sim/engine/port.ts';
+import { topologyOf } from '../../sim/host/topology.ts';
 import { Run } from '../../sim/run.ts';
 import type { ResolvedScenario } from '../../sim/scenario/types.ts';
-import { topologyOf } from '../../sim/topology.ts';
 
 export interface EveryRun {
   /** How a run ends in a state, by digest: `ended property`; null where it goes on. */

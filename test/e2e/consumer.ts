@@ -3,7 +3,7 @@
 export const PROGRAM = `
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { pcpuMachine } from 'worldswitch/actors/pcpu';
+import { pcpuMachine } from 'worldswitch/actors/host/pcpu';
 import type { RunEnd } from 'worldswitch/events/journal';
 import { fileSource } from 'worldswitch/replay/file-source';
 import { openJournal } from 'worldswitch/replay/open';

@@ -1,7 +1,7 @@
 /** The same scenario and the same choices give the same bytes, whatever ran before; and machines use nothing that could change that. */
 import { describe, expect, it } from 'vitest';
 import type { AnyStateMachine } from 'xstate';
-import { topologyOf } from '../../sim/topology.ts';
+import { topologyOf } from '../../sim/host/topology.ts';
 import { engineOf, journalOf, SHIPPED, seeds, shipped } from '../sim/play.ts';
 
 const CHOOSERS = [{ name: 'fifo' } as const, ...seeds(1)];

@@ -79,9 +79,9 @@ describe('layers', () => {
 
 describe('the check of the layers', () => {
   it.each([
-    ['actors/pcpu.ts', "import { step } from '../sim/step.ts';"],
-    ['actors/pcpu.ts', "export type { Step } from '../sim/step.ts';"],
-    ['events/rmp.ts', "import { z } from 'zod';"],
+    ['actors/host/pcpu.ts', "import { step } from '../../sim/step.ts';"],
+    ['actors/host/pcpu.ts', "export type { Step } from '../../sim/step.ts';"],
+    ['events/sev-snp/rmp.ts', "import { z } from 'zod';"],
     ['sim/world.ts', "const { parse } = await import('yaml');"],
     ['sim/world.ts', "import 'fs';"],
     ['sim/world.ts', "import {\n  a,\n} from '../replay/reader.ts';"],
@@ -91,17 +91,17 @@ describe('the check of the layers', () => {
     ['timeline/project.ts', "import { Hono } from 'hono';"],
     ['timeline/dashboard/page.ts', "import { read } from '../../replay/reader.ts';"],
     ['cli/main.ts', "import { world } from '../test/sim/worlds.ts';"],
-    ['actors/pcpu.ts', "import { graph } from 'xstate-graph';"],
+    ['actors/host/pcpu.ts', "import { graph } from 'xstate-graph';"],
   ])('refuses in %s: %s', (file, text) => {
     expect(wrongImports(file, text)).toHaveLength(1);
   });
 
   it.each([
-    ['actors/paths/rmpupdate.ts', "import { setup } from 'xstate';\nimport type { Pfn } from '../../events/address.ts';"],
+    ['actors/sev-snp/rmpupdate.ts', "import { setup } from 'xstate';\nimport type { Pfn } from '../../events/address.ts';"],
     ['sim/scenario/load.ts', "import { parse } from 'yaml';"],
     ['sim/prng.ts', "import { customRandom } from 'nanoid';"],
     ['replay/writer.ts', "import { open } from 'node:fs/promises';\nimport { sha256 } from '@noble/hashes/sha2.js';"],
-    ['actors/pcpu.ts', "// import { step } from '../sim/step.ts';"],
+    ['actors/host/pcpu.ts', "// import { step } from '../../sim/step.ts';"],
     ['cli/main.ts', "import { parseArgs } from 'node:util';"],
   ])('accepts in %s: %s', (file, text) => {
     expect(wrongImports(file, text)).toEqual([]);

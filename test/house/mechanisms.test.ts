@@ -18,38 +18,17 @@ const INDEX = 'sim/mechanisms/index.ts';
 /** By the name of the mechanism. Its tests, scenarios and documents are its own as well; they are no part of what is looked at here. */
 const MECHANISMS: Readonly<Record<string, Owned>> = {
   'sev-snp': {
-    files: [
-      'sim/mechanisms/sev-snp/',
-      'actors/paths/sev-snp/',
-      'actors/psp.ts',
-      'actors/rmp-*.ts',
-      'events/psp.ts',
-      'events/rmp.ts',
-      'events/sev-snp.ts',
-      'timeline/sev-snp.ts',
-    ],
+    files: ['sim/mechanisms/sev-snp/', 'actors/sev-snp/', 'events/sev-snp/', 'timeline/sev-snp.ts'],
     words: /\b(?:rmp|snp|psp|vmsa|pvalidate)|\bsev\b/,
     namedIn: [INDEX, 'timeline/mechanisms.ts'],
   },
   'split-lock': {
-    files: [
-      'sim/mechanisms/split-lock/',
-      'actors/paths/split-lock/',
-      'actors/bus-lock.ts',
-      'actors/clock.ts',
-      'actors/core.ts',
-      'actors/delayed-work.ts',
-      'actors/freezer.ts',
-      'actors/kworker.ts',
-      'actors/split-line.ts',
-      'actors/vcpu-vmx.ts',
-      'events/split-lock.ts',
-    ],
+    files: ['sim/mechanisms/split-lock/', 'actors/split-lock/', 'events/split-lock/'],
     words: /\b(?:sld|split-lock|split-line|splitlock|test-ctrl|vmx|kworker|workqueue|buslock|bus-lock)/,
     namedIn: [INDEX],
   },
   'os-lock': {
-    files: ['sim/mechanisms/os-lock/', 'actors/arm-*.ts', 'actors/paths/arm-*.ts', 'events/arm-debug.ts'],
+    files: ['sim/mechanisms/os-lock/', 'actors/os-lock/', 'events/os-lock/'],
     words: /\b(?:os-lock|oslock|oslar|oslsr|osdlr|mdscr|mdcr|arm-debug|arm-vcpu|pkvm)/,
     namedIn: [INDEX],
   },
@@ -122,24 +101,24 @@ describe('the check of mechanisms', () => {
   const { 'sev-snp': snp, 'split-lock': sld } = MECHANISMS as Record<'sev-snp' | 'split-lock', Owned>;
 
   it.each([
-    [snp, 'actors/pcpu.ts', "const irr = ['psp'];"],
-    [snp, 'actors/pcpu.ts', 'const pspWaiter = null;'],
-    [snp, 'sim/topology.ts', "import { regionOf } from '../events/rmp.ts';"],
-    [snp, 'sim/topology.ts', 'const id = `rmp:0x${pfn}`;'],
-    [snp, 'sim/topology.ts', 'const toRmp = RMP_EVENTS;'],
+    [snp, 'actors/host/pcpu.ts', "const irr = ['psp'];"],
+    [snp, 'actors/host/pcpu.ts', 'const pspWaiter = null;'],
+    [snp, 'sim/host/topology.ts', "import { regionOf } from '../../events/sev-snp/rmp.ts';"],
+    [snp, 'sim/host/topology.ts', 'const id = `rmp:0x${pfn}`;'],
+    [snp, 'sim/host/topology.ts', 'const toRmp = RMP_EVENTS;'],
     [snp, 'sim/scenario/schema.ts', "const types = z.enum(['snp']);"],
-    [sld, 'actors/pcpu.ts', "import { coreMachine } from './core.ts';"],
-    [sld, 'actors/pcpu.ts', "const flag = options['host.sldFlag'];"],
+    [sld, 'actors/host/pcpu.ts', "import { coreMachine } from '../split-lock/core.ts';"],
+    [sld, 'actors/host/pcpu.ts', "const flag = options['host.sldFlag'];"],
   ])('%# sees that a file knows one', (owned, file, text) => {
     expect(reasons(owned, file, text)).not.toEqual([]);
   });
 
   it.each([
-    [snp, 'actors/pcpu.ts', '/** As the RMP has it. */ const several = 1; // rmp'],
+    [snp, 'actors/host/pcpu.ts', '/** As the RMP has it. */ const several = 1; // rmp'],
     [snp, 'cli/run.ts', "const examples = ['run rmp-host-write-race', 'one run'];"],
     [snp, 'cli/demo.ts', "const SCENARIO = 'rmp-host-write-race';"],
-    [snp, 'sim/outcomes.ts', 'const title = `${count} entries of the RMP`;'],
-    [sld, 'actors/pcpu.ts', "import { host } from './paths/env.ts';"],
+    [snp, 'sim/host/outcomes.ts', 'const title = `${count} entries of the RMP`;'],
+    [sld, 'actors/host/pcpu.ts', "import { host } from './host-env.ts';"],
   ])('%# passes what is a comment, a text for people, or the name of a scenario', (owned, file, text) => {
     expect(reasons(owned, file, text)).toEqual([]);
   });

@@ -16,7 +16,13 @@ describe('the model id', () => {
 
   it('covers what decides behaviour', () => {
     const files = modelFiles(process.cwd());
-    for (const file of ['actors/pcpu.ts', 'actors/paths/kvm-run.ts', 'events/rmp.ts', 'sim/sequencer.ts', 'sim/topology.ts']) {
+    for (const file of [
+      'actors/host/pcpu.ts',
+      'actors/kvm/kvm-run.ts',
+      'events/sev-snp/rmp.ts',
+      'sim/sequencer.ts',
+      'sim/host/topology.ts',
+    ]) {
       expect(files).toContain(file);
     }
     expect(files).not.toContain('sim/model-id.ts');

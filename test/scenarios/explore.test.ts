@@ -4,11 +4,11 @@
  */
 import { describe, expect, it } from 'vitest';
 import { DEADLOCK } from '../../sim/end.ts';
-import { BoundedSearch } from '../../sim/explore/bounded.ts';
+import { Explorer, finish } from '../../sim/explore/breadth/explorer.ts';
 import { type Ledger, ledgerOf } from '../../sim/explore/coverage.ts';
-import { lassosOf } from '../../sim/explore/endless.ts';
+import { lassosOf } from '../../sim/explore/cycles/endless.ts';
 import { coveredBy, judge } from '../../sim/explore/excuses.ts';
-import { Explorer, finish } from '../../sim/explore/explorer.ts';
+import { BoundedSearch } from '../../sim/explore/in-order/bounded.ts';
 import { play, SHIPPED, shipped, shippedNames, source } from '../sim/play.ts';
 
 /** Too many states for a test, and the deviations within which they are searched here. */

@@ -4,7 +4,7 @@ import type { Choice } from '../../events/journal.ts';
 import { StarveStrategy } from '../../sim/choosers/starve.ts';
 import type { StepView } from '../../sim/choosers/strategy.ts';
 import { DEADLOCK } from '../../sim/end.ts';
-import { finish } from '../../sim/explore/explorer.ts';
+import { finish } from '../../sim/explore/breadth/explorer.ts';
 import { changed, GuidedStrategy } from '../../sim/explore/sampling/corpus.ts';
 import { boundOf, sample } from '../../sim/explore/sampling/sample.ts';
 import { type SampleReport, type SampleRequest, Sampler } from '../../sim/explore/sampling/sampler.ts';

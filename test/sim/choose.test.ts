@@ -1,8 +1,8 @@
 /** `choose` in programs: what it becomes, who decides it, and that a search decides it in every way. */
 import { describe, expect, it } from 'vitest';
-import type { Vcpu } from '../../actors/paths/guest.ts';
-import type { VmxFields } from '../../events/split-lock.ts';
-import { Explorer, finish } from '../../sim/explore/explorer.ts';
+import type { Vcpu } from '../../actors/kvm/guest-program.ts';
+import type { VmxFields } from '../../events/split-lock/split-lock.ts';
+import { Explorer, finish } from '../../sim/explore/breadth/explorer.ts';
 import { resolveScenario, validateResolved } from '../../sim/scenario/resolve.ts';
 import type { ResolvedScenario, Scenario } from '../../sim/scenario/types.ts';
 import { WorldView } from '../../sim/view.ts';

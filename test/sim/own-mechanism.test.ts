@@ -1,16 +1,16 @@
 /** Whatever a file exports: it is registered, or refused by a sentence that says where; and nothing of it stays. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isDeviating } from '../../sim/explore/deviations.ts';
-import { MechanismError } from '../../sim/mechanism.ts';
-import { registerOwn } from '../../sim/own-mechanism.ts';
+import { isDeviating } from '../../sim/explore/in-order/deviations.ts';
+import { MechanismError } from '../../sim/host/mechanism.ts';
+import { registerOwn } from '../../sim/host/own-mechanism.ts';
+import { mechanisms, modulesFor, perRegistry, register } from '../../sim/host/registry.ts';
+import { topologyOf } from '../../sim/host/topology.ts';
 import { knownProperties } from '../../sim/properties/index.ts';
-import { mechanisms, modulesFor, perRegistry, register } from '../../sim/registry.ts';
 import { scenario } from '../../sim/scenario/build.ts';
 import { variantNames } from '../../sim/scenario/checks.ts';
 import { resolveScenario } from '../../sim/scenario/resolve.ts';
 import type { Scenario } from '../../sim/scenario/types.ts';
-import { topologyOf } from '../../sim/topology.ts';
 
 const SOURCE = { file: 'mine.js', sha256: 'ab'.repeat(32) };
 const KEYS = [

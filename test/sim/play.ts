@@ -10,6 +10,7 @@ import type { Chooser } from '../../sim/choosers/chooser.ts';
 import { LiveEngine } from '../../sim/engine/live.ts';
 import { MemoEngine } from '../../sim/engine/memo.ts';
 import type { ActorEngine } from '../../sim/engine/port.ts';
+import { topologyOf } from '../../sim/host/topology.ts';
 import { knownProperties } from '../../sim/properties/index.ts';
 import { recordsOf } from '../../sim/records.ts';
 import { Run } from '../../sim/run.ts';
@@ -19,7 +20,6 @@ import { resolveScenario } from '../../sim/scenario/resolve.ts';
 import type { ResolvedScenario, Scenario } from '../../sim/scenario/types.ts';
 import type { BlockSink, Sequencer } from '../../sim/sequencer.ts';
 import { type ChooserSpec, chooserOf, type EngineName, runStartOf } from '../../sim/session.ts';
-import { topologyOf } from '../../sim/topology.ts';
 import { WorldView } from '../../sim/view.ts';
 
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));

@@ -1,12 +1,12 @@
 /** Sampling as people ask for it: the findings with their prices, and a text that claims no more than a sample can. */
 import type { ResolvedScenario } from '../../scenario/types.ts';
+import type { Search } from '../breadth/explorer.ts';
 import { type Coverage, ledgerOf, localStatesOf } from '../coverage.ts';
-import type { Deviations } from '../deviations.ts';
-import type { Search } from '../explorer.ts';
 import { coverageLines, reexecutionText, weakestEvidence } from '../guarantee.ts';
-import { Pricing } from '../pricing.ts';
+import type { Deviations } from '../in-order/deviations.ts';
+import { Pricing } from '../in-order/pricing.ts';
 import { reexecuting } from '../reexecution.ts';
-import { byProperty } from '../verdicts.ts';
+import { byProperty } from '../space/verdicts.ts';
 import { type DrawnBy, type PctMeasure, type SampleReport, type SampleRequest, Sampler } from './sampler.ts';
 
 export interface SampledViolation extends Deviations {

@@ -6,11 +6,11 @@ import type { ChoiceView, Chooser } from '../../choosers/chooser.ts';
 import type { Strategy } from '../../choosers/strategy.ts';
 import { MemoEngine } from '../../engine/memo.ts';
 import { ModelError } from '../../engine/port.ts';
+import { topologyOf } from '../../host/topology.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
-import { topologyOf } from '../../topology.ts';
-import { WorldStep } from '../world-step.ts';
+import { UNCHANGED_OR_YIELDS, Walk } from '../space/walk.ts';
+import { WorldStep } from '../space/world-step.ts';
 import { DEPTH_DEFAULT, STEPS_DEFAULT, StrategyMaker, type StrategyName } from './strategies.ts';
-import { UNCHANGED_OR_YIELDS, Walk } from './walk.ts';
 import { WalkView } from './walk-view.ts';
 import { Watching } from './watching.ts';
 

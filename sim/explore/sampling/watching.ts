@@ -4,7 +4,7 @@ import { type Broken, ENDED, endOf, hasHalted, type Lasts, owedAtEnd, QUIET, typ
 import { propertyOf } from '../../properties/index.ts';
 import { PropertyWatch } from '../../property.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
-import type { WorldStep } from '../world-step.ts';
+import type { WorldStep } from '../space/world-step.ts';
 
 export class Watching {
   readonly #world: WorldStep;

@@ -1,6 +1,6 @@
 /** The switches of an arm64 host, and the design that they name. */
-import { OSLSR } from '../../../actors/arm-debug-rule.ts';
-import type { ArmDebugDesign } from '../../../actors/arm-vcpu-state.ts';
+import { OSLSR } from '../../../actors/os-lock/arm-debug-rule.ts';
+import type { ArmDebugDesign } from '../../../actors/os-lock/arm-vcpu-state.ts';
 import type { MechanismOptions } from '../../../events/options.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
 

@@ -5,16 +5,16 @@
  * @see docs/mechanisms/os-lock.md; domain debug-and-split-lock D
  */
 import { z } from 'zod';
-import { armCpuDebugMachine } from '../../../actors/arm-cpu-debug.ts';
-import { OSLSR } from '../../../actors/arm-debug-rule.ts';
-import { armOf, armVcpuMachine, debugOf, destinationOf } from '../../../actors/arm-vcpu.ts';
-import { type ArmVcpuInput, GUEST_PSTATE, resetOslsr } from '../../../actors/arm-vcpu-state.ts';
-import { armGuestParts, type GuestDebugView } from '../../../actors/paths/arm-guest.ts';
-import { armHostOperations } from '../../../actors/paths/arm-ioctls.ts';
-import { armRunPath, armSchedIn, armSchedOut } from '../../../actors/paths/arm-run.ts';
-import { ARM_DEBUG_EVENTS } from '../../../events/arm-debug.ts';
+import { armCpuDebugMachine } from '../../../actors/os-lock/arm-cpu-debug.ts';
+import { OSLSR } from '../../../actors/os-lock/arm-debug-rule.ts';
+import { armGuestParts, type GuestDebugView } from '../../../actors/os-lock/arm-guest.ts';
+import { armHostOperations } from '../../../actors/os-lock/arm-ioctls.ts';
+import { armRunPath, armSchedIn, armSchedOut } from '../../../actors/os-lock/arm-run.ts';
+import { armOf, armVcpuMachine, debugOf, destinationOf } from '../../../actors/os-lock/arm-vcpu.ts';
+import { type ArmVcpuInput, GUEST_PSTATE, resetOslsr } from '../../../actors/os-lock/arm-vcpu-state.ts';
 import type { ActorId } from '../../../events/event.ts';
-import type { Mechanism } from '../../mechanism.ts';
+import { ARM_DEBUG_EVENTS } from '../../../events/os-lock/arm-debug.ts';
+import type { Mechanism } from '../../host/mechanism.ts';
 import { type Path, type PathIssue, shown } from '../../scenario/issues.ts';
 import type { ResolvedScenario, ResolvedVm, Scenario } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';

@@ -1,10 +1,11 @@
 /** Changes of one line in the arm64 debug code, each of which a claim of the OS Lock discussion must notice. */
-import { armVcpuMachine } from '../../../actors/arm-vcpu.ts';
-import type { ArmDebugDesign } from '../../../actors/arm-vcpu-state.ts';
-import { toCpu } from '../../../actors/paths/env.ts';
-import { hasStep, type PathPatch, replaceStep, withoutSteps } from '../../../actors/paths/patch.ts';
-import type { Item } from '../../../actors/paths/path.ts';
-import type { Mutant } from '../../mechanism.ts';
+
+import { toCpu } from '../../../actors/host/host-env.ts';
+import { armVcpuMachine } from '../../../actors/os-lock/arm-vcpu.ts';
+import type { ArmDebugDesign } from '../../../actors/os-lock/arm-vcpu-state.ts';
+import { hasStep, type PathPatch, replaceStep, withoutSteps } from '../../../actors/path/patch.ts';
+import type { Item } from '../../../actors/path/path.ts';
+import type { Mutant } from '../../host/mechanism.ts';
 import { designOf } from './design.ts';
 
 /** Another design of KVM's copy of the vCPU, all else as the scenario has it. */

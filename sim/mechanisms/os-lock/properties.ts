@@ -1,8 +1,9 @@
 /** What must hold of an arm64 guest's debug state whatever KVM, a debugger and a migration do. */
-import type { ArmVcpuState } from '../../../actors/arm-vcpu-state.ts';
-import type { Vcpu } from '../../../actors/paths/guest.ts';
-import type { PcpuContext } from '../../../actors/pcpu.ts';
-import type { Outcome } from '../../outcomes.ts';
+
+import type { PcpuContext } from '../../../actors/host/pcpu.ts';
+import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
+import type { ArmVcpuState } from '../../../actors/os-lock/arm-vcpu-state.ts';
+import type { Outcome } from '../../host/outcomes.ts';
 import { always, alwaysEach, type Property } from '../../property.ts';
 import { hex, type WorldView } from '../../view.ts';
 

@@ -2,11 +2,12 @@
  * What KVM makes of a vCPU's debug registers, whatever the guest sees of it: what it puts on the CPU under the lock and under a debugger, what it
  * creates a vCPU with, and what a migration hands on.
  */
-import { MDSCR, OSLSR } from '../../../actors/arm-debug-rule.ts';
-import { debugOf, destinationOf } from '../../../actors/arm-vcpu.ts';
-import type { ArmVcpuState } from '../../../actors/arm-vcpu-state.ts';
-import type { Vcpu } from '../../../actors/paths/guest.ts';
-import type { CpuDebugState, DebugException } from '../../../events/arm-debug.ts';
+
+import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
+import { MDSCR, OSLSR } from '../../../actors/os-lock/arm-debug-rule.ts';
+import { debugOf, destinationOf } from '../../../actors/os-lock/arm-vcpu.ts';
+import type { ArmVcpuState } from '../../../actors/os-lock/arm-vcpu-state.ts';
+import type { CpuDebugState, DebugException } from '../../../events/os-lock/arm-debug.ts';
 import { always, alwaysEach, type Property } from '../../property.ts';
 import { type ActorView, hex, type WorldView } from '../../view.ts';
 

@@ -4,16 +4,16 @@
  *
  * @see docs/mechanisms/sev-snp.md; domain snp
  */
-import { kvmRunPath } from '../../../actors/paths/kvm-run.ts';
-import { snpGuestOperations } from '../../../actors/paths/sev-snp/guest.ts';
-import { snpHostOperations } from '../../../actors/paths/sev-snp/operations.ts';
-import { svmVendor } from '../../../actors/paths/sev-snp/svm.ts';
-import { pspMachine } from '../../../actors/psp.ts';
-import { rmpRegionMachine } from '../../../actors/rmp-region.ts';
-import { PSP_EVENTS } from '../../../events/psp.ts';
-import { RMP_EVENTS } from '../../../events/rmp.ts';
-import { SEV_SNP_OPTIONS } from '../../../events/sev-snp.ts';
-import type { Mechanism } from '../../mechanism.ts';
+import { kvmRunPath } from '../../../actors/kvm/kvm-run.ts';
+import { pspMachine } from '../../../actors/sev-snp/psp.ts';
+import { rmpRegionMachine } from '../../../actors/sev-snp/rmp-region.ts';
+import { snpGuestOperations } from '../../../actors/sev-snp/snp-guest.ts';
+import { snpHostOperations } from '../../../actors/sev-snp/snp-operations.ts';
+import { svmVendor } from '../../../actors/sev-snp/svm.ts';
+import { PSP_EVENTS } from '../../../events/sev-snp/psp.ts';
+import { RMP_EVENTS } from '../../../events/sev-snp/rmp.ts';
+import { SEV_SNP_OPTIONS } from '../../../events/sev-snp/sev-snp.ts';
+import type { Mechanism } from '../../host/mechanism.ts';
 import { checks, PRESETS } from './checks.ts';
 import { rmpLock } from './lock-model.ts';
 import { commandIssues, SNP_GUEST_OPERATIONS, SNP_HOST_OPERATIONS } from './operations.ts';

@@ -1,8 +1,8 @@
 /** What the RMP and the policies around it do to host and guests, counted where a run ends: the columns of `compare`. */
-import type { HostProcessContext } from '../../../actors/host-process.ts';
-import type { Vcpu } from '../../../actors/paths/guest.ts';
-import type { VmContext } from '../../../actors/vm.ts';
-import type { Outcome } from '../../outcomes.ts';
+import type { HostProcessContext } from '../../../actors/host/host-process.ts';
+import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
+import type { VmContext } from '../../../actors/kvm/vm.ts';
+import type { Outcome } from '../../host/outcomes.ts';
 import type { WorldView } from '../../view.ts';
 
 const count = <T>(items: readonly T[], holds: (item: T) => boolean) => items.filter(holds).length;

@@ -1,13 +1,14 @@
 /** What must hold of the RMP, and of whoever lives with it, in every reachable world. */
-import type { HostProcessContext } from '../../../actors/host-process.ts';
-import type { HostThread } from '../../../actors/paths/env.ts';
-import type { Vcpu } from '../../../actors/paths/guest.ts';
-import type { PcpuContext } from '../../../actors/pcpu.ts';
-import type { RmpRegionContext } from '../../../actors/rmp-region.ts';
-import type { VmContext } from '../../../actors/vm.ts';
+
+import type { HostThread } from '../../../actors/host/host-env.ts';
+import type { HostProcessContext } from '../../../actors/host/host-process.ts';
+import type { PcpuContext } from '../../../actors/host/pcpu.ts';
+import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
+import type { VmContext } from '../../../actors/kvm/vm.ts';
+import type { RmpRegionContext } from '../../../actors/sev-snp/rmp-region.ts';
+import type { Waits } from '../../host/waits.ts';
 import { alwaysEach, leavesEach, type Property, sometimes } from '../../property.ts';
 import { hex, type WorldView } from '../../view.ts';
-import type { Waits } from '../../waits.ts';
 
 const THREAD = 'SNP v5 host-write discussion';
 

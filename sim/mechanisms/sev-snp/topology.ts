@@ -1,8 +1,9 @@
 /** The actors that SEV-SNP adds to a host, in slot order: RMP regions, the PSP, the mutex of its mailbox. And what it knows of a VM. */
-import { SEV_CMD_MUTEX } from '../../../actors/paths/sev-snp/sev-command.ts';
-import { HYPERVISOR_PAGE } from '../../../actors/rmp-check.ts';
-import { type RmpEntry, regionOf } from '../../../events/rmp.ts';
-import type { VmParts } from '../../mechanism.ts';
+
+import { HYPERVISOR_PAGE } from '../../../actors/sev-snp/rmp-check.ts';
+import { SEV_CMD_MUTEX } from '../../../actors/sev-snp/sev-command.ts';
+import { type RmpEntry, regionOf } from '../../../events/sev-snp/rmp.ts';
+import type { VmParts } from '../../host/mechanism.ts';
 import type { PageSetup, ResolvedScenario, ResolvedVm } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
 

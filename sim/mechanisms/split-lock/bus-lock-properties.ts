@@ -1,5 +1,5 @@
 /** What must hold of bus locks, where the processor tells of them after the fact. @see domain debug-and-split-lock C.1, C.2 */
-import type { MemoryBusContext } from '../../../actors/bus-lock.ts';
+import type { MemoryBusContext } from '../../../actors/split-lock/bus-lock-limit.ts';
 import { alwaysEach, sometimes } from '../../property.ts';
 
 export const busLocksPaid = alwaysEach<MemoryBusContext>('sld.bus-locks-paid', {

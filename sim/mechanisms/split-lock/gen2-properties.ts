@@ -1,11 +1,12 @@
 /** What must hold of generation 2 of the warning: detection comes back, and the semaphore with it. @see domain debug-and-split-lock G, I8 */
-import type { CoreContext } from '../../../actors/core.ts';
-import { SEMAPHORE, type SemaphoreContext, type WorkqueueContext } from '../../../actors/delayed-work.ts';
-import type { HostThread } from '../../../actors/paths/env.ts';
-import { coreOf } from '../../../actors/paths/split-lock/facts.ts';
-import { UNLOCK_WORK } from '../../../actors/paths/split-lock/warn-by-work.ts';
-import type { PcpuContext } from '../../../actors/pcpu.ts';
-import type { SplitLineContext } from '../../../actors/split-line.ts';
+
+import type { HostThread } from '../../../actors/host/host-env.ts';
+import type { PcpuContext } from '../../../actors/host/pcpu.ts';
+import type { CoreContext } from '../../../actors/split-lock/core.ts';
+import { SEMAPHORE, type SemaphoreContext, type WorkqueueContext } from '../../../actors/split-lock/delayed-work.ts';
+import { coreOf } from '../../../actors/split-lock/sld-facts.ts';
+import type { SplitLineContext } from '../../../actors/split-lock/split-line.ts';
+import { UNLOCK_WORK } from '../../../actors/split-lock/warn-by-work.ts';
 import { always, alwaysEach } from '../../property.ts';
 
 /** Every item that is armed, queued or running, with the CPU on which it will turn detection on. */

@@ -1,8 +1,8 @@
 /** Whose #AC it is: what must hold of split locks and misaligned accesses of guests. */
-import type { HostThread } from '../../../actors/paths/env.ts';
-import type { Vcpu } from '../../../actors/paths/guest.ts';
-import { isChecked, type MetAccess, type SplitLockAccount } from '../../../actors/paths/split-lock/account.ts';
-import { SPLIT_LOCK_DETECT, type VmxFields } from '../../../events/split-lock.ts';
+import type { HostThread } from '../../../actors/host/host-env.ts';
+import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
+import { isChecked, type MetAccess, type SplitLockAccount } from '../../../actors/split-lock/account.ts';
+import { SPLIT_LOCK_DETECT, type VmxFields } from '../../../events/split-lock/split-lock.ts';
 import { always, sometimes } from '../../property.ts';
 import type { ActorView, WorldView } from '../../view.ts';
 

@@ -4,9 +4,12 @@
  */
 
 import { z } from 'zod';
-import { MEMORY_BUS, memoryBusMachine, RATELIMIT, ratelimitMachine } from '../../../actors/bus-lock.ts';
-import { clockMachine } from '../../../actors/clock.ts';
-import { coreMachine } from '../../../actors/core.ts';
+import type { HostEnv } from '../../../actors/host/host-env.ts';
+import { kvmRunPath, schedInPath, schedOutPath } from '../../../actors/kvm/kvm-run.ts';
+import type { SplitLockAccount } from '../../../actors/split-lock/account.ts';
+import { MEMORY_BUS, memoryBusMachine, RATELIMIT, ratelimitMachine } from '../../../actors/split-lock/bus-lock-limit.ts';
+import { clockMachine } from '../../../actors/split-lock/clock.ts';
+import { coreMachine } from '../../../actors/split-lock/core.ts';
 import {
   SEMAPHORE,
   SLEEP_TIMER,
@@ -17,24 +20,21 @@ import {
   WORKQUEUE,
   workerOf,
   workqueueMachine,
-} from '../../../actors/delayed-work.ts';
-import { FREEZER, freezerMachine } from '../../../actors/freezer.ts';
-import { kworkerMachine } from '../../../actors/kworker.ts';
-import type { HostEnv } from '../../../actors/paths/env.ts';
-import { kvmRunPath, schedInPath, schedOutPath } from '../../../actors/paths/kvm-run.ts';
-import type { SplitLockAccount } from '../../../actors/paths/split-lock/account.ts';
-import { coreOf, type SldFacts } from '../../../actors/paths/split-lock/facts.ts';
-import { isPositive } from '../../../actors/paths/split-lock/flag.ts';
-import { guestOperationsOf } from '../../../actors/paths/split-lock/guest.ts';
-import { cpuOfflinePath, pinStep } from '../../../actors/paths/split-lock/hotplug.ts';
-import { refrigeratorPath, resumePath, vmptrld } from '../../../actors/paths/split-lock/resume.ts';
-import { vmmPath } from '../../../actors/paths/split-lock/vmm.ts';
-import { msrIoctlPath, vmxVendor } from '../../../actors/paths/split-lock/vmx.ts';
-import { computeStep, splitLockPath, sysctlStep } from '../../../actors/paths/split-lock/warn.ts';
-import { splitLineMachine } from '../../../actors/split-line.ts';
-import { vcpuVmxMachine } from '../../../actors/vcpu-vmx.ts';
-import { SPLIT_LOCK_EVENTS, SPLIT_LOCK_OPTIONS } from '../../../events/split-lock.ts';
-import type { Mechanism } from '../../mechanism.ts';
+} from '../../../actors/split-lock/delayed-work.ts';
+import { FREEZER, freezerMachine } from '../../../actors/split-lock/freezer.ts';
+import { cpuOfflinePath, pinStep } from '../../../actors/split-lock/hotplug.ts';
+import { kworkerMachine } from '../../../actors/split-lock/kworker.ts';
+import { refrigeratorPath, resumePath, vmptrld } from '../../../actors/split-lock/resume.ts';
+import { coreOf, type SldFacts } from '../../../actors/split-lock/sld-facts.ts';
+import { isPositive } from '../../../actors/split-lock/sld-flag.ts';
+import { guestOperationsOf } from '../../../actors/split-lock/sld-guest.ts';
+import { splitLineMachine } from '../../../actors/split-lock/split-line.ts';
+import { vcpuVmxMachine } from '../../../actors/split-lock/vcpu-vmx.ts';
+import { vmmPath } from '../../../actors/split-lock/vmm.ts';
+import { msrIoctlPath, vmxVendor } from '../../../actors/split-lock/vmx.ts';
+import { computeStep, splitLockPath, sysctlStep } from '../../../actors/split-lock/warn.ts';
+import { SPLIT_LOCK_EVENTS, SPLIT_LOCK_OPTIONS } from '../../../events/split-lock/split-lock.ts';
+import type { Mechanism } from '../../host/mechanism.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
 import { busLocksPaid, busLockTaken } from './bus-lock-properties.ts';

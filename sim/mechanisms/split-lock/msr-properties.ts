@@ -1,10 +1,11 @@
 /** What must hold of MSR_TEST_CTRL where guests have a say: who may change it, which writes take, whose setting a guest runs with. */
-import type { CoreContext } from '../../../actors/core.ts';
-import type { HostThread } from '../../../actors/paths/env.ts';
-import type { Vcpu } from '../../../actors/paths/guest.ts';
-import { isPositive } from '../../../actors/paths/split-lock/flag.ts';
-import type { PcpuContext } from '../../../actors/pcpu.ts';
-import { SPLIT_LOCK_DETECT, type VmxFields } from '../../../events/split-lock.ts';
+
+import type { HostThread } from '../../../actors/host/host-env.ts';
+import type { PcpuContext } from '../../../actors/host/pcpu.ts';
+import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
+import type { CoreContext } from '../../../actors/split-lock/core.ts';
+import { isPositive } from '../../../actors/split-lock/sld-flag.ts';
+import { SPLIT_LOCK_DETECT, type VmxFields } from '../../../events/split-lock/split-lock.ts';
 import { always } from '../../property.ts';
 import { type ActorView, hex, type WorldView } from '../../view.ts';
 

@@ -9,12 +9,12 @@ import {
   replaceStep,
   swapSteps,
   withoutSteps,
-} from '../../../actors/paths/patch.ts';
-import type { Item } from '../../../actors/paths/path.ts';
+} from '../../../actors/path/patch.ts';
+import type { Item } from '../../../actors/path/path.ts';
 import { type Outgoing, outgoing } from '../../../events/event.ts';
 import type { HostOptions } from '../../../events/options.ts';
-import type { VmxFields } from '../../../events/split-lock.ts';
-import type { Mutant, Patch } from '../../mechanism.ts';
+import type { VmxFields } from '../../../events/split-lock/split-lock.ts';
+import type { Mutant, Patch } from '../../host/mechanism.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
 
 /** Lets a path run where its author forbade it. */

@@ -1,7 +1,8 @@
 /** What a design of split-lock detection does to the host, counted where a run ends: the columns of `compare`. */
-import type { CoreContext } from '../../../actors/core.ts';
-import type { HostThread } from '../../../actors/paths/env.ts';
-import type { Outcome } from '../../outcomes.ts';
+
+import type { HostThread } from '../../../actors/host/host-env.ts';
+import type { CoreContext } from '../../../actors/split-lock/core.ts';
+import type { Outcome } from '../../host/outcomes.ts';
 import type { WorldView } from '../../view.ts';
 
 const threads = (world: WorldView) => world.actors<HostThread>('hostThread');

@@ -1,7 +1,8 @@
 /** Whether, and how soon, an instruction that splits a lock is carried out. @see domain debug-and-split-lock G, I9 and scenario 22 */
-import type { ClockContext } from '../../../actors/clock.ts';
-import type { HostThread } from '../../../actors/paths/env.ts';
-import type { Vcpu } from '../../../actors/paths/guest.ts';
+
+import type { HostThread } from '../../../actors/host/host-env.ts';
+import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
+import type { ClockContext } from '../../../actors/split-lock/clock.ts';
 import { alwaysEach, leavesEach, sometimes } from '../../property.ts';
 import { inside } from './race-properties.ts';
 

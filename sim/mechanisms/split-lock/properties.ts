@@ -1,9 +1,10 @@
 /** What must hold of split-lock detection on the host, whatever guests do. @see domain debug-and-split-lock G, I7 */
-import type { CoreContext } from '../../../actors/core.ts';
-import type { HostThread } from '../../../actors/paths/env.ts';
-import type { Vcpu } from '../../../actors/paths/guest.ts';
-import { isDetectionOff } from '../../../actors/paths/split-lock/flag.ts';
-import type { PcpuContext } from '../../../actors/pcpu.ts';
+
+import type { HostThread } from '../../../actors/host/host-env.ts';
+import type { PcpuContext } from '../../../actors/host/pcpu.ts';
+import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
+import type { CoreContext } from '../../../actors/split-lock/core.ts';
+import { isDetectionOff } from '../../../actors/split-lock/sld-flag.ts';
 import { always, alwaysEach, sometimes } from '../../property.ts';
 import type { ActorView, WorldView } from '../../view.ts';
 

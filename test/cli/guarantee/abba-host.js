@@ -1,5 +1,5 @@
 /** Two kernel threads on two CPUs take two spinlocks in opposite orders, with the host's own paths. */
-import { host } from 'worldswitch/actors/paths/env';
+import { host } from 'worldswitch/actors/host/host-env';
 import { outgoing, sender } from 'worldswitch/events/event';
 import { operation } from 'worldswitch/sim/scenario/operation';
 import { emit, setup } from 'xstate';

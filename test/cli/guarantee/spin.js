@@ -1,5 +1,5 @@
 /** One thread of user space polls a flag that another one sets. */
-import { host } from 'worldswitch/actors/paths/env';
+import { host } from 'worldswitch/actors/host/host-env';
 import { outgoing, sender } from 'worldswitch/events/event';
 import { operation } from 'worldswitch/sim/scenario/operation';
 import { assign, emit, setup } from 'xstate';

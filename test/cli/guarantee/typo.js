@@ -1,6 +1,6 @@
 /** A module of which something that is written would be dropped. */
-import { host, hostPatch } from 'worldswitch/actors/paths/env';
-import { replaceStep } from 'worldswitch/actors/paths/patch';
+import { host, hostPatch } from 'worldswitch/actors/host/host-env';
+import { replaceStep } from 'worldswitch/actors/path/patch';
 
 const { step } = host;
 export const mechanism = {

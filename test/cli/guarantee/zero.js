@@ -1,6 +1,6 @@
 /** A module of which something that is written would be dropped. */
-import { host } from 'worldswitch/actors/paths/env';
-import { otherwise } from 'worldswitch/actors/paths/path';
+import { host } from 'worldswitch/actors/host/host-env';
+import { otherwise } from 'worldswitch/actors/path/path';
 import { alwaysEach } from 'worldswitch/sim/property';
 import { operation } from 'worldswitch/sim/scenario/operation';
 

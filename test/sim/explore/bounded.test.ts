@@ -1,15 +1,15 @@
 /** The search in the order of deviations: what counts as one, what a limit cuts, and what `all schedules` may be said of. */
 import { describe, expect, it } from 'vitest';
 import { MemoEngine } from '../../../sim/engine/memo.ts';
-import { type BoundedLimits, type BoundedReport, BoundedSearch } from '../../../sim/explore/bounded.ts';
-import { deviationOf, NO_DEVIATIONS } from '../../../sim/explore/deviations.ts';
-import { finish } from '../../../sim/explore/explorer.ts';
-import { Pricing } from '../../../sim/explore/pricing.ts';
-import { WorldStep } from '../../../sim/explore/world-step.ts';
+import { finish } from '../../../sim/explore/breadth/explorer.ts';
+import { type BoundedLimits, type BoundedReport, BoundedSearch } from '../../../sim/explore/in-order/bounded.ts';
+import { deviationOf, NO_DEVIATIONS } from '../../../sim/explore/in-order/deviations.ts';
+import { Pricing } from '../../../sim/explore/in-order/pricing.ts';
+import { WorldStep } from '../../../sim/explore/space/world-step.ts';
+import { topologyOf } from '../../../sim/host/topology.ts';
 import type { PlainWorld } from '../../../sim/restore.ts';
 import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
 import type { Topology } from '../../../sim/store.ts';
-import { topologyOf } from '../../../sim/topology.ts';
 import type { WorldView } from '../../../sim/view.ts';
 import { play, SHIPPED, shipped } from '../play.ts';
 import { search } from './equal.ts';

@@ -1,8 +1,8 @@
 /** Fingerprints instead of exact states: the same counts, the same schedules, fewer bytes, and an honest word about what may be missed. */
 import { describe, expect, it } from 'vitest';
+import { Explorer, finish } from '../../../sim/explore/breadth/explorer.ts';
 import { explore, omissionsOf } from '../../../sim/explore/explore.ts';
-import { Explorer, finish } from '../../../sim/explore/explorer.ts';
-import { StateSpace } from '../../../sim/explore/state-space.ts';
+import { StateSpace } from '../../../sim/explore/space/state-space.ts';
 import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
 import { shipped } from '../play.ts';
 import { firmware } from './firmware.ts';

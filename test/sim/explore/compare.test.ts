@@ -2,9 +2,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MemoEngine } from '../../../sim/engine/memo.ts';
+import { finish } from '../../../sim/explore/breadth/explorer.ts';
 import { type ComparedVariant, compareVariant } from '../../../sim/explore/compare.ts';
-import { finish } from '../../../sim/explore/explorer.ts';
-import { outcomesOf } from '../../../sim/outcomes.ts';
+import { outcomesOf } from '../../../sim/host/outcomes.ts';
 import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
 import { Sequencer } from '../../../sim/sequencer.ts';
 import type { Topology } from '../../../sim/store.ts';

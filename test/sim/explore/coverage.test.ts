@@ -2,21 +2,21 @@
 
 import { describe, expect, it } from 'vitest';
 import { assign, emit, setup } from 'xstate';
-import { host, hostPatch } from '../../../actors/paths/env.ts';
-import { replaceStep } from '../../../actors/paths/patch.ts';
+import { host, hostPatch } from '../../../actors/host/host-env.ts';
+import { replaceStep } from '../../../actors/path/patch.ts';
 import { outgoing } from '../../../events/event.ts';
 import { MemoEngine } from '../../../sim/engine/memo.ts';
+import { finish } from '../../../sim/explore/breadth/explorer.ts';
 import type { Hole } from '../../../sim/explore/chart.ts';
 import { ledgerOf } from '../../../sim/explore/coverage.ts';
-import { DeadEnds } from '../../../sim/explore/dead-ends.ts';
 import { coveredBy, judge } from '../../../sim/explore/excuses.ts';
 import { type Exploration, type ExploreRequest, explore } from '../../../sim/explore/explore.ts';
-import { finish } from '../../../sim/explore/explorer.ts';
 import { sample } from '../../../sim/explore/sampling/sample.ts';
-import { WorldStep } from '../../../sim/explore/world-step.ts';
-import { register } from '../../../sim/registry.ts';
+import { DeadEnds } from '../../../sim/explore/space/dead-ends.ts';
+import { WorldStep } from '../../../sim/explore/space/world-step.ts';
+import { register } from '../../../sim/host/registry.ts';
+import { topologyOf as topologyIn } from '../../../sim/host/topology.ts';
 import type { ResolvedScenario, Scenario } from '../../../sim/scenario/types.ts';
-import { topologyOf as topologyIn } from '../../../sim/topology.ts';
 import { resolved, shipped } from '../play.ts';
 import { CATALOGUE, rule, toy } from './toy.ts';
 

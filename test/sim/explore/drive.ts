@@ -2,11 +2,11 @@
 
 import { hexOf } from '../../../sim/canonical.ts';
 import { MemoEngine } from '../../../sim/engine/memo.ts';
-import { ALONE } from '../../../sim/explore/exchange.ts';
-import { Cursor, expandStates, NEED_PUSH, NEED_ROOT, NEED_STEP } from '../../../sim/explore/kernel.ts';
-import { StateSpace } from '../../../sim/explore/state-space.ts';
-import { StepTrie } from '../../../sim/explore/step-trie.ts';
-import { WorldStep } from '../../../sim/explore/world-step.ts';
+import { ALONE } from '../../../sim/explore/space/exchange.ts';
+import { Cursor, expandStates, NEED_PUSH, NEED_ROOT, NEED_STEP } from '../../../sim/explore/space/kernel.ts';
+import { StateSpace } from '../../../sim/explore/space/state-space.ts';
+import { StepTrie } from '../../../sim/explore/space/step-trie.ts';
+import { WorldStep } from '../../../sim/explore/space/world-step.ts';
 import type { Topology } from '../../../sim/store.ts';
 
 export interface Injuries {

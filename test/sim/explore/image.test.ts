@@ -1,9 +1,9 @@
 /** A search that stops between two turns and goes on from its image: the same report as one that was never stopped. */
 import { describe, expect, it } from 'vitest';
-import { DictionaryError } from '../../../sim/explore/dictionary.ts';
-import { Explorer, finish } from '../../../sim/explore/explorer.ts';
-import { type SearchImage, SearchImageError } from '../../../sim/explore/image.ts';
-import type { ExploreReport } from '../../../sim/explore/options.ts';
+import { Explorer, finish } from '../../../sim/explore/breadth/explorer.ts';
+import type { ExploreReport } from '../../../sim/explore/breadth/options.ts';
+import { DictionaryError } from '../../../sim/explore/space/dictionary.ts';
+import { type SearchImage, SearchImageError } from '../../../sim/explore/space/image.ts';
 import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
 import { shipped } from '../play.ts';
 import { firmware } from './firmware.ts';

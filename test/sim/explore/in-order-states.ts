@@ -4,13 +4,13 @@ import { hexOf } from '../../../sim/canonical.ts';
 import type { ChoiceView } from '../../../sim/choosers/chooser.ts';
 import { FifoChooser } from '../../../sim/choosers/fifo.ts';
 import { MemoEngine } from '../../../sim/engine/memo.ts';
-import { type BoundedLimits, type BoundedReport, BoundedSearch } from '../../../sim/explore/bounded.ts';
-import { isDeviating } from '../../../sim/explore/deviations.ts';
-import { finish } from '../../../sim/explore/explorer.ts';
-import { WorldStep } from '../../../sim/explore/world-step.ts';
+import { finish } from '../../../sim/explore/breadth/explorer.ts';
+import { type BoundedLimits, type BoundedReport, BoundedSearch } from '../../../sim/explore/in-order/bounded.ts';
+import { isDeviating } from '../../../sim/explore/in-order/deviations.ts';
+import { WorldStep } from '../../../sim/explore/space/world-step.ts';
+import { topologyOf } from '../../../sim/host/topology.ts';
 import { Run } from '../../../sim/run.ts';
 import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
-import { topologyOf } from '../../../sim/topology.ts';
 
 const STATES = 100_000;
 const STEPS = 2000;

@@ -1,12 +1,12 @@
 /** The longest wait: what others can do between the refusal of what a thread asked for and its grant. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { PcpuContext } from '../../../actors/pcpu.ts';
+import type { PcpuContext } from '../../../actors/host/pcpu.ts';
+import { finish } from '../../../sim/explore/breadth/explorer.ts';
 import { compareVariant, LONGEST_WAIT, type OutcomeRange } from '../../../sim/explore/compare.ts';
-import { finish } from '../../../sim/explore/explorer.ts';
-import { firstShut, longestPaths, OFFER, type WeightedGraph } from '../../../sim/explore/weighted-graph.ts';
+import { firstShut, longestPaths, OFFER, type WeightedGraph } from '../../../sim/explore/cycles/weighted-graph.ts';
+import { waitsIn } from '../../../sim/host/waits.ts';
 import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
-import { waitsIn } from '../../../sim/waits.ts';
 import { engineOf, play, shipped } from '../play.ts';
 import { CATALOGUE, chain, machineOf, type StateTable, toy } from './toy.ts';
 

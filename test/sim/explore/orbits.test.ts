@@ -1,13 +1,13 @@
 /** A search over orbits: one state for all that differ by a renaming, the same findings, and models that are refused. */
 import { describe, expect, it } from 'vitest';
 import type { ActorId } from '../../../events/event.ts';
-import { Explorer, finish } from '../../../sim/explore/explorer.ts';
-import { type OrbitReport, OrbitSearch } from '../../../sim/explore/orbits.ts';
-import { SymmetryError } from '../../../sim/explore/symmetry.ts';
+import { Explorer, finish } from '../../../sim/explore/breadth/explorer.ts';
+import { type OrbitReport, OrbitSearch } from '../../../sim/explore/reduce/orbits.ts';
+import { SymmetryError } from '../../../sim/explore/reduce/symmetry.ts';
+import { topologyOf } from '../../../sim/host/topology.ts';
 import { type Property, sometimes } from '../../../sim/property.ts';
 import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
 import type { Topology } from '../../../sim/store.ts';
-import { topologyOf } from '../../../sim/topology.ts';
 import { shipped } from '../play.ts';
 import { expectCovered } from './covered.ts';
 import { actorIn, CATALOGUE, chain, machineOf, rule, type StateTable, toy } from './toy.ts';

@@ -1,9 +1,9 @@
 /** Models for tests of the search: machines of a few states, entered as a user's own model would. */
 import { type AnyStateMachine, assign, createMachine, emit } from 'xstate';
 import { type ActorId, type Delivery, outgoing } from '../../../events/event.ts';
+import { register as registerMechanism } from '../../../sim/host/registry.ts';
 import type { ModelModule } from '../../../sim/models.ts';
 import { always, type Property } from '../../../sim/property.ts';
-import { register as registerMechanism } from '../../../sim/registry.ts';
 import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
 import type { Topology } from '../../../sim/store.ts';
 import type { ActorView, WorldView } from '../../../sim/view.ts';

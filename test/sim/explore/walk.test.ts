@@ -3,12 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { RandomChooser } from '../../../sim/choosers/random.ts';
 import { MemoEngine } from '../../../sim/engine/memo.ts';
 import { Digests } from '../../../sim/explore/sampling/digests.ts';
-import { Walk } from '../../../sim/explore/sampling/walk.ts';
 import { WalkView } from '../../../sim/explore/sampling/walk-view.ts';
-import { WorldStep } from '../../../sim/explore/world-step.ts';
+import { Walk } from '../../../sim/explore/space/walk.ts';
+import { WorldStep } from '../../../sim/explore/space/world-step.ts';
+import { topologyOf } from '../../../sim/host/topology.ts';
 import { Prng, splitSeed } from '../../../sim/prng.ts';
 import { Sequencer } from '../../../sim/sequencer.ts';
-import { topologyOf } from '../../../sim/topology.ts';
 import { SHIPPED, shipped } from '../play.ts';
 
 const STEPS_MAX = 400;

@@ -1,0 +1,299 @@
+/**
+ * A physical CPU: who runs here, what may be interposed, the interrupt handlers and the context switch.
+ *
+ * It owns the right to move the current task, not the task's program counter. Interrupts wait in `irr`, as in the local APIC,
+ * until the context lets them in; a physical interrupt in guest mode ends the guest's run first.
+ *
+ * Left out: nested interrupts, softirqs, the timer wheel.
+ *
+ * @see kernel kernel/sched/core.c, __schedule(), context_switch(), finish_task_switch(); domain debug-and-split-lock 0.1, S1 to S6
+ */
+import { assign, emit, enqueueActions, setup } from 'xstate';
+import { type ActorId, type Letter, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
+import type { PreemptionModel, Ticks } from '../../events/options.ts';
+import type { PcpuEvent } from '../../events/sched.ts';
+import type { Chance } from './chance.ts';
+
+/** What waits in the local APIC: `timer` is the tick, `device` an interrupt nobody models; others are completions (completion.ts). */
+type Pending = string;
+
+export interface PcpuInput {
+  readonly peers: readonly ActorId[];
+  readonly preemption: PreemptionModel;
+  readonly ticks: Ticks;
+  /** Whether device interrupts are offered at any time. */
+  readonly interrupts: boolean;
+  /** Whether guest mode may end for nothing. */
+  readonly spuriousExits: boolean;
+  /** Threads queued here at the start. */
+  readonly waiting: readonly ActorId[];
+  /** The actor of its core, where cores have state that the context switch touches. */
+  readonly core?: ActorId;
+  /** Flags of the idle task's thread_info; absent if none. */
+  readonly idleTif?: readonly string[];
+  /** For each device with a completion interrupt: who sleeps on it, while the interrupt is pending. */
+  readonly [completion: `${string}Waiter`]: ActorId | null | undefined;
+}
+
+export interface PcpuContext extends PcpuInput {
+  readonly current: ActorId | null;
+  /** What happens to the previous task at switch_to(). */
+  readonly previous: 'runnable' | 'sleeps' | 'dead';
+  readonly next: ActorId | null;
+  readonly letter: Letter;
+  readonly needResched: boolean;
+  readonly irr: readonly Pending[];
+  readonly panicReason: string | null;
+}
+
+const SCHEDULER: ActorId = 'sched';
+
+/** Where the host's preemption model lets the scheduler take the CPU. @see kernel Kconfig.preempt */
+const mayPreempt = ({ letter, preemption }: PcpuContext): boolean => {
+  if (letter === 'U' || letter === 'R') return true;
+  if (letter === 'P') return preemption === 'full' || preemption === 'lazy' || preemption === 'rt';
+  return letter === 'L' && preemption === 'rt';
+};
+/** Under `ticks: direct` a preemption is an offer, unless one is under way. */
+const isPreemptible = (c: PcpuContext): boolean => c.ticks === 'direct' && c.waiting.length > 0 && c.irr.length === 0 && !c.needResched;
+export const irqsOn = ({ letter }: PcpuContext) => letter !== 'I' && letter !== 'X' && letter !== 'G';
+export const raised = (irr: readonly Pending[], interrupt: Pending): readonly Pending[] =>
+  irr.includes(interrupt) ? irr : [...irr, interrupt].sort();
+/** Owed: a step where one stays possible; the timer, which is possible only where another thread waits. */
+const [EXEC, ...TIMER] = ['exec', 'preempt', 'tick'].map((type) => ({ type, owed: true }));
+const execOnly = () => [EXEC];
+/** Flags of the task that ran: of the idle task, if none says that it was swapped out. */
+const flagsIn = (event: PcpuEvent, { idleTif = [] }: PcpuContext): readonly string[] =>
+  event.type === 'sched.swappedOut' ? (event.tif ?? []) : idleTif;
+
+const machine = setup({
+  types: { context: {} as PcpuContext, events: {} as Stamped<PcpuEvent>, emitted: {} as Outgoing, input: {} as PcpuInput },
+  guards: {
+    isGuestInterrupted: ({ context: c }) => c.irr.length > 0 && c.letter === 'G',
+    isTimerPending: ({ context: c }) => c.irr.includes('timer') && irqsOn(c),
+    isReschedulePending: ({ context: c }) => c.irr.includes('reschedule') && irqsOn(c),
+    isDevicePending: ({ context: c }) => c.irr.includes('device') && irqsOn(c),
+    mustSwitch: ({ context: c }) => c.needResched && c.waiting.length > 0 && mayPreempt(c),
+    canPreempt: ({ context: c }) => isPreemptible(c) && mayPreempt(c),
+    canPreemptGuest: ({ context: c }) => isPreemptible(c) && c.letter === 'G',
+    canTick: ({ context: c }) => c.ticks === 'pending' && c.waiting.length > 0 && !c.needResched && !c.irr.includes('timer'),
+    canInterrupt: ({ context: c }) => c.interrupts && !c.irr.includes('device'),
+    canExitForNothing: ({ context: c }) => c.spuriousExits && c.letter === 'G',
+    hasWaiting: ({ context: c }) => c.waiting.length > 0,
+    isIdle: ({ context: c }) => c.current === null,
+    isRunnable: ({ context: c }) => c.previous === 'runnable' && c.current !== null,
+    canPick: ({ context: c, event }) => event.type === 'pick' && c.waiting.length > 1 && c.waiting.includes(event.thread),
+    isForced: ({ context: c }) => c.waiting.length < 2,
+    isOnlyChoice: ({ context: c }) => c.waiting.length === 1,
+    isEmptied: ({ context: c }) => c.current === null && c.next === null,
+    hasNext: ({ context: c }) => c.next !== null,
+    isSleeping: ({ context: c }) => c.previous === 'sleeps',
+    isDead: ({ context: c }) => c.previous === 'dead',
+  },
+  actions: {
+    stepCurrent: emit(({ context: c }) => outgoing(c.current!, { type: 'step' })),
+    stepNotifiers: emit(({ context: c }) => outgoing(c.current!, { type: 'notify.step' })),
+    interruptGuest: emit(({ context: c }) => outgoing(c.current!, { type: 'cpu.interrupt', spurious: false })),
+    exitForNothing: emit(({ context: c }) => outgoing(c.current!, { type: 'cpu.interrupt', spurious: true })),
+    setContext: assign({ letter: ({ context: c, event }) => (event.type === 'cpu.context' ? event.letter : c.letter) }),
+    /** With nobody to switch to, __schedule() goes on with the current task and clears need_resched: nobody sees the difference. */
+    setWaiting: assign(({ context: c, event }) =>
+      event.type === 'rq.waiting' ? { waiting: event.threads, needResched: c.needResched && event.threads.length > 0 } : {},
+    ),
+    raiseReschedule: assign({ irr: ({ context: c }) => raised(c.irr, 'reschedule') }),
+    raiseTimer: assign({ irr: ({ context: c }) => raised(c.irr, 'timer') }),
+    raiseDevice: assign({ irr: ({ context: c }) => raised(c.irr, 'device') }),
+    ackReschedule: assign({ irr: ({ context: c }) => c.irr.filter((i) => i !== 'reschedule') }),
+    ackDevice: assign({ irr: ({ context: c }) => c.irr.filter((i) => i !== 'device') }),
+    ackTimer: assign({
+      irr: ({ context: c }) => c.irr.filter((i) => i !== 'timer'),
+      needResched: ({ context: c }) => c.waiting.length > 0,
+    }),
+    answerResched: emit(({ context: c }) => outgoing(c.current!, { type: 'cpu.needResched', pending: c.needResched })),
+    clearResched: assign({ needResched: false }),
+    markSleeping: assign({ previous: 'sleeps' }),
+    markDead: assign({ previous: 'dead' }),
+    takePicked: enqueueActions(({ context: c, event, enqueue }) => {
+      const next = event.type === 'pick' ? event.thread : c.waiting[0]!;
+      enqueue.assign({ next });
+      enqueue.emit(outgoing(SCHEDULER, { type: 'rq.take', thread: next }));
+    }),
+    notifyOut: emit(({ context: c }) => outgoing(c.current!, { type: 'sched.out' })),
+    swapOut: emit(({ context: c }) => outgoing(c.current!, { type: 'sched.swapOut', letter: c.letter })),
+    swapIn: emit(({ context: c, event }) =>
+      outgoing(c.next!, { type: 'sched.swapIn', ...(c.core !== undefined && { core: { id: c.core, previous: flagsIn(event, c) } }) }),
+    ),
+    switchToIdle: enqueueActions(({ context: c, event, enqueue }) => {
+      if (c.core !== undefined)
+        enqueue.emit(outgoing(c.core, { type: 'core.switchTo', previous: flagsIn(event, c), next: c.idleTif ?? [] }));
+    }),
+    /** Only now may another CPU run it: the kernel's on_cpu. */
+    requeue: emit(({ context: c }) => outgoing(SCHEDULER, { type: 'rq.put', thread: c.current! })),
+    sleep: emit(({ context: c }) => outgoing(SCHEDULER, { type: 'rq.sleep', thread: c.current! })),
+    setCurrent: assign(({ context: c }) => ({
+      current: c.next,
+      next: null,
+      previous: 'runnable' as const,
+      letter: c.next ? c.letter : ('P' as const),
+    })),
+    panic: enqueueActions(({ context: c, event, enqueue }) => {
+      if (event.type !== 'cpu.panic') return;
+      enqueue.assign({ panicReason: `${event.reason} (PFN 0x${event.pfn.toString(16)})` });
+      for (const peer of c.peers) enqueue.emit(outgoing(peer, { type: 'nmi.stop' }));
+      enqueue.emit(outgoing(SCHEDULER, { type: 'rq.stopped' }));
+    }),
+    stop: emit(outgoing(SCHEDULER, { type: 'rq.stopped' })),
+    answerOffline: emit(({ event }) => outgoing(sender(event), { type: 'cpu.offlined', done: true })),
+    refuseOffline: emit(({ event }) => outgoing(sender(event), { type: 'cpu.offlined', done: false })),
+    ignore: assign({}),
+  },
+});
+
+/** Interrupts that arrive are remembered whatever the CPU does. */
+const ARRIVALS = {
+  'irq.reschedule': { actions: 'raiseReschedule' },
+  'nmi.stop': { target: '.stopped', actions: 'stop' },
+  'rq.waiting': { actions: 'setWaiting' },
+  'cpu.context': { actions: 'setContext' },
+  'cpu.needResched?': { actions: 'answerResched' },
+  'cpu.offline?': { actions: 'refuseOffline' },
+  interrupt: { guard: 'canInterrupt', actions: 'raiseDevice' },
+} as const;
+
+const IRQ_ENTRY = [
+  { guard: 'isReschedulePending', target: '#pcpu.irq.sysvec_reschedule_ipi' },
+  { guard: 'isTimerPending', target: '#pcpu.irq.sysvec_apic_timer_interrupt' },
+  { guard: 'isDevicePending', target: '#pcpu.irq.common_interrupt' },
+] as const;
+
+/** What it takes to be preempted. A tick leads to a preemption where one is not offered directly. */
+const CHANCES: readonly Chance<PcpuContext>[] = [
+  {
+    offers: ['preempt', 'tick'],
+    says: (cpu) => `no preemption was possible on ${cpu}`,
+    needs: [['nothing else was ever runnable there', (c, state) => state === 'task' && c.waiting.length > 0]],
+    otherwise: 'the tasks there were never in a context that may be preempted while another one waited',
+  },
+];
+
+/** After an interrupt handler: back to whatever it interrupted. */
+export const iret = <A extends string>(action: A) =>
+  ({
+    meta: { offers: execOnly, ns: 300 },
+    on: {
+      exec: [
+        { guard: 'isIdle', target: '#pcpu.idle', actions: action },
+        { target: '#pcpu.task', actions: action },
+      ],
+    },
+  }) as const;
+
+export const pcpuMachine = machine.createMachine({
+  id: 'pcpu',
+  context: ({ input }) => ({
+    ...input,
+    current: null,
+    previous: 'runnable',
+    next: null,
+    letter: 'P',
+    needResched: false,
+    irr: [],
+    panicReason: null,
+  }),
+  initial: 'idle',
+  meta: { chances: CHANCES, schedules: true },
+  on: ARRIVALS,
+  states: {
+    idle: {
+      tags: 'rest',
+      meta: { offers: () => [EXEC, { type: 'interrupt' }], ns: 100 },
+      on: {
+        exec: [...IRQ_ENTRY, { guard: 'hasWaiting', target: '__schedule.pick_next' }],
+        'cpu.offline?': { guard: ({ context: c }) => c.waiting.length === 0, target: 'stopped', actions: ['stop', 'answerOffline'] },
+      },
+    },
+    task: {
+      meta: { offers: () => [EXEC, ...TIMER, { type: 'interrupt' }, { type: 'spurious-exit' }] },
+      on: {
+        exec: [
+          { guard: 'isGuestInterrupted', actions: 'interruptGuest' },
+          ...IRQ_ENTRY,
+          { guard: 'mustSwitch', target: '__schedule.pick_next', actions: 'clearResched' },
+          { actions: 'stepCurrent' },
+        ],
+        preempt: [
+          { guard: 'canPreempt', target: '__schedule.pick_next' },
+          // The tick ends guest mode; its handler runs once interrupts are on again, and sets need_resched.
+          { guard: 'canPreemptGuest', actions: ['raiseTimer', 'interruptGuest'] },
+        ],
+        'spurious-exit': { guard: 'canExitForNothing', actions: 'exitForNothing' },
+        tick: { guard: 'canTick', actions: 'raiseTimer' },
+        'cpu.sleep': { target: '__schedule.pick_next', actions: 'markSleeping' },
+        'cpu.exit': { target: '__schedule.pick_next', actions: 'markDead' },
+        'cpu.panic': { target: 'panic', actions: 'panic' },
+      },
+    },
+    irq: {
+      initial: 'sysvec_reschedule_ipi',
+      states: {
+        sysvec_reschedule_ipi: iret('ackReschedule'),
+        sysvec_apic_timer_interrupt: iret('ackTimer'),
+        common_interrupt: iret('ackDevice'),
+      },
+    },
+    __schedule: {
+      initial: 'pick_next',
+      states: {
+        pick_next: {
+          meta: {
+            offers: (c: PcpuContext) =>
+              c.waiting.length > 1 ? c.waiting.map((thread) => ({ type: 'pick', thread, owed: true })) : execOnly(),
+            ns: 200,
+          },
+          on: {
+            exec: [
+              { guard: ({ context: c }) => c.waiting.length === 1 && c.current === null, target: 'switch_to', actions: 'takePicked' },
+              { guard: 'isOnlyChoice', target: 'sched_out', actions: ['takePicked', 'notifyOut'] },
+              {
+                guard: ({ context: c }) => c.waiting.length === 0 && c.current !== null && c.previous === 'runnable',
+                target: '#pcpu.task',
+              },
+              { guard: ({ context: c }) => c.waiting.length === 0 && c.current === null, target: '#pcpu.idle' },
+              { guard: 'isForced', target: 'sched_out', actions: 'notifyOut' },
+            ],
+            pick: [
+              {
+                guard: ({ context: c, event }) => c.current === null && c.waiting.includes(event.thread),
+                target: 'switch_to',
+                actions: 'takePicked',
+              },
+              { guard: 'canPick', target: 'sched_out', actions: ['takePicked', 'notifyOut'] },
+            ],
+          },
+        },
+        sched_out: { meta: { offers: execOnly, ns: 100 }, on: { exec: { actions: 'stepNotifiers' }, 'sched.done': 'switch_to' } },
+        switch_to: {
+          meta: { offers: execOnly, ns: 500 },
+          on: {
+            exec: [{ guard: 'isIdle', target: 'sched_in', actions: ['swapIn', 'setCurrent'] }, { actions: 'swapOut' }],
+            'sched.swappedOut': [
+              {
+                guard: ({ context: c }) => c.next === null && c.previous === 'dead',
+                target: '#pcpu.idle',
+                actions: ['switchToIdle', 'setCurrent'],
+              },
+              { guard: ({ context: c }) => c.next === null, target: '#pcpu.idle', actions: ['switchToIdle', 'sleep', 'setCurrent'] },
+              { guard: 'isDead', target: 'sched_in', actions: ['swapIn', 'setCurrent'] },
+              { guard: 'isSleeping', target: 'sched_in', actions: ['swapIn', 'sleep', 'setCurrent'] },
+              { target: 'sched_in', actions: ['swapIn', 'requeue', 'setCurrent'] },
+            ],
+          },
+        },
+        sched_in: { meta: { offers: execOnly, ns: 100 }, on: { exec: { actions: 'stepNotifiers' }, 'sched.done': '#pcpu.task' } },
+      },
+    },
+    /** panic(): this CPU ends here; the others are stopped by NMI. */
+    panic: { tags: ['rest', 'halt'], on: { 'nmi.stop': { actions: 'ignore' } } },
+    stopped: { tags: 'rest' },
+  },
+});

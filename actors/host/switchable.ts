@@ -1,0 +1,66 @@
+/**
+ * The half of every host task that the context switch talks to: save, restore, run the preempt notifiers.
+ *
+ * @see kernel kernel/sched/core.c, prepare_task_switch(), finish_task_switch(); virt/kvm/kvm_main.c, kvm_sched_out(), kvm_sched_in()
+ */
+import { emit, enqueueActions } from 'xstate';
+import { type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
+import type { ThreadEvent } from '../../events/index.ts';
+import { kvmSchedIn, kvmSchedOut } from '../kvm/kvm-run.ts';
+import { expand, type Region } from '../path/expand.ts';
+import type { Flow, Path } from '../path/path.ts';
+import type { HostEnv, HostLocals, HostThread } from './host-env.ts';
+import { toCpu } from './host-env.ts';
+
+type Args = { readonly context: HostThread; readonly event: Stamped<ThreadEvent> };
+
+/** S2 runs with interrupts off, S5 with the preempt count still raised. */
+const SCHED_OUT: Flow = { mode: 'kernel', preempt: 1, spin: 0, irqs: false, insn: false };
+const SCHED_IN: Flow = { ...SCHED_OUT, irqs: true };
+
+/** The `notify` region of a machine. */
+export function notifyRegion(machine: string, env: HostEnv): Region<HostThread, ThreadEvent> {
+  const notifiers = (path: Path<HostThread, HostLocals, ThreadEvent>, from: Flow) =>
+    expand<HostThread, HostLocals, ThreadEvent>(path, {
+      root: `${machine}.notify`,
+      frame: 'notify',
+      stepEvent: 'notify.step',
+      from,
+      patches: env.patches,
+      home: { target: 'none', send: (t) => toCpu(t, { type: 'sched.done' }) },
+    });
+  const out = notifiers(env.parts.find((part) => part.schedOut)?.schedOut?.(env) ?? kvmSchedOut, SCHED_OUT);
+  const into = notifiers(env.parts.find((part) => part.schedIn)?.schedIn?.(env) ?? kvmSchedIn, SCHED_IN);
+  const isHooked = ({ context }: Args) => context.notifier !== null;
+  const answerDone = emit(({ event }: Args): Outgoing => outgoing(sender(event), { type: 'sched.done' }));
+  const park = enqueueActions(({ context, event, enqueue }) => {
+    const e = event as Args['event'];
+    const { tif } = context as unknown as HostThread;
+    enqueue.emit(outgoing(sender(e), { type: 'sched.swappedOut', ...(tif && { tif }) }) as never);
+    enqueue.assign({ cpu: null, letter: e.type === 'sched.swapOut' ? e.letter : null } as never);
+  });
+  const unpark = enqueueActions(({ context, event, enqueue }) => {
+    const e = event as Args['event'];
+    const cpu = sender(e);
+    const { letter, tif } = context as unknown as HostThread;
+    enqueue.emit(outgoing(cpu, { type: 'cpu.context', letter: letter! }) as never);
+    const core = e.type === 'sched.swapIn' ? e.core : undefined;
+    if (core !== undefined) enqueue.emit(outgoing(core.id, { type: 'core.switchTo', previous: core.previous, next: tif ?? [] }) as never);
+    enqueue.assign({ cpu, letter: null } as never);
+  });
+  const region = {
+    initial: 'none',
+    states: {
+      none: {
+        on: {
+          'sched.out': [{ guard: isHooked, target: out.entry }, { actions: answerDone }],
+          'sched.swapOut': { actions: park },
+          'sched.swapIn': [{ guard: isHooked, target: into.entry, actions: unpark }, { actions: [unpark, answerDone] }],
+        },
+      },
+      ...out.states,
+      ...into.states,
+    },
+  };
+  return region as unknown as Region<HostThread, ThreadEvent>;
+}

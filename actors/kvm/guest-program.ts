@@ -1,0 +1,124 @@
+/** What runs inside a guest: one operation of its program after the other, and what every guest can do. */
+import { type ActorId, type Outgoing, outgoing } from '../../events/event.ts';
+import type { GuestEvent } from '../../events/index.ts';
+import type { ExitReason, GhcbRequest, VcpuMode, VcpuRequest } from '../../events/kvm.ts';
+import type { ControlOp, GuestOp, Program } from '../../events/program.ts';
+import type { VmFacts } from '../host/host-env.ts';
+import { nextPc, optionsOf, type ProgramLocals } from '../host/program-counter.ts';
+import type { PathPatch, PathPatches } from '../path/patch.ts';
+import { type Item, otherwise, type Path, pathsOf, type Walker } from '../path/path.ts';
+
+/** A guest's program and the machine it believes to run on. */
+export interface GuestImage {
+  readonly vm: VmFacts;
+  readonly program: Program<GuestOp>;
+}
+
+/** What a mechanism adds to the code of guests: operations of programs by name, and what carries each out. */
+export interface GuestParts {
+  readonly operations?: (env: GuestEnv) => readonly (readonly [string, readonly GuestItem[]])[];
+}
+
+/** What guest code knows without asking: the images, by number, and what mechanisms add. */
+export interface GuestEnv {
+  readonly images: readonly GuestImage[];
+  readonly parts: readonly GuestParts[];
+  readonly patches: PathPatches;
+}
+
+/** Locals of guest paths; mechanisms declare those of their own operations. */
+export interface GuestLocals extends ProgramLocals {}
+
+export interface Vcpu extends Walker<GuestLocals> {
+  readonly thread: ActorId;
+  /** Number of its image. */
+  readonly image: number;
+  readonly pc: number;
+  readonly loops: ActorId | null;
+  /** struct kvm_vcpu: mode, the CPU it is loaded on, requests. */
+  readonly mode: VcpuMode;
+  readonly cpu: ActorId | null;
+  readonly requests: readonly VcpuRequest[];
+  readonly interrupts: boolean;
+  /** Its thread sleeps until this happens, or an interrupt. */
+  readonly blockedUntil: 'request' | 'unblocked' | null;
+  /** The GHCB answer to its last request, until the guest has read it. */
+  readonly ghcb: 'ok' | 'error' | null;
+  readonly interrupted: boolean;
+  /** The GFN of a page that it found no longer validated. */
+  readonly lost: number | null;
+}
+
+/** Constructors of guest paths. */
+export const guest = pathsOf<Vcpu, GuestLocals, GuestEvent>();
+const { path, step, loop, when, leaveLoop } = guest;
+export type GuestPath = Path<Vcpu, GuestLocals, GuestEvent>;
+
+/** A patch of a path that guests walk, with its types. */
+export const guestPatch = (change: (path: GuestPath) => GuestPath): PathPatch => change as unknown as PathPatch;
+
+export type GuestItem = Item<Vcpu, GuestLocals, GuestEvent>;
+
+/** #VMEXIT: guest mode ends here, for the thread that runs the vCPU. */
+export const vmexit = (v: Vcpu, reason: ExitReason, rest: { gfn?: number; private?: boolean; ghcb?: GhcbRequest } = {}): Outgoing =>
+  outgoing(v.thread, { type: 'vmexit', reason, gfn: rest.gfn ?? null, private: rest.private ?? false, ghcb: rest.ghcb ?? null });
+
+export const opOf = (env: GuestEnv, v: Vcpu): GuestOp | ControlOp => env.images[v.image]!.program.ops[v.pc]!;
+
+const operations = (env: GuestEnv): readonly (readonly [string, readonly GuestItem[]])[] => [
+  ...env.parts.flatMap((part) => part.operations?.(env) ?? []),
+  [
+    'spin',
+    [
+      loop(
+        step('spin', { idles: true, computes: true }),
+        when([(v) => v.interrupted, [step('spin_done', { set: () => ({ interrupted: false }) }), leaveLoop]]),
+      ),
+    ],
+  ],
+  ['compute', [loop(step('compute', { idles: true, computes: true }))]],
+  ['hlt', [step('HLT', { send: (v) => vmexit(v, 'HLT') })]],
+];
+
+/** What carries out each operation, whether a program holds it or not. */
+export const guestItems = (env: GuestEnv): readonly GuestItem[] => operations(env).flatMap(([, items]) => items);
+
+/** What a guest walks, from its first instruction to the end of its program, which shuts the VM down. */
+export function guestPath(env: GuestEnv): Path<Vcpu, GuestLocals, GuestEvent> {
+  const used = new Set(env.images.flatMap((image) => image.program.ops.map((op) => op.op as string)));
+  const cases = operations(env).filter(([name]) => used.has(name));
+  const chooseStep = step('choose', { ns: 5, chooses: (v) => optionsOf(opOf(env, v)) });
+  const isAt = (name: string) => (v: Vcpu) => opOf(env, v).op === name;
+  return path('guest', { source: 'the scenario', grade: 'decision' }, [
+    step('start', { mode: 'guest', ns: 20 }),
+    loop(
+      when(
+        ...cases.map(([name, items]) => [isAt(name), items] as const),
+        ...(used.has('choose') ? [[isAt('choose'), [chooseStep]] as const] : []),
+        [
+          isAt('next'),
+          [
+            step('next_turn', {
+              ns: 10,
+              send: (v) => {
+                const op = opOf(env, v);
+                return outgoing(v.loops!, { type: 'loop.next', loop: op.op === 'next' ? op.loop : 0 });
+              },
+              answers: { 'loop.turn': (e) => ({ again: e.again }) },
+            }),
+          ],
+        ],
+        [otherwise, [leaveLoop]],
+      ),
+      // Nobody else sees it, so it belongs to the instruction before: nothing is interposed on this CPU.
+      step('fetch', {
+        inside: true,
+        ns: 5,
+        set: (v, l) => ({ pc: nextPc(env.images[v.image]!.program, v.pc, l) }),
+        local: () => ({ again: undefined, option: undefined }),
+      }),
+    ),
+    step('shutdown', { send: (v) => vmexit(v, 'SHUTDOWN') }),
+    { kind: 'stop', name: 'off' },
+  ]);
+}

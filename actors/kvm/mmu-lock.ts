@@ -1,0 +1,36 @@
+/** kvm->mmu_lock, held for writing: one vCPU of a VM at a time changes nested mappings and the RMP entries behind them. */
+import { outgoing } from '../../events/event.ts';
+import { type HostEnv, type HostThread, host, kernelSource, vcpuOf } from '../host/host-env.ts';
+
+const { path, step, loop, when, leaveLoop } = host;
+const MMU_LOCK = kernelSource('kernel/locking/qrwlock.c, queued_write_lock_slowpath(); include/linux/kvm_host.h, mmu_lock');
+
+const vmId = (env: HostEnv, thread: HostThread) => env.vms[vcpuOf(env, thread).vm]!.id;
+const ask = (env: HostEnv) =>
+  ({
+    send: (t: HostThread) => outgoing(vmId(env, t), { type: 'vm.lockMmu' }),
+    answers: { 'vm.mmuLocked': (e: { readonly acquired: boolean }) => ({ granted: e.acquired }) },
+  }) as const;
+
+/** Spins with preemption off (on an `rt` host: with it on), as whoever holds the lock does not sleep. */
+export const writeLockMmuPath = (env: HostEnv) =>
+  path(
+    'write_lock_mmu_lock',
+    MMU_LOCK,
+    [
+      step('trylock', { spin: 1, ...ask(env) }),
+      when([
+        (_t, l) => l.granted !== true,
+        [
+          loop(
+            step('queued_write_lock_slowpath', { idles: true, yields: true, ...ask(env) }),
+            when([(_t, l) => l.granted === true, [leaveLoop]]),
+          ),
+        ],
+      ]),
+    ],
+    { locals: ['granted'] },
+  );
+
+export const writeUnlockMmu = (env: HostEnv) =>
+  step('write_unlock_mmu_lock', { spin: -1, send: (t) => outgoing(vmId(env, t), { type: 'vm.unlockMmu' }) });

@@ -1,0 +1,73 @@
+/**
+ * Registers of an arm64 vCPU as KVM lets others have them: accesses of the guest that trapped, and those of user space.
+ *
+ * @see kernel arch/arm64/kvm/sys_regs.c; domain debug-and-split-lock D.3
+ */
+import type { Sysreg } from '../../events/os-lock/arm-debug.ts';
+import { OSLAR_KEY, OSLSR } from './arm-debug-rule.ts';
+import { type ArmDebugDesign, type ArmVcpuState, setupMdcr } from './arm-vcpu-state.ts';
+
+type Change = Partial<ArmVcpuState>;
+
+/** kvm_debug_handle_oslar(), or the older handlers. */
+const lock = (v: ArmVcpuState, design: ArmDebugDesign, on: boolean): Change =>
+  v.knowsLock || !design.oldIgnores ? { oslsr: OSLSR.OSLM | (on ? OSLSR.OSLK : 0) } : {};
+
+/** kvm_handle_sys_reg() and kvm_handle_cp14_32(): an access that trapped. */
+export function sysreg(v: ArmVcpuState, design: ArmDebugDesign, reg: Sysreg, write: boolean, value: number): Change {
+  const answer = { value: 0, undef: false };
+  switch (reg) {
+    case 'oslar_el1':
+      return write ? { ...answer, ...lock(v, design, (value & 1) === 1) } : { ...answer, undef: true };
+    case 'dbgoslar':
+      return { ...answer, ...lock(v, design, design.dbgoslarKey ? value === OSLAR_KEY : (value & 1) === 1) };
+    case 'oslsr_el1':
+      return write ? { ...answer, undef: v.knowsLock } : { ...answer, value: v.knowsLock ? v.oslsr : OSLSR.OSLM };
+    case 'osdlr_el1':
+      return answer;
+    default:
+      return { ...answer, ...debugRegister(v, design, reg, write, value) };
+  }
+}
+
+const FIELDS = { mdscr_el1: 'mdscr', dbgbcr0_el1: 'bcr', dbgwcr0_el1: 'wcr', dbgvcr: 'vcr' } as const;
+
+/** trap_debug_regs(): the first access makes the guest the owner, unless the host is. */
+function debugRegister(v: ArmVcpuState, design: ArmDebugDesign, reg: keyof typeof FIELDS, write: boolean, value: number): Change {
+  const field = FIELDS[reg];
+  const changed: Change = write ? { [field]: reg === 'mdscr_el1' ? value : value & 1 } : { value: v[field] ?? 0 };
+  if (design.model === 'each-entry') return write ? { ...changed, dirty: true } : changed;
+  if (v.owner !== 'FREE') return changed;
+  return { ...changed, owner: 'GUEST_OWNED', ...setupMdcr({ ...v, owner: 'GUEST_OWNED' }, design) };
+}
+
+/** Whether user space can read and write a register; OSLSR_EL1 is one of those that came with the emulation. */
+const isKnown = (v: ArmVcpuState, { lists }: ArmDebugDesign, reg: Sysreg): boolean =>
+  reg === 'oslsr_el1' ? lists === 'always' || (lists === 'by-kernel' && v.knowsLock) : Object.hasOwn(FIELDS, reg);
+
+/** KVM_GET_REG_LIST: what of this state a VMM saves and restores. DBGVCR32_EL2 is left out while it is as reset leaves it. */
+export const regList = (v: ArmVcpuState, design: ArmDebugDesign): readonly Sysreg[] => [
+  ...(Object.keys(FIELDS) as (keyof typeof FIELDS)[]).filter((reg) => v[FIELDS[reg]] !== undefined),
+  ...(isKnown(v, design, 'oslsr_el1') ? (['oslsr_el1'] as const) : []),
+];
+
+/** KVM_GET_ONE_REG. */
+export const getReg = (v: ArmVcpuState, design: ArmDebugDesign, reg: Sysreg): { value: number; error: 'ENOENT' | null } => {
+  if (!isKnown(v, design, reg)) return { value: 0, error: 'ENOENT' };
+  return { value: reg === 'oslsr_el1' ? v.oslsr : (v[FIELDS[reg as keyof typeof FIELDS]] ?? 0), error: null };
+};
+
+/** KVM_SET_ONE_REG: of OSLSR_EL1 only OSLK may differ. */
+export function setReg(
+  v: ArmVcpuState,
+  design: ArmDebugDesign,
+  reg: Sysreg,
+  value: number,
+): { change: Change; error: 'ENOENT' | 'EINVAL' | null } {
+  if (!isKnown(v, design, reg)) return { change: {}, error: 'ENOENT' };
+  if (reg !== 'oslsr_el1') {
+    const field = FIELDS[reg as keyof typeof FIELDS];
+    return { change: { [field]: field === 'mdscr' ? value : value & 1 }, error: null };
+  }
+  return (value & ~OSLSR.OSLK) === OSLSR.OSLM ? { change: { oslsr: value }, error: null } : { change: {}, error: 'EINVAL' };
+}

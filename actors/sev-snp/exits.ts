@@ -1,0 +1,127 @@
+/** What KVM does about the exits of SNP guests: a page-state change, a nested RMP fault. And how the host takes a page back. */
+import { outgoing } from '../../events/event.ts';
+import type { RmpUpdate } from '../../events/sev-snp/rmp.ts';
+import { type HostEnv, type HostLocals, type HostThread, host, kernelSource, opOf, vcpuOf } from '../host/host-env.ts';
+import { kickAll } from '../kvm/kick.ts';
+import { writeLockMmuPath, writeUnlockMmu } from '../kvm/mmu-lock.ts';
+import { beginPscPath, endPscPath } from './map-lock.ts';
+import { SHARED } from './page-fault.ts';
+import { rmpupdatePath } from './rmpupdate.ts';
+import { frameOf, toRmp } from './snp-env.ts';
+
+const { path, step, call, when, note } = host;
+
+/** RMPUPDATE's operand for a page of this VM: assigned to the guest, not validated. */
+const privateTo = (env: HostEnv, vm: string, gfn: number): RmpUpdate => ({
+  assigned: true,
+  pageSize: '4K',
+  immutable: false,
+  asid: env.vms[vm]!.asid,
+  gfn,
+});
+const vcpuTo = (env: HostEnv, t: HostThread, event: { readonly type: string; readonly ok: boolean }) => outgoing(vcpuOf(env, t).id, event);
+
+/** One page: wait until nobody has it mapped, take mmu_lock, RMPUPDATE. Expects `vm`, `gfn`, `pfn` and `update`; leaves `result`. */
+function changePagePath(env: HostEnv) {
+  const locked = env.options['kvm.mapLock'] !== 'none';
+  return path(
+    '__snp_handle_page_state_change',
+    { source: 'series v5, patches 37 and 39, __snp_handle_page_state_change()', grade: 'read' },
+    [
+      ...(locked ? [call(beginPscPath(env))] : []),
+      call(writeLockMmuPath(env)),
+      call(rmpupdatePath(env.options)),
+      writeUnlockMmu(env),
+      ...(locked ? [call(endPscPath(env))] : []),
+    ],
+  );
+}
+
+/** VMGEXIT with the PSC event, as series v5 does it: RMPUPDATE in the kernel, the answer through the GHCB. @see domain snp e.3 */
+export function pscPath(env: HostEnv) {
+  const target = (_t: HostThread, l: HostLocals) => {
+    if (l.ghcb?.nae !== 'PSC') throw new Error('a page-state change without its request');
+    return { update: l.ghcb.to === 'private' ? privateTo(env, l.vm!, l.gfn!) : SHARED };
+  };
+  return path(
+    'snp_handle_page_state_change',
+    { source: 'series v5, patch 38, snp_handle_page_state_change()', grade: 'read' },
+    [
+      step('snp_make_page_state', {
+        local: (t, l) => {
+          const { vm } = vcpuOf(env, t);
+          const gfn = l.ghcb!.nae === 'PSC' ? l.ghcb!.gfn : 0;
+          return { vm, gfn, pfn: frameOf(env, vm, gfn) };
+        },
+      }),
+      call(changePagePath(env), target),
+      step('ghcb_set_sw_exit_info_2', { send: (t, l) => vcpuTo(env, t, { type: 'ghcb.result', ok: l.result === 'SUCCESS' }) }),
+    ],
+    { locals: ['vm', 'gfn', 'pfn', 'update', 'result'] },
+  );
+}
+
+/** handle_rmp_page_fault(), from where it holds mmu_lock: what the RMP says of the page that the exit names. */
+const lookAtFault = (env: HostEnv) =>
+  step('snp_lookup_rmpentry', {
+    local: (t, l) => ({ vm: vcpuOf(env, t).vm, pfn: frameOf(env, vcpuOf(env, t).vm, l.gfn!) }),
+    send: (t, l) => toRmp({ type: 'rmp.read', pfn: frameOf(env, vcpuOf(env, t).vm, l.gfn!) }),
+    answers: { 'rmp.entry': (e) => ({ assigned: e.entry.assigned }) },
+  });
+
+/**
+ * The hard way to the same result: the guest touched a page with the other C-bit. Series v5 drops mmu_lock between the look at the RMP
+ * and the change, and the page may have been changed and validated meanwhile. @see domain snp c, "v5 behaviour"; h, R8
+ */
+export function npfPath(env: HostEnv) {
+  const locked = env.options['kvm.mapLock'] !== 'none';
+  const differs = (_t: HostThread, l: HostLocals) => l.assigned !== l.exitPrivate;
+  const target = (_t: HostThread, l: HostLocals) => ({ update: l.exitPrivate ? privateTo(env, l.vm!, l.gfn!) : SHARED });
+  const zap = step('kvm_zap_gfn_range');
+  const look = [call(writeLockMmuPath(env)), lookAtFault(env)];
+  const dropped = [...look, writeUnlockMmu(env), when([differs, [call(changePagePath(env), target), zap]])];
+  const held = [
+    note((t: HostThread) => ({ vm: vcpuOf(env, t).vm })),
+    ...(locked ? [call(beginPscPath(env))] : []),
+    ...look,
+    when([differs, [call(rmpupdatePath(env.options), target)]]),
+    writeUnlockMmu(env),
+    ...(locked ? [call(endPscPath(env))] : []),
+    when([differs, [zap]]),
+  ];
+  return path(
+    'handle_rmp_page_fault',
+    { source: 'series v5, patch 41, handle_rmp_page_fault(); domain snp c; SNP-48', grade: 'read' },
+    env.options['kvm.npfLock'] === 'held' ? held : dropped,
+    { locals: ['vm', 'pfn', 'assigned', 'update', 'result'] },
+  );
+}
+
+/** kvm_rmp_make_shared(): the host takes a page back. A failure marks the VM as bugged and leaks the page. @see domain snp b.4 */
+export function makeSharedPath(env: HostEnv) {
+  const vmId = (l: HostLocals) => env.vms[l.vm!]!.id;
+  return path(
+    'kvm_rmp_make_shared',
+    kernelSource('arch/x86/kvm/svm/sev.c, kvm_rmp_make_shared()'),
+    [
+      step('ioctl', { mode: 'kernel' }),
+      call(rmpupdatePath(env.options), () => ({ update: SHARED })),
+      when([
+        (_t, l) => l.result !== 'SUCCESS',
+        [
+          step('kvm_vm_bugged', { send: (_t, l) => outgoing(vmId(l), { type: 'vm.kill', cause: 'bugged' }) }),
+          note((_t, l) => ({ owner: l.vm, vcpu: 0 })),
+          ...kickAll(env),
+          step('snp_leak_pages', { send: (_t, l) => outgoing(vmId(l), { type: 'vm.leakPage', pfn: l.pfn! }) }),
+        ],
+      ]),
+      step('sysret', { mode: 'user' }),
+    ],
+    { locals: ['vm', 'gfn', 'pfn', 'update', 'result', 'owner', 'vcpu'] },
+  );
+}
+export const bindMakeShared = (env: HostEnv) => (t: HostThread) => {
+  const op = opOf(env, t);
+  if (op.op !== 'make-shared') throw new Error(`${op.op} takes no page back`);
+  return { vm: op.vm, gfn: op.gfn, pfn: frameOf(env, op.vm, op.gfn) };
+};

@@ -1,0 +1,120 @@
+/** The host's #PF with the RMP bit: what each policy makes of a write to a guest-private page. */
+import { outgoing } from '../../events/event.ts';
+import type { ThreadEvent } from '../../events/index.ts';
+import type { RmpUpdate } from '../../events/sev-snp/rmp.ts';
+import { type HostEnv, type HostLocals, type HostThread, host, kernelSource, toCpu } from '../host/host-env.ts';
+import { kickAll, kickPath, waitOutsidePath } from '../kvm/kick.ts';
+import type { Item } from '../path/path.ts';
+import { rmpupdatePath } from './rmpupdate.ts';
+import { toRmp, vmOfAsid } from './snp-env.ts';
+
+const { path, step, call, loop, when, note, leaveLoop, leavePath } = host;
+type HostItem = Item<HostThread, HostLocals, ThreadEvent>;
+
+export const SHARED: RmpUpdate = { assigned: false, pageSize: '4K', immutable: false, asid: 0, gfn: 0 };
+
+const lookup = step('snp_lookup_rmpentry', {
+  send: (_t, l) => toRmp({ type: 'rmp.read', pfn: l.pfn! }),
+  answers: { 'rmp.entry': (e) => ({ assigned: e.entry.assigned, asid: e.entry.asid, vmsa: e.entry.vmsa }) },
+});
+/** The race was lost by whoever made the page private: the frame is shared again, so the access is retried. */
+const retryIfShared = when([(_t, l) => l.assigned === false, [note(() => ({ verdict: 'retry' })), leavePath]]);
+
+/** P0. Kernel: no handler, the oops dumps the entry and panics. User: SIGBUS. @see domain snp d.2, d.4 */
+const panicSigbus: readonly HostItem[] = [
+  lookup,
+  when(
+    [
+      (_t, l) => l.kernel === true,
+      [
+        step('snp_dump_hva_rmpentry'),
+        step('panic', { send: (t, l) => toCpu(t, { type: 'cpu.panic', reason: 'RMP violation by the host kernel', pfn: l.pfn! }) }),
+        host.stop('halted'),
+      ],
+    ],
+    [(_t, l) => l.assigned === false, [note(() => ({ verdict: 'retry' })), leavePath]],
+  ),
+  step('force_sig_fault', {
+    set: (_t, l) => ({ signal: { signal: 'SIGBUS' as const, pfn: l.pfn! } }),
+    local: () => ({ verdict: 'signal' as const }),
+  }),
+];
+
+/** P1: the handler makes the page shared and the write goes on. @see domain snp d.3 */
+function autoShare(env: HostEnv): readonly HostItem[] {
+  const kick = env.options['kvm.vmsaKick'];
+  const blocks = kick === 'kick-and-block';
+  const owner = (l: HostLocals) => ({ owner: vmOfAsid(env, l.asid!), vcpu: ownerOf(env, l) });
+  const kickItems: HostItem[] = [
+    call(kickPath(env, blocks ? 'KVM_REQ_BLOCK_ENTRY' : null), (_t, l) => owner(l)),
+    ...(blocks ? [call(waitOutsidePath(env))] : []),
+  ];
+  const unblock = step('clear_block_entry', {
+    send: (_t, l) => outgoing(env.vms[l.owner!]!.vcpus[l.vcpu!]!, { type: 'vcpu.clearRequest', request: 'KVM_REQ_BLOCK_ENTRY' }),
+    local: () => ({ blocked: false }),
+  });
+  return [
+    lookup,
+    retryIfShared,
+    unownedFirst(env),
+    loop(
+      call(rmpupdatePath(env.options), () => ({ update: SHARED })),
+      when([(_t, l) => l.result === 'SUCCESS', [leaveLoop]]),
+      ...(kick === 'none'
+        ? []
+        : [
+            when([
+              (_t, l) => l.result === 'FAIL_INUSE' && l.vmsa === true && l.blocked !== true,
+              [...kickItems, ...(blocks ? [note(() => ({ blocked: true }))] : [])],
+            ]),
+          ]),
+      step('cpu_relax', { yields: true, local: () => ({ retrying: true }) }),
+    ),
+    when([(_t, l) => l.blocked === true, [unblock]]),
+    note(() => ({ verdict: 'retry' })),
+  ];
+}
+
+/** Which vCPU has the frame as its VMSA. */
+function ownerOf(env: HostEnv, l: HostLocals): number {
+  const vm = vmOfAsid(env, l.asid!);
+  return Math.max(0, vm === undefined ? 0 : env.vms[vm]!.vmsas.indexOf(l.pfn!));
+}
+
+/** A page of no guest, such as one of the firmware's, can be neither shared nor laid at a guest's door. @see domain snp d.3 */
+const unownedFirst = (env: HostEnv): HostItem =>
+  when([(_t, l) => vmOfAsid(env, l.asid!) === undefined, [...panicSigbus.slice(1), leavePath]]);
+
+/** P2: the host ends the VM that owns the page; the write is dropped. @see domain snp d.1 */
+function killGuest(env: HostEnv): readonly HostItem[] {
+  const vmId = (l: HostLocals) => env.vms[l.owner!]!.id;
+  return [
+    lookup,
+    retryIfShared,
+    unownedFirst(env),
+    step('kvm_vm_dead', {
+      local: (_t, l) => ({ owner: vmOfAsid(env, l.asid!), vcpu: 0 }),
+      send: (_t, l) => outgoing(vmId({ owner: vmOfAsid(env, l.asid!) }), { type: 'vm.kill', cause: 'dead' }),
+    }),
+    ...kickAll(env),
+    note(() => ({ verdict: 'skip' })),
+  ];
+}
+
+/**
+ * From #PF entry to the verdict on the access. Expects `pfn` and `kernel`; leaves `verdict`.
+ * @see kernel arch/x86/mm/fault.c, exc_page_fault(), do_user_addr_fault(), page_fault_oops()
+ */
+export function pageFaultPath(env: HostEnv) {
+  const policies = { 'panic-sigbus': panicSigbus, 'auto-share': autoShare(env), 'kill-guest': killGuest(env) };
+  return path(
+    'exc_page_fault',
+    kernelSource('arch/x86/mm/fault.c, exc_page_fault(); domain snp d'),
+    [
+      step('entry', { mode: 'kernel', irqs: false, ns: 300 }),
+      step('local_irq_enable', { irqs: true, ns: 5 }),
+      ...policies[env.options['kvm.rmpFault']],
+    ],
+    { locals: ['assigned', 'asid', 'vmsa', 'update', 'result', 'retrying', 'owner', 'vcpu', 'blocked', 'kickCpu'] },
+  );
+}

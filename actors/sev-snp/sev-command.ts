@@ -1,0 +1,93 @@
+/** sev_do_cmd(): one firmware command at a time, through the mailbox, asleep until the completion interrupt. */
+import { outgoing } from '../../events/event.ts';
+import type { PspCommand } from '../../events/sev-snp/psp.ts';
+import { type HostEnv, type HostThread, host, kernelSource, opOf, toCpu } from '../host/host-env.ts';
+import { SHARED } from './page-fault.ts';
+import { rmpupdatePath } from './rmpupdate.ts';
+
+const { path, step, call, loop, when, leaveLoop } = host;
+const SEV_DEV = kernelSource('drivers/crypto/ccp/sev-dev.c, __sev_do_cmd_locked()');
+
+export const SEV_CMD_MUTEX = 'mutex:sev_cmd';
+const PSP = 'psp';
+
+/** Commands whose page firmware writes: it must be in the Firmware state before, and is reclaimed after. @see domain snp f.1 */
+const WRITES_PAGE: readonly PspCommand[] = ['SNP_PLATFORM_STATUS'];
+
+const sevOp = (env: HostEnv, t: HostThread) => {
+  const op = opOf(env, t);
+  if (op.op !== 'sev-command') throw new Error(`${op.op} is no firmware command`);
+  return op;
+};
+const writesPage = (env: HostEnv) => (t: HostThread) => WRITES_PAGE.includes(sevOp(env, t).command);
+const schedule = step('schedule', { sleeps: true, send: (t) => toCpu(t, { type: 'cpu.sleep' }) });
+
+/** Writes the command register and sleeps until the interrupt handler has seen the completion. */
+const issue = (env: HostEnv, name: string, command: (t: HostThread) => PspCommand) =>
+  path(
+    name,
+    SEV_DEV,
+    [
+      step('iowrite_cmdresp', { send: (t) => outgoing(PSP, { type: 'psp.command', command: command(t), pfn: sevOp(env, t).pfn }) }),
+      loop(
+        schedule,
+        step('sev_wait_cmd_ioc', {
+          send: () => outgoing(PSP, { type: 'psp.status?' }),
+          answers: { 'psp.status': (e) => ({ done: e.done, failed: e.status !== 'SUCCESS' }) },
+        }),
+        when([(_t, l) => l.done === true, [leaveLoop]]),
+      ),
+    ],
+    { locals: ['done'] },
+  );
+
+export const sevCommandPath = (env: HostEnv) =>
+  path(
+    'sev_do_cmd',
+    SEV_DEV,
+    [
+      step('ioctl', { mode: 'kernel' }),
+      loop(
+        step('mutex_lock', {
+          send: () => outgoing(SEV_CMD_MUTEX, { type: 'mutex.lock' }),
+          answers: { 'mutex.locked': (e) => ({ granted: e.acquired }) },
+        }),
+        when([(_t, l) => l.granted === true, [leaveLoop]]),
+        step('mutex_lock_schedule', { sleeps: true, send: (t) => toCpu(t, { type: 'cpu.sleep' }) }),
+      ),
+      when([
+        writesPage(env),
+        [
+          step('snp_map_cmd_buf_desc', {
+            send: () => outgoing(PSP, { type: 'psp.status?' }),
+            answers: { 'psp.status': (e) => ({ initialized: e.platform === 'INIT' }) },
+          }),
+          when([
+            (_t, l) => l.initialized === true,
+            [call(rmpupdatePath(env.options), () => ({ update: { ...SHARED, assigned: true, immutable: true } }))],
+          ]),
+        ],
+      ]),
+      when([
+        // -EFAULT: a buffer that the firmware cannot write is not given to it.
+        (_t, l) => l.result === undefined || l.result === 'SUCCESS',
+        [
+          call(issue(env, '__sev_do_cmd_locked', (t) => sevOp(env, t).command)),
+          when([(_t, l) => l.initialized === true, [call(reclaimPath(env))]]),
+        ],
+      ]),
+      step('mutex_unlock', { send: () => outgoing(SEV_CMD_MUTEX, { type: 'mutex.unlock' }) }),
+      step('sysret', { mode: 'user' }),
+    ],
+    { locals: ['pfn', 'update', 'result', 'granted', 'failed', 'initialized'] },
+  );
+
+/** Firmware -> Reclaim by the firmware, Reclaim -> Hypervisor by RMPUPDATE. If either fails, the page is leaked: nobody tries again. */
+const reclaimPath = (env: HostEnv) =>
+  path('snp_reclaim_pages', kernelSource('drivers/crypto/ccp/sev-dev.c, snp_reclaim_pages()'), [
+    call(issue(env, '__sev_do_cmd_locked', () => 'SNP_PAGE_RECLAIM')),
+    when([(_t, l) => l.failed !== true, [call(rmpupdatePath(env.options), () => ({ update: SHARED }))]]),
+    when([(_t, l) => l.failed === true || l.result !== 'SUCCESS', [step('snp_leak_pages')]]),
+  ]);
+
+export const bindSevCommand = (env: HostEnv) => (t: HostThread) => ({ pfn: sevOp(env, t).pfn });

@@ -1,0 +1,63 @@
+/** What the paths of SEV-SNP share: their locals, what they know of a VM's memory without asking, and the way to an RMP entry. */
+import { type Outgoing, outgoing } from '../../events/event.ts';
+import type { GhcbRequest } from '../../events/kvm.ts';
+import { type RmpRequest, type RmpResult, type RmpUpdate, regionOf } from '../../events/sev-snp/rmp.ts';
+import { type HostEnv, type HostThread, opOf } from '../host/host-env.ts';
+import type { Source } from '../path/path.ts';
+
+declare module '../host/host-env.ts' {
+  interface VmFacts {
+    readonly asid: number;
+    /** PFN by GFN. */
+    readonly frames: Readonly<Record<number, number>>;
+    /** PFN of the VMSA of each vCPU; null where the scenario does not track it. */
+    readonly vmsas: readonly (number | null)[];
+  }
+  interface HostLocals {
+    readonly pfn?: number | undefined;
+    readonly gfn?: number | undefined;
+    readonly vm?: string | undefined;
+    readonly update?: RmpUpdate | undefined;
+    readonly result?: RmpResult | undefined;
+    /** The auto-share handler has failed and tries again. */
+    readonly retrying?: boolean | undefined;
+    readonly fault?: boolean | undefined;
+    /** Whether the fault came from the kernel's own store. */
+    readonly kernel?: boolean | undefined;
+    readonly verdict?: 'retry' | 'skip' | 'signal' | undefined;
+    readonly assigned?: boolean | undefined;
+    readonly asid?: number | undefined;
+    readonly vmsa?: boolean | undefined;
+    readonly stores?: number | undefined;
+    readonly vmsaCheck?: 'ok' | 'invalid' | 'locked' | undefined;
+    readonly exitPrivate?: boolean | undefined;
+    readonly ghcb?: GhcbRequest | undefined;
+    /** Whether SNP firmware is initialized, so that pages it writes must be in the Firmware state. */
+    readonly initialized?: boolean | undefined;
+  }
+}
+
+/** To the region that holds the entry of the PFN in question. */
+export const toRmp = (event: RmpRequest): Outgoing => outgoing(regionOf(event.pfn), event);
+
+/** The frame behind a guest page, or an error that names both. */
+export function frameOf(env: HostEnv, vm: string, gfn: number): number {
+  const pfn = env.vms[vm]?.frames[gfn];
+  if (pfn === undefined) throw new Error(`${vm} has no page at GFN 0x${gfn.toString(16)}`);
+  return pfn;
+}
+
+/** The VM whose guest pages carry this ASID. */
+export const vmOfAsid = (env: HostEnv, asid: number): string | undefined =>
+  Object.keys(env.vms).find((name) => env.vms[name]!.asid === asid);
+
+/** ASID and VMSA of the vCPU that the thread's ioctl is for. */
+export function vmsaOf(env: HostEnv, thread: HostThread): { readonly asid: number; readonly vmsa: number | null } {
+  const op = opOf(env, thread);
+  if (!('vcpu' in op)) throw new Error(`${op.op} names no vCPU`);
+  const { asid, vmsas } = env.vms[op.vm]!;
+  return { asid, vmsa: vmsas[op.vcpu] ?? null };
+}
+
+/** Where the micro-steps of domain snp b.5 come from: hardware does not document them. */
+export const MICRO_STEPS: Source = { source: 'domain snp b.5; APM vol. 3 for the instruction', grade: 'decision' };

@@ -1,0 +1,56 @@
+/**
+ * A CPU goes offline, as far as split-lock detection is concerned: it takes no task any more, turns detection on for its core, and its work items
+ * go elsewhere.
+ *
+ * @see kernel kernel/cpu.c, cpu_down(); arch/x86/kernel/cpu/bus_lock.c, splitlock_cpu_offline(); kernel/workqueue.c, workqueue_offline_cpu()
+ */
+import { outgoing } from '../../events/event.ts';
+import { type HostEnv, type HostItem, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
+import { WORKQUEUE } from './delayed-work.ts';
+import { type SldFacts, toCore } from './sld-facts.ts';
+
+const SCHEDULER = 'sched';
+const { path, step, loop, when, leaveLoop } = host;
+
+declare module '../host/host-env.ts' {
+  interface HostLocals {
+    readonly offlined?: boolean | undefined;
+  }
+}
+
+/** echo 0 > online. The caller waits until the CPU is idle: its tasks are not pushed away. */
+export const cpuOfflinePath = (env: HostEnv, facts: SldFacts) => {
+  const cpuOf = (t: HostThread) => {
+    const op = opOf(env, t);
+    if (op.op !== 'cpu-offline') throw new Error(`${op.op} takes no CPU offline`);
+    return `pcpu:${op.cpu}`;
+  };
+  return path(
+    'cpu_down',
+    kernelSource('kernel/cpu.c, cpu_down(); arch/x86/kernel/cpu/bus_lock.c, splitlock_cpu_offline()'),
+    [
+      step('write_online', { mode: 'kernel' }),
+      loop(
+        step('sched_cpu_deactivate', {
+          idles: true,
+          yields: true,
+          mayResched: true,
+          send: (t) => outgoing(cpuOf(t), { type: 'cpu.offline?' }),
+          answers: { 'cpu.offlined': (e) => ({ offlined: e.done }) },
+        }),
+        when([(_t, l) => l.offlined === true, [leaveLoop]]),
+      ),
+      ...(facts.options['host.sldOffline'] === 'callback'
+        ? [step('splitlock_cpu_offline', { send: (t) => toCore(facts, { cpu: cpuOf(t) }, { type: 'core.wrmsr', sld: true }) })]
+        : []),
+      step('workqueue_offline_cpu', { send: (t) => outgoing(WORKQUEUE, { type: 'work.offline', cpu: cpuOf(t) }) }),
+      step('sysret', { mode: 'user' }),
+    ],
+    { locals: ['offlined'] },
+  );
+};
+
+/** A task binds itself to the CPU on which it runs: from here on nobody moves it. */
+export const pinStep: HostItem = step('sched_setaffinity', {
+  send: (t) => outgoing(SCHEDULER, { type: 'sched.setaffinity', cpu: t.cpu! }),
+});

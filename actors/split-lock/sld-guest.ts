@@ -1,0 +1,138 @@
+/** What guests do to meet split-lock detection: MSR accesses that exit, and accesses that fault, restart, or run. */
+import { outgoing } from '../../events/event.ts';
+import { type AccessContext, SPLIT_LOCK_DETECT, type VmxExit } from '../../events/split-lock/split-lock.ts';
+import { type GuestEnv, type GuestItem, guest, opOf, type Vcpu } from '../kvm/guest-program.ts';
+import type { Source } from '../path/path.ts';
+import { accountOf, isChecked, noted, type SplitLockAccount } from './account.ts';
+import { locksBus } from './bus-lock.ts';
+import { type SldFacts, toCore } from './sld-facts.ts';
+
+const { path, step, call, loop, when, leaveLoop } = guest;
+
+declare module '../kvm/guest-program.ts' {
+  interface GuestLocals {
+    readonly exception?: 'AC' | 'GP' | undefined;
+    readonly value?: number | undefined;
+    readonly trap?: boolean | undefined;
+  }
+  interface Vcpu {
+    /** The last exception that the guest took. */
+    readonly exception?: 'AC' | 'GP' | undefined;
+    /** What its last RDMSR gave. */
+    readonly readback?: number | undefined;
+  }
+}
+
+const SDM: Source = { source: 'Intel SDM vol. 3, "VM exits"; domain debug-and-split-lock C.1', grade: 'manual' };
+
+const vmxExit = (v: Vcpu, exit: VmxExit) => outgoing(v.thread, { type: 'vmx.exit', exit });
+
+/** The next entry; if the host has said what became of the instruction, this is where the guest has noticed. */
+const resume = step('resume', {
+  ns: 20,
+  wakes: { 'vmx.complete': (e) => ({ exception: e.exception ?? undefined, value: e.value ?? undefined }) },
+});
+/** The guest's handler, whatever it does: the instruction is not tried again. */
+const handled: GuestItem = when([
+  (_v, l) => l.exception !== undefined,
+  [step('exception', { set: (_v, l) => ({ exception: l.exception }) })],
+]);
+
+const valueWritten = (env: GuestEnv, v: Vcpu): number => {
+  const op = opOf(env, v);
+  return op.op === 'wrmsr-test-ctrl' ? op.value : 0;
+};
+
+/** The bit after a write; one of bits that the guest does not have is #GP, and changes nothing. */
+const bitAfter = ({ given, bit }: SplitLockAccount, value: number): boolean => {
+  const valid = given ? SPLIT_LOCK_DETECT : 0;
+  return (value & ~valid) === 0 ? (value & SPLIT_LOCK_DETECT) !== 0 : bit;
+};
+
+const wrmsr = (env: GuestEnv) =>
+  path(
+    'WRMSR',
+    SDM,
+    [
+      step('WRMSR', {
+        send: (v) => vmxExit(v, { reason: 'MSR_WRITE', value: valueWritten(env, v) }),
+        set: (v) => noted(v, { bit: bitAfter(accountOf(v), valueWritten(env, v)) }),
+      }),
+      resume,
+      handled,
+    ],
+    { locals: ['exception', 'value'] },
+  );
+
+const rdmsr = path(
+  'RDMSR',
+  SDM,
+  [
+    step('RDMSR', { send: (v) => vmxExit(v, { reason: 'MSR_READ' }) }),
+    resume,
+    when([(_v, l) => l.exception === undefined, [step('note_value', { ns: 5, set: (_v, l) => ({ readback: l.value }) })]]),
+    handled,
+  ],
+  { locals: ['exception', 'value'] },
+);
+
+const contextOf = (env: GuestEnv, v: Vcpu): AccessContext => {
+  const op = opOf(env, v);
+  if (op.op !== 'split-lock' && op.op !== 'misaligned') throw new Error(`${op.op} is no misaligned access`);
+  return { cpl: op.cpl, am: op.am, ac: op.ac };
+};
+const meets = (env: GuestEnv, v: Vcpu, locked: boolean) =>
+  noted(v, { met: { ...contextOf(env, v), locked, bit: accountOf(v).bit, injected: false } });
+
+/** A trap: the access is done, and the next entry goes on behind it. */
+const busLockExit = (facts: SldFacts): readonly GuestItem[] =>
+  facts.options['kvm.busLockExit'] === 'exit' && facts.countsBusLocks
+    ? [step('BUS_LOCK', { send: (v) => vmxExit(v, { reason: 'BUS_LOCK' }) })]
+    : [];
+
+/**
+ * A misaligned access, locked and across two cache lines or neither. It faults if alignment is checked, or if it splits a lock while the core
+ * detects that; it is tried again unless the guest was told of the exception.
+ */
+const access = (env: GuestEnv, facts: SldFacts, locked: boolean) =>
+  path(
+    locked ? 'split_lock' : 'misaligned',
+    SDM,
+    [
+      loop(
+        locked
+          ? step('access', {
+              set: (v) => meets(env, v, true),
+              send: (v) => [toCore(facts, v, { type: 'core.rdmsr?' }), ...(isChecked(contextOf(env, v)) ? [] : locksBus(facts))],
+              answers: { 'core.msr': (e, v) => ({ trap: e.sld || isChecked(contextOf(env, v)) }) },
+            })
+          : step('access', { set: (v) => meets(env, v, false), local: (v) => ({ trap: isChecked(contextOf(env, v)) }) }),
+        when([(_v, l) => l.trap !== true, [...(locked ? busLockExit(facts) : []), leaveLoop]]),
+        step('EXCEPTION_NMI', { send: (v) => vmxExit(v, { reason: 'EXCEPTION_NMI', locked, context: contextOf(env, v) }) }),
+        resume,
+        when([(_v, l) => l.exception !== undefined, [leaveLoop]]),
+      ),
+      when([
+        (_v, l) => l.exception !== undefined,
+        [
+          step('exception', {
+            set: (v, l) => ({ exception: l.exception, ...noted(v, { met: { ...accountOf(v).met!, injected: true } }) }),
+          }),
+        ],
+      ]),
+    ],
+    { locals: ['exception', 'value', 'trap'] },
+  );
+
+const increment = path('LOCK_INC', SDM, [step('EPT_MISCONFIG', { send: (v) => vmxExit(v, { reason: 'EPT_MISCONFIG' }) }), resume], {
+  locals: ['exception', 'value'],
+});
+
+/** Operations of guest programs: what carries each out. */
+export const guestOperationsOf = (env: GuestEnv, facts: SldFacts): readonly (readonly [string, readonly GuestItem[]])[] => [
+  ['wrmsr-test-ctrl', [call(wrmsr(env))]],
+  ['rdmsr-test-ctrl', [call(rdmsr)]],
+  ['emulated-increment', [call(increment)]],
+  ['split-lock', [call(access(env, facts, true))]],
+  ['misaligned', [call(access(env, facts, false))]],
+];

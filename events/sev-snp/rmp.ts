@@ -1,0 +1,123 @@
+/** Vocabulary between whoever executes an RMP instruction or a checked access, and the RMP region it targets. */
+import type { ActorId, Delivery, EventOf } from '../event.ts';
+
+/** Frames of one 2 MiB region. */
+export const REGION_FRAMES = 512;
+
+/**
+ * The fields of an RMP entry this model keeps. Permissions are those of VMPL 1: VMPL 0 always has all.
+ * @see domain snp a.2; APM vol. 2, "Reverse Map Table"
+ */
+export interface RmpEntry {
+  readonly assigned: boolean;
+  readonly pageSize: '4K' | '2M';
+  readonly immutable: boolean;
+  readonly asid: number;
+  readonly gfn: number;
+  readonly validated: boolean;
+  readonly vmsa: boolean;
+}
+
+/** The operand of RMPUPDATE. */
+export interface RmpUpdate {
+  readonly assigned: boolean;
+  readonly pageSize: '4K' | '2M';
+  readonly immutable: boolean;
+  readonly asid: number;
+  readonly gfn: number;
+}
+
+/** Result codes in EAX keep the manual's spelling. @see domain snp b.2 */
+export const RMP_RESULTS = {
+  SUCCESS: 0,
+  FAIL_INPUT: 1,
+  FAIL_PERMISSION: 2,
+  FAIL_INUSE: 3,
+  FAIL_OVERLAP: 4,
+  FAIL_SIZEMISMATCH: 6,
+} as const;
+export type RmpResult = keyof typeof RMP_RESULTS;
+
+/** An access of a guest as the nested walk sees it. */
+export interface GuestAccess {
+  readonly pfn: number;
+  readonly asid: number;
+  readonly gfn: number;
+  /** The C-bit. */
+  readonly private: boolean;
+  readonly write: boolean;
+}
+
+export type RmpRequest = EventOf<{
+  /** Takes the lock of one entry for the length of one instruction. */
+  'rmp.lock': { pfn: number };
+  'rmp.unlock': { pfn: number };
+  /** By the holder: RMPUPDATE's checks of the entry and its region. */
+  'rmp.checkUpdate': { pfn: number } & RmpUpdate;
+  'rmp.writeUpdate': { pfn: number } & RmpUpdate;
+  /** By the holder: PVALIDATE and RMPADJUST check and write. */
+  'rmp.checkGuest': { pfn: number; asid: number; gfn: number };
+  'rmp.writeValidated': { pfn: number; validated: boolean };
+  'rmp.writeVmsa': { pfn: number; vmsa: boolean };
+  /** RMPREAD, or a read of the table: no lock, no side effect. */
+  'rmp.read': { pfn: number };
+  /** A host store: the check and the store are one thing. */
+  'rmp.hostWrite': { pfn: number };
+  'rmp.guestAccess': GuestAccess;
+  /** VMRUN marks the VMSA as in use; #VMEXIT clears the mark. */
+  'rmp.enter': { pfn: number; asid: number };
+  'rmp.leave': { pfn: number };
+  /** The PSP, between two instructions: PAGE_RECLAIM, and the check of a page it will write. */
+  'rmp.reclaim': { pfn: number };
+}>;
+
+/** What an access met. `npf`: #VMEXIT(NPF) with the RMP bit. `vc`: #VC 0x404 inside the guest. */
+export type AccessOutcome = 'ok' | 'npf' | 'vc';
+
+export type RmpAnswer = EventOf<{
+  /** `contended`: another instruction holds the lock; `result` says how that shows. */
+  'rmp.locked': { result: RmpResult };
+  'rmp.checked': { result: RmpResult; fault: boolean; entry: RmpEntry };
+  'rmp.entry': { entry: RmpEntry; inUse: boolean };
+  'rmp.hostWritten': { fault: boolean };
+  'rmp.accessed': { outcome: AccessOutcome };
+  /** `locked`: an instruction holds the entry; VMRUN waits. */
+  'rmp.entered': { outcome: 'ok' | 'invalid' | 'locked' };
+  /** `locked`: an instruction holds the entry; the firmware asks again. */
+  'rmp.reclaimed': { outcome: 'ok' | 'locked' | 'refused' };
+}>;
+
+declare module '../index.ts' {
+  interface ThreadEventsOf {
+    rmp: RmpAnswer;
+  }
+  interface GuestEventsOf {
+    rmp: RmpAnswer;
+  }
+}
+
+export const RMP_EVENTS = {
+  'rmp.lock': 'bus',
+  'rmp.unlock': 'bus',
+  'rmp.checkUpdate': 'bus',
+  'rmp.writeUpdate': 'bus',
+  'rmp.checkGuest': 'bus',
+  'rmp.writeValidated': 'bus',
+  'rmp.writeVmsa': 'bus',
+  'rmp.read': 'bus',
+  'rmp.hostWrite': 'bus',
+  'rmp.guestAccess': 'bus',
+  'rmp.enter': 'bus',
+  'rmp.leave': 'bus',
+  'rmp.reclaim': 'bus',
+  'rmp.locked': 'bus',
+  'rmp.checked': 'bus',
+  'rmp.entry': 'bus',
+  'rmp.hostWritten': 'bus',
+  'rmp.accessed': 'bus',
+  'rmp.entered': 'bus',
+  'rmp.reclaimed': 'bus',
+} as const satisfies Record<(RmpRequest | RmpAnswer)['type'], Delivery>;
+
+/** The region that holds a frame's entry. */
+export const regionOf = (pfn: number): ActorId => `rmp:0x${(pfn - (pfn % REGION_FRAMES)).toString(16)}`;

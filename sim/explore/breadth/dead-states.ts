@@ -1,0 +1,105 @@
+/**
+ * The deadlocks of a space whose states are all kept: those from which no progress can be reached, and no state in which all actors rest. It
+ * goes backwards from the ways out, so that it takes time in proportion to the steps among the states without progress.
+ */
+
+import { type StateSpace, WAITING } from '../space/state-space.ts';
+import { UNCHANGED, WAITS_UNLESS_SENT } from '../space/step-trie.ts';
+import type { Successors } from '../space/successors.ts';
+import type { Search } from './explorer.ts';
+
+/** States between two looks at what drives the search. */
+const TURN_STATES = 1 << 12;
+
+export interface DeadQuestions {
+  /** Whether the wait ends in a state whatever its steps are: all actors may stay where they are. */
+  readonly isOver: (row: Int32Array) => boolean;
+  /** Whether a state that was not expanded, as a property broke there, is dead all the same. */
+  readonly isDeadBeyond: (state: number) => boolean;
+}
+
+export class DeadStates {
+  readonly #successors: Successors;
+  readonly #space: StateSpace;
+  readonly #questions: DeadQuestions;
+  /** States without a step that is progress, in the order of their distance. */
+  readonly #waiting: number[] = [];
+  /** Place among them by state, plus 1. */
+  readonly #placeOf: Int32Array;
+  /** Places of predecessors: pairs of source and target. */
+  readonly #sources: number[] = [];
+  readonly #targets: number[] = [];
+  readonly #alive: Uint8Array;
+  readonly #todo: number[] = [];
+
+  /** `expanded`: how many states were expanded, in the order they were found. */
+  constructor(successors: Successors, expanded: number, questions: DeadQuestions) {
+    this.#successors = successors;
+    this.#space = successors.space;
+    this.#questions = questions;
+    this.#placeOf = new Int32Array(this.#space.count);
+    for (let state = 0; state < Math.min(expanded, this.#space.count); state++)
+      if (this.#space.ends[state] === WAITING) this.#placeOf[state] = this.#waiting.push(state);
+    this.#alive = new Uint8Array(this.#waiting.length);
+  }
+
+  /** The dead states, nearest first; null where the search was stopped. */
+  *run(): Search<readonly number[] | null> {
+    for (const [place, state] of this.#waiting.entries()) {
+      this.#look(place, state);
+      const frontier = this.#waiting.length - place;
+      if (place % TURN_STATES === TURN_STATES - 1 && (yield this.#progress(frontier))) return null;
+    }
+    this.#spread();
+    return this.#waiting.filter((_, place) => this.#alive[place] === 0);
+  }
+
+  #progress(frontier: number) {
+    const bytes = this.#placeOf.byteLength + 16 * this.#sources.length;
+    return { states: this.#space.count, frontier, transitions: 0, bytes, closing: true } as const;
+  }
+
+  /** Notes where the steps out of a state lead. */
+  #look(place: number, state: number): void {
+    const { targets, flags } = this.#successors;
+    const count = this.#successors.expand(state, true);
+    let isOpen = this.#questions.isOver(this.#successors.row);
+    for (let i = 0; i < count && !isOpen; i++) {
+      const target = targets[i]!;
+      if (target === state || (flags[i]! & UNCHANGED) !== 0) continue;
+      const to = target < 0 ? 0 : this.#placeOf[target]!;
+      // A message that joins a queue is a way out, and so is what is not known.
+      isOpen = (flags[i]! & WAITS_UNLESS_SENT) !== 0 && (target < 0 || this.#sendsBetween(state, target));
+      if (to === 0) isOpen ||= target < 0 || this.#space.ends[target] !== 1 || !this.#questions.isDeadBeyond(target);
+      if (isOpen || to === 0) continue;
+      this.#sources.push(place);
+      this.#targets.push(to - 1);
+    }
+    if (isOpen) this.#free(place);
+  }
+
+  #sendsBetween(state: number, target: number): boolean {
+    const { columns, rows } = this.#space;
+    const [from, to] = [this.#space.at(state), this.#space.at(target)];
+    for (let column = this.#successors.world.actors; column < columns; column++) if (rows[from + column] !== rows[to + column]) return true;
+    return false;
+  }
+
+  #free(place: number): void {
+    if (this.#alive[place] === 1) return;
+    this.#alive[place] = 1;
+    this.#todo.push(place);
+  }
+
+  /** States that lead to a way out are alive. */
+  #spread(): void {
+    const starts = new Int32Array(this.#waiting.length + 1);
+    for (const target of this.#targets) starts[target + 1]!++;
+    for (let place = 0; place < this.#waiting.length; place++) starts[place + 1]! += starts[place]!;
+    const before = new Int32Array(this.#sources.length);
+    const next = starts.slice();
+    for (const [i, target] of this.#targets.entries()) before[next[target]!++] = this.#sources[i]!;
+    for (let place = this.#todo.pop(); place !== undefined; place = this.#todo.pop())
+      for (let at = starts[place]!; at < starts[place + 1]!; at++) this.#free(before[at]!);
+  }
+}

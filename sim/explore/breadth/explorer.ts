@@ -1,0 +1,412 @@
+/**
+ * Stateful breadth-first search over all interleavings: exact rows, a parent link for each state, so that the first state in which a
+ * property breaks is one of the shortest ways there. A run ends where a property breaks; other states are expanded to the end.
+ */
+import { MemoEngine } from '../../engine/memo.ts';
+import { topologyOf } from '../../host/topology.ts';
+import type { Seen } from '../coverage.ts';
+import { reexecuted } from '../reexecution.ts';
+import { DeadEnds, waitingStates } from '../space/dead-ends.ts';
+import { ALONE } from '../space/exchange.ts';
+import { imageOf, restoreImage, type SearchImage, translateImage } from '../space/image.ts';
+import { Cursor, DONE, expandStates, NEED_PUSH, NEED_ROOT, NEED_RUN, NEED_STEP } from '../space/kernel.ts';
+import { runLocal } from '../space/local.ts';
+import { StateSpace, WAITING } from '../space/state-space.ts';
+import { StepTrie } from '../space/step-trie.ts';
+import { Successors } from '../space/successors.ts';
+import { labelsTo } from '../space/trail.ts';
+import { Verdicts } from '../space/verdicts.ts';
+import { WorldStep } from '../space/world-step.ts';
+import { DeadStates } from './dead-states.ts';
+import type { ExploreOptions, ExploreReport } from './options.ts';
+
+export interface Progress {
+  readonly states: number;
+  readonly frontier: number;
+  readonly transitions: number;
+  /** Of state tables; 0 where they are not measured. */
+  readonly bytes: number;
+  /** Steps from the start to the states that are being expanded; absent where a search does not go by depth. */
+  readonly depth?: number;
+  /** The search is over, and what it found is worked out: the least deviating schedules, cycles, and reactions executed again. */
+  readonly closing?: true;
+  /** Of reactions that are executed again: how many are left. */
+  readonly reactions?: number;
+}
+
+/** A search in turns: yields how far it is, takes whether to stop. */
+export type Search<R> = Generator<Progress, R, boolean | undefined>;
+
+/** Drives a search to its end in one go. */
+export function finish<R>(search: Search<R>): R {
+  for (let turn = search.next(); ; turn = search.next()) if (turn.done) return turn.value;
+}
+
+/** States expanded between two looks at budgets, and steps that had to be computed. */
+const CHUNK = 1 << 15;
+const CHUNK_MISSES = 128;
+const NONE: ReadonlySet<number> = new Set();
+
+export class Explorer {
+  readonly world: WorldStep;
+  space: StateSpace;
+  readonly #options: ExploreOptions;
+  readonly #trie: StepTrie;
+  #verdicts: Verdicts;
+  /** `sometimes` properties that had come true when the memory of steps was last dropped. */
+  #met = 0;
+  #passed = 0;
+  /** What the world had met when rows were last made wide enough for it. */
+  #fitted = -1;
+  #cursor: Cursor;
+  #deadEnds: DeadEnds | null = null;
+  /** In a second search: which states are dead. States below `#stoppedAt` were asked about. */
+  #isDead: ((state: number) => boolean) | null = null;
+  #stoppedAt = 0;
+  /** Fingerprints: states below this one are decided, as rows are not kept for later. */
+  #decided = 0;
+
+  constructor(options: ExploreOptions) {
+    const { scenario } = options;
+    this.#options = options;
+    this.world = new WorldStep(new MemoEngine(topologyOf(scenario)), options.from);
+    if (options.image) translateImage(options.image, this.world);
+    this.#verdicts = this.#newVerdicts();
+    this.#trie = new StepTrie(this.world, (column, value, before) => this.#verdicts.wants(column, value, before));
+    this.space = new StateSpace(this.world.columns, { exact: options.compact !== true });
+    this.#cursor = new Cursor(this.world.columns);
+    this.#cursor.local = options.local ? 1 : 0;
+  }
+
+  #newVerdicts(): Verdicts {
+    const { scenario, properties } = this.#options;
+    return new Verdicts(this.world, scenario, properties !== false, (state) => this.depthOf(state));
+  }
+
+  /** States in which nothing is left to do. */
+  get ended(): readonly number[] {
+    return this.#verdicts.ended;
+  }
+
+  /**
+   * Searches until every state is expanded or a budget is used up. Hands the thread back now and then; whoever drives it ends the
+   * search early by answering true.
+   */
+  *run(): Search<ExploreReport> {
+    if (this.#options.image) this.#resume(this.#options.image);
+    else this.begin();
+    const searched = yield* this.#search();
+    this.#options.onTurn?.(this, true);
+    const decided = yield* this.decideDeadlocks();
+    const { engine } = this.world;
+    const unverified = yield* reexecuted(engine);
+    // What was not looked at, or not executed again, is not shown.
+    const limit = unverified > 0 || decided === null ? (searched ?? 'stopped') : searched;
+    const { transitions, unchanged, deliveries } = this.#cursor;
+    const { misses, drops, integers } = this.#trie;
+    return {
+      exhausted: limit === null,
+      limit,
+      deadlocks: decided === true,
+      states: this.space.count,
+      transitions,
+      unchanged,
+      passed: this.#passed,
+      depth: this.depthOf(this.space.count - 1),
+      findings: this.#verdicts.findings,
+      reached: this.#verdicts.allReached(),
+      reactions: engine.reactions,
+      unverified,
+      deliveries,
+      trie: { misses, drops, integers },
+      bytesPerState: this.space.bytesPerState,
+    };
+  }
+
+  /** The digest of the first state, as far as the table goes by it. */
+  get firstLane(): number {
+    return this.#laneOf(this.world.initial);
+  }
+
+  #laneOf(row: readonly number[]): number {
+    return row.reduce((lane, value, column) => (lane + this.world.laneA(column, value)) | 0, 0);
+  }
+
+  get counts(): { readonly head: number; readonly transitions: number; readonly unchanged: number } {
+    return this.#cursor;
+  }
+
+  get verdicts(): Verdicts {
+    return this.#verdicts;
+  }
+
+  /** Most successors of a state, as far as is known. */
+  get successors(): number {
+    return this.#trie.widest * this.space.columns;
+  }
+
+  /** Whole steps that had to be computed. */
+  get misses(): number {
+    return this.#trie.misses;
+  }
+
+  /** Steps from the first state. */
+  depthOf(state: number): number {
+    const { exchange } = this.#options;
+    if (exchange) return exchange.depthOf(state);
+    let depth = 0;
+    for (let at = this.space.parent[state]!; at >= 0; at = this.space.parent[at]!) depth++;
+    return depth;
+  }
+
+  /** The labels of the choices that lead to a state. */
+  labelsTo(state: number): string[] {
+    return labelsTo(this.world, this.space, state, this.#options.local === true);
+  }
+
+  /** The actors' local states in a state, by slot. */
+  localsOf(state: number): number[] {
+    const locals = new Array<number>(this.world.actors);
+    for (let slot = 0, at = this.space.at(state); slot < locals.length; slot++, at++) locals[slot] = this.space.rows[at]!;
+    return locals;
+  }
+
+  /** By whom what is kept in a file was met: the file does not say so, but states that are kept as they are do. */
+  get seen(): Seen {
+    return this.space.exact ? { also: (slot) => this.#expandedIn(slot) } : { alike: true };
+  }
+
+  /** Local states of an actor in the states that were expanded. */
+  #expandedIn(slot: number): Set<number> {
+    const { space } = this;
+    const found = new Set<number>();
+    for (let state = 0; state < this.#cursor.head; state++) if (space.ends[state] === 0) found.add(space.rows[space.at(state) + slot]!);
+    return found;
+  }
+
+  /** Puts the first state in. */
+  begin(): void {
+    const row = [...this.world.initial];
+    const { world } = this;
+    this.space.first(
+      row,
+      this.firstLane,
+      row.reduce((lane, value, column) => (lane + world.laneB(column, value)) | 0, 0),
+    );
+    this.look(0);
+  }
+
+  /** Finds the deadlocks among the states that were expanded. @returns whether all of them were decided; null where it was stopped */
+  *decideDeadlocks(): Search<boolean | null> {
+    const { local, exchange, division } = this.#options;
+    // Where a space is kept in parts, or not all of it, what follows from a state is tried out.
+    const isWhole = this.space.exact && local !== true && exchange === undefined && division === undefined;
+    const isStopped = yield* isWhole ? this.#decideAll() : this.#decideEach();
+    this.widen();
+    return isStopped ? null : (this.#deadEnds?.undecided ?? 0) === 0;
+  }
+
+  *#decideEach(): Search<boolean> {
+    const ended = new Set(this.ended);
+    let looked = 0;
+    for (const state of this.space.exact ? waitingStates(this.space, this.#cursor.head) : []) {
+      if (this.#ends.isDead(this.#rowOf(state))) this.#endIn(state, ended);
+      if (++looked % CHUNK_MISSES === 0 && (yield { ...this.progress, closing: true })) return true;
+    }
+    return false;
+  }
+
+  *#decideAll(): Search<boolean> {
+    const { space } = this;
+    if (!space.ends.includes(WAITING)) return false;
+    const isOver = (row: Int32Array): boolean => this.#ends.isOver(row);
+    const isDeadBeyond = (state: number): boolean => this.#ends.isDead(this.#rowOf(state));
+    const successors = new Successors(this.world, space, this.#cursor.head);
+    const dead = yield* new DeadStates(successors, this.#cursor.head, { isOver, isDeadBeyond }).run();
+    if (dead === null) return true;
+    const isDead = new Set(dead);
+    // A run ends in the first dead state it comes to. What the search has found beyond is nothing that a run can do.
+    const isWhole = this.#cursor.head >= space.count;
+    if (isWhole && space.parent.subarray(0, space.count).some((parent) => isDead.has(parent))) return yield* this.#searchAgain(isDead);
+    const ended = new Set(this.ended);
+    for (const state of dead) this.#endIn(state, ended);
+    return false;
+  }
+
+  /** Searches once more and ends in each state that is known to be dead. @returns whether it was stopped */
+  *#searchAgain(dead: ReadonlySet<number>): Search<boolean> {
+    const { space: before } = this;
+    this.space = new StateSpace(this.world.columns);
+    this.#cursor = new Cursor(this.world.columns);
+    this.#verdicts = this.#newVerdicts();
+    this.#trie.clear('the search begins again');
+    this.#fitted = -1;
+    this.#met = 0;
+    this.#passed = 0;
+    before.fitColumns(this.world.columns);
+    this.#isDead = (state) => {
+      const row = this.#rowOf(state);
+      const known = before.find(row, this.#laneOf(row));
+      return known >= 0 && dead.has(known);
+    };
+    this.#stoppedAt = 0;
+    this.begin();
+    return (yield* this.#search()) !== null;
+  }
+
+  /** Ends in those of the states found last that are known to be dead. */
+  #stopInDead(): void {
+    if (this.#isDead === null) return;
+    for (; this.#stoppedAt < this.space.count; this.#stoppedAt++)
+      if (this.space.ends[this.#stoppedAt] !== 1 && this.#isDead(this.#stoppedAt)) this.#endIn(this.#stoppedAt, NONE);
+  }
+
+  get #ends(): DeadEnds {
+    this.#deadEnds ??= new DeadEnds(this.world);
+    return this.#deadEnds;
+  }
+
+  #rowOf(state: number): number[] {
+    const at = this.space.at(state);
+    return Array.from(this.space.rows.subarray(at, at + this.space.columns));
+  }
+
+  #endIn(state: number, ended: ReadonlySet<number>): void {
+    this.space.ends[state] = 1;
+    this.#verdicts.checkEnd(state, this.localsOf(state));
+    if (!ended.has(state)) this.#verdicts.ends(state);
+  }
+
+  /** Where the search stands; to be taken between two turns. What it refers to is the search's own, and changes with the next turn. */
+  image(): SearchImage {
+    return imageOf({ world: this.world, space: this.space, cursor: this.#cursor, verdicts: this.#verdicts });
+  }
+
+  #resume(image: SearchImage): void {
+    const { base, laneA } = this.#trie;
+    const parts = { world: this.world, space: this.space, cursor: this.#cursor, verdicts: this.#verdicts };
+    restoreImage(parts, image, (column, value) => laneA[base[column]! + value]!);
+  }
+
+  *#search(): Search<ExploreReport['limit']> {
+    const { space } = this;
+    const { budget, until, division } = this.#options;
+    let seen = this.misses;
+    for (;;) {
+      if (this.#cursor.head >= space.count) return null;
+      if (space.count >= budget.states) return 'states';
+      if (!this.#hasRoom()) return 'bytes';
+      const end = division?.end(space, this.#cursor) ?? space.count;
+      const isTurn = this.advance(Math.min(end, this.#cursor.head + CHUNK));
+      if (isTurn && this.#isDead === null) this.#options.onTurn?.(this, false);
+      if (isTurn || this.misses - seen >= CHUNK_MISSES) {
+        seen = this.misses;
+        if (budget.isTimed) this.world.engine.verifySome(Number.POSITIVE_INFINITY);
+        if (yield this.progress) return 'stopped';
+      }
+      if (until !== undefined && this.#verdicts.has(until)) return 'stopped';
+    }
+  }
+
+  /** Whether memory suffices for the next steps. The memory of steps is dropped first: it fills again. */
+  #hasRoom(): boolean {
+    const { fits } = this.#options.budget;
+    if (!fits) return true;
+    if (!fits(this.#trie.growth)) this.#trie.clear('its bound');
+    return fits(this.space.growth(this.successors + 1));
+  }
+
+  get progress(): Progress {
+    const { head, transitions } = this.#cursor;
+    const { count, bytes } = this.space;
+    return { states: count, frontier: count - head, transitions, bytes, depth: count > 0 ? this.depthOf(Math.min(head, count - 1)) : 0 };
+  }
+
+  /** Expands states below `end` until something is missing, which it then provides, or full. @returns whether nothing was missing */
+  advance(end: number): boolean {
+    const { space } = this;
+    this.#stopInDead();
+    this.fit();
+    const cursor = this.#cursor;
+    const trie = this.#trie;
+    space.release(cursor.head);
+    space.reserve(trie.widest * space.columns + 1);
+    cursor.end = end;
+    const why = expandStates(cursor, space, trie, this.#options.exchange ?? ALONE);
+    if (why === NEED_RUN) this.#runOn();
+    else if (why !== DONE) {
+      space.read(cursor.head, cursor.row);
+      if (why === NEED_ROOT) trie.expand(cursor.column, cursor.row[cursor.column]!);
+      else if (why === NEED_STEP) trie.learn(cursor.row, cursor.column, cursor.alternative);
+      else if (why === NEED_PUSH) trie.learnPush(cursor.list, cursor.message);
+    }
+    this.#settle();
+    this.widen();
+    return why === DONE;
+  }
+
+  /** Runs local steps on from the state in the cursor's row, and keeps the one they come to. */
+  #runOn(): void {
+    const { world, space } = this;
+    const cursor = this.#cursor;
+    const { column, alternative, head } = cursor;
+    const { row, deliveries, passed, isSeen } = runLocal(world, Array.from(cursor.row), (before, after) =>
+      after.some((value, slot) => value !== before[slot] && this.#verdicts.wants(slot, value, before[slot]!)),
+    );
+    cursor.deliveries += deliveries;
+    cursor.alternative++;
+    this.#passed += passed;
+    // What was met on the way may be larger than the tables have room for.
+    this.widen();
+    this.fit();
+    space.reserve(1);
+    const state = space.add(row, this.#laneOf(row));
+    if (state < 0) return;
+    space.parent[state] = head;
+    space.via[state] = (column << 12) | alternative;
+    if (isSeen) this.look(state);
+  }
+
+  /** Makes tables fit the values that are known by now. */
+  fit(): void {
+    // What has come true once is no longer looked for: the steps that were remembered with that in mind are remembered anew.
+    const met = this.#verdicts.reached.size;
+    const why = this.#trie.mustClear ?? (met !== this.#met ? 'a property came true' : null);
+    if (why !== null) this.#trie.clear(why);
+    this.#met = met;
+    this.#trie.fillLanes();
+    if (this.world.met === this.#fitted) return;
+    this.#fitted = this.world.met;
+    let largest = 0;
+    for (let column = 0; column < this.world.columns; column++) largest = Math.max(largest, this.world.sizeOf(column));
+    this.space.fitValue(largest - 1);
+  }
+
+  /** Widens rows where a pair of actors has its first message in flight. */
+  widen(): void {
+    const { columns } = this.world;
+    if (columns === this.space.columns) return;
+    this.space.fitColumns(columns);
+    this.#cursor = Object.assign(new Cursor(columns), { ...this.#cursor, row: new Int32Array(columns), pending: this.#cursor.pending });
+  }
+
+  /** Lets properties look at the states that call for it, and at those with nothing left to do. */
+  #settle(): void {
+    const { pending, pendingCount } = this.#cursor;
+    for (let i = 0; i < pendingCount; i++) {
+      const entry = pending[i]!;
+      if (entry >= 0) this.look(entry);
+      else this.#verdicts.ends(-1 - entry);
+    }
+    this.#cursor.pendingCount = 0;
+    if (this.space.exact) return;
+    const ended = new Set(pendingCount > 0 ? this.ended.slice(-pendingCount) : NONE);
+    for (; this.#decided < this.#cursor.head; this.#decided++)
+      if (this.space.ends[this.#decided] === WAITING && this.#ends.isDead(this.#rowOf(this.#decided))) this.#endIn(this.#decided, ended);
+  }
+
+  /** Lets properties look at a state. */
+  look(state: number): void {
+    if (this.#verdicts.look(state, this.localsOf(state))) this.space.ends[state] = 1;
+  }
+}

@@ -1,0 +1,66 @@
+/** What a search over all interleavings is asked for, and what it reports. */
+import type { PlainWorld } from '../../restore.ts';
+import type { ResolvedScenario } from '../../scenario/types.ts';
+import type { Exchange } from '../space/exchange.ts';
+import type { SearchImage } from '../space/image.ts';
+import type { StepTrie } from '../space/step-trie.ts';
+import type { Finding, FirstMet } from '../space/verdicts.ts';
+import type { Division } from '../together/shard.ts';
+import type { Explorer } from './explorer.ts';
+
+export interface ExploreBudget {
+  /** States kept before the search gives up. */
+  readonly states: number;
+  /** Whether so many bytes more fit into the memory that the search may take; without it there is no bound. */
+  readonly fits?: (bytes: number) => boolean;
+  /** Time is limited: reactions are executed again as the search goes, not at its end. */
+  readonly isTimed?: boolean;
+}
+
+export interface ExploreOptions {
+  readonly scenario: ResolvedScenario;
+  readonly budget: ExploreBudget;
+  /** false: no property ends a run; for outcomes over all schedules. */
+  readonly properties?: boolean;
+  /** Ends the search as soon as this property has broken. */
+  readonly until?: string;
+  /** Where to start instead of the initial state: all futures of a recorded run. */
+  readonly from?: PlainWorld;
+  /** Where an earlier search of the same scenario stood: goes on there. */
+  readonly image?: SearchImage;
+  /** Called between two turns, and once more when the search is over. */
+  readonly onTurn?: (explorer: Explorer, isOver: boolean) => void;
+  /** Keeps 64-bit fingerprints of states, and rows only until a state is expanded. */
+  readonly compact?: boolean;
+  /** Local steps run on; the states in between are not kept. Not with `compact` or `exchange`. */
+  readonly local?: boolean;
+  /** Where several searches share the space. */
+  readonly exchange?: Exchange;
+  /** Which part of the space is searched. */
+  readonly division?: Division;
+}
+
+export interface ExploreReport {
+  /** Whether every reachable state was expanded. */
+  readonly exhausted: boolean;
+  /** Why not: the budget that ran out. */
+  readonly limit: 'states' | 'bytes' | 'stopped' | null;
+  /** Whether it is known of every state that was expanded if it is a deadlock. */
+  readonly deadlocks: boolean;
+  readonly states: number;
+  readonly transitions: number;
+  /** Steps that lead back to the state itself; not counted as transitions. */
+  readonly unchanged: number;
+  /** States that local steps went through, each time they did. */
+  readonly passed: number;
+  readonly depth: number;
+  readonly findings: readonly Finding[];
+  /** `sometimes` properties and the state where each first came true; null if it never did. */
+  readonly reached: ReadonlyMap<string, FirstMet | null>;
+  /** Reactions that are remembered, and how many of them were not executed again through XState as time was over. */
+  readonly reactions: number;
+  readonly unverified: number;
+  readonly deliveries: number;
+  readonly trie: Pick<StepTrie, 'misses' | 'drops' | 'integers'>;
+  readonly bytesPerState: number;
+}

@@ -1,0 +1,265 @@
+/**
+ * Liveness over all schedules: after the search, the cycles that a fair schedule can repeat for ever while something stays owed.
+ *
+ * Fair: what is owed (an offer that says so, a delivery) and always possible is done at some time (`fairness.ts`). Offers that are not
+ * owed (migrate, interrupt, a disturbance) need not be made, and a cycle has none: they happen finitely often. A state in which nothing
+ * owed can be done may last: what an `eventually` property still asks for there is never done.
+ */
+import { Debts, type Lasso, watchesOf } from '../../debts.ts';
+import { ENDED, hasHalted, type Lasts, neverTrue, QUIET } from '../../end.ts';
+import { type CpuInCycle, type CycleEvidence, judgeCycle, type Property } from '../../property.ts';
+import type { Search } from '../breadth/explorer.ts';
+import type { StateSpace } from '../space/state-space.ts';
+import { Successors } from '../space/successors.ts';
+import type { WorldStep } from '../space/world-step.ts';
+import { Components } from './components.ts';
+import { type Cut, isEdge, judgeFairness, NO_CUT, type Part } from './fairness.ts';
+import { Owed } from './owed.ts';
+import { type CycleStep, Turn } from './turn.ts';
+
+/** A finished search, as far as liveness needs it. */
+export interface Searched {
+  readonly world: WorldStep;
+  readonly space: StateSpace;
+  /** How many states were expanded. */
+  readonly expanded: number;
+  /** States in which a run ends by itself. */
+  readonly ended: readonly number[];
+  labelsTo(state: number): string[];
+}
+
+export interface LassoFinding extends CycleEvidence {
+  readonly property: string;
+  /** Up to where the cycle begins, or to the end of a run that ends. */
+  readonly stem: readonly string[];
+  /** One turn; empty where the run ends. */
+  readonly cycle: readonly string[];
+  readonly lasso: Lasso | null;
+  /** All states in which a cycle that violates the property may be entered: of this cycle, and of all others. */
+  readonly members: readonly number[];
+}
+
+export interface LassoReport {
+  readonly findings: readonly LassoFinding[];
+  /** Components that a fair schedule can stay in for ever. */
+  readonly fair: number;
+  readonly bytes: number;
+  readonly stopped: boolean;
+  /** One turn from another state of the component, for whoever knows a better way there. */
+  turnFrom(finding: LassoFinding, entry: number): { readonly labels: readonly string[]; readonly evidence: CycleEvidence };
+}
+
+/** Where a property is violated: a component, and the first of its states to come to. */
+interface Found extends Part {
+  readonly evidence: CycleEvidence;
+  readonly entry: number;
+  readonly wanted: ((step: CycleStep) => boolean) | null;
+}
+
+export class LassoSearch {
+  readonly #searched: Searched;
+  readonly #properties: readonly Property[];
+  readonly #successors: Successors;
+  readonly #components: Components;
+  /** States that may last and can owe something: a run ends there, or nothing owed can be done. In the order of their distance. */
+  readonly #ended: readonly number[];
+  readonly #owed = new Map<string, Owed>();
+  /** By property, in no order. */
+  readonly #found = new Map<string, Found[]>();
+  #fair = 0;
+  #bytes = 0;
+
+  constructor(searched: Searched, properties: readonly Property[]) {
+    this.#searched = searched;
+    this.#properties = properties;
+    this.#successors = new Successors(searched.world, searched.space, searched.expanded);
+    this.#components = new Components(this.#successors);
+    const lasting = [...searched.ended];
+    for (let state = 0; state < searched.expanded; state++) if (this.#successors.isQuiet(state)) lasting.push(state);
+    this.#ended = lasting.filter((state) => !this.#isHalted(state)).sort((a, b) => a - b);
+  }
+
+  *run(): Search<LassoReport> {
+    const { world } = this.#searched;
+    for (const watch of watchesOf(this.#properties, world.store)) {
+      const owed = new Owed(watch, this.#successors);
+      yield* owed.run();
+      this.#owed.set(watch.property.id, owed);
+    }
+    const components = yield* this.#components.all();
+    this.#bytes = this.#components.bytes;
+    const debts = this.#properties.filter(({ owes }) => owes).map((property) => new Debts(property, world.store));
+    for (const component of components) {
+      for (const whole of this.#fairIn(component, NO_CUT)) {
+        this.#fair++;
+        const running = whole.members.filter((state) => !this.#isHalted(state));
+        for (const part of this.#fairParts(running, whole)) this.#judge(part, debts);
+      }
+    }
+    const findings = this.#properties.flatMap((property) => this.#findingOf(property) ?? []);
+    const turnFrom: LassoReport['turnFrom'] = ({ property }, entry) => {
+      const found = this.#found.get(property)!.find(({ members }) => members.includes(entry))!;
+      const steps = this.#turnOf(found, entry);
+      return { labels: this.#labels(steps), evidence: this.#evidenceOf(property, found, steps) };
+    };
+    return { findings, fair: this.#fair, bytes: this.#bytes, stopped: this.#components.stopped, turnFrom };
+  }
+
+  #judge(part: Part, debts: readonly Debts[]): void {
+    for (const each of debts) this.#judgeDebts(each, part);
+    for (const [id, owed] of this.#owed) this.#judgeOwed(id, owed, part);
+    for (const property of this.#properties) if (property.cycle) this.#judgeCycle(property, part);
+  }
+
+  #keep(id: string, found: Found): void {
+    const known = this.#found.get(id);
+    if (known) known.push(found);
+    else this.#found.set(id, [found]);
+  }
+
+  #turnOf(found: Found, entry: number): readonly CycleStep[] {
+    return new Turn(this.#successors, found, found.wanted).from(entry);
+  }
+
+  #judgeDebts(debts: Debts, whole: Part): void {
+    for (const slot of debts.slots) {
+      const local = (state: number) => this.#searched.space.rows[state * this.#searched.space.columns + slot]!;
+      const owing = whole.members.filter((state) => debts.of(slot, local(state)) !== null);
+      for (const part of this.#fairParts(owing, whole)) {
+        const entry = first(part.members);
+        this.#keep(debts.property.id, { ...part, evidence: { message: debts.of(slot, local(entry))! }, entry, wanted: null });
+      }
+    }
+  }
+
+  #judgeOwed(id: string, owed: Owed, whole: Part): void {
+    const some = whole.members.filter((state) => owed.has(state));
+    for (const part of this.#fairParts(some, whole))
+      this.#keep(id, { ...part, evidence: { message: owed.message }, entry: owed.firstOf(part.members)!, wanted: null });
+  }
+
+  /** The fair parts of a component. */
+  *#fairIn(members: readonly number[], cut: Cut): Generator<Part> {
+    const judged = judgeFairness(this.#successors, { members, cut });
+    if (judged.isFair) yield { members, cut };
+    if (judged.cut === null) return;
+    for (const part of this.#components.within(members, judged.cut)) yield* this.#fairIn(part, judged.cut);
+  }
+
+  /** The fair parts of some states of a part that is fair. */
+  *#fairParts(some: readonly number[], whole: Part): Generator<Part> {
+    if (some.length === whole.members.length) yield whole;
+    else for (const part of this.#components.within(some, whole.cut)) yield* this.#fairIn(part, whole.cut);
+  }
+
+  #judgeCycle(property: Property, part: Part): void {
+    const steps = this.#stepsWithin(part);
+    const evidence = judgeCycle(property, this.#cpusOf(steps));
+    if (evidence === null) return;
+    const isWaiting = (step: CycleStep) => this.#isWaiting(step);
+    // A turn shows the wait that the evidence is about, where there is one.
+    const wanted = steps.some(isWaiting) ? isWaiting : null;
+    this.#keep(property.id, { ...part, evidence, entry: first(part.members), wanted });
+  }
+
+  #stepsWithin({ members, cut }: Part): CycleStep[] {
+    const inside = new Set(members);
+    return members.flatMap((state) => {
+      const { columns, alternatives, targets } = this.#successors;
+      this.#successors.expand(state);
+      return columns.flatMap((column, i) =>
+        inside.has(targets[i]!) && isEdge(this.#successors, i, cut) ? [{ state, column, alternative: alternatives[i]! }] : [],
+      );
+    });
+  }
+
+  #rowOf(state: number): Int32Array {
+    const row = new Int32Array(this.#searched.space.columns);
+    this.#searched.space.read(state, row);
+    return row;
+  }
+
+  /** A machine that has halted owes nothing. */
+  #isHalted(state: number): boolean {
+    return hasHalted(this.#searched.world.store, this.#rowOf(state));
+  }
+
+  /** What a step of a CPU does to itself; null for a delivery, and for what the scheduler does of its own. */
+  #moveOf({ state, column, alternative }: CycleStep): CpuInCycle | null {
+    const { world } = this.#searched;
+    if (column >= world.actors) return null;
+    const row = this.#rowOf(state);
+    const event = world.alternatives(column, row[column]!)[alternative]!;
+    const trace = world.run(row, column, event);
+    if (trace.stepped.length === 0 && world.kindOfStep(row, column, event) === 'offer') return null;
+    return { id: world.store.ids[column]!, moves: trace.changed, waits: (trace.yields || !trace.changed) && !trace.computes };
+  }
+
+  #isWaiting(step: CycleStep): boolean {
+    return this.#moveOf(step)?.waits === true;
+  }
+
+  #cpusOf(steps: readonly CycleStep[]): CpuInCycle[] {
+    const cpus = new Map<string, CpuInCycle>();
+    for (const step of steps) {
+      const move = this.#moveOf(step);
+      if (!move) continue;
+      const known = cpus.get(move.id);
+      cpus.set(move.id, known ? { id: move.id, moves: known.moves || move.moves, waits: known.waits || move.waits } : move);
+    }
+    return [...cpus.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  #findingOf(property: Property): LassoFinding | null {
+    const owed = this.#owed.get(property.id);
+    const all = this.#found.get(property.id);
+    const ended = owed ? this.#neverTrue(owed) : property.owes ? this.#endsOwing(property) : null;
+    if (ended) return { property: property.id, cycle: [], lasso: null, members: [], ...ended };
+    if (!all) return null;
+    // The one that is reached in the fewest steps: states are numbered in the order of their distance.
+    const found = all.reduce((nearest, one) => (one.entry < nearest.entry ? one : nearest));
+    const { entry } = found;
+    const steps = this.#turnOf(found, entry);
+    const stem = owed ? this.#labels(owed.wayTo(entry)) : this.#searched.labelsTo(entry);
+    const evidence = this.#evidenceOf(property.id, found, steps);
+    const lasso = { from: stem.length, length: steps.length };
+    return { property: property.id, ...evidence, stem, cycle: this.#labels(steps), lasso, members: all.flatMap((one) => one.members) };
+  }
+
+  #lasts(state: number): Lasts {
+    return this.#successors.isQuiet(state) ? QUIET : ENDED;
+  }
+
+  /** The shortest run to a state that may last without the property ever having come true. */
+  #neverTrue(owed: Owed): Pick<LassoFinding, 'message' | 'stem'> | null {
+    const end = owed.firstOf(this.#ended);
+    return end === null ? null : { message: neverTrue(this.#lasts(end)), stem: this.#labels(owed.wayTo(end)) };
+  }
+
+  /** The shortest run to a state that may last with an actor in a state that has to be left. */
+  #endsOwing(property: Property): Pick<LassoFinding, 'message' | 'stem'> | null {
+    const { world, labelsTo } = this.#searched;
+    const debts = new Debts(property, world.store);
+    for (const state of this.#ended) {
+      const message = debts.atEnd(this.#rowOf(state), this.#lasts(state));
+      if (message !== null) return { message, stem: labelsTo(state) };
+    }
+    return null;
+  }
+
+  /** Evidence that one turn of the cycle is a violation: of an actor, where one owes something; else of the CPUs in the turn, or in all of the cycle. */
+  #evidenceOf(id: string, found: Found, steps: readonly CycleStep[]): CycleEvidence {
+    const property = this.#properties.find((each) => each.id === id)!;
+    return judgeCycle(property, this.#cpusOf(steps)) ?? found.evidence;
+  }
+
+  #labels(steps: readonly CycleStep[]): string[] {
+    const { world } = this.#searched;
+    return steps.map(({ state, column, alternative }) => {
+      const value = this.#rowOf(state)[column]!;
+      return world.label(column, value, world.alternatives(column, value)[alternative]!);
+    });
+  }
+}
+
+const first = (states: readonly number[]): number => states.reduce((least, state) => Math.min(least, state));

@@ -1,0 +1,29 @@
+/** What a run did to the host and its guests, whatever was checked: the columns by which designs are compared. */
+import type { PcpuContext } from '../../actors/host/pcpu.ts';
+import type { Arch } from '../scenario/types.ts';
+import type { WorldView } from '../view.ts';
+import { mechanismsOf } from './registry.ts';
+
+/** Something that may befall a host, counted in one state. Machines of another model may lack the field: they count for nothing. */
+export interface Outcome {
+  /** As documents have it: camelCase. */
+  readonly name: string;
+  /** The heading of its column. */
+  readonly title: string;
+  readonly count: (world: WorldView) => number;
+}
+
+const HOST: readonly Outcome[] = [
+  {
+    name: 'hostPanics',
+    title: 'host panics',
+    count: (world) => world.actors<PcpuContext>('pcpu').filter(({ context }) => context.panicReason != null).length,
+  },
+];
+
+/** The outcomes of a host, in the order of their columns. */
+export const outcomesFor = (arch: Arch): readonly Outcome[] => [...HOST, ...mechanismsOf(arch).flatMap(({ outcomes }) => outcomes ?? [])];
+
+/** Counts in the present state, by name. */
+export const outcomesOf = (world: WorldView, arch: Arch): Readonly<Record<string, number>> =>
+  Object.fromEntries(outcomesFor(arch).map((outcome) => [outcome.name, outcome.count(world)]));

@@ -1,0 +1,211 @@
+/**
+ * A mechanism of the user's own, from whatever a file exports: its shape is checked, its names are held against all that is there, and it
+ * is registered. What its functions give is checked where they are called.
+ */
+import { z } from 'zod';
+import { CATALOGUE } from '../../events/index.ts';
+import { didYouMean } from '../../events/nearest.ts';
+import { models } from '../models/index.ts';
+import { properties } from '../properties/index.ts';
+import { explain } from '../scenario/explain.ts';
+import { NAME, PROPERTY_ID, strict } from '../scenario/fields.ts';
+import { listed, type PathIssue, pathText, shown, unknownName } from '../scenario/issues.ts';
+import { GUEST_OPERATIONS, HOST_OPERATIONS } from '../scenario/operations.ts';
+import { optionValues } from '../scenario/schema.ts';
+import { type Mechanism, MechanismError } from './mechanism.ts';
+import { outcomesFor } from './outcomes.ts';
+import { type ModuleSource, mechanisms, register } from './registry.ts';
+
+const TEXT = z.string({ error: 'expected text' }).min(1, { error: 'expected text' });
+const isFunction = z.custom<unknown>((value) => typeof value === 'function', { error: 'expected a function' });
+const isSchema = z.custom<unknown>((value) => typeof value === 'object' && value !== null && '_zod' in value, {
+  error: 'expected a schema of zod 4, as those of worldswitch/sim/scenario/fields',
+});
+const mapOf = (value: z.ZodType, expected: string) => z.record(z.string(), value, { error: `expected ${expected}` });
+const listOf = (value: z.ZodType, expected: string) => z.array(value, { error: `expected ${expected}` });
+const SCHEMAS = mapOf(isSchema, 'a map from names to schemas');
+const OPERATIONS = mapOf(
+  strict({ summary: TEXT, args: SCHEMAS, fields: SCHEMAS, compiled: isSchema }, 'expected what operation() makes'),
+  'a map from names to operations',
+);
+const OPTION_NAME = z.string().regex(/^[a-z][A-Za-z0-9-]*(?:\.[A-Za-z0-9-]+)*$/, { error: 'expected a name such as "my.fix"' });
+const VALUE = z
+  .string({ error: 'expected a value in quotes' })
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, { error: 'expected letters, digits, . _ -' });
+
+/** What the functions of `sim/property.ts` make. */
+const PROPERTY = strict({
+  id: PROPERTY_ID,
+  form: z.enum(['always', 'sometimes', 'eventually']),
+  kinds: listOf(TEXT, 'a list of kinds of actors'),
+  source: TEXT,
+  grade: z.enum(['read', 'manual', 'memory', 'decision', 'inferred']),
+  check: isFunction,
+  each: isFunction.optional(),
+  sees: isFunction.optional(),
+  owes: isFunction.optional(),
+  cycle: isFunction.optional(),
+}).check(({ value, issues }) => {
+  const { form, kinds, owes, cycle } = value;
+  const refuse = (path: string, message: string) => issues.push({ code: 'custom', input: value, path: [path], message });
+  if (kinds.length === 0 && cycle === undefined) refuse('kinds', 'expected at least one kind of actors');
+  for (const [key, given] of Object.entries({ owes, cycle }))
+    if (given !== undefined && form !== 'eventually') refuse(key, 'expected it where form is "eventually" alone');
+});
+const PATCH = { paths: mapOf(listOf(isFunction, 'a list of functions'), 'a map from names of paths to lists of functions').optional() };
+const MACHINES = { machines: mapOf(isFunction, 'a map from kinds of actors to functions').optional() };
+
+const COMPLETION = strict({ name: z.string().regex(/^[a-z][A-Za-z0-9]*$/, { error: 'expected a name such as "nic"' }), handler: TEXT });
+
+/** One entry for each field of the interface: the compiler sees to it. */
+const FIELDS = {
+  name: NAME,
+  arches: listOf(z.enum(['amd', 'intel', 'arm64']), 'a list of "amd", "intel", "arm64"').min(1, { error: 'expected at least one' }),
+  options: z
+    .record(OPTION_NAME, listOf(VALUE, 'a list of values, the default first').min(1, { error: 'expected at least one value' }), {
+      error: 'expected a map from options to lists of values, the default first',
+    })
+    .optional(),
+  presets: mapOf(mapOf(TEXT, 'a map from options to values'), 'a map from kernel versions').optional(),
+  features: listOf(TEXT, 'a list of names').optional(),
+  allow: listOf(TEXT, 'a list of names').optional(),
+  vmTypes: listOf(TEXT, 'a list of names').optional(),
+  launches: listOf(TEXT, 'a list of names').optional(),
+  pageStates: listOf(TEXT, 'a list of names').optional(),
+  vmSettings: SCHEMAS.optional(),
+  guestOperations: OPERATIONS.optional(),
+  hostOperations: OPERATIONS.optional(),
+  properties: listOf(PROPERTY, 'a list of properties').optional(),
+  outcomes: listOf(strict({ name: TEXT, title: TEXT, count: isFunction }), 'a list of outcomes').optional(),
+  waits: listOf(isFunction, 'a list of functions').optional(),
+  catalogue: mapOf(z.enum(['bus', 'queued', 'latched', 'offer']), 'a map from event types').optional(),
+  quiet: listOf(TEXT, 'a list of event types').optional(),
+  checks: isFunction.optional(),
+  operationChecks: isFunction.optional(),
+  host: isFunction.optional(),
+  guest: isFunction.optional(),
+  core: isFunction.optional(),
+  taskFlags: isFunction.optional(),
+  kernelThreads: isFunction.optional(),
+  perCpu: listOf(TEXT, 'a list of kinds').optional(),
+  sets: listOf(TEXT, 'a list such as "kind.field"').optional(),
+  actors: isFunction.optional(),
+  machines: isFunction.optional(),
+  completions: listOf(COMPLETION, 'a list of names and handlers').optional(),
+  vm: isFunction.optional(),
+  vcpu: isFunction.optional(),
+  patch: isFunction.optional(),
+  mutants: mapOf(strict({ summary: TEXT, ...PATCH, ...MACHINES }), 'a map from names to mutants').optional(),
+  variants: mapOf(
+    mapOf(mapOf(z.string({ error: 'expected a value in quotes' }), 'a map from options to values'), 'a map from variants'),
+    'a map from scenarios',
+  ).optional(),
+  models: listOf(strict({ name: NAME, topology: isFunction, properties: listOf(PROPERTY, 'a list of properties') }), 'a list').optional(),
+} satisfies Record<keyof Mechanism, z.ZodType>;
+
+const SHAPE = strict(FIELDS, 'expected a map with the keys of a mechanism');
+
+const fail = (where: string, issues: readonly PathIssue[]): never => {
+  const lines = issues.slice(0, 20).map(({ path, message }) => (path.length === 0 ? message : `${pathText(path)}: ${message}`));
+  throw new MechanismError(
+    lines.length === 1
+      ? `${where}: ${lines[0]!}`
+      : [`${where} has ${issues.length} mistakes`, ...lines.map((line) => `  ${line}`)].join('\n'),
+  );
+};
+
+/** Names that are there already, whoever has brought them. */
+function takenIn(mechanism: Mechanism): PathIssue[] {
+  const others = mechanisms();
+  const known = (key: 'options' | 'guestOperations' | 'hostOperations' | 'mutants' | 'catalogue', core: object): string[] => [
+    ...Object.keys(core),
+    ...others.flatMap((other) => Object.keys(other[key] ?? {})),
+  ];
+  const keysOf = (key: 'options' | 'guestOperations' | 'hostOperations' | 'mutants' | 'catalogue', core: object): PathIssue[] =>
+    Object.keys(mechanism[key] ?? {})
+      .filter((name) => known(key, core).includes(name))
+      .map((name) => ({ path: [key, name], message: 'this name is taken; expected another one' }));
+  const idsOf = (key: string, names: readonly string[], taken: readonly string[]): PathIssue[] =>
+    names
+      .filter((name, at) => taken.includes(name) || names.indexOf(name) < at)
+      .map((name) => ({ path: [key], message: `found ${shown(name)}, a name that is taken; expected another one` }));
+  const all = properties().map(({ id }) => id);
+  const mine = [...(mechanism.properties ?? []), ...(mechanism.models ?? []).flatMap((model) => model.properties)].map(({ id }) => id);
+  const columns = mechanism.arches.flatMap((arch) => outcomesFor(arch).map(({ name }) => name));
+  return [
+    ...idsOf(
+      'name',
+      [mechanism.name],
+      others.map(({ name }) => name),
+    ),
+    ...keysOf('options', {}),
+    ...keysOf('guestOperations', GUEST_OPERATIONS),
+    ...keysOf('hostOperations', HOST_OPERATIONS),
+    ...keysOf('mutants', {}),
+    ...keysOf('catalogue', CATALOGUE),
+    ...idsOf('properties', mine, all),
+    ...idsOf(
+      'completions',
+      (mechanism.completions ?? []).map(({ name }) => name),
+      others.flatMap(({ completions = [] }) => completions.map(({ name }) => name)),
+    ),
+    ...idsOf(
+      'outcomes',
+      (mechanism.outcomes ?? []).map(({ name }) => name),
+      columns,
+    ),
+    ...idsOf(
+      'models',
+      (mechanism.models ?? []).map(({ name }) => name),
+      models().map(({ name }) => name),
+    ),
+  ];
+}
+
+/** Variants that set what no host has, or that are meant for a scenario of another name. */
+function variantIssues({ variants = {} }: Mechanism, scenarios: readonly string[]): PathIssue[] {
+  const known: Readonly<Record<string, readonly string[]>> = optionValues();
+  const misnamed = Object.keys(variants).filter((name) => !scenarios.includes(name) && didYouMean(name, scenarios) !== '');
+  const issues: PathIssue[] = misnamed.map((name) => ({
+    path: ['variants', name],
+    message: `found the key ${shown(name)}; expected the name of a scenario${didYouMean(name, scenarios)}`,
+  }));
+  for (const [scenario, added] of Object.entries(variants)) {
+    for (const [variant, options] of Object.entries(added)) {
+      const path = ['variants', scenario, variant];
+      if (!NAME.safeParse(variant).success)
+        issues.push({ path, message: `found the key ${shown(variant)}; expected a kebab-case name such as "my-fix"` });
+      for (const [option, value] of Object.entries(options)) {
+        const values = Object.hasOwn(known, option) ? known[option]! : null;
+        if (values === null) issues.push({ path: [...path, option], message: unknownName(option, 'a host option', Object.keys(known)) });
+        else if (!values.includes(value))
+          issues.push({
+            path: [...path, option],
+            message: `found ${shown(value)}; expected one of ${listed(values)}${didYouMean(value, values)}`,
+          });
+      }
+    }
+  }
+  return issues;
+}
+
+/**
+ * Registers what a file of the user's own exports as a mechanism.
+ * @param where names it in messages: file and export
+ * @param scenarios the names of the shipped scenarios, to find slips of the pen
+ * @returns what takes it away again
+ * @throws MechanismError
+ */
+export function registerOwn(value: unknown, where: string, source: ModuleSource, scenarios: readonly string[]): () => void {
+  const parsed = SHAPE.safeParse(value);
+  if (!parsed.success) return fail(where, explain(parsed.error, value));
+  // The object itself, and not the copy: functions of it may use `this`, and schemas are compared by identity.
+  const mechanism = value as Mechanism;
+  const taken = takenIn(mechanism);
+  if (taken.length > 0) return fail(where, taken);
+  const undo = register(mechanism, source);
+  const issues = variantIssues(mechanism, scenarios);
+  if (issues.length === 0) return undo;
+  undo();
+  return fail(where, issues);
+}

@@ -1,0 +1,281 @@
+/** From a resolved scenario to the actors of a run: who exists, in which slot, with which machine and input. */
+import type { AnyStateMachine } from 'xstate';
+import { waiterOf, withCompletions } from '../../actors/host/completion.ts';
+import type { HostEnv, VmFacts } from '../../actors/host/host-env.ts';
+import { hostProcessMachine } from '../../actors/host/host-process.ts';
+import { hostSchedulerMachine } from '../../actors/host/host-scheduler.ts';
+import { hostThreadMachine } from '../../actors/host/host-thread.ts';
+import { loopMachine, mutexMachine } from '../../actors/host/kernel-objects.ts';
+import { pcpuMachine } from '../../actors/host/pcpu.ts';
+import type { GuestEnv, GuestImage } from '../../actors/kvm/guest-program.ts';
+import { vcpuMachine } from '../../actors/kvm/vcpu.ts';
+import { vmMachine } from '../../actors/kvm/vm.ts';
+import type { ActorId } from '../../events/event.ts';
+import { CATALOGUE } from '../../events/index.ts';
+import type { GuestOp, HostOp, Program } from '../../events/program.ts';
+import { canonical } from '../canonical.ts';
+import { models } from '../models/index.ts';
+import type { ModelModule } from '../models.ts';
+import type { ResolvedScenario, ResolvedVm } from '../scenario/types.ts';
+import type { ActorSpec, Topology } from '../store.ts';
+import { interchangeableIn } from './interchangeable.ts';
+import { MechanismError } from './mechanism.ts';
+import { patchMachines, pathPatchesOf, refuseUnknownPaths } from './patches.ts';
+import { amongMechanisms, mechanisms, mechanismsOf, originOf, patchesOf } from './registry.ts';
+
+const cpuId = (index: number): ActorId => `pcpu:${index}`;
+const vcpuId = (vm: string, index: number): ActorId => `vcpu:${vm}/${index}`;
+const threadId = (hostProcess: string, thread: string): ActorId => `thread:${hostProcess}/${thread}`;
+
+interface Thread {
+  readonly id: ActorId;
+  readonly process: ActorId;
+  readonly program: Program<HostOp>;
+}
+
+const threadsOf = (scenario: ResolvedScenario): readonly Thread[] =>
+  scenario.processes.flatMap(({ id, threads }) =>
+    threads.map((thread) => ({ id: threadId(id, thread.id), process: `process:${id}`, program: thread.program })),
+  );
+
+/** Every program of a scenario, with the actor that walks it. */
+export const programsIn = (
+  scenario: ResolvedScenario,
+): readonly { readonly actor: ActorId; readonly program: Program<HostOp | GuestOp> }[] => [
+  ...threadsOf(scenario).map(({ id, program }) => ({ actor: id, program })),
+  ...scenario.vms.flatMap((vm) => vm.vcpus.map((program, index) => ({ actor: vcpuId(vm.id, index), program }))),
+];
+
+/** What mechanisms know of a VM. */
+const partsOf = (scenario: ResolvedScenario, vm: ResolvedVm) =>
+  mechanismsOf(scenario.host.arch).map((mechanism) => mechanism.vm?.(scenario, vm) ?? {});
+
+/** What paths know of a VM. A mechanism gives the facts that it declares. */
+const factsOf = (scenario: ResolvedScenario, vm: ResolvedVm): VmFacts =>
+  Object.assign(
+    { id: `vm:${vm.id}`, vcpus: vm.vcpus.map((_, index) => vcpuId(vm.id, index)) },
+    ...partsOf(scenario, vm).map(({ facts }) => facts),
+  );
+
+/** Numbers values by content, so that equal ones share a number. */
+class Numbering<V> {
+  readonly values: V[] = [];
+  readonly #ids = new Map<string, number>();
+  of(value: V): number {
+    const text = canonical(value);
+    const id = this.#ids.get(text) ?? this.values.push(value) - 1;
+    this.#ids.set(text, id);
+    return id;
+  }
+}
+
+/** Fields of what every host has, whose lists are sets. */
+const SETS: readonly string[] = [
+  'hostScheduler.cpus',
+  'hostScheduler.rq',
+  'hostScheduler.stopped',
+  'hostScheduler.wokenEarly',
+  'rq.waiting.threads',
+  'pcpu.peers',
+  'pcpu.waiting',
+  'hostProcess.threads',
+  'mutex.waiters',
+  'vm.holders',
+  'vm.waiters',
+];
+
+/**
+ * The actors of a scenario, and machines whose paths follow its options. Slots are in this order: pCPUs, scheduler, threads,
+ * processes, vCPUs, VMs, those of mechanisms, mutexes of vCPUs, loop counters.
+ */
+export function topologyOf(scenario: ResolvedScenario): Topology {
+  const own = models().find(({ name }) => name === scenario.model);
+  if (own) return modelTopology(own, scenario);
+  const programs = new Numbering<Program<HostOp>>();
+  const images = new Numbering<GuestImage>();
+  const threads = threadsOf(scenario);
+  const flags = flagsOf(scenario);
+  const actors: ActorSpec[] = [
+    ...cpusOf(scenario, threads),
+    ...threads.map((thread) => ({
+      id: thread.id,
+      kind: 'hostThread',
+      input: {
+        process: thread.process,
+        program: programs.of(thread.program),
+        loops: thread.program.loops.length ? `loop:${thread.id}` : null,
+        ...(flags.length > 0 && { tif: flags }),
+      },
+    })),
+    ...processesOf(scenario),
+    ...scenario.vms.flatMap((vm) => vcpusOf(scenario, vm, images)),
+    ...scenario.vms.map((vm) => ({
+      id: `vm:${vm.id}`,
+      kind: 'vm',
+      input: Object.assign({ believes: [] }, ...partsOf(scenario, vm).map(({ input }) => input)),
+    })),
+    ...mechanismsOf(scenario.host.arch).flatMap((mechanism) => mechanism.actors?.(scenario) ?? []),
+    ...scenario.vms.flatMap((vm) => vm.vcpus.map((_, i) => ({ id: `mutex:${vcpuId(vm.id, i)}`, kind: 'mutex', input: null }))),
+    ...loopsOf(scenario, threads),
+  ];
+  const { machines, origins } = machinesOf(scenario, { programs: programs.values, images: images.values });
+  const mechanisms = mechanismsOf(scenario.host.arch);
+  const perCpu = mechanisms.flatMap((mechanism) => mechanism.perCpu ?? []);
+  const sets = [...SETS, ...mechanisms.flatMap((mechanism) => mechanism.sets ?? [])];
+  return { actors, machines, origins, catalogue: catalogueOf(scenario), sets, interchangeable: interchangeableIn(actors, perCpu) };
+}
+
+/** A model that is not the host's, with the mechanism that brings it. */
+function modelTopology(model: ModelModule, scenario: ResolvedScenario): Topology {
+  const owner = mechanisms().find((mechanism) => mechanism.models?.includes(model));
+  const origin = owner ? originOf(owner) : null;
+  const topology = model.topology(scenario);
+  return origin === null
+    ? topology
+    : { ...topology, origins: Object.fromEntries(Object.keys(topology.machines).map((kind) => [kind, origin])) };
+}
+
+/** Flags that every task has from the start. */
+const flagsOf = (scenario: ResolvedScenario): readonly string[] =>
+  mechanismsOf(scenario.host.arch)
+    .flatMap((mechanism) => mechanism.taskFlags?.(scenario) ?? [])
+    .sort();
+
+const catalogueOf = ({ host }: ResolvedScenario): Topology['catalogue'] =>
+  Object.assign({}, CATALOGUE, ...mechanismsOf(host.arch).map(({ catalogue }) => catalogue ?? {}));
+
+/** The machine of each kind, with the paths that the scenario's options choose. */
+function machinesOf(
+  scenario: ResolvedScenario,
+  parts: { programs: readonly Program<HostOp>[]; images: readonly GuestImage[] },
+): { machines: Record<string, AnyStateMachine>; origins: Record<string, string> } {
+  const vms = Object.fromEntries(scenario.vms.map((vm) => [vm.id, factsOf(scenario, vm)]));
+  const here = mechanismsOf(scenario.host.arch);
+  const changes = patchesOf(scenario);
+  const patches = pathPatchesOf(changes);
+  const env: HostEnv = {
+    options: scenario.host.options,
+    vms,
+    settings: Object.fromEntries(scenario.vms.map((vm) => [vm.id, vm.settings ?? {}])),
+    programs: parts.programs,
+    parts: here.flatMap((mechanism) => mechanism.host?.(scenario) ?? []),
+    patches,
+  };
+  const guest: GuestEnv = { images: parts.images, parts: here.flatMap((mechanism) => mechanism.guest?.(scenario) ?? []), patches };
+  refuseUnknownPaths(changes, env, guest);
+  const machines: Record<string, AnyStateMachine> = {
+    pcpu: withCompletions(
+      pcpuMachine,
+      here.flatMap(({ completions = [] }) => completions),
+    ),
+    hostScheduler: hostSchedulerMachine,
+    hostThread: hostThreadMachine(env),
+    hostProcess: hostProcessMachine,
+    vcpu: vcpuMachine(guest),
+    vm: vmMachine,
+  };
+  const origins = addMachines(machines, scenario);
+  patchMachines(machines, changes, scenario);
+  return { machines, origins };
+}
+
+/** Adds the machines of objects that threads ask, and those of mechanisms. Answers with whoever of the user's own brought a kind. */
+function addMachines(machines: Record<string, AnyStateMachine>, scenario: ResolvedScenario): Record<string, string> {
+  const origins: Record<string, string> = {};
+  const objects = { name: null, origin: null, kinds: { mutex: mutexMachine, loop: loopMachine } as Record<string, AnyStateMachine> };
+  const sets = amongMechanisms<{ name: string | null; origin: string | null; kinds: Record<string, AnyStateMachine> }>(objects, (one) => ({
+    name: one.name,
+    origin: originOf(one),
+    kinds: one.arches.includes(scenario.host.arch) ? { ...one.machines?.(scenario) } : {},
+  }));
+  for (const { name, origin, kinds } of sets) {
+    for (const [kind, machine] of Object.entries(kinds)) {
+      if (Object.hasOwn(machines, kind))
+        throw new MechanismError(`${origin ?? name}: machines(): ${kind} is there already; patch().machines changes a machine`);
+      machines[kind] = machine;
+      if (origin !== null) origins[kind] = origin;
+    }
+  }
+  return origins;
+}
+
+/** Threads start queued, one CPU after the other. */
+function cpusOf(scenario: ResolvedScenario, threads: readonly Thread[]): ActorSpec[] {
+  const { host, allow } = scenario;
+  const coreOf = mechanismsOf(host.arch).find(({ core }) => core !== undefined)?.core;
+  const flags = flagsOf(scenario);
+  const bound: Readonly<Record<ActorId, ActorId>> = Object.assign(
+    {},
+    ...mechanismsOf(host.arch).map((mechanism) => mechanism.kernelThreads?.(scenario) ?? {}),
+  );
+  // A CPU has these fields whatever its host, so far as the mechanism is shipped: a digest covers them.
+  const completions = mechanisms().flatMap((mechanism) =>
+    mechanism.arches.includes(host.arch) || originOf(mechanism) === null ? (mechanism.completions ?? []) : [],
+  );
+  const waiters = Object.fromEntries(completions.map((completion) => [waiterOf(completion), null]));
+  const cpus = Array.from({ length: host.cpus }, (_, index) => cpuId(index));
+  const queued = Object.fromEntries(
+    cpus.map((cpu, index) => [
+      cpu,
+      threads
+        .filter((_, i) => i % host.cpus === index)
+        .map((thread) => thread.id)
+        .sort(),
+    ]),
+  );
+  return [
+    ...cpus.map((id, index) => ({
+      id,
+      kind: 'pcpu',
+      input: {
+        peers: cpus.filter((other) => other !== id),
+        preemption: host.preemption,
+        ticks: host.ticks,
+        interrupts: allow.includes('interrupt'),
+        spuriousExits: allow.includes('spurious-exit'),
+        waiting: queued[id],
+        ...waiters,
+        ...(coreOf && { core: coreOf(scenario, index) }),
+        ...(flags.length > 0 && { idleTif: flags }),
+      },
+    })),
+    { id: 'sched', kind: 'hostScheduler', input: { cpus, queued, ...(Object.keys(bound).length > 0 && { bound }) } },
+  ];
+}
+
+const processesOf = (scenario: ResolvedScenario): ActorSpec[] =>
+  scenario.processes.map(({ id, threads }) => {
+    const vms = threads.flatMap(({ program }) => program.ops.flatMap((op) => (op.op === 'KVM_RUN' ? [op.vm] : [])));
+    const ids = threads.map((thread) => threadId(id, thread.id)).sort();
+    return { id: `process:${id}`, kind: 'hostProcess', input: { threads: ids, vms: [...new Set(vms)] } };
+  });
+
+function vcpusOf(scenario: ResolvedScenario, vm: ResolvedVm, images: Numbering<GuestImage>): ActorSpec[] {
+  return vm.vcpus.map((program, index) => {
+    const runs = (thread: Thread) => thread.program.ops.some((op) => op.op === 'KVM_RUN' && op.vm === vm.id && op.vcpu === index);
+    const thread = threadsOf(scenario).find(runs);
+    if (!thread) throw new Error(`no thread runs ${vcpuId(vm.id, index)}`);
+    const image = images.of({ vm: factsOf(scenario, vm), program });
+    const loops = program.loops.length ? `loop:${vcpuId(vm.id, index)}` : null;
+    const added = Object.assign(
+      {},
+      ...mechanismsOf(scenario.host.arch).map((mechanism) => mechanism.vcpu?.(scenario, vm, index) ?? {}),
+    ) as object;
+    return {
+      id: vcpuId(vm.id, index),
+      kind: 'vcpu',
+      input: { thread: thread.id, image, loops, interrupts: scenario.allow.includes('interrupt'), ...added },
+    };
+  });
+}
+
+const loopsOf = (scenario: ResolvedScenario, threads: readonly Thread[]): ActorSpec[] => [
+  ...threads
+    .filter(({ program }) => program.loops.length > 0)
+    .map(({ id, program }) => ({ id: `loop:${id}`, kind: 'loop', input: { times: program.loops } })),
+  ...scenario.vms.flatMap((vm) =>
+    vm.vcpus.flatMap((program, i) =>
+      program.loops.length ? [{ id: `loop:${vcpuId(vm.id, i)}`, kind: 'loop', input: { times: program.loops } }] : [],
+    ),
+  ),
+];
