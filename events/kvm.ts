@@ -4,33 +4,28 @@ import type { ActorId, Delivery, EventOf } from './event.ts';
 /** kvm_vcpu.mode. @see kernel include/linux/kvm_host.h, kvm_vcpu_exiting_guest_mode() for the third */
 export type VcpuMode = 'OUTSIDE_GUEST_MODE' | 'IN_GUEST_MODE' | 'EXITING_GUEST_MODE';
 
-/** Bits of kvm_vcpu.requests. `KVM_REQ_BLOCK_ENTRY` is not the kernel's: it is the "do not enter" request of domain snp d.3. */
-export type VcpuRequest = 'KVM_REQ_VM_DEAD' | 'KVM_REQ_BLOCK_ENTRY';
-
-/** Why a guest left guest mode, by the manual's name; the code is the #VMEXIT code. @see domain snp c, e.2 */
-export const EXIT_CODES = {
-  INTR: 0x60,
-  NMI: 0x61,
-  HLT: 0x78,
-  SHUTDOWN: 0x7f,
-  NPF: 0x400,
-  VMGEXIT: 0x403,
-  INVALID: -1,
-} as const;
-export type ExitReason = keyof typeof EXIT_CODES;
-
-/** What the GHCB asks for on VMGEXIT: an NAE event by the GHCB specification's name. */
-export type GhcbRequest =
-  | { readonly nae: 'PSC'; readonly gfn: number; readonly to: 'private' | 'shared' }
-  | { readonly nae: 'TERMINATE'; readonly reasonSet: number; readonly reason: number };
-
-/** Details of an exit. `gfn` and `private` describe the access behind an NPF. */
-export interface GuestExit {
-  readonly reason: ExitReason;
-  readonly gfn: number | null;
-  readonly private: boolean;
-  readonly ghcb: GhcbRequest | null;
+/** Bits of kvm_vcpu.requests by name; a mechanism declares here those that it handles. */
+export interface VcpuRequests {
+  readonly KVM_REQ_VM_DEAD: true;
 }
+export type VcpuRequest = keyof VcpuRequests;
+
+/**
+ * Why a guest leaves guest mode, by the manual's name of the exit, with what the processor tells about it. A vendor or a mechanism
+ * declares here the exits that it handles. INVALID: the entry failed.
+ */
+export interface ExitInfoOf {
+  readonly INTR: null;
+  readonly NMI: null;
+  readonly HLT: null;
+  readonly SHUTDOWN: null;
+  readonly INVALID: null;
+}
+export type ExitReason = keyof ExitInfoOf;
+export type GuestExit = { readonly [K in ExitReason]: { readonly reason: K; readonly info: ExitInfoOf[K] } }[ExitReason];
+
+/** What the thread of a vCPU sleeps for: any request (HLT), or the end of this one. */
+export type BlockedUntil = 'request' | { readonly cleared: VcpuRequest };
 
 export type VcpuEvent = EventOf<{
   /** Offer: a virtual interrupt, such as a device's or the guest's timer; only where the scenario allows interrupts. */
@@ -49,8 +44,8 @@ export type VcpuEvent = EventOf<{
   'vcpu.exitGuestMode': object;
   'vcpu.clearRequest': { request: VcpuRequest };
   'vcpu.mode?': object;
-  /** kvm_vcpu_block(): the thread is about to sleep until a request arrives, or until its entry is no longer blocked. */
-  'vcpu.block': { until: 'request' | 'unblocked' };
+  /** kvm_vcpu_block(): the thread is about to sleep. */
+  'vcpu.block': { until: BlockedUntil };
   /** finish_rcuwait(): the thread sleeps no longer, whatever woke it. */
   'vcpu.unblock': object;
   /** The result of an exit, written to the GHCB: the guest goes on. */
@@ -62,7 +57,7 @@ export type VcpuEvent = EventOf<{
 export type VcpuAnswer = EventOf<{
   /** A guest micro-step that did not leave guest mode. `atomic`: the guest is inside one instruction now. */
   'guest.ran': { atomic: boolean };
-  vmexit: GuestExit;
+  vmexit: { exit: GuestExit };
   /** `exiting`: somebody has kicked the vCPU since it set IN_GUEST_MODE. */
   'vcpu.requests': { pending: readonly VcpuRequest[]; exiting: boolean };
   /** Where an IPI must go so that the vCPU leaves guest mode: null if it is not there, or was kicked already. */

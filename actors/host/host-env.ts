@@ -1,7 +1,6 @@
 /** What the paths of host threads share: the thread that walks them, their locals, and the fixed facts of the scenario. */
 import { type ActorId, type Letter, type Outgoing, outgoing } from '../../events/event.ts';
 import type { ThreadEvent } from '../../events/index.ts';
-import type { ExitReason, VcpuMode } from '../../events/kvm.ts';
 import type { HostOptions } from '../../events/options.ts';
 import type { Signal } from '../../events/process.ts';
 import type { ControlOp, HostOp, Program } from '../../events/program.ts';
@@ -9,36 +8,33 @@ import type { PathPatch, PathPatches } from '../path/patch.ts';
 import { type Item, type Path, pathsOf, type Source, type Walker } from '../path/path.ts';
 import type { ProgramLocals } from './program-counter.ts';
 
-/** Facts about a VM that do not change during a run. A mechanism that adds some declares them here. */
-export interface VmFacts {
-  readonly id: ActorId;
-  readonly vcpus: readonly ActorId[];
-}
-
 export type HostPath = Path<HostThread, HostLocals, ThreadEvent>;
 export type HostItem = Item<HostThread, HostLocals, ThreadEvent>;
+
+/** The preempt notifier of a thread: what runs when the thread is scheduled out (S2) and in (S5). */
+export interface Notifiers {
+  readonly out: HostPath;
+  readonly into: HostPath;
+}
 
 /** What a mechanism adds to the code of host threads. */
 export interface HostParts {
   /** Operations of programs by name: what carries each out. */
   readonly operations?: (env: HostEnv) => readonly (readonly [string, HostItem])[];
-  /** The KVM_RUN of the host's architecture. */
-  readonly kvmRun?: (env: HostEnv) => HostPath;
-  /** The preempt notifiers of a thread that runs a vCPU: S2 and S5. */
-  readonly schedOut?: (env: HostEnv) => HostPath;
-  readonly schedIn?: (env: HostEnv) => HostPath;
+  /** Handlers of exceptions by vector, `#AC`, or by vector and what the error code or DR6 says, `#PF.RMP`. */
+  readonly faults?: Readonly<Record<string, (env: HostEnv) => readonly HostItem[]>>;
 }
 
 /** Everything that host paths know without asking anybody. */
 export interface HostEnv {
   readonly options: HostOptions;
-  /** Of all mechanisms that take part; where two say the same, the first decides. */
+  /** Of all mechanisms that take part; no two name the same operation or the same fault. */
   readonly parts: readonly HostParts[];
+  /** What registers a preempt notifier gives its two paths. */
+  readonly notifiers: (env: HostEnv) => Notifiers;
   readonly patches: PathPatches;
   /** Settings of VMs that mechanisms declare, by the name of the VM. */
   readonly settings: Readonly<Record<string, Readonly<Record<string, number | boolean | string>>>>;
-  /** By name, as programs name them. */
-  readonly vms: Readonly<Record<string, VmFacts>>;
   readonly programs: readonly Program<HostOp>[];
 }
 
@@ -46,19 +42,9 @@ export interface HostEnv {
 export interface HostLocals extends ProgramLocals {
   readonly granted?: boolean | undefined;
   readonly failed?: boolean | undefined;
-  readonly pending?: boolean | undefined;
-  readonly dead?: boolean | undefined;
-  readonly blocked?: boolean | undefined;
   readonly sleep?: boolean | undefined;
   /** TASK_INTERRUPTIBLE: a signal wakes it. kvm_vcpu_block() has `sleep`. */
   readonly interruptible?: true | undefined;
-  /** The VM that somebody else's thread has to do with, by name, and one of its vCPUs. */
-  readonly owner?: string | undefined;
-  readonly vcpu?: number | undefined;
-  readonly kickCpu?: ActorId | null | undefined;
-  readonly mode?: VcpuMode | undefined;
-  readonly exit?: ExitReason | undefined;
-  readonly atomic?: boolean | undefined;
   readonly done?: boolean | undefined;
 }
 
@@ -68,7 +54,7 @@ export interface HostThread extends Walker<HostLocals> {
   readonly cpu: ActorId | null;
   /** The context to come back to, saved by switch_to(). */
   readonly letter: Letter | null;
-  /** Whether KVM's preempt notifier is registered, and for which vCPU. */
+  /** What the thread's preempt notifier is registered for: a vCPU; null without one. */
   readonly notifier: ActorId | null;
   readonly process: ActorId;
   /** Number of its program; threads with equal programs share it. */
@@ -107,11 +93,11 @@ export function toCpu(
 /** The operation the thread stands at. */
 export const opOf = (env: HostEnv, thread: HostThread): HostOp | ControlOp => env.programs[thread.program]!.ops[thread.pc]!;
 
-/** The vCPU that the thread's ioctl is for: KVM_RUN, or one of a mechanism. */
-export function vcpuOf(env: HostEnv, thread: HostThread) {
-  const op = opOf(env, thread);
-  if (!('vcpu' in op)) throw new Error(`${op.op} names no vCPU`);
-  return { vm: op.vm, id: env.vms[op.vm]!.vcpus[op.vcpu]! };
+/** What handles the fault on this host. @throws Error if nothing does */
+export function faultItems(env: HostEnv, fault: string): readonly HostItem[] {
+  const handler = env.parts.find(({ faults }) => faults !== undefined && Object.hasOwn(faults, fault))?.faults?.[fault];
+  if (handler === undefined) throw new Error(`nothing on this host handles ${fault}`);
+  return handler(env);
 }
 
 export const kernelSource = (source: string): Source => ({ source, grade: 'read' });

@@ -65,6 +65,6 @@ export function hostThreadMachine(env: HostEnv) {
       frames: { code: {}, notify: {} },
     }),
     on: { 'process.kill': { actions: 'kill' }, 'process.signal': { actions: 'signal' } },
-    states: { code: { initial: code.initial, states: code.states }, notify: notifyRegion('hostThread', env) },
+    states: { code: { initial: code.initial, states: code.states }, notify: notifyRegion('hostThread', env.notifiers(env), env.patches) },
   });
 }

@@ -6,10 +6,10 @@
 import { emit, enqueueActions } from 'xstate';
 import { type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { ThreadEvent } from '../../events/index.ts';
-import { kvmSchedIn, kvmSchedOut } from '../kvm/kvm-run.ts';
 import { expand, type Region } from '../path/expand.ts';
+import type { PathPatches } from '../path/patch.ts';
 import type { Flow, Path } from '../path/path.ts';
-import type { HostEnv, HostLocals, HostThread } from './host-env.ts';
+import type { HostLocals, HostThread, Notifiers } from './host-env.ts';
 import { toCpu } from './host-env.ts';
 
 type Args = { readonly context: HostThread; readonly event: Stamped<ThreadEvent> };
@@ -18,19 +18,19 @@ type Args = { readonly context: HostThread; readonly event: Stamped<ThreadEvent>
 const SCHED_OUT: Flow = { mode: 'kernel', preempt: 1, spin: 0, irqs: false, insn: false };
 const SCHED_IN: Flow = { ...SCHED_OUT, irqs: true };
 
-/** The `notify` region of a machine. */
-export function notifyRegion(machine: string, env: HostEnv): Region<HostThread, ThreadEvent> {
+/** The `notify` region of a machine. Without paths its tasks never register a notifier. */
+export function notifyRegion(machine: string, paths: Notifiers | null, patches: PathPatches = {}): Region<HostThread, ThreadEvent> {
   const notifiers = (path: Path<HostThread, HostLocals, ThreadEvent>, from: Flow) =>
     expand<HostThread, HostLocals, ThreadEvent>(path, {
       root: `${machine}.notify`,
       frame: 'notify',
       stepEvent: 'notify.step',
       from,
-      patches: env.patches,
+      patches,
       home: { target: 'none', send: (t) => toCpu(t, { type: 'sched.done' }) },
     });
-  const out = notifiers(env.parts.find((part) => part.schedOut)?.schedOut?.(env) ?? kvmSchedOut, SCHED_OUT);
-  const into = notifiers(env.parts.find((part) => part.schedIn)?.schedIn?.(env) ?? kvmSchedIn, SCHED_IN);
+  const out = paths && notifiers(paths.out, SCHED_OUT);
+  const into = paths && notifiers(paths.into, SCHED_IN);
   const isHooked = ({ context }: Args) => context.notifier !== null;
   const answerDone = emit(({ event }: Args): Outgoing => outgoing(sender(event), { type: 'sched.done' }));
   const park = enqueueActions(({ context, event, enqueue }) => {
@@ -53,13 +53,13 @@ export function notifyRegion(machine: string, env: HostEnv): Region<HostThread, 
     states: {
       none: {
         on: {
-          'sched.out': [{ guard: isHooked, target: out.entry }, { actions: answerDone }],
+          'sched.out': [...(out ? [{ guard: isHooked, target: out.entry }] : []), { actions: answerDone }],
           'sched.swapOut': { actions: park },
-          'sched.swapIn': [{ guard: isHooked, target: into.entry, actions: unpark }, { actions: [unpark, answerDone] }],
+          'sched.swapIn': [...(into ? [{ guard: isHooked, target: into.entry, actions: unpark }] : []), { actions: [unpark, answerDone] }],
         },
       },
-      ...out.states,
-      ...into.states,
+      ...out?.states,
+      ...into?.states,
     },
   };
   return region as unknown as Region<HostThread, ThreadEvent>;

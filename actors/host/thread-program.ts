@@ -5,13 +5,10 @@ import { otherwise, type Path } from '../path/path.ts';
 import { fatalSignalPending, type HostEnv, type HostItem, type HostLocals, type HostThread, host, opOf, toCpu } from './host-env.ts';
 import { nextPc, optionsOf } from './program-counter.ts';
 
-const { path, step, call, loop, when, leaveLoop } = host;
+const { path, step, loop, when, leaveLoop } = host;
 
-/** Operations by name: the path that carries each out. A host whose architecture no mechanism knows runs no guests. */
-const operations = (env: HostEnv): readonly (readonly [string, HostItem])[] => [
-  ...env.parts.flatMap(({ kvmRun }) => (kvmRun ? [['KVM_RUN', call(kvmRun(env))] as const] : [])).slice(0, 1),
-  ...env.parts.flatMap((part) => part.operations?.(env) ?? []),
-];
+/** Operations by name: the path that carries each out. */
+const operations = (env: HostEnv): readonly (readonly [string, HostItem])[] => env.parts.flatMap((part) => part.operations?.(env) ?? []);
 
 /** What carries out each operation of the host, whether a program holds it or not. */
 export const hostItems = (env: HostEnv): readonly HostItem[] => operations(env).map(([, item]) => item);

@@ -1,11 +1,13 @@
 /** kvm_vcpu_block(): the thread of a vCPU sleeps until there is something to do. */
 import { outgoing } from '../../events/event.ts';
-import { type HostEnv, host, kernelSource, signalPending, toCpu, vcpuOf } from '../host/host-env.ts';
+import type { BlockedUntil } from '../../events/kvm.ts';
+import { type HostEnv, host, kernelSource, signalPending, toCpu } from '../host/host-env.ts';
+import { vcpuOf } from './kvm-env.ts';
 
 const { path, step, when } = host;
 
-/** The thread sleeps until a request arrives (HLT), or until its entry is no longer blocked, or a signal comes. */
-export const blockPath = (env: HostEnv, until: 'request' | 'unblocked') =>
+/** The thread sleeps until a request arrives (HLT), or until the request it names is cleared, or a signal comes. */
+export const blockPath = (env: HostEnv, until: BlockedUntil) =>
   path(
     'kvm_vcpu_block',
     kernelSource('virt/kvm/kvm_main.c, kvm_vcpu_block(), kvm_vcpu_check_block()'),

@@ -1,12 +1,12 @@
 /** What runs inside a guest: one operation of its program after the other, and what every guest can do. */
 import { type ActorId, type Outgoing, outgoing } from '../../events/event.ts';
 import type { GuestEvent } from '../../events/index.ts';
-import type { ExitReason, GhcbRequest, VcpuMode, VcpuRequest } from '../../events/kvm.ts';
+import type { BlockedUntil, ExitInfoOf, ExitReason, VcpuMode, VcpuRequest } from '../../events/kvm.ts';
 import type { ControlOp, GuestOp, Program } from '../../events/program.ts';
-import type { VmFacts } from '../host/host-env.ts';
 import { nextPc, optionsOf, type ProgramLocals } from '../host/program-counter.ts';
 import type { PathPatch, PathPatches } from '../path/patch.ts';
 import { type Item, otherwise, type Path, pathsOf, type Walker } from '../path/path.ts';
+import type { VmFacts } from './kvm-env.ts';
 
 /** A guest's program and the machine it believes to run on. */
 export interface GuestImage {
@@ -41,7 +41,7 @@ export interface Vcpu extends Walker<GuestLocals> {
   readonly requests: readonly VcpuRequest[];
   readonly interrupts: boolean;
   /** Its thread sleeps until this happens, or an interrupt. */
-  readonly blockedUntil: 'request' | 'unblocked' | null;
+  readonly blockedUntil: BlockedUntil | null;
   /** The GHCB answer to its last request, until the guest has read it. */
   readonly ghcb: 'ok' | 'error' | null;
   readonly interrupted: boolean;
@@ -59,9 +59,9 @@ export const guestPatch = (change: (path: GuestPath) => GuestPath): PathPatch =>
 
 export type GuestItem = Item<Vcpu, GuestLocals, GuestEvent>;
 
-/** #VMEXIT: guest mode ends here, for the thread that runs the vCPU. */
-export const vmexit = (v: Vcpu, reason: ExitReason, rest: { gfn?: number; private?: boolean; ghcb?: GhcbRequest } = {}): Outgoing =>
-  outgoing(v.thread, { type: 'vmexit', reason, gfn: rest.gfn ?? null, private: rest.private ?? false, ghcb: rest.ghcb ?? null });
+/** Guest mode ends here, for the thread that runs the vCPU; `info` is what the processor tells about the exit. */
+export const vmexit = <K extends ExitReason>(v: Vcpu, reason: K, ...[info]: ExitInfoOf[K] extends null ? [] : [ExitInfoOf[K]]): Outgoing =>
+  outgoing(v.thread, { type: 'vmexit', exit: { reason, info: info ?? null } });
 
 export const opOf = (env: GuestEnv, v: Vcpu): GuestOp | ControlOp => env.images[v.image]!.program.ops[v.pc]!;
 

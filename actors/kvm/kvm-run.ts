@@ -1,13 +1,13 @@
 /**
- * KVM_RUN on x86, micro-step by micro-step: the run skeleton R1 to R20 that every vCPU thread walks, and the notifiers that run
- * when it is scheduled out and in.
- *
- * R11, R13 and R14 (debug registers) do nothing as long as no host breakpoint is active, so they are not there.
+ * KVM_RUN, micro-step by micro-step: the run skeleton R1 to R20 that every vCPU thread walks, and the notifiers S2 and S5 that run
+ * when it is scheduled out and in. The vendor gives the way into guest mode and back (R12) and the names of its functions; mechanisms
+ * fill the slots (`slots.ts`).
  *
  * @see kernel arch/x86/kvm/x86.c, vcpu_run(), vcpu_enter_guest(); virt/kvm/kvm_main.c, vcpu_load(), kvm_sched_out()
  */
 import { outgoing } from '../../events/event.ts';
 import type { ThreadEvent } from '../../events/index.ts';
+import type { ExitReason, VcpuRequest } from '../../events/kvm.ts';
 import {
   fatalSignalPending,
   type HostEnv,
@@ -17,33 +17,40 @@ import {
   type HostThread,
   host,
   kernelSource,
+  type Notifiers,
   signalPending,
   toCpu,
-  vcpuOf,
 } from '../host/host-env.ts';
-import type { Case } from '../path/path.ts';
+import { type Case, otherwise, type Source } from '../path/path.ts';
 import { blockPath } from './block.ts';
+import { vcpuOf } from './kvm-env.ts';
+import type { Keyed, KvmClaims } from './slots.ts';
 
-/** Where the skeleton calls the vendor's half of KVM. */
+/** What an architecture's half of KVM gives the skeleton. */
 export interface Vendor {
-  /** R8, prepare_switch_to_guest(). */
+  readonly name: string;
+  /** The function of R6 to R16, and of R6's requests, by the kernel's names. */
+  readonly enterGuest: Source & { readonly name: string };
+  readonly checkRequests: string;
+  /** R8: steps of the vendor's own, before those of mechanisms. */
   readonly prepare: readonly HostItem[];
-  /** R12: into guest mode and back. */
-  readonly run: HostPath;
-  /** Its exit reasons, looked at before the common ones. */
-  readonly exits: readonly Case<HostThread, HostLocals, ThreadEvent>[];
-  /** Locals in which an exit is told; they die before the next entry. */
-  readonly exitLocals: readonly (keyof HostLocals & string)[];
-  /** R19 and S2, the first half of kvm_arch_vcpu_put(). */
-  readonly put: readonly HostItem[];
-  /** What it adds to kvm_arch_vcpu_load(). */
-  readonly load?: readonly HostItem[];
-  /** What KVM_RUN leaves for user space, before R19. */
-  readonly leave?: readonly HostItem[];
+  /** R12, by the names of the function and of its two instructions. `hasInsns`: guests have instructions of several micro-steps. */
+  readonly worldSwitch: Source & { readonly name: string; readonly enter: string; readonly leave: string; readonly hasInsns: boolean };
+  /** Whether an ioctl on a vCPU loads it. */
+  readonly loadsForIoctls: boolean;
+  /** What the vendor itself claims, and keyed slots that hosts of this vendor alone have. */
+  readonly claims: KvmClaims;
+  readonly keyed?: readonly (keyof Keyed)[];
 }
 
+declare module '../host/host-env.ts' {
+  interface HostEnv {
+    readonly vendor: Vendor;
+  }
+}
+
+type HostCase = Case<HostThread, HostLocals, ThreadEvent>;
 const { path, step, call, loop, when, note, leaveLoop, leavePath, preemptDisable, preemptEnable } = host;
-const X86 = kernelSource('arch/x86/kvm/x86.c, vcpu_enter_guest()');
 const KVM_MAIN = kernelSource('virt/kvm/kvm_main.c');
 
 /** R1: every vCPU ioctl takes the mutex of the vCPU. A signal ends the wait: leaves `granted`, without which the ioctl ends with EINTR. */
@@ -59,52 +66,77 @@ export const lockMutex = (env: HostEnv) =>
     ),
   ]);
 
+/** R20. */
+export const unlockMutex = (env: HostEnv, set?: () => Partial<HostThread>): HostItem =>
+  step('mutex_unlock', { send: (t) => outgoing(`mutex:${vcpuOf(env, t).id}`, { type: 'mutex.unlock' }), ...(set && { set }) });
+
+/** R4: kvm_arch_vcpu_load(), of the vCPU that the thread has registered its notifier for. */
+export const archLoad = (env: HostEnv): readonly HostItem[] => [
+  step('kvm_arch_vcpu_load', { send: (t) => outgoing(t.notifier!, { type: 'vcpu.load', cpu: t.cpu! }) }),
+  ...env.slots.items('load', env),
+];
+
+/** R19: kvm_arch_vcpu_put(). */
+export const archPut = (env: HostEnv): readonly HostItem[] => [
+  ...env.slots.items('put', env),
+  step('kvm_arch_vcpu_put', { send: (t) => outgoing(t.notifier!, { type: 'vcpu.put' }) }),
+];
+
 /** R2 to R5. */
-export const vcpuLoad = (env: HostEnv, vendor: Pick<Vendor, 'load'> = {}) =>
-  path('vcpu_load', KVM_MAIN, [
-    step('get_cpu', { preempt: 1, ns: 5 }),
-    step('preempt_notifier_register', { set: (t) => ({ notifier: vcpuOf(env, t).id }) }),
-    step('kvm_arch_vcpu_load', { send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.load', cpu: t.cpu! }) }),
-    ...(vendor.load ?? []),
-    step('put_cpu', { preempt: -1, ns: 5 }),
-  ]);
+export const vcpuLoad = (env: HostEnv) =>
+  path(
+    'vcpu_load',
+    KVM_MAIN,
+    [
+      step('get_cpu', { preempt: 1, ns: 5 }),
+      step('preempt_notifier_register', { set: (t) => ({ notifier: vcpuOf(env, t).id }) }),
+      ...archLoad(env),
+      step('put_cpu', { preempt: -1, ns: 5 }),
+    ],
+    { locals: env.slots.locals('load') },
+  );
 
 /** R19. */
-export const vcpuPut = (env: HostEnv, vendor: Pick<Vendor, 'put'>) =>
-  path('vcpu_put', KVM_MAIN, [
-    preemptDisable,
-    ...vendor.put,
-    step('kvm_arch_vcpu_put', { send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.put' }) }),
-    step('preempt_notifier_unregister', { set: () => ({ notifier: null }) }),
-    preemptEnable,
-  ]);
-
-/** R6: requests; a blocked entry is waited for asleep, unless a signal comes; a dead VM leaves with -EIO. */
-const checkRequests = (env: HostEnv) =>
+export const vcpuPut = (env: HostEnv) =>
   path(
-    'kvm_check_requests',
-    X86,
+    'vcpu_put',
+    KVM_MAIN,
+    [preemptDisable, ...archPut(env), step('preempt_notifier_unregister', { set: () => ({ notifier: null }) }), preemptEnable],
+    { locals: env.slots.locals('put') },
+  );
+
+const has = (name: string) => (_t: HostThread, l: HostLocals) => l.requests!.includes(name as VcpuRequest);
+
+/** R6: each request by its handler, until none is left that has one; a dead VM leaves with -EIO, and a signal ends it. */
+const checkRequests = (env: HostEnv) => {
+  const { KVM_REQ_VM_DEAD: dead, ...others } = env.slots.keyed('requests');
+  return path(
+    env.vendor.checkRequests,
+    env.vendor.enterGuest,
     [
       loop(
         step('test', {
           mayResched: true,
           send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.requests?' }),
-          answers: {
-            'vcpu.requests': (e) => ({ dead: e.pending.includes('KVM_REQ_VM_DEAD'), blocked: e.pending.includes('KVM_REQ_BLOCK_ENTRY') }),
-          },
+          answers: { 'vcpu.requests': (e) => ({ requests: e.pending }) },
         }),
-        when([(t, l) => l.blocked !== true || l.dead === true || signalPending(t), [leaveLoop]]),
-        call(blockPath(env, 'unblocked')),
+        when(
+          [has('KVM_REQ_VM_DEAD'), dead!(env)],
+          [signalPending, [leaveLoop]],
+          ...Object.entries(others).map(([name, items]): HostCase => [has(name), items(env)]),
+          [otherwise, [leaveLoop]],
+        ),
       ),
     ],
-    { locals: ['blocked'] },
+    { locals: ['requests'] },
   );
+};
 
 /** R10's test: a kick, a request, need_resched or a signal sends the thread back to R6. */
 const exitRequest = (env: HostEnv) =>
   path(
     'kvm_vcpu_exit_request',
-    X86,
+    env.vendor.enterGuest,
     [
       step('test_requests', {
         send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.requests?' }),
@@ -123,47 +155,113 @@ const exitRequest = (env: HostEnv) =>
     { requires: 'N' },
   );
 
+/** R12, the guest itself: micro-steps of the guest until it exits, or an interrupt of its CPU ends guest mode. Leaves `exit`. */
+const inGuestMode = (env: HostEnv): HostItem => {
+  const { hasInsns } = env.vendor.worldSwitch;
+  const guestStep = (t: HostThread) => outgoing(vcpuOf(env, t).id, { type: 'guest.step' });
+  return loop(
+    step('guest', {
+      idles: true,
+      send: guestStep,
+      answers: {
+        'guest.ran': (e) => (hasInsns ? { atomic: e.atomic } : {}),
+        vmexit: ({ exit }) => ({ exit }),
+      },
+      wakes: { 'cpu.interrupt': (e) => ({ exit: { reason: hasInsns && e.spurious ? 'NMI' : 'INTR', info: null } }) },
+    }),
+    when([(_t, l) => l.exit !== undefined, [leaveLoop]]),
+    ...(hasInsns
+      ? [
+          when([
+            (_t: HostThread, l: HostLocals) => l.atomic === true,
+            [
+              loop(
+                step('guest_insn', { inside: true, idles: true, send: guestStep, answers: { 'guest.ran': (e) => ({ atomic: e.atomic }) } }),
+                when([(_t, l) => l.atomic === false, [leaveLoop]]),
+              ),
+            ],
+          ]),
+        ]
+      : []),
+  );
+};
+
+/** R12: the instruction that enters the guest, the guest, and the exit. Leaves `exit`. */
+const worldSwitch = (env: HostEnv) => {
+  const { slots, vendor } = env;
+  const { name, enter, leave, source, grade } = vendor.worldSwitch;
+  return path(
+    name,
+    { source, grade },
+    [
+      ...slots.items('entry', env),
+      step(enter, { mode: 'guest', ns: 500, send: (t) => slots.messages('entering', env, t) }),
+      inGuestMode(env),
+      step(leave, { inside: true, mode: 'kernel', ns: 800, send: (t) => slots.messages('leaving', env, t) }),
+      ...slots.items('afterExit', env),
+    ],
+    { locals: [...(vendor.worldSwitch.hasInsns ? (['atomic'] as const) : []), ...slots.locals('entry', 'afterExit')], requires: 'N' },
+  );
+};
+
 /** R6 to R16: one turn through guest mode. Leaves `exit`, or `dead`. */
-const enterGuest = (env: HostEnv, vendor: Vendor) => {
+const enterGuest = (env: HostEnv) => {
+  const { enterGuest: origin, prepare } = env.vendor;
+  const { slots } = env;
   const setMode = (mode: 'IN_GUEST_MODE' | 'OUTSIDE_GUEST_MODE') =>
     step(mode, { ns: 5, send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.setMode', mode }) });
+  const throughGuest = [
+    ...slots.items('beforeGuest', env),
+    call(worldSwitch(env)),
+    ...slots.items('afterGuest', env),
+    ...slots.items('restore', env),
+  ];
   return path(
-    'vcpu_enter_guest',
-    X86,
+    origin.name,
+    origin,
     [
       call(checkRequests(env)),
       when([(t, l) => l.dead === true || signalPending(t), [leavePath]]),
       preemptDisable,
-      ...vendor.prepare,
+      ...prepare,
+      ...slots.items('beforeEntry', env),
       step('local_irq_disable', { irqs: false, ns: 5 }),
       setMode('IN_GUEST_MODE'),
       call(exitRequest(env)),
-      when([(_t, l) => l.pending !== true, [call(vendor.run)]]),
+      when([(_t, l) => l.pending !== true, throughGuest]),
       setMode('OUTSIDE_GUEST_MODE'),
       step('local_irq_enable', { irqs: true, ns: 5 }),
       preemptEnable,
     ],
-    { locals: ['pending', 'blocked'] },
+    { locals: ['pending', ...slots.locals('beforeEntry', 'beforeGuest', 'afterGuest', 'restore')] },
   );
 };
 
+const is = (reason: ExitReason) => (_t: HostThread, l: HostLocals) => l.exit?.reason === reason;
+
 /** R17 by exit reason; a reason that user space must see ends the loop. */
-const handleExit = (env: HostEnv, vendor: Vendor) =>
-  when(
-    ...vendor.exits,
-    [(_t, l) => l.exit === 'HLT', [call(blockPath(env, 'request'))]],
-    // nmi_interception(): the host's own handler has run by now.
-    [(_t, l) => l.exit === 'NMI', []],
-    [
-      (_t, l) => l.exit === 'INTR',
-      [step('handle_external_interrupt', { ns: 50, send: (t) => outgoing(vcpuOf(env, t).id, { type: 'guest.interrupted' }) })],
-    ],
-    [(_t, l) => l.exit !== undefined, [leaveLoop]],
+const handleExit = (env: HostEnv) => {
+  const handlers = Object.entries(env.slots.keyed('exits')).map(
+    ([reason, items]): HostCase => [is(reason as ExitReason), [...items(env), when([(_t, l) => l.returns === true, [leaveLoop]])]],
   );
+  return when(...handlers, [(_t, l) => l.exit !== undefined, [leaveLoop]]);
+};
+
+/** What KVM handles on every host. */
+export const KVM_CLAIMS: KvmClaims = {
+  requests: { KVM_REQ_VM_DEAD: () => [note(() => ({ dead: true })), leaveLoop] },
+  exits: {
+    HLT: (env) => [call(blockPath(env, 'request'))],
+    // nmi_interception(): the host's own handler has run by now.
+    NMI: () => [],
+    INTR: (env) => [step('handle_external_interrupt', { ns: 50, send: (t) => outgoing(vcpuOf(env, t).id, { type: 'guest.interrupted' }) })],
+  },
+};
 
 /** The whole ioctl, R1 to R20. */
-export const kvmRunPath = (env: HostEnv, vendor: Vendor) =>
-  path(
+const kvmRunPath = (env: HostEnv) => {
+  const turn: readonly (keyof HostLocals & string)[] = ['exit', 'returns', ...env.slots.turnLocals()];
+  return path(
     'KVM_RUN',
     KVM_MAIN,
     [
@@ -173,35 +271,66 @@ export const kvmRunPath = (env: HostEnv, vendor: Vendor) =>
         (_t, l) => l.granted === true,
         [
           note(() => ({ granted: undefined })),
-          call(vcpuLoad(env, vendor)),
+          call(vcpuLoad(env)),
           loop(
-            call(enterGuest(env, vendor), () => ({
-              exit: undefined,
-              ...Object.fromEntries(vendor.exitLocals.map((name) => [name, undefined])),
-            })),
+            call(enterGuest(env), () => Object.fromEntries(turn.map((name) => [name, undefined]))),
             when([(_t, l) => l.dead === true, [leaveLoop]]),
-            handleExit(env, vendor),
+            handleExit(env),
             // R18: -EINTR.
             when([signalPending, [leaveLoop]]),
           ),
-          ...(vendor.leave ?? []),
-          call(vcpuPut(env, vendor)),
-          step('mutex_unlock', { send: (t) => outgoing(`mutex:${vcpuOf(env, t).id}`, { type: 'mutex.unlock' }) }),
+          ...env.slots.items('leaveToUser', env),
+          call(vcpuPut(env)),
+          unlockMutex(env),
         ],
       ]),
       step('sysret', { mode: 'user' }),
     ],
-    { locals: ['exit', 'dead', 'granted', ...vendor.exitLocals] },
+    { locals: ['dead', 'granted', ...turn] },
   );
+};
 
-/** S2: the notifier of a thread that is scheduled out. */
-export const schedOutPath = (put: Vendor['put']) =>
-  path('kvm_sched_out', KVM_MAIN, [...put, host.step('kvm_arch_vcpu_put', { send: (t) => outgoing(t.notifier!, { type: 'vcpu.put' }) })]);
-export const kvmSchedOut = schedOutPath([]);
-/** S5: and in. */
-export const schedInPath = (load: readonly HostItem[]) =>
-  path('kvm_sched_in', KVM_MAIN, [
-    host.step('kvm_arch_vcpu_load', { send: (t) => outgoing(t.notifier!, { type: 'vcpu.load', cpu: t.cpu! }) }),
-    ...load,
-  ]);
-export const kvmSchedIn = schedInPath([]);
+/** An ioctl on a vCPU. */
+const vcpuIoctlPath = (env: HostEnv, name: string): HostPath => {
+  const { items, locals = [], unlocked, source, grade } = env.slots.keyed('vcpuIoctls')[name]!;
+  const { loadsForIoctls } = env.vendor;
+  return path(
+    name,
+    { source, grade },
+    [
+      step('ioctl', { mode: 'kernel' }),
+      call(lockMutex(env)),
+      when([
+        (_t, l) => l.granted === true,
+        [
+          note(() => ({ granted: undefined })),
+          ...(loadsForIoctls ? [call(vcpuLoad(env))] : []),
+          ...items(env),
+          ...(loadsForIoctls ? [call(vcpuPut(env))] : []),
+          unlockMutex(env, unlocked),
+        ],
+      ]),
+      step('sysret', { mode: 'user' }),
+    ],
+    { locals: ['granted', ...locals] },
+  );
+};
+
+/** An ioctl on a VM. */
+const vmIoctlPath = (env: HostEnv, name: string): HostPath => {
+  const { items, locals = [], source, grade } = env.slots.keyed('vmIoctls')[name]!;
+  return path(name, { source, grade }, [step('ioctl', { mode: 'kernel' }), ...items(env), step('sysret', { mode: 'user' })], { locals });
+};
+
+/** Operations of host threads that are ioctls of KVM. */
+export const kvmOperations = (env: HostEnv): readonly (readonly [string, HostItem])[] => [
+  ['KVM_RUN', call(env.slots.inUserLoop(env, kvmRunPath(env)))],
+  ...Object.keys(env.slots.keyed('vcpuIoctls')).map((name) => [name, call(vcpuIoctlPath(env, name))] as const),
+  ...Object.keys(env.slots.keyed('vmIoctls')).map((name) => [name, call(vmIoctlPath(env, name))] as const),
+];
+
+/** S2 and S5: the notifiers of a thread that runs a vCPU. */
+export const kvmNotifiers = (env: HostEnv): Notifiers => ({
+  out: path('kvm_sched_out', KVM_MAIN, archPut(env), { locals: env.slots.locals('put') }),
+  into: path('kvm_sched_in', KVM_MAIN, archLoad(env), { locals: env.slots.locals('load') }),
+});

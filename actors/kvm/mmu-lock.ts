@@ -1,6 +1,7 @@
 /** kvm->mmu_lock, held for writing: one vCPU of a VM at a time changes nested mappings and the RMP entries behind them. */
 import { outgoing } from '../../events/event.ts';
-import { type HostEnv, type HostThread, host, kernelSource, vcpuOf } from '../host/host-env.ts';
+import { type HostEnv, type HostThread, host, kernelSource } from '../host/host-env.ts';
+import { vcpuOf } from './kvm-env.ts';
 
 const { path, step, loop, when, leaveLoop } = host;
 const MMU_LOCK = kernelSource('kernel/locking/qrwlock.c, queued_write_lock_slowpath(); include/linux/kvm_host.h, mmu_lock');

@@ -81,17 +81,19 @@ export function vcpuMachine(env: GuestEnv) {
       }),
       clearRequest: enqueueActions(({ context: v, event, enqueue }) => {
         if (event.type !== 'vcpu.clearRequest') return;
-        if (v.blockedUntil === 'unblocked') enqueue.emit(wake(v));
+        const ends = typeof v.blockedUntil === 'object' && v.blockedUntil?.cleared === event.request;
+        if (ends) enqueue.emit(wake(v));
         enqueue.assign({
           requests: v.requests.filter((request) => request !== event.request),
-          blockedUntil: v.blockedUntil === 'unblocked' ? null : v.blockedUntil,
+          blockedUntil: ends ? null : v.blockedUntil,
         });
       }),
       block: enqueueActions(({ context: v, event, enqueue }) => {
         if (event.type !== 'vcpu.block') return;
-        const sleep = event.until === 'request' ? v.requests.length === 0 : v.requests.includes('KVM_REQ_BLOCK_ENTRY');
+        const { until } = event;
+        const sleep = until === 'request' ? v.requests.length === 0 : v.requests.includes(until.cleared);
         enqueue.emit(outgoing(sender(event), { type: 'vcpu.blocked', sleep }));
-        enqueue.assign({ blockedUntil: sleep ? event.until : null });
+        enqueue.assign({ blockedUntil: sleep ? until : null });
       }),
       unblock: assign({ blockedUntil: null }),
       setGhcb: assign({ ghcb: ({ event }) => (event.type === 'ghcb.result' && event.ok ? ('ok' as const) : ('error' as const)) }),

@@ -1,14 +1,14 @@
-/** What the paths of arm64 host threads share: which vCPU an operation names, where KVM keeps it, and the mutex of its ioctls. */
-
+/** What the paths of arm64 host threads share: which vCPU an operation names, where KVM keeps it, and their locals. */
 import { type ActorId, outgoing } from '../../events/event.ts';
-import type { ArmExit, ArmVcpuEvent, DebugPstate, GuestDebugFlag, Sysreg } from '../../events/os-lock/arm-debug.ts';
-import { type HostEnv, type HostItem, type HostThread, host, vcpuOf as namedVcpu } from '../host/host-env.ts';
-import { lockMutex as lockPath } from '../kvm/kvm-run.ts';
+import type { ArmVcpuEvent, DebugException, DebugPstate, GuestDebugFlag, Sysreg } from '../../events/os-lock/arm-debug.ts';
+import type { HostEnv, HostThread } from '../host/host-env.ts';
+import { vcpuOf as namedVcpu } from '../kvm/kvm-env.ts';
 import { armOf, destinationOf } from './arm-vcpu.ts';
 
 declare module '../host/host-env.ts' {
   interface HostLocals {
-    readonly arm?: ArmExit | undefined;
+    /** Why KVM_RUN has ended, for the VMM: KVM_EXIT_DEBUG with the exception, or a stop that the VMM itself has asked for. */
+    readonly ended?: DebugException | 'stop' | undefined;
     readonly regs?: readonly Sysreg[] | undefined;
     readonly at?: number | undefined;
     readonly value?: number | undefined;
@@ -23,16 +23,9 @@ declare module '../host/host-env.ts' {
   }
 }
 
-const { step, call } = host;
-
 /** The vCPU that the operation names. */
 export const vcpuOf = (env: HostEnv, t: HostThread): ActorId => namedVcpu(env, t).id;
 
 /** Where KVM keeps a vCPU for this thread. */
-export const keptOf = (t: HostThread, vcpu: ActorId): ActorId => (t.migrated ? destinationOf(armOf(vcpu)) : armOf(vcpu));
+const keptOf = (t: HostThread, vcpu: ActorId): ActorId => (t.migrated ? destinationOf(armOf(vcpu)) : armOf(vcpu));
 export const toArm = (env: HostEnv, t: HostThread, event: ArmVcpuEvent) => outgoing(keptOf(t, vcpuOf(env, t)), event);
-
-/** R1, and its end. */
-export const lockMutex = (env: HostEnv): HostItem => call(lockPath(env));
-export const unlockMutex = (env: HostEnv): HostItem =>
-  step('mutex_unlock', { send: (t) => outgoing(`mutex:${vcpuOf(env, t)}`, { type: 'mutex.unlock' }) });

@@ -8,9 +8,16 @@
 
 import { type ActorId, outgoing } from '../../events/event.ts';
 import type { GuestEvent } from '../../events/index.ts';
-import type { ArmExit, DebugException, DebugPstate, Executed, Resumed, Sysreg } from '../../events/os-lock/arm-debug.ts';
+import {
+  DEBUG_EXITS,
+  type DebugException,
+  type DebugPstate,
+  type Executed,
+  type Resumed,
+  type Sysreg,
+} from '../../events/os-lock/arm-debug.ts';
 import type { GuestOp } from '../../events/program.ts';
-import { type GuestEnv, type GuestItem, type GuestLocals, type GuestParts, opOf, type Vcpu } from '../kvm/guest-program.ts';
+import { type GuestEnv, type GuestItem, type GuestLocals, type GuestParts, opOf, type Vcpu, vmexit } from '../kvm/guest-program.ts';
 import { otherwise, pathsOf, type Source } from '../path/path.ts';
 import { firstDebugException, OSLAR_KEY } from './arm-debug-rule.ts';
 import { debugOf, destinationOf } from './arm-vcpu.ts';
@@ -69,7 +76,6 @@ const toCpu = (v: Vcpu, event: { readonly type: string; readonly [field: string]
   if (v.cpu === null) throw new Error(`${event.type} of a guest that runs nowhere`);
   return outgoing(debugOf(v.cpu), event);
 };
-const exit = (v: Vcpu, reason: ArmExit) => outgoing(v.thread, { type: 'arm.exit', reason });
 
 /** After an exit the guest finds what KVM, or user space, has left in its registers. */
 const resume: GuestItem = step('ERET', {
@@ -126,6 +132,8 @@ function expectedOf({ mdscr, bcr, wcr, vcr = 0 }: GuestDebugView, reg: Sysreg): 
   }
 }
 
+const isAArch32 = (reg: Sysreg): boolean => reg.startsWith('dbgosl') || reg === 'dbgvcr';
+
 /** MSR and MRS of a debug register; those of AArch32 are written by MCR. */
 function accessPath(env: GuestEnv, kind: 'msr' | 'mrs') {
   const access = (v: Vcpu) => {
@@ -143,7 +151,10 @@ function accessPath(env: GuestEnv, kind: 'msr' | 'mrs') {
         send: (v) => toCpu(v, { type: 'dbg.access?', ...access(v) }),
         answers: { 'dbg.accessed': ({ trap, value }) => ({ accessed: { trap, value } }) },
       }),
-      when([(_v, l) => trapped(l), [step('trap_to_EL2', { send: (v) => exit(v, { exit: 'sysreg', ...access(v) }) }), resume]]),
+      when([
+        (_v, l) => trapped(l),
+        [step('trap_to_EL2', { send: (v) => vmexit(v, isAArch32(access(v).reg) ? 'CP14_MR' : 'SYS64', access(v)) }), resume],
+      ]),
       when(
         [(_v, l) => l.resumed?.undef === true, [step('undefined', { set: (v) => change(v, { undefined: access(v).reg }) })]],
         [
@@ -202,7 +213,7 @@ const executePath = (env: GuestEnv, name: string) =>
         [
           (_v, l) => l.executed!.exception !== null && l.executed!.to === 2,
           [
-            step('debug_to_EL2', { send: (v, l) => exit(v, { exit: 'debug', exception: l.executed!.exception! }) }),
+            step('debug_to_EL2', { send: (v, l) => vmexit(v, DEBUG_EXITS[l.executed!.exception!]) }),
             resume,
             when(
               [(_v, l) => l.resumed!.skipped, [step('skipped', { set: (v) => change(v, { skipped: true }) })]],
@@ -237,7 +248,7 @@ const eret = (env: GuestEnv): GuestItem => {
 
 /** The VM is stopped here, moved, and goes on where KVM keeps it then. */
 const pausePath = path('pause', { source: 'domain debug-and-split-lock D.5', grade: 'decision' }, [
-  step('stop', { send: (v) => exit(v, { exit: 'pause' }) }),
+  step('stop', { send: (v) => vmexit(v, 'STOP') }),
   step('go_on', { set: (v) => change(v, { kvm: destinationOf(viewOf(v).kvm) }) }),
 ]);
 

@@ -8,7 +8,8 @@ import { outgoing } from '../../events/event.ts';
 import type { GuestDebugFlag } from '../../events/os-lock/arm-debug.ts';
 import type { HostOp } from '../../events/program.ts';
 import { type HostEnv, type HostItem, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
-import { lockMutex, toArm, unlockMutex, vcpuOf } from './arm-env.ts';
+import type { VcpuIoctl } from '../kvm/slots.ts';
+import { toArm, vcpuOf } from './arm-env.ts';
 import { armOf, destinationOf } from './arm-vcpu.ts';
 
 const { path, step, call, loop, when, note, leaveLoop } = host;
@@ -21,14 +22,6 @@ const argsOf = <K extends HostOp['op']>(env: HostEnv, t: HostThread, kind: K): E
   return op as Extract<HostOp, { op: K }>;
 };
 
-/** One ioctl of a vCPU: what it does stands between the mutex. */
-const ioctl = (env: HostEnv, name: string, ...items: readonly HostItem[]): HostItem =>
-  call(
-    path(name, GUEST, [step('ioctl', { mode: 'kernel' }), lockMutex(env), ...items, unlockMutex(env), step('sysret', { mode: 'user' })], {
-      locals: ['regs', 'value', 'errno'],
-    }),
-  );
-
 /** Sorted, and empty without ENABLE. */
 function flagsOf(env: HostEnv, t: HostThread): readonly GuestDebugFlag[] {
   const { hw, step: single, sw } = argsOf(env, t, 'KVM_SET_GUEST_DEBUG');
@@ -39,38 +32,33 @@ function flagsOf(env: HostEnv, t: HostThread): readonly GuestDebugFlag[] {
   return flags.length > 0 ? ['ENABLE', ...flags] : [];
 }
 
-const setGuestDebug = (env: HostEnv): HostItem =>
-  ioctl(
-    env,
-    'KVM_SET_GUEST_DEBUG',
+const ioctl = (items: (env: HostEnv) => HostItem): VcpuIoctl => ({
+  ...GUEST,
+  locals: ['regs', 'value', 'errno'],
+  items: (env) => [items(env)],
+});
+
+/** Ioctls on a vCPU, by name. */
+export const armIoctls: Readonly<Record<string, VcpuIoctl>> = {
+  KVM_SET_GUEST_DEBUG: ioctl((env) =>
     step('kvm_arch_vcpu_ioctl_set_guest_debug', {
       send: (t) =>
         toArm(env, t, { type: 'arm.setGuestDebug', flags: flagsOf(env, t), known: argsOf(env, t, 'KVM_SET_GUEST_DEBUG').known ?? true }),
     }),
-  );
-
-const regList = (env: HostEnv): HostItem =>
-  ioctl(
-    env,
-    'KVM_GET_REG_LIST',
+  ),
+  KVM_GET_REG_LIST: ioctl((env) =>
     step('kvm_arm_copy_reg_indices', {
       send: (t) => toArm(env, t, { type: 'arm.regList?' }),
       answers: { 'arm.regList': (e) => ({ regs: e.regs }) },
     }),
-  );
-const getReg = (env: HostEnv): HostItem =>
-  ioctl(
-    env,
-    'KVM_GET_ONE_REG',
+  ),
+  KVM_GET_ONE_REG: ioctl((env) =>
     step('kvm_arm_get_reg', {
       send: (t) => toArm(env, t, { type: 'arm.getReg?', reg: argsOf(env, t, 'KVM_GET_ONE_REG').reg }),
       answers: { 'arm.reg': (e) => ({ value: e.value, errno: e.error ?? undefined }) },
     }),
-  );
-const setReg = (env: HostEnv): HostItem =>
-  ioctl(
-    env,
-    'KVM_SET_ONE_REG',
+  ),
+  KVM_SET_ONE_REG: ioctl((env) =>
     step('kvm_arm_set_reg', {
       send: (t) => {
         const { reg, value } = argsOf(env, t, 'KVM_SET_ONE_REG');
@@ -78,7 +66,8 @@ const setReg = (env: HostEnv): HostItem =>
       },
       answers: { 'arm.regSet': (e) => ({ errno: e.error ?? undefined }) },
     }),
-  );
+  ),
+};
 
 /**
  * The VMM's migration thread: waits until the source has stopped, and sends what the source lists. Both vCPUs stand still, so the mutexes
@@ -145,12 +134,8 @@ const incomingPath = (env: HostEnv) =>
     { locals: ['ready'] },
   );
 
-/** Operations of host threads by name. */
+/** Operations of host threads that are no ioctls, by name. */
 export const armHostOperations = (env: HostEnv): readonly (readonly [string, HostItem])[] => [
-  ['KVM_SET_GUEST_DEBUG', setGuestDebug(env)],
-  ['KVM_GET_REG_LIST', regList(env)],
-  ['KVM_GET_ONE_REG', getReg(env)],
-  ['KVM_SET_ONE_REG', setReg(env)],
   ['migrate', call(migratePath(env))],
   ['incoming', call(incomingPath(env))],
   ['user-work', step('compute')],

@@ -1,8 +1,9 @@
 /** What KVM does about the exits of SNP guests: a page-state change, a nested RMP fault. And how the host takes a page back. */
 import { outgoing } from '../../events/event.ts';
 import type { RmpUpdate } from '../../events/sev-snp/rmp.ts';
-import { type HostEnv, type HostLocals, type HostThread, host, kernelSource, opOf, vcpuOf } from '../host/host-env.ts';
+import { type HostEnv, type HostLocals, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
 import { kickAll } from '../kvm/kick.ts';
+import { exitInfo, vcpuOf } from '../kvm/kvm-env.ts';
 import { writeLockMmuPath, writeUnlockMmu } from '../kvm/mmu-lock.ts';
 import { beginPscPath, endPscPath } from './map-lock.ts';
 import { SHARED } from './page-fault.ts';
@@ -39,10 +40,12 @@ function changePagePath(env: HostEnv) {
 
 /** VMGEXIT with the PSC event, as series v5 does it: RMPUPDATE in the kernel, the answer through the GHCB. @see domain snp e.3 */
 export function pscPath(env: HostEnv) {
-  const target = (_t: HostThread, l: HostLocals) => {
-    if (l.ghcb?.nae !== 'PSC') throw new Error('a page-state change without its request');
-    return { update: l.ghcb.to === 'private' ? privateTo(env, l.vm!, l.gfn!) : SHARED };
+  const asked = (l: HostLocals) => {
+    const request = exitInfo(l, 'VMGEXIT');
+    if (request.nae !== 'PSC') throw new Error('a page-state change without its request');
+    return request;
   };
+  const target = (_t: HostThread, l: HostLocals) => ({ update: asked(l).to === 'private' ? privateTo(env, l.vm!, l.gfn!) : SHARED });
   return path(
     'snp_handle_page_state_change',
     { source: 'series v5, patch 38, snp_handle_page_state_change()', grade: 'read' },
@@ -50,7 +53,7 @@ export function pscPath(env: HostEnv) {
       step('snp_make_page_state', {
         local: (t, l) => {
           const { vm } = vcpuOf(env, t);
-          const gfn = l.ghcb!.nae === 'PSC' ? l.ghcb!.gfn : 0;
+          const { gfn } = asked(l);
           return { vm, gfn, pfn: frameOf(env, vm, gfn) };
         },
       }),
@@ -64,8 +67,8 @@ export function pscPath(env: HostEnv) {
 /** handle_rmp_page_fault(), from where it holds mmu_lock: what the RMP says of the page that the exit names. */
 const lookAtFault = (env: HostEnv) =>
   step('snp_lookup_rmpentry', {
-    local: (t, l) => ({ vm: vcpuOf(env, t).vm, pfn: frameOf(env, vcpuOf(env, t).vm, l.gfn!) }),
-    send: (t, l) => toRmp({ type: 'rmp.read', pfn: frameOf(env, vcpuOf(env, t).vm, l.gfn!) }),
+    local: (t, l) => ({ vm: vcpuOf(env, t).vm, gfn: exitInfo(l, 'NPF').gfn, pfn: frameOf(env, vcpuOf(env, t).vm, exitInfo(l, 'NPF').gfn) }),
+    send: (t, l) => toRmp({ type: 'rmp.read', pfn: frameOf(env, vcpuOf(env, t).vm, exitInfo(l, 'NPF').gfn) }),
     answers: { 'rmp.entry': (e) => ({ assigned: e.entry.assigned }) },
   });
 
@@ -75,13 +78,13 @@ const lookAtFault = (env: HostEnv) =>
  */
 export function npfPath(env: HostEnv) {
   const locked = env.options['kvm.mapLock'] !== 'none';
-  const differs = (_t: HostThread, l: HostLocals) => l.assigned !== l.exitPrivate;
-  const target = (_t: HostThread, l: HostLocals) => ({ update: l.exitPrivate ? privateTo(env, l.vm!, l.gfn!) : SHARED });
+  const differs = (_t: HostThread, l: HostLocals) => l.assigned !== exitInfo(l, 'NPF').private;
+  const target = (_t: HostThread, l: HostLocals) => ({ update: exitInfo(l, 'NPF').private ? privateTo(env, l.vm!, l.gfn!) : SHARED });
   const zap = step('kvm_zap_gfn_range');
   const look = [call(writeLockMmuPath(env)), lookAtFault(env)];
   const dropped = [...look, writeUnlockMmu(env), when([differs, [call(changePagePath(env), target), zap]])];
   const held = [
-    note((t: HostThread) => ({ vm: vcpuOf(env, t).vm })),
+    note((t: HostThread, l: HostLocals) => ({ vm: vcpuOf(env, t).vm, gfn: exitInfo(l, 'NPF').gfn })),
     ...(locked ? [call(beginPscPath(env))] : []),
     ...look,
     when([differs, [call(rmpupdatePath(env.options), target)]]),
@@ -93,7 +96,7 @@ export function npfPath(env: HostEnv) {
     'handle_rmp_page_fault',
     { source: 'series v5, patch 41, handle_rmp_page_fault(); domain snp c; SNP-48', grade: 'read' },
     env.options['kvm.npfLock'] === 'held' ? held : dropped,
-    { locals: ['vm', 'pfn', 'assigned', 'update', 'result'] },
+    { locals: ['vm', 'gfn', 'pfn', 'assigned', 'update', 'result'] },
   );
 }
 

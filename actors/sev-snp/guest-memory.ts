@@ -1,10 +1,18 @@
 /** How host code writes guest memory: a daemon through its mapping, and the kernel after a look at the RMP. */
 
 import type { ThreadEvent } from '../../events/index.ts';
-import { fatalSignalPending, type HostEnv, type HostLocals, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
+import {
+  fatalSignalPending,
+  faultItems,
+  type HostEnv,
+  type HostLocals,
+  type HostThread,
+  host,
+  kernelSource,
+  opOf,
+} from '../host/host-env.ts';
 import { type Item, otherwise, type StepSpec } from '../path/path.ts';
 import { lockPagePath, unlockPagePath } from './map-lock.ts';
-import { pageFaultPath } from './page-fault.ts';
 import { frameOf, toRmp } from './snp-env.ts';
 
 const { path, step, call, loop, when, leaveLoop, leavePath } = host;
@@ -58,7 +66,7 @@ export function userWritePath(env: HostEnv) {
           [
             (_t, l) => l.fault === true,
             [
-              call(pageFaultPath(env)),
+              ...faultItems(env, '#PF.RMP'),
               when(
                 [
                   (_t, l) => l.verdict === 'skip',
@@ -87,7 +95,7 @@ const kernelStore = (env: HostEnv): HostItem =>
   loop(
     step('store', storeSpec),
     when(
-      [(_t, l) => l.fault === true, [call(pageFaultPath(env)), when([(_t, l) => l.verdict !== 'retry', [leaveLoop]])]],
+      [(_t, l) => l.fault === true, [...faultItems(env, '#PF.RMP'), when([(_t, l) => l.verdict !== 'retry', [leaveLoop]])]],
       [otherwise, [leaveLoop]],
     ),
   );

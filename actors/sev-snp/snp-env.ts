@@ -1,11 +1,10 @@
 /** What the paths of SEV-SNP share: their locals, what they know of a VM's memory without asking, and the way to an RMP entry. */
 import { type Outgoing, outgoing } from '../../events/event.ts';
-import type { GhcbRequest } from '../../events/kvm.ts';
 import { type RmpRequest, type RmpResult, type RmpUpdate, regionOf } from '../../events/sev-snp/rmp.ts';
 import { type HostEnv, type HostThread, opOf } from '../host/host-env.ts';
 import type { Source } from '../path/path.ts';
 
-declare module '../host/host-env.ts' {
+declare module '../kvm/kvm-env.ts' {
   interface VmFacts {
     readonly asid: number;
     /** PFN by GFN. */
@@ -13,6 +12,8 @@ declare module '../host/host-env.ts' {
     /** PFN of the VMSA of each vCPU; null where the scenario does not track it. */
     readonly vmsas: readonly (number | null)[];
   }
+}
+declare module '../host/host-env.ts' {
   interface HostLocals {
     readonly pfn?: number | undefined;
     readonly gfn?: number | undefined;
@@ -22,6 +23,8 @@ declare module '../host/host-env.ts' {
     /** The auto-share handler has failed and tries again. */
     readonly retrying?: boolean | undefined;
     readonly fault?: boolean | undefined;
+    /** This thread keeps the vCPU whose VMSA it wants out of guest mode. */
+    readonly blocked?: boolean | undefined;
     /** Whether the fault came from the kernel's own store. */
     readonly kernel?: boolean | undefined;
     readonly verdict?: 'retry' | 'skip' | 'signal' | undefined;
@@ -30,8 +33,6 @@ declare module '../host/host-env.ts' {
     readonly vmsa?: boolean | undefined;
     readonly stores?: number | undefined;
     readonly vmsaCheck?: 'ok' | 'invalid' | 'locked' | undefined;
-    readonly exitPrivate?: boolean | undefined;
-    readonly ghcb?: GhcbRequest | undefined;
     /** Whether SNP firmware is initialized, so that pages it writes must be in the Firmware state. */
     readonly initialized?: boolean | undefined;
   }

@@ -140,7 +140,7 @@ function accessPath(env: GuestEnv, kind: 'read' | 'write', { 'guest.notValidated
 /** sev_es_terminate(): the guest ends itself and says why. @see domain snp e.1 for the codes */
 const terminate = (reasonSet: number, reason: number) =>
   path('sev_es_terminate', { source: 'arch/x86/coco/sev/shared.c, sev_es_terminate()', grade: 'read' }, [
-    step('VMGEXIT', { send: (v) => vmexit(v, 'VMGEXIT', { ghcb: { nae: 'TERMINATE', reasonSet, reason } }) }),
+    step('VMGEXIT', { send: (v) => vmexit(v, 'VMGEXIT', { nae: 'TERMINATE', reasonSet, reason }) }),
     { kind: 'stop', name: 'terminated' },
   ]);
 
@@ -175,7 +175,7 @@ const pscPath = (env: GuestEnv) =>
       step('VMGEXIT', {
         send: (v) => {
           const { gfn, to } = argsOf(env, v, 'psc');
-          return vmexit(v, 'VMGEXIT', { ghcb: { nae: 'PSC', gfn, to } });
+          return vmexit(v, 'VMGEXIT', { nae: 'PSC', gfn, to });
         },
       }),
       step('check_sw_exit_info_2', { set: () => ({ ghcb: null }), local: (v) => ({ fault: v.ghcb === 'error' }) }),

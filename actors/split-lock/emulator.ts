@@ -5,7 +5,8 @@
  * @see kernel arch/x86/kvm/x86.c, emulator_cmpxchg_emulated(); "KVM: x86: Emulate split-lock access as a write in emulator"
  */
 import { outgoing } from '../../events/event.ts';
-import { type HostEnv, type HostItem, type HostThread, host, kernelSource, vcpuOf } from '../host/host-env.ts';
+import { type HostEnv, type HostItem, type HostThread, host, kernelSource } from '../host/host-env.ts';
+import { vcpuOf } from '../kvm/kvm-env.ts';
 import type { SldFacts } from './sld-facts.ts';
 
 const { path, step, loop, when, leaveLoop } = host;

@@ -6,8 +6,7 @@
 import { setup } from 'xstate';
 import { type Outgoing, outgoing, type Stamped } from '../../events/event.ts';
 import type { ThreadEvent } from '../../events/index.ts';
-import type { HostOptions } from '../../events/options.ts';
-import { type HostEnv, type HostLocals, type HostThread, host, kernelSource, toCpu } from '../host/host-env.ts';
+import { type HostLocals, type HostThread, host, kernelSource, toCpu } from '../host/host-env.ts';
 import { notifyRegion } from '../host/switchable.ts';
 import { expand } from '../path/expand.ts';
 import { otherwise } from '../path/path.ts';
@@ -48,8 +47,7 @@ const workerThread = (facts: SldFacts) => {
 };
 
 /** Asleep at the start. */
-export function kworkerMachine(facts: SldFacts, options: HostOptions) {
-  const env: HostEnv = { options, vms: {}, settings: {}, programs: [], parts: [], patches: {} };
+export function kworkerMachine(facts: SldFacts) {
   const code = expand<HostThread, HostLocals, ThreadEvent>(workerThread(facts), {
     root: 'kworker.code',
     frame: 'code',
@@ -74,6 +72,6 @@ export function kworkerMachine(facts: SldFacts, options: HostOptions) {
       asking: null,
       frames: { code: {}, notify: {} },
     },
-    states: { code: { initial: code.initial, states: code.states }, notify: notifyRegion('kworker', env) },
+    states: { code: { initial: code.initial, states: code.states }, notify: notifyRegion('kworker', null) },
   });
 }

@@ -1,7 +1,6 @@
 /** What guests do to meet split-lock detection: MSR accesses that exit, and accesses that fault, restart, or run. */
-import { outgoing } from '../../events/event.ts';
-import { type AccessContext, SPLIT_LOCK_DETECT, type VmxExit } from '../../events/split-lock/split-lock.ts';
-import { type GuestEnv, type GuestItem, guest, opOf, type Vcpu } from '../kvm/guest-program.ts';
+import { type AccessContext, SPLIT_LOCK_DETECT } from '../../events/split-lock/split-lock.ts';
+import { type GuestEnv, type GuestItem, guest, opOf, type Vcpu, vmexit } from '../kvm/guest-program.ts';
 import type { Source } from '../path/path.ts';
 import { accountOf, isChecked, noted, type SplitLockAccount } from './account.ts';
 import { locksBus } from './bus-lock.ts';
@@ -24,8 +23,6 @@ declare module '../kvm/guest-program.ts' {
 }
 
 const SDM: Source = { source: 'Intel SDM vol. 3, "VM exits"; domain debug-and-split-lock C.1', grade: 'manual' };
-
-const vmxExit = (v: Vcpu, exit: VmxExit) => outgoing(v.thread, { type: 'vmx.exit', exit });
 
 /** The next entry; if the host has said what became of the instruction, this is where the guest has noticed. */
 const resume = step('resume', {
@@ -55,7 +52,7 @@ const wrmsr = (env: GuestEnv) =>
     SDM,
     [
       step('WRMSR', {
-        send: (v) => vmxExit(v, { reason: 'MSR_WRITE', value: valueWritten(env, v) }),
+        send: (v) => vmexit(v, 'MSR_WRITE', { value: valueWritten(env, v) }),
         set: (v) => noted(v, { bit: bitAfter(accountOf(v), valueWritten(env, v)) }),
       }),
       resume,
@@ -68,7 +65,7 @@ const rdmsr = path(
   'RDMSR',
   SDM,
   [
-    step('RDMSR', { send: (v) => vmxExit(v, { reason: 'MSR_READ' }) }),
+    step('RDMSR', { send: (v) => vmexit(v, 'MSR_READ') }),
     resume,
     when([(_v, l) => l.exception === undefined, [step('note_value', { ns: 5, set: (_v, l) => ({ readback: l.value }) })]]),
     handled,
@@ -86,9 +83,7 @@ const meets = (env: GuestEnv, v: Vcpu, locked: boolean) =>
 
 /** A trap: the access is done, and the next entry goes on behind it. */
 const busLockExit = (facts: SldFacts): readonly GuestItem[] =>
-  facts.options['kvm.busLockExit'] === 'exit' && facts.countsBusLocks
-    ? [step('BUS_LOCK', { send: (v) => vmxExit(v, { reason: 'BUS_LOCK' }) })]
-    : [];
+  facts.options['kvm.busLockExit'] === 'exit' && facts.countsBusLocks ? [step('BUS_LOCK', { send: (v) => vmexit(v, 'BUS_LOCK') })] : [];
 
 /**
  * A misaligned access, locked and across two cache lines or neither. It faults if alignment is checked, or if it splits a lock while the core
@@ -108,7 +103,7 @@ const access = (env: GuestEnv, facts: SldFacts, locked: boolean) =>
             })
           : step('access', { set: (v) => meets(env, v, false), local: (v) => ({ trap: isChecked(contextOf(env, v)) }) }),
         when([(_v, l) => l.trap !== true, [...(locked ? busLockExit(facts) : []), leaveLoop]]),
-        step('EXCEPTION_NMI', { send: (v) => vmxExit(v, { reason: 'EXCEPTION_NMI', locked, context: contextOf(env, v) }) }),
+        step('EXCEPTION_NMI', { send: (v) => vmexit(v, 'EXCEPTION_NMI', { locked, context: contextOf(env, v) }) }),
         resume,
         when([(_v, l) => l.exception !== undefined, [leaveLoop]]),
       ),
@@ -124,7 +119,7 @@ const access = (env: GuestEnv, facts: SldFacts, locked: boolean) =>
     { locals: ['exception', 'value', 'trap'] },
   );
 
-const increment = path('LOCK_INC', SDM, [step('EPT_MISCONFIG', { send: (v) => vmxExit(v, { reason: 'EPT_MISCONFIG' }) }), resume], {
+const increment = path('LOCK_INC', SDM, [step('EPT_MISCONFIG', { send: (v) => vmexit(v, 'EPT_MISCONFIG') }), resume], {
   locals: ['exception', 'value'],
 });
 

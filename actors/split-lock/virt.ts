@@ -6,7 +6,8 @@
  */
 import { outgoing } from '../../events/event.ts';
 import { SPLIT_LOCK_DETECT, type VmxFields } from '../../events/split-lock/split-lock.ts';
-import { type HostEnv, type HostItem, type HostThread, host, opOf, vcpuOf } from '../host/host-env.ts';
+import { type HostEnv, type HostItem, type HostThread, host, opOf } from '../host/host-env.ts';
+import { vcpuOf } from '../kvm/kvm-env.ts';
 import type { Source } from '../path/path.ts';
 import { isOffFor, type SldFacts, toCore } from './sld-facts.ts';
 import { isPositive, withDetection } from './sld-flag.ts';

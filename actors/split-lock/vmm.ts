@@ -5,7 +5,8 @@
  * @see "Split Lock Detection VM Hangs", x86.lol, 2023-11-07; kernel Documentation/virt/kvm/api.rst, KVM_SET_SIGNAL_MASK; QEMU kvm_cpu_exec()
  */
 import { type Outgoing, outgoing } from '../../events/event.ts';
-import { type HostEnv, type HostItem, type HostPath, type HostThread, host, vcpuOf } from '../host/host-env.ts';
+import { type HostEnv, type HostItem, type HostPath, type HostThread, host } from '../host/host-env.ts';
+import { vcpuOf } from '../kvm/kvm-env.ts';
 import { paid } from './bus-lock.ts';
 import { SLEEP_TIMER } from './delayed-work.ts';
 import type { SldFacts } from './sld-facts.ts';
@@ -24,9 +25,8 @@ const isSignalled = (t: HostThread): boolean => t.sigpending === true;
 /** Whether a VMM has any reason to run a vCPU again. */
 export const callsAgain = (facts: SldFacts): boolean => facts.exitTimerMs !== null || facts.options['kvm.busLockExit'] === 'exit';
 
-/** KVM_RUN as the VMM calls it; without a reason to call it again, KVM_RUN itself. */
+/** KVM_RUN as the VMM calls it. */
 export function vmmPath(env: HostEnv, facts: SldFacts, kvmRun: HostPath): HostPath {
-  if (!callsAgain(facts)) return kvmRun;
   const ms = facts.exitTimerMs;
   const timer = (name: string, send: () => Outgoing): readonly HostItem[] => (ms === null ? [] : [step(name, { send })]);
   return path(

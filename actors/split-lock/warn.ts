@@ -4,9 +4,9 @@
  * @see kernel arch/x86/kernel/traps.c, exc_alignment_check(); arch/x86/kernel/cpu/intel.c, handle_user_split_lock() (5.7 to 5.18)
  */
 import { outgoing } from '../../events/event.ts';
-import { type HostEnv, type HostItem, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
+import { faultItems, type HostEnv, type HostItem, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
 import { otherwise } from '../path/path.ts';
-import { busLockTrap, locksBus } from './bus-lock.ts';
+import { locksBus } from './bus-lock.ts';
 import { SYSCTL } from './delayed-work.ts';
 import { type SldFacts, toCore } from './sld-facts.ts';
 import { withDetection } from './sld-flag.ts';
@@ -53,7 +53,7 @@ export const sysctlStep = (env: HostEnv): HostItem =>
 const sigbus = () => ({ signal: { signal: 'SIGBUS' as const, pfn: null } });
 
 /** #AC from user mode. @see domain C.2 */
-const excAlignmentCheck = (env: HostEnv, facts: SldFacts) =>
+export const excAlignmentCheck = (env: HostEnv, facts: SldFacts) =>
   path('exc_alignment_check', kernelSource('arch/x86/kernel/traps.c, exc_alignment_check()'), [
     step('entry', {
       mode: 'kernel',
@@ -101,8 +101,8 @@ export const splitLockPath = (env: HostEnv, facts: SldFacts) =>
           [
             loop(
               access(env, facts),
-              when([(_t, l) => l.trap !== true, [...busLockTrap(facts), leaveLoop]]),
-              call(excAlignmentCheck(env, facts)),
+              when([(_t, l) => l.trap !== true, [...(facts.busLock === null ? [] : faultItems(env, '#DB.BLD')), leaveLoop]]),
+              ...faultItems(env, '#AC'),
               when([(t) => t.signal !== null, [leaveLoop]]),
             ),
           ],

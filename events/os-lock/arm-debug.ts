@@ -117,12 +117,27 @@ export type ArmVcpuEvent = EventOf<{
   'arm.lifecycle?': object;
 }>;
 
-/** Why a guest left guest mode for a reason of this vocabulary. */
-export type ArmExit =
-  | ({ readonly exit: 'sysreg' } & SysregAccess)
-  | { readonly exit: 'debug'; readonly exception: DebugException }
-  /** The VMM stops the VM: its migration begins. */
-  | { readonly exit: 'pause' };
+/** The exception class of a debug exception that goes to EL2. @see kernel arch/arm64/include/asm/esr.h */
+export const DEBUG_EXITS = {
+  breakpoint: 'BREAKPT_LOW',
+  watchpoint: 'WATCHPT_LOW',
+  step: 'SOFTSTP_LOW',
+  'vector-catch': 'VECTOR32',
+  brk: 'BRK64',
+} as const satisfies Record<DebugException, string>;
+export type DebugExit = (typeof DEBUG_EXITS)[DebugException];
+
+type DebugExits = { readonly [K in DebugExit]: null };
+declare module '../kvm.ts' {
+  /** Exception classes by the kernel's names, without ESR_ELx_EC_. */
+  interface ExitInfoOf extends DebugExits {
+    /** The trap of a register access; those of AArch32 are CP14_MR. */
+    readonly SYS64: SysregAccess;
+    readonly CP14_MR: SysregAccess;
+    /** Not the processor's: the VMM stops the VM, and its migration begins. */
+    readonly STOP: null;
+  }
+}
 
 /** What a guest finds when it goes on after such an exit. */
 export interface Resumed {
@@ -133,7 +148,6 @@ export interface Resumed {
 }
 
 export type ArmThreadEvent = EventOf<{
-  'arm.exit': { reason: ArmExit };
   'arm.debugger': { flags: readonly GuestDebugFlag[]; known: boolean };
   'arm.regList': { regs: readonly Sysreg[] };
   'arm.reg': { value: number; error: 'ENOENT' | null };
@@ -188,7 +202,6 @@ export const ARM_DEBUG_EVENTS = {
   'arm.arrived': 'bus',
   'arm.lifecycle?': 'bus',
   'arm.lifecycle': 'bus',
-  'arm.exit': 'bus',
 } as const satisfies Record<(CpuDebugEvent | ArmVcpuEvent | ArmThreadEvent | ArmGuestEvent)['type'], Delivery>;
 
 declare module '../index.ts' {

@@ -48,6 +48,23 @@ export interface GuestAccess {
   readonly write: boolean;
 }
 
+declare module '../kvm.ts' {
+  interface ExitInfoOf {
+    /** Nested page fault. `private`: the C-bit of the access. @see APM vol. 2, "Nested Page Faults"; domain snp c */
+    readonly NPF: { readonly gfn: number; readonly private: boolean };
+  }
+  interface VcpuRequests {
+    /** Not the kernel's: the "do not enter" request of domain snp d.3. */
+    readonly KVM_REQ_BLOCK_ENTRY: true;
+  }
+}
+declare module '../svm.ts' {
+  interface NaeInfoOf {
+    /** Page state change. @see GHCB specification, "SNP Page State Change" */
+    readonly PSC: { readonly gfn: number; readonly to: 'private' | 'shared' };
+  }
+}
+
 export type RmpRequest = EventOf<{
   /** Takes the lock of one entry for the length of one instruction. */
   'rmp.lock': { pfn: number };

@@ -89,16 +89,18 @@ declare module '../program.ts' {
   }
 }
 
-/** An exit of VMX that the host's own loop does not know. */
-export type VmxExit =
-  | { readonly reason: 'MSR_WRITE'; readonly value: number }
-  | { readonly reason: 'MSR_READ' }
-  /** After an instruction that has locked the bus. */
-  | { readonly reason: 'BUS_LOCK' }
-  /** A locked increment across two cache lines that the emulator has to carry out. */
-  | { readonly reason: 'EPT_MISCONFIG' }
-  /** #AC, vector 17. `locked`: the instruction has a lock prefix and crosses a cache line. */
-  | { readonly reason: 'EXCEPTION_NMI'; readonly locked: boolean; readonly context: AccessContext };
+declare module '../kvm.ts' {
+  interface ExitInfoOf {
+    readonly MSR_WRITE: { readonly value: number };
+    readonly MSR_READ: null;
+    /** After an instruction that has locked the bus. */
+    readonly BUS_LOCK: null;
+    /** A locked increment across two cache lines that the emulator has to carry out. */
+    readonly EPT_MISCONFIG: null;
+    /** #AC, vector 17. `locked`: the instruction has a lock prefix and crosses a cache line. */
+    readonly EXCEPTION_NMI: { readonly locked: boolean; readonly context: AccessContext };
+  }
+}
 
 export type MsrEvent = EventOf<{
   'core.wrmsr': { sld: boolean };
@@ -186,7 +188,6 @@ type Gen2Event =
 
 type VmxAnswer = EventOf<{ 'vmx.fields': VmxFields }>;
 
-type ExitEvent = EventOf<{ 'vmx.exit': { exit: VmxExit } }>;
 /** From the vCPU's thread: the instruction that exited is done, or faults. */
 type CompletionEvent = EventOf<{ 'vmx.complete': { exception: 'AC' | 'GP' | null; value: number | null } }>;
 
@@ -195,7 +196,6 @@ declare module '../index.ts' {
     'split-lock':
       | MsrAnswer
       | VmxAnswer
-      | ExitEvent
       | WorkAnswer
       | SemaphoreAnswer
       | SysctlAnswer
@@ -230,7 +230,6 @@ export const SPLIT_LOCK_EVENTS = {
   'vmx.read?': 'bus',
   'vmx.write': 'bus',
   'vmx.fields': 'bus',
-  'vmx.exit': 'bus',
   'vmx.complete': 'bus',
   'work.schedule': 'bus',
   'work.timer': 'queued',
@@ -257,7 +256,4 @@ export const SPLIT_LOCK_EVENTS = {
   'line.write': 'bus',
   'line.value': 'bus',
   'line.exchanged': 'bus',
-} as const satisfies Record<
-  (CoreEvent | MsrEvent | MsrAnswer | VmxEvent | VmxAnswer | ExitEvent | CompletionEvent | Gen2Event)['type'],
-  Delivery
->;
+} as const satisfies Record<(CoreEvent | MsrEvent | MsrAnswer | VmxEvent | VmxAnswer | CompletionEvent | Gen2Event)['type'], Delivery>;

@@ -84,6 +84,7 @@ const FIELDS = {
   operationChecks: isFunction.optional(),
   host: isFunction.optional(),
   guest: isFunction.optional(),
+  kvm: isFunction.optional(),
   core: isFunction.optional(),
   taskFlags: isFunction.optional(),
   kernelThreads: isFunction.optional(),

@@ -55,11 +55,8 @@ export const pathPatchesOf = (changes: readonly PatchInForce[]): PathPatches =>
 export function refuseUnknownPaths(changes: readonly PatchInForce[], host: HostEnv, guest: GuestEnv): void {
   if (changes.every(({ origin, paths }) => origin === null || paths === undefined)) return;
   const names = pathNamesIn(hostItems(host), host.patches, pathNamesIn(guestItems(guest), guest.patches, new Set(TOP)));
-  for (const part of host.parts) {
-    for (const path of [part.schedOut?.(host), part.schedIn?.(host)]) {
-      if (path) pathNamesIn(path.items, host.patches, names).add(path.name);
-    }
-  }
+  for (const path of Object.values(host.notifiers(host)) as readonly HostPath[])
+    pathNamesIn(path.items, host.patches, names).add(path.name);
   for (const { origin, paths } of changes) {
     const unknown = origin === null ? undefined : Object.keys(paths ?? {}).find((name) => !names.has(name));
     if (unknown !== undefined)

@@ -1,13 +1,13 @@
 /** From a resolved scenario to the actors of a run: who exists, in which slot, with which machine and input. */
 import type { AnyStateMachine } from 'xstate';
 import { waiterOf, withCompletions } from '../../actors/host/completion.ts';
-import type { HostEnv, VmFacts } from '../../actors/host/host-env.ts';
 import { hostProcessMachine } from '../../actors/host/host-process.ts';
 import { hostSchedulerMachine } from '../../actors/host/host-scheduler.ts';
 import { hostThreadMachine } from '../../actors/host/host-thread.ts';
 import { loopMachine, mutexMachine } from '../../actors/host/kernel-objects.ts';
 import { pcpuMachine } from '../../actors/host/pcpu.ts';
-import type { GuestEnv, GuestImage } from '../../actors/kvm/guest-program.ts';
+import type { GuestImage } from '../../actors/kvm/guest-program.ts';
+import type { VmFacts } from '../../actors/kvm/kvm-env.ts';
 import { vcpuMachine } from '../../actors/kvm/vcpu.ts';
 import { vmMachine } from '../../actors/kvm/vm.ts';
 import type { ActorId } from '../../events/event.ts';
@@ -18,6 +18,7 @@ import { models } from '../models/index.ts';
 import type { ModelModule } from '../models.ts';
 import type { ResolvedScenario, ResolvedVm } from '../scenario/types.ts';
 import type { ActorSpec, Topology } from '../store.ts';
+import { guestEnvOf, hostEnvOf } from './host-code.ts';
 import { interchangeableIn } from './interchangeable.ts';
 import { MechanismError } from './mechanism.ts';
 import { patchMachines, pathPatchesOf, refuseUnknownPaths } from './patches.ts';
@@ -152,16 +153,9 @@ function machinesOf(
   const vms = Object.fromEntries(scenario.vms.map((vm) => [vm.id, factsOf(scenario, vm)]));
   const here = mechanismsOf(scenario.host.arch);
   const changes = patchesOf(scenario);
-  const patches = pathPatchesOf(changes);
-  const env: HostEnv = {
-    options: scenario.host.options,
-    vms,
-    settings: Object.fromEntries(scenario.vms.map((vm) => [vm.id, vm.settings ?? {}])),
-    programs: parts.programs,
-    parts: here.flatMap((mechanism) => mechanism.host?.(scenario) ?? []),
-    patches,
-  };
-  const guest: GuestEnv = { images: parts.images, parts: here.flatMap((mechanism) => mechanism.guest?.(scenario) ?? []), patches };
+  const code = { ...parts, vms, patches: pathPatchesOf(changes) };
+  const env = hostEnvOf(scenario, code);
+  const guest = guestEnvOf(scenario, code);
   refuseUnknownPaths(changes, env, guest);
   const machines: Record<string, AnyStateMachine> = {
     pcpu: withCompletions(

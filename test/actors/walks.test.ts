@@ -4,8 +4,8 @@ import { hostThreadMachine } from '../../actors/host/host-thread.ts';
 import type { JournalRecord } from '../../events/journal.ts';
 import type { HostOptions } from '../../events/options.ts';
 import { SEV_SNP_OPTIONS } from '../../events/sev-snp/sev-snp.ts';
+import { hostEnvOf } from '../../sim/host/host-code.ts';
 import { topologyOf } from '../../sim/host/topology.ts';
-import { sevSnp } from '../../sim/mechanisms/sev-snp/index.ts';
 import * as w from '../claims/world.ts';
 import { microSteps, play, shipped } from '../sim/play.ts';
 import { choose, finish, steer, to } from '../sim/steer.ts';
@@ -201,11 +201,12 @@ describe('the machine of host threads', () => {
     [{}],
   );
   const programs = programsOfAll();
-  const parts = [sevSnp.host!(shipped('rmp-host-write-race', 'panic-sigbus'))];
+  const scenario = shipped('rmp-host-write-race', 'panic-sigbus');
 
   it(`expands under every combination of options, of which there are ${combinations.length}`, () => {
     for (const options of combinations) {
-      const env = { options: options as HostOptions, vms: {}, settings: {}, programs, parts, patches: {} };
+      const asked = { ...scenario, host: { ...scenario.host, options: options as HostOptions } };
+      const env = hostEnvOf(asked, { programs, images: [], vms: {}, patches: {} });
       expect(() => hostThreadMachine(env), JSON.stringify(options)).not.toThrow();
     }
   });

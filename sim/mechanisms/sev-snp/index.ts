@@ -4,12 +4,12 @@
  *
  * @see docs/mechanisms/sev-snp.md; domain snp
  */
-import { kvmRunPath } from '../../../actors/kvm/kvm-run.ts';
+import { pageFaultPath } from '../../../actors/sev-snp/page-fault.ts';
 import { pspMachine } from '../../../actors/sev-snp/psp.ts';
 import { rmpRegionMachine } from '../../../actors/sev-snp/rmp-region.ts';
 import { snpGuestOperations } from '../../../actors/sev-snp/snp-guest.ts';
 import { snpHostOperations } from '../../../actors/sev-snp/snp-operations.ts';
-import { svmVendor } from '../../../actors/sev-snp/svm.ts';
+import { snpClaims } from '../../../actors/sev-snp/svm-claims.ts';
 import { PSP_EVENTS } from '../../../events/sev-snp/psp.ts';
 import { RMP_EVENTS } from '../../../events/sev-snp/rmp.ts';
 import { SEV_SNP_OPTIONS } from '../../../events/sev-snp/sev-snp.ts';
@@ -40,7 +40,8 @@ export const sevSnp: Mechanism = {
   quiet: ['psp.status?'],
   checks,
   operationChecks: commandIssues,
-  host: () => ({ operations: snpHostOperations, kvmRun: (env) => kvmRunPath(env, svmVendor(env)) }),
+  host: () => ({ operations: snpHostOperations, faults: { '#PF.RMP': (env) => [{ kind: 'call', path: pageFaultPath(env) }] } }),
+  kvm: () => snpClaims,
   guest: ({ host: { options } }) => ({ operations: (env) => snpGuestOperations(env, options) }),
   actors: snpActors,
   machines: () => ({ rmpRegion: rmpRegionMachine, psp: pspMachine }),

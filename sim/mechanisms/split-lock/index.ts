@@ -4,9 +4,8 @@
  */
 
 import { z } from 'zod';
-import type { HostEnv } from '../../../actors/host/host-env.ts';
-import { kvmRunPath, schedInPath, schedOutPath } from '../../../actors/kvm/kvm-run.ts';
 import type { SplitLockAccount } from '../../../actors/split-lock/account.ts';
+import { busLockTrap } from '../../../actors/split-lock/bus-lock.ts';
 import { MEMORY_BUS, memoryBusMachine, RATELIMIT, ratelimitMachine } from '../../../actors/split-lock/bus-lock-limit.ts';
 import { clockMachine } from '../../../actors/split-lock/clock.ts';
 import { coreMachine } from '../../../actors/split-lock/core.ts';
@@ -24,15 +23,14 @@ import {
 import { FREEZER, freezerMachine } from '../../../actors/split-lock/freezer.ts';
 import { cpuOfflinePath, pinStep } from '../../../actors/split-lock/hotplug.ts';
 import { kworkerMachine } from '../../../actors/split-lock/kworker.ts';
-import { refrigeratorPath, resumePath, vmptrld } from '../../../actors/split-lock/resume.ts';
+import { refrigeratorPath, resumePath } from '../../../actors/split-lock/resume.ts';
 import { coreOf, type SldFacts } from '../../../actors/split-lock/sld-facts.ts';
 import { isPositive } from '../../../actors/split-lock/sld-flag.ts';
 import { guestOperationsOf } from '../../../actors/split-lock/sld-guest.ts';
 import { splitLineMachine } from '../../../actors/split-lock/split-line.ts';
 import { vcpuVmxMachine } from '../../../actors/split-lock/vcpu-vmx.ts';
-import { vmmPath } from '../../../actors/split-lock/vmm.ts';
-import { msrIoctlPath, vmxVendor } from '../../../actors/split-lock/vmx.ts';
-import { computeStep, splitLockPath, sysctlStep } from '../../../actors/split-lock/warn.ts';
+import { sldClaims } from '../../../actors/split-lock/vmx-claims.ts';
+import { computeStep, excAlignmentCheck, splitLockPath, sysctlStep } from '../../../actors/split-lock/warn.ts';
 import { SPLIT_LOCK_EVENTS, SPLIT_LOCK_OPTIONS } from '../../../events/split-lock/split-lock.ts';
 import type { Mechanism } from '../../host/mechanism.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
@@ -141,8 +139,6 @@ function accountFor(scenario: ResolvedScenario, vm: string): SplitLockAccount {
   return { host: state, given: isExposed(vm), bit: false, met: null };
 }
 
-const put = (env: HostEnv, facts: SldFacts) => vmxVendor(env, facts).put;
-
 export const splitLock: Mechanism = {
   name: 'split-lock',
   arches: ['intel'],
@@ -200,14 +196,11 @@ export const splitLock: Mechanism = {
         ['resume', { kind: 'call', path: resumePath(facts, scenario.host.cpus) }],
         ['frozen', { kind: 'call', path: refrigeratorPath }],
         ['split-lock', { kind: 'call', path: splitLockPath(env, facts) }],
-        ['KVM_SET_MSRS', { kind: 'call', path: msrIoctlPath(env, facts, 'KVM_SET_MSRS') }],
-        ['KVM_GET_MSRS', { kind: 'call', path: msrIoctlPath(env, facts, 'KVM_GET_MSRS') }],
       ],
-      kvmRun: (env) => vmmPath(env, facts, kvmRunPath(env, vmxVendor(env, facts))),
-      schedOut: (env) => schedOutPath(put(env, facts)),
-      ...(facts.resumes && { schedIn: () => schedInPath([vmptrld(facts)]) }),
+      faults: { '#AC': (env) => [{ kind: 'call', path: excAlignmentCheck(env, facts) }], '#DB.BLD': () => busLockTrap(facts) },
     };
   },
+  kvm: (scenario) => sldClaims(factsOf(scenario)),
   guest: (scenario) => {
     const facts = factsOf(scenario);
     return { operations: (env) => guestOperationsOf(env, facts) };
@@ -222,7 +215,7 @@ export const splitLock: Mechanism = {
   machines: (scenario) => ({
     core: coreMachine,
     vcpuVmx: vcpuVmxMachine,
-    kworker: kworkerMachine(factsOf(scenario), scenario.host.options),
+    kworker: kworkerMachine(factsOf(scenario)),
     workqueue: workqueueMachine,
     semaphore: semaphoreMachine,
     sysctl: sysctlMachine,

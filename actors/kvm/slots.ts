@@ -1,0 +1,222 @@
+/**
+ * The named slots of KVM that mechanisms fill. A sequence slot holds items of several mechanisms, in the order that they declare; a keyed
+ * slot holds one handler for each key. The run loop (`kvm-run.ts`) says where each slot stands, by step of the skeleton R1 to R20.
+ */
+import type { Outgoing } from '../../events/event.ts';
+import type { ExitReason, VcpuRequest } from '../../events/kvm.ts';
+import type { HostEnv, HostItem, HostLocals, HostPath, HostThread } from '../host/host-env.ts';
+import type { Source } from '../path/path.ts';
+
+type LocalName = keyof HostLocals & string;
+type Items = (env: HostEnv) => readonly HostItem[];
+
+/** What a mechanism puts into a sequence slot. */
+export interface Claim {
+  /** Lower comes first. Needed where two mechanisms claim the slot: each then has an order of its own. */
+  readonly order?: number;
+  readonly items: Items;
+  /** Locals of the items, which die at the end of the path that the slot stands in. */
+  readonly locals?: readonly LocalName[];
+}
+
+/** Messages that go out within the micro-step of an instruction: what the processor does as a part of it. */
+export interface WithinStep {
+  readonly order?: number;
+  readonly send: (env: HostEnv, thread: HostThread) => readonly Outgoing[];
+}
+
+/** An ioctl on a vCPU: what it does between the vCPU's mutex and, where the vendor loads the vCPU for it, load and put. */
+export interface VcpuIoctl extends Source {
+  readonly items: Items;
+  readonly locals?: readonly LocalName[];
+  /** Fields of the thread that change when the mutex is dropped. */
+  readonly unlocked?: () => Partial<HostThread>;
+}
+
+/** An ioctl on a VM. */
+export interface VmIoctl extends Source {
+  readonly items: Items;
+  readonly locals?: readonly LocalName[];
+}
+
+/** Sequence slots of items, by name. */
+export interface Sequences {
+  /** R4 and S5, after kvm_arch_vcpu_load(). */
+  readonly load: Claim;
+  /** R19 and S2, before kvm_arch_vcpu_put(). */
+  readonly put: Claim;
+  /** R8, prepare_switch_to_guest(): preemption is off. */
+  readonly beforeEntry: Claim;
+  /** R11: the guest's debug registers. Interrupts are off from here to `restore`. */
+  readonly beforeGuest: Claim;
+  /** R12, just before the instruction that enters the guest. Items that set `exit` and leave the path keep the guest out. */
+  readonly entry: Claim;
+  /** R12, just behind the exit. */
+  readonly afterExit: Claim;
+  /** R13: what the guest left in registers. */
+  readonly afterGuest: Claim;
+  /** R14: registers of the host, such as its breakpoints. */
+  readonly restore: Claim;
+  /** What KVM_RUN leaves for user space, before R19. */
+  readonly leaveToUser: Claim;
+}
+
+/** Sequence slots of messages, by name. */
+export interface Instructions {
+  /** VMRUN, VMRESUME, ERET. */
+  readonly entering: WithinStep;
+  /** #VMEXIT, or the exception to EL2. */
+  readonly leaving: WithinStep;
+}
+
+/** Keyed slots; a vendor that has one of its own declares it here. */
+export interface Keyed {
+  /** R17, by exit reason. Without a handler KVM_RUN ends; a handler ends it by setting `returns`. */
+  readonly exits: Readonly<Partial<Record<ExitReason, Items>>>;
+  /** R6, by request; the request stays until something clears it. */
+  readonly requests: Readonly<Partial<Record<VcpuRequest, Items>>>;
+  readonly vcpuIoctls: Readonly<Record<string, VcpuIoctl>>;
+  readonly vmIoctls: Readonly<Record<string, VmIoctl>>;
+}
+
+/** User space around KVM_RUN: a VMM that runs the vCPU again after some of its ends. */
+export type UserLoop = (env: HostEnv, kvmRun: HostPath) => HostPath;
+
+/** What a mechanism claims. */
+export interface KvmClaims extends Partial<Sequences>, Partial<Instructions>, Partial<Keyed> {
+  readonly userLoop?: UserLoop;
+  /** Locals in which its items keep what they know of one turn of the run loop; they die before the next entry. */
+  readonly turnLocals?: readonly LocalName[];
+}
+
+/** The claims of all mechanisms of a host, with their owners. */
+export interface Owned {
+  readonly owner: string;
+  readonly claims: KvmClaims;
+}
+
+/** Two mechanisms claim one slot, and nothing says which comes first; or one key. */
+export class SlotError extends Error {
+  override readonly name = 'SlotError';
+}
+
+const SEQUENCES: readonly string[] = [
+  ...([
+    'load',
+    'put',
+    'beforeEntry',
+    'beforeGuest',
+    'entry',
+    'afterExit',
+    'afterGuest',
+    'restore',
+    'leaveToUser',
+  ] satisfies (keyof Sequences)[]),
+  ...(['entering', 'leaving'] satisfies (keyof Instructions)[]),
+];
+const KEYED: readonly string[] = ['exits', 'requests', 'vcpuIoctls', 'vmIoctls'];
+const OTHERS: readonly string[] = ['userLoop', 'turnLocals'];
+
+/** Claims of one sequence slot, first to last. @throws SlotError if two have no order of their own */
+function inOrder<C extends { readonly order?: number }>(
+  slot: string,
+  owned: readonly Owned[],
+  of: (claims: KvmClaims) => C | undefined,
+): readonly C[] {
+  const claims = owned.flatMap(({ owner, claims: all }) => {
+    const claim = of(all);
+    return claim === undefined ? [] : [{ owner, claim }];
+  });
+  const orderOf = ({ claim: { order } }: (typeof claims)[number]): number => order ?? 0;
+  const sorted = [...claims].sort((a, b) => orderOf(a) - orderOf(b));
+  for (const [index, one] of sorted.entries()) {
+    const next = sorted[index + 1];
+    if (next && (one.claim.order === undefined || next.claim.order === undefined || one.claim.order === next.claim.order))
+      throw new SlotError(
+        `${one.owner} and ${next.owner} both claim the slot ${slot}; expected an order of its own from each: { order, … }`,
+      );
+  }
+  return sorted.map(({ claim }) => claim);
+}
+
+/** Handlers of one keyed slot. @throws SlotError if two claim one key */
+function byKey(slot: string, owned: readonly Owned[]): Readonly<Record<string, unknown>> {
+  const found = new Map<string, { readonly owner: string; readonly handler: unknown }>();
+  for (const { owner, claims } of owned) {
+    for (const [key, handler] of Object.entries((claims as Readonly<Record<string, object | undefined>>)[slot] ?? {})) {
+      const other = found.get(key);
+      if (other)
+        throw new SlotError(`${other.owner} and ${owner} both claim ${key} in the slot ${slot}; expected one of them to handle it`);
+      found.set(key, { owner, handler });
+    }
+  }
+  return Object.fromEntries([...found].map(([key, { handler }]) => [key, handler]));
+}
+
+/** All slots of a host, filled. */
+export class Slots {
+  readonly #owned: readonly Owned[];
+
+  /**
+   * @param keyed keyed slots of the vendor's own
+   * @throws SlotError if two claim one place, or a slot is claimed that there is not
+   */
+  constructor(owned: readonly Owned[], keyed: readonly string[] = []) {
+    this.#owned = owned;
+    const names = [...SEQUENCES, ...KEYED, ...keyed, ...OTHERS];
+    for (const { owner, claims } of owned) {
+      const unknown = Object.keys(claims).find((name) => !names.includes(name));
+      if (unknown !== undefined) throw new SlotError(`${owner}: kvm().${unknown}: expected a slot of this host: ${names.join(', ')}`);
+    }
+    for (const slot of SEQUENCES) this.#inOrder(slot as keyof Sequences);
+    for (const slot of [...KEYED, ...keyed]) byKey(slot, owned);
+    this.#userLoop();
+  }
+
+  /** The items of a sequence slot. */
+  items(slot: keyof Sequences, env: HostEnv): readonly HostItem[] {
+    return this.#inOrder(slot).flatMap(({ items }) => items(env));
+  }
+
+  /** The locals of those items. */
+  locals(...slots: readonly (keyof Sequences)[]): readonly LocalName[] {
+    return slots.flatMap((slot) => this.#inOrder(slot).flatMap(({ locals = [] }) => locals));
+  }
+
+  /** Locals of one turn of the run loop. */
+  turnLocals(): readonly LocalName[] {
+    return this.#owned.flatMap(({ claims }) => claims.turnLocals ?? []);
+  }
+
+  /** What goes out within an instruction's step. */
+  messages(slot: keyof Instructions, env: HostEnv, thread: HostThread): readonly Outgoing[] {
+    return inOrder(slot, this.#owned, (claims) => claims[slot]).flatMap(({ send }) => send(env, thread));
+  }
+
+  /** Handlers of a keyed slot, by key, in the order in which mechanisms are registered. */
+  keyed<K extends keyof Keyed>(slot: K): Keyed[K] {
+    return byKey(slot, this.#owned) as Keyed[K];
+  }
+
+  /** KVM_RUN with the loop of user space around it, if a mechanism has one. */
+  inUserLoop(env: HostEnv, kvmRun: HostPath): HostPath {
+    const wrap = this.#userLoop();
+    return wrap ? wrap(env, kvmRun) : kvmRun;
+  }
+
+  #inOrder(slot: keyof Sequences): readonly Claim[] {
+    return inOrder(slot, this.#owned, (claims) => claims[slot]);
+  }
+
+  #userLoop(): UserLoop | undefined {
+    const [first, second] = this.#owned.filter(({ claims }) => claims.userLoop !== undefined);
+    if (first && second) throw new SlotError(`${first.owner} and ${second.owner} both claim the slot userLoop; expected one of them to`);
+    return first?.claims.userLoop;
+  }
+}
+
+declare module '../host/host-env.ts' {
+  interface HostEnv {
+    readonly slots: Slots;
+  }
+}

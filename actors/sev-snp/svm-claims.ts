@@ -1,0 +1,48 @@
+/** What SEV-SNP fills of KVM and SVM: the VMSA's RMP entry around VMRUN, nested faults, page-state changes, and the blocked entry. */
+import { type HostEnv, host } from '../host/host-env.ts';
+import { blockPath } from '../kvm/block.ts';
+import type { Claim, KvmClaims, WithinStep } from '../kvm/slots.ts';
+import { npfPath, pscPath } from './exits.ts';
+import { toRmp, vmsaOf } from './snp-env.ts';
+
+const { step, call, loop, when, note, leaveLoop, leavePath } = host;
+
+/**
+ * VMRUN looks at the RMP entry of the VMSA, and marks it in use; a locked entry is waited for. V1 to V4 are one micro-step, V5 is
+ * VMRUN itself, E1 to E3 are #VMEXIT. @see domain snp b.5, c 13; R12
+ */
+const checkVmsa: Claim = {
+  locals: ['vmsaCheck'],
+  items: (env: HostEnv) => [
+    when([
+      (t) => vmsaOf(env, t).vmsa !== null,
+      [
+        loop(
+          step('VMRUN_check_vmsa', {
+            idles: true,
+            ns: 500,
+            send: (t) => toRmp({ type: 'rmp.enter', pfn: vmsaOf(env, t).vmsa!, asid: vmsaOf(env, t).asid }),
+            answers: { 'rmp.entered': (e) => ({ vmsaCheck: e.outcome }) },
+          }),
+          when([(_t, l) => l.vmsaCheck !== 'locked', [leaveLoop]]),
+        ),
+        when([(_t, l) => l.vmsaCheck === 'invalid', [note(() => ({ exit: { reason: 'INVALID', info: null } })), leavePath]]),
+      ],
+    ]),
+  ],
+};
+
+const leaveVmsa: WithinStep = {
+  send: (env, t) => {
+    const { vmsa } = vmsaOf(env, t);
+    return vmsa === null ? [] : [toRmp({ type: 'rmp.leave', pfn: vmsa })];
+  },
+};
+
+export const snpClaims: KvmClaims = {
+  entry: checkVmsa,
+  leaving: leaveVmsa,
+  exits: { NPF: (env) => [call(npfPath(env))] },
+  nae: { PSC: (env) => [call(pscPath(env))] },
+  requests: { KVM_REQ_BLOCK_ENTRY: (env) => [call(blockPath(env, { cleared: 'KVM_REQ_BLOCK_ENTRY' }))] },
+};

@@ -1,0 +1,44 @@
+/**
+ * The SVM half of the run loop: VMRUN to #VMEXIT, and VMGEXIT, by which an SEV-ES guest asks for something.
+ *
+ * @see kernel arch/x86/kvm/svm/svm.c, svm_vcpu_run(); arch/x86/kvm/svm/sev.c, sev_handle_vmgexit(); APM vol. 2, "VMRUN"
+ */
+import type { NaeEvent } from '../../events/svm.ts';
+import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
+import { exitInfo } from '../kvm/kvm-env.ts';
+import type { Vendor } from '../kvm/kvm-run.ts';
+import { otherwise } from '../path/path.ts';
+
+const { step, when, note } = host;
+
+declare module '../kvm/slots.ts' {
+  interface Keyed {
+    /** VMGEXIT by NAE event. Without a handler KVM_RUN ends. */
+    readonly nae: Readonly<Partial<Record<NaeEvent, (env: HostEnv) => readonly HostItem[]>>>;
+  }
+}
+
+const asksFor = (nae: string) => (_t: HostThread, l: HostLocals) => exitInfo(l, 'VMGEXIT').nae === nae;
+
+/** sev_handle_vmgexit(): by NAE event. */
+const handleVmgexit = (env: HostEnv): readonly HostItem[] => {
+  const handlers = Object.entries(env.slots.keyed('nae')).map(([nae, items]) => [asksFor(nae), items(env)] as const);
+  return [when(...handlers, [otherwise, [note(() => ({ returns: true }))]])];
+};
+
+export const svmVendor: Vendor = {
+  name: 'svm',
+  enterGuest: { name: 'vcpu_enter_guest', ...kernelSource('arch/x86/kvm/x86.c, vcpu_enter_guest()') },
+  checkRequests: 'kvm_check_requests',
+  prepare: [step('svm_prepare_switch_to_guest')],
+  worldSwitch: {
+    name: 'svm_vcpu_run',
+    ...kernelSource('arch/x86/kvm/svm/svm.c, svm_vcpu_run(); APM vol. 2, "VMRUN"'),
+    enter: 'VMRUN',
+    leave: 'VMEXIT',
+    hasInsns: true,
+  },
+  loadsForIoctls: true,
+  claims: { exits: { VMGEXIT: handleVmgexit } },
+  keyed: ['nae'],
+};

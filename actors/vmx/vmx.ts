@@ -1,0 +1,23 @@
+/**
+ * The VMX half of the run loop: VM entry to VM exit.
+ *
+ * @see kernel arch/x86/kvm/vmx/vmx.c, vmx_vcpu_run(); Intel SDM vol. 3, "VM entries", "VM exits"
+ */
+import { kernelSource } from '../host/host-env.ts';
+import type { Vendor } from '../kvm/kvm-run.ts';
+
+export const vmxVendor: Vendor = {
+  name: 'vmx',
+  enterGuest: { name: 'vcpu_enter_guest', ...kernelSource('arch/x86/kvm/x86.c, vcpu_enter_guest()') },
+  checkRequests: 'kvm_check_requests',
+  prepare: [],
+  worldSwitch: {
+    name: 'vmx_vcpu_run',
+    ...kernelSource('arch/x86/kvm/vmx/vmx.c, vmx_vcpu_run(); Intel SDM vol. 3, "VM entries", "VM exits"'),
+    enter: 'VMRESUME',
+    leave: 'VMEXIT',
+    hasInsns: false,
+  },
+  loadsForIoctls: true,
+  claims: {},
+};

@@ -1,0 +1,86 @@
+/** What the paths of a scenario's hosts and guests know: KVM with its vendor, and the slots that mechanisms fill. */
+import type { HostEnv, HostParts } from '../../actors/host/host-env.ts';
+import type { GuestEnv, GuestImage } from '../../actors/kvm/guest-program.ts';
+import type { VmFacts } from '../../actors/kvm/kvm-env.ts';
+import { KVM_CLAIMS, kvmNotifiers, kvmOperations } from '../../actors/kvm/kvm-run.ts';
+import { type Owned, SlotError, Slots } from '../../actors/kvm/slots.ts';
+import type { PathPatches } from '../../actors/path/patch.ts';
+import type { HostOp, Program } from '../../events/program.ts';
+import type { ResolvedScenario } from '../scenario/types.ts';
+import { type Mechanism, MechanismError } from './mechanism.ts';
+import { mechanismsOf, originOf } from './registry.ts';
+import { VENDORS } from './vendors.ts';
+
+/** What the machines of a scenario's threads and guests are made from. */
+interface Programs {
+  readonly programs: readonly Program<HostOp>[];
+  readonly images: readonly GuestImage[];
+  readonly vms: Readonly<Record<string, VmFacts>>;
+  readonly patches: PathPatches;
+}
+
+/** The mechanism as a message names it. */
+const nameOf = (mechanism: Mechanism): string => originOf(mechanism) ?? mechanism.name;
+
+/** KVM's slots with the claims of the vendor and of all mechanisms of the host. @throws MechanismError if two claim one place */
+function slotsOf(scenario: ResolvedScenario): Slots {
+  const vendor = VENDORS[scenario.host.arch];
+  const owned: Owned[] = [
+    { owner: 'kvm', claims: KVM_CLAIMS },
+    { owner: vendor.name, claims: vendor.claims },
+    ...mechanismsOf(scenario.host.arch).flatMap((mechanism) =>
+      mechanism.kvm ? [{ owner: nameOf(mechanism), claims: mechanism.kvm(scenario) }] : [],
+    ),
+  ];
+  try {
+    return new Slots(owned, vendor.keyed);
+  } catch (error) {
+    if (error instanceof SlotError) throw new MechanismError(error.message);
+    throw error;
+  }
+}
+
+/** Each part with its owner. */
+type Owner = readonly [owner: string, part: HostParts];
+
+/** @throws MechanismError if two parts bring one operation, or handle one fault */
+function refuseTwice(owners: readonly Owner[], what: string, namesOf: (part: HostParts) => readonly string[]): void {
+  const found = new Map<string, string>();
+  for (const [owner, part] of owners) {
+    for (const name of namesOf(part)) {
+      const other = found.get(name);
+      if (other !== undefined) throw new MechanismError(`${other} and ${owner} both bring ${what} ${name}; expected one of them to`);
+      found.set(name, owner);
+    }
+  }
+}
+
+/** @throws MechanismError if two mechanisms claim one place */
+export function hostEnvOf(scenario: ResolvedScenario, { programs, vms, patches }: Programs): HostEnv {
+  const owners: Owner[] = [
+    ['kvm', { operations: kvmOperations }],
+    ...mechanismsOf(scenario.host.arch).flatMap((mechanism): Owner[] =>
+      mechanism.host ? [[nameOf(mechanism), mechanism.host(scenario)]] : [],
+    ),
+  ];
+  const env: HostEnv = {
+    options: scenario.host.options,
+    vms,
+    settings: Object.fromEntries(scenario.vms.map((vm) => [vm.id, vm.settings ?? {}])),
+    programs,
+    parts: owners.map(([, part]) => part),
+    notifiers: kvmNotifiers,
+    slots: slotsOf(scenario),
+    vendor: VENDORS[scenario.host.arch],
+    patches,
+  };
+  refuseTwice(owners, 'the operation', (part) => (part.operations?.(env) ?? []).map(([name]) => name));
+  refuseTwice(owners, 'the handler of', ({ faults = {} }) => Object.keys(faults));
+  return env;
+}
+
+export const guestEnvOf = (scenario: ResolvedScenario, { images, patches }: Programs): GuestEnv => ({
+  images,
+  parts: mechanismsOf(scenario.host.arch).flatMap((mechanism) => mechanism.guest?.(scenario) ?? []),
+  patches,
+});
