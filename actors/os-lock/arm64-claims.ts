@@ -5,6 +5,7 @@
  * @see kernel arch/arm64/kvm/debug.c, arch/arm64/kvm/handle_exit.c; domain debug-and-split-lock D.7
  */
 
+import type { ExitReason } from '../../events/kvm.ts';
 import type { HostOptions } from '../../events/options.ts';
 import { DEBUG_EXITS, type DebugException } from '../../events/os-lock/arm-debug.ts';
 import { type HostEnv, type HostItem, type HostLocals, type HostPath, host, kernelSource } from '../host/host-env.ts';
@@ -17,6 +18,7 @@ import { armIoctls } from './arm-ioctls.ts';
 
 const { path, step, call, loop, when, note, leaveLoop, leavePath, preemptDisable, preemptEnable } = host;
 const DEBUG = kernelSource('arch/arm64/kvm/debug.c');
+const HANDLE_EXIT = kernelSource('arch/arm64/kvm/handle_exit.c, arm_exit_handlers[]');
 const HYP = kernelSource('arch/arm64/kvm/hyp/nvhe/hyp-main.c, flush_hyp_vcpu(), sync_hyp_vcpu()');
 
 const isOwnerModel = ({ 'kvm.armDebug': model }: HostOptions) => model === 'owner';
@@ -41,8 +43,8 @@ const clearDebug = (env: HostEnv) =>
   });
 
 /** The trap of a register access. */
-const handleSysreg = (env: HostEnv): HostItem =>
-  step('kvm_handle_sys_reg', {
+const handleSysreg = (env: HostEnv, name = 'kvm_handle_sys_reg'): HostItem =>
+  step(name, {
     send: (t, { exit }) => {
       if (exit?.reason !== 'SYS64' && exit?.reason !== 'CP14_MR') throw new Error('a register access without its trap');
       const { reg, write, value } = exit.info;
@@ -89,6 +91,11 @@ const skipPath = (env: HostEnv) =>
     ],
     { locals: ['ready'] },
   );
+
+/** What handles one exception class: several share a function of the kernel. */
+const handler = (reason: ExitReason, items: (env: HostEnv) => readonly HostItem[]) => (env: HostEnv) => [
+  call(path(reason, HANDLE_EXIT, items(env))),
+];
 
 /** KVM_EXIT_DEBUG: user space handles it. */
 const guestDebug = (env: HostEnv, isStep = false): HostItem =>
@@ -165,7 +172,6 @@ export function armDebugClaims(options: HostOptions): KvmClaims {
   const [loadName, putName] = isOwner
     ? ['kvm_vcpu_load_debug', 'kvm_vcpu_put_debug']
     : ['kvm_arch_vcpu_load_debug_state_flags', 'kvm_arch_vcpu_put_debug_state_flags'];
-  const sysreg = (env: HostEnv) => [handleSysreg(env), ...reload(env)];
   return {
     load: { items: (env) => [step(loadName, { send: (t) => toArm(env, t, { type: 'arm.load', cpu: t.cpu! }) })] },
     put: { items: (env) => [step(putName, { send: (t) => toArm(env, t, { type: 'arm.put' }) })] },
@@ -187,12 +193,12 @@ export function armDebugClaims(options: HostOptions): KvmClaims {
       afterGuest: { items: (env) => [when([(_t, l) => isOslarWrite(l), [call(fixupGuestExit(env))]])] },
     }),
     exits: {
-      SYS64: sysreg,
-      CP14_MR: sysreg,
-      SOFTSTP_LOW: (env) => [guestDebug(env, true)],
-      BREAKPT_LOW: (env) => [guestDebug(env)],
-      WATCHPT_LOW: (env) => [guestDebug(env)],
-      BRK64: (env) => [options['kvm.osLock'] === 'patch-v2' ? call(skipPath(env)) : guestDebug(env)],
+      SYS64: handler('SYS64', (env) => [handleSysreg(env), ...reload(env)]),
+      CP14_MR: handler('CP14_MR', (env) => [handleSysreg(env, 'kvm_handle_cp14_32'), ...reload(env)]),
+      SOFTSTP_LOW: handler('SOFTSTP_LOW', (env) => [guestDebug(env, true)]),
+      BREAKPT_LOW: handler('BREAKPT_LOW', (env) => [guestDebug(env)]),
+      WATCHPT_LOW: handler('WATCHPT_LOW', (env) => [guestDebug(env)]),
+      BRK64: handler('BRK64', (env) => [options['kvm.osLock'] === 'patch-v2' ? call(skipPath(env)) : guestDebug(env)]),
       VECTOR32: (env) => [call(unknownPath(env))],
     },
     leaveToUser: { items: () => [note((_t, l) => ({ ended: endedBy(l) }))] },
