@@ -2,7 +2,7 @@
 import { type ActorId, type Letter, type Outgoing, outgoing } from '../../events/event.ts';
 import type { ThreadEvent } from '../../events/index.ts';
 import type { ExitReason, VcpuMode } from '../../events/kvm.ts';
-import type { HostOptions } from '../../events/options.ts';
+import type { HostOptions, VmSettings } from '../../events/options.ts';
 import type { Signal } from '../../events/process.ts';
 import type { ControlOp, HostOp, Program } from '../../events/program.ts';
 import type { PathPatch, PathPatches } from '../path/patch.ts';
@@ -35,8 +35,8 @@ export interface HostEnv {
   /** Of all mechanisms that take part; where two say the same, the first decides. */
   readonly parts: readonly HostParts[];
   readonly patches: PathPatches;
-  /** Settings of VMs that mechanisms declare, by the name of the VM. */
-  readonly settings: Readonly<Record<string, Readonly<Record<string, number | boolean | string>>>>;
+  /** Settings of VMs that mechanisms bring, by the name of the VM. */
+  readonly settings: Readonly<Record<string, Readonly<Partial<VmSettings>>>>;
   /** By name, as programs name them. */
   readonly vms: Readonly<Record<string, VmFacts>>;
   readonly programs: readonly Program<HostOp>[];

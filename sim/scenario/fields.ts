@@ -58,7 +58,8 @@ const frame = () => integer(0, FRAME_MAX, (value) => (value === 0 ? '0' : `0x${v
 export const GFN = frame().describe('Guest frame number: the guest physical address divided by 4096.');
 export const PFN = frame().describe('System frame number: the system physical address divided by 4096.');
 
-export const LIMITS = { vms: 64, vcpus: 64, processes: 256, threads: 256, pages: 4096, params: 64, variants: 64, cpus: 64 } as const;
+/** `names`: of properties in a list. */
+export const LIMITS = { vms: 64, vcpus: 64, processes: 256, threads: 256, names: 4096, params: 64, variants: 64, cpus: 64 } as const;
 
 const VCPU_ERROR = 'expected a vCPU such as "vm0/0"';
 export const VCPU = z
