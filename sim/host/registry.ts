@@ -70,25 +70,29 @@ export function originOf(mechanism: Mechanism): string | null {
   return source ? `mechanism ${mechanism.name} of ${source.file}` : null;
 }
 
-/** Sections and settings of VMs that a mechanism cannot bring, because scenarios for its hosts have a key of that name. */
-export function clashesOf(
-  mechanism: Mechanism,
-): { readonly key: 'sections' | 'vmSettings'; readonly name: string; readonly message: string }[] {
-  const peers = registered.filter((other) => other !== mechanism && other.arches.some((arch) => mechanism.arches.includes(arch)));
-  const core = Object.keys(mechanism.sections ?? {}).filter((name) => (CORE_KEYS as readonly string[]).includes(name));
-  const brought = (['sections', 'vmSettings'] as const).flatMap((key) =>
+interface Clash {
+  readonly key: 'sections' | 'vmSettings';
+  readonly name: string;
+  readonly message: string;
+}
+
+/** Sections and settings of VMs that a mechanism cannot bring, because scenarios of its hosts have a key of that name. */
+export function clashesOf(mechanism: Mechanism): Clash[] {
+  const among = (key: Clash['key']): Clash[] =>
     Object.keys(mechanism[key] ?? {}).flatMap((name) =>
-      peers
-        .filter((other) => Object.hasOwn(other[key] ?? {}, name))
-        .map((other) => {
-          const message = `found ${name}, which mechanism ${other.name} brings to ${other.arches.join(', ')} hosts; expected another name`;
-          return { key, name, message };
-        }),
-    ),
-  );
+      registered.flatMap((other) => {
+        const shared = other.arches.filter((arch) => mechanism.arches.includes(arch));
+        if (other === mechanism || shared.length === 0 || !Object.hasOwn(other[key] ?? {}, name)) return [];
+        const message = `found ${name} of ${mechanism.name}, which ${other.name} brings to ${shared.join(', ')} hosts, too; expected another name`;
+        return [{ key, name, message }];
+      }),
+    );
+  const core: readonly string[] = CORE_KEYS;
+  const own = Object.keys(mechanism.sections ?? {}).filter((name) => core.includes(name));
   return [
-    ...core.map((name) => ({ key: 'sections' as const, name, message: `found ${name}, a key of every scenario; expected another name` })),
-    ...brought,
+    ...own.map((name): Clash => ({ key: 'sections', name, message: `found ${name}, a key of every scenario; expected another name` })),
+    ...among('sections'),
+    ...among('vmSettings'),
   ];
 }
 

@@ -12,12 +12,14 @@ export const strict = <S extends z.ZodRawShape>(shape: S, expected?: string) =>
     error: (issue) => (issue.code === 'unrecognized_keys' ? KEYS_PREFIX + Object.keys(shape).join(KEYS_SEPARATOR) : expected),
   });
 
-/** The names in a message of `strict`: none where a map has no keys. */
-export const keysIn = (message: string): string[] =>
-  message
-    .slice(KEYS_PREFIX.length)
-    .split(KEYS_SEPARATOR)
-    .filter((name) => name !== '');
+/** The names in a message of `strict`: none where a map has no keys. Null for a map of another make, whose message names no keys. */
+export const keysIn = (message: string): string[] | null =>
+  message.startsWith(KEYS_PREFIX)
+    ? message
+        .slice(KEYS_PREFIX.length)
+        .split(KEYS_SEPARATOR)
+        .filter((name) => name !== '')
+    : null;
 
 /** An integer in a range. `show` writes its bounds. */
 export function integer(min: number, max: number, show: (value: number) => string = String) {
