@@ -1,6 +1,7 @@
 /** Whatever a file exports: it is registered, or refused by a sentence that says where; and nothing of it stays. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { isDeviating } from '../../sim/explore/in-order/deviations.ts';
 import { MechanismError } from '../../sim/host/mechanism.ts';
 import { registerOwn } from '../../sim/host/own-mechanism.ts';
@@ -136,6 +137,17 @@ describe('what a mechanism brings to hosts', () => {
     const checks = { operationChecks: NIC.operationChecks };
     withNic(() => expect(() => scenario(IDLE)).toThrow('found a NIC that nobody asks'), checks);
     withNic(() => expect(scenario(INTEL).name).toBe('idle'), checks);
+  });
+
+  it('refuses a setting of VMs, and a section, that another mechanism of its hosts brings, and names both', () => {
+    const tape = (arch: 'amd' | 'arm64') => ({ name: 'tape', arches: [arch], vmSettings: { asid: { schema: z.int() } } }) as const;
+    expect(() => register(tape('amd'))).toThrow(MechanismError);
+    expect(() => register(tape('amd'))).toThrow(
+      'mechanism tape: vmSettings.asid: found asid of tape, which sev-snp brings to amd hosts, too; expected another name',
+    );
+    register(tape('arm64'))();
+    const host = { description: 'd', written: z.int(), resolved: z.int(), resolve: () => undefined };
+    expect(() => register({ name: 'tape', arches: ['amd'], sections: { host } })).toThrow('found host, a key of every scenario');
   });
 
   it('refuses a device of a name that is taken', () => {
