@@ -7,6 +7,10 @@ export interface MechanismOptions {}
 /** All switches. A host has those of its mechanisms; the others are absent. */
 export type HostOptions = Readonly<MechanismOptions>;
 
+/** Settings in `options` of a VM, by name; each mechanism declares the type of those that it brings. A VM has some of them. */
+// biome-ignore lint/suspicious/noEmptyInterface: filled by declarations of mechanisms
+export interface VmSettings {}
+
 /** `none | voluntary | lazy | full | rt`, as CONFIG_PREEMPT*. */
 export const PREEMPTION_MODELS = ['none', 'voluntary', 'lazy', 'full', 'rt'] as const;
 export type PreemptionModel = (typeof PREEMPTION_MODELS)[number];

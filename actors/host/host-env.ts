@@ -1,7 +1,7 @@
 /** What the paths of host threads share: the thread that walks them, their locals, and the fixed facts of the scenario. */
 import { type ActorId, type Letter, type Outgoing, outgoing } from '../../events/event.ts';
 import type { ThreadEvent } from '../../events/index.ts';
-import type { HostOptions } from '../../events/options.ts';
+import type { HostOptions, VmSettings } from '../../events/options.ts';
 import type { Signal } from '../../events/process.ts';
 import type { ControlOp, HostOp, Program } from '../../events/program.ts';
 import type { PathPatch, PathPatches } from '../path/patch.ts';
@@ -33,8 +33,8 @@ export interface HostEnv {
   /** What registers a preempt notifier gives its two paths. */
   readonly notifiers: (env: HostEnv) => Notifiers;
   readonly patches: PathPatches;
-  /** Settings of VMs that mechanisms declare, by the name of the VM. */
-  readonly settings: Readonly<Record<string, Readonly<Record<string, number | boolean | string>>>>;
+  /** Settings of VMs that mechanisms bring, by the name of the VM. */
+  readonly settings: Readonly<Record<string, Readonly<Partial<VmSettings>>>>;
   readonly programs: readonly Program<HostOp>[];
 }
 

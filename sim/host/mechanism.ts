@@ -13,8 +13,9 @@ import type { GuestOp, HostOp } from '../../events/program.ts';
 import type { ModelModule } from '../models.ts';
 import type { Property } from '../property.ts';
 import type { Path, PathIssue } from '../scenario/issues.ts';
-import type { Arguments, Operation } from '../scenario/operation.ts';
-import type { KnownNames } from '../scenario/structure.ts';
+import type { KnownNames, Structure } from '../scenario/lowered.ts';
+import type { Operation } from '../scenario/operation.ts';
+import type { Section, VmSetting } from '../scenario/section.ts';
 import type { Arch, KernelVersion, ResolvedScenario, ResolvedVm, Scenario } from '../scenario/types.ts';
 import type { ActorSpec } from '../store.ts';
 import type { Outcome } from './outcomes.ts';
@@ -50,12 +51,9 @@ export interface Mechanism {
   readonly features?: readonly string[];
   readonly allow?: readonly string[];
   readonly vmTypes?: readonly string[];
-  /** Types of VMs that the firmware launches: where there is one, it is initialized, unless the scenario says otherwise. */
-  readonly launches?: readonly string[];
-  /** Names for the state of a guest page at the start. */
-  readonly pageStates?: readonly string[];
-  /** Settings in `options` of a VM of these types, beside asid and pages; all may be left out. */
-  readonly vmSettings?: Arguments;
+  /** Keys of a scenario file, and keys in `options` of its VMs. Two mechanisms of one architecture bring none of the same name. */
+  readonly sections?: Readonly<Record<string, Section>>;
+  readonly vmSettings?: Readonly<Record<string, VmSetting>>;
   readonly guestOperations?: Readonly<Record<string, Operation>>;
   readonly hostOperations?: Readonly<Record<string, Operation>>;
   readonly properties?: readonly Property[];
@@ -66,8 +64,12 @@ export interface Mechanism {
   /** How its event types travel, and those that no reader of a run wants to be told of. */
   readonly catalogue?: Readonly<Record<string, Delivery>>;
   readonly quiet?: readonly string[];
-  /** What the schema of a scenario cannot see: in the scenario as written, and in an operation of a program once parameters have values. */
+  /**
+   * What the schema of a scenario cannot see: in the scenario as written; then, once parameters have values, in whether its parts fit each
+   * other, and in one operation of a program. A scenario that comes out of a journal passes the last two.
+   */
   readonly checks?: (scenario: Scenario) => readonly PathIssue[];
+  readonly structureChecks?: (structure: Structure) => readonly PathIssue[];
   readonly operationChecks?: (op: GuestOp | HostOp, path: Path, known: KnownNames) => readonly PathIssue[];
   /** What it adds to the code of host threads and of guests, and to KVM. */
   readonly host?: (scenario: ResolvedScenario) => HostParts;

@@ -14,7 +14,7 @@ import { GUEST_OPERATIONS, HOST_OPERATIONS } from '../scenario/operations.ts';
 import { optionValues } from '../scenario/schema.ts';
 import { type Mechanism, MechanismError } from './mechanism.ts';
 import { outcomesFor } from './outcomes.ts';
-import { type ModuleSource, mechanisms, register } from './registry.ts';
+import { clashesOf, type ModuleSource, mechanisms, register } from './registry.ts';
 
 const TEXT = z.string({ error: 'expected text' }).min(1, { error: 'expected text' });
 const isFunction = z.custom<unknown>((value) => typeof value === 'function', { error: 'expected a function' });
@@ -27,6 +27,16 @@ const SCHEMAS = mapOf(isSchema, 'a map from names to schemas');
 const OPERATIONS = mapOf(
   strict({ summary: TEXT, args: SCHEMAS, fields: SCHEMAS, compiled: isSchema }, 'expected what operation() makes'),
   'a map from names to operations',
+);
+const KEY = z.string().regex(/^[a-z][A-Za-z0-9-]{0,63}$/, { error: 'expected a name such as "disk"' });
+const partsOf = (value: z.ZodType, expected: string) => z.record(KEY, value, { error: `expected ${expected}` });
+const SECTION = strict(
+  { description: TEXT, written: isSchema, resolved: isSchema, resolve: isFunction },
+  'expected a section: its description, the schemas written and resolved, and resolve()',
+);
+const VM_SETTING = strict(
+  { schema: isSchema, default: isFunction.optional() },
+  'expected a setting: its schema, and default() if it has one',
 );
 const OPTION_NAME = z.string().regex(/^[a-z][A-Za-z0-9-]*(?:\.[A-Za-z0-9-]+)*$/, { error: 'expected a name such as "my.fix"' });
 const VALUE = z
@@ -70,9 +80,8 @@ const FIELDS = {
   features: listOf(TEXT, 'a list of names').optional(),
   allow: listOf(TEXT, 'a list of names').optional(),
   vmTypes: listOf(TEXT, 'a list of names').optional(),
-  launches: listOf(TEXT, 'a list of names').optional(),
-  pageStates: listOf(TEXT, 'a list of names').optional(),
-  vmSettings: SCHEMAS.optional(),
+  sections: partsOf(SECTION, 'a map from keys of a scenario to sections').optional(),
+  vmSettings: partsOf(VM_SETTING, 'a map from settings of VMs to their schemas').optional(),
   guestOperations: OPERATIONS.optional(),
   hostOperations: OPERATIONS.optional(),
   properties: listOf(PROPERTY, 'a list of properties').optional(),
@@ -81,6 +90,7 @@ const FIELDS = {
   catalogue: mapOf(z.enum(['bus', 'queued', 'latched', 'offer']), 'a map from event types').optional(),
   quiet: listOf(TEXT, 'a list of event types').optional(),
   checks: isFunction.optional(),
+  structureChecks: isFunction.optional(),
   operationChecks: isFunction.optional(),
   host: isFunction.optional(),
   guest: isFunction.optional(),
@@ -142,6 +152,7 @@ function takenIn(mechanism: Mechanism): PathIssue[] {
     ...keysOf('options', {}),
     ...keysOf('guestOperations', GUEST_OPERATIONS),
     ...keysOf('hostOperations', HOST_OPERATIONS),
+    ...clashesOf(mechanism).map(({ key, name, message }) => ({ path: [key, name], message })),
     ...keysOf('mutants', {}),
     ...keysOf('catalogue', CATALOGUE),
     ...idsOf('properties', mine, all),

@@ -5,8 +5,8 @@
  */
 
 import { SHIPPED_MECHANISMS } from '../mechanisms/index.ts';
-import type { Arch, ResolvedScenario } from '../scenario/types.ts';
-import type { Mechanism, Mutant, Patch } from './mechanism.ts';
+import { type Arch, CORE_KEYS, type ResolvedScenario } from '../scenario/types.ts';
+import { type Mechanism, MechanismError, type Mutant, type Patch } from './mechanism.ts';
 
 /** The file that a mechanism of the user's own comes from. */
 export interface ModuleSource {
@@ -35,11 +35,14 @@ export const mechanismsOf = (arch: Arch): readonly Mechanism[] => registered.fil
 /**
  * Adds a mechanism; `source` is the file of the user's own that it comes from.
  * @returns what takes it away again
- * @throws Error if a name of it is taken
+ * @throws MechanismError if another mechanism of its hosts brings the same section or setting of VMs
+ * @throws Error if another name of it is taken
  */
 export function register(mechanism: Mechanism, source?: ModuleSource): () => void {
   const taken = namesOf(mechanism).find((name) => registered.some((other) => namesOf(other).includes(name)));
   if (taken !== undefined) throw new Error(`${taken} is there already: two mechanisms bring it`);
+  const [clash] = clashesOf(mechanism);
+  if (clash) throw new MechanismError(`mechanism ${mechanism.name}: ${clash.key}.${clash.name}: ${clash.message}`);
   registered.push(mechanism);
   if (source) sources.set(mechanism, source);
   version++;
@@ -65,6 +68,32 @@ export const modulesFor = (scenario: Pick<ResolvedScenario, 'host' | 'model'>): 
 export function originOf(mechanism: Mechanism): string | null {
   const source = sources.get(mechanism);
   return source ? `mechanism ${mechanism.name} of ${source.file}` : null;
+}
+
+interface Clash {
+  readonly key: 'sections' | 'vmSettings';
+  readonly name: string;
+  readonly message: string;
+}
+
+/** Sections and settings of VMs that a mechanism cannot bring, because scenarios of its hosts have a key of that name. */
+export function clashesOf(mechanism: Mechanism): Clash[] {
+  const among = (key: Clash['key']): Clash[] =>
+    Object.keys(mechanism[key] ?? {}).flatMap((name) =>
+      registered.flatMap((other) => {
+        const shared = other.arches.filter((arch) => mechanism.arches.includes(arch));
+        if (other === mechanism || shared.length === 0 || !Object.hasOwn(other[key] ?? {}, name)) return [];
+        const message = `found ${name} of ${mechanism.name}, which ${other.name} brings to ${shared.join(', ')} hosts, too; expected another name`;
+        return [{ key, name, message }];
+      }),
+    );
+  const core: readonly string[] = CORE_KEYS;
+  const own = Object.keys(mechanism.sections ?? {}).filter((name) => core.includes(name));
+  return [
+    ...own.map((name): Clash => ({ key: 'sections', name, message: `found ${name}, a key of every scenario; expected another name` })),
+    ...among('sections'),
+    ...among('vmSettings'),
+  ];
 }
 
 /** Everything by which somebody may call for a part of it. */
@@ -104,6 +133,16 @@ export function perRegistry<V>(make: () => V): () => V {
       value = make();
       madeAt = version;
     }
+    return value;
+  };
+}
+
+/** As `perRegistry`, for each architecture; null stands for all of them at once. */
+export function perArch<V>(make: (arch: Arch | null) => V): (arch: Arch | null) => V {
+  const values = perRegistry(() => new Map<Arch | null, V>());
+  return (arch) => {
+    const value = values().get(arch) ?? make(arch);
+    values().set(arch, value);
     return value;
   };
 }

@@ -1,34 +1,49 @@
-/** What belongs to hosts of another architecture: options, VM types, settings of VMs, operations. */
+/** What belongs to hosts of another architecture: options, VM types, settings of VMs, sections, operations. */
 import { mechanisms, mechanismsOf } from '../host/registry.ts';
-import { operationsIn } from './compile.ts';
 import { type Path, type PathIssue, unknownName } from './issues.ts';
-import type { Lowered } from './lower.ts';
+import { operationsIn, type Structure } from './lowered.ts';
 import { optionsOf } from './presets.ts';
+import { sectionNames, settingNames } from './sections.ts';
 import type { Arch, Scenario } from './types.ts';
 
-/** Options, VM types and settings that the host does not have. */
-export function foreignNames({ host, vms = {}, variants = {} }: Pick<Scenario, 'host' | 'vms' | 'variants'>): PathIssue[] {
+/** Options that the host does not have. */
+export function foreignOptions({ host, variants = {} }: Pick<Scenario, 'host' | 'variants'>): PathIssue[] {
   const options = Object.keys(optionsOf(host.arch));
   const foreign = (names: object | undefined, base: Path): PathIssue[] =>
     Object.keys(names ?? {})
       .filter((name) => !options.includes(name))
       .map((name) => ({ path: [...base, name], message: unknownName(name, `an option of ${host.arch} hosts`, options) }));
-  const here = mechanismsOf(host.arch);
-  const types = here.flatMap(({ vmTypes }) => vmTypes ?? []);
-  const settings = ['asid', 'pages', ...here.flatMap(({ vmSettings }) => Object.keys(vmSettings ?? {}))];
   return [
     ...foreign(host.options, ['host', 'options']),
     ...Object.entries(variants).flatMap(([variant, names]) => foreign(names, ['variants', variant])),
-    ...Object.entries(vms).flatMap(([id, vm]) => [
-      ...(types.includes(vm.type)
-        ? []
-        : [{ path: ['vms', id, 'type'], message: unknownName(vm.type, `a VM of ${host.arch} hosts`, types) }]),
-      ...Object.keys(vm.options ?? {})
-        .filter((name) => !settings.includes(name))
-        .map((name) => ({ path: ['vms', id, 'options', name], message: unknownName(name, `a setting of VMs on ${host.arch}`, settings) })),
-    ]),
   ];
 }
+
+/** A VM as it is written, in a file or in a journal. */
+interface WrittenVm {
+  readonly type: string;
+  readonly path: Path;
+  readonly settings: object;
+  readonly settingsPath: Path;
+}
+
+/** VM types, and settings of VMs, that the host does not have. */
+export function foreignVms(arch: Arch, vms: readonly WrittenVm[]): PathIssue[] {
+  const types = mechanismsOf(arch).flatMap(({ vmTypes }) => vmTypes ?? []);
+  const known = settingNames(arch);
+  return vms.flatMap(({ type, path, settings, settingsPath }) => [
+    ...(types.includes(type) ? [] : [{ path: [...path, 'type'], message: unknownName(type, `a VM of ${arch} hosts`, types) }]),
+    ...Object.keys(settings)
+      .filter((name) => !known.includes(name))
+      .map((name) => ({ path: [...settingsPath, name], message: unknownName(name, `a setting of VMs on ${arch}`, known) })),
+  ]);
+}
+
+/** Sections that the host does not have. They stand below `base`. */
+export const foreignSections = (arch: Arch, names: readonly string[], base: Path): PathIssue[] =>
+  names
+    .filter((name) => !sectionNames(arch).includes(name))
+    .map((name) => ({ path: [...base, name], message: `found ${name}; expected none: it has no part on ${arch} hosts` }));
 
 /** Whether programs of such a host may hold the operation: any may, unless only other hosts have a mechanism that brings it. */
 function isKnown(arch: Arch, side: 'guestOperations' | 'hostOperations', name: string): boolean {
@@ -37,7 +52,7 @@ function isKnown(arch: Arch, side: 'guestOperations' | 'hostOperations', name: s
 }
 
 /** Operations that the host does not have. */
-export function foreignOperations(arch: Arch, { vms, processes }: Pick<Lowered, 'vms' | 'processes'>): PathIssue[] {
+export function foreignOperations({ arch, vms, processes }: Structure): PathIssue[] {
   const issues: PathIssue[] = [];
   const check = (name: string, path: Path, side: 'guestOperations' | 'hostOperations'): void => {
     if (!isKnown(arch, side, name)) issues.push({ path, message: `found ${name}; expected an operation of ${arch} hosts` });

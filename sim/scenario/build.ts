@@ -5,7 +5,7 @@ import { type PathIssue, ScenarioError, withoutPlace } from './issues.ts';
 import { lowerScenario } from './lower.ts';
 import { parameterValues } from './parameters.ts';
 import { plainCopy } from './plain.ts';
-import { scenarioSchema } from './schema.ts';
+import { archIn, scenarioSchema } from './schema.ts';
 import type { Scenario } from './types.ts';
 import { withAddedVariants } from './variants.ts';
 
@@ -19,7 +19,7 @@ export function scenario(source: Scenario): Scenario {
   };
   const copy = plainCopy(source);
   if (copy.issues.length > 0) fail(copy.issues);
-  const parsed = scenarioSchema().safeParse(copy.value);
+  const parsed = scenarioSchema(archIn(copy.value)).safeParse(copy.value);
   if (!parsed.success) return fail(explain(parsed.error, copy.value));
   const { scenario: whole, issues: clashes } = withAddedVariants(parsed.data);
   const issues = [...clashes, ...scenarioIssues(whole, lowerScenario(whole, parameterValues(whole.params ?? {})))];

@@ -2,10 +2,11 @@
 
 import { mechanismsOf } from '../host/registry.ts';
 import { modelNames } from '../models/index.ts';
-import { foreignNames, foreignOperations } from './architecture.ts';
+import { foreignOperations, foreignOptions, foreignSections, foreignVms } from './architecture.ts';
 import { type Path, type PathIssue, shown, unknownName } from './issues.ts';
 import type { Lowered } from './lower.ts';
 import { parameterIssues } from './parameters.ts';
+import { sectionsIn } from './sections.ts';
 import { structureIssues } from './structure.ts';
 import type { Scenario } from './types.ts';
 import { VARIANT_DEFAULT } from './variants.ts';
@@ -32,10 +33,21 @@ export function hostIssues({ host, allow = [], time }: Pick<Scenario, 'host' | '
   return issues;
 }
 
-/** Firmware that nobody on the host would ask for anything. */
-function firmwareIssues({ host, firmware }: Scenario): PathIssue[] {
-  if (firmware === undefined || mechanismsOf(host.arch).some(({ launches = [] }) => launches.length > 0)) return [];
-  return [{ path: ['firmware'], message: `found firmware; expected none: it has no part on ${host.arch} hosts` }];
+/** What the host does not have. */
+function foreignIssues(scenario: Scenario, lowered: Lowered): PathIssue[] {
+  const { arch } = scenario.host;
+  const vms = Object.entries(scenario.vms ?? {}).map(([id, { type, options = {} }]) => ({
+    type,
+    path: ['vms', id],
+    settings: options,
+    settingsPath: ['vms', id, 'options'],
+  }));
+  return [
+    ...foreignSections(arch, sectionsIn(scenario), []),
+    ...foreignOptions(scenario),
+    ...foreignVms(arch, vms),
+    ...foreignOperations(lowered),
+  ];
 }
 
 /** Entries of `uncovered` that say the same, or that say nothing. */
@@ -84,12 +96,10 @@ export function scenarioIssues(scenario: Scenario, lowered: Lowered): PathIssue[
   return [
     ...parameters,
     ...hostIssues(scenario),
-    ...firmwareIssues(scenario),
-    ...foreignNames(scenario),
-    ...foreignOperations(scenario.host.arch, lowered),
+    ...foreignIssues(scenario, lowered),
     ...mechanismsOf(scenario.host.arch).flatMap((mechanism) => mechanism.checks?.(scenario) ?? []),
     ...(parameters.length > 0 ? [] : lowered.issues),
-    ...structureIssues(lowered, scenario.firmware?.pages ?? []),
+    ...structureIssues(lowered),
     ...namingIssues(scenario, lowered),
     ...uncoveredIssues(scenario),
   ];

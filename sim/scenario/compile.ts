@@ -2,18 +2,13 @@
 import type { ControlOp, GuestOp, HostOp, Program } from '../../events/program.ts';
 import { explain } from './explain.ts';
 import { type Path, type PathIssue, unknownName } from './issues.ts';
+import type { Node } from './lowered.ts';
 import { guestOperations, hostOperations } from './operations.ts';
 import type { Values } from './parameters.ts';
 import { type GuestStep, type HostStep, type Operations, TIMES } from './program.ts';
 
 /** Of `repeat` in `repeat`, and of `choose` in `choose`. */
 const DEPTH_MAX = 4;
-
-/** A piece of a program, with its place in the file. */
-export type Node<Op> =
-  | { readonly kind: 'operation'; readonly op: Op; readonly path: Path }
-  | { readonly kind: 'repeat'; readonly times: number; readonly body: readonly Node<Op>[] }
-  | { readonly kind: 'choose'; readonly options: readonly (readonly Node<Op>[])[] };
 
 /** What lowering a scenario's programs needs and collects. */
 export interface Lowering {
@@ -112,15 +107,6 @@ export const lowerGuest = (steps: readonly GuestStep[], path: Path, lowering: Lo
 /** A host thread's program with its parameters in place. */
 export const lowerHost = (steps: readonly HostStep[], path: Path, lowering: Lowering): Node<HostOp>[] =>
   lowerSteps(hostOperations(), steps, path, lowering);
-
-/** The operations of a program in the order they stand in the file, each once. */
-export function* operationsIn<Op>(nodes: readonly Node<Op>[]): Generator<{ readonly op: Op; readonly path: Path }> {
-  for (const node of nodes) {
-    if (node.kind === 'operation') yield node;
-    else if (node.kind === 'repeat') yield* operationsIn(node.body);
-    else for (const option of node.options) yield* operationsIn(option);
-  }
-}
 
 /**
  * A program as actors run it: `repeat` is a `next` that jumps back, each option of a `choose` but the last jumps to what follows, and `end`

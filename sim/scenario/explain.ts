@@ -41,10 +41,12 @@ function otherSide(key: string, valid: readonly string[]): string {
 }
 
 function unknownKeys(issue: Extract<Issue, { code: 'unrecognized_keys' }>, at: Path): PathIssue[] {
-  const valid = keysIn(issue.message);
+  const known = keysIn(issue.message);
+  const valid = known ?? [];
+  const expected = valid.length > 0 ? `one of ${valid.join(', ')}` : `no ${known === null ? 'such ' : ''}key`;
   return issue.keys.slice(0, ISSUES_MAX).map((key) => ({
     path: [...at, key],
-    message: `found the key ${shown(key)}${otherSide(key, valid)}; expected ${valid.length > 0 ? `one of ${valid.join(', ')}` : 'no key'}${didYouMean(key, valid)}`,
+    message: `found the key ${shown(key)}${otherSide(key, valid)}; expected ${expected}${didYouMean(key, valid)}`,
   }));
 }
 

@@ -12,12 +12,14 @@ export const strict = <S extends z.ZodRawShape>(shape: S, expected?: string) =>
     error: (issue) => (issue.code === 'unrecognized_keys' ? KEYS_PREFIX + Object.keys(shape).join(KEYS_SEPARATOR) : expected),
   });
 
-/** The names in a message of `strict`: none where a map has no keys. */
-export const keysIn = (message: string): string[] =>
-  message
-    .slice(KEYS_PREFIX.length)
-    .split(KEYS_SEPARATOR)
-    .filter((name) => name !== '');
+/** The names in a message of `strict`: none where a map has no keys. Null for a map of another make, whose message names no keys. */
+export const keysIn = (message: string): string[] | null =>
+  message.startsWith(KEYS_PREFIX)
+    ? message
+        .slice(KEYS_PREFIX.length)
+        .split(KEYS_SEPARATOR)
+        .filter((name) => name !== '')
+    : null;
 
 /** An integer in a range. `show` writes its bounds. */
 export function integer(min: number, max: number, show: (value: number) => string = String) {
@@ -58,7 +60,8 @@ const frame = () => integer(0, FRAME_MAX, (value) => (value === 0 ? '0' : `0x${v
 export const GFN = frame().describe('Guest frame number: the guest physical address divided by 4096.');
 export const PFN = frame().describe('System frame number: the system physical address divided by 4096.');
 
-export const LIMITS = { vms: 64, vcpus: 64, processes: 256, threads: 256, pages: 4096, params: 64, variants: 64, cpus: 64 } as const;
+/** `names`: of properties in a list. */
+export const LIMITS = { vms: 64, vcpus: 64, processes: 256, threads: 256, names: 4096, params: 64, variants: 64, cpus: 64 } as const;
 
 const VCPU_ERROR = 'expected a vCPU such as "vm0/0"';
 export const VCPU = z

@@ -7,6 +7,6 @@ const SCENARIO_SCHEMA_ID = 'urn:worldswitch:scenario:1';
 
 /** JSON Schema, draft 2020-12. It holds what one value can say by itself; `worldswitch check` also compares values. */
 export function scenarioJsonSchema(): Readonly<Record<string, unknown>> {
-  const { $schema, ...schema } = z.toJSONSchema(scenarioSchema(), { target: 'draft-2020-12', io: 'input' });
+  const { $schema, ...schema } = z.toJSONSchema(scenarioSchema(null), { target: 'draft-2020-12', io: 'input' });
   return { $schema, $id: SCENARIO_SCHEMA_ID, title: 'Worldswitch scenario', ...schema };
 }

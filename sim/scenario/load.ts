@@ -5,7 +5,7 @@ import { type PathIssue, pathText, ScenarioError, type ScenarioIssue } from './i
 import { lowerScenario } from './lower.ts';
 import { parameterValues } from './parameters.ts';
 import { type KnownProperty, propertyIssues } from './properties.ts';
-import { scenarioSchema } from './schema.ts';
+import { archIn, scenarioSchema } from './schema.ts';
 import type { Scenario } from './types.ts';
 import { withAddedVariants } from './variants.ts';
 import { readYaml } from './yaml.ts';
@@ -26,7 +26,7 @@ export function parseScenario(text: string, file: string, knownProperties: reado
     return { ok: false, issues: placed.sort((a, b) => a.line - b.line) };
   };
   if (read.value === null) return failed([{ path: [], message: 'found an empty file; expected a map with the keys of a scenario' }]);
-  const parsed = scenarioSchema().safeParse(read.value);
+  const parsed = scenarioSchema(archIn(read.value)).safeParse(read.value);
   if (!parsed.success) return failed(explain(parsed.error, read.value));
   const { scenario, issues: clashes } = withAddedVariants(parsed.data);
   const lowered = lowerScenario(scenario, parameterValues(scenario.params ?? {}));

@@ -1,36 +1,13 @@
-/** A scenario with its parameters in place and its programs checked: what the cross-checks look at and `resolve.ts` finishes. */
-import type { GuestOp, HostOp } from '../../events/program.ts';
-import { type Lowering, lowerGuest, lowerHost, type Node, operationsIn } from './compile.ts';
-import type { Path, PathIssue } from './issues.ts';
+/** Puts parameters in place and checks programs: what comes of it the cross-checks look at, and `resolve.ts` finishes. */
+import type { HostOp } from '../../events/program.ts';
+import { type Lowering, lowerGuest, lowerHost } from './compile.ts';
+import type { PathIssue } from './issues.ts';
+import { type Node, operationsIn, type Structure } from './lowered.ts';
 import type { Values } from './parameters.ts';
-import type { PageSetup, Scenario, VmSettings, VmSource } from './types.ts';
+import { resolveSections, resolveSettings } from './sections.ts';
+import type { Scenario } from './types.ts';
 
-export interface LoweredVm {
-  readonly id: string;
-  readonly type: VmSource['type'];
-  readonly asid: number;
-  readonly pages: readonly PageSetup[];
-  readonly settings: VmSettings;
-  /** Where in the file: the VM's options, and its vCPUs. */
-  readonly optionsPath: Path;
-  readonly vcpusPath: Path;
-  readonly vcpus: readonly (readonly Node<GuestOp>[])[];
-}
-
-export interface LoweredThread {
-  readonly id: string;
-  readonly path: Path;
-  readonly program: readonly Node<HostOp>[];
-}
-
-export interface LoweredProcess {
-  readonly id: string;
-  readonly threads: readonly LoweredThread[];
-}
-
-export interface Lowered {
-  readonly vms: readonly LoweredVm[];
-  readonly processes: readonly LoweredProcess[];
+export interface Lowered extends Structure {
   /** Parameters that some argument names. */
   readonly used: ReadonlySet<string>;
   readonly issues: readonly PathIssue[];
@@ -45,15 +22,14 @@ function threadId(program: readonly Node<HostOp>[], index: number): string {
 /** Puts values in the place of parameters; mistakes that this brings to light are in `issues`. */
 export function lowerScenario(scenario: Scenario, values: Values): Lowered {
   const lowering: Lowering = { values, used: new Set(), issues: [] };
-  const vms = Object.entries(scenario.vms ?? {}).map(([id, { type, options: { asid, pages, ...settings } = {}, vcpus }], index) => ({
+  const { arch } = scenario.host;
+  const vms = Object.entries(scenario.vms ?? {}).map(([id, vm], index) => ({
     id,
-    type,
-    asid: asid ?? index + 1,
-    pages: pages ?? [],
-    settings: settings as VmSettings,
-    optionsPath: ['vms', id, 'options'],
+    type: vm.type,
+    settings: resolveSettings(arch, vm, index + 1),
+    settingsPath: ['vms', id, 'options'],
+    vcpus: vm.vcpus.map((steps, vcpu) => lowerGuest(steps, ['vms', id, 'vcpus', vcpu], lowering)),
     vcpusPath: ['vms', id, 'vcpus'],
-    vcpus: vcpus.map((steps, vcpu) => lowerGuest(steps, ['vms', id, 'vcpus', vcpu], lowering)),
   }));
   const processes = Object.entries(scenario.processes ?? {}).map(([id, { threads }]) => ({
     id,
@@ -63,5 +39,5 @@ export function lowerScenario(scenario: Scenario, values: Values): Lowered {
       return { id: threadId(program, index), path, program };
     }),
   }));
-  return { vms, processes, used: lowering.used, issues: lowering.issues };
+  return { arch, vms, processes, sections: resolveSections(scenario), sectionsPath: [], used: lowering.used, issues: lowering.issues };
 }

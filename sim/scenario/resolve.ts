@@ -1,9 +1,9 @@
 /** Fixes everything that a run depends on but its choices: parameters, preset, variant, programs, names of properties. */
 import type { ControlOp, GuestOp, HostOp } from '../../events/program.ts';
-import { mechanismsOf, mutantsOf } from '../host/registry.ts';
-import { foreignNames, foreignOperations } from './architecture.ts';
+import { mutantsOf } from '../host/registry.ts';
+import { foreignOperations, foreignOptions, foreignSections, foreignVms } from './architecture.ts';
 import { hostIssues, scenarioIssues, variantNames } from './checks.ts';
-import { compile, type Node } from './compile.ts';
+import { compile } from './compile.ts';
 import { explain } from './explain.ts';
 import { KERNEL_DEFAULT } from './fields.ts';
 import {
@@ -18,14 +18,16 @@ import {
   unknownName,
   withoutPlace,
 } from './issues.ts';
-import { type LoweredProcess, type LoweredVm, lowerScenario } from './lower.ts';
+import { lowerScenario } from './lower.ts';
+import type { LoweredProcess, LoweredVm, Node, Structure } from './lowered.ts';
 import { parameterValues } from './parameters.ts';
 import { plainCopy } from './plain.ts';
 import { hostOptions, optionsOf } from './presets.ts';
 import { expandProperties, type KnownProperty, propertyIssues } from './properties.ts';
 import { resolvedSchema } from './resolved-schema.ts';
+import { archIn } from './schema.ts';
 import { structureIssues } from './structure.ts';
-import type { Expectation, FirmwareSetup, ResolvedHost, ResolvedScenario, Scenario } from './types.ts';
+import type { Expectation, ResolvedHost, ResolvedScenario, Scenario } from './types.ts';
 import { VARIANT_DEFAULT } from './variants.ts';
 
 /** What a scenario gets when it does not say. */
@@ -80,17 +82,9 @@ function resolveHost({ host, variants = {} }: Scenario, variant: string): Resolv
   };
 }
 
-function resolveFirmware({ host, firmware, vms = {} }: Scenario): FirmwareSetup {
-  if (firmware !== undefined) return { state: firmware.state, pages: firmware.pages ?? [] };
-  const launched = mechanismsOf(host.arch).flatMap(({ launches }) => launches ?? []);
-  return { state: Object.values(vms).some(({ type }) => launched.includes(type)) ? 'INIT' : 'UNINIT', pages: [] };
-}
-
-const resolveVm = ({ id, type, asid, pages, settings, vcpus }: LoweredVm) => ({
+const resolveVm = ({ id, type, settings, vcpus }: LoweredVm) => ({
   id,
   type,
-  asid,
-  pages,
   ...(Object.keys(settings).length > 0 && { settings }),
   vcpus: vcpus.map(compile<GuestOp>),
 });
@@ -129,7 +123,7 @@ export function resolveScenario(scenario: Scenario, { variant: asked, set, known
     host: resolveHost(scenario, variant),
     vms: lowered.vms.map(resolveVm),
     processes: lowered.processes.map(resolveProcess),
-    firmware: resolveFirmware(scenario),
+    ...(Object.keys(lowered.sections).length > 0 && { sections: lowered.sections }),
     time: scenario.time ?? DEFAULTS.time,
     allow: scenario.allow ?? [],
     properties: expandProperties(scenario, knownProperties),
@@ -144,12 +138,15 @@ const nodesOf = <Op extends { readonly op: string }>(ops: readonly (Op | Control
   ops.flatMap((op, index) => (CONTROL.includes(op.op) ? [] : [{ kind: 'operation', op: op as Op, path: [...path, 'ops', index] }]));
 const CONTROL: readonly string[] = ['next', 'choose', 'jump', 'end'] satisfies ControlOp['op'][];
 
-function resolvedIssues({ host, allow, time, vms, processes, firmware, mutant }: ResolvedScenario): PathIssue[] {
-  const programs = {
+/** A resolved scenario as the checks take it. */
+function structureOf({ host, vms, processes, sections = {} }: ResolvedScenario): Structure {
+  return {
+    arch: host.arch,
     vms: vms.map((vm, index) => ({
-      ...vm,
+      id: vm.id,
+      type: vm.type,
       settings: vm.settings ?? {},
-      optionsPath: ['vms', index],
+      settingsPath: ['vms', index, 'settings'],
       vcpusPath: ['vms', index, 'vcpus'],
       vcpus: vm.vcpus.map(({ ops }, vcpu) => nodesOf<GuestOp>(ops as readonly GuestOp[], ['vms', index, 'vcpus', vcpu])),
     })),
@@ -160,7 +157,14 @@ function resolvedIssues({ host, allow, time, vms, processes, firmware, mutant }:
         return { id: thread.id, path, program: nodesOf<HostOp>(thread.program.ops as readonly HostOp[], [...path, 'program']) };
       }),
     })),
+    sections,
+    sectionsPath: ['sections'],
   };
+}
+
+function resolvedIssues(scenario: ResolvedScenario): PathIssue[] {
+  const { host, allow, time, vms, processes, mutant } = scenario;
+  const structure = structureOf(scenario);
   const again = (ids: readonly string[], key: string): PathIssue[] =>
     ids.flatMap((id, index) =>
       ids.indexOf(id) < index ? [{ path: [key, index, 'id'], message: `found ${shown(id)} twice; expected it once` }] : [],
@@ -173,8 +177,13 @@ function resolvedIssues({ host, allow, time, vms, processes, firmware, mutant }:
       path: ['host', 'options', name],
       message: `required and missing; expected one of ${listed(values)}`,
     })),
-    ...foreignNames({ host, vms: Object.fromEntries(vms.map((vm) => [vm.id, { type: vm.type, options: vm.settings ?? {}, vcpus: [] }])) }),
-    ...foreignOperations(host.arch, programs),
+    ...foreignSections(host.arch, Object.keys(structure.sections), structure.sectionsPath),
+    ...foreignOptions({ host }),
+    ...foreignVms(
+      host.arch,
+      structure.vms.map((vm, index) => ({ ...vm, path: ['vms', index] })),
+    ),
+    ...foreignOperations(structure),
     ...(mutant === undefined || Object.hasOwn(mutantsOf(host.arch), mutant)
       ? []
       : [{ path: ['mutant'], message: unknownName(mutant, 'a mutant of the model', Object.keys(mutantsOf(host.arch))) }]),
@@ -186,7 +195,7 @@ function resolvedIssues({ host, allow, time, vms, processes, firmware, mutant }:
       processes.map(({ id }) => id),
       'processes',
     ),
-    ...structureIssues(programs, firmware.pages),
+    ...structureIssues(structure),
   ];
 }
 
@@ -200,7 +209,7 @@ export function validateResolved(json: unknown): ResolvedScenario {
   };
   const copy = plainCopy(json);
   if (copy.issues.length > 0) return fail(copy.issues);
-  const parsed = resolvedSchema().safeParse(copy.value);
+  const parsed = resolvedSchema(archIn(copy.value)).safeParse(copy.value);
   if (!parsed.success) return fail(explain(parsed.error, copy.value));
   const issues = resolvedIssues(parsed.data);
   return issues.length > 0 ? fail(issues) : parsed.data;

@@ -1,34 +1,30 @@
 /** The schema of a resolved scenario, for one that comes out of a journal and may say anything. */
 import { z } from 'zod';
-import type { HostOptions } from '../../events/options.ts';
+import type { HostOptions, VmSettings } from '../../events/options.ts';
 import type { ControlOp, GuestOp, HostOp, Program } from '../../events/program.ts';
-import { perRegistry } from '../host/registry.ts';
+import { perArch, perRegistry } from '../host/registry.ts';
 import { integer, LIMITS, NAME, named, PARAMETER_NAME, PROPERTY_ID, strict } from './fields.ts';
 import { guestOperations, hostOperations } from './operations.ts';
 import { OPTIONS_MAX, type Operations, TIMES } from './program.ts';
 import {
   ARCHES,
-  ASID,
   allow,
   BOUND,
   CLAIMS,
   CPUS,
   EXPECTATION,
-  FIRMWARE_PAGES,
-  FIRMWARE_STATE,
   features,
   KERNELS,
   optionValues,
   PREEMPTION,
-  pages,
   SOURCE,
   SUMMARY,
   TICKS,
   TIME,
-  vmSettings,
   vmType,
 } from './schema.ts';
-import type { ResolvedScenario, VmSettings } from './types.ts';
+import { hasDefaults, resolvedSections, resolvedSettings } from './sections.ts';
+import type { Arch, ResolvedScenario, ResolvedSections } from './types.ts';
 
 /** Longer than any program that a file of the greatest size can hold. */
 const OPS_MAX = 1_000_000;
@@ -84,13 +80,22 @@ function program<Op>(operations: Operations): z.ZodType<Program<Op>> {
 
 const guest = perRegistry(() => program<GuestOp>(guestOperations()));
 const host = perRegistry(() => program<HostOp>(hostOperations()));
-const IDS = z.array(PROPERTY_ID).max(LIMITS.pages);
+const IDS = z.array(PROPERTY_ID).max(LIMITS.names);
 const THREAD_ERROR = 'expected "vcpu<k>" or an index';
 const THREAD_ID = z.string({ error: THREAD_ERROR }).regex(/^(?:vcpu)?(?:0|[1-9][0-9]{0,2})$/, { error: THREAD_ERROR });
 
-/** A resolved scenario by its shape; `structure.ts` has the rest. */
-export const resolvedSchema = perRegistry(
-  (): z.ZodType<ResolvedScenario> =>
+/** Settings of a VM. Where all VMs have some, none lacks them. */
+function settings(arch: Arch | null) {
+  // The mechanisms' schemas decide the shape at run time as the interface does for the compiler.
+  const schema = strict(resolvedSettings(arch)) as z.ZodType<unknown> as z.ZodType<Partial<VmSettings>>;
+  return arch !== null && hasDefaults(arch) ? schema : schema.exactOptional();
+}
+
+const sections = (arch: Arch | null) => strict(resolvedSections(arch)) as z.ZodType<unknown> as z.ZodType<Partial<ResolvedSections>>;
+
+/** A resolved scenario by its shape, for hosts of an architecture; `structure.ts` has the rest. */
+export const resolvedSchema = perArch(
+  (arch): z.ZodType<ResolvedScenario> =>
     strict({
       name: NAME,
       summary: SUMMARY,
@@ -115,9 +120,7 @@ export const resolvedSchema = perRegistry(
           strict({
             id: NAME,
             type: vmType(),
-            asid: ASID,
-            pages: pages(),
-            settings: strict(vmSettings()).exactOptional() as z.ZodType<unknown> as z.ZodType<VmSettings>,
+            settings: settings(arch),
             vcpus: z.array(guest()).max(LIMITS.vcpus),
           }),
         )
@@ -133,7 +136,7 @@ export const resolvedSchema = perRegistry(
           }),
         )
         .max(LIMITS.processes),
-      firmware: strict({ state: FIRMWARE_STATE, pages: FIRMWARE_PAGES }),
+      sections: sections(arch).exactOptional(),
       time: TIME,
       allow: allow(),
       properties: strict({ always: IDS, sometimes: IDS, eventually: IDS }),

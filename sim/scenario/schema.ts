@@ -1,10 +1,11 @@
 /** The schema of a scenario as written. What it cannot say, because it looks at two places at once, is in `checks.ts`. */
 import { z } from 'zod';
 import { type HostOptions, PREEMPTION_MODELS } from '../../events/options.ts';
-import { allowedOffers, mechanisms, perRegistry } from '../host/registry.ts';
-import { EXPECTED_NAME, GFN, integer, LIMITS, NAME, named, PARAMETER_NAME, PFN, PROPERTY_PATTERN, strict } from './fields.ts';
+import { allowedOffers, mechanisms, perArch, perRegistry } from '../host/registry.ts';
+import { EXPECTED_NAME, integer, LIMITS, NAME, named, PARAMETER_NAME, PROPERTY_PATTERN, strict } from './fields.ts';
 import { guestProgram, hostProgram } from './program.ts';
-import type { Expectation, Parameter, Scenario, Uncovered } from './types.ts';
+import { writtenSections, writtenSettings } from './sections.ts';
+import type { Arch, CORE_KEYS, Expectation, Parameter, Scenario, Uncovered } from './types.ts';
 
 const TEXT_MAX = 2000;
 const BOUND_MAX = 1_000_000_000;
@@ -15,16 +16,14 @@ export const ARCHES = z.enum(['amd', 'intel', 'arm64']);
 export const KERNELS = z.enum(['6.1', '6.6', '6.12', '6.14']);
 export const PREEMPTION = z.enum(PREEMPTION_MODELS);
 export const TICKS = z.enum(['direct', 'pending']);
-/** Names of the host's own, and those that mechanisms add. */
-const namesWith = (own: readonly string[], key: 'features' | 'vmTypes' | 'pageStates') =>
-  z.enum([...new Set([...own, ...mechanisms().flatMap((mechanism) => mechanism[key] ?? [])])]);
+/** Names that mechanisms bring. */
+const namesOf = (key: 'features' | 'vmTypes') => z.enum([...new Set(mechanisms().flatMap((mechanism) => mechanism[key] ?? []))]);
 
-export const features = perRegistry(() => z.array(namesWith([], 'features')).max(8));
+export const features = perRegistry(() => z.array(namesOf('features')).max(8));
 export const TIME = z.enum(['untimed', 'ordered']);
 export const allow = perRegistry(() => z.array(z.enum([...allowedOffers()])).max(8));
-export const vmType = perRegistry(() => namesWith([], 'vmTypes'));
+export const vmType = perRegistry(() => namesOf('vmTypes'));
 export const CPUS = integer(1, LIMITS.cpus);
-export const ASID = integer(1, 0xffff);
 export const BOUND = integer(1, BOUND_MAX);
 export const CLAIMS = z.array(text()).max(256);
 export const SUMMARY = text();
@@ -41,25 +40,9 @@ const someOptions = () => {
   return strict(Object.fromEntries(fields)) as z.ZodType<unknown> as z.ZodType<Partial<HostOptions>>;
 };
 
-/** Settings of VMs, any of them. */
-export const vmSettings = () =>
-  Object.fromEntries(
-    mechanisms().flatMap((mechanism) =>
-      Object.entries(mechanism.vmSettings ?? {}).map(([name, schema]) => [name, schema.exactOptional()] as const),
-    ),
-  );
-
-/** The host's own pages; states of guests' are names of mechanisms. */
-export const pages = perRegistry(() =>
-  z.array(strict({ gfn: GFN, pfn: PFN, state: namesWith(['shared'], 'pageStates') })).max(LIMITS.pages),
-);
-
-export const FIRMWARE_STATE = z.enum(['UNINIT', 'INIT']);
-export const FIRMWARE_PAGES = z.array(strict({ pfn: PFN, state: z.enum(['hypervisor', 'firmware', 'reclaim']) })).max(LIMITS.pages);
-
 export const EXPECTATION: z.ZodType<Expectation> = z.union([
   z.literal('clean'),
-  strict({ violates: z.array(EXPECTED_NAME).min(1).max(LIMITS.pages) }),
+  strict({ violates: z.array(EXPECTED_NAME).min(1).max(LIMITS.names) }),
 ]);
 
 const PARAMETER: z.ZodType<Parameter> = z.discriminatedUnion('type', [
@@ -88,60 +71,61 @@ const host = () =>
     options: someOptions().describe('Host options for all variants.').exactOptional(),
   });
 
-const vm = () =>
+const vm = (arch: Arch | null) =>
   strict({
     type: vmType(),
-    options: strict({
-      asid: ASID.describe("Default: the VM's place in `vms`, from 1.").exactOptional(),
-      pages: pages().describe('Every page that an SNP VM uses, as it is when the run starts.').exactOptional(),
-      ...vmSettings(),
-    }).exactOptional(),
+    options: strict(writtenSettings(arch)).exactOptional(),
     vcpus: z.array(guestProgram()).max(LIMITS.vcpus).describe('One program for each vCPU.'),
   });
 
 const hostProcess = () => strict({ threads: z.array(hostProgram()).min(1).max(LIMITS.threads).describe('One program for each thread.') });
 
-const PATTERNS = z.array(PROPERTY_PATTERN).max(LIMITS.pages);
+const PATTERNS = z.array(PROPERTY_PATTERN).max(LIMITS.names);
 
-/** A scenario file. */
-export const scenarioSchema = perRegistry(
-  (): z.ZodType<Scenario> =>
-    strict({
-      name: NAME.describe('Kebab-case; the name of the file without its ending.'),
-      summary: SUMMARY.describe('One line for people.'),
-      source: SOURCE.describe('Where the question comes from.').exactOptional(),
-      claims: CLAIMS.describe('What the scenario bears on, by id.').exactOptional(),
-      params: named(PARAMETER_NAME, PARAMETER, LIMITS.params)
-        .describe('Values that a user may set; arguments name them as $NAME.')
-        .exactOptional(),
-      model: NAME.describe("A model other than the host's; then vms and processes are left out.").exactOptional(),
-      host: host(),
-      vms: named(NAME, vm(), LIMITS.vms).exactOptional(),
-      processes: named(NAME, hostProcess(), LIMITS.processes)
-        .refine((map) => Object.keys(map).length > 0, { error: 'expected at least one process' })
-        .meta({ minProperties: 1 })
-        .exactOptional(),
-      firmware: strict({ state: FIRMWARE_STATE, pages: FIRMWARE_PAGES.exactOptional() })
-        .describe('The security processor at the start. Default: INIT if there is a VM, else UNINIT.')
-        .exactOptional(),
-      time: TIME.describe('Whether armed timers keep their order. Default untimed.').exactOptional(),
-      allow: allow().describe('Offers that may happen besides preempt and migrate.').exactOptional(),
-      variants: named(NAME, someOptions(), LIMITS.variants)
-        .refine((map) => Object.keys(map).length > 0, { error: 'expected at least one variant' })
-        .meta({ minProperties: 1 })
-        .describe('Host options by name of the variant; the first is the default.')
-        .exactOptional(),
-      properties: strict({ always: PATTERNS.exactOptional(), sometimes: PATTERNS.exactOptional(), eventually: PATTERNS.exactOptional() })
-        .describe('What is checked: ids, or topic.* for all of a topic.')
-        .exactOptional(),
-      bounds: strict({ steps: BOUND.exactOptional(), states: BOUND.exactOptional() })
-        .describe('Limits of a run and of an exploration. Default 1000000 steps, 200000 states.')
-        .exactOptional(),
-      expect: named(NAME, EXPECTATION, LIMITS.variants).describe('What each variant is known to do.').exactOptional(),
-      uncovered: z
-        .array(UNCOVERED)
-        .max(UNCOVERED_MAX)
-        .describe('What no variant takes, and why: for verify --full-coverage.')
-        .exactOptional(),
-    }),
-);
+/** The architecture that an unchecked scenario says it is for, written or resolved; null if it is none that there is. */
+export const archIn = (scenario: unknown): Arch | null => {
+  const { arch } = (scenario as { readonly host?: { readonly arch?: unknown } | null } | null)?.host ?? {};
+  return ARCHES.safeParse(arch).data ?? null;
+};
+
+/** All keys, in the order in which messages list them. */
+const shape = (arch: Arch | null) =>
+  ({
+    name: NAME.describe('Kebab-case; the name of the file without its ending.'),
+    summary: SUMMARY.describe('One line for people.'),
+    source: SOURCE.describe('Where the question comes from.').exactOptional(),
+    claims: CLAIMS.describe('What the scenario bears on, by id.').exactOptional(),
+    params: named(PARAMETER_NAME, PARAMETER, LIMITS.params)
+      .describe('Values that a user may set; arguments name them as $NAME.')
+      .exactOptional(),
+    model: NAME.describe("A model other than the host's; then vms and processes are left out.").exactOptional(),
+    host: host(),
+    vms: named(NAME, vm(arch), LIMITS.vms).exactOptional(),
+    processes: named(NAME, hostProcess(), LIMITS.processes)
+      .refine((map) => Object.keys(map).length > 0, { error: 'expected at least one process' })
+      .meta({ minProperties: 1 })
+      .exactOptional(),
+    ...writtenSections(arch),
+    time: TIME.describe('Whether armed timers keep their order. Default untimed.').exactOptional(),
+    allow: allow().describe('Offers that may happen besides preempt and migrate.').exactOptional(),
+    variants: named(NAME, someOptions(), LIMITS.variants)
+      .refine((map) => Object.keys(map).length > 0, { error: 'expected at least one variant' })
+      .meta({ minProperties: 1 })
+      .describe('Host options by name of the variant; the first is the default.')
+      .exactOptional(),
+    properties: strict({ always: PATTERNS.exactOptional(), sometimes: PATTERNS.exactOptional(), eventually: PATTERNS.exactOptional() })
+      .describe('What is checked: ids, or topic.* for all of a topic.')
+      .exactOptional(),
+    bounds: strict({ steps: BOUND.exactOptional(), states: BOUND.exactOptional() })
+      .describe('Limits of a run and of an exploration. Default 1000000 steps, 200000 states.')
+      .exactOptional(),
+    expect: named(NAME, EXPECTATION, LIMITS.variants).describe('What each variant is known to do.').exactOptional(),
+    uncovered: z
+      .array(UNCOVERED)
+      .max(UNCOVERED_MAX)
+      .describe('What no variant takes, and why: for verify --full-coverage.')
+      .exactOptional(),
+  }) satisfies Readonly<Record<(typeof CORE_KEYS)[number], z.ZodType>>;
+
+/** A scenario file for hosts of an architecture; without one, for any host. */
+export const scenarioSchema = perArch((arch): z.ZodType<Scenario> => strict(shape(arch)));

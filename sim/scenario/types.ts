@@ -1,5 +1,5 @@
 /** What a scenario is: as somebody writes it, and resolved, as the simulator runs it and a journal keeps it. */
-import type { HostOptions, PreemptionModel, Ticks } from '../../events/options.ts';
+import type { HostOptions, PreemptionModel, Ticks, VmSettings } from '../../events/options.ts';
 import type { GuestOp, HostOp, Program } from '../../events/program.ts';
 import type { GuestStep, HostStep } from './program.ts';
 
@@ -12,23 +12,12 @@ export type AllowedOffer = string;
 export type TimeModel = 'untimed' | 'ordered';
 export type PropertyKind = 'always' | 'sometimes' | 'eventually';
 
-/** A guest page at the start: `shared` with the host, or in a state that a mechanism knows. */
-export interface PageSetup {
-  readonly gfn: number;
-  readonly pfn: number;
-  readonly state: string;
-}
-
-/** A page that the firmware or the host owns at the start. */
-export interface FirmwarePageSetup {
-  readonly pfn: number;
-  readonly state: 'hypervisor' | 'firmware' | 'reclaim';
-}
-
-export interface FirmwareSetup {
-  readonly state: 'UNINIT' | 'INIT';
-  readonly pages: readonly FirmwarePageSetup[];
-}
+/** Sections of a scenario as written, by key; each mechanism declares the type of those that it brings. */
+// biome-ignore lint/suspicious/noEmptyInterface: filled by declarations of mechanisms
+export interface ScenarioSections {}
+/** The same, as a run has them. */
+// biome-ignore lint/suspicious/noEmptyInterface: as above
+export interface ResolvedSections {}
 
 /** What a variant is known to do: break nothing, or break these properties or get stuck in these ways (`sim/scenario/expectations.ts`). */
 export type Expectation = 'clean' | { readonly violates: readonly string[] };
@@ -41,9 +30,6 @@ export type Parameter =
   | { readonly type: 'boolean'; readonly default: boolean }
   | { readonly type: 'string'; readonly enum?: readonly string[]; readonly default: string };
 
-/** Settings of a VM that a mechanism declares, by name. */
-export type VmSettings = Readonly<Record<string, number | boolean | string>>;
-
 /** What no variant of a scenario takes, and why that is right. */
 export interface Uncovered {
   /** Names of micro-steps, branches and operations as reports have them; `*` stands for any text. */
@@ -54,12 +40,32 @@ export interface Uncovered {
 export interface VmSource {
   /** A type that a mechanism of the host knows. */
   readonly type: string;
-  readonly options?: { readonly asid?: number; readonly pages?: readonly PageSetup[]; readonly [setting: string]: unknown };
+  readonly options?: Readonly<Partial<VmSettings>> & { readonly [setting: string]: unknown };
   readonly vcpus: readonly (readonly GuestStep[])[];
 }
 
+/** The keys of every scenario file. No section has one of these names. */
+export const CORE_KEYS = [
+  'name',
+  'summary',
+  'source',
+  'claims',
+  'params',
+  'model',
+  'host',
+  'vms',
+  'processes',
+  'time',
+  'allow',
+  'variants',
+  'properties',
+  'bounds',
+  'expect',
+  'uncovered',
+] as const;
+
 /** A scenario as written, in YAML or in TypeScript. `docs/scenarios.md` explains every key. */
-export interface Scenario {
+export interface Scenario extends Readonly<Partial<ScenarioSections>> {
   readonly name: string;
   readonly summary: string;
   readonly source?: string;
@@ -79,7 +85,6 @@ export interface Scenario {
   };
   readonly vms?: Readonly<Record<string, VmSource>>;
   readonly processes?: Readonly<Record<string, { readonly threads: readonly (readonly HostStep[])[] }>>;
-  readonly firmware?: { readonly state: FirmwareSetup['state']; readonly pages?: readonly FirmwarePageSetup[] };
   readonly time?: TimeModel;
   readonly allow?: readonly AllowedOffer[];
   /** The first is the default. */
@@ -108,10 +113,8 @@ export interface ResolvedVm {
   /** The name in `vms`; the vCPUs are `vcpu:<id>/<index>`. */
   readonly id: string;
   readonly type: string;
-  readonly asid: number;
-  readonly pages: readonly PageSetup[];
-  /** Absent if there are none. */
-  readonly settings?: VmSettings;
+  /** What mechanisms of the host know of it, with their defaults; absent if that is nothing. */
+  readonly settings?: Readonly<Partial<VmSettings>>;
   readonly vcpus: readonly Program<GuestOp>[];
 }
 
@@ -148,7 +151,8 @@ export interface ResolvedScenario {
   readonly host: ResolvedHost;
   readonly vms: readonly ResolvedVm[];
   readonly processes: readonly ResolvedProcess[];
-  readonly firmware: FirmwareSetup;
+  /** What mechanisms of the host make of their sections; absent if that is nothing. */
+  readonly sections?: Readonly<Partial<ResolvedSections>>;
   readonly time: TimeModel;
   readonly allow: readonly AllowedOffer[];
   /** Ids: patterns are expanded. */

@@ -207,7 +207,8 @@ describe('firmware pages', () => {
   );
 
   it('SNP-59 all: a buffer that cannot become Firmware is not given to the firmware', () => {
-    const played = play({ ...status, firmware: { state: 'INIT', pages: [{ pfn: 0x1800, state: 'firmware' }] } }, { name: 'fifo' });
+    const sections = { firmware: { state: 'INIT', pages: [{ pfn: 0x1800, state: 'firmware' }] } } as const;
+    const played = play({ ...status, sections }, { name: 'fifo' });
     expect(w.updateResults(played)).toEqual(['SUCCESS', 'FAIL_PERMISSION']);
     expect(played.delivered('psp.command')).toEqual([]);
     expect(played.delivered('mutex.unlock')).toHaveLength(1);

@@ -6,9 +6,10 @@ import type { VmContext } from '../../actors/kvm/vm.ts';
 import type { RmpRegionContext } from '../../actors/sev-snp/rmp-region.ts';
 import type { HostOptions } from '../../events/options.ts';
 import type { RmpEntry } from '../../events/sev-snp/rmp.ts';
+import type { PageSetup } from '../../sim/mechanisms/sev-snp/sections.ts';
 import { scenario } from '../../sim/scenario/build.ts';
 import type { GuestStep, HostStep } from '../../sim/scenario/program.ts';
-import type { PageSetup, ResolvedScenario, Scenario, VmSource } from '../../sim/scenario/types.ts';
+import type { ResolvedScenario, Scenario, VmSource } from '../../sim/scenario/types.ts';
 import { type Played, resolved } from '../sim/play.ts';
 
 export const GFN = 0x5;

@@ -9,7 +9,9 @@ import { host, hostPatch } from ${from('actors/host/host-env')};
 import { guest, guestPatch } from ${from('actors/kvm/guest-program')};
 import { replaceStep, withoutSteps } from ${from('actors/path/patch')};
 import { outgoing } from ${from('events/event')};
+import { alwaysEach } from ${from('sim/property')};
 import { emit, setup } from ${JSON.stringify(pathToFileURL('node_modules/xstate/dist/xstate.esm.js').href)};
+import { z } from ${JSON.stringify(pathToFileURL('node_modules/zod/index.js').href)};
 `;
 
 /** A module with one mechanism of AMD hosts; `body` is what stands in it beside name and arches. */
@@ -55,4 +57,29 @@ export const GUEST_PATCH = moduleOf(
   'guest-patch',
   `patch: () => ({ paths: { exc_vmm_communication: [guestPatch((path) =>
     replaceStep(path, 'sev_es_terminate', () => [guest.step('ignored')]))] } })`,
+);
+
+/** A disk: a section of the file, a setting of VMs, and an actor that knows both. A property tells what the actor knows. */
+export const DISK = moduleOf(
+  'disk',
+  `sections: {
+    disk: {
+      description: 'The disk of the host.',
+      written: z.strictObject({ sectors: z.int().min(1).max(64) }),
+      resolved: z.strictObject({ sectors: z.int().min(1).max(64), guests: z.array(z.string().max(64)).max(64) }),
+      resolve: (written, { vms = {} }) => written && { sectors: written.sectors, guests: Object.keys(vms) },
+    },
+  },
+  vmSettings: { queues: { schema: z.int().min(1).max(8).describe('How many queues.'), default: (place) => place + 1 } },
+  actors: ({ sections, vms }) =>
+    sections?.disk === undefined
+      ? []
+      : [{ id: 'disk:0', kind: 'disk', input: { ...sections.disk, queues: vms.map(({ settings }) => settings.queues) } }],
+  machines: () => ({
+    disk: setup({}).createMachine({ id: 'disk', context: ({ input }) => input, initial: 'ready', states: { ready: { tags: 'rest' } } }),
+  }),
+  properties: [alwaysEach('disk.told', {
+    kind: 'disk', source: 'a test', grade: 'decision',
+    each: ({ context }) => context.sectors + ' sectors, queues of ' + context.guests + ': ' + context.queues,
+  })]`,
 );

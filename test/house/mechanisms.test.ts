@@ -19,7 +19,7 @@ const INDEX = 'sim/mechanisms/index.ts';
 const MECHANISMS: Readonly<Record<string, Owned>> = {
   'sev-snp': {
     files: ['sim/mechanisms/sev-snp/', 'actors/sev-snp/', 'events/sev-snp/', 'timeline/sev-snp.ts'],
-    words: /\b(?:rmp|snp|psp|vmsa|pvalidate)|\bsev\b/,
+    words: /\b(?:rmp|snp|psp|vmsa|pvalidate|asid)|\bsev\b/,
     namedIn: [INDEX, 'timeline/mechanisms.ts'],
   },
   'split-lock': {
@@ -107,6 +107,7 @@ describe('the check of mechanisms', () => {
     [snp, 'sim/host/topology.ts', 'const id = `rmp:0x${pfn}`;'],
     [snp, 'sim/host/topology.ts', 'const toRmp = RMP_EVENTS;'],
     [snp, 'sim/scenario/schema.ts', "const types = z.enum(['snp']);"],
+    [snp, 'sim/scenario/types.ts', 'interface ResolvedVm { readonly asid: number }'],
     [sld, 'actors/host/pcpu.ts', "import { coreMachine } from '../split-lock/core.ts';"],
     [sld, 'actors/host/pcpu.ts', "const flag = options['host.sldFlag'];"],
   ])('%# sees that a file knows one', (owned, file, text) => {

@@ -1,6 +1,7 @@
 /** Whatever a file exports: it is registered, or refused by a sentence that says where; and nothing of it stays. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { isDeviating } from '../../sim/explore/in-order/deviations.ts';
 import { MechanismError } from '../../sim/host/mechanism.ts';
 import { registerOwn } from '../../sim/host/own-mechanism.ts';
@@ -28,7 +29,7 @@ const KEYS = [
     'properties',
   ],
   ...['outcomes', 'catalogue', 'checks', 'host', 'guest', 'core', 'actors', 'machines', 'vcpu', 'patch', 'mutants', 'variants', 'models'],
-  ...['launches', 'pageStates', 'quiet', 'operationChecks', 'completions', 'vm', 'taskFlags', 'kernelThreads'],
+  ...['sections', 'quiet', 'structureChecks', 'operationChecks', 'completions', 'vm', 'taskFlags', 'kernelThreads'],
 ];
 const anything = fc.anything({ withNullPrototype: true, withBigInt: true, withDate: true, withMap: true });
 const near = fc.record(Object.fromEntries(KEYS.map((key) => [key, anything])), { requiredKeys: [] });
@@ -93,7 +94,6 @@ describe('what a mechanism brings to hosts', () => {
     arches: ['amd'],
     allow: ['nic-error'],
     completions: [{ name: 'nic', handler: 'nic_irq' }],
-    pageStates: ['bounced'],
     operationChecks: () => [{ path: ['processes'], message: 'found a NIC that nobody asks' }],
   };
   const INTEL: Scenario = {
@@ -125,19 +125,29 @@ describe('what a mechanism brings to hosts', () => {
     });
   });
 
-  it('brings offers that are disturbances, and states of pages', () => {
-    const page = { vm0: { type: 'snp', options: { pages: [{ gfn: 1, pfn: 1, state: 'bounced' }] }, vcpus: [] } };
+  it('brings offers that are disturbances', () => {
     expect(isDeviating('nic-error')).toBe(false);
-    expect(() => scenario({ ...IDLE, vms: page })).toThrow('"shared", "guest-invalid", "guest-valid", "vmsa"');
     withNic(() => {
       expect(isDeviating('nic-error')).toBe(true);
-      expect(resolve(scenario({ ...IDLE, allow: ['nic-error'], vms: page }), 'default').vms[0]!.pages[0]!.state).toBe('bounced');
+      expect(resolve(scenario({ ...IDLE, allow: ['nic-error'] }), 'default').allow).toEqual(['nic-error']);
     });
   });
 
-  it('checks operations, and refuses firmware where no mechanism launches anything with it', () => {
-    withNic(() => expect(() => scenario(IDLE)).toThrow('found a NIC that nobody asks'), { operationChecks: NIC.operationChecks });
-    expect(() => scenario({ ...INTEL, firmware: { state: 'INIT' } })).toThrow('expected none: it has no part on intel hosts');
+  it('checks operations, on its own hosts alone', () => {
+    const checks = { operationChecks: NIC.operationChecks };
+    withNic(() => expect(() => scenario(IDLE)).toThrow('found a NIC that nobody asks'), checks);
+    withNic(() => expect(scenario(INTEL).name).toBe('idle'), checks);
+  });
+
+  it('refuses a setting of VMs, and a section, that another mechanism of its hosts brings, and names both', () => {
+    const tape = (arch: 'amd' | 'arm64') => ({ name: 'tape', arches: [arch], vmSettings: { asid: { schema: z.int() } } }) as const;
+    expect(() => register(tape('amd'))).toThrow(MechanismError);
+    expect(() => register(tape('amd'))).toThrow(
+      'mechanism tape: vmSettings.asid: found asid of tape, which sev-snp brings to amd hosts, too; expected another name',
+    );
+    register(tape('arm64'))();
+    const host = { description: 'd', written: z.int(), resolved: z.int(), resolve: () => undefined };
+    expect(() => register({ name: 'tape', arches: ['amd'], sections: { host } })).toThrow('found host, a key of every scenario');
   });
 
   it('refuses a device of a name that is taken', () => {

@@ -24,6 +24,12 @@ import { OS_LOCK_GUEST_OPERATIONS, OS_LOCK_HOST_OPERATIONS } from './operations.
 import { osLockOutcomes, osLockProperties } from './properties.ts';
 import { registerProperties } from './register-properties.ts';
 
+declare module '../../../events/options.ts' {
+  interface VmSettings {
+    readonly osLock: 'emulated' | 'ignored';
+  }
+}
+
 /** Whether the host's kernel knows the lock; a VM may come from one that does not. */
 const knowsLock = ({ host }: ResolvedScenario) => host.options['kvm.osLock'] !== 'ignored';
 const inputOf = (scenario: ResolvedScenario, vm: ResolvedVm): ArmVcpuInput => ({
@@ -93,9 +99,11 @@ export const osLock: Mechanism = {
   presets: { '6.14': { 'kvm.armDebug': 'owner' } },
   vmTypes: ['arm64'],
   vmSettings: {
-    osLock: z
-      .enum(['emulated', 'ignored'])
-      .describe('Whether the kernel that the VM begins on emulates the OS Lock; those before February 2022 do not.'),
+    osLock: {
+      schema: z
+        .enum(['emulated', 'ignored'])
+        .describe('Whether the kernel that the VM begins on emulates the OS Lock; those before February 2022 do not.'),
+    },
   },
   guestOperations: OS_LOCK_GUEST_OPERATIONS,
   hostOperations: OS_LOCK_HOST_OPERATIONS,

@@ -3,6 +3,7 @@ import type { HostOptions } from '../../../events/options.ts';
 import { KERNEL_DEFAULT } from '../../scenario/fields.ts';
 import { listed, type PathIssue, shown } from '../../scenario/issues.ts';
 import type { KernelVersion, Scenario } from '../../scenario/types.ts';
+import { SNP_VM } from './sections.ts';
 
 /** The same in both. @see Linux, arch/x86/virt/svm/sev.c, rmpupdate(): loops while the result is RMPUPDATE_FAIL_OVERLAP, and on nothing else */
 export const PRESETS: Readonly<Partial<Record<KernelVersion, { readonly 'kvm.rmpupdateRetry': HostOptions['kvm.rmpupdateRetry'] }>>> = {
@@ -15,7 +16,7 @@ export const PRESETS: Readonly<Partial<Record<KernelVersion, { readonly 'kvm.rmp
 const SNP_KERNELS: readonly KernelVersion[] = ['6.12', '6.14'];
 
 export function checks({ host, firmware, vms = {} }: Scenario): PathIssue[] {
-  const first = Object.keys(vms).find((id) => vms[id]!.type === 'snp');
+  const first = Object.keys(vms).find((id) => vms[id]!.type === SNP_VM);
   const features = host.features ?? [];
   const issues: PathIssue[] = [];
   if (first !== undefined && vms[first]!.options?.pages === undefined) {

@@ -16,10 +16,12 @@ import { SEV_SNP_OPTIONS } from '../../../events/sev-snp/sev-snp.ts';
 import type { Mechanism } from '../../host/mechanism.ts';
 import { checks, PRESETS } from './checks.ts';
 import { rmpLock } from './lock-model.ts';
-import { commandIssues, SNP_GUEST_OPERATIONS, SNP_HOST_OPERATIONS } from './operations.ts';
+import { SNP_GUEST_OPERATIONS, SNP_HOST_OPERATIONS } from './operations.ts';
 import { snpOutcomes } from './outcomes.ts';
+import { pageChecks } from './page-checks.ts';
 import { repeatsUpdate, retriesUpdate, snpProperties } from './properties.ts';
-import { PAGE_STATES, snpActors, vmParts } from './topology.ts';
+import { SECTIONS, SNP_VM, VM_SETTINGS } from './sections.ts';
+import { snpActors, vmParts } from './topology.ts';
 
 export const sevSnp: Mechanism = {
   name: 'sev-snp',
@@ -28,9 +30,9 @@ export const sevSnp: Mechanism = {
   presets: PRESETS,
   features: ['sev', 'sev-es', 'sev-snp'],
   allow: ['psp-error'],
-  vmTypes: ['snp'],
-  launches: ['snp'],
-  pageStates: PAGE_STATES,
+  vmTypes: [SNP_VM],
+  sections: SECTIONS,
+  vmSettings: VM_SETTINGS,
   guestOperations: SNP_GUEST_OPERATIONS,
   hostOperations: SNP_HOST_OPERATIONS,
   properties: snpProperties,
@@ -39,7 +41,7 @@ export const sevSnp: Mechanism = {
   catalogue: { ...RMP_EVENTS, ...PSP_EVENTS },
   quiet: ['psp.status?'],
   checks,
-  operationChecks: commandIssues,
+  structureChecks: pageChecks,
   host: () => ({ operations: snpHostOperations, faults: { '#PF.RMP': (env) => [{ kind: 'call', path: pageFaultPath(env) }] } }),
   kvm: () => snpClaims,
   guest: ({ host: { options } }) => ({ operations: (env) => snpGuestOperations(env, options) }),

@@ -4,7 +4,6 @@ import type { GuestOp, HostOp } from '../../../events/program.ts';
 import { GFN, integer, NAME, PFN } from '../../scenario/fields.ts';
 import { hex, type Path, type PathIssue } from '../../scenario/issues.ts';
 import { type Operation, operation } from '../../scenario/operation.ts';
-import type { KnownNames } from '../../scenario/structure.ts';
 
 const FLAG = z.boolean({ error: 'expected true or false' });
 const PRIVATE = FLAG.describe('The C-bit of the access: true reaches the page as encrypted guest memory.');
@@ -71,8 +70,8 @@ export const SNP_HOST_OPERATIONS = {
   },
 } satisfies Readonly<Record<string, Operation>>;
 
-/** Whether a firmware command has the page that it takes. */
-export function commandIssues(op: GuestOp | HostOp, path: Path, { pfns }: KnownNames): PathIssue[] {
+/** Whether a firmware command has the page that it takes, of those that the scenario has. */
+export function commandIssues(op: GuestOp | HostOp, path: Path, pfns: ReadonlySet<number>): PathIssue[] {
   if (op.op !== 'sev-command') return [];
   const { command, pfn } = op;
   const found = pfn === PFN_NONE ? 'no PFN' : `PFN ${hex(pfn)}`;

@@ -4,39 +4,38 @@ import { HYPERVISOR_PAGE } from '../../../actors/sev-snp/rmp-check.ts';
 import { SEV_CMD_MUTEX } from '../../../actors/sev-snp/sev-command.ts';
 import { type RmpEntry, regionOf } from '../../../events/sev-snp/rmp.ts';
 import type { VmParts } from '../../host/mechanism.ts';
-import type { PageSetup, ResolvedScenario, ResolvedVm } from '../../scenario/types.ts';
+import type { ResolvedScenario, ResolvedVm } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
-
-/** States of a guest page at the start. `guest-invalid`: assigned to the guest and not validated. */
-export const PAGE_STATES = ['guest-invalid', 'guest-valid', 'vmsa'] as const;
+import { type PageSetup, snpSettingsOf } from './sections.ts';
 
 /** GFNs that a guest has validated when a run starts. */
-const validatedIn = (vm: ResolvedVm): number[] =>
-  vm.pages
+const validatedIn = (pages: readonly PageSetup[]): number[] =>
+  pages
     .filter((page) => page.state === 'guest-valid')
     .map((page) => page.gfn)
     .sort((a, b) => a - b);
 
 export function vmParts(vm: ResolvedVm): VmParts {
-  const vmsas = vm.pages.filter((page) => page.state === 'vmsa').map((page) => page.pfn);
+  const { asid, pages } = snpSettingsOf(vm);
+  const vmsas = pages.filter((page) => page.state === 'vmsa').map((page) => page.pfn);
   return {
     facts: {
-      asid: vm.asid,
-      frames: Object.fromEntries(vm.pages.map((page) => [page.gfn, page.pfn])),
+      asid,
+      frames: Object.fromEntries(pages.map((page) => [page.gfn, page.pfn])),
       vmsas: vm.vcpus.map((_, index) => vmsas[index] ?? null),
     },
-    input: { believes: validatedIn(vm) },
+    input: { believes: validatedIn(pages) },
   };
 }
 
-const pageEntry = (vm: ResolvedVm, { gfn, state }: PageSetup): RmpEntry =>
+const pageEntry = (asid: number, { gfn, state }: PageSetup): RmpEntry =>
   state === 'shared'
     ? HYPERVISOR_PAGE
     : {
         assigned: true,
         pageSize: '4K',
         immutable: false,
-        asid: vm.asid,
+        asid,
         gfn,
         validated: state !== 'guest-invalid',
         vmsa: state === 'vmsa',
@@ -50,8 +49,10 @@ const FIRMWARE_ENTRIES = {
 /** One region for every 2 MiB that the scenario touches; only the frames it names have entries. */
 function regionsOf(scenario: ResolvedScenario): ActorSpec[] {
   const entries: [number, RmpEntry][] = [
-    ...scenario.vms.flatMap((vm) => vm.pages.map((page): [number, RmpEntry] => [page.pfn, pageEntry(vm, page)])),
-    ...scenario.firmware.pages.map(({ pfn, state }): [number, RmpEntry] => [pfn, FIRMWARE_ENTRIES[state]]),
+    ...scenario.vms
+      .map(snpSettingsOf)
+      .flatMap(({ asid, pages }) => pages.map((page): [number, RmpEntry] => [page.pfn, pageEntry(asid, page)])),
+    ...(scenario.sections?.firmware?.pages ?? []).map(({ pfn, state }): [number, RmpEntry] => [pfn, FIRMWARE_ENTRIES[state]]),
   ];
   const regions = [...new Set(entries.map(([pfn]) => regionOf(pfn)))];
   return regions.map((id) => ({
@@ -64,13 +65,17 @@ function regionsOf(scenario: ResolvedScenario): ActorSpec[] {
   }));
 }
 
-const usesPsp = ({ processes, firmware }: ResolvedScenario) =>
-  firmware.pages.length > 0 ||
+const usesPsp = ({ processes, sections }: ResolvedScenario) =>
+  (sections?.firmware?.pages ?? []).length > 0 ||
   processes.some(({ threads }) => threads.some(({ program }) => program.ops.some((op) => op.op === 'sev-command')));
 const pspOf = (scenario: ResolvedScenario): ActorSpec[] =>
   usesPsp(scenario)
     ? [
-        { id: 'psp', kind: 'psp', input: { state: scenario.firmware.state, errors: scenario.allow.includes('psp-error') } },
+        {
+          id: 'psp',
+          kind: 'psp',
+          input: { state: scenario.sections?.firmware?.state ?? 'UNINIT', errors: scenario.allow.includes('psp-error') },
+        },
         { id: SEV_CMD_MUTEX, kind: 'mutex', input: null },
       ]
     : [];

@@ -56,6 +56,12 @@ import {
 } from './properties.ts';
 import { offlineWithWork, scheduledOut, twoAtOnce } from './race-properties.ts';
 
+declare module '../../../events/options.ts' {
+  interface VmSettings {
+    readonly splitLockDetect: boolean;
+  }
+}
+
 const EXIT_TIMER_MS = { none: null, '1ms': 1, '20ms': 20 } as const;
 const FEATURE = 'split-lock-detect';
 const BUS_FEATURE = 'bus-lock-detect';
@@ -147,7 +153,9 @@ export const splitLock: Mechanism = {
   features: [FEATURE, BUS_FEATURE],
   vmTypes: ['vmx'],
   vmSettings: {
-    splitLockDetect: z.boolean().describe('Whether the VMM gives the guest split-lock detection where KVM offers it. Default true.'),
+    splitLockDetect: {
+      schema: z.boolean().describe('Whether the VMM gives the guest split-lock detection where KVM offers it. Default true.'),
+    },
   },
   guestOperations: GUEST_OPERATIONS,
   hostOperations: HOST_OPERATIONS,

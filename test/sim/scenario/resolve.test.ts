@@ -62,7 +62,7 @@ describe('resolving a scenario', () => {
   it('fills in what a scenario does not say', () => {
     const {
       host,
-      firmware,
+      sections,
       time,
       bounds,
       variant,
@@ -81,7 +81,7 @@ describe('resolving a scenario', () => {
       features: ['sev-snp'],
       options: undefined,
     });
-    expect(firmware).toEqual({ state: 'INIT', pages: [] });
+    expect(sections).toEqual({ firmware: { state: 'INIT', pages: [] } });
     expect({ time, bounds, variant, expected, allow }).toEqual({
       time: 'untimed',
       bounds: { steps: 1_000_000, states: 200_000 },
@@ -89,7 +89,7 @@ describe('resolving a scenario', () => {
       expected: null,
       allow: [],
     });
-    expect(vms[0]?.asid).toBe(1);
+    expect(vms[0]?.settings).toEqual({ asid: 1, pages: [{ gfn: 5, pfn: 0x1005, state: 'shared' }] });
     expect(properties).toEqual({ always: [], sometimes: [], eventually: [] });
   });
 

@@ -1,0 +1,60 @@
+/** Whether pages, ASIDs and what programs say of them fit each other. */
+import { hex, type Path, type PathIssue } from '../../scenario/issues.ts';
+import { allOperations, type Structure } from '../../scenario/lowered.ts';
+import { commandIssues } from './operations.ts';
+import { type FirmwarePageSetup, snpSettingsOf } from './sections.ts';
+
+/** Notes each number with its owner and refuses one that stands for two things. */
+const unique = (issues: PathIssue[], what: string) => {
+  const owners = new Map<number, string>();
+  return (value: number, owner: string, path: Path): void => {
+    const other = owners.get(value);
+    if (other === undefined) owners.set(value, owner);
+    else issues.push({ path, message: `found ${what} ${hex(value)} of ${owner}; expected another: ${other} has it` });
+  };
+};
+
+/** PFNs of all, GFNs of a VM and ASIDs that stand for two things. */
+function duplicates({ vms, sectionsPath }: Structure, firmware: readonly FirmwarePageSetup[]): PathIssue[] {
+  const issues: PathIssue[] = [];
+  const addPfn = unique(issues, 'PFN');
+  const addAsid = unique(issues, 'ASID');
+  for (const vm of vms) {
+    const { asid, pages } = snpSettingsOf(vm);
+    addAsid(asid, vm.id, [...vm.settingsPath, 'asid']);
+    const addGfn = unique(issues, 'GFN');
+    pages.forEach(({ gfn, pfn }, index) => {
+      const path = [...vm.settingsPath, 'pages', index];
+      addGfn(gfn, `page ${index}`, [...path, 'gfn']);
+      addPfn(pfn, `GFN ${hex(gfn)} of ${vm.id}`, [...path, 'pfn']);
+    });
+  }
+  firmware.forEach(({ pfn }, index) => {
+    addPfn(pfn, `page ${index} of firmware`, [...sectionsPath, 'firmware', 'pages', index, 'pfn']);
+  });
+  return issues;
+}
+
+const SHOWN_MAX = 8;
+
+/** A page that an operation names and the VM does not have. Whether there is such a VM, `structure.ts` checks. */
+function missingPage(gfns: ReadonlyMap<string, ReadonlySet<number>>, vm: string, gfn: number, path: Path): PathIssue[] {
+  const known = gfns.get(vm);
+  if (known === undefined || known.has(gfn)) return [];
+  const pages = [...known].slice(0, SHOWN_MAX).map(hex);
+  const some = `${pages.length === 0 ? 'none' : pages.join(', ')}${known.size > pages.length ? ', …' : ''}`;
+  return [{ path: [...path, 'gfn'], message: `found GFN ${hex(gfn)}; expected a page of ${vm} (${some})` }];
+}
+
+export function pageChecks(structure: Structure): readonly PathIssue[] {
+  const firmware = structure.sections.firmware?.pages ?? [];
+  const pagesOf = structure.vms.map((vm) => [vm.id, snpSettingsOf(vm).pages] as const);
+  const gfns = new Map(pagesOf.map(([id, pages]) => [id, new Set(pages.map(({ gfn }) => gfn))]));
+  const pfns = new Set([...pagesOf.flatMap(([, pages]) => pages), ...firmware].map(({ pfn }) => pfn));
+  const issues = duplicates(structure, firmware);
+  for (const { op, path, vm } of allOperations(structure)) {
+    issues.push(...commandIssues(op, path, pfns));
+    if ('gfn' in op && vm !== null) issues.push(...missingPage(gfns, vm, op.gfn, path));
+  }
+  return issues;
+}

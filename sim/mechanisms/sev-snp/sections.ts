@@ -1,0 +1,80 @@
+/** What SEV-SNP adds to a scenario file: `firmware`, and of each VM its ASID and its pages. */
+import { z } from 'zod';
+import { GFN, integer, PFN, strict } from '../../scenario/fields.ts';
+import type { Section, VmSetting } from '../../scenario/section.ts';
+
+const PAGES_MAX = 4096;
+const ASID_MAX = 0xffff;
+
+/** A guest page at the start: `shared` with the host, or assigned to the guest; `guest-invalid` is not validated. */
+export interface PageSetup {
+  readonly gfn: number;
+  readonly pfn: number;
+  readonly state: 'shared' | 'guest-invalid' | 'guest-valid' | 'vmsa';
+}
+
+/** A page that the firmware or the host owns at the start. */
+export interface FirmwarePageSetup {
+  readonly pfn: number;
+  readonly state: 'hypervisor' | 'firmware' | 'reclaim';
+}
+
+export interface FirmwareSetup {
+  readonly state: 'UNINIT' | 'INIT';
+  readonly pages: readonly FirmwarePageSetup[];
+}
+
+interface WrittenFirmware {
+  readonly state: FirmwareSetup['state'];
+  readonly pages?: readonly FirmwarePageSetup[];
+}
+
+declare module '../../../events/options.ts' {
+  interface VmSettings {
+    readonly asid: number;
+    readonly pages: readonly PageSetup[];
+  }
+}
+declare module '../../scenario/types.ts' {
+  interface ScenarioSections {
+    readonly firmware: WrittenFirmware;
+  }
+  interface ResolvedSections {
+    readonly firmware: FirmwareSetup;
+  }
+}
+
+/** The VM type whose guests are launched by the firmware. */
+export const SNP_VM = 'snp';
+
+const STATE = z.enum(['UNINIT', 'INIT']);
+const FIRMWARE_PAGES = z.array(strict({ pfn: PFN, state: z.enum(['hypervisor', 'firmware', 'reclaim']) })).max(PAGES_MAX);
+
+const firmware: Section<WrittenFirmware, FirmwareSetup> = {
+  description: 'The security processor at the start. Default: INIT if there is a VM, else UNINIT.',
+  written: strict({ state: STATE, pages: FIRMWARE_PAGES.exactOptional() }),
+  resolved: strict({ state: STATE, pages: FIRMWARE_PAGES }),
+  resolve: (written, { vms = {} }) => {
+    const launches = Object.values(vms).some(({ type }) => type === SNP_VM);
+    return { state: written?.state ?? (launches ? 'INIT' : 'UNINIT'), pages: written?.pages ?? [] };
+  },
+};
+
+export const SECTIONS = { firmware };
+
+const asid: VmSetting<number> = {
+  schema: integer(1, ASID_MAX).describe("Default: the VM's place in `vms`, from 1."),
+  default: (place) => place,
+};
+
+const PAGE = strict({ gfn: GFN, pfn: PFN, state: z.enum(['shared', 'guest-invalid', 'guest-valid', 'vmsa']) });
+const pages: VmSetting<readonly PageSetup[]> = {
+  schema: z.array(PAGE).max(PAGES_MAX).describe('Every page that an SNP VM uses, as it is when the run starts.'),
+  default: () => [],
+};
+
+export const VM_SETTINGS = { asid, pages };
+
+/** What every VM of a host with SEV-SNP has: both settings have defaults. */
+export const snpSettingsOf = (vm: { readonly settings?: object }) =>
+  vm.settings as { readonly asid: number; readonly pages: readonly PageSetup[] };
