@@ -57,7 +57,7 @@ export type VcpuEvent = EventOf<{
 export type VcpuAnswer = EventOf<{
   /** A guest micro-step that did not leave guest mode. `atomic`: the guest is inside one instruction now. */
   'guest.ran': { atomic: boolean };
-  vmexit: { exit: GuestExit };
+  vmexit: GuestExit;
   /** `exiting`: somebody has kicked the vCPU since it set IN_GUEST_MODE. */
   'vcpu.requests': { pending: readonly VcpuRequest[]; exiting: boolean };
   /** Where an IPI must go so that the vCPU leaves guest mode: null if it is not there, or was kicked already. */

@@ -143,11 +143,11 @@ export class GuestView implements View {
     this.#board.settle(this.lane, at, spans, { category: 'guest', ...(args && { args }) });
   }
 
-  left(reason: string, exit: JsonObject, at: number): void {
-    this.#board.instant(this.lane, at, `#VMEXIT ${reason}`, { category: 'guest', args: argsOf(exit) });
+  left(reason: string, info: JsonObject, at: number): void {
+    this.#board.instant(this.lane, at, `#VMEXIT ${reason}`, { category: 'guest', args: { reason, ...argsOf(info) } });
   }
 
   message({ type, peer, payload, vtime }: JournalRecord): void {
-    if (type === 'vmexit' && peer === this.actor) this.left(String(payload.reason), payload, vtime);
+    if (type === 'vmexit' && peer === this.actor) this.left(String(payload.reason), objectOf(payload.info), vtime);
   }
 }

@@ -61,7 +61,7 @@ export type GuestItem = Item<Vcpu, GuestLocals, GuestEvent>;
 
 /** Guest mode ends here, for the thread that runs the vCPU; `info` is what the processor tells about the exit. */
 export const vmexit = <K extends ExitReason>(v: Vcpu, reason: K, ...[info]: ExitInfoOf[K] extends null ? [] : [ExitInfoOf[K]]): Outgoing =>
-  outgoing(v.thread, { type: 'vmexit', exit: { reason, info: info ?? null } });
+  outgoing(v.thread, { type: 'vmexit', reason, info: info ?? null });
 
 export const opOf = (env: GuestEnv, v: Vcpu): GuestOp | ControlOp => env.images[v.image]!.program.ops[v.pc]!;
 

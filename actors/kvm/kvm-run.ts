@@ -7,7 +7,7 @@
  */
 import { outgoing } from '../../events/event.ts';
 import type { ThreadEvent } from '../../events/index.ts';
-import type { ExitReason, VcpuRequest } from '../../events/kvm.ts';
+import type { ExitReason, GuestExit, VcpuRequest } from '../../events/kvm.ts';
 import {
   fatalSignalPending,
   type HostEnv,
@@ -70,16 +70,16 @@ export const lockMutex = (env: HostEnv) =>
 export const unlockMutex = (env: HostEnv, set?: () => Partial<HostThread>): HostItem =>
   step('mutex_unlock', { send: (t) => outgoing(`mutex:${vcpuOf(env, t).id}`, { type: 'mutex.unlock' }), ...(set && { set }) });
 
-/** R4: kvm_arch_vcpu_load(), of the vCPU that the thread has registered its notifier for. */
+/** R4: kvm_arch_vcpu_load(). */
 export const archLoad = (env: HostEnv): readonly HostItem[] => [
-  step('kvm_arch_vcpu_load', { send: (t) => outgoing(t.notifier!, { type: 'vcpu.load', cpu: t.cpu! }) }),
+  step('kvm_arch_vcpu_load', { send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.load', cpu: t.cpu! }) }),
   ...env.slots.items('load', env),
 ];
 
 /** R19: kvm_arch_vcpu_put(). */
 export const archPut = (env: HostEnv): readonly HostItem[] => [
   ...env.slots.items('put', env),
-  step('kvm_arch_vcpu_put', { send: (t) => outgoing(t.notifier!, { type: 'vcpu.put' }) }),
+  step('kvm_arch_vcpu_put', { send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.put' }) }),
 ];
 
 /** R2 to R5. */
@@ -165,7 +165,7 @@ const inGuestMode = (env: HostEnv): HostItem => {
       send: guestStep,
       answers: {
         'guest.ran': (e) => (hasInsns ? { atomic: e.atomic } : {}),
-        vmexit: ({ exit }) => ({ exit }),
+        vmexit: ({ reason, info }) => ({ exit: { reason, info } as GuestExit }),
       },
       wakes: { 'cpu.interrupt': (e) => ({ exit: { reason: hasInsns && e.spurious ? 'NMI' : 'INTR', info: null } }) },
     }),

@@ -1,7 +1,7 @@
 /** Small arm64 worlds for claims: one guest, the thread that runs it, and what a run leaves of registers, traps and exceptions. */
 
 import type { MechanismOptions } from '../../events/options.ts';
-import type { DebugTraps, Executed, Sysreg } from '../../events/os-lock/arm-debug.ts';
+import { DEBUG_EXITS, type DebugTraps, type Executed, type Sysreg } from '../../events/os-lock/arm-debug.ts';
 import { knownProperties } from '../../sim/properties/index.ts';
 import { scenario } from '../../sim/scenario/build.ts';
 import type { GuestStep, HostStep } from '../../sim/scenario/program.ts';
@@ -110,4 +110,4 @@ export const lastEntry = (played: Played): Entry => entries(played).at(-1)!;
 
 /** How often user space was asked about a debug exception. */
 export const debugExits = (played: Played): number =>
-  payloads(played, 'arm.exit').filter(({ reason }) => (reason as Payload).exit === 'debug').length;
+  payloads(played, 'vmexit').filter(({ reason }) => Object.values<unknown>(DEBUG_EXITS).includes(reason)).length;

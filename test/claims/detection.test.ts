@@ -80,7 +80,7 @@ describe('a guest whose page was taken', () => {
 
   it('SNP-17 P1: it is in control again and ends itself', () => {
     const played = taken(P1);
-    const ghcb = played.delivered('vmexit').at(-1)!.payload.ghcb;
+    const ghcb = played.delivered('vmexit').at(-1)!.payload.info;
     expect(ghcb).toEqual({ nae: 'TERMINATE', reasonSet: 0, reason: 0 });
     expect(microSteps(played, w.GUEST).at(-2)).toMatch(/exc_vmm_communication\.page_not_validated$/);
   });

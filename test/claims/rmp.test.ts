@@ -134,7 +134,7 @@ describe('checks', () => {
       'vcpu_enter_guest.local_irq_enable',
       'vcpu_enter_guest.preempt_enable',
     ]);
-    expect(played.delivered('vmexit')[0]!.payload).toMatchObject({ reason: 'NPF', gfn: w.GFN, private: true });
+    expect(played.delivered('vmexit')[0]!.payload).toMatchObject({ reason: 'NPF', info: { gfn: w.GFN, private: true } });
   });
 });
 

@@ -130,7 +130,7 @@ describe('the projection', () => {
     const letters = ['X', 'G', 'X', 'I'];
     for (const letter of letters) {
       const step = stepThread(run);
-      if (letter === 'I') run.deliver('vcpu:vm0/0', THREAD, 'vmexit', { reason: 'NPF', gfn: 5, private: true }, step);
+      if (letter === 'I') run.deliver('vcpu:vm0/0', THREAD, 'vmexit', { reason: 'NPF', info: { gfn: 5, private: true } }, step);
       run.change('pcpu:0', ...cpuState('task', THREAD, letter), step);
       run.end(100);
     }

@@ -46,7 +46,14 @@ export const osLockMutants: Readonly<Record<string, Mutant>> = {
   'oslock-any-key': design('DBGOSLAR takes any odd value for the key', { dbgoslarKey: false }),
   'oslock-pkvm-stale': design("the hypervisor's copy does not follow the host's", { pkvm: 'stale' }),
   'oslock-vmm-blind': without('the VMM injects without a look at OSLSR', 'kvm_arm_handle_debug', 'KVM_GET_ONE_REG_oslsr'),
-  'oslock-no-reload': without('OSLAR does not decide the owner anew', 'kvm_debug_handle_oslar', 'kvm_arch_vcpu_put', 'kvm_arch_vcpu_load'),
+  'oslock-no-reload': without(
+    'OSLAR does not decide the owner anew',
+    'kvm_debug_handle_oslar',
+    'kvm_vcpu_put_debug',
+    'kvm_arch_vcpu_put',
+    'kvm_arch_vcpu_load',
+    'kvm_vcpu_load_debug',
+  ),
   'oslock-preemptible-reload': without(
     'put and load run with preemption on',
     'kvm_debug_handle_oslar',
