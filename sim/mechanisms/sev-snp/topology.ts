@@ -1,7 +1,12 @@
-/** The actors that SEV-SNP adds to a host, in slot order: RMP regions, the PSP, the mutex of its mailbox. And what it knows of a VM. */
+/**
+ * The actors that SEV-SNP adds to a host, in slot order: the pages of each SNP guest, RMP regions, the PSP, the mutex of its mailbox. And what
+ * it knows of a VM.
+ */
 
 import { HYPERVISOR_PAGE } from '../../../actors/sev-snp/rmp-check.ts';
 import { SEV_CMD_MUTEX } from '../../../actors/sev-snp/sev-command.ts';
+import type { VmPagesInput } from '../../../actors/sev-snp/vm-pages.ts';
+import type { ActorId } from '../../../events/event.ts';
 import { type RmpEntry, regionOf } from '../../../events/sev-snp/rmp.ts';
 import type { VmParts } from '../../host/mechanism.ts';
 import type { PageSetup, ResolvedScenario, ResolvedVm } from '../../scenario/types.ts';
@@ -9,6 +14,8 @@ import type { ActorSpec } from '../../store.ts';
 
 /** States of a guest page at the start. `guest-invalid`: assigned to the guest and not validated. */
 export const PAGE_STATES = ['guest-invalid', 'guest-valid', 'vmsa'] as const;
+
+const pagesId = (vm: ResolvedVm): ActorId => `pages:${vm.id}`;
 
 /** GFNs that a guest has validated when a run starts. */
 const validatedIn = (vm: ResolvedVm): number[] =>
@@ -21,11 +28,11 @@ export function vmParts(vm: ResolvedVm): VmParts {
   const vmsas = vm.pages.filter((page) => page.state === 'vmsa').map((page) => page.pfn);
   return {
     facts: {
+      pages: pagesId(vm),
       asid: vm.asid,
       frames: Object.fromEntries(vm.pages.map((page) => [page.gfn, page.pfn])),
       vmsas: vm.vcpus.map((_, index) => vmsas[index] ?? null),
     },
-    input: { believes: validatedIn(vm) },
   };
 }
 
@@ -64,6 +71,11 @@ function regionsOf(scenario: ResolvedScenario): ActorSpec[] {
   }));
 }
 
+const pagesOf = ({ vms }: ResolvedScenario): ActorSpec[] =>
+  vms
+    .filter(({ type }) => type === 'snp')
+    .map((vm) => ({ id: pagesId(vm), kind: 'vmPages', input: { believes: validatedIn(vm) } satisfies VmPagesInput }));
+
 const usesPsp = ({ processes, firmware }: ResolvedScenario) =>
   firmware.pages.length > 0 ||
   processes.some(({ threads }) => threads.some(({ program }) => program.ops.some((op) => op.op === 'sev-command')));
@@ -75,4 +87,8 @@ const pspOf = (scenario: ResolvedScenario): ActorSpec[] =>
       ]
     : [];
 
-export const snpActors = (scenario: ResolvedScenario): readonly ActorSpec[] => [...regionsOf(scenario), ...pspOf(scenario)];
+export const snpActors = (scenario: ResolvedScenario): readonly ActorSpec[] => [
+  ...pagesOf(scenario),
+  ...regionsOf(scenario),
+  ...pspOf(scenario),
+];
