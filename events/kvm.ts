@@ -48,8 +48,6 @@ export type VcpuEvent = EventOf<{
   'vcpu.block': { until: BlockedUntil };
   /** finish_rcuwait(): the thread sleeps no longer, whatever woke it. */
   'vcpu.unblock': object;
-  /** The result of an exit, written to the GHCB: the guest goes on. */
-  'ghcb.result': { ok: boolean };
   /** The guest saw a physical interrupt of its pCPU. */
   'guest.interrupted': object;
 }>;
@@ -67,35 +65,20 @@ export type VcpuAnswer = EventOf<{
 }>;
 
 export type VmEvent = EventOf<{
-  /** Map lock: hold the page in its present state while it is mapped. @see domain snp d, P3 and P4 */
-  'vm.lockPage': { gfn: number };
-  'vm.unlockPage': { gfn: number };
-  /** A page-state change waits until nobody holds the page, and keeps new holders out. */
-  'vm.beginPsc': { gfn: number };
-  'vm.endPsc': { gfn: number };
   /** write_lock(&kvm->mmu_lock), and back. */
   'vm.lockMmu': object;
   'vm.unlockMmu': object;
   /** kvm_vm_bugged() and kvm_vm_dead(). */
   'vm.kill': { cause: 'bugged' | 'dead' };
-  /** snp_leak_pages(): the frame is never given back. */
-  'vm.leakPage': { pfn: number };
-  /** From a vCPU: the guest has executed PVALIDATE, and knows it on all its vCPUs. */
-  'guest.validated': { gfn: number; validated: boolean };
-  /** From a vCPU: it has answered #VC 0x404 on this page with PVALIDATE, and takes whatever is in the frame for its data. */
-  'guest.revalidated': { gfn: number };
-  /** From a vCPU: #VC 0x404 on this page. */
-  'guest.notValidated': { gfn: number };
 }>;
 
-export type VmAnswer = EventOf<{ 'vm.granted': { granted: boolean }; 'vm.mmuLocked': { acquired: boolean } }>;
+export type VmAnswer = EventOf<{ 'vm.mmuLocked': { acquired: boolean } }>;
 
 export const KVM_EVENTS = {
   interrupt: 'offer',
   'guest.step': 'bus',
   'guest.ran': 'bus',
   'guest.interrupted': 'bus',
-  'ghcb.result': 'bus',
   vmexit: 'bus',
   'vcpu.load': 'bus',
   'vcpu.put': 'bus',
@@ -111,17 +94,8 @@ export const KVM_EVENTS = {
   'vcpu.block': 'bus',
   'vcpu.unblock': 'bus',
   'vcpu.blocked': 'bus',
-  'vm.lockPage': 'bus',
-  'vm.unlockPage': 'bus',
-  'vm.beginPsc': 'bus',
-  'vm.endPsc': 'bus',
   'vm.lockMmu': 'bus',
   'vm.unlockMmu': 'bus',
   'vm.mmuLocked': 'bus',
   'vm.kill': 'bus',
-  'vm.leakPage': 'bus',
-  'guest.validated': 'bus',
-  'guest.revalidated': 'bus',
-  'guest.notValidated': 'bus',
-  'vm.granted': 'bus',
 } as const satisfies Record<(VcpuEvent | VcpuAnswer | VmEvent | VmAnswer)['type'], Delivery>;

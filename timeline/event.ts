@@ -14,12 +14,15 @@ export interface Group {
   readonly name: string;
 }
 
+/** Kinds of lanes that mechanisms add, by the name of the mechanism. */
+// biome-ignore lint/suspicious/noEmptyInterface: filled by declarations of mechanisms
+export interface LaneKindsOf {}
+
 /**
  * `steps`: one span for each decision of the run. `cpu`: the current task, and what it does. `thread`: the call stack of a thread.
- * `task-state`: running, runnable, asleep. `guest`: time in guest mode. `entry` and `entry-lock`: one entry of a table of the hardware. `counter`: a number.
- * `actor`: what does not fit elsewhere.
+ * `task-state`: running, runnable, asleep. `guest`: time in guest mode. `counter`: a number. `actor`: what does not fit elsewhere.
  */
-export type LaneKind = 'steps' | 'cpu' | 'thread' | 'task-state' | 'guest' | 'entry' | 'entry-lock' | 'counter' | 'actor';
+export type LaneKind = 'steps' | 'cpu' | 'thread' | 'task-state' | 'guest' | 'counter' | 'actor' | LaneKindsOf[keyof LaneKindsOf];
 
 export interface Lane {
   readonly id: number;
@@ -30,6 +33,10 @@ export interface Lane {
   readonly actor: ActorId | null;
 }
 
+/** Categories that mechanisms add, by the name of the mechanism. */
+// biome-ignore lint/suspicious/noEmptyInterface: as above
+export interface CategoriesOf {}
+
 /** What a span or an instant is about. */
 export type Category =
   | 'step'
@@ -39,10 +46,9 @@ export type Category =
   | 'guest'
   | 'message'
   | 'offer'
-  | 'memory'
-  | 'firmware'
   | 'state'
-  | 'verdict';
+  | 'verdict'
+  | CategoriesOf[keyof CategoriesOf];
 
 /** One end of an arrow. `id` is the seq of the `send` record. */
 export interface FlowEnd {

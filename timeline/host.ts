@@ -3,6 +3,7 @@ import type { ActorId } from '../events/event.ts';
 import type { JournalRecord, JsonObject } from '../events/journal.ts';
 import type { Board } from './board.ts';
 import type { Lane } from './event.ts';
+import { TEXTS } from './mechanisms/shipped.ts';
 import type { Tasks } from './tasks.ts';
 import { argsOf, framesOf, isObject, nameOf, objectOf, pathOf, stringOf, stringsOf } from './text.ts';
 import { ActorView, type View } from './view.ts';
@@ -144,7 +145,7 @@ export class GuestView implements View {
   }
 
   left(reason: string, info: JsonObject, at: number): void {
-    this.#board.instant(this.lane, at, `#VMEXIT ${reason}`, { category: 'guest', args: { reason, ...argsOf(info) } });
+    this.#board.instant(this.lane, at, `#VMEXIT ${reason}`, { category: 'guest', args: { reason, ...argsOf(info, TEXTS) } });
   }
 
   message({ type, peer, payload, vtime }: JournalRecord): void {

@@ -9,7 +9,7 @@ import { MICRO_STEP_EVENTS } from '../events/index.ts';
 import type { JournalRecord, JsonObject, RunEnd, RunStart } from '../events/journal.ts';
 import { Board } from './board.ts';
 import type { Lane, TimelineEvent } from './event.ts';
-import { TEXTS } from './mechanisms.ts';
+import { TEXTS } from './mechanisms/shipped.ts';
 import type { Recording } from './recording.ts';
 import { addArgs, argsOf, pathOf } from './text.ts';
 import type { View } from './view.ts';

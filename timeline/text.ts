@@ -3,7 +3,8 @@ import type { ActorId } from '../events/event.ts';
 import type { Json, JsonObject } from '../events/journal.ts';
 import type { Args } from './event.ts';
 
-const ADDRESSES = ['pfn', 'gfn'];
+/** Fields of every host that hold an address. */
+const ADDRESSES = ['pfn'];
 
 /** Micro-steps that end a path for good: whoever stands there is in no function any more. */
 const STOPS = ['dead', 'off', 'terminated', 'halted'];
@@ -34,12 +35,13 @@ export function pathOf(value: Json | undefined): string[] {
 /** The functions that are entered where a path stands. */
 export const framesOf = (path: readonly string[]): string[] => (STOPS.includes(path.at(-1) ?? '') ? [] : path.slice(0, -1));
 
-/** Values in a few words, by the name of the field. */
-type Texts = Readonly<Record<string, (value: JsonObject) => string>>;
+/** Values in a few words, by the name of the field; null for a value that does not have the shape of the field. */
+export type Texts = Readonly<Record<string, (value: Json) => string | null>>;
 
 function argOf(name: string, value: Json, texts: Texts): string | number | boolean {
+  const text = Object.hasOwn(texts, name) ? texts[name]!(value) : null;
+  if (text !== null) return text;
   if (typeof value === 'number' && ADDRESSES.includes(name)) return hex(value);
-  if (isObject(value) && Object.hasOwn(texts, name)) return texts[name]!(value);
   return typeof value === 'object' ? JSON.stringify(value) : value;
 }
 
@@ -54,8 +56,8 @@ export function addArgs(args: Record<string, string | number | boolean>, fields:
   }
 }
 
-export function argsOf(fields: JsonObject): Args {
+export function argsOf(fields: JsonObject, texts: Texts = {}): Args {
   const args: Record<string, string | number | boolean> = {};
-  addArgs(args, fields);
+  addArgs(args, fields, texts);
   return args;
 }

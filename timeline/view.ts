@@ -2,8 +2,8 @@
 import type { ActorId } from '../events/event.ts';
 import type { JournalRecord, JsonObject } from '../events/journal.ts';
 import type { Board } from './board.ts';
-import type { Lane } from './event.ts';
-import { argsOf, nameOf, objectOf, pathOf, stringOf } from './text.ts';
+import type { Group, Lane } from './event.ts';
+import { argsOf, nameOf, objectOf, pathOf, stringOf, type Texts } from './text.ts';
 
 export interface View {
   readonly actor: ActorId;
@@ -15,6 +15,20 @@ export interface View {
   settle(state: JsonObject, at: number): void;
   /** A bus message that the actor sent or got. */
   message?(record: JournalRecord): void;
+}
+
+/** Where a view puts its lanes. */
+export interface Stage {
+  readonly board: Board;
+  group(kind: Group['kind'], name: string): Group;
+  lane(name: string, group: Group, actor: ActorId): Lane;
+}
+
+/** What a mechanism adds to a timeline. */
+export interface MechanismViews {
+  /** The view of each actor of a kind. */
+  readonly views?: Readonly<Record<string, (stage: Stage, actor: ActorId) => View>>;
+  readonly texts?: Texts;
 }
 
 /** An actor of a kind that has no view of its own: its state is its span. */
@@ -55,6 +69,17 @@ export class ProcessView extends ActorView {
     }
     this.#signal = signal;
     super.show(context, path[0] === 'exited' ? [] : path, at);
+  }
+}
+
+/** A VM: what ends it. */
+export class VmView extends ActorView {
+  #dead: string | null = null;
+
+  protected override show(context: JsonObject, _path: readonly string[], at: number): void {
+    const dead = stringOf(context.dead);
+    if (dead !== null && dead !== this.#dead) this.board.instant(this.lane, at, `kvm_vm_${dead}`, { category: 'state' });
+    this.#dead = dead;
   }
 }
 

@@ -4,11 +4,10 @@ import type { RunStart } from '../events/journal.ts';
 import type { Board } from './board.ts';
 import type { Group } from './event.ts';
 import { CpuView, Guests, GuestView, SchedulerView, ThreadView } from './host.ts';
-import { type Stage, VIEWS } from './mechanisms.ts';
-import { VmView } from './memory.ts';
+import { VIEWS } from './mechanisms/shipped.ts';
 import { Tasks } from './tasks.ts';
 import { nameOf } from './text.ts';
-import { ActorView, MutexView, ProcessView, type View } from './view.ts';
+import { ActorView, MutexView, ProcessView, type Stage, type View, VmView } from './view.ts';
 
 /** Loop counters: bookkeeping of the scenario's programs, not of the machine. */
 const HIDDEN = ['loop'];
@@ -50,7 +49,7 @@ export class Views {
       case 'vcpu':
         return this.#guest(actor);
       case 'vm':
-        return new VmView(this.#board, this.#lane('VM', this.#group('vm', name), actor), actor, this.#group('vm', name));
+        return new VmView(this.#board, this.#lane('VM', this.#group('vm', name), actor), actor);
       case 'mutex':
         return new MutexView(this.#board, this.#lane(name, this.#group('locks', 'mutexes'), actor), actor);
       default:

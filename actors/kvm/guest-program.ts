@@ -42,11 +42,7 @@ export interface Vcpu extends Walker<GuestLocals> {
   readonly interrupts: boolean;
   /** Its thread sleeps until this happens, or an interrupt. */
   readonly blockedUntil: BlockedUntil | null;
-  /** The GHCB answer to its last request, until the guest has read it. */
-  readonly ghcb: 'ok' | 'error' | null;
   readonly interrupted: boolean;
-  /** The GFN of a page that it found no longer validated. */
-  readonly lost: number | null;
 }
 
 /** Constructors of guest paths. */

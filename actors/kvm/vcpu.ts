@@ -32,9 +32,7 @@ const OFF: Omit<Vcpu, keyof VcpuInput> = {
   cpu: null,
   requests: [],
   blockedUntil: null,
-  ghcb: null,
   interrupted: false,
-  lost: null,
   asking: null,
   frames: { guest: {} },
 };
@@ -96,7 +94,6 @@ export function vcpuMachine(env: GuestEnv) {
         enqueue.assign({ blockedUntil: sleep ? until : null });
       }),
       unblock: assign({ blockedUntil: null }),
-      setGhcb: assign({ ghcb: ({ event }) => (event.type === 'ghcb.result' && event.ok ? ('ok' as const) : ('error' as const)) }),
       /** Only a guest that computes notices; any other goes on where it was. */
       setInterrupted: assign({ interrupted: ({ context: v }) => opOf(env, v).op === 'spin' }),
     },
@@ -118,7 +115,6 @@ export function vcpuMachine(env: GuestEnv) {
       'vcpu.clearRequest': { actions: 'clearRequest' },
       'vcpu.block': { actions: 'block' },
       'vcpu.unblock': { actions: 'unblock' },
-      'ghcb.result': { actions: 'setGhcb' },
       'guest.interrupted': { actions: 'setInterrupted' },
     },
     states: code.states,

@@ -224,7 +224,7 @@ function edgesOf<T, L, E extends AnyEvent>(step: Step<T, L, E>, stepEvent: strin
   const answers = Object.entries(step.answers ?? {}) as [string, Take][];
   const wakes = Object.entries(step.wakes ?? {}) as [string, Take][];
   return [
-    own,
+    ...(step.awaits ? [] : [own]),
     ...answers.map(([on, take]): Edge<T, L> => ({ on, take, acts: false, asked: true, routes: next })),
     ...wakes.map(([on, take]): Edge<T, L> => ({ on, take, acts: false, asked: false, routes: next })),
   ];

@@ -31,6 +31,8 @@ export interface StepSpec<T, L, E extends AnyEvent> {
   readonly answers?: Answers<T, L, E>;
   /** Messages that end the step unasked: an interrupt that ends guest mode. */
   readonly wakes?: Answers<T, L, E>;
+  /** The walker cannot run the step: only one of its `wakes` ends it. An attempt to run it is a modelling error. */
+  readonly awaits?: true;
   readonly preempt?: 1 | -1;
   /** A spinlock is taken or dropped: preemption goes with it, except on an `rt` host. */
   readonly spin?: 1 | -1;

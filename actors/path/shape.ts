@@ -34,6 +34,7 @@ const SPEC: KeysOf<Required<AnySpec>> = {
   send: fn,
   answers: functions,
   wakes: functions,
+  awaits: yes,
   preempt: change,
   spin: change,
   irqs: flag,
@@ -51,6 +52,8 @@ const SPEC: KeysOf<Required<AnySpec>> = {
   source: text,
   grade: oneOf(...GRADES),
 };
+/** What happens where the walker runs the step. */
+const OF_A_RUN = ['set', 'local', 'send', 'answers', 'idles', 'yields', 'chooses'] as const satisfies readonly (keyof AnySpec)[];
 const PATH: KeysOf<Required<AnyPath>> = {
   name,
   source: text,
@@ -141,9 +144,14 @@ function checkItem<T, L, E extends AnyEvent>(item: Item<T, L, E>, at: string): v
   if (item.kind === 'when') for (const [i, one] of item.cases.entries()) checkCase(one, caseAt(at, i));
 }
 
-function checkStep<T, L, E extends AnyEvent>({ answers, send, computes, idles }: StepSpec<T, L, E>, at: string): void {
+function checkStep<T, L, E extends AnyEvent>(spec: StepSpec<T, L, E>, at: string): void {
+  const { answers, send, computes, idles, awaits, wakes } = spec;
   if (answers && !send) throw new PathError(`${at} has answers, but no send that asks for them`);
   if (computes && !idles) throw new PathError(`${at} has computes without idles`);
+  if (!awaits) return;
+  if (!wakes) throw new PathError(`${at} has awaits without wakes: nothing would end it`);
+  const idle = OF_A_RUN.find((key) => spec[key] !== undefined);
+  if (idle) throw new PathError(`${at} has awaits and ${idle}: a step that the walker cannot run does nothing itself`);
 }
 
 function checkCase<T, L, E extends AnyEvent>(one: Case<T, L, E>, at: string): void {

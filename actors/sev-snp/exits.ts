@@ -58,7 +58,10 @@ export function pscPath(env: HostEnv) {
         },
       }),
       call(changePagePath(env), target),
-      step('ghcb_set_sw_exit_info_2', { send: (t, l) => vcpuTo(env, t, { type: 'ghcb.result', ok: l.result === 'SUCCESS' }) }),
+      step('ghcb_set_sw_exit_info_2', {
+        send: (t, l) => vcpuTo(env, t, { type: 'ghcb.result', ok: l.result === 'SUCCESS' }),
+        answers: { 'guest.ran': () => ({}) },
+      }),
     ],
     { locals: ['vm', 'gfn', 'pfn', 'update', 'result'] },
   );
@@ -115,7 +118,7 @@ export function makeSharedPath(env: HostEnv) {
           step('kvm_vm_bugged', { send: (_t, l) => outgoing(vmId(l), { type: 'vm.kill', cause: 'bugged' }) }),
           note((_t, l) => ({ owner: l.vm, vcpu: 0 })),
           ...kickAll(env),
-          step('snp_leak_pages', { send: (_t, l) => outgoing(vmId(l), { type: 'vm.leakPage', pfn: l.pfn! }) }),
+          step('snp_leak_pages', { send: (_t, l) => outgoing(env.vms[l.vm!]!.pages, { type: 'pages.leak', pfn: l.pfn! }) }),
         ],
       ]),
       step('sysret', { mode: 'user' }),

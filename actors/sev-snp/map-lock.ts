@@ -7,21 +7,21 @@ const { path, step, loop, when, leaveLoop } = host;
 
 /** Full exclusion is what patch 39 was meant to give; its SRCU does not (domain snp h, R3), so this is a decision. */
 const PATCH_39: Source = { source: 'series v5, patch 39, as it was meant; domain snp d, P3 and P4', grade: 'decision' };
-const vmId = (env: HostEnv, l: HostLocals) => env.vms[l.vm!]!.id;
+const pagesId = (env: HostEnv, l: HostLocals) => env.vms[l.vm!]!.pages;
 
 /** Sleeps until the owner of the page lock wakes the thread. */
 const schedule = step('schedule', { sleeps: true, send: (t) => toCpu(t, { type: 'cpu.sleep' }) });
 
 /** Asks until it is granted; a page-state change under way is waited for. Expects `vm` and `gfn`. */
-const waitFor = (env: HostEnv, name: string, ask: 'vm.lockPage' | 'vm.beginPsc') =>
+const waitFor = (env: HostEnv, name: string, ask: 'pages.lock' | 'pages.beginPsc') =>
   path(
     name,
     PATCH_39,
     [
       loop(
         step('test', {
-          send: (_t, l) => outgoing(vmId(env, l), { type: ask, gfn: l.gfn! }),
-          answers: { 'vm.granted': (e) => ({ granted: e.granted }) },
+          send: (_t, l) => outgoing(pagesId(env, l), { type: ask, gfn: l.gfn! }),
+          answers: { 'pages.granted': (e) => ({ granted: e.granted }) },
         }),
         when([(_t, l) => l.granted === true, [leaveLoop]]),
         schedule,
@@ -30,16 +30,16 @@ const waitFor = (env: HostEnv, name: string, ask: 'vm.lockPage' | 'vm.beginPsc')
     { locals: ['granted'] },
   );
 
-export const lockPagePath = (env: HostEnv) => waitFor(env, 'lock_page_state', 'vm.lockPage');
+export const lockPagePath = (env: HostEnv) => waitFor(env, 'lock_page_state', 'pages.lock');
 /** The side of the page-state change. @see series v5, kvm_release_page protection: the change waits until the page is not mapped */
-export const beginPscPath = (env: HostEnv) => waitFor(env, 'synchronize_page_state', 'vm.beginPsc');
+export const beginPscPath = (env: HostEnv) => waitFor(env, 'synchronize_page_state', 'pages.beginPsc');
 
 export const unlockPagePath = (env: HostEnv) =>
   path('unlock_page_state', PATCH_39, [
-    step('release', { send: (_t, l) => outgoing(vmId(env, l), { type: 'vm.unlockPage', gfn: l.gfn! }) }),
+    step('release', { send: (_t, l) => outgoing(pagesId(env, l), { type: 'pages.unlock', gfn: l.gfn! }) }),
   ]);
 
 export const endPscPath = (env: HostEnv) =>
   path('end_page_state_change', PATCH_39, [
-    step('release', { send: (_t, l) => outgoing(vmId(env, l), { type: 'vm.endPsc', gfn: l.gfn! }) }),
+    step('release', { send: (_t, l) => outgoing(pagesId(env, l), { type: 'pages.endPsc', gfn: l.gfn! }) }),
   ]);

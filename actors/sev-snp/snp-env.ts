@@ -1,11 +1,13 @@
 /** What the paths of SEV-SNP share: their locals, what they know of a VM's memory without asking, and the way to an RMP entry. */
-import { type Outgoing, outgoing } from '../../events/event.ts';
+import { type ActorId, type Outgoing, outgoing } from '../../events/event.ts';
 import { type RmpRequest, type RmpResult, type RmpUpdate, regionOf } from '../../events/sev-snp/rmp.ts';
 import { type HostEnv, type HostThread, opOf } from '../host/host-env.ts';
 import type { Source } from '../path/path.ts';
 
 declare module '../kvm/kvm-env.ts' {
   interface VmFacts {
+    /** The actor that keeps track of its pages. */
+    readonly pages: ActorId;
     readonly asid: number;
     /** PFN by GFN. */
     readonly frames: Readonly<Record<number, number>>;

@@ -16,6 +16,10 @@ declare module '../kvm/guest-program.ts' {
     readonly fault?: boolean | undefined;
     readonly outcome?: AccessOutcome | undefined;
   }
+  interface Vcpu {
+    /** The GFN of a page that it found no longer validated. */
+    readonly lost?: number | undefined;
+  }
 }
 
 const APM: Source = { source: 'APM vol. 2, "SNP guests"; domain snp b.3, c', grade: 'memory' };
@@ -26,9 +30,9 @@ function gfnOf(env: GuestEnv, v: Vcpu): number {
   if (!('gfn' in op)) throw new Error(`${op.op} names no page`);
   return op.gfn;
 }
-/** What all vCPUs of a guest know together. */
-const toGuest = (env: GuestEnv, v: Vcpu, event: { readonly type: string; readonly [key: string]: unknown }) =>
-  outgoing(env.images[v.image]!.vm.id, event);
+/** To the actor that knows what all vCPUs of the guest know. */
+const toPages = (env: GuestEnv, v: Vcpu, event: { readonly type: string; readonly [key: string]: unknown }) =>
+  outgoing(env.images[v.image]!.vm.pages, event);
 const asidOf = (env: GuestEnv, v: Vcpu) => env.images[v.image]!.vm.asid;
 const argsOf = <K extends GuestOp['op']>(env: GuestEnv, v: Vcpu, kind: K): Extract<GuestOp, { op: K }> => {
   const op = opOf(env, v);
@@ -99,14 +103,14 @@ function guestInsn(env: GuestEnv, name: string, write: (v: Vcpu) => Outgoing | r
 const revalidate = (env: GuestEnv) =>
   guestInsn(env, 'PVALIDATE', (v) => [
     toRmp(env, v, { type: 'rmp.writeValidated', validated: true }),
-    toGuest(env, v, { type: 'guest.revalidated', gfn: gfnOf(env, v) }),
+    toPages(env, v, { type: 'guest.revalidated', gfn: gfnOf(env, v) }),
   ]);
 
 /** PVALIDATE; from then on the guest, and not this vCPU alone, believes the page to be its own, or given up. */
 const pvalidate = (env: GuestEnv) =>
   guestInsn(env, 'PVALIDATE', (v) => {
     const { gfn, validated } = argsOf(env, v, 'pvalidate');
-    return [toRmp(env, v, { type: 'rmp.writeValidated', validated }), toGuest(env, v, { type: 'guest.validated', gfn, validated })];
+    return [toRmp(env, v, { type: 'rmp.writeValidated', validated }), toPages(env, v, { type: 'guest.validated', gfn, validated })];
   });
 const rmpadjust = (env: GuestEnv) =>
   guestInsn(env, 'RMPADJUST', (v) => toRmp(env, v, { type: 'rmp.writeVmsa', vmsa: argsOf(env, v, 'rmpadjust').vmsa }));
@@ -152,7 +156,7 @@ const notValidated = (env: GuestEnv) =>
     [
       step('page_not_validated', {
         set: (v) => ({ lost: gfnOf(env, v) }),
-        send: (v) => toGuest(env, v, { type: 'guest.notValidated', gfn: gfnOf(env, v) }),
+        send: (v) => toPages(env, v, { type: 'guest.notValidated', gfn: gfnOf(env, v) }),
       }),
       call(terminate(0, 0)),
     ],
@@ -178,7 +182,8 @@ const pscPath = (env: GuestEnv) =>
           return vmexit(v, 'VMGEXIT', { nae: 'PSC', gfn, to });
         },
       }),
-      step('check_sw_exit_info_2', { set: () => ({ ghcb: null }), local: (v) => ({ fault: v.ghcb === 'error' }) }),
+      step('VMGEXIT_complete', { awaits: true, wakes: { 'ghcb.result': (e) => ({ fault: !e.ok }) } }),
+      step('check_sw_exit_info_2'),
       when([(_v, l) => l.fault === true, [call(terminate(1, 1))]]),
     ],
     { locals: ['fault'] },

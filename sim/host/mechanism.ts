@@ -32,10 +32,9 @@ export interface Mutant extends Patch {
   readonly summary: string;
 }
 
-/** What a mechanism knows of a VM: facts that paths of host threads and of its guest have without asking, and input of its actor. */
+/** What a mechanism knows of a VM: facts that paths of host threads and of its guest have without asking. */
 export interface VmParts {
   readonly facts?: Readonly<Record<string, unknown>>;
-  readonly input?: Readonly<Record<string, unknown>>;
 }
 
 export interface Mechanism {

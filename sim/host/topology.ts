@@ -47,15 +47,11 @@ export const programsIn = (
   ...scenario.vms.flatMap((vm) => vm.vcpus.map((program, index) => ({ actor: vcpuId(vm.id, index), program }))),
 ];
 
-/** What mechanisms know of a VM. */
-const partsOf = (scenario: ResolvedScenario, vm: ResolvedVm) =>
-  mechanismsOf(scenario.host.arch).map((mechanism) => mechanism.vm?.(scenario, vm) ?? {});
-
 /** What paths know of a VM. A mechanism gives the facts that it declares. */
 const factsOf = (scenario: ResolvedScenario, vm: ResolvedVm): VmFacts =>
   Object.assign(
     { id: `vm:${vm.id}`, vcpus: vm.vcpus.map((_, index) => vcpuId(vm.id, index)) },
-    ...partsOf(scenario, vm).map(({ facts }) => facts),
+    ...mechanismsOf(scenario.host.arch).map((mechanism) => mechanism.vm?.(scenario, vm).facts),
   );
 
 /** Numbers values by content, so that equal ones share a number. */
@@ -81,8 +77,6 @@ const SETS: readonly string[] = [
   'pcpu.waiting',
   'hostProcess.threads',
   'mutex.waiters',
-  'vm.holders',
-  'vm.waiters',
 ];
 
 /**
@@ -110,11 +104,7 @@ export function topologyOf(scenario: ResolvedScenario): Topology {
     })),
     ...processesOf(scenario),
     ...scenario.vms.flatMap((vm) => vcpusOf(scenario, vm, images)),
-    ...scenario.vms.map((vm) => ({
-      id: `vm:${vm.id}`,
-      kind: 'vm',
-      input: Object.assign({ believes: [] }, ...partsOf(scenario, vm).map(({ input }) => input)),
-    })),
+    ...scenario.vms.map((vm) => ({ id: `vm:${vm.id}`, kind: 'vm', input: null })),
     ...mechanismsOf(scenario.host.arch).flatMap((mechanism) => mechanism.actors?.(scenario) ?? []),
     ...scenario.vms.flatMap((vm) => vm.vcpus.map((_, i) => ({ id: `mutex:${vcpuId(vm.id, i)}`, kind: 'mutex', input: null }))),
     ...loopsOf(scenario, threads),

@@ -27,7 +27,7 @@ const owners = ({ records }: Played): string[] =>
 describe('mmu_lock', () => {
   it('has one owner, and only the owner drops it', () => {
     const by = (from: string, type: string) => ({ type, from });
-    const taken = Given.start<VmContext>(vmMachine, { believes: [] }).after(by('thread:a/0', 'vm.lockMmu'));
+    const taken = Given.start<VmContext>(vmMachine).after(by('thread:a/0', 'vm.lockMmu'));
     const refused = taken.when(by('thread:b/0', 'vm.lockMmu'));
     expect(refused.sent).toEqual([{ to: 'thread:b/0', event: { type: 'vm.mmuLocked', acquired: false } }]);
     expect(refused.context.mmuLock).toBe('thread:a/0');

@@ -1,4 +1,4 @@
-/** The host scheduler, the mutex, the loop counter, the VM with its map lock, the process, and the PSP. */
+/** The host scheduler, the mutex, the loop counter, the VM, the pages of an SNP guest with their map lock, the process, and the PSP. */
 import { describe, expect, it } from 'vitest';
 import { type HostProcessContext, hostProcessMachine } from '../../actors/host/host-process.ts';
 import { hostSchedulerMachine, type SchedulerContext } from '../../actors/host/host-scheduler.ts';
@@ -6,6 +6,7 @@ import { type LoopContext, loopMachine, type MutexContext, mutexMachine } from '
 import { type VmContext, vmMachine } from '../../actors/kvm/vm.ts';
 import { type PspContext, pspMachine } from '../../actors/sev-snp/psp.ts';
 import { HYPERVISOR_PAGE } from '../../actors/sev-snp/rmp-check.ts';
+import { type VmPagesContext, vmPagesMachine } from '../../actors/sev-snp/vm-pages.ts';
 import { PSP_COMMAND_IDS, PSP_STATUS } from '../../events/sev-snp/psp.ts';
 import { Given, told } from './given.ts';
 
@@ -112,43 +113,52 @@ describe('a loop counter', () => {
 });
 
 describe('a VM', () => {
-  const vm = Given.start<VmContext>(vmMachine, { believes: [] });
-  const lock = (from: string) => by(from, 'vm.lockPage', { gfn: 5 });
-  const begin = (from: string) => by(from, 'vm.beginPsc', { gfn: 5 });
-  const granted = (given: Given<VmContext>, event: ReturnType<typeof by>) => given.when(event).sent[0]!.event.granted;
+  it('dies once, of its first cause', () => {
+    const dead = Given.start<VmContext>(vmMachine).after(by(A, 'vm.kill', { cause: 'bugged' }), by(A, 'vm.kill', { cause: 'dead' }));
+    expect(dead.context).toEqual({ dead: 'bugged', mmuLock: null });
+  });
+});
 
-  it('lets several hold a page, and one change it', () => {
-    const held = vm.after(lock(A), lock(B));
+describe('the pages of an SNP guest', () => {
+  const pages = Given.start<VmPagesContext>(vmPagesMachine, { believes: [] });
+  const lock = (from: string) => by(from, 'pages.lock', { gfn: 5 });
+  const begin = (from: string) => by(from, 'pages.beginPsc', { gfn: 5 });
+  const granted = (given: Given<VmPagesContext>, event: ReturnType<typeof by>) => given.when(event).sent[0]!.event.granted;
+
+  it('let several threads hold one page, and one thread change it', () => {
+    const held = pages.after(lock(A), lock(B));
     expect(held.context.holders).toEqual({ 5: [A, B] });
     expect(granted(held, begin(C))).toBe(false);
-    expect(granted(held, by(C, 'vm.beginPsc', { gfn: 6 }))).toBe(true);
-    expect(granted(held.after(begin(C), by(A, 'vm.unlockPage', { gfn: 5 })), begin(C))).toBe(false);
-    expect(granted(held.after(by(A, 'vm.unlockPage', { gfn: 5 }), by(B, 'vm.unlockPage', { gfn: 5 })), begin(C))).toBe(true);
+    expect(granted(held, by(C, 'pages.beginPsc', { gfn: 6 }))).toBe(true);
+    expect(granted(held.after(begin(C), by(A, 'pages.unlock', { gfn: 5 })), begin(C))).toBe(false);
+    expect(granted(held.after(by(A, 'pages.unlock', { gfn: 5 }), by(B, 'pages.unlock', { gfn: 5 })), begin(C))).toBe(true);
   });
 
-  it('keeps new holders out while the page changes: the hole that SRCU left open', () => {
-    const changing = vm.after(begin(C));
+  it('keep new holders out while the page changes: the hole that SRCU left open', () => {
+    const changing = pages.after(begin(C));
     expect(granted(changing, lock(A))).toBe(false);
     expect(granted(changing, begin(B))).toBe(false);
-    expect(granted(changing.after(by(C, 'vm.endPsc', { gfn: 5 })), lock(A))).toBe(true);
+    expect(granted(changing.after(by(C, 'pages.endPsc', { gfn: 5 })), lock(A))).toBe(true);
   });
 
-  it('wakes everybody who was refused when somebody lets go', () => {
-    const { sent, context } = vm.after(lock(A), begin(C), begin(B), begin(C)).when(by(A, 'vm.unlockPage', { gfn: 5 }));
+  it('wake all threads that were refused when one lets go', () => {
+    const { sent, context } = pages.after(lock(A), begin(C), begin(B), begin(C)).when(by(A, 'pages.unlock', { gfn: 5 }));
     expect(sent.map(({ event }) => event.thread)).toEqual([B, C]);
     expect(context).toMatchObject({ holders: {}, waiters: [] });
-    expect(vm.after(begin(C), lock(A)).when(by(C, 'vm.endPsc', { gfn: 5 })).sent).toHaveLength(1);
+    expect(pages.after(begin(C), lock(A)).when(by(C, 'pages.endPsc', { gfn: 5 })).sent).toHaveLength(1);
   });
 
-  it('is let go by its holder and its changer only', () => {
-    expect(vm.after(lock(A)).when(by(B, 'vm.unlockPage', { gfn: 5 })).handled).toBe(false);
-    expect(vm.after(begin(A)).when(by(B, 'vm.endPsc', { gfn: 5 })).handled).toBe(false);
+  it('are let go by their holder and their changer only', () => {
+    expect(pages.when(by(A, 'pages.unlock', { gfn: 5 })).handled).toBe(false);
+    expect(pages.after(lock(A)).when(by(A, 'pages.unlock', { gfn: 6 })).handled).toBe(false);
+    expect(pages.after(lock(A)).when(by(B, 'pages.unlock', { gfn: 5 })).handled).toBe(false);
+    expect(pages.after(begin(A)).when(by(B, 'pages.endPsc', { gfn: 5 })).handled).toBe(false);
   });
 
-  it('knows what its guest validated, and which of that it found no longer validated', () => {
+  it('know what the guest validated, and which of that it found no longer validated', () => {
     const validated = (gfn: number, value: boolean) => by('vcpu:vm0/0', 'guest.validated', { gfn, validated: value });
     const notValidated = (gfn: number) => by('vcpu:vm0/1', 'guest.notValidated', { gfn });
-    const believes = vm.after(validated(6, true), validated(5, true), validated(5, true));
+    const believes = pages.after(validated(6, true), validated(5, true), validated(5, true));
     expect(believes.context.believes).toEqual([5, 6]);
     expect(believes.after(validated(6, false), notValidated(6), notValidated(7)).context).toMatchObject({ believes: [5], lost: [] });
     expect(believes.after(notValidated(6), notValidated(6)).context.lost).toEqual([6]);
@@ -156,13 +166,9 @@ describe('a VM', () => {
     expect(believes.after(again(6), again(6), again(7)).context).toMatchObject({ lost: [], replaced: [6] });
   });
 
-  it('dies once, of its first cause, and remembers leaked frames', () => {
-    const dead = vm.after(
-      by(A, 'vm.kill', { cause: 'bugged' }),
-      by(A, 'vm.kill', { cause: 'dead' }),
-      by(A, 'vm.leakPage', { pfn: 0x1005 }),
-    );
-    expect(dead.context).toMatchObject({ dead: 'bugged', leaked: [0x1005] });
+  it('remember leaked frames, in order', () => {
+    const leak = (pfn: number) => by(A, 'pages.leak', { pfn });
+    expect(pages.after(leak(0x1006), leak(0x1005)).context).toMatchObject({ believes: [], leaked: [0x1006, 0x1005] });
   });
 });
 

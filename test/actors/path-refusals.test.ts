@@ -138,6 +138,12 @@ describe('what has no meaning', () => {
     ['a question without answers', { ...sends, answers: {} }, 'answers is {}; expected a map from types of events to functions'],
     ['an answer that is no function', { ...sends, answers: { answer: 1 } }, 'answers is {"answer":1}; expected a map'],
     ['computing without idling', { computes: true }, 'has computes without idles'],
+    ['a wait that nothing ends', { awaits: true }, 'has awaits without wakes: nothing would end it'],
+    [
+      'a wait that does something',
+      { awaits: true, wakes: { poke: () => ({}) }, local: () => ({}) },
+      'has awaits and local: a step that the walker cannot run does nothing itself',
+    ],
   ])('%s in a step is refused', (_what, spec, message) => {
     const text = refusal(mark('a'), step('b', loose(spec)));
     expect(text).toMatch(/^walk, item 2 \(step b\)/);

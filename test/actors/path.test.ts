@@ -130,6 +130,12 @@ describe('a step that asks', () => {
     expect(state).toMatchObject({ code: { walk: 'z' } });
     expect(context.frames.code).toEqual({ n: 1 });
   });
+
+  it('cannot be run where it awaits a message', () => {
+    const waiting = start(pathOf([step('wait', { awaits: true, wakes: { poke: () => ({ n: 1 }) } }), mark('z')]));
+    expect(waiting.when(STEP).handled).toBe(false);
+    expect(waiting.when({ type: 'poke' })).toMatchObject({ state: { code: { walk: 'z' } }, context: { frames: { code: { n: 1 } } } });
+  });
 });
 
 describe('letters', () => {

@@ -63,6 +63,31 @@ describe('a request', () => {
   });
 });
 
+describe('a guest that has asked for a page-state change', () => {
+  const gives = (given: Given<Vcpu>) => given.after({ type: 'guest.step' });
+  const exited = gives(gives(entered));
+  const result = (ok: boolean) => ({ type: 'ghcb.result', ok, from: w.VCPU });
+
+  it('stands still until the host has written the answer to the GHCB', () => {
+    expect(exited.when({ type: 'guest.step' }).handled).toBe(false);
+    const { sent, and } = exited.when(result(true));
+    expect(told(sent)).toEqual([`${w.VCPU} guest.ran`]);
+    expect(JSON.stringify(and.state)).toContain('check_sw_exit_info_2');
+  });
+
+  it('takes an answer to no other question', () => {
+    for (const elsewhere of [vcpu, entered, gives(entered), exited.after(result(true))])
+      expect(elsewhere.when(result(true)).handled).toBe(false);
+  });
+
+  it('goes on, or ends itself, by what the answer says', () => {
+    const read = (ok: boolean) => gives(exited.after(result(ok)));
+    expect(JSON.stringify(read(true).state)).not.toContain('sev_es_terminate');
+    expect(JSON.stringify(read(false).state)).toContain('sev_es_terminate');
+    expect(read(true).context.frames).toEqual({ guest: {} });
+  });
+});
+
 describe('a halted vCPU', () => {
   const halted = (allow: readonly 'interrupt'[]) =>
     w.oneGuest([w.page('shared')], [w.hlt, w.read(false)], {}, {}, { allow, bounds: { steps: 300 } });

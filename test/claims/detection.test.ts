@@ -1,6 +1,6 @@
 /** What a guest sees of a host that took its page, and what the map lock keeps from happening. @see domain snp d.1, d.3, e.3, g */
 import { describe, expect, it } from 'vitest';
-import type { VmContext } from '../../actors/kvm/vm.ts';
+import type { VmPagesContext } from '../../actors/sev-snp/vm-pages.ts';
 import type { HostOptions } from '../../events/options.ts';
 import type { GuestStep } from '../../sim/scenario/program.ts';
 import { microSteps, type Played, play, seeds, shipped } from '../sim/play.ts';
@@ -106,7 +106,7 @@ describe('a guest whose page was taken', () => {
   ] as const)('SNP-18 P1: its #VC handler may be the one that asks no question: %s', (answer, accesses, replaced, lost) => {
     const played = taken({ ...P1, 'guest.notValidated': answer });
     expect(w.accesses(played)).toEqual(accesses);
-    expect(played.context<VmContext>('vm:vm0').replaced).toEqual(replaced);
+    expect(w.pagesOf(played).replaced).toEqual(replaced);
     expect(w.lostPage(played)).toBe(lost);
   });
 
@@ -157,10 +157,10 @@ describe('the map lock', () => {
     const scenario = w.oneGuest([w.page('guest-valid')], [w.read(true)], { vhost0: [[w.kernelWrite()]] }, options);
     const played = play(scenario, steer(finish(w.VHOST)));
     expect(w.hostStores(played)).toEqual([]);
-    expect(played.delivered('vm.unlockPage')).toHaveLength(1);
+    expect(played.delivered('pages.unlock')).toHaveLength(1);
   });
 
-  const LOCK = { 'vm.granted': 'granted', 'rmp.hostWritten': 'fault', 'rmp.writeUpdate': 'assigned', 'vm.unlockPage': null } as const;
+  const LOCK = { 'pages.granted': 'granted', 'rmp.hostWritten': 'fault', 'rmp.writeUpdate': 'assigned', 'pages.unlock': null } as const;
 
   it.each([
     ['P3', P3],
@@ -169,11 +169,11 @@ describe('the map lock', () => {
     const held = to(w.VHOST, 'kvm_vcpu_map.store');
     const played = play(kernelHolds(options), steer(held, to(w.VCPU, 'synchronize_page_state.schedule'), finish(w.VHOST)));
     expect(story(played, LOCK)).toEqual([
-      'vm.granted true',
-      'vm.granted false',
+      'pages.granted true',
+      'pages.granted false',
       'rmp.hostWritten false',
-      'vm.unlockPage',
-      'vm.granted true',
+      'pages.unlock',
+      'pages.granted true',
       'rmp.writeUpdate true',
     ]);
   });
@@ -181,7 +181,12 @@ describe('the map lock', () => {
   it('SNP-22 P4: whoever comes after the PSC has begun waits for its end', () => {
     const begun = to(w.VCPU, 'rmpupdate.RMPUPDATE.check');
     const played = play(kernelHolds(P4), steer(begun, to(w.VHOST, 'lock_page_state.schedule')));
-    expect(story(played, LOCK).slice(0, 4)).toEqual(['vm.granted true', 'vm.granted false', 'rmp.writeUpdate true', 'vm.granted true']);
+    expect(story(played, LOCK).slice(0, 4)).toEqual([
+      'pages.granted true',
+      'pages.granted false',
+      'rmp.writeUpdate true',
+      'pages.granted true',
+    ]);
     expect(w.hostStores(played)).toEqual([]);
   });
 
@@ -194,11 +199,11 @@ describe('the map lock', () => {
     const hold = ids.map((id) => to(id, 'emulate_dma_write.store'));
     const asked = until(w.VCPU, 'it sleeps again or got the page', (scene) => {
       const sleeps = scene.context<{ readonly cpu: string | null }>(w.VCPU).cpu === null;
-      const waiters = scene.context<{ readonly waiters: readonly string[] }>('vm:vm0').waiters;
+      const waiters = scene.context<VmPagesContext>('pages:vm0').waiters;
       return (sleeps && waiters.includes(w.VCPU)) || scene.at(w.VCPU).endsWith('RMPUPDATE.tryLock');
     });
     const played = play(scenario, steer(...hold, asked, ...ids.flatMap((id) => [finish(id), asked])));
-    return played.delivered('vm.granted').filter(({ actor, payload }) => actor === w.VCPU && payload.granted === false).length;
+    return played.delivered('pages.granted').filter(({ actor, payload }) => actor === w.VCPU && payload.granted === false).length;
   };
 
   it('SNP-24 P4: a PSC waits longer the more holders there are; without the lock it never waits', () => {
@@ -213,8 +218,8 @@ describe('the map lock', () => {
     const work = name === 'netd' ? w.dmaWrite(2) : w.kernelWrite();
     const scenario = w.oneGuest([w.page('shared')], convert, { [name]: [[work]] }, options);
     const played = play(scenario, steer(to(holder, 'store'), to(w.VCPU, 'synchronize_page_state.schedule'), finish(holder)));
-    const order = story(played, { 'vm.unlockPage': null, 'rmp.writeUpdate': null });
-    expect(order).toEqual(['vm.unlockPage', 'rmp.writeUpdate']);
+    const order = story(played, { 'pages.unlock': null, 'rmp.writeUpdate': null });
+    expect(order).toEqual(['pages.unlock', 'rmp.writeUpdate']);
     expect(w.hostStores(played)).not.toContain(true);
   });
 });

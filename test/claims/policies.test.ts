@@ -205,13 +205,13 @@ describe('a guest converts the page between two stores of a daemon', () => {
     const played = play(scenario, steer(betweenStores, to(w.VCPU, 'synchronize_page_state.schedule'), finish(w.NETD)));
     expect(w.hostStores(played)).toEqual([false, false]);
     expect([w.signalOf(played), w.accesses(played)]).toEqual([null, ['ok']]);
-    const order = played.records.filter(({ kind, type }) => kind === 'deliver' && (type === 'vm.unlockPage' || type === 'rmp.writeUpdate'));
-    expect(order.map(({ type }) => type)).toEqual(['vm.unlockPage', 'rmp.writeUpdate']);
+    const order = played.records.filter(({ kind, type }) => kind === 'deliver' && (type === 'pages.unlock' || type === 'rmp.writeUpdate'));
+    expect(order.map(({ type }) => type)).toEqual(['pages.unlock', 'rmp.writeUpdate']);
   });
 
   it('SNP-23 P3: the kernel lock does not protect a page that user space mapped itself', () => {
     const played = daemonIsOvertaken(P3);
-    expect(played.delivered('vm.lockPage')).toEqual([]);
+    expect(played.delivered('pages.lock')).toEqual([]);
     expect(w.signalOf(played)).toBe('SIGBUS');
   });
 
@@ -264,6 +264,6 @@ describe('auto-share', () => {
   });
 
   it('SNP-9 P1: no call of the lock API, by nobody', () => {
-    for (const played of runs) expect([...played.delivered('vm.lockPage'), ...played.delivered('vm.beginPsc')]).toEqual([]);
+    for (const played of runs) expect([...played.delivered('pages.lock'), ...played.delivered('pages.beginPsc')]).toEqual([]);
   });
 });

@@ -166,7 +166,7 @@ describe('races of the instructions', () => {
 
   it('SNP-46 all: a page that cannot be taken from the RMP is leaked and stays assigned', () => {
     const played = meet('inuse');
-    expect(played.context<{ readonly leaked: readonly number[] }>('vm:vm0').leaked).toEqual([w.PFN]);
+    expect(w.pagesOf(played).leaked).toEqual([w.PFN]);
     expect(w.entryOf(played)).toMatchObject({ assigned: true });
     expect(played.delivered('rmp.writeUpdate')).toEqual([]);
   });

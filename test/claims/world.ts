@@ -4,6 +4,7 @@ import type { PcpuContext } from '../../actors/host/pcpu.ts';
 import type { Vcpu } from '../../actors/kvm/guest-program.ts';
 import type { VmContext } from '../../actors/kvm/vm.ts';
 import type { RmpRegionContext } from '../../actors/sev-snp/rmp-region.ts';
+import type { VmPagesContext } from '../../actors/sev-snp/vm-pages.ts';
 import type { HostOptions } from '../../events/options.ts';
 import type { RmpEntry } from '../../events/sev-snp/rmp.ts';
 import type { PageSetup } from '../../sim/mechanisms/sev-snp/sections.ts';
@@ -83,7 +84,8 @@ export const panicOf = (played: Played): string | null =>
   played.world.actors<PcpuContext>('pcpu').find(({ context }) => context.panicReason !== null)?.context.panicReason ?? null;
 export const signalOf = (played: Played, name = 'netd') => played.context<HostProcessContext>(`process:${name}`).signal;
 export const deadVm = (played: Played, name = 'vm0') => played.context<VmContext>(`vm:${name}`).dead;
-export const lostPage = (played: Played, vcpu = GUEST) => played.context<Vcpu>(vcpu).lost;
+export const lostPage = (played: Played, vcpu = GUEST) => played.context<Vcpu>(vcpu).lost ?? null;
+export const pagesOf = (played: Played, name = 'vm0') => played.context<VmPagesContext>(`pages:${name}`);
 export const entryOf = (played: Played, pfn = PFN): RmpEntry =>
   played.context<RmpRegionContext>(`rmp:0x${(pfn - (pfn % 512)).toString(16)}`).entries[pfn]!;
 

@@ -18,9 +18,9 @@ const INDEX = 'sim/mechanisms/index.ts';
 /** By the name of the mechanism. Its tests, scenarios and documents are its own as well; they are no part of what is looked at here. */
 const MECHANISMS: Readonly<Record<string, Owned>> = {
   'sev-snp': {
-    files: ['sim/mechanisms/sev-snp/', 'actors/sev-snp/', 'events/sev-snp/', 'timeline/sev-snp.ts'],
-    words: /\b(?:rmp|snp|psp|vmsa|pvalidate|asid)|\bsev\b/,
-    namedIn: [INDEX, 'timeline/mechanisms.ts'],
+    files: ['sim/mechanisms/sev-snp/', 'actors/sev-snp/', 'events/sev-snp/', 'timeline/mechanisms/sev-snp.ts'],
+    words: /\b(?:rmp|snp|psp|vmsa|pvalidate)|\bsev\b/,
+    namedIn: [INDEX, 'timeline/mechanisms/shipped.ts'],
   },
   'split-lock': {
     files: ['sim/mechanisms/split-lock/', 'actors/split-lock/', 'events/split-lock/'],

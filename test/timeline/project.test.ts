@@ -176,6 +176,7 @@ describe('the projection', () => {
     const run = host([
       { id: 'psp', kind: 'psp' },
       { id: 'vm:vm0', kind: 'vm' },
+      { id: 'pages:vm0', kind: 'vmPages' },
       { id: 'process:qemu0', kind: 'hostProcess' },
       { id: 'mutex:sev_cmd', kind: 'mutex' },
     ]);
@@ -183,19 +184,21 @@ describe('the projection', () => {
     run.end(0);
     const step = stepThread(run);
     run.change('psp', 'executing', { command: 'SNP_PAGE_RECLAIM', pfn: 0x1800, status: 'SUCCESS' }, step);
-    run.change('vm:vm0', 'created', { dead: null, holders: { '5': [THREAD, 'thread:netd/0'] }, changing: {}, leaked: [] }, step);
+    run.change('pages:vm0', 'ready', { holders: { '5': [THREAD, 'thread:netd/0'] }, changing: {}, leaked: [] }, step);
     run.change('mutex:sev_cmd', 'up', { owner: THREAD }, step);
     run.end(100);
     const last = stepThread(run);
     run.change('psp', 'idle', { command: null, status: 'INVALID_PAGE_STATE' }, last);
-    run.change('vm:vm0', 'created', { dead: 'bugged', holders: {}, changing: { '5': THREAD }, leaked: [0x1005] }, last);
+    run.change('vm:vm0', 'created', { dead: 'bugged', mmuLock: null }, last);
+    run.change('pages:vm0', 'ready', { holders: {}, changing: { '5': THREAD }, leaked: [0x1005] }, last);
     run.change('process:qemu0', 'exited', { signal: 'SIGBUS', pfn: 0x1005 }, last);
     run.end(100);
     const slices = slicesOf(run.journal());
     const command = slices.find(({ lane }) => lane === 'firmware/PSP')!;
     expect(command).toMatchObject({ name: 'SNP_PAGE_RECLAIM', at: 100, ns: 100, args: { pfn: '0x1800', status: 'INVALID_PAGE_STATE' } });
     expect(on(slices, 'vm0/GFN 0x5 state').map(({ name }) => name)).toEqual(['held by qemu0/vcpu0, netd/0', 'changed by qemu0/vcpu0']);
-    expect(on(slices, 'vm0/VM').map(({ name }) => name)).toEqual(['kvm_vm_bugged', 'page leaked']);
+    expect(on(slices, 'vm0/VM').map(({ name }) => name)).toEqual(['kvm_vm_bugged']);
+    expect(on(slices, 'vm0/pages').map(({ name }) => name)).toEqual(['page leaked']);
     expect(on(slices, 'qemu0/process').map(({ name }) => name)).toEqual(['running', 'SIGBUS']);
     expect(on(slices, 'mutexes/sev_cmd').map(({ name }) => name)).toEqual(['held by qemu0/vcpu0']);
   });
@@ -232,7 +235,20 @@ describe('the projection', () => {
   });
 
   it('shows an actor of a kind it does not know by its states, and takes contexts of any shape', () => {
-    const kinds = ['pcpu', 'hostScheduler', 'hostThread', 'hostProcess', 'vcpu', 'vm', 'rmpRegion', 'psp', 'mutex', 'loop', 'gic'];
+    const kinds = [
+      'pcpu',
+      'hostScheduler',
+      'hostThread',
+      'hostProcess',
+      'vcpu',
+      'vm',
+      'vmPages',
+      'rmpRegion',
+      'psp',
+      'mutex',
+      'loop',
+      'gic',
+    ];
     const run = new Handmade(kinds.map((kind) => ({ id: `${kind}:0`, kind })));
     let step = 0;
     for (const value of [{ on: { deep: 'state' } }, { a: 'x', b: { c: 'y' } }, 'plain', {}]) {

@@ -10,9 +10,12 @@ import { rmpRegionMachine } from '../../../actors/sev-snp/rmp-region.ts';
 import { snpGuestOperations } from '../../../actors/sev-snp/snp-guest.ts';
 import { snpHostOperations } from '../../../actors/sev-snp/snp-operations.ts';
 import { snpClaims } from '../../../actors/sev-snp/svm-claims.ts';
+import { vmPagesMachine } from '../../../actors/sev-snp/vm-pages.ts';
+import { GHCB_EVENTS } from '../../../events/sev-snp/ghcb.ts';
 import { PSP_EVENTS } from '../../../events/sev-snp/psp.ts';
 import { RMP_EVENTS } from '../../../events/sev-snp/rmp.ts';
 import { SEV_SNP_OPTIONS } from '../../../events/sev-snp/sev-snp.ts';
+import { VM_PAGES_EVENTS } from '../../../events/sev-snp/vm-pages.ts';
 import type { Mechanism } from '../../host/mechanism.ts';
 import { checks, PRESETS } from './checks.ts';
 import { rmpLock } from './lock-model.ts';
@@ -38,7 +41,8 @@ export const sevSnp: Mechanism = {
   properties: snpProperties,
   outcomes: snpOutcomes,
   waits: [retriesUpdate, repeatsUpdate],
-  catalogue: { ...RMP_EVENTS, ...PSP_EVENTS },
+  catalogue: { ...RMP_EVENTS, ...PSP_EVENTS, ...VM_PAGES_EVENTS, ...GHCB_EVENTS },
+  sets: ['vmPages.holders', 'vmPages.waiters'],
   quiet: ['psp.status?'],
   checks,
   structureChecks: pageChecks,
@@ -46,7 +50,7 @@ export const sevSnp: Mechanism = {
   kvm: () => snpClaims,
   guest: ({ host: { options } }) => ({ operations: (env) => snpGuestOperations(env, options) }),
   actors: snpActors,
-  machines: () => ({ rmpRegion: rmpRegionMachine, psp: pspMachine }),
+  machines: () => ({ vmPages: vmPagesMachine, rmpRegion: rmpRegionMachine, psp: pspMachine }),
   completions: [{ name: 'psp', handler: 'psp_irq_handler' }],
   vm: (_scenario, vm) => vmParts(vm),
   models: [rmpLock],

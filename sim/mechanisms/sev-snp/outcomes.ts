@@ -2,11 +2,13 @@
 import type { HostProcessContext } from '../../../actors/host/host-process.ts';
 import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
 import type { VmContext } from '../../../actors/kvm/vm.ts';
+import type { VmPagesContext } from '../../../actors/sev-snp/vm-pages.ts';
 import type { Outcome } from '../../host/outcomes.ts';
 import type { WorldView } from '../../view.ts';
 
 const count = <T>(items: readonly T[], holds: (item: T) => boolean) => items.filter(holds).length;
 const vms = (world: WorldView) => world.actors<VmContext>('vm');
+const pages = (world: WorldView) => world.actors<VmPagesContext>('vmPages');
 
 export const snpOutcomes: readonly Outcome[] = [
   {
@@ -21,11 +23,11 @@ export const snpOutcomes: readonly Outcome[] = [
   {
     name: 'silentCorruptions',
     title: 'silent corruption',
-    count: (world) => count(vms(world), ({ context }) => (context.replaced?.length ?? 0) > 0),
+    count: (world) => count(pages(world), ({ context }) => (context.replaced?.length ?? 0) > 0),
   },
   {
     name: 'pagesLeaked',
     title: 'page leaked',
-    count: (world) => vms(world).reduce((sum, { context }) => sum + (context.leaked?.length ?? 0), 0),
+    count: (world) => pages(world).reduce((sum, { context }) => sum + (context.leaked?.length ?? 0), 0),
   },
 ];

@@ -6,6 +6,8 @@ import type { PcpuContext } from '../../../actors/host/pcpu.ts';
 import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
 import type { VmContext } from '../../../actors/kvm/vm.ts';
 import type { RmpRegionContext } from '../../../actors/sev-snp/rmp-region.ts';
+import type { VmPagesContext } from '../../../actors/sev-snp/vm-pages.ts';
+import type { ActorId } from '../../../events/event.ts';
 import type { Waits } from '../../host/waits.ts';
 import { alwaysEach, leavesEach, type Property, sometimes } from '../../property.ts';
 import { hex, type WorldView } from '../../view.ts';
@@ -27,21 +29,24 @@ const innocentProcessKilled = alwaysEach<HostProcessContext>('rmp.innocent-proce
     signal === 'SIGBUS' && vms.length === 0 ? `${id} serves guests, wrote PFN ${hex(pfn ?? 0)} and was killed by SIGBUS` : null,
 });
 
-const guestPageLost = alwaysEach<VmContext>('rmp.guest-page-lost', {
-  kind: 'vm',
+/** The guest whose pages an actor keeps track of. */
+const guestOf = (pages: ActorId): string => `the guest of vm:${pages.slice(pages.indexOf(':') + 1)}`;
+
+const guestPageLost = alwaysEach<VmPagesContext>('rmp.guest-page-lost', {
+  kind: 'vmPages',
   source: `${THREAD}: "Guest gets a #VC error because the page is not PVALIDATED"; SNP-15, SNP-16`,
   grade: 'read',
   each: ({ id, context: { lost } }) =>
-    lost.length > 0 ? `the guest of ${id} got #VC 0x404 on GFN ${hex(lost[0]!)}, which it had validated` : null,
+    lost.length > 0 ? `${guestOf(id)} got #VC 0x404 on GFN ${hex(lost[0]!)}, which it had validated` : null,
 });
 
-const silentCorruption = alwaysEach<VmContext>('rmp.silent-corruption', {
-  kind: 'vm',
+const silentCorruption = alwaysEach<VmPagesContext>('rmp.silent-corruption', {
+  kind: 'vmPages',
   source: `${THREAD}: a guest that blindly re-PVALIDATEs on #VC consumes corrupt data; SNP-18`,
   grade: 'read',
   each: ({ id, context: { replaced } }) =>
     replaced.length > 0
-      ? `the guest of ${id} validated GFN ${hex(replaced[0]!)} again, which had been taken from it, and goes on with whatever is there`
+      ? `${guestOf(id)} validated GFN ${hex(replaced[0]!)} again, which had been taken from it, and goes on with whatever is there`
       : null,
 });
 

@@ -1,12 +1,19 @@
-/** The actors that SEV-SNP adds to a host, in slot order: RMP regions, the PSP, the mutex of its mailbox. And what it knows of a VM. */
+/**
+ * The actors that SEV-SNP adds to a host, in slot order: the pages of each SNP guest, RMP regions, the PSP, the mutex of its mailbox. And what
+ * it knows of a VM.
+ */
 
 import { HYPERVISOR_PAGE } from '../../../actors/sev-snp/rmp-check.ts';
 import { SEV_CMD_MUTEX } from '../../../actors/sev-snp/sev-command.ts';
+import type { VmPagesInput } from '../../../actors/sev-snp/vm-pages.ts';
+import type { ActorId } from '../../../events/event.ts';
 import { type RmpEntry, regionOf } from '../../../events/sev-snp/rmp.ts';
 import type { VmParts } from '../../host/mechanism.ts';
 import type { ResolvedScenario, ResolvedVm } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
 import { type PageSetup, snpSettingsOf } from './sections.ts';
+
+const pagesId = (vm: ResolvedVm): ActorId => `pages:${vm.id}`;
 
 /** GFNs that a guest has validated when a run starts. */
 const validatedIn = (pages: readonly PageSetup[]): number[] =>
@@ -20,11 +27,11 @@ export function vmParts(vm: ResolvedVm): VmParts {
   const vmsas = pages.filter((page) => page.state === 'vmsa').map((page) => page.pfn);
   return {
     facts: {
+      pages: pagesId(vm),
       asid,
       frames: Object.fromEntries(pages.map((page) => [page.gfn, page.pfn])),
       vmsas: vm.vcpus.map((_, index) => vmsas[index] ?? null),
     },
-    input: { believes: validatedIn(pages) },
   };
 }
 
@@ -65,6 +72,11 @@ function regionsOf(scenario: ResolvedScenario): ActorSpec[] {
   }));
 }
 
+const pagesOf = ({ vms }: ResolvedScenario): ActorSpec[] =>
+  vms
+    .filter(({ type }) => type === 'snp')
+    .map((vm) => ({ id: pagesId(vm), kind: 'vmPages', input: { believes: validatedIn(snpSettingsOf(vm).pages) } satisfies VmPagesInput }));
+
 const usesPsp = ({ processes, sections }: ResolvedScenario) =>
   (sections?.firmware?.pages ?? []).length > 0 ||
   processes.some(({ threads }) => threads.some(({ program }) => program.ops.some((op) => op.op === 'sev-command')));
@@ -80,4 +92,8 @@ const pspOf = (scenario: ResolvedScenario): ActorSpec[] =>
       ]
     : [];
 
-export const snpActors = (scenario: ResolvedScenario): readonly ActorSpec[] => [...regionsOf(scenario), ...pspOf(scenario)];
+export const snpActors = (scenario: ResolvedScenario): readonly ActorSpec[] => [
+  ...pagesOf(scenario),
+  ...regionsOf(scenario),
+  ...pspOf(scenario),
+];

@@ -25,10 +25,10 @@ function* ends(topology: Topology, prefix: readonly number[] = []): Generator<Re
 
 /** VMs and CPUs as outcomes count them: the context says what befell them. */
 const PARTS = {
-  fine: { dead: null, leaked: [], panicReason: null },
-  dead: { dead: 'dead', leaked: [], panicReason: null },
-  bugged: { dead: 'bugged', leaked: [1], panicReason: null },
-  panicked: { dead: null, leaked: [], panicReason: 'a test' },
+  fine: { dead: null, panicReason: null },
+  dead: { dead: 'dead', panicReason: null },
+  bugged: { dead: 'bugged', panicReason: null },
+  panicked: { dead: null, panicReason: 'a test' },
 };
 const fated = (states: Readonly<Record<string, StateTable>>) => machineOf(states, 0, PARTS.fine);
 

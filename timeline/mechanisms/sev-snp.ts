@@ -1,11 +1,20 @@
-/** SEV-SNP on a timeline: RMP entries on lanes of their own, whose they are and who holds them, and the commands of the PSP. */
-import type { ActorId } from '../events/event.ts';
-import type { Json, JsonObject } from '../events/journal.ts';
-import type { Board } from './board.ts';
-import type { Group, Lane } from './event.ts';
-import type { MechanismViews } from './mechanisms.ts';
-import { argsOf, hex, isObject, nameOf, numbersOf, objectOf, stringOf } from './text.ts';
-import { ActorView } from './view.ts';
+/** SEV-SNP on a timeline: guest pages and RMP entries on lanes of their own, and the commands of the PSP. */
+import type { ActorId } from '../../events/event.ts';
+import type { Json, JsonObject } from '../../events/journal.ts';
+import type { Board } from '../board.ts';
+import type { Group, Lane } from '../event.ts';
+import { argsOf, hex, isObject, nameOf, numbersOf, objectOf, stringOf, stringsOf } from '../text.ts';
+import { ActorView, type MechanismViews } from '../view.ts';
+
+declare module '../event.ts' {
+  interface LaneKindsOf {
+    /** One RMP entry, and its lock. */
+    'sev-snp': 'entry' | 'entry-lock';
+  }
+  interface CategoriesOf {
+    'sev-snp': 'memory' | 'firmware';
+  }
+}
 
 /** An RMP entry in a few words. */
 function entryText(entry: JsonObject): string {
@@ -74,6 +83,36 @@ class RegionView extends ActorView {
   }
 }
 
+/** The pages of a guest: one lane for each page that a thread holds or changes, and the frames that leaked. */
+class PagesView extends ActorView {
+  readonly #group: Group;
+  readonly #pages = new Map<string, Lane>();
+  #leaked = 0;
+
+  constructor(board: Board, lane: Lane, actor: ActorId, group: Group) {
+    super(board, lane, actor);
+    this.#group = group;
+  }
+
+  protected override show(context: JsonObject, _path: readonly string[], at: number): void {
+    const holders = objectOf(context.holders);
+    const changing = objectOf(context.changing);
+    for (const gfn of [...Object.keys(holders), ...Object.keys(changing)]) {
+      if (!this.#pages.has(gfn)) this.#pages.set(gfn, this.board.lane('actor', `GFN ${hex(Number(gfn))} state`, this.#group, this.actor));
+    }
+    for (const [gfn, lane] of this.#pages) {
+      const changer = stringOf(changing[gfn]);
+      const held = stringsOf(holders[gfn]).map(nameOf);
+      const spans = changer !== null ? [`changed by ${nameOf(changer)}`] : held.length > 0 ? [`held by ${held.join(', ')}`] : [];
+      this.board.settle(lane, at, spans, { category: 'memory' });
+    }
+    const leaked = numbersOf(context.leaked);
+    for (const pfn of leaked.slice(this.#leaked))
+      this.board.instant(this.lane, at, 'page leaked', { category: 'memory', args: { pfn: hex(pfn) } });
+    this.#leaked = leaked.length;
+  }
+}
+
 /** The PSP: one span for each command, with the status it ended with. */
 class PspView extends ActorView {
   protected override show(context: JsonObject, _path: readonly string[], at: number): void {
@@ -86,11 +125,18 @@ class PspView extends ActorView {
 
 export const sevSnpViews: MechanismViews = {
   views: {
+    vmPages: (stage, actor) => {
+      const group = stage.group('vm', nameOf(actor));
+      return new PagesView(stage.board, stage.lane('pages', group, actor), actor, group);
+    },
     rmpRegion: (stage, actor) => {
       const group = stage.group('hardware', 'RMP');
       return new RegionView(stage.board, stage.lane(`region ${nameOf(actor)}`, group, actor), actor, group);
     },
     psp: (stage, actor) => new PspView(stage.board, stage.lane('PSP', stage.group('hardware', 'firmware'), actor), actor),
   },
-  texts: { entry: entryText },
+  texts: {
+    entry: (value) => (isObject(value) ? entryText(value) : null),
+    gfn: (value) => (typeof value === 'number' ? hex(value) : null),
+  },
 };

@@ -1,0 +1,107 @@
+/**
+ * The pages of one SNP guest: which thread keeps which page in its present state (the map lock), and what the guest knows on all
+ * its vCPUs: the pages that it validated, and those of them that it found no longer validated.
+ *
+ * Left out: the contents of pages. What the RMP says of a frame is in the actor of its region.
+ *
+ * @see series v5, patch 39, for the map lock; domain snp d; SNP-15 to SNP-18
+ */
+import { assign, emit, enqueueActions, setup } from 'xstate';
+import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
+import type { VmPagesEvent } from '../../events/sev-snp/vm-pages.ts';
+
+export interface VmPagesInput {
+  /** GFNs that the guest had validated before the story begins. */
+  readonly believes: readonly number[];
+}
+
+export interface VmPagesContext extends VmPagesInput {
+  /** GFNs that vCPUs of the guest validated and that it believed its own when they met #VC 0x404. */
+  readonly lost: readonly number[];
+  /** GFNs that it validated again without a question when they were taken from it: it goes on with content of another. */
+  readonly replaced: readonly number[];
+  /** The threads that hold each page's state, by GFN. */
+  readonly holders: Readonly<Record<number, readonly ActorId[]>>;
+  /** The thread that changes each page's state now, by GFN. */
+  readonly changing: Readonly<Record<number, ActorId>>;
+  /** Threads that sleep until a page is let go. */
+  readonly waiters: readonly ActorId[];
+  /** PFNs of frames that are never given back. */
+  readonly leaked: readonly number[];
+}
+
+const SCHEDULER: ActorId = 'sched';
+type GfnEvent = Stamped<Extract<VmPagesEvent, { readonly gfn: number }>>;
+type Args = { readonly context: VmPagesContext; readonly event: Stamped<VmPagesEvent> };
+const gfnOf = (event: Stamped<VmPagesEvent>) => (event as GfnEvent).gfn;
+const holdersOf = ({ context, event }: Args) => context.holders[gfnOf(event)] ?? [];
+const sorted = (gfns: readonly number[]) => [...gfns].sort((a, b) => a - b);
+const without = <V>(record: Readonly<Record<number, V>>, key: number): Readonly<Record<number, V>> =>
+  Object.fromEntries(Object.entries(record).filter(([other]) => Number(other) !== key));
+
+export const vmPagesMachine = setup({
+  types: {
+    context: {} as VmPagesContext,
+    events: {} as Stamped<VmPagesEvent>,
+    emitted: {} as Outgoing,
+    input: {} as VmPagesInput,
+  },
+  guards: {
+    isChanging: ({ context: c, event }) => c.changing[gfnOf(event)] !== undefined,
+    isHeldOrChanging: (args) => args.context.changing[gfnOf(args.event)] !== undefined || holdersOf(args).length > 0,
+    isHolder: (args) => holdersOf(args).includes(sender(args.event)),
+    isChanger: ({ context: c, event }) => c.changing[gfnOf(event)] === event.from,
+  },
+  actions: {
+    hold: assign((args) => ({
+      holders: { ...args.context.holders, [gfnOf(args.event)]: [...holdersOf(args), sender(args.event)].sort() },
+    })),
+    change: assign({ changing: ({ context: c, event }) => ({ ...c.changing, [gfnOf(event)]: sender(event) }) }),
+    wait: assign({ waiters: ({ context: c, event }) => [...new Set([...c.waiters, sender(event)])].sort() }),
+    grant: emit(({ event }) => outgoing(sender(event), { type: 'pages.granted', granted: true })),
+    refuse: emit(({ event }) => outgoing(sender(event), { type: 'pages.granted', granted: false })),
+    letGo: assign((args) => {
+      const rest = holdersOf(args).filter((holder) => holder !== args.event.from);
+      const others = without(args.context.holders, gfnOf(args.event));
+      return { holders: rest.length ? { ...others, [gfnOf(args.event)]: rest } : others };
+    }),
+    endChange: assign({ changing: ({ context: c, event }) => without(c.changing, gfnOf(event)) }),
+    wakeWaiters: enqueueActions(({ context: c, enqueue }) => {
+      for (const thread of c.waiters) enqueue.emit(outgoing(SCHEDULER, { type: 'sched.wake', thread }));
+      enqueue.assign({ waiters: [] });
+    }),
+    leak: assign({ leaked: ({ context: c, event }) => (event.type === 'pages.leak' ? [...c.leaked, event.pfn] : c.leaked) }),
+    believe: assign(({ context: c, event }) => {
+      if (event.type !== 'guest.validated') return {};
+      const others = c.believes.filter((gfn) => gfn !== event.gfn);
+      return { believes: event.validated ? sorted([...others, event.gfn]) : others };
+    }),
+    lose: assign(({ context: c, event }) => {
+      if (event.type !== 'guest.notValidated' || !c.believes.includes(event.gfn)) return {};
+      return { lost: sorted([...new Set([...c.lost, event.gfn])]) };
+    }),
+    replace: assign(({ context: c, event }) => {
+      if (event.type !== 'guest.revalidated' || !c.believes.includes(event.gfn)) return {};
+      return { replaced: sorted([...new Set([...c.replaced, event.gfn])]) };
+    }),
+  },
+}).createMachine({
+  id: 'vmPages',
+  context: ({ input }) => ({ ...input, lost: [], replaced: [], holders: {}, changing: {}, waiters: [], leaked: [] }),
+  initial: 'ready',
+  states: {
+    ready: {
+      tags: 'rest',
+      on: {
+        'pages.lock': [{ guard: 'isChanging', actions: ['wait', 'refuse'] }, { actions: ['hold', 'grant'] }],
+        'pages.beginPsc': [{ guard: 'isHeldOrChanging', actions: ['wait', 'refuse'] }, { actions: ['change', 'grant'] }],
+        'pages.unlock': { guard: 'isHolder', actions: ['letGo', 'wakeWaiters'] },
+        'pages.endPsc': { guard: 'isChanger', actions: ['endChange', 'wakeWaiters'] },
+        'guest.validated': { actions: 'believe' },
+        'guest.notValidated': { actions: 'lose' },
+        'guest.revalidated': { actions: 'replace' },
+        'pages.leak': { actions: 'leak' },
+      },
+    },
+  },
+});

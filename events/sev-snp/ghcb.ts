@@ -1,0 +1,15 @@
+/** Vocabulary of the GHCB: what the host writes there for a vCPU. */
+import type { Delivery, EventOf } from '../event.ts';
+
+export type GhcbEvent = EventOf<{
+  /** SW_EXITINFO2: the result of the exit that the guest has asked for. */
+  'ghcb.result': { ok: boolean };
+}>;
+
+declare module '../index.ts' {
+  interface GuestEventsOf {
+    ghcb: GhcbEvent;
+  }
+}
+
+export const GHCB_EVENTS = { 'ghcb.result': 'bus' } as const satisfies Record<GhcbEvent['type'], Delivery>;
