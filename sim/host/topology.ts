@@ -1,6 +1,6 @@
 /** From a resolved scenario to the actors of a run: who exists, in which slot, with which machine and input. */
 import type { AnyStateMachine } from 'xstate';
-import { waiterOf, withCompletions } from '../../actors/host/completion.ts';
+import { type Completion, noWaiters } from '../../actors/host/completion.ts';
 import type { HostEnv, VmFacts } from '../../actors/host/host-env.ts';
 import { hostProcessMachine } from '../../actors/host/host-process.ts';
 import { hostSchedulerMachine } from '../../actors/host/host-scheduler.ts';
@@ -141,6 +141,10 @@ const flagsOf = (scenario: ResolvedScenario): readonly string[] =>
     .flatMap((mechanism) => mechanism.taskFlags?.(scenario) ?? [])
     .sort();
 
+/** Devices of the host whose completion interrupts a CPU. */
+const completionsOf = ({ host }: ResolvedScenario): readonly Completion[] =>
+  mechanismsOf(host.arch).flatMap(({ completions = [] }) => completions);
+
 const catalogueOf = ({ host }: ResolvedScenario): Topology['catalogue'] =>
   Object.assign({}, CATALOGUE, ...mechanismsOf(host.arch).map(({ catalogue }) => catalogue ?? {}));
 
@@ -164,10 +168,7 @@ function machinesOf(
   const guest: GuestEnv = { images: parts.images, parts: here.flatMap((mechanism) => mechanism.guest?.(scenario) ?? []), patches };
   refuseUnknownPaths(changes, env, guest);
   const machines: Record<string, AnyStateMachine> = {
-    pcpu: withCompletions(
-      pcpuMachine,
-      here.flatMap(({ completions = [] }) => completions),
-    ),
+    pcpu: pcpuMachine(completionsOf(scenario)),
     hostScheduler: hostSchedulerMachine,
     hostThread: hostThreadMachine(env),
     hostProcess: hostProcessMachine,
@@ -208,11 +209,7 @@ function cpusOf(scenario: ResolvedScenario, threads: readonly Thread[]): ActorSp
     {},
     ...mechanismsOf(host.arch).map((mechanism) => mechanism.kernelThreads?.(scenario) ?? {}),
   );
-  // A CPU has these fields whatever its host, so far as the mechanism is shipped: a digest covers them.
-  const completions = mechanisms().flatMap((mechanism) =>
-    mechanism.arches.includes(host.arch) || originOf(mechanism) === null ? (mechanism.completions ?? []) : [],
-  );
-  const waiters = Object.fromEntries(completions.map((completion) => [waiterOf(completion), null]));
+  const waiters = noWaiters(completionsOf(scenario));
   const cpus = Array.from({ length: host.cpus }, (_, index) => cpuId(index));
   const queued = Object.fromEntries(
     cpus.map((cpu, index) => [
