@@ -8,6 +8,13 @@ import type { Letter } from '../../events/event.ts';
 /** `timer` is the tick, `device` an interrupt that nothing models; others are completions (completion.ts). */
 export type Interrupt = string;
 
+/** The handlers that every host has. */
+export const HOST_INTERRUPTS = {
+  reschedule: 'sysvec_reschedule_ipi',
+  timer: 'sysvec_apic_timer_interrupt',
+  device: 'common_interrupt',
+} as const;
+
 interface Interruptible {
   readonly letter: Letter;
   readonly irr: readonly Interrupt[];

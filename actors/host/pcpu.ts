@@ -14,7 +14,7 @@ import type { PreemptionModel, Ticks } from '../../events/options.ts';
 import type { PcpuEvent } from '../../events/sched.ts';
 import type { Chance } from './chance.ts';
 import { type Completion, completionChart, noWaiters, type Waiters, waiterIn, waiterOf } from './completion.ts';
-import { acknowledged, EXEC, entryOf, execOnly, handlerOf, type Interrupt, isPending, raised } from './interrupt.ts';
+import { acknowledged, EXEC, entryOf, execOnly, HOST_INTERRUPTS, handlerOf, type Interrupt, isPending, raised } from './interrupt.ts';
 
 export interface PcpuInput extends Waiters {
   readonly peers: readonly ActorId[];
@@ -162,16 +162,16 @@ function interruptsOf(completions: readonly Completion[]) {
   return {
     arrivals: { 'irq.reschedule': { actions: 'raiseReschedule' } as const, ...arrivals, ...ARRIVALS },
     entries: [
-      entryOf('reschedule', 'sysvec_reschedule_ipi'),
+      entryOf('reschedule', HOST_INTERRUPTS.reschedule),
       ...entries,
-      entryOf('timer', 'sysvec_apic_timer_interrupt'),
-      entryOf('device', 'common_interrupt'),
+      entryOf('timer', HOST_INTERRUPTS.timer),
+      entryOf('device', HOST_INTERRUPTS.device),
     ],
     handlers: {
-      sysvec_reschedule_ipi: handlerOf('ackReschedule'),
+      [HOST_INTERRUPTS.reschedule]: handlerOf('ackReschedule'),
       ...handlers,
-      sysvec_apic_timer_interrupt: handlerOf('ackTimer'),
-      common_interrupt: handlerOf('ackDevice'),
+      [HOST_INTERRUPTS.timer]: handlerOf('ackTimer'),
+      [HOST_INTERRUPTS.device]: handlerOf('ackDevice'),
     },
   };
 }

@@ -183,17 +183,25 @@ function machinesOf(
 /** Adds the machines of objects that threads ask, and those of mechanisms. Answers with whoever of the user's own brought a kind. */
 function addMachines(machines: Record<string, AnyStateMachine>, scenario: ResolvedScenario): Record<string, string> {
   const origins: Record<string, string> = {};
-  const objects = { name: null, origin: null, kinds: { mutex: mutexMachine, loop: loopMachine } as Record<string, AnyStateMachine> };
-  const sets = amongMechanisms<{ name: string | null; origin: string | null; kinds: Record<string, AnyStateMachine> }>(objects, (one) => ({
-    name: one.name,
+  const owners: Record<string, string> = {};
+  const objects = {
+    name: 'every host',
+    origin: null,
+    kinds: { mutex: mutexMachine, loop: loopMachine } as Record<string, AnyStateMachine>,
+  };
+  const sets = amongMechanisms<{ name: string; origin: string | null; kinds: Record<string, AnyStateMachine> }>(objects, (one) => ({
+    name: `mechanism ${one.name}`,
     origin: originOf(one),
     kinds: one.arches.includes(scenario.host.arch) ? { ...one.machines?.(scenario) } : {},
   }));
   for (const { name, origin, kinds } of sets) {
     for (const [kind, machine] of Object.entries(kinds)) {
       if (Object.hasOwn(machines, kind))
-        throw new MechanismError(`${origin ?? name}: machines(): ${kind} is there already; patch().machines changes a machine`);
+        throw new MechanismError(
+          `${origin ?? name}: machines(): ${kind} is there already, from ${owners[kind] ?? 'every host'}; patch().machines changes a machine`,
+        );
       machines[kind] = machine;
+      owners[kind] = name;
       if (origin !== null) origins[kind] = origin;
     }
   }
@@ -203,6 +211,7 @@ function addMachines(machines: Record<string, AnyStateMachine>, scenario: Resolv
 /** Threads start queued, one CPU after the other. */
 function cpusOf(scenario: ResolvedScenario, threads: readonly Thread[]): ActorSpec[] {
   const { host, allow } = scenario;
+  // At most one: the registry refuses a second mechanism that gives a core.
   const coreOf = mechanismsOf(host.arch).find(({ core }) => core !== undefined)?.core;
   const flags = flagsOf(scenario);
   const bound: Readonly<Record<ActorId, ActorId>> = Object.assign(

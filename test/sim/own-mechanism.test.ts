@@ -142,7 +142,10 @@ describe('what a mechanism brings to hosts', () => {
 
   it('refuses a device of a name that is taken', () => {
     const twice = { ...NIC, completions: [{ name: 'psp', handler: 'nic_irq' }] };
-    expect(() => registerOwn(twice, 'nic.js', SOURCE, [])).toThrow('completions: found "psp", a name that is taken');
+    expect(() => registerOwn({ ...twice, arches: ['intel'] }, 'nic.js', SOURCE, [])()).not.toThrow();
+    const tick = { ...NIC, completions: [{ name: 'timer', handler: 'nic_irq' }] };
+    expect(() => registerOwn(tick, 'nic.js', SOURCE, [])).toThrow('found "timer", a name that is taken by every host');
+    expect(() => registerOwn(twice, 'nic.js', SOURCE, [])).toThrow('completions: found "psp", a name that is taken by mechanism sev-snp');
   });
 });
 
@@ -154,7 +157,7 @@ describe('what is made of the registry', () => {
     first();
     const second = register({ name: 'second', arches: ['amd'] });
     expect([names().includes('first'), names().includes('second')]).toEqual([false, true]);
-    expect(() => register({ name: 'second', arches: ['amd'] })).toThrow('mechanism second is there already');
+    expect(() => register({ name: 'second', arches: ['amd'] })).toThrow('mechanisms second and second both bring the name second');
     second();
   });
 });
