@@ -76,7 +76,7 @@ const TEMPLATE = /[`}](?:\\[\s\S]|\$(?!\{)|[^\\`$])*(?:`|\$\{)/y;
 /** A slash after one of these starts a regular expression, after anything else it divides. */
 const BEFORE_REGEXP = /(?:^|[(,=:[!&|?{;+\-*%<>~^]|\b(?:return|typeof|case|of|in))\s*$/;
 
-function spansOf(text: string): Span[] {
+export function spansOf(text: string): Span[] {
   const spans: Span[] = [];
   /** For each template that is open: how many braces its substitution has opened. */
   const substitutions: number[] = [];
