@@ -15,7 +15,10 @@ export interface Completion {
 
 type WaiterField = `${string}Waiter`;
 
-/** The fields of a CPU that say, for each completion, which thread sleeps on it while the interrupt is pending. */
+/**
+ * The fields of a CPU that say, for each completion, which thread sleeps on it while the interrupt
+ * is pending.
+ */
 export type Waiters = Readonly<Record<WaiterField, ActorId | null | undefined>>;
 
 /** The field of one completion. */

@@ -5,7 +5,10 @@
  */
 import type { Letter } from '../../events/event.ts';
 
-/** `timer` is the tick, `device` an interrupt that nothing models; others are completions (completion.ts). */
+/**
+ * `timer` is the tick, `device` an interrupt that nothing models; others are completions
+ * (completion.ts).
+ */
 export type Interrupt = string;
 
 /** The handlers that every host has. */
@@ -20,7 +23,7 @@ interface Interruptible {
   readonly irr: readonly Interrupt[];
 }
 
-/** An open step of the CPU is owed. */
+/** A step is owed where one stays possible. */
 export const EXEC = { type: 'exec', owed: true };
 export const execOnly = () => [EXEC];
 

@@ -9,7 +9,10 @@ interface Kind {
   readonly noun: string;
   readonly key: keyof Mechanism;
   readonly of: (mechanism: Mechanism) => Named;
-  /** Whether mechanisms of different architectures clash too: a scenario or a command calls for it without an architecture. */
+  /**
+   * Whether mechanisms of different architectures clash too: a scenario or a command calls for it
+   * without an architecture.
+   */
   readonly everywhere: boolean;
   /** Whether two may bring it if both give it the same value. */
   readonly sharedIfEqual?: true;
@@ -25,8 +28,9 @@ const listOf =
     names(mechanism).map((name) => [name, null]);
 
 /**
- * Not in this list, and so free to be shared: features, VM types, those that firmware launches and states of pages. They describe the
- * processor and its guests, which are there whichever mechanism reads them, and `sev-es` is a feature for SEV-ES and for SNP.
+ * Two mechanisms may share what is not in this list: features, VM types, types that firmware
+ * launches, states of pages. These describe the processor and its guests, whichever mechanism reads
+ * them: `sev-es` is a feature for SEV-ES and for SNP.
  */
 const KINDS: readonly Kind[] = [
   { noun: 'name', key: 'name', of: listOf(({ name }) => [name]), everywhere: true },
@@ -68,7 +72,10 @@ export interface Clash {
 
 const isMap = (mechanism: Mechanism, key: keyof Mechanism): boolean => typeof mechanism[key] === 'object' && !Array.isArray(mechanism[key]);
 
-/** Names of a mechanism that another one has brought already, or that stand in one of its lists twice. */
+/**
+ * Names of a mechanism that another one has brought already, or that stand in one of its lists
+ * twice.
+ */
 export function clashesOf(mechanism: Mechanism, others: readonly Mechanism[]): readonly Clash[] {
   const share = (other: Mechanism): boolean => mechanism.arches.some((arch) => other.arches.includes(arch));
   return KINDS.flatMap(({ noun, key, of, everywhere, sharedIfEqual }) =>

@@ -1,4 +1,7 @@
-/** Whose a file is, and which names a mechanism brings: from the registry, and from what its sources declare for the types of others. */
+/**
+ * Whose a file is, and which names a mechanism brings: from the registry, and from what its sources
+ * declare for the types of others.
+ */
 import { waiterOf } from '../../actors/host/completion.ts';
 import type { Mechanism } from '../../sim/host/mechanism.ts';
 import { hostOwn } from '../../sim/host/own-mechanism.ts';
@@ -76,7 +79,10 @@ export function membersAdded(text: string): string[] {
   });
 }
 
-/** The scripts of the product, and who declares which name. A scan of fewer files than `SEEN_MIN` is broken. */
+/**
+ * The scripts of the product, and who declares which name. A scan of fewer files than `SEEN_MIN` is
+ * broken.
+ */
 const SEEN_MIN = 200;
 export const files = projectFiles().filter((file) => isScript(file) && /^(?:events|actors|sim|replay|timeline|cli)\//.test(file));
 if (files.length < SEEN_MIN) throw new Error(`found ${files.length} scripts; expected at least ${SEEN_MIN}`);
@@ -99,20 +105,29 @@ const OWN: Readonly<Record<string, ReadonlySet<string>>> = Object.fromEntries(NA
 
 const declares = ({ registered, members }: Side, name: string): boolean => registered.has(name) || members.has(name);
 
-/** Names that a mechanism brings and the neutral side declares as well: no use of them can be told from one of the host's own. */
+/**
+ * Names that a mechanism brings and the neutral side declares as well: no use of them can be told
+ * from one of the host's own.
+ */
 export const sharedNames = (mechanism: string): readonly string[] => {
   const { registered, members } = SIDES[mechanism]!;
   return [...new Set([...registered, ...members])].filter((name) => declares(NEUTRAL, name)).sort();
 };
 
-/** Names in a text: identifiers, and strings that are one word, or the beginning of an actor's id. A scenario's name is none. */
+/**
+ * Names in a text: identifiers, and strings that are one word, or the beginning of an actor's id. A
+ * scenario's name is none.
+ */
 const namesIn = (text: string): string[] =>
   tokensOf(text).flatMap(({ kind, text: name }) => {
     if (kind === 'word') return [name];
     return kind === 'mark' || /\s/.test(name) || scenarioNames.includes(name) ? [] : [name, name.split(':')[0]!];
   });
 
-/** The names in a file that a mechanism brings, which is not its own, and that nothing else declares. */
+/**
+ * The names in a file that a mechanism brings, which is not its own, and that nothing else
+ * declares.
+ */
 export function foreignNames(file: string, text: string): string[] {
   const owner = ownerOf(file);
   const { members, bindings } = declaredIn(text);

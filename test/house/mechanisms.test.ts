@@ -1,6 +1,6 @@
 /**
- * Only a mechanism's own files know it. A folder or a file is a mechanism's if it has its name; what a mechanism declares is read from the
- * registry and from its sources (brought.ts).
+ * Only a mechanism's own files know it. A folder or a file is a mechanism's if it has its name;
+ * what a mechanism declares is read from the registry and from its sources (brought.ts).
  */
 import { describe, expect, it } from 'vitest';
 import { SHIPPED_MECHANISMS } from '../../sim/mechanisms/index.ts';
@@ -13,8 +13,8 @@ const NAMES = SHIPPED_MECHANISMS.map(({ name }) => name);
 const LISTS = ['sim/mechanisms/index.ts', 'timeline/mechanisms.ts'];
 
 /**
- * Files that use a word which a mechanism declares as well, and mean something else. An entry has to name just what the file uses: a word that
- * is no longer found has to go.
+ * Files that use a word which a mechanism declares as well, and mean something else. An entry has
+ * to name just what the file uses: a word that is no longer found has to go.
  */
 const MEANT_OTHERWISE: Readonly<Record<string, { readonly names: readonly string[]; readonly why: string }>> = {
   'actors/kvm/kvm-run.ts': { names: ['ioctl'], why: 'a step: the entry into the system call' },
@@ -36,7 +36,10 @@ const MEANT_OTHERWISE: Readonly<Record<string, { readonly names: readonly string
   'timeline/serve/server.ts': { names: ['incoming'], why: 'a request' },
 };
 
-/** Names that the neutral side declares as well: uses of them tell nothing. A new one is a leak, unless it is a word of both. */
+/**
+ * Names that the neutral side declares as well: uses of them tell nothing. A new one is a leak,
+ * unless it is a word of both.
+ */
 const SHARED: Readonly<Record<string, readonly string[]>> = {
   'a word that means what it means everywhere': [
     ...[

@@ -1,4 +1,7 @@
-/** Inside `actors/` and `sim/explore/` imports run one way, from room to room. Rooms of one rank do not import each other. */
+/**
+ * Inside `actors/` and `sim/explore/` imports run one way, from room to room. Rooms of one rank do
+ * not import each other.
+ */
 import { describe, expect, it } from 'vitest';
 import { SHIPPED_MECHANISMS } from '../../sim/mechanisms/index.ts';
 import { importsOf, isScript, projectFiles, textOf } from './source.ts';
@@ -6,7 +9,10 @@ import { importsOf, isScript, projectFiles, textOf } from './source.ts';
 interface House {
   /** The folders below it by rank, the lowest first; `.` has the files of the house itself. */
   readonly ranks: readonly (readonly string[])[];
-  /** Arrows that go up or sideways today, as `room -> file`, with what has to move. An arrow that is gone has to go from here. */
+  /**
+   * Arrows that go up or sideways today, as `room -> file`, with what has to move. An arrow that is
+   * gone has to go from here.
+   */
   readonly known: Readonly<Record<string, string>>;
 }
 

@@ -2,7 +2,10 @@
 import { spansOf } from './source.ts';
 
 export interface Token {
-  /** A word is an identifier or a keyword, a literal the text of a string or a piece of a template, a mark anything else. */
+  /**
+   * A word is an identifier or a keyword, a literal the text of a string or a piece of a template,
+   * a mark anything else.
+   */
   readonly kind: 'word' | 'literal' | 'mark';
   readonly text: string;
 }
@@ -50,8 +53,7 @@ export function closing(tokens: readonly Token[], open: number): number {
   return tokens.length;
 }
 
-export const isMark = (token: Token | undefined, ...marks: readonly string[]): boolean =>
-  token?.kind === 'mark' && marks.includes(token.text);
+const isMark = (token: Token | undefined, ...marks: readonly string[]): boolean => token?.kind === 'mark' && marks.includes(token.text);
 const isWord = (token: Token | undefined, words: ReadonlySet<string>): boolean => token?.kind === 'word' && words.has(token.text);
 
 /** Whether a pair of parentheses holds parameters: an arrow, a body or a type of the result follows. */
@@ -61,7 +63,10 @@ function holdsParameters(tokens: readonly Token[], open: number, close: number):
   return isMark(tokens[close + 1], '{', ':') && tokens[open - 1]?.kind === 'word';
 }
 
-/** The words that a list of parameters, or a destructured array, binds. Fields that are destructured are uses of them. */
+/**
+ * The words that a list of parameters, or a destructured array, binds. Fields that are destructured
+ * are uses of them.
+ */
 function boundIn(tokens: readonly Token[], open: number, close: number): string[] {
   const bound: string[] = [];
   for (let at = open + 1; at < close; at++) {

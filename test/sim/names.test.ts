@@ -1,4 +1,7 @@
-/** Names that two mechanisms bring: what clashes, what they may share, and that those that are shipped fit together. */
+/**
+ * Names that two mechanisms bring: what clashes, what they may share, and that those that are
+ * shipped fit together.
+ */
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { type Mechanism, MechanismError } from '../../sim/host/mechanism.ts';
