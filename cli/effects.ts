@@ -1,6 +1,7 @@
 /** What passed between actors in a step, in words: requests with their answers, without what every step does. */
 import type { JournalRecord, Json, JsonObject } from '../events/journal.ts';
 import { mechanisms } from '../sim/host/registry.ts';
+import { TEXTS } from '../timeline/mechanisms/shipped.ts';
 
 /** Messages that carry a step itself, or ask what nobody need read unless the answer is out of the ordinary. */
 const QUIET: Readonly<Record<string, (payload: JsonObject) => boolean>> = Object.fromEntries([
@@ -20,10 +21,10 @@ const QUIET: Readonly<Record<string, (payload: JsonObject) => boolean>> = Object
 const isQuiet = ({ type, payload }: JournalRecord): boolean =>
   Object.hasOwn(QUIET, type) ? QUIET[type]!(payload) : mechanisms().some(({ quiet = [] }) => quiet.includes(type));
 
-const FRAME_NUMBERS: readonly string[] = ['pfn', 'gfn'];
-
 function valueText(name: string, value: Json): string {
-  if (typeof value === 'number' && FRAME_NUMBERS.includes(name)) return `0x${value.toString(16)}`;
+  const text = Object.hasOwn(TEXTS, name) ? TEXTS[name]!(value) : null;
+  if (text !== null) return text;
+  if (typeof value === 'number' && name === 'pfn') return `0x${value.toString(16)}`;
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 

@@ -13,11 +13,10 @@ import { type ActorId, type Letter, type Outgoing, outgoing, type Stamped, sende
 import type { PreemptionModel, Ticks } from '../../events/options.ts';
 import type { PcpuEvent } from '../../events/sched.ts';
 import type { Chance } from './chance.ts';
+import { type Completion, completionChart, noWaiters, type Waiters, waiterIn, waiterOf } from './completion.ts';
+import { acknowledged, EXEC, entryOf, execOnly, HOST_INTERRUPTS, handlerOf, type Interrupt, isPending, raised } from './interrupt.ts';
 
-/** What waits in the local APIC: `timer` is the tick, `device` an interrupt nobody models; others are completions (completion.ts). */
-type Pending = string;
-
-export interface PcpuInput {
+export interface PcpuInput extends Waiters {
   readonly peers: readonly ActorId[];
   readonly preemption: PreemptionModel;
   readonly ticks: Ticks;
@@ -31,8 +30,6 @@ export interface PcpuInput {
   readonly core?: ActorId;
   /** Flags of the idle task's thread_info; absent if none. */
   readonly idleTif?: readonly string[];
-  /** For each device with a completion interrupt: who sleeps on it, while the interrupt is pending. */
-  readonly [completion: `${string}Waiter`]: ActorId | null | undefined;
 }
 
 export interface PcpuContext extends PcpuInput {
@@ -42,7 +39,7 @@ export interface PcpuContext extends PcpuInput {
   readonly next: ActorId | null;
   readonly letter: Letter;
   readonly needResched: boolean;
-  readonly irr: readonly Pending[];
+  readonly irr: readonly Interrupt[];
   readonly panicReason: string | null;
 }
 
@@ -56,12 +53,8 @@ const mayPreempt = ({ letter, preemption }: PcpuContext): boolean => {
 };
 /** Under `ticks: direct` a preemption is an offer, unless one is under way. */
 const isPreemptible = (c: PcpuContext): boolean => c.ticks === 'direct' && c.waiting.length > 0 && c.irr.length === 0 && !c.needResched;
-export const irqsOn = ({ letter }: PcpuContext) => letter !== 'I' && letter !== 'X' && letter !== 'G';
-export const raised = (irr: readonly Pending[], interrupt: Pending): readonly Pending[] =>
-  irr.includes(interrupt) ? irr : [...irr, interrupt].sort();
-/** Owed: a step where one stays possible; the timer, which is possible only where another thread waits. */
-const [EXEC, ...TIMER] = ['exec', 'preempt', 'tick'].map((type) => ({ type, owed: true }));
-const execOnly = () => [EXEC];
+/** The timer is owed: it is possible only where another thread waits. */
+const TIMER = ['preempt', 'tick'].map((type) => ({ type, owed: true }));
 /** Flags of the task that ran: of the idle task, if none says that it was swapped out. */
 const flagsIn = (event: PcpuEvent, { idleTif = [] }: PcpuContext): readonly string[] =>
   event.type === 'sched.swappedOut' ? (event.tif ?? []) : idleTif;
@@ -70,9 +63,7 @@ const machine = setup({
   types: { context: {} as PcpuContext, events: {} as Stamped<PcpuEvent>, emitted: {} as Outgoing, input: {} as PcpuInput },
   guards: {
     isGuestInterrupted: ({ context: c }) => c.irr.length > 0 && c.letter === 'G',
-    isTimerPending: ({ context: c }) => c.irr.includes('timer') && irqsOn(c),
-    isReschedulePending: ({ context: c }) => c.irr.includes('reschedule') && irqsOn(c),
-    isDevicePending: ({ context: c }) => c.irr.includes('device') && irqsOn(c),
+    isPending,
     mustSwitch: ({ context: c }) => c.needResched && c.waiting.length > 0 && mayPreempt(c),
     canPreempt: ({ context: c }) => isPreemptible(c) && mayPreempt(c),
     canPreemptGuest: ({ context: c }) => isPreemptible(c) && c.letter === 'G',
@@ -103,10 +94,16 @@ const machine = setup({
     raiseReschedule: assign({ irr: ({ context: c }) => raised(c.irr, 'reschedule') }),
     raiseTimer: assign({ irr: ({ context: c }) => raised(c.irr, 'timer') }),
     raiseDevice: assign({ irr: ({ context: c }) => raised(c.irr, 'device') }),
-    ackReschedule: assign({ irr: ({ context: c }) => c.irr.filter((i) => i !== 'reschedule') }),
-    ackDevice: assign({ irr: ({ context: c }) => c.irr.filter((i) => i !== 'device') }),
+    ackReschedule: assign({ irr: ({ context: c }) => acknowledged(c.irr, 'reschedule') }),
+    ackDevice: assign({ irr: ({ context: c }) => acknowledged(c.irr, 'device') }),
+    raiseCompletion: assign(({ context: c, event }, one: Completion) => ({ irr: raised(c.irr, one.name), ...waiterIn(event, one) })),
+    complete: enqueueActions(({ context: c, enqueue }, completion: Completion) => {
+      const waiter = c[waiterOf(completion)];
+      if (waiter) enqueue.emit(outgoing(SCHEDULER, { type: 'sched.wake', thread: waiter }));
+      enqueue.assign({ irr: acknowledged(c.irr, completion.name), ...noWaiters([completion]) });
+    }),
     ackTimer: assign({
-      irr: ({ context: c }) => c.irr.filter((i) => i !== 'timer'),
+      irr: ({ context: c }) => acknowledged(c.irr, 'timer'),
       needResched: ({ context: c }) => c.waiting.length > 0,
     }),
     answerResched: emit(({ context: c }) => outgoing(c.current!, { type: 'cpu.needResched', pending: c.needResched })),
@@ -151,7 +148,6 @@ const machine = setup({
 
 /** Interrupts that arrive are remembered whatever the CPU does. */
 const ARRIVALS = {
-  'irq.reschedule': { actions: 'raiseReschedule' },
   'nmi.stop': { target: '.stopped', actions: 'stop' },
   'rq.waiting': { actions: 'setWaiting' },
   'cpu.context': { actions: 'setContext' },
@@ -160,11 +156,25 @@ const ARRIVALS = {
   interrupt: { guard: 'canInterrupt', actions: 'raiseDevice' },
 } as const;
 
-const IRQ_ENTRY = [
-  { guard: 'isReschedulePending', target: '#pcpu.irq.sysvec_reschedule_ipi' },
-  { guard: 'isTimerPending', target: '#pcpu.irq.sysvec_apic_timer_interrupt' },
-  { guard: 'isDevicePending', target: '#pcpu.irq.common_interrupt' },
-] as const;
+/** Completions come after the reschedule IPI and before the tick. This is a decision; hardware goes by the vector. */
+function interruptsOf(completions: readonly Completion[]) {
+  const { arrivals, entries, handlers } = completionChart(completions);
+  return {
+    arrivals: { 'irq.reschedule': { actions: 'raiseReschedule' } as const, ...arrivals, ...ARRIVALS },
+    entries: [
+      entryOf('reschedule', HOST_INTERRUPTS.reschedule),
+      ...entries,
+      entryOf('timer', HOST_INTERRUPTS.timer),
+      entryOf('device', HOST_INTERRUPTS.device),
+    ],
+    handlers: {
+      [HOST_INTERRUPTS.reschedule]: handlerOf('ackReschedule'),
+      ...handlers,
+      [HOST_INTERRUPTS.timer]: handlerOf('ackTimer'),
+      [HOST_INTERRUPTS.device]: handlerOf('ackDevice'),
+    },
+  };
+}
 
 /** What it takes to be preempted. A tick leads to a preemption where one is not offered directly. */
 const CHANCES: readonly Chance<PcpuContext>[] = [
@@ -176,124 +186,114 @@ const CHANCES: readonly Chance<PcpuContext>[] = [
   },
 ];
 
-/** After an interrupt handler: back to whatever it interrupted. */
-export const iret = <A extends string>(action: A) =>
-  ({
-    meta: { offers: execOnly, ns: 300 },
-    on: {
-      exec: [
-        { guard: 'isIdle', target: '#pcpu.idle', actions: action },
-        { target: '#pcpu.task', actions: action },
-      ],
-    },
-  }) as const;
-
-export const pcpuMachine = machine.createMachine({
-  id: 'pcpu',
-  context: ({ input }) => ({
-    ...input,
-    current: null,
-    previous: 'runnable',
-    next: null,
-    letter: 'P',
-    needResched: false,
-    irr: [],
-    panicReason: null,
-  }),
-  initial: 'idle',
-  meta: { chances: CHANCES, schedules: true },
-  on: ARRIVALS,
+/** __schedule(), from the choice of the next task to its first notifier. */
+const schedule = machine.createStateConfig({
+  initial: 'pick_next',
   states: {
-    idle: {
-      tags: 'rest',
-      meta: { offers: () => [EXEC, { type: 'interrupt' }], ns: 100 },
-      on: {
-        exec: [...IRQ_ENTRY, { guard: 'hasWaiting', target: '__schedule.pick_next' }],
-        'cpu.offline?': { guard: ({ context: c }) => c.waiting.length === 0, target: 'stopped', actions: ['stop', 'answerOffline'] },
+    pick_next: {
+      meta: {
+        offers: (c: PcpuContext) => (c.waiting.length > 1 ? c.waiting.map((thread) => ({ type: 'pick', thread, owed: true })) : execOnly()),
+        ns: 200,
       },
-    },
-    task: {
-      meta: { offers: () => [EXEC, ...TIMER, { type: 'interrupt' }, { type: 'spurious-exit' }] },
       on: {
         exec: [
-          { guard: 'isGuestInterrupted', actions: 'interruptGuest' },
-          ...IRQ_ENTRY,
-          { guard: 'mustSwitch', target: '__schedule.pick_next', actions: 'clearResched' },
-          { actions: 'stepCurrent' },
+          { guard: ({ context: c }) => c.waiting.length === 1 && c.current === null, target: 'switch_to', actions: 'takePicked' },
+          { guard: 'isOnlyChoice', target: 'sched_out', actions: ['takePicked', 'notifyOut'] },
+          {
+            guard: ({ context: c }) => c.waiting.length === 0 && c.current !== null && c.previous === 'runnable',
+            target: '#pcpu.task',
+          },
+          { guard: ({ context: c }) => c.waiting.length === 0 && c.current === null, target: '#pcpu.idle' },
+          { guard: 'isForced', target: 'sched_out', actions: 'notifyOut' },
         ],
-        preempt: [
-          { guard: 'canPreempt', target: '__schedule.pick_next' },
-          // The tick ends guest mode; its handler runs once interrupts are on again, and sets need_resched.
-          { guard: 'canPreemptGuest', actions: ['raiseTimer', 'interruptGuest'] },
+        pick: [
+          {
+            guard: ({ context: c, event }) => c.current === null && c.waiting.includes(event.thread),
+            target: 'switch_to',
+            actions: 'takePicked',
+          },
+          { guard: 'canPick', target: 'sched_out', actions: ['takePicked', 'notifyOut'] },
         ],
-        'spurious-exit': { guard: 'canExitForNothing', actions: 'exitForNothing' },
-        tick: { guard: 'canTick', actions: 'raiseTimer' },
-        'cpu.sleep': { target: '__schedule.pick_next', actions: 'markSleeping' },
-        'cpu.exit': { target: '__schedule.pick_next', actions: 'markDead' },
-        'cpu.panic': { target: 'panic', actions: 'panic' },
       },
     },
-    irq: {
-      initial: 'sysvec_reschedule_ipi',
-      states: {
-        sysvec_reschedule_ipi: iret('ackReschedule'),
-        sysvec_apic_timer_interrupt: iret('ackTimer'),
-        common_interrupt: iret('ackDevice'),
+    sched_out: { meta: { offers: execOnly, ns: 100 }, on: { exec: { actions: 'stepNotifiers' }, 'sched.done': 'switch_to' } },
+    switch_to: {
+      meta: { offers: execOnly, ns: 500 },
+      on: {
+        exec: [{ guard: 'isIdle', target: 'sched_in', actions: ['swapIn', 'setCurrent'] }, { actions: 'swapOut' }],
+        'sched.swappedOut': [
+          {
+            guard: ({ context: c }) => c.next === null && c.previous === 'dead',
+            target: '#pcpu.idle',
+            actions: ['switchToIdle', 'setCurrent'],
+          },
+          { guard: ({ context: c }) => c.next === null, target: '#pcpu.idle', actions: ['switchToIdle', 'sleep', 'setCurrent'] },
+          { guard: 'isDead', target: 'sched_in', actions: ['swapIn', 'setCurrent'] },
+          { guard: 'isSleeping', target: 'sched_in', actions: ['swapIn', 'sleep', 'setCurrent'] },
+          { target: 'sched_in', actions: ['swapIn', 'requeue', 'setCurrent'] },
+        ],
       },
     },
-    __schedule: {
-      initial: 'pick_next',
-      states: {
-        pick_next: {
-          meta: {
-            offers: (c: PcpuContext) =>
-              c.waiting.length > 1 ? c.waiting.map((thread) => ({ type: 'pick', thread, owed: true })) : execOnly(),
-            ns: 200,
-          },
-          on: {
-            exec: [
-              { guard: ({ context: c }) => c.waiting.length === 1 && c.current === null, target: 'switch_to', actions: 'takePicked' },
-              { guard: 'isOnlyChoice', target: 'sched_out', actions: ['takePicked', 'notifyOut'] },
-              {
-                guard: ({ context: c }) => c.waiting.length === 0 && c.current !== null && c.previous === 'runnable',
-                target: '#pcpu.task',
-              },
-              { guard: ({ context: c }) => c.waiting.length === 0 && c.current === null, target: '#pcpu.idle' },
-              { guard: 'isForced', target: 'sched_out', actions: 'notifyOut' },
-            ],
-            pick: [
-              {
-                guard: ({ context: c, event }) => c.current === null && c.waiting.includes(event.thread),
-                target: 'switch_to',
-                actions: 'takePicked',
-              },
-              { guard: 'canPick', target: 'sched_out', actions: ['takePicked', 'notifyOut'] },
-            ],
-          },
-        },
-        sched_out: { meta: { offers: execOnly, ns: 100 }, on: { exec: { actions: 'stepNotifiers' }, 'sched.done': 'switch_to' } },
-        switch_to: {
-          meta: { offers: execOnly, ns: 500 },
-          on: {
-            exec: [{ guard: 'isIdle', target: 'sched_in', actions: ['swapIn', 'setCurrent'] }, { actions: 'swapOut' }],
-            'sched.swappedOut': [
-              {
-                guard: ({ context: c }) => c.next === null && c.previous === 'dead',
-                target: '#pcpu.idle',
-                actions: ['switchToIdle', 'setCurrent'],
-              },
-              { guard: ({ context: c }) => c.next === null, target: '#pcpu.idle', actions: ['switchToIdle', 'sleep', 'setCurrent'] },
-              { guard: 'isDead', target: 'sched_in', actions: ['swapIn', 'setCurrent'] },
-              { guard: 'isSleeping', target: 'sched_in', actions: ['swapIn', 'sleep', 'setCurrent'] },
-              { target: 'sched_in', actions: ['swapIn', 'requeue', 'setCurrent'] },
-            ],
-          },
-        },
-        sched_in: { meta: { offers: execOnly, ns: 100 }, on: { exec: { actions: 'stepNotifiers' }, 'sched.done': '#pcpu.task' } },
-      },
-    },
-    /** panic(): this CPU ends here; the others are stopped by NMI. */
-    panic: { tags: ['rest', 'halt'], on: { 'nmi.stop': { actions: 'ignore' } } },
-    stopped: { tags: 'rest' },
+    sched_in: { meta: { offers: execOnly, ns: 100 }, on: { exec: { actions: 'stepNotifiers' }, 'sched.done': '#pcpu.task' } },
   },
 });
+
+/** The machine of the pCPUs of a host with these devices. */
+export function pcpuMachine(completions: readonly Completion[]) {
+  const { arrivals, entries, handlers } = interruptsOf(completions);
+  return machine.createMachine({
+    id: 'pcpu',
+    context: ({ input }) => ({
+      ...input,
+      current: null,
+      previous: 'runnable',
+      next: null,
+      letter: 'P',
+      needResched: false,
+      irr: [],
+      panicReason: null,
+    }),
+    initial: 'idle',
+    meta: { chances: CHANCES, schedules: true },
+    on: arrivals,
+    states: {
+      idle: {
+        tags: 'rest',
+        meta: { offers: () => [EXEC, { type: 'interrupt' }], ns: 100 },
+        on: {
+          exec: [...entries, { guard: 'hasWaiting', target: '__schedule.pick_next' }],
+          'cpu.offline?': { guard: ({ context: c }) => c.waiting.length === 0, target: 'stopped', actions: ['stop', 'answerOffline'] },
+        },
+      },
+      task: {
+        meta: { offers: () => [EXEC, ...TIMER, { type: 'interrupt' }, { type: 'spurious-exit' }] },
+        on: {
+          exec: [
+            { guard: 'isGuestInterrupted', actions: 'interruptGuest' },
+            ...entries,
+            { guard: 'mustSwitch', target: '__schedule.pick_next', actions: 'clearResched' },
+            { actions: 'stepCurrent' },
+          ],
+          preempt: [
+            { guard: 'canPreempt', target: '__schedule.pick_next' },
+            // The tick ends guest mode; its handler runs once interrupts are on again, and sets need_resched.
+            { guard: 'canPreemptGuest', actions: ['raiseTimer', 'interruptGuest'] },
+          ],
+          'spurious-exit': { guard: 'canExitForNothing', actions: 'exitForNothing' },
+          tick: { guard: 'canTick', actions: 'raiseTimer' },
+          'cpu.sleep': { target: '__schedule.pick_next', actions: 'markSleeping' },
+          'cpu.exit': { target: '__schedule.pick_next', actions: 'markDead' },
+          'cpu.panic': { target: 'panic', actions: 'panic' },
+        },
+      },
+      irq: {
+        initial: 'sysvec_reschedule_ipi',
+        states: handlers,
+      },
+      __schedule: schedule,
+      /** panic(): this CPU ends here; the others are stopped by NMI. */
+      panic: { tags: ['rest', 'halt'], on: { 'nmi.stop': { actions: 'ignore' } } },
+      stopped: { tags: 'rest' },
+    },
+  });
+}

@@ -13,7 +13,7 @@ export interface Outcome {
   readonly count: (world: WorldView) => number;
 }
 
-const HOST: readonly Outcome[] = [
+export const HOST_OUTCOMES: readonly Outcome[] = [
   {
     name: 'hostPanics',
     title: 'host panics',
@@ -22,7 +22,10 @@ const HOST: readonly Outcome[] = [
 ];
 
 /** The outcomes of a host, in the order of their columns. */
-export const outcomesFor = (arch: Arch): readonly Outcome[] => [...HOST, ...mechanismsOf(arch).flatMap(({ outcomes }) => outcomes ?? [])];
+export const outcomesFor = (arch: Arch): readonly Outcome[] => [
+  ...HOST_OUTCOMES,
+  ...mechanismsOf(arch).flatMap(({ outcomes }) => outcomes ?? []),
+];
 
 /** Counts in the present state, by name. */
 export const outcomesOf = (world: WorldView, arch: Arch): Readonly<Record<string, number>> =>

@@ -3,18 +3,21 @@
  * is registered. What its functions give is checked where they are called.
  */
 import { z } from 'zod';
+import { HOST_INTERRUPTS } from '../../actors/host/interrupt.ts';
 import { CATALOGUE } from '../../events/index.ts';
 import { didYouMean } from '../../events/nearest.ts';
-import { models } from '../models/index.ts';
-import { properties } from '../properties/index.ts';
+import { progress } from '../properties/liveness.ts';
 import { explain } from '../scenario/explain.ts';
 import { NAME, PROPERTY_ID, strict } from '../scenario/fields.ts';
 import { listed, type PathIssue, pathText, shown, unknownName } from '../scenario/issues.ts';
 import { GUEST_OPERATIONS, HOST_OPERATIONS } from '../scenario/operations.ts';
-import { optionValues } from '../scenario/schema.ts';
+import { ARCHES, optionValues } from '../scenario/schema.ts';
+import type { Section } from '../scenario/section.ts';
+import { CORE_KEYS } from '../scenario/types.ts';
 import { type Mechanism, MechanismError } from './mechanism.ts';
-import { outcomesFor } from './outcomes.ts';
-import { clashesOf, type ModuleSource, mechanisms, register } from './registry.ts';
+import { clashesOf } from './names.ts';
+import { HOST_OUTCOMES } from './outcomes.ts';
+import { HOST_OFFERS, type ModuleSource, mechanisms, register } from './registry.ts';
 
 const TEXT = z.string({ error: 'expected text' }).min(1, { error: 'expected text' });
 const isFunction = z.custom<unknown>((value) => typeof value === 'function', { error: 'expected a function' });
@@ -70,7 +73,7 @@ const COMPLETION = strict({ name: z.string().regex(/^[a-z][A-Za-z0-9]*$/, { erro
 /** One entry for each field of the interface: the compiler sees to it. */
 const FIELDS = {
   name: NAME,
-  arches: listOf(z.enum(['amd', 'intel', 'arm64']), 'a list of "amd", "intel", "arm64"').min(1, { error: 'expected at least one' }),
+  arches: listOf(ARCHES, 'a list of "amd", "intel", "arm64"').min(1, { error: 'expected at least one' }),
   options: z
     .record(OPTION_NAME, listOf(VALUE, 'a list of values, the default first').min(1, { error: 'expected at least one value' }), {
       error: 'expected a map from options to lists of values, the default first',
@@ -125,53 +128,32 @@ const fail = (where: string, issues: readonly PathIssue[]): never => {
   );
 };
 
-/** Names that are there already, whoever has brought them. */
+/** The names of what every host has, in the shape of a mechanism. */
+export const hostOwn = (): Mechanism => ({
+  name: 'host',
+  arches: ARCHES.options,
+  sections: Object.fromEntries(CORE_KEYS.map((key) => [key, {} as Section])),
+  guestOperations: GUEST_OPERATIONS,
+  hostOperations: HOST_OPERATIONS,
+  properties: [progress],
+  outcomes: HOST_OUTCOMES,
+  catalogue: CATALOGUE,
+  allow: HOST_OFFERS,
+  completions: Object.entries(HOST_INTERRUPTS).map(([name, handler]) => ({ name, handler })),
+});
+
+/** Names that are there already, with the mechanism that has brought them. */
 function takenIn(mechanism: Mechanism): PathIssue[] {
-  const others = mechanisms();
-  const known = (key: 'options' | 'guestOperations' | 'hostOperations' | 'mutants' | 'catalogue', core: object): string[] => [
-    ...Object.keys(core),
-    ...others.flatMap((other) => Object.keys(other[key] ?? {})),
-  ];
-  const keysOf = (key: 'options' | 'guestOperations' | 'hostOperations' | 'mutants' | 'catalogue', core: object): PathIssue[] =>
-    Object.keys(mechanism[key] ?? {})
-      .filter((name) => known(key, core).includes(name))
-      .map((name) => ({ path: [key, name], message: 'this name is taken; expected another one' }));
-  const idsOf = (key: string, names: readonly string[], taken: readonly string[]): PathIssue[] =>
-    names
-      .filter((name, at) => taken.includes(name) || names.indexOf(name) < at)
-      .map((name) => ({ path: [key], message: `found ${shown(name)}, a name that is taken; expected another one` }));
-  const all = properties().map(({ id }) => id);
-  const mine = [...(mechanism.properties ?? []), ...(mechanism.models ?? []).flatMap((model) => model.properties)].map(({ id }) => id);
-  const columns = mechanism.arches.flatMap((arch) => outcomesFor(arch).map(({ name }) => name));
-  return [
-    ...idsOf(
-      'name',
-      [mechanism.name],
-      others.map(({ name }) => name),
-    ),
-    ...keysOf('options', {}),
-    ...keysOf('guestOperations', GUEST_OPERATIONS),
-    ...keysOf('hostOperations', HOST_OPERATIONS),
-    ...clashesOf(mechanism).map(({ key, name, message }) => ({ path: [key, name], message })),
-    ...keysOf('mutants', {}),
-    ...keysOf('catalogue', CATALOGUE),
-    ...idsOf('properties', mine, all),
-    ...idsOf(
-      'completions',
-      (mechanism.completions ?? []).map(({ name }) => name),
-      others.flatMap(({ completions = [] }) => completions.map(({ name }) => name)),
-    ),
-    ...idsOf(
-      'outcomes',
-      (mechanism.outcomes ?? []).map(({ name }) => name),
-      columns,
-    ),
-    ...idsOf(
-      'models',
-      (mechanism.models ?? []).map(({ name }) => name),
-      models().map(({ name }) => name),
-    ),
-  ];
+  const own = hostOwn();
+  return clashesOf(mechanism, [own, ...mechanisms()]).map(({ path, name, other }) => {
+    const owner = other === mechanism ? 'stands there twice' : `is taken by ${other === own ? 'every host' : `mechanism ${other.name}`}`;
+    const isField = path.length > 1;
+    if (path[0] === 'core') return { path, message: `the core of a pCPU ${owner}; expected none` };
+    return {
+      path,
+      message: isField ? `this name ${owner}; expected another one` : `found ${shown(name)}, a name that ${owner}; expected another one`,
+    };
+  });
 }
 
 /** Variants that set what no host has, or that are meant for a scenario of another name. */

@@ -5,8 +5,9 @@
  */
 
 import { SHIPPED_MECHANISMS } from '../mechanisms/index.ts';
-import { type Arch, CORE_KEYS, type ResolvedScenario } from '../scenario/types.ts';
+import type { Arch, ResolvedScenario } from '../scenario/types.ts';
 import { type Mechanism, MechanismError, type Mutant, type Patch } from './mechanism.ts';
+import { clashesOf } from './names.ts';
 
 /** The file that a mechanism of the user's own comes from. */
 export interface ModuleSource {
@@ -35,14 +36,11 @@ export const mechanismsOf = (arch: Arch): readonly Mechanism[] => registered.fil
 /**
  * Adds a mechanism; `source` is the file of the user's own that it comes from.
  * @returns what takes it away again
- * @throws MechanismError if another mechanism of its hosts brings the same section or setting of VMs
- * @throws Error if another name of it is taken
+ * @throws MechanismError if another mechanism has brought one of its names
  */
 export function register(mechanism: Mechanism, source?: ModuleSource): () => void {
-  const taken = namesOf(mechanism).find((name) => registered.some((other) => namesOf(other).includes(name)));
-  if (taken !== undefined) throw new Error(`${taken} is there already: two mechanisms bring it`);
-  const [clash] = clashesOf(mechanism);
-  if (clash) throw new MechanismError(`mechanism ${mechanism.name}: ${clash.key}.${clash.name}: ${clash.message}`);
+  const [clash] = clashesOf(mechanism, registered);
+  if (clash) throw new MechanismError(`mechanisms ${clash.other.name} and ${mechanism.name} both bring the ${clash.noun} ${clash.name}`);
   registered.push(mechanism);
   if (source) sources.set(mechanism, source);
   version++;
@@ -70,43 +68,6 @@ export function originOf(mechanism: Mechanism): string | null {
   return source ? `mechanism ${mechanism.name} of ${source.file}` : null;
 }
 
-interface Clash {
-  readonly key: 'sections' | 'vmSettings';
-  readonly name: string;
-  readonly message: string;
-}
-
-/** Sections and settings of VMs that a mechanism cannot bring, because scenarios of its hosts have a key of that name. */
-export function clashesOf(mechanism: Mechanism): Clash[] {
-  const among = (key: Clash['key']): Clash[] =>
-    Object.keys(mechanism[key] ?? {}).flatMap((name) =>
-      registered.flatMap((other) => {
-        const shared = other.arches.filter((arch) => mechanism.arches.includes(arch));
-        if (other === mechanism || shared.length === 0 || !Object.hasOwn(other[key] ?? {}, name)) return [];
-        const message = `found ${name} of ${mechanism.name}, which ${other.name} brings to ${shared.join(', ')} hosts, too; expected another name`;
-        return [{ key, name, message }];
-      }),
-    );
-  const core: readonly string[] = CORE_KEYS;
-  const own = Object.keys(mechanism.sections ?? {}).filter((name) => core.includes(name));
-  return [
-    ...own.map((name): Clash => ({ key: 'sections', name, message: `found ${name}, a key of every scenario; expected another name` })),
-    ...among('sections'),
-    ...among('vmSettings'),
-  ];
-}
-
-/** Everything by which somebody may call for a part of it. */
-const namesOf = (mechanism: Mechanism): string[] => [
-  `mechanism ${mechanism.name}`,
-  ...Object.keys(mechanism.options ?? {}).map((name) => `option ${name}`),
-  ...Object.keys(mechanism.guestOperations ?? {}).map((name) => `guest operation ${name}`),
-  ...Object.keys(mechanism.hostOperations ?? {}).map((name) => `host operation ${name}`),
-  ...(mechanism.properties ?? []).map(({ id }) => `property ${id}`),
-  ...Object.keys(mechanism.mutants ?? {}).map((name) => `mutant ${name}`),
-  ...(mechanism.models ?? []).map(({ name }) => `model ${name}`),
-];
-
 /**
  * What all mechanisms have of something, with the host's own after that of the first: so lists in schemas and messages stand in the order
  * in which they were published.
@@ -117,11 +78,11 @@ export function amongMechanisms<V>(own: V, of: (mechanism: Mechanism) => V): rea
 }
 
 /** Offers of the host's own that a scenario has to allow. */
-const OFFERS: readonly string[] = ['spurious-exit', 'interrupt'];
+export const HOST_OFFERS: readonly string[] = ['spurious-exit', 'interrupt'];
 
 /** Offers that a scenario has to allow: errors, and what comes from outside. */
 export const allowedOffers = perRegistry((): readonly string[] => [
-  ...new Set([...OFFERS, ...registered.flatMap(({ allow = [] }) => allow)]),
+  ...new Set([...HOST_OFFERS, ...registered.flatMap(({ allow = [] }) => allow)]),
 ]);
 
 /** One value for each state of the registry. */

@@ -1,6 +1,6 @@
 /** From a resolved scenario to the actors of a run: who exists, in which slot, with which machine and input. */
 import type { AnyStateMachine } from 'xstate';
-import { waiterOf, withCompletions } from '../../actors/host/completion.ts';
+import { type Completion, noWaiters } from '../../actors/host/completion.ts';
 import { hostProcessMachine } from '../../actors/host/host-process.ts';
 import { hostSchedulerMachine } from '../../actors/host/host-scheduler.ts';
 import { hostThreadMachine } from '../../actors/host/host-thread.ts';
@@ -132,6 +132,10 @@ const flagsOf = (scenario: ResolvedScenario): readonly string[] =>
     .flatMap((mechanism) => mechanism.taskFlags?.(scenario) ?? [])
     .sort();
 
+/** Devices of the host whose completion interrupts a CPU. */
+const completionsOf = ({ host }: ResolvedScenario): readonly Completion[] =>
+  mechanismsOf(host.arch).flatMap(({ completions = [] }) => completions);
+
 const catalogueOf = ({ host }: ResolvedScenario): Topology['catalogue'] =>
   Object.assign({}, CATALOGUE, ...mechanismsOf(host.arch).map(({ catalogue }) => catalogue ?? {}));
 
@@ -141,17 +145,13 @@ function machinesOf(
   parts: { programs: readonly Program<HostOp>[]; images: readonly GuestImage[] },
 ): { machines: Record<string, AnyStateMachine>; origins: Record<string, string> } {
   const vms = Object.fromEntries(scenario.vms.map((vm) => [vm.id, factsOf(scenario, vm)]));
-  const here = mechanismsOf(scenario.host.arch);
   const changes = patchesOf(scenario);
   const code = { ...parts, vms, patches: pathPatchesOf(changes) };
   const env = hostEnvOf(scenario, code);
   const guest = guestEnvOf(scenario, code);
   refuseUnknownPaths(changes, env, guest);
   const machines: Record<string, AnyStateMachine> = {
-    pcpu: withCompletions(
-      pcpuMachine,
-      here.flatMap(({ completions = [] }) => completions),
-    ),
+    pcpu: pcpuMachine(completionsOf(scenario)),
     hostScheduler: hostSchedulerMachine,
     hostThread: hostThreadMachine(env),
     hostProcess: hostProcessMachine,
@@ -166,17 +166,25 @@ function machinesOf(
 /** Adds the machines of objects that threads ask, and those of mechanisms. Answers with whoever of the user's own brought a kind. */
 function addMachines(machines: Record<string, AnyStateMachine>, scenario: ResolvedScenario): Record<string, string> {
   const origins: Record<string, string> = {};
-  const objects = { name: null, origin: null, kinds: { mutex: mutexMachine, loop: loopMachine } as Record<string, AnyStateMachine> };
-  const sets = amongMechanisms<{ name: string | null; origin: string | null; kinds: Record<string, AnyStateMachine> }>(objects, (one) => ({
-    name: one.name,
+  const owners: Record<string, string> = {};
+  const objects = {
+    name: 'every host',
+    origin: null,
+    kinds: { mutex: mutexMachine, loop: loopMachine } as Record<string, AnyStateMachine>,
+  };
+  const sets = amongMechanisms<{ name: string; origin: string | null; kinds: Record<string, AnyStateMachine> }>(objects, (one) => ({
+    name: `mechanism ${one.name}`,
     origin: originOf(one),
     kinds: one.arches.includes(scenario.host.arch) ? { ...one.machines?.(scenario) } : {},
   }));
   for (const { name, origin, kinds } of sets) {
     for (const [kind, machine] of Object.entries(kinds)) {
       if (Object.hasOwn(machines, kind))
-        throw new MechanismError(`${origin ?? name}: machines(): ${kind} is there already; patch().machines changes a machine`);
+        throw new MechanismError(
+          `${origin ?? name}: machines(): ${kind} is there already, from ${owners[kind] ?? 'every host'}; patch().machines changes a machine`,
+        );
       machines[kind] = machine;
+      owners[kind] = name;
       if (origin !== null) origins[kind] = origin;
     }
   }
@@ -186,17 +194,14 @@ function addMachines(machines: Record<string, AnyStateMachine>, scenario: Resolv
 /** Threads start queued, one CPU after the other. */
 function cpusOf(scenario: ResolvedScenario, threads: readonly Thread[]): ActorSpec[] {
   const { host, allow } = scenario;
+  // At most one: the registry refuses a second mechanism that gives a core.
   const coreOf = mechanismsOf(host.arch).find(({ core }) => core !== undefined)?.core;
   const flags = flagsOf(scenario);
   const bound: Readonly<Record<ActorId, ActorId>> = Object.assign(
     {},
     ...mechanismsOf(host.arch).map((mechanism) => mechanism.kernelThreads?.(scenario) ?? {}),
   );
-  // A CPU has these fields whatever its host, so far as the mechanism is shipped: a digest covers them.
-  const completions = mechanisms().flatMap((mechanism) =>
-    mechanism.arches.includes(host.arch) || originOf(mechanism) === null ? (mechanism.completions ?? []) : [],
-  );
-  const waiters = Object.fromEntries(completions.map((completion) => [waiterOf(completion), null]));
+  const waiters = noWaiters(completionsOf(scenario));
   const cpus = Array.from({ length: host.cpus }, (_, index) => cpuId(index));
   const queued = Object.fromEntries(
     cpus.map((cpu, index) => [

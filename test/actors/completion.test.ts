@@ -1,6 +1,5 @@
 /** Devices that interrupt a pCPU when a command is done: their interrupts are taken as any other, and the handler wakes who sleeps. */
 import { describe, expect, it } from 'vitest';
-import { withCompletions } from '../../actors/host/completion.ts';
 import { type PcpuContext, type PcpuInput, pcpuMachine } from '../../actors/host/pcpu.ts';
 import { Given } from './given.ts';
 
@@ -19,9 +18,9 @@ const INPUT: PcpuInput = {
   nicWaiter: null,
 };
 const EXEC = { type: 'exec' };
-const cpu = () => Given.start<PcpuContext>(withCompletions(pcpuMachine, DEVICES), INPUT);
+const cpu = () => Given.start<PcpuContext>(pcpuMachine(DEVICES), INPUT);
 const busy = (change: Partial<PcpuContext>) =>
-  Given.standing<PcpuContext>(withCompletions(pcpuMachine, DEVICES), 'task', { ...cpu().context, current: 'thread:a/0', ...change });
+  Given.standing<PcpuContext>(pcpuMachine(DEVICES), 'task', { ...cpu().context, current: 'thread:a/0', ...change });
 
 describe('a completion', () => {
   it.each(DEVICES)('of $name wakes who sleeps on it, and nobody else', ({ name, handler }) => {
@@ -52,8 +51,7 @@ describe('a completion', () => {
   });
 
   it('is unknown to a CPU whose host has no such device', () => {
-    const plain = Given.start<PcpuContext>(pcpuMachine, INPUT);
+    const plain = Given.start<PcpuContext>(pcpuMachine([]), INPUT);
     expect(plain.when({ type: 'irq.psp', waiter: 'thread:w/0' }).handled).toBe(false);
-    expect(withCompletions(pcpuMachine, [])).toBe(pcpuMachine);
   });
 });

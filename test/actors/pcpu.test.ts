@@ -1,12 +1,11 @@
 /** The pCPU: what it lets in, whom it lets run, and in which order a context switch does things. */
 import { describe, expect, it } from 'vitest';
-import { withCompletions } from '../../actors/host/completion.ts';
-import { type PcpuContext, type PcpuInput, pcpuMachine as plainMachine } from '../../actors/host/pcpu.ts';
+import { pcpuMachine as machineFor, type PcpuContext, type PcpuInput } from '../../actors/host/pcpu.ts';
 import type { Letter } from '../../events/event.ts';
 import { PREEMPTION_MODELS, type PreemptionModel } from '../../events/options.ts';
 import { Given, told } from './given.ts';
 
-const pcpuMachine = withCompletions(plainMachine, [{ name: 'psp', handler: 'psp_irq_handler' }]);
+const pcpuMachine = machineFor([{ name: 'psp', handler: 'psp_irq_handler' }]);
 const INPUT: PcpuInput = { peers: ['pcpu:1'], preemption: 'full', ticks: 'direct', interrupts: false, spuriousExits: false, waiting: [] };
 const CONTEXT: PcpuContext = {
   ...INPUT,

@@ -72,7 +72,11 @@ const MISTAKES: readonly (readonly [what: string, text: string, says: string | R
     moduleOf('x', "properties: [{ id: 'a.b', form: 'always', kinds: ['pcpu'], source: 's', grade: 'read' }]"),
     'properties[0].check: required and missing; expected a function',
   ],
-  ['an event that is there', moduleOf('x', "catalogue: { 'rmp.lock': 'bus' }"), 'catalogue["rmp.lock"]: this name is taken'],
+  [
+    'an event that travels otherwise',
+    moduleOf('x', "catalogue: { 'rmp.lock': 'queued', exec: 'offer' }"),
+    'catalogue["rmp.lock"]: this name is taken by mechanism sev-snp; expected another one',
+  ],
   [
     'a model that is there',
     moduleOf('x', "models: [{ name: 'rmp-lock', topology: () => {}, properties: [] }]"),
@@ -81,7 +85,12 @@ const MISTAKES: readonly (readonly [what: string, text: string, says: string | R
   [
     'a column that is there',
     moduleOf('x', "outcomes: [{ name: 'hostPanics', title: 't', count: () => 0 }]"),
-    'found "hostPanics", a name that is taken',
+    'found "hostPanics", a name that is taken by every host; expected another one',
+  ],
+  [
+    'a core where another mechanism gives one',
+    'export const mechanism = { name: "x", arches: ["amd", "intel"], core: () => "core:0" }',
+    'core: the core of a pCPU is taken by mechanism split-lock; expected none',
   ],
   ['a misspelt scenario', moduleOf('x', "variants: { 'rmpadjust-vs-rmpupdat': {} }"), 'did you mean "rmpadjust-vs-rmpupdate"?'],
   [
@@ -139,7 +148,12 @@ const MISTAKES: readonly (readonly [what: string, text: string, says: string | R
   [
     'a machine that is there',
     moduleOf('x', 'machines: () => ({ pcpu: setup({}).createMachine({}) })'),
-    'machines(): pcpu is there already; patch().machines changes a machine',
+    'machines(): pcpu is there already, from every host; patch().machines changes a machine',
+  ],
+  [
+    'a machine that another mechanism brings',
+    moduleOf('x', 'machines: () => ({ psp: setup({}).createMachine({}) })'),
+    'machines(): psp is there already, from mechanism sev-snp; patch().machines changes a machine',
   ],
   ['an actor without a machine', moduleOf('x', "actors: () => [{ id: 'a:0', kind: 'a', input: null }]"), 'no machine for actors of kind a'],
   ['a machine with a timer', OPEN_MACHINE, /clock \(mechanism open-machine of module-\d+\.mjs\) is not closed: clock\.a uses after/],

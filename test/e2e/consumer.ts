@@ -30,7 +30,7 @@ const wrong: Parameters<typeof openSession>[0]['engine'] = 'fast';
 // @ts-expect-error Verdicts are no numbers.
 const verdict: number = end!.verdict;
 // @ts-expect-error There is no such property of a machine.
-pcpuMachine.nothing;
+pcpuMachine([]).nothing;
 
 const journal = openJournal(fileSource(process.argv[2]!));
 const events = [...project(recordingOf(journal))].length;

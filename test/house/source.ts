@@ -46,12 +46,6 @@ export function importsOf(file: string, text: string): Import[] {
   });
 }
 
-/** What stands in strings and templates, piece by piece, without quotes. */
-export const literalsOf = (text: string): string[] =>
-  spansOf(text)
-    .filter(({ kind }) => kind === 'literal')
-    .map(({ from, to }) => text.slice(from, to).replace(/^['"`}]|(?:['"`]|\$\{)$/g, ''));
-
 interface Span {
   readonly kind: 'comment' | 'literal';
   readonly from: number;
@@ -76,7 +70,8 @@ const TEMPLATE = /[`}](?:\\[\s\S]|\$(?!\{)|[^\\`$])*(?:`|\$\{)/y;
 /** A slash after one of these starts a regular expression, after anything else it divides. */
 const BEFORE_REGEXP = /(?:^|[(,=:[!&|?{;+\-*%<>~^]|\b(?:return|typeof|case|of|in))\s*$/;
 
-function spansOf(text: string): Span[] {
+/** The comments and the literals of a text, in order; a template comes in pieces. */
+export function spansOf(text: string): Span[] {
   const spans: Span[] = [];
   /** For each template that is open: how many braces its substitution has opened. */
   const substitutions: number[] = [];

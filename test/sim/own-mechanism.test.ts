@@ -116,7 +116,7 @@ describe('what a mechanism brings to hosts', () => {
 
   it('interrupts the CPUs of its own hosts, and changes no state of others', () => {
     const before = cpuOf(INTEL);
-    expect(before.input).toMatchObject({ pspWaiter: null });
+    expect(before.input).not.toHaveProperty('pspWaiter');
     expect(before.events).not.toContain('irq.psp');
     withNic(() => {
       expect(cpuOf(IDLE).input).toMatchObject({ pspWaiter: null, nicWaiter: null });
@@ -152,7 +152,10 @@ describe('what a mechanism brings to hosts', () => {
 
   it('refuses a device of a name that is taken', () => {
     const twice = { ...NIC, completions: [{ name: 'psp', handler: 'nic_irq' }] };
-    expect(() => registerOwn(twice, 'nic.js', SOURCE, [])).toThrow('completions: found "psp", a name that is taken');
+    expect(() => registerOwn({ ...twice, arches: ['intel'] }, 'nic.js', SOURCE, [])()).not.toThrow();
+    const tick = { ...NIC, completions: [{ name: 'timer', handler: 'nic_irq' }] };
+    expect(() => registerOwn(tick, 'nic.js', SOURCE, [])).toThrow('found "timer", a name that is taken by every host');
+    expect(() => registerOwn(twice, 'nic.js', SOURCE, [])).toThrow('completions: found "psp", a name that is taken by mechanism sev-snp');
   });
 });
 
@@ -164,7 +167,7 @@ describe('what is made of the registry', () => {
     first();
     const second = register({ name: 'second', arches: ['amd'] });
     expect([names().includes('first'), names().includes('second')]).toEqual([false, true]);
-    expect(() => register({ name: 'second', arches: ['amd'] })).toThrow('mechanism second is there already');
+    expect(() => register({ name: 'second', arches: ['amd'] })).toThrow('mechanisms second and second both bring the name second');
     second();
   });
 });
