@@ -1,23 +1,19 @@
 /**
- * KVM_RUN, micro-step by micro-step: the run skeleton R1 to R20 that every vCPU thread walks, and the notifiers S2 and S5 that run
- * when it is scheduled out and in. The vendor gives the way into guest mode and back (R12) and the names of its functions; mechanisms
- * fill the slots (`slots.ts`).
+ * KVM_RUN, micro-step by micro-step: the run skeleton R1 to R20 that every vCPU thread walks. The vendor gives the way into guest mode
+ * and back (R12) and the names of its functions; mechanisms fill the slots (`slots.ts`).
  *
- * @see kernel arch/x86/kvm/x86.c, vcpu_run(), vcpu_enter_guest(); virt/kvm/kvm_main.c, vcpu_load(), kvm_sched_out()
+ * @see kernel arch/x86/kvm/x86.c, vcpu_run(), vcpu_enter_guest(); arch/arm64/kvm/arm.c, kvm_arch_vcpu_ioctl_run()
  */
 import { outgoing } from '../../events/event.ts';
 import type { ThreadEvent } from '../../events/index.ts';
 import type { ExitReason, GuestExit, VcpuRequest } from '../../events/kvm.ts';
 import {
-  fatalSignalPending,
   type HostEnv,
   type HostItem,
   type HostLocals,
-  type HostPath,
   type HostThread,
   host,
   kernelSource,
-  type Notifiers,
   signalPending,
   toCpu,
 } from '../host/host-env.ts';
@@ -25,6 +21,7 @@ import { type Case, otherwise, type Source } from '../path/path.ts';
 import { blockPath } from './block.ts';
 import { vcpuOf } from './kvm-env.ts';
 import type { Keyed, KvmClaims } from './slots.ts';
+import { lockMutex, unlockMutex, vcpuLoad, vcpuPut } from './vcpu-load.ts';
 
 /** What an architecture's half of KVM gives the skeleton. */
 export interface Vendor {
@@ -52,58 +49,6 @@ declare module '../host/host-env.ts' {
 type HostCase = Case<HostThread, HostLocals, ThreadEvent>;
 const { path, step, call, loop, when, note, leaveLoop, leavePath, preemptDisable, preemptEnable } = host;
 const KVM_MAIN = kernelSource('virt/kvm/kvm_main.c');
-
-/** R1: every vCPU ioctl takes the mutex of the vCPU. A signal ends the wait: leaves `granted`, without which the ioctl ends with EINTR. */
-export const lockMutex = (env: HostEnv) =>
-  path('mutex_lock_killable', kernelSource('virt/kvm/kvm_main.c, kvm_vcpu_ioctl()'), [
-    loop(
-      step('trylock', {
-        send: (t) => outgoing(`mutex:${vcpuOf(env, t).id}`, { type: 'mutex.lock' }),
-        answers: { 'mutex.locked': (e) => ({ granted: e.acquired }) },
-      }),
-      when([(t, l) => l.granted === true || fatalSignalPending(t), [leaveLoop]]),
-      step('schedule', { sleeps: true, send: (t) => toCpu(t, { type: 'cpu.sleep' }) }),
-    ),
-  ]);
-
-/** R20. */
-export const unlockMutex = (env: HostEnv, set?: () => Partial<HostThread>): HostItem =>
-  step('mutex_unlock', { send: (t) => outgoing(`mutex:${vcpuOf(env, t).id}`, { type: 'mutex.unlock' }), ...(set && { set }) });
-
-/** R4: kvm_arch_vcpu_load(). */
-export const archLoad = (env: HostEnv): readonly HostItem[] => [
-  step('kvm_arch_vcpu_load', { send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.load', cpu: t.cpu! }) }),
-  ...env.slots.items('load', env),
-];
-
-/** R19: kvm_arch_vcpu_put(). */
-export const archPut = (env: HostEnv): readonly HostItem[] => [
-  ...env.slots.items('put', env),
-  step('kvm_arch_vcpu_put', { send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.put' }) }),
-];
-
-/** R2 to R5. */
-export const vcpuLoad = (env: HostEnv) =>
-  path(
-    'vcpu_load',
-    KVM_MAIN,
-    [
-      step('get_cpu', { preempt: 1, ns: 5 }),
-      step('preempt_notifier_register', { set: (t) => ({ notifier: vcpuOf(env, t).id }) }),
-      ...archLoad(env),
-      step('put_cpu', { preempt: -1, ns: 5 }),
-    ],
-    { locals: env.slots.locals('load') },
-  );
-
-/** R19. */
-export const vcpuPut = (env: HostEnv) =>
-  path(
-    'vcpu_put',
-    KVM_MAIN,
-    [preemptDisable, ...archPut(env), step('preempt_notifier_unregister', { set: () => ({ notifier: null }) }), preemptEnable],
-    { locals: env.slots.locals('put') },
-  );
 
 const has = (name: string) => (_t: HostThread, l: HostLocals) => l.requests!.includes(name as VcpuRequest);
 
@@ -259,7 +204,7 @@ export const KVM_CLAIMS: KvmClaims = {
 };
 
 /** The whole ioctl, R1 to R20. */
-const kvmRunPath = (env: HostEnv) => {
+export const kvmRunPath = (env: HostEnv) => {
   const turn: readonly (keyof HostLocals & string)[] = ['exit', 'returns', ...env.slots.turnLocals()];
   return path(
     'KVM_RUN',
@@ -289,48 +234,3 @@ const kvmRunPath = (env: HostEnv) => {
     { locals: ['dead', 'granted', ...turn] },
   );
 };
-
-/** An ioctl on a vCPU. */
-const vcpuIoctlPath = (env: HostEnv, name: string): HostPath => {
-  const { items, locals = [], unlocked, source, grade } = env.slots.keyed('vcpuIoctls')[name]!;
-  const { loadsForIoctls } = env.vendor;
-  return path(
-    name,
-    { source, grade },
-    [
-      step('ioctl', { mode: 'kernel' }),
-      call(lockMutex(env)),
-      when([
-        (_t, l) => l.granted === true,
-        [
-          note(() => ({ granted: undefined })),
-          ...(loadsForIoctls ? [call(vcpuLoad(env))] : []),
-          ...items(env),
-          ...(loadsForIoctls ? [call(vcpuPut(env))] : []),
-          unlockMutex(env, unlocked),
-        ],
-      ]),
-      step('sysret', { mode: 'user' }),
-    ],
-    { locals: ['granted', ...locals] },
-  );
-};
-
-/** An ioctl on a VM. */
-const vmIoctlPath = (env: HostEnv, name: string): HostPath => {
-  const { items, locals = [], source, grade } = env.slots.keyed('vmIoctls')[name]!;
-  return path(name, { source, grade }, [step('ioctl', { mode: 'kernel' }), ...items(env), step('sysret', { mode: 'user' })], { locals });
-};
-
-/** Operations of host threads that are ioctls of KVM. */
-export const kvmOperations = (env: HostEnv): readonly (readonly [string, HostItem])[] => [
-  ['KVM_RUN', call(env.slots.inUserLoop(env, kvmRunPath(env)))],
-  ...Object.keys(env.slots.keyed('vcpuIoctls')).map((name) => [name, call(vcpuIoctlPath(env, name))] as const),
-  ...Object.keys(env.slots.keyed('vmIoctls')).map((name) => [name, call(vmIoctlPath(env, name))] as const),
-];
-
-/** S2 and S5: the notifiers of a thread that runs a vCPU. */
-export const kvmNotifiers = (env: HostEnv): Notifiers => ({
-  out: path('kvm_sched_out', KVM_MAIN, archPut(env), { locals: env.slots.locals('put') }),
-  into: path('kvm_sched_in', KVM_MAIN, archLoad(env), { locals: env.slots.locals('load') }),
-});

@@ -10,8 +10,9 @@ import type { HostOptions } from '../../events/options.ts';
 import { DEBUG_EXITS, type DebugException } from '../../events/os-lock/arm-debug.ts';
 import { type HostEnv, type HostItem, type HostLocals, type HostPath, host, kernelSource } from '../host/host-env.ts';
 import { INTR } from '../kvm/kvm-env.ts';
-import { archLoad, archPut } from '../kvm/kvm-run.ts';
+
 import type { KvmClaims } from '../kvm/slots.ts';
+import { archLoad, archPut } from '../kvm/vcpu-load.ts';
 import { otherwise } from '../path/path.ts';
 import { toArm } from './arm-env.ts';
 import { armIoctls } from './arm-ioctls.ts';

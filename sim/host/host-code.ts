@@ -2,8 +2,10 @@
 import type { HostEnv, HostParts } from '../../actors/host/host-env.ts';
 import type { GuestEnv, GuestImage } from '../../actors/kvm/guest-program.ts';
 import type { VmFacts } from '../../actors/kvm/kvm-env.ts';
-import { KVM_CLAIMS, kvmNotifiers, kvmOperations } from '../../actors/kvm/kvm-run.ts';
+import { kvmOperations } from '../../actors/kvm/kvm-ioctls.ts';
+import { KVM_CLAIMS } from '../../actors/kvm/kvm-run.ts';
 import { type Owned, SlotError, Slots } from '../../actors/kvm/slots.ts';
+import { kvmNotifiers } from '../../actors/kvm/vcpu-load.ts';
 import type { PathPatches } from '../../actors/path/patch.ts';
 import type { HostOp, Program } from '../../events/program.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';

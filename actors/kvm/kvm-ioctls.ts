@@ -1,0 +1,45 @@
+/** Ioctls of KVM as operations of host threads: KVM_RUN, and those that mechanisms bring. */
+import { type HostEnv, type HostItem, type HostPath, host } from '../host/host-env.ts';
+import { kvmRunPath } from './kvm-run.ts';
+import { lockMutex, unlockMutex, vcpuLoad, vcpuPut } from './vcpu-load.ts';
+
+const { path, step, call, when, note } = host;
+
+/** An ioctl on a vCPU. */
+const vcpuIoctlPath = (env: HostEnv, name: string): HostPath => {
+  const { items, locals = [], unlocked, source, grade } = env.slots.keyed('vcpuIoctls')[name]!;
+  const { loadsForIoctls } = env.vendor;
+  return path(
+    name,
+    { source, grade },
+    [
+      step('ioctl', { mode: 'kernel' }),
+      call(lockMutex(env)),
+      when([
+        (_t, l) => l.granted === true,
+        [
+          note(() => ({ granted: undefined })),
+          ...(loadsForIoctls ? [call(vcpuLoad(env))] : []),
+          ...items(env),
+          ...(loadsForIoctls ? [call(vcpuPut(env))] : []),
+          unlockMutex(env, unlocked),
+        ],
+      ]),
+      step('sysret', { mode: 'user' }),
+    ],
+    { locals: ['granted', ...locals] },
+  );
+};
+
+/** An ioctl on a VM. */
+const vmIoctlPath = (env: HostEnv, name: string): HostPath => {
+  const { items, locals = [], source, grade } = env.slots.keyed('vmIoctls')[name]!;
+  return path(name, { source, grade }, [step('ioctl', { mode: 'kernel' }), ...items(env), step('sysret', { mode: 'user' })], { locals });
+};
+
+/** Operations of host threads that are ioctls of KVM. */
+export const kvmOperations = (env: HostEnv): readonly (readonly [string, HostItem])[] => [
+  ['KVM_RUN', call(env.slots.inUserLoop(env, kvmRunPath(env)))],
+  ...Object.keys(env.slots.keyed('vcpuIoctls')).map((name) => [name, call(vcpuIoctlPath(env, name))] as const),
+  ...Object.keys(env.slots.keyed('vmIoctls')).map((name) => [name, call(vmIoctlPath(env, name))] as const),
+];

@@ -1,0 +1,79 @@
+/**
+ * The frame of every ioctl on a vCPU: its mutex (R1, R20), load and put (R2 to R5, R19), and the preempt notifiers that do the same when
+ * the thread is scheduled out and in (S2, S5).
+ *
+ * @see kernel virt/kvm/kvm_main.c, vcpu_load(), vcpu_put(), kvm_sched_out(), kvm_sched_in()
+ */
+import { outgoing } from '../../events/event.ts';
+import {
+  fatalSignalPending,
+  type HostEnv,
+  type HostItem,
+  type HostThread,
+  host,
+  kernelSource,
+  type Notifiers,
+  toCpu,
+} from '../host/host-env.ts';
+import { vcpuOf } from './kvm-env.ts';
+
+const { path, step, loop, when, leaveLoop, preemptDisable, preemptEnable } = host;
+const KVM_MAIN = kernelSource('virt/kvm/kvm_main.c');
+
+/** R1: every vCPU ioctl takes the mutex of the vCPU. A signal ends the wait: leaves `granted`, without which the ioctl ends with EINTR. */
+export const lockMutex = (env: HostEnv) =>
+  path('mutex_lock_killable', kernelSource('virt/kvm/kvm_main.c, kvm_vcpu_ioctl()'), [
+    loop(
+      step('trylock', {
+        send: (t) => outgoing(`mutex:${vcpuOf(env, t).id}`, { type: 'mutex.lock' }),
+        answers: { 'mutex.locked': (e) => ({ granted: e.acquired }) },
+      }),
+      when([(t, l) => l.granted === true || fatalSignalPending(t), [leaveLoop]]),
+      step('schedule', { sleeps: true, send: (t) => toCpu(t, { type: 'cpu.sleep' }) }),
+    ),
+  ]);
+
+/** R20. */
+export const unlockMutex = (env: HostEnv, set?: () => Partial<HostThread>): HostItem =>
+  step('mutex_unlock', { send: (t) => outgoing(`mutex:${vcpuOf(env, t).id}`, { type: 'mutex.unlock' }), ...(set && { set }) });
+
+/** R4: kvm_arch_vcpu_load(). */
+export const archLoad = (env: HostEnv): readonly HostItem[] => [
+  step('kvm_arch_vcpu_load', { send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.load', cpu: t.cpu! }) }),
+  ...env.slots.items('load', env),
+];
+
+/** R19: kvm_arch_vcpu_put(). */
+export const archPut = (env: HostEnv): readonly HostItem[] => [
+  ...env.slots.items('put', env),
+  step('kvm_arch_vcpu_put', { send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.put' }) }),
+];
+
+/** R2 to R5. */
+export const vcpuLoad = (env: HostEnv) =>
+  path(
+    'vcpu_load',
+    KVM_MAIN,
+    [
+      step('get_cpu', { preempt: 1, ns: 5 }),
+      step('preempt_notifier_register', { set: (t) => ({ notifier: vcpuOf(env, t).id }) }),
+      ...archLoad(env),
+      step('put_cpu', { preempt: -1, ns: 5 }),
+    ],
+    { locals: env.slots.locals('load') },
+  );
+
+/** R19. */
+export const vcpuPut = (env: HostEnv) =>
+  path(
+    'vcpu_put',
+    KVM_MAIN,
+    [preemptDisable, ...archPut(env), step('preempt_notifier_unregister', { set: () => ({ notifier: null }) }), preemptEnable],
+    { locals: env.slots.locals('put') },
+  );
+
+/** S2 and S5: the notifiers of a thread that runs a vCPU. */
+export const kvmNotifiers = (env: HostEnv): Notifiers => ({
+  out: path('kvm_sched_out', KVM_MAIN, archPut(env), { locals: env.slots.locals('put') }),
+  into: path('kvm_sched_in', KVM_MAIN, archLoad(env), { locals: env.slots.locals('load') }),
+});
