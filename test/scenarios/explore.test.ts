@@ -24,15 +24,15 @@ const STATES_MAX = 300_000;
 
 /** States, transitions, and steps that change nothing. A model that changes on purpose changes them. */
 const COUNTS: Readonly<Record<string, readonly [number, number, number]>> = {
-  'rmp-double-prepare lock-dropped': [217_869, 514_098, 68],
-  'rmp-double-prepare lock-held': [179_785, 425_138, 36],
+  'rmp-double-prepare lock-dropped': [209_339, 493_590, 68],
+  'rmp-double-prepare lock-held': [171_471, 405_146, 36],
   'rmp-lock default': [232_105, 643_436, 445_176],
-  'rmpadjust-vs-rmpupdate inuse': [23_012, 54_874, 0],
-  'rmpadjust-vs-rmpupdate inuse-retried': [22_932, 54_796, 0],
-  'rmpadjust-vs-rmpupdate overlap-2m': [22_932, 54_796, 0],
-  'vmsa-in-use-kick kick': [23_362, 56_030, 246],
-  'vmsa-in-use-kick kick-and-block': [40_730, 105_970, 200],
-  'vmsa-in-use-kick no-kick': [16_194, 38_600, 122],
+  'rmpadjust-vs-rmpupdate inuse': [22_474, 53_582, 0],
+  'rmpadjust-vs-rmpupdate inuse-retried': [22_394, 53_504, 0],
+  'rmpadjust-vs-rmpupdate overlap-2m': [22_394, 53_504, 0],
+  'vmsa-in-use-kick kick': [22_592, 54_172, 246],
+  'vmsa-in-use-kick kick-and-block': [39_960, 104_112, 200],
+  'vmsa-in-use-kick no-kick': [15_424, 36_742, 122],
 };
 
 const nameOf = ({ name, variant }: { readonly name: string; readonly variant: string }) => `${name} ${variant}`;
