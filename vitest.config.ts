@@ -15,6 +15,7 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/scenarios/**', 'test/e2e/**'],
           testTimeout: 20 * SECOND,
+          hookTimeout: 60 * SECOND,
         },
       },
       {

@@ -5,7 +5,7 @@
  */
 
 import { SHIPPED_MECHANISMS } from '../mechanisms/index.ts';
-import type { Arch, ResolvedScenario } from '../scenario/types.ts';
+import { type Arch, CORE_KEYS, type ResolvedScenario } from '../scenario/types.ts';
 import { type Mechanism, MechanismError, type Mutant, type Patch } from './mechanism.ts';
 import { clashesOf } from './names.ts';
 
@@ -41,6 +41,8 @@ export const mechanismsOf = (arch: Arch): readonly Mechanism[] => registered.fil
 export function register(mechanism: Mechanism, source?: ModuleSource): () => void {
   const [clash] = clashesOf(mechanism, registered);
   if (clash) throw new MechanismError(`mechanisms ${clash.other.name} and ${mechanism.name} both bring the ${clash.noun} ${clash.name}`);
+  const key = CORE_KEYS.find((name) => Object.hasOwn(mechanism.sections ?? {}, name));
+  if (key !== undefined) throw new MechanismError(`mechanism ${mechanism.name} brings the section ${key}, a key of every scenario`);
   registered.push(mechanism);
   if (source) sources.set(mechanism, source);
   version++;

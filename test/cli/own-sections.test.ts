@@ -89,15 +89,19 @@ describe('a section or a setting that does not fit', () => {
     [
       'a section of another module',
       moduleOf('tape', SECTION('disk')),
-      /sections\.disk: found disk of tape, which disk brings to amd hosts/,
+      /sections\.disk: this name is taken by mechanism disk; expected another one/,
     ],
-    ['a setting of another module', moduleOf('tape', SETTING), /vmSettings\.queues: found queues of tape, which disk brings to amd hosts/],
-    ['a section that is shipped', moduleOf('tape', SECTION('firmware')), /found firmware of tape, which sev-snp brings to amd hosts/],
     [
-      'a key of every scenario',
-      moduleOf('tape', SECTION('vms')),
-      /sections\.vms: found vms, a key of every scenario; expected another name/,
+      'a setting of another module',
+      moduleOf('tape', SETTING),
+      /vmSettings\.queues: this name is taken by mechanism disk; expected another one/,
     ],
+    [
+      'a section that is shipped',
+      moduleOf('tape', SECTION('firmware')),
+      /sections\.firmware: this name is taken by mechanism sev-snp; expected another one/,
+    ],
+    ['a key of every scenario', moduleOf('tape', SECTION('vms')), /sections\.vms: this name is taken by every host; expected another one/],
     ['a name that is none', moduleOf('tape', SECTION("'Disk 1'")), /sections\["Disk 1"\]: found the key "Disk 1"; expected a name such as/],
     [
       'no resolve()',

@@ -52,7 +52,7 @@ describe('the guarantee', () => {
     const { guarantee, bound, violations, missed } = all({ scenario: shipped('rmpadjust-vs-rmpupdate', 'overlap-2m') });
     expect([bound, violations, missed]).toEqual(['all schedules', [], []]);
     const text = guarantee.join('\n');
-    expect(text).toContain('22,932 states, 54,796 transitions');
+    expect(text).toContain('22,394 states, 53,504 transitions');
     expect(text).toContain('Of all schedules, none breaks rmp.host-panic, rmp.vm-bugged');
     expect(text).toContain('none deadlocks');
     expect(text).toContain('preemption model full, 2 pCPUs, kernel 6.12');
@@ -98,7 +98,7 @@ describe('the guarantee', () => {
     const search = explore({ scenario: race, maxStates: 1e6 });
     let turn = search.next();
     while (!turn.done) turn = search.next(turn.value.reactions !== undefined);
-    expect(turn.value).toMatchObject({ exhausted: false, limit: 'stopped', states: 23_012 });
+    expect(turn.value).toMatchObject({ exhausted: false, limit: 'stopped', states: 22_474 });
     expect(turn.value.guarantee.join('\n')).toMatch(/[\d,]+ reactions not re-executed, as time was over/);
     expect(whole.guarantee.join('\n')).toContain('every reaction re-executed');
   });

@@ -31,9 +31,9 @@ const SMALL: readonly (readonly [string, ResolvedScenario])[] = [
 ];
 
 const SHIPPED_COUNTS = [
-  ['rmpadjust-vs-rmpupdate', 'inuse', 23_012, 54_874],
-  ['rmpadjust-vs-rmpupdate', 'overlap-2m', 22_932, 54_796],
-  ['vmsa-in-use-kick', 'no-kick', 16_194, 38_600],
+  ['rmpadjust-vs-rmpupdate', 'inuse', 22_474, 53_582],
+  ['rmpadjust-vs-rmpupdate', 'overlap-2m', 22_394, 53_504],
+  ['vmsa-in-use-kick', 'no-kick', 15_424, 36_742],
 ] as const;
 
 describe('the explorer', () => {
