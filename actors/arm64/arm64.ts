@@ -19,5 +19,5 @@ export const arm64Vendor: Vendor = {
     hasInsns: false,
   },
   loadsForIoctls: false,
-  claims: {},
+  parts: {},
 };

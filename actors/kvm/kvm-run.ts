@@ -20,7 +20,7 @@ import {
 import { type Case, otherwise, type Source } from '../path/path.ts';
 import { blockPath } from './block.ts';
 import { vcpuOf } from './kvm-env.ts';
-import type { Keyed, KvmClaims } from './slots.ts';
+import type { Keyed, KvmParts } from './slots.ts';
 import { lockMutex, unlockMutex, vcpuLoad, vcpuPut } from './vcpu-load.ts';
 
 /** What an architecture's half of KVM gives the skeleton. */
@@ -35,8 +35,8 @@ export interface Vendor {
   readonly worldSwitch: Source & { readonly name: string; readonly enter: string; readonly leave: string; readonly hasInsns: boolean };
   /** Whether an ioctl on a vCPU loads it. */
   readonly loadsForIoctls: boolean;
-  /** What the vendor itself claims, and keyed slots that hosts of this vendor alone have. */
-  readonly claims: KvmClaims;
+  /** What the vendor itself handles, and keyed slots that hosts of this vendor alone have. */
+  readonly parts: KvmParts;
   readonly keyed?: readonly (keyof Keyed)[];
 }
 
@@ -193,7 +193,7 @@ const handleExit = (env: HostEnv) => {
 };
 
 /** What KVM handles on every host. */
-export const KVM_CLAIMS: KvmClaims = {
+export const KVM_PARTS: KvmParts = {
   requests: { KVM_REQ_VM_DEAD: () => [note(() => ({ dead: true })), leaveLoop] },
   exits: {
     HLT: (env) => [call(blockPath(env, 'request'))],

@@ -11,7 +11,7 @@ type LocalName = keyof HostLocals & string;
 type Items = (env: HostEnv) => readonly HostItem[];
 
 /** What a mechanism puts into a sequence slot. */
-export interface Claim {
+export interface SlotItems {
   /** Lower comes first. Needed where two mechanisms claim the slot: each then has an order of its own. */
   readonly order?: number;
   readonly items: Items;
@@ -42,23 +42,23 @@ export interface VmIoctl extends Source {
 /** Sequence slots of items, by name. */
 export interface Sequences {
   /** R4 and S5, after kvm_arch_vcpu_load(). */
-  readonly load: Claim;
+  readonly load: SlotItems;
   /** R19 and S2, before kvm_arch_vcpu_put(). */
-  readonly put: Claim;
+  readonly put: SlotItems;
   /** R8, prepare_switch_to_guest(): preemption is off. */
-  readonly beforeEntry: Claim;
+  readonly beforeEntry: SlotItems;
   /** R11: the guest's debug registers. Interrupts are off from here to `restore`. */
-  readonly beforeGuest: Claim;
+  readonly beforeGuest: SlotItems;
   /** R12, just before the instruction that enters the guest. Items that set `exit` and leave the path keep the guest out. */
-  readonly entry: Claim;
+  readonly entry: SlotItems;
   /** R12, just behind the exit. */
-  readonly afterExit: Claim;
+  readonly afterExit: SlotItems;
   /** R13: what the guest left in registers. */
-  readonly afterGuest: Claim;
+  readonly afterGuest: SlotItems;
   /** R14: registers of the host, such as its breakpoints. */
-  readonly restore: Claim;
+  readonly restore: SlotItems;
   /** What KVM_RUN leaves for user space, before R19. */
-  readonly leaveToUser: Claim;
+  readonly leaveToUser: SlotItems;
 }
 
 /** Sequence slots of messages, by name. */
@@ -82,17 +82,17 @@ export interface Keyed {
 /** User space around KVM_RUN: a VMM that runs the vCPU again after some of its ends. */
 export type UserLoop = (env: HostEnv, kvmRun: HostPath) => HostPath;
 
-/** What a mechanism claims. */
-export interface KvmClaims extends Partial<Sequences>, Partial<Instructions>, Partial<Keyed> {
+/** What a mechanism adds to KVM. */
+export interface KvmParts extends Partial<Sequences>, Partial<Instructions>, Partial<Keyed> {
   readonly userLoop?: UserLoop;
   /** Locals in which its items keep what they know of one turn of the run loop; they die before the next entry. */
   readonly turnLocals?: readonly LocalName[];
 }
 
-/** The claims of all mechanisms of a host, with their owners. */
+/** The parts of one mechanism, with its name. */
 export interface Owned {
   readonly owner: string;
-  readonly claims: KvmClaims;
+  readonly parts: KvmParts;
 }
 
 /** Two mechanisms claim one slot, and nothing says which comes first; or one key. */
@@ -117,33 +117,30 @@ const SEQUENCES: readonly string[] = [
 const KEYED: readonly string[] = ['exits', 'requests', 'vcpuIoctls', 'vmIoctls'];
 const OTHERS: readonly string[] = ['userLoop', 'turnLocals'];
 
-/** Claims of one sequence slot, first to last. @throws SlotError if two have no order of their own */
+/** What stands in one sequence slot, first to last. @throws SlotError if two have no order of their own */
 function inOrder<C extends { readonly order?: number }>(
   slot: string,
   owned: readonly Owned[],
-  of: (claims: KvmClaims) => C | undefined,
+  of: (parts: KvmParts) => C | undefined,
 ): readonly C[] {
-  const claims = owned.flatMap(({ owner, claims: all }) => {
-    const claim = of(all);
-    return claim === undefined ? [] : [{ owner, claim }];
+  const held = owned.flatMap(({ owner, parts }) => {
+    const content = of(parts);
+    return content === undefined ? [] : [{ owner, content }];
   });
-  const orderOf = ({ claim: { order } }: (typeof claims)[number]): number => order ?? 0;
-  const sorted = [...claims].sort((a, b) => orderOf(a) - orderOf(b));
-  for (const [index, one] of sorted.entries()) {
+  const sorted = [...held].sort((a, b) => (a.content.order ?? 0) - (b.content.order ?? 0));
+  for (const [index, { owner, content }] of sorted.entries()) {
     const next = sorted[index + 1];
-    if (next && (one.claim.order === undefined || next.claim.order === undefined || one.claim.order === next.claim.order))
-      throw new SlotError(
-        `${one.owner} and ${next.owner} both claim the slot ${slot}; expected an order of its own from each: { order, … }`,
-      );
+    if (next && (content.order === undefined || next.content.order === undefined || content.order === next.content.order))
+      throw new SlotError(`${owner} and ${next.owner} both claim the slot ${slot}; expected an order of its own from each: { order, … }`);
   }
-  return sorted.map(({ claim }) => claim);
+  return sorted.map(({ content }) => content);
 }
 
 /** Handlers of one keyed slot. @throws SlotError if two claim one key */
 function byKey(slot: string, owned: readonly Owned[]): Readonly<Record<string, unknown>> {
   const found = new Map<string, { readonly owner: string; readonly handler: unknown }>();
-  for (const { owner, claims } of owned) {
-    for (const [key, handler] of Object.entries((claims as Readonly<Record<string, object | undefined>>)[slot] ?? {})) {
+  for (const { owner, parts } of owned) {
+    for (const [key, handler] of Object.entries((parts as Readonly<Record<string, object | undefined>>)[slot] ?? {})) {
       const other = found.get(key);
       if (other)
         throw new SlotError(`${other.owner} and ${owner} both claim ${key} in the slot ${slot}; expected one of them to handle it`);
@@ -164,8 +161,8 @@ export class Slots {
   constructor(owned: readonly Owned[], keyed: readonly string[] = []) {
     this.#owned = owned;
     const names = [...SEQUENCES, ...KEYED, ...keyed, ...OTHERS];
-    for (const { owner, claims } of owned) {
-      const unknown = Object.keys(claims).find((name) => !names.includes(name));
+    for (const { owner, parts } of owned) {
+      const unknown = Object.keys(parts).find((name) => !names.includes(name));
       if (unknown !== undefined) throw new SlotError(`${owner}: kvm().${unknown}: expected a slot of this host: ${names.join(', ')}`);
     }
     for (const slot of SEQUENCES) this.#inOrder(slot as keyof Sequences);
@@ -185,12 +182,12 @@ export class Slots {
 
   /** Locals of one turn of the run loop. */
   turnLocals(): readonly LocalName[] {
-    return this.#owned.flatMap(({ claims }) => claims.turnLocals ?? []);
+    return this.#owned.flatMap(({ parts }) => parts.turnLocals ?? []);
   }
 
   /** What goes out within an instruction's step. */
   messages(slot: keyof Instructions, env: HostEnv, thread: HostThread): readonly Outgoing[] {
-    return inOrder(slot, this.#owned, (claims) => claims[slot]).flatMap(({ send }) => send(env, thread));
+    return inOrder(slot, this.#owned, (parts) => parts[slot]).flatMap(({ send }) => send(env, thread));
   }
 
   /** Handlers of a keyed slot, by key, in the order in which mechanisms are registered. */
@@ -204,14 +201,14 @@ export class Slots {
     return wrap ? wrap(env, kvmRun) : kvmRun;
   }
 
-  #inOrder(slot: keyof Sequences): readonly Claim[] {
-    return inOrder(slot, this.#owned, (claims) => claims[slot]);
+  #inOrder(slot: keyof Sequences): readonly SlotItems[] {
+    return inOrder(slot, this.#owned, (parts) => parts[slot]);
   }
 
   #userLoop(): UserLoop | undefined {
-    const [first, second] = this.#owned.filter(({ claims }) => claims.userLoop !== undefined);
+    const [first, second] = this.#owned.filter(({ parts }) => parts.userLoop !== undefined);
     if (first && second) throw new SlotError(`${first.owner} and ${second.owner} both claim the slot userLoop; expected one of them to`);
-    return first?.claims.userLoop;
+    return first?.parts.userLoop;
   }
 }
 

@@ -39,6 +39,6 @@ export const svmVendor: Vendor = {
     hasInsns: true,
   },
   loadsForIoctls: true,
-  claims: { exits: { VMGEXIT: handleVmgexit } },
+  parts: { exits: { VMGEXIT: handleVmgexit } },
   keyed: ['nae'],
 };

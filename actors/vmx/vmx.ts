@@ -19,5 +19,5 @@ export const vmxVendor: Vendor = {
     hasInsns: false,
   },
   loadsForIoctls: true,
-  claims: {},
+  parts: {},
 };

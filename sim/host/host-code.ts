@@ -3,7 +3,7 @@ import type { HostEnv, HostParts } from '../../actors/host/host-env.ts';
 import type { GuestEnv, GuestImage } from '../../actors/kvm/guest-program.ts';
 import type { VmFacts } from '../../actors/kvm/kvm-env.ts';
 import { kvmOperations } from '../../actors/kvm/kvm-ioctls.ts';
-import { KVM_CLAIMS } from '../../actors/kvm/kvm-run.ts';
+import { KVM_PARTS } from '../../actors/kvm/kvm-run.ts';
 import { type Owned, SlotError, Slots } from '../../actors/kvm/slots.ts';
 import { kvmNotifiers } from '../../actors/kvm/vcpu-load.ts';
 import type { PathPatches } from '../../actors/path/patch.ts';
@@ -24,14 +24,14 @@ interface Programs {
 /** The mechanism as a message names it. */
 const nameOf = (mechanism: Mechanism): string => originOf(mechanism) ?? mechanism.name;
 
-/** KVM's slots with the claims of the vendor and of all mechanisms of the host. @throws MechanismError if two claim one place */
+/** KVM's slots with the parts of the vendor and of all mechanisms of the host. @throws MechanismError if two claim one place */
 function slotsOf(scenario: ResolvedScenario): Slots {
   const vendor = VENDORS[scenario.host.arch];
   const owned: Owned[] = [
-    { owner: 'kvm', claims: KVM_CLAIMS },
-    { owner: vendor.name, claims: vendor.claims },
+    { owner: 'kvm', parts: KVM_PARTS },
+    { owner: vendor.name, parts: vendor.parts },
     ...mechanismsOf(scenario.host.arch).flatMap((mechanism) =>
-      mechanism.kvm ? [{ owner: nameOf(mechanism), claims: mechanism.kvm(scenario) }] : [],
+      mechanism.kvm ? [{ owner: nameOf(mechanism), parts: mechanism.kvm(scenario) }] : [],
     ),
   ];
   try {

@@ -6,7 +6,7 @@ import type { AnyStateMachine } from 'xstate';
 import type { Completion } from '../../actors/host/completion.ts';
 import type { HostParts } from '../../actors/host/host-env.ts';
 import type { GuestParts } from '../../actors/kvm/guest-program.ts';
-import type { KvmClaims } from '../../actors/kvm/slots.ts';
+import type { KvmParts } from '../../actors/kvm/slots.ts';
 import type { PathPatches } from '../../actors/path/patch.ts';
 import type { ActorId, Delivery } from '../../events/event.ts';
 import type { GuestOp, HostOp } from '../../events/program.ts';
@@ -73,7 +73,7 @@ export interface Mechanism {
   /** What it adds to the code of host threads and of guests, and to KVM. */
   readonly host?: (scenario: ResolvedScenario) => HostParts;
   readonly guest?: (scenario: ResolvedScenario) => GuestParts;
-  readonly kvm?: (scenario: ResolvedScenario) => KvmClaims;
+  readonly kvm?: (scenario: ResolvedScenario) => KvmParts;
   /** The actor of a pCPU's core, if cores have state that the context switch touches. */
   readonly core?: (scenario: ResolvedScenario, cpu: number) => ActorId;
   /** Flags of thread_info that every task has from the start, the idle task too; sorted. */

@@ -145,7 +145,9 @@ describe('what a mechanism brings to hosts', () => {
     expect(() => register(tape('amd'))).toThrow('mechanisms sev-snp and tape both bring the VM setting asid');
     register(tape('arm64'))();
     const host = { description: 'd', written: z.int(), resolved: z.int(), resolve: () => undefined };
-    expect(() => register({ name: 'tape', arches: ['amd'], sections: { host } })).toThrow('mechanism tape brings the section host, a key of every scenario');
+    expect(() => register({ name: 'tape', arches: ['amd'], sections: { host } })).toThrow(
+      'mechanism tape brings the section host, a key of every scenario',
+    );
   });
 
   it('refuses a device of a name that is taken', () => {

@@ -9,9 +9,9 @@ import { armCpuDebugMachine } from '../../../actors/os-lock/arm-cpu-debug.ts';
 import { OSLSR } from '../../../actors/os-lock/arm-debug-rule.ts';
 import { armGuestParts, type GuestDebugView } from '../../../actors/os-lock/arm-guest.ts';
 import { armHostOperations } from '../../../actors/os-lock/arm-ioctls.ts';
+import { armDebugKvm } from '../../../actors/os-lock/arm-kvm.ts';
 import { armOf, armVcpuMachine, debugOf, destinationOf } from '../../../actors/os-lock/arm-vcpu.ts';
 import { type ArmVcpuInput, GUEST_PSTATE, resetOslsr } from '../../../actors/os-lock/arm-vcpu-state.ts';
-import { armDebugClaims } from '../../../actors/os-lock/arm64-claims.ts';
 import type { ActorId } from '../../../events/event.ts';
 import { ARM_DEBUG_EVENTS } from '../../../events/os-lock/arm-debug.ts';
 import type { Mechanism } from '../../host/mechanism.ts';
@@ -112,7 +112,7 @@ export const osLock: Mechanism = {
   catalogue: ARM_DEBUG_EVENTS,
   checks,
   host: () => ({ operations: armHostOperations }),
-  kvm: ({ host: { options } }) => armDebugClaims(options),
+  kvm: ({ host: { options } }) => armDebugKvm(options),
   guest: () => armGuestParts,
   actors,
   perCpu: ['armCpuDebug'],

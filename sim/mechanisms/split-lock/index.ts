@@ -27,9 +27,9 @@ import { refrigeratorPath, resumePath } from '../../../actors/split-lock/resume.
 import { coreOf, type SldFacts } from '../../../actors/split-lock/sld-facts.ts';
 import { isPositive } from '../../../actors/split-lock/sld-flag.ts';
 import { guestOperationsOf } from '../../../actors/split-lock/sld-guest.ts';
+import { sldKvm } from '../../../actors/split-lock/sld-kvm.ts';
 import { splitLineMachine } from '../../../actors/split-lock/split-line.ts';
 import { vcpuVmxMachine } from '../../../actors/split-lock/vcpu-vmx.ts';
-import { sldClaims } from '../../../actors/split-lock/vmx-claims.ts';
 import { computeStep, excAlignmentCheck, splitLockPath, sysctlStep } from '../../../actors/split-lock/warn.ts';
 import { SPLIT_LOCK_EVENTS, SPLIT_LOCK_OPTIONS } from '../../../events/split-lock/split-lock.ts';
 import type { Mechanism } from '../../host/mechanism.ts';
@@ -208,7 +208,7 @@ export const splitLock: Mechanism = {
       faults: { '#AC': (env) => [{ kind: 'call', path: excAlignmentCheck(env, facts) }], '#DB.BLD': () => busLockTrap(facts) },
     };
   },
-  kvm: (scenario) => sldClaims(factsOf(scenario)),
+  kvm: (scenario) => sldKvm(factsOf(scenario)),
   guest: (scenario) => {
     const facts = factsOf(scenario);
     return { operations: (env) => guestOperationsOf(env, facts) };

@@ -1,14 +1,14 @@
 /** KVM's slots: several mechanisms of one host in one KVM_RUN, in the order that they declare; two that claim one place are refused. */
 import { describe, expect, it } from 'vitest';
 import type { HostThread } from '../../../actors/host/host-env.ts';
-import type { KvmClaims } from '../../../actors/kvm/slots.ts';
+import type { KvmParts } from '../../../actors/kvm/slots.ts';
 import { type Mechanism, MechanismError } from '../../../sim/host/mechanism.ts';
 import { register } from '../../../sim/host/registry.ts';
 import { topologyOf } from '../../../sim/host/topology.ts';
 import type { GuestStep, HostStep } from '../../../sim/scenario/program.ts';
 import * as w from '../../claims/world.ts';
 import { microSteps, play } from '../../sim/play.ts';
-import { BELL_CLAIMS, bell, LEDGER_CLAIMS, ledger } from './toys.ts';
+import { BELL_PARTS, bell, LEDGER_PARTS, ledger } from './toys.ts';
 
 function withMechanisms<T>(mechanisms: readonly Mechanism[], look: () => T): T {
   const undo = mechanisms.map((mechanism) => register(mechanism));
@@ -92,7 +92,7 @@ describe('two mechanisms beside SEV-SNP', () => {
   });
 });
 
-const toy = (name: string, claims: unknown): Mechanism => ({ name, arches: ['amd'], kvm: () => claims as KvmClaims });
+const toy = (name: string, parts: unknown): Mechanism => ({ name, arches: ['amd'], kvm: () => parts as KvmParts });
 const SCENARIO = () => w.world({ vm0: w.vm([], [w.hlt]) }, { qemu0: [[w.run()]] });
 
 describe('two that claim one place', () => {
@@ -151,8 +151,8 @@ describe('two that claim one place', () => {
       { requests: { KVM_REQ_VM_DEAD: () => [] } },
       'kvm and one both claim KVM_REQ_VM_DEAD in the slot requests; expected one of them to handle it',
     ],
-  ])('what %s', (_what, claims, message) => {
-    withMechanisms([toy('one', claims)], () => expect(() => topologyOf(SCENARIO())).toThrow(new MechanismError(message)));
+  ])('what %s', (_what, parts, message) => {
+    withMechanisms([toy('one', parts)], () => expect(() => topologyOf(SCENARIO())).toThrow(new MechanismError(message)));
   });
 
   it('a slot that there is not', () => {
@@ -181,8 +181,8 @@ describe('two that claim one place', () => {
 
 describe('a sequence', () => {
   it('goes by the order that is declared, whichever mechanism is registered first', () => {
-    const claims = [BELL_CLAIMS, LEDGER_CLAIMS].map(({ beforeEntry }) => beforeEntry!.order);
-    expect(claims).toEqual([1, 2]);
+    const parts = [BELL_PARTS, LEDGER_PARTS].map(({ beforeEntry }) => beforeEntry!.order);
+    expect(parts).toEqual([1, 2]);
     const { steps } = withMechanisms([ledger, bell], () => ran([ring]));
     const [first, second] = steps.filter((name) => name.endsWith('_before_entry'));
     expect([first, second]).toEqual(['KVM_RUN.vcpu_enter_guest.bell_before_entry', 'KVM_RUN.vcpu_enter_guest.ledger_before_entry']);

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { host, kernelSource } from '../../../actors/host/host-env.ts';
 import { guest, vmexit } from '../../../actors/kvm/guest-program.ts';
 import { exitInfo, vcpuOf } from '../../../actors/kvm/kvm-env.ts';
-import type { KvmClaims } from '../../../actors/kvm/slots.ts';
+import type { KvmParts } from '../../../actors/kvm/slots.ts';
 import { outgoing } from '../../../events/event.ts';
 import type { Mechanism } from '../../../sim/host/mechanism.ts';
 import { operation } from '../../../sim/scenario/operation.ts';
@@ -75,7 +75,7 @@ const heard = (what: string) => ({
 const slot = (name: string, order: number) => ({ order, items: () => [step(name)] });
 
 /** Rings: an exit, a NAE event, a request, an ioctl on a vCPU, a fault, and the first place in the sequences. */
-export const BELL_CLAIMS: KvmClaims = {
+export const BELL_PARTS: KvmParts = {
   load: slot('bell_load', 1),
   put: slot('bell_put', 2),
   beforeEntry: slot('bell_before_entry', 1),
@@ -108,7 +108,7 @@ export const BELL_CLAIMS: KvmClaims = {
 };
 
 /** Keeps books: the second place in the sequences, an ioctl on a VM. */
-export const LEDGER_CLAIMS: KvmClaims = {
+export const LEDGER_PARTS: KvmParts = {
   load: slot('ledger_load', 2),
   put: slot('ledger_put', 1),
   beforeEntry: slot('ledger_before_entry', 2),
@@ -145,7 +145,7 @@ export const bell: Mechanism = {
     ],
     faults: { '#TOY': () => [step('exc_toy', heard('FAULT'))] },
   }),
-  kvm: () => BELL_CLAIMS,
+  kvm: () => BELL_PARTS,
 };
 
-export const ledger: Mechanism = { name: 'ledger', arches: ['amd'], hostOperations: LEDGER_OPERATIONS, kvm: () => LEDGER_CLAIMS };
+export const ledger: Mechanism = { name: 'ledger', arches: ['amd'], hostOperations: LEDGER_OPERATIONS, kvm: () => LEDGER_PARTS };

@@ -11,7 +11,7 @@ import { DEBUG_EXITS, type DebugException } from '../../events/os-lock/arm-debug
 import { type HostEnv, type HostItem, type HostLocals, type HostPath, host, kernelSource } from '../host/host-env.ts';
 import { INTR } from '../kvm/kvm-env.ts';
 
-import type { KvmClaims } from '../kvm/slots.ts';
+import type { KvmParts } from '../kvm/slots.ts';
 import { archLoad, archPut } from '../kvm/vcpu-load.ts';
 import { otherwise } from '../path/path.ts';
 import { toArm } from './arm-env.ts';
@@ -168,7 +168,7 @@ const kvmCpuExec = (env: HostEnv, kvmRun: HostPath) =>
   );
 
 /** The slots that the mechanism fills, by the design that the options choose. */
-export function armDebugClaims(options: HostOptions): KvmClaims {
+export function armDebugKvm(options: HostOptions): KvmParts {
   const isOwner = isOwnerModel(options);
   const [loadName, putName] = isOwner
     ? ['kvm_vcpu_load_debug', 'kvm_vcpu_put_debug']

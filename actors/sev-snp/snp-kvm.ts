@@ -1,7 +1,7 @@
 /** What SEV-SNP fills of KVM and SVM: the VMSA's RMP entry around VMRUN, nested faults, page-state changes, and the blocked entry. */
 import { type HostEnv, host } from '../host/host-env.ts';
 import { blockPath } from '../kvm/block.ts';
-import type { Claim, KvmClaims, WithinStep } from '../kvm/slots.ts';
+import type { KvmParts, SlotItems, WithinStep } from '../kvm/slots.ts';
 import { npfPath, pscPath } from './exits.ts';
 import { toRmp, vmsaOf } from './snp-env.ts';
 
@@ -11,7 +11,7 @@ const { step, call, loop, when, note, leaveLoop, leavePath } = host;
  * VMRUN looks at the RMP entry of the VMSA, and marks it in use; a locked entry is waited for. V1 to V4 are one micro-step, V5 is
  * VMRUN itself, E1 to E3 are #VMEXIT. @see domain snp b.5, c 13; R12
  */
-const checkVmsa: Claim = {
+const checkVmsa: SlotItems = {
   locals: ['vmsaCheck'],
   items: (env: HostEnv) => [
     when([
@@ -39,7 +39,7 @@ const leaveVmsa: WithinStep = {
   },
 };
 
-export const snpClaims: KvmClaims = {
+export const snpKvm: KvmParts = {
   entry: checkVmsa,
   leaving: leaveVmsa,
   exits: { NPF: (env) => [call(npfPath(env))] },

@@ -8,7 +8,7 @@ import { type ActorId, outgoing } from '../../events/event.ts';
 import type { ExitInfoOf } from '../../events/kvm.ts';
 import { fatalSignalPending, type HostEnv, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
 import { exitInfo, vcpuOf } from '../kvm/kvm-env.ts';
-import type { KvmClaims, VcpuIoctl } from '../kvm/slots.ts';
+import type { KvmParts, VcpuIoctl } from '../kvm/slots.ts';
 import { otherwise } from '../path/path.ts';
 import { isChecked } from './account.ts';
 import { SLEEP_TIMER } from './delayed-work.ts';
@@ -137,7 +137,7 @@ function msrIoctl(facts: SldFacts, name: 'KVM_SET_MSRS' | 'KVM_GET_MSRS'): VcpuI
   };
 }
 
-export const sldClaims = (facts: SldFacts): KvmClaims => ({
+export const sldKvm = (facts: SldFacts): KvmParts => ({
   beforeEntry: { items: (env) => [call(prepareSwitchToGuest(env, facts))] },
   put: { items: (env) => [call(prepareSwitchToHost(env, facts))] },
   ...(facts.resumes && { load: { items: () => [vmptrld(facts)] } }),
