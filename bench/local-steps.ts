@@ -3,7 +3,8 @@
  * of two laps has filled. The figures stand in docs/decisions/0010-no-partial-order-reduction.md. `npx tsx bench/local-steps.ts`
  */
 import { readdirSync, readFileSync } from 'node:fs';
-import { Explorer, finish } from '../sim/explore/breadth/explorer.ts';
+import { Explorer } from '../sim/explore/breadth/explorer.ts';
+import { finish } from '../sim/explore/turns.ts';
 import { knownProperties } from '../sim/properties/index.ts';
 import { variantNames } from '../sim/scenario/checks.ts';
 import { loadScenario } from '../sim/scenario/load.ts';

@@ -7,9 +7,11 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { Explorer, type Search } from '../sim/explore/breadth/explorer.ts';
+import { Explorer } from '../sim/explore/breadth/explorer.ts';
+import { searchedBy } from '../sim/explore/breadth/searched.ts';
 import { lassosOf } from '../sim/explore/cycles/endless.ts';
 import { BoundedSearch } from '../sim/explore/in-order/bounded.ts';
+import type { Search } from '../sim/explore/request.ts';
 import { knownProperties } from '../sim/properties/index.ts';
 import { variantNames } from '../sim/scenario/checks.ts';
 import { goesBy } from '../sim/scenario/expectations.ts';
@@ -59,7 +61,7 @@ function explored(scenario: ResolvedScenario): Explored {
   }
   const explorer = new Explorer({ scenario, budget: { states: maxStates } });
   const report = drive(explorer.run(), what);
-  const lassos = drive(lassosOf(explorer, report, scenario.properties.eventually), what);
+  const lassos = drive(lassosOf(searchedBy(explorer, report), scenario.properties.eventually), what);
   const endless = lassos.findings.map(({ stem, cycle, lasso, ...found }) => ({
     ...found,
     ...(lasso && { lasso }),

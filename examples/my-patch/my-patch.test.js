@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { finish } from 'worldswitch/sim/explore/breadth/explorer';
 import { explore } from 'worldswitch/sim/explore/explore';
+import { finish } from 'worldswitch/sim/explore/turns';
 import { register } from 'worldswitch/sim/host/registry';
 import { knownProperties } from 'worldswitch/sim/properties/index';
 import { loadScenario } from 'worldswitch/sim/scenario/load';

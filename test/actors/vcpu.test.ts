@@ -1,8 +1,9 @@
 /** A vCPU as its thread and others see it: mode, kicks, requests. @see kernel include/linux/kvm_host.h, kvm_vcpu_exiting_guest_mode() */
 import { describe, expect, it } from 'vitest';
 import type { Vcpu } from '../../actors/kvm/guest-program.ts';
-import { Explorer, finish as searched } from '../../sim/explore/breadth/explorer.ts';
+import { Explorer } from '../../sim/explore/breadth/explorer.ts';
 import { deviationOf } from '../../sim/explore/in-order/deviations.ts';
+import { finish as searched } from '../../sim/explore/turns.ts';
 import { topologyOf } from '../../sim/host/topology.ts';
 import type { GuestStep } from '../../sim/scenario/program.ts';
 import * as w from '../claims/world.ts';

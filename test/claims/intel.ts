@@ -5,8 +5,10 @@ import type { Vcpu } from '../../actors/kvm/guest-program.ts';
 import type { CoreContext } from '../../actors/split-lock/core.ts';
 import type { HostOptions } from '../../events/options.ts';
 import type { VmxFields } from '../../events/split-lock/split-lock.ts';
-import { Explorer, finish } from '../../sim/explore/breadth/explorer.ts';
+import { Explorer } from '../../sim/explore/breadth/explorer.ts';
+import { searchedBy } from '../../sim/explore/breadth/searched.ts';
 import { lassosOf } from '../../sim/explore/cycles/endless.ts';
+import { finish } from '../../sim/explore/turns.ts';
 import { knownProperties } from '../../sim/properties/index.ts';
 import { scenario } from '../../sim/scenario/build.ts';
 import { loadScenario } from '../../sim/scenario/load.ts';
@@ -86,7 +88,7 @@ export const broken = (world: ResolvedScenario): string[] =>
 /** The same with what does not hold in the end. */
 export function brokenInTheEnd(world: ResolvedScenario): string[] {
   const { explorer, report } = searched(world);
-  const lassos = finish(lassosOf(explorer, report, world.properties.eventually));
+  const lassos = finish(lassosOf(searchedBy(explorer, report), world.properties.eventually));
   return [...report.findings, ...lassos.findings].map(({ property }) => property).sort();
 }
 

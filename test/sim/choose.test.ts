@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Vcpu } from '../../actors/kvm/guest-program.ts';
 import type { VmxFields } from '../../events/split-lock/split-lock.ts';
-import { Explorer, finish } from '../../sim/explore/breadth/explorer.ts';
+import { Explorer } from '../../sim/explore/breadth/explorer.ts';
+import { finish } from '../../sim/explore/turns.ts';
 import { resolveScenario, validateResolved } from '../../sim/scenario/resolve.ts';
 import type { ResolvedScenario, Scenario } from '../../sim/scenario/types.ts';
 import { WorldView } from '../../sim/view.ts';

@@ -3,10 +3,10 @@
  * goes backwards from the ways out, so that it takes time in proportion to the steps among the states without progress.
  */
 
+import type { Search } from '../request.ts';
 import { type StateSpace, WAITING } from '../space/state-space.ts';
 import { UNCHANGED, WAITS_UNLESS_SENT } from '../space/step-trie.ts';
 import type { Successors } from '../space/successors.ts';
-import type { Search } from './explorer.ts';
 
 /** States between two looks at what drives the search. */
 const TURN_STATES = 1 << 12;

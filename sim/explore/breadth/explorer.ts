@@ -4,8 +4,8 @@
  */
 import { MemoEngine } from '../../engine/memo.ts';
 import { topologyOf } from '../../host/topology.ts';
-import type { Seen } from '../coverage.ts';
-import { reexecuted } from '../reexecution.ts';
+import type { Seen } from '../covered/ledger.ts';
+import type { OpenSearch, Progress, Search } from '../request.ts';
 import { DeadEnds, waitingStates } from '../space/dead-ends.ts';
 import { ALONE } from '../space/exchange.ts';
 import { imageOf, restoreImage, type SearchImage, translateImage } from '../space/image.ts';
@@ -17,37 +17,16 @@ import { Successors } from '../space/successors.ts';
 import { labelsTo } from '../space/trail.ts';
 import { Verdicts } from '../space/verdicts.ts';
 import { WorldStep } from '../space/world-step.ts';
+import { reexecuted } from '../turns.ts';
 import { DeadStates } from './dead-states.ts';
 import type { ExploreOptions, ExploreReport } from './options.ts';
-
-export interface Progress {
-  readonly states: number;
-  readonly frontier: number;
-  readonly transitions: number;
-  /** Of state tables; 0 where they are not measured. */
-  readonly bytes: number;
-  /** Steps from the start to the states that are being expanded; absent where a search does not go by depth. */
-  readonly depth?: number;
-  /** The search is over, and what it found is worked out: the least deviating schedules, cycles, and reactions executed again. */
-  readonly closing?: true;
-  /** Of reactions that are executed again: how many are left. */
-  readonly reactions?: number;
-}
-
-/** A search in turns: yields how far it is, takes whether to stop. */
-export type Search<R> = Generator<Progress, R, boolean | undefined>;
-
-/** Drives a search to its end in one go. */
-export function finish<R>(search: Search<R>): R {
-  for (let turn = search.next(); ; turn = search.next()) if (turn.done) return turn.value;
-}
 
 /** States expanded between two looks at budgets, and steps that had to be computed. */
 const CHUNK = 1 << 15;
 const CHUNK_MISSES = 128;
 const NONE: ReadonlySet<number> = new Set();
 
-export class Explorer {
+export class Explorer implements OpenSearch {
   readonly world: WorldStep;
   space: StateSpace;
   readonly #options: ExploreOptions;

@@ -7,11 +7,10 @@ import type { PcpuContext } from '../../../actors/host/pcpu.ts';
 import { hasHalted } from '../../end.ts';
 import { waitsIn } from '../../host/waits.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
-import type { Search } from '../breadth/explorer.ts';
+import type { Search, Searched } from '../request.ts';
 import { Successors } from '../space/successors.ts';
 import { Components } from './components.ts';
 import { judgeFairness, NO_CUT } from './fairness.ts';
-import type { Searched } from './lassos.ts';
 import { firstShut, longestPaths, OFFER, type WeightedGraph } from './weighted-graph.ts';
 
 export interface LongestWait {

@@ -7,8 +7,9 @@
 import { AT_START, afterStep, type Candidate, type InOrder, nextInOrder } from '../../choosers/in-order.ts';
 import type { StepOutcome } from '../../sequencer.ts';
 import type { AlternativeKind } from '../../step.ts';
+import type { Deviations } from '../request.ts';
 import type { StepTrace, WorldStep } from '../space/world-step.ts';
-import { type Deviations, deviationOf, NO_DEVIATIONS, plus } from './deviations.ts';
+import { deviationOf, NO_DEVIATIONS, plus } from './deviations.ts';
 
 interface Order extends InOrder {
   /** Columns of the messages in flight, the one that arrived first first. */

@@ -8,7 +8,7 @@ import { topologyOf } from '../../host/topology.ts';
 import { propertyOf } from '../../properties/index.ts';
 import { PropertyWatch } from '../../property.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
-import type { Search } from '../breadth/explorer.ts';
+import type { Search } from '../request.ts';
 import { DeadEnds } from '../space/dead-ends.ts';
 import { type IsSeen, labelsAlong, runLocal } from '../space/local.ts';
 import { WorldStep } from '../space/world-step.ts';

@@ -1,7 +1,7 @@
 /** Searches in the order of deviations that do not come to their end: each says why, and promises nothing. */
 import { describe, expect, it } from 'vitest';
-import { finish } from '../../../sim/explore/breadth/explorer.ts';
 import { BoundedSearch } from '../../../sim/explore/in-order/bounded.ts';
+import { finish } from '../../../sim/explore/turns.ts';
 import { shipped } from '../play.ts';
 
 describe('a bounded search that does not come to its end', () => {

@@ -1,11 +1,12 @@
 /** The search in the order of deviations: what counts as one, what a limit cuts, and what `all schedules` may be said of. */
 import { describe, expect, it } from 'vitest';
 import { MemoEngine } from '../../../sim/engine/memo.ts';
-import { finish } from '../../../sim/explore/breadth/explorer.ts';
-import { type BoundedLimits, type BoundedReport, BoundedSearch } from '../../../sim/explore/in-order/bounded.ts';
+import { type BoundedReport, BoundedSearch } from '../../../sim/explore/in-order/bounded.ts';
 import { deviationOf, NO_DEVIATIONS } from '../../../sim/explore/in-order/deviations.ts';
 import { Pricing } from '../../../sim/explore/in-order/pricing.ts';
+import type { Limits } from '../../../sim/explore/request.ts';
 import { WorldStep } from '../../../sim/explore/space/world-step.ts';
+import { finish } from '../../../sim/explore/turns.ts';
 import { topologyOf } from '../../../sim/host/topology.ts';
 import type { PlainWorld } from '../../../sim/restore.ts';
 import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
@@ -18,7 +19,7 @@ import { metInOrder, metWithin } from './in-order-states.ts';
 import { pricesOf } from './naive-prices.ts';
 import { actorIn, CATALOGUE, chain, machineOf, rule, toy } from './toy.ts';
 
-const within = (scenario: ResolvedScenario, limits: BoundedLimits, states = 100_000): BoundedReport =>
+const within = (scenario: ResolvedScenario, limits: Limits, states = 100_000): BoundedReport =>
   finish(new BoundedSearch({ scenario, limits, states }).run());
 const properties = ({ findings }: { readonly findings: readonly { readonly property: string }[] }) =>
   findings.map(({ property }) => property);

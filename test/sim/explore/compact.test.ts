@@ -1,8 +1,9 @@
 /** Fingerprints instead of exact states: the same counts, the same schedules, fewer bytes, and an honest word about what may be missed. */
 import { describe, expect, it } from 'vitest';
-import { Explorer, finish } from '../../../sim/explore/breadth/explorer.ts';
+import { Explorer } from '../../../sim/explore/breadth/explorer.ts';
 import { explore, omissionsOf } from '../../../sim/explore/explore.ts';
 import { StateSpace } from '../../../sim/explore/space/state-space.ts';
+import { finish } from '../../../sim/explore/turns.ts';
 import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
 import { shipped } from '../play.ts';
 import { firmware } from './firmware.ts';

@@ -1,10 +1,11 @@
 /** Holds a search over orbits against the whole space: each state is the image of one that was kept, and what breaks is the same. */
 import { expect } from 'vitest';
 import { hexOf } from '../../../sim/canonical.ts';
-import { Explorer, finish } from '../../../sim/explore/breadth/explorer.ts';
+import { Explorer } from '../../../sim/explore/breadth/explorer.ts';
 import { OrbitSearch } from '../../../sim/explore/reduce/orbits.ts';
 import { Symmetry } from '../../../sim/explore/reduce/symmetry.ts';
 import type { WorldStep } from '../../../sim/explore/space/world-step.ts';
+import { finish } from '../../../sim/explore/turns.ts';
 import { topologyOf } from '../../../sim/host/topology.ts';
 import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
 import { play } from '../play.ts';

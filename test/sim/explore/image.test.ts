@@ -1,9 +1,10 @@
 /** A search that stops between two turns and goes on from its image: the same report as one that was never stopped. */
 import { describe, expect, it } from 'vitest';
-import { Explorer, finish } from '../../../sim/explore/breadth/explorer.ts';
+import { Explorer } from '../../../sim/explore/breadth/explorer.ts';
 import type { ExploreReport } from '../../../sim/explore/breadth/options.ts';
 import { DictionaryError } from '../../../sim/explore/space/dictionary.ts';
 import { type SearchImage, SearchImageError } from '../../../sim/explore/space/image.ts';
+import { finish } from '../../../sim/explore/turns.ts';
 import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
 import { shipped } from '../play.ts';
 import { firmware } from './firmware.ts';

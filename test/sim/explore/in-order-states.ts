@@ -4,10 +4,11 @@ import { hexOf } from '../../../sim/canonical.ts';
 import type { ChoiceView } from '../../../sim/choosers/chooser.ts';
 import { FifoChooser } from '../../../sim/choosers/fifo.ts';
 import { MemoEngine } from '../../../sim/engine/memo.ts';
-import { finish } from '../../../sim/explore/breadth/explorer.ts';
-import { type BoundedLimits, type BoundedReport, BoundedSearch } from '../../../sim/explore/in-order/bounded.ts';
+import { type BoundedReport, BoundedSearch } from '../../../sim/explore/in-order/bounded.ts';
 import { isDeviating } from '../../../sim/explore/in-order/deviations.ts';
+import type { Limits } from '../../../sim/explore/request.ts';
 import { WorldStep } from '../../../sim/explore/space/world-step.ts';
+import { finish } from '../../../sim/explore/turns.ts';
 import { topologyOf } from '../../../sim/host/topology.ts';
 import { Run } from '../../../sim/run.ts';
 import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
@@ -21,7 +22,7 @@ export interface Met {
 }
 
 /** What a search within limits meets. */
-export function metWithin(scenario: ResolvedScenario, limits: BoundedLimits): Met {
+export function metWithin(scenario: ResolvedScenario, limits: Limits): Met {
   const digests = new Set<string>();
   const world = new WorldStep(new MemoEngine(topologyOf(scenario)));
   const look = (row: readonly number[]) => {

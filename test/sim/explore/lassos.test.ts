@@ -2,8 +2,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DEADLOCK } from '../../../sim/end.ts';
-import { finish } from '../../../sim/explore/breadth/explorer.ts';
-import { type Exploration, explore, type Violation } from '../../../sim/explore/explore.ts';
+import { explore } from '../../../sim/explore/explore.ts';
+import type { Exploration, Violation } from '../../../sim/explore/request.ts';
+import { finish } from '../../../sim/explore/turns.ts';
 import { progress } from '../../../sim/properties/liveness.ts';
 import { eventually, leavesEach, type Property } from '../../../sim/property.ts';
 import type { ResolvedScenario } from '../../../sim/scenario/types.ts';

@@ -2,9 +2,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { PcpuContext } from '../../../actors/host/pcpu.ts';
-import { finish } from '../../../sim/explore/breadth/explorer.ts';
 import { compareVariant, LONGEST_WAIT, type OutcomeRange } from '../../../sim/explore/compare.ts';
 import { firstShut, longestPaths, OFFER, type WeightedGraph } from '../../../sim/explore/cycles/weighted-graph.ts';
+import { finish } from '../../../sim/explore/turns.ts';
 import { waitsIn } from '../../../sim/host/waits.ts';
 import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
 import { engineOf, play, shipped } from '../play.ts';

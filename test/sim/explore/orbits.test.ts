@@ -1,9 +1,10 @@
 /** A search over orbits: one state for all that differ by a renaming, the same findings, and models that are refused. */
 import { describe, expect, it } from 'vitest';
 import type { ActorId } from '../../../events/event.ts';
-import { Explorer, finish } from '../../../sim/explore/breadth/explorer.ts';
+import { Explorer } from '../../../sim/explore/breadth/explorer.ts';
 import { type OrbitReport, OrbitSearch } from '../../../sim/explore/reduce/orbits.ts';
 import { SymmetryError } from '../../../sim/explore/reduce/symmetry.ts';
+import { finish } from '../../../sim/explore/turns.ts';
 import { topologyOf } from '../../../sim/host/topology.ts';
 import { type Property, sometimes } from '../../../sim/property.ts';
 import type { ResolvedScenario } from '../../../sim/scenario/types.ts';

@@ -1,10 +1,11 @@
 /** Searches that share a space, in one thread: together they find what one finds alone, however many they are and however small their boxes. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { finish } from '../../../sim/explore/breadth/explorer.ts';
-import { conclude, explore, searchedWay } from '../../../sim/explore/explore.ts';
+import { conclude, searchedWay } from '../../../sim/explore/conclude.ts';
+import { explore } from '../../../sim/explore/explore.ts';
 import { BOX_HEAD } from '../../../sim/explore/space/exchange.ts';
 import { combined, Partition, type PartitionReport, type Round } from '../../../sim/explore/together/partition.ts';
+import { finish } from '../../../sim/explore/turns.ts';
 import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
 import { SHIPPED, shipped } from '../play.ts';
 import { MODELS, topologyOfModel } from './arbitrary.ts';

@@ -1,9 +1,9 @@
 /** Models that nobody thought of: the explorer, the bounded search and the oracle must agree on each of them. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { finish } from '../../../sim/explore/breadth/explorer.ts';
 import { BoundedSearch } from '../../../sim/explore/in-order/bounded.ts';
-import type { Deviations } from '../../../sim/explore/in-order/deviations.ts';
+import type { Deviations } from '../../../sim/explore/request.ts';
+import { finish } from '../../../sim/explore/turns.ts';
 import type { Topology } from '../../../sim/store.ts';
 import type { WorldView } from '../../../sim/view.ts';
 import { MODELS, topologyOfModel, withoutChoices } from './arbitrary.ts';

@@ -1,7 +1,8 @@
 /** Shards: whatever one search meets, some shard meets, at the same depth; and none meets anything else. */
 import { describe, expect, it } from 'vitest';
-import { Explorer, finish } from '../../../sim/explore/breadth/explorer.ts';
-import { Division } from '../../../sim/explore/together/shard.ts';
+import { Explorer } from '../../../sim/explore/breadth/explorer.ts';
+import { Division } from '../../../sim/explore/space/division.ts';
+import { finish } from '../../../sim/explore/turns.ts';
 import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
 import { shipped } from '../play.ts';
 import { digestsOf } from './drive.ts';

@@ -2,9 +2,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type AnyStateMachine, assign, setup } from 'xstate';
-import { finish } from '../../../sim/explore/breadth/explorer.ts';
 import { OrbitSearch } from '../../../sim/explore/reduce/orbits.ts';
 import { rowKey, SymmetryError } from '../../../sim/explore/reduce/symmetry.ts';
+import { finish } from '../../../sim/explore/turns.ts';
 import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
 import type { Topology } from '../../../sim/store.ts';
 import { expectCovered } from './covered.ts';

@@ -1,13 +1,13 @@
 /** Sampling as people ask for it: the findings with their prices, and a text that claims no more than a sample can. */
-import type { ResolvedScenario } from '../../scenario/types.ts';
-import type { Search } from '../breadth/explorer.ts';
-import { type Coverage, ledgerOf, localStatesOf } from '../coverage.ts';
-import { coverageLines, reexecutionText, weakestEvidence } from '../guarantee.ts';
-import type { Deviations } from '../in-order/deviations.ts';
-import { Pricing } from '../in-order/pricing.ts';
-import { reexecuting } from '../reexecution.ts';
-import { byProperty } from '../space/verdicts.ts';
-import { type DrawnBy, type PctMeasure, type SampleReport, type SampleRequest, Sampler } from './sampler.ts';
+import type { ResolvedScenario } from '../scenario/types.ts';
+import { weakestEvidence } from './covered/evidence.ts';
+import { type Coverage, ledgerOf, localStatesOf } from './covered/ledger.ts';
+import { coverageLines, reexecutionText } from './guarantee.ts';
+import { Pricing } from './in-order/pricing.ts';
+import type { Deviations, Search } from './request.ts';
+import { type DrawnBy, type PctMeasure, type SampleReport, type SampleRequest, Sampler } from './sampling/sampler.ts';
+import { byProperty } from './space/verdicts.ts';
+import { reexecuting } from './turns.ts';
 
 export interface SampledViolation extends Deviations {
   readonly property: string;

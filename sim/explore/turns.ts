@@ -1,9 +1,14 @@
-/** The closing work of a search: what is done when all states are there, as far as time is left. */
+/** How a search is driven turn by turn: to its end, through its closing work, and with reactions executed again as far as time is left. */
 import type { MemoEngine } from '../engine/memo.ts';
-import type { Search } from './breadth/explorer.ts';
+import type { Search } from './request.ts';
 
 /** Reactions executed again between two looks at the time. */
 const CHUNK = 256;
+
+/** Drives a search to its end in one go. */
+export function finish<R>(search: Search<R>): R {
+  for (let turn = search.next(); ; turn = search.next()) if (turn.done) return turn.value;
+}
 
 /** Marks what a search does when it is over, so that time can be kept for it. */
 export function* closing<R>(search: Search<R>): Search<R> {

@@ -3,12 +3,12 @@
  * off the memory of the engine, which has every reaction that was ever taken, and knows those that were only looked at.
  */
 import type { AnyMachineSnapshot, AnyStateNode } from 'xstate';
-import type { Chance } from '../../actors/host/chance.ts';
-import { MICRO_STEP_EVENTS } from '../../events/index.ts';
-import type { MemoEngine } from '../engine/memo.ts';
-import { topologyOf } from '../host/topology.ts';
-import type { ResolvedScenario } from '../scenario/types.ts';
-import { type Kind, Store, type Topology } from '../store.ts';
+import type { Chance } from '../../../actors/host/chance.ts';
+import { MICRO_STEP_EVENTS } from '../../../events/index.ts';
+import type { MemoEngine } from '../../engine/memo.ts';
+import { topologyOf } from '../../host/topology.ts';
+import type { ResolvedScenario } from '../../scenario/types.ts';
+import { type Kind, Store, type Topology } from '../../store.ts';
 import { type Branch, chartOf, type Hole, type Item, itemOf, type KindChart, type NodeChart } from './chart.ts';
 import { Operations } from './operations.ts';
 

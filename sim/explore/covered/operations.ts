@@ -1,8 +1,8 @@
 /** The operations of a scenario's programs, and what of them a search has reached. */
-import type { ControlOp } from '../../events/program.ts';
-import { programsIn } from '../host/topology.ts';
-import type { ResolvedScenario } from '../scenario/types.ts';
-import type { Topology } from '../store.ts';
+import type { ControlOp } from '../../../events/program.ts';
+import { programsIn } from '../../host/topology.ts';
+import type { ResolvedScenario } from '../../scenario/types.ts';
+import type { Topology } from '../../store.ts';
 import { type Item, itemOf } from './chart.ts';
 
 /** Whoever walks a program: its number, the place in it, and the option of a `choose` by frame. */

@@ -3,7 +3,7 @@
  * first level that is wide enough, then each goes on from its share of that level. A state further on lies behind some state of that level on
  * a shortest way, and so is met by the shard which owns that one, at the same depth; others may meet it, too.
  */
-import type { StateSpace } from '../space/state-space.ts';
+import type { StateSpace } from './state-space.ts';
 
 export interface Shard {
   /** From 1. */

@@ -1,7 +1,7 @@
 /** What there is to take in the machines of a scenario: the steps of their paths, the branches between them, the offers they declare. */
 import type { AnyStateNode, AnyTransitionDefinition } from 'xstate';
-import { MICRO_STEP_EVENTS } from '../../events/index.ts';
-import type { Kind, Topology } from '../store.ts';
+import { MICRO_STEP_EVENTS } from '../../../events/index.ts';
+import type { Kind, Topology } from '../../store.ts';
 
 export type What = 'micro-step' | 'branch' | 'operation' | 'offer';
 

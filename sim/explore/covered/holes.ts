@@ -1,6 +1,6 @@
 /** What was never taken, as people read it: counted, and by path. */
 import type { Hole, Item, What } from './chart.ts';
-import { holesIn, type Ledger } from './coverage.ts';
+import { holesIn, type Ledger } from './ledger.ts';
 
 const NAMES: Readonly<Record<What, readonly [one: string, many: string]>> = {
   'micro-step': ['micro-step', 'micro-steps'],
