@@ -6,10 +6,10 @@
  */
 import { readFileSync } from 'node:fs';
 import { MemoEngine } from '../sim/engine/memo.ts';
-import { type StepTrace, WorldStep } from '../sim/explore/space/world-step.ts';
 import { topologyOf } from '../sim/host/topology.ts';
 import { knownProperties, propertyOf } from '../sim/properties/index.ts';
 import { PropertyWatch } from '../sim/property.ts';
+import { type StepTrace, WorldStep } from '../sim/rows/world-step.ts';
 import { loadScenario } from '../sim/scenario/load.ts';
 import { resolveScenario } from '../sim/scenario/resolve.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';

@@ -13,8 +13,8 @@ import { explore } from '../sim/explore/explore.ts';
 import { BoundedSearch } from '../sim/explore/in-order/bounded.ts';
 import { Pricing } from '../sim/explore/in-order/pricing.ts';
 import type { Deviations, Search } from '../sim/explore/request.ts';
-import { WorldStep } from '../sim/explore/space/world-step.ts';
 import { topologyOf } from '../sim/host/topology.ts';
+import { WorldStep } from '../sim/rows/world-step.ts';
 import { Run } from '../sim/run.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
 

@@ -1,6 +1,8 @@
 /** What a search comes to: its violations with the schedules to show, what it does not decide, and the guarantee. */
 import { DEADLOCK } from '../end.ts';
 import type { MemoEngine } from '../engine/memo.ts';
+import { DeadEnds, withWaits } from '../rows/dead-ends.ts';
+import type { WorldStep } from '../rows/world-step.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import { Explorer } from './breadth/explorer.ts';
 import { searchedBy } from './breadth/searched.ts';
@@ -11,9 +13,7 @@ import { boundText, endsRuns, guaranteeLines } from './guarantee.ts';
 import { leastDeviating, type WayTo } from './in-order/least-deviating.ts';
 import type { Exploration, ExploreRequest, Search, SearchFacts, SearchTotals, Violation } from './request.ts';
 import { type SearchFeature, undecidedWith } from './soundness.ts';
-import { DeadEnds, withWaits } from './space/dead-ends.ts';
 import { byProperty } from './space/verdicts.ts';
-import type { WorldStep } from './space/world-step.ts';
 
 /** What is known of cycles. */
 export type Cycles = Pick<Endless, 'violations' | 'undecided'> & Partial<Pick<Endless, 'owed'>>;

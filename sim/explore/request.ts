@@ -5,6 +5,7 @@
 import type { Deadlocked, StuckKind } from '../../events/journal.ts';
 import type { Lasso } from '../debts.ts';
 import type { PlainWorld } from '../restore.ts';
+import type { WorldStep } from '../rows/world-step.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import type { Evidence } from './covered/evidence.ts';
 import type { Coverage, Ledger } from './covered/ledger.ts';
@@ -12,7 +13,6 @@ import type { Division } from './space/division.ts';
 import type { SearchImage } from './space/image.ts';
 import type { StateSpace } from './space/state-space.ts';
 import type { Finding, Verdicts } from './space/verdicts.ts';
-import type { WorldStep } from './space/world-step.ts';
 
 /** How far a search is. */
 export interface Progress {

@@ -1,11 +1,11 @@
 /** What a search over all interleavings is asked for, and what it reports. */
 import type { PlainWorld } from '../../restore.ts';
+import type { StepTrie } from '../../rows/step-trie.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
 import type { ExploreRequest, SearchTotals } from '../request.ts';
 import type { Division } from '../space/division.ts';
 import type { Exchange } from '../space/exchange.ts';
 import type { SearchImage } from '../space/image.ts';
-import type { StepTrie } from '../space/step-trie.ts';
 import type { Finding, FirstMet } from '../space/verdicts.ts';
 
 export interface ExploreBudget {

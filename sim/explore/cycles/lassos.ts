@@ -5,8 +5,8 @@
  * owed (migrate, interrupt, a disturbance) need not be made, and a cycle has none: they happen finitely often. A state in which nothing
  * owed can be done may last: what an `eventually` property still asks for there is never done.
  */
-import { Debts, type Lasso, watchesOf } from '../../debts.ts';
-import { ENDED, hasHalted, type Lasts, neverTrue, QUIET } from '../../end.ts';
+import { Debts, ENDED, type Lasso, type Lasts, neverTrue, QUIET, watchesOf } from '../../debts.ts';
+import { hasHalted } from '../../end.ts';
 import { type CpuInCycle, type CycleEvidence, judgeCycle, type Property } from '../../property.ts';
 import type { Search, Searched } from '../request.ts';
 import { Successors } from '../space/successors.ts';

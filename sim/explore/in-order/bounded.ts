@@ -12,10 +12,10 @@ import { topologyOf } from '../../host/topology.ts';
 import { propertyOf } from '../../properties/index.ts';
 import { PropertyWatch } from '../../property.ts';
 import type { PlainWorld } from '../../restore.ts';
+import { DeadEnds } from '../../rows/dead-ends.ts';
+import { WorldStep } from '../../rows/world-step.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
 import type { Deviations, Limits, Progress, Search } from '../request.ts';
-import { DeadEnds } from '../space/dead-ends.ts';
-import { WorldStep } from '../space/world-step.ts';
 import { NO_DEVIATIONS, plus, sumOf } from './deviations.ts';
 import { Heap } from './heap.ts';
 import { type Next, Pricing } from './pricing.ts';
@@ -232,7 +232,7 @@ export class BoundedSearch {
     if (isOver) return true;
     const end = endOf(this.world.store, node.row, {
       alternatives: this.world.countOf(node.row),
-      isDead: () => this.#deadEnds.isStuck(node.row),
+      isDead: () => this.#deadEnds.isDeadIfNoneProgresses(node.row),
     });
     if (end?.broken) this.#report(end.broken.property, end.broken.message, node);
     return end !== null;

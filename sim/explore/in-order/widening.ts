@@ -3,8 +3,8 @@
  * either. Breadth first, a search that is cut has seen short schedules only; within a bound it has seen whole runs.
  */
 import type { MemoEngine } from '../../engine/memo.ts';
+import { WorldStep } from '../../rows/world-step.ts';
 import type { ExploreRequest, Search } from '../request.ts';
-import { WorldStep } from '../space/world-step.ts';
 import { type BoundedFinding, BoundedSearch } from './bounded.ts';
 
 /** States of each search: several hundred bytes each, unlike those of a whole search. */

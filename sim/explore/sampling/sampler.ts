@@ -11,12 +11,12 @@ import { MemoEngine } from '../../engine/memo.ts';
 import { topologyOf } from '../../host/topology.ts';
 import { Prng, splitSeed } from '../../prng.ts';
 import type { PlainWorld } from '../../restore.ts';
+import { DeadEnds, deadlockAfter } from '../../rows/dead-ends.ts';
+import { LOOK, PERHAPS_NO_PROGRESS } from '../../rows/step-trie.ts';
+import { UNCHANGED_OR_YIELDS, Walk } from '../../rows/walk.ts';
+import { WorldStep } from '../../rows/world-step.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
 import type { Search } from '../request.ts';
-import { DeadEnds, deadlockAfter } from '../space/dead-ends.ts';
-import { LOOK, STILL } from '../space/step-trie.ts';
-import { UNCHANGED_OR_YIELDS, Walk } from '../space/walk.ts';
-import { WorldStep } from '../space/world-step.ts';
 import { reexecuted } from '../turns.ts';
 import { Corpus, type CorpusSize, changed, GuidedStrategy } from './corpus.ts';
 import { cycleIn } from './cycle.ts';
@@ -145,7 +145,7 @@ export class Sampler {
   #shortened: readonly string[] | null = null;
   #cycles = 0;
   /** After how many steps of the present schedule the last one that was progress. */
-  #moved = 0;
+  #progressedAt = 0;
   #looksAtStart = true;
   readonly #deadEnds: DeadEnds;
   #steps = 0;
@@ -236,10 +236,10 @@ export class Sampler {
     const { steps } = walk;
     // What breaks in the first such state is told before.
     const isTold = ended === 'violation';
-    if ((isTold && this.#moved === steps) || !this.#deadEnds.isDead(walk.row)) return null;
+    if ((isTold && this.#progressedAt === steps) || !this.#deadEnds.isDead(walk.row)) return null;
     const trail = walk.trail.slice(0, steps);
     walk.reset();
-    for (let at = 0; at < steps && !(at >= this.#moved && this.#deadEnds.isDead(walk.row)); at++) walk.take(trail[at]!);
+    for (let at = 0; at < steps && !(at >= this.#progressedAt && this.#deadEnds.isDead(walk.row)); at++) walk.take(trail[at]!);
     if (isTold && walk.steps === steps) return null;
     const end = endOf(this.world.store, walk.locals, { alternatives: 0 })!;
     this.#broken = end.broken;
@@ -288,7 +288,7 @@ export class Sampler {
     this.#shortened = null;
     this.#watching.begin();
     this.#corpus?.begin();
-    this.#moved = 0;
+    this.#progressedAt = 0;
     for (let looks = this.#looksAtStart, patience = PATIENCE; ; ) {
       this.#digests.add(walk.laneA, walk.laneB);
       if (looks) {
@@ -303,7 +303,7 @@ export class Sampler {
         return end.ended;
       }
       if (walk.steps >= stepsMax) return 'bound';
-      if (walk.steps - this.#moved > patience) {
+      if (walk.steps - this.#progressedAt > patience) {
         if (this.#deadEnds.isDead(walk.row)) return 'bound';
         patience *= 2;
       }
@@ -312,7 +312,7 @@ export class Sampler {
       const flags = walk.take(index);
       strategy.observe?.((flags & UNCHANGED_OR_YIELDS) !== 0);
       looks = (flags & LOOK) !== 0;
-      if ((flags & STILL) === 0) this.#moved = walk.steps;
+      if ((flags & PERHAPS_NO_PROGRESS) === 0) this.#progressedAt = walk.steps;
     }
   }
 

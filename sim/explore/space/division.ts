@@ -3,7 +3,7 @@
  * first level that is wide enough, then each goes on from its share of that level. A state further on lies behind some state of that level on
  * a shortest way, and so is met by the shard which owns that one, at the same depth; others may meet it, too.
  */
-import type { StateSpace } from './state-space.ts';
+import { RUN_ENDS, type StateSpace } from './state-space.ts';
 
 export interface Shard {
   /** From 1. */
@@ -52,7 +52,7 @@ export class Division {
     // Neighbours have much behind them in common.
     const from = head + Math.floor(((index - 1) * width) / of);
     const to = head + Math.floor((index * width) / of);
-    for (let state = head; state < space.count; state++) if (state < from || state >= to) space.ends[state] = 1;
+    for (let state = head; state < space.count; state++) if (state < from || state >= to) space.ends[state] = RUN_ENDS;
     return space.count;
   }
 }

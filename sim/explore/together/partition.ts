@@ -4,6 +4,7 @@
  */
 import { hexOf } from '../../canonical.ts';
 import type { PlainWorld } from '../../restore.ts';
+import { LOOK } from '../../rows/step-trie.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
 import type { Kind } from '../../store.ts';
 import { Explorer } from '../breadth/explorer.ts';
@@ -12,7 +13,6 @@ import { Ledger, ledgerOf } from '../covered/ledger.ts';
 import type { SearchFacts } from '../request.ts';
 import { type Dictionary, type DictionarySizes, dictionaryOf, sizesOf, Translation } from '../space/dictionary.ts';
 import { BOX_HEAD, ENTRY_HEAD, Exchange, ownerOf } from '../space/exchange.ts';
-import { LOOK } from '../space/step-trie.ts';
 import type { Finding } from '../space/verdicts.ts';
 import { finish } from '../turns.ts';
 

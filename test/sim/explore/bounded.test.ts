@@ -5,10 +5,10 @@ import { type BoundedReport, BoundedSearch } from '../../../sim/explore/in-order
 import { deviationOf, NO_DEVIATIONS } from '../../../sim/explore/in-order/deviations.ts';
 import { Pricing } from '../../../sim/explore/in-order/pricing.ts';
 import type { Limits } from '../../../sim/explore/request.ts';
-import { WorldStep } from '../../../sim/explore/space/world-step.ts';
 import { finish } from '../../../sim/explore/turns.ts';
 import { topologyOf } from '../../../sim/host/topology.ts';
 import type { PlainWorld } from '../../../sim/restore.ts';
+import { WorldStep } from '../../../sim/rows/world-step.ts';
 import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
 import type { Topology } from '../../../sim/store.ts';
 import type { WorldView } from '../../../sim/view.ts';

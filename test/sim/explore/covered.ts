@@ -4,9 +4,9 @@ import { hexOf } from '../../../sim/canonical.ts';
 import { Explorer } from '../../../sim/explore/breadth/explorer.ts';
 import { OrbitSearch } from '../../../sim/explore/reduce/orbits.ts';
 import { Symmetry } from '../../../sim/explore/reduce/symmetry.ts';
-import type { WorldStep } from '../../../sim/explore/space/world-step.ts';
 import { finish } from '../../../sim/explore/turns.ts';
 import { topologyOf } from '../../../sim/host/topology.ts';
+import type { WorldStep } from '../../../sim/rows/world-step.ts';
 import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
 import { play } from '../play.ts';
 

@@ -7,9 +7,9 @@ import { MemoEngine } from '../../../sim/engine/memo.ts';
 import { type BoundedReport, BoundedSearch } from '../../../sim/explore/in-order/bounded.ts';
 import { isDeviating } from '../../../sim/explore/in-order/deviations.ts';
 import type { Limits } from '../../../sim/explore/request.ts';
-import { WorldStep } from '../../../sim/explore/space/world-step.ts';
 import { finish } from '../../../sim/explore/turns.ts';
 import { topologyOf } from '../../../sim/host/topology.ts';
+import { WorldStep } from '../../../sim/rows/world-step.ts';
 import { Run } from '../../../sim/run.ts';
 import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
 

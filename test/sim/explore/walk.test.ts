@@ -4,10 +4,10 @@ import { RandomChooser } from '../../../sim/choosers/random.ts';
 import { MemoEngine } from '../../../sim/engine/memo.ts';
 import { Digests } from '../../../sim/explore/sampling/digests.ts';
 import { WalkView } from '../../../sim/explore/sampling/walk-view.ts';
-import { Walk } from '../../../sim/explore/space/walk.ts';
-import { WorldStep } from '../../../sim/explore/space/world-step.ts';
 import { topologyOf } from '../../../sim/host/topology.ts';
 import { Prng, splitSeed } from '../../../sim/prng.ts';
+import { Walk } from '../../../sim/rows/walk.ts';
+import { WorldStep } from '../../../sim/rows/world-step.ts';
 import { Sequencer } from '../../../sim/sequencer.ts';
 import { SHIPPED, shipped } from '../play.ts';
 

@@ -1,13 +1,12 @@
 /**
- * Deadlock: whatever happens from a state on, no step is progress, and the actors never all come to rest. It hangs on the state alone, so
- * that a run, a search and a sample give one answer: each looks ahead, as far as the first way out.
+ * Deadlock: whatever happens from a state on, no step is progress, and the actors never all come to rest. The answer depends on the state
+ * alone. A run, a search and a sample ask here and get the same answer, which looks ahead as far as the first way out.
  */
-import type { Deadlocked } from '../../../events/journal.ts';
-import { Changers, deadlockText, waitsIn } from '../../deadlock.ts';
-import { DEADLOCK, hasHalted } from '../../end.ts';
-import { ModelError } from '../../engine/port.ts';
-import { type StateSpace, WAITING } from './state-space.ts';
-import { STILL, WAITS_UNLESS_SENT } from './step-trie.ts';
+import type { Deadlocked } from '../../events/journal.ts';
+import { Changers, deadlockText, waitsIn } from '../deadlock.ts';
+import { DEADLOCK, hasHalted } from '../end.ts';
+import { ModelError } from '../engine/port.ts';
+import { PERHAPS_NO_PROGRESS, PROGRESS_IF_SENT } from './step-trie.ts';
 import { Walk } from './walk.ts';
 import type { StepTrace, WorldStep } from './world-step.ts';
 
@@ -48,7 +47,7 @@ export class DeadEnds {
     if (this.#known.size > KNOWN_MAX) this.#known.clear();
     const seen = new Map<string, Node>([[key, { row, key, parent: null }]]);
     for (const node of seen.values()) {
-      if (this.#leadsOn(node, seen)) {
+      if (this.#hasWayOut(node, seen)) {
         for (let at: Node | null = node; at; at = at.parent) this.#known.set(at.key, false);
         return false;
       }
@@ -62,9 +61,9 @@ export class DeadEnds {
     return true;
   }
 
-  /** The same, where it is likely that some processor gets on. */
-  isStuck(row: readonly number[]): boolean {
-    return !this.moves(row) && this.isDead(row);
+  /** The same answer as `isDead`, sooner where some processor makes progress. */
+  isDeadIfNoneProgresses(row: readonly number[]): boolean {
+    return !this.someProgresses(row) && this.isDead(row);
   }
 
   /** All states that follow from a dead one, itself first. */
@@ -78,8 +77,8 @@ export class DeadEnds {
   }
 
   /** Whether stepping some processor in a state of these actors is progress: then the state is alive, whatever is in flight. */
-  moves(locals: readonly number[]): boolean {
-    return unlessBroken(() => this.world.engine.lookAhead(() => this.#walk.moves(locals)), true);
+  someProgresses(locals: readonly number[]): boolean {
+    return unlessBroken(() => this.world.engine.lookAhead(() => this.#walk.someProgresses(locals)), true);
   }
 
   /** Who waits for whom in a dead state. */
@@ -109,7 +108,7 @@ export class DeadEnds {
   }
 
   /** Whether the wait ends in this state, or progress leads out of it; else what follows is added to `seen`. */
-  #leadsOn(node: Node, seen: Map<string, Node>): boolean {
+  #hasWayOut(node: Node, seen: Map<string, Node>): boolean {
     return this.isOver(node.row) || this.#follow(node, seen);
   }
 
@@ -121,11 +120,11 @@ export class DeadEnds {
     for (let index = 0; index < count; index++) {
       if (index > 0) walk.place(node.row);
       const flags = walk.take(index);
-      if ((flags & STILL) === 0 && !all) return true;
+      if ((flags & PERHAPS_NO_PROGRESS) === 0 && !all) return true;
       const row = walk.row;
       const key = keyOf(row, this.world.actors);
       if (key === node.key) continue;
-      if (!all && (((flags & WAITS_UNLESS_SENT) !== 0 && this.#sends(node.row, row)) || this.#known.get(key) === false)) return true;
+      if (!all && (((flags & PROGRESS_IF_SENT) !== 0 && this.#sends(node.row, row)) || this.#known.get(key) === false)) return true;
       if (!seen.has(key) && (all || this.#known.get(key) === undefined)) seen.set(key, { row, key, parent: node });
     }
     return false;
@@ -165,21 +164,6 @@ function unlessBroken(answer: () => boolean, broken: boolean): boolean {
     if (isOfModel) return broken;
     throw error;
   }
-}
-
-/**
- * States that were expanded, without a step that is progress, and from which no state that has one was first found either: what can be told
- * of them without a look at their steps.
- */
-export function waitingStates({ ends, parent, count }: StateSpace, expanded: number): number[] {
-  const alive = new Uint8Array(count);
-  for (let state = count - 1; state > 0; state--) {
-    if (state < expanded && ends[state] === 0) alive[state] = 1;
-    if (alive[state] === 1 && parent[state]! >= 0) alive[parent[state]!] = 1;
-  }
-  const waiting: number[] = [];
-  for (let state = 0; state < Math.min(count, expanded); state++) if (ends[state] === WAITING && alive[state] === 0) waiting.push(state);
-  return waiting;
 }
 
 /** What is told of the deadlock that a schedule leads to. */

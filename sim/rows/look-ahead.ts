@@ -2,14 +2,14 @@
  * Whether a run has come into a deadlock, as a search would find it. What follows a deadlock is never progress, so that a run asks only where
  * it has made none for some steps: then what may follow is tried out beside the run, and the run goes back to the first dead state.
  */
-import type { Deadlocked } from '../events/journal.ts';
-import type { Channel } from './channels.ts';
-import { MemoEngine } from './engine/memo.ts';
-import type { ActorEngine } from './engine/port.ts';
-import { DeadEnds } from './explore/space/dead-ends.ts';
-import { WorldStep } from './explore/space/world-step.ts';
-import type { Mark } from './recorder.ts';
-import type { Sequencer } from './sequencer.ts';
+import type { Deadlocked } from '../../events/journal.ts';
+import type { Channel } from '../channels.ts';
+import { MemoEngine } from '../engine/memo.ts';
+import type { ActorEngine } from '../engine/port.ts';
+import type { Mark } from '../recorder.ts';
+import type { Sequencer } from '../sequencer.ts';
+import { DeadEnds } from './dead-ends.ts';
+import { WorldStep } from './world-step.ts';
 
 /** What was learned about the states of an engine serves all runs on it. */
 const KNOWN = new WeakMap<ActorEngine, DeadEnds>();
@@ -77,7 +77,7 @@ export class LookAhead {
 
   #isDead(place: Place): boolean {
     const ends = this.#deadEnds;
-    return !ends.moves(place.locals) && ends.isDead(this.#rowOf(place));
+    return !ends.someProgresses(place.locals) && ends.isDead(this.#rowOf(place));
   }
 
   /** A live engine cannot go back: another one over the same numbers looks ahead for it. */

@@ -1,7 +1,7 @@
 /** Contents of queues as small integers: each list of messages is kept once; list 0 is the empty one. */
-import { queueLaneA, queueLaneB } from '../../canonical.ts';
-import { joins } from '../../step.ts';
-import type { Store } from '../../store.ts';
+import { queueLaneA, queueLaneB } from '../canonical.ts';
+import { joins } from '../step.ts';
+import type { Store } from '../store.ts';
 
 export class Lists {
   /** Event ids of each list, oldest first. */

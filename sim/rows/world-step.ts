@@ -2,20 +2,20 @@
  * One whole step over a row of integers, with what it read and wrote instead of records. The explorer remembers it by exactly what it
  * read.
  */
-import { channelLaneA, channelLaneB, slotLaneA, slotLaneB } from '../../canonical.ts';
-import type { MemoEngine } from '../../engine/memo.ts';
-import { deliveryLabel, labelOf, OfferTable } from '../../offers.ts';
-import { type PlainWorld, restore } from '../../restore.ts';
-import { type AlternativeKind, type StepEffect, Stepper } from '../../step.ts';
-import { type StepClass, StepClasses } from '../../step-class.ts';
-import type { Kind, Store } from '../../store.ts';
+import { channelLaneA, channelLaneB, slotLaneA, slotLaneB } from '../canonical.ts';
+import type { MemoEngine } from '../engine/memo.ts';
+import { deliveryLabel, labelOf, OfferTable } from '../offers.ts';
+import { type PlainWorld, restore } from '../restore.ts';
+import { type AlternativeKind, type StepEffect, Stepper } from '../step.ts';
+import { type StepClass, StepClasses } from '../step-class.ts';
+import type { Kind, Store } from '../store.ts';
 import { Footprint } from './footprint.ts';
 import { Lists } from './lists.ts';
 
 /** What a step read, wrote and sent, and what it did. */
 export interface StepTrace extends StepEffect, Pick<Footprint, 'reads' | 'writes' | 'sends' | 'queues' | 'joined' | 'asks' | 'changes'> {
   /** What it is to those who wait. */
-  readonly is: StepClass;
+  readonly stepClass: StepClass;
   /** It breaks a rule where it changes nothing: the move of a processor, in no state that idles. */
   readonly mustChange: boolean;
 }
@@ -143,8 +143,8 @@ export class WorldStep {
         : { kind, queue: -1, slot: column, event };
     const effect = this.#stepper.take(footprint, choice, 0);
     const { reads, writes, sends, queues, joined, asks, changes } = footprint;
-    const is = this.#classes.of(row, { chosen: choice.slot, effect, sends: sends.length > 0, writes });
-    return { reads, writes, sends, queues, joined, asks, changes, is, ...effect, mustChange: kind === 'exec' && !effect.idles };
+    const stepClass = this.#classes.of(row, { chosen: choice.slot, effect, sends: sends.length > 0, writes });
+    return { reads, writes, sends, queues, joined, asks, changes, stepClass, ...effect, mustChange: kind === 'exec' && !effect.idles };
   }
 
   /** The row that a step over `row` leads to. */

@@ -3,8 +3,8 @@
  * stand in the sequencer's canonical order, so that an index means the same in both.
  */
 
-import { ModelError } from '../../engine/port.ts';
-import { MUST_CHANGE, SENDS, STILL, StepTrie, UNCHANGED, YIELDS } from './step-trie.ts';
+import { ModelError } from '../engine/port.ts';
+import { MUST_CHANGE, PERHAPS_NO_PROGRESS, SENDS, StepTrie, UNCHANGED, YIELDS } from './step-trie.ts';
 import type { WorldStep } from './world-step.ts';
 
 /** Flags of a step after which whoever took it only waits. */
@@ -97,14 +97,14 @@ export class Walk {
   }
 
   /** Whether stepping some processor is progress while actors stand in the local states that a row begins with. */
-  moves(row: readonly number[]): boolean {
+  someProgresses(row: readonly number[]): boolean {
     this.#fit();
     const { world } = this;
     for (let slot = 0; slot < world.actors; slot++) this.#row[slot] = row[slot]!;
     for (let slot = 0; slot < world.actors; slot++) {
       const count = world.offers.of(world.store.kindOfSlot[slot]!, row[slot]!).exec.length;
       for (let alternative = 0; alternative < count; alternative++)
-        if ((this.trie.prog[this.leaf(slot, alternative) + 3]! & STILL) === 0) return true;
+        if ((this.trie.prog[this.leaf(slot, alternative) + 3]! & PERHAPS_NO_PROGRESS) === 0) return true;
     }
     return false;
   }

@@ -1,7 +1,17 @@
 /** What a step over a row of integers reads, writes and sends: the memory of whole steps is kept by exactly that. */
-import { MICRO_STEP_EVENTS } from '../../../events/index.ts';
-import type { Choice, StepWorld } from '../../step.ts';
-import type { WorldStep } from './world-step.ts';
+import { MICRO_STEP_EVENTS } from '../../events/index.ts';
+import type { Choice, StepWorld } from '../step.ts';
+import type { Store } from '../store.ts';
+import type { Lists } from './lists.ts';
+
+/** The world that the row of a footprint is of. */
+export interface RowWorld {
+  readonly store: Store;
+  readonly lists: Lists;
+  /** The column of the messages in flight from one actor to another. */
+  channel(from: number, to: number): number;
+  label(column: number, value: number, event: number): string;
+}
 
 export class Footprint implements StepWorld {
   /** `slot, local` pairs in the order first read; a delivery begins with its column. */
@@ -18,10 +28,10 @@ export class Footprint implements StepWorld {
   readonly asks: number[] = [];
   /** `sender, receiver` slots of messages that changed the receiver, as above. */
   readonly changes: number[] = [];
-  readonly #world: WorldStep;
+  readonly #world: RowWorld;
   readonly #row: ArrayLike<number>;
 
-  constructor(world: WorldStep, row: ArrayLike<number>, column: number) {
+  constructor(world: RowWorld, row: ArrayLike<number>, column: number) {
     this.#world = world;
     this.#row = row;
     this.reads = [column, row[column]!];

@@ -19,11 +19,11 @@ export const YIELDS = 8;
 /** It breaks a rule if it changes nothing, which hangs on queues where all it does is to send latched messages. */
 export const MUST_CHANGE = 16;
 /** It is no progress: the scheduler's own, or a wait. */
-const WAITS = 32;
-/** It is no progress if it leads back to the state itself. */
-export const WAITS_UNLESS_SENT = 64;
-/** Flags without which a step is progress. */
-export const STILL = WAITS | WAITS_UNLESS_SENT;
+const NO_PROGRESS = 32;
+/** It is progress if a message that it sends was not in flight, else a wait. */
+export const PROGRESS_IF_SENT = 64;
+/** A step with neither of these flags is progress. */
+export const PERHAPS_NO_PROGRESS = NO_PROGRESS | PROGRESS_IF_SENT;
 
 /** Integers of the tree before it is dropped: 512 MiB. */
 const PROG_MAX = 1 << 27;
@@ -187,15 +187,15 @@ export class StepTrie {
     if (!this.mustClear) this.fillLanes();
   }
 
-  #leaf(row: ArrayLike<number>, { writes, sends, deliveries, yields, mustChange, is }: StepTrace): number {
+  #leaf(row: ArrayLike<number>, { writes, sends, deliveries, yields, mustChange, stepClass }: StepTrace): number {
     let changed = 0;
     for (const [column, value] of writes) if (row[column] !== value) changed++;
     for (let i = 1; i < sends.length; i += 2) this.#message(sends[i]!);
     if (this.mustClear) return 0;
     let flags = sends.length > 0 ? SENDS : changed === 0 ? UNCHANGED : 0;
     if (yields) flags |= YIELDS;
-    if (is === 'neutral' || is === 'wait') flags |= WAITS;
-    if (is === 'unless-sent') flags |= WAITS_UNLESS_SENT;
+    if (stepClass === 'neutral' || stepClass === 'wait') flags |= NO_PROGRESS;
+    if (stepClass === 'progress-if-sent') flags |= PROGRESS_IF_SENT;
     if (mustChange) flags |= MUST_CHANGE;
     let a = 0;
     let b = 0;
