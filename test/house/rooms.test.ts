@@ -66,6 +66,21 @@ describe.each(Object.entries(HOUSES))('rooms of %s', (house, { ranks }) => {
   });
 });
 
+describe('a run', () => {
+  /** Arrows from what runs a world to what searches all of its runs, each with its reason. */
+  const INTO_SEARCHES: Readonly<Record<string, string>> = {
+    'sim/session.ts -> sim/explore/sampling/shadow.ts': 'run --chooser draws a schedule by a strategy of samples',
+  };
+
+  it('imports no search', () => {
+    const outside = projectFiles().filter((file) => isScript(file) && /^sim\/(?!explore\/)/.test(file));
+    const arrows = outside.flatMap((file) =>
+      importsOf(file, textOf(file)).flatMap(({ to }) => (to.startsWith('sim/explore/') ? [`${file} -> ${to}`] : [])),
+    );
+    expect(arrows).toEqual(Object.keys(INTO_SEARCHES));
+  });
+});
+
 describe('the check of rooms', () => {
   it.each([
     ['actors/', 'actors/path/compile.ts', "import { pcpuMachine } from '../host/pcpu.ts';", 'path -> host/pcpu.ts'],
