@@ -1,6 +1,7 @@
 /** Schedules and time to the first violation for each sampling strategy, on every violation that a shipped scenario is known for. */
 import { MemoEngine } from '../../sim/engine/memo.ts';
-import { type SampleRequest, Sampler } from '../../sim/explore/sampling/sampler.ts';
+import type { SampleRequest } from '../../sim/explore/sampling/request.ts';
+import { Sampler } from '../../sim/explore/sampling/sampler.ts';
 import { STRATEGIES } from '../../sim/explore/sampling/strategies.ts';
 import { finish } from '../../sim/explore/turns.ts';
 import { topologyOf } from '../../sim/host/topology.ts';

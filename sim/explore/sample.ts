@@ -5,7 +5,8 @@ import { type Coverage, ledgerOf, localStatesOf } from './covered/ledger.ts';
 import { coverageLines, reexecutionText } from './guarantee.ts';
 import { Pricing } from './in-order/pricing.ts';
 import type { Deviations, Search } from './request.ts';
-import { type DrawnBy, type PctMeasure, type SampleReport, type SampleRequest, Sampler } from './sampling/sampler.ts';
+import type { DrawnBy, PctMeasure, SampleReport, SampleRequest } from './sampling/request.ts';
+import { Sampler } from './sampling/sampler.ts';
 import { byProperty } from './space/verdicts.ts';
 import { reexecuting } from './turns.ts';
 

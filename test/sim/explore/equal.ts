@@ -12,7 +12,7 @@ import { topologyOf } from '../../../sim/host/topology.ts';
 import { propertyOf } from '../../../sim/properties/index.ts';
 import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
 import { engineOf, journalOf } from '../play.ts';
-import { type NaiveSpace, naiveSpace } from './naive.ts';
+import { type NaiveSpace, naiveSpace } from './naive-space.ts';
 
 const STATES = 1_000_000;
 

@@ -17,7 +17,7 @@ import { engineOf, journalOf, play, shipped } from '../play.ts';
 import { digestsOf } from './drive.ts';
 import { oracle, search } from './equal.ts';
 import { firmware } from './firmware.ts';
-import { closureOf } from './naive.ts';
+import { closureOf } from './naive-space.ts';
 import { actorIn, CATALOGUE, chain, machineOf, rule, type StateTable, toy } from './toy.ts';
 
 const race = shipped('rmpadjust-vs-rmpupdate', 'inuse');

@@ -3,7 +3,8 @@
  * for strongly connected components.
  */
 import type { Topology } from '../../../sim/store.ts';
-import { type NaiveState, type NaiveStep, naiveSpace } from './naive.ts';
+import type { NaiveState, NaiveStep } from './naive.ts';
+import { naiveSpace } from './naive-space.ts';
 
 interface Edge {
   readonly to: string;

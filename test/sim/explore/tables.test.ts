@@ -11,7 +11,7 @@ import { Store, type Topology } from '../../../sim/store.ts';
 import { shipped } from '../play.ts';
 import { MODELS, topologyOfModel } from './arbitrary.ts';
 import { digestsOf, drive } from './drive.ts';
-import { naiveSpace } from './naive.ts';
+import { naiveSpace } from './naive-space.ts';
 import { CATALOGUE, chain, machineOf } from './toy.ts';
 
 const SEED = 7;
