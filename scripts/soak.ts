@@ -5,8 +5,9 @@
  *
  * `npm run soak` takes minutes and gigabytes. `npm run soak NAME…` takes only these scenarios; `--max-states N` changes the budget.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { shippedNames, shippedPath } from '../cli/shipped.ts';
 import { Explorer } from '../sim/explore/breadth/explorer.ts';
 import { searchedBy } from '../sim/explore/breadth/searched.ts';
 import { lassosOf } from '../sim/explore/cycles/endless.ts';
@@ -98,12 +99,11 @@ function soak(scenario: ResolvedScenario): boolean {
   return wrong === null;
 }
 
-const shipped = readdirSync('scenarios').flatMap((file) => (file.endsWith('.yaml') ? [file.slice(0, -'.yaml'.length)] : []));
-const names = positionals.length > 0 ? positionals : shipped.sort();
+const names = positionals.length > 0 ? positionals : shippedNames();
 let met = 0;
 let all = 0;
 for (const name of names) {
-  const file = `scenarios/${name}.yaml`;
+  const file = shippedPath(name);
   const scenario = loadScenario(readFileSync(file, 'utf8'), file, known);
   for (const variant of variantNames(scenario)) {
     all++;

@@ -91,7 +91,7 @@ const secondsOf = ({ user, system }: NodeJS.CpuUsage): number => (user + system)
 function sampleLap(schedules: number, seed: number): Lap {
   const from = process.cpuUsage();
   const scenario = {
-    ...shipped('rmp-lock.yaml'),
+    ...shipped('rmp-lock'),
     model: 'three-tasks',
     properties: { always: [noLostUpdate.id], sometimes: [], eventually: [] },
   };

@@ -19,7 +19,7 @@ afterAll(() => unregister());
 
 /** @param {string} variant */
 function explored(variant) {
-  const file = fileURLToPath(new URL('scenarios/rmpadjust-vs-rmpupdate.yaml', import.meta.resolve('worldswitch/package.json')));
+  const file = fileURLToPath(new URL('scenarios/sev-snp/rmpadjust-vs-rmpupdate.yaml', import.meta.resolve('worldswitch/package.json')));
   const known = knownProperties();
   const scenario = resolveScenario(loadScenario(readFileSync(file, 'utf8'), file, known), { variant, knownProperties: known });
   const { exhausted, violations } = finish(explore({ scenario, maxStates: 1_000_000 }));

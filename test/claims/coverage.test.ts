@@ -1,6 +1,7 @@
 /** Every claim of the domain document is either tested here or said not to be modelled, with its reason, in docs/fidelity.md. */
 import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { shippedFile } from '../../cli/shipped.ts';
 import { fileOf, shippedNames } from '../sim/play.ts';
 
 const files = readdirSync(import.meta.dirname).filter((file) => file.endsWith('.test.ts') && file !== 'coverage.test.ts');
@@ -36,7 +37,7 @@ describe('claims', () => {
   });
 
   it('of shipped scenarios exist and are tested', () => {
-    const named = shippedNames.flatMap((name) => fileOf(`scenarios/${name}.yaml`).match(/SNP-\d+(?=[^\n]*\])/g) ?? []);
+    const named = shippedNames.flatMap((name) => fileOf(`scenarios/${shippedFile(name)}`).match(/SNP-\d+(?=[^\n]*\])/g) ?? []);
     expect(named.length).toBeGreaterThan(20);
     expect(named.filter((id) => !tested.has(id))).toEqual([]);
   });

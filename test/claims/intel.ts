@@ -3,6 +3,7 @@
 import type { HostThread } from '../../actors/host/host-env.ts';
 import type { Vcpu } from '../../actors/kvm/guest-program.ts';
 import type { CoreContext } from '../../actors/split-lock/core.ts';
+import { shippedFile } from '../../cli/shipped.ts';
 import type { HostOptions } from '../../events/options.ts';
 import type { VmxFields } from '../../events/split-lock/split-lock.ts';
 import { Explorer } from '../../sim/explore/breadth/explorer.ts';
@@ -70,7 +71,10 @@ export const inOrder = (world: World): Played =>
 
 /** A shipped scenario, as a mutant has it. */
 export const shippedAs = (name: string, variant: string, mutant?: string): ResolvedScenario =>
-  resolveScenario(loadScenario(fileOf(`scenarios/${name}.yaml`), `${name}.yaml`, knownProperties()), { variant, ...changed(mutant) });
+  resolveScenario(loadScenario(fileOf(`scenarios/${shippedFile(name)}`), `${name}.yaml`, knownProperties()), {
+    variant,
+    ...changed(mutant),
+  });
 
 function searched(world: ResolvedScenario) {
   const explorer = new Explorer({ scenario: world, budget: { states: 200_000 } });

@@ -12,7 +12,7 @@ export interface Watched {
 }
 
 export function churn(options: LiveRunOptions = {}, seed = 7): Watched {
-  const file = new URL('../../scenarios/rmp-churn.yaml', import.meta.url);
+  const file = new URL('../../scenarios/sev-snp/rmp-churn.yaml', import.meta.url);
   const scenario = loadScenario(readFileSync(file, 'utf8'), 'rmp-churn.yaml', knownProperties());
   const session = openSession({
     scenario: resolveScenario(scenario, { knownProperties: knownProperties() }),
