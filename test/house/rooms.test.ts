@@ -81,6 +81,17 @@ describe('a run', () => {
   });
 });
 
+describe('tests', () => {
+  it.each(Object.keys(HOUSES))('of %s lie in rooms of the same names', (house) => {
+    const roomsBelow = (folder: string): string[] =>
+      projectFiles().flatMap((file) =>
+        file.startsWith(folder) && file.slice(folder.length).includes('/') ? [file.slice(folder.length).split('/')[0]!] : [],
+      );
+    const rooms = new Set(roomsBelow(house));
+    expect([...new Set(roomsBelow(`test/${house}`))].filter((room) => !rooms.has(room))).toEqual([]);
+  });
+});
+
 describe('the check of rooms', () => {
   it.each([
     ['actors/', 'actors/path/compile.ts', "import { pcpuMachine } from '../host/pcpu.ts';", 'path -> host/pcpu.ts'],

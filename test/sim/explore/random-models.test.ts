@@ -8,8 +8,8 @@ import type { Topology } from '../../../sim/store.ts';
 import type { WorldView } from '../../../sim/view.ts';
 import { MODELS, topologyOfModel, withoutChoices } from './arbitrary.ts';
 import { expectEqual, search } from './equal.ts';
-import { metInOrder, metWithin } from './in-order-states.ts';
-import { leastOf, type Priced, pricesOf } from './naive-prices.ts';
+import { metInOrder, metWithin } from './in-order/in-order-states.ts';
+import { leastOf, type Priced, pricesOf } from './in-order/naive-prices.ts';
 import { actorIn, rule, toy } from './toy.ts';
 
 const SEED = 20_261;
