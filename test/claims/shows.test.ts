@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Explorer } from '../../sim/explore/breadth/explorer.ts';
 import { finish } from '../../sim/explore/turns.ts';
 import { ALL_CLAIMS } from './all.ts';
-import { shippedAs } from './intel.ts';
+import { shippedAs } from './split-lock/intel.ts';
 
 const STATES_MAX = 200_000;
 const known = new Map<string, readonly string[]>();

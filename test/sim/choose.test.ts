@@ -7,7 +7,7 @@ import { finish } from '../../sim/explore/turns.ts';
 import { resolveScenario, validateResolved } from '../../sim/scenario/resolve.ts';
 import type { ResolvedScenario, Scenario } from '../../sim/scenario/types.ts';
 import { WorldView } from '../../sim/view.ts';
-import { intel, splitLock, wrmsr } from '../claims/intel.ts';
+import { intel, splitLock, wrmsr } from '../claims/split-lock/intel.ts';
 import { engineOf, type Played, play, seeds } from './play.ts';
 import { small } from './scenario/small.ts';
 import { choose, steer, steps, to } from './steer.ts';

@@ -17,7 +17,7 @@ import {
 import type { CpuDebugState, DebugTraps, Sysreg } from '../../../events/os-lock/arm-debug.ts';
 import { designOf } from '../../../sim/mechanisms/os-lock/design.ts';
 import type { GuestStep, HostStep } from '../../../sim/scenario/program.ts';
-import * as w from '../../claims/arm64.ts';
+import * as w from '../../claims/os-lock/arm64.ts';
 import { shipped } from '../../sim/play.ts';
 import { Given } from '../given.ts';
 

@@ -1,13 +1,13 @@
 /** Every claim of the domain document is either tested here or said not to be modelled, with its reason, in docs/fidelity.md. */
 import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { shippedFile } from '../../cli/shipped.ts';
-import { fileOf, shippedNames } from '../sim/play.ts';
+import { shippedFile } from '../../../cli/shipped.ts';
+import { fileOf, shippedNames } from '../../sim/play.ts';
 
 const files = readdirSync(import.meta.dirname).filter((file) => file.endsWith('.test.ts') && file !== 'coverage.test.ts');
 /** A test title is the first argument of a call and begins with an id. */
 const titles = files.flatMap((file) =>
-  [...fileOf(`test/claims/${file}`).matchAll(/\(\s*['"`]((?:SNP-|R)\d+)[ :]/g)].map((match) => match[1]!),
+  [...fileOf(`test/claims/sev-snp/${file}`).matchAll(/\(\s*['"`]((?:SNP-|R)\d+)[ :]/g)].map((match) => match[1]!),
 );
 const tested = new Set(titles);
 

@@ -1,11 +1,11 @@
 /** The arm64 OS Lock: every claim of the domain document, and every mutant of the mechanism. */
 import { describe, expect, it } from 'vitest';
-import type { Vcpu } from '../../actors/kvm/guest-program.ts';
-import { osLock } from '../../sim/mechanisms/os-lock/index.ts';
-import { fileOf } from '../sim/play.ts';
+import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
+import { osLock } from '../../../sim/mechanisms/os-lock/index.ts';
+import { fileOf } from '../../sim/play.ts';
+import { testClaims } from '../claim-cases.ts';
+import { broken, shippedAs } from '../split-lock/intel.ts';
 import { armed, atVector, debug, injected, lastRead, MDE, met, mrs, msr, runGuest, setLock } from './arm64.ts';
-import { testClaims } from './claim-cases.ts';
-import { broken, shippedAs } from './intel.ts';
 import { OSL_CLAIMS } from './osl-claims.ts';
 
 describe('the OS Lock', () => {

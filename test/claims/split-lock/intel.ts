@@ -1,22 +1,22 @@
 /** Small Intel worlds for claims: one VM, its VMM, and what else is asked for; and what a run of them shows. */
 
-import type { HostThread } from '../../actors/host/host-env.ts';
-import type { Vcpu } from '../../actors/kvm/guest-program.ts';
-import type { CoreContext } from '../../actors/split-lock/core.ts';
-import { shippedFile } from '../../cli/shipped.ts';
-import type { HostOptions } from '../../events/options.ts';
-import type { VmxFields } from '../../events/split-lock/split-lock.ts';
-import { Explorer } from '../../sim/explore/breadth/explorer.ts';
-import { searchedBy } from '../../sim/explore/breadth/searched.ts';
-import { lassosOf } from '../../sim/explore/cycles/endless.ts';
-import { finish } from '../../sim/explore/turns.ts';
-import { knownProperties } from '../../sim/properties/index.ts';
-import { scenario } from '../../sim/scenario/build.ts';
-import { loadScenario } from '../../sim/scenario/load.ts';
-import type { GuestStep, HostStep } from '../../sim/scenario/program.ts';
-import { resolveScenario } from '../../sim/scenario/resolve.ts';
-import type { ResolvedScenario, Scenario } from '../../sim/scenario/types.ts';
-import { fileOf, microSteps, type Played, play } from '../sim/play.ts';
+import type { HostThread } from '../../../actors/host/host-env.ts';
+import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
+import type { CoreContext } from '../../../actors/split-lock/core.ts';
+import { shippedFile } from '../../../cli/shipped.ts';
+import type { HostOptions } from '../../../events/options.ts';
+import type { VmxFields } from '../../../events/split-lock/split-lock.ts';
+import { Explorer } from '../../../sim/explore/breadth/explorer.ts';
+import { searchedBy } from '../../../sim/explore/breadth/searched.ts';
+import { lassosOf } from '../../../sim/explore/cycles/endless.ts';
+import { finish } from '../../../sim/explore/turns.ts';
+import { knownProperties } from '../../../sim/properties/index.ts';
+import { scenario } from '../../../sim/scenario/build.ts';
+import { loadScenario } from '../../../sim/scenario/load.ts';
+import type { GuestStep, HostStep } from '../../../sim/scenario/program.ts';
+import { resolveScenario } from '../../../sim/scenario/resolve.ts';
+import type { ResolvedScenario, Scenario } from '../../../sim/scenario/types.ts';
+import { fileOf, microSteps, type Played, play } from '../../sim/play.ts';
 
 const VMM = 'thread:qemu0/vcpu0';
 const GUEST = 'vcpu:vm0/0';

@@ -1,9 +1,9 @@
 /** SLD-13 to SLD-23: whose #AC it is, what fatal mode means for guests, and what the review says of names and order. */
 import assert from 'node:assert/strict';
-import type { HostThread } from '../../actors/host/host-env.ts';
-import type { HostOptions } from '../../events/options.ts';
-import { play, seeds } from '../sim/play.ts';
-import { breaks, type Claim, keeps } from './claim.ts';
+import type { HostThread } from '../../../actors/host/host-env.ts';
+import type { HostOptions } from '../../../events/options.ts';
+import { play, seeds } from '../../sim/play.ts';
+import { breaks, type Claim, keeps } from '../claim.ts';
 import * as w from './intel.ts';
 
 const F = 'domain debug-and-split-lock F';

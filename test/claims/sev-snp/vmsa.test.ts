@@ -1,9 +1,9 @@
 /** VMSA pages: made by guests, in use while their vCPU runs, and what the auto-share handler must do then. @see domain snp a.4, d.3, h R5, R6 */
 import { describe, expect, it } from 'vitest';
-import type { HostOptions } from '../../events/options.ts';
-import { microSteps, type Played, play, seeds, shipped } from '../sim/play.ts';
-import { finish, steer, steps, to } from '../sim/steer.ts';
-import * as w from './world.ts';
+import type { HostOptions } from '../../../events/options.ts';
+import { microSteps, type Played, play, seeds, shipped } from '../../sim/play.ts';
+import { finish, steer, steps, to } from '../../sim/steer.ts';
+import * as w from '../world.ts';
 
 const VMSA = 0x1008;
 const vmsaPage = w.page('vmsa', 0x8);

@@ -1,9 +1,9 @@
 /** OSL-1 to OSL-14: the arm64 OS Lock, in the old model and in the owner model. @see domain debug-and-split-lock F */
 import assert from 'node:assert/strict';
-import type { GuestStep } from '../../sim/scenario/program.ts';
-import type { KernelVersion } from '../../sim/scenario/types.ts';
+import type { GuestStep } from '../../../sim/scenario/program.ts';
+import type { KernelVersion } from '../../../sim/scenario/types.ts';
+import { breaks, type Claim, keeps } from '../claim.ts';
 import * as w from './arm64.ts';
-import { breaks, type Claim, keeps } from './claim.ts';
 import { OSL_MIGRATION_CLAIMS } from './osl-migration.ts';
 
 const F = 'domain debug-and-split-lock F';

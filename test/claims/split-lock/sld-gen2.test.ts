@@ -1,7 +1,7 @@
 /** Generation 2 of the split-lock warning: what its sections are for, and that a task in it ends. */
 import { describe, expect, it } from 'vitest';
-import { microSteps, play, resolved, seeds } from '../sim/play.ts';
-import { finish, steer, to } from '../sim/steer.ts';
+import { microSteps, play, resolved, seeds } from '../../sim/play.ts';
+import { finish, steer, to } from '../../sim/steer.ts';
 import { shippedAs, sld } from './intel.ts';
 
 describe('generation 2 of the warning', () => {

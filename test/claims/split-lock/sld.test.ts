@@ -1,10 +1,10 @@
 /** Split-lock detection under VMX: every claim of the domain document, and every mutant of the mechanism. */
 import { describe, expect, it } from 'vitest';
-import { Explorer } from '../../sim/explore/breadth/explorer.ts';
-import { finish } from '../../sim/explore/turns.ts';
-import { splitLock } from '../../sim/mechanisms/split-lock/index.ts';
-import { fileOf } from '../sim/play.ts';
-import { testClaims } from './claim-cases.ts';
+import { Explorer } from '../../../sim/explore/breadth/explorer.ts';
+import { finish } from '../../../sim/explore/turns.ts';
+import { splitLock } from '../../../sim/mechanisms/split-lock/index.ts';
+import { fileOf } from '../../sim/play.ts';
+import { testClaims } from '../claim-cases.ts';
 import { shippedAs } from './intel.ts';
 import { SLD_CLAIMS } from './sld-claims.ts';
 import { MUTANT_CASES } from './sld-mutant-cases.ts';

@@ -1,13 +1,13 @@
 /** Small arm64 worlds for claims: one guest, the thread that runs it, and what a run leaves of registers, traps and exceptions. */
 
-import type { MechanismOptions } from '../../events/options.ts';
-import { DEBUG_EXITS, type DebugTraps, type Executed, type Sysreg } from '../../events/os-lock/arm-debug.ts';
-import { knownProperties } from '../../sim/properties/index.ts';
-import { scenario } from '../../sim/scenario/build.ts';
-import type { GuestStep, HostStep } from '../../sim/scenario/program.ts';
-import { resolveScenario } from '../../sim/scenario/resolve.ts';
-import type { KernelVersion } from '../../sim/scenario/types.ts';
-import { type Played, play } from '../sim/play.ts';
+import type { MechanismOptions } from '../../../events/options.ts';
+import { DEBUG_EXITS, type DebugTraps, type Executed, type Sysreg } from '../../../events/os-lock/arm-debug.ts';
+import { knownProperties } from '../../../sim/properties/index.ts';
+import { scenario } from '../../../sim/scenario/build.ts';
+import type { GuestStep, HostStep } from '../../../sim/scenario/program.ts';
+import { resolveScenario } from '../../../sim/scenario/resolve.ts';
+import type { KernelVersion } from '../../../sim/scenario/types.ts';
+import { type Played, play } from '../../sim/play.ts';
 
 export const SS = 0x1;
 export const KDE = 0x2000;

@@ -1,9 +1,9 @@
 /** What the host does about a write to a guest-private page, policy by policy. @see domain snp d and g */
 import { describe, expect, it } from 'vitest';
-import type { HostOptions } from '../../events/options.ts';
-import { microSteps, play, seeds, shipped } from '../sim/play.ts';
-import { finish, steer, to, until } from '../sim/steer.ts';
-import * as w from './world.ts';
+import type { HostOptions } from '../../../events/options.ts';
+import { microSteps, play, seeds, shipped } from '../../sim/play.ts';
+import { finish, steer, to, until } from '../../sim/steer.ts';
+import * as w from '../world.ts';
 
 const P0: Partial<HostOptions> = { 'kvm.rmpFault': 'panic-sigbus' };
 const P1: Partial<HostOptions> = { 'kvm.rmpFault': 'auto-share' };

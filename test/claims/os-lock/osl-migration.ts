@@ -1,9 +1,9 @@
 /** OSL-10 to OSL-14: what reset, migration and the VMM make of the lock. @see domain debug-and-split-lock D.5, F */
 import assert from 'node:assert/strict';
-import type { MechanismOptions } from '../../events/options.ts';
-import type { GuestStep } from '../../sim/scenario/program.ts';
+import type { MechanismOptions } from '../../../events/options.ts';
+import type { GuestStep } from '../../../sim/scenario/program.ts';
+import { breaks, type Claim, keeps } from '../claim.ts';
 import * as w from './arm64.ts';
-import { breaks, type Claim, keeps } from './claim.ts';
 
 const LOCKED = 'oslock-under-lock';
 const holds = { source: 'domain debug-and-split-lock F', verdict: 'holds' } as const;

@@ -1,11 +1,11 @@
 /** The entry's lock, RMPUPDATE against RMPADJUST, what a check that fails becomes, and firmware pages. @see domain snp a to c, g, h R1, R2, R7 */
 import { describe, expect, it } from 'vitest';
-import { HYPERVISOR_PAGE, hostWriteFaults } from '../../actors/sev-snp/rmp-check.ts';
-import { RMP_EVENTS, type RmpEntry } from '../../events/sev-snp/rmp.ts';
-import type { ResolvedScenario } from '../../sim/scenario/types.ts';
-import { microSteps, type Played, play, SHIPPED, seeds, shipped } from '../sim/play.ts';
-import { finish, steer, to, until } from '../sim/steer.ts';
-import * as w from './world.ts';
+import { HYPERVISOR_PAGE, hostWriteFaults } from '../../../actors/sev-snp/rmp-check.ts';
+import { RMP_EVENTS, type RmpEntry } from '../../../events/sev-snp/rmp.ts';
+import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
+import { microSteps, type Played, play, SHIPPED, seeds, shipped } from '../../sim/play.ts';
+import { finish, steer, to, until } from '../../sim/steer.ts';
+import * as w from '../world.ts';
 
 const unchecked = (scenario: ResolvedScenario): ResolvedScenario => ({
   ...scenario,

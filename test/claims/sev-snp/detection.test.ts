@@ -1,11 +1,11 @@
 /** What a guest sees of a host that took its page, and what the map lock keeps from happening. @see domain snp d.1, d.3, e.3, g */
 import { describe, expect, it } from 'vitest';
-import type { VmPagesContext } from '../../actors/sev-snp/vm-pages.ts';
-import type { HostOptions } from '../../events/options.ts';
-import type { GuestStep } from '../../sim/scenario/program.ts';
-import { microSteps, type Played, play, seeds, shipped } from '../sim/play.ts';
-import { finish, steer, to, until } from '../sim/steer.ts';
-import * as w from './world.ts';
+import type { VmPagesContext } from '../../../actors/sev-snp/vm-pages.ts';
+import type { HostOptions } from '../../../events/options.ts';
+import type { GuestStep } from '../../../sim/scenario/program.ts';
+import { microSteps, type Played, play, seeds, shipped } from '../../sim/play.ts';
+import { finish, steer, to, until } from '../../sim/steer.ts';
+import * as w from '../world.ts';
 
 const P0: Partial<HostOptions> = { 'kvm.rmpFault': 'panic-sigbus' };
 const P1: Partial<HostOptions> = { 'kvm.rmpFault': 'auto-share' };

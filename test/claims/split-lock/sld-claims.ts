@@ -1,6 +1,6 @@
 /** SLD-1 to SLD-23: split-lock detection under VMX, design v8 unless said. @see domain debug-and-split-lock F */
 import assert from 'node:assert/strict';
-import { type Claim, keeps } from './claim.ts';
+import { type Claim, keeps } from '../claim.ts';
 import * as w from './intel.ts';
 import { SLD_DESIGN_CLAIMS } from './sld-designs.ts';
 
