@@ -1,5 +1,6 @@
 /** What the figures measure: random runs of the scenario rmp-churn, as long as wanted. */
 import { readFileSync } from 'node:fs';
+import { shippedPath } from '../cli/shipped.ts';
 import type { RunEnd } from '../events/journal.ts';
 import { JournalWriter, type Sealed } from '../replay/writer.ts';
 import { knownProperties } from '../sim/properties/index.ts';
@@ -9,17 +10,16 @@ import { resolveScenario } from '../sim/scenario/resolve.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
 import { type EngineName, openSession, type Session, type SessionOptions } from '../sim/session.ts';
 
-export const SCENARIOS = new URL('../scenarios/', import.meta.url);
 export const RANDOM = { name: 'random', seed: 1 } as const;
 
-/** A shipped scenario by its file. */
-export function shipped(file: string, set: Readonly<Record<string, string>> = {}): ResolvedScenario {
-  const scenario = loadScenario(readFileSync(new URL(file, SCENARIOS), 'utf8'), file, knownProperties());
+/** A shipped scenario by its name. */
+export function shipped(name: string, set: Readonly<Record<string, string>> = {}): ResolvedScenario {
+  const scenario = loadScenario(readFileSync(shippedPath(name), 'utf8'), `${name}.yaml`, knownProperties());
   return resolveScenario(scenario, { set, knownProperties: knownProperties() });
 }
 
 /** The scenario with `rounds` rounds: about 1,360 records each. */
-export const churn = (rounds: number): ResolvedScenario => shipped('rmp-churn.yaml', { rounds: String(rounds) });
+export const churn = (rounds: number): ResolvedScenario => shipped('rmp-churn', { rounds: String(rounds) });
 
 /** A random run that has not started. */
 export const sessionOf = (scenario: ResolvedScenario, engine: EngineName, rest: Pick<SessionOptions, 'sink'> = {}): Session =>

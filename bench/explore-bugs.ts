@@ -2,9 +2,11 @@
 import { shrink } from '../replay/shrink.ts';
 import { RandomChooser } from '../sim/choosers/random.ts';
 import { MemoEngine } from '../sim/engine/memo.ts';
-import { Explorer, finish } from '../sim/explore/breadth/explorer.ts';
+import { Explorer } from '../sim/explore/breadth/explorer.ts';
 import { BoundedSearch } from '../sim/explore/in-order/bounded.ts';
-import { type Deviations, sumOf } from '../sim/explore/in-order/deviations.ts';
+import { sumOf } from '../sim/explore/in-order/deviations.ts';
+import type { Deviations } from '../sim/explore/request.ts';
+import { finish } from '../sim/explore/turns.ts';
 import { topologyOf } from '../sim/host/topology.ts';
 import { Run } from '../sim/run.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';

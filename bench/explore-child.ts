@@ -58,7 +58,8 @@ function lapOf<R>(work: () => R): { readonly result: R; readonly lap: Lap } {
 }
 
 async function search(which: Which, times: number, compact: boolean): Promise<Searched> {
-  const { Explorer, finish } = await import('../sim/explore/breadth/explorer.ts');
+  const { Explorer } = await import('../sim/explore/breadth/explorer.ts');
+  const { finish } = await import('../sim/explore/turns.ts');
   const scenario = scenarioOf(which);
   const laps: Lap[] = [];
   let answer: Omit<Searched, 'laps'> | null = null;

@@ -5,11 +5,13 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { shippedPath } from '../cli/shipped.ts';
 import type { Lap } from './explore-child.ts';
 import { median, type RaceOptions, type Rate, type Ratio } from './harness.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-export const SCENARIOS = join(ROOT, 'scenarios');
+/** The folder of a shipped scenario. */
+export const folderOf = (name: string): string => dirname(shippedPath(name));
 
 /** A finished process. */
 export interface Ended extends Lap {

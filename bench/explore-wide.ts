@@ -1,6 +1,6 @@
 /** Whether several threads pay, and what fingerprints save: the same searches side by side, on large spaces. */
 import type { Searched, Which } from './explore-child.ts';
-import { type Compiled, ratesOf, SCENARIOS, takeTurns, withCompiled } from './explore-processes.ts';
+import { type Compiled, folderOf, ratesOf, takeTurns, withCompiled } from './explore-processes.ts';
 import type { Figure, Table, Value } from './harness.ts';
 
 interface Space {
@@ -13,12 +13,12 @@ const SPACES: readonly Space[] = [
   {
     title: 'rmp-lock, 5 vCPUs',
     argv: ['rmp-lock', '--set', 'vcpus=5'],
-    which: { folder: SCENARIOS, name: 'rmp-lock', set: { vcpus: '5' } },
+    which: { folder: folderOf('rmp-lock'), name: 'rmp-lock', set: { vcpus: '5' } },
   },
   {
     title: 'rmp-host-write-race, map-lock-user',
     argv: ['rmp-host-write-race', '--variant', 'map-lock-user'],
-    which: { folder: SCENARIOS, name: 'rmp-host-write-race', variant: 'map-lock-user' },
+    which: { folder: folderOf('rmp-host-write-race'), name: 'rmp-host-write-race', variant: 'map-lock-user' },
   },
 ];
 const WORKERS = [1, 2, 4] as const;

@@ -6,9 +6,9 @@ import type { NaiveReport } from './explore-naive.ts';
 import {
   type Against,
   type Compiled,
+  folderOf,
   type Laps,
   ratesOf,
-  SCENARIOS,
   secondsOver,
   takeTurns,
   timedProcess,
@@ -56,8 +56,8 @@ const COLD = 'explorer, cold';
 const WARM = 'explorer, warm';
 const NAIVE = 'transition(), string keys';
 
-const lockOf = (vcpus: number): Which => ({ folder: SCENARIOS, name: 'rmp-lock', set: { vcpus: String(vcpus) } });
-const hostOf = (name: string, variant: string): Which => ({ folder: SCENARIOS, name, variant });
+const lockOf = (vcpus: number): Which => ({ folder: folderOf('rmp-lock'), name: 'rmp-lock', set: { vcpus: String(vcpus) } });
+const hostOf = (name: string, variant: string): Which => ({ folder: folderOf(name), name, variant });
 
 /** @throws unless both are the same space */
 function assertEqual(who: string, found: Counts, wanted: Counts): void {

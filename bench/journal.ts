@@ -1,7 +1,8 @@
 /** The journal: bytes a record, and records a second against JSON lines and against a bare write and fdatasync of the same bytes. */
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { shippedNames } from '../cli/shipped.ts';
 import type { JournalRecord } from '../events/journal.ts';
 import { realFiles } from '../replay/files.ts';
 import { HEADER_BYTES } from '../replay/header.ts';
@@ -11,7 +12,7 @@ import { memorySource } from '../replay/source.ts';
 import { JournalWriter, type Sealed } from '../replay/writer.ts';
 import { canonical, hexOf } from '../sim/canonical.ts';
 import { type RecordBlock, recordsOf } from '../sim/records.ts';
-import { churn, finishJournaled, openJournaled, type Recorded, recorded, SCENARIOS, shipped } from './churn.ts';
+import { churn, finishJournaled, openJournaled, type Recorded, recorded, shipped } from './churn.ts';
 import { type Figure, prepared, race, type Table, type Value } from './harness.ts';
 
 /** About 275,000 records. */
@@ -166,12 +167,12 @@ function durable(run: Recorded): Table {
 }
 
 /** Where the bytes of a short run are: what stands in front of its records, and behind them. */
-function shortRun(file: string): Value[] {
-  const opened = openJournaled(shipped(file), 'memo');
+function shortRun(scenario: string): Value[] {
+  const opened = openJournaled(shipped(scenario), 'memo');
   const { bytes, content, records } = finishJournaled(opened);
   const { blocks } = openJournal(memorySource(content!)).facts.index;
   const front = blocks[0]!.offset;
-  const name = `${file}, ${records} records`;
+  const name = `${scenario}.yaml, ${records} records`;
   return [
     { name: `${name}: header and start frame`, value: front, unit: `bytes, of them ${HEADER_BYTES} header` },
     { name: `${name}: all frames after`, value: bytes - front, unit: 'bytes' },
@@ -184,8 +185,7 @@ export const journal: Figure = {
   summary: 'bytes a record, records a second of encoding and of durable writing',
   run: () => {
     const run = recorded(churn(ROUNDS));
-    const files = readdirSync(SCENARIOS).filter((file) => file.endsWith('.yaml'));
-    const values = files.sort().flatMap(shortRun);
+    const values = shippedNames().flatMap(shortRun);
     return [encoding(run), durable(run), { title: 'one random run of each shipped scenario', values }];
   },
 };

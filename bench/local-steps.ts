@@ -2,8 +2,10 @@
  * What `--reduce local` saves: each shipped variant that is small enough, searched with and without it on the memory of steps that the first
  * of two laps has filled. The figures stand in docs/decisions/0010-no-partial-order-reduction.md. `npx tsx bench/local-steps.ts`
  */
-import { readdirSync, readFileSync } from 'node:fs';
-import { Explorer, finish } from '../sim/explore/breadth/explorer.ts';
+import { readFileSync } from 'node:fs';
+import { shippedNames, shippedPath } from '../cli/shipped.ts';
+import { Explorer } from '../sim/explore/breadth/explorer.ts';
+import { finish } from '../sim/explore/turns.ts';
 import { knownProperties } from '../sim/properties/index.ts';
 import { variantNames } from '../sim/scenario/checks.ts';
 import { loadScenario } from '../sim/scenario/load.ts';
@@ -23,8 +25,8 @@ function lap(scenario: ResolvedScenario, local: boolean) {
 const known = knownProperties();
 console.log('| scenario | states | with local steps | | transitions | with local steps | ms CPU | with local steps |');
 console.log('| --- | --- | --- | --- | --- | --- | --- | --- |');
-for (const file of readdirSync('scenarios').filter((name) => name.endsWith('.yaml'))) {
-  const source = loadScenario(readFileSync(`scenarios/${file}`, 'utf8'), file, known);
+for (const name of shippedNames()) {
+  const source = loadScenario(readFileSync(shippedPath(name), 'utf8'), `${name}.yaml`, known);
   for (const variant of variantNames(source)) {
     const scenario = resolveScenario(source, { variant, knownProperties: known });
     const cold = lap(scenario, false);

@@ -5,11 +5,12 @@
  * docs/decisions/0010-no-partial-order-reduction.md. `npx tsx bench/reductions.ts`
  */
 import { readFileSync } from 'node:fs';
+import { shippedPath } from '../cli/shipped.ts';
 import { MemoEngine } from '../sim/engine/memo.ts';
-import { type StepTrace, WorldStep } from '../sim/explore/space/world-step.ts';
 import { topologyOf } from '../sim/host/topology.ts';
 import { knownProperties, propertyOf } from '../sim/properties/index.ts';
 import { PropertyWatch } from '../sim/property.ts';
+import { type StepTrace, WorldStep } from '../sim/rows/world-step.ts';
 import { loadScenario } from '../sim/scenario/load.ts';
 import { resolveScenario } from '../sim/scenario/resolve.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
@@ -171,7 +172,7 @@ function keyOf(row: Row): string {
 console.log('| scenario | reduction | states | transitions | seconds | breaks |\n| --- | --- | --- | --- | --- | --- |');
 for (const [name, variant] of CASES) {
   const known = knownProperties();
-  const source = loadScenario(readFileSync(`scenarios/${name}.yaml`, 'utf8'), name, known);
+  const source = loadScenario(readFileSync(shippedPath(name), 'utf8'), name, known);
   const scenario = resolveScenario(source, { variant, knownProperties: known });
   for (const reduction of REDUCTIONS) {
     const search = new PlainSearch(scenario, reduction);

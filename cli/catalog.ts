@@ -1,5 +1,5 @@
 /** Scenarios by reference: a shipped name, a path, or standard input. */
-import { closeSync, existsSync, openSync, readdirSync, readSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { knownProperties } from '../sim/properties/index.ts';
 import { unknownName } from '../sim/scenario/issues.ts';
@@ -8,7 +8,7 @@ import { resolveScenario } from '../sim/scenario/resolve.ts';
 import type { ResolvedScenario, Scenario } from '../sim/scenario/types.ts';
 import { CliError, EXIT, fileError } from './errors.ts';
 import type { Io } from './io.ts';
-import { packageRoot } from './version.ts';
+import { shippedNames, shippedPath, shippedRegressions } from './shipped.ts';
 
 /** What the parser refuses is not read any further. */
 const SCENARIO_BYTES_MAX = 1 << 20;
@@ -26,16 +26,6 @@ export interface LoadedScenario extends ScenarioText {
   /** What names it on a command line. */
   readonly reference: string;
 }
-
-const shippedFolder = (): string => join(packageRoot(), 'scenarios');
-const shippedPath = (name: string): string => join(shippedFolder(), `${name}.yaml`);
-
-/** The names of the shipped scenarios, sorted. */
-export const shippedNames = (): string[] =>
-  readdirSync(shippedFolder())
-    .filter((file) => file.endsWith('.yaml'))
-    .map((file) => basename(file, '.yaml'))
-    .sort();
 
 export const looksLikePath = (reference: string): boolean => reference.includes('/') || /\.ya?ml$/.test(reference);
 
@@ -117,6 +107,8 @@ export const resolved = (scenario: Scenario, { variant, set, mutant }: Selection
     knownProperties: knownProperties(),
   });
 
-/** Where the committed schedules of a scenario lie, beside its file. */
-export const regressionsPath = (scenarioPath: string): string =>
-  join(dirname(scenarioPath), 'regressions', `${basename(scenarioPath).replace(/\.ya?ml$/, '')}.json`);
+/** Where the committed schedules of a scenario lie: those of shipped ones in one folder for all, others beside its file. */
+export function regressionsPath(scenarioPath: string): string {
+  const name = basename(scenarioPath).replace(/\.ya?ml$/, '');
+  return shippedRegressions(scenarioPath, name) ?? join(dirname(scenarioPath), 'regressions', `${name}.json`);
+}

@@ -1,10 +1,11 @@
 /** `compare`: every variant of a scenario explored, in one table. */
 import { type ComparedVariant, compareVariant, LONGEST_WAIT, type OutcomeRange } from '../sim/explore/compare.ts';
-import type { Coverage } from '../sim/explore/coverage.ts';
-import type { Exploration, Violation } from '../sim/explore/explore.ts';
+import { countsText, together } from '../sim/explore/covered/holes.ts';
+import type { Coverage } from '../sim/explore/covered/ledger.ts';
 import { coverageLines } from '../sim/explore/guarantee.ts';
-import { countsText, together } from '../sim/explore/holes.ts';
-import { type Outcome, outcomesFor } from '../sim/host/outcomes.ts';
+import type { Exploration, Violation } from '../sim/explore/request.ts';
+import type { Outcome } from '../sim/host/mechanism.ts';
+import { outcomesFor } from '../sim/host/outcomes.ts';
 import { variantNames } from '../sim/scenario/checks.ts';
 import { loadReference, resolved } from './catalog.ts';
 import { type Call, type Command, integer, SCENARIO_OPTIONS } from './command.ts';

@@ -9,11 +9,12 @@ import { properties } from '../sim/properties/index.ts';
 import { isExpected } from '../sim/scenario/expectations.ts';
 import type { ResolvedScenario, Scenario } from '../sim/scenario/types.ts';
 import { type StepSource, stepSources } from '../sim/step-sources.ts';
-import { loadReference, shippedNames } from './catalog.ts';
+import { loadReference } from './catalog.ts';
 import type { Io } from './io.ts';
 import { type Moment, momentsOf } from './micro-steps.ts';
 import { commandText, type Printer, styled } from './output.ts';
 import { pastedTest } from './pasted-test.ts';
+import { shippedNames } from './shipped.ts';
 
 /** A line of the story. */
 interface Told {

@@ -1,9 +1,9 @@
 /** `explore`: every interleaving of a scenario, or every future of a recorded run; a shortest counterexample, or a guarantee. */
 import { dirname, resolve } from 'node:path';
-import type { Exploration, ExploreRequest, Violation } from '../sim/explore/explore.ts';
+import { together } from '../sim/explore/covered/holes.ts';
 import { untakenText } from '../sim/explore/guarantee.ts';
-import { together } from '../sim/explore/holes.ts';
 import { SymmetryError } from '../sim/explore/reduce/symmetry.ts';
+import type { Exploration, ExploreRequest, Violation } from '../sim/explore/request.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
 import type { Call, Command } from './command.ts';
 import { EXIT, usageError } from './errors.ts';

@@ -1,7 +1,8 @@
 /** `verify --full-coverage`: every variant of a scenario searched, and what none of them takes. */
-import type { Ledger } from '../sim/explore/coverage.ts';
+
+import { countsText, together } from '../sim/explore/covered/holes.ts';
+import type { Ledger } from '../sim/explore/covered/ledger.ts';
 import { coveredBy, judge } from '../sim/explore/excuses.ts';
-import { countsText, together } from '../sim/explore/holes.ts';
 import { variantNames } from '../sim/scenario/checks.ts';
 import { loadReference, resolved } from './catalog.ts';
 import { CliError, EXIT } from './errors.ts';

@@ -1,6 +1,6 @@
 /** What a search never took, for people: a few lines, by path. */
-import type { Hole, Item } from '../sim/explore/chart.ts';
-import { countsText, grouped } from '../sim/explore/holes.ts';
+import type { Hole, Item } from '../sim/explore/covered/chart.ts';
+import { countsText, grouped } from '../sim/explore/covered/holes.ts';
 import type { Printer } from './output.ts';
 
 const LINES_MAX = 8;

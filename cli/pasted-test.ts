@@ -4,6 +4,7 @@ import type { Journal } from '../replay/reader.ts';
 import { progress } from '../sim/properties/liveness.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
 import { modelFiles } from './model-files.ts';
+import { shippedFile } from './shipped.ts';
 
 const quoted = (text: string): string => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 
@@ -48,7 +49,7 @@ const ASK_PROGRESS = [
 export function pastedTest(journal: Journal, scenario: ResolvedScenario, property: string, isShipped: boolean): string {
   const files = modelFiles().map(({ file }) => file);
   const path = isShipped
-    ? `createRequire(import.meta.url).resolve(${quoted(`worldswitch/scenarios/${scenario.name}.yaml`)})`
+    ? `createRequire(import.meta.url).resolve(${quoted(`worldswitch/scenarios/${shippedFile(scenario.name)}`)})`
     : quoted(`${scenario.name}.yaml`);
   const schedule = [...journal.choices()].map(({ index }) => index).join('.');
   const asksProgress = property === progress.id;

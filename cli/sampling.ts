@@ -1,7 +1,7 @@
 /** `explore --strategy`: schedules drawn at random, for spaces that are too large to search; findings as journals, as a search gives them. */
 
-import { type Sample, type SampledViolation, sample } from '../sim/explore/sampling/sample.ts';
-import type { SampleRequest } from '../sim/explore/sampling/sampler.ts';
+import { type Sample, type SampledViolation, sample } from '../sim/explore/sample.ts';
+import type { SampleRequest } from '../sim/explore/sampling/request.ts';
 import { DEPTH_DEFAULT, STEPS_DEFAULT, STRATEGIES } from '../sim/explore/sampling/strategies.ts';
 import type { PlainWorld } from '../sim/restore.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';

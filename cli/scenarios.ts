@@ -2,10 +2,11 @@
 import { mutantsOf } from '../sim/host/registry.ts';
 import { variantNames } from '../sim/scenario/checks.ts';
 import type { Expectation } from '../sim/scenario/types.ts';
-import { type LoadedScenario, loadReference, shippedNames } from './catalog.ts';
+import { type LoadedScenario, loadReference } from './catalog.ts';
 import type { Call, Command } from './command.ts';
 import { EXIT } from './errors.ts';
 import { styled, table } from './output.ts';
+import { shippedNames } from './shipped.ts';
 
 const documentOf = ({ scenario }: LoadedScenario) => {
   const { name, summary, source = '', claims = [], params = {}, expect = {}, host } = scenario;

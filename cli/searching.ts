@@ -1,7 +1,7 @@
 /** Drives a search: progress on a terminal, Ctrl-C and a time limit that keep what was found, and journals of the schedules it gives. */
 import { join, resolve } from 'node:path';
 import { runIdOf, toHex } from '../replay/identity.ts';
-import type { Progress, Search } from '../sim/explore/breadth/explorer.ts';
+import type { Progress, Search } from '../sim/explore/request.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
 import { openSession } from '../sim/session.ts';
 import { fileError } from './errors.ts';

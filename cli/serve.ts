@@ -10,12 +10,13 @@ import { journalFileRun } from '../timeline/serve/journal-run.ts';
 import { LiveRun } from '../timeline/serve/live-run.ts';
 import type { RunSource } from '../timeline/serve/run-source.ts';
 import { type RunningServer, startServer } from '../timeline/serve/server.ts';
-import { loadReference, looksLikePath, resolved, shippedNames } from './catalog.ts';
+import { loadReference, looksLikePath, resolved } from './catalog.ts';
 import { type Call, type Command, integer, SCENARIO_OPTIONS } from './command.ts';
 import { EXIT, fileError, usageError } from './errors.ts';
 import { makeFolder } from './folder.ts';
 import type { Io } from './io.ts';
 import { RUNS_FOLDER } from './recording.ts';
+import { shippedNames } from './shipped.ts';
 import { targetOf } from './target.ts';
 
 interface Options {

@@ -5,7 +5,7 @@ import { pointsOf } from '../replay/points.ts';
 import type { Journal } from '../replay/reader.ts';
 import { reexecute } from '../replay/reexecute.ts';
 import { type CriticalPair, ShrinkError, type Shrunk, type Size, shrink } from '../replay/shrink.ts';
-import { closing } from '../sim/explore/reexecution.ts';
+import { closing } from '../sim/explore/turns.ts';
 import { topologyOf } from '../sim/host/topology.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
 import { stepSources } from '../sim/step-sources.ts';

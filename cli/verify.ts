@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { realFiles } from '../replay/files.ts';
 import { verifyJournal } from '../replay/integrity.ts';
 import { salvage } from '../replay/recover.ts';
-import { looksLikePath, shippedNames } from './catalog.ts';
+import { looksLikePath } from './catalog.ts';
 import { type Call, type Command, integer, MUTANT_OPTION } from './command.ts';
 import { CliError, EXIT, failureOf, usageError } from './errors.ts';
 import { COVERAGE_STATES, fullCoverageOf } from './full-coverage.ts';
@@ -12,6 +12,7 @@ import type { Io } from './io.ts';
 import { named, openSource } from './journal-file.ts';
 import { type JunitCase, junitOf } from './junit.ts';
 import { type Printer, styled } from './output.ts';
+import { shippedNames } from './shipped.ts';
 import { targetOf, writeWhole } from './target.ts';
 import { type ScenarioReport, verifyScenario } from './verify-scenario.ts';
 

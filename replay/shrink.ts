@@ -8,13 +8,13 @@
 import type { ChoiceView } from '../sim/choosers/chooser.ts';
 import { FifoChooser } from '../sim/choosers/fifo.ts';
 import { MemoEngine } from '../sim/engine/memo.ts';
-import { Explorer, type Search } from '../sim/explore/breadth/explorer.ts';
+import { Explorer } from '../sim/explore/breadth/explorer.ts';
 import { explore } from '../sim/explore/explore.ts';
 import { BoundedSearch } from '../sim/explore/in-order/bounded.ts';
-import type { Deviations } from '../sim/explore/in-order/deviations.ts';
 import { Pricing } from '../sim/explore/in-order/pricing.ts';
-import { WorldStep } from '../sim/explore/space/world-step.ts';
+import type { Deviations, Search } from '../sim/explore/request.ts';
 import { topologyOf } from '../sim/host/topology.ts';
+import { WorldStep } from '../sim/rows/world-step.ts';
 import { Run } from '../sim/run.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
 

@@ -1,6 +1,6 @@
 /** The runs whose digests are golden: every shipped scenario and variant, in order and under two seeds. */
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { shippedNames, shippedPath } from '../cli/shipped.ts';
 import { canonical, digestOf, hexOf } from '../sim/canonical.ts';
 import { MODEL_VERSION } from '../sim/model-version.ts';
 import { knownProperties } from '../sim/properties/index.ts';
@@ -59,13 +59,11 @@ function goldenRun(scenario: ResolvedScenario, chooser: ChooserSpec): GoldenRun 
   };
 }
 
-/** Runs all of them. `root` is the folder of the checkout. */
-export function goldenOf(root: string): Golden {
+/** Runs all of them. */
+export function goldenOf(): Golden {
   const known = knownProperties();
-  const folder = join(root, 'scenarios');
-  const files = readdirSync(folder).filter((file) => file.endsWith('.yaml'));
-  const runs = files.sort().flatMap((file) => {
-    const scenario = loadScenario(readFileSync(join(folder, file), 'utf8'), file, known);
+  const runs = shippedNames().flatMap((name) => {
+    const scenario = loadScenario(readFileSync(shippedPath(name), 'utf8'), `${name}.yaml`, known);
     return variantNames(scenario).flatMap((variant) => {
       const resolved = resolveScenario(scenario, { variant, knownProperties: known });
       return CHOOSERS.map(([name, chooser]) => [`${scenario.name} ${variant} ${name}`, goldenRun(resolved, chooser)] as const);

@@ -7,7 +7,7 @@ import { changedRuns, type Golden, goldenOf } from './golden-runs.ts';
 
 const FILE = 'test/golden/digests.json';
 const before: Golden = existsSync(FILE) ? (JSON.parse(readFileSync(FILE, 'utf8')) as Golden) : { modelVersion: 0, runs: {} };
-const after = goldenOf(process.cwd());
+const after = goldenOf();
 const changed = changedRuns(before, after);
 if (changed.length > 0 && before.modelVersion === after.modelVersion && !process.argv.includes('--unreleased')) {
   console.error(

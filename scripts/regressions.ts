@@ -3,16 +3,17 @@
  * that does not reach it. `npm run regressions NAME` writes scenarios/regressions/NAME.json; entries that still do what
  * they say are kept, followed by their labels.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { shippedNames, shippedPath } from '../cli/shipped.ts';
 import type { Choice, RunEnd } from '../events/journal.ts';
 import type { ChoiceView, Chooser } from '../sim/choosers/chooser.ts';
 import { FifoChooser } from '../sim/choosers/fifo.ts';
 import { RandomChooser } from '../sim/choosers/random.ts';
 import { ReplayChooser } from '../sim/choosers/replay.ts';
 import { MemoEngine } from '../sim/engine/memo.ts';
-import { finish } from '../sim/explore/breadth/explorer.ts';
 import { explore } from '../sim/explore/explore.ts';
 import { BoundedSearch } from '../sim/explore/in-order/bounded.ts';
+import { finish } from '../sim/explore/turns.ts';
 import { topologyOf } from '../sim/host/topology.ts';
 import { knownProperties } from '../sim/properties/index.ts';
 import { Run } from '../sim/run.ts';
@@ -127,7 +128,7 @@ function search(scenario: ResolvedScenario, wanted: readonly string[]): Map<stri
 }
 
 function regressionsOf(name: string, kept: readonly Regression[]): Regression[] {
-  const file = `scenarios/${name}.yaml`;
+  const file = shippedPath(name);
   const known = knownProperties();
   const scenario = loadScenario(readFileSync(file, 'utf8'), file, known);
   return variantNames(scenario).flatMap((variant) => {
@@ -150,10 +151,7 @@ function regressionsOf(name: string, kept: readonly Regression[]): Regression[] 
 }
 
 mkdirSync('scenarios/regressions', { recursive: true });
-const names =
-  process.argv.length > 2
-    ? process.argv.slice(2)
-    : readdirSync('scenarios').flatMap((file) => (file.endsWith('.yaml') ? [file.slice(0, -5)] : []));
+const names = process.argv.length > 2 ? process.argv.slice(2) : shippedNames();
 for (const name of names) {
   const path = `scenarios/regressions/${name}.json`;
   const kept = existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Regression[]) : [];

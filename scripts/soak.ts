@@ -5,11 +5,14 @@
  *
  * `npm run soak` takes minutes and gigabytes. `npm run soak NAME…` takes only these scenarios; `--max-states N` changes the budget.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { Explorer, type Search } from '../sim/explore/breadth/explorer.ts';
+import { shippedNames, shippedPath } from '../cli/shipped.ts';
+import { Explorer } from '../sim/explore/breadth/explorer.ts';
+import { searchedBy } from '../sim/explore/breadth/searched.ts';
 import { lassosOf } from '../sim/explore/cycles/endless.ts';
 import { BoundedSearch } from '../sim/explore/in-order/bounded.ts';
+import type { Search } from '../sim/explore/request.ts';
 import { knownProperties } from '../sim/properties/index.ts';
 import { variantNames } from '../sim/scenario/checks.ts';
 import { goesBy } from '../sim/scenario/expectations.ts';
@@ -59,7 +62,7 @@ function explored(scenario: ResolvedScenario): Explored {
   }
   const explorer = new Explorer({ scenario, budget: { states: maxStates } });
   const report = drive(explorer.run(), what);
-  const lassos = drive(lassosOf(explorer, report, scenario.properties.eventually), what);
+  const lassos = drive(lassosOf(searchedBy(explorer, report), scenario.properties.eventually), what);
   const endless = lassos.findings.map(({ stem, cycle, lasso, ...found }) => ({
     ...found,
     ...(lasso && { lasso }),
@@ -96,12 +99,11 @@ function soak(scenario: ResolvedScenario): boolean {
   return wrong === null;
 }
 
-const shipped = readdirSync('scenarios').flatMap((file) => (file.endsWith('.yaml') ? [file.slice(0, -'.yaml'.length)] : []));
-const names = positionals.length > 0 ? positionals : shipped.sort();
+const names = positionals.length > 0 ? positionals : shippedNames();
 let met = 0;
 let all = 0;
 for (const name of names) {
-  const file = `scenarios/${name}.yaml`;
+  const file = shippedPath(name);
   const scenario = loadScenario(readFileSync(file, 'utf8'), file, known);
   for (const variant of variantNames(scenario)) {
     all++;

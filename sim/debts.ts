@@ -1,5 +1,4 @@
 /** What `eventually` properties are still owed: by whom, in which local state. Runs and searches ask the same questions. */
-import type { Lasts } from './end.ts';
 import { type Property, PropertyWatch } from './property.ts';
 import type { Store } from './store.ts';
 
@@ -10,6 +9,14 @@ export interface Lasso {
   /** Steps of one turn. */
   readonly length: number;
 }
+
+/** Why a state may last: nothing can be done in it, or nothing that is owed. */
+export const ENDED = 'the run ended';
+export const QUIET = 'nothing has to happen any more';
+export type Lasts = typeof ENDED | typeof QUIET;
+
+/** Why a run has broken a property that had to come true once. */
+export const neverTrue = (why: Lasts): string => `${why}${why === QUIET ? ',' : ''} and it never came true`;
 
 /** Why the actor in a slot owes something in a local state. Each local state is looked at once. */
 export class Debts {

@@ -6,7 +6,7 @@
  * nothing is left. It is no deadlock and owes nothing.
  */
 import type { RunEnd, StuckKind } from '../events/journal.ts';
-import type { Debts } from './debts.ts';
+import { type Debts, ENDED, type Lasts, neverTrue } from './debts.ts';
 import { stateName } from './engine/reaction.ts';
 import type { Store } from './store.ts';
 
@@ -82,14 +82,6 @@ export function owedAtEnd(
   }
   return null;
 }
-
-/** Why a state may last: nothing can be done in it, or nothing that is owed. */
-export const ENDED = 'the run ended';
-export const QUIET = 'nothing has to happen any more';
-export type Lasts = typeof ENDED | typeof QUIET;
-
-/** Why a run has broken a property that had to come true once. */
-export const neverTrue = (why: Lasts): string => `${why}${why === QUIET ? ',' : ''} and it never came true`;
 
 /** Whether a run came to its end: no bound cut it, and it was not stopped. */
 export const isWhole = (ended: RunEnd['ended']): boolean => ended !== 'bound' && ended !== 'stopped';

@@ -6,8 +6,8 @@
  * on too. A turn of the cycle consists of what is owed; all else happens finitely often. States are compared by digest.
  */
 import type { Deadlocked } from '../events/journal.ts';
-import { Debts, type Lasso, NEVER_TRUE, watchesOf } from './debts.ts';
-import { type Broken, ENDED, isHalted, type Lasts, owedAtEnd, QUIET } from './end.ts';
+import { Debts, ENDED, type Lasso, type Lasts, NEVER_TRUE, QUIET, watchesOf } from './debts.ts';
+import { type Broken, isHalted, owedAtEnd } from './end.ts';
 import { type Offers, OfferTable } from './offers.ts';
 import { type CpuInCycle, type CycleEvidence, judgeCycle, type Property, type PropertyWatch } from './property.ts';
 import type { Sequencer, StepOutcome } from './sequencer.ts';

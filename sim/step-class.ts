@@ -1,13 +1,15 @@
 /**
- * What a step is to those who wait. *Neutral*: no program ran, the scheduler and the environment did something of their own. *Wait*: the step
- * changed nothing, or only where the actors that it stepped stand in a loop that waits. *Progress*: everything else, and each step that says
- * that it computes.
+ * The class of a step: whether it brings a waiting actor nearer to what it waits for.
+ *
+ * - *neutral*: no program ran; the scheduler or the environment did something of its own.
+ * - *wait*: the step changed nothing, or it only moved the stepped actors round a loop that waits.
+ * - *progress*: every other step, and each step that says that it computes.
  */
 import type { StepEffect } from './step.ts';
 import type { Store } from './store.ts';
 
-/** `unless-sent`: a wait if all that it sends was in flight already, else progress. */
-export type StepClass = 'neutral' | 'wait' | 'progress' | 'unless-sent';
+/** `progress-if-sent`: progress if a message that it sends was not in flight, else a wait. */
+export type StepClass = 'neutral' | 'wait' | 'progress' | 'progress-if-sent';
 
 interface MetaLike {
   /** The loops that wait around the state: several from a path, one from a machine that is written by hand. */
@@ -35,7 +37,7 @@ export interface StepDone {
   readonly locals: readonly number[];
 }
 
-const NONE: readonly string[] = [];
+const NO_LOOPS: readonly string[] = [];
 
 export class StepClasses {
   readonly #store: Store;
@@ -59,26 +61,26 @@ export class StepClasses {
         if (!sends) return 'progress';
         continue;
       }
-      if (!this.#stays(slot, before, local, { chosen, stepped: effect.stepped })) return 'progress';
+      if (!this.#onlyWaits(slot, before, local, { chosen, stepped: effect.stepped })) return 'progress';
     }
-    return sends ? 'unless-sent' : 'wait';
+    return sends ? 'progress-if-sent' : 'wait';
   }
 
   /** Whether a step that was taken is progress. Where it has sent, it is now known whether all of that was in flight already. */
   isProgress({ stepped, computes, changed }: StepEffect, { chosen, isFlight, touched, before, locals }: StepDone): boolean {
     if (stepped.length === 0 || !changed) return stepped.length > 0 && computes;
     if (computes || isFlight) return true;
-    return touched.some((slot, i) => before[i] !== locals[slot] && !this.#stays(slot, before[i]!, locals[slot]!, { chosen, stepped }));
+    return touched.some((slot, i) => before[i] !== locals[slot] && !this.#onlyWaits(slot, before[i]!, locals[slot]!, { chosen, stepped }));
   }
 
-  /** Whether an actor that has changed only stands elsewhere: it goes round in a loop that waits, or has passed the step on. */
-  #stays(slot: number, before: number, after: number, by: Pick<StepFacts, 'chosen'> & Pick<StepEffect, 'stepped'>): boolean {
+  /** Whether an actor that has changed still waits: it goes round in a loop that waits, or has passed the step on to another actor. */
+  #onlyWaits(slot: number, before: number, after: number, by: Pick<StepFacts, 'chosen'> & Pick<StepEffect, 'stepped'>): boolean {
     if (this.#store.kindOfSlot[slot]!.schedules) return slot === by.chosen;
-    return by.stepped.includes(slot) && this.#shareLoop(slot, before, after);
+    return by.stepped.includes(slot) && this.#staysInLoop(slot, before, after);
   }
 
-  /** Whether the actor goes round in a loop that waits: one is around it before and after. */
-  #shareLoop(slot: number, before: number, after: number): boolean {
+  /** Whether one loop that waits is around the actor before and after. */
+  #staysInLoop(slot: number, before: number, after: number): boolean {
     const loops = this.#loopsOf(slot, after);
     return this.#loopsOf(slot, before).some((loop) => loops.includes(loop));
   }
@@ -88,7 +90,7 @@ export class StepClasses {
     const known = this.#loops[kind.index]!;
     if (known[local] === undefined) {
       const metas = Object.values(kind.locals.values[local]!.getMeta() as Record<string, MetaLike | undefined>);
-      known[local] = metas.flatMap((meta) => meta?.waits ?? NONE);
+      known[local] = metas.flatMap((meta) => meta?.waits ?? NO_LOOPS);
     }
     return known[local];
   }

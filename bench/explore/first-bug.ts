@@ -1,10 +1,11 @@
 /** Schedules and time to the first violation for each sampling strategy, on every violation that a shipped scenario is known for. */
 import { MemoEngine } from '../../sim/engine/memo.ts';
-import { finish } from '../../sim/explore/breadth/explorer.ts';
-import { type SampleRequest, Sampler } from '../../sim/explore/sampling/sampler.ts';
+import type { SampleRequest } from '../../sim/explore/sampling/request.ts';
+import { Sampler } from '../../sim/explore/sampling/sampler.ts';
 import { STRATEGIES } from '../../sim/explore/sampling/strategies.ts';
-import { WorldStep } from '../../sim/explore/space/world-step.ts';
+import { finish } from '../../sim/explore/turns.ts';
 import { topologyOf } from '../../sim/host/topology.ts';
+import { WorldStep } from '../../sim/rows/world-step.ts';
 import type { ResolvedScenario } from '../../sim/scenario/types.ts';
 import { type Figure, median, type Table, timed, type Value } from '../harness.ts';
 import { violating } from './violating.ts';

@@ -5,8 +5,8 @@
 import fc from 'fast-check';
 import { assign, emit, setup } from 'xstate';
 import { type EventOf, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
-import { finish } from '../../sim/explore/breadth/explorer.ts';
 import { Sampler } from '../../sim/explore/sampling/sampler.ts';
+import { finish } from '../../sim/explore/turns.ts';
 import { register } from '../../sim/host/registry.ts';
 import { alwaysEach } from '../../sim/property.ts';
 import type { Topology } from '../../sim/store.ts';
@@ -91,7 +91,7 @@ const secondsOf = ({ user, system }: NodeJS.CpuUsage): number => (user + system)
 function sampleLap(schedules: number, seed: number): Lap {
   const from = process.cpuUsage();
   const scenario = {
-    ...shipped('rmp-lock.yaml'),
+    ...shipped('rmp-lock'),
     model: 'three-tasks',
     properties: { always: [noLostUpdate.id], sometimes: [], eventually: [] },
   };

@@ -1,9 +1,9 @@
 /** One random run over the memory of whole steps, a digest after each, no journal: against XState's own actors given the same events. */
 import { MemoEngine } from '../../sim/engine/memo.ts';
-import { Walk } from '../../sim/explore/space/walk.ts';
-import { WorldStep } from '../../sim/explore/space/world-step.ts';
 import { topologyOf } from '../../sim/host/topology.ts';
 import { Prng } from '../../sim/prng.ts';
+import { Walk } from '../../sim/rows/walk.ts';
+import { WorldStep } from '../../sim/rows/world-step.ts';
 import type { ResolvedScenario } from '../../sim/scenario/types.ts';
 import { churn, finish, RANDOM, sessionOf } from '../churn.ts';
 import { deliveriesOf, sendAll, startActors } from '../engine.ts';

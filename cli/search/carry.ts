@@ -1,9 +1,10 @@
 /** Carries a search out as it was asked for: by one thread, by several, as one shard, or from the results of all shards. */
 
-import type { Explorer } from '../../sim/explore/breadth/explorer.ts';
-import { conclude, type Exploration, type ExploreRequest, explore, notLookedFor, searchedWay } from '../../sim/explore/explore.ts';
-import { closing } from '../../sim/explore/reexecution.ts';
-import { Division, type Shard } from '../../sim/explore/together/shard.ts';
+import { conclude, notLookedFor, searchedWay } from '../../sim/explore/conclude.ts';
+import { explore } from '../../sim/explore/explore.ts';
+import type { Exploration, ExploreRequest, OpenSearch } from '../../sim/explore/request.ts';
+import { Division, type Shard } from '../../sim/explore/space/division.ts';
+import { closing } from '../../sim/explore/turns.ts';
 import { usageError } from '../errors.ts';
 import type { Io } from '../io.ts';
 import { RUNS_FOLDER } from '../recording.ts';
@@ -32,19 +33,17 @@ export interface Sharding {
 async function carryShard(shard: Shard, request: ExploreRequest, { time, output }: ExploreFlags, io: Io): Promise<Carried> {
   const { scenario } = request;
   const division = new Division(shard);
-  let explorer: Explorer | null = null;
+  let search: OpenSearch | null = null;
   const onTurn: ExploreRequest['onTurn'] = (one, isOver) => {
-    if (isOver) explorer = one;
+    if (isOver) search = one;
   };
   const name = `shard ${shard.index} of ${shard.of}`;
-  const search = explore({ ...request, onTurn, shard: { division, name } });
-  const driven = await drive(search, io, { seconds: time, fits: request.fits, what: `${scenario.name} ${scenario.variant}, ${name}` });
+  const exploring = explore({ ...request, onTurn, shard: { division, name } });
+  const driven = await drive(exploring, io, { seconds: time, fits: request.fits, what: `${scenario.name} ${scenario.variant}, ${name}` });
   const exploration = driven.result;
   const folder = output ?? RUNS_FOLDER;
   const file =
-    exploration.limit === 'stopped'
-      ? null
-      : writeShard({ folder, shard, cut: division.cut, explorer: explorer!, exploration }, scenario, io);
+    exploration.limit === 'stopped' ? null : writeShard({ folder, shard, cut: division.cut, search: search!, exploration }, scenario, io);
   return { ...driven, sharding: { ...shard, file, statesAtLeast: null } };
 }
 

@@ -1,6 +1,6 @@
 /** The options of `explore`: what they are called, and what they ask for together. */
 import { InvalidArgumentError } from 'commander';
-import type { Shard } from '../../sim/explore/together/shard.ts';
+import type { Shard } from '../../sim/explore/space/division.ts';
 import { progress } from '../../sim/properties/liveness.ts';
 import { integer, type OptionSpec, SCENARIO_OPTIONS } from '../command.ts';
 import { usageError } from '../errors.ts';

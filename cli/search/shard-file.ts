@@ -6,11 +6,10 @@ import { z } from 'zod';
 import { toHex } from '../../replay/identity.ts';
 import { canonical } from '../../sim/canonical.ts';
 import { DEADLOCK } from '../../sim/end.ts';
-import type { Explorer } from '../../sim/explore/breadth/explorer.ts';
-import { Ledger } from '../../sim/explore/coverage.ts';
-import type { Exploration, SearchFacts } from '../../sim/explore/explore.ts';
-import { weakestEvidence, weakestOf } from '../../sim/explore/guarantee.ts';
-import type { Cut, Shard } from '../../sim/explore/together/shard.ts';
+import { weakestEvidence, weakestOf } from '../../sim/explore/covered/evidence.ts';
+import { Ledger } from '../../sim/explore/covered/ledger.ts';
+import type { Exploration, OpenSearch, SearchFacts } from '../../sim/explore/request.ts';
+import type { Cut, Shard } from '../../sim/explore/space/division.ts';
 import { validateResolved } from '../../sim/scenario/resolve.ts';
 import type { ResolvedScenario } from '../../sim/scenario/types.ts';
 import { readText } from '../catalog.ts';
@@ -59,7 +58,7 @@ const checksumOf = (body: unknown): string => toHex(sha256(Buffer.from(canonical
 function bodyOf(
   shard: Shard,
   cut: Cut | null,
-  explorer: Explorer,
+  search: OpenSearch,
   { limit, coverage, ledger, ...exploration }: Exploration,
   scenario: ResolvedScenario,
 ): Body {
@@ -73,17 +72,17 @@ function bodyOf(
     counts: { states: exploration.states, transitions: exploration.transitions, unchanged: exploration.unchanged },
     depth: coverage.depth,
     deadlocks: !exploration.undecided.includes(DEADLOCK),
-    findings: explorer.verdicts.findings.map(({ property, message, steps, state }) => ({
+    findings: search.verdicts.findings.map(({ property, message, steps, state }) => ({
       property,
       message,
       steps,
-      labels: explorer.labelsTo(state),
+      labels: search.labelsTo(state),
     })),
-    reached: [...explorer.verdicts.reached.keys()].sort(),
+    reached: [...search.verdicts.reached.keys()].sort(),
     reactions: coverage.reactions,
     localStates: { ...coverage.localStates },
     taken: [...ledger.taken].sort(),
-    evidence: weakestEvidence(explorer.world.engine),
+    evidence: weakestEvidence(search.world.engine),
   };
 }
 
@@ -95,15 +94,15 @@ export interface ShardResult {
   readonly folder: string;
   readonly shard: Shard;
   readonly cut: Cut | null;
-  readonly explorer: Explorer;
+  readonly search: OpenSearch;
   readonly exploration: Exploration;
 }
 
 /** Writes it, whole or not at all. @returns its name as the user may give it */
-export function writeShard({ folder, shard, cut, explorer, exploration }: ShardResult, scenario: ResolvedScenario, io: Io): string {
+export function writeShard({ folder, shard, cut, search, exploration }: ShardResult, scenario: ResolvedScenario, io: Io): string {
   const where = resolve(io.cwd, folder);
   const path = join(where, nameOf(scenario, shard));
-  const body = bodyOf(shard, cut, explorer, exploration, scenario);
+  const body = bodyOf(shard, cut, search, exploration, scenario);
   try {
     makeFolder(where);
   } catch (error) {

@@ -1,7 +1,6 @@
 /** `--workers`: threads that share one space, level by level. The coordinator passes dictionaries on, counts, and says when to stop. */
 import { Worker } from 'node:worker_threads';
-import type { Progress } from '../../sim/explore/breadth/explorer.ts';
-import type { SearchFacts } from '../../sim/explore/explore.ts';
+import type { Progress, SearchFacts } from '../../sim/explore/request.ts';
 import { combined, type PartitionReport, type Round } from '../../sim/explore/together/partition.ts';
 import { modulesFor } from '../../sim/host/registry.ts';
 import { modelFiles } from '../model-files.ts';

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { finish } from 'worldswitch/sim/explore/breadth/explorer';
 import { explore } from 'worldswitch/sim/explore/explore';
+import { finish } from 'worldswitch/sim/explore/turns';
 import { register } from 'worldswitch/sim/host/registry';
 import { knownProperties } from 'worldswitch/sim/properties/index';
 import { loadScenario } from 'worldswitch/sim/scenario/load';
@@ -19,7 +19,7 @@ afterAll(() => unregister());
 
 /** @param {string} variant */
 function explored(variant) {
-  const file = fileURLToPath(new URL('scenarios/rmpadjust-vs-rmpupdate.yaml', import.meta.resolve('worldswitch/package.json')));
+  const file = fileURLToPath(new URL('scenarios/sev-snp/rmpadjust-vs-rmpupdate.yaml', import.meta.resolve('worldswitch/package.json')));
   const known = knownProperties();
   const scenario = resolveScenario(loadScenario(readFileSync(file, 'utf8'), file, known), { variant, knownProperties: known });
   const { exhausted, violations } = finish(explore({ scenario, maxStates: 1_000_000 }));

@@ -3,10 +3,11 @@ import { outcomesOf } from '../host/outcomes.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import { openSession } from '../session.ts';
 import { WorldView } from '../view.ts';
-import { Explorer, type Search } from './breadth/explorer.ts';
-import { searchedBy } from './cycles/endless.ts';
+import { Explorer } from './breadth/explorer.ts';
+import { searchedBy } from './breadth/searched.ts';
 import { WaitSearch } from './cycles/longest-wait.ts';
-import { type Exploration, explore } from './explore.ts';
+import { explore } from './explore.ts';
+import type { Exploration, Search } from './request.ts';
 
 /** One outcome over all schedules. */
 export interface OutcomeRange {

@@ -1,10 +1,11 @@
 /** Full coverage: what no variant of a scenario takes, held against what its file says of that. */
 import type { ResolvedScenario, Uncovered } from '../scenario/types.ts';
-import { Explorer, type Search } from './breadth/explorer.ts';
-import type { Item } from './chart.ts';
-import { type Ledger, ledgerOf } from './coverage.ts';
-import { together } from './holes.ts';
+import { Explorer } from './breadth/explorer.ts';
+import type { Item } from './covered/chart.ts';
+import { together } from './covered/holes.ts';
+import { type Ledger, ledgerOf } from './covered/ledger.ts';
 import { widened } from './in-order/widening.ts';
+import type { Search } from './request.ts';
 
 export interface Judged {
   /** Micro-steps, branches and operations that no variant took and no entry names. */

@@ -1,51 +1,11 @@
 /** The guarantee: what a search has shown, in words that claim no more than it did. */
-import type { Grade } from '../../actors/path/path.ts';
 import { DEADLOCK } from '../end.ts';
-import type { MemoEngine } from '../engine/memo.ts';
 import type { PlainWorld } from '../restore.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
-import type { Coverage } from './coverage.ts';
-import { countsText } from './holes.ts';
-import type { BoundedLimits } from './in-order/bounded.ts';
-
-/** Weakest last. */
-const GRADES: readonly Grade[] = ['read', 'manual', 'memory', 'decision', 'inferred'];
-
-export interface Evidence {
-  readonly grade: Grade;
-  /** A micro-step known no better than that. */
-  readonly step: string;
-  readonly source: string;
-}
-
-interface StepLike {
-  readonly step?: string;
-  readonly grade?: Grade;
-  readonly source?: string;
-}
-
-const placeOf = ({ step, source }: Evidence): string => `${step} ${source}`;
-
-/** The least known of several; of two that are known as little, always the same one. */
-export const weakestOf = (all: readonly (Evidence | null)[]): Evidence | null =>
-  all
-    .filter((one) => one !== null)
-    .sort((a, b) => GRADES.indexOf(b.grade) - GRADES.indexOf(a.grade) || (placeOf(a) < placeOf(b) ? -1 : 1))[0] ?? null;
-
-/** The least known micro-step among all local states that a search came into. */
-export function weakestEvidence(engine: MemoEngine): Evidence | null {
-  const met = new Map<string, Evidence>();
-  for (const { index, locals } of engine.store.kinds) {
-    for (const local of engine.reachedLocals(index)) {
-      for (const meta of Object.values(locals.values[local]!.getMeta() as Record<string, StepLike | undefined>)) {
-        if (!meta?.grade || !meta.step || meta.source === 'the scenario') continue;
-        const evidence = { grade: meta.grade, step: meta.step, source: meta.source ?? '' };
-        met.set(placeOf(evidence), evidence);
-      }
-    }
-  }
-  return weakestOf([...met.values()]);
-}
+import type { Evidence } from './covered/evidence.ts';
+import { countsText } from './covered/holes.ts';
+import type { Coverage } from './covered/ledger.ts';
+import type { Limits } from './request.ts';
 
 export interface GuaranteeFacts {
   readonly scenario: ResolvedScenario;
@@ -74,7 +34,7 @@ export interface GuaranteeFacts {
 }
 
 /** The schedules that a search covers, in words. */
-export const boundText = ({ deviations, preemptions, switches }: BoundedLimits, from: PlainWorld | undefined): string => {
+export const boundText = ({ deviations, preemptions, switches }: Limits, from: PlainWorld | undefined): string => {
   const parts = [
     ...(deviations === undefined ? [] : [`${deviations} deviations`]),
     ...(preemptions === undefined ? [] : [`${preemptions} preemptions`]),

@@ -4,7 +4,7 @@
  */
 import type { AnyStateMachine } from 'xstate';
 import type { Completion } from '../../actors/host/completion.ts';
-import type { HostParts } from '../../actors/host/host-env.ts';
+import type { HostParts, HostThread } from '../../actors/host/host-env.ts';
 import type { GuestParts } from '../../actors/kvm/guest-program.ts';
 import type { KvmParts } from '../../actors/kvm/slots.ts';
 import type { PathPatches } from '../../actors/path/patch.ts';
@@ -18,8 +18,7 @@ import type { Operation } from '../scenario/operation.ts';
 import type { Section, VmSetting } from '../scenario/section.ts';
 import type { Arch, KernelVersion, ResolvedScenario, ResolvedVm, Scenario } from '../scenario/types.ts';
 import type { ActorSpec } from '../store.ts';
-import type { Outcome } from './outcomes.ts';
-import type { Waits } from './waits.ts';
+import type { ActorView, WorldView } from '../view.ts';
 
 /** A change of the model: other paths, other machines. Machines are changed by kind. */
 export interface Patch {
@@ -36,6 +35,18 @@ export interface Mutant extends Patch {
 export interface VmParts {
   readonly facts?: Readonly<Record<string, unknown>>;
 }
+
+/** Something that may befall a host, counted in one state. Machines of another model may lack the field: they count for nothing. */
+export interface Outcome {
+  /** As documents have it: camelCase. */
+  readonly name: string;
+  /** The heading of its column. */
+  readonly title: string;
+  readonly count: (world: WorldView) => number;
+}
+
+/** Whether a host thread waits, by its local state, on a host with these options. */
+export type Waits = (thread: Pick<ActorView<HostThread>, 'value' | 'context'>, options: ResolvedScenario['host']['options']) => boolean;
 
 export interface Mechanism {
   /** Kebab-case. */

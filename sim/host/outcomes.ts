@@ -2,16 +2,8 @@
 import type { PcpuContext } from '../../actors/host/pcpu.ts';
 import type { Arch } from '../scenario/types.ts';
 import type { WorldView } from '../view.ts';
+import type { Outcome } from './mechanism.ts';
 import { mechanismsOf } from './registry.ts';
-
-/** Something that may befall a host, counted in one state. Machines of another model may lack the field: they count for nothing. */
-export interface Outcome {
-  /** As documents have it: camelCase. */
-  readonly name: string;
-  /** The heading of its column. */
-  readonly title: string;
-  readonly count: (world: WorldView) => number;
-}
 
 export const HOST_OUTCOMES: readonly Outcome[] = [
   {

@@ -3,13 +3,10 @@ import type { HostThread } from '../../actors/host/host-env.ts';
 import { ModelError } from '../engine/port.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import type { Store } from '../store.ts';
-import type { ActorView } from '../view.ts';
+import type { Waits } from './mechanism.ts';
 import { mechanismsOf } from './registry.ts';
 
 type Host = Pick<ResolvedScenario['host'], 'arch' | 'options'>;
-
-/** Whether a host thread waits, by its local state, on a host with these options. */
-export type Waits = (thread: Pick<ActorView<HostThread>, 'value' | 'context'>, options: Host['options']) => boolean;
 
 /** A lock, a mutex, a semaphore: the thread sleeps, or spins, between two questions. Machines of another model may lack the field. */
 const wasRefused: Waits = ({ context: { frames } }) => frames?.code?.granted === false;

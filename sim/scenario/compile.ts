@@ -1,9 +1,9 @@
 /** Makes programs: parameters put in their places, arguments checked, `repeat` and `choose` turned into jumps. */
 import type { ControlOp, GuestOp, HostOp, Program } from '../../events/program.ts';
+import { guestOperations, hostOperations } from './all-operations.ts';
 import { explain } from './explain.ts';
 import { type Path, type PathIssue, unknownName } from './issues.ts';
 import type { Node } from './lowered.ts';
-import { guestOperations, hostOperations } from './operations.ts';
 import type { Values } from './parameters.ts';
 import { type GuestStep, type HostStep, type Operations, TIMES } from './program.ts';
 

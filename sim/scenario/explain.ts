@@ -1,9 +1,9 @@
 /** Turns what a schema has to say into what was found, what was expected, and the nearest valid name. */
 import type { z } from 'zod';
 import { didYouMean } from '../../events/nearest.ts';
+import { guestOperations, hostOperations } from './all-operations.ts';
 import { keysIn } from './fields.ts';
 import { hex, listed, type Path, type PathIssue, shown } from './issues.ts';
-import { guestOperations, hostOperations } from './operations.ts';
 
 type Issue = z.core.$ZodIssue;
 

@@ -1,6 +1,5 @@
 /** The pieces that schemas of scenarios are made of. A message of theirs starts with "expected": `explain.ts` adds what was found. */
 import { z } from 'zod';
-import type { KernelVersion } from './types.ts';
 
 /** How `strict` carries the valid names to whoever words the message; no name holds a comma. */
 const KEYS_PREFIX = 'expected one of ';
@@ -70,4 +69,4 @@ export const VCPU = z
   .describe('VM and index, such as vm0/0.');
 
 /** The kernel of a host that does not say. */
-export const KERNEL_DEFAULT: KernelVersion = '6.12';
+export const KERNEL_DEFAULT = '6.12';

@@ -1,7 +1,6 @@
-/** What programs can do on every host, and with mechanisms: the schema, the compiler, `schema` and the docs read it. */
+/** What programs can do on every host. What mechanisms add, and all of it in one table, is in `all-operations.ts`. */
 import { z } from 'zod';
 import type { CoreGuestOp, CoreHostOp } from '../../events/program.ts';
-import { amongMechanisms, mechanisms, perRegistry } from '../host/registry.ts';
 import { integer, LIMITS, NAME, VCPU } from './fields.ts';
 import { type Arguments, type Operation, operation } from './operation.ts';
 
@@ -28,37 +27,6 @@ export const HOST_OPERATIONS = {
     }),
   },
 } satisfies HostTable;
-
-/** All operations of guests and of host threads, those of mechanisms too. */
-export const guestOperations = perRegistry(
-  (): Readonly<Record<string, Operation>> =>
-    Object.assign({}, ...amongMechanisms<object>(GUEST_OPERATIONS, (one) => one.guestOperations ?? {})),
-);
-export const hostOperations = perRegistry(
-  (): Readonly<Record<string, Operation>> => Object.assign({}, HOST_OPERATIONS, ...mechanisms().map((one) => one.hostOperations ?? {})),
-);
-
-/** A row of the operation table, for people. */
-export interface OperationRow {
-  readonly name: string;
-  readonly by: 'guest' | 'host' | 'both';
-  readonly args: readonly string[];
-  readonly summary: string;
-}
-
-/** Every operation that a program may hold, `repeat` and `choose` last. */
-export function operationRows(): OperationRow[] {
-  const rows = (by: 'guest' | 'host', table: Readonly<Record<string, Operation>>): OperationRow[] =>
-    Object.entries(table).map(([name, { args, summary }]) => ({
-      name,
-      by,
-      args: Object.entries(args).map(([arg, schema]) => (schema instanceof z.ZodExactOptional ? `${arg}?` : arg)),
-      summary,
-    }));
-  const repeat: OperationRow = { name: 'repeat', by: 'both', args: ['times', 'do'], summary: REPEAT_SUMMARY };
-  const choose: OperationRow = { name: 'choose', by: 'both', args: ['of'], summary: CHOOSE_SUMMARY };
-  return [...rows('guest', guestOperations()), ...rows('host', hostOperations()), repeat, choose];
-}
 
 export const CHOOSE_SUMMARY = 'Runs one of several lists of operations, the first unless it is chosen otherwise; a list may be empty.';
 export const REPEAT_SUMMARY = 'Runs a list of operations several times; may stand inside another.';

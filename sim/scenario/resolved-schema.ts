@@ -3,8 +3,8 @@ import { z } from 'zod';
 import type { HostOptions, VmSettings } from '../../events/options.ts';
 import type { ControlOp, GuestOp, HostOp, Program } from '../../events/program.ts';
 import { perArch, perRegistry } from '../host/registry.ts';
+import { guestOperations, hostOperations } from './all-operations.ts';
 import { integer, LIMITS, NAME, named, PARAMETER_NAME, PROPERTY_ID, strict } from './fields.ts';
-import { guestOperations, hostOperations } from './operations.ts';
 import { OPTIONS_MAX, type Operations, TIMES } from './program.ts';
 import {
   ARCHES,

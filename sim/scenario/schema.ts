@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { type HostOptions, PREEMPTION_MODELS } from '../../events/options.ts';
 import { allowedOffers, mechanisms, perArch, perRegistry } from '../host/registry.ts';
 import { EXPECTED_NAME, integer, LIMITS, NAME, named, PARAMETER_NAME, PROPERTY_PATTERN, strict } from './fields.ts';
-import { guestProgram, hostProgram } from './program.ts';
+import { guestProgram, hostProgram } from './program-schema.ts';
 import { writtenSections, writtenSettings } from './sections.ts';
 import type { Arch, CORE_KEYS, Expectation, Parameter, Scenario, Uncovered } from './types.ts';
 

@@ -1,8 +1,9 @@
 /** What docs/claims.md says of the command line: the search finds what a claim says, and the opposite under each of its mutants. */
 import { describe, expect, it } from 'vitest';
-import { Explorer, finish } from '../../sim/explore/breadth/explorer.ts';
+import { Explorer } from '../../sim/explore/breadth/explorer.ts';
+import { finish } from '../../sim/explore/turns.ts';
 import { ALL_CLAIMS } from './all.ts';
-import { shippedAs } from './intel.ts';
+import { shippedAs } from './split-lock/intel.ts';
 
 const STATES_MAX = 200_000;
 const known = new Map<string, readonly string[]>();

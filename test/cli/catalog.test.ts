@@ -28,7 +28,7 @@ describe('scenarios', () => {
 
   it('prints the file of one, which checks and runs', async () => {
     const { out } = await bench.run(['scenarios', 'rmp-churn']);
-    expect(out).toBe(readFileSync('scenarios/rmp-churn.yaml', 'utf8'));
+    expect(out).toBe(readFileSync('scenarios/sev-snp/rmp-churn.yaml', 'utf8'));
     writeFileSync(bench.path('mine.yaml'), out);
     expect((await bench.run(['check', 'mine.yaml'])).code).toBe(0);
     expect((await bench.run(['run', 'mine.yaml', '--set', 'rounds=1', '--mode', 'memory'])).code).toBe(0);
@@ -43,7 +43,7 @@ describe('scenarios', () => {
 
 describe('check', () => {
   it('lists every mistake with file, line, path and message', async () => {
-    const text = readFileSync('scenarios/rmp-churn.yaml', 'utf8');
+    const text = readFileSync('scenarios/sev-snp/rmp-churn.yaml', 'utf8');
     writeFileSync(bench.path('bad.yaml'), text.replace('cpus: 2', 'cpsu: 2').replace('gfn: 0x5, to: private', 'gfn: 0x5, to: privat'));
     const { code, json } = await bench.run(['check', 'bad.yaml', 'none.yaml', '--json']);
     const { ok, errors } = json<{ ok: boolean; errors: { file: string; line: number; path: string; message: string }[] }>();

@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import type { Hole } from '../../sim/explore/chart.ts';
+import type { Hole } from '../../sim/explore/covered/chart.ts';
 import { Bench } from './run-cli.ts';
 
 const bench = new Bench();

@@ -13,7 +13,7 @@ beforeAll(async () => {
   writeFileSync(bench.path('text.wsj'), 'not a journal at all');
   writeFileSync(bench.path('empty.wsj'), '');
   writeFileSync(bench.path('empty.yaml'), '');
-  writeFileSync(bench.path('bare'), readFileSync('scenarios/rmp-churn.yaml'));
+  writeFileSync(bench.path('bare'), readFileSync('scenarios/sev-snp/rmp-churn.yaml'));
   writeFileSync(bench.path('bad.json'), '[1, {"index": -1}]');
   writeFileSync(bench.path('cut.json'), '[1, ');
   const bytes = readFileSync(bench.path('run.wsj'));

@@ -86,7 +86,7 @@ describe('what removes a violation', () => {
   });
 
   it('of a scenario in a file of the user’s own is what that file expects, wherever the file is by now', async () => {
-    const shipped = readFileSync(join(ROOT, 'scenarios/rmpadjust-vs-rmpupdate.yaml'), 'utf8');
+    const shipped = readFileSync(join(ROOT, 'scenarios/sev-snp/rmpadjust-vs-rmpupdate.yaml'), 'utf8');
     writeFileSync(bench.path('mine.yaml'), shipped.replace(/^name: .*$/m, 'name: mine'));
     const { violations } = (await bench.run(['explore', 'mine.yaml', '--json'])).json<Found>();
     rmSync(bench.path('mine.yaml'));

@@ -167,7 +167,10 @@ describe('verify', () => {
   });
 
   it('finds what a scenario promises and does not keep', async () => {
-    const text = readFileSync('scenarios/vmsa-in-use-kick.yaml', 'utf8').replace('kick: { violates: [rmp.retry-bounded] }', 'kick: clean');
+    const text = readFileSync('scenarios/sev-snp/vmsa-in-use-kick.yaml', 'utf8').replace(
+      'kick: { violates: [rmp.retry-bounded] }',
+      'kick: clean',
+    );
     writeFileSync(bench.path('vmsa-in-use-kick.yaml'), text);
     bench.makeFolder('regressions');
     writeFileSync(bench.path('regressions/vmsa-in-use-kick.json'), readFileSync('scenarios/regressions/vmsa-in-use-kick.json'));

@@ -117,7 +117,10 @@ describe('run', () => {
   });
 
   it('ends with 4 when the bound of steps is hit, and keeps the journal', async () => {
-    const text = readFileSync('scenarios/rmp-host-write-race.yaml', 'utf8').replace('properties:', 'bounds: { steps: 10 }\nproperties:');
+    const text = readFileSync('scenarios/sev-snp/rmp-host-write-race.yaml', 'utf8').replace(
+      'properties:',
+      'bounds: { steps: 10 }\nproperties:',
+    );
     writeFileSync(bench.path('short.yaml'), text);
     const { code, out } = await bench.run(['run', './short.yaml', '-o', 'short.wsj']);
     expect(code).toBe(4);
@@ -134,7 +137,7 @@ describe('run', () => {
   });
 
   it('reads a scenario from standard input and writes a journal to standard output', async () => {
-    const stdin = readFileSync('scenarios/rmp-host-write-race.yaml');
+    const stdin = readFileSync('scenarios/sev-snp/rmp-host-write-race.yaml');
     const { code, bytes, err } = await bench.run(['run', '-', '-o', '-'], { stdin });
     expect(code).toBe(0);
     expect(err).toContain('Clean');

@@ -4,110 +4,26 @@ import { hexOf } from '../../sim/canonical.ts';
 import { RandomChooser } from '../../sim/choosers/random.ts';
 import { DEADLOCK } from '../../sim/end.ts';
 import { MemoEngine } from '../../sim/engine/memo.ts';
-import { Explorer, finish } from '../../sim/explore/breadth/explorer.ts';
+import { Explorer } from '../../sim/explore/breadth/explorer.ts';
 import type { ExploreOptions } from '../../sim/explore/breadth/options.ts';
-import { searchedBy } from '../../sim/explore/cycles/endless.ts';
+import { searchedBy } from '../../sim/explore/breadth/searched.ts';
 import { explore } from '../../sim/explore/explore.ts';
 import { BoundedSearch } from '../../sim/explore/in-order/bounded.ts';
 import { Sampler } from '../../sim/explore/sampling/sampler.ts';
-import { UNCHANGED } from '../../sim/explore/space/step-trie.ts';
 import { Successors } from '../../sim/explore/space/successors.ts';
-import { Walk } from '../../sim/explore/space/walk.ts';
-import { WorldStep } from '../../sim/explore/space/world-step.ts';
-import { register } from '../../sim/host/registry.ts';
+import { finish } from '../../sim/explore/turns.ts';
 import { topologyOf } from '../../sim/host/topology.ts';
 import { Prng } from '../../sim/prng.ts';
-import { always, eventually, leavesEach, type Property, sometimes } from '../../sim/property.ts';
+import { UNCHANGED } from '../../sim/rows/step-trie.ts';
+import { Walk } from '../../sim/rows/walk.ts';
+import { WorldStep } from '../../sim/rows/world-step.ts';
 import { Run } from '../../sim/run.ts';
 import type { ResolvedScenario } from '../../sim/scenario/types.ts';
-import type { WorldView } from '../../sim/view.ts';
 import { digestsAt, digestsOf } from '../sim/explore/drive.ts';
-import { Naive } from '../sim/explore/naive.ts';
-import { NaiveDead, naiveEnds } from '../sim/explore/naive-dead.ts';
-import { toy } from '../sim/explore/toy.ts';
 import { engineOf, play } from '../sim/play.ts';
-import { digestOf, type EveryRun, everyRun, ruleOf } from './every-run.ts';
-import { randomTopology, STATES } from './random-topology.ts';
-
-const MODELS = 800;
-/** Larger ones take too long to be walked by runs. */
-const STATES_MAX = 60;
-const STEPS_MAX = 40;
-
-/** Evidence where the first actors of both kinds stand in these states. */
-const both = (node: string, other: string) => (world: WorldView) =>
-  world.actors('node')[0]!.value === node && world.actors('other')[0]!.value === other ? `node in ${node}, other in ${other}` : null;
-
-const EVIDENCE = { kinds: ['node', 'other'], source: 'a test', grade: 'decision' } as const;
-
-const EACH = { kind: 'node', source: 'a test', grade: 'decision' } as const;
-
-/** Properties of every state, and of every pair of states. */
-const properties: readonly Property[] = STATES.flatMap((node) => [
-  eventually(`random.reaches-${node}`, {
-    ...EVIDENCE,
-    check: (world) => (world.actors('node')[0]!.value === node ? `node in ${node}` : null),
-  }),
-  leavesEach(`random.leaves-${node}`, { ...EACH, each: ({ id, value }) => (value === node ? `${id} stays in ${node}` : null) }),
-  ...STATES.flatMap((other) => [
-    always(`random.never-${node}${other}`, { ...EVIDENCE, check: both(node, other) }),
-    sometimes(`random.once-${node}${other}`, { ...EVIDENCE, check: both(node, other) }),
-  ]),
-]);
-register({ name: 'random', arches: [], properties });
-
-const NONE = { always: [], sometimes: [], eventually: [] };
-
-/** A scenario whose properties watch for random states. */
-function scenarioOf(seed: number): ResolvedScenario {
-  const prng = new Prng(seed);
-  const drawn = () => STATES[prng.below(STATES.length)]!;
-  const watched = { ...NONE, always: [`random.never-${drawn()}${drawn()}`], sometimes: [`random.once-${drawn()}${drawn()}`] };
-  return toy(randomTopology(seed), [], { properties: watched });
-}
-
-interface Case {
-  readonly seed: number;
-  readonly scenario: ResolvedScenario;
-  readonly runs: EveryRun;
-}
-
-/** How runs end by definition: with what the machines alone say. */
-interface Defined {
-  /** As a run has it, but for the properties that break. */
-  readonly ends: ReadonlyMap<string, string | null>;
-  /** Digests of what follows a dead state, which no run comes to. */
-  readonly beyond: ReadonlySet<string>;
-  /** States of the largest dead set. */
-  readonly largest: number;
-}
-
-function definedFor({ scenario, runs }: Case): Defined {
-  const naive = new Naive(topologyOf(scenario));
-  const dead = new NaiveDead(naive);
-  const isViolated = (digest: string) => runs.ends.get(digest)?.startsWith('violation') === true;
-  const all = naiveEnds(naive, STATES_MAX, (state, digest) => (isViolated(digest) ? 'done' : dead.endIn(state)))!;
-  const sets = [...all].flatMap(([digest, { state }]) => (isViolated(digest) ? [] : [dead.deadSetOf(state) ?? []]));
-  const textOf = (digest: string, end: string | null) =>
-    isViolated(digest) ? runs.ends.get(digest)! : end && `${end} ${end === 'deadlock' ? DEADLOCK : ''}`;
-  return {
-    ends: new Map([...all].map(([digest, { end }]) => [digest, textOf(digest, end)])),
-    beyond: new Set(sets.flatMap((set) => set.map((state) => naive.digestOf(state))).filter((digest) => !all.has(digest))),
-    largest: Math.max(...sets.map((set) => set.length)),
-  };
-}
-
-const cases: readonly Case[] = Array.from({ length: MODELS }, (_, i) => i + 1).flatMap((seed) => {
-  const scenario = scenarioOf(seed);
-  const runs = everyRun(scenario, STATES_MAX);
-  return runs ? [{ seed, scenario, runs }] : [];
-});
-const sound = cases.filter(({ runs }) => runs.errors.size === 0);
-const broken = cases.filter(({ runs }) => runs.errors.size > 0);
-
-const defined = new Map(sound.map((one) => [one.seed, definedFor(one)]));
-/** Whether no run comes to this state, but a search, which looks for deadlocks when it is over. */
-const isBeyond = (seed: number, digest: string): boolean => defined.get(seed)?.beyond.has(digest) === true;
+import { digestOf, type EveryRun, ruleOf } from './every-run.ts';
+import { broken, type Case, cases, defined, isBeyond, MODELS, STATES_MAX, STEPS_MAX, sound } from './random-cases.ts';
+import { STATES } from './random-topology.ts';
 
 const violatedIn = ({ ends }: EveryRun): string[] =>
   [...new Set([...ends.values()].flatMap((end) => (end === null ? [] : end.split(' ')[1] || [])))].sort();

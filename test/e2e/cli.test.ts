@@ -207,7 +207,7 @@ describe('two at a time', () => {
 
 describe('a scenario of the own', () => {
   it('is checked, run, verified and served from its path', () => {
-    writeFileSync(join(folder, 'mine.yaml'), readFileSync('scenarios/rmpadjust-vs-rmpupdate.yaml'));
+    writeFileSync(join(folder, 'mine.yaml'), readFileSync('scenarios/sev-snp/rmpadjust-vs-rmpupdate.yaml'));
     expect(run('check', 'mine.yaml').status).toBe(0);
     expect(json('run', './mine.yaml', '--variant', 'overlap-2m')).toMatchObject({ verdict: 'clean', variant: 'overlap-2m' });
     expect(run('verify', 'mine.yaml').status).toBe(0);

@@ -15,7 +15,7 @@ import { openSession } from 'worldswitch/sim/session';
 import { project } from 'worldswitch/timeline/project';
 import { recordingOf } from 'worldswitch/timeline/recording';
 
-const file = fileURLToPath(new URL('scenarios/rmp-host-write-race.yaml', import.meta.resolve('worldswitch/package.json')));
+const file = fileURLToPath(new URL('scenarios/sev-snp/rmp-host-write-race.yaml', import.meta.resolve('worldswitch/package.json')));
 const known = knownProperties();
 const scenario = resolveScenario(loadScenario(readFileSync(file, 'utf8'), file, known), { knownProperties: known });
 

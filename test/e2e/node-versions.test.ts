@@ -72,7 +72,7 @@ for (const { version, path, missing } of nodes) {
       if (path === null) return skip(missing);
       const patch = resolve('examples/my-patch/my-patch.js');
       const { ok } = JSON.parse(
-        worldswitch(path, 'check', resolve('scenarios/rmpadjust-vs-rmpupdate.yaml'), '--models', patch, '--json'),
+        worldswitch(path, 'check', resolve('scenarios/sev-snp/rmpadjust-vs-rmpupdate.yaml'), '--models', patch, '--json'),
       ) as { ok: boolean };
       expect(ok).toBe(true);
     });

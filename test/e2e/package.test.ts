@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { shippedFile, shippedNames } from '../../cli/shipped.ts';
 import { PROGRAM, tsconfigWith } from './consumer.ts';
 import { COMPILER, install, pack, ROOT, run, worldswitchIn } from './packed.ts';
 
@@ -27,7 +28,7 @@ describe('what is packed', () => {
   const files = filesBelow(unpacked);
 
   it('has the texts, and every shipped scenario', () => {
-    const scenarios = readdirSync(join(ROOT, 'scenarios')).filter((file) => file.endsWith('.yaml'));
+    const scenarios = shippedNames().map(shippedFile);
     expect(scenarios.length).toBeGreaterThan(0);
     expect(files).toEqual(
       expect.arrayContaining(['package.json', 'LICENSE', 'README.md', 'CHANGELOG.md', ...scenarios.map((file) => `scenarios/${file}`)]),

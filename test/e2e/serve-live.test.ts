@@ -7,8 +7,8 @@ import { memorySource } from '../../replay/source.ts';
 import type { Clock } from '../../timeline/serve/clock.ts';
 import { driveRun } from '../../timeline/serve/drive.ts';
 import { type RunningServer, type ServerOptions, startServer } from '../../timeline/serve/server.ts';
-import { liveFixture, toldOf, upTo, watched } from '../timeline-serve/fixtures.ts';
-import { churn } from '../timeline-serve/session.ts';
+import { liveFixture, toldOf, upTo, watched } from '../timeline/serve/fixtures.ts';
+import { churn } from '../timeline/serve/session.ts';
 import { cuttingLine, rawSocket, until } from './serve-clients.ts';
 
 const servers: RunningServer[] = [];

@@ -9,7 +9,7 @@ import { openJournal } from '../../replay/open.ts';
 import { memorySource } from '../../replay/source.ts';
 import { journalFileRun } from '../../timeline/serve/journal-run.ts';
 import { type RunningServer, type ServerOptions, ServerStartError, startServer } from '../../timeline/serve/server.ts';
-import { journalBytes, upTo } from '../timeline-serve/fixtures.ts';
+import { journalBytes, upTo } from '../timeline/serve/fixtures.ts';
 import { cuttingLine, raw, rawGet, rawSocket, until } from './serve-clients.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'worldswitch-e2e-serve-'));

@@ -38,7 +38,7 @@ describe('the behaviour log', () => {
 });
 
 describe('golden digests', () => {
-  const now = goldenOf(process.cwd());
+  const now = goldenOf();
 
   it('are of this version', () => {
     const stale = `test/golden/digests.json is of model version ${golden.modelVersion}, the tree has ${MODEL_VERSION}: run npm run golden`;

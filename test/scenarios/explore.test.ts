@@ -4,11 +4,13 @@
  */
 import { describe, expect, it } from 'vitest';
 import { DEADLOCK } from '../../sim/end.ts';
-import { Explorer, finish } from '../../sim/explore/breadth/explorer.ts';
-import { type Ledger, ledgerOf } from '../../sim/explore/coverage.ts';
+import { Explorer } from '../../sim/explore/breadth/explorer.ts';
+import { searchedBy } from '../../sim/explore/breadth/searched.ts';
+import { type Ledger, ledgerOf } from '../../sim/explore/covered/ledger.ts';
 import { lassosOf } from '../../sim/explore/cycles/endless.ts';
 import { coveredBy, judge } from '../../sim/explore/excuses.ts';
 import { BoundedSearch } from '../../sim/explore/in-order/bounded.ts';
+import { finish } from '../../sim/explore/turns.ts';
 import { play, SHIPPED, shipped, shippedNames, source } from '../sim/play.ts';
 
 /** Too many states for a test, and the deviations within which they are searched here. */
@@ -58,7 +60,7 @@ describe('all interleavings', () => {
     const explorer = new Explorer({ scenario, budget: { states: STATES_MAX } });
     const report = finish(explorer.run());
     ledgers.set(nameOf({ name, variant }), ledgerOf(scenario, explorer.world.engine));
-    const lassos = finish(lassosOf(explorer, report, scenario.properties.eventually));
+    const lassos = finish(lassosOf(searchedBy(explorer, report), scenario.properties.eventually));
     expect(report.limit, 'the space is too large: name it in LARGE, and let npm run soak search it').toBeNull();
     const broken = [...report.findings, ...lassos.findings].map(({ property }) => property);
     expect(broken.sort()).toEqual(expectedOf(name, variant));

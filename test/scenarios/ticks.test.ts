@@ -1,8 +1,8 @@
 /** A preemption that is an offer finds what a tick finds that sets need_resched first; a guest is preempted in guest mode under both. */
 import { describe, expect, it } from 'vitest';
 import type { Ticks } from '../../events/options.ts';
-import { finish } from '../../sim/explore/breadth/explorer.ts';
 import { compareVariant } from '../../sim/explore/compare.ts';
+import { finish } from '../../sim/explore/turns.ts';
 import type { ResolvedScenario } from '../../sim/scenario/types.ts';
 import * as w from '../claims/world.ts';
 import { microSteps, play, SHIPPED, shipped } from '../sim/play.ts';

@@ -2,11 +2,12 @@
 import { describe, expect, it } from 'vitest';
 import type { Vcpu } from '../../actors/kvm/guest-program.ts';
 import type { VmxFields } from '../../events/split-lock/split-lock.ts';
-import { Explorer, finish } from '../../sim/explore/breadth/explorer.ts';
+import { Explorer } from '../../sim/explore/breadth/explorer.ts';
+import { finish } from '../../sim/explore/turns.ts';
 import { resolveScenario, validateResolved } from '../../sim/scenario/resolve.ts';
 import type { ResolvedScenario, Scenario } from '../../sim/scenario/types.ts';
 import { WorldView } from '../../sim/view.ts';
-import { intel, splitLock, wrmsr } from '../claims/intel.ts';
+import { intel, splitLock, wrmsr } from '../claims/split-lock/intel.ts';
 import { engineOf, type Played, play, seeds } from './play.ts';
 import { small } from './scenario/small.ts';
 import { choose, steer, steps, to } from './steer.ts';

@@ -1,7 +1,8 @@
 /** Runs for tests: the shipped scenarios, small ones, and what a run leaves behind. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { shippedNames as namesOfShipped, shippedPath } from '../../cli/shipped.ts';
 import type { JournalRecord, RunEnd } from '../../events/journal.ts';
 import { pointsOf } from '../../replay/points.ts';
 import type { Journal } from '../../replay/reader.ts';
@@ -30,12 +31,9 @@ const KNOWN = knownProperties();
 export const resolved = (scenario: Scenario, variant?: string, set: Readonly<Record<string, string>> = {}): ResolvedScenario =>
   resolveScenario(scenario, { ...(variant !== undefined && { variant }), set, knownProperties: KNOWN });
 
-export const source = (name: string): Scenario => loadScenario(fileOf(`scenarios/${name}.yaml`), `${name}.yaml`, KNOWN);
+export const source = (name: string): Scenario => loadScenario(readFileSync(shippedPath(name), 'utf8'), `${name}.yaml`, KNOWN);
 
-export const shippedNames: readonly string[] = readdirSync(join(ROOT, 'scenarios'))
-  .filter((file) => file.endsWith('.yaml'))
-  .map((file) => file.slice(0, -'.yaml'.length))
-  .sort();
+export const shippedNames: readonly string[] = namesOfShipped();
 
 export const shipped = (name: string, variant?: string, set?: Readonly<Record<string, string>>): ResolvedScenario =>
   resolved(source(name), variant, set);

@@ -4,50 +4,29 @@
  */
 import { MemoEngine } from '../../engine/memo.ts';
 import { topologyOf } from '../../host/topology.ts';
-import type { Seen } from '../coverage.ts';
-import { reexecuted } from '../reexecution.ts';
-import { DeadEnds, waitingStates } from '../space/dead-ends.ts';
+import { DeadEnds } from '../../rows/dead-ends.ts';
+import { StepTrie } from '../../rows/step-trie.ts';
+import { WorldStep } from '../../rows/world-step.ts';
+import type { Seen } from '../covered/ledger.ts';
+import type { OpenSearch, Progress, Search } from '../request.ts';
 import { ALONE } from '../space/exchange.ts';
 import { imageOf, restoreImage, type SearchImage, translateImage } from '../space/image.ts';
 import { Cursor, DONE, expandStates, NEED_PUSH, NEED_ROOT, NEED_RUN, NEED_STEP } from '../space/kernel.ts';
 import { runLocal } from '../space/local.ts';
-import { StateSpace, WAITING } from '../space/state-space.ts';
-import { StepTrie } from '../space/step-trie.ts';
+import { NO_STEP_PROGRESSES, RUN_ENDS, StateSpace } from '../space/state-space.ts';
 import { Successors } from '../space/successors.ts';
 import { labelsTo } from '../space/trail.ts';
 import { Verdicts } from '../space/verdicts.ts';
-import { WorldStep } from '../space/world-step.ts';
-import { DeadStates } from './dead-states.ts';
+import { reexecuted } from '../turns.ts';
+import { DeadStates, withoutWayOut } from './dead-states.ts';
 import type { ExploreOptions, ExploreReport } from './options.ts';
-
-export interface Progress {
-  readonly states: number;
-  readonly frontier: number;
-  readonly transitions: number;
-  /** Of state tables; 0 where they are not measured. */
-  readonly bytes: number;
-  /** Steps from the start to the states that are being expanded; absent where a search does not go by depth. */
-  readonly depth?: number;
-  /** The search is over, and what it found is worked out: the least deviating schedules, cycles, and reactions executed again. */
-  readonly closing?: true;
-  /** Of reactions that are executed again: how many are left. */
-  readonly reactions?: number;
-}
-
-/** A search in turns: yields how far it is, takes whether to stop. */
-export type Search<R> = Generator<Progress, R, boolean | undefined>;
-
-/** Drives a search to its end in one go. */
-export function finish<R>(search: Search<R>): R {
-  for (let turn = search.next(); ; turn = search.next()) if (turn.done) return turn.value;
-}
 
 /** States expanded between two looks at budgets, and steps that had to be computed. */
 const CHUNK = 1 << 15;
 const CHUNK_MISSES = 128;
 const NONE: ReadonlySet<number> = new Set();
 
-export class Explorer {
+export class Explorer implements OpenSearch {
   readonly world: WorldStep;
   space: StateSpace;
   readonly #options: ExploreOptions;
@@ -209,7 +188,7 @@ export class Explorer {
   *#decideEach(): Search<boolean> {
     const ended = new Set(this.ended);
     let looked = 0;
-    for (const state of this.space.exact ? waitingStates(this.space, this.#cursor.head) : []) {
+    for (const state of this.space.exact ? withoutWayOut(this.space, this.#cursor.head) : []) {
       if (this.#ends.isDead(this.#rowOf(state))) this.#endIn(state, ended);
       if (++looked % CHUNK_MISSES === 0 && (yield { ...this.progress, closing: true })) return true;
     }
@@ -218,7 +197,7 @@ export class Explorer {
 
   *#decideAll(): Search<boolean> {
     const { space } = this;
-    if (!space.ends.includes(WAITING)) return false;
+    if (!space.ends.includes(NO_STEP_PROGRESSES)) return false;
     const isOver = (row: Int32Array): boolean => this.#ends.isOver(row);
     const isDeadBeyond = (state: number): boolean => this.#ends.isDead(this.#rowOf(state));
     const successors = new Successors(this.world, space, this.#cursor.head);
@@ -258,7 +237,7 @@ export class Explorer {
   #stopInDead(): void {
     if (this.#isDead === null) return;
     for (; this.#stoppedAt < this.space.count; this.#stoppedAt++)
-      if (this.space.ends[this.#stoppedAt] !== 1 && this.#isDead(this.#stoppedAt)) this.#endIn(this.#stoppedAt, NONE);
+      if (this.space.ends[this.#stoppedAt] !== RUN_ENDS && this.#isDead(this.#stoppedAt)) this.#endIn(this.#stoppedAt, NONE);
   }
 
   get #ends(): DeadEnds {
@@ -272,7 +251,7 @@ export class Explorer {
   }
 
   #endIn(state: number, ended: ReadonlySet<number>): void {
-    this.space.ends[state] = 1;
+    this.space.ends[state] = RUN_ENDS;
     this.#verdicts.checkEnd(state, this.localsOf(state));
     if (!ended.has(state)) this.#verdicts.ends(state);
   }
@@ -402,11 +381,12 @@ export class Explorer {
     if (this.space.exact) return;
     const ended = new Set(pendingCount > 0 ? this.ended.slice(-pendingCount) : NONE);
     for (; this.#decided < this.#cursor.head; this.#decided++)
-      if (this.space.ends[this.#decided] === WAITING && this.#ends.isDead(this.#rowOf(this.#decided))) this.#endIn(this.#decided, ended);
+      if (this.space.ends[this.#decided] === NO_STEP_PROGRESSES && this.#ends.isDead(this.#rowOf(this.#decided)))
+        this.#endIn(this.#decided, ended);
   }
 
   /** Lets properties look at a state. */
   look(state: number): void {
-    if (this.#verdicts.look(state, this.localsOf(state))) this.space.ends[state] = 1;
+    if (this.#verdicts.look(state, this.localsOf(state))) this.space.ends[state] = RUN_ENDS;
   }
 }

@@ -1,12 +1,12 @@
 /** What a search over all interleavings is asked for, and what it reports. */
 import type { PlainWorld } from '../../restore.ts';
+import type { StepTrie } from '../../rows/step-trie.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
+import type { ExploreRequest, SearchTotals } from '../request.ts';
+import type { Division } from '../space/division.ts';
 import type { Exchange } from '../space/exchange.ts';
 import type { SearchImage } from '../space/image.ts';
-import type { StepTrie } from '../space/step-trie.ts';
 import type { Finding, FirstMet } from '../space/verdicts.ts';
-import type { Division } from '../together/shard.ts';
-import type { Explorer } from './explorer.ts';
 
 export interface ExploreBudget {
   /** States kept before the search gives up. */
@@ -29,7 +29,7 @@ export interface ExploreOptions {
   /** Where an earlier search of the same scenario stood: goes on there. */
   readonly image?: SearchImage;
   /** Called between two turns, and once more when the search is over. */
-  readonly onTurn?: (explorer: Explorer, isOver: boolean) => void;
+  readonly onTurn?: ExploreRequest['onTurn'];
   /** Keeps 64-bit fingerprints of states, and rows only until a state is expanded. */
   readonly compact?: boolean;
   /** Local steps run on; the states in between are not kept. Not with `compact` or `exchange`. */
@@ -40,27 +40,14 @@ export interface ExploreOptions {
   readonly division?: Division;
 }
 
-export interface ExploreReport {
-  /** Whether every reachable state was expanded. */
-  readonly exhausted: boolean;
-  /** Why not: the budget that ran out. */
-  readonly limit: 'states' | 'bytes' | 'stopped' | null;
-  /** Whether it is known of every state that was expanded if it is a deadlock. */
-  readonly deadlocks: boolean;
-  readonly states: number;
-  readonly transitions: number;
-  /** Steps that lead back to the state itself; not counted as transitions. */
-  readonly unchanged: number;
+export interface ExploreReport extends SearchTotals {
   /** States that local steps went through, each time they did. */
   readonly passed: number;
-  readonly depth: number;
   readonly findings: readonly Finding[];
   /** `sometimes` properties and the state where each first came true; null if it never did. */
   readonly reached: ReadonlyMap<string, FirstMet | null>;
-  /** Reactions that are remembered, and how many of them were not executed again through XState as time was over. */
-  readonly reactions: number;
+  /** Reactions that are remembered and were not executed again through XState, as time was over. */
   readonly unverified: number;
   readonly deliveries: number;
   readonly trie: Pick<StepTrie, 'misses' | 'drops' | 'integers'>;
-  readonly bytesPerState: number;
 }

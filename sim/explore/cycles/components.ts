@@ -1,5 +1,5 @@
 /** Strongly connected components of the owed steps (Tarjan 1972), without recursion and without a stored edge. */
-import type { Progress, Search } from '../breadth/explorer.ts';
+import type { Progress, Search } from '../request.ts';
 import type { Successors } from '../space/successors.ts';
 import { type Cut, isEdge, NO_CUT } from './fairness.ts';
 

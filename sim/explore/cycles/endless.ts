@@ -6,12 +6,10 @@ import { propertyOf } from '../../properties/index.ts';
 import type { PlainWorld } from '../../restore.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
 import { openSession } from '../../session.ts';
-import { Explorer, type Search } from '../breadth/explorer.ts';
-import type { ExploreReport } from '../breadth/options.ts';
-import type { ExploreRequest, Violation } from '../explore.ts';
 import { BoundedSearch } from '../in-order/bounded.ts';
 import { Pricing } from '../in-order/pricing.ts';
-import { type LassoFinding, type LassoReport, LassoSearch, type Searched } from './lassos.ts';
+import type { Search, Searched, Violation } from '../request.ts';
+import { type LassoFinding, type LassoReport, LassoSearch } from './lassos.ts';
 
 /** States of the search for the least deviating stem; beyond it the shortest one by steps is given. */
 const STEM_STATES = 200_000;
@@ -32,47 +30,32 @@ export interface EndlessOptions {
 }
 
 /** The properties that can be asked for: in the middle of a run, what has to come true once may have done so before. */
-const askedFor = ({ scenario, from }: EndlessOptions): readonly string[] =>
+export const askedFor = ({ scenario, from }: EndlessOptions): readonly string[] =>
   scenario.properties.eventually.filter((id) => !from || from.step === 0 || !comesTrueOnce(propertyOf(id)));
 
 /** The lassos of a search that is over, each reached in the fewest steps. */
-export function* lassosOf(explorer: Explorer, report: ExploreReport, ids: readonly string[]): Search<LassoReport> {
-  return yield* new LassoSearch(searchedBy(explorer, report), ids.map(propertyOf)).run();
+export function* lassosOf(searched: Searched, ids: readonly string[]): Search<LassoReport> {
+  return yield* new LassoSearch(searched, ids.map(propertyOf)).run();
 }
 
-export function searchedBy(explorer: Explorer, report: ExploreReport): Searched {
-  const { world, space, ended } = explorer;
-  // A search that ended early has expanded all states before the one it took the last new state from.
-  const expanded = report.exhausted ? space.count : Math.max(0, space.parent[space.count - 1]!);
-  return { world, space, expanded, ended, labelsTo: (state: number) => explorer.labelsTo(state) };
-}
-
-export function* endlessOf(options: EndlessOptions, explorer: Explorer, report: ExploreReport): Search<Endless> {
+export function* endlessOf(options: EndlessOptions, searched: Searched): Search<Endless> {
   const ids = askedFor(options);
   if (ids.length === 0) return { violations: [], undecided: options.scenario.properties.eventually, fair: 0, owed: [] };
-  const lassos = yield* lassosOf(explorer, report, ids);
+  const lassos = yield* lassosOf(searched, ids);
   const violations: Violation[] = [];
-  for (const finding of lassos.findings) violations.push(yield* leastOf(options, explorer, finding, lassos));
+  for (const finding of lassos.findings) violations.push(yield* leastOf(options, searched, finding, lassos));
   const broken = lassos.findings.map(({ property }) => property);
-  const complete = report.exhausted && !lassos.stopped;
+  const complete = searched.exhausted && !lassos.stopped;
   const undecided = options.scenario.properties.eventually.filter((id) => !broken.includes(id) && !(complete && ids.includes(id)));
-  const { world } = explorer;
+  const { world } = searched;
   return { violations, undecided, fair: lassos.fair, owed: owedOffers(world.store, world.offers) };
 }
 
-/** Liveness by a search of its own, on one thread: for those who have shared a space, and hold no graph of it. */
-export function* endlessAlone({ scenario, from, maxStates, fits, isTimed = false }: ExploreRequest): Search<Endless> {
-  const asked = { scenario, ...(from && { from }) };
-  if (askedFor(asked).length === 0) return { violations: [], undecided: scenario.properties.eventually, fair: 0, owed: [] };
-  const explorer = new Explorer({ ...asked, budget: { states: maxStates, isTimed, ...(fits && { fits }) } });
-  return yield* endlessOf(asked, explorer, yield* explorer.run());
-}
-
 /** The way to the cycle that is least in the order disturbances, preemptions, switches, steps; then one turn from there. */
-function* leastOf({ scenario, from }: EndlessOptions, explorer: Explorer, found: LassoFinding, lassos: LassoReport): Search<Violation> {
+function* leastOf({ scenario, from }: EndlessOptions, searched: Searched, found: LassoFinding, lassos: LassoReport): Search<Violation> {
   const { property, message, kind, lasso } = found;
   const least =
-    lasso && !comesTrueOnce(propertyOf(property)) ? yield* leastStem({ scenario, ...(from && { from }) }, explorer, found) : null;
+    lasso && !comesTrueOnce(propertyOf(property)) ? yield* leastStem({ scenario, ...(from && { from }) }, searched, found) : null;
   const stem = least ? least.labels : found.stem;
   const cycle = least ? lassos.turnFrom(found, least.entry) : { labels: found.cycle, evidence: { message, ...(kind && { kind }) } };
   const told = [...stem, ...cycle.labels];
@@ -88,7 +71,7 @@ function* leastOf({ scenario, from }: EndlessOptions, explorer: Explorer, found:
     steps: labels.length,
     least: least !== null,
     labels,
-    ...new Pricing(explorer.world).priceOf(labels),
+    ...new Pricing(searched.world).priceOf(labels),
     ...(lasso && { lasso: ends?.lasso ?? { from: (from?.step ?? 0) + stem.length, length: cycle.labels.length } }),
   };
 }
@@ -103,7 +86,7 @@ function endOf(scenario: ResolvedScenario, labels: readonly string[]): RunEnd['v
 
 function* leastStem(
   { scenario, from }: EndlessOptions,
-  { world, space }: Explorer,
+  { world, space }: Searched,
   { members, property }: LassoFinding,
 ): Search<{ readonly labels: readonly string[]; readonly entry: number } | null> {
   const entries = new Map(members.map((state) => [keyOf(space.rows.subarray(state * space.columns, (state + 1) * space.columns)), state]));

@@ -5,28 +5,15 @@
  * owed (migrate, interrupt, a disturbance) need not be made, and a cycle has none: they happen finitely often. A state in which nothing
  * owed can be done may last: what an `eventually` property still asks for there is never done.
  */
-import { Debts, type Lasso, watchesOf } from '../../debts.ts';
-import { ENDED, hasHalted, type Lasts, neverTrue, QUIET } from '../../end.ts';
+import { Debts, ENDED, type Lasso, type Lasts, neverTrue, QUIET, watchesOf } from '../../debts.ts';
+import { hasHalted } from '../../end.ts';
 import { type CpuInCycle, type CycleEvidence, judgeCycle, type Property } from '../../property.ts';
-import type { Search } from '../breadth/explorer.ts';
-import type { StateSpace } from '../space/state-space.ts';
+import type { Search, Searched } from '../request.ts';
 import { Successors } from '../space/successors.ts';
-import type { WorldStep } from '../space/world-step.ts';
 import { Components } from './components.ts';
 import { type Cut, isEdge, judgeFairness, NO_CUT, type Part } from './fairness.ts';
 import { Owed } from './owed.ts';
 import { type CycleStep, Turn } from './turn.ts';
-
-/** A finished search, as far as liveness needs it. */
-export interface Searched {
-  readonly world: WorldStep;
-  readonly space: StateSpace;
-  /** How many states were expanded. */
-  readonly expanded: number;
-  /** States in which a run ends by itself. */
-  readonly ended: readonly number[];
-  labelsTo(state: number): string[];
-}
 
 export interface LassoFinding extends CycleEvidence {
   readonly property: string;

@@ -7,11 +7,11 @@ import type { PcpuContext } from '../../../actors/host/pcpu.ts';
 import { hasHalted } from '../../end.ts';
 import { waitsIn } from '../../host/waits.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
-import type { Search } from '../breadth/explorer.ts';
+import type { Search, Searched } from '../request.ts';
+import { RUN_ENDS } from '../space/state-space.ts';
 import { Successors } from '../space/successors.ts';
 import { Components } from './components.ts';
 import { judgeFairness, NO_CUT } from './fairness.ts';
-import type { Searched } from './lassos.ts';
 import { firstShut, longestPaths, OFFER, type WeightedGraph } from './weighted-graph.ts';
 
 export interface LongestWait {
@@ -121,7 +121,7 @@ export class WaitSearch {
     const { columns, alternatives, row } = this.#successors;
     for (const [i, state] of members.entries()) {
       // Nothing ends a wait in a deadlock. A machine that has halted, and what the search did not come to, are no wait.
-      const isEnd = space.ends[state] === 1;
+      const isEnd = space.ends[state] === RUN_ENDS;
       let isLeft = state >= expanded || (isEnd && this.#isHalted(state));
       const count = isEnd ? 0 : this.#successors.expand(state, true);
       for (let edge = 0; edge < count; edge++) {

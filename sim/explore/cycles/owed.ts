@@ -1,7 +1,7 @@
 /** The states up to which a property has never come true, and the shortest ways there that stay among them. */
 import { NEVER_TRUE } from '../../debts.ts';
 import type { PropertyWatch } from '../../property.ts';
-import type { Search } from '../breadth/explorer.ts';
+import type { Search } from '../request.ts';
 import type { Successors } from '../space/successors.ts';
 
 const TURN_STATES = 1 << 15;

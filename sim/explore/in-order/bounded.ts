@@ -12,23 +12,17 @@ import { topologyOf } from '../../host/topology.ts';
 import { propertyOf } from '../../properties/index.ts';
 import { PropertyWatch } from '../../property.ts';
 import type { PlainWorld } from '../../restore.ts';
+import { DeadEnds } from '../../rows/dead-ends.ts';
+import { WorldStep } from '../../rows/world-step.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
-import type { Progress, Search } from '../breadth/explorer.ts';
-import { DeadEnds } from '../space/dead-ends.ts';
-import { WorldStep } from '../space/world-step.ts';
-import { type Deviations, NO_DEVIATIONS, plus, sumOf } from './deviations.ts';
+import type { Deviations, Limits, Progress, Search } from '../request.ts';
+import { NO_DEVIATIONS, plus, sumOf } from './deviations.ts';
 import { Heap } from './heap.ts';
 import { type Next, Pricing } from './pricing.ts';
 
-export interface BoundedLimits {
-  readonly deviations?: number;
-  readonly preemptions?: number;
-  readonly switches?: number;
-}
-
 export interface BoundedOptions {
   readonly scenario: ResolvedScenario;
-  readonly limits: BoundedLimits;
+  readonly limits: Limits;
   readonly states: number;
   readonly from?: PlainWorld;
   /** Stop as soon as these are found; null: search on. */
@@ -238,7 +232,7 @@ export class BoundedSearch {
     if (isOver) return true;
     const end = endOf(this.world.store, node.row, {
       alternatives: this.world.countOf(node.row),
-      isDead: () => this.#deadEnds.isStuck(node.row),
+      isDead: () => this.#deadEnds.isDeadIfNoneProgresses(node.row),
     });
     if (end?.broken) this.#report(end.broken.property, end.broken.message, node);
     return end !== null;

@@ -1,15 +1,7 @@
 /** What a chooser does against the in-order run: disturbances, preemptions, switches. The words are those of the design. */
 import { allowedOffers } from '../../host/registry.ts';
 import type { AlternativeKind } from '../../step.ts';
-
-export interface Deviations {
-  /** Injected errors, interrupts, exits for nothing. */
-  readonly disturbances: number;
-  /** Decisions of the simulated host: a runnable task leaves a pCPU, or its queue, or another one is picked before the first of its queue. */
-  readonly preemptions: number;
-  /** Decisions of the sequencer: another pCPU is stepped, or another message delivered, than comes next in order. */
-  readonly switches: number;
-}
+import type { Deviations } from '../request.ts';
 
 export const NO_DEVIATIONS: Deviations = { disturbances: 0, preemptions: 0, switches: 0 };
 

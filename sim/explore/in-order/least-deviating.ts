@@ -1,10 +1,9 @@
 /** Each violation of a search by the schedule that is easiest to tell: the one that deviates least from the in-order run. */
 import type { MemoEngine } from '../../engine/memo.ts';
-import type { Search } from '../breadth/explorer.ts';
-import type { ExploreRequest, SearchFacts, Violation } from '../explore.ts';
-import { DeadEnds, withWaits } from '../space/dead-ends.ts';
+import { DeadEnds, withWaits } from '../../rows/dead-ends.ts';
+import { WorldStep } from '../../rows/world-step.ts';
+import type { ExploreRequest, Search, SearchFacts, Violation } from '../request.ts';
 import type { Finding } from '../space/verdicts.ts';
-import { WorldStep } from '../space/world-step.ts';
 import { BoundedSearch } from './bounded.ts';
 import { Pricing } from './pricing.ts';
 

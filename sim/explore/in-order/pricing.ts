@@ -5,10 +5,11 @@
  * arrived. Steps that change nothing are neither here nor there: they cost nothing, and a poll that comes next in order need not be taken.
  */
 import { AT_START, afterStep, type Candidate, type InOrder, nextInOrder } from '../../choosers/in-order.ts';
+import type { StepTrace, WorldStep } from '../../rows/world-step.ts';
 import type { StepOutcome } from '../../sequencer.ts';
 import type { AlternativeKind } from '../../step.ts';
-import type { StepTrace, WorldStep } from '../space/world-step.ts';
-import { type Deviations, deviationOf, NO_DEVIATIONS, plus } from './deviations.ts';
+import type { Deviations } from '../request.ts';
+import { deviationOf, NO_DEVIATIONS, plus } from './deviations.ts';
 
 interface Order extends InOrder {
   /** Columns of the messages in flight, the one that arrived first first. */

@@ -7,11 +7,11 @@ import { MemoEngine } from '../../engine/memo.ts';
 import { topologyOf } from '../../host/topology.ts';
 import { propertyOf } from '../../properties/index.ts';
 import { PropertyWatch } from '../../property.ts';
+import { DeadEnds } from '../../rows/dead-ends.ts';
+import { WorldStep } from '../../rows/world-step.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
-import type { Search } from '../breadth/explorer.ts';
-import { DeadEnds } from '../space/dead-ends.ts';
+import type { Search } from '../request.ts';
 import { type IsSeen, labelsAlong, runLocal } from '../space/local.ts';
-import { WorldStep } from '../space/world-step.ts';
 import { Symmetry, SymmetryError } from './symmetry.ts';
 
 export interface OrbitFinding {
@@ -161,7 +161,10 @@ export class OrbitSearch {
       this.#report(watch.property.id, message, node);
     }
     if (isOver) return true;
-    const end = endOf(this.world.store, row, { alternatives: this.world.countOf(row), isDead: () => this.#deadEnds.isStuck(row) });
+    const end = endOf(this.world.store, row, {
+      alternatives: this.world.countOf(row),
+      isDead: () => this.#deadEnds.isDeadIfNoneProgresses(row),
+    });
     if (end?.broken) this.#report(end.broken.property, end.broken.message, node);
     return end !== null;
   }

@@ -6,8 +6,8 @@
 import type { AnyMachineSnapshot } from 'xstate';
 import type { ActorId } from '../../../events/event.ts';
 import { canonical } from '../../canonical.ts';
+import type { WorldStep } from '../../rows/world-step.ts';
 import type { AnyEvent, Bundle, Kind } from '../../store.ts';
-import type { WorldStep } from '../space/world-step.ts';
 
 /** Permutations tried for each state. */
 const PERMUTATIONS_MAX = 5_040;

@@ -5,7 +5,7 @@
 import type { StepView, Strategy } from '../../choosers/strategy.ts';
 import { stateName } from '../../engine/reaction.ts';
 import type { Prng } from '../../prng.ts';
-import type { Walk } from '../space/walk.ts';
+import type { Walk } from '../../rows/walk.ts';
 import type { WalkView } from './walk-view.ts';
 
 /** Schedules kept; beyond them those go whose news have become the most common. */

@@ -10,99 +10,19 @@ import { type Broken, endOf } from '../../end.ts';
 import { MemoEngine } from '../../engine/memo.ts';
 import { topologyOf } from '../../host/topology.ts';
 import { Prng, splitSeed } from '../../prng.ts';
-import type { PlainWorld } from '../../restore.ts';
-import type { ResolvedScenario } from '../../scenario/types.ts';
-import type { Search } from '../breadth/explorer.ts';
-import { reexecuted } from '../reexecution.ts';
-import { DeadEnds, deadlockAfter } from '../space/dead-ends.ts';
-import { LOOK, STILL } from '../space/step-trie.ts';
-import { UNCHANGED_OR_YIELDS, Walk } from '../space/walk.ts';
-import { WorldStep } from '../space/world-step.ts';
-import { Corpus, type CorpusSize, changed, GuidedStrategy } from './corpus.ts';
+import { DeadEnds, deadlockAfter } from '../../rows/dead-ends.ts';
+import { LOOK, PERHAPS_NO_PROGRESS } from '../../rows/step-trie.ts';
+import { UNCHANGED_OR_YIELDS, Walk } from '../../rows/walk.ts';
+import { WorldStep } from '../../rows/world-step.ts';
+import type { Search } from '../request.ts';
+import { reexecuted } from '../turns.ts';
+import { Corpus, changed, GuidedStrategy } from './corpus.ts';
 import { cycleIn } from './cycle.ts';
 import { Digests } from './digests.ts';
-import { RandomStrategy, STRATEGIES, StrategyMaker, type StrategyName } from './strategies.ts';
+import type { DrawnBy, SampleFinding, SampleReport, SampleRequest, StrategyCount } from './request.ts';
+import { RandomStrategy, STRATEGIES, StrategyMaker } from './strategies.ts';
 import { WalkView } from './walk-view.ts';
 import { Watching } from './watching.ts';
-
-export interface SampleRequest {
-  readonly scenario: ResolvedScenario;
-  readonly strategy: StrategyName | 'portfolio';
-  readonly seed: number;
-  /** How many; without a bound only whoever drives the sample ends it. */
-  readonly schedules: number;
-  /** Steps before a schedule is cut. */
-  readonly stepsMax: number;
-  /** `pct`: orderings that a bug may take. */
-  readonly depth: number;
-  /** `pct`: decisions among which its places are drawn; measured if not given. */
-  readonly horizon?: number | undefined;
-  readonly from?: PlainWorld | undefined;
-  /** Ends the sample as soon as this property has broken. */
-  readonly until?: string;
-  /** false: remembered reactions are not executed again at the end; for figures that time the search alone. */
-  readonly verify?: boolean;
-  /** Time is limited: reactions are executed again as the sample goes. */
-  readonly isTimed?: boolean;
-  /** One of the same scenario from its start, whose memory of reactions is used. */
-  readonly world?: WorldStep;
-}
-
-/** Who drew a schedule: a strategy, or the portfolio by changing an earlier schedule. */
-export type DrawnBy = StrategyName | 'mutate';
-
-export interface SampleFinding {
-  readonly property: string;
-  readonly message: string;
-  /** Choices by label from the start of the sample. */
-  readonly labels: readonly string[];
-  /** Number of the schedule, from 0; its seed; and who drew it. */
-  readonly schedule: number;
-  readonly seed: number;
-  readonly by: DrawnBy;
-  /** `pct`: its depth. */
-  readonly depth: number | null;
-  /** Schedules of the sample that broke it. */
-  broke: number;
-}
-
-export interface StrategyCount {
-  schedules: number;
-  steps: number;
-  violations: number;
-  /** Schedules that showed something new; counted by the portfolio only. */
-  news: number;
-}
-
-/** n and k of the bound of `pct`, as measured. */
-export interface PctMeasure {
-  readonly depth: number;
-  readonly horizon: number;
-  readonly entities: number;
-  readonly decisions: number;
-  /** Schedules with more decisions than the horizon. */
-  readonly beyond: number;
-}
-
-export interface SampleReport {
-  readonly limit: 'schedules' | 'stopped';
-  readonly schedules: number;
-  readonly steps: number;
-  /** Different states met; null when there were too many to count. */
-  readonly states: number | null;
-  /** Schedules that a bound of steps has cut. */
-  readonly cut: number;
-  readonly longest: number;
-  readonly findings: readonly SampleFinding[];
-  readonly missed: readonly string[];
-  readonly reactions: number;
-  /** Of these, how many were not executed again, as time was over. */
-  readonly unverified: number;
-  readonly stepMisses: number;
-  readonly strategies: Readonly<Partial<Record<DrawnBy, StrategyCount>>>;
-  readonly pct: PctMeasure | null;
-  readonly corpus: CorpusSize | null;
-}
 
 interface Drawn {
   readonly by: DrawnBy;
@@ -145,7 +65,7 @@ export class Sampler {
   #shortened: readonly string[] | null = null;
   #cycles = 0;
   /** After how many steps of the present schedule the last one that was progress. */
-  #moved = 0;
+  #progressedAt = 0;
   #looksAtStart = true;
   readonly #deadEnds: DeadEnds;
   #steps = 0;
@@ -236,10 +156,10 @@ export class Sampler {
     const { steps } = walk;
     // What breaks in the first such state is told before.
     const isTold = ended === 'violation';
-    if ((isTold && this.#moved === steps) || !this.#deadEnds.isDead(walk.row)) return null;
+    if ((isTold && this.#progressedAt === steps) || !this.#deadEnds.isDead(walk.row)) return null;
     const trail = walk.trail.slice(0, steps);
     walk.reset();
-    for (let at = 0; at < steps && !(at >= this.#moved && this.#deadEnds.isDead(walk.row)); at++) walk.take(trail[at]!);
+    for (let at = 0; at < steps && !(at >= this.#progressedAt && this.#deadEnds.isDead(walk.row)); at++) walk.take(trail[at]!);
     if (isTold && walk.steps === steps) return null;
     const end = endOf(this.world.store, walk.locals, { alternatives: 0 })!;
     this.#broken = end.broken;
@@ -288,7 +208,7 @@ export class Sampler {
     this.#shortened = null;
     this.#watching.begin();
     this.#corpus?.begin();
-    this.#moved = 0;
+    this.#progressedAt = 0;
     for (let looks = this.#looksAtStart, patience = PATIENCE; ; ) {
       this.#digests.add(walk.laneA, walk.laneB);
       if (looks) {
@@ -303,7 +223,7 @@ export class Sampler {
         return end.ended;
       }
       if (walk.steps >= stepsMax) return 'bound';
-      if (walk.steps - this.#moved > patience) {
+      if (walk.steps - this.#progressedAt > patience) {
         if (this.#deadEnds.isDead(walk.row)) return 'bound';
         patience *= 2;
       }
@@ -312,7 +232,7 @@ export class Sampler {
       const flags = walk.take(index);
       strategy.observe?.((flags & UNCHANGED_OR_YIELDS) !== 0);
       looks = (flags & LOOK) !== 0;
-      if ((flags & STILL) === 0) this.#moved = walk.steps;
+      if ((flags & PERHAPS_NO_PROGRESS) === 0) this.#progressedAt = walk.steps;
     }
   }
 

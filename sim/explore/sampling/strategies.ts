@@ -5,8 +5,8 @@ import { StarveStrategy } from '../../choosers/starve.ts';
 import type { Strategy } from '../../choosers/strategy.ts';
 import { type SurwProfile, SurwStrategy } from '../../choosers/surw.ts';
 import { Prng, splitSeed } from '../../prng.ts';
-import { LOOK } from '../space/step-trie.ts';
-import { UNCHANGED_OR_YIELDS, type Walk } from '../space/walk.ts';
+import { LOOK } from '../../rows/step-trie.ts';
+import { UNCHANGED_OR_YIELDS, type Walk } from '../../rows/walk.ts';
 import { WalkView } from './walk-view.ts';
 import type { Watching } from './watching.ts';
 

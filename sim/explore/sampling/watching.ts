@@ -1,10 +1,10 @@
 /** What the properties of a scenario say of a schedule as it goes: what broke, what came true, and when there is nothing more to see. */
-import { Debts, watchesOf } from '../../debts.ts';
-import { type Broken, ENDED, endOf, hasHalted, type Lasts, owedAtEnd, QUIET, type StateEnd } from '../../end.ts';
+import { Debts, ENDED, type Lasts, QUIET, watchesOf } from '../../debts.ts';
+import { type Broken, endOf, hasHalted, owedAtEnd, type StateEnd } from '../../end.ts';
 import { propertyOf } from '../../properties/index.ts';
 import { PropertyWatch } from '../../property.ts';
+import type { WorldStep } from '../../rows/world-step.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
-import type { WorldStep } from '../space/world-step.ts';
 
 export class Watching {
   readonly #world: WorldStep;

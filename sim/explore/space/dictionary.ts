@@ -4,8 +4,8 @@
  */
 import type { AnyMachineSnapshot } from 'xstate';
 import { canonical } from '../../canonical.ts';
+import type { WorldStep } from '../../rows/world-step.ts';
 import type { AnyEvent, Kind } from '../../store.ts';
-import type { WorldStep } from './world-step.ts';
 
 /** Entries in the order of their numbers, from those on that the reader lacks. */
 export interface Dictionary {

@@ -1,9 +1,10 @@
 /** A search between two turns as plain data: what it takes to go on elsewhere exactly as it would have gone on here. */
+
+import type { WorldStep } from '../../rows/world-step.ts';
 import { type Dictionary, dictionaryOf, Translation } from './dictionary.ts';
 import type { Cursor } from './kernel.ts';
-import { type Row, type StateSpace, WAITING } from './state-space.ts';
+import { NO_STEP_PROGRESSES, type Row, RUN_ENDS, type StateSpace } from './state-space.ts';
 import type { Finding, FirstMet, Verdicts } from './verdicts.ts';
-import type { WorldStep } from './world-step.ts';
 
 /** When each `sometimes` property first came true. */
 type Reached = readonly (readonly [id: string, first: FirstMet])[];
@@ -16,6 +17,7 @@ export interface SearchCounts {
   readonly column: number;
   readonly alternative: number;
   readonly out: number;
+  /** Of them, those that are progress. The file of a search calls them so. */
   readonly moving: number;
   readonly states: number;
   readonly columns: number;
@@ -100,12 +102,23 @@ interface SearchParts {
 }
 
 export function imageOf({ world, space, cursor, verdicts }: SearchParts): SearchImage {
-  const { head, column, alternative, out, moving, transitions, unchanged, deliveries } = cursor;
+  const { head, column, alternative, out, progressing, transitions, unchanged, deliveries } = cursor;
   const ends: number[] = [];
   for (let state = 0; state < space.count; state++)
-    if (space.ends[state] !== 0) ends.push(space.ends[state] === WAITING ? -1 - state : state);
+    if (space.ends[state] !== 0) ends.push(space.ends[state] === NO_STEP_PROGRESSES ? -1 - state : state);
   return {
-    counts: { head, column, alternative, out, moving, states: space.count, columns: space.columns, transitions, unchanged, deliveries },
+    counts: {
+      head,
+      column,
+      alternative,
+      out,
+      moving: progressing,
+      states: space.count,
+      columns: space.columns,
+      transitions,
+      unchanged,
+      deliveries,
+    },
     dictionary: dictionaryOf(world),
     reactions: Int32Array.from(world.engine.taken()),
     findings: verdicts.findings,
@@ -138,9 +151,9 @@ export function restoreImage(
   laneOf: (column: number, value: number) => number,
 ): void {
   space.fill(image.rows, image.parent, image.via, laneOf);
-  for (const end of image.ends) space.ends[end < 0 ? -1 - end : end] = end < 0 ? WAITING : 1;
-  const { states: _, columns: __, ...counts } = image.counts;
-  Object.assign(cursor, counts);
+  for (const end of image.ends) space.ends[end < 0 ? -1 - end : end] = end < 0 ? NO_STEP_PROGRESSES : RUN_ENDS;
+  const { states: _, columns: __, moving, ...counts } = image.counts;
+  Object.assign(cursor, counts, { progressing: moving });
   verdicts.findings.push(...image.findings);
   for (const state of image.ended) verdicts.ended.push(state);
   for (const [id, first] of image.reached) verdicts.reached.set(id, first);

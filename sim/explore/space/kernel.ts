@@ -2,10 +2,11 @@
  * The inner loop of the search: integers and typed arrays, no calls, no cold branches. It stops with a reason whenever something
  * is missing; the driver provides it and goes on at the same place. Nothing is ever half applied.
  */
+
+import { LOOK, MUST_CHANGE, PERHAPS_NO_PROGRESS, SENDS, type StepTrie, UNCHANGED } from '../../rows/step-trie.ts';
 import type { Exchange } from './exchange.ts';
 import type { StateSpace } from './state-space.ts';
-import { LOAD_MAX, WAITING } from './state-space.ts';
-import { LOOK, MUST_CHANGE, SENDS, STILL, type StepTrie, UNCHANGED } from './step-trie.ts';
+import { LOAD_MAX, NO_STEP_PROGRESSES, RUN_ENDS } from './state-space.ts';
 
 export const DONE = 0;
 /** The alternatives of `column` in its present value are not known. */
@@ -25,7 +26,7 @@ export class Cursor {
   /** Alternatives of the present state so far. */
   out = 0;
   /** Those of them that are progress. */
-  moving = 0;
+  progressing = 0;
   /** States below this index are to be expanded. */
   end = 0;
   transitions = 0;
@@ -47,7 +48,7 @@ export class Cursor {
       'column',
       'alternative',
       'out',
-      'moving',
+      'progressing',
       'end',
       'transitions',
       'unchanged',
@@ -81,7 +82,7 @@ export function expandStates(cursor: Cursor, space: StateSpace, trie: StepTrie, 
   let column = cursor.column;
   let alternative = cursor.alternative;
   let out = cursor.out;
-  let moving = cursor.moving;
+  let progressing = cursor.progressing;
   let transitions = cursor.transitions;
   let unchanged = cursor.unchanged;
   let deliveries = cursor.deliveries;
@@ -89,7 +90,7 @@ export function expandStates(cursor: Cursor, space: StateSpace, trie: StepTrie, 
   const local = cursor.local === 1;
   let why = DONE;
   run: for (; head < end && count < room && waiting < pendingRoom && fullest < boxRoom; head++) {
-    if (ends[head] === 1) continue;
+    if (ends[head] === RUN_ENDS) continue;
     const from = (head - rowBase) * columns;
     let lane = 0;
     let lane2 = 0;
@@ -121,7 +122,7 @@ export function expandStates(cursor: Cursor, space: StateSpace, trie: StepTrie, 
         const flags = prog[node + 3]!;
         deliveries += prog[node + 4]!;
         out++;
-        if ((flags & STILL) === 0) moving++;
+        if ((flags & PERHAPS_NO_PROGRESS) === 0) progressing++;
         if ((flags & UNCHANGED) !== 0) {
           unchanged++;
           continue;
@@ -153,7 +154,7 @@ export function expandStates(cursor: Cursor, space: StateSpace, trie: StepTrie, 
             why = NEED_PUSH;
             deliveries -= prog[node + 4]!;
             out--;
-            if ((flags & STILL) === 0) moving--;
+            if ((flags & PERHAPS_NO_PROGRESS) === 0) progressing--;
             break run;
           }
           // Perhaps it has changed nothing: what it sends is latched and in flight, or is what it delivers.
@@ -234,16 +235,16 @@ export function expandStates(cursor: Cursor, space: StateSpace, trie: StepTrie, 
       alternative = 0;
     }
     if (out === 0) pending[waiting++] = -1 - head;
-    if (moving === 0) ends[head] = WAITING;
+    if (progressing === 0) ends[head] = NO_STEP_PROGRESSES;
     column = 0;
     out = 0;
-    moving = 0;
+    progressing = 0;
   }
   cursor.head = head;
   cursor.column = column;
   cursor.alternative = alternative;
   cursor.out = out;
-  cursor.moving = moving;
+  cursor.progressing = progressing;
   cursor.transitions = transitions;
   cursor.unchanged = unchanged;
   cursor.deliveries = deliveries;

@@ -3,7 +3,7 @@
  * not kept. That is sound without a condition on the model: whatever is left out has one way on. Measured in
  * docs/decisions/0010-no-partial-order-reduction.md.
  */
-import type { WorldStep } from './world-step.ts';
+import type { WorldStep } from '../../rows/world-step.ts';
 
 /** Steps that run on at most; a cycle in which nothing else can ever happen is kept somewhere. */
 const RUN_MAX = 1 << 12;

@@ -9,8 +9,9 @@ export type Row = Uint8Array | Uint16Array | Int32Array;
 /** Largest share of the table in use. */
 export const LOAD_MAX = 0.62;
 
-/** Mark of a state that was expanded and from which no step is progress; 1 marks one where a run ends. */
-export const WAITING = 2;
+/** Marks of a state in `ends`: a run ends there; it was expanded, and no step out of it is progress. */
+export const RUN_ENDS = 1;
+export const NO_STEP_PROGRESSES = 2;
 
 /** Rows that are let go at once: moving the rest has to pay. */
 const RELEASE_ROWS = 1 << 12;
@@ -22,7 +23,7 @@ export class StateSpace {
   parent: Int32Array;
   /** How: column << 12 | alternative. */
   via: Int32Array;
-  /** 1 where a run ends: a property broke there. WAITING where no step out of it is progress. */
+  /** By state: RUN_ENDS where a property broke, NO_STEP_PROGRESSES where no step out of it is progress, else 0. */
   ends: Uint8Array;
   /** `state + 1, lane A` pairs, open addressing; of fingerprints `lane B, lane A`, where a lane B of 0 is taken for 1. */
   table: Int32Array;

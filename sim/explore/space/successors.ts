@@ -1,7 +1,8 @@
 /** The steps out of a known state, computed again instead of stored: a graph costs a search no memory until somebody asks for its edges. */
-import type { StateSpace } from './state-space.ts';
-import { SENDS, StepTrie, UNCHANGED } from './step-trie.ts';
-import type { WorldStep } from './world-step.ts';
+
+import { SENDS, StepTrie, UNCHANGED } from '../../rows/step-trie.ts';
+import type { WorldStep } from '../../rows/world-step.ts';
+import { RUN_ENDS, type StateSpace } from './state-space.ts';
 
 /** What can be done in a column: events, and which of them. */
 interface Choices {
@@ -65,7 +66,7 @@ export class Successors {
 
   /** Whether steps lead out of the state at all: no property broke there, and the search came that far. */
   isOpen(state: number): boolean {
-    return state < this.expanded && this.space.ends[state] !== 1;
+    return state < this.expanded && this.space.ends[state] !== RUN_ENDS;
   }
 
   #choicesOf(column: number, value: number): Choices {

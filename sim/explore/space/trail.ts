@@ -1,7 +1,8 @@
 /** The way to a state that a search has found: every step is carried out again, so that no graph has to be kept. */
+
+import type { WorldStep } from '../../rows/world-step.ts';
 import { labelsAlong } from './local.ts';
 import type { StateSpace } from './state-space.ts';
-import type { WorldStep } from './world-step.ts';
 
 /** Labels of the choices that lead to a state. `local`: local steps have run on between two states that are kept. */
 export function labelsTo(world: WorldStep, space: StateSpace, state: number, local: boolean): string[] {

@@ -2,8 +2,8 @@
 import { endOf } from '../../end.ts';
 import { propertyOf } from '../../properties/index.ts';
 import { PropertyWatch } from '../../property.ts';
+import type { WorldStep } from '../../rows/world-step.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
-import type { WorldStep } from './world-step.ts';
 
 /** The first state found in which a property breaks: no shorter way leads to such a state. */
 export interface Finding {

@@ -4,16 +4,17 @@
  */
 import { hexOf } from '../../canonical.ts';
 import type { PlainWorld } from '../../restore.ts';
+import { LOOK } from '../../rows/step-trie.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
 import type { Kind } from '../../store.ts';
-import { Explorer, finish } from '../breadth/explorer.ts';
-import { Ledger, ledgerOf } from '../coverage.ts';
-import type { SearchFacts } from '../explore.ts';
-import { type Evidence, weakestEvidence, weakestOf } from '../guarantee.ts';
+import { Explorer } from '../breadth/explorer.ts';
+import { type Evidence, weakestEvidence, weakestOf } from '../covered/evidence.ts';
+import { Ledger, ledgerOf } from '../covered/ledger.ts';
+import type { SearchFacts } from '../request.ts';
 import { type Dictionary, type DictionarySizes, dictionaryOf, sizesOf, Translation } from '../space/dictionary.ts';
 import { BOX_HEAD, ENTRY_HEAD, Exchange, ownerOf } from '../space/exchange.ts';
-import { LOOK } from '../space/step-trie.ts';
 import type { Finding } from '../space/verdicts.ts';
+import { finish } from '../turns.ts';
 
 export interface PartitionOptions {
   readonly scenario: ResolvedScenario;

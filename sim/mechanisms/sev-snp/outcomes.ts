@@ -3,7 +3,7 @@ import type { HostProcessContext } from '../../../actors/host/host-process.ts';
 import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
 import type { VmContext } from '../../../actors/kvm/vm.ts';
 import type { VmPagesContext } from '../../../actors/sev-snp/vm-pages.ts';
-import type { Outcome } from '../../host/outcomes.ts';
+import type { Outcome } from '../../host/mechanism.ts';
 import type { WorldView } from '../../view.ts';
 
 const count = <T>(items: readonly T[], holds: (item: T) => boolean) => items.filter(holds).length;

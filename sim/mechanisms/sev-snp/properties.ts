@@ -8,7 +8,7 @@ import type { VmContext } from '../../../actors/kvm/vm.ts';
 import type { RmpRegionContext } from '../../../actors/sev-snp/rmp-region.ts';
 import type { VmPagesContext } from '../../../actors/sev-snp/vm-pages.ts';
 import type { ActorId } from '../../../events/event.ts';
-import type { Waits } from '../../host/waits.ts';
+import type { Waits } from '../../host/mechanism.ts';
 import { alwaysEach, leavesEach, type Property, sometimes } from '../../property.ts';
 import { hex, type WorldView } from '../../view.ts';
 

@@ -2,7 +2,7 @@
 
 import type { HostThread } from '../../../actors/host/host-env.ts';
 import type { CoreContext } from '../../../actors/split-lock/core.ts';
-import type { Outcome } from '../../host/outcomes.ts';
+import type { Outcome } from '../../host/mechanism.ts';
 import type { WorldView } from '../../view.ts';
 
 const threads = (world: WorldView) => world.actors<HostThread>('hostThread');

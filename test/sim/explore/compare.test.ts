@@ -2,8 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MemoEngine } from '../../../sim/engine/memo.ts';
-import { finish } from '../../../sim/explore/breadth/explorer.ts';
 import { type ComparedVariant, compareVariant } from '../../../sim/explore/compare.ts';
+import { finish } from '../../../sim/explore/turns.ts';
 import { outcomesOf } from '../../../sim/host/outcomes.ts';
 import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
 import { Sequencer } from '../../../sim/sequencer.ts';

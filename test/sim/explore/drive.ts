@@ -5,8 +5,8 @@ import { MemoEngine } from '../../../sim/engine/memo.ts';
 import { ALONE } from '../../../sim/explore/space/exchange.ts';
 import { Cursor, expandStates, NEED_PUSH, NEED_ROOT, NEED_STEP } from '../../../sim/explore/space/kernel.ts';
 import { StateSpace } from '../../../sim/explore/space/state-space.ts';
-import { StepTrie } from '../../../sim/explore/space/step-trie.ts';
-import { WorldStep } from '../../../sim/explore/space/world-step.ts';
+import { StepTrie } from '../../../sim/rows/step-trie.ts';
+import { WorldStep } from '../../../sim/rows/world-step.ts';
 import type { Topology } from '../../../sim/store.ts';
 
 export interface Injuries {

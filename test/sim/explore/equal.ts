@@ -5,13 +5,14 @@ import { reexecute } from '../../../replay/reexecute.ts';
 import { memorySource } from '../../../replay/source.ts';
 import { hexOf } from '../../../sim/canonical.ts';
 import { DEADLOCK } from '../../../sim/end.ts';
-import { Explorer, finish } from '../../../sim/explore/breadth/explorer.ts';
+import { Explorer } from '../../../sim/explore/breadth/explorer.ts';
 import type { ExploreReport } from '../../../sim/explore/breadth/options.ts';
+import { finish } from '../../../sim/explore/turns.ts';
 import { topologyOf } from '../../../sim/host/topology.ts';
 import { propertyOf } from '../../../sim/properties/index.ts';
 import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
 import { engineOf, journalOf } from '../play.ts';
-import { type NaiveSpace, naiveSpace } from './naive.ts';
+import { type NaiveSpace, naiveSpace } from './naive-space.ts';
 
 const STATES = 1_000_000;
 

@@ -1,15 +1,15 @@
 /** Models that nobody thought of: the explorer, the bounded search and the oracle must agree on each of them. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { finish } from '../../../sim/explore/breadth/explorer.ts';
 import { BoundedSearch } from '../../../sim/explore/in-order/bounded.ts';
-import type { Deviations } from '../../../sim/explore/in-order/deviations.ts';
+import type { Deviations } from '../../../sim/explore/request.ts';
+import { finish } from '../../../sim/explore/turns.ts';
 import type { Topology } from '../../../sim/store.ts';
 import type { WorldView } from '../../../sim/view.ts';
 import { MODELS, topologyOfModel, withoutChoices } from './arbitrary.ts';
 import { expectEqual, search } from './equal.ts';
-import { metInOrder, metWithin } from './in-order-states.ts';
-import { leastOf, type Priced, pricesOf } from './naive-prices.ts';
+import { metInOrder, metWithin } from './in-order/in-order-states.ts';
+import { leastOf, type Priced, pricesOf } from './in-order/naive-prices.ts';
 import { actorIn, rule, toy } from './toy.ts';
 
 const SEED = 20_261;

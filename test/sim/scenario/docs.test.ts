@@ -1,9 +1,9 @@
 /** What is published about the grammar: the reference, and the JSON Schema. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { operationRows } from '../../../sim/scenario/all-operations.ts';
 import { scenarioJsonSchema } from '../../../sim/scenario/json-schema.ts';
 import { loadScenario } from '../../../sim/scenario/load.ts';
-import { operationRows } from '../../../sim/scenario/operations.ts';
 import { resolveScenario } from '../../../sim/scenario/resolve.ts';
 
 const reference = readFileSync(new URL('../../../docs/scenarios.md', import.meta.url), 'utf8');

@@ -1,6 +1,6 @@
 /** Lists of valid names as messages have them: the host's own among those of each mechanism that is shipped. */
 import { SHIPPED_MECHANISMS } from '../../../sim/mechanisms/index.ts';
-import { guestOperations, hostOperations } from '../../../sim/scenario/operations.ts';
+import { guestOperations, hostOperations } from '../../../sim/scenario/all-operations.ts';
 
 const namesOf = (key: 'features' | 'vmTypes') => SHIPPED_MECHANISMS.flatMap((mechanism) => mechanism[key] ?? []);
 const quoted = (names: readonly string[]) => names.map((name) => JSON.stringify(name)).join(', ');

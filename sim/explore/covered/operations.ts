@@ -1,0 +1,55 @@
+/** The operations of a scenario's programs, and what of them a search has reached. */
+import type { ControlOp } from '../../../events/program.ts';
+import { programsIn } from '../../host/topology.ts';
+import type { ResolvedScenario } from '../../scenario/types.ts';
+import type { Topology } from '../../store.ts';
+import { type Item, itemOf } from './chart.ts';
+
+/** Whoever walks a program: its number, the place in it, and the option of a `choose` by frame. */
+interface Walking {
+  readonly program?: number;
+  readonly image?: number;
+  readonly pc?: number;
+  readonly frames?: Readonly<Record<string, { readonly option?: number }>>;
+}
+
+/** Equal programs have one number, so what one actor reached counts for all that walk the same. */
+const placeOf = (kind: string, { program, image }: Walking, pc: number, option: number): string =>
+  `${kind} ${program ?? image} ${pc} ${option}`;
+
+export class Operations {
+  readonly items: Item[] = [];
+  readonly #keys = new Map<string, string[]>();
+
+  constructor(scenario: ResolvedScenario, { actors }: Topology) {
+    if (scenario.model !== undefined) return;
+    for (const { actor, program } of programsIn(scenario)) {
+      const { kind, input } = actors.find(({ id }) => id === actor)!;
+      let count = 0;
+      for (const [pc, op] of program.ops.entries()) {
+        const control = op as ControlOp;
+        if (control.op === 'next' || control.op === 'jump' || control.op === 'end') continue;
+        count++;
+        const names =
+          control.op === 'choose'
+            ? control.to.map((_, option) => `${actor} operation ${count} choose, option ${option + 1}`)
+            : [`${actor} operation ${count} ${op.op}`];
+        for (const [option, name] of names.entries()) this.#add(itemOf({ kind, what: 'operation', name }, actor), kind, input, pc, option);
+      }
+    }
+  }
+
+  #add(item: Item, kind: string, input: unknown, pc: number, option: number): void {
+    this.items.push(item);
+    const place = placeOf(kind, input as Walking, pc, option);
+    this.#keys.set(place, [...(this.#keys.get(place) ?? []), item.key]);
+  }
+
+  /** Items that are taken where an actor executes a micro-step in this context. */
+  at(kind: string, context: unknown): readonly string[] {
+    const walking = context as Walking;
+    if (walking.pc === undefined) return [];
+    const option = Object.values(walking.frames ?? {}).find((frame) => frame.option !== undefined)?.option ?? 0;
+    return this.#keys.get(placeOf(kind, walking, walking.pc, option)) ?? [];
+  }
+}

@@ -1,0 +1,134 @@
+/** The pages of an SNP guest with their map lock, and the PSP. */
+import { describe, expect, it } from 'vitest';
+import { type PspContext, pspMachine } from '../../../actors/sev-snp/psp.ts';
+import { HYPERVISOR_PAGE } from '../../../actors/sev-snp/rmp-check.ts';
+import { type VmPagesContext, vmPagesMachine } from '../../../actors/sev-snp/vm-pages.ts';
+import { PSP_COMMAND_IDS, PSP_STATUS } from '../../../events/sev-snp/psp.ts';
+import { Given, told } from '../given.ts';
+
+const [A, B, C] = ['thread:a/0', 'thread:b/0', 'thread:c/0'] as const;
+const by = (from: string, type: string, rest: object = {}) => ({ type, from, ...rest });
+
+describe('the pages of an SNP guest', () => {
+  const pages = Given.start<VmPagesContext>(vmPagesMachine, { believes: [] });
+  const lock = (from: string) => by(from, 'pages.lock', { gfn: 5 });
+  const begin = (from: string) => by(from, 'pages.beginPsc', { gfn: 5 });
+  const granted = (given: Given<VmPagesContext>, event: ReturnType<typeof by>) => given.when(event).sent[0]!.event.granted;
+
+  it('let several threads hold one page, and one thread change it', () => {
+    const held = pages.after(lock(A), lock(B));
+    expect(held.context.holders).toEqual({ 5: [A, B] });
+    expect(granted(held, begin(C))).toBe(false);
+    expect(granted(held, by(C, 'pages.beginPsc', { gfn: 6 }))).toBe(true);
+    expect(granted(held.after(begin(C), by(A, 'pages.unlock', { gfn: 5 })), begin(C))).toBe(false);
+    expect(granted(held.after(by(A, 'pages.unlock', { gfn: 5 }), by(B, 'pages.unlock', { gfn: 5 })), begin(C))).toBe(true);
+  });
+
+  it('keep new holders out while the page changes: the hole that SRCU left open', () => {
+    const changing = pages.after(begin(C));
+    expect(granted(changing, lock(A))).toBe(false);
+    expect(granted(changing, begin(B))).toBe(false);
+    expect(granted(changing.after(by(C, 'pages.endPsc', { gfn: 5 })), lock(A))).toBe(true);
+  });
+
+  it('wake all threads that were refused when one lets go', () => {
+    const { sent, context } = pages.after(lock(A), begin(C), begin(B), begin(C)).when(by(A, 'pages.unlock', { gfn: 5 }));
+    expect(sent.map(({ event }) => event.thread)).toEqual([B, C]);
+    expect(context).toMatchObject({ holders: {}, waiters: [] });
+    expect(pages.after(begin(C), lock(A)).when(by(C, 'pages.endPsc', { gfn: 5 })).sent).toHaveLength(1);
+  });
+
+  it('are let go by their holder and their changer only', () => {
+    expect(pages.when(by(A, 'pages.unlock', { gfn: 5 })).handled).toBe(false);
+    expect(pages.after(lock(A)).when(by(A, 'pages.unlock', { gfn: 6 })).handled).toBe(false);
+    expect(pages.after(lock(A)).when(by(B, 'pages.unlock', { gfn: 5 })).handled).toBe(false);
+    expect(pages.after(begin(A)).when(by(B, 'pages.endPsc', { gfn: 5 })).handled).toBe(false);
+  });
+
+  it('know what the guest validated, and which of that it found no longer validated', () => {
+    const validated = (gfn: number, value: boolean) => by('vcpu:vm0/0', 'guest.validated', { gfn, validated: value });
+    const notValidated = (gfn: number) => by('vcpu:vm0/1', 'guest.notValidated', { gfn });
+    const believes = pages.after(validated(6, true), validated(5, true), validated(5, true));
+    expect(believes.context.believes).toEqual([5, 6]);
+    expect(believes.after(validated(6, false), notValidated(6), notValidated(7)).context).toMatchObject({ believes: [5], lost: [] });
+    expect(believes.after(notValidated(6), notValidated(6)).context.lost).toEqual([6]);
+    const again = (gfn: number) => by('vcpu:vm0/1', 'guest.revalidated', { gfn });
+    expect(believes.after(again(6), again(6), again(7)).context).toMatchObject({ lost: [], replaced: [6] });
+  });
+
+  it('remember leaked frames, in order', () => {
+    const leak = (pfn: number) => by(A, 'pages.leak', { pfn });
+    expect(pages.after(leak(0x1006), leak(0x1005)).context).toMatchObject({ believes: [], leaked: [0x1006, 0x1005] });
+  });
+});
+
+describe('the PSP', () => {
+  const psp = (state: 'UNINIT' | 'INIT', errors = false) => Given.start<PspContext>(pspMachine, { state, errors });
+  const command = (name: string, pfn = 0) => by(A, 'psp.command', { command: name, pfn });
+  const status = (given: Given<PspContext>) => given.when(by(A, 'psp.status?')).sent[0]!.event;
+  const firmwareEntry = { ...HYPERVISOR_PAGE, assigned: true, immutable: true };
+
+  it('has the ids and codes of the firmware ABI', () => {
+    expect(PSP_COMMAND_IDS).toEqual({
+      SNP_INIT_EX: 0x85,
+      SNP_SHUTDOWN_EX: 0x86,
+      SNP_PLATFORM_STATUS: 0x83,
+      SNP_DF_FLUSH: 0x84,
+      SNP_PAGE_RECLAIM: 0xc7,
+    });
+    expect(PSP_STATUS).toMatchObject({
+      SUCCESS: 0,
+      INVALID_PLATFORM_STATE: 1,
+      WBINVD_REQUIRED: 14,
+      HWERROR_PLATFORM: 0x13,
+      INVALID_PAGE_STATE: 0x1a,
+    });
+  });
+
+  it.each([
+    ['SNP_INIT_EX', 'UNINIT', 'SUCCESS', 'INIT'],
+    ['SNP_INIT_EX', 'INIT', 'INVALID_PLATFORM_STATE', 'INIT'],
+    ['SNP_SHUTDOWN_EX', 'INIT', 'SUCCESS', 'UNINIT'],
+    ['SNP_SHUTDOWN_EX', 'UNINIT', 'SUCCESS', 'UNINIT'],
+    ['SNP_DF_FLUSH', 'INIT', 'SUCCESS', 'INIT'],
+    ['SNP_DF_FLUSH', 'UNINIT', 'INVALID_PLATFORM_STATE', 'UNINIT'],
+    ['SNP_PLATFORM_STATUS', 'UNINIT', 'SUCCESS', 'UNINIT'],
+    ['SNP_PAGE_RECLAIM', 'UNINIT', 'INVALID_PLATFORM_STATE', 'UNINIT'],
+  ] as const)('%s in %s ends with %s', (name, state, result, platform) => {
+    const running = psp(state).after(command(name));
+    expect(status(running)).toMatchObject({ done: false });
+    const { sent, and } = running.when({ type: 'exec' });
+    expect(sent).toEqual([{ to: 'pcpu:0', event: { type: 'irq.psp', waiter: A } }]);
+    expect(status(and)).toMatchObject({ type: 'psp.status', done: true, status: result });
+    expect(and.context).toMatchObject({ platform, command: null, waiter: null });
+  });
+
+  it.each([
+    ['SNP_PLATFORM_STATUS', 'rmp.read', { type: 'rmp.entry', entry: firmwareEntry, inUse: false }, 'SUCCESS'],
+    ['SNP_PLATFORM_STATUS', 'rmp.read', { type: 'rmp.entry', entry: HYPERVISOR_PAGE, inUse: false }, 'INVALID_PAGE_STATE'],
+    ['SNP_PAGE_RECLAIM', 'rmp.reclaim', { type: 'rmp.reclaimed', outcome: 'ok' }, 'SUCCESS'],
+    ['SNP_PAGE_RECLAIM', 'rmp.reclaim', { type: 'rmp.reclaimed', outcome: 'refused' }, 'INVALID_PAGE_STATE'],
+  ] as const)('%s asks the region (%s) and ends with what it hears', (name, request, answer, result) => {
+    const asking = psp('INIT').after(command(name, 0x1800)).when({ type: 'exec' });
+    expect(asking.sent).toEqual([{ to: 'rmp:0x1800', event: { type: request, pfn: 0x1800 } }]);
+    expect(asking.context.asking).toBe('psp');
+    const done = asking.and.after({ ...answer, from: 'rmp:0x1800' });
+    expect(done.context.asking).toBeNull();
+    expect(status(done)).toMatchObject({ done: true, status: result });
+  });
+
+  it('waits for an entry that an instruction holds', () => {
+    const asking = psp('INIT').after(command('SNP_PAGE_RECLAIM', 0x1800), { type: 'exec' });
+    const waiting = asking.after({ type: 'rmp.reclaimed', outcome: 'locked', from: 'rmp:0x1800' });
+    expect(status(waiting)).toMatchObject({ done: false });
+    expect(told(waiting.when({ type: 'exec' }).sent)).toEqual(['rmp:0x1800 rmp.reclaim']);
+  });
+
+  it('has one command in its mailbox, and offers an error only where the scenario allows it', () => {
+    expect(psp('INIT').after(command('SNP_DF_FLUSH')).when(command('SNP_DF_FLUSH')).handled).toBe(false);
+    expect(psp('INIT').after(command('SNP_DF_FLUSH')).offers()).toEqual([{ type: 'exec', owed: true }]);
+    const failing = psp('INIT', true).after(command('SNP_DF_FLUSH'));
+    expect(failing.offers()).toEqual([{ type: 'exec', owed: true }, { type: 'psp-error' }]);
+    expect(status(failing.after({ type: 'psp-error' }))).toMatchObject({ done: true, status: 'HWERROR_PLATFORM' });
+  });
+});

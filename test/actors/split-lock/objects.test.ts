@@ -1,0 +1,56 @@
+/** What split-lock detection stands on besides cores: the semaphore, the freezer, the memory bus and the limit of bus locks. */
+import { describe, expect, it } from 'vitest';
+import { type MemoryBusContext, memoryBusMachine, ratelimitMachine } from '../../../actors/split-lock/bus-lock-limit.ts';
+import { type SemaphoreContext, semaphoreMachine } from '../../../actors/split-lock/delayed-work.ts';
+import { freezerMachine } from '../../../actors/split-lock/freezer.ts';
+import { Given, told } from '../given.ts';
+
+const [A, B] = ['thread:a/0', 'thread:b/0'] as const;
+const by = (from: string, type: string, rest: object = {}) => ({ type, from, ...rest });
+
+describe('the semaphore of bus locks', () => {
+  it('wakes nobody who has left its queue for a signal', () => {
+    const taken = Given.start<SemaphoreContext>(semaphoreMachine).after(by(A, 'sem.down'), by(B, 'sem.down'));
+    expect(taken.context).toEqual({ count: 0, waiters: [B] });
+    expect(told(taken.when(by(A, 'sem.up')).sent)).toEqual(['sched sched.wake']);
+    expect(taken.after(by(B, 'sem.leave')).when(by(A, 'sem.up')).sent).toEqual([]);
+  });
+});
+
+describe('the freezer', () => {
+  const frozen = Given.start(freezerMachine);
+  it('keeps tasks until they are thawed, and nobody after that', () => {
+    const waiting = frozen.after(by(B, 'freezer.frozen?'), by(A, 'freezer.frozen?'), by(A, 'freezer.frozen?'));
+    const thawed = waiting.when(by('thread:systemd/0', 'freezer.thaw'));
+    expect(thawed.sent.map(({ event }) => event.thread)).toEqual([A, B]);
+    expect(thawed.and.when(by(A, 'freezer.frozen?')).sent).toEqual([{ to: A, event: { type: 'freezer.state', frozen: false } }]);
+  });
+});
+
+describe('the memory bus', () => {
+  const bus = Given.start<MemoryBusContext>(memoryBusMachine);
+  it('remembers who locks it once more without having been held up', () => {
+    expect(bus.after(by(A, 'bus.lock'), by(B, 'bus.lock')).context).toEqual({ unpaid: [A, B], again: null });
+    expect(bus.after(by(A, 'bus.lock'), by(A, 'bus.lock')).context.again).toBe(A);
+    expect(bus.after(by(A, 'bus.lock'), by(A, 'bus.paid', { by: null }), by(A, 'bus.lock')).context.again).toBeNull();
+  });
+
+  it('takes the word of a VMM for its vCPU', () => {
+    const paid = bus.after(by('vcpu:vm0/0', 'bus.lock'), by(A, 'bus.lock'), by(A, 'bus.paid', { by: 'vcpu:vm0/0' }));
+    expect(paid.context.unpaid).toEqual([A]);
+  });
+});
+
+describe('the limit of bus locks', () => {
+  const passes = (given: Given<unknown>) => given.when(by(A, 'ratelimit?')).sent[0]!.event.passes;
+  it('lets its burst pass in a second, and again in the next', () => {
+    const limit = Given.start(ratelimitMachine, { burst: 2 });
+    const first = limit.when(by(A, 'ratelimit?'));
+    expect(told(first.sent)).toEqual([`${A} ratelimit.answer`, 'bld_ratelimit ratelimit.over']);
+    expect(passes(first.and)).toBe(true);
+    const full = first.and.after(by(B, 'ratelimit?'));
+    expect(passes(full)).toBe(false);
+    expect(told(full.when(by(A, 'ratelimit?')).sent)).toEqual([`${A} ratelimit.answer`]);
+    expect(passes(full.after(by('bld_ratelimit', 'ratelimit.over')))).toBe(true);
+  });
+});
