@@ -2,5 +2,6 @@
 import type { Claim } from './claim.ts';
 import { OSL_CLAIMS } from './osl-claims.ts';
 import { SLD_CLAIMS } from './sld-claims.ts';
+import { SNP_CLAIMS } from './snp-claims.ts';
 
-export const ALL_CLAIMS: readonly Claim[] = [...SLD_CLAIMS, ...OSL_CLAIMS];
+export const ALL_CLAIMS: readonly Claim[] = [...SLD_CLAIMS, ...OSL_CLAIMS, ...SNP_CLAIMS];
