@@ -66,7 +66,7 @@ A row with a scenario is seen by \`worldswitch explore SCENARIO --variant VARIAN
 \`--mutant NAME\`, in which it breaks. Where the claim is that a design breaks the property, it says \`breaks\`, and the mutant mends it. Each claim is
 also checked in small worlds, for values that no property says: *unit* stands before mutants that only those notice. \`refuted\` means that the check
 shows the opposite of what the source says. The same rows for programs: [claims.json](claims.json), with
-the whole command of each; ${bounded} has too many states, and shows its claims within a few deviations from the in-order run (\`--deviations\`).
+the whole command of each; ${bounded} have too many states, and show their claims within a few deviations from the in-order run (\`--deviations\`).
 
 | Claim | What it says | Scenario, variant | Property | Verdict | Fails under |
 | --- | --- | --- | --- | --- | --- |

@@ -1,9 +1,10 @@
 /** SNP-59: pages that the firmware writes, and the mailbox through which it is asked to. @see domain snp f.1 */
 import assert from 'node:assert/strict';
 import type { RmpEntry } from '../../events/sev-snp/rmp.ts';
+import { DEADLOCK } from '../../sim/end.ts';
 import { microSteps, type Played } from '../sim/play.ts';
 import { to, until } from '../sim/steer.ts';
-import type { Claim } from './claim.ts';
+import { type Claim, keeps } from './claim.ts';
 import * as s from './snp-worlds.ts';
 import * as w from './world.ts';
 
@@ -54,8 +55,11 @@ export const SNP_FIRMWARE_CLAIMS: readonly Claim[] = [
     ...holds,
     id: 'SNP-59',
     says: 'an output buffer is Firmware while a command runs and a page of the hypervisor after; one that cannot become Firmware is not given away, one that does not come back is leaked',
-    shows: [],
-    why: 'its only shipped scenario, `rmp-churn`, has too many states for a search to its end',
+    shows: [
+      keeps('rmp-churn', 'default', 'rmp.page-given-back', 'snp-no-reclaim', 'snp-reclaim-half'),
+      keeps('rmp-churn', 'default', DEADLOCK, 'psp-no-interrupt'),
+    ],
+    why: 'a buffer that RMPUPDATE refuses, an error of the firmware and a second thread are not in `rmp-churn`',
     not: 'the bounce buffer of legacy commands, and what the command writes: buffers have no content',
     mutants: ['snp-no-reclaim', 'snp-reclaim-half', 'snp-buffer-unchecked', 'rmp-update-immutable', 'snp-cmd-no-mutex', 'psp-no-interrupt'],
     check: (mutant) => {

@@ -190,7 +190,7 @@ const ofChecks: readonly Claim[] = [
     ],
     why: 'a guest whose page is lent to the firmware is in no shipped scenario',
     not: 'PVALIDATE and RMPADJUST of a page of another guest: a frame belongs to one VM',
-    mutants: ['rmp-host-write-unchecked', 'rmp-guest-unassigned', 'rmp-guest-any-owner'],
+    mutants: ['rmp-host-write-unchecked', 'rmp-guest-unassigned', 'rmp-guest-any-owner', 'rmp-access-in-use'],
     check: (mutant) => {
       const host = s.told(w.oneGuest([w.page('guest-valid')], [w.hlt], { netd: [[w.dmaWrite()]] }), mutant, s.over(w.NETD));
       assert.equal(microSteps(host, w.NETD).filter((name) => name.endsWith('exc_page_fault.entry')).length, 1);
@@ -198,6 +198,8 @@ const ofChecks: readonly Claim[] = [
       assert.deepEqual(w.exits(guest), ['NPF', 'SHUTDOWN']);
       const firmware = lent(mutant, [w.pvalidate()], to(w.VCPU, 'svm_vcpu_run.VMEXIT'));
       assert.equal(w.exits(firmware)[0], 'NPF');
+      const vmsa = s.inOrder(w.oneGuest([w.page('vmsa', 0x8)], [w.read(true, 0x8)], {}, {}, { bounds: { steps: 400 } }), mutant);
+      assert.deepEqual(new Set(w.accesses(vmsa)), new Set(['npf']));
     },
   },
   {
