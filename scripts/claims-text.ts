@@ -1,8 +1,9 @@
 /** The claims as documents: docs/claims.json for programs, docs/claims.md for people. Both come from the lists that the tests walk. */
 import { ALL_CLAIMS } from '../test/claims/all.ts';
-import type { Claim, Show } from '../test/claims/claim.ts';
+import { type Claim, SHOWN_WITHIN, type Show } from '../test/claims/claim.ts';
 
-const commandOf = ({ scenario, variant }: Show): string => `worldswitch explore ${scenario} --variant ${variant}`;
+const boundOf = (scenario: string): string => (scenario in SHOWN_WITHIN ? ` --deviations ${SHOWN_WITHIN[scenario]}` : '');
+const commandOf = ({ scenario, variant }: Show): string => `worldswitch explore ${scenario} --variant ${variant}${boundOf(scenario)}`;
 
 /** The first place stands in the row itself too, for whoever wants one command. */
 const rowOf = ({ id, says, source, shows, verdict, mutants, why }: Claim) => {
@@ -50,19 +51,22 @@ function rowText({ id, says, shows, verdict, mutants }: Claim): string {
 
 const reasonText = ({ id, why }: Claim): string => `- ${id}: ${why}.`;
 
+const notText = ({ id, not }: Claim): string[] => (not === undefined ? [] : [`- ${id}: ${not}.`]);
+
 function markdown(): string {
   const partly = ALL_CLAIMS.filter(({ shows, why }) => shows.length > 0 && why !== undefined);
+  const bounded = Object.keys(SHOWN_WITHIN).map(code).join(', ');
   const never = ALL_CLAIMS.filter(({ shows }) => shows.length === 0);
   return `# Claims
 
 What the domain documents claim of each mechanism, where it shows, and the mutants under which it fails. Written by \`npm run claims\` from the lists
-in \`test/claims/\`; each row is a test of that name, and each mutant is another. The claims of SEV-SNP are in \`test/claims/\` too and not yet in
-this table.
+in \`test/claims/\`; each row is a test of that name, and each mutant is another. Claims of SEV-SNP that the model cannot express are in [fidelity.md](fidelity.md#not-modelled-yet).
 
 A row with a scenario is seen by \`worldswitch explore SCENARIO --variant VARIANT\`, in which the property keeps, and its failure by the same with
 \`--mutant NAME\`, in which it breaks. Where the claim is that a design breaks the property, it says \`breaks\`, and the mutant mends it. Each claim is
 also checked in small worlds, for values that no property says: *unit* stands before mutants that only those notice. \`refuted\` means that the check
-shows the opposite of what the source says. The same rows for programs: [claims.json](claims.json).
+shows the opposite of what the source says. The same rows for programs: [claims.json](claims.json), with
+the whole command of each; ${bounded} have too many states, and show their claims within a few deviations from the in-order run (\`--deviations\`).
 
 | Claim | What it says | Scenario, variant | Property | Verdict | Fails under |
 | --- | --- | --- | --- | --- | --- |
@@ -73,6 +77,10 @@ ${ALL_CLAIMS.length - never.length} of ${ALL_CLAIMS.length} claims are seen from
 Seen there but for one part, which the small worlds have:
 
 ${partly.map(reasonText).join('\n')}
+
+What sentences of the sources say besides, and nothing here checks:
+
+${ALL_CLAIMS.flatMap(notText).join('\n')}
 `;
 }
 

@@ -1,7 +1,8 @@
 /**
  * A chooser that is told a story: this thread runs up to this micro-step, then that one. Messages in flight are delivered at
- * once; after its last line the run goes on in order.
+ * once; after its last line the run goes on in order. A story that cannot be told is a failed check.
  */
+import assert from 'node:assert/strict';
 import type { ChoiceView } from '../../sim/choosers/chooser.ts';
 import { FifoChooser } from '../../sim/choosers/fifo.ts';
 import type { Sequencer, StepOutcome } from '../../sim/sequencer.ts';
@@ -109,10 +110,10 @@ class Steer implements Looking {
     }
     if (!line) return this.#fifo.choose(view);
     this.#steps++;
-    if (this.#steps > STEPS_MAX) throw new Error(`${line.what}: not reached in ${STEPS_MAX} steps; ${this.#story(scene)}`);
+    if (this.#steps > STEPS_MAX) assert.fail(`${line.what}: not reached in ${STEPS_MAX} steps; ${this.#story(scene)}`);
     const labels = view.alternatives().map(({ label }) => label);
     const index = this.#indexOf(line, scene, labels);
-    if (index < 0) throw new Error(`${line.what}: nothing does it among ${labels.join('; ')}; ${this.#story(scene)}`);
+    if (index < 0) assert.fail(`${line.what}: nothing does it among ${labels.join('; ')}; ${this.#story(scene)}`);
     this.#told.push(labels[index]!);
     return index;
   }

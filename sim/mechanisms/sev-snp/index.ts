@@ -19,6 +19,7 @@ import { VM_PAGES_EVENTS } from '../../../events/sev-snp/vm-pages.ts';
 import type { Mechanism } from '../../host/mechanism.ts';
 import { checks, PRESETS } from './checks.ts';
 import { rmpLock } from './lock-model.ts';
+import { snpMutants } from './mutants.ts';
 import { SNP_GUEST_OPERATIONS, SNP_HOST_OPERATIONS } from './operations.ts';
 import { snpOutcomes } from './outcomes.ts';
 import { pageChecks } from './page-checks.ts';
@@ -53,5 +54,6 @@ export const sevSnp: Mechanism = {
   machines: () => ({ vmPages: vmPagesMachine, rmpRegion: rmpRegionMachine, psp: pspMachine }),
   completions: [{ name: 'psp', handler: 'psp_irq_handler' }],
   vm: (_scenario, vm) => vmParts(vm),
+  mutants: snpMutants,
   models: [rmpLock],
 };

@@ -2,14 +2,17 @@
 
 import type { HostThread } from '../../../actors/host/host-env.ts';
 import type { HostProcessContext } from '../../../actors/host/host-process.ts';
+import type { MutexContext } from '../../../actors/host/kernel-objects.ts';
 import type { PcpuContext } from '../../../actors/host/pcpu.ts';
 import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
 import type { VmContext } from '../../../actors/kvm/vm.ts';
+import type { PspContext } from '../../../actors/sev-snp/psp.ts';
 import type { RmpRegionContext } from '../../../actors/sev-snp/rmp-region.ts';
+import { SEV_CMD_MUTEX } from '../../../actors/sev-snp/sev-command.ts';
 import type { VmPagesContext } from '../../../actors/sev-snp/vm-pages.ts';
 import type { ActorId } from '../../../events/event.ts';
 import type { Waits } from '../../host/mechanism.ts';
-import { alwaysEach, leavesEach, type Property, sometimes } from '../../property.ts';
+import { always, alwaysEach, leavesEach, type Property, sometimes } from '../../property.ts';
 import { hex, type WorldView } from '../../view.ts';
 
 const THREAD = 'SNP v5 host-write discussion';
@@ -104,6 +107,24 @@ const inUseIsVmsa = alwaysEach<RmpRegionContext>('rmp.in-use-is-vmsa', {
   },
 });
 
+/**
+ * Pages of the Firmware or the Reclaim state while nobody has the mailbox: the driver gives a page it lent back before it unlocks. Firmware
+ * that may fail (`psp-error`) may keep a page, which is leaked then.
+ */
+const pageGivenBack = always('rmp.page-given-back', {
+  kinds: ['mutex', 'rmpRegion', 'psp'],
+  source: 'domain snp f.1: any page that firmware may write is Firmware before the command and reclaimed after; SNP-59',
+  grade: 'read',
+  check: (world) => {
+    const mailbox = world.actors<MutexContext>('mutex').find(({ id }) => id === SEV_CMD_MUTEX);
+    if (mailbox === undefined || mailbox.context.owner !== null) return null;
+    if (world.actors<PspContext>('psp').some(({ context }) => context.errors)) return null;
+    const entries = world.actors<RmpRegionContext>('rmpRegion').flatMap(({ context }) => Object.entries(context.entries));
+    const lent = entries.find(([, { assigned, asid }]) => assigned && asid === 0);
+    return lent ? `PFN ${hex(Number(lent[0]))} is ${lent[1].immutable ? 'Firmware' : 'Reclaim'} and no command runs` : null;
+  },
+});
+
 /** Guards the model itself: a race that never happens proves nothing. */
 const lockIsContended = sometimes('rmp.entry-lock-is-contended', {
   kinds: ['hostThread', 'vcpu'],
@@ -156,6 +177,7 @@ export const snpProperties: readonly Property[] = [
   retryBounded,
   validatedImpliesAssigned,
   inUseIsVmsa,
+  pageGivenBack,
   lockIsContended,
   pscMeetsHostWrite,
 ];

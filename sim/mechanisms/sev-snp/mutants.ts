@@ -1,0 +1,192 @@
+/** Changes of one line of the SNP model that a claim must notice: of host code and guests here, of the RMP and the firmware in `rmp-mutants.ts`. */
+import { type Vcpu, vmexit } from '../../../actors/kvm/guest-program.ts';
+import { hasStep, type PathPatch, type PathPatches, replaceStep, withoutSteps } from '../../../actors/path/patch.ts';
+import type { Item } from '../../../actors/path/path.ts';
+import type { VmPagesContext } from '../../../actors/sev-snp/vm-pages.ts';
+import { outgoing } from '../../../events/event.ts';
+import type { Mutant } from '../../host/mechanism.ts';
+import { overwrites, provided, RMP_MUTANTS } from './rmp-mutants.ts';
+
+type AnyItem = Item<never, never, { readonly type: string }>;
+
+/** A patch of paths that differ by option: it does nothing where the step is not there. */
+const where =
+  (name: string, patch: PathPatch): PathPatch =>
+  (path) =>
+    hasStep(path, name) ? patch(path) : path;
+
+/** Gives a step another effect; the others stay. */
+const alter = (name: string, effect: object): PathPatch =>
+  where(name, (path) => replaceStep(path, name, (item) => [{ ...item, ...effect } as typeof item]));
+
+/** Other items in the place of a step or a call. */
+const replace = (name: string, replacement: (item: AnyItem) => readonly object[]): PathPatch =>
+  where(name, (path) => replaceStep(path, name, (item) => replacement(item as unknown as AnyItem) as unknown as (typeof item)[]));
+
+const mutant = (summary: string, paths: PathPatches): Mutant => ({ summary, paths });
+const patched = (summary: string, path: string, ...patches: readonly PathPatch[]): Mutant => mutant(summary, { [path]: patches });
+const without = (summary: string, path: string, ...steps: readonly string[]): Mutant =>
+  patched(summary, path, ...steps.map((step) => where(step, withoutSteps(step))));
+
+const always = (locals: object) => ({ send: undefined, answers: undefined, local: () => locals });
+const silent = { send: () => [] };
+const asShared = { answers: { 'rmp.entry': () => ({ assigned: false }) } };
+
+/** The page of the access, as the writer's operation names it. */
+interface Access {
+  readonly vm?: string;
+  readonly gfn?: number;
+}
+const toPages = (type: string) => (_t: unknown, l: Access) => outgoing(`pages:${l.vm}`, { type, gfn: l.gfn! });
+const LOCKS = { kind: 'step', name: 'lock_page_state', send: toPages('pages.lock'), answers: { 'pages.granted': () => ({}) } };
+const UNLOCKS = { kind: 'step', name: 'unlock_page_state', send: toPages('pages.unlock') };
+
+/** Gives the page back after the look at its entry, before the store. */
+const unlockEarly: PathPatch = where('unlock_page_state', (path) => {
+  let unlock: (typeof path.items)[number] | undefined;
+  const rest = replaceStep(path, 'unlock_page_state', (item) => {
+    unlock = item;
+    return [];
+  });
+  return replaceStep(rest, 'snp_lookup_rmpentry', (item) => [item, unlock!]);
+});
+
+const ofRmpupdate: Readonly<Record<string, Mutant>> = {
+  'snp-update-retries-inuse': patched('rmpupdate() repeats RMPUPDATE on FAIL_INUSE.', 'rmpupdate', (path) =>
+    replaceStep(path, 'RMPUPDATE', (call) => [
+      {
+        kind: 'loop',
+        body: [call, { kind: 'when', cases: [[(_t, l) => (l as { result?: string }).result !== 'FAIL_INUSE', [{ kind: 'leaveLoop' }]]] }],
+      },
+    ]),
+  ),
+  'snp-update-never-retries': patched(
+    'rmpupdate() does not repeat RMPUPDATE on FAIL_OVERLAP.',
+    'rmpupdate',
+    replace('RMPUPDATE', (call) => [call, { kind: 'when', cases: [[() => true, [{ kind: 'leaveLoop' }]]] }]),
+  ),
+  'snp-no-bugged': without('kvm_rmp_make_shared() does not mark the VM as bugged.', 'kvm_rmp_make_shared', 'kvm_vm_bugged'),
+  'snp-no-leak': without('kvm_rmp_make_shared() does not leak the page.', 'kvm_rmp_make_shared', 'snp_leak_pages'),
+};
+
+const ofPageFaults: Readonly<Record<string, Mutant>> = {
+  'snp-fault-no-reread': patched(
+    'The #PF handler does not see that the page is shared again.',
+    'exc_page_fault',
+    alter('snp_lookup_rmpentry', {
+      answers: {
+        'rmp.entry': ({ entry }: { readonly entry: { readonly asid: number; readonly vmsa: boolean } }) => ({
+          assigned: true,
+          asid: entry.asid,
+          vmsa: entry.vmsa,
+        }),
+      },
+    }),
+  ),
+  'snp-no-panic': patched(
+    "The kernel's own fault drops the store, and the host goes on.",
+    'exc_page_fault',
+    replace('panic', () => [
+      { kind: 'note', local: () => ({ verdict: 'skip' }) },
+      { kind: 'when', cases: [[() => true, [{ kind: 'return' }]]] },
+    ]),
+  ),
+  'snp-no-dump': without('The host panics without a dump of the RMP entry.', 'exc_page_fault', 'snp_dump_hva_rmpentry'),
+  'snp-no-sigbus': patched('The fault of a process sends no signal.', 'exc_page_fault', alter('force_sig_fault', { set: () => ({}) })),
+  'snp-no-kill': patched('kill-guest drops the write and kills nobody.', 'exc_page_fault', alter('kvm_vm_dead', silent)),
+  'snp-kill-untold': patched(
+    'kill-guest does not tell the vCPUs.',
+    'exc_page_fault',
+    where(
+      'kvm_vm_dead',
+      replace('kvm_vcpu_kick', () => [{ kind: 'step', name: 'kvm_make_request' }]),
+    ),
+  ),
+  'snp-share-locks': patched(
+    'auto-share takes the map lock around its RMPUPDATE.',
+    'exc_page_fault',
+    replace('rmpupdate', (call) => [LOCKS, call, UNLOCKS]),
+  ),
+  'snp-kick-no-ipi': without('kvm_vcpu_kick() makes the request and sends no IPI.', 'kvm_vcpu_kick', 'smp_send_reschedule'),
+  'snp-block-kept': without('auto-share leaves the request KVM_REQ_BLOCK_ENTRY.', 'exc_page_fault', 'clear_block_entry'),
+  'snp-entry-untested': patched(
+    'A vCPU enters guest mode without a test of requests.',
+    'kvm_vcpu_exit_request',
+    alter('test_requests', always({ pending: false })),
+  ),
+};
+
+const isChanging = ({ context, event }: { readonly context: VmPagesContext; readonly event: { readonly gfn: number } }) =>
+  context.changing[event.gfn] !== undefined;
+
+const ofTheMapLock: Readonly<Record<string, Mutant>> = {
+  'snp-psc-no-wait': provided('vmPages', 'A page-state change does not wait for those who have the page mapped.', {
+    guards: { isHeldOrChanging: isChanging },
+  }),
+  'snp-map-no-wait': provided('vmPages', 'Host code maps a page while its state changes.', { guards: { isChanging: () => false } }),
+  'snp-map-unlocks-early': patched('kvm_vcpu_map() lets go of the page before its store.', 'kvm_vcpu_map', unlockEarly),
+  'snp-map-ignores-private': patched(
+    'kvm_vcpu_map() goes on with a page that it found private.',
+    'kvm_vcpu_map',
+    alter('snp_lookup_rmpentry', asShared),
+  ),
+  'snp-busy-ignored': patched(
+    'A daemon goes on with a page that the lock found private.',
+    'emulate_dma_write',
+    alter('snp_lookup_rmpentry', asShared),
+  ),
+};
+
+const ofExits: Readonly<Record<string, Mutant>> = {
+  'snp-npf-no-mmu-lock': without(
+    'A nested fault is handled without mmu_lock.',
+    'handle_rmp_page_fault',
+    'write_lock_mmu_lock',
+    'write_unlock_mmu_lock',
+  ),
+  'snp-npf-no-update': without(
+    'A nested fault leaves the page as it is.',
+    'handle_rmp_page_fault',
+    'rmpupdate',
+    '__snp_handle_page_state_change',
+  ),
+  'snp-psc-no-update': without('A page-state change leaves the page as it is.', '__snp_handle_page_state_change', 'rmpupdate'),
+  'snp-vc-ignored': patched(
+    '#VC 0x404 does nothing, and the guest repeats the access.',
+    'exc_vmm_communication',
+    where('page_not_validated', (path) => ({ ...path, items: [{ kind: 'step', name: 'iret' }] })),
+  ),
+  'snp-no-terminate': patched(
+    'A guest that ends itself halts, and does not tell the host.',
+    'sev_es_terminate',
+    alter('VMGEXIT', { send: (v: Vcpu) => vmexit(v, 'HLT') }),
+  ),
+};
+
+const ofCommands: Readonly<Record<string, Mutant>> = {
+  'snp-cmd-no-mutex': {
+    ...patched(
+      'The mailbox is used without the mutex: a second command takes the place of the first.',
+      'sev_do_cmd',
+      alter('mutex_lock', always({ granted: true })),
+      withoutSteps('mutex_unlock'),
+    ),
+    machines: { psp: overwrites },
+  },
+  'snp-buffer-unchecked': patched(
+    'A buffer that RMPUPDATE refused is given to the firmware.',
+    'sev_do_cmd',
+    replace('rmpupdate', (call) => [call, { kind: 'note', local: () => ({ result: 'SUCCESS' }) }]),
+  ),
+  'snp-no-reclaim': without('A page that the firmware wrote is not reclaimed.', 'sev_do_cmd', 'snp_reclaim_pages'),
+  'snp-reclaim-half': without('A reclaimed page is not made a page of the hypervisor.', 'snp_reclaim_pages', 'rmpupdate'),
+};
+
+export const snpMutants: Readonly<Record<string, Mutant>> = {
+  ...RMP_MUTANTS,
+  ...ofRmpupdate,
+  ...ofPageFaults,
+  ...ofTheMapLock,
+  ...ofExits,
+  ...ofCommands,
+};

@@ -1,0 +1,149 @@
+/** Changes of one line of what hardware and firmware do: the checks of the RMP, the entry's lock, the in-use mark, the mailbox. */
+import { type AnyStateMachine, assign, createMachine, emit } from 'xstate';
+import { replaceStep } from '../../../actors/path/patch.ts';
+import { checkGuest, checkUpdate, entryAt, guestAccess, HYPERVISOR_PAGE, hostWriteFaults } from '../../../actors/sev-snp/rmp-check.ts';
+import type { RmpRegionContext } from '../../../actors/sev-snp/rmp-region.ts';
+import { type Outgoing, outgoing, type Stamped, sender } from '../../../events/event.ts';
+import type { AccessOutcome, GuestAccess, RmpEntry, RmpRequest, RmpUpdate } from '../../../events/sev-snp/rmp.ts';
+import type { Mutant } from '../../host/mechanism.ts';
+
+/** A machine with other guards or actions, by name. */
+export const provided = (kind: string, summary: string, parts: object): Mutant => ({
+  summary,
+  machines: { [kind]: (machine: AnyStateMachine) => machine.provide(parts as never) as AnyStateMachine },
+});
+const region = (summary: string, parts: { readonly guards?: object; readonly actions?: object }): Mutant =>
+  provided('rmpRegion', summary, parts);
+
+interface Args {
+  readonly context: RmpRegionContext;
+  readonly event: Stamped<RmpRequest>;
+}
+type Of<K extends RmpRequest['type']> = Stamped<Extract<RmpRequest, { readonly type: K }>>;
+
+const answer = (of: (args: Args) => object) => emit((args: Args) => outgoing(sender(args.event), of(args) as Outgoing['event']));
+const entryOf = ({ context: c, event }: Args) => entryAt(c.entries, event.pfn);
+
+/** RMPUPDATE checks other entries, or other marks, than there are. */
+const updateCheck = (seen: (context: RmpRegionContext) => Pick<RmpRegionContext, 'entries' | 'inUse'>) => ({
+  answerUpdateChecked: answer((args) => {
+    const { entries, inUse } = seen(args.context);
+    const result = checkUpdate(entries, inUse, args.event.pfn, args.event as Of<'rmp.checkUpdate'>);
+    return { type: 'rmp.checked', result, fault: false, entry: entryOf(args) };
+  }),
+});
+const withoutImmutable = (entries: RmpRegionContext['entries']) =>
+  Object.fromEntries(Object.entries(entries).map(([pfn, entry]) => [pfn, { ...entry, immutable: false }]));
+
+/** PVALIDATE and RMPADJUST check something else. */
+const guestCheck = (check: (context: RmpRegionContext, event: Of<'rmp.checkGuest'>) => ReturnType<typeof checkGuest>) => ({
+  answerGuestChecked: answer((args) => ({
+    type: 'rmp.checked',
+    ...check(args.context, args.event as Of<'rmp.checkGuest'>),
+    entry: entryOf(args),
+  })),
+});
+/** The same entry as one of the guest that asks. */
+const asOwn = ({ entries }: RmpRegionContext, { pfn, asid, gfn }: Of<'rmp.checkGuest'>, change: Partial<RmpEntry> = {}) => ({
+  ...entries,
+  [pfn]: { ...entryAt(entries, pfn), asid, gfn, ...change },
+});
+
+/** RMPUPDATE writes the operand, and leaves this of the entry as it was. */
+const keeping = (field: 'validated' | 'vmsa') => ({
+  writeUpdate: assign((args: Args) => {
+    const { assigned, pageSize, immutable, asid, gfn } = args.event as unknown as RmpUpdate;
+    const entry = { ...HYPERVISOR_PAGE, assigned, pageSize, immutable, asid, gfn, [field]: entryOf(args)[field] };
+    return { entries: { ...args.context.entries, [args.event.pfn]: entry } };
+  }),
+});
+
+const hostWrite = (faults: (args: Args) => boolean) => ({
+  answerHostWrite: answer((args) => ({ type: 'rmp.hostWritten', fault: faults(args) })),
+});
+const access = (outcome: (args: Args, access: GuestAccess) => AccessOutcome) => ({
+  answerAccess: answer((args) => ({ type: 'rmp.accessed', outcome: outcome(args, args.event as Of<'rmp.guestAccess'>) })),
+});
+const asChecked = ({ context: c }: Args, one: GuestAccess) => guestAccess(c.entries, c.inUse, one);
+
+const nothing = assign({});
+const isOfHost = ({ event }: Args) => sender(event).startsWith('thread:');
+
+const ofInstructions: Readonly<Record<string, Mutant>> = {
+  'rmp-update-no-lock': region("RMPUPDATE does not look at the entry's lock.", {
+    guards: {
+      isContended: (args: Args) => !isOfHost(args) && Object.keys(args.context.holders).length > 0,
+      isHolder: () => true,
+    },
+  }),
+  'rmp-update-keeps-lock': {
+    summary: "RMPUPDATE does not drop the entry's lock.",
+    paths: {
+      RMPUPDATE: [(path) => replaceStep(path, 'unlock', (item) => [{ ...item, send: () => [] } as typeof item])],
+    },
+  },
+  'rmp-update-keeps-validated': region('RMPUPDATE leaves Validated as it was.', { actions: keeping('validated') }),
+  'rmp-update-keeps-vmsa': region('RMPUPDATE leaves the VMSA bit as it was.', { actions: keeping('vmsa') }),
+  'rmp-update-in-use': region('RMPUPDATE changes a page in use.', {
+    actions: updateCheck(({ entries }) => ({ entries, inUse: [] })),
+  }),
+  'rmp-update-immutable': region('RMPUPDATE changes an immutable page.', {
+    actions: updateCheck(({ entries, inUse }) => ({ entries: withoutImmutable(entries), inUse })),
+  }),
+  'rmp-guest-unassigned': region('PVALIDATE and RMPADJUST take a page that is not assigned.', {
+    actions: guestCheck((c, event) => checkGuest(asOwn(c, event, { assigned: true }), c.inUse, event.pfn, event.asid, event.gfn)),
+  }),
+  'rmp-guest-any-owner': region('PVALIDATE and RMPADJUST compare neither ASID nor GFN.', {
+    actions: guestCheck((c, event) => checkGuest(asOwn(c, event), c.inUse, event.pfn, event.asid, event.gfn)),
+  }),
+  'rmp-guest-in-use': region('PVALIDATE and RMPADJUST change a page in use.', {
+    actions: guestCheck((c, event) => checkGuest(c.entries, [], event.pfn, event.asid, event.gfn)),
+  }),
+  'rmp-adjust-no-vmsa': region('RMPADJUST leaves the VMSA bit as it was.', { actions: { writeVmsa: nothing } }),
+};
+
+const ofVmrun: Readonly<Record<string, Mutant>> = {
+  'rmp-vmrun-no-mark': region('VMRUN does not mark the VMSA as in use.', { actions: { setInUse: nothing } }),
+  'rmp-vmexit-keeps-mark': region('#VMEXIT leaves the VMSA marked as in use.', { actions: { clearInUse: nothing } }),
+  'rmp-vmrun-any-page': region('VMRUN does not check the entry of the VMSA.', { guards: { isValidVmsa: () => true } }),
+  'rmp-vmrun-passes-lock': region('VMRUN does not wait for an instruction that holds the entry of the VMSA.', {
+    guards: { isLocked: ({ context: c, event }: Args) => event.type !== 'rmp.enter' && c.holders[event.pfn] !== undefined },
+  }),
+};
+
+const ofAccesses: Readonly<Record<string, Mutant>> = {
+  'rmp-host-write-unchecked': region('A store of the host is not checked.', { actions: hostWrite(() => false) }),
+  'rmp-host-write-guests-only': region('A store of the host is checked on pages of guests alone.', {
+    actions: hostWrite((args) => hostWriteFaults(args.context.entries, args.context.inUse, args.event.pfn) && entryOf(args).asid > 0),
+  }),
+  'rmp-shared-read-checked': region("A guest's shared load of a private page faults like a store.", {
+    actions: access((args, one) => asChecked(args, one.private ? one : { ...one, write: true })),
+  }),
+  'rmp-access-in-use': region('A guest reaches a page in use.', {
+    actions: access(({ context: c }, one) => guestAccess(c.entries, [], one)),
+  }),
+  'rmp-no-vc': region("A guest's access does not look at Validated.", {
+    actions: access((args, one) => {
+      const outcome = asChecked(args, one);
+      return outcome === 'vc' ? 'ok' : outcome;
+    }),
+  }),
+  'rmp-vc-first': region('Validated is checked before Assigned.', {
+    actions: access((args, one) => (one.private && !entryOf(args).validated ? 'vc' : asChecked(args, one))),
+  }),
+};
+
+/** A mailbox that takes a command while another one runs, as hardware does whose driver does not wait. */
+export function overwrites(machine: AnyStateMachine): AnyStateMachine {
+  const { executing, ...others } = machine.config.states as Readonly<Record<string, { readonly on: object }>>;
+  const states = { ...others, executing: { ...executing!, on: { ...executing!.on, 'psp.command': { actions: 'accept' } } } };
+  return createMachine({ ...machine.config, states } as never).provide(machine.implementations as never) as AnyStateMachine;
+}
+
+const ofFirmware: Readonly<Record<string, Mutant>> = {
+  'psp-no-interrupt': provided('psp', 'The firmware completes a command without its interrupt.', {
+    actions: { complete: assign({ command: null, waiter: null }) },
+  }),
+};
+
+export const RMP_MUTANTS: Readonly<Record<string, Mutant>> = { ...ofInstructions, ...ofVmrun, ...ofAccesses, ...ofFirmware };

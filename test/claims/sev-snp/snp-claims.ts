@@ -1,0 +1,19 @@
+/** SNP-1 to SNP-72, those that the model can express; docs/fidelity.md has the others. @see domain snp g */
+import type { Claim } from '../claim.ts';
+import { SNP_FIRMWARE_CLAIMS } from './snp-firmware.ts';
+import { SNP_GUEST_CLAIMS } from './snp-guests.ts';
+import { SNP_OVERTAKEN_CLAIMS } from './snp-overtaken.ts';
+import { SNP_POLICY_CLAIMS } from './snp-policies.ts';
+import { SNP_RMP_CLAIMS } from './snp-rmp.ts';
+import { SNP_VMSA_CLAIMS } from './snp-vmsa.ts';
+
+const numberOf = ({ id }: Claim): number => Number(id.slice('SNP-'.length));
+
+export const SNP_CLAIMS: readonly Claim[] = [
+  ...SNP_POLICY_CLAIMS,
+  ...SNP_OVERTAKEN_CLAIMS,
+  ...SNP_GUEST_CLAIMS,
+  ...SNP_VMSA_CLAIMS,
+  ...SNP_RMP_CLAIMS,
+  ...SNP_FIRMWARE_CLAIMS,
+].sort((a, b) => numberOf(a) - numberOf(b));

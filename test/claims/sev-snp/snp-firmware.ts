@@ -1,0 +1,90 @@
+/** SNP-59: pages that the firmware writes, and the mailbox through which it is asked to. @see domain snp f.1 */
+import assert from 'node:assert/strict';
+import type { RmpEntry } from '../../../events/sev-snp/rmp.ts';
+import { DEADLOCK } from '../../../sim/end.ts';
+import { microSteps, type Played } from '../../sim/play.ts';
+import { to, until } from '../../sim/steer.ts';
+import { type Claim, keeps } from '../claim.ts';
+import * as w from '../world.ts';
+import * as s from './snp-worlds.ts';
+
+const holds = { source: 'domain snp g', verdict: 'holds' } as const;
+
+const STATUS = w.world(
+  {},
+  { sevctl: [[s.statusOf(s.BUFFER)]] },
+  {},
+  { firmware: { state: 'INIT', pages: [{ pfn: s.BUFFER, state: 'hypervisor' }] } },
+);
+
+/** States of the buffer, in order. */
+const statesOf = (played: Played): string[] => {
+  const states = played.records.flatMap(({ kind, actor, payload }) => {
+    if (kind !== 'change' || actor !== 'rmp:0x1800') return [];
+    const entry = (payload.context as unknown as { readonly entries: Readonly<Record<number, RmpEntry>> }).entries[s.BUFFER]!;
+    return [`${entry.assigned ? 'assigned' : 'hypervisor'}${entry.immutable ? ' immutable' : ''}`];
+  });
+  return states.filter((state, i) => state !== states[i - 1]);
+};
+const leaks = (played: Played) => microSteps(played, s.SEVCTL).some((name) => name.endsWith('.snp_leak_pages'));
+
+/** Two threads send commands, the second while the first waits for its own. */
+const twoCommands = (mutant: s.Mutant) =>
+  s.told(
+    w.world(
+      {},
+      { sevctl: [[s.statusOf(s.BUFFER)], [s.statusOf(s.BUFFER + 1)]] },
+      {},
+      {
+        firmware: {
+          state: 'INIT',
+          pages: [
+            { pfn: s.BUFFER, state: 'hypervisor' },
+            { pfn: s.BUFFER + 1, state: 'hypervisor' },
+          ],
+        },
+      },
+    ),
+    mutant,
+    to(s.SEVCTL, 'sev_wait_cmd_ioc'),
+    until('thread:sevctl/1', 'it sleeps', (scene) => /(?:mutex_lock_schedule|sev_wait_cmd_ioc)$/.test(scene.at('thread:sevctl/1'))),
+  );
+
+export const SNP_FIRMWARE_CLAIMS: readonly Claim[] = [
+  {
+    ...holds,
+    id: 'SNP-59',
+    says: 'an output buffer is Firmware while a command runs and a page of the hypervisor after; one that cannot become Firmware is not given away, one that does not come back is leaked',
+    shows: [
+      keeps('rmp-churn', 'default', 'rmp.page-given-back', 'snp-no-reclaim', 'snp-reclaim-half'),
+      keeps('rmp-churn', 'default', DEADLOCK, 'psp-no-interrupt'),
+    ],
+    why: 'a buffer that RMPUPDATE refuses, an error of the firmware and a second thread are not in `rmp-churn`',
+    not: 'the bounce buffer of legacy commands, and what the command writes: buffers have no content',
+    mutants: ['snp-no-reclaim', 'snp-reclaim-half', 'snp-buffer-unchecked', 'rmp-update-immutable', 'snp-cmd-no-mutex', 'psp-no-interrupt'],
+    check: (mutant) => {
+      const played = s.inOrder(STATUS, mutant);
+      assert.deepEqual(statesOf(played), ['hypervisor', 'assigned immutable', 'assigned', 'hypervisor']);
+      assert.deepEqual(
+        played.delivered('psp.status').map(({ payload }) => payload.status),
+        ['SUCCESS', 'SUCCESS', 'SUCCESS'],
+      );
+
+      const sections = { firmware: { state: 'INIT', pages: [{ pfn: s.BUFFER, state: 'firmware' }] } } as const;
+      const refused = s.inOrder({ ...STATUS, sections }, mutant);
+      assert.deepEqual(w.updateResults(refused), ['SUCCESS', 'FAIL_PERMISSION']);
+      assert.deepEqual([refused.delivered('psp.command'), refused.delivered('mutex.unlock').length], [[], 1]);
+
+      const runs = s.runsOf({ ...STATUS, allow: ['psp-error'] }, 60, mutant);
+      assert.ok(runs.some(leaks));
+      for (const run of runs) {
+        const { assigned, immutable } = w.entryOf(run, s.BUFFER);
+        assert.deepEqual([assigned, immutable], [leaks(run), leaks(run)]);
+      }
+
+      const two = twoCommands(mutant);
+      assert.equal(two.end.ended, 'done');
+      assert.deepEqual([w.entryOf(two, s.BUFFER).assigned, w.entryOf(two, s.BUFFER + 1).assigned], [false, false]);
+    },
+  },
+];

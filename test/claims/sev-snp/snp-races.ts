@@ -1,0 +1,134 @@
+/** R1, R2, R5 to R8, R14, R20: races of SEV-SNP, each with what it breaks and what cures it. @see domain snp h */
+import assert from 'node:assert/strict';
+import { microSteps, shipped } from '../../sim/play.ts';
+import { finish, steps, to, until } from '../../sim/steer.ts';
+import type { Checked } from '../claim-cases.ts';
+import * as w from '../world.ts';
+import { daemonMeetsVmsa, entered, livelock, running, vmsaPage } from './snp-vmsa.ts';
+import * as s from './snp-worlds.ts';
+
+const PREPARE = 'rmp-double-prepare';
+const OTHER = 'thread:qemu0/vcpu1';
+
+const ofStores: readonly Checked[] = [
+  {
+    id: 'R1',
+    says: 'a kernel write that was checked faults all the same when the guest comes in between; the map lock cures it',
+    mutants: ['snp-map-unlocks-early', 'rmp-host-write-unchecked'],
+    check: (mutant) => {
+      const scenario = (lock: 'none' | 'kernel') =>
+        w.oneGuest([w.page('shared')], s.CONVERTS, { vhost0: [[w.kernelWrite()]] }, { 'kvm.mapLock': lock });
+      const looked = to(w.VHOST, 'kvm_vcpu_map.store');
+      const overtaken = s.told(scenario('none'), mutant, looked, to(w.VCPU, 'ghcb_set_sw_exit_info_2'), s.over(w.VHOST));
+      assert.notEqual(w.panicOf(overtaken), null);
+      const waits = s.told(scenario('kernel'), mutant, looked, to(w.VCPU, 'synchronize_page_state.schedule'));
+      assert.equal(w.panicOf(waits), null);
+      for (const played of s.runsOf(scenario('kernel'), 30, mutant)) assert.ok(!w.hostStores(played).includes(true));
+    },
+  },
+  {
+    id: 'R2',
+    says: 'a daemon between two stores is killed; the lock of user space cures it',
+    mutants: ['snp-no-sigbus', 'snp-psc-no-wait'],
+    check: (mutant) => {
+      const scenario = (lock: 'none' | 'user') =>
+        w.oneGuest([w.page('shared')], s.CONVERTS, { netd: [[w.dmaWrite(3)]] }, { 'kvm.mapLock': lock });
+      const overtaken = [to(w.NETD, 'emulate_dma_write.store'), to(w.VCPU, 'write.access', w.GUEST)];
+      assert.equal(w.signalOf(s.told(scenario('none'), mutant, ...overtaken)), 'SIGBUS');
+      const waits = [s.betweenStores, to(w.VCPU, 'synchronize_page_state.schedule'), finish(w.NETD)];
+      const kept = s.told(scenario('user'), mutant, ...waits);
+      for (const played of [kept, ...s.runsOf(scenario('user'), 40, mutant)]) assert.ok(!w.hostStores(played).includes(true));
+    },
+  },
+];
+
+const ofVmsas: readonly Checked[] = [
+  {
+    id: 'R5',
+    says: 'auto-share meets a VMSA in use: kick and block get it through, after which VMRUN is VMEXIT_INVALID; a spin does not',
+    mutants: ['rmp-vmrun-any-page', 'rmp-vmexit-keeps-mark', 'rmp-update-in-use'],
+    check: (mutant) => {
+      const through = s.told(daemonMeetsVmsa('kick-and-block'), mutant, running);
+      assert.deepEqual([w.hostStores(through), w.exits(through)], [[true, false], []]);
+      assert.deepEqual([w.entryOf(through, 0x1008).assigned, entered(through), w.panicOf(through)], [false, ['ok', 'invalid'], null]);
+      const stuck = s.told({ ...daemonMeetsVmsa('none'), bounds: { steps: 300, states: 1 } }, mutant, running);
+      assert.deepEqual([stuck.end.ended, w.hostStores(stuck)], ['bound', [true]]);
+      assert.ok(microSteps(stuck, w.NETD).filter((name) => name.endsWith('cpu_relax')).length > 20);
+    },
+  },
+  {
+    id: 'R6',
+    says: 'a kick without a block can be lost to the next VMRUN, again and again',
+    mutants: ['rmp-vmrun-no-mark', 'rmp-update-in-use'],
+    check: (mutant) => {
+      const order = livelock(mutant).records.flatMap(({ kind, type, actor, payload }) => {
+        if (kind !== 'deliver') return [];
+        if (type === 'rmp.leave' || (type === 'rmp.entered' && payload.outcome === 'ok')) return [type];
+        return type === 'rmp.checked' && actor === w.NETD ? [String(payload.result)] : [];
+      });
+      assert.match(order.join(' '), /FAIL_INUSE rmp\.leave rmp\.entered FAIL_INUSE rmp\.leave rmp\.entered/);
+    },
+  },
+  {
+    id: 'R14',
+    says: 'a guest that clears the VMSA bit under a halted vCPU ends that vCPU, not the host',
+    mutants: ['rmp-vmrun-any-page', 'rmp-adjust-no-vmsa'],
+    check: (mutant) => {
+      const scenario = w.world(
+        { vm0: w.vm([vmsaPage, w.page('vmsa', 0x9)], [w.read(false, 0x9), w.hlt], [w.rmpadjust(false, 0x8)]) },
+        { qemu0: [[w.run('vm0/0')], [w.run('vm0/1')]] },
+      );
+      const yank = to('thread:qemu0/vcpu1', 'guest.shutdown', 'vcpu:vm0/1');
+      const played = s.told(scenario, mutant, to(w.VCPU, 'svm_vcpu_run.VMRUN_check_vmsa'), yank);
+      assert.equal(played.delivered('rmp.entered').find(({ actor }) => actor === w.VCPU)?.payload.outcome, 'invalid');
+      assert.deepEqual([w.panicOf(played), played.end.violation], [null, null]);
+    },
+  },
+  {
+    id: 'R20',
+    says: 'a guest that reads its own VMSA while it runs faults for ever; one that is not in use it can read',
+    mutants: ['rmp-access-in-use', 'rmp-vmrun-no-mark'],
+    check: (mutant) => {
+      const endless = s.inOrder(w.oneGuest([vmsaPage], [w.read(true, 0x8)], {}, {}, { bounds: { steps: 400 } }), mutant);
+      assert.equal(endless.end.ended, 'bound');
+      assert.ok(w.exits(endless).length > 3);
+      assert.deepEqual(new Set([...w.exits(endless), ...w.accesses(endless)]), new Set(['NPF', 'npf']));
+      assert.deepEqual(endless.delivered('rmp.writeUpdate'), []);
+      const other = s.inOrder(w.oneGuest([vmsaPage, w.page('vmsa', 0x9)], [w.read(true, 0x9)], {}), mutant);
+      assert.deepEqual(w.accesses(other), ['ok']);
+    },
+  },
+];
+
+const ofUpdates: readonly Checked[] = [
+  {
+    id: 'R7',
+    says: 'retried on overlap only, a legal RMPADJUST ends the VM under `inuse`, and not under `overlap-2m` or with a retry on FAIL_INUSE',
+    mutants: ['snp-update-never-retries', 'snp-update-retries-inuse', 'snp-no-bugged'],
+    check: (mutant) => {
+      assert.equal(w.deadVm(s.meet('inuse', mutant)), 'bugged');
+      assert.deepEqual([w.deadVm(s.tries('overlap-2m', mutant)), w.deadVm(s.tries('inuse-retried', mutant))], [null, null]);
+    },
+  },
+  {
+    id: 'R8',
+    says: 'a second nested fault makes private again what the first vCPU has validated; with the lock held from look to update it does not',
+    mutants: ['rmp-update-keeps-validated', 'snp-npf-no-mmu-lock'],
+    check: (mutant) => {
+      const twice = s.preparedTwice(mutant);
+      assert.deepEqual(
+        twice.delivered('rmp.writeUpdate').map(({ payload }) => payload.assigned),
+        [true, true],
+      );
+      assert.deepEqual([w.accesses(twice), w.lostPage(twice)], [['vc'], w.GFN]);
+      const looked = until(OTHER, 'it has seen the page shared', (scene) => /rmpupdate|write_unlock/.test(scene.at(OTHER)));
+      const both = s.told(s.unchecked(shipped(PREPARE, 'lock-held')), mutant, looked, steps(w.VCPU, 60));
+      for (const played of [both, ...s.runsOf(s.unchecked(shipped(PREPARE, 'lock-held')), 40, mutant)]) {
+        assert.equal(played.delivered('rmp.writeUpdate').length, 1);
+        assert.deepEqual(w.accesses(played), ['ok']);
+      }
+    },
+  },
+];
+
+export const SNP_RACES: readonly Checked[] = [...ofStores, ...ofVmsas, ...ofUpdates];
