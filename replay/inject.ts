@@ -32,6 +32,17 @@ export class InjectError extends Error {
   override readonly name = 'InjectError';
 }
 
+/** A run that is to fork, and has not started. */
+export interface ToFork {
+  readonly run: Run;
+  readonly start: RunStart;
+  /** Starts the run and takes it up to and over the fork. @throws ScheduleError, InjectError where the choice cannot be made */
+  readonly begin: () => void;
+  /** Where it forks; the label is known once it has. */
+  readonly fork: () => Injection['fork'];
+  readonly leftAt: Injection['leftAt'];
+}
+
 export interface Injection {
   readonly run: Run;
   readonly start: RunStart;
@@ -92,11 +103,10 @@ const told = (action: InjectAction): string => {
 };
 
 /**
- * Runs up to and over the fork; the caller takes the run to its end. `sinkFor` is given the facts of the new run before its first
- * record.
- * @throws PointError, InjectError where the choice cannot be made
+ * Prepares the fork of a recorded run.
+ * @throws PointError if the journal has no such point
  */
-export function inject(journal: Journal, options: InjectOptions, sinkFor: (start: RunStart) => BlockSink | null): Injection {
+export function prepareInjection(journal: Journal, options: InjectOptions, sink: BlockSink | null): ToFork {
   const { action } = options;
   const goOn = options.after;
   const at = findPoint(journal, options.at);
@@ -109,11 +119,26 @@ export function inject(journal: Journal, options: InjectOptions, sinkFor: (start
   const seed = goOn.name === 'random' ? goOn.seed : journal.start.seed;
   const schedule = `${journal.header.runId}@${at}: ${told(action)}, then ${goOn.name}`;
   const start = runStartOf(scenario, topology, { chooser: 'inject', seed, schedule });
-  const run = new Run({ scenario, engine: new MemoEngine(topology), chooser, sink: sinkFor(start) });
-  run.start();
-  run.toEnd(at);
+  const run = new Run({ scenario, engine: new MemoEngine(topology), chooser, sink });
+  const begin = () => {
+    run.start();
+    run.toEnd(at);
+  };
   const leftAt = () => (followed?.leftAt == null || followed.leftAt + at > run.sequencer.step ? null : followed.leftAt + at);
-  return { run, start, fork: { at, label: chooser.label }, leftAt };
+  return { run, start, begin, fork: () => ({ at, label: chooser.label }), leftAt };
+}
+
+/**
+ * Runs up to and over the fork; the caller takes the run to its end. `sinkFor` is given the facts of the new run before its first
+ * record.
+ * @throws PointError, InjectError where the choice cannot be made
+ */
+export function inject(journal: Journal, options: InjectOptions, sinkFor: (start: RunStart) => BlockSink | null): Injection {
+  let sink: BlockSink | null = null;
+  const { run, start, begin, fork, leftAt } = prepareInjection(journal, options, (block, names) => sink?.(block, names));
+  sink = sinkFor(start);
+  begin();
+  return { run, start, fork: fork(), leftAt };
 }
 
 export interface Changed {
