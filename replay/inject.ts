@@ -11,7 +11,7 @@ import { scenarioOf } from './model.ts';
 import { findPoint } from './points.ts';
 import type { Journal } from './reader.ts';
 
-/** What to do instead of the recorded choice. Operands are actor ids, or labels of alternatives. */
+/** What to do instead of the recorded choice. Operands are actor ids, or labels of alternatives. @public */
 export type InjectAction =
   | { readonly preempt: string }
   | { readonly migrate: { readonly thread: string; readonly cpu: string } }
@@ -19,6 +19,7 @@ export type InjectAction =
   | { readonly choose: string }
   | { readonly disturb: string };
 
+/** Where to fork a recorded run, and what comes then. @public */
 export interface InjectOptions {
   /** A step number, or the name of a micro-step: before it. */
   readonly at: string;
@@ -27,7 +28,7 @@ export interface InjectOptions {
   readonly after: { readonly name: 'follow' } | { readonly name: 'fifo' } | { readonly name: 'random'; readonly seed: number };
 }
 
-/** The choice cannot be made there. */
+/** The choice cannot be made there. @public */
 export class InjectError extends Error {
   override readonly name = 'InjectError';
 }
@@ -141,6 +142,7 @@ export function inject(journal: Journal, options: InjectOptions, sinkFor: (start
   return { run, start, fork: fork(), leftAt };
 }
 
+/** What differs between a recorded run and its fork. @public */
 export interface Changed {
   readonly firstDifferentStep: number | null;
   readonly verdictBefore: string;

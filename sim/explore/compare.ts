@@ -8,7 +8,7 @@ import { searchedBy } from './cycles/endless.ts';
 import { WaitSearch } from './cycles/longest-wait.ts';
 import { type Exploration, explore } from './explore.ts';
 
-/** One outcome over all schedules. */
+/** One outcome over all schedules. @public */
 export interface OutcomeRange {
   readonly reachable: boolean;
   readonly inAll: boolean;

@@ -4,7 +4,7 @@ import type { Arch } from '../scenario/types.ts';
 import type { WorldView } from '../view.ts';
 import { mechanismsOf } from './registry.ts';
 
-/** Something that may befall a host, counted in one state. Machines of another model may lack the field: they count for nothing. */
+/** Something that may befall a host, counted in one state. Machines of another model may lack the field: they count for nothing. @public */
 export interface Outcome {
   /** As documents have it: camelCase. */
   readonly name: string;

@@ -8,7 +8,7 @@ import { mechanismsOf } from './registry.ts';
 
 type Host = Pick<ResolvedScenario['host'], 'arch' | 'options'>;
 
-/** Whether a host thread waits, by its local state, on a host with these options. */
+/** Whether a host thread waits, by its local state, on a host with these options. @public */
 export type Waits = (thread: Pick<ActorView<HostThread>, 'value' | 'context'>, options: Host['options']) => boolean;
 
 /** A lock, a mutex, a semaphore: the thread sleeps, or spins, between two questions. Machines of another model may lack the field. */

@@ -20,6 +20,7 @@ import { WorldStep } from '../space/world-step.ts';
 import { DeadStates } from './dead-states.ts';
 import type { ExploreOptions, ExploreReport } from './options.ts';
 
+/** How far a search is. @public */
 export interface Progress {
   readonly states: number;
   readonly frontier: number;
