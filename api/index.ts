@@ -17,10 +17,10 @@ export type { Alternative } from '../sim/sequencer.ts';
 export type { ActorView } from '../sim/view.ts';
 export { type JournalPlace, type OpenJournal, openJournal } from './journal-file.ts';
 export { OpenRun, type OpenRunOptions, openInjection, openReplay, openRun } from './open-run.ts';
+export type { RecordOptions } from './recorder.ts';
 export {
   type InjectReport,
   inject,
-  type RecordOptions,
   type ReplayReport,
   type RunOptions,
   type RunReport,

@@ -28,3 +28,4 @@ export type { Journal, StepDigest } from '../replay/reader.ts';
 export { type ActorDifference, type Divergence, type Reexecution, reexecute } from '../replay/reexecute.ts';
 export { type JournalSource, memorySource } from '../replay/source.ts';
 export { type JournalPlace, type OpenJournal, openJournal } from './journal-file.ts';
+export { type RecordOptions, type RunRecorder, recordRun } from './recorder.ts';

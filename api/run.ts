@@ -1,30 +1,18 @@
 /** One run and its verdict: of a scenario, of the fork of a recorded run, and of a recorded run once more. */
-import { resolve } from 'node:path';
 import type { JsonObject, RunEnd, RunStart } from '../events/journal.ts';
-import { fileSource } from '../replay/file-source.ts';
-import { realFiles } from '../replay/files.ts';
 import { runIdOf, toHex } from '../replay/identity.ts';
 import { type Changed, changedBy, type InjectOptions } from '../replay/inject.ts';
 import { foreignModel } from '../replay/model.ts';
 import type { Journal } from '../replay/reader.ts';
 import { type Divergence, reexecute } from '../replay/reexecute.ts';
-import { JournalWriter } from '../replay/writer.ts';
 import { isWhole } from '../sim/end.ts';
 import { ModelError } from '../sim/engine/port.ts';
 import { isExpected } from '../sim/scenario/expectations.ts';
 import type { Expectation, ResolvedScenario } from '../sim/scenario/types.ts';
-import { expectOther, type JournalPlace, type OpenJournal, openJournal, withJournal } from './journal-file.ts';
+import { expectOther, type JournalPlace, type OpenJournal, withJournal } from './journal-file.ts';
 import { forkOf, type OpenRun, type OpenRunOptions, openRun } from './open-run.ts';
+import { type RecordOptions, recordRun } from './recorder.ts';
 import type { ScenarioSource } from './scenario.ts';
-
-/**
- * Where the journal of a run goes.
- * @public
- */
-export interface RecordOptions {
-  /** A file, which appears when it is whole; in memory if not said. */
-  readonly file?: string;
-}
 
 /**
  * What to run, and where its journal goes.
@@ -66,20 +54,14 @@ export interface RunReport {
 }
 
 /** Carries a run to its end, and writes its journal. */
-function recorded(open: OpenRun, file: string | undefined): RunReport {
-  const target = file === undefined ? null : { path: resolve(file), files: realFiles };
-  const writer = JournalWriter.open(target, open.start, { mode: target === null ? 'memory' : 'buffered' });
+function recorded(open: OpenRun, options: RecordOptions): RunReport {
+  const recorder = recordRun(open, options);
   try {
-    const { run, begin } = open.connect((block, names) => writer.block(block, names));
-    begin();
-    const end = open.toEnd();
-    run.sequencer.flush();
-    const { content } = writer.seal(end);
-    return reportOf(open, end, openJournal(content ?? fileSource(target!.path)));
+    return reportOf(open, open.toEnd(), recorder.seal());
   } catch (error) {
     // What was recorded before the model broke a rule is evidence and stays; of anything else nothing is left.
-    if (error instanceof ModelError) writer.release();
-    else writer.discard();
+    if (error instanceof ModelError) recorder.release();
+    else recorder.discard();
     throw error;
   }
 }
@@ -121,7 +103,7 @@ function meets({ verdict, violation, ended }: RunEnd, expect: Expectation): bool
  * @throws ScenarioError, ScenarioSourceError, ScheduleTextError; ScheduleError if the schedule does not fit; JournalWriteError
  * @public
  */
-export const run = (source: ScenarioSource, options: RunOptions = {}): RunReport => recorded(openRun(source, options), options.file);
+export const run = (source: ScenarioSource, options: RunOptions = {}): RunReport => recorded(openRun(source, options), options);
 
 /**
  * What became of the fork of a recorded run.
@@ -145,7 +127,7 @@ export function inject(journal: JournalPlace | Journal, options: InjectOptions &
   expectOther(journal, options.file);
   return withJournal(journal, (before) => {
     const { open, fork } = forkOf(before, options);
-    const report = recorded(open, options.file);
+    const report = recorded(open, options);
     return { ...report, fork: fork.fork(), changed: changedBy(before, report.journal), leftAt: fork.leftAt() };
   });
 }

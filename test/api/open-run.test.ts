@@ -1,7 +1,8 @@
 /** A run in somebody's hands: step by step, or live while others watch; what is streamed has the bytes of the command. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openInjection, openReplay, openRun, run, type Scenario, scenario } from '../../api/index.ts';
+import { recordRun } from '../../api/journal.ts';
 import { driveRun, LiveRun } from '../../api/timeline.ts';
 import { Bench } from '../cli/run-cli.ts';
 
@@ -86,6 +87,29 @@ describe('a run that is chosen step by step', () => {
     expect(opened.actors().map(({ id }) => id)).toEqual(opened.start.actors.map(({ id }) => id));
     expect(() => opened.take('exec(pcpu:9)')).toThrow('there is no alternative exec(pcpu:9); step 1 has ');
     expect(() => opened.take(99)).toThrow('there is no alternative 99; step 1 has 5');
+  });
+});
+
+describe('the journal of a run that is chosen step by step', () => {
+  it('has the bytes of the command that repeats the choices', () => {
+    const opened = openRun(RACE, { schedule: '2' });
+    const recorder = recordRun(opened, { file: bench.path('by-hand.wsj') });
+    while (opened.advance());
+    recorder.seal().close();
+    expect(readFileSync(bench.path('by-hand.wsj'))).toEqual(readFileSync(bench.path('broken.wsj')));
+  });
+
+  it('is sealed as stopped where somebody stops, and leaves nothing if it is discarded', () => {
+    const opened = openRun(RACE);
+    const recorder = recordRun(opened);
+    opened.take(0);
+    expect(recorder.seal()).toMatchObject({ steps: 1, end: { ended: 'stopped' } });
+    const other = openRun(RACE);
+    recordRun(other, { file: bench.path('nothing.wsj') }).discard();
+    expect(readdirSync(bench.folder).filter((name) => name.startsWith('nothing'))).toEqual([]);
+    expect(other.step).toBe(0);
+    expect(() => recordRun(other, { file: bench.path('nothing.wsj') })).toThrow('the run has begun');
+    expect(readdirSync(bench.folder).filter((name) => name.startsWith('nothing'))).toEqual([]);
   });
 });
 
