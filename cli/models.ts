@@ -7,7 +7,7 @@ import { listed } from '../sim/scenario/issues.ts';
 import { readBytes } from './catalog.ts';
 import { CliError, EXIT, fileError } from './errors.ts';
 import { type ModelFile, noteModelFile } from './model-files.ts';
-import { resolveOwnImports } from './own-imports.ts';
+import { resolveOwnImports, unpromisedIn } from './own-imports.ts';
 import { shippedNames } from './shipped.ts';
 
 const FILE_BYTES_MAX = 1 << 24;
@@ -39,6 +39,12 @@ async function importFrom(path: string, file: string): Promise<Readonly<Record<s
   try {
     return (await import(pathToFileURL(path).href)) as Readonly<Record<string, unknown>>;
   } catch (error) {
+    const unpromised = unpromisedIn(error);
+    if (unpromised !== null)
+      throw invalid(`${file}, or a module that it imports, imports ${unpromised}, which the package does not have`, {
+        expected: 'worldswitch/extend, which has all that a module needs, under the same names',
+        attempt: `replace '${unpromised}' by 'worldswitch/extend'; docs/extend.md lists what is there`,
+      });
     const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
     throw invalid(`${file} cannot be imported: ${message}`, {
       expected: 'an ES module',

@@ -4,8 +4,18 @@
  */
 import * as nodeModule from 'node:module';
 
-/** Anything within the package: a name that is resolved from here is the package's own. */
+/** Anything within the package: what is no entry point is resolved from here, as the package's own. */
 const HERE = import.meta.url;
+
+/** The entry points, as modules of the running program: it may run from its sources. */
+const ENTRIES: Readonly<Record<string, string>> = Object.fromEntries(
+  ['index', 'extend', 'journal', 'timeline'].map((name) => [
+    name === 'index' ? 'worldswitch' : `worldswitch/${name}`,
+    new URL(`../api/${name}${HERE.slice(HERE.lastIndexOf('.'))}`, HERE).href,
+  ]),
+);
+
+const isOurs = (specifier: string): boolean => /^worldswitch(?:\/|$)/.test(specifier);
 
 const isMissing = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && (error.code === 'ERR_MODULE_NOT_FOUND' || error.code === 'MODULE_NOT_FOUND');
@@ -13,13 +23,14 @@ const isMissing = (error: unknown): boolean =>
 /** The same for Node 20, whose hooks run on a thread of their own and so are a module of their own. */
 const HOOKS = `
 let here;
-export function initialize(data) { here = data; }
+let entries;
+export function initialize(data) { ({ here, entries } = data); }
 export async function resolve(specifier, context, next) {
   try {
     return await next(specifier, context);
   } catch (error) {
-    if (!specifier.startsWith('worldswitch/') || error.code !== 'ERR_MODULE_NOT_FOUND') throw error;
-    return next(specifier, { ...context, parentURL: here });
+    if (!/^worldswitch(?:\\/|$)/.test(specifier) || error.code !== 'ERR_MODULE_NOT_FOUND') throw error;
+    return next(entries[specifier] ?? specifier, { ...context, parentURL: here });
   }
 }`;
 
@@ -39,7 +50,7 @@ export function resolveOwnImports(): void {
   installed = true;
   const { register, registerHooks }: Pick<typeof nodeModule, 'register'> & WithHooks = nodeModule;
   if (registerHooks === undefined) {
-    register(`data:text/javascript,${encodeURIComponent(HOOKS)}`, { data: HERE });
+    register(`data:text/javascript,${encodeURIComponent(HOOKS)}`, { data: { here: HERE, entries: ENTRIES } });
     return;
   }
   registerHooks({
@@ -47,9 +58,22 @@ export function resolveOwnImports(): void {
       try {
         return next(specifier, context);
       } catch (error) {
-        if (!specifier.startsWith('worldswitch/') || !isMissing(error)) throw error;
-        return next(specifier, { ...context, parentURL: HERE });
+        if (!isOurs(specifier) || !isMissing(error)) throw error;
+        return next(ENTRIES[specifier] ?? specifier, { ...context, parentURL: HERE });
       }
     },
   });
 }
+
+/** The subpath of this package that an import named and that is not promised; null if the import failed otherwise. */
+export function unpromisedIn(error: unknown): string | null {
+  if (!(error instanceof Error && 'code' in error && error.code === 'ERR_PACKAGE_PATH_NOT_EXPORTED')) return null;
+  const [, subpath, manifest = ''] =
+    /Package subpath '\.\/([^']+)' is not defined by "exports" in (.+?[\\/]package\.json)/.exec(error.message) ?? [];
+  return subpath !== undefined && (/[\\/]worldswitch[\\/]package\.json$/.test(manifest) || isOwnManifest(manifest))
+    ? `worldswitch/${subpath}`
+    : null;
+}
+
+/** The manifest of the running program, wherever it lies. */
+const isOwnManifest = (manifest: string): boolean => nodeModule.createRequire(HERE).resolve('worldswitch/package.json') === manifest;

@@ -14,13 +14,14 @@ import {
   type TaskEvent,
 } from './sched.ts';
 
-/** Events that mechanisms add, by the name of the mechanism: messages to threads, and messages to vCPUs. */
+/** Events that mechanisms add, by the name of the mechanism: messages to threads, and messages to vCPUs. @public */
 // biome-ignore lint/suspicious/noEmptyInterface: each mechanism declares its own events here, beside its vocabulary
 export interface ThreadEventsOf {}
+/** Messages to vCPUs that mechanisms add, by the name of the mechanism. @public */
 // biome-ignore lint/suspicious/noEmptyInterface: as above
 export interface GuestEventsOf {}
 
-/** Everything a thread can receive. */
+/** Everything a thread can receive. @public */
 export type ThreadEvent =
   | TaskEvent
   | MutexAnswer
@@ -32,7 +33,7 @@ export type ThreadEvent =
   | SignalEvent
   | ThreadEventsOf[keyof ThreadEventsOf];
 
-/** Everything a vCPU can receive. */
+/** Everything a vCPU can receive. @public */
 export type GuestEvent = VcpuEvent | LoopAnswer | ChoiceEvent | GuestEventsOf[keyof GuestEventsOf];
 
 type SimEvent =

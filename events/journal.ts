@@ -4,7 +4,9 @@ import type { ActorId } from './event.ts';
 /** Version of the file format. It changes when a reader of the last version could no longer read the file. */
 export const FORMAT_VERSION = 1;
 
+/** Plain JSON. @public */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+/** A map of plain JSON. @public */
 export type JsonObject = { readonly [key: string]: Json };
 
 /**
@@ -12,8 +14,10 @@ export type JsonObject = { readonly [key: string]: Json };
  * event (a bus message is this one record). `change`: an actor's local state after the delivery or choice that is its cause.
  */
 export const RECORD_KINDS = ['choice', 'send', 'deliver', 'change'] as const;
+/** What a record tells. @public */
 export type RecordKind = (typeof RECORD_KINDS)[number];
 
+/** One thing that happened. @public */
 export interface JournalRecord {
   /** 1-based, without gaps. */
   readonly seq: number;
@@ -37,14 +41,14 @@ export interface JournalRecord {
   readonly cause: number;
 }
 
-/** One choice: where it stood among how many, and its name. The label survives small changes of the model; the index does not. */
+/** One choice: where it stood among how many, and its name. The label survives small changes of the model; the index does not. @public */
 export interface Choice {
   readonly index: number;
   readonly count: number;
   readonly label: string;
 }
 
-/** Everything that decides a run but the choices. Stands whole in the journal's start frame. */
+/** Everything that decides a run but the choices. Stands whole in the journal's start frame. @public */
 export interface RunStart {
   /** The resolved scenario: parameters, variant and host preset applied. Canonical JSON decides the scenario id. */
   readonly scenario: JsonObject;
@@ -61,7 +65,7 @@ export interface RunStart {
   readonly modules: readonly { readonly name: string; readonly sha256: string }[];
 }
 
-/** One wait of a deadlock. */
+/** One wait of a deadlock. @public */
 export interface Deadlocked {
   readonly actor: ActorId;
   /** Where it stands. */
@@ -86,9 +90,10 @@ export const RUN_ENDS = ['violation', 'deadlock', 'owed', 'halted', 'done', 'bou
  * where it was. `livelock`: two or more do so to each other.
  */
 export const STUCK_KINDS = ['hang', 'livelock', 'unbounded-retry'] as const;
+/** How a schedule gets nowhere for ever. @public */
 export type StuckKind = (typeof STUCK_KINDS)[number];
 
-/** How a run ended. Stands in the seal. */
+/** How a run ended. Stands in the seal. @public */
 export interface RunEnd {
   readonly verdict: 'clean' | 'violation';
   readonly violation: {

@@ -1,18 +1,20 @@
 /** Vocabulary of KVM's objects: a vCPU as its thread and others see it, and the VM it belongs to. */
 import type { ActorId, Delivery, EventOf } from './event.ts';
 
-/** kvm_vcpu.mode. @see kernel include/linux/kvm_host.h, kvm_vcpu_exiting_guest_mode() for the third */
+/** kvm_vcpu.mode. @see kernel include/linux/kvm_host.h, kvm_vcpu_exiting_guest_mode() for the third @public */
 export type VcpuMode = 'OUTSIDE_GUEST_MODE' | 'IN_GUEST_MODE' | 'EXITING_GUEST_MODE';
 
-/** Bits of kvm_vcpu.requests by name; a mechanism declares here those that it handles. */
+/** Bits of kvm_vcpu.requests by name; a mechanism declares here those that it handles. @public */
 export interface VcpuRequests {
   readonly KVM_REQ_VM_DEAD: true;
 }
+/** Names of requests. @public */
 export type VcpuRequest = keyof VcpuRequests;
 
 /**
  * Why a guest leaves guest mode, by the manual's name of the exit, with what the processor tells about it. A vendor or a mechanism
  * declares here the exits that it handles. INVALID: the entry failed.
+ * @public
  */
 export interface ExitInfoOf {
   readonly INTR: null;
@@ -21,12 +23,15 @@ export interface ExitInfoOf {
   readonly SHUTDOWN: null;
   readonly INVALID: null;
 }
+/** Names of exits. @public */
 export type ExitReason = keyof ExitInfoOf;
+/** An exit: why, and what the processor tells. @public */
 export type GuestExit = { readonly [K in ExitReason]: { readonly reason: K; readonly info: ExitInfoOf[K] } }[ExitReason];
 
-/** What the thread of a vCPU sleeps for: any request (HLT), or the end of this one. */
+/** What the thread of a vCPU sleeps for: any request (HLT), or the end of this one. @public */
 export type BlockedUntil = 'request' | { readonly cleared: VcpuRequest };
 
+/** What a vCPU can be told and asked. @public */
 export type VcpuEvent = EventOf<{
   /** Offer: a virtual interrupt, such as a device's or the guest's timer; only where the scenario allows interrupts. */
   interrupt: object;
@@ -52,6 +57,7 @@ export type VcpuEvent = EventOf<{
   'guest.interrupted': object;
 }>;
 
+/** What a vCPU answers. @public */
 export type VcpuAnswer = EventOf<{
   /** A guest micro-step that did not leave guest mode. `atomic`: the guest is inside one instruction now. */
   'guest.ran': { atomic: boolean };
@@ -64,6 +70,7 @@ export type VcpuAnswer = EventOf<{
   'vcpu.blocked': { sleep: boolean };
 }>;
 
+/** What a VM can be told and asked. @public */
 export type VmEvent = EventOf<{
   /** write_lock(&kvm->mmu_lock), and back. */
   'vm.lockMmu': object;
@@ -72,6 +79,7 @@ export type VmEvent = EventOf<{
   'vm.kill': { cause: 'bugged' | 'dead' };
 }>;
 
+/** What a VM answers. @public */
 export type VmAnswer = EventOf<{ 'vm.mmuLocked': { acquired: boolean } }>;
 
 export const KVM_EVENTS = {

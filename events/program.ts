@@ -1,26 +1,30 @@
 /** Programs: what the threads of a host process and the vCPUs of a guest do, one operation after the other. */
 
-/** What a guest can do. */
+/** What a guest can do. @public */
 export type GuestOp = CoreGuestOp | GuestOpsOf[keyof GuestOpsOf];
 
-/** Operations that mechanisms add, by the name of the mechanism. */
+/** Operations that mechanisms add, by the name of the mechanism. @public */
 // biome-ignore lint/suspicious/noEmptyInterface: filled by declarations of mechanisms
 export interface GuestOpsOf {}
+/** Operations of host threads that mechanisms add, by the name of the mechanism. @public */
 // biome-ignore lint/suspicious/noEmptyInterface: as above
 export interface HostOpsOf {}
 
+/** What the guests of every host can do. @public */
 export type CoreGuestOp =
   /** Computes in guest mode and never exits by itself: only an interrupt of the pCPU ends it. */
   { readonly op: 'spin' } | { readonly op: 'compute' } | { readonly op: 'hlt' };
 
-/** What a thread of a host process can do. Upper case: an ioctl by its own name. */
+/** What a thread of a host process can do. Upper case: an ioctl by its own name. @public */
 export type HostOp = CoreHostOp | HostOpsOf[keyof HostOpsOf];
 
+/** What the threads of every host can do. @public */
 export type CoreHostOp = { readonly op: 'KVM_RUN'; readonly vm: string; readonly vcpu: number };
 
 /**
  * `next` decrements the program's loop counter `loop` and jumps to `to` while it is not used up. `choose` goes on at one of `to`, which the
  * chooser decides. `jump` goes on at `to` and takes no step of its own.
+ * @public
  */
 export type ControlOp =
   | { readonly op: 'next'; readonly loop: number; readonly to: number }
@@ -28,7 +32,7 @@ export type ControlOp =
   | { readonly op: 'jump'; readonly to: number }
   | { readonly op: 'end' };
 
-/** A program after `repeat` and `choose` have been turned into jumps. The last operation is always `end`. */
+/** A program after `repeat` and `choose` have been turned into jumps. The last operation is always `end`. @public */
 export interface Program<Op> {
   readonly ops: readonly (Op | ControlOp)[];
   /** How often each loop's body runs, by loop number. */

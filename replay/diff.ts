@@ -18,6 +18,7 @@ export interface Only {
   readonly occurrence: number;
 }
 
+/** What differs between two journals. @public */
 export interface Difference {
   readonly same: boolean;
   readonly first: FirstDifference | null;
@@ -31,6 +32,7 @@ const LISTED_MAX = 1000;
 /**
  * Compares two runs. Deliveries are aligned by receiver: each actor's own sequence is what happens-before keeps, whatever the order of
  * steps between actors; the nth time an actor takes the same event from the same sender is the same occurrence on both sides.
+ * @public
  */
 export function diff(a: Journal, b: Journal): Difference {
   const first = firstDifference(a, b);

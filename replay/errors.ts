@@ -6,28 +6,29 @@ export interface Place {
   readonly frame: number;
 }
 
-/** A file ends in bytes that were never acknowledged: everything before `offset` is good. */
+/** A file ends in bytes that were never acknowledged: everything before `offset` is good. @public */
 export interface Torn {
   readonly offset: number;
   readonly lostBytes: number;
   readonly reason: string;
 }
 
-/** The base of everything that can be wrong with the bytes of a journal. */
+/** The base of everything that can be wrong with the bytes of a journal. @public */
 export class JournalError extends Error {
   override readonly name: string = 'JournalError';
 }
 
+/** The bytes do not begin as a journal does. @public */
 export class NotAJournalError extends JournalError {
   override readonly name = 'NotAJournalError';
 }
 
-/** The file needs a reader that knows more than this one. */
+/** The file needs a reader that knows more than this one. @public */
 export class JournalTooNewError extends JournalError {
   override readonly name = 'JournalTooNewError';
 }
 
-/** The file is torn so early that there is nothing to go on from; a file torn later opens and reports it. */
+/** The file is torn so early that there is nothing to go on from; a file torn later opens and reports it. @public */
 export class JournalTornError extends JournalError {
   override readonly name = 'JournalTornError';
   readonly offset: number;
@@ -39,6 +40,7 @@ export class JournalTornError extends JournalError {
   }
 }
 
+/** Some part of the file is not what was written; `offset` and `frame` name the place. @public */
 export class JournalDamagedError extends JournalError {
   override readonly name = 'JournalDamagedError';
   readonly offset: number;
@@ -52,7 +54,7 @@ export class JournalDamagedError extends JournalError {
   }
 }
 
-/** Writing failed. Nothing is left under the final name; the partial file is gone unless the message says otherwise. */
+/** Writing failed. Nothing is left under the final name; the partial file is gone unless the message says otherwise. @public */
 export class JournalWriteError extends Error {
   override readonly name = 'JournalWriteError';
   readonly path: string;

@@ -2,11 +2,15 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import type { JournalSource } from './source.ts';
 
+/** A file that is open. @public */
 export interface FileSource extends JournalSource {
   close(): void;
 }
 
-/** Opens a file for reading. Its size is taken once: what a writer adds later is not seen. @throws the system's error, such as ENOENT */
+/**
+ * Opens a file for reading. Its size is taken once: what a writer adds later is not seen. @throws the system's error, such as ENOENT
+ * @public
+ */
 export function fileSource(path: string): FileSource {
   const fd = openSync(path, 'r');
   const { size } = fstatSync(fd);

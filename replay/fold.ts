@@ -7,6 +7,7 @@ import type { Journal, StepDigest } from './reader.ts';
  * The state at the end of a step. Only the texts of this state are parsed, not those of the steps on the way.
  * @throws RangeError if there is no such step
  * @throws FoldError if the state does not have the digest that the journal says
+ * @public
  */
 export function stateAt(journal: Journal, step: number): FoldedState {
   const end = journal.stepEnd(step);
@@ -28,6 +29,7 @@ export function stateAt(journal: Journal, step: number): FoldedState {
   return state;
 }
 
+/** What a journal comes to when it is folded. @public */
 export interface FoldReport {
   readonly identical: boolean;
   readonly steps: number;
@@ -38,6 +40,7 @@ export interface FoldReport {
   readonly mismatch: FoldMismatch | null;
 }
 
+/** The first step whose records do not give its digest. @public */
 export interface FoldMismatch {
   readonly step: number;
   readonly seq: number;
@@ -64,7 +67,7 @@ export function* foldSteps(journal: Journal): Generator<{ readonly end: StepDige
   }
 }
 
-/** Folds a whole journal and compares the digest of every step. */
+/** Folds a whole journal and compares the digest of every step. @public */
 export function foldAll(journal: Journal): FoldReport {
   const { steps, records } = journal;
   let digest: string | null = null;

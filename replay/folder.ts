@@ -13,7 +13,7 @@ import {
   slotLaneB,
 } from '../sim/canonical.ts';
 
-/** A queued message that was sent and not yet delivered. */
+/** A queued message that was sent and not yet delivered. @public */
 export interface InFlight {
   /** seq of its `send`. */
   readonly seq: number;
@@ -23,6 +23,7 @@ export interface InFlight {
   readonly payload: JsonObject;
 }
 
+/** The state at the end of a step, from the records alone. @public */
 export interface FoldedState {
   readonly step: number;
   /** The last record that is part of the state. */
@@ -37,7 +38,7 @@ export interface FoldedState {
   readonly inFlight: readonly InFlight[];
 }
 
-/** The records contradict each other, or the digests that stand beside them. */
+/** The records contradict each other, or the digests that stand beside them. @public */
 export class FoldError extends Error {
   override readonly name = 'FoldError';
   readonly step: number;

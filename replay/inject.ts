@@ -11,7 +11,7 @@ import { scenarioOf } from './model.ts';
 import { findPoint } from './points.ts';
 import type { Journal } from './reader.ts';
 
-/** What to do instead of the recorded choice. Operands are actor ids, or labels of alternatives. */
+/** What to do instead of the recorded choice. Operands are actor ids, or labels of alternatives. @public */
 export type InjectAction =
   | { readonly preempt: string }
   | { readonly migrate: { readonly thread: string; readonly cpu: string } }
@@ -19,6 +19,7 @@ export type InjectAction =
   | { readonly choose: string }
   | { readonly disturb: string };
 
+/** Where to fork a recorded run, and what comes then. @public */
 export interface InjectOptions {
   /** A step number, or the name of a micro-step: before it. */
   readonly at: string;
@@ -27,9 +28,20 @@ export interface InjectOptions {
   readonly after: { readonly name: 'follow' } | { readonly name: 'fifo' } | { readonly name: 'random'; readonly seed: number };
 }
 
-/** The choice cannot be made there. */
+/** The choice cannot be made there. @public */
 export class InjectError extends Error {
   override readonly name = 'InjectError';
+}
+
+/** A run that is to fork, and has not started. */
+export interface ToFork {
+  readonly run: Run;
+  readonly start: RunStart;
+  /** Starts the run and takes it up to and over the fork. @throws ScheduleError, InjectError where the choice cannot be made */
+  readonly begin: () => void;
+  /** Where it forks; the label is known once it has. */
+  readonly fork: () => Injection['fork'];
+  readonly leftAt: Injection['leftAt'];
 }
 
 export interface Injection {
@@ -92,11 +104,10 @@ const told = (action: InjectAction): string => {
 };
 
 /**
- * Runs up to and over the fork; the caller takes the run to its end. `sinkFor` is given the facts of the new run before its first
- * record.
- * @throws PointError, InjectError where the choice cannot be made
+ * Prepares the fork of a recorded run.
+ * @throws PointError if the journal has no such point
  */
-export function inject(journal: Journal, options: InjectOptions, sinkFor: (start: RunStart) => BlockSink | null): Injection {
+export function prepareInjection(journal: Journal, options: InjectOptions, sink: BlockSink | null): ToFork {
   const { action } = options;
   const goOn = options.after;
   const at = findPoint(journal, options.at);
@@ -109,13 +120,29 @@ export function inject(journal: Journal, options: InjectOptions, sinkFor: (start
   const seed = goOn.name === 'random' ? goOn.seed : journal.start.seed;
   const schedule = `${journal.header.runId}@${at}: ${told(action)}, then ${goOn.name}`;
   const start = runStartOf(scenario, topology, { chooser: 'inject', seed, schedule });
-  const run = new Run({ scenario, engine: new MemoEngine(topology), chooser, sink: sinkFor(start) });
-  run.start();
-  run.toEnd(at);
+  const run = new Run({ scenario, engine: new MemoEngine(topology), chooser, sink });
+  const begin = () => {
+    run.start();
+    run.toEnd(at);
+  };
   const leftAt = () => (followed?.leftAt == null || followed.leftAt + at > run.sequencer.step ? null : followed.leftAt + at);
-  return { run, start, fork: { at, label: chooser.label }, leftAt };
+  return { run, start, begin, fork: () => ({ at, label: chooser.label }), leftAt };
 }
 
+/**
+ * Runs up to and over the fork; the caller takes the run to its end. `sinkFor` is given the facts of the new run before its first
+ * record.
+ * @throws PointError, InjectError where the choice cannot be made
+ */
+export function inject(journal: Journal, options: InjectOptions, sinkFor: (start: RunStart) => BlockSink | null): Injection {
+  let sink: BlockSink | null = null;
+  const { run, start, begin, fork, leftAt } = prepareInjection(journal, options, (block, names) => sink?.(block, names));
+  sink = sinkFor(start);
+  begin();
+  return { run, start, fork: fork(), leftAt };
+}
+
+/** What differs between a recorded run and its fork. @public */
 export interface Changed {
   readonly firstDifferentStep: number | null;
   readonly verdictBefore: string;

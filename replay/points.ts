@@ -3,19 +3,19 @@ import { MICRO_STEP_EVENTS } from '../events/index.ts';
 import type { JournalRecord } from '../events/journal.ts';
 import type { Journal } from './reader.ts';
 
-/** No such point in this journal. */
+/** No such point in this journal. @public */
 export class PointError extends Error {
   override readonly name = 'PointError';
 }
 
-/** One micro-step that a step executed. */
+/** One micro-step that a step executed. @public */
 export interface MicroStep {
   readonly actor: string;
   /** Dotted, outermost first: `main.KVM_RUN.vcpu_load.get_cpu`. */
   readonly name: string;
 }
 
-/** A step of the journal and the micro-steps in it. */
+/** A step of the journal and the micro-steps in it. @public */
 export interface Point {
   readonly step: number;
   readonly label: string;
@@ -36,7 +36,7 @@ function nameFor(event: string, value: unknown): string {
   return nameOf(event === 'notify.step' ? regions.notify : value);
 }
 
-/** Every step with the micro-steps it executed, in order. Reads the journal once. */
+/** Every step with the micro-steps it executed, in order. Reads the journal once. @public */
 export function* pointsOf(journal: Journal): Generator<Point, void> {
   const values = new Map<string, unknown>();
   let label = '';
@@ -66,6 +66,7 @@ const NAMED = /^(?<actor>[^@]+)@(?<name>[^#+]+)(?<after>\+)?(?:#(?<hit>[1-9][0-9
 /**
  * The step that a point names: a step number, or `actor@function.step`, with `#2` for the second time and `+` for the step after it.
  * @throws PointError saying what was looked for and what there is
+ * @public
  */
 export function findPoint(journal: Journal, text: string): number {
   if (/^[0-9]+$/.test(text)) {

@@ -34,7 +34,7 @@ export interface JournalFacts {
   readonly index: Index;
 }
 
-/** A digest as it stands in the journal. */
+/** A digest as it stands in the journal. @public */
 export interface StepDigest extends StepEnd {
   /** 16 hexadecimal digits. */
   readonly digest: string;
@@ -52,6 +52,7 @@ function lastNotAfter<E>(entries: ArrayLike<E>, value: number, first: (entry: E)
   return low - 1;
 }
 
+/** A journal that is open. What it holds is read and verified where it is asked for. @public */
 export class Journal {
   readonly facts: JournalFacts;
   /** Actor ids in slot order. */

@@ -11,13 +11,14 @@ import { FoldError, type FoldedState } from './folder.ts';
 import { foreignModel, scenarioOf } from './model.ts';
 import type { Journal } from './reader.ts';
 
-/** One actor as the journal has it and as the model has it now. */
+/** One actor as the journal has it and as the model has it now. @public */
 export interface ActorDifference {
   readonly actor: string;
   readonly recorded: unknown;
   readonly found: unknown;
 }
 
+/** The first step at which a run and its journal differ. @public */
 export interface Divergence {
   readonly step: number;
   /** The choice that was carried out, or could not be. */
@@ -30,6 +31,7 @@ export interface Divergence {
   readonly actors: readonly ActorDifference[];
 }
 
+/** What the model did on the recorded choices. @public */
 export interface Reexecution {
   readonly identical: boolean;
   readonly steps: number;
@@ -44,6 +46,7 @@ export interface Reexecution {
 /**
  * Carries out the recorded choices with the memo engine.
  * @throws JournalError where the file is damaged
+ * @public
  */
 export function reexecute(journal: Journal, { to = journal.steps }: { readonly to?: number } = {}): Reexecution {
   const last = Math.min(to, journal.steps);

@@ -1,11 +1,13 @@
 /** Random access to the bytes of a journal, wherever they are. */
 
+/** The bytes of a journal, wherever they are. @public */
 export interface JournalSource {
   readonly size: number;
   /** The bytes from `offset` on: exactly `length`, which lie within the source. They must not change afterwards. */
   read(offset: number, length: number): Uint8Array;
 }
 
+/** Bytes in memory. @public */
 export const memorySource = (bytes: Uint8Array): JournalSource => ({
   size: bytes.length,
   read: (offset, length) => bytes.subarray(offset, offset + length),

@@ -3,6 +3,7 @@ import type { Property } from './property.ts';
 import type { ResolvedScenario } from './scenario/types.ts';
 import type { Topology } from './store.ts';
 
+/** A model of machines other than the host's. @public */
 export interface ModelModule {
   /** What a scenario's `model` names. */
   readonly name: string;

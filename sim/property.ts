@@ -5,11 +5,13 @@ import type { StuckKind } from '../events/journal.ts';
 import type { Store } from './store.ts';
 import { type ActorView, WorldView } from './view.ts';
 
+/** What a property claims: it holds always, at least once, or in the end. @public */
 export type PropertyForm = 'always' | 'sometimes' | 'eventually';
 
 /**
  * A property. `check` returns evidence, a sentence with values, or null: for `always` the evidence is of the violation, for
  * `sometimes` and `eventually` of the fulfilment. It looks at actors of `kinds` only.
+ * @public
  */
 export interface Property {
   readonly id: string;
@@ -31,7 +33,7 @@ export interface Property {
   readonly cycle?: (cpus: readonly CpuInCycle[]) => CycleEvidence | string | null;
 }
 
-/** Evidence of a cycle that gets nowhere. */
+/** Evidence of a cycle that gets nowhere. @public */
 export interface CycleEvidence {
   readonly message: string;
   /** In which way, if the property tells. */
@@ -44,7 +46,7 @@ export function judgeCycle({ cycle }: Property, cpus: readonly CpuInCycle[]): Cy
   return typeof evidence === 'string' ? { message: evidence } : evidence;
 }
 
-/** What a CPU does in one turn of a cycle; CPUs that are not stepped in it are left out. */
+/** What a CPU does in one turn of a cycle; CPUs that are not stepped in it are left out. @public */
 export interface CpuInCycle {
   readonly id: ActorId;
   /** Some step of it changes something. */
@@ -54,9 +56,11 @@ export interface CpuInCycle {
 }
 
 type Rest = Omit<Property, 'id' | 'form' | 'each' | 'owes' | 'cycle'>;
+/** A property that holds in every state; `check` has evidence where it does not. @public */
 export const always = (id: string, rest: Rest): Property => ({ id, form: 'always', ...rest });
+/** Something that comes true in some run; `check` has evidence where it has. A race that never happens proves nothing. @public */
 export const sometimes = (id: string, rest: Rest): Property => ({ id, form: 'sometimes', ...rest });
-/** Comes true at some time in every fair schedule. */
+/** Comes true at some time in every fair schedule. @public */
 export const eventually = (id: string, rest: Rest): Property => ({ id, form: 'eventually', ...rest });
 
 interface EachRest<C> extends Pick<Property, 'source' | 'grade'> {
@@ -79,13 +83,14 @@ const ofEach = <C>(id: string, form: PropertyForm, { kind, each, source, grade }
     return null;
   },
 });
+/** The same of one actor at a time: a search looks only where that can be found. @public */
 export const alwaysEach = <C>(id: string, rest: EachRest<C>): Property => ofEach(id, 'always', rest);
-/** Whatever actor gets into a state for which `each` has evidence leaves it in every fair schedule, each time. */
+/** Whatever actor gets into a state for which `each` has evidence leaves it in every fair schedule, each time. @public */
 export const leavesEach = <C>(id: string, { each, ...rest }: EachRest<C>): Property => {
   const { each: owes, ...property } = ofEach(id, 'eventually', { each, ...rest });
   return { ...property, owes: owes! };
 };
-/** No fair schedule repeats a cycle for ever for which `cycle` has evidence. */
+/** No fair schedule repeats a cycle for ever for which `cycle` has evidence. @public */
 export const endlessly = (
   id: string,
   { cycle, ...rest }: Pick<Property, 'source' | 'grade'> & { readonly cycle: NonNullable<Property['cycle']> },

@@ -63,22 +63,40 @@ export class Run {
 
   /** Carries out one step. False once the run has ended, which may be some steps back, where it came into a deadlock. */
   advance(): boolean {
-    if (this.#end) return false;
-    const { sequencer } = this;
-    if ((sequencer.count === 0 || this.#ahead.isDue) && this.#hasEnded()) return false;
-    if (this.#mayLast()) return false;
-    if (sequencer.step >= this.#options.scenario.bounds.steps) {
-      if (!this.#hasEnded()) this.#finish('bound', null);
-      return false;
-    }
+    if (this.#end || this.#isDead() || this.#mayLast() || this.#isCut()) return false;
     const index = this.#choose();
-    if (index === null) return false;
+    return index !== null && this.#take(index);
+  }
+
+  /**
+   * Carries out the alternative at `index`, whatever the chooser would choose; properties are checked as in any step.
+   * @returns false once the run has ended; the step is not carried out if it had before
+   * @throws RangeError if there is no such alternative
+   */
+  take(index: number): boolean {
+    if (this.#end || this.#isDead() || this.#isCut()) return false;
+    return this.#take(index);
+  }
+
+  #take(index: number): boolean {
     this.#ahead.mark();
-    const outcome = sequencer.take(index);
+    const outcome = this.sequencer.take(index);
     if (outcome.isProgress) this.#ahead.forget();
     this.#options.chooser.observe?.(outcome);
     this.#check(outcome);
     return this.#end === null;
+  }
+
+  /** Ends the run where nothing is left to do. */
+  #isDead(): boolean {
+    return (this.sequencer.count === 0 || this.#ahead.isDue) && this.#hasEnded();
+  }
+
+  /** Ends the run at the bound of its scenario. */
+  #isCut(): boolean {
+    if (this.sequencer.step < this.#options.scenario.bounds.steps) return false;
+    if (!this.#hasEnded()) this.#finish('bound', null);
+    return true;
   }
 
   /** Steps until the end, or until `step` has been carried out. */

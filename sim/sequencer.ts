@@ -16,7 +16,7 @@ import type { Store } from './store.ts';
 /** Takes whole blocks of records; a block is reused after the call. */
 export type BlockSink = (block: RecordBlock, names: RecordNames) => void;
 
-/** One alternative of the present state. */
+/** One alternative of the present state. @public */
 export interface Alternative {
   readonly kind: AlternativeKind;
   readonly label: string;

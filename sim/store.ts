@@ -49,16 +49,20 @@ export interface Kind {
   readonly asking: number[];
 }
 
+/** An actor that exists from the start: its id, the kind of its machine, and what that is started with. @public */
 export interface ActorSpec {
   readonly id: ActorId;
   readonly kind: string;
   readonly input: unknown;
 }
 
-/** Actors that change places together: a CPU and what belongs to it. Two bundles of a group have actors of the same kinds in the same order. */
+/**
+ * Actors that change places together: a CPU and what belongs to it. Two bundles of a group have actors of the same kinds in the same order.
+ * @public
+ */
 export type Bundle = readonly ActorId[];
 
-/** The actors of a run in slot order, and the machine of each kind. */
+/** The actors of a run in slot order, and the machine of each kind. @public */
 export interface Topology {
   readonly actors: readonly ActorSpec[];
   readonly machines: Readonly<Record<string, AnyStateMachine>>;

@@ -2,6 +2,7 @@
 import type { ActorId } from '../events/event.ts';
 import type { Store } from './store.ts';
 
+/** An actor as properties and outcomes see it. @public */
 export interface ActorView<C> {
   readonly id: ActorId;
   /** XState's state value. */
@@ -9,6 +10,7 @@ export interface ActorView<C> {
   readonly context: C;
 }
 
+/** The actors in one state of the world. @public */
 export class WorldView {
   readonly #store: Store;
   readonly #locals: readonly number[];
@@ -33,5 +35,5 @@ export class WorldView {
   }
 }
 
-/** Addresses and frame numbers as engineers write them. */
+/** Addresses and frame numbers as engineers write them. @public */
 export const hex = (value: number): string => `0x${value.toString(16)}`;

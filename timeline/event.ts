@@ -1,12 +1,13 @@
 /** What a timeline consists of: lanes, and what happens on them in the order of virtual time. */
 import type { ActorId } from '../events/event.ts';
 
-/** Values that every format can show. Addresses are text, in hex. */
+/** Values that every format can show. Addresses are text, in hex. @public */
 export type Args = Readonly<Record<string, string | number | boolean>>;
 
+/** What a group of lanes is of. @public */
 export type GroupKind = 'run' | 'cpus' | 'process' | 'vm' | 'hardware' | 'locks' | 'other';
 
-/** Lanes that stand together. A `process` is one of the simulated host. */
+/** Lanes that stand together. A `process` is one of the simulated host. @public */
 export interface Group {
   /** Unique among groups and lanes, except that a process shares the number of its first thread, as a pid does. */
   readonly id: number;
@@ -14,16 +15,18 @@ export interface Group {
   readonly name: string;
 }
 
-/** Kinds of lanes that mechanisms add, by the name of the mechanism. */
+/** Kinds of lanes that mechanisms add, by the name of the mechanism. @public */
 // biome-ignore lint/suspicious/noEmptyInterface: filled by declarations of mechanisms
 export interface LaneKindsOf {}
 
 /**
  * `steps`: one span for each decision of the run. `cpu`: the current task, and what it does. `thread`: the call stack of a thread.
  * `task-state`: running, runnable, asleep. `guest`: time in guest mode. `counter`: a number. `actor`: what does not fit elsewhere.
+ * @public
  */
 export type LaneKind = 'steps' | 'cpu' | 'thread' | 'task-state' | 'guest' | 'counter' | 'actor' | LaneKindsOf[keyof LaneKindsOf];
 
+/** A line of a timeline. @public */
 export interface Lane {
   readonly id: number;
   readonly kind: LaneKind;
@@ -33,11 +36,11 @@ export interface Lane {
   readonly actor: ActorId | null;
 }
 
-/** Categories that mechanisms add, by the name of the mechanism. */
+/** Categories that mechanisms add, by the name of the mechanism. @public */
 // biome-ignore lint/suspicious/noEmptyInterface: as above
 export interface CategoriesOf {}
 
-/** What a span or an instant is about. */
+/** What a span or an instant is about. @public */
 export type Category =
   | 'step'
   | 'cpu'
@@ -50,16 +53,16 @@ export type Category =
   | 'verdict'
   | CategoriesOf[keyof CategoriesOf];
 
-/** One end of an arrow. `id` is the seq of the `send` record. */
+/** One end of an arrow. `id` is the seq of the `send` record. @public */
 export interface FlowEnd {
   readonly id: number;
   readonly end: 'out' | 'in';
 }
 
-/** As the kernel's sched_switch prints it: `R+` preempted, `R` woken before it slept, `S` asleep, `X` dead. */
+/** As the kernel's sched_switch prints it: `R+` preempted, `R` woken before it slept, `S` asleep, `X` dead. @public */
 export type SwitchState = 'R' | 'R+' | 'S' | 'X';
 
-/** Spans nest: an `end` closes the last `begin` of its lane. `at` never decreases, in ns of virtual time. */
+/** Spans nest: an `end` closes the last `begin` of its lane. `at` never decreases, in ns of virtual time. @public */
 export type TimelineEvent =
   | { readonly kind: 'lane'; readonly lane: Lane }
   | {

@@ -22,7 +22,7 @@ const PLUMBING = /^(?:sched|rq|cpu)\./;
 
 type MutableArgs = Record<string, string | number | boolean>;
 
-/** Takes records one by one, in order; `events` has what the steps that ended add to the timeline. */
+/** Takes records one by one, in order; `events` has what the steps that ended add to the timeline. @public */
 export class Projector {
   readonly #board = new Board();
   readonly #views: Views;
@@ -166,7 +166,7 @@ export class Projector {
   }
 }
 
-/** The timeline of a run, as it is asked for: one step's worth of events is held at a time. */
+/** The timeline of a run, as it is asked for: one step's worth of events is held at a time. @public */
 export function* project({ start, records, end, endVtime }: Recording): Generator<TimelineEvent, void> {
   const projector = new Projector(start);
   const { events } = projector;

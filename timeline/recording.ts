@@ -2,6 +2,7 @@
 import type { JournalRecord, RunEnd, RunStart } from '../events/journal.ts';
 import type { Journal } from '../replay/reader.ts';
 
+/** What a timeline is made from: the facts of a run, and its records in order. @public */
 export interface Recording {
   readonly start: RunStart;
   readonly records: Iterable<JournalRecord>;
@@ -11,7 +12,7 @@ export interface Recording {
   readonly endVtime: number;
 }
 
-/** The records are read as they are asked for. */
+/** The records are read as they are asked for. @public */
 export const recordingOf = (journal: Journal): Recording => ({
   start: journal.start,
   records: journal.recordsFrom(),

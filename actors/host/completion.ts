@@ -6,6 +6,7 @@
 import type { ActorId } from '../../events/event.ts';
 import { entryOf, handlerOf } from './interrupt.ts';
 
+/** A device that tells a CPU by an interrupt that a command is done. @public */
 export interface Completion {
   /** What waits in the IRR, and the end of the message `irq.NAME` that brings it. */
   readonly name: string;

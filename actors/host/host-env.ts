@@ -8,16 +8,18 @@ import type { PathPatch, PathPatches } from '../path/patch.ts';
 import { type Item, type Path, pathsOf, type Source, type Walker } from '../path/path.ts';
 import type { ProgramLocals } from './program-counter.ts';
 
+/** A path that host threads walk. @public */
 export type HostPath = Path<HostThread, HostLocals, ThreadEvent>;
+/** What stands in a path of host threads. @public */
 export type HostItem = Item<HostThread, HostLocals, ThreadEvent>;
 
-/** The preempt notifier of a thread: what runs when the thread is scheduled out (S2) and in (S5). */
+/** The preempt notifier of a thread: what runs when the thread is scheduled out (S2) and in (S5). @public */
 export interface Notifiers {
   readonly out: HostPath;
   readonly into: HostPath;
 }
 
-/** What a mechanism adds to the code of host threads. */
+/** What a mechanism adds to the code of host threads. @public */
 export interface HostParts {
   /** Operations of programs by name: what carries each out. */
   readonly operations?: (env: HostEnv) => readonly (readonly [string, HostItem])[];
@@ -25,7 +27,7 @@ export interface HostParts {
   readonly faults?: Readonly<Record<string, (env: HostEnv) => readonly HostItem[]>>;
 }
 
-/** Everything that host paths know without asking anybody. */
+/** Everything that host paths know without asking anybody. @public */
 export interface HostEnv {
   readonly options: HostOptions;
   /** Of all mechanisms that take part; no two name the same operation or the same fault. */
@@ -38,7 +40,7 @@ export interface HostEnv {
   readonly programs: readonly Program<HostOp>[];
 }
 
-/** Locals of host paths; each path lists those of its own. A mechanism declares those that it adds. */
+/** Locals of host paths; each path lists those of its own. A mechanism declares those that it adds. @public */
 export interface HostLocals extends ProgramLocals {
   readonly granted?: boolean | undefined;
   readonly failed?: boolean | undefined;
@@ -48,7 +50,7 @@ export interface HostLocals extends ProgramLocals {
   readonly done?: boolean | undefined;
 }
 
-/** A host thread: thread_info, its place in its program, and the locals of its two frames (its code; its notifiers). */
+/** A host thread: thread_info, its place in its program, and the locals of its two frames (its code; its notifiers). @public */
 export interface HostThread extends Walker<HostLocals> {
   /** task_cpu(): null while it does not run. */
   readonly cpu: ActorId | null;
@@ -70,18 +72,18 @@ export interface HostThread extends Walker<HostLocals> {
   readonly sigpending?: true | undefined;
 }
 
-/** fatal_signal_pending(). */
+/** fatal_signal_pending(). @public */
 export const fatalSignalPending = ({ signal }: Pick<HostThread, 'signal'>): boolean => signal !== null;
-/** signal_pending(): also one that user space waits for, and has blocked but in KVM_RUN. @see KVM_SET_SIGNAL_MASK */
+/** signal_pending(): also one that user space waits for, and has blocked but in KVM_RUN. @see KVM_SET_SIGNAL_MASK @public */
 export const signalPending = (t: HostThread): boolean => fatalSignalPending(t) || (t.sigpending === true && t.notifier !== null);
 
-/** Constructors of host paths. */
+/** Constructors of host paths. @public */
 export const host = pathsOf<HostThread, HostLocals, ThreadEvent>();
 
-/** A patch of a path that host threads walk, with its types. */
+/** A patch of a path that host threads walk, with its types. @public */
 export const hostPatch = (change: (path: HostPath) => HostPath): PathPatch => change as unknown as PathPatch;
 
-/** To the CPU this thread runs on. */
+/** To the CPU this thread runs on. @public */
 export function toCpu(
   thread: { readonly cpu: ActorId | null },
   event: { readonly type: string; readonly [field: string]: unknown },
@@ -93,11 +95,12 @@ export function toCpu(
 /** The operation the thread stands at. */
 export const opOf = (env: HostEnv, thread: HostThread): HostOp | ControlOp => env.programs[thread.program]!.ops[thread.pc]!;
 
-/** What handles the fault on this host. @throws Error if nothing does */
+/** What handles the fault on this host. @throws Error if nothing does @public */
 export function faultItems(env: HostEnv, fault: string): readonly HostItem[] {
   const handler = env.parts.find(({ faults }) => faults !== undefined && Object.hasOwn(faults, fault))?.faults?.[fault];
   if (handler === undefined) throw new Error(`nothing on this host handles ${fault}`);
   return handler(env);
 }
 
+/** A place in the kernel, read by whoever wrote the path. @public */
 export const kernelSource = (source: string): Source => ({ source, grade: 'read' });

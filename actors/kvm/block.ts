@@ -6,7 +6,7 @@ import { vcpuOf } from './kvm-env.ts';
 
 const { path, step, when } = host;
 
-/** The thread sleeps until a request arrives (HLT), or until the request it names is cleared, or a signal comes. */
+/** The thread sleeps until a request arrives (HLT), or until the request it names is cleared, or a signal comes. @public */
 export const blockPath = (env: HostEnv, until: BlockedUntil) =>
   path(
     'kvm_vcpu_block',

@@ -8,27 +8,28 @@ import type { PathPatch, PathPatches } from '../path/patch.ts';
 import { type Item, otherwise, type Path, pathsOf, type Walker } from '../path/path.ts';
 import type { VmFacts } from './kvm-env.ts';
 
-/** A guest's program and the machine it believes to run on. */
+/** A guest's program and the machine it believes to run on. @public */
 export interface GuestImage {
   readonly vm: VmFacts;
   readonly program: Program<GuestOp>;
 }
 
-/** What a mechanism adds to the code of guests: operations of programs by name, and what carries each out. */
+/** What a mechanism adds to the code of guests: operations of programs by name, and what carries each out. @public */
 export interface GuestParts {
   readonly operations?: (env: GuestEnv) => readonly (readonly [string, readonly GuestItem[]])[];
 }
 
-/** What guest code knows without asking: the images, by number, and what mechanisms add. */
+/** What guest code knows without asking: the images, by number, and what mechanisms add. @public */
 export interface GuestEnv {
   readonly images: readonly GuestImage[];
   readonly parts: readonly GuestParts[];
   readonly patches: PathPatches;
 }
 
-/** Locals of guest paths; mechanisms declare those of their own operations. */
+/** Locals of guest paths; mechanisms declare those of their own operations. @public */
 export interface GuestLocals extends ProgramLocals {}
 
+/** A vCPU: struct kvm_vcpu, its place in its program, and the locals of its code. @public */
 export interface Vcpu extends Walker<GuestLocals> {
   readonly thread: ActorId;
   /** Number of its image. */
@@ -45,17 +46,19 @@ export interface Vcpu extends Walker<GuestLocals> {
   readonly interrupted: boolean;
 }
 
-/** Constructors of guest paths. */
+/** Constructors of guest paths. @public */
 export const guest = pathsOf<Vcpu, GuestLocals, GuestEvent>();
 const { path, step, loop, when, leaveLoop } = guest;
+/** A path that guests walk. @public */
 export type GuestPath = Path<Vcpu, GuestLocals, GuestEvent>;
 
-/** A patch of a path that guests walk, with its types. */
+/** A patch of a path that guests walk, with its types. @public */
 export const guestPatch = (change: (path: GuestPath) => GuestPath): PathPatch => change as unknown as PathPatch;
 
+/** What stands in a path of guests. @public */
 export type GuestItem = Item<Vcpu, GuestLocals, GuestEvent>;
 
-/** Guest mode ends here, for the thread that runs the vCPU; `info` is what the processor tells about the exit. */
+/** Guest mode ends here, for the thread that runs the vCPU; `info` is what the processor tells about the exit. @public */
 export const vmexit = <K extends ExitReason>(v: Vcpu, reason: K, ...[info]: ExitInfoOf[K] extends null ? [] : [ExitInfoOf[K]]): Outgoing =>
   outgoing(v.thread, { type: 'vmexit', reason, info: info ?? null });
 

@@ -9,7 +9,7 @@ const { path, step, call, loop, when, note, leaveLoop } = host;
 
 const vcpuId = (env: HostEnv, l: HostLocals) => env.vms[l.owner!]!.vcpus[l.vcpu!]!;
 
-/** kvm_vcpu_kick() of the vCPU named by `owner` and `vcpu`, after kvm_make_request() if there is a request. */
+/** kvm_vcpu_kick() of the vCPU named by `owner` and `vcpu`, after kvm_make_request() if there is a request. @public */
 export const kickPath = (env: HostEnv, request: VcpuRequest | null) =>
   path(
     'kvm_vcpu_kick',
@@ -27,7 +27,7 @@ export const kickPath = (env: HostEnv, request: VcpuRequest | null) =>
     { locals: ['kickCpu'] },
   );
 
-/** Waits until the vCPU named by `owner` and `vcpu` has left guest mode. */
+/** Waits until the vCPU named by `owner` and `vcpu` has left guest mode. @public */
 export const waitOutsidePath = (env: HostEnv) =>
   path(
     'wait_outside_guest_mode',
@@ -45,7 +45,7 @@ export const waitOutsidePath = (env: HostEnv) =>
     { locals: ['mode'] },
   );
 
-/** kvm_vm_dead(): every vCPU of the VM named by `owner` is told, from `vcpu` on. */
+/** kvm_vm_dead(): every vCPU of the VM named by `owner` is told, from `vcpu` on. @public */
 export const kickAll = (env: HostEnv): readonly Item<HostThread, HostLocals, ThreadEvent>[] => [
   loop(
     call(kickPath(env, 'KVM_REQ_VM_DEAD')),

@@ -3,7 +3,7 @@ import type { ActorId } from '../../events/event.ts';
 import type { ExitInfoOf, ExitReason, GuestExit, VcpuMode, VcpuRequest } from '../../events/kvm.ts';
 import { type HostEnv, type HostLocals, type HostThread, opOf } from '../host/host-env.ts';
 
-/** Facts about a VM that do not change during a run. A mechanism that adds some declares them here. */
+/** Facts about a VM that do not change during a run. A mechanism that adds some declares them here. @public */
 export interface VmFacts {
   readonly id: ActorId;
   readonly vcpus: readonly ActorId[];
@@ -34,17 +34,17 @@ declare module '../host/host-env.ts' {
   }
 }
 
-/** The vCPU that the thread's ioctl is for: KVM_RUN, or one of a mechanism. */
+/** The vCPU that the thread's ioctl is for: KVM_RUN, or one of a mechanism. @public */
 export function vcpuOf(env: HostEnv, thread: HostThread) {
   const op = opOf(env, thread);
   if (!('vcpu' in op)) throw new Error(`${op.op} names no vCPU`);
   return { vm: op.vm, id: env.vms[op.vm]!.vcpus[op.vcpu]! };
 }
 
-/** A physical interrupt ended guest mode. */
+/** A physical interrupt ended guest mode. @public */
 export const INTR: GuestExit = { reason: 'INTR', info: null };
 
-/** What the exit tells, where its handler runs. @throws Error if the guest left for another reason */
+/** What the exit tells, where its handler runs. @throws Error if the guest left for another reason @public */
 export function exitInfo<K extends ExitReason>({ exit }: HostLocals, reason: K): ExitInfoOf[K] {
   if (exit?.reason !== reason) throw new Error(`${reason} is handled where the exit is ${exit?.reason ?? 'none'}`);
   return exit.info as ExitInfoOf[K];

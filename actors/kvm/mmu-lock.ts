@@ -13,7 +13,7 @@ const ask = (env: HostEnv) =>
     answers: { 'vm.mmuLocked': (e: { readonly acquired: boolean }) => ({ granted: e.acquired }) },
   }) as const;
 
-/** Spins with preemption off (on an `rt` host: with it on), as whoever holds the lock does not sleep. */
+/** Spins with preemption off (on an `rt` host: with it on), as whoever holds the lock does not sleep. @public */
 export const writeLockMmuPath = (env: HostEnv) =>
   path(
     'write_lock_mmu_lock',
@@ -33,5 +33,6 @@ export const writeLockMmuPath = (env: HostEnv) =>
     { locals: ['granted'] },
   );
 
+/** write_unlock(&kvm->mmu_lock). @public */
 export const writeUnlockMmu = (env: HostEnv) =>
   step('write_unlock_mmu_lock', { spin: -1, send: (t) => outgoing(vmId(env, t), { type: 'vm.unlockMmu' }) });

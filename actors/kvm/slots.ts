@@ -10,7 +10,7 @@ import type { Source } from '../path/path.ts';
 type LocalName = keyof HostLocals & string;
 type Items = (env: HostEnv) => readonly HostItem[];
 
-/** What a mechanism puts into a sequence slot. */
+/** What a mechanism puts into a sequence slot. @public */
 export interface SlotItems {
   /** Lower comes first. Needed where two mechanisms claim the slot: each then has an order of its own. */
   readonly order?: number;
@@ -19,13 +19,13 @@ export interface SlotItems {
   readonly locals?: readonly LocalName[];
 }
 
-/** Messages that go out within the micro-step of an instruction: what the processor does as a part of it. */
+/** Messages that go out within the micro-step of an instruction: what the processor does as a part of it. @public */
 export interface WithinStep {
   readonly order?: number;
   readonly send: (env: HostEnv, thread: HostThread) => readonly Outgoing[];
 }
 
-/** An ioctl on a vCPU: what it does between the vCPU's mutex and, where the vendor loads the vCPU for it, load and put. */
+/** An ioctl on a vCPU: what it does between the vCPU's mutex and, where the vendor loads the vCPU for it, load and put. @public */
 export interface VcpuIoctl extends Source {
   readonly items: Items;
   readonly locals?: readonly LocalName[];
@@ -33,13 +33,13 @@ export interface VcpuIoctl extends Source {
   readonly unlocked?: () => Partial<HostThread>;
 }
 
-/** An ioctl on a VM. */
+/** An ioctl on a VM. @public */
 export interface VmIoctl extends Source {
   readonly items: Items;
   readonly locals?: readonly LocalName[];
 }
 
-/** Sequence slots of items, by name. */
+/** Sequence slots of items, by name. @public */
 export interface Sequences {
   /** R4 and S5, after kvm_arch_vcpu_load(). */
   readonly load: SlotItems;
@@ -61,7 +61,7 @@ export interface Sequences {
   readonly leaveToUser: SlotItems;
 }
 
-/** Sequence slots of messages, by name. */
+/** Sequence slots of messages, by name. @public */
 export interface Instructions {
   /** VMRUN, VMRESUME, ERET. */
   readonly entering: WithinStep;
@@ -69,7 +69,7 @@ export interface Instructions {
   readonly leaving: WithinStep;
 }
 
-/** Keyed slots; a vendor that has one of its own declares it here. */
+/** Keyed slots; a vendor that has one of its own declares it here. @public */
 export interface Keyed {
   /** R17, by exit reason. Without a handler KVM_RUN ends; a handler ends it by setting `returns`. */
   readonly exits: Readonly<Partial<Record<ExitReason, Items>>>;
@@ -79,23 +79,23 @@ export interface Keyed {
   readonly vmIoctls: Readonly<Record<string, VmIoctl>>;
 }
 
-/** User space around KVM_RUN: a VMM that runs the vCPU again after some of its ends. */
+/** User space around KVM_RUN: a VMM that runs the vCPU again after some of its ends. @public */
 export type UserLoop = (env: HostEnv, kvmRun: HostPath) => HostPath;
 
-/** What a mechanism adds to KVM. */
+/** What a mechanism adds to KVM. @public */
 export interface KvmParts extends Partial<Sequences>, Partial<Instructions>, Partial<Keyed> {
   readonly userLoop?: UserLoop;
   /** Locals in which its items keep what they know of one turn of the run loop; they die before the next entry. */
   readonly turnLocals?: readonly LocalName[];
 }
 
-/** The parts of one mechanism, with its name. */
+/** The parts of one mechanism, with its name. @public */
 export interface Owned {
   readonly owner: string;
   readonly parts: KvmParts;
 }
 
-/** Two mechanisms claim one slot, and nothing says which comes first; or one key. */
+/** Two mechanisms claim one slot, and nothing says which comes first; or one key. @public */
 export class SlotError extends Error {
   override readonly name = 'SlotError';
 }
@@ -150,7 +150,7 @@ function byKey(slot: string, owned: readonly Owned[]): Readonly<Record<string, u
   return Object.fromEntries([...found].map(([key, { handler }]) => [key, handler]));
 }
 
-/** All slots of a host, filled. */
+/** All slots of a host, filled. @public */
 export class Slots {
   readonly #owned: readonly Owned[];
 

@@ -20,7 +20,10 @@ import { vcpuOf } from './kvm-env.ts';
 const { path, step, loop, when, leaveLoop, preemptDisable, preemptEnable } = host;
 const KVM_MAIN = kernelSource('virt/kvm/kvm_main.c');
 
-/** R1: every vCPU ioctl takes the mutex of the vCPU. A signal ends the wait: leaves `granted`, without which the ioctl ends with EINTR. */
+/**
+ * R1: every vCPU ioctl takes the mutex of the vCPU. A signal ends the wait: leaves `granted`, without which the ioctl ends with EINTR.
+ * @public
+ */
 export const lockMutex = (env: HostEnv) =>
   path('mutex_lock_killable', kernelSource('virt/kvm/kvm_main.c, kvm_vcpu_ioctl()'), [
     loop(
@@ -33,23 +36,23 @@ export const lockMutex = (env: HostEnv) =>
     ),
   ]);
 
-/** R20. */
+/** R20. @public */
 export const unlockMutex = (env: HostEnv, set?: () => Partial<HostThread>): HostItem =>
   step('mutex_unlock', { send: (t) => outgoing(`mutex:${vcpuOf(env, t).id}`, { type: 'mutex.unlock' }), ...(set && { set }) });
 
-/** R4: kvm_arch_vcpu_load(). */
+/** R4: kvm_arch_vcpu_load(). @public */
 export const archLoad = (env: HostEnv): readonly HostItem[] => [
   step('kvm_arch_vcpu_load', { send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.load', cpu: t.cpu! }) }),
   ...env.slots.items('load', env),
 ];
 
-/** R19: kvm_arch_vcpu_put(). */
+/** R19: kvm_arch_vcpu_put(). @public */
 export const archPut = (env: HostEnv): readonly HostItem[] => [
   ...env.slots.items('put', env),
   step('kvm_arch_vcpu_put', { send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.put' }) }),
 ];
 
-/** R2 to R5. */
+/** R2 to R5. @public */
 export const vcpuLoad = (env: HostEnv) =>
   path(
     'vcpu_load',
@@ -63,7 +66,7 @@ export const vcpuLoad = (env: HostEnv) =>
     { locals: env.slots.locals('load') },
   );
 
-/** R19. */
+/** R19. @public */
 export const vcpuPut = (env: HostEnv) =>
   path(
     'vcpu_put',

@@ -8,10 +8,10 @@ import type { Item, Path } from './path.ts';
 
 type AnyEvent = { readonly type: string };
 
-/** From a path to what is walked instead. */
+/** From a path to what is walked instead. @public */
 export type PathPatch = <T, L, E extends AnyEvent>(path: Path<T, L, E>) => Path<T, L, E>;
 
-/** Patches by the name of the path that they change. */
+/** Patches by the name of the path that they change. @public */
 export type PathPatches = Readonly<Record<string, readonly PathPatch[]>>;
 
 /** A patch does not fit the path that it names. */
@@ -36,7 +36,7 @@ export function pathNamesIn<T, L, E extends AnyEvent>(
   return names;
 }
 
-/** All patches of several sets; those of later sets see what earlier ones made. */
+/** All patches of several sets; those of later sets see what earlier ones made. @public */
 export function joinPatches(...sets: readonly PathPatches[]): PathPatches {
   const joined: Record<string, PathPatch[]> = {};
   for (const set of sets) {
@@ -65,13 +65,14 @@ const stepNames = <T, L, E extends AnyEvent>(items: readonly Item<T, L, E>[]): r
     return nameOf(item) ?? [];
   });
 
-/** Whether the path has a step, or a call, of that name; looked for where `replaceStep` looks. */
+/** Whether the path has a step, or a call, of that name; looked for where `replaceStep` looks. @public */
 export const hasStep = <T, L, E extends AnyEvent>({ items }: Pick<Path<T, L, E>, 'items'>, name: string): boolean =>
   stepNames(items).includes(name);
 
 /**
  * Puts other items in the place of a step, or of a call, of that name; inside loops and branches too, but not inside paths that are called.
  * @throws PatchError if the path has no such item
+ * @public
  */
 export function replaceStep<T, L, E extends AnyEvent>(
   path: Path<T, L, E>,
@@ -94,13 +95,13 @@ export function replaceStep<T, L, E extends AnyEvent>(
   return { ...path, items };
 }
 
-/** Leaves steps out. @throws PatchError if the path lacks one of them */
+/** Leaves steps out. @throws PatchError if the path lacks one of them @public */
 export const withoutSteps =
   (...names: readonly string[]): PathPatch =>
   (path) =>
     names.reduce((current, name) => replaceStep(current, name, () => []), path);
 
-/** Changes places of two steps that follow each other. @throws PatchError if they do not */
+/** Changes places of two steps that follow each other. @throws PatchError if they do not @public */
 export const swapSteps =
   (first: string, second: string): PathPatch =>
   <T, L, E extends AnyEvent>(path: Path<T, L, E>): Path<T, L, E> => {

@@ -6,11 +6,12 @@
  */
 import type { Letter, Outgoing } from '../../events/event.ts';
 
-/** How well a step is known. @see docs/fidelity.md */
+/** How well a step is known. @see docs/fidelity.md @public */
 export type Grade = 'read' | 'manual' | 'memory' | 'decision' | 'inferred';
+/** What the CPU executes: user code, the kernel, or a guest. @public */
 export type Mode = 'user' | 'kernel' | 'guest';
 
-/** Whoever walks a path: it keeps the locals of each of its frames. `asking` is the frame that waits for a bus answer. */
+/** Whoever walks a path: it keeps the locals of each of its frames. `asking` is the frame that waits for a bus answer. @public */
 export interface Walker<L> {
   readonly frames: Readonly<Record<string, L>>;
   readonly asking: string | null;
@@ -21,7 +22,7 @@ type Answers<T, L, E extends AnyEvent> = {
   readonly [K in E['type']]?: (event: Extract<E, { readonly type: K }>, walker: T, locals: L) => Partial<L>;
 };
 
-/** What one micro-step does; all of it at once, seen from any other CPU. */
+/** What one micro-step does; all of it at once, seen from any other CPU. @public */
 export interface StepSpec<T, L, E extends AnyEvent> {
   /** Changes of the walker itself, of this frame's locals, messages. All three see the state before the step. */
   readonly set?: (walker: T, locals: L) => Partial<T>;
@@ -66,47 +67,53 @@ export interface StepSpec<T, L, E extends AnyEvent> {
   readonly grade?: Grade;
 }
 
+/** One micro-step, with its name. @public */
 export interface Step<T, L, E extends AnyEvent> extends StepSpec<T, L, E> {
   readonly kind: 'step';
   readonly name: string;
 }
+/** Walks another path; `bind` sets locals first. @public */
 export interface Call<T, L, E extends AnyEvent> {
   readonly kind: 'call';
   readonly path: Path<T, L, E>;
   readonly bind?: (walker: T, locals: L) => Partial<L>;
 }
+/** Walks its body again and again, until `leaveLoop`. @public */
 export interface Loop<T, L, E extends AnyEvent> {
   readonly kind: 'loop';
   readonly body: readonly Item<T, L, E>[];
 }
+/** One case of a branch: its test, and what is walked if it holds. @public */
 export type Case<T, L, E extends AnyEvent> = readonly [(walker: T, locals: L) => boolean, readonly Item<T, L, E>[]];
 /**
  * A branch that costs nothing. It is decided at the end of the step before it, with what that step
  * left behind. The first case that holds is taken, else none.
+ * @public
  */
 export interface When<T, L, E extends AnyEvent> {
   readonly kind: 'when';
   readonly cases: readonly Case<T, L, E>[];
 }
-/** The test of a last case that always holds: nothing falls through it. */
+/** The test of a last case that always holds: nothing falls through it. @public */
 export const otherwise = (): boolean => true;
-/** Bookkeeping that costs nothing: locals set at the end of the step before it. */
+/** Bookkeeping that costs nothing: locals set at the end of the step before it. @public */
 export interface Note<T, L> {
   readonly kind: 'note';
   readonly local: (walker: T, locals: L) => Partial<L>;
 }
-/** Leaves the innermost loop, or returns from the path. */
+/** Leaves the innermost loop, or returns from the path. @public */
 export interface Jump {
   readonly kind: 'leaveLoop' | 'return';
 }
-/** The walker ends here: nothing is left to do. */
+/** The walker ends here: nothing is left to do. @public */
 export interface Stop {
   readonly kind: 'stop';
   readonly name: string;
 }
+/** What stands in a path. @public */
 export type Item<T, L, E extends AnyEvent> = Step<T, L, E> | Call<T, L, E> | Loop<T, L, E> | When<T, L, E> | Note<T, L> | Jump | Stop;
 
-/** Where a path comes from; stands in the meta of every state it expands to. */
+/** Where a path comes from; stands in the meta of every state it expands to. @public */
 export interface Source {
   readonly source: string;
   readonly grade: Grade;
@@ -117,6 +124,7 @@ export class PathError extends Error {
   override readonly name = 'PathError';
 }
 
+/** A kernel function or an instruction: its name, where it comes from, and what is walked. @public */
 export interface Path<T, L, E extends AnyEvent> extends Source {
   readonly name: string;
   readonly items: readonly Item<T, L, E>[];
@@ -126,6 +134,7 @@ export interface Path<T, L, E extends AnyEvent> extends Source {
   readonly requires?: 'N';
 }
 
+/** What else a path says: locals that die with it, and a context that it asks for. @public */
 export interface PathRest<L> {
   readonly locals?: readonly (keyof L & string)[];
   readonly requires?: 'N';

@@ -104,6 +104,7 @@ function killGuest(env: HostEnv): readonly HostItem[] {
 /**
  * From #PF entry to the verdict on the access. Expects `pfn` and `kernel`; leaves `verdict`.
  * @see kernel arch/x86/mm/fault.c, exc_page_fault(), do_user_addr_fault(), page_fault_oops()
+ * @public
  */
 export function pageFaultPath(env: HostEnv) {
   const policies = { 'panic-sigbus': panicSigbus, 'auto-share': autoShare(env), 'kill-guest': killGuest(env) };

@@ -38,6 +38,7 @@ const rmpupdateInsn = path('RMPUPDATE', MICRO_STEPS, [
 /**
  * rmpupdate(): repeats the instruction while it fails in a way the kernel version retries; any other failure is dumped and
  * returned as -EFAULT. Expects `pfn` and `update`; leaves `result`. @see domain snp b.4
+ * @public
  */
 export function rmpupdatePath(options: HostOptions) {
   const retries = options['kvm.rmpupdateRetry'] === 'overlap-and-inuse' ? ['FAIL_OVERLAP', 'FAIL_INUSE'] : ['FAIL_OVERLAP'];

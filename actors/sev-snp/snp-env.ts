@@ -40,7 +40,7 @@ declare module '../host/host-env.ts' {
   }
 }
 
-/** To the region that holds the entry of the PFN in question. */
+/** To the region that holds the entry of the PFN in question. @public */
 export const toRmp = (event: RmpRequest): Outgoing => outgoing(regionOf(event.pfn), event);
 
 /** The frame behind a guest page, or an error that names both. */

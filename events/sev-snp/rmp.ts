@@ -7,6 +7,7 @@ export const REGION_FRAMES = 512;
 /**
  * The fields of an RMP entry this model keeps. Permissions are those of VMPL 1: VMPL 0 always has all.
  * @see domain snp a.2; APM vol. 2, "Reverse Map Table"
+ * @public
  */
 export interface RmpEntry {
   readonly assigned: boolean;
@@ -18,7 +19,7 @@ export interface RmpEntry {
   readonly vmsa: boolean;
 }
 
-/** The operand of RMPUPDATE. */
+/** The operand of RMPUPDATE. @public */
 export interface RmpUpdate {
   readonly assigned: boolean;
   readonly pageSize: '4K' | '2M';
@@ -36,6 +37,7 @@ export const RMP_RESULTS = {
   FAIL_OVERLAP: 4,
   FAIL_SIZEMISMATCH: 6,
 } as const;
+/** What RMPUPDATE and its kin answer. @public */
 export type RmpResult = keyof typeof RMP_RESULTS;
 
 /** An access of a guest as the nested walk sees it. */
@@ -65,6 +67,7 @@ declare module '../svm.ts' {
   }
 }
 
+/** What is asked of a region of the RMP. @public */
 export type RmpRequest = EventOf<{
   /** Takes the lock of one entry for the length of one instruction. */
   'rmp.lock': { pfn: number };

@@ -2,17 +2,16 @@
  * A whole model of one's own: vCPUs that take one of several page locks, read a version, write it back increased, and let go, round after
  * round. It has the counts that SPIN and Murphi find in the same model, so it shows that a search of one's own machines counts right.
  */
-import { outgoing, sender } from 'worldswitch/events/event';
-import { always } from 'worldswitch/sim/property';
+import { always, outgoing, sender } from 'worldswitch/extend';
 import { assign, emit, setup } from 'xstate';
 
 /**
  * @typedef {{ rounds: number, version: number, page: string | null }} VcpuContext
- * @typedef {import('worldswitch/events/event').EventOf<{ acquire: { page: string }, read: {}, write: {}, release: {}, finish: {}, granted: {}, inUse: {}, version: { version: number } }>} VcpuEvent
- * @typedef {import('worldswitch/events/event').EventOf<{ 'page.lock': {}, 'page.read': {}, 'page.write': { version: number }, 'page.unlock': {} }>} PageEvent
- * @typedef {import('worldswitch/events/event').Outgoing} Outgoing
+ * @typedef {import('worldswitch/extend').EventOf<{ acquire: { page: string }, read: {}, write: {}, release: {}, finish: {}, granted: {}, inUse: {}, version: { version: number } }>} VcpuEvent
+ * @typedef {import('worldswitch/extend').EventOf<{ 'page.lock': {}, 'page.read': {}, 'page.write': { version: number }, 'page.unlock': {} }>} PageEvent
+ * @typedef {import('worldswitch/extend').Outgoing} Outgoing
  */
-/** @template E @typedef {import('worldswitch/events/event').Stamped<E>} Stamped */
+/** @template E @typedef {import('worldswitch/extend').Stamped<E>} Stamped */
 
 /** How each event travels: an offer is an alternative of its own, a bus message is answered within the step. */
 const CATALOGUE = /** @type {const} */ ({
@@ -109,7 +108,7 @@ const exclusion = always('lock-model.exclusion', {
   source: 'the lock model: one vCPU holds a page at a time',
   grade: 'decision',
   check: (world) => {
-    const holders = /** @type {import('worldswitch/sim/view').ActorView<VcpuContext>[]} */ (
+    const holders = /** @type {import('worldswitch/extend').ActorView<VcpuContext>[]} */ (
       [...world.actors('vcpu')].filter(({ context }) => /** @type {VcpuContext} */ (context).page !== null)
     );
     const second = holders.find(({ context }, i) => holders.findIndex((other) => other.context.page === context.page) < i);
@@ -117,7 +116,7 @@ const exclusion = always('lock-model.exclusion', {
   },
 });
 
-/** @type {import('worldswitch/sim/host/mechanism').Mechanism} */
+/** @type {import('worldswitch/extend').Mechanism} */
 export const mechanism = {
   name: 'lock-model',
   arches: ['amd'],

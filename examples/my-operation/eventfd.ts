@@ -4,13 +4,20 @@
  *
  * @see kernel fs/eventfd.c, eventfd_write()
  */
-import { type HostItem, host } from 'worldswitch/actors/host/host-env';
-import type { Source } from 'worldswitch/actors/path/path';
-import { type EventOf, type Outgoing, outgoing, type Stamped, sender } from 'worldswitch/events/event';
-import type { HostOptions } from 'worldswitch/events/options';
-import type { Mechanism } from 'worldswitch/sim/host/mechanism';
-import { alwaysEach } from 'worldswitch/sim/property';
-import { operation } from 'worldswitch/sim/scenario/operation';
+import {
+  alwaysEach,
+  type EventOf,
+  type HostItem,
+  type HostOptions,
+  host,
+  type Mechanism,
+  type Outgoing,
+  operation,
+  outgoing,
+  type Source,
+  type Stamped,
+  sender,
+} from 'worldswitch/extend';
 import { assign, emit, setup } from 'xstate';
 
 /** What a thread asks the eventfd. */
@@ -20,27 +27,19 @@ type EventfdAnswer = EventOf<{ 'eventfd.value': { count: number }; 'eventfd.stor
 
 const OPERATIONS = { 'eventfd-write': operation('eventfd-write', 'Adds 1 to the counter of an eventfd.', {}) };
 
-declare module 'worldswitch/events/index' {
+declare module 'worldswitch/extend' {
   interface ThreadEventsOf {
     readonly eventfd: EventfdAnswer;
   }
-}
-declare module 'worldswitch/events/options' {
   interface MechanismOptions {
     readonly 'eventfd.add': 'locked' | 'unlocked';
   }
-}
-declare module 'worldswitch/events/program' {
   interface HostOpsOf {
     readonly eventfd: { readonly op: 'eventfd-write' };
   }
-}
-declare module 'worldswitch/sim/scenario/program' {
   interface HostTablesOf {
     readonly eventfd: typeof OPERATIONS;
   }
-}
-declare module 'worldswitch/actors/host/host-env' {
   interface HostLocals {
     /** The counter as it was read. */
     readonly eventfdCount?: number | undefined;

@@ -4,13 +4,12 @@
  * kvm_rmp_make_shared() takes a page back from a guest. If the guest holds the lock of the RMP entry at that moment, RMPUPDATE answers
  * FAIL_INUSE, rmpupdate() gives up, and KVM marks the VM as bugged. One proposal tries again once, the other as long as the entry is in use.
  */
-import { host, hostPatch } from 'worldswitch/actors/host/host-env';
-import { replaceStep } from 'worldswitch/actors/path/patch';
+import { host, hostPatch, replaceStep } from 'worldswitch/extend';
 
 const { path, step, call, loop, when, leaveLoop } = host;
 
-/** @typedef {import('worldswitch/actors/host/host-env').HostLocals} HostLocals */
-/** @typedef {import('worldswitch/actors/path/path').Source} Source */
+/** @typedef {import('worldswitch/extend').HostLocals} HostLocals */
+/** @typedef {import('worldswitch/extend').Source} Source */
 
 /** @type {Source} */
 const PROPOSAL = { source: 'a proposal: kvm_rmp_make_shared() tries again', grade: 'decision' };
@@ -34,7 +33,7 @@ const retry = hostPatch((makeShared) =>
 
 const PATCHES = { none: [], 'retry-once': [retryOnce], retry: [retry] };
 
-/** @type {import('worldswitch/sim/host/mechanism').Mechanism} */
+/** @type {import('worldswitch/extend').Mechanism} */
 export const mechanism = {
   name: 'my-patch',
   arches: ['amd'],

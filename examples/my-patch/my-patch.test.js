@@ -1,13 +1,7 @@
 /** What the two proposals do to the race, over all schedules. */
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { explore } from 'worldswitch/sim/explore/explore';
-import { finish } from 'worldswitch/sim/explore/turns';
-import { register } from 'worldswitch/sim/host/registry';
-import { knownProperties } from 'worldswitch/sim/properties/index';
-import { loadScenario } from 'worldswitch/sim/scenario/load';
-import { resolveScenario } from 'worldswitch/sim/scenario/resolve';
+import { explore } from 'worldswitch';
+import { register } from 'worldswitch/extend';
 import { mechanism } from './my-patch.js';
 
 /** @type {() => void} */
@@ -19,10 +13,7 @@ afterAll(() => unregister());
 
 /** @param {string} variant */
 function explored(variant) {
-  const file = fileURLToPath(new URL('scenarios/sev-snp/rmpadjust-vs-rmpupdate.yaml', import.meta.resolve('worldswitch/package.json')));
-  const known = knownProperties();
-  const scenario = resolveScenario(loadScenario(readFileSync(file, 'utf8'), file, known), { variant, knownProperties: known });
-  const { exhausted, violations } = finish(explore({ scenario, maxStates: 1_000_000 }));
+  const { exhausted, violations } = explore('rmpadjust-vs-rmpupdate', { variant });
   return { exhausted, broken: violations.map(({ property }) => property) };
 }
 

@@ -17,7 +17,7 @@ export interface Chooser {
   observe?(outcome: StepOutcome): void;
 }
 
-/** A schedule no longer fits the run. */
+/** A schedule no longer fits the run. @public */
 export class ScheduleError extends Error {
   override readonly name = 'ScheduleError';
   readonly step: number;

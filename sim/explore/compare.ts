@@ -9,7 +9,7 @@ import { WaitSearch } from './cycles/longest-wait.ts';
 import { explore } from './explore.ts';
 import type { Exploration, Search } from './request.ts';
 
-/** One outcome over all schedules. */
+/** One outcome over all schedules. @public */
 export interface OutcomeRange {
   readonly reachable: boolean;
   readonly inAll: boolean;

@@ -14,7 +14,7 @@ import type { SearchImage } from './space/image.ts';
 import type { StateSpace } from './space/state-space.ts';
 import type { Finding, Verdicts } from './space/verdicts.ts';
 
-/** How far a search is. */
+/** How far a search is. @public */
 export interface Progress {
   readonly states: number;
   readonly frontier: number;

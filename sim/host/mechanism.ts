@@ -20,23 +20,23 @@ import type { Arch, KernelVersion, ResolvedScenario, ResolvedVm, Scenario } from
 import type { ActorSpec } from '../store.ts';
 import type { ActorView, WorldView } from '../view.ts';
 
-/** A change of the model: other paths, other machines. Machines are changed by kind. */
+/** A change of the model: other paths, other machines. Machines are changed by kind. @public */
 export interface Patch {
   readonly paths?: PathPatches;
   readonly machines?: Readonly<Record<string, (machine: AnyStateMachine, scenario: ResolvedScenario) => AnyStateMachine>>;
 }
 
-/** A change of one line that a test of the mechanism must notice. */
+/** A change of one line that a test of the mechanism must notice. @public */
 export interface Mutant extends Patch {
   readonly summary: string;
 }
 
-/** What a mechanism knows of a VM: facts that paths of host threads and of its guest have without asking. */
+/** What a mechanism knows of a VM: facts that paths of host threads and of its guest have without asking. @public */
 export interface VmParts {
   readonly facts?: Readonly<Record<string, unknown>>;
 }
 
-/** Something that may befall a host, counted in one state. Machines of another model may lack the field: they count for nothing. */
+/** Something that may befall a host, counted in one state. Machines of another model may lack the field: they count for nothing. @public */
 export interface Outcome {
   /** As documents have it: camelCase. */
   readonly name: string;
@@ -45,9 +45,10 @@ export interface Outcome {
   readonly count: (world: WorldView) => number;
 }
 
-/** Whether a host thread waits, by its local state, on a host with these options. */
+/** Whether a host thread waits, by its local state, on a host with these options. @public */
 export type Waits = (thread: Pick<ActorView<HostThread>, 'value' | 'context'>, options: ResolvedScenario['host']['options']) => boolean;
 
+/** What a module of a user exports. Each key brings something; docs/extend.md has all of them. @public */
 export interface Mechanism {
   /** Kebab-case. */
   readonly name: string;
@@ -113,7 +114,7 @@ export interface Mechanism {
   readonly models?: readonly ModelModule[];
 }
 
-/** A mechanism of the user's own does not fit: its shape, a name, or what a function of it gives. */
+/** A mechanism of the user's own does not fit: its shape, a name, or what a function of it gives. @public */
 export class MechanismError extends Error {
   override readonly name = 'MechanismError';
 }

@@ -9,7 +9,7 @@ import { type Arch, CORE_KEYS, type ResolvedScenario } from '../scenario/types.t
 import { type Mechanism, MechanismError, type Mutant, type Patch } from './mechanism.ts';
 import { clashesOf } from './names.ts';
 
-/** The file that a mechanism of the user's own comes from. */
+/** The file that a mechanism of the user's own comes from. @public */
 export interface ModuleSource {
   /** As the user named it. */
   readonly file: string;
@@ -37,6 +37,7 @@ export const mechanismsOf = (arch: Arch): readonly Mechanism[] => registered.fil
  * Adds a mechanism; `source` is the file of the user's own that it comes from.
  * @returns what takes it away again
  * @throws MechanismError if another mechanism has brought one of its names
+ * @public
  */
 export function register(mechanism: Mechanism, source?: ModuleSource): () => void {
   const [clash] = clashesOf(mechanism, registered);

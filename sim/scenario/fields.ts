@@ -5,7 +5,7 @@ import { z } from 'zod';
 const KEYS_PREFIX = 'expected one of ';
 const KEYS_SEPARATOR = ', ';
 
-/** A map with these keys only. `expected` says so of anything that is no map. */
+/** A map with these keys only. `expected` says so of anything that is no map. @public */
 export const strict = <S extends z.ZodRawShape>(shape: S, expected?: string) =>
   z.strictObject(shape, {
     error: (issue) => (issue.code === 'unrecognized_keys' ? KEYS_PREFIX + Object.keys(shape).join(KEYS_SEPARATOR) : expected),
@@ -20,7 +20,7 @@ export const keysIn = (message: string): string[] | null =>
         .filter((name) => name !== '')
     : null;
 
-/** An integer in a range. `show` writes its bounds. */
+/** An integer in a range. `show` writes its bounds. @public */
 export function integer(min: number, max: number, show: (value: number) => string = String) {
   const error = `expected an integer from ${show(min)} to ${show(max)}`;
   return z.int({ error }).min(min, { error }).max(max, { error });
@@ -28,7 +28,7 @@ export function integer(min: number, max: number, show: (value: number) => strin
 
 const matching = (pattern: RegExp, error: string) => z.string({ error }).regex(pattern, { error, abort: true });
 
-/** Names of scenarios, VMs, processes and variants. They start with a letter, so that a map keeps the order they are written in. */
+/** Names of scenarios, VMs, processes and variants. They start with a letter, so that a map keeps the order they are written in. @public */
 export const NAME = matching(/^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/, 'expected a kebab-case name such as "vm0" or "map-lock"').max(64, {
   error: 'expected a name of at most 64 characters',
 });
@@ -45,7 +45,7 @@ export const PROPERTY_PATTERN = matching(/^[a-z0-9-]+\.(?:[a-z0-9-]+|\*)$/, 'exp
 /** What a variant is expected to do: a property that breaks, or a way to get nowhere. Which names there are is checked later. */
 export const EXPECTED_NAME = matching(/^[a-z0-9-]+(?:\.[a-z0-9-]+)?$/, 'expected a property id such as "rmp.no-double-owner", or deadlock');
 
-/** A map from names of the author's to values, bounded. */
+/** A map from names of the author's to values, bounded. @public */
 export const named = <V extends z.ZodType>(key: z.ZodType<string, string>, value: V, max: number) =>
   z
     .record(key, value)
@@ -56,13 +56,16 @@ export const named = <V extends z.ZodType>(key: z.ZodType<string, string>, value
 const FRAME_MAX = 0xff_ffff_ffff;
 const frame = () => integer(0, FRAME_MAX, (value) => (value === 0 ? '0' : `0x${value.toString(16)}`));
 
+/** The schema of a guest frame number. @public */
 export const GFN = frame().describe('Guest frame number: the guest physical address divided by 4096.');
+/** The schema of a system frame number. @public */
 export const PFN = frame().describe('System frame number: the system physical address divided by 4096.');
 
 /** `names`: of properties in a list. */
 export const LIMITS = { vms: 64, vcpus: 64, processes: 256, threads: 256, names: 4096, params: 64, variants: 64, cpus: 64 } as const;
 
 const VCPU_ERROR = 'expected a vCPU such as "vm0/0"';
+/** The schema of a vCPU, as `vm0/0`. @public */
 export const VCPU = z
   .string({ error: VCPU_ERROR })
   .regex(/^[a-z][a-z0-9-]{0,63}\/(?:0|[1-9][0-9]?)$/, { error: VCPU_ERROR })

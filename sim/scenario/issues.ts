@@ -1,15 +1,16 @@
 /** What is wrong with a scenario: where, what was found, what was expected. */
 import { didYouMean } from '../../events/nearest.ts';
 
+/** A place in a scenario: keys and indices, outermost first. @public */
 export type Path = readonly (string | number)[];
 
-/** A mistake before its line is known. */
+/** A mistake before its line is known. @public */
 export interface PathIssue {
   readonly path: Path;
   readonly message: string;
 }
 
-/** A mistake in a scenario. `line` is 1-based; 0, with an empty `file`, if the scenario does not come from a file. */
+/** A mistake in a scenario. `line` is 1-based; 0, with an empty `file`, if the scenario does not come from a file. @public */
 export interface ScenarioIssue {
   readonly file: string;
   readonly line: number;
@@ -76,7 +77,7 @@ function textOf(headline: string, issues: readonly ScenarioIssue[]): string {
   return [headline, ...lines, ...(left > 0 ? [`  and ${left} more`] : [])].join('\n');
 }
 
-/** A scenario that cannot be run as asked: the input is wrong, not the model. */
+/** A scenario that cannot be run as asked: the input is wrong, not the model. @public */
 export class ScenarioError extends Error {
   override readonly name: string = 'ScenarioError';
   readonly issues: readonly ScenarioIssue[];

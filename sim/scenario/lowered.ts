@@ -31,7 +31,10 @@ export interface LoweredProcess {
   readonly threads: readonly LoweredThread[];
 }
 
-/** The parts of a scenario that have to fit each other. Each path is the place of a part in the file or in the journal's scenario. */
+/**
+ * The parts of a scenario that have to fit each other. Each path is the place of a part in the file or in the journal's scenario.
+ * @public
+ */
 export interface Structure {
   readonly arch: Arch;
   readonly vms: readonly LoweredVm[];
@@ -41,14 +44,14 @@ export interface Structure {
   readonly sectionsPath: Path;
 }
 
-/** What operations may name. */
+/** What operations may name. @public */
 export interface KnownNames {
   readonly vms: ReadonlySet<string>;
   /** As `vm0/0`. */
   readonly vcpus: ReadonlySet<string>;
 }
 
-/** The operations of a program in the order they stand in the file, each once. */
+/** The operations of a program in the order they stand in the file, each once. @public */
 export function* operationsIn<Op>(nodes: readonly Node<Op>[]): Generator<{ readonly op: Op; readonly path: Path }> {
   for (const node of nodes) {
     if (node.kind === 'operation') yield node;
@@ -57,14 +60,17 @@ export function* operationsIn<Op>(nodes: readonly Node<Op>[]): Generator<{ reado
   }
 }
 
-/** An operation and where it stands. `vm` is the VM that it has to do with: the one it names, else the one whose guest executes it. */
+/**
+ * An operation and where it stands. `vm` is the VM that it has to do with: the one it names, else the one whose guest executes it.
+ * @public
+ */
 export interface PlacedOperation {
   readonly op: GuestOp | HostOp;
   readonly path: Path;
   readonly vm: string | null;
 }
 
-/** The operations of all programs, those of guests first. */
+/** The operations of all programs, those of guests first. @public */
 export function* allOperations({ vms, processes }: Pick<Structure, 'vms' | 'processes'>): Generator<PlacedOperation> {
   for (const { id, vcpus } of vms) {
     for (const program of vcpus) for (const { op, path } of operationsIn(program)) yield { op, path, vm: id };

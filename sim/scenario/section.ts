@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import type { Scenario, VmSource } from './types.ts';
 
-/** A key of a scenario file. Its types stand in `ScenarioSections` and `ResolvedSections`. */
+/** A key of a scenario file. Its types stand in `ScenarioSections` and `ResolvedSections`. @public */
 export interface Section<Written = unknown, Resolved = unknown> {
   /** One line, which the JSON Schema shows. */
   readonly description: string;
@@ -18,7 +18,7 @@ export interface Section<Written = unknown, Resolved = unknown> {
   resolve(written: Written | undefined, scenario: Scenario): Resolved | undefined;
 }
 
-/** A key in `options` of a VM. Its type stands in `VmSettings`. */
+/** A key in `options` of a VM. Its type stands in `VmSettings`. @public */
 export interface VmSetting<Value = unknown> {
   /** Plain JSON, in a file and in a journal. It bounds every list and text, and `describe()` of it is what the JSON Schema shows. */
   readonly schema: z.ZodType<Value>;

@@ -3,40 +3,49 @@ import type { HostOptions, PreemptionModel, Ticks, VmSettings } from '../../even
 import type { GuestOp, HostOp, Program } from '../../events/program.ts';
 import type { GuestStep, HostStep } from './program.ts';
 
+/** The kinds of hosts. @public */
 export type Arch = 'amd' | 'intel' | 'arm64';
+/** Kernels that options differ by. @public */
 export type KernelVersion = '6.1' | '6.6' | '6.12' | '6.14';
-/** What mechanisms know. */
+/** What mechanisms know. @public */
 export type Feature = string;
-/** Offers that may happen besides preempt and migrate. */
+/** Offers that may happen besides preempt and migrate. @public */
 export type AllowedOffer = string;
+/** Whether the order of nominal times is kept. @public */
 export type TimeModel = 'untimed' | 'ordered';
+/** What a property claims: it holds always, at least once, or in the end. @public */
 export type PropertyKind = 'always' | 'sometimes' | 'eventually';
 
-/** Sections of a scenario as written, by key; each mechanism declares the type of those that it brings. */
+/** Sections of a scenario as written, by key; each mechanism declares the type of those that it brings. @public */
 // biome-ignore lint/suspicious/noEmptyInterface: filled by declarations of mechanisms
 export interface ScenarioSections {}
-/** The same, as a run has them. */
+/** The same, as a run has them. @public */
 // biome-ignore lint/suspicious/noEmptyInterface: as above
 export interface ResolvedSections {}
 
-/** What a variant is known to do: break nothing, or break these properties or get stuck in these ways (`sim/scenario/expectations.ts`). */
+/**
+ * What a variant is known to do: break nothing, or break these properties or get stuck in these ways (`sim/scenario/expectations.ts`).
+ * @public
+ */
 export type Expectation = 'clean' | { readonly violates: readonly string[] };
 
+/** The value of a parameter. @public */
 export type ParameterValue = number | boolean | string;
 
-/** A value that a user may change without editing the file (`--set NAME=VALUE`). Arguments of operations name it as `$NAME`. */
+/** A value that a user may change without editing the file (`--set NAME=VALUE`). Arguments of operations name it as `$NAME`. @public */
 export type Parameter =
   | { readonly type: 'integer'; readonly min?: number; readonly max?: number; readonly default: number }
   | { readonly type: 'boolean'; readonly default: boolean }
   | { readonly type: 'string'; readonly enum?: readonly string[]; readonly default: string };
 
-/** What no variant of a scenario takes, and why that is right. */
+/** What no variant of a scenario takes, and why that is right. @public */
 export interface Uncovered {
   /** Names of micro-steps, branches and operations as reports have them; `*` stands for any text. */
   readonly steps: string;
   readonly why: string;
 }
 
+/** A VM as it is written. @public */
 export interface VmSource {
   /** A type that a mechanism of the host knows. */
   readonly type: string;
@@ -64,7 +73,7 @@ export const CORE_KEYS = [
   'uncovered',
 ] as const;
 
-/** A scenario as written, in YAML or in TypeScript. `docs/scenarios.md` explains every key. */
+/** A scenario as written, in YAML or in TypeScript. `docs/scenarios.md` explains every key. @public */
 export interface Scenario extends Readonly<Partial<ScenarioSections>> {
   readonly name: string;
   readonly summary: string;
@@ -97,6 +106,7 @@ export interface Scenario extends Readonly<Partial<ScenarioSections>> {
   readonly uncovered?: readonly Uncovered[];
 }
 
+/** A host as a run has it. @public */
 export interface ResolvedHost {
   readonly arch: Arch;
   readonly cpus: number;
@@ -109,6 +119,7 @@ export interface ResolvedHost {
   readonly options: HostOptions;
 }
 
+/** A VM as a run has it. @public */
 export interface ResolvedVm {
   /** The name in `vms`; the vCPUs are `vcpu:<id>/<index>`. */
   readonly id: string;
@@ -118,24 +129,26 @@ export interface ResolvedVm {
   readonly vcpus: readonly Program<GuestOp>[];
 }
 
+/** A thread of a process, as a run has it. @public */
 export interface ResolvedThread {
   /** `vcpu<k>` for a thread that begins with KVM_RUN of vCPU k, else its index; the actor is `thread:<process>/<id>`. */
   readonly id: string;
   readonly program: Program<HostOp>;
 }
 
+/** A process of the host, as a run has it. @public */
 export interface ResolvedProcess {
   readonly id: string;
   readonly threads: readonly ResolvedThread[];
 }
 
-/** What a scenario says of one of its variants. */
+/** What a scenario says of one of its variants. @public */
 export interface VariantFacts {
   readonly options: Partial<HostOptions>;
   readonly expect: Expectation | null;
 }
 
-/** A scenario with parameters, preset and variant applied: plain JSON, all that a run depends on but its choices. */
+/** A scenario with parameters, preset and variant applied: plain JSON, all that a run depends on but its choices. @public */
 export interface ResolvedScenario {
   readonly name: string;
   readonly summary: string;

@@ -37,8 +37,7 @@ async function pasted(name: string, test: string): Promise<() => void> {
     file,
     test
       .replace("import { expect, it } from 'vitest';", "import { expect } from 'vitest';")
-      .replace(/'worldswitch\/(sim\/[^']+)'/g, `'${ROOT}/$1.ts'`)
-      .replace(/createRequire\(import\.meta\.url\)\.resolve\('worldswitch\/([^']+)'\)/, `'${ROOT}/$1'`)
+      .replace("'worldswitch'", `'${ROOT}/api/index.ts'`)
       .replace(/^it\('[^']*', /m, 'export const pasted = ('),
   );
   return ((await import(pathToFileURL(file).href)) as { pasted: () => void }).pasted;

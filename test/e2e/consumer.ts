@@ -1,40 +1,79 @@
 /** A program of somebody who installed the package, as text: the checkout itself could resolve what an installed package does not export. */
 
 export const PROGRAM = `
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { pcpuMachine } from 'worldswitch/actors/host/pcpu';
-import type { RunEnd } from 'worldswitch/events/journal';
-import { fileSource } from 'worldswitch/replay/file-source';
-import { openJournal } from 'worldswitch/replay/open';
-import { hexOf } from 'worldswitch/sim/canonical';
-import { knownProperties } from 'worldswitch/sim/properties/index';
-import { loadScenario } from 'worldswitch/sim/scenario/load';
-import { resolveScenario } from 'worldswitch/sim/scenario/resolve';
-import { openSession } from 'worldswitch/sim/session';
-import { project } from 'worldswitch/timeline/project';
-import { recordingOf } from 'worldswitch/timeline/recording';
+import { compare, openJournal, openRun, type RunEnd, run, type Scenario } from 'worldswitch';
+import { host, type HostLocals, lockMutex, type Mechanism, opOf, vcpuLoad } from 'worldswitch/extend';
+import { foldAll } from 'worldswitch/journal';
+import { project, recordingOf } from 'worldswitch/timeline';
 
-const file = fileURLToPath(new URL('scenarios/sev-snp/rmp-host-write-race.yaml', import.meta.resolve('worldswitch/package.json')));
-const known = knownProperties();
-const scenario = resolveScenario(loadScenario(readFileSync(file, 'utf8'), file, known), { knownProperties: known });
+declare module 'worldswitch/extend' {
+  interface HostLocals {
+    readonly mine?: number | undefined;
+  }
+  interface MechanismOptions {
+    readonly 'mine.how': 'so' | 'otherwise';
+  }
+  interface HostOpsOf {
+    readonly mine: { readonly op: 'mine' };
+  }
+  interface VmSettings {
+    readonly mine: number;
+  }
+  interface ScenarioSections {
+    readonly mine: { readonly sectors: number };
+  }
+  interface Vcpu {
+    readonly mine?: number;
+  }
+  interface VmFacts {
+    readonly mine?: number;
+  }
+  interface ExitInfoOf {
+    readonly MINE: { readonly code: number };
+  }
+  interface VcpuRequests {
+    readonly KVM_REQ_MINE: true;
+  }
+}
 
-const { run } = openSession({ scenario, engine: 'live', chooser: { name: 'fifo' } });
-run.start();
-const end: RunEnd | null = run.toEnd();
-const { a, b } = run.sequencer.digest;
+const mechanism: Mechanism = {
+  name: 'mine',
+  arches: ['amd'],
+  options: { 'mine.how': ['so', 'otherwise'] },
+  kvm: () => ({ exits: { MINE: () => [host.step('mine', { local: (_t, { exit }) => (exit?.reason === 'MINE' ? { mine: exit.info.code } : {}) })] } }),
+  host: ({ host: { options } }) => ({
+    operations: (env) => [
+      [
+        'mine',
+        host.call(
+          host.path('mine', { source: 'a test', grade: 'decision' }, [
+            host.call(lockMutex(env)),
+            host.call(vcpuLoad(env)),
+            host.step('set', { local: (t, l: HostLocals) => ({ mine: (l.mine ?? 0) + (opOf(env, t).op === 'mine' ? 1 : 0), gfn: env.vms.vm0!.mine }) }),
+          ], { locals: options['mine.how'] === 'so' ? ['mine'] : [] }),
+        ),
+      ],
+    ],
+  }),
+};
+const written: Scenario = { name: 'mine', summary: 'Mine', host: { arch: 'amd' }, mine: { sectors: 1 }, firmware: { state: 'INIT' } };
+
+const opened = openRun('rmp-host-write-race');
+const end: RunEnd = opened.toEnd();
+const again = run('rmp-host-write-race');
 
 // The types are known, not any.
 // @ts-expect-error There is no such engine.
-const wrong: Parameters<typeof openSession>[0]['engine'] = 'fast';
+const wrong: Parameters<typeof run>[1] = { engine: 'fast' };
 // @ts-expect-error Verdicts are no numbers.
-const verdict: number = end!.verdict;
-// @ts-expect-error There is no such property of a machine.
-pcpuMachine([]).nothing;
+const verdict: number = end.verdict;
+// @ts-expect-error There is no such option.
+export const row = () => compare({ ...written, variants: { other: { 'mine.how': 'never' } } });
 
-const journal = openJournal(fileSource(process.argv[2]!));
+const journal = openJournal(process.argv[2]!);
 const events = [...project(recordingOf(journal))].length;
-console.log(JSON.stringify({ verdict, steps: run.sequencer.step, recorded: journal.steps, digest: hexOf(a, b), events }));
+const { steps, digest } = again;
+console.log(JSON.stringify({ verdict: end.verdict, steps, recorded: journal.steps, digest, events, folds: foldAll(journal).identical, name: mechanism.name }));
 `;
 
 /** Strict, and the declarations of every package are checked with it. */

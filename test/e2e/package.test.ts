@@ -1,7 +1,7 @@
 /** The package as others get it: what is packed, installed into an empty project, called there and imported there. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { shippedFile, shippedNames } from '../../cli/shipped.ts';
 import { PROGRAM, tsconfigWith } from './consumer.ts';
@@ -24,22 +24,33 @@ const missing = await install(archive, project);
 if (missing !== '') console.warn(`SKIPPED: the package is not tried in a project of its own: ${missing}`);
 const worldswitch = worldswitchIn(project);
 
-describe('what is packed', () => {
-  const files = filesBelow(unpacked);
+const files = filesBelow(unpacked);
 
+describe('what is packed', () => {
   it('has the texts, and every shipped scenario', () => {
     const scenarios = shippedNames().map(shippedFile);
     expect(scenarios.length).toBeGreaterThan(0);
     expect(files).toEqual(
-      expect.arrayContaining(['package.json', 'LICENSE', 'README.md', 'CHANGELOG.md', ...scenarios.map((file) => `scenarios/${file}`)]),
+      expect.arrayContaining([
+        'package.json',
+        'LICENSE',
+        'README.md',
+        'CHANGELOG.md',
+        'CONTRIBUTING.md',
+        'examples/my-patch/my-patch.js',
+        ...scenarios.map((file) => `scenarios/${file}`),
+      ]),
     );
   });
 
-  it('has nothing else but documents and what was built', () => {
+  it('has nothing else but documents, examples and what was built', () => {
     const known =
-      /^(?:package\.json|LICENSE|README\.md|CHANGELOG\.md|docs\/.+\.(?:md|json)|scenarios\/.+\.(?:yaml|json)|dist\/.+\.(?:js|d\.ts)(?:\.map)?)$/;
-    expect(files.filter((file) => !known.test(file))).toEqual([]);
-    expect(files.filter((file) => /(?:^|\/)(?:test|bench|scripts|node_modules)\/|\.test\./.test(file))).toEqual([]);
+      /^(?:package\.json|LICENSE|README\.md|CHANGELOG\.md|CONTRIBUTING\.md|docs\/.+\.(?:md|json)|scenarios\/.+\.(?:yaml|json)|dist\/.+\.(?:js|d\.ts)(?:\.map)?)$/;
+    const examples = filesBelow(join(ROOT, 'examples')).filter((file) => !/(?:^|\/)(?:out|node_modules)\//.test(file));
+    const others = files.filter((file) => !file.startsWith('examples/'));
+    expect(files.filter((file) => file.startsWith('examples/')).sort()).toEqual(examples.map((file) => `examples/${file}`).sort());
+    expect(others.filter((file) => !known.test(file))).toEqual([]);
+    expect(others.filter((file) => /(?:^|\/)(?:test|bench|scripts|node_modules)\/|\.test\./.test(file))).toEqual([]);
   });
 
   it('has each source as one module with its types, and nothing of sources that are gone', () => {
@@ -52,6 +63,19 @@ describe('what is packed', () => {
       const gone = built.filter((name) => !modules.includes(name));
       expect({ ending, unbuilt, gone }, 'npm run build').toEqual({ ending, unbuilt: [], gone: [] });
     }
+  });
+
+  it('has every file that its documents link to', () => {
+    const linked = files
+      .filter((file) => file.endsWith('.md'))
+      .flatMap((file) =>
+        [...readFileSync(join(unpacked, file), 'utf8').matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)/g)].map(([, to]) => ({
+          file,
+          to: join(dirname(file), to!).replace(/\/$/, ''),
+        })),
+      );
+    expect(linked.length).toBeGreaterThan(20);
+    expect(linked.filter(({ to }) => !files.includes(to) && !files.some((file) => file.startsWith(`${to}/`)))).toEqual([]);
   });
 
   it('names no place of the machine that built it', () => {
@@ -107,38 +131,47 @@ describe('in a project of its own', () => {
     const { stdout, stderr } = run(project, process.execPath, 'out/program.js', 'race.wsj');
     expect(stderr).toBe('');
     const program = JSON.parse(stdout) as { events: number };
-    expect(program).toMatchObject({ verdict: ran.verdict, steps: ran.steps, recorded: ran.steps, digest: ran.digest });
+    expect(program).toMatchObject({ folds: true, verdict: ran.verdict, steps: ran.steps, recorded: ran.steps, digest: ran.digest });
     expect(program.events).toBeGreaterThan(ran.steps);
   });
 
-  it('has subpaths without an ending, for the five folders alone', ({ skip }) => {
+  it('has these entry points and no others', ({ skip }) => {
     skip(missing !== '', missing);
-    const load = (path: string) => run(project, process.execPath, '--input-type=module', '--eval', `await import('worldswitch/${path}')`);
-    expect(load('sim/session').status).toBe(0);
-    expect(load('sim/session.js').stderr).toContain('ERR_MODULE_NOT_FOUND');
-    expect(load('cli/main').stderr).toContain('ERR_PACKAGE_PATH_NOT_EXPORTED');
-    expect(Object.keys(manifest.exports)).toEqual([
-      './events/*',
-      './actors/*',
-      './sim/*',
-      './replay/*',
-      './timeline/*',
-      './scenarios/*',
-      './package.json',
-    ]);
+    expect(Object.keys(manifest.exports)).toEqual(['.', './extend', './journal', './timeline', './scenarios/*', './package.json']);
+    const load = (path: string) => run(project, process.execPath, '--input-type=module', '--eval', `await import('${path}')`);
+    for (const path of ['worldswitch', 'worldswitch/extend', 'worldswitch/journal', 'worldswitch/timeline'])
+      expect(load(path)).toMatchObject({ status: 0, stderr: '' });
+    for (const path of ['worldswitch/sim/session', 'worldswitch/cli/main', 'worldswitch/extend.js', 'worldswitch/dist/api/index.js'])
+      expect(load(path).stderr).toContain('ERR_PACKAGE_PATH_NOT_EXPORTED');
   });
 
-  it('has every subpath that the documents name', ({ skip }) => {
-    skip(missing !== '', missing);
-    const subpath = /(?<=['`])worldswitch\/(?:events|actors|sim|replay|timeline)\/[\w./-]+(?=['`])/g;
-    const documents = filesBelow(unpacked).filter((file) => file.endsWith('.md'));
+  it('names no other subpath in its documents', () => {
+    const subpath = /(?<=['`])worldswitch\/[\w./-]+(?=['`])/g;
+    const documents = files.filter((file) => file.endsWith('.md') && !/^(?:CHANGELOG|docs\/decisions\/)/.test(file));
     const named = documents.flatMap((file) =>
       (readFileSync(join(unpacked, file), 'utf8').match(subpath) ?? []).map((path) => ({ file, path })),
     );
     expect(named.length).toBeGreaterThan(0);
-    const script = 'for (const path of process.argv.slice(1)) await import(path).catch(() => console.log(path));';
-    const { stdout } = run(project, process.execPath, '--input-type=module', '--eval', script, ...new Set(named.map(({ path }) => path)));
-    expect(named.filter(({ path }) => stdout.split('\n').includes(path)).map(({ file, path }) => `${file} names ${path}`)).toEqual([]);
+    const known = Object.keys(manifest.exports).map((name) => name.replace('./', 'worldswitch/').replace('*', ''));
+    const isKnown = (path: string): boolean => known.some((name) => path === name || (name.endsWith('/') && path.startsWith(name)));
+    expect(named.filter(({ path }) => !isKnown(path))).toEqual([]);
+  });
+
+  it('is the program that a module of its user imports from, and says which entry point to import from', ({ skip }) => {
+    skip(missing !== '', missing);
+    const check = (name: string, text: string) => {
+      writeFileSync(join(folder, name), text);
+      return run(folder, process.execPath, join(project, 'node_modules/worldswitch/dist/cli/main.js'), 'scenarios', '--models', name);
+    };
+    const body = "export const mechanism = { name: 'mine', arches: ['amd'] };";
+    const own = ['worldswitch', 'worldswitch/extend', 'worldswitch/journal', 'worldswitch/timeline'].map((path) => `import '${path}';`);
+    expect(check('own.mjs', `${own.join('')}${body}`)).toMatchObject({ status: 0, stderr: '' });
+    for (const path of ['worldswitch/actors/paths/env', 'worldswitch/sim/property']) {
+      const { status, stderr } = check(`old-${path.split('/').at(-1)}.mjs`, `import '${path}';${body}`);
+      expect(status).toBe(2);
+      expect(stderr).toContain(`imports ${path}, which the package does not have`);
+      expect(stderr).toContain(`try: replace '${path}' by 'worldswitch/extend'`);
+    }
   });
 });
 

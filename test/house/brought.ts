@@ -84,7 +84,7 @@ export function membersAdded(text: string): string[] {
  * broken.
  */
 const SEEN_MIN = 200;
-export const files = projectFiles().filter((file) => isScript(file) && /^(?:events|actors|sim|replay|timeline|cli)\//.test(file));
+export const files = projectFiles().filter((file) => isScript(file) && /^(?:events|actors|sim|replay|timeline|api|cli)\//.test(file));
 if (files.length < SEEN_MIN) throw new Error(`found ${files.length} scripts; expected at least ${SEEN_MIN}`);
 const filesOf = (owner: string | null): readonly string[] => files.filter((file) => ownerOf(file) === owner);
 const membersOf = (owner: string | null): string[] => filesOf(owner).flatMap((file) => [...declaredIn(textOf(file)).members]);

@@ -20,6 +20,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'timeline/': TIMELINE,
   'timeline/serve/': [...TIMELINE, 'hono', '@hono/node-server', 'node:fs', 'node:http', 'node:net', 'node:path', 'node:stream'],
   'timeline/dashboard/': ['events/', 'timeline/dashboard/'],
+  'api/': [...TIMELINE, 'api/', 'node:fs', 'node:path', 'node:url'],
   'cli/': [...TIMELINE, 'cli/', 'node:', '@hono/node-server', '@noble/hashes', 'commander', 'hono', 'xstate', 'yaml', 'zod'],
 };
 
@@ -90,6 +91,8 @@ describe('the check of the layers', () => {
     ['replay/codec-records.ts', "import { openSync } from 'node:fs';"],
     ['timeline/project.ts', "import { Hono } from 'hono';"],
     ['timeline/dashboard/page.ts', "import { read } from '../../replay/reader.ts';"],
+    ['api/run.ts', "import { shippedNames } from '../cli/catalog.ts';"],
+    ['replay/open.ts', "import { run } from '../api/run.ts';"],
     ['cli/main.ts', "import { world } from '../test/sim/worlds.ts';"],
     ['actors/host/pcpu.ts', "import { graph } from 'xstate-graph';"],
   ])('refuses in %s: %s', (file, text) => {

@@ -3,6 +3,7 @@ import type { Journal } from '../../replay/reader.ts';
 import { chrome } from './chrome.ts';
 import { perfetto } from './perfetto.ts';
 
+/** A format that a journal can be exported to. @public */
 export interface Exporter {
   /** What the command line calls it. */
   readonly name: string;
@@ -13,4 +14,5 @@ export interface Exporter {
   readonly encode: (journal: Journal) => Iterable<Uint8Array>;
 }
 
+/** The formats of `worldswitch export`. @public */
 export const EXPORTERS: readonly Exporter[] = [perfetto, chrome];

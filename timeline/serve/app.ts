@@ -10,6 +10,7 @@ import { fileResponse } from './range.ts';
 import { type RunSource, runTable } from './run-source.ts';
 import { type EventStream, eventStream } from './sse.ts';
 
+/** What is served, and to whom. @public */
 export interface AppOptions extends GuardOptions {
   readonly sources: readonly RunSource[];
   /** Clients that may follow events at a time. */
@@ -21,6 +22,7 @@ export interface AppOptions extends GuardOptions {
   readonly clock?: Clock;
 }
 
+/** The endpoints without a socket. @public */
 export interface App {
   readonly fetch: Hono['fetch'];
   readonly request: Hono['request'];
@@ -132,7 +134,11 @@ const EVENT_STREAM = {
   'x-accel-buffering': 'no',
 };
 
-/** @throws RangeError on options that cannot be meant */
+/**
+ * The server without a socket: requests in, responses out.
+ * @throws RangeError on options that cannot be meant
+ * @public
+ */
 export function createApp(options: AppOptions): App {
   const { streamsMax = STREAMS_MAX, retryMs = RETRY_MS, heartbeatMs = HEARTBEAT_MS, clock = systemClock } = options;
   const runs = runTable(options.sources);

@@ -12,28 +12,36 @@ export interface DriveOptions {
   readonly clock?: Clock;
   /** Ends the run as interrupted. */
   readonly signal?: AbortSignal;
+  /** Ends the run as stopped after this step. */
+  readonly to?: number;
+  /** Starts the run unless it has been, and carries out what goes before the first turn. */
+  readonly begin?: () => void;
 }
 
 const STEPS_PER_TURN = 500;
 
+const started = (run: Run): void => {
+  if (run.sequencer.seq === 0) run.start();
+};
+
 /**
- * Starts a run whose sink is `live.block`, carries it to its end, and seals it.
+ * Starts a run whose sink is `live.block`, unless it has been started, carries it to its end, and seals it.
  * @throws what the model or the journal throws; watchers are told that the run failed
  */
 export async function driveRun(run: Run, live: LiveRun, options: DriveOptions = {}): Promise<RunEnd> {
-  const { stepsPerTurn = STEPS_PER_TURN, pauseMs = 0, clock = systemClock, signal } = options;
+  const { stepsPerTurn = STEPS_PER_TURN, pauseMs = 0, clock = systemClock, signal, to, begin = () => started(run) } = options;
   const turn = (): Promise<void> =>
     new Promise((resolve) => {
       if (pauseMs > 0) clock.after(pauseMs, resolve);
       else setImmediate(resolve);
     });
   try {
-    run.start();
+    begin();
     do {
       run.settle();
       run.sequencer.flush();
       await turn();
-    } while (!signal?.aborted && advance(run, stepsPerTurn));
+    } while (!signal?.aborted && advance(run, stepsPerTurn, to));
     const end = run.stop();
     run.sequencer.flush();
     live.seal(end);
@@ -44,7 +52,7 @@ export async function driveRun(run: Run, live: LiveRun, options: DriveOptions = 
   }
 }
 
-function advance(run: Run, steps: number): boolean {
-  for (let step = 0; step < steps; step++) if (!run.advance()) return false;
+function advance(run: Run, steps: number, to = Number.POSITIVE_INFINITY): boolean {
+  for (let step = 0; step < steps; step++) if (run.sequencer.step >= to || !run.advance()) return false;
   return true;
 }

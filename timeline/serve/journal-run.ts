@@ -53,10 +53,17 @@ function journalRun(source: JournalSource, close: () => void = () => {}): RunSou
   };
 }
 
-/** @throws what `openJournal` throws */
+/**
+ * Serves a journal that is in memory.
+ * @throws what `openJournal` throws
+ * @public
+ */
 export const journalBytesRun = (bytes: Uint8Array): RunSource => journalRun(memorySource(bytes));
 
-/** Opens a journal file, and keeps it open until `close()`. @throws what `openJournal` throws, and the system's error, such as ENOENT */
+/**
+ * Opens a journal file, and keeps it open until `close()`. @throws what `openJournal` throws, and the system's error, such as ENOENT
+ * @public
+ */
 export function journalFileRun(path: string): RunSource {
   const source = fileSource(path);
   try {

@@ -14,6 +14,7 @@ const WINDOW_RECORDS = 1 << 20;
 /** How far a reader that has caught up may fall behind. */
 const LAG_RECORDS = 1 << 16;
 
+/** Where the journal of a live run goes, and how much of it is kept for readers until then. @public */
 export interface LiveRunOptions {
   /** Where the journal goes; in memory if not said. It stands under this name once the run is sealed. */
   readonly file?: string;
@@ -23,6 +24,7 @@ export interface LiveRunOptions {
   readonly lagRecords?: number;
 }
 
+/** A run that goes on while it is watched: its journal is written beside, and takes over once it is sealed. @public */
 export class LiveRun implements RunSource {
   readonly id: string;
   readonly scenario: string;

@@ -6,11 +6,13 @@ import type { JournalSource } from '../../replay/source.ts';
 /** Records that are handed on at once. Small, because a slow client holds as many. */
 export const BATCH_RECORDS = 64;
 
+/** What a watcher of a run is told: records, or that it has missed some. @public */
 export type RunEvent =
   | { readonly type: 'records'; readonly records: readonly JournalRecord[] }
   /** The records `from` to `to` were there and are not told to this reader: it was too slow. */
   | { readonly type: 'gap'; readonly from: number; readonly to: number };
 
+/** A run as the server sums it up. @public */
 export interface RunSummary {
   /** The scenario's name. */
   readonly scenario: string;
@@ -43,6 +45,7 @@ export interface JournalBytes {
   readonly etag: string;
 }
 
+/** A run that can be served, whether it goes on or stands in a journal. @public */
 export interface RunSource {
   /** The run id. */
   readonly id: string;

@@ -8,6 +8,7 @@ import { checkOrigins } from './guard.ts';
 import { bracketed, isLoopback } from './hosts.ts';
 import { type ProblemOptions, problemOf, problemResponse, problemText } from './problem.ts';
 
+/** What is served, where, and to whom. @public */
 export interface ServerOptions extends Omit<AppOptions, 'host'> {
   /** The address to listen on; this machine alone if not said. Any other needs a token. */
   readonly host?: string;
@@ -18,6 +19,7 @@ export interface ServerOptions extends Omit<AppOptions, 'host'> {
   readonly graceMs?: number;
 }
 
+/** A server that listens. @public */
 export interface RunningServer {
   /** Without a slash at its end. */
   readonly url: string;
@@ -27,7 +29,7 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-/** The server does not start: what was asked for is unsafe, or the address cannot be had. */
+/** The server does not start: what was asked for is unsafe, or the address cannot be had. @public */
 export class ServerStartError extends Error {
   override readonly name = 'ServerStartError';
 }
@@ -112,7 +114,11 @@ function listening(server: Server, host: string, port: number): Promise<AddressI
   });
 }
 
-/** @throws ServerStartError if it would be open to others without a token, or the address cannot be had; RangeError on a bad origin */
+/**
+ * Serves runs over HTTP. It resolves once it listens.
+ * @throws ServerStartError if it would be open to others without a token, or the address cannot be had; RangeError on a bad origin
+ * @public
+ */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { host = '127.0.0.1', port = 0, token, connectionsMax = CONNECTIONS_MAX, graceMs = GRACE_MS, clock = systemClock } = options;
   checkSafe(host, token);

@@ -1,7 +1,5 @@
 /** Two kernel threads on two CPUs take two spinlocks in opposite orders, with the host's own paths. */
-import { host } from 'worldswitch/actors/host/host-env';
-import { outgoing, sender } from 'worldswitch/events/event';
-import { operation } from 'worldswitch/sim/scenario/operation';
+import { host, operation, outgoing, sender } from 'worldswitch/extend';
 import { emit, setup } from 'xstate';
 
 const { path, step, call, loop, when, leaveLoop } = host;

@@ -3,11 +3,7 @@
  * takes the CPU from vcpu->cpu with preemption on; the preempt notifiers write the same entry. Fix: no preemption in the helper.
  * Source: lkml.iu.edu 2111.3/07243 (AVIC series, November 2021).
  */
-import { host, hostPatch } from 'worldswitch/actors/host/host-env';
-import { replaceStep } from 'worldswitch/actors/path/patch';
-import { outgoing, sender } from 'worldswitch/events/event';
-import { always } from 'worldswitch/sim/property';
-import { operation } from 'worldswitch/sim/scenario/operation';
+import { always, host, hostPatch, operation, outgoing, replaceStep, sender } from 'worldswitch/extend';
 import { assign, emit, setup } from 'xstate';
 
 const { path, step, call, preemptDisable, preemptEnable } = host;

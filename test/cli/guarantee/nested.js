@@ -1,5 +1,5 @@
 /** examples/lock-model with one change: whoever holds a page takes the other one too before it lets go. Raw XState, as in the example; no helper. */
-import { outgoing, sender } from 'worldswitch/events/event';
+import { outgoing, sender } from 'worldswitch/extend';
 import { assign, emit, setup } from 'xstate';
 
 const OFFERS = ['acquire', 'acquire2', 'release'];

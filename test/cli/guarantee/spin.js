@@ -1,7 +1,5 @@
 /** One thread of user space polls a flag that another one sets. */
-import { host } from 'worldswitch/actors/host/host-env';
-import { outgoing, sender } from 'worldswitch/events/event';
-import { operation } from 'worldswitch/sim/scenario/operation';
+import { host, operation, outgoing, sender } from 'worldswitch/extend';
 import { assign, emit, setup } from 'xstate';
 
 const { path, step, call, loop, when, leaveLoop } = host;

@@ -1,5 +1,5 @@
 /** One actor, one offer from a to b. Is "b is reached" true in every fair schedule, when nobody has to make an offer? */
-import { eventually } from 'worldswitch/sim/property';
+import { eventually } from 'worldswitch/extend';
 import { setup } from 'xstate';
 
 const m = (step) =>

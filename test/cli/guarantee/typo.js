@@ -1,6 +1,5 @@
 /** A module of which something that is written would be dropped. */
-import { host, hostPatch } from 'worldswitch/actors/host/host-env';
-import { replaceStep } from 'worldswitch/actors/path/patch';
+import { host, hostPatch, replaceStep } from 'worldswitch/extend';
 
 const { step } = host;
 export const mechanism = {

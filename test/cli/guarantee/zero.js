@@ -1,8 +1,5 @@
 /** A module of which something that is written would be dropped. */
-import { host } from 'worldswitch/actors/host/host-env';
-import { otherwise } from 'worldswitch/actors/path/path';
-import { alwaysEach } from 'worldswitch/sim/property';
-import { operation } from 'worldswitch/sim/scenario/operation';
+import { alwaysEach, host, operation, otherwise } from 'worldswitch/extend';
 
 const { path, step, call, loop, when, note, leaveLoop } = host;
 const src = { source: 'zero', grade: 'decision' };

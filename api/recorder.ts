@@ -1,0 +1,59 @@
+/** The journal of a run that somebody else drives. */
+import { resolve } from 'node:path';
+import { realFiles } from '../replay/files.ts';
+import { JournalWriter } from '../replay/writer.ts';
+import { type OpenJournal, openJournal } from './journal-file.ts';
+import type { OpenRun } from './open-run.ts';
+
+/**
+ * Where the journal of a run goes.
+ * @public
+ */
+export interface RecordOptions {
+  /** A file, which appears when it is whole; in memory if not said. */
+  readonly file?: string;
+}
+
+/**
+ * The journal of a run that goes on.
+ * @public
+ */
+export interface RunRecorder {
+  /** Ends the run, as stopped if it has not ended, and opens its journal. */
+  seal(): OpenJournal;
+  /** Leaves nothing of it. */
+  discard(): void;
+  /** Leaves what there is as a file that is not sealed, under its partial name: it can be read as far as it goes. */
+  release(): void;
+}
+
+/**
+ * Writes the journal of a run, from its first step on, whoever drives it. The run is one of which nothing was asked yet.
+ * @throws JournalWriteError if the file cannot be created
+ * @public
+ */
+export function recordRun(run: OpenRun, { file }: RecordOptions = {}): RunRecorder {
+  const target = file === undefined ? null : { path: resolve(file), files: realFiles };
+  const writer = JournalWriter.open(target, run.start, { mode: target === null ? 'memory' : 'buffered' });
+  const { run: driven, begin } = connected(run, writer);
+  return {
+    seal() {
+      begin();
+      const end = driven.stop();
+      driven.sequencer.flush();
+      const { content } = writer.seal(end);
+      return openJournal(content ?? target!.path);
+    },
+    discard: () => writer.discard(),
+    release: () => writer.release(),
+  };
+}
+
+function connected(run: OpenRun, writer: JournalWriter) {
+  try {
+    return run.connect((block, names) => writer.block(block, names));
+  } catch (error) {
+    writer.discard();
+    throw error;
+  }
+}

@@ -1,0 +1,103 @@
+/** Scenarios as programs name them: a shipped name, the text of a YAML file, or an object. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { knownProperties } from '../sim/properties/index.ts';
+import { progress } from '../sim/properties/liveness.ts';
+import { scenario as built } from '../sim/scenario/build.ts';
+import { shown, unknownName } from '../sim/scenario/issues.ts';
+import { loadScenario } from '../sim/scenario/load.ts';
+import { resolveScenario } from '../sim/scenario/resolve.ts';
+import type { ParameterValue, ResolvedScenario, Scenario } from '../sim/scenario/types.ts';
+
+/**
+ * The name of a shipped scenario, the text of a scenario file, or the same as an object. A text has more than one line.
+ * @public
+ */
+export type ScenarioSource = string | Scenario;
+
+/**
+ * What is chosen of a scenario, as `--variant`, `--set` and `--mutant` do.
+ * @public
+ */
+export interface ScenarioOptions {
+  /** Else the scenario's first. */
+  readonly variant?: string;
+  /** Parameters by name. */
+  readonly set?: Readonly<Record<string, ParameterValue>>;
+  /** A change of the model that a test must notice, by name. */
+  readonly mutant?: string;
+  /** Asks besides for hangs, unbounded retries and livelocks, whether the scenario does or not. */
+  readonly liveness?: boolean;
+}
+
+/**
+ * A scenario cannot be had: no shipped one has the name, or the text is none.
+ * @public
+ */
+export class ScenarioSourceError extends Error {
+  override readonly name = 'ScenarioSourceError';
+}
+
+/** The folder of the shipped scenarios: the same from the sources and from `dist`. */
+function shippedFolder(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
+  return join(folder, 'scenarios');
+}
+
+const shippedFiles = (): string[] =>
+  readdirSync(shippedFolder(), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.yaml'))
+    .map((file) => join(shippedFolder(), file));
+
+/** The text of a shipped scenario. @throws ScenarioSourceError */
+function shippedText(name: string): string {
+  const files = shippedFiles();
+  const file = files.find((path) => basename(path, '.yaml') === name);
+  if (file !== undefined) return readFileSync(file, 'utf8');
+  if (/\.ya?ml$|\//.test(name))
+    throw new ScenarioSourceError(`found ${shown(name)}, a path; expected the text of the file: readFileSync(path, 'utf8')`);
+  const names = files.map((path) => basename(path, '.yaml')).sort();
+  throw new ScenarioSourceError(unknownName(name, 'the name of a shipped scenario, or the text of a scenario file', names));
+}
+
+/** What was checked is not checked again: mechanisms have added their variants. */
+const checked = new WeakSet<Scenario>();
+
+/**
+ * Checks a scenario, as `worldswitch check` does. Of an object it makes a copy.
+ * @returns the scenario, with the variants that registered mechanisms add to it
+ * @throws ScenarioError for its mistakes, all of them; ScenarioSourceError if there is none of that name
+ * @public
+ */
+export function scenario(source: ScenarioSource): Scenario {
+  if (typeof source !== 'string' && checked.has(source)) return source;
+  const made = typeof source === 'string' ? loaded(source) : built(source);
+  checked.add(made);
+  return made;
+}
+
+const loaded = (source: string): Scenario =>
+  source.includes('\n')
+    ? loadScenario(source, 'scenario', knownProperties())
+    : loadScenario(shippedText(source), `${source}.yaml`, knownProperties());
+
+/** A scenario as it will run. @throws ScenarioError, ScenarioSourceError */
+export function resolved(source: ScenarioSource, { variant, set, mutant, liveness = false }: ScenarioOptions): ResolvedScenario {
+  const texts = set && Object.fromEntries(Object.entries(set).map(([name, value]) => [name, String(value)]));
+  const made = resolveScenario(scenario(source), {
+    ...(variant !== undefined && { variant }),
+    ...(texts && { set: texts }),
+    ...(mutant !== undefined && { mutant }),
+    knownProperties: knownProperties(),
+  });
+  return liveness ? withLiveness(made) : made;
+}
+
+/** The scenario with the question whether every CPU that waits is let through. */
+export function withLiveness(asked: ResolvedScenario): ResolvedScenario {
+  const { properties } = asked;
+  if (properties.eventually.includes(progress.id)) return asked;
+  return { ...asked, properties: { ...properties, eventually: [...properties.eventually, progress.id] } };
+}

@@ -1,0 +1,42 @@
+/**
+ * What the shipped mechanisms bring to modules of a user: the types that they add to those of others, and the paths that are patched or called.
+ * One import for each file that declares such types (`test/house/front-door.test.ts` compares); a new one is one more line.
+ */
+import '../actors/kvm/kvm-env.ts';
+import '../actors/kvm/kvm-run.ts';
+import '../actors/kvm/slots.ts';
+import '../actors/os-lock/arm-env.ts';
+import '../actors/os-lock/arm-guest.ts';
+import '../actors/sev-snp/snp-env.ts';
+import '../actors/sev-snp/snp-guest.ts';
+import '../actors/split-lock/account.ts';
+import '../actors/split-lock/bus-lock.ts';
+import '../actors/split-lock/emulator.ts';
+import '../actors/split-lock/hotplug.ts';
+import '../actors/split-lock/resume.ts';
+import '../actors/split-lock/sld-guest.ts';
+import '../actors/split-lock/sld-kvm.ts';
+import '../actors/split-lock/virt.ts';
+import '../actors/split-lock/vmm.ts';
+import '../actors/split-lock/warn-by-work.ts';
+import '../actors/split-lock/warn.ts';
+import '../actors/svm/svm.ts';
+import '../events/os-lock/arm-debug.ts';
+import '../events/sev-snp/ghcb.ts';
+import '../events/sev-snp/psp.ts';
+import '../events/sev-snp/rmp.ts';
+import '../events/sev-snp/sev-snp.ts';
+import '../events/sev-snp/vm-pages.ts';
+import '../events/split-lock/split-lock.ts';
+import '../events/svm.ts';
+import '../sim/mechanisms/os-lock/index.ts';
+import '../sim/mechanisms/os-lock/operations.ts';
+import '../sim/mechanisms/sev-snp/operations.ts';
+import '../sim/mechanisms/sev-snp/sections.ts';
+import '../sim/mechanisms/split-lock/index.ts';
+import '../sim/mechanisms/split-lock/operations.ts';
+
+export { pageFaultPath } from '../actors/sev-snp/page-fault.ts';
+export { rmpupdatePath } from '../actors/sev-snp/rmpupdate.ts';
+export { toRmp } from '../actors/sev-snp/snp-env.ts';
+export type { RmpEntry, RmpRequest, RmpResult, RmpUpdate } from '../events/sev-snp/rmp.ts';
