@@ -96,6 +96,7 @@ export interface ExploreRequest {
   readonly shard?: { readonly division: Division; readonly name: string };
 }
 
+/** A property that breaks, with a schedule. @public */
 export interface Violation extends Deviations {
   readonly property: string;
   readonly message: string;
