@@ -153,7 +153,7 @@ describe('several workers', () => {
   });
 
   it('load the modules of a user', () => {
-    const built = FIX.replace(/(file:[^"]*)\/((?:actors|events)\/[^"]*)\.ts"/g, '$1/dist/$2.js"');
+    const built = FIX.replace(/(file:[^"]*)\/((?:actors|api|events|sim)\/[^"]*)\.ts"/g, '$1/dist/$2.js"');
     writeFileSync(join(folder, 'fix.mjs'), built);
     const asked = ['rmpadjust-vs-rmpupdate', '--models', 'fix.mjs', '--variant', 'once'];
     const { states, transitions, violations } = explore<Record<string, unknown>>(...asked).document;
