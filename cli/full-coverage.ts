@@ -1,9 +1,10 @@
 /** `verify --full-coverage`: every variant of a scenario searched, and what none of them takes. */
-
+import type { Item } from '../sim/explore/covered/chart.ts';
 import { countsText, together } from '../sim/explore/covered/holes.ts';
 import type { Ledger } from '../sim/explore/covered/ledger.ts';
 import { coveredBy, judge } from '../sim/explore/excuses.ts';
 import { variantNames } from '../sim/scenario/checks.ts';
+import { againstExpected } from '../sim/scenario/expectations.ts';
 import { loadReference, resolved } from './catalog.ts';
 import { CliError, EXIT } from './errors.ts';
 import { holeLines, plainHole } from './holes.ts';
@@ -19,6 +20,11 @@ export interface FullCoverage {
   readonly lines: readonly string[];
 }
 
+const fullText = (excused: readonly Item[]): string =>
+  excused.length > 0
+    ? `full coverage: no variant takes ${countsText(excused)}, and the file says why`
+    : 'full coverage: the variants together take every micro-step, branch and operation';
+
 /** @throws CliError if it is interrupted: what is not searched may be taken */
 export async function fullCoverageOf(
   reference: string,
@@ -28,22 +34,33 @@ export async function fullCoverageOf(
   const { scenario } = loadReference(reference, io);
   const ledgers: Ledger[] = [];
   const partly: string[] = [];
+  const against: string[] = [];
+  const held: string[] = [];
   for (const variant of variantNames(scenario)) {
     const ready = resolved(scenario, { variant, mutant });
     const { result, interrupted } = await drive(coveredBy(ready, maxStates), io, { what: `${scenario.name} ${variant}` });
     if (interrupted) throw new CliError({ code: 'interrupted', exit: EXIT.partial, message: `interrupted in the search of ${variant}` });
-    ledgers.push(result.ledger);
-    if (!result.exhausted) partly.push(variant);
+    const { ledger, exhausted, broken, isWhole } = result;
+    ledgers.push(ledger);
+    if (!exhausted) partly.push(variant);
+    if (ready.expect === null) continue;
+    const issues = againstExpected(ready.expect, broken, isWhole);
+    against.push(...issues.map((issue) => `${variant}: ${issue}`));
+    if (isWhole && issues.length === 0) held.push(variant);
   }
   const { open, excused, stale } = judge(ledgers, scenario.uncovered ?? []);
-  const ok = open.length === 0 && stale.length === 0;
+  const isFull = open.length === 0 && stale.length === 0;
+  const ok = isFull && against.length === 0;
   const lines = [
+    ...against,
+    ...(held.length > 0 ? [`every schedule of ${held.join(', ')} does what is expected`] : []),
     ...(open.length > 0
       ? [`no variant takes ${countsText(open)}; a scenario that reaches them, or an entry of \`uncovered\` that says why not:`]
-      : [`full coverage: no variant takes ${excused} micro-steps, branches and operations, and the file says why`]),
+      : []),
+    ...(isFull ? [fullText(excused)] : []),
     ...holeLines({ ...together(ledgers), holes: open }),
     ...stale.map((glob) => `uncovered: ${glob} names nothing that is not taken; take the entry out`),
     ...(partly.length > 0 ? [`searched in part, to ${maxStates} states and the schedules that deviate least: ${partly.join(', ')}`] : []),
   ];
-  return { ok, document: { ok, neverTaken: open.map(plainHole), excused, stale, partly }, lines };
+  return { ok, document: { ok, against, neverTaken: open.map(plainHole), excused: excused.length, stale, partly }, lines };
 }

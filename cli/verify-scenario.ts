@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import type { Choice, RunEnd } from '../events/journal.ts';
 import { JournalWriter } from '../replay/writer.ts';
 import { variantNames } from '../sim/scenario/checks.ts';
-import { goesBy, isExpected } from '../sim/scenario/expectations.ts';
+import { goesBy, isExpected, nameOf } from '../sim/scenario/expectations.ts';
 import type { Expectation, ResolvedScenario } from '../sim/scenario/types.ts';
 import { type ChooserSpec, type EngineName, openSession } from '../sim/session.ts';
 import { loadReference, readText, regressionsPath, resolved } from './catalog.ts';
@@ -49,7 +49,7 @@ function ran(scenario: ResolvedScenario, engine: EngineName, chooser: ChooserSpe
 }
 
 const endText = ({ violation, ended }: RunEnd): string =>
-  violation ? `${violation.property} at step ${violation.step}` : `clean (${ended})`;
+  violation ? `${nameOf(violation)} at step ${violation.step}` : `clean (${ended})`;
 
 /** Two runs on each engine. */
 function determinism(variant: string, scenario: ResolvedScenario, chooser: ChooserSpec, named: string): Check {
@@ -79,8 +79,7 @@ function repeated(scenario: ResolvedScenario, { variant, property, schedule }: R
   try {
     const { end } = ran(scenario, 'memo', { name: 'replay', choices: schedule, match: 'strict', after: { name: 'fifo' } });
     const { violation } = end;
-    if (!mayEnd(end, scenario.expect))
-      return { variant, what, ok: false, found: `it breaks ${violation!.property}, which is not expected` };
+    if (!mayEnd(end, scenario.expect)) return { variant, what, ok: false, found: `it breaks ${nameOf(violation!)}, which is not expected` };
     const ok = property === null ? violation === null : violation !== null && goesBy(violation, property);
     return { variant, what, ok, found: endText(end) };
   } catch (error) {
@@ -123,6 +122,8 @@ export interface ScenarioReport {
   readonly checks: readonly Check[];
   /** Schedules that were committed for it; null if there is no file of them. */
   readonly schedules: number | null;
+  /** Variants of which the file expects nothing. */
+  readonly unasked: readonly string[];
 }
 
 /** @throws ScenarioError, CliError */
@@ -131,6 +132,7 @@ export async function verifyScenario(reference: string, io: Io, mutant?: string)
   const regressions = regressionsOf(path, io);
   const signal = io.interruption();
   const checks: Check[] = [];
+  const unasked: string[] = [];
   for (const variant of variantNames(scenario)) {
     await new Promise((done) => setImmediate(done));
     if (signal.aborted)
@@ -141,9 +143,10 @@ export async function verifyScenario(reference: string, io: Io, mutant?: string)
       determinism(variant, ready, { name: 'random', seed: 1 }, 'seed 1'),
     );
     checks.push(...seeds(variant, ready));
+    if (ready.expect === null) unasked.push(variant);
     if (!regressions) continue;
     checks.push(...covered(variant, ready.expect, regressions));
     checks.push(...regressions.filter((entry) => entry.variant === variant).map((entry) => repeated(ready, entry)));
   }
-  return { ok: checks.every(({ ok }) => ok), checks, schedules: regressions?.length ?? null };
+  return { ok: checks.every(({ ok }) => ok), checks, schedules: regressions?.length ?? null, unasked };
 }

@@ -1,17 +1,21 @@
 /** Full coverage: what no variant of a scenario takes, held against what its file says of that. */
+import type { FoundBroken } from '../scenario/expectations.ts';
 import type { ResolvedScenario, Uncovered } from '../scenario/types.ts';
 import { Explorer } from './breadth/explorer.ts';
+import { searchedBy } from './breadth/searched.ts';
 import type { Item } from './covered/chart.ts';
 import { together } from './covered/holes.ts';
 import { type Ledger, ledgerOf } from './covered/ledger.ts';
+import { lassosOf } from './cycles/endless.ts';
 import { widened } from './in-order/widening.ts';
 import type { Search } from './request.ts';
+import { byProperty } from './space/verdicts.ts';
 
 export interface Judged {
   /** Micro-steps, branches and operations that no variant took and no entry names. */
   readonly open: readonly Item[];
-  /** How many an entry names. */
-  readonly excused: number;
+  /** Those that an entry names. */
+  readonly excused: readonly Item[];
   /** Globs of entries that name nothing of what was not taken. */
   readonly stale: readonly string[];
 }
@@ -29,19 +33,34 @@ const patternOf = (glob: string): RegExp =>
 export function judge(ledgers: readonly Ledger[], excuses: readonly Uncovered[]): Judged {
   const holes = together(ledgers).holes.filter(({ what }) => what !== 'offer');
   const patterns = excuses.map(({ steps }) => patternOf(steps));
-  const open = holes.filter(({ name }) => !patterns.some((pattern) => pattern.test(name)));
+  const isExcused = ({ name }: Item): boolean => patterns.some((pattern) => pattern.test(name));
+  const open = holes.filter((hole) => !isExcused(hole));
   const stale = excuses.filter((_, at) => !holes.some(({ name }) => patterns[at]!.test(name))).map(({ steps }) => steps);
-  return { open, excused: holes.length - open.length, stale };
+  return { open, excused: holes.filter(isExcused), stale };
 }
 
-/** What one variant takes: in all schedules, or where there are too many in those that deviate least. */
-export function* coveredBy(
-  scenario: ResolvedScenario,
-  maxStates: number,
-): Search<{ readonly ledger: Ledger; readonly exhausted: boolean }> {
+/** What the search of one variant found. */
+export interface Covered {
+  readonly ledger: Ledger;
+  readonly exhausted: boolean;
+  /** Each property that broke. */
+  readonly broken: readonly FoundBroken[];
+  /** Whether nothing else can break under any schedule. */
+  readonly isWhole: boolean;
+}
+
+/** What one variant takes and breaks: in all schedules, or where there are too many in those that deviate least. */
+export function* coveredBy(scenario: ResolvedScenario, maxStates: number): Search<Covered> {
   const explorer = new Explorer({ scenario, budget: { states: maxStates } });
-  const { exhausted, limit } = yield* explorer.run();
+  const report = yield* explorer.run();
+  const { exhausted, limit } = report;
   const { engine } = explorer.world;
-  if (limit === 'states') yield* widened({ scenario, maxStates, engine });
-  return { ledger: ledgerOf(scenario, engine), exhausted };
+  const { eventually } = scenario.properties;
+  const cycles = eventually.length > 0 ? yield* lassosOf(searchedBy(explorer, report), eventually) : null;
+  const further = limit === 'states' ? (yield* widened({ scenario, maxStates, engine })).findings : [];
+  const endless = (cycles?.findings ?? []).map(({ lasso, ...found }) => ({ ...found, ...(lasso && { lasso }) }));
+  const found = new Map<string, FoundBroken>();
+  for (const one of [...further, ...endless, ...report.findings]) found.set(one.property, one);
+  const isWhole = exhausted && report.deadlocks && cycles?.stopped !== true;
+  return { ledger: ledgerOf(scenario, engine), exhausted, broken: [...found.values()].sort(byProperty), isWhole };
 }

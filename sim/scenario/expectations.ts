@@ -24,3 +24,23 @@ export const goesBy = ({ property, kind, lasso }: Found, name: string): boolean 
 /** Whether a variant is expected to do this. */
 export const isExpected = (violation: Found, expect: Expectation): boolean =>
   expect !== 'clean' && expect.violates.some((name) => goesBy(violation, name));
+
+/** What a search found broken. */
+export interface FoundBroken extends Found {
+  readonly message: string;
+}
+
+/** What a search found against what is expected, one sentence each. `isWhole`: nothing else can break under any schedule. */
+export function againstExpected(expect: Expectation, broken: readonly FoundBroken[], isWhole: boolean): string[] {
+  const expected = expect === 'clean' ? [] : expect.violates;
+  const missing = isWhole ? expected.filter((name) => !broken.some((found) => goesBy(found, name))) : [];
+  return [
+    ...broken
+      .filter((found) => !isExpected(found, expect))
+      .map((found) => `the search finds ${nameOf(found)}, which is not expected: ${found.message}`),
+    ...missing.map((name) => `no schedule reaches ${name}, which is expected`),
+  ];
+}
+
+/** The property of a violation, with the kind by which it may be expected as well. */
+export const nameOf = ({ property, kind }: Found): string => (kind === undefined ? property : `${property} (${kind})`);
