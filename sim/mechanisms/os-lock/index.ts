@@ -16,6 +16,7 @@ import type { ActorId } from '../../../events/event.ts';
 import { ARM_DEBUG_EVENTS } from '../../../events/os-lock/arm-debug.ts';
 import type { Mechanism } from '../../host/mechanism.ts';
 import { type Path, type PathIssue, shown } from '../../scenario/issues.ts';
+import { operationsIn, type Structure } from '../../scenario/lowered.ts';
 import type { ResolvedScenario, ResolvedVm, Scenario } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
 import { designOf, OS_LOCK_OPTIONS } from './design.ts';
@@ -92,6 +93,26 @@ function checks({ host, vms = {}, processes = {} }: Scenario): readonly PathIssu
   return issues;
 }
 
+/** Whether two operations are of one vCPU. */
+const ofOne = (one: object, other: object): boolean =>
+  'vcpu' in one && 'vcpu' in other && 'vm' in one && 'vm' in other && one.vm === other.vm && one.vcpu === other.vcpu;
+
+/** Operations of a vCPU at its destination, where no thread migrates it. */
+function neverMigrated({ vms, processes }: Structure): PathIssue[] {
+  const hosts = processes.flatMap(({ threads }) => threads.flatMap(({ program }) => [...operationsIn(program)]));
+  const migrates = hosts.filter(({ op }) => op.op === 'migrate').map(({ op }) => op);
+  const guests = vms.flatMap(({ id, vcpus }) =>
+    vcpus.flatMap((program, vcpu) => [...operationsIn(program)].map(({ op, path }) => ({ op: { op: op.op, vm: id, vcpu }, path }))),
+  );
+  return [...hosts, ...guests]
+    .filter(({ op }) => (op.op === 'incoming' || op.op === 'pause') && !migrates.some((other) => ofOne(op, other)))
+    .map(({ op, path }) => {
+      const { vm, vcpu } = op as { readonly vm: string; readonly vcpu: number };
+      const name = `${vm}/${vcpu}`;
+      return { path, message: `found ${op.op}, and no migrate of ${name}; expected a thread with migrate: { vcpu: ${name} }` };
+    });
+}
+
 export const osLock: Mechanism = {
   name: 'os-lock',
   arches: ['arm64'],
@@ -111,6 +132,7 @@ export const osLock: Mechanism = {
   outcomes: osLockOutcomes,
   catalogue: ARM_DEBUG_EVENTS,
   checks,
+  structureChecks: neverMigrated,
   host: () => ({ operations: armHostOperations }),
   kvm: ({ host: { options } }) => armDebugKvm(options),
   guest: () => armGuestParts,
