@@ -190,7 +190,8 @@ export class Sampler {
     const next = strategy === 'portfolio' ? ROUND[schedule % ROUND.length]! : { by: strategy };
     if (next.by === 'mutate') {
       const prng = new Prng(seed);
-      const [keys, other] = [this.#corpus!.draw(prng)!, this.#corpus!.draw(prng)!];
+      // Where every schedule ends before its first step, none is there to change.
+      const [keys, other] = [this.#corpus!.draw(prng) ?? [], this.#corpus!.draw(prng) ?? []];
       const guided = new GuidedStrategy(changed(keys, other, prng), new RandomStrategy(splitSeed(seed, 0)));
       return { by: 'mutate', strategy: guided, depth: null };
     }
