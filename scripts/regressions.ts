@@ -52,7 +52,7 @@ class RecordingChooser implements Chooser {
   }
 }
 
-const STEPS_MAX = 400;
+const STEPS_MAX = 1000;
 const STATES_MAX = 3_000_000;
 /** No shipped violation needs more. */
 const DEVIATIONS_MAX = 6;
@@ -60,11 +60,13 @@ const DEVIATIONS_MAX = 6;
 interface Recorded {
   readonly schedule: readonly Choice[];
   readonly violation: RunEnd['violation'];
+  /** The run was cut off: what would have followed is not known. */
+  readonly isCut: boolean;
 }
 
-/** Whether a run ended with a violation of this name, or for null with none. */
-const endsBy = ({ violation }: Recorded, name: string | null): boolean =>
-  name === null ? violation === null : violation !== null && goesBy(violation, name);
+/** Whether a run ended with a violation of this name, or for null by itself with none. */
+const endsBy = ({ violation, isCut }: Recorded, name: string | null): boolean =>
+  name === null ? violation === null && !isCut : violation !== null && goesBy(violation, name);
 
 /** A run to its end, as a schedule. */
 function record(scenario: ResolvedScenario, inner: Chooser): Recorded {
@@ -73,7 +75,11 @@ function record(scenario: ResolvedScenario, inner: Chooser): Recorded {
   const run = new Run({ scenario: { ...scenario, bounds: { ...scenario.bounds, steps: STEPS_MAX } }, engine, chooser });
   run.start();
   run.toEnd();
-  return { schedule: chooser.choices.slice(0, run.sequencer.step), violation: run.end?.violation ?? null };
+  return {
+    schedule: chooser.choices.slice(0, run.sequencer.step),
+    violation: run.end?.violation ?? null,
+    isCut: run.end?.ended === 'bound',
+  };
 }
 
 /** A kept schedule as it is now, followed by its labels; null if it no longer does what it says. */
