@@ -1,4 +1,6 @@
 /** A search whose budget of states was used up: its report, with what whole searches within a bound can still say. */
+import { DeadEnds, withWaits } from '../rows/dead-ends.ts';
+import { WorldStep } from '../rows/world-step.ts';
 import { coverageLines } from './guarantee.ts';
 import { type WideningRequest, widened } from './in-order/widening.ts';
 import type { Exploration, Search } from './request.ts';
@@ -14,9 +16,10 @@ export function* withWidening(
   const { scenario } = request;
   const known = exploration.violations.map(({ property }) => property);
   const added = findings.filter(({ property }) => !known.includes(property));
+  const ends = new DeadEnds(new WorldStep(request.engine, request.from));
   const violations = [
     ...exploration.violations,
-    ...added.map((finding) => ({ ...finding, steps: finding.labels.length, least: true })),
+    ...added.map((finding) => withWaits(ends, { ...finding, steps: finding.labels.length, least: true })),
   ].sort(byProperty);
   const covered = coveredAgain(exploration, request);
   if (deviations === null) return { ...covered, violations };
