@@ -14,6 +14,7 @@ const MODEL = [
   'sim/models',
   'sim/models.ts',
   'sim/offers.ts',
+  'sim/host/own-topology.ts',
   'sim/host/patches.ts',
   'sim/host/registry.ts',
   'sim/sequencer.ts',

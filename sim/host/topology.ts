@@ -21,6 +21,7 @@ import type { ActorSpec, Topology } from '../store.ts';
 import { guestEnvOf, hostEnvOf } from './host-code.ts';
 import { interchangeableIn } from './interchangeable.ts';
 import { MechanismError } from './mechanism.ts';
+import { checkedTopology } from './own-topology.ts';
 import { patchMachines, pathPatchesOf, refuseUnknownPaths } from './patches.ts';
 import { amongMechanisms, mechanisms, mechanismsOf, originOf, patchesOf } from './registry.ts';
 
@@ -113,17 +114,32 @@ export function topologyOf(scenario: ResolvedScenario): Topology {
   const mechanisms = mechanismsOf(scenario.host.arch);
   const perCpu = mechanisms.flatMap((mechanism) => mechanism.perCpu ?? []);
   const sets = [...SETS, ...mechanisms.flatMap((mechanism) => mechanism.sets ?? [])];
-  return { actors, machines, origins, catalogue: catalogueOf(scenario), sets, interchangeable: interchangeableIn(actors, perCpu) };
+  const interchangeable = interchangeableIn(actors, perCpu);
+  return checkedTopology(
+    { actors, machines, origins, catalogue: catalogueOf(scenario), sets, interchangeable },
+    'what the mechanisms of the host bring',
+  );
 }
 
 /** A model that is not the host's, with the mechanism that brings it. */
 function modelTopology(model: ModelModule, scenario: ResolvedScenario): Topology {
   const owner = mechanisms().find((mechanism) => mechanism.models?.includes(model));
   const origin = owner ? originOf(owner) : null;
-  const topology = model.topology(scenario);
+  const where = `${origin ?? owner?.name ?? 'a program'}: topology() of model ${model.name}`;
+  const topology = checkedTopology(madeBy(model, scenario, where), where);
   return origin === null
     ? topology
     : { ...topology, origins: Object.fromEntries(Object.keys(topology.machines).map((kind) => [kind, origin])) };
+}
+
+/** What the model answers; what it throws names it. */
+function madeBy(model: ModelModule, scenario: ResolvedScenario, where: string): unknown {
+  try {
+    return model.topology(scenario);
+  } catch (error) {
+    if (!(error instanceof Error) || error.name !== 'Error') throw error;
+    throw new MechanismError(`${where} throws: ${error.message}`, { cause: error });
+  }
 }
 
 /** Flags that every task has from the start. */

@@ -1,6 +1,6 @@
 /** Models of a user's own at their edges: what they may be, with the right answer, and what is refused, with what, where and why. */
 import { afterAll, describe, expect, it } from 'vitest';
-import { oneActor, writeModel } from './own-models.ts';
+import { offering, oneActor, writeModel } from './own-models.ts';
 import { Bench } from './run-cli.ts';
 
 const bench = new Bench();
@@ -12,5 +12,30 @@ describe('a run of no step', () => {
     const { code, json } = await bench.run(['explore', ...given, '--strategy', 'portfolio', '--schedules', '20', '--json']);
     expect(code).toBe(1);
     expect(json()).toMatchObject({ schedules: 20, violations: [{ property: 'deadlock', steps: 0, broke: 20 }] });
+  });
+});
+
+describe('a topology that does not fit', () => {
+  const states = `{ s: { ${offering('exec')}, on: { exec: { actions: 'self' }, irq: {} } } }`;
+  it.each([
+    [
+      'a delivery that there is not',
+      oneActor(states, "{ exec: 'offer', irq: 'latchd' }"),
+      /catalogue\.irq: found "latchd"; expected one of "bus", "queued", "latched", "offer"; did you mean "latched"/,
+    ],
+    ['no actor', '{ actors: [], catalogue: {}, machines: {} }', /actors: found an empty list; expected at least one actor/],
+    [
+      'one id twice',
+      "{ actors: [{ id: 'a:0', kind: 'a' }, { id: 'a:0', kind: 'a' }], catalogue: {}, machines: { a: setup({}).createMachine({}) } }",
+      /actors\[1\]\.id: found "a:0", the id of another actor; expected each id once/,
+    ],
+    ['a set of nothing', oneActor(states, "{ exec: 'offer', irq: 'bus' }", "sets: ['b.list']"), /sets\[0\]: found "?b/],
+    ['no topology', 'undefined', /found nothing; expected a map of actors, machines and catalogue/],
+    ['an error', "(() => { throw new Error('boom') })()", /topology\(\) of model own-\d+ throws: boom/],
+  ])('is refused: %s', async (_what, topology, says) => {
+    for (const command of ['run', 'explore']) {
+      const { code, err } = await bench.run([command, ...writeModel(bench, topology)]);
+      expect([command, code, err]).toEqual([command, 2, expect.stringMatching(says)]);
+    }
   });
 });
