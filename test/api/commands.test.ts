@@ -51,7 +51,7 @@ describe('run', () => {
 });
 
 describe('a scenario', () => {
-  const text = readFileSync(`scenarios/${RACE}.yaml`, 'utf8');
+  const text = readFileSync(`scenarios/sev-snp/${RACE}.yaml`, 'utf8');
 
   it('goes by its name, by its text, and as an object', () => {
     const { root } = run(RACE);

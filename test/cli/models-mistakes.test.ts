@@ -155,7 +155,11 @@ const MISTAKES: readonly (readonly [what: string, text: string, says: string | R
     moduleOf('x', 'machines: () => ({ psp: setup({}).createMachine({}) })'),
     'machines(): psp is there already, from mechanism sev-snp; patch().machines changes a machine',
   ],
-  ['an actor without a machine', moduleOf('x', "actors: () => [{ id: 'a:0', kind: 'a', input: null }]"), 'found "a"; expected a key of machines'],
+  [
+    'an actor without a machine',
+    moduleOf('x', "actors: () => [{ id: 'a:0', kind: 'a', input: null }]"),
+    'found "a"; expected a key of machines',
+  ],
   ['a machine with a timer', OPEN_MACHINE, /clock \(mechanism open-machine of module-\d+\.mjs\) is not closed: clock\.a uses after/],
 ];
 

@@ -281,7 +281,8 @@ export class Explorer implements OpenSearch {
       if (isTurn || this.misses - seen >= CHUNK_MISSES) {
         seen = this.misses;
         if (budget.isTimed) this.world.engine.verifySome(Number.POSITIVE_INFINITY);
-        if (yield this.progress) return 'stopped';
+        // The driver looks at memory as well, between turns.
+        if (yield this.progress) return budget.fits?.(0) === false ? 'bytes' : 'stopped';
       }
       if (until !== undefined && this.#verdicts.has(until)) return 'stopped';
     }
