@@ -5,9 +5,8 @@ import { type Changed, changedBy, type InjectOptions } from '../replay/inject.ts
 import { foreignModel } from '../replay/model.ts';
 import type { Journal } from '../replay/reader.ts';
 import { type Divergence, reexecute } from '../replay/reexecute.ts';
-import { isWhole } from '../sim/end.ts';
 import { ModelError } from '../sim/engine/port.ts';
-import { isExpected } from '../sim/scenario/expectations.ts';
+import { meets } from '../sim/scenario/expectations.ts';
 import type { Expectation, ResolvedScenario } from '../sim/scenario/types.ts';
 import { expectOther, type JournalPlace, type OpenJournal, withJournal } from './journal-file.ts';
 import { forkOf, type OpenRun, type OpenRunOptions, openRun } from './open-run.ts';
@@ -92,11 +91,6 @@ function reportOf({ start, met }: OpenRun, end: RunEnd, journal: OpenJournal): R
 }
 
 const runIdText = (start: RunStart): string => toHex(runIdOf(start));
-
-function meets({ verdict, violation, ended }: RunEnd, expect: Expectation): boolean {
-  if (expect === 'clean') return verdict === 'clean' && isWhole(ended);
-  return violation !== null && isExpected(violation, expect);
-}
 
 /**
  * Runs a scenario once, to its end, as `worldswitch run` does.

@@ -1,14 +1,13 @@
 /** Scenarios as programs name them: a shipped name, the text of a YAML file, or an object. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { readFileSync } from 'node:fs';
 import { knownProperties } from '../sim/properties/index.ts';
-import { progress } from '../sim/properties/liveness.ts';
+import { withLiveness } from '../sim/properties/liveness.ts';
 import { scenario as built } from '../sim/scenario/build.ts';
 import { shown, unknownName } from '../sim/scenario/issues.ts';
 import { loadScenario } from '../sim/scenario/load.ts';
 import { resolveScenario } from '../sim/scenario/resolve.ts';
 import type { ParameterValue, ResolvedScenario, Scenario } from '../sim/scenario/types.ts';
+import { shippedNames, shippedPath } from './shipped-scenarios.ts';
 
 /**
  * The name of a shipped scenario, the text of a scenario file, or the same as an object. A text has more than one line.
@@ -39,26 +38,12 @@ export class ScenarioSourceError extends Error {
   override readonly name = 'ScenarioSourceError';
 }
 
-/** The folder of the shipped scenarios: the same from the sources and from `dist`. */
-function shippedFolder(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
-  return join(folder, 'scenarios');
-}
-
-const shippedFiles = (): string[] =>
-  readdirSync(shippedFolder(), { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.yaml'))
-    .map((file) => join(shippedFolder(), file));
-
 /** The text of a shipped scenario. @throws ScenarioSourceError */
 function shippedText(name: string): string {
-  const files = shippedFiles();
-  const file = files.find((path) => basename(path, '.yaml') === name);
-  if (file !== undefined) return readFileSync(file, 'utf8');
+  const names = shippedNames();
+  if (names.includes(name)) return readFileSync(shippedPath(name), 'utf8');
   if (/\.ya?ml$|\//.test(name))
     throw new ScenarioSourceError(`found ${shown(name)}, a path; expected the text of the file: readFileSync(path, 'utf8')`);
-  const names = files.map((path) => basename(path, '.yaml')).sort();
   throw new ScenarioSourceError(unknownName(name, 'the name of a shipped scenario, or the text of a scenario file', names));
 }
 
@@ -93,11 +78,4 @@ export function resolved(source: ScenarioSource, { variant, set, mutant, livenes
     knownProperties: knownProperties(),
   });
   return liveness ? withLiveness(made) : made;
-}
-
-/** The scenario with the question whether every CPU that waits is let through. */
-export function withLiveness(asked: ResolvedScenario): ResolvedScenario {
-  const { properties } = asked;
-  if (properties.eventually.includes(progress.id)) return asked;
-  return { ...asked, properties: { ...properties, eventually: [...properties.eventually, progress.id] } };
 }

@@ -5,11 +5,12 @@ import { Journal } from '../replay/reader.ts';
 import { type ComparedVariant, compareVariant } from '../sim/explore/compare.ts';
 import { explore as explored } from '../sim/explore/explore.ts';
 import type { Limits, Progress, Search, Violation } from '../sim/explore/request.ts';
-import { pairOf } from '../sim/explore/soundness.ts';
+import { type Asked, REFUSED } from '../sim/explore/soundness.ts';
 import { finish } from '../sim/explore/turns.ts';
+import { withLiveness } from '../sim/properties/liveness.ts';
 import { variantNames } from '../sim/scenario/checks.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
-import { resolved, type ScenarioOptions, type ScenarioSource, scenario as scenarioFrom, withLiveness } from './scenario.ts';
+import { resolved, type ScenarioOptions, type ScenarioSource, scenario as scenarioFrom } from './scenario.ts';
 
 /**
  * How far a search may go.
@@ -76,20 +77,6 @@ function carried<R>(search: Search<R>, { onProgress }: SearchOptions): R {
     stop = onProgress(turn.value) === true;
   }
 }
-
-type Asked = 'bound' | 'symmetry' | 'local' | 'compact' | 'liveness' | 'recorded-run';
-/** What does not go together, and why. */
-const REFUSED: readonly (readonly [Asked, Asked, string])[] = [
-  ['symmetry', 'bound', pairOf('symmetry', 'bound').reason],
-  ['local', 'bound', pairOf('local', 'bound').reason],
-  ['symmetry', 'recorded-run', pairOf('symmetry', 'recorded-run').reason],
-  ['compact', 'local', 'the way to a state that was not kept is found by exact states'],
-  ['compact', 'bound', 'a search with a bound compares prices of exact states'],
-  ['compact', 'symmetry', 'orbits are compared by their exact states'],
-  ['liveness', 'bound', pairOf('bound', 'liveness').reason],
-  ['liveness', 'symmetry', pairOf('symmetry', 'liveness').reason],
-  ['liveness', 'compact', 'a cycle is found in exact states that are all kept'],
-];
 
 function expectTogether(asked: Readonly<Record<Asked, boolean>>): void {
   const refused = REFUSED.find(([one, other]) => asked[one] && asked[other]);

@@ -1,6 +1,6 @@
 /** What the figures measure: random runs of the scenario rmp-churn, as long as wanted. */
 import { readFileSync } from 'node:fs';
-import { shippedPath } from '../cli/shipped.ts';
+import { shippedPath } from '../api/shipped-scenarios.ts';
 import type { RunEnd } from '../events/journal.ts';
 import { JournalWriter, type Sealed } from '../replay/writer.ts';
 import { knownProperties } from '../sim/properties/index.ts';

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { shippedPath } from '../cli/shipped.ts';
+import { shippedPath } from '../api/shipped-scenarios.ts';
 import type { Lap } from './explore-child.ts';
 import { median, type RaceOptions, type Rate, type Ratio } from './harness.ts';
 

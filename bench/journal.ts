@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { shippedNames } from '../cli/shipped.ts';
+import { shippedNames } from '../api/shipped-scenarios.ts';
 import type { JournalRecord } from '../events/journal.ts';
 import { realFiles } from '../replay/files.ts';
 import { HEADER_BYTES } from '../replay/header.ts';

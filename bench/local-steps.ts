@@ -3,7 +3,7 @@
  * of two laps has filled. The figures stand in docs/decisions/0010-no-partial-order-reduction.md. `npx tsx bench/local-steps.ts`
  */
 import { readFileSync } from 'node:fs';
-import { shippedNames, shippedPath } from '../cli/shipped.ts';
+import { shippedNames, shippedPath } from '../api/shipped-scenarios.ts';
 import { Explorer } from '../sim/explore/breadth/explorer.ts';
 import { finish } from '../sim/explore/turns.ts';
 import { knownProperties } from '../sim/properties/index.ts';

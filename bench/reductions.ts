@@ -5,7 +5,7 @@
  * docs/decisions/0010-no-partial-order-reduction.md. `npx tsx bench/reductions.ts`
  */
 import { readFileSync } from 'node:fs';
-import { shippedPath } from '../cli/shipped.ts';
+import { shippedPath } from '../api/shipped-scenarios.ts';
 import { MemoEngine } from '../sim/engine/memo.ts';
 import { topologyOf } from '../sim/host/topology.ts';
 import { knownProperties, propertyOf } from '../sim/properties/index.ts';

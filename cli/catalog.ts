@@ -1,6 +1,7 @@
 /** Scenarios by reference: a shipped name, a path, or standard input. */
 import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { shippedNames, shippedPath, shippedRegressions } from '../api/shipped-scenarios.ts';
 import { knownProperties } from '../sim/properties/index.ts';
 import { unknownName } from '../sim/scenario/issues.ts';
 import { loadScenario } from '../sim/scenario/load.ts';
@@ -8,7 +9,6 @@ import { resolveScenario } from '../sim/scenario/resolve.ts';
 import type { ResolvedScenario, Scenario } from '../sim/scenario/types.ts';
 import { CliError, EXIT, fileError } from './errors.ts';
 import type { Io } from './io.ts';
-import { shippedNames, shippedPath, shippedRegressions } from './shipped.ts';
 
 /** What the parser refuses is not read any further. */
 const SCENARIO_BYTES_MAX = 1 << 20;

@@ -1,6 +1,7 @@
 /** `show --explain`: a violation as a story, with what each step rests on, which variant removes it, and how to see it again. */
 
 import type { Grade } from '../actors/path/path.ts';
+import { shippedNames } from '../api/shipped-scenarios.ts';
 import type { RunEnd } from '../events/journal.ts';
 import { scenarioOf } from '../replay/model.ts';
 import type { Journal } from '../replay/reader.ts';
@@ -14,7 +15,6 @@ import type { Io } from './io.ts';
 import { type Moment, momentsOf } from './micro-steps.ts';
 import { commandText, type Printer, styled } from './output.ts';
 import { pastedTest } from './pasted-test.ts';
-import { shippedNames } from './shipped.ts';
 
 /** A line of the story. */
 interface Told {

@@ -2,13 +2,13 @@
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { shippedNames } from '../api/shipped-scenarios.ts';
 import { registerOwn } from '../sim/host/own-mechanism.ts';
 import { listed } from '../sim/scenario/issues.ts';
 import { readBytes } from './catalog.ts';
 import { CliError, EXIT, fileError } from './errors.ts';
 import { type ModelFile, noteModelFile } from './model-files.ts';
 import { resolveOwnImports, unpromisedIn } from './own-imports.ts';
-import { shippedNames } from './shipped.ts';
 
 const FILE_BYTES_MAX = 1 << 24;
 

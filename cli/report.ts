@@ -1,7 +1,6 @@
 /** What is said about a finished run: as a document, and as text. */
 import type { RunEnd } from '../events/journal.ts';
 import { isWhole } from '../sim/end.ts';
-import { isExpected } from '../sim/scenario/expectations.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
 import type { Selection } from './catalog.ts';
 import { EXIT } from './errors.ts';
@@ -48,12 +47,6 @@ export function runDocument(recorded: Recorded) {
 export function exitOf({ verdict, ended }: RunEnd): number {
   if (verdict === 'violation') return EXIT.broken;
   return isWhole(ended) ? EXIT.ok : EXIT.partial;
-}
-
-/** Whether a run ended as its scenario says that the variant may end. */
-export function meets({ verdict, violation, ended }: RunEnd, expect: NonNullable<ResolvedScenario['expect']>): boolean {
-  if (expect === 'clean') return verdict === 'clean' && isWhole(ended);
-  return violation !== null && isExpected(violation, expect);
 }
 
 const ENDED: Readonly<Record<RunEnd['ended'], string>> = {

@@ -2,6 +2,7 @@
 
 import type { WriterMode } from '../replay/writer.ts';
 import { isWhole } from '../sim/end.ts';
+import { meets } from '../sim/scenario/expectations.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
 import { type EngineName, openSession, type SessionChooser } from '../sim/session.ts';
 import { loadReference, resolved } from './catalog.ts';
@@ -11,7 +12,7 @@ import type { Io } from './io.ts';
 import { type Printer, styled } from './output.ts';
 import { PCT_OPTIONS } from './pct-options.ts';
 import { type Recorded, Recording } from './recording.ts';
-import { exitOf, meets, printJournal, printVerdict, runDocument, runWords, titleOf } from './report.ts';
+import { exitOf, printJournal, printVerdict, runDocument, runWords, titleOf } from './report.ts';
 import { scheduleOf } from './schedule.ts';
 import { printStory } from './story.ts';
 

@@ -1,4 +1,6 @@
 /** `scenarios`: what is shipped, or the file of one. */
+
+import { shippedNames } from '../api/shipped-scenarios.ts';
 import { mutantsOf } from '../sim/host/registry.ts';
 import { variantNames } from '../sim/scenario/checks.ts';
 import type { Expectation } from '../sim/scenario/types.ts';
@@ -6,7 +8,6 @@ import { type LoadedScenario, loadReference } from './catalog.ts';
 import type { Call, Command } from './command.ts';
 import { EXIT } from './errors.ts';
 import { styled, table } from './output.ts';
-import { shippedNames } from './shipped.ts';
 
 const documentOf = ({ scenario }: LoadedScenario) => {
   const { name, summary, source = '', claims = [], params = {}, expect = {}, host } = scenario;

@@ -1,6 +1,7 @@
 /** `serve`: runs over HTTP, recorded or live. */
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { shippedNames } from '../api/shipped-scenarios.ts';
 import type { RunStart } from '../events/journal.ts';
 import { runIdOf, toHex } from '../replay/identity.ts';
 import { partPathOf } from '../replay/part-file.ts';
@@ -16,7 +17,6 @@ import { EXIT, fileError, usageError } from './errors.ts';
 import { makeFolder } from './folder.ts';
 import type { Io } from './io.ts';
 import { RUNS_FOLDER } from './recording.ts';
-import { shippedNames } from './shipped.ts';
 import { targetOf } from './target.ts';
 
 interface Options {

@@ -1,6 +1,7 @@
 /** `verify`: whether a journal is what its writer wrote, a scenario deterministic and as expected, and all that lies below a folder. */
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { shippedNames } from '../api/shipped-scenarios.ts';
 import { realFiles } from '../replay/files.ts';
 import { verifyJournal } from '../replay/integrity.ts';
 import { salvage } from '../replay/recover.ts';
@@ -12,7 +13,6 @@ import type { Io } from './io.ts';
 import { named, openSource } from './journal-file.ts';
 import { type JunitCase, junitOf } from './junit.ts';
 import { type Printer, styled } from './output.ts';
-import { shippedNames } from './shipped.ts';
 import { targetOf, writeWhole } from './target.ts';
 import { type ScenarioReport, verifyScenario } from './verify-scenario.ts';
 

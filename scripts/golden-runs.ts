@@ -1,6 +1,6 @@
 /** The runs whose digests are golden: every shipped scenario and variant, in order and under two seeds. */
 import { readFileSync } from 'node:fs';
-import { shippedNames, shippedPath } from '../cli/shipped.ts';
+import { shippedNames, shippedPath } from '../api/shipped-scenarios.ts';
 import { canonical, digestOf, hexOf } from '../sim/canonical.ts';
 import { MODEL_VERSION } from '../sim/model-version.ts';
 import { knownProperties } from '../sim/properties/index.ts';

@@ -4,7 +4,7 @@
  * they say are kept, followed by their labels.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { shippedNames, shippedPath } from '../cli/shipped.ts';
+import { shippedNames, shippedPath } from '../api/shipped-scenarios.ts';
 import type { Choice, RunEnd } from '../events/journal.ts';
 import type { ChoiceView, Chooser } from '../sim/choosers/chooser.ts';
 import { FifoChooser } from '../sim/choosers/fifo.ts';

@@ -7,7 +7,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { shippedNames, shippedPath } from '../cli/shipped.ts';
+import { shippedNames, shippedPath } from '../api/shipped-scenarios.ts';
 import { Explorer } from '../sim/explore/breadth/explorer.ts';
 import { searchedBy } from '../sim/explore/breadth/searched.ts';
 import { lassosOf } from '../sim/explore/cycles/endless.ts';

@@ -64,7 +64,8 @@ export const vmexit = <K extends ExitReason>(v: Vcpu, reason: K, ...[info]: Exit
 
 export const opOf = (env: GuestEnv, v: Vcpu): GuestOp | ControlOp => env.images[v.image]!.program.ops[v.pc]!;
 
-const operations = (env: GuestEnv): readonly (readonly [string, readonly GuestItem[]])[] => [
+/** Operations by name: what carries each out. */
+export const guestOperations = (env: GuestEnv): readonly (readonly [string, readonly GuestItem[]])[] => [
   ...env.parts.flatMap((part) => part.operations?.(env) ?? []),
   [
     'spin',
@@ -80,12 +81,12 @@ const operations = (env: GuestEnv): readonly (readonly [string, readonly GuestIt
 ];
 
 /** What carries out each operation, whether a program holds it or not. */
-export const guestItems = (env: GuestEnv): readonly GuestItem[] => operations(env).flatMap(([, items]) => items);
+export const guestItems = (env: GuestEnv): readonly GuestItem[] => guestOperations(env).flatMap(([, items]) => items);
 
 /** What a guest walks, from its first instruction to the end of its program, which shuts the VM down. */
 export function guestPath(env: GuestEnv): Path<Vcpu, GuestLocals, GuestEvent> {
   const used = new Set(env.images.flatMap((image) => image.program.ops.map((op) => op.op as string)));
-  const cases = operations(env).filter(([name]) => used.has(name));
+  const cases = guestOperations(env).filter(([name]) => used.has(name));
   const chooseStep = step('choose', { ns: 5, chooses: (v) => optionsOf(opOf(env, v)) });
   const isAt = (name: string) => (v: Vcpu) => opOf(env, v).op === name;
   return path('guest', { source: 'the scenario', grade: 'decision' }, [

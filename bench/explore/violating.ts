@@ -1,6 +1,6 @@
 /** Every violation that a shipped scenario is known for. */
 import { readFileSync } from 'node:fs';
-import { shippedNames, shippedPath } from '../../cli/shipped.ts';
+import { shippedNames, shippedPath } from '../../api/shipped-scenarios.ts';
 import { knownProperties } from '../../sim/properties/index.ts';
 import { variantNames } from '../../sim/scenario/checks.ts';
 import { loadScenario } from '../../sim/scenario/load.ts';

@@ -1,5 +1,5 @@
 /** Which options of `explore` go together: the one place where a pair is refused, with the reason. */
-import { pairOf } from '../../sim/explore/soundness.ts';
+import { type Asked, REFUSED as REFUSED_BY_SEARCHES } from '../../sim/explore/soundness.ts';
 import { usageError } from '../errors.ts';
 
 /** What a search is asked to do, as far as it may not go together with something else. */
@@ -30,13 +30,19 @@ export const FEATURES: readonly Feature[] = [
   'liveness',
 ];
 
+/** Why one search cannot have both, and what to leave out. */
+const both = (one: Asked, other: Asked, advice: string): readonly [Feature, Feature, string] => {
+  const [, , reason] = REFUSED_BY_SEARCHES.find((pair) => pair[0] === one && pair[1] === other)!;
+  return [one, other, `${reason}; ${advice}`];
+};
+
 /** Pairs that are refused; every other pair is searched as asked. */
 export const REFUSED: readonly (readonly [Feature, Feature, string])[] = [
   ['no-reduce', 'bound', '--no-reduce has no bound; leave --deviations, --preemptions and --switches out'],
   ['memory', 'bound', 'a search with a bound does not measure its memory; leave --max-memory out and give --max-states'],
-  ['symmetry', 'bound', `${pairOf('symmetry', 'bound').reason}; leave --reduce symmetry, or the bound, out`],
-  ['local', 'bound', `${pairOf('local', 'bound').reason}; leave --reduce local, or the bound, out`],
-  ['symmetry', 'recorded-run', `${pairOf('symmetry', 'recorded-run').reason}; --reduce symmetry is for a whole scenario`],
+  both('symmetry', 'bound', 'leave --reduce symmetry, or the bound, out'),
+  both('local', 'bound', 'leave --reduce local, or the bound, out'),
+  both('symmetry', 'recorded-run', '--reduce symmetry is for a whole scenario'),
   [
     'checkpoint',
     'bound',
@@ -46,7 +52,7 @@ export const REFUSED: readonly (readonly [Feature, Feature, string])[] = [
   ['checkpoint', 'local', 'a stored search keeps each state it went through; leave --checkpoint and --resume, or --reduce local, out'],
   ['workers', 'local', 'threads hand each other every state; leave --workers, or --reduce local, out'],
   ['shard', 'local', 'shards are cut by the states of all depths; leave --shard, or --reduce local, out'],
-  ['compact', 'local', 'the way to a state that was not kept is found by exact states; leave --compact, or --reduce local, out'],
+  both('compact', 'local', 'leave --compact, or --reduce local, out'),
   ['workers', 'bound', 'a search with a bound goes in one order, which threads cannot share; leave --workers, or the bound, out'],
   ['workers', 'symmetry', 'a search of orbits runs on one thread; leave --workers, or --reduce symmetry, out'],
   ['workers', 'checkpoint', 'a search of several threads is not kept in a file; leave --workers, or --checkpoint and --resume, out'],
@@ -55,8 +61,8 @@ export const REFUSED: readonly (readonly [Feature, Feature, string])[] = [
   ['shard', 'recorded-run', 'a shard is of a whole scenario; leave --shard out, or name the scenario'],
   ['shard', 'checkpoint', 'a shard is searched again, not resumed; leave --shard, or --checkpoint and --resume, out'],
   ['shard', 'workers', 'a shard is searched by one thread, so that it is always the same; leave --shard, or --workers, out'],
-  ['compact', 'bound', 'a search with a bound compares prices of exact states; leave --compact, or the bound, out'],
-  ['compact', 'symmetry', 'orbits are compared by their exact states; leave --compact, or --reduce symmetry, out'],
+  both('compact', 'bound', 'leave --compact, or the bound, out'),
+  both('compact', 'symmetry', 'leave --compact, or --reduce symmetry, out'),
   [
     'compact',
     'checkpoint',
@@ -64,9 +70,9 @@ export const REFUSED: readonly (readonly [Feature, Feature, string])[] = [
   ],
   ['compact', 'workers', 'threads hand each other exact states; leave --compact, or --workers, out'],
   ['compact', 'shard', 'the result of a shard promises exact states; leave --compact, or --shard, out'],
-  ['liveness', 'bound', `${pairOf('bound', 'liveness').reason}; leave --liveness, or the bound, out`],
-  ['liveness', 'symmetry', `${pairOf('symmetry', 'liveness').reason}; leave --liveness, or --reduce symmetry, out`],
-  ['liveness', 'compact', 'a cycle is found in exact states that are all kept; leave --liveness, or --compact, out'],
+  both('liveness', 'bound', 'leave --liveness, or the bound, out'),
+  both('liveness', 'symmetry', 'leave --liveness, or --reduce symmetry, out'),
+  both('liveness', 'compact', 'leave --liveness, or --compact, out'),
   ['liveness', 'shard', 'a cycle may run through several shards; leave --liveness, or --shard, out'],
 ];
 

@@ -2,7 +2,7 @@
 import { stateAt } from '../../replay/fold.ts';
 import { scenarioOf } from '../../replay/model.ts';
 import type { SearchImage } from '../../sim/explore/space/image.ts';
-import { progress } from '../../sim/properties/liveness.ts';
+import { withLiveness } from '../../sim/properties/liveness.ts';
 import type { ResolvedScenario } from '../../sim/scenario/types.ts';
 import { loadReference, resolved } from '../catalog.ts';
 import { usageError } from '../errors.ts';
@@ -15,12 +15,9 @@ import { checkFlags, type ExploreFlags } from './options.ts';
 /** A journal is told from a scenario by its ending. */
 const isJournal = (reference: string): boolean => reference.endsWith('.wsj');
 
-/** The scenario, with the question whether every CPU that waits is let through if that is asked for. */
-function asAsked(scenario: ResolvedScenario, { liveness }: ExploreFlags): ResolvedScenario {
-  const { eventually } = scenario.properties;
-  if (liveness !== true || eventually.includes(progress.id)) return scenario;
-  return { ...scenario, properties: { ...scenario.properties, eventually: [...eventually, progress.id] } };
-}
+/** The scenario, with what `--liveness` asks besides. */
+const asAsked = (scenario: ResolvedScenario, { liveness }: ExploreFlags): ResolvedScenario =>
+  liveness === true ? withLiveness(scenario) : scenario;
 
 function subjectOf(reference: string, flags: ExploreFlags, io: Io): Promise<SearchSubject> | SearchSubject {
   if (!isJournal(reference)) {

@@ -57,3 +57,21 @@ export function pairOf(one: SearchFeature, other: SearchFeature): Pair {
 /** What a search with this feature says of `eventually` properties: all that it does not decide. */
 export const undecidedWith = (feature: SearchFeature, eventually: readonly string[]): readonly string[] =>
   pairOf(feature, 'liveness').together === 'together' ? [] : eventually;
+
+/** What one search may be asked for, besides its states. */
+export type Asked = 'bound' | 'symmetry' | 'local' | 'compact' | 'liveness' | 'recorded-run';
+
+const refused = (one: Asked & SearchFeature, other: Asked & SearchFeature) => [one, other, pairOf(one, other).reason] as const;
+
+/** Pairs that one search cannot have together, and why: for programs and for the command line. */
+export const REFUSED: readonly (readonly [one: Asked, other: Asked, reason: string])[] = [
+  refused('symmetry', 'bound'),
+  refused('local', 'bound'),
+  refused('symmetry', 'recorded-run'),
+  ['compact', 'local', 'the way to a state that was not kept is found by exact states'],
+  ['compact', 'bound', 'a search with a bound compares prices of exact states'],
+  ['compact', 'symmetry', 'orbits are compared by their exact states'],
+  refused('liveness', 'bound'),
+  refused('liveness', 'symmetry'),
+  ['liveness', 'compact', 'a cycle is found in exact states that are all kept'],
+];

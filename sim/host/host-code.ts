@@ -1,16 +1,18 @@
 /** What the paths of a scenario's hosts and guests know: KVM with its vendor, and the slots that mechanisms fill. */
 import type { HostEnv, HostParts } from '../../actors/host/host-env.ts';
-import type { GuestEnv, GuestImage } from '../../actors/kvm/guest-program.ts';
+import { type GuestEnv, type GuestImage, guestOperations } from '../../actors/kvm/guest-program.ts';
 import type { VmFacts } from '../../actors/kvm/kvm-env.ts';
 import { kvmOperations } from '../../actors/kvm/kvm-ioctls.ts';
 import { KVM_PARTS } from '../../actors/kvm/kvm-run.ts';
 import { type Owned, SlotError, Slots } from '../../actors/kvm/slots.ts';
 import { kvmNotifiers } from '../../actors/kvm/vcpu-load.ts';
 import type { PathPatches } from '../../actors/path/patch.ts';
-import type { HostOp, Program } from '../../events/program.ts';
+import { didYouMean } from '../../events/nearest.ts';
+import type { ControlOp, HostOp, Program } from '../../events/program.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
-import { type Mechanism, MechanismError } from './mechanism.ts';
-import { mechanismsOf, originOf } from './registry.ts';
+import { MechanismError } from './mechanism.ts';
+import { nameOf } from './merged.ts';
+import { mechanismsOf } from './registry.ts';
 import { VENDORS } from './vendors.ts';
 
 /** What the machines of a scenario's threads and guests are made from. */
@@ -20,9 +22,6 @@ interface Programs {
   readonly vms: Readonly<Record<string, VmFacts>>;
   readonly patches: PathPatches;
 }
-
-/** The mechanism as a message names it. */
-const nameOf = (mechanism: Mechanism): string => originOf(mechanism) ?? mechanism.name;
 
 /** KVM's slots with the parts of the vendor and of all mechanisms of the host. @throws MechanismError if two claim one place */
 function slotsOf(scenario: ResolvedScenario): Slots {
@@ -76,13 +75,46 @@ export function hostEnvOf(scenario: ResolvedScenario, { programs, vms, patches }
     vendor: VENDORS[scenario.host.arch],
     patches,
   };
-  refuseTwice(owners, 'the operation', (part) => (part.operations?.(env) ?? []).map(([name]) => name));
+  const carriedOut = (part: HostParts) => (part.operations?.(env) ?? []).map(([name]) => name);
+  refuseTwice(owners, 'the operation', carriedOut);
+  refuseIdle(
+    scenario,
+    programs,
+    owners.flatMap(([, part]) => carriedOut(part)),
+    'hostOperations',
+    'host().operations, or an ioctl of kvm(),',
+  );
   refuseTwice(owners, 'the handler of', ({ faults = {} }) => Object.keys(faults));
   return env;
 }
 
-export const guestEnvOf = (scenario: ResolvedScenario, { images, patches }: Programs): GuestEnv => ({
-  images,
-  parts: mechanismsOf(scenario.host.arch).flatMap((mechanism) => mechanism.guest?.(scenario) ?? []),
-  patches,
-});
+/** @throws MechanismError if nothing carries out what a guest does, or two mechanisms do */
+export function guestEnvOf(scenario: ResolvedScenario, { images, patches }: Programs): GuestEnv {
+  const parts = mechanismsOf(scenario.host.arch).flatMap((mechanism) => mechanism.guest?.(scenario) ?? []);
+  const env: GuestEnv = { images, parts, patches };
+  const names = guestOperations(env).map(([name]) => name);
+  const twice = names.find((name, at) => names.indexOf(name) < at);
+  if (twice !== undefined) throw new MechanismError(`two mechanisms carry out the guest's operation ${twice}; expected one of them to`);
+  const programs = images.map(({ program }) => program);
+  refuseIdle(scenario, programs, names, 'guestOperations', 'guest().operations');
+  return env;
+}
+
+/** Control flow, which every walker of a program carries out itself. */
+const CONTROL: readonly string[] = ['next', 'choose', 'jump', 'end'] satisfies ControlOp['op'][];
+
+/** A program would end there without a word. @throws MechanismError if nothing carries out an operation of a program */
+function refuseIdle(
+  scenario: ResolvedScenario,
+  programs: readonly Program<{ readonly op: string }>[],
+  known: readonly string[],
+  side: 'hostOperations' | 'guestOperations',
+  expected: string,
+): void {
+  const used = programs.flatMap(({ ops }) => ops.map(({ op }) => op));
+  const idle = used.find((op) => !CONTROL.includes(op) && !known.includes(op));
+  if (idle === undefined) return;
+  const owner = mechanismsOf(scenario.host.arch).find((mechanism) => Object.hasOwn(mechanism[side] ?? {}, idle));
+  const who = owner ? `${nameOf(owner)}: ${side}.${idle}: ` : '';
+  throw new MechanismError(`${who}nothing carries out ${idle}; expected ${expected} to name it${didYouMean(idle, known)}`);
+}

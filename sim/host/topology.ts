@@ -21,6 +21,7 @@ import type { ActorSpec, Topology } from '../store.ts';
 import { guestEnvOf, hostEnvOf } from './host-code.ts';
 import { interchangeableIn } from './interchangeable.ts';
 import { MechanismError } from './mechanism.ts';
+import { merged } from './merged.ts';
 import { checkedTopology } from './own-topology.ts';
 import { patchMachines, pathPatchesOf, refuseUnknownPaths } from './patches.ts';
 import { amongMechanisms, mechanisms, mechanismsOf, originOf, patchesOf } from './registry.ts';
@@ -49,11 +50,11 @@ export const programsIn = (
 ];
 
 /** What paths know of a VM. A mechanism gives the facts that it declares. */
-const factsOf = (scenario: ResolvedScenario, vm: ResolvedVm): VmFacts =>
-  Object.assign(
-    { id: `vm:${vm.id}`, vcpus: vm.vcpus.map((_, index) => vcpuId(vm.id, index)) },
-    ...mechanismsOf(scenario.host.arch).map((mechanism) => mechanism.vm?.(scenario, vm).facts),
-  );
+function factsOf(scenario: ResolvedScenario, vm: ResolvedVm): VmFacts {
+  const own = { id: `vm:${vm.id}`, vcpus: vm.vcpus.map((_, index) => vcpuId(vm.id, index)) };
+  const here = mechanismsOf(scenario.host.arch);
+  return merged('the fact of a VM', own, here, (mechanism) => mechanism.vm?.(scenario, vm).facts) as unknown as VmFacts;
+}
 
 /** Numbers values by content, so that equal ones share a number. */
 class Numbering<V> {
@@ -262,14 +263,13 @@ function vcpusOf(scenario: ResolvedScenario, vm: ResolvedVm, images: Numbering<G
     if (!thread) throw new Error(`no thread runs ${vcpuId(vm.id, index)}`);
     const image = images.of({ vm: factsOf(scenario, vm), program });
     const loops = program.loops.length ? `loop:${vcpuId(vm.id, index)}` : null;
-    const added = Object.assign(
-      {},
-      ...mechanismsOf(scenario.host.arch).map((mechanism) => mechanism.vcpu?.(scenario, vm, index) ?? {}),
-    ) as object;
+    const own = { thread: thread.id, image, loops, interrupts: scenario.allow.includes('interrupt') };
+    const here = mechanismsOf(scenario.host.arch);
+    const input = merged('the field of a vCPU', own, here, (mechanism) => mechanism.vcpu?.(scenario, vm, index));
     return {
       id: vcpuId(vm.id, index),
       kind: 'vcpu',
-      input: { thread: thread.id, image, loops, interrupts: scenario.allow.includes('interrupt'), ...added },
+      input,
     };
   });
 }

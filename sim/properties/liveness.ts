@@ -1,5 +1,6 @@
 /** What must hold of every schedule that never ends, whatever the model. */
 import { type CpuInCycle, endlessly } from '../property.ts';
+import type { ResolvedScenario } from '../scenario/types.ts';
 
 const named = (cpus: readonly CpuInCycle[]): string => cpus.map(({ id }) => id).join(' and ');
 
@@ -23,3 +24,10 @@ export const progress = endlessly('cpu.progress', {
     return { kind: 'hang', message: `hang: ${named(waiting)} ${waiting.length > 1 ? 'retire' : 'retires'} nothing any more` };
   },
 });
+
+/** The scenario with the question whether every CPU that waits is let through. */
+export function withLiveness(scenario: ResolvedScenario): ResolvedScenario {
+  const { properties } = scenario;
+  if (properties.eventually.includes(progress.id)) return scenario;
+  return { ...scenario, properties: { ...properties, eventually: [...properties.eventually, progress.id] } };
+}

@@ -1,6 +1,6 @@
 /** What `expect` may name beside properties, and whether a violation is what is expected. */
 import { type RunEnd, STUCK_KINDS } from '../../events/journal.ts';
-import { DEADLOCK } from '../end.ts';
+import { DEADLOCK, isWhole } from '../end.ts';
 import type { Expectation } from './types.ts';
 
 /** A violation whose run never ends, whatever property it breaks. */
@@ -24,6 +24,12 @@ export const goesBy = ({ property, kind, lasso }: Found, name: string): boolean 
 /** Whether a variant is expected to do this. */
 export const isExpected = (violation: Found, expect: Expectation): boolean =>
   expect !== 'clean' && expect.violates.some((name) => goesBy(violation, name));
+
+/** Whether a run ended as its scenario says that the variant may end. */
+export function meets({ verdict, violation, ended }: RunEnd, expect: Expectation): boolean {
+  if (expect === 'clean') return verdict === 'clean' && isWhole(ended);
+  return violation !== null && isExpected(violation, expect);
+}
 
 /** What a search found broken. */
 export interface FoundBroken extends Found {

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { shippedFile, shippedNames } from '../../cli/shipped.ts';
+import { shippedFile, shippedNames } from '../../api/shipped-scenarios.ts';
 import { PROGRAM, tsconfigWith } from './consumer.ts';
 import { COMPILER, install, pack, ROOT, run, worldswitchIn } from './packed.ts';
 

@@ -21,7 +21,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'timeline/serve/': [...TIMELINE, 'hono', '@hono/node-server', 'node:fs', 'node:http', 'node:net', 'node:path', 'node:stream'],
   'timeline/dashboard/': ['events/', 'timeline/dashboard/'],
   'api/': [...TIMELINE, 'api/', 'node:fs', 'node:path', 'node:url'],
-  'cli/': [...TIMELINE, 'cli/', 'node:', '@hono/node-server', '@noble/hashes', 'commander', 'hono', 'xstate', 'yaml', 'zod'],
+  'cli/': [...TIMELINE, 'api/', 'cli/', 'node:', '@hono/node-server', '@noble/hashes', 'commander', 'hono', 'xstate', 'yaml', 'zod'],
 };
 
 /** Readers of a journal run where there is no Node, so neither they nor what they stand on may import from it. */

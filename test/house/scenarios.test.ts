@@ -1,7 +1,7 @@
 /** A shipped scenario lies in the folder of a mechanism that its host has, or that brings its model. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { shippedFile, shippedNames, shippedPath } from '../../cli/shipped.ts';
+import { shippedFile, shippedNames, shippedPath } from '../../api/shipped-scenarios.ts';
 import { SHIPPED_MECHANISMS } from '../../sim/mechanisms/index.ts';
 import { knownProperties } from '../../sim/properties/index.ts';
 import { loadScenario } from '../../sim/scenario/load.ts';

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { shippedNames as namesOfShipped, shippedPath } from '../../cli/shipped.ts';
+import { shippedNames as namesOfShipped, shippedPath } from '../../api/shipped-scenarios.ts';
 import type { JournalRecord, RunEnd } from '../../events/journal.ts';
 import { pointsOf } from '../../replay/points.ts';
 import type { Journal } from '../../replay/reader.ts';

@@ -102,33 +102,38 @@ describe('two that claim one place', () => {
       'a sequence without an order',
       { beforeEntry: item },
       { beforeEntry: { ...item, order: 1 } },
-      'one and two both claim the slot beforeEntry; expected an order of its own from each: { order, … }',
+      'mechanism one and mechanism two both claim the slot beforeEntry; expected an order of its own from each: { order, … }',
     ],
     [
       'a sequence with one order',
       { put: { ...item, order: 4 } },
       { put: { ...item, order: 4 } },
-      'one and two both claim the slot put; expected an order of its own from each: { order, … }',
+      'mechanism one and mechanism two both claim the slot put; expected an order of its own from each: { order, … }',
     ],
     [
       'an exit',
       { exits: { BELL: () => [] } },
       { exits: { BELL: () => [] } },
-      'one and two both claim BELL in the slot exits; expected one of them to handle it',
+      'mechanism one and mechanism two both claim BELL in the slot exits; expected one of them to handle it',
     ],
     [
       'an NAE event',
       { nae: { DING: () => [] } },
       { nae: { DING: () => [] } },
-      'one and two both claim DING in the slot nae; expected one of them to handle it',
+      'mechanism one and mechanism two both claim DING in the slot nae; expected one of them to handle it',
     ],
     [
       'a request',
       { requests: { KVM_REQ_CHIME: () => [] } },
       { requests: { KVM_REQ_CHIME: () => [] } },
-      'one and two both claim KVM_REQ_CHIME in the slot requests; expected one of them to handle it',
+      'mechanism one and mechanism two both claim KVM_REQ_CHIME in the slot requests; expected one of them to handle it',
     ],
-    ['user space', { userLoop: () => null }, { userLoop: () => null }, 'one and two both claim the slot userLoop; expected one of them to'],
+    [
+      'user space',
+      { userLoop: () => null },
+      { userLoop: () => null },
+      'mechanism one and mechanism two both claim the slot userLoop; expected one of them to',
+    ],
   ])('%s', (_what, first, second, message) => {
     withMechanisms([toy('one', first), toy('two', second)], () => {
       expect(() => topologyOf(SCENARIO())).toThrow(new MechanismError(message));
@@ -139,17 +144,17 @@ describe('two that claim one place', () => {
     [
       'SEV-SNP handles already',
       { exits: { NPF: () => [] } },
-      'sev-snp and one both claim NPF in the slot exits; expected one of them to handle it',
+      'mechanism sev-snp and mechanism one both claim NPF in the slot exits; expected one of them to handle it',
     ],
     [
       'the vendor handles',
       { exits: { VMGEXIT: () => [] } },
-      'svm and one both claim VMGEXIT in the slot exits; expected one of them to handle it',
+      'svm and mechanism one both claim VMGEXIT in the slot exits; expected one of them to handle it',
     ],
     [
       'KVM handles on every host',
       { requests: { KVM_REQ_VM_DEAD: () => [] } },
-      'kvm and one both claim KVM_REQ_VM_DEAD in the slot requests; expected one of them to handle it',
+      'kvm and mechanism one both claim KVM_REQ_VM_DEAD in the slot requests; expected one of them to handle it',
     ],
   ])('what %s', (_what, parts, message) => {
     withMechanisms([toy('one', parts)], () => expect(() => topologyOf(SCENARIO())).toThrow(new MechanismError(message)));
@@ -158,7 +163,7 @@ describe('two that claim one place', () => {
   it('a slot that there is not', () => {
     withMechanisms([toy('one', { beforeEnrty: item })], () => {
       expect(() => topologyOf(SCENARIO())).toThrow(
-        /^one: kvm\(\)\.beforeEnrty: expected a slot of this host: load, put, beforeEntry, .*nae, userLoop, turnLocals$/,
+        /^mechanism one: kvm\(\)\.beforeEnrty: expected a slot of this host: load, put, beforeEntry, .*nae, userLoop, turnLocals$/,
       );
     });
   });
@@ -167,15 +172,46 @@ describe('two that claim one place', () => {
     const one: Mechanism = { name: 'one', arches: ['amd'], host: () => ({ faults: { '#PF.RMP': () => [] } }) };
     withMechanisms([one], () => {
       expect(() => topologyOf(SCENARIO())).toThrow(
-        new MechanismError('sev-snp and one both bring the handler of #PF.RMP; expected one of them to'),
+        new MechanismError('mechanism sev-snp and mechanism one both bring the handler of #PF.RMP; expected one of them to'),
       );
     });
     const run: Mechanism = { name: 'one', arches: ['amd'], host: () => ({ operations: () => [['KVM_RUN', { kind: 'step', name: 'x' }]] }) };
     withMechanisms([run], () => {
       expect(() => topologyOf(SCENARIO())).toThrow(
-        new MechanismError('kvm and one both bring the operation KVM_RUN; expected one of them to'),
+        new MechanismError('kvm and mechanism one both bring the operation KVM_RUN; expected one of them to'),
       );
     });
+  });
+});
+
+describe('an operation that nothing carries out', () => {
+  it('is refused, where a program would end there without a word', () => {
+    const mute: Mechanism = { ...bell, guest: () => ({}) };
+    withMechanisms([mute, ledger], () =>
+      expect(() => ran([ring])).toThrow(
+        new MechanismError('mechanism bell: guestOperations.ring: nothing carries out ring; expected guest().operations to name it'),
+      ),
+    );
+    const { KVM_SET_BELL: setBellIoctl } = BELL_PARTS.vcpuIoctls!;
+    const misspelt: Mechanism = { ...bell, kvm: () => ({ ...BELL_PARTS, vcpuIoctls: { KVM_SET_BEL: setBellIoctl! } }) };
+    withMechanisms([misspelt, ledger], () =>
+      expect(() => ran([ring])).toThrow(
+        /^mechanism bell: hostOperations\.KVM_SET_BELL: nothing carries out KVM_SET_BELL; .* did you mean "KVM_SET_BEL"\?$/,
+      ),
+    );
+  });
+});
+
+describe('two that give one field', () => {
+  const one = (name: string, rest: Partial<Mechanism>): Mechanism => ({ name, arches: ['amd'], ...rest });
+  it.each([
+    ['of a VM', { vm: () => ({ facts: { asid: 7 } }) }, 'mechanism sev-snp and mechanism one both give the fact of a VM asid'],
+    ['that every VM has', { vm: () => ({ facts: { vcpus: [] } }) }, 'every host and mechanism one both give the fact of a VM vcpus'],
+    ['of a vCPU', { vcpu: () => ({ thread: 'thread:x' }) }, 'every host and mechanism one both give the field of a vCPU thread'],
+  ])('%s are refused', (_what, rest, message) => {
+    withMechanisms([one('one', rest)], () =>
+      expect(() => topologyOf(SCENARIO())).toThrow(new MechanismError(`${message}; expected one of them to`)),
+    );
   });
 });
 

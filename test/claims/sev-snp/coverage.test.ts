@@ -1,6 +1,6 @@
 /** Every claim of SEV-SNP's domain document is either in the list of claims or said not to be modelled, with its reason, in docs/fidelity.md. */
 import { describe, expect, it } from 'vitest';
-import { shippedFile } from '../../../cli/shipped.ts';
+import { shippedFile } from '../../../api/shipped-scenarios.ts';
 import { fileOf, shippedNames } from '../../sim/play.ts';
 import { SNP_CLAIMS } from './snp-claims.ts';
 import { SNP_RACES } from './snp-races.ts';

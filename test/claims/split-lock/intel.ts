@@ -3,7 +3,7 @@
 import type { HostThread } from '../../../actors/host/host-env.ts';
 import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
 import type { CoreContext } from '../../../actors/split-lock/core.ts';
-import { shippedFile } from '../../../cli/shipped.ts';
+import { shippedFile } from '../../../api/shipped-scenarios.ts';
 import type { HostOptions } from '../../../events/options.ts';
 import type { VmxFields } from '../../../events/split-lock/split-lock.ts';
 import { Explorer } from '../../../sim/explore/breadth/explorer.ts';

@@ -1,9 +1,20 @@
 /** The shipped scenarios: a file each, in the folder of the mechanism that it is about. Their names are told without the folder. */
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { packageRoot } from './version.ts';
+import { existsSync, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 const ENDING = '.yaml';
+
+/** The folder of package.json: the same from the sources and from `dist`. */
+export function packageRoot(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, 'package.json'))) {
+    const parent = dirname(folder);
+    if (parent === folder) throw new Error('package.json of worldswitch is missing; install the package again');
+    folder = parent;
+  }
+  return folder;
+}
 
 const shippedFolder = (): string => join(packageRoot(), 'scenarios');
 
