@@ -1,4 +1,4 @@
-/** A run that somebody else drives: step by step, to its end, or live while others watch. */
+/** A run that its caller drives: step by step, to its end, or live while others watch. */
 import type { RunEnd, RunStart } from '../events/journal.ts';
 import { type InjectOptions, prepareInjection, type ToFork } from '../replay/inject.ts';
 import { scenarioOf } from '../replay/model.ts';
@@ -41,7 +41,7 @@ interface Parts {
 }
 
 /**
- * A run that has not ended. It stands at its first step; whoever has it chooses, or lets its chooser choose. Properties are checked at each
+ * A run that has not ended. It stands at its first step; the caller chooses, or lets the chooser choose. Properties are checked at each
  * step.
  * @public
  */
@@ -154,7 +154,7 @@ function chooserOf({ chooser = 'fifo', seed = 0, depth, horizon, stepsMax, sched
 }
 
 /**
- * Opens a run of a scenario, which has not begun: for whoever chooses step by step, or streams it live.
+ * Opens a run of a scenario, which has not begun. A caller may choose step by step, or stream it live.
  * @throws ScenarioError, ScenarioSourceError, ScheduleTextError
  * @public
  */
@@ -181,7 +181,7 @@ export function forkOf(journal: Journal, options: InjectOptions): { readonly ope
 }
 
 /**
- * Opens the fork of a recorded run, which has not begun: for whoever streams it live.
+ * Opens the fork of a recorded run, which has not begun. A caller may stream it live.
  * @throws PointError if the journal has no such point; JournalError, if it is damaged
  * @public
  */

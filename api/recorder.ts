@@ -1,4 +1,4 @@
-/** The journal of a run that somebody else drives. */
+/** The journal of a run that its caller drives. */
 import { resolve } from 'node:path';
 import { realFiles } from '../replay/files.ts';
 import { JournalWriter } from '../replay/writer.ts';
@@ -28,7 +28,7 @@ export interface RunRecorder {
 }
 
 /**
- * Writes the journal of a run, from its first step on, whoever drives it. The run is one of which nothing was asked yet.
+ * Writes the journal of a run, from its first step on. The run is one of which nothing was asked yet.
  * @throws JournalWriteError if the file cannot be created
  * @public
  */

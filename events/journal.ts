@@ -86,11 +86,11 @@ export interface Deadlocked {
 export const RUN_ENDS = ['violation', 'deadlock', 'owed', 'halted', 'done', 'bound', 'stopped'] as const;
 
 /**
- * How a schedule gets nowhere for ever. `hang`: all that a CPU does changes nothing. `unbounded-retry`: it moves, is refused, and is back
+ * How an endless schedule gets nowhere. `hang`: all that a CPU does changes nothing. `unbounded-retry`: it moves, is refused, and is back
  * where it was. `livelock`: two or more do so to each other.
  */
 export const STUCK_KINDS = ['hang', 'livelock', 'unbounded-retry'] as const;
-/** How a schedule gets nowhere for ever. @public */
+/** How an endless schedule gets nowhere. @public */
 export type StuckKind = (typeof STUCK_KINDS)[number];
 
 /** How a run ended. Stands in the seal. @public */

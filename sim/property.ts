@@ -90,7 +90,7 @@ export const leavesEach = <C>(id: string, { each, ...rest }: EachRest<C>): Prope
   const { each: owes, ...property } = ofEach(id, 'eventually', { each, ...rest });
   return { ...property, owes: owes! };
 };
-/** No fair schedule repeats a cycle for ever for which `cycle` has evidence. @public */
+/** No fair schedule repeats a cycle without end for which `cycle` has evidence. @public */
 export const endlessly = (
   id: string,
   { cycle, ...rest }: Pick<Property, 'source' | 'grade'> & { readonly cycle: NonNullable<Property['cycle']> },

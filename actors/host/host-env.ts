@@ -102,5 +102,5 @@ export function faultItems(env: HostEnv, fault: string): readonly HostItem[] {
   return handler(env);
 }
 
-/** A place in the kernel, read by whoever wrote the path. @public */
+/** A place in the kernel, read by the author of the path. @public */
 export const kernelSource = (source: string): Source => ({ source, grade: 'read' });

@@ -13,7 +13,7 @@ const ask = (env: HostEnv) =>
     answers: { 'vm.mmuLocked': (e: { readonly acquired: boolean }) => ({ granted: e.acquired }) },
   }) as const;
 
-/** Spins with preemption off (on an `rt` host: with it on), as whoever holds the lock does not sleep. @public */
+/** Spins with preemption off (on an `rt` host: with it on), as the holder of the lock does not sleep. @public */
 export const writeLockMmuPath = (env: HostEnv) =>
   path(
     'write_lock_mmu_lock',

@@ -4,13 +4,11 @@
  *
  * @see kernel arch/arm64/kvm/debug.c, arch/arm64/kvm/handle_exit.c; domain debug-and-split-lock D.7
  */
-
 import type { ExitReason } from '../../events/kvm.ts';
 import type { HostOptions } from '../../events/options.ts';
 import { DEBUG_EXITS, type DebugException } from '../../events/os-lock/arm-debug.ts';
 import { type HostEnv, type HostItem, type HostLocals, type HostPath, host, kernelSource } from '../host/host-env.ts';
 import { INTR } from '../kvm/kvm-env.ts';
-
 import type { KvmParts } from '../kvm/slots.ts';
 import { archLoad, archPut } from '../kvm/vcpu-load.ts';
 import { otherwise } from '../path/path.ts';
@@ -60,7 +58,7 @@ const fixupGuestExit = (env: HostEnv) =>
     note(() => ({ exit: INTR })),
   ]);
 
-/** G5 to G8: the owner is decided anew, on this CPU. */
+/** G5 to G8: the owner is decided again, on this CPU. */
 const reload = (env: HostEnv): readonly HostItem[] => {
   const how = env.options['kvm.oslarReload'];
   if (!isOwnerModel(env.options) || how === 'lazy') return [];

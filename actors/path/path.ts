@@ -11,7 +11,7 @@ export type Grade = 'read' | 'manual' | 'memory' | 'decision' | 'inferred';
 /** What the CPU executes: user code, the kernel, or a guest. @public */
 export type Mode = 'user' | 'kernel' | 'guest';
 
-/** Whoever walks a path: it keeps the locals of each of its frames. `asking` is the frame that waits for a bus answer. @public */
+/** The actor that walks a path keeps the locals of each of its frames. `asking` is the frame that waits for a bus answer. @public */
 export interface Walker<L> {
   readonly frames: Readonly<Record<string, L>>;
   readonly asking: string | null;

@@ -5,7 +5,7 @@ export type VmPagesEvent = EventOf<{
   /** Map lock: hold the page in its present state while it is mapped. @see domain snp d, P3 and P4 */
   'pages.lock': { gfn: number };
   'pages.unlock': { gfn: number };
-  /** A page-state change waits until nobody holds the page, and keeps new holders out. */
+  /** A page-state change waits until no thread holds the page, and keeps new holders out. */
   'pages.beginPsc': { gfn: number };
   'pages.endPsc': { gfn: number };
   /** snp_leak_pages(): the frame is never given back. */

@@ -107,7 +107,7 @@ export interface Violation extends Deviations {
   readonly least: boolean;
   /** Choices by label from the start of the search. */
   readonly labels: readonly string[];
-  /** The last `length` steps can repeat for ever, from the end of step `from` of the run on. */
+  /** The last `length` steps can repeat without end, from the end of step `from` of the run on. */
   readonly lasso?: Lasso;
   /** Of a deadlock: who waits for what. */
   readonly waits?: readonly Deadlocked[];

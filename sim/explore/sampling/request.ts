@@ -9,7 +9,7 @@ export interface SampleRequest {
   readonly scenario: ResolvedScenario;
   readonly strategy: StrategyName | 'portfolio';
   readonly seed: number;
-  /** How many; without a bound only whoever drives the sample ends it. */
+  /** How many; without a bound only the caller ends it. */
   readonly schedules: number;
   /** Steps before a schedule is cut. */
   readonly stepsMax: number;

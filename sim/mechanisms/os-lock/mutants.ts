@@ -47,7 +47,7 @@ export const osLockMutants: Readonly<Record<string, Mutant>> = {
   'oslock-pkvm-stale': design("the hypervisor's copy does not follow the host's", { pkvm: 'stale' }),
   'oslock-vmm-blind': without('the VMM injects without a look at OSLSR', 'kvm_arm_handle_debug', 'KVM_GET_ONE_REG_oslsr'),
   'oslock-no-reload': without(
-    'OSLAR does not decide the owner anew',
+    'OSLAR does not decide the owner again',
     'kvm_debug_handle_oslar',
     'kvm_vcpu_put_debug',
     'kvm_arch_vcpu_put',

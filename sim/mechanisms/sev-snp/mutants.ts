@@ -93,7 +93,7 @@ const ofPageFaults: Readonly<Record<string, Mutant>> = {
   ),
   'snp-no-dump': without('The host panics without a dump of the RMP entry.', 'exc_page_fault', 'snp_dump_hva_rmpentry'),
   'snp-no-sigbus': patched('The fault of a process sends no signal.', 'exc_page_fault', alter('force_sig_fault', { set: () => ({}) })),
-  'snp-no-kill': patched('kill-guest drops the write and kills nobody.', 'exc_page_fault', alter('kvm_vm_dead', silent)),
+  'snp-no-kill': patched('kill-guest drops the write and kills no VM.', 'exc_page_fault', alter('kvm_vm_dead', silent)),
   'snp-kill-untold': patched(
     'kill-guest does not tell the vCPUs.',
     'exc_page_fault',

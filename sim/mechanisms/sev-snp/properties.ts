@@ -108,7 +108,7 @@ const inUseIsVmsa = alwaysEach<RmpRegionContext>('rmp.in-use-is-vmsa', {
 });
 
 /**
- * Pages of the Firmware or the Reclaim state while nobody has the mailbox: the driver gives a page it lent back before it unlocks. Firmware
+ * Pages of the Firmware or the Reclaim state while no thread has the mailbox: the driver gives a page it lent back before it unlocks. Firmware
  * that may fail (`psp-error`) may keep a page, which is leaked then.
  */
 const pageGivenBack = always('rmp.page-given-back', {
