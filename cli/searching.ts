@@ -1,7 +1,7 @@
 /** Drives a search: progress on a terminal, Ctrl-C and a time limit that keep what was found, and journals of the schedules it gives. */
 import { join, resolve } from 'node:path';
 import { runIdOf, toHex } from '../replay/identity.ts';
-import type { Progress, Search } from '../sim/explore/request.ts';
+import type { Progress, Search, Stop } from '../sim/explore/request.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
 import { openSession } from '../sim/session.ts';
 import { fileError } from './errors.ts';
@@ -52,8 +52,8 @@ export class Overseer {
     return this.#signal.aborted;
   }
 
-  /** Whether the search has to stop. */
-  look(progress: Progress): boolean {
+  /** Whether the search has to stop, and whether for want of memory. */
+  look(progress: Progress): Stop {
     const now = performance.now();
     const share = progress.closing ? 1 : SEARCH_SHARE;
     const isOver = this.#seconds !== undefined && now - this.#startedAt > 1000 * this.#seconds * share;
@@ -62,7 +62,7 @@ export class Overseer {
       this.#io.err.write(`\r\x1b[K  ${this.#what}: ${progressText(progress, now - this.#startedAt)} `);
       this.#shownAt = now;
     }
-    return this.interrupted || isOver || this.#fits?.(0) === false;
+    return this.interrupted || isOver || (this.#fits?.(0) === false && 'bytes');
   }
 
   /** Goes on with another part of the same work. */
@@ -94,7 +94,7 @@ function progressText({ states, frontier, bytes, depth, reactions }: Progress, m
 export const drive = <R>(search: Search<R>, io: Io, limits: Limits): Promise<Drive<R>> => driveBy(search, new Overseer(io, limits));
 
 export async function driveBy<R>(search: Search<R>, overseer: Overseer): Promise<Drive<R>> {
-  let stop = false;
+  let stop: Stop = false;
   for (;;) {
     const turn = search.next(stop);
     if (turn.done) {

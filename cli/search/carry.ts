@@ -59,7 +59,7 @@ async function carryTogether(
   const { maxStates, fits, isTimed } = request;
   const overseer = new Overseer(io, { seconds: flags.time, fits, what });
   const budget = { states: maxStates, ...(fits && { fits }), ...(isTimed && { isTimed }) };
-  const facts = await searchTogether(subject, workers, budget, (progress) => overseer.look(progress));
+  const facts = await searchTogether(subject, workers, budget, (progress) => Boolean(overseer.look(progress)));
   overseer.end();
   const concluding = closing(conclude(request, facts, searchedWay(request)));
   return { ...(await driveBy(concluding, overseer.continue(`${what}, schedules`))), sharding: null };

@@ -29,8 +29,11 @@ export interface Progress {
   readonly reactions?: number;
 }
 
+/** The driver's answer to a turn: go on, stop, or stop because memory is used up. */
+export type Stop = boolean | 'bytes' | undefined;
+
 /** A search in turns: yields how far it is, takes whether to stop. */
-export type Search<R> = Generator<Progress, R, boolean | undefined>;
+export type Search<R> = Generator<Progress, R, Stop>;
 
 /** A search of all schedules as its caller sees it between two turns. Its tables change with the next turn. */
 export interface OpenSearch {

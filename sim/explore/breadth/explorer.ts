@@ -281,8 +281,8 @@ export class Explorer implements OpenSearch {
       if (isTurn || this.misses - seen >= CHUNK_MISSES) {
         seen = this.misses;
         if (budget.isTimed) this.world.engine.verifySome(Number.POSITIVE_INFINITY);
-        // The driver looks at memory as well, between turns.
-        if (yield this.progress) return budget.fits?.(0) === false ? 'bytes' : 'stopped';
+        const stop = yield this.progress;
+        if (stop) return stop === 'bytes' ? stop : 'stopped';
       }
       if (until !== undefined && this.#verdicts.has(until)) return 'stopped';
     }

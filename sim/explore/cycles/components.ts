@@ -43,7 +43,7 @@ export class Components {
       if (this.#index[state] === 0) yield* this.#from(state, null);
       if (state < next) continue;
       next += TURN_STATES;
-      this.stopped = (yield this.#progress()) === true;
+      this.stopped = Boolean(yield this.#progress());
     }
     return this.#found.splice(0);
   }

@@ -83,11 +83,19 @@ describe('a budget', () => {
   });
 
   it('that is just enough does not', () => {
-    const report = finish(new Explorer({ scenario: race, budget: { states: 23_013, fits: () => true } }).run());
+    const report = finish(new Explorer({ scenario: race, budget: { states: 22_475, fits: () => true } }).run());
     expect(report).toMatchObject({ exhausted: true, limit: null, states: 22_474 });
   });
 
-  it('ends with whoever drives it: what was found is kept', () => {
+  it('of memory that the driver sees used up is told as that, even if memory is free again by then', () => {
+    const searching = new Explorer({ scenario: race, budget: { states: 1e6, fits: () => true } }).run();
+    searching.next();
+    let turn = searching.next('bytes');
+    while (!turn.done) turn = searching.next();
+    partial(turn.value, 'bytes');
+  });
+
+  it('ends with its driver: what was found is kept', () => {
     const searching = new Explorer({ scenario: race, budget: { states: 1e6 } }).run();
     const turn = searching.next();
     expect(turn).toMatchObject({
