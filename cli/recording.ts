@@ -1,11 +1,12 @@
 /** Carries a run to its end and writes its journal: whole under its name, or not at all. */
-import { renameSync } from 'node:fs';
+import { renameSync, rmSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import type { RunEnd, RunStart } from '../events/journal.ts';
 import { fileSource } from '../replay/file-source.ts';
 import { realFiles } from '../replay/files.ts';
 import { runIdOf, toHex } from '../replay/identity.ts';
 import { openJournal } from '../replay/open.ts';
+import { partPathOf } from '../replay/part-file.ts';
 import type { Journal } from '../replay/reader.ts';
 import { memorySource } from '../replay/source.ts';
 import { JournalWriter, type Sealed, type WriterMode } from '../replay/writer.ts';
@@ -184,19 +185,31 @@ export class Recording {
 
   /** What was recorded before the model broke a rule is evidence and stays; of anything else nothing is left. */
   #failed(run: Run, error: unknown): unknown {
-    if (!(error instanceof ModelError) || !this.#place) {
-      this.#writer?.discard();
-      return error;
-    }
-    run.sequencer.flush();
-    this.#writer?.release();
-    const part = shownPath(`${this.#place.target}.part`, this.#options.io.cwd);
+    const kept = error instanceof ModelError && this.#place ? this.#keep(run, this.#place) : null;
+    this.#writer?.discard();
+    if (!(error instanceof ModelError) || !this.#place) return error;
+    const message = `the model breaks its own rules: ${error.message}`;
+    if (kept === null) return new CliError({ code: 'model', exit: EXIT.internal, message });
     return new CliError({
       code: 'model',
       exit: EXIT.internal,
-      message: `the model breaks its own rules: ${error.message}`,
-      attempt: `worldswitch show ${part}: the steps before it; then a report with that file`,
+      message: `${message}\n  ${kept} holds the steps before it`,
+      attempt: `worldswitch show ${kept}; then a report with that file`,
     });
+  }
+
+  /** The steps so far under a name of their own, which no other try needs. @returns the name; null where none can be kept */
+  #keep(run: Run, { target, final }: Place): string | null {
+    const kept = `${final}.failed`;
+    try {
+      run.sequencer.flush();
+      this.#writer?.release();
+      renameSync(partPathOf(target), kept);
+      return shownPath(kept, this.#options.io.cwd);
+    } catch {
+      rmSync(partPathOf(target), { force: true });
+      return null;
+    }
   }
 }
 

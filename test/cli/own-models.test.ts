@@ -1,4 +1,5 @@
 /** Models of a user's own at their edges: what they may be, with the right answer, and what is refused, with what, where and why. */
+import { readdirSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { offering, oneActor, writeModel } from './own-models.ts';
 import { Bench } from './run-cli.ts';
@@ -12,6 +13,30 @@ describe('a run of no step', () => {
     const { code, json } = await bench.run(['explore', ...given, '--strategy', 'portfolio', '--schedules', '20', '--json']);
     expect(code).toBe(1);
     expect(json()).toMatchObject({ schedules: 20, violations: [{ property: 'deadlock', steps: 0, broke: 20 }] });
+  });
+});
+
+describe('a run that fails', () => {
+  const states = `{ s: { ${offering('exec')}, on: { exec: 't' } }, t: { ${offering('exec')}, on: { exec: { actions: 'self' } } } }`;
+
+  it('keeps its steps under a name of their own, and the next try writes the same journal', async () => {
+    const given = writeModel(bench, oneActor(states, "{ exec: 'offer', irq: 'bus' }"));
+    for (const output of [['-o', 'mine.wsj'], ['-o', 'mine.wsj'], [], []]) {
+      const { code, err } = await bench.run(['run', ...given, ...output]);
+      expect([code, err]).toEqual([2, expect.stringContaining('a:0 in t does not handle irq')]);
+      const [, kept] = /(\S+\.wsj\.failed) holds the steps before it/.exec(err)!;
+      expect((await bench.run(['show', kept!, '--models', given[2]!])).code).toBe(0);
+    }
+    expect(readdirSync(bench.folder).filter((name) => name.includes('.wsj'))).toEqual(['mine.wsj.failed']);
+    expect(readdirSync(bench.path('worldswitch-runs')).filter((name) => name.includes('.part'))).toEqual([]);
+  });
+
+  it('leaves nothing where its steps cannot be kept', async () => {
+    const given = writeModel(bench, oneActor(states, "{ exec: 'offer', irq: 'bus' }"));
+    bench.makeFolder('full.wsj.failed');
+    const { code, err } = await bench.run(['run', ...given, '-o', 'full.wsj']);
+    expect([code, err]).toEqual([2, expect.not.stringContaining('holds the steps')]);
+    expect(readdirSync(bench.folder).filter((name) => name.startsWith('full'))).toEqual(['full.wsj.failed']);
   });
 });
 
