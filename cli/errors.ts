@@ -150,7 +150,8 @@ export const blamed = (failure: Failure, files: readonly string[]): Failure => (
   exit: EXIT.usage,
   message: `${failure.message.replace(/^internal error: /, '')}\n  while ${files.join(', ')} took part`,
   ...(failure.expected !== undefined && { expected: failure.expected }),
-  attempt: 'the same without --models, which tells whose mistake it is; WORLDSWITCH_DEBUG=1 shows where',
+  attempt:
+    'WORLDSWITCH_DEBUG=1, which shows where; docs/extend.md has the rules. A scenario that needs no module tells whose mistake it is without --models',
 });
 
 /** Any error as a failure. */

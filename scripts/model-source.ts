@@ -13,6 +13,7 @@ const MODEL = [
   'sim/mechanisms',
   'sim/models',
   'sim/models.ts',
+  'sim/declared-offers.ts',
   'sim/offers.ts',
   'sim/host/own-topology.ts',
   'sim/host/patches.ts',

@@ -1,6 +1,6 @@
 /** The offers an actor makes in a local state: alternatives that hang on nothing but that state. */
 import type { ActorId } from '../events/event.ts';
-import { ModelError } from './engine/port.ts';
+import { declaredIn, isOffer } from './declared-offers.ts';
 import type { Kind, Store } from './store.ts';
 
 /** Event ids, those that move a processor on apart from the rest. */
@@ -10,14 +10,6 @@ export interface Offers {
   /** Those of both that are owed: a fair schedule takes one that stays enabled. */
   readonly owed: ReadonlySet<number>;
 }
-
-interface OfferedEvent {
-  readonly type: string;
-  /** It is taken at some time if it stays enabled. It is no part of the event. */
-  readonly owed?: boolean;
-}
-/** How a machine declares offers in the meta of a state. */
-export type OffersOf<C> = (context: C) => readonly OfferedEvent[];
 
 /** Offers that run the processor itself; the sequencer lists them before all others. */
 const MOVES: readonly string[] = ['exec', 'pick'];
@@ -41,22 +33,14 @@ export class OfferTable {
 
   #compute(kind: Kind, local: number): Offers {
     const snapshot = kind.locals.values[local]!;
-    const metas = Object.values(snapshot.getMeta() as Record<string, { offers?: OffersOf<unknown> } | undefined>);
-    const offered = metas
-      .flatMap((meta) => meta?.offers?.(snapshot.context) ?? [])
-      .map(({ owed, ...event }) => ({ event, owed: isOwed(event, owed) }))
-      .filter(({ event }) => snapshot.can(event));
+    const offered = declaredIn(kind, snapshot).filter((offer) => isOffer(this.#store, kind, snapshot, offer));
     if (offered.length === 0) return NO_OFFERS;
     const moves = offered.filter(({ event }) => MOVES.includes(event.type));
     const others = offered.filter(({ event }) => !MOVES.includes(event.type));
-    const ids = (some: typeof offered) => some.map(({ event }) => this.#store.event(event));
+    // Two offers of one content are one alternative, which is owed if one of them is.
+    const ids = (some: typeof offered) => [...new Set(some.map(({ event }) => this.#store.event(event)))];
     return { exec: ids(moves), other: ids(others), owed: new Set(ids(offered.filter(({ owed }) => owed))) };
   }
-}
-
-function isOwed({ type }: OfferedEvent, owed: unknown = false): boolean {
-  if (typeof owed === 'boolean') return owed;
-  throw new ModelError(`the offer ${type} says owed: ${JSON.stringify(owed)}; expected true or false`);
 }
 
 /** What is owed by whom, of all local states that were met: `exec, pick and tick of pcpu`. */

@@ -2,6 +2,7 @@
 import type { AnyMachineSnapshot, AnyStateMachine } from 'xstate';
 import type { ActorId, Delivery } from '../events/event.ts';
 import { MICRO_STEP_EVENTS } from '../events/index.ts';
+import { didYouMean } from '../events/nearest.ts';
 import { canonical, digestOf } from './canonical.ts';
 
 /** Value <-> id, in order of first appearance. Content decides identity and digest; ids never leave the process. */
@@ -87,6 +88,11 @@ const NOT_ITS_OWN = -1;
 export const askingOf = ({ context }: AnyMachineSnapshot): string | null =>
   (context as { readonly asking?: string | null } | undefined)?.asking ?? null;
 
+function uncatalogued({ type, from }: AnyEvent, catalogue: Topology['catalogue']): string {
+  const sender = from === undefined ? '' : ` (${from} sends it)`;
+  return `${type} is not in the event catalogue${sender}; expected a type that stands there${didYouMean(type, Object.keys(catalogue))}`;
+}
+
 /** Everything interned during one run, and who stands in which slot. */
 export class Store {
   readonly kinds: readonly Kind[];
@@ -121,7 +127,10 @@ export class Store {
     this.ids = topology.actors.map((actor) => actor.id);
     this.sets = new Set(topology.sets);
     this.slotOf = new Map(this.ids.map((id, slot) => [id, slot]));
-    if (this.slotOf.size !== this.ids.length) throw new Error('two actors have the same id');
+    if (this.slotOf.size !== this.ids.length) {
+      const twice = this.ids.find((id, at) => this.ids.indexOf(id) < at)!;
+      throw new Error(`two actors have the id ${twice}; expected each id once`);
+    }
     this.kindOfSlot = topology.actors.map((actor) => this.kinds[names.indexOf(actor.kind)]!);
     this.#stamped = this.ids.map(() => new Map<number, number>());
   }
@@ -137,11 +146,16 @@ export class Store {
     return id;
   }
 
+  /** How an event type travels; undefined if it is not in the catalogue. */
+  deliveryOf(type: string): Delivery | undefined {
+    return Object.hasOwn(this.#catalogue, type) ? this.#catalogue[type] : undefined;
+  }
+
   event(event: AnyEvent): number {
     const id = this.events.put(canonical(event), event);
     if (id === this.queued.length) {
-      const delivery = this.#catalogue[event.type];
-      if (!delivery) throw new Error(`${event.type} is not in the event catalogue`);
+      const delivery = this.deliveryOf(event.type);
+      if (!delivery) throw new Error(uncatalogued(event, this.#catalogue));
       this.queued.push(delivery === 'queued' || delivery === 'latched' ? 1 : 0);
       this.latched.push(delivery === 'latched' ? 1 : 0);
       this.senders.push(this.#senderOf(event));

@@ -138,7 +138,7 @@ const MISTAKES: readonly (readonly [what: string, text: string, says: string | R
   [
     'a patch that throws',
     moduleOf('x', 'patch: (s) => s.nothing.there'),
-    /Cannot read properties of undefined.*\n {2}while module-\d+\.mjs took part\n {2}try: the same without --models/,
+    /Cannot read properties of undefined.*\n {2}while module-\d+\.mjs took part\n {2}try: WORLDSWITCH_DEBUG=1, which shows where/,
   ],
   [
     'a machine of no kind',

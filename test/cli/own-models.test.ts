@@ -64,3 +64,42 @@ describe('a topology that does not fit', () => {
     }
   });
 });
+
+describe('offers that a state declares and could not make', () => {
+  const CATALOGUE = "{ exec: 'offer', irq: 'bus' }";
+  const state = (meta: string, on = "exec: { actions: 'self' }, irq: {}") => oneActor(`{ s: { meta: ${meta}, on: { ${on} } } }`, CATALOGUE);
+  it.each([
+    ['nothing', state('{ offers: () => undefined }'), /a \(.*\): offers of a\.s gives nothing; expected a list of offers/],
+    ['no function', state('{ offers: null }'), /offers of a\.s: found nothing; expected a function/],
+    ['texts', state("{ offers: () => ['exec'] }"), /offers of a\.s\[0\] is "exec"; expected an offer/],
+    ['no type', state('{ offers: () => [{ owed: true }] }'), /offers of a\.s\[0\]\.type is nothing; expected the type of an event/],
+    [
+      'owed by a text',
+      state("{ offers: () => [{ type: 'exec', owed: 'yes' }] }"),
+      /the offer exec says owed: "yes"; expected true or false/,
+    ],
+    ['under another key', state("{ offer: () => [{ type: 'exec' }] }"), /meta of a\.s: found the key "offer"; did you mean "offers"/],
+    ['a bus message', state("{ offers: () => [{ type: 'irq' }] }"), /irq is "bus" in the event catalogue; expected "offer"/],
+    ['what throws', state('{ offers: () => { throw new Error("boom"); } }'), /offers of a\.s throws Error: boom/],
+    ['what the state does not handle', state(`{ ${'offers'}: () => [{ type: 'exec' }] }`, 'irq: {}'), /that state does not handle exec/],
+    [
+      'what is answered with nothing',
+      state("{ offers: () => [{ type: 'exec' }] }", 'exec: { actions: [] }, irq: {}'),
+      /exec is answered with nothing; expected a target or an action/,
+    ],
+  ])('%s: are refused', async (_what, topology, says) => {
+    for (const command of ['run', 'explore']) {
+      const { code, err } = await bench.run([command, ...writeModel(bench, topology)]);
+      expect([command, code, err]).toEqual([command, 2, expect.stringMatching(says)]);
+    }
+  });
+
+  it('of one content are one alternative, owed if one of them is', async () => {
+    const twice = oneActor(
+      "{ s: { meta: { offers: () => [{ type: 'exec' }, { type: 'exec', owed: true }] }, on: { exec: 't' } }, t: { tags: 'rest' } }",
+      CATALOGUE,
+    );
+    const { code, json } = await bench.run(['explore', ...writeModel(bench, twice), '--json']);
+    expect([code, json()]).toMatchObject([0, { states: 2, transitions: 1 }]);
+  });
+});
