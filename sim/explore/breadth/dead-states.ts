@@ -1,7 +1,8 @@
 /**
- * The deadlocks of a space whose states are all kept: the states from which no progress and no state at rest can be reached. Candidates
- * are the states without a step that is progress. The search goes backwards from the ways out of them, in time proportional to the steps
- * among them.
+ * The deadlocks of a space whose states are all kept: the states from which no progress and no state
+ * at rest can be reached. Candidates are the states without a step that is progress, but for those
+ * that the links of the space show a way out of: these are most. The search goes backwards from the
+ * ways out of the rest, in time proportional to the steps among them.
  */
 
 import { PROGRESS_IF_SENT, UNCHANGED } from '../../rows/step-trie.ts';
@@ -11,6 +12,10 @@ import type { Successors } from '../space/successors.ts';
 
 /** States between two looks at what drives the search. */
 const TURN_STATES = 1 << 12;
+
+/** Of a step: it leads to a state that is alive; it leads to none that could be. */
+const WAY_OUT = -1;
+const NOWHERE = -2;
 
 export interface DeadQuestions {
   /** Whether the wait ends in a state whatever its steps are: all actors may stay where they are. */
@@ -23,7 +28,7 @@ export class DeadStates {
   readonly #successors: Successors;
   readonly #space: StateSpace;
   readonly #questions: DeadQuestions;
-  /** States without a step that is progress, in the order of their distance from the start. */
+  /** Candidates, in the order of their distance from the start. */
   readonly #candidates: number[] = [];
   /** Place among the candidates by state, plus 1; 0 for a state that is none. */
   readonly #placeOf: Int32Array;
@@ -41,17 +46,16 @@ export class DeadStates {
     this.#space = successors.space;
     this.#questions = questions;
     this.#placeOf = new Int32Array(this.#space.count);
-    for (let state = 0; state < Math.min(expanded, this.#space.count); state++)
-      if (this.#space.ends[state] === NO_STEP_PROGRESSES) this.#placeOf[state] = this.#candidates.push(state);
+    for (const state of withoutWayOut(this.#space, expanded)) this.#placeOf[state] = this.#candidates.push(state);
     this.#alive = new Uint8Array(this.#candidates.length);
   }
 
   /** The dead states, nearest first; null where the search was stopped. */
   *run(): Search<readonly number[] | null> {
-    for (const [place, state] of this.#candidates.entries()) {
-      this.#look(place, state);
-      const frontier = this.#candidates.length - place;
-      if (place % TURN_STATES === TURN_STATES - 1 && (yield this.#progress(frontier))) return null;
+    // Most steps lead away from the start: what is farthest is decided first, and one step tells of the rest.
+    for (let place = this.#candidates.length - 1; place >= 0; place--) {
+      this.#look(place, this.#candidates[place]!);
+      if (place % TURN_STATES === TURN_STATES - 1 && (yield this.#progress(place))) return null;
     }
     this.#spread();
     return this.#candidates.filter((_, place) => this.#alive[place] === 0);
@@ -62,23 +66,36 @@ export class DeadStates {
     return { states: this.#space.count, frontier, transitions: 0, bytes, closing: true } as const;
   }
 
-  /** Notes where the steps out of a state lead. */
   #look(place: number, state: number): void {
-    const { targets, flags } = this.#successors;
-    const count = this.#successors.expand(state, true);
-    let isOpen = this.#questions.isOver(this.#successors.row);
-    for (let i = 0; i < count && !isOpen; i++) {
-      const target = targets[i]!;
-      if (target === state || (flags[i]! & UNCHANGED) !== 0) continue;
-      const to = target < 0 ? 0 : this.#placeOf[target]!;
-      // A message that joins a queue is a way out, and so is what is not known.
-      isOpen = (flags[i]! & PROGRESS_IF_SENT) !== 0 && (target < 0 || this.#sendsBetween(state, target));
-      if (to === 0) isOpen ||= target < 0 || this.#space.ends[target] !== RUN_ENDS || !this.#questions.isDeadBeyond(target);
-      if (isOpen || to === 0) continue;
-      this.#sources.push(place);
-      this.#targets.push(to - 1);
-    }
-    if (isOpen) this.#free(place);
+    const noted = this.#targets.length;
+    if (this.#leadsOut(state)) {
+      this.#targets.length = noted;
+      this.#free(place);
+    } else while (this.#sources.length < this.#targets.length) this.#sources.push(place);
+  }
+
+  /** Whether a state has a way out; notes where its steps lead of which nothing is known yet. */
+  #leadsOut(state: number): boolean {
+    const successors = this.#successors;
+    successors.read(state);
+    for (let column = 0; column < this.#space.columns; column++)
+      for (let alternative = 0; alternative < successors.alternativesOf(column); alternative++) {
+        const to = this.#unsureBehind(state, successors.target(state, column, alternative));
+        if (to === WAY_OUT) return true;
+        if (to >= 0) this.#targets.push(to);
+      }
+    return this.#questions.isOver(successors.row);
+  }
+
+  /** The place that the step of a state leads to where nothing is known of it yet, WAY_OUT, or NOWHERE. */
+  #unsureBehind(state: number, target: number): number {
+    const { taken } = this.#successors;
+    if (target === state || (taken & UNCHANGED) !== 0) return NOWHERE;
+    // A message that joins a queue is a way out, and so is what is not known.
+    if (target < 0 || ((taken & PROGRESS_IF_SENT) !== 0 && this.#sendsBetween(state, target))) return WAY_OUT;
+    const place = this.#placeOf[target]! - 1;
+    if (place >= 0) return this.#alive[place] === 1 ? WAY_OUT : place;
+    return this.#space.ends[target] === RUN_ENDS && this.#questions.isDeadBeyond(target) ? NOWHERE : WAY_OUT;
   }
 
   #sendsBetween(state: number, target: number): boolean {

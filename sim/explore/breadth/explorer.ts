@@ -200,7 +200,7 @@ export class Explorer implements OpenSearch {
     if (!space.ends.includes(NO_STEP_PROGRESSES)) return false;
     const isOver = (row: Int32Array): boolean => this.#ends.isOver(row);
     const isDeadBeyond = (state: number): boolean => this.#ends.isDead(this.#rowOf(state));
-    const successors = new Successors(this.world, space, this.#cursor.head);
+    const successors = new Successors(this.world, space, this.#cursor.head, false, this.#trie);
     const dead = yield* new DeadStates(successors, this.#cursor.head, { isOver, isDeadBeyond }).run();
     if (dead === null) return true;
     const isDead = new Set(dead);

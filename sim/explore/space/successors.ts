@@ -41,6 +41,8 @@ export class Successors {
   /** The state with the column, and whether the step comes in place of a move that the processor could make there. */
   readonly places: number[] = [];
   readonly interposed: boolean[] = [];
+  /** Flags of the step that `target` was last asked for. */
+  taken = 0;
   readonly row: Int32Array;
   readonly #next: Int32Array;
   readonly #trie: StepTrie;
@@ -52,14 +54,14 @@ export class Successors {
 
   /**
    * `expanded`: how many states the search has expanded, in the order it found them. `movesOnly`: of what is owed, only the steps of
-   * processors and deliveries count, as if no timer came.
+   * processors and deliveries count, as if no timer came. `trie`: the memory of steps that the search has filled.
    */
-  constructor(world: WorldStep, space: StateSpace, expanded: number, movesOnly = false) {
+  constructor(world: WorldStep, space: StateSpace, expanded: number, movesOnly = false, trie = new StepTrie(world, () => false)) {
     this.#movesOnly = movesOnly;
     this.world = world;
     this.space = space;
     this.expanded = expanded;
-    this.#trie = new StepTrie(world, () => false);
+    this.#trie = trie;
     this.row = new Int32Array(space.columns);
     this.#next = new Int32Array(space.columns);
   }
@@ -106,20 +108,31 @@ export class Successors {
     this.places.length = 0;
     this.interposed.length = 0;
     if (!this.isOpen(state)) return 0;
-    space.read(state, row);
-    this.#lane = this.#laneOf(row);
+    this.read(state);
     for (let column = 0; column < space.columns; column++) {
       const { events, all, owed, moves, owesMoves } = this.#choicesOf(column, row[column]!);
       for (const alternative of withOffers ? all : owed) {
         this.columns.push(column);
         this.alternatives.push(alternative);
-        this.targets.push(this.#target(state, column, alternative));
+        this.targets.push(this.target(state, column, alternative));
+        this.flags.push(this.taken);
         this.units.push((events[alternative]! + 1) * space.columns + column);
         this.places.push(state * space.columns + column);
         this.interposed.push(owesMoves && alternative >= moves);
       }
     }
     return this.targets.length;
+  }
+
+  /** Reads a state, for `target`. */
+  read(state: number): void {
+    this.space.read(state, this.row);
+    this.#lane = this.#laneOf(this.row);
+  }
+
+  /** How many steps a column offers in the state last read. */
+  alternativesOf(column: number): number {
+    return this.#choicesOf(column, this.row[column]!).events.length;
   }
 
   #laneOf(row: Int32Array): number {
@@ -130,11 +143,12 @@ export class Successors {
     return lane;
   }
 
-  #target(state: number, column: number, alternative: number): number {
+  /** Where a step of the state last read leads, -1 where that is not known; its flags are in `taken`. */
+  target(state: number, column: number, alternative: number): number {
     const leaf = this.#leafOf(column, alternative);
     const { prog } = this.#trie;
     const flags = prog[leaf + 3]!;
-    this.flags.push(flags);
+    this.taken = flags;
     if ((flags & UNCHANGED) !== 0) return state;
     const next = this.#next;
     next.set(this.row);
