@@ -4,10 +4,12 @@ import { linesOutsideCode, paragraphsOf } from './markdown.ts';
 import { projectFiles, textOf } from './source.ts';
 
 const COLUMNS_MAX = 100;
+/** Its lines are set by hand. */
+const WIDE = 'README.md';
 /** A scan that sees fewer pages than this is broken, and would pass whatever they say. */
 const PAGES_MIN = 25;
 /** Collected from others, written by a program, or history. */
-const LEFT_OUT = /^(?:README\.md$|docs\/domain\/|docs\/(?:api-report|claims|shipped)\.md$)/;
+const LEFT_OUT = /^(?:docs\/domain\/|docs\/(?:api-report|claims|shipped)\.md$)/;
 /** A letter in brackets keeps a pattern from matching the line that holds it. */
 const WORDS = /\b(?:w[h]oever|some[b]ody|no[b]ody|a[n]ew|for\s+e[v]er|at\s+the\s+l[e]ast)\b/gi;
 
@@ -50,7 +52,7 @@ describe('the prose of documents', () => {
   });
 
   it(`wraps at ${COLUMNS_MAX} columns`, () => {
-    expect([...pages].flatMap(([file, text]) => longLines(file, text))).toEqual([]);
+    expect([...pages].flatMap(([file, text]) => (file === WIDE ? [] : longLines(file, text)))).toEqual([]);
   });
 });
 
