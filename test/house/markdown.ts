@@ -18,7 +18,7 @@ export function linesOutsideCode(text: string): readonly Line[] {
 }
 
 /** The text with its code spans blanked; a span may go over the end of a line. */
-export const withoutSpans = (text: string): string =>
+const withoutSpans = (text: string): string =>
   text.replace(/(?<!`)(`+)(?!`)((?:[^`]|(?!\1(?!`))`)*?)\1(?!`)/g, (span) => span.replace(/[^\n]/g, ' '));
 
 /** Paragraphs, with the line they start at and their code spans blanked. */
