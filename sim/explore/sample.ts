@@ -111,7 +111,7 @@ const coverageLine = ({ host, allow }: ResolvedScenario, unverified: number): st
 function boundLines({ depth, horizon, entities, decisions, beyond, perSchedule, overall }: PctBound, schedules: number): string[] {
   const formula = depth === 1 ? '1/n' : `1/(n k^${depth - 1})`;
   return [
-    `pct: with n = ${number(entities)} entities and k = ${number(horizon)} decisions, one schedule meets a bug of depth ${depth} with a chance of at least ${formula} = ${chance(perSchedule)}, ${number(schedules)} schedules with at least ${chance(overall)}. That is for bugs that no waiting CPU and no more than a few returns of one preemption take part in (docs/explore.md).`,
+    `pct: with n = ${number(entities)} entities and k = ${number(horizon)} decisions, one schedule meets a bug of depth ${depth} with a chance of at least ${formula} = ${chance(perSchedule)}, ${number(schedules)} schedules with at least ${chance(overall)}. That is for bugs that no waiting CPU and no more than a few returns of one preemption take part in (docs/large-spaces.md).`,
     ...(beyond > 0
       ? [
           `${number(beyond)} schedules had more than ${number(horizon)} decisions, up to ${number(decisions)}: the bound says nothing of bugs behind those; --horizon ${decisions} includes them.`,

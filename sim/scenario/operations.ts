@@ -10,7 +10,7 @@ type HostTable = { readonly [K in CoreHostOp['op']]: Operation<Arguments, CoreHo
 /** What the program of a vCPU can do. */
 export const GUEST_OPERATIONS = {
   spin: operation('spin', 'Computes and never exits by itself: only an interrupt of the pCPU ends it.', {}),
-  compute: operation('compute', 'Computes for ever: an interrupt takes the vCPU out of the guest, and it goes on when it is back.', {}),
+  compute: operation('compute', 'Computes without end: an interrupt takes the vCPU out of the guest, and it goes on when it is back.', {}),
   hlt: operation('hlt', 'Halts until a request arrives, or an interrupt where the scenario allows them.', {}),
 } satisfies GuestTable;
 

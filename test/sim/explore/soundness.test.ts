@@ -129,7 +129,7 @@ describe('the table of what goes together', () => {
   });
 
   it('stands in the manual, line by line', () => {
-    const manual = fileOf('docs/explore.md');
+    const manual = fileOf('docs/large-spaces.md');
     for (const { one, other, together, reason } of PAIRS) expect(manual).toContain(`| ${one} | ${other} | ${together} | ${reason} |`);
   });
 

@@ -1,12 +1,17 @@
-/** What is published about the grammar: the reference, and the JSON Schema. */
-import { readFileSync } from 'node:fs';
+/**
+ * What is published about the grammar: the reference, and the JSON Schema. WORLDSWITCH_DOCS=write puts the table of operations into
+ * docs/scenarios.md.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { operationRows } from '../../../sim/scenario/all-operations.ts';
 import { scenarioJsonSchema } from '../../../sim/scenario/json-schema.ts';
 import { loadScenario } from '../../../sim/scenario/load.ts';
 import { resolveScenario } from '../../../sim/scenario/resolve.ts';
 
-const reference = readFileSync(new URL('../../../docs/scenarios.md', import.meta.url), 'utf8');
+const REFERENCE = new URL('../../../docs/scenarios.md', import.meta.url);
+const reference = readFileSync(REFERENCE, 'utf8');
+const TABLE = /(?<=<!-- operations -->\n)[\s\S]*?(?=\n<!-- \/operations -->)/;
 
 describe('docs/scenarios.md', () => {
   it('has a row for each operation', () => {
@@ -14,7 +19,12 @@ describe('docs/scenarios.md', () => {
       ({ name, by, args, summary }) => `| \`${name}\` | ${by} | ${args.map((arg) => `\`${arg}\``).join(', ')} | ${summary} |`,
     );
     const table = ['| Operation | Who | Arguments | What it does |', '| --- | --- | --- | --- |', ...rows].join('\n');
-    expect(/<!-- operations -->\n([\s\S]*?)\n<!-- \/operations -->/.exec(reference)?.[1]).toBe(table);
+    if (process.env.WORLDSWITCH_DOCS === 'write')
+      writeFileSync(
+        REFERENCE,
+        reference.replace(TABLE, () => table),
+      );
+    else expect(TABLE.exec(reference)?.[0]).toBe(table);
   });
 
   it('shows an example that is valid', () => {
