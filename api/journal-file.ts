@@ -12,7 +12,8 @@ import { type JournalSource, memorySource } from '../replay/source.ts';
 export type JournalPlace = string | Uint8Array | JournalSource;
 
 /**
- * A journal that is open. `close()` is for one that was opened by a path; of others it does nothing.
+ * A journal that is open. `close()` is for one that was opened by a path; of others it does
+ * nothing.
  * @public
  */
 export interface OpenJournal extends Journal {
@@ -22,10 +23,10 @@ export interface OpenJournal extends Journal {
 const withClose = (journal: Journal, close: () => void): OpenJournal => Object.assign(journal, { close });
 
 /**
- * Opens a journal. A torn one opens too, and says so in `torn`. Of a sealed one only header, start, index and seal are read and verified;
- * every other part is when it is needed.
- * @throws NotAJournalError, JournalTooNewError, JournalDamagedError; JournalTornError if nothing was recorded before the tear; the system's
- * error, such as ENOENT
+ * Opens a journal. A torn one opens too, and says so in `torn`. Of a sealed one only header, start,
+ * index and seal are read and verified; every other part is when it is needed.
+ * @throws NotAJournalError, JournalTooNewError, JournalDamagedError; JournalTornError if nothing
+ * was recorded before the tear; the system's error, such as ENOENT
  * @public
  */
 export function openJournal(place: JournalPlace): OpenJournal {

@@ -16,7 +16,9 @@ import { type Schedule, scheduleOf } from './schedule.ts';
  * @public
  */
 export interface OpenRunOptions extends ScenarioOptions {
-  /** Who chooses: in order (`fifo`, the default), by chance, or one of the strategies that sample. */
+  /**
+   * Who chooses: in order (`fifo`, the default), by chance, or one of the strategies that sample.
+   */
   readonly chooser?: Exclude<SessionChooser['name'], 'replay'>;
   /** Of a chooser that draws; 0 unless given. */
   readonly seed?: number;
@@ -25,9 +27,15 @@ export interface OpenRunOptions extends ScenarioOptions {
   readonly horizon?: number;
   /** `pct`, `surw`: as in the sample that is drawn again. */
   readonly stepsMax?: number;
-  /** Choices to repeat; when they are used up, the run goes on in order. Not together with `chooser`. */
+  /**
+   * Choices to repeat; when they are used up, the run goes on in order. Not together with
+   * `chooser`.
+   */
   readonly schedule?: Schedule;
-  /** Actors that are alive, or reactions that are remembered; the journals are equal. `memo` unless given. */
+  /**
+   * Actors that are alive, or reactions that are remembered; the journals are equal. `memo` unless
+   * given.
+   */
   readonly engine?: EngineName;
 }
 
@@ -41,8 +49,8 @@ interface Parts {
 }
 
 /**
- * A run that has not ended. It stands at its first step; the caller chooses, or lets the chooser choose. Properties are checked at each
- * step.
+ * A run that has not ended. It stands at its first step; the caller chooses, or lets the chooser
+ * choose. Properties are checked at each step.
  * @public
  */
 export class OpenRun {
@@ -106,7 +114,10 @@ export class OpenRun {
     return run.take(index);
   }
 
-  /** Lets the chooser choose once. @returns false once the run has ended, or has nothing more to repeat */
+  /**
+   * Lets the chooser choose once.
+   * @returns false once the run has ended, or has nothing more to repeat
+   */
   advance(): boolean {
     const run = this.#begun();
     return run.sequencer.step < this.#to && run.advance();
@@ -154,7 +165,8 @@ function chooserOf({ chooser = 'fifo', seed = 0, depth, horizon, stepsMax, sched
 }
 
 /**
- * Opens a run of a scenario, which has not begun. A caller may choose step by step, or stream it live.
+ * Opens a run of a scenario, which has not begun. A caller may choose step by step, or stream it
+ * live.
  * @throws ScenarioError, ScenarioSourceError, ScheduleTextError
  * @public
  */
@@ -189,8 +201,9 @@ export const openInjection = (journal: JournalPlace | Journal, options: InjectOp
   withJournal(journal, (recorded) => forkOf(recorded, options).open);
 
 /**
- * Opens a recorded run again: the model on the recorded choices. Its journal has the bytes of the recorded one, as long as the model is the
- * same. The end of a run that was stopped is where it was stopped.
+ * Opens a recorded run again: the model on the recorded choices. Its journal has the bytes of the
+ * recorded one, as long as the model is the same. The end of a run that was stopped is where it was
+ * stopped.
  * @throws JournalError, if it is damaged
  * @public
  */

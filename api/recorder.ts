@@ -23,12 +23,16 @@ export interface RunRecorder {
   seal(): OpenJournal;
   /** Leaves nothing of it. */
   discard(): void;
-  /** Leaves what there is as a file that is not sealed, under its partial name: it can be read as far as it goes. */
+  /**
+   * Leaves what there is as a file that is not sealed, under its partial name: it can be read as
+   * far as it goes.
+   */
   release(): void;
 }
 
 /**
- * Writes the journal of a run, from its first step on. The run is one of which nothing was asked yet.
+ * Writes the journal of a run, from its first step on. The run is one of which nothing was asked
+ * yet.
  * @throws JournalWriteError if the file cannot be created
  * @public
  */

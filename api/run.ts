@@ -1,4 +1,7 @@
-/** One run and its verdict: of a scenario, of the fork of a recorded run, and of a recorded run once more. */
+/**
+ * One run and its verdict: of a scenario, of the fork of a recorded run, and of a recorded run once
+ * more.
+ */
 import type { JsonObject, RunEnd, RunStart } from '../events/journal.ts';
 import { runIdOf, toHex } from '../replay/identity.ts';
 import { type Changed, changedBy, type InjectOptions } from '../replay/inject.ts';
@@ -58,7 +61,8 @@ function recorded(open: OpenRun, options: RecordOptions): RunReport {
   try {
     return reportOf(open, open.toEnd(), recorder.seal());
   } catch (error) {
-    // What was recorded before the model broke a rule is evidence and stays; of anything else nothing is left.
+    // What was recorded before the model broke a rule is evidence and stays; of anything else
+    // nothing is left.
     if (error instanceof ModelError) recorder.release();
     else recorder.discard();
     throw error;
@@ -94,7 +98,8 @@ const runIdText = (start: RunStart): string => toHex(runIdOf(start));
 
 /**
  * Runs a scenario once, to its end, as `worldswitch run` does.
- * @throws ScenarioError, ScenarioSourceError, ScheduleTextError; ScheduleError if the schedule does not fit; JournalWriteError
+ * @throws ScenarioError, ScenarioSourceError, ScheduleTextError; ScheduleError if the schedule does
+ * not fit; JournalWriteError
  * @public
  */
 export const run = (source: ScenarioSource, options: RunOptions = {}): RunReport => recorded(openRun(source, options), options);
@@ -108,13 +113,17 @@ export interface InjectReport extends RunReport {
   readonly fork: { readonly at: number; readonly label: string };
   /** What differs from the recorded run. */
   readonly changed: Changed;
-  /** The step at which the recorded choices no longer fitted; null if all were followed, or none were asked for. */
+  /**
+   * The step at which the recorded choices no longer fitted; null if all were followed, or none
+   * were asked for.
+   */
   readonly leftAt: number | null;
 }
 
 /**
  * Replaces one choice of a recorded run and goes on from there, as `worldswitch inject` does.
- * @throws PointError, InjectError where the choice cannot be made; ScheduleError if the recorded choices before it no longer fit
+ * @throws PointError, InjectError where the choice cannot be made; ScheduleError if the recorded
+ * choices before it no longer fit
  * @public
  */
 export function inject(journal: JournalPlace | Journal, options: InjectOptions & RecordOptions): InjectReport {

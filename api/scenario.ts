@@ -10,7 +10,8 @@ import type { ParameterValue, ResolvedScenario, Scenario } from '../sim/scenario
 import { shippedNames, shippedPath } from './shipped-scenarios.ts';
 
 /**
- * The name of a shipped scenario, the text of a scenario file, or the same as an object. A text has more than one line.
+ * The name of a shipped scenario, the text of a scenario file, or the same as an object. A text has
+ * more than one line.
  * @public
  */
 export type ScenarioSource = string | Scenario;
@@ -53,7 +54,8 @@ const checked = new WeakSet<Scenario>();
 /**
  * Checks a scenario, as `worldswitch check` does. Of an object it makes a copy.
  * @returns the scenario, with the variants that registered mechanisms add to it
- * @throws ScenarioError for its mistakes, all of them; ScenarioSourceError if there is none of that name
+ * @throws ScenarioError for its mistakes, all of them; ScenarioSourceError if there is none of that
+ * name
  * @public
  */
 export function scenario(source: ScenarioSource): Scenario {

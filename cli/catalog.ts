@@ -107,7 +107,10 @@ export const resolved = (scenario: Scenario, { variant, set, mutant }: Selection
     knownProperties: knownProperties(),
   });
 
-/** Where the committed schedules of a scenario lie: those of shipped ones in one folder for all, others beside its file. */
+/**
+ * Where the committed schedules of a scenario lie: those of shipped ones in one folder for all,
+ * others beside its file.
+ */
 export function regressionsPath(scenarioPath: string): string {
   const name = basename(scenarioPath).replace(/\.ya?ml$/, '');
   return shippedRegressions(scenarioPath, name) ?? join(dirname(scenarioPath), 'regressions', `${name}.json`);

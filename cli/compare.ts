@@ -50,7 +50,7 @@ function cells(row: ComparedVariant, outcomes: readonly Outcome[]): string[] {
 /** The longest wait in a few words. */
 function waitTold({ reachable, steps, forEver }: OutcomeRange, exhausted: boolean): string {
   if (!reachable) return exhausted ? 'never' : 'not found';
-  if (forEver) return 'for ever';
+  if (forEver) return 'forever';
   if (steps === null) return 'no bound';
   return `${exhausted ? '' : 'at least '}${steps} steps`;
 }

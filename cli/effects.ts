@@ -1,9 +1,15 @@
-/** What passed between actors in a step, in words: requests with their answers, without what every step does. */
+/**
+ * What passed between actors in a step, in words: requests with their answers, without what every
+ * step does.
+ */
 import type { JournalRecord, Json, JsonObject } from '../events/journal.ts';
 import { mechanisms } from '../sim/host/registry.ts';
 import { TEXTS } from '../timeline/mechanisms/shipped.ts';
 
-/** Messages that carry a step itself, or ask what nobody need read unless the answer is out of the ordinary. */
+/**
+ * Messages that carry a step itself, or a question whose answer is shown only when it is out of the
+ * ordinary.
+ */
 const QUIET: Readonly<Record<string, (payload: JsonObject) => boolean>> = Object.fromEntries([
   ...[
     ['step', 'notify.step', 'guest.step', 'guest.ran', 'cpu.context', 'cpu.needResched?'],

@@ -1,4 +1,7 @@
-/** Every known error as one clear message: what is wrong, what was expected, what to try; and the exit code that tells scripts the same. */
+/**
+ * Every known error as one clear message: what is wrong, what was expected, what to try; and the
+ * exit code that tells scripts the same.
+ */
 
 export const EXIT = { ok: 0, broken: 1, usage: 2, damaged: 3, partial: 4, internal: 70 } as const;
 
@@ -123,7 +126,7 @@ function writeFailure(error: Error): Failure {
       code: 'cannot_write',
       exit: EXIT.usage,
       message: `${path} exists: another run writes it, or one was killed`,
-      expected: 'a name that nobody writes',
+      expected: 'a name that no other run writes',
       attempt: `worldswitch show ${path} shows what it holds; remove it, or give another name with -o`,
     };
   }
@@ -144,7 +147,10 @@ function usageFailure(message: string): Failure {
 
 const REPORT = 'the same command with WORLDSWITCH_DEBUG=1, and a report with its output: this is a mistake in worldswitch';
 
-/** A failure of the model while modules of the user's own take part: most likely theirs, so it is no report that we want. */
+/**
+ * A failure of the model while modules of the user's own take part: most likely theirs, so it is no
+ * report that we want.
+ */
 export const blamed = (failure: Failure, files: readonly string[]): Failure => ({
   code: 'models_fail',
   exit: EXIT.usage,

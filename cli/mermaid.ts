@@ -33,8 +33,9 @@ interface Edge {
 const below = (ancestor: AnyStateNode, node: AnyStateNode): string => node.path.slice(ancestor.path.length).join('.');
 
 /**
- * An arrow between two states that share a parent. Mermaid draws none between states of different parents, so a transition that leaves
- * or enters a nested state is drawn between the outermost states that differ, and its label says from where and to where.
+ * An arrow between two states that share a parent. Mermaid draws none between states of different
+ * parents, so a transition that leaves or enters a nested state is drawn between the outermost
+ * states that differ, and its label says from where and to where.
  */
 function edgeOf(
   root: string,

@@ -1,4 +1,7 @@
-/** The steps of a journal as people tell them: who executed which micro-step on which CPU, and what passed between actors. */
+/**
+ * The steps of a journal as people tell them: who executed which micro-step on which CPU, and what
+ * passed between actors.
+ */
 import { MICRO_STEP_EVENTS } from '../events/index.ts';
 import type { JournalRecord, JsonObject } from '../events/journal.ts';
 import { stateAt } from '../replay/fold.ts';
@@ -16,7 +19,10 @@ export interface Moment {
   readonly microStep: string | null;
   /** The label of the choice. */
   readonly label: string;
-  /** The host's scheduler or a disturbance decided, or a message arrived: more than the next micro-step of a CPU. */
+  /**
+   * The host's scheduler or a disturbance decided, or a message arrived: more than the next
+   * micro-step of a CPU.
+   */
   readonly isDecision: boolean;
   readonly effects: readonly string[];
 }

@@ -1,4 +1,7 @@
-/** `--models FILE.js`: imports modules of the user's own and registers the mechanisms that they export. Their code runs with the user's rights. */
+/**
+ * `--models FILE.js`: imports modules of the user's own and registers the mechanisms that they
+ * export. Their code runs with the user's rights.
+ */
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';

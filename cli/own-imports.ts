@@ -1,10 +1,12 @@
 /**
- * A module of the user's own imports `worldswitch/…`. Where no such package is installed beside it, the running program is meant: a patch
- * in a folder of its own needs no project around it.
+ * A module of the user's own imports `worldswitch/…`. Where no such package is installed beside it,
+ * the running program is meant: a patch in a folder of its own needs no project around it.
  */
 import * as nodeModule from 'node:module';
 
-/** Anything within the package: what is no entry point is resolved from here, as the package's own. */
+/**
+ * Anything within the package: what is no entry point is resolved from here, as the package's own.
+ */
 const HERE = import.meta.url;
 
 /** The entry points, as modules of the running program: it may run from its sources. */
@@ -20,7 +22,9 @@ const isOurs = (specifier: string): boolean => /^worldswitch(?:\/|$)/.test(speci
 const isMissing = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && (error.code === 'ERR_MODULE_NOT_FOUND' || error.code === 'MODULE_NOT_FOUND');
 
-/** The same for Node 20, whose hooks run on a thread of their own and so are a module of their own. */
+/**
+ * The same for Node 20, whose hooks run on a thread of their own and so are a module of their own.
+ */
 const HOOKS = `
 let here;
 let entries;
@@ -65,7 +69,10 @@ export function resolveOwnImports(): void {
   });
 }
 
-/** The subpath of this package that an import named and that is not promised; null if the import failed otherwise. */
+/**
+ * The subpath of this package that an import named and that is not promised; null if the import
+ * failed otherwise.
+ */
 export function unpromisedIn(error: unknown): string | null {
   if (!(error instanceof Error && 'code' in error && error.code === 'ERR_PACKAGE_PATH_NOT_EXPORTED')) return null;
   const [, subpath, manifest = ''] =

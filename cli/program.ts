@@ -1,4 +1,7 @@
-/** From arguments to an exit code: finds the command, parses, runs it, and turns what went wrong into one message. */
+/**
+ * From arguments to an exit code: finds the command, parses, runs it, and turns what went wrong
+ * into one message.
+ */
 import { Command as Commander, CommanderError, Option } from 'commander';
 import { type Call, type Command, JSON_OPTION, MODELS_OPTION } from './command.ts';
 import { COMMANDS, type CommandEntry } from './commands.ts';
@@ -97,7 +100,10 @@ const namedIn = (argv: readonly string[]): CommandEntry | undefined => {
   return COMMANDS.find((command) => command.name === name);
 };
 
-/** Runs a command while mechanisms of the user's own are registered: before anything is read, and no longer than it takes. */
+/**
+ * Runs a command while mechanisms of the user's own are registered: before anything is read, and no
+ * longer than it takes.
+ */
 async function withModels(files: readonly string[], { cwd }: Io, run: () => number | Promise<number>): Promise<number> {
   if (files.length === 0) return run();
   const { loadModels } = await import('./models.ts');

@@ -45,7 +45,7 @@ export interface Recorded {
 
 export const RUNS_FOLDER = 'worldswitch-runs';
 
-/** Work between two looks at the clock and at whoever wants the run to stop. */
+/** Steps between two checks of the clock and of the request to stop. */
 const STEPS_PER_LOOK = 256;
 const TURN_MS = 40;
 const PROGRESS_MS = 500;
@@ -111,14 +111,15 @@ export class Recording {
       return open(path);
     } catch (error) {
       if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
-      // Another process writes the same run, or was killed while it did: both write the same bytes, so neither need wait.
+      // Another process writes the same run, or was killed while it did: both write the same bytes,
+      // so neither need wait.
       this.#place = { target: `${path}.${process.pid}`, final: path };
       return open(this.#place.target);
     }
   }
 
   /**
-   * Starts the run unless it has, and takes it to its end, or until somebody interrupts.
+   * Starts the run unless it has, and takes it to its end, or until it is interrupted.
    * @throws ModelError, ScheduleError, JournalWriteError
    */
   async carry(run: Run): Promise<Recorded> {
@@ -170,7 +171,7 @@ export class Recording {
     return { ...facts, path: shown, journal: openJournal(source), close };
   }
 
-  /** Moves the file to its name, or hands it to whoever reads. */
+  /** Moves the file to its name, or writes it to standard output. */
   #settle({ content }: Sealed): string | null {
     const { output, io } = this.#options;
     if (content) {
@@ -183,7 +184,10 @@ export class Recording {
     return final;
   }
 
-  /** What was recorded before the model broke a rule is evidence and stays; of anything else nothing is left. */
+  /**
+   * What was recorded before the model broke a rule is evidence and stays; of anything else nothing
+   * is left.
+   */
   #failed(run: Run, error: unknown): unknown {
     const kept = error instanceof ModelError && this.#place ? this.#keep(run, this.#place) : null;
     this.#writer?.discard();
@@ -198,7 +202,10 @@ export class Recording {
     });
   }
 
-  /** The steps so far under a name of their own, which no other try needs. @returns the name; null where none can be kept */
+  /**
+   * The steps so far under a name of their own, which no other try needs.
+   * @returns the name; null where none can be kept
+   */
   #keep(run: Run, { target, final }: Place): string | null {
     const kept = `${final}.failed`;
     try {

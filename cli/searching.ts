@@ -1,4 +1,7 @@
-/** Drives a search: progress on a terminal, Ctrl-C and a time limit that keep what was found, and journals of the schedules it gives. */
+/**
+ * Drives a search: progress on a terminal, Ctrl-C and a time limit that keep what was found, and
+ * journals of the schedules it gives.
+ */
 import { join, resolve } from 'node:path';
 import { runIdOf, toHex } from '../replay/identity.ts';
 import type { Progress, Search, Stop } from '../sim/explore/request.ts';

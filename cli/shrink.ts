@@ -1,4 +1,7 @@
-/** `shrink`: the least deviating run that breaks the same property, and the two steps on whose order that hangs. */
+/**
+ * `shrink`: the least deviating run that breaks the same property, and the two steps on whose order
+ * that hangs.
+ */
 import { basename, dirname } from 'node:path';
 import { scenarioOf } from '../replay/model.ts';
 import { pointsOf } from '../replay/points.ts';
@@ -48,7 +51,10 @@ function namedSteps(journal: Journal, first: number): NamedStep[] {
     }));
 }
 
-/** The critical pair by name, and the journal in which its two steps are neighbours: the shrunk one, or one of its own. */
+/**
+ * The critical pair by name, and the journal in which its two steps are neighbours: the shrunk one,
+ * or one of its own.
+ */
 interface Critical {
   readonly steps: readonly NamedStep[];
   readonly journal: string | null;

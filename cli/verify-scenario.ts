@@ -1,4 +1,7 @@
-/** Holds a scenario against itself: both engines, run twice, give the same bytes; and every variant does what is expected of it. */
+/**
+ * Holds a scenario against itself: both engines, run twice, give the same bytes; and every variant
+ * does what is expected of it.
+ */
 import { existsSync } from 'node:fs';
 import type { Choice, RunEnd } from '../events/journal.ts';
 import { JournalWriter } from '../replay/writer.ts';
@@ -18,7 +21,10 @@ export interface Check {
   readonly found: string;
 }
 
-/** A schedule that once reached a violation; `property` is a name as `expect` has it, or null for one that reaches none. */
+/**
+ * A schedule that once reached a violation; `property` is a name as `expect` has it, or null for
+ * one that reaches none.
+ */
 interface Regression {
   readonly variant: string;
   readonly property: string | null;

@@ -1,4 +1,7 @@
-/** `verify`: whether a journal is what its writer wrote, a scenario deterministic and as expected, and all that lies below a folder. */
+/**
+ * `verify`: whether a journal is what its writer wrote, a scenario deterministic and as expected,
+ * and all that lies below a folder.
+ */
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { shippedNames } from '../api/shipped-scenarios.ts';

@@ -1,4 +1,7 @@
-/** The lanes of one timeline and the spans that are open on them. Everything that is shown goes through here. */
+/**
+ * The lanes of one timeline and the spans that are open on them. Everything that is shown goes
+ * through here.
+ */
 import type { ActorId } from '../events/event.ts';
 import type { Args, Category, FlowEnd, Group, GroupKind, Lane, LaneKind, TimelineEvent } from './event.ts';
 

@@ -1,4 +1,7 @@
-/** Carries a search out as it was asked for: by one thread, by several, as one shard, or from the results of all shards. */
+/**
+ * Carries a search out as it was asked for: by one thread, by several, as one shard, or from the
+ * results of all shards.
+ */
 
 import { conclude, notLookedFor, searchedWay } from '../../sim/explore/conclude.ts';
 import { explore } from '../../sim/explore/explore.ts';
@@ -78,7 +81,10 @@ export async function carry(request: ExploreRequest, subject: SearchSubject, fla
   };
 }
 
-/** The verdict of all shards in a folder. @throws CliError if it is not all of them, whole and of one search */
+/**
+ * The verdict of all shards in a folder.
+ * @throws CliError if it is not all of them, whole and of one search
+ */
 export async function carryMerge(
   folder: string,
   reference: string | undefined,

@@ -1,4 +1,7 @@
-/** The format of a search on disk: `docs/search-file-format.md` explains it. Here: its numbers, its header, its errors. */
+/**
+ * The format of a search on disk: `docs/search-file-format.md` explains it. Here: its numbers, its
+ * header, its errors.
+ */
 import { z } from 'zod';
 import { MODEL_FIELDS } from './same-model.ts';
 

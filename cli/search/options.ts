@@ -120,7 +120,10 @@ export const boundOf = (flags: ExploreFlags): string => {
   return limits.length > 0 ? `, at most ${limits.join(' and ')}` : '';
 };
 
-/** @throws CliError where two options do not go together; `isJournal`: the search starts within a recorded run */
+/**
+ * @throws CliError where two options do not go together; `isJournal`: the search starts within a
+ * recorded run
+ */
 export function checkFlags(flags: ExploreFlags, isJournal: boolean): void {
   if (flags.checkpointEvery !== undefined && flags.checkpoint === undefined && flags.resume === undefined)
     throw usageError('--checkpoint-every says how often; it wants --checkpoint or --resume to say where');

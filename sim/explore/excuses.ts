@@ -49,7 +49,10 @@ export interface Covered {
   readonly isWhole: boolean;
 }
 
-/** What one variant takes and breaks: in all schedules, or where there are too many in those that deviate least. */
+/**
+ * What one variant takes and breaks: in all schedules, or where there are too many in those that
+ * deviate least.
+ */
 export function* coveredBy(scenario: ResolvedScenario, maxStates: number): Search<Covered> {
   const explorer = new Explorer({ scenario, budget: { states: maxStates } });
   const report = yield* explorer.run();

@@ -1,17 +1,21 @@
 /**
- * What goes together in one search. Each pair of a reduction, a bound, a kind of property and a start has one line here: whether it is
- * used together, refused, or one of the two is switched off; and why. docs/explore.md shows this table, and the command line refuses by it.
+ * What goes together in one search. Each pair of a reduction, a bound, a kind of property and a
+ * start has one line here: whether it is used together, refused, or one of the two is switched off;
+ * and why. docs/explore.md shows this table, and the command line refuses by it.
  */
 
 export const SEARCH_FEATURES = ['local', 'sleep', 'symmetry', 'bound', 'liveness', 'per-actor', 'recorded-run'] as const;
 /**
- * `local`: local steps run on. `sleep`: sleep sets. `symmetry`: one state for all that differ by a renaming. `bound`: limits
- * of deviations. `liveness`: `eventually` properties. `per-actor`: a property of one of several actors that are alike. `recorded-run`:
- * the futures of a recorded run.
+ * `local`: local steps run on. `sleep`: sleep sets. `symmetry`: one state for all that differ by a
+ * renaming. `bound`: limits of deviations. `liveness`: `eventually` properties. `per-actor`: a
+ * property of one of several actors that are alike. `recorded-run`: the futures of a recorded run.
  */
 export type SearchFeature = (typeof SEARCH_FEATURES)[number];
 
-/** `absent`: one of the two was measured and is not built. `off`: the second is not decided, and the guarantee says so. */
+/**
+ * `absent`: one of the two was measured and is not built. `off`: the second is not decided, and the
+ * guarantee says so.
+ */
 export type Together = 'together' | 'refused' | 'off' | 'absent';
 
 export interface Pair {
@@ -39,7 +43,7 @@ export const PAIRS: readonly Pair[] = [
   pair('symmetry', 'liveness', 'off', 'fairness is owed to each actor, and back in the same orbit is not back in the same state'),
   pair('symmetry', 'per-actor', 'refused', 'one state cannot speak for all of its orbit; it is found out at the first orbit that differs'),
   pair('symmetry', 'recorded-run', 'refused', 'a recorded run has told the actors apart that a renaming would exchange'),
-  pair('bound', 'liveness', 'off', 'a fair schedule switches CPUs for ever, and so goes past each bound'),
+  pair('bound', 'liveness', 'off', 'a fair schedule switches CPUs forever, and so goes past each bound'),
   pair('bound', 'per-actor', 'together', 'a bound leaves schedules out and merges no states'),
   pair('bound', 'recorded-run', 'together', 'deviations are counted from where the search starts'),
   pair('liveness', 'per-actor', 'together', 'what one actor owes is followed for each actor by itself'),

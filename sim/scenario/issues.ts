@@ -10,7 +10,11 @@ export interface PathIssue {
   readonly message: string;
 }
 
-/** A mistake in a scenario. `line` is 1-based; 0, with an empty `file`, if the scenario does not come from a file. @public */
+/**
+ * A mistake in a scenario. `line` is 1-based; 0, with an empty `file`, if the scenario does not
+ * come from a file.
+ * @public
+ */
 export interface ScenarioIssue {
   readonly file: string;
   readonly line: number;

@@ -1,4 +1,7 @@
-/** What programs can do on every host. What mechanisms add, and all of it in one table, is in `all-operations.ts`. */
+/**
+ * What programs can do on every host. What mechanisms add, and all of it in one table, is in
+ * `all-operations.ts`.
+ */
 import { z } from 'zod';
 import type { CoreGuestOp, CoreHostOp } from '../../events/program.ts';
 import { integer, LIMITS, NAME, VCPU } from './fields.ts';
@@ -10,7 +13,7 @@ type HostTable = { readonly [K in CoreHostOp['op']]: Operation<Arguments, CoreHo
 /** What the program of a vCPU can do. */
 export const GUEST_OPERATIONS = {
   spin: operation('spin', 'Computes and never exits by itself: only an interrupt of the pCPU ends it.', {}),
-  compute: operation('compute', 'Computes for ever: an interrupt takes the vCPU out of the guest, and it goes on when it is back.', {}),
+  compute: operation('compute', 'Computes forever: an interrupt takes the vCPU out of the guest, and it goes on when it is back.', {}),
   hlt: operation('hlt', 'Halts until a request arrives, or an interrupt where the scenario allows them.', {}),
 } satisfies GuestTable;
 

@@ -1,4 +1,7 @@
-/** Reads YAML that strangers wrote: one bounded document of plain data, and the line of each value in it. */
+/**
+ * Reads YAML that strangers wrote: one bounded document of plain data, and the line of each value
+ * in it.
+ */
 import { Composer, isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, Parser } from 'yaml';
 import { type Path, pathText, printable, type ScenarioIssue, shown } from './issues.ts';
 import { DEPTH_MAX, FORBIDDEN_KEY, textMistake } from './plain.ts';
@@ -49,7 +52,9 @@ function offsetOf(node: unknown): number | null {
   return range?.[0] ?? null;
 }
 
-/** Tokens of the file, up to the first that nests too deep: what builds a tree of them is recursive. */
+/**
+ * Tokens of the file, up to the first that nests too deep: what builds a tree of them is recursive.
+ */
 function tokensOf(text: string, reading: Reading) {
   const parser = new Parser(reading.lines.addNewLine);
   reading.lines.addNewLine(0);
@@ -168,7 +173,10 @@ function tooLarge(text: string): boolean {
   return text.length > BYTES_MAX || (text.length * 3 > BYTES_MAX && new TextEncoder().encode(text).length > BYTES_MAX);
 }
 
-/** Reads one YAML 1.2 document without aliases, anchors, tags, directives, merge keys or duplicate keys. */
+/**
+ * Reads one YAML 1.2 document without aliases, anchors, tags, directives, merge keys or duplicate
+ * keys.
+ */
 export function readYaml(text: string, file: string): ReadYaml {
   const reading: Reading = { file, lines: new LineCounter(), issues: [] };
   const failed = (): ReadYaml => ({ value: null, lineOf: () => 1, issues: reading.issues });

@@ -1,4 +1,7 @@
-/** A timeline as a viewer ends up with it: spans with their length and depth, arrows, numbers. What exporters are held against. */
+/**
+ * A timeline as a viewer ends up with it: spans with their length and depth, arrows, numbers. What
+ * exporters are held against.
+ */
 import type { Lane, LaneKind, TimelineEvent } from '../../timeline/event.ts';
 
 export interface Slice {

@@ -1,4 +1,6 @@
-/** Protocol-buffer messages, written straight to bytes. Numbers are unsigned and at most 2^53 - 1. */
+/**
+ * Protocol-buffer messages, written straight to bytes. Numbers are unsigned and at most 2^53 - 1.
+ */
 
 const VARINT = 0;
 const FIXED64 = 1;

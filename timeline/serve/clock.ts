@@ -1,4 +1,6 @@
-/** The one clock of the server: heartbeats, pauses and patience ask it, and tests bring their own. */
+/**
+ * The one clock of the server: heartbeats, pauses and patience ask it, and tests bring their own.
+ */
 
 /** What tells the server that time has passed. @public */
 export interface Clock {

@@ -1,4 +1,7 @@
-/** What every request passes before it is answered: the name it calls, where it comes from, its method, its token. */
+/**
+ * What every request passes before it is answered: the name it calls, where it comes from, its
+ * method, its token.
+ */
 import type { Context, MiddlewareHandler } from 'hono';
 import { timingSafeEqual } from 'hono/utils/buffer';
 import { hostCheck } from './hosts.ts';

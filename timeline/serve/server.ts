@@ -29,7 +29,10 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-/** The server does not start: what was asked for is unsafe, or the address cannot be had. @public */
+/**
+ * The server does not start: what was asked for is unsafe, or the address cannot be had.
+ * @public
+ */
 export class ServerStartError extends Error {
   override readonly name = 'ServerStartError';
 }
@@ -116,7 +119,8 @@ function listening(server: Server, host: string, port: number): Promise<AddressI
 
 /**
  * Serves runs over HTTP. It resolves once it listens.
- * @throws ServerStartError if it would be open to others without a token, or the address cannot be had; RangeError on a bad origin
+ * @throws ServerStartError if it would be open to others without a token, or the address cannot be
+ * had; RangeError on a bad origin
  * @public
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {

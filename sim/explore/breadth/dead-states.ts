@@ -1,7 +1,7 @@
 /**
- * The deadlocks of a space whose states are all kept: the states from which no progress and no state at rest can be reached. Candidates
- * are the states without a step that is progress. The search goes backwards from the ways out of them, in time proportional to the steps
- * among them.
+ * The deadlocks of a space whose states are all kept: the states from which no progress and no
+ * state at rest can be reached. Candidates are the states without a step that is progress. The
+ * search goes backwards from the ways out of them, in time proportional to the steps among them.
  */
 
 import { PROGRESS_IF_SENT, UNCHANGED } from '../../rows/step-trie.ts';
@@ -13,7 +13,9 @@ import type { Successors } from '../space/successors.ts';
 const TURN_STATES = 1 << 12;
 
 export interface DeadQuestions {
-  /** Whether the wait ends in a state whatever its steps are: all actors may stay where they are. */
+  /**
+   * Whether the wait ends in a state whatever its steps are: all actors may stay where they are.
+   */
   readonly isOver: (row: Int32Array) => boolean;
   /** Whether a state that was not expanded, as a property broke there, is dead all the same. */
   readonly isDeadBeyond: (state: number) => boolean;
@@ -108,8 +110,8 @@ export class DeadStates {
 }
 
 /**
- * Expanded states without a step that is progress, from which no state with such a step was first found. The links of the space tell as
- * much without a look at any step.
+ * Expanded states without a step that is progress, from which no state with such a step was first
+ * found. The links of the space tell as much without a look at any step.
  */
 export function withoutWayOut({ ends, parent, count }: StateSpace, expanded: number): number[] {
   const alive = new Uint8Array(count);

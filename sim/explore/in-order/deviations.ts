@@ -1,4 +1,7 @@
-/** What a chooser does against the in-order run: disturbances, preemptions, switches. The words are those of the design. */
+/**
+ * What a chooser does against the in-order run: disturbances, preemptions, switches. The words are
+ * those of the design.
+ */
 import { allowedOffers } from '../../host/registry.ts';
 import type { AlternativeKind } from '../../step.ts';
 import type { Deviations } from '../request.ts';
@@ -21,8 +24,9 @@ export interface Standing {
 }
 
 /**
- * The deviations that one choice is; `type` is that of the offer. To step another CPU and not to pick the first task there are two. Any
- * other offer, such as those of a model of its own, is a choice that the in-order run has to make as well: no deviation.
+ * The deviations that one choice is; `type` is that of the offer. To step another CPU and not to
+ * pick the first task there are two. Any other offer, such as those of a model of its own, is a
+ * choice that the in-order run has to make as well: no deviation.
  */
 export function deviationOf(kind: AlternativeKind, type: string, { next, first }: Standing): Deviations {
   if (kind === 'offer') {

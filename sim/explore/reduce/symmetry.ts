@@ -1,7 +1,9 @@
 /**
- * Exact symmetry: actors that a model takes for interchangeable are permuted in every way, and of all rows that come out the least one
- * stands for the orbit. No sorting heuristic, so nothing can be missed; the price is a permutation count that must stay small. That the model
- * has the symmetry is not believed but held against every reaction and every offer that the search has met: see `verify()`.
+ * Exact symmetry: actors that a model takes for interchangeable are permuted in every way, and of
+ * all rows that come out the least one stands for the orbit. No sorting heuristic, so nothing can
+ * be missed; the price is a permutation count that must stay small. That the model has the symmetry
+ * is not believed but held against every reaction and every offer that the search has met: see
+ * `verify()`.
  */
 import type { AnyMachineSnapshot } from 'xstate';
 import type { ActorId } from '../../../events/event.ts';
@@ -41,10 +43,16 @@ function* products(groups: Groups): Generator<Renaming> {
   for (const order of orders(first)) for (const others of products(rest)) yield new Map([...others, ...exchange(first, order)]);
 }
 
-/** One code unit for each value; the largest one says that a value does not fit, and what follows are decimals. */
+/**
+ * One code unit for each value; the largest one says that a value does not fit, and what follows
+ * are decimals.
+ */
 const UNIT_MAX = 0xffff;
 
-/** A row as text: different for different rows. Columns that are empty in every other state may stand at the end. */
+/**
+ * A row as text: different for different rows. Columns that are empty in every other state may
+ * stand at the end.
+ */
 export function rowKey(row: readonly number[], actors: number): string {
   let { length } = row;
   while (length > actors && row[length - 1] === 0) length--;
@@ -125,7 +133,9 @@ class Image {
     return image;
   }
 
-  /** A context or a message with its ids exchanged; `owner` is a kind of actors or an event type. */
+  /**
+   * A context or a message with its ids exchanged; `owner` is a kind of actors or an event type.
+   */
   #fields(owner: string, fields: object): unknown {
     const { sets } = this.#world.store;
     const renamed = Object.entries(fields).map(([key, value]): [string, unknown] => [
@@ -135,7 +145,10 @@ class Image {
     return Object.fromEntries(renamed);
   }
 
-  /** Plain data with ids exchanged wherever they stand, as values or as keys. Lists in a set are sorted, as machines keep them. */
+  /**
+   * Plain data with ids exchanged wherever they stand, as values or as keys. Lists in a set are
+   * sorted, as machines keep them.
+   */
   #renamed(value: unknown, isSet: boolean): unknown {
     if (typeof value === 'string') return this.ids.get(value) ?? value;
     if (Array.isArray(value)) {
@@ -186,8 +199,9 @@ export class Symmetry {
   }
 
   /**
-   * Holds every reaction and every offer that was met since the last call against its renaming: an actor of another name, given the message with
-   * the names exchanged, does the same with the names exchanged. So a step out of one state of an orbit is a step out of each.
+   * Holds every reaction and every offer that was met since the last call against its renaming: an
+   * actor of another name, given the message with the names exchanged, does the same with the names
+   * exchanged. So a step out of one state of an orbit is a step out of each.
    * @throws SymmetryError at the first that does not
    */
   verify(): void {

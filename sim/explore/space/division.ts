@@ -1,7 +1,8 @@
 /**
- * One of several searches that divide a space before they start and never speak again: all of them search the same states up to the
- * first level that is wide enough, then each goes on from its share of that level. A state further on lies behind some state of that level on
- * a shortest way, and so is met by the shard which owns that one, at the same depth; others may meet it, too.
+ * One of several searches that divide a space before they start and never speak again: all of them
+ * search the same states up to the first level that is wide enough, then each goes on from its
+ * share of that level. A state further on lies behind some state of that level on a shortest way,
+ * and so is met by the shard which owns that one, at the same depth; others may meet it, too.
  */
 import { RUN_ENDS, type StateSpace } from './state-space.ts';
 
@@ -21,7 +22,7 @@ export interface Cut {
   readonly unchanged: number;
 }
 
-/** States of the divided level for each shard, at the least. */
+/** The least number of states of the divided level for each shard. */
 const SHARE_STATES = 32;
 
 /** Finds the level and takes one's share of it. */
