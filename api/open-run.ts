@@ -20,12 +20,12 @@ export interface OpenRunOptions extends ScenarioOptions {
    * Who chooses: in order (`fifo`, the default), by chance, or one of the strategies that sample.
    */
   readonly chooser?: Exclude<SessionChooser['name'], 'replay'>;
-  /** Of a chooser that draws; 0 unless given. */
+  /** The seed of a chooser that draws; 0 unless given. */
   readonly seed?: number;
   /** `pct`: how many orderings a bug may take, and decisions among which its places are drawn. */
   readonly depth?: number;
   readonly horizon?: number;
-  /** `pct`, `surw`: as in the sample that is drawn again. */
+  /** `pct`, `surw`: the limit of steps of the sample whose schedule is drawn again. */
   readonly stepsMax?: number;
   /**
    * Choices to repeat; when they are used up, the run goes on in order. Not together with
@@ -33,8 +33,7 @@ export interface OpenRunOptions extends ScenarioOptions {
    */
   readonly schedule?: Schedule;
   /**
-   * Actors that are alive, or reactions that are remembered; the journals are equal. `memo` unless
-   * given.
+   * `live` runs actors, `memo` remembers reactions; the journals are equal. `memo` unless given.
    */
   readonly engine?: EngineName;
 }
@@ -44,7 +43,7 @@ interface Parts {
   readonly run: Run;
   readonly start: RunStart;
   readonly begin: () => void;
-  /** The last step, where the run is not to go on by itself. */
+  /** The last step of a run that is to end early. */
   readonly to?: number;
 }
 
@@ -54,7 +53,7 @@ interface Parts {
  * @public
  */
 export class OpenRun {
-  /** Everything that decides the run but its choices: what stands at the start of its journal. */
+  /** Everything that decides the run but its choices: the start of its journal. */
   readonly start: RunStart;
   readonly #run: Run;
   readonly #begin: () => void;
@@ -159,7 +158,7 @@ function chooserOf({ chooser = 'fifo', seed = 0, depth, horizon, stepsMax, sched
   }
   if (chooser === 'fifo') return { spec: { name: chooser }, schedule: '' };
   if (chooser === 'random') return { spec: { name: chooser, seed }, schedule: '' };
-  // What is not measured is asked for, and what is asked for is part of the run's identity.
+  // A number that is not measured must be given, and what is given is part of the run's identity.
   const asked = Object.entries({ depth, horizon, stepsMax }).flatMap(([key, value]) => (value === undefined ? [] : [`${key} ${value}`]));
   return { spec: { name: chooser, seed, depth, horizon, stepsMax }, schedule: asked.join(' ') };
 }

@@ -23,7 +23,7 @@ type Scheduled = Pick<Choice, 'index'> & Partial<Choice>;
 
 export interface Read {
   readonly choices: readonly Scheduled[];
-  /** Part of the run's identity: as the command line has it. */
+  /** Part of the run's identity, in the form of the command line. */
   readonly text: string;
   readonly match: 'strict' | 'label' | 'index';
 }

@@ -20,7 +20,7 @@ import { resolved, type ScenarioOptions, type ScenarioSource, scenario as scenar
  * @public
  */
 export interface SearchOptions {
-  /** States before it gives up. */
+  /** States before the search gives up. */
   readonly statesMax?: number;
   /**
    * Called now and then; the search ends early once it answers true, and what was found is kept.
@@ -54,7 +54,7 @@ export interface ExploreReport {
   readonly verdict: 'clean' | 'violation' | 'unknown';
   /** Whether everything within the bound was searched. */
   readonly exhausted: boolean;
-  /** What was used up; null where nothing was. */
+  /** The budget that was used up; null if none was. */
   readonly limit: string | null;
   readonly states: number;
   readonly transitions: number;
@@ -69,7 +69,7 @@ export interface ExploreReport {
   readonly undecided: readonly string[];
   /** What was shown and what was not, in sentences. */
   readonly guarantee: string;
-  /** Of all schedules, or within which bound. */
+  /** `all schedules`, or the bound of the search. */
   readonly bound: string;
 }
 
@@ -100,7 +100,7 @@ function futuresOf(journal: Journal, { variant, set, mutant, liveness = false }:
 
 /**
  * Searches every schedule of a scenario, or every future of a recorded run, as
- * `worldswitch explore` does. It takes the thread until it is done.
+ * `worldswitch explore` does. It blocks the thread until it is done.
  * @throws ScenarioError, ScenarioSourceError; RangeError where options do not go together;
  * SymmetryError if the model has no symmetry
  * @public

@@ -26,8 +26,8 @@ export type DriveOptions = Omit<Driving, 'begin' | 'to'>;
 
 /**
  * Carries a run to its end in turns, so that clients are served in between, and seals its journal.
- * The run is one that `openRun()`, `openInjection()` or `openReplay()` has opened, and of which
- * nothing was asked yet.
+ * The run is one that `openRun()`, `openInjection()` or `openReplay()` has opened, and that has not
+ * been used yet.
  * @throws what the model or the journal throws; watchers are told that the run failed
  * @public
  */

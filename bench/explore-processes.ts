@@ -108,7 +108,7 @@ export function secondsOver(laps: Laps, row: string, base: string, clock: Clock)
 export type Against = Readonly<Record<string, readonly (readonly [base: string, aim?: number])[]>>;
 
 /**
- * States a second of all rows. An aim is held against CPU time: wall time has what other processes
+ * States a second of all rows. An aim is compared with CPU time: wall time has what other processes
  * did meanwhile in it.
  */
 export const ratesOf = (laps: Laps, states: number, clock: Clock, against: Against): Rate[] =>

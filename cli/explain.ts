@@ -46,8 +46,8 @@ export interface Explanation {
   readonly mutant?: string;
   /**
    * Variants of the scenario that are expected not to break the property, with the switches they
-   * set, and what they break instead. Nothing is expected of a mutant: of one, this is the variant
-   * itself, without it.
+   * set, and what they break instead. Nothing is expected of a mutant: for one, this is the variant
+   * itself without the mutant.
    */
   readonly removedBy: readonly {
     readonly variant: string;
@@ -63,7 +63,7 @@ export interface Explanation {
   readonly test: string;
 }
 
-/** Lines of the story; before these it is cut. */
+/** The most lines of a story: what is before them is cut. */
 const STORY_MAX = 40;
 const GRADES: readonly Grade[] = ['read', 'manual', 'memory', 'decision', 'inferred'];
 
@@ -94,7 +94,7 @@ function weakestOf(story: readonly Told[]): Explanation['weakest'] {
   return weakest;
 }
 
-/** The scenario as shipped, if this journal is of a shipped one: commands can name it. */
+/** The shipped scenario that this journal is of, if there is one: commands can name it. */
 function shippedOf({ name }: ResolvedScenario, io: Io): Scenario | null {
   return shippedNames().includes(name) ? loadReference(name, io).scenario : null;
 }

@@ -89,7 +89,7 @@ function printSharding(printer: Printer, { of, index, file, statesAtLeast }: Sha
     );
 }
 
-/** A model without symmetry is the user's to know. */
+/** A model without symmetry is an error of the user's input, not an internal one. */
 function unlessSymmetry(error: unknown): never {
   throw error instanceof SymmetryError ? usageError(error.message) : error;
 }

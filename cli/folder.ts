@@ -22,8 +22,8 @@ export function makeFolder(path: string): void {
 }
 
 /**
- * Whether a folder can be made here, before anything long begins. What only the file system knows
- * is told when it is made.
+ * Checks whether a folder can be made, before long work begins. Errors that only the file system
+ * finds come when it is made.
  * @throws CliError
  */
 export function checkFolder(path: string, shown: string): void {

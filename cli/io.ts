@@ -78,7 +78,7 @@ class DescriptorSink implements Sink {
       return writeSync(this.#fd, bytes, at);
     } catch (error) {
       const code = codeOf(error);
-      // The reader of a pipe that does not block is slow.
+      // A pipe that does not block is full, as its reader is slow.
       if (code === 'EAGAIN') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS);
       else {
         this.closed = true;
@@ -89,7 +89,7 @@ class DescriptorSink implements Sink {
   }
 }
 
-/** The first signal asks to stop, the second does not ask. */
+/** The first signal asks the command to stop, the second ends the process. */
 function interruption(): () => AbortSignal {
   let controller: AbortController | null = null;
   const stop = (): void => {

@@ -17,7 +17,7 @@ function lineage(node: AnyStateNode): AnyStateNode[] {
   return nodes;
 }
 
-/** What stands for all states of a machine, where a transition leaves whichever is active. */
+/** The node for all states of a machine, for transitions that leave whichever is active. */
 const anyOf = (id: string): string => `${id}__any`;
 
 /** Events that a state takes without leaving it. */

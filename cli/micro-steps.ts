@@ -13,7 +13,7 @@ export interface Moment {
   readonly step: number;
   /** The number of the pCPU that moved; null where none did. */
   readonly cpu: number | null;
-  /** The innermost actor that executed a micro-step, else whose choice it was. */
+  /** The innermost actor that executed a micro-step, else the actor whose choice it was. */
   readonly actor: string;
   /** The full name of its micro-step; null where the step executed none. */
   readonly microStep: string | null;
@@ -50,7 +50,7 @@ const cpuOf = (actor: string): number | null => {
 const MOVES: readonly string[] = ['exec', 'pick'];
 
 class Teller {
-  /** State by actor, before the step at hand. */
+  /** State by actor, before the present step. */
   readonly #states: Map<string, JsonObject>;
 
   constructor(states: ReadonlyMap<string, JsonObject>) {

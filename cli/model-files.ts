@@ -11,7 +11,7 @@ export interface ModelFile {
 
 const loaded: ModelFile[] = [];
 
-/** @returns what forgets it again */
+/** @returns a function that removes it from the list again */
 export function noteModelFile(one: ModelFile): () => void {
   loaded.push(one);
   return () => {

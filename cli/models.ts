@@ -73,7 +73,7 @@ function mechanismsIn(exports: Readonly<Record<string, unknown>>, file: string):
 
 /**
  * Loads modules in order.
- * @returns what takes all of them away again
+ * @returns a function that unregisters all of them
  * @throws CliError, MechanismError
  */
 export async function loadModels(files: readonly ModelFile[]): Promise<() => void> {

@@ -8,8 +8,8 @@ import { setFlagsFromString } from 'node:v8';
 const COUNT = 'invocation-count-for-turbofan=48000';
 
 /**
- * By major version of V8, sixteen times its own number: bytes of bytecode between two looks at
- * whether a function is hot, later its calls. A version that has not been tried gets no flag: V8
+ * By major version of V8, sixteen times the default: bytes of bytecode between two checks whether a
+ * function is hot; in later versions its calls. A version that has not been tried gets no flag: V8
  * complains of flags that it does not know.
  */
 const FLAGS: Readonly<Record<string, string>> = { 11: 'interrupt-budget=1081344', 12: COUNT, 13: COUNT, 14: COUNT };

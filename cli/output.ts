@@ -1,6 +1,6 @@
 /**
- * Text for people and JSON for programs. Nothing that comes from a file may drive a terminal:
- * whatever does not print is escaped here.
+ * Text for people and JSON for programs. No text from a file may control a terminal: what does not
+ * print is escaped here.
  */
 import { styleText } from 'node:util';
 import type { Io, Sink } from './io.ts';
@@ -33,8 +33,8 @@ function escaped(char: string): string {
 export const visible = (text: string): string => text.replace(UNPRINTABLE, escaped);
 
 /**
- * Escapes in JSON what `JSON.stringify` leaves as it is: the text means the same and drives no
- * terminal.
+ * Escapes in JSON what `JSON.stringify` leaves as it is: the text means the same and cannot control
+ * a terminal.
  */
 function safeJson(value: unknown): string {
   const unit = (char: string): string => {
@@ -61,7 +61,7 @@ export class Printer {
     this.#colours = colours;
   }
 
-  /** One line; what is in it stays on it. */
+  /** Prints one line; a line break in a part is escaped. */
   line(...parts: readonly Part[]): void {
     this.sink.write(`${parts.map((part) => this.#drawn(part)).join('')}\n`);
   }

@@ -1,11 +1,13 @@
 /**
  * A module of the user's own imports `worldswitch/…`. Where no such package is installed beside it,
- * the running program is meant: a patch in a folder of its own needs no project around it.
+ * the import gets the running program, so that a patch in a folder of its own needs no project
+ * around it.
  */
 import * as nodeModule from 'node:module';
 
 /**
- * Anything within the package: what is no entry point is resolved from here, as the package's own.
+ * A module inside the package: imports of `worldswitch` that are no entry points are resolved from
+ * here.
  */
 const HERE = import.meta.url;
 
@@ -42,7 +44,7 @@ interface Context {
   readonly parentURL?: string;
 }
 type Resolve = (specifier: string, context: Context) => unknown;
-/** Of newer Nodes. */
+/** The hooks of newer versions of Node. */
 interface WithHooks {
   registerHooks?(hooks: { readonly resolve: (specifier: string, context: Context, next: Resolve) => unknown }): unknown;
 }

@@ -129,7 +129,7 @@ async function dispatch(argv: readonly string[], around: Surroundings): Promise<
   const asked = first === 'help' ? [...(second === undefined ? [] : [second]), '--help'] : argv;
   const named = namedIn(asked);
   const word = asked.find((candidate) => !candidate.startsWith('-'));
-  // Of a command that does not exist there is nothing to help with: say so first.
+  // There is no help on a command that does not exist, so the error comes first.
   const words = word !== undefined && !named ? [word] : asked;
   const program = emptyProgram(around);
   let code: number = EXIT.ok;

@@ -79,7 +79,9 @@ export class Recording {
     if (this.#options.mode === 'sync') this.#writer!.acknowledge();
   };
 
-  /** Creates the file, so that a place that cannot be written shows before anything has run. */
+  /**
+   * Creates the file, so that a place that cannot be written is an error before anything has run.
+   */
   begin(start: RunStart): BlockSink {
     this.#start = start;
     this.#writer = this.#open(start);
@@ -134,7 +136,7 @@ export class Recording {
     }
   }
 
-  /** Leaves nothing of a run that could not begin. */
+  /** Removes the journal of a run that could not begin. */
   discard(): void {
     this.#writer?.discard();
   }
@@ -185,8 +187,8 @@ export class Recording {
   }
 
   /**
-   * What was recorded before the model broke a rule is evidence and stays; of anything else nothing
-   * is left.
+   * The records before the model broke a rule are evidence and stay; after any other error the
+   * journal is removed.
    */
   #failed(run: Run, error: unknown): unknown {
     const kept = error instanceof ModelError && this.#place ? this.#keep(run, this.#place) : null;
@@ -203,7 +205,7 @@ export class Recording {
   }
 
   /**
-   * The steps so far under a name of their own, which no other try needs.
+   * Keeps the steps so far under a name of their own, which no other run uses.
    * @returns the name; null where none can be kept
    */
   #keep(run: Run, { target, final }: Place): string | null {
@@ -225,7 +227,7 @@ function openFile(path: string) {
   return { source, close: () => source.close() };
 }
 
-/** Short if it lies below the folder at hand. */
+/** The path relative to the current folder, if it lies below it. */
 export function shownPath(path: string, cwd: string): string {
   const near = relative(cwd, path);
   return near.startsWith('..') ? path : near;

@@ -101,7 +101,7 @@ export function runWords(
   reference: string,
   recorded: Recorded,
   selection: Selection & {
-    /** As it was asked for. */
+    /** The schedule as it was asked for. */
     readonly schedule?: string | undefined;
   },
 ): string[] {

@@ -110,7 +110,7 @@ async function started(served: readonly Served[], options: Options, { env }: Io)
       allowHosts: options.allowHost ?? [],
     });
   } catch (error) {
-    // An origin that is none.
+    // The user gave an origin that is invalid.
     throw error instanceof RangeError ? usageError(error.message) : error;
   }
 }

@@ -145,7 +145,7 @@ async function run({ io, out, json, args, options: given }: Call): Promise<numbe
   });
 }
 
-/** A schedule that no longer breaks anything is the user's to know, not an internal error. */
+/** A schedule that no longer breaks anything is an error of the input, not an internal one. */
 function* shrunkOrTold(search: ReturnType<typeof shrink>, file: string): ReturnType<typeof shrink> {
   try {
     return yield* search;

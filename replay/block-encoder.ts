@@ -199,7 +199,7 @@ export class BlockEncoder {
     return fileId;
   }
 
-  /** The payload of the block at hand; valid until the next call. */
+  /** The payload of the present block; valid until the next call. */
   payload(): Uint8Array {
     const { pieces, texts } = this.dictionary.definitions;
     const columns = [this.#heads, this.#ids, this.#backs, this.#peers, this.#steps, this.#digests, this.#choices];

@@ -26,7 +26,7 @@ export interface Definitions {
   readonly texts: readonly [Uint8Array, Uint8Array, Uint8Array];
 }
 
-/** Numbers texts by first appearance, and keeps what the block at hand has to define. */
+/** Numbers texts by first appearance, and keeps what the present block has to define. */
 export class DictionaryWriter {
   readonly #pieces = new Map<string, number>();
   readonly #ids = TABLES.map(() => new Map<string, number>());
@@ -35,7 +35,7 @@ export class DictionaryWriter {
   #pieceCount = 0;
   #newPieces: string[] = [];
   readonly #newTexts = TABLES.map(() => new Column());
-  /** Texts that the block at hand defines, and the bytes of their pieces. */
+  /** Texts that the present block defines, and the bytes of their pieces. */
   defined = 0;
   pieceBytes = 0;
 

@@ -86,7 +86,7 @@ export class JournalWriteError extends Error {
 }
 
 /**
- * The bytes at hand do not decode. The caller, which knows the frame, turns this into a
+ * The given bytes do not decode. The caller, which knows the frame, turns this into a
  * JournalDamagedError.
  */
 export class UndecodableError extends Error {

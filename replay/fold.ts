@@ -1,5 +1,5 @@
 /**
- * The state of the world rebuilt from the records of a journal alone, and held against the digests
+ * The state of the world rebuilt from the records of a journal alone, and compared with the digests
  * that stand there.
  */
 import { hexOf } from '../sim/canonical.ts';

@@ -1,5 +1,5 @@
 /**
- * Walks a journal frame by frame, and holds every one against its checksums, its place and the
+ * Walks a journal frame by frame, and checks every one against its checksums, its place and the
  * chain.
  */
 import { crc32c } from './crc32c.ts';

@@ -1,5 +1,5 @@
 /**
- * Reads all of a journal, holds each part against the others, and knows the state that the records
+ * Reads all of a journal, compares each part with the others, and knows the state that the records
  * lead to.
  */
 import type { RunStart } from '../events/journal.ts';

@@ -176,7 +176,7 @@ export class JournalWriter {
 
   /**
    * The seq up to which nothing is lost from here on: in `sync` mode whatever happens, in
-   * `buffered` mode unless the machine fails. `sync` closes the block at hand; the other modes
+   * `buffered` mode unless the machine fails. `sync` closes the present block; the other modes
    * write the same bytes with and without acknowledgements.
    */
   acknowledge(): number {

@@ -1,6 +1,6 @@
 /**
  * Writes sim/model-id.ts: the digest of the source text that decides behaviour. `npm run model`; a
- * test holds the file against the tree.
+ * test compares the file with the tree.
  */
 import { writeFileSync } from 'node:fs';
 import { modelIdOf } from './model-source.ts';

@@ -1,5 +1,5 @@
 /**
- * Explores every variant of every shipped scenario to its end, and holds what breaks against what
+ * Explores every variant of every shipped scenario to its end, and compares what breaks with what
  * the scenario expects. One line for each variant; the exit code is 1 when an expectation is not
  * met, or when a search ran out of states before it could tell. What no machine at hand can search
  * whole is searched within a bound, and its line says so.

@@ -50,7 +50,7 @@ export class Prng {
 }
 
 /**
- * The seed of one of many independent pieces of work that hang on one seed, such as the schedules
+ * The seed of one of many independent pieces of work that depend on one seed, such as the schedules
  * of a sample.
  * @returns an integer of 48 bits
  */

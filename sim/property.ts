@@ -25,12 +25,12 @@ export interface Property {
   readonly grade: Grade;
   readonly check: (world: WorldView) => string | null;
   /**
-   * Where it hangs on one actor at a time: evidence in that actor's state. A search then looks only
-   * where it can be found.
+   * Where it depends on one actor at a time: evidence in that actor's state. A search then looks
+   * only where it can be found.
    */
   readonly each?: (actor: ActorView<never>) => string | null;
   /**
-   * All of one actor that evidence hangs on: a search looks only where this has changed. Without
+   * All of one actor that evidence depends on: a search looks only where this has changed. Without
    * it, its whole local state.
    */
   readonly sees?: (actor: ActorView<never>) => string | number | null;

@@ -88,7 +88,7 @@ export class Board {
     this.events.length = 0;
   }
 
-  /** Ends what is open. */
+  /** Ends all open spans. */
   close(at: number): void {
     this.endStep(at);
     for (const { lane, spans } of this.#open) this.#close(lane, spans, 0, at);

@@ -4,7 +4,7 @@ import type { ActorId } from '../events/event.ts';
 /** Values that every format can show. Addresses are text, in hex. @public */
 export type Args = Readonly<Record<string, string | number | boolean>>;
 
-/** What a group of lanes is of. @public */
+/** What the lanes of a group belong to. @public */
 export type GroupKind = 'run' | 'cpus' | 'process' | 'vm' | 'hardware' | 'locks' | 'other';
 
 /** Lanes that stand together. A `process` is one of the simulated host. @public */
@@ -36,7 +36,7 @@ export interface Lane {
   readonly kind: LaneKind;
   readonly name: string;
   readonly group: Group;
-  /** Whose lane it is; null where it belongs to none in particular. */
+  /** The actor of the lane; null where it belongs to none. */
   readonly actor: ActorId | null;
 }
 

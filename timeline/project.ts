@@ -1,6 +1,6 @@
 /**
- * The projection of a run's records to a timeline: spans, instants, arrows, counters. Nothing is
- * kept but what is open.
+ * The projection of a run's records to a timeline: spans, instants, arrows, counters. Only what is
+ * open is kept.
  *
  * A step lasts from its vtime to that of the next one; its micro-steps last as long. What a step
  * changes shows at its end, so the spans of functions that an actor is inside of are open while

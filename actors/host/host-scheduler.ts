@@ -1,7 +1,7 @@
 /**
  * The host scheduler's run queues: who is queued where, who sleeps. Queues are sets: which of
- * several runnable tasks runs next is the chooser's to say, so that no verdict hangs on a queueing
- * order.
+ * several runnable tasks runs next is for the chooser to decide, so that no verdict depends on a
+ * queueing order.
  *
  * Left out: priorities, load balancing of a running task by the stopper.
  *

@@ -20,7 +20,7 @@ export const OSLSR = { OSLM: 1 << 3, OSLK: 1 << 1 } as const;
 /** What AArch32 must write to DBGOSLAR to lock; anything else unlocks. */
 export const OSLAR_KEY = 0xc5ac_ce55;
 
-/** What the decision hangs on. */
+/** What the decision depends on. */
 export interface DebugControl {
   readonly pstate: DebugPstate;
   readonly mdscr: number;

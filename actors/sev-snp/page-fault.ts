@@ -88,8 +88,7 @@ function ownerOf(env: HostEnv, l: HostLocals): number {
 }
 
 /**
- * A page of no guest, such as one of the firmware's, can be neither shared nor laid at a guest's
- * door.
+ * A page of no guest, such as one of the firmware's, can be neither shared nor blamed on a guest.
  * @see domain snp d.3
  */
 const unownedFirst = (env: HostEnv): HostItem =>

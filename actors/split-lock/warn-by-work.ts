@@ -21,7 +21,7 @@ declare module '../host/host-env.ts' {
     readonly holdsSem?: boolean | undefined;
     /** Milliseconds of its sleep. */
     readonly left?: number | undefined;
-    /** Of a worker: the item at hand. */
+    /** Of a worker: the present item. */
     readonly work?: string | undefined;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Writes a search into a file that appears whole under its name, and reads it back; nothing is
- * believed before its checksum is.
+ * Writes a search into a file that appears whole under its name, and reads it back; no part is used
+ * before its checksum is verified.
  */
 import { z } from 'zod';
 import { crc32c } from '../../replay/crc32c.ts';
@@ -240,7 +240,7 @@ export function decodeSearch(source: JournalSource): StoredSearch {
     const image = { counts, dictionary, reactions, findings, reached, rows, parent, via, ends, ended };
     return { scenario, from: from && ({ ...from, actors: new Map(from.actors) } as PlainWorld), prefix, image };
   } catch (error) {
-    // Whatever does not parse is damage that no checksum saw.
+    // What does not parse is damage that the checksums did not find.
     if (error instanceof z.ZodError || error instanceof SyntaxError)
       throw new SearchFileError('its header or its dictionary says nothing that a search has');
     throw error;

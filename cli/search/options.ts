@@ -49,7 +49,7 @@ const KEEPING: readonly OptionSpec[] = [
   { flags: '--resume <file>', description: 'go on with the search in this file, and keep it there' },
 ];
 
-/** A thread of its own for each; more than there are processors only cost. */
+/** The most workers. Each is a thread, and more threads than processors only cost time. */
 const WORKERS_MAX = 64;
 
 const SHARDS_MAX = 4096;

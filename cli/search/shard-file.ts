@@ -25,7 +25,7 @@ import { foreignSearch, MODEL_FIELDS, modelOf } from './same-model.ts';
 
 const ENDING = '.shard.json';
 const FORMAT = 'worldswitch-shard-1';
-/** Counterexamples and counts take little; more is no result of a shard. */
+/** The most bytes of a result: it holds counterexamples and counts, so a larger file is none. */
 const BYTES_MAX = 1 << 26;
 
 const natural = z.number().int().min(0);

@@ -21,7 +21,7 @@ const BOX_INTEGERS = 1 << 20;
 
 const WORKER = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url);
 
-/** One thread, and the answer it owes. */
+/** One worker thread, and the answer that it has yet to give. */
 class Hand {
   readonly #worker: Worker;
   #settle: { readonly resolve: (answer: Answer) => void; readonly reject: (error: unknown) => void } | null = null;

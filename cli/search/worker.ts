@@ -22,7 +22,7 @@ export interface WorkerData {
   readonly boxes: readonly (readonly (readonly SharedArrayBuffer[])[])[];
   /** Modules of the user's own: each thread loads them for itself. */
   readonly models: readonly ModelFile[];
-  /** What came of them where the search was asked for. */
+  /** The modules as the main thread has loaded them. */
   readonly modules: readonly ModuleName[];
   readonly isTimed: boolean;
 }

@@ -20,9 +20,9 @@ export interface OutcomeRange {
   readonly witness: readonly string[] | null;
   /** Of the longest wait: steps that others take meanwhile; null where they have no bound. */
   readonly steps?: number | null;
-  /** Nothing ends it. */
+  /** Whether nothing ends the wait. */
   readonly forEver?: boolean;
-  /** Who waits. */
+  /** The thread that waits. */
   readonly thread?: string | null;
 }
 
@@ -58,7 +58,7 @@ export function* compareVariant(scenario: ResolvedScenario, options: CompareOpti
 }
 
 /**
- * What the violations do, where no run that ends by itself does it: the search was cut short, or
+ * Outcomes that only violations have, not runs that end by themselves: the search was cut short, or
  * such runs never end.
  */
 function alsoIn(found: ComparedVariant['outcomes'], scenario: ResolvedScenario, { violations }: Exploration): ComparedVariant['outcomes'] {

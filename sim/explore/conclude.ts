@@ -28,7 +28,7 @@ export const notLookedFor = ({ properties }: ResolvedScenario): Pick<Endless, 'v
 });
 
 /**
- * Liveness by a search of its own, on one thread: for those who have shared a space, and hold no
+ * Liveness by a search of its own, on one thread: for searches that shared a space and hold no
  * graph of it.
  */
 export function* endlessAlone({ scenario, from, maxStates, fits, isTimed = false }: ExploreRequest): Search<Endless> {
@@ -85,7 +85,7 @@ export function* conclude(
 
 /** What a search within limits, or over orbits, has found out. */
 interface Reduced extends Pick<SearchTotals, 'exhausted' | 'limit' | 'deadlocks' | 'states' | 'transitions' | 'unchanged'> {
-  /** What such a search does not decide stands in the table of pairs under this. */
+  /** The name under which the table of pairs says what such a search does not decide. */
   readonly feature: SearchFeature;
   readonly bound: string;
   /** Nothing was left out but what follows after a violation. */
@@ -141,8 +141,8 @@ export function told({ scenario, from }: ExploreRequest, world: WorldStep, reduc
 }
 
 /**
- * Searches for one violation alone, as one search does: for those who shared a space in no order
- * that repeats.
+ * Searches for one violation alone, on one thread: searches that share a space meet its states in
+ * an order that does not repeat.
  */
 export function searchedWay({ scenario, from }: ExploreRequest): WayTo {
   return function* ({ property }) {

@@ -1,6 +1,6 @@
 /**
  * The vocabulary of a search: what is asked for, how far a search is, and what it answers. The
- * rooms of searches speak to each other in these types. No search is imported here.
+ * folders of sim/explore exchange these types. No search is imported here.
  */
 import type { Deadlocked, StuckKind } from '../../events/journal.ts';
 import type { Lasso } from '../debts.ts';
@@ -75,7 +75,7 @@ export interface Limits {
   readonly switches?: number;
 }
 
-/** What a schedule does against the in-order run, counted. The words are those of the design. */
+/** How often a schedule departs from the in-order run. The words are those of the design. */
 export interface Deviations {
   /** Injected errors, interrupts, exits for nothing. */
   readonly disturbances: number;
@@ -175,7 +175,7 @@ export interface Exploration {
 export interface SearchTotals {
   /** Whether every reachable state was expanded. */
   readonly exhausted: boolean;
-  /** Why not: the budget that ran out. */
+  /** The budget that ran out before that; null if none did. */
   readonly limit: 'states' | 'bytes' | 'stopped' | null;
   /** Whether it is known of every state that was expanded if it is a deadlock. */
   readonly deadlocks: boolean;

@@ -1,6 +1,6 @@
 /**
  * A mechanism of the user's own, from whatever a file exports: its shape is checked, its names are
- * held against all that is there, and it is registered. What its functions give is checked where
+ * compared with all that is there, and it is registered. What its functions give is checked where
  * they are called.
  */
 import { z } from 'zod';

@@ -1,6 +1,6 @@
 /**
- * The patches of a scenario, gathered and held against the model. Those of the user's own are told
- * apart: an error in one names the mechanism and its file, and one that would change nothing,
+ * The patches of a scenario, gathered and checked against the model. Those of the user's own are
+ * told apart: an error in one names the mechanism and its file, and one that would change nothing,
  * because no program calls a path of that name, is refused.
  */
 import type { AnyStateMachine } from 'xstate';

@@ -19,7 +19,7 @@ export const SENDS = 4;
 export const YIELDS = 8;
 
 /**
- * It breaks a rule if it changes nothing, which hangs on queues where all it does is to send
+ * It breaks a rule if it changes nothing, which depends on queues where all it does is to send
  * latched messages.
  */
 export const MUST_CHANGE = 16;

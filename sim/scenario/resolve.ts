@@ -45,7 +45,7 @@ const DEFAULTS = {
 } as const;
 
 export interface ResolveOptions {
-  /** Else the scenario's first. */
+  /** The scenario's first unless given. */
   readonly variant?: string;
   /** Parameters by name, as the command line has them. */
   readonly set?: Readonly<Record<string, string>>;

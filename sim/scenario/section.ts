@@ -20,8 +20,8 @@ export interface Section<Written = unknown, Resolved = unknown> {
    */
   readonly resolved: z.ZodType<Resolved>;
   /**
-   * Makes the one of the other. It is called before `checks()`, so the scenario may hold mistakes
-   * that only they find.
+   * Makes the resolved value of the written one. It is called before `checks()`, so the scenario
+   * may hold mistakes that only they find.
    * @param written undefined if the file has no such key
    * @returns plain JSON that `resolved` takes; undefined if a run has nothing of it
    */

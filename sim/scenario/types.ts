@@ -186,7 +186,7 @@ export interface ResolvedScenario {
   readonly params: Readonly<Record<string, ParameterValue>>;
   /** Absent for the host's own model. */
   readonly model?: string;
-  /** The mutant that stands in for a part of the model; absent in earnest. */
+  /** The mutant that stands in for a part of the model; absent in an ordinary run. */
   readonly mutant?: string;
   readonly host: ResolvedHost;
   readonly vms: readonly ResolvedVm[];

@@ -1,5 +1,5 @@
 /**
- * Reads YAML that strangers wrote: one bounded document of plain data, and the line of each value
+ * Reads YAML from untrusted files: one bounded document of plain data, and the line of each value
  * in it.
  */
 import { Composer, isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, Parser } from 'yaml';
@@ -81,7 +81,7 @@ function parse(text: string, reading: Reading): Parsed | null {
   const composer = new Composer({ version: '1.2', schema: 'core', merge: false, strict: true, stringKeys: true, uniqueKeys: false });
   const documents = [...composer.compose(tokens, true, text.length)];
   const first = documents[0];
-  // The first mistake makes more of them.
+  // Only the first mistake is told, as it may cause the others.
   const error = documents.flatMap(({ errors, warnings }) => [...errors, ...warnings])[0];
   if (error !== undefined) report(reading, [], lineAt(reading, error.pos[0]), `found text that is not YAML: ${printable(error.message)}`);
   else if (documents.length > 1) {
@@ -129,7 +129,7 @@ function mapValue(reading: Reading, items: readonly { readonly key: unknown; rea
   return map;
 }
 
-/** Anchors and tags: nothing in a scenario needs them, and much that is wrong with YAML does. */
+/** Refuses anchors and tags: no scenario needs them, and much that is wrong with YAML does. */
 function refuseExtras(
   reading: Reading,
   node: { readonly anchor?: string | undefined; readonly tag?: string | undefined },

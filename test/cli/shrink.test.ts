@@ -1,5 +1,5 @@
 /**
- * `shrink`: a smaller journal that breaks the same, the pair of steps it hangs on by name and
+ * `shrink`: a smaller journal that breaks the same, the pair of steps it depends on by name and
  * source, and what it refuses.
  */
 import { readdirSync, readFileSync } from 'node:fs';

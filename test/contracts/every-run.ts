@@ -1,6 +1,6 @@
 /**
- * All schedules of a small model, each walked by a run of its own: what the searches are held
- * against.
+ * All schedules of a small model, each walked by a run of its own: what the searches are compared
+ * with.
  */
 import { hexOf } from '../../sim/canonical.ts';
 import { MemoEngine } from '../../sim/engine/memo.ts';

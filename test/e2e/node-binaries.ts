@@ -1,7 +1,7 @@
 /**
  * Other versions of Node, as programs.
  *
- * An npm package carries the binary of each release for Linux on x64. A package is held against a
+ * An npm package carries the binary of each release for Linux on x64. A package is compared with a
  * known hash; the binary alone is kept, outside the repository.
  */
 import { execFile, execFileSync } from 'node:child_process';

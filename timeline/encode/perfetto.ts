@@ -58,7 +58,7 @@ class PerfettoWriter {
     argNames: new Map(),
     texts: new Map(),
   };
-  /** What the packet at hand is the first to name. */
+  /** Names that the present packet is the first to use. */
   #fresh: { readonly table: Table; readonly id: number; readonly text: string }[] = [];
   readonly #groups = new Set<Group>();
   #isFirst = true;

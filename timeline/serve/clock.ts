@@ -4,7 +4,7 @@
 
 /** What tells the server that time has passed. @public */
 export interface Clock {
-  /** Calls back once after `ms` milliseconds. Returns what takes that back. */
+  /** Calls back once after `ms` milliseconds. Returns a function that cancels the call. */
   after(ms: number, then: () => void): () => void;
 }
 

@@ -152,7 +152,7 @@ export class LiveRun implements RunSource {
   }
 
   /**
-   * Where a reader goes on who wants `next`. Records from before it came are told as long as they
+   * Where a reader that wants `next` goes on. Records from before it came are told as long as they
    * are here; of the later ones it may miss as many as `lagRecords`. Beyond that it goes on in the
    * middle, so that the next record does not open the next gap.
    */

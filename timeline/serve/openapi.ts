@@ -1,5 +1,5 @@
 /**
- * The description of the server for programs: OpenAPI 3.1. A test holds it against what the server
+ * The description of the server for programs: OpenAPI 3.1. A test compares it with what the server
  * answers.
  */
 import { RECORD_KINDS, RUN_ENDS, STUCK_KINDS } from '../../events/journal.ts';

@@ -9,7 +9,7 @@ export const BATCH_RECORDS = 64;
 /** What a watcher of a run is told: records, or that it has missed some. @public */
 export type RunEvent =
   | { readonly type: 'records'; readonly records: readonly JournalRecord[] }
-  /** The records `from` to `to` were there and are not told to this reader: it was too slow. */
+  /** The reader was too slow and is not told the records `from` to `to`. */
   | { readonly type: 'gap'; readonly from: number; readonly to: number };
 
 /** A run as the server sums it up. @public */

@@ -68,7 +68,7 @@ const STATUS_TEXT: Readonly<Record<number, string>> = {
   431: 'Request Header Fields Too Large',
 };
 
-/** Answers what the parser refuses; no request came of it, so nothing but the socket is there. */
+/** Answers a request that the parser refuses: there is no request object, only the socket. */
 function refuse(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();

@@ -75,7 +75,7 @@ class RunEvents {
     return this.#next;
   }
 
-  /** Lets go of whatever the source holds for this client. */
+  /** Releases what the source holds for this client. */
   release(): void {
     this.#stopper.abort();
     this.#events.return().catch(() => {});
@@ -108,7 +108,7 @@ class RunEvents {
 
   #read(): Promise<IteratorResult<RunEvent, void>> {
     const next = this.#events.next();
-    // A failure is told when its turn comes.
+    // The failure is told when the batch is awaited; until then it must not count as unhandled.
     next.catch(() => {});
     return next;
   }

@@ -9,12 +9,12 @@ import type { Search } from '../request.ts';
 import { NO_STEP_PROGRESSES, RUN_ENDS, type StateSpace } from '../space/state-space.ts';
 import type { Successors } from '../space/successors.ts';
 
-/** States between two looks at what drives the search. */
+/** States between two turns of the caller, which may stop the search. */
 const TURN_STATES = 1 << 12;
 
 export interface DeadQuestions {
   /**
-   * Whether the wait ends in a state whatever its steps are: all actors may stay where they are.
+   * Whether a state ends every wait, whatever its steps are: all actors may stay where they are.
    */
   readonly isOver: (row: Int32Array) => boolean;
   /** Whether a state that was not expanded, as a property broke there, is dead all the same. */
@@ -73,7 +73,7 @@ export class DeadStates {
       const target = targets[i]!;
       if (target === state || (flags[i]! & UNCHANGED) !== 0) continue;
       const to = target < 0 ? 0 : this.#placeOf[target]!;
-      // A message that joins a queue is a way out, and so is what is not known.
+      // A message that joins a queue is a way out, and so is an unknown target.
       isOpen = (flags[i]! & PROGRESS_IF_SENT) !== 0 && (target < 0 || this.#sendsBetween(state, target));
       if (to === 0) isOpen ||= target < 0 || this.#space.ends[target] !== RUN_ENDS || !this.#questions.isDeadBeyond(target);
       if (isOpen || to === 0) continue;

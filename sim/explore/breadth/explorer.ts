@@ -36,7 +36,7 @@ export class Explorer implements OpenSearch {
   /** `sometimes` properties that had come true when the memory of steps was last dropped. */
   #met = 0;
   #passed = 0;
-  /** What the world had met when rows were last made wide enough for it. */
+  /** `world.met` at the time when the tables were last made to fit. */
   #fitted = -1;
   #cursor: Cursor;
   #deadEnds: DeadEnds | null = null;
@@ -151,10 +151,7 @@ export class Explorer implements OpenSearch {
     return locals;
   }
 
-  /**
-   * By whom what is kept in a file was met: the file does not say so, but states that are kept as
-   * they are do.
-   */
+  /** Which actors met what a file holds: the file does not say so, but exact states do. */
   get seen(): Seen {
     return this.space.exact ? { also: (slot) => this.#expandedIn(slot) } : { alike: true };
   }
@@ -167,7 +164,7 @@ export class Explorer implements OpenSearch {
     return found;
   }
 
-  /** Puts the first state in. */
+  /** Adds the first state. */
   begin(): void {
     const row = [...this.world.initial];
     const { world } = this;
@@ -185,7 +182,8 @@ export class Explorer implements OpenSearch {
    */
   *decideDeadlocks(): Search<boolean | null> {
     const { local, exchange, division } = this.#options;
-    // Where a space is kept in parts, or not all of it, what follows from a state is tried out.
+    // Where the space is divided, or not all of it is kept, the states behind a state are tried
+    // out.
     const isWhole = this.space.exact && local !== true && exchange === undefined && division === undefined;
     const isStopped = yield* isWhole ? this.#decideAll() : this.#decideEach();
     this.widen();
@@ -268,8 +266,8 @@ export class Explorer implements OpenSearch {
   }
 
   /**
-   * Where the search stands; to be taken between two turns. What it refers to is the search's own,
-   * and changes with the next turn.
+   * Where the search stands; to be taken between two turns. It refers to tables of the search,
+   * which change with the next turn.
    */
   image(): SearchImage {
     return imageOf({ world: this.world, space: this.space, cursor: this.#cursor, verdicts: this.#verdicts });

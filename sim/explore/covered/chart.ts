@@ -22,8 +22,8 @@ export interface Item extends Hole {
   /** The path or the actor that it is told under. */
   readonly group: string;
   /**
-   * Items without which this one cannot be taken: where one of them was never taken either, it says
-   * all.
+   * Items without which this one cannot be taken: where one of them was never taken either, only
+   * that one is told.
    */
   readonly after: readonly string[];
 }

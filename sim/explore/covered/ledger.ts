@@ -14,7 +14,7 @@ import { type Branch, chartOf, type Hole, type Item, itemOf, type KindChart, typ
 import { Operations } from './operations.ts';
 
 export interface Coverage {
-  /** Nothing was left out that could take more: what was not taken never is. */
+  /** Whether the search was complete: what it did not take can never be taken. */
   readonly whole: boolean;
   readonly neverTaken: readonly Hole[];
   /**

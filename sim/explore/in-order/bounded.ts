@@ -3,9 +3,9 @@
  * limits it covers all schedules within them; without, the first violation it meets is the shortest
  * in the order disturbances, preemptions, switches, steps.
  *
- * A state is a row and what the in-order run would do there, for the price of the next choice hangs
- * on it. It is expanded at its least price, and again at a higher one that leaves more of what a
- * limit counts: with at most 2 preemptions, 3 switches may lead further than 1 preemption.
+ * A state is a row and what the in-order run would do there, as the price of the next choice
+ * depends on it. It is expanded at its least price, and again at a higher one that leaves more of
+ * what a limit counts: with at most 2 preemptions, 3 switches may lead further than 1 preemption.
  */
 import { endOf } from '../../end.ts';
 import { MemoEngine } from '../../engine/memo.ts';
@@ -147,7 +147,7 @@ export class BoundedSearch {
       this.#expand(node, next, isNew);
       return true;
     }
-    // Polls lie between the two, and nothing else: one state.
+    // Only polls lie between the two entries: they stand for one state.
     if (isNew) this.#aliases++;
     const isNewToo = this.#enter(node, next.order);
     if (isNewToo !== null) this.#expand(node, next, isNewToo);

@@ -1,5 +1,5 @@
 /**
- * What a chooser does against the in-order run: disturbances, preemptions, switches. The words are
+ * How a chooser departs from the in-order run: disturbances, preemptions, switches. The words are
  * those of the design.
  */
 import { allowedOffers } from '../../host/registry.ts';
@@ -15,7 +15,7 @@ const isDisturbance = (offer: string): boolean => allowedOffers().includes(offer
 /** Whether an offer of this type is a deviation wherever it is taken. */
 export const isDeviating = (offer: string): boolean => PREEMPTIONS.includes(offer) || isDisturbance(offer);
 
-/** How a choice stands to what the in-order run would do. */
+/** How a choice relates to what the in-order run would do. */
 export interface Standing {
   /** It steps the very CPU, or delivers from the very queue, that comes next in order. */
   readonly next: boolean;

@@ -36,8 +36,8 @@ export function* leastDeviating(
 ): Search<Violation[]> {
   const until = findings.map(({ property }) => property);
   if (until.length === 0) return [];
-  // Columns of its own: in what order schedules of one price are met does not hang on the search
-  // before.
+  // A world with columns of its own: the order of schedules of one price does not depend on the
+  // search before.
   const world = engine && new WorldStep(engine, from);
   const search = new BoundedSearch({
     scenario,

@@ -2,8 +2,7 @@
  * Exact symmetry: actors that a model takes for interchangeable are permuted in every way, and of
  * all rows that come out the least one stands for the orbit. No sorting heuristic, so nothing can
  * be missed; the price is a permutation count that must stay small. That the model has the symmetry
- * is not believed but held against every reaction and every offer that the search has met: see
- * `verify()`.
+ * is checked on every reaction and every offer that the search has met: see `verify()`.
  */
 import type { AnyMachineSnapshot } from 'xstate';
 import type { ActorId } from '../../../events/event.ts';
@@ -14,7 +13,9 @@ import type { AnyEvent, Bundle, Kind } from '../../store.ts';
 /** Permutations tried for each state. */
 const PERMUTATIONS_MAX = 5_040;
 
-/** The model has none, or too many to try them all, or not the one that it takes itself to have. */
+/**
+ * The model has no symmetry, too many permutations to try, or not the symmetry that it declares.
+ */
 export class SymmetryError extends Error {
   override readonly name = 'SymmetryError';
 }
@@ -161,11 +162,11 @@ class Image {
 }
 
 export class Symmetry {
-  /** How many rows an orbit has at the most. */
+  /** How many rows an orbit has at most. */
   readonly factor: number;
   readonly #world: WorldStep;
   readonly #images: readonly Image[];
-  /** Reactions that have been held against their renamings, and the renamings themselves. */
+  /** Reactions that have been compared with their renamings, and the renamings themselves. */
   readonly #verified = new Set<string>();
   /** By kind, how many local states have been. */
   readonly #offered: number[];
@@ -199,7 +200,7 @@ export class Symmetry {
   }
 
   /**
-   * Holds every reaction and every offer that was met since the last call against its renaming: an
+   * Compares every reaction and every offer that was met since the last call with its renaming: an
    * actor of another name, given the message with the names exchanged, does the same with the names
    * exchanged. So a step out of one state of an orbit is a step out of each.
    * @throws SymmetryError at the first that does not

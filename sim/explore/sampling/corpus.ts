@@ -9,7 +9,7 @@ import type { Prng } from '../../prng.ts';
 import type { Walk } from '../../rows/walk.ts';
 import type { WalkView } from './walk-view.ts';
 
-/** Schedules kept; beyond them those go whose news have become the most common. */
+/** Schedules kept; beyond that, those are dropped whose features have become the most common. */
 const ENTRIES_MAX = 256;
 /** Pairs keep the actor lowest, then the later step. */
 const ACTORS_MAX = 1024;
@@ -17,7 +17,7 @@ const STEPS_MAX = 1 << 20;
 
 interface Entry {
   readonly keys: readonly number[];
-  /** What it was the first to show. */
+  /** The features that the schedule was the first to show. */
   readonly news: readonly number[];
 }
 

@@ -32,8 +32,8 @@ interface Drawn {
 }
 
 /**
- * What the portfolio goes round. Bugs of small depth are the most common, and changed schedules
- * need others before them.
+ * The strategies that the portfolio takes in turn. Bugs of small depth are the most common, and
+ * changed schedules need others before them.
  */
 const ROUND: readonly { readonly by: DrawnBy; readonly depth?: number }[] = [
   { by: 'random' },
@@ -46,11 +46,9 @@ const ROUND: readonly { readonly by: DrawnBy; readonly depth?: number }[] = [
   { by: 'pct', depth: 3 },
   { by: 'mutate' },
 ];
-/** Steps without progress after which a schedule is asked whether it is dead, the first time. */
+/** Steps without progress after which a schedule is first checked for a dead end. */
 const PATIENCE = 64;
-/**
- * So many schedules that were cut are looked at for a cycle: each is walked again by the sequencer.
- */
+/** The most cut schedules that are searched for a cycle: each is walked again by the sequencer. */
 const CYCLES_MAX = 20;
 /** Steps between two turns of the caller, which may stop the sample. */
 const TURN_STEPS = 1 << 15;
@@ -157,8 +155,8 @@ export class Sampler {
   }
 
   /**
-   * How a schedule ends that has come to a state where it can only wait: in the first one that it
-   * met; null where it has not.
+   * How a schedule ends in the first state that it met in which it can only wait; null where it met
+   * none.
    */
   #deadEnd(ended: RunEnd['ended']): RunEnd['ended'] | null {
     const walk = this.#walk;

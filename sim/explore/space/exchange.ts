@@ -19,7 +19,7 @@ export const ownerOf = (lane: number, peers: number): number => (Math.imul(lane,
 export class Exchange {
   readonly me: number;
   readonly peers: number;
-  /** By receiver; one's own is never used. */
+  /** By receiver; the search's own is never used. */
   boxes: readonly Int32Array[];
   /** Integers in use by receiver, the head among them. */
   readonly used: Int32Array;

@@ -153,7 +153,7 @@ export function translateImage(image: SearchImage, world: WorldStep): void {
   }
 }
 
-/** Puts everything in that was kept. */
+/** Restores everything that was kept. */
 export function restoreImage(
   { space, cursor, verdicts }: SearchParts,
   image: SearchImage,

@@ -1,7 +1,7 @@
 /**
  * The inner loop of the search: integers and typed arrays, no calls, no cold branches. It stops
  * with a reason whenever something is missing; the driver provides it and goes on at the same
- * place. Nothing is ever half applied.
+ * place. No step is ever applied in part.
  */
 
 import { LOOK, MUST_CHANGE, PERHAPS_NO_PROGRESS, SENDS, type StepTrie, UNCHANGED } from '../../rows/step-trie.ts';
@@ -173,7 +173,7 @@ export function expandStates(cursor: Cursor, space: StateSpace, trie: StepTrie, 
             while (i < columns && row[i] === rows[from + i]) i++;
             if (i === columns) {
               if ((flags & MUST_CHANGE) !== 0) {
-                // To be learned once more is to fail.
+                // The step must change something: to learn it again raises the error.
                 why = NEED_STEP;
                 break run;
               }

@@ -23,7 +23,7 @@ export class StateSpace {
   rows: Row;
   /** Index of the state each was first found from; -1 for the first. */
   parent: Int32Array;
-  /** How: column << 12 | alternative. */
+  /** The step from there: column << 12 | alternative. */
   via: Int32Array;
   /**
    * By state: RUN_ENDS where a property broke, NO_STEP_PROGRESSES where no step out of it is
@@ -91,7 +91,7 @@ export class StateSpace {
     this.rowBase = state;
   }
 
-  /** Puts the first state in. */
+  /** Adds the first state. */
   first(row: readonly number[], laneA: number, laneB: number): void {
     this.fitValue(Math.max(...row));
     for (const [column, value] of row.entries()) this.rows[column] = value;
@@ -102,7 +102,7 @@ export class StateSpace {
     this.count = 1;
   }
 
-  /** Puts all states of another search in; `laneOf` is what a value adds to a state's lane. */
+  /** Adds all states of another search; `laneOf` is what a value adds to a state's lane. */
   fill(rows: Row, parent: Int32Array, via: Int32Array, laneOf: (column: number, value: number) => number): void {
     const count = parent.length;
     while (this.capacity < count) this.capacity *= 2;
@@ -162,8 +162,8 @@ export class StateSpace {
   }
 
   /**
-   * Bytes that making room for `more` further states takes while old tables and new ones are there
-   * together; 0 where there is room.
+   * Bytes that making room for `more` further states takes while old and new tables exist at the
+   * same time; 0 where there is room.
    */
   growth(more: number): number {
     const states = this.count + more > this.capacity ? this.parent.byteLength + this.via.byteLength + this.ends.byteLength : 0;

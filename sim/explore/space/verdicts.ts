@@ -18,7 +18,7 @@ export interface Finding {
 
 /**
  * The order in which violations are told: each property breaks once, and in what order a search met
- * them hangs on how it was done.
+ * them depends on how it was done.
  */
 export const byProperty = (one: Pick<Finding, 'property'>, other: Pick<Finding, 'property'>): number =>
   one.property < other.property ? -1 : one.property > other.property ? 1 : 0;

@@ -166,7 +166,10 @@ export class Partition {
     if (explorer.space.count > this.#exchange.levelEnd) this.#deepest = this.#exchange.depth + 1;
   }
 
-  /** Everybody has expanded this level and taken what was found: goes on with the next one. */
+  /**
+   * Goes on with the next level, after all partitions have expanded this one and taken what was
+   * found.
+   */
   descend(): void {
     this.#exchange.levelEnd = this.#explorer.space.count;
     this.#exchange.depth++;

@@ -1,5 +1,5 @@
 /**
- * The enable rule of debug exceptions, over its whole input table, held against the table of the
+ * The enable rule of debug exceptions, over its whole input table, compared with the table of the
  * architecture written out by hand.
  */
 import { describe, expect, it } from 'vitest';

@@ -1,5 +1,5 @@
 /**
- * Holds an exploration against the oracle: the same states at the same depths, the same
+ * Compares an exploration with the oracle: the same states at the same depths, the same
  * transitions, trails that replay.
  */
 import { expect } from 'vitest';
@@ -53,8 +53,8 @@ function depthsOf({ space, world: step }: Explorer): Map<string, number> {
 }
 
 /**
- * The trail of each finding, replayed to a journal, and that once more with every choice held
- * against index, count and label.
+ * The trail of each finding, replayed to a journal, and that once more with every choice compared
+ * with index, count and label.
  */
 function expectTrailsReplay(scenario: ResolvedScenario, { explorer, report }: Searched): void {
   for (const { property, message, state, steps } of report.findings) {
@@ -70,7 +70,7 @@ function expectTrailsReplay(scenario: ResolvedScenario, { explorer, report }: Se
 }
 
 /**
- * Searches a scenario both ways, and holds everything that the explorer says against the oracle.
+ * Searches a scenario both ways, and compares everything that the explorer says with the oracle.
  */
 export function expectEqual(scenario: ResolvedScenario): Searched {
   const searched = search(scenario);

@@ -71,7 +71,7 @@ const LARGE = [
   'sld-one-work-item',
 ];
 /**
- * One variant of each: how a space is shared hangs on its actors and messages, not on the design
+ * One variant of each: how a space is shared depends on its actors and messages, not on the design
  * that is searched.
  */
 const CASES = SHIPPED.filter(({ name }, i) => !LARGE.includes(name) && SHIPPED[i - 1]?.name !== name);
