@@ -1,8 +1,9 @@
 /**
- * `worldswitch/extend`: all that a module of a user needs to change paths and to bring options, operations, events, actors, properties and
- * models. docs/extend.md goes through it.
+ * `worldswitch/extend`: all that a module of a user needs to change paths and to bring options,
+ * operations, events, actors, properties and models. docs/extend.md goes through it.
  *
- * Interfaces that a module adds to come from `export *`: through a list of names the compiler would not merge a declaration into them.
+ * Interfaces that a module adds to come from `export *`: through a list of names the compiler would
+ * not merge a declaration into them.
  */
 import { type HostEnv, type HostThread, opOf as hostOpOf } from '../actors/host/host-env.ts';
 import { type GuestEnv, opOf as guestOpOf, type Vcpu } from '../actors/kvm/guest-program.ts';

@@ -1,4 +1,7 @@
-/** `worldswitch`: what the commands do, for programs. A scenario goes in, a verdict comes out. docs/api.md has a program for each. */
+/**
+ * `worldswitch`: what the commands do, for programs. A scenario goes in, a verdict comes out.
+ * docs/api.md has a program for each.
+ */
 import './shipped.ts';
 
 export type { Choice, Deadlocked, JournalRecord, Json, JsonObject, RunEnd, RunStart, StuckKind } from '../events/journal.ts';

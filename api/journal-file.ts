@@ -5,14 +5,12 @@ import { openJournal as opened } from '../replay/open.ts';
 import { Journal } from '../replay/reader.ts';
 import { type JournalSource, memorySource } from '../replay/source.ts';
 
-/**
- * A journal: the path of its file, its bytes, or where else they are.
- * @public
- */
+/** A journal: the path of its file, its bytes, or a source to read them from. @public */
 export type JournalPlace = string | Uint8Array | JournalSource;
 
 /**
- * A journal that is open. `close()` is for one that was opened by a path; of others it does nothing.
+ * A journal that is open. `close()` closes a journal that was opened by a path; for others it does
+ * nothing.
  * @public
  */
 export interface OpenJournal extends Journal {
@@ -22,10 +20,10 @@ export interface OpenJournal extends Journal {
 const withClose = (journal: Journal, close: () => void): OpenJournal => Object.assign(journal, { close });
 
 /**
- * Opens a journal. A torn one opens too, and says so in `torn`. Of a sealed one only header, start, index and seal are read and verified;
- * every other part is when it is needed.
- * @throws NotAJournalError, JournalTooNewError, JournalDamagedError; JournalTornError if nothing was recorded before the tear; the system's
- * error, such as ENOENT
+ * Opens a journal. A torn one opens too, and says so in `torn`. Of a sealed one only header, start,
+ * index and seal are read and verified; every other part is when it is first read.
+ * @throws NotAJournalError, JournalTooNewError, JournalDamagedError; JournalTornError if nothing
+ * was recorded before the tear; the system's error, such as ENOENT
  * @public
  */
 export function openJournal(place: JournalPlace): OpenJournal {
@@ -39,7 +37,7 @@ export function openJournal(place: JournalPlace): OpenJournal {
   }
 }
 
-/** Hands a journal to `use`, and closes it again if it was not open. */
+/** Gives a journal to `use`, and closes it afterwards if it was opened here. */
 export function withJournal<T>(journal: JournalPlace | Journal, use: (journal: Journal) => T): T {
   if (journal instanceof Journal) return use(journal);
   const here = openJournal(journal);

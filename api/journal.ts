@@ -1,4 +1,7 @@
-/** `worldswitch/journal`: journals read, written, folded, compared and carried out again. docs/journal-format.md has the bytes. */
+/**
+ * `worldswitch/journal`: journals read, written, folded, compared and carried out again.
+ * docs/journal-format.md has the bytes.
+ */
 export type {
   Choice,
   Deadlocked,

@@ -16,18 +16,25 @@ import { type Schedule, scheduleOf } from './schedule.ts';
  * @public
  */
 export interface OpenRunOptions extends ScenarioOptions {
-  /** Who chooses: in order (`fifo`, the default), by chance, or one of the strategies that sample. */
+  /**
+   * Who chooses: in order (`fifo`, the default), by chance, or one of the strategies that sample.
+   */
   readonly chooser?: Exclude<SessionChooser['name'], 'replay'>;
-  /** Of a chooser that draws; 0 unless given. */
+  /** The seed of a chooser that draws; 0 unless given. */
   readonly seed?: number;
   /** `pct`: how many orderings a bug may take, and decisions among which its places are drawn. */
   readonly depth?: number;
   readonly horizon?: number;
-  /** `pct`, `surw`: as in the sample that is drawn again. */
+  /** `pct`, `surw`: the limit of steps of the sample whose schedule is drawn again. */
   readonly stepsMax?: number;
-  /** Choices to repeat; when they are used up, the run goes on in order. Not together with `chooser`. */
+  /**
+   * Choices to repeat; when they are used up, the run goes on in order. Not together with
+   * `chooser`.
+   */
   readonly schedule?: Schedule;
-  /** Actors that are alive, or reactions that are remembered; the journals are equal. `memo` unless given. */
+  /**
+   * `live` runs actors, `memo` remembers reactions; the journals are equal. `memo` unless given.
+   */
   readonly engine?: EngineName;
 }
 
@@ -36,17 +43,17 @@ interface Parts {
   readonly run: Run;
   readonly start: RunStart;
   readonly begin: () => void;
-  /** The last step, where the run is not to go on by itself. */
+  /** The last step of a run that is to end early. */
   readonly to?: number;
 }
 
 /**
- * A run that has not ended. It stands at its first step; the caller chooses, or lets the chooser choose. Properties are checked at each
- * step.
+ * A run that has not ended. It stands at its first step; the caller chooses, or lets the chooser
+ * choose. Properties are checked at each step.
  * @public
  */
 export class OpenRun {
-  /** Everything that decides the run but its choices: what stands at the start of its journal. */
+  /** Everything that decides the run but its choices: the start of its journal. */
   readonly start: RunStart;
   readonly #run: Run;
   readonly #begin: () => void;
@@ -106,7 +113,10 @@ export class OpenRun {
     return run.take(index);
   }
 
-  /** Lets the chooser choose once. @returns false once the run has ended, or has nothing more to repeat */
+  /**
+   * Lets the chooser choose once.
+   * @returns false once the run has ended, or has nothing more to repeat
+   */
   advance(): boolean {
     const run = this.#begun();
     return run.sequencer.step < this.#to && run.advance();
@@ -148,13 +158,14 @@ function chooserOf({ chooser = 'fifo', seed = 0, depth, horizon, stepsMax, sched
   }
   if (chooser === 'fifo') return { spec: { name: chooser }, schedule: '' };
   if (chooser === 'random') return { spec: { name: chooser, seed }, schedule: '' };
-  // What is not measured is asked for, and what is asked for is part of the run's identity.
+  // A number that is not measured must be given, and what is given is part of the run's identity.
   const asked = Object.entries({ depth, horizon, stepsMax }).flatMap(([key, value]) => (value === undefined ? [] : [`${key} ${value}`]));
   return { spec: { name: chooser, seed, depth, horizon, stepsMax }, schedule: asked.join(' ') };
 }
 
 /**
- * Opens a run of a scenario, which has not begun. A caller may choose step by step, or stream it live.
+ * Opens a run of a scenario, which has not begun. A caller may choose step by step, or stream it
+ * live.
  * @throws ScenarioError, ScenarioSourceError, ScheduleTextError
  * @public
  */
@@ -189,8 +200,9 @@ export const openInjection = (journal: JournalPlace | Journal, options: InjectOp
   withJournal(journal, (recorded) => forkOf(recorded, options).open);
 
 /**
- * Opens a recorded run again: the model on the recorded choices. Its journal has the bytes of the recorded one, as long as the model is the
- * same. The end of a run that was stopped is where it was stopped.
+ * Opens a recorded run again: the model on the recorded choices. Its journal has the bytes of the
+ * recorded one, as long as the model is the same. The end of a run that was stopped is where it was
+ * stopped.
  * @throws JournalError, if it is damaged
  * @public
  */

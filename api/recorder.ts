@@ -10,7 +10,7 @@ import type { OpenRun } from './open-run.ts';
  * @public
  */
 export interface RecordOptions {
-  /** A file, which appears when it is whole; in memory if not said. */
+  /** A file, which appears when it is complete; in memory unless given. */
   readonly file?: string;
 }
 
@@ -21,14 +21,17 @@ export interface RecordOptions {
 export interface RunRecorder {
   /** Ends the run, as stopped if it has not ended, and opens its journal. */
   seal(): OpenJournal;
-  /** Leaves nothing of it. */
+  /** Removes the journal. */
   discard(): void;
-  /** Leaves what there is as a file that is not sealed, under its partial name: it can be read as far as it goes. */
+  /**
+   * Keeps what was written as an unsealed file under its partial name; it can be read as far as it
+   * goes.
+   */
   release(): void;
 }
 
 /**
- * Writes the journal of a run, from its first step on. The run is one of which nothing was asked yet.
+ * Writes the journal of a run, from its first step on. The run must not have been used yet.
  * @throws JournalWriteError if the file cannot be created
  * @public
  */

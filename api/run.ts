@@ -1,4 +1,4 @@
-/** One run and its verdict: of a scenario, of the fork of a recorded run, and of a recorded run once more. */
+/** One run and its verdict: a scenario run, a recorded run forked, or a recorded run replayed. */
 import type { JsonObject, RunEnd, RunStart } from '../events/journal.ts';
 import { runIdOf, toHex } from '../replay/identity.ts';
 import { type Changed, changedBy, type InjectOptions } from '../replay/inject.ts';
@@ -19,10 +19,7 @@ import type { ScenarioSource } from './scenario.ts';
  */
 export interface RunOptions extends OpenRunOptions, RecordOptions {}
 
-/**
- * What became of a run: the keys of `worldswitch run --json`.
- * @public
- */
+/** The result of a run: the keys of `worldswitch run --json`. @public */
 export interface RunReport {
   readonly scenario: string;
   readonly variant: string;
@@ -33,17 +30,17 @@ export interface RunReport {
   readonly violation: RunEnd['violation'];
   /** Why it ended. */
   readonly ended: RunEnd['ended'];
-  /** What it did to host and guests, by name. */
+  /** What the run did to host and guests, by name. */
   readonly outcomes: JsonObject;
   /** What the scenario expects of the variant; null if nothing. */
   readonly expect: Expectation | null;
-  /** Whether the run is as expected; null where nothing is. */
+  /** Whether the run is as expected; null where nothing is expected. */
   readonly expected: boolean | null;
   /** Evidence of each `sometimes` property that came true, by id. */
   readonly sometimes: Readonly<Record<string, string>>;
   readonly steps: number;
   readonly records: number;
-  /** Of the world after the last step. */
+  /** The digest of the world after the last step. */
   readonly digest: string;
   /** The SHA-256 chain over the journal. */
   readonly root: string;
@@ -58,7 +55,8 @@ function recorded(open: OpenRun, options: RecordOptions): RunReport {
   try {
     return reportOf(open, open.toEnd(), recorder.seal());
   } catch (error) {
-    // What was recorded before the model broke a rule is evidence and stays; of anything else nothing is left.
+    // The records before the model broke a rule are evidence and stay; after any other error the
+    // journal is removed.
     if (error instanceof ModelError) recorder.release();
     else recorder.discard();
     throw error;
@@ -94,27 +92,29 @@ const runIdText = (start: RunStart): string => toHex(runIdOf(start));
 
 /**
  * Runs a scenario once, to its end, as `worldswitch run` does.
- * @throws ScenarioError, ScenarioSourceError, ScheduleTextError; ScheduleError if the schedule does not fit; JournalWriteError
+ * @throws ScenarioError, ScenarioSourceError, ScheduleTextError; ScheduleError if the schedule does
+ * not fit; JournalWriteError
  * @public
  */
 export const run = (source: ScenarioSource, options: RunOptions = {}): RunReport => recorded(openRun(source, options), options);
 
-/**
- * What became of the fork of a recorded run.
- * @public
- */
+/** The result of the fork of a recorded run. @public */
 export interface InjectReport extends RunReport {
   /** The step whose choice was replaced, and what was chosen. */
   readonly fork: { readonly at: number; readonly label: string };
   /** What differs from the recorded run. */
   readonly changed: Changed;
-  /** The step at which the recorded choices no longer fitted; null if all were followed, or none were asked for. */
+  /**
+   * The step at which the recorded choices no longer fitted; null if all were followed, or none
+   * were asked for.
+   */
   readonly leftAt: number | null;
 }
 
 /**
  * Replaces one choice of a recorded run and goes on from there, as `worldswitch inject` does.
- * @throws PointError, InjectError where the choice cannot be made; ScheduleError if the recorded choices before it no longer fit
+ * @throws PointError, InjectError where the choice cannot be made; ScheduleError if the recorded
+ * choices before it no longer fit
  * @public
  */
 export function inject(journal: JournalPlace | Journal, options: InjectOptions & RecordOptions): InjectReport {
@@ -126,10 +126,7 @@ export function inject(journal: JournalPlace | Journal, options: InjectOptions &
   });
 }
 
-/**
- * What became of a recorded run once more: the keys of `worldswitch replay --json`.
- * @public
- */
+/** The result of a replay: the keys of `worldswitch replay --json`. @public */
 export interface ReplayReport {
   /** Every digest is equal. */
   readonly identical: boolean;
@@ -137,7 +134,7 @@ export interface ReplayReport {
   readonly sealed: boolean;
   readonly steps: number;
   readonly records: number;
-  /** Of the last step that was equal. */
+  /** The digest of the last step that was equal. */
   readonly digest: string;
   /** The first step that differs, with both sides and a likely cause. */
   readonly divergence: Divergence | null;

@@ -10,7 +10,8 @@ import type { ParameterValue, ResolvedScenario, Scenario } from '../sim/scenario
 import { shippedNames, shippedPath } from './shipped-scenarios.ts';
 
 /**
- * The name of a shipped scenario, the text of a scenario file, or the same as an object. A text has more than one line.
+ * The name of a shipped scenario, the text of a scenario file, or the same as an object. A text has
+ * more than one line.
  * @public
  */
 export type ScenarioSource = string | Scenario;
@@ -20,20 +21,17 @@ export type ScenarioSource = string | Scenario;
  * @public
  */
 export interface ScenarioOptions {
-  /** Else the scenario's first. */
+  /** The scenario's first unless given. */
   readonly variant?: string;
   /** Parameters by name. */
   readonly set?: Readonly<Record<string, ParameterValue>>;
   /** A change of the model that a test must notice, by name. */
   readonly mutant?: string;
-  /** Asks besides for hangs, unbounded retries and livelocks, whether the scenario does or not. */
+  /** Also checks for hangs, unbounded retries and livelocks, if the scenario does not. */
   readonly liveness?: boolean;
 }
 
-/**
- * A scenario cannot be had: no shipped one has the name, or the text is none.
- * @public
- */
+/** A scenario cannot be loaded: no shipped one has the name, or the text is no scenario. @public */
 export class ScenarioSourceError extends Error {
   override readonly name = 'ScenarioSourceError';
 }
@@ -47,13 +45,14 @@ function shippedText(name: string): string {
   throw new ScenarioSourceError(unknownName(name, 'the name of a shipped scenario, or the text of a scenario file', names));
 }
 
-/** What was checked is not checked again: mechanisms have added their variants. */
+/** Scenarios that were checked, and are not checked again: mechanisms have added their variants. */
 const checked = new WeakSet<Scenario>();
 
 /**
  * Checks a scenario, as `worldswitch check` does. Of an object it makes a copy.
  * @returns the scenario, with the variants that registered mechanisms add to it
- * @throws ScenarioError for its mistakes, all of them; ScenarioSourceError if there is none of that name
+ * @throws ScenarioError for its mistakes, all of them; ScenarioSourceError if there is none of that
+ * name
  * @public
  */
 export function scenario(source: ScenarioSource): Scenario {

@@ -1,8 +1,12 @@
-/** Schedules as programs give them: indices with dots between them, indices, labels, or recorded choices. */
+/**
+ * Schedules as programs give them: indices with dots between them, indices, labels, or recorded
+ * choices.
+ */
 import type { Choice } from '../events/journal.ts';
 
 /**
- * Choices by index, as a text `0.1.0` or a list; by label; or as they were recorded: those have to fit as a whole.
+ * Choices by index, as a text `0.1.0` or a list; by label; or as they were recorded: those have to
+ * fit as a whole.
  * @public
  */
 export type Schedule = string | readonly number[] | readonly string[] | readonly Choice[];
@@ -19,7 +23,7 @@ type Scheduled = Pick<Choice, 'index'> & Partial<Choice>;
 
 export interface Read {
   readonly choices: readonly Scheduled[];
-  /** Part of the run's identity: as the command line has it. */
+  /** Part of the run's identity, in the form of the command line. */
   readonly text: string;
   readonly match: 'strict' | 'label' | 'index';
 }

@@ -1,4 +1,7 @@
-/** All schedules of a scenario, or all that could have followed in a recorded run; and all variants beside each other. */
+/**
+ * All schedules of a scenario, or all that could have followed in a recorded run; and all variants
+ * beside each other.
+ */
 import { stateAt } from '../replay/fold.ts';
 import { scenarioOf } from '../replay/model.ts';
 import { Journal } from '../replay/reader.ts';
@@ -17,9 +20,11 @@ import { resolved, type ScenarioOptions, type ScenarioSource, scenario as scenar
  * @public
  */
 export interface SearchOptions {
-  /** States before it gives up. */
+  /** States before the search gives up. */
   readonly statesMax?: number;
-  /** Called now and then; the search ends early once it answers true, and what was found is kept. */
+  /**
+   * Called now and then; the search ends early once it answers true, and what was found is kept.
+   */
   readonly onProgress?: (progress: Progress) => unknown;
 }
 
@@ -49,11 +54,14 @@ export interface ExploreReport {
   readonly verdict: 'clean' | 'violation' | 'unknown';
   /** Whether everything within the bound was searched. */
   readonly exhausted: boolean;
-  /** What was used up; null where nothing was. */
+  /** The budget that was used up; null if none was. */
   readonly limit: string | null;
   readonly states: number;
   readonly transitions: number;
-  /** Each property that breaks, with the least deviating schedule. `run(scenario, { schedule: labels })` shows it. */
+  /**
+   * Each property that breaks, with the least deviating schedule.
+   * `run(scenario, { schedule: labels })` shows it.
+   */
   readonly violations: readonly Violation[];
   /** `sometimes` properties that never came true: the race did not happen. */
   readonly missed: readonly string[];
@@ -61,7 +69,7 @@ export interface ExploreReport {
   readonly undecided: readonly string[];
   /** What was shown and what was not, in sentences. */
   readonly guarantee: string;
-  /** Of all schedules, or within which bound. */
+  /** `all schedules`, or the bound of the search. */
   readonly bound: string;
 }
 
@@ -91,9 +99,10 @@ function futuresOf(journal: Journal, { variant, set, mutant, liveness = false }:
 }
 
 /**
- * Searches every schedule of a scenario, or every future of a recorded run, as `worldswitch explore` does. It takes the thread until it is
- * done.
- * @throws ScenarioError, ScenarioSourceError; RangeError where options do not go together; SymmetryError if the model has no symmetry
+ * Searches every schedule of a scenario, or every future of a recorded run, as
+ * `worldswitch explore` does. It blocks the thread until it is done.
+ * @throws ScenarioError, ScenarioSourceError; RangeError where options do not go together;
+ * SymmetryError if the model has no symmetry
  * @public
  */
 export function explore(source: ScenarioSource | Journal, options: ExploreOptions = {}): ExploreReport {
@@ -156,7 +165,8 @@ export interface CompareReport {
 }
 
 /**
- * Searches every schedule of every variant, and what each does to host and guests, as `worldswitch compare` does.
+ * Searches every schedule of every variant, and what each does to host and guests, as
+ * `worldswitch compare` does.
  * @throws ScenarioError, ScenarioSourceError
  * @public
  */

@@ -1,4 +1,7 @@
-/** The shipped scenarios: a file each, in the folder of the mechanism that it is about. Their names are told without the folder. */
+/**
+ * The shipped scenarios: a file each, in the folder of the mechanism that it is about. Their names
+ * are told without the folder.
+ */
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -18,7 +21,10 @@ export function packageRoot(): string {
 
 const shippedFolder = (): string => join(packageRoot(), 'scenarios');
 
-/** Files by the name of the scenario, relative to the folder of all, with forward slashes: `sev-snp/rmp-lock.yaml`. */
+/**
+ * Files by the name of the scenario, relative to the folder of all, with forward slashes:
+ * `sev-snp/rmp-lock.yaml`.
+ */
 function shippedFiles(): ReadonlyMap<string, string> {
   const folders = readdirSync(shippedFolder(), { withFileTypes: true }).filter((entry) => entry.isDirectory());
   const files = folders.flatMap(({ name: folder }) =>
@@ -32,7 +38,10 @@ function shippedFiles(): ReadonlyMap<string, string> {
 /** The names of the shipped scenarios, sorted. */
 export const shippedNames = (): string[] => [...shippedFiles().keys()].sort();
 
-/** The file of a shipped scenario, relative to the folder of all, with forward slashes. @throws Error if none has the name */
+/**
+ * The file of a shipped scenario, relative to the folder of all, with forward slashes.
+ * @throws Error if none has the name
+ */
 export function shippedFile(name: string): string {
   const file = shippedFiles().get(name);
   if (file === undefined) throw new Error(`no shipped scenario is called ${name}`);

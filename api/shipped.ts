@@ -1,6 +1,7 @@
 /**
- * What the shipped mechanisms bring to modules of a user: the types that they add to those of others, and the paths that are patched or called.
- * One import for each file that declares such types (`test/house/front-door.test.ts` compares); a new one is one more line.
+ * What the shipped mechanisms bring to modules of a user: the types that they add to those of
+ * others, and the paths that are patched or called. One import for each file that declares such
+ * types (`test/house/front-door.test.ts` compares); a new one is one more line.
  */
 import '../actors/kvm/kvm-env.ts';
 import '../actors/kvm/kvm-run.ts';

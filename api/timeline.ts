@@ -1,4 +1,7 @@
-/** `worldswitch/timeline`: runs as timelines, in the formats of viewers, and served over HTTP while they go on. */
+/**
+ * `worldswitch/timeline`: runs as timelines, in the formats of viewers, and served over HTTP while
+ * they go on.
+ */
 import type { RunEnd } from '../events/journal.ts';
 import { type DriveOptions as Driving, driveRun as drive } from '../timeline/serve/drive.ts';
 import type { LiveRun } from '../timeline/serve/live-run.ts';
@@ -22,8 +25,9 @@ export { type RunningServer, type ServerOptions, ServerStartError, startServer }
 export type DriveOptions = Omit<Driving, 'begin' | 'to'>;
 
 /**
- * Carries a run to its end in turns, so that clients are served in between, and seals its journal. The run is one that `openRun()`,
- * `openInjection()` or `openReplay()` has opened, and of which nothing was asked yet.
+ * Carries a run to its end in turns, so that clients are served in between, and seals its journal.
+ * The run is one that `openRun()`, `openInjection()` or `openReplay()` has opened, and that has not
+ * been used yet.
  * @throws what the model or the journal throws; watchers are told that the run failed
  * @public
  */

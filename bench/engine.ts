@@ -1,4 +1,7 @@
-/** Simulated events a second: the memo engine against the live engine and against XState alone, on one schedule. */
+/**
+ * Simulated events a second: the memo engine against the live engine and against XState alone, on
+ * one schedule.
+ */
 import { type Actor, type AnyStateMachine, createActor } from 'xstate';
 import { MemoEngine } from '../sim/engine/memo.ts';
 import type { ActorEngine } from '../sim/engine/port.ts';
@@ -10,13 +13,17 @@ import { type AnyEvent, Store, type Topology } from '../sim/store.ts';
 import { churn, finish, finishJournaled, openJournaled, RANDOM, sessionOf } from './churn.ts';
 import { type Figure, prepared, race, type Table } from './harness.ts';
 
-/** Two lengths, because what the memo engine meets for the first time it computes through XState. */
+/**
+ * Two lengths, because what the memo engine meets for the first time it computes through XState.
+ */
 const LENGTHS = [
   { rounds: 100, races: 5 },
   { rounds: 1000, races: 3 },
 ] as const;
 
-/** Every delivery of a run in order, the chosen offers included: what one event is in this figure. */
+/**
+ * Every delivery of a run in order, the chosen offers included: what one event is in this figure.
+ */
 export interface Deliveries {
   readonly topology: Topology;
   readonly slots: readonly number[];
@@ -61,7 +68,10 @@ export function sendAll(actors: readonly Actor<AnyStateMachine>[], { slots, even
   for (let i = 0; i < events.length; i++) actors[slots[i]!]!.send(events[i]!);
 }
 
-/** @throws unless both engines write the same journal, which holds a digest a step, and plain actors end in the same states */
+/**
+ * @throws unless both engines write the same journal, which holds a digest a step, and plain actors
+ * end in the same states
+ */
 function assertEqual(scenario: ResolvedScenario, deliveries: Deliveries): void {
   const roots = (['live', 'memo'] as const).map((engine) => finishJournaled(openJournaled(scenario, engine)).root);
   if (roots[0] !== roots[1]) throw new Error(`live and memo wrote different journals, with the roots ${roots.join(' and ')}`);

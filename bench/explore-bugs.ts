@@ -1,4 +1,7 @@
-/** How soon each way of searching meets a violation, and how far a shrunk schedule is from the least one. */
+/**
+ * How soon each way of searching meets a violation, and how far a shrunk schedule is from the least
+ * one.
+ */
 import { shrink } from '../replay/shrink.ts';
 import { RandomChooser } from '../sim/choosers/random.ts';
 import { MemoEngine } from '../sim/engine/memo.ts';
@@ -11,7 +14,9 @@ import { topologyOf } from '../sim/host/topology.ts';
 import { Run } from '../sim/run.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
 
-/** One way to one violation; medians, in which a missed one counts as it stood when it was given up. */
+/**
+ * One way to one violation; medians, in which a missed one counts as it stood when it was given up.
+ */
 export interface Way {
   readonly ms: number;
   /** States met, or schedules run. */
@@ -26,7 +31,10 @@ export interface FirstBug {
   readonly random: Way & { readonly seeds: number; readonly missed: number };
 }
 
-/** What shrinking made of one failing schedule; costs are disturbances, preemptions and switches together. */
+/**
+ * What shrinking made of one failing schedule; costs are disturbances, preemptions and switches
+ * together.
+ */
 export interface Shrinking {
   readonly property: string;
   readonly before: number;
@@ -94,7 +102,10 @@ const randomRun = (scenario: ResolvedScenario, engine: MemoEngine, seed: number,
   return run;
 };
 
-/** Draws whole schedules until one breaks the property. Starts with an empty memory, as the searches do. */
+/**
+ * Draws whole schedules until one breaks the property. Starts with an empty memory, as the searches
+ * do.
+ */
 function randomly(scenario: ResolvedScenario, property: string, seed: number): Way & { readonly missed: boolean } {
   const { result, ms } = timed(() => {
     const engine = new MemoEngine(topologyOf(scenario));
@@ -107,7 +118,10 @@ function randomly(scenario: ResolvedScenario, property: string, seed: number): W
   return { ...result, ms };
 }
 
-/** Every violation that the scenario is known for, `times` times by each search, by turns, and once for each seed. */
+/**
+ * Every violation that the scenario is known for, `times` times by each search, by turns, and once
+ * for each seed.
+ */
 export function firstBugs(scenario: ResolvedScenario, times: number): FirstBug[] {
   return violatedBy(scenario).map((property) => {
     const shortest: Way[] = [];
@@ -127,7 +141,10 @@ export function firstBugs(scenario: ResolvedScenario, times: number): FirstBug[]
   });
 }
 
-/** Shrinks `times` random failing schedules of each violation, and searches for the least of all on its own. */
+/**
+ * Shrinks `times` random failing schedules of each violation, and searches for the least of all on
+ * its own.
+ */
 export function shrinks(scenario: ResolvedScenario, times: number): Shrinking[] {
   const engine = new MemoEngine(topologyOf(scenario));
   return violatedBy(scenario).flatMap((property) => {

@@ -1,6 +1,7 @@
 /**
- * What the figure `explore` measures in processes of its own, compiled and without tsx: `node explore-child.js TASK JSON` does one task
- * and prints its answer. Each task imports only what it needs, so that nobody's start is paid by another.
+ * What the figure `explore` measures in processes of its own, compiled and without tsx:
+ * `node explore-child.js TASK JSON` does one task and prints its answer. Each task imports only
+ * what it needs, so that no task pays for the start of another.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,7 @@
-/** The search that anybody would write first over XState: transition() for every delivery, states by their text, breadth first. */
+/**
+ * The search that one would write first over XState: transition() for every delivery, states by
+ * their text, breadth first.
+ */
 import { type AnyMachineSnapshot, initialTransition, transition } from 'xstate';
 import type { Outgoing } from '../events/event.ts';
 import { topologyOf } from '../sim/host/topology.ts';

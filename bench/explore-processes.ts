@@ -1,4 +1,7 @@
-/** Runs contenders as processes of their own and by turns: the explorer compiled and under plain Node, other tools as they come. */
+/**
+ * Runs contenders as processes of their own and by turns: the explorer compiled and under plain
+ * Node, other tools as they come.
+ */
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -18,7 +21,10 @@ export interface Ended extends Lap {
   readonly stdout: string;
 }
 
-/** Seconds of a whole process and of those it started, from its start to its end. @throws if it fails */
+/**
+ * Seconds of a whole process and of those it started, from its start to its end.
+ * @throws if it fails
+ */
 export function timedProcess(command: readonly string[], cwd: string): Ended {
   const { NODE_OPTIONS: _, ...env } = process.env;
   const { status, stdout, stderr, error } = spawnSync('bash', ['-c', 'TIMEFORMAT="%R %U %S"; time "$@"', 'time', ...command], {
@@ -101,7 +107,10 @@ export function secondsOver(laps: Laps, row: string, base: string, clock: Clock)
 /** Rows that each row is compared with, and the aim of that. */
 export type Against = Readonly<Record<string, readonly (readonly [base: string, aim?: number])[]>>;
 
-/** States a second of all rows. An aim is held against CPU time: wall time has what other processes did meanwhile in it. */
+/**
+ * States a second of all rows. An aim is compared with CPU time: wall time has what other processes
+ * did meanwhile in it.
+ */
 export const ratesOf = (laps: Laps, states: number, clock: Clock, against: Against): Rate[] =>
   [...laps].map(([name, mine]) => ({
     name,

@@ -7,7 +7,7 @@ import { type Ended, timedProcess } from './explore-processes.ts';
 const MODEL = fileURLToPath(new URL('./models/same2.pml', import.meta.url));
 /** As the model needs them: partial order reduction off, so that the states are all of them. */
 const FLAGS = '-O2 -DNOREDUCE';
-/** Without the check for cycles, which nobody asked for. */
+/** Without the check for cycles, which this comparison does not need. */
 const TUNED_FLAGS = `${FLAGS} -DSAFETY`;
 
 export interface SpinSearch extends Ended {

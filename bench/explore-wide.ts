@@ -1,4 +1,7 @@
-/** Whether several threads pay, and what fingerprints save: the same searches side by side, on large spaces. */
+/**
+ * Whether several threads pay, and what fingerprints save: the same searches side by side, on large
+ * spaces.
+ */
 import type { Searched, Which } from './explore-child.ts';
 import { type Compiled, folderOf, ratesOf, takeTurns, withCompiled } from './explore-processes.ts';
 import type { Figure, Table, Value } from './harness.ts';
@@ -26,7 +29,7 @@ const ROUNDS = 3;
 
 const nameOf = (workers: number): string => `${workers} ${workers === 1 ? 'worker' : 'workers'}`;
 
-/** Whole processes, as somebody would start them. */
+/** Whole processes, as a user would start them. */
 function threadsTable({ title, argv }: Space, compiled: Compiled): Table {
   let counts: { readonly states: number; readonly transitions: number } | null = null;
   const turns = WORKERS.map((workers) => () => {

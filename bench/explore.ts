@@ -1,4 +1,7 @@
-/** The explorer against SPIN, a hand-packed search and plain XState: states a second, bytes a state, time to a verdict and to a bug. */
+/**
+ * The explorer against SPIN, a hand-packed search and plain XState: states a second, bytes a state,
+ * time to a verdict and to a bug.
+ */
 import { fileURLToPath } from 'node:url';
 import type { FirstBug, Shrinking } from './explore-bugs.ts';
 import type { Lap, Searched, Which } from './explore-child.ts';

@@ -1,4 +1,7 @@
-/** Runs contenders by turns and reports medians and ratios: what the machine does meanwhile hits all of them alike. */
+/**
+ * Runs contenders by turns and reports medians and ratios: what the machine does meanwhile hits all
+ * of them alike.
+ */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism, cpus, loadavg } from 'node:os';
@@ -31,7 +34,10 @@ export interface RaceOptions {
   readonly unit: string;
   readonly units: number;
   readonly rounds: number;
-  /** `cpu`: seconds of the process on all its threads, for work that never waits. `wall`: for work that does. */
+  /**
+   * `cpu`: seconds of the process on all its threads, for work that never waits. `wall`: for work
+   * that does.
+   */
   readonly clock: 'cpu' | 'wall';
 }
 
@@ -99,14 +105,18 @@ const WARM_UPS = 2;
 
 const gc = runInNewContext('gc') as () => void;
 
-/** Empties the heap, so that nobody pays for the garbage of the contender before. */
+/** Empties the heap, so that no contender pays for the garbage of the one before. */
 function collect(): void {
   gc();
-  // Threads sweep behind the first collection; the second one waits for them, and leaves them nothing.
+  // Threads sweep behind the first collection; the second one waits for them, and leaves them
+  // nothing.
   gc();
 }
 
-/** A contender whose material is made anew for each turn and let go after it, so that it lies in nobody else's heap. */
+/**
+ * A contender whose material is made for each turn and dropped after it, so that it does not fill
+ * the heap of the others.
+ */
 export function prepared<T>(name: string, open: () => T, run: (opened: T) => unknown, against: Contender['against'] = []): Contender {
   let opened: T | null = null;
   return {

@@ -1,4 +1,7 @@
-/** The journal: bytes a record, and records a second against JSON lines and against a bare write and fdatasync of the same bytes. */
+/**
+ * The journal: bytes a record, and records a second against JSON lines and against a bare write and
+ * fdatasync of the same bytes.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

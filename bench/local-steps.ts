@@ -1,6 +1,7 @@
 /**
- * What `--reduce local` saves: each shipped variant that is small enough, searched with and without it on the memory of steps that the first
- * of two laps has filled. The figures stand in docs/decisions/0010-no-partial-order-reduction.md. `npx tsx bench/local-steps.ts`
+ * What `--reduce local` saves: each shipped variant that is small enough, searched with and without
+ * it on the memory of steps that the first of two laps has filled. The figures stand in
+ * docs/decisions/0010-no-partial-order-reduction.md. `npx tsx bench/local-steps.ts`
  */
 import { readFileSync } from 'node:fs';
 import { shippedNames, shippedPath } from '../api/shipped-scenarios.ts';

@@ -1,4 +1,7 @@
-/** `npm run bench` measures every figure, `npm run bench -- NAME…` those named; `--json` prints one document. Nothing here passes or fails. */
+/**
+ * `npm run bench` measures every figure, `npm run bench -- NAME…` those named; `--json` prints one
+ * document. Nothing here passes or fails.
+ */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -47,7 +50,10 @@ function measure({ name, summary, run }: Figure): Measured {
   return { figure: name, summary, machine: before, loadAverageAfter: machine().loadAverage, tables };
 }
 
-/** Several figures: each in a process of its own, so that none runs in code that was warmed by another. */
+/**
+ * Several figures: each in a process of its own, so that none runs in code that was warmed by
+ * another.
+ */
 function measureApart({ name }: Figure): Measured {
   const { status, stdout } = spawnSync(process.execPath, [...process.execArgv, fileURLToPath(import.meta.url), name, '--json'], {
     encoding: 'utf8',

@@ -1,7 +1,8 @@
 /**
- * What partial-order reductions would save: the same plain search with and without them, on shipped scenarios. Local steps are counted
- * generously, as if every step that touches nobody but its CPU, thread and vCPU were independent of all others, and visible to no
- * property: what a sound reduction saves is less. Sleep sets use the exact footprint of each step. The figures stand in
+ * What partial-order reductions would save: the same plain search with and without them, on shipped
+ * scenarios. Local steps are counted generously, as if every step that touches no actor but its
+ * CPU, thread and vCPU were independent of all others, and visible to no property: what a sound
+ * reduction saves is less. Sleep sets use the exact footprint of each step. The figures stand in
  * docs/decisions/0010-no-partial-order-reduction.md. `npx tsx bench/reductions.ts`
  */
 import { readFileSync } from 'node:fs';
@@ -18,7 +19,10 @@ import type { ResolvedScenario } from '../sim/scenario/types.ts';
 type Row = readonly number[];
 type Reduction = 'none' | 'local' | 'local, also before a preemption' | 'sleep';
 
-/** Of rmp-host-write-race one variant: the others differ by a policy at the end. rmp-churn is too large for a plain search. */
+/**
+ * Of rmp-host-write-race one variant: the others differ by a policy at the end. rmp-churn is too
+ * large for a plain search.
+ */
 const CASES = [
   ['rmpadjust-vs-rmpupdate', 'inuse'],
   ['rmpadjust-vs-rmpupdate', 'overlap-2m'],
@@ -141,7 +145,10 @@ class PlainSearch {
     return { name: `${column} ${event}`, trace, next, touches, changes };
   }
 
-  /** A step of a CPU that touches nobody else's, and leads to a new state, so that no cycle is cut short. */
+  /**
+   * A step of a CPU that touches no actor of another CPU, and leads to a new state, so that no
+   * cycle is cut short.
+   */
   #localStep(row: Row): Step | null {
     const { store } = this.#world;
     for (let column = 0; column < this.#world.actors; column++) {
@@ -152,7 +159,8 @@ class PlainSearch {
       const step = this.#step(row, column, exec[0]!);
       if (!step || step.trace.sends.length > 0) continue;
       const isOwn = [...step.touches].every((slot) => slot === column || OWN.includes(store.kindOfSlot[slot]?.name ?? ''));
-      // Before a preemption it must leave the CPU's context as it is, for that decides where the CPU may be preempted.
+      // Before a preemption it must leave the CPU's context as it is, for that decides where the
+      // CPU may be preempted.
       if (!isOwn || (beforePreemption && step.changes.has(column)) || this.#asleep.has(keyOf(step.next))) continue;
       return step;
     }

@@ -1,4 +1,7 @@
-/** Reading journals back: records a second of re-execution and of folding, and the time to look at one step of a long file. */
+/**
+ * Reading journals back: records a second of re-execution and of folding, and the time to look at
+ * one step of a long file.
+ */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,7 +24,10 @@ const LONG_ROUNDS = 740;
 const LONG_RECORDS_MIN = 1_000_000;
 const DECILES = 10;
 const SHOW_AIM_MS = 50;
-/** What still counts as not growing with the position: the step of a checkpoint costs less than one far behind it. */
+/**
+ * What still counts as not growing with the position: the step of a checkpoint costs less than one
+ * far behind it.
+ */
 const GROWTH_AIM = 1.5;
 
 const contentOf = (rounds: number): Uint8Array => finishJournaled(openJournaled(churn(rounds), 'memo')).content!;
@@ -103,7 +109,7 @@ function showFresh(path: string): Table {
     source.close();
   }
   const open = { name: 'openJournal alone, median', value: median(opens), unit: 'ms' };
-  return { title: 'one step of the same file, opened anew each time', values: [open, ...byDecile(samples)] };
+  return { title: 'one step of the same file, opened again each time', values: [open, ...byDecile(samples)] };
 }
 
 function showing(): Table[] {

@@ -10,26 +10,26 @@ import type { ResolvedScenario, Scenario } from '../sim/scenario/types.ts';
 import { CliError, EXIT, fileError } from './errors.ts';
 import type { Io } from './io.ts';
 
-/** What the parser refuses is not read any further. */
+/** The most bytes of a scenario file: the parser refuses more. */
 const SCENARIO_BYTES_MAX = 1 << 20;
 
 export interface ScenarioText {
-  /** As messages name it. */
+  /** Its name in messages. */
   readonly file: string;
   readonly text: string;
-  /** Where it lies; null for standard input. */
+  /** Its path; null for standard input. */
   readonly path: string | null;
 }
 
 export interface LoadedScenario extends ScenarioText {
   readonly scenario: Scenario;
-  /** What names it on a command line. */
+  /** Its name on a command line. */
   readonly reference: string;
 }
 
 export const looksLikePath = (reference: string): boolean => reference.includes('/') || /\.ya?ml$/.test(reference);
 
-/** Reads a file of any kind, a pipe too, but no more than `limit` bytes and one. */
+/** Reads a file of any kind, also a pipe, up to one byte more than `limit`. */
 export function readBytes(path: string, limit = Number.POSITIVE_INFINITY): Uint8Array {
   const chunks: Uint8Array[] = [];
   const fd = openSync(path, 'r');
@@ -107,7 +107,10 @@ export const resolved = (scenario: Scenario, { variant, set, mutant }: Selection
     knownProperties: knownProperties(),
   });
 
-/** Where the committed schedules of a scenario lie: those of shipped ones in one folder for all, others beside its file. */
+/**
+ * Where the committed schedules of a scenario lie: those of shipped ones in one folder for all,
+ * others beside its file.
+ */
 export function regressionsPath(scenarioPath: string): string {
   const name = basename(scenarioPath).replace(/\.ya?ml$/, '');
   return shippedRegressions(scenarioPath, name) ?? join(dirname(scenarioPath), 'regressions', `${name}.json`);

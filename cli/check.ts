@@ -1,4 +1,6 @@
-/** `check`: holds scenario files against the schema and the names, and lists every mistake. */
+/**
+ * `check`: checks scenario files against the schema and the known names, and lists every mistake.
+ */
 
 import { knownProperties } from '../sim/properties/index.ts';
 import { ScenarioError, type ScenarioIssue } from '../sim/scenario/issues.ts';

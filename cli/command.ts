@@ -16,7 +16,7 @@ export interface Call {
   readonly io: Io;
   /** Data: what the command was asked for. */
   readonly out: Printer;
-  /** Notes that are no part of it. */
+  /** Notes that are not part of the data. */
   readonly err: Printer;
   /** One JSON document on `out` and nothing else. */
   readonly json: boolean;
@@ -30,11 +30,13 @@ export interface Command {
   /** Paragraphs for `--help`, below the summary. */
   readonly details?: readonly string[];
   readonly options: readonly OptionSpec[];
-  /** It looks at nothing that a module of the user's own could change: no `--models`. */
+  /**
+   * The command reads nothing that a module of the user's own could change: it takes no `--models`.
+   */
   readonly isFixed?: true;
   /** Command lines without the program's name, each with what it does. */
   readonly examples: readonly (readonly [line: string, does: string])[];
-  /** Answers with the exit code. */
+  /** Returns the exit code. */
   run(call: Call): number | Promise<number>;
 }
 
@@ -65,7 +67,7 @@ export const MODELS_OPTION: OptionSpec = {
 
 export const JSON_OPTION: OptionSpec = { flags: '--json', description: 'print one JSON document' };
 
-/** Also for what takes every variant of a scenario. */
+/** Also for commands that take every variant of a scenario. */
 export const MUTANT_OPTION: OptionSpec = {
   flags: '--mutant <name>',
   description: 'change one line of the model, to see what notices it; machines lists them',

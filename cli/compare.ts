@@ -27,7 +27,7 @@ const STATES_DEFAULT = 5_000_000;
 const told = ({ reachable, inAll }: OutcomeRange, exhausted: boolean): string =>
   inAll ? 'in all' : reachable ? 'reachable' : exhausted ? 'never' : 'not found';
 
-/** In the order that violations are told by: disturbances, preemptions, switches, steps. */
+/** The order in which violations are told: disturbances, preemptions, switches, steps. */
 const deviatesLess = (one: Violation, other: Violation): number =>
   one.disturbances - other.disturbances || one.preemptions - other.preemptions || one.switches - other.switches || one.steps - other.steps;
 
@@ -50,7 +50,7 @@ function cells(row: ComparedVariant, outcomes: readonly Outcome[]): string[] {
 /** The longest wait in a few words. */
 function waitTold({ reachable, steps, forEver }: OutcomeRange, exhausted: boolean): string {
   if (!reachable) return exhausted ? 'never' : 'not found';
-  if (forEver) return 'for ever';
+  if (forEver) return 'forever';
   if (steps === null) return 'no bound';
   return `${exhausted ? '' : 'at least '}${steps} steps`;
 }
@@ -86,7 +86,7 @@ const documentOf = ({ variant, verdict, exhausted, exploration, outcomes }: Comp
   coverage: coverageIn(exploration),
 });
 
-/** What could not happen in each row, and what no row has taken. */
+/** Prints what could not happen in each row, and what no row has taken. */
 function printCoverage(printer: Printer, rows: readonly ComparedVariant[]): void {
   printer.line();
   for (const { variant, exploration } of rows) for (const line of coverageLines(exploration.coverage)) printer.line(`${variant}: ${line}`);

@@ -1,4 +1,7 @@
-/** `demo`: one race from start to end. A run that goes well, its replay, and one preemption that breaks it. */
+/**
+ * `demo`: one race from start to end. A run that goes well, its replay, and one preemption that
+ * breaks it.
+ */
 import { loadReference, resolved } from './catalog.ts';
 import type { Call, Command } from './command.ts';
 import { EXIT } from './errors.ts';
@@ -37,7 +40,7 @@ const holds = (recorded: Recorded, replay: ReplayReport, { recorded: forked }: I
 
 function printMoral(printer: Printer, path: string | null): void {
   printer.line();
-  printer.line('The violation is the point: the design is sound in the order that everybody has in mind, and one preemption breaks it.');
+  printer.line('The violation is the point: the design is sound in the obvious order, and one preemption breaks it.');
   if (path === null) return;
   printer.line(styled('bold', 'Go on:  '), commandText(['inject', path, '--at', POINT, '--preempt', CPU, '--verbose']));
   printer.line('        ', commandText(['run', SCENARIO, '--variant', 'map-lock-user', '--chooser', 'random', '--seed', '7']));

@@ -1,9 +1,15 @@
-/** What passed between actors in a step, in words: requests with their answers, without what every step does. */
+/**
+ * What passed between actors in a step, in words: requests with their answers, without what every
+ * step does.
+ */
 import type { JournalRecord, Json, JsonObject } from '../events/journal.ts';
 import { mechanisms } from '../sim/host/registry.ts';
 import { TEXTS } from '../timeline/mechanisms/shipped.ts';
 
-/** Messages that carry a step itself, or ask what nobody need read unless the answer is out of the ordinary. */
+/**
+ * Messages that carry a step itself, or a question whose answer is shown only when it is out of the
+ * ordinary.
+ */
 const QUIET: Readonly<Record<string, (payload: JsonObject) => boolean>> = Object.fromEntries([
   ...[
     ['step', 'notify.step', 'guest.step', 'guest.ran', 'cpu.context', 'cpu.needResched?'],
@@ -28,7 +34,7 @@ function valueText(name: string, value: Json): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
-/** Fields of a message that are set; a field that stands alone is told in any case. */
+/** Fields of a message that are set; the only field of a message is told in any case. */
 function fieldsText(fields: JsonObject, nested = false): string {
   const isAlone = Object.keys(fields).length === 1;
   const words = Object.entries(fields).flatMap(([name, value]) => {
@@ -60,7 +66,7 @@ export function effectsOf(records: readonly JournalRecord[]): string[] {
     const asked = told.get(record.cause);
     if (asked === undefined) told.set(record.seq, texts.push(text) - 1);
     else {
-      // An answer is told by what it says: the request names the matter.
+      // An answer is told by its content alone, as the request names the subject.
       const isAnswer = record.kind === 'deliver';
       texts[asked] += ` -> ${(isAnswer && fieldsText(record.payload)) || text}`;
       told.set(record.seq, asked);

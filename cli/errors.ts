@@ -1,4 +1,7 @@
-/** Every known error as one clear message: what is wrong, what was expected, what to try; and the exit code that tells scripts the same. */
+/**
+ * Every known error as one clear message: what is wrong, what was expected, what to try; and the
+ * exit code that tells scripts the same.
+ */
 
 export const EXIT = { ok: 0, broken: 1, usage: 2, damaged: 3, partial: 4, internal: 70 } as const;
 
@@ -34,7 +37,7 @@ const rule = (code: string, exit: number, rest: { readonly expected?: string; re
 const JOURNAL_EXPECTED = 'a journal that a run of worldswitch has written';
 const SALVAGE = 'worldswitch verify FILE names the place; another copy of the file, or the same run again';
 
-/** By the name of the error: instances would need every module that can throw. */
+/** By the name of the error: `instanceof` would load every module that can throw. */
 const RULES: Readonly<Record<string, Omit<Failure, 'message'>>> = {
   ScenarioError: rule('scenario_invalid', EXIT.usage, {
     attempt: 'worldswitch check FILE lists every mistake; docs/scenarios.md explains the keys',
@@ -123,7 +126,7 @@ function writeFailure(error: Error): Failure {
       code: 'cannot_write',
       exit: EXIT.usage,
       message: `${path} exists: another run writes it, or one was killed`,
-      expected: 'a name that nobody writes',
+      expected: 'a name that no other run writes',
       attempt: `worldswitch show ${path} shows what it holds; remove it, or give another name with -o`,
     };
   }
@@ -136,7 +139,7 @@ function writeFailure(error: Error): Failure {
   };
 }
 
-/** What the command line calls wrong, without the prefix and with its suggestion as a question. */
+/** What commander says is wrong, without its prefix and with its suggestion as a question. */
 function usageFailure(message: string): Failure {
   const text = message.replace(/^error: /, '').replace(/\n?\(Did you mean (.*)\?\)$/s, '; did you mean $1?');
   return { code: 'usage', exit: EXIT.usage, message: text };
@@ -144,7 +147,10 @@ function usageFailure(message: string): Failure {
 
 const REPORT = 'the same command with WORLDSWITCH_DEBUG=1, and a report with its output: this is a mistake in worldswitch';
 
-/** A failure of the model while modules of the user's own take part: most likely theirs, so it is no report that we want. */
+/**
+ * A failure of the model while modules of the user's own take part: most likely theirs, so the
+ * message does not ask for a report.
+ */
 export const blamed = (failure: Failure, files: readonly string[]): Failure => ({
   code: 'models_fail',
   exit: EXIT.usage,

@@ -1,4 +1,7 @@
-/** `show --explain`: a violation as a story, with what each step rests on, which variant removes it, and how to see it again. */
+/**
+ * `show --explain`: a violation as a story, with what each step rests on, which variant removes it,
+ * and how to see it again.
+ */
 
 import type { Grade } from '../actors/path/path.ts';
 import { shippedNames } from '../api/shipped-scenarios.ts';
@@ -31,7 +34,7 @@ export interface Explanation {
   readonly property: string;
   readonly message: string;
   readonly step: number;
-  /** The run can go on for ever from the end of step `from`. */
+  /** The run can go on forever from the end of step `from`. */
   readonly lasso?: { readonly from: number; readonly length: number };
   /** What the property rests on. */
   readonly source: string | null;
@@ -42,21 +45,25 @@ export interface Explanation {
   /** The change of the model that the run was recorded with. */
   readonly mutant?: string;
   /**
-   * Variants of the scenario that are expected not to break the property, with the switches they set, and what they break instead. Nothing is
-   * expected of a mutant: of one, this is the variant itself, without it.
+   * Variants of the scenario that are expected not to break the property, with the switches they
+   * set, and what they break instead. Nothing is expected of a mutant: for one, this is the variant
+   * itself without the mutant.
    */
   readonly removedBy: readonly {
     readonly variant: string;
     readonly options: Readonly<Record<string, string>>;
     readonly breaks: readonly string[];
   }[];
-  /** Variants of which nothing is expected, such as those of a module of the user's own: only a search can tell. */
+  /**
+   * Variants of which nothing is expected, such as those of a module of the user's own: only a
+   * search can tell.
+   */
   readonly untold: readonly string[];
   readonly commands: readonly string[];
   readonly test: string;
 }
 
-/** Lines of the story; before these it is cut. */
+/** The most lines of a story: what is before them is cut. */
 const STORY_MAX = 40;
 const GRADES: readonly Grade[] = ['read', 'manual', 'memory', 'decision', 'inferred'];
 
@@ -87,12 +94,15 @@ function weakestOf(story: readonly Told[]): Explanation['weakest'] {
   return weakest;
 }
 
-/** The scenario as shipped, if this journal is of a shipped one: commands can name it. */
+/** The shipped scenario that this journal is of, if there is one: commands can name it. */
 function shippedOf({ name }: ResolvedScenario, io: Io): Scenario | null {
   return shippedNames().includes(name) ? loadReference(name, io).scenario : null;
 }
 
-/** What the scenario offers instead: variants that are expected not to break the property, and those that nobody expects anything of. */
+/**
+ * What the scenario offers instead: variants that are expected not to break the property, and those
+ * without an expectation.
+ */
 function othersOf(
   { variant: own, variants, expect, mutant }: ResolvedScenario,
   violation: NonNullable<RunEnd['violation']>,
@@ -189,7 +199,7 @@ export function printExplanation(printer: Printer, explanation: Explanation): vo
     if (told.source && told.source.source !== 'the scenario')
       printer.line(styled('dim', `                   ${told.source.source} (${told.source.grade})`));
   }
-  if (lasso) printer.line(`  Back to step ${lasso.from}: a fair schedule can repeat the last ${lasso.length} steps for ever.`);
+  if (lasso) printer.line(`  Back to step ${lasso.from}: a fair schedule can repeat the last ${lasso.length} steps forever.`);
   printer.line();
   if (weakest) printer.line(`Least known on the way: ${weakest.step}, grade ${weakest.grade} (${weakest.source})`);
   printRemedies(printer, explanation);

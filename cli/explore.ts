@@ -1,4 +1,7 @@
-/** `explore`: every interleaving of a scenario, or every future of a recorded run; a shortest counterexample, or a guarantee. */
+/**
+ * `explore`: every interleaving of a scenario, or every future of a recorded run; a shortest
+ * counterexample, or a guarantee.
+ */
 import { dirname, resolve } from 'node:path';
 import { together } from '../sim/explore/covered/holes.ts';
 import { untakenText } from '../sim/explore/guarantee.ts';
@@ -52,7 +55,7 @@ function print(printer: Printer, exploration: Exploration, violations: readonly 
     const cost = `${steps} steps, ${disturbances} disturbances, ${preemptions} preemptions, ${switches} switches`;
     printer.line(styled('red', `Broken: ${property}`), ` in ${cost}`, least ? '' : ' (a less deviating schedule may exist)');
     printer.line(`  ${message}`);
-    if (lasso) printer.line(`  Back to step ${lasso.from}: the last ${lasso.length} steps repeat for ever.`);
+    if (lasso) printer.line(`  Back to step ${lasso.from}: the last ${lasso.length} steps repeat forever.`);
     if (journal)
       printer.line(styled('bold', '  See it: '), commandText(['replay', journal]), '   ', commandText(['show', journal, '--points']));
   }
@@ -86,7 +89,7 @@ function printSharding(printer: Printer, { of, index, file, statesAtLeast }: Sha
     );
 }
 
-/** A model without symmetry is the user's to know. */
+/** A model without symmetry is an error of the user's input, not an internal one. */
 function unlessSymmetry(error: unknown): never {
   throw error instanceof SymmetryError ? usageError(error.message) : error;
 }
@@ -149,7 +152,7 @@ export const COMMAND: Command = {
   details: [
     'Searches breadth first over exact states; every reaction it remembered is re-executed through XState at the end. Each violation is given by the schedule that is least in the order disturbances, preemptions, switches, steps, as a journal. A run ends where a property breaks.',
     'With a bound the search goes in the order of deviations from the in-order run, and the guarantee names the bound; it says "all schedules" when nothing was cut.',
-    'With --strategy it draws schedules instead, for a space that is too large: random (every alternative alike), pct (random priorities that change at d - 1 places, with a bound that is printed), pos (random priorities of events, drawn anew where events depend on each other), surw (even over the orders at one shared actor), starve (one actor is held up for a while), portfolio (all of these, and changes of schedules that showed something new). It promises nothing of what was not drawn. Exit code 0: all were drawn and nothing broke.',
+    'With --strategy it draws schedules instead, for a space that is too large: random (every alternative alike), pct (random priorities that change at d - 1 places, with a bound that is printed), pos (random priorities of events, drawn again where events depend on each other), surw (even over the orders at one shared actor), starve (one actor is held up for a while), portfolio (all of these, and changes of schedules that showed something new). It promises nothing of what was not drawn. Exit code 0: all were drawn and nothing broke.',
     'Exit code 0: nothing broke under any schedule within the bound. 1: something broke, or a race the scenario is about never happened. 4: interrupted or out of budget; what was found is kept.',
   ],
   options: [...EXPLORE_OPTIONS, ...SAMPLING_OPTIONS],

@@ -4,8 +4,9 @@ import { dirname } from 'node:path';
 import { CliError, EXIT, fileError } from './errors.ts';
 
 /**
- * Like `mkdir -p`. Node's own recursive mkdir never returns where the parent exists and the file system refuses children with ENOENT, as
- * below /proc; this goes down one folder at a time and fails.
+ * Like `mkdir -p`. Node's own recursive mkdir never returns where the parent exists and the file
+ * system refuses children with ENOENT, as below /proc; this goes down one folder at a time and
+ * fails.
  * @throws the system's error
  */
 export function makeFolder(path: string): void {
@@ -15,13 +16,14 @@ export function makeFolder(path: string): void {
   try {
     mkdirSync(path);
   } catch (error) {
-    // Somebody else may have made it at the same time.
+    // Another process may have made it at the same time.
     if ((error as { readonly code?: string }).code !== 'EEXIST' || !statSync(path).isDirectory()) throw error;
   }
 }
 
 /**
- * Whether a folder can be made here, before anything long begins. What only the file system knows is told when it is made.
+ * Checks whether a folder can be made, before long work begins. Errors that only the file system
+ * finds come when it is made.
  * @throws CliError
  */
 export function checkFolder(path: string, shown: string): void {

@@ -54,7 +54,10 @@ export interface Injected {
   readonly leftAt: number | null;
 }
 
-/** Forks a journal. @throws PointError, InjectError; CliError if the recorded choices do not fit this model */
+/**
+ * Forks a journal.
+ * @throws PointError, InjectError; CliError if the recorded choices do not fit this model
+ */
 export async function recordInjection(
   journal: Journal,
   options: InjectOptions,

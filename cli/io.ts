@@ -1,13 +1,16 @@
-/** The process as commands see it: two sinks, standard input, the folder, the environment, and whether somebody wants them to stop. */
+/**
+ * The process as commands see it: two sinks, standard input, the folder, the environment, and
+ * whether the user wants them to stop.
+ */
 import { readFileSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { EXIT, fileError } from './errors.ts';
 
-/** Where text and bytes go. Once the reader is gone, nothing is written any more and nobody fails. */
+/** Where text and bytes go. Once the reader is gone, a write does nothing and does not fail. */
 export interface Sink {
   readonly isTerminal: boolean;
   readonly columns: number;
-  /** The reader is gone: whoever writes much may stop. */
+  /** The reader is gone: a command that writes much may stop. */
   readonly closed: boolean;
   write(data: string | Uint8Array): void;
   flush(): void;
@@ -20,7 +23,10 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** All of standard input. */
   stdin(): Uint8Array;
-  /** Aborts on SIGINT and SIGTERM. From the first call on these no longer end the process: whoever asks must look. */
+  /**
+   * Aborts on SIGINT and SIGTERM. From the first call on these no longer end the process: the
+   * caller must check the signal.
+   */
   interruption(): AbortSignal;
 }
 
@@ -30,7 +36,10 @@ const RETRY_MS = 2;
 
 const codeOf = (error: unknown): string => (error instanceof Error && 'code' in error ? String(error.code) : '');
 
-/** Writes to a file descriptor in the calling turn, so that nothing is lost at the end and a closed pipe shows at once. */
+/**
+ * Writes to a file descriptor in the calling turn, so that nothing is lost at the end and a closed
+ * pipe shows at once.
+ */
 class DescriptorSink implements Sink {
   readonly isTerminal: boolean;
   closed = false;
@@ -69,7 +78,7 @@ class DescriptorSink implements Sink {
       return writeSync(this.#fd, bytes, at);
     } catch (error) {
       const code = codeOf(error);
-      // The reader of a pipe that does not block is slow.
+      // A pipe that does not block is full, as its reader is slow.
       if (code === 'EAGAIN') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS);
       else {
         this.closed = true;
@@ -80,7 +89,7 @@ class DescriptorSink implements Sink {
   }
 }
 
-/** The first signal asks to stop, the second does not ask. */
+/** The first signal asks the command to stop, the second ends the process. */
 function interruption(): () => AbortSignal {
   let controller: AbortController | null = null;
   const stop = (): void => {

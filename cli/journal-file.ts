@@ -14,7 +14,7 @@ export interface OpenSource {
   close(): void;
 }
 
-/** The bytes of a journal; `-` is standard input. What is no regular file is read whole. */
+/** The bytes of a journal; `-` is standard input. A file that is not regular is read whole. */
 export function openSource(file: string, io: Io): OpenSource {
   if (file === '-') return { source: memorySource(io.stdin()), close: () => {} };
   const path = resolve(io.cwd, file);

@@ -17,7 +17,7 @@ function lineage(node: AnyStateNode): AnyStateNode[] {
   return nodes;
 }
 
-/** What stands for all states of a machine, where a transition leaves whichever is active. */
+/** The node for all states of a machine, for transitions that leave whichever is active. */
 const anyOf = (id: string): string => `${id}__any`;
 
 /** Events that a state takes without leaving it. */
@@ -33,8 +33,9 @@ interface Edge {
 const below = (ancestor: AnyStateNode, node: AnyStateNode): string => node.path.slice(ancestor.path.length).join('.');
 
 /**
- * An arrow between two states that share a parent. Mermaid draws none between states of different parents, so a transition that leaves
- * or enters a nested state is drawn between the outermost states that differ, and its label says from where and to where.
+ * An arrow between two states that share a parent. Mermaid draws none between states of different
+ * parents, so a transition that leaves or enters a nested state is drawn between the outermost
+ * states that differ, and its label says from where and to where.
  */
 function edgeOf(
   root: string,

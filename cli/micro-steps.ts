@@ -1,4 +1,7 @@
-/** The steps of a journal as people tell them: who executed which micro-step on which CPU, and what passed between actors. */
+/**
+ * The steps of a journal as people tell them: who executed which micro-step on which CPU, and what
+ * passed between actors.
+ */
 import { MICRO_STEP_EVENTS } from '../events/index.ts';
 import type { JournalRecord, JsonObject } from '../events/journal.ts';
 import { stateAt } from '../replay/fold.ts';
@@ -10,13 +13,16 @@ export interface Moment {
   readonly step: number;
   /** The number of the pCPU that moved; null where none did. */
   readonly cpu: number | null;
-  /** The innermost actor that executed a micro-step, else whose choice it was. */
+  /** The innermost actor that executed a micro-step, else the actor whose choice it was. */
   readonly actor: string;
   /** The full name of its micro-step; null where the step executed none. */
   readonly microStep: string | null;
   /** The label of the choice. */
   readonly label: string;
-  /** The host's scheduler or a disturbance decided, or a message arrived: more than the next micro-step of a CPU. */
+  /**
+   * The host's scheduler or a disturbance decided, or a message arrived: more than the next
+   * micro-step of a CPU.
+   */
   readonly isDecision: boolean;
   readonly effects: readonly string[];
 }
@@ -44,7 +50,7 @@ const cpuOf = (actor: string): number | null => {
 const MOVES: readonly string[] = ['exec', 'pick'];
 
 class Teller {
-  /** State by actor, before the step at hand. */
+  /** State by actor, before the present step. */
   readonly #states: Map<string, JsonObject>;
 
   constructor(states: ReadonlyMap<string, JsonObject>) {

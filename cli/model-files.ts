@@ -1,4 +1,7 @@
-/** Which files of the user's own are loaded: every command that is printed to be copied repeats them, and every thread loads them too. */
+/**
+ * Which files of the user's own are loaded: every command that is printed to be copied repeats
+ * them, and every thread loads them too.
+ */
 
 /** A file as the command line named it, and the folder that it is relative to. */
 export interface ModelFile {
@@ -8,7 +11,7 @@ export interface ModelFile {
 
 const loaded: ModelFile[] = [];
 
-/** @returns what forgets it again */
+/** @returns a function that removes it from the list again */
 export function noteModelFile(one: ModelFile): () => void {
   loaded.push(one);
   return () => {

@@ -1,4 +1,7 @@
-/** `--models FILE.js`: imports modules of the user's own and registers the mechanisms that they export. Their code runs with the user's rights. */
+/**
+ * `--models FILE.js`: imports modules of the user's own and registers the mechanisms that they
+ * export. Their code runs with the user's rights.
+ */
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -70,7 +73,7 @@ function mechanismsIn(exports: Readonly<Record<string, unknown>>, file: string):
 
 /**
  * Loads modules in order.
- * @returns what takes all of them away again
+ * @returns a function that unregisters all of them
  * @throws CliError, MechanismError
  */
 export async function loadModels(files: readonly ModelFile[]): Promise<() => void> {

@@ -1,4 +1,7 @@
-/** Text for people and JSON for programs. Nothing that comes from a file may drive a terminal: whatever does not print is escaped here. */
+/**
+ * Text for people and JSON for programs. No text from a file may control a terminal: what does not
+ * print is escaped here.
+ */
 import { styleText } from 'node:util';
 import type { Io, Sink } from './io.ts';
 import { modelWords } from './model-files.ts';
@@ -15,7 +18,10 @@ export type Part = string | Styled;
 export const styled = (style: Style, text: string): Styled => ({ style, text });
 const textOf = (part: Part): string => (typeof part === 'string' ? part : part.text);
 
-/** Controls (C0, DEL, C1), formats that do not print (bidi, zero width), line and paragraph separators, half surrogate pairs. */
+/**
+ * Controls (C0, DEL, C1), formats that do not print (bidi, zero width), line and paragraph
+ * separators, half surrogate pairs.
+ */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 
 function escaped(char: string): string {
@@ -26,7 +32,10 @@ function escaped(char: string): string {
 /** The text with everything escaped that does not print. */
 export const visible = (text: string): string => text.replace(UNPRINTABLE, escaped);
 
-/** Escapes in JSON what `JSON.stringify` leaves as it is: the text means the same and drives no terminal. */
+/**
+ * Escapes in JSON what `JSON.stringify` leaves as it is: the text means the same and cannot control
+ * a terminal.
+ */
 function safeJson(value: unknown): string {
   const unit = (char: string): string => {
     let units = '';
@@ -36,7 +45,7 @@ function safeJson(value: unknown): string {
   return JSON.stringify(value, null, 2).replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, (char) => (char === '\n' ? char : unit(char)));
 }
 
-/** FORCE_COLOR decides, then NO_COLOR, then whether somebody looks. */
+/** FORCE_COLOR decides, then NO_COLOR, then whether the output is a terminal. */
 export function hasColours(sink: Pick<Sink, 'isTerminal'>, env: Io['env']): boolean {
   const { FORCE_COLOR: force, NO_COLOR: no, TERM: terminal } = env;
   if (force !== undefined) return force !== '0' && force !== 'false';
@@ -52,7 +61,7 @@ export class Printer {
     this.#colours = colours;
   }
 
-  /** One line; what is in it stays on it. */
+  /** Prints one line; a line break in a part is escaped. */
   line(...parts: readonly Part[]): void {
     this.sink.write(`${parts.map((part) => this.#drawn(part)).join('')}\n`);
   }
@@ -86,7 +95,9 @@ function clipped(part: Part, columns: number): Part {
 
 const CLIPPED_MIN = 16;
 
-/** Rows in columns; the last column is as wide as it is, or cut so that no row is wider than `clip`. */
+/**
+ * Rows in columns; the last column is as wide as it is, or cut so that no row is wider than `clip`.
+ */
 export function table(printer: Printer, rows: readonly (readonly Part[])[], indent = '  ', clip?: number): void {
   const columns = Math.max(0, ...rows.map((row) => row.length));
   const widths = Array.from({ length: columns }, (_, i) => Math.max(0, ...rows.map((row) => width(row[i] ?? ''))));

@@ -1,10 +1,14 @@
 /**
- * A module of the user's own imports `worldswitch/…`. Where no such package is installed beside it, the running program is meant: a patch
- * in a folder of its own needs no project around it.
+ * A module of the user's own imports `worldswitch/…`. Where no such package is installed beside it,
+ * the import gets the running program, so that a patch in a folder of its own needs no project
+ * around it.
  */
 import * as nodeModule from 'node:module';
 
-/** Anything within the package: what is no entry point is resolved from here, as the package's own. */
+/**
+ * A module inside the package: imports of `worldswitch` that are no entry points are resolved from
+ * here.
+ */
 const HERE = import.meta.url;
 
 /** The entry points, as modules of the running program: it may run from its sources. */
@@ -20,7 +24,9 @@ const isOurs = (specifier: string): boolean => /^worldswitch(?:\/|$)/.test(speci
 const isMissing = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && (error.code === 'ERR_MODULE_NOT_FOUND' || error.code === 'MODULE_NOT_FOUND');
 
-/** The same for Node 20, whose hooks run on a thread of their own and so are a module of their own. */
+/**
+ * The same for Node 20, whose hooks run on a thread of their own and so are a module of their own.
+ */
 const HOOKS = `
 let here;
 let entries;
@@ -38,7 +44,7 @@ interface Context {
   readonly parentURL?: string;
 }
 type Resolve = (specifier: string, context: Context) => unknown;
-/** Of newer Nodes. */
+/** The hooks of newer versions of Node. */
 interface WithHooks {
   registerHooks?(hooks: { readonly resolve: (specifier: string, context: Context, next: Resolve) => unknown }): unknown;
 }
@@ -65,7 +71,10 @@ export function resolveOwnImports(): void {
   });
 }
 
-/** The subpath of this package that an import named and that is not promised; null if the import failed otherwise. */
+/**
+ * The subpath of this package that an import named and that is not promised; null if the import
+ * failed otherwise.
+ */
 export function unpromisedIn(error: unknown): string | null {
   if (!(error instanceof Error && 'code' in error && error.code === 'ERR_PACKAGE_PATH_NOT_EXPORTED')) return null;
   const [, subpath, manifest = ''] =

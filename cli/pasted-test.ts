@@ -1,4 +1,7 @@
-/** A violation as a vitest file to paste: it fails as long as the recorded schedule breaks the property. */
+/**
+ * A violation as a vitest file to paste: it fails as long as the recorded schedule breaks the
+ * property.
+ */
 import { isAbsolute } from 'node:path';
 import type { Journal } from '../replay/reader.ts';
 import { progress } from '../sim/properties/liveness.ts';

@@ -16,7 +16,7 @@ export interface ListedPoint {
   readonly microStep: string | null;
   /** What was chosen. */
   readonly label: string;
-  /** All that could be; empty if this model does not know the state. */
+  /** All that could have been chosen; empty if this model does not know the state. */
   readonly alternatives: readonly string[];
 }
 
@@ -37,7 +37,7 @@ function* alternativesFrom(journal: Journal, from: number): Generator<readonly s
   }
   for (const { index, label } of journal.choices(from)) {
     const labels = sequencer.alternatives().map((alternative) => alternative.label);
-    // Another model: what it would offer is not what the run had.
+    // The journal is of another model, so what this one offers is not what the run had.
     if (labels[index] !== label) return;
     yield labels;
     sequencer.take(index);

@@ -1,4 +1,7 @@
-/** From arguments to an exit code: finds the command, parses, runs it, and turns what went wrong into one message. */
+/**
+ * From arguments to an exit code: finds the command, parses, runs it, and turns what went wrong
+ * into one message.
+ */
 import { Command as Commander, CommanderError, Option } from 'commander';
 import { type Call, type Command, JSON_OPTION, MODELS_OPTION } from './command.ts';
 import { COMMANDS, type CommandEntry } from './commands.ts';
@@ -97,7 +100,10 @@ const namedIn = (argv: readonly string[]): CommandEntry | undefined => {
   return COMMANDS.find((command) => command.name === name);
 };
 
-/** Runs a command while mechanisms of the user's own are registered: before anything is read, and no longer than it takes. */
+/**
+ * Runs a command while mechanisms of the user's own are registered: before anything is read, and no
+ * longer than it takes.
+ */
 async function withModels(files: readonly string[], { cwd }: Io, run: () => number | Promise<number>): Promise<number> {
   if (files.length === 0) return run();
   const { loadModels } = await import('./models.ts');
@@ -123,7 +129,7 @@ async function dispatch(argv: readonly string[], around: Surroundings): Promise<
   const asked = first === 'help' ? [...(second === undefined ? [] : [second]), '--help'] : argv;
   const named = namedIn(asked);
   const word = asked.find((candidate) => !candidate.startsWith('-'));
-  // Of a command that does not exist there is nothing to help with: say so first.
+  // There is no help on a command that does not exist, so the error comes first.
   const words = word !== undefined && !named ? [word] : asked;
   const program = emptyProgram(around);
   let code: number = EXIT.ok;

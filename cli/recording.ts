@@ -45,7 +45,7 @@ export interface Recorded {
 
 export const RUNS_FOLDER = 'worldswitch-runs';
 
-/** Work between two looks at the clock and at whoever wants the run to stop. */
+/** Steps between two checks of the clock and of the request to stop. */
 const STEPS_PER_LOOK = 256;
 const TURN_MS = 40;
 const PROGRESS_MS = 500;
@@ -79,7 +79,9 @@ export class Recording {
     if (this.#options.mode === 'sync') this.#writer!.acknowledge();
   };
 
-  /** Creates the file, so that a place that cannot be written shows before anything has run. */
+  /**
+   * Creates the file, so that a place that cannot be written is an error before anything has run.
+   */
   begin(start: RunStart): BlockSink {
     this.#start = start;
     this.#writer = this.#open(start);
@@ -111,14 +113,15 @@ export class Recording {
       return open(path);
     } catch (error) {
       if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
-      // Another process writes the same run, or was killed while it did: both write the same bytes, so neither need wait.
+      // Another process writes the same run, or was killed while it did: both write the same bytes,
+      // so neither need wait.
       this.#place = { target: `${path}.${process.pid}`, final: path };
       return open(this.#place.target);
     }
   }
 
   /**
-   * Starts the run unless it has, and takes it to its end, or until somebody interrupts.
+   * Starts the run unless it has, and takes it to its end, or until it is interrupted.
    * @throws ModelError, ScheduleError, JournalWriteError
    */
   async carry(run: Run): Promise<Recorded> {
@@ -133,7 +136,7 @@ export class Recording {
     }
   }
 
-  /** Leaves nothing of a run that could not begin. */
+  /** Removes the journal of a run that could not begin. */
   discard(): void {
     this.#writer?.discard();
   }
@@ -170,7 +173,7 @@ export class Recording {
     return { ...facts, path: shown, journal: openJournal(source), close };
   }
 
-  /** Moves the file to its name, or hands it to whoever reads. */
+  /** Moves the file to its name, or writes it to standard output. */
   #settle({ content }: Sealed): string | null {
     const { output, io } = this.#options;
     if (content) {
@@ -183,7 +186,10 @@ export class Recording {
     return final;
   }
 
-  /** What was recorded before the model broke a rule is evidence and stays; of anything else nothing is left. */
+  /**
+   * The records before the model broke a rule are evidence and stay; after any other error the
+   * journal is removed.
+   */
   #failed(run: Run, error: unknown): unknown {
     const kept = error instanceof ModelError && this.#place ? this.#keep(run, this.#place) : null;
     this.#writer?.discard();
@@ -198,7 +204,10 @@ export class Recording {
     });
   }
 
-  /** The steps so far under a name of their own, which no other try needs. @returns the name; null where none can be kept */
+  /**
+   * Keeps the steps so far under a name of their own, which no other run uses.
+   * @returns the name; null where none can be kept
+   */
   #keep(run: Run, { target, final }: Place): string | null {
     const kept = `${final}.failed`;
     try {
@@ -218,7 +227,7 @@ function openFile(path: string) {
   return { source, close: () => source.close() };
 }
 
-/** Short if it lies below the folder at hand. */
+/** The path relative to the current folder, if it lies below it. */
 export function shownPath(path: string, cwd: string): string {
   const near = relative(cwd, path);
   return near.startsWith('..') ? path : near;

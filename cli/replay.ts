@@ -1,4 +1,7 @@
-/** `replay`: the model on the recorded choices with every digest compared, or the state folded from the records alone. */
+/**
+ * `replay`: the model on the recorded choices with every digest compared, or the state folded from
+ * the records alone.
+ */
 import { foldAll, foldSteps } from '../replay/fold.ts';
 import { foreignModel } from '../replay/model.ts';
 import type { Journal } from '../replay/reader.ts';

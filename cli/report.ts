@@ -67,7 +67,7 @@ export function printVerdict(printer: Printer, { end, steps, met }: Recorded): v
     printer.line(styled('red', `Broken: ${violation.property}`), ` after ${counted(violation.step, 'step')}`);
     printer.line(`  ${violation.message}`);
     const { lasso } = violation;
-    if (lasso) printer.line(`  Back to step ${lasso.from}: a fair schedule can repeat the last ${counted(lasso.length, 'step')} for ever.`);
+    if (lasso) printer.line(`  Back to step ${lasso.from}: a fair schedule can repeat the last ${counted(lasso.length, 'step')} forever.`);
   } else {
     const whole = isWhole(ended);
     printer.line(styled(whole ? 'green' : 'yellow', whole ? 'Clean' : 'Unfinished'), `: ${counted(steps, 'step')}; ${ENDED[ended]}`);
@@ -93,12 +93,15 @@ export function printJournal(printer: Printer, recorded: Recorded, again: readon
   });
 }
 
-/** The words that repeat a run, by schedule where it is short enough, because that survives a change of the chooser. */
+/**
+ * The words that repeat a run, by schedule where it is short enough, because that survives a change
+ * of the chooser.
+ */
 export function runWords(
   reference: string,
   recorded: Recorded,
   selection: Selection & {
-    /** As it was asked for. */
+    /** The schedule as it was asked for. */
     readonly schedule?: string | undefined;
   },
 ): string[] {

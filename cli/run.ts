@@ -33,7 +33,7 @@ interface RunOptions {
   readonly verbose?: true;
 }
 
-/** What a chooser looks at besides the run. */
+/** The options that a chooser uses. */
 const LOOKS_AT: Readonly<Partial<Record<SessionChooser['name'], readonly (keyof RunOptions)[]>>> = {
   random: ['seed'],
   pct: ['seed', 'depth', 'horizon', 'maxSteps'],
@@ -49,7 +49,7 @@ function chooserOf(options: RunOptions, io: Io): { readonly spec: SessionChooser
     if (chooser === 'replay') throw usageError('the chooser replay needs --schedule');
     if (chooser === 'random') return { spec: { name: chooser, seed }, schedule: '' };
     if (chooser === undefined || chooser === 'fifo') return { spec: { name: 'fifo' }, schedule: '' };
-    // What is not measured is asked for, and what is asked for is part of the run's identity.
+    // A number that is not measured must be given, and what is given is part of the run's identity.
     const asked = Object.entries({ depth, horizon, stepsMax }).flatMap(([key, value]) => (value === undefined ? [] : [`${key} ${value}`]));
     return { spec: { name: chooser, seed, depth, horizon, stepsMax }, schedule: asked.join(' ') };
   }

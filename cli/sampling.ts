@@ -1,4 +1,7 @@
-/** `explore --strategy`: schedules drawn at random, for spaces that are too large to search; findings as journals, as a search gives them. */
+/**
+ * `explore --strategy`: schedules drawn at random, for spaces that are too large to search;
+ * findings as journals, as a search gives them.
+ */
 
 import { type Sample, type SampledViolation, sample } from '../sim/explore/sample.ts';
 import type { SampleRequest } from '../sim/explore/sampling/request.ts';
@@ -66,7 +69,10 @@ const SEARCH_ONLY = [
 
 const flagOf = (name: string): string => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
-/** @throws CliError if options of a search and of a sample are mixed, or depth and horizon are not for the strategy */
+/**
+ * @throws CliError if options of a search and of a sample are mixed, or depth and horizon are not
+ * for the strategy
+ */
 export function checkSampling(options: Readonly<Record<string, unknown>>): void {
   const given = (names: readonly string[]) => names.filter((name) => options[name] !== undefined).map(flagOf);
   const { strategy } = options;
@@ -95,7 +101,10 @@ export interface SamplingTarget {
 
 interface Shown extends SampledViolation {
   readonly journal: string | null;
-  /** The command that draws this schedule again; null if the whole sample must be drawn again for it. */
+  /**
+   * The command that draws this schedule again; null if the whole sample must be drawn again for
+   * it.
+   */
   readonly again: readonly string[];
 }
 

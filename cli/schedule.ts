@@ -1,4 +1,6 @@
-/** A schedule as the command line takes it: dotted indices, or a file with indices or whole choices. */
+/**
+ * A schedule as the command line takes it: dotted indices, or a file with indices or whole choices.
+ */
 import type { Choice } from '../events/journal.ts';
 import { readText } from './catalog.ts';
 import { CliError, EXIT } from './errors.ts';

@@ -1,4 +1,7 @@
-/** Drives a search: progress on a terminal, Ctrl-C and a time limit that keep what was found, and journals of the schedules it gives. */
+/**
+ * Drives a search: progress on a terminal, Ctrl-C and a time limit that keep what was found, and
+ * journals of the schedules it gives.
+ */
 import { join, resolve } from 'node:path';
 import { runIdOf, toHex } from '../replay/identity.ts';
 import type { Progress, Search, Stop } from '../sim/explore/request.ts';
@@ -11,14 +14,14 @@ import { type Recorded, Recording, RUNS_FOLDER, shownPath } from './recording.ts
 
 const PROGRESS_MS = 500;
 
-/** Why a search ended before its time. */
+/** The result of a search, and why it ended early if it did. */
 export interface Drive<R> {
   readonly result: R;
   readonly interrupted: boolean;
   readonly timedOut: boolean;
 }
 
-/** The share of the time that a search may take; the rest is for what is made of it. */
+/** The share of the time that a search may take; the rest is for its closing work. */
 const SEARCH_SHARE = 0.85;
 
 export interface Limits {
@@ -71,7 +74,7 @@ export class Overseer {
     return this;
   }
 
-  /** Takes what it showed away. */
+  /** Removes the line of progress. */
   end(): void {
     if (this.#io.err.isTerminal) this.#io.err.write('\r\x1b[K');
   }

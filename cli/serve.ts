@@ -53,7 +53,10 @@ function journal(file: string, io: Io): Served {
   }
 }
 
-/** The name of a run, and another while somebody else writes the same one, or was killed while it did. */
+/**
+ * The name of a run; another name while a second process writes the same run, or was killed while
+ * it wrote.
+ */
 function nameFor(start: RunStart, { cwd }: Io): string {
   const name = join(RUNS_FOLDER, toHex(runIdOf(start)));
   return existsSync(partPathOf(resolve(cwd, `${name}.wsj`))) ? `${name}-${process.pid}.wsj` : `${name}.wsj`;
@@ -89,7 +92,8 @@ function operandsOf(args: readonly string[], io: Io): readonly string[] {
 
 function servedOf(operand: string, io: Io, options: Options): Served {
   if (isScenario(operand)) return live(operand, io, options);
-  // A word that is neither a file nor a scenario was meant as a scenario: that error lists the names.
+  // A word that is neither a file nor a scenario was meant as a scenario: that error lists the
+  // names.
   if (!looksLikePath(operand) && !operand.endsWith('.wsj') && !existsSync(resolve(io.cwd, operand))) return live(operand, io, options);
   return journal(operand, io);
 }
@@ -106,7 +110,7 @@ async function started(served: readonly Served[], options: Options, { env }: Io)
       allowHosts: options.allowHost ?? [],
     });
   } catch (error) {
-    // An origin that is none.
+    // The user gave an origin that is invalid.
     throw error instanceof RangeError ? usageError(error.message) : error;
   }
 }
@@ -136,7 +140,7 @@ async function run({ io, out, err, json, args, options: given }: Call): Promise<
   }
 }
 
-/** Waits until somebody stops the server, or a live run fails. */
+/** Waits until the server is stopped, or a live run fails. */
 function stopped(signal: AbortSignal, drives: readonly Promise<unknown>[]): Promise<Error | null> {
   return new Promise((done) => {
     if (signal.aborted) done(null);

@@ -60,7 +60,10 @@ function factsOf(journal: Journal) {
   };
 }
 
-/** The state from the records, and from the model what could come next; without that if the model does not know the state. */
+/**
+ * The state from the records, and from the model what could come next; without that if the model
+ * does not know the state.
+ */
 function looked(journal: Journal, step: number): StepReport & { readonly note: string | null } {
   try {
     return { ...reportStep(journal, step), note: null };

@@ -1,4 +1,7 @@
-/** `shrink`: the least deviating run that breaks the same property, and the two steps on whose order that hangs. */
+/**
+ * `shrink`: the least deviating run that breaks the same property, and the two steps on whose order
+ * that hangs.
+ */
 import { basename, dirname } from 'node:path';
 import { scenarioOf } from '../replay/model.ts';
 import { pointsOf } from '../replay/points.ts';
@@ -48,7 +51,10 @@ function namedSteps(journal: Journal, first: number): NamedStep[] {
     }));
 }
 
-/** The critical pair by name, and the journal in which its two steps are neighbours: the shrunk one, or one of its own. */
+/**
+ * The critical pair by name, and the journal in which its two steps are neighbours: the shrunk one,
+ * or one of its own.
+ */
 interface Critical {
   readonly steps: readonly NamedStep[];
   readonly journal: string | null;
@@ -139,7 +145,7 @@ async function run({ io, out, json, args, options: given }: Call): Promise<numbe
   });
 }
 
-/** A schedule that no longer breaks anything is the user's to know, not an internal error. */
+/** A schedule that no longer breaks anything is an error of the input, not an internal one. */
 function* shrunkOrTold(search: ReturnType<typeof shrink>, file: string): ReturnType<typeof shrink> {
   try {
     return yield* search;

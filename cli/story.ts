@@ -12,7 +12,7 @@ export interface StoryOptions {
 
 const ROWS_MAX = 52;
 const HEAD_ROWS = 12;
-/** Of a longer journal only as many steps at both ends are looked at. */
+/** In a longer journal only this many steps at either end are read. */
 const WINDOW_STEPS = 5_000;
 const LANES_MAX = 8;
 const CHUNK_ROWS = 500;

@@ -1,4 +1,7 @@
-/** Where `-o` points: a regular file appears whole under its name; a device or a pipe is written into, and never replaced. */
+/**
+ * Where `-o` points: a regular file appears whole under its name; a device or a pipe is written
+ * into, and never replaced.
+ */
 import { closeSync, openSync, realpathSync, type Stats, statSync, writeSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { realFiles } from '../replay/files.ts';

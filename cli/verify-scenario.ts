@@ -1,4 +1,7 @@
-/** Holds a scenario against itself: both engines, run twice, give the same bytes; and every variant does what is expected of it. */
+/**
+ * Checks a scenario: both engines, run twice, give the same bytes, and every variant does what is
+ * expected of it.
+ */
 import { existsSync } from 'node:fs';
 import type { Choice, RunEnd } from '../events/journal.ts';
 import { JournalWriter } from '../replay/writer.ts';
@@ -18,14 +21,17 @@ export interface Check {
   readonly found: string;
 }
 
-/** A schedule that once reached a violation; `property` is a name as `expect` has it, or null for one that reaches none. */
+/**
+ * A schedule that once reached a violation; `property` is a name as `expect` has it, or null for
+ * one that reaches none.
+ */
 interface Regression {
   readonly variant: string;
   readonly property: string | null;
   readonly schedule: readonly Choice[];
 }
 
-/** A scenario without an end in sight is looked at so far. */
+/** The most steps of a run, for scenarios that do not end. */
 const STEPS_MAX = 20_000;
 const SEEDS = [0, 1, 2, 3, 4, 5, 6, 7];
 const RUNS: readonly EngineName[] = ['live', 'memo', 'live', 'memo'];

@@ -1,4 +1,7 @@
-/** `verify`: whether a journal is what its writer wrote, a scenario deterministic and as expected, and all that lies below a folder. */
+/**
+ * `verify`: whether a journal is what its writer wrote, a scenario deterministic and as expected,
+ * and all that lies below a folder.
+ */
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { shippedNames } from '../api/shipped-scenarios.ts';
@@ -81,7 +84,7 @@ function told(report: ScenarioReport, mutant: string | undefined, searched = fal
   return { ok, exit: ok ? EXIT.ok : EXIT.broken, document: { ...(mutant !== undefined && { mutant }), ok, checks, schedules }, lines };
 }
 
-/** What is said of one thing, not of many. */
+/** Options that apply to one operand, not to a folder. */
 interface Of {
   readonly root?: string | undefined;
   readonly mutant?: string | undefined;
@@ -92,7 +95,7 @@ interface Of {
 const verified = async ({ kind, name }: Item, io: Io, of: Of): Promise<Verified> =>
   kind === 'journal' ? verifiedJournal(name, io, of.root) : verifiedScenario(name, io, of);
 
-/** One of many: what keeps it from being read is its own result and no end of the others. */
+/** Verifies one of many: an error in reading it is its own result and does not end the others. */
 async function verifiedOfMany(item: Item, io: Io, of: Of): Promise<Verified> {
   try {
     return await verified(item, io, of);

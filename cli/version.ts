@@ -1,4 +1,4 @@
-/** What this program is. */
+/** The name and version of this program. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../api/shipped-scenarios.ts';

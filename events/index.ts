@@ -1,4 +1,7 @@
-/** Every event of the simulation: the union that machines share, and the catalogue that borders check against. */
+/**
+ * Every event of the simulation: the union that machines share, and the catalogue that borders
+ * check against.
+ */
 import type { Delivery } from './event.ts';
 import { KVM_EVENTS, type VcpuAnswer, type VcpuEvent, type VmAnswer, type VmEvent } from './kvm.ts';
 import { type KillEvent, PROCESS_EVENTS, type ProcessEvent, type SignalAnswer, type SignalEvent } from './process.ts';
@@ -14,7 +17,11 @@ import {
   type TaskEvent,
 } from './sched.ts';
 
-/** Events that mechanisms add, by the name of the mechanism: messages to threads, and messages to vCPUs. @public */
+/**
+ * Events that mechanisms add, by the name of the mechanism: messages to threads, and messages to
+ * vCPUs.
+ * @public
+ */
 // biome-ignore lint/suspicious/noEmptyInterface: each mechanism declares its own events here, beside its vocabulary
 export interface ThreadEventsOf {}
 /** Messages to vCPUs that mechanisms add, by the name of the mechanism. @public */

@@ -1,7 +1,10 @@
 /** What a journal says: the record, and the facts about a run that stand before its records. */
 import type { ActorId } from './event.ts';
 
-/** Version of the file format. It changes when a reader of the last version could no longer read the file. */
+/**
+ * Version of the file format. It changes when a reader of the last version could no longer read the
+ * file.
+ */
 export const FORMAT_VERSION = 1;
 
 /** Plain JSON. @public */
@@ -10,8 +13,9 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 export type JsonObject = { readonly [key: string]: Json };
 
 /**
- * `choice`: the chooser's decision that opens a step. `send`: a queued message enters the flight. `deliver`: an actor takes an
- * event (a bus message is this one record). `change`: an actor's local state after the delivery or choice that is its cause.
+ * `choice`: the chooser's decision that opens a step. `send`: a queued message enters the flight.
+ * `deliver`: an actor takes an event (a bus message is this one record). `change`: an actor's local
+ * state after the delivery or choice that is its cause.
  */
 export const RECORD_KINDS = ['choice', 'send', 'deliver', 'change'] as const;
 /** What a record tells. @public */
@@ -23,41 +27,64 @@ export interface JournalRecord {
   readonly seq: number;
   /** 0 is the initial state: one `change` for each actor. Step n >= 1 opens with its `choice`. */
   readonly step: number;
-  /** Nanoseconds: the sum of nominal micro-step costs of all steps before this one. A projection; in no digest. */
+  /**
+   * Nanoseconds: the sum of nominal micro-step costs of all steps before this one. A projection; in
+   * no digest.
+   */
   readonly vtime: number;
-  /** `choice`: who offered it, or the receiver of a delivered message. `send`: the sender. `deliver`: the receiver. `change`: whose state. */
+  /**
+   * `choice`: who offered it, or the receiver of a delivered message. `send`: the sender.
+   * `deliver`: the receiver. `change`: whose state.
+   */
   readonly actor: ActorId;
   readonly kind: RecordKind;
   /** The event's type; for `change` always `state`. */
   readonly type: string;
-  /** `choice`: `{index, count, label}`. `send`, `deliver`: the event's fields. `change`: `{value, context}`. */
+  /**
+   * `choice`: `{index, count, label}`. `send`, `deliver`: the event's fields. `change`:
+   * `{value, context}`.
+   */
   readonly payload: JsonObject;
   /** `send`: the receiver. `deliver`: the sender. Else null. */
   readonly peer: ActorId | null;
   /**
-   * seq of the record that caused this one, 0 for none. `deliver` of a queued message: its `send`. `deliver` of a bus message and
-   * `send`: the `deliver` or `choice` whose transition emitted it. `change`: the `deliver` or `choice` that was handled.
+   * seq of the record that caused this one, 0 for none. `deliver` of a queued message: its `send`.
+   * `deliver` of a bus message and `send`: the `deliver` or `choice` whose transition emitted it.
+   * `change`: the `deliver` or `choice` that was handled.
    */
   readonly cause: number;
 }
 
-/** One choice: where it stood among how many, and its name. The label survives small changes of the model; the index does not. @public */
+/**
+ * One choice: where it stood among how many, and its name. The label survives small changes of the
+ * model; the index does not.
+ * @public
+ */
 export interface Choice {
   readonly index: number;
   readonly count: number;
   readonly label: string;
 }
 
-/** Everything that decides a run but the choices. Stands whole in the journal's start frame. @public */
+/**
+ * Everything that decides a run but the choices. Stands whole in the journal's start frame.
+ * @public
+ */
 export interface RunStart {
-  /** The resolved scenario: parameters, variant and host preset applied. Canonical JSON decides the scenario id. */
+  /**
+   * The resolved scenario: parameters, variant and host preset applied. Canonical JSON decides the
+   * scenario id.
+   */
   readonly scenario: JsonObject;
   /** SHA-256, hex, over the source text of what decides behaviour. */
   readonly modelId: string;
   readonly modelVersion: number;
   readonly chooser: string;
   readonly seed: number;
-  /** The schedule that was asked for, as text; '' where the chooser decided alone. Part of the run id. */
+  /**
+   * The schedule that was asked for, as text; '' where the chooser decided alone. Part of the run
+   * id.
+   */
   readonly schedule: string;
   /** In slot order; the order is part of every digest. */
   readonly actors: readonly { readonly id: ActorId; readonly kind: string }[];
@@ -79,15 +106,17 @@ export interface Deadlocked {
 }
 
 /**
- * How a run ends. `violation`: an `always` property broke. `deadlock`: nothing is left to do, and some actor is not at rest. `owed`: an
- * `eventually` property can no longer come true, or never does in an endless cycle. `halted`: nothing is left to do on a machine that has
- * halted. `done`: nothing is left to do. `bound`: a limit of the scenario cut it. `stopped`: whoever drove it ended it.
+ * How a run ends. `violation`: an `always` property broke. `deadlock`: nothing is left to do, and
+ * some actor is not at rest. `owed`: an `eventually` property can no longer come true, or never
+ * does in an endless cycle. `halted`: nothing is left to do on a machine that has halted. `done`:
+ * nothing is left to do. `bound`: a limit of the scenario cut it. `stopped`: the caller ended it.
  */
 export const RUN_ENDS = ['violation', 'deadlock', 'owed', 'halted', 'done', 'bound', 'stopped'] as const;
 
 /**
- * How an endless schedule gets nowhere. `hang`: all that a CPU does changes nothing. `unbounded-retry`: it moves, is refused, and is back
- * where it was. `livelock`: two or more do so to each other.
+ * How an endless schedule gets nowhere. `hang`: all that a CPU does changes nothing.
+ * `unbounded-retry`: it moves, is refused, and is back where it was. `livelock`: two or more do so
+ * to each other.
  */
 export const STUCK_KINDS = ['hang', 'livelock', 'unbounded-retry'] as const;
 /** How an endless schedule gets nowhere. @public */
@@ -102,7 +131,9 @@ export interface RunEnd {
     readonly message: string;
     /** Of a run that gets nowhere, where the property tells it. */
     readonly kind?: StuckKind;
-    /** The run can go on for ever: back to the end of step `from`, and the last `length` steps again. */
+    /**
+     * The run can go on forever: back to the end of step `from`, and the last `length` steps again.
+     */
     readonly lasso?: { readonly from: number; readonly length: number };
     /** Of a deadlock: who waits for what. */
     readonly waits?: readonly Deadlocked[];

@@ -1,7 +1,13 @@
-/** Vocabulary of KVM's objects: a vCPU as its thread and others see it, and the VM it belongs to. */
+/**
+ * Vocabulary of KVM's objects: a vCPU as its thread and others see it, and the VM it belongs to.
+ */
 import type { ActorId, Delivery, EventOf } from './event.ts';
 
-/** kvm_vcpu.mode. @see kernel include/linux/kvm_host.h, kvm_vcpu_exiting_guest_mode() for the third @public */
+/**
+ * kvm_vcpu.mode.
+ * @see kernel include/linux/kvm_host.h, kvm_vcpu_exiting_guest_mode() for the third
+ * @public
+ */
 export type VcpuMode = 'OUTSIDE_GUEST_MODE' | 'IN_GUEST_MODE' | 'EXITING_GUEST_MODE';
 
 /** Bits of kvm_vcpu.requests by name; a mechanism declares here those that it handles. @public */
@@ -12,8 +18,9 @@ export interface VcpuRequests {
 export type VcpuRequest = keyof VcpuRequests;
 
 /**
- * Why a guest leaves guest mode, by the manual's name of the exit, with what the processor tells about it. A vendor or a mechanism
- * declares here the exits that it handles. INVALID: the entry failed.
+ * Why a guest leaves guest mode, by the manual's name of the exit, with what the processor tells
+ * about it. A vendor or a mechanism declares here the exits that it handles. INVALID: the entry
+ * failed.
  * @public
  */
 export interface ExitInfoOf {
@@ -33,7 +40,10 @@ export type BlockedUntil = 'request' | { readonly cleared: VcpuRequest };
 
 /** What a vCPU can be told and asked. @public */
 export type VcpuEvent = EventOf<{
-  /** Offer: a virtual interrupt, such as a device's or the guest's timer; only where the scenario allows interrupts. */
+  /**
+   * Offer: a virtual interrupt, such as a device's or the guest's timer; only where the scenario
+   * allows interrupts.
+   */
   interrupt: object;
   /** One guest micro-step. */
   'guest.step': object;
@@ -45,7 +55,10 @@ export type VcpuEvent = EventOf<{
   'vcpu.requests?': object;
   /** kvm_make_request() and, in the same breath, kvm_vcpu_kick() up to its IPI. */
   'vcpu.request': { request: VcpuRequest };
-  /** kvm_vcpu_kick() up to its IPI: IN_GUEST_MODE becomes EXITING_GUEST_MODE. It leaves nothing in vcpu->requests. */
+  /**
+   * kvm_vcpu_kick() up to its IPI: IN_GUEST_MODE becomes EXITING_GUEST_MODE. It leaves nothing in
+   * vcpu->requests.
+   */
   'vcpu.exitGuestMode': object;
   'vcpu.clearRequest': { request: VcpuRequest };
   'vcpu.mode?': object;
@@ -59,12 +72,18 @@ export type VcpuEvent = EventOf<{
 
 /** What a vCPU answers. @public */
 export type VcpuAnswer = EventOf<{
-  /** A guest micro-step that did not leave guest mode. `atomic`: the guest is inside one instruction now. */
+  /**
+   * A guest micro-step that did not leave guest mode. `atomic`: the guest is inside one instruction
+   * now.
+   */
   'guest.ran': { atomic: boolean };
   vmexit: GuestExit;
-  /** `exiting`: somebody has kicked the vCPU since it set IN_GUEST_MODE. */
+  /** `exiting`: the vCPU has been kicked since it set IN_GUEST_MODE. */
   'vcpu.requests': { pending: readonly VcpuRequest[]; exiting: boolean };
-  /** Where an IPI must go so that the vCPU leaves guest mode: null if it is not there, or was kicked already. */
+  /**
+   * Where an IPI must go so that the vCPU leaves guest mode: null if it is not there, or was kicked
+   * already.
+   */
   'vcpu.kick': { cpu: ActorId | null };
   'vcpu.mode': { mode: VcpuMode };
   'vcpu.blocked': { sleep: boolean };

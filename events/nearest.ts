@@ -1,9 +1,14 @@
-/** The valid name that somebody most likely meant. */
+/** The valid name that the user most likely meant. */
 
-/** Longer names are not compared: the work grows with the product of both lengths, and nobody means them. */
+/**
+ * Longer names are not compared: the work grows with the product of both lengths, and no valid name
+ * is that long.
+ */
 const LENGTH_MAX = 64;
 
-/** Insertions, deletions, substitutions and swaps of neighbours that turn one text into the other. */
+/**
+ * Insertions, deletions, substitutions and swaps of neighbours that turn one text into the other.
+ */
 function editDistance(a: string, b: string): number {
   let before: number[] = [];
   let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
@@ -20,7 +25,10 @@ function editDistance(a: string, b: string): number {
   return previous[b.length]!;
 }
 
-/** The candidate nearest to `name`, the first of equals; null if none is near. Upper and lower case count as equal. */
+/**
+ * The candidate nearest to `name`, the first of equals; null if none is near. Upper and lower case
+ * count as equal.
+ */
 function nearest(name: string, candidates: readonly string[]): string | null {
   if (name.length > LENGTH_MAX) return null;
   let best: string | null = null;

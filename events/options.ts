@@ -1,4 +1,7 @@
-/** The design switches of a host: where the sources debate alternatives, or hardware does not document itself, a name selects. */
+/**
+ * The design switches of a host: where the sources debate alternatives, or hardware does not
+ * document itself, a name selects.
+ */
 
 /** Switches; each mechanism declares its own here, beside its table of values. @public */
 // biome-ignore lint/suspicious/noEmptyInterface: filled by declarations of mechanisms
@@ -7,7 +10,11 @@ export interface MechanismOptions {}
 /** All switches. A host has those of its mechanisms; the others are absent. @public */
 export type HostOptions = Readonly<MechanismOptions>;
 
-/** Settings in `options` of a VM, by name; each mechanism declares the type of those that it brings. A VM has some of them. @public */
+/**
+ * Settings in `options` of a VM, by name; each mechanism declares the type of those that it brings.
+ * A VM has some of them.
+ * @public
+ */
 // biome-ignore lint/suspicious/noEmptyInterface: filled by declarations of mechanisms
 export interface VmSettings {}
 
@@ -17,8 +24,8 @@ export const PREEMPTION_MODELS = ['none', 'voluntary', 'lazy', 'full', 'rt'] as 
 export type PreemptionModel = (typeof PREEMPTION_MODELS)[number];
 
 /**
- * `direct`: a preemption is an offer wherever one is allowed; of a guest, by a tick that ends guest mode. `pending`: a tick sets
- * need_resched, honoured at the next such point.
+ * `direct`: a preemption is an offer wherever one is allowed; of a guest, by a tick that ends guest
+ * mode. `pending`: a tick sets need_resched, honoured at the next such point.
  * @public
  */
 export type Ticks = 'direct' | 'pending';

@@ -9,7 +9,7 @@ export type ProcessEvent = EventOf<{
 }>;
 /** zap_other_threads(): SIGKILL is pending for this thread now. */
 export type KillEvent = EventOf<{ 'process.kill': object }>;
-/** A signal that kills nobody is sent to this thread. */
+/** A signal that kills no thread is sent to this one. */
 export type SignalEvent = EventOf<{ 'process.signal': object }>;
 /** Whether it sleeps, and is to be woken for the signal. */
 export type SignalAnswer = EventOf<{ 'signal.sent': { wakes: boolean } }>;

@@ -1,4 +1,7 @@
-/** Programs: what the threads of a host process and the vCPUs of a guest do, one operation after the other. */
+/**
+ * Programs: what the threads of a host process and the vCPUs of a guest do, one operation after the
+ * other.
+ */
 
 /** What a guest can do. @public */
 export type GuestOp = CoreGuestOp | GuestOpsOf[keyof GuestOpsOf];
@@ -22,8 +25,9 @@ export type HostOp = CoreHostOp | HostOpsOf[keyof HostOpsOf];
 export type CoreHostOp = { readonly op: 'KVM_RUN'; readonly vm: string; readonly vcpu: number };
 
 /**
- * `next` decrements the program's loop counter `loop` and jumps to `to` while it is not used up. `choose` goes on at one of `to`, which the
- * chooser decides. `jump` goes on at `to` and takes no step of its own.
+ * `next` decrements the program's loop counter `loop` and jumps to `to` while it is not used up.
+ * `choose` goes on at one of `to`, which the chooser decides. `jump` goes on at `to` and takes no
+ * step of its own.
  * @public
  */
 export type ControlOp =
@@ -32,7 +36,11 @@ export type ControlOp =
   | { readonly op: 'jump'; readonly to: number }
   | { readonly op: 'end' };
 
-/** A program after `repeat` and `choose` have been turned into jumps. The last operation is always `end`. @public */
+/**
+ * A program after `repeat` and `choose` have been turned into jumps. The last operation is always
+ * `end`.
+ * @public
+ */
 export interface Program<Op> {
   readonly ops: readonly (Op | ControlOp)[];
   /** How often each loop's body runs, by loop number. */

@@ -1,14 +1,20 @@
-/** Vocabulary of a CPU and its tasks: steps, context, interrupts, the context switch, run queues, sleeping and waking. */
+/**
+ * Vocabulary of a CPU and its tasks: steps, context, interrupts, the context switch, run queues,
+ * sleeping and waking.
+ */
 import type { ActorId, Delivery, EventOf, Letter } from './event.ts';
 
 export type PcpuEvent = EventOf<{
   /** Offer: run one micro-step of whatever is on top. */
   exec: object;
-  /** Offer (`ticks: direct`): the scheduler takes the CPU from the current task; in guest mode a tick ends guest mode first. */
+  /**
+   * Offer (`ticks: direct`): the scheduler takes the CPU from the current task; in guest mode a
+   * tick ends guest mode first.
+   */
   preempt: object;
   /** Offer (`ticks: pending`): a timer tick sets need_resched. */
   tick: object;
-  /** Offer: an interrupt of a device nobody models; only where the scenario allows it. */
+  /** Offer: an interrupt of a device outside the model; only where the scenario allows it. */
   interrupt: object;
   /** Offer: guest mode ends for nothing; only where the scenario allows `spurious-exit`. */
   'spurious-exit': object;
@@ -41,11 +47,17 @@ export type TaskEvent = EventOf<{
   'notify.step': object;
   'sched.out': object;
   'sched.swapOut': { letter: Letter };
-  /** On a host whose cores have state of their own: the core, and the flags of the task that ran before. */
+  /**
+   * On a host whose cores have state of their own: the core, and the flags of the task that ran
+   * before.
+   */
   'sched.swapIn': { core?: { readonly id: ActorId; readonly previous: readonly string[] } };
   'cpu.needResched': { pending: boolean };
   'cpu.offlined': { done: boolean };
-  /** A physical interrupt arrives while the task's guest runs; `spurious`: an NMI, about which nobody does anything. */
+  /**
+   * A physical interrupt arrives while the task's guest runs; `spurious`: an NMI, which no handler
+   * acts upon.
+   */
   'cpu.interrupt': { spurious: boolean };
 }>;
 
@@ -54,7 +66,9 @@ export type SchedulerEvent = EventOf<{
   migrate: { thread: ActorId; to: ActorId };
   /** A pCPU took this thread off its queue. */
   'rq.take': { thread: ActorId };
-  /** switch_to() is done with the previous task: it may be queued again (kernel: on_cpu is clear). */
+  /**
+   * switch_to() is done with the previous task: it may be queued again (kernel: on_cpu is clear).
+   */
   'rq.put': { thread: ActorId };
   /** switch_to() is done with a task that sleeps. */
   'rq.sleep': { thread: ActorId };
@@ -67,8 +81,9 @@ export type SchedulerEvent = EventOf<{
 }>;
 
 /**
- * S3, __switch_to_xtra(): to the core, with the flags of both tasks; the idle task has none. Only a host whose cores have state has such an
- * actor; the mechanism that brings it has the event in its catalogue.
+ * S3, __switch_to_xtra(): to the core, with the flags of both tasks; the idle task has none. Only a
+ * host whose cores have state has such an actor; the mechanism that brings it has the event in its
+ * catalogue.
  */
 export type CoreEvent = EventOf<{ 'core.switchTo': { previous: readonly string[]; next: readonly string[] } }>;
 
@@ -76,7 +91,10 @@ export type CoreEvent = EventOf<{ 'core.switchTo': { previous: readonly string[]
 export type MutexEvent = EventOf<{ 'mutex.lock': object; 'mutex.unlock': object }>;
 export type MutexAnswer = EventOf<{ 'mutex.locked': { acquired: boolean } }>;
 export type LoopEvent = EventOf<{ 'loop.next': { loop: number } }>;
-/** Offer of whoever stands at a `choose`: its program goes on at another option than the first. */
+/**
+ * Offer of an actor that stands at a `choose`: its program goes on at another option than the
+ * first.
+ */
 export type ChoiceEvent = EventOf<{ choose: { option: number } }>;
 export type LoopAnswer = EventOf<{ 'loop.turn': { again: boolean } }>;
 

@@ -1,8 +1,8 @@
 /** Vocabulary of SVM: the exit through which an SEV-ES guest asks for something, by NAE event. */
 
 /**
- * Non-automatic exit events by the GHCB specification's name, each with what the GHCB holds; a mechanism declares here those that its
- * guests ask for.
+ * Non-automatic exit events by the GHCB specification's name, each with what the GHCB holds; a
+ * mechanism declares here those that its guests ask for.
  * @public
  */
 export interface NaeInfoOf {

@@ -1,4 +1,7 @@
-/** Turns the integer columns of the sequencer into the payload of a record block, and knows the state that they lead to. */
+/**
+ * Turns the integer columns of the sequencer into the payload of a record block, and knows the
+ * state that they lead to.
+ */
 import { BLOCK_RECORDS, CHANGE, CHOICE, DELIVER, type RecordBlock, type RecordNames, SEND } from '../sim/records.ts';
 import type { Store } from '../sim/store.ts';
 import { encodeShared } from './codec-msgpack.ts';
@@ -105,7 +108,10 @@ export class BlockEncoder {
     return columns + this.#steps.length + this.#digests.length + this.#choices.length + this.dictionary.bytes;
   }
 
-  /** Takes steps from the cursor on until the block is full or `block` is used up. Where blocks end depends on the records alone. */
+  /**
+   * Takes steps from the cursor on until the block is full or `block` is used up. Where blocks end
+   * depends on the records alone.
+   */
   add(block: RecordBlock, names: RecordNames, cursor: BlockCursor): void {
     this.#bind(names);
     while (cursor.step < block.steps && !this.full) {
@@ -187,13 +193,13 @@ export class BlockEncoder {
   #define(map: IdMap, kind: number, slot: number, id: number, { store, labels }: RecordNames): number {
     const table = kind === CHANGE ? LOCALS : kind === CHOICE ? LABELS : EVENTS;
     const text = kind === CHANGE ? store.kindOfSlot[slot]!.locals.texts[id] : kind === CHOICE ? labels[id] : store.events.texts[id];
-    if (text === undefined) throw new RangeError(`record ${this.nextSeq} refers to number ${id}, which nobody interned`);
+    if (text === undefined) throw new RangeError(`record ${this.nextSeq} refers to number ${id}, which was never interned`);
     const fileId = this.dictionary.add(table, text);
     map.ids[id] = fileId;
     return fileId;
   }
 
-  /** The payload of the block at hand; valid until the next call. */
+  /** The payload of the present block; valid until the next call. */
   payload(): Uint8Array {
     const { pieces, texts } = this.dictionary.definitions;
     const columns = [this.#heads, this.#ids, this.#backs, this.#peers, this.#steps, this.#digests, this.#choices];

@@ -1,4 +1,7 @@
-/** MessagePack as the journal uses it: plain data only, keys sorted, and bounded before anything is built. */
+/**
+ * MessagePack as the journal uses it: plain data only, keys sorted, and bounded before anything is
+ * built.
+ */
 import { Decoder, Encoder } from '@msgpack/msgpack';
 import { UndecodableError } from './errors.ts';
 
@@ -22,12 +25,15 @@ export function decodePlain(bytes: Uint8Array): unknown {
   }
 }
 
-/** Bytes that follow the first byte of a value, for 0xc0 to 0xdf: plus what a length field there says. */
+/**
+ * Bytes that follow the first byte of a value, for 0xc0 to 0xdf: plus what a length field there
+ * says.
+ */
 const FIXED = [0, -1, 0, 0, 1, 2, 4, -1, -1, -1, 4, 8, 1, 2, 4, 8, 1, 2, 4, 8, -1, -1, -1, -1, -1, 1, 2, 4, 2, 4, 2, 4];
 
 /**
- * Walks the bytes without building anything: an attacker's nesting or counts must not reach the decoder.
- * Extension types are refused: nothing in a journal is one.
+ * Walks the bytes without building anything: an attacker's nesting or counts must not reach the
+ * decoder. Extension types are refused: nothing in a journal is one.
  */
 function checkShape(bytes: Uint8Array): void {
   const left: number[] = [1];

@@ -65,7 +65,10 @@ export function partsOf(payload: Uint8Array): BlockParts {
   return { vtime, definitions: { pieces, texts: [labels!, events!, locals!] }, columns: rest };
 }
 
-/** @throws UndecodableError unless the columns agree with the header, the dictionaries and each other */
+/**
+ * @throws UndecodableError unless the columns agree with the header, the dictionaries and each
+ * other
+ */
 export function blockOf(facts: BlockFacts, parts: BlockParts, dictionary: Dictionary, actors: number): Block {
   const { records, steps } = facts;
   const [heads, ids, backs, peers, stepBytes, digests, choices] = parts.columns as [
@@ -77,7 +80,8 @@ export function blockOf(facts: BlockFacts, parts: BlockParts, dictionary: Dictio
     Uint8Array,
     Uint8Array,
   ];
-  // Every record takes at least a byte of a column, so that what is allocated is bounded by what was read.
+  // Every record takes at least a byte of a column, so that what is allocated is bounded by what
+  // was read.
   if (records > heads.length || 8 * steps !== digests.length)
     throw new UndecodableError(`its columns do not hold ${records} records and ${steps} steps`);
   const slot = readColumn(heads, new Int32Array(records), records, 4 * actors - 1, 'heads');
@@ -198,7 +202,8 @@ export function recordOf(block: Block, at: number, step: number, dictionary: Dic
   const actor = actors[block.slot[at]!]!;
   const vtime = block.vtime[step]!;
   const cause = back === 0 ? 0 : seq - back;
-  // Literals, one for each kind: spreading a common part costs ten times as much, and this runs once for each record.
+  // Literals, one for each kind: spreading a common part costs ten times as much, and this runs
+  // once for each record.
   if (code === CHANGE) {
     return { seq, step: block.firstStep + step, vtime, actor, kind, type: 'state', payload: dictionary.local(id), peer: null, cause };
   }

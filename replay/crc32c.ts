@@ -17,7 +17,10 @@ const TABLES = (() => {
   return tables;
 })();
 
-/** The checksum of `bytes[start, end)` as an unsigned 32-bit integer. `crc32c('123456789')` is 0xe3069283. */
+/**
+ * The checksum of `bytes[start, end)` as an unsigned 32-bit integer. `crc32c('123456789')` is
+ * 0xe3069283.
+ */
 export function crc32c(bytes: Uint8Array, start = 0, end = bytes.length): number {
   const t = TABLES;
   let crc = -1;

@@ -1,4 +1,7 @@
-/** The texts of a journal, each once: labels, events and local states, written as lists of pieces that many of them share. */
+/**
+ * The texts of a journal, each once: labels, events and local states, written as lists of pieces
+ * that many of them share.
+ */
 import type { JsonObject } from '../events/journal.ts';
 import { canonical } from '../sim/canonical.ts';
 import { DEPTH_MAX } from './codec-msgpack.ts';
@@ -23,7 +26,7 @@ export interface Definitions {
   readonly texts: readonly [Uint8Array, Uint8Array, Uint8Array];
 }
 
-/** Numbers texts by first appearance, and keeps what the block at hand has to define. */
+/** Numbers texts by first appearance, and keeps what the present block has to define. */
 export class DictionaryWriter {
   readonly #pieces = new Map<string, number>();
   readonly #ids = TABLES.map(() => new Map<string, number>());
@@ -32,7 +35,7 @@ export class DictionaryWriter {
   #pieceCount = 0;
   #newPieces: string[] = [];
   readonly #newTexts = TABLES.map(() => new Column());
-  /** Texts that the block at hand defines, and the bytes of their pieces. */
+  /** Texts that the present block defines, and the bytes of their pieces. */
   defined = 0;
   pieceBytes = 0;
 
@@ -84,7 +87,10 @@ export class DictionaryWriter {
   }
 }
 
-/** Where a text is cut is the writer's business: after commas, because fields recur where whole texts do not. */
+/**
+ * Where a text is cut is the writer's business: after commas, because fields recur where whole
+ * texts do not.
+ */
 function cut(text: string): string[] {
   const pieces: string[] = [];
   let from = 0;
@@ -103,7 +109,10 @@ export interface EventEntry {
   readonly payload: JsonObject;
 }
 
-/** The dictionaries as far as they have been read. Values are parsed when first asked for, and frozen: records share them. */
+/**
+ * The dictionaries as far as they have been read. Values are parsed when first asked for, and
+ * frozen: records share them.
+ */
 export class Dictionary {
   readonly pieces: string[] = [];
   readonly texts: readonly string[][] = TABLES.map(() => []);
@@ -175,7 +184,10 @@ export class Dictionary {
     return entry;
   }
 
-  /** `{value, context}`. @throws JournalDamagedError if the text is no local state in canonical form */
+  /**
+   * `{value, context}`.
+   * @throws JournalDamagedError if the text is no local state in canonical form
+   */
   local(id: number): JsonObject {
     const known = this.#locals[id];
     if (known) return known;
@@ -199,7 +211,10 @@ export class Dictionary {
   }
 }
 
-/** An object from its canonical JSON; any other spelling of it is refused, because digests are over the text. */
+/**
+ * An object from its canonical JSON; any other spelling of it is refused, because digests are over
+ * the text.
+ */
 function parseCanonical(text: string, what: string): JsonObject {
   if (depthOf(text) > DEPTH_MAX) throw new UndecodableError(`${what} nests deeper than ${DEPTH_MAX}`);
   let value: unknown;
@@ -216,7 +231,7 @@ function parseCanonical(text: string, what: string): JsonObject {
   return value as JsonObject;
 }
 
-/** Records share what is parsed once, so nobody may change it. */
+/** Records share what is parsed once, so no caller may change it. */
 function freeze(value: object): void {
   for (const part of Object.values(value)) if (typeof part === 'object' && part !== null) freeze(part);
   Object.freeze(value);

@@ -1,4 +1,7 @@
-/** Two journals side by side: the first step that differs, and then, aligned by what caused what, what only one of them did. */
+/**
+ * Two journals side by side: the first step that differs, and then, aligned by what caused what,
+ * what only one of them did.
+ */
 import type { JournalRecord } from '../events/journal.ts';
 import type { Journal } from './reader.ts';
 
@@ -30,8 +33,9 @@ export interface Difference {
 const LISTED_MAX = 1000;
 
 /**
- * Compares two runs. Deliveries are aligned by receiver: each actor's own sequence is what happens-before keeps, whatever the order of
- * steps between actors; the nth time an actor takes the same event from the same sender is the same occurrence on both sides.
+ * Compares two runs. Deliveries are aligned by receiver: each actor's own sequence is what
+ * happens-before keeps, whatever the order of steps between actors; the nth time an actor takes the
+ * same event from the same sender is the same occurrence on both sides.
  * @public
  */
 export function diff(a: Journal, b: Journal): Difference {

@@ -1,12 +1,18 @@
 /** Why a journal could not be written or read: every failure names its place. */
 
-/** Where in a file: the offset of the frame's first byte, and the frame's number (the start frame is 1; 0 is the file header). */
+/**
+ * Where in a file: the offset of the frame's first byte, and the frame's number (the start frame is
+ * 1; 0 is the file header).
+ */
 export interface Place {
   readonly offset: number;
   readonly frame: number;
 }
 
-/** A file ends in bytes that were never acknowledged: everything before `offset` is good. @public */
+/**
+ * A file ends in bytes that were never acknowledged: everything before `offset` is good.
+ * @public
+ */
 export interface Torn {
   readonly offset: number;
   readonly lostBytes: number;
@@ -28,7 +34,11 @@ export class JournalTooNewError extends JournalError {
   override readonly name = 'JournalTooNewError';
 }
 
-/** The file is torn so early that there is nothing to go on from; a file torn later opens and reports it. @public */
+/**
+ * The file is torn so early that there is nothing to go on from; a file torn later opens and
+ * reports it.
+ * @public
+ */
 export class JournalTornError extends JournalError {
   override readonly name = 'JournalTornError';
   readonly offset: number;
@@ -54,7 +64,11 @@ export class JournalDamagedError extends JournalError {
   }
 }
 
-/** Writing failed. Nothing is left under the final name; the partial file is gone unless the message says otherwise. @public */
+/**
+ * Writing failed. Nothing is left under the final name; the partial file is gone unless the message
+ * says otherwise.
+ * @public
+ */
 export class JournalWriteError extends Error {
   override readonly name = 'JournalWriteError';
   readonly path: string;
@@ -71,7 +85,10 @@ export class JournalWriteError extends Error {
   }
 }
 
-/** The bytes at hand do not decode. Whoever knows the frame turns this into a JournalDamagedError. */
+/**
+ * The given bytes do not decode. The caller, which knows the frame, turns this into a
+ * JournalDamagedError.
+ */
 export class UndecodableError extends Error {
   override readonly name = 'UndecodableError';
 }

@@ -8,7 +8,8 @@ export interface FileSource extends JournalSource {
 }
 
 /**
- * Opens a file for reading. Its size is taken once: what a writer adds later is not seen. @throws the system's error, such as ENOENT
+ * Opens a file for reading. Its size is taken once: what a writer adds later is not seen.
+ * @throws the system's error, such as ENOENT
  * @public
  */
 export function fileSource(path: string): FileSource {

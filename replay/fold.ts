@@ -1,10 +1,14 @@
-/** The state of the world rebuilt from the records of a journal alone, and held against the digests that stand there. */
+/**
+ * The state of the world rebuilt from the records of a journal alone, and compared with the digests
+ * that stand there.
+ */
 import { hexOf } from '../sim/canonical.ts';
 import { FoldError, type FoldedState, Folder } from './folder.ts';
 import type { Journal, StepDigest } from './reader.ts';
 
 /**
- * The state at the end of a step. Only the texts of this state are parsed, not those of the steps on the way.
+ * The state at the end of a step. Only the texts of this state are parsed, not those of the steps
+ * on the way.
  * @throws RangeError if there is no such step
  * @throws FoldError if the state does not have the digest that the journal says
  * @public
@@ -36,7 +40,10 @@ export interface FoldReport {
   readonly records: number;
   /** Of the last step that fits; null if none does. */
   readonly digest: string | null;
-  /** The first step whose records do not give its digest; `found` is null where they contradict each other. */
+  /**
+   * The first step whose records do not give its digest; `found` is null where they contradict each
+   * other.
+   */
   readonly mismatch: FoldMismatch | null;
 }
 

@@ -1,4 +1,6 @@
-/** The state of the world, one record after the other, and its digest as the sequencer computes it. */
+/**
+ * The state of the world, one record after the other, and its digest as the sequencer computes it.
+ */
 import type { JournalRecord, JsonObject } from '../events/journal.ts';
 import {
   canonical,
@@ -34,7 +36,9 @@ export interface FoldedState {
   readonly digest: string;
   /** `{value, context}` by actor, in slot order. */
   readonly actors: ReadonlyMap<string, JsonObject>;
-  /** By channel: sender, then receiver, both in slot order; within a channel in order of sending. */
+  /**
+   * By channel: sender, then receiver, both in slot order; within a channel in order of sending.
+   */
   readonly inFlight: readonly InFlight[];
 }
 
@@ -54,7 +58,10 @@ interface Message extends InFlight {
   readonly lanes: Lanes;
 }
 
-/** The messages from one actor to another that are in flight, and what they add to the world's lanes. */
+/**
+ * The messages from one actor to another that are in flight, and what they add to the world's
+ * lanes.
+ */
 interface Channel {
   readonly from: number;
   readonly to: number;
@@ -201,7 +208,10 @@ export class Folder {
     return { a: this.#a, b: this.#b };
   }
 
-  /** The state as it is now, with the vtime that the caller knows. @throws FoldError if an actor has no state yet */
+  /**
+   * The state as it is now, with the vtime that the caller knows.
+   * @throws FoldError if an actor has no state yet
+   */
   state(vtime: number): FoldedState {
     const actors = new Map<string, JsonObject>();
     for (const [slot, id] of this.#ids.entries()) {

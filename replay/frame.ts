@@ -1,4 +1,7 @@
-/** The frame: a header under its own checksum, a payload under another, and the length again, so that files read backwards too. */
+/**
+ * The frame: a header under its own checksum, a payload under another, and the length again, so
+ * that files read backwards too.
+ */
 import { crc32c } from './crc32c.ts';
 import { chainNext } from './identity.ts';
 
@@ -37,13 +40,19 @@ export interface FrameHeader {
   readonly flags: number;
   /** Bytes of the payload. */
   readonly length: number;
-  /** In a record block: its first record, step, and how many. Elsewhere: the next record and step of the file, and 0. */
+  /**
+   * In a record block: its first record, step, and how many. Elsewhere: the next record and step of
+   * the file, and 0.
+   */
   readonly firstSeq: number;
   readonly firstStep: number;
   readonly records: number;
   readonly steps: number;
   readonly payloadCrc: number;
-  /** The first bytes of the chain before this frame: a frame of another file, or out of its place, does not fit. */
+  /**
+   * The first bytes of the chain before this frame: a frame of another file, or out of its place,
+   * does not fit.
+   */
   readonly link: Uint8Array;
 }
 
@@ -75,7 +84,9 @@ export function encodeFrame(
   return { head, tail: head.slice(AT.length, AT.length + TRAILER_BYTES), chain: chainAfter(head, payload, chain) };
 }
 
-/** The chain after a frame: over the chain before it, the header's bytes 4 to 36, and the payload. */
+/**
+ * The chain after a frame: over the chain before it, the header's bytes 4 to 36, and the payload.
+ */
 export const chainAfter = (head: Uint8Array, payload: Uint8Array, chain: Uint8Array): Uint8Array =>
   chainNext(chain, head.subarray(AT.type, AT.payloadCrc), payload);
 
@@ -104,8 +115,9 @@ export const decodeTrailer = (bytes: Uint8Array, at = 0): number => viewOf(bytes
 export const linksTo = (link: Uint8Array, chain: Uint8Array): boolean => link.every((byte, at) => byte === chain[at]);
 
 /**
- * Whether the bytes can be the start of the frame that comes next: what a header says before its contents are known.
- * A file that ends within a header is torn only if the part that is there is right.
+ * Whether the bytes can be the start of the frame that comes next: what a header says before its
+ * contents are known. A file that ends within a header is torn only if the part that is there is
+ * right.
  */
 export function isStartOfHeader(bytes: Uint8Array, next: { firstSeq: number; firstStep: number; chain: Uint8Array }): boolean {
   const expected = encodeFrame(

@@ -1,4 +1,7 @@
-/** Walks a journal frame by frame, and holds every one against its checksums, its place and the chain. */
+/**
+ * Walks a journal frame by frame, and checks every one against its checksums, its place and the
+ * chain.
+ */
 import { crc32c } from './crc32c.ts';
 import { JournalDamagedError, JournalTooNewError, JournalTornError, type Place, type Torn } from './errors.ts';
 import {
@@ -62,7 +65,8 @@ function checkHeader(header: FrameHeader, place: Place): void {
 }
 
 /**
- * The frame at a place that is known, for example from the index: its checksums are verified, its link is not.
+ * The frame at a place that is known, for example from the index: its checksums are verified, its
+ * link is not.
  * @throws JournalDamagedError
  */
 export function readFrameAt(
@@ -134,7 +138,8 @@ function readNext(source: JournalSource, at: Cursor): Frame | Torn {
 
 /**
  * Every frame in order, each verified before it is handed out. The payloads are not decoded.
- * @throws NotAJournalError, JournalTooNewError, JournalDamagedError; JournalTornError if not even the start frame is whole
+ * @throws NotAJournalError, JournalTooNewError, JournalDamagedError; JournalTornError if not even
+ * the start frame is whole
  */
 export function* walkFrames(source: JournalSource): Generator<Frame, Ending> {
   let at: Cursor = { frame: 1, offset: HEADER_BYTES, chain: readHeader(source).chain, firstSeq: 1, firstStep: 0, after: 0 };

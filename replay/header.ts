@@ -5,7 +5,9 @@ import { JournalDamagedError, JournalTooNewError, JournalTornError, NotAJournalE
 import { fromHex, HASH_BYTES, runIdOf, scenarioIdOf, toHex } from './identity.ts';
 
 export const HEADER_BYTES = 128;
-/** A byte that is not ASCII, the letters, and line ends that a transfer in text mode would change. */
+/**
+ * A byte that is not ASCII, the letters, and line ends that a transfer in text mode would change.
+ */
 const MAGIC = Uint8Array.of(0x89, 0x57, 0x53, 0x4a, 0x0d, 0x0a, 0x1a, 0x0a);
 const AT = {
   version: 8,

@@ -15,7 +15,10 @@ const ascii = (text: string): Uint8Array => Uint8Array.from(text, (c) => c.charC
 /** SHA-256 of the canonical JSON of the resolved scenario. */
 export const scenarioIdOf = (scenario: JsonObject): Uint8Array => sha256(ascii(canonical(scenario)));
 
-/** Derived from what was asked for, so that it can stand in front of the records: the choices made are not yet known there. */
+/**
+ * Derived from what was asked for, so that it can stand in front of the records: the choices made
+ * are not yet known there.
+ */
 export function runIdOf({ scenario, modelId, seed, chooser, schedule, modules }: RunStart): Uint8Array {
   const asked = { chooser, model: modelId, scenario: toHex(scenarioIdOf(scenario)), schedule, seed };
   return sha256(ascii(canonical(modules.length === 0 ? asked : { ...asked, modules }))).slice(0, RUN_ID_BYTES);
@@ -24,6 +27,9 @@ export function runIdOf({ scenario, modelId, seed, chooser, schedule, modules }:
 /** The chain before the first frame: the hash of the file header. */
 export const chainStart = (fileHeader: Uint8Array): Uint8Array => sha256(fileHeader);
 
-/** The chain after a frame. `facts` are the bytes of its header that are about content, not about how it is stored. */
+/**
+ * The chain after a frame. `facts` are the bytes of its header that are about content, not about
+ * how it is stored.
+ */
 export const chainNext = (chain: Uint8Array, facts: Uint8Array, payload: Uint8Array): Uint8Array =>
   sha256.create().update(chain).update(facts).update(payload).digest();

@@ -1,4 +1,7 @@
-/** Injection: one choice of a recorded run replaced, everything before it kept, and what follows from it. */
+/**
+ * Injection: one choice of a recorded run replaced, everything before it kept, and what follows
+ * from it.
+ */
 import type { JsonObject, RunStart } from '../events/journal.ts';
 import type { ChoiceView, Chooser } from '../sim/choosers/chooser.ts';
 import { ReplayChooser } from '../sim/choosers/replay.ts';
@@ -11,7 +14,10 @@ import { scenarioOf } from './model.ts';
 import { findPoint } from './points.ts';
 import type { Journal } from './reader.ts';
 
-/** What to do instead of the recorded choice. Operands are actor ids, or labels of alternatives. @public */
+/**
+ * What to do instead of the recorded choice. Operands are actor ids, or labels of alternatives.
+ * @public
+ */
 export type InjectAction =
   | { readonly preempt: string }
   | { readonly migrate: { readonly thread: string; readonly cpu: string } }
@@ -24,7 +30,10 @@ export interface InjectOptions {
   /** A step number, or the name of a micro-step: before it. */
   readonly at: string;
   readonly action: InjectAction;
-  /** What comes after: the recorded choices by label as long as they fit and then in order, or a chooser of its own. */
+  /**
+   * What comes after: the recorded choices by label as long as they fit and then in order, or a
+   * chooser of its own.
+   */
   readonly after: { readonly name: 'follow' } | { readonly name: 'fifo' } | { readonly name: 'random'; readonly seed: number };
 }
 
@@ -37,7 +46,10 @@ export class InjectError extends Error {
 export interface ToFork {
   readonly run: Run;
   readonly start: RunStart;
-  /** Starts the run and takes it up to and over the fork. @throws ScheduleError, InjectError where the choice cannot be made */
+  /**
+   * Starts the run and takes it up to and over the fork.
+   * @throws ScheduleError, InjectError where the choice cannot be made
+   */
   readonly begin: () => void;
   /** Where it forks; the label is known once it has. */
   readonly fork: () => Injection['fork'];
@@ -48,11 +60,17 @@ export interface Injection {
   readonly run: Run;
   readonly start: RunStart;
   readonly fork: { readonly at: number; readonly label: string };
-  /** The step at which the recorded choices no longer fitted; null if all were followed, or none were asked for. */
+  /**
+   * The step at which the recorded choices no longer fitted; null if all were followed, or none
+   * were asked for.
+   */
   readonly leftAt: () => number | null;
 }
 
-/** Answers the recorded choices before the fork, the injected one at it, and asks another chooser after it. */
+/**
+ * Answers the recorded choices before the fork, the injected one at it, and asks another chooser
+ * after it.
+ */
 class ForkChooser implements Chooser {
   readonly name = 'inject';
   readonly #before: ReplayChooser;
@@ -130,8 +148,8 @@ export function prepareInjection(journal: Journal, options: InjectOptions, sink:
 }
 
 /**
- * Runs up to and over the fork; the caller takes the run to its end. `sinkFor` is given the facts of the new run before its first
- * record.
+ * Runs up to and over the fork; the caller takes the run to its end. `sinkFor` is given the facts
+ * of the new run before its first record.
  * @throws PointError, InjectError where the choice cannot be made
  */
 export function inject(journal: Journal, options: InjectOptions, sinkFor: (start: RunStart) => BlockSink | null): Injection {

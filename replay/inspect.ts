@@ -1,4 +1,7 @@
-/** One step of a journal looked at: the state after it, what is in flight, and what could have come next. */
+/**
+ * One step of a journal looked at: the state after it, what is in flight, and what could have come
+ * next.
+ */
 
 import type { JsonObject } from '../events/journal.ts';
 import { MemoEngine } from '../sim/engine/memo.ts';

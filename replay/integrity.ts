@@ -1,4 +1,7 @@
-/** Whether a file is what its writer wrote: every frame, every checksum, the chain, the index, and every digest by fold. */
+/**
+ * Whether a file is what its writer wrote: every frame, every checksum, the chain, the index, and
+ * every digest by fold.
+ */
 import type { Dictionary } from './dictionary.ts';
 import { EVENTS, LOCALS } from './dictionary.ts';
 import { JournalDamagedError, JournalError, type Torn } from './errors.ts';

@@ -1,4 +1,7 @@
-/** The model of a journal, set up again: its scenario checked, its engine ready, and what it says if the journal was made by another one. */
+/**
+ * The model of a journal, set up again: its scenario checked, its engine ready, and what it says if
+ * the journal was made by another one.
+ */
 
 import { type ModuleName, modulesFor } from '../sim/host/registry.ts';
 import { MODEL_ID } from '../sim/model-id.ts';
@@ -7,7 +10,10 @@ import { validateResolved } from '../sim/scenario/resolve.ts';
 import type { ResolvedHost, ResolvedScenario } from '../sim/scenario/types.ts';
 import type { Journal } from './reader.ts';
 
-/** The journal needs a mechanism of somebody's own that is not there, or was made without one that is. */
+/**
+ * The journal needs a mechanism of a user's own that is not loaded, or was made without one that
+ * is.
+ */
 class JournalModulesError extends Error {
   override readonly name = 'JournalModulesError';
 }
@@ -16,14 +22,18 @@ const DIGITS_SHOWN = 12;
 /** A mechanism as messages name it. */
 export const moduleText = ({ name, sha256 }: ModuleName): string => `${name} (SHA-256 ${sha256.slice(0, DIGITS_SHOWN)}…)`;
 
-/** The mechanisms of the user's own that take part in a scenario that somebody else wrote down; none if it is no scenario. */
+/**
+ * The mechanisms of the user's own that take part in a scenario that a journal holds; none if it is
+ * no scenario.
+ */
 export function modulesPresentFor(scenario: unknown): readonly ModuleName[] {
   const { host, model } = (scenario ?? {}) as { readonly host?: Partial<ResolvedHost> | null; readonly model?: string };
   return host?.arch === undefined ? [] : modulesFor({ host: host as ResolvedHost, ...(model !== undefined && { model }) });
 }
 
 /**
- * A mechanism by another file of the same name is let through: like a journal of another model, it is tried.
+ * A mechanism by another file of the same name is let through: like a journal of another model, it
+ * is tried.
  * @throws JournalModulesError
  */
 function checkModules(journal: Journal): void {
@@ -34,7 +44,7 @@ function checkModules(journal: Journal): void {
   if (missing.length > 0) {
     const what = missing.length === 1 ? 'a mechanism' : 'mechanisms';
     throw new JournalModulesError(
-      `the journal needs ${what} of somebody's own, ${missing.map(moduleText).join(', ')}; a journal never loads code`,
+      `the journal needs ${what} of a user's own, ${missing.map(moduleText).join(', ')}; a journal never loads code`,
     );
   }
   const added = present.filter(({ name }) => !isIn(needed, name));

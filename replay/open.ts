@@ -24,9 +24,10 @@ import type { JournalSource } from './source.ts';
 const UNCOUNTED = -1;
 
 /**
- * Opens a journal. A torn one opens too, and says so. Of a sealed one only header, start, index and seal are read and verified;
- * every other frame is when it is needed.
- * @throws NotAJournalError, JournalTooNewError, JournalDamagedError; JournalTornError if nothing was recorded before the tear
+ * Opens a journal. A torn one opens too, and says so. Of a sealed one only header, start, index and
+ * seal are read and verified; every other frame is when it is needed.
+ * @throws NotAJournalError, JournalTooNewError, JournalDamagedError; JournalTornError if nothing
+ * was recorded before the tear
  */
 export function openJournal(source: JournalSource): Journal {
   try {
@@ -60,7 +61,9 @@ function counted(source: JournalSource, { offset, reason }: JournalDamagedError)
   return new JournalDamagedError({ offset, frame }, reason);
 }
 
-/** The frame that ends at `end`, found through its trailer; null where there is none of that type. */
+/**
+ * The frame that ends at `end`, found through its trailer; null where there is none of that type.
+ */
 function frameBefore(source: JournalSource, end: number, type: number): Place | null {
   if (end < HEADER_BYTES + frameBytes(0)) return null;
   const offset = end - frameBytes(decodeTrailer(source.read(end - TRAILER_BYTES, TRAILER_BYTES)));

@@ -1,9 +1,15 @@
-/** A file that appears under its name when it is whole: written beside it, moved there at the end, gone if anything fails. */
+/**
+ * A file that appears under its name when it is whole: written beside it, moved there at the end,
+ * gone if anything fails.
+ */
 import { JournalWriteError } from './errors.ts';
 
 /** What the writer needs of a file system. Injected, so that tests can let any call fail. */
 export interface FileSystem {
-  /** `wx` creates and fails if the file exists, `w` creates or empties it, `r+` opens for writing what exists. */
+  /**
+   * `wx` creates and fails if the file exists, `w` creates or empties it, `r+` opens for writing
+   * what exists.
+   */
   open(path: string, flags: 'wx' | 'w' | 'r+'): number;
   /** Writes at the end of what was written; may write less than asked. */
   write(fd: number, bytes: Uint8Array, offset: number, length: number, position: number): number;
@@ -40,7 +46,11 @@ export class PartFile {
   #written: number;
   #failure: JournalWriteError | null = null;
 
-  /** A new file. @throws JournalWriteError; with code EEXIST where another writer is at it, or was killed, and `stale` is `refuse` */
+  /**
+   * A new file.
+   * @throws JournalWriteError; with code EEXIST where another writer is at it, or was killed, and
+   * `stale` is `refuse`
+   */
   static create({ path, files }: JournalTarget, stale: 'refuse' | 'replace'): PartFile {
     return new PartFile(path, files, stale === 'refuse' ? 'wx' : 'w', 0);
   }
@@ -151,7 +161,7 @@ export class PartFile {
     }
   }
 
-  /** After a failure nothing may stand under the final name, and nobody may go on. */
+  /** After a failure there must be no file under the final name, and no further write. */
   #fail(operation: string, error: unknown, left: string): JournalWriteError {
     const note = this.#removeQuietly(left) ? '' : `; ${left} could not be removed`;
     this.#failure = new JournalWriteError(left, operation, error, note);

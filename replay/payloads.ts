@@ -128,7 +128,10 @@ export function encodeCheckpoint({ vtime, laneA, laneB, locals, inFlight }: Chec
   return encodeShared([vtime, lanesBytes(laneA, laneB), ids.view(), flight.view()]);
 }
 
-/** @throws UndecodableError if the payload is no checkpoint, or names an actor or a text that is not there */
+/**
+ * @throws UndecodableError if the payload is no checkpoint, or names an actor or a text that is not
+ * there
+ */
 export function decodeCheckpoint(payload: Uint8Array, actors: number, events: number, locals: number): Checkpoint {
   const value = decodePlain(payload);
   must(Array.isArray(value) && value.length >= 4, 'a checkpoint is an array of 4 columns');

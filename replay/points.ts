@@ -1,4 +1,7 @@
-/** Points of a run by name: the micro-step that an actor is about to execute, as an engineer would set a breakpoint. */
+/**
+ * Points of a run by name: the micro-step that an actor is about to execute, as an engineer would
+ * set a breakpoint.
+ */
 import { MICRO_STEP_EVENTS } from '../events/index.ts';
 import type { JournalRecord } from '../events/journal.ts';
 import type { Journal } from './reader.ts';
@@ -64,7 +67,8 @@ export function* pointsOf(journal: Journal): Generator<Point, void> {
 const NAMED = /^(?<actor>[^@]+)@(?<name>[^#+]+)(?<after>\+)?(?:#(?<hit>[1-9][0-9]*))?$/;
 
 /**
- * The step that a point names: a step number, or `actor@function.step`, with `#2` for the second time and `+` for the step after it.
+ * The step that a point names: a step number, or `actor@function.step`, with `#2` for the second
+ * time and `+` for the step after it.
  * @throws PointError saying what was looked for and what there is
  * @public
  */

@@ -1,4 +1,7 @@
-/** An open journal: facts, records forward and backward, choices and digests, from any place without reading what is before it. */
+/**
+ * An open journal: facts, records forward and backward, choices and digests, from any place without
+ * reading what is before it.
+ */
 import type { Choice, JournalRecord, RunEnd, RunStart } from '../events/journal.ts';
 import { hexOf } from '../sim/canonical.ts';
 import type { StepEnd } from '../sim/records.ts';
@@ -150,7 +153,10 @@ export class Journal {
     return digestAt(block, at);
   }
 
-  /** The nearest state before or at the end of a step that the file holds whole; null if there is none. */
+  /**
+   * The nearest state before or at the end of a step that the file holds whole; null if there is
+   * none.
+   */
   checkpointAt(step: number): { readonly step: number; readonly seq: number; readonly state: Checkpoint } | null {
     const { checkpoints } = this.facts.index;
     const at = lastNotAfter(checkpoints, step + 1, ({ nextStep }) => nextStep);
@@ -168,7 +174,10 @@ export class Journal {
     return { step: entry.nextStep - 1, seq: entry.nextSeq - 1, state };
   }
 
-  /** The state at the end of a step, in ids of the file: from the checkpoint before it. @throws RangeError if there is no such step */
+  /**
+   * The state at the end of a step, in ids of the file: from the checkpoint before it.
+   * @throws RangeError if there is no such step
+   */
   stateIds(step: number): { readonly seq: number; readonly state: StateInIds } {
     const { block: last, at } = this.#step(step);
     const checkpoint = this.checkpointAt(step);
@@ -184,7 +193,10 @@ export class Journal {
     return { seq: last.firstSeq + last.stepStart[at + 1]! - 1, state: tracker };
   }
 
-  /** The dictionaries as far as they were read; `stateIds` and the records of a step read what they need. */
+  /**
+   * The dictionaries as far as they were read; `stateIds` and the records of a step read what they
+   * need.
+   */
   get dictionary(): Dictionary {
     return this.#dictionary;
   }

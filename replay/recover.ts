@@ -1,4 +1,7 @@
-/** What to do with a journal that nobody sealed: write on, or copy what is good. Nothing is repaired in place. */
+/**
+ * What to do with a journal that was not sealed: write on, or copy what is good. Nothing is
+ * repaired in place.
+ */
 import { BlockEncoder } from './block-encoder.ts';
 import { JournalDamagedError, type Torn } from './errors.ts';
 import { INDEX, RECORDS, SEAL } from './frame.ts';
@@ -17,7 +20,8 @@ export interface Reopened {
 }
 
 /**
- * Goes on writing the unfinished file of `target`, behind its last whole frame. `source` is that file, opened for reading.
+ * Goes on writing the unfinished file of `target`, behind its last whole frame. `source` is that
+ * file, opened for reading.
  * @throws as openJournal: a damaged file is not written on
  * @throws RangeError if the file is sealed
  */
@@ -41,13 +45,16 @@ export interface Salvaged {
   readonly records: number;
   readonly steps: number;
   readonly bytes: number;
-  /** Where the good part of the original ends, and why; null if only index and seal were left behind. */
+  /**
+   * Where the good part of the original ends, and why; null if only index and seal were left
+   * behind.
+   */
   readonly lost: Torn | null;
 }
 
 /**
- * Copies the frames before the first damage to a new journal without a seal. What follows the damage is not copied: records
- * without the ones before them can be neither folded nor replayed.
+ * Copies the frames before the first damage to a new journal without a seal. What follows the
+ * damage is not copied: records without the ones before them can be neither folded nor replayed.
  * @throws as openJournal if not even the start frame is good; JournalWriteError
  */
 export function salvage(source: JournalSource, target: JournalTarget): Salvaged {

@@ -1,4 +1,7 @@
-/** Re-execution: the model on the recorded choices, every digest compared, and the first divergence with both sides. */
+/**
+ * Re-execution: the model on the recorded choices, every digest compared, and the first divergence
+ * with both sides.
+ */
 
 import { canonical, hexOf } from '../sim/canonical.ts';
 import { ScheduleError } from '../sim/choosers/chooser.ts';
@@ -39,7 +42,7 @@ export interface Reexecution {
   /** Of the last step that was equal. */
   readonly digest: string;
   readonly divergence: Divergence | null;
-  /** The run as it stands at the end, for whoever goes on from there. */
+  /** The run as it stands at the end, for a caller that goes on from there. */
   readonly run: Run;
 }
 

@@ -1,4 +1,7 @@
-/** Reads all of a journal, holds each part against the others, and knows the state that the records lead to. */
+/**
+ * Reads all of a journal, compares each part with the others, and knows the state that the records
+ * lead to.
+ */
 import type { RunStart } from '../events/journal.ts';
 import { blockOf, partsOf } from './codec.ts';
 import { Dictionary } from './dictionary.ts';
@@ -33,7 +36,9 @@ export interface Scan {
   readonly steps: number;
   readonly torn: Torn | null;
   readonly seal: Seal | null;
-  /** End of the last good frame, index and seal aside, and the chain there: where writing goes on. */
+  /**
+   * End of the last good frame, index and seal aside, and the chain there: where writing goes on.
+   */
   readonly goodEnd: number;
   readonly goodChain: Uint8Array;
   /** The chain after the last good frame. */
@@ -41,8 +46,10 @@ export interface Scan {
 }
 
 /**
- * Reads all frames, decodes all records and checks everything but the digests. `visit` gets each frame that is good.
- * @throws NotAJournalError, JournalTooNewError, JournalDamagedError; JournalTornError if nothing was recorded before the tear
+ * Reads all frames, decodes all records and checks everything but the digests. `visit` gets each
+ * frame that is good.
+ * @throws NotAJournalError, JournalTooNewError, JournalDamagedError; JournalTornError if nothing
+ * was recorded before the tear
  */
 export function scanJournal(source: JournalSource, visit: (frame: Frame) => void = () => {}): Scan {
   const { header, chain } = readHeader(source);
@@ -59,7 +66,10 @@ export function scanJournal(source: JournalSource, visit: (frame: Frame) => void
   }
 }
 
-/** The run that the start frame describes. @throws JournalDamagedError if the file header is about another one */
+/**
+ * The run that the start frame describes.
+ * @throws JournalDamagedError if the file header is about another one
+ */
 export function startOf(payload: Uint8Array, header: JournalHeader): RunStart {
   const place = { offset: HEADER_BYTES, frame: 1 };
   const start = decodedAt(place, () => decodeStart(payload));

@@ -1,8 +1,10 @@
 /**
- * Shrinking: the least deviating schedule that breaks the same property, and the pair of steps on whose order the verdict hangs.
+ * Shrinking: the least deviating schedule that breaks the same property, and the pair of steps on
+ * whose order the verdict hangs.
  *
- * The search in order of deviations gives the optimum as long as its budget lasts; beyond it, choices are taken out of the recorded
- * schedule one chunk after the other for as long as the property still breaks.
+ * The search in order of deviations gives the optimum as long as its budget lasts; beyond it,
+ * choices are taken out of the recorded schedule one chunk after the other for as long as the
+ * property still breaks.
  */
 
 import type { ChoiceView } from '../sim/choosers/chooser.ts';
@@ -32,7 +34,9 @@ export interface CriticalPair {
   readonly step: number;
   readonly first: string;
   readonly second: string;
-  /** The schedule in which they are neighbours: the shrunk one, or else one with the fewest steps. */
+  /**
+   * The schedule in which they are neighbours: the shrunk one, or else one with the fewest steps.
+   */
   readonly labels: readonly string[];
 }
 
@@ -50,7 +54,10 @@ const STATES_MAX = 200_000;
 /** States of the search for a run with the fewest steps. */
 const SHORTEST_STATES_MAX = 2_000_000;
 
-/** A schedule by labels played as far as it fits; what does not fit is left out, and the rest goes in order. */
+/**
+ * A schedule by labels played as far as it fits; what does not fit is left out, and the rest goes
+ * in order.
+ */
 interface Played {
   readonly labels: readonly string[];
   readonly property: string | null;
@@ -128,8 +135,9 @@ export function* shrink(scenario: ResolvedScenario, labels: readonly string[], p
 }
 
 /**
- * A run that never ends: the lasso of the whole search with the least way to it, or what is left of the recorded one without the
- * choices that it does not need, whichever is smaller. The search looks for short cycles, not for the shortest.
+ * A run that never ends: the lasso of the whole search with the least way to it, or what is left of
+ * the recorded one without the choices that it does not need, whichever is smaller. The search
+ * looks for short cycles, not for the shortest.
  */
 function* shrinkLasso(scenario: ResolvedScenario, player: Player, start: Played, property: string): Search<Shrunk> {
   const asked = { ...scenario, properties: { ...scenario.properties, eventually: [property] } };
@@ -143,8 +151,8 @@ function* shrinkLasso(scenario: ResolvedScenario, player: Player, start: Played,
 }
 
 /**
- * In a run with few switches the two steps are far apart, because each CPU runs as long as it can. With the fewest steps CPUs take
- * turns, and the two come next to each other.
+ * In a run with few switches the two steps are far apart, because each CPU runs as long as it can.
+ * With the fewest steps CPUs take turns, and the two come next to each other.
  */
 function* criticalElsewhere(scenario: ResolvedScenario, player: Player, property: string): Search<CriticalPair | null> {
   const explorer = new Explorer({ scenario, budget: { states: SHORTEST_STATES_MAX }, until: property });
@@ -153,7 +161,10 @@ function* criticalElsewhere(scenario: ResolvedScenario, player: Player, property
   return finding ? criticalPair(player, explorer.labelsTo(finding.state), property) : null;
 }
 
-/** Takes chunks out, halves after halves, as long as what is left is smaller and still breaks the property. */
+/**
+ * Takes chunks out, halves after halves, as long as what is left is smaller and still breaks the
+ * property.
+ */
 function removeChunks(player: Player, start: Played, property: string): Played {
   let best = start;
   for (let chunk = best.labels.length >> 1; chunk >= 1; ) {
@@ -170,7 +181,9 @@ function removeChunks(player: Player, start: Played, property: string): Played {
   return best;
 }
 
-/** The last two neighbours that can change places, after which the same property no longer breaks. */
+/**
+ * The last two neighbours that can change places, after which the same property no longer breaks.
+ */
 function criticalPair(player: Player, labels: readonly string[], property: string): CriticalPair | null {
   for (let at = labels.length - 2; at >= 0; at--) {
     const [first, second] = [labels[at]!, labels[at + 1]!];

@@ -3,7 +3,10 @@
 /** The bytes of a journal, wherever they are. @public */
 export interface JournalSource {
   readonly size: number;
-  /** The bytes from `offset` on: exactly `length`, which lie within the source. They must not change afterwards. */
+  /**
+   * The bytes from `offset` on: exactly `length`, which lie within the source. They must not change
+   * afterwards.
+   */
   read(offset: number, length: number): Uint8Array;
 }
 
@@ -15,7 +18,9 @@ export const memorySource = (bytes: Uint8Array): JournalSource => ({
 
 const CHUNK_BYTES = 1 << 20;
 
-/** The bytes from `from` to `to`, in chunks that start `overlap` bytes before the last one ended. */
+/**
+ * The bytes from `from` to `to`, in chunks that start `overlap` bytes before the last one ended.
+ */
 export function* chunksOf(
   source: JournalSource,
   from: number,

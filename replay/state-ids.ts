@@ -1,4 +1,6 @@
-/** The state that records lead to, in ids of the file: no text is looked at until somebody asks for it. */
+/**
+ * The state that records lead to, in ids of the file: no text is read until a caller asks for it.
+ */
 import { CHANGE, DELIVER, SEND } from '../sim/records.ts';
 import type { FlightEntry, StateInIds } from './block-encoder.ts';
 import type { Block } from './codec.ts';

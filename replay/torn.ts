@@ -1,4 +1,7 @@
-/** Tells a torn end from damage: what a crash of the writer or of the machine leaves behind, and nothing else, is torn. */
+/**
+ * Tells a torn end from damage: what a crash of the writer or of the machine leaves behind, and
+ * nothing else, is torn.
+ */
 import type { Torn } from './errors.ts';
 import { decodeTrailer, FRAME_HEADER_BYTES, type FrameHeader, findHeader, frameBytes, isStartOfHeader, TRAILER_BYTES } from './frame.ts';
 import { chunksOf, type JournalSource } from './source.ts';
@@ -22,8 +25,9 @@ const onlyZeros = (source: JournalSource, from: number): boolean => {
 };
 
 /**
- * Whether a part of the frame that one sector holds is zero, although it cannot be in a frame. A header starts with its magic, and
- * the last four bytes are a length that is not 0; of a payload, only a sector that lies within it whole is taken as evidence.
+ * Whether a part of the frame that one sector holds is zero, although it cannot be in a frame. A
+ * header starts with its magic, and the last four bytes are a length that is not 0; of a payload,
+ * only a sector that lies within it whole is taken as evidence.
  */
 function hasZeroSector(source: JournalSource, from: number, end: number): boolean {
   for (let at = from; at < end; ) {
@@ -42,7 +46,10 @@ function hasLaterFrame(source: JournalSource, from: number): boolean {
 
 const torn = (source: JournalSource, offset: number, reason: string): Torn => ({ offset, lostBytes: source.size - offset, reason });
 
-/** What is there where the header of the next frame should be, and is none: torn, or null for damage. */
+/**
+ * What is there where the header of the next frame should be, and is none: torn, or null for
+ * damage.
+ */
 export function tornHeader(source: JournalSource, expected: Expected): Torn | null {
   const { offset } = expected;
   if (onlyZeros(source, offset)) return torn(source, offset, 'only zeros follow');

@@ -1,4 +1,7 @@
-/** Columns of unsigned integers: seven bits a byte, least significant first, the high bit set on all but the last. */
+/**
+ * Columns of unsigned integers: seven bits a byte, least significant first, the high bit set on all
+ * but the last.
+ */
 import { UndecodableError } from './errors.ts';
 
 /** The longest varint: 2^53 - 1 takes eight bytes. */

@@ -1,4 +1,7 @@
-/** Writes a journal: blocks of integers in, frames out, to memory or to a file that appears when it is sealed. */
+/**
+ * Writes a journal: blocks of integers in, frames out, to memory or to a file that appears when it
+ * is sealed.
+ */
 import type { RunEnd, RunStart } from '../events/journal.ts';
 import type { RecordBlock, RecordNames } from '../sim/records.ts';
 import { BlockEncoder } from './block-encoder.ts';
@@ -9,20 +12,27 @@ import { type JournalTarget, PartFile } from './part-file.ts';
 import { type BlockEntry, type CheckpointEntry, encodeCheckpoint, encodeIndex, encodeSeal, encodeStart } from './payloads.ts';
 
 /**
- * `memory`: bytes in memory. `buffered`: a file, handed to the operating system when convenient. `sync`: a file; each
- * acknowledgement waits for the disk.
+ * `memory`: bytes in memory. `buffered`: a file, handed to the operating system when convenient.
+ * `sync`: a file; each acknowledgement waits for the disk.
  */
 export type WriterMode = 'memory' | 'buffered' | 'sync';
 
 export interface WriterOptions {
   readonly mode: WriterMode;
-  /** Records between two checkpoints, about: a checkpoint follows the block that completes as many. */
+  /**
+   * Records between two checkpoints, about: a checkpoint follows the block that completes as many.
+   */
   readonly checkpointEvery?: number;
-  /** What to do with the unfinished file of another writer: `refuse` (default) keeps what it may hold. */
+  /**
+   * What to do with the unfinished file of another writer: `refuse` (default) keeps what it may
+   * hold.
+   */
   readonly stalePart?: 'refuse' | 'replace';
 }
 
-/** A state at a random place is one checkpoint and at most this many records plus a block: a few ms. */
+/**
+ * A state at a random place is one checkpoint and at most this many records plus a block: a few ms.
+ */
 const CHECKPOINT_EVERY = 8192;
 
 export interface Sealed {
@@ -144,7 +154,8 @@ export class JournalWriter {
 
   /**
    * Takes the steps of a block, which must follow the last one. The block may be reused afterwards.
-   * @throws JournalWriteError if a file cannot be written; after this or any other failure the partial file is gone
+   * @throws JournalWriteError if a file cannot be written; after this or any other failure the
+   * partial file is gone
    */
   block(block: RecordBlock, names: RecordNames): void {
     const encoder = this.#encoder;
@@ -164,8 +175,9 @@ export class JournalWriter {
   }
 
   /**
-   * The seq up to which nothing is lost from here on: in `sync` mode whatever happens, in `buffered` mode unless the machine fails.
-   * `sync` closes the block at hand; the other modes write the same bytes with and without acknowledgements.
+   * The seq up to which nothing is lost from here on: in `sync` mode whatever happens, in
+   * `buffered` mode unless the machine fails. `sync` closes the present block; the other modes
+   * write the same bytes with and without acknowledgements.
    */
   acknowledge(): number {
     this.#check();
@@ -195,7 +207,10 @@ export class JournalWriter {
     });
   }
 
-  /** Stops without a seal and leaves the partial file, all records in it: it can be read, and written on. */
+  /**
+   * Stops without a seal and leaves the partial file, all records in it: it can be read, and
+   * written on.
+   */
   release(): void {
     if (this.#done) return;
     this.#check();
@@ -218,7 +233,7 @@ export class JournalWriter {
     if (this.#done) throw new Error('the journal is closed');
   }
 
-  /** Whatever fails, a file that nobody can go on with is not left behind. */
+  /** Whatever fails, no file is left behind that a run cannot be continued from. */
   #guarded<T>(write: () => T): T {
     try {
       return write();

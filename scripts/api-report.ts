@@ -1,8 +1,9 @@
 /**
- * What the entry points of the package export, as text: kind, name, signature and the first paragraph of the comment. Made from the declarations
- * that were built, by the compiler.
+ * What the entry points of the package export, as text: kind, name, signature and the first
+ * paragraph of the comment. Made from the declarations that were built, by the compiler.
  *
- * The compiler's own API is still called unstable; its version is locked, and the report is compared by a test.
+ * The compiler's own API is still called unstable; its version is locked, and the report is
+ * compared by a test.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,11 +1,14 @@
-/** The claims as documents: docs/claims.json for programs, docs/claims.md for people. Both come from the lists that the tests walk. */
+/**
+ * The claims as documents: docs/claims.json for programs, docs/claims.md for people. Both come from
+ * the lists that the tests walk.
+ */
 import { ALL_CLAIMS } from '../test/claims/all.ts';
 import { type Claim, SHOWN_WITHIN, type Show } from '../test/claims/claim.ts';
 
 const boundOf = (scenario: string): string => (scenario in SHOWN_WITHIN ? ` --deviations ${SHOWN_WITHIN[scenario]}` : '');
 const commandOf = ({ scenario, variant }: Show): string => `worldswitch explore ${scenario} --variant ${variant}${boundOf(scenario)}`;
 
-/** The first place stands in the row itself too, for whoever wants one command. */
+/** The first place stands in the row itself too, for a reader who wants one command. */
 const rowOf = ({ id, says, source, shows, verdict, mutants, why }: Claim) => {
   const [first] = shows;
   return {

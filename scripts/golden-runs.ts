@@ -1,4 +1,7 @@
-/** The runs whose digests are golden: every shipped scenario and variant, in order and under two seeds. */
+/**
+ * The runs whose digests are golden: every shipped scenario and variant, in order and under two
+ * seeds.
+ */
 import { readFileSync } from 'node:fs';
 import { shippedNames, shippedPath } from '../api/shipped-scenarios.ts';
 import { canonical, digestOf, hexOf } from '../sim/canonical.ts';
@@ -10,7 +13,10 @@ import { resolveScenario } from '../sim/scenario/resolve.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
 import { type ChooserSpec, openSession } from '../sim/session.ts';
 
-/** What a golden run is remembered by. Nothing in it changes with names of files, the journal's format or the model id. */
+/**
+ * What a golden run is remembered by. Nothing in it changes with names of files, the journal's
+ * format or the model id.
+ */
 export interface GoldenRun {
   readonly steps: number;
   readonly records: number;

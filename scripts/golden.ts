@@ -1,6 +1,7 @@
 /**
- * Writes test/golden/digests.json. `npm run golden`, after a change that is meant. Refuses digests that changed while MODEL_VERSION did
- * not; `npm run golden -- --unreleased` accepts them, for a version that nobody has journals of.
+ * Writes test/golden/digests.json. `npm run golden`, after a change that is meant. Refuses digests
+ * that changed while MODEL_VERSION did not; `npm run golden -- --unreleased` accepts them, for a
+ * version of which no journals exist.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { changedRuns, type Golden, goldenOf } from './golden-runs.ts';

@@ -1,7 +1,8 @@
 /**
- * Finds a schedule for every violation that a scenario expects, with as few deviations from the in-order run as possible, and one
- * that does not reach it. `npm run regressions NAME` writes scenarios/regressions/NAME.json; entries that still do what
- * they say are kept, followed by their labels.
+ * Finds a schedule for every violation that a scenario expects, with as few deviations from the
+ * in-order run as possible, and one that does not reach it. `npm run regressions NAME` writes
+ * scenarios/regressions/NAME.json; entries that still do what they say are kept, followed by their
+ * labels.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { shippedNames, shippedPath } from '../api/shipped-scenarios.ts';
@@ -125,7 +126,8 @@ function search(scenario: ResolvedScenario, wanted: readonly string[]): Map<stri
     for (const { property, labels } of findings.filter((finding) => until.includes(finding.property))) {
       const choices = labels.map((label) => ({ index: 0, label }));
       const recorded = record(scenario, new ReplayChooser(choices, { match: 'label', after: new FifoChooser() }));
-      // Another property may break in the same step and be told instead: then any schedule that shows this one.
+      // Another property may break in the same step and be told instead: then any schedule that
+      // shows this one.
       const schedule = endsBy(recorded, property) ? recorded.schedule : drawn(scenario, property);
       if (schedule) found.set(property, schedule);
     }

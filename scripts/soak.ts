@@ -1,9 +1,11 @@
 /**
- * Explores every variant of every shipped scenario to its end, and holds what breaks against what the scenario expects. One line for
- * each variant; the exit code is 1 when an expectation is not met, or when a search ran out of states before it could tell. What no
- * machine at hand can search whole is searched within a bound, and its line says so.
+ * Explores every variant of every shipped scenario to its end, and compares what breaks with what
+ * the scenario expects. One line for each variant; the exit code is 1 when an expectation is not
+ * met, or when a search ran out of states before it could tell. What no machine at hand can search
+ * whole is searched within a bound, and its line says so.
  *
- * `npm run soak` takes minutes and gigabytes. `npm run soak NAME…` takes only these scenarios; `--max-states N` changes the budget.
+ * `npm run soak` takes minutes and gigabytes. `npm run soak NAME…` takes only these scenarios;
+ * `--max-states N` changes the budget.
  */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -28,7 +30,10 @@ const { values, positionals } = parseArgs({ allowPositionals: true, options: { '
 const maxStates = Number(values['max-states'] ?? STATES_DEFAULT);
 if (!Number.isInteger(maxStates) || maxStates < 1) throw new Error(`--max-states is ${values['max-states']}; expected an integer above 0`);
 
-/** Deviations within which a variant is searched, because all its schedules are too many: rmp-churn is made to be long. */
+/**
+ * Deviations within which a variant is searched, because all its schedules are too many: rmp-churn
+ * is made to be long.
+ */
 const WITHIN: Readonly<Record<string, number>> = { 'rmp-churn default': 3 };
 
 /** What either search says, as far as an expectation needs it. */

@@ -1,5 +1,6 @@
 /**
- * Runs the vitest projects one after another, each timed, and ends with one line: `N passed, N failed`.
+ * Runs the vitest projects one after another, each timed, and ends with one line:
+ * `N passed, N failed`.
  *
  * Arguments go to vitest. Passes only if every project passes and at least one test ran.
  */
@@ -20,9 +21,16 @@ const VITEST = join(dirname(createRequire(import.meta.url).resolve('vitest/packa
  *   testResults: { status: string, assertionResults: { status: string }[] }[] }} Report
  */
 
-/** @typedef {{ name: string, seconds: number, passed: number, failed: number, skipped: number }} Outcome */
+/**
+ * @typedef {{ name: string, seconds: number, passed: number, failed: number, skipped: number }}
+ * Outcome
+ */
 
-/** A file that fails outside its tests (a broken import, a failed hook) counts as one failure: its tests never ran. @param {Report} report */
+/**
+ * A file that fails outside its tests (a broken import, a failed hook) counts as one failure: its
+ * tests never ran.
+ * @param {Report} report
+ */
 const failuresIn = (report) => {
   const brokenFiles = report.testResults.filter(
     ({ status, assertionResults }) => status === 'failed' && !assertionResults.some((test) => test.status === 'failed'),
@@ -47,7 +55,8 @@ const runProject = (name, reports, args) => {
   const report = existsSync(file)
     ? JSON.parse(readFileSync(file, 'utf8'))
     : { numPassedTests: 0, numFailedTests: 0, numPendingTests: 0, testResults: [] };
-  // A run that fails without a failed test (an error outside all of them, a crash) must still be seen in the sum.
+  // A run that fails without a failed test (an error outside all of them, a crash) must still be
+  // seen in the sum.
   const failed = Math.max(failuresIn(report), status === 0 ? 0 : 1);
   return { name, seconds, passed: report.numPassedTests, failed, skipped: report.numPendingTests };
 };

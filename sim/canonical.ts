@@ -1,4 +1,7 @@
-/** Canonical JSON and the 64-bit content digest: equal values, equal bytes, equal digests, on every machine. */
+/**
+ * Canonical JSON and the 64-bit content digest: equal values, equal bytes, equal digests, on every
+ * machine.
+ */
 
 /** A value that cannot stand in a context or an event: the model is wrong, not the input. */
 export class NotPlainDataError extends Error {
@@ -13,9 +16,11 @@ const escaped = (text: string): string =>
   PLAIN.test(text) ? `"${text}"` : JSON.stringify(text).replace(ESCAPE, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
 /**
- * JSON with object keys sorted by code unit, no spaces, fields that are `undefined` left out, and everything outside ASCII escaped,
- * so that characters are bytes. Total and injective on plain data.
- * @throws NotPlainDataError on anything else: class instances, functions, bigint, NaN, infinities, -0.
+ * JSON with object keys sorted by code unit, no spaces, fields that are `undefined` left out, and
+ * everything outside ASCII escaped, so that characters are bytes. Total and injective on plain
+ * data.
+ * @throws NotPlainDataError on anything else: class instances, functions, bigint, NaN,
+ * infinities, -0.
  */
 export function canonical(value: unknown): string {
   switch (typeof value) {
@@ -75,7 +80,10 @@ export interface Lanes {
   readonly b: number;
 }
 
-/** The digest of a canonical text, one lane at a time, over its ASCII bytes. `docs/journal-format.md` has test vectors. */
+/**
+ * The digest of a canonical text, one lane at a time, over its ASCII bytes.
+ * `docs/journal-format.md` has test vectors.
+ */
 export function digestOf(text: string): Lanes {
   let a = 0x9e3779b9 | 0;
   let b = 0x7f4a7c15 | 0;
@@ -91,7 +99,10 @@ export function digestOf(text: string): Lanes {
 /** A digest as 16 hexadecimal digits, lane a first. */
 export const hexOf = (a: number, b: number): string => (a >>> 0).toString(16).padStart(8, '0') + (b >>> 0).toString(16).padStart(8, '0');
 
-/** What the local state with content digest (a, b) adds to the world's lane when it stands in `slot`. */
+/**
+ * What the local state with content digest (a, b) adds to the world's lane when it stands in
+ * `slot`.
+ */
 export const slotLaneA = (a: number, slot: number): number => fmix(a ^ Math.imul(slot + 1, 0x9e3779b1));
 export const slotLaneB = (b: number, slot: number): number => fmix(b + Math.imul(slot + 1, 0x85ebca77));
 

@@ -3,7 +3,10 @@ import type { Deadlocked } from '../events/journal.ts';
 import { stateName } from './engine/reaction.ts';
 import type { Store } from './store.ts';
 
-/** Who changed each actor by a message, the last one first. The scheduler is left out: it only steps others. */
+/**
+ * Who changed each actor by a message, the last one first. The scheduler is left out: it only steps
+ * others.
+ */
 export class Changers {
   readonly #of: number[][] = [];
 
@@ -46,7 +49,10 @@ export function waitsIn(store: Store, locals: readonly number[], asked: Asked, c
   });
 }
 
-/** Of parallel regions only a thread's code: what the context switch does to it is not where it waits. */
+/**
+ * Of parallel regions only a thread's code: what the context switch does to it is not where it
+ * waits.
+ */
 function placeOf(value: unknown): string {
   const code = typeof value === 'object' && value !== null ? (value as { readonly code?: unknown }).code : undefined;
   return stateName(code ?? value);

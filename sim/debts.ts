@@ -1,4 +1,7 @@
-/** What `eventually` properties are still owed: by whom, in which local state. Runs and searches ask the same questions. */
+/**
+ * What `eventually` properties are still owed: by whom, in which local state. Runs and searches ask
+ * the same questions.
+ */
 import { type Property, PropertyWatch } from './property.ts';
 import type { Store } from './store.ts';
 

@@ -1,4 +1,7 @@
-/** The offers that a machine declares in the meta of its states, held to what an offer is: nothing that is written is dropped. */
+/**
+ * The offers that a machine declares in the meta of its states, held to what an offer is: nothing
+ * that is written is dropped.
+ */
 import type { AnyMachineSnapshot, AnyStateNode } from 'xstate';
 import { didYouMean } from '../events/nearest.ts';
 import { ModelError } from './engine/port.ts';
@@ -21,7 +24,10 @@ const KEYS: readonly string[] = [KEY, 'chances', 'schedules', 'waits', 'idles', 
 const isMap = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** All that the active states offer, whether it can be taken or not. @throws ModelError naming the state */
+/**
+ * All that the active states offer, whether it can be taken or not.
+ * @throws ModelError naming the state
+ */
 export function declaredIn(kind: Kind, snapshot: AnyMachineSnapshot): DeclaredOffer[] {
   const owner = kind.origin === null ? kind.name : `${kind.name} (${kind.origin})`;
   return Object.entries(snapshot.getMeta() as Readonly<Record<string, unknown>>).flatMap(([state, meta]) => {
@@ -33,7 +39,10 @@ export function declaredIn(kind: Kind, snapshot: AnyMachineSnapshot): DeclaredOf
   });
 }
 
-/** A key that was meant for `offers`: the state would offer nothing. Any other key is the machine's own. */
+/**
+ * A key that was meant for `offers`: the state would offer nothing. Any other key is the machine's
+ * own.
+ */
 function refuseSlips(meta: Readonly<Record<string, unknown>>, where: string): void {
   const isSlip = ([key, value]: readonly [string, unknown]): boolean =>
     !KEYS.includes(key) && (typeof value === 'function' || Array.isArray(value)) && didYouMean(key, [KEY]) !== '';
@@ -67,7 +76,8 @@ function given(offers: (context: unknown) => unknown, context: unknown, where: s
 }
 
 /**
- * Whether an offer can be taken in this state: a guard may forbid it, and of a state with substates one of them may.
+ * Whether an offer can be taken in this state: a guard may forbid it, and of a state with substates
+ * one of them may.
  * @throws ModelError where it never can, or where taking it would do nothing
  */
 export function isOffer(store: Store, { machine, origin }: Kind, snapshot: AnyMachineSnapshot, offer: DeclaredOffer): boolean {
@@ -91,7 +101,10 @@ export function isOffer(store: Store, { machine, origin }: Kind, snapshot: AnyMa
   return false;
 }
 
-/** Whether something may answer where a state is active: the state itself, what it is in, what is in it; beside a region, any other. */
+/**
+ * Whether something may answer where a state is active: the state itself, what it is in, what is in
+ * it; beside a region, any other.
+ */
 function isHandled(node: AnyStateNode, type: string): boolean {
   const above: AnyStateNode[] = [];
   for (let at: AnyStateNode | undefined = node; at !== undefined; at = at.parent) above.push(at);

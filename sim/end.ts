@@ -1,9 +1,10 @@
 /**
  * How a run ends, written once for runs, searches and samples.
  *
- * A run ends where a property breaks, and where nothing is left that could be done. A machine tagged `halt` (a panicked host) ends no run
- * by itself: messages in flight are delivered and CPUs that were not stopped go on. A run in which something has halted is `halted` when
- * nothing is left. It is no deadlock and owes nothing.
+ * A run ends where a property breaks, and where nothing is left that could be done. A machine
+ * tagged `halt` (a panicked host) ends no run by itself: messages in flight are delivered and CPUs
+ * that were not stopped go on. A run in which something has halted is `halted` when nothing is
+ * left. It is no deadlock and owes nothing.
  */
 import type { RunEnd, StuckKind } from '../events/journal.ts';
 import { type Debts, ENDED, type Lasts, neverTrue } from './debts.ts';
@@ -55,7 +56,9 @@ export function awakeIn({ ids, kindOfSlot }: Store, locals: ArrayLike<number>): 
   return -1;
 }
 
-/** How a run ends in a state; null where it goes on. `locals` may go on with other columns of a row. */
+/**
+ * How a run ends in a state; null where it goes on. `locals` may go on with other columns of a row.
+ */
 export function endOf(store: Store, locals: ArrayLike<number>, { alternatives, isDead, owed }: Left): StateEnd | null {
   if (alternatives > 0 && isDead?.() !== true) return null;
   if (hasHalted(store, locals)) return HALTED;
@@ -69,7 +72,10 @@ export function endOf(store: Store, locals: ArrayLike<number>, { alternatives, i
   return broken ? { ended: 'owed', broken } : DONE;
 }
 
-/** What a run that has ended still owes: a property that never came true, or an actor in a state that it has to leave. */
+/**
+ * What a run that has ended still owes: a property that never came true, or an actor in a state
+ * that it has to leave.
+ */
 export function owedAtEnd(
   debts: readonly Debts[],
   hasComeTrue: (property: string) => boolean,

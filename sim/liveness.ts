@@ -1,9 +1,11 @@
 /**
- * Liveness along one run: it ends where it has come back to a state it was in before, and what happened in between could go on for ever
- * under a fair schedule while something that is owed stays owed.
+ * Liveness along one run: it ends where it has come back to a state it was in before, and what
+ * happened in between could go on forever under a fair schedule while something that is owed stays
+ * owed.
  *
- * Fair as in a search (`explore/fairness.ts`): what is owed and possible all the time is done, and a processor that is interrupted moves
- * on too. A turn of the cycle consists of what is owed; all else happens finitely often. States are compared by digest.
+ * Fair as in a search (`explore/fairness.ts`): what is owed and possible all the time is done, and
+ * a processor that is interrupted moves on too. A turn of the cycle consists of what is owed; all
+ * else happens finitely often. States are compared by digest.
  */
 import type { Deadlocked } from '../events/journal.ts';
 import { Debts, ENDED, type Lasso, type Lasts, NEVER_TRUE, QUIET, watchesOf } from './debts.ts';
@@ -36,7 +38,10 @@ export class LivenessWatch {
   /** By slot and offer that is owed now: the step since which it is; when it was last taken. */
   readonly #possibleSince: Map<number, number>[] = [];
   readonly #taken: Map<number, number>[] = [];
-  /** By state and slot: when an owed offer last came in place of a move of the processor there; when it last moved there. */
+  /**
+   * By state and slot: when an owed offer last came in place of a move of the processor there; when
+   * it last moved there.
+   */
   readonly #interposed = new Map<string, number>();
   readonly #moved = new Map<string, number>();
   /** The state before the step. */
@@ -149,8 +154,8 @@ export class LivenessWatch {
   }
 
   /**
-   * Whether each owed offer was taken, or was not possible at some time since then, each processor moved where it was interrupted, and each
-   * message in flight is younger.
+   * Whether each owed offer was taken, or was not possible at some time since then, each processor
+   * moved where it was interrupted, and each message in flight is younger.
    */
   #isFair(from: number, seq: number): boolean {
     const isSince = <K>(steps: ReadonlyMap<K, number>, key: K): boolean => (steps.get(key) ?? NEVER) > from;

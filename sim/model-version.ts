@@ -1,4 +1,7 @@
-/** The version of the model's behaviour, and what each version changed. A changed golden digest without a new version fails the check. */
+/**
+ * The version of the model's behaviour, and what each version changed. A changed golden digest
+ * without a new version fails the check.
+ */
 
 export interface BehaviourChange {
   readonly version: number;

@@ -1,4 +1,4 @@
-/** Models besides the host's: machines of somebody's own, with the properties that go with them. */
+/** Models besides the host's: machines of a user's own, with the properties that go with them. */
 import type { Property } from './property.ts';
 import type { ResolvedScenario } from './scenario/types.ts';
 import type { Topology } from './store.ts';

@@ -1,4 +1,6 @@
-/** The offers an actor makes in a local state: alternatives that hang on nothing but that state. */
+/**
+ * The offers an actor makes in a local state: alternatives that depend on nothing but that state.
+ */
 import type { ActorId } from '../events/event.ts';
 import { declaredIn, isOffer } from './declared-offers.ts';
 import type { Kind, Store } from './store.ts';

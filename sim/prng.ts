@@ -1,4 +1,7 @@
-/** The only randomness: a seeded generator that gives the same numbers on every machine, and names drawn from it. */
+/**
+ * The only randomness: a seeded generator that gives the same numbers on every machine, and names
+ * drawn from it.
+ */
 import { customRandom } from 'nanoid';
 
 const GOLDEN = 0x9e3779b9;
@@ -47,7 +50,8 @@ export class Prng {
 }
 
 /**
- * The seed of one of many independent pieces of work that hang on one seed, such as the schedules of a sample.
+ * The seed of one of many independent pieces of work that depend on one seed, such as the schedules
+ * of a sample.
  * @returns an integer of 48 bits
  */
 export function splitSeed(seed: number, index: number): number {

@@ -1,4 +1,7 @@
-/** Properties: what must hold always, at least once, or in the end; and the memory of what was already checked. */
+/**
+ * Properties: what must hold always, at least once, or in the end; and the memory of what was
+ * already checked.
+ */
 import type { Grade } from '../actors/path/path.ts';
 import type { ActorId } from '../events/event.ts';
 import type { StuckKind } from '../events/journal.ts';
@@ -9,8 +12,9 @@ import { type ActorView, WorldView } from './view.ts';
 export type PropertyForm = 'always' | 'sometimes' | 'eventually';
 
 /**
- * A property. `check` returns evidence, a sentence with values, or null: for `always` the evidence is of the violation, for
- * `sometimes` and `eventually` of the fulfilment. It looks at actors of `kinds` only.
+ * A property. `check` returns evidence, a sentence with values, or null: for `always` the evidence
+ * is of the violation, for `sometimes` and `eventually` of the fulfilment. It looks at actors of
+ * `kinds` only.
  * @public
  */
 export interface Property {
@@ -20,16 +24,25 @@ export interface Property {
   readonly source: string;
   readonly grade: Grade;
   readonly check: (world: WorldView) => string | null;
-  /** Where it hangs on one actor at a time: evidence in that actor's state. A search then looks only where it can be found. */
+  /**
+   * Where it depends on one actor at a time: evidence in that actor's state. A search then looks
+   * only where it can be found.
+   */
   readonly each?: (actor: ActorView<never>) => string | null;
-  /** All of one actor that evidence hangs on: a search looks only where this has changed. Without it, its whole local state. */
+  /**
+   * All of one actor that evidence depends on: a search looks only where this has changed. Without
+   * it, its whole local state.
+   */
   readonly sees?: (actor: ActorView<never>) => string | number | null;
   /**
-   * `eventually`, again and again: evidence that this actor is in a state that it has to leave. Without it an `eventually` property has
-   * to come true once.
+   * `eventually`, again and again: evidence that this actor is in a state that it has to leave.
+   * Without it an `eventually` property has to come true once.
    */
   readonly owes?: (actor: ActorView<never>) => string | null;
-  /** `eventually`, of endless schedules only: evidence that one which repeats this cycle for ever gets nowhere. */
+  /**
+   * `eventually`, of endless schedules only: evidence that one which repeats this cycle forever
+   * gets nowhere.
+   */
   readonly cycle?: (cpus: readonly CpuInCycle[]) => CycleEvidence | string | null;
 }
 
@@ -58,7 +71,11 @@ export interface CpuInCycle {
 type Rest = Omit<Property, 'id' | 'form' | 'each' | 'owes' | 'cycle'>;
 /** A property that holds in every state; `check` has evidence where it does not. @public */
 export const always = (id: string, rest: Rest): Property => ({ id, form: 'always', ...rest });
-/** Something that comes true in some run; `check` has evidence where it has. A race that never happens proves nothing. @public */
+/**
+ * Something that comes true in some run; `check` has evidence where it has. A race that never
+ * happens proves nothing.
+ * @public
+ */
 export const sometimes = (id: string, rest: Rest): Property => ({ id, form: 'sometimes', ...rest });
 /** Comes true at some time in every fair schedule. @public */
 export const eventually = (id: string, rest: Rest): Property => ({ id, form: 'eventually', ...rest });
@@ -85,7 +102,11 @@ const ofEach = <C>(id: string, form: PropertyForm, { kind, each, source, grade }
 });
 /** The same of one actor at a time: a search looks only where that can be found. @public */
 export const alwaysEach = <C>(id: string, rest: EachRest<C>): Property => ofEach(id, 'always', rest);
-/** Whatever actor gets into a state for which `each` has evidence leaves it in every fair schedule, each time. @public */
+/**
+ * Whatever actor gets into a state for which `each` has evidence leaves it in every fair schedule,
+ * each time.
+ * @public
+ */
 export const leavesEach = <C>(id: string, { each, ...rest }: EachRest<C>): Property => {
   const { each: owes, ...property } = ofEach(id, 'eventually', { each, ...rest });
   return { ...property, owes: owes! };
@@ -117,7 +138,9 @@ export class PropertyWatch {
     this.#slots = this.#watched.flatMap((watched, slot) => (watched ? [slot] : []));
   }
 
-  /** Whether a step that takes the actor in `slot` from one local state to another calls for a look. */
+  /**
+   * Whether a step that takes the actor in `slot` from one local state to another calls for a look.
+   */
   wants(slot: number, local: number, before: number): boolean {
     if (!this.#watched[slot]) return false;
     if (!this.property.each) return this.#seenOf(slot, local) !== this.#seenOf(slot, before);

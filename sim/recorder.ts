@@ -1,4 +1,7 @@
-/** The world that the sequencer steps: local states, messages in flight and the digest, with a record of each thing that happens. */
+/**
+ * The world that the sequencer steps: local states, messages in flight and the digest, with a
+ * record of each thing that happens.
+ */
 import { slotLaneA, slotLaneB } from './canonical.ts';
 import { Channels, type Flight } from './channels.ts';
 import { Changers } from './deadlock.ts';

@@ -1,4 +1,6 @@
-/** Records as they leave the sequencer: columns of integers, a block at a time, whole steps only. */
+/**
+ * Records as they leave the sequencer: columns of integers, a block at a time, whole steps only.
+ */
 import { type JournalRecord, type JsonObject, RECORD_KINDS } from '../events/journal.ts';
 import type { Store } from './store.ts';
 
@@ -23,7 +25,10 @@ const grown = <A extends Int32Array | Float64Array | Uint8Array>(old: A, size: n
   return next;
 };
 
-/** Columns by record (kind, slot, id, peer, back) and by step (the rest). Valid only inside the callback that gets it. */
+/**
+ * Columns by record (kind, slot, id, peer, back) and by step (the rest). Valid only inside the
+ * callback that gets it.
+ */
 export class RecordBlock {
   firstSeq = 1;
   firstStep = 0;
@@ -34,7 +39,9 @@ export class RecordBlock {
   kind = new Uint8Array(2 * BLOCK_RECORDS);
   /** Whose record it is. */
   slot = new Int32Array(2 * BLOCK_RECORDS);
-  /** `choice`: label id. `send`, `deliver`: event id. `change`: local state id of the slot's kind. */
+  /**
+   * `choice`: label id. `send`, `deliver`: event id. `change`: local state id of the slot's kind.
+   */
   id = new Int32Array(2 * BLOCK_RECORDS);
   /** `send`: slot of the receiver; else -1. */
   peer = new Int32Array(2 * BLOCK_RECORDS);
@@ -106,7 +113,10 @@ export interface StepEnd {
   readonly laneB: number;
 }
 
-/** The records of a block as objects, with the vtime at which the block starts (ns). For observers; the journal reads the columns. */
+/**
+ * The records of a block as objects, with the vtime at which the block starts (ns). For observers;
+ * the journal reads the columns.
+ */
 export function recordsOf(block: RecordBlock, names: RecordNames, vtimeStart: number): JournalRecord[] {
   const records: JournalRecord[] = [];
   let vtime = vtimeStart;

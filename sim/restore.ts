@@ -1,4 +1,7 @@
-/** A sequencer that stands in the middle of a run: actors and messages in flight as plain data, for looking around or going on. */
+/**
+ * A sequencer that stands in the middle of a run: actors and messages in flight as plain data, for
+ * looking around or going on.
+ */
 import type { ActorId } from '../events/event.ts';
 import type { ActorEngine } from './engine/port.ts';
 import { type BlockSink, Sequencer } from './sequencer.ts';
@@ -26,7 +29,8 @@ export class RestoreError extends Error {
 }
 
 /**
- * A sequencer in the given state. The engine must be a memo engine that has not started: it keeps no state of its own.
+ * A sequencer in the given state. The engine must be a memo engine that has not started: it keeps
+ * no state of its own.
  * @throws RestoreError naming the actor
  */
 export function restore(engine: ActorEngine, world: PlainWorld, sink: BlockSink | null = null): Sequencer {

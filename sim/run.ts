@@ -1,4 +1,7 @@
-/** One run: a scenario, an engine, a chooser; steps until a property breaks, nothing is left to do, or a bound is hit. */
+/**
+ * One run: a scenario, an engine, a chooser; steps until a property breaks, nothing is left to do,
+ * or a bound is hit.
+ */
 import type { RunEnd } from '../events/journal.ts';
 import type { Chooser } from './choosers/chooser.ts';
 import { deadlockText } from './deadlock.ts';
@@ -61,7 +64,10 @@ export class Run {
     this.#check(null);
   }
 
-  /** Carries out one step. False once the run has ended, which may be some steps back, where it came into a deadlock. */
+  /**
+   * Carries out one step. False once the run has ended, which may be some steps back, where it came
+   * into a deadlock.
+   */
   advance(): boolean {
     if (this.#end || this.#isDead() || this.#mayLast() || this.#isCut()) return false;
     const index = this.#choose();
@@ -69,7 +75,8 @@ export class Run {
   }
 
   /**
-   * Carries out the alternative at `index`, whatever the chooser would choose; properties are checked as in any step.
+   * Carries out the alternative at `index`, whatever the chooser would choose; properties are
+   * checked as in any step.
    * @returns false once the run has ended; the step is not carried out if it had before
    * @throws RangeError if there is no such alternative
    */
@@ -106,7 +113,10 @@ export class Run {
     return this.#end;
   }
 
-  /** Makes sure that no step so far is taken back: ends the run where it has come into a deadlock before its last step. */
+  /**
+   * Makes sure that no step so far is taken back: ends the run where it has come into a deadlock
+   * before its last step.
+   */
   settle(): void {
     if (!this.#end && this.#ahead.findDeadBefore()) this.#endDead();
   }
@@ -162,7 +172,10 @@ export class Run {
     return this.#end !== null;
   }
 
-  /** Ends the run where nothing has to happen any more while something is owed; a deadlock comes first. */
+  /**
+   * Ends the run where nothing has to happen any more while something is owed; a deadlock comes
+   * first.
+   */
   #mayLast(): boolean {
     if (this.#options.chooser.isGiven) return false;
     const owed = this.#liveness?.inQuiet() ?? null;

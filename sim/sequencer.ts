@@ -1,6 +1,7 @@
 /**
- * The sequencer: keeps local states and messages in flight, lists the alternatives in canonical order, and carries out a step, which
- * is one choice and all the bus messages it causes. It knows messages and offers; what they mean is the machines' business.
+ * The sequencer: keeps local states and messages in flight, lists the alternatives in canonical
+ * order, and carries out a step, which is one choice and all the bus messages it causes. It knows
+ * messages and offers; what they mean is the machines' business.
  */
 import type { ActorId } from '../events/event.ts';
 import type { Channels } from './channels.ts';
@@ -38,7 +39,10 @@ export interface StepOutcome {
   readonly changed: boolean;
   /** The CPU only waits for others. */
   readonly yields: boolean;
-  /** It waits, or has changed nothing, and does not compute either: it has retired nothing of its own. */
+  /**
+   * It waits, or has changed nothing, and does not compute either: it has retired nothing of its
+   * own.
+   */
   readonly waits: boolean;
   /** Whether it was more than a wait, and more than the scheduler's or the environment's own. */
   readonly isProgress: boolean;
@@ -110,7 +114,9 @@ export class Sequencer {
     this.#block.endStep(this.locals.length, 0, a, b, 0, 0);
   }
 
-  /** Stands at the end of a step of an earlier run. Messages in flight are the caller's to put back. */
+  /**
+   * Stands at the end of a step of an earlier run. Messages in flight are the caller's to put back.
+   */
   resume(locals: readonly number[], at: { readonly step: number; readonly seq: number; readonly vtime: number }): void {
     this.#place(locals);
     this.#world.step = at.step;
@@ -133,7 +139,10 @@ export class Sequencer {
     return this.channels.ordered.length + this.#execCount + this.#otherCount;
   }
 
-  /** The alternative at an index of the canonical order: heads of queues, then exec offers, then all others, each by slot. */
+  /**
+   * The alternative at an index of the canonical order: heads of queues, then exec offers, then all
+   * others, each by slot.
+   */
   alternative(index: number): Alternative {
     const place = this.#locate(index);
     const arrival = place.queue >= 0 ? this.channels.ordered[place.queue]!.seqs[0]! : 0;
@@ -191,7 +200,10 @@ export class Sequencer {
     return this.#world.mark();
   }
 
-  /** Takes the steps since a mark back. The actors of a live engine stay where they are: it can take no further step. */
+  /**
+   * Takes the steps since a mark back. The actors of a live engine stay where they are: it can take
+   * no further step.
+   */
   rewind(mark: Mark): void {
     this.#world.rewind(mark);
     for (const slot of this.locals.keys()) this.#refresh(slot);

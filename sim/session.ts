@@ -1,4 +1,7 @@
-/** Puts a run together: topology, engine, chooser, and the facts that stand at the start of its journal. */
+/**
+ * Puts a run together: topology, engine, chooser, and the facts that stand at the start of its
+ * journal.
+ */
 import type { InspectionEvent } from 'xstate';
 import type { Choice, JsonObject, RunStart } from '../events/journal.ts';
 import type { Chooser } from './choosers/chooser.ts';

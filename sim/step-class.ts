@@ -12,7 +12,10 @@ import type { Store } from './store.ts';
 export type StepClass = 'neutral' | 'wait' | 'progress' | 'progress-if-sent';
 
 interface MetaLike {
-  /** The loops that wait around the state: several from a path, one from a machine that is written by hand. */
+  /**
+   * The loops that wait around the state: several from a path, one from a machine that is written
+   * by hand.
+   */
   readonly waits?: string | readonly string[];
 }
 
@@ -66,14 +69,20 @@ export class StepClasses {
     return sends ? 'progress-if-sent' : 'wait';
   }
 
-  /** Whether a step that was taken is progress. Where it has sent, it is now known whether all of that was in flight already. */
+  /**
+   * Whether a step that was taken is progress. Where it has sent, it is now known whether all of
+   * that was in flight already.
+   */
   isProgress({ stepped, computes, changed }: StepEffect, { chosen, isFlight, touched, before, locals }: StepDone): boolean {
     if (stepped.length === 0 || !changed) return stepped.length > 0 && computes;
     if (computes || isFlight) return true;
     return touched.some((slot, i) => before[i] !== locals[slot] && !this.#onlyWaits(slot, before[i]!, locals[slot]!, { chosen, stepped }));
   }
 
-  /** Whether an actor that has changed still waits: it goes round in a loop that waits, or has passed the step on to another actor. */
+  /**
+   * Whether an actor that has changed still waits: it goes round in a loop that waits, or has
+   * passed the step on to another actor.
+   */
   #onlyWaits(slot: number, before: number, after: number, by: Pick<StepFacts, 'chosen'> & Pick<StepEffect, 'stepped'>): boolean {
     if (this.#store.kindOfSlot[slot]!.schedules) return slot === by.chosen;
     return by.stepped.includes(slot) && this.#staysInLoop(slot, before, after);

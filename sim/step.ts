@@ -1,6 +1,7 @@
 /**
- * One step, written once: carry out a choice, deliver the bus messages it causes first in first out, latch, say what changed, hold the
- * rules. The sequencer adds records to it, a search adds what the step read and wrote. The loop of `explore/kernel.ts` keeps a copy.
+ * One step, written once: carry out a choice, deliver the bus messages it causes first in first
+ * out, latch, say what changed, hold the rules. The sequencer adds records to it, a search adds
+ * what the step read and wrote. The loop of `explore/kernel.ts` keeps a copy.
  */
 import { type ActorEngine, ModelError } from './engine/port.ts';
 import { askingOf, type Store } from './store.ts';
@@ -18,7 +19,10 @@ export interface Choice {
   readonly queue: number;
 }
 
-/** The world that a step is carried out in, as the step has left it so far. It notes what happens to it. */
+/**
+ * The world that a step is carried out in, as the step has left it so far. It notes what happens to
+ * it.
+ */
 export interface StepWorld {
   /** What errors call the step. */
   stepName(): string;
@@ -31,7 +35,9 @@ export interface StepWorld {
   takeHead(choice: Choice): number;
   /** A bus message is under way. @returns the cause of what its delivery does */
   deliver(to: number, event: number, cause: number): number;
-  /** An actor sends a queued message; `joins` is false for a latched one that is in flight already. */
+  /**
+   * An actor sends a queued message; `joins` is false for a latched one that is in flight already.
+   */
   send(from: number, to: number, event: number, cause: number, joins: boolean): void;
   /** Whether any queue holds other messages than before the step. */
   isFlightChanged(): boolean;
@@ -52,14 +58,20 @@ export interface StepEffect {
   readonly yields: boolean;
   /** Some state said `computes`: the CPU gets on although nothing may have changed. */
   readonly computes: boolean;
-  /** Slots of the actors whose program code ran; none where only the scheduler or the environment did something. Valid until the next step. */
+  /**
+   * Slots of the actors whose program code ran; none where only the scheduler or the environment
+   * did something. Valid until the next step.
+   */
   readonly stepped: readonly number[];
 }
 
 /** Events given to actors in one step before it counts as a livelock on the bus. */
 const BUS_MAX = 10_000;
 
-/** Whether a message that is sent joins a queue: a latched one is in flight between the same two actors at most once. */
+/**
+ * Whether a message that is sent joins a queue: a latched one is in flight between the same two
+ * actors at most once.
+ */
 export const joins = (store: Store, queue: readonly number[], event: number): boolean =>
   store.latched[event] !== 1 || !queue.includes(event);
 
@@ -130,7 +142,10 @@ export class Stepper {
     return { changed, ns, deliveries: this.#queued, idles, yields, computes, stepped: this.#stepped };
   }
 
-  /** Holds that whoever asked has its answer. @returns whether any local state is another one than before the step */
+  /**
+   * Asserts that the asking actor has its answer.
+   * @returns whether any local state is another one than before the step
+   */
   #look(world: StepWorld): boolean {
     const store = this.#store;
     let changed = false;

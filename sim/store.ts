@@ -1,11 +1,17 @@
-/** Local states and events as small integers: each value is kept once, with its canonical text and digest. */
+/**
+ * Local states and events as small integers: each value is kept once, with its canonical text and
+ * digest.
+ */
 import type { AnyMachineSnapshot, AnyStateMachine } from 'xstate';
 import type { ActorId, Delivery } from '../events/event.ts';
 import { MICRO_STEP_EVENTS } from '../events/index.ts';
 import { didYouMean } from '../events/nearest.ts';
 import { canonical, digestOf } from './canonical.ts';
 
-/** Value <-> id, in order of first appearance. Content decides identity and digest; ids never leave the process. */
+/**
+ * Value <-> id, in order of first appearance. Content decides identity and digest; ids never leave
+ * the process.
+ */
 export class Table<V> {
   readonly values: V[] = [];
   readonly texts: string[] = [];
@@ -36,7 +42,10 @@ export interface AnyEvent {
   readonly from?: ActorId;
 }
 
-/** A machine with the local states met so far. All actors of a kind share it: they differ by input only. */
+/**
+ * A machine with the local states met so far. All actors of a kind share it: they differ by input
+ * only.
+ */
 export interface Kind {
   readonly name: string;
   readonly index: number;
@@ -50,7 +59,11 @@ export interface Kind {
   readonly asking: number[];
 }
 
-/** An actor that exists from the start: its id, the kind of its machine, and what that is started with. @public */
+/**
+ * An actor that exists from the start: its id, the kind of its machine, and what that is started
+ * with.
+ * @public
+ */
 export interface ActorSpec {
   readonly id: ActorId;
   readonly kind: string;
@@ -58,7 +71,8 @@ export interface ActorSpec {
 }
 
 /**
- * Actors that change places together: a CPU and what belongs to it. Two bundles of a group have actors of the same kinds in the same order.
+ * Actors that change places together: a CPU and what belongs to it. Two bundles of a group have
+ * actors of the same kinds in the same order.
  * @public
  */
 export type Bundle = readonly ActorId[];
@@ -72,11 +86,15 @@ export interface Topology {
   /** How each event type travels. */
   readonly catalogue: Readonly<Record<string, Delivery>>;
   /**
-   * Fields whose lists are sets, kept sorted: `kind.field` of a context, `type.field` of a message. Every other list is a sequence. What
-   * is renamed (`--reduce symmetry`) keeps the order of a sequence and sorts a set.
+   * Fields whose lists are sets, kept sorted: `kind.field` of a context, `type.field` of a message.
+   * Every other list is a sequence. What is renamed (`--reduce symmetry`) keeps the order of a
+   * sequence and sorts a set.
    */
   readonly sets?: readonly string[];
-  /** Groups of actors that may change places without anybody noticing: same kind, and no order among them; one by one, or in bundles. */
+  /**
+   * Groups of actors that may change places without any other actor noticing: same kind, and no
+   * order among them; one by one, or in bundles.
+   */
   readonly interchangeable?: readonly (readonly (ActorId | Bundle)[])[];
 }
 
@@ -110,7 +128,10 @@ export class Store {
   /** Local states met so far, of all kinds. */
   localCount = 0;
   readonly #stamped: Map<number, number>[];
-  /** 1 where the event of that id is a micro-step of a program, 0 where it is something else, NOT_ITS_OWN for the notifiers'. */
+  /**
+   * 1 where the event of that id is a micro-step of a program, 0 where it is something else,
+   * NOT_ITS_OWN for the notifiers'.
+   */
   readonly #microSteps: number[] = [];
   readonly #catalogue: Readonly<Record<string, Delivery>>;
 
@@ -135,7 +156,10 @@ export class Store {
     this.#stamped = this.ids.map(() => new Map<number, number>());
   }
 
-  /** Interns a snapshot. Its identity is value and context: machines are closed, so nothing else can matter. */
+  /**
+   * Interns a snapshot. Its identity is value and context: machines are closed, so nothing else can
+   * matter.
+   */
   local(kind: Kind, snapshot: AnyMachineSnapshot): number {
     const { size } = kind.locals;
     const id = kind.locals.put(canonical({ context: snapshot.context as unknown, value: snapshot.value as unknown }), snapshot);
@@ -164,7 +188,10 @@ export class Store {
     return id;
   }
 
-  /** Whether an event that an actor takes is program code: what was chosen (`first`), or a micro-step that it leads to. */
+  /**
+   * Whether an event that an actor takes is program code: what was chosen (`first`), or a
+   * micro-step that it leads to.
+   */
   runsProgram(slot: number, event: number, first: boolean): boolean {
     if (this.kindOfSlot[slot]!.schedules) return false;
     const isMicroStep = this.#microSteps[event];

@@ -20,7 +20,9 @@ export class WorldView {
     this.#locals = locals;
   }
 
-  /** All actors of a kind, in slot order. The caller names the context type of that kind's machine. */
+  /**
+   * All actors of a kind, in slot order. The caller names the context type of that kind's machine.
+   */
   actors<C>(kind: string): ActorView<C>[] {
     const views: ActorView<C>[] = [];
     for (let slot = 0; slot < this.#locals.length; slot++) {

@@ -1,6 +1,7 @@
 /**
- * Where a run has been before: digests of its states with the step and seq of each. It forgets everything when it is full, so a cycle
- * is found at the latest one turn after that, as long as it has less than SIZE_MAX / 2 steps.
+ * Where a run has been before: digests of its states with the step and seq of each. It forgets
+ * everything when it is full, so a cycle is found at the latest one turn after that, as long as it
+ * has less than SIZE_MAX / 2 steps.
  */
 
 const SIZE_MIN = 1 << 10;

@@ -1,4 +1,7 @@
-/** The lanes of one timeline and the spans that are open on them. Everything that is shown goes through here. */
+/**
+ * The lanes of one timeline and the spans that are open on them. Everything that is shown goes
+ * through here.
+ */
 import type { ActorId } from '../events/event.ts';
 import type { Args, Category, FlowEnd, Group, GroupKind, Lane, LaneKind, TimelineEvent } from './event.ts';
 
@@ -85,7 +88,7 @@ export class Board {
     this.events.length = 0;
   }
 
-  /** Ends what is open. */
+  /** Ends all open spans. */
   close(at: number): void {
     this.endStep(at);
     for (const { lane, spans } of this.#open) this.#close(lane, spans, 0, at);

@@ -4,12 +4,15 @@ import type { ActorId } from '../events/event.ts';
 /** Values that every format can show. Addresses are text, in hex. @public */
 export type Args = Readonly<Record<string, string | number | boolean>>;
 
-/** What a group of lanes is of. @public */
+/** What the lanes of a group belong to. @public */
 export type GroupKind = 'run' | 'cpus' | 'process' | 'vm' | 'hardware' | 'locks' | 'other';
 
 /** Lanes that stand together. A `process` is one of the simulated host. @public */
 export interface Group {
-  /** Unique among groups and lanes, except that a process shares the number of its first thread, as a pid does. */
+  /**
+   * Unique among groups and lanes, except that a process shares the number of its first thread, as
+   * a pid does.
+   */
   readonly id: number;
   readonly kind: GroupKind;
   readonly name: string;
@@ -20,8 +23,9 @@ export interface Group {
 export interface LaneKindsOf {}
 
 /**
- * `steps`: one span for each decision of the run. `cpu`: the current task, and what it does. `thread`: the call stack of a thread.
- * `task-state`: running, runnable, asleep. `guest`: time in guest mode. `counter`: a number. `actor`: what does not fit elsewhere.
+ * `steps`: one span for each decision of the run. `cpu`: the current task, and what it does.
+ * `thread`: the call stack of a thread. `task-state`: running, runnable, asleep. `guest`: time in
+ * guest mode. `counter`: a number. `actor`: what does not fit elsewhere.
  * @public
  */
 export type LaneKind = 'steps' | 'cpu' | 'thread' | 'task-state' | 'guest' | 'counter' | 'actor' | LaneKindsOf[keyof LaneKindsOf];
@@ -32,7 +36,7 @@ export interface Lane {
   readonly kind: LaneKind;
   readonly name: string;
   readonly group: Group;
-  /** Whose lane it is; null where it belongs to none in particular. */
+  /** The actor of the lane; null where it belongs to none. */
   readonly actor: ActorId | null;
 }
 
@@ -59,10 +63,18 @@ export interface FlowEnd {
   readonly end: 'out' | 'in';
 }
 
-/** As the kernel's sched_switch prints it: `R+` preempted, `R` woken before it slept, `S` asleep, `X` dead. @public */
+/**
+ * As the kernel's sched_switch prints it: `R+` preempted, `R` woken before it slept, `S` asleep,
+ * `X` dead.
+ * @public
+ */
 export type SwitchState = 'R' | 'R+' | 'S' | 'X';
 
-/** Spans nest: an `end` closes the last `begin` of its lane. `at` never decreases, in ns of virtual time. @public */
+/**
+ * Spans nest: an `end` closes the last `begin` of its lane. `at` never decreases, in ns of virtual
+ * time.
+ * @public
+ */
 export type TimelineEvent =
   | { readonly kind: 'lane'; readonly lane: Lane }
   | {

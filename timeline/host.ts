@@ -100,7 +100,9 @@ export class ThreadView extends ActorView {
   }
 }
 
-/** A vCPU: spans while its thread is in guest mode, what the guest does in them, and why it leaves. */
+/**
+ * A vCPU: spans while its thread is in guest mode, what the guest does in them, and why it leaves.
+ */
 export class GuestView implements View {
   readonly actor: ActorId;
   readonly lane: Lane;

@@ -1,9 +1,11 @@
 /**
- * The projection of a run's records to a timeline: spans, instants, arrows, counters. Nothing is kept but what is open.
+ * The projection of a run's records to a timeline: spans, instants, arrows, counters. Only what is
+ * open is kept.
  *
- * A step lasts from its vtime to that of the next one; its micro-steps last as long. What a step changes shows at its end, so the
- * spans of functions that an actor is inside of are open while others run. Messages are instants, for they take no time: a queued
- * one is an arrow from the step that sent it to the step that delivered it.
+ * A step lasts from its vtime to that of the next one; its micro-steps last as long. What a step
+ * changes shows at its end, so the spans of functions that an actor is inside of are open while
+ * others run. Messages are instants, for they take no time: a queued one is an arrow from the step
+ * that sent it to the step that delivered it.
  */
 import { MICRO_STEP_EVENTS } from '../events/index.ts';
 import type { JournalRecord, JsonObject, RunEnd, RunStart } from '../events/journal.ts';
@@ -17,12 +19,17 @@ import { Views } from './views.ts';
 
 /** Choices that run the processor itself; all others but deliveries are decisions about it. */
 const MOVES = ['exec', 'pick'];
-/** Messages by which a CPU and its task talk about scheduling: they say nothing about a micro-step. */
+/**
+ * Messages by which a CPU and its task talk about scheduling: they say nothing about a micro-step.
+ */
 const PLUMBING = /^(?:sched|rq|cpu)\./;
 
 type MutableArgs = Record<string, string | number | boolean>;
 
-/** Takes records one by one, in order; `events` has what the steps that ended add to the timeline. @public */
+/**
+ * Takes records one by one, in order; `events` has what the steps that ended add to the timeline.
+ * @public
+ */
 export class Projector {
   readonly #board = new Board();
   readonly #views: Views;
@@ -51,7 +58,10 @@ export class Projector {
     this.#board.instant(this.#steps, 0, 'start', { category: 'verdict', args: argsOf(facts) });
   }
 
-  /** What nobody has taken yet; whoever takes it empties it. Of the present step there is nothing in it: its spans may still learn. */
+  /**
+   * Events that have not been taken yet; the caller that takes them empties the list. It holds
+   * nothing of the present step, whose spans may still gain arguments.
+   */
   readonly events: TimelineEvent[] = [];
 
   take(record: JournalRecord): void {
@@ -143,7 +153,9 @@ export class Projector {
     this.#board.beginBrief(view.lane, vtime, path.at(-1) ?? type, shown);
   }
 
-  /** A CPU that left its task, for an interrupt or for the scheduler, did nothing else in this step. */
+  /**
+   * A CPU that left its task, for an interrupt or for the scheduler, did nothing else in this step.
+   */
   #showEntry(): void {
     if (!this.#cpu || this.#board.hasBrief(this.#cpu.lane)) return;
     const path = pathOf(this.#changed.get(this.#cpu.actor)?.value);
@@ -166,7 +178,10 @@ export class Projector {
   }
 }
 
-/** The timeline of a run, as it is asked for: one step's worth of events is held at a time. @public */
+/**
+ * The timeline of a run, as it is asked for: one step's worth of events is held at a time.
+ * @public
+ */
 export function* project({ start, records, end, endVtime }: Recording): Generator<TimelineEvent, void> {
   const projector = new Projector(start);
   const { events } = projector;

@@ -1,4 +1,7 @@
-/** What CPUs, run queues and threads say together: who runs, who waits, who sleeps, and when a CPU changes its task. */
+/**
+ * What CPUs, run queues and threads say together: who runs, who waits, who sleeps, and when a CPU
+ * changes its task.
+ */
 import type { ActorId } from '../events/event.ts';
 import type { JsonObject } from '../events/journal.ts';
 import type { Board } from './board.ts';

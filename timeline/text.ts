@@ -1,4 +1,7 @@
-/** How values of records read on a timeline. Contexts come from files of any model, so nothing about their shape is taken for granted. */
+/**
+ * How values of records read on a timeline. Contexts come from files of any model, so nothing about
+ * their shape is taken for granted.
+ */
 import type { ActorId } from '../events/event.ts';
 import type { Json, JsonObject } from '../events/journal.ts';
 import type { Args } from './event.ts';
@@ -6,7 +9,7 @@ import type { Args } from './event.ts';
 /** Fields of every host that hold an address. */
 const ADDRESSES = ['pfn'];
 
-/** Micro-steps that end a path for good: whoever stands there is in no function any more. */
+/** Micro-steps that end a path for good: an actor that stands there is in no function any more. */
 const STOPS = ['dead', 'off', 'terminated', 'halted'];
 
 export const hex = (value: number): string => `0x${value.toString(16)}`;
@@ -23,7 +26,10 @@ export const stringsOf = (value: Json | undefined): string[] =>
 export const numbersOf = (value: Json | undefined): number[] =>
   Array.isArray(value) ? value.filter((item): item is number => typeof item === 'number') : [];
 
-/** The names on the way to the innermost state. Regions side by side make one name: `code=a.b notify=none`. */
+/**
+ * The names on the way to the innermost state. Regions side by side make one name:
+ * `code=a.b notify=none`.
+ */
 export function pathOf(value: Json | undefined): string[] {
   if (typeof value === 'string') return [value];
   if (!isObject(value)) return [];
@@ -35,7 +41,10 @@ export function pathOf(value: Json | undefined): string[] {
 /** The functions that are entered where a path stands. */
 export const framesOf = (path: readonly string[]): string[] => (STOPS.includes(path.at(-1) ?? '') ? [] : path.slice(0, -1));
 
-/** Values in a few words, by the name of the field; null for a value that does not have the shape of the field. */
+/**
+ * Values in a few words, by the name of the field; null for a value that does not have the shape of
+ * the field.
+ */
 export type Texts = Readonly<Record<string, (value: Json) => string | null>>;
 
 function argOf(name: string, value: Json, texts: Texts): string | number | boolean {

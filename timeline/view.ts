@@ -1,4 +1,6 @@
-/** How one actor is shown: its lanes, the names of its micro-steps, its state at the end of a step. */
+/**
+ * How one actor is shown: its lanes, the names of its micro-steps, its state at the end of a step.
+ */
 import type { ActorId } from '../events/event.ts';
 import type { JournalRecord, JsonObject } from '../events/journal.ts';
 import type { Board } from './board.ts';
@@ -9,7 +11,10 @@ export interface View {
   readonly actor: ActorId;
   /** Where the actor's messages, offers and micro-steps appear. */
   readonly lane: Lane;
-  /** The micro-step that an event of this type runs, outermost function first; null if that shows in another way. */
+  /**
+   * The micro-step that an event of this type runs, outermost function first; null if that shows in
+   * another way.
+   */
   microStep(type: string): readonly string[] | null;
   /** Shows the actor's state; called at the end of every step that changed it. */
   settle(state: JsonObject, at: number): void;

@@ -1,7 +1,8 @@
 /**
  * The arm64 half of the run loop: the world switch into the guest and back.
  *
- * @see kernel arch/arm64/kvm/arm.c, kvm_arch_vcpu_ioctl_run(); arch/arm64/kvm/hyp/vhe/switch.c, __kvm_vcpu_run()
+ * @see kernel arch/arm64/kvm/arm.c, kvm_arch_vcpu_ioctl_run(); arch/arm64/kvm/hyp/vhe/switch.c,
+ * __kvm_vcpu_run()
  */
 import { kernelSource } from '../host/host-env.ts';
 import type { Vendor } from '../kvm/kvm-run.ts';

@@ -6,7 +6,10 @@ export interface Chance<C> {
   readonly offers: readonly string[];
   /** What is told of an actor that never had it. */
   readonly says: (actor: string) => string;
-  /** Reasons, each with what has to hold in some local state of the actor. The first that never held is told. */
+  /**
+   * Reasons, each with what has to hold in some local state of the actor. The first that never held
+   * is told.
+   */
   readonly needs: readonly (readonly [reason: string, holds: (context: C, state: unknown) => boolean])[];
   /** The reason where all of them held. */
   readonly otherwise: string;

@@ -1,5 +1,6 @@
 /**
- * Devices that tell a CPU by an interrupt that a command is done: the handler wakes the thread that sleeps on it.
+ * Devices that tell a CPU by an interrupt that a command is done: the handler wakes the thread that
+ * sleeps on it.
  *
  * @see kernel kernel/sched/completion.c, complete(); include/linux/wait.h, wake_up()
  */

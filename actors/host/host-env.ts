@@ -1,4 +1,7 @@
-/** What the paths of host threads share: the thread that walks them, their locals, and the fixed facts of the scenario. */
+/**
+ * What the paths of host threads share: the thread that walks them, their locals, and the fixed
+ * facts of the scenario.
+ */
 import { type ActorId, type Letter, type Outgoing, outgoing } from '../../events/event.ts';
 import type { ThreadEvent } from '../../events/index.ts';
 import type { HostOptions, VmSettings } from '../../events/options.ts';
@@ -13,7 +16,10 @@ export type HostPath = Path<HostThread, HostLocals, ThreadEvent>;
 /** What stands in a path of host threads. @public */
 export type HostItem = Item<HostThread, HostLocals, ThreadEvent>;
 
-/** The preempt notifier of a thread: what runs when the thread is scheduled out (S2) and in (S5). @public */
+/**
+ * The preempt notifier of a thread: what runs when the thread is scheduled out (S2) and in (S5).
+ * @public
+ */
 export interface Notifiers {
   readonly out: HostPath;
   readonly into: HostPath;
@@ -23,11 +29,14 @@ export interface Notifiers {
 export interface HostParts {
   /** Operations of programs by name: what carries each out. */
   readonly operations?: (env: HostEnv) => readonly (readonly [string, HostItem])[];
-  /** Handlers of exceptions by vector, `#AC`, or by vector and what the error code or DR6 says, `#PF.RMP`. */
+  /**
+   * Handlers of exceptions by vector, `#AC`, or by vector and what the error code or DR6 says,
+   * `#PF.RMP`.
+   */
   readonly faults?: Readonly<Record<string, (env: HostEnv) => readonly HostItem[]>>;
 }
 
-/** Everything that host paths know without asking anybody. @public */
+/** Everything that host paths know without asking another actor. @public */
 export interface HostEnv {
   readonly options: HostOptions;
   /** Of all mechanisms that take part; no two name the same operation or the same fault. */
@@ -40,7 +49,10 @@ export interface HostEnv {
   readonly programs: readonly Program<HostOp>[];
 }
 
-/** Locals of host paths; each path lists those of its own. A mechanism declares those that it adds. @public */
+/**
+ * Locals of host paths; each path lists those of its own. A mechanism declares those that it adds.
+ * @public
+ */
 export interface HostLocals extends ProgramLocals {
   readonly granted?: boolean | undefined;
   readonly failed?: boolean | undefined;
@@ -50,7 +62,11 @@ export interface HostLocals extends ProgramLocals {
   readonly done?: boolean | undefined;
 }
 
-/** A host thread: thread_info, its place in its program, and the locals of its two frames (its code; its notifiers). @public */
+/**
+ * A host thread: thread_info, its place in its program, and the locals of its two frames (its code;
+ * its notifiers).
+ * @public
+ */
 export interface HostThread extends Walker<HostLocals> {
   /** task_cpu(): null while it does not run. */
   readonly cpu: ActorId | null;
@@ -74,7 +90,11 @@ export interface HostThread extends Walker<HostLocals> {
 
 /** fatal_signal_pending(). @public */
 export const fatalSignalPending = ({ signal }: Pick<HostThread, 'signal'>): boolean => signal !== null;
-/** signal_pending(): also one that user space waits for, and has blocked but in KVM_RUN. @see KVM_SET_SIGNAL_MASK @public */
+/**
+ * signal_pending(): also one that user space waits for, and has blocked but in KVM_RUN.
+ * @see KVM_SET_SIGNAL_MASK
+ * @public
+ */
 export const signalPending = (t: HostThread): boolean => fatalSignalPending(t) || (t.sigpending === true && t.notifier !== null);
 
 /** Constructors of host paths. @public */

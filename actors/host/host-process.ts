@@ -1,5 +1,6 @@
 /**
- * A host process: which of its threads live, and what killed it. The first thread that dies of a signal takes the others with it.
+ * A host process: which of its threads live, and what killed it. The first thread that dies of a
+ * signal takes the others with it.
  *
  * @see kernel kernel/exit.c, do_exit(), do_group_exit(); kernel/signal.c, zap_other_threads()
  */

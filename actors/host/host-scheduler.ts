@@ -1,10 +1,12 @@
 /**
- * The host scheduler's run queues: who is queued where, who sleeps. Queues are sets: which of several runnable tasks runs next is
- * the chooser's to say, so that no verdict hangs on a queueing order.
+ * The host scheduler's run queues: who is queued where, who sleeps. Queues are sets: which of
+ * several runnable tasks runs next is for the chooser to decide, so that no verdict depends on a
+ * queueing order.
  *
  * Left out: priorities, load balancing of a running task by the stopper.
  *
- * @see kernel kernel/sched/core.c, try_to_wake_up(), set_task_cpu(); kernel/sched/syscalls.c, sched_setaffinity()
+ * @see kernel kernel/sched/core.c, try_to_wake_up(), set_task_cpu(); kernel/sched/syscalls.c,
+ * sched_setaffinity()
  */
 import { assign, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
@@ -15,7 +17,10 @@ export interface SchedulerInput {
   readonly cpus: readonly ActorId[];
   /** Threads runnable at the start, by CPU. */
   readonly queued: Readonly<Record<ActorId, readonly ActorId[]>>;
-  /** Threads that belong to one CPU and sleep there at the start: they do not migrate. Absent if there are none. */
+  /**
+   * Threads that belong to one CPU and sleep there at the start: they do not migrate. Absent if
+   * there are none.
+   */
   readonly bound?: Readonly<Record<ActorId, ActorId>>;
 }
 

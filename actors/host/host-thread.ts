@@ -1,8 +1,9 @@
 /**
- * A thread of a host process: its program, the kernel functions its system calls walk, and what the context switch does to it.
+ * A thread of a host process: its program, the kernel functions its system calls walk, and what the
+ * context switch does to it.
  *
- * Two regions that share no event: `code` is the thread's own program counter, `notify` the preempt notifiers. A preempted function
- * keeps its place in `code` while `notify` runs.
+ * Two regions that share no event: `code` is the thread's own program counter, `notify` the preempt
+ * notifiers. A preempted function keeps its place in `code` while `notify` runs.
  */
 import { enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
@@ -34,12 +35,20 @@ export function hostThreadMachine(env: HostEnv) {
   return setup({
     types: { context: {} as HostThread, events: {} as Stamped<ThreadEvent>, emitted: {} as Outgoing, input: {} as HostThreadInput },
     actions: {
-      /** signal_wake_up(): a thread that runs, or whose guest runs, is interrupted so that it sees the signal. @see kernel kick_process() */
+      /**
+       * signal_wake_up(): a thread that runs, or whose guest runs, is interrupted so that it sees
+       * the signal.
+       * @see kernel kick_process()
+       */
       kill: enqueueActions(({ context: t, enqueue }) => {
         if (t.cpu !== null) enqueue.emit(outgoing(t.cpu, { type: 'irq.reschedule' }));
         enqueue.assign({ signal: t.signal ?? { signal: 'SIGKILL', pfn: null } });
       }),
-      /** The same for one that its process waits for; one that is pending already is not sent again. The sender wakes it. @see kernel legacy_queue() */
+      /**
+       * The same for one that its process waits for; one that is pending already is not sent again.
+       * The sender wakes it.
+       * @see kernel legacy_queue()
+       */
       signal: enqueueActions(({ context: t, event, enqueue }) => {
         const { interruptible, sleep } = t.frames.code ?? {};
         const isNew = t.sigpending !== true;

@@ -1,5 +1,6 @@
 /**
- * Interrupts of a pCPU: what waits in the IRR of the local APIC, when the context lets it in, and how a handler ends.
+ * Interrupts of a pCPU: what waits in the IRR of the local APIC, when the context lets it in, and
+ * how a handler ends.
  *
  * @see kernel arch/x86/kernel/apic/, arch/x86/include/asm/idtentry.h
  */

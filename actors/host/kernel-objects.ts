@@ -1,4 +1,6 @@
-/** Two small objects that threads share: a mutex that sleeps, and the counters of a program's loops. */
+/**
+ * Two small objects that threads share: a mutex that sleeps, and the counters of a program's loops.
+ */
 import { assign, emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { LoopEvent, MutexEvent } from '../../events/sched.ts';
@@ -45,11 +47,14 @@ export interface LoopInput {
   readonly times: readonly number[];
 }
 export interface LoopContext extends LoopInput {
-  /** Turns left of each loop; a loop that ended starts anew. */
+  /** Turns left of each loop; a loop that ended starts again. */
   readonly left: readonly number[];
 }
 
-/** Counts the turns of `repeat`, apart from the thread, so that a long loop does not multiply the thread's states. */
+/**
+ * Counts the turns of `repeat`, apart from the thread, so that a long loop does not multiply the
+ * thread's states.
+ */
 export const loopMachine = setup({
   types: { context: {} as LoopContext, events: {} as Stamped<LoopEvent>, emitted: {} as Outgoing, input: {} as LoopInput },
   actions: {

@@ -1,12 +1,12 @@
 /**
- * A physical CPU: who runs here, what may be interposed, the interrupt handlers and the context switch.
+ * A physical CPU: who runs here, what may be interposed, interrupt handlers, context switches.
  *
- * It owns the right to move the current task, not the task's program counter. Interrupts wait in `irr`, as in the local APIC,
- * until the context lets them in; a physical interrupt in guest mode ends the guest's run first.
+ * It owns the right to move the current task, not the task's program counter. Interrupts wait in
+ * `irr`, as in the local APIC, until the context lets them in; a physical interrupt in guest mode
+ * ends the guest's run first. Left out: nested interrupts, softirqs, the timer wheel.
  *
- * Left out: nested interrupts, softirqs, the timer wheel.
- *
- * @see kernel kernel/sched/core.c, __schedule(), context_switch(), finish_task_switch(); domain debug-and-split-lock 0.1, S1 to S6
+ * @see kernel kernel/sched/core.c, __schedule(), context_switch(), finish_task_switch(); domain
+ * debug-and-split-lock 0.1, S1 to S6
  */
 import { assign, emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Letter, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
@@ -45,7 +45,7 @@ export interface PcpuContext extends PcpuInput {
 
 const SCHEDULER: ActorId = 'sched';
 
-/** Where the host's preemption model lets the scheduler take the CPU. @see kernel Kconfig.preempt */
+/** Where the preemption model lets the scheduler take the CPU. @see kernel Kconfig.preempt */
 const mayPreempt = ({ letter, preemption }: PcpuContext): boolean => {
   if (letter === 'U' || letter === 'R') return true;
   if (letter === 'P') return preemption === 'full' || preemption === 'lazy' || preemption === 'rt';
@@ -87,7 +87,7 @@ const machine = setup({
     interruptGuest: emit(({ context: c }) => outgoing(c.current!, { type: 'cpu.interrupt', spurious: false })),
     exitForNothing: emit(({ context: c }) => outgoing(c.current!, { type: 'cpu.interrupt', spurious: true })),
     setContext: assign({ letter: ({ context: c, event }) => (event.type === 'cpu.context' ? event.letter : c.letter) }),
-    /** With nobody to switch to, __schedule() goes on with the current task and clears need_resched: nobody sees the difference. */
+    /** With no task to switch to, __schedule() keeps the current one and clears need_resched. */
     setWaiting: assign(({ context: c, event }) =>
       event.type === 'rq.waiting' ? { waiting: event.threads, needResched: c.needResched && event.threads.length > 0 } : {},
     ),
@@ -156,7 +156,7 @@ const ARRIVALS = {
   interrupt: { guard: 'canInterrupt', actions: 'raiseDevice' },
 } as const;
 
-/** Completions come after the reschedule IPI and before the tick. This is a decision; hardware goes by the vector. */
+/** After the reschedule IPI and before the tick: a decision, as hardware goes by the vector. */
 function interruptsOf(completions: readonly Completion[]) {
   const { arrivals, entries, handlers } = completionChart(completions);
   return {
@@ -176,7 +176,7 @@ function interruptsOf(completions: readonly Completion[]) {
   };
 }
 
-/** What it takes to be preempted. A tick leads to a preemption where one is not offered directly. */
+/** What it takes to be preempted; a tick preempts where preemption is not offered directly. */
 const CHANCES: readonly Chance<PcpuContext>[] = [
   {
     offers: ['preempt', 'tick'],
@@ -276,7 +276,7 @@ export function pcpuMachine(completions: readonly Completion[]) {
           ],
           preempt: [
             { guard: 'canPreempt', target: '__schedule.pick_next' },
-            // The tick ends guest mode; its handler runs once interrupts are on again, and sets need_resched.
+            // The tick ends guest mode; once interrupts are on, its handler sets need_resched.
             { guard: 'canPreemptGuest', actions: ['raiseTimer', 'interruptGuest'] },
           ],
           'spurious-exit': { guard: 'canExitForNothing', actions: 'exitForNothing' },

@@ -1,7 +1,10 @@
-/** Where a program goes on: after an operation, at the end of a turn of `repeat`, and into what a `choose` has come to. */
+/**
+ * Where a program goes on: after an operation, at the end of a turn of `repeat`, and into what a
+ * `choose` has come to.
+ */
 import type { ControlOp, GuestOp, HostOp, Program } from '../../events/program.ts';
 
-/** What the locals of whoever walks a program say about its next operation. */
+/** What the locals of an actor that walks a program say about its next operation. */
 export interface ProgramLocals {
   /** Another turn of `repeat`. */
   readonly again?: boolean | undefined;

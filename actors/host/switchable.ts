@@ -1,7 +1,9 @@
 /**
- * The half of every host task that the context switch talks to: save, restore, run the preempt notifiers.
+ * The half of every host task that the context switch talks to: save, restore, run the preempt
+ * notifiers.
  *
- * @see kernel kernel/sched/core.c, prepare_task_switch(), finish_task_switch(); virt/kvm/kvm_main.c, kvm_sched_out(), kvm_sched_in()
+ * @see kernel kernel/sched/core.c, prepare_task_switch(), finish_task_switch();
+ * virt/kvm/kvm_main.c, kvm_sched_out(), kvm_sched_in()
  */
 import { emit, enqueueActions } from 'xstate';
 import { type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';

@@ -1,4 +1,7 @@
-/** The main loop of a host thread: one operation of its program after the other, signals on the way, and its end. */
+/**
+ * The main loop of a host thread: one operation of its program after the other, signals on the way,
+ * and its end.
+ */
 import { outgoing } from '../../events/event.ts';
 import type { ThreadEvent } from '../../events/index.ts';
 import { otherwise, type Path } from '../path/path.ts';
@@ -13,7 +16,10 @@ const operations = (env: HostEnv): readonly (readonly [string, HostItem])[] => e
 /** What carries out each operation of the host, whether a program holds it or not. */
 export const hostItems = (env: HostEnv): readonly HostItem[] => operations(env).map(([, item]) => item);
 
-/** `repeat`: the counter lives in its own actor, so that a long loop does not multiply the states of the thread. */
+/**
+ * `repeat`: the counter lives in its own actor, so that a long loop does not multiply the states of
+ * the thread.
+ */
 const nextTurn = (env: HostEnv): HostItem =>
   step('next_turn', {
     ns: 10,
@@ -34,7 +40,10 @@ const advance = (env: HostEnv): HostItem =>
     local: () => ({ again: undefined, option: undefined }),
   });
 
-/** do_exit(), by a signal or at the end of the program. @see kernel kernel/exit.c, do_group_exit() */
+/**
+ * do_exit(), by a signal or at the end of the program.
+ * @see kernel kernel/exit.c, do_group_exit()
+ */
 const doExit: readonly HostItem[] = [
   step('do_exit', {
     mode: 'kernel',
@@ -59,7 +68,8 @@ export function threadPath(env: HostEnv): Path<HostThread, HostLocals, ThreadEve
         [(t) => opOf(env, t).op === 'next', [nextTurn(env)]],
         [otherwise, [leaveLoop]],
       ),
-      // exit_to_user_mode_loop(): the thread sees that it, or another one of its process, was killed.
+      // exit_to_user_mode_loop(): the thread sees that it, or another one of its process, was
+      // killed.
       when([fatalSignalPending, [leaveLoop]]),
       advance(env),
       when([fatalSignalPending, [leaveLoop]]),

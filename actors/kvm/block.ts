@@ -6,7 +6,11 @@ import { vcpuOf } from './kvm-env.ts';
 
 const { path, step, when } = host;
 
-/** The thread sleeps until a request arrives (HLT), or until the request it names is cleared, or a signal comes. @public */
+/**
+ * The thread sleeps until a request arrives (HLT), or until the request it names is cleared, or a
+ * signal comes.
+ * @public
+ */
 export const blockPath = (env: HostEnv, until: BlockedUntil) =>
   path(
     'kvm_vcpu_block',

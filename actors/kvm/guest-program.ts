@@ -1,4 +1,7 @@
-/** What runs inside a guest: one operation of its program after the other, and what every guest can do. */
+/**
+ * What runs inside a guest: one operation of its program after the other, and what every guest can
+ * do.
+ */
 import { type ActorId, type Outgoing, outgoing } from '../../events/event.ts';
 import type { GuestEvent } from '../../events/index.ts';
 import type { BlockedUntil, ExitInfoOf, ExitReason, VcpuMode, VcpuRequest } from '../../events/kvm.ts';
@@ -14,7 +17,11 @@ export interface GuestImage {
   readonly program: Program<GuestOp>;
 }
 
-/** What a mechanism adds to the code of guests: operations of programs by name, and what carries each out. @public */
+/**
+ * What a mechanism adds to the code of guests: operations of programs by name, and what carries
+ * each out.
+ * @public
+ */
 export interface GuestParts {
   readonly operations?: (env: GuestEnv) => readonly (readonly [string, readonly GuestItem[]])[];
 }
@@ -58,7 +65,11 @@ export const guestPatch = (change: (path: GuestPath) => GuestPath): PathPatch =>
 /** What stands in a path of guests. @public */
 export type GuestItem = Item<Vcpu, GuestLocals, GuestEvent>;
 
-/** Guest mode ends here, for the thread that runs the vCPU; `info` is what the processor tells about the exit. @public */
+/**
+ * Guest mode ends here, for the thread that runs the vCPU; `info` is what the processor tells about
+ * the exit.
+ * @public
+ */
 export const vmexit = <K extends ExitReason>(v: Vcpu, reason: K, ...[info]: ExitInfoOf[K] extends null ? [] : [ExitInfoOf[K]]): Outgoing =>
   outgoing(v.thread, { type: 'vmexit', reason, info: info ?? null });
 
@@ -83,7 +94,10 @@ export const guestOperations = (env: GuestEnv): readonly (readonly [string, read
 /** What carries out each operation, whether a program holds it or not. */
 export const guestItems = (env: GuestEnv): readonly GuestItem[] => guestOperations(env).flatMap(([, items]) => items);
 
-/** What a guest walks, from its first instruction to the end of its program, which shuts the VM down. */
+/**
+ * What a guest walks, from its first instruction to the end of its program, which shuts the VM
+ * down.
+ */
 export function guestPath(env: GuestEnv): Path<Vcpu, GuestLocals, GuestEvent> {
   const used = new Set(env.images.flatMap((image) => image.program.ops.map((op) => op.op as string)));
   const cases = guestOperations(env).filter(([name]) => used.has(name));
@@ -110,7 +124,8 @@ export function guestPath(env: GuestEnv): Path<Vcpu, GuestLocals, GuestEvent> {
         ],
         [otherwise, [leaveLoop]],
       ),
-      // Nobody else sees it, so it belongs to the instruction before: nothing is interposed on this CPU.
+      // No other actor sees the fetch, so it belongs to the instruction before it: nothing comes
+      // between them on this CPU.
       step('fetch', {
         inside: true,
         ns: 5,

@@ -9,7 +9,11 @@ const { path, step, call, loop, when, note, leaveLoop } = host;
 
 const vcpuId = (env: HostEnv, l: HostLocals) => env.vms[l.owner!]!.vcpus[l.vcpu!]!;
 
-/** kvm_vcpu_kick() of the vCPU named by `owner` and `vcpu`, after kvm_make_request() if there is a request. @public */
+/**
+ * kvm_vcpu_kick() of the vCPU named by `owner` and `vcpu`, after kvm_make_request() if there is a
+ * request.
+ * @public
+ */
 export const kickPath = (env: HostEnv, request: VcpuRequest | null) =>
   path(
     'kvm_vcpu_kick',

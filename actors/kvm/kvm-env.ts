@@ -1,9 +1,15 @@
-/** What the paths of KVM know and keep beside those of every host thread: VMs, the vCPU of an ioctl, the exit of a guest. */
+/**
+ * What the paths of KVM know and keep beside those of every host thread: VMs, the vCPU of an ioctl,
+ * the exit of a guest.
+ */
 import type { ActorId } from '../../events/event.ts';
 import type { ExitInfoOf, ExitReason, GuestExit, VcpuMode, VcpuRequest } from '../../events/kvm.ts';
 import { type HostEnv, type HostLocals, type HostThread, opOf } from '../host/host-env.ts';
 
-/** Facts about a VM that do not change during a run. A mechanism that adds some declares them here. @public */
+/**
+ * Facts about a VM that do not change during a run. A mechanism that adds some declares them here.
+ * @public
+ */
 export interface VmFacts {
   readonly id: ActorId;
   readonly vcpus: readonly ActorId[];
@@ -44,7 +50,11 @@ export function vcpuOf(env: HostEnv, thread: HostThread) {
 /** A physical interrupt ended guest mode. @public */
 export const INTR: GuestExit = { reason: 'INTR', info: null };
 
-/** What the exit tells, where its handler runs. @throws Error if the guest left for another reason @public */
+/**
+ * What the exit tells, where its handler runs.
+ * @throws Error if the guest left for another reason
+ * @public
+ */
 export function exitInfo<K extends ExitReason>({ exit }: HostLocals, reason: K): ExitInfoOf[K] {
   if (exit?.reason !== reason) throw new Error(`${reason} is handled where the exit is ${exit?.reason ?? 'none'}`);
   return exit.info as ExitInfoOf[K];

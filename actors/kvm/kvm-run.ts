@@ -1,8 +1,10 @@
 /**
- * KVM_RUN, micro-step by micro-step: the run skeleton R1 to R20 that every vCPU thread walks. The vendor gives the way into guest mode
- * and back (R12) and the names of its functions; mechanisms fill the slots (`slots.ts`).
+ * KVM_RUN, micro-step by micro-step: the run skeleton R1 to R20 that every vCPU thread walks. The
+ * vendor gives the way into guest mode and back (R12) and the names of its functions; mechanisms
+ * fill the slots (`slots.ts`).
  *
- * @see kernel arch/x86/kvm/x86.c, vcpu_run(), vcpu_enter_guest(); arch/arm64/kvm/arm.c, kvm_arch_vcpu_ioctl_run()
+ * @see kernel arch/x86/kvm/x86.c, vcpu_run(), vcpu_enter_guest(); arch/arm64/kvm/arm.c,
+ * kvm_arch_vcpu_ioctl_run()
  */
 import { outgoing } from '../../events/event.ts';
 import type { ThreadEvent } from '../../events/index.ts';
@@ -31,7 +33,10 @@ export interface Vendor {
   readonly checkRequests: string;
   /** R8: steps of the vendor's own, before those of mechanisms. */
   readonly prepare: readonly HostItem[];
-  /** R12, by the names of the function and of its two instructions. `hasInsns`: guests have instructions of several micro-steps. */
+  /**
+   * R12, by the names of the function and of its two instructions. `hasInsns`: guests have
+   * instructions of several micro-steps.
+   */
   readonly worldSwitch: Source & { readonly name: string; readonly enter: string; readonly leave: string; readonly hasInsns: boolean };
   /** Whether an ioctl on a vCPU loads it. */
   readonly loadsForIoctls: boolean;
@@ -52,7 +57,10 @@ const KVM_MAIN = kernelSource('virt/kvm/kvm_main.c');
 
 const has = (name: string) => (_t: HostThread, l: HostLocals) => l.requests!.includes(name as VcpuRequest);
 
-/** R6: each request by its handler, until none is left that has one; a dead VM leaves with -EIO, and a signal ends it. */
+/**
+ * R6: each request by its handler, until none is left that has one; a dead VM leaves with -EIO, and
+ * a signal ends it.
+ */
 const checkRequests = (env: HostEnv) => {
   const { KVM_REQ_VM_DEAD: dead, ...others } = env.slots.keyed('requests');
   return path(
@@ -100,7 +108,10 @@ const exitRequest = (env: HostEnv) =>
     { requires: 'N' },
   );
 
-/** R12, the guest itself: micro-steps of the guest until it exits, or an interrupt of its CPU ends guest mode. Leaves `exit`. */
+/**
+ * R12, the guest itself: micro-steps of the guest until it exits, or an interrupt of its CPU ends
+ * guest mode. Leaves `exit`.
+ */
 const inGuestMode = (env: HostEnv): HostItem => {
   const { hasInsns } = env.vendor.worldSwitch;
   const guestStep = (t: HostThread) => outgoing(vcpuOf(env, t).id, { type: 'guest.step' });

@@ -1,4 +1,7 @@
-/** kvm->mmu_lock, held for writing: one vCPU of a VM at a time changes nested mappings and the RMP entries behind them. */
+/**
+ * kvm->mmu_lock, held for writing: one vCPU of a VM at a time changes nested mappings and the RMP
+ * entries behind them.
+ */
 import { outgoing } from '../../events/event.ts';
 import { type HostEnv, type HostThread, host, kernelSource } from '../host/host-env.ts';
 import { vcpuOf } from './kvm-env.ts';
@@ -13,7 +16,11 @@ const ask = (env: HostEnv) =>
     answers: { 'vm.mmuLocked': (e: { readonly acquired: boolean }) => ({ granted: e.acquired }) },
   }) as const;
 
-/** Spins with preemption off (on an `rt` host: with it on), as the holder of the lock does not sleep. @public */
+/**
+ * Spins with preemption off (on an `rt` host: with it on), as the holder of the lock does not
+ * sleep.
+ * @public
+ */
 export const writeLockMmuPath = (env: HostEnv) =>
   path(
     'write_lock_mmu_lock',

@@ -1,6 +1,7 @@
 /**
- * The named slots of KVM that mechanisms fill. A sequence slot holds items of several mechanisms, in the order that they declare; a keyed
- * slot holds one handler for each key. The run loop (`kvm-run.ts`) says where each slot stands, by step of the skeleton R1 to R20.
+ * The named slots of KVM that mechanisms fill. A sequence slot holds items of several mechanisms,
+ * in the order that they declare; a keyed slot holds one handler for each key. The run loop
+ * (`kvm-run.ts`) says where each slot stands, by step of the skeleton R1 to R20.
  */
 import type { Outgoing } from '../../events/event.ts';
 import type { ExitReason, VcpuRequest } from '../../events/kvm.ts';
@@ -12,20 +13,31 @@ type Items = (env: HostEnv) => readonly HostItem[];
 
 /** What a mechanism puts into a sequence slot. @public */
 export interface SlotItems {
-  /** Lower comes first. Needed where two mechanisms claim the slot: each then has an order of its own. */
+  /**
+   * Lower comes first. Needed where two mechanisms claim the slot: each then has an order of its
+   * own.
+   */
   readonly order?: number;
   readonly items: Items;
   /** Locals of the items, which die at the end of the path that the slot stands in. */
   readonly locals?: readonly LocalName[];
 }
 
-/** Messages that go out within the micro-step of an instruction: what the processor does as a part of it. @public */
+/**
+ * Messages that go out within the micro-step of an instruction: what the processor does as a part
+ * of it.
+ * @public
+ */
 export interface WithinStep {
   readonly order?: number;
   readonly send: (env: HostEnv, thread: HostThread) => readonly Outgoing[];
 }
 
-/** An ioctl on a vCPU: what it does between the vCPU's mutex and, where the vendor loads the vCPU for it, load and put. @public */
+/**
+ * An ioctl on a vCPU: what it does between the vCPU's mutex and, where the vendor loads the vCPU
+ * for it, load and put.
+ * @public
+ */
 export interface VcpuIoctl extends Source {
   readonly items: Items;
   readonly locals?: readonly LocalName[];
@@ -49,7 +61,10 @@ export interface Sequences {
   readonly beforeEntry: SlotItems;
   /** R11: the guest's debug registers. Interrupts are off from here to `restore`. */
   readonly beforeGuest: SlotItems;
-  /** R12, just before the instruction that enters the guest. Items that set `exit` and leave the path keep the guest out. */
+  /**
+   * R12, just before the instruction that enters the guest. Items that set `exit` and leave the
+   * path keep the guest out.
+   */
   readonly entry: SlotItems;
   /** R12, just behind the exit. */
   readonly afterExit: SlotItems;
@@ -71,7 +86,9 @@ export interface Instructions {
 
 /** Keyed slots; a vendor that has one of its own declares it here. @public */
 export interface Keyed {
-  /** R17, by exit reason. Without a handler KVM_RUN ends; a handler ends it by setting `returns`. */
+  /**
+   * R17, by exit reason. Without a handler KVM_RUN ends; a handler ends it by setting `returns`.
+   */
   readonly exits: Readonly<Partial<Record<ExitReason, Items>>>;
   /** R6, by request; the request stays until something clears it. */
   readonly requests: Readonly<Partial<Record<VcpuRequest, Items>>>;
@@ -85,7 +102,10 @@ export type UserLoop = (env: HostEnv, kvmRun: HostPath) => HostPath;
 /** What a mechanism adds to KVM. @public */
 export interface KvmParts extends Partial<Sequences>, Partial<Instructions>, Partial<Keyed> {
   readonly userLoop?: UserLoop;
-  /** Locals in which its items keep what they know of one turn of the run loop; they die before the next entry. */
+  /**
+   * Locals in which its items keep what they know of one turn of the run loop; they die before the
+   * next entry.
+   */
   readonly turnLocals?: readonly LocalName[];
 }
 
@@ -117,7 +137,10 @@ const SEQUENCES: readonly string[] = [
 const KEYED: readonly string[] = ['exits', 'requests', 'vcpuIoctls', 'vmIoctls'];
 const OTHERS: readonly string[] = ['userLoop', 'turnLocals'];
 
-/** What stands in one sequence slot, first to last. @throws SlotError if two have no order of their own */
+/**
+ * What stands in one sequence slot, first to last.
+ * @throws SlotError if two have no order of their own
+ */
 function inOrder<C extends { readonly order?: number }>(
   slot: string,
   owned: readonly Owned[],

@@ -1,6 +1,6 @@
 /**
- * The frame of every ioctl on a vCPU: its mutex (R1, R20), load and put (R2 to R5, R19), and the preempt notifiers that do the same when
- * the thread is scheduled out and in (S2, S5).
+ * The frame of every ioctl on a vCPU: its mutex (R1, R20), load and put (R2 to R5, R19), and the
+ * preempt notifiers that do the same when the thread is scheduled out and in (S2, S5).
  *
  * @see kernel virt/kvm/kvm_main.c, vcpu_load(), vcpu_put(), kvm_sched_out(), kvm_sched_in()
  */
@@ -21,7 +21,8 @@ const { path, step, loop, when, leaveLoop, preemptDisable, preemptEnable } = hos
 const KVM_MAIN = kernelSource('virt/kvm/kvm_main.c');
 
 /**
- * R1: every vCPU ioctl takes the mutex of the vCPU. A signal ends the wait: leaves `granted`, without which the ioctl ends with EINTR.
+ * R1: every vCPU ioctl takes the mutex of the vCPU. A signal ends the wait: leaves `granted`,
+ * without which the ioctl ends with EINTR.
  * @public
  */
 export const lockMutex = (env: HostEnv) =>

@@ -1,7 +1,9 @@
 /**
- * A vCPU: the guest's own program counter, and the fields of struct kvm_vcpu that its thread and others read.
+ * A vCPU: the guest's own program counter, and the fields of struct kvm_vcpu that its thread and
+ * others read.
  *
- * The guest moves only when its thread gives it a step in guest mode; between two entries it stands still.
+ * The guest moves only when its thread gives it a step in guest mode; between two entries it stands
+ * still.
  *
  * @see kernel virt/kvm/kvm_main.c, kvm_make_request(), kvm_vcpu_kick(), kvm_vcpu_block()
  */
@@ -21,11 +23,14 @@ export interface VcpuInput {
 }
 
 const SCHEDULER: ActorId = 'sched';
-/** cmpxchg() of the mode: the first who kicks a vCPU in guest mode sends the IPI. @see kernel kvm_vcpu_exiting_guest_mode() */
+/**
+ * cmpxchg() of the mode: the first who kicks a vCPU in guest mode sends the IPI.
+ * @see kernel kvm_vcpu_exiting_guest_mode()
+ */
 const kicked = ({ mode, cpu }: Vcpu) => (mode === 'IN_GUEST_MODE' ? { mode: 'EXITING_GUEST_MODE' as const, cpu } : { mode, cpu: null });
 const wake = (v: Vcpu) => outgoing(SCHEDULER, { type: 'sched.wake', thread: v.thread });
 
-/** A vCPU that nobody has run yet. */
+/** A vCPU that no thread has run yet. */
 const OFF: Omit<Vcpu, keyof VcpuInput> = {
   pc: 0,
   mode: 'OUTSIDE_GUEST_MODE',
@@ -52,7 +57,10 @@ export function vcpuMachine(env: GuestEnv) {
     types: { context: {} as Vcpu, events: {} as Stamped<GuestEvent>, emitted: {} as Outgoing, input: {} as VcpuInput },
     guards: { isHalted: ({ context: v }) => v.interrupts && v.blockedUntil === 'request' },
     actions: {
-      /** kvm_arch_vcpu_runnable() is true from now on. @see kernel virt/kvm/kvm_main.c, kvm_vcpu_wake_up() */
+      /**
+       * kvm_arch_vcpu_runnable() is true from now on.
+       * @see kernel virt/kvm/kvm_main.c, kvm_vcpu_wake_up()
+       */
       wake: enqueueActions(({ context: v, enqueue }) => {
         enqueue.emit(wake(v));
         enqueue.assign({ blockedUntil: null });

@@ -1,9 +1,10 @@
 /**
- * The debug registers of one arm64 CPU: MDSCR_EL1, the traps of MDCR_EL2, breakpoint 0 and watchpoint 0, PSTATE while a guest runs, and the
- * CPU's own OS Lock.
+ * The debug registers of one arm64 CPU: MDSCR_EL1, the traps of MDCR_EL2, breakpoint 0 and
+ * watchpoint 0, PSTATE while a guest runs, and the CPU's own OS Lock.
  *
- * It decides for each guest instruction whether a debug exception is taken and where to, and for each register access whether it traps.
- * Left out: the host's own breakpoints (`bank: host` is empty), context matching, linked breakpoints.
+ * It decides for each guest instruction whether a debug exception is taken and where to, and for
+ * each register access whether it traps. Left out: the host's own breakpoints (`bank: host` is
+ * empty), context matching, linked breakpoints.
  *
  * @see Arm ARM, MDSCR_EL1, MDCR_EL2, OSLAR_EL1, OSLSR_EL1; domain debug-and-split-lock D.1
  */
@@ -110,7 +111,7 @@ export const armCpuDebugMachine = setup({
       if (event.type !== 'dbg.execute?') return;
       const outcome = executed(context, event);
       enqueue.emit(outgoing(sender(event), { type: 'dbg.executed', ...outcome }));
-      // PSTATE.SS is used up by the instruction that is stepped; whoever takes the exception sets it again.
+      // The stepped instruction uses PSTATE.SS up; the handler of the exception sets it again.
       if (outcome.exception === 'step') enqueue.assign({ pstate: { ...context.pstate, ss: outcome.to === 1 } });
     }),
     eret: assign(({ context, event }: Args) => (event.type === 'dbg.eret' ? { pstate: event.pstate } : context)),

@@ -1,20 +1,26 @@
 /**
- * Which debug exception a CPU takes, and to which exception level: the rules of AArch64 self-hosted debug as one function of state.
+ * Which debug exception a CPU takes, and to which exception level: the rules of AArch64 self-hosted
+ * debug as one function of state.
  *
- * Breakpoint instructions stand outside: nothing here blocks them. External (halting) debug, EL3 and linked breakpoints are left out.
+ * Breakpoint instructions stand outside: nothing here blocks them. External (halting) debug, EL3
+ * and linked breakpoints are left out.
  *
- * @see Arm ARM, AArch64.GenerateDebugExceptionsFrom(), "Software Step exceptions", MDSCR_EL1, MDCR_EL2; domain debug-and-split-lock D.1
+ * @see Arm ARM, AArch64.GenerateDebugExceptionsFrom(), "Software Step exceptions", MDSCR_EL1,
+ * MDCR_EL2; domain debug-and-split-lock D.1
  */
 import type { DebugException, DebugPstate, Instruction } from '../../events/os-lock/arm-debug.ts';
 
 /** Bits of MDSCR_EL1. */
 export const MDSCR = { SS: 1 << 0, KDE: 1 << 13, MDE: 1 << 15 } as const;
-/** OSLSR_EL1: OSLM is 0b10 (bit 3 set, bit 0 clear), which says that the OS Lock is there; OSLK is bit 1. */
+/**
+ * OSLSR_EL1: OSLM is 0b10 (bit 3 set, bit 0 clear), which says that the OS Lock is there; OSLK is
+ * bit 1.
+ */
 export const OSLSR = { OSLM: 1 << 3, OSLK: 1 << 1 } as const;
 /** What AArch32 must write to DBGOSLAR to lock; anything else unlocks. */
 export const OSLAR_KEY = 0xc5ac_ce55;
 
-/** What the decision hangs on. */
+/** What the decision depends on. */
 export interface DebugControl {
   readonly pstate: DebugPstate;
   readonly mdscr: number;
@@ -29,7 +35,10 @@ export interface DebugControl {
 export const debugTarget = ({ pstate, routeToEl2 }: Pick<DebugControl, 'pstate' | 'routeToEl2'>): 1 | 2 =>
   routeToEl2 || pstate.el === 2 ? 2 : 1;
 
-/** AArch64.GenerateDebugExceptionsFrom(): whether anything but a breakpoint instruction can be taken here at all. */
+/**
+ * AArch64.GenerateDebugExceptionsFrom(): whether anything but a breakpoint instruction can be taken
+ * here at all.
+ */
 export function debugExceptionsEnabled(control: DebugControl): boolean {
   const { pstate, mdscr, osLock, doubleLock } = control;
   if (osLock || doubleLock) return false;
@@ -39,8 +48,10 @@ export function debugExceptionsEnabled(control: DebugControl): boolean {
 }
 
 /**
- * Vector catch belongs to AArch32, where neither KDE nor PSTATE.D stands between EL1 and its own debug exceptions; the host at EL2 is AArch64 and
- * has none. @see Arm ARM, AArch32.VCRMatch(), AArch32.CheckVectorCatch(), AArch32.GenerateDebugExceptionsFrom()
+ * Vector catch belongs to AArch32, where neither KDE nor PSTATE.D stands between EL1 and its own
+ * debug exceptions; the host at EL2 is AArch64 and has none.
+ * @see Arm ARM, AArch32.VCRMatch(), AArch32.CheckVectorCatch(),
+ * AArch32.GenerateDebugExceptionsFrom()
  */
 const takesVectorCatch = ({ pstate, mdscr, osLock, doubleLock }: DebugControl): boolean =>
   !osLock && !doubleLock && pstate.el !== 2 && (mdscr & MDSCR.MDE) !== 0;
@@ -54,9 +65,10 @@ export function takesDebugException(kind: DebugException, control: DebugControl)
 }
 
 /**
- * The first debug exception that one instruction brings about, or null. A pending step comes before the instruction and before its
- * breakpoint; a step that is not pending comes after the instruction, if that raised nothing itself. Which of a breakpoint and a vector catch at
- * one instruction comes first is the implementation's business: here the breakpoint.
+ * The first debug exception that one instruction brings about, or null. A pending step comes before
+ * the instruction and before its breakpoint; a step that is not pending comes after the
+ * instruction, if that raised nothing itself. Which of a breakpoint and a vector catch at one
+ * instruction comes first is the implementation's business: here the breakpoint.
  */
 export function firstDebugException(insn: Instruction, control: DebugControl): DebugException | null {
   const steps = takesDebugException('step', control);

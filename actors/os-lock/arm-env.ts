@@ -1,4 +1,7 @@
-/** What the paths of arm64 host threads share: which vCPU an operation names, where KVM keeps it, and their locals. */
+/**
+ * What the paths of arm64 host threads share: which vCPU an operation names, where KVM keeps it,
+ * and their locals.
+ */
 import { type ActorId, outgoing } from '../../events/event.ts';
 import type { ArmVcpuEvent, DebugException, DebugPstate, GuestDebugFlag, Sysreg } from '../../events/os-lock/arm-debug.ts';
 import type { HostEnv, HostThread } from '../host/host-env.ts';
@@ -7,7 +10,10 @@ import { armOf, destinationOf } from './arm-vcpu.ts';
 
 declare module '../host/host-env.ts' {
   interface HostLocals {
-    /** Why KVM_RUN has ended, for the VMM: KVM_EXIT_DEBUG with the exception, or a stop that the VMM itself has asked for. */
+    /**
+     * Why KVM_RUN has ended, for the VMM: KVM_EXIT_DEBUG with the exception, or a stop that the VMM
+     * itself has asked for.
+     */
     readonly ended?: DebugException | 'stop' | undefined;
     readonly regs?: readonly Sysreg[] | undefined;
     readonly at?: number | undefined;

@@ -1,9 +1,9 @@
 /**
- * What an arm64 guest does with its debug registers, and what meets its instructions: traps, debug exceptions, and nothing where something
- * was due.
+ * What an arm64 guest does with its debug registers, and what meets its instructions: traps, debug
+ * exceptions, and nothing where something was due.
  *
- * Beside its program counter the guest keeps what it is entitled to by the architecture: its lock, its registers, its PSTATE. Properties
- * compare that with what happened.
+ * Beside its program counter the guest keeps what it is entitled to by the architecture: its lock,
+ * its registers, its PSTATE. Properties compare that with what happened.
  */
 
 import { type ActorId, outgoing } from '../../events/event.ts';
@@ -83,7 +83,7 @@ const resume: GuestItem = step('ERET', {
   answers: { 'arm.resumed': ({ value, undef, injected, skipped }) => ({ resumed: { value, undef, injected, skipped } }) },
 });
 
-/** The guest's vector: whoever sent it there, the guest takes the exception. */
+/** The guest's vector: the guest takes the exception, no matter who routed it there. */
 const vector = (name: string, exceptionOf: (l: GuestLocals) => DebugException): GuestItem =>
   step(name, {
     set: (v, l) => {
@@ -116,7 +116,10 @@ function wrote(v: Vcpu, reg: Sysreg, value: number): Partial<GuestDebugView> {
   }
 }
 
-/** What a read must yield; null where the architecture leaves it to the implementation, or KVM documents that it differs. */
+/**
+ * What a read must yield; null where the architecture leaves it to the implementation, or KVM
+ * documents that it differs.
+ */
 function expectedOf({ mdscr, bcr, wcr, vcr = 0 }: GuestDebugView, reg: Sysreg): number | null {
   switch (reg) {
     case 'mdscr_el1':
@@ -176,7 +179,10 @@ function accessPath(env: GuestEnv, kind: 'msr' | 'mrs') {
   );
 }
 
-/** What was due by the architecture, and did not come: for the guest, or for the debugger whose registers the CPU held. */
+/**
+ * What was due by the architecture, and did not come: for the guest, or for the debugger whose
+ * registers the CPU held.
+ */
 function missed(env: GuestEnv, v: Vcpu, { exception, bank, routed, met }: Executed): Partial<GuestDebugView> | null {
   if (exception !== null) return null;
   if (bank === 'external' && met) return { stolen: 'hit' };
@@ -197,7 +203,10 @@ const instruction = (env: GuestEnv, v: Vcpu) => {
   return { breakpoint, watchpoint, vector: atVector, brk: false };
 };
 
-/** An instruction and the debug exception that it may meet. A handler comes back at once, and the instruction is done. */
+/**
+ * An instruction and the debug exception that it may meet. A handler comes back at once, and the
+ * instruction is done.
+ */
 const executePath = (env: GuestEnv, name: string) =>
   path(
     name,

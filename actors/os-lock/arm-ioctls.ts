@@ -1,7 +1,9 @@
 /**
- * What else a VMM does with an arm64 vCPU: debug it, list, read and write its registers, and move it to another kernel.
+ * What else a VMM does with an arm64 vCPU: debug it, list, read and write its registers, and move
+ * it to another kernel.
  *
- * @see kernel arch/arm64/kvm/guest.c, kvm_arch_vcpu_ioctl_set_guest_debug(); QEMU target/arm/kvm.c; domain debug-and-split-lock D.5
+ * @see kernel arch/arm64/kvm/guest.c, kvm_arch_vcpu_ioctl_set_guest_debug(); QEMU target/arm/kvm.c;
+ * domain debug-and-split-lock D.5
  */
 
 import { outgoing } from '../../events/event.ts';
@@ -70,8 +72,9 @@ export const armIoctls: Readonly<Record<string, VcpuIoctl>> = {
 };
 
 /**
- * The VMM's migration thread: waits until the source has stopped, and sends what the source lists. Both vCPUs stand still, so the mutexes
- * of their ioctls are free and left out. A register that the destination refuses ends the migration.
+ * The VMM's migration thread: waits until the source has stopped, and sends what the source lists.
+ * Both vCPUs stand still, so the mutexes of their ioctls are free and left out. A register that the
+ * destination refuses ends the migration.
  */
 function migratePath(env: HostEnv) {
   const source = (t: HostThread) => armOf(vcpuOf(env, t));

@@ -1,6 +1,7 @@
 /**
- * What arm64 debugging fills of KVM: the debug set-up around each entry (O1 to O10) or the owner that is decided at load (G1 to G8), the
- * exits that it handles, and the VMM that gets what KVM does not handle.
+ * What arm64 debugging fills of KVM: the debug set-up around each entry (O1 to O10) or the owner
+ * that is decided at load (G1 to G8), the exits that it handles, and the VMM that gets what KVM
+ * does not handle.
  *
  * @see kernel arch/arm64/kvm/debug.c, arch/arm64/kvm/handle_exit.c; domain debug-and-split-lock D.7
  */
@@ -51,7 +52,11 @@ const handleSysreg = (env: HostEnv, name = 'kvm_handle_sys_reg'): HostItem =>
     },
   });
 
-/** The fast path that handles the trap before the debug state is cleared: a design that no kernel has. @see scenario 27 */
+/**
+ * The fast path that handles the trap before the debug state is cleared: a design that no kernel
+ * has.
+ * @see scenario 27
+ */
 const fixupGuestExit = (env: HostEnv) =>
   path('fixup_guest_exit', { source: 'domain debug-and-split-lock D.7, bug variant of O10', grade: 'decision' }, [
     handleSysreg(env),
@@ -67,7 +72,10 @@ const reload = (env: HostEnv): readonly HostItem[] => {
   return [when([(_t, l: HostLocals) => isOslarWrite(l), [call(path('kvm_debug_handle_oslar', DEBUG, items))]])];
 };
 
-/** Vector catch has no handler of its own in arm_exit_handlers: the guest gets an undefined instruction. */
+/**
+ * Vector catch has no handler of its own in arm_exit_handlers: the guest gets an undefined
+ * instruction.
+ */
 const unknownPath = (env: HostEnv) =>
   path('kvm_handle_unknown_ec', kernelSource('arch/arm64/kvm/handle_exit.c, arm_exit_handlers[], kvm_handle_unknown_ec()'), [
     step('kvm_inject_undefined', { send: (t) => toArm(env, t, { type: 'arm.unknown' }) }),
@@ -113,7 +121,9 @@ const isMine = ({ ended, debugger: attached }: HostLocals): boolean => {
 /** What a lock blocks; breakpoint instructions are not. */
 const isBlockable = ({ ended }: HostLocals): boolean => ended !== 'brk';
 
-/** KVM_EXIT_DEBUG in user space: its own events are reported; all others it puts into EL1, by hand. */
+/**
+ * KVM_EXIT_DEBUG in user space: its own events are reported; all others it puts into EL1, by hand.
+ */
 const handleDebug = (env: HostEnv) => {
   const looks = env.options['vmm.debugInject'] === 'unless-locked';
   const report = step('report_to_debugger', { send: (t) => toArm(env, t, { type: 'arm.handled' }) });
@@ -153,7 +163,10 @@ function endedBy({ exit }: HostLocals): HostLocals['ended'] {
   return exception as DebugException | undefined;
 }
 
-/** What a VMM's vCPU thread does: the ioctl again and again, until the guest stops for good, or for a migration. */
+/**
+ * What a VMM's vCPU thread does: the ioctl again and again, until the guest stops for good, or for
+ * a migration.
+ */
 const kvmCpuExec = (env: HostEnv, kvmRun: HostPath) =>
   path(
     'kvm_cpu_exec',

@@ -1,5 +1,6 @@
 /**
- * Registers of an arm64 vCPU as KVM lets others have them: accesses of the guest that trapped, and those of user space.
+ * Registers of an arm64 vCPU as KVM lets others have them: accesses of the guest that trapped, and
+ * those of user space.
  *
  * @see kernel arch/arm64/kvm/sys_regs.c; domain debug-and-split-lock D.3
  */
@@ -41,11 +42,17 @@ function debugRegister(v: ArmVcpuState, design: ArmDebugDesign, reg: keyof typeo
   return { ...changed, owner: 'GUEST_OWNED', ...setupMdcr({ ...v, owner: 'GUEST_OWNED' }, design) };
 }
 
-/** Whether user space can read and write a register; OSLSR_EL1 is one of those that came with the emulation. */
+/**
+ * Whether user space can read and write a register; OSLSR_EL1 is one of those that came with the
+ * emulation.
+ */
 const isKnown = (v: ArmVcpuState, { lists }: ArmDebugDesign, reg: Sysreg): boolean =>
   reg === 'oslsr_el1' ? lists === 'always' || (lists === 'by-kernel' && v.knowsLock) : Object.hasOwn(FIELDS, reg);
 
-/** KVM_GET_REG_LIST: what of this state a VMM saves and restores. DBGVCR32_EL2 is left out while it is as reset leaves it. */
+/**
+ * KVM_GET_REG_LIST: what of this state a VMM saves and restores. DBGVCR32_EL2 is left out while it
+ * is as reset leaves it.
+ */
 export const regList = (v: ArmVcpuState, design: ArmDebugDesign): readonly Sysreg[] => [
   ...(Object.keys(FIELDS) as (keyof typeof FIELDS)[]).filter((reg) => v[FIELDS[reg]] !== undefined),
   ...(isKnown(v, design, 'oslsr_el1') ? (['oslsr_el1'] as const) : []),

@@ -1,7 +1,9 @@
 /**
- * What KVM keeps of an arm64 vCPU's debug state, and what it does with it, as functions of that state and of the design.
+ * What KVM keeps of an arm64 vCPU's debug state, and what it does with it, as functions of that
+ * state and of the design.
  *
- * @see kernel arch/arm64/kvm/debug.c, arch/arm64/kvm/sys_regs.c of 6.1, 6.12 and 6.14; domain debug-and-split-lock D.2, D.3, D.7
+ * @see kernel arch/arm64/kvm/debug.c, arch/arm64/kvm/sys_regs.c of 6.1, 6.12 and 6.14; domain
+ * debug-and-split-lock D.2, D.3, D.7
  */
 
 import type { ActorId } from '../../events/event.ts';
@@ -10,7 +12,10 @@ import { MDSCR, OSLSR } from './arm-debug-rule.ts';
 
 /** One design: every point at which sources, versions or mutants differ. */
 export interface ArmDebugDesign {
-  /** Set-up and clear around every entry (6.1 to 6.12), or an owner decided when the vCPU is loaded (6.14). */
+  /**
+   * Set-up and clear around every entry (6.1 to 6.12), or an owner decided when the vCPU is loaded
+   * (6.14).
+   */
   readonly model: 'each-entry' | 'owner';
   /** The bit of OSLSR_EL1 by which KVM finds out whether the lock is on. */
   readonly lockBit: number;
@@ -21,7 +26,7 @@ export interface ArmDebugDesign {
   readonly resetLocked: boolean;
   /** DBGOSLAR compares with the architecture's key; else only bit 0 counts. */
   readonly dbgoslarKey: boolean;
-  /** TDE follows whoever changed a user of it last, instead of all users. */
+  /** TDE follows the last change of one of its users, instead of all users. */
   readonly lastWriterTde: boolean;
   /** pKVM: whether the hypervisor's copy follows the host's. */
   readonly pkvm: 'none' | 'flushed' | 'stale';
@@ -87,7 +92,10 @@ const TRAPS_NONE: DebugTraps = { tda: false, tdosa: false, tde: false };
 /** A Linux guest past its boot: EL1, debug exceptions not masked. */
 export const GUEST_PSTATE: DebugPstate = { el: 1, d: false, ss: false };
 
-/** reset_oslsr_el1(): the architecture resets OSLK to 1, mainline to 0. A kernel without the emulation shows 0x8. */
+/**
+ * reset_oslsr_el1(): the architecture resets OSLK to 1, mainline to 0. A kernel without the
+ * emulation shows 0x8.
+ */
 export const resetOslsr = ({ knowsLock }: ArmVcpuInput, { resetLocked }: ArmDebugDesign): number =>
   OSLSR.OSLM | (knowsLock && resetLocked ? OSLSR.OSLK : 0);
 
@@ -222,7 +230,7 @@ export function cpuStateOf(v: ArmVcpuState, design: ArmDebugDesign): CpuDebugSta
     bank,
     bcr: bank === 'guest' ? v.bcr : armed,
     wcr: bank === 'guest' ? v.wcr : armed,
-    // __sysreg32_restore_state(): switched whoever owns the breakpoints.
+    // __sysreg32_restore_state() switches it, no matter who owns the breakpoints.
     ...(v.vcr !== undefined && { vcr: v.vcr }),
     pstate: v.pstate,
     osLock: design.physical && (v.oslsr & OSLSR.OSLK) !== 0,

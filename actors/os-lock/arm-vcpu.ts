@@ -1,5 +1,6 @@
 /**
- * The debug half of struct kvm_vcpu on arm64: KVM's copy of the guest's registers, who owns the CPU's, and what was saved to be put back.
+ * The debug half of struct kvm_vcpu on arm64: KVM's copy of the guest's registers, who owns the
+ * CPU's, and what was saved to be put back.
  *
  * @see kernel arch/arm64/include/asm/kvm_host.h, struct kvm_vcpu_arch; arch/arm64/kvm/debug.c
  */

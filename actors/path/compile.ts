@@ -1,4 +1,7 @@
-/** The first half of expanding a path: items become a graph of steps whose edges say what runs on the way to the next step. */
+/**
+ * The first half of expanding a path: items become a graph of steps whose edges say what runs on
+ * the way to the next step.
+ */
 
 import type { Letter } from '../../events/event.ts';
 import { type PathPatches, patched } from './patch.ts';
@@ -7,7 +10,10 @@ import { checkWays } from './ways.ts';
 
 type AnyEvent = { readonly type: string };
 
-/** What happens between two steps: locals bound or cleared, and conditions that decide whether this route is taken. */
+/**
+ * What happens between two steps: locals bound or cleared, and conditions that decide whether this
+ * route is taken.
+ */
 export type Op<T, L> = { readonly local: (walker: T, locals: L) => Partial<L> } | { readonly test: (walker: T, locals: L) => boolean };
 
 /** One way from a step to the next. Routes are tried in order; the last one always holds. */
@@ -117,7 +123,8 @@ class Compiler<T, L, E extends AnyEvent> {
       case 'stop':
         return [{ ops: [], target: under(scope.prefix, item.name) }];
       case 'loop':
-        // No turn comes round without a step (ways.ts), so that no entry goes through the end of the body.
+        // No turn comes round without a step (ways.ts), so that no entry goes through the end of
+        // the body.
         return this.entryOf(item.body, { ...scope, next: [], loopExit: this.entryOf(rest, scope) });
       case 'when': {
         const inner = onward();
@@ -231,7 +238,8 @@ function edgesOf<T, L, E extends AnyEvent>(step: Step<T, L, E>, stepEvent: strin
 }
 
 /**
- * Lets the context flow along the edges, as sparse and lockdep would demand: two ways into a step must agree.
+ * Lets the context flow along the edges, as sparse and lockdep would demand: two ways into a step
+ * must agree.
  * @throws PathError naming the step
  */
 export function flowThrough<T, L, E extends AnyEvent>(graph: Graph<T, L, E>, from: Flow, home: string): void {

@@ -1,4 +1,7 @@
-/** The second half of expanding a path: the graph of its steps becomes the XState states of one region. */
+/**
+ * The second half of expanding a path: the graph of its steps becomes the XState states of one
+ * region.
+ */
 import {
   type EventObject,
   enqueueActions,
@@ -12,7 +15,10 @@ import { compile, type Edge, flowThrough, type Graph, type GraphNode, type Route
 import type { PathPatches } from './patch.ts';
 import type { Flow, Grade, Path, Walker } from './path.ts';
 
-/** What a generated region is to `setup({ types }).createMachine`; its state names and targets are checked here, not by the compiler. */
+/**
+ * What a generated region is to `setup({ types }).createMachine`; its state names and targets are
+ * checked here, not by the compiler.
+ */
 export type Region<C extends MachineContext, E extends EventObject> = StateNodeConfig<
   C,
   E,
@@ -49,11 +55,14 @@ export interface ExpandOptions<T> {
   readonly frame: string;
   readonly stepEvent: string;
   readonly from: Flow;
-  /** Tells whoever decides about preemption that the context changed. */
+  /** Tells the actor that decides about preemption that the context changed. */
   readonly announce?: (walker: T, letter: Letter) => Outgoing;
   /** Said at the end of every micro-step, given what it sent: how a guest step is acknowledged. */
   readonly acknowledge?: (walker: T, letter: Letter, sent: readonly Outgoing[]) => readonly Outgoing[];
-  /** Where the outermost path goes when it returns, and what is sent then; without one it must be a loop. */
+  /**
+   * Where the outermost path goes when it returns, and what is sent then; without one it must be a
+   * loop.
+   */
   readonly home?: { readonly target: string; readonly send: (walker: T) => Outgoing };
   /** What stands in the place of paths, by name. */
   readonly patches?: PathPatches;
@@ -199,7 +208,10 @@ class Transition<T extends Walker<L> & MachineContext, L extends object, E exten
     return [walker, this.edge.take ? { ...own, ...this.edge.take(event as never, walker, own) } : own];
   }
 
-  /** The locals at the end of the route, or null if one of its tests fails. Locals that died are gone. */
+  /**
+   * The locals at the end of the route, or null if one of its tests fails. Locals that died are
+   * gone.
+   */
   #follow(walker: T, start: L): L | null {
     let locals = start;
     for (const op of this.route!.ops) {

@@ -1,8 +1,10 @@
 /**
- * Changes to paths that somebody else wrote: a proposed fix, a variant of a mechanism, or a mutant that a test must notice.
+ * Changes to paths that another file defines: a proposed fix, a variant of a mechanism, or a mutant
+ * that a test must notice.
  *
- * A patch names a path and says what stands in its place. It is applied wherever the path is called, before anything is expanded, so that
- * contexts flow through what it puts there and are checked as always.
+ * A patch names a path and says what stands in its place. It is applied wherever the path is
+ * called, before anything is expanded, so that contexts flow through what it puts there and are
+ * checked as always.
  */
 import type { Item, Path } from './path.ts';
 
@@ -19,7 +21,10 @@ class PatchError extends Error {
   override readonly name = 'PatchError';
 }
 
-/** The names of the paths that items call, and of those that these call in turn, as their patches leave them. */
+/**
+ * The names of the paths that items call, and of those that these call in turn, as their patches
+ * leave them.
+ */
 export function pathNamesIn<T, L, E extends AnyEvent>(
   items: readonly Item<T, L, E>[],
   patches: PathPatches,
@@ -65,12 +70,16 @@ const stepNames = <T, L, E extends AnyEvent>(items: readonly Item<T, L, E>[]): r
     return nameOf(item) ?? [];
   });
 
-/** Whether the path has a step, or a call, of that name; looked for where `replaceStep` looks. @public */
+/**
+ * Whether the path has a step, or a call, of that name; looked for where `replaceStep` looks.
+ * @public
+ */
 export const hasStep = <T, L, E extends AnyEvent>({ items }: Pick<Path<T, L, E>, 'items'>, name: string): boolean =>
   stepNames(items).includes(name);
 
 /**
- * Puts other items in the place of a step, or of a call, of that name; inside loops and branches too, but not inside paths that are called.
+ * Puts other items in the place of a step, or of a call, of that name; inside loops and branches
+ * too, but not inside paths that are called.
  * @throws PatchError if the path has no such item
  * @public
  */

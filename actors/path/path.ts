@@ -1,8 +1,10 @@
 /**
- * Paths: kernel functions and instructions written once, as ordered, named micro-steps that machines walk.
+ * Paths: kernel functions and instructions written once, as ordered, named micro-steps that
+ * machines walk.
  *
- * A state is named after the step that runs next, as an instruction pointer is. Preempt count, interrupt flag and mode are
- * not annotated: they flow from the steps that change them, so that a path inherits the context of its caller.
+ * A state is named after the step that runs next, as an instruction pointer is. Preempt count,
+ * interrupt flag and mode are not annotated: they flow from the steps that change them, so that a
+ * path inherits the context of its caller.
  */
 import type { Letter, Outgoing } from '../../events/event.ts';
 
@@ -11,7 +13,11 @@ export type Grade = 'read' | 'manual' | 'memory' | 'decision' | 'inferred';
 /** What the CPU executes: user code, the kernel, or a guest. @public */
 export type Mode = 'user' | 'kernel' | 'guest';
 
-/** The actor that walks a path keeps the locals of each of its frames. `asking` is the frame that waits for a bus answer. @public */
+/**
+ * The actor that walks a path keeps the locals of each of its frames. `asking` is the frame that
+ * waits for a bus answer.
+ * @public
+ */
 export interface Walker<L> {
   readonly frames: Readonly<Record<string, L>>;
   readonly asking: string | null;
@@ -24,7 +30,10 @@ type Answers<T, L, E extends AnyEvent> = {
 
 /** What one micro-step does; all of it at once, seen from any other CPU. @public */
 export interface StepSpec<T, L, E extends AnyEvent> {
-  /** Changes of the walker itself, of this frame's locals, messages. All three see the state before the step. */
+  /**
+   * Changes of the walker itself, of this frame's locals, messages. All three see the state before
+   * the step.
+   */
   readonly set?: (walker: T, locals: L) => Partial<T>;
   readonly local?: (walker: T, locals: L) => Partial<L>;
   readonly send?: (walker: T, locals: L) => Outgoing | readonly Outgoing[];
@@ -32,7 +41,10 @@ export interface StepSpec<T, L, E extends AnyEvent> {
   readonly answers?: Answers<T, L, E>;
   /** Messages that end the step unasked: an interrupt that ends guest mode. */
   readonly wakes?: Answers<T, L, E>;
-  /** The walker cannot run the step: only one of its `wakes` ends it. An attempt to run it is a modelling error. */
+  /**
+   * The walker cannot run the step: only one of its `wakes` ends it. An attempt to run it is a
+   * modelling error.
+   */
   readonly awaits?: true;
   readonly preempt?: 1 | -1;
   /** A spinlock is taken or dropped: preemption goes with it, except on an `rt` host. */
@@ -49,15 +61,18 @@ export interface StepSpec<T, L, E extends AnyEvent> {
   readonly sleeps?: true;
   /** May run without changing anything: it waits by asking again. */
   readonly idles?: true;
-  /** The thread may stay here for ever: a halted vCPU is at rest. */
+  /** The thread may stay here forever: a halted vCPU is at rest. */
   readonly rests?: true;
   /** Waits for others: an in-order run lets them go first. */
   readonly yields?: true;
-  /** With `idles`: it changes nothing and still gets on, as a program does that computes for ever. */
+  /**
+   * With `idles`: the step changes nothing and still counts as progress, as in a program that
+   * computes forever.
+   */
   readonly computes?: true;
   /**
-   * How many ways go on from here. The step itself takes the first; each other one is an offer that sets the local `option` and leaves the
-   * walker where it stands.
+   * How many ways go on from here. The step itself takes the first; each other one is an offer that
+   * sets the local `option` and leaves the walker where it stands.
    */
   readonly chooses?: (walker: T) => number;
   /** Nominal cost in ns; 100 unless given. */
@@ -124,7 +139,10 @@ export class PathError extends Error {
   override readonly name = 'PathError';
 }
 
-/** A kernel function or an instruction: its name, where it comes from, and what is walked. @public */
+/**
+ * A kernel function or an instruction: its name, where it comes from, and what is walked.
+ * @public
+ */
 export interface Path<T, L, E extends AnyEvent> extends Source {
   readonly name: string;
   readonly items: readonly Item<T, L, E>[];

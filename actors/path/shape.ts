@@ -1,4 +1,7 @@
-/** What an author wrote, held against the path language: kinds of items, keys and values. Nothing is dropped in silence. */
+/**
+ * What an author wrote, checked against the path language: kinds of items, keys and values. Nothing
+ * is dropped in silence.
+ */
 import { didYouMean } from '../../events/nearest.ts';
 import { type Case, type Grade, type Item, type Mode, type Path, PathError, type StepSpec } from './path.ts';
 

@@ -1,9 +1,9 @@
 /**
- * The ways that lead through a path, before it is expanded: each item is reached, and each turn of a
- * loop meets a step.
+ * The ways that lead through a path, before it is expanded: each item is reached, and each turn of
+ * a loop meets a step.
  *
- * A turn without a step takes no time, so that it could never end. Tests are not looked into: a case
- * may hold, or not.
+ * A turn without a step takes no time, so that it could never end. Tests are not looked into: a
+ * case may hold, or not.
  */
 import { type PathPatches, patched } from './patch.ts';
 import { type Item, type Loop, otherwise, type Path, PathError, type When } from './path.ts';
@@ -11,7 +11,10 @@ import { caseAt, checkShape, itemAt } from './shape.ts';
 
 type AnyEvent = { readonly type: string };
 
-/** The choices on a way that meets no step; null if each way meets one; undefined if there is no way. */
+/**
+ * The choices on a way that meets no step; null if each way meets one; undefined if there is no
+ * way.
+ */
 type Way = readonly string[] | null | undefined;
 
 /** Where control leaves some items. */

@@ -1,4 +1,7 @@
-/** What KVM does about the exits of SNP guests: a page-state change, a nested RMP fault. And how the host takes a page back. */
+/**
+ * What KVM does about the exits of SNP guests: a page-state change, a nested RMP fault. And how the
+ * host takes a page back.
+ */
 import { outgoing } from '../../events/event.ts';
 import type { RmpUpdate } from '../../events/sev-snp/rmp.ts';
 import { type HostEnv, type HostLocals, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
@@ -22,7 +25,10 @@ const privateTo = (env: HostEnv, vm: string, gfn: number): RmpUpdate => ({
 });
 const vcpuTo = (env: HostEnv, t: HostThread, event: { readonly type: string; readonly ok: boolean }) => outgoing(vcpuOf(env, t).id, event);
 
-/** One page: wait until nobody has it mapped, take mmu_lock, RMPUPDATE. Expects `vm`, `gfn`, `pfn` and `update`; leaves `result`. */
+/**
+ * Changes one page: waits until no thread has it mapped, takes mmu_lock, and executes RMPUPDATE.
+ * Expects `vm`, `gfn`, `pfn` and `update`; leaves `result`.
+ */
 function changePagePath(env: HostEnv) {
   const locked = env.options['kvm.mapLock'] !== 'none';
   return path(
@@ -38,7 +44,11 @@ function changePagePath(env: HostEnv) {
   );
 }
 
-/** VMGEXIT with the PSC event, as series v5 does it: RMPUPDATE in the kernel, the answer through the GHCB. @see domain snp e.3 */
+/**
+ * VMGEXIT with the PSC event, as series v5 does it: RMPUPDATE in the kernel, the answer through the
+ * GHCB.
+ * @see domain snp e.3
+ */
 export function pscPath(env: HostEnv) {
   const asked = (l: HostLocals) => {
     const request = exitInfo(l, 'VMGEXIT');
@@ -67,7 +77,10 @@ export function pscPath(env: HostEnv) {
   );
 }
 
-/** handle_rmp_page_fault(), from where it holds mmu_lock: what the RMP says of the page that the exit names. */
+/**
+ * handle_rmp_page_fault(), from where it holds mmu_lock: what the RMP says of the page that the
+ * exit names.
+ */
 const lookAtFault = (env: HostEnv) =>
   step('snp_lookup_rmpentry', {
     local: (t, l) => ({ vm: vcpuOf(env, t).vm, gfn: exitInfo(l, 'NPF').gfn, pfn: frameOf(env, vcpuOf(env, t).vm, exitInfo(l, 'NPF').gfn) }),
@@ -76,8 +89,10 @@ const lookAtFault = (env: HostEnv) =>
   });
 
 /**
- * The hard way to the same result: the guest touched a page with the other C-bit. Series v5 drops mmu_lock between the look at the RMP
- * and the change, and the page may have been changed and validated meanwhile. @see domain snp c, "v5 behaviour"; h, R8
+ * The hard way to the same result: the guest touched a page with the other C-bit. Series v5 drops
+ * mmu_lock between the look at the RMP and the change, and the page may have been changed and
+ * validated meanwhile.
+ * @see domain snp c, "v5 behaviour"; h, R8
  */
 export function npfPath(env: HostEnv) {
   const locked = env.options['kvm.mapLock'] !== 'none';
@@ -103,7 +118,11 @@ export function npfPath(env: HostEnv) {
   );
 }
 
-/** kvm_rmp_make_shared(): the host takes a page back. A failure marks the VM as bugged and leaks the page. @see domain snp b.4 */
+/**
+ * kvm_rmp_make_shared(): the host takes a page back. A failure marks the VM as bugged and leaks the
+ * page.
+ * @see domain snp b.4
+ */
 export function makeSharedPath(env: HostEnv) {
   const vmId = (l: HostLocals) => env.vms[l.vm!]!.id;
   return path(

@@ -1,4 +1,7 @@
-/** How host code writes guest memory: a daemon through its mapping, and the kernel after a look at the RMP. */
+/**
+ * How host code writes guest memory: a daemon through its mapping, and the kernel after a look at
+ * the RMP.
+ */
 
 import type { ThreadEvent } from '../../events/index.ts';
 import {
@@ -18,7 +21,10 @@ import { frameOf, toRmp } from './snp-env.ts';
 const { path, step, call, loop, when, leaveLoop, leavePath } = host;
 type HostItem = Item<HostThread, HostLocals, ThreadEvent>;
 
-/** W1 to W3: translate, check the RMP, store. The check and the store are one thing. @see domain snp b.5, the rule after the table */
+/**
+ * W1 to W3: translate, check the RMP, store. The check and the store are one thing.
+ * @see domain snp b.5, the rule after the table
+ */
 const storeSpec: StepSpec<HostThread, HostLocals, ThreadEvent> = {
   send: (_t, l) => toRmp({ type: 'rmp.hostWrite', pfn: l.pfn! }),
   answers: { 'rmp.hostWritten': (e, _t, l) => ({ fault: e.fault, ...(l.stores !== undefined && !e.fault && { stores: l.stores - 1 }) }) },
@@ -42,7 +48,10 @@ const bindPage =
 
 const PAGE_LOCALS = ['vm', 'gfn', 'pfn', 'kernel', 'stores', 'fault', 'verdict', 'granted'] as const;
 
-/** Device emulation in a process that serves guests: several stores, one after the other. @see domain snp SNP-6 */
+/**
+ * Device emulation in a process that serves guests: several stores, one after the other.
+ * @see domain snp SNP-6
+ */
 export function userWritePath(env: HostEnv) {
   const locked = env.options['kvm.mapLock'] === 'user';
   const ioctl = (name: string, ...inner: readonly HostItem[]): HostItem[] => [
@@ -100,7 +109,10 @@ const kernelStore = (env: HostEnv): HostItem =>
     ),
   );
 
-/** C1, C2, W1 to W3: the kernel looks at the RMP entry, maps the page, writes it. @see domain snp b.5, h R1 */
+/**
+ * C1, C2, W1 to W3: the kernel looks at the RMP entry, maps the page, writes it.
+ * @see domain snp b.5, h R1
+ */
 export function kernelWritePath(env: HostEnv) {
   const locked = env.options['kvm.mapLock'] !== 'none';
   return path(
@@ -119,7 +131,11 @@ export function kernelWritePath(env: HostEnv) {
 }
 export const bindKernelWrite = (env: HostEnv) => bindPage(env, true);
 
-/** W1 to W3 alone: the kernel writes through its direct map and asks nobody, whatever the map lock. @see domain snp d.1; SNP-2 */
+/**
+ * W1 to W3 alone: the kernel writes through its direct map and checks nothing, whatever the map
+ * lock is.
+ * @see domain snp d.1; SNP-2
+ */
 export const uncheckedWritePath = (env: HostEnv) =>
   path(
     'kvm_vcpu_map_unchecked',

@@ -1,18 +1,26 @@
-/** The map lock: a page keeps its state while somebody holds it, and a page-state change waits. */
+/**
+ * The map lock: a page keeps its state while a thread holds the lock, and a page-state change
+ * waits.
+ */
 import { outgoing } from '../../events/event.ts';
 import { type HostEnv, type HostLocals, host, toCpu } from '../host/host-env.ts';
 import type { Source } from '../path/path.ts';
 
 const { path, step, loop, when, leaveLoop } = host;
 
-/** Full exclusion is what patch 39 was meant to give; its SRCU does not (domain snp h, R3), so this is a decision. */
+/**
+ * Full exclusion is what patch 39 was meant to give; its SRCU does not (domain snp h, R3), so this
+ * is a decision.
+ */
 const PATCH_39: Source = { source: 'series v5, patch 39, as it was meant; domain snp d, P3 and P4', grade: 'decision' };
 const pagesId = (env: HostEnv, l: HostLocals) => env.vms[l.vm!]!.pages;
 
 /** Sleeps until the owner of the page lock wakes the thread. */
 const schedule = step('schedule', { sleeps: true, send: (t) => toCpu(t, { type: 'cpu.sleep' }) });
 
-/** Asks until it is granted; a page-state change under way is waited for. Expects `vm` and `gfn`. */
+/**
+ * Asks until it is granted; a page-state change under way is waited for. Expects `vm` and `gfn`.
+ */
 const waitFor = (env: HostEnv, name: string, ask: 'pages.lock' | 'pages.beginPsc') =>
   path(
     name,
@@ -31,7 +39,10 @@ const waitFor = (env: HostEnv, name: string, ask: 'pages.lock' | 'pages.beginPsc
   );
 
 export const lockPagePath = (env: HostEnv) => waitFor(env, 'lock_page_state', 'pages.lock');
-/** The side of the page-state change. @see series v5, kvm_release_page protection: the change waits until the page is not mapped */
+/**
+ * The side of the page-state change.
+ * @see series v5, kvm_release_page protection: the change waits until the page is not mapped
+ */
 export const beginPscPath = (env: HostEnv) => waitFor(env, 'synchronize_page_state', 'pages.beginPsc');
 
 export const unlockPagePath = (env: HostEnv) =>

@@ -17,10 +17,16 @@ const lookup = step('snp_lookup_rmpentry', {
   send: (_t, l) => toRmp({ type: 'rmp.read', pfn: l.pfn! }),
   answers: { 'rmp.entry': (e) => ({ assigned: e.entry.assigned, asid: e.entry.asid, vmsa: e.entry.vmsa }) },
 });
-/** The race was lost by whoever made the page private: the frame is shared again, so the access is retried. */
+/**
+ * The CPU that made the page private has lost the race: the frame is shared again, so the access is
+ * retried.
+ */
 const retryIfShared = when([(_t, l) => l.assigned === false, [note(() => ({ verdict: 'retry' })), leavePath]]);
 
-/** P0. Kernel: no handler, the oops dumps the entry and panics. User: SIGBUS. @see domain snp d.2, d.4 */
+/**
+ * P0. Kernel: no handler, the oops dumps the entry and panics. User: SIGBUS.
+ * @see domain snp d.2, d.4
+ */
 const panicSigbus: readonly HostItem[] = [
   lookup,
   when(
@@ -81,7 +87,10 @@ function ownerOf(env: HostEnv, l: HostLocals): number {
   return Math.max(0, vm === undefined ? 0 : env.vms[vm]!.vmsas.indexOf(l.pfn!));
 }
 
-/** A page of no guest, such as one of the firmware's, can be neither shared nor laid at a guest's door. @see domain snp d.3 */
+/**
+ * A page of no guest, such as one of the firmware's, can be neither shared nor blamed on a guest.
+ * @see domain snp d.3
+ */
 const unownedFirst = (env: HostEnv): HostItem =>
   when([(_t, l) => vmOfAsid(env, l.asid!) === undefined, [...panicSigbus.slice(1), leavePath]]);
 

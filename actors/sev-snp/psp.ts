@@ -1,10 +1,13 @@
 /**
  * The PSP: a mailbox with one command in flight, and the platform state.
  *
- * An entry that an instruction holds is waited for. A command is taken from the mailbox, executed between two instructions of the host, and completed by an interrupt to the boot
- * CPU. Left out: the command buffers' contents, guest contexts, the time-out after which a driver gives the PSP up.
+ * An entry that an instruction holds is waited for. A command is taken from the mailbox, executed
+ * between two instructions of the host, and completed by an interrupt to the boot CPU. Left out:
+ * the command buffers' contents, guest contexts, the time-out after which a driver gives the PSP
+ * up.
  *
- * @see SEV-SNP firmware ABI, "Platform states", "Command reference"; kernel drivers/crypto/ccp/sev-dev.c; domain snp f.1 to f.4
+ * @see SEV-SNP firmware ABI, "Platform states", "Command reference"; kernel
+ * drivers/crypto/ccp/sev-dev.c; domain snp f.1 to f.4
  */
 import { assign, emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';

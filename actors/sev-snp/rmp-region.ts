@@ -1,8 +1,9 @@
 /**
  * The RMP entries of one 2 MiB region: the lock of each, and the marks of pages in use.
  *
- * RMPUPDATE, RMPADJUST and PVALIDATE hold an entry's lock for the whole instruction. Lock, check, write and unlock are separate
- * messages, so that another CPU can run between any two of them. How contention shows is a switch: hardware does not document it.
+ * RMPUPDATE, RMPADJUST and PVALIDATE hold an entry's lock for the whole instruction. Lock, check,
+ * write and unlock are separate messages, so that another CPU can run between any two of them. How
+ * contention shows is a switch: hardware does not document it.
  *
  * Left out: 2M entries made by guests, permissions beyond VMPL 0, stale translations.
  *
@@ -98,7 +99,7 @@ export const rmpRegionMachine = setup({
     answerEntered: emit(({ event }) => outgoing(sender(event), { type: 'rmp.entered', outcome: 'ok' })),
     answerLockedVmsa: emit(({ event }) => outgoing(sender(event), { type: 'rmp.entered', outcome: 'locked' })),
     answerInvalid: emit(({ event }) => outgoing(sender(event), { type: 'rmp.entered', outcome: 'invalid' })),
-    /** Firmware -> Reclaim: assigned to nobody, no longer immutable. @see domain snp a.3 */
+    /** Firmware -> Reclaim: assigned to no guest, no longer immutable. @see domain snp a.3 */
     reclaim: assign((args) => patch(args, { ...HYPERVISOR_PAGE, assigned: true })),
     answerReclaimed: emit(({ event }) => outgoing(sender(event), { type: 'rmp.reclaimed', outcome: 'ok' })),
     answerReclaimLocked: emit(({ event }) => outgoing(sender(event), { type: 'rmp.reclaimed', outcome: 'locked' })),

@@ -6,9 +6,10 @@ import { MICRO_STEPS, toRmp } from './snp-env.ts';
 const { path, step, call, loop, when, leaveLoop, leavePath } = host;
 
 /**
- * The instruction. Expects `pfn` and `update`; leaves `result`.
- * Decoding is invisible to others, so it is part of the first step. The operand is checked together with the entry, after the lock,
- * where the manual's order checks it before: a contended entry hides a bad operand. @see domain snp b.3, b.5
+ * The instruction. Expects `pfn` and `update`; leaves `result`. Decoding is invisible to others, so
+ * it is part of the first step. The operand is checked together with the entry, after the lock,
+ * where the manual's order checks it before: a contended entry hides a bad operand.
+ * @see domain snp b.3, b.5
  */
 const rmpupdateInsn = path('RMPUPDATE', MICRO_STEPS, [
   step('tryLock', {
@@ -31,13 +32,14 @@ const rmpupdateInsn = path('RMPUPDATE', MICRO_STEPS, [
       leavePath,
     ],
   ]),
-  // Refused: whoever holds the lock must get on.
+  // Refused: the holder of the lock must get on first.
   step('ret', { insn: false, yields: true }),
 ]);
 
 /**
- * rmpupdate(): repeats the instruction while it fails in a way the kernel version retries; any other failure is dumped and
- * returned as -EFAULT. Expects `pfn` and `update`; leaves `result`. @see domain snp b.4
+ * rmpupdate(): repeats the instruction while it fails in a way the kernel version retries; any
+ * other failure is dumped and returned as -EFAULT. Expects `pfn` and `update`; leaves `result`.
+ * @see domain snp b.4
  * @public
  */
 export function rmpupdatePath(options: HostOptions) {

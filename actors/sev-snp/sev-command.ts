@@ -1,4 +1,7 @@
-/** sev_do_cmd(): one firmware command at a time, through the mailbox, asleep until the completion interrupt. */
+/**
+ * sev_do_cmd(): one firmware command at a time, through the mailbox, asleep until the completion
+ * interrupt.
+ */
 import { outgoing } from '../../events/event.ts';
 import type { PspCommand } from '../../events/sev-snp/psp.ts';
 import { type HostEnv, type HostThread, host, kernelSource, opOf, toCpu } from '../host/host-env.ts';
@@ -11,7 +14,11 @@ const SEV_DEV = kernelSource('drivers/crypto/ccp/sev-dev.c, __sev_do_cmd_locked(
 export const SEV_CMD_MUTEX = 'mutex:sev_cmd';
 const PSP = 'psp';
 
-/** Commands whose page firmware writes: it must be in the Firmware state before, and is reclaimed after. @see domain snp f.1 */
+/**
+ * Commands whose page firmware writes: it must be in the Firmware state before, and is reclaimed
+ * after.
+ * @see domain snp f.1
+ */
 const WRITES_PAGE: readonly PspCommand[] = ['SNP_PLATFORM_STATUS'];
 
 const sevOp = (env: HostEnv, t: HostThread) => {
@@ -82,7 +89,10 @@ export const sevCommandPath = (env: HostEnv) =>
     { locals: ['pfn', 'update', 'result', 'granted', 'failed', 'initialized'] },
   );
 
-/** Firmware -> Reclaim by the firmware, Reclaim -> Hypervisor by RMPUPDATE. If either fails, the page is leaked: nobody tries again. */
+/**
+ * Firmware -> Reclaim by the firmware, Reclaim -> Hypervisor by RMPUPDATE. If either fails, the
+ * page is leaked: the kernel does not try again.
+ */
 const reclaimPath = (env: HostEnv) =>
   path('snp_reclaim_pages', kernelSource('drivers/crypto/ccp/sev-dev.c, snp_reclaim_pages()'), [
     call(issue(env, '__sev_do_cmd_locked', () => 'SNP_PAGE_RECLAIM')),

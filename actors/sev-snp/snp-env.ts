@@ -1,4 +1,7 @@
-/** What the paths of SEV-SNP share: their locals, what they know of a VM's memory without asking, and the way to an RMP entry. */
+/**
+ * What the paths of SEV-SNP share: their locals, what they know of a VM's memory without asking,
+ * and the way to an RMP entry.
+ */
 import { type ActorId, type Outgoing, outgoing } from '../../events/event.ts';
 import { type RmpRequest, type RmpResult, type RmpUpdate, regionOf } from '../../events/sev-snp/rmp.ts';
 import { type HostEnv, type HostThread, opOf } from '../host/host-env.ts';
@@ -35,7 +38,9 @@ declare module '../host/host-env.ts' {
     readonly vmsa?: boolean | undefined;
     readonly stores?: number | undefined;
     readonly vmsaCheck?: 'ok' | 'invalid' | 'locked' | undefined;
-    /** Whether SNP firmware is initialized, so that pages it writes must be in the Firmware state. */
+    /**
+     * Whether SNP firmware is initialized, so that pages it writes must be in the Firmware state.
+     */
     readonly initialized?: boolean | undefined;
   }
 }

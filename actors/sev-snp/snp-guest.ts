@@ -1,4 +1,7 @@
-/** What SNP guests do: instructions on RMP entries, accesses, page-state changes, and the #VC handler that finds a page no longer validated. */
+/**
+ * What SNP guests do: instructions on RMP entries, accesses, page-state changes, and the #VC
+ * handler that finds a page no longer validated.
+ */
 import { type Outgoing, outgoing } from '../../events/event.ts';
 import type { GuestEvent } from '../../events/index.ts';
 import type { HostOptions } from '../../events/options.ts';
@@ -52,8 +55,9 @@ const nestedFault = (env: GuestEnv, isPrivate: (v: Vcpu) => boolean): GuestItem 
   step('NPF', { send: (v) => vmexit(v, 'NPF', { gfn: gfnOf(env, v), private: isPrivate(v) }) });
 
 /**
- * PVALIDATE and RMPADJUST: take the entry's lock (spinning, for they have no FAIL_INUSE), check, write, drop it. A page that is not
- * the guest's faults to the host and the instruction restarts. @see domain snp b.3, b.5
+ * PVALIDATE and RMPADJUST: take the entry's lock (spinning, for they have no FAIL_INUSE), check,
+ * write, drop it. A page that is not the guest's faults to the host and the instruction restarts.
+ * @see domain snp b.3, b.5
  */
 function guestInsn(env: GuestEnv, name: string, write: (v: Vcpu) => Outgoing | readonly Outgoing[]): Path<Vcpu, GuestLocals, GuestEvent> {
   return path(
@@ -99,14 +103,21 @@ function guestInsn(env: GuestEnv, name: string, write: (v: Vcpu) => Outgoing | r
   );
 }
 
-/** PVALIDATE in answer to #VC 0x404: RMPUPDATE has cleared the bit, so the frame was somebody else's in between. @see SNP-18, SNP-21 */
+/**
+ * PVALIDATE in answer to #VC 0x404: RMPUPDATE has cleared the bit, so the frame had another owner
+ * in between.
+ * @see SNP-18, SNP-21
+ */
 const revalidate = (env: GuestEnv) =>
   guestInsn(env, 'PVALIDATE', (v) => [
     toRmp(env, v, { type: 'rmp.writeValidated', validated: true }),
     toPages(env, v, { type: 'guest.revalidated', gfn: gfnOf(env, v) }),
   ]);
 
-/** PVALIDATE; from then on the guest, and not this vCPU alone, believes the page to be its own, or given up. */
+/**
+ * PVALIDATE; from then on the guest, and not this vCPU alone, believes the page to be its own, or
+ * given up.
+ */
 const pvalidate = (env: GuestEnv) =>
   guestInsn(env, 'PVALIDATE', (v) => {
     const { gfn, validated } = argsOf(env, v, 'pvalidate');
@@ -148,7 +159,10 @@ const terminate = (reasonSet: number, reason: number) =>
     { kind: 'stop', name: 'terminated' },
   ]);
 
-/** The guest is in control again and knows: its page was taken away. It ends itself. @see SNP-15 to SNP-17 */
+/**
+ * The guest is in control again and knows: its page was taken away. It ends itself.
+ * @see SNP-15 to SNP-17
+ */
 const notValidated = (env: GuestEnv) =>
   path(
     'exc_vmm_communication',
@@ -162,7 +176,10 @@ const notValidated = (env: GuestEnv) =>
     ],
   );
 
-/** A guest that asks no question: it makes the page its own again and repeats the access. @see SNP-18 */
+/**
+ * A guest that asks no question: it makes the page its own again and repeats the access.
+ * @see SNP-18
+ */
 const validatedAgain = (env: GuestEnv) =>
   path(
     'exc_vmm_communication',
@@ -170,7 +187,10 @@ const validatedAgain = (env: GuestEnv) =>
     [call(revalidate(env))],
   );
 
-/** VMGEXIT with the page-state-change event; the guest reads the answer from the GHCB. @see domain snp e.3 */
+/**
+ * VMGEXIT with the page-state-change event; the guest reads the answer from the GHCB.
+ * @see domain snp e.3
+ */
 const pscPath = (env: GuestEnv) =>
   path(
     'vmgexit_psc',

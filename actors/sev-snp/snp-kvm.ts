@@ -1,4 +1,7 @@
-/** What SEV-SNP fills of KVM and SVM: the VMSA's RMP entry around VMRUN, nested faults, page-state changes, and the blocked entry. */
+/**
+ * What SEV-SNP fills of KVM and SVM: the VMSA's RMP entry around VMRUN, nested faults, page-state
+ * changes, and the blocked entry.
+ */
 import { type HostEnv, host } from '../host/host-env.ts';
 import { blockPath } from '../kvm/block.ts';
 import type { KvmParts, SlotItems, WithinStep } from '../kvm/slots.ts';
@@ -8,8 +11,9 @@ import { toRmp, vmsaOf } from './snp-env.ts';
 const { step, call, loop, when, note, leaveLoop, leavePath } = host;
 
 /**
- * VMRUN looks at the RMP entry of the VMSA, and marks it in use; a locked entry is waited for. V1 to V4 are one micro-step, V5 is
- * VMRUN itself, E1 to E3 are #VMEXIT. @see domain snp b.5, c 13; R12
+ * VMRUN looks at the RMP entry of the VMSA, and marks it in use; a locked entry is waited for. V1
+ * to V4 are one micro-step, V5 is VMRUN itself, E1 to E3 are #VMEXIT.
+ * @see domain snp b.5, c 13; R12
  */
 const checkVmsa: SlotItems = {
   locals: ['vmsaCheck'],

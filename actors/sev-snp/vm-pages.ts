@@ -1,6 +1,7 @@
 /**
- * The pages of one SNP guest: which thread keeps which page in its present state (the map lock), and what the guest knows on all
- * its vCPUs: the pages that it validated, and those of them that it found no longer validated.
+ * The pages of one SNP guest: which thread keeps which page in its present state (the map lock),
+ * and what the guest knows on all its vCPUs: the pages that it validated, and those of them that it
+ * found no longer validated.
  *
  * Left out: the contents of pages. What the RMP says of a frame is in the actor of its region.
  *
@@ -16,9 +17,14 @@ export interface VmPagesInput {
 }
 
 export interface VmPagesContext extends VmPagesInput {
-  /** GFNs that vCPUs of the guest validated and that it believed its own when they met #VC 0x404. */
+  /**
+   * GFNs that vCPUs of the guest validated and that it believed its own when they met #VC 0x404.
+   */
   readonly lost: readonly number[];
-  /** GFNs that it validated again without a question when they were taken from it: it goes on with content of another. */
+  /**
+   * GFNs that it validated again without a question when they were taken from it: it goes on with
+   * content of another.
+   */
   readonly replaced: readonly number[];
   /** The threads that hold each page's state, by GFN. */
   readonly holders: Readonly<Record<number, readonly ActorId[]>>;

@@ -1,6 +1,7 @@
 /**
- * A guest's own account of split-lock detection: what the host does about split locks, whether the guest was given the bit, how it set the bit,
- * and the last misaligned access that it made. Properties compare it with what became of that access.
+ * A guest's own account of split-lock detection: what the host does about split locks, whether the
+ * guest was given the bit, how it set the bit, and the last misaligned access that it made.
+ * Properties compare it with what became of that access.
  */
 import type { AccessContext, SldState } from '../../events/split-lock/split-lock.ts';
 import type { Vcpu } from '../kvm/guest-program.ts';

@@ -1,6 +1,6 @@
 /**
- * Bus locks where the processor traps after them: who has locked the bus and not been held up for it, and the limit of the host, so many in a
- * second for all tasks together.
+ * Bus locks where the processor traps after them: who has locked the bus and not been held up for
+ * it, and the limit of the host, so many in a second for all tasks together.
  *
  * Left out: the second itself. Its end is a message in flight.
  *
@@ -14,7 +14,10 @@ export const MEMORY_BUS: ActorId = 'memory_bus';
 export const RATELIMIT: ActorId = 'bld_ratelimit';
 
 export interface MemoryBusContext {
-  /** Threads and vCPUs that have locked the bus since they were last held up for it, or let on; sorted. */
+  /**
+   * Threads and vCPUs that have locked the bus since they were last held up for it, or let on;
+   * sorted.
+   */
   readonly unpaid: readonly ActorId[];
   /** The first who has locked it once more. */
   readonly again: ActorId | null;

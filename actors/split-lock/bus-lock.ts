@@ -1,8 +1,9 @@
 /**
- * #DB after an instruction that locked the bus: the host warns, kills, or lets so many tasks on in a second and the others sleep. It is a trap: the
- * lock has been taken by then.
+ * #DB after an instruction that locked the bus: the host warns, kills, or lets so many tasks on in
+ * a second and the others sleep. It is a trap: the lock has been taken by then.
  *
- * @see kernel arch/x86/kernel/traps.c, exc_debug_user(); arch/x86/kernel/cpu/bus_lock.c, handle_bus_lock()
+ * @see kernel arch/x86/kernel/traps.c, exc_debug_user(); arch/x86/kernel/cpu/bus_lock.c,
+ * handle_bus_lock()
  */
 import { type ActorId, outgoing } from '../../events/event.ts';
 import { type HostItem, host, kernelSource, toCpu } from '../host/host-env.ts';

@@ -1,8 +1,9 @@
 /**
- * The clock of a host whose VMM has a timer send signals: sleeps for a time, and periodic timers, in milliseconds. What is due first fires first.
+ * The clock of a host whose VMM has a timer send signals: sleeps for a time, and periodic timers,
+ * in milliseconds. What is due first fires first.
  *
- * Time passes while a task sleeps, up to whatever is due next; and by a millisecond at most for each split lock of a guest, in the code
- * that deals with it. All other code takes none.
+ * Time passes while a task sleeps, up to whatever is due next; and by a millisecond at most for
+ * each split lock of a guest, in the code that deals with it. All other code takes none.
  *
  * @see kernel kernel/time/sleep_timeout.c, msleep_interruptible(); kernel/time/posix-timers.c
  */

@@ -1,7 +1,8 @@
 /**
  * A core: MSR_TEST_CTRL, which its SMT siblings share, and what the context switch does to it.
  *
- * @see kernel arch/x86/kernel/cpu/intel.c, sld_update_msr(), switch_to_sld() (5.7 to 5.18); domain debug-and-split-lock C.1, C.3, Z1
+ * @see kernel arch/x86/kernel/cpu/intel.c, sld_update_msr(), switch_to_sld() (5.7 to 5.18); domain
+ * debug-and-split-lock C.1, C.3, Z1
  */
 import { assign, emit, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';

@@ -1,10 +1,11 @@
 /**
- * What generation 2 of the split-lock warning stands on: delayed work items, the semaphore that lets one task at a time split locks, the sysctl,
- * and the timer of a sleep.
+ * What generation 2 of the split-lock warning stands on: delayed work items, the semaphore that
+ * lets one task at a time split locks, the sysctl, and the timer of a sleep.
  *
  * Left out: the time that passes. A timer that is armed is a message in flight.
  *
- * @see kernel kernel/workqueue.c, schedule_delayed_work_on(); kernel/locking/semaphore.c; domain debug-and-split-lock C.3
+ * @see kernel kernel/workqueue.c, schedule_delayed_work_on(); kernel/locking/semaphore.c; domain
+ * debug-and-split-lock C.3
  */
 import { assign, emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
@@ -71,7 +72,9 @@ export const workqueueMachine = setup({
       if (work === null) enqueue.assign({ idle: [...new Set([...c.idle, event.cpu])].sort() });
       else enqueue.assign({ queued: without(c.queued, work), running: { ...c.running, [work]: event.cpu } });
     }),
-    /** Timers and items go to the first CPU that is left; its worker is woken if anything is due. */
+    /**
+     * Timers and items go to the first CPU that is left; its worker is woken if anything is due.
+     */
     leave: enqueueActions(({ context: c, event, enqueue }) => {
       if (event.type !== 'work.offline') return;
       const cpus = c.cpus.filter((cpu) => cpu !== event.cpu);

@@ -1,4 +1,8 @@
-/** The freezer: whether tasks are frozen for a suspend, and who waits in the refrigerator. A run with one begins at the resume. @see kernel kernel/freezer.c */
+/**
+ * The freezer: whether tasks are frozen for a suspend, and who waits in the refrigerator. A run
+ * with one begins at the resume.
+ * @see kernel kernel/freezer.c
+ */
 import { assign, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { FreezerEvent } from '../../events/split-lock/split-lock.ts';

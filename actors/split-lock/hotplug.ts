@@ -1,8 +1,9 @@
 /**
- * A CPU goes offline, as far as split-lock detection is concerned: it takes no task any more, turns detection on for its core, and its work items
- * go elsewhere.
+ * A CPU goes offline, as far as split-lock detection is concerned: it takes no task any more, turns
+ * detection on for its core, and its work items go elsewhere.
  *
- * @see kernel kernel/cpu.c, cpu_down(); arch/x86/kernel/cpu/bus_lock.c, splitlock_cpu_offline(); kernel/workqueue.c, workqueue_offline_cpu()
+ * @see kernel kernel/cpu.c, cpu_down(); arch/x86/kernel/cpu/bus_lock.c, splitlock_cpu_offline();
+ * kernel/workqueue.c, workqueue_offline_cpu()
  */
 import { outgoing } from '../../events/event.ts';
 import { type HostEnv, type HostItem, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
@@ -50,7 +51,7 @@ export const cpuOfflinePath = (env: HostEnv, facts: SldFacts) => {
   );
 };
 
-/** A task binds itself to the CPU on which it runs: from here on nobody moves it. */
+/** A task binds itself to the CPU on which it runs: from here on the scheduler does not move it. */
 export const pinStep: HostItem = step('sched_setaffinity', {
   send: (t) => outgoing(SCHEDULER, { type: 'sched.setaffinity', cpu: t.cpu! }),
 });

@@ -1,7 +1,9 @@
 /**
- * The worker of a CPU: a kernel thread that sleeps until a work item is due, and turns detection on again.
+ * The worker of a CPU: a kernel thread that sleeps until a work item is due, and turns detection on
+ * again.
  *
- * @see kernel kernel/workqueue.c, worker_thread(); arch/x86/kernel/cpu/bus_lock.c, __split_lock_reenable(), __split_lock_reenable_unlock()
+ * @see kernel kernel/workqueue.c, worker_thread(); arch/x86/kernel/cpu/bus_lock.c,
+ * __split_lock_reenable(), __split_lock_reenable_unlock()
  */
 import { setup } from 'xstate';
 import { type Outgoing, outgoing, type Stamped } from '../../events/event.ts';

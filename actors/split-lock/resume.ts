@@ -1,8 +1,10 @@
 /**
- * A host wakes from suspend: on each CPU that comes up KVM turns VMX on, and split_lock_init() runs. On a processor that has
- * MSR_TEST_CTRL and no split-lock detection, a write of 0 can take the sibling out of VMX operation.
+ * A host wakes from suspend: on each CPU that comes up KVM turns VMX on, and split_lock_init()
+ * runs. On a processor that has MSR_TEST_CTRL and no split-lock detection, a write of 0 can take
+ * the sibling out of VMX operation.
  *
- * @see "x86/split_lock: Don't write MSR_TEST_CTRL on CPUs that aren't whitelisted" (2020); kernel kernel/power/suspend.c, kernel/cpu.c, virt/kvm/kvm_main.c
+ * @see "x86/split_lock: Don't write MSR_TEST_CTRL on CPUs that aren't whitelisted" (2020); kernel
+ * kernel/power/suspend.c, kernel/cpu.c, virt/kvm/kvm_main.c
  */
 import { outgoing } from '../../events/event.ts';
 import { type HostItem, type HostPath, type HostThread, host, kernelSource, toCpu } from '../host/host-env.ts';
@@ -29,7 +31,10 @@ const onCpu = (facts: SldFacts, cpu: number, type: string) => {
   return toCore(facts, { cpu: id }, { type, cpu: id });
 };
 
-/** What init_intel() does on a CPU that comes up. `off` is written too: 0, so that firmware leaves nothing on. */
+/**
+ * What init_intel() does on a CPU that comes up. `off` is written too: 0, so that firmware leaves
+ * nothing on.
+ */
 const splitLockInit = (facts: SldFacts): readonly HostItem[] => {
   const supported = facts.modelSupports;
   if (!supported && facts.options['host.sldInit'] === 'whitelist-check') return [];

@@ -1,4 +1,7 @@
-/** What the paths of split-lock detection know without asking: the host's setting, who shares a core, which guests have the bit. */
+/**
+ * What the paths of split-lock detection know without asking: the host's setting, who shares a
+ * core, which guests have the bit.
+ */
 import { type ActorId, type Outgoing, outgoing } from '../../events/event.ts';
 import type { HostOptions } from '../../events/options.ts';
 import type { SldFlag, SldState, SldWarn } from '../../events/split-lock/split-lock.ts';

@@ -1,4 +1,8 @@
-/** The flag of thread_info that says whether detection is off for a task, by whichever name and polarity. @see SLD-1, SLD-20, SLD-21 */
+/**
+ * The flag of thread_info that says whether detection is off for a task, by whichever name and
+ * polarity.
+ * @see SLD-1, SLD-20, SLD-21
+ */
 import type { SldFlag } from '../../events/split-lock/split-lock.ts';
 
 /** Whether a set flag means that detection is on. */

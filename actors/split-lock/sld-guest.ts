@@ -1,4 +1,7 @@
-/** What guests do to meet split-lock detection: MSR accesses that exit, and accesses that fault, restart, or run. */
+/**
+ * What guests do to meet split-lock detection: MSR accesses that exit, and accesses that fault,
+ * restart, or run.
+ */
 import { type AccessContext, SPLIT_LOCK_DETECT } from '../../events/split-lock/split-lock.ts';
 import { type GuestEnv, type GuestItem, guest, opOf, type Vcpu, vmexit } from '../kvm/guest-program.ts';
 import type { Source } from '../path/path.ts';
@@ -24,7 +27,10 @@ declare module '../kvm/guest-program.ts' {
 
 const SDM: Source = { source: 'Intel SDM vol. 3, "VM exits"; domain debug-and-split-lock C.1', grade: 'manual' };
 
-/** The next entry; if the host has said what became of the instruction, this is where the guest has noticed. */
+/**
+ * The next entry; if the host has said what became of the instruction, this is where the guest has
+ * noticed.
+ */
 const resume = step('resume', {
   ns: 20,
   wakes: { 'vmx.complete': (e) => ({ exception: e.exception ?? undefined, value: e.value ?? undefined }) },
@@ -86,8 +92,9 @@ const busLockExit = (facts: SldFacts): readonly GuestItem[] =>
   facts.options['kvm.busLockExit'] === 'exit' && facts.countsBusLocks ? [step('BUS_LOCK', { send: (v) => vmexit(v, 'BUS_LOCK') })] : [];
 
 /**
- * A misaligned access, locked and across two cache lines or neither. It faults if alignment is checked, or if it splits a lock while the core
- * detects that; it is tried again unless the guest was told of the exception.
+ * A misaligned access, locked and across two cache lines or neither. It faults if alignment is
+ * checked, or if it splits a lock while the core detects that; it is tried again unless the guest
+ * was told of the exception.
  */
 const access = (env: GuestEnv, facts: SldFacts, locked: boolean) =>
   path(

@@ -1,6 +1,6 @@
 /**
- * What split-lock detection fills of KVM on VMX: the setting that goes to the guest and back, exits for MSR_TEST_CTRL, #AC and bus
- * locks, and the ioctls that reach the same MSR.
+ * What split-lock detection fills of KVM on VMX: the setting that goes to the guest and back, exits
+ * for MSR_TEST_CTRL, #AC and bus locks, and the ioctls that reach the same MSR.
  *
  * @see kernel arch/x86/kvm/vmx/vmx.c, handle_exception_nmi(), vmx_guest_inject_ac(), vmx_set_msr()
  */
@@ -38,7 +38,9 @@ declare module '../host/host-env.ts' {
 
 const toGuest = (env: HostEnv, t: HostThread, exception: 'AC' | 'GP' | null, value: number | null) =>
   outgoing(vcpuOf(env, t).id, { type: 'vmx.complete', exception, value });
-/** The vCPU takes note of what became of its instruction; its next step comes with the next entry. */
+/**
+ * The vCPU takes note of what became of its instruction; its next step comes with the next entry.
+ */
 const GUEST_NOTES = { 'guest.ran': () => ({}) } as const;
 
 /** WRMSR and RDMSR of the guest: the value, or #GP. */
@@ -58,7 +60,10 @@ const msrExit = (env: HostEnv, facts: SldFacts, kind: 'MSR_WRITE' | 'MSR_READ') 
     { locals: ['failed', 'msr'] },
   );
 
-/** vmx_guest_inject_ac(), with the series' rule for guests that have the bit set. @see domain C.4, C.5; SLD-14 to SLD-18 */
+/**
+ * vmx_guest_inject_ac(), with the series' rule for guests that have the bit set.
+ * @see domain C.4, C.5; SLD-14 to SLD-18
+ */
 function isGuests(facts: SldFacts, exit: ExitInfoOf['EXCEPTION_NMI'], guestOn: boolean): boolean {
   if (!facts.hasFeature) return true;
   if (facts.options['kvm.acInjection'] === 'analyse') return !exit.locked || guestOn;
@@ -114,7 +119,10 @@ function runsAgain(t: HostThread, { exit, busLock }: HostLocals): HostLocals['ru
   return t.sigpending === true ? 'EINTR' : undefined;
 }
 
-/** KVM_SET_MSRS and KVM_GET_MSRS of MSR_TEST_CTRL: the host's access to the guest's value, under the vCPU's mutex. */
+/**
+ * KVM_SET_MSRS and KVM_GET_MSRS of MSR_TEST_CTRL: the host's access to the guest's value, under the
+ * vCPU's mutex.
+ */
 function msrIoctl(facts: SldFacts, name: 'KVM_SET_MSRS' | 'KVM_GET_MSRS'): VcpuIoctl {
   const isSet = name === 'KVM_SET_MSRS';
   const given = (env: HostEnv, t: HostThread) => {

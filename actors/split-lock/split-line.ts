@@ -1,4 +1,7 @@
-/** A counter in guest memory that crosses a cache line, and how many increments of it have been carried out. */
+/**
+ * A counter in guest memory that crosses a cache line, and how many increments of it have been
+ * carried out.
+ */
 import { assign, emit, enqueueActions, setup } from 'xstate';
 import { type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { SplitLineEvent } from '../../events/split-lock/split-lock.ts';

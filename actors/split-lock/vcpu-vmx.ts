@@ -1,4 +1,7 @@
-/** struct vcpu_vmx: what VMX keeps of a vCPU beside struct kvm_vcpu. @see kernel arch/x86/kvm/vmx/vmx.h; series v8, patch 4 */
+/**
+ * struct vcpu_vmx: what VMX keeps of a vCPU beside struct kvm_vcpu.
+ * @see kernel arch/x86/kvm/vmx/vmx.h; series v8, patch 4
+ */
 import { assign, emit, setup } from 'xstate';
 import { type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { VmxEvent, VmxFields } from '../../events/split-lock/split-lock.ts';

@@ -1,6 +1,7 @@
 /**
- * Split-lock detection for guests, as series v8 and v10 would have it: the guest's setting is loaded before the guest runs and stays until
- * the vCPU is put, and the task's flag goes with it, so that the context switch does the right thing in between.
+ * Split-lock detection for guests, as series v8 and v10 would have it: the guest's setting is
+ * loaded before the guest runs and stays until the vCPU is put, and the task's flag goes with it,
+ * so that the context switch does the right thing in between.
  *
  * @see series v8, patch 4; series v10, patches 4 and 9; domain debug-and-split-lock C.5, C.8
  */
@@ -74,7 +75,10 @@ const updateSld = (env: HostEnv, facts: SldFacts) =>
     { locals: ['on'], requires: 'N' },
   );
 
-/** Whether detection was on, from what was saved, and the other way round: the one place that knows the form. */
+/**
+ * Whether detection was on, from what was saved, and the other way round: the one place that knows
+ * the form.
+ */
 const savedOf = (facts: SldFacts, wasOn: boolean): boolean =>
   facts.options['kvm.sldSaved'] === 'host_tif' ? wasOn === isPositive(facts.flag) : wasOn;
 const wasOnOf = (facts: SldFacts, saved: boolean): boolean =>
@@ -87,8 +91,9 @@ const gsBase = (facts: SldFacts, guest: boolean): readonly HostItem[] =>
     : [step('wrmsr_kernel_gs_base', { send: (t) => toCore(facts, t, { type: 'core.wrmsrKernelGsBase', cpu: t.cpu, guest }) })];
 
 /**
- * R8. v8 keeps the host's setting before the switch, v10 what the switch says it found: `differs` tells the two apart.
- * Does nothing while guest state is loaded, so it costs little in each turn of the run loop.
+ * R8. v8 keeps the host's setting before the switch, v10 what the switch says it found: `differs`
+ * tells the two apart. Does nothing while guest state is loaded, so it costs little in each turn of
+ * the run loop.
  */
 export function prepareSwitchToGuest(env: HostEnv, facts: SldFacts) {
   const save = (wasOn: (t: HostThread, differs: boolean) => boolean) =>
@@ -114,7 +119,9 @@ export function prepareSwitchToGuest(env: HostEnv, facts: SldFacts) {
   );
 }
 
-/** R19 and S2: the host's setting returns, and with it the flag, before the switch compares flags. */
+/**
+ * R19 and S2: the host's setting returns, and with it the flag, before the switch compares flags.
+ */
 export function prepareSwitchToHost(env: HostEnv, facts: SldFacts) {
   const restore = call(updateSld(env, facts), (_t, l) => ({ on: wasOnOf(facts, l.saved!) }));
   return path(

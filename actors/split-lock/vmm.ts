@@ -1,8 +1,10 @@
 /**
- * The loop of user space around KVM_RUN: a VMM that is called back, by a signal or for a bus lock, and runs the vCPU again. A timer sends its thread
- * the signal, which is blocked but in KVM_RUN, so that the run ends soon whatever the guest does.
+ * The loop of user space around KVM_RUN: a VMM that is called back, by a signal or for a bus lock,
+ * and runs the vCPU again. A timer sends its thread the signal, which is blocked but in KVM_RUN, so
+ * that the run ends soon whatever the guest does.
  *
- * @see "Split Lock Detection VM Hangs", x86.lol, 2023-11-07; kernel Documentation/virt/kvm/api.rst, KVM_SET_SIGNAL_MASK; QEMU kvm_cpu_exec()
+ * @see "Split Lock Detection VM Hangs", x86.lol, 2023-11-07; kernel Documentation/virt/kvm/api.rst,
+ * KVM_SET_SIGNAL_MASK; QEMU kvm_cpu_exec()
  */
 import { type Outgoing, outgoing } from '../../events/event.ts';
 import { type HostEnv, type HostItem, type HostPath, type HostThread, host } from '../host/host-env.ts';

@@ -1,8 +1,10 @@
 /**
- * Generation 2 of the warning (5.19 and later): no flag of the task, but a work item that turns detection on again a little later; and, while
- * the sysctl says so, a sleep and a semaphore, so that only one core at a time splits locks.
+ * Generation 2 of the warning (5.19 and later): no flag of the task, but a work item that turns
+ * detection on again a little later; and, while the sysctl says so, a sleep and a semaphore, so
+ * that only one core at a time splits locks.
  *
- * @see kernel arch/x86/kernel/cpu/bus_lock.c, split_lock_warn(); domain debug-and-split-lock C.3, W1 to W9
+ * @see kernel arch/x86/kernel/cpu/bus_lock.c, split_lock_warn(); domain debug-and-split-lock C.3,
+ * W1 to W9
  */
 import { type Outgoing, outgoing } from '../../events/event.ts';
 import { type HostItem, type HostLocals, type HostThread, host, kernelSource, signalPending, toCpu } from '../host/host-env.ts';
@@ -19,7 +21,7 @@ declare module '../host/host-env.ts' {
     readonly holdsSem?: boolean | undefined;
     /** Milliseconds of its sleep. */
     readonly left?: number | undefined;
-    /** Of a worker: the item at hand. */
+    /** Of a worker: the present item. */
     readonly work?: string | undefined;
   }
 }
@@ -33,11 +35,17 @@ const readSysctl = (name: string): HostItem =>
   step(name, { send: () => outgoing(SYSCTL, { type: 'sysctl.read?' }), answers: { 'sysctl.value': (e) => ({ mitigate: e.mitigate }) } });
 
 const SLEEP_MS = 10;
-/** schedule() goes on with a task whose signal came before it slept. @see kernel kernel/sched/core.c, signal_pending_state() */
+/**
+ * schedule() goes on with a task whose signal came before it slept.
+ * @see kernel kernel/sched/core.c, signal_pending_state()
+ */
 const scheduleInterruptible = (t: HostThread, ...timer: readonly Outgoing[]) =>
   signalPending(t) ? [] : [...timer, toCpu(t, { type: 'cpu.sleep' })];
 
-/** W3. Where timers are in order, whoever wakes asks how much is left, and sleeps on if it was woken for nothing. */
+/**
+ * W3. Where timers are in order, the woken thread asks how much time is left, and sleeps on if it
+ * was woken for nothing.
+ */
 const msleepInterruptible = (facts: SldFacts): readonly HostItem[] => {
   const sleep = step('msleep_interruptible', {
     sleeps: true,

@@ -1,7 +1,9 @@
 /**
- * The host's own #AC: what a split lock of user code, of the kernel, or of a guest costs the task that did it.
+ * The host's own #AC: what a split lock of user code, of the kernel, or of a guest costs the task
+ * that did it.
  *
- * @see kernel arch/x86/kernel/traps.c, exc_alignment_check(); arch/x86/kernel/cpu/intel.c, handle_user_split_lock() (5.7 to 5.18)
+ * @see kernel arch/x86/kernel/traps.c, exc_alignment_check(); arch/x86/kernel/cpu/intel.c,
+ * handle_user_split_lock() (5.7 to 5.18)
  */
 import { outgoing } from '../../events/event.ts';
 import { faultItems, type HostEnv, type HostItem, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
@@ -28,7 +30,10 @@ declare module '../host/host-env.ts' {
   }
 }
 
-/** A1 to A3. The user's handler runs with interrupts on, so without a section of its own the write and the flag can be parted. */
+/**
+ * A1 to A3. The user's handler runs with interrupts on, so without a section of its own the write
+ * and the flag can be parted.
+ */
 const warnByFlag = (facts: SldFacts) =>
   path('split_lock_warn', kernelSource('arch/x86/kernel/cpu/intel.c, split_lock_warn() (5.7 to 5.18)'), [
     step('pr_warn_ratelimited'),
@@ -77,7 +82,10 @@ const opensAc = (env: HostEnv, t: Parameters<typeof opOf>[1]): boolean => splitO
 
 const MANUAL = { source: 'Intel SDM vol. 3, "Split locks"; domain debug-and-split-lock C.1', grade: 'manual' } as const;
 
-/** The locked access itself: one instruction, which faults or runs. Linux keeps CR0.AM set, so EFLAGS.AC alone decides about the old check. */
+/**
+ * The locked access itself: one instruction, which faults or runs. Linux keeps CR0.AM set, so
+ * EFLAGS.AC alone decides about the old check.
+ */
 const access = (env: HostEnv, facts: SldFacts): HostItem =>
   step('locked_access', {
     send: (t) => [toCore(facts, t, { type: 'core.rdmsr?' }), ...(opensAc(env, t) ? [] : locksBus(facts))],

@@ -1,7 +1,9 @@
 /**
- * The SVM half of the run loop: VMRUN to #VMEXIT, and VMGEXIT, by which an SEV-ES guest asks for something.
+ * The SVM half of the run loop: VMRUN to #VMEXIT, and VMGEXIT, by which an SEV-ES guest asks for
+ * something.
  *
- * @see kernel arch/x86/kvm/svm/svm.c, svm_vcpu_run(); arch/x86/kvm/svm/sev.c, sev_handle_vmgexit(); APM vol. 2, "VMRUN"
+ * @see kernel arch/x86/kvm/svm/svm.c, svm_vcpu_run(); arch/x86/kvm/svm/sev.c, sev_handle_vmgexit();
+ * APM vol. 2, "VMRUN"
  */
 import type { NaeEvent } from '../../events/svm.ts';
 import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';

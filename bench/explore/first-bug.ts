@@ -1,4 +1,7 @@
-/** Schedules and time to the first violation for each sampling strategy, on every violation that a shipped scenario is known for. */
+/**
+ * Schedules and time to the first violation for each sampling strategy, on every violation that a
+ * shipped scenario is known for.
+ */
 import { MemoEngine } from '../../sim/engine/memo.ts';
 import type { SampleRequest } from '../../sim/explore/sampling/request.ts';
 import { Sampler } from '../../sim/explore/sampling/sampler.ts';
@@ -24,7 +27,10 @@ interface Hunt {
   readonly missed: boolean;
 }
 
-/** Profiling runs count. `world`: with its memory of reactions, which all schedules of a scenario fill; without, XState computes whatever they meet. */
+/**
+ * Profiling runs count. `world`: with its memory of reactions, which all schedules of a scenario
+ * fill; without, XState computes whatever they meet.
+ */
 function hunt(scenario: ResolvedScenario, property: string, strategy: SampleRequest['strategy'], seed: number, world?: WorldStep): Hunt {
   let schedules = 0;
   let missed = false;

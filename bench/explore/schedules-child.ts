@@ -1,6 +1,7 @@
 /**
- * One process of the figure `schedules`: three tasks of four steps that update one counter, under fast-check's scheduler or under a sample.
- * Prints seconds of the process for each lap, and how often an update was lost.
+ * One process of the figure `schedules`: three tasks of four steps that update one counter, under
+ * fast-check's scheduler or under a sample. Prints seconds of the process for each lap, and how
+ * often an update was lost.
  */
 import fc from 'fast-check';
 import { assign, emit, setup } from 'xstate';

@@ -1,4 +1,7 @@
-/** Schedules a second of a sample against fast-check's scheduler, on one program: three tasks of four steps that update a counter. */
+/**
+ * Schedules a second of a sample against fast-check's scheduler, on one program: three tasks of
+ * four steps that update a counter.
+ */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { type Figure, median, type Rate, type Table } from '../harness.ts';

@@ -1,4 +1,7 @@
-/** How far a shrunk schedule is from the least one: random failing schedules of every shipped violation. */
+/**
+ * How far a shrunk schedule is from the least one: random failing schedules of every shipped
+ * violation.
+ */
 import { type Shrinking, shrinks } from '../explore-bugs.ts';
 import { type Figure, median, type Table } from '../harness.ts';
 import { violating } from './violating.ts';
@@ -6,7 +9,10 @@ import { violating } from './violating.ts';
 /** Failing schedules of each violation; two of the seven are too rare at random to give as many. */
 const EACH = 20;
 
-/** Deviations first, steps where they are equal: the share of the least one, 1 at best. A least of none counts as one more. */
+/**
+ * Deviations first, steps where they are equal: the share of the least one, 1 at best. A least of
+ * none counts as one more.
+ */
 const ratioOf = ({ after, least, stepsAfter, leastSteps }: Shrinking): number =>
   after === least ? stepsAfter / leastSteps : (after + 1) / (least + 1);
 

@@ -1,4 +1,7 @@
-/** One random run over the memory of whole steps, a digest after each, no journal: against XState's own actors given the same events. */
+/**
+ * One random run over the memory of whole steps, a digest after each, no journal: against XState's
+ * own actors given the same events.
+ */
 import { MemoEngine } from '../../sim/engine/memo.ts';
 import { topologyOf } from '../../sim/host/topology.ts';
 import { Prng } from '../../sim/prng.ts';

@@ -1,4 +1,7 @@
-/** The scenario rmp-lock packed by hand into bytes, with no engine below it: `node rmpjs.mjs VCPUS TIMES` prints each search as JSON. */
+/**
+ * The scenario rmp-lock packed by hand into bytes, with no engine below it:
+ * `node rmpjs.mjs VCPUS TIMES` prints each search as JSON.
+ */
 // @ts-nocheck: bytes in, bytes out; a cast at each of them would hide what it does.
 const N = +process.argv[2] || 4;
 const TIMES = +process.argv[3] || 1;

@@ -1,4 +1,7 @@
-/** Carries a search out as it was asked for: by one thread, by several, as one shard, or from the results of all shards. */
+/**
+ * Carries a search out as it was asked for: by one thread, by several, as one shard, or from the
+ * results of all shards.
+ */
 
 import { conclude, notLookedFor, searchedWay } from '../../sim/explore/conclude.ts';
 import { explore } from '../../sim/explore/explore.ts';
@@ -14,17 +17,19 @@ import { boundOf, type ExploreFlags, STATES_DEFAULT } from './options.ts';
 import { mergeShards, writeShard } from './shard-file.ts';
 import { searchTogether } from './team.ts';
 
-/** What came of it, and the file of a shard's result. */
+/** The result of a search, and the file of a shard's result. */
 export interface Carried extends Drive<Exploration> {
   readonly sharding: Sharding | null;
 }
 
-/** What a shard, or all of them, have to say besides. */
+/** What a report says besides where the space was divided into shards. */
 export interface Sharding {
   readonly of: number;
   /** Null where all were merged. */
   readonly index: number | null;
-  /** The result of one; null where it was stopped, as the next time it would get further. */
+  /**
+   * The file of one shard's result; null where it was stopped, as another search would get further.
+   */
   readonly file: string | null;
   /** States that a merged space has in any case; null where nothing was merged. */
   readonly statesAtLeast: number | null;
@@ -68,7 +73,7 @@ async function carryTogether(
 export async function carry(request: ExploreRequest, subject: SearchSubject, flags: ExploreFlags, io: Io): Promise<Carried> {
   const { workers = 1, shard, time } = flags;
   if (shard) return carryShard(shard, request, flags, io);
-  // A cycle is found in a space that one thread has as a whole.
+  // Cycles are found where one thread holds the whole space.
   const isEndless = subject.scenario.properties.eventually.length > 0;
   if (workers > 1 && !isEndless) return carryTogether(workers, request, subject, flags, io);
   const { name, variant } = subject.scenario;
@@ -78,7 +83,10 @@ export async function carry(request: ExploreRequest, subject: SearchSubject, fla
   };
 }
 
-/** The verdict of all shards in a folder. @throws CliError if it is not all of them, whole and of one search */
+/**
+ * The verdict of all shards in a folder.
+ * @throws CliError if it is not all of them, whole and of one search
+ */
 export async function carryMerge(
   folder: string,
   reference: string | undefined,

@@ -1,4 +1,6 @@
-/** Which options of `explore` go together: the one place where a pair is refused, with the reason. */
+/**
+ * Which options of `explore` go together: the one place where a pair is refused, with the reason.
+ */
 import { type Asked, REFUSED as REFUSED_BY_SEARCHES } from '../../sim/explore/soundness.ts';
 import { usageError } from '../errors.ts';
 

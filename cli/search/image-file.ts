@@ -1,4 +1,7 @@
-/** Writes a search into a file that appears whole under its name, and reads it back; nothing is believed before its checksum is. */
+/**
+ * Writes a search into a file that appears whole under its name, and reads it back; no part is used
+ * before its checksum is verified.
+ */
 import { z } from 'zod';
 import { crc32c } from '../../replay/crc32c.ts';
 import { fileSource } from '../../replay/file-source.ts';
@@ -122,7 +125,11 @@ export function* encodeSearch(subject: SearchSubject, image: SearchImage): Gener
   yield frameHeader(FRAME.end, new Uint8Array(0));
 }
 
-/** Writes the search beside the file of that name and moves it there: the one before stays whole until then. @throws JournalWriteError */
+/**
+ * Writes the search beside the file of that name and moves it there: the one before stays whole
+ * until then.
+ * @throws JournalWriteError
+ */
 export function writeSearch(path: string, subject: SearchSubject, image: SearchImage): void {
   const file = PartFile.create({ path, files: realFiles }, 'replace');
   try {
@@ -233,7 +240,7 @@ export function decodeSearch(source: JournalSource): StoredSearch {
     const image = { counts, dictionary, reactions, findings, reached, rows, parent, via, ends, ended };
     return { scenario, from: from && ({ ...from, actors: new Map(from.actors) } as PlainWorld), prefix, image };
   } catch (error) {
-    // Whatever does not parse is damage that no checksum saw.
+    // What does not parse is damage that the checksums did not find.
     if (error instanceof z.ZodError || error instanceof SyntaxError)
       throw new SearchFileError('its header or its dictionary says nothing that a search has');
     throw error;

@@ -1,4 +1,7 @@
-/** The format of a search on disk: `docs/search-file-format.md` explains it. Here: its numbers, its header, its errors. */
+/**
+ * The format of a search on disk: `docs/search-file-format.md` explains it. Here: its numbers, its
+ * header, its errors.
+ */
 import { z } from 'zod';
 import { MODEL_FIELDS } from './same-model.ts';
 
@@ -20,7 +23,7 @@ export const FRAME = { end: 0, dictionary: 1, reactions: 2, rows: 3, parent: 4, 
 export class SearchFileError extends Error {
   override readonly name = 'SearchFileError';
 }
-/** It is one, of another model or of another scenario. */
+/** The file is a search, but of another model or of another scenario. */
 export class ForeignSearchError extends Error {
   override readonly name = 'ForeignSearchError';
 }

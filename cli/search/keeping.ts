@@ -1,4 +1,7 @@
-/** `--checkpoint` and `--resume`: a search of all schedules that is kept in a file as it goes, and goes on from one. */
+/**
+ * `--checkpoint` and `--resume`: a search of all schedules that is kept in a file as it goes, and
+ * goes on from one.
+ */
 
 import { resolve } from 'node:path';
 import { canonical } from '../../sim/canonical.ts';
@@ -37,8 +40,8 @@ export function expectSame(file: string, stored: SearchSubject, asked: SearchSub
 }
 
 /**
- * Writes the search into the file every so many states and when it is over. Where that fails later on, the search goes on: what was
- * found is worth more than the file.
+ * Writes the search into the file every so many states and when it is over. Where that fails later
+ * on, the search goes on: what was found is worth more than the file.
  * @throws CliError if the first one cannot be written
  */
 export function keeper(

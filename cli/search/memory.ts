@@ -1,6 +1,6 @@
 /**
- * `--max-memory`: what the process has in memory, as the kernel counts it, bounds a search. Garbage counts until it is collected, so it
- * is collected before a search is told that nothing more fits.
+ * `--max-memory`: what the process has in memory, as the kernel counts it, bounds a search. Garbage
+ * counts until it is collected, so it is collected before a search is told that nothing more fits.
  */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -9,7 +9,10 @@ import { usageError } from '../errors.ts';
 const MIB = 2 ** 20;
 /** Least memory that a search gets besides what the process has when it begins. */
 const LEAST_MIB = 64;
-/** Share of the bound that has to be free after a collection: with less the next one would come at once. */
+/**
+ * Share of the bound that has to be free after a collection: with less the next one would come at
+ * once.
+ */
 const FREE_LEAST = 0.03;
 
 const residentBytes = (): number => process.memoryUsage.rss();

@@ -49,7 +49,7 @@ const KEEPING: readonly OptionSpec[] = [
   { flags: '--resume <file>', description: 'go on with the search in this file, and keep it there' },
 ];
 
-/** A thread of its own for each; more than there are processors only cost. */
+/** The most workers. Each is a thread, and more threads than processors only cost time. */
 const WORKERS_MAX = 64;
 
 const SHARDS_MAX = 4096;
@@ -120,7 +120,10 @@ export const boundOf = (flags: ExploreFlags): string => {
   return limits.length > 0 ? `, at most ${limits.join(' and ')}` : '';
 };
 
-/** @throws CliError where two options do not go together; `isJournal`: the search starts within a recorded run */
+/**
+ * @throws CliError where two options do not go together; `isJournal`: the search starts within a
+ * recorded run
+ */
 export function checkFlags(flags: ExploreFlags, isJournal: boolean): void {
   if (flags.checkpointEvery !== undefined && flags.checkpoint === undefined && flags.resume === undefined)
     throw usageError('--checkpoint-every says how often; it wants --checkpoint or --resume to say where');

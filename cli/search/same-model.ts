@@ -1,4 +1,7 @@
-/** Which model a stored search or the result of a shard is of: this program's, with the user's own mechanisms that take part. */
+/**
+ * Which model a stored search or the result of a shard is of: this program's, with the user's own
+ * mechanisms that take part.
+ */
 import { z } from 'zod';
 import { modulesPresentFor, moduleText } from '../../replay/model.ts';
 import { modulesFor } from '../../sim/host/registry.ts';

@@ -1,4 +1,7 @@
-/** The result of one shard as a file, the same bytes whenever and wherever it is searched; and what the results of all shards say together. */
+/**
+ * The result of one shard as a file, the same bytes whenever and wherever it is searched; and what
+ * the results of all shards say together.
+ */
 import { readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { sha256 } from '@noble/hashes/sha2.js';
@@ -22,7 +25,7 @@ import { foreignSearch, MODEL_FIELDS, modelOf } from './same-model.ts';
 
 const ENDING = '.shard.json';
 const FORMAT = 'worldswitch-shard-1';
-/** Counterexamples and counts take little; more is no result of a shard. */
+/** The most bytes of a result: it holds counterexamples and counts, so a larger file is none. */
 const BYTES_MAX = 1 << 26;
 
 const natural = z.number().int().min(0);
@@ -34,7 +37,10 @@ const BODY = z.strictObject({
   shard: z.strictObject({ index: natural.min(1), of: natural.min(1) }),
   /** The budget that ran out. */
   limit: z.enum(['states', 'bytes']).nullable(),
-  /** Up to the level that is divided; null where no level was wide enough, and every shard has searched everything. */
+  /**
+   * Up to the level that is divided; null where no level was wide enough, and every shard has
+   * searched everything.
+   */
   cut: counts.extend({ depth: natural }).nullable(),
   /** The cut's states among them. */
   counts,

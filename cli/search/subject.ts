@@ -1,4 +1,7 @@
-/** What `explore` is asked to search: a scenario, the futures of a recorded run, or what a stored search is of. */
+/**
+ * What `explore` is asked to search: a scenario, the futures of a recorded run, or what a stored
+ * search is of.
+ */
 import { stateAt } from '../../replay/fold.ts';
 import { scenarioOf } from '../../replay/model.ts';
 import type { SearchImage } from '../../sim/explore/space/image.ts';

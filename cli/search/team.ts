@@ -1,4 +1,7 @@
-/** `--workers`: threads that share one space, level by level. The coordinator passes dictionaries on, counts, and says when to stop. */
+/**
+ * `--workers`: threads that share one space, level by level. The coordinator passes dictionaries
+ * on, counts, and says when to stop.
+ */
 import { Worker } from 'node:worker_threads';
 import type { Progress, SearchFacts } from '../../sim/explore/request.ts';
 import { combined, type PartitionReport, type Round } from '../../sim/explore/together/partition.ts';
@@ -18,7 +21,7 @@ const BOX_INTEGERS = 1 << 20;
 
 const WORKER = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url);
 
-/** One thread, and the answer it owes. */
+/** One worker thread, and the answer that it has yet to give. */
 class Hand {
   readonly #worker: Worker;
   #settle: { readonly resolve: (answer: Answer) => void; readonly reject: (error: unknown) => void } | null = null;
@@ -75,7 +78,8 @@ function whyEnd(rounds: readonly Round[], budget: TeamBudget, isStopped: boolean
 }
 
 /**
- * Searches all schedules with several threads. `onRound` sees how far they are and answers whether to stop.
+ * Searches all schedules with several threads. `onRound` sees how far they are and answers whether
+ * to stop.
  * @throws what the search in a thread throws, by name and message
  */
 export async function searchTogether(

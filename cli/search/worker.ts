@@ -1,4 +1,7 @@
-/** A thread that searches one partition: answers each round with what came of it, and at the end with its report. */
+/**
+ * A thread that searches one partition: answers each round with what came of it, and at the end
+ * with its report.
+ */
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import { canonical } from '../../sim/canonical.ts';
 import type { Dictionary } from '../../sim/explore/space/dictionary.ts';
@@ -12,11 +15,14 @@ export interface WorkerData {
   readonly scenario: ResolvedScenario;
   readonly from: PlainWorld | null;
   readonly me: number;
-  /** By turn, sender and receiver: while the boxes of one turn are read, those of the other are written. */
+  /**
+   * By turn, sender and receiver: while the boxes of one turn are read, those of the other are
+   * written.
+   */
   readonly boxes: readonly (readonly (readonly SharedArrayBuffer[])[])[];
   /** Modules of the user's own: each thread loads them for itself. */
   readonly models: readonly ModelFile[];
-  /** What came of them where the search was asked for. */
+  /** The modules as the main thread has loaded them. */
   readonly modules: readonly ModuleName[];
   readonly isTimed: boolean;
 }
@@ -45,7 +51,10 @@ function serve({ scenario, from, me, boxes, isTimed }: WorkerData, answer: (mess
   };
 }
 
-/** @throws Error if a file has changed since: threads with different models would find what is in neither */
+/**
+ * @throws Error if a file has changed since: threads with different models would find what is in
+ * neither
+ */
 async function sameModels({ scenario, models, modules }: WorkerData): Promise<void> {
   if (models.length === 0) return;
   const { loadModels } = await import('../models.ts');

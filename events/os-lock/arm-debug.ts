@@ -1,4 +1,7 @@
-/** Vocabulary of arm64 debugging: a CPU's debug registers, KVM's copy of a vCPU's, and what a guest's instruction meets. */
+/**
+ * Vocabulary of arm64 debugging: a CPU's debug registers, KVM's copy of a vCPU's, and what a
+ * guest's instruction meets.
+ */
 import type { ActorId, Delivery, EventOf } from '../event.ts';
 
 export type ExceptionLevel = 0 | 1 | 2;
@@ -15,13 +18,16 @@ export interface DebugPstate {
 }
 
 /**
- * Registers of which breakpoint 0 and watchpoint 0 stand for all; of their control registers only E (bit 0) is kept. Of DBGVCR, the AArch32
- * name of DBGVCR32_EL2, one vector is kept, as bit 0.
+ * Registers of which breakpoint 0 and watchpoint 0 stand for all; of their control registers only E
+ * (bit 0) is kept. Of DBGVCR, the AArch32 name of DBGVCR32_EL2, one vector is kept, as bit 0.
  */
 export const SYSREGS = ['oslar_el1', 'oslsr_el1', 'osdlr_el1', 'mdscr_el1', 'dbgbcr0_el1', 'dbgwcr0_el1', 'dbgvcr', 'dbgoslar'] as const;
 export type Sysreg = (typeof SYSREGS)[number];
 
-/** What MDCR_EL2 traps: TDA and TDOSA registers, TDE software debug exceptions. TDE makes the other two behave as set. */
+/**
+ * What MDCR_EL2 traps: TDA and TDOSA registers, TDE software debug exceptions. TDE makes the other
+ * two behave as set.
+ */
 export interface DebugTraps {
   readonly tda: boolean;
   readonly tdosa: boolean;
@@ -74,7 +80,10 @@ export type CpuDebugEvent = EventOf<{
   'dbg.eret': { pstate: DebugPstate };
 }>;
 
-/** What an instruction met. `bank` is whose registers the CPU held; `routed` says that debug exceptions went to EL2. */
+/**
+ * What an instruction met. `bank` is whose registers the CPU held; `routed` says that debug
+ * exceptions went to EL2.
+ */
 export interface Executed {
   readonly exception: DebugException | null;
   readonly to: 1 | 2;
@@ -111,13 +120,19 @@ export type ArmVcpuEvent = EventOf<{
   'arm.regList?': object;
   'arm.getReg?': { reg: Sysreg };
   'arm.setReg': { reg: Sysreg; value: number };
-  /** The VMM has stopped the vCPU for good; the registers of a migrated one are all there, the core registers last. */
+  /**
+   * The VMM has stopped the vCPU for good; the registers of a migrated one are all there, the core
+   * registers last.
+   */
   'arm.stopped': object;
   'arm.arrived': { pstate: DebugPstate };
   'arm.lifecycle?': object;
 }>;
 
-/** The exception class of a debug exception that goes to EL2. @see kernel arch/arm64/include/asm/esr.h */
+/**
+ * The exception class of a debug exception that goes to EL2.
+ * @see kernel arch/arm64/include/asm/esr.h
+ */
 export const DEBUG_EXITS = {
   breakpoint: 'BREAKPT_LOW',
   watchpoint: 'WATCHPT_LOW',

@@ -30,7 +30,10 @@ export type PspEvent = EventOf<{
   'psp.command': { command: PspCommand; pfn: number };
   /** The driver reads the status register. */
   'psp.status?': object;
-  /** Offer: the command in flight ends with a hardware error; only where the scenario allows `psp-error`. */
+  /**
+   * Offer: the command in flight ends with a hardware error; only where the scenario allows
+   * `psp-error`.
+   */
   'psp-error': object;
 }>;
 export type PspAnswer = EventOf<{ 'psp.status': { done: boolean; status: PspStatus; platform: 'UNINIT' | 'INIT' } }>;

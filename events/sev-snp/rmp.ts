@@ -1,11 +1,15 @@
-/** Vocabulary between whoever executes an RMP instruction or a checked access, and the RMP region it targets. */
+/**
+ * Messages between the actor that executes an RMP instruction or a checked access, and the RMP
+ * region it targets.
+ */
 import type { ActorId, Delivery, EventOf } from '../event.ts';
 
 /** Frames of one 2 MiB region. */
 export const REGION_FRAMES = 512;
 
 /**
- * The fields of an RMP entry this model keeps. Permissions are those of VMPL 1: VMPL 0 always has all.
+ * The fields of an RMP entry this model keeps. Permissions are those of VMPL 1: VMPL 0 always has
+ * all.
  * @see domain snp a.2; APM vol. 2, "Reverse Map Table"
  * @public
  */
@@ -52,7 +56,10 @@ export interface GuestAccess {
 
 declare module '../kvm.ts' {
   interface ExitInfoOf {
-    /** Nested page fault. `private`: the C-bit of the access. @see APM vol. 2, "Nested Page Faults"; domain snp c */
+    /**
+     * Nested page fault. `private`: the C-bit of the access.
+     * @see APM vol. 2, "Nested Page Faults"; domain snp c
+     */
     readonly NPF: { readonly gfn: number; readonly private: boolean };
   }
   interface VcpuRequests {

@@ -1,6 +1,6 @@
 /**
- * Vocabulary of SEV-SNP: the design switches of its hosts, and what programs of guests and of host threads can do. Messages are in rmp.ts
- * and psp.ts.
+ * Vocabulary of SEV-SNP: the design switches of its hosts, and what programs of guests and of host
+ * threads can do. Messages are in rmp.ts and psp.ts.
  */
 import type { PspCommand } from './psp.ts';
 
@@ -11,20 +11,32 @@ export const SEV_SNP_OPTIONS = {
    * @see domain snp d: P0 panic-sigbus (series v3-v6), P1 auto-share (Gonda), P2 kill-guest
    */
   'kvm.rmpFault': ['panic-sigbus', 'auto-share', 'kill-guest'],
-  /** Who can hold a page shared while it is mapped: nobody, the kernel (P3, patch 39), also user space through an ABI (P4). */
+  /**
+   * Who can hold a page shared while it is mapped: no one, the kernel (P3, patch 39), also user
+   * space through an ABI (P4).
+   */
   'kvm.mapLock': ['none', 'kernel', 'user'],
-  /** Which failures of RMPUPDATE rmpupdate() retries: 6.9+ only FAIL_OVERLAP; the series v1-v4 also FAIL_INUSE. */
+  /**
+   * Which failures of RMPUPDATE rmpupdate() retries: 6.9+ only FAIL_OVERLAP; the series v1-v4 also
+   * FAIL_INUSE.
+   */
   'kvm.rmpupdateRetry': ['overlap', 'overlap-and-inuse'],
-  /** What the auto-share handler does about a VMSA in use: spin, kick the vCPU, or kick it and block its re-entry first. */
+  /**
+   * What the auto-share handler does about a VMSA in use: spin, kick the vCPU, or kick it and block
+   * its re-entry first.
+   */
   'kvm.vmsaKick': ['kick-and-block', 'kick', 'none'],
   /**
-   * What a nested RMP fault holds from its look at the RMP to its update: nothing (series v5, patch 41), or the lock. Mainline holds the
-   * folio's lock and marks the folio prepared, to the same end. @see domain snp d.4, h R8
+   * What a nested RMP fault holds from its look at the RMP to its update: nothing (series v5, patch
+   * 41), or the lock. Mainline holds the folio's lock and marks the folio prepared, to the same
+   * end.
+   * @see domain snp d.4, h R8
    */
   'kvm.npfLock': ['dropped', 'held'],
   /**
-   * What a guest does about #VC 0x404 on a page that it had validated: it ends itself, or validates the page again without a question and goes
-   * on with what it finds there. @see domain snp SNP-17, SNP-18
+   * What a guest does about #VC 0x404 on a page that it had validated: it ends itself, or validates
+   * the page again without a question and goes on with what it finds there.
+   * @see domain snp SNP-17, SNP-18
    */
   'guest.notValidated': ['terminate', 'pvalidate'],
   /** What the second of two contending RMP instructions sees. Hardware does not document it. */
@@ -51,9 +63,15 @@ type GuestOps =
   | { readonly op: 'write'; readonly gfn: number; readonly private: boolean };
 
 type HostOps =
-  /** Device emulation in user space: `stores` stores to one guest page through the process's mapping. */
+  /**
+   * Device emulation in user space: `stores` stores to one guest page through the process's
+   * mapping.
+   */
   | ({ readonly op: 'write'; readonly stores: number } & GuestPage)
-  /** The host kernel writes a guest page after it has looked at its RMP entry (kvm_vcpu_map() and friends). */
+  /**
+   * The host kernel writes a guest page after it has looked at its RMP entry (kvm_vcpu_map() and
+   * friends).
+   */
   | ({ readonly op: 'kvm-write-guest' } & GuestPage)
   /** The same without a look, as any store of the kernel through its direct map. */
   | ({ readonly op: 'kvm-write-unchecked' } & GuestPage)

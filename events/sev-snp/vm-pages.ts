@@ -1,8 +1,14 @@
-/** Vocabulary between the threads and vCPUs of an SNP guest and the actor that keeps track of the guest's pages. */
+/**
+ * Vocabulary between the threads and vCPUs of an SNP guest and the actor that keeps track of the
+ * guest's pages.
+ */
 import type { Delivery, EventOf } from '../event.ts';
 
 export type VmPagesEvent = EventOf<{
-  /** Map lock: hold the page in its present state while it is mapped. @see domain snp d, P3 and P4 */
+  /**
+   * Map lock: hold the page in its present state while it is mapped.
+   * @see domain snp d, P3 and P4
+   */
   'pages.lock': { gfn: number };
   'pages.unlock': { gfn: number };
   /** A page-state change waits until no thread holds the page, and keeps new holders out. */
@@ -12,13 +18,18 @@ export type VmPagesEvent = EventOf<{
   'pages.leak': { pfn: number };
   /** From a vCPU: the guest has executed PVALIDATE, and knows it on all its vCPUs. */
   'guest.validated': { gfn: number; validated: boolean };
-  /** From a vCPU: it has answered #VC 0x404 on this page with PVALIDATE, and takes the content of the frame for its data. */
+  /**
+   * From a vCPU: it has answered #VC 0x404 on this page with PVALIDATE, and takes the content of
+   * the frame for its data.
+   */
   'guest.revalidated': { gfn: number };
   /** From a vCPU: #VC 0x404 on this page. */
   'guest.notValidated': { gfn: number };
 }>;
 
-/** The answer to `pages.lock` and `pages.beginPsc`. A refused thread is woken when a page is let go. */
+/**
+ * The answer to `pages.lock` and `pages.beginPsc`. A refused thread is woken when a page is let go.
+ */
 export type VmPagesAnswer = EventOf<{ 'pages.granted': { granted: boolean } }>;
 
 declare module '../index.ts' {

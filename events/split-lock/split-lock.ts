@@ -1,5 +1,6 @@
 /**
- * Vocabulary of split-lock detection on Intel hosts: MSR_TEST_CTRL of a core, exits of VMX, and what KVM keeps in struct vcpu_vmx.
+ * Vocabulary of split-lock detection on Intel hosts: MSR_TEST_CTRL of a core, exits of VMX, and
+ * what KVM keeps in struct vcpu_vmx.
  *
  * @see domain debug-and-split-lock C
  */
@@ -8,39 +9,69 @@ import type { CoreEvent } from '../sched.ts';
 
 /** Every switch with its values; the first is the default. */
 export const SPLIT_LOCK_OPTIONS = {
-  /** `split_lock_detect=`: what the host does about split locks. @see kernel Documentation/arch/x86/buslock.rst */
+  /**
+   * `split_lock_detect=`: what the host does about split locks.
+   * @see kernel Documentation/arch/x86/buslock.rst
+   */
   'host.sld': ['warn', 'off', 'fatal', 'ratelimit'],
   /** Under `ratelimit`: how many bus locks of all tasks together the host lets pass in a second. */
   'host.sldRatelimit': ['1', '2'],
-  /** What the task is that turned detection off: a flag of the task (5.7 to 5.18), the same with preemption off, a work item for all CPUs, or one for each. */
+  /**
+   * What the task is that turned detection off: a flag of the task (5.7 to 5.18), the same with
+   * preemption off, a work item for all CPUs, or one for each.
+   */
   'host.sldWarn': ['gen2-global', 'gen2', 'gen1', 'gen1-atomic'],
-  /** `kernel.split_lock_mitigate` at the start: whether whoever splits a lock is slowed down. */
+  /** `kernel.split_lock_mitigate` at the start: whether a splitting task is slowed down. */
   'host.sldMitigate': ['on', 'off'],
-  /** What a warning does whose sleep a signal has ended: returns with detection on, as released, or goes on as without split_lock_mitigate. */
+  /**
+   * What a warning does whose sleep a signal has ended: returns with detection on, as released, or
+   * goes on as without split_lock_mitigate.
+   */
   'host.sldInterrupted': ['return', 'progress'],
-  /** Whether VMMs have a periodic timer send each vCPU thread a signal, so that KVM_RUN ends; how long its period is. */
+  /**
+   * Whether VMMs have a periodic timer send each vCPU thread a signal, so that KVM_RUN ends; how
+   * long its period is.
+   */
   'vmm.exitTimer': ['none', '1ms', '20ms'],
   /** How often one warning reads the sysctl. */
   'host.sldSysctlReads': ['once', 'twice'],
   /** Whether a CPU that goes offline turns detection on for its core. */
   'host.sldOffline': ['callback', 'none'],
-  /** Whether a CPU that comes up writes MSR_TEST_CTRL only where the processor is known to detect split locks. */
+  /**
+   * Whether a CPU that comes up writes MSR_TEST_CTRL only where the processor is known to detect
+   * split locks.
+   */
   'host.sldInit': ['whitelist-check', 'blind-write'],
-  /** Name and polarity of the flag of thread_info: set while detection is off (the first two), or while it is on. */
+  /**
+   * Name and polarity of the flag of thread_info: set while detection is off (the first two), or
+   * while it is on.
+   */
   'host.sldFlag': ['TIF_SLD', 'TIF_SLD_DISABLED', 'TIF_SLD_ENABLED'],
   /** Whether KVM lets guests have the bit: mainline does not, two series would have. */
   'kvm.sldVirt': ['none', 'v8', 'v10'],
   /** Whether the bit is shown to guests where a sibling thread would share it. */
   'kvm.sldExpose': ['no-smt', 'always'],
-  /** What guards the toggle in vmx_set_msr(): preemption off around test and toggle, around the toggle only, or nothing. */
+  /**
+   * What guards the toggle in vmx_set_msr(): preemption off around test and toggle, around the
+   * toggle only, or nothing.
+   */
   'kvm.sldGuard': ['preempt-off', 'toggle-only', 'none'],
-  /** What brings the next task its setting: a put at sched_out, the flag that KVM keeps in step with the MSR, both, or neither. */
+  /**
+   * What brings the next task its setting: a put at sched_out, the flag that KVM keeps in step with
+   * the MSR, both, or neither.
+   */
   'kvm.sldSwitch': ['put-and-flag', 'flag-only', 'put-only', 'neither'],
-  /** What vmx_prepare_switch_to_guest() keeps of the host: whether detection was on, or the flag as it stood. */
+  /**
+   * What vmx_prepare_switch_to_guest() keeps of the host: whether detection was on, or the flag as
+   * it stood.
+   */
   'kvm.sldSaved': ['host_sld_on', 'host_tif'],
   /** Whether MSR_KERNEL_GS_BASE, which is deferred in the same way, is looked at too. */
   'kvm.kernelGsBase': ['untracked', 'tracked'],
-  /** KVM_CAP_X86_BUS_LOCK_EXIT: whether KVM_RUN ends after a bus lock of the guest, so that the VMM can slow it down. */
+  /**
+   * KVM_CAP_X86_BUS_LOCK_EXIT: whether KVM_RUN ends after a bus lock of the guest, so that the VMM
+   * can slow it down.
+   */
   'kvm.busLockExit': ['off', 'exit'],
   /** How KVM tells whose #AC it is: by the context, or also by looking at the instruction. */
   'kvm.acInjection': ['context', 'analyse'],
@@ -104,7 +135,10 @@ declare module '../kvm.ts' {
 
 export type MsrEvent = EventOf<{
   'core.wrmsr': { sld: boolean };
-  /** WRMSR of 0 to MSR_TEST_CTRL, by one logical CPU of a processor that has the register and not the bit. */
+  /**
+   * WRMSR of 0 to MSR_TEST_CTRL, by one logical CPU of a processor that has the register and not
+   * the bit.
+   */
   'core.wrmsrUnsupported': { cpu: ActorId };
   'core.vmxon': { cpu: ActorId };
   'core.vmptrld?': { cpu: ActorId };
@@ -116,7 +150,10 @@ type MsrAnswer = EventOf<{ 'core.msr': { sld: boolean }; 'core.vmptrlded': { def
 export type FreezerEvent = EventOf<{ 'freezer.frozen?': object; 'freezer.thaw': object }>;
 type FreezerAnswer = EventOf<{ 'freezer.state': { frozen: boolean } }>;
 
-/** Fields of struct vcpu_vmx. `saved` is the host's setting while guest state is loaded, in the form that an option chooses. */
+/**
+ * Fields of struct vcpu_vmx. `saved` is the host's setting while guest state is loaded, in the form
+ * that an option chooses.
+ */
 export interface VmxFields {
   readonly loaded: boolean;
   readonly saved: boolean | null;
@@ -126,13 +163,16 @@ export type VmxEvent = EventOf<{
   'vmx.read?': object;
   'vmx.write': { fields: Partial<VmxFields> };
 }>;
-/** Work items that turn detection on again: one that also gives back the semaphore, and one for all CPUs or one for each. */
+/**
+ * Work items that turn detection on again: one that also gives back the semaphore, and one for all
+ * CPUs or one for each.
+ */
 export type WorkEvent = EventOf<{
   /** schedule_delayed_work_on(): nothing if the item is pending, wherever. */
   'work.schedule': { work: string; cpu: ActorId };
   /** The timer of an item, in flight from when it was armed. */
   'work.timer': { work: string };
-  /** From a worker: what there is to do on its CPU. The item is no longer pending, so it may be scheduled again. */
+  /** From a worker: what to do on its CPU. The item may be scheduled again from here on. */
   'work.next?': { cpu: ActorId };
   'work.done': { work: string };
   /** What waits for this CPU goes to another one. */

@@ -1,19 +1,25 @@
 /**
- * A whole model of one's own: vCPUs that take one of several page locks, read a version, write it back increased, and let go, round after
- * round. It has the counts that SPIN and Murphi find in the same model, so it shows that a search of one's own machines counts right.
+ * A whole model of one's own: vCPUs that take one of several page locks, read a version, write it
+ * back increased, and let go, round after round. It has the counts that SPIN and Murphi find in the
+ * same model, so it shows that a search of one's own machines counts right.
  */
 import { always, outgoing, sender } from 'worldswitch/extend';
 import { assign, emit, setup } from 'xstate';
 
 /**
  * @typedef {{ rounds: number, version: number, page: string | null }} VcpuContext
- * @typedef {import('worldswitch/extend').EventOf<{ acquire: { page: string }, read: {}, write: {}, release: {}, finish: {}, granted: {}, inUse: {}, version: { version: number } }>} VcpuEvent
- * @typedef {import('worldswitch/extend').EventOf<{ 'page.lock': {}, 'page.read': {}, 'page.write': { version: number }, 'page.unlock': {} }>} PageEvent
+ * @typedef {import('worldswitch/extend').EventOf<{ acquire: { page: string }, read: {}, write: {},
+ * release: {}, finish: {}, granted: {}, inUse: {}, version: { version: number } }>} VcpuEvent
+ * @typedef {import('worldswitch/extend').EventOf<{ 'page.lock': {}, 'page.read': {}, 'page.write':
+ * { version: number }, 'page.unlock': {} }>} PageEvent
  * @typedef {import('worldswitch/extend').Outgoing} Outgoing
  */
 /** @template E @typedef {import('worldswitch/extend').Stamped<E>} Stamped */
 
-/** How each event travels: an offer is an alternative of its own, a bus message is answered within the step. */
+/**
+ * How each event travels: an offer is an alternative of its own, a bus message is answered within
+ * the step.
+ */
 const CATALOGUE = /** @type {const} */ ({
   acquire: 'offer',
   read: 'offer',

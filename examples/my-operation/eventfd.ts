@@ -1,6 +1,7 @@
 /**
- * An operation of one's own, with an actor, an option and a property: threads write to an eventfd, whose counter is either added to under
- * its lock or, as a mistake would have it, read and written back.
+ * An operation of one's own, with an actor, an option and a property: threads write to an eventfd,
+ * whose counter is either added to under its lock or, as a mistake would have it, read and written
+ * back.
  *
  * @see kernel fs/eventfd.c, eventfd_write()
  */
@@ -81,7 +82,9 @@ const eventfdMachine = setup({
 const { path, step, call } = host;
 const FS: Source = { source: 'fs/eventfd.c, eventfd_write()', grade: 'memory' };
 
-/** Under the lock nobody sees the middle, so it is one micro-step; without it there are two. */
+/**
+ * Under the lock no other actor sees the middle, so it is one micro-step; without it there are two.
+ */
 const addSteps = (how: HostOptions['eventfd.add']): readonly HostItem[] =>
   how === 'locked'
     ? [step('add', { send: () => outgoing(EVENTFD, { type: 'eventfd.add' }), answers: { 'eventfd.stored': () => ({}) } })]

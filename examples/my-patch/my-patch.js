@@ -1,8 +1,9 @@
 /**
  * Two proposals for a shipped race: rmpadjust-vs-rmpupdate, variant `inuse`.
  *
- * kvm_rmp_make_shared() takes a page back from a guest. If the guest holds the lock of the RMP entry at that moment, RMPUPDATE answers
- * FAIL_INUSE, rmpupdate() gives up, and KVM marks the VM as bugged. One proposal tries again once, the other as long as the entry is in use.
+ * kvm_rmp_make_shared() takes a page back from a guest. If the guest holds the lock of the RMP
+ * entry at that moment, RMPUPDATE answers FAIL_INUSE, rmpupdate() gives up, and KVM marks the VM as
+ * bugged. One proposal tries again once, the other as long as the entry is in use.
  */
 import { host, hostPatch, replaceStep } from 'worldswitch/extend';
 

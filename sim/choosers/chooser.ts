@@ -1,7 +1,10 @@
 /** The oracle: the sequencer asks which alternative comes next, a chooser answers with an index. */
 import type { Alternative, StepOutcome } from '../sequencer.ts';
 
-/** What a chooser may look at. Alternatives are made on demand: a chooser that draws an index needs none. */
+/**
+ * What a chooser may look at. Alternatives are made on demand: a chooser that draws an index needs
+ * none.
+ */
 export interface ChoiceView {
   readonly count: number;
   alternative(index: number): Alternative;
@@ -11,7 +14,10 @@ export interface ChoiceView {
 export interface Chooser {
   readonly name: string;
   choose(view: ChoiceView): number;
-  /** The next choice is made already: the run follows it, even out of a state in which it could stay. */
+  /**
+   * The next choice is made already: the run follows it, even out of a state in which it could
+   * stay.
+   */
   readonly isGiven?: boolean;
   /** Told what the chosen step did. */
   observe?(outcome: StepOutcome): void;

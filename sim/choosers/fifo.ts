@@ -1,4 +1,7 @@
-/** The in-order chooser: it follows the rule of the in-order run, which deviations are counted against. It disturbs nothing. */
+/**
+ * The in-order chooser: it follows the rule of the in-order run, which deviations are counted
+ * against. It disturbs nothing.
+ */
 import type { StepOutcome } from '../sequencer.ts';
 import type { ChoiceView, Chooser } from './chooser.ts';
 import { AT_START, afterStep, type InOrder, nextInOrder } from './in-order.ts';

@@ -1,8 +1,10 @@
 /**
- * The rule of the in-order run, which deviations are counted against: the lowest pCPU runs until it blocks, messages are delivered in
- * order of arrival. A CPU that only waits for others counts as blocked until another one has moved.
+ * The rule of the in-order run, which deviations are counted against: the lowest pCPU runs until it
+ * blocks, messages are delivered in order of arrival. A CPU that only waits for others counts as
+ * blocked until another one has moved.
  *
- * The rule is a function, so that the chooser which follows it and the search which counts what departs from it cannot differ.
+ * The rule is a function, so that the chooser which follows it and the search which counts what
+ * departs from it cannot differ.
  */
 import type { Alternative, StepOutcome } from '../sequencer.ts';
 
@@ -19,7 +21,9 @@ export const AT_START: InOrder = { running: -1, waiting: [] };
 /** What the rule looks at; in canonical order. */
 export type Candidate = Pick<Alternative, 'kind' | 'slot' | 'arrival'>;
 
-/** Index of what comes next, and what is remembered from then on. There is at least one candidate. */
+/**
+ * Index of what comes next, and what is remembered from then on. There is at least one candidate.
+ */
 export function nextInOrder(memory: InOrder, all: readonly Candidate[]): { readonly index: number; readonly memory: InOrder } {
   const { running, waiting } = memory;
   const canMove = ({ kind, slot }: Candidate) => kind === 'exec' && !waiting.includes(slot);
@@ -35,7 +39,7 @@ export function nextInOrder(memory: InOrder, all: readonly Candidate[]): { reado
   return index < 0 ? { index: 0, memory } : { index, memory: { running, waiting: [] } };
 }
 
-/** What is remembered after a step, whoever chose it. */
+/** What is remembered after a step, no matter which strategy chose it. */
 export function afterStep(
   memory: InOrder,
   { kind, slot, changed, yields }: Pick<StepOutcome, 'kind' | 'slot' | 'changed' | 'yields'>,
@@ -43,7 +47,8 @@ export function afterStep(
   const running = kind === 'exec' ? slot : memory.running;
   let { waiting } = memory;
   if (kind === 'exec' && yields && !waiting.includes(slot)) waiting = [...waiting, slot].sort((a, b) => a - b);
-  // A message may be what its receiver waits for; another CPU's step may be what anybody waits for.
+  // A message may be what its receiver waits for; another CPU's step may be what any thread waits
+  // for.
   if (kind === 'deliver') waiting = waiting.filter((other) => other !== slot);
   else if (changed && !yields) waiting = [];
   return { running, waiting };

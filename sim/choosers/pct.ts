@@ -1,11 +1,14 @@
 /**
- * Probabilistic concurrency testing (Burckhardt, Kothari, Musuvathi, Nagarakatte: "A Randomized Scheduler with Probabilistic Guarantees of
- * Finding Bugs"): entities have random priorities, the highest that can go goes, and at d - 1 random places the one that would go falls
- * below all others. A bug of depth d, one that takes d orderings to appear, is met with a chance of at least 1 / (n k^(d-1)).
+ * Probabilistic concurrency testing (Burckhardt, Kothari, Musuvathi, Nagarakatte: "A Randomized
+ * Scheduler with Probabilistic Guarantees of Finding Bugs"): entities have random priorities, the
+ * highest that can go goes, and at d - 1 random places the one that would go falls below all
+ * others. A bug of depth d, one that takes d orderings to appear, is met with a chance of at least
+ * 1 / (n k^(d-1)).
  *
- * A deviation, such as a preemption, is an entity that ends when it is taken; the next of its kind is a new one with a priority of its own, up
- * to RETURNS_MAX times. After that it falls below everybody, as a CPU does that only waits: else nobody else would go on. The paper has
- * neither, so the bound is for bugs that need no more.
+ * A deviation, such as a preemption, is an entity that ends when it is taken; the next of its kind
+ * is a new one with a priority of its own, up to RETURNS_MAX times. After that it falls below all
+ * others, as a CPU does that only waits: else no other entity would go on. The paper has neither,
+ * so the bound is for bugs that need no more.
  */
 import { Prng } from '../prng.ts';
 import type { StepView, Strategy } from './strategy.ts';
@@ -47,7 +50,8 @@ export class PctStrategy implements Strategy {
     if (this.#severalCanGo(view)) {
       const place = this.#places.indexOf(++this.decisions);
       if (place >= 0) {
-        // Below all that have not fallen and above those that wait, in an order that the places' own drawing decides.
+        // Below all that have not fallen and above those that wait, in an order that the places'
+        // own drawing decides.
         this.#priorities.set(view.entity(best), (place + 1) / (this.#places.length + 1));
         best = this.#highest(view);
       }

@@ -1,7 +1,8 @@
 /**
- * Partial order sampling (Yuan, Yang, Gu: "Partial Order Aware Concurrency Sampling"): every pending event has a random priority, the
- * highest goes, and those that depend on it draw anew. Orders of events that do not depend on each other take no part in the drawing, so
- * that orders that matter are sampled more evenly than by a random walk.
+ * Partial order sampling (Yuan, Yang, Gu: "Partial Order Aware Concurrency Sampling"): every
+ * pending event has a random priority, the highest goes, and those that depend on it draw a new
+ * one. Orders of events that do not depend on each other take no part in the drawing, so that
+ * orders that matter are sampled more evenly than by a random walk.
  */
 import { Prng } from '../prng.ts';
 import type { StepView, Strategy } from './strategy.ts';

@@ -1,11 +1,20 @@
-/** Repeats recorded choices. A choice is kept as index, count and label: strictly all three must fit, or the label alone decides. */
+/**
+ * Repeats recorded choices. A choice is kept as index, count and label: strictly all three must
+ * fit, or the label alone decides.
+ */
 import type { Choice } from '../../events/journal.ts';
 import { type ChoiceView, type Chooser, ScheduleError } from './chooser.ts';
 
 export interface ReplayOptions {
-  /** `strict`: index, count and label must all fit. `label`: the label decides, wherever it stands. `index`: no label is known. */
+  /**
+   * `strict`: index, count and label must all fit. `label`: the label decides, wherever it stands.
+   * `index`: no label is known.
+   */
   readonly match: 'strict' | 'label' | 'index';
-  /** Goes on when the schedule is used up, or no longer fits under `label`. Without one that is an error. */
+  /**
+   * Goes on when the schedule is used up, or no longer fits under `label`. Without one that is an
+   * error.
+   */
   readonly after?: Chooser;
 }
 
@@ -56,7 +65,10 @@ export class ReplayChooser implements Chooser {
     this.#options.after?.observe?.(outcome);
   }
 
-  /** The index of a recorded choice among the present alternatives, or -1 if another chooser may go on. */
+  /**
+   * The index of a recorded choice among the present alternatives, or -1 if another chooser may go
+   * on.
+   */
   #fit(view: ChoiceView, choice: Pick<Choice, 'index'> & Partial<Choice>): number {
     const { match, after } = this.#options;
     const at = choice.index < view.count ? view.alternative(choice.index) : null;

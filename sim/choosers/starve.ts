@@ -1,7 +1,8 @@
 /**
- * Starvation intervals, as the chaos mode of rr has them: for a while one actor is not stepped, or not preempted, unless
- * nothing else can go. Between the intervals, and among the others, everything is drawn evenly. Intervals are 4 to 256 steps long, one length
- * for each schedule, with up to four such lengths between them.
+ * Starvation intervals, as the chaos mode of rr has them: for a while one actor is not stepped, or
+ * not preempted, unless nothing else can go. Between the intervals, and among the others,
+ * everything is drawn evenly. Intervals are 4 to 256 steps long, one length for each schedule, with
+ * up to four such lengths between them.
  */
 import { Prng } from '../prng.ts';
 import type { StepView, Strategy } from './strategy.ts';

@@ -1,8 +1,10 @@
 /**
- * Selectively uniform random walk (Zhao, Wolff, Mathur, Roychoudhury: "Selectively Uniform Concurrency Testing"): of the events at one
- * shared actor, drawn for each schedule, it is decided beforehand who comes next, in proportion to how many each entity still has; all
- * other events go by how many are left in all. So the orders at that actor are drawn about evenly, whoever has many events elsewhere.
- * The counts are those of one profiling run, and a guess for all others.
+ * Selectively uniform random walk (Zhao, Wolff, Mathur, Roychoudhury: "Selectively Uniform
+ * Concurrency Testing"): of the events at one shared actor, drawn for each schedule, it is decided
+ * beforehand who comes next, in proportion to how many each entity still has; all other events go
+ * by how many are left in all. So the orders at that actor are drawn about evenly, even if some
+ * entity has many events elsewhere. The counts are those of one profiling run, and a guess for all
+ * others.
  */
 import { Prng } from '../prng.ts';
 import type { StepView, Strategy } from './strategy.ts';
@@ -16,9 +18,12 @@ export interface SurwProfile {
   readonly shared: readonly { readonly slot: number; readonly counts: Counts }[];
 }
 
-/** Nobody was drawn to come next. */
+/** No entity was drawn to come next. */
 const NOBODY = -1;
-/** Steps that all others wait for who was drawn: what it waits for itself may never come without them. */
+/**
+ * Steps that all others wait for who was drawn: what it waits for itself may never come without
+ * them.
+ */
 const PATIENCE = 32;
 
 export class SurwStrategy implements Strategy {
@@ -44,7 +49,8 @@ export class SurwStrategy implements Strategy {
     const isHere = Array.from({ length: view.count }, (_, index) => this.#slot >= 0 && view.touches(index, this.#slot));
     let candidates = isHere.flatMap((here, index) => (!here || view.entity(index) === this.#next ? [index] : []));
     if (candidates.length === 0) {
-      // Whoever was to come next cannot come now, and nobody can go on without one of the others.
+      // The entity that was to come next cannot come now, and nothing goes on without one of the
+      // others.
       this.#next = this.#drawFrom(isHere.map((_, index) => [view.entity(index), this.#leftHere.get(view.entity(index)) ?? 0]));
       candidates = isHere.flatMap((_, index) => (view.entity(index) === this.#next ? [index] : []));
     }

@@ -1,4 +1,7 @@
-/** Rules that machines keep, as far as their charts show it: that they are closed, and that they can say why an offer was never made. */
+/**
+ * Rules that machines keep, as far as their charts show it: that they are closed, and that they can
+ * say why an offer was never made.
+ */
 import type { Chance } from '../../actors/host/chance.ts';
 import type { Store } from '../store.ts';
 import { ModelError } from './port.ts';
@@ -12,7 +15,8 @@ interface StateNodeLike {
 }
 
 /**
- * A machine is closed: it invokes nothing, waits for no clock and remembers no history. What its actions do is seen when they run.
+ * A machine is closed: it invokes nothing, waits for no clock and remembers no history. What its
+ * actions do is seen when they run.
  * @throws ModelError naming the state
  */
 export function refuseOpenMachines({ kinds }: Store): void {

@@ -1,7 +1,9 @@
 /**
- * The live engine: real XState actors, wired by RxJS, so that inspectors, Stately tools and RxJS operators attach.
+ * The live engine: real XState actors, wired by RxJS, so that inspectors, Stately tools and RxJS
+ * operators attach.
  *
- * Each actor has an `inbox$` and an `outbox$`; the sequencer gives one event to one inbox at a time and reads what came out.
+ * Each actor has an `inbox$` and an `outbox$`; the sequencer gives one event to one inbox at a time
+ * and reads what came out.
  */
 
 import { Observable, Subject } from 'rxjs';

@@ -1,6 +1,7 @@
 /**
- * The memo engine: local states and events are integers, and what an actor does with an event in a local state is computed by XState
- * once and remembered. Machines are closed and pure, so the memory never changes an answer; `verifyMemo` re-executes all of it.
+ * The memo engine: local states and events are integers, and what an actor does with an event in a
+ * local state is computed by XState once and remembered. Machines are closed and pure, so the
+ * memory never changes an answer; `verifyMemo` re-executes all of it.
  */
 import { type ActorLogic, type AnyMachineSnapshot, createActor, transition } from 'xstate';
 import type { Outgoing } from '../../events/event.ts';
@@ -16,7 +17,7 @@ interface Scope {
   readonly scope: Parameters<Kind['machine']['transition']>[2];
 }
 
-/** What a reaction is before the sender is stamped: receivers by id, because all actors of a kind share it. */
+/** A reaction before the sender is stamped: receivers by id, as all actors of a kind share it. */
 interface Shared {
   readonly next: number;
   /** `[receiver slot, unstamped event id]` pairs. */
@@ -35,7 +36,7 @@ export class MemoEngine implements ActorEngine {
   readonly #scopes: readonly Scope[];
   /** By kind, local state and event, shared by all actors of the kind. */
   readonly #shared: Map<number, Shared>[][];
-  /** `kind, local state, event` of reactions that were not executed again so far; from `#again` on. */
+  /** `kind, local state, event` of reactions still to be executed again; from `#again` on. */
   readonly #fresh: number[] = [];
   #again = 0;
   #reactions = 0;
@@ -96,7 +97,7 @@ export class MemoEngine implements ActorEngine {
 
   stop(): void {}
 
-  /** Reactions met in `look` only tell what would follow: they are remembered, and are not taken. */
+  /** Reactions met in `look` tell what would follow: they are remembered, and not taken. */
   lookAhead<T>(look: () => T): T {
     const given = this.#given;
     this.#given = this.#ahead;
@@ -164,13 +165,16 @@ export class MemoEngine implements ActorEngine {
     );
   }
 
-  /** What all actors of a kind together did: local state, event, and the local state that followed. */
+  /** What actors of a kind did together: local state, event, and the local state that followed. */
   eachReaction(kind: number, visit: (local: number, event: number, next: number) => void): void {
     for (const [local, events] of this.#shared[kind]!.entries())
       for (const [event, { next, isTaken }] of events ?? []) if (isTaken) visit(local, event, next);
   }
 
-  /** Whether an actor of the kind came into the local state, and not only in a look ahead or in another search. */
+  /**
+   * Whether an actor of the kind came into the local state, and not only in a look ahead or in
+   * another search.
+   */
   isReached(kind: number, local: number): boolean {
     return !this.#foreseen[kind]!.has(local);
   }
@@ -190,7 +194,7 @@ export class MemoEngine implements ActorEngine {
     for (const [local, events] of this.#stamped[slot]!.entries()) for (const event of events?.keys() ?? []) visit(local, event);
   }
 
-  /** Remembers what another engine with the same numbers did, by asking XState again: an answer is never taken over. */
+  /** Remembers what another engine with the same numbers did; XState is asked for every answer. */
   recall(triples: ArrayLike<number>): void {
     for (let at = 0; at + 2 < triples.length; at += 3) {
       const slot = this.store.kindOfSlot.findIndex(({ index }) => index === triples[at]);
@@ -258,7 +262,10 @@ export class MemoEngine implements ActorEngine {
 
 type Logic = ActorLogic<AnyMachineSnapshot, AnyEvent>;
 
-/** The machine as logic that starts in a state which is known: transition() starts an actor at each call, and nobody looks at where. */
+/**
+ * The machine as logic that starts in a state which is known: transition() starts an actor at each
+ * call, and does not look at where it starts.
+ */
 function startedLogic({ machine, locals }: Kind): Logic {
   return {
     config: machine.config,

@@ -1,10 +1,16 @@
-/** The port between the sequencer and an engine: one actor takes one event. Everything else is written once. */
+/**
+ * The port between the sequencer and an engine: one actor takes one event. Everything else is
+ * written once.
+ */
 import type { Store, Topology } from '../store.ts';
 
 /** What one delivery did. Local states and events are ids of the store. */
 export interface Reaction {
   readonly next: number;
-  /** `[receiver slot, event id]` pairs in the order emitted; events are already stamped with the sender. */
+  /**
+   * `[receiver slot, event id]` pairs in the order emitted; events are already stamped with the
+   * sender.
+   */
   readonly sent: readonly number[];
   /** Nominal cost of the micro-step in ns; 0 if the event is not one. */
   readonly costNs: number;

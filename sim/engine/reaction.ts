@@ -13,7 +13,10 @@ interface StepMetaLike {
 /** What a micro-step costs and says of itself. */
 export type MicroStep = Pick<Reaction, 'costNs' | 'idles' | 'yields' | 'computes'>;
 
-/** The cost and the waiting habits of the micro-step that `event` would run, from the meta of the active states. */
+/**
+ * The cost and the waiting habits of the micro-step that `event` would run, from the meta of the
+ * active states.
+ */
 export function microStepOf(snapshot: AnyMachineSnapshot, eventType: string): MicroStep {
   const found = { costNs: 0, idles: false, yields: false, computes: false };
   if (!MICRO_STEP_EVENTS.includes(eventType)) return found;
@@ -29,7 +32,10 @@ export function microStepOf(snapshot: AnyMachineSnapshot, eventType: string): Mi
   return found;
 }
 
-/** The state of a snapshot as people name it: dotted, innermost last; parallel regions joined by `|`. */
+/**
+ * The state of a snapshot as people name it: dotted, innermost last; parallel regions joined by
+ * `|`.
+ */
 export function stateName(value: unknown): string {
   if (typeof value === 'string') return value;
   const entries = Object.entries(value as Record<string, unknown>);

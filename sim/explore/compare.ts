@@ -1,4 +1,7 @@
-/** Every variant of a scenario explored, and what each does to host and guests over all schedules: the table the designs are argued by. */
+/**
+ * Every variant of a scenario explored, and what each does to host and guests over all schedules:
+ * the table the designs are argued by.
+ */
 import { outcomesOf } from '../host/outcomes.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import { openSession } from '../session.ts';
@@ -17,9 +20,9 @@ export interface OutcomeRange {
   readonly witness: readonly string[] | null;
   /** Of the longest wait: steps that others take meanwhile; null where they have no bound. */
   readonly steps?: number | null;
-  /** Nothing ends it. */
+  /** Whether nothing ends the wait. */
   readonly forEver?: boolean;
-  /** Who waits. */
+  /** The thread that waits. */
   readonly thread?: string | null;
 }
 
@@ -54,7 +57,10 @@ export function* compareVariant(scenario: ResolvedScenario, options: CompareOpti
   };
 }
 
-/** What the violations do, where no run that ends by itself does it: the search was cut short, or such runs never end. */
+/**
+ * Outcomes that only violations have, not runs that end by themselves: the search was cut short, or
+ * such runs never end.
+ */
 function alsoIn(found: ComparedVariant['outcomes'], scenario: ResolvedScenario, { violations }: Exploration): ComparedVariant['outcomes'] {
   const outcomes: Record<string, OutcomeRange> = { ...found };
   for (const { labels } of violations) {

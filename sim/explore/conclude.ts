@@ -1,4 +1,7 @@
-/** What a search comes to: its violations with the schedules to show, what it does not decide, and the guarantee. */
+/**
+ * What a search comes to: its violations with the schedules to show, what it does not decide, and
+ * the guarantee.
+ */
 import { DEADLOCK } from '../end.ts';
 import type { MemoEngine } from '../engine/memo.ts';
 import { DeadEnds, withWaits } from '../rows/dead-ends.ts';
@@ -24,7 +27,10 @@ export const notLookedFor = ({ properties }: ResolvedScenario): Pick<Endless, 'v
   undecided: properties.eventually,
 });
 
-/** Liveness by a search of its own, on one thread: for those who have shared a space, and hold no graph of it. */
+/**
+ * Liveness by a search of its own, on one thread: for searches that shared a space and hold no
+ * graph of it.
+ */
 export function* endlessAlone({ scenario, from, maxStates, fits, isTimed = false }: ExploreRequest): Search<Endless> {
   const asked = { scenario, ...(from && { from }) };
   if (askedFor(asked).length === 0) return { violations: [], undecided: scenario.properties.eventually, fair: 0, owed: [] };
@@ -37,8 +43,9 @@ const withDeadlocks = (owed: readonly string[], decided: boolean, violations: re
   decided || violations.some(({ property }) => property === DEADLOCK) ? owed : [...owed, DEADLOCK];
 
 /**
- * Violations with their schedules, and the guarantee, from what a search has found out. Where it kept no graph, one thread looks for
- * lassos; where it kept its engine, what that remembers is not met a second time.
+ * Violations with their schedules, and the guarantee, from what a search has found out. Where it
+ * kept no graph, one thread looks for lassos; where it kept its engine, what that remembers is not
+ * met a second time.
  */
 export function* conclude(
   request: ExploreRequest,
@@ -65,7 +72,8 @@ export function* conclude(
     unchanged,
     bound,
     violations,
-    // Where the search starts in the middle of a run, the race may lie behind it; where it is one of several, in another one's part.
+    // Where the search starts in the middle of a run, the race may lie behind it; where it is one
+    // of several, in another one's part.
     undecided,
     missed: shard || (from && from.step > 0) ? [] : scenario.properties.sometimes.filter((id) => !reached.has(id)),
     guarantee: guaranteeLines({ ...facts, scenario, bound, violated, undecided, owed, coverage: covered }),
@@ -77,7 +85,7 @@ export function* conclude(
 
 /** What a search within limits, or over orbits, has found out. */
 interface Reduced extends Pick<SearchTotals, 'exhausted' | 'limit' | 'deadlocks' | 'states' | 'transitions' | 'unchanged'> {
-  /** What such a search does not decide stands in the table of pairs under this. */
+  /** The name under which the table of pairs says what such a search does not decide. */
   readonly feature: SearchFeature;
   readonly bound: string;
   /** Nothing was left out but what follows after a violation. */
@@ -90,7 +98,10 @@ interface Reduced extends Pick<SearchTotals, 'exhausted' | 'limit' | 'deadlocks'
   readonly passed?: number;
 }
 
-/** The exploration that a search within limits, or over orbits, comes to. Neither keeps a graph in which cycles could be found. */
+/**
+ * The exploration that a search within limits, or over orbits, comes to. Neither keeps a graph in
+ * which cycles could be found.
+ */
 export function told({ scenario, from }: ExploreRequest, world: WorldStep, reduced: Reduced): Exploration {
   const { feature, bound, whole, seen, exhausted, limit, deadlocks, states, transitions, unchanged, passed } = reduced;
   const ends = new DeadEnds(world);
@@ -129,14 +140,18 @@ export function told({ scenario, from }: ExploreRequest, world: WorldStep, reduc
   };
 }
 
-/** Searches for one violation alone, as one search does: for those who shared a space in no order that repeats. */
+/**
+ * Searches for one violation alone, on one thread: searches that share a space meet its states in
+ * an order that does not repeat.
+ */
 export function searchedWay({ scenario, from }: ExploreRequest): WayTo {
   return function* ({ property }) {
     const budget = { states: Number.POSITIVE_INFINITY };
     const explorer = new Explorer({ scenario, budget, until: property, ...(from && { from }) });
     const search = explorer.run();
     let turn = search.next();
-    // Goes on when it is asked to stop: a violation without a schedule is nothing that was found, and it goes no deeper than others did.
+    // Goes on when it is asked to stop: a violation without a schedule is nothing that was found,
+    // and it goes no deeper than others did.
     for (; !turn.done; turn = search.next()) yield turn.value;
     const { findings } = turn.value;
     const found = findings.find((finding) => finding.property === property);

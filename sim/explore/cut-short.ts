@@ -1,4 +1,7 @@
-/** A search whose budget of states was used up: its report, with what whole searches within a bound can still say. */
+/**
+ * A search whose budget of states was used up: its report, with what whole searches within a bound
+ * can still say.
+ */
 import { DeadEnds, withWaits } from '../rows/dead-ends.ts';
 import { WorldStep } from '../rows/world-step.ts';
 import { coverageLines } from './guarantee.ts';
@@ -6,7 +9,10 @@ import { type WideningRequest, widened } from './in-order/widening.ts';
 import type { Exploration, Search } from './request.ts';
 import { byProperty } from './space/verdicts.ts';
 
-/** The report of a search whose states were used up, with what can be said within a bound. `bound` puts one into words. */
+/**
+ * The report of a search whose states were used up, with what can be said within a bound. `bound`
+ * puts one into words.
+ */
 export function* withWidening(
   exploration: Exploration,
   request: WideningRequest,

@@ -1,4 +1,4 @@
-/** Full coverage: what no variant of a scenario takes, held against what its file says of that. */
+/** Full coverage: what no variant of a scenario takes, compared with what its file says of that. */
 import type { FoundBroken } from '../scenario/expectations.ts';
 import type { ResolvedScenario, Uncovered } from '../scenario/types.ts';
 import { Explorer } from './breadth/explorer.ts';
@@ -29,7 +29,7 @@ const patternOf = (glob: string): RegExp =>
       .join('.*')}$`,
   );
 
-/** Offers are told and not asked for: whether one is enabled is the environment's to say. */
+/** Offers are reported and not required: the environment decides whether one is enabled. */
 export function judge(ledgers: readonly Ledger[], excuses: readonly Uncovered[]): Judged {
   const holes = together(ledgers).holes.filter(({ what }) => what !== 'offer');
   const patterns = excuses.map(({ steps }) => patternOf(steps));
@@ -49,7 +49,10 @@ export interface Covered {
   readonly isWhole: boolean;
 }
 
-/** What one variant takes and breaks: in all schedules, or where there are too many in those that deviate least. */
+/**
+ * What one variant takes and breaks: in all schedules, or where there are too many in those that
+ * deviate least.
+ */
 export function* coveredBy(scenario: ResolvedScenario, maxStates: number): Search<Covered> {
   const explorer = new Explorer({ scenario, budget: { states: maxStates } });
   const report = yield* explorer.run();

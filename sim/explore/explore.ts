@@ -1,4 +1,7 @@
-/** Exploration as people ask for it: search everything, and give each violation by the least deviating schedule that reaches it. */
+/**
+ * Exploration as people ask for it: search everything, and give each violation by the least
+ * deviating schedule that reaches it.
+ */
 import { Explorer } from './breadth/explorer.ts';
 import { searchedBy } from './breadth/searched.ts';
 import { type Cycles, conclude, endlessAlone, notLookedFor, told } from './conclude.ts';
@@ -58,17 +61,26 @@ function* exploreAll(request: ExploreRequest): Search<Exploration> {
     : exploration;
 }
 
-/** A cycle is found in a space whose states are all there: in this one, or in another that is searched for it. */
+/**
+ * A cycle is found in a space whose states are all there: in this one, or in another that is
+ * searched for it.
+ */
 function* cyclesIn(request: ExploreRequest, searched: Searched): Search<Cycles> {
   const { scenario, from, compact, shard, local } = request;
   if (compact || shard) return notLookedFor(scenario);
   return local ? yield* endlessAlone(request) : yield* endlessOf({ scenario, ...(from && { from }) }, searched);
 }
 
-/** Pairs of states over pairs of values: two of them share a 64-bit fingerprint with the chance 2^-64. */
+/**
+ * Pairs of states over pairs of values: two of them share a 64-bit fingerprint with the chance
+ * 2^-64.
+ */
 export const omissionsOf = (states: number): number => (states * (states - 1)) / 2 ** 65;
 
-/** A report of which some reactions may not have been executed again: then it shows nothing for all schedules. */
+/**
+ * A report of which some reactions may not have been executed again: then it shows nothing for all
+ * schedules.
+ */
 const ended = <R extends { readonly exhausted: boolean; readonly limit?: Exploration['limit'] }>(report: R, unverified: number) =>
   unverified === 0 ? { ...report, unverified } : { ...report, exhausted: false, limit: report.limit ?? ('stopped' as const), unverified };
 

@@ -20,7 +20,9 @@ export interface GuaranteeFacts {
   readonly atMost?: true;
   /** States that fingerprints are expected to have hidden; absent where states were exact. */
   readonly omissions?: number;
-  /** How often a state was gone through in a local step, and not kept; absent where all are kept. */
+  /**
+   * How often a state was gone through in a local step, and not kept; absent where all are kept.
+   */
   readonly passed?: number;
   /** Reactions that are remembered and were not executed again, as time was over. */
   readonly unverified?: number;

@@ -1,6 +1,6 @@
 /**
- * The vocabulary of a search: what is asked for, how far a search is, and what it answers. The rooms of searches speak to each other in
- * these types. No search is imported here.
+ * The vocabulary of a search: what is asked for, how far a search is, and what it answers. The
+ * folders of sim/explore exchange these types. No search is imported here.
  */
 import type { Deadlocked, StuckKind } from '../../events/journal.ts';
 import type { Lasso } from '../debts.ts';
@@ -21,9 +21,15 @@ export interface Progress {
   readonly transitions: number;
   /** Of state tables; 0 where they are not measured. */
   readonly bytes: number;
-  /** Steps from the start to the states that are being expanded; absent where a search does not go by depth. */
+  /**
+   * Steps from the start to the states that are being expanded; absent where a search does not go
+   * by depth.
+   */
   readonly depth?: number;
-  /** The search is over, and what it found is worked out: the least deviating schedules, cycles, and reactions executed again. */
+  /**
+   * The search is over, and what it found is worked out: the least deviating schedules, cycles, and
+   * reactions executed again.
+   */
   readonly closing?: true;
   /** Of reactions that are executed again: how many are left. */
   readonly reactions?: number;
@@ -35,7 +41,10 @@ export type Stop = boolean | 'bytes' | undefined;
 /** A search in turns: yields how far it is, takes whether to stop. */
 export type Search<R> = Generator<Progress, R, Stop>;
 
-/** A search of all schedules as its caller sees it between two turns. Its tables change with the next turn. */
+/**
+ * A search of all schedules as its caller sees it between two turns. Its tables change with the
+ * next turn.
+ */
 export interface OpenSearch {
   readonly world: WorldStep;
   readonly space: StateSpace;
@@ -66,20 +75,29 @@ export interface Limits {
   readonly switches?: number;
 }
 
-/** What a schedule does against the in-order run, counted. The words are those of the design. */
+/** How often a schedule departs from the in-order run. The words are those of the design. */
 export interface Deviations {
   /** Injected errors, interrupts, exits for nothing. */
   readonly disturbances: number;
-  /** Decisions of the simulated host: a runnable task leaves a pCPU, or its queue, or another one is picked before the first of its queue. */
+  /**
+   * Decisions of the simulated host: a runnable task leaves a pCPU, or its queue, or another one is
+   * picked before the first of its queue.
+   */
   readonly preemptions: number;
-  /** Decisions of the sequencer: another pCPU is stepped, or another message delivered, than comes next in order. */
+  /**
+   * Decisions of the sequencer: another pCPU is stepped, or another message delivered, than comes
+   * next in order.
+   */
   readonly switches: number;
 }
 
 export interface ExploreRequest {
   readonly scenario: ResolvedScenario;
   readonly maxStates: number;
-  /** Whether so many bytes more fit into the memory that the search may take; without it there is no bound. */
+  /**
+   * Whether so many bytes more fit into the memory that the search may take; without it there is no
+   * bound.
+   */
   readonly fits?: (bytes: number) => boolean;
   /** Time is limited: reactions are executed again as the search goes. */
   readonly isTimed?: boolean;
@@ -106,7 +124,10 @@ export interface Violation extends Deviations {
   /** Of a schedule that gets nowhere, where the property tells it. */
   readonly kind?: StuckKind;
   readonly steps: number;
-  /** No schedule within the bound is less in the order disturbances, preemptions, switches, steps; else it has the fewest steps. */
+  /**
+   * No schedule within the bound is less in the order disturbances, preemptions, switches, steps;
+   * else it has the fewest steps.
+   */
   readonly least: boolean;
   /** Choices by label from the start of the search. */
   readonly labels: readonly string[];
@@ -128,10 +149,16 @@ export interface Exploration {
   readonly missed: readonly string[];
   /** `eventually` properties that this search does not decide. */
   readonly undecided: readonly string[];
-  /** Where the budget of states was used up: the bound within which everything was searched all the same. */
+  /**
+   * Where the budget of states was used up: the bound within which everything was searched all the
+   * same.
+   */
   readonly within?: { readonly deviations: number };
   readonly guarantee: readonly string[];
-  /** Of fingerprints: the states expected to have been taken for another one, and a bound of the chance that any was. */
+  /**
+   * Of fingerprints: the states expected to have been taken for another one, and a bound of the
+   * chance that any was.
+   */
   readonly omissions?: number;
   readonly coverage: Coverage & {
     readonly localStates: Readonly<Record<string, number>>;
@@ -148,7 +175,7 @@ export interface Exploration {
 export interface SearchTotals {
   /** Whether every reachable state was expanded. */
   readonly exhausted: boolean;
-  /** Why not: the budget that ran out. */
+  /** The budget that ran out before that; null if none did. */
   readonly limit: 'states' | 'bytes' | 'stopped' | null;
   /** Whether it is known of every state that was expanded if it is a deadlock. */
   readonly deadlocks: boolean;
@@ -162,7 +189,9 @@ export interface SearchTotals {
   readonly bytesPerState: number;
 }
 
-/** What a search of all schedules has found out, by one thread, several threads or several shards. */
+/**
+ * What a search of all schedules has found out, by one thread, several threads or several shards.
+ */
 export interface SearchFacts extends SearchTotals {
   /** Reactions that were not executed again, as time was over. */
   readonly unverified?: number;
@@ -178,6 +207,8 @@ export interface SearchFacts extends SearchTotals {
   readonly atMost?: true;
   /** States that fingerprints are expected to have hidden; absent where states were exact. */
   readonly omissions?: number;
-  /** How often a state was gone through in a local step, and not kept; absent where all are kept. */
+  /**
+   * How often a state was gone through in a local step, and not kept; absent where all are kept.
+   */
   readonly passed?: number;
 }

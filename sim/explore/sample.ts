@@ -1,4 +1,7 @@
-/** Sampling as people ask for it: the findings with their prices, and a text that claims no more than a sample can. */
+/**
+ * Sampling as people ask for it: the findings with their prices, and a text that claims no more
+ * than a sample can.
+ */
 import type { ResolvedScenario } from '../scenario/types.ts';
 import { weakestEvidence } from './covered/evidence.ts';
 import { type Coverage, ledgerOf, localStatesOf } from './covered/ledger.ts';

@@ -1,17 +1,21 @@
 /**
- * What goes together in one search. Each pair of a reduction, a bound, a kind of property and a start has one line here: whether it is
- * used together, refused, or one of the two is switched off; and why. docs/large-spaces.md shows this table, and the command line refuses by it.
+ * What goes together in one search. Each pair of a reduction, a bound, a kind of property and a
+ * start has one line here: whether it is used together, refused, or one of the two is switched off;
+ * and why. docs/large-spaces.md shows this table, and the command line refuses by it.
  */
 
 export const SEARCH_FEATURES = ['local', 'sleep', 'symmetry', 'bound', 'liveness', 'per-actor', 'recorded-run'] as const;
 /**
- * `local`: local steps run on. `sleep`: sleep sets. `symmetry`: one state for all that differ by a renaming. `bound`: limits
- * of deviations. `liveness`: `eventually` properties. `per-actor`: a property of one of several actors that are alike. `recorded-run`:
- * the futures of a recorded run.
+ * `local`: local steps run on. `sleep`: sleep sets. `symmetry`: one state for all that differ by a
+ * renaming. `bound`: limits of deviations. `liveness`: `eventually` properties. `per-actor`: a
+ * property of one of several actors that are alike. `recorded-run`: the futures of a recorded run.
  */
 export type SearchFeature = (typeof SEARCH_FEATURES)[number];
 
-/** `absent`: one of the two was measured and is not built. `off`: the second is not decided, and the guarantee says so. */
+/**
+ * `absent`: one of the two was measured and is not built. `off`: the second is not decided, and the
+ * guarantee says so.
+ */
 export type Together = 'together' | 'refused' | 'off' | 'absent';
 
 export interface Pair {

@@ -1,4 +1,7 @@
-/** How a search is driven turn by turn: to its end, through its closing work, and with reactions executed again as far as time is left. */
+/**
+ * How a search is driven turn by turn: to its end, through its closing work, and with reactions
+ * executed again as far as time is left.
+ */
 import type { MemoEngine } from '../engine/memo.ts';
 import type { Search } from './request.ts';
 
@@ -18,7 +21,11 @@ export function* closing<R>(search: Search<R>): Search<R> {
   }
 }
 
-/** Executes remembered reactions again until it is told to stop. @returns how many were not executed again. @throws ModelError */
+/**
+ * Executes remembered reactions again until it is told to stop.
+ * @returns how many were not executed again.
+ * @throws ModelError
+ */
 export function* reexecuted(engine: MemoEngine): Search<number> {
   for (;;) {
     const left = engine.verifySome(CHUNK);
@@ -26,7 +33,10 @@ export function* reexecuted(engine: MemoEngine): Search<number> {
   }
 }
 
-/** A search whose time is limited: what it remembers is executed again as it goes, so that little is left for its end. */
+/**
+ * A search whose time is limited: what it remembers is executed again as it goes, so that little is
+ * left for its end.
+ */
 export function* reexecuting<R>(search: Search<R>, engine: MemoEngine): Search<R> {
   for (let turn = search.next(); ; ) {
     if (turn.done) return turn.value;

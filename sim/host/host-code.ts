@@ -1,4 +1,7 @@
-/** What the paths of a scenario's hosts and guests know: KVM with its vendor, and the slots that mechanisms fill. */
+/**
+ * What the paths of a scenario's hosts and guests know: KVM with its vendor, and the slots that
+ * mechanisms fill.
+ */
 import type { HostEnv, HostParts } from '../../actors/host/host-env.ts';
 import { type GuestEnv, type GuestImage, guestOperations } from '../../actors/kvm/guest-program.ts';
 import type { VmFacts } from '../../actors/kvm/kvm-env.ts';
@@ -23,7 +26,10 @@ interface Programs {
   readonly patches: PathPatches;
 }
 
-/** KVM's slots with the parts of the vendor and of all mechanisms of the host. @throws MechanismError if two claim one place */
+/**
+ * KVM's slots with the parts of the vendor and of all mechanisms of the host.
+ * @throws MechanismError if two claim one place
+ */
 function slotsOf(scenario: ResolvedScenario): Slots {
   const vendor = VENDORS[scenario.host.arch];
   const owned: Owned[] = [
@@ -103,7 +109,10 @@ export function guestEnvOf(scenario: ResolvedScenario, { images, patches }: Prog
 /** Control flow, which every walker of a program carries out itself. */
 const CONTROL: readonly string[] = ['next', 'choose', 'jump', 'end'] satisfies ControlOp['op'][];
 
-/** A program would end there without a word. @throws MechanismError if nothing carries out an operation of a program */
+/**
+ * A program would end there without a word.
+ * @throws MechanismError if nothing carries out an operation of a program
+ */
 function refuseIdle(
   scenario: ResolvedScenario,
   programs: readonly Program<{ readonly op: string }>[],

@@ -1,6 +1,7 @@
 /**
- * Actors of a host that may change places without anybody noticing: its CPUs, each with all that belongs to it, and processes that run the same
- * programs for no guest. It is a proposal: whoever reduces by it holds every reaction it meets against its renaming.
+ * Actors of a host that may change places without any other actor noticing: its CPUs, each with all
+ * that belongs to it, and processes that run the same programs for no guest. It is a proposal: the
+ * reduction compares every reaction it meets with the renamed one.
  */
 import type { ActorId } from '../../events/event.ts';
 import { canonical } from '../canonical.ts';
@@ -8,7 +9,10 @@ import type { ActorSpec, Bundle } from '../store.ts';
 
 const idsOf = (actors: readonly ActorSpec[], kind: string): ActorId[] => actors.flatMap((actor) => (actor.kind === kind ? [actor.id] : []));
 
-/** One bundle for each CPU; none where CPUs share what others have for themselves. `perCpu`: kinds of which each CPU has one. */
+/**
+ * One bundle for each CPU; none where CPUs share what others have for themselves. `perCpu`: kinds
+ * of which each CPU has one.
+ */
 function cpusIn(actors: readonly ActorSpec[], perCpu: readonly string[]): readonly Bundle[] {
   const [cpus = [], ...others] = ['pcpu', ...perCpu].map((kind) => idsOf(actors, kind));
   const owned = others.filter((ids) => ids.length > 0);
@@ -24,7 +28,10 @@ interface ThreadInput {
   readonly loops: ActorId | null;
 }
 
-/** Processes by what their threads run: two that run the same may change places, threads and loop counters with them. */
+/**
+ * Processes by what their threads run: two that run the same may change places, threads and loop
+ * counters with them.
+ */
 function processesIn(actors: readonly ActorSpec[]): readonly (readonly Bundle[])[] {
   const inputOf = new Map(actors.map(({ id, input }) => [id, input]));
   const alike = new Map<string, Bundle[]>();

@@ -1,6 +1,7 @@
 /**
- * What a mechanism brings: switches, operations of programs, actors, paths, properties. Those that are shipped stand in
- * `mechanisms/index.ts`; a user's own come from a file (`--models`). Both are the same to everything else.
+ * What a mechanism brings: switches, operations of programs, actors, paths, properties. Those that
+ * are shipped stand in `mechanisms/index.ts`; a user's own come from a file (`--models`). Both are
+ * the same to everything else.
  */
 import type { AnyStateMachine } from 'xstate';
 import type { Completion } from '../../actors/host/completion.ts';
@@ -31,12 +32,20 @@ export interface Mutant extends Patch {
   readonly summary: string;
 }
 
-/** What a mechanism knows of a VM: facts that paths of host threads and of its guest have without asking. @public */
+/**
+ * What a mechanism knows of a VM: facts that paths of host threads and of its guest have without
+ * asking.
+ * @public
+ */
 export interface VmParts {
   readonly facts?: Readonly<Record<string, unknown>>;
 }
 
-/** Something that may befall a host, counted in one state. Machines of another model may lack the field: they count for nothing. @public */
+/**
+ * Something that may befall a host, counted in one state. Machines of another model may lack the
+ * field: they count for nothing.
+ * @public
+ */
 export interface Outcome {
   /** As documents have it: camelCase. */
   readonly name: string;
@@ -48,21 +57,33 @@ export interface Outcome {
 /** Whether a host thread waits, by its local state, on a host with these options. @public */
 export type Waits = (thread: Pick<ActorView<HostThread>, 'value' | 'context'>, options: ResolvedScenario['host']['options']) => boolean;
 
-/** What a module of a user exports. Each key brings something; docs/extend.md has all of them. @public */
+/**
+ * What a module of a user exports. Each key brings something; docs/extend.md has all of them.
+ * @public
+ */
 export interface Mechanism {
   /** Kebab-case. */
   readonly name: string;
   /** The hosts that have it; on any other host its names are unknown. */
   readonly arches: readonly Arch[];
-  /** Host options: their values, the default first. With the defaults the mechanism does what the host does without a say. */
+  /**
+   * Host options: their values, the default first. With the defaults the mechanism does what the
+   * host does without a say.
+   */
   readonly options?: Readonly<Record<string, readonly [string, ...string[]]>>;
   /** Options that differ by kernel version. */
   readonly presets?: Readonly<Partial<Record<KernelVersion, Readonly<Record<string, string>>>>>;
-  /** Names for `host.features`, `allow` (to take such an offer is a disturbance) and the `type` of a VM. */
+  /**
+   * Names for `host.features`, `allow` (to take such an offer is a disturbance) and the `type` of a
+   * VM.
+   */
   readonly features?: readonly string[];
   readonly allow?: readonly string[];
   readonly vmTypes?: readonly string[];
-  /** Keys of a scenario file, and keys in `options` of its VMs. Two mechanisms of one architecture bring none of the same name. */
+  /**
+   * Keys of a scenario file, and keys in `options` of its VMs. Two mechanisms of one architecture
+   * bring none of the same name.
+   */
   readonly sections?: Readonly<Record<string, Section>>;
   readonly vmSettings?: Readonly<Record<string, VmSetting>>;
   readonly guestOperations?: Readonly<Record<string, Operation>>;
@@ -70,14 +91,18 @@ export interface Mechanism {
   readonly properties?: readonly Property[];
   /** Columns of `compare`. */
   readonly outcomes?: readonly Outcome[];
-  /** Host threads that wait for somebody else, besides those that a lock refused: `compare` tells the longest wait. */
+  /**
+   * Host threads that wait for another thread, besides those that a lock refused: `compare` tells
+   * the longest wait.
+   */
   readonly waits?: readonly Waits[];
   /** How its event types travel, and those that no reader of a run wants to be told of. */
   readonly catalogue?: Readonly<Record<string, Delivery>>;
   readonly quiet?: readonly string[];
   /**
-   * What the schema of a scenario cannot see: in the scenario as written; then, once parameters have values, in whether its parts fit each
-   * other, and in one operation of a program. A scenario that comes out of a journal passes the last two.
+   * What the schema of a scenario cannot see: in the scenario as written; then, once parameters
+   * have values, in whether its parts fit each other, and in one operation of a program. A scenario
+   * that comes out of a journal passes the last two.
    */
   readonly checks?: (scenario: Scenario) => readonly PathIssue[];
   readonly structureChecks?: (structure: Structure) => readonly PathIssue[];
@@ -92,9 +117,15 @@ export interface Mechanism {
   readonly taskFlags?: (scenario: ResolvedScenario) => readonly string[];
   /** Kernel threads among its actors: each sleeps at the start, on the CPU that it belongs to. */
   readonly kernelThreads?: (scenario: ResolvedScenario) => Readonly<Record<ActorId, ActorId>>;
-  /** Kinds of actors of which each CPU has one of its own, in the order of the CPUs; `core` where no two CPUs share one. */
+  /**
+   * Kinds of actors of which each CPU has one of its own, in the order of the CPUs; `core` where no
+   * two CPUs share one.
+   */
   readonly perCpu?: readonly string[];
-  /** Fields of its contexts and messages whose lists are sets, as `kind.field` and `type.field`; every other list is a sequence. */
+  /**
+   * Fields of its contexts and messages whose lists are sets, as `kind.field` and `type.field`;
+   * every other list is a sequence.
+   */
   readonly sets?: readonly string[];
   /** Its actors, in slot order, and the machine of each kind that it adds. */
   readonly actors?: (scenario: ResolvedScenario) => readonly ActorSpec[];
@@ -114,7 +145,10 @@ export interface Mechanism {
   readonly models?: readonly ModelModule[];
 }
 
-/** A mechanism of the user's own does not fit: its shape, a name, or what a function of it gives. @public */
+/**
+ * A mechanism of the user's own does not fit: its shape, a name, or what a function of it gives.
+ * @public
+ */
 export class MechanismError extends Error {
   override readonly name = 'MechanismError';
 }

@@ -28,8 +28,9 @@ const listOf =
     names(mechanism).map((name) => [name, null]);
 
 /**
- * Two mechanisms may share what is not in this list: features and VM types. These describe the processor
- * and its guests, whichever mechanism reads them: `sev-es` is a feature for SEV-ES and for SNP.
+ * Two mechanisms may share what is not in this list: features and VM types. These describe the
+ * processor and its guests, whichever mechanism reads them: `sev-es` is a feature for SEV-ES and
+ * for SNP.
  */
 const KINDS: readonly Kind[] = [
   { noun: 'name', key: 'name', of: listOf(({ name }) => [name]), everywhere: true },
@@ -62,7 +63,9 @@ const KINDS: readonly Kind[] = [
 
 /** A name that two mechanisms bring. */
 export interface Clash {
-  /** Where it stands in the mechanism. Names of a map are part of the path, names of a list are not. */
+  /**
+   * Where it stands in the mechanism. Names of a map are part of the path, names of a list are not.
+   */
   readonly path: Path;
   readonly noun: string;
   readonly name: string;

@@ -1,4 +1,7 @@
-/** What a run did to the host and its guests, whatever was checked: the columns by which designs are compared. */
+/**
+ * What a run did to the host and its guests, whatever was checked: the columns by which designs are
+ * compared.
+ */
 import type { PcpuContext } from '../../actors/host/pcpu.ts';
 import type { Arch } from '../scenario/types.ts';
 import type { WorldView } from '../view.ts';

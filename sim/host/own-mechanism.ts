@@ -1,6 +1,7 @@
 /**
- * A mechanism of the user's own, from whatever a file exports: its shape is checked, its names are held against all that is there, and it
- * is registered. What its functions give is checked where they are called.
+ * A mechanism of the user's own, from whatever a file exports: its shape is checked, its names are
+ * compared with all that is there, and it is registered. What its functions give is checked where
+ * they are called.
  */
 import { z } from 'zod';
 import { HOST_INTERRUPTS } from '../../actors/host/interrupt.ts';
@@ -193,7 +194,8 @@ function variantIssues({ variants = {} }: Mechanism, scenarios: readonly string[
 export function registerOwn(value: unknown, where: string, source: ModuleSource, scenarios: readonly string[]): () => void {
   const parsed = SHAPE.safeParse(value);
   if (!parsed.success) return fail(where, explain(parsed.error, value));
-  // The object itself, and not the copy: functions of it may use `this`, and schemas are compared by identity.
+  // The object itself, and not the copy: functions of it may use `this`, and schemas are compared
+  // by identity.
   const mechanism = value as Mechanism;
   const taken = takenIn(mechanism);
   if (taken.length > 0) return fail(where, taken);

@@ -1,4 +1,7 @@
-/** A topology that a user's code has made: its shape is checked, and whether its parts fit each other, before anything is made of it. */
+/**
+ * A topology that a user's code has made: its shape is checked, and whether its parts fit each
+ * other, before anything is made of it.
+ */
 import { didYouMean } from '../../events/nearest.ts';
 import { listed, type Path, type PathIssue, pathText, shown, unknownName } from '../scenario/issues.ts';
 import type { Topology } from '../store.ts';

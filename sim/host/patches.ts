@@ -1,6 +1,7 @@
 /**
- * The patches of a scenario, gathered and held against the model. Those of the user's own are told apart: an error in one names the
- * mechanism and its file, and one that would change nothing, because nobody walks a path of that name, is refused.
+ * The patches of a scenario, gathered and checked against the model. Those of the user's own are
+ * told apart: an error in one names the mechanism and its file, and one that would change nothing,
+ * because no program calls a path of that name, is refused.
  */
 import type { AnyStateMachine } from 'xstate';
 import { type HostEnv, type HostPath, hostPatch } from '../../actors/host/host-env.ts';
@@ -47,11 +48,17 @@ function pathsOfOwn(origin: string, paths: unknown): PathPatches {
   );
 }
 
-/** All patches of paths, in order. @throws MechanismError where one of the user's own is no patch */
+/**
+ * All patches of paths, in order.
+ * @throws MechanismError where one of the user's own is no patch
+ */
 export const pathPatchesOf = (changes: readonly PatchInForce[]): PathPatches =>
   joinPatches(...changes.map(({ origin, paths }) => (origin === null || paths === undefined ? (paths ?? {}) : pathsOfOwn(origin, paths))));
 
-/** @throws MechanismError if a patch of the user's own names a path that this scenario's options do not put anywhere */
+/**
+ * @throws MechanismError if a patch of the user's own names a path that this scenario's options do
+ * not put anywhere
+ */
 export function refuseUnknownPaths(changes: readonly PatchInForce[], host: HostEnv, guest: GuestEnv): void {
   if (changes.every(({ origin, paths }) => origin === null || paths === undefined)) return;
   const names = pathNamesIn(hostItems(host), host.patches, pathNamesIn(guestItems(guest), guest.patches, new Set(TOP)));
@@ -64,7 +71,10 @@ export function refuseUnknownPaths(changes: readonly PatchInForce[], host: HostE
   }
 }
 
-/** Puts patched machines in the place of those they change. @throws MechanismError if there is no machine of that kind */
+/**
+ * Puts patched machines in the place of those they change.
+ * @throws MechanismError if there is no machine of that kind
+ */
 export function patchMachines(
   machines: Record<string, AnyStateMachine>,
   changes: readonly PatchInForce[],

@@ -1,5 +1,6 @@
 /**
- * The mechanisms that take part: those that are shipped, and those that a user registers before anything is read.
+ * The mechanisms that take part: those that are shipped, and those that a user registers before
+ * anything is read.
  *
  * Schemas and lists are made on demand, so that they see what is registered.
  */
@@ -72,8 +73,8 @@ export function originOf(mechanism: Mechanism): string | null {
 }
 
 /**
- * What all mechanisms have of something, with the host's own after that of the first: so lists in schemas and messages stand in the order
- * in which they were published.
+ * What all mechanisms have of something, with the host's own after that of the first: so lists in
+ * schemas and messages stand in the order in which they were published.
  */
 export function amongMechanisms<V>(own: V, of: (mechanism: Mechanism) => V): readonly V[] {
   const [first, ...others] = registered.map(of);
@@ -120,7 +121,10 @@ export interface PatchInForce extends Patch {
   readonly origin: string | null;
 }
 
-/** What changes the model in this scenario: the patches of its mechanisms, then the mutant that was asked for. */
+/**
+ * What changes the model in this scenario: the patches of its mechanisms, then the mutant that was
+ * asked for.
+ */
 export function patchesOf(scenario: ResolvedScenario): readonly PatchInForce[] {
   const here = mechanismsOf(scenario.host.arch);
   const patches = here.flatMap((mechanism) => {

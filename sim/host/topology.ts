@@ -1,4 +1,7 @@
-/** From a resolved scenario to the actors of a run: who exists, in which slot, with which machine and input. */
+/**
+ * From a resolved scenario to the actors of a run: who exists, in which slot, with which machine
+ * and input.
+ */
 import type { AnyStateMachine } from 'xstate';
 import { type Completion, noWaiters } from '../../actors/host/completion.ts';
 import { hostProcessMachine } from '../../actors/host/host-process.ts';
@@ -82,8 +85,9 @@ const SETS: readonly string[] = [
 ];
 
 /**
- * The actors of a scenario, and machines whose paths follow its options. Slots are in this order: pCPUs, scheduler, threads,
- * processes, vCPUs, VMs, those of mechanisms, mutexes of vCPUs, loop counters.
+ * The actors of a scenario, and machines whose paths follow its options. Slots are in this order:
+ * pCPUs, scheduler, threads, processes, vCPUs, VMs, those of mechanisms, mutexes of vCPUs, loop
+ * counters.
  */
 export function topologyOf(scenario: ResolvedScenario): Topology {
   const own = models().find(({ name }) => name === scenario.model);
@@ -180,7 +184,10 @@ function machinesOf(
   return { machines, origins };
 }
 
-/** Adds the machines of objects that threads ask, and those of mechanisms. Answers with whoever of the user's own brought a kind. */
+/**
+ * Adds the machines of objects that threads ask, and those of mechanisms. Returns which of the
+ * user's own mechanisms brought each kind.
+ */
 function addMachines(machines: Record<string, AnyStateMachine>, scenario: ResolvedScenario): Record<string, string> {
   const origins: Record<string, string> = {};
   const owners: Record<string, string> = {};

@@ -1,4 +1,7 @@
-/** Who waits for somebody else: it has asked for something and was refused, and has not been granted it since. Runs are compared by the longest wait. */
+/**
+ * Which threads wait for another: a thread has asked for something and was refused, and has not
+ * been granted it since. Runs are compared by the longest wait.
+ */
 import type { HostThread } from '../../actors/host/host-env.ts';
 import { ModelError } from '../engine/port.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
@@ -8,7 +11,10 @@ import { mechanismsOf } from './registry.ts';
 
 type Host = Pick<ResolvedScenario['host'], 'arch' | 'options'>;
 
-/** A lock, a mutex, a semaphore: the thread sleeps, or spins, between two questions. Machines of another model may lack the field. */
+/**
+ * A lock, a mutex, a semaphore: the thread sleeps, or spins, between two questions. Machines of
+ * another model may lack the field.
+ */
 const wasRefused: Waits = ({ context: { frames } }) => frames?.code?.granted === false;
 
 /** A module of the user's own may answer anything, and a promise would count as yes. */

@@ -5,8 +5,9 @@ import type { ResolvedScenario } from '../scenario/types.ts';
 const named = (cpus: readonly CpuInCycle[]): string => cpus.map(({ id }) => id).join(' and ');
 
 /**
- * A CPU that waits for others is let through in the end. *Hang*: all it does in the cycle changes nothing. *Unbounded retry*: it moves,
- * is refused, and is back where it was. *Livelock*: two or more do so to each other. A program that computes for ever is none of them.
+ * A CPU that waits for others is let through in the end. *Hang*: all it does in the cycle changes
+ * nothing. *Unbounded retry*: it moves, is refused, and is back where it was. *Livelock*: two or
+ * more do so to each other. A program that computes forever is none of them.
  */
 export const progress = endlessly('cpu.progress', {
   source: 'kernel kernel/watchdog.c: a CPU that gets nowhere for long is reported as a soft lock-up',
@@ -16,7 +17,7 @@ export const progress = endlessly('cpu.progress', {
     if (waiting.length === 0) return null;
     const retrying = waiting.filter(({ moves }) => moves);
     if (waiting.length > 1 && retrying.length > 0)
-      return { kind: 'livelock', message: `livelock: ${named(waiting)} wait for each other for ever` };
+      return { kind: 'livelock', message: `livelock: ${named(waiting)} wait for each other forever` };
     if (retrying.length > 0) {
       const message = `unbounded retry: ${named(retrying)} tries the same again and again, and is refused each time`;
       return { kind: 'unbounded-retry', message };

@@ -1,6 +1,7 @@
 /**
- * Deadlock: whatever happens from a state on, no step is progress, and the actors never all come to rest. The answer depends on the state
- * alone. A run, a search and a sample ask here and get the same answer, which looks ahead as far as the first way out.
+ * Deadlock: whatever happens from a state on, no step is progress, and the actors never all come to
+ * rest. The answer depends on the state alone. A run, a search and a sample ask here and get the
+ * same answer, which looks ahead as far as the first way out.
  */
 import type { Deadlocked } from '../../events/journal.ts';
 import { Changers, deadlockText, waitsIn } from '../deadlock.ts';
@@ -35,7 +36,10 @@ export class DeadEnds {
     this.#walk = new Walk(world, () => false);
   }
 
-  /** Whether a state is a deadlock. A step that breaks a rule is a way out: that is told where it is taken. */
+  /**
+   * Whether a state is a deadlock. A step that breaks a rule is a way out: that is told where it is
+   * taken.
+   */
   isDead(row: readonly number[]): boolean {
     return unlessBroken(() => this.world.engine.lookAhead(() => this.#isDead(row)), false);
   }
@@ -76,7 +80,10 @@ export class DeadEnds {
     return [...seen.values()].map((node) => node.row);
   }
 
-  /** Whether stepping some processor in a state of these actors is progress: then the state is alive, whatever is in flight. */
+  /**
+   * Whether stepping some processor in a state of these actors is progress: then the state is
+   * alive, whatever is in flight.
+   */
   someProgresses(locals: readonly number[]): boolean {
     return unlessBroken(() => this.world.engine.lookAhead(() => this.#walk.someProgresses(locals)), true);
   }
@@ -95,7 +102,10 @@ export class DeadEnds {
     return waitsIn(world.store, row.slice(0, world.actors), asked, changers);
   }
 
-  /** Notes whom a step asks; an answer, and what an actor tells the one that steps it, are no questions. */
+  /**
+   * Notes whom a step asks; an answer, and what an actor tells the one that steps it, are no
+   * questions.
+   */
   #ask({ asks }: StepTrace, asked: Map<number, Set<number>>): void {
     const { kindOfSlot } = this.world.store;
     const answering = new Set<number>();
@@ -107,12 +117,18 @@ export class DeadEnds {
     }
   }
 
-  /** Whether the wait ends in this state, or progress leads out of it; else what follows is added to `seen`. */
+  /**
+   * Whether the wait ends in this state, or progress leads out of it; else what follows is added to
+   * `seen`.
+   */
   #hasWayOut(node: Node, seen: Map<string, Node>): boolean {
     return this.isOver(node.row) || this.#follow(node, seen);
   }
 
-  /** Adds what follows to `seen`. @returns whether it met progress, or a state that is known to be alive */
+  /**
+   * Adds what follows to `seen`.
+   * @returns whether it met progress, or a state that is known to be alive
+   */
   #follow(node: Node, seen: Map<string, Node>, all = false): boolean {
     const walk = this.#walk;
     walk.place(node.row);
@@ -136,7 +152,10 @@ export class DeadEnds {
     return false;
   }
 
-  /** Whether all actors may stay where they are. Something that has halted rests as well, and its machine gets nowhere: that is no way out. */
+  /**
+   * Whether all actors may stay where they are. Something that has halted rests as well, and its
+   * machine gets nowhere: that is no way out.
+   */
   isOver(row: ArrayLike<number>): boolean {
     for (let slot = 0; slot < this.world.actors; slot++) if (!this.rests(slot, row[slot]!)) return false;
     return !hasHalted(this.world.store, row);
@@ -153,8 +172,9 @@ export class DeadEnds {
 }
 
 /**
- * What a look ahead answers where a step breaks a rule of the model, or where a machine throws: that is told where the step is taken. A look
- * ahead goes past states in which a property broke, where no run comes and machines may find what they do not know.
+ * What a look ahead answers where a step breaks a rule of the model, or where a machine throws:
+ * that is told where the step is taken. A look ahead goes past states in which a property broke,
+ * where no run comes and machines may find what they do not know.
  */
 function unlessBroken(answer: () => boolean, broken: boolean): boolean {
   try {

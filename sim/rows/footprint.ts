@@ -1,4 +1,7 @@
-/** What a step over a row of integers reads, writes and sends: the memory of whole steps is kept by exactly that. */
+/**
+ * What a step over a row of integers reads, writes and sends: the memory of whole steps is kept by
+ * exactly that.
+ */
 import { MICRO_STEP_EVENTS } from '../../events/index.ts';
 import type { Choice, StepWorld } from '../step.ts';
 import type { Store } from '../store.ts';
@@ -16,15 +19,23 @@ export interface RowWorld {
 export class Footprint implements StepWorld {
   /** `slot, local` pairs in the order first read; a delivery begins with its column. */
   readonly reads: number[];
-  /** Last value by slot, of every slot that was read; for a delivery also the queue without its head. */
+  /**
+   * Last value by slot, of every slot that was read; for a delivery also the queue without its
+   * head.
+   */
   readonly writes = new Map<number, number>();
-  /** `channel, event` pairs in the order sent, with those that are latched and in flight already. */
+  /**
+   * `channel, event` pairs in the order sent, with those that are latched and in flight already.
+   */
   readonly sends: number[] = [];
   /** Messages in flight after the step, by channel, as lists. */
   readonly queues = new Map<number, number>();
   /** Channels of the messages that were not in flight already, in the order sent. */
   readonly joined: number[] = [];
-  /** `sender, receiver` slots of bus messages that are no micro-steps, in the order sent; the scheduler's are left out. */
+  /**
+   * `sender, receiver` slots of bus messages that are no micro-steps, in the order sent; the
+   * scheduler's are left out.
+   */
   readonly asks: number[] = [];
   /** `sender, receiver` slots of messages that changed the receiver, as above. */
   readonly changes: number[] = [];

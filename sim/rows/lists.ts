@@ -1,4 +1,7 @@
-/** Contents of queues as small integers: each list of messages is kept once; list 0 is the empty one. */
+/**
+ * Contents of queues as small integers: each list of messages is kept once; list 0 is the empty
+ * one.
+ */
 import { queueLaneA, queueLaneB } from '../canonical.ts';
 import { joins } from '../step.ts';
 import type { Store } from '../store.ts';

@@ -1,6 +1,7 @@
 /**
- * Whether a run has come into a deadlock, as a search would find it. What follows a deadlock is never progress, so that a run asks only where
- * it has made none for some steps: then what may follow is tried out beside the run, and the run goes back to the first dead state.
+ * Whether a run has come into a deadlock, as a search would find it. What follows a deadlock is
+ * never progress, so that a run asks only where it has made none for some steps: then what may
+ * follow is tried out beside the run, and the run goes back to the first dead state.
  */
 import type { Deadlocked } from '../../events/journal.ts';
 import type { Channel } from '../channels.ts';

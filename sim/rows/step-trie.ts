@@ -1,9 +1,11 @@
 /**
- * The memory of whole steps: a tree over exactly the columns that a step read, in reading order, whose leaf says what it wrote. It is a
- * cache: it may be dropped at any time and fills again from the memory of reactions, without XState.
+ * The memory of whole steps: a tree over exactly the columns that a step read, in reading order,
+ * whose leaf says what it wrote. It is a cache: it may be dropped at any time and fills again from
+ * the memory of reactions, without XState.
  *
- * `prog` holds everything. Alternatives of a value: `[n, child x n, event x n]`. Inner node: `[column, child by value]`. Leaf:
- * `[-1 - writes, laneA delta, laneB delta, flags, deliveries, (column, value) x writes, sends, (column, message) x sends]`.
+ * `prog` holds everything. Alternatives of a value: `[n, child x n, event x n]`. Inner node:
+ * `[column, child by value]`. Leaf: `[-1 - writes, laneA delta, laneB delta, flags, deliveries,
+ * (column, value) x writes, sends, (column, message) x sends]`.
  */
 import type { StepTrace, WorldStep } from './world-step.ts';
 
@@ -16,7 +18,10 @@ export const SENDS = 4;
 /** The CPU only waits for others. */
 export const YIELDS = 8;
 
-/** It breaks a rule if it changes nothing, which hangs on queues where all it does is to send latched messages. */
+/**
+ * It breaks a rule if it changes nothing, which depends on queues where all it does is to send
+ * latched messages.
+ */
 export const MUST_CHANGE = 16;
 /** It is no progress: the scheduler's own, or a wait. */
 const NO_PROGRESS = 32;
@@ -48,7 +53,10 @@ export class StepTrie {
   /** What the value adds to the digest, by `base[column] + value`. */
   laneA = new Int32Array(0);
   laneB = new Int32Array(0);
-  /** List that follows when message `m` joins list `l`: `push[l * messages + m]`; 0 where not known yet. */
+  /**
+   * List that follows when message `m` joins list `l`: `push[l * messages + m]`; 0 where not known
+   * yet.
+   */
   push = new Int32Array(0);
   messages = 8;
   /** Most alternatives of one column. */
@@ -60,10 +68,16 @@ export class StepTrie {
   readonly #messageOf = new Map<number, number>();
   readonly #messageEvents: number[] = [];
   readonly #filled: number[] = [];
-  /** What the world had met when all of it was last seen to have room, and when the digests of all of it were last filled in. */
+  /**
+   * What the world had met when all of it was last seen to have room, and when the digests of all
+   * of it were last filled in.
+   */
   #roomy = -1;
   #full = -1;
-  /** Whether a property wants to look at a state in which a column has gone from one value to another. */
+  /**
+   * Whether a property wants to look at a state in which a column has gone from one value to
+   * another.
+   */
   readonly #wants: (column: number, value: number, before: number) => boolean;
 
   constructor(world: WorldStep, wants: (column: number, value: number, before: number) => boolean) {
@@ -83,7 +97,10 @@ export class StepTrie {
     return 16 * this.#used > 15 * this.prog.length ? this.prog.byteLength : 0;
   }
 
-  /** Why the tree has to be dropped before going on: a table has outgrown its room, or the tree its bound. Null if it need not. */
+  /**
+   * Why the tree has to be dropped before going on: a table has outgrown its room, or the tree its
+   * bound. Null if it need not.
+   */
   get mustClear(): DropReason | null {
     if (this.room.length !== this.world.columns) return 'a first message between two actors';
     if (this.#used > PROG_MAX) return 'its bound';
@@ -156,7 +173,10 @@ export class StepTrie {
     return this.prog[at + 1 + this.prog[at]! + alternative]!;
   }
 
-  /** Computes the step and hangs its leaf into the tree, unless a value or column is new: then the tree must be cleared first. */
+  /**
+   * Computes the step and hangs its leaf into the tree, unless a value or column is new: then the
+   * tree must be cleared first.
+   */
   learn(row: ArrayLike<number>, column: number, alternative: number): void {
     this.misses++;
     const at = this.root[this.base[column]! + row[column]!]!;

@@ -1,13 +1,14 @@
 /**
- * One schedule after the other over the memory of whole steps: a row of integers, a digest after each step, no records. Alternatives
- * stand in the sequencer's canonical order, so that an index means the same in both.
+ * One schedule after the other over the memory of whole steps: a row of integers, a digest after
+ * each step, no records. Alternatives stand in the sequencer's canonical order, so that an index
+ * means the same in both.
  */
 
 import { ModelError } from '../engine/port.ts';
 import { MUST_CHANGE, PERHAPS_NO_PROGRESS, SENDS, StepTrie, UNCHANGED, YIELDS } from './step-trie.ts';
 import type { WorldStep } from './world-step.ts';
 
-/** Flags of a step after which whoever took it only waits. */
+/** Flags of a step after which the actor that took it only waits. */
 export const UNCHANGED_OR_YIELDS = UNCHANGED | YIELDS;
 /** Integers of a leaf before its writes. */
 export const LEAF_HEAD = 5;
@@ -36,7 +37,7 @@ export class Walk {
   #others = new Int32Array(0);
   #moveCount = 0;
   #otherCount = 0;
-  /** Columns of queues by receiver, then sender; those that are not empty come first in `#heads`. */
+  /** Columns of queues by receiver, then sender; those not empty come first in `#heads`. */
   #queues: number[] = [];
   #heads: number[] = [];
   /** Where the alternative that was located last stands. */
@@ -83,7 +84,7 @@ export class Walk {
     this.#recount();
   }
 
-  /** Stands in another state: the steps from here on count anew, and there is no digest. */
+  /** Stands in another state: steps are counted from here, and there is no digest. */
   place(row: readonly number[]): void {
     this.#fit();
     for (let column = 0; column < this.#row.length; column++) this.#row[column] = row[column] ?? 0;
@@ -96,7 +97,7 @@ export class Walk {
     return Array.from(this.#row);
   }
 
-  /** Whether stepping some processor is progress while actors stand in the local states that a row begins with. */
+  /** Whether stepping some processor is progress from the local states that a row begins with. */
   someProgresses(row: readonly number[]): boolean {
     this.#fit();
     const { world } = this;
@@ -109,7 +110,7 @@ export class Walk {
     return false;
   }
 
-  /** Carries the alternative at `index` out. @returns flags of the step: LOOK, YIELDS, UNCHANGED, SENDS @throws ModelError */
+  /** Carries out the alternative at `index`. Returns the flags of its step. @throws ModelError */
   take(index: number): number {
     this.locate(index);
     const leaf = this.leaf(this.column, this.alternative);
@@ -180,7 +181,7 @@ export class Walk {
     return this.#heads.length + this.#moveCount;
   }
 
-  /** The leaf of a step in the present state, learned if need be; `seen` takes the columns read besides the first. */
+  /** The leaf of a step here, learned if need be; `seen` takes the columns read but the first. */
   leaf(column: number, alternative: number, seen: number[] | null = null): number {
     for (;;) {
       const { prog, root, base } = this.trie;
@@ -204,7 +205,7 @@ export class Walk {
     }
   }
 
-  /** Makes sure that the lists which follow from a leaf's sends are known. False if the memory had to be dropped for them. */
+  /** Learns the lists that a leaf's sends lead to. False if the memory was dropped for them. */
   #knowsPushes(leaf: number): boolean {
     const { prog } = this.trie;
     const end = leaf + LEAF_HEAD - 2 * (1 + prog[leaf]!);
@@ -271,7 +272,7 @@ export class Walk {
     for (const column of this.#queues) if (this.#row[column] !== 0) this.#heads.push(column);
   }
 
-  /** Makes tables fit values and columns that are new. @returns whether the memory of steps was dropped */
+  /** Makes tables fit new values and columns. @returns whether the memory of steps was dropped */
   #fit(): boolean {
     const isDropped = this.trie.mustClear || this.#shapes.length === 0;
     if (this.trie.mustClear) this.trie.clear();

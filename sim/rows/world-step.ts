@@ -1,6 +1,6 @@
 /**
- * One whole step over a row of integers, with what it read and wrote instead of records. The explorer remembers it by exactly what it
- * read.
+ * One whole step over a row of integers, with what it read and wrote instead of records. The
+ * explorer remembers it by exactly what it read.
  */
 import { channelLaneA, channelLaneB, slotLaneA, slotLaneB } from '../canonical.ts';
 import type { MemoEngine } from '../engine/memo.ts';
@@ -25,7 +25,10 @@ interface Channel {
   readonly to: number;
 }
 
-/** The columns of a row: actors first, then a column for each pair of actors that ever had a message in flight. */
+/**
+ * The columns of a row: actors first, then a column for each pair of actors that ever had a message
+ * in flight.
+ */
 export class WorldStep {
   readonly engine: MemoEngine;
   readonly store: Store;
@@ -40,7 +43,10 @@ export class WorldStep {
   readonly #stepper: Stepper;
   readonly #classes: StepClasses;
 
-  /** `from`: the state to start in instead of the initial one. @throws RestoreError if the model does not know it */
+  /**
+   * `from`: the state to start in instead of the initial one.
+   * @throws RestoreError if the model does not know it
+   */
   constructor(engine: MemoEngine, from: PlainWorld | null = null) {
     this.engine = engine;
     this.store = engine.store;
@@ -76,7 +82,9 @@ export class WorldStep {
     return column < this.actors ? this.store.kindOfSlot[column]! : null;
   }
 
-  /** Columns, and different values of all of them: as long as it is the same, nothing new was met. */
+  /**
+   * Columns, and different values of all of them: as long as it is the same, nothing new was met.
+   */
   get met(): number {
     return this.store.localCount + this.lists.size + this.channels.length;
   }
@@ -101,7 +109,10 @@ export class WorldStep {
     return value === 0 ? 0 : channelLaneB(this.lists.laneB[value]!, from, to);
   }
 
-  /** Events that can be given to a column in this value: its offers, or -1 for the head of a queue. Moves come first. */
+  /**
+   * Events that can be given to a column in this value: its offers, or -1 for the head of a queue.
+   * Moves come first.
+   */
   alternatives(column: number, value: number): readonly number[] {
     const kind = this.kindOf(column);
     if (!kind) return value === 0 ? [] : [-1];

@@ -1,4 +1,7 @@
-/** All operations of programs, those of mechanisms too: the schema, the compiler, `schema` and the docs read them here. */
+/**
+ * All operations of programs, those of mechanisms too: the schema, the compiler, `schema` and the
+ * docs read them here.
+ */
 import { z } from 'zod';
 import { amongMechanisms, mechanisms, perRegistry } from '../host/registry.ts';
 import type { Operation } from './operation.ts';

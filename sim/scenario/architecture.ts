@@ -1,4 +1,7 @@
-/** What belongs to hosts of another architecture: options, VM types, settings of VMs, sections, operations. */
+/**
+ * What belongs to hosts of another architecture: options, VM types, settings of VMs, sections,
+ * operations.
+ */
 import { mechanisms, mechanismsOf } from '../host/registry.ts';
 import { type Path, type PathIssue, unknownName } from './issues.ts';
 import { operationsIn, type Structure } from './lowered.ts';
@@ -45,7 +48,10 @@ export const foreignSections = (arch: Arch, names: readonly string[], base: Path
     .filter((name) => !sectionNames(arch).includes(name))
     .map((name) => ({ path: [...base, name], message: `found ${name}; expected none: it has no part on ${arch} hosts` }));
 
-/** Whether programs of such a host may hold the operation: any may, unless only other hosts have a mechanism that brings it. */
+/**
+ * Whether programs of such a host may hold the operation: any may, unless only other hosts have a
+ * mechanism that brings it.
+ */
 function isKnown(arch: Arch, side: 'guestOperations' | 'hostOperations', name: string): boolean {
   const owners = mechanisms().filter((mechanism) => Object.hasOwn(mechanism[side] ?? {}, name));
   return owners.length === 0 || owners.some(({ arches }) => arches.includes(arch));

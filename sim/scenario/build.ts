@@ -10,7 +10,8 @@ import type { Scenario } from './types.ts';
 import { withAddedVariants } from './variants.ts';
 
 /**
- * Checks a scenario that code has built and returns a copy. Names of properties are checked when it is resolved.
+ * Checks a scenario that code has built and returns a copy. Names of properties are checked when it
+ * is resolved.
  * @throws ScenarioError
  */
 export function scenario(source: Scenario): Scenario {

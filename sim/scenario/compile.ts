@@ -1,4 +1,7 @@
-/** Makes programs: parameters put in their places, arguments checked, `repeat` and `choose` turned into jumps. */
+/**
+ * Makes programs: parameters put in their places, arguments checked, `repeat` and `choose` turned
+ * into jumps.
+ */
 import type { ControlOp, GuestOp, HostOp, Program } from '../../events/program.ts';
 import { guestOperations, hostOperations } from './all-operations.ts';
 import { explain } from './explain.ts';
@@ -109,8 +112,8 @@ export const lowerHost = (steps: readonly HostStep[], path: Path, lowering: Lowe
   lowerSteps(hostOperations(), steps, path, lowering);
 
 /**
- * A program as actors run it: `repeat` is a `next` that jumps back, each option of a `choose` but the last jumps to what follows, and `end`
- * stands last. Outer loops have lower numbers.
+ * A program as actors run it: `repeat` is a `next` that jumps back, each option of a `choose` but
+ * the last jumps to what follows, and `end` stands last. Outer loops have lower numbers.
  */
 export function compile<Op>(nodes: readonly Node<Op>[]): Program<Op> {
   const ops: (Op | ControlOp)[] = [];

@@ -36,7 +36,10 @@ export interface FoundBroken extends Found {
   readonly message: string;
 }
 
-/** What a search found against what is expected, one sentence each. `isWhole`: nothing else can break under any schedule. */
+/**
+ * What a search found against what is expected, one sentence each. `isWhole`: nothing else can
+ * break under any schedule.
+ */
 export function againstExpected(expect: Expectation, broken: readonly FoundBroken[], isWhole: boolean): string[] {
   const expected = expect === 'clean' ? [] : expect.violates;
   const missing = isWhole ? expected.filter((name) => !broken.some((found) => goesBy(found, name))) : [];

@@ -1,4 +1,7 @@
-/** Turns what a schema has to say into what was found, what was expected, and the nearest valid name. */
+/**
+ * Turns what a schema has to say into what was found, what was expected, and the nearest valid
+ * name.
+ */
 import type { z } from 'zod';
 import { didYouMean } from '../../events/nearest.ts';
 import { guestOperations, hostOperations } from './all-operations.ts';
@@ -7,7 +10,7 @@ import { hex, listed, type Path, type PathIssue, shown } from './issues.ts';
 
 type Issue = z.core.$ZodIssue;
 
-/** More mistakes than anybody reads: a file with as many is damaged or hostile. */
+/** The most mistakes that are told: a file with more is damaged or hostile. */
 const ISSUES_MAX = 100;
 
 const EXPECTED_TYPES: Readonly<Record<string, string>> = {
@@ -31,7 +34,10 @@ function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
 
 const keyOf = (key: PropertyKey): string | number => (typeof key === 'number' ? key : String(key));
 
-/** YAML reads 6.10 as 6.1 and no as text: where a name is expected, a number or a boolean wants quotes. */
+/**
+ * YAML reads 6.10 as 6.1 and no as text: where a name is expected, a number or a boolean wants
+ * quotes.
+ */
 const quotesHint = (found: unknown): string => (typeof found === 'number' || typeof found === 'boolean' ? '; write text in quotes' : '');
 
 /** An operation of the other side is known, only not here. */
@@ -50,7 +56,10 @@ function unknownKeys(issue: Extract<Issue, { code: 'unrecognized_keys' }>, at: P
   }));
 }
 
-/** The member of a union that the author meant: one that got past the value's own type, else the one that says most. */
+/**
+ * The member of a union that the author meant: one that got past the value's own type, else the one
+ * that says most.
+ */
 function meantMember(issue: Extract<Issue, { code: 'invalid_union' }>, found: unknown): readonly Issue[] {
   const inside = issue.errors.find((errors) => errors.some(({ code, path }) => path.length > 0 || code === 'unrecognized_keys'));
   if (inside !== undefined && typeof found === 'object' && found !== null) return inside;
@@ -115,7 +124,9 @@ function explainOne(issue: Issue, root: unknown, base: Path, subject: string): P
   }
 }
 
-/** What a schema said first about `root`, which stands at `base`. `subject` says whose value it is. */
+/**
+ * What a schema said first about `root`, which stands at `base`. `subject` says whose value it is.
+ */
 export function explain(error: z.ZodError, root: unknown, base: Path = [], subject = 'found'): PathIssue[] {
   const explained = error.issues.slice(0, ISSUES_MAX).flatMap((issue) => explainOne(issue, root, base, subject));
   return explained.slice(0, ISSUES_MAX);

@@ -1,7 +1,12 @@
-/** The pieces that schemas of scenarios are made of. A message of theirs starts with "expected": `explain.ts` adds what was found. */
+/**
+ * The pieces that schemas of scenarios are made of. A message of theirs starts with "expected":
+ * `explain.ts` adds what was found.
+ */
 import { z } from 'zod';
 
-/** How `strict` carries the valid names to whoever words the message; no name holds a comma. */
+/**
+ * How `strict` carries the valid names to the code that words the message; no name holds a comma.
+ */
 const KEYS_PREFIX = 'expected one of ';
 const KEYS_SEPARATOR = ', ';
 
@@ -11,7 +16,10 @@ export const strict = <S extends z.ZodRawShape>(shape: S, expected?: string) =>
     error: (issue) => (issue.code === 'unrecognized_keys' ? KEYS_PREFIX + Object.keys(shape).join(KEYS_SEPARATOR) : expected),
   });
 
-/** The names in a message of `strict`: none where a map has no keys. Null for a map of another make, whose message names no keys. */
+/**
+ * The names in a message of `strict`: none where a map has no keys. Null for a map of another make,
+ * whose message names no keys.
+ */
 export const keysIn = (message: string): string[] | null =>
   message.startsWith(KEYS_PREFIX)
     ? message
@@ -28,7 +36,11 @@ export function integer(min: number, max: number, show: (value: number) => strin
 
 const matching = (pattern: RegExp, error: string) => z.string({ error }).regex(pattern, { error, abort: true });
 
-/** Names of scenarios, VMs, processes and variants. They start with a letter, so that a map keeps the order they are written in. @public */
+/**
+ * Names of scenarios, VMs, processes and variants. They start with a letter, so that a map keeps
+ * the order they are written in.
+ * @public
+ */
 export const NAME = matching(/^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/, 'expected a kebab-case name such as "vm0" or "map-lock"').max(64, {
   error: 'expected a name of at most 64 characters',
 });
@@ -42,7 +54,10 @@ export const PROPERTY_ID = matching(/^[a-z0-9-]+\.[a-z0-9-]+$/, 'expected a prop
 
 export const PROPERTY_PATTERN = matching(/^[a-z0-9-]+\.(?:[a-z0-9-]+|\*)$/, 'expected a property id, or "topic.*" for all of a topic');
 
-/** What a variant is expected to do: a property that breaks, or a way to get nowhere. Which names there are is checked later. */
+/**
+ * What a variant is expected to do: a property that breaks, or a way to get nowhere. Which names
+ * there are is checked later.
+ */
 export const EXPECTED_NAME = matching(/^[a-z0-9-]+(?:\.[a-z0-9-]+)?$/, 'expected a property id such as "rmp.no-double-owner", or deadlock');
 
 /** A map from names of the author's to values, bounded. @public */

@@ -10,7 +10,11 @@ export interface PathIssue {
   readonly message: string;
 }
 
-/** A mistake in a scenario. `line` is 1-based; 0, with an empty `file`, if the scenario does not come from a file. @public */
+/**
+ * A mistake in a scenario. `line` is 1-based; 0, with an empty `file`, if the scenario does not
+ * come from a file.
+ * @public
+ */
 export interface ScenarioIssue {
   readonly file: string;
   readonly line: number;
@@ -91,27 +95,27 @@ export class ScenarioError extends Error {
   }
 }
 
-/** Someone asked for a variant that the scenario does not declare. */
+/** The user asked for a variant that the scenario does not declare. */
 export class UnknownVariantError extends ScenarioError {
   override readonly name = 'UnknownVariantError';
 }
 
-/** Someone asked for a mutant that the model of the host does not have. */
+/** The user asked for a mutant that the model of the host does not have. */
 export class UnknownMutantError extends ScenarioError {
   override readonly name = 'UnknownMutantError';
 }
 
-/** Someone set a parameter that the scenario does not declare. */
+/** The user set a parameter that the scenario does not declare. */
 export class UnknownParameterError extends ScenarioError {
   override readonly name = 'UnknownParameterError';
 }
 
-/** Someone set a parameter to a value that its declaration does not allow. */
+/** The user set a parameter to a value that its declaration does not allow. */
 export class ParameterValueError extends ScenarioError {
   override readonly name = 'ParameterValueError';
 }
 
-/** A resolved scenario from a journal that is none. */
+/** The resolved scenario of a journal is invalid. */
 export class ResolvedScenarioError extends ScenarioError {
   override readonly name = 'ResolvedScenarioError';
 }

@@ -1,4 +1,6 @@
-/** Reads a scenario file: text becomes a checked scenario, or a list of mistakes with their lines. */
+/**
+ * Reads a scenario file: text becomes a checked scenario, or a list of mistakes with their lines.
+ */
 import { scenarioIssues } from './checks.ts';
 import { explain } from './explain.ts';
 import { type PathIssue, pathText, ScenarioError, type ScenarioIssue } from './issues.ts';

@@ -1,4 +1,7 @@
-/** Puts parameters in place and checks programs: what comes of it the cross-checks look at, and `resolve.ts` finishes. */
+/**
+ * Puts parameters in place and checks programs: the cross-checks read the result, and `resolve.ts`
+ * completes it.
+ */
 import type { HostOp } from '../../events/program.ts';
 import { type Lowering, lowerGuest, lowerHost } from './compile.ts';
 import type { PathIssue } from './issues.ts';

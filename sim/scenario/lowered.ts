@@ -1,4 +1,7 @@
-/** A scenario with its parameters in place, as checks see it: the same for one out of a file and for one out of a journal. */
+/**
+ * A scenario with its parameters in place, as checks see it: the same for one out of a file and for
+ * one out of a journal.
+ */
 import type { VmSettings } from '../../events/options.ts';
 import type { GuestOp, HostOp } from '../../events/program.ts';
 import type { Path } from './issues.ts';
@@ -32,7 +35,8 @@ export interface LoweredProcess {
 }
 
 /**
- * The parts of a scenario that have to fit each other. Each path is the place of a part in the file or in the journal's scenario.
+ * The parts of a scenario that have to fit each other. Each path is the place of a part in the file
+ * or in the journal's scenario.
  * @public
  */
 export interface Structure {
@@ -61,7 +65,8 @@ export function* operationsIn<Op>(nodes: readonly Node<Op>[]): Generator<{ reado
 }
 
 /**
- * An operation and where it stands. `vm` is the VM that it has to do with: the one it names, else the one whose guest executes it.
+ * An operation and where it stands. `vm` is the VM that it has to do with: the one it names, else
+ * the one whose guest executes it.
  * @public
  */
 export interface PlacedOperation {

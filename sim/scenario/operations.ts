@@ -1,4 +1,7 @@
-/** What programs can do on every host. What mechanisms add, and all of it in one table, is in `all-operations.ts`. */
+/**
+ * What programs can do on every host. What mechanisms add, and all of it in one table, is in
+ * `all-operations.ts`.
+ */
 import { z } from 'zod';
 import type { CoreGuestOp, CoreHostOp } from '../../events/program.ts';
 import { integer, LIMITS, NAME, VCPU } from './fields.ts';

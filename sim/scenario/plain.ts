@@ -1,4 +1,7 @@
-/** Plain data that came from a caller or a journal: copied, bounded in depth, free of prototypes and cycles. */
+/**
+ * Plain data that came from a caller or a journal: copied, bounded in depth, free of prototypes and
+ * cycles.
+ */
 import { type Path, type PathIssue, shown } from './issues.ts';
 
 /** How deep maps and lists may stand in each other. */

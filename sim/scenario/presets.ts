@@ -1,4 +1,7 @@
-/** The options of a host: their values, and what differs between kernel versions. Mechanisms bring both. */
+/**
+ * The options of a host: their values, and what differs between kernel versions. Mechanisms bring
+ * both.
+ */
 import type { HostOptions } from '../../events/options.ts';
 import { mechanismsOf } from '../host/registry.ts';
 import type { Arch, KernelVersion } from './types.ts';

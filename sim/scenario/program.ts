@@ -22,10 +22,17 @@ export interface Choose<Step> {
   readonly choose: { readonly of: readonly (readonly Step[])[] };
 }
 
-/** Tables of operations that mechanisms add, by the name of the mechanism: each declares the type of its own here. @public */
+/**
+ * Tables of operations that mechanisms add, by the name of the mechanism: each declares the type of
+ * its own here.
+ * @public
+ */
 // biome-ignore lint/suspicious/noEmptyInterface: filled by declarations of mechanisms
 export interface GuestTablesOf {}
-/** Tables of operations of host threads that mechanisms add, by the name of the mechanism. @public */
+/**
+ * Tables of operations of host threads that mechanisms add, by the name of the mechanism.
+ * @public
+ */
 // biome-ignore lint/suspicious/noEmptyInterface: as above
 export interface HostTablesOf {}
 

@@ -4,7 +4,10 @@ import { isEndlessName, STUCK_NAMES } from './expectations.ts';
 import { type PathIssue, shown, unknownName } from './issues.ts';
 import type { PropertyKind, Scenario } from './types.ts';
 
-/** A property by its id. With its kind, a scenario that lists it under another kind is refused, and patterns pick by kind. */
+/**
+ * A property by its id. With its kind, a scenario that lists it under another kind is refused, and
+ * patterns pick by kind.
+ */
 export type KnownProperty = string | { readonly id: string; readonly kind: PropertyKind };
 
 const KINDS: readonly PropertyKind[] = ['always', 'sometimes', 'eventually'];
@@ -33,7 +36,10 @@ function nameIssue(name: string, known: readonly KnownProperty[], kind?: Propert
   return `found ${shown(name)}, which belongs under ${property.kind}; expected a property of the kind ${kind}`;
 }
 
-/** What is wrong with a name under `violates`; `isEndlessAsked`: some property under `eventually` is checked. */
+/**
+ * What is wrong with a name under `violates`; `isEndlessAsked`: some property under `eventually` is
+ * checked.
+ */
 function expectedIssue(name: string, known: readonly KnownProperty[], isEndlessAsked: boolean): string | null {
   if (isEndlessName(name) && !isEndlessAsked)
     return `found ${shown(name)}; expected a property under properties.eventually that finds it, such as cpu.progress`;
@@ -64,7 +70,10 @@ export function propertyIssues({ properties = {}, expect = {} }: Scenario, known
   return issues;
 }
 
-/** The ids to check, by kind. A pattern leaves out what the scenario lists by its id under another kind. */
+/**
+ * The ids to check, by kind. A pattern leaves out what the scenario lists by its id under another
+ * kind.
+ */
 export function expandProperties({ properties = {} }: Scenario, known: readonly KnownProperty[]): Record<PropertyKind, string[]> {
   const expand = (kind: PropertyKind): string[] => {
     const elsewhere = new Set(KINDS.filter((other) => other !== kind).flatMap((other) => properties[other] ?? []));

@@ -1,4 +1,7 @@
-/** Fixes everything that a run depends on but its choices: parameters, preset, variant, programs, names of properties. */
+/**
+ * Fixes everything that a run depends on but its choices: parameters, preset, variant, programs,
+ * names of properties.
+ */
 import type { ControlOp, GuestOp, HostOp } from '../../events/program.ts';
 import { mutantsOf } from '../host/registry.ts';
 import { foreignOperations, foreignOptions, foreignSections, foreignVms } from './architecture.ts';
@@ -42,7 +45,7 @@ const DEFAULTS = {
 } as const;
 
 export interface ResolveOptions {
-  /** Else the scenario's first. */
+  /** The scenario's first unless given. */
   readonly variant?: string;
   /** Parameters by name, as the command line has them. */
   readonly set?: Readonly<Record<string, string>>;
@@ -103,7 +106,8 @@ const variantFacts = (scenario: Scenario, variants: NonNullable<Scenario['varian
 /**
  * Makes a run's scenario of a checked one.
  * @throws UnknownVariantError, UnknownMutantError, UnknownParameterError, ParameterValueError
- * @throws ScenarioError if the values that were set make an operation invalid, or a property is unknown.
+ * @throws ScenarioError if the values that were set make an operation invalid, or a property is
+ * unknown.
  */
 export function resolveScenario(scenario: Scenario, { variant: asked, set, knownProperties, mutant }: ResolveOptions): ResolvedScenario {
   const variant = variantOf(scenario, asked);

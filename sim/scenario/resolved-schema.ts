@@ -1,4 +1,4 @@
-/** The schema of a resolved scenario, for one that comes out of a journal and may say anything. */
+/** The schema of a resolved scenario, for one that comes from a journal and is not trusted. */
 import { z } from 'zod';
 import type { HostOptions, VmSettings } from '../../events/options.ts';
 import type { ControlOp, GuestOp, HostOp, Program } from '../../events/program.ts';
@@ -30,7 +30,7 @@ import type { Arch, ResolvedScenario, ResolvedSections } from './types.ts';
 const OPS_MAX = 1_000_000;
 const index = () => integer(0, OPS_MAX);
 
-/** Which a host must have, `resolve.ts` knows. */
+/** Host options by name; `resolve.ts` knows which of them a host must have. */
 const someOptions = () =>
   strict(Object.fromEntries(Object.entries(optionValues()).map(([name, values]) => [name, z.enum([...values]).exactOptional()])));
 

@@ -1,4 +1,7 @@
-/** The schema of a scenario as written. What it cannot say, because it looks at two places at once, is in `checks.ts`. */
+/**
+ * The schema of a scenario as written. What it cannot say, because it looks at two places at once,
+ * is in `checks.ts`.
+ */
 import { z } from 'zod';
 import { type HostOptions, PREEMPTION_MODELS } from '../../events/options.ts';
 import { allowedOffers, mechanisms, perArch, perRegistry } from '../host/registry.ts';
@@ -82,7 +85,10 @@ const hostProcess = () => strict({ threads: z.array(hostProgram()).min(1).max(LI
 
 const PATTERNS = z.array(PROPERTY_PATTERN).max(LIMITS.names);
 
-/** The architecture that an unchecked scenario says it is for, written or resolved; null if it is none that there is. */
+/**
+ * The architecture that an unchecked scenario says it is for, written or resolved; null if it is
+ * none that there is.
+ */
 export const archIn = (scenario: unknown): Arch | null => {
   const { arch } = (scenario as { readonly host?: { readonly arch?: unknown } | null } | null)?.host ?? {};
   return ARCHES.safeParse(arch).data ?? null;

@@ -1,4 +1,7 @@
-/** Sections and settings of VMs that mechanisms bring: their fields in the schemas of scenarios, and their values in a run. */
+/**
+ * Sections and settings of VMs that mechanisms bring: their fields in the schemas of scenarios, and
+ * their values in a run.
+ */
 import { z } from 'zod';
 import type { VmSettings } from '../../events/options.ts';
 import { type Mechanism, MechanismError } from '../host/mechanism.ts';
@@ -21,8 +24,8 @@ const sectionsAmong = (some: readonly Mechanism[]): Brought<Section>[] => among(
 const settingsAmong = (some: readonly Mechanism[]): Brought<VmSetting>[] => among(some, ({ vmSettings }) => vmSettings);
 
 /**
- * One field for each name. A name that only other hosts know takes any value: `architecture.ts` refuses it, and says why. Without an
- * architecture a field takes what any host would take.
+ * One field for each name. A name that only other hosts know takes any value: `architecture.ts`
+ * refuses it, and says why. Without an architecture a field takes what any host would take.
  */
 function fieldsOf<Part>(all: readonly Brought<Part>[], arch: Arch | null, schemaOf: (part: Part) => z.ZodType) {
   const fieldOf = (name: string): z.ZodType => {

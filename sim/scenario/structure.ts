@@ -1,4 +1,7 @@
-/** Whether programs, VMs and threads fit each other, and what mechanisms ask besides: the checks that files and journals share. */
+/**
+ * Whether programs, VMs and threads fit each other, and what mechanisms ask besides: the checks
+ * that files and journals share.
+ */
 import { didYouMean } from '../../events/nearest.ts';
 import { mechanismsOf } from '../host/registry.ts';
 import { type PathIssue, shown, unknownName } from './issues.ts';
@@ -33,7 +36,10 @@ function programIssues(structure: Structure): PathIssue[] {
   return issues;
 }
 
-/** Each vCPU has one thread, all threads of a VM are in one process, and no two threads of a process have one name. */
+/**
+ * Each vCPU has one thread, all threads of a VM are in one process, and no two threads of a process
+ * have one name.
+ */
 function threadIssues({ vms, processes }: Structure): PathIssue[] {
   const issues: PathIssue[] = [];
   const threadOf = new Map<string, string>();
@@ -74,7 +80,10 @@ function threadIssues({ vms, processes }: Structure): PathIssue[] {
   return issues;
 }
 
-/** vCPUs and threads that are missing or that stand for two things, and what mechanisms of the host find. */
+/**
+ * vCPUs and threads that are missing or that stand for two things, and what mechanisms of the host
+ * find.
+ */
 export function structureIssues(structure: Structure): PathIssue[] {
   return [
     ...mechanismsOf(structure.arch).flatMap((mechanism) => mechanism.structureChecks?.(structure) ?? []),

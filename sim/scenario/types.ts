@@ -1,4 +1,7 @@
-/** What a scenario is: as somebody writes it, and resolved, as the simulator runs it and a journal keeps it. */
+/**
+ * What a scenario is: as a user writes it, and resolved, as the simulator runs it and a journal
+ * keeps it.
+ */
 import type { HostOptions, PreemptionModel, Ticks, VmSettings } from '../../events/options.ts';
 import type { GuestOp, HostOp, Program } from '../../events/program.ts';
 import type { GuestStep, HostStep } from './program.ts';
@@ -16,7 +19,11 @@ export type TimeModel = 'untimed' | 'ordered';
 /** What a property claims: it holds always, at least once, or in the end. @public */
 export type PropertyKind = 'always' | 'sometimes' | 'eventually';
 
-/** Sections of a scenario as written, by key; each mechanism declares the type of those that it brings. @public */
+/**
+ * Sections of a scenario as written, by key; each mechanism declares the type of those that it
+ * brings.
+ * @public
+ */
 // biome-ignore lint/suspicious/noEmptyInterface: filled by declarations of mechanisms
 export interface ScenarioSections {}
 /** The same, as a run has them. @public */
@@ -24,7 +31,8 @@ export interface ScenarioSections {}
 export interface ResolvedSections {}
 
 /**
- * What a variant is known to do: break nothing, or break these properties or get stuck in these ways (`sim/scenario/expectations.ts`).
+ * What a variant is known to do: break nothing, or break these properties or get stuck in these
+ * ways (`sim/scenario/expectations.ts`).
  * @public
  */
 export type Expectation = 'clean' | { readonly violates: readonly string[] };
@@ -32,7 +40,11 @@ export type Expectation = 'clean' | { readonly violates: readonly string[] };
 /** The value of a parameter. @public */
 export type ParameterValue = number | boolean | string;
 
-/** A value that a user may change without editing the file (`--set NAME=VALUE`). Arguments of operations name it as `$NAME`. @public */
+/**
+ * A value that a user may change without editing the file (`--set NAME=VALUE`). Arguments of
+ * operations name it as `$NAME`.
+ * @public
+ */
 export type Parameter =
   | { readonly type: 'integer'; readonly min?: number; readonly max?: number; readonly default: number }
   | { readonly type: 'boolean'; readonly default: boolean }
@@ -40,7 +52,9 @@ export type Parameter =
 
 /** What no variant of a scenario takes, and why that is right. @public */
 export interface Uncovered {
-  /** Names of micro-steps, branches and operations as reports have them; `*` stands for any text. */
+  /**
+   * Names of micro-steps, branches and operations as reports have them; `*` stands for any text.
+   */
   readonly steps: string;
   readonly why: string;
 }
@@ -73,7 +87,10 @@ export const CORE_KEYS = [
   'uncovered',
 ] as const;
 
-/** A scenario as written, in YAML or in TypeScript. `docs/scenarios.md` explains every key. @public */
+/**
+ * A scenario as written, in YAML or in TypeScript. `docs/scenarios.md` explains every key.
+ * @public
+ */
 export interface Scenario extends Readonly<Partial<ScenarioSections>> {
   readonly name: string;
   readonly summary: string;
@@ -115,7 +132,10 @@ export interface ResolvedHost {
   readonly kernel: KernelVersion;
   readonly ticks: Ticks;
   readonly features: readonly Feature[];
-  /** Every switch: the variant's choice over `host.options` over the kernel's preset over the default. */
+  /**
+   * Every switch: the variant's choice over `host.options` over the kernel's preset over the
+   * default.
+   */
   readonly options: HostOptions;
 }
 
@@ -131,7 +151,10 @@ export interface ResolvedVm {
 
 /** A thread of a process, as a run has it. @public */
 export interface ResolvedThread {
-  /** `vcpu<k>` for a thread that begins with KVM_RUN of vCPU k, else its index; the actor is `thread:<process>/<id>`. */
+  /**
+   * `vcpu<k>` for a thread that begins with KVM_RUN of vCPU k, else its index; the actor is
+   * `thread:<process>/<id>`.
+   */
   readonly id: string;
   readonly program: Program<HostOp>;
 }
@@ -148,7 +171,11 @@ export interface VariantFacts {
   readonly expect: Expectation | null;
 }
 
-/** A scenario with parameters, preset and variant applied: plain JSON, all that a run depends on but its choices. @public */
+/**
+ * A scenario with parameters, preset and variant applied: plain JSON, all that a run depends on but
+ * its choices.
+ * @public
+ */
 export interface ResolvedScenario {
   readonly name: string;
   readonly summary: string;
@@ -159,7 +186,7 @@ export interface ResolvedScenario {
   readonly params: Readonly<Record<string, ParameterValue>>;
   /** Absent for the host's own model. */
   readonly model?: string;
-  /** The mutant that stands in for a part of the model; absent in earnest. */
+  /** The mutant that stands in for a part of the model; absent in an ordinary run. */
   readonly mutant?: string;
   readonly host: ResolvedHost;
   readonly vms: readonly ResolvedVm[];
@@ -171,7 +198,10 @@ export interface ResolvedScenario {
   /** Ids: patterns are expanded. */
   readonly properties: { readonly [K in PropertyKind]: readonly string[] };
   readonly bounds: { readonly steps: number; readonly states: number };
-  /** All variants by name, so that a journal can tell what each is expected to do; absent if the scenario declares none. */
+  /**
+   * All variants by name, so that a journal can tell what each is expected to do; absent if the
+   * scenario declares none.
+   */
   readonly variants?: Readonly<Record<string, VariantFacts>>;
   /** Of this variant; null if the scenario expects nothing of it. */
   readonly expect: Expectation | null;

@@ -1,4 +1,7 @@
-/** Variants that mechanisms add to a scenario that somebody else wrote: they stand after its own, and nothing is expected of them. */
+/**
+ * Variants that mechanisms add to a scenario: they stand after its own variants, and nothing is
+ * expected of them.
+ */
 import type { HostOptions } from '../../events/options.ts';
 import { mechanismsOf } from '../host/registry.ts';
 import { type PathIssue, shown } from './issues.ts';

@@ -1,4 +1,7 @@
-/** Reads YAML that strangers wrote: one bounded document of plain data, and the line of each value in it. */
+/**
+ * Reads YAML from untrusted files: one bounded document of plain data, and the line of each value
+ * in it.
+ */
 import { Composer, isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, Parser } from 'yaml';
 import { type Path, pathText, printable, type ScenarioIssue, shown } from './issues.ts';
 import { DEPTH_MAX, FORBIDDEN_KEY, textMistake } from './plain.ts';
@@ -49,7 +52,9 @@ function offsetOf(node: unknown): number | null {
   return range?.[0] ?? null;
 }
 
-/** Tokens of the file, up to the first that nests too deep: what builds a tree of them is recursive. */
+/**
+ * Tokens of the file, up to the first that nests too deep: what builds a tree of them is recursive.
+ */
 function tokensOf(text: string, reading: Reading) {
   const parser = new Parser(reading.lines.addNewLine);
   reading.lines.addNewLine(0);
@@ -76,7 +81,7 @@ function parse(text: string, reading: Reading): Parsed | null {
   const composer = new Composer({ version: '1.2', schema: 'core', merge: false, strict: true, stringKeys: true, uniqueKeys: false });
   const documents = [...composer.compose(tokens, true, text.length)];
   const first = documents[0];
-  // The first mistake makes more of them.
+  // Only the first mistake is told, as it may cause the others.
   const error = documents.flatMap(({ errors, warnings }) => [...errors, ...warnings])[0];
   if (error !== undefined) report(reading, [], lineAt(reading, error.pos[0]), `found text that is not YAML: ${printable(error.message)}`);
   else if (documents.length > 1) {
@@ -124,7 +129,7 @@ function mapValue(reading: Reading, items: readonly { readonly key: unknown; rea
   return map;
 }
 
-/** Anchors and tags: nothing in a scenario needs them, and much that is wrong with YAML does. */
+/** Refuses anchors and tags: no scenario needs them, and much that is wrong with YAML does. */
 function refuseExtras(
   reading: Reading,
   node: { readonly anchor?: string | undefined; readonly tag?: string | undefined },
@@ -168,7 +173,10 @@ function tooLarge(text: string): boolean {
   return text.length > BYTES_MAX || (text.length * 3 > BYTES_MAX && new TextEncoder().encode(text).length > BYTES_MAX);
 }
 
-/** Reads one YAML 1.2 document without aliases, anchors, tags, directives, merge keys or duplicate keys. */
+/**
+ * Reads one YAML 1.2 document without aliases, anchors, tags, directives, merge keys or duplicate
+ * keys.
+ */
 export function readYaml(text: string, file: string): ReadYaml {
   const reading: Reading = { file, lines: new LineCounter(), issues: [] };
   const failed = (): ReadYaml => ({ value: null, lineOf: () => 1, issues: reading.issues });

@@ -1,4 +1,7 @@
-/** Machines by their pure transition function: given a state, when an event comes, then this is sent and that is the state. */
+/**
+ * Machines by their pure transition function: given a state, when an event comes, then this is sent
+ * and that is the state.
+ */
 import { type AnyMachineSnapshot, type AnyStateMachine, initialTransition, transition } from 'xstate';
 import type { Outgoing } from '../../events/event.ts';
 

@@ -1,4 +1,7 @@
-/** The functions of `worldswitch` beside the commands: the same scenario, the same bytes, the same verdict. */
+/**
+ * The functions of `worldswitch` beside the commands: the same scenario, the same bytes, the same
+ * verdict.
+ */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { compare, explore, inject, openJournal, replay, run, type Scenario, scenario } from '../../api/index.ts';

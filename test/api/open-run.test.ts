@@ -1,4 +1,7 @@
-/** A run in somebody's hands: step by step, or live while others watch; what is streamed has the bytes of the command. */
+/**
+ * A run that a program drives, step by step or live while others watch: the streamed bytes are
+ * those of the command.
+ */
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openInjection, openReplay, openRun, run, type Scenario, scenario } from '../../api/index.ts';
@@ -99,7 +102,7 @@ describe('the journal of a run that is chosen step by step', () => {
     expect(readFileSync(bench.path('by-hand.wsj'))).toEqual(readFileSync(bench.path('broken.wsj')));
   });
 
-  it('is sealed as stopped where somebody stops, and leaves nothing if it is discarded', () => {
+  it('is sealed as stopped where its caller stops, and leaves nothing if it is discarded', () => {
     const opened = openRun(RACE);
     const recorder = recordRun(opened);
     opened.take(0);

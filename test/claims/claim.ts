@@ -1,9 +1,12 @@
 /**
- * A claim of the domain documents as data: what it says, where it shows, how it is checked, and the mutants under which the check fails. The
- * tests walk these lists, and so does `npm run claims`, which writes docs/claims.json and docs/claims.md.
+ * A claim of the domain documents as data: what it says, where it shows, how it is checked, and the
+ * mutants under which the check fails. The tests walk these lists, and so does `npm run claims`,
+ * which writes docs/claims.json and docs/claims.md.
  */
 
-/** A place where `explore` shows a claim: the property keeps there, and breaks under each mutant. */
+/**
+ * A place where `explore` shows a claim: the property keeps there, and breaks under each mutant.
+ */
 export interface Show {
   readonly scenario: string;
   readonly variant: string;
@@ -25,7 +28,10 @@ export const keeps = (scenario: string, variant: string, property: string, ...mu
 /** Where it breaks, and what mends it. */
 export const breaks = (...show: Parameters<typeof keeps>): Show => ({ ...keeps(...show), breaks: true });
 
-/** Scenarios with too many states for a test, and the deviations from the in-order run within which their claims show. */
+/**
+ * Scenarios with too many states for a test, and the deviations from the in-order run within which
+ * their claims show.
+ */
 export const SHOWN_WITHIN: Readonly<Record<string, number>> = { 'rmp-churn': 1, 'rmp-host-write-race': 2 };
 
 export interface Claim {
@@ -40,7 +46,10 @@ export interface Claim {
   readonly verdict: 'holds' | 'refuted';
   /** Mutants under which the check in small worlds fails. */
   readonly mutants: readonly [string, ...string[]];
-  /** Why it cannot be run from the command line, or which part of it; absent if `shows` has all of it. */
+  /**
+   * Why it cannot be run from the command line, or which part of it; absent if `shows` has all of
+   * it.
+   */
   readonly why?: string;
   /** What the sentence of the source says and nothing here checks. */
   readonly not?: string;

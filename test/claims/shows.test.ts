@@ -1,4 +1,7 @@
-/** What docs/claims.md says of the command line: the search finds what a claim says, and the opposite under each of its mutants. */
+/**
+ * What docs/claims.md says of the command line: the search finds what a claim says, and the
+ * opposite under each of its mutants.
+ */
 import { describe, expect, it } from 'vitest';
 import { Explorer } from '../../sim/explore/breadth/explorer.ts';
 import { searchedBy } from '../../sim/explore/breadth/searched.ts';
@@ -13,7 +16,10 @@ import { shippedAs } from './split-lock/intel.ts';
 const STATES_MAX = 250_000;
 const known = new Map<string, readonly string[]>();
 
-/** All schedules of a scenario, or, where there are too many, all within a few deviations; of what has to hold in the end, all cycles. */
+/**
+ * All schedules of a scenario, or, where there are too many, all within a few deviations; of what
+ * has to hold in the end, all cycles.
+ */
 function search(scenario: ResolvedScenario, inTheEnd: boolean): readonly string[] {
   const deviations = SHOWN_WITHIN[scenario.name];
   if (deviations !== undefined) {

@@ -1,4 +1,7 @@
-/** Small worlds for claims: one or two VMs, host threads that each have a CPU of their own, nothing checked but what the test asks. */
+/**
+ * Small worlds for claims: one or two VMs, host threads that each have a CPU of their own, nothing
+ * checked but what the test asks.
+ */
 import type { HostProcessContext } from '../../actors/host/host-process.ts';
 import type { PcpuContext } from '../../actors/host/pcpu.ts';
 import type { Vcpu } from '../../actors/kvm/guest-program.ts';
@@ -98,7 +101,10 @@ export const accesses = (played: Played): unknown[] => played.delivered('rmp.acc
 /** Why the guest left guest mode, in order. */
 export const exits = (played: Played): unknown[] => played.delivered('vmexit').map(({ payload }) => payload.reason);
 
-/** Results of RMPUPDATE and the guest's instructions, as their issuers saw them: lock answers and check answers that failed, and SUCCESS. */
+/**
+ * Results of RMPUPDATE and the guest's instructions, as their issuers saw them: lock answers and
+ * check answers that failed, and SUCCESS.
+ */
 export const updateResults = (played: Played): unknown[] =>
   played.records
     .filter(

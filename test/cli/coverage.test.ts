@@ -1,4 +1,7 @@
-/** What a search never took, on the command line: `explore`, `compare`, and `verify --full-coverage` with what a file excuses. */
+/**
+ * What a search never took, on the command line: `explore`, `compare`, and `verify --full-coverage`
+ * with what a file excuses.
+ */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -26,7 +29,7 @@ ${allow}
 ${uncovered}
 `;
 const EXCUSED = `uncovered:
-  - { steps: main.KVM_RUN.*, why: one guest that halts for ever }
+  - { steps: main.KVM_RUN.*, why: one guest that halts forever }
   - { steps: guest.*, why: it does nothing else }
   - { steps: kvm_sched_*, why: there is one thread }
 `;

@@ -1,4 +1,7 @@
-/** Bad input of every kind: one clear message, the exit code of its kind, and under --json one document on standard output. */
+/**
+ * Bad input of every kind: one clear message, the exit code of its kind, and under --json one
+ * document on standard output.
+ */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EXIT, failureOf } from '../../cli/errors.ts';
@@ -74,7 +77,7 @@ const USAGE: readonly (readonly [argv: string, says: string])[] = [
   ['inject run.wsj --at 999 --preempt pcpu:0', 'there is no step 999'],
   ['inject run.wsj --at netd --preempt pcpu:0', 'is no point'],
   ['inject run.wsj --at thread:netd/0@stor --preempt pcpu:0', 'never executes stor'],
-  ['inject run.wsj --at thread:nobody/0@store --preempt pcpu:0', 'executes nothing in this journal'],
+  ['inject run.wsj --at thread:absent/0@store --preempt pcpu:0', 'executes nothing in this journal'],
   ['inject run.wsj --at thread:netd/0@store#9 --preempt pcpu:0', 'happens 2 times, not 9'],
   ['verify nothing', 'expected the name of a shipped scenario'],
   ['verify none.wsj', 'cannot read none.wsj'],

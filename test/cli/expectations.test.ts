@@ -1,4 +1,7 @@
-/** What `expect` may name beside properties: a run that gets stuck, found by kind, held by `run --expect` and `verify`. */
+/**
+ * What `expect` may name beside properties: a run that gets stuck, found by kind, held by
+ * `run --expect` and `verify`.
+ */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -12,7 +15,7 @@ afterAll(() => bench.clear());
 
 const PROPERTY = JSON.stringify(pathToFileURL('sim/property.ts').href);
 
-/** A door that opens, sticks or swings to and fro for ever. */
+/** A door that opens, sticks or swings to and fro forever. */
 const DOOR = `
 import { endlessly } from ${PROPERTY};
 ${moduleOf(
@@ -96,7 +99,7 @@ describe('an expectation', () => {
   });
 });
 
-describe('a violation that goes on for ever', () => {
+describe('a violation that goes on forever', () => {
   it('says its kind, in a run, in a search and in the journal of the search', async () => {
     const file = write('door.yaml', doorWith('opens: clean'));
     const asked = [file, '--variant', 'swings', '--json', ...models];

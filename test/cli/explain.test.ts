@@ -1,4 +1,7 @@
-/** `show --explain`: what it says removes a violation, and a test to paste that fails as long as the property breaks. */
+/**
+ * `show --explain`: what it says removes a violation, and a test to paste that fails as long as the
+ * property breaks.
+ */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';

@@ -1,4 +1,7 @@
-/** `explore`: verdicts and guarantees, counterexamples as journals, bounds, budgets, and what the exit code says of each. */
+/**
+ * `explore`: verdicts and guarantees, counterexamples as journals, bounds, budgets, and what the
+ * exit code says of each.
+ */
 import { existsSync, readdirSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Bench } from './run-cli.ts';

@@ -1,4 +1,7 @@
-/** What is owed is declared: a model's offers by their own word, a host's ticks by the processor; and a correct poller is no hang. */
+/**
+ * What is owed is declared: a model's offers by their own word, a host's ticks by the processor;
+ * and a correct poller is no hang.
+ */
 import { writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -40,7 +43,10 @@ host: { arch: amd }
 properties: { eventually: [tiny.reaches-c] }
 `;
 
-/** Threads that poll flags and set them. \`held\`: with preemption off. \`relax\`: with a step that yields. */
+/**
+ * Threads that poll flags and set them. \`held\`: with preemption off. \`relax\`: with a step that
+ * yields.
+ */
 const SPIN = `
 import { assign } from ${from('node_modules/xstate/dist/xstate.esm.js')};
 import { sender } from ${from('events/event.ts')};

@@ -1,4 +1,7 @@
-/** What `verify` says of an expectation: no more than was looked at, and with --full-coverage what the search of every schedule shows. */
+/**
+ * What `verify` says of an expectation: no more than was looked at, and with --full-coverage what
+ * the search of every schedule shows.
+ */
 import { afterAll, describe, expect, it } from 'vitest';
 import { offering, oneActor, writeModel } from './own-models.ts';
 import { Bench } from './run-cli.ts';

@@ -1,4 +1,7 @@
-/** Models of users for which a search once guaranteed what a run breaks, or passed by what was written: each with its right answer. */
+/**
+ * Models of users for which a search once guaranteed what a run breaks, or passed by what was
+ * written: each with its right answer.
+ */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -14,7 +17,10 @@ const ownImports = (text: string): string =>
     .replaceAll("'xstate'", JSON.stringify(XSTATE));
 
 let files = 0;
-/** The scenario and the module that go by these names; every module is a file of its own, as Node imports a file once. */
+/**
+ * The scenario and the module that go by these names; every module is a file of its own, as Node
+ * imports a file once.
+ */
 function given(scenario: string, model = scenario): string[] {
   const folder = 'test/cli/guarantee';
   const names = { scenario: `./${scenario}.yaml`, model: `${model}-${files++}.mjs` };
@@ -49,7 +55,7 @@ describe('two actors that wait for each other', { timeout: 60_000 }, () => {
     expect(replay.json()).toMatchObject({ identical: true, sealed: true, steps });
   });
 
-  it('are a violation in compare, with a wait that lasts for ever, and break an expectation of clean', async () => {
+  it('are a violation in compare, with a wait that lasts forever, and break an expectation of clean', async () => {
     const { code, json } = await bench.run(['compare', ...given('abba-host'), '--json']);
     expect(code).toBe(1);
     expect(json()).toMatchObject({ rows: [{ verdict: 'violation', outcomes: { longestWait: { forEver: true } } }] });

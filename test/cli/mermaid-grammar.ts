@@ -10,7 +10,10 @@ const LINES: readonly RegExp[] = [
   /^(?<described>\w+) : [A-Za-z0-9_ .,()[\]|/+*?=-]+$/,
 ];
 
-/** What is wrong with a diagram: lines of no known form, braces, names that nothing declares, arrows between states of different parents. */
+/**
+ * What is wrong with a diagram: lines of no known form, braces, names that nothing declares, arrows
+ * between states of different parents.
+ */
 export function mermaidMistakes(text: string): string[] {
   const mistakes: string[] = [];
   const parents: string[] = [''];

@@ -1,4 +1,7 @@
-/** Modules that do not fit, of every kind: one clear message with the file's name and what to try, exit code 2, and nothing left behind. */
+/**
+ * Modules that do not fit, of every kind: one clear message with the file's name and what to try,
+ * exit code 2, and nothing left behind.
+ */
 import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { mechanisms } from '../../sim/host/registry.ts';

@@ -125,7 +125,7 @@ describe('a journal that was made with a module', () => {
   ])('never loads one: %s without it says which', async (command, ...rest) => {
     const { code, err, out } = await bench.run([command!, journal, ...rest, '--json']);
     expect(code).toBe(2);
-    expect(err).toMatch(/the journal needs a mechanism of somebody's own, fix \(SHA-256 [0-9a-f]{12}…\); a journal never loads code/);
+    expect(err).toMatch(/the journal needs a mechanism of a user's own, fix \(SHA-256 [0-9a-f]{12}…\); a journal never loads code/);
     expect(err).toContain('--models');
     expect(JSON.parse(out)).toMatchObject({ error: { code: 'journal_modules', exit: 2 } });
   });

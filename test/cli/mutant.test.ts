@@ -1,4 +1,7 @@
-/** `--mutant`: a changed model is asked for by name, named in every result, kept in the journal, and never silent. */
+/**
+ * `--mutant`: a changed model is asked for by name, named in every result, kept in the journal, and
+ * never silent.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { withoutSteps } from '../../actors/path/patch.ts';
 import { register } from '../../sim/host/registry.ts';
@@ -64,7 +67,7 @@ describe('a mutant', () => {
     expect(one!.mutants[MUTANT]).toContain('keeps quiet');
   });
 
-  it.each(['run', 'explore', 'compare', 'verify'])('that nobody knows is refused by %s, with the nearest name', async (command) => {
+  it.each(['run', 'explore', 'compare', 'verify'])('that does not exist is refused by %s, with the nearest name', async (command) => {
     const { code, err } = await bench.run([command, SCENARIO, '--mutant', 'test-no-leek']);
     expect(code).toBe(2);
     expect(err).toContain(`did you mean ${JSON.stringify(MUTANT)}`);

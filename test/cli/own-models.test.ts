@@ -1,4 +1,7 @@
-/** Models of a user's own at their edges: what they may be, with the right answer, and what is refused, with what, where and why. */
+/**
+ * Models of a user's own at their edges: what they may be, with the right answer, and what is
+ * refused, with what, where and why.
+ */
 import { readdirSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { offering, oneActor, writeModel } from './own-models.ts';

@@ -1,4 +1,7 @@
-/** Models of a user's own as text: one actor `a:0`, or whatever topology is given, with a scenario for it. */
+/**
+ * Models of a user's own as text: one actor `a:0`, or whatever topology is given, with a scenario
+ * for it.
+ */
 import { writeFileSync } from 'node:fs';
 import { moduleOf } from './own-modules.ts';
 import type { Bench } from './run-cli.ts';
@@ -17,7 +20,10 @@ export const offering = (...types: readonly string[]): string =>
   `meta: { offers: () => [${types.map((type) => `{ type: '${type}', owed: true }`).join(', ')}] }`;
 
 let files = 0;
-/** Writes a model and a scenario for it. @returns the operands that name both; every module is a file of its own, as Node imports it once */
+/**
+ * Writes a model and a scenario for it.
+ * @returns the operands that name both; every module is a file of its own, as Node imports it once
+ */
 export function writeModel(bench: Bench, topology: string, scenario = 'expect: { default: clean }', properties = '[]'): string[] {
   const name = `own-${files++}`;
   const body = `models: [{ name: '${name}', properties: ${properties}, topology: () => (${topology}) }]`;

@@ -1,4 +1,7 @@
-/** Modules of a user's own as text, for command lines in this process: what they import, they import from the sources. */
+/**
+ * Modules of a user's own as text, for command lines in this process: what they import, they import
+ * from the sources.
+ */
 import { pathToFileURL } from 'node:url';
 
 /** Stands for `worldswitch/` of an installed package. */
@@ -52,14 +55,17 @@ export const CHANCE = moduleOf(
     replaceStep(path, 'rmpupdate', (item) => [item, host.step('roll', { local: () => ({ retries: Math.random() }) })]))] } })`,
 );
 
-/** A guest that does not see that its page is gone: its instruction restarts for ever. */
+/** A guest that does not see that its page is gone: its instruction restarts forever. */
 export const GUEST_PATCH = moduleOf(
   'guest-patch',
   `patch: () => ({ paths: { exc_vmm_communication: [guestPatch((path) =>
     replaceStep(path, 'sev_es_terminate', () => [guest.step('ignored')]))] } })`,
 );
 
-/** A disk: a section of the file, a setting of VMs, and an actor that knows both. A property tells what the actor knows. */
+/**
+ * A disk: a section of the file, a setting of VMs, and an actor that knows both. A property tells
+ * what the actor knows.
+ */
 export const DISK = moduleOf(
   'disk',
   `sections: {

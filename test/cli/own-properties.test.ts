@@ -1,4 +1,7 @@
-/** Forms of properties and of messages that the library exports: a module uses each of them on the command line. */
+/**
+ * Forms of properties and of messages that the library exports: a module uses each of them on the
+ * command line.
+ */
 import { writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -10,7 +13,10 @@ afterAll(() => bench.clear());
 
 const PROPERTY = JSON.stringify(pathToFileURL('sim/property.ts').href);
 
-/** A ringer rings a bell twice; the bell falls silent by itself, a broken one stays as it is, and another one swings for ever. */
+/**
+ * A ringer rings a bell twice; the bell falls silent by itself, a broken one stays as it is, and
+ * another one swings forever.
+ */
 const BELL = `
 import { endlessly, eventually, leavesEach } from ${PROPERTY};
 ${moduleOf(

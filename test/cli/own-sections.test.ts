@@ -1,4 +1,7 @@
-/** Sections of a scenario and settings of VMs that a module of the user's own brings: in files, in runs, in journals, in the schema. */
+/**
+ * Sections of a scenario and settings of VMs that a module of the user's own brings: in files, in
+ * runs, in journals, in the schema.
+ */
 import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { mechanisms } from '../../sim/host/registry.ts';
@@ -46,7 +49,7 @@ describe('a section and a setting of VMs of one’s own', () => {
     expect(run.out + run.err).toContain('8 sectors, queues of vm0,vm1: 2,7');
     expect((await bench.run(['replay', 'disk.wsj', ...WITH_DISK])).code).toBe(0);
     const without = await bench.run(['replay', 'disk.wsj']);
-    expect([without.code, without.err]).toEqual([2, expect.stringContaining("needs a mechanism of somebody's own, disk")]);
+    expect([without.code, without.err]).toEqual([2, expect.stringContaining("needs a mechanism of a user's own, disk")]);
   });
 
   it('are known with the module alone, on the hosts that it is for', async () => {

@@ -1,4 +1,7 @@
-/** `verify --salvage` and `--junit`: what is good of a damaged journal, and results for continuous integration. */
+/**
+ * `verify --salvage` and `--junit`: what is good of a damaged journal, and results for continuous
+ * integration.
+ */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { junitOf } from '../../cli/junit.ts';

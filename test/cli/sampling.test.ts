@@ -1,4 +1,7 @@
-/** `explore --strategy` and `run --chooser`: findings that can be seen again, a text that is no guarantee, exit codes, and advice. */
+/**
+ * `explore --strategy` and `run --chooser`: findings that can be seen again, a text that is no
+ * guarantee, exit codes, and advice.
+ */
 import { existsSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Bench } from './run-cli.ts';

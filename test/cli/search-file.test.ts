@@ -1,4 +1,7 @@
-/** `explore --checkpoint` and `--resume`: the file of a search, what is refused of it, and a search that goes on from it. */
+/**
+ * `explore --checkpoint` and `--resume`: the file of a search, what is refused of it, and a search
+ * that goes on from it.
+ */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FEATURES, REFUSED } from '../../cli/search/combinations.ts';
@@ -58,7 +61,7 @@ describe('a stored search', () => {
     expect(Buffer.concat([...encodeSearch(stored, stored.image)]).equals(bytes)).toBe(true);
   });
 
-  it('keeps what was found when somebody interrupts', async () => {
+  it('keeps what was found when the search is interrupted', async () => {
     const { code } = await bench.run(['explore', 'rmp-lock', '--checkpoint', 'stopped.wss', '--json'], { signal: AbortSignal.abort() });
     expect(code).toBe(4);
     const { json } = await bench.run(['explore', '--resume', 'stopped.wss', '--json']);

@@ -1,4 +1,7 @@
-/** `explore --shard` and `--merge`: results that are always the same bytes, and a verdict only from all of them. */
+/**
+ * `explore --shard` and `--merge`: results that are always the same bytes, and a verdict only from
+ * all of them.
+ */
 import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

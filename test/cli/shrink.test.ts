@@ -1,4 +1,7 @@
-/** `shrink`: a smaller journal that breaks the same, the pair of steps it hangs on by name and source, and what it refuses. */
+/**
+ * `shrink`: a smaller journal that breaks the same, the pair of steps it depends on by name and
+ * source, and what it refuses.
+ */
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Bench } from './run-cli.ts';
@@ -59,7 +62,8 @@ describe('shrink', () => {
     const { code, json } = await bench.run(['shrink', violations[0]!.journal, '-o', 'named.wsj', '--json']);
     expect(code).toBe(0);
     const { critical, criticalJournal } = json<Document>();
-    // In the shrunk journal each CPU runs as long as it can: where the two are neighbours is a journal of its own, and it is named.
+    // In the shrunk journal each CPU runs as long as it can: where the two are neighbours is a
+    // journal of its own, and it is named.
     expect(criticalJournal).not.toBe('named.wsj');
     const points = (await bench.run(['show', criticalJournal!, '--points', '--json'])).json<{ points: { step: number; label: string }[] }>()
       .points;

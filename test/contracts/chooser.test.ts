@@ -1,4 +1,7 @@
-/** What every chooser keeps: an index in range, the same answers for the same seed; and the rules of fifo and of replay. */
+/**
+ * What every chooser keeps: an index in range, the same answers for the same seed; and the rules of
+ * fifo and of replay.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Choice } from '../../events/journal.ts';
@@ -128,7 +131,7 @@ describe('fifo', () => {
     expect(fifo.choose(view([exec(0)]))).toBe(0);
   });
 
-  it('polls in turn when everybody waits, and disturbs nothing', () => {
+  it('polls in turn when all CPUs wait, and disturbs nothing', () => {
     const fifo = new FifoChooser();
     const all = view([exec(0), exec(1), offer(0)]);
     fifo.observe(outcome(0, { yields: true, changed: false }));

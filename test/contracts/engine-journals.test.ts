@@ -1,4 +1,7 @@
-/** The live and the memo engine are one definition: the same choices give the same journal, byte for byte. */
+/**
+ * The live and the memo engine are one definition: the same choices give the same journal, byte for
+ * byte.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { HostOptions } from '../../events/options.ts';
@@ -13,7 +16,9 @@ import { engineOf, journalOf, SHIPPED, seeds, shipped } from '../sim/play.ts';
 
 const SEEDS = 3;
 const RUNS = 5;
-/** Enough for every way through the small scenarios; longer runs end at the bound in both engines. */
+/**
+ * Enough for every way through the small scenarios; longer runs end at the bound in both engines.
+ */
 const STEPS_MAX = 1500;
 
 const bounded = (scenario: ResolvedScenario): ResolvedScenario => ({ ...scenario, bounds: { ...scenario.bounds, steps: STEPS_MAX } });

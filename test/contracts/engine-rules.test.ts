@@ -58,7 +58,7 @@ const first = (engine: ActorEngine): Sequencer => {
 describe.each(ENGINES)('the %s engine', (_name, engineOf) => {
   const taking = (machine: AnyStateMachine) => () => first(engineOf(topology(machine)));
 
-  it('fails on an event that nobody handles, with actor, state and event', () => {
+  it('fails on an event that no state handles, with actor, state and event', () => {
     const unhandled = taking(onExec({ actions: send('dummy:0', 'ping') }));
     expect(unhandled).toThrow(UnhandledEventError);
     expect(unhandled).toThrow(
@@ -93,7 +93,7 @@ describe.each(ENGINES)('the %s engine', (_name, engineOf) => {
     expect(taking(onExec(nothing, {}, { idles: true }))).not.toThrow();
   });
 
-  it('fails on an ask that nobody answers within the step', () => {
+  it('fails on an ask that gets no answer within the step', () => {
     const asking = onExec({ actions: [assign({ asking: 'code' } as never), send('dummy:0', 'ping')] }, { ping: { actions: bump } });
     const scenario = { ...shipped('rmp-churn'), properties: { always: [], sometimes: [], eventually: [] } };
     const run = new Run({ scenario, engine: engineOf(topology(asking)), chooser: new FifoChooser() });
@@ -101,7 +101,7 @@ describe.each(ENGINES)('the %s engine', (_name, engineOf) => {
     expect(() => run.advance()).toThrow('dummy:0 asked in its code frame and got no answer within step 1');
   });
 
-  it('fails on a machine that ends, on data that is not plain, and on messages to nobody or of no known type', () => {
+  it('fails on a machine that ends, on data that is not plain, and on messages to an unknown actor or of an unknown type', () => {
     const ending = createMachine({
       id: 'dummy',
       context: {},
@@ -111,13 +111,13 @@ describe.each(ENGINES)('the %s engine', (_name, engineOf) => {
     expect(taking(ending)).toThrow('dummy:0 stopped with status done; a machine of a run never ends');
     expect(taking(onExec({ actions: assign({ n: () => new Map() } as never) }))).toThrow(NotPlainDataError);
     expect(taking(onExec({ actions: assign({ n: () => new Map() } as never) }))).toThrow('an instance of Map is not plain data');
-    expect(taking(onExec({ actions: send('nobody:0', 'ping') }))).toThrow(
-      'dummy:0 sends to nobody:0, which does not exist in this scenario',
+    expect(taking(onExec({ actions: send('absent:0', 'ping') }))).toThrow(
+      'dummy:0 sends to absent:0, which does not exist in this scenario',
     );
     expect(taking(onExec({ actions: send('dummy:0', 'misspelt') }))).toThrow('misspelt is not in the event catalogue');
   });
 
-  it('fails on actors that answer each other for ever', () => {
+  it('fails on actors that answer each other forever', () => {
     const echo = onExec({ actions: send('dummy:0', 'ping') }, { ping: { actions: send('dummy:0', 'ping') } });
     expect(taking(echo)).toThrow('the actors still answer each other after 10000 bus messages in step 1');
   });

@@ -1,4 +1,7 @@
-/** All schedules of a small model, each walked by a run of its own: what the searches are held against. */
+/**
+ * All schedules of a small model, each walked by a run of its own: what the searches are compared
+ * with.
+ */
 import { hexOf } from '../../sim/canonical.ts';
 import { MemoEngine } from '../../sim/engine/memo.ts';
 import { ModelError } from '../../sim/engine/port.ts';
@@ -21,7 +24,7 @@ export interface EveryRun {
 
 export const digestOf = (run: Run): string => hexOf(run.sequencer.digest.a, run.sequencer.digest.b);
 
-/** What an error says, whoever names the step. */
+/** What an error says, with the step left out: engines name it differently. */
 export const ruleOf = (error: unknown): string => {
   if (!(error instanceof ModelError)) throw error;
   return error.message.replace(/(in|within) (step \d+|one step)/, '$1 a step');
@@ -80,7 +83,8 @@ export function everyRun(scenario: ResolvedScenario, most: number): EveryRun | n
     if (run.end) continue;
     const from = digestOf(run);
     if (ends.get(from) !== null) {
-      // A run does not wait in a dead state. In these models nothing but waits leads back to it, which a search counts.
+      // A run does not wait in a dead state. In these models nothing but waits leads back to it,
+      // which a search counts.
       unchanged += run.sequencer.count;
       continue;
     }

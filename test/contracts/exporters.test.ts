@@ -1,4 +1,7 @@
-/** What every exporter must do. A new one needs a reader in test/timeline/readers.ts and no test of its own. */
+/**
+ * What every exporter must do. A new one needs a reader in test/timeline/readers.ts and no test of
+ * its own.
+ */
 import { describe, expect, it } from 'vitest';
 import type { Journal } from '../../replay/reader.ts';
 import { EXPORTERS, type Exporter } from '../../timeline/encode/index.ts';

@@ -1,4 +1,7 @@
-/** Small random models with properties of their states, each with all runs of it, and how these end by definition. */
+/**
+ * Small random models with properties of their states, each with all runs of it, and how these end
+ * by definition.
+ */
 import { DEADLOCK } from '../../sim/end.ts';
 import { register } from '../../sim/host/registry.ts';
 import { topologyOf } from '../../sim/host/topology.ts';

@@ -1,7 +1,7 @@
 /**
- * Small random models from a seed: two to four actors of two kinds that move, ask each other, answer, send messages that queue or latch,
- * echo what they get, wait, rest and halt. Half of them have loops that wait, some a scheduler that passes steps on. Some break a rule of
- * models.
+ * Small random models from a seed: two to four actors of two kinds that move, ask each other,
+ * answer, send messages that queue or latch, echo what they get, wait, rest and halt. Half of them
+ * have loops that wait, some a scheduler that passes steps on. Some break a rule of models.
  */
 import { type AnyStateMachine, assign, createMachine, emit } from 'xstate';
 import { type ActorId, type Delivery, outgoing } from '../../events/event.ts';
@@ -78,7 +78,10 @@ class Draw {
     return this.chance(85) ? this.of(this.#states.slice(this.#states.indexOf(at))) : this.of(this.#states);
   }
 
-  /** What an actor does with an event: where it goes, and what it sends to whom. Queued messages use up energy, so that spaces end. */
+  /**
+   * What an actor does with an event: where it goes, and what it sends to whom. Queued messages use
+   * up energy, so that spaces end.
+   */
   edge(at: string, types: readonly string[], most: number) {
     const sends = Array.from({ length: this.#prng.below(most + 1) }, () => ({ to: this.of(this.#ids), type: this.of(types) }));
     const target = this.target(at);
@@ -107,7 +110,8 @@ function stateOf(draw: Draw, name: string): object {
     else on[type] = draw.edge(name, ['latch'], type === 'nudge' ? 1 : 0);
   }
   on.step = draw.edge(name, ['latch'], 0);
-  // Few states are deaf, and few actors talk back on the bus: either breaks a rule in some schedule.
+  // Few states are deaf, and few actors talk back on the bus: either breaks a rule in some
+  // schedule.
   if (!draw.chance(2)) on.ask = draw.chance(50) ? { actions: reply } : draw.edge(name, draw.chance(3) ? ['ask'] : ['latch'], 1);
   if (!draw.chance(2)) on.mail = draw.edge(name, ['ask', 'latch', 'mail'], 1);
   if (!draw.chance(2)) on.latch = draw.edge(name, ['latch', 'latch', 'ask'], 1);
@@ -120,7 +124,10 @@ function stateOf(draw: Draw, name: string): object {
   return { meta, on, tags };
 }
 
-/** A state in a loop that waits: it polls, asks or sends the same again, and mostly stays whatever it gets. What has halted stays so. */
+/**
+ * A state in a loop that waits: it polls, asks or sends the same again, and mostly stays whatever
+ * it gets. What has halted stays so.
+ */
 function waitingState(draw: Draw, name: string, loops: Loops): object {
   const halts = draw.chance(8);
   const mates = STATES.filter((mate) => loops[mate]?.some((loop) => loops[name]!.includes(loop)));

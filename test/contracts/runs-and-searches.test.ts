@@ -1,4 +1,7 @@
-/** Runs, searches and samples take the same steps and end alike: on small random models each meets what all runs together meet. */
+/**
+ * Runs, searches and samples take the same steps and end alike: on small random models each meets
+ * what all runs together meet.
+ */
 import { describe, expect, it } from 'vitest';
 import { hexOf } from '../../sim/canonical.ts';
 import { RandomChooser } from '../../sim/choosers/random.ts';
@@ -58,7 +61,10 @@ describe('a run', () => {
   });
 });
 
-/** Holds that each finding plays to this end, after all its steps. A run tells one thing: what is owed in a deadlock it leaves out. */
+/**
+ * Holds that each finding plays to this end, after all its steps. A run tells one thing: what is
+ * owed in a deadlock it leaves out.
+ */
 function expectPlays(
   scenario: ResolvedScenario,
   findings: readonly { readonly property: string; readonly labels: readonly string[] }[],
@@ -121,7 +127,8 @@ describe('a search of all schedules', { timeout: 60_000 }, () => {
       const { states, transitions, unchanged, reached } = searched(scenario).report;
       const outcome = (met: typeof reached) => [...met].map(([id, first]) => [id, first !== null]);
       if (violated.includes(DEADLOCK) || defined.get(seed)!.largest > 1) {
-        // Not all rows are kept to search again with: what lies beyond a dead state is judged as well. explore() leaves it out.
+        // Not all rows are kept to search again with: what lies beyond a dead state is judged as
+        // well. explore() leaves it out.
         expect(named(compact.findings), `seed ${seed}`).toEqual(expect.arrayContaining([...violated]));
         for (const how of [{ compact: true }, { local: true }])
           expect(named(finish(explore({ scenario, maxStates: STATES_MAX, ...how })).violations), `seed ${seed}`).toEqual(violated);

@@ -1,4 +1,7 @@
-/** What the package promises: docs/api-report.md is what was built, and each export says that it is public. */
+/**
+ * What the package promises: docs/api-report.md is what was built, and each export says that it is
+ * public.
+ */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';

@@ -1,4 +1,6 @@
-/** The built program as a process: exit codes, JSON, pipes that close, signals, disks that are full. */
+/**
+ * The built program as a process: exit codes, JSON, pipes that close, signals, disks that are full.
+ */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

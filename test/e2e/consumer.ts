@@ -1,4 +1,7 @@
-/** A program of somebody who installed the package, as text: the checkout itself could resolve what an installed package does not export. */
+/**
+ * A program of a user who installed the package, as text: the checkout itself could resolve what an
+ * installed package does not export.
+ */
 
 export const PROGRAM = `
 import { compare, openJournal, openRun, type RunEnd, run, type Scenario } from 'worldswitch';

@@ -1,6 +1,7 @@
 /**
- * The programs of docs/api.md and docs/extend.md as their readers have them: with the package as it is packed, in a project that is empty.
- * WORLDSWITCH_DOCS=write puts what they print into the documents.
+ * The programs of docs/api.md and docs/extend.md as their readers have them: with the package as it
+ * is packed, in a project that is empty. WORLDSWITCH_DOCS=write puts what they print into the
+ * documents.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -35,7 +36,7 @@ const configOf = (file: string): string =>
   });
 
 const programs = ['docs/api.md', 'docs/extend.md'].flatMap(programsOf);
-/** These wait for a port, and for files that somebody else wrote. */
+/** These wait for a port, and for files that another program wrote. */
 const compiled = ['docs/serve.md', 'docs/timelines.md'].flatMap(programsOf).filter(({ text }) => text.includes("from 'worldswitch"));
 
 /** Puts a program into the project and compiles it. @returns its name there */

@@ -1,4 +1,6 @@
-/** Programs in documents: every block of `ts` and `js`, and what the document says that each prints. */
+/**
+ * Programs in documents: every block of `ts` and `js`, and what the document says that each prints.
+ */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from './packed.ts';

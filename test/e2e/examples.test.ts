@@ -1,4 +1,7 @@
-/** The examples as their readers have them: each in a project of its own, with the package as it is packed and nothing of the checkout. */
+/**
+ * The examples as their readers have them: each in a project of its own, with the package as it is
+ * packed and nothing of the checkout.
+ */
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -10,7 +13,10 @@ const folder = mkdtempSync(join(tmpdir(), 'worldswitch-examples-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const VITEST = join(dirname(createRequire(import.meta.url).resolve('vitest/package.json')), 'vitest.mjs');
-/** What the examples need to be checked and tested: the checkout's own, for npm would take a minute to fetch it. */
+/**
+ * What the examples need to be checked and tested: the checkout's own, for npm would take a minute
+ * to fetch it.
+ */
 const DEV = ['vitest', '@types'];
 
 /** One project with nothing but the package in it; the examples lie below it, and find it there. */
@@ -70,7 +76,7 @@ describe('examples/my-patch', () => {
     expect(readFileSync(join(ROOT, 'docs', 'extend.md'), 'utf8')).toContain(table);
   });
 
-  it('gives a counterexample that replays with it, folds without, and is read by nobody who lacks it', ({ skip }) => {
+  it('gives a counterexample that replays with it, folds without, and is refused to a reader without it', ({ skip }) => {
     skip(missing !== '', missing);
     const asked = ['rmpadjust-vs-rmpupdate', '--variant', 'retry-once', '--models', 'my-patch.js', '--json'];
     const { violations } = JSON.parse(patch.worldswitch('explore', ...asked).stdout) as { violations: { journal: string }[] };

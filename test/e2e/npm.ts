@@ -5,13 +5,19 @@ import { promisify } from 'node:util';
 const TIMEOUT_MS = 60_000;
 /** Of one request; without it a network that swallows packets holds npm for minutes. */
 const FETCH_MS = 20_000;
-/** Codes of errors that say: not from here, or not now. A wrong hash, a package that does not install or a script that fails is not among them. */
+/**
+ * Codes of errors that say: not from here, or not now. A wrong hash, a package that does not
+ * install or a script that fails is not among them.
+ */
 const UNREACHABLE = /^(?:E(?:NOTFOUND|AI_AGAIN|CONN\w+|TIMEDOUT|(?:NET|HOST)UNREACH|NOTCACHED|4\d\d|5\d\d)|ERR_SOCKET_TIMEOUT|ETARGET)$/;
 
 /** What npm printed, or why what it needs cannot be had. */
 export type Said = { readonly stdout: string } | { readonly missing: string };
 
-/** Runs npm in a folder; scripts of packages do not run. @throws Error for anything but a registry that cannot be reached */
+/**
+ * Runs npm in a folder; scripts of packages do not run.
+ * @throws Error for anything but a registry that cannot be reached
+ */
 export async function npm(cwd: string, ...argv: readonly string[]): Promise<Said> {
   const options = ['--ignore-scripts', '--no-audit', '--no-fund', '--fetch-retries=0', `--fetch-timeout=${FETCH_MS}`];
   try {

@@ -1,4 +1,7 @@
-/** The package as others get it: what is packed, installed into an empty project, called there and imported there. */
+/**
+ * The package as others get it: what is packed, installed into an empty project, called there and
+ * imported there.
+ */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';

@@ -12,7 +12,7 @@ const TIMEOUT_MS = 40_000;
 /** TypeScript's bin is a script of its package. */
 export const COMPILER = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc');
 
-/** Packs what was built, as it is: building anew would pull `dist` away from other tests. */
+/** Packs what was built, as it is: building again would pull `dist` away from other tests. */
 export async function pack(folder: string): Promise<{ readonly archive: string; readonly unpacked: string }> {
   if (!existsSync(join(ROOT, 'dist', 'cli', 'main.js'))) throw new Error('dist is missing; npm run build makes it');
   const said = await npm(ROOT, 'pack', '--json', '--pack-destination', folder);
@@ -23,7 +23,10 @@ export async function pack(folder: string): Promise<{ readonly archive: string; 
   return { archive, unpacked: join(folder, 'package') };
 }
 
-/** Installs the package and what it depends on; a project without a manifest gets one. @returns why it could not, or '' */
+/**
+ * Installs the package and what it depends on; a project without a manifest gets one.
+ * @returns why it could not, or ''
+ */
 export async function install(archive: string, project: string): Promise<string> {
   mkdirSync(project, { recursive: true });
   const manifest = join(project, 'package.json');

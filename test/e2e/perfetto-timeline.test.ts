@@ -1,4 +1,7 @@
-/** Exported timelines as Perfetto's own trace processor sees them: what it counts by SQL is what the journal says. */
+/**
+ * Exported timelines as Perfetto's own trace processor sees them: what it counts by SQL is what the
+ * journal says.
+ */
 import { describe, expect, it } from 'vitest';
 import type { Journal } from '../../replay/reader.ts';
 import { chrome } from '../../timeline/encode/chrome.ts';

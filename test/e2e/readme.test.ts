@@ -1,4 +1,7 @@
-/** The commands of the README as a reader types them, held against what it shows; a line `…` stands for any lines. */
+/**
+ * The commands of the README as a reader types them, held against what it shows; a line `…` stands
+ * for any lines.
+ */
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -20,12 +23,17 @@ interface Example {
   readonly shown: string;
 }
 const EXAMPLE = /^```sh\n(?<commands>[\s\S]*?)^```\n[^`]*?(?:`[^`\n]+`[^`]*?)*?^```text\n(?<shown>[\s\S]*?)^```\n/gm;
-/** Each block of commands with the block of text that follows it, in the order of the README: later ones use the files of earlier ones. */
+/**
+ * Each block of commands with the block of text that follows it, in the order of the README: later
+ * ones use the files of earlier ones.
+ */
 const examples = README.split(/^## /m)
   .flatMap((section) => [...section.matchAll(EXAMPLE)])
   .map(({ groups }) => groups as unknown as Example);
 
-/** `npm start` without its installation, which would pull node_modules away from the other tests. */
+/**
+ * `npm start` without its installation, which would pull node_modules away from the other tests.
+ */
 const INSTALLED = 'npm ci && npm start';
 const typed = ({ commands }: Example): string =>
   commands.replace(INSTALLED, scripts.start!.replace('node dist/cli/main.js', 'worldswitch'));
@@ -35,7 +43,10 @@ function printed(commands: string): string {
   return spawnSync('sh', ['-c', commands], { cwd: folder, encoding: 'utf8', env }).stdout;
 }
 
-/** What of the text that is shown does not stand in what was printed, in this order; null if all of it does. */
+/**
+ * What of the text that is shown does not stand in what was printed, in this order; null if all of
+ * it does.
+ */
 function missingFrom(output: string, shown: string): string | null {
   const [first, ...rest] = shown.split(/^…\n/m);
   if (!output.startsWith(first!)) return first!;

@@ -1,4 +1,7 @@
-/** Long searches as processes: killed in the middle, resumed, and shared among workers; always the counts of one undisturbed search. */
+/**
+ * Long searches as processes: killed in the middle, resumed, and shared among workers; always the
+ * counts of one undisturbed search.
+ */
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -30,7 +33,10 @@ function explore<T = Record<string, unknown>>(...argv: string[]): { readonly sta
   return { status, document: JSON.parse(stdout) as T };
 }
 
-/** Kills the search -9 once it has written its file, and a little later. @returns whether it was killed before it was through */
+/**
+ * Kills the search -9 once it has written its file, and a little later.
+ * @returns whether it was killed before it was through
+ */
 async function killed(file: string, delay: number, ...argv: string[]): Promise<boolean> {
   const child = spawn(process.execPath, [MAIN, 'explore', ...argv, '--checkpoint-every', '1', '--json'], {
     cwd: folder,

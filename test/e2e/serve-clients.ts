@@ -1,4 +1,7 @@
-/** Clients as they are in the world: sockets that speak HTTP by hand, and a line that is cut again and again. */
+/**
+ * Clients as they are in the world: sockets that speak HTTP by hand, and a line that is cut again
+ * and again.
+ */
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { RunningServer } from '../../timeline/serve/server.ts';
 
@@ -35,7 +38,10 @@ export const rawGet = (url: string, path: string, headers: Readonly<Record<strin
   return raw(url, `${method} ${path} HTTP/1.1\r\n${lines.join('')}\r\n`);
 };
 
-/** A way to the server on which every connection is cut after some bytes; more and more, so that everybody arrives in the end. */
+/**
+ * A proxy to the server that cuts every connection after some bytes; after more each time, so that
+ * every client gets all in the end.
+ */
 export async function cuttingLine(
   server: RunningServer,
   firstBytes: number,

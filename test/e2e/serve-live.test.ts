@@ -1,4 +1,7 @@
-/** Watching a run that goes on: real clients, quick, slow and gone, on the simulator itself and on a run that outpaces them. */
+/**
+ * Watching a run that goes on: real clients, quick, slow and gone, on the simulator itself and on a
+ * run that outpaces them.
+ */
 import { EventSource } from 'eventsource';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { JournalRecord } from '../../events/journal.ts';
@@ -38,7 +41,8 @@ describe('a run that goes on', () => {
     await new Promise((resolve) => {
       client.onopen = resolve;
     });
-    // The run takes a step when the client has seen the one before: nothing is held back until the end.
+    // The run takes a step when the client has seen the one before: nothing is held back until the
+    // end.
     const followed: Clock = {
       after(_, then) {
         void until(() => records.length === live.records).then(then);
@@ -87,7 +91,7 @@ describe('a run that goes on', () => {
     const slow = rawSocket(server.url, request(live.id));
     slow.pause();
     await until(() => server.streams === 1);
-    // The kernel takes some megabytes; after that nobody reads for this client any more.
+    // The kernel takes some megabytes; after that the server reads no more for this client.
     let before = -1;
     while (before !== batches || live.records < 200_000) {
       before = batches;

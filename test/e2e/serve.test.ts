@@ -1,4 +1,7 @@
-/** The server on a socket: real clients that lose the line, bytes that are no request, files in ranges, and the end of it all. */
+/**
+ * The server on a socket: real clients that lose the line, bytes that are no request, files in
+ * ranges, and the end of it all.
+ */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -73,7 +76,7 @@ describe('an EventSource', () => {
     expect(seqs).toEqual(upTo(journal.records));
   });
 
-  it('of somebody without the token is told so, and with it is served', async () => {
+  it('of a client without the token is told so, and with it is served', async () => {
     const server = await start({ token: 'sesame' });
     const refused = new EventSource(`${server.url}${events}`);
     const code = await new Promise((resolve) => {
@@ -137,7 +140,7 @@ describe('the door', () => {
     expect((await fetch(`${url}/api/runs`, { headers: { authorization: 'Bearer sesame' } })).status).toBe(200);
   });
 
-  it('is a port that nobody else has', async () => {
+  it('is a port that no other process has', async () => {
     const { url } = await start();
     await expect(startServer({ sources: [], port: Number(new URL(url).port) })).rejects.toThrow(/EADDRINUSE; choose another port/);
   });

@@ -1,4 +1,7 @@
-/** The little of protocol buffers that a talk with the trace processor needs. @see Perfetto protos/perfetto/trace_processor */
+/**
+ * The little of protocol buffers that a talk with the trace processor needs.
+ * @see Perfetto protos/perfetto/trace_processor
+ */
 import type { Cell, Row } from './trace-processor.ts';
 
 /** Field number to its values: numbers as bigint, the rest as bytes. */

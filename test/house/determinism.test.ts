@@ -1,4 +1,7 @@
-/** The same scenario and the same choices give the same bytes, whatever ran before; and machines use nothing that could change that. */
+/**
+ * The same scenario and the same choices give the same bytes, whatever ran before; and machines use
+ * nothing that could change that.
+ */
 import { describe, expect, it } from 'vitest';
 import type { AnyStateMachine } from 'xstate';
 import { topologyOf } from '../../sim/host/topology.ts';

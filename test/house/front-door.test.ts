@@ -1,4 +1,7 @@
-/** What the package exports has the types that shipped mechanisms add, and no file of a user's needs another import for them. */
+/**
+ * What the package exports has the types that shipped mechanisms add, and no file of a user's needs
+ * another import for them.
+ */
 import { describe, expect, it } from 'vitest';
 import { importsOf, projectFiles, textOf, withoutComments } from './source.ts';
 

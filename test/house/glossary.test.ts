@@ -1,4 +1,4 @@
-/** The glossary: each term once, where a reader looks for it; and the words that the code has for a user are among them. */
+/** The glossary: each term once, and the words that the code has for a user among them. */
 import { describe, expect, it } from 'vitest';
 import { RUN_ENDS, STUCK_KINDS } from '../../events/journal.ts';
 import { NO_DEVIATIONS } from '../../sim/explore/in-order/deviations.ts';
@@ -46,7 +46,7 @@ function misplaced({ title, heads }: Section): readonly string[] {
   ];
 }
 
-/** The members of a union of literals, as its file has them: types leave nothing behind to import. */
+/** The members of a union of literals, read from its file: a type cannot be imported. */
 function unionOf(file: string, name: string): readonly string[] {
   const union = new RegExp(`\\btype ${name} = ([^;]*);`).exec(textOf(file))?.[1] ?? '';
   return [...union.matchAll(/'([^']+)'/g)].map(([, member]) => member!);

@@ -7,7 +7,10 @@ const SIM = [...ACTORS, 'sim/', 'rxjs', 'zod'];
 const REPLAY = ['events/', 'actors/', 'sim/', 'replay/', '@noble/hashes', 'rxjs'];
 const TIMELINE = ['events/', 'actors/', 'sim/', 'replay/', 'timeline/', 'rxjs'];
 
-/** What the files under a path may import: folders end in a slash, all else names a package. The longest path that fits decides. */
+/**
+ * What the files under a path may import: folders end in a slash, all else names a package. The
+ * longest path that fits decides.
+ */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'events/': ['events/'],
   'actors/': ACTORS,
@@ -24,10 +27,15 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'cli/': [...TIMELINE, 'api/', 'cli/', 'node:', '@hono/node-server', '@noble/hashes', 'commander', 'hono', 'xstate', 'yaml', 'zod'],
 };
 
-/** Readers of a journal run where there is no Node, so neither they nor what they stand on may import from it. */
+/**
+ * Readers of a journal run where there is no Node, so neither they nor what they stand on may
+ * import from it.
+ */
 const WITHOUT_NODE = /^replay\/(?:codec|fold)[^/]*\.ts$/;
 
-/** A scan that sees fewer files or imports than this is broken, and would pass whatever they say. */
+/**
+ * A scan that sees fewer files or imports than this is broken, and would pass whatever they say.
+ */
 const SEEN_MIN = 20;
 
 function layerOf(file: string): string | undefined {
@@ -45,7 +53,10 @@ function wrongImports(file: string, text: string): string[] {
   return wrong.map(({ line, to }) => `${file}:${line} imports ${to}; ${layer} may import ${ALLOWED[layer]!.join(', ')}`);
 }
 
-/** Follows imports inside the repository from `roots` and names each that ends in Node, with the way there. */
+/**
+ * Follows imports inside the repository from `roots` and names each that ends in Node, with the way
+ * there.
+ */
 function waysToNode(roots: readonly string[], importsIn: (file: string) => readonly Import[]): string[] {
   const ways = new Map(roots.map((root) => [root, root]));
   const found: string[] = [];

@@ -1,4 +1,4 @@
-/** Every link of a Markdown file to another file of the project, or to a heading, leads somewhere. */
+/** Every link of a Markdown file to a file of the project, or to a heading, leads somewhere. */
 import { posix } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { anchorsOf, linksOf } from './markdown.ts';

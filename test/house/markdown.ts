@@ -1,4 +1,4 @@
-/** Markdown as the house rules see it: lines told apart from code, headings with their anchors, links. */
+/** Markdown as the house rules see it: lines outside code, headings with their anchors, links. */
 
 export interface Line {
   /** 1-based. */

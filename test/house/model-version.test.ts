@@ -1,4 +1,7 @@
-/** The model's id and version are those of the tree: a change of behaviour is seen, named and never silent. */
+/**
+ * The model's id and version are those of the tree: a change of behaviour is seen, named and never
+ * silent.
+ */
 import { describe, expect, it } from 'vitest';
 import { changedRuns, type Golden, goldenOf } from '../../scripts/golden-runs.ts';
 import { modelFiles, modelIdOf } from '../../scripts/model-source.ts';

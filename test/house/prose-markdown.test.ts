@@ -1,15 +1,13 @@
 /** The prose of documents: plain words, and lines that fit. */
 import { describe, expect, it } from 'vitest';
 import { linesOutsideCode, paragraphsOf } from './markdown.ts';
+import { BANNED, COLUMNS_MAX } from './prose.ts';
 import { projectFiles, textOf } from './source.ts';
 
-const COLUMNS_MAX = 100;
 /** A scan that sees fewer pages than this is broken, and would pass whatever they say. */
 const PAGES_MIN = 25;
 /** Collected from others, written by a program, or history. */
 const LEFT_OUT = /^(?:docs\/domain\/|docs\/(?:api-report|claims|shipped)\.md$)/;
-/** A letter in brackets keeps a pattern from matching the line that holds it. */
-const WORDS = /\b(?:w[h]oever|some[b]ody|no[b]ody|a[n]ew|for\s+e[v]er|at\s+the\s+l[e]ast)\b/gi;
 
 const pages = new Map(
   projectFiles()
@@ -26,7 +24,7 @@ function unreleased(text: string): string {
 /** Words that say nothing of who or how long. Code, and what programs print, may have them. */
 const vagueWords = (file: string, text: string): readonly string[] =>
   paragraphsOf(text).flatMap(({ line, text: prose }) =>
-    [...prose.matchAll(WORDS)].map(
+    [...prose.matchAll(BANNED)].map(
       ({ 0: word, index }) => `${file}:${line + prose.slice(0, index).split('\n').length - 1} "${word}": name the thing`,
     ),
   );

@@ -7,7 +7,10 @@ import { SHIPPED_MECHANISMS } from '../../sim/mechanisms/index.ts';
 import { importsOf, isScript, projectFiles, textOf } from './source.ts';
 
 interface House {
-  /** By rank, the lowest first: folders below it, and files of its own that stand lower than `.`, which has all its other files. */
+  /**
+   * By rank, the lowest first: folders below it, and files of its own that stand lower than `.`,
+   * which has all its other files.
+   */
   readonly ranks: readonly (readonly string[])[];
 }
 
@@ -16,8 +19,9 @@ const HOUSES: Readonly<Record<string, House>> = {
     ranks: [['path'], ['host'], ['kvm'], ['svm', 'vmx', 'arm64'], SHIPPED_MECHANISMS.map(({ name }) => name)],
   },
   'sim/explore/': {
-    // What a search asks and answers names the tables and ledgers of a search, and so stands above them and below all searches. A lasso is
-    // found in a space that is searched already; its stem is the least deviating way there, and so `cycles` stands above `in-order`.
+    // What a search asks and answers names the tables and ledgers of a search, and so stands above
+    // them and below all searches. A lasso is found in a space that is searched already; its stem
+    // is the least deviating way there, and so `cycles` stands above `in-order`.
     ranks: [
       ['space', 'covered'],
       ['request.ts'],

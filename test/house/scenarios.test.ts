@@ -1,4 +1,6 @@
-/** A shipped scenario lies in the folder of a mechanism that its host has, or that brings its model. */
+/**
+ * A shipped scenario lies in the folder of a mechanism that its host has, or that brings its model.
+ */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { shippedFile, shippedNames, shippedPath } from '../../api/shipped-scenarios.ts';

@@ -1,4 +1,7 @@
-/** The files of the project as the house rules see them: listed by git, with comments and strings told apart from code. */
+/**
+ * The files of the project as the house rules see them: listed by git, with comments and strings
+ * told apart from code.
+ */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
@@ -25,6 +28,35 @@ export const withoutComments = (text: string): string => blank(text, ['comment']
 
 /** The text with its comments, strings and regular expressions blanked; offsets and lines stay. */
 export const codeOf = (text: string): string => blank(text, ['comment', 'literal']);
+
+/** The comments and literals of a text, with its code and the marks of comments blanked. */
+export function proseOf(text: string): string {
+  let prose = '';
+  let at = 0;
+  for (const { kind, from, to } of spansOf(text)) {
+    const piece = text.slice(from, to);
+    prose += blanked(text.slice(at, from)) + (kind === 'comment' ? piece.replace(COMMENT_MARK, blanked) : piece);
+    at = to;
+  }
+  return prose + blanked(text.slice(at));
+}
+
+/**
+ * The 1-based lines that a comment begins or ends, directives to tools apart: those hold one line.
+ */
+export function commentLinesOf(text: string): { readonly line: number; readonly text: string }[] {
+  const lines = text.split('\n');
+  return spansOf(text).flatMap(({ kind, from, to }) => {
+    if (kind !== 'comment' || DIRECTIVE.test(text.slice(from, to))) return [];
+    const [first, last] = [lineAt(text, from), lineAt(text, to)];
+    const begins = lines[first - 1]!.trimStart().startsWith(text.slice(from, from + 2));
+    const ends = lines[last - 1]!.endsWith(text.slice(to - 2, to));
+    return begins || ends ? lines.slice(first - 1, last).map((one, index) => ({ line: first + index, text: one })) : [];
+  });
+}
+
+const COMMENT_MARK = /^\s*(?:\/\*\*?|\*\/?|\/\/)/gm;
+const DIRECTIVE = /\b(?:biome|v8)[- ]ignore\b|@ts-expect-error\b/;
 
 /** An import, by the path of the file inside the project, or by the name of the package. */
 export interface Import {
@@ -53,19 +85,24 @@ interface Span {
 }
 
 function blank(text: string, kinds: readonly Span['kind'][]): string {
-  let blanked = '';
+  let seen = '';
   let at = 0;
   for (const { from, to } of spansOf(text).filter(({ kind }) => kinds.includes(kind))) {
-    blanked += text.slice(at, from) + text.slice(from, to).replace(/[^\n]/g, ' ');
+    seen += text.slice(at, from) + blanked(text.slice(from, to));
     at = to;
   }
-  return blanked + text.slice(at);
+  return seen + text.slice(at);
 }
+
+const blanked = (text: string): string => text.replace(/[^\n]/g, ' ');
 
 const COMMENT = /\/\/[^\n]*|\/\*[\s\S]*?\*\//y;
 const QUOTED = /'(?:\\[\s\S]|[^'\\\n])*'|"(?:\\[\s\S]|[^"\\\n])*"/y;
 const REGEXP = /\/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n[])+\/[a-z]*/y;
-/** A piece of a template: from its backtick, or the brace that closes a substitution, to the next of either. */
+/**
+ * A piece of a template: from its backtick, or the brace that closes a substitution, to the next of
+ * either.
+ */
 const TEMPLATE = /[`}](?:\\[\s\S]|\$(?!\{)|[^\\`$])*(?:`|\$\{)/y;
 /** A slash after one of these starts a regular expression, after anything else it divides. */
 const BEFORE_REGEXP = /(?:^|[(,=:[!&|?{;+\-*%<>~^]|\b(?:return|typeof|case|of|in))\s*$/;
@@ -107,7 +144,10 @@ export function spansOf(text: string): Span[] {
   return spans;
 }
 
-/** What stands before an offset on its line, or after the last comment or literal: enough to tell what a slash means. */
+/**
+ * What stands before an offset on its line, or after the last comment or literal: enough to tell
+ * what a slash means.
+ */
 function lineOrBefore(text: string, spans: readonly Span[], at: number): string {
   const last = spans.at(-1);
   const from = Math.max(text.lastIndexOf('\n', at - 1) + 1, last?.to ?? 0);

@@ -12,7 +12,10 @@ const LONG: Readonly<Record<string, string>> = {
 const SEEN_MIN = 20;
 const PURE = /^(?:actors|events|sim)\//;
 
-/** A pattern that must not occur. `code` looks at neither comments nor strings, `imports` at all but comments, `text` at everything. */
+/**
+ * A pattern that must not occur. `code` looks at neither comments nor strings, `imports` at all but
+ * comments, `text` at everything.
+ */
 interface Ban {
   readonly rule: string;
   readonly where: RegExp;

@@ -30,7 +30,9 @@ export function tokensOf(text: string): Token[] {
 
 /** Names that a text declares. */
 export interface Declared {
-  /** Members of types and classes, and the values of types of literals: other files may use them. */
+  /**
+   * Members of types and classes, and the values of types of literals: other files may use them.
+   */
   readonly members: ReadonlySet<string>;
   /** Variables, functions, types, parameters and imports: the file itself may use them. */
   readonly bindings: ReadonlySet<string>;
@@ -56,7 +58,9 @@ export function closing(tokens: readonly Token[], open: number): number {
 const isMark = (token: Token | undefined, ...marks: readonly string[]): boolean => token?.kind === 'mark' && marks.includes(token.text);
 const isWord = (token: Token | undefined, words: ReadonlySet<string>): boolean => token?.kind === 'word' && words.has(token.text);
 
-/** Whether a pair of parentheses holds parameters: an arrow, a body or a type of the result follows. */
+/**
+ * Whether a pair of parentheses holds parameters: an arrow, a body or a type of the result follows.
+ */
 function holdsParameters(tokens: readonly Token[], open: number, close: number): boolean {
   if (isMark(tokens[close + 1], '=>')) return true;
   if (isWord(tokens[open - 1], CONDITIONS)) return false;

@@ -1,4 +1,7 @@
-/** The vocabulary is what machines speak: every event they name is catalogued, and every catalogued event has a speaker and a listener. */
+/**
+ * The vocabulary is what machines speak: every event they name is catalogued, and every catalogued
+ * event has a speaker and a listener.
+ */
 import { describe, expect, it } from 'vitest';
 import type { Delivery } from '../../events/event.ts';
 import { CATALOGUE as COMMON } from '../../events/index.ts';
@@ -66,11 +69,11 @@ describe('the catalogue', () => {
     }
   }
 
-  it('has no event that nobody listens to', () => {
+  it('has no event without a listener', () => {
     expect(Object.keys(CATALOGUE).filter((type) => !listened.has(type))).toEqual([]);
   });
 
-  it('has no event that nobody ever sends or offers, but those listed with a reason', () => {
+  it('has no event that is never sent or offered, but those listed with a reason', () => {
     expect(Object.keys(CATALOGUE).filter((type) => !heard.has(type))).toEqual(Object.keys(UNHEARD));
   });
 

@@ -1,4 +1,7 @@
-/** Records in, bytes out, the same records back: for any run, and however its records were handed over. */
+/**
+ * Records in, bytes out, the same records back: for any run, and however its records were handed
+ * over.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { JournalRecord } from '../../events/journal.ts';

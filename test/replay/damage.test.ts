@@ -1,4 +1,7 @@
-/** Every injury that peers of the journal are known to have met: torn ends are recovered, all else is refused with its place. */
+/**
+ * Every injury that peers of the journal are known to have met: torn ends are recovered, all else
+ * is refused with its place.
+ */
 import { describe, expect, it } from 'vitest';
 import { JournalDamagedError, JournalTornError, NotAJournalError } from '../../replay/errors.ts';
 import { CHECKPOINT, FRAME_HEADER_BYTES, INDEX, RECORDS, SEAL, START } from '../../replay/frame.ts';
@@ -62,7 +65,7 @@ describe('a flipped bit', () => {
     }
   });
 
-  it('is met by whoever reads the frame, also through the index', () => {
+  it('is met by every reader of the frame, also through the index', () => {
     for (const { offset, frame } of recordFrames) {
       const journal = open(flipped(sealed, offset + FRAME_HEADER_BYTES + 5));
       expect(() => [...journal.recordsFrom()]).toThrow(expect.objectContaining({ name: 'JournalDamagedError', offset, frame }));

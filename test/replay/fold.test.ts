@@ -1,4 +1,7 @@
-/** State from records alone: the digest of every step, any step from a checkpoint, and records that contradict each other. */
+/**
+ * State from records alone: the digest of every step, any step from a checkpoint, and records that
+ * contradict each other.
+ */
 import { describe, expect, it } from 'vitest';
 import type { JournalRecord } from '../../events/journal.ts';
 import { foldAll, foldSteps, stateAt } from '../../replay/fold.ts';

@@ -1,4 +1,7 @@
-/** The documented format is the written one: a change of either that the other does not follow fails here. */
+/**
+ * The documented format is the written one: a change of either that the other does not follow fails
+ * here.
+ */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';

@@ -1,4 +1,4 @@
-/** Bytes that somebody made up: nothing but a typed error comes out, whatever they are. */
+/** Made-up bytes: whatever they are, nothing but a typed error comes out. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { crc32c } from '../../replay/crc32c.ts';

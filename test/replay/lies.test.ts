@@ -72,7 +72,7 @@ describe('a header that lies under a valid checksum', () => {
 });
 
 describe('a writer that is wrong, or lies', () => {
-  it('may use a type of frame that nobody knows: it is skipped', () => {
+  it('may use an unknown type of frame, which is skipped', () => {
     const extra = (after: { firstSeq: number; firstStep: number; records: number; steps: number }) => ({
       type: 77,
       firstSeq: after.firstSeq + after.records,
@@ -101,7 +101,7 @@ describe('a writer that is wrong, or lies', () => {
     for (let at = 3; at < payload.length; at++) {
       const lie = rewritten(sealed, (piece) => (piece.type === INDEX ? { ...piece, payload: flipped(payload, at, 1) } : piece));
       expect(damage(lie).offset).toBe(indexFrame.offset);
-      // Whoever trusts the index gets the right records or a typed error, never wrong ones.
+      // A reader that trusts the index gets the right records or a typed error, never wrong ones.
       try {
         expect([...open(lie).recordsFrom()]).toEqual([...open(sealed).recordsFrom()]);
       } catch (error) {

@@ -1,4 +1,7 @@
-/** A file system in memory whose n-th call can fail: with an error of the system, or by writing less than asked. */
+/**
+ * A file system in memory whose n-th call can fail: with an error of the system, or by writing less
+ * than asked.
+ */
 import type { FileSystem } from '../../replay/part-file.ts';
 
 export type Call = 'open' | 'write' | 'datasync' | 'sync' | 'truncate' | 'close' | 'rename' | 'remove' | 'syncFolder';

@@ -26,7 +26,7 @@ describe('a point', () => {
     ['nonsense', /is no point/],
     [`${STORE}#9`, /happens 2 times, not 9/],
     ['thread:netd/0@no_such_step', /never executes no_such_step/],
-    ['thread:nobody/0@store', /executes nothing in this journal/],
+    ['thread:absent/0@store', /executes nothing in this journal/],
   ])('%s is refused with what there is', (text, message) => {
     expect(() => findPoint(race, text)).toThrow(PointError);
     expect(() => findPoint(race, text)).toThrow(message);

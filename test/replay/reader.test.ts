@@ -85,7 +85,8 @@ describe.each([
 
 describe('random access', () => {
   it('reads only the block asked for and those that define texts', () => {
-    // A block of 4096 records meets each of the few states of this world, so that later blocks define nothing.
+    // A block of 4096 records meets each of the few states of this world, so that later blocks
+    // define nothing.
     const { content } = syntheticJournal(40_000, { variety: 5, actors: 2 });
     const source = counting(content);
     const journal = openJournal(source);

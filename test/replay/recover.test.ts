@@ -16,7 +16,10 @@ const PART = `${PATH}.part`;
 const STEPS = 400;
 const OPTIONS = { mode: 'sync', checkpointEvery: 300 } as const;
 
-/** Writes the run in blocks of about 100 records; `from` says with which record to begin, the ones before are there already. */
+/**
+ * Writes the run in blocks of about 100 records; `from` says with which record to begin, the ones
+ * before are there already.
+ */
 function write(writer: JournalWriter, from = 1): Sealed {
   const run = new SyntheticRun();
   run.steps(

@@ -1,4 +1,7 @@
-/** Shrinking: random failing schedules come down to the optimum, replay, and hang on the order of two steps. */
+/**
+ * Shrinking: random failing schedules come down to the optimum, replay, and depend on the order of
+ * two steps.
+ */
 import { describe, expect, it } from 'vitest';
 import { openJournal } from '../../replay/open.ts';
 import { reexecute } from '../../replay/reexecute.ts';
@@ -90,7 +93,8 @@ describe('20 random failing schedules', () => {
       };
       for (const { labels, property } of failing(scenario, count)) {
         const shrunk = finish(shrink(scenario, labels, property));
-        // The way to a lasso is the least one; its turn is a short one, and no claim is made that it is the shortest.
+        // The way to a lasso is the least one; its turn is a short one, and no claim is made that
+        // it is the shortest.
         const endless = scenario.properties.eventually.includes(property);
         expect(shrunk.optimal).toBe(!endless);
         if (!endless) expect(costOf(shrunk.after)).toEqual(optimumOf(property));
@@ -160,7 +164,8 @@ describe('shrinking', () => {
   });
 
   it('takes choices out where the search for the optimum is stopped, and says that smaller ones may exist', () => {
-    // 22 x 22 x 22 states, and a race at the end of them: the search hands the thread back long before it has an answer.
+    // 22 x 22 x 22 states, and a race at the end of them: the search hands the thread back long
+    // before it has an answer.
     const ids = ['node:0', 'node:1', 'node:2'];
     const end = { s20: { on: { interrupt: { to: 'hit' } } }, hit: { on: {}, tags: ['rest'] } };
     const topology: Topology = {

@@ -1,4 +1,7 @@
-/** A small journal with every type of frame, in blocks that were closed early, and how it is refused after an injury. */
+/**
+ * A small journal with every type of frame, in blocks that were closed early, and how it is refused
+ * after an injury.
+ */
 import { JournalDamagedError, type JournalError } from '../../replay/errors.ts';
 import { verifyJournal } from '../../replay/integrity.ts';
 import { openJournal } from '../../replay/open.ts';

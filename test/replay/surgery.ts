@@ -1,4 +1,7 @@
-/** Takes journals apart and puts them together wrongly, with every checksum right: what an attacker or a broken writer could do. */
+/**
+ * Takes journals apart and puts them together wrongly, with every checksum right: what an attacker
+ * or a broken writer could do.
+ */
 import { encodeFrame, type FrameFacts, SEAL } from '../../replay/frame.ts';
 import { type Frame, walkFrames } from '../../replay/frames.ts';
 import { HEADER_BYTES } from '../../replay/header.ts';
@@ -58,7 +61,10 @@ export function assembled(header: Uint8Array, pieces: readonly Piece[]): Uint8Ar
   return assembly.bytes;
 }
 
-/** The file with some of its frames changed, left out (null) or followed by others, and all checksums made right; so is an unchanged seal. */
+/**
+ * The file with some of its frames changed, left out (null) or followed by others, and all
+ * checksums made right; so is an unchanged seal.
+ */
 export function rewritten(bytes: Uint8Array, change: (piece: Piece) => Piece | readonly Piece[] | null): Uint8Array {
   const assembly = new Assembly(bytes.slice(0, HEADER_BYTES));
   for (const { header, payload } of framesOf(bytes)) {

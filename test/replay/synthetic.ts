@@ -1,4 +1,7 @@
-/** A made-up world that fills record blocks as the sequencer does, digests included: what the journal is tested with. */
+/**
+ * A made-up world that fills record blocks as the sequencer does, digests included: what the
+ * journal is tested with.
+ */
 import { type AnyMachineSnapshot, createMachine } from 'xstate';
 import type { RunEnd, RunStart } from '../../events/journal.ts';
 import { JournalWriter, type Sealed, type WriterOptions } from '../../replay/writer.ts';

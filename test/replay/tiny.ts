@@ -1,4 +1,6 @@
-/** The tiny journal that docs/journal-format.md takes apart byte by byte: two CPUs, one interrupt. */
+/**
+ * The tiny journal that docs/journal-format.md takes apart byte by byte: two CPUs, one interrupt.
+ */
 import { type AnyMachineSnapshot, createMachine } from 'xstate';
 import type { RunEnd, RunStart } from '../../events/journal.ts';
 import { JournalWriter, type Sealed } from '../../replay/writer.ts';

@@ -1,6 +1,6 @@
 /**
- * Every shipped scenario does what it says: a schedule for each violation it expects, one that reaches none if there is any, and no other
- * violation.
+ * Every shipped scenario does what it says: a schedule for each violation it expects, one that
+ * reaches none if there is any, and no other violation.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,7 +21,9 @@ interface Regression {
 
 /** Random runs of each variant; the whole project stays below a minute. */
 const SEEDS = 120;
-/** Designs that are wrong in every order: what they break is no race, so no schedule reaches none. */
+/**
+ * Designs that are wrong in every order: what they break is no race, so no schedule reaches none.
+ */
 const INEVITABLE: readonly string[] = [
   'oslock-brk patch-v2',
   'oslock-dbgoslar-key kvm',
@@ -98,7 +100,7 @@ describe.each(shippedNames)('%s', (name) => {
     }
   });
 
-  it.each(variants.filter((variant) => expectedOf(name, variant).length === 0))('%s ends, and nobody is left hanging', (variant) => {
+  it.each(variants.filter((variant) => expectedOf(name, variant).length === 0))('%s ends, and no thread is left hanging', (variant) => {
     for (const engine of ['live', 'memo'] as const) {
       const { end } = play(shipped(name, variant), { name: 'fifo' }, engineOf(shipped(name, variant), engine));
       expect(end).toMatchObject({ verdict: 'clean', ended: 'done' });

@@ -1,6 +1,7 @@
 /**
- * What each shipped variant is expected to break is decided by exploration: of all its interleavings, or, where there are too many for a
- * test, of all within a bound. Those are searched to their end by `npm run soak`.
+ * What each shipped variant is expected to break is decided by exploration: of all its
+ * interleavings, or, where there are too many for a test, of all within a bound. Those are searched
+ * to their end by `npm run soak`.
  */
 import { describe, expect, it } from 'vitest';
 import { DEADLOCK } from '../../sim/end.ts';
@@ -24,7 +25,9 @@ const LARGE: Readonly<Record<string, number>> = {
 /** What all others must fit into. */
 const STATES_MAX = 300_000;
 
-/** States, transitions, and steps that change nothing. A model that changes on purpose changes them. */
+/**
+ * States, transitions, and steps that change nothing. A model that changes on purpose changes them.
+ */
 const COUNTS: Readonly<Record<string, readonly [number, number, number]>> = {
   'rmp-double-prepare lock-dropped': [209_339, 493_590, 68],
   'rmp-double-prepare lock-held': [171_471, 405_146, 36],
@@ -79,8 +82,9 @@ describe('all interleavings', () => {
     }
   });
 
-  it('leave nobody waiting for ever', () => {
-    // Deadlocks are findings like any other. The cases above have shown that there is none but where a scenario expects one.
+  it('leave no thread waiting forever', () => {
+    // Deadlocks are findings like any other. The cases above have shown that there is none but
+    // where a scenario expects one.
     const deadlocked = SHIPPED.filter(({ name, variant }) => expectedOf(name, variant).includes(DEADLOCK)).map(({ name }) => name);
     // Its model keeps the tasks of a CPU that goes offline: docs/fidelity.md, "Known to be wrong".
     expect([...new Set(deadlocked)]).toEqual(['sld-cpu-offline']);

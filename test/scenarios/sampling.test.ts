@@ -1,4 +1,7 @@
-/** Sampling: every strategy finds what is known to break, draws the same twice, and keeps the bound that it prints. */
+/**
+ * Sampling: every strategy finds what is known to break, draws the same twice, and keeps the bound
+ * that it prints.
+ */
 import { describe, expect, it } from 'vitest';
 import type { Choice } from '../../events/journal.ts';
 import { StarveStrategy } from '../../sim/choosers/starve.ts';
@@ -30,9 +33,10 @@ const VIOLATING = SHIPPED.flatMap(({ name, variant }) => {
 });
 
 /**
- * What a strategy does not find in 6,000 schedules of seed 1; all else it is held to. Most draw too evenly for a bug that needs a long
- * stretch without a preemption, and pct at depth 3 misses two that need more. The race of rmp-double-prepare is between two steps at two
- * actors, the RMP entry and the guest's account of its pages: 2 of 20,000 schedules of surw meet it, and 3 of pos.
+ * What a strategy does not find in 6,000 schedules of seed 1; all else it is held to. Most draw too
+ * evenly for a bug that needs a long stretch without a preemption, and pct at depth 3 misses two
+ * that need more. The race of rmp-double-prepare is between two steps at two actors, the RMP entry
+ * and the guest's account of its pages: 2 of 20,000 schedules of surw meet it, and 3 of pos.
  */
 const MISSED: Readonly<Partial<Record<Strategy, readonly string[]>>> = {
   random: ['sld-wrmsr-preempted', 'oslock-oslar-reload preemptible', 'vmsa-in-use-kick kick'],
@@ -125,7 +129,10 @@ const nodes = (count: number, length: number): Topology => ({
   catalogue: CATALOGUE,
 });
 
-/** Breaks in the one state in which each actor has made just so many steps: that takes as many orderings as actors have stopped midway. */
+/**
+ * Breaks in the one state in which each actor has made just so many steps: that takes as many
+ * orderings as actors have stopped midway.
+ */
 const meeting = (steps: readonly number[], length = 5): ResolvedScenario => {
   const stands = rule((world) => (steps.every((step, i) => actorIn(world, `node:${i}`).value === `s${step}`) ? 'they met' : null), 'meet');
   return toy(nodes(steps.length, length), [stands]);
@@ -186,7 +193,7 @@ describe('a sample', () => {
     expect(text).toMatch(/a chance of at least 1\/\(n k\^1\) = /);
   });
 
-  it('ends when whoever drives it says so', () => {
+  it('ends when its caller says so', () => {
     const search = new Sampler({
       scenario: shipped('rmp-churn'),
       strategy: 'random',
@@ -215,7 +222,7 @@ const viewOf = (keys: readonly number[]): StepView => ({
 });
 
 describe('starvation', () => {
-  it('holds one actor up for a whole interval, and steps it where nobody else can go', () => {
+  it('holds one actor up for a whole interval, and steps it where no other can go', () => {
     const runs = Array.from({ length: 40 }, (_, seed) => {
       const strategy = new StarveStrategy(seed);
       return Array.from({ length: 400 }, () => strategy.choose(viewOf([10, 20])));

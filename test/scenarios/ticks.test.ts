@@ -1,4 +1,7 @@
-/** A preemption that is an offer finds what a tick finds that sets need_resched first; a guest is preempted in guest mode under both. */
+/**
+ * A preemption that is an offer finds what a tick finds that sets need_resched first; a guest is
+ * preempted in guest mode under both.
+ */
 import { describe, expect, it } from 'vitest';
 import type { Ticks } from '../../events/options.ts';
 import { compareVariant } from '../../sim/explore/compare.ts';

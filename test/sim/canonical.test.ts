@@ -3,7 +3,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { canonical, NotPlainDataError } from '../../sim/canonical.ts';
 
-/** The same text by its rules, one after the other, as a reader in another language would write it. */
+/**
+ * The same text by its rules, one after the other, as a reader in another language would write it.
+ */
 function textOf(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(textOf).join(',')}]`;
   if (typeof value === 'object' && value !== null) {

@@ -1,4 +1,6 @@
-/** `choose` in programs: what it becomes, who decides it, and that a search decides it in every way. */
+/**
+ * `choose` in programs: what it becomes, who decides it, and that a search decides it in every way.
+ */
 import { describe, expect, it } from 'vitest';
 import type { Vcpu } from '../../actors/kvm/guest-program.ts';
 import type { VmxFields } from '../../events/split-lock/split-lock.ts';
@@ -18,7 +20,7 @@ const programOf = (steps: Scenario['processes'] extends undefined ? never : read
 const share = { 'make-shared': { vm: 'vm0', gfn: 5 } };
 const store = { write: { vm: 'vm0', gfn: 5, stores: 1 } };
 
-/** A guest of which nobody knows what it writes, nor where it splits a lock. */
+/** A guest of which it is open what it writes, and where it splits a lock. */
 const undecided = () =>
   intel({ guest: [{ choose: { of: [[wrmsr(0)], [wrmsr(0x2000_0000)], []] } }, { choose: { of: [[splitLock(0)], [splitLock(3)]] } }] });
 

@@ -1,4 +1,7 @@
-/** One world with everything a scenario of this model can ask for at once: every operation, page, offer and kind of wait. */
+/**
+ * One world with everything a scenario of this model can ask for at once: every operation, page,
+ * offer and kind of wait.
+ */
 import type { HostOptions } from '../../events/options.ts';
 import type { ResolvedScenario, Scenario } from '../../sim/scenario/types.ts';
 import * as w from '../claims/world.ts';

@@ -1,4 +1,7 @@
-/** What every host has keeps no trace of a mechanism that the host does not have: the contexts of `vm` and `vcpu`. */
+/**
+ * What every host has keeps no trace of a mechanism that the host does not have: the contexts of
+ * `vm` and `vcpu`.
+ */
 import { describe, expect, it } from 'vitest';
 import { topologyOf } from '../../sim/host/topology.ts';
 import { type Played, play, shipped } from './play.ts';
@@ -9,7 +12,10 @@ const VCPU = [
   'thread',
 ];
 
-/** The keys of all contexts that actors of a kind come into, other than those that the host's own mechanism declares. */
+/**
+ * The keys of all contexts that actors of a kind come into, other than those that the host's own
+ * mechanism declares.
+ */
 function keysOf({ records }: Played, kind: string, own: readonly string[]): string[][] {
   const seen = records.flatMap(({ actor, kind: record, payload }) =>
     record === 'change' && actor.startsWith(`${kind}:`) ? [Object.keys(payload.context as object).filter((key) => !own.includes(key))] : [],

@@ -1,4 +1,7 @@
-/** Whatever a file exports: it is registered, or refused by a sentence that says where; and nothing of it stays. */
+/**
+ * Whatever a file exports: it is registered, or refused by a sentence that says where; and nothing
+ * of it stays.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -94,7 +97,7 @@ describe('what a mechanism brings to hosts', () => {
     arches: ['amd'],
     allow: ['nic-error'],
     completions: [{ name: 'nic', handler: 'nic_irq' }],
-    operationChecks: () => [{ path: ['processes'], message: 'found a NIC that nobody asks' }],
+    operationChecks: () => [{ path: ['processes'], message: 'found a NIC that no thread asks' }],
   };
   const INTEL: Scenario = {
     ...IDLE,
@@ -135,7 +138,7 @@ describe('what a mechanism brings to hosts', () => {
 
   it('checks operations, on its own hosts alone', () => {
     const checks = { operationChecks: NIC.operationChecks };
-    withNic(() => expect(() => scenario(IDLE)).toThrow('found a NIC that nobody asks'), checks);
+    withNic(() => expect(() => scenario(IDLE)).toThrow('found a NIC that no thread asks'), checks);
     withNic(() => expect(scenario(INTEL).name).toBe('idle'), checks);
   });
 
@@ -160,7 +163,7 @@ describe('what a mechanism brings to hosts', () => {
 });
 
 describe('what is made of the registry', () => {
-  it('is made anew when one mechanism has taken the place of another', () => {
+  it('is made again when one mechanism has taken the place of another', () => {
     const names = perRegistry(() => mechanisms().map(({ name }) => name));
     const first = register({ name: 'first', arches: ['amd'] });
     expect(names()).toContain('first');

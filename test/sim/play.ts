@@ -62,7 +62,9 @@ export interface Played {
 export const engineOf = (scenario: ResolvedScenario, name: EngineName): ActorEngine =>
   name === 'live' ? new LiveEngine(topologyOf(scenario)) : new MemoEngine(topologyOf(scenario));
 
-/** No run of a test is near this: what goes on for longer waits for something that never happens. */
+/**
+ * No run of a test is near this: what goes on for longer waits for something that never happens.
+ */
 const STEPS_MAX = 20_000;
 
 const isSpec = (chooser: Chooser | ChooserSpec): chooser is ChooserSpec => !('choose' in chooser);

@@ -1,4 +1,7 @@
-/** The only randomness: the same seed gives the same numbers and names, and every number is as likely as the others. */
+/**
+ * The only randomness: the same seed gives the same numbers and names, and every number is as
+ * likely as the others.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Prng, seededName } from '../../sim/prng.ts';

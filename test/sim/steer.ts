@@ -1,6 +1,7 @@
 /**
- * A chooser that is told a story: this thread runs up to this micro-step, then that one. Messages in flight are delivered at
- * once; after its last line the run goes on in order. A story that cannot be told is a failed check.
+ * A chooser that is told a story: this thread runs up to this micro-step, then that one. Messages
+ * in flight are delivered at once; after its last line the run goes on in order. A story that
+ * cannot be told is a failed check.
  */
 import assert from 'node:assert/strict';
 import type { ChoiceView } from '../../sim/choosers/chooser.ts';
@@ -23,7 +24,9 @@ export interface Line {
   /** The thread that runs; null where `take` names an alternative. */
   readonly thread: string | null;
   readonly take?: string;
-  /** Whether the line is over; asked before each step, with the number of steps the line has taken. */
+  /**
+   * Whether the line is over; asked before each step, with the number of steps the line has taken.
+   */
   readonly until: (scene: Scene, steps: number) => boolean;
 }
 

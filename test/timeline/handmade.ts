@@ -71,7 +71,7 @@ export class Handmade {
     return this.#add(DELIVER, to, this.#event(type, payload, from), -1, cause);
   }
 
-  /** Ends the step at hand. */
+  /** Ends the present step. */
   end(ns: number, count = 1): void {
     const isFirst = this.#block.steps === 0;
     this.#block.endStep(this.#seq - this.#stepSeq + 1, ns, 0, 0, 0, isFirst ? 0 : count);

@@ -1,4 +1,7 @@
-/** A timeline as a viewer ends up with it: spans with their length and depth, arrows, numbers. What exporters are held against. */
+/**
+ * A timeline as a viewer ends up with it: spans with their length and depth, arrows, numbers. What
+ * exporters are compared with.
+ */
 import type { Lane, LaneKind, TimelineEvent } from '../../timeline/event.ts';
 
 export interface Slice {
@@ -106,7 +109,7 @@ export function drawingOf(events: Iterable<TimelineEvent>, without: readonly Lan
   return drawer.finish();
 }
 
-/** In an order that does not hang on when a slice was closed. */
+/** In an order that does not depend on when a slice was closed. */
 export const sorted = (drawing: Drawing): Drawing => {
   const key = ({ lane, at, depth, ns, name }: Slice) => `${lane} ${String(at).padStart(16)} ${depth} ${String(ns).padStart(16)} ${name}`;
   const slices = drawing.slices.map((slice) => ({ slice, key: key(slice) })).sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));

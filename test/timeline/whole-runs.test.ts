@@ -36,7 +36,7 @@ describe.each(SHIPPED)('a run of $name, $variant', ({ name, variant }) => {
 });
 
 describe('streaming', () => {
-  /** Endless: a thread that steps for ever. */
+  /** Endless: a thread that steps forever. */
   function* endless(): Generator<JournalRecord> {
     const base = { peer: null, cause: 0 };
     yield {

@@ -1,7 +1,8 @@
 /**
  * Chrome's trace-event JSON, which many viewers read. Times are in µs, with the ns as decimals.
  *
- * The format has no CPU scheduling and no tracks but threads: every lane is a thread, and every group a process.
+ * The format has no CPU scheduling and no tracks but threads: every lane is a thread, and every
+ * group a process.
  *
  * @see "Trace Event Format", the Chromium project
  */
@@ -69,8 +70,9 @@ class ChromeWriter {
   }
 
   /**
-   * A span of no length. An arrow needs a span that is open at either end; and Perfetto puts true instants that happen at the same
-   * time on the same lane below each other, as if one had called the next.
+   * A span of no length. An arrow needs a span that is open at either end; and Perfetto puts true
+   * instants that happen at the same time on the same lane below each other, as if one had called
+   * the next.
    */
   #instant(event: Instant): void {
     const { lane, at, flow } = event;

@@ -1,4 +1,7 @@
-/** Numbers of the Perfetto fields in use. @see Perfetto protos/perfetto/trace: trace_packet, track_event, track_descriptor, ftrace */
+/**
+ * Numbers of the Perfetto fields in use.
+ * @see Perfetto protos/perfetto/trace: trace_packet, track_event, track_descriptor, ftrace
+ */
 
 export const PACKET = 1;
 
@@ -13,7 +16,10 @@ export const TRACE_PACKET = {
   trackDescriptor: 60,
 } as const;
 
-/** The first packet of a sequence clears, all others need: without the first a reader drops them all, silently. */
+/**
+ * The first packet of a sequence clears, all others need: without the first a reader drops them
+ * all, silently.
+ */
 export const STATE_CLEARED = 1;
 export const NEEDS_STATE = 2;
 

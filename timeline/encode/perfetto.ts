@@ -1,8 +1,9 @@
 /**
- * Perfetto's native format: track events, and the kernel's scheduling events so that Perfetto's own CPU tracks fill.
+ * Perfetto's native format: track events, and the kernel's scheduling events so that Perfetto's own
+ * CPU tracks fill.
  *
- * One packet for each event, all in one sequence; names are interned. Where Perfetto derives a track itself (the state of a thread,
- * from sched_switch and sched_waking), ours is left out.
+ * One packet for each event, all in one sequence; names are interned. Where Perfetto derives a
+ * track itself (the state of a thread, from sched_switch and sched_waking), ours is left out.
  *
  * @see https://perfetto.dev/docs/reference/synthetic-track-event
  */
@@ -57,7 +58,7 @@ class PerfettoWriter {
     argNames: new Map(),
     texts: new Map(),
   };
-  /** What the packet at hand is the first to name. */
+  /** Names that the present packet is the first to use. */
   #fresh: { readonly table: Table; readonly id: number; readonly text: string }[] = [];
   readonly #groups = new Set<Group>();
   #isFirst = true;
@@ -177,7 +178,8 @@ class PerfettoWriter {
       case 'counter':
         this.#event(event, counter, () => this.out.signed(TRACK_EVENT.counterValue, event.value));
         break;
-      // A span of no length: true instants that happen at the same time on one track are put below each other.
+      // A span of no length: true instants that happen at the same time on one track are put below
+      // each other.
       case 'instant':
         this.#event(event, begin, () => this.#slice(event, event.flow));
         this.#event(event, end, () => {});

@@ -1,4 +1,6 @@
-/** Protocol-buffer messages, written straight to bytes. Numbers are unsigned and at most 2^53 - 1. */
+/**
+ * Protocol-buffer messages, written straight to bytes. Numbers are unsigned and at most 2^53 - 1.
+ */
 
 const VARINT = 0;
 const FIXED64 = 1;
@@ -68,7 +70,7 @@ export class ProtobufWriter {
     this.end(start);
   }
 
-  /** Opens a message within the message at hand; `end` closes it and fills in its length. */
+  /** Opens a message within the open message; `end` closes it and fills in its length. */
   begin(field: number): number {
     this.#key(field, BYTES);
     this.#reserve(1);

@@ -1,4 +1,7 @@
-/** SEV-SNP on a timeline: guest pages and RMP entries on lanes of their own, and the commands of the PSP. */
+/**
+ * SEV-SNP on a timeline: guest pages and RMP entries on lanes of their own, and the commands of the
+ * PSP.
+ */
 import type { ActorId } from '../../events/event.ts';
 import type { Json, JsonObject } from '../../events/journal.ts';
 import type { Board } from '../board.ts';
@@ -83,7 +86,10 @@ class RegionView extends ActorView {
   }
 }
 
-/** The pages of a guest: one lane for each page that a thread holds or changes, and the frames that leaked. */
+/**
+ * The pages of a guest: one lane for each page that a thread holds or changes, and the frames that
+ * leaked.
+ */
 class PagesView extends ActorView {
   readonly #group: Group;
   readonly #pages = new Map<string, Lane>();

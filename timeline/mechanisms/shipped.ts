@@ -1,4 +1,7 @@
-/** What the shipped mechanisms add to a timeline. An actor or a value that none of them knows is shown as any other. */
+/**
+ * What the shipped mechanisms add to a timeline. An actor or a value that none of them knows is
+ * shown as any other.
+ */
 import type { Texts } from '../text.ts';
 import type { MechanismViews } from '../view.ts';
 import { sevSnpViews } from './sev-snp.ts';

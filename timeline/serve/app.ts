@@ -114,7 +114,7 @@ class Streams {
     this.#open.add(stream);
     signal.addEventListener('abort', stop);
     try {
-      // What is recorded is read at once; what is yet to come is not waited for.
+      // Recorded events are read at once; the response does not wait for later ones.
       await Promise.race([stream.primed, new Promise((resolve) => setImmediate(resolve))]);
     } catch (error) {
       stream.stop();

@@ -1,8 +1,10 @@
-/** The one clock of the server: heartbeats, pauses and patience ask it, and tests bring their own. */
+/**
+ * The one clock of the server: heartbeats, pauses and patience ask it, and tests bring their own.
+ */
 
 /** What tells the server that time has passed. @public */
 export interface Clock {
-  /** Calls back once after `ms` milliseconds. Returns what takes that back. */
+  /** Calls back once after `ms` milliseconds. Returns a function that cancels the call. */
   after(ms: number, then: () => void): () => void;
 }
 

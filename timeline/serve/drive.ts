@@ -1,11 +1,11 @@
-/** Lets a run go on while others are served: some steps, then a turn for everybody else. */
+/** Lets a run go on while clients are served: some steps, then a turn of the event loop. */
 import type { RunEnd } from '../../events/journal.ts';
 import type { Run } from '../../sim/run.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { LiveRun } from './live-run.ts';
 
 export interface DriveOptions {
-  /** Steps between two turns of everybody else. */
+  /** Steps between two turns of the event loop. */
   readonly stepsPerTurn?: number;
   /** Milliseconds between two turns, for eyes that follow. */
   readonly pauseMs?: number;
@@ -25,7 +25,8 @@ const started = (run: Run): void => {
 };
 
 /**
- * Starts a run whose sink is `live.block`, unless it has been started, carries it to its end, and seals it.
+ * Starts a run whose sink is `live.block`, unless it has been started, carries it to its end, and
+ * seals it.
  * @throws what the model or the journal throws; watchers are told that the run failed
  */
 export async function driveRun(run: Run, live: LiveRun, options: DriveOptions = {}): Promise<RunEnd> {

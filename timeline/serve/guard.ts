@@ -1,4 +1,7 @@
-/** What every request passes before it is answered: the name it calls, where it comes from, its method, its token. */
+/**
+ * What every request passes before it is answered: the name it calls, where it comes from, its
+ * method, its token.
+ */
 import type { Context, MiddlewareHandler } from 'hono';
 import { timingSafeEqual } from 'hono/utils/buffer';
 import { hostCheck } from './hosts.ts';
@@ -98,7 +101,7 @@ function preflight(c: Context, allowed: readonly string[]): Response | null {
   return new Response(null, { status: 204, headers });
 }
 
-/** Goes around all that answers, errors included. */
+/** The middleware around every handler and around the errors. */
 export function guard({ host, token, allowOrigins = [], allowHosts = [] }: GuardOptions): readonly MiddlewareHandler[] {
   const isAllowed = hostCheck(host, allowHosts);
   const headers: MiddlewareHandler = async (c, next) => {

@@ -1,4 +1,6 @@
-/** Which addresses stay on this machine, and by which names a server on an address may be called. */
+/**
+ * Which addresses stay on this machine, and by which names a server on an address may be called.
+ */
 import { isIP, isIPv4 } from 'node:net';
 
 /** IPv6 addresses stand in brackets in a URL and a Host header. */
@@ -17,8 +19,9 @@ function nameIn(host: string): string | null {
 }
 
 /**
- * Says whether a request may call the server by this name. A page whose name was made to point here by its owner (DNS rebinding) sends
- * its own name; an address is nobody's to give away, so off loopback every address is taken.
+ * Says whether a request may call the server by this name. A page whose name was made to point here
+ * by its owner (DNS rebinding) sends its own name; an address cannot be forged that way, so off
+ * loopback every address is accepted.
  */
 export function hostCheck(boundHost: string, allowHosts: readonly string[]): (host: string) => boolean {
   const loopback = isLoopback(boundHost);

@@ -1,4 +1,7 @@
-/** A run that stands in a journal: a file, or bytes in memory. Sealed or not, nothing is added to it any more. */
+/**
+ * A run that stands in a journal: a file, or bytes in memory. Sealed or not, nothing is added to it
+ * any more.
+ */
 import type { JournalRecord } from '../../events/journal.ts';
 import { fileSource } from '../../replay/file-source.ts';
 import { openJournal } from '../../replay/open.ts';
@@ -61,7 +64,8 @@ function journalRun(source: JournalSource, close: () => void = () => {}): RunSou
 export const journalBytesRun = (bytes: Uint8Array): RunSource => journalRun(memorySource(bytes));
 
 /**
- * Opens a journal file, and keeps it open until `close()`. @throws what `openJournal` throws, and the system's error, such as ENOENT
+ * Opens a journal file, and keeps it open until `close()`.
+ * @throws what `openJournal` throws, and the system's error, such as ENOENT
  * @public
  */
 export function journalFileRun(path: string): RunSource {

@@ -1,4 +1,7 @@
-/** The records of a run that goes on, as far back as a window reaches: columns of integers, made records again when somebody asks. */
+/**
+ * The records of a run that goes on, as far back as a window reaches: columns of integers, made
+ * records again when a client asks.
+ */
 import type { JournalRecord } from '../../events/journal.ts';
 import { hexOf } from '../../sim/canonical.ts';
 import { BLOCK_RECORDS, RecordBlock, type RecordNames, recordsOf } from '../../sim/records.ts';
@@ -79,7 +82,10 @@ export class LiveLog {
     return this.#digest;
   }
 
-  /** Takes the steps of a block, which must follow the last one, and gives them as records. The block may be reused afterwards. */
+  /**
+   * Takes the steps of a block, which must follow the last one, and gives them as records. The
+   * block may be reused afterwards.
+   */
   append(block: RecordBlock, names: RecordNames): readonly JournalRecord[] {
     if (block.firstSeq !== this.head + 1) throw new RangeError(`record ${block.firstSeq} does not follow record ${this.head}`);
     if (block.steps === 0) return [];
@@ -102,7 +108,10 @@ export class LiveLog {
     return chunk.slice(at, at + recordsMax);
   }
 
-  /** seq of the first record of a step, at or after `seq`; the head's successor if no step starts there. */
+  /**
+   * seq of the first record of a step, at or after `seq`; the head's successor if no step starts
+   * there.
+   */
   stepStartAt(seq: number): number {
     const chunk = this.#chunkOf(seq);
     const first = chunk[0]?.seq ?? seq;

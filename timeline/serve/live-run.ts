@@ -1,4 +1,7 @@
-/** A run that goes on while it is watched. Records come in as blocks of whole steps; its journal is written beside, and takes over at the seal. */
+/**
+ * A run that goes on while it is watched. Records come in as blocks of whole steps; its journal is
+ * written beside, and takes over at the seal.
+ */
 import { type Observable, Subject } from 'rxjs';
 import type { JournalRecord, RunEnd, RunStart } from '../../events/journal.ts';
 import { realFiles } from '../../replay/files.ts';
@@ -14,9 +17,15 @@ const WINDOW_RECORDS = 1 << 20;
 /** How far a reader that has caught up may fall behind. */
 const LAG_RECORDS = 1 << 16;
 
-/** Where the journal of a live run goes, and how much of it is kept for readers until then. @public */
+/**
+ * Where the journal of a live run goes, and how much of it is kept for readers until then.
+ * @public
+ */
 export interface LiveRunOptions {
-  /** Where the journal goes; in memory if not said. It stands under this name once the run is sealed. */
+  /**
+   * Where the journal goes; in memory if not said. It stands under this name once the run is
+   * sealed.
+   */
   readonly file?: string;
   /** Records that are kept for late readers until the seal. */
   readonly windowRecords?: number;
@@ -24,13 +33,20 @@ export interface LiveRunOptions {
   readonly lagRecords?: number;
 }
 
-/** A run that goes on while it is watched: its journal is written beside, and takes over once it is sealed. @public */
+/**
+ * A run that goes on while it is watched: its journal is written beside, and takes over once it is
+ * sealed.
+ * @public
+ */
 export class LiveRun implements RunSource {
   readonly id: string;
   readonly scenario: string;
   readonly variant: string;
   readonly actors: readonly string[];
-  /** Every record, once its step is committed; completes with the run. One producer, so all observers see one order. */
+  /**
+   * Every record, once its step is committed; completes with the run. One producer, so all
+   * observers see one order.
+   */
   readonly records$: Observable<JournalRecord>;
   readonly #start: RunStart;
   readonly #file: string | null;
@@ -61,7 +77,10 @@ export class LiveRun implements RunSource {
     this.records$ = this.#records.asObservable();
   }
 
-  /** Takes committed steps: the sink of a run. The block may be reused afterwards. @throws JournalWriteError */
+  /**
+   * Takes committed steps: the sink of a run. The block may be reused afterwards.
+   * @throws JournalWriteError
+   */
   block(block: RecordBlock, names: RecordNames): void {
     this.#writer.block(block, names);
     const records = this.#log.append(block, names);
@@ -133,8 +152,9 @@ export class LiveRun implements RunSource {
   }
 
   /**
-   * Where a reader goes on who wants `next`. Records from before it came are told as long as they are here; of the later ones it may
-   * miss as many as `lagRecords`. Beyond that it goes on in the middle, so that the next record does not open the next gap.
+   * Where a reader that wants `next` goes on. Records from before it came are told as long as they
+   * are here; of the later ones it may miss as many as `lagRecords`. Beyond that it goes on in the
+   * middle, so that the next record does not open the next gap.
    */
   #resumeAt(next: number, history: number): number {
     const { head, tail } = this.#log;

@@ -1,4 +1,7 @@
-/** The description of the server for programs: OpenAPI 3.1. A test holds it against what the server answers. */
+/**
+ * The description of the server for programs: OpenAPI 3.1. A test compares it with what the server
+ * answers.
+ */
 import { RECORD_KINDS, RUN_ENDS, STUCK_KINDS } from '../../events/journal.ts';
 
 type Schema = { readonly [key: string]: unknown };
@@ -54,7 +57,7 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
     violation: orNull(
       object({ property: text('Its id.'), step: count('After which it was broken.'), message: text('The evidence.') }, '', {
         kind: { type: 'string', enum: [...STUCK_KINDS], description: 'How the run gets nowhere, where the property tells it.' },
-        lasso: object({ from: count('Back to the end of this step.'), length: count('Steps of one turn.') }, 'The run can go on for ever.'),
+        lasso: object({ from: count('Back to the end of this step.'), length: count('Steps of one turn.') }, 'The run can go on forever.'),
       }),
     ),
     ended: { type: 'string', enum: [...RUN_ENDS] },

@@ -1,4 +1,6 @@
-/** What can be wrong with a request, as one JSON error that says what was expected and what to try. */
+/**
+ * What can be wrong with a request, as one JSON error that says what was expected and what to try.
+ */
 import { JournalError } from '../../replay/errors.ts';
 
 export interface ProblemOptions {

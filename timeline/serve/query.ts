@@ -32,7 +32,8 @@ function oneOf(key: string, values: readonly string[], known: readonly string[])
 }
 
 /**
- * `Last-Event-ID` wins over `from`: a client that comes again sends both, and the header is the newer one.
+ * `Last-Event-ID` wins over `from`: a client that comes again sends both, and the header is the
+ * newer one.
  * @throws Problem 400
  */
 export function eventsQuery(c: Context, actors: readonly string[]): EventsQuery {

@@ -12,8 +12,8 @@ export interface ByteRange {
 }
 
 /**
- * What a Range header asks for. Null means the whole file: no header, another unit, several ranges, or not a range at all.
- * `unsatisfiable` is a range that no byte of the file lies in.
+ * What a Range header asks for. Null means the whole file: no header, another unit, several ranges,
+ * or not a range at all. `unsatisfiable` is a range that no byte of the file lies in.
  */
 export function rangeOf(header: string | undefined, size: number): ByteRange | 'unsatisfiable' | null {
   const match = /^bytes=\s*(\d*)-(\d*)\s*$/i.exec(header ?? '');
@@ -55,7 +55,8 @@ export function fileResponse({ source, etag }: JournalBytes, { head, header, fil
   const { size } = source;
   const headers = { etag, 'accept-ranges': 'bytes', 'cache-control': 'no-cache' };
   if (named(header('if-none-match'), etag)) return new Response(null, { status: 304, headers });
-  // HTTP defines a range for GET alone, and a range of another file than the client has seen is not wanted.
+  // HTTP defines a range for GET alone, and a range of another file than the client has seen is not
+  // wanted.
   const asked = !head && (header('if-range') ?? etag) === etag ? rangeOf(header('range'), size) : null;
   if (asked === 'unsatisfiable') {
     throw new Problem({

@@ -9,7 +9,7 @@ export const BATCH_RECORDS = 64;
 /** What a watcher of a run is told: records, or that it has missed some. @public */
 export type RunEvent =
   | { readonly type: 'records'; readonly records: readonly JournalRecord[] }
-  /** The records `from` to `to` were there and are not told to this reader: it was too slow. */
+  /** The reader was too slow and is not told the records `from` to `to`. */
   | { readonly type: 'gap'; readonly from: number; readonly to: number };
 
 /** A run as the server sums it up. @public */
@@ -24,7 +24,7 @@ export interface RunSummary {
   readonly sealed: boolean;
   /** More records may come. */
   readonly live: boolean;
-  /** Null while nobody knows. */
+  /** Null while it is not known. */
   readonly verdict: RunEnd['verdict'] | null;
   readonly end: RunEnd | null;
   /** The world's digest after the last step; null before the first. */
@@ -59,8 +59,8 @@ export interface RunSource {
   /** @throws JournalDamagedError where the last step cannot be read */
   summary(): RunSummary;
   /**
-   * Everything from a seq on, in order; returns when the run has ended and all is told, or when `signal` says so. Reads on only when
-   * asked for more: whoever asks slowly holds one batch.
+   * Everything from a seq on, in order; returns when the run has ended and all is told, or when
+   * `signal` says so. Reads on only when asked for more: a slow reader holds one batch.
    */
   events(fromSeq: number, signal: AbortSignal): AsyncGenerator<RunEvent, void>;
   /** The journal itself; null while it grows. */

@@ -29,7 +29,10 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-/** The server does not start: what was asked for is unsafe, or the address cannot be had. @public */
+/**
+ * The server does not start: what was asked for is unsafe, or the address cannot be had.
+ * @public
+ */
 export class ServerStartError extends Error {
   override readonly name = 'ServerStartError';
 }
@@ -65,7 +68,7 @@ const STATUS_TEXT: Readonly<Record<number, string>> = {
   431: 'Request Header Fields Too Large',
 };
 
-/** Answers what the parser refuses; no request came of it, so nothing but the socket is there. */
+/** Answers a request that the parser refuses: there is no request object, only the socket. */
 function refuse(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
@@ -116,7 +119,8 @@ function listening(server: Server, host: string, port: number): Promise<AddressI
 
 /**
  * Serves runs over HTTP. It resolves once it listens.
- * @throws ServerStartError if it would be open to others without a token, or the address cannot be had; RangeError on a bad origin
+ * @throws ServerStartError if it would be open to others without a token, or the address cannot be
+ * had; RangeError on a bad origin
  * @public
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {

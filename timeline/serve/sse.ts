@@ -13,7 +13,7 @@ export interface StreamOptions {
   /** A client that got nothing for so long gets a comment. */
   readonly heartbeatMs: number;
   readonly clock: Clock;
-  /** Called once, whoever ends the stream. */
+  /** Called once, whether the client or the server ends the stream. */
   readonly onClose: () => void;
 }
 
@@ -53,7 +53,10 @@ const othersTurn = (): Promise<void> => new Promise((resolve) => setImmediate(re
 
 const HEARTBEAT = Symbol('heartbeat');
 
-/** The events of a run from one client's place on. Nothing is read ahead of the client but the next batch. */
+/**
+ * The events of a run from one client's place on. Nothing is read ahead of the client but the next
+ * batch.
+ */
 class RunEvents {
   readonly #source: RunSource;
   readonly #options: StreamOptions;
@@ -72,7 +75,7 @@ class RunEvents {
     return this.#next;
   }
 
-  /** Lets go of whatever the source holds for this client. */
+  /** Releases what the source holds for this client. */
   release(): void {
     this.#stopper.abort();
     this.#events.return().catch(() => {});
@@ -105,7 +108,7 @@ class RunEvents {
 
   #read(): Promise<IteratorResult<RunEvent, void>> {
     const next = this.#events.next();
-    // A failure is told when its turn comes.
+    // The failure is told when the batch is awaited; until then it must not count as unhandled.
     next.catch(() => {});
     return next;
   }

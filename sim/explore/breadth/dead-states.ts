@@ -1,8 +1,8 @@
 /**
- * The deadlocks of a space whose states are all kept: the states from which no progress and no state
- * at rest can be reached. Candidates are the states without a step that is progress, but for those
- * that the links of the space show a way out of: these are most. The search goes backwards from the
- * ways out of the rest, in time proportional to the steps among them.
+ * The deadlocks of a space whose states are all kept: the states from which no progress and no
+ * state at rest can be reached. Candidates are the states without a step that is progress, but for
+ * those of which the links of the space show a way out. The search goes backwards from the ways out
+ * of the rest, in time proportional to the steps among them.
  */
 
 import { PROGRESS_IF_SENT, UNCHANGED } from '../../rows/step-trie.ts';
@@ -10,7 +10,7 @@ import type { Search } from '../request.ts';
 import { NO_STEP_PROGRESSES, RUN_ENDS, type StateSpace } from '../space/state-space.ts';
 import type { Successors } from '../space/successors.ts';
 
-/** States between two looks at what drives the search. */
+/** States between two turns of the caller, which may stop the search. */
 const TURN_STATES = 1 << 12;
 
 /** Of a step: it leads to a state that is alive; it leads to none that could be. */
@@ -18,7 +18,9 @@ const WAY_OUT = -1;
 const NOWHERE = -2;
 
 export interface DeadQuestions {
-  /** Whether the wait ends in a state whatever its steps are: all actors may stay where they are. */
+  /**
+   * Whether a state ends every wait, whatever its steps are: all actors may stay where they are.
+   */
   readonly isOver: (row: Int32Array) => boolean;
   /** Whether a state that was not expanded, as a property broke there, is dead all the same. */
   readonly isDeadBeyond: (state: number) => boolean;
@@ -52,7 +54,8 @@ export class DeadStates {
 
   /** The dead states, nearest first; null where the search was stopped. */
   *run(): Search<readonly number[] | null> {
-    // Most steps lead away from the start: what is farthest is decided first, and one step tells of the rest.
+    // Most steps lead away from the start: with the farthest state decided first, one step mostly
+    // decides each of the rest.
     for (let place = this.#candidates.length - 1; place >= 0; place--) {
       this.#look(place, this.#candidates[place]!);
       if (place % TURN_STATES === TURN_STATES - 1 && (yield this.#progress(place))) return null;
@@ -87,7 +90,10 @@ export class DeadStates {
     return this.#questions.isOver(successors.row);
   }
 
-  /** The place that the step of a state leads to where nothing is known of it yet, WAY_OUT, or NOWHERE. */
+  /**
+   * The place that the step of a state leads to where nothing is known of that yet, else WAY_OUT or
+   * NOWHERE.
+   */
   #unsureBehind(state: number, target: number): number {
     const { taken } = this.#successors;
     if (target === state || (taken & UNCHANGED) !== 0) return NOWHERE;
@@ -125,8 +131,8 @@ export class DeadStates {
 }
 
 /**
- * Expanded states without a step that is progress, from which no state with such a step was first found. The links of the space tell as
- * much without a look at any step.
+ * Expanded states without a step that is progress, from which no state with such a step was first
+ * found. The links of the space tell as much without a look at any step.
  */
 export function withoutWayOut({ ends, parent, count }: StateSpace, expanded: number): number[] {
   const alive = new Uint8Array(count);

@@ -1,6 +1,7 @@
 /**
- * Stateful breadth-first search over all interleavings: exact rows, a parent link for each state, so that the first state in which a
- * property breaks is one of the shortest ways there. A run ends where a property breaks; other states are expanded to the end.
+ * Stateful breadth-first search over all interleavings: exact rows, a parent link for each state,
+ * so that the first state in which a property breaks is one of the shortest ways there. A run ends
+ * where a property breaks; other states are expanded to the end.
  */
 import { MemoEngine } from '../../engine/memo.ts';
 import { topologyOf } from '../../host/topology.ts';
@@ -35,7 +36,7 @@ export class Explorer implements OpenSearch {
   /** `sometimes` properties that had come true when the memory of steps was last dropped. */
   #met = 0;
   #passed = 0;
-  /** What the world had met when rows were last made wide enough for it. */
+  /** `world.met` at the time when the tables were last made to fit. */
   #fitted = -1;
   #cursor: Cursor;
   #deadEnds: DeadEnds | null = null;
@@ -68,8 +69,8 @@ export class Explorer implements OpenSearch {
   }
 
   /**
-   * Searches until every state is expanded or a budget is used up. Hands the thread back now and then; whoever drives it ends the
-   * search early by answering true.
+   * Searches until every state is expanded or a budget is used up. Hands control back to the caller
+   * now and then, which ends the search early by answering true.
    */
   *run(): Search<ExploreReport> {
     if (this.#options.image) this.#resume(this.#options.image);
@@ -150,7 +151,7 @@ export class Explorer implements OpenSearch {
     return locals;
   }
 
-  /** By whom what is kept in a file was met: the file does not say so, but states that are kept as they are do. */
+  /** Which actors met what a file holds: the file does not say so, but exact states do. */
   get seen(): Seen {
     return this.space.exact ? { also: (slot) => this.#expandedIn(slot) } : { alike: true };
   }
@@ -163,7 +164,7 @@ export class Explorer implements OpenSearch {
     return found;
   }
 
-  /** Puts the first state in. */
+  /** Adds the first state. */
   begin(): void {
     const row = [...this.world.initial];
     const { world } = this;
@@ -175,10 +176,14 @@ export class Explorer implements OpenSearch {
     this.look(0);
   }
 
-  /** Finds the deadlocks among the states that were expanded. @returns whether all of them were decided; null where it was stopped */
+  /**
+   * Finds the deadlocks among the states that were expanded.
+   * @returns whether all of them were decided; null where it was stopped
+   */
   *decideDeadlocks(): Search<boolean | null> {
     const { local, exchange, division } = this.#options;
-    // Where a space is kept in parts, or not all of it, what follows from a state is tried out.
+    // Where the space is divided, or not all of it is kept, the states behind a state are tried
+    // out.
     const isWhole = this.space.exact && local !== true && exchange === undefined && division === undefined;
     const isStopped = yield* isWhole ? this.#decideAll() : this.#decideEach();
     this.widen();
@@ -204,7 +209,8 @@ export class Explorer implements OpenSearch {
     const dead = yield* new DeadStates(successors, this.#cursor.head, { isOver, isDeadBeyond }).run();
     if (dead === null) return true;
     const isDead = new Set(dead);
-    // A run ends in the first dead state it comes to. What the search has found beyond is nothing that a run can do.
+    // A run ends in the first dead state it comes to. What the search has found beyond is nothing
+    // that a run can do.
     const isWhole = this.#cursor.head >= space.count;
     if (isWhole && space.parent.subarray(0, space.count).some((parent) => isDead.has(parent))) return yield* this.#searchAgain(isDead);
     const ended = new Set(this.ended);
@@ -212,7 +218,10 @@ export class Explorer implements OpenSearch {
     return false;
   }
 
-  /** Searches once more and ends in each state that is known to be dead. @returns whether it was stopped */
+  /**
+   * Searches once more and ends in each state that is known to be dead.
+   * @returns whether it was stopped
+   */
   *#searchAgain(dead: ReadonlySet<number>): Search<boolean> {
     const { space: before } = this;
     this.space = new StateSpace(this.world.columns);
@@ -256,7 +265,10 @@ export class Explorer implements OpenSearch {
     if (!ended.has(state)) this.#verdicts.ends(state);
   }
 
-  /** Where the search stands; to be taken between two turns. What it refers to is the search's own, and changes with the next turn. */
+  /**
+   * Where the search stands; to be taken between two turns. It refers to tables of the search,
+   * which change with the next turn.
+   */
   image(): SearchImage {
     return imageOf({ world: this.world, space: this.space, cursor: this.#cursor, verdicts: this.#verdicts });
   }
@@ -288,7 +300,10 @@ export class Explorer implements OpenSearch {
     }
   }
 
-  /** Whether memory suffices for the next steps. The memory of steps is dropped first: it fills again. */
+  /**
+   * Whether memory suffices for the next steps. The memory of steps is dropped first: it fills
+   * again.
+   */
   #hasRoom(): boolean {
     const { fits } = this.#options.budget;
     if (!fits) return true;
@@ -302,7 +317,10 @@ export class Explorer implements OpenSearch {
     return { states: count, frontier: count - head, transitions, bytes, depth: count > 0 ? this.depthOf(Math.min(head, count - 1)) : 0 };
   }
 
-  /** Expands states below `end` until something is missing, which it then provides, or full. @returns whether nothing was missing */
+  /**
+   * Expands states below `end` until something is missing, which it then provides, or full.
+   * @returns whether nothing was missing
+   */
   advance(end: number): boolean {
     const { space } = this;
     this.#stopInDead();
@@ -349,7 +367,8 @@ export class Explorer implements OpenSearch {
 
   /** Makes tables fit the values that are known by now. */
   fit(): void {
-    // What has come true once is no longer looked for: the steps that were remembered with that in mind are remembered anew.
+    // A property that has come true once is no longer looked for, so steps remembered while it was
+    // looked for are dropped.
     const met = this.#verdicts.reached.size;
     const why = this.#trie.mustClear ?? (met !== this.#met ? 'a property came true' : null);
     if (why !== null) this.#trie.clear(why);

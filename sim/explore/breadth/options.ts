@@ -11,7 +11,10 @@ import type { Finding, FirstMet } from '../space/verdicts.ts';
 export interface ExploreBudget {
   /** States kept before the search gives up. */
   readonly states: number;
-  /** Whether so many bytes more fit into the memory that the search may take; without it there is no bound. */
+  /**
+   * Whether so many bytes more fit into the memory that the search may take; without it there is no
+   * bound.
+   */
   readonly fits?: (bytes: number) => boolean;
   /** Time is limited: reactions are executed again as the search goes, not at its end. */
   readonly isTimed?: boolean;

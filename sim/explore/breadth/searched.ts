@@ -5,7 +5,8 @@ import type { ExploreReport } from './options.ts';
 
 export function searchedBy(explorer: Explorer, { exhausted }: Pick<ExploreReport, 'exhausted'>): Searched {
   const { world, space, ended } = explorer;
-  // A search that ended early has expanded all states before the one it took the last new state from.
+  // A search that ended early has expanded all states before the one it took the last new state
+  // from.
   const expanded = exhausted ? space.count : Math.max(0, space.parent[space.count - 1]!);
   return { world, space, exhausted, expanded, ended, labelsTo: (state) => explorer.labelsTo(state) };
 }

@@ -1,4 +1,7 @@
-/** What there is to take in the machines of a scenario: the steps of their paths, the branches between them, the offers they declare. */
+/**
+ * What there is to take in the machines of a scenario: the steps of their paths, the branches
+ * between them, the offers they declare.
+ */
 import type { AnyStateNode, AnyTransitionDefinition } from 'xstate';
 import { MICRO_STEP_EVENTS } from '../../../events/index.ts';
 import type { Kind, Topology } from '../../store.ts';
@@ -18,7 +21,10 @@ export interface Item extends Hole {
   readonly key: string;
   /** The path or the actor that it is told under. */
   readonly group: string;
-  /** Items without which this one cannot be taken: where one of them was never taken either, it says all. */
+  /**
+   * Items without which this one cannot be taken: where one of them was never taken either, only
+   * that one is told.
+   */
   readonly after: readonly string[];
 }
 
@@ -35,7 +41,9 @@ export interface Branch {
   /** Null where the branch is no item of its own: a path that asks and waits for the answer. */
   readonly key: string | null;
   readonly definition: AnyTransitionDefinition;
-  /** Where this branch leads, and no other one for the same event; null if that does not tell it. */
+  /**
+   * Where this branch leads, and no other one for the same event; null if that does not tell it.
+   */
   readonly lands: AnyStateNode | null;
 }
 
@@ -63,8 +71,8 @@ const isPassed = ({ always = [] }: AnyStateNode): boolean => always.length > 0;
 const isLeaf = ({ type }: AnyStateNode): boolean => type === 'atomic' || type === 'final';
 
 /**
- * The chart of one kind of actors. Steps of paths count on every kind; states and transitions written by hand count where `isOwn`: no
- * program names those of the host's own machines.
+ * The chart of one kind of actors. Steps of paths count on every kind; states and transitions
+ * written by hand count where `isOwn`: no program names those of the host's own machines.
  */
 export function chartOf(kind: Kind, isOwn: boolean, catalogue: Catalogue): KindChart {
   const nodes = new Map<AnyStateNode, NodeChart>();
@@ -89,7 +97,10 @@ export function chartOf(kind: Kind, isOwn: boolean, catalogue: Catalogue): KindC
   return { nodes, items };
 }
 
-/** The branches of a state for one event, in the order in which they are tried; adds those to `items` that are items. */
+/**
+ * The branches of a state for one event, in the order in which they are tried; adds those to
+ * `items` that are items.
+ */
 function branchesOf(
   kind: Kind,
   node: AnyStateNode,

@@ -1,4 +1,7 @@
-/** Evidence: how well the micro-steps that a search came into are known, by the grade of their sources. */
+/**
+ * Evidence: how well the micro-steps that a search came into are known, by the grade of their
+ * sources.
+ */
 import type { Grade } from '../../../actors/path/path.ts';
 import type { MemoEngine } from '../../engine/memo.ts';
 

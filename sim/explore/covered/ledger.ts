@@ -1,6 +1,7 @@
 /**
- * Coverage: what a search took of all that a scenario's programs and machines hold, and what could not happen in it at all. It is read
- * off the memory of the engine, which has every reaction that was ever taken, and knows those that were only looked at.
+ * Coverage: what a search took of all that a scenario's programs and machines hold, and what could
+ * not happen in it at all. It is read off the memory of the engine, which has every reaction that
+ * was ever taken, and knows those that were only looked at.
  */
 import type { AnyMachineSnapshot, AnyStateNode } from 'xstate';
 import type { Chance } from '../../../actors/host/chance.ts';
@@ -13,10 +14,13 @@ import { type Branch, chartOf, type Hole, type Item, itemOf, type KindChart, typ
 import { Operations } from './operations.ts';
 
 export interface Coverage {
-  /** Nothing was left out that could take more: what was not taken never is. */
+  /** Whether the search was complete: what it did not take can never be taken. */
   readonly whole: boolean;
   readonly neverTaken: readonly Hole[];
-  /** Sentences: what could not happen, and why. Nothing is known to be impossible where it is not whole. */
+  /**
+   * Sentences: what could not happen, and why. Nothing is known to be impossible where it is not
+   * whole.
+   */
   readonly impossible: readonly string[];
 }
 
@@ -35,7 +39,10 @@ const chancesOf = ({ machine }: Kind): readonly Chance<unknown>[] =>
 export interface Seen {
   /** What one actor was given counts for all of its kind: the search does not tell them apart. */
   readonly alike?: boolean;
-  /** Local states, by slot, in which an actor was given all that can be given there, before the engine was there. */
+  /**
+   * Local states, by slot, in which an actor was given all that can be given there, before the
+   * engine was there.
+   */
   readonly also?: (slot: number) => ReadonlySet<number>;
 }
 

@@ -5,7 +5,10 @@ import type { ResolvedScenario } from '../../scenario/types.ts';
 import type { Topology } from '../../store.ts';
 import { type Item, itemOf } from './chart.ts';
 
-/** Whoever walks a program: its number, the place in it, and the option of a `choose` by frame. */
+/**
+ * The locals of an actor that walks a program: its number, the place in it, and the option of a
+ * `choose` by frame.
+ */
 interface Walking {
   readonly program?: number;
   readonly image?: number;

@@ -1,9 +1,12 @@
-/** Strongly connected components of the owed steps (Tarjan 1972), without recursion and without a stored edge. */
+/**
+ * Strongly connected components of the owed steps (Tarjan 1972), without recursion and without a
+ * stored edge.
+ */
 import type { Progress, Search } from '../request.ts';
 import type { Successors } from '../space/successors.ts';
 import { type Cut, isEdge, NO_CUT } from './fairness.ts';
 
-/** States between two looks at whoever drives the search. */
+/** States between two turns of the caller, which may stop the search. */
 const TURN_STATES = 1 << 15;
 /** Low link of a state whose component is known. */
 const CLOSED = 0x7fffffff;
@@ -17,7 +20,10 @@ export class Components {
   #visited = 0;
   /** States of components that are not closed yet. */
   readonly #open: number[] = [];
-  /** The path of the search, and for each state on it where its edges start and how far they are followed. */
+  /**
+   * The path of the search, and for each state on it where its edges start and how far they are
+   * followed.
+   */
   readonly #path: number[] = [];
   readonly #starts: number[] = [];
   readonly #at: number[] = [];

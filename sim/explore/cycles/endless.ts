@@ -1,4 +1,7 @@
-/** Liveness as people ask for it: each violated `eventually` property by a lasso with the least deviating stem. */
+/**
+ * Liveness as people ask for it: each violated `eventually` property by a lasso with the least
+ * deviating stem.
+ */
 import type { RunEnd } from '../../../events/journal.ts';
 import { comesTrueOnce } from '../../debts.ts';
 import { owedOffers } from '../../offers.ts';
@@ -11,14 +14,19 @@ import { Pricing } from '../in-order/pricing.ts';
 import type { Search, Searched, Violation } from '../request.ts';
 import { type LassoFinding, type LassoReport, LassoSearch } from './lassos.ts';
 
-/** States of the search for the least deviating stem; beyond it the shortest one by steps is given. */
+/**
+ * States of the search for the least deviating stem; beyond it the shortest one by steps is given.
+ */
 const STEM_STATES = 200_000;
 
 export interface Endless {
   readonly violations: readonly Violation[];
-  /** Properties that were asked for and whose verdict is not known: the search ended early, or begins in the middle. */
+  /**
+   * Properties that were asked for and whose verdict is not known: the search ended early, or
+   * begins in the middle.
+   */
   readonly undecided: readonly string[];
-  /** Components that a fair schedule can stay in for ever. */
+  /** Components that a fair schedule can stay in forever. */
   readonly fair: number;
   /** Offers that are owed, and by whom. */
   readonly owed: readonly string[];
@@ -29,7 +37,10 @@ export interface EndlessOptions {
   readonly from?: PlainWorld;
 }
 
-/** The properties that can be asked for: in the middle of a run, what has to come true once may have done so before. */
+/**
+ * The properties that can be asked for: in the middle of a run, what has to come true once may have
+ * done so before.
+ */
 export const askedFor = ({ scenario, from }: EndlessOptions): readonly string[] =>
   scenario.properties.eventually.filter((id) => !from || from.step === 0 || !comesTrueOnce(propertyOf(id)));
 
@@ -51,7 +62,10 @@ export function* endlessOf(options: EndlessOptions, searched: Searched): Search<
   return { violations, undecided, fair: lassos.fair, owed: owedOffers(world.store, world.offers) };
 }
 
-/** The way to the cycle that is least in the order disturbances, preemptions, switches, steps; then one turn from there. */
+/**
+ * The way to the cycle that is least in the order disturbances, preemptions, switches, steps; then
+ * one turn from there.
+ */
 function* leastOf({ scenario, from }: EndlessOptions, searched: Searched, found: LassoFinding, lassos: LassoReport): Search<Violation> {
   const { property, message, kind, lasso } = found;
   const least =

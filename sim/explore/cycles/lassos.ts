@@ -1,9 +1,11 @@
 /**
- * Liveness over all schedules: after the search, the cycles that a fair schedule can repeat for ever while something stays owed.
+ * Liveness over all schedules: after the search, the cycles that a fair schedule can repeat forever
+ * while something stays owed.
  *
- * Fair: what is owed (an offer that says so, a delivery) and always possible is done at some time (`fairness.ts`). Offers that are not
- * owed (migrate, interrupt, a disturbance) need not be made, and a cycle has none: they happen finitely often. A state in which nothing
- * owed can be done may last: what an `eventually` property still asks for there is never done.
+ * Fair: what is owed (an offer that says so, a delivery) and always possible is done at some time
+ * (`fairness.ts`). Offers that are not owed (migrate, interrupt, a disturbance) need not be made,
+ * and a cycle has none: they happen finitely often. A state in which nothing owed can be done may
+ * last: what an `eventually` property still asks for there is never done.
  */
 import { Debts, ENDED, type Lasso, type Lasts, neverTrue, QUIET, watchesOf } from '../../debts.ts';
 import { hasHalted } from '../../end.ts';
@@ -22,17 +24,20 @@ export interface LassoFinding extends CycleEvidence {
   /** One turn; empty where the run ends. */
   readonly cycle: readonly string[];
   readonly lasso: Lasso | null;
-  /** All states in which a cycle that violates the property may be entered: of this cycle, and of all others. */
+  /**
+   * All states in which a cycle that violates the property may be entered: of this cycle, and of
+   * all others.
+   */
   readonly members: readonly number[];
 }
 
 export interface LassoReport {
   readonly findings: readonly LassoFinding[];
-  /** Components that a fair schedule can stay in for ever. */
+  /** Components that a fair schedule can stay in forever. */
   readonly fair: number;
   readonly bytes: number;
   readonly stopped: boolean;
-  /** One turn from another state of the component, for whoever knows a better way there. */
+  /** One turn from another state of the component, for a caller that knows a better way there. */
   turnFrom(finding: LassoFinding, entry: number): { readonly labels: readonly string[]; readonly evidence: CycleEvidence };
 }
 
@@ -48,7 +53,10 @@ export class LassoSearch {
   readonly #properties: readonly Property[];
   readonly #successors: Successors;
   readonly #components: Components;
-  /** States that may last and can owe something: a run ends there, or nothing owed can be done. In the order of their distance. */
+  /**
+   * States that may last and can owe something: a run ends there, or nothing owed can be done. In
+   * the order of their distance.
+   */
   readonly #ended: readonly number[];
   readonly #owed = new Map<string, Owed>();
   /** By property, in no order. */
@@ -171,7 +179,10 @@ export class LassoSearch {
     return hasHalted(this.#searched.world.store, this.#rowOf(state));
   }
 
-  /** What a step of a CPU does to itself; null for a delivery, and for what the scheduler does of its own. */
+  /**
+   * What a step of a CPU does to itself; null for a delivery, and for what the scheduler does of
+   * its own.
+   */
   #moveOf({ state, column, alternative }: CycleStep): CpuInCycle | null {
     const { world } = this.#searched;
     if (column >= world.actors) return null;
@@ -203,7 +214,8 @@ export class LassoSearch {
     const ended = owed ? this.#neverTrue(owed) : property.owes ? this.#endsOwing(property) : null;
     if (ended) return { property: property.id, cycle: [], lasso: null, members: [], ...ended };
     if (!all) return null;
-    // The one that is reached in the fewest steps: states are numbered in the order of their distance.
+    // The one that is reached in the fewest steps: states are numbered in the order of their
+    // distance.
     const found = all.reduce((nearest, one) => (one.entry < nearest.entry ? one : nearest));
     const { entry } = found;
     const steps = this.#turnOf(found, entry);
@@ -234,7 +246,10 @@ export class LassoSearch {
     return null;
   }
 
-  /** Evidence that one turn of the cycle is a violation: of an actor, where one owes something; else of the CPUs in the turn, or in all of the cycle. */
+  /**
+   * Evidence that one turn of the cycle is a violation: of an actor, where one owes something; else
+   * of the CPUs in the turn, or in all of the cycle.
+   */
   #evidenceOf(id: string, found: Found, steps: readonly CycleStep[]): CycleEvidence {
     const property = this.#properties.find((each) => each.id === id)!;
     return judgeCycle(property, this.#cpusOf(steps)) ?? found.evidence;

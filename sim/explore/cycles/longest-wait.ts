@@ -1,7 +1,9 @@
 /**
- * The longest wait over all schedules: how many steps others can take between the refusal of what a thread asked for and its grant, nobody
- * being preempted meanwhile. Waiters that spin or ask again do not make it longer, and neither do rounds that only an unfair schedule can
- * repeat. It has no bound where a fair schedule can go on without an end of it, and lasts for ever where nothing can end it.
+ * The longest wait over all schedules: how many steps others can take between the refusal of what a
+ * thread asked for and its grant, while no thread is preempted. Waiters that spin or ask again do
+ * not make it longer, and neither do rounds that only an unfair schedule can repeat. It has no
+ * bound where a fair schedule can go on without an end of it, and lasts forever where nothing can
+ * end it.
  */
 import type { PcpuContext } from '../../../actors/host/pcpu.ts';
 import { hasHalted } from '../../end.ts';
@@ -15,19 +17,24 @@ import { judgeFairness, NO_CUT } from './fairness.ts';
 import { firstShut, longestPaths, OFFER, type WeightedGraph } from './weighted-graph.ts';
 
 export interface LongestWait {
-  /** Null: nobody ever waits. */
+  /** Null: no thread ever waits. */
   readonly thread: string | null;
   /** Steps of others; null where they have no bound. */
   readonly steps: number | null;
-  /** Somebody may wait for ever: from there on no step, and no offer, ends the wait. */
+  /** A thread may wait forever: from there on no step, and no offer, ends the wait. */
   readonly forEver: boolean;
-  /** Choices by label from the start up to where the wait is longest from, and through it as far as it has a bound. */
+  /**
+   * Choices by label from the start up to where the wait is longest from, and through it as far as
+   * it has a bound.
+   */
   readonly witness: readonly string[] | null;
-  /** Every run that ends has somebody wait. */
+  /** In every run that ends some thread waits. */
   readonly inAll: boolean;
 }
 
-/** Whoever drives the search has stopped it: what was found is a lower bound. */
+/**
+ * The result; where `stopped` is set, the caller stopped the search and the wait is a lower bound.
+ */
 export interface WaitReport {
   readonly wait: LongestWait;
   readonly stopped: boolean;
@@ -39,7 +46,7 @@ export class WaitSearch {
   readonly #searched: Searched;
   readonly #successors: Successors;
   readonly #waits: (slot: number, local: number) => boolean;
-  /** Slots in which somebody may wait. */
+  /** Slots of threads that may wait. */
   readonly #slots: readonly number[];
   #stopped = false;
 
@@ -101,7 +108,10 @@ export class WaitSearch {
     };
   }
 
-  /** The first state of a fair cycle in which the wait goes on, though an offer may end it; -1 if there is none. */
+  /**
+   * The first state of a fair cycle in which the wait goes on, though an offer may end it; -1 if
+   * there is none.
+   */
   #firstFair(members: readonly number[]): number {
     const parts = new Components(this.#successors)
       .within(members, NO_CUT)
@@ -110,7 +120,10 @@ export class WaitSearch {
     return parts.length === 0 ? NONE : parts.flat().reduce((a, b) => Math.min(a, b));
   }
 
-  /** Between states in which somebody waits: steps of processors and deliveries, and offers, which nobody has to make and which weigh nothing. */
+  /**
+   * The graph between states in which a thread waits: steps of processors and deliveries, and
+   * offers, which no actor has to make and which weigh nothing.
+   */
   *#graphOf(members: readonly number[]): Search<WeightedGraph | null> {
     const { space, expanded } = this.#searched;
     const node = new Int32Array(space.count).fill(NONE);
@@ -120,7 +133,8 @@ export class WaitSearch {
     const [starts, targets, weights, from, leaves]: number[][] = [[0], [], [], [], []];
     const { columns, alternatives, row } = this.#successors;
     for (const [i, state] of members.entries()) {
-      // Nothing ends a wait in a deadlock. A machine that has halted, and what the search did not come to, are no wait.
+      // Nothing ends a wait in a deadlock. A machine that has halted, and what the search did not
+      // come to, are no wait.
       const isEnd = space.ends[state] === RUN_ENDS;
       let isLeft = state >= expanded || (isEnd && this.#isHalted(state));
       const count = isEnd ? 0 : this.#successors.expand(state, true);
@@ -164,7 +178,10 @@ export class WaitSearch {
     throw new Error('a step that was found is gone');
   }
 
-  /** Whether no run ends without a wait: the states in which nobody waits, from the start, lead to no end. */
+  /**
+   * Whether no run ends without a wait: from the start, the states in which no thread waits lead to
+   * no end.
+   */
   *#isInAll(): Search<boolean> {
     const { space, ended } = this.#searched;
     const isFree = (state: number) => !this.#slots.some((slot) => this.#waits(slot, this.#localOf(state, slot)));
@@ -194,12 +211,12 @@ export class WaitSearch {
   }
 }
 
-/** States between two looks at whoever drives the search. */
+/** States between two turns of the caller, which may stop the search. */
 const TURN_STATES = 1 << 15;
 
 type Found = Omit<LongestWait, 'inAll'>;
 
-/** For ever is longer than without a bound, and that longer than any number. */
+/** A wait forever is longer than one without a bound, and that is longer than any number. */
 const isLonger = (one: Found, other: Found): boolean => lengthOf(one) > lengthOf(other);
 const lengthOf = ({ thread, steps, forEver }: Found): number =>
   thread === null ? -1 : forEver ? Number.POSITIVE_INFINITY : (steps ?? Number.MAX_SAFE_INTEGER);

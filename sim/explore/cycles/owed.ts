@@ -1,4 +1,7 @@
-/** The states up to which a property has never come true, and the shortest ways there that stay among them. */
+/**
+ * The states up to which a property has never come true, and the shortest ways there that stay
+ * among them.
+ */
 import { NEVER_TRUE } from '../../debts.ts';
 import type { PropertyWatch } from '../../property.ts';
 import type { Search } from '../request.ts';
@@ -29,7 +32,10 @@ export class Owed {
     return this.#parent[state] !== 0;
   }
 
-  /** Whether the property has not come true at the start of the search; then all states that are reached so. */
+  /**
+   * Whether the property has not come true at the start of the search; then all states that are
+   * reached so.
+   */
   *run(): Search<void> {
     this.#meet(0, -1, 0);
     for (let at = 0; at < this.#found.length; at++) {

@@ -1,4 +1,7 @@
-/** One turn of a cycle that a fair schedule can repeat for ever: short, through all that fairness asks for. */
+/**
+ * One turn of a cycle that a fair schedule can repeat forever: short, through all that fairness
+ * asks for.
+ */
 
 import type { Successors } from '../space/successors.ts';
 import { isEdge, type Part } from './fairness.ts';

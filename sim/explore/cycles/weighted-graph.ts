@@ -1,4 +1,7 @@
-/** Longest paths in a graph whose edges weigh 0 or 1, and nodes that no edge leads out from: strongly connected components first (Tarjan 1972), then from the ends backwards. */
+/**
+ * Longest paths in a graph whose edges weigh 0 or 1, and nodes that no edge leads out from:
+ * strongly connected components first (Tarjan 1972), then from the ends backwards.
+ */
 
 /** The edges of node `n` are `starts[n]` up to `starts[n + 1]`. */
 export interface WeightedGraph {
@@ -14,7 +17,10 @@ export interface WeightedGraph {
 /** An edge that no path takes, but that may lead out. */
 export const OFFER = -1;
 
-/** The first node from which no edges lead to one that something leads out from; -1 if there is none. */
+/**
+ * The first node from which no edges lead to one that something leads out from; -1 if there is
+ * none.
+ */
 export function firstShut({ starts, targets, from, leaves }: WeightedGraph): number {
   const count = starts.length - 1;
   const into = new Int32Array(count + 1);
@@ -45,7 +51,10 @@ export interface LongestPaths {
   readonly next: (node: number) => number[];
 }
 
-/** Components in the order in which Tarjan closes them: an edge leads into the same one, or an earlier one. */
+/**
+ * Components in the order in which Tarjan closes them: an edge leads into the same one, or an
+ * earlier one.
+ */
 function componentsOf({ starts, targets, weights }: WeightedGraph): { readonly component: Int32Array; readonly order: readonly number[] } {
   const count = starts.length - 1;
   const component = new Int32Array(count).fill(-1);

@@ -1,10 +1,11 @@
 /**
- * Search in the order of deviations from the in-order run: the least deviating schedule first. With limits it covers all schedules
- * within them; without, the first violation it meets is the shortest in the order disturbances, preemptions, switches, steps.
+ * Search in the order of deviations from the in-order run: the least deviating schedule first. With
+ * limits it covers all schedules within them; without, the first violation it meets is the shortest
+ * in the order disturbances, preemptions, switches, steps.
  *
- * A state is a row and what the in-order run would do there, for the price of the next choice hangs on it. It is expanded at its least
- * price, and again at a higher one that leaves more of what a limit counts: with at most 2 preemptions, 3 switches may lead further than
- * 1 preemption.
+ * A state is a row and what the in-order run would do there, as the price of the next choice
+ * depends on it. It is expanded at its least price, and again at a higher one that leaves more of
+ * what a limit counts: with at most 2 preemptions, 3 switches may lead further than 1 preemption.
  */
 import { endOf } from '../../end.ts';
 import { MemoEngine } from '../../engine/memo.ts';
@@ -42,7 +43,7 @@ export interface BoundedFinding extends Deviations {
 export interface BoundedReport {
   /** Every state within the limits was expanded. */
   readonly exhausted: boolean;
-  /** Why not: the budget of states, or whoever drives the search. */
+  /** What stopped the search before that: the budget of states, or the caller. */
   readonly limit: 'states' | 'stopped' | null;
   /** Whether it is known of every state that was met if it is a deadlock. */
   readonly deadlocks: boolean;
@@ -146,14 +147,16 @@ export class BoundedSearch {
       this.#expand(node, next, isNew);
       return true;
     }
-    // Polls lie between the two, and nothing else: one state.
+    // Only polls lie between the two entries: they stand for one state.
     if (isNew) this.#aliases++;
     const isNewToo = this.#enter(node, next.order);
     if (isNewToo !== null) this.#expand(node, next, isNewToo);
     return isNewToo !== null;
   }
 
-  /** Whether the state is new; null if it was expanded at no higher a price in all that is limited. */
+  /**
+   * Whether the state is new; null if it was expanded at no higher a price in all that is limited.
+   */
   #enter(node: Node, order: number): boolean | null {
     const key = this.#keyOf(node.row, order);
     const known = this.#seen.get(key);
@@ -209,7 +212,8 @@ export class BoundedSearch {
     let length = row.length;
     while (length > this.world.actors && row[length - 1] === 0) length--;
     const values = [order, ...row.slice(0, length)];
-    // A value that does not fit one code unit must not be taken for another one. The largest one is left for that.
+    // A value that does not fit one code unit must not be taken for another one. The largest one is
+    // left for that.
     if (values.some((value) => value >= UNIT_MAX)) return String.fromCharCode(UNIT_MAX) + values.join();
     return String.fromCharCode(...values);
   }

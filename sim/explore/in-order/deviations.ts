@@ -1,4 +1,7 @@
-/** What a chooser does against the in-order run: disturbances, preemptions, switches. The words are those of the design. */
+/**
+ * How a chooser departs from the in-order run: disturbances, preemptions, switches. The words are
+ * those of the design.
+ */
 import { allowedOffers } from '../../host/registry.ts';
 import type { AlternativeKind } from '../../step.ts';
 import type { Deviations } from '../request.ts';
@@ -12,7 +15,7 @@ const isDisturbance = (offer: string): boolean => allowedOffers().includes(offer
 /** Whether an offer of this type is a deviation wherever it is taken. */
 export const isDeviating = (offer: string): boolean => PREEMPTIONS.includes(offer) || isDisturbance(offer);
 
-/** How a choice stands to what the in-order run would do. */
+/** How a choice relates to what the in-order run would do. */
 export interface Standing {
   /** It steps the very CPU, or delivers from the very queue, that comes next in order. */
   readonly next: boolean;
@@ -21,8 +24,9 @@ export interface Standing {
 }
 
 /**
- * The deviations that one choice is; `type` is that of the offer. To step another CPU and not to pick the first task there are two. Any
- * other offer, such as those of a model of its own, is a choice that the in-order run has to make as well: no deviation.
+ * The deviations that one choice is; `type` is that of the offer. To step another CPU and not to
+ * pick the first task there are two. Any other offer, such as those of a model of its own, is a
+ * choice that the in-order run has to make as well: no deviation.
  */
 export function deviationOf(kind: AlternativeKind, type: string, { next, first }: Standing): Deviations {
   if (kind === 'offer') {

@@ -1,4 +1,7 @@
-/** A binary heap of numbers with a payload each; the least number first, among equals the one that came first. */
+/**
+ * A binary heap of numbers with a payload each; the least number first, among equals the one that
+ * came first.
+ */
 
 interface Entry<V> {
   readonly key: number;

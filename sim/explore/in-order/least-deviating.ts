@@ -1,4 +1,7 @@
-/** Each violation of a search by the schedule that is easiest to tell: the one that deviates least from the in-order run. */
+/**
+ * Each violation of a search by the schedule that is easiest to tell: the one that deviates least
+ * from the in-order run.
+ */
 import type { MemoEngine } from '../../engine/memo.ts';
 import { DeadEnds, withWaits } from '../../rows/dead-ends.ts';
 import { WorldStep } from '../../rows/world-step.ts';
@@ -7,7 +10,10 @@ import type { Finding } from '../space/verdicts.ts';
 import { BoundedSearch } from './bounded.ts';
 import { Pricing } from './pricing.ts';
 
-/** States of the search for the least deviating schedule; beyond it the shortest one by steps is given. */
+/**
+ * States of the search for the least deviating schedule; beyond it the shortest one by steps is
+ * given.
+ */
 const SHORTEST_STATES = 200_000;
 
 /** The way to the first state, in the order of the search, in which a property breaks. */
@@ -18,7 +24,10 @@ interface Way {
 /** Null: no run comes there. */
 export type WayTo = (finding: Omit<Finding, 'state'>) => Search<Way | null>;
 
-/** The violations of a search, each by the schedule that is least in the order disturbances, preemptions, switches, steps. */
+/**
+ * The violations of a search, each by the schedule that is least in the order disturbances,
+ * preemptions, switches, steps.
+ */
 export function* leastDeviating(
   { scenario, from }: ExploreRequest,
   { findings }: SearchFacts,
@@ -27,7 +36,8 @@ export function* leastDeviating(
 ): Search<Violation[]> {
   const until = findings.map(({ property }) => property);
   if (until.length === 0) return [];
-  // Columns of its own: in what order schedules of one price are met does not hang on the search before.
+  // A world with columns of its own: the order of schedules of one price does not depend on the
+  // search before.
   const world = engine && new WorldStep(engine, from);
   const search = new BoundedSearch({
     scenario,
@@ -42,7 +52,8 @@ export function* leastDeviating(
   for (const finding of findings) {
     const better = least.findings.find(({ property }) => property === finding.property);
     if (better) violations.push({ ...better, steps: better.labels.length, least: true });
-    // Searches that keep no states, or share them, look beyond deadlocks as well. Where all schedules were tried, no run breaks the property.
+    // Searches that keep no states, or share them, look beyond deadlocks as well. Where all
+    // schedules were tried, no run breaks the property.
     else if (!least.exhausted) {
       const way = yield* wayTo(finding);
       if (way === null) continue;

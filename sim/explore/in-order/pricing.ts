@@ -1,8 +1,10 @@
 /**
- * What a schedule costs in deviations: each choice is held against what the in-order run would do in the same situation.
+ * What a schedule costs in deviations: each choice is compared with what the in-order run would do
+ * in the same situation.
  *
- * A situation is a row and an *order*: what the rule of the in-order run remembers, and in which order the messages in flight have
- * arrived. Steps that change nothing are neither here nor there: they cost nothing, and a poll that comes next in order need not be taken.
+ * A situation is a row and an *order*: what the rule of the in-order run remembers, and in which
+ * order the messages in flight have arrived. Steps that change nothing cost nothing, and a poll
+ * that comes next in order need not be taken.
  */
 import { AT_START, afterStep, type Candidate, type InOrder, nextInOrder } from '../../choosers/in-order.ts';
 import type { StepTrace, WorldStep } from '../../rows/world-step.ts';

@@ -1,6 +1,7 @@
 /**
- * What can still be said where a space is larger than the budget: searches within 0, 1, 2, … deviations, until one of them does not fit
- * either. Breadth first, a search that is cut has seen short schedules only; within a bound it has seen whole runs.
+ * What can still be said where a space is larger than the budget: searches within 0, 1, 2, …
+ * deviations, until one of them does not fit either. Breadth first, a search that is cut has seen
+ * short schedules only; within a bound it has seen whole runs.
  */
 import type { MemoEngine } from '../../engine/memo.ts';
 import { WorldStep } from '../../rows/world-step.ts';
@@ -11,7 +12,9 @@ import { type BoundedFinding, BoundedSearch } from './bounded.ts';
 const STATES_MAX = 200_000;
 
 export interface Widened {
-  /** All schedules with so many deviations were searched; null if not even the in-order run fitted. */
+  /**
+   * All schedules with so many deviations were searched; null if not even the in-order run fitted.
+   */
   readonly deviations: number | null;
   /** Each property that broke, by the least deviating schedule. */
   readonly findings: readonly BoundedFinding[];

@@ -1,6 +1,7 @@
 /**
- * Breadth-first search over orbits: of all states that differ by a renaming of interchangeable actors one is expanded. What is kept
- * is the state that was really reached, so that the way to it is a schedule as it stands.
+ * Breadth-first search over orbits: of all states that differ by a renaming of interchangeable
+ * actors one is expanded. What is kept is the state that was really reached, so that the way to it
+ * is a schedule as it stands.
  */
 import { endOf } from '../../end.ts';
 import { MemoEngine } from '../../engine/memo.ts';
@@ -33,7 +34,9 @@ export interface OrbitReport {
   readonly missed: readonly string[];
   /** Most states that one orbit stands for. */
   readonly factor: number;
-  /** How often a state was gone through in a local step, and not kept; absent where all are kept. */
+  /**
+   * How often a state was gone through in a local step, and not kept; absent where all are kept.
+   */
   readonly passed?: number;
 }
 
@@ -62,7 +65,10 @@ export class OrbitSearch {
   #unchanged = 0;
   #passed = 0;
 
-  /** `local`: local steps run on. @throws SymmetryError if the model has no symmetry, or too much */
+  /**
+   * `local`: local steps run on.
+   * @throws SymmetryError if the model has no symmetry, or too much
+   */
   constructor(scenario: ResolvedScenario, states: number, local = false) {
     const topology = topologyOf(scenario);
     this.#states = states;
@@ -148,7 +154,10 @@ export class OrbitSearch {
     return this.#always.some(sees) || this.#sometimes.some(sees);
   };
 
-  /** Whether a run ends here. One state speaks for its orbit, as long as properties treat interchangeable actors alike. */
+  /**
+   * Whether a run ends here. One state speaks for its orbit, as long as properties treat
+   * interchangeable actors alike.
+   */
   #breaks(node: Node): boolean {
     const { row } = node;
     let isOver = false;
@@ -169,7 +178,10 @@ export class OrbitSearch {
     return end !== null;
   }
 
-  /** @throws SymmetryError if the property tells interchangeable actors apart: then the states of an orbit are not alike */
+  /**
+   * @throws SymmetryError if the property tells interchangeable actors apart: then the states of an
+   * orbit are not alike
+   */
   #evidenceOf(watch: PropertyWatch, row: readonly number[]): string | null {
     const evidence = watch.look(this.#localsOf(row), null);
     for (const image of this.#symmetry.imagesOf(row)) {

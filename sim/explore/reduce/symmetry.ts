@@ -1,7 +1,8 @@
 /**
- * Exact symmetry: actors that a model takes for interchangeable are permuted in every way, and of all rows that come out the least one
- * stands for the orbit. No sorting heuristic, so nothing can be missed; the price is a permutation count that must stay small. That the model
- * has the symmetry is not believed but held against every reaction and every offer that the search has met: see `verify()`.
+ * Exact symmetry: actors that a model takes for interchangeable are permuted in every way, and of
+ * all rows that come out the least one stands for the orbit. No sorting heuristic, so nothing can
+ * be missed; the price is a permutation count that must stay small. That the model has the symmetry
+ * is checked on every reaction and every offer that the search has met: see `verify()`.
  */
 import type { AnyMachineSnapshot } from 'xstate';
 import type { ActorId } from '../../../events/event.ts';
@@ -12,7 +13,9 @@ import type { AnyEvent, Bundle, Kind } from '../../store.ts';
 /** Permutations tried for each state. */
 const PERMUTATIONS_MAX = 5_040;
 
-/** The model has none, or too many to try them all, or not the one that it takes itself to have. */
+/**
+ * The model has no symmetry, too many permutations to try, or not the symmetry that it declares.
+ */
 export class SymmetryError extends Error {
   override readonly name = 'SymmetryError';
 }
@@ -41,10 +44,16 @@ function* products(groups: Groups): Generator<Renaming> {
   for (const order of orders(first)) for (const others of products(rest)) yield new Map([...others, ...exchange(first, order)]);
 }
 
-/** One code unit for each value; the largest one says that a value does not fit, and what follows are decimals. */
+/**
+ * One code unit for each value; the largest one says that a value does not fit, and what follows
+ * are decimals.
+ */
 const UNIT_MAX = 0xffff;
 
-/** A row as text: different for different rows. Columns that are empty in every other state may stand at the end. */
+/**
+ * A row as text: different for different rows. Columns that are empty in every other state may
+ * stand at the end.
+ */
 export function rowKey(row: readonly number[], actors: number): string {
   let { length } = row;
   while (length > actors && row[length - 1] === 0) length--;
@@ -125,7 +134,9 @@ class Image {
     return image;
   }
 
-  /** A context or a message with its ids exchanged; `owner` is a kind of actors or an event type. */
+  /**
+   * A context or a message with its ids exchanged; `owner` is a kind of actors or an event type.
+   */
   #fields(owner: string, fields: object): unknown {
     const { sets } = this.#world.store;
     const renamed = Object.entries(fields).map(([key, value]): [string, unknown] => [
@@ -135,7 +146,10 @@ class Image {
     return Object.fromEntries(renamed);
   }
 
-  /** Plain data with ids exchanged wherever they stand, as values or as keys. Lists in a set are sorted, as machines keep them. */
+  /**
+   * Plain data with ids exchanged wherever they stand, as values or as keys. Lists in a set are
+   * sorted, as machines keep them.
+   */
   #renamed(value: unknown, isSet: boolean): unknown {
     if (typeof value === 'string') return this.ids.get(value) ?? value;
     if (Array.isArray(value)) {
@@ -148,11 +162,11 @@ class Image {
 }
 
 export class Symmetry {
-  /** How many rows an orbit has at the most. */
+  /** How many rows an orbit has at most. */
   readonly factor: number;
   readonly #world: WorldStep;
   readonly #images: readonly Image[];
-  /** Reactions that have been held against their renamings, and the renamings themselves. */
+  /** Reactions that have been compared with their renamings, and the renamings themselves. */
   readonly #verified = new Set<string>();
   /** By kind, how many local states have been. */
   readonly #offered: number[];
@@ -186,8 +200,9 @@ export class Symmetry {
   }
 
   /**
-   * Holds every reaction and every offer that was met since the last call against its renaming: an actor of another name, given the message with
-   * the names exchanged, does the same with the names exchanged. So a step out of one state of an orbit is a step out of each.
+   * Compares every reaction and every offer that was met since the last call with its renaming: an
+   * actor of another name, given the message with the names exchanged, does the same with the names
+   * exchanged. So a step out of one state of an orbit is a step out of each.
    * @throws SymmetryError at the first that does not
    */
   verify(): void {

@@ -1,6 +1,7 @@
 /**
- * Schedules worth changing: each showed something that none before it had. What counts is who took which micro-step together with whom, and
- * after whose step at the same actor it came: the last writer and the reader of an RMP entry, a preemption and the micro-step it hit.
+ * Schedules worth changing: each showed something that none before it had. What counts is who took
+ * which micro-step together with whom, and after whose step at the same actor it came: the last
+ * writer and the reader of an RMP entry, a preemption and the micro-step it hit.
  */
 import type { StepView, Strategy } from '../../choosers/strategy.ts';
 import { stateName } from '../../engine/reaction.ts';
@@ -8,7 +9,7 @@ import type { Prng } from '../../prng.ts';
 import type { Walk } from '../../rows/walk.ts';
 import type { WalkView } from './walk-view.ts';
 
-/** Schedules kept; beyond them those go whose news have become the most common. */
+/** Schedules kept; beyond that, those are dropped whose features have become the most common. */
 const ENTRIES_MAX = 256;
 /** Pairs keep the actor lowest, then the later step. */
 const ACTORS_MAX = 1024;
@@ -16,7 +17,7 @@ const STEPS_MAX = 1 << 20;
 
 interface Entry {
   readonly keys: readonly number[];
-  /** What it was the first to show. */
+  /** The features that the schedule was the first to show. */
   readonly news: readonly number[];
 }
 
@@ -95,7 +96,8 @@ export class Corpus {
   /** A schedule to change, the rarer what it showed the likelier; null while there is none. */
   draw(prng: Prng): readonly number[] | null {
     if (this.#entries.length === 0) return null;
-    // The rarest feature of an entry, by the schedules that showed it: weights are integers, so that every machine draws alike.
+    // The rarest feature of an entry, by the schedules that showed it: weights are integers, so
+    // that every machine draws alike.
     const weights = this.#entries.map((entry) => Math.max(1, Math.floor(STEPS_MAX / this.#rarity(entry))));
     let left = prng.below(weights.reduce((sum, weight) => sum + weight, 0));
     const at = weights.findIndex((weight) => {
@@ -124,7 +126,10 @@ export class Corpus {
     this.#entries.splice(worst, 1);
   }
 
-  /** The step by name: who acts, and the micro-step that each actor taking part stands before. Contexts are left out. */
+  /**
+   * The step by name: who acts, and the micro-step that each actor taking part stands before.
+   * Contexts are left out.
+   */
   #stepId(index: number, slots: readonly number[]): number {
     const { trie, world } = this.#walk;
     if (trie.clears !== this.#clears) {
@@ -150,13 +155,19 @@ export class Corpus {
 
 /** A step of a changed schedule that is drawn at random. */
 const ANY = -1;
-/** Recorded steps that may be left out where the schedule no longer fits, and drawn ones that may be put in, one after the other. */
+/**
+ * Recorded steps that may be left out where the schedule no longer fits, and drawn ones that may be
+ * put in, one after the other.
+ */
 const SKIPS_MAX = 8;
 const EXTRAS_MAX = 32;
-/** A piece that is drawn anew is at most so long. */
+/** The greatest length of a piece that is drawn again. */
 const PIECE_MAX = 4;
 
-/** A schedule with one change: a step left out, put in, moved, or the rest of another schedule after a prefix. */
+/**
+ * A schedule with one change: a step left out, put in, moved, or the rest of another schedule after
+ * a prefix.
+ */
 export function changed(keys: readonly number[], other: readonly number[], prng: Prng): number[] {
   const at = prng.below(keys.length + 1);
   switch (prng.below(5)) {
@@ -176,7 +187,9 @@ export function changed(keys: readonly number[], other: readonly number[], prng:
   }
 }
 
-/** Follows a list of steps as far as it fits; whatever it does not say is left to another strategy. */
+/**
+ * Follows a list of steps as far as it fits; whatever it does not say is left to another strategy.
+ */
 export class GuidedStrategy implements Strategy {
   readonly name = 'mutate';
   readonly #keys: readonly number[];

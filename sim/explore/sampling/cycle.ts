@@ -1,4 +1,7 @@
-/** Whether a schedule that was cut comes back, in a fair way, to where it was while something stays owed. */
+/**
+ * Whether a schedule that was cut comes back, in a fair way, to where it was while something stays
+ * owed.
+ */
 import type { RunEnd } from '../../../events/journal.ts';
 import { FifoChooser } from '../../choosers/fifo.ts';
 import { ReplayChooser } from '../../choosers/replay.ts';

@@ -20,7 +20,10 @@ export interface SampleRequest {
   readonly from?: PlainWorld | undefined;
   /** Ends the sample as soon as this property has broken. */
   readonly until?: string;
-  /** false: remembered reactions are not executed again at the end; for figures that time the search alone. */
+  /**
+   * false: remembered reactions are not executed again at the end; for figures that time the search
+   * alone.
+   */
   readonly verify?: boolean;
   /** Time is limited: reactions are executed again as the sample goes. */
   readonly isTimed?: boolean;

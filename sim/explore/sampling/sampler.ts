@@ -1,6 +1,7 @@
 /**
- * Sampling: schedule after schedule from the start, each drawn by a strategy from a seed of its own, until the budget is used up. What it
- * meets is real and can be replayed; what it does not meet may exist.
+ * Sampling: schedule after schedule from the start, each drawn by a strategy from a seed of its
+ * own, until the budget is used up. What it meets is real and can be replayed; what it does not
+ * meet may exist.
  */
 
 import type { RunEnd } from '../../../events/journal.ts';
@@ -30,7 +31,10 @@ interface Drawn {
   readonly depth: number | null;
 }
 
-/** What the portfolio goes round. Bugs of small depth are the most common, and changed schedules need others before them. */
+/**
+ * The strategies that the portfolio takes in turn. Bugs of small depth are the most common, and
+ * changed schedules need others before them.
+ */
 const ROUND: readonly { readonly by: DrawnBy; readonly depth?: number }[] = [
   { by: 'random' },
   { by: 'pct', depth: 2 },
@@ -42,11 +46,11 @@ const ROUND: readonly { readonly by: DrawnBy; readonly depth?: number }[] = [
   { by: 'pct', depth: 3 },
   { by: 'mutate' },
 ];
-/** Steps without progress after which a schedule is asked whether it is dead, the first time. */
+/** Steps without progress after which a schedule is first checked for a dead end. */
 const PATIENCE = 64;
-/** So many schedules that were cut are looked at for a cycle: each is walked again by the sequencer. */
+/** The most cut schedules that are searched for a cycle: each is walked again by the sequencer. */
 const CYCLES_MAX = 20;
-/** Steps between two looks at whoever drives the sample. */
+/** Steps between two turns of the caller, which may stop the sample. */
 const TURN_STEPS = 1 << 15;
 
 export class Sampler {
@@ -88,7 +92,7 @@ export class Sampler {
     this.#corpus = strategy === 'portfolio' ? new Corpus(this.#walk, this.#view) : null;
   }
 
-  /** Draws schedules until the budget is used up, or whoever drives the sample answers true. */
+  /** Draws schedules until the budget is used up, or the caller answers true. */
   *run(): Search<SampleReport> {
     const { schedules, strategy, until } = this.#request;
     for (const name of STRATEGIES) if (strategy === name || strategy === 'portfolio') this.#maker.prepare(name);
@@ -150,7 +154,10 @@ export class Sampler {
     }
   }
 
-  /** How a schedule ends that has come to a state where it can only wait: in the first one that it met; null where it has not. */
+  /**
+   * How a schedule ends in the first state that it met in which it can only wait; null where it met
+   * none.
+   */
   #deadEnd(ended: RunEnd['ended']): RunEnd['ended'] | null {
     const walk = this.#walk;
     const { steps } = walk;
@@ -215,7 +222,8 @@ export class Sampler {
       if (looks) {
         this.#broken = this.#watching.look(walk.locals);
         if (this.#broken !== null) return 'violation';
-        // The first state says the same each time, unless something has to come true in each schedule.
+        // The first state says the same each time, unless something has to come true in each
+        // schedule.
         if (walk.steps === 0) this.#looksAtStart = this.#request.scenario.properties.eventually.length > 0;
       }
       const end = this.#watching.endOf(walk.present, walk.count);

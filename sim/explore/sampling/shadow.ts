@@ -1,6 +1,7 @@
 /**
- * A sampling strategy as the chooser of one run: a walk takes the same steps beside the run, because strategies look at what each
- * alternative would read and change. So `run` shows the very schedule that a sample drew.
+ * A sampling strategy as the chooser of one run: a walk takes the same steps beside the run,
+ * because strategies look at what each alternative would read and change. So `run` shows the very
+ * schedule that a sample drew.
  */
 import type { ChoiceView, Chooser } from '../../choosers/chooser.ts';
 import type { Strategy } from '../../choosers/strategy.ts';

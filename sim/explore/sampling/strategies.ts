@@ -1,4 +1,7 @@
-/** The strategies by name, and what they have to know of a scenario before the first schedule: both follow from the scenario alone. */
+/**
+ * The strategies by name, and what they have to know of a scenario before the first schedule: both
+ * follow from the scenario alone.
+ */
 import { PctStrategy } from '../../choosers/pct.ts';
 import { PosStrategy } from '../../choosers/pos.ts';
 import { StarveStrategy } from '../../choosers/starve.ts';
@@ -13,9 +16,9 @@ import type { Watching } from './watching.ts';
 export const STRATEGIES = ['random', 'pct', 'pos', 'surw', 'starve'] as const;
 export type StrategyName = (typeof STRATEGIES)[number];
 
-/** Depth of the bugs that `pct` is after, if nobody says. */
+/** Depth of the bugs that `pct` is after, unless it is given. */
 export const DEPTH_DEFAULT = 3;
-/** Steps before a schedule is cut, if nobody says. */
+/** Steps before a schedule is cut, unless it is given. */
 export const STEPS_DEFAULT = 10_000;
 
 /** Runs that tell how many decisions a schedule has. */
@@ -30,7 +33,10 @@ export interface StrategyOptions {
   readonly watching: Watching;
 }
 
-/** Makes strategies for one scenario. What they need to know is measured once, when the first of a name is made. */
+/**
+ * Makes strategies for one scenario. What they need to know is measured once, when the first of a
+ * name is made.
+ */
 export class StrategyMaker {
   readonly #walk: Walk;
   readonly #options: StrategyOptions;
@@ -65,7 +71,10 @@ export class StrategyMaker {
     }
   }
 
-  /** Decisions among which the places of `pct` are drawn: the most that any of a few schedules of the same kind had. */
+  /**
+   * Decisions among which the places of `pct` are drawn: the most that any of a few schedules of
+   * the same kind had.
+   */
   horizon(depth = this.#options.depth): number {
     const { horizon } = this.#options;
     if (horizon !== undefined) return horizon;
@@ -121,7 +130,9 @@ export class StrategyMaker {
   }
 }
 
-/** Draws every alternative with the same chance, as the chooser `random` does from the same seed. */
+/**
+ * Draws every alternative with the same chance, as the chooser `random` does from the same seed.
+ */
 export class RandomStrategy implements Strategy {
   readonly name = 'random';
   readonly #prng: Prng;

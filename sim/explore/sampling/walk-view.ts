@@ -1,4 +1,7 @@
-/** A walk as strategies see it: who could go next, what each step would read and change, and which of them depend on each other. */
+/**
+ * A walk as strategies see it: who could go next, what each step would read and change, and which
+ * of them depend on each other.
+ */
 import type { StepView } from '../../choosers/strategy.ts';
 import { LEAF_HEAD, type Walk } from '../../rows/walk.ts';
 import { isDeviating } from '../in-order/deviations.ts';

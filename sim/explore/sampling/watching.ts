@@ -1,4 +1,7 @@
-/** What the properties of a scenario say of a schedule as it goes: what broke, what came true, and when there is nothing more to see. */
+/**
+ * What the properties of a scenario say of a schedule as it goes: what broke, what came true, and
+ * when there is nothing more to see.
+ */
 import { Debts, ENDED, type Lasts, QUIET, watchesOf } from '../../debts.ts';
 import { type Broken, endOf, hasHalted, owedAtEnd, type StateEnd } from '../../end.ts';
 import { propertyOf } from '../../properties/index.ts';
@@ -10,7 +13,7 @@ export class Watching {
   readonly #world: WorldStep;
   readonly #always: readonly PropertyWatch[];
   readonly #sometimes: readonly PropertyWatch[];
-  /** `eventually` properties that have to come true once, and those that somebody owes. */
+  /** `eventually` properties that have to come true once, and those that an actor owes. */
   readonly #eventually: readonly PropertyWatch[];
   readonly #debts: readonly Debts[];
   /** `sometimes` properties that came true in any schedule. */
@@ -32,7 +35,10 @@ export class Watching {
     return owedAtEnd(this.#debts, (id) => !this.#unmet.has(id), locals, why);
   }
 
-  /** Whether something has to look at a state in which the actor in `column` has gone from `before` to `value`. */
+  /**
+   * Whether something has to look at a state in which the actor in `column` has gone from `before`
+   * to `value`.
+   */
   readonly wants = (column: number, value: number, before: number): boolean => {
     if (column >= this.#world.actors) return false;
     const wants = (watch: PropertyWatch) => watch.wants(column, value, before);

@@ -1,6 +1,7 @@
 /**
- * What the integers in the rows of a search stand for, as text: two searches number local states, events and queues in the order in
- * which each met them, and agree on nothing but the text. A search that goes on later, or elsewhere, is handed a dictionary.
+ * What the integers in the rows of a search stand for, as text: two searches number local states,
+ * events and queues in the order in which each met them, and agree on nothing but the text. A
+ * search that goes on later, or elsewhere, is handed a dictionary.
  */
 import type { AnyMachineSnapshot } from 'xstate';
 import { canonical } from '../../canonical.ts';

@@ -1,7 +1,9 @@
 /**
- * One of several searches that divide a space before they start and never speak again: all of them search the same states up to the
- * first level that is wide enough, then each goes on from its share of that level. A state further on lies behind some state of that level on
- * a shortest way, and so is met by the shard which owns that one, at the same depth; others may meet it, too.
+ * One of several searches that divide a space before they start and exchange nothing after that:
+ * all of them search the same states up to the first level that is wide enough, then each goes on
+ * from its share of that level. A state further on lies behind some state of that level on a
+ * shortest way, and so is met by the shard which owns that one, at the same depth; others may meet
+ * it, too.
  */
 import { RUN_ENDS, type StateSpace } from './state-space.ts';
 
@@ -21,10 +23,10 @@ export interface Cut {
   readonly unchanged: number;
 }
 
-/** States of the divided level for each shard, at the least. */
+/** The least number of states of the divided level for each shard. */
 const SHARE_STATES = 32;
 
-/** Finds the level and takes one's share of it. */
+/** Finds the level, and the share of it that this shard searches. */
 export class Division {
   /** Null as long as no level was wide enough: the shard has then searched everything. */
   cut: Cut | null = null;
@@ -49,7 +51,7 @@ export class Division {
     const width = space.count - head;
     if (width < SHARE_STATES * of) return this.#levelEnd;
     this.cut = { depth: this.#depth, states: space.count, transitions, unchanged };
-    // Neighbours have much behind them in common.
+    // A share is contiguous, as neighbours lead to many of the same states.
     const from = head + Math.floor(((index - 1) * width) / of);
     const to = head + Math.floor((index * width) / of);
     for (let state = head; state < space.count; state++) if (state < from || state >= to) space.ends[state] = RUN_ENDS;

@@ -1,6 +1,7 @@
 /**
- * States on their way to whoever owns them, where several searches share one space: each owns the states whose digest falls to it, and
- * writes down for the others what it finds of theirs. Numbers in a box are the sender's; a dictionary goes with it.
+ * States on their way to their owner, where several searches share one space: each owns the states
+ * whose digest falls to it, and writes down for the others what it finds of theirs. Numbers in a
+ * box are the sender's; a dictionary goes with it.
  */
 
 /** Integers before the first state of a box: how many are used, and columns of a state. */
@@ -8,18 +9,24 @@ export const BOX_HEAD = 2;
 /** Integers before the row of a state: its lane and the flags of the step that led there. */
 export const ENTRY_HEAD = 2;
 
-/** Which of several searches owns a state. Other bits of the lane choose its place in the table, or most places would stay empty. */
+/**
+ * Which of several searches owns a state. Other bits of the lane choose its place in the table, or
+ * most places would stay empty.
+ */
 export const ownerOf = (lane: number, peers: number): number => (Math.imul(lane, 0x9e3779b1) >>> 16) % peers;
 
 /** What a search has found for each of the others since they last took it. */
 export class Exchange {
   readonly me: number;
   readonly peers: number;
-  /** By receiver; one's own is never used. */
+  /** By receiver; the search's own is never used. */
   boxes: readonly Int32Array[];
   /** Integers in use by receiver, the head among them. */
   readonly used: Int32Array;
-  /** Steps from the start to the states that are being expanded: those below `levelEnd`. Later ones are a step further. */
+  /**
+   * Steps from the start to the states that are being expanded: those below `levelEnd`. Later ones
+   * are a step further.
+   */
   depth = 0;
   levelEnd = 0;
 
@@ -62,5 +69,5 @@ export class Exchange {
   }
 }
 
-/** A search that shares its space with nobody. */
+/** A search that shares its space with no other. */
 export const ALONE = new Exchange(0, [new Int32Array(0)]);

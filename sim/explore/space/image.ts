@@ -1,4 +1,7 @@
-/** A search between two turns as plain data: what it takes to go on elsewhere exactly as it would have gone on here. */
+/**
+ * A search between two turns as plain data: what it takes to go on elsewhere exactly as it would
+ * have gone on here.
+ */
 
 import type { WorldStep } from '../../rows/world-step.ts';
 import { type Dictionary, dictionaryOf, Translation } from './dictionary.ts';
@@ -13,7 +16,10 @@ type Reached = readonly (readonly [id: string, first: FirstMet])[];
 export interface SearchCounts {
   /** States expanded so far: all below this one. */
   readonly head: number;
-  /** Of the state at `head`: the column and alternative that come next, and how many alternatives there were so far. */
+  /**
+   * Of the state at `head`: the column and alternative that come next, and how many alternatives
+   * there were so far.
+   */
   readonly column: number;
   readonly alternative: number;
   readonly out: number;
@@ -131,7 +137,10 @@ export function imageOf({ world, space, cursor, verdicts }: SearchParts): Search
   };
 }
 
-/** Makes the numbers of an image those of a world that nothing has happened in. @throws SearchImageError, DictionaryError */
+/**
+ * Makes the numbers of an image those of a world that nothing has happened in.
+ * @throws SearchImageError, DictionaryError
+ */
 export function translateImage(image: SearchImage, world: WorldStep): void {
   const translation = new Translation(world);
   translation.learn(image.dictionary);
@@ -144,7 +153,7 @@ export function translateImage(image: SearchImage, world: WorldStep): void {
   }
 }
 
-/** Puts everything in that was kept. */
+/** Restores everything that was kept. */
 export function restoreImage(
   { space, cursor, verdicts }: SearchParts,
   image: SearchImage,

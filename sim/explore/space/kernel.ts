@@ -1,6 +1,7 @@
 /**
- * The inner loop of the search: integers and typed arrays, no calls, no cold branches. It stops with a reason whenever something
- * is missing; the driver provides it and goes on at the same place. Nothing is ever half applied.
+ * The inner loop of the search: integers and typed arrays, no calls, no cold branches. It stops
+ * with a reason whenever something is missing; the driver provides it and goes on at the same
+ * place. No step is ever applied in part.
  */
 
 import { LOOK, MUST_CHANGE, PERHAPS_NO_PROGRESS, SENDS, type StepTrie, UNCHANGED } from '../../rows/step-trie.ts';
@@ -15,10 +16,16 @@ export const NEED_ROOT = 1;
 export const NEED_STEP = 2;
 /** The list that follows when `message` joins `list` is not known. */
 export const NEED_PUSH = 3;
-/** A new state, in `row`, in which perhaps one thing only can happen: local steps run on from there. The step that led to it is counted. */
+/**
+ * A new state, in `row`, in which perhaps one thing only can happen: local steps run on from there.
+ * The step that led to it is counted.
+ */
 export const NEED_RUN = 4;
 
-/** Where the search stands, and what it counted. All fields are written once at construction, so that none is taken for a constant. */
+/**
+ * Where the search stands, and what it counted. All fields are written once at construction, so
+ * that none is taken for a constant.
+ */
 export class Cursor {
   head = 0;
   column = 0;
@@ -36,7 +43,9 @@ export class Cursor {
   message = 0;
   /** 1 where local steps run on. */
   local = 0;
-  /** States that a property has to look at, and states without alternatives (negated, minus one). */
+  /**
+   * States that a property has to look at, and states without alternatives (negated, minus one).
+   */
   readonly pending = new Int32Array(1 << 14);
   pendingCount = 0;
   readonly row: Int32Array;
@@ -157,13 +166,14 @@ export function expandStates(cursor: Cursor, space: StateSpace, trie: StepTrie, 
             if ((flags & PERHAPS_NO_PROGRESS) === 0) progressing--;
             break run;
           }
-          // Perhaps it has changed nothing: what it sends is latched and in flight, or is what it delivers.
+          // Perhaps it has changed nothing: what it sends is latched and in flight, or is what it
+          // delivers.
           if (next === lane) {
             let i = 0;
             while (i < columns && row[i] === rows[from + i]) i++;
             if (i === columns) {
               if ((flags & MUST_CHANGE) !== 0) {
-                // To be learned once more is to fail.
+                // The step must change something: to learn it again raises the error.
                 why = NEED_STEP;
                 break run;
               }

@@ -1,6 +1,7 @@
 /**
- * Local steps: where one thing only can happen, nobody else can see how far it has got, so that it runs on and the states in between are
- * not kept. That is sound without a condition on the model: whatever is left out has one way on. Measured in
+ * Local steps: where only one thing can happen and no other actor can see how far it has got, it
+ * runs on and the states in between are not kept. That is sound without a condition on the model:
+ * whatever is left out has one way on. Measured in
  * docs/decisions/0010-no-partial-order-reduction.md.
  */
 import type { WorldStep } from '../../rows/world-step.ts';
@@ -25,7 +26,7 @@ export function soleStepOf(world: WorldStep, row: ArrayLike<number>): SoleStep |
   return sole;
 }
 
-/** Somebody has to look at the state that a step leads to. */
+/** Whether a property has to look at the state that a step leads to. */
 export type IsSeen = (before: readonly number[], after: readonly number[]) => boolean;
 
 export interface LocalRun {
@@ -33,11 +34,14 @@ export interface LocalRun {
   readonly deliveries: number;
   /** States that were gone through and need not be kept. */
   readonly passed: number;
-  /** Somebody has to look at where it has come to. */
+  /** A property has to look at the state that the run of local steps has come to. */
   readonly isSeen: boolean;
 }
 
-/** Takes sole steps from a state, up to a state in which there is a choice, nothing left to do, or something to look at. */
+/**
+ * Takes sole steps from a state, up to a state in which there is a choice, nothing left to do, or
+ * something to look at.
+ */
 export function runLocal(world: WorldStep, from: readonly number[], isSeen: IsSeen): LocalRun {
   let row = from;
   let deliveries = 0;
@@ -59,7 +63,7 @@ export function runLocal(world: WorldStep, from: readonly number[], isSeen: IsSe
 export function labelsAlong(world: WorldStep, from: readonly number[], to: ArrayLike<number>): string[] {
   const labels: string[] = [];
   let row = from;
-  // Either row may end before the column of a queue that nobody had used by then.
+  // Either row may end before the column of a queue that had not been used by then.
   const isThere = () =>
     Array.from({ length: Math.max(row.length, to.length) }).every((_, column) => (row[column] ?? 0) === (to[column] ?? 0));
   while (!isThere()) {

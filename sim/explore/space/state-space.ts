@@ -1,6 +1,6 @@
 /**
- * States found so far: exact rows of integers, or fingerprints of them; who found each by which alternative; and the table that tells a
- * new state from a known one.
+ * States found so far: exact rows of integers, or fingerprints of them; who found each by which
+ * alternative; and the table that tells a new state from a known one.
  */
 
 /** Numbers by state and column, as wide as the largest one needs. */
@@ -9,7 +9,9 @@ export type Row = Uint8Array | Uint16Array | Int32Array;
 /** Largest share of the table in use. */
 export const LOAD_MAX = 0.62;
 
-/** Marks of a state in `ends`: a run ends there; it was expanded, and no step out of it is progress. */
+/**
+ * Marks of a state in `ends`: a run ends there; it was expanded, and no step out of it is progress.
+ */
 export const RUN_ENDS = 1;
 export const NO_STEP_PROGRESSES = 2;
 
@@ -21,17 +23,26 @@ export class StateSpace {
   rows: Row;
   /** Index of the state each was first found from; -1 for the first. */
   parent: Int32Array;
-  /** How: column << 12 | alternative. */
+  /** The step from there: column << 12 | alternative. */
   via: Int32Array;
-  /** By state: RUN_ENDS where a property broke, NO_STEP_PROGRESSES where no step out of it is progress, else 0. */
+  /**
+   * By state: RUN_ENDS where a property broke, NO_STEP_PROGRESSES where no step out of it is
+   * progress, else 0.
+   */
   ends: Uint8Array;
-  /** `state + 1, lane A` pairs, open addressing; of fingerprints `lane B, lane A`, where a lane B of 0 is taken for 1. */
+  /**
+   * `state + 1, lane A` pairs, open addressing; of fingerprints `lane B, lane A`, where a lane B of
+   * 0 is taken for 1.
+   */
   table: Int32Array;
   mask: number;
   count = 0;
   capacity: number;
 
-  /** Rows of all states are kept and compared; else the table has 64-bit fingerprints, and rows are kept until a state is expanded. */
+  /**
+   * Rows of all states are kept and compared; else the table has 64-bit fingerprints, and rows are
+   * kept until a state is expanded.
+   */
   readonly exact: boolean;
   /** The first state whose row is kept. */
   rowBase = 0;
@@ -80,7 +91,7 @@ export class StateSpace {
     this.rowBase = state;
   }
 
-  /** Puts the first state in. */
+  /** Adds the first state. */
   first(row: readonly number[], laneA: number, laneB: number): void {
     this.fitValue(Math.max(...row));
     for (const [column, value] of row.entries()) this.rows[column] = value;
@@ -91,7 +102,7 @@ export class StateSpace {
     this.count = 1;
   }
 
-  /** Puts all states of another search in; `laneOf` is what a value adds to a state's lane. */
+  /** Adds all states of another search; `laneOf` is what a value adds to a state's lane. */
   fill(rows: Row, parent: Int32Array, via: Int32Array, laneOf: (column: number, value: number) => number): void {
     const count = parent.length;
     while (this.capacity < count) this.capacity *= 2;
@@ -113,7 +124,10 @@ export class StateSpace {
     this.count = count;
   }
 
-  /** Puts a state in that somebody else has found, if it is new; there must be room. @returns its index, or -1 where it is known */
+  /**
+   * Adds a state that another shard has found, if it is new; there must be room.
+   * @returns its index, or -1 where it is known
+   */
   add(row: ArrayLike<number>, lane: number): number {
     const place = this.#placeOf(row, lane);
     if (this.table[2 * place] !== 0) return -1;
@@ -147,7 +161,10 @@ export class StateSpace {
     return place;
   }
 
-  /** Bytes that making room for `more` further states takes while old tables and new ones are there together; 0 where there is room. */
+  /**
+   * Bytes that making room for `more` further states takes while old and new tables exist at the
+   * same time; 0 where there is room.
+   */
   growth(more: number): number {
     const states = this.count + more > this.capacity ? this.parent.byteLength + this.via.byteLength + this.ends.byteLength : 0;
     const rows = this.count - this.rowBase + more > this.rowCapacity ? this.rows.byteLength : 0;
@@ -171,7 +188,9 @@ export class StateSpace {
     this.rows = wider;
   }
 
-  /** More columns, when a pair of actors first has a message in flight: empty in every known state. */
+  /**
+   * More columns, when a pair of actors first has a message in flight: empty in every known state.
+   */
   fitColumns(columns: number): void {
     if (columns === this.columns) return;
     const wider = new (this.rows.constructor as new (size: number) => Row)(this.rowCapacity * columns);

@@ -1,4 +1,7 @@
-/** The steps out of a known state, computed again instead of stored: a graph costs a search no memory until somebody asks for its edges. */
+/**
+ * The steps out of a known state, computed again instead of stored: a graph costs a search no
+ * memory until its edges are asked for.
+ */
 
 import { SENDS, StepTrie, UNCHANGED } from '../../rows/step-trie.ts';
 import type { WorldStep } from '../../rows/world-step.ts';
@@ -30,7 +33,10 @@ export class Successors {
   readonly space: StateSpace;
   /** States from here on were not expanded. */
   readonly expanded: number;
-  /** Of the state last expanded: column, alternative and target of each step, owed ones only unless all were asked for. */
+  /**
+   * Of the state last expanded: column, alternative and target of each step, owed ones only unless
+   * all were asked for.
+   */
   readonly columns: number[] = [];
   readonly alternatives: number[] = [];
   readonly targets: number[] = [];
@@ -38,7 +44,10 @@ export class Successors {
   readonly flags: number[] = [];
   /** What fairness is owed to: an offer of an actor, or a queue. */
   readonly units: number[] = [];
-  /** The state with the column, and whether the step comes in place of a move that the processor could make there. */
+  /**
+   * The state with the column, and whether the step comes in place of a move that the processor
+   * could make there.
+   */
   readonly places: number[] = [];
   readonly interposed: boolean[] = [];
   /** Flags of the step that `target` was last asked for. */
@@ -53,8 +62,9 @@ export class Successors {
   #lane = 0;
 
   /**
-   * `expanded`: how many states the search has expanded, in the order it found them. `movesOnly`: of what is owed, only the steps of
-   * processors and deliveries count, as if no timer came. `trie`: the memory of steps that the search has filled.
+   * `expanded`: how many states the search has expanded, in the order it found them. `movesOnly`:
+   * of what is owed, only the steps of processors and deliveries count, as if no timer came.
+   * `trie`: the memory of steps that the search has filled.
    */
   constructor(world: WorldStep, space: StateSpace, expanded: number, movesOnly = false, trie = new StepTrie(world, () => false)) {
     this.#movesOnly = movesOnly;
@@ -66,7 +76,10 @@ export class Successors {
     this.#next = new Int32Array(space.columns);
   }
 
-  /** Whether steps lead out of the state at all: no property broke there, and the search came that far. */
+  /**
+   * Whether steps lead out of the state at all: no property broke there, and the search came that
+   * far.
+   */
   isOpen(state: number): boolean {
     return state < this.expanded && this.space.ends[state] !== RUN_ENDS;
   }
@@ -97,7 +110,10 @@ export class Successors {
     return !isOver;
   }
 
-  /** Fills `columns`, `alternatives` and `targets` in. The state itself is the target of a step that changes nothing. */
+  /**
+   * Fills `columns`, `alternatives` and `targets` in. The state itself is the target of a step that
+   * changes nothing.
+   */
   expand(state: number, withOffers = false): number {
     const { space, row } = this;
     this.columns.length = 0;
@@ -143,7 +159,9 @@ export class Successors {
     return lane;
   }
 
-  /** Where a step of the state last read leads, -1 where that is not known; its flags are in `taken`. */
+  /**
+   * Where a step of the state last read leads, -1 where that is not known. `taken` has its flags.
+   */
   target(state: number, column: number, alternative: number): number {
     const leaf = this.#leafOf(column, alternative);
     const { prog } = this.#trie;

@@ -1,10 +1,16 @@
-/** The way to a state that a search has found: every step is carried out again, so that no graph has to be kept. */
+/**
+ * The way to a state that a search has found: every step is carried out again, so that no graph has
+ * to be kept.
+ */
 
 import type { WorldStep } from '../../rows/world-step.ts';
 import { labelsAlong } from './local.ts';
 import type { StateSpace } from './state-space.ts';
 
-/** Labels of the choices that lead to a state. `local`: local steps have run on between two states that are kept. */
+/**
+ * Labels of the choices that lead to a state. `local`: local steps have run on between two states
+ * that are kept.
+ */
 export function labelsTo(world: WorldStep, space: StateSpace, state: number, local: boolean): string[] {
   const trail: number[] = [];
   for (let at = state; space.parent[at]! >= 0; at = space.parent[at]!) trail.push(at);

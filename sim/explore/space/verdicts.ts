@@ -1,4 +1,7 @@
-/** What a search has found out about the properties of its scenario: where each broke, which came true, and where runs end. */
+/**
+ * What a search has found out about the properties of its scenario: where each broke, which came
+ * true, and where runs end.
+ */
 import { endOf } from '../../end.ts';
 import { propertyOf } from '../../properties/index.ts';
 import { PropertyWatch } from '../../property.ts';
@@ -13,7 +16,10 @@ export interface Finding {
   readonly steps: number;
 }
 
-/** The order in which violations are told: each property breaks once, and in what order a search met them hangs on how it was done. */
+/**
+ * The order in which violations are told: each property breaks once, and in what order a search met
+ * them depends on how it was done.
+ */
 export const byProperty = (one: Pick<Finding, 'property'>, other: Pick<Finding, 'property'>): number =>
   one.property < other.property ? -1 : one.property > other.property ? 1 : 0;
 
@@ -42,7 +48,10 @@ export class Verdicts {
     this.#depthOf = depthOf;
   }
 
-  /** Whether somebody wants to look at a state in which this column has gone from one value to another. */
+  /**
+   * Whether any property wants to look at a state in which this column has gone from one value to
+   * another.
+   */
   wants(column: number, value: number, before: number): boolean {
     if (column >= this.#world.actors) return false;
     const wanted = (watch: PropertyWatch) => watch.wants(column, value, before);

@@ -1,6 +1,7 @@
 /**
- * One of several searches that share a space, level by level: each expands the states it owns, writes down what it finds of the others'
- * and takes what they found of its own. Together they meet every state once, each at its depth; only the order differs from run to run.
+ * One of several searches that share a space, level by level: each expands the states it owns,
+ * writes down what it finds of the others' and takes what they found of its own. Together they meet
+ * every state once, each at its depth; only the order differs from run to run.
  */
 import { hexOf } from '../../canonical.ts';
 import type { PlainWorld } from '../../restore.ts';
@@ -26,14 +27,19 @@ export interface PartitionOptions {
   readonly isTimed?: boolean;
 }
 
-/** Steps that had to be computed, after which a round ends: somebody may want to stop it. */
+/**
+ * Steps that had to be computed, after which a round ends, so that the user can stop the search.
+ */
 const ROUND_MISSES = 2048;
 
 /** What comes out of one round. */
 export interface Round {
-  /** Every owned state of this level is expanded; else the boxes are full, or have to be taken before it goes on. */
+  /**
+   * Every owned state of this level is expanded; else the boxes are full, or have to be taken
+   * before it goes on.
+   */
   readonly done: boolean;
-  /** Whether it knows of any state of the next level, its own or somebody else's. */
+  /** Whether it knows of any state of the next level, its own or another shard's. */
   readonly found: boolean;
   /** Entries that the others lack. */
   readonly dictionary: Dictionary;
@@ -97,7 +103,7 @@ export class Partition {
     }
   }
 
-  /** Expands owned states of the present level, into boxes that nobody reads. */
+  /** Expands owned states of the present level, into boxes that no shard reads yet. */
   expand(boxes: readonly Int32Array[]): Round {
     const explorer = this.#explorer;
     const exchange = this.#exchange;
@@ -134,7 +140,10 @@ export class Partition {
     return Math.max(...this.#exchange.used) >= this.#exchange.roomFor(successors, space.columns);
   }
 
-  /** Takes what another one found, with the entries it has learnt since the last time. @throws DictionaryError */
+  /**
+   * Takes what another one found, with the entries it has learnt since the last time.
+   * @throws DictionaryError
+   */
   take(sender: number, dictionary: Dictionary, box: Int32Array): void {
     const explorer = this.#explorer;
     const { world } = explorer;
@@ -157,7 +166,10 @@ export class Partition {
     if (explorer.space.count > this.#exchange.levelEnd) this.#deepest = this.#exchange.depth + 1;
   }
 
-  /** Everybody has expanded this level and taken what was found: goes on with the next one. */
+  /**
+   * Goes on with the next level, after all partitions have expanded this one and taken what was
+   * found.
+   */
   descend(): void {
     this.#exchange.levelEnd = this.#explorer.space.count;
     this.#exchange.depth++;
@@ -196,7 +208,10 @@ export class Partition {
 
 const digestOf = ({ locals }: Kind, local: number): string => hexOf(locals.laneA[local]!, locals.laneB[local]!);
 
-/** What all partitions know together. `limit`: why they stopped before every state was expanded; null if they did not. */
+/**
+ * What all partitions know together. `limit`: why they stopped before every state was expanded;
+ * null if they did not.
+ */
 export function combined(scenario: ResolvedScenario, reports: readonly PartitionReport[], limit: SearchFacts['limit']): SearchFacts {
   const sum = (of: (report: PartitionReport) => number) => reports.reduce((total, report) => total + of(report), 0);
   const findings = new Map<string, Omit<Finding, 'state'>>();

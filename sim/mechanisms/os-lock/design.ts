@@ -20,9 +20,15 @@ type OsLockOptions = Pick<
 >;
 
 export const OS_LOCK_OPTIONS = {
-  /** When the debug state is decided: around each entry (6.1 to 6.12), or by an owner at load (6.14). */
+  /**
+   * When the debug state is decided: around each entry (6.1 to 6.12), or by an owner at load
+   * (6.14).
+   */
   'kvm.armDebug': ['each-entry', 'owner'],
-  /** Mainline's emulation; patch v2, which routes and skips BRK; kernels before it; the lock switched into the CPU's own. */
+  /**
+   * Mainline's emulation; patch v2, which routes and skips BRK; kernels before it; the lock
+   * switched into the CPU's own.
+   */
   'kvm.osLock': ['emulated', 'patch-v2', 'ignored', 'physical'],
   'kvm.oslsrReset': ['mainline', 'architecture'],
   'kvm.dbgoslar': ['kvm', 'architecture'],

@@ -1,6 +1,6 @@
 /**
- * arm64 guest debugging under the OS Lock: the run loop of KVM on arm64, debug registers, KVM_SET_GUEST_DEBUG, migration, and the designs
- * that patch v2, mainline and its successors chose.
+ * arm64 guest debugging under the OS Lock: the run loop of KVM on arm64, debug registers,
+ * KVM_SET_GUEST_DEBUG, migration, and the designs that patch v2, mainline and its successors chose.
  *
  * @see docs/mechanisms/os-lock.md; domain debug-and-split-lock D
  */

@@ -1,4 +1,7 @@
-/** Changes of one line in the arm64 debug code, each of which a claim of the OS Lock discussion must notice. */
+/**
+ * Changes of one line in the arm64 debug code, each of which a claim of the OS Lock discussion must
+ * notice.
+ */
 
 import { toCpu } from '../../../actors/host/host-env.ts';
 import { armVcpuMachine } from '../../../actors/os-lock/arm-vcpu.ts';
@@ -42,7 +45,7 @@ export const osLockMutants: Readonly<Record<string, Mutant>> = {
   'oslock-never-lists': design('no kernel lists OSLSR_EL1', { lists: 'never' }),
   'oslock-old-locks': design('kernels before the emulation do not ignore OSLAR', { oldIgnores: false }),
   'oslock-kvm-injects': design('KVM injects the exception that user space let pass', { helpsInject: true }),
-  'oslock-shared-tde': design('TDE follows whoever changed one of its users last, as in FreeBSD', { lastWriterTde: true }),
+  'oslock-shared-tde': design('TDE follows the last change of one of its users, as in FreeBSD', { lastWriterTde: true }),
   'oslock-any-key': design('DBGOSLAR takes any odd value for the key', { dbgoslarKey: false }),
   'oslock-pkvm-stale': design("the hypervisor's copy does not follow the host's", { pkvm: 'stale' }),
   'oslock-vmm-blind': without('the VMM injects without a look at OSLSR', 'kvm_arm_handle_debug', 'KVM_GET_ONE_REG_oslsr'),

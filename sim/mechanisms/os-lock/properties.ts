@@ -63,7 +63,10 @@ const loadsAreBalanced = alwaysEach<ArmVcpuState>('oslock.loads-are-balanced', {
   each: ({ id, context: { unbalanced } }) => (unbalanced === null ? null : `${id} was ${unbalanced}, with nothing between`),
 });
 
-/** The lock of the last kernel that has the vCPU, against the guest's own account. Unlocked is KVM's documented default. */
+/**
+ * The lock of the last kernel that has the vCPU, against the guest's own account. Unlocked is KVM's
+ * documented default.
+ */
 const survivesMigration = (world: WorldView): string | null => {
   const guests = world.actors<Vcpu>('vcpu');
   for (const { id, context } of world.actors<ArmVcpuState>('armVcpu')) {
@@ -86,7 +89,9 @@ const lockSurvivesMigration = always('oslock.lock-survives-migration', {
 
 const isScheduling = (value: unknown): boolean => typeof value === 'object' && value !== null && '__schedule' in value;
 
-/** I13. Expansion refuses a path that says it sleeps in atomic; this sees one that does not say so. */
+/**
+ * I13. Expansion refuses a path that says it sleeps in atomic; this sees one that does not say so.
+ */
 const noSleepInAtomic = alwaysEach<PcpuContext>('oslock.no-sleep-in-atomic', {
   kind: 'pcpu',
   source: `${NOTES} G, I13; E: handle_exit and ioctls are preemptible and may sleep`,

@@ -1,6 +1,7 @@
 /**
- * What KVM makes of a vCPU's debug registers, whatever the guest sees of it: what it puts on the CPU under the lock and under a debugger, what it
- * creates a vCPU with, and what a migration hands on.
+ * What KVM makes of a vCPU's debug registers, whatever the guest sees of it: what it puts on the
+ * CPU under the lock and under a debugger, what it creates a vCPU with, and what a migration hands
+ * on.
  */
 
 import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
@@ -18,7 +19,9 @@ interface Inside {
   readonly vcpu: ActorView<ArmVcpuState>;
 }
 
-/** Each CPU that has a guest's debug state on it, with KVM's copy of the vCPU that is loaded there. */
+/**
+ * Each CPU that has a guest's debug state on it, with KVM's copy of the vCPU that is loaded there.
+ */
 function inside(world: WorldView): Inside[] {
   const vcpus = world.actors<ArmVcpuState>('armVcpu');
   return world.actors<CpuDebugState>('armCpuDebug').flatMap((cpu): Inside[] => {
@@ -72,7 +75,10 @@ const stepAsAsked = onCpu(
   },
 );
 
-/** Whether the VMM knows such an event as its own. @see QEMU target/arm/kvm.c, kvm_arm_handle_debug() */
+/**
+ * Whether the VMM knows such an event as its own.
+ * @see QEMU target/arm/kvm.c, kvm_arm_handle_debug()
+ */
 const isVmms = ({ guestDebug, known }: ArmVcpuState, exception: DebugException): boolean => {
   if (exception === 'step') return guestDebug.includes('SINGLESTEP');
   return known && guestDebug.includes(exception === 'brk' ? 'USE_SW_BP' : 'USE_HW');

@@ -5,7 +5,11 @@ import { listed, type PathIssue, shown } from '../../scenario/issues.ts';
 import type { KernelVersion, Scenario } from '../../scenario/types.ts';
 import { SNP_VM } from './sections.ts';
 
-/** The same in both. @see Linux, arch/x86/virt/svm/sev.c, rmpupdate(): loops while the result is RMPUPDATE_FAIL_OVERLAP, and on nothing else */
+/**
+ * The same in both.
+ * @see Linux, arch/x86/virt/svm/sev.c, rmpupdate(): loops while the result is
+ * RMPUPDATE_FAIL_OVERLAP, and on nothing else
+ */
 export const PRESETS: Readonly<Partial<Record<KernelVersion, { readonly 'kvm.rmpupdateRetry': HostOptions['kvm.rmpupdateRetry'] }>>> = {
   // 6.1 and 6.6 have no SNP host support, so nothing here concerns them.
   '6.12': { 'kvm.rmpupdateRetry': 'overlap' },

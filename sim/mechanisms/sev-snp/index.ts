@@ -1,6 +1,7 @@
 /**
- * SEV-SNP on AMD hosts: the RMP and the instructions that check and change it, SVM's run loop, page-state changes, what the host does about a
- * write to a private page, and the firmware's mailbox.
+ * SEV-SNP on AMD hosts: the RMP and the instructions that check and change it, SVM's run loop,
+ * page-state changes, what the host does about a write to a private page, and the firmware's
+ * mailbox.
  *
  * @see docs/mechanisms/sev-snp.md; domain snp
  */

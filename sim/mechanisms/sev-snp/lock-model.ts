@@ -1,6 +1,7 @@
 /**
- * The RMP-lock model: vCPUs that take one of several page locks, read a version, write it back increased, and let go, round after
- * round. It is small, has known answers in other tools, and enters as a user's own model would.
+ * The RMP-lock model: vCPUs that take one of several page locks, read a version, write it back
+ * increased, and let go, round after round. It is small, has known answers in other tools, and
+ * enters as a user's own model would.
  */
 import { assign, emit, setup } from 'xstate';
 import { type ActorId, type Delivery, type EventOf, type Outgoing, outgoing, type Stamped, sender } from '../../../events/event.ts';

@@ -1,4 +1,7 @@
-/** Changes of one line of the SNP model that a claim must notice: of host code and guests here, of the RMP and the firmware in `rmp-mutants.ts`. */
+/**
+ * Changes of one line of the SNP model that a claim must notice: of host code and guests here, of
+ * the RMP and the firmware in `rmp-mutants.ts`.
+ */
 import { type Vcpu, vmexit } from '../../../actors/kvm/guest-program.ts';
 import { hasStep, type PathPatch, type PathPatches, replaceStep, withoutSteps } from '../../../actors/path/patch.ts';
 import type { Item } from '../../../actors/path/path.ts';

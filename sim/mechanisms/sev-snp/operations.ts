@@ -1,4 +1,7 @@
-/** What programs can do on hosts with SEV-SNP: guests with their pages, the host with guest memory and the firmware. */
+/**
+ * What programs can do on hosts with SEV-SNP: guests with their pages, the host with guest memory
+ * and the firmware.
+ */
 import { z } from 'zod';
 import type { GuestOp, HostOp } from '../../../events/program.ts';
 import { GFN, integer, NAME, PFN } from '../../scenario/fields.ts';

@@ -1,4 +1,7 @@
-/** What the RMP and the policies around it do to host and guests, counted where a run ends: the columns of `compare`. */
+/**
+ * What the RMP and the policies around it do to host and guests, counted where a run ends: the
+ * columns of `compare`.
+ */
 import type { HostProcessContext } from '../../../actors/host/host-process.ts';
 import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
 import type { VmContext } from '../../../actors/kvm/vm.ts';

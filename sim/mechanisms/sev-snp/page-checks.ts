@@ -37,7 +37,10 @@ function duplicates({ vms, sectionsPath }: Structure, firmware: readonly Firmwar
 
 const SHOWN_MAX = 8;
 
-/** A page that an operation names and the VM does not have. Whether there is such a VM, `structure.ts` checks. */
+/**
+ * A page that an operation names and the VM does not have. Whether there is such a VM,
+ * `structure.ts` checks.
+ */
 function missingPage(gfns: ReadonlyMap<string, ReadonlySet<number>>, vm: string, gfn: number, path: Path): PathIssue[] {
   const known = gfns.get(vm);
   if (known === undefined || known.has(gfn)) return [];

@@ -1,4 +1,4 @@
-/** What must hold of the RMP, and of whoever lives with it, in every reachable world. */
+/** What must hold of the RMP, and of the host and guests that use it, in every reachable world. */
 
 import type { HostThread } from '../../../actors/host/host-env.ts';
 import type { HostProcessContext } from '../../../actors/host/host-process.ts';
@@ -108,8 +108,9 @@ const inUseIsVmsa = alwaysEach<RmpRegionContext>('rmp.in-use-is-vmsa', {
 });
 
 /**
- * Pages of the Firmware or the Reclaim state while no thread has the mailbox: the driver gives a page it lent back before it unlocks. Firmware
- * that may fail (`psp-error`) may keep a page, which is leaked then.
+ * Pages of the Firmware or the Reclaim state while no thread has the mailbox: the driver gives a
+ * page it lent back before it unlocks. Firmware that may fail (`psp-error`) may keep a page, which
+ * is leaked then.
  */
 const pageGivenBack = always('rmp.page-given-back', {
   kinds: ['mutex', 'rmpRegion', 'psp'],

@@ -1,4 +1,7 @@
-/** Changes of one line of what hardware and firmware do: the checks of the RMP, the entry's lock, the in-use mark, the mailbox. */
+/**
+ * Changes of one line of what hardware and firmware do: the checks of the RMP, the entry's lock,
+ * the in-use mark, the mailbox.
+ */
 import { type AnyStateMachine, assign, createMachine, emit } from 'xstate';
 import { replaceStep } from '../../../actors/path/patch.ts';
 import { checkGuest, checkUpdate, entryAt, guestAccess, HYPERVISOR_PAGE, hostWriteFaults } from '../../../actors/sev-snp/rmp-check.ts';
@@ -133,7 +136,10 @@ const ofAccesses: Readonly<Record<string, Mutant>> = {
   }),
 };
 
-/** A mailbox that takes a command while another one runs, as hardware does whose driver does not wait. */
+/**
+ * A mailbox that takes a command while another one runs, as hardware does whose driver does not
+ * wait.
+ */
 export function overwrites(machine: AnyStateMachine): AnyStateMachine {
   const { executing, ...others } = machine.config.states as Readonly<Record<string, { readonly on: object }>>;
   const states = { ...others, executing: { ...executing!, on: { ...executing!.on, 'psp.command': { actions: 'accept' } } } };

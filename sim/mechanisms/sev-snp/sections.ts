@@ -6,7 +6,10 @@ import type { Section, VmSetting } from '../../scenario/section.ts';
 const PAGES_MAX = 4096;
 const ASID_MAX = 0xffff;
 
-/** A guest page at the start: `shared` with the host, or assigned to the guest; `guest-invalid` is not validated. */
+/**
+ * A guest page at the start: `shared` with the host, or assigned to the guest; `guest-invalid` is
+ * not validated.
+ */
 export interface PageSetup {
   readonly gfn: number;
   readonly pfn: number;

@@ -1,6 +1,6 @@
 /**
- * The actors that SEV-SNP adds to a host, in slot order: the pages of each SNP guest, RMP regions, the PSP, the mutex of its mailbox. And what
- * it knows of a VM.
+ * The actors that SEV-SNP adds to a host, in slot order: the pages of each SNP guest, RMP regions,
+ * the PSP, the mutex of its mailbox. And what it knows of a VM.
  */
 
 import { HYPERVISOR_PAGE } from '../../../actors/sev-snp/rmp-check.ts';

@@ -1,4 +1,7 @@
-/** What must hold of bus locks, where the processor tells of them after the fact. @see domain debug-and-split-lock C.1, C.2 */
+/**
+ * What must hold of bus locks, where the processor tells of them after the fact.
+ * @see domain debug-and-split-lock C.1, C.2
+ */
 import type { MemoryBusContext } from '../../../actors/split-lock/bus-lock-limit.ts';
 import { alwaysEach, sometimes } from '../../property.ts';
 

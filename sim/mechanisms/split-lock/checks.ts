@@ -8,7 +8,11 @@ import type { KernelVersion, Scenario } from '../../scenario/types.ts';
 
 type Options = { readonly [K in keyof typeof SPLIT_LOCK_OPTIONS]: HostOptions[K] };
 
-/** What differs by kernel: 6.1.192 and the fix of 2025 have a work item for each CPU, 6.12.117 has one for all. @see domain C.3 */
+/**
+ * What differs by kernel: 6.1.192 and the fix of 2025 have a work item for each CPU, 6.12.117 has
+ * one for all.
+ * @see domain C.3
+ */
 export const PRESETS: Readonly<Record<KernelVersion, { readonly 'host.sldWarn': HostOptions['host.sldWarn'] }>> = {
   '6.1': { 'host.sldWarn': 'gen2' },
   '6.6': { 'host.sldWarn': 'gen2-global' },
@@ -24,7 +28,7 @@ const lacksFlag = (options: Options): boolean =>
 const has = (program: readonly HostStep[], name: string): boolean =>
   program.some((step) => name in step || ('repeat' in step && has(step.repeat.do, name)));
 
-/** Threads that wait to be thawed, where nobody thaws. */
+/** Threads that wait to be thawed, where no program thaws. */
 function frozenForEver(processes: NonNullable<Scenario['processes']>): PathIssue[] {
   const threads = Object.entries(processes).flatMap(([id, { threads }]) => threads.map((program, index) => ({ id, index, program })));
   if (threads.some(({ program }) => has(program, 'resume'))) return [];

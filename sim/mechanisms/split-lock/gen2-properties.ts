@@ -1,4 +1,7 @@
-/** What must hold of generation 2 of the warning: detection comes back, and the semaphore with it. @see domain debug-and-split-lock G, I8 */
+/**
+ * What must hold of generation 2 of the warning: detection comes back, and the semaphore with it.
+ * @see domain debug-and-split-lock G, I8
+ */
 
 import type { HostThread } from '../../../actors/host/host-env.ts';
 import type { PcpuContext } from '../../../actors/host/pcpu.ts';
@@ -40,7 +43,7 @@ export const semaphoreKept = always('sld.buslock-sem-kept', {
     if (sem.context.count > 1) return `${SEMAPHORE} is ${sem.context.count}: two cores may split locks at once`;
     const holder = world.actors<HostThread>('hostThread').some(({ context }) => context.frames.code?.holdsSem === true);
     const released = itemsOf(queue.context).some(([work]) => work === UNLOCK_WORK);
-    return sem.context.count === 0 && !holder && !released ? `${SEMAPHORE} is taken, and nobody will give it back` : null;
+    return sem.context.count === 0 && !holder && !released ? `${SEMAPHORE} is taken, and no thread or work item will release it` : null;
   },
 });
 

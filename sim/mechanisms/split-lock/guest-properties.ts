@@ -17,7 +17,11 @@ interface Judged {
   readonly got: Outcome;
 }
 
-/** The rule: #AC for the guest if alignment is checked, or if it set the bit; else the host does by its own policy. @see C.4, C.5 */
+/**
+ * The rule: #AC for the guest if alignment is checked, or if it set the bit; else the host does by
+ * its own policy.
+ * @see C.4, C.5
+ */
 function dueTo({ host }: SplitLockAccount, met: MetAccess): Outcome {
   if (isChecked(met)) return 'AC';
   if (!met.locked || host === 'off' || host === 'ratelimit') return 'ran';
@@ -32,7 +36,10 @@ function outcomeOf({ value }: ActorView<Vcpu>, met: MetAccess, thread: HostThrea
   return /"(?:split_lock|misaligned)"/.test(JSON.stringify(value)) ? null : 'ran';
 }
 
-/** Accesses of guests that have come to something. One after which the VMM wrote the MSR is left out: the guest knows nothing of that. */
+/**
+ * Accesses of guests that have come to something. One after which the VMM wrote the MSR is left
+ * out: the guest knows nothing of that.
+ */
 function judged(world: WorldView): Judged[] {
   const threads = new Map(world.actors<HostThread>('hostThread').map(({ id, context }) => [id, context]));
   const fields = fieldsOf(world);

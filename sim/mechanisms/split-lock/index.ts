@@ -1,6 +1,6 @@
 /**
- * Split-lock detection on Intel hosts: MSR_TEST_CTRL of a core, #AC of host and guests, and the designs that would have let guests have
- * the bit. docs/mechanisms/split-lock.md explains it.
+ * Split-lock detection on Intel hosts: MSR_TEST_CTRL of a core, #AC of host and guests, and the
+ * designs that would have let guests have the bit. docs/mechanisms/split-lock.md explains it.
  */
 
 import { z } from 'zod';

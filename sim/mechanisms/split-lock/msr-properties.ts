@@ -1,4 +1,7 @@
-/** What must hold of MSR_TEST_CTRL where guests have a say: who may change it, which writes take, whose setting a guest runs with. */
+/**
+ * What must hold of MSR_TEST_CTRL where guests have a say: who may change it, which writes take,
+ * whose setting a guest runs with.
+ */
 
 import type { HostThread } from '../../../actors/host/host-env.ts';
 import type { PcpuContext } from '../../../actors/host/pcpu.ts';
@@ -16,7 +19,10 @@ const onOff = (on: boolean): string => (on ? 'on' : 'off');
 const fieldsOf = (world: WorldView): ReadonlyMap<string, VmxFields> =>
   new Map(world.actors<VmxFields>('vcpuVmx').map(({ id, context }) => [id.replace(/^vmx:/, 'vcpu:'), context]));
 
-/** Whether KVM may carry this guest's bit to the MSR: it was given the bit, and the host is in warn mode. */
+/**
+ * Whether KVM may carry this guest's bit to the MSR: it was given the bit, and the host is in warn
+ * mode.
+ */
 const reaches = ({ splitLock }: Vcpu): boolean => splitLock?.given === true && splitLock.host === 'warn';
 
 export const onlyValidBits = always('sld.only-valid-bits', {
@@ -35,7 +41,10 @@ export const onlyValidBits = always('sld.only-valid-bits', {
   },
 });
 
-/** By whose leave a core may have another setting than at boot: a task that split a lock, or a guest on a CPU that was given the bit. */
+/**
+ * By whose leave a core may have another setting than at boot: a task that split a lock, or a guest
+ * on a CPU that was given the bit.
+ */
 const msrAsBootedCheck = (world: WorldView): string | null => {
   const changed = world.actors<CoreContext>('core').find(({ context }) => context.sld !== context.bootSld);
   if (!changed) return null;
@@ -68,7 +77,8 @@ const ownSetting = (world: WorldView): string | null => {
     const thread = threads.get(context.thread);
     const own = fields.get(id);
     const core = cores.get(cpus.get(thread?.context.cpu ?? '')?.core ?? '');
-    // One thread may run several vCPUs: the one in question is the one whose notifier is registered.
+    // One thread may run several vCPUs: the one in question is the one whose notifier is
+    // registered.
     if (!thread || !own || !core || !reaches(context) || thread.context.notifier !== id || !isInside(thread)) continue;
     const bit = (own.testCtrl & SPLIT_LOCK_DETECT) !== 0;
     if (core.context.sld !== bit)

@@ -1,4 +1,7 @@
-/** Changes of the model: designs that the thread weighs against each other, and mutants that a claim must notice. */
+/**
+ * Changes of the model: designs that the thread weighs against each other, and mutants that a claim
+ * must notice.
+ */
 
 import { type AnyStateMachine, createMachine } from 'xstate';
 import {
@@ -56,7 +59,10 @@ const TOGGLE_ONLY: PathPatches = { vmx_update_guest_sld: [preemptible, guardsTog
 
 /** S2 leaves the vCPU as it is. */
 const NO_PUT_AT_SCHED_OUT: PathPatches = { kvm_sched_out: [withoutSteps('vmx_prepare_switch_to_host')] };
-/** KVM toggles the MSR, and the flag stays as the host has it: so the flag cannot tell either whether there is anything to do. */
+/**
+ * KVM toggles the MSR, and the flag stays as the host has it: so the flag cannot tell either
+ * whether there is anything to do.
+ */
 const FLAGLESS = updates(alter('compare', { local: () => ({ differs: true }) }), withoutSteps('update_thread_flag'));
 const SWITCHES: Readonly<Record<HostOptions['kvm.sldSwitch'], PathPatches>> = {
   'put-and-flag': {},

@@ -1,4 +1,6 @@
-/** Operations of programs on Intel hosts: accesses to MSR_TEST_CTRL, and accesses that split a lock. */
+/**
+ * Operations of programs on Intel hosts: accesses to MSR_TEST_CTRL, and accesses that split a lock.
+ */
 import { z } from 'zod';
 import { integer, LIMITS, NAME, VCPU } from '../../scenario/fields.ts';
 import { type Operation, operation } from '../../scenario/operation.ts';
@@ -54,7 +56,7 @@ export const HOST_OPERATIONS = {
   resume: operation('resume', 'Brings up the CPUs after a suspend, and thaws the tasks; only where the run begins with one.', {}),
   frozen: operation('frozen', 'Waits until tasks are thawed.', {}),
   sysctl: operation('sysctl', 'Writes kernel.split_lock_mitigate.', {
-    splitLockMitigate: FLAG.describe('Whether whoever splits a lock is slowed down.'),
+    splitLockMitigate: FLAG.describe('Whether a task that splits a lock is slowed down.'),
   }),
   'split-lock': {
     summary: 'A locked access across two cache lines, by user code or by the kernel in a system call.',

@@ -1,4 +1,7 @@
-/** What a design of split-lock detection does to the host, counted where a run ends: the columns of `compare`. */
+/**
+ * What a design of split-lock detection does to the host, counted where a run ends: the columns of
+ * `compare`.
+ */
 
 import type { HostThread } from '../../../actors/host/host-env.ts';
 import type { CoreContext } from '../../../actors/split-lock/core.ts';

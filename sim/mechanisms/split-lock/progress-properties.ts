@@ -1,4 +1,7 @@
-/** Whether, and how soon, an instruction that splits a lock is carried out. @see domain debug-and-split-lock G, I9 and scenario 22 */
+/**
+ * Whether, and how soon, an instruction that splits a lock is carried out.
+ * @see domain debug-and-split-lock G, I9 and scenario 22
+ */
 
 import type { HostThread } from '../../../actors/host/host-env.ts';
 import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
@@ -6,7 +9,10 @@ import type { ClockContext } from '../../../actors/split-lock/clock.ts';
 import { alwaysEach, leavesEach, sometimes } from '../../property.ts';
 import { inside } from './race-properties.ts';
 
-/** No kernel promises it: the flag of a task goes where the task goes, the work item of a CPU does not. */
+/**
+ * No kernel promises it: the flag of a task goes where the task goes, the work item of a CPU does
+ * not.
+ */
 export const trapsOnce = alwaysEach<HostThread>('sld.traps-once', {
   kind: 'hostThread',
   source: 'domain debug-and-split-lock G, scenario 22: migrated after put_cpu(), a task traps again',

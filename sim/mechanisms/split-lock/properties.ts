@@ -1,4 +1,7 @@
-/** What must hold of split-lock detection on the host, whatever guests do. @see domain debug-and-split-lock G, I7 */
+/**
+ * What must hold of split-lock detection on the host, whatever guests do.
+ * @see domain debug-and-split-lock G, I7
+ */
 
 import type { HostThread } from '../../../actors/host/host-env.ts';
 import type { PcpuContext } from '../../../actors/host/pcpu.ts';
@@ -14,7 +17,10 @@ interface Running {
   readonly task: ActorView<HostThread>;
 }
 
-/** Tasks in user mode on hosts that detect split locks. Nothing is promised inside the kernel: a section is not over yet. */
+/**
+ * Tasks in user mode on hosts that detect split locks. Nothing is promised inside the kernel: a
+ * section is not over yet.
+ */
 function inUserMode(world: WorldView): Running[] {
   const cores = new Map(world.actors<CoreContext>('core').map((core) => [core.id, core]));
   const tasks = new Map(world.actors<HostThread>('hostThread').map((task) => [task.id, task]));

@@ -1,4 +1,7 @@
-/** Devices that interrupt a pCPU when a command is done: their interrupts are taken as any other, and the handler wakes who sleeps. */
+/**
+ * Devices that interrupt a pCPU when a command is done: their interrupts are taken as any other,
+ * and the handler wakes who sleeps.
+ */
 import { describe, expect, it } from 'vitest';
 import { type PcpuContext, type PcpuInput, pcpuMachine } from '../../../actors/host/pcpu.ts';
 import { Given } from '../given.ts';
@@ -23,7 +26,7 @@ const busy = (change: Partial<PcpuContext>) =>
   Given.standing<PcpuContext>(pcpuMachine(DEVICES), 'task', { ...cpu().context, current: 'thread:a/0', ...change });
 
 describe('a completion', () => {
-  it.each(DEVICES)('of $name wakes who sleeps on it, and nobody else', ({ name, handler }) => {
+  it.each(DEVICES)('of $name wakes the thread that sleeps on it, and no other', ({ name, handler }) => {
     const arrived = cpu().after({ type: `irq.${name}`, waiter: 'thread:w/0' });
     expect(arrived.context).toMatchObject({ irr: [name], [`${name}Waiter`]: 'thread:w/0' });
     const handling = arrived.after(EXEC);

@@ -84,7 +84,7 @@ describe('a mutex', () => {
     expect(locked.after(by(C, 'mutex.lock'), by(B, 'mutex.lock'), by(C, 'mutex.lock')).context.waiters).toEqual([B, C]);
   });
 
-  it('wakes all waiters when its owner unlocks, and nobody else may', () => {
+  it('wakes all waiters when its owner unlocks, and no other thread may unlock it', () => {
     const contended = locked.after(by(C, 'mutex.lock'), by(B, 'mutex.lock'));
     const { sent, context } = contended.when(by(A, 'mutex.unlock'));
     expect(sent.map(({ event }) => event.thread)).toEqual([B, C]);
@@ -95,7 +95,7 @@ describe('a mutex', () => {
 });
 
 describe('a loop counter', () => {
-  it('says again until the body ran as often as asked, and starts anew', () => {
+  it('says again until the body ran as often as asked, and starts again', () => {
     let counter = Given.start<LoopContext>(loopMachine, { times: [2, 3] });
     const turns: unknown[] = [];
     for (const loop of [1, 0, 1, 0, 1, 1, 0]) {

@@ -57,7 +57,7 @@ describe('a pCPU with a task', () => {
     expect(left.after(EXEC).state).toEqual({ __schedule: 'pick_next' });
   });
 
-  it('is not preempted for nobody, not while an interrupt waits, and not twice', () => {
+  it('is not preempted where no thread waits, not while an interrupt waits, and not twice', () => {
     for (const letter of ['P', 'G'] as const) {
       expect(offered(task({ letter }))).toEqual(['exec']);
       expect(offered(task({ letter, waiting: ['thread:b/0'], irr: ['reschedule'] }))).toEqual(['exec']);
@@ -65,7 +65,7 @@ describe('a pCPU with a task', () => {
     }
   });
 
-  it('need not be rescheduled any more once nobody waits', () => {
+  it('need not be rescheduled any more once no thread waits', () => {
     const waited = task({ waiting: ['thread:b/0'], needResched: true });
     expect(waited.after({ type: 'rq.waiting', threads: [] }).context.needResched).toBe(false);
     expect(waited.after({ type: 'rq.waiting', threads: ['thread:c/0'] }).context.needResched).toBe(true);
@@ -175,7 +175,7 @@ describe('the context switch', () => {
     expect(picking.when({ type: 'pick', thread: 'thread:z/0' }).handled).toBe(false);
   });
 
-  it('of an idle CPU has nobody to switch out', () => {
+  it('of an idle CPU has no task to switch out', () => {
     const idle = Given.start<PcpuContext>(pcpuMachine, { ...INPUT, waiting: ['thread:b/0'] }).after(EXEC);
     expect(idle.state).toEqual({ __schedule: 'pick_next' });
     const { state, sent } = idle.when(EXEC);

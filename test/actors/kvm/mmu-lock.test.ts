@@ -1,4 +1,7 @@
-/** kvm->mmu_lock: one vCPU of a VM at a time changes a page's state; the vCPUs of another VM are not in its way. */
+/**
+ * kvm->mmu_lock: one vCPU of a VM at a time changes a page's state; the vCPUs of another VM are not
+ * in its way.
+ */
 import { describe, expect, it } from 'vitest';
 import { type VmContext, vmMachine } from '../../../actors/kvm/vm.ts';
 import * as w from '../../claims/world.ts';

@@ -1,4 +1,8 @@
-/** The end of a process ends its KVM_RUN threads, wherever they are: R1, R6, R10, in guest mode, halted. @see domain debug-and-split-lock 0.1 */
+/**
+ * The end of a process ends its KVM_RUN threads, wherever they are: R1, R6, R10, in guest mode,
+ * halted.
+ * @see domain debug-and-split-lock 0.1
+ */
 import { describe, expect, it } from 'vitest';
 import type { HostProcessContext } from '../../../actors/host/host-process.ts';
 import type { GuestStep } from '../../../sim/scenario/program.ts';

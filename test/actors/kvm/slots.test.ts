@@ -1,4 +1,7 @@
-/** KVM's slots: several mechanisms of one host in one KVM_RUN, in the order that they declare; two that claim one place are refused. */
+/**
+ * KVM's slots: several mechanisms of one host in one KVM_RUN, in the order that they declare; two
+ * that claim one place are refused.
+ */
 import { describe, expect, it } from 'vitest';
 import type { HostThread } from '../../../actors/host/host-env.ts';
 import type { KvmParts } from '../../../actors/kvm/slots.ts';

@@ -1,4 +1,7 @@
-/** Two mechanisms of AMD hosts that exist for tests only: together with SEV-SNP they fill every kind of slot that KVM has. */
+/**
+ * Two mechanisms of AMD hosts that exist for tests only: together with SEV-SNP they fill every kind
+ * of slot that KVM has.
+ */
 import { z } from 'zod';
 import { host, kernelSource } from '../../../actors/host/host-env.ts';
 import { guest, vmexit } from '../../../actors/kvm/guest-program.ts';
@@ -74,7 +77,10 @@ const heard = (what: string) => ({
 });
 const slot = (name: string, order: number) => ({ order, items: () => [step(name)] });
 
-/** Rings: an exit, a NAE event, a request, an ioctl on a vCPU, a fault, and the first place in the sequences. */
+/**
+ * Rings: an exit, a NAE event, a request, an ioctl on a vCPU, a fault, and the first place in the
+ * sequences.
+ */
 export const BELL_PARTS: KvmParts = {
   load: slot('bell_load', 1),
   put: slot('bell_put', 2),

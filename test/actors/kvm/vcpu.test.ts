@@ -1,4 +1,7 @@
-/** A vCPU as its thread and others see it: mode, kicks, requests. @see kernel include/linux/kvm_host.h, kvm_vcpu_exiting_guest_mode() */
+/**
+ * A vCPU as its thread and others see it: mode, kicks, requests.
+ * @see kernel include/linux/kvm_host.h, kvm_vcpu_exiting_guest_mode()
+ */
 import { describe, expect, it } from 'vitest';
 import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
 import { Explorer } from '../../../sim/explore/breadth/explorer.ts';

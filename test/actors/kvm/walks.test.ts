@@ -1,4 +1,8 @@
-/** The walks of a vCPU thread: the run skeleton R1 to R20 in order, and S1 to S6 when it is preempted. @see domain debug-and-split-lock 0.1 */
+/**
+ * The walks of a vCPU thread: the run skeleton R1 to R20 in order, and S1 to S6 when it is
+ * preempted.
+ * @see domain debug-and-split-lock 0.1
+ */
 import { describe, expect, it } from 'vitest';
 import { hostThreadMachine } from '../../../actors/host/host-thread.ts';
 import type { JournalRecord } from '../../../events/journal.ts';
@@ -10,7 +14,9 @@ import * as w from '../../claims/world.ts';
 import { microSteps, play, shipped } from '../../sim/play.ts';
 import { choose, finish, steer, to } from '../../sim/steer.ts';
 
-/** What the model does for each number of the list; empty: nothing, by decision (docs/fidelity.md). */
+/**
+ * What the model does for each number of the list; empty: nothing, by decision (docs/fidelity.md).
+ */
 const ENTER = 'vcpu_enter_guest';
 const SKELETON: Readonly<Record<string, readonly string[]>> = {
   R1: ['mutex_lock_killable.trylock'],

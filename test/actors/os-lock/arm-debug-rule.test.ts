@@ -1,4 +1,7 @@
-/** The enable rule of debug exceptions, over its whole input table, held against the table of the architecture written out by hand. */
+/**
+ * The enable rule of debug exceptions, over its whole input table, compared with the table of the
+ * architecture written out by hand.
+ */
 import { describe, expect, it } from 'vitest';
 import {
   type DebugControl,
@@ -37,8 +40,8 @@ const TABLE: readonly DebugControl[] = BOTH.flatMap((osLock) =>
 );
 
 /**
- * Current level and route, and what they ask of KDE and PSTATE.D where no lock is held: domain D.1, "target EL above current, or KDE=1 and
- * PSTATE.D=0".
+ * Current level and route, and what they ask of KDE and PSTATE.D where no lock is held: domain D.1,
+ * "target EL above current, or KDE=1 and PSTATE.D=0".
  */
 const ASKS: Readonly<Record<string, 'always' | 'kde-and-not-d' | 'never'>> = {
   '0 to 1': 'always',

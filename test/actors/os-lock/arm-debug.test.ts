@@ -1,4 +1,7 @@
-/** The debug registers of an arm64 CPU, and what KVM does with those of a vCPU: traps, register accesses, the two models, any program. */
+/**
+ * The debug registers of an arm64 CPU, and what KVM does with those of a vCPU: traps, register
+ * accesses, the two models, any program.
+ */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { armCpuDebugMachine } from '../../../actors/os-lock/arm-cpu-debug.ts';
@@ -126,7 +129,8 @@ describe('the two models', () => {
         const bits = MDSCR.MDE | MDSCR.SS;
         const old = cpuStateOf({ ...v, ...setupDebug(v, OLD) }, OLD).mdscr & bits;
         const owner = cpuStateOf({ ...v, ...load(v, OWNER, 'pcpu:0') }, OWNER).mdscr & bits;
-        // A debugger that only catches BRK leaves an unlocked guest its MDE in the old model, and takes it in the owner model.
+        // A debugger that only catches BRK leaves an unlocked guest its MDE in the old model, and
+        // takes it in the owner model.
         const differs = v.oslsr === 0x8 && !v.guestDebug.includes('USE_HW');
         expect(differs ? owner & MDSCR.SS : owner).toBe(differs ? old & MDSCR.SS : old);
       }),

@@ -1,4 +1,7 @@
-/** Patches of paths: what they put in the place of steps, wherever the path is called, and what they refuse. */
+/**
+ * Patches of paths: what they put in the place of steps, wherever the path is called, and what they
+ * refuse.
+ */
 import { describe, expect, it } from 'vitest';
 import { type HostPath, host, hostPatch } from '../../../actors/host/host-env.ts';
 import { type GuestPath, guest, guestPatch } from '../../../actors/kvm/guest-program.ts';

@@ -1,6 +1,7 @@
 /**
- * What the items of a path mean, written straight from docs/extend.md: a plain interpreter, which knows
- * nothing of graphs and states. Each step hands over to its caller, and goes on with an event.
+ * What the items of a path mean, written straight from docs/extend.md: a plain interpreter, which
+ * knows nothing of graphs and states. Each step hands over to its caller, and goes on with an
+ * event.
  */
 import { type Item, otherwise, type Path } from '../../../actors/path/path.ts';
 import type { Outgoing } from '../../../events/event.ts';

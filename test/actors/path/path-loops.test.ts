@@ -1,4 +1,7 @@
-/** Which loops of a path wait: those with a step of their own, called paths included, that yields or idles. */
+/**
+ * Which loops of a path wait: those with a step of their own, called paths included, that yields or
+ * idles.
+ */
 import { describe, expect, it } from 'vitest';
 import { expanded, pathOf, type TourItem, tour } from './walk.ts';
 

@@ -1,4 +1,7 @@
-/** Random programs of the path language for fast-check, as plain trees, and the items that they stand for. */
+/**
+ * Random programs of the path language for fast-check, as plain trees, and the items that they
+ * stand for.
+ */
 import fc from 'fast-check';
 import { otherwise } from '../../../actors/path/path.ts';
 import { outgoing } from '../../../events/event.ts';

@@ -1,4 +1,6 @@
-/** What the path language refuses, with the place: nothing that is written vanishes or is ignored. */
+/**
+ * What the path language refuses, with the place: nothing that is written vanishes or is ignored.
+ */
 import { describe, expect, it } from 'vitest';
 import { otherwise, PathError, type PathRest } from '../../../actors/path/path.ts';
 import { expanded, type Locals, mark, pathOf, start, type TourItem, tour } from './walk.ts';

@@ -209,7 +209,7 @@ describe('rules of contexts', () => {
     ['preemption off', { preempt: 1 }, { preempt: -1 }],
     ['a spinlock', { spin: 1 }, { spin: -1 }],
     ['interrupts off', { irqs: false }, { irqs: true }],
-  ] as const)('nobody sleeps with %s', (_name, take, drop) => {
+  ] as const)('a walker may not sleep with %s', (_name, take, drop) => {
     expect(refused([step('take', take), step('sleep', { sleeps: true }), step('drop', drop)])).toThrow(
       /walk\.sleep sleeps with kernel mode/,
     );

@@ -1,4 +1,7 @@
-/** A machine made of one path, for tests of the path builder: it walks, says what context it is in, and keeps what it did. */
+/**
+ * A machine made of one path, for tests of the path builder: it walks, says what context it is in,
+ * and keeps what it did.
+ */
 import { type AnyStateMachine, setup } from 'xstate';
 import { expand } from '../../../actors/path/expand.ts';
 import { type Flow, type Item, type Path, pathsOf, USER_MODE, type Walker } from '../../../actors/path/path.ts';

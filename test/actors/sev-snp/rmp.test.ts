@@ -1,4 +1,7 @@
-/** The RMP: its checks as tables, and the region's lock, marks and writes. @see domain snp a.3, a.4, b.2, b.3, c */
+/**
+ * The RMP: its checks as tables, and the region's lock, marks and writes.
+ * @see domain snp a.3, a.4, b.2, b.3, c
+ */
 import { describe, expect, it } from 'vitest';
 import {
   checkGuest,
@@ -35,15 +38,15 @@ describe('result codes', () => {
     ['a private page changes its owner', { [PFN]: GUEST_VALID }, [], PFN, { ...TAKE, asid: 2 }, 'SUCCESS'],
     ['a shared page becomes a firmware page', {}, [], PFN, { ...TAKE, asid: 0, gfn: 0, immutable: true }, 'SUCCESS'],
     ['a 2M operand on a frame that is not aligned', {}, [], PFN, { ...TAKE, pageSize: '2M' }, 'FAIL_INPUT'],
-    ['an ASID on a page of nobody', {}, [], PFN, { ...SHARE, asid: 1 }, 'FAIL_INPUT'],
-    ['immutable on a page of nobody', {}, [], PFN, { ...SHARE, immutable: true }, 'FAIL_INPUT'],
+    ['an ASID on a page of no guest', {}, [], PFN, { ...SHARE, asid: 1 }, 'FAIL_INPUT'],
+    ['immutable on a page of no guest', {}, [], PFN, { ...SHARE, immutable: true }, 'FAIL_INPUT'],
     ['bad input on a page in use: the input is looked at first', {}, [PFN], PFN, { ...SHARE, asid: 1 }, 'FAIL_INPUT'],
     ['a VMSA in use', { [PFN]: { ...GUEST_VALID, vmsa: true } }, [PFN], PFN, SHARE, 'FAIL_INUSE'],
     ['an immutable page', { [PFN]: FIRMWARE }, [], PFN, SHARE, 'FAIL_PERMISSION'],
     ['an immutable page in use: in use is looked at first', { [PFN]: FIRMWARE }, [PFN], PFN, SHARE, 'FAIL_INUSE'],
     ['4K inside an assigned 2M entry', { [HEAD]: HUGE }, [], PFN, SHARE, 'FAIL_OVERLAP'],
     ['2M over a frame assigned as 4K', { [PFN]: GUEST_VALID }, [], HEAD, { ...TAKE, pageSize: '2M' }, 'FAIL_OVERLAP'],
-    ['2M over a region of nobody', {}, [], HEAD, { ...TAKE, pageSize: '2M' }, 'SUCCESS'],
+    ['2M over a region of no guest', {}, [], HEAD, { ...TAKE, pageSize: '2M' }, 'SUCCESS'],
     ['2M over a 2M entry', { [HEAD]: HUGE }, [], HEAD, { ...TAKE, pageSize: '2M' }, 'SUCCESS'],
   ])('RMPUPDATE: %s', (_name, entries, inUse, pfn, update, result) => {
     expect(checkUpdate(entries, inUse, pfn, update)).toBe(result);
@@ -55,7 +58,7 @@ describe('result codes', () => {
 
   it.each<[string, Entries, number, number, { result: string; fault: boolean }]>([
     ['a page of the guest', { [PFN]: GUEST_VALID }, 1, 5, { result: 'SUCCESS', fault: false }],
-    ['a page of nobody', {}, 1, 5, { result: 'SUCCESS', fault: true }],
+    ['a page of no guest', {}, 1, 5, { result: 'SUCCESS', fault: true }],
     ['a page of another ASID', { [PFN]: GUEST_VALID }, 2, 5, { result: 'SUCCESS', fault: true }],
     ['a page at another GPA', { [PFN]: GUEST_VALID }, 1, 6, { result: 'SUCCESS', fault: true }],
     ['a page inside a 2M entry', { [HEAD]: HUGE, [PFN]: GUEST_VALID }, 1, 5, { result: 'FAIL_SIZEMISMATCH', fault: true }],
@@ -86,11 +89,11 @@ describe('accesses', () => {
   it.each<[string, Entries, { private: boolean; write: boolean; asid?: number; gfn?: number }, 'ok' | 'npf' | 'vc']>([
     ['private load of a valid page', { [PFN]: GUEST_VALID }, { private: true, write: false }, 'ok'],
     ['private store to a valid page', { [PFN]: GUEST_VALID }, { private: true, write: true }, 'ok'],
-    ['private load of a page of nobody', {}, { private: true, write: false }, 'npf'],
+    ['private load of a page of no guest', {}, { private: true, write: false }, 'npf'],
     ['private load of a page of another ASID', { [PFN]: GUEST_VALID }, { private: true, write: false, asid: 2 }, 'npf'],
     ['private load at another GPA', { [PFN]: GUEST_VALID }, { private: true, write: false, gfn: 6 }, 'npf'],
     ['private load of a page not validated', { [PFN]: INVALID }, { private: true, write: false }, 'vc'],
-    ['shared store to a page of nobody', {}, { private: false, write: true }, 'ok'],
+    ['shared store to a page of no guest', {}, { private: false, write: true }, 'ok'],
     ['shared store to an assigned page', { [PFN]: GUEST_VALID }, { private: false, write: true }, 'npf'],
     ['shared load of an assigned page', { [PFN]: GUEST_VALID }, { private: false, write: false }, 'ok'],
   ])('%s', (_name, entries, { asid = 1, gfn = 5, ...access }, outcome) => {
@@ -103,7 +106,7 @@ describe('accesses', () => {
     ['a page that is no VMSA', { [PFN]: GUEST_VALID }, [], 1, false],
     ['a VMSA of another ASID', { [PFN]: VMSA }, [], 2, false],
     ['a VMSA in use', { [PFN]: VMSA }, [PFN], 1, false],
-    ['a page of nobody', {}, [], 1, false],
+    ['a page of no guest', {}, [], 1, false],
   ])('VMRUN with %s', (_name, entries, inUse, asid, valid) => {
     expect(vmsaIsValid(entries, inUse, PFN, asid)).toBe(valid);
   });
@@ -187,7 +190,7 @@ describe('a region', () => {
     expect(entered(region('inuse', VMSA), 2).sent[0]!.event).toMatchObject({ outcome: 'invalid' });
   });
 
-  it('reclaims an immutable page that nobody locks: assigned to nobody, no longer immutable', () => {
+  it('reclaims an immutable page that is not locked: assigned to no guest, no longer immutable', () => {
     const firmware = region('inuse', { [PFN]: FIRMWARE });
     const { sent, context } = firmware.when(from('psp', 'rmp.reclaim'));
     expect(sent[0]!.event).toEqual({ type: 'rmp.reclaimed', outcome: 'ok' });

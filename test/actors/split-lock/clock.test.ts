@@ -1,4 +1,7 @@
-/** The clock of a host whose VMM has a timer send signals: what is due first fires first, and time passes in sleeps. */
+/**
+ * The clock of a host whose VMM has a timer send signals: what is due first fires first, and time
+ * passes in sleeps.
+ */
 import { describe, expect, it } from 'vitest';
 import { type ClockContext, clockMachine } from '../../../actors/split-lock/clock.ts';
 import { Given, told } from '../given.ts';
@@ -34,7 +37,7 @@ describe('the clock', () => {
     expect(fired.and.when(by(VMM, 'signal.sent', { wakes: true })).sent).toEqual([]);
   });
 
-  it('lets no more than a millisecond pass where nobody sleeps', () => {
+  it('lets no more than a millisecond pass where no thread sleeps', () => {
     const running = Given.start<ClockContext>(clockMachine).after(by(VMM, 'timer.settime', { ms: 20 }));
     expect(told(running.when(by(VMM, 'timer.elapse')).sent)).toEqual(['hrtimer timer.tick']);
     const later = running.when(tick);

@@ -1,4 +1,7 @@
-/** What split-lock detection stands on besides cores: the semaphore, the freezer, the memory bus and the limit of bus locks. */
+/**
+ * What split-lock detection stands on besides cores: the semaphore, the freezer, the memory bus and
+ * the limit of bus locks.
+ */
 import { describe, expect, it } from 'vitest';
 import { type MemoryBusContext, memoryBusMachine, ratelimitMachine } from '../../../actors/split-lock/bus-lock-limit.ts';
 import { type SemaphoreContext, semaphoreMachine } from '../../../actors/split-lock/delayed-work.ts';
@@ -9,7 +12,7 @@ const [A, B] = ['thread:a/0', 'thread:b/0'] as const;
 const by = (from: string, type: string, rest: object = {}) => ({ type, from, ...rest });
 
 describe('the semaphore of bus locks', () => {
-  it('wakes nobody who has left its queue for a signal', () => {
+  it('does not wake a thread that has left its queue for a signal', () => {
     const taken = Given.start<SemaphoreContext>(semaphoreMachine).after(by(A, 'sem.down'), by(B, 'sem.down'));
     expect(taken.context).toEqual({ count: 0, waiters: [B] });
     expect(told(taken.when(by(A, 'sem.up')).sent)).toEqual(['sched sched.wake']);
@@ -19,7 +22,7 @@ describe('the semaphore of bus locks', () => {
 
 describe('the freezer', () => {
   const frozen = Given.start(freezerMachine);
-  it('keeps tasks until they are thawed, and nobody after that', () => {
+  it('keeps tasks until they are thawed, and none after that', () => {
     const waiting = frozen.after(by(B, 'freezer.frozen?'), by(A, 'freezer.frozen?'), by(A, 'freezer.frozen?'));
     const thawed = waiting.when(by('thread:systemd/0', 'freezer.thaw'));
     expect(thawed.sent.map(({ event }) => event.thread)).toEqual([A, B]);

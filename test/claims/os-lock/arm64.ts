@@ -1,4 +1,7 @@
-/** Small arm64 worlds for claims: one guest, the thread that runs it, and what a run leaves of registers, traps and exceptions. */
+/**
+ * Small arm64 worlds for claims: one guest, the thread that runs it, and what a run leaves of
+ * registers, traps and exceptions.
+ */
 
 import type { MechanismOptions } from '../../../events/options.ts';
 import { DEBUG_EXITS, type DebugTraps, type Executed, type Sysreg } from '../../../events/os-lock/arm-debug.ts';
@@ -38,7 +41,10 @@ export interface ArmWorld {
   readonly mutant?: string | undefined;
   /** What the thread does before KVM_RUN. */
   readonly before?: readonly HostStep[];
-  /** The guest's program has a `pause`: it is migrated there, from a kernel that may not know the lock. */
+  /**
+   * The guest's program has a `pause`: it is migrated there, from a kernel that may not know the
+   * lock.
+   */
   readonly migratesFrom?: 'emulated' | 'ignored';
   /** What is watched; nothing unless given. */
   readonly properties?: readonly string[];

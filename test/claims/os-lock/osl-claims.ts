@@ -1,4 +1,7 @@
-/** OSL-1 to OSL-14: the arm64 OS Lock, in the old model and in the owner model. @see domain debug-and-split-lock F */
+/**
+ * OSL-1 to OSL-14: the arm64 OS Lock, in the old model and in the owner model.
+ * @see domain debug-and-split-lock F
+ */
 import assert from 'node:assert/strict';
 import type { GuestStep } from '../../../sim/scenario/program.ts';
 import type { KernelVersion } from '../../../sim/scenario/types.ts';
@@ -19,7 +22,10 @@ const HITS: readonly (readonly [string, GuestStep])[] = [
   ['step', w.insn],
 ];
 
-/** Whether the lock blocks what a guest has armed for itself, at a level, while no debugger is there. */
+/**
+ * Whether the lock blocks what a guest has armed for itself, at a level, while no debugger is
+ * there.
+ */
 function suppresses(mutant: string | undefined, kernel: KernelVersion, el: 0 | 1): void {
   for (const [kind, hit] of HITS) {
     const armed = [...w.armed, ...(kind === 'step' ? [w.msr('mdscr_el1', w.KDE | w.SS)] : [])];

@@ -1,4 +1,7 @@
-/** OSL-10 to OSL-14: what reset, migration and the VMM make of the lock. @see domain debug-and-split-lock D.5, F */
+/**
+ * OSL-10 to OSL-14: what reset, migration and the VMM make of the lock.
+ * @see domain debug-and-split-lock D.5, F
+ */
 import assert from 'node:assert/strict';
 import type { MechanismOptions } from '../../../events/options.ts';
 import type { GuestStep } from '../../../sim/scenario/program.ts';

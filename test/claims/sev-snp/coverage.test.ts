@@ -1,11 +1,14 @@
-/** Every claim of SEV-SNP's domain document is either in the list of claims or said not to be modelled, with its reason, in docs/fidelity.md. */
+/**
+ * Every claim of SEV-SNP's domain document is either in the list of claims or said not to be
+ * modelled, with its reason, in docs/fidelity.md.
+ */
 import { describe, expect, it } from 'vitest';
 import { shippedFile } from '../../../api/shipped-scenarios.ts';
 import { fileOf, shippedNames } from '../../sim/play.ts';
 import { SNP_CLAIMS } from './snp-claims.ts';
 import { SNP_RACES } from './snp-races.ts';
 
-/** Each claim of these lists is a test (snp.test.ts), which nobody can skip alone. */
+/** Each claim of these lists is a test (snp.test.ts), which cannot be skipped alone. */
 const tested = new Set(SNP_CLAIMS.map(({ id }) => id));
 const races = SNP_RACES.map(({ id }) => id);
 

@@ -1,4 +1,7 @@
-/** SNP-1 to SNP-72, those that the model can express; docs/fidelity.md has the others. @see domain snp g */
+/**
+ * SNP-1 to SNP-72, those that the model can express; docs/fidelity.md has the others.
+ * @see domain snp g
+ */
 import type { Claim } from '../claim.ts';
 import { SNP_FIRMWARE_CLAIMS } from './snp-firmware.ts';
 import { SNP_GUEST_CLAIMS } from './snp-guests.ts';

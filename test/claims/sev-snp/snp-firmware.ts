@@ -1,4 +1,7 @@
-/** SNP-59: pages that the firmware writes, and the mailbox through which it is asked to. @see domain snp f.1 */
+/**
+ * SNP-59: pages that the firmware writes, and the mailbox through which it is asked to.
+ * @see domain snp f.1
+ */
 import assert from 'node:assert/strict';
 import type { RmpEntry } from '../../../events/sev-snp/rmp.ts';
 import { DEADLOCK } from '../../../sim/end.ts';

@@ -1,4 +1,7 @@
-/** SNP-10, SNP-11, SNP-15 to SNP-18, SNP-22, SNP-24, SNP-48: what a guest sees of a host that took its page, and what the map lock keeps from happening. */
+/**
+ * SNP-10, SNP-11, SNP-15 to SNP-18, SNP-22, SNP-24, SNP-48: what a guest sees of a host that took
+ * its page, and what the map lock keeps from happening.
+ */
 import assert from 'node:assert/strict';
 import type { VmPagesContext } from '../../../actors/sev-snp/vm-pages.ts';
 import type { GuestStep } from '../../../sim/scenario/program.ts';
@@ -13,7 +16,10 @@ const BLIND = 'rmp-blind-pvalidate';
 const LOST = 'rmp.guest-page-lost';
 const holds = { source: 'domain snp g', verdict: 'holds' } as const;
 
-/** Two vCPUs of one guest; the first does this with the page, then a daemon may write it, then the second reads it. */
+/**
+ * Two vCPUs of one guest; the first does this with the page, then a daemon may write it, then the
+ * second reads it.
+ */
 function readByOther(state: 'shared' | 'guest-valid', first: readonly GuestStep[], written: boolean, mutant: s.Mutant): Played {
   const scenario = w.world(
     { vm0: w.vm([w.page(state)], [...first, w.hlt], [w.read(true)]) },
@@ -117,7 +123,10 @@ const convertsWhileHeld = (options: (typeof LOCKED)[number], mutant: s.Mutant) =
   s.told(kernelHolds(options), mutant, to(w.VHOST, 'kvm_vcpu_map.store'), to(w.VCPU, 'synchronize_page_state.schedule'), finish(w.VHOST));
 const LOCK = { 'pages.granted': 'granted', 'rmp.hostWritten': 'fault', 'rmp.writeUpdate': 'assigned', 'pages.unlock': null } as const;
 
-/** How often a PSC is refused: so many daemons hold the page when it begins, and let go one after the other. */
+/**
+ * How often a PSC is refused: so many daemons hold the page when it begins, and let go one after
+ * the other.
+ */
 function waits(holders: number, options: (typeof LOCKED)[number] | typeof s.P0, mutant: s.Mutant): number {
   const names = Array.from({ length: holders }, (_, i) => `netd${i}`);
   const threads = Object.fromEntries(names.map((name) => [name, [[w.dmaWrite()]]]));
@@ -137,7 +146,7 @@ const ofTheMapLock: readonly Claim[] = [
   {
     ...holds,
     id: 'SNP-10',
-    says: 'a page that the kernel found shared stays shared until it is unmapped (P3, P4); without the lock, until somebody else runs (P0)',
+    says: 'a page that the kernel found shared stays shared until it is unmapped (P3, P4); without the lock, until another thread runs (P0)',
     shows: [
       keeps(RACE, 'map-lock-user', 'rmp.host-panic', 'snp-map-unlocks-early', 'snp-map-no-wait', 'snp-psc-no-wait'),
       breaks(RACE, 'panic-sigbus', 'rmp.host-panic', 'rmp-host-write-unchecked'),
@@ -172,7 +181,7 @@ const ofTheMapLock: readonly Claim[] = [
   {
     ...holds,
     id: 'SNP-22',
-    says: 'the map checks and locks, a page-state change blocks until the unmap, and whoever comes after it has begun waits for its end',
+    says: 'the map checks and locks, a page-state change blocks until the unmap, and a map that comes after the change has begun waits for its end',
     shows: [keeps(RACE, 'map-lock-user', 'rmp.host-panic', 'snp-map-no-wait', 'snp-psc-no-wait')],
     mutants: ['snp-map-no-wait', 'snp-psc-no-wait', 'snp-map-unlocks-early'],
     check: (mutant) => {

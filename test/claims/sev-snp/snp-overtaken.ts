@@ -1,4 +1,7 @@
-/** SNP-6 to SNP-9, SNP-23, SNP-33, SNP-70, SNP-72: a page that turns private under a daemon, and what one policy promises. */
+/**
+ * SNP-6 to SNP-9, SNP-23, SNP-33, SNP-70, SNP-72: a page that turns private under a daemon, and
+ * what one policy promises.
+ */
 import assert from 'node:assert/strict';
 import { type Played, shipped } from '../../sim/play.ts';
 import { finish, to } from '../../sim/steer.ts';
@@ -124,7 +127,7 @@ const ofOnePolicy: readonly Claim[] = [
   {
     ...holds,
     id: 'SNP-9',
-    says: 'under P1 nobody calls the lock',
+    says: 'under P1 no path calls the lock',
     shows: [],
     why: 'it is about calls that are not there, and no property counts calls',
     not: 'whether the implicit conversion is an ABI itself, which is disputed',

@@ -1,4 +1,7 @@
-/** SNP-1 to SNP-5, SNP-20, SNP-61: what the host does about a write to a page that is private, policy by policy. */
+/**
+ * SNP-1 to SNP-5, SNP-20, SNP-61: what the host does about a write to a page that is private,
+ * policy by policy.
+ */
 import assert from 'node:assert/strict';
 import { microSteps, type Played } from '../../sim/play.ts';
 import { finish, to } from '../../sim/steer.ts';
@@ -99,7 +102,7 @@ export const SNP_POLICY_CLAIMS: readonly Claim[] = [
   {
     ...holds,
     id: 'SNP-3',
-    says: 'a guest that hands out a page it never converted has a correct daemon killed (P0, P3), or suffers itself (P1, P2), or nobody does (P4)',
+    says: 'a guest that hands out a page it never converted has a correct daemon killed (P0, P3), suffers itself (P1, P2), or harms no one (P4)',
     shows: [],
     why: 'the page is private from the start; the daemon of `rmp-host-write-race` finds it shared first',
     not: "the kernel's emulated write is SNP-2; P5 is not among the policies",
@@ -120,7 +123,7 @@ export const SNP_POLICY_CLAIMS: readonly Claim[] = [
     id: 'SNP-4',
     says: 'after a page-state change to shared no write of the host faults, under every policy, and the guest reads',
     shows: [],
-    why: 'the guest converts before anybody writes, and no shipped scenario has this order alone',
+    why: 'the guest converts before any thread writes, and no shipped scenario has this order alone',
     not: 'that the data is visible to the guest: pages have no content',
     mutants: ['snp-psc-no-update'],
     check: (mutant) => {

@@ -1,4 +1,7 @@
-/** R1, R2, R5 to R8, R14, R20: races of SEV-SNP, each with what it breaks and what cures it. @see domain snp h */
+/**
+ * R1, R2, R5 to R8, R14, R20: races of SEV-SNP, each with what it breaks and what cures it.
+ * @see domain snp h
+ */
 import assert from 'node:assert/strict';
 import { microSteps, shipped } from '../../sim/play.ts';
 import { finish, steps, to, until } from '../../sim/steer.ts';
@@ -86,7 +89,7 @@ const ofVmsas: readonly Checked[] = [
   },
   {
     id: 'R20',
-    says: 'a guest that reads its own VMSA while it runs faults for ever; one that is not in use it can read',
+    says: 'a guest that reads its own VMSA while it runs faults forever; one that is not in use it can read',
     mutants: ['rmp-access-in-use', 'rmp-vmrun-no-mark'],
     check: (mutant) => {
       const endless = s.inOrder(w.oneGuest([vmsaPage], [w.read(true, 0x8)], {}, {}, { bounds: { steps: 400 } }), mutant);

@@ -1,4 +1,7 @@
-/** SNP-21, SNP-29 to SNP-31, SNP-34 to SNP-36, SNP-46, SNP-52: the RMP's checks and the entry's lock. */
+/**
+ * SNP-21, SNP-29 to SNP-31, SNP-34 to SNP-36, SNP-46, SNP-52: the RMP's checks and the entry's
+ * lock.
+ */
 import assert from 'node:assert/strict';
 import { HYPERVISOR_PAGE, hostWriteFaults } from '../../../actors/sev-snp/rmp-check.ts';
 import { RMP_EVENTS, type RmpEntry } from '../../../events/sev-snp/rmp.ts';
@@ -208,7 +211,7 @@ const ofChecks: readonly Claim[] = [
     says: 'a page that cannot be taken from the RMP stays assigned and is leaked, and its VM is bugged',
     shows: [breaks(ADJUST, 'inuse', BUGGED, 'snp-no-bugged', 'snp-update-retries-inuse')],
     why: 'that the page is leaked shows in the context of `pages:vm0`, for which there is no property',
-    not: 'that nobody is given the frame again: there is no allocator',
+    not: 'that no guest is given the frame again: there is no allocator',
     mutants: ['snp-no-leak', 'snp-no-bugged', 'snp-update-retries-inuse'],
     check: (mutant) => {
       const played = s.meet('inuse', mutant);

@@ -1,4 +1,7 @@
-/** SNP-25 to SNP-28, SNP-32: VMSA pages, made by guests, in use while their vCPU runs, and what the auto-share handler must do then. */
+/**
+ * SNP-25 to SNP-28, SNP-32: VMSA pages, made by guests, in use while their vCPU runs, and what the
+ * auto-share handler must do then.
+ */
 import assert from 'node:assert/strict';
 import type { HostOptions } from '../../../events/options.ts';
 import { DEADLOCK } from '../../../sim/end.ts';
@@ -48,7 +51,10 @@ function afterKick({ records }: Played): unknown[] {
     .filter(({ kind, actor, type }) => kind === 'deliver' && actor === w.NETD && /^rmp\.(?:locked|checked)$/.test(type))
     .map(({ payload }) => payload.result);
 }
-/** The request comes when the vCPU has left by itself and has looked at its requests: it must look once more. */
+/**
+ * The request comes when the vCPU has left by itself and has looked at its requests: it must look
+ * once more.
+ */
 const entersOnceMore = (mutant: s.Mutant) =>
   s.told(
     meetsVmsa([w.psc('private'), SPINS]),
@@ -142,7 +148,7 @@ export const SNP_VMSA_CLAIMS: readonly Claim[] = [
   {
     ...holds,
     id: 'SNP-28',
-    says: 'without a kick the handler retries for ever',
+    says: 'without a kick the handler retries forever',
     shows: [breaks(KICK, 'no-kick', BOUNDED, 'rmp-vmrun-no-mark', 'rmp-update-in-use')],
     not: 'the soft lock-up that follows: there is no watchdog',
     mutants: ['rmp-vmrun-no-mark', 'rmp-update-in-use'],

@@ -1,4 +1,7 @@
-/** The worlds of SEV-SNP's claims: the policies, the stories that several claims tell, and runs of them as a mutant has the model. */
+/**
+ * The worlds of SEV-SNP's claims: the policies, the stories that several claims tell, and runs of
+ * them as a mutant has the model.
+ */
 import type { HostOptions } from '../../../events/options.ts';
 import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
 import { type Played, play, seeds, shipped } from '../../sim/play.ts';
@@ -15,7 +18,7 @@ export const P3: Options = { 'kvm.rmpFault': 'panic-sigbus', 'kvm.mapLock': 'ker
 export const P4: Options = { 'kvm.rmpFault': 'panic-sigbus', 'kvm.mapLock': 'user' };
 export const POLICIES = { P0, P1, P2, P3, P4 } as const;
 
-/** No story takes so many steps; a mutant may go on for ever. */
+/** No story takes so many steps; a mutant may go on forever. */
 const STEPS_MAX = 1500;
 const changed = (scenario: ResolvedScenario, mutant: Mutant): ResolvedScenario =>
   mutant === undefined ? scenario : { ...scenario, mutant };

@@ -1,4 +1,7 @@
-/** SEV-SNP: every claim of the domain document that the model can express, its races, and every mutant of the mechanism. */
+/**
+ * SEV-SNP: every claim of the domain document that the model can express, its races, and every
+ * mutant of the mechanism.
+ */
 import { describe, expect, it } from 'vitest';
 import { sevSnp } from '../../../sim/mechanisms/sev-snp/index.ts';
 import { testClaims } from '../claim-cases.ts';

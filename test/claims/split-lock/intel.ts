@@ -1,4 +1,7 @@
-/** Small Intel worlds for claims: one VM, its VMM, and what else is asked for; and what a run of them shows. */
+/**
+ * Small Intel worlds for claims: one VM, its VMM, and what else is asked for; and what a run of
+ * them shows.
+ */
 
 import type { HostThread } from '../../../actors/host/host-env.ts';
 import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
@@ -62,7 +65,7 @@ export function intel({ guest, vmm = [run], others = {}, options = {}, host = {}
   );
 }
 
-/** No world of these takes so many steps; a mutant may go on for ever. */
+/** No world of these takes so many steps; a mutant may go on forever. */
 const STEPS_MAX = 3000;
 
 /** The world in order, one CPU after the other. */

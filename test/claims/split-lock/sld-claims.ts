@@ -1,4 +1,7 @@
-/** SLD-1 to SLD-23: split-lock detection under VMX, design v8 unless said. @see domain debug-and-split-lock F */
+/**
+ * SLD-1 to SLD-23: split-lock detection under VMX, design v8 unless said.
+ * @see domain debug-and-split-lock F
+ */
 import assert from 'node:assert/strict';
 import { type Claim, keeps } from '../claim.ts';
 import * as w from './intel.ts';
@@ -32,7 +35,8 @@ const ofTheMsr: readonly Claim[] = [
     why: 'that nothing else is written shows in the messages of a run, which no property sees: `worldswitch run sld-wrmsr-preempted` and `show --step`',
     mutants: ['sld-update-always'],
     check: (mutant) => {
-      // Loaded with 0, then 0, on, on, off: only the changes are written, and the host's setting at the end.
+      // Loaded with 0, then 0, on, on, off: only the changes are written, and the host's setting at
+      // the end.
       const played = w.inOrder({ guest: [w.wrmsr(0), w.wrmsr(w.BIT), w.wrmsr(w.BIT), w.wrmsr(0)], mutant });
       assert.deepEqual(w.msrWrites(played), [false, true, false, true]);
       assert.deepEqual([w.thread(played).tif, w.sld(played)], [undefined, true]);

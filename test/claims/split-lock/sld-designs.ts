@@ -1,4 +1,7 @@
-/** SLD-13 to SLD-23: whose #AC it is, what fatal mode means for guests, and what the review says of names and order. */
+/**
+ * SLD-13 to SLD-23: whose #AC it is, what fatal mode means for guests, and what the review says of
+ * names and order.
+ */
 import assert from 'node:assert/strict';
 import type { HostThread } from '../../../actors/host/host-env.ts';
 import type { HostOptions } from '../../../events/options.ts';
@@ -22,7 +25,7 @@ const ofGuests: readonly Claim[] = [
     id: 'SLD-13',
     says: 'in fatal mode a guest that writes 0 reads 0, and the MSR stays on',
     shows: [keeps('sld-guest-test-ctrl', 'fatal', 'sld.msr-as-booted', 'sld-update-always')],
-    why: 'what the guest reads back is told to it and to nobody else: `worldswitch run sld-guest-test-ctrl --variant fatal` records it',
+    why: 'what the guest reads back is told to it alone: `worldswitch run sld-guest-test-ctrl --variant fatal` records it',
     mutants: ['sld-update-always'],
     check: (mutant) => {
       const played = w.inOrder({ guest: [enable, w.wrmsr(0), w.rdmsr], options: fatal, mutant });

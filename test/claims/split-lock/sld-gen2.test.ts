@@ -1,4 +1,6 @@
-/** Generation 2 of the split-lock warning: what its sections are for, and that a task in it ends. */
+/**
+ * Generation 2 of the split-lock warning: what its sections are for, and that a task in it ends.
+ */
 import { describe, expect, it } from 'vitest';
 import { microSteps, play, resolved, seeds } from '../../sim/play.ts';
 import { finish, steer, to } from '../../sim/steer.ts';

@@ -1,4 +1,7 @@
-/** Mutants of split-lock detection that no claim of the notes is about: where each is run, and what it breaks there. */
+/**
+ * Mutants of split-lock detection that no claim of the notes is about: where each is run, and what
+ * it breaks there.
+ */
 
 export interface MutantCase {
   readonly mutant: string;

@@ -1,4 +1,7 @@
-/** Each mutant of split-lock detection that no claim is about breaks a shipped scenario that is clean without it. */
+/**
+ * Each mutant of split-lock detection that no claim is about breaks a shipped scenario that is
+ * clean without it.
+ */
 import { describe, expect, it } from 'vitest';
 import { brokenInTheEnd, shippedAs } from './intel.ts';
 import { MUTANT_CASES } from './sld-mutant-cases.ts';

@@ -1,4 +1,7 @@
-/** Split-lock detection under VMX: every claim of the domain document, and every mutant of the mechanism. */
+/**
+ * Split-lock detection under VMX: every claim of the domain document, and every mutant of the
+ * mechanism.
+ */
 import { describe, expect, it } from 'vitest';
 import { Explorer } from '../../../sim/explore/breadth/explorer.ts';
 import { finish } from '../../../sim/explore/turns.ts';

@@ -1,4 +1,6 @@
-/** Two kernel threads on two CPUs take two spinlocks in opposite orders, with the host's own paths. */
+/**
+ * Two kernel threads on two CPUs take two spinlocks in opposite orders, with the host's own paths.
+ */
 import { host, operation, outgoing, sender } from 'worldswitch/extend';
 import { emit, setup } from 'xstate';
 

@@ -1,7 +1,8 @@
 /**
- * AVIC: the physical-ID table entry of a vCPU says on which pCPU it runs. kvm_vcpu_block() clears and sets it again through a helper that
- * takes the CPU from vcpu->cpu with preemption on; the preempt notifiers write the same entry. Fix: no preemption in the helper.
- * Source: lkml.iu.edu 2111.3/07243 (AVIC series, November 2021).
+ * AVIC: the physical-ID table entry of a vCPU says on which pCPU it runs. kvm_vcpu_block() clears
+ * and sets it again through a helper that takes the CPU from vcpu->cpu with preemption on; the
+ * preempt notifiers write the same entry. Fix: no preemption in the helper. Source: lkml.iu.edu
+ * 2111.3/07243 (AVIC series, November 2021).
  */
 import { always, host, hostPatch, operation, outgoing, replaceStep, sender } from 'worldswitch/extend';
 import { assign, emit, setup } from 'xstate';
@@ -30,7 +31,7 @@ const write = (name, vcpu, cpu) =>
     answers: { 'avic.written': () => ({}) },
   });
 const notified = (t) => t.notifier;
-/** Somebody to run instead: AMD hosts have no operation that does nothing. */
+/** A thread to run instead: AMD hosts have no operation that does nothing. */
 const OPERATIONS = { noise: operation('noise', 'One step of user code that touches nothing.', {}) };
 
 export const mechanism = {

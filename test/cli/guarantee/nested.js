@@ -1,4 +1,7 @@
-/** examples/lock-model with one change: whoever holds a page takes the other one too before it lets go. Raw XState, as in the example; no helper. */
+/**
+ * examples/lock-model with one change: the holder of a page takes the other one too before it lets
+ * go. Raw XState, as in the example; no helper.
+ */
 import { outgoing, sender } from 'worldswitch/extend';
 import { assign, emit, setup } from 'xstate';
 

@@ -1,4 +1,7 @@
-/** One actor, one offer from a to b. Is "b is reached" true in every fair schedule, when nobody has to make an offer? */
+/**
+ * One actor, one offer from a to b. Is "b is reached" true in every fair schedule, when no actor
+ * has to make an offer?
+ */
 import { eventually } from 'worldswitch/extend';
 import { setup } from 'xstate';
 

@@ -1,4 +1,7 @@
-/** Random models for fast-check: two or three actors of one or two kinds, that move, ask each other, and send each other mail. */
+/**
+ * Random models for fast-check: two or three actors of one or two kinds, that move, ask each other,
+ * and send each other mail.
+ */
 import fc from 'fast-check';
 import type { ActorId } from '../../../events/event.ts';
 import type { Topology } from '../../../sim/store.ts';

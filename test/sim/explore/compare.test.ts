@@ -1,4 +1,7 @@
-/** Outcomes over all schedules, against every schedule played to its end by the sequencer, one after the other. */
+/**
+ * Outcomes over all schedules, against every schedule played to its end by the sequencer, one after
+ * the other.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MemoEngine } from '../../../sim/engine/memo.ts';

@@ -1,4 +1,7 @@
-/** What the tests of deadlocks leave out: who holds a lock now, asks that come later, a scheduler that computes, blocks. */
+/**
+ * What the tests of deadlocks leave out: who holds a lock now, asks that come later, a scheduler
+ * that computes, blocks.
+ */
 import { describe, expect, it } from 'vitest';
 import { type AnyStateMachine, assign, createMachine, emit } from 'xstate';
 import { outgoing, sender } from '../../../events/event.ts';
@@ -74,7 +77,7 @@ const found = (topology: Topology) =>
   finish(explore({ scenario: toy(topology), maxStates: 10_000 })).violations.find(({ property }) => property === DEADLOCK);
 
 describe('who holds what a dead actor waits for', () => {
-  it('is whoever changed it last', () => {
+  it('is the actor that changed it last', () => {
     const changers = new Changers();
     for (const from of [1, 2, 1, 3, 2]) changers.note(0, from);
     expect(changers.of(0)).toEqual([2, 3, 1]);
@@ -143,7 +146,8 @@ describe('a deadlock at the end of a block of records', () => {
       },
     });
 
-  // A step writes two records, a poll one: a block of 4096 is full between the deadlock and the 64th poll.
+  // A step writes two records, a poll one: a block of 4096 is full between the deadlock and the
+  // 64th poll.
   it.each([2000, 2020, 2040, 2047, 2048, 2060])('ends the run, and its journal, in the first dead state: after %i steps', (steps) => {
     const scenario = toy({ actors: [actor('node:0')], machines: { node: counter(steps) }, catalogue: CATALOGUE });
     const { end, records } = play(scenario, { name: 'fifo' });

@@ -1,4 +1,7 @@
-/** Drives the kernel as the explorer does, but with tables that start tiny and with a memory that is dropped whenever somebody says so. */
+/**
+ * Drives the kernel as the explorer does, but with tables that start tiny and with a memory that is
+ * dropped whenever the test says so.
+ */
 
 import { hexOf } from '../../../sim/canonical.ts';
 import { MemoEngine } from '../../../sim/engine/memo.ts';

@@ -1,4 +1,7 @@
-/** Holds an exploration against the oracle: the same states at the same depths, the same transitions, trails that replay. */
+/**
+ * Compares an exploration with the oracle: the same states at the same depths, the same
+ * transitions, trails that replay.
+ */
 import { expect } from 'vitest';
 import { openJournal } from '../../../replay/open.ts';
 import { reexecute } from '../../../replay/reexecute.ts';
@@ -49,7 +52,10 @@ function depthsOf({ space, world: step }: Explorer): Map<string, number> {
   return found;
 }
 
-/** The trail of each finding, replayed to a journal, and that once more with every choice held against index, count and label. */
+/**
+ * The trail of each finding, replayed to a journal, and that once more with every choice compared
+ * with index, count and label.
+ */
 function expectTrailsReplay(scenario: ResolvedScenario, { explorer, report }: Searched): void {
   for (const { property, message, state, steps } of report.findings) {
     const labels = explorer.labelsTo(state);
@@ -63,7 +69,9 @@ function expectTrailsReplay(scenario: ResolvedScenario, { explorer, report }: Se
   }
 }
 
-/** Searches a scenario both ways, and holds everything that the explorer says against the oracle. */
+/**
+ * Searches a scenario both ways, and compares everything that the explorer says with the oracle.
+ */
 export function expectEqual(scenario: ResolvedScenario): Searched {
   const searched = search(scenario);
   const { explorer, report } = searched;

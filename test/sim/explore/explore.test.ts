@@ -1,4 +1,7 @@
-/** Exploration as people ask for it: the least deviating schedule of each violation, and a guarantee that claims no more than was done. */
+/**
+ * Exploration as people ask for it: the least deviating schedule of each violation, and a guarantee
+ * that claims no more than was done.
+ */
 import { describe, expect, it } from 'vitest';
 import { stateAt } from '../../../replay/fold.ts';
 import { openJournal } from '../../../replay/open.ts';
@@ -36,7 +39,8 @@ describe('a violation', () => {
     };
     const last = rule((world) => (ids.every((id) => actorIn(world, id).value === 'hit') ? 'all are hit' : null));
     const search = explore({ scenario: toy(topology, [last]), maxStates: 1_000_000 });
-    // The first search hands the thread back until every state is expanded; then the one in the order of deviations begins.
+    // The first search hands the thread back until every state is expanded; then the one in the
+    // order of deviations begins.
     let turn = search.next();
     while (!turn.done && turn.value.bytes > 0) turn = search.next();
     turn = search.next(true);

@@ -1,4 +1,7 @@
-/** A small world with messages in flight: one tool asks the firmware, whose completion comes as an interrupt. */
+/**
+ * A small world with messages in flight: one tool asks the firmware, whose completion comes as an
+ * interrupt.
+ */
 import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
 import { shipped } from '../play.ts';
 

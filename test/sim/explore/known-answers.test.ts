@@ -1,4 +1,7 @@
-/** The explorer against an oracle that shares only the machines with it: the same states at the same depths, the same transitions. */
+/**
+ * The explorer against an oracle that shares only the machines with it: the same states at the same
+ * depths, the same transitions.
+ */
 import { describe, expect, it } from 'vitest';
 import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
 import { dmaWrite, makeShared, page, psc, rmpadjust, run, vm, world } from '../../claims/world.ts';

@@ -1,6 +1,6 @@
 /**
- * The oracle of deadlocks: the class of a step, the dead states and the end of a run, by the words of docs/explore.md alone and over
- * XState's own transitions.
+ * The oracle of deadlocks: the class of a step, the dead states and the end of a run, by the words
+ * of docs/explore.md alone and over XState's own transitions.
  */
 import type { AnyMachineSnapshot } from 'xstate';
 import type { Naive, NaiveState, NaiveStep } from './naive.ts';
@@ -89,7 +89,10 @@ export class NaiveDead {
   }
 }
 
-/** All states by digest, breadth first, each with how a run ends in it; what follows an end is left out. Null if there are more than `most`. */
+/**
+ * All states by digest, breadth first, each with how a run ends in it; what follows an end is left
+ * out. Null if there are more than `most`.
+ */
 export function naiveEnds(
   naive: Naive,
   most: number,

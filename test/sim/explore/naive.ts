@@ -1,6 +1,6 @@
 /**
- * The oracle: a search that shares nothing with the explorer but the machines. States are strings, every reaction is XState's
- * documented transition(), a step is written down as the design has it.
+ * The oracle: a search that shares nothing with the explorer but the machines. States are strings,
+ * every reaction is XState's documented transition(), a step is written down as the design has it.
  */
 import { type AnyMachineSnapshot, initialTransition, transition } from 'xstate';
 import type { Outgoing } from '../../../events/event.ts';

@@ -1,4 +1,4 @@
-/** Models that nobody thought of: the explorer, the bounded search and the oracle must agree on each of them. */
+/** Random models: the explorer, the bounded search and the oracle must agree on each of them. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BoundedSearch } from '../../../sim/explore/in-order/bounded.ts';
@@ -55,7 +55,7 @@ describe('random models', () => {
     );
   });
 
-  it('show each violation at the least of all prices that any schedule has', () => {
+  it('show each violation at the lowest price that any schedule has', () => {
     let broken = 0;
     fc.assert(
       fc.property(cases, ({ model, a, b }) => {
@@ -86,7 +86,8 @@ describe('random models', () => {
         const topology = topologyOfModel(model);
         const { prices } = pricesOf(topology, (world) => bothIn(a, b)(world) !== null, 4);
         const found = bounded(topology, a, b, limits).findings.some(({ property }) => property !== 'deadlock');
-        // The oracle stops at four of each: within that it must be found, and what is found must cost what it says.
+        // The oracle stops at four of each: within that it must be found, and what is found must
+        // cost what it says.
         if (prices.some(fits)) expect(found).toBe(true);
         else if (found) {
           const [finding] = bounded(topology, a, b, limits).findings;

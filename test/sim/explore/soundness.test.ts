@@ -1,4 +1,7 @@
-/** What goes together in one search: every pair has a line, the manual shows it, and the search does what the line says. */
+/**
+ * What goes together in one search: every pair has a line, the manual shows it, and the search does
+ * what the line says.
+ */
 import { afterAll, describe, expect, it } from 'vitest';
 import { stateAt } from '../../../replay/fold.ts';
 import { openJournal } from '../../../replay/open.ts';

@@ -1,4 +1,6 @@
-/** Models for tests of the search: machines of a few states, entered as a user's own model would. */
+/**
+ * Models for tests of the search: machines of a few states, entered as a user's own model would.
+ */
 import { type AnyStateMachine, assign, createMachine, emit } from 'xstate';
 import { type ActorId, type Delivery, outgoing } from '../../../events/event.ts';
 import { register as registerMechanism } from '../../../sim/host/registry.ts';
@@ -83,8 +85,8 @@ interface Energy {
 }
 
 /**
- * A machine from a table. Whatever sends queued messages uses up energy, and without any stays where it is: so every toy has
- * finitely many states.
+ * A machine from a table. Whatever sends queued messages uses up energy, and without any stays
+ * where it is: so every toy has finitely many states.
  */
 export function machineOf(states: Readonly<Record<string, StateTable>>, energy = 2, context: object = {}): AnyStateMachine {
   const transitionOf = ({ to, sends = [] }: Edge, name: string) => {

@@ -77,7 +77,7 @@ const PAGE_LOCKS: Topology = {
   catalogue: { take: 'offer', lock: 'bus', unlock: 'bus', granted: 'bus', refused: 'bus' },
 };
 
-/** One that polls for ever, beside another actor. */
+/** An actor that polls forever, beside another actor. */
 const beside = (other: AnyStateMachine, waiting: AnyStateMachine = machineOf({ waits: { on: { exec: { to: 'waits' } } } })): Topology => ({
   actors: [
     { id: 'node:0', kind: 'node', input: null },
@@ -165,7 +165,7 @@ describe('a deadlock', () => {
     expect(isDeadlocked(beside(scheduling(wakes), woken))).toBe(false);
   });
 
-  it('is none on a machine that has halted, though somebody still polls there', () => {
+  it('is none on a machine that has halted, though an actor still polls there', () => {
     const scenario = toy(beside(machineOf({ halted: { on: { preempt: { to: 'halted' } }, tags: ['rest', 'halt'] } })));
     expect(found(scenario)).toBeUndefined();
     expect(play(scenario, { name: 'fifo' }).end).toMatchObject({ verdict: 'clean', ended: 'halted' });
@@ -178,7 +178,10 @@ describe('a deadlock', () => {
   });
 });
 
-/** Loops that wait, schedulers and halted machines, from the seeds of the contract; what breaks a rule of models is no deadlock's business. */
+/**
+ * Loops that wait, schedulers and halted machines, from the seeds of the contract; what breaks a
+ * rule of models is no deadlock's business.
+ */
 const waitingModels = Array.from({ length: 900 }, (_, seed) => randomTopology(seed + 1)).flatMap((topology, i) => {
   const naive = new Naive(topology);
   const dead = new NaiveDead(naive);

@@ -1,4 +1,7 @@
-/** The walk against the sequencer and against its own dependencies: same alternatives, same digests, and steps that commute where it says so. */
+/**
+ * The walk against the sequencer and against its own dependencies: same alternatives, same digests,
+ * and steps that commute where it says so.
+ */
 import { describe, expect, it } from 'vitest';
 import { RandomChooser } from '../../../sim/choosers/random.ts';
 import { MemoEngine } from '../../../sim/engine/memo.ts';
@@ -72,7 +75,10 @@ function randomTrail(walk: Walk, prng: Prng, length: number): number[] {
   return trail;
 }
 
-/** The digest after the trail and two further events, each by its key; the second must still be there after the first. */
+/**
+ * The digest after the trail and two further events, each by its key; the second must still be
+ * there after the first.
+ */
 function digestAfter(walk: Walk, view: WalkView, trail: readonly number[], keys: readonly number[]): readonly number[] {
   walk.reset();
   for (const index of trail) walk.take(index);

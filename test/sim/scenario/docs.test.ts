@@ -1,6 +1,6 @@
 /**
- * What is published about the grammar: the reference, and the JSON Schema. WORLDSWITCH_DOCS=write puts the table of operations into
- * docs/scenarios.md.
+ * What is published about the grammar: the reference, and the JSON Schema. WORLDSWITCH_DOCS=write
+ * puts the table of operations into docs/scenarios.md.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';

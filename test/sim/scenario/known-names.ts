@@ -1,4 +1,7 @@
-/** Lists of valid names as messages have them: the host's own among those of each mechanism that is shipped. */
+/**
+ * Lists of valid names as messages have them: the host's own among those of each mechanism that is
+ * shipped.
+ */
 import { SHIPPED_MECHANISMS } from '../../../sim/mechanisms/index.ts';
 import { guestOperations, hostOperations } from '../../../sim/scenario/all-operations.ts';
 

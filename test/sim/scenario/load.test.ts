@@ -1,4 +1,6 @@
-/** Scenario files: what is accepted, what every mistake is told as, and what hostile files come to. */
+/**
+ * Scenario files: what is accepted, what every mistake is told as, and what hostile files come to.
+ */
 import { describe, expect, it } from 'vitest';
 import { ScenarioError } from '../../../sim/scenario/issues.ts';
 import { loadScenario, parseScenario } from '../../../sim/scenario/load.ts';

@@ -1,4 +1,7 @@
-/** One mistake of every kind, in the host, VMs, programs: the changed sample, and the issues (line | path | message) that come of it. */
+/**
+ * One mistake of every kind, in the host, VMs, programs: the changed sample, and the issues (line |
+ * path | message) that come of it.
+ */
 import { FEATURES, GUEST_OPERATIONS, HOST_OPERATIONS, OPTIONS, VM_TYPES } from './known-names.ts';
 import { changed, SAMPLE } from './sample.ts';
 

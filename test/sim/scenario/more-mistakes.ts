@@ -1,4 +1,7 @@
-/** One mistake of every kind, in parameters, references, names, YAML: the changed sample, and the issues (line | path | message). */
+/**
+ * One mistake of every kind, in parameters, references, names, YAML: the changed sample, and the
+ * issues (line | path | message).
+ */
 import { OPTIONS } from './known-names.ts';
 import { changed, SAMPLE } from './sample.ts';
 

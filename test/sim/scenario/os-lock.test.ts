@@ -1,4 +1,7 @@
-/** Scenarios of arm64 hosts whose parts do not fit each other: refused with the place, in a file and in a journal. */
+/**
+ * Scenarios of arm64 hosts whose parts do not fit each other: refused with the place, in a file and
+ * in a journal.
+ */
 import { describe, expect, it } from 'vitest';
 import { loadScenario } from '../../../sim/scenario/load.ts';
 import { resolveScenario, validateResolved } from '../../../sim/scenario/resolve.ts';

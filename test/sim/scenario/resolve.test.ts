@@ -1,4 +1,7 @@
-/** Resolving: parameters, presets, variants, programs and property names become what a run depends on. */
+/**
+ * Resolving: parameters, presets, variants, programs and property names become what a run depends
+ * on.
+ */
 import { describe, expect, it } from 'vitest';
 import { ParameterValueError, ScenarioError, UnknownParameterError, UnknownVariantError } from '../../../sim/scenario/issues.ts';
 import { loadScenario } from '../../../sim/scenario/load.ts';

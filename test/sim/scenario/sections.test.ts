@@ -94,7 +94,7 @@ describe('a journal of an AMD host', () => {
   it.each([
     ['no settings', withSettings(undefined), /vms\[0\]\.settings: required and missing; expected a map/],
     ['no pages', withSettings({ asid: 1 }), /vms\[0\]\.settings\.pages: required and missing; expected a list/],
-    ['an ASID of nobody', withSettings({ asid: 0, pages: [] }), /settings\.asid: found 0; expected an integer from 1 to 65535/],
+    ['the ASID of no guest', withSettings({ asid: 0, pages: [] }), /settings\.asid: found 0; expected an integer from 1 to 65535/],
     [
       'more pages than a scenario may have',
       withSettings({ asid: 1, pages: Array.from({ length: 4097 }, (_, index) => page(index)) }),
@@ -111,7 +111,7 @@ describe('a journal of an AMD host', () => {
       { ...amd, sections: { firmware: { state: 'INIT' } } },
       /sections\.firmware\.pages: required and missing/,
     ],
-    ['a section of nobody', { ...amd, sections: { disk: {} } }, /sections\.disk: found the key "disk"; expected one of firmware/],
+    ['a section of no mechanism', { ...amd, sections: { disk: {} } }, /sections\.disk: found the key "disk"; expected one of firmware/],
   ])('is refused with %s', (_, json, message) => {
     expect(() => validateResolved(json)).toThrow(message);
   });

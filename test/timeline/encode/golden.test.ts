@@ -1,6 +1,7 @@
 /**
- * The exporters' bytes for one small run, as they stand in test/golden. A change of a format shows here and is reviewed like code:
- * `WORLDSWITCH_GOLDEN=write npx vitest run test/timeline/encode/golden.test.ts` writes the files anew.
+ * The exporters' bytes for one small run, as they stand in test/golden. A change of a format shows
+ * here and is reviewed like code: `WORLDSWITCH_GOLDEN=write npx vitest run
+ * test/timeline/encode/golden.test.ts` writes the files again.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -30,7 +31,10 @@ const region = (holders: object) =>
     },
   ] as const;
 
-/** One thread enters its guest, which takes an RMP lock; an interrupt ends its stay. Made by hand, so that no change of the model shows. */
+/**
+ * One thread enters its guest, which takes an RMP lock; an interrupt ends its stay. Made by hand,
+ * so that no change of the model shows.
+ */
 function goldenRun(): Journal {
   const run = new Handmade([
     { id: 'pcpu:0', kind: 'pcpu' },

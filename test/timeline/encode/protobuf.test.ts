@@ -1,4 +1,7 @@
-/** The protobuf writer: its bytes as the format's own documents give them, and read back by another reader. */
+/**
+ * The protobuf writer: its bytes as the format's own documents give them, and read back by another
+ * reader.
+ */
 import { describe, expect, it } from 'vitest';
 import { ProtobufWriter } from '../../../timeline/encode/protobuf.ts';
 import { messageOf } from '../../e2e/trace-processor-wire.ts';
@@ -47,7 +50,7 @@ describe('the protobuf writer', () => {
     expect(Buffer.from(inner.get(2)![0] as Uint8Array).toString()).toBe(body);
   });
 
-  it('starts anew after its bytes were taken', () => {
+  it('starts again after its bytes were taken', () => {
     const writer = new ProtobufWriter(2);
     writer.double(1, 0.5);
     expect(writer.take()).toHaveLength(9);

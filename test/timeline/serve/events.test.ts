@@ -1,4 +1,7 @@
-/** The stream of events: order, resume, filters, silence, slow clients, and what remains when a client leaves. */
+/**
+ * The stream of events: order, resume, filters, silence, slow clients, and what remains when a
+ * client leaves.
+ */
 import { describe, expect, it } from 'vitest';
 import type { JournalRecord } from '../../../events/journal.ts';
 import { openJournal } from '../../../replay/open.ts';

@@ -1,4 +1,7 @@
-/** What the tests of the server share: synthetic runs, a clock that stands still, a reader of event streams. */
+/**
+ * What the tests of the server share: synthetic runs, a clock that stands still, a reader of event
+ * streams.
+ */
 import type { JournalRecord } from '../../../events/journal.ts';
 import { type App, type AppOptions, createApp } from '../../../timeline/serve/app.ts';
 import type { Clock } from '../../../timeline/serve/clock.ts';

@@ -1,4 +1,7 @@
-/** The stream of events of a run that goes on: from any place, to the seal, and what a slow client misses. */
+/**
+ * The stream of events of a run that goes on: from any place, to the seal, and what a slow client
+ * misses.
+ */
 import { describe, expect, it } from 'vitest';
 import { openJournal } from '../../../replay/open.ts';
 import { memorySource } from '../../../replay/source.ts';

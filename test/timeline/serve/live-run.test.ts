@@ -1,4 +1,7 @@
-/** A live run as its own observers see it: one order, whole steps, a journal beside; and what drives it. */
+/**
+ * A live run as its own observers see it: one order, whole steps, a journal beside; and what drives
+ * it.
+ */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -34,7 +37,7 @@ describe('records$', () => {
     expect(completed).toBe(2);
   });
 
-  it('tells a record when its step is committed: whoever asks then gets all of the step', () => {
+  it('tells a record when its step is committed, so that a subscriber who then asks gets all of the step', () => {
     const { live, steps } = liveFixture();
     const seen: boolean[] = [];
     live.records$.subscribe(({ seq }) => seen.push(live.records >= seq && live.summary().steps >= 0));
@@ -128,7 +131,7 @@ describe('driveRun', () => {
     await ended;
   });
 
-  it('ends a run that somebody stops as stopped', async () => {
+  it('ends a run that its driver stops as stopped', async () => {
     const stopping = new AbortController();
     const { session, live } = churn();
     const ended = driveRun(session.run, live, { stepsPerTurn: 1, signal: stopping.signal });
@@ -137,7 +140,7 @@ describe('driveRun', () => {
     expect(live.summary()).toMatchObject({ sealed: true, verdict: 'clean' });
   });
 
-  it('tells everybody that the model failed', async () => {
+  it('tells all subscribers that the model failed', async () => {
     const { session, live } = churn();
     session.run.advance = () => {
       throw new Error('no such state');

@@ -1,4 +1,7 @@
-/** The OpenAPI document against the server: every path answers as it says, and nothing answers that it does not name. */
+/**
+ * The OpenAPI document against the server: every path answers as it says, and nothing answers that
+ * it does not name.
+ */
 import { describe, expect, it } from 'vitest';
 import { RECORD_KINDS } from '../../../events/journal.ts';
 import { journalApp, Stream } from './fixtures.ts';
@@ -33,7 +36,10 @@ const document = (await (await app.request('/openapi.json')).json()) as Document
 const schemas = document.components.schemas;
 const urlOf = (path: string): string => path.replace('{id}', source.id);
 
-/** What of a value does not fit a schema. As much of JSON Schema as the document uses; an unknown keyword would go unseen, so it is refused. */
+/**
+ * What of a value does not fit a schema. As much of JSON Schema as the document uses; an unknown
+ * keyword would go unseen, so it is refused.
+ */
 function misfits(value: unknown, schema: Schema, at = '$'): string[] {
   const unknown = Object.keys(schema).filter(
     (key) => !['$ref', 'type', 'oneOf', 'enum', 'items', 'required', 'properties', 'minimum', 'description', 'default'].includes(key),

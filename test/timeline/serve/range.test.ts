@@ -1,4 +1,4 @@
-/** The journal as a file: whole, in ranges, held against an ETag. */
+/** The journal as a file: whole, in ranges, compared with an ETag. */
 import { describe, expect, it } from 'vitest';
 import { openJournal } from '../../../replay/open.ts';
 import { memorySource } from '../../../replay/source.ts';

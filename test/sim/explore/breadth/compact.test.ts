@@ -1,4 +1,7 @@
-/** Fingerprints instead of exact states: the same counts, the same schedules, fewer bytes, and an honest word about what may be missed. */
+/**
+ * Fingerprints instead of exact states: the same counts, the same schedules, fewer bytes, and an
+ * honest word about what may be missed.
+ */
 import { describe, expect, it } from 'vitest';
 import { Explorer } from '../../../../sim/explore/breadth/explorer.ts';
 import { explore, omissionsOf } from '../../../../sim/explore/explore.ts';

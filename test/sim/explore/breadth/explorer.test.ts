@@ -141,7 +141,7 @@ describe('the ends of runs', () => {
     expect(explorer.ended).toHaveLength(2);
   });
 
-  it('takes a state where everybody rests for the end it is', () => {
+  it('takes a state where all actors rest for an end', () => {
     const explorer = new Explorer({ scenario: toy(nodes(chain(2), 2)), budget: { states: 100 } });
     expect(finish(explorer.run())).toMatchObject({ exhausted: true, states: 9, transitions: 12, findings: [] });
     expect(explorer.ended).toEqual([8]);
@@ -203,7 +203,7 @@ describe('a model that breaks a rule', () => {
     expect(deaf).toThrow('node:0 in a does not handle ask');
   });
 
-  it('fails it when actors answer each other for ever', () => {
+  it('fails it when actors answer each other forever', () => {
     const echo = failing({
       a: { on: { exec: { to: 'a', sends: [{ to: 'node:0', type: 'ask' }] }, ask: { to: 'a', sends: [{ to: 'node:0', type: 'ask' }] } } },
     });
@@ -211,7 +211,7 @@ describe('a model that breaks a rule', () => {
     expect(echo).toThrow('the actors still answer each other after 10000 bus messages in one step');
   });
 
-  it('fails it when somebody is sent a message who does not exist', () => {
+  it('fails it when a message goes to an actor that does not exist', () => {
     expect(failing({ a: { on: { exec: { to: 'a', sends: [{ to: 'node:7', type: 'mail' }] } } } })).toThrow('node:0 sends to node:7');
   });
 

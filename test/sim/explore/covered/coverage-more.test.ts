@@ -1,4 +1,7 @@
-/** What the tests of coverage leave out: options of a choose, both of two branches, branches that stay, excuses, groups. */
+/**
+ * What the tests of coverage leave out: options of a choose, both of two branches, branches that
+ * stay, excuses, groups.
+ */
 import { describe, expect, it } from 'vitest';
 import { type AnyStateMachine, assign, createMachine } from 'xstate';
 import type { Hole, Item } from '../../../../sim/explore/covered/chart.ts';
@@ -33,7 +36,10 @@ const chooses = (...before: object[]): ResolvedScenario =>
     },
     processes: { qemu0: { threads: [[{ KVM_RUN: { vcpu: 'vm0/0' } }]] } },
   } as unknown as Scenario);
-/** Operations that one random schedule never takes, without whose they are and their number, for some seeds. */
+/**
+ * Operations that one random schedule never takes, without whose they are and their number, for
+ * some seeds.
+ */
 const neverByOne = (scenario: ResolvedScenario): string[] => {
   const never = (seed: number) => {
     const request = { scenario, strategy: 'random', seed, schedules: 1, stepsMax: 1000, depth: 3, horizon: undefined, from: undefined };

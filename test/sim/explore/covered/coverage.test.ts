@@ -1,4 +1,7 @@
-/** Coverage of hosts: what a search never took is told, and nothing else is; what could not happen is told with its reason. */
+/**
+ * Coverage of hosts: what a search never took is told, and nothing else is; what could not happen
+ * is told with its reason.
+ */
 
 import { describe, expect, it } from 'vitest';
 import { host, hostPatch } from '../../../../actors/host/host-env.ts';

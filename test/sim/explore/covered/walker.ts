@@ -2,7 +2,10 @@
 import { assign, setup } from 'xstate';
 import { CATALOGUE } from '../toy.ts';
 
-/** Steps twice; from `second` on one of two ways with one target is never taken, `other` is never entered, and nothing ever nudges it. */
+/**
+ * Steps twice; from `second` on one of two ways with one target is never taken, `other` is never
+ * entered, and nothing ever nudges it.
+ */
 const walker = (isBig: (count: number) => boolean) =>
   setup({
     types: { context: {} as { readonly count: number } },

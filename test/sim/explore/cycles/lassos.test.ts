@@ -1,4 +1,7 @@
-/** Liveness over all schedules: which cycles are fair, what is owed in them, and that each lasso is a run that ends as it says. */
+/**
+ * Liveness over all schedules: which cycles are fair, what is owed in them, and that each lasso is
+ * a run that ends as it says.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DEADLOCK } from '../../../../sim/end.ts';
@@ -24,7 +27,7 @@ const reaches = (state: string): Property =>
     grade: 'decision',
     check: (world: WorldView) => (actorIn(world, 'node:0').value === state ? `node:0 is in ${state}` : null),
   });
-/** Nobody of the kind stays in this state for ever. */
+/** No actor of the kind stays in this state forever. */
 const leaves = (state: string): Property =>
   leavesEach<unknown>(`toy.leaves-${numbered++}`, {
     kind: 'node',
@@ -84,7 +87,7 @@ describe('a fair schedule', () => {
     expect(brokenIn(whole(asks(nodes(waits, sends), reaches('b'))))).toEqual([]);
   });
 
-  it('is not bound to make an offer, and does not make one for ever', () => {
+  it('is not bound to make an offer, and does not make one forever', () => {
     const waits: Readonly<Record<string, StateTable>> = { ...spins, a: { on: { exec: { to: 'a' }, interrupt: { to: 'b' } } } };
     expect(brokenIn(whole(asks(nodes(waits, goes), reaches('b'))))).toHaveLength(1);
     const storm: Readonly<Record<string, StateTable>> = {
@@ -188,7 +191,8 @@ describe('random models', () => {
     (which) => {
       let broken = 0;
       let kept = 0;
-      // Properties are known by name to the whole process: one for each state, not one for each model.
+      // Properties are known by name to the whole process: one for each state, not one for each
+      // model.
       const properties = new Map(['a', 'b', 'c'].map((state) => [state, asked[which](state)]));
       for (const property of properties.values()) asks(nodes({ a: { on: {}, tags: ['rest'] } }), property);
       fc.assert(
@@ -212,7 +216,7 @@ describe('random models', () => {
 });
 
 describe('the shipped scenario of a handler that cannot get through', () => {
-  it.each(['kick', 'no-kick'])('is an unbounded retry under %s: the handler fails in every turn, and everybody else moves', (variant) => {
+  it.each(['kick', 'no-kick'])('is an unbounded retry under %s: the handler fails in every turn, and all others move', (variant) => {
     const scenario = shipped('vmsa-in-use-kick', variant);
     const { violations } = whole(scenario);
     expect(violations).toMatchObject([{ property: 'rmp.retry-bounded', least: true, disturbances: 0, preemptions: 0 }]);

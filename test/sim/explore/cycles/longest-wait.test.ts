@@ -1,4 +1,7 @@
-/** The longest wait: what others can do between the refusal of what a thread asked for and its grant. */
+/**
+ * The longest wait: what others can do between the refusal of what a thread asked for and its
+ * grant.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { PcpuContext } from '../../../../actors/host/pcpu.ts';
@@ -54,7 +57,7 @@ describe('the longest wait', () => {
     });
   });
 
-  it('is for ever where nothing ends it, and has no bound where only an offer does', () => {
+  it('lasts forever where nothing ends it, and has no bound where only an offer does', () => {
     expect(waitOf(waiting({ a: { on: { exec: { to: 'd' } } }, d: done }))).toMatchObject({ forEver: true, steps: null });
     // A deadlock, though the other one can always be stepped.
     expect(waitOf(waiting({ a: { on: { exec: { to: 'b' } } }, b: { on: { exec: { to: 'b' } } } }))).toMatchObject({ forEver: true });
@@ -62,7 +65,7 @@ describe('the longest wait', () => {
     expect(waitOf(waiting(offered))).toMatchObject({ forEver: false, steps: null, witness: [] });
   });
 
-  it('is never where nobody is refused anything', () => {
+  it('is never where no actor is refused anything', () => {
     const topology = {
       actors: [{ id: 'node:0', kind: 'node', input: null }],
       machines: { node: machineOf(chain(3)) },
@@ -84,7 +87,7 @@ describe('the longest wait', () => {
     expect(waitOf(shipped(name, variant))).toMatchObject(expected);
   });
 
-  it('is not known where whoever drives the search stops it', () => {
+  it('is not known where the caller stops the search', () => {
     const search = compareVariant(shipped('sld-one-work-item', 'gen2-global-mitigate'), { maxStates: 200_000 });
     let turns = 0;
     for (let turn = search.next(); ; turn = search.next(turns > 10)) {

@@ -1,6 +1,6 @@
 /**
- * The oracle for liveness: Emerson and Lei's greatest fixpoint over sets of states. It shares no algorithm with the explorer, which looks
- * for strongly connected components.
+ * The oracle for liveness: Emerson and Lei's greatest fixpoint over sets of states. It shares no
+ * algorithm with the explorer, which looks for strongly connected components.
  */
 import type { Topology } from '../../../../sim/store.ts';
 import type { NaiveState, NaiveStep } from '../naive.ts';
@@ -38,7 +38,8 @@ export function naiveGraph(topology: Topology): NaiveGraph {
   const ended: string[] = [];
   for (const [key, { state, ends }] of nodes) {
     const all = ends ? [] : naive.steps(state);
-    // Nothing of these models but a wait leads back to where it was: a run ends in a state where that is all, unless all are at rest.
+    // Nothing of these models but a wait leads back to where it was: a run ends in a state where
+    // that is all, unless all are at rest.
     const isDead = all.every(({ changed }) => !changed) && state.locals.some(({ snapshot }) => !snapshot.hasTag('rest'));
     const steps = isDead ? [] : all;
     states.set(key, state);
@@ -72,8 +73,9 @@ export function reachedWithin({ first, next }: NaiveGraph, set: ReadonlySet<stri
 }
 
 /**
- * States of `some` from which a fair schedule can go on for ever without leaving it; `waiting`: with steps that wait again and again. An
- * offer comes in place of a move for ever only if the move, which comes again and again too, does not end it.
+ * States of `some` from which a fair schedule can go on forever without leaving it; `waiting`: with
+ * steps that wait again and again. An offer comes in place of a move forever only if the move,
+ * which comes again and again too, does not end it.
  */
 export function fairWithin({ edges }: NaiveGraph, some: ReadonlySet<string>, waiting = false): Set<string> {
   const actions = new Set([...some].flatMap((key) => edges.get(key)!.map(({ action }) => action)));

@@ -1,4 +1,7 @@
-/** Searches in the order of deviations that do not come to their end: each says why, and promises nothing. */
+/**
+ * Searches in the order of deviations that do not come to their end: each says why, and promises
+ * nothing.
+ */
 import { describe, expect, it } from 'vitest';
 import { BoundedSearch } from '../../../../sim/explore/in-order/bounded.ts';
 import { finish } from '../../../../sim/explore/turns.ts';

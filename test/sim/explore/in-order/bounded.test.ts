@@ -1,4 +1,4 @@
-/** The search in the order of deviations: what counts as one, what a limit cuts, and what `all schedules` may be said of. */
+/** The search in the order of deviations: what counts as one, and what a limit cuts. */
 import { describe, expect, it } from 'vitest';
 import { MemoEngine } from '../../../../sim/engine/memo.ts';
 import { type BoundedReport, BoundedSearch } from '../../../../sim/explore/in-order/bounded.ts';
@@ -71,7 +71,7 @@ describe('a deviation', () => {
     expect(priceOf('exec(node:0)', 'exec(node:1)')).toEqual(NO_DEVIATIONS);
     expect(priceOf('pick(node:0)')).toEqual({ ...NO_DEVIATIONS, preemptions: 1 });
     expect(priceOf('pick(node:1)')).toEqual({ ...NO_DEVIATIONS, switches: 1, preemptions: 1 });
-    // Whoever runs goes on: only the first step of the other is a switch.
+    // The node that runs goes on: only the first step of the other one is a switch.
     expect(priceOf('pick(node:0)', 'exec(node:1)', 'exec(node:0)')).toEqual({ ...NO_DEVIATIONS, switches: 1, preemptions: 1 });
     expect(priceOf('exec(node:1)', 'exec(node:0)')).toEqual({ ...NO_DEVIATIONS, switches: 1 });
   });
@@ -233,7 +233,8 @@ describe('a bound', () => {
   });
 
   it('of preemptions does not lose a state that was first reached by more of them', () => {
-    // A preemption brings node:0 to `far` at once; without one four switches do so too, and from there only a preemption breaks it.
+    // A preemption brings node:0 to `far` at once; without one four switches do so too, and from
+    // there only a preemption breaks it.
     const topology: Topology = {
       actors: [
         { id: 'node:0', kind: 'node', input: null },
@@ -290,7 +291,7 @@ describe('a bound', () => {
     });
     const bounded = new BoundedSearch({ scenario, limits: {}, states: 1000 });
     const { locals } = bounded.world.store.kinds[0]!;
-    // So many local states that those to come are numbered past 65,536, where a code unit would begin again at 0.
+    // So many local states that the next ones pass 65,536, where a code unit begins again at 0.
     for (let i = locals.size; i < 0x1_0000; i++) locals.put(`filler ${i}`, locals.values[0]!);
     expect(finish(bounded.run()).states).toBe(within(scenario, {}).states);
   });

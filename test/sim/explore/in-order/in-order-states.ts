@@ -38,7 +38,10 @@ export function metWithin(scenario: ResolvedScenario, limits: Limits): Met {
   return { report: finish(search.run()), digests };
 }
 
-/** What the in-order run meets with these inputs, until nothing is left but deviations. It owes nothing: a cycle does not end it. */
+/**
+ * What the in-order run meets with these inputs, until nothing is left but deviations. It owes
+ * nothing: a cycle does not end it.
+ */
 function metWith(scenario: ResolvedScenario, inputs: readonly number[], digests: Set<string>): readonly number[] {
   const fifo = new FifoChooser();
   const counts: number[] = [];
@@ -67,7 +70,10 @@ function metWith(scenario: ResolvedScenario, inputs: readonly number[], digests:
   return counts;
 }
 
-/** What the in-order run meets: one run for each way in which the inputs can be that the scenario leaves open. */
+/**
+ * What the in-order run meets: one run for each way in which the inputs can be that the scenario
+ * leaves open.
+ */
 export function metInOrder(scenario: ResolvedScenario): ReadonlySet<string> {
   const digests = new Set<string>();
   for (let inputs: readonly number[] | null = []; inputs !== null; ) {

@@ -50,7 +50,10 @@ function ordered(all: readonly NaiveStep[], past: Past): { step: NaiveStep | nul
   return { step: turn, past: moves.length > 0 ? { ...past, waiting: new Set() } : past };
 }
 
-/** The first step of the in-order run that changes something, and the past by then; null where it polls for ever. */
+/**
+ * The first step of the in-order run that changes something, and the past by then; null where it
+ * polls forever.
+ */
 function inOrder(all: readonly NaiveStep[], start: Past): { step: NaiveStep | null; past: Past } {
   const met = new Map<string, Past>();
   let past = start;
@@ -82,8 +85,9 @@ interface Entry extends Priced {
 }
 
 /**
- * Every price at which a bad state can be reached, up to `most` of each deviation, with the fewest steps for it; and the states that cost
- * nothing. Walks all combinations of state, past and price: no dominance.
+ * Every price at which a bad state can be reached, up to `most` of each deviation, with the fewest
+ * steps for it; and the states that cost nothing. Walks all combinations of state, past and price:
+ * no dominance.
  */
 export function pricesOf(
   topology: Topology,

@@ -1,4 +1,7 @@
-/** Where a space is larger than the budget, whole runs are searched within 0, 1, 2, … deviations, and the report says how far that came. */
+/**
+ * Where a space is larger than the budget, whole runs are searched within 0, 1, 2, … deviations,
+ * and the report says how far that came.
+ */
 import { describe, expect, it } from 'vitest';
 import { explore } from '../../../../sim/explore/explore.ts';
 import { finish } from '../../../../sim/explore/turns.ts';

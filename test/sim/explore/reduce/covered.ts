@@ -1,4 +1,7 @@
-/** Holds a search over orbits against the whole space: each state is the image of one that was kept, and what breaks is the same. */
+/**
+ * Holds a search over orbits against the whole space: each state is the image of one that was kept,
+ * and what breaks is the same.
+ */
 import { expect } from 'vitest';
 import { hexOf } from '../../../../sim/canonical.ts';
 import { Explorer } from '../../../../sim/explore/breadth/explorer.ts';

@@ -1,4 +1,7 @@
-/** A search over orbits: one state for all that differ by a renaming, the same findings, and models that are refused. */
+/**
+ * A search over orbits: one state for all that differ by a renaming, the same findings, and models
+ * that are refused.
+ */
 import { describe, expect, it } from 'vitest';
 import type { ActorId } from '../../../../events/event.ts';
 import { Explorer } from '../../../../sim/explore/breadth/explorer.ts';
@@ -112,7 +115,7 @@ describe('orbits', () => {
     const topology: Topology = {
       actors: [...['node:0', 'node:1'].map((id) => ({ id, kind: 'node', input: null })), { id: 'other:0', kind: 'other', input: null }],
       machines: {
-        // Whoever is first rules the other one out, chooses, and goes through `alone`.
+        // The first node rules the other one out, chooses, and goes through `alone`.
         node: machineOf({
           start: { on: { exec: { to: 'first', sends: asks }, ask: { to: 'out' } } },
           first: { on: { exec: { to: 'alone' }, pick: { to: 'end' }, ask: { to: 'first' } } },

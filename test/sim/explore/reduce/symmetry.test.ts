@@ -1,4 +1,7 @@
-/** Symmetry that a model declares: names are exchanged in contexts and messages, sequences keep their order, sets are sorted. */
+/**
+ * Symmetry that a model declares: names are exchanged in contexts and messages, sequences keep
+ * their order, sets are sorted.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type AnyStateMachine, assign, setup } from 'xstate';
@@ -12,7 +15,7 @@ import { expectCovered } from './covered.ts';
 
 const orbitsOf = (scenario: ResolvedScenario) => finish(new OrbitSearch(scenario, 100_000).run());
 
-/** Nodes that tell somebody, who does something about it. */
+/** Nodes that send to another actor, which reacts as `machine` says. */
 const told = (machine: AnyStateMachine, type: 'ask' | 'mail'): Topology => ({
   actors: [...['node:0', 'node:1'].map((id) => ({ id, kind: 'node', input: null })), { id: 'other:0', kind: 'other', input: null }],
   machines: {
@@ -56,7 +59,10 @@ function changed({ isSet, change }: Field, ids: readonly string[], from: string)
   if (isSet) return all.sort();
   return change === 'joins, and a third one drops the first' && all.length > 2 ? all.slice(1) : all;
 }
-/** A listener with one list for each field, held by name in a map, of which `sets` names those that are sorted. */
+/**
+ * A listener with one list for each field, held by name in a map, of which `sets` names those that
+ * are sorted.
+ */
 function mixed(fields: readonly Field[], type: 'ask' | 'mail', nodes: number): Topology {
   type Lists = Readonly<Record<string, { readonly of: readonly string[] }>>;
   const heardBy = (lists: Lists, from: string): Lists =>
@@ -94,7 +100,7 @@ describe('a declared symmetry', () => {
   });
 
   it('is refused where an actor goes by names', () => {
-    const partial = hears((heard, from) => (from === 'node:0' ? heard : [...heard, 'somebody']));
+    const partial = hears((heard, from) => (from === 'node:0' ? heard : [...heard, 'other']));
     expect(() => orbitsOf(toy(told(partial, 'ask')))).toThrow(/other in "a" with .*not the same where node:0 is called node:1/);
   });
 

@@ -1,4 +1,7 @@
-/** Shards: whatever one search meets, some shard meets, at the same depth; and none meets anything else. */
+/**
+ * Shards: whatever one search meets, some shard meets, at the same depth; and none meets anything
+ * else.
+ */
 import { describe, expect, it } from 'vitest';
 import { Explorer } from '../../../../sim/explore/breadth/explorer.ts';
 import { Division } from '../../../../sim/explore/space/division.ts';

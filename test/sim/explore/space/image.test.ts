@@ -1,4 +1,7 @@
-/** A search that stops between two turns and goes on from its image: the same report as one that was never stopped. */
+/**
+ * A search that stops between two turns and goes on from its image: the same report as one that was
+ * never stopped.
+ */
 import { describe, expect, it } from 'vitest';
 import { Explorer } from '../../../../sim/explore/breadth/explorer.ts';
 import type { ExploreReport } from '../../../../sim/explore/breadth/options.ts';
@@ -11,7 +14,7 @@ import { firmware } from '../firmware.ts';
 
 const BUDGET = { states: 5_000_000 };
 
-/** Without what depends on how often the memory of steps was filled anew. */
+/** The report without what depends on how often the memory of steps was filled again. */
 const told = ({ trie: _, bytesPerState: __, deliveries: ___, ...report }: ExploreReport) => report;
 
 function whole(scenario: ResolvedScenario) {

@@ -1,4 +1,7 @@
-/** Local steps run on: what is not kept has one way to go, and everything else is found as it is without. */
+/**
+ * Local steps run on: what is not kept has one way to go, and everything else is found as it is
+ * without.
+ */
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { emit, setup } from 'xstate';
@@ -72,7 +75,8 @@ function expectAgreement(scenario: ResolvedScenario): number {
   expect(properties(some)).toEqual(properties(all));
   const met = ({ report }: typeof all) => [...report.reached].flatMap(([id, first]) => (first ? [id] : []));
   expect(met(some)).toEqual(met(all));
-  // Each of them is one step less: it has one way in for each way that was counted, and one way out.
+  // Each of them is one step less: it has one way in for each way that was counted, and one way
+  // out.
   expect(some.report.exhausted).toBe(true);
   expect(some.report.unchanged).toBe(all.report.unchanged);
   expect(some.report.passed >= left.length).toBe(true);
@@ -203,7 +207,7 @@ describe('a violation whose least schedule is not looked for to the end', { time
 });
 
 describe('the local steps between two states', () => {
-  it('are found where nothing but a queue that nobody had used tells the two apart', () => {
+  it('are found where nothing but a queue that had not been used tells the two apart', () => {
     const sends = setup({ types: { emitted: {} as Outgoing } }).createMachine({
       initial: 'a',
       states: { a: { meta: { offers: () => [{ type: 'exec' }] }, on: { exec: { actions: emit(outgoing('hub:0', { type: 'mail' })) } } } },

@@ -1,4 +1,7 @@
-/** The tables of the search: a cache that may be dropped at any time, rows that widen, columns that come late, lists, the heap. */
+/**
+ * The tables of the search: a cache that may be dropped at any time, rows that widen, columns that
+ * come late, lists, the heap.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { channelLaneA, channelLaneB } from '../../../../sim/canonical.ts';
@@ -42,7 +45,8 @@ describe('the memory of steps', () => {
     }
   });
 
-  // An alternative takes a few calls to learn: drops that come faster than that would keep it from ever being taken.
+  // An alternative takes a few calls to learn: drops that come faster than that would keep it from
+  // ever being taken.
   const gaps = fc.array(fc.integer({ min: 9, max: 60 }), { minLength: 1, maxLength: 6 });
 
   it('gives the answers of the oracle, whenever it is dropped and however small the tables start', () => {

@@ -1,4 +1,7 @@
-/** Searches that share a space, in one thread: together they find what one finds alone, however many they are and however small their boxes. */
+/**
+ * Searches that share a space, in one thread: together they find what one finds alone, however many
+ * they are and however small their boxes.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { conclude, searchedWay } from '../../../../sim/explore/conclude.ts';
@@ -52,7 +55,10 @@ function agreed(whole: ResolvedScenario, peers: number, integers?: number) {
   expect(coverage).toMatchObject({ localStates, reactions, depth, neverTaken, impossible });
 }
 
-/** Those with more than 100,000 states in some variant, and `rmp-lock`, which has a case of its own. Threads themselves are tested end to end. */
+/**
+ * Those with more than 100,000 states in some variant, and `rmp-lock`, which has a case of its own.
+ * Threads themselves are tested end to end.
+ */
 const LARGE = [
   'rmp-churn',
   'rmp-double-prepare',
@@ -64,7 +70,10 @@ const LARGE = [
   'sld-migrated-after-put-cpu',
   'sld-one-work-item',
 ];
-/** One variant of each: how a space is shared hangs on its actors and messages, not on the design that is searched. */
+/**
+ * One variant of each: how a space is shared depends on its actors and messages, not on the design
+ * that is searched.
+ */
 const CASES = SHIPPED.filter(({ name }, i) => !LARGE.includes(name) && SHIPPED[i - 1]?.name !== name);
 
 describe('searches that share a space', () => {
