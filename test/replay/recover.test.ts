@@ -13,7 +13,7 @@ import { END, SyntheticRun } from './synthetic.ts';
 
 const PATH = 'a.wsj';
 const PART = `${PATH}.part`;
-const STEPS = 400;
+const STEPS = 200;
 const OPTIONS = { mode: 'sync', checkpointEvery: 300 } as const;
 
 /** Writes the run in blocks of about 100 records; `from` says with which record to begin, the ones before are there already. */
