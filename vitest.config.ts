@@ -1,7 +1,13 @@
-/** Three projects by folder, so that each can be run, timed and given a patience of its own. */
+/**
+ * Four projects, each with a patience of its own. What takes long is in `model`: the folders of
+ * `MODEL`, and elsewhere the files named `*.model.test.ts`. `unit` has the rest, and takes less
+ * than half a minute.
+ */
 import { defineConfig } from 'vitest/config';
 
 const SECOND = 1_000;
+const MODEL = ['claims', 'contracts', 'sim/explore'].map((folder) => `test/${folder}/**/*.test.ts`);
+const NAMED_MODEL = 'test/**/*.model.test.ts';
 
 export default defineConfig({
   test: {
@@ -13,10 +19,17 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/scenarios/**', 'test/e2e/**'],
+          exclude: [...MODEL, NAMED_MODEL, 'test/scenarios/**', 'test/e2e/**'],
+          // Files share what they import: to import it again takes longer than most of them run.
+          isolate: false,
+          setupFiles: ['test/house/leaves-nothing.ts'],
           testTimeout: 20 * SECOND,
           hookTimeout: 60 * SECOND,
         },
+      },
+      {
+        extends: true,
+        test: { name: 'model', include: [...MODEL, NAMED_MODEL], testTimeout: 60 * SECOND, hookTimeout: 60 * SECOND },
       },
       {
         extends: true,

@@ -160,26 +160,6 @@ describe('verify', () => {
     }
   });
 
-  it('says of a scenario that it is deterministic and as expected', async () => {
-    const { code, json } = await bench.run(['verify', 'rmpadjust-vs-rmpupdate', '--json']);
-    expect(code).toBe(0);
-    expect(json<{ ok: boolean; checks: unknown[] }>().checks.length).toBeGreaterThan(20);
-  });
-
-  it('finds what a scenario promises and does not keep', async () => {
-    const text = readFileSync('scenarios/sev-snp/vmsa-in-use-kick.yaml', 'utf8').replace(
-      'kick: { violates: [rmp.retry-bounded] }',
-      'kick: clean',
-    );
-    writeFileSync(bench.path('vmsa-in-use-kick.yaml'), text);
-    bench.makeFolder('regressions');
-    writeFileSync(bench.path('regressions/vmsa-in-use-kick.json'), readFileSync('scenarios/regressions/vmsa-in-use-kick.json'));
-    const { code, out } = await bench.run(['verify', 'vmsa-in-use-kick.yaml']);
-    expect(code).toBe(1);
-    expect(out).toContain('kick: ');
-    expect(out).toContain('it breaks rmp.retry-bounded, which is not expected');
-  });
-
   it('goes through a folder, and its worst finding decides', async () => {
     bench.makeFolder('many/below');
     writeFileSync(bench.path('many/a.wsj'), readFileSync(bench.path('run.wsj')));

@@ -102,8 +102,10 @@ describe('a choice in a run', () => {
 
   it('is offered where the program stands at it, until one is taken', () => {
     const seen = new Set<string>();
+    const scenario = undecided();
+    const engine = engineOf(scenario, 'memo');
     for (const spec of seeds(20)) {
-      play(undecided(), spec, undefined, ({ sequencer }) => {
+      play(scenario, spec, engine, ({ sequencer }) => {
         const { value, context } = new WorldView(sequencer.store, sequencer.locals).actors<Vcpu>('vcpu')[0]!;
         const offers = sequencer.alternatives().filter(({ label }) => label.startsWith('choose(')).length;
         const stands = JSON.stringify(value) === '{"guest":"choose"}';

@@ -5,7 +5,7 @@
 import { describe, expect, it } from 'vitest';
 import { type VmContext, vmMachine } from '../../../actors/kvm/vm.ts';
 import * as w from '../../claims/world.ts';
-import { microSteps, type Played, play, seeds } from '../../sim/play.ts';
+import { engineOf, microSteps, type Played, play, seeds } from '../../sim/play.ts';
 import { finish, steer, steps, to } from '../../sim/steer.ts';
 import { Given } from '../given.ts';
 
@@ -47,8 +47,10 @@ describe('mmu_lock', () => {
   });
 
   it('is never held by two, whatever the order', () => {
+    const scenario = twoVcpus();
+    const engine = engineOf(scenario, 'memo');
     for (const seed of seeds(60)) {
-      const told = owners(play(twoVcpus(), seed));
+      const told = owners(play(scenario, seed, engine));
       expect(told).toHaveLength(4);
       for (let i = 0; i < told.length; i += 2) expect(told[i + 1]).toBe(told[i]!.replace('has it', 'gives it back'));
     }

@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import type { HostProcessContext } from '../../../actors/host/host-process.ts';
 import type { GuestStep } from '../../../sim/scenario/program.ts';
 import * as w from '../../claims/world.ts';
-import { microSteps, type Played, play, seeds } from '../../sim/play.ts';
+import { engineOf, microSteps, type Played, play, seeds } from '../../sim/play.ts';
 import { finish, type Line, steer, to, until } from '../../sim/steer.ts';
 
 const OTHER = 'thread:qemu0/1';
@@ -82,8 +82,10 @@ describe('a vCPU thread whose VMM is killed', () => {
 
   it('dies, whatever the order', () => {
     for (const program of [[w.hlt], [{ repeat: { times: 3, do: [w.spin] } }], [w.read(true), w.psc('shared')]]) {
+      const scenario = vmm(program);
+      const engine = engineOf(scenario, 'memo');
       for (const seed of seeds(30)) {
-        const played = play(vmm(program), seed);
+        const played = play(scenario, seed, engine);
         if (ended(played).signal === 'SIGBUS') expect(ended(played).threads).toEqual([]);
       }
     }

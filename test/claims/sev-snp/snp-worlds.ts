@@ -4,7 +4,7 @@
  */
 import type { HostOptions } from '../../../events/options.ts';
 import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
-import { type Played, play, seeds, shipped } from '../../sim/play.ts';
+import { engineOf, type Played, play, seeds, shipped } from '../../sim/play.ts';
 import { finish, type Line, steer, to, until } from '../../sim/steer.ts';
 import * as w from '../world.ts';
 
@@ -31,8 +31,11 @@ export const told = (scenario: ResolvedScenario, mutant: Mutant, ...lines: reado
 export const inOrder = (scenario: ResolvedScenario, mutant: Mutant): Played =>
   play(changed(scenario, mutant), { name: 'fifo' }, undefined, tooLong);
 /** So many random schedules of a world. */
-export const runsOf = (scenario: ResolvedScenario, count: number, mutant: Mutant): readonly Played[] =>
-  seeds(count).map((seed) => play(changed(scenario, mutant), seed, undefined, tooLong));
+export function runsOf(scenario: ResolvedScenario, count: number, mutant: Mutant): readonly Played[] {
+  const world = changed(scenario, mutant);
+  const engine = engineOf(world, 'memo');
+  return seeds(count).map((seed) => play(world, seed, engine, tooLong));
+}
 
 /** What is wrong in small worlds shows in values; properties would end runs before. */
 export const unchecked = (scenario: ResolvedScenario): ResolvedScenario => ({

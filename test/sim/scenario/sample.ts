@@ -1,4 +1,5 @@
 /** The scenario that the tests start from, and ways to change it. */
+import { parseScenario } from '../../../sim/scenario/load.ts';
 
 export const KNOWN = [
   { id: 'rmp.no-double-owner', kind: 'always' },
@@ -10,6 +11,12 @@ export const KNOWN = [
 ] as const;
 
 export const FILE = 'psc-during-host-write.yaml';
+
+/** The mistakes of a text, one a line. */
+export function issuesOf(text: string): string[] {
+  const parsed = parseScenario(text, FILE, KNOWN);
+  return parsed.ok ? [] : parsed.issues.map(({ line, path, message }) => `${line} | ${path} | ${message}`);
+}
 
 export const SAMPLE = `# A daemon writes a page while the guest takes it private.
 name: psc-during-host-write

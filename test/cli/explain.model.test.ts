@@ -13,13 +13,14 @@ import { Bench } from './run-cli.ts';
 const bench = new Bench();
 afterAll(() => bench.clear());
 
-beforeAll(() => {
+// What it answers is called in the end, and takes the mechanism away.
+beforeAll(() =>
   register({
     name: 'variants-for-tests',
     arches: ['amd'],
     variants: { 'rmp-churn': { 'test-no-lock': { 'kvm.mapLock': 'none', 'kvm.rmpFault': 'panic-sigbus' } } },
-  });
-});
+  }),
+);
 
 const ROOT = resolve(import.meta.dirname, '../..');
 

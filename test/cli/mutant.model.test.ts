@@ -13,7 +13,8 @@ afterAll(() => bench.clear());
 const SCENARIO = 'rmpadjust-vs-rmpupdate';
 const MUTANT = 'test-no-leak';
 
-beforeAll(() => {
+// What it answers is called in the end, and takes the mechanism away.
+beforeAll(() =>
   register({
     name: 'mutants-for-tests',
     arches: ['amd'],
@@ -23,8 +24,8 @@ beforeAll(() => {
         paths: { kvm_rmp_make_shared: [withoutSteps('kvm_vm_bugged')] },
       },
     },
-  });
-});
+  }),
+);
 
 interface Document {
   readonly variant: string;
