@@ -132,14 +132,18 @@ export class DeadStates {
 
 /**
  * Expanded states without a step that is progress, from which no state with such a step was first
- * found. The links of the space tell as much without a look at any step.
+ * found, nor is reached by what was noted of their steps. The links of the space tell as much
+ * without a look at any step.
  */
-export function withoutWayOut({ ends, parent, count }: StateSpace, expanded: number): number[] {
+export function withoutWayOut({ ends, parent, count, onward, onwardCount, onwardFrom }: StateSpace, expanded: number): number[] {
   const alive = new Uint8Array(count);
-  for (let state = count - 1; state > 0; state--) {
-    if (state < expanded && ends[state] === 0) alive[state] = 1;
+  for (let state = 0; state < Math.min(count, expanded); state++) if (ends[state] === 0) alive[state] = 1;
+  let note = onwardCount;
+  for (let state = count - 1; state >= 0; state--) {
+    if (note > 0 && state >= onwardFrom && ends[state] === NO_STEP_PROGRESSES && alive[onward[--note]!] === 1) alive[state] = 1;
     if (alive[state] === 1 && parent[state]! >= 0) alive[parent[state]!] = 1;
   }
+  if (note !== 0) throw new Error(`${note} of ${onwardCount} notes of where steps lead are of no state`);
   const found: number[] = [];
   for (let state = 0; state < Math.min(count, expanded); state++)
     if (ends[state] === NO_STEP_PROGRESSES && alive[state] === 0) found.push(state);

@@ -63,6 +63,12 @@ export class Explorer implements OpenSearch {
     return new Verdicts(this.world, scenario, properties !== false, (state) => this.depthOf(state));
   }
 
+  /** Whether all states are kept here, with all that happens between them. */
+  get #isWhole(): boolean {
+    const { local, exchange, division } = this.#options;
+    return this.space.exact && local !== true && exchange === undefined && division === undefined;
+  }
+
   /** States in which nothing is left to do. */
   get ended(): readonly number[] {
     return this.#verdicts.ended;
@@ -75,6 +81,7 @@ export class Explorer implements OpenSearch {
   *run(): Search<ExploreReport> {
     if (this.#options.image) this.#resume(this.#options.image);
     else this.begin();
+    if (this.#isWhole) this.space.noteOnward(this.#cursor.head);
     const searched = yield* this.#search();
     this.#options.onTurn?.(this, true);
     const decided = yield* this.decideDeadlocks();
@@ -181,11 +188,8 @@ export class Explorer implements OpenSearch {
    * @returns whether all of them were decided; null where it was stopped
    */
   *decideDeadlocks(): Search<boolean | null> {
-    const { local, exchange, division } = this.#options;
-    // Where the space is divided, or not all of it is kept, the states behind a state are tried
-    // out.
-    const isWhole = this.space.exact && local !== true && exchange === undefined && division === undefined;
-    const isStopped = yield* isWhole ? this.#decideAll() : this.#decideEach();
+    // Where a space is kept in parts, or not all of it, what follows from a state is tried out.
+    const isStopped = yield* this.#isWhole ? this.#decideAll() : this.#decideEach();
     this.widen();
     return isStopped ? null : (this.#deadEnds?.undecided ?? 0) === 0;
   }
@@ -308,7 +312,7 @@ export class Explorer implements OpenSearch {
     const { fits } = this.#options.budget;
     if (!fits) return true;
     if (!fits(this.#trie.growth)) this.#trie.clear('its bound');
-    return fits(this.space.growth(this.successors + 1));
+    return fits(this.space.growth(this.successors + 1, Math.min(CHUNK, this.space.count - this.#cursor.head)));
   }
 
   get progress(): Progress {
@@ -329,6 +333,7 @@ export class Explorer implements OpenSearch {
     const trie = this.#trie;
     space.release(cursor.head);
     space.reserve(trie.widest * space.columns + 1);
+    space.reserveOnward(end - cursor.head);
     cursor.end = end;
     const why = expandStates(cursor, space, trie, this.#options.exchange ?? ALONE);
     if (why === NEED_RUN) this.#runOn();

@@ -76,7 +76,7 @@ export class Cursor {
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: calls in this loop would cost more than all it does
 export function expandStates(cursor: Cursor, space: StateSpace, trie: StepTrie, exchange: Exchange): number {
   const columns = space.columns;
-  const { rows, rowBase, exact, table, mask, parent, via, ends } = space;
+  const { rows, rowBase, exact, table, mask, parent, via, ends, onward } = space;
   const { prog, base, root, laneA, laneB, push, messages } = trie;
   const { row, pending, end } = cursor;
   const { me, peers, boxes, used } = exchange;
@@ -96,11 +96,14 @@ export function expandStates(cursor: Cursor, space: StateSpace, trie: StepTrie, 
   let unchanged = cursor.unchanged;
   let deliveries = cursor.deliveries;
   let waiting = cursor.pendingCount;
+  let noted = space.onwardCount;
+  const notes = space.notesOnward;
   const local = cursor.local === 1;
   let why = DONE;
   run: for (; head < end && count < room && waiting < pendingRoom && fullest < boxRoom; head++) {
     if (ends[head] === RUN_ENDS) continue;
     const from = (head - rowBase) * columns;
+    let beyond = head;
     let lane = 0;
     let lane2 = 0;
     for (let i = 0; i < columns; i++) {
@@ -238,14 +241,21 @@ export function expandStates(cursor: Cursor, space: StateSpace, trie: StepTrie, 
           parent[count] = head;
           via[count] = (column << 12) | alternative;
           if ((flags & LOOK) !== 0) pending[waiting++] = count;
-          count++;
+          known = ++count;
         }
-        for (let i = 0; i < columns; i++) row[i] = rows[from + i]!;
+        // The farthest state that it leads to, or one that is known to have a way out.
+        if (progressing === 0 && beyond >= head && (known > head ? known > beyond : ends[known - 1] === 0)) beyond = known - 1;
+        // The step is taken back.
+        for (let at2 = node + 5; at2 < writes; at2 += 2) row[prog[at2]!] = rows[from + prog[at2]!]!;
+        for (let at2 = writes + 1; at2 < q; at2 += 2) row[prog[at2]!] = rows[from + prog[at2]!]!;
       }
       alternative = 0;
     }
     if (out === 0) pending[waiting++] = -1 - head;
-    if (progressing === 0) ends[head] = NO_STEP_PROGRESSES;
+    if (progressing === 0) {
+      ends[head] = NO_STEP_PROGRESSES;
+      if (notes) onward[noted++] = beyond;
+    }
     column = 0;
     out = 0;
     progressing = 0;
@@ -260,5 +270,6 @@ export function expandStates(cursor: Cursor, space: StateSpace, trie: StepTrie, 
   cursor.deliveries = deliveries;
   cursor.pendingCount = waiting;
   space.count = count;
+  space.onwardCount = noted;
   return why;
 }

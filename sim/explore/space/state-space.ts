@@ -31,6 +31,14 @@ export class StateSpace {
    */
   ends: Uint8Array;
   /**
+   * For each state that was expanded to NO_STEP_PROGRESSES, in this order: a state that one of its
+   * steps leads to, or itself where none is known. From `onwardFrom` on, and only if `notesOnward`.
+   */
+  onward = new Int32Array(0);
+  onwardCount = 0;
+  onwardFrom = 0;
+  notesOnward = false;
+  /**
    * `state + 1, lane A` pairs, open addressing; of fingerprints `lane B, lane A`, where a lane B of
    * 0 is taken for 1.
    */
@@ -65,11 +73,12 @@ export class StateSpace {
   /** Bytes a state takes, by what is in use. */
   get bytesPerState(): number {
     const rows = this.rows.BYTES_PER_ELEMENT * this.columns * (this.count - this.rowBase);
-    return 9 + (rows + this.table.byteLength) / Math.max(1, this.count);
+    return 9 + (rows + this.table.byteLength + 4 * this.onwardCount) / Math.max(1, this.count);
   }
 
   get bytes(): number {
-    return this.rows.byteLength + this.parent.byteLength + this.via.byteLength + this.ends.byteLength + this.table.byteLength;
+    const { rows, parent, via, ends, table, onward } = this;
+    return [rows, parent, via, ends, table, onward].reduce((sum, { byteLength }) => sum + byteLength, 0);
   }
 
   read(state: number, into: Int32Array): void {
@@ -162,14 +171,14 @@ export class StateSpace {
   }
 
   /**
-   * Bytes that making room for `more` further states takes while old and new tables exist at the
-   * same time; 0 where there is room.
+   * Bytes that making room for `more` further states, and for what is noted of `expanding`, takes
+   * while old and new tables exist at the same time; 0 where there is room.
    */
-  growth(more: number): number {
+  growth(more: number, expanding = 0): number {
     const states = this.count + more > this.capacity ? this.parent.byteLength + this.via.byteLength + this.ends.byteLength : 0;
     const rows = this.count - this.rowBase + more > this.rowCapacity ? this.rows.byteLength : 0;
     const table = this.count + more > (this.mask + 1) * LOAD_MAX ? 2 * this.table.byteLength : 0;
-    return states + rows + table;
+    return states + rows + table + 4 * this.#notesFor(expanding);
   }
 
   /** Makes room for `more` further states. */
@@ -177,6 +186,25 @@ export class StateSpace {
     while (this.count + more > this.capacity) this.#growStates();
     while (this.count - this.rowBase + more > this.rowCapacity) this.#growRows();
     while (this.count + more > (this.mask + 1) * LOAD_MAX) this.#growTable();
+  }
+
+  /** Notes, from the state that is expanded next, where steps lead that are no progress. */
+  noteOnward(head: number): void {
+    this.notesOnward = true;
+    this.onwardFrom = head;
+    this.onwardCount = 0;
+  }
+
+  /** Makes room for what is noted of `more` states. */
+  reserveOnward(more: number): void {
+    const notes = this.#notesFor(more);
+    if (notes > 0) this.onward = grown(this.onward, notes);
+  }
+
+  /** How many notes there has to be room for before `more` states are expanded; 0 if there is. */
+  #notesFor(more: number): number {
+    const needed = this.onwardCount + more;
+    return this.notesOnward && needed > this.onward.length ? Math.max(2 * this.onward.length, needed) : 0;
   }
 
   /** Wider elements, when a value no longer fits. */
