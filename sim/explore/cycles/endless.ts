@@ -10,6 +10,7 @@ import type { PlainWorld } from '../../restore.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
 import { openSession } from '../../session.ts';
 import { BoundedSearch } from '../in-order/bounded.ts';
+import { isLeastAt } from '../in-order/deviations.ts';
 import { Pricing } from '../in-order/pricing.ts';
 import type { Search, Searched, Violation } from '../request.ts';
 import { type LassoFinding, type LassoReport, LassoSearch } from './lassos.ts';
@@ -78,14 +79,15 @@ function* leastOf({ scenario, from }: EndlessOptions, searched: Searched, found:
   const ends = lasso && played?.property === property && played.lasso ? played : null;
   const labels = ends ? told.slice(0, ends.step) : told;
   const evidence = ends ?? cycle.evidence;
+  const price = new Pricing(searched.world).priceOf(labels);
   return {
     property,
     message: evidence.message,
     ...(evidence.kind && { kind: evidence.kind }),
     steps: labels.length,
-    least: least !== null,
+    least: least !== null || isLeastAt(price),
     labels,
-    ...new Pricing(searched.world).priceOf(labels),
+    ...price,
     ...(lasso && { lasso: ends?.lasso ?? { from: (from?.step ?? 0) + stem.length, length: cycle.labels.length } }),
   };
 }
