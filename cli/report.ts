@@ -66,6 +66,7 @@ export function printVerdict(printer: Printer, { end, steps, met }: Recorded): v
   if (violation) {
     printer.line(styled('red', `Broken: ${violation.property}`), ` after ${counted(violation.step, 'step')}`);
     printer.line(`  ${violation.message}`);
+    for (const { property, message } of violation.also ?? []) printer.line(`  and ${property}: ${message}`);
     const { lasso } = violation;
     if (lasso) printer.line(`  Back to step ${lasso.from}: a fair schedule can repeat the last ${counted(lasso.length, 'step')} forever.`);
   } else {

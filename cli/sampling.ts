@@ -217,7 +217,13 @@ export async function runSampling({ io, out, json, args }: Call, options: Sampli
   const { result } = await drive(sample(request), io, { seconds: time, what: `${scenario.name} ${scenario.variant}` });
   const violations: Shown[] = [];
   for (const violation of result.violations) {
-    const recorded = await recordTrail({ scenario, labels: [...prefix, ...violation.labels], folder: options.output, io });
+    const recorded = await recordTrail({
+      scenario,
+      labels: [...prefix, ...violation.labels],
+      shows: violation.property,
+      folder: options.output,
+      io,
+    });
     recorded.close();
     const again = againOf(args[0]!, violation, request, options, result.pct?.horizon ?? null);
     violations.push({ ...violation, journal: recorded.path, again });

@@ -116,6 +116,7 @@ async function run({ io, out, json, args, options: given }: Call): Promise<numbe
     const recorded = await recordTrail({
       scenario,
       labels: result.labels,
+      shows: property,
       folder,
       io,
       ...(options.output !== undefined && { name: basename(options.output) }),
