@@ -156,7 +156,7 @@ function* shrunkOrTold(search: ReturnType<typeof shrink>, file: string): ReturnT
       code: 'not_reproduced',
       exit: EXIT.broken,
       message: `${file}: ${error.message}`,
-      attempt: `worldswitch replay ${file} says where the model differs`,
+      attempt: `${commandText(['replay', file])} says where the model differs`,
     });
   }
 }
