@@ -5,7 +5,7 @@
 
 import type { Grade } from '../actors/path/path.ts';
 import { shippedNames } from '../api/shipped-scenarios.ts';
-import type { RunEnd } from '../events/journal.ts';
+import type { Deadlocked, RunEnd } from '../events/journal.ts';
 import { scenarioOf } from '../replay/model.ts';
 import type { Journal } from '../replay/reader.ts';
 import { topologyOf } from '../sim/host/topology.ts';
@@ -36,6 +36,8 @@ export interface Explanation {
   readonly step: number;
   /** The run can go on forever from the end of step `from`. */
   readonly lasso?: { readonly from: number; readonly length: number };
+  /** Of a deadlock: who waits for what. */
+  readonly waits?: readonly Deadlocked[];
   /** What the same state or cycle breaks besides. */
   readonly also?: NonNullable<RunEnd['violation']>['also'];
   /** What the property rests on. */
