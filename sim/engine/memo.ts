@@ -9,7 +9,7 @@ import { canonical } from '../canonical.ts';
 import { type AnyEvent, type Kind, Store, type Topology } from '../store.ts';
 import { refuseOpenMachines, refuseUntold } from './closed.ts';
 import { type ActorEngine, ModelError, type Reaction, UnhandledEventError } from './port.ts';
-import { type MicroStep, microStepOf, stateName } from './reaction.ts';
+import { failureIn, type MicroStep, microStepOf, stateName } from './reaction.ts';
 import { type Scope, scopeOf } from './scope.ts';
 
 /** A reaction before the sender is stamped: receivers by id, as all actors of a kind share it. */
@@ -246,8 +246,8 @@ export class MemoEngine implements ActorEngine {
     const before = kind.locals.values[local]!;
     const event = this.store.events.values[eventId]!;
     emitted.length = 0;
-    const after = kind.machine.transition(before as never, event as never, scope as never) as AnyMachineSnapshot;
     const id = this.store.ids[slot]!;
+    const after = transitioned(kind, before, event, scope, id);
     if (after === before && emitted.length === 0 && !before.can(event))
       throw new UnhandledEventError(id, stateName(before.value), event.type);
     if (after.status !== 'active') throw new ModelError(`${id} stopped with status ${after.status}; a machine of a run never ends`);
@@ -261,6 +261,15 @@ export class MemoEngine implements ActorEngine {
   #stamp(slot: number, { next, sent, step }: Shared): Reaction {
     const stamped = sent.map((value, i) => (i % 2 === 0 ? value : this.store.stamp(value, slot)));
     return { next, sent: stamped, ...step };
+  }
+}
+
+/** @throws ModelError where the machine throws */
+function transitioned(kind: Kind, before: AnyMachineSnapshot, event: AnyEvent, scope: Scope['scope'], id: string): AnyMachineSnapshot {
+  try {
+    return kind.machine.transition(before as never, event as never, scope as never) as AnyMachineSnapshot;
+  } catch (error) {
+    throw failureIn(id, before.value, event.type, error);
   }
 }
 
