@@ -46,10 +46,10 @@ interface Ran {
   readonly root: string;
 }
 
-function ran(scenario: ResolvedScenario, engine: EngineName, chooser: ChooserSpec): Ran {
+function ran(scenario: ResolvedScenario, engine: EngineName, chooser: ChooserSpec, sought?: string): Ran {
   let writer: JournalWriter | null = null;
   const bounded = { ...scenario, bounds: { ...scenario.bounds, steps: Math.min(scenario.bounds.steps, STEPS_MAX) } };
-  const { run, start } = openSession({ scenario: bounded, engine, chooser, sink: (block, names) => writer!.block(block, names) });
+  const { run, start } = openSession({ scenario: bounded, engine, chooser, sought, sink: (block, names) => writer!.block(block, names) });
   writer = JournalWriter.open(null, start, { mode: 'memory' });
   run.start();
   const end = run.toEnd() ?? run.stop();
@@ -87,14 +87,22 @@ function seeds(variant: string, scenario: ResolvedScenario, words: readonly stri
 }
 
 function repeated(scenario: ResolvedScenario, { variant, property, schedule }: Regression, words: readonly string[]): Check {
-  const what = property === null ? 'the committed clean schedule stays clean' : `the committed schedule reaches ${property}`;
+  // A schedule is committed up to the step that breaks its property.
+  const step = schedule.length;
+  const what =
+    property === null ? 'the committed clean schedule stays clean' : `the committed schedule reaches ${property} at step ${step}`;
   try {
-    const { end } = ran(scenario, 'memo', { name: 'replay', choices: schedule, match: 'strict', after: { name: 'fifo' } });
+    const { end } = ran(
+      scenario,
+      'memo',
+      { name: 'replay', choices: schedule, match: 'strict', after: { name: 'fifo' } },
+      property ?? undefined,
+    );
     const { violation } = end;
     const again = [...words, '--schedule', dotted(schedule)];
     if (!mayEnd(end, scenario.expect))
       return { variant, what, ok: false, found: `it breaks ${nameOf(violation!)}, which is not expected`, again };
-    const ok = property === null ? violation === null : violation !== null && goesBy(violation, property);
+    const ok = property === null ? violation === null : violation !== null && goesBy(violation, property) && violation.step === step;
     return { variant, what, ok, found: endText(end), ...(!ok && { again }) };
   } catch (error) {
     if (!(error instanceof Error && error.name === 'ScheduleError')) throw error;
