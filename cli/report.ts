@@ -112,7 +112,10 @@ export interface Chosen {
 /** What reads standard input is read once. */
 const isStdin = (word: string | undefined): boolean => word === '-' || word === '@-';
 
-/** The words that repeat a run, by schedule where it is short enough, because that survives a change of the chooser. Null: none do. */
+/**
+ * The words that repeat a run, by schedule where it is short enough, because that survives a change
+ * of the chooser. Null: none do.
+ */
 export function runWords(reference: string, recorded: Recorded, asked: Selection & Chosen): string[] | null {
   const { start, end } = recorded;
   const schedule = scheduleText(recorded);

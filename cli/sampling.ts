@@ -103,11 +103,17 @@ export interface SamplingTarget {
 
 interface Shown extends SampledViolation {
   readonly journal: string | null;
-  /** The command that draws this schedule again, or the whole sample up to it; null where its scenario came by standard input. */
+  /**
+   * The command that draws this schedule again, or the whole sample up to it; null where its
+   * scenario came by standard input.
+   */
   readonly again: readonly string[] | null;
 }
 
-/** The command that shows a finding again without its journal; null where its scenario came by standard input. */
+/**
+ * The command that shows a finding again without its journal; null where its scenario came by
+ * standard input.
+ */
 function againOf(
   reference: string,
   violation: SampledViolation,

@@ -127,7 +127,8 @@ export async function recordTrail({ scenario, labels, folder, name, shows, io }:
   const choices = labels.map((label) => ({ index: 0, label }));
   const chooser = { name: 'replay', choices, match: 'label', after: { name: 'fifo' } } as const;
   const opened = { scenario, engine: 'memo', chooser } as const;
-  // A journal tells one property first: where a run of these choices tells another one, this journal is another file.
+  // A journal tells one property first: where a run of these choices tells another one, this
+  // journal is another file.
   const sought = shows !== undefined && firstTold(opened, labels.length) !== shows ? shows : undefined;
   const schedule = `labels ${labels.join(' ')}${sought === undefined ? '' : ` to show ${sought}`}`;
   // The run's name is known before its journal is opened.
@@ -145,7 +146,9 @@ export async function recordTrail({ scenario, labels, folder, name, shows, io }:
   return recording.carry(run);
 }
 
-/** The property that a run of so many steps tells that it breaks; undefined where it breaks none. */
+/**
+ * The property that a run of so many steps tells that it breaks; undefined where it breaks none.
+ */
 function firstTold(options: SessionOptions, steps: number): string | undefined {
   const { run } = openSession(options);
   run.start();

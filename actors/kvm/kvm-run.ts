@@ -200,7 +200,10 @@ const enterGuest = (env: HostEnv) => {
 
 const is = (reason: ExitReason) => (_t: HostThread, l: HostLocals) => l.exit?.reason === reason;
 
-/** R17 by exit reason; a reason that user space must see ends the loop, and one that nobody takes the run. */
+/**
+ * R17 by exit reason; a reason that user space must see ends the loop, and one that nothing takes
+ * the run.
+ */
 const handleExit = (env: HostEnv) => {
   const handlers = Object.entries(env.slots.keyed('exits')).map(
     ([reason, items]): HostCase => [is(reason as ExitReason), [...items(env), when([(_t, l) => l.returns === true, [leaveLoop]])]],

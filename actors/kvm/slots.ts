@@ -87,7 +87,10 @@ export interface Instructions {
 
 /** Keyed slots; a vendor that has one of its own declares it here. @public */
 export interface Keyed {
-  /** R17, by exit reason: each that a guest can cause has a handler, or stands in `toUser`. A handler ends KVM_RUN by setting `returns`. */
+  /**
+   * R17, by exit reason: each that a guest can cause has a handler, or stands in `toUser`. A
+   * handler ends KVM_RUN by setting `returns`.
+   */
   readonly exits: Readonly<Partial<Record<ExitReason, Items>>>;
   /** R6, by request; the request stays until something clears it. */
   readonly requests: Readonly<Partial<Record<VcpuRequest, Items>>>;
@@ -116,7 +119,11 @@ export interface Owned {
   readonly parts: KvmParts;
 }
 
-/** Two mechanisms claim one slot, and nothing says which comes first; or one key. Or none claims a key that is needed. @public */
+/**
+ * Two mechanisms claim one slot, and nothing says which comes first; or one key. Or none claims a
+ * key that is needed.
+ * @public
+ */
 export class SlotError extends Error {
   override readonly name = 'SlotError';
 }
@@ -219,13 +226,20 @@ export class Slots {
     return byKey(slot, this.#owned) as Keyed[K];
   }
 
-  /** Whether user space has to see the exit. @throws SlotError if neither a handler nor user space takes it */
+  /**
+   * Whether user space has to see the exit.
+   * @throws SlotError if neither a handler nor user space takes it
+   */
   isToUser(reason: ExitReason, env: HostEnv): boolean {
     const toUser = this.#owned.flatMap(({ parts }) => parts.toUser ?? []);
     return toUser.includes(reason) || this.refuse('exits', reason, env, `, or toUser with it where KVM_RUN ends`);
   }
 
-  /** What a guest or a thread has caused, and no handler of a keyed slot takes: KVM_RUN would end, or turn for ever, without a word. @throws SlotError */
+  /**
+   * What a guest or a thread has caused, and no handler of a keyed slot takes: KVM_RUN would end,
+   * or go on without end, without a word.
+   * @throws SlotError
+   */
   refuse(slot: keyof Keyed, key: string, { vendor }: HostEnv, orElse = ''): never {
     const taken = this.#owned.flatMap(({ owner, parts }) => Object.keys(parts[slot] ?? {}).map((name) => ({ owner, name })));
     const names = taken.map(({ name }) => name);

@@ -202,7 +202,11 @@ class Transition<T extends Walker<L> & MachineContext, L extends object, E exten
     return { walker, sent };
   }
 
-  /** A local that no path around the next step lists would stay for ever, and keep states apart that are one. @throws PathError */
+  /**
+   * A local that no path around the next step lists would never die, and keep states apart that
+   * are one.
+   * @throws PathError
+   */
   #refuseUnlisted(left: L, target: string): void {
     const { keeps = [] } = this.options;
     const listed = [...(this.graph.nodes.get(target)?.locals ?? []), ...keeps];

@@ -15,7 +15,10 @@ const { step, when, note } = host;
 
 declare module '../kvm/slots.ts' {
   interface Keyed {
-    /** VMGEXIT by NAE event: each that a guest asks for has a handler, but for TERMINATE, which ends KVM_RUN. */
+    /**
+     * VMGEXIT by NAE event: each that a guest asks for has a handler, but for TERMINATE, which ends
+     * KVM_RUN.
+     */
     readonly nae: Readonly<Partial<Record<NaeEvent, (env: HostEnv) => readonly HostItem[]>>>;
   }
 }

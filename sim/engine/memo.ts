@@ -184,7 +184,10 @@ export class MemoEngine implements ActorEngine {
     this.#foreseen[kind]!.add(local);
   }
 
-  /** Forgets which reactions were taken, but not what they are: only those that are met from here on count. `locals` are reached. */
+  /**
+   * Forgets which reactions were taken, but not what they are: only those that are met from here on
+   * count. `locals` are reached.
+   */
   untake(locals: readonly number[]): void {
     for (const shared of this.#shared.flatMap((byLocal) => byLocal.flatMap((events) => [...events.values()]))) shared.isTaken = false;
     for (const bySlot of this.#stamped) bySlot.length = 0;

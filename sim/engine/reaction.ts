@@ -32,14 +32,20 @@ export function microStepOf(snapshot: AnyMachineSnapshot, eventType: string): Mi
   return found;
 }
 
-/** What a machine throws is a mistake of the model: told with the actor, its state and the event. XState puts a line before what a guard throws. */
+/**
+ * What a machine throws is a mistake of the model: told with the actor, its state and the event.
+ * XState puts a line before what a guard throws.
+ */
 export function failureIn(id: string, value: unknown, event: string, error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof ModelError || error instanceof TypeError || error instanceof RangeError) return error;
   const says = error.message.replace(/^Unable to evaluate guard [^\n]*:\n/, '');
   return new ModelError(`${id} in ${stateName(value)} with ${event}: ${says}`, { cause: error });
 }
 
-/** The state of a snapshot as people name it: dotted, innermost last; parallel regions joined by `|`. */
+/**
+ * The state of a snapshot as people name it: dotted, innermost last; parallel regions joined by
+ * `|`.
+ */
 export function stateName(value: unknown): string {
   if (typeof value === 'string') return value;
   const entries = Object.entries(value as Record<string, unknown>);

@@ -1,4 +1,7 @@
-/** The part of an XState actor that a machine's pure functions need, and which refuses all that is more than an answer. */
+/**
+ * The part of an XState actor that a machine's pure functions need, and which refuses all that is
+ * more than an answer.
+ */
 import { createActor } from 'xstate';
 import type { Outgoing } from '../../events/event.ts';
 import type { Kind } from '../store.ts';

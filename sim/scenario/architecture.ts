@@ -1,4 +1,7 @@
-/** What belongs to hosts of another architecture: options, VM types, settings of VMs, sections, operations. */
+/**
+ * What belongs to hosts of another architecture: options, VM types, settings of VMs, sections,
+ * operations.
+ */
 import { mechanismsOf } from '../host/registry.ts';
 import { guestOperations, hostOperations } from './all-operations.ts';
 import { foreignTo, known } from './foreign.ts';

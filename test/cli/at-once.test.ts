@@ -1,4 +1,7 @@
-/** Several properties that break at once: each violation of a search has a journal that tells it first, and the others beside it. */
+/**
+ * Several properties that break at once: each violation of a search has a journal that tells it
+ * first, and the others beside it.
+ */
 import { writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';

@@ -1,4 +1,7 @@
-/** Commands that are printed to be copied: a shell takes them as they stand, and each shows the same run. */
+/**
+ * Commands that are printed to be copied: a shell takes them as they stand, and each shows the same
+ * run.
+ */
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';

@@ -218,7 +218,11 @@ export class Explorer implements OpenSearch {
     return dead.length > 0 && (yield* this.#takeAgain());
   }
 
-  /** Takes the steps out of all states in which no run ends: a step out of a deadlock is none that a run takes. @returns whether it was stopped */
+  /**
+   * Takes the steps out of all states in which no run ends: a step out of a deadlock is none that a
+   * run takes.
+   * @returns whether it was stopped
+   */
   *#takeAgain(): Search<boolean> {
     const { world, space } = this;
     world.engine.untake(world.initial);

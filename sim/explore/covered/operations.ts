@@ -55,7 +55,10 @@ export class Operations {
     this.#keys.set(place, [...(this.#keys.get(place) ?? []), item.key]);
   }
 
-  /** Items that are taken where an actor in this state executes a micro-step: those of its operation, if the step belongs to one. */
+  /**
+   * Items that are taken where an actor in this state executes a micro-step: those of its
+   * operation, if the step belongs to one.
+   */
   at(kind: string, snapshot: AnyMachineSnapshot, type: string): readonly string[] {
     const walking = snapshot.context as Walking;
     if (walking.pc === undefined || type === NOTIFIER || AROUND_PROGRAM.includes(stepOf(snapshot, type) ?? '')) return [];

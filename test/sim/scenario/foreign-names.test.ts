@@ -1,4 +1,7 @@
-/** Names of other architectures: no message offers them, and where one is written the message says whose it is. */
+/**
+ * Names of other architectures: no message offers them, and where one is written the message says
+ * whose it is.
+ */
 import { describe, expect, it } from 'vitest';
 import { loadScenario } from '../../../sim/scenario/load.ts';
 
@@ -17,7 +20,10 @@ const message = (text: string): string => {
   return 'no mistake';
 };
 
-/** Operations of guests, operations of host threads, and sections that hosts of one architecture alone have. */
+/**
+ * Operations of guests, operations of host threads, and sections that hosts of one architecture
+ * alone have.
+ */
 const OWN = {
   amd: ['pvalidate', 'make-shared', 'firmware'],
   intel: ['rdmsr-test-ctrl', 'KVM_SET_MSRS', 'emulator'],

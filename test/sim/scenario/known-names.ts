@@ -1,4 +1,7 @@
-/** Lists of valid names as messages have them: of operations those of an AMD host, of the rest those of each mechanism that is shipped. */
+/**
+ * Lists of valid names as messages have them: of operations those of an AMD host, of the rest those
+ * of each mechanism that is shipped.
+ */
 import { SHIPPED_MECHANISMS } from '../../../sim/mechanisms/index.ts';
 import { guestOperations, hostOperations } from '../../../sim/scenario/all-operations.ts';
 
