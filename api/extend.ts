@@ -64,7 +64,7 @@ export {
   type PropertyForm,
   sometimes,
 } from '../sim/property.ts';
-export { GFN, integer, NAME, named, PFN, strict, VCPU } from '../sim/scenario/fields.ts';
+export { GFN, integer, NAME, named, PFN, strict, VCPU, vcpuNamed } from '../sim/scenario/fields.ts';
 export type { Path as IssuePath, PathIssue } from '../sim/scenario/issues.ts';
 export { allOperations, type KnownNames, operationsIn, type PlacedOperation, type Structure } from '../sim/scenario/lowered.ts';
 export { type Arguments, type Operation, operation } from '../sim/scenario/operation.ts';

@@ -5,7 +5,7 @@
 
 import type { Grade } from '../actors/path/path.ts';
 import { shippedNames } from '../api/shipped-scenarios.ts';
-import type { RunEnd } from '../events/journal.ts';
+import type { Deadlocked, RunEnd } from '../events/journal.ts';
 import { scenarioOf } from '../replay/model.ts';
 import type { Journal } from '../replay/reader.ts';
 import { topologyOf } from '../sim/host/topology.ts';
@@ -36,6 +36,10 @@ export interface Explanation {
   readonly step: number;
   /** The run can go on forever from the end of step `from`. */
   readonly lasso?: { readonly from: number; readonly length: number };
+  /** Of a deadlock: who waits for what. */
+  readonly waits?: readonly Deadlocked[];
+  /** What the same state or cycle breaks besides. */
+  readonly also?: NonNullable<RunEnd['violation']>['also'];
   /** What the property rests on. */
   readonly source: string | null;
   readonly grade: Grade | null;
@@ -163,7 +167,7 @@ export function explanationOf(journal: Journal, file: string, io: Io): Explanati
     ...(scenario.mutant !== undefined && { mutant: scenario.mutant }),
     ...others,
     commands: commandsOf(file, violation.step, shipped, scenario, others),
-    test: pastedTest(journal, scenario, violation.property, shipped !== null),
+    test: pastedTest(journal, scenario, violation, shipped !== null),
   };
 }
 
@@ -183,9 +187,10 @@ function printRemedies(printer: Printer, { mutant, removedBy, untold }: Explanat
 }
 
 export function printExplanation(printer: Printer, explanation: Explanation): void {
-  const { property, message, step, lasso, source, grade, story, weakest, commands, test } = explanation;
+  const { property, message, step, lasso, also = [], source, grade, story, weakest, commands, test } = explanation;
   printer.line(styled('red', `${property} broke at step ${step}`));
   printer.line(`  ${message}`);
+  for (const other of also) printer.line(`  and ${other.property}: ${other.message}`);
   if (source) printer.line(styled('dim', `  the property rests on: ${source} (${grade})`));
   printer.line();
   for (const told of story) {

@@ -131,7 +131,13 @@ async function run(call: Call): Promise<number> {
   const { scenario, prefix } = subject;
   const violations: Shown[] = [];
   for (const violation of result.violations) {
-    const recorded = await recordTrail({ scenario, labels: [...prefix, ...violation.labels], folder: flags.output, io });
+    const recorded = await recordTrail({
+      scenario,
+      labels: [...prefix, ...violation.labels],
+      shows: violation.property,
+      folder: flags.output,
+      io,
+    });
     recorded.close();
     violations.push({ ...violation, journal: recorded.path });
   }

@@ -6,7 +6,7 @@ import { type Call, type Command, integer } from './command.ts';
 import { CliError, EXIT, usageError } from './errors.ts';
 import type { Io } from './io.ts';
 import { withJournal } from './journal-file.ts';
-import { type Printer, styled } from './output.ts';
+import { commandText, type Printer, styled } from './output.ts';
 import { type Recorded, Recording } from './recording.ts';
 import { exitOf, printJournal, printVerdict, runDocument } from './report.ts';
 import { printStory } from './story.ts';
@@ -107,7 +107,7 @@ function run({ io, out, err, json, args, options: given }: Call): Promise<number
   const action = actionOf(options);
   const { at } = options;
   if (at === undefined)
-    throw usageError('where to inject is missing; expected --at POINT', { attempt: `worldswitch show ${file} --points` });
+    throw usageError('where to inject is missing; expected --at POINT', { attempt: commandText(['show', file, '--points']) });
   if (options.output === '-' && json) throw usageError('--json and -o - both want standard output');
   return withJournal(file, io, async (journal) => {
     const injected = await recordInjection(journal, { at, action, after: afterOf(options) }, options, io);

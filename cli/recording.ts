@@ -17,6 +17,7 @@ import type { BlockSink } from '../sim/sequencer.ts';
 import { CliError, EXIT, fileError } from './errors.ts';
 import { makeFolder } from './folder.ts';
 import type { Io } from './io.ts';
+import { commandText } from './output.ts';
 import { targetOf, writeStream } from './target.ts';
 
 export interface RecordingOptions {
@@ -200,7 +201,7 @@ export class Recording {
       code: 'model',
       exit: EXIT.internal,
       message: `${message}\n  ${kept} holds the steps before it`,
-      attempt: `worldswitch show ${kept}; then a report with that file`,
+      attempt: `${commandText(['show', kept])}; then a report with that file`,
     });
   }
 

@@ -108,6 +108,7 @@ function run({ io, out, err, json, args, options }: Call): Promise<number> {
     else {
       printReplay(out, report, fold ? 'folded from the records' : 're-executed');
       if (violation) out.line(`  the run breaks ${violation.property} after ${violation.step} steps, as recorded: ${violation.message}`);
+      for (const { property, message } of violation?.also ?? []) out.line(`  and ${property}: ${message}`);
       if (foreign) out.line(`  ${foreign}`);
       if (!journal.sealed)
         out.line(`  not sealed${torn ? `: ${torn.reason}; ${torn.lostBytes} bytes from byte ${torn.offset} on are lost` : ''}`);

@@ -66,6 +66,7 @@ export function printVerdict(printer: Printer, { end, steps, met }: Recorded): v
   if (violation) {
     printer.line(styled('red', `Broken: ${violation.property}`), ` after ${counted(violation.step, 'step')}`);
     printer.line(`  ${violation.message}`);
+    for (const { property, message } of violation.also ?? []) printer.line(`  and ${property}: ${message}`);
     const { lasso } = violation;
     if (lasso) printer.line(`  Back to step ${lasso.from}: a fair schedule can repeat the last ${counted(lasso.length, 'step')} forever.`);
   } else {
@@ -93,26 +94,41 @@ export function printJournal(printer: Printer, recorded: Recorded, again: readon
   });
 }
 
+/** The words that select what a scenario runs with. */
+export const selectionWords = ({ variant, mutant, set = {} }: Selection): string[] => [
+  ...(variant === undefined ? [] : ['--variant', variant]),
+  ...(mutant === undefined ? [] : ['--mutant', mutant]),
+  ...Object.entries(set).flatMap(([name, value]) => ['--set', `${name}=${value}`]),
+];
+
+/** How the choices of a run were asked for. */
+export interface Chosen {
+  readonly schedule?: string | undefined;
+  readonly depth?: number | undefined;
+  readonly horizon?: number | undefined;
+  readonly maxSteps?: number | undefined;
+}
+
+/** What reads standard input is read once. */
+const isStdin = (word: string | undefined): boolean => word === '-' || word === '@-';
+
 /**
  * The words that repeat a run, by schedule where it is short enough, because that survives a change
- * of the chooser.
+ * of the chooser. Null: none do.
  */
-export function runWords(
-  reference: string,
-  recorded: Recorded,
-  selection: Selection & {
-    /** The schedule as it was asked for. */
-    readonly schedule?: string | undefined;
-  },
-): string[] {
+export function runWords(reference: string, recorded: Recorded, asked: Selection & Chosen): string[] | null {
   const { start, end } = recorded;
-  const set = Object.entries(selection.set ?? {}).flatMap(([name, value]) => ['--set', `${name}=${value}`]);
-  const variant = selection.variant === undefined ? [] : ['--variant', selection.variant];
-  const mutant = selection.mutant === undefined ? [] : ['--mutant', selection.mutant];
   const schedule = scheduleText(recorded);
-  const byChooser = start.chooser === 'random' ? ['--chooser', 'random', '--seed', String(start.seed)] : [];
   const isNeeded = start.chooser === 'replay' || (end.violation !== null && start.chooser !== 'fifo');
-  const asked = selection.schedule === undefined ? byChooser : ['--schedule', selection.schedule];
-  const how = isNeeded && schedule.length <= SCHEDULE_CHARS_MAX ? ['--schedule', schedule] : asked;
-  return ['run', reference, ...variant, ...mutant, ...set, ...how];
+  const isShort = isNeeded && schedule.length <= SCHEDULE_CHARS_MAX;
+  if (isStdin(reference) || (!isShort && isStdin(asked.schedule))) return null;
+  const how = isShort ? ['--schedule', schedule] : chosenWords(start, asked);
+  return ['run', reference, ...selectionWords(asked), ...how];
+}
+
+function chosenWords({ chooser, seed }: Recorded['start'], { schedule, depth, horizon, maxSteps }: Chosen): string[] {
+  if (schedule !== undefined) return ['--schedule', schedule];
+  if (chooser === 'fifo') return [];
+  const numbers = Object.entries({ seed, depth, horizon, 'max-steps': maxSteps });
+  return ['--chooser', chooser, ...numbers.flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, String(value)]))];
 }

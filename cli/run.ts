@@ -119,7 +119,7 @@ async function run({ io, out, err, json, args, options: given }: Call): Promise<
     printer.line();
     printVerdict(printer, recorded);
     printExpectation(printer, variant, expect, isMet);
-    printJournal(printer, recorded, reference === '-' ? null : runWords(reference, recorded, options));
+    printJournal(printer, recorded, runWords(reference, recorded, options));
     return code;
   } finally {
     recorded.close();

@@ -10,8 +10,10 @@ import type { PlainWorld } from '../sim/restore.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
 import { type Call, integer, type OptionSpec } from './command.ts';
 import { EXIT, usageError } from './errors.ts';
+import { modelWords } from './model-files.ts';
 import { commandText, type Printer, styled } from './output.ts';
 import { PCT_OPTIONS } from './pct-options.ts';
+import { selectionWords } from './report.ts';
 import { printHeadline } from './run.ts';
 import { drive, recordTrail } from './searching.ts';
 
@@ -102,27 +104,29 @@ export interface SamplingTarget {
 interface Shown extends SampledViolation {
   readonly journal: string | null;
   /**
-   * The command that draws this schedule again; null if the whole sample must be drawn again for
-   * it.
+   * The command that draws this schedule again, or the whole sample up to it; null where its
+   * scenario came by standard input.
    */
-  readonly again: readonly string[];
+  readonly again: readonly string[] | null;
 }
 
-/** The command that shows a finding again without its journal. */
+/**
+ * The command that shows a finding again without its journal; null where its scenario came by
+ * standard input.
+ */
 function againOf(
   reference: string,
   violation: SampledViolation,
   request: SampleRequest,
   call: SamplingOptions,
   horizon: number | null,
-): string[] {
-  const { variant, mutant, set = {}, liveness } = call;
+): string[] | null {
+  if (reference === '-') return null;
+  const { liveness } = call;
   const { by, seed, depth, schedule } = violation;
   const scenario = [
     reference,
-    ...(variant === undefined ? [] : ['--variant', variant]),
-    ...(mutant === undefined ? [] : ['--mutant', mutant]),
-    ...Object.entries(set).flatMap(([name, value]) => ['--set', `${name}=${value}`]),
+    ...selectionWords(call),
     ...(request.from && request.from.step > 0 ? ['--from', String(request.from.step)] : []),
     ...(liveness ? ['--liveness'] : []),
   ];
@@ -160,7 +164,7 @@ const documentOf = (result: Sample, violations: readonly Shown[], { scenario, st
   seed,
   guarantee: result.guarantee.join('\n'),
   bound: `${result.schedules} schedules drawn by ${strategy}`,
-  violations: violations.map(({ labels: _, ...violation }) => violation),
+  violations: violations.map(({ labels: _, again, ...violation }) => ({ ...violation, again: again && [...again, ...modelWords()] })),
   missed: result.missed,
   coverage: {
     localStates: result.localStates,
@@ -182,7 +186,7 @@ function print(printer: Printer, { missed, guarantee, strategies, corpus, schedu
     printer.line(`  ${message}`);
     printer.line(`  first by schedule ${schedule}, drawn by ${by}; broken by ${broke} of ${schedules} schedules`);
     if (journal) printer.line(styled('bold', '  See it: '), commandText(['replay', journal]), '   ', commandText(['shrink', journal]));
-    printer.line(styled('bold', '  Again:  '), commandText(again));
+    if (again) printer.line(styled('bold', '  Again:  '), commandText(again));
   }
   for (const id of missed) printer.line(styled('yellow', `Not met: ${id}`), ', in none of the schedules drawn');
   if (violations.length === 0) printer.line(styled('green', 'Nothing broke'), `: in ${schedules} schedules; a sample, no proof`);
@@ -217,7 +221,13 @@ export async function runSampling({ io, out, json, args }: Call, options: Sampli
   const { result } = await drive(sample(request), io, { seconds: time, what: `${scenario.name} ${scenario.variant}` });
   const violations: Shown[] = [];
   for (const violation of result.violations) {
-    const recorded = await recordTrail({ scenario, labels: [...prefix, ...violation.labels], folder: options.output, io });
+    const recorded = await recordTrail({
+      scenario,
+      labels: [...prefix, ...violation.labels],
+      shows: violation.property,
+      folder: options.output,
+      io,
+    });
     recorded.close();
     const again = againOf(args[0]!, violation, request, options, result.pct?.horizon ?? null);
     violations.push({ ...violation, journal: recorded.path, again });

@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { runIdOf, toHex } from '../replay/identity.ts';
 import type { Progress, Search, Stop } from '../sim/explore/request.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
-import { openSession } from '../sim/session.ts';
+import { openSession, type SessionOptions } from '../sim/session.ts';
 import { fileError } from './errors.ts';
 import { makeFolder } from './folder.ts';
 import type { Io } from './io.ts';
@@ -117,16 +117,22 @@ export interface TrailOptions {
   readonly folder: string | undefined;
   /** The file's name, if it is not to be named after the run. */
   readonly name?: string;
+  /** The property that the journal shows; others that break at once are told beside it. */
+  readonly shows?: string;
   readonly io: Io;
 }
 
 /** Writes the journal of a schedule that a search found. */
-export async function recordTrail({ scenario, labels, folder, name, io }: TrailOptions): Promise<Recorded> {
+export async function recordTrail({ scenario, labels, folder, name, shows, io }: TrailOptions): Promise<Recorded> {
   const choices = labels.map((label) => ({ index: 0, label }));
   const chooser = { name: 'replay', choices, match: 'label', after: { name: 'fifo' } } as const;
-  const schedule = `labels ${labels.join(' ')}`;
+  const opened = { scenario, engine: 'memo', chooser } as const;
+  // A journal tells one property first: where a run of these choices tells another one, this
+  // journal is another file.
+  const sought = shows !== undefined && firstTold(opened, labels.length) !== shows ? shows : undefined;
+  const schedule = `labels ${labels.join(' ')}${sought === undefined ? '' : ` to show ${sought}`}`;
   // The run's name is known before its journal is opened.
-  const { start } = openSession({ scenario, engine: 'memo', chooser, schedule });
+  const { start } = openSession({ ...opened, schedule });
   const where = resolve(io.cwd, folder ?? RUNS_FOLDER);
   try {
     makeFolder(where);
@@ -135,7 +141,16 @@ export async function recordTrail({ scenario, labels, folder, name, io }: TrailO
   }
   const output = join(where, name ?? `${toHex(runIdOf(start))}.wsj`);
   const recording = new Recording({ output: shownPath(output, io.cwd), mode: 'buffered', io });
-  const { run } = openSession({ scenario, engine: 'memo', chooser, schedule, sink: recording.sink });
+  const { run } = openSession({ ...opened, schedule, sought, sink: recording.sink });
   recording.begin(start);
   return recording.carry(run);
+}
+
+/**
+ * The property that a run of so many steps tells that it breaks; undefined where it breaks none.
+ */
+function firstTold(options: SessionOptions, steps: number): string | undefined {
+  const { run } = openSession(options);
+  run.start();
+  return run.toEnd(steps)?.violation?.property;
 }

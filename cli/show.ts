@@ -124,7 +124,7 @@ function printFacts(printer: Printer, journal: Journal): void {
         : violation
           ? styled(
               'red',
-              `${violation.property} at step ${violation.step}: ${violation.message}${violation.lasso ? `; back to step ${violation.lasso.from}` : ''}`,
+              `${violation.property} at step ${violation.step}: ${violation.message}${violation.lasso ? `; back to step ${violation.lasso.from}` : ''}${(violation.also ?? []).map(({ property, message }) => `; and ${property}: ${message}`).join('')}`,
             )
           : `${verdict} (${ended})`,
     ],

@@ -116,6 +116,7 @@ async function run({ io, out, json, args, options: given }: Call): Promise<numbe
     const recorded = await recordTrail({
       scenario,
       labels: result.labels,
+      shows: property,
       folder,
       io,
       ...(options.output !== undefined && { name: basename(options.output) }),
@@ -155,7 +156,7 @@ function* shrunkOrTold(search: ReturnType<typeof shrink>, file: string): ReturnT
       code: 'not_reproduced',
       exit: EXIT.broken,
       message: `${file}: ${error.message}`,
-      attempt: `worldswitch replay ${file} says where the model differs`,
+      attempt: `${commandText(['replay', file])} says where the model differs`,
     });
   }
 }

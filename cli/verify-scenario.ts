@@ -12,6 +12,8 @@ import { type ChooserSpec, type EngineName, openSession } from '../sim/session.t
 import { loadReference, readText, regressionsPath, resolved } from './catalog.ts';
 import { CliError, EXIT } from './errors.ts';
 import type { Io } from './io.ts';
+import { selectionWords } from './report.ts';
+import { dotted } from './schedule.ts';
 
 export interface Check {
   readonly variant: string;
@@ -19,6 +21,8 @@ export interface Check {
   readonly ok: boolean;
   /** What happened, in words. */
   readonly found: string;
+  /** The words that show again what went wrong, where one run does. */
+  readonly again?: readonly string[];
 }
 
 /**
@@ -42,10 +46,10 @@ interface Ran {
   readonly root: string;
 }
 
-function ran(scenario: ResolvedScenario, engine: EngineName, chooser: ChooserSpec): Ran {
+function ran(scenario: ResolvedScenario, engine: EngineName, chooser: ChooserSpec, sought?: string): Ran {
   let writer: JournalWriter | null = null;
   const bounded = { ...scenario, bounds: { ...scenario.bounds, steps: Math.min(scenario.bounds.steps, STEPS_MAX) } };
-  const { run, start } = openSession({ scenario: bounded, engine, chooser, sink: (block, names) => writer!.block(block, names) });
+  const { run, start } = openSession({ scenario: bounded, engine, chooser, sought, sink: (block, names) => writer!.block(block, names) });
   writer = JournalWriter.open(null, start, { mode: 'memory' });
   run.start();
   const end = run.toEnd() ?? run.stop();
@@ -73,21 +77,33 @@ function mayEnd(end: RunEnd, expect: Expectation | null): boolean {
   return isExpected(end.violation, expect);
 }
 
-function seeds(variant: string, scenario: ResolvedScenario): Check[] {
+function seeds(variant: string, scenario: ResolvedScenario, words: readonly string[]): Check[] {
   return SEEDS.map((seed) => {
     const { end } = ran(scenario, 'memo', { name: 'random', seed });
-    return { variant, what: `seed ${seed} breaks nothing that is not expected`, ok: mayEnd(end, scenario.expect), found: endText(end) };
+    const again = [...words, '--chooser', 'random', '--seed', String(seed)];
+    const ok = mayEnd(end, scenario.expect);
+    return { variant, what: `seed ${seed} breaks nothing that is not expected`, ok, found: endText(end), ...(!ok && { again }) };
   });
 }
 
-function repeated(scenario: ResolvedScenario, { variant, property, schedule }: Regression): Check {
-  const what = property === null ? 'the committed clean schedule stays clean' : `the committed schedule reaches ${property}`;
+function repeated(scenario: ResolvedScenario, { variant, property, schedule }: Regression, words: readonly string[]): Check {
+  // A schedule is committed up to the step that breaks its property.
+  const step = schedule.length;
+  const what =
+    property === null ? 'the committed clean schedule stays clean' : `the committed schedule reaches ${property} at step ${step}`;
   try {
-    const { end } = ran(scenario, 'memo', { name: 'replay', choices: schedule, match: 'strict', after: { name: 'fifo' } });
+    const { end } = ran(
+      scenario,
+      'memo',
+      { name: 'replay', choices: schedule, match: 'strict', after: { name: 'fifo' } },
+      property ?? undefined,
+    );
     const { violation } = end;
-    if (!mayEnd(end, scenario.expect)) return { variant, what, ok: false, found: `it breaks ${nameOf(violation!)}, which is not expected` };
-    const ok = property === null ? violation === null : violation !== null && goesBy(violation, property);
-    return { variant, what, ok, found: endText(end) };
+    const again = [...words, '--schedule', dotted(schedule)];
+    if (!mayEnd(end, scenario.expect))
+      return { variant, what, ok: false, found: `it breaks ${nameOf(violation!)}, which is not expected`, again };
+    const ok = property === null ? violation === null : violation !== null && goesBy(violation, property) && violation.step === step;
+    return { variant, what, ok, found: endText(end), ...(!ok && { again }) };
   } catch (error) {
     if (!(error instanceof Error && error.name === 'ScheduleError')) throw error;
     return { variant, what, ok: false, found: `it no longer fits: ${error.message}` };
@@ -148,11 +164,12 @@ export async function verifyScenario(reference: string, io: Io, mutant?: string)
       determinism(variant, ready, { name: 'fifo' }, 'in order'),
       determinism(variant, ready, { name: 'random', seed: 1 }, 'seed 1'),
     );
-    checks.push(...seeds(variant, ready));
+    const words = ['run', reference, ...selectionWords({ variant, mutant })];
+    checks.push(...seeds(variant, ready, words));
     if (ready.expect === null) unasked.push(variant);
     if (!regressions) continue;
     checks.push(...covered(variant, ready.expect, regressions));
-    checks.push(...regressions.filter((entry) => entry.variant === variant).map((entry) => repeated(ready, entry)));
+    checks.push(...regressions.filter((entry) => entry.variant === variant).map((entry) => repeated(ready, entry, words)));
   }
   return { ok: checks.every(({ ok }) => ok), checks, schedules: regressions?.length ?? null, unasked };
 }

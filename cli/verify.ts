@@ -15,7 +15,7 @@ import { COVERAGE_STATES, fullCoverageOf } from './full-coverage.ts';
 import type { Io } from './io.ts';
 import { named, openSource } from './journal-file.ts';
 import { type JunitCase, junitOf } from './junit.ts';
-import { type Printer, styled } from './output.ts';
+import { commandText, type Printer, styled } from './output.ts';
 import { targetOf, writeWhole } from './target.ts';
 import { type ScenarioReport, verifyScenario } from './verify-scenario.ts';
 
@@ -79,7 +79,9 @@ function shownBy({ checks, schedules, unasked }: ScenarioReport, searched: boole
 
 function told(report: ScenarioReport, mutant: string | undefined, searched = false): Verified {
   const { ok, checks, schedules } = report;
-  const failed = checks.filter((check) => !check.ok).map(({ variant, what, found }) => `${variant}: ${what}: ${found}`);
+  const failed = checks
+    .filter((check) => !check.ok)
+    .flatMap(({ variant, what, found, again }) => [`${variant}: ${what}: ${found}`, ...(again ? [`  See it: ${commandText(again)}`] : [])]);
   const lines = ok ? shownBy(report, searched) : failed;
   return { ok, exit: ok ? EXIT.ok : EXIT.broken, document: { ...(mutant !== undefined && { mutant }), ok, checks, schedules }, lines };
 }

@@ -137,6 +137,8 @@ export interface RunEnd {
     readonly lasso?: { readonly from: number; readonly length: number };
     /** Of a deadlock: who waits for what. */
     readonly waits?: readonly Deadlocked[];
+    /** Other properties that the same state, or the same cycle, breaks. */
+    readonly also?: readonly { readonly property: string; readonly message: string }[];
   } | null;
   readonly ended: (typeof RUN_ENDS)[number];
   readonly outcomes: JsonObject;

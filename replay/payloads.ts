@@ -1,5 +1,5 @@
 /** The payloads of the frames around the records: start, checkpoint, index and seal. */
-import { type JsonObject, RUN_ENDS, type RunEnd, type RunStart, STUCK_KINDS, type StuckKind } from '../events/journal.ts';
+import { type Deadlocked, type JsonObject, RUN_ENDS, type RunEnd, type RunStart, STUCK_KINDS, type StuckKind } from '../events/journal.ts';
 import { canonical } from '../sim/canonical.ts';
 import type { FlightEntry, StateInIds } from './block-encoder.ts';
 import { decodePlain, encodeShared } from './codec-msgpack.ts';
@@ -218,6 +218,27 @@ function lassoOf(value: unknown, step: number): { readonly from: number; readonl
   return { from, length };
 }
 
+function waitsOf(value: unknown): readonly Deadlocked[] {
+  must(Array.isArray(value), 'the waits of the seal are not a list');
+  return value.map((wait: unknown) => {
+    must(isObject(wait), 'a wait of the seal is not a map');
+    const { actor, state, asleep, for: thing, heldBy } = wait;
+    must(isText(actor) && isText(state) && typeof asleep === 'boolean', 'a wait of the seal has no actor, state or asleep');
+    must((thing === null || isText(thing)) && (heldBy === null || isText(heldBy)), 'a wait of the seal is for or held by no actor');
+    return { actor, state, asleep, for: thing, heldBy };
+  });
+}
+
+function alsoOf(value: unknown): NonNullable<NonNullable<RunEnd['violation']>['also']> {
+  must(Array.isArray(value), 'what the seal says to be broken also is not a list');
+  return value.map((one: unknown) => {
+    must(isObject(one), 'what the seal says to be broken also is not a map');
+    const { property, message } = one;
+    must(isText(property) && isText(message), 'what the seal says to be broken also has no property or message');
+    return { property, message };
+  });
+}
+
 const isStuckKind = (value: unknown): value is StuckKind => STUCK_KINDS.some((kind) => kind === value);
 const isRunEnd = (value: unknown): value is RunEnd['ended'] => RUN_ENDS.some((ended) => ended === value);
 
@@ -228,13 +249,21 @@ function endOf(value: unknown): RunEnd {
   must(isRunEnd(ended), `the seal says that the run ended by ${String(ended)}`);
   if (violation === null) return { verdict, violation, ended, outcomes: jsonObject(outcomes, 'the outcomes') };
   must(isObject(violation), 'the violation of the seal is not a map');
-  const { property, step, message, kind, lasso } = violation;
+  const { property, step, message, kind, lasso, waits, also } = violation;
   must(isText(property) && isNatural(step) && isText(message), 'the violation of the seal has no property, step or message');
   must(kind === undefined || isStuckKind(kind), `the violation of the seal is of the kind ${String(kind)}`);
   const back = lasso === undefined ? {} : { lasso: lassoOf(lasso, step) };
   return {
     verdict,
-    violation: { property, step, message, ...(kind && { kind }), ...back },
+    violation: {
+      property,
+      step,
+      message,
+      ...(kind && { kind }),
+      ...back,
+      ...(waits !== undefined && { waits: waitsOf(waits) }),
+      ...(also !== undefined && { also: alsoOf(also) }),
+    },
     ended,
     outcomes: jsonObject(outcomes, 'the outcomes'),
   };

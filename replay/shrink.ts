@@ -67,11 +67,14 @@ interface Played {
 /** Plays schedules of one scenario again and again with one memory. */
 class Player {
   readonly #scenario: ResolvedScenario;
+  readonly #sought: string;
   readonly #engine: MemoEngine;
   readonly #pricing: Pricing;
 
-  constructor(scenario: ResolvedScenario) {
+  /** `sought`: the property that schedules are to break. */
+  constructor(scenario: ResolvedScenario, sought: string) {
     this.#scenario = scenario;
+    this.#sought = sought;
     this.#engine = new MemoEngine(topologyOf(scenario));
     this.#pricing = new Pricing(new WorldStep(this.#engine));
   }
@@ -97,6 +100,7 @@ class Player {
     const run = new Run({
       scenario: { ...this.#scenario, bounds: { ...this.#scenario.bounds, steps } },
       engine: this.#engine,
+      sought: this.#sought,
       chooser: { name: 'shrink', choose, observe: (outcome) => fifo.observe(outcome) },
     });
     run.start();
@@ -119,7 +123,7 @@ const isSmaller = (a: Size, b: Size): boolean => {
  * @throws ShrinkError if it does not break it
  */
 export function* shrink(scenario: ResolvedScenario, labels: readonly string[], property: string): Search<Shrunk> {
-  const player = new Player(scenario);
+  const player = new Player(scenario, property);
   const start = player.play(labels);
   if (!start || start.property !== property) throw new ShrinkError(`the schedule does not break ${property} under this model`);
   if (scenario.properties.eventually.includes(property)) return yield* shrinkLasso(scenario, player, start, property);
@@ -127,7 +131,6 @@ export function* shrink(scenario: ResolvedScenario, labels: readonly string[], p
   const report = yield* search.run();
   const found = report.findings.find((finding) => finding.property === property);
   const played = found ? player.play(found.labels, { strict: true }) : null;
-  // Where two properties break in one state, a run reports the first of the scenario's.
   const optimum = played?.property === property ? played : null;
   const best = optimum ?? removeChunks(player, start, property);
   const critical = criticalPair(player, best.labels, property) ?? (yield* criticalElsewhere(scenario, player, property));

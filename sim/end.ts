@@ -20,6 +20,15 @@ export interface Broken {
   readonly message: string;
   /** Of a run that gets nowhere, where the property tells it. */
   readonly kind?: StuckKind;
+  /** What else is broken in the same state, or by the same cycle. */
+  readonly also?: readonly Pick<Broken, 'property' | 'message'>[];
+}
+
+/** One of all that is broken at once, with the others beside it: what is sought, else the first. */
+export function toldOf<B extends Broken>(all: readonly B[], sought?: string): B | null {
+  const told = all.find(({ property }) => property === sought) ?? all[0];
+  if (told === undefined || all.length === 1) return told ?? null;
+  return { ...told, also: all.filter((other) => other !== told).map(({ property, message }) => ({ property, message })) };
 }
 
 /** How a run ends in a state in which no property breaks. */
@@ -73,7 +82,7 @@ export function endOf(store: Store, locals: ArrayLike<number>, { alternatives, i
 }
 
 /**
- * What a run that has ended still owes: a property that never came true, or an actor in a state
+ * All that a run that has ended still owes: a property that never came true, or an actor in a state
  * that it has to leave.
  */
 export function owedAtEnd(
@@ -81,12 +90,11 @@ export function owedAtEnd(
   hasComeTrue: (property: string) => boolean,
   locals: ArrayLike<number>,
   why: Lasts = ENDED,
-): Broken | null {
-  for (const each of debts) {
+): readonly Broken[] {
+  return debts.flatMap((each) => {
     const message = hasComeTrue(each.property.id) ? each.atEnd(locals, why) : neverTrue(why);
-    if (message !== null) return { property: each.property.id, message };
-  }
-  return null;
+    return message === null ? [] : [{ property: each.property.id, message }];
+  });
 }
 
 /** Whether a run came to its end: no bound cut it, and it was not stopped. */

@@ -70,7 +70,7 @@ export class LivenessWatch {
   }
 
   /** Looks at the state after a step, or at the first one. */
-  look(outcome: StepOutcome | null): Stuck | null {
+  look(outcome: StepOutcome | null): readonly Stuck[] {
     const { step, locals } = this.#sequencer;
     const slots = outcome ? outcome.touched : locals.keys();
     for (const slot of slots) this.#follow(slot, step);
@@ -79,18 +79,18 @@ export class LivenessWatch {
     if (this.#halted.size > 0) this.#lastHalted = step;
     const { a, b } = this.#sequencer.digest;
     this.#place = `${a} ${b}`;
-    return this.#owes() ? this.#compare() : null;
+    return this.#owes() ? this.#compare() : [];
   }
 
   /** What the run still owes if it ends here. */
-  atEnd(why: Lasts = ENDED): Broken | null {
+  atEnd(why: Lasts = ENDED): readonly Broken[] {
     return owedAtEnd(this.#debts, (id) => !this.#unmet.has(id), this.#sequencer.locals, why);
   }
 
   /** What is owed in a state that may last, as nothing that is owed can be done in it. */
-  inQuiet(): Broken | null {
+  inQuiet(): readonly Broken[] {
     const isQuiet = this.#sequencer.channels.ordered.length === 0 && this.#possibleSince.every(({ size }) => size === 0);
-    return isQuiet && this.#halted.size === 0 ? this.atEnd(QUIET) : null;
+    return isQuiet && this.#halted.size === 0 ? this.atEnd(QUIET) : [];
   }
 
   #follow(slot: number, step: number): void {
@@ -138,19 +138,19 @@ export class LivenessWatch {
     return this.#properties.some(({ id, cycle }, i) => cycle || this.#unmet.has(id) || this.#owedSince[i]!.some((since) => since >= 0));
   }
 
-  #compare(): Stuck | null {
+  #compare(): readonly Stuck[] {
     const { step, seq, digest } = this.#sequencer;
     const place = this.#visited.at(digest.a, digest.b);
     const from = this.#visited.stepAt(place);
     // A machine that has halted owes nothing.
     if (from >= this.#lastFree && from > this.#lastHalted) {
       // A longer segment is no less fair: the oldest visit is kept until it is.
-      if (!this.#isFair(from, this.#visited.seqAt(place))) return null;
+      if (!this.#isFair(from, this.#visited.seqAt(place))) return [];
       const stuck = this.#judge({ from, length: step - from });
-      if (stuck) return stuck;
+      if (stuck.length > 0) return stuck;
     }
     this.#visited.set(place, digest.a, digest.b, step, seq);
-    return null;
+    return [];
   }
 
   /**
@@ -166,12 +166,11 @@ export class LivenessWatch {
     return isTaken && isMoved() && this.#sequencer.channels.ordered.every(({ seqs }) => seqs[0]! > seq);
   }
 
-  #judge(lasso: Lasso): Stuck | null {
-    for (const [i, property] of this.#properties.entries()) {
+  #judge(lasso: Lasso): readonly Stuck[] {
+    return this.#properties.flatMap((property, i) => {
       const evidence = property.cycle ? judgeCycle(property, this.#cpusSince(lasso.from)) : this.#owedIn(i, lasso);
-      if (evidence !== null) return { property: property.id, ...evidence, lasso };
-    }
-    return null;
+      return evidence === null ? [] : [{ property: property.id, ...evidence, lasso }];
+    });
   }
 
   #owedIn(i: number, { from }: Lasso): CycleEvidence | null {

@@ -5,7 +5,7 @@
 import type { RunEnd } from '../events/journal.ts';
 import type { Chooser } from './choosers/chooser.ts';
 import { deadlockText } from './deadlock.ts';
-import { awakeIn, DEADLOCK, endOf, hasHalted } from './end.ts';
+import { awakeIn, DEADLOCK, endOf, hasHalted, toldOf } from './end.ts';
 import type { ActorEngine } from './engine/port.ts';
 import { outcomesOf } from './host/outcomes.ts';
 import { LivenessWatch, type Stuck } from './liveness.ts';
@@ -21,6 +21,8 @@ export interface RunOptions {
   readonly engine: ActorEngine;
   readonly chooser: Chooser;
   readonly sink?: BlockSink | null;
+  /** Which property is told of several that break at once; else the first of the scenario's. */
+  readonly sought?: string;
 }
 
 export class Run {
@@ -141,12 +143,12 @@ export class Run {
   #check(outcome: StepOutcome | null): void {
     const { locals } = this.sequencer;
     const touched = outcome ? outcome.touched : null;
-    for (const watch of this.#always) {
+    const broken = this.#always.flatMap((watch) => {
       const message = watch.look(locals, touched);
-      if (message !== null) this.#break('violation', { property: watch.property.id, message });
-    }
-    const stuck = this.#liveness?.look(outcome) ?? null;
-    if (stuck) this.#break('owed', stuck);
+      return message === null ? [] : [{ property: watch.property.id, message }];
+    });
+    this.#break('violation', broken);
+    this.#break('owed', this.#liveness?.look(outcome) ?? []);
     for (const watch of this.#sometimes) {
       if (this.#met.has(watch.property.id)) continue;
       const evidence = watch.look(locals, touched);
@@ -157,10 +159,13 @@ export class Run {
   }
 
   /** Ends the run where something breaks, unless it was in a deadlock before. */
-  #break(ended: RunEnd['ended'], broken: Stuck): void {
+  #break(ended: RunEnd['ended'], broken: readonly Stuck[]): void {
+    if (broken.length === 0) return;
     this.settle();
-    if (!this.#end) this.#finish(ended, broken);
+    if (!this.#end) this.#finish(ended, this.#toldOf(broken));
   }
+
+  readonly #toldOf = (broken: readonly Stuck[] = []): Stuck | null => toldOf(broken, this.#options.sought);
 
   /** Ends the run where nothing is left to do. */
   #hasEnded(): boolean {
@@ -178,7 +183,7 @@ export class Run {
    */
   #mayLast(): boolean {
     if (this.#options.chooser.isGiven) return false;
-    const owed = this.#liveness?.inQuiet() ?? null;
+    const owed = this.#toldOf(this.#liveness?.inQuiet());
     if (owed && !this.#hasEnded()) this.#finish('owed', owed);
     return this.#end !== null;
   }
@@ -192,7 +197,7 @@ export class Run {
   /** Ends the run in the present state, after which nothing happens any more. */
   #endAsIs(): void {
     const { store, locals } = this.sequencer;
-    const { ended, broken } = endOf(store, locals, { alternatives: 0, owed: () => this.#liveness?.atEnd() ?? null })!;
+    const { ended, broken } = endOf(store, locals, { alternatives: 0, owed: () => this.#toldOf(this.#liveness?.atEnd()) })!;
     if (ended !== 'deadlock') this.#finish(ended, broken);
     else {
       const waits = this.#ahead.waits();
@@ -215,11 +220,12 @@ export class Run {
   }
 }
 
-const violationOf = ({ property, message, kind, lasso, waits }: Stuck, step: number): NonNullable<RunEnd['violation']> => ({
+const violationOf = ({ property, message, kind, lasso, waits, also }: Stuck, step: number): NonNullable<RunEnd['violation']> => ({
   property,
   step,
   message,
   ...(kind && { kind }),
   ...(lasso && { lasso }),
   ...(waits && { waits }),
+  ...(also && { also }),
 });

@@ -45,6 +45,8 @@ export interface SessionOptions {
   /** The schedule asked for, as text; part of the run's identity. */
   readonly schedule?: string;
   readonly sink?: BlockSink;
+  /** Which property is told of several that break at once; else the first of the scenario's. */
+  readonly sought?: string | undefined;
   /** Passed through to the live engine. */
   readonly inspect?: (event: InspectionEvent) => void;
 }
@@ -84,12 +86,12 @@ export const runStartOf = (
 
 /** A run that has not started. */
 export function openSession(options: SessionOptions): Session {
-  const { scenario, sink, inspect } = options;
+  const { scenario, sink, inspect, sought } = options;
   const topology = topologyOf(scenario);
   const engine = options.engine === 'live' ? new LiveEngine(topology, inspect ? { inspect } : {}) : new MemoEngine(topology);
   const { chooser: spec } = options;
   const chooser = isPlain(spec) ? chooserOf(spec) : new ShadowChooser(scenario, spec);
-  const run = new Run({ scenario, engine, chooser, ...(sink && { sink }) });
+  const run = new Run({ scenario, engine, chooser, ...(sink && { sink }), ...(sought !== undefined && { sought }) });
   const start = runStartOf(scenario, topology, {
     chooser: options.chooser.name,
     seed: options.seed ?? 0,

@@ -99,7 +99,7 @@ export interface Topology {
 }
 
 /** The micro-step of the context switch's notifiers: not the thread's own. */
-const NOTIFIER = 'notify.step';
+export const NOTIFIER = 'notify.step';
 const NOT_ITS_OWN = -1;
 
 /** The frame that has asked and waits for its answer, if any. */

@@ -12,6 +12,12 @@ export interface ProgramLocals {
   readonly option?: number | undefined;
 }
 
+/**
+ * Steps around a program. They run with the number of an operation that has not begun, so they are
+ * no part of it.
+ */
+export const AROUND_PROGRAM: readonly string[] = ['main.start', 'main.do_exit', 'guest.start', 'guest.shutdown'];
+
 /** The operation after the one at `pc`. */
 export function nextPc<Op extends { readonly op: string }>({ ops }: Program<Op>, pc: number, { again, option = 0 }: ProgramLocals): number {
   const op = ops[pc] as ControlOp;

@@ -59,21 +59,26 @@ const doExit: readonly HostItem[] = [
 export function threadPath(env: HostEnv): Path<HostThread, HostLocals, ThreadEvent> {
   const used = new Set(env.programs.flatMap((program) => program.ops.map((op) => op.op as string)));
   const cases = operations(env).filter(([name]) => used.has(name));
-  return path('main', { source: 'the scenario', grade: 'decision' }, [
-    step('start', { ns: 20 }),
-    loop(
-      when(
-        ...cases.map(([name, item]) => [(t: HostThread) => opOf(env, t).op === name, [item]] as const),
-        ...(used.has('choose') ? [[(t: HostThread) => opOf(env, t).op === 'choose', [chooseStep(env)]] as const] : []),
-        [(t) => opOf(env, t).op === 'next', [nextTurn(env)]],
-        [otherwise, [leaveLoop]],
+  return path(
+    'main',
+    { source: 'the scenario', grade: 'decision' },
+    [
+      step('start', { ns: 20 }),
+      loop(
+        when(
+          ...cases.map(([name, item]) => [(t: HostThread) => opOf(env, t).op === name, [item]] as const),
+          ...(used.has('choose') ? [[(t: HostThread) => opOf(env, t).op === 'choose', [chooseStep(env)]] as const] : []),
+          [(t) => opOf(env, t).op === 'next', [nextTurn(env)]],
+          [otherwise, [leaveLoop]],
+        ),
+        // exit_to_user_mode_loop(): the thread sees that it, or another one of its process, was
+        // killed.
+        when([fatalSignalPending, [leaveLoop]]),
+        advance(env),
+        when([fatalSignalPending, [leaveLoop]]),
       ),
-      // exit_to_user_mode_loop(): the thread sees that it, or another one of its process, was
-      // killed.
-      when([fatalSignalPending, [leaveLoop]]),
-      advance(env),
-      when([fatalSignalPending, [leaveLoop]]),
-    ),
-    ...doExit,
-  ]);
+      ...doExit,
+    ],
+    { locals: ['again', 'option'] },
+  );
 }

@@ -103,37 +103,42 @@ export function guestPath(env: GuestEnv): Path<Vcpu, GuestLocals, GuestEvent> {
   const cases = guestOperations(env).filter(([name]) => used.has(name));
   const chooseStep = step('choose', { ns: 5, chooses: (v) => optionsOf(opOf(env, v)) });
   const isAt = (name: string) => (v: Vcpu) => opOf(env, v).op === name;
-  return path('guest', { source: 'the scenario', grade: 'decision' }, [
-    step('start', { mode: 'guest', ns: 20 }),
-    loop(
-      when(
-        ...cases.map(([name, items]) => [isAt(name), items] as const),
-        ...(used.has('choose') ? [[isAt('choose'), [chooseStep]] as const] : []),
-        [
-          isAt('next'),
+  return path(
+    'guest',
+    { source: 'the scenario', grade: 'decision' },
+    [
+      step('start', { mode: 'guest', ns: 20 }),
+      loop(
+        when(
+          ...cases.map(([name, items]) => [isAt(name), items] as const),
+          ...(used.has('choose') ? [[isAt('choose'), [chooseStep]] as const] : []),
           [
-            step('next_turn', {
-              ns: 10,
-              send: (v) => {
-                const op = opOf(env, v);
-                return outgoing(v.loops!, { type: 'loop.next', loop: op.op === 'next' ? op.loop : 0 });
-              },
-              answers: { 'loop.turn': (e) => ({ again: e.again }) },
-            }),
+            isAt('next'),
+            [
+              step('next_turn', {
+                ns: 10,
+                send: (v) => {
+                  const op = opOf(env, v);
+                  return outgoing(v.loops!, { type: 'loop.next', loop: op.op === 'next' ? op.loop : 0 });
+                },
+                answers: { 'loop.turn': (e) => ({ again: e.again }) },
+              }),
+            ],
           ],
-        ],
-        [otherwise, [leaveLoop]],
+          [otherwise, [leaveLoop]],
+        ),
+        // No other actor sees the fetch, so it belongs to the instruction before it: nothing comes
+        // between them on this CPU.
+        step('fetch', {
+          inside: true,
+          ns: 5,
+          set: (v, l) => ({ pc: nextPc(env.images[v.image]!.program, v.pc, l) }),
+          local: () => ({ again: undefined, option: undefined }),
+        }),
       ),
-      // No other actor sees the fetch, so it belongs to the instruction before it: nothing comes
-      // between them on this CPU.
-      step('fetch', {
-        inside: true,
-        ns: 5,
-        set: (v, l) => ({ pc: nextPc(env.images[v.image]!.program, v.pc, l) }),
-        local: () => ({ again: undefined, option: undefined }),
-      }),
-    ),
-    step('shutdown', { send: (v) => vmexit(v, 'SHUTDOWN') }),
-    { kind: 'stop', name: 'off' },
-  ]);
+      step('shutdown', { send: (v) => vmexit(v, 'SHUTDOWN') }),
+      { kind: 'stop', name: 'off' },
+    ],
+    { locals: ['again', 'option'] },
+  );
 }

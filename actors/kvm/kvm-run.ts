@@ -62,7 +62,12 @@ const has = (name: string) => (_t: HostThread, l: HostLocals) => l.requests!.inc
  * a signal ends it.
  */
 const checkRequests = (env: HostEnv) => {
-  const { KVM_REQ_VM_DEAD: dead, ...others } = env.slots.keyed('requests');
+  const handlers = env.slots.keyed('requests');
+  const { KVM_REQ_VM_DEAD: dead, ...others } = handlers;
+  const isDead = (t: HostThread, l: HostLocals): boolean => {
+    const untaken = l.requests!.find((request) => handlers[request] === undefined);
+    return untaken === undefined ? has('KVM_REQ_VM_DEAD')(t, l) : env.slots.refuse('requests', untaken, env);
+  };
   return path(
     env.vendor.checkRequests,
     env.vendor.enterGuest,
@@ -74,7 +79,7 @@ const checkRequests = (env: HostEnv) => {
           answers: { 'vcpu.requests': (e) => ({ requests: e.pending }) },
         }),
         when(
-          [has('KVM_REQ_VM_DEAD'), dead!(env)],
+          [isDead, dead!(env)],
           [signalPending, [leaveLoop]],
           ...Object.entries(others).map(([name, items]): HostCase => [has(name), items(env)]),
           [otherwise, [leaveLoop]],
@@ -195,16 +200,20 @@ const enterGuest = (env: HostEnv) => {
 
 const is = (reason: ExitReason) => (_t: HostThread, l: HostLocals) => l.exit?.reason === reason;
 
-/** R17 by exit reason; a reason that user space must see ends the loop. */
+/**
+ * R17 by exit reason; a reason that user space must see ends the loop, and one that nothing takes
+ * the run.
+ */
 const handleExit = (env: HostEnv) => {
   const handlers = Object.entries(env.slots.keyed('exits')).map(
     ([reason, items]): HostCase => [is(reason as ExitReason), [...items(env), when([(_t, l) => l.returns === true, [leaveLoop]])]],
   );
-  return when(...handlers, [(_t, l) => l.exit !== undefined, [leaveLoop]]);
+  return when(...handlers, [(_t, l) => l.exit !== undefined && env.slots.isToUser(l.exit.reason, env), [leaveLoop]]);
 };
 
 /** What KVM handles on every host. */
 export const KVM_PARTS: KvmParts = {
+  toUser: ['SHUTDOWN', 'INVALID'],
   requests: { KVM_REQ_VM_DEAD: () => [note(() => ({ dead: true })), leaveLoop] },
   exits: {
     HLT: (env) => [call(blockPath(env, 'request'))],

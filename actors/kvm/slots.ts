@@ -5,6 +5,7 @@
  */
 import type { Outgoing } from '../../events/event.ts';
 import type { ExitReason, VcpuRequest } from '../../events/kvm.ts';
+import { didYouMean } from '../../events/nearest.ts';
 import type { HostEnv, HostItem, HostLocals, HostPath, HostThread } from '../host/host-env.ts';
 import type { Source } from '../path/path.ts';
 
@@ -87,7 +88,8 @@ export interface Instructions {
 /** Keyed slots; a vendor that has one of its own declares it here. @public */
 export interface Keyed {
   /**
-   * R17, by exit reason. Without a handler KVM_RUN ends; a handler ends it by setting `returns`.
+   * R17, by exit reason: each that a guest can cause has a handler, or stands in `toUser`. A
+   * handler ends KVM_RUN by setting `returns`.
    */
   readonly exits: Readonly<Partial<Record<ExitReason, Items>>>;
   /** R6, by request; the request stays until something clears it. */
@@ -107,6 +109,8 @@ export interface KvmParts extends Partial<Sequences>, Partial<Instructions>, Par
    * next entry.
    */
   readonly turnLocals?: readonly LocalName[];
+  /** Exits that KVM leaves to user space: KVM_RUN ends. */
+  readonly toUser?: readonly ExitReason[];
 }
 
 /** The parts of one mechanism, with its name. @public */
@@ -115,7 +119,11 @@ export interface Owned {
   readonly parts: KvmParts;
 }
 
-/** Two mechanisms claim one slot, and nothing says which comes first; or one key. @public */
+/**
+ * Two mechanisms claim one slot, and nothing says which comes first; or one key. Or none claims a
+ * key that is needed.
+ * @public
+ */
 export class SlotError extends Error {
   override readonly name = 'SlotError';
 }
@@ -135,7 +143,7 @@ const SEQUENCES: readonly string[] = [
   ...(['entering', 'leaving'] satisfies (keyof Instructions)[]),
 ];
 const KEYED: readonly string[] = ['exits', 'requests', 'vcpuIoctls', 'vmIoctls'];
-const OTHERS: readonly string[] = ['userLoop', 'turnLocals'];
+const OTHERS: readonly string[] = ['userLoop', 'turnLocals', 'toUser'];
 
 /**
  * What stands in one sequence slot, first to last.
@@ -216,6 +224,28 @@ export class Slots {
   /** Handlers of a keyed slot, by key, in the order in which mechanisms are registered. */
   keyed<K extends keyof Keyed>(slot: K): Keyed[K] {
     return byKey(slot, this.#owned) as Keyed[K];
+  }
+
+  /**
+   * Whether user space has to see the exit.
+   * @throws SlotError if neither a handler nor user space takes it
+   */
+  isToUser(reason: ExitReason, env: HostEnv): boolean {
+    const toUser = this.#owned.flatMap(({ parts }) => parts.toUser ?? []);
+    return toUser.includes(reason) || this.refuse('exits', reason, env, `, or toUser with it where KVM_RUN ends`);
+  }
+
+  /**
+   * What a guest or a thread has caused, and no handler of a keyed slot takes: KVM_RUN would end,
+   * or go on without end, without a word.
+   * @throws SlotError
+   */
+  refuse(slot: keyof Keyed, key: string, { vendor }: HostEnv, orElse = ''): never {
+    const taken = this.#owned.flatMap(({ owner, parts }) => Object.keys(parts[slot] ?? {}).map((name) => ({ owner, name })));
+    const names = taken.map(({ name }) => name);
+    throw new SlotError(
+      `${key} on ${vendor.name}: no handler of the slot ${slot} takes it; expected kvm().${slot}.${key} of a mechanism${orElse}${didYouMean(key, names)}; taken are ${taken.map(({ owner, name }) => `${name} (${owner})`).join(', ') || 'none'}`,
+    );
   }
 
   /** KVM_RUN with the loop of user space around it, if a mechanism has one. */

@@ -213,6 +213,7 @@ export function armDebugKvm(options: HostOptions): KvmParts {
       BRK64: handler('BRK64', (env) => [options['kvm.osLock'] === 'patch-v2' ? call(skipPath(env)) : guestDebug(env)]),
       VECTOR32: (env) => [call(unknownPath(env))],
     },
+    toUser: ['STOP'],
     leaveToUser: { items: () => [note((_t, l) => ({ ended: endedBy(l) }))] },
     userLoop: kvmCpuExec,
     vcpuIoctls: armIoctls,

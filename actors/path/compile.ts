@@ -42,6 +42,8 @@ export interface GraphNode<T, L, E extends AnyEvent> extends Source {
   readonly stops: boolean;
   /** The loops around it, across calls, innermost first. */
   readonly loops: readonly string[];
+  /** What the paths around it list as their locals. */
+  readonly locals: readonly string[];
   letter: Letter | null;
   flow: Flow | null;
 }
@@ -62,6 +64,7 @@ interface Scope<T, L> extends Source {
   readonly loopExit: readonly Route<T, L>[];
   readonly pathExit: readonly Route<T, L>[];
   readonly loops: readonly string[];
+  readonly locals: readonly string[];
   readonly requires: boolean;
 }
 
@@ -91,6 +94,7 @@ export function compile<T, L, E extends AnyEvent>(
     loopExit: [],
     pathExit: end,
     loops: [],
+    locals: top.locals,
     requires: top.requires === 'N',
     source,
     grade,
@@ -176,7 +180,12 @@ class Compiler<T, L, E extends AnyEvent> {
     }
   }
 
-  #add({ prefix, requires, source, grade, loops }: Scope<T, L>, name: string, spec: StepSpec<T, L, E>, edges: readonly Edge<T, L>[]): void {
+  #add(
+    { prefix, requires, source, grade, loops, locals }: Scope<T, L>,
+    name: string,
+    spec: StepSpec<T, L, E>,
+    edges: readonly Edge<T, L>[],
+  ): void {
     const id = under(prefix, name);
     if (this.nodes.has(id)) throw new PathError(`two steps are called ${id}; name one of them apart`);
     this.nodes.set(id, {
@@ -188,6 +197,7 @@ class Compiler<T, L, E extends AnyEvent> {
       source: spec.source ?? source,
       grade: spec.grade ?? grade,
       loops,
+      locals,
       letter: null,
       flow: null,
     });
@@ -218,6 +228,7 @@ function bodyScope<T, L, E extends AnyEvent>(path: Path<T, L, E>, scope: Scope<T
     loopExit: [],
     pathExit: back,
     loops: scope.loops,
+    locals: [...scope.locals, ...path.locals],
     requires: scope.requires || path.requires === 'N',
     source: path.source,
     grade: path.grade,

@@ -13,7 +13,7 @@ import {
 import type { Letter, Outgoing } from '../../events/event.ts';
 import { compile, type Edge, flowThrough, type Graph, type GraphNode, type Route } from './compile.ts';
 import type { PathPatches } from './patch.ts';
-import type { Flow, Grade, Path, Walker } from './path.ts';
+import { type Flow, type Grade, type Path, PathError, type Walker } from './path.ts';
 
 /**
  * What a generated region is to `setup({ types }).createMachine`; its state names and targets are
@@ -64,6 +64,8 @@ export interface ExpandOptions<T> {
    * loop.
    */
   readonly home?: { readonly target: string; readonly send: (walker: T) => Outgoing };
+  /** Locals that outlive the path: those that it lists are gone when it returns. */
+  readonly keeps?: readonly string[];
   /** What stands in the place of paths, by name. */
   readonly patches?: PathPatches;
 }
@@ -189,6 +191,7 @@ class Transition<T extends Walker<L> & MachineContext, L extends object, E exten
     const sent: Outgoing[] = this.edge.acts && send ? ([] as Outgoing[]).concat(send(context, context.frames[frame]!)) : [];
     const [acted, locals] = this.#act(context, event);
     const left = this.route ? this.#follow(acted, locals)! : locals;
+    if (this.route) this.#refuseUnlisted(left, this.route.target);
     const walker: T = { ...acted, asking: this.route ? null : frame, frames: { ...acted.frames, [frame]: left } };
     if (this.route) {
       const letter = this.graph.nodes.get(this.route.target)?.letter;
@@ -197,6 +200,19 @@ class Transition<T extends Walker<L> & MachineContext, L extends object, E exten
       if (home && this.route.target === home.target) sent.push(home.send(walker));
     }
     return { walker, sent };
+  }
+
+  /**
+   * A local that no path around the next step lists would never die, and keep states apart that
+   * are one.
+   * @throws PathError
+   */
+  #refuseUnlisted(left: L, target: string): void {
+    const { keeps = [] } = this.options;
+    const listed = [...(this.graph.nodes.get(target)?.locals ?? []), ...keeps];
+    const unlisted = Object.keys(left).find((name) => !listed.includes(name));
+    if (unlisted === undefined) return;
+    throw new PathError(`${this.node.id} leaves the local ${unlisted}, which no path around ${target} lists in locals: it would never die`);
   }
 
   /** The step's own effects, then what the answer says. */

@@ -108,5 +108,5 @@ export const warnByWork = (facts: SldFacts) =>
       step('sld_update_msr', { send: (t) => toCore(facts, t, { type: 'core.wrmsr', sld: false }) }),
       step('put_cpu', { preempt: -1, ns: 5 }),
     ],
-    { locals: ['mitigate', 'granted', 'holdsSem', 'left'] },
+    { locals: ['mitigate', 'granted', 'holdsSem', 'left', 'interruptible'] },
   );

@@ -15,7 +15,10 @@ const { step, when, note } = host;
 
 declare module '../kvm/slots.ts' {
   interface Keyed {
-    /** VMGEXIT by NAE event. Without a handler KVM_RUN ends. */
+    /**
+     * VMGEXIT by NAE event: each that a guest asks for has a handler, but for TERMINATE, which ends
+     * KVM_RUN.
+     */
     readonly nae: Readonly<Partial<Record<NaeEvent, (env: HostEnv) => readonly HostItem[]>>>;
   }
 }
@@ -25,7 +28,11 @@ const asksFor = (nae: string) => (_t: HostThread, l: HostLocals) => exitInfo(l, 
 /** sev_handle_vmgexit(): by NAE event. */
 const handleVmgexit = (env: HostEnv): readonly HostItem[] => {
   const handlers = Object.entries(env.slots.keyed('nae')).map(([nae, items]) => [asksFor(nae), items(env)] as const);
-  return [when(...handlers, [otherwise, [note(() => ({ returns: true }))]])];
+  const toUser = (_t: HostThread, l: HostLocals) => {
+    const { nae } = exitInfo(l, 'VMGEXIT');
+    return { returns: nae === 'TERMINATE' || env.slots.refuse('nae', nae, env) };
+  };
+  return [when(...handlers, [otherwise, [note(toUser)]])];
 };
 
 export const svmVendor: Vendor = {

@@ -12,7 +12,7 @@ import type { Outgoing } from '../../events/event.ts';
 import { type AnyEvent, Store, type Topology } from '../store.ts';
 import { refuseOpenMachines } from './closed.ts';
 import { type ActorEngine, ModelError, type Reaction, UnhandledEventError } from './port.ts';
-import { microStepOf, stateName } from './reaction.ts';
+import { failureIn, microStepOf, stateName } from './reaction.ts';
 
 export interface LiveOptions {
   /** Passed through to every actor. */
@@ -62,9 +62,9 @@ export class LiveEngine implements ActorEngine {
     const before = actor.getSnapshot() as AnyMachineSnapshot;
     this.#outbox.length = 0;
     inbox$.next(event);
-    if (this.#error !== null) throw this.#error;
-    const after = actor.getSnapshot() as AnyMachineSnapshot;
     const id = this.store.ids[slot]!;
+    if (this.#error !== null) throw failureIn(id, before.value, event.type, this.#error);
+    const after = actor.getSnapshot() as AnyMachineSnapshot;
     if (after === before && this.#outbox.length === 0 && !before.can(event))
       throw new UnhandledEventError(id, stateName(before.value), event.type);
     if (after.status !== 'active') throw new ModelError(`${id} stopped with status ${after.status}; a machine of a run never ends`);

@@ -3,19 +3,14 @@
  * local state is computed by XState once and remembered. Machines are closed and pure, so the
  * memory never changes an answer; `verifyMemo` re-executes all of it.
  */
-import { type ActorLogic, type AnyMachineSnapshot, createActor, transition } from 'xstate';
+import { type ActorLogic, type AnyMachineSnapshot, transition } from 'xstate';
 import type { Outgoing } from '../../events/event.ts';
 import { canonical } from '../canonical.ts';
 import { type AnyEvent, type Kind, Store, type Topology } from '../store.ts';
 import { refuseOpenMachines, refuseUntold } from './closed.ts';
 import { type ActorEngine, ModelError, type Reaction, UnhandledEventError } from './port.ts';
-import { type MicroStep, microStepOf, stateName } from './reaction.ts';
-
-/** The part of XState's actor scope that a machine's pure functions need. */
-interface Scope {
-  readonly emitted: Outgoing[];
-  readonly scope: Parameters<Kind['machine']['transition']>[2];
-}
+import { failureIn, type MicroStep, microStepOf, stateName } from './reaction.ts';
+import { type Scope, scopeOf } from './scope.ts';
 
 /** A reaction before the sender is stamped: receivers by id, as all actors of a kind share it. */
 interface Shared {
@@ -189,6 +184,18 @@ export class MemoEngine implements ActorEngine {
     this.#foreseen[kind]!.add(local);
   }
 
+  /**
+   * Forgets which reactions were taken, but not what they are: only those that are met from here on
+   * count. `locals` are reached.
+   */
+  untake(locals: readonly number[]): void {
+    for (const shared of this.#shared.flatMap((byLocal) => byLocal.flatMap((events) => [...events.values()]))) shared.isTaken = false;
+    for (const bySlot of this.#stamped) bySlot.length = 0;
+    this.#reactions = 0;
+    for (const { index, locals: all } of this.store.kinds) for (let local = 0; local < all.size; local++) this.foresee(index, local);
+    for (const [slot, { index }] of this.store.kindOfSlot.entries()) this.#foreseen[index]!.delete(locals[slot]!);
+  }
+
   /** What one actor was given, by local state. */
   eachGiven(slot: number, visit: (local: number, event: number) => void): void {
     for (const [local, events] of this.#stamped[slot]!.entries()) for (const event of events?.keys() ?? []) visit(local, event);
@@ -242,8 +249,8 @@ export class MemoEngine implements ActorEngine {
     const before = kind.locals.values[local]!;
     const event = this.store.events.values[eventId]!;
     emitted.length = 0;
-    const after = kind.machine.transition(before as never, event as never, scope as never) as AnyMachineSnapshot;
     const id = this.store.ids[slot]!;
+    const after = transitioned(kind, before, event, scope, id);
     if (after === before && emitted.length === 0 && !before.can(event))
       throw new UnhandledEventError(id, stateName(before.value), event.type);
     if (after.status !== 'active') throw new ModelError(`${id} stopped with status ${after.status}; a machine of a run never ends`);
@@ -260,6 +267,15 @@ export class MemoEngine implements ActorEngine {
   }
 }
 
+/** @throws ModelError where the machine throws */
+function transitioned(kind: Kind, before: AnyMachineSnapshot, event: AnyEvent, scope: Scope['scope'], id: string): AnyMachineSnapshot {
+  try {
+    return kind.machine.transition(before as never, event as never, scope as never) as AnyMachineSnapshot;
+  } catch (error) {
+    throw failureIn(id, before.value, event.type, error);
+  }
+}
+
 type Logic = ActorLogic<AnyMachineSnapshot, AnyEvent>;
 
 /**
@@ -273,28 +289,4 @@ function startedLogic({ machine, locals }: Kind): Logic {
     getInitialSnapshot: () => locals.values[0]!,
     getPersistedSnapshot: (snapshot, options) => machine.getPersistedSnapshot(snapshot as never, options),
   };
-}
-
-/** One scope for each kind, reused: building one is what makes XState's transition() slow. */
-function scopeOf(kind: Kind): Scope {
-  const self = createActor(kind.machine, { input: {} as never });
-  const emitted: Outgoing[] = [];
-  const closed = (what: string) => () => {
-    throw new ModelError(`${kind.name} is not closed: it uses ${what}`);
-  };
-  const scope = {
-    self,
-    system: (self as unknown as { system: unknown }).system,
-    id: '',
-    sessionId: '',
-    logger: closed('log()'),
-    defer: closed('deferred effects'),
-    stopChild: closed('children'),
-    emit: closed('emit() outside an action'),
-    actionExecutor: (action: { readonly type: string; readonly params: unknown }) => {
-      if (action.type !== 'xstate.emit') closed(`the action ${action.type}`)();
-      emitted.push((action.params as { event: Outgoing }).event);
-    },
-  };
-  return { emitted, scope: scope as unknown as Scope['scope'] };
 }

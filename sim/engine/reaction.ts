@@ -1,7 +1,7 @@
 /** What both engines read off a machine's snapshot before it takes an event. */
 import type { AnyMachineSnapshot } from 'xstate';
 import { MICRO_STEP_EVENTS } from '../../events/index.ts';
-import type { Reaction } from './port.ts';
+import { ModelError, type Reaction } from './port.ts';
 
 interface StepMetaLike {
   readonly ns?: number;
@@ -30,6 +30,16 @@ export function microStepOf(snapshot: AnyMachineSnapshot, eventType: string): Mi
     found.computes ||= meta.computes === true;
   }
   return found;
+}
+
+/**
+ * What a machine throws is a mistake of the model: told with the actor, its state and the event.
+ * XState puts a line before what a guard throws.
+ */
+export function failureIn(id: string, value: unknown, event: string, error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof ModelError || error instanceof TypeError || error instanceof RangeError) return error;
+  const says = error.message.replace(/^Unable to evaluate guard [^\n]*:\n/, '');
+  return new ModelError(`${id} in ${stateName(value)} with ${event}: ${says}`, { cause: error });
 }
 
 /**

@@ -11,6 +11,7 @@ import { withWidening } from './cut-short.ts';
 import { endlessOf } from './cycles/endless.ts';
 import { boundText } from './guarantee.ts';
 import { BoundedSearch } from './in-order/bounded.ts';
+import { isLeastAt } from './in-order/deviations.ts';
 import type { WayTo } from './in-order/least-deviating.ts';
 import { Pricing } from './in-order/pricing.ts';
 import { OrbitSearch } from './reduce/orbits.ts';
@@ -103,7 +104,8 @@ function* exploreOrbits(request: ExploreRequest): Search<Exploration> {
   const pricing = new Pricing(search.world);
   const violations = report.findings.map((finding) => {
     const { labels } = finding;
-    return { ...finding, steps: labels.length, least: false, ...pricing.priceOf(labels) };
+    const price = pricing.priceOf(labels);
+    return { ...finding, steps: labels.length, least: !local && isLeastAt(price), ...price };
   });
   const bound = `all schedules, one state for up to ${report.factor} that differ by a renaming`;
   const seen = { alike: true };

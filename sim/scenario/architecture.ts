@@ -2,7 +2,9 @@
  * What belongs to hosts of another architecture: options, VM types, settings of VMs, sections,
  * operations.
  */
-import { mechanisms, mechanismsOf } from '../host/registry.ts';
+import { mechanismsOf } from '../host/registry.ts';
+import { guestOperations, hostOperations } from './all-operations.ts';
+import { foreignTo, known } from './foreign.ts';
 import { type Path, type PathIssue, unknownName } from './issues.ts';
 import { operationsIn, type Structure } from './lowered.ts';
 import { optionsOf } from './presets.ts';
@@ -42,26 +44,29 @@ export function foreignVms(arch: Arch, vms: readonly WrittenVm[]): PathIssue[] {
   ]);
 }
 
+const arches = (arch: Arch, section: string): string => {
+  const others = foreignTo(arch, 'sections', section);
+  return others.length === 0 ? '' : `, a section of ${others.join(' and ')} hosts`;
+};
+
 /** Sections that the host does not have. They stand below `base`. */
 export const foreignSections = (arch: Arch, names: readonly string[], base: Path): PathIssue[] =>
   names
     .filter((name) => !sectionNames(arch).includes(name))
-    .map((name) => ({ path: [...base, name], message: `found ${name}; expected none: it has no part on ${arch} hosts` }));
-
-/**
- * Whether programs of such a host may hold the operation: any may, unless only other hosts have a
- * mechanism that brings it.
- */
-function isKnown(arch: Arch, side: 'guestOperations' | 'hostOperations', name: string): boolean {
-  const owners = mechanisms().filter((mechanism) => Object.hasOwn(mechanism[side] ?? {}, name));
-  return owners.length === 0 || owners.some(({ arches }) => arches.includes(arch));
-}
+    .map((name) => ({
+      path: [...base, name],
+      message: `found ${name}${arches(arch, name)}; expected none: it has no part on ${arch} hosts`,
+    }));
 
 /** Operations that the host does not have. */
 export function foreignOperations({ arch, vms, processes }: Structure): PathIssue[] {
   const issues: PathIssue[] = [];
   const check = (name: string, path: Path, side: 'guestOperations' | 'hostOperations'): void => {
-    if (!isKnown(arch, side, name)) issues.push({ path, message: `found ${name}; expected an operation of ${arch} hosts` });
+    const arches = foreignTo(arch, side, name);
+    if (arches.length === 0) return;
+    const names = known(arch, side, Object.keys(side === 'guestOperations' ? guestOperations() : hostOperations()));
+    const message = `found ${name}, an operation of ${arches.join(' and ')} hosts; expected an operation of ${arch} hosts (${names.join(', ')})`;
+    issues.push({ path, message });
   };
   for (const { vcpus } of vms)
     for (const program of vcpus) for (const { op, path } of operationsIn(program)) check(op.op, path, 'guestOperations');

@@ -6,7 +6,9 @@ import type { z } from 'zod';
 import { didYouMean } from '../../events/nearest.ts';
 import { guestOperations, hostOperations } from './all-operations.ts';
 import { keysIn } from './fields.ts';
+import { archNamed, known as knownTo, type Side } from './foreign.ts';
 import { hex, listed, type Path, type PathIssue, shown } from './issues.ts';
+import type { Arch } from './types.ts';
 
 type Issue = z.core.$ZodIssue;
 
@@ -46,9 +48,20 @@ function otherSide(key: string, valid: readonly string[]): string {
   return valid.includes('hlt') && Object.hasOwn(hostOperations(), key) ? ', an operation of host threads' : '';
 }
 
-function unknownKeys(issue: Extract<Issue, { code: 'unrecognized_keys' }>, at: Path): PathIssue[] {
+/** What brings names to a map with these keys. */
+const sideOf = (keys: readonly string[]): Side =>
+  keys.includes('KVM_RUN')
+    ? 'hostOperations'
+    : keys.includes('hlt')
+      ? 'guestOperations'
+      : keys.includes('processes')
+        ? 'sections'
+        : 'vmSettings';
+
+function unknownKeys(issue: Extract<Issue, { code: 'unrecognized_keys' }>, at: Path, arch: Arch | null): PathIssue[] {
   const known = keysIn(issue.message);
-  const valid = known ?? [];
+  const all = known ?? [];
+  const valid = arch === null ? all : knownTo(arch, sideOf(all), all);
   const expected = valid.length > 0 ? `one of ${valid.join(', ')}` : `no ${known === null ? 'such ' : ''}key`;
   return issue.keys.slice(0, ISSUES_MAX).map((key) => ({
     path: [...at, key],
@@ -99,12 +112,12 @@ function expectation(issue: Issue, found: unknown): string {
   }
 }
 
-function explainOne(issue: Issue, root: unknown, base: Path, subject: string): PathIssue[] {
+function explainOne(issue: Issue, root: unknown, base: Path, subject: string, arch: Arch | null): PathIssue[] {
   const path = [...base, ...issue.path.map(keyOf)];
   const found = valueAt(root, issue.path);
   switch (issue.code) {
     case 'unrecognized_keys':
-      return unknownKeys(issue, path);
+      return unknownKeys(issue, path, arch);
     case 'invalid_key':
       return [{ path, message: `found the key ${shown(path.at(-1))}; ${issue.issues[0]?.message ?? 'expected a name'}` }];
     case 'invalid_union': {
@@ -114,7 +127,7 @@ function explainOne(issue: Issue, root: unknown, base: Path, subject: string): P
         const hint = typeof found === 'string' ? didYouMean(found, options) : '';
         return [{ path, message: `found ${shown(found)}; expected one of ${listed(options)}${hint}` }];
       }
-      return meantMember(issue, found).flatMap((inner) => explainOne(inner, found, path, subject));
+      return meantMember(issue, found).flatMap((inner) => explainOne(inner, found, path, subject, arch));
     }
     default: {
       const expected = expectation(issue, found);
@@ -128,6 +141,7 @@ function explainOne(issue: Issue, root: unknown, base: Path, subject: string): P
  * What a schema said first about `root`, which stands at `base`. `subject` says whose value it is.
  */
 export function explain(error: z.ZodError, root: unknown, base: Path = [], subject = 'found'): PathIssue[] {
-  const explained = error.issues.slice(0, ISSUES_MAX).flatMap((issue) => explainOne(issue, root, base, subject));
+  const arch = archNamed(valueAt(root, ['host', 'arch']));
+  const explained = error.issues.slice(0, ISSUES_MAX).flatMap((issue) => explainOne(issue, root, base, subject, arch));
   return explained.slice(0, ISSUES_MAX);
 }

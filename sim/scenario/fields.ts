@@ -86,5 +86,11 @@ export const VCPU = z
   .regex(/^[a-z][a-z0-9-]{0,63}\/(?:0|[1-9][0-9]?)$/, { error: VCPU_ERROR })
   .describe('VM and index, such as vm0/0.');
 
+/** What a program holds of a vCPU that is written as `vm0/0`. @public */
+export function vcpuNamed(vcpu: string): { readonly vm: string; readonly vcpu: number } {
+  const slash = vcpu.indexOf('/');
+  return { vm: vcpu.slice(0, slash), vcpu: Number(vcpu.slice(slash + 1)) };
+}
+
 /** The kernel of a host that does not say. */
 export const KERNEL_DEFAULT = '6.12';

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import type { CoreGuestOp, CoreHostOp } from '../../events/program.ts';
-import { integer, LIMITS, NAME, VCPU } from './fields.ts';
+import { integer, LIMITS, NAME, VCPU, vcpuNamed } from './fields.ts';
 import { type Arguments, type Operation, operation } from './operation.ts';
 
 type GuestTable = { readonly [K in CoreGuestOp['op']]: Operation<Arguments, CoreGuestOp> };
@@ -24,10 +24,7 @@ export const HOST_OPERATIONS = {
     summary: 'Runs a vCPU until it stops for user space.',
     args: KVM_RUN_ARGS,
     fields: { vm: NAME, vcpu: integer(0, LIMITS.vcpus - 1) },
-    compiled: z.strictObject(KVM_RUN_ARGS).transform(({ vcpu }): CoreHostOp => {
-      const slash = vcpu.indexOf('/');
-      return { op: 'KVM_RUN', vm: vcpu.slice(0, slash), vcpu: Number(vcpu.slice(slash + 1)) };
-    }),
+    compiled: z.strictObject(KVM_RUN_ARGS).transform(({ vcpu }): CoreHostOp => ({ op: 'KVM_RUN', ...vcpuNamed(vcpu) })),
   },
 } satisfies HostTable;
 

@@ -82,6 +82,14 @@ describe('an expectation', () => {
     const broken = await bench.run(['verify', write('door.yaml', doorWith(all.replace('[hang]', '[livelock]'))), ...models]);
     expect(broken.code).toBe(1);
     expect(broken.out).toContain('swings');
+    // A schedule that stops before its violation, or goes past it, is none that was committed for
+    // it.
+    for (const length of [0, 2]) {
+      write('regressions/door.json', JSON.stringify([{ ...entries[0]!, schedule: schedule(length) }, entries[1]]));
+      const { code, out } = await bench.run(['verify', write('door.yaml', doorWith(all)), ...models]);
+      const told = `the committed schedule reaches deadlock at step ${length}: deadlock at step 1`;
+      expect([code, out]).toEqual([1, expect.stringContaining(told)]);
+    }
   });
 
   it.each([

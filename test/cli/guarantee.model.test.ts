@@ -55,6 +55,20 @@ describe('two actors that wait for each other', { timeout: 60_000 }, () => {
     expect(replay.json()).toMatchObject({ identical: true, sealed: true, steps });
   });
 
+  it('are told by explore, replay and show alike, each wait by itself', async () => {
+    const { violations } = (await bench.run(['explore', ...given('nested'), '--json'])).json<Exploration>();
+    const { journal, waits } = violations[0]!;
+    expect(waits).toEqual([
+      { actor: 'vcpu:0', state: 'one', asleep: false, for: 'page:1', heldBy: 'vcpu:1' },
+      { actor: 'vcpu:1', state: 'one', asleep: false, for: 'page:0', heldBy: 'vcpu:0' },
+    ]);
+    const models = given('nested').slice(1);
+    expect((await bench.run(['replay', journal, ...models, '--json'])).json()).toMatchObject({ violation: { waits } });
+    expect((await bench.run(['show', journal, ...models, '--json'])).json()).toMatchObject({ journal: { violation: { waits } } });
+    const explained = await bench.run(['show', journal, '--explain', ...models, '--json']);
+    expect(explained.json()).toMatchObject({ explanation: { waits } });
+  });
+
   it('are a violation in compare, with a wait that lasts forever, and break an expectation of clean', async () => {
     const { code, json } = await bench.run(['compare', ...given('abba-host'), '--json']);
     expect(code).toBe(1);

@@ -16,6 +16,8 @@ describe('a run of no step', () => {
     const { code, json } = await bench.run(['explore', ...given, '--strategy', 'portfolio', '--schedules', '20', '--json']);
     expect(code).toBe(1);
     expect(json()).toMatchObject({ schedules: 20, violations: [{ property: 'deadlock', steps: 0, broke: 20 }] });
+    const waits = [{ actor: 'a:0', state: 's', asleep: false, for: null, heldBy: null }];
+    expect((await bench.run(['run', ...given, '--json'])).json()).toMatchObject({ violation: { property: 'deadlock', waits } });
   });
 });
 

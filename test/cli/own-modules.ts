@@ -52,7 +52,8 @@ export const OPEN_MACHINE = moduleOf(
 export const CHANCE = moduleOf(
   'chance',
   `patch: () => ({ paths: { kvm_rmp_make_shared: [hostPatch((path) =>
-    replaceStep(path, 'rmpupdate', (item) => [item, host.step('roll', { local: () => ({ retries: Math.random() }) })]))] } })`,
+    replaceStep(path, 'rmpupdate', (item) => [item, host.call(host.path('dice', { source: 'a test', grade: 'decision' },
+      [host.step('roll', { local: () => ({ retries: Math.random() }) }), host.step('rolled')], { locals: ['retries'] }))]))] } })`,
 );
 
 /** A guest that does not see that its page is gone: its instruction restarts forever. */

@@ -51,6 +51,13 @@ const BANS: readonly Ban[] = [
     pattern:
       /\b(?:sendTo|sendParent|forwardTo|spawn|spawnChild|invoke|fromPromise|fromCallback|fromObservable|fromEventObservable)\b|\bafter\s*:/,
   },
+  {
+    rule: 'the name of a vCPU is taken apart by vcpuNamed()',
+    where: PURE,
+    except: /^sim\/scenario\/fields\.ts$/,
+    in: 'text',
+    pattern: /\b(?:indexOf|split)\('\/'\)/,
+  },
   { rule: 'exports have names', where: /./, except: /^vitest\.config\.ts$/, in: 'code', pattern: /\bexport\s+default\b/ },
   { rule: 'what is left to do is no comment', where: /./, in: 'text', pattern: /\b(?:FIX[M]E|TO[D]O|HA[C]K|X[X]X)\b/ },
   { rule: 'no path of one machine', where: /./, in: 'text', pattern: /(?<![\w.*])\/(?:home|Users|root|work)\/[\w.]/ },

@@ -219,6 +219,23 @@ export class Explorer implements OpenSearch {
     if (isWhole && space.parent.subarray(0, space.count).some((parent) => isDead.has(parent))) return yield* this.#searchAgain(isDead);
     const ended = new Set(this.ended);
     for (const state of dead) this.#endIn(state, ended);
+    return dead.length > 0 && (yield* this.#takeAgain());
+  }
+
+  /**
+   * Takes the steps out of all states in which no run ends: a step out of a deadlock is none that a
+   * run takes.
+   * @returns whether it was stopped
+   */
+  *#takeAgain(): Search<boolean> {
+    const { world, space } = this;
+    world.engine.untake(world.initial);
+    const { head } = this.#cursor;
+    const successors = new Successors(world, space, head);
+    for (let state = 0; state < head; state++) {
+      successors.expand(state, true);
+      if (state % CHUNK === CHUNK - 1 && (yield { ...this.progress, frontier: head - state, closing: true })) return true;
+    }
     return false;
   }
 
@@ -242,6 +259,7 @@ export class Explorer implements OpenSearch {
       return known >= 0 && dead.has(known);
     };
     this.#stoppedAt = 0;
+    this.world.engine.untake(this.world.initial);
     this.begin();
     return (yield* this.#search()) !== null;
   }

@@ -88,7 +88,7 @@ export class Ledger {
         reader.read(local, given, next);
         this.taken.add(`offer ${kind.name} ${given.type}`);
         if (MICRO_STEP_EVENTS.includes(given.type))
-          for (const key of this.#operations.at(kind.name, kind.locals.values[local]!.context)) this.taken.add(key);
+          for (const key of this.#operations.at(kind.name, kind.locals.values[local]!, given.type)) this.taken.add(key);
       });
       for (const [local, snapshot] of kind.locals.values.entries()) if (engine.isReached(kind.index, local)) reader.stand(snapshot);
     }

@@ -1,8 +1,10 @@
 /** The operations of a scenario's programs, and what of them a search has reached. */
+import type { AnyMachineSnapshot } from 'xstate';
+import { AROUND_PROGRAM } from '../../../actors/host/program-counter.ts';
 import type { ControlOp } from '../../../events/program.ts';
 import { programsIn } from '../../host/topology.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
-import type { Topology } from '../../store.ts';
+import { NOTIFIER, type Topology } from '../../store.ts';
 import { type Item, itemOf } from './chart.ts';
 
 /**
@@ -19,6 +21,11 @@ interface Walking {
 /** Equal programs have one number, so what one actor reached counts for all that walk the same. */
 const placeOf = (kind: string, { program, image }: Walking, pc: number, option: number): string =>
   `${kind} ${program ?? image} ${pc} ${option}`;
+
+/** The step that the event runs. */
+const stepOf = ({ _nodes: nodes }: AnyMachineSnapshot, type: string): string | undefined =>
+  (nodes.find(({ meta, transitions }) => meta?.step !== undefined && transitions.has(type))?.meta as { readonly step: string } | undefined)
+    ?.step;
 
 export class Operations {
   readonly items: Item[] = [];
@@ -48,10 +55,13 @@ export class Operations {
     this.#keys.set(place, [...(this.#keys.get(place) ?? []), item.key]);
   }
 
-  /** Items that are taken where an actor executes a micro-step in this context. */
-  at(kind: string, context: unknown): readonly string[] {
-    const walking = context as Walking;
-    if (walking.pc === undefined) return [];
+  /**
+   * Items that are taken where an actor in this state executes a micro-step: those of its
+   * operation, if the step belongs to one.
+   */
+  at(kind: string, snapshot: AnyMachineSnapshot, type: string): readonly string[] {
+    const walking = snapshot.context as Walking;
+    if (walking.pc === undefined || type === NOTIFIER || AROUND_PROGRAM.includes(stepOf(snapshot, type) ?? '')) return [];
     const option = Object.values(walking.frames ?? {}).find((frame) => frame.option !== undefined)?.option ?? 0;
     return this.#keys.get(placeOf(kind, walking, walking.pc, option)) ?? [];
   }

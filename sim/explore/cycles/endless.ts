@@ -10,6 +10,7 @@ import type { PlainWorld } from '../../restore.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
 import { openSession } from '../../session.ts';
 import { BoundedSearch } from '../in-order/bounded.ts';
+import { isLeastAt } from '../in-order/deviations.ts';
 import { Pricing } from '../in-order/pricing.ts';
 import type { Search, Searched, Violation } from '../request.ts';
 import { type LassoFinding, type LassoReport, LassoSearch } from './lassos.ts';
@@ -74,26 +75,28 @@ function* leastOf({ scenario, from }: EndlessOptions, searched: Searched, found:
   const cycle = least ? lassos.turnFrom(found, least.entry) : { labels: found.cycle, evidence: { message, ...(kind && { kind }) } };
   const told = [...stem, ...cycle.labels];
   // Where a part of the turn is fair already, a run of these choices ends there.
-  const played = from ? null : endOf(scenario, told);
+  const played = from ? null : endOf(scenario, told, property);
   const ends = lasso && played?.property === property && played.lasso ? played : null;
   const labels = ends ? told.slice(0, ends.step) : told;
   const evidence = ends ?? cycle.evidence;
+  const price = new Pricing(searched.world).priceOf(labels);
   return {
     property,
     message: evidence.message,
     ...(evidence.kind && { kind: evidence.kind }),
     steps: labels.length,
-    least: least !== null,
+    least: least !== null || isLeastAt(price),
     labels,
-    ...new Pricing(searched.world).priceOf(labels),
+    ...price,
     ...(lasso && { lasso: ends?.lasso ?? { from: (from?.step ?? 0) + stem.length, length: cycle.labels.length } }),
   };
 }
 
-/** The violation that a run of these choices ends with. */
-function endOf(scenario: ResolvedScenario, labels: readonly string[]): RunEnd['violation'] {
+/** The violation that a run of these choices ends with: of this property, if it breaks it. */
+function endOf(scenario: ResolvedScenario, labels: readonly string[], sought: string): RunEnd['violation'] {
   const choices = labels.map((label) => ({ index: 0, label }));
-  const { run } = openSession({ scenario, engine: 'memo', chooser: { name: 'replay', choices, match: 'label', after: { name: 'fifo' } } });
+  const chooser = { name: 'replay', choices, match: 'label', after: { name: 'fifo' } } as const;
+  const { run } = openSession({ scenario, engine: 'memo', chooser, sought });
   run.start();
   return run.toEnd(labels.length)?.violation ?? null;
 }

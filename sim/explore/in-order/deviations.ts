@@ -42,4 +42,9 @@ export const plus = (a: Deviations, b: Deviations): Deviations => ({
   preemptions: a.preemptions + b.preemptions,
   switches: a.switches + b.switches,
 });
+/**
+ * Whether a schedule with the fewest steps is the least of all as well: one that deviates nowhere
+ * is.
+ */
+export const isLeastAt = (price: Deviations): boolean => sumOf(price) === 0;
 export const sumOf = ({ disturbances, preemptions, switches }: Deviations): number => disturbances + preemptions + switches;

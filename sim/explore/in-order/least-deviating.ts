@@ -8,6 +8,7 @@ import { WorldStep } from '../../rows/world-step.ts';
 import type { ExploreRequest, Search, SearchFacts, Violation } from '../request.ts';
 import type { Finding } from '../space/verdicts.ts';
 import { BoundedSearch } from './bounded.ts';
+import { isLeastAt } from './deviations.ts';
 import { Pricing } from './pricing.ts';
 
 /**
@@ -29,7 +30,7 @@ export type WayTo = (finding: Omit<Finding, 'state'>) => Search<Way | null>;
  * preemptions, switches, steps.
  */
 export function* leastDeviating(
-  { scenario, from }: ExploreRequest,
+  { scenario, from, local }: ExploreRequest,
   { findings }: SearchFacts,
   wayTo: WayTo,
   engine?: MemoEngine,
@@ -57,7 +58,9 @@ export function* leastDeviating(
     else if (!least.exhausted) {
       const way = yield* wayTo(finding);
       if (way === null) continue;
-      violations.push({ ...finding, ...way, steps: way.labels.length, least: false, ...new Pricing(search.world).priceOf(way.labels) });
+      const price = new Pricing(search.world).priceOf(way.labels);
+      // Where local steps run on, a way of fewest states need not be one of fewest steps.
+      violations.push({ ...finding, ...way, steps: way.labels.length, least: !local && isLeastAt(price), ...price });
     }
   }
   const ends = new DeadEnds(search.world);

@@ -3,7 +3,7 @@
  * when there is nothing more to see.
  */
 import { Debts, ENDED, type Lasts, QUIET, watchesOf } from '../../debts.ts';
-import { type Broken, endOf, hasHalted, owedAtEnd, type StateEnd } from '../../end.ts';
+import { type Broken, endOf, hasHalted, owedAtEnd, type StateEnd, toldOf } from '../../end.ts';
 import { propertyOf } from '../../properties/index.ts';
 import { PropertyWatch } from '../../property.ts';
 import type { WorldStep } from '../../rows/world-step.ts';
@@ -32,7 +32,7 @@ export class Watching {
   }
 
   #owed(locals: ArrayLike<number>, why: Lasts): Broken | null {
-    return owedAtEnd(this.#debts, (id) => !this.#unmet.has(id), locals, why);
+    return toldOf(owedAtEnd(this.#debts, (id) => !this.#unmet.has(id), locals, why));
   }
 
   /**

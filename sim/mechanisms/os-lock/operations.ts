@@ -2,17 +2,12 @@
 import { z } from 'zod';
 import { SYSREGS } from '../../../events/os-lock/arm-debug.ts';
 import type { HostOp } from '../../../events/program.ts';
-import { integer } from '../../scenario/fields.ts';
+import { integer, LIMITS, NAME, VCPU, vcpuNamed } from '../../scenario/fields.ts';
 import { type Arguments, type Operation, operation } from '../../scenario/operation.ts';
 
 const FLAG = z.boolean({ error: 'expected true or false' });
 const REG = z.enum(SYSREGS);
 const VALUE = integer(0, 0xffff_ffff, (value) => `0x${value.toString(16)}`);
-const VCPU_ERROR = 'expected a vCPU such as "vm0/0"';
-const VCPU = z
-  .string({ error: VCPU_ERROR })
-  .regex(/^[a-z][a-z0-9-]{0,63}\/(?:0|[1-9][0-9]?)$/, { error: VCPU_ERROR })
-  .describe('VM and index, such as vm0/0.');
 
 export const OS_LOCK_GUEST_OPERATIONS = {
   msr: operation('msr', 'Writes a debug register; AArch32 names are written by MCR.', {
@@ -40,11 +35,10 @@ const ofVcpu = <A extends Arguments>(op: HostOp['op'], summary: string, args: A)
   return {
     summary,
     args: written,
-    fields: { vm: z.string(), vcpu: integer(0, 63), ...args },
+    fields: { vm: NAME, vcpu: integer(0, LIMITS.vcpus - 1), ...args },
     compiled: z.strictObject(written).transform((values) => {
       const { vcpu, ...rest } = values as { readonly vcpu: string };
-      const slash = vcpu.indexOf('/');
-      return { op, vm: vcpu.slice(0, slash), vcpu: Number(vcpu.slice(slash + 1)), ...rest };
+      return { op, ...vcpuNamed(vcpu), ...rest };
     }),
   };
 };

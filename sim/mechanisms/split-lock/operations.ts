@@ -2,7 +2,7 @@
  * Operations of programs on Intel hosts: accesses to MSR_TEST_CTRL, and accesses that split a lock.
  */
 import { z } from 'zod';
-import { integer, LIMITS, NAME, VCPU } from '../../scenario/fields.ts';
+import { integer, LIMITS, NAME, VCPU, vcpuNamed } from '../../scenario/fields.ts';
 import { type Operation, operation } from '../../scenario/operation.ts';
 
 const FLAG = z.boolean({ error: 'expected true or false' });
@@ -25,11 +25,6 @@ const access = <N extends string>(op: N, summary: string) => ({
   compiled: z.strictObject(CONTEXT_ARGS).transform(({ cpl, am = false, ac = false }) => ({ op, cpl, am, ac })),
 });
 
-/** An ioctl on a vCPU: `vm0/0` as written, VM and index in the program. */
-const parted = (vcpu: string) => {
-  const slash = vcpu.indexOf('/');
-  return { vm: vcpu.slice(0, slash), vcpu: Number(vcpu.slice(slash + 1)) };
-};
 const VCPU_FIELDS = { vm: NAME, vcpu: integer(0, LIMITS.vcpus - 1) };
 
 export const GUEST_OPERATIONS = {
@@ -68,13 +63,13 @@ export const HOST_OPERATIONS = {
     summary: "Writes a vCPU's MSR_TEST_CTRL.",
     args: SET_ARGS,
     fields: { ...VCPU_FIELDS, value: VALUE },
-    compiled: z.strictObject(SET_ARGS).transform(({ vcpu, value }) => ({ op: 'KVM_SET_MSRS' as const, ...parted(vcpu), value })),
+    compiled: z.strictObject(SET_ARGS).transform(({ vcpu, value }) => ({ op: 'KVM_SET_MSRS' as const, ...vcpuNamed(vcpu), value })),
   },
   KVM_GET_MSRS: {
     summary: "Reads a vCPU's MSR_TEST_CTRL.",
     args: GET_ARGS,
     fields: VCPU_FIELDS,
-    compiled: z.strictObject(GET_ARGS).transform(({ vcpu }) => ({ op: 'KVM_GET_MSRS' as const, ...parted(vcpu) })),
+    compiled: z.strictObject(GET_ARGS).transform(({ vcpu }) => ({ op: 'KVM_GET_MSRS' as const, ...vcpuNamed(vcpu) })),
   },
 } satisfies Readonly<Record<string, Operation>>;
 

@@ -5,6 +5,7 @@
 import { describe, expect, it } from 'vitest';
 import type { HostThread } from '../../../actors/host/host-env.ts';
 import type { KvmParts } from '../../../actors/kvm/slots.ts';
+import { ModelError } from '../../../sim/engine/port.ts';
 import { type Mechanism, MechanismError } from '../../../sim/host/mechanism.ts';
 import { register } from '../../../sim/host/registry.ts';
 import { topologyOf } from '../../../sim/host/topology.ts';
@@ -166,7 +167,7 @@ describe('two that claim one place', () => {
   it('a slot that there is not', () => {
     withMechanisms([toy('one', { beforeEnrty: item })], () => {
       expect(() => topologyOf(SCENARIO())).toThrow(
-        /^mechanism one: kvm\(\)\.beforeEnrty: expected a slot of this host: load, put, beforeEntry, .*nae, userLoop, turnLocals$/,
+        /^mechanism one: kvm\(\)\.beforeEnrty: expected a slot of this host: load, put, beforeEntry, .*nae, userLoop, turnLocals, toUser$/,
       );
     });
   });
@@ -202,6 +203,30 @@ describe('an operation that nothing carries out', () => {
         /^mechanism bell: hostOperations\.KVM_SET_BELL: nothing carries out KVM_SET_BELL; .* did you mean "KVM_SET_BEL"\?$/,
       ),
     );
+  });
+});
+
+describe('what no handler takes', () => {
+  const without = (parts: Partial<KvmParts>): Mechanism => ({ ...bell, kvm: () => ({ ...BELL_PARTS, ...parts }) });
+  const running = (parts: Partial<KvmParts>, guest: GuestStep) => () => withMechanisms([without(parts), ledger], () => ran([guest]));
+
+  it('is a mistake of the model at the step, told with its name, the architecture and who takes what', () => {
+    expect(running({ exits: {} }, ring)).toThrow(
+      /^thread:qemu0\/0 in .* with step: BELL on svm: no handler of the slot exits takes it; expected kvm\(\)\.exits\.BELL of a mechanism, or toUser with it where KVM_RUN ends; taken are HLT \(kvm\), .*NPF \(mechanism sev-snp\)/,
+    );
+    expect(running({ exits: {} }, ring)).toThrow(ModelError);
+    expect(running({ nae: { DINGG: () => [] } as KvmParts['nae'] & object }, ding)).toThrow(
+      /DING on svm: no handler of the slot nae takes it; .*; did you mean "DINGG"\?; taken are PSC \(mechanism sev-snp\), DINGG \(mechanism bell\)$/,
+    );
+    expect(running({ requests: {} }, ring)).toThrow(
+      /KVM_REQ_CHIME on svm: no handler of the slot requests takes it; .*KVM_REQ_VM_DEAD \(kvm\)/,
+    );
+  });
+
+  it('ends KVM_RUN where it is declared as left to user space', () => {
+    const { heard, steps } = running({ exits: {}, toUser: ['BELL'] }, ring)();
+    expect(heard).toEqual(['CHIME', 'COUNT', 'FAULT']);
+    expect(steps).toContain('KVM_RUN.bell_leave');
   });
 });
 

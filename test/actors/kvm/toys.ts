@@ -9,6 +9,7 @@ import { exitInfo, vcpuOf } from '../../../actors/kvm/kvm-env.ts';
 import type { KvmParts } from '../../../actors/kvm/slots.ts';
 import { outgoing } from '../../../events/event.ts';
 import type { Mechanism } from '../../../sim/host/mechanism.ts';
+import { vcpuNamed } from '../../../sim/scenario/fields.ts';
 import { operation } from '../../../sim/scenario/operation.ts';
 
 declare module '../../../events/kvm.ts' {
@@ -63,10 +64,7 @@ const BELL_OPERATIONS = {
     summary: 'An ioctl on a vCPU.',
     args: { vcpu: VM },
     fields: { vm: VM, vcpu: z.int() },
-    compiled: z.strictObject({ vcpu: VM }).transform(({ vcpu }) => {
-      const [vm, index] = vcpu.split('/') as [string, string];
-      return { op: 'KVM_SET_BELL' as const, vm, vcpu: Number(index) };
-    }),
+    compiled: z.strictObject({ vcpu: VM }).transform(({ vcpu }) => ({ op: 'KVM_SET_BELL' as const, ...vcpuNamed(vcpu) })),
   },
   trip: operation('trip', 'Raises a fault that a toy handles.', {}),
 };

@@ -56,6 +56,19 @@ describe('items', () => {
     expect(walk([mark('a'), call(inner), mark('z')])).toEqual(['a', 'in', 'z']);
   });
 
+  it('a local that no path around it lists is refused where it would stay', () => {
+    const walked = (inner: readonly ('n' | 'inner')[], outer: readonly 'n'[]) => {
+      const called = pathOf([mark('in', { local: () => ({ n: 1 }) }), mark('late')], { name: 'inner', locals: inner });
+      let given = start(pathOf([mark('a'), call(called), mark('z')], { locals: outer }), undefined, undefined, []);
+      for (let i = 0; i < 4; i++) given = given.when(STEP).and;
+    };
+    expect(() => walked(['inner'], [])).toThrow(
+      new PathError('walk.inner.in leaves the local n, which no path around walk.inner.late lists in locals: it would never die'),
+    );
+    walked(['n'], []);
+    walked([], ['n']);
+  });
+
   it('a call binds locals, and those of the path die when it returns', () => {
     const inner = pathOf([mark('in'), note(() => ({ inner: 7 })), mark('late')], { name: 'inner', locals: ['n', 'inner'] });
     const machine = start(pathOf([mark('a'), call(inner, () => ({ n: 5 })), mark('z')]));

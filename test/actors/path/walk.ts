@@ -42,8 +42,15 @@ type TourPath = Path<Tourist, Locals, TourEvent>;
 const announce = (_t: Tourist, letter: Letter): Outgoing => outgoing('cpu', { type: 'letter', letter });
 const home = { target: 'home', send: () => outgoing('cpu', { type: 'done' }) };
 
-/** The states of a path, expanded. */
-export const expanded = (path: TourPath, from: Flow = { ...USER_MODE, mode: 'kernel' }, frame: 'code' | 'other' = 'code') =>
+const LOCALS: readonly (keyof Locals)[] = ['n', 'inner', 'answer'];
+
+/** The states of a path, expanded; what it leaves in its locals is kept to be looked at. */
+export const expanded = (
+  path: TourPath,
+  from: Flow = { ...USER_MODE, mode: 'kernel' },
+  frame: 'code' | 'other' = 'code',
+  keeps: readonly string[] = LOCALS,
+) =>
   expand<Tourist, Locals, TourEvent>(path, {
     root: `tour.${frame}`,
     frame,
@@ -51,25 +58,26 @@ export const expanded = (path: TourPath, from: Flow = { ...USER_MODE, mode: 'ker
     from,
     announce,
     home,
+    keeps,
   });
 
-const region = (path: TourPath, from?: Flow, frame?: 'code' | 'other') => {
-  const { initial, states } = expanded(path, from, frame);
+const region = (path: TourPath, from?: Flow, frame?: 'code' | 'other', keeps?: readonly string[]) => {
+  const { initial, states } = expanded(path, from, frame, keeps);
   return { initial, states: { ...states, home: { on: { step: {} } } } };
 };
 
 /** A machine that walks a path, and another in a second region. */
-function walker(path: TourPath, from?: Flow, other: TourPath = pathOf([mark('rest')], { name: 'aside' })) {
+function walker(path: TourPath, from?: Flow, other: TourPath = pathOf([mark('rest')], { name: 'aside' }), keeps?: readonly string[]) {
   return setup({ types: { context: {} as Tourist, events: {} as TourEvent, emitted: {} as Outgoing } }).createMachine({
     id: 'tour',
     type: 'parallel',
     context: CONTEXT,
-    states: { code: region(path, from), other: region(other, undefined, 'other') } as never,
+    states: { code: region(path, from, 'code', keeps), other: region(other, undefined, 'other') } as never,
   });
 }
 
-export const start = (path: TourPath, from?: Flow, other?: TourPath): Given<Tourist> =>
-  Given.start<Tourist>(walker(path, from, other) as unknown as AnyStateMachine);
+export const start = (path: TourPath, from?: Flow, other?: TourPath, keeps?: readonly string[]): Given<Tourist> =>
+  Given.start<Tourist>(walker(path, from, other, keeps) as unknown as AnyStateMachine);
 
 const STEP = { type: 'step' };
 

@@ -10,6 +10,7 @@ import { explore } from '../../../sim/explore/explore.ts';
 import { guaranteeLines } from '../../../sim/explore/guarantee.ts';
 import type { Exploration, ExploreRequest } from '../../../sim/explore/request.ts';
 import { finish } from '../../../sim/explore/turns.ts';
+import { eventually } from '../../../sim/property.ts';
 import type { Topology } from '../../../sim/store.ts';
 import { engineOf, journalOf, play, shipped } from '../play.ts';
 import { firmware } from './firmware.ts';
@@ -49,6 +50,21 @@ describe('a violation', () => {
     expect(exhausted).toBe(true);
     expect(violations).toMatchObject([{ steps: 39, least: false, disturbances: 3, preemptions: 0 }]);
     expect(violations[0]!.labels).toHaveLength(39);
+  });
+
+  it('is the least where it has the fewest steps and deviates nowhere, whatever search found it', () => {
+    const ids = ['node:0', 'node:1'];
+    const topology: Topology = {
+      actors: ids.map((id) => ({ id, kind: 'node', input: null })),
+      machines: { node: machineOf(chain(2)) },
+      catalogue: CATALOGUE,
+      interchangeable: [ids],
+    };
+    const steps = rule((world) => (ids.some((id) => actorIn(world, id).value === 's2') ? 'one has come to its end' : null));
+    const never = eventually('toy.never', { kinds: ['node'], source: 'a test', grade: 'decision', check: () => null });
+    const free = { disturbances: 0, preemptions: 0, switches: 0 };
+    expect(all({ scenario: toy(topology, [steps]), symmetry: true }).violations).toMatchObject([{ steps: 2, least: true, ...free }]);
+    expect(all({ scenario: toy(topology, [never]) }).violations).toMatchObject([{ property: never.id, steps: 4, least: true, ...free }]);
   });
 });
 

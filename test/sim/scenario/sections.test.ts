@@ -68,7 +68,9 @@ describe.each(OTHERS)('a scenario of an %s host', (arch, type) => {
   it('refuses it, whatever its value, and says where', () => {
     const firmware = { state: 'UP' } as unknown as NonNullable<Scenario['firmware']>;
     expect(() => scenario({ ...guestOn(arch, type), firmware })).toThrow(
-      new RegExp(`^the scenario has 1 mistake\n {2}firmware: found firmware; expected none: it has no part on ${arch} hosts$`),
+      new RegExp(
+        `^the scenario has 1 mistake\n {2}firmware: found firmware, a section of amd hosts; expected none: it has no part on ${arch} hosts$`,
+      ),
     );
     expect(() => scenario(guestOn(arch, type, { pages: 7 }))).toThrow(
       `vms.vm0.options.pages: found "pages"; expected a setting of VMs on ${arch}`,
@@ -79,7 +81,7 @@ describe.each(OTHERS)('a scenario of an %s host', (arch, type) => {
     const resolved = resolve(scenario(guestOn(arch, type)));
     const withFirmware = { ...resolved, sections: amd.sections };
     expect(() => validateResolved(withFirmware)).toThrow(
-      `sections.firmware: found firmware; expected none: it has no part on ${arch} hosts`,
+      `sections.firmware: found firmware, a section of amd hosts; expected none: it has no part on ${arch} hosts`,
     );
     const withPages = { ...resolved, vms: [{ ...resolved.vms[0]!, settings: amd.vms[0]!.settings }] };
     expect(() => validateResolved(withPages)).toThrow(`vms[0].settings.pages: found "pages"; expected a setting of VMs on ${arch}`);

@@ -126,6 +126,39 @@ describe('a model of raw machines', () => {
     expect(search).toThrow(/^node.*: chances\[0\] has no text "otherwise"; give the reason that is told where all its needs held$/);
   });
 
+  it('does not count a step out of a deadlock, in whatever order it searches', () => {
+    const offers = () => [{ type: 'exec' }, { type: 'preempt' }];
+    const topology = {
+      actors: ['node', 'other'].map((kind) => ({ id: `${kind}:0`, kind, input: null })),
+      machines: {
+        node: setup({ actions: { ask: emit(outgoing('other:0', { type: 'ask' })), ignore: assign({}) } }).createMachine({
+          id: 'node',
+          initial: 'first',
+          states: {
+            first: { meta: { offers }, on: { exec: 'stuck', preempt: 'last' } },
+            stuck: {
+              meta: { offers, idles: true },
+              on: { exec: { actions: 'ask' }, preempt: { actions: 'ignore' }, refused: { actions: 'ignore' } },
+            },
+            last: { tags: 'rest' },
+          },
+        }),
+        other: setup({ actions: { refuse: emit(outgoing('node:0', { type: 'refused' })) } }).createMachine({
+          id: 'other',
+          initial: 'held',
+          states: { held: { tags: 'rest', on: { ask: { actions: 'refuse' } } } },
+        }),
+      },
+      catalogue: { ...CATALOGUE, preempt: 'offer', refused: 'bus' } as const,
+    };
+    for (const rest of [{}, { limits: { deviations: 99 } }]) {
+      const { violations, coverage } = all(toy(topology), rest);
+      expect(violations).toMatchObject([{ property: 'deadlock', steps: 1 }]);
+      expect(told(coverage.neverTaken, 'micro-step')).toEqual([]);
+      expect(told(coverage.neverTaken, 'branch')).toEqual(['stuck on exec', 'stuck on preempt', 'stuck on refused', 'held on ask']);
+    }
+  });
+
   it('tells a message that is never sent', () => {
     const topology = {
       actors: ['node', 'other'].map((kind) => ({ id: `${kind}:0`, kind, input: null })),

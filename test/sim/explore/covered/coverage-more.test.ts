@@ -13,6 +13,7 @@ import { sample } from '../../../../sim/explore/sample.ts';
 import { finish } from '../../../../sim/explore/turns.ts';
 import type { ResolvedScenario, Scenario } from '../../../../sim/scenario/types.ts';
 import { resolved, shipped } from '../../play.ts';
+import { small } from '../../scenario/small.ts';
 import { toy } from '../toy.ts';
 
 const all = (scenario: ResolvedScenario, rest: Partial<ExploreRequest> = {}) => finish(explore({ scenario, maxStates: 100_000, ...rest }));
@@ -54,6 +55,19 @@ describe('the options of a choose', () => {
     const scenario = chooses(WRITE);
     expect(neverByOne(scenario)).toEqual(['choose, option 1', 'choose, option 2 and write']);
     expect(told(all(scenario).coverage.neverTaken, 'operation')).toEqual([]);
+  });
+
+  it('are told apart where a program of a guest begins with the choose', () => {
+    expect(neverByOne(chooses())).toEqual(['choose, option 1', 'choose, option 2 and write']);
+  });
+
+  it('are told apart where a program of a host thread begins with the choose', () => {
+    const share = { 'make-shared': { vm: 'vm0', gfn: 5 } };
+    const threads = [[{ KVM_RUN: { vcpu: 'vm0/0' } }], [{ choose: { of: [[], [share]] } }]];
+    expect(neverByOne(resolved(small({ processes: { qemu0: { threads } } } as unknown as Partial<Scenario>)))).toEqual([
+      'choose, option 1',
+      'choose, option 2 and make-shared',
+    ]);
   });
 });
 

@@ -4,6 +4,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { DEADLOCK } from '../../../../sim/end.ts';
 import { conclude, searchedWay } from '../../../../sim/explore/conclude.ts';
 import { explore } from '../../../../sim/explore/explore.ts';
 import { BOX_HEAD } from '../../../../sim/explore/space/exchange.ts';
@@ -50,8 +51,15 @@ function agreed(whole: ResolvedScenario, peers: number, integers?: number) {
     missed: counts.missed,
   });
   expect(new Set(violations)).toEqual(new Set(broken));
-  expect(guarantee).toEqual(text);
   const { localStates, reactions, depth, neverTaken, impossible } = single;
+  if (broken.some(({ property }) => property === DEADLOCK)) {
+    // Threads count steps out of a deadlock as taken; nothing else is told apart.
+    const told = (lines: readonly string[]) => lines.filter((line) => !line.startsWith('Not taken'));
+    expect(told(guarantee)).toEqual(told(text));
+    expect(neverTaken).toEqual(expect.arrayContaining([...coverage.neverTaken]));
+    return;
+  }
+  expect(guarantee).toEqual(text);
   expect(coverage).toMatchObject({ localStates, reactions, depth, neverTaken, impossible });
 }
 
