@@ -15,7 +15,7 @@ export interface Channel {
 
 const NONE: readonly number[] = [];
 
-/** What was in flight at some time. */
+/** What was in flight at some time, to be put back later. */
 export interface Flight {
   readonly ordered: readonly Channel[];
   readonly laneA: number;
@@ -33,6 +33,8 @@ export class Channels {
   laneB = 0;
   #markA = 0;
   #markB = 0;
+  /** What was in flight at the mark; null where it still is. */
+  #marked: Flight | null = null;
   readonly #store: Store;
 
   constructor(store: Store) {
@@ -45,8 +47,7 @@ export class Channels {
     return NONE;
   }
 
-  /** What is in flight now, to be put back later. */
-  copy(): Flight {
+  #copy(): Flight {
     const { ordered, laneA, laneB } = this;
     return ordered.length === 0 ? EMPTY : { ordered: ordered.map(copied), laneA, laneB };
   }
@@ -62,6 +63,12 @@ export class Channels {
   mark(): void {
     this.#markA = this.laneA;
     this.#markB = this.laneB;
+    this.#marked = null;
+  }
+
+  /** What was in flight at the mark. */
+  get marked(): Flight {
+    return this.#marked ?? this.#copy();
   }
 
   /** Whether other messages are in flight than at the mark. */
@@ -70,6 +77,7 @@ export class Channels {
   }
 
   push(from: number, to: number, event: number, seq: number): void {
+    this.#marked ??= this.#copy();
     let at = 0;
     while (at < this.ordered.length && before(this.ordered[at]!, from, to)) at++;
     const found = this.ordered[at];
@@ -82,6 +90,7 @@ export class Channels {
 
   /** Takes the head of the queue at `index` of `ordered` out. @returns seq of its `send` record */
   take(index: number): number {
+    this.#marked ??= this.#copy();
     const channel = this.ordered[index]!;
     channel.events.shift();
     const seq = channel.seqs.shift()!;

@@ -9,19 +9,23 @@ import { CHANGE, DELIVER, RecordBlock, SEND } from './records.ts';
 import type { Choice, StepWorld } from './step.ts';
 import type { Store } from './store.ts';
 
+/** Numbers of the world between two steps. */
+interface Counts {
+  laneA: number;
+  laneB: number;
+  step: number;
+  seq: number;
+  vtime: number;
+  /** How long the block of records is, in records and in steps. */
+  records: number;
+  steps: number;
+  notes: number;
+}
+
 /** The world between two steps, to go back to. */
-export interface Mark {
+export interface Mark extends Readonly<Counts> {
   readonly locals: readonly number[];
   readonly flight: Flight;
-  readonly laneA: number;
-  readonly laneB: number;
-  readonly step: number;
-  readonly seq: number;
-  readonly vtime: number;
-  /** How long the block of records is, in records and in steps. */
-  readonly records: number;
-  readonly steps: number;
-  readonly notes: number;
 }
 
 export class Recorder implements StepWorld {
@@ -43,6 +47,8 @@ export class Recorder implements StepWorld {
   readonly #changers = new Changers();
   /** Pairs of who was changed and who changed it, which may be taken back. */
   readonly #notes: number[] = [];
+  /** Before the step that goes on, or the last one. */
+  readonly #before: Counts = { laneA: 0, laneB: 0, step: 0, seq: 0, vtime: 0, records: 0, steps: 0, notes: 0 };
 
   constructor(store: Store, label: (choice: Choice) => string) {
     this.store = store;
@@ -113,11 +119,26 @@ export class Recorder implements StepWorld {
     notes.length = 0;
   }
 
-  mark(): Mark {
-    const { laneA, laneB, step, seq, vtime, block } = this;
-    const { length: records, steps } = block;
-    const notes = this.#notes.length;
-    return { locals: this.locals.slice(), flight: this.channels.copy(), laneA, laneB, step, seq, vtime, records, steps, notes };
+  /** To be called before each step. */
+  begin(): void {
+    const before = this.#before;
+    before.laneA = this.laneA;
+    before.laneB = this.laneB;
+    before.step = this.step;
+    before.seq = this.seq;
+    before.vtime = this.vtime;
+    before.records = this.block.length;
+    before.steps = this.block.steps;
+    before.notes = this.#notes.length;
+    this.channels.mark();
+  }
+
+  /** The state before the last step, which has changed the local states of `touched` from `before`. */
+  markBefore(touched: readonly number[], before: readonly number[]): Mark {
+    const locals = this.locals.slice();
+    for (let i = 0; i < touched.length; i++) locals[touched[i]!] = before[i]!;
+    const { laneA, laneB, step, seq, vtime, records, steps, notes } = this.#before;
+    return { locals, flight: this.channels.marked, laneA, laneB, step, seq, vtime, records, steps, notes };
   }
 
   /** Goes back to a mark. No records were handed on since then. */

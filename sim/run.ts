@@ -88,9 +88,9 @@ export class Run {
   }
 
   #take(index: number): boolean {
-    this.#ahead.mark();
     const outcome = this.sequencer.take(index);
     if (outcome.isProgress) this.#ahead.forget();
+    else this.#ahead.mark();
     this.#options.chooser.observe?.(outcome);
     this.#check(outcome);
     return this.#end === null;
@@ -143,12 +143,15 @@ export class Run {
   #check(outcome: StepOutcome | null): void {
     const { locals } = this.sequencer;
     const touched = outcome ? outcome.touched : null;
-    const broken = this.#always.flatMap((watch) => {
+    let broken: Stuck[] | null = null;
+    for (const watch of this.#always) {
       const message = watch.look(locals, touched);
-      return message === null ? [] : [{ property: watch.property.id, message }];
-    });
-    this.#break('violation', broken);
-    this.#break('owed', this.#liveness?.look(outcome) ?? []);
+      if (message === null) continue;
+      broken ??= [];
+      broken.push({ property: watch.property.id, message });
+    }
+    if (broken) this.#break('violation', broken);
+    if (this.#liveness) this.#break('owed', this.#liveness.look(outcome));
     for (const watch of this.#sometimes) {
       if (this.#met.has(watch.property.id)) continue;
       const evidence = watch.look(locals, touched);

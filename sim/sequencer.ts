@@ -165,10 +165,10 @@ export class Sequencer {
     const world = this.#world;
     const { slot, kind, event } = choice;
     const local = this.locals[slot]!;
+    world.begin();
     const firstSeq = ++world.seq;
     world.step++;
     this.#block.add(CHOICE, choice.slot, this.#labelAt(choice), -1, 0);
-    this.channels.mark();
     const { sent } = world;
     const effect = this.#stepper.take(world, choice, firstSeq);
     const { changed, ns, yields, computes, stepped } = effect;
@@ -194,10 +194,9 @@ export class Sequencer {
     return this.#block.length >= BLOCK_RECORDS;
   }
 
-  /** The present state, to go back to as long as no records are handed on. */
-  mark(): Mark {
-    if (this.isFull) this.flush();
-    return this.#world.mark();
+  /** The state before the last step, to go back to as long as no records are handed on. */
+  markBefore(): Mark {
+    return this.#world.markBefore(this.#stepper.touched, this.#stepper.before);
   }
 
   /**

@@ -64,7 +64,7 @@ export class StepClasses {
         if (!sends) return 'progress';
         continue;
       }
-      if (!this.#onlyWaits(slot, before, local, { chosen, stepped: effect.stepped })) return 'progress';
+      if (!this.#onlyWaits(slot, before, local, chosen, effect.stepped)) return 'progress';
     }
     return sends ? 'progress-if-sent' : 'wait';
   }
@@ -76,16 +76,20 @@ export class StepClasses {
   isProgress({ stepped, computes, changed }: StepEffect, { chosen, isFlight, touched, before, locals }: StepDone): boolean {
     if (stepped.length === 0 || !changed) return stepped.length > 0 && computes;
     if (computes || isFlight) return true;
-    return touched.some((slot, i) => before[i] !== locals[slot] && !this.#onlyWaits(slot, before[i]!, locals[slot]!, { chosen, stepped }));
+    for (let i = 0; i < touched.length; i++) {
+      const slot = touched[i]!;
+      if (before[i] !== locals[slot] && !this.#onlyWaits(slot, before[i]!, locals[slot]!, chosen, stepped)) return true;
+    }
+    return false;
   }
 
   /**
    * Whether an actor that has changed still waits: it goes round in a loop that waits, or has
    * passed the step on to another actor.
    */
-  #onlyWaits(slot: number, before: number, after: number, by: Pick<StepFacts, 'chosen'> & Pick<StepEffect, 'stepped'>): boolean {
-    if (this.#store.kindOfSlot[slot]!.schedules) return slot === by.chosen;
-    return by.stepped.includes(slot) && this.#staysInLoop(slot, before, after);
+  #onlyWaits(slot: number, before: number, after: number, chosen: number, stepped: readonly number[]): boolean {
+    if (this.#store.kindOfSlot[slot]!.schedules) return slot === chosen;
+    return stepped.includes(slot) && this.#staysInLoop(slot, before, after);
   }
 
   /** Whether one loop that waits is around the actor before and after. */

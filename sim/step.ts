@@ -75,6 +75,11 @@ const BUS_MAX = 10_000;
 export const joins = (store: Store, queue: readonly number[], event: number): boolean =>
   store.latched[event] !== 1 || !queue.includes(event);
 
+/** Empties an array and keeps its room, which setting its length to 0 would not. */
+function clear(list: number[]): void {
+  while (list.length > 0) list.pop();
+}
+
 /** Carries steps out, one at a time. */
 export class Stepper {
   /** Slots whose local state the last step changed, if only for a while. */
@@ -102,9 +107,9 @@ export class Stepper {
    */
   take(world: StepWorld, choice: Choice, cause: number): StepEffect {
     this.#queued = 0;
-    this.touched.length = 0;
-    this.before.length = 0;
-    this.#stepped.length = 0;
+    clear(this.touched);
+    clear(this.before);
+    clear(this.#stepped);
     this.#push(choice.slot, choice.event, choice.kind === 'deliver' ? world.takeHead(choice) : cause);
     const effect = this.#drain(world);
     if (!effect.changed && choice.kind === 'exec' && !effect.idles)

@@ -263,7 +263,9 @@ export class MemoEngine implements ActorEngine {
 
   #stamp(slot: number, { next, sent, step }: Shared): Reaction {
     const stamped = sent.map((value, i) => (i % 2 === 0 ? value : this.store.stamp(value, slot)));
-    return { next, sent: stamped, ...step };
+    const { costNs, idles, yields, computes } = step;
+    // Each field by name: a step reads it at once, and what is spread is slow to read.
+    return { next, sent: stamped, costNs, idles, yields, computes };
   }
 }
 

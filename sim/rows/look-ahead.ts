@@ -35,14 +35,14 @@ export class LookAhead {
     this.#sequencer = sequencer;
   }
 
-  /** To be called before each step. */
+  /** To be called after each step that was no progress. */
   mark(): void {
-    this.#marks.push(this.#sequencer.mark());
+    this.#marks.push(this.#sequencer.markBefore());
   }
 
   /** To be called after each step that was progress: no state before it was dead. */
   forget(): void {
-    this.#marks.length = 0;
+    if (this.#marks.length > 0) this.#marks.length = 0;
   }
 
   /** Whether it has to be asked now where the run is dead. */
