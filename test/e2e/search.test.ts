@@ -103,7 +103,7 @@ describe('a budget of memory', () => {
 });
 
 /** Larger spaces are left to the benchmark. */
-const SMALL_STATES = 150_000;
+const SMALL_STATES = 200_000;
 
 interface Explored {
   readonly exhausted: boolean;
