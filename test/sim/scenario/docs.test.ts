@@ -4,6 +4,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { knownProperties } from '../../../sim/properties/index.ts';
 import { operationRows } from '../../../sim/scenario/all-operations.ts';
 import { scenarioJsonSchema } from '../../../sim/scenario/json-schema.ts';
 import { loadScenario } from '../../../sim/scenario/load.ts';
@@ -29,8 +30,8 @@ describe('docs/scenarios.md', () => {
 
   it('shows an example that is valid', () => {
     const example = /```yaml\n([\s\S]*?)```/.exec(reference)?.[1] ?? '';
-    const scenario = loadScenario(example, 'docs/scenarios.md', []);
-    expect(resolveScenario(scenario, { variant: 'map-lock-user', knownProperties: [] }).expect).toBe('clean');
+    const scenario = loadScenario(example, 'docs/scenarios.md', knownProperties());
+    expect(resolveScenario(scenario, { variant: 'map-lock-user', knownProperties: knownProperties() }).expect).toBe('clean');
   });
 
   it('names each key of a scenario', () => {
