@@ -16,14 +16,20 @@ export const COVERAGE_STATES = 300_000;
 
 export interface FullCoverage {
   readonly ok: boolean;
+  readonly exit: number;
   readonly document: Readonly<Record<string, unknown>>;
   readonly lines: readonly string[];
 }
 
-const fullText = (excused: readonly Item[]): string =>
-  excused.length > 0
-    ? `full coverage: no variant takes ${countsText(excused)}, and the file says why`
-    : 'full coverage: the variants together take every micro-step, branch and operation';
+const fullText = (excused: readonly Item[], whole: boolean): string =>
+  excused.length === 0
+    ? 'full coverage: the variants together take every micro-step, branch and operation'
+    : `full coverage: ${whole ? 'no variant takes' : 'what was searched does not take'} ${countsText(excused)}, and the file says why`;
+
+const openText = (open: readonly Item[], whole: boolean): string =>
+  whole
+    ? `no variant takes ${countsText(open)}; a scenario that reaches them, or an entry of \`uncovered\` that says why not:`
+    : `what was searched does not take ${countsText(open)}, which a wider search may; see --max-states:`;
 
 /** @throws CliError if it is interrupted: what is not searched may be taken */
 export async function fullCoverageOf(
@@ -48,19 +54,20 @@ export async function fullCoverageOf(
     against.push(...issues.map((issue) => `${variant}: ${issue}`));
     if (isWhole && issues.length === 0) held.push(variant);
   }
-  const { open, excused, stale } = judge(ledgers, scenario.uncovered ?? []);
+  const whole = partly.length === 0;
+  const { open, excused, stale } = judge(ledgers, scenario.uncovered ?? [], { whole });
   const isFull = open.length === 0 && stale.length === 0;
   const ok = isFull && against.length === 0;
+  const isUndecided = !whole && stale.length === 0 && against.length === 0;
+  const exit = ok ? EXIT.ok : isUndecided ? EXIT.partial : EXIT.broken;
   const lines = [
     ...against,
     ...(held.length > 0 ? [`every schedule of ${held.join(', ')} does what is expected`] : []),
-    ...(open.length > 0
-      ? [`no variant takes ${countsText(open)}; a scenario that reaches them, or an entry of \`uncovered\` that says why not:`]
-      : []),
-    ...(isFull ? [fullText(excused)] : []),
+    ...(open.length > 0 ? [openText(open, whole)] : []),
+    ...(isFull ? [fullText(excused, whole)] : []),
     ...holeLines({ ...together(ledgers), holes: open }),
     ...stale.map((glob) => `uncovered: ${glob} names nothing that is not taken; take the entry out`),
     ...(partly.length > 0 ? [`searched in part, to ${maxStates} states and the schedules that deviate least: ${partly.join(', ')}`] : []),
   ];
-  return { ok, document: { ok, against, neverTaken: open.map(plainHole), excused: excused.length, stale, partly }, lines };
+  return { ok, exit, document: { ok, against, neverTaken: open.map(plainHole), excused: excused.length, stale, partly }, lines };
 }

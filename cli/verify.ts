@@ -25,6 +25,12 @@ interface Item {
   readonly name: string;
 }
 
+/** The exit code for all: what is only undecided hides nothing that is wrong. */
+function worst(exits: readonly number[]): number {
+  const decided = Math.max(EXIT.ok, ...exits.filter((exit) => exit !== EXIT.partial));
+  return decided === EXIT.ok && exits.includes(EXIT.partial) ? EXIT.partial : decided;
+}
+
 interface Verified {
   readonly ok: boolean;
   readonly exit: number;
@@ -57,7 +63,7 @@ async function verifiedScenario(name: string, io: Io, { mutant, fullCoverage, ma
   const { ok, exit, document, lines } = told(verified, mutant, true);
   return {
     ok: ok && full.ok,
-    exit: full.ok ? exit : EXIT.broken,
+    exit: worst([exit, full.exit]),
     document: { ...document, ok: ok && full.ok, coverage: full.document },
     lines: [...(full.ok || !ok ? lines : []), ...full.lines],
   };
@@ -141,9 +147,10 @@ function itemsOf(operand: string, io: Io): Item[] {
   return [{ kind: isScenario ? 'scenario' : 'journal', name: operand }];
 }
 
-function print(printer: Printer, { name }: Item, { ok, lines }: Verified): void {
+function print(printer: Printer, { name }: Item, { exit, lines }: Verified): void {
   const [first = '', ...rest] = lines;
-  printer.line(styled(ok ? 'green' : 'red', ok ? 'ok  ' : 'BAD '), `${name}: ${first}`);
+  const mark = exit === EXIT.ok ? styled('green', 'ok  ') : exit === EXIT.partial ? styled('yellow', 'cut ') : styled('red', 'BAD ');
+  printer.line(mark, `${name}: ${first}`);
   for (const line of rest) printer.line(`      ${line}`);
 }
 
@@ -187,7 +194,7 @@ async function run(call: Call): Promise<number> {
   let exit: number = EXIT.ok;
   for (const item of items) {
     const result = isOne ? await verified(item, io, of) : await verifiedOfMany(item, io, of);
-    exit = Math.max(exit, result.exit);
+    exit = worst([exit, result.exit]);
     documents.push({ ...item, ...result.document });
     cases.push({ ...item, ok: result.ok, lines: result.lines });
     if (!json) print(out, item, result);
@@ -201,7 +208,7 @@ export const COMMAND: Command = {
   operands: '<journal|scenario|folder>',
   details: [
     'A journal: every checksum, the chain, the index, and every digest by fold; with --root, that it is the one the root was printed for. A scenario: every variant runs on both engines, twice, and the journals must be equal byte for byte; what it expects is held against the committed schedules (regressions/NAME.json beside it) and some seeds. A folder: everything below it.',
-    'With --full-coverage every variant is searched as well, and what the search breaks is held against `expect`: exit code 1 if something breaks that is not expected, if something expected breaks under no schedule, if a micro-step, branch or operation of its programs was taken under none of them and the `uncovered` of its file names it not, or if an entry there names nothing.',
+    'With --full-coverage every variant is searched as well, and what the search breaks is held against `expect`: exit code 1 if something breaks that is not expected, if something expected breaks under no schedule, if a micro-step, branch or operation of its programs was taken under none of them and the `uncovered` of its file names it not, or if an entry there names nothing. Where a variant could only be searched in part, what was not taken is undecided: exit code 4.',
     'With --mutant a scenario runs under a changed model: exit code 1 says that its committed schedules and seeds notice the change.',
     'Exit code 3 for a damaged journal, 1 for another root or a scenario that is not as expected.',
   ],

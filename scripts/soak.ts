@@ -1,8 +1,9 @@
 /**
  * Explores every variant of every shipped scenario to its end, and compares what breaks with what
- * the scenario expects. One line for each variant; the exit code is 1 when an expectation is not
- * met, or when a search ran out of states before it could tell. What no machine at hand can search
- * whole is searched within a bound, and its line says so.
+ * the scenario expects, and what no variant takes with its `uncovered`. One line for each variant;
+ * the exit code is 1 when an expectation is not met, or when a search ran out of states before it
+ * could tell. What no machine at hand can search whole is searched within a bound, and its line says
+ * so.
  *
  * `npm run soak` takes minutes and gigabytes. `npm run soak NAME…` takes only these scenarios;
  * `--max-states N` changes the budget.
@@ -12,7 +13,9 @@ import { parseArgs } from 'node:util';
 import { shippedNames, shippedPath } from '../api/shipped-scenarios.ts';
 import { Explorer } from '../sim/explore/breadth/explorer.ts';
 import { searchedBy } from '../sim/explore/breadth/searched.ts';
+import { type Ledger, ledgerOf } from '../sim/explore/covered/ledger.ts';
 import { lassosOf } from '../sim/explore/cycles/endless.ts';
+import { judge } from '../sim/explore/excuses.ts';
 import { BoundedSearch } from '../sim/explore/in-order/bounded.ts';
 import type { Search } from '../sim/explore/request.ts';
 import { knownProperties } from '../sim/properties/index.ts';
@@ -20,10 +23,11 @@ import { variantNames } from '../sim/scenario/checks.ts';
 import { goesBy } from '../sim/scenario/expectations.ts';
 import { loadScenario } from '../sim/scenario/load.ts';
 import { resolveScenario } from '../sim/scenario/resolve.ts';
-import type { ResolvedScenario } from '../sim/scenario/types.ts';
+import type { ResolvedScenario, Scenario } from '../sim/scenario/types.ts';
 
 const STATES_DEFAULT = 60_000_000;
 const PROGRESS_MS = 1000;
+const ALL = 'all schedules';
 
 const known = knownProperties();
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { 'max-states': { type: 'string' } } });
@@ -45,6 +49,7 @@ interface Explored {
   readonly unchanged: number;
   readonly found: readonly (Parameters<typeof goesBy>[0] & { readonly steps: number })[];
   readonly missed: readonly string[];
+  readonly ledger: Ledger;
 }
 
 function drive<R>(search: Search<R>, what: string): R {
@@ -61,9 +66,11 @@ function explored(scenario: ResolvedScenario): Explored {
   const what = `${scenario.name} ${scenario.variant}`;
   const deviations = WITHIN[what];
   if (deviations !== undefined) {
-    const report = drive(new BoundedSearch({ scenario, limits: { deviations }, states: maxStates }).run(), what);
+    const search = new BoundedSearch({ scenario, limits: { deviations }, states: maxStates });
+    const report = drive(search.run(), what);
     const found = report.findings.map(({ property, labels }) => ({ property, steps: labels.length }));
-    return { ...report, found, bound: report.closed ? 'all schedules' : `within ${deviations} deviations` };
+    const ledger = ledgerOf(scenario, search.world.engine);
+    return { ...report, found, ledger, bound: report.closed ? ALL : `within ${deviations} deviations` };
   }
   const explorer = new Explorer({ scenario, budget: { states: maxStates } });
   const report = drive(explorer.run(), what);
@@ -74,7 +81,8 @@ function explored(scenario: ResolvedScenario): Explored {
     steps: stem.length + cycle.length,
   }));
   const missed = [...report.reached].flatMap(([id, met]) => (met === null ? [id] : []));
-  return { ...report, found: [...report.findings, ...endless], missed, bound: 'all schedules' };
+  const ledger = ledgerOf(scenario, explorer.world.engine);
+  return { ...report, found: [...report.findings, ...endless], missed, ledger, bound: ALL };
 }
 
 /** Why the expectation is not met; null if it is. */
@@ -90,8 +98,8 @@ function complaint({ expect }: ResolvedScenario, { limit, found, missed }: Explo
 
 const number = (value: number): string => value.toLocaleString('en');
 
-/** Explores one variant and prints its line; whether the expectation is met. */
-function soak(scenario: ResolvedScenario): boolean {
+/** Explores one variant and prints its line. */
+function soak(scenario: ResolvedScenario): { readonly isMet: boolean; readonly isWhole: boolean; readonly ledger: Ledger } {
   const begin = performance.now();
   const report = explored(scenario);
   const seconds = ((performance.now() - begin) / 1000).toFixed(1);
@@ -101,19 +109,30 @@ function soak(scenario: ResolvedScenario): boolean {
   const space = `${number(report.states)} states, ${number(report.transitions)} transitions, ${number(report.unchanged)} unchanged`;
   const line = [`${scenario.name} ${scenario.variant}`, `${verdict}${wrong ? `: ${wrong}` : ''}`, report.bound, space, `${seconds} s`];
   console.log(`${wrong ? 'NOT MET' : 'ok     '}  ${line.join('  ')}`);
-  return wrong === null;
+  return { isMet: wrong === null, isWhole: report.bound === ALL && report.limit === null, ledger: report.ledger };
+}
+
+/** Whether the file says what its variants never take, and nothing that they do. */
+function says({ name, uncovered = [] }: Scenario, ledgers: readonly Ledger[], whole: boolean): boolean {
+  const { open, stale } = judge(ledgers, uncovered, { whole });
+  const wrong = [...(whole ? open.map((hole) => `never taken: ${hole.name}`) : []), ...stale.map((glob) => `names nothing: ${glob}`)];
+  for (const line of wrong) console.log(`NOT MET  ${name} uncovered  ${line}`);
+  return wrong.length === 0;
 }
 
 const names = positionals.length > 0 ? positionals : shippedNames();
 let met = 0;
 let all = 0;
+let isSaid = true;
 for (const name of names) {
   const file = shippedPath(name);
   const scenario = loadScenario(readFileSync(file, 'utf8'), file, known);
-  for (const variant of variantNames(scenario)) {
-    all++;
-    if (soak(resolveScenario(scenario, { variant, knownProperties: known }))) met++;
-  }
+  const soaked = variantNames(scenario).map((variant) => soak(resolveScenario(scenario, { variant, knownProperties: known })));
+  const ledgers = soaked.map(({ ledger }) => ledger);
+  const whole = soaked.every(({ isWhole }) => isWhole);
+  isSaid = says(scenario, ledgers, whole) && isSaid;
+  all += soaked.length;
+  met += soaked.filter(({ isMet }) => isMet).length;
 }
 console.log(`${met} of ${all} as expected`);
-process.exitCode = met === all && all > 0 ? 0 : 1;
+process.exitCode = met === all && all > 0 && isSaid ? 0 : 1;

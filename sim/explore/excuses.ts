@@ -16,7 +16,7 @@ export interface Judged {
   readonly open: readonly Item[];
   /** Those that an entry names. */
   readonly excused: readonly Item[];
-  /** Globs of entries that name nothing of what was not taken. */
+  /** Globs of entries that name nothing of what was not taken, whatever a wider search finds. */
   readonly stale: readonly string[];
 }
 
@@ -29,13 +29,23 @@ const patternOf = (glob: string): RegExp =>
       .join('.*')}$`,
   );
 
-/** Offers are reported and not required: the environment decides whether one is enabled. */
-export function judge(ledgers: readonly Ledger[], excuses: readonly Uncovered[]): Judged {
-  const holes = together(ledgers).holes.filter(({ what }) => what !== 'offer');
+/**
+ * Offers are reported and not required: the environment decides whether one is enabled. Where
+ * searches were not `whole`, a hole may hide others that a wider search would find behind it: an
+ * entry that names one of these is not stale.
+ */
+export function judge(
+  ledgers: readonly Ledger[],
+  excuses: readonly Uncovered[],
+  { whole = true }: { readonly whole?: boolean } = {},
+): Judged {
+  const { items, taken, holes: found } = together(ledgers);
+  const holes = found.filter(({ what }) => what !== 'offer');
+  const untaken = whole ? holes : [...items.values()].filter(({ key, what }) => what !== 'offer' && !taken.has(key));
   const patterns = excuses.map(({ steps }) => patternOf(steps));
   const isExcused = ({ name }: Item): boolean => patterns.some((pattern) => pattern.test(name));
   const open = holes.filter((hole) => !isExcused(hole));
-  const stale = excuses.filter((_, at) => !holes.some(({ name }) => patterns[at]!.test(name))).map(({ steps }) => steps);
+  const stale = excuses.filter((_, at) => !untaken.some(({ name }) => patterns[at]!.test(name))).map(({ steps }) => steps);
   return { open, excused: holes.filter(isExcused), stale };
 }
 

@@ -2,6 +2,7 @@
  * What `verify` says of an expectation: no more than was looked at, and with --full-coverage what
  * the search of every schedule shows.
  */
+import { copyFileSync, mkdirSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { offering, oneActor, writeModel } from './own-models.ts';
 import { Bench } from './run-cli.ts';
@@ -41,6 +42,34 @@ describe('verify --full-coverage', () => {
     expect(out).toContain('every schedule of default does what is expected');
     expect(out).toContain('full coverage: the variants together take every micro-step, branch and operation');
     expect(out).not.toContain('was not checked');
+  });
+
+  it('leaves undecided, with exit code 4, what a search in part has not taken', async () => {
+    const given = writeModel(bench, DEEP, 'expect: { default: { violates: [deadlock] } }');
+    const { code, out } = await verify(given, '--full-coverage', '--max-states', '3');
+    expect([code, out]).toEqual([
+      4,
+      expect.stringMatching(/^cut .*: what was searched does not take \d+ micro-steps.*, which a wider search may/),
+    ]);
+    expect(out).toContain('searched in part, to 3 states');
+    const { json } = await verify(given, '--full-coverage', '--max-states', '3', '--json');
+    expect(json()).toMatchObject({ ok: false, coverage: { ok: false, partly: ['default'], stale: [] } });
+  });
+
+  it('fails where a search in part has taken all that an entry names', async () => {
+    const given = writeModel(bench, DEEP, 'expect: { default: { violates: [deadlock] } }\nuncovered: [{ steps: s, why: x }]');
+    const { code, out } = await verify(given, '--full-coverage', '--max-states', '3');
+    expect([code, out]).toEqual([1, expect.stringContaining('uncovered: s names nothing')]);
+  });
+
+  it('hides no failure of a folder behind what is undecided', async () => {
+    const [cut, ...models] = writeModel(bench, DEEP, 'expect: { default: { violates: [deadlock] } }');
+    const [wrong, ...others] = writeModel(bench, STILL, 'uncovered: [{ steps: zz, why: x }]');
+    mkdirSync(bench.path('both'));
+    for (const name of [cut!, wrong!]) copyFileSync(bench.path(name), bench.path(`both/${name}`));
+    const { code, out } = await verify(['both', ...models, ...others], '--full-coverage', '--max-states', '3');
+    expect([code, out]).toEqual([1, expect.stringMatching(/^cut /m)]);
+    expect(out).toMatch(/^BAD /m);
   });
 
   it('does not praise a file whose only mistake is an entry that names nothing', async () => {

@@ -159,4 +159,15 @@ describe('full coverage', () => {
       ]).stale,
     ).toEqual(['second*']);
   });
+
+  it('calls no entry stale for what a wider search may find behind a hole', () => {
+    const [cut] = ledgers;
+    const hidden = [...cut!.items.values()].find(({ key, after }) => !cut!.taken.has(key) && after.length > 0)!;
+    const excuses = [
+      { steps: hidden.name, why: 'a test' },
+      { steps: 'none', why: 'it names nothing' },
+    ];
+    expect(judge([cut!], excuses).stale).toEqual([hidden.name, 'none']);
+    expect(judge([cut!], excuses, { whole: false }).stale).toEqual(['none']);
+  });
 });
