@@ -14,7 +14,7 @@ import { explore } from '../../../sim/explore/explore.ts';
 import { finish } from '../../../sim/explore/turns.ts';
 import type { Topology } from '../../../sim/store.ts';
 import { engineOf, journalOf, play } from '../play.ts';
-import { toy } from './toy.ts';
+import { actorIn, machineOf, rule, type StateTable, CATALOGUE as TOY_CATALOGUE, toy } from './toy.ts';
 
 const CATALOGUE = { exec: 'offer', lock: 'bus', unlock: 'bus', granted: 'bus', refused: 'bus', go: 'bus' } as const;
 const machine = (config: object): AnyStateMachine => createMachine(config as never) as unknown as AnyStateMachine;
@@ -120,6 +120,40 @@ describe('a scheduler that says that it computes', () => {
   it('is none for a run either', () => {
     const { end } = play(toy(beside(true)), { name: 'random', seed: 1 });
     expect(end).toMatchObject({ ended: 'deadlock', violation: { step: 0 } });
+  });
+});
+
+describe('a deadlock beside a property that breaks', () => {
+  const scheduling = (states: Readonly<Record<string, StateTable>>): AnyStateMachine =>
+    machine({ ...(machineOf(states, 9).config as object), meta: { schedules: true } });
+
+  // The look ahead from the state with `x` and `latch` in flight meets a queue that no search has
+  // met. The search has dropped its memory of steps after that state, with the first message from
+  // alpha to beta, and has learned the step of beta again, but not for that queue.
+  it('is decided though a look ahead beyond the property meets a first message between two actors', () => {
+    const bad: StateTable = {
+      on: { nudge: { to: 'bad', sends: [{ to: 'alpha:0', type: 'latch' }] }, mail: { to: 'bad' }, latch: { to: 'bad' } },
+    };
+    const topology: Topology = {
+      actors: ['alpha:0', 'beta:0', 'node:0'].map(actor),
+      machines: {
+        alpha: scheduling({
+          a: { on: { nudge: { to: 'bad' }, mail: { to: 'b' }, latch: { to: 'a' } } },
+          b: { on: { latch: { to: 'c' } } },
+          c: { on: { nudge: { to: 'c', sends: [{ to: 'beta:0', type: 'ping' }] }, latch: { to: 'c' } } },
+          bad,
+        }),
+        beta: scheduling({
+          starts: { on: { exec: { to: 'asks', sends: [{ to: 'alpha:0', type: 'mail' }] }, ping: { to: 'starts' } } },
+          asks: { on: { exec: { to: 'asks', sends: [{ to: 'alpha:0', type: 'latch' }] }, ping: { to: 'asks' } } },
+        }),
+        node: machineOf({ waits: { on: { exec: { to: 'waits' } } } }),
+      },
+      catalogue: { ...TOY_CATALOGUE, ping: 'latched' },
+    };
+    const isBad = rule((world) => (actorIn(world, 'alpha:0', ['alpha']).value === 'bad' ? 'bad' : null));
+    const { violations } = finish(explore({ scenario: toy(topology, [{ ...isBad, kinds: ['alpha'] } as typeof isBad]), maxStates: 1000 }));
+    expect(violations).toMatchObject([{ property: DEADLOCK, steps: 0 }]);
   });
 });
 
