@@ -12,8 +12,10 @@ import { Changers } from '../../../sim/deadlock.ts';
 import { DEADLOCK } from '../../../sim/end.ts';
 import { explore } from '../../../sim/explore/explore.ts';
 import { finish } from '../../../sim/explore/turns.ts';
+import { sometimes } from '../../../sim/property.ts';
 import type { Topology } from '../../../sim/store.ts';
 import { engineOf, journalOf, play } from '../play.ts';
+import { search } from './equal.ts';
 import { actorIn, machineOf, rule, type StateTable, CATALOGUE as TOY_CATALOGUE, toy } from './toy.ts';
 
 const CATALOGUE = { exec: 'offer', lock: 'bus', unlock: 'bus', granted: 'bus', refused: 'bus', go: 'bus' } as const;
@@ -123,10 +125,60 @@ describe('a scheduler that says that it computes', () => {
   });
 });
 
-describe('a deadlock beside a property that breaks', () => {
-  const scheduling = (states: Readonly<Record<string, StateTable>>): AnyStateMachine =>
-    machine({ ...(machineOf(states, 9).config as object), meta: { schedules: true } });
+const scheduling = (states: Readonly<Record<string, StateTable>>): AnyStateMachine =>
+  machine({ ...(machineOf(states, 9).config as object), meta: { schedules: true } });
 
+describe('a deadlock in which the scheduler still goes on', () => {
+  // The first search meets `moved` once more after the property came true, and no longer looks then.
+  it('leaves what came true before it, where the search begins again', () => {
+    const topology: Topology = {
+      actors: ['node:0', 'other:0'].map(actor),
+      machines: {
+        node: machineOf({ starts: { on: { exec: { to: 'moved' } } }, moved: { on: { exec: { to: 'stuck' } } }, stuck: { on: {} } }),
+        other: scheduling({ a: { on: { preempt: { to: 'b' } } }, b: { on: { preempt: { to: 'a' } } } }),
+      },
+      catalogue: TOY_CATALOGUE,
+    };
+    const moves = sometimes('toy.moves', {
+      kinds: ['node'],
+      source: 'a test',
+      grade: 'decision',
+      check: (world) => (actorIn(world, 'node:0', ['node']).value === 'moved' ? 'node:0 moved' : null),
+    });
+    const { report } = search(toy(topology, [moves]));
+    expect(report.findings).toMatchObject([{ property: DEADLOCK, steps: 2 }]);
+    expect(report.reached.get('toy.moves')).toMatchObject({ evidence: 'node:0 moved' });
+  });
+
+  // With the message in flight and another one still to be sent, the start would be none.
+  it.each(['live', 'memo'] as const)('is where a run of the %s engine goes back to, without the message sent there', (name) => {
+    const topology: Topology = {
+      actors: ['node:0', 'sends:0', 'counts:0'].map(actor),
+      machines: {
+        node: machineOf({
+          waits: { on: { ask: { to: 'awake' } } },
+          awake: { on: { exec: { to: 'end' } } },
+          end: { on: {}, tags: ['rest'] },
+        }),
+        sends: scheduling({ a: { on: { nudge: { to: 'b', sends: [{ to: 'counts:0', type: 'mail' }] } } }, b: { on: {} } }),
+        counts: scheduling({
+          none: { on: { mail: { to: 'one' } } },
+          one: { on: { mail: { to: 'two' } } },
+          two: { on: { nudge: { to: 'end', sends: [{ to: 'node:0', type: 'ask' }] } } },
+          end: { on: {} },
+        }),
+      },
+      catalogue: TOY_CATALOGUE,
+    };
+    const scenario = toy(topology);
+    const { end, run } = play(scenario, { name: 'fifo' }, engineOf(scenario, name));
+    expect(end).toMatchObject({ ended: 'deadlock', violation: { property: DEADLOCK, step: 0 } });
+    expect(run.sequencer.channels).toMatchObject({ ordered: [], laneA: 0, laneB: 0 });
+    expect(found(topology)).toMatchObject({ steps: 0 });
+  });
+});
+
+describe('a deadlock beside a property that breaks', () => {
   // The look ahead from the state with `x` and `latch` in flight meets a queue that no search has
   // met. The search has dropped its memory of steps after that state, with the first message from
   // alpha to beta, and has learned the step of beta again, but not for that queue.
