@@ -5,6 +5,7 @@
 import { describe, expect, it } from 'vitest';
 import { type AnyStateMachine, assign, createMachine, emit } from 'xstate';
 import { outgoing, sender } from '../../../events/event.ts';
+import type { Choice } from '../../../events/journal.ts';
 import { openJournal } from '../../../replay/open.ts';
 import { reexecute } from '../../../replay/reexecute.ts';
 import { memorySource } from '../../../replay/source.ts';
@@ -175,6 +176,78 @@ describe('a deadlock in which the scheduler still goes on', () => {
     expect(end).toMatchObject({ ended: 'deadlock', violation: { property: DEADLOCK, step: 0 } });
     expect(run.sequencer.channels).toMatchObject({ ordered: [], laneA: 0, laneB: 0 });
     expect(found(topology)).toMatchObject({ steps: 0 });
+  });
+});
+
+describe('a run that goes back to a deadlock', () => {
+  const refuses = { lock: { actions: say('refused') } };
+  const polls = (to: string) => ({
+    meta: { ...offers('exec'), waits: ['loop'], ns: 5 },
+    on: { ...refuses, exec: { actions: send('page:0', 'lock') }, refused: to },
+  });
+  // What the page answers changes the node, in its wait: without the steps that are taken back, it
+  // was the holder that changed it last.
+  const topology: Topology = {
+    actors: ['holder:0', 'node:0', 'page:0', 'second:0'].map(actor),
+    machines: {
+      holder: machine({
+        id: 'holder',
+        initial: 'takes',
+        states: {
+          takes: { meta: offers('exec'), on: { exec: { target: 'done', actions: send('node:0', 'go') } } },
+          done: { tags: 'rest' },
+        },
+      }),
+      node: machine({ id: 'node', initial: 'fresh', states: { fresh: { on: { ...refuses, go: 'a' } }, a: polls('b'), b: polls('a') } }),
+      page: machine({ id: 'page', initial: 'held', states: { held: { tags: 'rest', on: refuses } } }),
+      second: machine({
+        id: 'second',
+        initial: 'asks',
+        states: { asks: { meta: offers('exec'), on: { exec: { actions: send('node:0', 'lock') }, refused: stays } } },
+      }),
+    },
+    catalogue: CATALOGUE,
+  };
+
+  it.each([1, 2, 3, 4])('forgets all that it did since: with the seed %i', (seed) => {
+    const scenario = toy(topology);
+    const { end, records, run } = play(scenario, { name: 'random', seed }, engineOf(scenario, 'memo'));
+    expect(end.violation).toMatchObject({
+      property: DEADLOCK,
+      message: 'node:0 waits for page:0; second:0 waits for node:0, held by holder:0',
+    });
+    const choices = records.filter(({ kind }) => kind === 'choice').map(({ payload }) => payload as unknown as Choice);
+    const again = play(scenario, { name: 'replay', choices, match: 'strict' });
+    expect(again).toMatchObject({ end, records });
+    const { step, seq, vtime, digest, locals } = again.run.sequencer;
+    expect(step).toBeGreaterThan(0);
+    expect(run.sequencer).toMatchObject({ step, seq, vtime, digest, locals });
+  });
+
+  it('finds it where a property breaks behind it, though a state before it had a way out', () => {
+    const other = scheduling({
+      a: { on: { nudge: { to: 'dead' }, interrupt: { to: 'wakes' } } },
+      wakes: { on: { exec: { to: 'dead', sends: [{ to: 'node:0', type: 'ask' }] } } },
+      dead: { on: { preempt: { to: 'bad' } } },
+      bad: { on: {} },
+    });
+    const scenario = toy(
+      {
+        actors: ['node:0', 'other:0'].map(actor),
+        machines: {
+          node: machineOf({
+            waits: { on: { ask: { to: 'awake' } } },
+            awake: { on: { exec: { to: 'end' } } },
+            end: { on: {}, tags: ['rest'] },
+          }),
+          other,
+        },
+        catalogue: TOY_CATALOGUE,
+      },
+      [rule((world) => (actorIn(world, 'other:0', ['other']).value === 'bad' ? 'bad' : null))],
+    );
+    const { end } = play(scenario, { name: 'fifo' });
+    expect(end).toMatchObject({ ended: 'deadlock', violation: { property: DEADLOCK, step: 1 } });
   });
 });
 
