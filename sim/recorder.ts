@@ -133,7 +133,9 @@ export class Recorder implements StepWorld {
     this.channels.mark();
   }
 
-  /** The state before the last step, which has changed the local states of `touched` from `before`. */
+  /**
+   * The state before the last step, which has changed the local states of `touched` from `before`.
+   */
   markBefore(touched: readonly number[], before: readonly number[]): Mark {
     const locals = this.locals.slice();
     for (let i = 0; i < touched.length; i++) locals[touched[i]!] = before[i]!;

@@ -167,7 +167,8 @@ export class Explorer implements OpenSearch {
   #expandedIn(slot: number): Set<number> {
     const { space } = this;
     const found = new Set<number>();
-    for (let state = 0; state < this.#cursor.head; state++) if (space.ends[state] === 0) found.add(space.rows[space.at(state) + slot]!);
+    for (let state = 0; state < this.#cursor.head; state++)
+      if (space.ends[state] !== RUN_ENDS) found.add(space.rows[space.at(state) + slot]!);
     return found;
   }
 

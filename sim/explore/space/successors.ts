@@ -182,12 +182,13 @@ export class Successors {
   #leafOf(column: number, alternative: number): number {
     const trie = this.#trie;
     for (;;) {
+      // What another has met beside the search, or the step just learned, may need room.
+      if (trie.mustClear) trie.clear();
       const at = trie.root[trie.base[column]! + this.row[column]!] || trie.expand(column, this.row[column]!);
       let node = trie.prog[at + 1 + alternative]!;
       while (node > 0 && trie.prog[node]! >= 0) node = trie.prog[node + 1 + this.row[trie.prog[node]!]!]!;
       if (node > 0) return node;
       trie.learn(this.row, column, alternative);
-      if (trie.mustClear) this.#lane = this.#laneOf(this.row);
     }
   }
 

@@ -4,9 +4,10 @@
  */
 
 import { describe, expect, it } from 'vitest';
-import { assign, emit, setup } from 'xstate';
+import { assign, createMachine, emit, setup } from 'xstate';
 import { outgoing } from '../../../../events/event.ts';
 import { MemoEngine } from '../../../../sim/engine/memo.ts';
+import { Explorer } from '../../../../sim/explore/breadth/explorer.ts';
 import type { Hole } from '../../../../sim/explore/covered/chart.ts';
 import { ledgerOf } from '../../../../sim/explore/covered/ledger.ts';
 import { explore } from '../../../../sim/explore/explore.ts';
@@ -16,8 +17,9 @@ import { topologyOf as topologyIn } from '../../../../sim/host/topology.ts';
 import { DeadEnds } from '../../../../sim/rows/dead-ends.ts';
 import { WorldStep } from '../../../../sim/rows/world-step.ts';
 import type { ResolvedScenario } from '../../../../sim/scenario/types.ts';
+import type { Topology } from '../../../../sim/store.ts';
 import { shipped } from '../../play.ts';
-import { CATALOGUE, toy } from '../toy.ts';
+import { CATALOGUE, machineOf, toy } from '../toy.ts';
 import { topologyOf } from './walker.ts';
 
 const all = (scenario: ResolvedScenario, rest: Partial<ExploreRequest> = {}): Exploration =>
@@ -157,6 +159,36 @@ describe('a model of raw machines', () => {
       expect(told(coverage.neverTaken, 'micro-step')).toEqual([]);
       expect(told(coverage.neverTaken, 'branch')).toEqual(['stuck on exec', 'stuck on preempt', 'stuck on refused', 'held on ask']);
     }
+  });
+
+  it('knows of a search that goes on from a file what was offered in states without progress', () => {
+    const chances = [{ offers: ['nudge'], says: (actor: string) => `${actor} was never nudged`, needs: [], otherwise: 'it could not be' }];
+    const topology = {
+      actors: ['node', 'other'].map((kind) => ({ id: `${kind}:0`, kind, input: null })),
+      machines: {
+        node: machineOf({
+          waits: { on: { ask: { to: 'awake' } } },
+          awake: { on: { exec: { to: 'end' } } },
+          end: { on: {}, tags: ['rest'] },
+        }),
+        other: createMachine({
+          ...machineOf({
+            idle: { on: { nudge: { to: 'wakes' } } },
+            wakes: { on: { exec: { to: 'end', sends: [{ to: 'node:0', type: 'ask' }] } } },
+            end: { on: {}, tags: ['rest'] },
+          }).config,
+          meta: { schedules: true, chances },
+        } as never),
+      },
+      catalogue: CATALOGUE,
+    } as unknown as Topology;
+    const scenario = toy(topology);
+    const before = new Explorer({ scenario, budget: { states: 2 } });
+    expect(finish(before.run())).toMatchObject({ exhausted: false, limit: 'states' });
+    const image = structuredClone(before.image());
+    expect(image.counts.head).toBe(1);
+    for (const rest of [{}, { image }])
+      expect(all(scenario, rest)).toMatchObject({ exhausted: true, violations: [], coverage: { neverTaken: [], impossible: [] } });
   });
 
   it('tells a message that is never sent', () => {
