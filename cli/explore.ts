@@ -13,6 +13,7 @@ import { EXIT, usageError } from './errors.ts';
 import { checkFolder } from './folder.ts';
 import { printHoles } from './holes.ts';
 import { commandText, type Printer, styled } from './output.ts';
+import { printCommands } from './report.ts';
 import { printHeadline } from './run.ts';
 import { checkSampling, runSampling, SAMPLING_OPTIONS, type SamplingOptions } from './sampling.ts';
 import { type Carried, carry, carryMerge, type Sharding } from './search/carry.ts';
@@ -50,14 +51,24 @@ const documentOf = (exploration: Exploration, violations: readonly Shown[], scen
 /** What to do about properties that a search does not check. */
 const CHECKS_ALL = 'A search without a bound, shards, --compact and --reduce symmetry checks them.';
 
-function print(printer: Printer, exploration: Exploration, violations: readonly Shown[]): void {
+/** What a clean verdict is about, where the scenario asks for nothing by itself. */
+const NO_PROPERTY = 'the scenario names no property that has to hold, so only deadlocks were looked for';
+
+function print(printer: Printer, { properties }: ResolvedScenario, exploration: Exploration, violations: readonly Shown[]): void {
   for (const { property, message, steps, preemptions, switches, disturbances, least, journal, lasso } of violations) {
     const cost = `${steps} steps, ${disturbances} disturbances, ${preemptions} preemptions, ${switches} switches`;
     printer.line(styled('red', `Broken: ${property}`), ` in ${cost}`, least ? '' : ' (a less deviating schedule may exist)');
     printer.line(`  ${message}`);
     if (lasso) printer.line(`  Back to step ${lasso.from}: the last ${lasso.length} steps repeat forever.`);
     if (journal)
-      printer.line(styled('bold', '  See it: '), commandText(['replay', journal]), '   ', commandText(['show', journal, '--points']));
+      printCommands(
+        printer,
+        [
+          ['replay', journal],
+          ['show', journal, '--points'],
+        ],
+        '  ',
+      );
   }
   for (const id of exploration.missed)
     printer.line(
@@ -70,6 +81,8 @@ function print(printer: Printer, exploration: Exploration, violations: readonly 
       styled('yellow', 'Clean, but these properties were not checked'),
       `: ${undecided.join(', ')}. Searched: ${bound}. ${CHECKS_ALL}`,
     );
+  else if (violations.length === 0 && exhausted && properties.always.length + properties.eventually.length === 0)
+    printer.line(styled('yellow', 'Clean'), `: ${bound}; ${NO_PROPERTY}`);
   else if (violations.length === 0 && exhausted) printer.line(styled('green', 'Clean'), `: ${bound}`);
   printer.line();
   for (const line of exploration.guarantee) printer.line(line);
@@ -145,7 +158,7 @@ async function run(call: Call): Promise<number> {
   else {
     printHeadline(out, scenario);
     out.line();
-    print(out, result, violations);
+    print(out, scenario, result, violations);
     if (sharding) printSharding(out, sharding);
   }
   if (violations.length > 0) return EXIT.broken;

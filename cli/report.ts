@@ -89,8 +89,13 @@ export function printJournal(printer: Printer, recorded: Recorded, again: readon
     const step = end.violation?.step ?? steps;
     commands.push(['show', path, '--step', String(step)], ['replay', path], ['show', path, '--points']);
   }
+  printCommands(printer, commands);
+}
+
+/** Commands to go on with, one on each line, so that each can be copied. */
+export function printCommands(printer: Printer, commands: readonly (readonly string[])[], indent = ''): void {
   commands.forEach((words, i) => {
-    printer.line(styled('bold', i === 0 ? 'See it: ' : '        '), commandText(words));
+    printer.line(indent, styled('bold', i === 0 ? 'See it: ' : '        '), commandText(words));
   });
 }
 

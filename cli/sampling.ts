@@ -13,7 +13,7 @@ import { EXIT, usageError } from './errors.ts';
 import { modelWords } from './model-files.ts';
 import { commandText, type Printer, styled } from './output.ts';
 import { PCT_OPTIONS } from './pct-options.ts';
-import { selectionWords } from './report.ts';
+import { printCommands, selectionWords } from './report.ts';
 import { printHeadline } from './run.ts';
 import { drive, recordTrail } from './searching.ts';
 
@@ -185,7 +185,15 @@ function print(printer: Printer, { missed, guarantee, strategies, corpus, schedu
     printer.line(styled('red', `Broken: ${property}`), ` in ${cost}`);
     printer.line(`  ${message}`);
     printer.line(`  first by schedule ${schedule}, drawn by ${by}; broken by ${broke} of ${schedules} schedules`);
-    if (journal) printer.line(styled('bold', '  See it: '), commandText(['replay', journal]), '   ', commandText(['shrink', journal]));
+    if (journal)
+      printCommands(
+        printer,
+        [
+          ['replay', journal],
+          ['shrink', journal],
+        ],
+        '  ',
+      );
     if (again) printer.line(styled('bold', '  Again:  '), commandText(again));
   }
   for (const id of missed) printer.line(styled('yellow', `Not met: ${id}`), ', in none of the schedules drawn');

@@ -18,6 +18,7 @@ import type { Io } from './io.ts';
 import { withJournal } from './journal-file.ts';
 import { commandText, type Printer, styled } from './output.ts';
 import type { Recorded } from './recording.ts';
+import { printCommands } from './report.ts';
 import { drive, recordTrail } from './searching.ts';
 
 interface ShrinkOptions {
@@ -85,12 +86,10 @@ function print(printer: Printer, shrunk: Shrunk, critical: Critical | null, reco
     for (const { actor, name, source, grade } of microSteps)
       printer.line(`        ${actor}@${name}`, styled('dim', source ? `   ${source} (${grade})` : ''));
   }
-  printer.line(
-    styled('bold', 'See it: '),
-    commandText(['show', recorded.path!, '--step', String(recorded.steps)]),
-    '   ',
-    commandText(['replay', recorded.path!]),
-  );
+  printCommands(printer, [
+    ['show', recorded.path!, '--step', String(recorded.steps)],
+    ['replay', recorded.path!],
+  ]);
 }
 
 async function run({ io, out, json, args, options: given }: Call): Promise<number> {

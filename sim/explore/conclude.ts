@@ -109,7 +109,7 @@ export function told({ scenario, from }: ExploreRequest, world: WorldStep, reduc
   const violated = violations.map(({ property }) => property);
   const undecided = withDeadlocks(undecidedWith(feature, scenario.properties.eventually), deadlocks, violations);
   const { engine } = world;
-  const ledger = ledgerOf(scenario, engine, seen);
+  const ledger = ledgerOf(scenario, engine, { ...seen, start: world.initial });
   const coverage = ledger.coverage(whole && !endsRuns(violated, scenario));
   const facts = { scenario, exhausted, limit, states, transitions, unchanged, bound, violated, undecided, coverage };
   return {

@@ -75,5 +75,10 @@ export function* coveredBy(scenario: ResolvedScenario, maxStates: number): Searc
   const found = new Map<string, FoundBroken>();
   for (const one of [...further, ...endless, ...report.findings]) found.set(one.property, one);
   const isWhole = exhausted && report.deadlocks && cycles?.stopped !== true;
-  return { ledger: ledgerOf(scenario, engine), exhausted, broken: [...found.values()].sort(byProperty), isWhole };
+  return {
+    ledger: ledgerOf(scenario, engine, { start: explorer.world.initial }),
+    exhausted,
+    broken: [...found.values()].sort(byProperty),
+    isWhole,
+  };
 }

@@ -45,7 +45,7 @@ function* exploreAll(request: ExploreRequest): Search<Exploration> {
     reached: new Set([...report.reached].flatMap(([id, met]) => (met === null ? [] : [id]))),
     stepMisses: report.trie.misses,
     localStates: localStatesOf(explorer.world.engine),
-    ledger: ledgerOf(scenario, explorer.world.engine, image ? explorer.seen : {}),
+    ledger: ledgerOf(scenario, explorer.world.engine, { ...(image && explorer.seen), start: explorer.world.initial }),
     evidence: weakestEvidence(explorer.world.engine),
     ...(local && { passed }),
     ...(compact && { omissions: omissionsOf(report.states) }),

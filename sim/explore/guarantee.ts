@@ -59,6 +59,13 @@ const tellBroken = (violated: readonly string[]): string => {
 const vectorsText = (omissions: number | undefined): string =>
   omissions === undefined ? 'exact state vectors' : `64-bit fingerprints of states (expected omissions ${omissions.toExponential(1)})`;
 
+/** The host, and what is allowed in it; a model of its own has none. */
+function hostText({ model, host, allow }: ResolvedScenario): string {
+  if (model !== undefined) return '';
+  const allowed = allow.length > 0 ? `, ${allow.join(', ')} allowed` : '';
+  return `preemption model ${host.preemption}, ${host.cpus} pCPUs, kernel ${host.kernel}${allowed}; `;
+}
+
 /** Whether what a search remembered was executed again. */
 export const reexecutionText = (unverified = 0): string =>
   unverified === 0 ? 'every reaction re-executed' : `${number(unverified)} reactions not re-executed, as time was over`;
@@ -105,7 +112,7 @@ export function guaranteeLines(facts: GuaranteeFacts): string[] {
       : [`Local steps ran on: ${number(facts.passed)} times a state in which one thing only could happen was gone through and not kept.`]),
     verdict,
     ...fair,
-    `Covered: ${exhausted ? bound : 'the states found so far'}; preemption model ${scenario.host.preemption}, ${scenario.host.cpus} pCPUs, kernel ${scenario.host.kernel}${scenario.allow.length ? `, ${scenario.allow.join(', ')} allowed` : ''}; ${vectorsText(facts.omissions)}, ${reexecutionText(facts.unverified)}.`,
+    `Covered: ${exhausted ? bound : 'the states found so far'}; ${hostText(scenario)}${vectorsText(facts.omissions)}, ${reexecutionText(facts.unverified)}.`,
     ...coverageLines(facts.coverage),
     `Not covered: ${endsRuns(violated, scenario) ? 'what follows after a property has broken, ' : ''}store buffers and reordering (micro-steps interleave sequentially consistently), ${deadlocks}${liveness}other programs than the scenario's, what docs/fidelity.md leaves out.`,
     ...(evidence ? [`Weakest evidence: ${evidence.grade}, at ${evidence.step} (${evidence.source}).`] : []),

@@ -127,3 +127,29 @@ describe('verify --full-coverage', () => {
     expect(await bench.run(['verify', './alone.yaml', '--max-states', '5'])).toMatchObject({ code: 2 });
   });
 });
+
+describe('what could not happen', () => {
+  it('from a state in which an actor is given nothing more is told by what holds there', async () => {
+    await bench.run(['run', 'rmp-host-write-race', '-o', 'race.wsj']);
+    const { json } = await bench.run(['explore', 'race.wsj', '--from', '84', '--json']);
+    const { impossible } = json<{ coverage: { impossible: readonly string[] } }>().coverage;
+    expect(impossible).toContain('no migration was possible: no thread that may move ever waited in a run queue');
+    expect(impossible).not.toContain('no migration was possible: there is one pCPU');
+  });
+
+  it('is not told of a host that a model of its own does not have', async () => {
+    const { out } = await bench.run(['explore', 'rmp-lock', '--set', 'vcpus=2']);
+    expect(out).toContain('Covered: all schedules; exact state vectors, every reaction re-executed.');
+  });
+});
+
+describe('a scenario without a property', () => {
+  it('is clean with a word that only deadlocks were looked for', async () => {
+    write('nothing.yaml', scenario(''));
+    const { code, out } = await bench.run(['explore', 'nothing.yaml']);
+    expect([code, out]).toEqual([
+      0,
+      expect.stringContaining('Clean: all schedules; the scenario names no property that has to hold, so only'),
+    ]);
+  });
+});

@@ -44,6 +44,11 @@ export interface Seen {
    * engine was there.
    */
   readonly also?: (slot: number) => ReadonlySet<number>;
+  /**
+   * Local states, by slot, in which the search started: an actor that was given nothing has stayed
+   * there.
+   */
+  readonly start?: readonly number[];
 }
 
 /** Items, and which of them were taken. What several searches took can be put into one. */
@@ -79,7 +84,7 @@ export class Ledger {
   }
 
   /** Takes what a search met. */
-  note(engine: MemoEngine, { alike = false, also }: Seen = {}): this {
+  note(engine: MemoEngine, { alike = false, also, start }: Seen = {}): this {
     const { kinds, kindOfSlot, ids } = engine.store;
     for (const kind of kinds) {
       const reader = new Reader(this.#charts[kind.index]!, kind, this.taken);
@@ -97,21 +102,21 @@ export class Ledger {
       const { index, locals } = kindOfSlot[slot]!;
       const look = (local: number, event: number) => this.#lookAt(chance, key, locals.values[local]!, engine, event);
       engine.eachGiven(slot, look);
+      if (start !== undefined) this.#standIn(chance, key, locals.values[start[slot]!]!);
       const known = also?.(slot);
       if (alike || known !== undefined) engine.eachReaction(index, (local, event) => (alike || known!.has(local)) && look(local, event));
     }
     return this;
   }
 
-  #lookAt(
-    { offers, needs }: Chance<unknown>,
-    key: string,
-    { context, value }: AnyMachineSnapshot,
-    engine: MemoEngine,
-    event: number,
-  ): void {
+  #lookAt(chance: Chance<unknown>, key: string, snapshot: AnyMachineSnapshot, engine: MemoEngine, event: number): void {
     if (this.taken.has(key)) return;
-    if (offers.includes(engine.store.events.values[event]!.type)) this.taken.add(key);
+    if (chance.offers.includes(engine.store.events.values[event]!.type)) this.taken.add(key);
+    this.#standIn(chance, key, snapshot);
+  }
+
+  /** What of a chance holds where its actor stands. */
+  #standIn({ needs }: Chance<unknown>, key: string, { context, value }: AnyMachineSnapshot): void {
     for (const [at, [, holds]] of needs.entries())
       if (!this.taken.has(`${key} ${at}`) && holds(context as unknown, value)) this.taken.add(`${key} ${at}`);
   }

@@ -198,7 +198,7 @@ export class Partition {
       localStates: Object.fromEntries(
         store.kinds.map((kind) => [kind.name, world.engine.reachedLocals(kind.index).map((local) => digestOf(kind, local))]),
       ),
-      taken: [...ledgerOf(this.#scenario, world.engine).taken],
+      taken: [...ledgerOf(this.#scenario, world.engine, { start: world.initial }).taken],
       evidence: weakestEvidence(world.engine),
       misses: this.#explorer.misses,
       bytes: space.bytesPerState * space.count,
