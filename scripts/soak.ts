@@ -2,8 +2,8 @@
  * Explores every variant of every shipped scenario to its end, and compares what breaks with what
  * the scenario expects, and what no variant takes with its `uncovered`. One line for each variant;
  * the exit code is 1 when an expectation is not met, or when a search ran out of states before it
- * could tell. What no machine at hand can search whole is searched within a bound, and its line says
- * so.
+ * could tell. What no machine at hand can search whole is searched within a bound, and its line
+ * says so.
  *
  * `npm run soak` takes minutes and gigabytes. `npm run soak NAME…` takes only these scenarios;
  * `--max-states N` changes the budget.
