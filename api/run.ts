@@ -134,8 +134,8 @@ export interface ReplayReport {
   readonly sealed: boolean;
   readonly steps: number;
   readonly records: number;
-  /** The digest of the last step that was equal. */
-  readonly digest: string;
+  /** The digest of the last step that was equal; null if none was. */
+  readonly digest: string | null;
   /** The first step that differs, with both sides and a likely cause. */
   readonly divergence: Divergence | null;
   /** What the recorded run broke, if the replay got so far. */

@@ -46,13 +46,15 @@ export function diff(a: Journal, b: Journal): Difference {
   return { same: false, first, onlyA: missing(inA, inB), onlyB: missing(inB, inA) };
 }
 
-function firstDifference(a: Journal, b: Journal): FirstDifference | null {
+/** The first step that differs, or that only one of the two has; null if there is none. */
+export function firstDifference(a: Journal, b: Journal): FirstDifference | null {
   const others = b.digests();
   for (const { step, digest } of a.digests()) {
     const other = others.next();
     if (other.done || other.value.digest !== digest) return { step, a: labelOf(a, step), b: labelOf(b, step) };
   }
-  return others.next().done ? null : { step: a.steps + 1, a: null, b: labelOf(b, a.steps + 1) };
+  const more = others.next();
+  return more.done ? null : { step: more.value.step, a: null, b: labelOf(b, more.value.step) };
 }
 
 const labelOf = (journal: Journal, step: number): string | null =>

@@ -10,6 +10,7 @@ import { topologyOf } from '../sim/host/topology.ts';
 import { Run } from '../sim/run.ts';
 import type { BlockSink } from '../sim/sequencer.ts';
 import { type ChooserSpec, chooserOf, runStartOf } from '../sim/session.ts';
+import { firstDifference } from './diff.ts';
 import { scenarioOf } from './model.ts';
 import { findPoint } from './points.ts';
 import type { Journal } from './reader.ts';
@@ -170,18 +171,8 @@ export interface Changed {
 
 /** What differs between a recorded run and its fork. */
 export function changedBy(before: Journal, after: Journal): Changed {
-  const others = after.digests();
-  let first: number | null = null;
-  for (const { step, digest } of before.digests()) {
-    const other = others.next();
-    if (other.done || other.value.digest !== digest) {
-      first = step;
-      break;
-    }
-  }
-  if (first === null && !others.next().done) first = before.steps + 1;
   return {
-    firstDifferentStep: first,
+    firstDifferentStep: firstDifference(before, after)?.step ?? null,
     verdictBefore: verdictOf(before),
     verdictAfter: verdictOf(after),
     outcomes: { before: before.end?.outcomes ?? {}, after: after.end?.outcomes ?? {} },

@@ -4,7 +4,7 @@
  */
 import { MICRO_STEP_EVENTS } from '../events/index.ts';
 import type { JournalRecord } from '../events/journal.ts';
-import type { Journal } from './reader.ts';
+import { type Journal, stepsText } from './reader.ts';
 
 /** No such point in this journal. @public */
 export class PointError extends Error {
@@ -76,7 +76,7 @@ export function findPoint(journal: Journal, text: string): number {
   if (/^[0-9]+$/.test(text)) {
     const step = Number(text);
     if (step >= 1 && step <= journal.steps) return step;
-    throw new PointError(`there is no step ${text}: the journal has steps 1 to ${journal.steps}`);
+    throw new PointError(`there is no step ${text}: the journal ${stepsText(journal, 1)}`);
   }
   const groups = NAMED.exec(text)?.groups;
   if (!groups) {

@@ -43,6 +43,12 @@ export interface StepDigest extends StepEnd {
   readonly digest: string;
 }
 
+/** Which steps a journal has from `first` on, as the end of a sentence about it. */
+export function stepsText({ records, steps }: Pick<JournalFacts, 'records' | 'steps'>, first = 0): string {
+  if (records === 0) return 'has no steps';
+  return steps < first ? `has no step after step ${steps}` : `has steps ${first} to ${steps}`;
+}
+
 /** Where the last entry stands whose `first` is not greater than `value`; -1 if there is none. */
 function lastNotAfter<E>(entries: ArrayLike<E>, value: number, first: (entry: E) => number): number {
   let low = 0;

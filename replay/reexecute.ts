@@ -39,8 +39,8 @@ export interface Reexecution {
   readonly identical: boolean;
   readonly steps: number;
   readonly records: number;
-  /** Of the last step that was equal. */
-  readonly digest: string;
+  /** Of the last step that was equal; null if none was. */
+  readonly digest: string | null;
   readonly divergence: Divergence | null;
   /** The run as it stands at the end, for a caller that goes on from there. */
   readonly run: Run;
@@ -59,9 +59,9 @@ export function reexecute(journal: Journal, { to = journal.steps }: { readonly t
     chooser: { name: 'replay', choices: journal.choices(), match: 'strict' },
   });
   const { sequencer } = run;
-  let equal = hexOf(0, 0);
+  let equal: string | null = null;
   const report = (divergence: Divergence | null): Reexecution => ({
-    identical: divergence === null && sequencer.seq > 0,
+    identical: divergence === null,
     steps: divergence ? divergence.step - 1 : sequencer.step,
     records: sequencer.seq,
     digest: equal,
