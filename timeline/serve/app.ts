@@ -172,7 +172,8 @@ export function createApp(options: AppOptions): App {
   hono.get('/api/runs/:id/events', (c) => {
     const { run } = runOf(c);
     const { from, wanted } = eventsQuery(c, run.actors);
-    if (!run.live && from > run.records) return new Response(null, { status: 204, headers: { 'cache-control': 'no-store' } });
+    // From its first record on, a run of no records is its end: that is no resume.
+    if (!run.live && from > Math.max(run.records, 1)) return new Response(null, { status: 204, headers: { 'cache-control': 'no-store' } });
     if (isHead(c)) return new Response(null, { headers: EVENT_STREAM });
     return streams.response(c, run, { from, wanted, retryMs, heartbeatMs, clock });
   });
