@@ -1,5 +1,6 @@
 /** `diff`: where two journals part, and what only one of them did. */
 import { type Difference, diff, type Only } from '../replay/diff.ts';
+import type { Journal } from '../replay/reader.ts';
 import type { Call, Command } from './command.ts';
 import { EXIT } from './errors.ts';
 import { withJournal } from './journal-file.ts';
@@ -15,24 +16,41 @@ function printSide(printer: Printer, name: string, only: readonly Only[]): void 
   if (only.length > SHOWN_MAX) printer.line(styled('dim', `  and ${only.length - SHOWN_MAX} more`));
 }
 
-function print(printer: Printer, [a, b]: readonly string[], { same, first, onlyA, onlyB }: Difference): void {
+/** What a journal has at a step: its choice; at step 0 and behind the end there is none. */
+function sideText({ records, steps, sealed }: Journal, step: number, label: string | null): string {
+  if (label !== null) return label;
+  if (records > 0 && step <= steps) return '(the start)';
+  return sealed ? '(ended)' : '(lost: not sealed)';
+}
+
+interface Side {
+  readonly file: string;
+  readonly journal: Journal;
+}
+
+function print(printer: Printer, a: Side, b: Side, { same, first, onlyA, onlyB }: Difference): void {
   if (same) {
     printer.line(styled('green', 'Same'), ': every step has the same digest');
     return;
   }
   printer.line(styled('yellow', `They part at step ${first!.step}`));
-  printer.line(`  ${a!}: ${first!.a ?? '(ended)'}`);
-  printer.line(`  ${b!}: ${first!.b ?? '(ended)'}`);
-  printSide(printer, a!, onlyA);
-  printSide(printer, b!, onlyB);
+  const { step } = first!;
+  printer.line(`  ${a.file}: ${sideText(a.journal, step, first!.a)}`);
+  printer.line(`  ${b.file}: ${sideText(b.journal, step, first!.b)}`);
+  printSide(printer, a.file, onlyA);
+  printSide(printer, b.file, onlyB);
 }
 
 async function run({ io, out, json, args }: Call): Promise<number> {
   const [fileA, fileB] = args as [string, string];
-  const difference = await withJournal(fileA, io, (a) => withJournal(fileB, io, (b) => diff(a, b)));
-  if (json) out.json(difference);
-  else print(out, args, difference);
-  return difference.same ? EXIT.ok : EXIT.broken;
+  return withJournal(fileA, io, (a) =>
+    withJournal(fileB, io, (b) => {
+      const difference = diff(a, b);
+      if (json) out.json({ ...difference, sealed: { a: a.sealed, b: b.sealed } });
+      else print(out, { file: fileA, journal: a }, { file: fileB, journal: b }, difference);
+      return difference.same ? EXIT.ok : EXIT.broken;
+    }),
+  );
 }
 
 export const COMMAND: Command = {

@@ -3,11 +3,13 @@ import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileSource } from '../replay/file-source.ts';
 import { openJournal } from '../replay/open.ts';
-import type { Journal } from '../replay/reader.ts';
+import { type Journal, type JournalFacts, stepsText } from '../replay/reader.ts';
 import { type JournalSource, memorySource } from '../replay/source.ts';
+import { lossText } from '../replay/torn.ts';
 import { readBytes } from './catalog.ts';
-import { CliError, EXIT, failureOf, fileError } from './errors.ts';
+import { CliError, EXIT, failureOf, fileError, usageError } from './errors.ts';
 import type { Io } from './io.ts';
+import { hasColours, Printer } from './output.ts';
 
 export interface OpenSource {
   readonly source: JournalSource;
@@ -27,11 +29,27 @@ export function openSource(file: string, io: Io): OpenSource {
   }
 }
 
+const shown = (file: string): string => (file === '-' ? 'stdin' : file);
+
 /** What is wrong with the bytes of a journal, with the name of the file. */
 export function named(error: unknown, file: string): unknown {
   const failure = failureOf(error);
   const isAboutFile = (failure.exit === EXIT.damaged || failure.code === 'journal_modules') && !(error instanceof CliError);
-  return isAboutFile ? new CliError({ ...failure, message: `${file === '-' ? 'stdin' : file}: ${failure.message}` }) : error;
+  return isAboutFile ? new CliError({ ...failure, message: `${shown(file)}: ${failure.message}` }) : error;
+}
+
+/** Says on standard error what a journal has lost, whatever is done with the rest of it. */
+export function noteLoss(file: string, { sealed, torn }: Pick<JournalFacts, 'sealed' | 'torn'>, { err, env }: Io): void {
+  if (!sealed) new Printer(err, hasColours(err, env)).line(`note: ${shown(file)} is not sealed: ${lossText(torn)}`);
+}
+
+/**
+ * Step 0 is where a run starts, also one of which no step was recorded.
+ * @throws CliError if the journal has no such step
+ */
+export function checkStep(journal: Journal, step: number | undefined): void {
+  if (step === undefined || step <= journal.steps) return;
+  throw usageError(`there is no step ${step}: the journal ${stepsText(journal)}`);
 }
 
 /**
@@ -41,7 +59,9 @@ export function named(error: unknown, file: string): unknown {
 export async function withJournal<T>(file: string, io: Io, use: (journal: Journal) => T | Promise<T>): Promise<T> {
   const { source, close } = openSource(file, io);
   try {
-    return await use(openJournal(source));
+    const journal = openJournal(source);
+    noteLoss(file, journal, io);
+    return await use(journal);
   } catch (error) {
     throw named(error, file);
   } finally {

@@ -8,8 +8,8 @@ import type { Journal } from '../replay/reader.ts';
 import { type Divergence, reexecute } from '../replay/reexecute.ts';
 import { hexOf } from '../sim/canonical.ts';
 import { type Call, type Command, integer } from './command.ts';
-import { EXIT, usageError } from './errors.ts';
-import { withJournal } from './journal-file.ts';
+import { EXIT } from './errors.ts';
+import { checkStep, withJournal } from './journal-file.ts';
 import { commandText, type Printer, styled } from './output.ts';
 
 export interface ReplayReport {
@@ -19,12 +19,6 @@ export interface ReplayReport {
   readonly records: number;
   readonly digest: string | null;
   readonly divergence: Divergence | null;
-}
-
-/** @throws CliError if the journal has no such step */
-export function checkStep(journal: Journal, step: number | undefined): void {
-  if (step === undefined || step <= journal.steps) return;
-  throw usageError(`there is no step ${step}: the journal has steps 0 to ${journal.steps}`);
 }
 
 /** Re-executes with the memo engine. */
@@ -110,8 +104,6 @@ function run({ io, out, err, json, args, options }: Call): Promise<number> {
       if (violation) out.line(`  the run breaks ${violation.property} after ${violation.step} steps, as recorded: ${violation.message}`);
       for (const { property, message } of violation?.also ?? []) out.line(`  and ${property}: ${message}`);
       if (foreign) out.line(`  ${foreign}`);
-      if (!journal.sealed)
-        out.line(`  not sealed${torn ? `: ${torn.reason}; ${torn.lostBytes} bytes from byte ${torn.offset} on are lost` : ''}`);
       if (!report.identical && file !== '-') {
         out.line(
           styled('bold', 'See it: '),

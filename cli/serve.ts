@@ -16,6 +16,7 @@ import { type Call, type Command, integer, SCENARIO_OPTIONS } from './command.ts
 import { EXIT, fileError, usageError } from './errors.ts';
 import { makeFolder } from './folder.ts';
 import type { Io } from './io.ts';
+import { named, noteLoss } from './journal-file.ts';
 import { RUNS_FOLDER } from './recording.ts';
 import { targetOf } from './target.ts';
 
@@ -47,9 +48,12 @@ const collect = (text: string, previous: unknown): readonly string[] => [...((pr
 
 function journal(file: string, io: Io): Served {
   try {
-    return { source: journalFileRun(resolve(io.cwd, file)), drive: null };
+    const source = journalFileRun(resolve(io.cwd, file));
+    // Of a sealed one the summary would be read here already.
+    if (!source.sealed) noteLoss(file, source.summary(), io);
+    return { source, drive: null };
   } catch (error) {
-    throw fileError(error, file, 'read');
+    throw named(fileError(error, file, 'read'), file);
   }
 }
 

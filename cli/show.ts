@@ -5,16 +5,16 @@ import { stateAt } from '../replay/fold.ts';
 import { reportStep, type StepReport } from '../replay/inspect.ts';
 import { foreignModel } from '../replay/model.ts';
 import type { Journal } from '../replay/reader.ts';
+import { lossText } from '../replay/torn.ts';
 import { unknownName } from '../sim/scenario/issues.ts';
 import { type Call, type Command, integer } from './command.ts';
 import { messageText } from './effects.ts';
 import { EXIT, usageError } from './errors.ts';
 import { explanationOf, printExplanation } from './explain.ts';
 import type { Io } from './io.ts';
-import { withJournal } from './journal-file.ts';
+import { checkStep, withJournal } from './journal-file.ts';
 import { commandText, type Part, type Printer, styled, table } from './output.ts';
 import { type ListedPoint, listPoints } from './point-list.ts';
-import { checkStep } from './replay.ts';
 import { titleOf } from './report.ts';
 
 interface Options {
@@ -60,11 +60,30 @@ function factsOf(journal: Journal) {
   };
 }
 
+/** A step looked at; of a journal that has none, nothing. */
+interface Look extends Pick<StepReport, 'state' | 'inFlight' | 'alternatives'> {
+  readonly step: number | null;
+  readonly digest: string | null;
+  readonly vtime: number | null;
+  readonly note: string | null;
+}
+
+const NOTHING: Look = {
+  step: null,
+  digest: null,
+  vtime: null,
+  state: {},
+  inFlight: [],
+  alternatives: [],
+  note: 'no step was recorded: there is no state to show',
+};
+
 /**
  * The state from the records, and from the model what could come next; without that if the model
  * does not know the state.
  */
-function looked(journal: Journal, step: number): StepReport & { readonly note: string | null } {
+function looked(journal: Journal, step: number): Look {
+  if (journal.records === 0) return NOTHING;
   try {
     return { ...reportStep(journal, step), note: null };
   } catch (error) {
@@ -90,17 +109,15 @@ function* chosenRecords(journal: Journal, { from = 1, limit, actor }: Options, l
 }
 
 const ofActor = (state: StepReport['state'], actor: string | undefined): StepReport['state'] =>
-  actor === undefined ? state : { [actor]: state[actor]! };
+  actor === undefined || !Object.hasOwn(state, actor) ? state : { [actor]: state[actor]! };
 
 function document(journal: Journal, options: Options, file: string, io: Io) {
   const { step = journal.steps, actor, points, explain, from, limit } = options;
-  const facts = { journal: factsOf(journal) };
-  if (journal.records === 0) return { ...facts, step: null, digest: null, state: {}, inFlight: [], alternatives: [] };
   const { state, ...report } = looked(journal, step);
   return {
     ...report,
     state: ofActor(state, actor),
-    ...facts,
+    journal: factsOf(journal),
     ...(explain && { explanation: explanationOf(journal, file, io) }),
     ...(points && { points: [...listPoints(journal, { from, limit: limit ?? DOCUMENT_LIMIT, actor })] }),
     ...(!points && (from !== undefined || limit !== undefined) && { records: [...chosenRecords(journal, options, DOCUMENT_LIMIT)] }),
@@ -115,7 +132,7 @@ function printFacts(printer: Printer, journal: Journal): void {
     ['run', runId],
     ['chooser', `${chooser}, seed ${seed}${schedule === '' ? '' : `, ${schedule.length > 80 ? `${schedule.slice(0, 80)}…` : schedule}`}`],
     ['records', `${records} in ${steps} steps`],
-    ['sealed', sealed ? 'yes' : `no${torn ? `: ${torn.reason}; ${torn.lostBytes} bytes lost` : ''}`],
+    ['sealed', sealed ? 'yes' : `no: ${lossText(torn)}`],
     ['root', root],
     [
       'verdict',
@@ -151,6 +168,10 @@ function printRecords(printer: Printer, journal: Journal, options: Options): voi
 
 function printStep(printer: Printer, journal: Journal, step: number, actor: string | undefined): void {
   const { digest, vtime, state, inFlight, alternatives, note } = looked(journal, step);
+  if (digest === null) {
+    printer.line(note ?? '');
+    return;
+  }
   printer.line(styled('bold', `After step ${step}`), `   digest ${digest}   ${vtime} ns of nominal cost`);
   for (const [id, { value, context }] of Object.entries(ofActor(state, actor))) {
     printer.line('  ', styled('cyan', id), `  ${JSON.stringify(value)}`);
@@ -182,7 +203,8 @@ function printPoints(printer: Printer, journal: Journal, { actor, from, limit = 
 function explainTo(printer: Printer, journal: Journal, file: string, io: Io): void {
   const explanation = explanationOf(journal, file, io);
   if (explanation) printExplanation(printer, explanation);
-  else printer.line(`${file} shows no violation: there is nothing to explain.`);
+  else
+    printer.line(`${file} ${journal.sealed ? 'shows no violation' : 'is not sealed and tells no verdict'}: there is nothing to explain.`);
 }
 
 function run({ io, out, json, args, options: given }: Call): Promise<number> {

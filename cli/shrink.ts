@@ -101,7 +101,7 @@ async function run({ io, out, json, args, options: given }: Call): Promise<numbe
       throw new CliError({
         code: 'no_violation',
         exit: EXIT.usage,
-        message: `${file} shows no violation, so there is nothing to shrink`,
+        message: `${file} ${journal.sealed ? 'shows no violation' : 'is not sealed and tells no verdict'}, so there is nothing to shrink`,
         attempt: 'worldswitch explore on its scenario finds one, if there is one',
       });
     }

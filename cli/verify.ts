@@ -8,6 +8,7 @@ import { shippedNames } from '../api/shipped-scenarios.ts';
 import { realFiles } from '../replay/files.ts';
 import { verifyJournal } from '../replay/integrity.ts';
 import { salvage } from '../replay/recover.ts';
+import { lossText } from '../replay/torn.ts';
 import { looksLikePath } from './catalog.ts';
 import { type Call, type Command, integer, MUTANT_OPTION } from './command.ts';
 import { CliError, EXIT, failureOf, usageError } from './errors.ts';
@@ -35,6 +36,8 @@ interface Verified {
   readonly ok: boolean;
   readonly exit: number;
   readonly document: Readonly<Record<string, unknown>>;
+  /** It holds as far as it goes, and there was or could be more of it. */
+  readonly cut: boolean;
   /** What to say, one line each. */
   readonly lines: readonly string[];
 }
@@ -46,11 +49,11 @@ function verifiedJournal(name: string, io: Io, root: string | undefined): Verifi
     const { ok, sealed, torn, records, steps } = report;
     const failure = problem ? failureOf(problem) : null;
     const document = { ...report, problem: failure && { code: failure.code, message: failure.message } };
-    const end = sealed ? 'sealed' : `not sealed${torn ? `: ${torn.reason}; ${torn.lostBytes} bytes lost` : ''}`;
+    const end = sealed ? 'sealed' : `not sealed: ${lossText(torn)}`;
     const lines = failure
       ? [failure.message]
       : [`${records} records, ${steps} steps, every checksum and digest fits; ${end}`, `root ${report.root}`];
-    return { ok, exit: failure?.exit ?? EXIT.ok, document, lines };
+    return { ok, exit: failure?.exit ?? EXIT.ok, cut: !sealed, document, lines };
   } finally {
     close();
   }
@@ -64,6 +67,7 @@ async function verifiedScenario(name: string, io: Io, { mutant, fullCoverage, ma
   return {
     ok: ok && full.ok,
     exit: worst([exit, full.exit]),
+    cut: full.exit === EXIT.partial,
     document: { ...document, ok: ok && full.ok, coverage: full.document },
     lines: [...(full.ok || !ok ? lines : []), ...full.lines],
   };
@@ -89,7 +93,13 @@ function told(report: ScenarioReport, mutant: string | undefined, searched = fal
     .filter((check) => !check.ok)
     .flatMap(({ variant, what, found, again }) => [`${variant}: ${what}: ${found}`, ...(again ? [`  See it: ${commandText(again)}`] : [])]);
   const lines = ok ? shownBy(report, searched) : failed;
-  return { ok, exit: ok ? EXIT.ok : EXIT.broken, document: { ...(mutant !== undefined && { mutant }), ok, checks, schedules }, lines };
+  return {
+    ok,
+    exit: ok ? EXIT.ok : EXIT.broken,
+    cut: false,
+    document: { ...(mutant !== undefined && { mutant }), ok, checks, schedules },
+    lines,
+  };
 }
 
 /** Options that apply to one operand, not to a folder. */
@@ -110,7 +120,7 @@ async function verifiedOfMany(item: Item, io: Io, of: Of): Promise<Verified> {
   } catch (error) {
     const { code, exit, message } = failureOf(error);
     if (exit === EXIT.internal || exit === EXIT.partial) throw error;
-    return { ok: false, exit, document: { ok: false, problem: { code, message } }, lines: [message] };
+    return { ok: false, exit, cut: false, document: { ok: false, problem: { code, message } }, lines: [message] };
   }
 }
 
@@ -147,9 +157,10 @@ function itemsOf(operand: string, io: Io): Item[] {
   return [{ kind: isScenario ? 'scenario' : 'journal', name: operand }];
 }
 
-function print(printer: Printer, { name }: Item, { exit, lines }: Verified): void {
+function print(printer: Printer, { name }: Item, { exit, cut, lines }: Verified): void {
   const [first = '', ...rest] = lines;
-  const mark = exit === EXIT.ok ? styled('green', 'ok  ') : exit === EXIT.partial ? styled('yellow', 'cut ') : styled('red', 'BAD ');
+  const isWrong = exit !== EXIT.ok && exit !== EXIT.partial;
+  const mark = isWrong ? styled('red', 'BAD ') : cut ? styled('yellow', 'cut ') : styled('green', 'ok  ');
   printer.line(mark, `${name}: ${first}`);
   for (const line of rest) printer.line(`      ${line}`);
 }
@@ -161,8 +172,10 @@ function salvaged(name: string, output: string, { io, out, json }: Call): number
     const { records, steps, bytes, lost } = salvage(source, { path: targetOf(output, io.cwd).path, files: realFiles });
     if (json) out.json({ ok: true, journal: output, records, steps, bytes, lost });
     else {
-      out.line(styled('green', 'salvaged '), `${output}: ${records} records, ${steps} steps, not sealed`);
-      if (lost) out.line(`  left behind from byte ${lost.offset} on, ${lost.lostBytes} bytes: ${lost.reason}`);
+      out.line(
+        styled('green', 'salvaged '),
+        `${output}: ${records} records, ${steps} steps, not sealed${lost ? `: ${lossText(lost)}` : ''}`,
+      );
     }
     return EXIT.ok;
   } catch (error) {
@@ -210,6 +223,7 @@ export const COMMAND: Command = {
     'A journal: every checksum, the chain, the index, and every digest by fold; with --root, that it is the one the root was printed for. A scenario: every variant runs on both engines, twice, and the journals must be equal byte for byte; what it expects is held against the committed schedules (regressions/NAME.json beside it) and some seeds. A folder: everything below it.',
     'With --full-coverage every variant is searched as well, and what the search breaks is held against `expect`: exit code 1 if something breaks that is not expected, if something expected breaks under no schedule, if a micro-step, branch or operation of its programs was taken under none of them and the `uncovered` of its file names it not, or if an entry there names nothing. Where a variant could only be searched in part, what was not taken is undecided: exit code 4.',
     'With --mutant a scenario runs under a changed model: exit code 1 says that its committed schedules and seeds notice the change.',
+    'A journal without a seal is marked `cut`, with what it lost: what is left of it fits, and the exit code is 0.',
     'Exit code 3 for a damaged journal, 1 for another root or a scenario that is not as expected.',
   ],
   options: [

@@ -74,5 +74,11 @@ export function tornPayload(source: JournalSource, offset: number, { length }: F
   return last && hasZeroSector(source, offset, end) ? torn(source, offset, 'whole sectors of the last frame are zero') : null;
 }
 
+/** What a journal without a seal has lost, in the words of every command. */
+export const lossText = (loss: Torn | null): string =>
+  loss === null
+    ? 'it ends with a whole frame; what came after it is not known'
+    : `${loss.reason}; ${loss.lostBytes} bytes from byte ${loss.offset} on are lost`;
+
 /** Whether the trailer repeats the length. */
 export const trailerFits = (bytes: Uint8Array, at: number, length: number): boolean => decodeTrailer(bytes, at) === length;

@@ -10,7 +10,7 @@ import type { ResolvedScenario } from '../../sim/scenario/types.ts';
 import { loadReference, resolved } from '../catalog.ts';
 import { usageError } from '../errors.ts';
 import type { Io } from '../io.ts';
-import { withJournal } from '../journal-file.ts';
+import { checkStep, withJournal } from '../journal-file.ts';
 import type { SearchSubject } from './image-file.ts';
 import { expectSame, resumed } from './keeping.ts';
 import { checkFlags, type ExploreFlags } from './options.ts';
@@ -31,7 +31,9 @@ function subjectOf(reference: string, flags: ExploreFlags, io: Io): Promise<Sear
     throw usageError('a journal carries its variant, mutant and parameters; leave --variant, --mutant and --set out');
   return withJournal(reference, io, (journal) => {
     const { from = 0 } = flags;
-    if (from > journal.steps) throw usageError(`${reference} ends with step ${journal.steps}; there is no step ${from}`);
+    checkStep(journal, from);
+    // A run starts in one way: where not even that was recorded, the scenario tells it.
+    if (journal.records === 0) return { scenario: asAsked(scenarioOf(journal), flags), from: null, prefix: [] };
     const choices = [...journal.choices()].slice(0, from);
     return { scenario: asAsked(scenarioOf(journal), flags), from: stateAt(journal, from), prefix: choices.map(({ label }) => label) };
   });

@@ -40,27 +40,8 @@ describe('export', () => {
 });
 
 describe('serve', () => {
-  /** Serves until `use` is done. */
-  async function serving(argv: readonly string[], use: (url: string) => Promise<void>): Promise<number> {
-    const controller = new AbortController();
-    let url = '';
-    const lines: string[] = [];
-    const served = bench.run(['serve', ...argv], { signal: controller.signal, onWrite: (text) => lines.push(text) });
-    const ended = served.then(({ err }) => {
-      if (url === '') throw new Error(`the server did not start: ${err}`);
-    });
-    while (lines.length === 0) await Promise.race([ended, new Promise((done) => setTimeout(done, 5))]);
-    url = lines[0]!.trim();
-    try {
-      await use(url);
-    } finally {
-      controller.abort();
-    }
-    return (await served).code;
-  }
-
   it('prints its URL first, serves a journal, and ends when it is told to', async () => {
-    const code = await serving(['run.wsj'], async (url) => {
+    const code = await bench.serving(['run.wsj'], async (url) => {
       const runs = (await (await fetch(`${url}/api/runs`)).json()) as { id: string; scenario: string; sealed: boolean }[];
       expect(runs).toMatchObject([{ scenario: 'rmp-host-write-race', variant: 'panic-sigbus', records: 535, sealed: true }]);
       const journal = Buffer.from(await (await fetch(`${url}/api/runs/${runs[0]!.id}/journal`)).arrayBuffer());
@@ -70,7 +51,7 @@ describe('serve', () => {
   });
 
   it('runs a scenario while it is watched, and keeps its journal', async () => {
-    const code = await serving(['rmp-host-write-race', '--chooser', 'random', '--seed', '5', '-o', 'live.wsj'], async (url) => {
+    const code = await bench.serving(['rmp-host-write-race', '--chooser', 'random', '--seed', '5', '-o', 'live.wsj'], async (url) => {
       const [run] = (await (await fetch(`${url}/api/runs`)).json()) as { id: string }[];
       const text = await (await fetch(`${url}/api/runs/${run!.id}/events`)).text();
       expect(text).toContain('event: end');
@@ -80,20 +61,20 @@ describe('serve', () => {
   });
 
   it('ends with 4 when a live run is stopped in the middle', async () => {
-    const code = await serving(['rmp-churn', '--pace', '50', '-o', 'slow.wsj'], async () => {});
+    const code = await bench.serving(['rmp-churn', '--pace', '50', '-o', 'slow.wsj'], async () => {});
     expect(code).toBe(4);
     expect((await bench.run(['show', 'slow.wsj', '--json'])).json()).toMatchObject({ journal: { sealed: true, ended: 'stopped' } });
   });
 
   it('serves what lies in the folder of runs when nothing is named', async () => {
     await bench.run(['run', 'rmp-churn']);
-    await serving([], async (url) => {
+    await bench.serving([], async (url) => {
       expect(((await (await fetch(`${url}/api/runs`)).json()) as unknown[]).length).toBeGreaterThan(0);
     });
   });
 
   it('asks for its token', async () => {
-    await serving(['run.wsj', '--token', 'secret'], async (url) => {
+    await bench.serving(['run.wsj', '--token', 'secret'], async (url) => {
       expect((await fetch(`${url}/api/runs`)).status).toBe(401);
       expect((await fetch(`${url}/api/runs`, { headers: { authorization: 'Bearer secret' } })).status).toBe(200);
     });

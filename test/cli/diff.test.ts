@@ -19,7 +19,7 @@ describe('diff', () => {
   it('finds a journal the same as itself, and ends with 0', async () => {
     const { code, json } = await bench.run(['diff', 'a.wsj', 'a.wsj', '--json']);
     expect(code).toBe(0);
-    expect(json()).toEqual({ same: true, first: null, onlyA: [], onlyB: [] });
+    expect(json()).toEqual({ same: true, first: null, onlyA: [], onlyB: [], sealed: { a: true, b: true } });
     expect((await bench.run(['diff', 'a.wsj', 'a.wsj'])).out).toBe('Same: every step has the same digest\n');
   });
 

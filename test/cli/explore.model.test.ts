@@ -186,7 +186,7 @@ describe('explore a journal', () => {
   });
 
   it.each([
-    ['a step it has not', ['run.wsj', '--from', '999'], 'run.wsj ends with step 79'],
+    ['a step it has not', ['run.wsj', '--from', '999'], 'there is no step 999: the journal has steps 0 to 79'],
     ['another variant', ['run.wsj', '--variant', 'inuse'], 'a journal carries its variant, mutant and parameters'],
     ['a file there is not', ['none.wsj'], 'there is no such file'],
   ])('refuses %s', async (_, args, message) => {

@@ -41,9 +41,9 @@ describe('replay', () => {
 
   it('says what a torn journal lost, and replays what is there', async () => {
     const file = damaged('torn.wsj', (bytes) => bytes.subarray(0, bytes.length - 40));
-    const { code, out } = await bench.run(['replay', file]);
+    const { code, err } = await bench.run(['replay', file]);
     expect(code).toBe(0);
-    expect(out).toContain('not sealed');
+    expect(err).toContain('not sealed');
     expect((await bench.run(['replay', file, '--json'])).json()).toMatchObject({ sealed: false, identical: true });
   });
 });

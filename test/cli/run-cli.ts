@@ -83,6 +83,25 @@ export class Bench {
     return { code, out: text, err: Buffer.from(err.bytes).toString(), bytes: out.bytes, json: <T>() => JSON.parse(text) as T };
   }
 
+  /** Serves until `use` is done. */
+  async serving(argv: readonly string[], use: (url: string) => Promise<void>): Promise<number> {
+    const controller = new AbortController();
+    let url = '';
+    const lines: string[] = [];
+    const served = this.run(['serve', ...argv], { signal: controller.signal, onWrite: (text) => lines.push(text) });
+    const ended = served.then(({ err }) => {
+      if (url === '') throw new Error(`the server did not start: ${err}`);
+    });
+    while (lines.length === 0) await Promise.race([ended, new Promise((done) => setTimeout(done, 5))]);
+    url = lines[0]!.trim();
+    try {
+      await use(url);
+    } finally {
+      controller.abort();
+    }
+    return (await served).code;
+  }
+
   clear(): void {
     rmSync(this.folder, { recursive: true, force: true });
   }
