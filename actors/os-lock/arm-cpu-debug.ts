@@ -3,15 +3,16 @@
  * watchpoint 0, PSTATE while a guest runs, and the CPU's own OS Lock.
  *
  * It decides for each guest instruction whether a debug exception is taken and where to, and for
- * each register access whether it traps. Left out: the host's own breakpoints (`bank: host` is
- * empty), context matching, linked breakpoints.
+ * each register access whether it is UNDEFINED, and if not, whether it traps. Left out: the host's
+ * own breakpoints (`bank: host` is empty), context matching, linked breakpoints.
  *
  * @see Arm ARM, MDSCR_EL1, MDCR_EL2, OSLAR_EL1, OSLSR_EL1; domain debug-and-split-lock D.1
  */
 import { assign, enqueueActions, setup } from 'xstate';
 import { type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { CpuDebugEvent, CpuDebugState, Executed, Instruction, SysregAccess } from '../../events/os-lock/arm-debug.ts';
-import { debugTarget, firstDebugException, OSLSR } from './arm-debug-rule.ts';
+import { SYSREG_RULES } from '../../events/os-lock/sysregs.ts';
+import { debugTarget, firstDebugException, OSLAR_KEY, OSLSR } from './arm-debug-rule.ts';
 
 /** The host at EL2, nothing armed. */
 const HOST_DEBUG_STATE: CpuDebugState = {
@@ -24,11 +25,15 @@ const HOST_DEBUG_STATE: CpuDebugState = {
   osLock: false,
 };
 
-const OS_LOCK_REGISTERS = ['oslar_el1', 'oslsr_el1', 'osdlr_el1', 'dbgoslar'];
+/** Whether the access is UNDEFINED where the CPU is; MDCR_EL2 is looked at only if it is not. */
+function isUndefined({ pstate }: CpuDebugState, { reg, write }: SysregAccess): boolean {
+  const { readFrom, writeFrom } = SYSREG_RULES[reg];
+  const lowest = write ? writeFrom : readFrom;
+  return lowest === null || pstate.el < lowest;
+}
 
 /** Whether MDCR_EL2 sends the access to EL2. */
-const traps = ({ traps: { tda, tdosa, tde } }: CpuDebugState, { reg }: SysregAccess): boolean =>
-  tde || (OS_LOCK_REGISTERS.includes(reg) ? tdosa : tda);
+const isTrapped = ({ traps }: CpuDebugState, { reg }: SysregAccess): boolean => traps.tde || traps[SYSREG_RULES[reg].trappedBy];
 
 /** The value of a register that is not trapped. */
 function registerOf(state: CpuDebugState, { reg }: SysregAccess): number {
@@ -61,6 +66,8 @@ function written(state: CpuDebugState, { reg, value }: SysregAccess): CpuDebugSt
       return { ...state, vcr: value & 1 };
     case 'oslar_el1':
       return { ...state, osLock: (value & 1) === 1 };
+    case 'dbgoslar':
+      return { ...state, osLock: value === OSLAR_KEY };
     default:
       return state;
   }
@@ -102,7 +109,11 @@ export const armCpuDebugMachine = setup({
     }),
     access: enqueueActions(({ context, event, enqueue }) => {
       if (event.type !== 'dbg.access?') return;
-      const trap = traps(context, event);
+      if (isUndefined(context, event)) {
+        enqueue.emit(outgoing(sender(event), { type: 'dbg.accessed', trap: false, value: 0, undef: true }));
+        return;
+      }
+      const trap = isTrapped(context, event);
       const value = trap || event.write ? 0 : registerOf(context, event);
       enqueue.emit(outgoing(sender(event), { type: 'dbg.accessed', trap, value }));
       if (!trap && event.write) enqueue.assign(written(context, event));

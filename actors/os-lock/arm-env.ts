@@ -3,7 +3,8 @@
  * and their locals.
  */
 import { type ActorId, outgoing } from '../../events/event.ts';
-import type { ArmVcpuEvent, DebugException, DebugPstate, GuestDebugFlag, Sysreg } from '../../events/os-lock/arm-debug.ts';
+import type { ArmVcpuEvent, DebugException, DebugPstate, GuestDebugFlag } from '../../events/os-lock/arm-debug.ts';
+import type { Sysreg } from '../../events/os-lock/sysregs.ts';
 import type { HostEnv, HostThread } from '../host/host-env.ts';
 import { vcpuOf as namedVcpu } from '../kvm/kvm-env.ts';
 import { armOf, destinationOf } from './arm-vcpu.ts';

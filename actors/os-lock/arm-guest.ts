@@ -8,14 +8,8 @@
 
 import { type ActorId, outgoing } from '../../events/event.ts';
 import type { GuestEvent } from '../../events/index.ts';
-import {
-  DEBUG_EXITS,
-  type DebugException,
-  type DebugPstate,
-  type Executed,
-  type Resumed,
-  type Sysreg,
-} from '../../events/os-lock/arm-debug.ts';
+import { DEBUG_EXITS, type DebugException, type DebugPstate, type Executed, type Resumed } from '../../events/os-lock/arm-debug.ts';
+import { SYSREG_RULES, type Sysreg } from '../../events/os-lock/sysregs.ts';
 import type { GuestOp } from '../../events/program.ts';
 import { type GuestEnv, type GuestItem, type GuestLocals, type GuestParts, opOf, type Vcpu, vmexit } from '../kvm/guest-program.ts';
 import { otherwise, pathsOf, type Source } from '../path/path.ts';
@@ -49,7 +43,7 @@ export interface GuestDebugView {
 
 declare module '../kvm/guest-program.ts' {
   interface GuestLocals {
-    readonly accessed?: { readonly trap: boolean; readonly value: number } | undefined;
+    readonly accessed?: { readonly trap: boolean; readonly value: number; readonly undef?: true } | undefined;
     readonly executed?: Executed | undefined;
     readonly resumed?: Resumed | undefined;
   }
@@ -135,8 +129,6 @@ function expectedOf({ mdscr, bcr, wcr, vcr = 0 }: GuestDebugView, reg: Sysreg): 
   }
 }
 
-const isAArch32 = (reg: Sysreg): boolean => reg.startsWith('dbgosl') || reg === 'dbgvcr';
-
 /** MSR and MRS of a debug register; those of AArch32 are written by MCR. */
 function accessPath(env: GuestEnv, kind: 'msr' | 'mrs') {
   const access = (v: Vcpu) => {
@@ -145,6 +137,7 @@ function accessPath(env: GuestEnv, kind: 'msr' | 'mrs') {
     return { reg: argsOf(env, v, 'mrs').reg, write: false, value: 0 };
   };
   const trapped = (l: GuestLocals) => l.accessed?.trap === true;
+  const isUndefined = (_v: Vcpu, l: GuestLocals) => l.accessed?.undef === true || l.resumed?.undef === true;
   const readBack = (l: GuestLocals) => (trapped(l) ? l.resumed! : l.accessed!).value;
   return path(
     kind,
@@ -152,14 +145,14 @@ function accessPath(env: GuestEnv, kind: 'msr' | 'mrs') {
     [
       step('access', {
         send: (v) => toCpu(v, { type: 'dbg.access?', ...access(v) }),
-        answers: { 'dbg.accessed': ({ trap, value }) => ({ accessed: { trap, value } }) },
+        answers: { 'dbg.accessed': ({ trap, value, undef }) => ({ accessed: { trap, value, ...(undef && { undef }) } }) },
       }),
       when([
         (_v, l) => trapped(l),
-        [step('trap_to_EL2', { send: (v) => vmexit(v, isAArch32(access(v).reg) ? 'CP14_MR' : 'SYS64', access(v)) }), resume],
+        [step('trap_to_EL2', { send: (v) => vmexit(v, SYSREG_RULES[access(v).reg].aarch32 ? 'CP14_MR' : 'SYS64', access(v)) }), resume],
       ]),
       when(
-        [(_v, l) => l.resumed?.undef === true, [step('undefined', { set: (v) => change(v, { undefined: access(v).reg }) })]],
+        [isUndefined, [step('undefined', { set: (v) => change(v, { undefined: access(v).reg }) })]],
         [
           otherwise,
           [

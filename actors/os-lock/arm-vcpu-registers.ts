@@ -4,7 +4,7 @@
  *
  * @see kernel arch/arm64/kvm/sys_regs.c; domain debug-and-split-lock D.3
  */
-import type { Sysreg } from '../../events/os-lock/arm-debug.ts';
+import type { Sysreg } from '../../events/os-lock/sysregs.ts';
 import { OSLAR_KEY, OSLSR } from './arm-debug-rule.ts';
 import { type ArmDebugDesign, type ArmVcpuState, setupMdcr } from './arm-vcpu-state.ts';
 

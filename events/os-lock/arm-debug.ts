@@ -3,8 +3,8 @@
  * guest's instruction meets.
  */
 import type { ActorId, Delivery, EventOf } from '../event.ts';
+import type { ExceptionLevel, Sysreg } from './sysregs.ts';
 
-export type ExceptionLevel = 0 | 1 | 2;
 /** `vector-catch` exists for AArch32 only. */
 export type DebugException = 'breakpoint' | 'watchpoint' | 'vector-catch' | 'step' | 'brk';
 
@@ -16,13 +16,6 @@ export interface DebugPstate {
   /** One instruction is to be stepped; clear while MDSCR.SS is set: the step is pending. */
   readonly ss: boolean;
 }
-
-/**
- * Registers of which breakpoint 0 and watchpoint 0 stand for all; of their control registers only E
- * (bit 0) is kept. Of DBGVCR, the AArch32 name of DBGVCR32_EL2, one vector is kept, as bit 0.
- */
-export const SYSREGS = ['oslar_el1', 'oslsr_el1', 'osdlr_el1', 'mdscr_el1', 'dbgbcr0_el1', 'dbgwcr0_el1', 'dbgvcr', 'dbgoslar'] as const;
-export type Sysreg = (typeof SYSREGS)[number];
 
 /**
  * What MDCR_EL2 traps: TDA and TDOSA registers, TDE software debug exceptions. TDE makes the other
@@ -172,7 +165,8 @@ export type ArmThreadEvent = EventOf<{
 
 /** What a vCPU's guest hears. */
 export type ArmGuestEvent = EventOf<{
-  'dbg.accessed': { trap: boolean; value: number };
+  /** `undef`: UNDEFINED, a matter of the guest alone. */
+  'dbg.accessed': { trap: boolean; value: number; undef?: true };
   'dbg.executed': Executed;
   'arm.resumed': Resumed;
 }>;

@@ -1,6 +1,6 @@
 /** What programs on arm64 hosts can do, beside KVM_RUN. */
 import { z } from 'zod';
-import { SYSREGS } from '../../../events/os-lock/arm-debug.ts';
+import { SYSREGS } from '../../../events/os-lock/sysregs.ts';
 import type { HostOp } from '../../../events/program.ts';
 import { integer, LIMITS, NAME, VCPU, vcpuNamed } from '../../scenario/fields.ts';
 import { type Arguments, type Operation, operation } from '../../scenario/operation.ts';

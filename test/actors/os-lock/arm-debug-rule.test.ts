@@ -12,7 +12,8 @@ import {
   OSLSR,
   takesDebugException,
 } from '../../../actors/os-lock/arm-debug-rule.ts';
-import type { DebugException, ExceptionLevel } from '../../../events/os-lock/arm-debug.ts';
+import type { DebugException } from '../../../events/os-lock/arm-debug.ts';
+import type { ExceptionLevel } from '../../../events/os-lock/sysregs.ts';
 
 const BOTH = [false, true] as const;
 const LEVELS: readonly ExceptionLevel[] = [0, 1, 2];

@@ -17,7 +17,8 @@ import {
   put,
   setupDebug,
 } from '../../../actors/os-lock/arm-vcpu-state.ts';
-import type { CpuDebugState, DebugTraps, Sysreg } from '../../../events/os-lock/arm-debug.ts';
+import type { CpuDebugState, DebugTraps } from '../../../events/os-lock/arm-debug.ts';
+import type { Sysreg } from '../../../events/os-lock/sysregs.ts';
 import { designOf } from '../../../sim/mechanisms/os-lock/design.ts';
 import { shipped } from '../../sim/play.ts';
 import { Given } from '../given.ts';
@@ -41,16 +42,13 @@ describe('an access of a guest', () => {
     pstate: { el: 1, d: false, ss: false },
     osLock: false,
   });
-  const trapsOn = (traps: DebugTraps, reg: Sysreg): boolean => {
-    const { sent } = Given.standing(armCpuDebugMachine, 'on', state(traps)).when({
-      type: 'dbg.access?',
-      reg,
-      write: false,
-      value: 0,
-      from: 'vcpu:vm0/0',
+  /** Whether a read or a write traps; one of the two may be UNDEFINED. */
+  const trapsOn = (traps: DebugTraps, reg: Sysreg): boolean =>
+    [false, true].some((write) => {
+      const access = { type: 'dbg.access?', reg, write, value: 0, from: 'vcpu:vm0/0' };
+      const { sent } = Given.standing(armCpuDebugMachine, 'on', state(traps)).when(access);
+      return (sent[0]!.event as unknown as { readonly trap: boolean }).trap;
     });
-    return (sent[0]!.event as unknown as { readonly trap: boolean }).trap;
-  };
 
   it.each([
     ['TDOSA', { ...none, tdosa: true }, ['oslar_el1', 'oslsr_el1', 'osdlr_el1', 'dbgoslar']],

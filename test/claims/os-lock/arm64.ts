@@ -4,7 +4,8 @@
  */
 
 import type { MechanismOptions } from '../../../events/options.ts';
-import { DEBUG_EXITS, type DebugTraps, type Executed, type Sysreg } from '../../../events/os-lock/arm-debug.ts';
+import { DEBUG_EXITS, type DebugTraps, type Executed } from '../../../events/os-lock/arm-debug.ts';
+import type { Sysreg } from '../../../events/os-lock/sysregs.ts';
 import { knownProperties } from '../../../sim/properties/index.ts';
 import { scenario } from '../../../sim/scenario/build.ts';
 import type { GuestStep, HostStep } from '../../../sim/scenario/program.ts';
