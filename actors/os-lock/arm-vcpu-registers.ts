@@ -14,14 +14,20 @@ type Change = Partial<ArmVcpuState>;
 const lock = (v: ArmVcpuState, design: ArmDebugDesign, on: boolean): Change =>
   v.knowsLock || !design.oldIgnores ? { oslsr: OSLSR.OSLM | (on ? OSLSR.OSLK : 0) } : {};
 
-/** kvm_handle_sys_reg() and kvm_handle_cp14_32(): an access that trapped. */
+/**
+ * kvm_handle_sys_reg() and kvm_handle_cp14_32(): an access that trapped. The CPU sends neither a
+ * read of OSLAR nor a write of OSLSR here; a kernel answers them all the same.
+ * @see kernel arch/arm64/kvm/sys_regs.c of 6.1, trap_oslar_el1(), trap_oslsr_el1(),
+ * read_from_write_only(), write_to_read_only()
+ */
 export function sysreg(v: ArmVcpuState, design: ArmDebugDesign, reg: Sysreg, write: boolean, value: number): Change {
   const answer = { value: 0, undef: false };
   switch (reg) {
     case 'oslar_el1':
-      return write ? { ...answer, ...lock(v, design, (value & 1) === 1) } : { ...answer, undef: true };
-    case 'dbgoslar':
-      return { ...answer, ...lock(v, design, design.dbgoslarKey ? value === OSLAR_KEY : (value & 1) === 1) };
+    case 'dbgoslar': {
+      const byKey = reg === 'dbgoslar' && design.dbgoslarKey;
+      return write ? { ...answer, ...lock(v, design, byKey ? value === OSLAR_KEY : (value & 1) === 1) } : { ...answer, undef: true };
+    }
     case 'oslsr_el1':
       return write ? { ...answer, undef: v.knowsLock } : { ...answer, value: v.knowsLock ? v.oslsr : OSLSR.OSLM };
     case 'osdlr_el1':

@@ -64,8 +64,10 @@ describe('an access of a guest', () => {
     expect(all.filter((reg) => trapsOn(traps, reg))).toEqual(expected);
   });
 
-  it.each([OLD, OWNER])('is undefined if it reads OSLAR or writes OSLSR; OSDLR is RAZ/WI', (design) => {
+  it.each([OLD, OWNER])('is undefined if it reads OSLAR or DBGOSLAR, or writes OSLSR; OSDLR is RAZ/WI', (design) => {
     expect(access(fresh, design, 'oslar_el1', false).undef).toBe(true);
+    const locked = { ...fresh, oslsr: 0xa };
+    expect(access(locked, design, 'dbgoslar', false)).toMatchObject({ undef: true, oslsr: 0xa });
     expect(access(fresh, design, 'oslsr_el1', true, 0xa)).toMatchObject({ undef: true, oslsr: 0x8 });
     expect(access(fresh, design, 'osdlr_el1', true, 1)).toEqual(fresh);
   });

@@ -5,6 +5,7 @@
 import { describe, expect, it } from 'vitest';
 import { armCpuDebugMachine } from '../../../actors/os-lock/arm-cpu-debug.ts';
 import { OSLAR_KEY } from '../../../actors/os-lock/arm-debug-rule.ts';
+import type { GuestDebugView } from '../../../actors/os-lock/arm-guest.ts';
 import type { CpuDebugState, DebugTraps } from '../../../events/os-lock/arm-debug.ts';
 import { SYSREGS, type Sysreg } from '../../../events/os-lock/sysregs.ts';
 import { knownProperties } from '../../../sim/properties/index.ts';
@@ -65,7 +66,7 @@ it('locks a CPU that no KVM guards by the key of DBGOSLAR, and unlocks it by all
 
 /** A run of a scenario that is written as users write it. */
 const runOf = (text: string): Played => play(resolved(loadScenario(text, 'inline.yaml', knownProperties())), { name: 'fifo' });
-const undefinedIn = (played: Played) => played.context<{ readonly arm: { readonly undefined: unknown } }>('vcpu:vm0/0').arm.undefined;
+const viewOf = (played: Played) => played.context<{ readonly arm: GuestDebugView }>('vcpu:vm0/0').arm;
 const oslsrIn = (played: Played) => played.context<{ readonly oslsr: number }>('arm:vm0/0').oslsr;
 
 const HEAD = (name: string, kernel: string) => `
@@ -90,7 +91,7 @@ describe.each(['6.12', '6.14'])('on kernel %s', (kernel) => {
         - { execute: { breakpoint: true } }
 `);
     expect(played.end).toMatchObject({ ended: 'done', violation: null });
-    expect({ undefined: undefinedIn(played), oslsr: oslsrIn(played), met: w.met(played) }).toEqual({
+    expect({ undefined: viewOf(played).undefined, oslsr: oslsrIn(played), met: w.met(played) }).toEqual({
       undefined: 'oslar_el1',
       oslsr: 0x8,
       met: ['breakpoint to EL1'],
@@ -107,6 +108,23 @@ describe.each(['6.12', '6.14'])('on kernel %s', (kernel) => {
 `);
     expect(played.end).toMatchObject({ ended: 'done', violation: null });
     expect(w.met(played)).toEqual(['nothing']);
-    expect(played.context<{ readonly arm: object }>('vcpu:vm0/0').arm).toMatchObject({ mdscr: 0, bcr: 0, read: null });
+    expect(viewOf(played)).toMatchObject({ mdscr: 0, bcr: 0, read: null });
+  });
+
+  it('a read of DBGOSLAR does not unlock the guest, and the lock holds its breakpoint back', () => {
+    const played = runOf(`${HEAD('dbgoslar-read', kernel)}
+      - - { msr: { reg: oslar_el1, value: 1 } }
+        - { mrs: { reg: dbgoslar } }
+        - { mrs: { reg: oslsr_el1 } }
+        - { msr: { reg: mdscr_el1, value: 0xA000 } }
+        - { msr: { reg: dbgbcr0_el1, value: 1 } }
+        - { execute: { breakpoint: true } }
+`);
+    expect(played.end).toMatchObject({ ended: 'done', violation: null });
+    expect({ ...viewOf(played), met: w.met(played) }).toMatchObject({
+      undefined: 'dbgoslar',
+      read: { reg: 'oslsr_el1', value: 0xa },
+      met: ['nothing'],
+    });
   });
 });
