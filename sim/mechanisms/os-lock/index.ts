@@ -24,6 +24,7 @@ import { osLockMutants } from './mutants.ts';
 import { OS_LOCK_GUEST_OPERATIONS, OS_LOCK_HOST_OPERATIONS } from './operations.ts';
 import { osLockOutcomes, osLockProperties } from './properties.ts';
 import { registerProperties } from './register-properties.ts';
+import { runsWhenOff } from './runs.ts';
 
 declare module '../../../events/options.ts' {
   interface VmSettings {
@@ -132,7 +133,7 @@ export const osLock: Mechanism = {
   outcomes: osLockOutcomes,
   catalogue: ARM_DEBUG_EVENTS,
   checks,
-  structureChecks: neverMigrated,
+  structureChecks: (structure) => [...neverMigrated(structure), ...runsWhenOff(structure)],
   host: () => ({ operations: armHostOperations }),
   kvm: ({ host: { options } }) => armDebugKvm(options),
   guest: () => armGuestParts,

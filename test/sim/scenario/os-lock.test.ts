@@ -40,3 +40,34 @@ describe('a vCPU that goes on at a destination', () => {
     expect(() => validateResolved(written)).toThrow('found incoming, and no migrate of vm0/0');
   });
 });
+
+describe('KVM_RUN of a vCPU that is off', () => {
+  const KVM_RUN = 'KVM_RUN: { vcpu: vm0/0 }';
+  const MOVED = `[${KVM_RUN}, incoming: { vcpu: vm0/0 }, ${KVM_RUN}], ${MIGRATE}`;
+
+  /** The thread of oslock-twice, a scenario that was sent in: it ran the guest once more. */
+  const TWICE = `[${KVM_RUN}, incoming: { vcpu: vm0/0 }, ${KVM_RUN}, ${KVM_RUN}], ${MIGRATE}`;
+
+  it.each([
+    ['after its only run', BRK, `[${KVM_RUN}, ${KVM_RUN}]`, 'q.threads[0][1].KVM_RUN: found 2 KVM_RUN of vm0/0; expected 1 at most'],
+    [
+      'after its run at the destination',
+      '[pause: {}, brk: {}]',
+      TWICE,
+      'q.threads[0][3].KVM_RUN: found 3 KVM_RUN of vm0/0; expected 2 at most',
+    ],
+    ['in a loop', BRK, `[repeat: { times: 3, do: [${KVM_RUN}] }]`, 'found 3 KVM_RUN of vm0/0; expected 1 at most'],
+    ['in one option', BRK, `[${KVM_RUN}, choose: { of: [[], [${KVM_RUN}]] }]`, 'found 2 KVM_RUN of vm0/0; expected 1 at most'],
+    ['where its guest may not pause', '[choose: { of: [[], [pause: {}]] }]', MOVED, 'found 2 KVM_RUN of vm0/0; expected 1 at most'],
+  ])('is refused %s', (_, guest, threads, says) => {
+    expect(() => load(guest, threads)).toThrow(says);
+  });
+
+  it.each([
+    ['once', BRK, RUN],
+    ['once more after each pause', '[pause: {}, brk: {}]', MOVED],
+    ['in one of two options', BRK, `[choose: { of: [[${KVM_RUN}], [user-work: {}, ${KVM_RUN}]] }]`],
+  ])('is no matter of a vCPU that runs %s', (_, guest, threads) => {
+    expect(() => load(guest, threads)).not.toThrow();
+  });
+});
