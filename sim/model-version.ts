@@ -18,9 +18,9 @@ export const BEHAVIOUR_LOG: readonly BehaviourChange[] = [
   {
     version: 2,
     change:
-      'One step and one end for runs and searches: a machine that has halted ends no run by itself, a closed set of states in which all wait ends it as a deadlock, and a seal says halted, owed, deadlock or stopped. A latched message that is in flight is no change. Offers declare what is owed. The start frame has the variants of the scenario. One run loop for all architectures, with exits by reason and info; arm64 checks requests and signals, and loads debug state in a step of its own. Pages and GHCB of SNP guests, and the waiter of a completion, are in states of the hosts that have them alone; a scenario in a journal has the sections and settings of its mechanisms. Debug registers of arm64 are UNDEFINED at EL0, and a read of DBGOSLAR is everywhere.',
+      'One step and one end for runs and searches: a machine that has halted ends no run by itself, a closed set of states in which all wait ends it as a deadlock, and a seal says halted, owed, deadlock or stopped. A latched message that is in flight is no change. Offers declare what is owed. The start frame has the variants of the scenario. One run loop for all architectures, with exits by reason and info; arm64 checks requests and signals, and loads debug state in a step of its own. Pages and GHCB of SNP guests, and the waiter of a completion, are in states of the hosts that have them alone; a scenario in a journal has the sections and settings of its mechanisms. Debug registers of arm64 are UNDEFINED at EL0, and a read of DBGOSLAR is everywhere. KVM_SET_GUEST_DEBUG without ENABLE forgets a pending step.',
     source:
-      'docs/explore.md; Holzmann, The SPIN Model Checker, "invalid end states"; findings of others\' models; Arm ARM, pseudocode of OSLAR_EL1, MDSCR_EL1, DBGBCR<n>_EL1, DBGWCR<n>_EL1, DBGOSLAR; arch/arm64/kvm/sys_regs.c, trap_oslar_el1()',
+      'docs/explore.md; Holzmann, The SPIN Model Checker, "invalid end states"; findings of others\' models; Arm ARM, pseudocode of OSLAR_EL1, MDSCR_EL1, DBGBCR<n>_EL1, DBGWCR<n>_EL1, DBGOSLAR; arch/arm64/kvm/sys_regs.c, trap_oslar_el1(); guest.c, kvm_arch_vcpu_ioctl_set_guest_debug()',
   },
 ];
 

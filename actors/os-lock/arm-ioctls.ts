@@ -24,14 +24,17 @@ const argsOf = <K extends HostOp['op']>(env: HostEnv, t: HostThread, kind: K): E
   return op as Extract<HostOp, { op: K }>;
 };
 
-/** Sorted, and empty without ENABLE. */
+/**
+ * Sorted. Without ENABLE all are cleared. It is set with any other flag, unless the operation says
+ * what it is.
+ */
 function flagsOf(env: HostEnv, t: HostThread): readonly GuestDebugFlag[] {
-  const { hw, step: single, sw } = argsOf(env, t, 'KVM_SET_GUEST_DEBUG');
+  const { enable, hw, step: single, sw } = argsOf(env, t, 'KVM_SET_GUEST_DEBUG');
   const flags: GuestDebugFlag[] = [];
   if (single) flags.push('SINGLESTEP');
   if (hw) flags.push('USE_HW');
   if (sw) flags.push('USE_SW_BP');
-  return flags.length > 0 ? ['ENABLE', ...flags] : [];
+  return (enable ?? flags.length > 0) ? ['ENABLE', ...flags] : [];
 }
 
 const ioctl = (items: (env: HostEnv) => HostItem): VcpuIoctl => ({

@@ -248,10 +248,18 @@ export const saved = (v: ArmVcpuState, design: ArmDebugDesign, cpu: CpuDebugStat
 });
 const cpuOwner = (v: ArmVcpuState, design: ArmDebugDesign) => (design.pkvm === 'none' ? v.owner : v.hypOwner);
 
-/** KVM_SET_GUEST_DEBUG. */
+/**
+ * KVM_SET_GUEST_DEBUG. The end of debugging forgets a step that was pending.
+ * @see kernel arch/arm64/kvm/guest.c of 6.1, kvm_arch_vcpu_ioctl_set_guest_debug()
+ */
 export function setGuestDebug(v: ArmVcpuState, flags: readonly GuestDebugFlag[], known: boolean): Change {
   const before = new Set(v.guestDebug);
   const changed = (['USE_HW', 'SINGLESTEP', 'USE_SW_BP'] as const).filter((flag) => flags.includes(flag) !== before.has(flag));
   const last = changed.at(-1);
-  return { guestDebug: flags, known, ...(last !== undefined && { tdeWritten: flags.includes(last) }) };
+  return {
+    guestDebug: flags,
+    known,
+    ...(flags.length === 0 && { hostSsPending: false }),
+    ...(last !== undefined && { tdeWritten: flags.includes(last) }),
+  };
 }

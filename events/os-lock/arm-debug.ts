@@ -243,6 +243,7 @@ declare module '../program.ts' {
     'os-lock':
       | ({
           readonly op: 'KVM_SET_GUEST_DEBUG';
+          readonly enable?: boolean | undefined;
           readonly hw?: boolean | undefined;
           readonly step?: boolean | undefined;
           readonly sw?: boolean | undefined;

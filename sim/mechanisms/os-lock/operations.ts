@@ -45,6 +45,7 @@ const ofVcpu = <A extends Arguments>(op: HostOp['op'], summary: string, args: A)
 
 export const OS_LOCK_HOST_OPERATIONS = {
   KVM_SET_GUEST_DEBUG: ofVcpu('KVM_SET_GUEST_DEBUG', 'Debugs a vCPU from user space; without flags it ends that.', {
+    enable: FLAG.describe('KVM_GUESTDBG_ENABLE: without it all flags are cleared; set with any other flag unless given.').exactOptional(),
     hw: FLAG.describe('KVM_GUESTDBG_USE_HW: breakpoint and watchpoint 0 are the debugger’s.').exactOptional(),
     step: FLAG.describe('KVM_GUESTDBG_SINGLESTEP.').exactOptional(),
     sw: FLAG.describe('KVM_GUESTDBG_USE_SW_BP.').exactOptional(),

@@ -31,7 +31,7 @@ export const atVector: GuestStep = { execute: { vector: true } };
 export const armed: readonly GuestStep[] = [msr('mdscr_el1', MDE | KDE), msr('dbgbcr0_el1', 1), msr('dbgwcr0_el1', 1), msr('dbgvcr', 1)];
 
 /** What VMMs do. */
-export const debug = (flags: { hw?: boolean; step?: boolean; sw?: boolean; known?: boolean }): HostStep => ({
+export const debug = (flags: { enable?: boolean; hw?: boolean; step?: boolean; sw?: boolean; known?: boolean }): HostStep => ({
   KVM_SET_GUEST_DEBUG: { vcpu: 'vm0/0', ...flags },
 });
 const run: HostStep = { KVM_RUN: { vcpu: 'vm0/0' } };
