@@ -18,7 +18,7 @@ export const BEHAVIOUR_LOG: readonly BehaviourChange[] = [
   {
     version: 2,
     change:
-      'One step and one end for runs and searches: a machine that has halted ends no run by itself, a closed set of states in which all wait ends it as a deadlock, and a seal says halted, owed, deadlock or stopped. A latched message that is in flight is no change. Offers declare what is owed. The start frame has the variants of the scenario. One run loop for all architectures, with exits by reason and info; arm64 checks requests and signals, and loads debug state in a step of its own. Pages and GHCB of SNP guests, and the waiter of a completion, are in states of the hosts that have them alone; a scenario in a journal has the sections and settings of its mechanisms.',
+      'One step and one end for runs and searches: a machine that has halted ends no run by itself, a closed set of states in which all wait ends it as a deadlock, and a seal says halted, owed, deadlock or stopped. A latched message that is in flight is no change. Offers declare what is owed. The start frame has the variants of the scenario. One run loop for all architectures, with exits by reason and info; arm64 checks requests and signals, and loads debug state in a step of its own. Pages and GHCB of SNP guests, and the waiter of a completion, are in states of the hosts that have them alone; a scenario in a journal has the sections and settings of its mechanisms. The sysctl of split locks and CPU hotplug are there under every policy of an Intel host.',
     source: 'docs/explore.md; Holzmann, The SPIN Model Checker, "invalid end states"; findings of others\' models',
   },
 ];
