@@ -8,7 +8,7 @@
 import { outgoing } from '../../events/event.ts';
 import { type HostEnv, type HostItem, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
 import { WORKQUEUE } from './delayed-work.ts';
-import { type SldFacts, toCore } from './sld-facts.ts';
+import { type SldFacts, toCore, warnsByWork } from './sld-facts.ts';
 
 const SCHEDULER = 'sched';
 const { path, step, loop, when, leaveLoop } = host;
@@ -19,7 +19,10 @@ declare module '../host/host-env.ts' {
   }
 }
 
-/** echo 0 > online. The caller waits until the CPU is idle: its tasks are not pushed away. */
+/**
+ * echo 0 > online, under every policy; only a warning of generation 2 has work items that go
+ * elsewhere. The caller waits until the CPU  is idle: its tasks are not pushed away.
+ */
 export const cpuOfflinePath = (env: HostEnv, facts: SldFacts) => {
   const cpuOf = (t: HostThread) => {
     const op = opOf(env, t);
@@ -44,7 +47,9 @@ export const cpuOfflinePath = (env: HostEnv, facts: SldFacts) => {
       ...(facts.options['host.sldOffline'] === 'callback'
         ? [step('splitlock_cpu_offline', { send: (t) => toCore(facts, { cpu: cpuOf(t) }, { type: 'core.wrmsr', sld: true }) })]
         : []),
-      step('workqueue_offline_cpu', { send: (t) => outgoing(WORKQUEUE, { type: 'work.offline', cpu: cpuOf(t) }) }),
+      step('workqueue_offline_cpu', {
+        send: (t) => (warnsByWork(facts) ? outgoing(WORKQUEUE, { type: 'work.offline', cpu: cpuOf(t) }) : []),
+      }),
       step('sysret', { mode: 'user' }),
     ],
     { locals: ['offlined'] },

@@ -31,6 +31,9 @@ export interface SldFacts {
   readonly isExposed: (vm: string) => boolean;
 }
 
+/** The host is in warn mode, and work items turn detection on again. */
+export const warnsByWork = ({ state, warn }: Pick<SldFacts, 'state' | 'warn'>): boolean => state === 'warn' && warn.startsWith('gen2');
+
 /** The core of a pCPU: SMT siblings are neighbours. */
 export const coreOf = (facts: Pick<SldFacts, 'smt'>, cpu: ActorId): ActorId => {
   const index = Number(cpu.slice('pcpu:'.length));

@@ -51,7 +51,11 @@ const sysctlOf = (env: HostEnv, t: HostThread): boolean => {
   if (op.op !== 'sysctl') throw new Error(`${op.op} writes no sysctl`);
   return op.splitLockMitigate;
 };
-/** A write to kernel.split_lock_mitigate; without generation 2 there is none. */
+/**
+ * A write to kernel.split_lock_mitigate, which is there under every policy; only a warning of
+ * generation 2 reads it.
+ * @see kernel arch/x86/kernel/cpu/intel.c, sld_mitigate_sysctl_init() (6.1)
+ */
 export const sysctlStep = (env: HostEnv): HostItem =>
   step('proc_douintvec_minmax', { send: (t) => outgoing(SYSCTL, { type: 'sysctl.write', mitigate: sysctlOf(env, t) }) });
 

@@ -94,3 +94,6 @@ export function vcpuNamed(vcpu: string): { readonly vm: string; readonly vcpu: n
 
 /** The kernel of a host that does not say. */
 export const KERNEL_DEFAULT = '6.12';
+
+/** The pCPUs of a host that does not say. */
+export const CPUS_DEFAULT = 2;

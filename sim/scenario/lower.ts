@@ -4,6 +4,7 @@
  */
 import type { HostOp } from '../../events/program.ts';
 import { type Lowering, lowerGuest, lowerHost } from './compile.ts';
+import { CPUS_DEFAULT } from './fields.ts';
 import type { PathIssue } from './issues.ts';
 import { type Node, operationsIn, type Structure } from './lowered.ts';
 import type { Values } from './parameters.ts';
@@ -25,7 +26,7 @@ function threadId(program: readonly Node<HostOp>[], index: number): string {
 /** Puts values in the place of parameters; mistakes that this brings to light are in `issues`. */
 export function lowerScenario(scenario: Scenario, values: Values): Lowered {
   const lowering: Lowering = { values, used: new Set(), issues: [] };
-  const { arch } = scenario.host;
+  const { arch, cpus = CPUS_DEFAULT } = scenario.host;
   const vms = Object.entries(scenario.vms ?? {}).map(([id, vm], index) => ({
     id,
     type: vm.type,
@@ -42,5 +43,6 @@ export function lowerScenario(scenario: Scenario, values: Values): Lowered {
       return { id: threadId(program, index), path, program };
     }),
   }));
-  return { arch, vms, processes, sections: resolveSections(scenario), sectionsPath: [], used: lowering.used, issues: lowering.issues };
+  const sections = resolveSections(scenario);
+  return { arch, cpus, vms, processes, sections, sectionsPath: [], used: lowering.used, issues: lowering.issues };
 }

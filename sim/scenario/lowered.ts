@@ -41,6 +41,8 @@ export interface LoweredProcess {
  */
 export interface Structure {
   readonly arch: Arch;
+  /** How many pCPUs the host has. */
+  readonly cpus: number;
   readonly vms: readonly LoweredVm[];
   readonly processes: readonly LoweredProcess[];
   readonly sections: Readonly<Partial<ResolvedSections>>;

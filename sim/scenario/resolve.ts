@@ -8,7 +8,7 @@ import { foreignOperations, foreignOptions, foreignSections, foreignVms } from '
 import { hostIssues, scenarioIssues, variantNames } from './checks.ts';
 import { compile } from './compile.ts';
 import { explain } from './explain.ts';
-import { KERNEL_DEFAULT } from './fields.ts';
+import { CPUS_DEFAULT, KERNEL_DEFAULT } from './fields.ts';
 import {
   listed,
   type Path,
@@ -35,7 +35,6 @@ import { VARIANT_DEFAULT } from './variants.ts';
 
 /** What a scenario gets when it does not say. */
 const DEFAULTS = {
-  cpus: 2,
   smt: false,
   preemption: 'full',
   ticks: 'direct',
@@ -75,7 +74,7 @@ function resolveHost({ host, variants = {} }: Scenario, variant: string): Resolv
   const ofVariant = Object.hasOwn(variants, variant) ? variants[variant] : undefined;
   return {
     arch: host.arch,
-    cpus: host.cpus ?? DEFAULTS.cpus,
+    cpus: host.cpus ?? CPUS_DEFAULT,
     smt: host.smt ?? DEFAULTS.smt,
     preemption: host.preemption ?? DEFAULTS.preemption,
     kernel,
@@ -146,6 +145,7 @@ const CONTROL: readonly string[] = ['next', 'choose', 'jump', 'end'] satisfies C
 function structureOf({ host, vms, processes, sections = {} }: ResolvedScenario): Structure {
   return {
     arch: host.arch,
+    cpus: host.cpus,
     vms: vms.map((vm, index) => ({
       id: vm.id,
       type: vm.type,

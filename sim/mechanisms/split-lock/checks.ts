@@ -3,6 +3,7 @@ import type { HostOptions } from '../../../events/options.ts';
 import { SPLIT_LOCK_OPTIONS } from '../../../events/split-lock/split-lock.ts';
 import { KERNEL_DEFAULT } from '../../scenario/fields.ts';
 import type { PathIssue } from '../../scenario/issues.ts';
+import { operationsIn, type Structure } from '../../scenario/lowered.ts';
 import type { HostStep } from '../../scenario/program.ts';
 import type { KernelVersion, Scenario } from '../../scenario/types.ts';
 
@@ -39,6 +40,18 @@ function frozenForEver(processes: NonNullable<Scenario['processes']>): PathIssue
       message: 'found frozen, and no thread with resume; expected one that thaws it',
     }));
 }
+
+/** CPUs that go offline and were never there. */
+export const offlineChecks = ({ cpus, processes }: Structure): PathIssue[] =>
+  processes.flatMap(({ threads }) =>
+    threads.flatMap(({ program }) =>
+      [...operationsIn(program)].flatMap(({ op, path }) =>
+        op.op === 'cpu-offline' && op.cpu >= cpus
+          ? [{ path: [...path, 'cpu'], message: `found ${op.cpu}; expected 0 to ${cpus - 1}: a CPU of the host` }]
+          : [],
+      ),
+    ),
+  );
 
 export function checks({ host, processes = {}, variants }: Scenario): PathIssue[] {
   const defaults = Object.fromEntries(Object.entries(SPLIT_LOCK_OPTIONS).map(([name, [value]]) => [name, value])) as Options;

@@ -24,7 +24,7 @@ import { FREEZER, freezerMachine } from '../../../actors/split-lock/freezer.ts';
 import { cpuOfflinePath, pinStep } from '../../../actors/split-lock/hotplug.ts';
 import { kworkerMachine } from '../../../actors/split-lock/kworker.ts';
 import { refrigeratorPath, resumePath } from '../../../actors/split-lock/resume.ts';
-import { coreOf, type SldFacts } from '../../../actors/split-lock/sld-facts.ts';
+import { coreOf, type SldFacts, warnsByWork } from '../../../actors/split-lock/sld-facts.ts';
 import { isPositive } from '../../../actors/split-lock/sld-flag.ts';
 import { guestOperationsOf } from '../../../actors/split-lock/sld-guest.ts';
 import { sldKvm } from '../../../actors/split-lock/sld-kvm.ts';
@@ -36,7 +36,7 @@ import type { Mechanism } from '../../host/mechanism.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
 import { busLocksPaid, busLockTaken } from './bus-lock-properties.ts';
-import { checks, PRESETS } from './checks.ts';
+import { checks, offlineChecks, PRESETS } from './checks.ts';
 import { detectionReturns, noUpdateLost, semaphoreKept } from './gen2-properties.ts';
 import { guestGetsItsAc, guestTakesAc, hostPolicyKept } from './guest-properties.ts';
 import { flagOnlyWhereDetected, guestRunsItsSetting, ioctlTakesEffect, msrAsBooted, onlyValidBits } from './msr-properties.ts';
@@ -66,11 +66,13 @@ const EXIT_TIMER_MS = { none: null, '1ms': 1, '20ms': 20 } as const;
 const FEATURE = 'split-lock-detect';
 const BUS_FEATURE = 'bus-lock-detect';
 
-const resumes = (processes: ResolvedScenario['processes']): boolean =>
-  processes.some(({ threads }) => threads.some(({ program }) => program.ops.some(({ op }) => op === 'resume')));
+/** Whether a host program has an operation of this name. */
+const hasOp = ({ processes }: ResolvedScenario, name: string): boolean =>
+  processes.some(({ threads }) => threads.some(({ program }) => program.ops.some(({ op }) => op === name)));
 
 /** What the host's settings come to. */
-function factsOf({ host, vms, processes }: ResolvedScenario): SldFacts {
+function factsOf(scenario: ResolvedScenario): SldFacts {
+  const { host, vms } = scenario;
   const { options, smt, features } = host;
   const state = features.includes(FEATURE) ? options['host.sld'] : 'off';
   // #AC comes before the lock is taken, and where it is on, #DB is off.
@@ -84,7 +86,7 @@ function factsOf({ host, vms, processes }: ResolvedScenario): SldFacts {
     busLock: countsBusLocks && options['host.sld'] !== 'off' ? options['host.sld'] : null,
     countsBusLocks,
     modelSupports: features.includes(FEATURE),
-    resumes: resumes(processes),
+    resumes: hasOp(scenario, 'resume'),
     hasFeature: state === 'warn' || state === 'fatal',
     warn: options['host.sldWarn'],
     flag: options['host.sldFlag'],
@@ -97,16 +99,20 @@ function factsOf({ host, vms, processes }: ResolvedScenario): SldFacts {
 
 /** Workers by id, each on its CPU; only generation 2 of the warning has any. */
 function workersOf(scenario: ResolvedScenario): Readonly<Record<string, string>> {
-  const { state, warn } = factsOf(scenario);
-  if (state !== 'warn' || !warn.startsWith('gen2')) return {};
+  if (!warnsByWork(factsOf(scenario))) return {};
   const cpus = Array.from({ length: scenario.host.cpus }, (_, index) => `pcpu:${index}`);
   return Object.fromEntries(cpus.map((cpu) => [workerOf(cpu), cpu]));
 }
 const gen2Actors = (scenario: ResolvedScenario): ActorSpec[] => [
   { id: WORKQUEUE, kind: 'workqueue', input: { cpus: Object.values(workersOf(scenario)).sort() } },
   { id: SEMAPHORE, kind: 'semaphore', input: null },
-  { id: SYSCTL, kind: 'sysctl', input: { mitigate: scenario.host.options['host.sldMitigate'] === 'on' } },
 ];
+
+/** The kernel registers the sysctl under every policy; it is there where anything looks at it. */
+const sysctlActors = (scenario: ResolvedScenario, workers: number): ActorSpec[] =>
+  workers > 0 || hasOp(scenario, 'sysctl')
+    ? [{ id: SYSCTL, kind: 'sysctl', input: { mitigate: scenario.host.options['host.sldMitigate'] === 'on' } }]
+    : [];
 
 /** Where there is more than one kind of timer, what is due first matters. */
 function timersOf({ exitTimerMs, busLock }: SldFacts, workers: number): ActorSpec[] {
@@ -128,6 +134,7 @@ function actorsOf(scenario: ResolvedScenario): ActorSpec[] {
   return [
     ...workers,
     ...(workers.length === 0 ? [] : gen2Actors(scenario)),
+    ...sysctlActors(scenario, workers.length),
     ...timersOf(facts, workers.length),
     ...busActors(facts),
     ...cores.map((id) => ({ id, kind: 'core', input: { bootSld, flag: facts.flag, ...(facts.resumes && { vmx: [] }) } })),
@@ -193,6 +200,7 @@ export const splitLock: Mechanism = {
   ],
   catalogue: SPLIT_LOCK_EVENTS,
   checks,
+  structureChecks: offlineChecks,
   host: (scenario) => {
     const facts = factsOf(scenario);
     return {
