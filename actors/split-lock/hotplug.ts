@@ -1,6 +1,6 @@
 /**
  * A CPU goes offline, as far as split-lock detection is concerned: it takes no task any more, turns
- * detection on for its core, and its work items go elsewhere.
+ * detection on for its core where warnings had turned it off, and its work items go elsewhere.
  *
  * @see kernel kernel/cpu.c, cpu_down(); arch/x86/kernel/cpu/bus_lock.c, splitlock_cpu_offline();
  * kernel/workqueue.c, workqueue_offline_cpu()
@@ -20,6 +20,13 @@ declare module '../host/host-env.ts' {
 }
 
 /**
+ * Whether sld_state_show() registers the callback: in warn mode where the processor detects split
+ * locks, and only with generation 2, which brought it.
+ * @see kernel arch/x86/kernel/cpu/intel.c, sld_state_show() (6.1)
+ */
+const hasCallback = (facts: SldFacts): boolean => warnsByWork(facts) && facts.options['host.sldOffline'] === 'callback';
+
+/**
  * echo 0 > online, under every policy; only a warning of generation 2 has work items that go
  * elsewhere. The caller waits until the CPU  is idle: its tasks are not pushed away.
  */
@@ -31,7 +38,7 @@ export const cpuOfflinePath = (env: HostEnv, facts: SldFacts) => {
   };
   return path(
     'cpu_down',
-    kernelSource('kernel/cpu.c, cpu_down(); arch/x86/kernel/cpu/bus_lock.c, splitlock_cpu_offline()'),
+    kernelSource('kernel/cpu.c, cpu_down(); arch/x86/kernel/cpu/bus_lock.c, splitlock_cpu_offline(), sld_state_show()'),
     [
       step('write_online', { mode: 'kernel' }),
       loop(
@@ -44,7 +51,7 @@ export const cpuOfflinePath = (env: HostEnv, facts: SldFacts) => {
         }),
         when([(_t, l) => l.offlined === true, [leaveLoop]]),
       ),
-      ...(facts.options['host.sldOffline'] === 'callback'
+      ...(hasCallback(facts)
         ? [step('splitlock_cpu_offline', { send: (t) => toCore(facts, { cpu: cpuOf(t) }, { type: 'core.wrmsr', sld: true }) })]
         : []),
       step('workqueue_offline_cpu', {

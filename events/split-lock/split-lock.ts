@@ -35,7 +35,7 @@ export const SPLIT_LOCK_OPTIONS = {
   'vmm.exitTimer': ['none', '1ms', '20ms'],
   /** How often one warning reads the sysctl. */
   'host.sldSysctlReads': ['once', 'twice'],
-  /** Whether a CPU that goes offline turns detection on for its core. */
+  /** Whether a CPU that goes offline turns detection on for its core; generation 2 alone asks. */
   'host.sldOffline': ['callback', 'none'],
   /**
    * Whether a CPU that comes up writes MSR_TEST_CTRL only where the processor is known to detect

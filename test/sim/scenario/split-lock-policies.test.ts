@@ -1,0 +1,41 @@
+/** What the host's policy decides, and what it does not. */
+import { describe, expect, it } from 'vitest';
+import type { HostOptions } from '../../../events/options.ts';
+import type { HostStep } from '../../../sim/scenario/program.ts';
+import type { Scenario } from '../../../sim/scenario/types.ts';
+import { msrWrites } from '../../claims/split-lock/intel.ts';
+import { play, resolved } from '../play.ts';
+
+const SLD = 'split-lock-detect';
+const BLD = 'bus-lock-detect';
+
+/** A run of one program, in order. */
+function ran(program: readonly HostStep[], options: Partial<HostOptions>, features: readonly string[], rest: Partial<Scenario> = {}) {
+  const host = { arch: 'intel' as const, cpus: 4, smt: true, preemption: 'none' as const, features: [...features], options };
+  const admin = { threads: [program] };
+  return play(resolved({ name: 'policy', summary: 'A policy', host, ...rest, processes: { admin, ...rest.processes } }), { name: 'fifo' });
+}
+
+describe('a CPU that goes offline', () => {
+  const written = (options: Partial<HostOptions>, features = [SLD]) => msrWrites(ran([{ 'cpu-offline': { cpu: 2 } }], options, features));
+
+  it.each(['gen2', 'gen2-global'] as const)('turns detection on for its core in warn mode under %s', (warn) => {
+    expect(written({ 'host.sldWarn': warn })).toEqual([true]);
+  });
+
+  it.each(['off', 'fatal', 'ratelimit'] as const)('leaves the MSR alone under %s', (sld) => {
+    expect(written({ 'host.sld': sld })).toEqual([]);
+    expect(written({ 'host.sld': sld }, [SLD, BLD])).toEqual([]);
+  });
+
+  it('leaves it alone under generation 1, and where the processor detects no split lock', () => {
+    expect(written({ 'host.sldWarn': 'gen1' })).toEqual([]);
+    expect(written({ 'host.sld': 'warn' }, [BLD])).toEqual([]);
+  });
+
+  it('breaks nothing of MSRs that are as booted', () => {
+    const properties = { always: ['sld.msr-as-booted'] };
+    for (const sld of ['warn', 'off', 'fatal', 'ratelimit'] as const)
+      expect(ran([{ 'cpu-offline': { cpu: 2 } }], { 'host.sld': sld }, [SLD], { properties }).end.verdict).toBe('clean');
+  });
+});
