@@ -1,10 +1,10 @@
 /**
- * KVM's emulator carries out a locked increment that crosses a cache line. Where the processor
- * detects split locks, the kernel must not split one on behalf of a guest, so the exchange becomes
- * a plain write.
+ * KVM's emulator carries out a locked increment that crosses a cache line. Where the processor can
+ * detect split locks, the exchange becomes a plain write, so that the kernel splits none on behalf
+ * of a guest. The emulator asks for the CPU's feature alone: the host's policy changes nothing.
  *
- * @see kernel arch/x86/kvm/x86.c, emulator_cmpxchg_emulated(); "KVM: x86: Emulate split-lock access
- * as a write in emulator"
+ * @see kernel arch/x86/kvm/x86.c, emulator_cmpxchg_emulated() (6.1); "KVM: x86: Emulate split-lock
+ * access as a write in emulator"
  */
 import { outgoing } from '../../events/event.ts';
 import { type HostEnv, type HostItem, type HostThread, host, kernelSource } from '../host/host-env.ts';

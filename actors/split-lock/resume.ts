@@ -33,14 +33,16 @@ const onCpu = (facts: SldFacts, cpu: number, type: string) => {
 
 /**
  * What init_intel() does on a CPU that comes up. `off` is written too: 0, so that firmware leaves
- * nothing on.
+ * nothing on. Under `ratelimit` the write comes before the look at the model of the processor.
+ * @see kernel arch/x86/kernel/cpu/intel.c, split_lock_init() (6.1)
  */
 const splitLockInit = (facts: SldFacts): readonly HostItem[] => {
-  const supported = facts.modelSupports;
-  if (!supported && facts.options['host.sldInit'] === 'whitelist-check') return [];
+  const supported = facts.hasFeature;
+  const asked = supported || facts.busLock === 'ratelimit' || facts.options['host.sldInit'] === 'blind-write';
+  if (!asked) return [];
   const write = (ap: number) =>
     supported
-      ? toCore(facts, { cpu: `pcpu:${ap}` }, { type: 'core.wrmsr', sld: facts.hasFeature })
+      ? toCore(facts, { cpu: `pcpu:${ap}` }, { type: 'core.wrmsr', sld: facts.bootSld })
       : onCpu(facts, ap, 'core.wrmsrUnsupported');
   return [step('split_lock_init', { send: (_t, l) => write(l.ap!) })];
 };

@@ -15,12 +15,16 @@ export interface SldFacts {
   readonly busLock: Exclude<SldState, 'off'> | null;
   /** The processor detects bus locks, and #AC does not prevent those of split locks. */
   readonly countsBusLocks: boolean;
-  /** cpu_model_supports_sld. */
-  readonly modelSupports: boolean;
   /** The run begins while the host resumes from suspend. */
   readonly resumes: boolean;
-  /** X86_FEATURE_SPLIT_LOCK_DETECT. */
+  /**
+   * X86_FEATURE_SPLIT_LOCK_DETECT, and cpu_model_supports_sld: of the processor. No policy clears
+   * it.
+   * @see kernel arch/x86/kernel/cpu/intel.c, split_lock_setup(), __split_lock_setup() (6.1)
+   */
   readonly hasFeature: boolean;
+  /** The MSR as booted: sld_state is warn or fatal. */
+  readonly bootSld: boolean;
   readonly warn: SldWarn;
   readonly flag: SldFlag;
   readonly smt: boolean;

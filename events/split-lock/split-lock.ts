@@ -39,7 +39,7 @@ export const SPLIT_LOCK_OPTIONS = {
   'host.sldOffline': ['callback', 'none'],
   /**
    * Whether a CPU that comes up writes MSR_TEST_CTRL only where the processor is known to detect
-   * split locks.
+   * split locks; under `ratelimit` it writes in any case.
    */
   'host.sldInit': ['whitelist-check', 'blind-write'],
   /**

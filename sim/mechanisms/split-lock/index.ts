@@ -85,9 +85,9 @@ function factsOf(scenario: ResolvedScenario): SldFacts {
     state,
     busLock: countsBusLocks && options['host.sld'] !== 'off' ? options['host.sld'] : null,
     countsBusLocks,
-    modelSupports: features.includes(FEATURE),
     resumes: hasOp(scenario, 'resume'),
-    hasFeature: state === 'warn' || state === 'fatal',
+    hasFeature: features.includes(FEATURE),
+    bootSld: state === 'warn' || state === 'fatal',
     warn: options['host.sldWarn'],
     flag: options['host.sldFlag'],
     smt,
@@ -130,14 +130,13 @@ function actorsOf(scenario: ResolvedScenario): ActorSpec[] {
   const cpus = Array.from({ length: scenario.host.cpus }, (_, index) => `pcpu:${index}`);
   const cores = [...new Set(cpus.map((cpu) => coreOf(facts, cpu)))];
   const workers = Object.keys(workersOf(scenario)).map((id) => ({ id, kind: 'kworker', input: null }));
-  const bootSld = facts.state === 'warn' || facts.state === 'fatal';
   return [
     ...workers,
     ...(workers.length === 0 ? [] : gen2Actors(scenario)),
     ...sysctlActors(scenario, workers.length),
     ...timersOf(facts, workers.length),
     ...busActors(facts),
-    ...cores.map((id) => ({ id, kind: 'core', input: { bootSld, flag: facts.flag, ...(facts.resumes && { vmx: [] }) } })),
+    ...cores.map((id) => ({ id, kind: 'core', input: { bootSld: facts.bootSld, flag: facts.flag, ...(facts.resumes && { vmx: [] }) } })),
     ...(facts.resumes ? [{ id: FREEZER, kind: 'freezer', input: null }] : []),
     ...scenario.vms
       .filter(({ vcpus }) => vcpus.some(({ ops }) => ops.some(({ op }) => op === 'emulated-increment')))

@@ -39,3 +39,42 @@ describe('a CPU that goes offline', () => {
       expect(ran([{ 'cpu-offline': { cpu: 2 } }], { 'host.sld': sld }, [SLD], { properties }).end.verdict).toBe('clean');
   });
 });
+
+describe('a locked increment that the emulator carries out', () => {
+  const emulated = (features: readonly string[], options: Partial<HostOptions>): readonly string[] => {
+    const vms = { vm0: { type: 'vmx' as const, vcpus: [[{ 'emulated-increment': {} }]] } };
+    const played = ran([{ KVM_RUN: { vcpu: 'vm0/0' } }], options, features, { vms });
+    return ['line.write', 'line.cmpxchg'].filter((type) => played.delivered(type).length > 0);
+  };
+
+  it.each(['warn', 'fatal', 'ratelimit', 'off'] as const)('is written plainly under %s, for the processor has the feature', (sld) => {
+    expect(emulated([SLD], { 'host.sld': sld })).toEqual(['line.write']);
+  });
+
+  it.each(['warn', 'off'] as const)('is an exchange under %s where the processor lacks the feature', (sld) => {
+    expect(emulated([], { 'host.sld': sld })).toEqual(['line.cmpxchg']);
+    expect(emulated([BLD], { 'host.sld': sld })).toEqual(['line.cmpxchg']);
+  });
+});
+
+describe('a CPU that comes up', () => {
+  const written = (sld: HostOptions['host.sld'], features: readonly string[]): readonly string[] => {
+    const played = ran([{ resume: {} }], { 'host.sld': sld }, features);
+    const values = msrWrites(played).map((on) => (on ? 'on' : 'off'));
+    return [...new Set([...values, ...played.delivered('core.wrmsrUnsupported').map(() => 'unsupported')])];
+  };
+
+  it('writes its policy where the processor detects split locks', () => {
+    const policies = ['warn', 'fatal', 'ratelimit', 'off'] as const;
+    expect(policies.map((sld) => written(sld, [SLD]))).toEqual([['on'], ['on'], ['off'], ['off']]);
+  });
+
+  it('asks for the model of a processor that detects bus locks alone, but not under ratelimit', () => {
+    expect((['warn', 'fatal', 'off'] as const).flatMap((sld) => written(sld, [BLD]))).toEqual([]);
+    expect(written('ratelimit', [BLD])).toEqual(['unsupported']);
+  });
+
+  it('has no policy where the processor detects nothing', () => {
+    expect(written('ratelimit', [])).toEqual([]);
+  });
+});
