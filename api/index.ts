@@ -5,7 +5,7 @@
 import './shipped.ts';
 
 export type { Choice, Deadlocked, JournalRecord, Json, JsonObject, RunEnd, RunStart, StuckKind } from '../events/journal.ts';
-export type { Changed, InjectAction, InjectOptions } from '../replay/inject.ts';
+export type { Changed, Fork, InjectAction, InjectOptions } from '../replay/inject.ts';
 export { InjectError } from '../replay/inject.ts';
 export { PointError } from '../replay/points.ts';
 export type { Journal } from '../replay/reader.ts';

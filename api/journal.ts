@@ -26,7 +26,7 @@ export {
 export { type FileSource, fileSource } from '../replay/file-source.ts';
 export { type FoldMismatch, type FoldReport, foldAll, stateAt } from '../replay/fold.ts';
 export { FoldError, type FoldedState, type InFlight } from '../replay/folder.ts';
-export { findPoint, type MicroStep, type Point, PointError, pointsOf } from '../replay/points.ts';
+export { findPoint, type MicroStep, type Place, type Point, PointError, placeOf, pointsOf } from '../replay/points.ts';
 export type { Journal, StepDigest } from '../replay/reader.ts';
 export { type ActorDifference, type Divergence, type Reexecution, reexecute } from '../replay/reexecute.ts';
 export { type JournalSource, memorySource } from '../replay/source.ts';

@@ -1,7 +1,7 @@
 /** One run and its verdict: a scenario run, a recorded run forked, or a recorded run replayed. */
 import type { JsonObject, RunEnd, RunStart } from '../events/journal.ts';
 import { runIdOf, toHex } from '../replay/identity.ts';
-import { type Changed, changedBy, type InjectOptions } from '../replay/inject.ts';
+import { type Changed, changedBy, type Fork, type InjectOptions } from '../replay/inject.ts';
 import { foreignModel } from '../replay/model.ts';
 import type { Journal } from '../replay/reader.ts';
 import { type Divergence, reexecute } from '../replay/reexecute.ts';
@@ -101,7 +101,7 @@ export const run = (source: ScenarioSource, options: RunOptions = {}): RunReport
 /** The result of the fork of a recorded run. @public */
 export interface InjectReport extends RunReport {
   /** The step whose choice was replaced, and what was chosen. */
-  readonly fork: { readonly at: number; readonly label: string };
+  readonly fork: Fork;
   /** What differs from the recorded run. */
   readonly changed: Changed;
   /**

@@ -1,5 +1,5 @@
 /** `inject`: one choice of a recorded run replaced, and what follows from it. */
-import { changedBy, type InjectAction, type InjectOptions, inject } from '../replay/inject.ts';
+import { changedBy, type Fork, type InjectAction, type InjectOptions, inject } from '../replay/inject.ts';
 import type { Journal } from '../replay/reader.ts';
 import type { WriterMode } from '../replay/writer.ts';
 import { type Call, type Command, integer } from './command.ts';
@@ -49,7 +49,7 @@ function afterOf({ then = 'follow', seed }: Options): InjectOptions['after'] {
 
 export interface Injected {
   readonly recorded: Recorded;
-  readonly fork: { readonly at: number; readonly label: string };
+  readonly fork: Fork;
   readonly changed: ReturnType<typeof changedBy>;
   readonly leftAt: number | null;
 }
@@ -119,6 +119,12 @@ function run({ io, out, err, json, args, options: given }: Call): Promise<number
         const violation = recorded.end.violation;
         const marks = new Map([[fork.at, 'injected'], ...(violation ? [[violation.step, `breaks ${violation.property}`] as const] : [])]);
         printer.line(styled('bold', `Step ${fork.at} of ${file}: ${fork.label}`), ' instead of what was chosen');
+        const { microStep } = fork;
+        // A name without a hit that happens more than once may have meant another time.
+        if (microStep && microStep.hits > 1) {
+          const { actor, name, hit, hits } = microStep;
+          printer.line(styled('dim', `  ${hit} of the ${hits} times that ${actor} executes ${name}`));
+        }
         printer.line();
         printStory(printer, recorded.journal, { verbose: options.verbose === true, marks });
         printer.line();

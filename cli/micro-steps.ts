@@ -5,6 +5,7 @@
 import { MICRO_STEP_EVENTS } from '../events/index.ts';
 import type { JournalRecord, JsonObject } from '../events/journal.ts';
 import { stateAt } from '../replay/fold.ts';
+import { microStepName } from '../replay/points.ts';
 import type { Journal } from '../replay/reader.ts';
 import { effectsOf } from './effects.ts';
 
@@ -25,20 +26,6 @@ export interface Moment {
    */
   readonly isDecision: boolean;
   readonly effects: readonly string[];
-}
-
-/** The path of the innermost state below `value`. */
-function nameOf(value: unknown): string {
-  if (typeof value === 'string') return value;
-  const [entry] = Object.entries((value ?? {}) as JsonObject);
-  return entry ? `${entry[0]}.${nameOf(entry[1])}` : '';
-}
-
-/** A thread has two program counters; the event says which one moved. */
-function nameFor(event: string, value: unknown): string {
-  const regions = (value ?? {}) as { readonly code?: unknown; readonly notify?: unknown };
-  if (event === 'step') return nameOf(regions.code);
-  return nameOf(event === 'notify.step' ? regions.notify : value);
 }
 
 const CPU = /^pcpu:(\d+)$/;
@@ -66,7 +53,7 @@ class Teller {
       if (kind === 'change') this.#states.set(whose, payload);
       else if ((kind === 'choice' && MOVES.includes(type)) || (kind === 'deliver' && MICRO_STEP_EVENTS.includes(type))) {
         actor = whose;
-        microStep = nameFor(type, this.#states.get(whose)?.value);
+        microStep = microStepName(type, this.#states.get(whose)?.value);
       }
     }
     const after = this.#current(choice.actor);
@@ -103,19 +90,3 @@ export function* momentsOf(journal: Journal, from = 1, to = journal.steps): Gene
 
 /** The last two parts of a micro-step's name: enough to find it, short enough to read. */
 export const shortName = (microStep: string): string => microStep.split('.').slice(-2).join('.');
-
-/** Counts how often each actor came to a micro-step, as a point names it. */
-export class HitCounter {
-  readonly #hits = new Map<string, Map<string, number>>();
-
-  /** Counts one more and returns the point: `actor@name`, with `#n` from the second time on. */
-  point(actor: string, microStep: string): string {
-    const ofActor = this.#hits.get(actor) ?? new Map<string, number>();
-    this.#hits.set(actor, ofActor);
-    ofActor.set(microStep, (ofActor.get(microStep) ?? 0) + 1);
-    const name = shortName(microStep);
-    let hits = 0;
-    for (const [known, count] of ofActor) if (known === name || known.endsWith(`.${name}`)) hits += count;
-    return `${actor}@${name}${hits > 1 ? `#${hits}` : ''}`;
-  }
-}

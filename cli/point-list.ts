@@ -2,11 +2,12 @@
 
 import { stateAt } from '../replay/fold.ts';
 import { scenarioOf } from '../replay/model.ts';
+import { HitCounter } from '../replay/points.ts';
 import type { Journal } from '../replay/reader.ts';
 import { MemoEngine } from '../sim/engine/memo.ts';
 import { topologyOf } from '../sim/host/topology.ts';
 import { restore } from '../sim/restore.ts';
-import { HitCounter, momentsOf } from './micro-steps.ts';
+import { momentsOf, shortName } from './micro-steps.ts';
 
 export interface ListedPoint {
   readonly step: number;
@@ -52,7 +53,7 @@ export function* listPoints(journal: Journal, { from = 1, limit, actor }: PointF
   const alternatives = alternativesFrom(journal, from);
   for (const moment of momentsOf(journal)) {
     const { step, microStep, label } = moment;
-    const point = microStep === null ? null : counter.point(moment.actor, microStep);
+    const point = microStep === null ? null : counter.point(moment.actor, microStep, shortName(microStep));
     if (step < from) continue;
     const labels = alternatives.next().value ?? [];
     if (actor !== undefined && moment.actor !== actor) continue;

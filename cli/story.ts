@@ -1,6 +1,7 @@
 /** A run as a timeline to read: a line for each step that matters, a column for each CPU. */
+import { HitCounter } from '../replay/points.ts';
 import type { Journal } from '../replay/reader.ts';
-import { HitCounter, type Moment, momentsOf, shortName } from './micro-steps.ts';
+import { type Moment, momentsOf, shortName } from './micro-steps.ts';
 import { type Part, type Printer, styled, table } from './output.ts';
 
 export interface StoryOptions {
@@ -27,7 +28,7 @@ function* rowsOf(journal: Journal, from: number, to: number): Generator<Row, voi
   for (const moment of momentsOf(journal, from, to)) {
     const { actor, microStep } = moment;
     // Hits are known only where all steps before were counted.
-    const point = microStep === null ? '' : (counter?.point(actor, microStep) ?? `${actor}@${shortName(microStep)}`);
+    const point = microStep === null ? '' : (counter?.point(actor, microStep, shortName(microStep)) ?? `${actor}@${shortName(microStep)}`);
     yield { ...moment, name: point.slice(actor.length + 1) };
   }
 }

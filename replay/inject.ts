@@ -12,7 +12,7 @@ import type { BlockSink } from '../sim/sequencer.ts';
 import { type ChooserSpec, chooserOf, runStartOf } from '../sim/session.ts';
 import { firstDifference } from './diff.ts';
 import { scenarioOf } from './model.ts';
-import { findPoint } from './points.ts';
+import { type Place, placeOf } from './points.ts';
 import type { Journal } from './reader.ts';
 
 /**
@@ -43,6 +43,13 @@ export class InjectError extends Error {
   override readonly name = 'InjectError';
 }
 
+/** Where a recorded run forked: the step, what was chosen there, and what the point named. @public */
+export interface Fork {
+  readonly at: number;
+  readonly label: string;
+  readonly microStep: Place['microStep'];
+}
+
 /** A run that is to fork, and has not started. */
 export interface ToFork {
   readonly run: Run;
@@ -53,14 +60,14 @@ export interface ToFork {
    */
   readonly begin: () => void;
   /** Where it forks; the label is known once it has. */
-  readonly fork: () => Injection['fork'];
+  readonly fork: () => Fork;
   readonly leftAt: Injection['leftAt'];
 }
 
 export interface Injection {
   readonly run: Run;
   readonly start: RunStart;
-  readonly fork: { readonly at: number; readonly label: string };
+  readonly fork: Fork;
   /**
    * The step at which the recorded choices no longer fitted; null if all were followed, or none
    * were asked for.
@@ -129,7 +136,8 @@ const told = (action: InjectAction): string => {
 export function prepareInjection(journal: Journal, options: InjectOptions, sink: BlockSink | null): ToFork {
   const { action } = options;
   const goOn = options.after;
-  const at = findPoint(journal, options.at);
+  const place = placeOf(journal, options.at);
+  const at = place.step;
   const scenario = scenarioOf(journal);
   const topology = topologyOf(scenario);
   const followed =
@@ -145,7 +153,7 @@ export function prepareInjection(journal: Journal, options: InjectOptions, sink:
     run.toEnd(at);
   };
   const leftAt = () => (followed?.leftAt == null || followed.leftAt + at > run.sequencer.step ? null : followed.leftAt + at);
-  return { run, start, begin, fork: () => ({ at, label: chooser.label }), leftAt };
+  return { run, start, begin, fork: () => ({ at, label: chooser.label, microStep: place.microStep }), leftAt };
 }
 
 /**

@@ -2,6 +2,7 @@
  * Points of a run by name: the micro-step that an actor is about to execute, as an engineer would
  * set a breakpoint.
  */
+import type { ActorId } from '../events/event.ts';
 import { MICRO_STEP_EVENTS } from '../events/index.ts';
 import type { JournalRecord } from '../events/journal.ts';
 import { type Journal, stepsText } from './reader.ts';
@@ -32,9 +33,12 @@ function nameOf(value: unknown): string {
   return entry ? `${entry[0]}.${nameOf(entry[1])}` : '';
 }
 
-/** A thread has two program counters; the event says which one moved. */
-function nameFor(event: string, value: unknown): string {
-  const regions = value as { readonly code?: unknown; readonly notify?: unknown };
+/**
+ * The dotted name of the micro-step that an event of this type executes in an actor whose state has
+ * this value. A thread has two program counters; the event says which one moves.
+ */
+export function microStepName(event: string, value: unknown): string {
+  const regions = (value ?? {}) as { readonly code?: unknown; readonly notify?: unknown };
   if (event === 'step') return nameOf(regions.code);
   return nameOf(event === 'notify.step' ? regions.notify : value);
 }
@@ -49,7 +53,7 @@ export function* pointsOf(journal: Journal): Generator<Point, void> {
     const moves = record.kind === 'choice' && (record.type === 'exec' || record.type === 'pick');
     if (record.kind === 'change') values.set(record.actor, record.payload.value);
     else if (moves || (record.kind === 'deliver' && MICRO_STEP_EVENTS.includes(record.type))) {
-      microSteps.push({ actor: record.actor, name: nameFor(record.type, values.get(record.actor)) });
+      microSteps.push({ actor: record.actor, name: microStepName(record.type, values.get(record.actor)) });
     }
     if (record.kind === 'choice') label = String(record.payload.label);
   };
@@ -64,18 +68,43 @@ export function* pointsOf(journal: Journal): Generator<Point, void> {
   if (step > 0) yield { step, label, microSteps };
 }
 
+/** A point's name fits a micro-step of that name, and any whose name ends in it. */
+const fits = (microStep: string, name: string): boolean => microStep === name || microStep.endsWith(`.${name}`);
+
+/** Counts how often each actor came to a micro-step, and so names each time as a point. */
+export class HitCounter {
+  readonly #hits = new Map<ActorId, Map<string, number>>();
+
+  /** Counts one more and returns its point: `actor@name`, with `#n` from the second time on. */
+  point(actor: ActorId, microStep: string, name = microStep): string {
+    const ofActor = this.#hits.get(actor) ?? new Map<string, number>();
+    this.#hits.set(actor, ofActor);
+    ofActor.set(microStep, (ofActor.get(microStep) ?? 0) + 1);
+    let hits = 0;
+    for (const [known, count] of ofActor) if (fits(known, name)) hits += count;
+    return `${actor}@${name}${hits > 1 ? `#${hits}` : ''}`;
+  }
+}
+
 const NAMED = /^(?<actor>[^@]+)@(?<name>[^#+]+)(?<after>\+)?(?:#(?<hit>[1-9][0-9]*))?$/;
 
+/** Where a point lies. @public */
+export interface Place {
+  readonly step: number;
+  /** The micro-step that the point names; null where it is a step number. */
+  readonly microStep: { readonly actor: string; readonly name: string; readonly hit: number; readonly hits: number } | null;
+}
+
 /**
- * The step that a point names: a step number, or `actor@function.step`, with `#2` for the second
- * time and `+` for the step after it.
+ * Where a point lies: a step number, or `actor@function.step`, with `#2` for the second time and
+ * `+` for the step after it. Without `#` it is the first of `hits`.
  * @throws PointError saying what was looked for and what there is
  * @public
  */
-export function findPoint(journal: Journal, text: string): number {
+export function placeOf(journal: Journal, text: string): Place {
   if (/^[0-9]+$/.test(text)) {
     const step = Number(text);
-    if (step >= 1 && step <= journal.steps) return step;
+    if (step >= 1 && step <= journal.steps) return { step, microStep: null };
     throw new PointError(`there is no step ${text}: the journal ${stepsText(journal, 1)}`);
   }
   const groups = NAMED.exec(text)?.groups;
@@ -85,21 +114,31 @@ export function findPoint(journal: Journal, text: string): number {
     );
   }
   const { actor, name, after, hit = '1' } = groups as { actor: string; name: string; after?: string; hit?: string };
-  return search(journal, { actor, name, hit: Number(hit) }) + (after ? 1 : 0);
+  const { step, hits } = search(journal, { actor, name, hit: Number(hit) });
+  return { step: step + (after ? 1 : 0), microStep: { actor, name, hit: Number(hit), hits } };
 }
 
-function search(journal: Journal, wanted: { readonly actor: string; readonly name: string; readonly hit: number }): number {
+/** The step that a point names. @throws PointError @public */
+export const findPoint = (journal: Journal, text: string): number => placeOf(journal, text).step;
+
+interface Wanted {
+  readonly actor: string;
+  readonly name: string;
+  readonly hit: number;
+}
+
+function search(journal: Journal, wanted: Wanted): { readonly step: number; readonly hits: number } {
   let hits = 0;
+  let found = 0;
   const names = new Set<string>();
   for (const { step, microSteps } of pointsOf(journal)) {
     for (const { actor, name } of microSteps) {
       if (actor !== wanted.actor) continue;
       names.add(name);
-      if (name !== wanted.name && !name.endsWith(`.${wanted.name}`)) continue;
-      hits++;
-      if (hits === wanted.hit) return step;
+      if (fits(name, wanted.name) && ++hits === wanted.hit) found = step;
     }
   }
+  if (found > 0) return { step: found, hits };
   if (hits > 0) throw new PointError(`${wanted.actor}@${wanted.name} happens ${hits} times, not ${wanted.hit}`);
   if (names.size > 0) throw new PointError(`${wanted.actor} never executes ${wanted.name}; ${nearby(wanted.name, [...names])}`);
   throw new PointError(`${wanted.actor} executes nothing in this journal; its actors are ${journal.actors.join(', ')}`);

@@ -9,6 +9,7 @@
  */
 import { MICRO_STEP_EVENTS } from '../events/index.ts';
 import type { JournalRecord, JsonObject, RunEnd, RunStart } from '../events/journal.ts';
+import { HitCounter, microStepName } from '../replay/points.ts';
 import { Board } from './board.ts';
 import type { Lane, TimelineEvent } from './event.ts';
 import { TEXTS } from './mechanisms/shipped.ts';
@@ -40,6 +41,11 @@ export class Projector {
   readonly #changed = new Map<string, JsonObject>();
   /** What is shown of the micro-steps of the present step, by actor. */
   readonly #microSteps = new Map<string, MutableArgs>();
+  /** The state value of each actor now, by which points are named. */
+  readonly #values = new Map<string, unknown>();
+  readonly #hits = new HitCounter();
+  /** The point of the last micro-step. */
+  #point = '';
   #step = 0;
   #firstSeq = 0;
   #flying = 0;
@@ -71,7 +77,7 @@ export class Projector {
       this.#vtime = record.vtime;
       this.#firstSeq = record.seq;
     }
-    if (record.kind === 'change') this.#changed.set(record.actor, record.payload);
+    if (record.kind === 'change') this.#change(record);
     else if (record.kind === 'choice') this.#choice(record);
     else if (record.kind === 'send') this.#send(record);
     else if (record.cause !== 0 && record.cause < this.#firstSeq) this.#arrival(record);
@@ -89,8 +95,14 @@ export class Projector {
     this.#board.moveTo(this.events);
   }
 
+  #change({ actor, payload }: JournalRecord): void {
+    this.#changed.set(actor, payload);
+    this.#values.set(actor, payload.value);
+  }
+
   #choice(record: JournalRecord): void {
     const { actor, type, vtime, payload, step, seq } = record;
+    if (MOVES.includes(type)) this.#count(record);
     const label = String(payload.label);
     const count = Number(payload.count);
     this.#board.beginBrief(this.#steps, vtime, label, { category: 'step', args: { step, seq, index: Number(payload.index), count } });
@@ -129,6 +141,7 @@ export class Projector {
     const receiver = this.#views.get(actor);
     const sender = peer === null ? undefined : this.#views.get(peer);
     if (MICRO_STEP_EVENTS.includes(type)) {
+      this.#count(record);
       if (receiver) this.#microStep(receiver, record);
       return;
     }
@@ -142,11 +155,15 @@ export class Projector {
     receiver?.message?.(record);
   }
 
+  #count({ actor, type }: JournalRecord): void {
+    this.#point = this.#hits.point(actor, microStepName(type, this.#values.get(actor)));
+  }
+
   /** A micro-step shows on the lane of its actor, and on that of the CPU that runs it. */
   #microStep(view: View, { type, step, seq, vtime }: JournalRecord): void {
     const path = view.microStep(type);
     if (path === null) return;
-    const args: MutableArgs = { step, seq, point: `${view.actor}@${path.join('.')}` };
+    const args: MutableArgs = { step, seq, point: this.#point };
     this.#microSteps.set(view.actor, args);
     const shown = { category: 'micro-step', args } as const;
     if (this.#cpu && this.#cpu !== view) this.#board.beginBrief(this.#cpu.lane, vtime, path.slice(-2).join('.'), shown);

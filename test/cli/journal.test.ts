@@ -1,9 +1,9 @@
 /** `replay`, `inject`, `show` and `verify` on journals: whole, forked, torn, damaged. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { HitCounter, momentsOf } from '../../cli/micro-steps.ts';
+import { momentsOf } from '../../cli/micro-steps.ts';
 import { openJournal } from '../../replay/open.ts';
-import { findPoint, pointsOf } from '../../replay/points.ts';
+import { findPoint, HitCounter, pointsOf } from '../../replay/points.ts';
 import { memorySource } from '../../replay/source.ts';
 import { Bench } from './run-cli.ts';
 

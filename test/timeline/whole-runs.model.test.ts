@@ -1,6 +1,7 @@
 /** The timelines of whole runs: totals against the records, and runs that do not end. */
 import { describe, expect, it } from 'vitest';
 import type { JournalRecord } from '../../events/journal.ts';
+import { findPoint } from '../../replay/points.ts';
 import { Projector, project } from '../../timeline/project.ts';
 import { recordingOf } from '../../timeline/recording.ts';
 import { engineOf, journalOf, SHIPPED, shipped } from '../sim/play.ts';
@@ -8,6 +9,8 @@ import { factsOf } from './facts.ts';
 import { Handmade, open } from './handmade.ts';
 import { drawingOf } from './slices.ts';
 
+/** Points that are looked up in each run. */
+const POINTS = 40;
 const THREAD = 'thread:qemu0/vcpu0';
 const ACTORS = [
   { id: 'pcpu:0', kind: 'pcpu' },
@@ -32,6 +35,16 @@ describe.each(SHIPPED)('a run of $name, $variant', ({ name, variant }) => {
       expect(events.filter((e) => e.kind === 'switch' && e.cpu === cpu)).toHaveLength(switches);
     }
     expect(Math.max(...drawing.slices.map(({ at, ns }) => at + ns))).toBe(facts.end);
+  });
+
+  it('names every micro-step by a point that finds its step', () => {
+    const scenario = shipped(name, variant);
+    const journal = open(journalOf(scenario, { name: 'random', seed: 1 }, engineOf(scenario, 'memo')).bytes);
+    const shown = [...project(recordingOf(journal))].flatMap((e) => (e.kind === 'begin' && e.args?.point !== undefined ? [e.args] : []));
+    expect(new Set(shown.map(({ point, step }) => `${step} ${point}`)).size).toBe(new Set(shown.map(({ point }) => point)).size);
+    // Each lookup reads the journal once.
+    const some = shown.filter((_, at) => at % Math.ceil(shown.length / POINTS) === 0);
+    expect(some.map(({ point }) => findPoint(journal, String(point)))).toEqual(some.map(({ step }) => step));
   });
 });
 

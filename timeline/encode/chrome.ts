@@ -17,13 +17,19 @@ const ARROW = '"name":"message","cat":"message"';
 const HEADER = '{"displayTimeUnit":"ns","traceEvents":[\n';
 const FOOTER = '\n]}\n';
 
+type Begin = Extract<TimelineEvent, { readonly kind: 'begin' }>;
+type End = Extract<TimelineEvent, { readonly kind: 'end' }>;
 type Instant = Extract<TimelineEvent, { readonly kind: 'instant' }>;
 
-/** A number of ns as µs, exact. */
-function microseconds(ns: number): string {
+/** Events of one lane in one ns that readers that sort by time alone see in their order. */
+const PLACES = 1000;
+
+/** A number of ns as µs, exact, with the place within the ns as its picoseconds. */
+function microseconds(ns: number, place: number): string {
   const whole = Math.floor(ns / 1000);
-  const rest = ns - 1000 * whole;
-  return rest === 0 ? String(whole) : `${whole}.${String(rest).padStart(3, '0')}`;
+  const rest = PLACES * (ns - 1000 * whole) + Math.min(place, PLACES - 1);
+  if (rest === 0) return String(whole);
+  return `${whole}.${String(rest).padStart(6, '0').replace(/0+$/, '')}`;
 }
 
 const argsText = (args: Args | null): string => (args ? `,"args":${JSON.stringify(args)}` : '');
@@ -34,6 +40,10 @@ class ChromeWriter {
   #text = HEADER;
   #isFirst = true;
   readonly #named = new Set<number>();
+  /** The spans that are open, by lane. Speedscope finds what an end ends by its name and arguments. */
+  readonly #open = new Map<number, { readonly title: string; readonly args: Args | null }[]>();
+  /** Of the last event of each lane. */
+  readonly #last = new Map<number, { readonly at: number; readonly place: number }>();
   readonly #encoder = new TextEncoder();
 
   get length(): number {
@@ -56,10 +66,10 @@ class ChromeWriter {
         this.#lane(event.lane);
         break;
       case 'begin':
-        this.#line('B', event.lane, event.at, titleText(event) + argsText(event.args));
+        this.#begin(event);
         break;
       case 'end':
-        this.#line('E', event.lane, event.at, argsText(event.args));
+        this.#end(event);
         break;
       case 'instant':
         this.#instant(event);
@@ -69,6 +79,19 @@ class ChromeWriter {
     }
   }
 
+  #begin({ lane, at, name, category, args }: Begin): void {
+    const title = titleText({ name, category });
+    const open = this.#open.get(lane.id);
+    if (open) open.push({ title, args });
+    else this.#open.set(lane.id, [{ title, args }]);
+    this.#line('B', lane, at, title + argsText(args));
+  }
+
+  #end({ lane, at, args }: End): void {
+    const { title, args: begun } = this.#open.get(lane.id)!.pop()!;
+    this.#line('E', lane, at, title + argsText(args ? { ...begun, ...args } : begun));
+  }
+
   /**
    * A span of no length. An arrow needs a span that is open at either end; and Perfetto puts true
    * instants that happen at the same time on the same lane below each other, as if one had called
@@ -76,9 +99,10 @@ class ChromeWriter {
    */
   #instant(event: Instant): void {
     const { lane, at, flow } = event;
-    this.#line('B', lane, at, titleText(event) + argsText(event.args));
+    const title = titleText(event) + argsText(event.args);
+    this.#line('B', lane, at, title);
     if (flow) this.#line(flow.end === 'out' ? 's' : 'f', lane, at, `,${flow.end === 'in' ? '"bp":"e",' : ''}"id":${flow.id},${ARROW}`);
-    this.#line('E', lane, at, '');
+    this.#line('E', lane, at, title);
   }
 
   #lane(lane: Lane): void {
@@ -94,13 +118,20 @@ class ChromeWriter {
   }
 
   #fact(lane: Lane, name: string, args: Args): void {
-    this.#line('M', lane, 0, `,"name":"${name}"${argsText(args)}`);
+    this.#write('M', lane, '0', `,"name":"${name}"${argsText(args)}`);
   }
 
   #line(phase: string, lane: Lane, at: number, rest: string): void {
+    const last = this.#last.get(lane.id);
+    const place = last?.at === at ? last.place + 1 : 0;
+    this.#last.set(lane.id, { at, place });
+    this.#write(phase, lane, microseconds(at, place), rest);
+  }
+
+  #write(phase: string, lane: Lane, ts: string, rest: string): void {
     const separator = this.#isFirst ? '' : ',\n';
     this.#isFirst = false;
-    this.#text += `${separator}{"ph":"${phase}","pid":${lane.group.id},"tid":${lane.id},"ts":${microseconds(at)}${rest}}`;
+    this.#text += `${separator}{"ph":"${phase}","pid":${lane.group.id},"tid":${lane.id},"ts":${ts}${rest}}`;
   }
 }
 

@@ -1,5 +1,6 @@
 /** A run as Server-Sent Events: text that is made when the client has taken what came before. */
 import type { JournalRecord } from '../../events/journal.ts';
+import { canonical } from '../../sim/canonical.ts';
 import type { Clock } from './clock.ts';
 import { problemOf } from './problem.ts';
 import type { RunEvent, RunSource } from './run-source.ts';
@@ -25,9 +26,13 @@ export interface EventStream {
   stop(): void;
 }
 
-/** The same text for a record, whether it comes from a journal or from a run. */
+/**
+ * The same bytes for a record, whether it comes from a journal, which sorts the keys of a payload,
+ * or from a run, which has them as the model wrote them.
+ */
 function recordText({ seq, step, vtime, actor, kind, type, peer, cause, payload }: JournalRecord): string {
-  return `id: ${seq}\ndata: ${JSON.stringify({ seq, step, vtime, actor, kind, type, peer, cause, payload })}\n\n`;
+  const facts = JSON.stringify({ seq, step, vtime, actor, kind, type, peer, cause });
+  return `id: ${seq}\ndata: ${facts.slice(0, -1)},"payload":${canonical(payload)}}\n\n`;
 }
 
 const namedText = (event: string, data: unknown): string => `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;

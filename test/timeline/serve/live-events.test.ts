@@ -5,6 +5,10 @@
 import { describe, expect, it } from 'vitest';
 import { openJournal } from '../../../replay/open.ts';
 import { memorySource } from '../../../replay/source.ts';
+import { openSession } from '../../../sim/session.ts';
+import { driveRun } from '../../../timeline/serve/drive.ts';
+import { LiveRun } from '../../../timeline/serve/live-run.ts';
+import { shipped } from '../../sim/play.ts';
 import { appOf, follow, journalApp, journalBytes, liveFixture, seqs, upTo } from './fixtures.ts';
 
 const journal = openJournal(memorySource(journalBytes()));
@@ -37,6 +41,26 @@ describe('the events of a live run', () => {
     seal();
     const { app, source } = journalApp();
     expect([...told, ...(await stream.rest())]).toEqual(await (await follow(app, source)).rest());
+  });
+
+  it('are the bytes of its journal, whatever the order in which a model wrote its keys', async () => {
+    const scenario = shipped('rmp-host-write-race', 'panic-sigbus');
+    let live: LiveRun | null = null;
+    const { run, start } = openSession({
+      scenario,
+      engine: 'memo',
+      chooser: { name: 'random', seed: 3 },
+      seed: 3,
+      sink: (block, names) => live!.block(block, names),
+    });
+    live = new LiveRun(start);
+    const app = appOf([live]);
+    const stream = await app.request(`/api/runs/${live.id}/events`);
+    const growing = stream.text();
+    await driveRun(run, live, { stepsPerTurn: 1 });
+    const sealed = await (await app.request(`/api/runs/${live.id}/events`)).text();
+    expect(live.records).toBeGreaterThan(100);
+    expect((await growing).replaceAll(/^: .*\n\n/gm, '')).toBe(sealed);
   });
 
   it('wait for what is yet to come, past the head too', async () => {
