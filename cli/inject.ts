@@ -2,7 +2,7 @@
 import { changedBy, type Fork, type InjectAction, type InjectOptions, inject } from '../replay/inject.ts';
 import type { Journal } from '../replay/reader.ts';
 import type { WriterMode } from '../replay/writer.ts';
-import { type Call, type Command, integer } from './command.ts';
+import { type Call, type Command, integer, type OptionSpec } from './command.ts';
 import { CliError, EXIT, usageError } from './errors.ts';
 import type { Io } from './io.ts';
 import { withJournal } from './journal-file.ts';
@@ -11,7 +11,8 @@ import { type Recorded, Recording } from './recording.ts';
 import { exitOf, printJournal, printVerdict, runDocument } from './report.ts';
 import { printStory } from './story.ts';
 
-interface Options {
+/** What is injected, as the command line says it. */
+export interface InjectFlags {
   readonly at?: string;
   readonly preempt?: string;
   readonly migrate?: string;
@@ -20,6 +21,9 @@ interface Options {
   readonly disturb?: string;
   readonly then?: 'follow' | 'fifo' | 'random';
   readonly seed?: number;
+}
+
+interface Options extends InjectFlags {
   readonly output?: string;
   readonly mode?: WriterMode;
   readonly verbose?: true;
@@ -28,7 +32,7 @@ interface Options {
 const ACTIONS = ['preempt', 'migrate', 'deliver', 'choose', 'disturb'] as const;
 const ACTIONS_TEXT = ACTIONS.map((action) => `--${action}`).join(', ');
 
-function actionOf(options: Options): InjectAction {
+function actionOf(options: InjectFlags): InjectAction {
   const given = ACTIONS.filter((action) => options[action] !== undefined);
   const [action] = given;
   if (given.length !== 1 || action === undefined) {
@@ -42,9 +46,21 @@ function actionOf(options: Options): InjectAction {
   return { migrate: { thread, cpu } };
 }
 
-function afterOf({ then = 'follow', seed }: Options): InjectOptions['after'] {
+function afterOf({ then = 'follow', seed }: InjectFlags): InjectOptions['after'] {
   if (seed !== undefined && then !== 'random') throw usageError(`--seed is for --then random, not for --then ${then}`);
   return then === 'random' ? { name: then, seed: seed ?? 0 } : { name: then };
+}
+
+/** The flags that say what is injected, and where. */
+export const INJECT_FLAGS = ['at', ...ACTIONS, 'then'] as const;
+
+/** @throws CliError where a point or an action is missing, or more than one is given */
+export function injectionOf(file: string, options: InjectFlags): InjectOptions {
+  const action = actionOf(options);
+  const { at } = options;
+  if (at === undefined)
+    throw usageError('where to inject is missing; expected --at POINT', { attempt: commandText(['show', file, '--points']) });
+  return { at, action, after: afterOf(options) };
 }
 
 export interface Injected {
@@ -104,13 +120,10 @@ export function printChanged(printer: Printer, { fork, changed, leftAt }: Inject
 function run({ io, out, err, json, args, options: given }: Call): Promise<number> {
   const options = given as Options;
   const [file] = args as [string];
-  const action = actionOf(options);
-  const { at } = options;
-  if (at === undefined)
-    throw usageError('where to inject is missing; expected --at POINT', { attempt: commandText(['show', file, '--points']) });
+  const injection = injectionOf(file, options);
   if (options.output === '-' && json) throw usageError('--json and -o - both want standard output');
   return withJournal(file, io, async (journal) => {
-    const injected = await recordInjection(journal, { at, action, after: afterOf(options) }, options, io);
+    const injected = await recordInjection(journal, injection, options, io);
     const { recorded, fork } = injected;
     try {
       if (json) out.json(injectDocument(injected));
@@ -139,6 +152,21 @@ function run({ io, out, err, json, args, options: given }: Call): Promise<number
   });
 }
 
+/** What to inject and how to go on, for each command that injects. */
+export const INJECT_OPTIONS: readonly OptionSpec[] = [
+  { flags: '--at <point>', description: 'where: a step, or actor@micro-step#hit' },
+  { flags: '--preempt <cpu>', description: 'the task on this pCPU is preempted' },
+  { flags: '--migrate <thread=cpu>', description: 'a queued thread moves to another pCPU' },
+  { flags: '--deliver <label>', description: 'a message in flight arrives: its label or its type' },
+  { flags: '--choose <label>', description: 'any alternative, by its label' },
+  { flags: '--disturb <label>', description: 'an error or a spurious exit, by its label' },
+  {
+    flags: '--then <how>',
+    description: 'what comes after: the recorded choices as long as they fit (default), or a chooser',
+    choices: ['follow', 'fifo', 'random'],
+  },
+];
+
 export const COMMAND: Command = {
   operands: '<journal>',
   details: [
@@ -146,17 +174,7 @@ export const COMMAND: Command = {
     'Exit code 1 if a property breaks in the new run.',
   ],
   options: [
-    { flags: '--at <point>', description: 'where: a step, or actor@micro-step#hit' },
-    { flags: '--preempt <cpu>', description: 'the task on this pCPU is preempted' },
-    { flags: '--migrate <thread=cpu>', description: 'a queued thread moves to another pCPU' },
-    { flags: '--deliver <label>', description: 'a message in flight arrives: its label or its type' },
-    { flags: '--choose <label>', description: 'any alternative, by its label' },
-    { flags: '--disturb <label>', description: 'an error or a spurious exit, by its label' },
-    {
-      flags: '--then <how>',
-      description: 'what comes after: the recorded choices as long as they fit (default), or a chooser',
-      choices: ['follow', 'fifo', 'random'],
-    },
+    ...INJECT_OPTIONS,
     { flags: '--seed <n>', description: 'seed of --then random (default: 0)', parse: integer(0) },
     { flags: '-o, --output <file>', description: 'the new journal (default: ./worldswitch-runs/<run id>.wsj); - for standard output' },
     { flags: '--mode <name>', description: 'how the journal is written (default: buffered)', choices: ['buffered', 'sync', 'memory'] },

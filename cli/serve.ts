@@ -1,10 +1,14 @@
 /** `serve`: runs over HTTP, recorded or live. */
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { openInjection, openReplay } from '../api/open-run.ts';
 import { shippedNames } from '../api/shipped-scenarios.ts';
 import type { RunStart } from '../events/journal.ts';
 import { runIdOf, toHex } from '../replay/identity.ts';
+import { openJournal } from '../replay/open.ts';
 import { partPathOf } from '../replay/part-file.ts';
+import type { Run } from '../sim/run.ts';
+import type { BlockSink } from '../sim/sequencer.ts';
 import { type ChooserSpec, type EngineName, openSession } from '../sim/session.ts';
 import { driveRun } from '../timeline/serve/drive.ts';
 import { journalFileRun } from '../timeline/serve/journal-run.ts';
@@ -14,13 +18,17 @@ import { type RunningServer, startServer } from '../timeline/serve/server.ts';
 import { loadReference, looksLikePath, resolved } from './catalog.ts';
 import { type Call, type Command, integer, SCENARIO_OPTIONS } from './command.ts';
 import { EXIT, fileError, usageError } from './errors.ts';
+
 import { makeFolder } from './folder.ts';
+import { INJECT_FLAGS, INJECT_OPTIONS, type InjectFlags, injectionOf } from './inject.ts';
 import type { Io } from './io.ts';
-import { named, noteLoss } from './journal-file.ts';
+import { named, noteLoss, openSource } from './journal-file.ts';
 import { RUNS_FOLDER } from './recording.ts';
 import { targetOf } from './target.ts';
 
-interface Options {
+interface Options extends InjectFlags {
+  readonly inject?: string | true;
+  readonly replay?: true;
   readonly port?: number;
   readonly host?: string;
   readonly token?: string;
@@ -67,11 +75,42 @@ function nameFor(start: RunStart, { cwd }: Io): string {
 }
 
 function live(reference: string, io: Io, options: Options): Served {
-  const { chooser = 'fifo', seed = 0, engine = 'live', pace = 0 } = options;
+  const { chooser = 'fifo', seed = 0, engine = 'live' } = options;
   const scenario = resolved(loadReference(reference, io).scenario, options);
   const spec: ChooserSpec = chooser === 'random' ? { name: chooser, seed } : { name: chooser };
+  return watched((sink) => openSession({ scenario, engine, chooser: spec, seed, sink }), io, options);
+}
+
+/** A recorded run that goes on again while it is watched: as it was, or with one other choice. */
+function again(file: string, io: Io, options: Options): Served {
+  const { source: bytes, close } = openSource(file, io);
+  try {
+    const recorded = openJournal(bytes);
+    noteLoss(file, recorded, io);
+    const at = options.at ?? (options.inject === true ? undefined : options.inject);
+    const opened = () =>
+      options.replay ? openReplay(recorded) : openInjection(recorded, injectionOf(file, { ...options, ...(at !== undefined && { at }) }));
+    // What cannot be chosen there is said before anything is written or served.
+    opened().alternatives();
+    const open = opened();
+    return watched((sink) => ({ ...open.connect(sink), start: open.start }), io, options, close);
+  } catch (error) {
+    close();
+    throw named(error, file);
+  }
+}
+
+/** A run that has not begun, and how it is begun and ended where that is not as usual. */
+interface Driven {
+  readonly run: Run;
+  readonly start: RunStart;
+  readonly begin?: () => void;
+  readonly to?: number;
+}
+
+function watched(open: (sink: BlockSink) => Driven, io: Io, options: Options, close = (): void => {}): Served {
   let source: LiveRun | null = null;
-  const { run, start } = openSession({ scenario, engine, chooser: spec, seed, sink: (block, names) => source!.block(block, names) });
+  const { run, start, begin, to } = open((block, names) => source!.block(block, names));
   const { path: file, isFile } = targetOf(options.output ?? nameFor(start, io), io.cwd);
   if (!isFile) throw usageError(`${options.output} is no regular file: the journal of a live run is read while it is served`);
   try {
@@ -80,8 +119,9 @@ function live(reference: string, io: Io, options: Options): Served {
     throw fileError(error, dirname(file), 'write');
   }
   source = new LiveRun(start, { file });
-  const turns = pace > 0 ? { stepsPerTurn: 1, pauseMs: pace } : {};
-  return { source, drive: (signal) => driveRun(run, source, { ...turns, signal }) };
+  const { pace = 0 } = options;
+  const how = { ...(pace > 0 && { stepsPerTurn: 1, pauseMs: pace }), ...(begin && { begin }), ...(to !== undefined && { to }) };
+  return { source, drive: (signal) => driveRun(run, source, { ...how, signal }).finally(close) };
 }
 
 const isScenario = (operand: string): boolean => (looksLikePath(operand) ? /\.ya?ml$/.test(operand) : shippedNames().includes(operand));
@@ -99,7 +139,23 @@ function servedOf(operand: string, io: Io, options: Options): Served {
   // A word that is neither a file nor a scenario was meant as a scenario: that error lists the
   // names.
   if (!looksLikePath(operand) && !operand.endsWith('.wsj') && !existsSync(resolve(io.cwd, operand))) return live(operand, io, options);
-  return journal(operand, io);
+  return isAgain(options) ? again(operand, io, options) : journal(operand, io);
+}
+
+const isAgain = ({ inject, replay }: Options): boolean => inject !== undefined || replay === true;
+
+/** Options that say what goes on belong to one run. */
+function checkOne(operands: readonly string[], options: Options): void {
+  const scenarios = operands.filter(isScenario).length;
+  if (isAgain(options)) {
+    const flag = options.replay ? '--replay' : '--inject';
+    if (options.replay && options.inject !== undefined) throw usageError('found --inject and --replay; expected one of the two');
+    if (operands.length !== 1 || scenarios === 1) throw usageError(`${flag} is for one journal; found ${operands.join(', ') || 'none'}`);
+    return;
+  }
+  const stray = INJECT_FLAGS.find((flag) => options[flag] !== undefined);
+  if (stray !== undefined) throw usageError(`found --${stray} without --inject; expected serve JOURNAL --inject POINT --${stray} …`);
+  if (options.output !== undefined && scenarios !== 1) throw usageError('-o is for one live run');
 }
 
 async function started(served: readonly Served[], options: Options, { env }: Io): Promise<RunningServer> {
@@ -123,7 +179,7 @@ async function run({ io, out, err, json, args, options: given }: Call): Promise<
   const options = given as Options;
   const signal = io.interruption();
   const operands = operandsOf(args, io);
-  if (options.output !== undefined && operands.filter(isScenario).length !== 1) throw usageError('-o is for one live run');
+  checkOne(operands, options);
   const served: Served[] = [];
   try {
     for (const operand of operands) served.push(servedOf(operand, io, options));
@@ -166,8 +222,11 @@ export const COMMAND: Command = {
     { flags: '--allow-origin <origin>', description: 'a page that may read; may be repeated', parse: collect },
     { flags: '--allow-host <name>', description: 'a name by which the server may be called; may be repeated', parse: collect },
     ...SCENARIO_OPTIONS,
+    { flags: '--replay', description: 'the journal is re-executed while it is watched' },
+    { flags: '--inject [point]', description: 'the journal is forked there, and the fork runs while it is watched; as inject does' },
+    ...INJECT_OPTIONS,
     { flags: '--chooser <name>', description: 'who decides in a live run (default: fifo)', choices: ['fifo', 'random'] },
-    { flags: '--seed <n>', description: 'seed of the random chooser (default: 0)', parse: integer(0) },
+    { flags: '--seed <n>', description: 'seed of the random chooser, or of --then random (default: 0)', parse: integer(0) },
     { flags: '--engine <name>', description: 'default: live', choices: ['live', 'memo'] },
     { flags: '--pace <ms>', description: 'a live run takes one step in so many milliseconds', parse: integer(1) },
     { flags: '-o, --output <file>', description: 'journal of the live run (default: ./worldswitch-runs/<run id>.wsj)' },
@@ -175,6 +234,7 @@ export const COMMAND: Command = {
   examples: [
     ['serve run.wsj --port 7117', 'a recorded run'],
     ['serve rmp-churn --set rounds=500 --pace 20', 'a run to watch'],
+    ["serve run.wsj --inject 'thread:netd/0@emulate_dma_write.store#2' --preempt pcpu:0", 'watch a fork as it runs'],
     ['serve', `everything in ./${RUNS_FOLDER}`],
   ],
   run,

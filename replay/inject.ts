@@ -43,7 +43,7 @@ export class InjectError extends Error {
   override readonly name = 'InjectError';
 }
 
-/** Where a recorded run forked: the step, what was chosen there, and what the point named. @public */
+/** Where a recorded run forked: step, choice there, and what the point named. @public */
 export interface Fork {
   readonly at: number;
   readonly label: string;

@@ -62,6 +62,16 @@ describe('inject', () => {
     expect((await bench.run(['replay', 'fork.wsj'])).code).toBe(0);
   });
 
+  it('says which time it took where a name happens more than once', async () => {
+    const store = STORE.replace('#2', '');
+    const at = ['inject', 'run.wsj', '--choose', 'exec(pcpu:0)', '--mode', 'memory', '--at'];
+    const { out } = await bench.run([...at, store]);
+    expect(out).toContain('1 of the 2 times that thread:netd/0 executes emulate_dma_write.store');
+    const { json } = await bench.run([...at, store, '--json']);
+    expect(json<{ fork: object }>().fork).toMatchObject({ microStep: { hit: 1, hits: 2 } });
+    expect((await bench.run([...at, '5'])).out).not.toContain('times that');
+  });
+
   it('keeps the records before the fork as they were', async () => {
     await bench.run(['inject', 'run.wsj', '--at', STORE, '--preempt', 'pcpu:0', '-o', 'fork.wsj']);
     const [before, after] = ['run.wsj', 'fork.wsj'].map((file) => openJournal(memorySource(readFileSync(bench.path(file)))));

@@ -93,7 +93,7 @@ describe('the program', () => {
     );
     const forked = json<{ fork: object; changed: object }>('inject', 'run.wsj', '--at', '5', '--preempt', 'pcpu:0');
     expect(keys(forked)).toEqual(expect.arrayContaining([...ran, 'fork', 'changed']));
-    expect(keys(forked.fork)).toEqual(['at', 'label']);
+    expect(keys(forked.fork)).toEqual(['at', 'label', 'microStep']);
     expect(keys(forked.changed)).toEqual(['firstDifferentStep', 'verdictBefore', 'verdictAfter', 'outcomes']);
     expect(keys(json('show', 'run.wsj', '--step', '5'))).toEqual(
       expect.arrayContaining(['step', 'digest', 'state', 'inFlight', 'alternatives']),
@@ -195,6 +195,55 @@ describe('signals', () => {
     expect(Object.keys(runs[0]!)).toEqual(['id', 'scenario', 'variant', 'records', 'sealed']);
     child.kill('SIGINT');
     expect(await ended(child)).toBe(0);
+  });
+});
+
+describe('a recorded run that goes on again while it is watched', () => {
+  async function watched(...args: readonly string[]): Promise<{ readonly status: number | null; readonly told: string }> {
+    const child = spawn(process.execPath, [MAIN, 'serve', ...args], { cwd: folder });
+    let text = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+    });
+    await until('the URL', () => text.includes('\n'));
+    const url = text.split('\n')[0]!;
+    const [{ id }] = (await (await fetch(`${url}/api/runs`)).json()) as [{ id: string }];
+    const response = await fetch(`${url}/api/runs/${id}/events?from=1`);
+    const told = response.status === 200 ? await response.text() : '';
+    child.kill('SIGINT');
+    return { status: await ended(child), told };
+  }
+  const bytes = (file: string) => readFileSync(join(folder, file));
+
+  it('as a fork, leaves the journal that inject leaves', async () => {
+    expect(run('run', 'rmp-host-write-race', '-o', 'race.wsj').status).toBe(0);
+    const at = 'thread:netd/0@emulate_dma_write.store#2';
+    expect(run('inject', 'race.wsj', '--at', at, '--preempt', 'pcpu:0', '-o', 'fork.wsj').status).toBe(1);
+    const { status, told } = await watched('race.wsj', '--inject', at, '--preempt', 'pcpu:0', '-o', 'watched.wsj', '--pace', '1');
+    expect(status).toBe(0);
+    expect(told).toContain('event: end\n');
+    expect(bytes('watched.wsj').equals(bytes('fork.wsj'))).toBe(true);
+  });
+
+  it('as it was, leaves its own bytes', async () => {
+    const { status } = await watched('race.wsj', '--replay', '-o', 'again.wsj');
+    expect(status).toBe(0);
+    expect(bytes('again.wsj').equals(bytes('race.wsj'))).toBe(true);
+  });
+
+  it.each([
+    [['race.wsj', '--preempt', 'pcpu:0'], 'found --preempt without --inject'],
+    [['race.wsj', '--inject', '5'], 'nothing to inject'],
+    [['race.wsj', '--inject', '--preempt', 'pcpu:0'], 'where to inject is missing'],
+    [['race.wsj', '--inject', '5', '--replay'], 'found --inject and --replay'],
+    [['race.wsj', 'fork.wsj', '--replay'], '--replay is for one journal'],
+    [['rmp-churn', '--inject', '5', '--preempt', 'pcpu:0'], '--inject is for one journal; found rmp-churn'],
+    [['race.wsj', '--inject', '5', '--choose', 'nothing', '-o', 'none.wsj'], 'step 5 has no alternative for choose nothing'],
+  ])('is refused for %j before anything is written', (args, message) => {
+    const { status, stdout, stderr } = run('serve', ...args);
+    expect([status, stdout]).toEqual([2, '']);
+    expect(stderr).toContain(message);
+    expect(readdirSync(folder).filter((file) => file.startsWith('none'))).toEqual([]);
   });
 });
 

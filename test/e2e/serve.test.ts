@@ -177,6 +177,62 @@ describe('the journal over HTTP', () => {
   });
 });
 
+describe('a slow client', () => {
+  const stream = `GET ${events} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
+  /** Sends a byte at a time until the server hangs up; how long that took, and what it answered. */
+  async function dripping(url: string, bytes: string): Promise<{ readonly ms: number; readonly status: number }> {
+    const socket = rawSocket(url, bytes);
+    const drip = setInterval(() => socket.write('x'), 20);
+    const begin = performance.now();
+    let answer = '';
+    socket.on('data', (chunk) => {
+      answer += chunk.toString('latin1');
+    });
+    await new Promise((resolve) => socket.once('close', resolve));
+    clearInterval(drip);
+    return { ms: performance.now() - begin, status: Number(answer.split(' ')[1] ?? 0) };
+  }
+
+  it('that drips its headers is told so after the time it has', async () => {
+    const { url } = await start({ headersMs: 200 });
+    const { ms, status } = await dripping(url, 'GET / HTTP/1.1\r\nX: ');
+    expect(status).toBe(408);
+    expect(ms).toBeGreaterThan(200);
+  });
+
+  it('that drips a body is cut after the time it has', async () => {
+    const { url } = await start({ headersMs: 200, requestMs: 400 });
+    const { status } = await dripping(url, 'POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n');
+    expect(status).toBe(405);
+  });
+
+  it('has 10 s for its headers where nothing else was said', { timeout: 20_000 }, async () => {
+    const { url } = await start();
+    const { ms, status } = await dripping(url, 'GET / HTTP/1.1\r\nX: ');
+    expect(status).toBe(408);
+    expect(ms).toBeGreaterThan(9_900);
+  });
+
+  it('that does not read its stream leaves its place to others, and can go on', async () => {
+    const big = join(folder, 'stalled.wsj');
+    writeFileSync(big, journalBytes(60_000));
+    const run = journalFileRun(big);
+    const server = await start({ sources: [run, source], streamsMax: 1, stalledMs: 300 });
+    const deaf = rawSocket(server.url, `GET /api/runs/${run.id}/events HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+    deaf.pause();
+    await until(() => server.streams === 1);
+    expect((await fetch(`${server.url}${events}`)).status).toBe(503);
+    await until(() => server.streams === 0);
+    const told = await raw(
+      server.url,
+      stream.replace('\r\n\r\n', `\r\nConnection: close\r\nLast-Event-ID: ${journal.records - 2}\r\n\r\n`),
+    );
+    expect(told.body).toContain(`id: ${journal.records}\n`);
+    deaf.destroy();
+    run.close();
+  });
+});
+
 describe('close', () => {
   it('ends streams and connections, also of who does not read', async () => {
     const big = join(folder, 'big.wsj');

@@ -40,7 +40,7 @@ class ChromeWriter {
   #text = HEADER;
   #isFirst = true;
   readonly #named = new Set<number>();
-  /** The spans that are open, by lane. Speedscope finds what an end ends by its name and arguments. */
+  /** Open spans by lane. Speedscope finds what an end ends by its name and arguments. */
   readonly #open = new Map<number, { readonly title: string; readonly args: Args | null }[]>();
   /** Of the last event of each lane. */
   readonly #last = new Map<number, { readonly at: number; readonly place: number }>();

@@ -17,6 +17,15 @@ export interface ServerOptions extends Omit<AppOptions, 'host'> {
   readonly connectionsMax?: number;
   /** How long `close` waits for clients that take their time. */
   readonly graceMs?: number;
+  /** How long a client may take to send its headers; 10 s if not said. */
+  readonly headersMs?: number;
+  /** How long a client may take to send a whole request; 30 s if not said. */
+  readonly requestMs?: number;
+  /**
+   * A connection on which nothing moves for so long is cut, as that of a client that does not read
+   * its stream; 60 s if not said. A stream goes on where it was cut, by `Last-Event-ID`.
+   */
+  readonly stalledMs?: number;
 }
 
 /** A server that listens. @public */
@@ -43,6 +52,10 @@ const HEADER_BYTES_MAX = 16 * 1024;
 const HEADERS_MS = 10_000;
 const REQUEST_MS = 30_000;
 const KEEP_ALIVE_MS = 5_000;
+/** Longer than the pause between two comments on a stream of which nothing is told. */
+const STALLED_MS = 60_000;
+/** How often connections are held against the limits, which so much can be added to. */
+const CHECK_MS = 1_000;
 
 /** Addresses that stand for all of a machine, and the one by which it can be called from itself. */
 const CALLED: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
@@ -80,7 +93,9 @@ function refuse(error: NodeJS.ErrnoException, socket: Socket): void {
   socket.end(`${head}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`);
 }
 
-function serverOf(app: App, connectionsMax: number): Server {
+type Limits = Required<Pick<ServerOptions, 'connectionsMax' | 'headersMs' | 'requestMs' | 'stalledMs'>>;
+
+function serverOf(app: App, { connectionsMax, headersMs, requestMs, stalledMs }: Limits): Server {
   const listener = getRequestListener(app.fetch, {
     overrideGlobalObjects: false,
     errorHandler: (error) =>
@@ -91,8 +106,9 @@ function serverOf(app: App, connectionsMax: number): Server {
       maxHeaderSize: HEADER_BYTES_MAX,
       // Node would answer a missing Host itself, and not in JSON.
       requireHostHeader: false,
-      headersTimeout: HEADERS_MS,
-      requestTimeout: REQUEST_MS,
+      headersTimeout: headersMs,
+      requestTimeout: requestMs,
+      connectionsCheckingInterval: Math.min(CHECK_MS, headersMs),
       keepAliveTimeout: KEEP_ALIVE_MS,
       keepAlive: true,
       noDelay: true,
@@ -100,6 +116,7 @@ function serverOf(app: App, connectionsMax: number): Server {
     (incoming, outgoing) => void listener(incoming, outgoing),
   );
   server.maxConnections = connectionsMax;
+  server.timeout = stalledMs;
   server.on('clientError', refuse);
   return server;
 }
@@ -124,11 +141,12 @@ function listening(server: Server, host: string, port: number): Promise<AddressI
  * @public
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const { host = '127.0.0.1', port = 0, token, connectionsMax = CONNECTIONS_MAX, graceMs = GRACE_MS, clock = systemClock } = options;
+  const { host = '127.0.0.1', port = 0, token, graceMs = GRACE_MS, clock = systemClock } = options;
+  const { connectionsMax = CONNECTIONS_MAX, headersMs = HEADERS_MS, requestMs = REQUEST_MS, stalledMs = STALLED_MS } = options;
   checkSafe(host, token);
   checkOrigins(options.allowOrigins ?? []);
   const app = createApp({ ...options, host });
-  const server = serverOf(app, connectionsMax);
+  const server = serverOf(app, { connectionsMax, headersMs, requestMs, stalledMs });
   const address = await listening(server, host, port);
   let closed: Promise<void> | null = null;
   const close = (): Promise<void> =>
