@@ -10,6 +10,7 @@ export { InjectError } from '../replay/inject.ts';
 export { PointError } from '../replay/points.ts';
 export type { Journal } from '../replay/reader.ts';
 export type { ActorDifference, Divergence } from '../replay/reexecute.ts';
+export { ScheduleTextError } from '../replay/schedule-text.ts';
 export { ScheduleError } from '../sim/choosers/chooser.ts';
 export type { OutcomeRange } from '../sim/explore/compare.ts';
 export type { Progress, Violation } from '../sim/explore/request.ts';
@@ -30,7 +31,7 @@ export {
   run,
 } from './run.ts';
 export { type ScenarioOptions, type ScenarioSource, ScenarioSourceError, scenario } from './scenario.ts';
-export { type Schedule, ScheduleTextError } from './schedule.ts';
+export type { Schedule } from './schedule.ts';
 export {
   type ComparedRow,
   type CompareOptions,

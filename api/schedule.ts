@@ -3,21 +3,14 @@
  * choices.
  */
 import type { Choice } from '../events/journal.ts';
+import { dotted, indicesIn } from '../replay/schedule-text.ts';
 
 /**
- * Choices by index, as a text `0.1.0` or a list; by label; or as they were recorded: those have to
- * fit as a whole.
+ * Choices by index, as a text `0.1.0` or `2.0*77`, or a list; by label; or as they were recorded:
+ * those have to fit as a whole.
  * @public
  */
 export type Schedule = string | readonly number[] | readonly string[] | readonly Choice[];
-
-/**
- * A text is no schedule.
- * @public
- */
-export class ScheduleTextError extends Error {
-  override readonly name = 'ScheduleTextError';
-}
 
 type Scheduled = Pick<Choice, 'index'> & Partial<Choice>;
 
@@ -28,17 +21,11 @@ export interface Read {
   readonly match: 'strict' | 'label' | 'index';
 }
 
-function indexOf(word: string, step: number): Scheduled {
-  if (!/^[0-9]+$/.test(word))
-    throw new ScheduleTextError(`step ${step} of the schedule is ${JSON.stringify(word)}; expected an index, as in 0.1.0`);
-  return { index: Number(word) };
-}
-
 /** @throws ScheduleTextError */
 export function scheduleOf(schedule: Schedule): Read {
   if (typeof schedule === 'string') {
-    const choices = schedule === '' ? [] : schedule.split('.').map((word, i) => indexOf(word, i + 1));
-    return { choices, text: choices.map(({ index }) => index).join('.'), match: 'index' };
+    const choices = indicesIn(schedule).map((index) => ({ index }));
+    return { choices, text: dotted(choices), match: 'index' };
   }
   const [first] = schedule;
   if (typeof first === 'string') {
@@ -47,5 +34,5 @@ export function scheduleOf(schedule: Schedule): Read {
   }
   const choices = (schedule as readonly (number | Choice)[]).map((one) => (typeof one === 'number' ? { index: one } : one));
   const isWhole = typeof first === 'object';
-  return { choices, text: choices.map(({ index }) => index).join('.'), match: isWhole ? 'strict' : 'index' };
+  return { choices, text: dotted(choices), match: isWhole ? 'strict' : 'index' };
 }

@@ -78,3 +78,10 @@ export const SCENARIO_OPTIONS: readonly OptionSpec[] = [
   { flags: '--set <name=value>', description: 'set a parameter of the scenario; may be repeated', parse: assignment },
   MUTANT_OPTION,
 ];
+
+/** A command as the program lists it: the rest is loaded when it is called. */
+export interface CommandEntry {
+  readonly name: string;
+  readonly summary: string;
+  readonly load: () => Promise<{ readonly COMMAND: Command }>;
+}

@@ -1,11 +1,5 @@
 /** The commands: name, summary, and how to load the rest when it is called. */
-import type { Command } from './command.ts';
-
-export interface CommandEntry {
-  readonly name: string;
-  readonly summary: string;
-  readonly load: () => Promise<{ readonly COMMAND: Command }>;
-}
+import type { CommandEntry } from './command.ts';
 
 export const COMMANDS: readonly CommandEntry[] = [
   { name: 'scenarios', summary: 'list the shipped scenarios, or print one', load: () => import('./scenarios.ts') },
@@ -22,6 +16,12 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: 'machines', summary: 'print the statecharts of the actors', load: () => import('./machines.ts') },
   { name: 'export', summary: 'write a journal as a timeline for other tools', load: () => import('./export.ts') },
   { name: 'serve', summary: 'serve runs over HTTP, recorded or live', load: () => import('./serve.ts') },
+  { name: 'runs', summary: 'list the journals of ./worldswitch-runs, the newest first', load: () => import('./runs.ts') },
   { name: 'schema', summary: 'print the JSON Schema of scenario files', load: () => import('./schema.ts') },
+  {
+    name: 'completion',
+    summary: 'print what completes commands in a shell',
+    load: async () => ({ COMMAND: (await import('./completion.ts')).completionOf(COMMANDS) }),
+  },
   { name: 'demo', summary: 'a race from start to end: run, replay, inject', load: () => import('./demo.ts') },
 ];

@@ -11,7 +11,7 @@ import { loadReference, resolved } from './catalog.ts';
 import { type Call, type Command, integer, SCENARIO_OPTIONS } from './command.ts';
 import { EXIT, usageError } from './errors.ts';
 import { plainHole, printHoles } from './holes.ts';
-import { type Part, type Printer, styled, table } from './output.ts';
+import { type Part, type Printer, styled, table, tableWidth } from './output.ts';
 import { drive } from './searching.ts';
 
 interface CompareOptions {
@@ -73,6 +73,22 @@ function printMarkdown(printer: Printer, rows: readonly ComparedVariant[], outco
 const coloured = (text: string): Part =>
   text === 'clean' || text === 'never' ? styled('green', text) : text === 'violation' || text === 'in all' ? styled('red', text) : text;
 
+/** A row for each variant; a paragraph for each where a row has no room. */
+function printRows(printer: Printer, rows: readonly ComparedVariant[], outcomes: readonly Outcome[]): void {
+  const lines = [headings(outcomes).map((heading) => styled('bold', heading)), ...rows.map((row) => cells(row, outcomes).map(coloured))];
+  if (tableWidth(lines) <= printer.limit) table(printer, lines, '');
+  else for (const row of rows) printParagraph(printer, row, outcomes);
+}
+
+function printParagraph(printer: Printer, row: ComparedVariant, outcomes: readonly Outcome[]): void {
+  const [variant, verdict, least, ...tellings] = cells(row, outcomes) as [string, string, string, ...string[]];
+  const wait = tellings.pop()!;
+  printer.line(styled('bold', `${variant}: `), coloured(verdict), least === '' ? '' : `: ${least}`);
+  const titles = (telling: string) => outcomes.filter((_, i) => tellings[i] === telling).map(({ title }) => title);
+  const lines = [...new Set(tellings)].map((telling) => [coloured(telling), titles(telling).join(', ')]);
+  table(printer, [...lines, ['longest wait', wait]]);
+}
+
 const coverageIn = ({ coverage: { whole, neverTaken, impossible } }: Exploration): Coverage => ({ whole, neverTaken, impossible });
 
 const documentOf = ({ variant, verdict, exhausted, exploration, outcomes }: ComparedVariant) => ({
@@ -125,11 +141,7 @@ async function run({ io, out, err, json, args, options: given }: Call): Promise<
     });
   else if (options.markdown) printMarkdown(out, rows, outcomes);
   else {
-    table(
-      out,
-      [headings(outcomes).map((heading) => styled('bold', heading)), ...rows.map((row) => cells(row, outcomes).map(coloured))],
-      '',
-    );
+    printRows(out, rows, outcomes);
     printCoverage(out, rows);
   }
   if (mutant !== undefined && !json) err.line(`note: the model is the mutant ${mutant}`);

@@ -42,9 +42,9 @@ function printMoral(printer: Printer, path: string | null): void {
   printer.line();
   printer.line('The violation is the point: the design is sound in the obvious order, and one preemption breaks it.');
   if (path === null) return;
-  printer.line(styled('bold', 'Go on:  '), commandText(['inject', path, '--at', POINT, '--preempt', CPU, '--verbose']));
-  printer.line('        ', commandText(['run', SCENARIO, '--variant', 'map-lock-user', '--chooser', 'random', '--seed', '7']));
-  printer.line('        ', commandText(['scenarios']));
+  printer.command([styled('bold', 'Go on:  ')], commandText(['inject', path, '--at', POINT, '--preempt', CPU, '--verbose']));
+  printer.command(['        '], commandText(['run', SCENARIO, '--variant', 'map-lock-user', '--chooser', 'random', '--seed', '7']));
+  printer.command(['        '], commandText(['scenarios']));
 }
 
 async function run({ io, out, json }: Call): Promise<number> {

@@ -54,7 +54,7 @@ async function run({ io, out, json, args }: Call): Promise<number> {
 }
 
 export const COMMAND: Command = {
-  operands: '<a> <b>',
+  operands: '<journal> <other>',
   details: [
     'The first divergence is the first step whose digest differs. After it, deliveries are aligned by receiver, sender and content: the nth time an actor takes the same event is the same on both sides, in whatever order the steps of different actors came.',
     'Exit code 0: the same; 1: they differ.',

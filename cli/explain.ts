@@ -210,9 +210,9 @@ export function printExplanation(printer: Printer, explanation: Explanation): vo
   printRemedies(printer, explanation);
   printer.line();
   commands.forEach((command, i) => {
-    printer.line(styled('bold', i === 0 ? 'See it: ' : '        '), command);
+    printer.command([styled('bold', i === 0 ? 'See it: ' : '        ')], command);
   });
   printer.line();
   printer.line(styled('dim', 'As a test, where worldswitch and vitest are installed:'));
-  for (const line of test.split('\n')) printer.line(line);
+  printer.lines(test);
 }

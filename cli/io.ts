@@ -9,7 +9,10 @@ import { EXIT, fileError } from './errors.ts';
 /** Where text and bytes go. Once the reader is gone, a write does nothing and does not fail. */
 export interface Sink {
   readonly isTerminal: boolean;
+  /** The columns for which text is laid out that is wrapped anyway, such as help. */
   readonly columns: number;
+  /** The columns that no line of text may exceed: of a terminal, or COLUMNS; else null. */
+  readonly limit: number | null;
   /** The reader is gone: a command that writes much may stop. */
   readonly closed: boolean;
   write(data: string | Uint8Array): void;
@@ -32,6 +35,8 @@ export interface Io {
 
 const BUFFER_BYTES = 1 << 16;
 const COLUMNS_DEFAULT = 100;
+/** On a narrower terminal lines break where the terminal breaks them. */
+const COLUMNS_MIN = 40;
 const RETRY_MS = 2;
 
 const codeOf = (error: unknown): string => (error instanceof Error && 'code' in error ? String(error.code) : '');
@@ -44,18 +49,24 @@ class DescriptorSink implements Sink {
   readonly isTerminal: boolean;
   closed = false;
   readonly #fd: number;
-  readonly #columns: () => number;
+  readonly #asked: number | null;
   #chunks: Uint8Array[] = [];
   #size = 0;
 
-  constructor(fd: number, columns: () => number) {
+  constructor(fd: number, asked: number | null) {
     this.#fd = fd;
-    this.#columns = columns;
+    this.#asked = asked;
     this.isTerminal = isatty(fd);
   }
 
+  get limit(): number | null {
+    const { columns } = this.#fd === 1 ? process.stdout : process.stderr;
+    const limit = this.#asked ?? (this.isTerminal ? columns || COLUMNS_DEFAULT : null);
+    return limit === null ? null : Math.max(limit, COLUMNS_MIN);
+  }
+
   get columns(): number {
-    return this.#columns();
+    return this.limit ?? COLUMNS_DEFAULT;
   }
 
   write(data: string | Uint8Array): void {
@@ -108,10 +119,10 @@ function interruption(): () => AbortSignal {
 
 export function processIo(): Io {
   const { env } = process;
-  const columns = (): number => Number(env.COLUMNS) || (isatty(1) ? process.stdout.columns : 0) || COLUMNS_DEFAULT;
+  const asked = Number.isSafeInteger(Number(env.COLUMNS)) ? Number(env.COLUMNS) || null : null;
   return {
-    out: new DescriptorSink(1, columns),
-    err: new DescriptorSink(2, columns),
+    out: new DescriptorSink(1, asked),
+    err: new DescriptorSink(2, asked),
     cwd: process.cwd(),
     env,
     stdin: () => readFileSync(0),

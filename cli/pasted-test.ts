@@ -5,9 +5,14 @@
 import { isAbsolute } from 'node:path';
 import type { RunEnd } from '../events/journal.ts';
 import type { Journal } from '../replay/reader.ts';
+import { inShort } from '../replay/schedule-text.ts';
 import { progress } from '../sim/properties/liveness.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
+import { linesOf } from './layout.ts';
 import { modelFiles } from './model-files.ts';
+
+/** Characters of a schedule on one line. */
+const LINE = 64;
 
 const quoted = (text: string): string => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 
@@ -36,6 +41,13 @@ function choicesOf({ variant, mutant, params }: ResolvedScenario): string[] {
   ];
 }
 
+/** A schedule that is longer than a line is a list of lines. */
+function scheduleLines(schedule: string): string {
+  if (schedule.length <= LINE) return quoted(schedule);
+  const lines = linesOf(schedule, LINE).map(([from, to]) => quoted(schedule.slice(from, to).replace(/\.$/, '')));
+  return `[\n${lines.map((line) => `      ${line},\n`).join('')}    ].join('.')`;
+}
+
 /** `isShipped`: the scenario comes with the package; else its file is named after it. */
 export function pastedTest(
   journal: Journal,
@@ -45,7 +57,7 @@ export function pastedTest(
 ): string {
   const files = modelFiles().map(({ file }) => file);
   const source = isShipped ? quoted(scenario.name) : `readFileSync(${quoted(`${scenario.name}.yaml`)}, 'utf8')`;
-  const schedule = [...journal.choices()].map(({ index }) => index).join('.');
+  const schedule = inShort(journal.choices());
   const registers = files.map(
     (_, i) => `for (const mechanism of [module${i}.mechanism ?? module${i}.mechanisms].flat()) register(mechanism);`,
   );
@@ -54,12 +66,12 @@ export function pastedTest(
     '',
     ...registers,
     ...(registers.length > 0 ? [''] : []),
-    `it(${quoted(`does not break ${property} under the recorded schedule`)}, () => {`,
+    `it(${quoted(`keeps ${property} under the recorded schedule`)}, () => {`,
     `  const { violation } = run(${source}, {`,
     ...choicesOf(scenario).map((line) => `    ${line}`),
     // A search with `--liveness` asks for it besides what the file asks for.
     ...(property === progress.id ? ['    liveness: true,'] : []),
-    `    schedule: '${schedule}',`,
+    `    schedule: ${scheduleLines(schedule)},`,
     '  });',
     // A run tells one of several that break at once first.
     ...(also === undefined

@@ -3,11 +3,13 @@
  * into one message.
  */
 import { Command as Commander, CommanderError, Option } from 'commander';
-import { type Call, type Command, JSON_OPTION, MODELS_OPTION } from './command.ts';
-import { COMMANDS, type CommandEntry } from './commands.ts';
+import { type Call, type Command, type CommandEntry, JSON_OPTION, MODELS_OPTION } from './command.ts';
+import { COMMANDS } from './commands.ts';
 import { blamed, CliError, EXIT, type Failure, failureDocument, failureOf } from './errors.ts';
 import type { Io } from './io.ts';
+import { commandLines, linesOf } from './layout.ts';
 import { hasColours, Printer, styled } from './output.ts';
+import { namedRun } from './runs-folder.ts';
 import { VERSION_FLAGS, versionDocument, versionText } from './version.ts';
 
 const INTRODUCTION = `A deterministic simulator of a multi-core virtualization host: run a race, replay it, change one decision in it.
@@ -17,8 +19,7 @@ First steps:
   worldswitch scenarios                  what can be run
   worldswitch run rmp-host-write-race    one run`;
 
-const EXIT_CODES = `Exit codes: 0 done, nothing broke or differed; 1 a property broke, or a difference was found; 2 usage, unknown name,
-invalid input, missing file; 3 a journal that is damaged, not one, or too new; 4 interrupted or out of budget; 70 internal error.`;
+const EXIT_CODES = `Exit codes: 0 done, nothing broke or differed; 1 a property broke, or a difference was found; 2 usage, unknown name, invalid input, missing file; 3 a journal that is damaged, not one, or too new; 4 interrupted or out of budget; 70 internal error.`;
 
 interface Surroundings {
   readonly io: Io;
@@ -28,23 +29,21 @@ interface Surroundings {
 }
 
 const PROSE_COLUMNS_MAX = 100;
+/** Of examples in a help text. */
+const INDENT = 2;
 
 /** A paragraph in lines of at most so many columns. */
-function wrapped(paragraph: string, columns: number): string {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of paragraph.split(' ')) {
-    if (line !== '' && line.length + 1 + word.length > columns) {
-      lines.push(line);
-      line = word;
-    } else line = line === '' ? word : `${line} ${word}`;
-  }
-  return [...lines, line].join('\n');
-}
+const wrapped = (paragraph: string, columns: number): string =>
+  linesOf(paragraph, Math.min(columns, PROSE_COLUMNS_MAX))
+    .map(([from, to]) => paragraph.slice(from, to))
+    .join('\n');
 
 function examplesText({ details = [], examples }: Command, columns: number): string {
-  const prose = details.map((paragraph) => `${wrapped(paragraph, Math.min(columns, PROSE_COLUMNS_MAX))}\n\n`).join('');
-  const lines = examples.map(([line, does]) => `  # ${does}\n  worldswitch ${line}`);
+  const prose = details.map((paragraph) => `${wrapped(paragraph, columns)}\n\n`).join('');
+  const lines = examples.flatMap(([line, does]) => {
+    const [first, ...rest] = commandLines(`worldswitch ${line}`, INDENT, columns);
+    return [`${' '.repeat(INDENT)}# ${does}`, `${' '.repeat(INDENT)}${first}`, ...rest];
+  });
   return `\n${prose}Examples:\n${lines.join('\n')}`;
 }
 
@@ -79,7 +78,7 @@ function emptyProgram({ io, out, err }: Surroundings): Commander {
     .description(INTRODUCTION)
     .helpCommand(false)
     .option('-V, --version', 'print the version')
-    .addHelpText('after', `\n${EXIT_CODES}\n\nworldswitch COMMAND --help shows options and examples of a command.`)
+    .addHelpText('after', `\n${wrapped(EXIT_CODES, io.out.columns)}\n\nworldswitch COMMAND --help shows options and examples of a command.`)
     .configureHelp({ showGlobalOptions: false })
     .configureOutput({
       writeOut: (text) => out.lines(text),
@@ -139,7 +138,10 @@ async function dispatch(argv: readonly string[], around: Surroundings): Promise<
     if (entry !== named) continue;
     const { COMMAND } = await entry.load();
     describe(commander, COMMAND, around.io.out.columns, async (args, { models = [], ...options }) => {
-      code = await withModels(models as readonly string[], around.io, () => COMMAND.run({ ...around, args, options } satisfies Call));
+      const operands = COMMAND.operands.includes('journal') ? args.map((operand) => namedRun(operand, around.io)) : args;
+      code = await withModels(models as readonly string[], around.io, () =>
+        COMMAND.run({ ...around, args: operands, options } satisfies Call),
+      );
     });
   }
   if (words.length === 0) {

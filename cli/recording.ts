@@ -17,7 +17,7 @@ import type { BlockSink } from '../sim/sequencer.ts';
 import { CliError, EXIT, fileError } from './errors.ts';
 import { makeFolder } from './folder.ts';
 import type { Io } from './io.ts';
-import { commandText } from './output.ts';
+import { commandText, showProgress } from './output.ts';
 import { targetOf, writeStream } from './target.ts';
 
 export interface RecordingOptions {
@@ -151,7 +151,7 @@ export class Recording {
       const now = performance.now();
       if (now - turn < TURN_MS) continue;
       if (io.err.isTerminal && now - shownAt >= PROGRESS_MS) {
-        io.err.write(`\r  step ${run.sequencer.step}, ${run.sequencer.seq} records `);
+        showProgress(io.err, `  step ${run.sequencer.step}, ${run.sequencer.seq} records`);
         shownAt = now;
         this.#isShown = true;
       }
@@ -162,7 +162,7 @@ export class Recording {
 
   #seal(run: Run, end: RunEnd): Recorded {
     const { io } = this.#options;
-    if (this.#isShown) io.err.write('\r\x1b[K');
+    if (this.#isShown) showProgress(io.err, '');
     const sealed = this.#writer!.seal(end);
     const start = this.#start!;
     const path = this.#settle(sealed);

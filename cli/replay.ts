@@ -105,8 +105,8 @@ function run({ io, out, err, json, args, options }: Call): Promise<number> {
       for (const { property, message } of violation?.also ?? []) out.line(`  and ${property}: ${message}`);
       if (foreign) out.line(`  ${foreign}`);
       if (!report.identical && file !== '-') {
-        out.line(
-          styled('bold', 'See it: '),
+        out.command(
+          [styled('bold', 'See it: ')],
           commandText(['show', file, '--step', String(Math.max(0, (report.divergence?.step ?? 1) - 1))]),
         );
       }

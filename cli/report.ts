@@ -1,12 +1,12 @@
 /** What is said about a finished run: as a document, and as text. */
 import type { RunEnd } from '../events/journal.ts';
+import { dotted, inShort } from '../replay/schedule-text.ts';
 import { isWhole } from '../sim/end.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
 import type { Selection } from './catalog.ts';
 import { EXIT } from './errors.ts';
 import { commandText, type Printer, styled } from './output.ts';
 import type { Recorded } from './recording.ts';
-import { dotted } from './schedule.ts';
 
 /** A schedule that fits on a command line. */
 const SCHEDULE_CHARS_MAX = 600;
@@ -95,7 +95,7 @@ export function printJournal(printer: Printer, recorded: Recorded, again: readon
 /** Commands to go on with, one on each line, so that each can be copied. */
 export function printCommands(printer: Printer, commands: readonly (readonly string[])[], indent = ''): void {
   commands.forEach((words, i) => {
-    printer.line(indent, styled('bold', i === 0 ? 'See it: ' : '        '), commandText(words));
+    printer.command([indent, styled('bold', i === 0 ? 'See it: ' : '        ')], commandText(words));
   });
 }
 
@@ -123,7 +123,7 @@ const isStdin = (word: string | undefined): boolean => word === '-' || word === 
  */
 export function runWords(reference: string, recorded: Recorded, asked: Selection & Chosen): string[] | null {
   const { start, end } = recorded;
-  const schedule = scheduleText(recorded);
+  const schedule = inShort(recorded.journal.choices());
   const isNeeded = start.chooser === 'replay' || (end.violation !== null && start.chooser !== 'fifo');
   const isShort = isNeeded && schedule.length <= SCHEDULE_CHARS_MAX;
   if (isStdin(reference) || (!isShort && isStdin(asked.schedule))) return null;

@@ -130,7 +130,7 @@ export const COMMAND: Command = {
   operands: '<scenario>',
   details: [
     'SCENARIO is a shipped name, a path (with a / or the ending .yaml), or - for standard input.',
-    'A schedule is a list of indices, 0.1.0, or @FILE with such a line, with what `run --json` printed, or with choices as JSON lines or array {"index", "count", "label"}. Choices with labels must fit; indices only need to exist. When the schedule is used up, fifo goes on.',
+    'A schedule is a list of indices, 0.1.0 or 2.0*77, or @FILE with such a line, with what `run --json` printed, or with choices as JSON lines or array {"index", "count", "label"}. Choices with labels must fit; indices only need to exist. When the schedule is used up, fifo goes on.',
     'Exit code 1 says that a property broke, expected or not; with --expect, that the run is not what the scenario expects of the variant: clean, or one of the violations it lists. 4: interrupted, or the bound of steps was hit; the journal is kept.',
   ],
   options: [

@@ -194,7 +194,7 @@ function print(printer: Printer, { missed, guarantee, strategies, corpus, schedu
         ],
         '  ',
       );
-    if (again) printer.line(styled('bold', '  Again:  '), commandText(again));
+    if (again) printer.command([styled('bold', '  Again:  ')], commandText(again));
   }
   for (const id of missed) printer.line(styled('yellow', `Not met: ${id}`), ', in none of the schedules drawn');
   if (violations.length === 0) printer.line(styled('green', 'Nothing broke'), `: in ${schedules} schedules; a sample, no proof`);

@@ -2,6 +2,7 @@
  * A schedule as the command line takes it: dotted indices, or a file with indices or whole choices.
  */
 import type { Choice } from '../events/journal.ts';
+import { dotted, indicesIn, ScheduleTextError } from '../replay/schedule-text.ts';
 import { readText } from './catalog.ts';
 import { CliError, EXIT } from './errors.ts';
 import type { Io } from './io.ts';
@@ -18,20 +19,18 @@ export interface Schedule {
 }
 
 const SCHEDULE_BYTES_MAX = 1 << 28;
-const EXPECTED = 'indices as 0.1.0; or a file with such a line, or with {"index", "count", "label"} as JSON lines or array';
+const EXPECTED = 'indices as 0.1.0 or 2.0*77; or a file with such a line, or with {"index", "count", "label"} as JSON lines or array';
 
 const wrong = (message: string): CliError => new CliError({ code: 'schedule_invalid', exit: EXIT.usage, message, expected: EXPECTED });
 
 const isIndex = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
 
 function indicesOf(text: string, where: string): ScheduledChoice[] {
-  if (text === '') return [];
-  return text.split('.').map((word, step) => {
-    const index = Number(word);
-    if (!/^[0-9]+$/.test(word) || !isIndex(index))
-      throw wrong(`${where}: step ${step + 1} is ${JSON.stringify(word.slice(0, 40))}, which is no index`);
-    return { index };
-  });
+  try {
+    return indicesIn(text).map((index) => ({ index }));
+  } catch (error) {
+    throw error instanceof ScheduleTextError ? wrong(`${where}: ${error.message}`) : error;
+  }
 }
 
 function choiceOf(value: unknown, where: string, step: number): ScheduledChoice {
@@ -80,11 +79,4 @@ export function scheduleOf(argument: string, io: Io): Schedule {
     : indicesOf(argument, '--schedule');
   const hasLabels = choices.length > 0 && choices.every(({ label }) => label !== undefined);
   return { choices, text: dotted(choices), match: hasLabels ? 'strict' : 'index' };
-}
-
-/** A schedule as text. */
-export function dotted(choices: Iterable<Pick<Choice, 'index'>>): string {
-  let text = '';
-  for (const { index } of choices) text += text === '' ? index : `.${index}`;
-  return text;
 }

@@ -12,8 +12,6 @@ export const COMMAND: Command = {
   operands: '',
   details: ['Draft 2020-12. An editor that knows it completes keys and marks mistakes; `worldswitch check` also compares values.'],
   options: [],
-  examples: [
-    ['schema > scenario.schema.json', 'then, as the first line of a scenario: # yaml-language-server: $schema=scenario.schema.json'],
-  ],
+  examples: [['schema > scenario.schema.json', 'a scenario begins: # yaml-language-server: $schema=scenario.schema.json']],
   run,
 };

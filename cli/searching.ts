@@ -10,6 +10,7 @@ import { openSession, type SessionOptions } from '../sim/session.ts';
 import { fileError } from './errors.ts';
 import { makeFolder } from './folder.ts';
 import type { Io } from './io.ts';
+import { showProgress } from './output.ts';
 import { type Recorded, Recording, RUNS_FOLDER, shownPath } from './recording.ts';
 
 const PROGRESS_MS = 500;
@@ -62,7 +63,7 @@ export class Overseer {
     const isOver = this.#seconds !== undefined && now - this.#startedAt > 1000 * this.#seconds * share;
     this.timedOut ||= isOver;
     if (this.#io.err.isTerminal && now - this.#shownAt >= PROGRESS_MS) {
-      this.#io.err.write(`\r\x1b[K  ${this.#what}: ${progressText(progress, now - this.#startedAt)} `);
+      showProgress(this.#io.err, `  ${this.#what}: ${progressText(progress, now - this.#startedAt)}`);
       this.#shownAt = now;
     }
     return this.interrupted || isOver || (this.#fits?.(0) === false && 'bytes');
@@ -76,7 +77,7 @@ export class Overseer {
 
   /** Removes the line of progress. */
   end(): void {
-    if (this.#io.err.isTerminal) this.#io.err.write('\r\x1b[K');
+    showProgress(this.#io.err, '');
   }
 }
 

@@ -1,5 +1,5 @@
 /** `serve`: runs over HTTP, recorded or live. */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { openInjection, openReplay } from '../api/open-run.ts';
 import { shippedNames } from '../api/shipped-scenarios.ts';
@@ -24,6 +24,7 @@ import { INJECT_FLAGS, INJECT_OPTIONS, type InjectFlags, injectionOf } from './i
 import type { Io } from './io.ts';
 import { named, noteLoss, openSource } from './journal-file.ts';
 import { RUNS_FOLDER } from './recording.ts';
+import { journalsIn } from './runs-folder.ts';
 import { targetOf } from './target.ts';
 
 interface Options extends InjectFlags {
@@ -128,10 +129,9 @@ const isScenario = (operand: string): boolean => (looksLikePath(operand) ? /\.ya
 
 function operandsOf(args: readonly string[], io: Io): readonly string[] {
   if (args.length > 0) return args;
-  const folder = resolve(io.cwd, RUNS_FOLDER);
-  const journals = existsSync(folder) ? readdirSync(folder).filter((file) => file.endsWith('.wsj')) : [];
+  const journals = journalsIn(io);
   if (journals.length === 0) throw usageError(`nothing to serve: ./${RUNS_FOLDER} holds no journals; expected journals or a scenario`);
-  return journals.sort().map((file) => join(RUNS_FOLDER, file));
+  return journals.map(({ file }) => file).sort();
 }
 
 function servedOf(operand: string, io: Io, options: Options): Served {

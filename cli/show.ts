@@ -197,7 +197,7 @@ function printPoints(printer: Printer, journal: Journal, { actor, from, limit = 
   const example = points.find(({ point, alternatives }) => point !== null && alternatives.some((label) => label.startsWith('preempt(')));
   const preempt = example?.alternatives.find((label) => label.startsWith('preempt('));
   if (example && preempt)
-    printer.line(styled('bold', 'Inject: '), commandText(['inject', file, '--at', example.point!, '--preempt', preempt.slice(8, -1)]));
+    printer.command([styled('bold', 'Inject: ')], commandText(['inject', file, '--at', example.point!, '--preempt', preempt.slice(8, -1)]));
 }
 
 function explainTo(printer: Printer, journal: Journal, file: string, io: Io): void {

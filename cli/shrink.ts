@@ -161,7 +161,7 @@ function* shrunkOrTold(search: ReturnType<typeof shrink>, file: string): ReturnT
 }
 
 export const COMMAND: Command = {
-  operands: '<file>',
+  operands: '<journal>',
   details: [
     'Smaller means fewer disturbances, then fewer preemptions, then fewer switches, then fewer steps. The result is replayed twice before it is reported.',
     'The critical pair are two neighbouring steps: with them exchanged the property does not break.',

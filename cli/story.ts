@@ -57,14 +57,11 @@ interface Layout {
 const NAME_COLUMNS_MIN = 28;
 const NAME_SHARE = 0.36;
 
-/** On a terminal a step is one line; elsewhere nothing is cut. */
-const clipOf = ({ sink }: Printer): number | undefined => (sink.isTerminal ? sink.columns : undefined);
-
-function layoutOf(printer: Printer, journal: Journal): Layout {
-  const clip = clipOf(printer);
-  const nameColumns = clip === undefined ? Number.POSITIVE_INFINITY : Math.max(NAME_COLUMNS_MIN, Math.floor(clip * NAME_SHARE));
-  return { cpus: cpusOf(journal), nameColumns };
-}
+/** Where lines have a limit, a step is one line; elsewhere nothing is cut. */
+const layoutOf = ({ limit }: Printer, journal: Journal): Layout => ({
+  cpus: cpusOf(journal),
+  nameColumns: Math.max(NAME_COLUMNS_MIN, Math.floor(limit * NAME_SHARE)),
+});
 
 function lanes(cpu: number | null, cpus: number): Part[] {
   if (cpus > LANES_MAX) return [cpu === null ? '-' : String(cpu)];
@@ -83,7 +80,7 @@ function cells(row: Row, { cpus, nameColumns }: Layout, mark: string | undefined
     ...lanes(row.cpu, cpus),
     row.isDecision ? styled('yellow', row.actor) : row.actor,
     row.isDecision ? styled('yellow', what) : what,
-    mark === undefined ? told : styled('red', told),
+    mark === undefined ? told : { style: 'red', text: told, isWhole: true },
   ];
 }
 
@@ -105,7 +102,7 @@ export function printStory(printer: Printer, journal: Journal, options: StoryOpt
   const last = head.at(-1);
   const first = tail[0];
   const gap: Part[][] = last && first ? [['    …', '', styled('dim', `${first.step - last.step - 1} steps left out`)]] : [];
-  table(printer, [header(cpus), ...drawn(head), ...gap, ...drawn(tail)], ' ', clipOf(printer));
+  table(printer, [header(cpus), ...drawn(head), ...gap, ...drawn(tail)], ' ', true);
   const shown = head.length + tail.length;
   if (shown < journal.steps) printer.line(styled('dim', `  ${shown} of ${journal.steps} steps; --verbose shows all`));
 }
@@ -114,7 +111,7 @@ function printAll(printer: Printer, journal: Journal, cpus: number, drawn: (rows
   let rows: Row[] = [];
   let isFirst = true;
   const flush = (): void => {
-    table(printer, [...(isFirst ? [header(cpus)] : []), ...drawn(rows)], ' ', clipOf(printer));
+    table(printer, [...(isFirst ? [header(cpus)] : []), ...drawn(rows)], ' ', true);
     isFirst = false;
     rows = [];
   };

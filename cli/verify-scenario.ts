@@ -4,6 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import type { Choice, RunEnd } from '../events/journal.ts';
+import { inShort } from '../replay/schedule-text.ts';
 import { JournalWriter } from '../replay/writer.ts';
 import { variantNames } from '../sim/scenario/checks.ts';
 import { goesBy, isExpected, nameOf } from '../sim/scenario/expectations.ts';
@@ -13,7 +14,6 @@ import { loadReference, readText, regressionsPath, resolved } from './catalog.ts
 import { CliError, EXIT } from './errors.ts';
 import type { Io } from './io.ts';
 import { selectionWords } from './report.ts';
-import { dotted } from './schedule.ts';
 
 export interface Check {
   readonly variant: string;
@@ -99,7 +99,7 @@ function repeated(scenario: ResolvedScenario, { variant, property, schedule }: R
       property ?? undefined,
     );
     const { violation } = end;
-    const again = [...words, '--schedule', dotted(schedule)];
+    const again = [...words, '--schedule', inShort(schedule)];
     if (!mayEnd(end, scenario.expect))
       return { variant, what, ok: false, found: `it breaks ${nameOf(violation!)}, which is not expected`, again };
     const ok = property === null ? violation === null : violation !== null && goesBy(violation, property) && violation.step === step;

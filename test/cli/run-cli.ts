@@ -7,7 +7,7 @@ import { runCli } from '../../cli/program.ts';
 
 class MemorySink implements Sink {
   readonly isTerminal: boolean;
-  readonly columns = 100;
+  readonly columns: number;
   closed = false;
   readonly #chunks: Uint8Array[] = [];
   /** Closes itself after so many writes, as a reader that has seen enough. */
@@ -15,10 +15,14 @@ class MemorySink implements Sink {
 
   readonly #onWrite: (text: string) => void;
 
-  constructor(isTerminal: boolean, writesMax = Number.POSITIVE_INFINITY, onWrite: (text: string) => void = () => {}) {
+  constructor(isTerminal: boolean, columns = 100, writesMax = Number.POSITIVE_INFINITY, onWrite: (text: string) => void = () => {}) {
     this.isTerminal = isTerminal;
+    this.columns = columns;
     this.#writesMax = writesMax;
     this.#onWrite = onWrite;
+  }
+  get limit(): number | null {
+    return this.isTerminal ? this.columns : null;
   }
   write(data: string | Uint8Array): void {
     if (this.#chunks.length >= this.#writesMax) this.closed = true;
@@ -45,7 +49,9 @@ export interface Outcome {
 export interface Surroundings {
   readonly stdin?: Uint8Array | string;
   readonly env?: Io['env'];
+  /** Both outputs are a terminal. */
   readonly isTerminal?: boolean;
+  readonly columns?: number;
   readonly writesMax?: number;
   readonly signal?: AbortSignal;
   /** Sees standard output while the command goes on. */
@@ -66,10 +72,10 @@ export class Bench {
 
   async run(
     argv: readonly string[],
-    { stdin = '', env = {}, isTerminal = false, writesMax, signal, onWrite }: Surroundings = {},
+    { stdin = '', env = {}, isTerminal = false, columns, writesMax, signal, onWrite }: Surroundings = {},
   ): Promise<Outcome> {
-    const out = new MemorySink(isTerminal, writesMax, onWrite);
-    const err = new MemorySink(false);
+    const out = new MemorySink(isTerminal, columns, writesMax, onWrite);
+    const err = new MemorySink(isTerminal, columns);
     const io: Io = {
       out,
       err,

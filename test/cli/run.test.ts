@@ -67,7 +67,7 @@ describe('run', () => {
     expect(code).toBe(1);
     expect(out).toContain('Broken: rmp.innocent-process-killed');
     expect(out).toContain('was killed by SIGBUS');
-    const again = /See it: worldswitch (.*)/.exec(out)![1]!.split(' ');
+    const again = /See it: worldswitch (.*)/.exec(out)![1]!.replaceAll("'", '').split(' ');
     expect((await bench.run(again)).code).toBe(1);
   });
 

@@ -1,0 +1,84 @@
+/** `runs` and `latest`: the journals that were written where nothing else was asked for. */
+import { mkdirSync, utimesSync, writeFileSync } from 'node:fs';
+import { afterAll, describe, expect, it } from 'vitest';
+import { Bench } from './run-cli.ts';
+
+const empty = new Bench();
+const bench = new Bench();
+afterAll(() => {
+  empty.clear();
+  bench.clear();
+});
+
+interface Listed {
+  readonly file: string;
+  readonly verdict: string;
+  readonly scenario: string | null;
+  readonly steps: number | null;
+}
+
+const ran = async (argv: readonly string[], at: number): Promise<string> => {
+  const { journal } = (await bench.run([...argv, '--json'])).json<{ journal: string }>();
+  utimesSync(bench.path(journal), at, at);
+  return journal;
+};
+
+describe('runs', () => {
+  it('lists the newest first, with verdict, steps, size and time, and what cannot be read', async () => {
+    const clean = await ran(['run', 'rmp-host-write-race'], 1_000_000);
+    const broken = await ran(['run', 'rmp-host-write-race', '--chooser', 'random', '--seed', '3'], 2_000_000);
+    writeFileSync(bench.path('worldswitch-runs/junk.wsj'), 'junk');
+    utimesSync(bench.path('worldswitch-runs/junk.wsj'), 500_000, 500_000);
+    mkdirSync(bench.path('worldswitch-runs/folder.wsj'));
+    const { code, json } = await bench.run(['runs', '--json']);
+    const listed = json<Listed[]>();
+    expect(code).toBe(0);
+    expect(listed.map(({ file, verdict }) => [file, verdict])).toEqual([
+      [broken, 'violation'],
+      [clean, 'clean'],
+      ['worldswitch-runs/junk.wsj', 'damaged'],
+    ]);
+    expect(listed[1]).toMatchObject({
+      scenario: 'rmp-host-write-race',
+      variant: 'panic-sigbus',
+      steps: 84,
+      property: null,
+      written: '1970-01-12T13:46:40.000Z',
+    });
+    const { out } = await bench.run(['runs', '--limit', '1']);
+    expect(out).toContain('rmp.host-panic');
+    expect(out).toContain('2 older ones');
+  });
+
+  it('says that there are none', async () => {
+    expect((await empty.run(['runs'])).out).toBe('./worldswitch-runs holds no journals\n');
+    expect((await empty.run(['runs', '--json'])).json()).toEqual([]);
+  });
+});
+
+describe('latest', () => {
+  it.each([
+    [['show', 'latest']],
+    [['replay', 'latest']],
+    [['verify', 'latest']],
+    [['export', 'latest', '--format', 'chrome', '-o', 'latest.json']],
+    [['diff', 'latest', 'latest']],
+    [['inject', 'latest', '--at', '5', '--choose', 'exec', '--mode', 'memory']],
+    [['shrink', 'latest', '-o', 'small.wsj']],
+    [['explore', 'latest', '--max-states', '50', '-o', 'found']],
+  ])('is the newest journal in %j', async (argv) => {
+    const { code, err } = await bench.run(argv);
+    expect([2, 3, 70]).not.toContain(code);
+    expect(err).not.toContain('latest');
+  });
+
+  it('is no name where nothing was run', async () => {
+    const { code, err } = await empty.run(['show', 'latest']);
+    expect(code).toBe(2);
+    expect(err).toContain('there is no latest run: ./worldswitch-runs holds no journals');
+  });
+
+  it('is the name of a scenario where a scenario is asked for', async () => {
+    expect((await bench.run(['run', 'latest'])).err).toContain('latest');
+  });
+});
