@@ -1,4 +1,5 @@
 /** `compare`: every variant of a scenario explored, in one table. */
+import { counted } from '../sim/counted.ts';
 import { type ComparedVariant, compareVariant, LONGEST_WAIT, type OutcomeRange } from '../sim/explore/compare.ts';
 import { countsText, together } from '../sim/explore/covered/holes.ts';
 import type { Coverage } from '../sim/explore/covered/ledger.ts';
@@ -33,7 +34,7 @@ const deviatesLess = (one: Violation, other: Violation): number =>
 
 function leastDeviating({ exploration: { violations } }: ComparedVariant): string {
   const [least] = [...violations].sort(deviatesLess);
-  return least ? `${least.property}, ${least.steps} steps, ${least.preemptions} preemptions` : '';
+  return least ? `${least.property}, ${counted(least.steps, 'step')}, ${counted(least.preemptions, 'preemption')}` : '';
 }
 
 function cells(row: ComparedVariant, outcomes: readonly Outcome[]): string[] {
@@ -131,7 +132,12 @@ async function run({ io, out, err, json, args, options: given }: Call): Promise<
     rows.push(result);
     stopped = interrupted;
   }
-  const outcomes = outcomesFor(scenario.host.arch);
+  const known = outcomesFor(scenario.host.arch);
+  // A model of its own has no host to which these could happen.
+  const outcomes =
+    scenario.model === undefined
+      ? known
+      : known.filter(({ name }) => rows.some((row) => told(row.outcomes[name]!, row.exhausted) !== 'never'));
   if (json)
     out.json({
       scenario: scenario.name,

@@ -3,6 +3,7 @@
  * counterexample, or a guarantee.
  */
 import { dirname, resolve } from 'node:path';
+import { ModelError } from '../sim/engine/port.ts';
 import { together } from '../sim/explore/covered/holes.ts';
 import { untakenText } from '../sim/explore/guarantee.ts';
 import { SymmetryError } from '../sim/explore/reduce/symmetry.ts';
@@ -12,8 +13,9 @@ import type { Call, Command } from './command.ts';
 import { EXIT, usageError } from './errors.ts';
 import { checkFolder } from './folder.ts';
 import { printHoles } from './holes.ts';
+import type { Io } from './io.ts';
 import { commandText, type Printer, styled } from './output.ts';
-import { printCommands } from './report.ts';
+import { costText, printCommands } from './report.ts';
 import { printHeadline } from './run.ts';
 import { checkSampling, runSampling, SAMPLING_OPTIONS, type SamplingOptions } from './sampling.ts';
 import { type Carried, carry, carryMerge, type Sharding } from './search/carry.ts';
@@ -55,8 +57,9 @@ const CHECKS_ALL = 'A search without a bound, shards, --compact and --reduce sym
 const NO_PROPERTY = 'the scenario names no property that has to hold, so only deadlocks were looked for';
 
 function print(printer: Printer, { properties }: ResolvedScenario, exploration: Exploration, violations: readonly Shown[]): void {
-  for (const { property, message, steps, preemptions, switches, disturbances, least, journal, lasso } of violations) {
-    const cost = `${steps} steps, ${disturbances} disturbances, ${preemptions} preemptions, ${switches} switches`;
+  for (const violation of violations) {
+    const { property, message, least, journal, lasso } = violation;
+    const cost = costText(violation);
     printer.line(styled('red', `Broken: ${property}`), ` in ${cost}`, least ? '' : ' (a less deviating schedule may exist)');
     printer.line(`  ${message}`);
     if (lasso) printer.line(`  Back to step ${lasso.from}: the last ${lasso.length} steps repeat forever.`);
@@ -107,6 +110,15 @@ function unlessSymmetry(error: unknown): never {
   throw error instanceof SymmetryError ? usageError(error.message) : error;
 }
 
+/** Shows a mistake of the model as the run that meets it, which leaves its journal. */
+const shownAsRun =
+  ({ scenario, prefix }: SearchSubject, folder: string | undefined, io: Io) =>
+  async (error: unknown): Promise<never> => {
+    if (error instanceof ModelError && error.way !== null)
+      (await recordTrail({ scenario, labels: [...prefix, ...error.way], folder, io })).close();
+    throw error;
+  };
+
 async function found(
   reference: string | undefined,
   flags: ExploreFlags,
@@ -130,7 +142,13 @@ async function found(
     ...(image && { image }),
     ...(keep !== undefined && { onTurn: keeper(keep, flags.checkpointEvery ?? CHECKPOINT_STATES, subject, call) }),
   };
-  return { ...(await carry(request, subject, flags, io).catch(unlessSymmetry).catch(unlessDamaged(resume))), subject };
+  return {
+    ...(await carry(request, subject, flags, io)
+      .catch(shownAsRun(subject, flags.output, io))
+      .catch(unlessSymmetry)
+      .catch(unlessDamaged(resume))),
+    subject,
+  };
 }
 
 async function run(call: Call): Promise<number> {

@@ -1,7 +1,7 @@
 /**
- * A module of the user's own imports `worldswitch/…`. Where no such package is installed beside it,
- * the import gets the running program, so that a patch in a folder of its own needs no project
- * around it.
+ * A module of the user's own imports `worldswitch/…`, `xstate` and `zod`. Where no such package is
+ * installed beside it, the import gets the running program and what that has, so that a patch in a
+ * folder of its own needs no project around it.
  */
 import * as nodeModule from 'node:module';
 
@@ -19,7 +19,8 @@ const ENTRIES: Readonly<Record<string, string>> = Object.fromEntries(
   ]),
 );
 
-const isOurs = (specifier: string): boolean => /^worldswitch(?:\/|$)/.test(specifier);
+/** The package, and the two that a module shares with it: there is one copy of each. */
+const isOurs = (specifier: string): boolean => /^(?:worldswitch|xstate|zod)(?:\/|$)/.test(specifier);
 
 const isMissing = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && (error.code === 'ERR_MODULE_NOT_FOUND' || error.code === 'MODULE_NOT_FOUND');
@@ -35,7 +36,7 @@ export async function resolve(specifier, context, next) {
   try {
     return await next(specifier, context);
   } catch (error) {
-    if (!/^worldswitch(?:\\/|$)/.test(specifier) || error.code !== 'ERR_MODULE_NOT_FOUND') throw error;
+    if (!/^(?:worldswitch|xstate|zod)(?:\\/|$)/.test(specifier) || error.code !== 'ERR_MODULE_NOT_FOUND') throw error;
     return next(entries[specifier] ?? specifier, { ...context, parentURL: here });
   }
 }`;

@@ -1,6 +1,7 @@
 /** What is said about a finished run: as a document, and as text. */
 import type { RunEnd } from '../events/journal.ts';
 import { dotted, inShort } from '../replay/schedule-text.ts';
+import { counted } from '../sim/counted.ts';
 import { isWhole } from '../sim/end.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
 import type { Selection } from './catalog.ts';
@@ -59,7 +60,21 @@ const ENDED: Readonly<Record<RunEnd['ended'], string>> = {
   stopped: 'stopped: no verdict about what follows',
 };
 
-const counted = (count: number, thing: string): string => `${count} ${thing}${count === 1 ? '' : 's'}`;
+interface Deviating {
+  readonly steps: number;
+  readonly disturbances: number;
+  readonly preemptions: number;
+  readonly switches: number;
+}
+
+/** How far a schedule is from the run in order. */
+export const costText = ({ steps, disturbances, preemptions, switches }: Deviating): string =>
+  [
+    counted(steps, 'step'),
+    counted(disturbances, 'disturbance'),
+    counted(preemptions, 'preemption'),
+    counted(switches, 'switch', 'switches'),
+  ].join(', ');
 
 export function printVerdict(printer: Printer, { end, steps, met }: Recorded): void {
   const { violation, ended, outcomes } = end;

@@ -13,7 +13,7 @@ import { EXIT, usageError } from './errors.ts';
 import { modelWords } from './model-files.ts';
 import { commandText, type Printer, styled } from './output.ts';
 import { PCT_OPTIONS } from './pct-options.ts';
-import { printCommands, selectionWords } from './report.ts';
+import { costText, printCommands, selectionWords } from './report.ts';
 import { printHeadline } from './run.ts';
 import { drive, recordTrail } from './searching.ts';
 
@@ -180,8 +180,9 @@ const documentOf = (result: Sample, violations: readonly Shown[], { scenario, st
 });
 
 function print(printer: Printer, { missed, guarantee, strategies, corpus, schedules }: Sample, violations: readonly Shown[]): void {
-  for (const { property, message, steps, preemptions, switches, disturbances, broke, schedule, by, journal, again } of violations) {
-    const cost = `${steps} steps, ${disturbances} disturbances, ${preemptions} preemptions, ${switches} switches`;
+  for (const violation of violations) {
+    const { property, message, broke, schedule, by, journal, again } = violation;
+    const cost = costText(violation);
     printer.line(styled('red', `Broken: ${property}`), ` in ${cost}`);
     printer.line(`  ${message}`);
     printer.line(`  first by schedule ${schedule}, drawn by ${by}; broken by ${broke} of ${schedules} schedules`);

@@ -7,7 +7,7 @@ import { scenarioOf } from '../replay/model.ts';
 import { pointsOf } from '../replay/points.ts';
 import type { Journal } from '../replay/reader.ts';
 import { reexecute } from '../replay/reexecute.ts';
-import { type CriticalPair, ShrinkError, type Shrunk, type Size, shrink } from '../replay/shrink.ts';
+import { type CriticalPair, ShrinkError, type Shrunk, shrink } from '../replay/shrink.ts';
 import { closing } from '../sim/explore/turns.ts';
 import { topologyOf } from '../sim/host/topology.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
@@ -18,7 +18,7 @@ import type { Io } from './io.ts';
 import { withJournal } from './journal-file.ts';
 import { commandText, type Printer, styled } from './output.ts';
 import type { Recorded } from './recording.ts';
-import { printCommands } from './report.ts';
+import { costText, printCommands } from './report.ts';
 import { drive, recordTrail } from './searching.ts';
 
 interface ShrinkOptions {
@@ -70,12 +70,12 @@ async function criticalSteps(scenario: ResolvedScenario, pair: CriticalPair, shr
   return { steps, journal: recorded.path };
 }
 
-const told = ({ steps, disturbances, preemptions, switches }: Size): string =>
-  `${steps} steps, ${disturbances} disturbances, ${preemptions} preemptions, ${switches} switches`;
-
 function print(printer: Printer, shrunk: Shrunk, critical: Critical | null, recorded: Recorded): void {
-  printer.line(`before: ${told(shrunk.before)}`);
-  printer.line(`after:  ${told(shrunk.after)}`, styled('dim', shrunk.optimal ? '   no schedule is smaller' : '   smaller ones may exist'));
+  printer.line(`before: ${costText(shrunk.before)}`);
+  printer.line(
+    `after:  ${costText(shrunk.after)}`,
+    styled('dim', shrunk.optimal ? '   no schedule is smaller' : '   smaller ones may exist'),
+  );
   if (!critical) printer.line('no two neighbouring steps can change places and flip the verdict');
   else {
     const where = critical.journal === recorded.path ? '' : ` in ${critical.journal}, where they are neighbours`;

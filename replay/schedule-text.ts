@@ -21,7 +21,10 @@ export function indicesIn(text: string): number[] {
   for (const word of text === '' ? [] : text.split(/[.,]/)) {
     const groups = WORD.exec(word)?.groups;
     const step = indices.length + 1;
-    if (!groups) throw new ScheduleTextError(`step ${step} is ${JSON.stringify(word.slice(0, 40))}, which is no index`);
+    if (!groups)
+      throw new ScheduleTextError(
+        `step ${step} of the schedule is ${JSON.stringify(word.slice(0, 40))}; expected an index, as in 0.1.0 or 2.0*77`,
+      );
     const { index, times = '1' } = groups;
     if (indices.length + Number(times) > STEPS_MAX)
       throw new ScheduleTextError(`step ${step} is repeated ${times} times; at most ${STEPS_MAX} steps in all`);

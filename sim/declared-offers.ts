@@ -20,6 +20,8 @@ interface DeclaredOffer {
 const KEY = 'offers';
 /** What else may stand in the meta of a state. */
 const KEYS: readonly string[] = [KEY, 'chances', 'schedules', 'waits', 'idles', 'yields', 'computes', 'ns'];
+/** What paths write beside them. */
+const OF_PATHS: readonly string[] = ['step', 'letter', 'source', 'grade'];
 
 const isMap = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -40,14 +42,12 @@ export function declaredIn(kind: Kind, snapshot: AnyMachineSnapshot): DeclaredOf
 }
 
 /**
- * A key that was meant for `offers`: the state would offer nothing. Any other key is the machine's
- * own.
+ * A key that was meant for one of these: the state would offer nothing, or would not wait. Any
+ * other key is the machine's own.
  */
 function refuseSlips(meta: Readonly<Record<string, unknown>>, where: string): void {
-  const isSlip = ([key, value]: readonly [string, unknown]): boolean =>
-    !KEYS.includes(key) && (typeof value === 'function' || Array.isArray(value)) && didYouMean(key, [KEY]) !== '';
-  const slip = Object.entries(meta).find(isSlip);
-  if (slip !== undefined) throw new ModelError(`${where}: found the key ${shown(slip[0])}${didYouMean(slip[0], [KEY])}`);
+  const slip = Object.keys(meta).find((key) => !KEYS.includes(key) && !OF_PATHS.includes(key) && didYouMean(key, KEYS) !== '');
+  if (slip !== undefined) throw new ModelError(`${where}: found the key ${shown(slip)}${didYouMean(slip, KEYS)}`);
 }
 
 function offersOf(declared: unknown, context: unknown, state: string, where: string): DeclaredOffer[] {

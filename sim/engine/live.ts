@@ -63,7 +63,7 @@ export class LiveEngine implements ActorEngine {
     this.#outbox.length = 0;
     inbox$.next(event);
     const id = this.store.ids[slot]!;
-    if (this.#error !== null) throw failureIn(id, before.value, event.type, this.#error);
+    if (this.#error !== null) throw failureIn(id, before.value, event, this.#error);
     const after = actor.getSnapshot() as AnyMachineSnapshot;
     if (after === before && this.#outbox.length === 0 && !before.can(event))
       throw new UnhandledEventError(id, stateName(before.value), event.type);

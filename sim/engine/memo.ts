@@ -274,7 +274,7 @@ function transitioned(kind: Kind, before: AnyMachineSnapshot, event: AnyEvent, s
   try {
     return kind.machine.transition(before as never, event as never, scope as never) as AnyMachineSnapshot;
   } catch (error) {
-    throw failureIn(id, before.value, event.type, error);
+    throw failureIn(id, before.value, event, error);
   }
 }
 

@@ -41,6 +41,8 @@ export interface ActorEngine {
 /** The model broke a rule; the run fails and says where. */
 export class ModelError extends Error {
   override readonly name: string = 'ModelError';
+  /** The choices that lead to it, by label, where a search has met it. */
+  way: readonly string[] | null = null;
 }
 
 export class UnhandledEventError extends ModelError {

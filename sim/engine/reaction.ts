@@ -1,6 +1,7 @@
 /** What both engines read off a machine's snapshot before it takes an event. */
 import type { AnyMachineSnapshot } from 'xstate';
 import { MICRO_STEP_EVENTS } from '../../events/index.ts';
+import type { AnyEvent } from '../store.ts';
 import { ModelError, type Reaction } from './port.ts';
 
 interface StepMetaLike {
@@ -33,13 +34,16 @@ export function microStepOf(snapshot: AnyMachineSnapshot, eventType: string): Mi
 }
 
 /**
- * What a machine throws is a mistake of the model: told with the actor, its state and the event.
+ * What a machine throws is a mistake of the model: told with the actor, its state, the event and
+ * its sender.
  * XState puts a line before what a guard throws.
  */
-export function failureIn(id: string, value: unknown, event: string, error: unknown): unknown {
-  if (!(error instanceof Error) || error instanceof ModelError || error instanceof TypeError || error instanceof RangeError) return error;
-  const says = error.message.replace(/^Unable to evaluate guard [^\n]*:\n/, '');
-  return new ModelError(`${id} in ${stateName(value)} with ${event}: ${says}`, { cause: error });
+export function failureIn(id: string, value: unknown, { type, from }: AnyEvent & { readonly from?: unknown }, error: unknown): unknown {
+  if (error instanceof ModelError) return error;
+  const told = error instanceof Error ? error.message.replace(/^Unable to evaluate guard [^\n]*:\n/, '') : String(error);
+  const kind = error instanceof Error && error.name !== 'Error' ? `${error.name}: ` : '';
+  const sender = typeof from === 'string' ? ` from ${from}` : '';
+  return new ModelError(`${id} in ${stateName(value)} with ${type}${sender}: ${kind}${told}`, { cause: error });
 }
 
 /**

@@ -1,4 +1,5 @@
 /** The guarantee: what a search has shown, in words that claim no more than it did. */
+import { counted } from '../counted.ts';
 import { DEADLOCK } from '../end.ts';
 import type { PlainWorld } from '../restore.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
@@ -38,9 +39,9 @@ export interface GuaranteeFacts {
 /** The schedules that a search covers, in words. */
 export const boundText = ({ deviations, preemptions, switches }: Limits, from: PlainWorld | undefined): string => {
   const parts = [
-    ...(deviations === undefined ? [] : [`${deviations} deviations`]),
-    ...(preemptions === undefined ? [] : [`${preemptions} preemptions`]),
-    ...(switches === undefined ? [] : [`${switches} switches`]),
+    ...(deviations === undefined ? [] : [counted(deviations, 'deviation')]),
+    ...(preemptions === undefined ? [] : [counted(preemptions, 'preemption')]),
+    ...(switches === undefined ? [] : [counted(switches, 'switch', 'switches')]),
   ];
   const which = from && from.step > 0 ? `all schedules from step ${from.step} on` : 'all schedules';
   return parts.length ? `${which} with at most ${parts.join(' and ')}` : which;

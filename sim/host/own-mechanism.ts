@@ -9,7 +9,7 @@ import { CATALOGUE } from '../../events/index.ts';
 import { didYouMean } from '../../events/nearest.ts';
 import { progress } from '../properties/liveness.ts';
 import { explain } from '../scenario/explain.ts';
-import { NAME, PROPERTY_ID, strict } from '../scenario/fields.ts';
+import { NAME, PROPERTY_ID, strict, VARIANT_NAME } from '../scenario/fields.ts';
 import { listed, type PathIssue, pathText, shown, unknownName } from '../scenario/issues.ts';
 import { GUEST_OPERATIONS, HOST_OPERATIONS } from '../scenario/operations.ts';
 import { ARCHES, optionValues } from '../scenario/schema.ts';
@@ -168,8 +168,8 @@ function variantIssues({ variants = {} }: Mechanism, scenarios: readonly string[
   for (const [scenario, added] of Object.entries(variants)) {
     for (const [variant, options] of Object.entries(added)) {
       const path = ['variants', scenario, variant];
-      if (!NAME.safeParse(variant).success)
-        issues.push({ path, message: `found the key ${shown(variant)}; expected a kebab-case name such as "my-fix"` });
+      const named = VARIANT_NAME.safeParse(variant);
+      if (!named.success) issues.push({ path, message: `found the key ${shown(variant)}; ${named.error.issues[0]!.message}` });
       for (const [option, value] of Object.entries(options)) {
         const values = Object.hasOwn(known, option) ? known[option]! : null;
         if (values === null) issues.push({ path: [...path, option], message: unknownName(option, 'a host option', Object.keys(known)) });

@@ -45,6 +45,12 @@ export const NAME = matching(/^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/, 'expected a keba
   error: 'expected a name of at most 64 characters',
 });
 
+/** Names of variants, which may be called after a version: `linux-6.12`. */
+export const VARIANT_NAME = matching(
+  /^[a-z][a-z0-9]*(?:[.-][a-z0-9]+)*$/,
+  'expected a kebab-case name, with dots where it has a version, such as "my-fix" or "linux-6.12"',
+).max(64, { error: 'expected a name of at most 64 characters' });
+
 export const PARAMETER_NAME = matching(/^[A-Za-z][A-Za-z0-9_]{0,63}$/, 'expected a parameter name: letters, digits and _, first a letter');
 
 /** A parameter in the place of a value. */

@@ -10,7 +10,6 @@ import { compile } from './compile.ts';
 import { explain } from './explain.ts';
 import { CPUS_DEFAULT, KERNEL_DEFAULT } from './fields.ts';
 import {
-  listed,
   type Path,
   type PathIssue,
   ResolvedScenarioError,
@@ -25,7 +24,7 @@ import { lowerScenario } from './lower.ts';
 import type { LoweredProcess, LoweredVm, Node, Structure } from './lowered.ts';
 import { parameterValues } from './parameters.ts';
 import { plainCopy } from './plain.ts';
-import { hostOptions, optionsOf } from './presets.ts';
+import { hostOptions } from './presets.ts';
 import { expandProperties, type KnownProperty, propertyIssues } from './properties.ts';
 import { resolvedSchema } from './resolved-schema.ts';
 import { archIn } from './schema.ts';
@@ -173,14 +172,8 @@ function resolvedIssues(scenario: ResolvedScenario): PathIssue[] {
     ids.flatMap((id, index) =>
       ids.indexOf(id) < index ? [{ path: [key, index, 'id'], message: `found ${shown(id)} twice; expected it once` }] : [],
     );
-  const known = Object.entries(optionsOf(host.arch));
-  const missing = known.filter(([name]) => (host.options as Readonly<Record<string, unknown>>)[name] === undefined);
   return [
     ...hostIssues({ host, allow, time }),
-    ...missing.map(([name, values]) => ({
-      path: ['host', 'options', name],
-      message: `required and missing; expected one of ${listed(values)}`,
-    })),
     ...foreignSections(host.arch, Object.keys(structure.sections), structure.sectionsPath),
     ...foreignOptions({ host }),
     ...foreignVms(
@@ -203,6 +196,12 @@ function resolvedIssues(scenario: ResolvedScenario): PathIssue[] {
   ];
 }
 
+/** A journal lacks the options that came after it: they have the values that a host has without. */
+function withLaterOptions(scenario: ResolvedScenario): ResolvedScenario {
+  const { host } = scenario;
+  return { ...scenario, host: { ...host, options: hostOptions(host.arch, host.kernel, host.options) } };
+}
+
 /**
  * Checks a resolved scenario that comes out of a journal, and returns a copy.
  * @throws ResolvedScenarioError
@@ -215,6 +214,7 @@ export function validateResolved(json: unknown): ResolvedScenario {
   if (copy.issues.length > 0) return fail(copy.issues);
   const parsed = resolvedSchema(archIn(copy.value)).safeParse(copy.value);
   if (!parsed.success) return fail(explain(parsed.error, copy.value));
-  const issues = resolvedIssues(parsed.data);
-  return issues.length > 0 ? fail(issues) : parsed.data;
+  const scenario = withLaterOptions(parsed.data);
+  const issues = resolvedIssues(scenario);
+  return issues.length > 0 ? fail(issues) : scenario;
 }

@@ -4,7 +4,7 @@ import type { HostOptions, VmSettings } from '../../events/options.ts';
 import type { ControlOp, GuestOp, HostOp, Program } from '../../events/program.ts';
 import { perArch, perRegistry } from '../host/registry.ts';
 import { guestOperations, hostOperations } from './all-operations.ts';
-import { integer, LIMITS, NAME, named, PARAMETER_NAME, PROPERTY_ID, strict } from './fields.ts';
+import { integer, LIMITS, NAME, named, PARAMETER_NAME, PROPERTY_ID, strict, VARIANT_NAME } from './fields.ts';
 import { OPTIONS_MAX, type Operations, TIMES } from './program.ts';
 import {
   ARCHES,
@@ -101,7 +101,7 @@ export const resolvedSchema = perArch(
       summary: SUMMARY,
       source: SOURCE,
       claims: CLAIMS,
-      variant: NAME,
+      variant: VARIANT_NAME,
       params: named(PARAMETER_NAME, z.union([z.int(), z.boolean(), z.string()]), LIMITS.params),
       model: NAME.exactOptional(),
       mutant: NAME.exactOptional(),
@@ -141,7 +141,7 @@ export const resolvedSchema = perArch(
       allow: allow(),
       properties: strict({ always: IDS, sometimes: IDS, eventually: IDS }),
       bounds: strict({ steps: BOUND, states: BOUND }),
-      variants: named(NAME, strict({ options: someOptions(), expect: EXPECTATION.nullable() }), LIMITS.variants).exactOptional(),
+      variants: named(VARIANT_NAME, strict({ options: someOptions(), expect: EXPECTATION.nullable() }), LIMITS.variants).exactOptional(),
       expect: EXPECTATION.nullable(),
     }),
 );

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { type HostOptions, PREEMPTION_MODELS } from '../../events/options.ts';
 import { allowedOffers, mechanisms, perArch, perRegistry } from '../host/registry.ts';
-import { EXPECTED_NAME, integer, LIMITS, NAME, named, PARAMETER_NAME, PROPERTY_PATTERN, strict } from './fields.ts';
+import { EXPECTED_NAME, integer, LIMITS, NAME, named, PARAMETER_NAME, PROPERTY_PATTERN, strict, VARIANT_NAME } from './fields.ts';
 import { guestProgram, hostProgram } from './program-schema.ts';
 import { writtenSections, writtenSettings } from './sections.ts';
 import type { Arch, CORE_KEYS, Expectation, Parameter, Scenario, Uncovered } from './types.ts';
@@ -114,7 +114,7 @@ const shape = (arch: Arch | null) =>
     ...writtenSections(arch),
     time: TIME.describe('Whether armed timers keep their order. Default untimed.').exactOptional(),
     allow: allow().describe('Offers that may happen besides preempt and migrate.').exactOptional(),
-    variants: named(NAME, someOptions(), LIMITS.variants)
+    variants: named(VARIANT_NAME, someOptions(), LIMITS.variants)
       .refine((map) => Object.keys(map).length > 0, { error: 'expected at least one variant' })
       .meta({ minProperties: 1 })
       .describe('Host options by name of the variant; the first is the default.')
@@ -125,7 +125,7 @@ const shape = (arch: Arch | null) =>
     bounds: strict({ steps: BOUND.exactOptional(), states: BOUND.exactOptional() })
       .describe('Limits of a run and of an exploration. Default 1000000 steps, 200000 states.')
       .exactOptional(),
-    expect: named(NAME, EXPECTATION, LIMITS.variants).describe('What each variant is known to do.').exactOptional(),
+    expect: named(VARIANT_NAME, EXPECTATION, LIMITS.variants).describe('What each variant is known to do.').exactOptional(),
     uncovered: z
       .array(UNCOVERED)
       .max(UNCOVERED_MAX)

@@ -96,7 +96,7 @@ describe('explore', () => {
   });
 
   it.each([
-    [['--deviations', '1'], 'all schedules with at most 1 deviations', 0],
+    [['--deviations', '1'], 'all schedules with at most 1 deviation', 0],
     [['--deviations', '2'], 'all schedules with at most 2 deviations', 1],
     [['--preemptions', '0', '--switches', '0'], 'all schedules with at most 0 preemptions and 0 switches', 1],
   ])('names the bound of %j', async (options, bound, code) => {

@@ -151,6 +151,14 @@ export class Explorer implements OpenSearch {
     return labelsTo(this.world, this.space, state, this.#options.local === true);
   }
 
+  /** The choices that lead to the step which is being looked at, and that step itself. */
+  wayToMistake(): string[] {
+    const { head, column, alternative } = this.#cursor;
+    const row = this.#rowOf(head);
+    const event = this.world.alternatives(column, row[column]!)[alternative];
+    return [...this.labelsTo(head), ...(event === undefined ? [] : [this.world.label(column, row[column]!, event)])];
+  }
+
   /** The actors' local states in a state, by slot. */
   localsOf(state: number): number[] {
     const locals = new Array<number>(this.world.actors);

@@ -90,8 +90,8 @@ describe('the guarantee', () => {
 
   it('of a bound names it, and says "all schedules" only when nothing was cut', () => {
     const two = all({ scenario: race, limits: { deviations: 2, switches: 1 } });
-    expect(two.bound).toBe('all schedules with at most 2 deviations and 1 switches');
-    expect(two.guarantee.join('\n')).toContain('Of all schedules with at most 2 deviations and 1 switches, none breaks');
+    expect(two.bound).toBe('all schedules with at most 2 deviations and 1 switch');
+    expect(two.guarantee.join('\n')).toContain('Of all schedules with at most 2 deviations and 1 switch, none breaks');
     expect(all({ scenario: firmware, limits: { deviations: 40 } }).bound).toBe('all schedules');
   });
 

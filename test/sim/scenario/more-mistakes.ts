@@ -131,7 +131,9 @@ export const MORE_MISTAKES: readonly (readonly [title: string, text: string, iss
   [
     'a variant name that is none',
     changed('auto-share: {', 'Auto: {'),
-    ['48 | variants.Auto | found the key "Auto"; expected a kebab-case name such as "vm0" or "map-lock"'],
+    [
+      '48 | variants.Auto | found the key "Auto"; expected a kebab-case name, with dots where it has a version, such as "my-fix" or "linux-6.12"',
+    ],
   ],
   [
     'an expectation of an unknown variant',
