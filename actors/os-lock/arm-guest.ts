@@ -13,7 +13,7 @@ import { SYSREG_RULES, type Sysreg } from '../../events/os-lock/sysregs.ts';
 import type { GuestOp } from '../../events/program.ts';
 import { type GuestEnv, type GuestItem, type GuestLocals, type GuestParts, opOf, type Vcpu, vmexit } from '../kvm/guest-program.ts';
 import { otherwise, pathsOf, type Source } from '../path/path.ts';
-import { firstDebugException, OSLAR_KEY } from './arm-debug-rule.ts';
+import { firstDebugException, MDSCR, OSLAR_KEY } from './arm-debug-rule.ts';
 import { debugOf, destinationOf } from './arm-vcpu.ts';
 
 /** The guest's own account of its debug state. */
@@ -82,11 +82,10 @@ const vector = (name: string, exceptionOf: (l: GuestLocals) => DebugException): 
   step(name, {
     set: (v, l) => {
       const exception = exceptionOf(l);
-      const stolen =
-        l.executed?.bank === 'external' && exception !== 'brk' && exception !== 'vector-catch' && l.resumed === undefined
-          ? exception
-          : viewOf(v).stolen;
-      return change(v, { taken: { exception, locked: viewOf(v).locked }, stolen });
+      const { locked, mdscr } = viewOf(v);
+      const isDebuggers = exception === 'step' ? (mdscr & MDSCR.SS) === 0 : exception === 'breakpoint' || exception === 'watchpoint';
+      const isStolen = isDebuggers && l.executed?.bank === 'external' && l.resumed === undefined;
+      return change(v, { taken: { exception, locked }, ...(isStolen && { stolen: exception }) });
     },
   });
 

@@ -30,6 +30,8 @@ export interface ArmDebugDesign {
   readonly lastWriterTde: boolean;
   /** pKVM: whether the hypervisor's copy follows the host's. */
   readonly pkvm: 'none' | 'flushed' | 'stale';
+  /** Bits of MDSCR_EL1 that the lock forgets to take from this vCPU; none if absent. */
+  readonly lockLeaves?: (vcpu: ArmVcpuState) => number;
   /** Who decides MDE while both the debugger and the lock have a say. */
   readonly precedence: 'debugger' | 'lock' | 'debugger-even-without-hw';
   /** User space's single step sets SS. */
@@ -147,10 +149,14 @@ export const setupMdcr = (v: ArmVcpuState, design: ArmDebugDesign): Change => ({
   },
 });
 
+/** These bits of MDSCR_EL1, but for those that only the lock would take, and leaves. */
+const taken = (v: ArmVcpuState, { lockLeaves }: ArmDebugDesign, bits: number): number =>
+  isDebugged(v) || lockLeaves === undefined ? bits : bits & ~lockLeaves(v);
+
 /** What the debugger and the lock make of MDE. */
 function forcedMde(v: ArmVcpuState, design: ArmDebugDesign, mdscr: number): number {
   const locked = isLocked(v, design);
-  const off = mdscr & ~MDSCR.MDE;
+  const off = mdscr & ~taken(v, design, MDSCR.MDE);
   if (design.precedence === 'lock' && locked) return off;
   if (has(v, 'USE_HW')) return mdscr | MDSCR.MDE;
   if (design.precedence === 'debugger-even-without-hw' && isDebugged(v)) return mdscr;
@@ -163,7 +169,7 @@ export function setupDebug(v: ArmVcpuState, design: ArmDebugDesign): Change {
   let { mdscr, pstate } = v;
   const forced = isDebugged(v) || isLocked(v, design);
   if (forced) {
-    mdscr = forcedMde(v, design, steps ? mdscr | MDSCR.SS : mdscr & ~MDSCR.SS);
+    mdscr = forcedMde(v, design, steps ? mdscr | MDSCR.SS : mdscr & ~taken(v, design, MDSCR.SS));
     if (steps) pstate = withSs(v, !v.hostSsPending);
   }
   return {
@@ -187,13 +193,13 @@ export function clearDebug(v: ArmVcpuState, design: ArmDebugDesign): Change {
 function externalMdscr(v: ArmVcpuState, design: ArmDebugDesign): number {
   const steps = has(v, 'SINGLESTEP') && design.forcesStep ? MDSCR.SS : 0;
   const hw = has(v, 'USE_HW') && !(design.precedence === 'lock' && isLocked(v, design)) ? MDSCR.MDE | MDSCR.KDE : 0;
-  return (v.mdscr & ~(MDSCR.SS | MDSCR.MDE | MDSCR.KDE)) | steps | hw;
+  return (v.mdscr & ~taken(v, design, MDSCR.SS | MDSCR.MDE | MDSCR.KDE)) | steps | hw;
 }
 
 /** G1, kvm_vcpu_load_debug(): who owns the debug registers until the vCPU is put. */
 function loadDebug(v: ArmVcpuState, design: ArmDebugDesign): Change {
   const locked = isLocked(v, design) && !(design.precedence === 'debugger-even-without-hw' && isDebugged(v));
-  const host = isDebugged(v) || locked;
+  const host = isDebugged(v) || (locked && taken(v, design, MDSCR.MDE) !== 0);
   const owner = host ? 'HOST_OWNED' : (v.mdscr & (MDSCR.KDE | MDSCR.MDE)) !== 0 ? 'GUEST_OWNED' : 'FREE';
   const stolen = has(v, 'SINGLESTEP') ? { guestSsPending: !v.pstate.ss, pstate: withSs(v, !v.hostSsPending) } : {};
   const owned: Change = { owner, externalMdscr: host ? externalMdscr(v, design) : 0, ...stolen };

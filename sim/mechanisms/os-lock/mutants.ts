@@ -4,8 +4,9 @@
  */
 
 import { toCpu } from '../../../actors/host/host-env.ts';
+import { MDSCR } from '../../../actors/os-lock/arm-debug-rule.ts';
 import { armVcpuMachine } from '../../../actors/os-lock/arm-vcpu.ts';
-import type { ArmDebugDesign } from '../../../actors/os-lock/arm-vcpu-state.ts';
+import type { ArmDebugDesign, ArmVcpuState } from '../../../actors/os-lock/arm-vcpu-state.ts';
 import { hasStep, type PathPatch, replaceStep, withoutSteps } from '../../../actors/path/patch.ts';
 import type { Item } from '../../../actors/path/path.ts';
 import type { Mutant } from '../../host/mechanism.ts';
@@ -16,6 +17,9 @@ const design = (summary: string, change: Partial<ArmDebugDesign>): Mutant => ({
   summary,
   machines: { armVcpu: (_machine, scenario) => armVcpuMachine({ ...designOf(scenario), ...change }) },
 });
+/** The lock takes nothing of MDSCR_EL1 from such a vCPU. */
+const spares = (summary: string, isSpared: (vcpu: ArmVcpuState) => boolean): Mutant =>
+  design(summary, { lockLeaves: (vcpu) => (isSpared(vcpu) ? MDSCR.SS | MDSCR.MDE | MDSCR.KDE : 0) });
 /** A path without these steps; where a variant has them not, it stays as it is. */
 const without = (summary: string, path: string, ...steps: readonly string[]): Mutant => {
   const patch: PathPatch = (before) => (hasStep(before, steps[0]!) ? withoutSteps(...steps)(before) : before);
@@ -38,6 +42,12 @@ export const osLockMutants: Readonly<Record<string, Mutant>> = {
   'oslock-physical': design("the guest's lock is switched into the CPU's own", { physical: true }),
   'oslock-no-restore': design('clear_debug() leaves the forced MDSCR in place', { restores: false }),
   'oslock-lock-first': design('the lock is looked at before the debugger', { precedence: 'lock' }),
+  'oslock-step-stays': design("the lock leaves the guest's own MDSCR.SS on", { lockLeaves: () => MDSCR.SS }),
+  'oslock-breakpoint-stays': spares('the lock blocks nothing while a breakpoint is armed', ({ bcr }) => bcr === 1),
+  'oslock-watchpoint-stays': spares('the lock blocks nothing while a watchpoint is armed', ({ wcr }) => wcr === 1),
+  'oslock-vector-stays': spares('the lock blocks nothing while a vector catch is armed', ({ vcr }) => vcr === 1),
+  'oslock-open-at-el0': spares('the lock blocks nothing of a guest that was last at EL0', ({ pstate }) => pstate.el === 0),
+  'oslock-open-at-el1': spares('the lock blocks nothing of a guest that was last at EL1', ({ pstate }) => pstate.el === 1),
   'oslock-any-debugger': design('a debugger without USE_HW keeps the lock from clearing MDE', { precedence: 'debugger-even-without-hw' }),
   'oslock-no-step': design("user space's single step does not set SS", { forcesStep: false }),
   'oslock-reset-locked': design('OSLK is 1 out of reset', { resetLocked: true }),

@@ -52,7 +52,7 @@ const debuggerSeesItsEvents = alwaysEach<Vcpu>('oslock.debugger-sees-its-events'
   each: ({ id, context: { arm } }) => {
     if (!arm?.stolen) return null;
     const end = arm.stolen === 'hit' ? 'and no exception came' : 'and it went to EL1';
-    return `${id} met a breakpoint or watchpoint of the debugger, ${end}`;
+    return `${id} met a ${arm.stolen === 'step' ? 'step' : 'breakpoint or watchpoint'} of the debugger, ${end}`;
   },
 });
 

@@ -13,6 +13,11 @@ const F = 'domain debug-and-split-lock F';
 const LOCKED = 'oslock-under-lock';
 const holds = { source: F, verdict: 'holds' } as const;
 
+const EVERY_KIND = 'oslock-every-kind';
+/** Locks that forget one kind of exception, and those that forget one level. */
+const FORGOTTEN = ['oslock-step-stays', 'oslock-breakpoint-stays', 'oslock-watchpoint-stays', 'oslock-vector-stays'] as const;
+const LEVELS = ['oslock-open-at-el0', 'oslock-open-at-el1'] as const;
+
 /** Old and new model, as the kernel presets them. */
 const KERNELS: readonly KernelVersion[] = ['6.12', '6.14'];
 const HITS: readonly (readonly [string, GuestStep])[] = [
@@ -41,8 +46,12 @@ const whileLocked: readonly Claim[] = [
     ...holds,
     id: 'OSL-1',
     says: 'under the lock breakpoint, watchpoint, vector catch and software step are suppressed at every level of the guest',
-    shows: [keeps('oslock-oslar-reload', 'atomic', 'oslock.no-exception-under-lock', 'oslock-wrong-bit', 'oslock-no-reload')],
-    mutants: ['oslock-wrong-bit', 'oslock-no-reload'],
+    shows: [
+      keeps('oslock-oslar-reload', 'atomic', 'oslock.no-exception-under-lock', 'oslock-wrong-bit', 'oslock-no-reload'),
+      keeps(EVERY_KIND, 'each-entry', 'oslock.no-exception-under-lock', ...FORGOTTEN, ...LEVELS),
+      keeps(EVERY_KIND, 'owner', 'oslock.no-exception-under-lock', ...FORGOTTEN, ...LEVELS),
+    ],
+    mutants: ['oslock-wrong-bit', 'oslock-no-reload', ...FORGOTTEN, 'oslock-open-at-el1'],
     check: (mutant) => {
       for (const kernel of KERNELS) for (const el of [0, 1] as const) suppresses(mutant, kernel, el);
     },
@@ -84,8 +93,14 @@ const whileLocked: readonly Claim[] = [
     ...holds,
     id: 'OSL-4',
     says: 'under the lock MDE and SS are 0 at each entry, and the guest reads what it wrote',
-    shows: [keeps('oslock-fast-path', 'handle-exit', 'oslock.guest-mdscr-kept', 'oslock-no-restore')],
-    mutants: ['oslock-no-restore'],
+    shows: [
+      keeps('oslock-fast-path', 'handle-exit', 'oslock.guest-mdscr-kept', 'oslock-no-restore'),
+      keeps(LOCKED, 'mainline', 'armdbg.step-as-asked', 'oslock-step-stays'),
+      keeps(LOCKED, 'owner', 'armdbg.step-as-asked', 'oslock-step-stays'),
+      keeps(LOCKED, 'mainline', 'armdbg.mde-off-under-lock', 'oslock-open-at-el1'),
+      keeps(LOCKED, 'owner', 'armdbg.mde-off-under-lock', 'oslock-open-at-el1'),
+    ],
+    mutants: ['oslock-no-restore', 'oslock-step-stays', 'oslock-open-at-el1'],
     check: (mutant) => {
       const all = w.MDE | w.KDE | w.SS;
       for (const kernel of KERNELS) {
