@@ -10,9 +10,12 @@ import { type ArmDebugDesign, type ArmVcpuState, setupMdcr } from './arm-vcpu-st
 
 type Change = Partial<ArmVcpuState>;
 
+/** Whether the kernel lets OSLAR change the lock, and OSLSR tell it. */
+const emulates = ({ knowsLock }: ArmVcpuState, { oldIgnores }: ArmDebugDesign): boolean => knowsLock || !oldIgnores;
+
 /** kvm_debug_handle_oslar(), or the older handlers. */
 const lock = (v: ArmVcpuState, design: ArmDebugDesign, on: boolean): Change =>
-  v.knowsLock || !design.oldIgnores ? { oslsr: OSLSR.OSLM | (on ? OSLSR.OSLK : 0) } : {};
+  emulates(v, design) ? { oslsr: OSLSR.OSLM | (on ? OSLSR.OSLK : 0) } : {};
 
 /**
  * kvm_handle_sys_reg() and kvm_handle_cp14_32(): an access that trapped. The CPU sends neither a
@@ -21,6 +24,12 @@ const lock = (v: ArmVcpuState, design: ArmDebugDesign, on: boolean): Change =>
  * read_from_write_only(), write_to_read_only()
  */
 export function sysreg(v: ArmVcpuState, design: ArmDebugDesign, reg: Sysreg, write: boolean, value: number): Change {
+  const constant = design.constants?.[reg];
+  const change = trapped(v, design, reg, write, value);
+  return write || constant === undefined ? change : { ...change, value: constant };
+}
+
+function trapped(v: ArmVcpuState, design: ArmDebugDesign, reg: Sysreg, write: boolean, value: number): Change {
   const answer = { value: 0, undef: false };
   switch (reg) {
     case 'oslar_el1':
@@ -29,7 +38,7 @@ export function sysreg(v: ArmVcpuState, design: ArmDebugDesign, reg: Sysreg, wri
       return write ? { ...answer, ...lock(v, design, byKey ? value === OSLAR_KEY : (value & 1) === 1) } : { ...answer, undef: true };
     }
     case 'oslsr_el1':
-      return write ? { ...answer, undef: v.knowsLock } : { ...answer, value: v.knowsLock ? v.oslsr : OSLSR.OSLM };
+      return write ? { ...answer, undef: v.knowsLock } : { ...answer, value: emulates(v, design) ? v.oslsr : OSLSR.OSLM };
     case 'osdlr_el1':
       return answer;
     default:

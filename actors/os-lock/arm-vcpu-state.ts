@@ -8,6 +8,7 @@
 
 import type { ActorId } from '../../events/event.ts';
 import type { CpuDebugState, DebugBank, DebugException, DebugPstate, DebugTraps, GuestDebugFlag } from '../../events/os-lock/arm-debug.ts';
+import type { Sysreg } from '../../events/os-lock/sysregs.ts';
 import { MDSCR, OSLSR } from './arm-debug-rule.ts';
 
 /** One design: every point at which sources, versions or mutants differ. */
@@ -42,6 +43,8 @@ export interface ArmDebugDesign {
   readonly lists: 'by-kernel' | 'always' | 'never';
   /** Kernels without the emulation ignore writes of OSLAR. */
   readonly oldIgnores: boolean;
+  /** Registers of which KVM lets a guest read a constant; none if absent. */
+  readonly constants?: Partial<Record<Sysreg, number>>;
   /** KVM injects the exception that user space let pass. */
   readonly helpsInject: boolean;
 }

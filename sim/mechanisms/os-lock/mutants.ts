@@ -4,11 +4,12 @@
  */
 
 import { toCpu } from '../../../actors/host/host-env.ts';
-import { MDSCR } from '../../../actors/os-lock/arm-debug-rule.ts';
+import { MDSCR, OSLSR } from '../../../actors/os-lock/arm-debug-rule.ts';
 import { armVcpuMachine } from '../../../actors/os-lock/arm-vcpu.ts';
 import type { ArmDebugDesign, ArmVcpuState } from '../../../actors/os-lock/arm-vcpu-state.ts';
 import { hasStep, type PathPatch, replaceStep, withoutSteps } from '../../../actors/path/patch.ts';
 import type { Item } from '../../../actors/path/path.ts';
+import type { Sysreg } from '../../../events/os-lock/sysregs.ts';
 import type { Mutant } from '../../host/mechanism.ts';
 import { designOf } from './design.ts';
 
@@ -20,6 +21,22 @@ const design = (summary: string, change: Partial<ArmDebugDesign>): Mutant => ({
 /** The lock takes nothing of MDSCR_EL1 from such a vCPU. */
 const spares = (summary: string, isSpared: (vcpu: ArmVcpuState) => boolean): Mutant =>
   design(summary, { lockLeaves: (vcpu) => (isSpared(vcpu) ? MDSCR.SS | MDSCR.MDE | MDSCR.KDE : 0) });
+/** Values that an unlocked guest may read, and that say nothing of what it has written. */
+const CONSTANTS = {
+  oslsr_el1: OSLSR.OSLM,
+  osdlr_el1: 1,
+  mdscr_el1: 0,
+  dbgbcr0_el1: 0,
+  dbgwcr0_el1: 0,
+  dbgvcr: 0,
+} as const satisfies Partial<Record<Sysreg, number>>;
+const constantReads = (): Record<string, Mutant> =>
+  Object.fromEntries(
+    Object.entries(CONSTANTS).map(([reg, value]) => [
+      `oslock-constant-${reg.replace('_', '-')}`,
+      design(`a read of ${reg} that traps gives ${value}, whatever was written`, { constants: { [reg]: value } }),
+    ]),
+  );
 /** A path without these steps; where a variant has them not, it stays as it is. */
 const without = (summary: string, path: string, ...steps: readonly string[]): Mutant => {
   const patch: PathPatch = (before) => (hasStep(before, steps[0]!) ? withoutSteps(...steps)(before) : before);
@@ -48,6 +65,7 @@ export const osLockMutants: Readonly<Record<string, Mutant>> = {
   'oslock-vector-stays': spares('the lock blocks nothing while a vector catch is armed', ({ vcr }) => vcr === 1),
   'oslock-open-at-el0': spares('the lock blocks nothing of a guest that was last at EL0', ({ pstate }) => pstate.el === 0),
   'oslock-open-at-el1': spares('the lock blocks nothing of a guest that was last at EL1', ({ pstate }) => pstate.el === 1),
+  ...constantReads(),
   'oslock-any-debugger': design('a debugger without USE_HW keeps the lock from clearing MDE', { precedence: 'debugger-even-without-hw' }),
   'oslock-no-step': design("user space's single step does not set SS", { forcesStep: false }),
   'oslock-reset-locked': design('OSLK is 1 out of reset', { resetLocked: true }),

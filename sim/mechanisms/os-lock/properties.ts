@@ -3,6 +3,7 @@
 import type { PcpuContext } from '../../../actors/host/pcpu.ts';
 import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
 import type { ArmVcpuState } from '../../../actors/os-lock/arm-vcpu-state.ts';
+import type { Sysreg } from '../../../events/os-lock/sysregs.ts';
 import type { Outcome } from '../../host/mechanism.ts';
 import { always, alwaysEach, type Property } from '../../property.ts';
 import { hex, type WorldView } from '../../view.ts';
@@ -34,14 +35,28 @@ const noExceptionLost = alwaysEach<Vcpu>('oslock.no-exception-lost', {
   each: ({ id, context: { arm } }) => (arm?.lost ? `${id} met its own ${arm.lost} with the OS Lock off, and no exception came` : null),
 });
 
+/** Registers of status: the guest reads what it has set by another one, or what is fixed. */
+const isStatus = (reg: Sysreg): boolean => reg === 'oslsr_el1' || reg === 'osdlr_el1';
+
 const guestMdscrKept = alwaysEach<Vcpu>('oslock.guest-mdscr-kept', {
   kind: 'vcpu',
   source: `${NOTES} G, I11; OSL-4`,
   grade: 'read',
   each: ({ id, context: { arm } }) => {
     const read = arm?.read;
-    if (!read || read.expected === null || read.value === read.expected) return null;
+    if (!read || isStatus(read.reg) || read.value === read.expected) return null;
     return `${id} read ${hex(read.value)} from ${read.reg}, where it had written ${hex(read.expected)}`;
+  },
+});
+
+const lockReadsBack = alwaysEach<Vcpu>('oslock.lock-reads-back', {
+  kind: 'vcpu',
+  source: `${NOTES} D.1, D.3: OSLSR read -> virtual value, OSDLR_EL1 RAZ/WI; kernel arch/arm64/kvm/sys_regs.c, trap_oslsr_el1()`,
+  grade: 'read',
+  each: ({ id, context: { arm } }) => {
+    const read = arm?.read;
+    if (!read || !isStatus(read.reg) || read.value === read.expected) return null;
+    return `${id} read ${hex(read.value)} from ${read.reg}, where its OS Lock is ${arm.locked ? 'on' : 'off'}; expected ${hex(read.expected)}`;
   },
 });
 
@@ -107,6 +122,7 @@ export const osLockProperties: readonly Property[] = [
   brkReachesGuest,
   noExceptionLost,
   guestMdscrKept,
+  lockReadsBack,
   debuggerSeesItsEvents,
   loadsAreBalanced,
   lockSurvivesMigration,

@@ -13,6 +13,14 @@ const F = 'domain debug-and-split-lock F';
 const LOCKED = 'oslock-under-lock';
 const holds = { source: F, verdict: 'holds' } as const;
 
+const READ_BACK = 'oslock-read-back';
+/** Registers that do not read back what was written. */
+const CONSTANT = [
+  'oslock-constant-mdscr-el1',
+  'oslock-constant-dbgbcr0-el1',
+  'oslock-constant-dbgwcr0-el1',
+  'oslock-constant-dbgvcr',
+] as const;
 const EVERY_KIND = 'oslock-every-kind';
 /** Locks that forget one kind of exception, and those that forget one level. */
 const FORGOTTEN = ['oslock-step-stays', 'oslock-breakpoint-stays', 'oslock-watchpoint-stays', 'oslock-vector-stays'] as const;
@@ -95,12 +103,14 @@ const whileLocked: readonly Claim[] = [
     says: 'under the lock MDE and SS are 0 at each entry, and the guest reads what it wrote',
     shows: [
       keeps('oslock-fast-path', 'handle-exit', 'oslock.guest-mdscr-kept', 'oslock-no-restore'),
+      keeps(READ_BACK, 'each-entry', 'oslock.guest-mdscr-kept', ...CONSTANT),
+      keeps(READ_BACK, 'owner', 'oslock.guest-mdscr-kept', ...CONSTANT),
       keeps(LOCKED, 'mainline', 'armdbg.step-as-asked', 'oslock-step-stays'),
       keeps(LOCKED, 'owner', 'armdbg.step-as-asked', 'oslock-step-stays'),
       keeps(LOCKED, 'mainline', 'armdbg.mde-off-under-lock', 'oslock-open-at-el1'),
       keeps(LOCKED, 'owner', 'armdbg.mde-off-under-lock', 'oslock-open-at-el1'),
     ],
-    mutants: ['oslock-no-restore', 'oslock-step-stays', 'oslock-open-at-el1'],
+    mutants: ['oslock-no-restore', 'oslock-constant-mdscr-el1', 'oslock-step-stays', 'oslock-open-at-el1'],
     check: (mutant) => {
       const all = w.MDE | w.KDE | w.SS;
       for (const kernel of KERNELS) {

@@ -74,7 +74,10 @@ export const OSL_MIGRATION_CLAIMS: readonly Claim[] = [
     ...holds,
     id: 'OSL-13',
     says: 'an older kernel ignores OSLAR and shows 0x8, and mainline’s reset value keeps that so after a migration',
-    shows: [keeps('oslock-old-ignores', 'mainline', 'armdbg.lock-same-after-migration', 'oslock-old-locks', 'oslock-reset-locked')],
+    shows: [
+      keeps('oslock-old-ignores', 'mainline', 'armdbg.lock-same-after-migration', 'oslock-old-locks', 'oslock-reset-locked'),
+      breaks('oslock-read-back', 'ignored', 'oslock.lock-reads-back', 'oslock-old-locks'),
+    ],
     mutants: ['oslock-old-locks', 'oslock-reset-locked'],
     check: (mutant) => {
       const program = [...w.armed, w.setLock, w.mrs('oslsr_el1'), w.atBreakpoint];

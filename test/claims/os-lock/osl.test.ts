@@ -1,6 +1,7 @@
 /** The arm64 OS Lock: every claim of the domain document, and every mutant of the mechanism. */
 import { describe, expect, it } from 'vitest';
 import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
+import { SYSREG_RULES, SYSREGS } from '../../../events/os-lock/sysregs.ts';
 import { osLock } from '../../../sim/mechanisms/os-lock/index.ts';
 import { fileOf } from '../../sim/play.ts';
 import { testClaims } from '../claim-cases.ts';
@@ -19,6 +20,11 @@ const SEEN: readonly (readonly [mutant: string, scenario: string, variant: strin
   ['oslock-pkvm-stale', 'oslock-pkvm-copy', 'flushed', 'oslock.no-exception-lost'],
   ['oslock-wrong-bit', 'oslock-status-bit', 'bit-1', 'oslock.no-exception-under-lock'],
   ['oslock-any-key', 'oslock-dbgoslar-key', 'architecture', 'oslock.no-exception-lost'],
+  // A read that says nothing of what was written.
+  ['oslock-constant-oslsr-el1', 'oslock-read-back', 'each-entry', 'oslock.lock-reads-back'],
+  ['oslock-constant-oslsr-el1', 'oslock-read-back', 'owner', 'oslock.lock-reads-back'],
+  ['oslock-constant-osdlr-el1', 'oslock-read-back', 'each-entry', 'oslock.lock-reads-back'],
+  ['oslock-constant-osdlr-el1', 'oslock-read-back', 'owner', 'oslock.lock-reads-back'],
   ['oslock-reset-locked', 'oslock-old-to-new', 'mainline', 'oslock.lock-survives-migration'],
   ['oslock-preemptible-reload', 'oslock-oslar-reload', 'atomic', 'oslock.loads-are-balanced'],
   ['oslock-sleep-in-reload', 'oslock-oslar-reload', 'atomic', 'oslock.no-sleep-in-atomic'],
@@ -29,6 +35,15 @@ describe('a search under a mutant', () => {
     expect(broken(shippedAs(scenario, variant))).toEqual([]);
     expect(broken(shippedAs(scenario, variant, mutant))).toContain(property);
   });
+});
+
+it('has a mutant with a constant read-back for each register that a guest can read', () => {
+  const readable = SYSREGS.filter((reg) => SYSREG_RULES[reg].readFrom !== null);
+  const noticed = new Set([
+    ...SEEN.map(([mutant]) => mutant),
+    ...OSL_CLAIMS.flatMap(({ shows }) => shows.flatMap(({ mutants }) => mutants)),
+  ]);
+  expect(readable.filter((reg) => !noticed.has(`oslock-constant-${reg.replace('_', '-')}`))).toEqual([]);
 });
 
 describe('vector catch of an AArch32 guest', () => {
