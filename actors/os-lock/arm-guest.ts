@@ -11,15 +11,16 @@ import type { GuestEvent } from '../../events/index.ts';
 import { DEBUG_EXITS, type DebugException, type DebugPstate, type Executed, type Resumed } from '../../events/os-lock/arm-debug.ts';
 import { SYSREG_RULES } from '../../events/os-lock/sysregs.ts';
 import type { GuestOp } from '../../events/program.ts';
+import { hasBits, type U64 } from '../../events/u64.ts';
 import { type GuestEnv, type GuestItem, type GuestLocals, type GuestParts, opOf, type Vcpu, vmexit } from '../kvm/guest-program.ts';
 import { otherwise, pathsOf, type Source } from '../path/path.ts';
-import { firstDebugException, MDSCR } from './arm-debug-rule.ts';
+import { ENABLE, firstDebugException, MDSCR } from './arm-debug-rule.ts';
 import { expectedOf, type GuestDebugView, wrote } from './arm-guest-account.ts';
 import { debugOf, destinationOf } from './arm-vcpu.ts';
 
 declare module '../kvm/guest-program.ts' {
   interface GuestLocals {
-    readonly accessed?: { readonly trap: boolean; readonly value: number; readonly undef?: true } | undefined;
+    readonly accessed?: { readonly trap: boolean; readonly value: U64; readonly undef?: true } | undefined;
     readonly executed?: Executed | undefined;
     readonly resumed?: Resumed | undefined;
   }
@@ -59,7 +60,7 @@ const vector = (name: string, exceptionOf: (l: GuestLocals) => DebugException): 
     set: (v, l) => {
       const exception = exceptionOf(l);
       const { locked, mdscr } = viewOf(v);
-      const isDebuggers = exception === 'step' ? (mdscr & MDSCR.SS) === 0 : exception === 'breakpoint' || exception === 'watchpoint';
+      const isDebuggers = exception === 'step' ? !hasBits(mdscr, MDSCR.SS) : exception === 'breakpoint' || exception === 'watchpoint';
       const isStolen = isDebuggers && l.executed?.bank === 'external' && l.resumed === undefined;
       return change(v, { taken: { exception, locked }, ...(isStolen && { stolen: exception }) });
     },
@@ -119,7 +120,12 @@ function missed(env: GuestEnv, v: Vcpu, { exception, bank, routed, met }: Execut
   const { bcr, wcr, vcr, mdscr, pstate, locked } = viewOf(v);
   const insn = instruction(env, v);
   const due = firstDebugException(
-    { breakpoint: insn.breakpoint && bcr === 1, watchpoint: insn.watchpoint && wcr === 1, vector: insn.vector && vcr === 1, brk: insn.brk },
+    {
+      breakpoint: insn.breakpoint && hasBits(bcr, ENABLE),
+      watchpoint: insn.watchpoint && hasBits(wcr, ENABLE),
+      vector: insn.vector && hasBits(vcr ?? 0, ENABLE),
+      brk: insn.brk,
+    },
     { pstate, mdscr, routeToEl2: false, osLock: locked, doubleLock: false },
   );
   return due === null ? null : { lost: due };

@@ -9,6 +9,7 @@
 import type { ActorId } from '../../events/event.ts';
 import type { CpuDebugState, DebugBank, DebugException, DebugPstate, DebugTraps, GuestDebugFlag } from '../../events/os-lock/arm-debug.ts';
 import type { Sysreg } from '../../events/os-lock/sysregs.ts';
+import { hasBits, type U64, withBits, withoutBits } from '../../events/u64.ts';
 import { MDSCR, OSLSR } from './arm-debug-rule.ts';
 
 /** One design: every point at which sources, versions or mutants differ. */
@@ -44,7 +45,7 @@ export interface ArmDebugDesign {
   /** Kernels without the emulation ignore writes of OSLAR. */
   readonly oldIgnores: boolean;
   /** Registers of which KVM lets a guest read a constant; none if absent. */
-  readonly constants?: Partial<Record<Sysreg, number>>;
+  readonly constants?: Partial<Record<Sysreg, U64>>;
   /** KVM injects the exception that user space let pass. */
   readonly helpsInject: boolean;
 }
@@ -55,16 +56,16 @@ export interface ArmVcpuInput {
 }
 
 export interface ArmVcpuState extends ArmVcpuInput {
-  readonly oslsr: number;
+  readonly oslsr: U64;
   readonly loadedOn: ActorId | null;
   /** A second load or put without the other between: KVM_BUG_ON. */
   readonly unbalanced: 'loaded twice' | 'put twice' | null;
   /** Registers of the guest. */
-  readonly mdscr: number;
-  readonly bcr: number;
-  readonly wcr: number;
+  readonly mdscr: U64;
+  readonly bcr: U64;
+  readonly wcr: U64;
   /** DBGVCR32_EL2; absent until it is written. */
-  readonly vcr?: number | undefined;
+  readonly vcr?: U64 | undefined;
   readonly pstate: DebugPstate;
   readonly guestDebug: readonly GuestDebugFlag[];
   /** The VMM knows the breakpoints that it armed: a hit is its own. */
@@ -75,16 +76,16 @@ export interface ArmVcpuState extends ArmVcpuInput {
   /** VCPU flag DEBUG_DIRTY: the guest's breakpoint registers are switched at the next entry. */
   readonly dirty: boolean;
   /** vcpu->arch.guest_debug_preserved: whatever was saved last. */
-  readonly preserved: { readonly mdscr: number; readonly ss: boolean };
+  readonly preserved: { readonly mdscr: U64; readonly ss: boolean };
   readonly owner: 'FREE' | 'GUEST_OWNED' | 'HOST_OWNED';
-  readonly externalMdscr: number;
+  readonly externalMdscr: U64;
   /** The owner in the hypervisor's own copy. */
   readonly hypOwner: ArmVcpuState['owner'];
   /** Flags GUEST_SS_ACTIVE_PENDING and HOST_SS_ACTIVE_PENDING. */
   readonly guestSsPending: boolean;
   readonly hostSsPending: boolean;
   /** What the guest finds when it goes on after an exit. */
-  readonly value: number;
+  readonly value: U64;
   readonly undef: boolean;
   readonly injected: DebugException | null;
   readonly skipped: boolean;
@@ -101,7 +102,7 @@ export const GUEST_PSTATE: DebugPstate = { el: 1, d: false, ss: false };
  * reset_oslsr_el1(): the architecture resets OSLK to 1, mainline to 0. A kernel without the
  * emulation shows 0x8.
  */
-export const resetOslsr = ({ knowsLock }: ArmVcpuInput, { resetLocked }: ArmDebugDesign): number =>
+const resetOslsr = ({ knowsLock }: ArmVcpuInput, { resetLocked }: ArmDebugDesign): number =>
   OSLSR.OSLM | (knowsLock && resetLocked ? OSLSR.OSLK : 0);
 
 export const armVcpuState = (input: ArmVcpuInput, design: ArmDebugDesign): ArmVcpuState => ({
@@ -138,7 +139,7 @@ const isDebugged = (v: ArmVcpuState) => v.guestDebug.length > 0;
 const withSs = (v: ArmVcpuState, ss: boolean): DebugPstate => ({ ...v.pstate, ss });
 
 /** kvm_vcpu_os_lock_enabled(). */
-const isLocked = (v: ArmVcpuState, { lockBit, physical }: ArmDebugDesign): boolean => !physical && (v.oslsr & lockBit) !== 0;
+const isLocked = (v: ArmVcpuState, { lockBit, physical }: ArmDebugDesign): boolean => !physical && hasBits(v.oslsr, lockBit);
 
 const routes = (v: ArmVcpuState, design: ArmDebugDesign): boolean =>
   (design.lastWriterTde ? v.tdeWritten : isDebugged(v)) || (design.lockRoutes && isLocked(v, design));
@@ -157,11 +158,11 @@ const taken = (v: ArmVcpuState, { lockLeaves }: ArmDebugDesign, bits: number): n
   isDebugged(v) || lockLeaves === undefined ? bits : bits & ~lockLeaves(v);
 
 /** What the debugger and the lock make of MDE. */
-function forcedMde(v: ArmVcpuState, design: ArmDebugDesign, mdscr: number): number {
+function forcedMde(v: ArmVcpuState, design: ArmDebugDesign, mdscr: U64): U64 {
   const locked = isLocked(v, design);
-  const off = mdscr & ~taken(v, design, MDSCR.MDE);
+  const off = withoutBits(mdscr, taken(v, design, MDSCR.MDE));
   if (design.precedence === 'lock' && locked) return off;
-  if (has(v, 'USE_HW')) return mdscr | MDSCR.MDE;
+  if (has(v, 'USE_HW')) return withBits(mdscr, MDSCR.MDE);
   if (design.precedence === 'debugger-even-without-hw' && isDebugged(v)) return mdscr;
   return locked ? off : mdscr;
 }
@@ -172,14 +173,14 @@ export function setupDebug(v: ArmVcpuState, design: ArmDebugDesign): Change {
   let { mdscr, pstate } = v;
   const forced = isDebugged(v) || isLocked(v, design);
   if (forced) {
-    mdscr = forcedMde(v, design, steps ? mdscr | MDSCR.SS : mdscr & ~taken(v, design, MDSCR.SS));
+    mdscr = forcedMde(v, design, steps ? withBits(mdscr, MDSCR.SS) : withoutBits(mdscr, taken(v, design, MDSCR.SS)));
     if (steps) pstate = withSs(v, !v.hostSsPending);
   }
   return {
     mdscr,
     pstate,
     ...(forced && { preserved: { mdscr: v.mdscr, ss: v.pstate.ss } }),
-    dirty: v.dirty || has(v, 'USE_HW') || (mdscr & (MDSCR.KDE | MDSCR.MDE)) !== 0,
+    dirty: v.dirty || has(v, 'USE_HW') || hasBits(mdscr, MDSCR.KDE | MDSCR.MDE),
   };
 }
 
@@ -193,17 +194,17 @@ export function clearDebug(v: ArmVcpuState, design: ArmDebugDesign): Change {
 }
 
 /** setup_external_mdscr(): what the CPU gets in the place of the guest's own. */
-function externalMdscr(v: ArmVcpuState, design: ArmDebugDesign): number {
+function externalMdscr(v: ArmVcpuState, design: ArmDebugDesign): U64 {
   const steps = has(v, 'SINGLESTEP') && design.forcesStep ? MDSCR.SS : 0;
   const hw = has(v, 'USE_HW') && !(design.precedence === 'lock' && isLocked(v, design)) ? MDSCR.MDE | MDSCR.KDE : 0;
-  return (v.mdscr & ~taken(v, design, MDSCR.SS | MDSCR.MDE | MDSCR.KDE)) | steps | hw;
+  return withBits(withoutBits(v.mdscr, taken(v, design, MDSCR.SS | MDSCR.MDE | MDSCR.KDE)), steps | hw);
 }
 
 /** G1, kvm_vcpu_load_debug(): who owns the debug registers until the vCPU is put. */
 function loadDebug(v: ArmVcpuState, design: ArmDebugDesign): Change {
   const locked = isLocked(v, design) && !(design.precedence === 'debugger-even-without-hw' && isDebugged(v));
   const host = isDebugged(v) || (locked && taken(v, design, MDSCR.MDE) !== 0);
-  const owner = host ? 'HOST_OWNED' : (v.mdscr & (MDSCR.KDE | MDSCR.MDE)) !== 0 ? 'GUEST_OWNED' : 'FREE';
+  const owner = host ? 'HOST_OWNED' : hasBits(v.mdscr, MDSCR.KDE | MDSCR.MDE) ? 'GUEST_OWNED' : 'FREE';
   const stolen = has(v, 'SINGLESTEP') ? { guestSsPending: !v.pstate.ss, pstate: withSs(v, !v.hostSsPending) } : {};
   const owned: Change = { owner, externalMdscr: host ? externalMdscr(v, design) : 0, ...stolen };
   return { ...owned, ...setupMdcr({ ...v, ...owned }, design) };
@@ -242,7 +243,7 @@ export function cpuStateOf(v: ArmVcpuState, design: ArmDebugDesign): CpuDebugSta
     // __sysreg32_restore_state() switches it, no matter who owns the breakpoints.
     ...(v.vcr !== undefined && { vcr: v.vcr }),
     pstate: v.pstate,
-    osLock: design.physical && (v.oslsr & OSLSR.OSLK) !== 0,
+    osLock: design.physical && hasBits(v.oslsr, OSLSR.OSLK),
   };
 }
 

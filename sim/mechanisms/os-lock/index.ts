@@ -25,6 +25,7 @@ import { OS_LOCK_GUEST_OPERATIONS, OS_LOCK_HOST_OPERATIONS } from './operations.
 import { osLockOutcomes, osLockProperties } from './properties.ts';
 import { registerProperties } from './register-properties.ts';
 import { runsWhenOff } from './runs.ts';
+import { tooWide } from './widths.ts';
 
 declare module '../../../events/options.ts' {
   interface VmSettings {
@@ -134,7 +135,7 @@ export const osLock: Mechanism = {
   outcomes: osLockOutcomes,
   catalogue: ARM_DEBUG_EVENTS,
   checks,
-  structureChecks: (structure) => [...neverMigrated(structure), ...runsWhenOff(structure)],
+  structureChecks: (structure) => [...neverMigrated(structure), ...runsWhenOff(structure), ...tooWide(structure)],
   host: () => ({ operations: armHostOperations }),
   kvm: ({ host: { options } }) => armDebugKvm(options),
   guest: () => armGuestParts,

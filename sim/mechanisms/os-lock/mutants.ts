@@ -4,12 +4,13 @@
  */
 
 import { toCpu } from '../../../actors/host/host-env.ts';
-import { MDSCR, OSLSR } from '../../../actors/os-lock/arm-debug-rule.ts';
+import { ENABLE, MDSCR, OSLSR } from '../../../actors/os-lock/arm-debug-rule.ts';
 import { armVcpuMachine } from '../../../actors/os-lock/arm-vcpu.ts';
 import type { ArmDebugDesign, ArmVcpuState } from '../../../actors/os-lock/arm-vcpu-state.ts';
 import { hasStep, type PathPatch, replaceStep, withoutSteps } from '../../../actors/path/patch.ts';
 import type { Item } from '../../../actors/path/path.ts';
 import type { Sysreg } from '../../../events/os-lock/sysregs.ts';
+import { hasBits } from '../../../events/u64.ts';
 import type { Mutant } from '../../host/mechanism.ts';
 import { designOf } from './design.ts';
 
@@ -60,9 +61,9 @@ export const osLockMutants: Readonly<Record<string, Mutant>> = {
   'oslock-no-restore': design('clear_debug() leaves the forced MDSCR in place', { restores: false }),
   'oslock-lock-first': design('the lock is looked at before the debugger', { precedence: 'lock' }),
   'oslock-step-stays': design("the lock leaves the guest's own MDSCR.SS on", { lockLeaves: () => MDSCR.SS }),
-  'oslock-breakpoint-stays': spares('the lock blocks nothing while a breakpoint is armed', ({ bcr }) => bcr === 1),
-  'oslock-watchpoint-stays': spares('the lock blocks nothing while a watchpoint is armed', ({ wcr }) => wcr === 1),
-  'oslock-vector-stays': spares('the lock blocks nothing while a vector catch is armed', ({ vcr }) => vcr === 1),
+  'oslock-breakpoint-stays': spares('the lock blocks nothing while a breakpoint is armed', ({ bcr }) => hasBits(bcr, ENABLE)),
+  'oslock-watchpoint-stays': spares('the lock blocks nothing while a watchpoint is armed', ({ wcr }) => hasBits(wcr, ENABLE)),
+  'oslock-vector-stays': spares('the lock blocks nothing while a vector catch is armed', ({ vcr }) => hasBits(vcr ?? 0, ENABLE)),
   'oslock-open-at-el0': spares('the lock blocks nothing of a guest that was last at EL0', ({ pstate }) => pstate.el === 0),
   'oslock-open-at-el1': spares('the lock blocks nothing of a guest that was last at EL1', ({ pstate }) => pstate.el === 1),
   ...constantReads(),

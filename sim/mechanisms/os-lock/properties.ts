@@ -4,6 +4,7 @@ import type { PcpuContext } from '../../../actors/host/pcpu.ts';
 import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
 import type { ArmVcpuState } from '../../../actors/os-lock/arm-vcpu-state.ts';
 import type { Sysreg } from '../../../events/os-lock/sysregs.ts';
+import { hasBits } from '../../../events/u64.ts';
 import type { Outcome } from '../../host/mechanism.ts';
 import { always, alwaysEach, type Property } from '../../property.ts';
 import { hex, type WorldView } from '../../view.ts';
@@ -87,7 +88,7 @@ const survivesMigration = (world: WorldView): string | null => {
   for (const { id, context } of world.actors<ArmVcpuState>('armVcpu')) {
     if (!context.arrived) continue;
     const guest = guests.find((vcpu) => id.startsWith(`${vcpu.id.replace(/^vcpu:/, 'arm:')}/`));
-    const locked = (context.oslsr & 2) !== 0;
+    const locked = hasBits(context.oslsr, 2);
     if (guest?.context.arm && locked && !guest.context.arm.locked && guest.context.arm.kvm !== id) {
       return `${guest.id} had its OS Lock off when it was moved, and arrived with OSLSR_EL1 = ${hex(context.oslsr)}`;
     }

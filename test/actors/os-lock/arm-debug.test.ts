@@ -125,8 +125,8 @@ describe('the two models', () => {
       fc.property(states, (v) => {
         if (v.guestDebug.length === 0 && v.oslsr === 0x8) return;
         const bits = MDSCR.MDE | MDSCR.SS;
-        const old = cpuStateOf({ ...v, ...setupDebug(v, OLD) }, OLD).mdscr & bits;
-        const owner = cpuStateOf({ ...v, ...load(v, OWNER, 'pcpu:0') }, OWNER).mdscr & bits;
+        const old = Number(cpuStateOf({ ...v, ...setupDebug(v, OLD) }, OLD).mdscr) & bits;
+        const owner = Number(cpuStateOf({ ...v, ...load(v, OWNER, 'pcpu:0') }, OWNER).mdscr) & bits;
         // A debugger that only catches BRK leaves an unlocked guest its MDE in the old model, and
         // takes it in the owner model.
         const differs = v.oslsr === 0x8 && !v.guestDebug.includes('USE_HW');
