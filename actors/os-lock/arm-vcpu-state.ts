@@ -58,7 +58,13 @@ export interface ArmVcpuInput {
 export interface ArmVcpuState extends ArmVcpuInput {
   readonly oslsr: U64;
   readonly loadedOn: ActorId | null;
-  /** A second load or put without the other between: KVM_BUG_ON. */
+  /**
+   * A second load or put without the other between. KVM notices one of them: the load, in the owner
+   * model, with VHE, where a load leaves registers on the CPU. Neither the put nor the old model
+   * looks.
+   * @see kernel arch/arm64/kvm/debug.c, kvm_vcpu_load_debug(): KVM_BUG_ON() (6.14);
+   * arch/arm64/kvm/hyp/vhe/sysreg-sr.c sets SYSREGS_ON_CPU
+   */
   readonly unbalanced: 'loaded twice' | 'put twice' | null;
   /** Registers of the guest. */
   readonly mdscr: U64;
@@ -217,13 +223,15 @@ export const load = (v: ArmVcpuState, design: ArmDebugDesign, cpu: ActorId): Cha
   ...(design.model === 'owner' && loadDebug(v, design)),
 });
 
-/** kvm_arch_vcpu_put(): PSTATE.SS goes back to the guest, and the debugger's step is remembered. */
+/**
+ * kvm_arch_vcpu_put(): PSTATE.SS goes back to the guest, and the debugger's step is remembered. A
+ * second put does it once more.
+ * @see kernel arch/arm64/kvm/debug.c, kvm_vcpu_put_debug() (6.14)
+ */
 export const put = (v: ArmVcpuState, design: ArmDebugDesign): Change => ({
   loadedOn: null,
   ...(v.loadedOn === null && { unbalanced: 'put twice' as const }),
-  ...(design.model === 'owner' &&
-    has(v, 'SINGLESTEP') &&
-    v.loadedOn !== null && { hostSsPending: !v.pstate.ss, pstate: withSs(v, !v.guestSsPending) }),
+  ...(design.model === 'owner' && has(v, 'SINGLESTEP') && { hostSsPending: !v.pstate.ss, pstate: withSs(v, !v.guestSsPending) }),
 });
 
 const BANKS = { FREE: 'host', GUEST_OWNED: 'guest', HOST_OWNED: 'external' } as const;

@@ -72,11 +72,18 @@ const debuggerSeesItsEvents = alwaysEach<Vcpu>('oslock.debugger-sees-its-events'
   },
 });
 
+/** What KVM makes of it. */
+const IMBALANCES = {
+  'loaded twice': 'KVM_BUG_ON in kvm_vcpu_load_debug(), with VHE alone',
+  'put twice': 'which KVM does not notice',
+} as const;
+
 const loadsAreBalanced = alwaysEach<ArmVcpuState>('oslock.loads-are-balanced', {
   kind: 'armVcpu',
-  source: `${NOTES} E, G5 to G8; kernel arch/arm64/kvm/debug.c, kvm_vcpu_load_debug(): KVM_BUG_ON() where sysregs are on the CPU already`,
+  source: `${NOTES} E, G5 to G8; kernel arch/arm64/kvm/debug.c, kvm_vcpu_load_debug(): KVM_BUG_ON() where SYSREGS_ON_CPU is set; kvm_vcpu_put_debug() has no such test`,
   grade: 'read',
-  each: ({ id, context: { unbalanced } }) => (unbalanced === null ? null : `${id} was ${unbalanced}, with nothing between`),
+  each: ({ id, context: { unbalanced } }) =>
+    unbalanced === null ? null : `${id} was ${unbalanced}, with nothing between: ${IMBALANCES[unbalanced]}`,
 });
 
 /**

@@ -120,6 +120,15 @@ describe('the two models', () => {
     );
   });
 
+  it('are put once more where KVM does not look: in the owner model the second put gives PSTATE.SS away', () => {
+    const stepped = { ...fresh, guestDebug: ['ENABLE', 'SINGLESTEP'] as const, pstate: { el: 1, d: false, ss: false } as const };
+    const loaded = { ...stepped, ...load(stepped, OWNER, 'pcpu:0') };
+    const once = { ...loaded, ...put(loaded, OWNER) };
+    expect(once).toMatchObject({ unbalanced: null, hostSsPending: false, pstate: { ss: false } });
+    expect(put(once, OWNER)).toMatchObject({ unbalanced: 'put twice', hostSsPending: true, pstate: { ss: false } });
+    expect(load(loaded, OWNER, 'pcpu:0')).toMatchObject({ unbalanced: 'loaded twice' });
+  });
+
   it('put the same MDE and SS on the CPU where the lock or a debugger decides', () => {
     fc.assert(
       fc.property(states, (v) => {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
 import { SYSREG_RULES, SYSREGS } from '../../../events/os-lock/sysregs.ts';
 import { osLock } from '../../../sim/mechanisms/os-lock/index.ts';
+import type { WorldView } from '../../../sim/view.ts';
 import { fileOf } from '../../sim/play.ts';
 import { testClaims } from '../claim-cases.ts';
 import { broken, shippedAs } from '../split-lock/intel.ts';
@@ -44,6 +45,15 @@ it('has a mutant with a constant read-back for each register that a guest can re
     ...OSL_CLAIMS.flatMap(({ shows }) => shows.flatMap(({ mutants }) => mutants)),
   ]);
   expect(readable.filter((reg) => !noticed.has(`oslock-constant-${reg.replace('_', '-')}`))).toEqual([]);
+});
+
+it.each([
+  ['put twice', 'which KVM does not notice'],
+  ['loaded twice', 'KVM_BUG_ON in kvm_vcpu_load_debug(), with VHE alone'],
+])('a vCPU that is %s is told with what KVM makes of it', (unbalanced, reaction) => {
+  const property = osLock.properties!.find(({ id }) => id === 'oslock.loads-are-balanced')!;
+  const world = { actors: () => [{ id: 'arm:vm0/0', value: 'kept', context: { unbalanced } }] } as unknown as WorldView;
+  expect(property.check(world)).toBe(`arm:vm0/0 was ${unbalanced}, with nothing between: ${reaction}`);
 });
 
 describe('vector catch of an AArch32 guest', () => {
