@@ -24,7 +24,7 @@ import { osLockMutants } from './mutants.ts';
 import { OS_LOCK_GUEST_OPERATIONS, OS_LOCK_HOST_OPERATIONS } from './operations.ts';
 import { osLockOutcomes, osLockProperties } from './properties.ts';
 import { registerProperties } from './register-properties.ts';
-import { runsWhenOff } from './runs.ts';
+import { pausesAgain, runsTheSource, runsWhenOff } from './runs.ts';
 import { tooWide } from './widths.ts';
 
 declare module '../../../events/options.ts' {
@@ -135,7 +135,13 @@ export const osLock: Mechanism = {
   outcomes: osLockOutcomes,
   catalogue: ARM_DEBUG_EVENTS,
   checks,
-  structureChecks: (structure) => [...neverMigrated(structure), ...runsWhenOff(structure), ...tooWide(structure)],
+  structureChecks: (structure) => [
+    ...neverMigrated(structure),
+    ...pausesAgain(structure),
+    ...runsWhenOff(structure),
+    ...runsTheSource(structure),
+    ...tooWide(structure),
+  ],
   host: () => ({ operations: armHostOperations }),
   kvm: ({ host: { options } }) => armDebugKvm(options),
   guest: () => armGuestParts,
