@@ -21,6 +21,8 @@ export interface ArmDebugDesign {
   readonly model: 'each-entry' | 'owner';
   /** The bit of OSLSR_EL1 by which KVM finds out whether the lock is on. */
   readonly lockBit: number;
+  /** A debugger in user space sets MDCR_EL2.TDE. */
+  readonly debuggerRoutes: boolean;
   /** The lock sets MDCR_EL2.TDE, and KVM skips BRK: patch v2. */
   readonly lockRoutes: boolean;
   /** The guest's lock is switched into the CPU's own. */
@@ -148,7 +150,7 @@ const withSs = (v: ArmVcpuState, ss: boolean): DebugPstate => ({ ...v.pstate, ss
 const isLocked = (v: ArmVcpuState, { lockBit, physical }: ArmDebugDesign): boolean => !physical && hasBits(v.oslsr, lockBit);
 
 const routes = (v: ArmVcpuState, design: ArmDebugDesign): boolean =>
-  (design.lastWriterTde ? v.tdeWritten : isDebugged(v)) || (design.lockRoutes && isLocked(v, design));
+  (design.lastWriterTde ? v.tdeWritten : isDebugged(v) && design.debuggerRoutes) || (design.lockRoutes && isLocked(v, design));
 
 /** O4, kvm_arm_setup_mdcr_el2(). */
 export const setupMdcr = (v: ArmVcpuState, design: ArmDebugDesign): Change => ({
@@ -203,7 +205,8 @@ export function clearDebug(v: ArmVcpuState, design: ArmDebugDesign): Change {
 function externalMdscr(v: ArmVcpuState, design: ArmDebugDesign): U64 {
   const steps = has(v, 'SINGLESTEP') && design.forcesStep ? MDSCR.SS : 0;
   const hw = has(v, 'USE_HW') && !(design.precedence === 'lock' && isLocked(v, design)) ? MDSCR.MDE | MDSCR.KDE : 0;
-  return withBits(withoutBits(v.mdscr, taken(v, design, MDSCR.SS | MDSCR.MDE | MDSCR.KDE)), steps | hw);
+  const kept = design.precedence === 'debugger-even-without-hw' && isDebugged(v) ? MDSCR.MDE : 0;
+  return withBits(withoutBits(v.mdscr, taken(v, design, MDSCR.SS | MDSCR.MDE | MDSCR.KDE) & ~kept), steps | hw);
 }
 
 /** G1, kvm_vcpu_load_debug(): who owns the debug registers until the vCPU is put. */

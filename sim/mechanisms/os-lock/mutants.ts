@@ -57,6 +57,7 @@ const sleepInReload: PathPatch = <T, L, E extends { readonly type: string }>(pat
 export const osLockMutants: Readonly<Record<string, Mutant>> = {
   'oslock-wrong-bit': design('KVM looks for the lock in OSLSR bit 0, as QEMU did', { lockBit: 1 }),
   'oslock-lock-routes': design('the lock sets MDCR_EL2.TDE', { lockRoutes: true }),
+  'oslock-debugger-unrouted': design('a debugger does not set MDCR_EL2.TDE', { debuggerRoutes: false }),
   'oslock-physical': design("the guest's lock is switched into the CPU's own", { physical: true }),
   'oslock-no-restore': design('clear_debug() leaves the forced MDSCR in place', { restores: false }),
   'oslock-lock-first': design('the lock is looked at before the debugger', { precedence: 'lock' }),

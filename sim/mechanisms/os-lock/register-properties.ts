@@ -55,6 +55,15 @@ const tdeOnlyForDebugger = onCpu(
     cpu.context.traps.tde && vcpu.context.guestDebug.length === 0 ? 'MDCR_EL2.TDE set, and no debugger: its BRK goes to EL2' : null,
 );
 
+const tdeUnderDebugger = onCpu(
+  'armdbg.tde-under-debugger',
+  `${NOTES} D.3, OSL-5; kernel arch/arm64/kvm/debug.c, kvm_arm_setup_mdcr_el2()`,
+  ({ cpu, vcpu }) =>
+    !cpu.context.traps.tde && vcpu.context.guestDebug.length > 0
+      ? `MDCR_EL2.TDE clear, and ${flagsOf(vcpu.context)}: the guest takes what is the debugger's`
+      : null,
+);
+
 const mdeOffUnderLock = onCpu(
   'armdbg.mde-off-under-lock',
   `${NOTES} D.3, D.7 O5, OSL-4, OSL-8; kernel arch/arm64/kvm/debug.c, kvm_arm_setup_debug()`,
@@ -129,6 +138,7 @@ const lockSameAfterMigration = always('armdbg.lock-same-after-migration', {
 
 export const registerProperties: readonly Property[] = [
   tdeOnlyForDebugger,
+  tdeUnderDebugger,
   mdeOffUnderLock,
   stepAsAsked,
   kvmInjectsNothing,

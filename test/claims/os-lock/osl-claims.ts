@@ -129,9 +129,11 @@ const whileLocked: readonly Claim[] = [
     shows: [
       keeps(LOCKED, 'mainline', 'armdbg.tde-only-for-debugger', 'oslock-lock-routes'),
       keeps(LOCKED, 'owner', 'armdbg.tde-only-for-debugger', 'oslock-lock-routes'),
+      keeps(LOCKED, 'mainline', 'armdbg.tde-under-debugger', 'oslock-debugger-unrouted'),
+      keeps(LOCKED, 'owner', 'armdbg.tde-under-debugger', 'oslock-debugger-unrouted'),
       breaks(LOCKED, 'patch-v2', 'armdbg.tde-only-for-debugger', 'oslock-wrong-bit'),
     ],
-    mutants: ['oslock-lock-routes', 'oslock-wrong-bit'],
+    mutants: ['oslock-lock-routes', 'oslock-wrong-bit', 'oslock-debugger-unrouted'],
     check: (mutant) => {
       const tde = (rest: w.ArmWorld) => w.lastEntry(w.runGuest([w.setLock, w.mrs('oslsr_el1')], { ...rest, mutant })).traps.tde;
       assert.equal(tde({ options: { 'kvm.osLock': 'patch-v2' } }), true);
@@ -147,7 +149,10 @@ const whileDebugged: readonly Claim[] = [
     ...holds,
     id: 'OSL-6',
     says: 'with USE_HW the lock does not clear MDE: events of the debugger still fire',
-    shows: [keeps('oslock-physical', 'emulated', 'oslock.debugger-sees-its-events', 'oslock-lock-first')],
+    shows: [
+      keeps('oslock-physical', 'emulated', 'oslock.debugger-sees-its-events', 'oslock-lock-first'),
+      keeps(LOCKED, 'owner', 'oslock.debugger-sees-its-events', 'oslock-lock-first'),
+    ],
     mutants: ['oslock-lock-first'],
     check: (mutant) => {
       for (const kernel of KERNELS) {
@@ -160,7 +165,10 @@ const whileDebugged: readonly Claim[] = [
     ...holds,
     id: 'OSL-7',
     says: 'a VMM that puts an event which is not its own into EL1 passes the lock, unless it looks at OSLK',
-    shows: [keeps('oslock-vmm-injects', 'looks', 'oslock.no-exception-under-lock', 'oslock-vmm-blind')],
+    shows: [
+      keeps('oslock-vmm-injects', 'looks', 'oslock.no-exception-under-lock', 'oslock-vmm-blind'),
+      breaks('oslock-vmm-injects', 'blind', 'oslock.no-exception-under-lock', 'oslock-lock-first'),
+    ],
     mutants: ['oslock-vmm-blind'],
     check: (mutant) => {
       const stray = { before: [w.debug({ hw: true, known: false })], mutant };
@@ -178,7 +186,7 @@ const whileDebugged: readonly Claim[] = [
     says: 'under the lock a debugger without USE_HW leaves MDE at 0',
     shows: [
       keeps(LOCKED, 'mainline', 'armdbg.mde-off-under-lock', 'oslock-any-debugger', 'oslock-wrong-bit'),
-      keeps(LOCKED, 'owner', 'armdbg.mde-off-under-lock', 'oslock-wrong-bit'),
+      keeps(LOCKED, 'owner', 'armdbg.mde-off-under-lock', 'oslock-any-debugger', 'oslock-wrong-bit'),
     ],
     mutants: ['oslock-any-debugger'],
     check: (mutant) => {
