@@ -48,6 +48,7 @@ export type * from '../events/kvm.ts';
 export type * from '../events/options.ts';
 export type * from '../events/program.ts';
 export type * from '../events/svm.ts';
+export { hasBits, type U64, u64, withBits, withoutBits } from '../events/u64.ts';
 export type { Mechanism, Mutant, Outcome, Patch, VmParts, Waits } from '../sim/host/mechanism.ts';
 export { MechanismError } from '../sim/host/mechanism.ts';
 export { type ModuleSource, register } from '../sim/host/registry.ts';
@@ -64,7 +65,7 @@ export {
   type PropertyForm,
   sometimes,
 } from '../sim/property.ts';
-export { GFN, integer, NAME, named, PFN, strict, VCPU, vcpuNamed } from '../sim/scenario/fields.ts';
+export { BITS64, GFN, integer, NAME, named, PFN, strict, VCPU, vcpuNamed } from '../sim/scenario/fields.ts';
 export type { Path as IssuePath, PathIssue } from '../sim/scenario/issues.ts';
 export { allOperations, type KnownNames, operationsIn, type PlacedOperation, type Structure } from '../sim/scenario/lowered.ts';
 export { type Arguments, type Operation, operation } from '../sim/scenario/operation.ts';

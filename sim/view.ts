@@ -1,5 +1,6 @@
 /** Readers over a world: what properties and outcomes see of the actors. */
 import type { ActorId } from '../events/event.ts';
+import type { U64 } from '../events/u64.ts';
 import type { Store } from './store.ts';
 
 /** An actor as properties and outcomes see it. @public */
@@ -38,4 +39,4 @@ export class WorldView {
 }
 
 /** Addresses and frame numbers as engineers write them. @public */
-export const hex = (value: number): string => `0x${value.toString(16)}`;
+export const hex = (value: U64): string => (typeof value === 'string' ? value : `0x${value.toString(16)}`);

@@ -12,7 +12,8 @@ import { assign, enqueueActions, setup } from 'xstate';
 import { type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { CpuDebugEvent, CpuDebugState, Executed, Instruction, SysregAccess } from '../../events/os-lock/arm-debug.ts';
 import { SYSREG_RULES } from '../../events/os-lock/sysregs.ts';
-import { debugTarget, firstDebugException, OSLAR_KEY, OSLSR } from './arm-debug-rule.ts';
+import { hasBits, type U64 } from '../../events/u64.ts';
+import { debugTarget, ENABLE, firstDebugException, OSLAR_KEY, OSLSR } from './arm-debug-rule.ts';
 
 /** The host at EL2, nothing armed. */
 const HOST_DEBUG_STATE: CpuDebugState = {
@@ -36,7 +37,7 @@ function isUndefined({ pstate }: CpuDebugState, { reg, write }: SysregAccess): b
 const isTrapped = ({ traps }: CpuDebugState, { reg }: SysregAccess): boolean => traps.tde || traps[SYSREG_RULES[reg].trappedBy];
 
 /** The value of a register that is not trapped. */
-function registerOf(state: CpuDebugState, { reg }: SysregAccess): number {
+function registerOf(state: CpuDebugState, { reg }: SysregAccess): U64 {
   switch (reg) {
     case 'mdscr_el1':
       return state.mdscr;
@@ -59,13 +60,13 @@ function written(state: CpuDebugState, { reg, value }: SysregAccess): CpuDebugSt
     case 'mdscr_el1':
       return { ...state, mdscr: value };
     case 'dbgbcr0_el1':
-      return { ...state, bcr: value & 1 };
+      return { ...state, bcr: value };
     case 'dbgwcr0_el1':
-      return { ...state, wcr: value & 1 };
+      return { ...state, wcr: value };
     case 'dbgvcr':
-      return { ...state, vcr: value & 1 };
+      return { ...state, vcr: value };
     case 'oslar_el1':
-      return { ...state, osLock: (value & 1) === 1 };
+      return { ...state, osLock: hasBits(value, 1) };
     case 'dbgoslar':
       return { ...state, osLock: value === OSLAR_KEY };
     default:
@@ -83,9 +84,9 @@ function executed(state: CpuDebugState, { breakpoint, watchpoint, vector, brk }:
     doubleLock: false,
   };
   const insn = {
-    breakpoint: breakpoint && state.bcr === 1,
-    watchpoint: watchpoint && state.wcr === 1,
-    vector: vector && state.vcr === 1,
+    breakpoint: breakpoint && hasBits(state.bcr, ENABLE),
+    watchpoint: watchpoint && hasBits(state.wcr, ENABLE),
+    vector: vector && hasBits(state.vcr ?? 0, ENABLE),
     brk,
   };
   return {

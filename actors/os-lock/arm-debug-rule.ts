@@ -8,7 +8,9 @@
  * @see Arm ARM, AArch64.GenerateDebugExceptionsFrom(), "Software Step exceptions", MDSCR_EL1,
  * MDCR_EL2; domain debug-and-split-lock D.1
  */
+
 import type { DebugException, DebugPstate, Instruction } from '../../events/os-lock/arm-debug.ts';
+import { hasBits, type U64 } from '../../events/u64.ts';
 
 /** Bits of MDSCR_EL1. */
 export const MDSCR = { SS: 1 << 0, KDE: 1 << 13, MDE: 1 << 15 } as const;
@@ -17,13 +19,15 @@ export const MDSCR = { SS: 1 << 0, KDE: 1 << 13, MDE: 1 << 15 } as const;
  * bit 1.
  */
 export const OSLSR = { OSLM: 1 << 3, OSLK: 1 << 1 } as const;
+/** E of DBGBCR<n>_EL1 and DBGWCR<n>_EL1, and the one vector of DBGVCR. */
+export const ENABLE = 1;
 /** What AArch32 must write to DBGOSLAR to lock; anything else unlocks. */
 export const OSLAR_KEY = 0xc5ac_ce55;
 
 /** What the decision depends on. */
 export interface DebugControl {
   readonly pstate: DebugPstate;
-  readonly mdscr: number;
+  readonly mdscr: U64;
   /** MDCR_EL2.TDE or HCR_EL2.TGE: debug exceptions of EL0 and EL1 go to EL2. */
   readonly routeToEl2: boolean;
   readonly osLock: boolean;
@@ -43,7 +47,7 @@ export function debugExceptionsEnabled(control: DebugControl): boolean {
   const { pstate, mdscr, osLock, doubleLock } = control;
   if (osLock || doubleLock) return false;
   const target = control.routeToEl2 ? 2 : 1;
-  if (pstate.el === target) return (mdscr & MDSCR.KDE) !== 0 && !pstate.d;
+  if (pstate.el === target) return hasBits(mdscr, MDSCR.KDE) && !pstate.d;
   return target > pstate.el;
 }
 
@@ -54,14 +58,14 @@ export function debugExceptionsEnabled(control: DebugControl): boolean {
  * AArch32.GenerateDebugExceptionsFrom()
  */
 const takesVectorCatch = ({ pstate, mdscr, osLock, doubleLock }: DebugControl): boolean =>
-  !osLock && !doubleLock && pstate.el !== 2 && (mdscr & MDSCR.MDE) !== 0;
+  !osLock && !doubleLock && pstate.el !== 2 && hasBits(mdscr, MDSCR.MDE);
 
 /** Whether the CPU takes this exception where its condition is met. */
 export function takesDebugException(kind: DebugException, control: DebugControl): boolean {
   if (kind === 'brk') return true;
   if (kind === 'vector-catch') return takesVectorCatch(control);
   const enable = kind === 'step' ? MDSCR.SS : MDSCR.MDE;
-  return (control.mdscr & enable) !== 0 && debugExceptionsEnabled(control);
+  return hasBits(control.mdscr, enable) && debugExceptionsEnabled(control);
 }
 
 /**

@@ -5,6 +5,7 @@
 import { type ActorId, outgoing } from '../../events/event.ts';
 import type { ArmVcpuEvent, DebugException, DebugPstate, GuestDebugFlag } from '../../events/os-lock/arm-debug.ts';
 import type { Sysreg } from '../../events/os-lock/sysregs.ts';
+import type { U64 } from '../../events/u64.ts';
 import type { HostEnv, HostThread } from '../host/host-env.ts';
 import { vcpuOf as namedVcpu } from '../kvm/kvm-env.ts';
 import { armOf, destinationOf } from './arm-vcpu.ts';
@@ -18,7 +19,7 @@ declare module '../host/host-env.ts' {
     readonly ended?: DebugException | 'stop' | undefined;
     readonly regs?: readonly Sysreg[] | undefined;
     readonly at?: number | undefined;
-    readonly value?: number | undefined;
+    readonly value?: U64 | undefined;
     readonly errno?: 'ENOENT' | 'EINVAL' | undefined;
     readonly debugger?: { readonly flags: readonly GuestDebugFlag[]; readonly known: boolean } | undefined;
     readonly pstate?: DebugPstate | undefined;

@@ -2,48 +2,25 @@
  * What an arm64 guest does with its debug registers, and what meets its instructions: traps, debug
  * exceptions, and nothing where something was due.
  *
- * Beside its program counter the guest keeps what it is entitled to by the architecture: its lock,
- * its registers, its PSTATE. Properties compare that with what happened.
+ * Beside its program counter the guest keeps an account of what it is entitled to: its lock, its
+ * registers, its PSTATE. Properties compare that with what happened.
  */
 
-import { type ActorId, outgoing } from '../../events/event.ts';
+import { outgoing } from '../../events/event.ts';
 import type { GuestEvent } from '../../events/index.ts';
 import { DEBUG_EXITS, type DebugException, type DebugPstate, type Executed, type Resumed } from '../../events/os-lock/arm-debug.ts';
-import { SYSREG_RULES, type Sysreg } from '../../events/os-lock/sysregs.ts';
+import { SYSREG_RULES } from '../../events/os-lock/sysregs.ts';
 import type { GuestOp } from '../../events/program.ts';
+import { hasBits, type U64 } from '../../events/u64.ts';
 import { type GuestEnv, type GuestItem, type GuestLocals, type GuestParts, opOf, type Vcpu, vmexit } from '../kvm/guest-program.ts';
 import { otherwise, pathsOf, type Source } from '../path/path.ts';
-import { firstDebugException, OSLAR_KEY } from './arm-debug-rule.ts';
+import { ENABLE, firstDebugException, MDSCR } from './arm-debug-rule.ts';
+import { expectedOf, type GuestDebugView, wrote } from './arm-guest-account.ts';
 import { debugOf, destinationOf } from './arm-vcpu.ts';
-
-/** The guest's own account of its debug state. */
-export interface GuestDebugView {
-  /** Where KVM keeps the vCPU: another place after a migration. */
-  readonly kvm: ActorId;
-  readonly locked: boolean;
-  readonly mdscr: number;
-  readonly bcr: number;
-  readonly wcr: number;
-  /** Absent until it is written. */
-  readonly vcr?: number | undefined;
-  readonly pstate: DebugPstate;
-  /** The last debug exception it took at EL1, and whether its lock was on. */
-  readonly taken: { readonly exception: DebugException; readonly locked: boolean } | null;
-  /** A BRK that did nothing. */
-  readonly skipped: boolean;
-  /** An exception that was due at EL1 and did not come. */
-  readonly lost: DebugException | null;
-  /** An event of the debugger that did not reach the host. */
-  readonly stolen: DebugException | 'hit' | null;
-  /** The last register it read. */
-  readonly read: { readonly reg: Sysreg; readonly value: number; readonly expected: number | null } | null;
-  /** The last access that was undefined, or the exception that came as an undefined instruction. */
-  readonly undefined: Sysreg | DebugException | null;
-}
 
 declare module '../kvm/guest-program.ts' {
   interface GuestLocals {
-    readonly accessed?: { readonly trap: boolean; readonly value: number; readonly undef?: true } | undefined;
+    readonly accessed?: { readonly trap: boolean; readonly value: U64; readonly undef?: true } | undefined;
     readonly executed?: Executed | undefined;
     readonly resumed?: Resumed | undefined;
   }
@@ -82,52 +59,12 @@ const vector = (name: string, exceptionOf: (l: GuestLocals) => DebugException): 
   step(name, {
     set: (v, l) => {
       const exception = exceptionOf(l);
-      const stolen =
-        l.executed?.bank === 'external' && exception !== 'brk' && exception !== 'vector-catch' && l.resumed === undefined
-          ? exception
-          : viewOf(v).stolen;
-      return change(v, { taken: { exception, locked: viewOf(v).locked }, stolen });
+      const { locked, mdscr } = viewOf(v);
+      const isDebuggers = exception === 'step' ? !hasBits(mdscr, MDSCR.SS) : exception === 'breakpoint' || exception === 'watchpoint';
+      const isStolen = isDebuggers && l.executed?.bank === 'external' && l.resumed === undefined;
+      return change(v, { taken: { exception, locked }, ...(isStolen && { stolen: exception }) });
     },
   });
-
-/** What a write means to the guest, by the architecture. */
-function wrote(v: Vcpu, reg: Sysreg, value: number): Partial<GuestDebugView> {
-  switch (reg) {
-    case 'oslar_el1':
-      return { locked: (value & 1) === 1 };
-    case 'dbgoslar':
-      return { locked: value === OSLAR_KEY };
-    case 'mdscr_el1':
-      return { mdscr: value };
-    case 'dbgbcr0_el1':
-      return { bcr: value & 1 };
-    case 'dbgwcr0_el1':
-      return { wcr: value & 1 };
-    case 'dbgvcr':
-      return { vcr: value & 1 };
-    default:
-      return viewOf(v);
-  }
-}
-
-/**
- * What a read must yield; null where the architecture leaves it to the implementation, or KVM
- * documents that it differs.
- */
-function expectedOf({ mdscr, bcr, wcr, vcr = 0 }: GuestDebugView, reg: Sysreg): number | null {
-  switch (reg) {
-    case 'mdscr_el1':
-      return mdscr;
-    case 'dbgbcr0_el1':
-      return bcr;
-    case 'dbgwcr0_el1':
-      return wcr;
-    case 'dbgvcr':
-      return vcr;
-    default:
-      return null;
-  }
-}
 
 /** MSR and MRS of a debug register; those of AArch32 are written by MCR. */
 function accessPath(env: GuestEnv, kind: 'msr' | 'mrs') {
@@ -160,7 +97,7 @@ function accessPath(env: GuestEnv, kind: 'msr' | 'mrs') {
               ns: 5,
               set: (v, l) => {
                 const { reg, write, value } = access(v);
-                if (write) return change(v, wrote(v, reg, value));
+                if (write) return change(v, wrote(viewOf(v), reg, value));
                 return change(v, { read: { reg, value: readBack(l), expected: expectedOf(viewOf(v), reg) } });
               },
             }),
@@ -183,7 +120,12 @@ function missed(env: GuestEnv, v: Vcpu, { exception, bank, routed, met }: Execut
   const { bcr, wcr, vcr, mdscr, pstate, locked } = viewOf(v);
   const insn = instruction(env, v);
   const due = firstDebugException(
-    { breakpoint: insn.breakpoint && bcr === 1, watchpoint: insn.watchpoint && wcr === 1, vector: insn.vector && vcr === 1, brk: insn.brk },
+    {
+      breakpoint: insn.breakpoint && hasBits(bcr, ENABLE),
+      watchpoint: insn.watchpoint && hasBits(wcr, ENABLE),
+      vector: insn.vector && hasBits(vcr ?? 0, ENABLE),
+      brk: insn.brk,
+    },
     { pstate, mdscr, routeToEl2: false, osLock: locked, doubleLock: false },
   );
   return due === null ? null : { lost: due };

@@ -8,11 +8,13 @@
 import type { ExitReason } from '../../events/kvm.ts';
 import type { HostOptions } from '../../events/options.ts';
 import { DEBUG_EXITS, type DebugException } from '../../events/os-lock/arm-debug.ts';
+import { hasBits } from '../../events/u64.ts';
 import { type HostEnv, type HostItem, type HostLocals, type HostPath, host, kernelSource } from '../host/host-env.ts';
 import { INTR } from '../kvm/kvm-env.ts';
 import type { KvmParts } from '../kvm/slots.ts';
 import { archLoad, archPut } from '../kvm/vcpu-load.ts';
 import { otherwise } from '../path/path.ts';
+import { OSLSR } from './arm-debug-rule.ts';
 import { toArm } from './arm-env.ts';
 import { armIoctls } from './arm-ioctls.ts';
 
@@ -138,7 +140,7 @@ const handleDebug = (env: HostEnv) => {
     answers: { 'arm.reg': (e) => ({ value: e.value }) },
   });
   const dropIfLocked: readonly HostItem[] = [
-    when([(_t, l) => isBlockable(l), [getOslsr, when([(_t, l) => ((l.value ?? 0) & 2) !== 0, [step('drop_event'), leavePath]])]]),
+    when([(_t, l) => isBlockable(l), [getOslsr, when([(_t, l) => hasBits(l.value ?? 0, OSLSR.OSLK), [step('drop_event'), leavePath]])]]),
   ];
   return path(
     'kvm_arm_handle_debug',

@@ -8,6 +8,8 @@
 
 import type { ActorId } from '../../events/event.ts';
 import type { CpuDebugState, DebugBank, DebugException, DebugPstate, DebugTraps, GuestDebugFlag } from '../../events/os-lock/arm-debug.ts';
+import type { Sysreg } from '../../events/os-lock/sysregs.ts';
+import { hasBits, type U64, withBits, withoutBits } from '../../events/u64.ts';
 import { MDSCR, OSLSR } from './arm-debug-rule.ts';
 
 /** One design: every point at which sources, versions or mutants differ. */
@@ -19,6 +21,8 @@ export interface ArmDebugDesign {
   readonly model: 'each-entry' | 'owner';
   /** The bit of OSLSR_EL1 by which KVM finds out whether the lock is on. */
   readonly lockBit: number;
+  /** A debugger in user space sets MDCR_EL2.TDE. */
+  readonly debuggerRoutes: boolean;
   /** The lock sets MDCR_EL2.TDE, and KVM skips BRK: patch v2. */
   readonly lockRoutes: boolean;
   /** The guest's lock is switched into the CPU's own. */
@@ -30,6 +34,8 @@ export interface ArmDebugDesign {
   readonly lastWriterTde: boolean;
   /** pKVM: whether the hypervisor's copy follows the host's. */
   readonly pkvm: 'none' | 'flushed' | 'stale';
+  /** Bits of MDSCR_EL1 that the lock forgets to take from this vCPU; none if absent. */
+  readonly lockLeaves?: (vcpu: ArmVcpuState) => number;
   /** Who decides MDE while both the debugger and the lock have a say. */
   readonly precedence: 'debugger' | 'lock' | 'debugger-even-without-hw';
   /** User space's single step sets SS. */
@@ -40,6 +46,8 @@ export interface ArmDebugDesign {
   readonly lists: 'by-kernel' | 'always' | 'never';
   /** Kernels without the emulation ignore writes of OSLAR. */
   readonly oldIgnores: boolean;
+  /** Registers of which KVM lets a guest read a constant; none if absent. */
+  readonly constants?: Partial<Record<Sysreg, U64>>;
   /** KVM injects the exception that user space let pass. */
   readonly helpsInject: boolean;
 }
@@ -50,16 +58,22 @@ export interface ArmVcpuInput {
 }
 
 export interface ArmVcpuState extends ArmVcpuInput {
-  readonly oslsr: number;
+  readonly oslsr: U64;
   readonly loadedOn: ActorId | null;
-  /** A second load or put without the other between: KVM_BUG_ON. */
+  /**
+   * A second load or put without the other between. KVM notices one of them: the load, in the owner
+   * model, with VHE, where a load leaves registers on the CPU. Neither the put nor the old model
+   * looks.
+   * @see kernel arch/arm64/kvm/debug.c, kvm_vcpu_load_debug(): KVM_BUG_ON() (6.14);
+   * arch/arm64/kvm/hyp/vhe/sysreg-sr.c sets SYSREGS_ON_CPU
+   */
   readonly unbalanced: 'loaded twice' | 'put twice' | null;
   /** Registers of the guest. */
-  readonly mdscr: number;
-  readonly bcr: number;
-  readonly wcr: number;
+  readonly mdscr: U64;
+  readonly bcr: U64;
+  readonly wcr: U64;
   /** DBGVCR32_EL2; absent until it is written. */
-  readonly vcr?: number | undefined;
+  readonly vcr?: U64 | undefined;
   readonly pstate: DebugPstate;
   readonly guestDebug: readonly GuestDebugFlag[];
   /** The VMM knows the breakpoints that it armed: a hit is its own. */
@@ -70,16 +84,16 @@ export interface ArmVcpuState extends ArmVcpuInput {
   /** VCPU flag DEBUG_DIRTY: the guest's breakpoint registers are switched at the next entry. */
   readonly dirty: boolean;
   /** vcpu->arch.guest_debug_preserved: whatever was saved last. */
-  readonly preserved: { readonly mdscr: number; readonly ss: boolean };
+  readonly preserved: { readonly mdscr: U64; readonly ss: boolean };
   readonly owner: 'FREE' | 'GUEST_OWNED' | 'HOST_OWNED';
-  readonly externalMdscr: number;
+  readonly externalMdscr: U64;
   /** The owner in the hypervisor's own copy. */
   readonly hypOwner: ArmVcpuState['owner'];
   /** Flags GUEST_SS_ACTIVE_PENDING and HOST_SS_ACTIVE_PENDING. */
   readonly guestSsPending: boolean;
   readonly hostSsPending: boolean;
   /** What the guest finds when it goes on after an exit. */
-  readonly value: number;
+  readonly value: U64;
   readonly undef: boolean;
   readonly injected: DebugException | null;
   readonly skipped: boolean;
@@ -96,7 +110,7 @@ export const GUEST_PSTATE: DebugPstate = { el: 1, d: false, ss: false };
  * reset_oslsr_el1(): the architecture resets OSLK to 1, mainline to 0. A kernel without the
  * emulation shows 0x8.
  */
-export const resetOslsr = ({ knowsLock }: ArmVcpuInput, { resetLocked }: ArmDebugDesign): number =>
+const resetOslsr = ({ knowsLock }: ArmVcpuInput, { resetLocked }: ArmDebugDesign): number =>
   OSLSR.OSLM | (knowsLock && resetLocked ? OSLSR.OSLK : 0);
 
 export const armVcpuState = (input: ArmVcpuInput, design: ArmDebugDesign): ArmVcpuState => ({
@@ -133,10 +147,10 @@ const isDebugged = (v: ArmVcpuState) => v.guestDebug.length > 0;
 const withSs = (v: ArmVcpuState, ss: boolean): DebugPstate => ({ ...v.pstate, ss });
 
 /** kvm_vcpu_os_lock_enabled(). */
-const isLocked = (v: ArmVcpuState, { lockBit, physical }: ArmDebugDesign): boolean => !physical && (v.oslsr & lockBit) !== 0;
+const isLocked = (v: ArmVcpuState, { lockBit, physical }: ArmDebugDesign): boolean => !physical && hasBits(v.oslsr, lockBit);
 
 const routes = (v: ArmVcpuState, design: ArmDebugDesign): boolean =>
-  (design.lastWriterTde ? v.tdeWritten : isDebugged(v)) || (design.lockRoutes && isLocked(v, design));
+  (design.lastWriterTde ? v.tdeWritten : isDebugged(v) && design.debuggerRoutes) || (design.lockRoutes && isLocked(v, design));
 
 /** O4, kvm_arm_setup_mdcr_el2(). */
 export const setupMdcr = (v: ArmVcpuState, design: ArmDebugDesign): Change => ({
@@ -147,12 +161,16 @@ export const setupMdcr = (v: ArmVcpuState, design: ArmDebugDesign): Change => ({
   },
 });
 
+/** These bits of MDSCR_EL1, but for those that only the lock would take, and leaves. */
+const taken = (v: ArmVcpuState, { lockLeaves }: ArmDebugDesign, bits: number): number =>
+  isDebugged(v) || lockLeaves === undefined ? bits : bits & ~lockLeaves(v);
+
 /** What the debugger and the lock make of MDE. */
-function forcedMde(v: ArmVcpuState, design: ArmDebugDesign, mdscr: number): number {
+function forcedMde(v: ArmVcpuState, design: ArmDebugDesign, mdscr: U64): U64 {
   const locked = isLocked(v, design);
-  const off = mdscr & ~MDSCR.MDE;
+  const off = withoutBits(mdscr, taken(v, design, MDSCR.MDE));
   if (design.precedence === 'lock' && locked) return off;
-  if (has(v, 'USE_HW')) return mdscr | MDSCR.MDE;
+  if (has(v, 'USE_HW')) return withBits(mdscr, MDSCR.MDE);
   if (design.precedence === 'debugger-even-without-hw' && isDebugged(v)) return mdscr;
   return locked ? off : mdscr;
 }
@@ -163,14 +181,14 @@ export function setupDebug(v: ArmVcpuState, design: ArmDebugDesign): Change {
   let { mdscr, pstate } = v;
   const forced = isDebugged(v) || isLocked(v, design);
   if (forced) {
-    mdscr = forcedMde(v, design, steps ? mdscr | MDSCR.SS : mdscr & ~MDSCR.SS);
+    mdscr = forcedMde(v, design, steps ? withBits(mdscr, MDSCR.SS) : withoutBits(mdscr, taken(v, design, MDSCR.SS)));
     if (steps) pstate = withSs(v, !v.hostSsPending);
   }
   return {
     mdscr,
     pstate,
     ...(forced && { preserved: { mdscr: v.mdscr, ss: v.pstate.ss } }),
-    dirty: v.dirty || has(v, 'USE_HW') || (mdscr & (MDSCR.KDE | MDSCR.MDE)) !== 0,
+    dirty: v.dirty || has(v, 'USE_HW') || hasBits(mdscr, MDSCR.KDE | MDSCR.MDE),
   };
 }
 
@@ -184,17 +202,18 @@ export function clearDebug(v: ArmVcpuState, design: ArmDebugDesign): Change {
 }
 
 /** setup_external_mdscr(): what the CPU gets in the place of the guest's own. */
-function externalMdscr(v: ArmVcpuState, design: ArmDebugDesign): number {
+function externalMdscr(v: ArmVcpuState, design: ArmDebugDesign): U64 {
   const steps = has(v, 'SINGLESTEP') && design.forcesStep ? MDSCR.SS : 0;
   const hw = has(v, 'USE_HW') && !(design.precedence === 'lock' && isLocked(v, design)) ? MDSCR.MDE | MDSCR.KDE : 0;
-  return (v.mdscr & ~(MDSCR.SS | MDSCR.MDE | MDSCR.KDE)) | steps | hw;
+  const kept = design.precedence === 'debugger-even-without-hw' && isDebugged(v) ? MDSCR.MDE : 0;
+  return withBits(withoutBits(v.mdscr, taken(v, design, MDSCR.SS | MDSCR.MDE | MDSCR.KDE) & ~kept), steps | hw);
 }
 
 /** G1, kvm_vcpu_load_debug(): who owns the debug registers until the vCPU is put. */
 function loadDebug(v: ArmVcpuState, design: ArmDebugDesign): Change {
   const locked = isLocked(v, design) && !(design.precedence === 'debugger-even-without-hw' && isDebugged(v));
-  const host = isDebugged(v) || locked;
-  const owner = host ? 'HOST_OWNED' : (v.mdscr & (MDSCR.KDE | MDSCR.MDE)) !== 0 ? 'GUEST_OWNED' : 'FREE';
+  const host = isDebugged(v) || (locked && taken(v, design, MDSCR.MDE) !== 0);
+  const owner = host ? 'HOST_OWNED' : hasBits(v.mdscr, MDSCR.KDE | MDSCR.MDE) ? 'GUEST_OWNED' : 'FREE';
   const stolen = has(v, 'SINGLESTEP') ? { guestSsPending: !v.pstate.ss, pstate: withSs(v, !v.hostSsPending) } : {};
   const owned: Change = { owner, externalMdscr: host ? externalMdscr(v, design) : 0, ...stolen };
   return { ...owned, ...setupMdcr({ ...v, ...owned }, design) };
@@ -207,13 +226,15 @@ export const load = (v: ArmVcpuState, design: ArmDebugDesign, cpu: ActorId): Cha
   ...(design.model === 'owner' && loadDebug(v, design)),
 });
 
-/** kvm_arch_vcpu_put(): PSTATE.SS goes back to the guest, and the debugger's step is remembered. */
+/**
+ * kvm_arch_vcpu_put(): PSTATE.SS goes back to the guest, and the debugger's step is remembered. A
+ * second put does it once more.
+ * @see kernel arch/arm64/kvm/debug.c, kvm_vcpu_put_debug() (6.14)
+ */
 export const put = (v: ArmVcpuState, design: ArmDebugDesign): Change => ({
   loadedOn: null,
   ...(v.loadedOn === null && { unbalanced: 'put twice' as const }),
-  ...(design.model === 'owner' &&
-    has(v, 'SINGLESTEP') &&
-    v.loadedOn !== null && { hostSsPending: !v.pstate.ss, pstate: withSs(v, !v.guestSsPending) }),
+  ...(design.model === 'owner' && has(v, 'SINGLESTEP') && { hostSsPending: !v.pstate.ss, pstate: withSs(v, !v.guestSsPending) }),
 });
 
 const BANKS = { FREE: 'host', GUEST_OWNED: 'guest', HOST_OWNED: 'external' } as const;
@@ -233,7 +254,7 @@ export function cpuStateOf(v: ArmVcpuState, design: ArmDebugDesign): CpuDebugSta
     // __sysreg32_restore_state() switches it, no matter who owns the breakpoints.
     ...(v.vcr !== undefined && { vcr: v.vcr }),
     pstate: v.pstate,
-    osLock: design.physical && (v.oslsr & OSLSR.OSLK) !== 0,
+    osLock: design.physical && hasBits(v.oslsr, OSLSR.OSLK),
   };
 }
 

@@ -2,7 +2,9 @@
  * What guests do to meet split-lock detection: MSR accesses that exit, and accesses that fault,
  * restart, or run.
  */
+
 import { type AccessContext, SPLIT_LOCK_DETECT } from '../../events/split-lock/split-lock.ts';
+import { hasBits, type U64, withoutBits } from '../../events/u64.ts';
 import { type GuestEnv, type GuestItem, guest, opOf, type Vcpu, vmexit } from '../kvm/guest-program.ts';
 import type { Source } from '../path/path.ts';
 import { accountOf, isChecked, noted, type SplitLockAccount } from './account.ts';
@@ -14,14 +16,14 @@ const { path, step, call, loop, when, leaveLoop } = guest;
 declare module '../kvm/guest-program.ts' {
   interface GuestLocals {
     readonly exception?: 'AC' | 'GP' | undefined;
-    readonly value?: number | undefined;
+    readonly value?: U64 | undefined;
     readonly trap?: boolean | undefined;
   }
   interface Vcpu {
     /** The last exception that the guest took. */
     readonly exception?: 'AC' | 'GP' | undefined;
     /** What its last RDMSR gave. */
-    readonly readback?: number | undefined;
+    readonly readback?: U64 | undefined;
   }
 }
 
@@ -41,15 +43,15 @@ const handled: GuestItem = when([
   [step('exception', { set: (_v, l) => ({ exception: l.exception }) })],
 ]);
 
-const valueWritten = (env: GuestEnv, v: Vcpu): number => {
+const valueWritten = (env: GuestEnv, v: Vcpu): U64 => {
   const op = opOf(env, v);
   return op.op === 'wrmsr-test-ctrl' ? op.value : 0;
 };
 
 /** The bit after a write; one of bits that the guest does not have is #GP, and changes nothing. */
-const bitAfter = ({ given, bit }: SplitLockAccount, value: number): boolean => {
+const bitAfter = ({ given, bit }: SplitLockAccount, value: U64): boolean => {
   const valid = given ? SPLIT_LOCK_DETECT : 0;
-  return (value & ~valid) === 0 ? (value & SPLIT_LOCK_DETECT) !== 0 : bit;
+  return withoutBits(value, valid) === 0 ? hasBits(value, SPLIT_LOCK_DETECT) : bit;
 };
 
 const wrmsr = (env: GuestEnv) =>

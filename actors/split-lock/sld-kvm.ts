@@ -4,8 +4,10 @@
  *
  * @see kernel arch/x86/kvm/vmx/vmx.c, handle_exception_nmi(), vmx_guest_inject_ac(), vmx_set_msr()
  */
+
 import { type ActorId, outgoing } from '../../events/event.ts';
 import type { ExitInfoOf } from '../../events/kvm.ts';
+import type { U64 } from '../../events/u64.ts';
 import { fatalSignalPending, type HostEnv, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
 import { exitInfo, vcpuOf } from '../kvm/kvm-env.ts';
 import type { KvmParts, VcpuIoctl } from '../kvm/slots.ts';
@@ -30,13 +32,13 @@ declare module '../host/host-env.ts' {
   }
   interface HostThread {
     /** What the last KVM_GET_MSRS or KVM_SET_MSRS gave. */
-    readonly ioctl?: number | 'ok' | 'EINVAL' | undefined;
+    readonly ioctl?: U64 | 'ok' | 'EINVAL' | undefined;
     /** What a KVM_SET_MSRS that succeeded has written, until it drops the vCPU's mutex. */
-    readonly msrSet?: { readonly vcpu: ActorId; readonly value: number } | undefined;
+    readonly msrSet?: { readonly vcpu: ActorId; readonly value: U64 } | undefined;
   }
 }
 
-const toGuest = (env: HostEnv, t: HostThread, exception: 'AC' | 'GP' | null, value: number | null) =>
+const toGuest = (env: HostEnv, t: HostThread, exception: 'AC' | 'GP' | null, value: U64 | null) =>
   outgoing(vcpuOf(env, t).id, { type: 'vmx.complete', exception, value });
 /**
  * The vCPU takes note of what became of its instruction; its next step comes with the next entry.

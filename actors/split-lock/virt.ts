@@ -5,8 +5,10 @@
  *
  * @see series v8, patch 4; series v10, patches 4 and 9; domain debug-and-split-lock C.5, C.8
  */
+
 import { outgoing } from '../../events/event.ts';
 import { SPLIT_LOCK_DETECT, type VmxFields } from '../../events/split-lock/split-lock.ts';
+import { hasBits, type U64, withoutBits } from '../../events/u64.ts';
 import { type HostEnv, type HostItem, type HostThread, host, opOf } from '../host/host-env.ts';
 import { vcpuOf } from '../kvm/kvm-env.ts';
 import type { Source } from '../path/path.ts';
@@ -25,7 +27,7 @@ declare module '../host/host-env.ts' {
     readonly saved?: boolean | null | undefined;
     readonly differs?: boolean | undefined;
     /** What is written to an MSR, or was read. */
-    readonly msr?: number | undefined;
+    readonly msr?: U64 | undefined;
   }
 }
 
@@ -50,7 +52,7 @@ export const lookAtVmx = (env: HostEnv, facts: SldFacts, name: string): HostItem
         loaded: e.loaded,
         saved: e.saved,
         msr: e.testCtrl,
-        guestOn: isVirtual(env, facts, t) && (e.testCtrl & SPLIT_LOCK_DETECT) !== 0,
+        guestOn: isVirtual(env, facts, t) && hasBits(e.testCtrl, SPLIT_LOCK_DETECT),
       }),
     },
   });
@@ -159,7 +161,7 @@ export const vmxSetMsr = (env: HostEnv, facts: SldFacts) =>
     originOf(facts),
     [
       step('vmx_msr_test_ctrl_valid_bits', {
-        local: (t, l) => ({ failed: facts.options['kvm.sldVirt'] === 'none' || (l.msr! & ~validBits(env, facts, t)) !== 0 }),
+        local: (t, l) => ({ failed: facts.options['kvm.sldVirt'] === 'none' || withoutBits(l.msr!, validBits(env, facts, t)) !== 0 }),
       }),
       when([(_t, l) => l.failed === true, [leavePath]]),
       step('msr_test_ctrl', { send: (t, l) => writeVmx(env, t, { testCtrl: l.msr! }) }),

@@ -3,6 +3,7 @@
  * guest's instruction meets.
  */
 import type { ActorId, Delivery, EventOf } from '../event.ts';
+import type { U64 } from '../u64.ts';
 import type { ExceptionLevel, Sysreg } from './sysregs.ts';
 
 /** `vector-catch` exists for AArch32 only. */
@@ -32,13 +33,13 @@ export type DebugBank = 'host' | 'guest' | 'external';
 
 /** What a world switch puts on a CPU. */
 export interface CpuDebugState {
-  readonly mdscr: number;
+  readonly mdscr: U64;
   readonly traps: DebugTraps;
   readonly bank: DebugBank;
-  readonly bcr: number;
-  readonly wcr: number;
+  readonly bcr: U64;
+  readonly wcr: U64;
   /** DBGVCR32_EL2, of AArch32 guests; absent if 0 since the start. */
-  readonly vcr?: number | undefined;
+  readonly vcr?: U64 | undefined;
   readonly pstate: DebugPstate;
   /** The CPU's own OS Lock. */
   readonly osLock: boolean;
@@ -56,7 +57,7 @@ export interface Instruction {
 export interface SysregAccess {
   readonly reg: Sysreg;
   readonly write: boolean;
-  readonly value: number;
+  readonly value: U64;
 }
 
 /** Flags of struct kvm_guest_debug.control, sorted. */
@@ -112,7 +113,7 @@ export type ArmVcpuEvent = EventOf<{
   'arm.debugger?': object;
   'arm.regList?': object;
   'arm.getReg?': { reg: Sysreg };
-  'arm.setReg': { reg: Sysreg; value: number };
+  'arm.setReg': { reg: Sysreg; value: U64 };
   /**
    * The VMM has stopped the vCPU for good; the registers of a migrated one are all there, the core
    * registers last.
@@ -149,7 +150,7 @@ declare module '../kvm.ts' {
 
 /** What a guest finds when it goes on after such an exit. */
 export interface Resumed {
-  readonly value: number;
+  readonly value: U64;
   readonly undef: boolean;
   readonly injected: DebugException | null;
   readonly skipped: boolean;
@@ -158,7 +159,7 @@ export interface Resumed {
 export type ArmThreadEvent = EventOf<{
   'arm.debugger': { flags: readonly GuestDebugFlag[]; known: boolean };
   'arm.regList': { regs: readonly Sysreg[] };
-  'arm.reg': { value: number; error: 'ENOENT' | null };
+  'arm.reg': { value: U64; error: 'ENOENT' | null };
   'arm.regSet': { error: 'ENOENT' | 'EINVAL' | null };
   'arm.lifecycle': { stopped: boolean; arrived: boolean; pstate: DebugPstate };
 }>;
@@ -166,7 +167,7 @@ export type ArmThreadEvent = EventOf<{
 /** What a vCPU's guest hears. */
 export type ArmGuestEvent = EventOf<{
   /** `undef`: UNDEFINED, a matter of the guest alone. */
-  'dbg.accessed': { trap: boolean; value: number; undef?: true };
+  'dbg.accessed': { trap: boolean; value: U64; undef?: true };
   'dbg.executed': Executed;
   'arm.resumed': Resumed;
 }>;
@@ -227,7 +228,7 @@ type OfVcpu = { readonly vm: string; readonly vcpu: number };
 declare module '../program.ts' {
   interface GuestOpsOf {
     'os-lock':
-      | { readonly op: 'msr'; readonly reg: Sysreg; readonly value: number }
+      | { readonly op: 'msr'; readonly reg: Sysreg; readonly value: U64 }
       | { readonly op: 'mrs'; readonly reg: Sysreg }
       | { readonly op: 'brk' }
       | {
@@ -251,7 +252,7 @@ declare module '../program.ts' {
         } & OfVcpu)
       | ({ readonly op: 'KVM_GET_REG_LIST' } & OfVcpu)
       | ({ readonly op: 'KVM_GET_ONE_REG'; readonly reg: Sysreg } & OfVcpu)
-      | ({ readonly op: 'KVM_SET_ONE_REG'; readonly reg: Sysreg; readonly value: number } & OfVcpu)
+      | ({ readonly op: 'KVM_SET_ONE_REG'; readonly reg: Sysreg; readonly value: U64 } & OfVcpu)
       | ({ readonly op: 'migrate' } & OfVcpu)
       | ({ readonly op: 'incoming' } & OfVcpu)
       | { readonly op: 'user-work' };

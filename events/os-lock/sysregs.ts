@@ -4,7 +4,7 @@ export type ExceptionLevel = 0 | 1 | 2;
 
 /**
  * Registers of which breakpoint 0 and watchpoint 0 stand for all; of their control registers only E
- * (bit 0) is kept. Of DBGVCR, the AArch32 name of DBGVCR32_EL2, one vector is kept, as bit 0.
+ * (bit 0) does something. Of DBGVCR, the AArch32 name of DBGVCR32_EL2, one vector does, as bit 0.
  */
 export const SYSREGS = ['oslar_el1', 'oslsr_el1', 'osdlr_el1', 'mdscr_el1', 'dbgbcr0_el1', 'dbgwcr0_el1', 'dbgvcr', 'dbgoslar'] as const;
 export type Sysreg = (typeof SYSREGS)[number];

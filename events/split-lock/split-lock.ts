@@ -4,8 +4,10 @@
  *
  * @see domain debug-and-split-lock C
  */
+
 import type { ActorId, Delivery, EventOf } from '../event.ts';
 import type { CoreEvent } from '../sched.ts';
+import type { U64 } from '../u64.ts';
 
 /** Every switch with its values; the first is the default. */
 export const SPLIT_LOCK_OPTIONS = {
@@ -96,7 +98,7 @@ export interface AccessContext {
 }
 
 type GuestOps =
-  | { readonly op: 'wrmsr-test-ctrl'; readonly value: number }
+  | { readonly op: 'wrmsr-test-ctrl'; readonly value: U64 }
   | { readonly op: 'rdmsr-test-ctrl' }
   | { readonly op: 'emulated-increment' }
   | ({ readonly op: 'split-lock' } & AccessContext)
@@ -109,7 +111,7 @@ type HostOps =
   | { readonly op: 'frozen' }
   | { readonly op: 'sysctl'; readonly splitLockMitigate: boolean }
   | { readonly op: 'split-lock'; readonly mode: 'user' | 'kernel'; readonly ac: boolean }
-  | { readonly op: 'KVM_SET_MSRS'; readonly vm: string; readonly vcpu: number; readonly value: number }
+  | { readonly op: 'KVM_SET_MSRS'; readonly vm: string; readonly vcpu: number; readonly value: U64 }
   | { readonly op: 'KVM_GET_MSRS'; readonly vm: string; readonly vcpu: number };
 declare module '../program.ts' {
   interface GuestOpsOf {
@@ -122,7 +124,7 @@ declare module '../program.ts' {
 
 declare module '../kvm.ts' {
   interface ExitInfoOf {
-    readonly MSR_WRITE: { readonly value: number };
+    readonly MSR_WRITE: { readonly value: U64 };
     readonly MSR_READ: null;
     /** After an instruction that has locked the bus. */
     readonly BUS_LOCK: null;
@@ -157,7 +159,7 @@ type FreezerAnswer = EventOf<{ 'freezer.state': { frozen: boolean } }>;
 export interface VmxFields {
   readonly loaded: boolean;
   readonly saved: boolean | null;
-  readonly testCtrl: number;
+  readonly testCtrl: U64;
 }
 export type VmxEvent = EventOf<{
   'vmx.read?': object;
@@ -227,9 +229,8 @@ type Gen2Event =
   | SplitLineAnswer;
 
 type VmxAnswer = EventOf<{ 'vmx.fields': VmxFields }>;
-
 /** From the vCPU's thread: the instruction that exited is done, or faults. */
-type CompletionEvent = EventOf<{ 'vmx.complete': { exception: 'AC' | 'GP' | null; value: number | null } }>;
+type CompletionEvent = EventOf<{ 'vmx.complete': { exception: 'AC' | 'GP' | null; value: U64 | null } }>;
 
 declare module '../index.ts' {
   interface ThreadEventsOf {

@@ -40,7 +40,7 @@ const keyOf = (key: PropertyKey): string | number => (typeof key === 'number' ? 
  * YAML reads 6.10 as 6.1 and no as text: where a name is expected, a number or a boolean wants
  * quotes.
  */
-const quotesHint = (found: unknown): string => (typeof found === 'number' || typeof found === 'boolean' ? '; write text in quotes' : '');
+const quotesHint = (found: unknown): string => (['number', 'bigint', 'boolean'].includes(typeof found) ? '; write text in quotes' : '');
 
 /** An operation of the other side is known, only not here. */
 function otherSide(key: string, valid: readonly string[]): string {
@@ -90,7 +90,9 @@ function amount(count: number | bigint, origin: string): string {
 
 /** Frame numbers in hex, when that is how their bounds are written. */
 const foundText = (found: unknown, expected: string): string =>
-  typeof found === 'number' && Number.isInteger(found) && found > 0 && expected.includes('0x') ? hex(found) : shown(found);
+  (typeof found === 'bigint' || (typeof found === 'number' && Number.isSafeInteger(found))) && found > 0 && expected.includes('0x')
+    ? hex(found)
+    : shown(found);
 
 function expectation(issue: Issue, found: unknown): string {
   if (issue.message.startsWith('expected '))
@@ -112,6 +114,11 @@ function expectation(issue: Issue, found: unknown): string {
   }
 }
 
+function whatIs(issue: Issue, found: unknown, subject: string): string {
+  const expected = expectation(issue, found);
+  return found === undefined ? `required and missing; ${expected}` : `${subject} ${foundText(found, expected)}; ${expected}`;
+}
+
 function explainOne(issue: Issue, root: unknown, base: Path, subject: string, arch: Arch | null): PathIssue[] {
   const path = [...base, ...issue.path.map(keyOf)];
   const found = valueAt(root, issue.path);
@@ -121,6 +128,7 @@ function explainOne(issue: Issue, root: unknown, base: Path, subject: string, ar
     case 'invalid_key':
       return [{ path, message: `found the key ${shown(path.at(-1))}; ${issue.issues[0]?.message ?? 'expected a name'}` }];
     case 'invalid_union': {
+      if (issue.message.startsWith('expected ')) return [{ path, message: whatIs(issue, found, subject) }];
       if (issue.discriminator !== undefined && 'options' in issue) {
         const options = (issue.options ?? []).map(String);
         if (found === undefined) return [{ path, message: `required and missing; expected one of ${listed(options)}` }];
@@ -129,11 +137,8 @@ function explainOne(issue: Issue, root: unknown, base: Path, subject: string, ar
       }
       return meantMember(issue, found).flatMap((inner) => explainOne(inner, found, path, subject, arch));
     }
-    default: {
-      const expected = expectation(issue, found);
-      const start = found === undefined ? 'required and missing' : `${subject} ${foundText(found, expected)}`;
-      return [{ path, message: `${start}; ${expected}` }];
-    }
+    default:
+      return [{ path, message: whatIs(issue, found, subject) }];
   }
 }
 

@@ -3,6 +3,7 @@
  * `explain.ts` adds what was found.
  */
 import { z } from 'zod';
+import { type U64, U64_MAX, u64 } from '../../events/u64.ts';
 
 /**
  * How `strict` carries the valid names to the code that words the message; no name holds a comma.
@@ -72,6 +73,24 @@ export const named = <V extends z.ZodType>(key: z.ZodType<string, string>, value
     .record(key, value)
     .refine((map) => Object.keys(map).length <= max, { error: `expected at most ${max} entries` })
     .meta({ maxProperties: max });
+
+const BITS64_ERROR = `expected an integer from 0 to 0x${U64_MAX.toString(16)}, or its hex digits as text`;
+
+/**
+ * A value of 64 bits: an integer, or its hex digits as text. YAML gives integers above 2^53 as
+ * bigint.
+ * @public
+ */
+export const BITS64 = z
+  .union(
+    [
+      z.int({ error: BITS64_ERROR }).min(0, { error: BITS64_ERROR }),
+      z.bigint({ error: BITS64_ERROR }).min(0n, { error: BITS64_ERROR }).max(U64_MAX, { error: BITS64_ERROR }),
+      matching(/^0[xX]0*[0-9a-fA-F]{1,16}$/, BITS64_ERROR),
+    ],
+    { error: BITS64_ERROR },
+  )
+  .transform((value): U64 => u64(BigInt(value)));
 
 /** 52 bits of physical address less 12 of offset in a 4K page. */
 const FRAME_MAX = 0xff_ffff_ffff;

@@ -60,7 +60,7 @@ export function shown(value: unknown): string {
 }
 
 /** Frame numbers in messages, as in everything that engineers read them in. */
-export const hex = (value: number): string => `0x${value.toString(16)}`;
+export const hex = (value: number | bigint): string => `0x${value.toString(16)}`;
 
 /** `"a", "b"`, or a word that says that there are none. */
 export const listed = (names: readonly string[]): string =>

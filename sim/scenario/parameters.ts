@@ -1,4 +1,5 @@
 /** Parameters of a scenario: their values, and what `--set` makes of text. */
+import { type U64, U64_MAX, u64 } from '../../events/u64.ts';
 import { ParameterValueError, type PathIssue, shown, UnknownParameterError, unknownName, withoutPlace } from './issues.ts';
 import type { Parameter, ParameterValue, Scenario } from './types.ts';
 
@@ -22,10 +23,13 @@ function allowed(parameter: Parameter): string {
   }
 }
 
+const isWithin = (value: bigint, { min, max }: { readonly min?: U64 | undefined; readonly max?: U64 | undefined }): boolean =>
+  (min === undefined || value >= BigInt(min)) && (max === undefined || value <= BigInt(max));
+
 function allows(parameter: Parameter, value: ParameterValue): boolean {
   switch (parameter.type) {
     case 'integer':
-      return Number.isSafeInteger(value) && Number(value) >= (parameter.min ?? -Infinity) && Number(value) <= (parameter.max ?? Infinity);
+      return typeof value !== 'boolean' && isWithin(BigInt(value), parameter);
     case 'boolean':
       return typeof value === 'boolean';
     case 'string':
@@ -38,8 +42,9 @@ function typed(parameter: Parameter, text: string): ParameterValue | null {
   switch (parameter.type) {
     case 'integer': {
       if (!INTEGER.test(text)) return null;
-      const digits = Number(text.replace(/^[+-]/, ''));
-      return text.startsWith('-') && digits !== 0 ? -digits : digits;
+      const digits = BigInt(text.replace(/^[+-]/, ''));
+      if (text.startsWith('-') && digits > 0n) return digits > Number.MAX_SAFE_INTEGER ? null : -Number(digits);
+      return digits > U64_MAX ? null : u64(digits);
     }
     case 'boolean':
       return text === 'true' ? true : text === 'false' ? false : null;
@@ -51,7 +56,7 @@ function typed(parameter: Parameter, text: string): ParameterValue | null {
 /** Parameters that contradict themselves. */
 export function parameterIssues(params: NonNullable<Scenario['params']>): PathIssue[] {
   return Object.entries(params).flatMap(([name, parameter]) => {
-    if (parameter.type === 'integer' && (parameter.min ?? -Infinity) > (parameter.max ?? Infinity)) {
+    if (parameter.type === 'integer' && parameter.min !== undefined && !isWithin(BigInt(parameter.min), { max: parameter.max })) {
       return [{ path: ['params', name, 'min'], message: `found ${parameter.min}; expected at most the max, ${parameter.max}` }];
     }
     if (allows(parameter, parameter.default)) return [];

@@ -4,8 +4,9 @@
  */
 import { z } from 'zod';
 import { type HostOptions, PREEMPTION_MODELS } from '../../events/options.ts';
+import { U64_MAX } from '../../events/u64.ts';
 import { allowedOffers, mechanisms, perArch, perRegistry } from '../host/registry.ts';
-import { EXPECTED_NAME, integer, LIMITS, NAME, named, PARAMETER_NAME, PROPERTY_PATTERN, strict, VARIANT_NAME } from './fields.ts';
+import { BITS64, EXPECTED_NAME, integer, LIMITS, NAME, named, PARAMETER_NAME, PROPERTY_PATTERN, strict, VARIANT_NAME } from './fields.ts';
 import { guestProgram, hostProgram } from './program-schema.ts';
 import { writtenSections, writtenSettings } from './sections.ts';
 import type { Arch, CORE_KEYS, Expectation, Parameter, Scenario, Uncovered } from './types.ts';
@@ -13,7 +14,9 @@ import type { Arch, CORE_KEYS, Expectation, Parameter, Scenario, Uncovered } fro
 const TEXT_MAX = 2000;
 const BOUND_MAX = 1_000_000_000;
 const text = () => z.string().min(1).max(TEXT_MAX);
-const anInteger = () => integer(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
+const AN_INTEGER = z.union([z.int(), BITS64], {
+  error: `expected an integer from ${Number.MIN_SAFE_INTEGER} to 0x${U64_MAX.toString(16)}`,
+});
 
 export const ARCHES = z.enum(['amd', 'intel', 'arm64']);
 export const KERNELS = z.enum(['6.1', '6.6', '6.12', '6.14']);
@@ -49,7 +52,7 @@ export const EXPECTATION: z.ZodType<Expectation> = z.union([
 ]);
 
 const PARAMETER: z.ZodType<Parameter> = z.discriminatedUnion('type', [
-  strict({ type: z.literal('integer'), min: anInteger().exactOptional(), max: anInteger().exactOptional(), default: anInteger() }),
+  strict({ type: z.literal('integer'), min: AN_INTEGER.exactOptional(), max: AN_INTEGER.exactOptional(), default: AN_INTEGER }),
   strict({ type: z.literal('boolean'), default: z.boolean() }),
   strict({ type: z.literal('string'), enum: z.array(text()).min(1).max(64).exactOptional(), default: z.string().max(TEXT_MAX) }),
 ]);

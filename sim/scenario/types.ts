@@ -2,8 +2,10 @@
  * What a scenario is: as a user writes it, and resolved, as the simulator runs it and a journal
  * keeps it.
  */
+
 import type { HostOptions, PreemptionModel, Ticks, VmSettings } from '../../events/options.ts';
 import type { GuestOp, HostOp, Program } from '../../events/program.ts';
+import type { U64 } from '../../events/u64.ts';
 import type { GuestStep, HostStep } from './program.ts';
 
 /** The kinds of hosts. @public */
@@ -46,7 +48,7 @@ export type ParameterValue = number | boolean | string;
  * @public
  */
 export type Parameter =
-  | { readonly type: 'integer'; readonly min?: number; readonly max?: number; readonly default: number }
+  | { readonly type: 'integer'; readonly min?: U64; readonly max?: U64; readonly default: U64 }
   | { readonly type: 'boolean'; readonly default: boolean }
   | { readonly type: 'string'; readonly enum?: readonly string[]; readonly default: string };
 

@@ -93,7 +93,18 @@ function parse(text: string, reading: Reading): Parsed | null {
   return { contents: first.contents, mark: { line: offset === null ? 1 : lineAt(reading, offset), children: new Map() } };
 }
 
-function scalarValue(reading: Reading, value: unknown, place: Place): unknown {
+const INTEGER = /^[-+]?(?:[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$/;
+
+/** What a number that JavaScript would round says exactly; undefined for any other value. */
+function exactInteger(value: unknown, source: string | undefined): bigint | undefined {
+  if (typeof value !== 'number' || Number.isSafeInteger(value) || source === undefined || !INTEGER.test(source)) return undefined;
+  const magnitude = BigInt(source.replace(/^[-+]/, ''));
+  return source.startsWith('-') ? -magnitude : magnitude;
+}
+
+function scalarValue(reading: Reading, { value, source }: { readonly value: unknown; readonly source?: string }, place: Place): unknown {
+  const exact = exactInteger(value, source);
+  if (exact !== undefined) return exact;
   const mistake = typeof value === 'string' ? textMistake(value) : null;
   if (mistake !== null) report(reading, place.path, place.mark.line, mistake);
   if (typeof value !== 'number' || Number.isFinite(value)) return Object.is(value, -0) ? 0 : value;
@@ -148,7 +159,7 @@ function plainValue(reading: Reading, node: unknown, place: Place): unknown {
     return null;
   }
   if (isScalar(node) || isMap(node) || isSeq(node)) refuseExtras(reading, node, place);
-  if (isScalar(node)) return scalarValue(reading, node.value, place);
+  if (isScalar(node)) return scalarValue(reading, node, place);
   if (path.length >= DEPTH_MAX) {
     report(reading, path, mark.line, `found values nested too deep; expected at most ${DEPTH_MAX} levels`);
     return null;

@@ -27,6 +27,7 @@ const SEEDS = 120;
 const INEVITABLE: readonly string[] = [
   'oslock-brk patch-v2',
   'oslock-dbgoslar-key kvm',
+  'oslock-every-kind ignored',
   'oslock-fast-path fast-path',
   'oslock-old-ignores architecture',
   'oslock-old-to-new architecture',

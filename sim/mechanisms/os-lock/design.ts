@@ -45,6 +45,7 @@ export function designOf({ host: { options } }: ResolvedScenario): ArmDebugDesig
   return {
     model: options['kvm.armDebug'],
     lockBit: options['kvm.oslkTest'] === 'bit-1' ? OSLSR.OSLK : 1,
+    debuggerRoutes: true,
     lockRoutes: options['kvm.osLock'] === 'patch-v2',
     physical: options['kvm.osLock'] === 'physical',
     resetLocked: options['kvm.oslsrReset'] === 'architecture',

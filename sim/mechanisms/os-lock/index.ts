@@ -6,12 +6,12 @@
  */
 import { z } from 'zod';
 import { armCpuDebugMachine } from '../../../actors/os-lock/arm-cpu-debug.ts';
-import { OSLSR } from '../../../actors/os-lock/arm-debug-rule.ts';
-import { armGuestParts, type GuestDebugView } from '../../../actors/os-lock/arm-guest.ts';
+import { armGuestParts } from '../../../actors/os-lock/arm-guest.ts';
+import type { GuestDebugView } from '../../../actors/os-lock/arm-guest-account.ts';
 import { armHostOperations } from '../../../actors/os-lock/arm-ioctls.ts';
 import { armDebugKvm } from '../../../actors/os-lock/arm-kvm.ts';
 import { armOf, armVcpuMachine, debugOf, destinationOf } from '../../../actors/os-lock/arm-vcpu.ts';
-import { type ArmVcpuInput, GUEST_PSTATE, resetOslsr } from '../../../actors/os-lock/arm-vcpu-state.ts';
+import { type ArmVcpuInput, GUEST_PSTATE } from '../../../actors/os-lock/arm-vcpu-state.ts';
 import type { ActorId } from '../../../events/event.ts';
 import { ARM_DEBUG_EVENTS } from '../../../events/os-lock/arm-debug.ts';
 import type { Mechanism } from '../../host/mechanism.ts';
@@ -24,7 +24,8 @@ import { osLockMutants } from './mutants.ts';
 import { OS_LOCK_GUEST_OPERATIONS, OS_LOCK_HOST_OPERATIONS } from './operations.ts';
 import { osLockOutcomes, osLockProperties } from './properties.ts';
 import { registerProperties } from './register-properties.ts';
-import { runsWhenOff } from './runs.ts';
+import { pausesAgain, runsTheSource, runsWhenOff } from './runs.ts';
+import { tooWide } from './widths.ts';
 
 declare module '../../../events/options.ts' {
   interface VmSettings {
@@ -56,9 +57,10 @@ const actors = (scenario: ResolvedScenario): readonly ActorSpec[] => [
   ]),
 ];
 
+/** Off out of reset, as mainline documents; a kernel without the emulation has no lock. */
 const viewOf = (scenario: ResolvedScenario, vm: ResolvedVm, vcpu: number): GuestDebugView => ({
   kvm: armOf(`vcpu:${vm.id}/${vcpu}`),
-  locked: resetOslsr(inputOf(scenario, vm), designOf(scenario)) !== OSLSR.OSLM,
+  locked: inputOf(scenario, vm).knowsLock && scenario.host.options['kvm.oslsrReset'] === 'architecture',
   mdscr: 0,
   bcr: 0,
   wcr: 0,
@@ -133,7 +135,13 @@ export const osLock: Mechanism = {
   outcomes: osLockOutcomes,
   catalogue: ARM_DEBUG_EVENTS,
   checks,
-  structureChecks: (structure) => [...neverMigrated(structure), ...runsWhenOff(structure)],
+  structureChecks: (structure) => [
+    ...neverMigrated(structure),
+    ...pausesAgain(structure),
+    ...runsWhenOff(structure),
+    ...runsTheSource(structure),
+    ...tooWide(structure),
+  ],
   host: () => ({ operations: armHostOperations }),
   kvm: ({ host: { options } }) => armDebugKvm(options),
   guest: () => armGuestParts,

@@ -2,17 +2,16 @@
 import { z } from 'zod';
 import { SYSREGS } from '../../../events/os-lock/sysregs.ts';
 import type { HostOp } from '../../../events/program.ts';
-import { integer, LIMITS, NAME, VCPU, vcpuNamed } from '../../scenario/fields.ts';
+import { BITS64, integer, LIMITS, NAME, VCPU, vcpuNamed } from '../../scenario/fields.ts';
 import { type Arguments, type Operation, operation } from '../../scenario/operation.ts';
 
 const FLAG = z.boolean({ error: 'expected true or false' });
 const REG = z.enum(SYSREGS);
-const VALUE = integer(0, 0xffff_ffff, (value) => `0x${value.toString(16)}`);
 
 export const OS_LOCK_GUEST_OPERATIONS = {
   msr: operation('msr', 'Writes a debug register; AArch32 names are written by MCR.', {
-    reg: REG.describe('Of the control registers of breakpoint 0 and watchpoint 0 only E (bit 0) is kept.'),
-    value: VALUE,
+    reg: REG.describe('Of the control registers of breakpoint 0 and watchpoint 0 only E (bit 0) does something.'),
+    value: BITS64,
   }),
   mrs: operation('mrs', 'Reads a debug register.', { reg: REG }),
   brk: operation('brk', 'A breakpoint instruction.', {}),
@@ -53,7 +52,7 @@ export const OS_LOCK_HOST_OPERATIONS = {
   }),
   KVM_GET_REG_LIST: ofVcpu('KVM_GET_REG_LIST', 'Lists the registers that a VMM can save.', {}),
   KVM_GET_ONE_REG: ofVcpu('KVM_GET_ONE_REG', 'Reads a register of a vCPU.', { reg: REG }),
-  KVM_SET_ONE_REG: ofVcpu('KVM_SET_ONE_REG', 'Writes a register of a vCPU.', { reg: REG, value: VALUE }),
+  KVM_SET_ONE_REG: ofVcpu('KVM_SET_ONE_REG', 'Writes a register of a vCPU.', { reg: REG, value: BITS64 }),
   migrate: ofVcpu('migrate', 'Waits until a vCPU is stopped, and copies the registers that its kernel lists to the destination.', {}),
   incoming: ofVcpu('incoming', 'Waits for the registers of a migrated vCPU; KVM_RUN then runs it at the destination.', {}),
   'user-work': operation('user-work', 'Computes in user mode.', {}),

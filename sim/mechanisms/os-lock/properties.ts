@@ -3,6 +3,8 @@
 import type { PcpuContext } from '../../../actors/host/pcpu.ts';
 import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
 import type { ArmVcpuState } from '../../../actors/os-lock/arm-vcpu-state.ts';
+import type { Sysreg } from '../../../events/os-lock/sysregs.ts';
+import { hasBits } from '../../../events/u64.ts';
 import type { Outcome } from '../../host/mechanism.ts';
 import { always, alwaysEach, type Property } from '../../property.ts';
 import { hex, type WorldView } from '../../view.ts';
@@ -34,14 +36,28 @@ const noExceptionLost = alwaysEach<Vcpu>('oslock.no-exception-lost', {
   each: ({ id, context: { arm } }) => (arm?.lost ? `${id} met its own ${arm.lost} with the OS Lock off, and no exception came` : null),
 });
 
+/** Registers of status: the guest reads what it has set by another one, or what is fixed. */
+const isStatus = (reg: Sysreg): boolean => reg === 'oslsr_el1' || reg === 'osdlr_el1';
+
 const guestMdscrKept = alwaysEach<Vcpu>('oslock.guest-mdscr-kept', {
   kind: 'vcpu',
   source: `${NOTES} G, I11; OSL-4`,
   grade: 'read',
   each: ({ id, context: { arm } }) => {
     const read = arm?.read;
-    if (!read || read.expected === null || read.value === read.expected) return null;
+    if (!read || isStatus(read.reg) || read.value === read.expected) return null;
     return `${id} read ${hex(read.value)} from ${read.reg}, where it had written ${hex(read.expected)}`;
+  },
+});
+
+const lockReadsBack = alwaysEach<Vcpu>('oslock.lock-reads-back', {
+  kind: 'vcpu',
+  source: `${NOTES} D.1, D.3: OSLSR read -> virtual value, OSDLR_EL1 RAZ/WI; kernel arch/arm64/kvm/sys_regs.c, trap_oslsr_el1()`,
+  grade: 'read',
+  each: ({ id, context: { arm } }) => {
+    const read = arm?.read;
+    if (!read || !isStatus(read.reg) || read.value === read.expected) return null;
+    return `${id} read ${hex(read.value)} from ${read.reg}, where its OS Lock is ${arm.locked ? 'on' : 'off'}; expected ${hex(read.expected)}`;
   },
 });
 
@@ -52,15 +68,22 @@ const debuggerSeesItsEvents = alwaysEach<Vcpu>('oslock.debugger-sees-its-events'
   each: ({ id, context: { arm } }) => {
     if (!arm?.stolen) return null;
     const end = arm.stolen === 'hit' ? 'and no exception came' : 'and it went to EL1';
-    return `${id} met a breakpoint or watchpoint of the debugger, ${end}`;
+    return `${id} met a ${arm.stolen === 'step' ? 'step' : 'breakpoint or watchpoint'} of the debugger, ${end}`;
   },
 });
 
+/** What KVM makes of it. */
+const IMBALANCES = {
+  'loaded twice': 'KVM_BUG_ON in kvm_vcpu_load_debug(), with VHE alone',
+  'put twice': 'which KVM does not notice',
+} as const;
+
 const loadsAreBalanced = alwaysEach<ArmVcpuState>('oslock.loads-are-balanced', {
   kind: 'armVcpu',
-  source: `${NOTES} E, G5 to G8; kernel arch/arm64/kvm/debug.c, kvm_vcpu_load_debug(): KVM_BUG_ON() where sysregs are on the CPU already`,
+  source: `${NOTES} E, G5 to G8; kernel arch/arm64/kvm/debug.c, kvm_vcpu_load_debug(): KVM_BUG_ON() where SYSREGS_ON_CPU is set; kvm_vcpu_put_debug() has no such test`,
   grade: 'read',
-  each: ({ id, context: { unbalanced } }) => (unbalanced === null ? null : `${id} was ${unbalanced}, with nothing between`),
+  each: ({ id, context: { unbalanced } }) =>
+    unbalanced === null ? null : `${id} was ${unbalanced}, with nothing between: ${IMBALANCES[unbalanced]}`,
 });
 
 /**
@@ -72,7 +95,7 @@ const survivesMigration = (world: WorldView): string | null => {
   for (const { id, context } of world.actors<ArmVcpuState>('armVcpu')) {
     if (!context.arrived) continue;
     const guest = guests.find((vcpu) => id.startsWith(`${vcpu.id.replace(/^vcpu:/, 'arm:')}/`));
-    const locked = (context.oslsr & 2) !== 0;
+    const locked = hasBits(context.oslsr, 2);
     if (guest?.context.arm && locked && !guest.context.arm.locked && guest.context.arm.kvm !== id) {
       return `${guest.id} had its OS Lock off when it was moved, and arrived with OSLSR_EL1 = ${hex(context.oslsr)}`;
     }
@@ -107,6 +130,7 @@ export const osLockProperties: readonly Property[] = [
   brkReachesGuest,
   noExceptionLost,
   guestMdscrKept,
+  lockReadsBack,
   debuggerSeesItsEvents,
   loadsAreBalanced,
   lockSurvivesMigration,

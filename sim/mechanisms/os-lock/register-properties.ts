@@ -9,6 +9,7 @@ import { MDSCR, OSLSR } from '../../../actors/os-lock/arm-debug-rule.ts';
 import { debugOf, destinationOf } from '../../../actors/os-lock/arm-vcpu.ts';
 import type { ArmVcpuState } from '../../../actors/os-lock/arm-vcpu-state.ts';
 import type { CpuDebugState, DebugException } from '../../../events/os-lock/arm-debug.ts';
+import { hasBits } from '../../../events/u64.ts';
 import { always, alwaysEach, type Property } from '../../property.ts';
 import { type ActorView, hex, type WorldView } from '../../view.ts';
 
@@ -29,7 +30,7 @@ function inside(world: WorldView): Inside[] {
     return vcpu && cpu.context.pstate.el !== 2 ? [{ cpu, vcpu }] : [];
   });
 }
-const isLocked = ({ oslsr }: ArmVcpuState): boolean => (oslsr & OSLSR.OSLK) !== 0;
+const isLocked = ({ oslsr }: ArmVcpuState): boolean => hasBits(oslsr, OSLSR.OSLK);
 const flagsOf = ({ guestDebug }: ArmVcpuState): string => (guestDebug.length === 0 ? 'no debugger' : `guest_debug ${guestDebug.join('|')}`);
 
 /** A property of what stands on a CPU while a guest runs. */
@@ -54,12 +55,21 @@ const tdeOnlyForDebugger = onCpu(
     cpu.context.traps.tde && vcpu.context.guestDebug.length === 0 ? 'MDCR_EL2.TDE set, and no debugger: its BRK goes to EL2' : null,
 );
 
+const tdeUnderDebugger = onCpu(
+  'armdbg.tde-under-debugger',
+  `${NOTES} D.3, OSL-5; kernel arch/arm64/kvm/debug.c, kvm_arm_setup_mdcr_el2()`,
+  ({ cpu, vcpu }) =>
+    !cpu.context.traps.tde && vcpu.context.guestDebug.length > 0
+      ? `MDCR_EL2.TDE clear, and ${flagsOf(vcpu.context)}: the guest takes what is the debugger's`
+      : null,
+);
+
 const mdeOffUnderLock = onCpu(
   'armdbg.mde-off-under-lock',
   `${NOTES} D.3, D.7 O5, OSL-4, OSL-8; kernel arch/arm64/kvm/debug.c, kvm_arm_setup_debug()`,
   ({ cpu, vcpu }) => {
     const { mdscr, osLock } = cpu.context;
-    if (osLock || !isLocked(vcpu.context) || vcpu.context.guestDebug.includes('USE_HW') || (mdscr & MDSCR.MDE) === 0) return null;
+    if (osLock || !isLocked(vcpu.context) || vcpu.context.guestDebug.includes('USE_HW') || !hasBits(mdscr, MDSCR.MDE)) return null;
     return `MDSCR_EL1 = ${hex(mdscr)}, MDE on, where its OSLSR_EL1 is ${hex(vcpu.context.oslsr)}, ${flagsOf(vcpu.context)}`;
   },
 );
@@ -69,7 +79,7 @@ const stepAsAsked = onCpu(
   `${NOTES} D.3, D.7 O5, OSL-4, OSL-9; kernel arch/arm64/kvm/debug.c, kvm_arm_setup_debug()`,
   ({ cpu, vcpu }) => {
     const asked = vcpu.context.guestDebug.includes('SINGLESTEP');
-    const steps = (cpu.context.mdscr & MDSCR.SS) !== 0;
+    const steps = hasBits(cpu.context.mdscr, MDSCR.SS);
     if (steps === asked || cpu.context.osLock || !(asked || isLocked(vcpu.context))) return null;
     return `MDSCR_EL1 = ${hex(cpu.context.mdscr)}, SS ${steps ? 'on' : 'off'}, where its OSLSR_EL1 is ${hex(vcpu.context.oslsr)}, ${flagsOf(vcpu.context)}`;
   },
@@ -128,6 +138,7 @@ const lockSameAfterMigration = always('armdbg.lock-same-after-migration', {
 
 export const registerProperties: readonly Property[] = [
   tdeOnlyForDebugger,
+  tdeUnderDebugger,
   mdeOffUnderLock,
   stepAsAsked,
   kvmInjectsNothing,

@@ -1,6 +1,6 @@
 /**
- * How often a thread may run a vCPU: KVM_RUN ends where the guest pauses or its program ends, and a
- * vCPU whose program has ended is off.
+ * How often a guest may pause and a thread may run a vCPU: KVM_RUN ends where the guest pauses or
+ * its program ends, and a vCPU whose program has ended is off.
  *
  * @see kernel arch/arm64/kvm/arm.c of 6.1, check_vcpu_requests(), kvm_vcpu_sleep(): KVM_RUN of a
  * vCPU that is off sleeps until another one powers it on, which no program can do
@@ -21,6 +21,37 @@ function count<Op>(nodes: readonly Node<Op>[], isCounted: (op: Op) => boolean, p
   }
   return total;
 }
+
+/** Guests that may pause a second time: the kernel that a VM is migrated to is where it ends. */
+export const pausesAgain = ({ vms }: Structure): PathIssue[] =>
+  vms.flatMap(({ vcpus }) =>
+    vcpus.flatMap((program): PathIssue[] => {
+      const isPause = ({ op }: GuestOp) => op === 'pause';
+      const pauses = count<GuestOp>(program, isPause, Math.max);
+      const last = [...operationsIn(program)].findLast(({ op }) => isPause(op));
+      if (pauses < 2 || last === undefined) return [];
+      return [{ path: last.path, message: `found ${pauses} pause; expected 1 at most: a vCPU is migrated once` }];
+    }),
+  );
+
+/** Threads that run a vCPU again after its guest has paused, and do not wait for its registers. */
+export const runsTheSource = ({ processes }: Structure): PathIssue[] =>
+  processes.flatMap(({ threads }) =>
+    threads.flatMap(({ program }) => {
+      const ran = new Set<string>();
+      return [...operationsIn(program)].flatMap(({ op, path }): PathIssue[] => {
+        if (op.op !== 'KVM_RUN' && op.op !== 'incoming') return [];
+        const vcpu = `${op.vm}/${op.vcpu}`;
+        if (op.op === 'incoming') ran.delete(vcpu);
+        const isRun = (other: HostOp) => other.op === 'KVM_RUN' && `${other.vm}/${other.vcpu}` === vcpu;
+        if (op.op === 'incoming' || !ran.has(vcpu) || count<HostOp>(program, isRun, Math.max) < 2) {
+          if (op.op === 'KVM_RUN') ran.add(vcpu);
+          return [];
+        }
+        return [{ path, message: `found KVM_RUN of ${vcpu} again; expected incoming: { vcpu: ${vcpu} } before it: its guest has paused` }];
+      });
+    }),
+  );
 
 /** Threads that may run a vCPU once more after its guest has come to its end. */
 export function runsWhenOff({ vms, processes }: Structure): PathIssue[] {

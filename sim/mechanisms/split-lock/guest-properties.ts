@@ -1,8 +1,10 @@
 /** Whose #AC it is: what must hold of split locks and misaligned accesses of guests. */
+
 import type { HostThread } from '../../../actors/host/host-env.ts';
 import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
 import { isChecked, type MetAccess, type SplitLockAccount } from '../../../actors/split-lock/account.ts';
 import { SPLIT_LOCK_DETECT, type VmxFields } from '../../../events/split-lock/split-lock.ts';
+import { hasBits } from '../../../events/u64.ts';
 import { always, sometimes } from '../../property.ts';
 import type { ActorView, WorldView } from '../../view.ts';
 
@@ -57,7 +59,7 @@ function judged(world: WorldView): Judged[] {
 const fieldsOf = (world: WorldView): ReadonlyMap<string, VmxFields> =>
   new Map(world.actors<VmxFields>('vcpuVmx').map(({ id, context }) => [id.replace(/^vmx:/, 'vcpu:'), context]));
 
-const hasBit = (fields: VmxFields | undefined): boolean => ((fields?.testCtrl ?? 0) & SPLIT_LOCK_DETECT) !== 0;
+const hasBit = (fields: VmxFields | undefined): boolean => hasBits(fields?.testCtrl ?? 0, SPLIT_LOCK_DETECT);
 
 const ENDS: Readonly<Record<Outcome, string>> = { AC: 'it got #AC', SIGBUS: 'its thread got SIGBUS', ran: 'it ran' };
 const told = ({ id, host, met, due, got }: Judged): string => {

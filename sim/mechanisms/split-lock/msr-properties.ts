@@ -9,6 +9,7 @@ import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
 import type { CoreContext } from '../../../actors/split-lock/core.ts';
 import { isPositive } from '../../../actors/split-lock/sld-flag.ts';
 import { SPLIT_LOCK_DETECT, type VmxFields } from '../../../events/split-lock/split-lock.ts';
+import { hasBits, withoutBits } from '../../../events/u64.ts';
 import { always } from '../../property.ts';
 import { type ActorView, hex, type WorldView } from '../../view.ts';
 
@@ -34,7 +35,7 @@ export const onlyValidBits = always('sld.only-valid-bits', {
     for (const { id, context } of world.actors<Vcpu>('vcpu')) {
       const value = fields.get(id)?.testCtrl ?? 0;
       const valid = context.splitLock?.given ? SPLIT_LOCK_DETECT : 0;
-      if ((value & ~valid) !== 0)
+      if (withoutBits(value, valid) !== 0)
         return `${id} has ${hex(value)} in MSR_TEST_CTRL, where ${valid === 0 ? 'no bit is' : `only ${hex(valid)} is`} valid`;
     }
     return null;
@@ -80,7 +81,7 @@ const ownSetting = (world: WorldView): string | null => {
     // One thread may run several vCPUs: the one in question is the one whose notifier is
     // registered.
     if (!thread || !own || !core || !reaches(context) || thread.context.notifier !== id || !isInside(thread)) continue;
-    const bit = (own.testCtrl & SPLIT_LOCK_DETECT) !== 0;
+    const bit = hasBits(own.testCtrl, SPLIT_LOCK_DETECT);
     if (core.context.sld !== bit)
       return `${id} runs with detection ${onOff(core.context.sld)} on ${core.id}, and its MSR_TEST_CTRL is ${hex(own.testCtrl)}`;
   }

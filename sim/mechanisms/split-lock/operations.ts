@@ -2,12 +2,11 @@
  * Operations of programs on Intel hosts: accesses to MSR_TEST_CTRL, and accesses that split a lock.
  */
 import { z } from 'zod';
-import { integer, LIMITS, NAME, VCPU, vcpuNamed } from '../../scenario/fields.ts';
+import { BITS64, integer, LIMITS, NAME, VCPU, vcpuNamed } from '../../scenario/fields.ts';
 import { type Operation, operation } from '../../scenario/operation.ts';
 
 const FLAG = z.boolean({ error: 'expected true or false' });
-const U32_MAX = 0xffff_ffff;
-const VALUE = integer(0, U32_MAX, (value) => `0x${value.toString(16)}`).describe('What is written to MSR_TEST_CTRL; bit 29 is 0x20000000.');
+const VALUE = BITS64.describe('What is written to MSR_TEST_CTRL; bit 29 is 0x20000000.');
 const CPL = z.union([z.literal(0), z.literal(3)], { error: 'expected 0 or 3' }).describe('The privilege level of the access.');
 
 const CONTEXT_ARGS = {

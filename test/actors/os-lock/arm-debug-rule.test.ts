@@ -57,10 +57,10 @@ const expected = (kind: DebugException, { osLock, doubleLock, routeToEl2, pstate
   if (kind === 'brk') return true;
   if (osLock || doubleLock) return false;
   // AArch32: only EL0 and EL1 have it, and neither KDE nor PSTATE.D is asked.
-  if (kind === 'vector-catch') return pstate.el < 2 && Math.floor(mdscr / 0x8000) % 2 === 1;
-  if (Math.floor(mdscr / (kind === 'step' ? 0x1 : 0x8000)) % 2 === 0) return false;
+  if (kind === 'vector-catch') return pstate.el < 2 && Math.floor(Number(mdscr) / 0x8000) % 2 === 1;
+  if (Math.floor(Number(mdscr) / (kind === 'step' ? 0x1 : 0x8000)) % 2 === 0) return false;
   const ask = ASKS[`${pstate.el} to ${routeToEl2 ? 2 : 1}`]!;
-  return ask === 'always' || (ask === 'kde-and-not-d' && Math.floor(mdscr / 0x2000) % 2 === 1 && !pstate.d);
+  return ask === 'always' || (ask === 'kde-and-not-d' && Math.floor(Number(mdscr) / 0x2000) % 2 === 1 && !pstate.d);
 };
 
 describe('the enable rule of debug exceptions', () => {
@@ -87,7 +87,7 @@ describe('the enable rule of debug exceptions', () => {
   it('needs each of its inputs', () => {
     const differs = (change: (row: DebugControl) => DebugControl, kind: DebugException) =>
       TABLE.some((row) => takesDebugException(kind, row) !== takesDebugException(kind, change(row)));
-    const flip = (bit: number) => (row: DebugControl) => ({ ...row, mdscr: row.mdscr ^ bit });
+    const flip = (bit: number) => (row: DebugControl) => ({ ...row, mdscr: Number(row.mdscr) ^ bit });
     expect(differs((row) => ({ ...row, osLock: !row.osLock }), 'step')).toBe(true);
     expect(differs((row) => ({ ...row, doubleLock: !row.doubleLock }), 'watchpoint')).toBe(true);
     expect(differs((row) => ({ ...row, routeToEl2: !row.routeToEl2 }), 'breakpoint')).toBe(true);

@@ -120,13 +120,22 @@ describe('the two models', () => {
     );
   });
 
+  it('are put once more where KVM does not look: in the owner model the second put gives PSTATE.SS away', () => {
+    const stepped = { ...fresh, guestDebug: ['ENABLE', 'SINGLESTEP'] as const, pstate: { el: 1, d: false, ss: false } as const };
+    const loaded = { ...stepped, ...load(stepped, OWNER, 'pcpu:0') };
+    const once = { ...loaded, ...put(loaded, OWNER) };
+    expect(once).toMatchObject({ unbalanced: null, hostSsPending: false, pstate: { ss: false } });
+    expect(put(once, OWNER)).toMatchObject({ unbalanced: 'put twice', hostSsPending: true, pstate: { ss: false } });
+    expect(load(loaded, OWNER, 'pcpu:0')).toMatchObject({ unbalanced: 'loaded twice' });
+  });
+
   it('put the same MDE and SS on the CPU where the lock or a debugger decides', () => {
     fc.assert(
       fc.property(states, (v) => {
         if (v.guestDebug.length === 0 && v.oslsr === 0x8) return;
         const bits = MDSCR.MDE | MDSCR.SS;
-        const old = cpuStateOf({ ...v, ...setupDebug(v, OLD) }, OLD).mdscr & bits;
-        const owner = cpuStateOf({ ...v, ...load(v, OWNER, 'pcpu:0') }, OWNER).mdscr & bits;
+        const old = Number(cpuStateOf({ ...v, ...setupDebug(v, OLD) }, OLD).mdscr) & bits;
+        const owner = Number(cpuStateOf({ ...v, ...load(v, OWNER, 'pcpu:0') }, OWNER).mdscr) & bits;
         // A debugger that only catches BRK leaves an unlocked guest its MDE in the old model, and
         // takes it in the owner model.
         const differs = v.oslsr === 0x8 && !v.guestDebug.includes('USE_HW');

@@ -5,7 +5,7 @@
 import { describe, expect, it } from 'vitest';
 import { armCpuDebugMachine } from '../../../actors/os-lock/arm-cpu-debug.ts';
 import { OSLAR_KEY } from '../../../actors/os-lock/arm-debug-rule.ts';
-import type { GuestDebugView } from '../../../actors/os-lock/arm-guest.ts';
+import type { GuestDebugView } from '../../../actors/os-lock/arm-guest-account.ts';
 import type { CpuDebugState, DebugTraps } from '../../../events/os-lock/arm-debug.ts';
 import { SYSREGS, type Sysreg } from '../../../events/os-lock/sysregs.ts';
 import { knownProperties } from '../../../sim/properties/index.ts';

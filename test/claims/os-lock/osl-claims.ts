@@ -13,6 +13,19 @@ const F = 'domain debug-and-split-lock F';
 const LOCKED = 'oslock-under-lock';
 const holds = { source: F, verdict: 'holds' } as const;
 
+const READ_BACK = 'oslock-read-back';
+/** Registers that do not read back what was written. */
+const CONSTANT = [
+  'oslock-constant-mdscr-el1',
+  'oslock-constant-dbgbcr0-el1',
+  'oslock-constant-dbgwcr0-el1',
+  'oslock-constant-dbgvcr',
+] as const;
+const EVERY_KIND = 'oslock-every-kind';
+/** Locks that forget one kind of exception, and those that forget one level. */
+const FORGOTTEN = ['oslock-step-stays', 'oslock-breakpoint-stays', 'oslock-watchpoint-stays', 'oslock-vector-stays'] as const;
+const LEVELS = ['oslock-open-at-el0', 'oslock-open-at-el1'] as const;
+
 /** Old and new model, as the kernel presets them. */
 const KERNELS: readonly KernelVersion[] = ['6.12', '6.14'];
 const HITS: readonly (readonly [string, GuestStep])[] = [
@@ -41,8 +54,12 @@ const whileLocked: readonly Claim[] = [
     ...holds,
     id: 'OSL-1',
     says: 'under the lock breakpoint, watchpoint, vector catch and software step are suppressed at every level of the guest',
-    shows: [keeps('oslock-oslar-reload', 'atomic', 'oslock.no-exception-under-lock', 'oslock-wrong-bit', 'oslock-no-reload')],
-    mutants: ['oslock-wrong-bit', 'oslock-no-reload'],
+    shows: [
+      keeps('oslock-oslar-reload', 'atomic', 'oslock.no-exception-under-lock', 'oslock-wrong-bit', 'oslock-no-reload'),
+      keeps(EVERY_KIND, 'each-entry', 'oslock.no-exception-under-lock', ...FORGOTTEN, ...LEVELS),
+      keeps(EVERY_KIND, 'owner', 'oslock.no-exception-under-lock', ...FORGOTTEN, ...LEVELS),
+    ],
+    mutants: ['oslock-wrong-bit', 'oslock-no-reload', ...FORGOTTEN, 'oslock-open-at-el1'],
     check: (mutant) => {
       for (const kernel of KERNELS) for (const el of [0, 1] as const) suppresses(mutant, kernel, el);
     },
@@ -84,8 +101,16 @@ const whileLocked: readonly Claim[] = [
     ...holds,
     id: 'OSL-4',
     says: 'under the lock MDE and SS are 0 at each entry, and the guest reads what it wrote',
-    shows: [keeps('oslock-fast-path', 'handle-exit', 'oslock.guest-mdscr-kept', 'oslock-no-restore')],
-    mutants: ['oslock-no-restore'],
+    shows: [
+      keeps('oslock-fast-path', 'handle-exit', 'oslock.guest-mdscr-kept', 'oslock-no-restore'),
+      keeps(READ_BACK, 'each-entry', 'oslock.guest-mdscr-kept', ...CONSTANT),
+      keeps(READ_BACK, 'owner', 'oslock.guest-mdscr-kept', ...CONSTANT),
+      keeps(LOCKED, 'mainline', 'armdbg.step-as-asked', 'oslock-step-stays'),
+      keeps(LOCKED, 'owner', 'armdbg.step-as-asked', 'oslock-step-stays'),
+      keeps(LOCKED, 'mainline', 'armdbg.mde-off-under-lock', 'oslock-open-at-el1'),
+      keeps(LOCKED, 'owner', 'armdbg.mde-off-under-lock', 'oslock-open-at-el1'),
+    ],
+    mutants: ['oslock-no-restore', 'oslock-constant-mdscr-el1', 'oslock-step-stays', 'oslock-open-at-el1'],
     check: (mutant) => {
       const all = w.MDE | w.KDE | w.SS;
       for (const kernel of KERNELS) {
@@ -104,9 +129,11 @@ const whileLocked: readonly Claim[] = [
     shows: [
       keeps(LOCKED, 'mainline', 'armdbg.tde-only-for-debugger', 'oslock-lock-routes'),
       keeps(LOCKED, 'owner', 'armdbg.tde-only-for-debugger', 'oslock-lock-routes'),
+      keeps(LOCKED, 'mainline', 'armdbg.tde-under-debugger', 'oslock-debugger-unrouted'),
+      keeps(LOCKED, 'owner', 'armdbg.tde-under-debugger', 'oslock-debugger-unrouted'),
       breaks(LOCKED, 'patch-v2', 'armdbg.tde-only-for-debugger', 'oslock-wrong-bit'),
     ],
-    mutants: ['oslock-lock-routes', 'oslock-wrong-bit'],
+    mutants: ['oslock-lock-routes', 'oslock-wrong-bit', 'oslock-debugger-unrouted'],
     check: (mutant) => {
       const tde = (rest: w.ArmWorld) => w.lastEntry(w.runGuest([w.setLock, w.mrs('oslsr_el1')], { ...rest, mutant })).traps.tde;
       assert.equal(tde({ options: { 'kvm.osLock': 'patch-v2' } }), true);
@@ -122,7 +149,10 @@ const whileDebugged: readonly Claim[] = [
     ...holds,
     id: 'OSL-6',
     says: 'with USE_HW the lock does not clear MDE: events of the debugger still fire',
-    shows: [keeps('oslock-physical', 'emulated', 'oslock.debugger-sees-its-events', 'oslock-lock-first')],
+    shows: [
+      keeps('oslock-physical', 'emulated', 'oslock.debugger-sees-its-events', 'oslock-lock-first'),
+      keeps(LOCKED, 'owner', 'oslock.debugger-sees-its-events', 'oslock-lock-first'),
+    ],
     mutants: ['oslock-lock-first'],
     check: (mutant) => {
       for (const kernel of KERNELS) {
@@ -135,7 +165,10 @@ const whileDebugged: readonly Claim[] = [
     ...holds,
     id: 'OSL-7',
     says: 'a VMM that puts an event which is not its own into EL1 passes the lock, unless it looks at OSLK',
-    shows: [keeps('oslock-vmm-injects', 'looks', 'oslock.no-exception-under-lock', 'oslock-vmm-blind')],
+    shows: [
+      keeps('oslock-vmm-injects', 'looks', 'oslock.no-exception-under-lock', 'oslock-vmm-blind'),
+      breaks('oslock-vmm-injects', 'blind', 'oslock.no-exception-under-lock', 'oslock-lock-first'),
+    ],
     mutants: ['oslock-vmm-blind'],
     check: (mutant) => {
       const stray = { before: [w.debug({ hw: true, known: false })], mutant };
@@ -153,7 +186,7 @@ const whileDebugged: readonly Claim[] = [
     says: 'under the lock a debugger without USE_HW leaves MDE at 0',
     shows: [
       keeps(LOCKED, 'mainline', 'armdbg.mde-off-under-lock', 'oslock-any-debugger', 'oslock-wrong-bit'),
-      keeps(LOCKED, 'owner', 'armdbg.mde-off-under-lock', 'oslock-wrong-bit'),
+      keeps(LOCKED, 'owner', 'armdbg.mde-off-under-lock', 'oslock-any-debugger', 'oslock-wrong-bit'),
     ],
     mutants: ['oslock-any-debugger'],
     check: (mutant) => {

@@ -1,7 +1,9 @@
 /** The arm64 OS Lock: every claim of the domain document, and every mutant of the mechanism. */
 import { describe, expect, it } from 'vitest';
 import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
+import { SYSREG_RULES, SYSREGS } from '../../../events/os-lock/sysregs.ts';
 import { osLock } from '../../../sim/mechanisms/os-lock/index.ts';
+import type { WorldView } from '../../../sim/view.ts';
 import { fileOf } from '../../sim/play.ts';
 import { testClaims } from '../claim-cases.ts';
 import { broken, shippedAs } from '../split-lock/intel.ts';
@@ -19,6 +21,11 @@ const SEEN: readonly (readonly [mutant: string, scenario: string, variant: strin
   ['oslock-pkvm-stale', 'oslock-pkvm-copy', 'flushed', 'oslock.no-exception-lost'],
   ['oslock-wrong-bit', 'oslock-status-bit', 'bit-1', 'oslock.no-exception-under-lock'],
   ['oslock-any-key', 'oslock-dbgoslar-key', 'architecture', 'oslock.no-exception-lost'],
+  // A read that says nothing of what was written.
+  ['oslock-constant-oslsr-el1', 'oslock-read-back', 'each-entry', 'oslock.lock-reads-back'],
+  ['oslock-constant-oslsr-el1', 'oslock-read-back', 'owner', 'oslock.lock-reads-back'],
+  ['oslock-constant-osdlr-el1', 'oslock-read-back', 'each-entry', 'oslock.lock-reads-back'],
+  ['oslock-constant-osdlr-el1', 'oslock-read-back', 'owner', 'oslock.lock-reads-back'],
   ['oslock-reset-locked', 'oslock-old-to-new', 'mainline', 'oslock.lock-survives-migration'],
   ['oslock-preemptible-reload', 'oslock-oslar-reload', 'atomic', 'oslock.loads-are-balanced'],
   ['oslock-sleep-in-reload', 'oslock-oslar-reload', 'atomic', 'oslock.no-sleep-in-atomic'],
@@ -29,6 +36,24 @@ describe('a search under a mutant', () => {
     expect(broken(shippedAs(scenario, variant))).toEqual([]);
     expect(broken(shippedAs(scenario, variant, mutant))).toContain(property);
   });
+});
+
+it('has a mutant with a constant read-back for each register that a guest can read', () => {
+  const readable = SYSREGS.filter((reg) => SYSREG_RULES[reg].readFrom !== null);
+  const noticed = new Set([
+    ...SEEN.map(([mutant]) => mutant),
+    ...OSL_CLAIMS.flatMap(({ shows }) => shows.flatMap(({ mutants }) => mutants)),
+  ]);
+  expect(readable.filter((reg) => !noticed.has(`oslock-constant-${reg.replace('_', '-')}`))).toEqual([]);
+});
+
+it.each([
+  ['put twice', 'which KVM does not notice'],
+  ['loaded twice', 'KVM_BUG_ON in kvm_vcpu_load_debug(), with VHE alone'],
+])('a vCPU that is %s is told with what KVM makes of it', (unbalanced, reaction) => {
+  const property = osLock.properties!.find(({ id }) => id === 'oslock.loads-are-balanced')!;
+  const world = { actors: () => [{ id: 'arm:vm0/0', value: 'kept', context: { unbalanced } }] } as unknown as WorldView;
+  expect(property.check(world)).toBe(`arm:vm0/0 was ${unbalanced}, with nothing between: ${reaction}`);
 });
 
 describe('vector catch of an AArch32 guest', () => {
@@ -64,7 +89,10 @@ describe('the claims of the OS Lock', () => {
   });
 
   it('and the searches notice every mutant', () => {
-    const noticed = new Set([...OSL_CLAIMS.flatMap(({ mutants }) => mutants), ...SEEN.map(([mutant]) => mutant)]);
+    const noticed = new Set([
+      ...OSL_CLAIMS.flatMap(({ mutants, shows }) => [...mutants, ...shows.flatMap((show) => show.mutants)]),
+      ...SEEN.map(([mutant]) => mutant),
+    ]);
     expect(Object.keys(osLock.mutants ?? {}).filter((name) => !noticed.has(name))).toEqual([]);
   });
 });
