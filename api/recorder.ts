@@ -43,7 +43,6 @@ export function recordRun(run: OpenRun, { file }: RecordOptions = {}): RunRecord
     seal() {
       begin();
       const end = driven.stop();
-      driven.sequencer.flush();
       const { content } = writer.seal(end);
       return openJournal(content ?? target!.path);
     },

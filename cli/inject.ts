@@ -10,6 +10,7 @@ import { commandText, type Printer, styled } from './output.ts';
 import { type Recorded, Recording } from './recording.ts';
 import { exitOf, printJournal, printVerdict, runDocument } from './report.ts';
 import { printStory } from './story.ts';
+import { checkOutput } from './target.ts';
 
 interface Options {
   readonly at?: string;
@@ -108,8 +109,8 @@ function run({ io, out, err, json, args, options: given }: Call): Promise<number
   const { at } = options;
   if (at === undefined)
     throw usageError('where to inject is missing; expected --at POINT', { attempt: commandText(['show', file, '--points']) });
-  if (options.output === '-' && json) throw usageError('--json and -o - both want standard output');
   return withJournal(file, io, async (journal) => {
+    if (options.output !== undefined) checkOutput(options.output, io, { json });
     const injected = await recordInjection(journal, { at, action, after: afterOf(options) }, options, io);
     const { recorded, fork } = injected;
     try {

@@ -4,6 +4,9 @@
  */
 import { readFileSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
+import { codeOf } from '../replay/errors.ts';
+import { realFiles } from '../replay/files.ts';
+import type { FileSystem } from '../replay/part-file.ts';
 import { EXIT, fileError } from './errors.ts';
 
 /** Where text and bytes go. Once the reader is gone, a write does nothing and does not fail. */
@@ -21,11 +24,13 @@ export interface Io {
   readonly err: Sink;
   readonly cwd: string;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** What every file is written with. */
+  readonly files: FileSystem;
   /** All of standard input. */
   stdin(): Uint8Array;
   /**
-   * Aborts on SIGINT and SIGTERM. From the first call on these no longer end the process: the
-   * caller must check the signal.
+   * Aborts on SIGINT, SIGTERM and SIGHUP. From the first call on these no longer end the process:
+   * the caller must check the signal.
    */
   interruption(): AbortSignal;
 }
@@ -33,8 +38,7 @@ export interface Io {
 const BUFFER_BYTES = 1 << 16;
 const COLUMNS_DEFAULT = 100;
 const RETRY_MS = 2;
-
-const codeOf = (error: unknown): string => (error instanceof Error && 'code' in error ? String(error.code) : '');
+const STDOUT = 1;
 
 /**
  * Writes to a file descriptor in the calling turn, so that nothing is lost at the end and a closed
@@ -82,7 +86,8 @@ class DescriptorSink implements Sink {
       if (code === 'EAGAIN') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS);
       else {
         this.closed = true;
-        if (code !== 'EPIPE' && code !== 'EBADF') throw fileError(error, this.#fd === 1 ? 'standard output' : 'standard error', 'write');
+        // Standard error is where this would be told. What it cannot take changes no exit code.
+        if (this.#fd === STDOUT && code !== 'EPIPE' && code !== 'EBADF') throw fileError(error, 'standard output', 'write');
       }
       return 0;
     }
@@ -99,8 +104,7 @@ function interruption(): () => AbortSignal {
   return () => {
     if (!controller) {
       controller = new AbortController();
-      process.on('SIGINT', stop);
-      process.on('SIGTERM', stop);
+      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
     }
     return controller.signal;
   };
@@ -110,10 +114,11 @@ export function processIo(): Io {
   const { env } = process;
   const columns = (): number => Number(env.COLUMNS) || (isatty(1) ? process.stdout.columns : 0) || COLUMNS_DEFAULT;
   return {
-    out: new DescriptorSink(1, columns),
+    out: new DescriptorSink(STDOUT, columns),
     err: new DescriptorSink(2, columns),
     cwd: process.cwd(),
     env,
+    files: realFiles,
     stdin: () => readFileSync(0),
     interruption: interruption(),
   };

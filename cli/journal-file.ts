@@ -8,6 +8,7 @@ import { type JournalSource, memorySource } from '../replay/source.ts';
 import { lossText } from '../replay/torn.ts';
 import { readBytes } from './catalog.ts';
 import { CliError, EXIT, failureOf, fileError, usageError } from './errors.ts';
+import { noteInput } from './inputs.ts';
 import type { Io } from './io.ts';
 import { hasColours, Printer } from './output.ts';
 
@@ -18,6 +19,7 @@ export interface OpenSource {
 
 /** The bytes of a journal; `-` is standard input. A file that is not regular is read whole. */
 export function openSource(file: string, io: Io): OpenSource {
+  noteInput(file, io);
   if (file === '-') return { source: memorySource(io.stdin()), close: () => {} };
   const path = resolve(io.cwd, file);
   try {

@@ -6,6 +6,7 @@ import { Command as Commander, CommanderError, Option } from 'commander';
 import { type Call, type Command, JSON_OPTION, MODELS_OPTION } from './command.ts';
 import { COMMANDS, type CommandEntry } from './commands.ts';
 import { blamed, CliError, EXIT, type Failure, failureDocument, failureOf } from './errors.ts';
+import { noteInput } from './inputs.ts';
 import type { Io } from './io.ts';
 import { hasColours, Printer, styled } from './output.ts';
 import { VERSION_FLAGS, versionDocument, versionText } from './version.ts';
@@ -104,10 +105,11 @@ const namedIn = (argv: readonly string[]): CommandEntry | undefined => {
  * Runs a command while mechanisms of the user's own are registered: before anything is read, and no
  * longer than it takes.
  */
-async function withModels(files: readonly string[], { cwd }: Io, run: () => number | Promise<number>): Promise<number> {
+async function withModels(files: readonly string[], io: Io, run: () => number | Promise<number>): Promise<number> {
   if (files.length === 0) return run();
+  for (const file of files) noteInput(file, io);
   const { loadModels } = await import('./models.ts');
-  const unload = await loadModels(files.map((file) => ({ file, cwd })));
+  const unload = await loadModels(files.map((file) => ({ file, cwd: io.cwd })));
   try {
     return await run();
   } catch (error) {

@@ -1,10 +1,11 @@
 /** `serve`: runs over HTTP, recorded or live. */
+import { randomUUID } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { shippedNames } from '../api/shipped-scenarios.ts';
 import type { RunStart } from '../events/journal.ts';
+import { codeOf } from '../replay/errors.ts';
 import { runIdOf, toHex } from '../replay/identity.ts';
-import { partPathOf } from '../replay/part-file.ts';
 import { type ChooserSpec, type EngineName, openSession } from '../sim/session.ts';
 import { driveRun } from '../timeline/serve/drive.ts';
 import { journalFileRun } from '../timeline/serve/journal-run.ts';
@@ -15,10 +16,11 @@ import { loadReference, looksLikePath, resolved } from './catalog.ts';
 import { type Call, type Command, integer, SCENARIO_OPTIONS } from './command.ts';
 import { EXIT, fileError, usageError } from './errors.ts';
 import { makeFolder } from './folder.ts';
+import { noteInput } from './inputs.ts';
 import type { Io } from './io.ts';
 import { named, noteLoss } from './journal-file.ts';
 import { RUNS_FOLDER } from './recording.ts';
-import { targetOf } from './target.ts';
+import { fileTargetOf } from './target.ts';
 
 interface Options {
   readonly port?: number;
@@ -58,12 +60,23 @@ function journal(file: string, io: Io): Served {
 }
 
 /**
- * The name of a run; another name while a second process writes the same run, or was killed while
- * it wrote.
+ * A live run whose file is named after it; another name where a second process writes the same run,
+ * or was killed while it wrote: where they are stopped decides what each of them holds.
  */
-function nameFor(start: RunStart, { cwd }: Io): string {
-  const name = join(RUNS_FOLDER, toHex(runIdOf(start)));
-  return existsSync(partPathOf(resolve(cwd, `${name}.wsj`))) ? `${name}-${process.pid}.wsj` : `${name}.wsj`;
+function namedLive(start: RunStart, io: Io): LiveRun {
+  const folder = resolve(io.cwd, RUNS_FOLDER);
+  try {
+    makeFolder(folder);
+  } catch (error) {
+    throw fileError(error, folder, 'write');
+  }
+  const name = join(folder, toHex(runIdOf(start)));
+  try {
+    return new LiveRun(start, { file: `${name}.wsj` });
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error;
+    return new LiveRun(start, { file: `${name}-${randomUUID().slice(0, 8)}.wsj` });
+  }
 }
 
 function live(reference: string, io: Io, options: Options): Served {
@@ -72,14 +85,8 @@ function live(reference: string, io: Io, options: Options): Served {
   const spec: ChooserSpec = chooser === 'random' ? { name: chooser, seed } : { name: chooser };
   let source: LiveRun | null = null;
   const { run, start } = openSession({ scenario, engine, chooser: spec, seed, sink: (block, names) => source!.block(block, names) });
-  const { path: file, isFile } = targetOf(options.output ?? nameFor(start, io), io.cwd);
-  if (!isFile) throw usageError(`${options.output} is no regular file: the journal of a live run is read while it is served`);
-  try {
-    makeFolder(dirname(file));
-  } catch (error) {
-    throw fileError(error, dirname(file), 'write');
-  }
-  source = new LiveRun(start, { file });
+  const { output } = options;
+  source = output === undefined ? namedLive(start, io) : new LiveRun(start, { file: fileTargetOf(output, io, '-o') });
   const turns = pace > 0 ? { stepsPerTurn: 1, pauseMs: pace } : {};
   return { source, drive: (signal) => driveRun(run, source, { ...turns, signal }) };
 }
@@ -124,6 +131,7 @@ async function run({ io, out, err, json, args, options: given }: Call): Promise<
   const signal = io.interruption();
   const operands = operandsOf(args, io);
   if (options.output !== undefined && operands.filter(isScenario).length !== 1) throw usageError('-o is for one live run');
+  for (const operand of operands) noteInput(operand, io);
   const served: Served[] = [];
   try {
     for (const operand of operands) served.push(servedOf(operand, io, options));

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Io, Sink } from '../../cli/io.ts';
 import { runCli } from '../../cli/program.ts';
+import { realFiles } from '../../replay/files.ts';
+import type { FileSystem } from '../../replay/part-file.ts';
 
 class MemorySink implements Sink {
   readonly isTerminal: boolean;
@@ -48,6 +50,8 @@ export interface Surroundings {
   readonly isTerminal?: boolean;
   readonly writesMax?: number;
   readonly signal?: AbortSignal;
+  /** What files are written with; the machine's own unless given. */
+  readonly files?: FileSystem;
   /** Sees standard output while the command goes on. */
   readonly onWrite?: (text: string) => void;
 }
@@ -66,7 +70,7 @@ export class Bench {
 
   async run(
     argv: readonly string[],
-    { stdin = '', env = {}, isTerminal = false, writesMax, signal, onWrite }: Surroundings = {},
+    { stdin = '', env = {}, isTerminal = false, writesMax, signal, files = realFiles, onWrite }: Surroundings = {},
   ): Promise<Outcome> {
     const out = new MemorySink(isTerminal, writesMax, onWrite);
     const err = new MemorySink(false);
@@ -75,6 +79,7 @@ export class Bench {
       err,
       cwd: this.folder,
       env,
+      files,
       stdin: () => (typeof stdin === 'string' ? Buffer.from(stdin) : stdin),
       interruption: () => signal ?? new AbortController().signal,
     };
