@@ -84,7 +84,7 @@ export class Recording {
     const { output, io } = this.#options;
     const mode = output === '-' ? 'memory' : this.#options.mode;
     if (mode === 'memory') return JournalWriter.open(null, start, { mode });
-    const open = (path: string, part: 'known' | 'private'): JournalWriter => {
+    const open = (path: string, part: 'known' | 'own'): JournalWriter => {
       this.#path = path;
       return JournalWriter.open({ path, files: io.files, part }, start, { mode });
     };
@@ -108,7 +108,7 @@ export class Recording {
       if (codeOf(error) !== 'EEXIST') throw error;
       // Another process writes the same run, or was killed while it did: both write the same bytes,
       // so neither need wait.
-      return open(path, 'private');
+      return open(path, 'own');
     }
   }
 

@@ -8,6 +8,7 @@ import { codeOf } from '../replay/errors.ts';
 import { runIdOf, toHex } from '../replay/identity.ts';
 import { type ChooserSpec, type EngineName, openSession } from '../sim/session.ts';
 import { driveRun } from '../timeline/serve/drive.ts';
+import { FollowedRun } from '../timeline/serve/followed-run.ts';
 import { journalFileRun } from '../timeline/serve/journal-run.ts';
 import { LiveRun } from '../timeline/serve/live-run.ts';
 import type { RunSource } from '../timeline/serve/run-source.ts';
@@ -18,7 +19,7 @@ import { EXIT, fileError, usageError } from './errors.ts';
 import { makeFolder } from './folder.ts';
 import { noteInput } from './inputs.ts';
 import type { Io } from './io.ts';
-import { named, noteLoss } from './journal-file.ts';
+import { isInProgress, named, noteUnsealed } from './journal-file.ts';
 import { RUNS_FOLDER } from './recording.ts';
 import { fileTargetOf } from './target.ts';
 
@@ -50,9 +51,10 @@ const collect = (text: string, previous: unknown): readonly string[] => [...((pr
 
 function journal(file: string, io: Io): Served {
   try {
-    const source = journalFileRun(resolve(io.cwd, file));
+    const path = resolve(io.cwd, file);
+    const source = isInProgress(path) ? new FollowedRun(path) : journalFileRun(path);
     // Of a sealed one the summary would be read here already.
-    if (!source.sealed) noteLoss(file, source.summary(), io);
+    if (!source.sealed) noteUnsealed(file, source.summary(), io);
     return { source, drive: null };
   } catch (error) {
     throw named(fileError(error, file, 'read'), file);
@@ -139,6 +141,7 @@ async function run({ io, out, err, json, args, options: given }: Call): Promise<
     if (json) out.json({ url: server.url, runs: served.map(({ source }) => source.id) });
     else out.line(server.url);
     out.sink.flush();
+    err.sink.flush();
     const drives = served.flatMap(({ drive }) => (drive ? [drive(signal)] : []));
     const failed = await stopped(signal, drives);
     await Promise.allSettled(drives);

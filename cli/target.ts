@@ -77,7 +77,7 @@ export function targetOf(output: string, io: Io, option = '-o'): Target {
   return found.isFile() ? { path: placeOf(realpathSync(path), output), isFile: true } : { path, isFile: false };
 }
 
-/** The same for a file that must be a regular one, as it is read again while the command goes on. */
+/** The same for a file that must be a regular one, as it is read while the command goes on. */
 export function fileTargetOf(output: string, io: Io, option: string): string {
   const { path, isFile } = output === '-' ? { path: output, isFile: false } : targetOf(output, io, option);
   if (!isFile) throw usageError(`${output} is no regular file; ${option} takes the name of one, as it is read while the command goes on`);
@@ -118,7 +118,7 @@ export function writeStream(path: string, chunks: Iterable<Uint8Array>): number 
  * @returns its size @throws JournalWriteError
  */
 export function writeWhole(path: string, chunks: Iterable<Uint8Array>, { files }: Pick<Io, 'files'>): number {
-  const file = PartFile.create({ path, files, part: 'private' }, true);
+  const file = PartFile.create({ path, files, part: 'own' }, true);
   let size = 0;
   try {
     for (const chunk of chunks) {

@@ -14,7 +14,7 @@ import { CliError, EXIT, failureOf, usageError } from './errors.ts';
 import { COVERAGE_STATES, fullCoverageOf } from './full-coverage.ts';
 import { noteInput } from './inputs.ts';
 import type { Io } from './io.ts';
-import { named, openSource } from './journal-file.ts';
+import { named, openSource, unsealedText } from './journal-file.ts';
 import { type JunitCase, junitOf } from './junit.ts';
 import { commandText, type Printer, styled } from './output.ts';
 import { checkOutput, writeOutput } from './target.ts';
@@ -43,13 +43,14 @@ interface Verified {
 }
 
 function verifiedJournal(name: string, io: Io, root: string | undefined): Verified {
-  const { source, close } = openSource(name, io);
+  const { source, live: isWritten, close } = openSource(name, io);
   try {
     const { problem, ...report } = verifyJournal(source, root === undefined ? {} : { root });
     const { ok, sealed, torn, records, steps } = report;
     const failure = problem ? failureOf(problem) : null;
-    const document = { ...report, problem: failure && { code: failure.code, message: failure.message } };
-    const end = sealed ? 'sealed' : `not sealed: ${lossText(torn)}`;
+    const live = isWritten && !sealed;
+    const document = { ...report, live, problem: failure && { code: failure.code, message: failure.message } };
+    const end = sealed ? 'sealed' : `not sealed: ${unsealedText({ torn, records, steps, live })}`;
     const lines = failure
       ? [failure.message]
       : [`${records} records, ${steps} steps, every checksum and digest fits; ${end}`, `root ${report.root}`];

@@ -26,10 +26,10 @@ export interface JournalTarget {
   readonly files: FileSystem;
   /**
    * What the file is called until it is whole. `known` (default): `NAME.part`, so that others can
-   * follow it; where one stands there, another writer is at it, or was killed. `private`: a name
+   * follow it; where one stands there, another writer is at it, or was killed. `own`: a name
    * that no other writer has.
    */
-  readonly part?: 'known' | 'private';
+  readonly part?: 'known' | 'own';
 }
 
 /** The known name of a file that is still being written, or whose writer was killed. */
@@ -39,7 +39,7 @@ export const partPathOf = (path: string): string => `${path}.part`;
  * A name of one attempt. The process id is no part of it: containers that share a folder have equal
  * ones.
  */
-const privatePathOf = (path: string): string => partPathOf(`${path}.${crypto.randomUUID().slice(0, 8)}`);
+const ownPathOf = (path: string): string => partPathOf(`${path}.${crypto.randomUUID().slice(0, 8)}`);
 
 /** Names that are tried before a folder that has them all is taken for broken. */
 const ATTEMPTS_MAX = 8;
@@ -50,11 +50,11 @@ const BUFFER_BYTES = 1 << 18;
 /** Creates the unfinished file, and never opens the one of another writer. */
 function created({ path, files, part = 'known' }: JournalTarget): { readonly name: string; readonly fd: number } {
   for (let attempt = 1; ; attempt++) {
-    const name = part === 'private' ? privatePathOf(path) : partPathOf(path);
+    const name = part === 'own' ? ownPathOf(path) : partPathOf(path);
     try {
       return { name, fd: files.open(name, 'wx') };
     } catch (error) {
-      if (part === 'private' && codeOf(error) === 'EEXIST' && attempt < ATTEMPTS_MAX) continue;
+      if (part === 'own' && codeOf(error) === 'EEXIST' && attempt < ATTEMPTS_MAX) continue;
       throw new JournalWriteError(name, 'open', error);
     }
   }

@@ -67,6 +67,8 @@ const clear = (): void => {
 const left = (...before: readonly string[]): readonly string[] =>
   readdirSync(folder).filter((name) => ![...KEPT, 'worldswitch-runs', ...before].includes(name));
 
+const makePipe = (): unknown => execFileSync('sh', ['-c', 'mkfifo pipe'], { cwd: folder });
+
 const inode = (name: string): string => {
   const { dev, ino, mode } = lstatSync(bench.path(name), { bigint: true });
   return `${dev} ${ino} ${mode}`;
@@ -87,7 +89,7 @@ describe.each(Object.entries(ANY))('%s', (_name, { words, input }) => {
     const { code } = await bench.run(words('out'));
     const bytes = readFileSync(bench.path('out'));
     expect(bytes.length).toBeGreaterThan(100);
-    execFileSync('mkfifo', [bench.path('pipe')]);
+    makePipe();
     const before = inode('pipe');
     const reader = spawn('sh', ['-c', 'cat pipe > copy'], { cwd: folder });
     const read = new Promise((done) => reader.once('exit', done));
@@ -163,7 +165,7 @@ describe.each(Object.entries({ ...ANY, ...REGULAR }))('%s', (_name, { words }) =
 
 describe.each(Object.entries(REGULAR))('%s', (_name, { words, input }) => {
   it('refuses what is no regular file, and the file that is read', async () => {
-    execFileSync('mkfifo', [bench.path('pipe')]);
+    makePipe();
     const before = [inode('pipe'), readFileSync(bench.path(input))];
     linkSync(bench.path(input), bench.path('hard'));
     for (const output of ['pipe', '-', input, 'hard']) {

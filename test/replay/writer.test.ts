@@ -170,13 +170,12 @@ describe('a caller that is wrong', () => {
 describe('a file', () => {
   it('is not taken from another writer: the next one is refused, or has a name of its own', () => {
     const files = new MemoryFiles();
-    const open = (part: 'known' | 'private') =>
-      JournalWriter.open({ path: PATH, files, part }, new SyntheticRun().start, { mode: 'buffered' });
+    const open = (part: 'known' | 'own') => JournalWriter.open({ path: PATH, files, part }, new SyntheticRun().start, { mode: 'buffered' });
     open('known').release();
     const left = files.contents.get(`${PATH}.part`);
     expect(() => open('known')).toThrow(expect.objectContaining({ code: 'EEXIST', operation: 'open', path: `${PATH}.part` }));
     expect(files.contents.get(`${PATH}.part`)).toBe(left);
-    const others = [open('private'), open('private'), open('private')];
+    const others = [open('own'), open('own'), open('own')];
     expect(files.contents.size).toBe(4);
     for (const writer of others) writer.discard();
     expect([...files.contents.keys()]).toEqual([`${PATH}.part`]);

@@ -6,8 +6,10 @@ import { type Observable, Subject } from 'rxjs';
 import type { JournalRecord, RunEnd, RunStart } from '../../events/journal.ts';
 import { realFiles } from '../../replay/files.ts';
 import { runIdOf, toHex } from '../../replay/identity.ts';
-import { JournalWriter } from '../../replay/writer.ts';
+import { FLUSH_MS, JournalWriter } from '../../replay/writer.ts';
 import type { RecordBlock, RecordNames } from '../../sim/records.ts';
+import { type Clock, systemClock } from './clock.ts';
+import { growth } from './growth.ts';
 import { journalBytesRun, journalFileRun } from './journal-run.ts';
 import { LiveLog } from './live-log.ts';
 import { BATCH_RECORDS, type JournalBytes, namesOf, type RunEvent, type RunSource, type RunSummary, startFacts } from './run-source.ts';
@@ -24,13 +26,15 @@ const LAG_RECORDS = 1 << 16;
 export interface LiveRunOptions {
   /**
    * Where the journal goes; in memory if not said. It stands under this name once the run is
-   * sealed.
+   * sealed; until then NAME.part holds what is older than a second, for others to follow.
    */
   readonly file?: string;
   /** Records that are kept for late readers until the seal. */
   readonly windowRecords?: number;
   /** A reader that falls further behind is told a gap. */
   readonly lagRecords?: number;
+  /** What says when a file has to be flushed. */
+  readonly clock?: Clock;
 }
 
 /**
@@ -53,6 +57,10 @@ export class LiveRun implements RunSource {
   readonly #writer: JournalWriter;
   #log: LiveLog;
   readonly #lagRecords: number;
+  readonly #clock: Clock;
+  /** A flush is coming. */
+  #isDue = false;
+  #cancelFlush: () => void = () => {};
   readonly #records = new Subject<JournalRecord>();
   /** Fires after records became readable, completes when no more will. */
   readonly #grown = new Subject<void>();
@@ -61,7 +69,10 @@ export class LiveRun implements RunSource {
   #failure: string | null = null;
 
   /** @throws JournalWriteError if the file cannot be created */
-  constructor(start: RunStart, { file, windowRecords = WINDOW_RECORDS, lagRecords = LAG_RECORDS }: LiveRunOptions = {}) {
+  constructor(
+    start: RunStart,
+    { file, windowRecords = WINDOW_RECORDS, lagRecords = LAG_RECORDS, clock = systemClock }: LiveRunOptions = {},
+  ) {
     this.#start = start;
     this.#file = file ?? null;
     this.#writer = JournalWriter.open(file === undefined ? null : { path: file, files: realFiles }, start, {
@@ -69,6 +80,7 @@ export class LiveRun implements RunSource {
     });
     this.#log = new LiveLog(windowRecords);
     this.#lagRecords = lagRecords;
+    this.#clock = clock;
     this.id = toHex(runIdOf(start));
     const { scenario, variant } = namesOf(start);
     this.scenario = scenario;
@@ -83,6 +95,7 @@ export class LiveRun implements RunSource {
    */
   block(block: RecordBlock, names: RecordNames): void {
     this.#writer.block(block, names);
+    this.#flushLater();
     const records = this.#log.append(block, names);
     if (this.#records.observed) for (const record of records) this.#records.next(record);
     this.#grown.next();
@@ -90,6 +103,7 @@ export class LiveRun implements RunSource {
 
   /** Ends the run: from here on its journal answers. @throws JournalWriteError */
   seal(end: RunEnd): void {
+    this.#cancelFlush();
     const { content } = this.#writer.seal(end);
     this.#sealed = content ? journalBytesRun(content) : journalFileRun(this.#file!);
     this.#log = new LiveLog(0);
@@ -100,6 +114,7 @@ export class LiveRun implements RunSource {
   fail(message: string): void {
     if (!this.live) return;
     this.#failure = message;
+    this.#cancelFlush();
     this.#writer.release();
     this.#complete();
   }
@@ -138,7 +153,7 @@ export class LiveRun implements RunSource {
         next += records.length;
         yield { type: 'records', records };
       } else if (this.#failure !== null) return;
-      else await this.#growth(signal);
+      else await growth(this.#grown, signal);
     }
   }
 
@@ -168,15 +183,17 @@ export class LiveRun implements RunSource {
     this.#grown.complete();
   }
 
-  #growth(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (): void => {
-        growth.unsubscribe();
-        signal.removeEventListener('abort', done);
-        resolve();
-      };
-      signal.addEventListener('abort', done);
-      const growth = this.#grown.subscribe({ next: () => queueMicrotask(done), complete: () => queueMicrotask(done) });
+  /** Sees to it that a file holds what came, also where nothing comes after it. */
+  #flushLater(): void {
+    if (this.#file === null || this.#isDue) return;
+    this.#isDue = true;
+    this.#cancelFlush = this.#clock.after(FLUSH_MS, () => {
+      this.#isDue = false;
+      try {
+        this.#writer.flush();
+      } catch {
+        // The writer says it again at the next block, or at the seal, where there is a caller.
+      }
     });
   }
 }
