@@ -1,5 +1,5 @@
 /** Carries a run to its end and writes its journal: whole under its name, or not at all. */
-import { dirname, join, relative } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import type { RunEnd, RunStart } from '../events/journal.ts';
 import { codeOf } from '../replay/errors.ts';
 import { fileSource } from '../replay/file-source.ts';
@@ -21,6 +21,8 @@ import { targetOf, writeStream } from './target.ts';
 export interface RecordingOptions {
   /** `-` is standard output; without one the file is named after the run. */
   readonly output?: string | undefined;
+  /** Where files that are named after their run go; it is made. */
+  readonly folder?: string | undefined;
   readonly mode: WriterMode;
   readonly io: Io;
 }
@@ -81,7 +83,7 @@ export class Recording {
   }
 
   #open(start: RunStart): JournalWriter {
-    const { output, io } = this.#options;
+    const { output, folder = RUNS_FOLDER, io } = this.#options;
     const mode = output === '-' ? 'memory' : this.#options.mode;
     if (mode === 'memory') return JournalWriter.open(null, start, { mode });
     const open = (path: string, part: 'known' | 'own'): JournalWriter => {
@@ -96,12 +98,13 @@ export class Recording {
       }
       return open(path, 'known');
     }
-    const path = join(io.cwd, RUNS_FOLDER, `${toHex(runIdOf(start))}.wsj`);
+    const where = resolve(io.cwd, folder);
     try {
-      makeFolder(dirname(path));
+      makeFolder(where);
     } catch (error) {
-      throw fileError(error, dirname(path), 'write');
+      throw fileError(error, shownPath(where, io.cwd), 'write');
     }
+    const path = join(where, `${toHex(runIdOf(start))}.wsj`);
     try {
       return open(path, 'known');
     } catch (error) {

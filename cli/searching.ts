@@ -2,16 +2,11 @@
  * Drives a search: progress on a terminal, Ctrl-C and a time limit that keep what was found, and
  * journals of the schedules it gives.
  */
-import { join, resolve } from 'node:path';
-import type { RunStart } from '../events/journal.ts';
-import { runIdOf, toHex } from '../replay/identity.ts';
 import type { Progress, Search, Stop } from '../sim/explore/request.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
 import { openSession, type SessionOptions } from '../sim/session.ts';
-import { fileError } from './errors.ts';
-import { makeFolder } from './folder.ts';
 import type { Io } from './io.ts';
-import { type Recorded, Recording, RUNS_FOLDER, shownPath } from './recording.ts';
+import { type Recorded, Recording } from './recording.ts';
 
 const PROGRESS_MS = 500;
 
@@ -132,23 +127,10 @@ export async function recordTrail({ scenario, labels, folder, output, shows, io 
   // journal is another file.
   const sought = shows !== undefined && firstTold(opened, labels.length) !== shows ? shows : undefined;
   const schedule = `labels ${labels.join(' ')}${sought === undefined ? '' : ` to show ${sought}`}`;
-  // The run's name is known before its journal is opened.
-  const { start } = openSession({ ...opened, schedule });
-  const recording = new Recording({ output: output ?? trailPath(start, folder ?? RUNS_FOLDER, io), mode: 'buffered', io });
-  const { run } = openSession({ ...opened, schedule, sought, sink: recording.sink });
+  const recording = new Recording({ output, folder, mode: 'buffered', io });
+  const { run, start } = openSession({ ...opened, schedule, sought, sink: recording.sink });
   recording.begin(start);
   return recording.carry(run);
-}
-
-/** The file that is named after a run, in a folder that is made for it. */
-function trailPath(start: RunStart, folder: string, io: Io): string {
-  const where = resolve(io.cwd, folder);
-  try {
-    makeFolder(where);
-  } catch (error) {
-    throw fileError(error, shownPath(where, io.cwd), 'write');
-  }
-  return shownPath(join(where, `${toHex(runIdOf(start))}.wsj`), io.cwd);
 }
 
 /**
