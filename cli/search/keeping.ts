@@ -70,8 +70,12 @@ function claim(path: string, file: string, { files }: Io): () => void {
     fd = create();
   }
   return () => {
-    files.close(fd);
-    files.remove(lock);
+    try {
+      files.close(fd);
+      files.remove(lock);
+    } catch {
+      // The search is over, and a lock that is open nowhere keeps no other away.
+    }
   };
 }
 

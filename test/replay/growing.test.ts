@@ -60,6 +60,30 @@ describe('a file that is followed', () => {
     expect(shown('sync').every((count) => count > 0)).toBe(true);
   });
 
+  it.each(['ENOSPC', 'EIO'])('is gone, as no run can be continued from it, when any call for a draft fails with %s', (code) => {
+    const write = (files: MemoryFiles): void => {
+      const run = new SyntheticRun();
+      const writer = JournalWriter.open({ path: PATH, files }, run.start, { mode: 'buffered' });
+      run.steps(
+        4,
+        (block) => {
+          writer.block(block, run.names);
+          writer.flush();
+        },
+        1,
+      );
+      writer.seal(END);
+    };
+    const clean = new MemoryFiles();
+    write(clean);
+    expect(clean.calls.filter((call) => call === 'truncate').length).toBe(4);
+    for (let at = 0; at < clean.calls.indexOf('rename'); at++) {
+      const files = new MemoryFiles({ at, code });
+      expect(() => write(files), `${clean.calls[at]} ${at}`).toThrow(code);
+      expect([...files.contents.keys()], `${clean.calls[at]} ${at}`).toEqual([]);
+    }
+  });
+
   it('can be written on where its writer was killed behind a draft', () => {
     const files = new MemoryFiles();
     const run = new SyntheticRun();

@@ -110,13 +110,19 @@ export class LiveRun implements RunSource {
     this.#complete();
   }
 
-  /** Ends the run without an end. A journal file is left unsealed, under its partial name. */
+  /**
+   * Ends the run without an end. A journal file is left unsealed, under its partial name.
+   * @throws JournalWriteError if it cannot be written; watchers are told the end all the same
+   */
   fail(message: string): void {
     if (!this.live) return;
     this.#failure = message;
     this.#cancelFlush();
-    this.#writer.release();
-    this.#complete();
+    try {
+      this.#writer.release();
+    } finally {
+      this.#complete();
+    }
   }
 
   get records(): number {
