@@ -105,6 +105,7 @@ const SYSTEM: Readonly<Record<string, { readonly says: string; readonly attempt?
   ENAMETOOLONG: { says: 'the name is too long' },
   ELOOP: { says: 'too many symbolic links' },
   EIO: { says: 'the disk, or what stands for it, gave an error' },
+  ENXIO: { says: 'there is nothing that takes or gives bytes' },
   ESHORT: { says: 'it takes no more bytes' },
 };
 
