@@ -1,10 +1,12 @@
 /** Journals by name: a file, or standard input. */
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { isBeingWritten } from '../replay/being-written.ts';
+import { codeOf } from '../replay/errors.ts';
 import { fileSource } from '../replay/file-source.ts';
 import { growingFile } from '../replay/growing-file.ts';
 import { openJournal } from '../replay/open.ts';
+import { partPathOf } from '../replay/part-file.ts';
 import { type Journal, type JournalFacts, stepsText } from '../replay/reader.ts';
 import { type JournalSource, memorySource } from '../replay/source.ts';
 import { lossText } from '../replay/torn.ts';
@@ -38,7 +40,11 @@ export function openSource(file: string, io: Io): OpenSource {
     const source = fileSource(path);
     return { source, live: false, close: () => source.close() };
   } catch (error) {
-    throw fileError(error, file, 'read');
+    const failure = failureOf(fileError(error, file, 'read'));
+    const isUnfinished = codeOf(error) === 'ENOENT' && existsSync(partPathOf(path));
+    throw new CliError(isUnfinished ? { ...failure, attempt: `${partPathOf(file)}, which has what was recorded so far` } : failure, {
+      cause: error,
+    });
   }
 }
 

@@ -162,7 +162,9 @@ export class PartFile {
     this.flush();
     this.#dropDraft();
     this.#close();
-    if (name !== this.#part) this.#try('rename', () => this.#files.rename(this.#part, name));
+    if (name === this.#part) return;
+    this.#try('rename', () => this.#files.rename(this.#part, name));
+    if (this.#durable) this.#try('sync the folder of', () => this.#files.syncFolder(name), name);
   }
 
   /** Closes and removes the unfinished file. */

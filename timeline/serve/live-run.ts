@@ -4,9 +4,9 @@
  */
 import { type Observable, Subject } from 'rxjs';
 import type { JournalRecord, RunEnd, RunStart } from '../../events/journal.ts';
-import { realFiles } from '../../replay/files.ts';
+import { targetAt } from '../../replay/files.ts';
 import { runIdOf, toHex } from '../../replay/identity.ts';
-import { FLUSH_MS, JournalWriter } from '../../replay/writer.ts';
+import { FLUSH_MS, JournalWriter, type Sealed } from '../../replay/writer.ts';
 import type { RecordBlock, RecordNames } from '../../sim/records.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { growth } from './growth.ts';
@@ -73,11 +73,10 @@ export class LiveRun implements RunSource {
     start: RunStart,
     { file, windowRecords = WINDOW_RECORDS, lagRecords = LAG_RECORDS, clock = systemClock }: LiveRunOptions = {},
   ) {
+    const target = file === undefined ? null : targetAt(file);
     this.#start = start;
-    this.#file = file ?? null;
-    this.#writer = JournalWriter.open(file === undefined ? null : { path: file, files: realFiles }, start, {
-      mode: file === undefined ? 'memory' : 'buffered',
-    });
+    this.#file = target?.path ?? null;
+    this.#writer = JournalWriter.open(target, start, { mode: target === null ? 'memory' : 'buffered' });
     this.#log = new LiveLog(windowRecords);
     this.#lagRecords = lagRecords;
     this.#clock = clock;
@@ -101,10 +100,14 @@ export class LiveRun implements RunSource {
     this.#grown.next();
   }
 
-  /** Ends the run: from here on its journal answers. @throws JournalWriteError */
+  /**
+   * Ends the run: from here on its journal answers.
+   * @throws JournalWriteError; RangeError if the end is one of a run with more records than were
+   * given
+   */
   seal(end: RunEnd): void {
     this.#cancelFlush();
-    const { content } = this.#writer.seal(end);
+    const { content } = this.#sealedBy(end);
     this.#sealed = content ? journalBytesRun(content) : journalFileRun(this.#file!);
     this.#log = new LiveLog(0);
     this.#complete();
@@ -182,6 +185,17 @@ export class LiveRun implements RunSource {
     if (next < tail) return tail;
     if (next <= history || head - next < this.#lagRecords) return next;
     return this.#log.stepStartAt(head - Math.floor(this.#lagRecords / 2) + 1);
+  }
+
+  /** Watchers are told the end of a run whose journal cannot be sealed. */
+  #sealedBy(end: RunEnd): Sealed {
+    try {
+      return this.#writer.seal(end);
+    } catch (error) {
+      this.#failure = error instanceof Error ? error.message : String(error);
+      this.#complete();
+      throw error;
+    }
   }
 
   #complete(): void {
