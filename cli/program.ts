@@ -170,8 +170,11 @@ function report(failure: Failure, error: unknown, argv: readonly string[], { io,
 }
 
 /** Commander throws for help, too. */
-const isHelp = (error: unknown): boolean =>
-  error instanceof CommanderError && (error.code === 'commander.helpDisplayed' || error.code === 'commander.help') && error.exitCode === 0;
+function unlessHelp(error: unknown): number {
+  const isHelp = error instanceof CommanderError && ['commander.helpDisplayed', 'commander.help'].includes(error.code);
+  if (isHelp && error.exitCode === 0) return EXIT.ok;
+  throw error;
+}
 
 /**
  * Runs one command line.
@@ -184,12 +187,16 @@ export async function runCli(argv: readonly string[], io: Io): Promise<number> {
   const around: Surroundings = { io, out: printer(io.out), err: printer(io.err), json };
   let code: number;
   try {
-    code = await dispatch(argv, around);
+    code = await dispatch(argv, around).catch(unlessHelp);
     io.out.flush();
   } catch (error) {
-    code = isHelp(error) ? EXIT.ok : report(failureOf(error), error, argv, around);
+    code = report(failureOf(error), error, argv, around);
   }
-  io.out.flush();
+  try {
+    io.out.flush();
+  } catch {
+    // The document of a failure finds no room: the failure is told on standard error all the same.
+  }
   io.err.flush();
   return code;
 }

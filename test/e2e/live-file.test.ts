@@ -140,7 +140,7 @@ describe('SIGHUP', () => {
   });
 });
 
-describe('standard error that takes nothing', () => {
+describe('standard output and standard error that take nothing', () => {
   const bash = (script: string) =>
     spawnSync('bash', ['-c', script], {
       cwd: folder,
@@ -148,6 +148,20 @@ describe('standard error that takes nothing', () => {
       env: { ...env, WS: `${process.execPath} ${MAIN}` },
       timeout: 40_000,
     });
+
+  it('are told by exit code 2, and hide no other failure', () => {
+    for (const argv of ['--version', '--version --json', '--help', 'scenarios', 'scenarios --json', 'run none', 'run none --json']) {
+      for (const errors of ['', '2>/dev/full', '2>&-']) {
+        const { status, stderr } = bash(`$WS ${argv} > /dev/full ${errors}`);
+        expect([argv, status, stderr]).toEqual([
+          argv,
+          2,
+          errors === '' ? expect.stringMatching(/^worldswitch: (cannot write standard output|found "none")/) : '',
+        ]);
+      }
+      expect([argv, bash(`$WS ${argv} >&- 2>&-`).status]).toEqual([argv, argv.startsWith('run') ? 2 : 0]);
+    }
+  });
 
   it.each(['2>/dev/full', '2>&-', '2> >(true)'])('changes no exit code: %s', (redirect) => {
     for (const [argv, code] of [
