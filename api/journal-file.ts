@@ -1,5 +1,5 @@
 /** Journals as programs name them: a file, bytes, or one that is open. */
-import { realpathSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { type FileSource, fileSource } from '../replay/file-source.ts';
 import { openJournal as opened } from '../replay/open.ts';
 import { Journal } from '../replay/reader.ts';
@@ -51,13 +51,13 @@ export function withJournal<T>(journal: JournalPlace | Journal, use: (journal: J
 /** @throws RangeError if a journal would be written over the one it is made from */
 export function expectOther(journal: JournalPlace | Journal, file: string | undefined): void {
   if (typeof journal !== 'string' || file === undefined) return;
-  if (real(journal) === real(file)) throw new RangeError(`${file} is the journal that is read; expected another file to write`);
+  const read = identityOf(journal);
+  if (read !== null && read === identityOf(file))
+    throw new RangeError(`${file} is the journal that is read; expected another file to write`);
 }
 
-function real(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return path;
-  }
+/** A file under each of its names; null where there is none. */
+function identityOf(path: string): string | null {
+  const found = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return found ? `${found.dev}:${found.ino}` : null;
 }

@@ -1,6 +1,5 @@
 /** The journal of a run that its caller drives. */
-import { resolve } from 'node:path';
-import { realFiles } from '../replay/files.ts';
+import { targetAt } from '../replay/files.ts';
 import { JournalWriter } from '../replay/writer.ts';
 import { type OpenJournal, openJournal } from './journal-file.ts';
 import type { OpenRun } from './open-run.ts';
@@ -36,14 +35,13 @@ export interface RunRecorder {
  * @public
  */
 export function recordRun(run: OpenRun, { file }: RecordOptions = {}): RunRecorder {
-  const target = file === undefined ? null : { path: resolve(file), files: realFiles };
+  const target = file === undefined ? null : targetAt(file);
   const writer = JournalWriter.open(target, run.start, { mode: target === null ? 'memory' : 'buffered' });
   const { run: driven, begin } = connected(run, writer);
   return {
     seal() {
       begin();
       const end = driven.stop();
-      driven.sequencer.flush();
       const { content } = writer.seal(end);
       return openJournal(content ?? target!.path);
     },

@@ -8,6 +8,7 @@ import { loadScenario } from '../sim/scenario/load.ts';
 import { resolveScenario } from '../sim/scenario/resolve.ts';
 import type { ResolvedScenario, Scenario } from '../sim/scenario/types.ts';
 import { CliError, EXIT, fileError } from './errors.ts';
+import { noteInput } from './inputs.ts';
 import type { Io } from './io.ts';
 
 /** The most bytes of a scenario file: the parser refuses more. */
@@ -66,6 +67,7 @@ function bytesOf(path: string, file: string, limit: number): Uint8Array {
 
 /** The text of a file as the user names it; `-` is standard input. */
 export function readText(file: string, io: Io, limit = SCENARIO_BYTES_MAX): ScenarioText {
+  noteInput(file, io);
   if (file === '-') return { file: 'stdin', text: utf8(io.stdin(), 'stdin'), path: null };
   const path = resolve(io.cwd, file);
   return { file, text: utf8(bytesOf(path, file, limit), file), path };

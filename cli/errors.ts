@@ -3,6 +3,8 @@
  * exit code that tells scripts the same.
  */
 
+import { codeOf, type JournalWriteError } from '../replay/errors.ts';
+
 export const EXIT = { ok: 0, broken: 1, usage: 2, damaged: 3, partial: 4, internal: 70 } as const;
 
 export interface Failure {
@@ -102,16 +104,19 @@ const SYSTEM: Readonly<Record<string, { readonly says: string; readonly attempt?
   EMFILE: { says: 'too many files are open' },
   ENAMETOOLONG: { says: 'the name is too long' },
   ELOOP: { says: 'too many symbolic links' },
+  EIO: { says: 'the disk, or what stands for it, gave an error' },
+  ENXIO: { says: 'there is nothing that takes or gives bytes' },
+  ESHORT: { says: 'it takes no more bytes' },
 };
 
-const systemCode = (error: object): string => ('code' in error && typeof error.code === 'string' ? error.code : '');
+/** An error that a call of the system gave, whether it has words here or not. */
+const isOfSystem = (error: unknown): boolean => Object.hasOwn(SYSTEM, codeOf(error)) || (error instanceof Error && 'syscall' in error);
 
 /** A place that cannot be read or written. */
 export function fileError(error: unknown, path: string, doing: 'read' | 'write'): Error {
-  const code = error instanceof Error ? systemCode(error) : '';
-  const known = SYSTEM[code];
-  if (!known) return error instanceof Error ? error : new Error(String(error));
-  const message = `cannot ${doing} ${path}: ${known.says}`;
+  const code = codeOf(error);
+  if (!isOfSystem(error)) return error instanceof Error ? error : new Error(String(error));
+  const message = `cannot ${doing} ${path}: ${SYSTEM[code]?.says ?? code}`;
   return new CliError({
     code: doing === 'read' ? 'cannot_read' : 'cannot_write',
     exit: EXIT.usage,
@@ -120,7 +125,7 @@ export function fileError(error: unknown, path: string, doing: 'read' | 'write')
 }
 
 function writeFailure(error: Error): Failure {
-  const { path, operation, code } = error as Error & { readonly path: string; readonly operation: string; readonly code: string };
+  const { path, operation, code, kept } = error as JournalWriteError;
   if (code === 'EEXIST') {
     return {
       code: 'cannot_write',
@@ -134,7 +139,7 @@ function writeFailure(error: Error): Failure {
   return {
     code: 'cannot_write',
     exit: EXIT.usage,
-    message: `cannot ${operation} ${path}: ${says}; nothing was left under the final name`,
+    message: `cannot ${operation} ${path}: ${says}; ${kept === null ? 'under the final name nothing has changed' : `the whole file is ${kept}`}`,
     ...(attempt && { attempt }),
   };
 }
@@ -167,7 +172,7 @@ export function failureOf(error: unknown): Failure {
   const known = Object.hasOwn(RULES, error.name) ? RULES[error.name] : undefined;
   if (known) return { ...known, message: error.message };
   if (error.name === 'JournalWriteError') return writeFailure(error);
-  const code = systemCode(error);
+  const code = codeOf(error);
   if (code.startsWith('commander.')) return usageFailure(error.message);
   const system = SYSTEM[code];
   if (system) {

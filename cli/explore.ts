@@ -129,6 +129,7 @@ async function found(
   const { subject, image } = await askedFor(reference, flags, io);
   const { maxStates = STATES_DEFAULT, maxMemory, resume } = flags;
   const keep = flags.checkpoint ?? resume;
+  const kept = keep === undefined ? null : keeper(keep, flags.checkpointEvery ?? CHECKPOINT_STATES, subject, call);
   const request: ExploreRequest = {
     scenario: subject.scenario,
     maxStates,
@@ -140,15 +141,19 @@ async function found(
     ...(maxMemory !== undefined && { fits: memoryBound(maxMemory) }),
     ...(subject.from && { from: subject.from }),
     ...(image && { image }),
-    ...(keep !== undefined && { onTurn: keeper(keep, flags.checkpointEvery ?? CHECKPOINT_STATES, subject, call) }),
+    ...(kept && { onTurn: kept.onTurn }),
   };
-  return {
-    ...(await carry(request, subject, flags, io)
-      .catch(shownAsRun(subject, flags.output, io))
-      .catch(unlessSymmetry)
-      .catch(unlessDamaged(resume))),
-    subject,
-  };
+  try {
+    return {
+      ...(await carry(request, subject, flags, io)
+        .catch(shownAsRun(subject, flags.output, io))
+        .catch(unlessSymmetry)
+        .catch(unlessDamaged(resume))),
+      subject,
+    };
+  } finally {
+    kept?.close();
+  }
 }
 
 async function run(call: Call): Promise<number> {
@@ -156,8 +161,8 @@ async function run(call: Call): Promise<number> {
   const flags = call.options as ExploreFlags;
   checkSampling(call.options);
   const { strategy } = call.options as Pick<SamplingOptions, 'strategy'>;
-  if (strategy !== undefined) return runSampling(call, call.options as SamplingOptions, (await askedFor(args[0], flags, io)).subject);
   if (flags.output !== undefined) checkFolder(resolve(io.cwd, flags.output), flags.output);
+  if (strategy !== undefined) return runSampling(call, call.options as SamplingOptions, (await askedFor(args[0], flags, io)).subject);
   const { result, interrupted, subject, sharding } = await found(args[0], flags, call);
   const { scenario, prefix } = subject;
   const violations: Shown[] = [];

@@ -2,21 +2,10 @@
 import { EXPORTERS } from '../timeline/encode/index.ts';
 import type { Call, Command } from './command.ts';
 import { EXIT, usageError } from './errors.ts';
-import type { Io } from './io.ts';
 import { withJournal } from './journal-file.ts';
-import { targetOf, writeWhole } from './target.ts';
+import { checkOutput, writeOutput } from './target.ts';
 
 const FORMATS = EXPORTERS.map(({ name }) => name);
-
-function writeOut({ out }: Io, chunks: Iterable<Uint8Array>): number {
-  let size = 0;
-  for (const chunk of chunks) {
-    if (out.closed) break;
-    out.write(chunk);
-    size += chunk.length;
-  }
-  return size;
-}
 
 function run({ io, out, json, args, options }: Call): Promise<number> {
   const [file] = args as [string];
@@ -24,10 +13,9 @@ function run({ io, out, json, args, options }: Call): Promise<number> {
   const exporter = EXPORTERS.find(({ name }) => name === format);
   if (!exporter) throw usageError(`the format is missing; expected --format ${FORMATS.join(' or ')}`);
   if (output === undefined) throw usageError('where to write is missing; expected -o FILE, or -o - for standard output');
-  if (output === '-' && json) throw usageError('--json and -o - both want standard output');
   return withJournal(file, io, (journal) => {
-    const chunks = exporter.encode(journal);
-    const bytes = output === '-' ? writeOut(io, chunks) : writeWhole(targetOf(output, io.cwd), chunks);
+    checkOutput(output, io, { json });
+    const bytes = writeOutput(output, exporter.encode(journal), io);
     if (json) out.json({ output, format, bytes, records: journal.records, steps: journal.steps });
     else if (output !== '-') out.line(`${output}: ${bytes} bytes, ${journal.records} records`);
     return EXIT.ok;

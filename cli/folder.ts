@@ -1,7 +1,7 @@
 /** Makes folders with all that is above them. */
 import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { CliError, EXIT, fileError } from './errors.ts';
+import { CliError, EXIT, fileError, usageError } from './errors.ts';
 
 /**
  * Like `mkdir -p`. Node's own recursive mkdir never returns where the parent exists and the file
@@ -27,6 +27,7 @@ export function makeFolder(path: string): void {
  * @throws CliError
  */
 export function checkFolder(path: string, shown: string): void {
+  if (shown === '-') throw usageError('-o takes a folder here, which standard output is not');
   let nearest = path;
   while (!existsSync(nearest) && dirname(nearest) !== nearest) nearest = dirname(nearest);
   if (!statSync(nearest).isDirectory()) {

@@ -10,6 +10,7 @@ import { commandText, type Printer, styled } from './output.ts';
 import { type Recorded, Recording } from './recording.ts';
 import { exitOf, printJournal, printVerdict, runDocument } from './report.ts';
 import { printStory } from './story.ts';
+import { checkOutput } from './target.ts';
 
 /** What is injected, as the command line says it. */
 export interface InjectFlags {
@@ -121,8 +122,8 @@ function run({ io, out, err, json, args, options: given }: Call): Promise<number
   const options = given as Options;
   const [file] = args as [string];
   const injection = injectionOf(file, options);
-  if (options.output === '-' && json) throw usageError('--json and -o - both want standard output');
   return withJournal(file, io, async (journal) => {
+    if (options.output !== undefined) checkOutput(options.output, io, { json });
     const injected = await recordInjection(journal, injection, options, io);
     const { recorded, fork } = injected;
     try {

@@ -4,6 +4,9 @@
  */
 import { readFileSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
+import { codeOf } from '../replay/errors.ts';
+import { realFiles } from '../replay/files.ts';
+import type { FileSystem } from '../replay/part-file.ts';
 import { EXIT, fileError } from './errors.ts';
 
 /** Where text and bytes go. Once the reader is gone, a write does nothing and does not fail. */
@@ -24,11 +27,13 @@ export interface Io {
   readonly err: Sink;
   readonly cwd: string;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** What every file is written with. */
+  readonly files: FileSystem;
   /** All of standard input. */
   stdin(): Uint8Array;
   /**
-   * Aborts on SIGINT and SIGTERM. From the first call on these no longer end the process: the
-   * caller must check the signal.
+   * Aborts on SIGINT, SIGTERM and SIGHUP. From the first call on these no longer end the process:
+   * the caller must check the signal.
    */
   interruption(): AbortSignal;
 }
@@ -38,8 +43,7 @@ const COLUMNS_DEFAULT = 100;
 /** On a narrower terminal lines break where the terminal breaks them. */
 const COLUMNS_MIN = 40;
 const RETRY_MS = 2;
-
-const codeOf = (error: unknown): string => (error instanceof Error && 'code' in error ? String(error.code) : '');
+const STDOUT = 1;
 
 /**
  * Writes to a file descriptor in the calling turn, so that nothing is lost at the end and a closed
@@ -93,7 +97,8 @@ class DescriptorSink implements Sink {
       if (code === 'EAGAIN') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS);
       else {
         this.closed = true;
-        if (code !== 'EPIPE' && code !== 'EBADF') throw fileError(error, this.#fd === 1 ? 'standard output' : 'standard error', 'write');
+        // Standard error is where this would be told. What it cannot take changes no exit code.
+        if (this.#fd === STDOUT && code !== 'EPIPE' && code !== 'EBADF') throw fileError(error, 'standard output', 'write');
       }
       return 0;
     }
@@ -110,8 +115,7 @@ function interruption(): () => AbortSignal {
   return () => {
     if (!controller) {
       controller = new AbortController();
-      process.on('SIGINT', stop);
-      process.on('SIGTERM', stop);
+      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
     }
     return controller.signal;
   };
@@ -121,10 +125,11 @@ export function processIo(): Io {
   const { env } = process;
   const asked = Number.isSafeInteger(Number(env.COLUMNS)) ? Number(env.COLUMNS) || null : null;
   return {
-    out: new DescriptorSink(1, asked),
+    out: new DescriptorSink(STDOUT, asked),
     err: new DescriptorSink(2, asked),
     cwd: process.cwd(),
     env,
+    files: realFiles,
     stdin: () => readFileSync(0),
     interruption: interruption(),
   };

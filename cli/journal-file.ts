@@ -1,31 +1,50 @@
 /** Journals by name: a file, or standard input. */
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { isBeingWritten } from '../replay/being-written.ts';
+import { codeOf } from '../replay/errors.ts';
 import { fileSource } from '../replay/file-source.ts';
+import { growingFile } from '../replay/growing-file.ts';
 import { openJournal } from '../replay/open.ts';
+import { partPathOf } from '../replay/part-file.ts';
 import { type Journal, type JournalFacts, stepsText } from '../replay/reader.ts';
 import { type JournalSource, memorySource } from '../replay/source.ts';
 import { lossText } from '../replay/torn.ts';
 import { readBytes } from './catalog.ts';
 import { CliError, EXIT, failureOf, fileError, usageError } from './errors.ts';
+import { noteInput } from './inputs.ts';
 import type { Io } from './io.ts';
 import { hasColours, Printer } from './output.ts';
 
 export interface OpenSource {
   readonly source: JournalSource;
+  /** Another process is still writing it: more may come. */
+  readonly live: boolean;
   close(): void;
 }
 
+/** Whether a path is the unfinished file of a writer that goes on. @throws the system's error */
+export const isInProgress = (path: string): boolean => path.endsWith('.part') && isBeingWritten(statSync(path, { bigint: true }));
+
 /** The bytes of a journal; `-` is standard input. A file that is not regular is read whole. */
 export function openSource(file: string, io: Io): OpenSource {
-  if (file === '-') return { source: memorySource(io.stdin()), close: () => {} };
+  noteInput(file, io);
+  if (file === '-') return { source: memorySource(io.stdin()), live: false, close: () => {} };
   const path = resolve(io.cwd, file);
   try {
-    if (!statSync(path).isFile()) return { source: memorySource(readBytes(path)), close: () => {} };
+    if (!statSync(path).isFile()) return { source: memorySource(readBytes(path)), live: false, close: () => {} };
+    if (isInProgress(path)) {
+      const growing = growingFile(path);
+      return { source: growing.look(), live: true, close: () => growing.close() };
+    }
     const source = fileSource(path);
-    return { source, close: () => source.close() };
+    return { source, live: false, close: () => source.close() };
   } catch (error) {
-    throw fileError(error, file, 'read');
+    const failure = failureOf(fileError(error, file, 'read'));
+    const isUnfinished = codeOf(error) === 'ENOENT' && existsSync(partPathOf(path));
+    throw new CliError(isUnfinished ? { ...failure, attempt: `${partPathOf(file)}, which has what was recorded so far` } : failure, {
+      cause: error,
+    });
   }
 }
 
@@ -38,10 +57,19 @@ export function named(error: unknown, file: string): unknown {
   return isAboutFile ? new CliError({ ...failure, message: `${shown(file)}: ${failure.message}` }) : error;
 }
 
-/** Says on standard error what a journal has lost, whatever is done with the rest of it. */
-export function noteLoss(file: string, { sealed, torn }: Pick<JournalFacts, 'sealed' | 'torn'>, { err, env }: Io): void {
-  if (!sealed) new Printer(err, hasColours(err, env)).line(`note: ${shown(file)} is not sealed: ${lossText(torn)}`);
-}
+/** What of a journal without a seal is told. */
+export type Unsealed = Pick<JournalFacts, 'torn' | 'records' | 'steps'> & { readonly live: boolean };
+
+/** Why a journal has no seal, in the words of every command. */
+export const unsealedText = ({ torn, records, steps, live }: Unsealed): string =>
+  live ? `its run is in progress, with ${records} records in ${steps} steps so far` : lossText(torn);
+
+/**
+ * Says on standard error what a journal has lost, or that more of it may come, whatever is done
+ * with the rest of it.
+ */
+export const noteUnsealed = (file: string, facts: Unsealed, { err, env }: Io): void =>
+  new Printer(err, hasColours(err, env)).line(`note: ${shown(file)} is not sealed: ${unsealedText(facts)}`);
 
 /**
  * Step 0 is where a run starts, also one of which no step was recorded.
@@ -53,15 +81,17 @@ export function checkStep(journal: Journal, step: number | undefined): void {
 }
 
 /**
- * Opens a journal for as long as `use` needs it.
+ * Opens a journal for as long as `use` needs it, which is told whether its run is in progress.
  * @throws CliError if it cannot be read, or is damaged wherever `use` looks
  */
-export async function withJournal<T>(file: string, io: Io, use: (journal: Journal) => T | Promise<T>): Promise<T> {
-  const { source, close } = openSource(file, io);
+export async function withJournal<T>(file: string, io: Io, use: (journal: Journal, live: boolean) => T | Promise<T>): Promise<T> {
+  const { source, live: isWritten, close } = openSource(file, io);
   try {
     const journal = openJournal(source);
-    noteLoss(file, journal, io);
-    return await use(journal);
+    const { sealed, torn, records, steps } = journal;
+    const live = isWritten && !sealed;
+    if (!sealed) noteUnsealed(file, { torn, records, steps, live }, io);
+    return await use(journal, live);
   } catch (error) {
     throw named(error, file);
   } finally {

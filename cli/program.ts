@@ -6,6 +6,7 @@ import { Command as Commander, CommanderError, Option } from 'commander';
 import { type Call, type Command, type CommandEntry, JSON_OPTION, MODELS_OPTION } from './command.ts';
 import { COMMANDS } from './commands.ts';
 import { blamed, CliError, EXIT, type Failure, failureDocument, failureOf } from './errors.ts';
+import { noteInput } from './inputs.ts';
 import type { Io } from './io.ts';
 import { commandLines, linesOf } from './layout.ts';
 import { hasColours, Printer, styled } from './output.ts';
@@ -103,10 +104,11 @@ const namedIn = (argv: readonly string[]): CommandEntry | undefined => {
  * Runs a command while mechanisms of the user's own are registered: before anything is read, and no
  * longer than it takes.
  */
-async function withModels(files: readonly string[], { cwd }: Io, run: () => number | Promise<number>): Promise<number> {
+async function withModels(files: readonly string[], io: Io, run: () => number | Promise<number>): Promise<number> {
   if (files.length === 0) return run();
+  for (const file of files) noteInput(file, io);
   const { loadModels } = await import('./models.ts');
-  const unload = await loadModels(files.map((file) => ({ file, cwd })));
+  const unload = await loadModels(files.map((file) => ({ file, cwd: io.cwd })));
   try {
     return await run();
   } catch (error) {
@@ -170,8 +172,11 @@ function report(failure: Failure, error: unknown, argv: readonly string[], { io,
 }
 
 /** Commander throws for help, too. */
-const isHelp = (error: unknown): boolean =>
-  error instanceof CommanderError && (error.code === 'commander.helpDisplayed' || error.code === 'commander.help') && error.exitCode === 0;
+function unlessHelp(error: unknown): number {
+  const isHelp = error instanceof CommanderError && ['commander.helpDisplayed', 'commander.help'].includes(error.code);
+  if (isHelp && error.exitCode === 0) return EXIT.ok;
+  throw error;
+}
 
 /**
  * Runs one command line.
@@ -184,12 +189,16 @@ export async function runCli(argv: readonly string[], io: Io): Promise<number> {
   const around: Surroundings = { io, out: printer(io.out), err: printer(io.err), json };
   let code: number;
   try {
-    code = await dispatch(argv, around);
+    code = await dispatch(argv, around).catch(unlessHelp);
     io.out.flush();
   } catch (error) {
-    code = isHelp(error) ? EXIT.ok : report(failureOf(error), error, argv, around);
+    code = report(failureOf(error), error, argv, around);
   }
-  io.out.flush();
+  try {
+    io.out.flush();
+  } catch {
+    // The document of a failure finds no room: the failure is told on standard error all the same.
+  }
   io.err.flush();
   return code;
 }

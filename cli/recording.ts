@@ -1,15 +1,13 @@
 /** Carries a run to its end and writes its journal: whole under its name, or not at all. */
-import { renameSync, rmSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import type { RunEnd, RunStart } from '../events/journal.ts';
+import { codeOf } from '../replay/errors.ts';
 import { fileSource } from '../replay/file-source.ts';
-import { realFiles } from '../replay/files.ts';
 import { runIdOf, toHex } from '../replay/identity.ts';
 import { openJournal } from '../replay/open.ts';
-import { partPathOf } from '../replay/part-file.ts';
 import type { Journal } from '../replay/reader.ts';
 import { memorySource } from '../replay/source.ts';
-import { JournalWriter, type Sealed, type WriterMode } from '../replay/writer.ts';
+import { FLUSH_MS, JournalWriter, type Sealed, type WriterMode } from '../replay/writer.ts';
 import { hexOf } from '../sim/canonical.ts';
 import { ModelError } from '../sim/engine/port.ts';
 import type { Run } from '../sim/run.ts';
@@ -23,6 +21,8 @@ import { targetOf, writeStream } from './target.ts';
 export interface RecordingOptions {
   /** `-` is standard output; without one the file is named after the run. */
   readonly output?: string | undefined;
+  /** Where files that are named after their run go; it is made. */
+  readonly folder?: string | undefined;
   readonly mode: WriterMode;
   readonly io: Io;
 }
@@ -47,23 +47,16 @@ export interface Recorded {
 export const RUNS_FOLDER = 'worldswitch-runs';
 
 /** Steps between two checks of the clock and of the request to stop. */
-const STEPS_PER_LOOK = 256;
+const STEPS_PER_LOOK = 32;
 const TURN_MS = 40;
 const PROGRESS_MS = 500;
-
-/** Where a journal goes. */
-interface Place {
-  /** What the writer is told. */
-  readonly target: string;
-  /** Where the file is moved once it is whole, if that is elsewhere. */
-  readonly final: string;
-}
 
 export class Recording {
   readonly #options: RecordingOptions;
   #writer: JournalWriter | null = null;
   #start: RunStart | null = null;
-  #place: Place | null = null;
+  /** The file that holds the journal once it is whole; null where there is none. */
+  #path: string | null = null;
   /** A device or a pipe that takes the journal once it is whole. */
   #stream: string | null = null;
   /** A line of progress stands on the terminal. */
@@ -90,34 +83,35 @@ export class Recording {
   }
 
   #open(start: RunStart): JournalWriter {
-    const { output, io } = this.#options;
+    const { output, folder = RUNS_FOLDER, io } = this.#options;
     const mode = output === '-' ? 'memory' : this.#options.mode;
     if (mode === 'memory') return JournalWriter.open(null, start, { mode });
-    const open = (target: string): JournalWriter => JournalWriter.open({ path: target, files: realFiles }, start, { mode });
+    const open = (path: string, part: 'known' | 'own'): JournalWriter => {
+      this.#path = path;
+      return JournalWriter.open({ path, files: io.files, part }, start, { mode });
+    };
     if (output !== undefined) {
-      const { path, isFile } = targetOf(output, io.cwd);
+      const { path, isFile } = targetOf(output, io);
       if (!isFile) {
         this.#stream = path;
         return JournalWriter.open(null, start, { mode: 'memory' });
       }
-      this.#place = { target: path, final: path };
-      return open(path);
+      return open(path, 'known');
     }
-    const path = join(io.cwd, RUNS_FOLDER, `${toHex(runIdOf(start))}.wsj`);
+    const where = resolve(io.cwd, folder);
     try {
-      makeFolder(dirname(path));
+      makeFolder(where);
     } catch (error) {
-      throw fileError(error, dirname(path), 'write');
+      throw fileError(error, shownPath(where, io.cwd), 'write');
     }
-    this.#place = { target: path, final: path };
+    const path = join(where, `${toHex(runIdOf(start))}.wsj`);
     try {
-      return open(path);
+      return open(path, 'known');
     } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+      if (codeOf(error) !== 'EEXIST') throw error;
       // Another process writes the same run, or was killed while it did: both write the same bytes,
       // so neither need wait.
-      this.#place = { target: `${path}.${process.pid}`, final: path };
-      return open(this.#place.target);
+      return open(path, 'own');
     }
   }
 
@@ -130,7 +124,6 @@ export class Recording {
       if (run.sequencer.seq === 0) run.start();
       await this.#advance(run);
       const end = run.stop();
-      run.sequencer.flush();
       return this.#seal(run, end);
     } catch (error) {
       throw this.#failed(run, error);
@@ -146,10 +139,15 @@ export class Recording {
     const { io } = this.#options;
     const signal = io.interruption();
     let shownAt = performance.now();
+    let flushedAt = shownAt;
     for (let turn = shownAt; !signal.aborted; ) {
       for (let i = 0; i < STEPS_PER_LOOK; i++) if (!run.advance()) return;
       const now = performance.now();
       if (now - turn < TURN_MS) continue;
+      if (now - flushedAt >= FLUSH_MS) {
+        this.#flush(run);
+        flushedAt = now;
+      }
       if (io.err.isTerminal && now - shownAt >= PROGRESS_MS) {
         showProgress(io.err, `  step ${run.sequencer.step}, ${run.sequencer.seq} records`);
         shownAt = now;
@@ -158,6 +156,17 @@ export class Recording {
       await new Promise((done) => setImmediate(done));
       turn = performance.now();
     }
+  }
+
+  /**
+   * Puts all records so far into the file, where others may follow them. In sync mode blocks are
+   * acknowledged by count, and handing one over would be one.
+   */
+  #flush(run: Run): void {
+    if (this.#path === null || this.#options.mode === 'sync') return;
+    run.settle();
+    run.sequencer.flush();
+    this.#writer!.flush();
   }
 
   #seal(run: Run, end: RunEnd): Recorded {
@@ -174,17 +183,13 @@ export class Recording {
     return { ...facts, path: shown, journal: openJournal(source), close };
   }
 
-  /** Moves the file to its name, or writes it to standard output. */
+  /** Writes a journal that is in memory to where it was asked for. */
   #settle({ content }: Sealed): string | null {
     const { output, io } = this.#options;
-    if (content) {
-      if (output === '-') io.out.write(content);
-      else if (this.#stream !== null) writeStream(this.#stream, [content]);
-      return null;
-    }
-    const { target, final } = this.#place!;
-    if (target !== final) renameSync(target, final);
-    return final;
+    if (!content) return this.#path;
+    if (output === '-') io.out.write(content);
+    else if (this.#stream !== null) writeStream(this.#stream, [content]);
+    return null;
   }
 
   /**
@@ -192,10 +197,10 @@ export class Recording {
    * journal is removed.
    */
   #failed(run: Run, error: unknown): unknown {
-    const kept = error instanceof ModelError && this.#place ? this.#keep(run, this.#place) : null;
+    const kept = error instanceof ModelError && this.#path !== null ? this.#keep(run, this.#path) : null;
     this.#writer?.discard();
-    if (!(error instanceof ModelError) || !this.#place) return error;
-    const message = `the model breaks its own rules: ${error.message}`;
+    if (!(error instanceof ModelError) || this.#path === null) return error;
+    const message = `the model breaks its own rules in step ${run.sequencer.step}: ${error.message}`;
     if (kept === null) return new CliError({ code: 'model', exit: EXIT.internal, message });
     return new CliError({
       code: 'model',
@@ -209,15 +214,13 @@ export class Recording {
    * Keeps the steps so far under a name of their own, which no other run uses.
    * @returns the name; null where none can be kept
    */
-  #keep(run: Run, { target, final }: Place): string | null {
-    const kept = `${final}.failed`;
+  #keep(run: Run, path: string): string | null {
+    const kept = `${path}.failed`;
     try {
       run.sequencer.flush();
-      this.#writer?.release();
-      renameSync(partPathOf(target), kept);
+      this.#writer?.release(kept);
       return shownPath(kept, this.#options.io.cwd);
     } catch {
-      rmSync(partPathOf(target), { force: true });
       return null;
     }
   }

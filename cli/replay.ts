@@ -90,7 +90,7 @@ export function printReplay(printer: Printer, { identical, steps, records, diges
 function run({ io, out, err, json, args, options }: Call): Promise<number> {
   const [file] = args as [string];
   const { fold, to } = options as { readonly fold?: true; readonly to?: number };
-  return withJournal(file, io, (journal) => {
+  return withJournal(file, io, (journal, live) => {
     checkStep(journal, to);
     const report = fold ? folded(journal, to) : replayed(journal, to);
     const foreign = foreignModel(journal);
@@ -98,7 +98,7 @@ function run({ io, out, err, json, args, options }: Call): Promise<number> {
     // What the recorded run ended with, if the replay got so far.
     const violation = report.identical && report.steps === journal.steps ? (journal.end?.violation ?? null) : null;
     const how = fold ? 'fold' : 're-execute';
-    if (json) out.json({ ...report, violation, how, runId: journal.header.runId, root, torn, model: foreign });
+    if (json) out.json({ ...report, violation, how, runId: journal.header.runId, root, live, torn, model: foreign });
     else {
       printReplay(out, report, fold ? 'folded from the records' : 're-executed');
       if (violation) out.line(`  the run breaks ${violation.property} after ${violation.step} steps, as recorded: ${violation.message}`);

@@ -15,6 +15,7 @@ import { type Recorded, Recording } from './recording.ts';
 import { exitOf, printJournal, printVerdict, runDocument, runWords, titleOf } from './report.ts';
 import { scheduleOf } from './schedule.ts';
 import { printStory } from './story.ts';
+import { checkOutput } from './target.ts';
 
 interface RunOptions {
   readonly variant?: string;
@@ -92,8 +93,8 @@ function printExpectation(printer: Printer, variant: string, expect: ResolvedSce
 async function run({ io, out, err, json, args, options: given }: Call): Promise<number> {
   const options = given as RunOptions;
   const [reference] = args as [string];
-  if (options.output === '-' && json) throw usageError('--json and -o - both want standard output');
   const { scenario } = loadReference(reference, io);
+  if (options.output !== undefined) checkOutput(options.output, io, { json });
   const ready = resolved(scenario, options);
   const { expect, variant } = ready;
   if (options.expect && expect === null)

@@ -16,8 +16,8 @@ export interface StoredRun {
   readonly writtenAt: number;
 }
 
-/** All journals of the folder, the newest first. */
-export function journalsIn({ cwd }: Pick<Io, 'cwd'>): readonly StoredRun[] {
+/** All journals of the folder, the newest first; with `parts`, runs in progress and killed ones too. */
+export function journalsIn({ cwd }: Pick<Io, 'cwd'>, parts = false): readonly StoredRun[] {
   let names: string[];
   try {
     names = readdirSync(resolve(cwd, RUNS_FOLDER));
@@ -26,7 +26,7 @@ export function journalsIn({ cwd }: Pick<Io, 'cwd'>): readonly StoredRun[] {
     throw fileError(error, RUNS_FOLDER, 'read');
   }
   return names
-    .filter((name) => name.endsWith('.wsj'))
+    .filter((name) => name.endsWith('.wsj') || (parts && name.endsWith('.wsj.part')))
     .flatMap((name) => {
       const file = join(RUNS_FOLDER, name);
       const stats = statSync(resolve(cwd, file), { throwIfNoEntry: false });

@@ -12,7 +12,7 @@ interface Listed {
   readonly file: string;
   readonly scenario: string | null;
   readonly variant: string | null;
-  /** `clean`, `violation`, `unsealed`, or `damaged` where the file cannot be read. */
+  /** `clean`, `violation`, `in progress`, `unsealed`, or `damaged` where the file cannot be read. */
   readonly verdict: string;
   readonly property: string | null;
   readonly steps: number | null;
@@ -26,7 +26,7 @@ interface Listed {
 function listed({ file, bytes, writtenAt }: StoredRun, io: Io): Listed {
   const about = { file, bytes, written: new Date(writtenAt).toISOString() };
   try {
-    const { source, close } = openSource(file, io);
+    const { source, live, close } = openSource(file, io);
     try {
       const journal = openJournal(source);
       const { name, variant } = journal.start.scenario as { readonly name?: string; readonly variant?: string };
@@ -34,7 +34,7 @@ function listed({ file, bytes, writtenAt }: StoredRun, io: Io): Listed {
         ...about,
         scenario: name ?? null,
         variant: variant ?? null,
-        verdict: journal.end?.verdict ?? 'unsealed',
+        verdict: journal.end?.verdict ?? (live ? 'in progress' : 'unsealed'),
         property: journal.end?.violation?.property ?? null,
         steps: journal.steps,
         failure: null,
@@ -69,7 +69,7 @@ function cells(run: Listed): Part[] {
 
 function run({ io, out, json, options }: Call): number {
   const { limit } = options as { readonly limit?: number };
-  const all = journalsIn(io);
+  const all = journalsIn(io, true);
   const runs = all.slice(0, limit).map((stored) => listed(stored, io));
   if (json) out.json(runs);
   else if (all.length === 0) out.line(`./${RUNS_FOLDER} holds no journals`);

@@ -2,16 +2,12 @@
  * Drives a search: progress on a terminal, Ctrl-C and a time limit that keep what was found, and
  * journals of the schedules it gives.
  */
-import { join, resolve } from 'node:path';
-import { runIdOf, toHex } from '../replay/identity.ts';
 import type { Progress, Search, Stop } from '../sim/explore/request.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
 import { openSession, type SessionOptions } from '../sim/session.ts';
-import { fileError } from './errors.ts';
-import { makeFolder } from './folder.ts';
 import type { Io } from './io.ts';
 import { showProgress } from './output.ts';
-import { type Recorded, Recording, RUNS_FOLDER, shownPath } from './recording.ts';
+import { type Recorded, Recording } from './recording.ts';
 
 const PROGRESS_MS = 500;
 
@@ -114,17 +110,17 @@ export interface TrailOptions {
   readonly scenario: ResolvedScenario;
   /** Choices by label; after them the run goes on in order, if it has not ended. */
   readonly labels: readonly string[];
-  /** The folder of the journals; the file is named after the run. */
-  readonly folder: string | undefined;
-  /** The file's name, if it is not to be named after the run. */
-  readonly name?: string;
+  /** The folder of the journals, which is made; the file is named after the run. */
+  readonly folder?: string | undefined;
+  /** The file, as `-o` of `run` has it, if it is not to be named after the run. */
+  readonly output?: string | undefined;
   /** The property that the journal shows; others that break at once are told beside it. */
   readonly shows?: string;
   readonly io: Io;
 }
 
 /** Writes the journal of a schedule that a search found. */
-export async function recordTrail({ scenario, labels, folder, name, shows, io }: TrailOptions): Promise<Recorded> {
+export async function recordTrail({ scenario, labels, folder, output, shows, io }: TrailOptions): Promise<Recorded> {
   const choices = labels.map((label) => ({ index: 0, label }));
   const chooser = { name: 'replay', choices, match: 'label', after: { name: 'fifo' } } as const;
   const opened = { scenario, engine: 'memo', chooser } as const;
@@ -132,17 +128,8 @@ export async function recordTrail({ scenario, labels, folder, name, shows, io }:
   // journal is another file.
   const sought = shows !== undefined && firstTold(opened, labels.length) !== shows ? shows : undefined;
   const schedule = `labels ${labels.join(' ')}${sought === undefined ? '' : ` to show ${sought}`}`;
-  // The run's name is known before its journal is opened.
-  const { start } = openSession({ ...opened, schedule });
-  const where = resolve(io.cwd, folder ?? RUNS_FOLDER);
-  try {
-    makeFolder(where);
-  } catch (error) {
-    throw fileError(error, shownPath(where, io.cwd), 'write');
-  }
-  const output = join(where, name ?? `${toHex(runIdOf(start))}.wsj`);
-  const recording = new Recording({ output: shownPath(output, io.cwd), mode: 'buffered', io });
-  const { run } = openSession({ ...opened, schedule, sought, sink: recording.sink });
+  const recording = new Recording({ output, folder, mode: 'buffered', io });
+  const { run, start } = openSession({ ...opened, schedule, sought, sink: recording.sink });
   recording.begin(start);
   return recording.carry(run);
 }

@@ -1,16 +1,18 @@
 /** `serve`: runs over HTTP, recorded or live. */
+import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { openInjection, openReplay } from '../api/open-run.ts';
 import { shippedNames } from '../api/shipped-scenarios.ts';
 import type { RunStart } from '../events/journal.ts';
+import { codeOf } from '../replay/errors.ts';
 import { runIdOf, toHex } from '../replay/identity.ts';
 import { openJournal } from '../replay/open.ts';
-import { partPathOf } from '../replay/part-file.ts';
 import type { Run } from '../sim/run.ts';
 import type { BlockSink } from '../sim/sequencer.ts';
 import { type ChooserSpec, type EngineName, openSession } from '../sim/session.ts';
 import { driveRun } from '../timeline/serve/drive.ts';
+import { FollowedRun } from '../timeline/serve/followed-run.ts';
 import { journalFileRun } from '../timeline/serve/journal-run.ts';
 import { LiveRun } from '../timeline/serve/live-run.ts';
 import type { RunSource } from '../timeline/serve/run-source.ts';
@@ -21,11 +23,12 @@ import { EXIT, fileError, usageError } from './errors.ts';
 
 import { makeFolder } from './folder.ts';
 import { INJECT_FLAGS, INJECT_OPTIONS, type InjectFlags, injectionOf } from './inject.ts';
+import { noteInput } from './inputs.ts';
 import type { Io } from './io.ts';
-import { named, noteLoss, openSource } from './journal-file.ts';
+import { isInProgress, named, noteUnsealed, openSource } from './journal-file.ts';
 import { RUNS_FOLDER } from './recording.ts';
 import { journalsIn } from './runs-folder.ts';
-import { targetOf } from './target.ts';
+import { fileTargetOf } from './target.ts';
 
 interface Options extends InjectFlags {
   readonly inject?: string | true;
@@ -57,9 +60,10 @@ const collect = (text: string, previous: unknown): readonly string[] => [...((pr
 
 function journal(file: string, io: Io): Served {
   try {
-    const source = journalFileRun(resolve(io.cwd, file));
+    const path = resolve(io.cwd, file);
+    const source = isInProgress(path) ? new FollowedRun(path) : journalFileRun(path);
     // Of a sealed one the summary would be read here already.
-    if (!source.sealed) noteLoss(file, source.summary(), io);
+    if (!source.sealed) noteUnsealed(file, source.summary(), io);
     return { source, drive: null };
   } catch (error) {
     throw named(fileError(error, file, 'read'), file);
@@ -67,12 +71,23 @@ function journal(file: string, io: Io): Served {
 }
 
 /**
- * The name of a run; another name while a second process writes the same run, or was killed while
- * it wrote.
+ * A live run whose file is named after it; another name where a second process writes the same run,
+ * or was killed while it wrote: where they are stopped decides what each of them holds.
  */
-function nameFor(start: RunStart, { cwd }: Io): string {
-  const name = join(RUNS_FOLDER, toHex(runIdOf(start)));
-  return existsSync(partPathOf(resolve(cwd, `${name}.wsj`))) ? `${name}-${process.pid}.wsj` : `${name}.wsj`;
+function namedLive(start: RunStart, io: Io): LiveRun {
+  const folder = resolve(io.cwd, RUNS_FOLDER);
+  try {
+    makeFolder(folder);
+  } catch (error) {
+    throw fileError(error, folder, 'write');
+  }
+  const name = join(folder, toHex(runIdOf(start)));
+  try {
+    return new LiveRun(start, { file: `${name}.wsj` });
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error;
+    return new LiveRun(start, { file: `${name}-${randomUUID().slice(0, 8)}.wsj` });
+  }
 }
 
 function live(reference: string, io: Io, options: Options): Served {
@@ -84,10 +99,11 @@ function live(reference: string, io: Io, options: Options): Served {
 
 /** A recorded run that goes on again while it is watched: as it was, or with one other choice. */
 function again(file: string, io: Io, options: Options): Served {
-  const { source: bytes, close } = openSource(file, io);
+  const { source: bytes, live: isWritten, close } = openSource(file, io);
   try {
     const recorded = openJournal(bytes);
-    noteLoss(file, recorded, io);
+    const { sealed, torn, records, steps } = recorded;
+    if (!sealed) noteUnsealed(file, { torn, records, steps, live: isWritten }, io);
     const at = options.at ?? (options.inject === true ? undefined : options.inject);
     const opened = () =>
       options.replay ? openReplay(recorded) : openInjection(recorded, injectionOf(file, { ...options, ...(at !== undefined && { at }) }));
@@ -112,15 +128,8 @@ interface Driven {
 function watched(open: (sink: BlockSink) => Driven, io: Io, options: Options, close = (): void => {}): Served {
   let source: LiveRun | null = null;
   const { run, start, begin, to } = open((block, names) => source!.block(block, names));
-  const { path: file, isFile } = targetOf(options.output ?? nameFor(start, io), io.cwd);
-  if (!isFile) throw usageError(`${options.output} is no regular file: the journal of a live run is read while it is served`);
-  try {
-    makeFolder(dirname(file));
-  } catch (error) {
-    throw fileError(error, dirname(file), 'write');
-  }
-  source = new LiveRun(start, { file });
-  const { pace = 0 } = options;
+  const { output, pace = 0 } = options;
+  source = output === undefined ? namedLive(start, io) : new LiveRun(start, { file: fileTargetOf(output, io, '-o') });
   const how = { ...(pace > 0 && { stepsPerTurn: 1, pauseMs: pace }), ...(begin && { begin }), ...(to !== undefined && { to }) };
   return { source, drive: (signal) => driveRun(run, source, { ...how, signal }).finally(close) };
 }
@@ -180,6 +189,7 @@ async function run({ io, out, err, json, args, options: given }: Call): Promise<
   const signal = io.interruption();
   const operands = operandsOf(args, io);
   checkOne(operands, options);
+  for (const operand of operands) noteInput(operand, io);
   const served: Served[] = [];
   try {
     for (const operand of operands) served.push(servedOf(operand, io, options));
@@ -187,6 +197,7 @@ async function run({ io, out, err, json, args, options: given }: Call): Promise<
     if (json) out.json({ url: server.url, runs: served.map(({ source }) => source.id) });
     else out.line(server.url);
     out.sink.flush();
+    err.sink.flush();
     const drives = served.flatMap(({ drive }) => (drive ? [drive(signal)] : []));
     const failed = await stopped(signal, drives);
     await Promise.allSettled(drives);

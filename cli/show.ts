@@ -5,14 +5,13 @@ import { stateAt } from '../replay/fold.ts';
 import { reportStep, type StepReport } from '../replay/inspect.ts';
 import { foreignModel } from '../replay/model.ts';
 import type { Journal } from '../replay/reader.ts';
-import { lossText } from '../replay/torn.ts';
 import { unknownName } from '../sim/scenario/issues.ts';
 import { type Call, type Command, integer } from './command.ts';
 import { messageText } from './effects.ts';
 import { EXIT, usageError } from './errors.ts';
 import { explanationOf, printExplanation } from './explain.ts';
 import type { Io } from './io.ts';
-import { checkStep, withJournal } from './journal-file.ts';
+import { checkStep, unsealedText, withJournal } from './journal-file.ts';
 import { commandText, type Part, type Printer, styled, table } from './output.ts';
 import { type ListedPoint, listPoints } from './point-list.ts';
 import { titleOf } from './report.ts';
@@ -33,7 +32,7 @@ const DOCUMENT_LIMIT = 10_000;
 const MODEL_ERRORS: readonly string[] = ['RestoreError', 'ResolvedScenarioError', 'JournalModulesError'];
 
 /** What stands in a journal beside its records. */
-function factsOf(journal: Journal) {
+function factsOf(journal: Journal, live: boolean) {
   const { header, start, end, sealed, torn, records, steps, root } = journal;
   const { name, variant, mutant } = start.scenario as { readonly name?: unknown; readonly variant?: unknown; readonly mutant?: unknown };
   return {
@@ -48,6 +47,7 @@ function factsOf(journal: Journal) {
     modelVersion: start.modelVersion,
     modules: start.modules,
     sealed,
+    live,
     torn,
     records,
     steps,
@@ -111,28 +111,28 @@ function* chosenRecords(journal: Journal, { from = 1, limit, actor }: Options, l
 const ofActor = (state: StepReport['state'], actor: string | undefined): StepReport['state'] =>
   actor === undefined || !Object.hasOwn(state, actor) ? state : { [actor]: state[actor]! };
 
-function document(journal: Journal, options: Options, file: string, io: Io) {
-  const { step = journal.steps, actor, points, explain, from, limit } = options;
+function document(journal: Journal, options: Options & { readonly live: boolean }, file: string, io: Io) {
+  const { step = journal.steps, actor, points, explain, from, limit, live } = options;
   const { state, ...report } = looked(journal, step);
   return {
     ...report,
     state: ofActor(state, actor),
-    journal: factsOf(journal),
+    journal: factsOf(journal, live),
     ...(explain && { explanation: explanationOf(journal, file, io) }),
     ...(points && { points: [...listPoints(journal, { from, limit: limit ?? DOCUMENT_LIMIT, actor })] }),
     ...(!points && (from !== undefined || limit !== undefined) && { records: [...chosenRecords(journal, options, DOCUMENT_LIMIT)] }),
   };
 }
 
-function printFacts(printer: Printer, journal: Journal): void {
-  const facts = factsOf(journal);
+function printFacts(printer: Printer, journal: Journal, live: boolean): void {
+  const facts = factsOf(journal, live);
   const { runId, chooser, seed, schedule, sealed, torn, records, steps, root, verdict, violation, ended } = facts;
   printer.line(styled('bold', titleOf({ ...facts, name: facts.scenario })));
   const rows: Part[][] = [
     ['run', runId],
     ['chooser', `${chooser}, seed ${seed}${schedule === '' ? '' : `, ${schedule.length > 80 ? `${schedule.slice(0, 80)}…` : schedule}`}`],
     ['records', `${records} in ${steps} steps`],
-    ['sealed', sealed ? 'yes' : `no: ${lossText(torn)}`],
+    ['sealed', sealed ? 'yes' : `no: ${unsealedText({ torn, records, steps, live })}`],
     ['root', root],
     [
       'verdict',
@@ -212,15 +212,15 @@ function run({ io, out, json, args, options: given }: Call): Promise<number> {
   const [file] = args as [string];
   const { step, actor, points, from, limit } = options;
   if (step !== undefined && points) throw usageError('--step shows one state, --points all points; expected one of them');
-  return withJournal(file, io, (journal) => {
+  return withJournal(file, io, (journal, live) => {
     checkStep(journal, step);
     checkActor(journal, actor);
-    if (json) out.json(document(journal, options, file, io));
+    if (json) out.json(document(journal, { ...options, live }, file, io));
     else if (options.explain) explainTo(out, journal, file, io);
     else if (points) printPoints(out, journal, options, file);
     else if (step !== undefined) printStep(out, journal, step, actor);
     else {
-      if (from === undefined && limit === undefined) printFacts(out, journal);
+      if (from === undefined && limit === undefined) printFacts(out, journal, live);
       printRecords(out, journal, options);
     }
     return EXIT.ok;

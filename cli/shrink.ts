@@ -2,7 +2,6 @@
  * `shrink`: the least deviating run that breaks the same property, and the two steps on whose order
  * that hangs.
  */
-import { basename, dirname } from 'node:path';
 import { scenarioOf } from '../replay/model.ts';
 import { pointsOf } from '../replay/points.ts';
 import type { Journal } from '../replay/reader.ts';
@@ -20,6 +19,7 @@ import { commandText, type Printer, styled } from './output.ts';
 import type { Recorded } from './recording.ts';
 import { costText, printCommands } from './report.ts';
 import { drive, recordTrail } from './searching.ts';
+import { checkOutput } from './target.ts';
 
 interface ShrinkOptions {
   readonly output?: string;
@@ -64,7 +64,7 @@ interface Critical {
 async function criticalSteps(scenario: ResolvedScenario, pair: CriticalPair, shrunk: Recorded, io: Io): Promise<Critical> {
   const labels = [...shrunk.journal.choices()].map(({ label }) => label);
   if (labels.join('\n') === pair.labels.join('\n')) return { steps: namedSteps(shrunk.journal, pair.step), journal: shrunk.path };
-  const recorded = await recordTrail({ scenario, labels: pair.labels, folder: undefined, io });
+  const recorded = await recordTrail({ scenario, labels: pair.labels, io });
   const steps = namedSteps(recorded.journal, pair.step);
   recorded.close();
   return { steps, journal: recorded.path };
@@ -86,13 +86,15 @@ function print(printer: Printer, shrunk: Shrunk, critical: Critical | null, reco
     for (const { actor, name, source, grade } of microSteps)
       printer.line(`        ${actor}@${name}`, styled('dim', source ? `   ${source} (${grade})` : ''));
   }
-  printCommands(printer, [
-    ['show', recorded.path!, '--step', String(recorded.steps)],
-    ['replay', recorded.path!],
-  ]);
+  const { path, steps } = recorded;
+  if (path !== null)
+    printCommands(printer, [
+      ['show', path, '--step', String(steps)],
+      ['replay', path],
+    ]);
 }
 
-async function run({ io, out, json, args, options: given }: Call): Promise<number> {
+async function run({ io, out, err, json, args, options: given }: Call): Promise<number> {
   const options = given as ShrinkOptions;
   const [file] = args as [string];
   return withJournal(file, io, async (journal) => {
@@ -105,20 +107,19 @@ async function run({ io, out, json, args, options: given }: Call): Promise<numbe
         attempt: 'worldswitch explore on its scenario finds one, if there is one',
       });
     }
+    if (options.output !== undefined) checkOutput(options.output, io, { json });
     const scenario = scenarioOf(journal);
     const labels = [...journal.choices()].map(({ label }) => label);
     const { result, interrupted } = await drive(closing(shrunkOrTold(shrink(scenario, labels, property), file)), io, {
       seconds: options.time,
       what: `shrink ${file}`,
     });
-    const folder = options.output === undefined ? undefined : dirname(options.output);
     const recorded = await recordTrail({
       scenario,
       labels: result.labels,
       shows: property,
-      folder,
+      output: options.output,
       io,
-      ...(options.output !== undefined && { name: basename(options.output) }),
     });
     try {
       // Nothing is called shrunk that does not replay, twice, to the same violation.
@@ -137,7 +138,7 @@ async function run({ io, out, json, args, options: given }: Call): Promise<numbe
           criticalJournal: critical?.journal ?? null,
           journal: recorded.path,
         });
-      else print(out, result, critical, recorded);
+      else print(options.output === '-' ? err : out, result, critical, recorded);
       return interrupted ? EXIT.partial : EXIT.ok;
     } finally {
       recorded.close();
@@ -167,7 +168,7 @@ export const COMMAND: Command = {
     'The critical pair are two neighbouring steps: with them exchanged the property does not break.',
   ],
   options: [
-    { flags: '-o, --output <file>', description: 'the shrunk journal (default: ./worldswitch-runs/<run id>.wsj)' },
+    { flags: '-o, --output <file>', description: 'the shrunk journal (default: ./worldswitch-runs/<run id>.wsj); - for standard output' },
     { flags: '--time <s>', description: 'seconds to search for the optimum', parse: integer(1) },
   ],
   examples: [['shrink worldswitch-runs/RUN.wsj', 'the least deviating run that breaks the same property']],

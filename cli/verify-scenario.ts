@@ -53,7 +53,6 @@ function ran(scenario: ResolvedScenario, engine: EngineName, chooser: ChooserSpe
   writer = JournalWriter.open(null, start, { mode: 'memory' });
   run.start();
   const end = run.toEnd() ?? run.stop();
-  run.sequencer.flush();
   const { content, root } = writer.seal(end);
   return { end, content: content!, root };
 }

@@ -5,7 +5,6 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { shippedNames } from '../api/shipped-scenarios.ts';
-import { realFiles } from '../replay/files.ts';
 import { verifyJournal } from '../replay/integrity.ts';
 import { salvage } from '../replay/recover.ts';
 import { lossText } from '../replay/torn.ts';
@@ -13,11 +12,12 @@ import { looksLikePath } from './catalog.ts';
 import { type Call, type Command, integer, MUTANT_OPTION } from './command.ts';
 import { CliError, EXIT, failureOf, usageError } from './errors.ts';
 import { COVERAGE_STATES, fullCoverageOf } from './full-coverage.ts';
+import { noteInput } from './inputs.ts';
 import type { Io } from './io.ts';
-import { named, openSource } from './journal-file.ts';
+import { named, openSource, unsealedText } from './journal-file.ts';
 import { type JunitCase, junitOf } from './junit.ts';
 import { commandText, type Printer, styled } from './output.ts';
-import { targetOf, writeWhole } from './target.ts';
+import { checkOutput, writeOutput } from './target.ts';
 import { type ScenarioReport, verifyScenario } from './verify-scenario.ts';
 
 interface Item {
@@ -43,13 +43,14 @@ interface Verified {
 }
 
 function verifiedJournal(name: string, io: Io, root: string | undefined): Verified {
-  const { source, close } = openSource(name, io);
+  const { source, live: isWritten, close } = openSource(name, io);
   try {
     const { problem, ...report } = verifyJournal(source, root === undefined ? {} : { root });
     const { ok, sealed, torn, records, steps } = report;
     const failure = problem ? failureOf(problem) : null;
-    const document = { ...report, problem: failure && { code: failure.code, message: failure.message } };
-    const end = sealed ? 'sealed' : `not sealed: ${lossText(torn)}`;
+    const live = isWritten && !sealed;
+    const document = { ...report, live, problem: failure && { code: failure.code, message: failure.message } };
+    const end = sealed ? 'sealed' : `not sealed: ${unsealedText({ torn, records, steps, live })}`;
     const lines = failure
       ? [failure.message]
       : [`${records} records, ${steps} steps, every checksum and digest fits; ${end}`, `root ${report.root}`];
@@ -166,13 +167,15 @@ function print(printer: Printer, { name }: Item, { exit, cut, lines }: Verified)
 }
 
 /** Copies what is good of a journal; the original stays as it is. */
-function salvaged(name: string, output: string, { io, out, json }: Call): number {
+function salvaged(name: string, output: string, { io, out, err, json }: Call): number {
   const { source, close } = openSource(name, io);
   try {
-    const { records, steps, bytes, lost } = salvage(source, { path: targetOf(output, io.cwd).path, files: realFiles });
+    checkOutput(output, io, { json, option: '--salvage' });
+    const { records, steps, bytes, lost, content } = salvage(source);
+    writeOutput(output, content, io, '--salvage');
     if (json) out.json({ ok: true, journal: output, records, steps, bytes, lost });
     else {
-      out.line(
+      (output === '-' ? err : out).line(
         styled('green', 'salvaged '),
         `${output}: ${records} records, ${steps} steps, not sealed${lost ? `: ${lossText(lost)}` : ''}`,
       );
@@ -186,7 +189,7 @@ function salvaged(name: string, output: string, { io, out, json }: Call): number
 }
 
 async function run(call: Call): Promise<number> {
-  const { io, out, json, args, options } = call;
+  const { io, json, args, options } = call;
   const [operand] = args as [string];
   const { junit, salvage: copy, ...of } = options as Of & { readonly junit?: string; readonly salvage?: string };
   const { root, mutant, fullCoverage, maxStates } = of;
@@ -202,6 +205,11 @@ async function run(call: Call): Promise<number> {
     if (!(isOne && items[0]!.kind === 'journal')) throw usageError('--salvage is for one journal');
     return salvaged(operand, copy, call);
   }
+  if (junit !== undefined) {
+    for (const { name } of items) noteInput(name, io);
+    checkOutput(junit, io, { json, option: '--junit' });
+  }
+  const out = junit === '-' ? call.err : call.out;
   const documents: Readonly<Record<string, unknown>>[] = [];
   const cases: JunitCase[] = [];
   let exit: number = EXIT.ok;
@@ -212,7 +220,7 @@ async function run(call: Call): Promise<number> {
     cases.push({ ...item, ok: result.ok, lines: result.lines });
     if (!json) print(out, item, result);
   }
-  if (junit !== undefined) writeWhole(targetOf(junit, io.cwd), [Buffer.from(junitOf(cases))]);
+  if (junit !== undefined) writeOutput(junit, [Buffer.from(junitOf(cases))], io, '--junit');
   if (json) out.json(isOne ? documents[0] : { ok: exit === EXIT.ok, items: documents });
   return exit;
 }
@@ -238,8 +246,8 @@ export const COMMAND: Command = {
       description: `with --full-coverage: states of each variant; beyond, schedules that deviate least (default: ${COVERAGE_STATES})`,
       parse: integer(1),
     },
-    { flags: '--salvage <file>', description: 'copy what is good of a damaged or torn journal to a new file' },
-    { flags: '--junit <file>', description: 'the results as JUnit XML, for continuous integration' },
+    { flags: '--salvage <file>', description: 'copy what is good of a damaged or torn journal to another file; - for standard output' },
+    { flags: '--junit <file>', description: 'the results as JUnit XML, for continuous integration; - for standard output' },
   ],
   examples: [
     ['verify run.wsj --root HEX', 'a file against the root kept elsewhere'],

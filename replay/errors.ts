@@ -65,8 +65,8 @@ export class JournalDamagedError extends JournalError {
 }
 
 /**
- * Writing failed. Nothing is left under the final name; the partial file is gone unless the message
- * says otherwise.
+ * Writing failed. Under the final name is what was there before; the partial file is gone unless
+ * the message says otherwise.
  * @public
  */
 export class JournalWriteError extends Error {
@@ -76,12 +76,20 @@ export class JournalWriteError extends Error {
   readonly operation: string;
   /** The system's name of the error, for example ENOSPC. */
   readonly code: string;
-  constructor(path: string, operation: string, cause: unknown, note = '') {
-    const code = codeOf(cause);
+  /** The whole file, where only its last name could not be given, or made durable; else null. */
+  readonly kept: string | null;
+  constructor(
+    path: string,
+    operation: string,
+    cause: unknown,
+    { note = '', kept = null }: { readonly note?: string; readonly kept?: string | null } = {},
+  ) {
+    const code = codeOf(cause) || 'EUNKNOWN';
     super(`cannot ${operation} ${path}: ${code}${cause instanceof Error ? ` (${cause.message})` : ''}${note}`, { cause });
     this.path = path;
     this.operation = operation;
     this.code = code;
+    this.kept = kept;
   }
 }
 
@@ -93,8 +101,9 @@ export class UndecodableError extends Error {
   override readonly name = 'UndecodableError';
 }
 
-const codeOf = (cause: unknown): string =>
-  cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : 'EUNKNOWN';
+/** The system's name of an error; empty where it is another one. */
+export const codeOf = (cause: unknown): string =>
+  cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : '';
 
 /**
  * Runs a decoder over the bytes of one frame.

@@ -1,17 +1,14 @@
 /**
  * A file that appears under its name when it is whole: written beside it, moved there at the end,
- * gone if anything fails.
+ * gone if anything fails before.
  */
-import { JournalWriteError } from './errors.ts';
+import { codeOf, JournalWriteError } from './errors.ts';
 
 /** What the writer needs of a file system. Injected, so that tests can let any call fail. */
 export interface FileSystem {
-  /**
-   * `wx` creates and fails if the file exists, `w` creates or empties it, `r+` opens for writing
-   * what exists.
-   */
-  open(path: string, flags: 'wx' | 'w' | 'r+'): number;
-  /** Writes at the end of what was written; may write less than asked. */
+  /** `wx` creates, and fails if the file exists; `r+` opens for writing what exists. */
+  open(path: string, flags: 'wx' | 'r+'): number;
+  /** Writes at `position`; may write less than asked. */
   write(fd: number, bytes: Uint8Array, offset: number, length: number, position: number): number;
   datasync(fd: number): void;
   sync(fd: number): void;
@@ -27,57 +24,95 @@ export interface FileSystem {
 export interface JournalTarget {
   readonly path: string;
   readonly files: FileSystem;
+  /**
+   * What the file is called until it is whole. `known` (default): `NAME.part`, so that others can
+   * follow it; where one stands there, another writer is at it, or was killed. `own`: a name
+   * that no other writer has.
+   */
+  readonly part?: 'known' | 'own';
 }
 
-/** The name of a file that is still being written, or whose writer was killed. */
+/** The known name of a file that is still being written, or whose writer was killed. */
 export const partPathOf = (path: string): string => `${path}.part`;
+
+/**
+ * A name of one attempt. The process id is no part of it: containers that share a folder have equal
+ * ones.
+ */
+const ownPathOf = (path: string): string => partPathOf(`${path}.${crypto.randomUUID().slice(0, 8)}`);
+
+/** Names that are tried before a folder that has them all is taken for broken. */
+const ATTEMPTS_MAX = 8;
 
 /** Frames are collected up to this size, so that one call writes many. */
 const BUFFER_BYTES = 1 << 18;
+
+/** Creates the unfinished file, and never opens the one of another writer. */
+function created({ path, files, part = 'known' }: JournalTarget): { readonly name: string; readonly fd: number } {
+  for (let attempt = 1; ; attempt++) {
+    const name = part === 'own' ? ownPathOf(path) : partPathOf(path);
+    try {
+      return { name, fd: files.open(name, 'wx') };
+    } catch (error) {
+      if (part === 'own' && codeOf(error) === 'EEXIST' && attempt < ATTEMPTS_MAX) continue;
+      throw new JournalWriteError(name, 'open', error);
+    }
+  }
+}
 
 export class PartFile {
   readonly #files: FileSystem;
   readonly #path: string;
   readonly #part: string;
+  /** Whether names and bytes outlast a loss of power. */
+  readonly #durable: boolean;
   #fd: number;
   #buffer = new Uint8Array(BUFFER_BYTES);
   #buffered = 0;
-  /** Bytes handed to the operating system. */
+  /** Bytes handed to the operating system, a draft not counted. */
   #written: number;
+  #hasDraft = false;
   #failure: JournalWriteError | null = null;
 
   /**
    * A new file.
-   * @throws JournalWriteError; with code EEXIST where another writer is at it, or was killed, and
-   * `stale` is `refuse`
+   * @throws JournalWriteError; with code EEXIST where the known name is taken
    */
-  static create({ path, files }: JournalTarget, stale: 'refuse' | 'replace'): PartFile {
-    return new PartFile(path, files, stale === 'refuse' ? 'wx' : 'w', 0);
-  }
-
-  /** Goes on with a file whose first `size` bytes are good. */
-  static resume({ path, files }: JournalTarget, size: number): PartFile {
-    const file = new PartFile(path, files, 'r+', size);
-    file.#try('truncate', () => files.truncate(file.#fd, size));
+  static create(target: JournalTarget, durable = false): PartFile {
+    const { name, fd } = created(target);
+    const file = new PartFile(target, name, fd, 0, durable);
+    // Without this a loss of power takes the name, however often the bytes were made durable.
+    if (durable) file.#try('sync the folder of', () => target.files.syncFolder(name));
     return file;
   }
 
-  private constructor(path: string, files: FileSystem, flags: 'wx' | 'w' | 'r+', size: number) {
+  /** Goes on with a file whose first `size` bytes are good. */
+  static resume(target: JournalTarget, size: number, durable = false): PartFile {
+    const name = partPathOf(target.path);
+    let fd: number;
+    try {
+      fd = target.files.open(name, 'r+');
+    } catch (error) {
+      throw new JournalWriteError(name, 'open', error);
+    }
+    const file = new PartFile(target, name, fd, size, durable);
+    file.#try('truncate', () => target.files.truncate(fd, size));
+    return file;
+  }
+
+  private constructor({ path, files }: JournalTarget, part: string, fd: number, size: number, durable: boolean) {
     this.#files = files;
     this.#path = path;
-    this.#part = partPathOf(path);
+    this.#part = part;
+    this.#fd = fd;
     this.#written = size;
-    try {
-      this.#fd = files.open(this.#part, flags);
-    } catch (error) {
-      throw new JournalWriteError(this.#part, 'open', error);
-    }
+    this.#durable = durable;
   }
 
   append(bytes: Uint8Array): void {
     this.#check();
     if (this.#buffered + bytes.length > this.#buffer.length) this.flush();
-    if (bytes.length > this.#buffer.length) this.#writeAll(bytes, bytes.length);
+    if (bytes.length > this.#buffer.length) this.#extend(bytes, bytes.length);
     else {
       this.#buffer.set(bytes, this.#buffered);
       this.#buffered += bytes.length;
@@ -87,8 +122,20 @@ export class PartFile {
   /** Hands everything to the operating system: from here on it survives the end of the process. */
   flush(): void {
     this.#check();
-    this.#writeAll(this.#buffer, this.#buffered);
+    if (this.#buffered > 0) this.#extend(this.#buffer, this.#buffered);
     this.#buffered = 0;
+  }
+
+  /**
+   * Writes `bytes` behind all that was appended, until the next append or draft takes their place:
+   * readers of the unfinished file see them, and the whole file does not depend on when they were
+   * written.
+   */
+  draft(bytes: Uint8Array): void {
+    this.flush();
+    this.#dropDraft();
+    this.#hasDraft = true;
+    this.#writeAll(bytes, bytes.length, this.#written);
   }
 
   /** Waits until everything is on the disk. */
@@ -97,53 +144,69 @@ export class PartFile {
     this.#try('sync', () => this.#files.datasync(this.#fd));
   }
 
-  /** Gives the file its name. */
-  commit(durable: boolean): void {
+  /**
+   * Gives the file its name. Where only that fails, the whole file keeps the name it has.
+   * @throws JournalWriteError
+   */
+  commit(): void {
     this.flush();
-    if (durable) this.#try('sync', () => this.#files.sync(this.#fd));
-    const fd = this.#fd;
-    this.#fd = -1;
-    this.#try('close', () => this.#files.close(fd));
-    this.#try('rename', () => this.#files.rename(this.#part, this.#path));
-    if (!durable) return;
-    try {
-      this.#files.syncFolder(this.#path);
-    } catch (error) {
-      throw this.#fail('sync the folder of', error, this.#path);
-    }
+    this.#dropDraft();
+    if (this.#durable) this.#try('sync', () => this.#files.sync(this.#fd));
+    this.#close();
+    this.#try('rename', () => this.#files.rename(this.#part, this.#path), this.#part);
+    if (this.#durable) this.#try('sync the folder of', () => this.#files.syncFolder(this.#path), this.#path);
   }
 
-  /** Closes and leaves the unfinished file where it is. */
-  release(): void {
+  /** Closes and leaves the unfinished file where it is, or moves it to `name`. */
+  release(name = this.#part): void {
     this.flush();
-    const fd = this.#fd;
-    this.#fd = -1;
-    this.#try('close', () => this.#files.close(fd));
+    this.#dropDraft();
+    this.#close();
+    if (name === this.#part) return;
+    this.#try('rename', () => this.#files.rename(this.#part, name));
+    if (this.#durable) this.#try('sync the folder of', () => this.#files.syncFolder(name), name);
   }
 
   /** Closes and removes the unfinished file. */
   discard(): void {
-    if (!this.#failure) this.#removeQuietly(this.#part);
+    if (!this.#failure) this.#removeQuietly();
   }
 
-  #writeAll(bytes: Uint8Array, length: number): void {
+  #close(): void {
+    const fd = this.#fd;
+    this.#fd = -1;
+    this.#try('close', () => this.#files.close(fd));
+  }
+
+  #extend(bytes: Uint8Array, length: number): void {
+    this.#dropDraft();
+    this.#writeAll(bytes, length, this.#written);
+    this.#written += length;
+  }
+
+  #dropDraft(): void {
+    if (!this.#hasDraft) return;
+    this.#hasDraft = false;
+    this.#try('truncate', () => this.#files.truncate(this.#fd, this.#written));
+  }
+
+  #writeAll(bytes: Uint8Array, length: number, position: number): void {
     this.#try('write', () => {
       for (let offset = 0; offset < length; ) {
-        const count = this.#writeSome(bytes, offset, length - offset);
+        const count = this.#writeSome(bytes, offset, length - offset, position + offset);
         if (count <= 0) throw Object.assign(new Error(`${length - offset} bytes were not taken`), { code: 'ESHORT' });
         offset += count;
-        this.#written += count;
       }
     });
   }
 
-  #writeSome(bytes: Uint8Array, offset: number, length: number): number {
+  #writeSome(bytes: Uint8Array, offset: number, length: number, position: number): number {
     for (;;) {
       try {
-        return this.#files.write(this.#fd, bytes, offset, length, this.#written);
+        return this.#files.write(this.#fd, bytes, offset, length, position);
       } catch (error) {
         // A signal came in before anything was written: not a failure.
-        if (!(error instanceof Error && 'code' in error && error.code === 'EINTR')) throw error;
+        if (codeOf(error) !== 'EINTR') throw error;
       }
     }
   }
@@ -152,23 +215,20 @@ export class PartFile {
     if (this.#failure) throw this.#failure;
   }
 
-  #try(operation: string, call: () => void): void {
+  /** `whole`: the name of a whole file, which a failure of this call takes nothing from. */
+  #try(operation: string, call: () => void, whole: string | null = null): void {
     this.#check();
     try {
       call();
     } catch (error) {
-      throw this.#fail(operation, error, this.#part);
+      const isLeft = whole === null && !this.#removeQuietly();
+      const note = whole !== null ? `; ${whole} is whole` : isLeft ? `; ${this.#part} could not be removed` : '';
+      this.#failure = new JournalWriteError(whole ?? this.#part, operation, error, { note, kept: whole });
+      throw this.#failure;
     }
   }
 
-  /** After a failure there must be no file under the final name, and no further write. */
-  #fail(operation: string, error: unknown, left: string): JournalWriteError {
-    const note = this.#removeQuietly(left) ? '' : `; ${left} could not be removed`;
-    this.#failure = new JournalWriteError(left, operation, error, note);
-    return this.#failure;
-  }
-
-  #removeQuietly(path: string): boolean {
+  #removeQuietly(): boolean {
     try {
       if (this.#fd >= 0) this.#files.close(this.#fd);
     } catch {
@@ -176,7 +236,7 @@ export class PartFile {
     }
     this.#fd = -1;
     try {
-      this.#files.remove(path);
+      this.#files.remove(this.#part);
       return true;
     } catch {
       return false;

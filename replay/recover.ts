@@ -5,7 +5,7 @@
 import { BlockEncoder } from './block-encoder.ts';
 import { JournalDamagedError, type Torn } from './errors.ts';
 import { INDEX, RECORDS, SEAL } from './frame.ts';
-import { type JournalTarget, PartFile } from './part-file.ts';
+import type { JournalTarget } from './part-file.ts';
 import { scanJournal } from './scan.ts';
 import { chunksOf, type JournalSource } from './source.ts';
 import { JournalWriter, type WriterOptions } from './writer.ts';
@@ -50,14 +50,16 @@ export interface Salvaged {
    * behind.
    */
   readonly lost: Torn | null;
+  /** Its bytes, which are read when they are asked for. */
+  readonly content: Iterable<Uint8Array>;
 }
 
 /**
- * Copies the frames before the first damage to a new journal without a seal. What follows the
- * damage is not copied: records without the ones before them can be neither folded nor replayed.
- * @throws as openJournal if not even the start frame is good; JournalWriteError
+ * The frames before the first damage, as a journal without a seal. What follows the damage is left
+ * behind: records without the ones before them can be neither folded nor replayed.
+ * @throws as openJournal if not even the start frame is good
  */
-export function salvage(source: JournalSource, target: JournalTarget): Salvaged {
+export function salvage(source: JournalSource): Salvaged {
   let good = { end: 0, records: 0, steps: 0 };
   let lost: Torn | null;
   try {
@@ -70,8 +72,9 @@ export function salvage(source: JournalSource, target: JournalTarget): Salvaged 
     if (!(error instanceof JournalDamagedError) || good.end === 0) throw error;
     lost = { offset: error.offset, lostBytes: source.size - error.offset, reason: error.reason };
   }
-  const file = PartFile.create(target, 'refuse');
-  for (const { bytes } of chunksOf(source, 0, good.end)) file.append(bytes);
-  file.commit(true);
-  return { records: good.records, steps: good.steps, bytes: good.end, lost };
+  return { records: good.records, steps: good.steps, bytes: good.end, lost, content: bytesTo(source, good.end) };
+}
+
+function* bytesTo(source: JournalSource, end: number): Generator<Uint8Array> {
+  for (const { bytes } of chunksOf(source, 0, end)) yield bytes;
 }

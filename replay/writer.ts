@@ -5,15 +5,18 @@
 import type { RunEnd, RunStart } from '../events/journal.ts';
 import type { RecordBlock, RecordNames } from '../sim/records.ts';
 import { BlockEncoder } from './block-encoder.ts';
+import { expectWhole } from './expect-whole.ts';
 import { CHECKPOINT, encodeFrame, frameBytes, INDEX, PAYLOAD_BYTES_MAX, RECORDS, SEAL, START } from './frame.ts';
+import { type FrameSink, MemorySink } from './frame-sink.ts';
 import { encodeHeader, HEADER_BYTES } from './header.ts';
 import { chainStart, toHex } from './identity.ts';
 import { type JournalTarget, PartFile } from './part-file.ts';
 import { type BlockEntry, type CheckpointEntry, encodeCheckpoint, encodeIndex, encodeSeal, encodeStart } from './payloads.ts';
 
 /**
- * `memory`: bytes in memory. `buffered`: a file, handed to the operating system when convenient.
- * `sync`: a file; each acknowledgement waits for the disk.
+ * `memory`: bytes in memory. `buffered`: a file that outlasts the process, handed to the operating
+ * system at least each second in which records come. `sync`: a file that outlasts a loss of power;
+ * each acknowledgement waits for the disk.
  */
 export type WriterMode = 'memory' | 'buffered' | 'sync';
 
@@ -23,17 +26,17 @@ export interface WriterOptions {
    * Records between two checkpoints, about: a checkpoint follows the block that completes as many.
    */
   readonly checkpointEvery?: number;
-  /**
-   * What to do with the unfinished file of another writer: `refuse` (default) keeps what it may
-   * hold.
-   */
-  readonly stalePart?: 'refuse' | 'replace';
+  /** Milliseconds that only pass; tests bring their own. */
+  readonly now?: () => number;
 }
 
 /**
  * A state at a random place is one checkpoint and at most this many records plus a block: a few ms.
  */
 const CHECKPOINT_EVERY = 8192;
+
+/** How long records of a buffered file may be in this process alone. */
+export const FLUSH_MS = 1000;
 
 export interface Sealed {
   /** The SHA-256 chain over all frames, in hex. */
@@ -45,38 +48,6 @@ export interface Sealed {
   readonly steps: number;
   /** The journal itself in memory mode; null where it is in a file. */
   readonly content: Uint8Array | null;
-}
-
-/** Where frames go. */
-export interface FrameSink {
-  append(bytes: Uint8Array): void;
-  flush(): void;
-  datasync(): void;
-  commit(durable: boolean): void;
-  release(): void;
-  discard(): void;
-}
-
-class MemorySink implements FrameSink {
-  #bytes = new Uint8Array(1 << 16);
-  #length = 0;
-  append(bytes: Uint8Array): void {
-    if (this.#length + bytes.length > this.#bytes.length) {
-      const grown = new Uint8Array(Math.max(2 * this.#bytes.length, this.#length + bytes.length));
-      grown.set(this.#bytes.subarray(0, this.#length));
-      this.#bytes = grown;
-    }
-    this.#bytes.set(bytes, this.#length);
-    this.#length += bytes.length;
-  }
-  get content(): Uint8Array {
-    return this.#bytes.slice(0, this.#length);
-  }
-  flush(): void {}
-  datasync(): void {}
-  commit(): void {}
-  release(): void {}
-  discard(): void {}
 }
 
 /** Where a file stands that is to be continued. */
@@ -97,6 +68,10 @@ export class JournalWriter {
   readonly #checkpoints: CheckpointEntry[];
   #bytes: number;
   #chain: Uint8Array;
+  readonly #now: () => number;
+  #flushedAt: number;
+  /** How many records the file shows, a draft counted. */
+  #shown = 0;
   #done = false;
   /** What ended the writing early; null while all is well. */
   #failure: Error | null = null;
@@ -118,15 +93,19 @@ export class JournalWriter {
       checkpoints: [],
       encoder: new BlockEncoder(start.actors.length),
     };
-    const writer = new JournalWriter(target ? PartFile.create(target, options.stalePart ?? 'refuse') : new MemorySink(), state, options);
-    writer.#sink.append(header);
-    writer.#frame(START, payload);
+    const writer = new JournalWriter(target ? PartFile.create(target, options.mode === 'sync') : new MemorySink(), state, options);
+    writer.#guarded(() => {
+      writer.#sink.append(header);
+      writer.#frame(START, payload);
+      // What is there can be read from the first moment on.
+      writer.#sink.flush();
+    });
     return writer;
   }
 
   /** Goes on with a file that was not sealed; `recover.ts` knows how. */
   static resume(target: JournalTarget, state: WriterState, options: WriterOptions): JournalWriter {
-    const writer = new JournalWriter(PartFile.resume(target, state.bytes), state, options);
+    const writer = new JournalWriter(PartFile.resume(target, state.bytes, options.mode === 'sync'), state, options);
     // The writer may have been killed between a block and the checkpoint after it.
     writer.#checkpointIfDue();
     return writer;
@@ -135,7 +114,7 @@ export class JournalWriter {
   private constructor(
     sink: FrameSink,
     { bytes, chain, blocks, checkpoints, encoder }: WriterState,
-    { mode, checkpointEvery }: WriterOptions,
+    { mode, checkpointEvery, now = () => performance.now() }: WriterOptions,
   ) {
     this.#sink = sink;
     this.#mode = mode;
@@ -145,6 +124,8 @@ export class JournalWriter {
     this.#checkpoints = checkpoints;
     this.#bytes = bytes;
     this.#chain = chain;
+    this.#now = now;
+    this.#flushedAt = now();
   }
 
   /** Number of records taken so far, written or not. */
@@ -171,7 +152,19 @@ export class JournalWriter {
         encoder.add(block, names, cursor);
         if (encoder.full) this.#closeBlock();
       }
+      // In sync mode the caller says when.
+      if (this.#mode === 'buffered' && this.#now() - this.#flushedAt >= FLUSH_MS) this.#show();
     });
+  }
+
+  /**
+   * Hands all records to the operating system. The open block goes as a draft, whose place the
+   * closed one takes: the journal has the same bytes with and without.
+   * @throws JournalWriteError
+   */
+  flush(): void {
+    this.#check();
+    this.#guarded(() => this.#show());
   }
 
   /**
@@ -190,17 +183,23 @@ export class JournalWriter {
     });
   }
 
-  /** Writes index and seal; a file gets its name. @throws JournalWriteError */
+  /**
+   * Writes index and seal; a file gets its name.
+   * @throws RangeError if the end is one of a run with more records than were given; the partial
+   * file is gone. JournalWriteError; where only the name could not be given, it says where the
+   * whole file is
+   */
   seal(end: RunEnd): Sealed {
     this.#check();
     return this.#guarded(() => {
-      this.#closeBlock();
       const { nextSeq, nextStep, vtime, laneA, laneB } = this.#encoder;
       const records = nextSeq - 1;
       const steps = Math.max(nextStep - 1, 0);
+      expectWhole(end, records, steps);
+      this.#closeBlock();
       this.#frame(INDEX, encodeIndex({ blocks: this.#blocks, checkpoints: this.#checkpoints }));
       this.#frame(SEAL, encodeSeal({ end, records, steps, vtime, laneA, laneB, chain: this.#chain }));
-      this.#sink.commit(this.#mode === 'sync');
+      this.#sink.commit();
       this.#done = true;
       const content = this.#sink instanceof MemorySink ? this.#sink.content : null;
       return { root: toHex(this.#chain), bytes: this.#bytes, records, steps, content };
@@ -208,15 +207,15 @@ export class JournalWriter {
   }
 
   /**
-   * Stops without a seal and leaves the partial file, all records in it: it can be read, and
-   * written on.
+   * Stops without a seal and leaves the partial file, all records in it, or moves it to `name`: it
+   * can be read, and written on.
    */
-  release(): void {
+  release(name?: string): void {
     if (this.#done) return;
     this.#check();
     this.#guarded(() => {
       this.#closeBlock();
-      this.#sink.release();
+      this.#sink.release(name);
       this.#done = true;
     });
   }
@@ -231,6 +230,23 @@ export class JournalWriter {
   #check(): void {
     if (this.#failure) throw this.#failure;
     if (this.#done) throw new Error('the journal is closed');
+  }
+
+  #show(): void {
+    const encoder = this.#encoder;
+    this.#flushedAt = this.#now();
+    if (encoder.records === 0) this.#sink.flush();
+    else if (this.records > this.#shown) {
+      const { firstSeq, firstStep, records, steps } = encoder;
+      const payload = encoder.payload();
+      const { head, tail } = encodeFrame({ type: RECORDS, firstSeq, firstStep, records, steps }, payload, this.#chain);
+      const frame = new Uint8Array(head.length + payload.length + tail.length);
+      frame.set(head);
+      frame.set(payload, head.length);
+      frame.set(tail, head.length + payload.length);
+      this.#sink.draft(frame);
+    }
+    this.#shown = this.records;
   }
 
   /** Whatever fails, no file is left behind that a run cannot be continued from. */

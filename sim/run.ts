@@ -216,6 +216,8 @@ export class Run {
       ended,
       outcomes: this.#outcomes(),
     };
+    // An end that is known to a caller is one whose records the sink has.
+    this.sequencer.flush();
   }
 
   #outcomes(): RunEnd['outcomes'] {

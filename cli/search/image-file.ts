@@ -5,8 +5,6 @@
 import { z } from 'zod';
 import { crc32c } from '../../replay/crc32c.ts';
 import { fileSource } from '../../replay/file-source.ts';
-import { realFiles } from '../../replay/files.ts';
-import { PartFile } from '../../replay/part-file.ts';
 import type { JournalSource } from '../../replay/source.ts';
 import { canonical } from '../../sim/canonical.ts';
 import type { Dictionary } from '../../sim/explore/space/dictionary.ts';
@@ -123,22 +121,6 @@ export function* encodeSearch(subject: SearchSubject, image: SearchImage): Gener
   yield* framesOf(FRAME.ends, bytesOf(image.ends));
   yield* framesOf(FRAME.ended, bytesOf(image.ended));
   yield frameHeader(FRAME.end, new Uint8Array(0));
-}
-
-/**
- * Writes the search beside the file of that name and moves it there: the one before stays whole
- * until then.
- * @throws JournalWriteError
- */
-export function writeSearch(path: string, subject: SearchSubject, image: SearchImage): void {
-  const file = PartFile.create({ path, files: realFiles }, 'replace');
-  try {
-    for (const bytes of encodeSearch(subject, image)) file.append(bytes);
-    file.commit(true);
-  } catch (error) {
-    file.discard();
-    throw error;
-  }
 }
 
 /** Reads frames one after the other. */

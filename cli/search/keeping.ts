@@ -3,15 +3,18 @@
  * goes on from one.
  */
 
+import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { isBeingWritten } from '../../replay/being-written.ts';
+import { codeOf, JournalWriteError } from '../../replay/errors.ts';
 import { canonical } from '../../sim/canonical.ts';
 import type { ExploreOptions } from '../../sim/explore/breadth/options.ts';
 import type { Call } from '../command.ts';
 import { CliError, failureOf, fileError, usageError } from '../errors.ts';
 import type { Io } from '../io.ts';
 import { named } from '../journal-file.ts';
-import { targetOf } from '../target.ts';
-import { readSearch, type SearchSubject, type StoredSearch, writeSearch } from './image-file.ts';
+import { fileTargetOf, writeWhole } from '../target.ts';
+import { encodeSearch, readSearch, type SearchSubject, type StoredSearch } from './image-file.ts';
 import { ForeignSearchError } from './image-format.ts';
 
 /** New states between two checkpoints. */
@@ -40,30 +43,71 @@ export function expectSame(file: string, stored: SearchSubject, asked: SearchSub
 }
 
 /**
+ * Claims a checkpoint for one search: a file beside it that is open as long as the search goes on.
+ * @returns what gives the claim up
+ * @throws CliError if another search has it; JournalWriteError
+ */
+function claim(path: string, file: string, { files }: Io): () => void {
+  const lock = `${path}.lock`;
+  const create = (): number => {
+    try {
+      return files.open(lock, 'wx');
+    } catch (error) {
+      throw new JournalWriteError(lock, 'open', error);
+    }
+  };
+  let fd: number;
+  try {
+    fd = create();
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error;
+    if (isBeingWritten(statSync(lock, { bigint: true })))
+      throw usageError(`${file} is the checkpoint of another search, which still goes on`, {
+        attempt: 'another name, or the end of that search',
+      });
+    // That search was killed: what it kept last is whole.
+    files.remove(lock);
+    fd = create();
+  }
+  return () => {
+    try {
+      files.close(fd);
+      files.remove(lock);
+    } catch {
+      // The search is over, and a lock that is open nowhere keeps no other away.
+    }
+  };
+}
+
+/** Keeps a search in a file. */
+export interface Keeper {
+  readonly onTurn: NonNullable<ExploreOptions['onTurn']>;
+  /** Lets another search have the file. */
+  close(): void;
+}
+
+/**
  * Writes the search into the file every so many states and when it is over. Where that fails later
  * on, the search goes on: what was found is worth more than the file.
- * @throws CliError if the first one cannot be written
+ * @throws CliError if another search keeps itself there, or it is a file that is read; the first
+ * call of `onTurn` throws if it cannot be written
  */
-export function keeper(
-  file: string,
-  every: number,
-  subject: SearchSubject,
-  { io, err }: Pick<Call, 'io' | 'err'>,
-): NonNullable<ExploreOptions['onTurn']> {
-  const { path, isFile } = targetOf(file, io.cwd);
-  if (!isFile) throw usageError(`${file} is no regular file; --checkpoint takes the name of one`);
+export function keeper(file: string, every: number, subject: SearchSubject, { io, err }: Pick<Call, 'io' | 'err'>): Keeper {
+  const path = fileTargetOf(file, io, '--checkpoint');
+  const close = claim(path, file, io);
   let kept: number | null = null;
-  return (explorer, isOver) => {
+  const onTurn: Keeper['onTurn'] = (explorer, isOver) => {
     const { count } = explorer.space;
     if (!isOver && count - (kept ?? 0) < every) return;
     try {
-      writeSearch(path, subject, explorer.image());
+      writeWhole(path, encodeSearch(subject, explorer.image()), io);
     } catch (error) {
       if (kept === null) throw error;
-      err.line(`worldswitch: ${failureOf(error).message.replace(/; nothing was left.*/, '')}; ${file} keeps the checkpoint before`);
+      err.line(`worldswitch: ${failureOf(error).message}; ${file} keeps the checkpoint before`);
     }
     kept = count;
   };
+  return { onTurn, close };
 }
 
 /** What is wrong with a file only shows when the search is set up from it. */

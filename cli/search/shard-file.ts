@@ -115,7 +115,7 @@ export function writeShard({ folder, shard, cut, search, exploration }: ShardRes
     throw fileError(error, folder, 'write');
   }
   const text = `${canonical({ ...body, checksum: checksumOf(body) })}\n`;
-  writeWhole({ path, isFile: true }, [Buffer.from(text)]);
+  writeWhole(path, [Buffer.from(text)], io);
   return shownPath(path, io.cwd);
 }
 

@@ -2,9 +2,10 @@
  * A run that a program drives, step by step or live while others watch: the streamed bytes are
  * those of the command.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { linkSync, lstatSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openInjection, openReplay, openRun, run, type Scenario, scenario } from '../../api/index.ts';
+import { inject, openInjection, openReplay, openRun, run, type Scenario, scenario } from '../../api/index.ts';
 import { recordRun } from '../../api/journal.ts';
 import { driveRun, LiveRun } from '../../api/timeline.ts';
 import { Bench } from '../cli/run-cli.ts';
@@ -113,6 +114,46 @@ describe('the journal of a run that is chosen step by step', () => {
     expect(other.step).toBe(0);
     expect(() => recordRun(other, { file: bench.path('nothing.wsj') })).toThrow('the run has begun');
     expect(readdirSync(bench.folder).filter((name) => name.startsWith('nothing'))).toEqual([]);
+  });
+});
+
+describe('where a journal goes', () => {
+  const ways: readonly (readonly [string, (file: string) => unknown])[] = [
+    ['run', (file) => run(RACE, { file }).journal.close()],
+    ['inject', (file) => inject(bench.path('race.wsj'), { ...FORK, file }).journal.close()],
+    ['recordRun', (file) => recordRun(openRun(RACE), { file }).seal().close()],
+    ['LiveRun', (file) => new LiveRun(openRun(RACE).start, { file }).close()],
+  ];
+
+  it.each(ways)('is never a pipe or a folder: %s', (_name, write) => {
+    execFileSync('sh', ['-c', 'rm -rf pipe taken; mkfifo pipe; mkdir taken'], { cwd: bench.folder });
+    for (const name of ['pipe', 'taken']) {
+      const { ino } = lstatSync(bench.path(name));
+      expect(() => write(bench.path(name))).toThrow(/cannot replace .*it is no regular file/);
+      expect([lstatSync(bench.path(name)).ino, readdirSync(bench.folder).filter((file) => file.endsWith('.part'))]).toEqual([ino, []]);
+    }
+  });
+
+  it('is beside the file that a link leads to, and never the file that is read', () => {
+    writeFileSync(bench.path('old.wsj'), 'old');
+    symlinkSync('old.wsj', bench.path('link.wsj'));
+    run(RACE, { file: bench.path('link.wsj') }).journal.close();
+    expect([lstatSync(bench.path('link.wsj')).isSymbolicLink(), readFileSync(bench.path('old.wsj')).length > 1000]).toEqual([true, true]);
+    linkSync(bench.path('broken.wsj'), bench.path('hard.wsj'));
+    const before = readFileSync(bench.path('broken.wsj'));
+    expect(() => inject(bench.path('broken.wsj'), { ...FORK, file: bench.path('hard.wsj') })).toThrow('is the journal that is read');
+    expect(readFileSync(bench.path('broken.wsj'))).toEqual(before);
+  });
+
+  it('is told to watchers, too, where its end cannot be sealed', async () => {
+    const opened = openRun(RACE);
+    const live = new LiveRun(opened.start);
+    const watched = (async () => {
+      for await (const _ of live.events(1, new AbortController().signal)) expect.fail('there are no records');
+    })();
+    expect(() => live.seal(run(RACE).journal.end!)).toThrow('expected all of them: flush() hands over the rest');
+    await watched;
+    expect(live.summary()).toMatchObject({ live: false, sealed: false, failure: expect.stringContaining('flush()') });
   });
 });
 

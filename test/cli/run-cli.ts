@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Io, Sink } from '../../cli/io.ts';
 import { runCli } from '../../cli/program.ts';
+import { realFiles } from '../../replay/files.ts';
+import type { FileSystem } from '../../replay/part-file.ts';
 
 class MemorySink implements Sink {
   readonly isTerminal: boolean;
@@ -54,6 +56,8 @@ export interface Surroundings {
   readonly columns?: number;
   readonly writesMax?: number;
   readonly signal?: AbortSignal;
+  /** What files are written with; the machine's own unless given. */
+  readonly files?: FileSystem;
   /** Sees standard output while the command goes on. */
   readonly onWrite?: (text: string) => void;
 }
@@ -72,7 +76,7 @@ export class Bench {
 
   async run(
     argv: readonly string[],
-    { stdin = '', env = {}, isTerminal = false, columns, writesMax, signal, onWrite }: Surroundings = {},
+    { stdin = '', env = {}, isTerminal = false, columns, writesMax, signal, files = realFiles, onWrite }: Surroundings = {},
   ): Promise<Outcome> {
     const out = new MemorySink(isTerminal, columns, writesMax, onWrite);
     const err = new MemorySink(isTerminal, columns);
@@ -81,6 +85,7 @@ export class Bench {
       err,
       cwd: this.folder,
       env,
+      files,
       stdin: () => (typeof stdin === 'string' ? Buffer.from(stdin) : stdin),
       interruption: () => signal ?? new AbortController().signal,
     };

@@ -56,6 +56,7 @@ describe('a step that throws', () => {
     expect(err).toContain(`${failed} holds the steps before it`);
     const { steps } = run(['replay', failed!, '--fold', '--json']).json<{ steps: number }>();
     expect(steps).toBeGreaterThan(1);
+    expect(err).toContain(`breaks its own rules in step ${steps + 1}: `);
   });
 
   it('is named where it throws an error of the language too', () => {

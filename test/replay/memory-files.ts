@@ -40,7 +40,7 @@ export class MemoryFiles implements FileSystem {
     return this.#paths.size;
   }
 
-  open(path: string, flags: 'wx' | 'w' | 'r+'): number {
+  open(path: string, flags: 'wx' | 'r+'): number {
     this.#enter('open');
     if (flags === 'wx' && this.contents.has(path)) throw systemError('EEXIST', 'open');
     if (flags === 'r+' && !this.contents.has(path)) throw systemError('ENOENT', 'open');

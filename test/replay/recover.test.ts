@@ -106,10 +106,9 @@ describe('salvage', () => {
   it('copies the frames before the damage to a new journal without a seal', () => {
     for (const frame of frames.slice(1)) {
       const bytes = flipped(whole, frame.offset + 70);
-      const files = new MemoryFiles();
-      const { records, steps, lost, bytes: copied } = salvage(memorySource(bytes), { path: 'good.wsj', files });
+      const { records, steps, lost, bytes: copied, content } = salvage(memorySource(bytes));
       expect(lost).toMatchObject({ offset: frame.offset, lostBytes: whole.length - frame.offset });
-      const good = files.contents.get('good.wsj')!;
+      const good = joined(...content);
       const journal = openJournal(memorySource(good));
       expect(good.length).toBe(copied);
       expect(good).toEqual(whole.slice(0, copied));
@@ -119,18 +118,14 @@ describe('salvage', () => {
   });
 
   it('leaves a torn end behind, and seal and index', () => {
-    const files = new MemoryFiles();
-    const target = (path: string) => ({ path, files });
-    expect(salvage(memorySource(whole.slice(0, frames[4]!.end - 1)), target('torn.wsj')).lost).toMatchObject({ offset: frames[4]!.offset });
-    expect(salvage(memorySource(whole), target('whole.wsj'))).toMatchObject({ lost: null, bytes: frameOfType(whole, INDEX).offset });
+    expect(salvage(memorySource(whole.slice(0, frames[4]!.end - 1))).lost).toMatchObject({ offset: frames[4]!.offset });
+    expect(salvage(memorySource(whole))).toMatchObject({ lost: null, bytes: frameOfType(whole, INDEX).offset });
   });
 
   it('refuses where not even the start frame is good', () => {
-    const files = new MemoryFiles();
     for (const bytes of [flipped(whole, 40), flipped(whole, 200), whole.slice(0, 300), new Uint8Array(9)]) {
-      expect(() => salvage(memorySource(bytes), { path: 'good.wsj', files })).toThrow();
+      expect(() => salvage(memorySource(bytes))).toThrow();
     }
-    expect(files.calls).toEqual([]);
   });
 
   it('stops before a block that does not decode, although its checksums fit', () => {
@@ -138,7 +133,7 @@ describe('salvage', () => {
     const bytes = rewritten(whole.slice(0, seal.offset), (piece) =>
       piece.firstSeq === frame.header.firstSeq && piece.records > 0 ? { ...piece, payload: Uint8Array.of(0x90) } : piece,
     );
-    const { lost, records } = salvage(memorySource(bytes), { path: 'good.wsj', files: new MemoryFiles() });
+    const { lost, records } = salvage(memorySource(bytes));
     expect(lost!.offset).toBeLessThanOrEqual(frame.offset);
     expect(records).toBeLessThan(frame.header.firstSeq);
   });

@@ -11,6 +11,9 @@ import { verifyJournal } from '../../replay/integrity.ts';
 import { openJournal } from '../../replay/open.ts';
 import { memorySource } from '../../replay/source.ts';
 import { JournalWriter, type Sealed, type WriterMode } from '../../replay/writer.ts';
+import type { BlockSink } from '../../sim/sequencer.ts';
+import { openSession } from '../../sim/session.ts';
+import { shipped } from '../sim/play.ts';
 import { MemoryFiles } from './memory-files.ts';
 import { framesOf } from './surgery.ts';
 import { END, SyntheticRun, startOf, syntheticJournal } from './synthetic.ts';
@@ -54,6 +57,8 @@ describe('modes', () => {
     write(sync, 'sync');
     write(buffered, 'buffered');
     expect(sync.calls.filter((call) => call === 'datasync').length).toBeGreaterThan(3);
+    // Nor does the name of the unfinished file outlast a loss of power without this.
+    expect(sync.calls.slice(0, 2)).toEqual(['open', 'syncFolder']);
     expect(sync.calls.slice(-5)).toEqual(['write', 'sync', 'close', 'rename', 'syncFolder']);
     expect(buffered.calls.filter((call) => call.includes('sync'))).toEqual([]);
   });
@@ -78,12 +83,40 @@ describe('modes', () => {
 describe('a run without records', () => {
   it('is a journal too', () => {
     const writer = JournalWriter.open(null, startOf(['pcpu:0']), { mode: 'memory' });
-    const { content, records, steps } = writer.seal(END);
+    const { content, records, steps } = writer.seal({ ...END, ended: 'stopped' });
     const source = memorySource(content!);
     expect({ records, steps }).toEqual({ records: 0, steps: 0 });
     expect(verifyJournal(source)).toMatchObject({ ok: true, sealed: true, records: 0 });
     expect([...openJournal(source).recordsFrom(), ...openJournal(source).recordsBefore(5), ...openJournal(source).digests()]).toEqual([]);
     expect(() => openJournal(source).stepEnd(0)).toThrow('the journal has no steps');
+  });
+});
+
+describe('a seal', () => {
+  const violation = { property: 'rmp.owner', step: 9, message: 'two owners' };
+
+  it.each([
+    ['a run that is done', END, 0],
+    ['a run that breaks a property at a later step', { ...END, verdict: 'violation', ended: 'violation', violation }, 5],
+  ] as const)('is refused where the records of %s were not handed over, and leaves no file', (_name, end, steps) => {
+    const files = new MemoryFiles();
+    const run = new SyntheticRun();
+    const writer = JournalWriter.open({ path: PATH, files }, run.start, { mode: 'buffered' });
+    if (steps > 0) run.steps(steps, (block) => writer.block(block, run.names), steps);
+    expect(() => writer.seal(end)).toThrow(/expected all of them: flush\(\) hands over the rest/);
+    expect([...files.contents.keys()]).toEqual([]);
+  });
+
+  it('has all records of a run that has ended, though nothing was flushed', () => {
+    let writer: JournalWriter | null = null;
+    const sink: BlockSink = (block, names) => writer!.block(block, names);
+    const { run, start } = openSession({ scenario: shipped('rmp-host-write-race'), engine: 'memo', chooser: { name: 'fifo' }, sink });
+    writer = JournalWriter.open(null, start, { mode: 'memory' });
+    run.start();
+    run.toEnd();
+    const { records, steps } = writer.seal(run.stop());
+    expect({ records, steps }).toEqual({ records: run.sequencer.seq, steps: run.sequencer.step });
+    expect(records).toBeGreaterThan(10);
   });
 });
 
@@ -114,7 +147,7 @@ describe('a caller that is wrong', () => {
     expect(() => later.steps(40, (block) => block.firstStep > 0 && writer.block(block, later.names), 20)).toThrow(
       /does not follow record 0/,
     );
-    writer.seal(END);
+    writer.seal({ ...END, ended: 'stopped' });
     expect(() => writer.seal(END)).toThrow('closed');
     expect(() => writer.acknowledge()).toThrow('closed');
   });
@@ -135,16 +168,17 @@ describe('a caller that is wrong', () => {
 });
 
 describe('a file', () => {
-  it('is not taken from another writer, unless asked', () => {
+  it('is not taken from another writer: the next one is refused, or has a name of its own', () => {
     const files = new MemoryFiles();
-    const open = (stalePart: 'refuse' | 'replace') =>
-      JournalWriter.open({ path: PATH, files }, new SyntheticRun().start, { mode: 'buffered', stalePart });
-    open('refuse').release();
+    const open = (part: 'known' | 'own') => JournalWriter.open({ path: PATH, files, part }, new SyntheticRun().start, { mode: 'buffered' });
+    open('known').release();
     const left = files.contents.get(`${PATH}.part`);
-    expect(() => open('refuse')).toThrow(expect.objectContaining({ code: 'EEXIST', operation: 'open', path: `${PATH}.part` }));
+    expect(() => open('known')).toThrow(expect.objectContaining({ code: 'EEXIST', operation: 'open', path: `${PATH}.part` }));
     expect(files.contents.get(`${PATH}.part`)).toBe(left);
-    open('replace').discard();
-    expect(files.contents.size).toBe(0);
+    const others = [open('own'), open('own'), open('own')];
+    expect(files.contents.size).toBe(4);
+    for (const writer of others) writer.discard();
+    expect([...files.contents.keys()]).toEqual([`${PATH}.part`]);
     expect(files.openFiles).toBe(0);
   });
 
@@ -165,25 +199,31 @@ describe('a file', () => {
     expect(files.contents.size).toBe(0);
   });
 
-  it.each(['ENOSPC', 'EIO', 'EACCES'])('leaves nothing behind when any one call fails with %s', (code) => {
-    for (const mode of ['buffered', 'sync'] as const) {
-      const clean = new MemoryFiles();
-      write(clean, mode);
-      for (let at = 0; at < clean.calls.length; at++) {
-        const files = new MemoryFiles({ at, code });
-        const failing = clean.calls[at]!;
-        let error: unknown;
-        try {
-          write(files, mode);
-        } catch (thrown) {
-          error = thrown;
+  it.each(['ENOSPC', 'EIO', 'EACCES'])(
+    'leaves nothing behind when any one call fails with %s, but for a whole file that only lacks its name',
+    (code) => {
+      for (const mode of ['buffered', 'sync'] as const) {
+        const clean = new MemoryFiles();
+        write(clean, mode);
+        for (let at = 0; at < clean.calls.length; at++) {
+          const files = new MemoryFiles({ at, code });
+          const failing = clean.calls[at]!;
+          let error: unknown;
+          try {
+            write(files, mode);
+          } catch (thrown) {
+            error = thrown;
+          }
+          expect(error, `${failing} ${at}`).toBeInstanceOf(JournalWriteError);
+          expect(error).toMatchObject({ code, message: expect.stringContaining(code) });
+          const kept = failing === 'rename' ? `${PATH}.part` : at === clean.calls.length - 1 ? PATH : null;
+          expect(error).toMatchObject({ kept });
+          expect([...files.contents.keys()], `${failing} ${at}`).toEqual(kept === null ? [] : [kept]);
+          if (kept !== null) expect(files.contents.get(kept)).toEqual(clean.contents.get(PATH));
         }
-        expect(error, `${failing} ${at}`).toBeInstanceOf(JournalWriteError);
-        expect(error).toMatchObject({ code, message: expect.stringContaining(code) });
-        expect([...files.contents.keys()], `${failing} ${at}`).toEqual([]);
       }
-    }
-  });
+    },
+  );
 
   it('says so when the partial file cannot be removed, and stays failed', () => {
     const files = new MemoryFiles({ at: 1, call: 'write', code: 'ENOSPC' });

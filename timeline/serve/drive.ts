@@ -44,7 +44,6 @@ export async function driveRun(run: Run, live: LiveRun, options: DriveOptions = 
       await turn();
     } while (!signal?.aborted && advance(run, stepsPerTurn, to));
     const end = run.stop();
-    run.sequencer.flush();
     live.seal(end);
     return end;
   } catch (error) {

@@ -37,7 +37,8 @@ function summaryOf(journal: Journal): RunSummary {
   };
 }
 
-function journalRun(source: JournalSource, close: () => void = () => {}): RunSource {
+/** Serves a journal wherever its bytes are. @throws what `openJournal` throws */
+export function journalSourceRun(source: JournalSource, close: () => void = () => {}): RunSource {
   const journal = openJournal(source);
   const { sealed, root } = journal;
   // The root of an unsealed file says nothing about the torn bytes at its end.
@@ -61,7 +62,7 @@ function journalRun(source: JournalSource, close: () => void = () => {}): RunSou
  * @throws what `openJournal` throws
  * @public
  */
-export const journalBytesRun = (bytes: Uint8Array): RunSource => journalRun(memorySource(bytes));
+export const journalBytesRun = (bytes: Uint8Array): RunSource => journalSourceRun(memorySource(bytes));
 
 /**
  * Opens a journal file, and keeps it open until `close()`.
@@ -71,7 +72,7 @@ export const journalBytesRun = (bytes: Uint8Array): RunSource => journalRun(memo
 export function journalFileRun(path: string): RunSource {
   const source = fileSource(path);
   try {
-    return journalRun(source, () => source.close());
+    return journalSourceRun(source, () => source.close());
   } catch (error) {
     source.close();
     throw error;

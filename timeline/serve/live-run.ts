@@ -4,10 +4,12 @@
  */
 import { type Observable, Subject } from 'rxjs';
 import type { JournalRecord, RunEnd, RunStart } from '../../events/journal.ts';
-import { realFiles } from '../../replay/files.ts';
+import { targetAt } from '../../replay/files.ts';
 import { runIdOf, toHex } from '../../replay/identity.ts';
-import { JournalWriter } from '../../replay/writer.ts';
+import { FLUSH_MS, JournalWriter, type Sealed } from '../../replay/writer.ts';
 import type { RecordBlock, RecordNames } from '../../sim/records.ts';
+import { type Clock, systemClock } from './clock.ts';
+import { growth } from './growth.ts';
 import { journalBytesRun, journalFileRun } from './journal-run.ts';
 import { LiveLog } from './live-log.ts';
 import { BATCH_RECORDS, type JournalBytes, namesOf, type RunEvent, type RunSource, type RunSummary, startFacts } from './run-source.ts';
@@ -24,13 +26,15 @@ const LAG_RECORDS = 1 << 16;
 export interface LiveRunOptions {
   /**
    * Where the journal goes; in memory if not said. It stands under this name once the run is
-   * sealed.
+   * sealed; until then NAME.part holds what is older than a second, for others to follow.
    */
   readonly file?: string;
   /** Records that are kept for late readers until the seal. */
   readonly windowRecords?: number;
   /** A reader that falls further behind is told a gap. */
   readonly lagRecords?: number;
+  /** What says when a file has to be flushed. */
+  readonly clock?: Clock;
 }
 
 /**
@@ -53,6 +57,10 @@ export class LiveRun implements RunSource {
   readonly #writer: JournalWriter;
   #log: LiveLog;
   readonly #lagRecords: number;
+  readonly #clock: Clock;
+  /** A flush is coming. */
+  #isDue = false;
+  #cancelFlush: () => void = () => {};
   readonly #records = new Subject<JournalRecord>();
   /** Fires after records became readable, completes when no more will. */
   readonly #grown = new Subject<void>();
@@ -61,14 +69,17 @@ export class LiveRun implements RunSource {
   #failure: string | null = null;
 
   /** @throws JournalWriteError if the file cannot be created */
-  constructor(start: RunStart, { file, windowRecords = WINDOW_RECORDS, lagRecords = LAG_RECORDS }: LiveRunOptions = {}) {
+  constructor(
+    start: RunStart,
+    { file, windowRecords = WINDOW_RECORDS, lagRecords = LAG_RECORDS, clock = systemClock }: LiveRunOptions = {},
+  ) {
+    const target = file === undefined ? null : targetAt(file);
     this.#start = start;
-    this.#file = file ?? null;
-    this.#writer = JournalWriter.open(file === undefined ? null : { path: file, files: realFiles }, start, {
-      mode: file === undefined ? 'memory' : 'buffered',
-    });
+    this.#file = target?.path ?? null;
+    this.#writer = JournalWriter.open(target, start, { mode: target === null ? 'memory' : 'buffered' });
     this.#log = new LiveLog(windowRecords);
     this.#lagRecords = lagRecords;
+    this.#clock = clock;
     this.id = toHex(runIdOf(start));
     const { scenario, variant } = namesOf(start);
     this.scenario = scenario;
@@ -83,25 +94,38 @@ export class LiveRun implements RunSource {
    */
   block(block: RecordBlock, names: RecordNames): void {
     this.#writer.block(block, names);
+    this.#flushLater();
     const records = this.#log.append(block, names);
     if (this.#records.observed) for (const record of records) this.#records.next(record);
     this.#grown.next();
   }
 
-  /** Ends the run: from here on its journal answers. @throws JournalWriteError */
+  /**
+   * Ends the run: from here on its journal answers.
+   * @throws JournalWriteError; RangeError if the end is one of a run with more records than were
+   * given
+   */
   seal(end: RunEnd): void {
-    const { content } = this.#writer.seal(end);
+    this.#cancelFlush();
+    const { content } = this.#sealedBy(end);
     this.#sealed = content ? journalBytesRun(content) : journalFileRun(this.#file!);
     this.#log = new LiveLog(0);
     this.#complete();
   }
 
-  /** Ends the run without an end. A journal file is left unsealed, under its partial name. */
+  /**
+   * Ends the run without an end. A journal file is left unsealed, under its partial name.
+   * @throws JournalWriteError if it cannot be written; watchers are told the end all the same
+   */
   fail(message: string): void {
     if (!this.live) return;
     this.#failure = message;
-    this.#writer.release();
-    this.#complete();
+    this.#cancelFlush();
+    try {
+      this.#writer.release();
+    } finally {
+      this.#complete();
+    }
   }
 
   get records(): number {
@@ -138,7 +162,7 @@ export class LiveRun implements RunSource {
         next += records.length;
         yield { type: 'records', records };
       } else if (this.#failure !== null) return;
-      else await this.#growth(signal);
+      else await growth(this.#grown, signal);
     }
   }
 
@@ -163,20 +187,33 @@ export class LiveRun implements RunSource {
     return this.#log.stepStartAt(head - Math.floor(this.#lagRecords / 2) + 1);
   }
 
+  /** Watchers are told the end of a run whose journal cannot be sealed. */
+  #sealedBy(end: RunEnd): Sealed {
+    try {
+      return this.#writer.seal(end);
+    } catch (error) {
+      this.#failure = error instanceof Error ? error.message : String(error);
+      this.#complete();
+      throw error;
+    }
+  }
+
   #complete(): void {
     this.#records.complete();
     this.#grown.complete();
   }
 
-  #growth(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (): void => {
-        growth.unsubscribe();
-        signal.removeEventListener('abort', done);
-        resolve();
-      };
-      signal.addEventListener('abort', done);
-      const growth = this.#grown.subscribe({ next: () => queueMicrotask(done), complete: () => queueMicrotask(done) });
+  /** Sees to it that a file holds what came, also where nothing comes after it. */
+  #flushLater(): void {
+    if (this.#file === null || this.#isDue) return;
+    this.#isDue = true;
+    this.#cancelFlush = this.#clock.after(FLUSH_MS, () => {
+      this.#isDue = false;
+      try {
+        this.#writer.flush();
+      } catch {
+        // The writer says it again at the next block, or at the seal, where there is a caller.
+      }
     });
   }
 }

@@ -87,6 +87,23 @@ describe('the journal of a live run', () => {
     live.close();
   });
 
+  it('holds under its partial name what is older than a second, also where nothing comes after it', () => {
+    const file = join(folder, 'growing.wsj');
+    const clock = new ManualClock();
+    const { live, steps, seal } = liveFixture({ file, clock });
+    const shown = () => openJournal(memorySource(readFileSync(`${file}.part`))).records;
+    expect(shown()).toBe(0);
+    for (let second = 0; second < 3; second++) {
+      steps(5);
+      expect(shown()).toBeLessThan(live.records);
+      clock.pass(1000);
+      expect(shown()).toBe(live.records);
+    }
+    seal();
+    expect(clock.waiting).toBe(0);
+    live.close();
+  });
+
   it('is left unsealed under its partial name where the run failed', () => {
     const file = join(folder, 'failed.wsj');
     const { live, steps } = liveFixture({ file });
