@@ -8,7 +8,7 @@ import { hasBits, type U64, withoutBits } from '../../events/u64.ts';
 import { type GuestEnv, type GuestItem, guest, opOf, type Vcpu, vmexit } from '../kvm/guest-program.ts';
 import type { Source } from '../path/path.ts';
 import { accountOf, isChecked, noted, type SplitLockAccount } from './account.ts';
-import { locksBus } from './bus-lock.ts';
+import { lockedAccess } from './bus-lock.ts';
 import { type SldFacts, toCore } from './sld-facts.ts';
 
 const { path, step, call, loop, when, leaveLoop } = guest;
@@ -89,7 +89,12 @@ const contextOf = (env: GuestEnv, v: Vcpu): AccessContext => {
 const meets = (env: GuestEnv, v: Vcpu, locked: boolean) =>
   noted(v, { met: { ...contextOf(env, v), locked, bit: accountOf(v).bit, injected: false } });
 
-/** A trap: the access is done, and the next entry goes on behind it. */
+/**
+ * A trap at any CPL: the access is done, and the next entry goes on behind it. It hangs on the
+ * capability alone, and not on the host's policy.
+ * @see kernel arch/x86/kvm/vmx/vmx.c, vmx_secondary_exec_control() (6.1):
+ * bus_lock_detection_enabled of the VM
+ */
 const busLockExit = (facts: SldFacts): readonly GuestItem[] =>
   facts.options['kvm.busLockExit'] === 'exit' && facts.countsBusLocks ? [step('BUS_LOCK', { send: (v) => vmexit(v, 'BUS_LOCK') })] : [];
 
@@ -107,7 +112,7 @@ const access = (env: GuestEnv, facts: SldFacts, locked: boolean) =>
         locked
           ? step('access', {
               set: (v) => meets(env, v, true),
-              send: (v) => [toCore(facts, v, { type: 'core.rdmsr?' }), ...(isChecked(contextOf(env, v)) ? [] : locksBus(facts))],
+              send: (v) => toCore(facts, v, lockedAccess(facts, isChecked(contextOf(env, v)))),
               answers: { 'core.msr': (e, v) => ({ trap: e.sld || isChecked(contextOf(env, v)) }) },
             })
           : step('access', { set: (v) => meets(env, v, false), local: (v) => ({ trap: isChecked(contextOf(env, v)) }) }),

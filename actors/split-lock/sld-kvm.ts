@@ -92,7 +92,7 @@ const handleExceptionNmi = (env: HostEnv, facts: SldFacts) =>
               ...(facts.exitTimerMs !== null && { send: () => outgoing(SLEEP_TIMER, { type: 'timer.elapse' }) }),
             }),
             ...(facts.state === 'warn'
-              ? [splitLockWarn(facts)]
+              ? [splitLockWarn(facts, (t) => vcpuOf(env, t).id)]
               : [
                   step('force_sig_fault', {
                     set: () => ({ signal: { signal: 'SIGBUS' as const, pfn: null } }),

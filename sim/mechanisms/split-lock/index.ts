@@ -31,7 +31,8 @@ import { sldKvm } from '../../../actors/split-lock/sld-kvm.ts';
 import { splitLineMachine } from '../../../actors/split-lock/split-line.ts';
 import { vcpuVmxMachine } from '../../../actors/split-lock/vcpu-vmx.ts';
 import { computeStep, excAlignmentCheck, splitLockPath, sysctlStep } from '../../../actors/split-lock/warn.ts';
-import { SPLIT_LOCK_EVENTS, SPLIT_LOCK_OPTIONS } from '../../../events/split-lock/split-lock.ts';
+import { SPLIT_LOCK_OPTIONS } from '../../../events/split-lock/sld-options.ts';
+import { SPLIT_LOCK_EVENTS } from '../../../events/split-lock/split-lock.ts';
 import type { Mechanism } from '../../host/mechanism.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
@@ -75,15 +76,16 @@ function factsOf(scenario: ResolvedScenario): SldFacts {
   const { host, vms } = scenario;
   const { options, smt, features } = host;
   const state = features.includes(FEATURE) ? options['host.sld'] : 'off';
-  // #AC comes before the lock is taken, and where it is on, #DB is off.
-  const countsBusLocks = features.includes(BUS_FEATURE) && state !== 'warn' && state !== 'fatal';
+  const countsBusLocks = features.includes(BUS_FEATURE);
+  // bus_lock_init(): where #AC tells of split locks, #DB is not armed.
+  const armsDb = countsBusLocks && state !== 'warn' && state !== 'fatal';
   const mayExpose = state === 'fatal' ? options['kvm.sldVirt'] === 'v10' || !smt : state === 'warn' && !smt;
   const isOffered =
     options['kvm.sldVirt'] !== 'none' && (mayExpose || (options['kvm.sldExpose'] === 'always' && (state === 'warn' || state === 'fatal')));
   const refused = vms.filter(({ settings }) => settings?.splitLockDetect === false).map(({ id }) => id);
   return {
     state,
-    busLock: countsBusLocks && options['host.sld'] !== 'off' ? options['host.sld'] : null,
+    busLock: armsDb && options['host.sld'] !== 'off' ? options['host.sld'] : null,
     countsBusLocks,
     resumes: hasOp(scenario, 'resume'),
     hasFeature: features.includes(FEATURE),

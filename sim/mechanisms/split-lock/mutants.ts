@@ -176,6 +176,9 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   'kvm-bus-lock-untold': mutant('KVM_RUN does not end after a bus lock.', {
     handle_bus_lock_vmexit: [alter('bus_lock_detected', { local: () => ({}) })],
   }),
+  'kvm-bus-lock-off': mutant('The VMCS leaves bus-lock detection off, whatever the capability says.', {
+    split_lock: [where('BUS_LOCK', withoutSteps('BUS_LOCK'))],
+  }),
   'sld-signal-not-consumed': mutant('The VMM leaves the signal of its timer pending.', {
     kvm_cpu_exec: [withoutSteps('sigtimedwait')],
   }),

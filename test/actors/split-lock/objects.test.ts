@@ -32,14 +32,15 @@ describe('the freezer', () => {
 
 describe('the memory bus', () => {
   const bus = Given.start<MemoryBusContext>(memoryBusMachine);
+  const locks = (culprit: string) => by('core:0', 'bus.lock', { by: culprit });
   it('remembers who locks it once more without having been held up', () => {
-    expect(bus.after(by(A, 'bus.lock'), by(B, 'bus.lock')).context).toEqual({ unpaid: [A, B], again: null });
-    expect(bus.after(by(A, 'bus.lock'), by(A, 'bus.lock')).context.again).toBe(A);
-    expect(bus.after(by(A, 'bus.lock'), by(A, 'bus.paid', { by: null }), by(A, 'bus.lock')).context.again).toBeNull();
+    expect(bus.after(locks(A), locks(B)).context).toEqual({ unpaid: [A, B], again: null });
+    expect(bus.after(locks(A), locks(A)).context.again).toBe(A);
+    expect(bus.after(locks(A), by(A, 'bus.paid', { by: null }), locks(A)).context.again).toBeNull();
   });
 
   it('takes the word of a VMM for its vCPU', () => {
-    const paid = bus.after(by('vcpu:vm0/0', 'bus.lock'), by(A, 'bus.lock'), by(A, 'bus.paid', { by: 'vcpu:vm0/0' }));
+    const paid = bus.after(locks('vcpu:vm0/0'), locks(A), by(A, 'bus.paid', { by: 'vcpu:vm0/0' }));
     expect(paid.context.unpaid).toEqual([A]);
   });
 });

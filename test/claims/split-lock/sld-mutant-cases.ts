@@ -29,5 +29,7 @@ export const MUTANT_CASES: readonly MutantCase[] = [
   { mutant: 'vmx-no-vmxon-at-resume', scenario: 'sld-resume-vmxon', variant: 'whitelist-check', breaks: ['vmx.vmptrld-runs'] },
   { mutant: 'sld-ratelimit-once', scenario: 'sld-bus-lock-ratelimit', variant: 'ratelimit', breaks: ['sld.bus-locks-paid'] },
   { mutant: 'kvm-bus-lock-untold', scenario: 'sld-bus-lock-exit', variant: 'exit', breaks: ['sld.bus-locks-paid'] },
+  { mutant: 'kvm-bus-lock-untold', scenario: 'sld-bus-lock-in-warn', variant: 'exit', breaks: ['sld.bus-locks-paid'] },
+  { mutant: 'kvm-bus-lock-off', scenario: 'sld-bus-lock-in-warn', variant: 'exit-no-mitigate', breaks: ['sld.bus-locks-paid'] },
   { mutant: 'sld-inject-never', scenario: 'sld-guest-split-lock', variant: 'fatal-v10', breaks: ['sld.vmm-killed'] },
 ];
