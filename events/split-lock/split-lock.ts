@@ -87,7 +87,10 @@ export interface VmxFields {
 }
 export type VmxEvent = EventOf<{
   'vmx.read?': object;
-  'vmx.write': { fields: Partial<VmxFields> };
+  /** `hostInitiated`: of an ioctl, and not of the guest. */
+  'vmx.write': { fields: Partial<VmxFields>; hostInitiated?: true };
+  /** kvm_arch_vcpu_put() of its vCPU. */
+  'vmx.vcpuPut': object;
 }>;
 /**
  * Work items that turn detection on again: one that also gives back the semaphore, and one for all
@@ -195,6 +198,7 @@ export const SPLIT_LOCK_EVENTS = {
   'core.wrmsrKernelGsBase': 'bus',
   'vmx.read?': 'bus',
   'vmx.write': 'bus',
+  'vmx.vcpuPut': 'bus',
   'vmx.fields': 'bus',
   'vmx.complete': 'bus',
   'work.schedule': 'bus',

@@ -40,7 +40,16 @@ import { busLocksPaid, busLockTaken } from './bus-lock-properties.ts';
 import { checks, offlineChecks, PRESETS } from './checks.ts';
 import { detectionReturns, noUpdateLost, semaphoreKept } from './gen2-properties.ts';
 import { guestGetsItsAc, guestTakesAc, hostPolicyKept } from './guest-properties.ts';
-import { flagOnlyWhereDetected, guestRunsItsSetting, ioctlTakesEffect, msrAsBooted, onlyValidBits } from './msr-properties.ts';
+import {
+  flagOnlyWhereDetected,
+  guestRunsItsSetting,
+  ioctlTakesEffect,
+  msrAsBooted,
+  onlyValidBits,
+  readsBack,
+  settingStays,
+  writeIsKept,
+} from './msr-properties.ts';
 import { MUTANTS, patchOf } from './mutants.ts';
 import { GUEST_OPERATIONS, HOST_OPERATIONS } from './operations.ts';
 import { splitLockOutcomes } from './outcomes.ts';
@@ -196,6 +205,9 @@ export const splitLock: Mechanism = {
     onlyValidBits,
     msrAsBooted,
     guestRunsItsSetting,
+    settingStays,
+    writeIsKept,
+    readsBack,
     ioctlTakesEffect,
     flagOnlyWhereDetected,
   ],

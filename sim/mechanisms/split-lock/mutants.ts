@@ -16,7 +16,7 @@ import {
 import type { Item } from '../../../actors/path/path.ts';
 import { type Outgoing, outgoing } from '../../../events/event.ts';
 import type { HostOptions } from '../../../events/options.ts';
-import type { VmxFields } from '../../../events/split-lock/split-lock.ts';
+import { SPLIT_LOCK_DETECT, type VmxFields } from '../../../events/split-lock/split-lock.ts';
 import type { Mutant, Patch } from '../../host/mechanism.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
 
@@ -98,6 +98,32 @@ function inverted<T, L, E extends { readonly type: string }>(item: Item<T, L, E>
   return [{ ...item, send: (walker, locals) => ([] as Outgoing[]).concat(send(walker, locals)).map(turned) }];
 }
 
+/** A look at struct vcpu_vmx that finds guest state loaded, or not, whatever it is. */
+const findsLoaded =
+  (loaded: boolean) =>
+  <T, L, E extends { readonly type: string }>(item: Item<T, L, E>): readonly Item<T, L, E>[] => {
+    if (item.kind !== 'step' || !item.answers) return [item];
+    const found = Object.entries(item.answers as Readonly<Record<string, (...given: readonly unknown[]) => object>>);
+    const answers = found.map(([type, of]) => [type, (...given: readonly unknown[]) => ({ ...of(...given), loaded })] as const);
+    const effect: object = { answers: Object.fromEntries(answers) };
+    return [{ ...item, ...effect } as typeof item];
+  };
+/** A look at it that finds one value, whatever was written. */
+const readsAs = (msr: number): PathPatch => alter('msr_test_ctrl', { answers: { 'vmx.fields': () => ({ msr }) } });
+
+/** R17 of a KVM that defers nothing: the put of R19, after each exit. */
+const putAtExit: PathPatch = (path) => {
+  const put = path.items.flatMap(callsIn).find(({ path: { name } }) => name === 'vcpu_put')!;
+  const restore = put.path.items.flatMap(callsIn).find(({ path: { name } }) => name === 'vmx_prepare_switch_to_host')!;
+  return replaceStep(path, 'vcpu_enter_guest', (item) => [item, disable, restore, enable]);
+};
+/** The calls in an item; not those in paths that are called. */
+function callsIn<T, L, E extends { readonly type: string }>(item: Item<T, L, E>): readonly Extract<Item<T, L, E>, { kind: 'call' }>[] {
+  if (item.kind === 'call') return [item];
+  if (item.kind === 'loop') return item.body.flatMap(callsIn);
+  return item.kind === 'when' ? item.cases.flatMap(([, body]) => body.flatMap(callsIn)) : [];
+}
+
 /** The same threads without the flags that every task starts with. */
 function withoutFlags(machine: AnyStateMachine): AnyStateMachine {
   const context = machine.config.context as (args: { readonly input: object }) => object;
@@ -144,6 +170,20 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   ),
   'sld-never-loaded': mutant('guest_state_loaded is never set.', {
     vmx_prepare_switch_to_guest: [withoutSteps('set_guest_state_loaded')],
+  }),
+  'sld-put-at-exit': mutant('KVM_RUN puts guest state after each exit, and loads it again before each entry.', { KVM_RUN: [putAtExit] }),
+  'sld-load-at-entry': mutant('Guest state is loaded before each entry, loaded or not.', {
+    vmx_prepare_switch_to_guest: [(path) => replaceStep(path, 'test_guest_state_loaded', findsLoaded(false))],
+  }),
+  'sld-no-load': mutant('vmx_prepare_switch_to_guest() returns at once.', {
+    vmx_prepare_switch_to_guest: [(path) => replaceStep(path, 'test_guest_state_loaded', findsLoaded(true))],
+  }),
+  'sld-write-dropped': mutant('vmx_set_msr() does not keep what it was given.', {
+    vmx_set_msr: [withoutSteps('msr_test_ctrl')],
+  }),
+  'sld-reads-zero': mutant('vmx_get_msr() gives 0.', { vmx_get_msr: [where('msr_test_ctrl', readsAs(0))] }),
+  'sld-reads-set': mutant('vmx_get_msr() gives the value with bit 29 set.', {
+    vmx_get_msr: [where('msr_test_ctrl', readsAs(SPLIT_LOCK_DETECT))],
   }),
   'sld-store-only': mutant('A write of a loaded vCPU is stored and not carried to the MSR.', {
     vmx_set_msr: [where('vmx_update_guest_sld', withoutSteps('vmx_update_guest_sld'))],
