@@ -2,11 +2,11 @@
  * What guests do to meet split-lock detection: MSR accesses that exit, and accesses that fault,
  * restart, or run.
  */
-
+import { HIGHEST_CPL } from '../../events/split-lock/privileges.ts';
 import { type AccessContext, SPLIT_LOCK_DETECT } from '../../events/split-lock/split-lock.ts';
 import { hasBits, type U64, withoutBits } from '../../events/u64.ts';
 import { type GuestEnv, type GuestItem, guest, opOf, type Vcpu, vmexit } from '../kvm/guest-program.ts';
-import type { Source } from '../path/path.ts';
+import { otherwise, type Source } from '../path/path.ts';
 import { accountOf, isChecked, noted, type SplitLockAccount } from './account.ts';
 import { lockedAccess } from './bus-lock.ts';
 import { type SldFacts, toCore } from './sld-facts.ts';
@@ -54,32 +54,48 @@ const bitAfter = ({ given, bit }: SplitLockAccount, value: U64): boolean => {
   return withoutBits(value, valid) === 0 ? hasBits(value, SPLIT_LOCK_DETECT) : bit;
 };
 
+/** Whether an instruction of this operation faults before any exit is looked at. */
+const isForbidden = (op: ReturnType<typeof opOf>): boolean =>
+  (op.op === 'wrmsr-test-ctrl' || op.op === 'rdmsr-test-ctrl') && (op.cpl ?? 0) > HIGHEST_CPL[op.op];
+
+/** #GP(0), where the program of some guest asks for it. */
+const privileged = (env: GuestEnv, items: readonly GuestItem[]): readonly GuestItem[] =>
+  env.images.some(({ program }) => program.ops.some(isForbidden))
+    ? [
+        when(
+          [(v) => isForbidden(opOf(env, v)), [step('general_protection', { set: () => ({ exception: 'GP' as const }) })]],
+          [otherwise, items],
+        ),
+      ]
+    : items;
+
 const wrmsr = (env: GuestEnv) =>
   path(
     'WRMSR',
     SDM,
-    [
+    privileged(env, [
       step('WRMSR', {
         send: (v) => vmexit(v, 'MSR_WRITE', { value: valueWritten(env, v) }),
-        set: (v) => noted(v, { bit: bitAfter(accountOf(v), valueWritten(env, v)) }),
+        set: (v) => (isForbidden(opOf(env, v)) ? {} : noted(v, { bit: bitAfter(accountOf(v), valueWritten(env, v)) })),
       }),
       resume,
       handled,
-    ],
+    ]),
     { locals: ['exception', 'value'] },
   );
 
-const rdmsr = path(
-  'RDMSR',
-  SDM,
-  [
-    step('RDMSR', { send: (v) => vmexit(v, 'MSR_READ') }),
-    resume,
-    when([(_v, l) => l.exception === undefined, [step('note_value', { ns: 5, set: (_v, l) => ({ readback: l.value }) })]]),
-    handled,
-  ],
-  { locals: ['exception', 'value'] },
-);
+const rdmsr = (env: GuestEnv) =>
+  path(
+    'RDMSR',
+    SDM,
+    privileged(env, [
+      step('RDMSR', { send: (v) => vmexit(v, 'MSR_READ') }),
+      resume,
+      when([(_v, l) => l.exception === undefined, [step('note_value', { ns: 5, set: (_v, l) => ({ readback: l.value }) })]]),
+      handled,
+    ]),
+    { locals: ['exception', 'value'] },
+  );
 
 const contextOf = (env: GuestEnv, v: Vcpu): AccessContext => {
   const op = opOf(env, v);
@@ -140,7 +156,7 @@ const increment = path('LOCK_INC', SDM, [step('EPT_MISCONFIG', { send: (v) => vm
 /** Operations of guest programs: what carries each out. */
 export const guestOperationsOf = (env: GuestEnv, facts: SldFacts): readonly (readonly [string, readonly GuestItem[]])[] => [
   ['wrmsr-test-ctrl', [call(wrmsr(env))]],
-  ['rdmsr-test-ctrl', [call(rdmsr)]],
+  ['rdmsr-test-ctrl', [call(rdmsr(env))]],
   ['emulated-increment', [call(increment)]],
   ['split-lock', [call(access(env, facts, true))]],
   ['misaligned', [call(access(env, facts, false))]],

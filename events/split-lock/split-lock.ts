@@ -7,6 +7,7 @@
 
 import type { ActorId, Delivery, EventOf } from '../event.ts';
 import type { CoreEvent } from '../sched.ts';
+import type { Cpl } from './privileges.ts';
 import type { U64 } from '../u64.ts';
 
 /** MSR_TEST_CTRL, bit 29. */
@@ -14,14 +15,14 @@ export const SPLIT_LOCK_DETECT = 0x2000_0000;
 
 /** CPL and alignment checking at an access: CR0.AM, EFLAGS.AC. */
 export interface AccessContext {
-  readonly cpl: 0 | 3;
+  readonly cpl: Cpl;
   readonly am: boolean;
   readonly ac: boolean;
 }
 
 type GuestOps =
-  | { readonly op: 'wrmsr-test-ctrl'; readonly value: U64 }
-  | { readonly op: 'rdmsr-test-ctrl' }
+  | { readonly op: 'wrmsr-test-ctrl'; readonly value: U64; readonly cpl?: Cpl }
+  | { readonly op: 'rdmsr-test-ctrl'; readonly cpl?: Cpl }
   | { readonly op: 'emulated-increment' }
   | ({ readonly op: 'split-lock' } & AccessContext)
   | ({ readonly op: 'misaligned' } & AccessContext);

@@ -111,6 +111,12 @@ const findsLoaded =
 /** A look at it that finds one value, whatever was written. */
 const readsAs = (msr: number): PathPatch => alter('msr_test_ctrl', { answers: { 'vmx.fields': () => ({ msr }) } });
 
+/** The way of the privileged, whatever the CPL. */
+const unprivileged: PathPatch = (path) => ({
+  ...path,
+  items: path.items.flatMap((item) => (item.kind === 'when' ? item.cases.at(-1)![1] : [item])),
+});
+
 /** R17 of a KVM that defers nothing: the put of R19, after each exit. */
 const putAtExit: PathPatch = (path) => {
   const put = path.items.flatMap(callsIn).find(({ path: { name } }) => name === 'vcpu_put')!;
@@ -178,6 +184,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   'sld-no-load': mutant('vmx_prepare_switch_to_guest() returns at once.', {
     vmx_prepare_switch_to_guest: [(path) => replaceStep(path, 'test_guest_state_loaded', findsLoaded(true))],
   }),
+  'sld-user-wrmsr': mutant('WRMSR of a guest asks for no privilege.', { WRMSR: [where('general_protection', unprivileged)] }),
   'sld-write-dropped': mutant('vmx_set_msr() does not keep what it was given.', {
     vmx_set_msr: [withoutSteps('msr_test_ctrl')],
   }),

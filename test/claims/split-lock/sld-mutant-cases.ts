@@ -31,5 +31,6 @@ export const MUTANT_CASES: readonly MutantCase[] = [
   { mutant: 'kvm-bus-lock-untold', scenario: 'sld-bus-lock-exit', variant: 'exit', breaks: ['sld.bus-locks-paid'] },
   { mutant: 'kvm-bus-lock-untold', scenario: 'sld-bus-lock-in-warn', variant: 'exit', breaks: ['sld.bus-locks-paid'] },
   { mutant: 'kvm-bus-lock-off', scenario: 'sld-bus-lock-in-warn', variant: 'exit-no-mitigate', breaks: ['sld.bus-locks-paid'] },
+  { mutant: 'sld-user-wrmsr', scenario: 'sld-guest-test-ctrl', variant: 'warn', breaks: ['sld.write-is-kept'] },
   { mutant: 'sld-inject-never', scenario: 'sld-guest-split-lock', variant: 'fatal-v10', breaks: ['sld.vmm-killed'] },
 ];
