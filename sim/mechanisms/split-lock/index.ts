@@ -38,7 +38,7 @@ import type { ResolvedScenario } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
 import { busLocksPaid, busLockTaken } from './bus-lock-properties.ts';
 import { checks, offlineChecks, PRESETS } from './checks.ts';
-import { detectionReturns, noUpdateLost, semaphoreKept } from './gen2-properties.ts';
+import { detectionReturns, noUpdateLost, oneCoreAtATime, semaphoreKept } from './gen2-properties.ts';
 import { guestGetsItsAc, guestTakesAc, hostPolicyKept } from './guest-properties.ts';
 import {
   flagOnlyWhereDetected,
@@ -61,6 +61,7 @@ import {
   kernelGsBaseRestored,
   msrMatchesTask,
   noHostOops,
+  putAtEachSwitch,
   putOnce,
   vmptrldRuns,
 } from './properties.ts';
@@ -186,10 +187,12 @@ export const splitLock: Mechanism = {
     busLocksPaid,
     busLockTaken,
     putOnce,
+    putAtEachSwitch,
     vmptrldRuns,
     guestRuns,
     detectionReturns,
     semaphoreKept,
+    oneCoreAtATime,
     noUpdateLost,
     trapsOnce,
     trapsAgain,

@@ -111,6 +111,10 @@ const findsLoaded =
 /** A look at it that finds one value, whatever was written. */
 const readsAs = (msr: number): PathPatch => alter('msr_test_ctrl', { answers: { 'vmx.fields': () => ({ msr }) } });
 
+/** W4 without the semaphore. */
+const granted = (rest: object): PathPatch =>
+  alter('down_interruptible', { ...always({ granted: true, interruptible: undefined, ...rest }) });
+
 /** The way of the privileged, whatever the CPL. */
 const unprivileged: PathPatch = (path) => ({
   ...path,
@@ -183,6 +187,15 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   }),
   'sld-no-load': mutant('vmx_prepare_switch_to_guest() returns at once.', {
     vmx_prepare_switch_to_guest: [(path) => replaceStep(path, 'test_guest_state_loaded', findsLoaded(true))],
+  }),
+  'sld-no-down': mutant('The warning does not take the semaphore that its work item gives back.', {
+    split_lock_warn: [where('down_interruptible', granted({}))],
+  }),
+  'sld-no-semaphore': mutant('The warning sleeps, and goes on without the semaphore.', {
+    split_lock_warn: [where('down_interruptible', granted({ mitigate: false }))],
+  }),
+  'kvm-notifier-once': mutant('kvm_sched_in() drops the notifier: the second switch does not put.', {
+    kvm_sched_in: [alter('kvm_arch_vcpu_load', { set: () => ({ notifier: null }) })],
   }),
   'sld-user-wrmsr': mutant('WRMSR of a guest asks for no privilege.', { WRMSR: [where('general_protection', unprivileged)] }),
   'sld-write-dropped': mutant('vmx_set_msr() does not keep what it was given.', {

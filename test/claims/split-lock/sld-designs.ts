@@ -173,8 +173,12 @@ const ofDesigns: readonly Claim[] = [
     ...holds,
     id: 'SLD-22',
     says: 'put, notifier, preemption on: in this order no put runs twice',
-    shows: [keeps('sld-put-once', 'v8', 'vmx.put-once', 'sld-put-preemptible', 'kvm-put-enables-early')],
-    mutants: ['sld-put-preemptible', 'kvm-put-enables-early'],
+    shows: [
+      keeps('sld-put-once', 'v8', 'vmx.put-once', 'sld-put-preemptible', 'kvm-put-enables-early'),
+      keeps('sld-put-once', 'v8', 'vmx.put-at-each-switch', 'kvm-notifier-once'),
+      keeps('sld-put-once', 'mainline', 'vmx.put-at-each-switch', 'kvm-notifier-once'),
+    ],
+    mutants: ['sld-put-preemptible', 'kvm-put-enables-early', 'kvm-notifier-once'],
     check: (mutant) => assert.deepEqual(w.broken(w.shippedAs('sld-put-once', 'v8', mutant)), []),
   },
   {
