@@ -23,6 +23,8 @@ export interface SplitLockAccount {
   /** Bit 29 as it last wrote it without #GP. */
   readonly bit: boolean;
   readonly met: MetAccess | null;
+  /** Its last WRMSR has to be #GP: of a bit that it does not have, or at CPL 3. */
+  readonly gpDue?: true | undefined;
 }
 
 declare module '../kvm/guest-program.ts' {

@@ -48,10 +48,10 @@ const valueWritten = (env: GuestEnv, v: Vcpu): U64 => {
   return op.op === 'wrmsr-test-ctrl' ? op.value : 0;
 };
 
-/** The bit after a write; one of bits that the guest does not have is #GP, and changes nothing. */
-const bitAfter = ({ given, bit }: SplitLockAccount, value: U64): boolean => {
+/** What a write comes to: the bit that it leaves, or #GP for one that the guest does not have. */
+const outcomeOf = ({ given, bit }: SplitLockAccount, value: U64): Pick<SplitLockAccount, 'bit' | 'gpDue'> => {
   const valid = given ? SPLIT_LOCK_DETECT : 0;
-  return withoutBits(value, valid) === 0 ? hasBits(value, SPLIT_LOCK_DETECT) : bit;
+  return withoutBits(value, valid) === 0 ? { bit: hasBits(value, SPLIT_LOCK_DETECT), gpDue: undefined } : { bit, gpDue: true };
 };
 
 /** Whether an instruction of this operation faults before any exit is looked at. */
@@ -76,7 +76,7 @@ const wrmsr = (env: GuestEnv) =>
     privileged(env, [
       step('WRMSR', {
         send: (v) => vmexit(v, 'MSR_WRITE', { value: valueWritten(env, v) }),
-        set: (v) => (isForbidden(opOf(env, v)) ? {} : noted(v, { bit: bitAfter(accountOf(v), valueWritten(env, v)) })),
+        set: (v) => (isForbidden(opOf(env, v)) ? noted(v, { gpDue: true }) : noted(v, outcomeOf(accountOf(v), valueWritten(env, v)))),
       }),
       resume,
       handled,

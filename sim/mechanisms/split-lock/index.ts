@@ -43,6 +43,7 @@ import { guestGetsItsAc, guestTakesAc, hostPolicyKept } from './guest-properties
 import {
   flagOnlyWhereDetected,
   guestRunsItsSetting,
+  invalidWriteFaults,
   ioctlTakesEffect,
   msrAsBooted,
   onlyValidBits,
@@ -210,6 +211,7 @@ export const splitLock: Mechanism = {
     guestRunsItsSetting,
     settingStays,
     writeIsKept,
+    invalidWriteFaults,
     readsBack,
     ioctlTakesEffect,
     flagOnlyWhereDetected,

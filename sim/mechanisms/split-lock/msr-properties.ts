@@ -132,6 +132,18 @@ export const writeIsKept = always('sld.write-is-kept', {
   },
 });
 
+export const invalidWriteFaults = always('sld.invalid-write-faults', {
+  kinds: ['vcpu'],
+  source: `${NOTES} C.5, SLD-9; kernel arch/x86/kvm/x86.c, kvm_emulate_wrmsr(), complete_emulated_insn_gp()`,
+  grade: 'read',
+  check: (world) => {
+    const found = world
+      .actors<Vcpu>('vcpu')
+      .find(({ value, context }) => context.splitLock?.gpDue && context.exception !== 'GP' && !JSON.stringify(value).includes('"WRMSR"'));
+    return found ? `${found.id} wrote a bit of MSR_TEST_CTRL that it may not write, and met no #GP` : null;
+  },
+});
+
 /**
  * An RDMSR that KVM has completed: no other thread can write meanwhile, for this one holds the
  * vCPU's mutex.

@@ -134,6 +134,14 @@ function callsIn<T, L, E extends { readonly type: string }>(item: Item<T, L, E>)
   return item.kind === 'when' ? item.cases.flatMap(([, body]) => body.flatMap(callsIn)) : [];
 }
 
+/** Leaves the exception out of what a step tells the guest. */
+function withoutException<T, L, E extends { readonly type: string }>(item: Item<T, L, E>): readonly Item<T, L, E>[] {
+  if (item.kind !== 'step' || !item.send) return [item];
+  const { send } = item;
+  const silent = (message: Outgoing): Outgoing => outgoing(message.to, { ...message.event, exception: null });
+  return [{ ...item, send: (walker, locals) => ([] as Outgoing[]).concat(send(walker, locals)).map(silent) }];
+}
+
 /** The same threads without the flags that every task starts with. */
 function withoutFlags(machine: AnyStateMachine): AnyStateMachine {
   const context = machine.config.context as (args: { readonly input: object }) => object;
@@ -196,6 +204,9 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   }),
   'kvm-notifier-once': mutant('kvm_sched_in() drops the notifier: the second switch does not put.', {
     kvm_sched_in: [alter('kvm_arch_vcpu_load', { set: () => ({ notifier: null }) })],
+  }),
+  'sld-no-gp': mutant('A write of the guest that KVM refuses is completed as if it had taken.', {
+    kvm_emulate_wrmsr: [(path) => replaceStep(path, 'kvm_complete_insn_gp', withoutException)],
   }),
   'sld-user-wrmsr': mutant('WRMSR of a guest asks for no privilege.', { WRMSR: [where('general_protection', unprivileged)] }),
   'sld-write-dropped': mutant('vmx_set_msr() does not keep what it was given.', {

@@ -102,8 +102,8 @@ const ofTheMsr: readonly Claim[] = [
     ...holds,
     id: 'SLD-9',
     says: 'a write with bits outside the valid set fails and changes nothing; without the feature only 0 is valid',
-    shows: [keeps(GUESTS, 'warn', 'sld.only-valid-bits', 'sld-any-bits')],
-    mutants: ['sld-any-bits'],
+    shows: [keeps(GUESTS, 'warn', 'sld.only-valid-bits', 'sld-any-bits'), keeps(GUESTS, 'warn', 'sld.invalid-write-faults', 'sld-no-gp')],
+    mutants: ['sld-any-bits', 'sld-no-gp'],
     check: (mutant) => {
       const written = (exposed: boolean, value: number) => {
         const played = w.inOrder({ guest: [w.wrmsr(value)], exposed, mutant });

@@ -38,6 +38,6 @@ export const MUTANT_CASES: readonly MutantCase[] = [
     variant: 'gen2-global-mitigate',
     breaks: ['sld.detection-returns', 'sld.one-core-at-a-time'],
   },
-  { mutant: 'sld-user-wrmsr', scenario: 'sld-guest-test-ctrl', variant: 'warn', breaks: ['sld.write-is-kept'] },
+  { mutant: 'sld-user-wrmsr', scenario: 'sld-guest-test-ctrl', variant: 'warn', breaks: ['sld.invalid-write-faults', 'sld.write-is-kept'] },
   { mutant: 'sld-inject-never', scenario: 'sld-guest-split-lock', variant: 'fatal-v10', breaks: ['sld.vmm-killed'] },
 ];
