@@ -7,8 +7,8 @@
 
 import type { ActorId, Delivery, EventOf } from '../event.ts';
 import type { CoreEvent } from '../sched.ts';
-import type { Cpl } from './privileges.ts';
 import type { U64 } from '../u64.ts';
+import type { Cpl } from './privileges.ts';
 
 /** MSR_TEST_CTRL, bit 29. */
 export const SPLIT_LOCK_DETECT = 0x2000_0000;
