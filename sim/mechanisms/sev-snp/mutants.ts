@@ -8,7 +8,7 @@ import type { Item } from '../../../actors/path/path.ts';
 import type { VmPagesContext } from '../../../actors/sev-snp/vm-pages.ts';
 import { outgoing } from '../../../events/event.ts';
 import type { Mutant } from '../../host/mechanism.ts';
-import { overwrites, provided, RMP_MUTANTS } from './rmp-mutants.ts';
+import { provided, RMP_MUTANTS } from './rmp-mutants.ts';
 
 type AnyItem = Item<never, never, { readonly type: string }>;
 
@@ -167,15 +167,17 @@ const ofExits: Readonly<Record<string, Mutant>> = {
 };
 
 const ofCommands: Readonly<Record<string, Mutant>> = {
-  'snp-cmd-no-mutex': {
-    ...patched(
-      'The mailbox is used without the mutex: a second command takes the place of the first.',
-      'sev_do_cmd',
-      alter('mutex_lock', always({ granted: true })),
-      withoutSteps('mutex_unlock'),
-    ),
-    machines: { psp: overwrites },
-  },
+  'snp-cmd-no-mutex': patched(
+    'The mailbox is used without the mutex: a second command takes the place of the first.',
+    'sev_do_cmd',
+    alter('mutex_lock', always({ granted: true })),
+    withoutSteps('mutex_unlock'),
+  ),
+  'snp-cmd-any-wake': patched(
+    'Any wake-up ends the wait for a command: the flag is not looked at again.',
+    'sev_wait_cmd_ioc',
+    replace('schedule', (item) => [item, { kind: 'leaveLoop' }]),
+  ),
   'snp-buffer-unchecked': patched(
     'A buffer that RMPUPDATE refused is given to the firmware.',
     'sev_do_cmd',

@@ -9,6 +9,7 @@ import type { VmContext } from '../../../actors/kvm/vm.ts';
 import type { PspContext } from '../../../actors/sev-snp/psp.ts';
 import type { RmpRegionContext } from '../../../actors/sev-snp/rmp-region.ts';
 import { SEV_CMD_MUTEX } from '../../../actors/sev-snp/sev-command.ts';
+import type { SevDeviceContext } from '../../../actors/sev-snp/sev-device.ts';
 import type { VmPagesContext } from '../../../actors/sev-snp/vm-pages.ts';
 import type { ActorId } from '../../../events/event.ts';
 import type { Waits } from '../../host/mechanism.ts';
@@ -126,6 +127,20 @@ const pageGivenBack = always('rmp.page-given-back', {
   },
 });
 
+/** The driver waits for each command before it writes the next one, or gives the mailbox away. */
+const commandAwaited = always('psp.command-awaited', {
+  kinds: ['psp', 'mutex'],
+  source: 'drivers/crypto/ccp/sev-dev.c, __sev_do_cmd_locked(), sev_wait_cmd_ioc(); domain snp f.1, SNP-73',
+  grade: 'read',
+  check: (world) => {
+    const psp = world.actors<PspContext>('psp')[0]?.context;
+    if (psp === undefined) return null;
+    if (psp.overwritten !== null) return `a command was written to the mailbox while ${psp.overwritten} was in flight`;
+    const mailbox = world.actors<MutexContext>('mutex').find(({ id }) => id === SEV_CMD_MUTEX);
+    return psp.command !== null && mailbox?.context.owner === null ? `${psp.command} is in flight, and no thread has the mailbox` : null;
+  },
+});
+
 /** Guards the model itself: a race that never happens proves nothing. */
 const lockIsContended = sometimes('rmp.entry-lock-is-contended', {
   kinds: ['hostThread', 'vcpu'],
@@ -168,6 +183,23 @@ const pscMeetsHostWrite = sometimes('rmp.psc-meets-host-write', {
   check: (world) => storesToPrivate(world) ?? waitsForHost(world),
 });
 
+/** A thread that sleeps on a command runs again, and the command is in flight. */
+const wokenEarly = sometimes('psp.woken-early', {
+  kinds: ['psp', 'pcpu', 'hostThread', 'sevDevice'],
+  source: 'include/linux/wait.h, ___wait_event(): the condition is tested after each wake-up',
+  grade: 'read',
+  check: (world) => {
+    const inFlight = world.actors<PspContext>('psp')[0]?.context.command ?? null;
+    if (inFlight === null) return null;
+    const waiters = world.actors<SevDeviceContext>('sevDevice').flatMap(({ context }) => context.waiters);
+    const runs = ({ id, value }: { readonly id: ActorId; readonly value: unknown }) =>
+      JSON.stringify(value).includes('"prepare_to_wait_event"') &&
+      world.actors<PcpuContext>('pcpu').some((cpu) => cpu.value === 'task' && cpu.context.current === id);
+    const woken = world.actors<HostThread>('hostThread').find((thread) => waiters.includes(thread.id) && runs(thread));
+    return woken ? `${woken.id} was woken while ${inFlight} is in flight` : null;
+  },
+});
+
 export const snpProperties: readonly Property[] = [
   hostPanic,
   innocentProcessKilled,
@@ -179,6 +211,8 @@ export const snpProperties: readonly Property[] = [
   validatedImpliesAssigned,
   inUseIsVmsa,
   pageGivenBack,
+  commandAwaited,
   lockIsContended,
   pscMeetsHostWrite,
+  wokenEarly,
 ];
