@@ -113,7 +113,10 @@ const reclaimPath = (env: HostEnv) =>
   path('snp_reclaim_pages', kernelSource('drivers/crypto/ccp/sev-dev.c, snp_reclaim_pages()'), [
     call(issue(env, '__sev_do_cmd_locked', () => 'SNP_PAGE_RECLAIM')),
     when([(_t, l) => l.failed !== true, [call(rmpupdatePath(env.options), () => ({ update: SHARED }))]]),
-    when([(_t, l) => l.failed === true || l.result !== 'SUCCESS', [step('snp_leak_pages')]]),
+    when([
+      (_t, l) => l.failed === true || l.result !== 'SUCCESS',
+      [step('snp_leak_pages', { send: (t) => outgoing(SEV_DEVICE, { type: 'sev.leak', pfn: sevOp(env, t).pfn }) })],
+    ]),
   ]);
 
 export const bindSevCommand = (env: HostEnv) => (t: HostThread) => ({ pfn: sevOp(env, t).pfn });

@@ -61,6 +61,8 @@ export type SevDeviceEvent = EventOf<{
   'sev.expect': object;
   /** The thread queues itself on sev->int_queue, and looks at sev->int_rcvd. */
   'sev.rcvd?': object;
+  /** snp_leak_pages(): the page is never used again. */
+  'sev.leak': { pfn: number };
   /** From psp_irq_handler(). */
   'psp.interrupt': object;
 }>;
@@ -83,6 +85,7 @@ export const PSP_EVENTS = {
   'psp-interrupt': 'offer',
   'irq.psp': 'latched',
   'sev.expect': 'bus',
+  'sev.leak': 'bus',
   'sev.rcvd?': 'bus',
   'sev.rcvd': 'bus',
   'psp.interrupt': 'bus',

@@ -183,6 +183,14 @@ const ofCommands: Readonly<Record<string, Mutant>> = {
     'sev_do_cmd',
     replace('rmpupdate', (call) => [call, { kind: 'note', local: () => ({ result: 'SUCCESS' }) }]),
   ),
+  'snp-error-no-reclaim': patched(
+    'The page of a command that failed is not reclaimed.',
+    'sev_do_cmd',
+    replace('snp_reclaim_pages', (call) => [
+      { kind: 'when', cases: [[(_t: unknown, l: { readonly failed?: boolean }) => l.failed !== true, [call]]] },
+    ]),
+  ),
+  'snp-reclaim-no-leak': without('A page that the firmware does not give back is not leaked.', 'snp_reclaim_pages', 'snp_leak_pages'),
   'snp-no-reclaim': without('A page that the firmware wrote is not reclaimed.', 'sev_do_cmd', 'snp_reclaim_pages'),
   'snp-reclaim-half': without('A reclaimed page is not made a page of the hypervisor.', 'snp_reclaim_pages', 'rmpupdate'),
 };

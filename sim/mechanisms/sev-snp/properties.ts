@@ -110,19 +110,18 @@ const inUseIsVmsa = alwaysEach<RmpRegionContext>('rmp.in-use-is-vmsa', {
 
 /**
  * Pages of the Firmware or the Reclaim state while no thread has the mailbox: the driver gives a
- * page it lent back before it unlocks. Firmware that may fail (`psp-error`) may keep a page, which
- * is leaked then.
+ * page it lent back before it unlocks, or leaks it.
  */
 const pageGivenBack = always('rmp.page-given-back', {
-  kinds: ['mutex', 'rmpRegion', 'psp'],
+  kinds: ['mutex', 'rmpRegion', 'sevDevice'],
   source: 'domain snp f.1: any page that firmware may write is Firmware before the command and reclaimed after; SNP-59',
   grade: 'read',
   check: (world) => {
     const mailbox = world.actors<MutexContext>('mutex').find(({ id }) => id === SEV_CMD_MUTEX);
     if (mailbox === undefined || mailbox.context.owner !== null) return null;
-    if (world.actors<PspContext>('psp').some(({ context }) => context.errors)) return null;
+    const leaked = world.actors<SevDeviceContext>('sevDevice').flatMap(({ context }) => context.leaked);
     const entries = world.actors<RmpRegionContext>('rmpRegion').flatMap(({ context }) => Object.entries(context.entries));
-    const lent = entries.find(([, { assigned, asid }]) => assigned && asid === 0);
+    const lent = entries.find(([pfn, { assigned, asid }]) => assigned && asid === 0 && !leaked.includes(Number(pfn)));
     return lent ? `PFN ${hex(Number(lent[0]))} is ${lent[1].immutable ? 'Firmware' : 'Reclaim'} and no command runs` : null;
   },
 });

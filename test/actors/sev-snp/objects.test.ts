@@ -176,7 +176,12 @@ describe('the driver of the mailbox', () => {
     [false, true],
   ])('takes no interrupt for a completion with status %s and response bit %s', (complete, response) => {
     const { sent, context } = device.after(wait(A)).when(interrupted(complete, response));
-    expect([sent, context]).toEqual([[], { rcvd: false, waiters: [A] }]);
+    expect([sent, context]).toEqual([[], { rcvd: false, waiters: [A], leaked: [] }]);
+  });
+
+  it('remembers pages that the firmware has not given back', () => {
+    const leak = (pfn: number) => by(A, 'sev.leak', { pfn });
+    expect(device.after(leak(0x1801), leak(0x1800)).context.leaked).toEqual([0x1801, 0x1800]);
   });
 
   it('forgets the last completion before the next command', () => {

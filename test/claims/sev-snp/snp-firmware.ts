@@ -84,10 +84,20 @@ export const SNP_FIRMWARE_CLAIMS: readonly Claim[] = [
     shows: [
       keeps('rmp-churn', 'default', 'rmp.page-given-back', 'snp-no-reclaim', 'snp-reclaim-half'),
       keeps('rmp-churn', 'default', DEADLOCK, 'psp-no-interrupt'),
+      keeps('psp-failed-command', 'default', 'rmp.page-given-back', 'snp-error-no-reclaim', 'snp-reclaim-no-leak'),
     ],
-    why: 'a buffer that RMPUPDATE refuses, an error of the firmware and a second thread are not in `rmp-churn`',
+    why: 'a buffer that RMPUPDATE refuses is in no scenario',
     not: 'the bounce buffer of legacy commands, and what the command writes: buffers have no content',
-    mutants: ['snp-no-reclaim', 'snp-reclaim-half', 'snp-buffer-unchecked', 'rmp-update-immutable', 'snp-cmd-no-mutex', 'psp-no-interrupt'],
+    mutants: [
+      'snp-no-reclaim',
+      'snp-error-no-reclaim',
+      'snp-reclaim-no-leak',
+      'snp-reclaim-half',
+      'snp-buffer-unchecked',
+      'rmp-update-immutable',
+      'snp-cmd-no-mutex',
+      'psp-no-interrupt',
+    ],
     check: (mutant) => {
       const played = s.inOrder(STATUS, mutant);
       assert.deepEqual(statesOf(played), ['hypervisor', 'assigned immutable', 'assigned', 'hypervisor']);
