@@ -49,7 +49,7 @@ export interface Vcpu extends Walker<GuestLocals> {
   readonly requests: readonly VcpuRequest[];
   readonly interrupts: boolean;
   /** Its thread sleeps until this happens, or an interrupt. */
-  readonly blockedUntil: BlockedUntil | null;
+  readonly blockedUntil: BlockedUntil | 'over' | null;
   readonly interrupted: boolean;
 }
 
