@@ -28,6 +28,7 @@ import '../events/sev-snp/psp.ts';
 import '../events/sev-snp/rmp.ts';
 import '../events/sev-snp/sev-snp.ts';
 import '../events/sev-snp/vm-pages.ts';
+import '../events/split-lock/sld-options.ts';
 import '../events/split-lock/split-lock.ts';
 import '../events/svm.ts';
 import '../sim/mechanisms/os-lock/index.ts';

@@ -62,9 +62,9 @@ export type VcpuEvent = EventOf<{
   'vcpu.exitGuestMode': object;
   'vcpu.clearRequest': { request: VcpuRequest };
   'vcpu.mode?': object;
-  /** kvm_vcpu_block(): the thread is about to sleep. */
+  /** kvm_vcpu_check_block(): the thread is about to sleep, or was woken. */
   'vcpu.block': { until: BlockedUntil };
-  /** finish_rcuwait(): the thread sleeps no longer, whatever woke it. */
+  /** finish_rcuwait(): a signal has ended the sleep. */
   'vcpu.unblock': object;
   /** The guest saw a physical interrupt of its pCPU. */
   'guest.interrupted': object;

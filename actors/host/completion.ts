@@ -1,8 +1,11 @@
 /**
- * Devices that tell a CPU by an interrupt that a command is done: the handler wakes the thread that
- * sleeps on it.
+ * Devices that tell a CPU by an interrupt that a command is done: the handler asks the device's
+ * driver, which sets what its threads wait for and wakes them.
  *
- * @see kernel kernel/sched/completion.c, complete(); include/linux/wait.h, wake_up()
+ * A CPU knows no thread that waits: whom a wake-up is for, and whether there is anything to wake
+ * for, is the driver's to know.
+ *
+ * @see kernel include/linux/wait.h, wake_up(); drivers/crypto/ccp/psp-dev.c, psp_irq_handler()
  */
 import type { ActorId } from '../../events/event.ts';
 import { entryOf, handlerOf } from './interrupt.ts';
@@ -13,27 +16,9 @@ export interface Completion {
   readonly name: string;
   /** The interrupt handler, by the kernel's name. */
   readonly handler: string;
+  /** The actor that the handler tells, by the message `NAME.interrupt`. */
+  readonly driver: ActorId;
 }
-
-type WaiterField = `${string}Waiter`;
-
-/**
- * The fields of a CPU that say, for each completion, which thread sleeps on it while the interrupt
- * is pending.
- */
-export type Waiters = Readonly<Record<WaiterField, ActorId | null | undefined>>;
-
-/** The field of one completion. */
-export const waiterOf = ({ name }: Completion): WaiterField => `${name}Waiter`;
-
-/** The fields as a CPU starts with them. */
-export const noWaiters = (completions: readonly Completion[]): Waiters =>
-  Object.fromEntries(completions.map((completion) => [waiterOf(completion), null]));
-
-/** The field, with the thread that the message of the interrupt names. */
-export const waiterIn = (message: object, completion: Completion): Waiters => ({
-  [waiterOf(completion)]: (message as { readonly waiter: ActorId }).waiter,
-});
 
 const byName = <V>(completions: readonly Completion[], entryFor: (completion: Completion) => readonly [string, V]) =>
   Object.fromEntries(completions.map(entryFor)) as Readonly<Record<string, V>>;

@@ -13,10 +13,10 @@ import { type ActorId, type Letter, type Outgoing, outgoing, type Stamped, sende
 import type { PreemptionModel, Ticks } from '../../events/options.ts';
 import type { PcpuEvent } from '../../events/sched.ts';
 import type { Chance } from './chance.ts';
-import { type Completion, completionChart, noWaiters, type Waiters, waiterIn, waiterOf } from './completion.ts';
+import { type Completion, completionChart } from './completion.ts';
 import { acknowledged, EXEC, entryOf, execOnly, HOST_INTERRUPTS, handlerOf, type Interrupt, isPending, raised } from './interrupt.ts';
 
-export interface PcpuInput extends Waiters {
+export interface PcpuInput {
   readonly peers: readonly ActorId[];
   readonly preemption: PreemptionModel;
   readonly ticks: Ticks;
@@ -96,11 +96,10 @@ const machine = setup({
     raiseDevice: assign({ irr: ({ context: c }) => raised(c.irr, 'device') }),
     ackReschedule: assign({ irr: ({ context: c }) => acknowledged(c.irr, 'reschedule') }),
     ackDevice: assign({ irr: ({ context: c }) => acknowledged(c.irr, 'device') }),
-    raiseCompletion: assign(({ context: c, event }, one: Completion) => ({ irr: raised(c.irr, one.name), ...waiterIn(event, one) })),
-    complete: enqueueActions(({ context: c, enqueue }, completion: Completion) => {
-      const waiter = c[waiterOf(completion)];
-      if (waiter) enqueue.emit(outgoing(SCHEDULER, { type: 'sched.wake', thread: waiter }));
-      enqueue.assign({ irr: acknowledged(c.irr, completion.name), ...noWaiters([completion]) });
+    raiseCompletion: assign(({ context: c }, one: Completion) => ({ irr: raised(c.irr, one.name) })),
+    complete: enqueueActions(({ context: c, enqueue }, { name, driver }: Completion) => {
+      enqueue.emit(outgoing(driver, { type: `${name}.interrupt` }));
+      enqueue.assign({ irr: acknowledged(c.irr, name) });
     }),
     ackTimer: assign({
       irr: ({ context: c }) => acknowledged(c.irr, 'timer'),

@@ -49,13 +49,13 @@ export interface Vcpu extends Walker<GuestLocals> {
   readonly requests: readonly VcpuRequest[];
   readonly interrupts: boolean;
   /** Its thread sleeps until this happens, or an interrupt. */
-  readonly blockedUntil: BlockedUntil | null;
+  readonly blockedUntil: BlockedUntil | 'over' | null;
   readonly interrupted: boolean;
 }
 
 /** Constructors of guest paths. @public */
 export const guest = pathsOf<Vcpu, GuestLocals, GuestEvent>();
-const { path, step, loop, when, leaveLoop } = guest;
+const { path, step, loop, when, stop, leaveLoop } = guest;
 /** A path that guests walk. @public */
 export type GuestPath = Path<Vcpu, GuestLocals, GuestEvent>;
 
@@ -137,7 +137,8 @@ export function guestPath(env: GuestEnv): Path<Vcpu, GuestLocals, GuestEvent> {
         }),
       ),
       step('shutdown', { send: (v) => vmexit(v, 'SHUTDOWN') }),
-      { kind: 'stop', name: 'off' },
+      // An entry finds the state that it left: the guest shuts down once more.
+      stop('off', (v) => vmexit(v, 'SHUTDOWN')),
     ],
     { locals: ['again', 'option'] },
   );

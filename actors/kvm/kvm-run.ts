@@ -223,6 +223,16 @@ export const KVM_PARTS: KvmParts = {
   },
 };
 
+/**
+ * A vCPU that a signal has brought out of KVM_RUN in its HLT is still halted when it is run again.
+ * @see kernel arch/x86/kvm/x86.c, vcpu_run(), vcpu_block(), 6.1
+ */
+const whenHalted = (env: HostEnv, others: readonly HostItem[]): readonly HostItem[] => {
+  if (!env.slots.hasUserLoop()) return others;
+  const vcpuBlock = path('vcpu_block', env.vendor.enterGuest, [call(blockPath(env, 'request'))]);
+  return [when([(_t, l) => l.halted === true, [note(() => ({ halted: undefined })), call(vcpuBlock)]], [otherwise, others])];
+};
+
 /** The whole ioctl, R1 to R20. */
 export const kvmRunPath = (env: HostEnv) => {
   const turn: readonly (keyof HostLocals & string)[] = ['exit', 'returns', ...env.slots.turnLocals()];
@@ -238,9 +248,11 @@ export const kvmRunPath = (env: HostEnv) => {
           note(() => ({ granted: undefined })),
           call(vcpuLoad(env)),
           loop(
-            call(enterGuest(env), () => Object.fromEntries(turn.map((name) => [name, undefined]))),
-            when([(_t, l) => l.dead === true, [leaveLoop]]),
-            handleExit(env),
+            ...whenHalted(env, [
+              call(enterGuest(env), () => Object.fromEntries(turn.map((name) => [name, undefined]))),
+              when([(_t, l) => l.dead === true, [leaveLoop]]),
+              handleExit(env),
+            ]),
             // R18: -EINTR.
             when([signalPending, [leaveLoop]]),
           ),

@@ -83,6 +83,8 @@ export interface Instructions {
   readonly entering: WithinStep;
   /** #VMEXIT, or the exception to EL2. */
   readonly leaving: WithinStep;
+  /** R19 and S2, kvm_arch_vcpu_put(). */
+  readonly putting: WithinStep;
 }
 
 /** Keyed slots; a vendor that has one of its own declares it here. @public */
@@ -140,7 +142,7 @@ const SEQUENCES: readonly string[] = [
     'restore',
     'leaveToUser',
   ] satisfies (keyof Sequences)[]),
-  ...(['entering', 'leaving'] satisfies (keyof Instructions)[]),
+  ...(['entering', 'leaving', 'putting'] satisfies (keyof Instructions)[]),
 ];
 const KEYED: readonly string[] = ['exits', 'requests', 'vcpuIoctls', 'vmIoctls'];
 const OTHERS: readonly string[] = ['userLoop', 'turnLocals', 'toUser'];
@@ -252,6 +254,10 @@ export class Slots {
   inUserLoop(env: HostEnv, kvmRun: HostPath): HostPath {
     const wrap = this.#userLoop();
     return wrap ? wrap(env, kvmRun) : kvmRun;
+  }
+
+  hasUserLoop(): boolean {
+    return this.#userLoop() !== undefined;
   }
 
   #inOrder(slot: keyof Sequences): readonly SlotItems[] {

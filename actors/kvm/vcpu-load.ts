@@ -50,7 +50,9 @@ export const archLoad = (env: HostEnv): readonly HostItem[] => [
 /** R19: kvm_arch_vcpu_put(). @public */
 export const archPut = (env: HostEnv): readonly HostItem[] => [
   ...env.slots.items('put', env),
-  step('kvm_arch_vcpu_put', { send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.put' }) }),
+  step('kvm_arch_vcpu_put', {
+    send: (t) => [outgoing(vcpuOf(env, t).id, { type: 'vcpu.put' }), ...env.slots.messages('putting', env, t)],
+  }),
 ];
 
 /** R2 to R5. @public */

@@ -63,7 +63,7 @@ export function vcpuMachine(env: GuestEnv) {
        */
       wake: enqueueActions(({ context: v, enqueue }) => {
         enqueue.emit(wake(v));
-        enqueue.assign({ blockedUntil: null });
+        enqueue.assign({ blockedUntil: 'over' });
       }),
       load: assign({ cpu: ({ context: v, event }) => (event.type === 'vcpu.load' ? event.cpu : v.cpu) }),
       put: assign({ cpu: null }),
@@ -97,11 +97,12 @@ export function vcpuMachine(env: GuestEnv) {
       block: enqueueActions(({ context: v, event, enqueue }) => {
         if (event.type !== 'vcpu.block') return;
         const { until } = event;
-        const sleep = until === 'request' ? v.requests.length === 0 : v.requests.includes(until.cleared);
+        const sleep = v.blockedUntil !== 'over' && (until === 'request' ? v.requests.length === 0 : v.requests.includes(until.cleared));
         enqueue.emit(outgoing(sender(event), { type: 'vcpu.blocked', sleep }));
         enqueue.assign({ blockedUntil: sleep ? until : null });
       }),
-      unblock: assign({ blockedUntil: null }),
+      /** A signal has ended the sleep; what else there is to do stays. */
+      unblock: assign({ blockedUntil: ({ context: v }) => (v.blockedUntil === 'over' ? 'over' : null) }),
       /** Only a guest that computes notices; any other goes on where it was. */
       setInterrupted: assign({ interrupted: ({ context: v }) => opOf(env, v).op === 'spin' }),
     },

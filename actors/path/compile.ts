@@ -3,7 +3,7 @@
  * the way to the next step.
  */
 
-import type { Letter } from '../../events/event.ts';
+import type { Letter, Outgoing } from '../../events/event.ts';
 import { type PathPatches, patched } from './patch.ts';
 import { type Flow, type Item, letterOf, otherwise, type Path, PathError, type Source, type Step, type StepSpec } from './path.ts';
 import { checkWays } from './ways.ts';
@@ -40,6 +40,8 @@ export interface GraphNode<T, L, E extends AnyEvent> extends Source {
   readonly edges: readonly Edge<T, L>[];
   readonly requires: boolean;
   readonly stops: boolean;
+  /** Of a stop: what the walker says when it is given a step all the same. */
+  readonly again?: ((walker: T) => Outgoing) | undefined;
   /** The loops around it, across calls, innermost first. */
   readonly loops: readonly string[];
   /** What the paths around it list as their locals. */
@@ -160,7 +162,7 @@ class Compiler<T, L, E extends AnyEvent> {
         this.#add(scope, item.name, item, edgesOf(item, this.#stepEvent, inner.next));
         break;
       case 'stop':
-        this.#add(scope, item.name, {}, []);
+        this.#add(scope, item.name, {}, [], item.again);
         break;
       case 'loop': {
         const body: Scope<T, L> = { ...scope, next: [], loopExit: inner.next, loops: [`${scope.prefix}#${this.#loops++}`, ...scope.loops] };
@@ -185,6 +187,7 @@ class Compiler<T, L, E extends AnyEvent> {
     name: string,
     spec: StepSpec<T, L, E>,
     edges: readonly Edge<T, L>[],
+    again?: (walker: T) => Outgoing,
   ): void {
     const id = under(prefix, name);
     if (this.nodes.has(id)) throw new PathError(`two steps are called ${id}; name one of them apart`);
@@ -194,6 +197,7 @@ class Compiler<T, L, E extends AnyEvent> {
       edges,
       requires,
       stops: edges.length === 0,
+      again,
       source: spec.source ?? source,
       grade: spec.grade ?? grade,
       loops,

@@ -4,6 +4,7 @@
  */
 import {
   type EventObject,
+  emit,
   enqueueActions,
   type MachineContext,
   type MetaObject,
@@ -116,6 +117,8 @@ function stateOf<T extends Walker<L> & MachineContext, L extends object, E exten
     if (edge.routes.length === 0) on[edge.on]!.push(new Transition(node, graph, options, edge, null).config());
     for (const route of edge.routes) on[edge.on]!.push(new Transition(node, graph, options, edge, route).config());
   }
+  const { again } = node;
+  if (again) on[options.stepEvent] = [{ actions: emit(({ context }: { readonly context: T }) => again(context)) }];
   const { idles, yields, computes, ns, chooses } = node.spec;
   const waits = node.loops.filter((loop) => graph.waiting.has(loop));
   if (chooses) on.choose = [choiceOf(options.frame)];

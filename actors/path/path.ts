@@ -121,12 +121,14 @@ export interface Jump {
   readonly kind: 'leaveLoop' | 'return';
 }
 /** The walker ends here: nothing is left to do. @public */
-export interface Stop {
+export interface Stop<T> {
   readonly kind: 'stop';
   readonly name: string;
+  /** What it says each time that it is given a step all the same. Without it, that is an error. */
+  readonly again?: (walker: T) => Outgoing;
 }
 /** What stands in a path. @public */
-export type Item<T, L, E extends AnyEvent> = Step<T, L, E> | Call<T, L, E> | Loop<T, L, E> | When<T, L, E> | Note<T, L> | Jump | Stop;
+export type Item<T, L, E extends AnyEvent> = Step<T, L, E> | Call<T, L, E> | Loop<T, L, E> | When<T, L, E> | Note<T, L> | Jump | Stop<T>;
 
 /** Where a path comes from; stands in the meta of every state it expands to. @public */
 export interface Source {
@@ -173,7 +175,7 @@ export function pathsOf<T, L, E extends AnyEvent>() {
     loop: (...body: readonly Item<T, L, E>[]): Item<T, L, E> => ({ kind: 'loop', body }),
     when: (...cases: readonly Case<T, L, E>[]): Item<T, L, E> => ({ kind: 'when', cases }),
     note: (local: Note<T, L>['local']): Item<T, L, E> => ({ kind: 'note', local }),
-    stop: (name: string): Item<T, L, E> => ({ kind: 'stop', name }),
+    stop: (name: string, again?: (walker: T) => Outgoing): Item<T, L, E> => ({ kind: 'stop', name, ...(again && { again }) }),
     leaveLoop: { kind: 'leaveLoop' } as Item<T, L, E>,
     leavePath: { kind: 'return' } as Item<T, L, E>,
     preemptDisable: { kind: 'step', name: 'preempt_disable', preempt: 1, ns: 5 } as Item<T, L, E>,

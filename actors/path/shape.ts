@@ -69,7 +69,7 @@ const PATH: KeysOf<Required<AnyPath>> = {
 /** The keys of each kind of items besides `kind`. */
 const ITEMS: { readonly [K in AnyItem['kind']]: KeysOf<Omit<Required<Extract<AnyItem, { readonly kind: K }>>, 'kind'>> } = {
   step: { name, ...SPEC },
-  stop: { name },
+  stop: { name, again: fn },
   call: { path: ['a path', (value) => typeof value === 'object' && value !== null], bind: fn },
   loop: { body: list },
   when: { cases: ['at least one case', (value) => Array.isArray(value) && value.length > 0] },

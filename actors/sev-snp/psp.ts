@@ -2,9 +2,9 @@
  * The PSP: a mailbox with one command in flight, and the platform state.
  *
  * An entry that an instruction holds is waited for. A command is taken from the mailbox, executed
- * between two instructions of the host, and completed by an interrupt to the boot CPU. Left out:
- * the command buffers' contents, guest contexts, the time-out after which a driver gives the PSP
- * up.
+ * between two instructions of the host, and completed by an interrupt to the boot CPU. A command
+ * that is written while another one is in flight takes its place, which no driver may do: the PSP
+ * remembers it. Left out: the command buffers' contents, guest contexts.
  *
  * @see SEV-SNP firmware ABI, "Platform states", "Command reference"; kernel
  * drivers/crypto/ccp/sev-dev.c; domain snp f.1 to f.4
@@ -18,14 +18,21 @@ export interface PspInput {
   readonly state: 'UNINIT' | 'INIT';
   /** Whether a hardware error is offered while a command runs. */
   readonly errors: boolean;
+  /** Whether an interrupt that completes nothing is offered while a command runs. */
+  readonly interrupts: boolean;
 }
 export interface PspContext {
   readonly platform: 'UNINIT' | 'INIT';
   readonly errors: boolean;
+  readonly interrupts: boolean;
+  /** In flight: the command register has no response bit. */
   readonly command: PspCommand | null;
   readonly pfn: number;
-  readonly waiter: ActorId | null;
   readonly status: PspStatus;
+  /** SEV_CMD_COMPLETE of the interrupt status register. */
+  readonly interrupted: boolean;
+  /** A command that was in flight when the next one was written. */
+  readonly overwritten: PspCommand | null;
   readonly asking: string | null;
 }
 
@@ -42,19 +49,20 @@ const isAllowed = ({ command, platform }: PspContext) => {
 export const pspMachine = setup({
   types: { context: {} as PspContext, events: {} as Stamped<PspEvent | RmpAnswer>, emitted: {} as Outgoing, input: {} as PspInput },
   guards: {
-    isIdle: ({ context: c }) => c.command === null,
     isRefused: ({ context: c }) => !isAllowed(c),
     isReclaim: ({ context: c }) => c.command === 'SNP_PAGE_RECLAIM',
     needsFirmwarePage: ({ context: c }) => needsPage(c.command) && c.platform === 'INIT',
     hasErrors: ({ context: c }) => c.errors,
+    canInterrupt: ({ context: c }) => c.interrupts && !c.interrupted,
     isFirmwarePage: ({ event }) => event.type === 'rmp.entry' && event.entry.assigned && event.entry.immutable,
     isReclaimed: ({ event }) => event.type === 'rmp.reclaimed' && event.outcome === 'ok',
     isEntryLocked: ({ event }) => event.type === 'rmp.reclaimed' && event.outcome === 'locked',
   },
   actions: {
     accept: assign(({ event }) =>
-      event.type === 'psp.command' ? { command: event.command, pfn: event.pfn, waiter: sender(event), status: 'SUCCESS' as const } : {},
+      event.type === 'psp.command' ? { command: event.command, pfn: event.pfn, status: 'SUCCESS' as const } : {},
     ),
+    overwrite: assign({ overwritten: ({ context: c }) => c.command }),
     askReclaim: enqueueActions(({ context: c, enqueue }) => {
       enqueue.assign({ asking: 'psp' });
       enqueue.emit(outgoing(regionOf(c.pfn), { type: 'rmp.reclaim', pfn: c.pfn }));
@@ -70,48 +78,58 @@ export const pspMachine = setup({
     failPage: assign({ status: 'INVALID_PAGE_STATE' }),
     failHardware: assign({ status: 'HWERROR_PLATFORM' }),
     answered: assign({ asking: null }),
-    complete: enqueueActions(({ context: c, enqueue }) => {
-      enqueue.emit(outgoing(IRQ_CPU, { type: 'irq.psp', waiter: c.waiter! }));
-      enqueue.assign({ command: null, waiter: null });
+    respond: assign({ command: null }),
+    interrupt: enqueueActions(({ enqueue }) => {
+      enqueue.emit(outgoing(IRQ_CPU, { type: 'irq.psp' }));
+      enqueue.assign({ interrupted: true });
     }),
-    answerStatus: emit(({ context: c, event }) =>
-      outgoing(sender(event), { type: 'psp.status', done: c.command === null, status: c.status, platform: c.platform }),
+    answerStatus: emit(({ context: c, event }) => outgoing(sender(event), { type: 'psp.status', status: c.status, platform: c.platform })),
+    answerInterrupted: emit(({ context: c, event }) =>
+      outgoing(sender(event), { type: 'psp.interrupted', complete: c.interrupted, response: c.command === null }),
     ),
+    acknowledge: assign({ interrupted: false }),
   },
 }).createMachine({
   id: 'psp',
   context: ({ input }) => ({
     platform: input.state,
     errors: input.errors,
+    interrupts: input.interrupts,
     command: null,
     pfn: 0,
-    waiter: null,
     status: 'SUCCESS',
+    interrupted: false,
+    overwritten: null,
     asking: null,
   }),
   initial: 'idle',
-  on: { 'psp.status?': { actions: 'answerStatus' } },
+  on: {
+    'psp.status?': { actions: 'answerStatus' },
+    'psp.interrupted?': { actions: ['answerInterrupted', 'acknowledge'] },
+  },
   states: {
-    idle: { tags: 'rest', on: { 'psp.command': { guard: 'isIdle', target: 'executing', actions: 'accept' } } },
+    idle: { tags: 'rest', on: { 'psp.command': { target: 'executing', actions: 'accept' } } },
     executing: {
-      meta: { offers: () => [{ type: 'exec', owed: true }, { type: 'psp-error' }], ns: 50_000, idles: true },
+      meta: { offers: () => [{ type: 'exec', owed: true }, { type: 'psp-error' }, { type: 'psp-interrupt' }], ns: 50_000, idles: true },
       on: {
+        'psp.command': { actions: ['overwrite', 'accept'] },
         exec: [
-          { guard: 'isRefused', target: 'idle', actions: ['failState', 'complete'] },
+          { guard: 'isRefused', target: 'idle', actions: ['failState', 'respond', 'interrupt'] },
           { guard: 'isReclaim', actions: 'askReclaim' },
           { guard: 'needsFirmwarePage', actions: 'askEntry' },
-          { target: 'idle', actions: ['changePlatform', 'complete'] },
+          { target: 'idle', actions: ['changePlatform', 'respond', 'interrupt'] },
         ],
         'rmp.reclaimed': [
           { guard: 'isEntryLocked', actions: 'answered' },
-          { guard: 'isReclaimed', target: 'idle', actions: ['answered', 'complete'] },
-          { target: 'idle', actions: ['answered', 'failPage', 'complete'] },
+          { guard: 'isReclaimed', target: 'idle', actions: ['answered', 'respond', 'interrupt'] },
+          { target: 'idle', actions: ['answered', 'failPage', 'respond', 'interrupt'] },
         ],
         'rmp.entry': [
-          { guard: 'isFirmwarePage', target: 'idle', actions: ['answered', 'complete'] },
-          { target: 'idle', actions: ['answered', 'failPage', 'complete'] },
+          { guard: 'isFirmwarePage', target: 'idle', actions: ['answered', 'respond', 'interrupt'] },
+          { target: 'idle', actions: ['answered', 'failPage', 'respond', 'interrupt'] },
         ],
-        'psp-error': { guard: 'hasErrors', target: 'idle', actions: ['failHardware', 'complete'] },
+        'psp-interrupt': { guard: 'canInterrupt', actions: 'interrupt' },
+        'psp-error': { guard: 'hasErrors', target: 'idle', actions: ['failHardware', 'respond', 'interrupt'] },
       },
     },
   },

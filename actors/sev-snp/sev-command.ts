@@ -7,9 +7,11 @@ import type { PspCommand } from '../../events/sev-snp/psp.ts';
 import { type HostEnv, type HostThread, host, kernelSource, opOf, toCpu } from '../host/host-env.ts';
 import { SHARED } from './page-fault.ts';
 import { rmpupdatePath } from './rmpupdate.ts';
+import { SEV_DEVICE } from './sev-device.ts';
 
 const { path, step, call, loop, when, leaveLoop } = host;
 const SEV_DEV = kernelSource('drivers/crypto/ccp/sev-dev.c, __sev_do_cmd_locked()');
+const WAIT = kernelSource('drivers/crypto/ccp/sev-dev.c, sev_wait_cmd_ioc(); include/linux/wait.h, wait_event_timeout()');
 
 export const SEV_CMD_MUTEX = 'mutex:sev_cmd';
 const PSP = 'psp';
@@ -29,24 +31,38 @@ const sevOp = (env: HostEnv, t: HostThread) => {
 const writesPage = (env: HostEnv) => (t: HostThread) => WRITES_PAGE.includes(sevOp(env, t).command);
 const schedule = step('schedule', { sleeps: true, send: (t) => toCpu(t, { type: 'cpu.sleep' }) });
 
-/** Writes the command register and sleeps until the interrupt handler has seen the completion. */
+/**
+ * Waits for the interrupt handler to set the flag. Whatever wakes the thread, it looks at the flag:
+ * a wake-up for another reason, as by the death of its process, ends nothing. The command register
+ * is read when the flag is set, and not before.
+ */
+const waitForCommand = path(
+  'sev_wait_cmd_ioc',
+  WAIT,
+  [
+    loop(
+      step('prepare_to_wait_event', {
+        send: () => outgoing(SEV_DEVICE, { type: 'sev.rcvd?' }),
+        answers: { 'sev.rcvd': (e) => ({ done: e.rcvd }) },
+      }),
+      when([(_t, l) => l.done === true, [leaveLoop]]),
+      schedule,
+    ),
+    step('ioread_cmdresp', {
+      send: () => outgoing(PSP, { type: 'psp.status?' }),
+      answers: { 'psp.status': (e) => ({ failed: e.status !== 'SUCCESS' }) },
+    }),
+  ],
+  { locals: ['done'] },
+);
+
+/** Clears the flag, writes the command register, and sleeps until the command is done. */
 const issue = (env: HostEnv, name: string, command: (t: HostThread) => PspCommand) =>
-  path(
-    name,
-    SEV_DEV,
-    [
-      step('iowrite_cmdresp', { send: (t) => outgoing(PSP, { type: 'psp.command', command: command(t), pfn: sevOp(env, t).pfn }) }),
-      loop(
-        schedule,
-        step('sev_wait_cmd_ioc', {
-          send: () => outgoing(PSP, { type: 'psp.status?' }),
-          answers: { 'psp.status': (e) => ({ done: e.done, failed: e.status !== 'SUCCESS' }) },
-        }),
-        when([(_t, l) => l.done === true, [leaveLoop]]),
-      ),
-    ],
-    { locals: ['done'] },
-  );
+  path(name, SEV_DEV, [
+    step('clear_int_rcvd', { send: () => outgoing(SEV_DEVICE, { type: 'sev.expect' }) }),
+    step('iowrite_cmdresp', { send: (t) => outgoing(PSP, { type: 'psp.command', command: command(t), pfn: sevOp(env, t).pfn }) }),
+    call(waitForCommand),
+  ]);
 
 export const sevCommandPath = (env: HostEnv) =>
   path(
@@ -97,7 +113,10 @@ const reclaimPath = (env: HostEnv) =>
   path('snp_reclaim_pages', kernelSource('drivers/crypto/ccp/sev-dev.c, snp_reclaim_pages()'), [
     call(issue(env, '__sev_do_cmd_locked', () => 'SNP_PAGE_RECLAIM')),
     when([(_t, l) => l.failed !== true, [call(rmpupdatePath(env.options), () => ({ update: SHARED }))]]),
-    when([(_t, l) => l.failed === true || l.result !== 'SUCCESS', [step('snp_leak_pages')]]),
+    when([
+      (_t, l) => l.failed === true || l.result !== 'SUCCESS',
+      [step('snp_leak_pages', { send: (t) => outgoing(SEV_DEVICE, { type: 'sev.leak', pfn: sevOp(env, t).pfn }) })],
+    ]),
   ]);
 
 export const bindSevCommand = (env: HostEnv) => (t: HostThread) => ({ pfn: sevOp(env, t).pfn });

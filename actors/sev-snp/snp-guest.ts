@@ -11,7 +11,7 @@ import { type GuestEnv, type GuestItem, type GuestLocals, guest, opOf, type Vcpu
 import { otherwise, type Path, type Source } from '../path/path.ts';
 import { MICRO_STEPS } from './snp-env.ts';
 
-const { path, step, call, loop, when, leaveLoop, leavePath } = guest;
+const { path, step, call, loop, when, stop, leaveLoop, leavePath } = guest;
 
 declare module '../kvm/guest-program.ts' {
   interface GuestLocals {
@@ -152,11 +152,15 @@ function accessPath(env: GuestEnv, kind: 'read' | 'write', { 'guest.notValidated
   );
 }
 
-/** sev_es_terminate(): the guest ends itself and says why. @see domain snp e.1 for the codes */
+/**
+ * sev_es_terminate(): the guest ends itself and says why; where it is run again all the same, it
+ * halts.
+ * @see domain snp e.1 for the codes
+ */
 const terminate = (reasonSet: number, reason: number) =>
   path('sev_es_terminate', { source: 'arch/x86/coco/sev/shared.c, sev_es_terminate()', grade: 'read' }, [
     step('VMGEXIT', { send: (v) => vmexit(v, 'VMGEXIT', { nae: 'TERMINATE', reasonSet, reason }) }),
-    { kind: 'stop', name: 'terminated' },
+    stop('terminated', (v) => vmexit(v, 'HLT')),
   ]);
 
 /**

@@ -3,7 +3,8 @@
  * guest was given the bit, how it set the bit, and the last misaligned access that it made.
  * Properties compare it with what became of that access.
  */
-import type { AccessContext, SldState } from '../../events/split-lock/split-lock.ts';
+import type { SldState } from '../../events/split-lock/sld-options.ts';
+import type { AccessContext } from '../../events/split-lock/split-lock.ts';
 import type { Vcpu } from '../kvm/guest-program.ts';
 
 /** An access as the processor judges it, with the bit as the guest had set it then. */
@@ -22,6 +23,8 @@ export interface SplitLockAccount {
   /** Bit 29 as it last wrote it without #GP. */
   readonly bit: boolean;
   readonly met: MetAccess | null;
+  /** Its last WRMSR has to be #GP: of a bit that it does not have, or at CPL 3. */
+  readonly gpDue?: true | undefined;
 }
 
 declare module '../kvm/guest-program.ts' {

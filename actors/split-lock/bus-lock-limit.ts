@@ -26,9 +26,10 @@ export interface MemoryBusContext {
 export const memoryBusMachine = setup({
   types: { context: {} as MemoryBusContext, events: {} as Stamped<BusEvent>, emitted: {} as Outgoing },
   actions: {
-    lock: assign(({ context: c, event }) =>
-      c.unpaid.includes(sender(event)) ? { again: c.again ?? sender(event) } : { unpaid: [...c.unpaid, sender(event)].sort() },
-    ),
+    lock: assign(({ context: c, event }) => {
+      if (event.type !== 'bus.lock') return c;
+      return c.unpaid.includes(event.by) ? { again: c.again ?? event.by } : { unpaid: [...c.unpaid, event.by].sort() };
+    }),
     pay: assign({
       unpaid: ({ context: c, event }) =>
         c.unpaid.filter((by) => by !== (event.type === 'bus.paid' && event.by !== null ? event.by : sender(event))),

@@ -65,5 +65,9 @@ export const busLockTrap = ({ busLock }: SldFacts): readonly HostItem[] =>
         ),
       ];
 
-/** A locked access across two cache lines, as memory sees it. */
-export const locksBus = (facts: SldFacts) => (facts.countsBusLocks ? [outgoing(MEMORY_BUS, { type: 'bus.lock' })] : []);
+/**
+ * A locked access across two cache lines, as its core sees it. An alignment check comes before the
+ * lock, and where no bus locks are counted the MSR alone matters.
+ */
+export const lockedAccess = ({ countsBusLocks }: SldFacts, isAlignmentChecked: boolean) =>
+  ({ type: countsBusLocks && !isAlignmentChecked ? 'core.lockedAccess?' : 'core.rdmsr?' }) as const;

@@ -7,7 +7,9 @@
 import { assign, emit, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { CoreEvent } from '../../events/sched.ts';
-import type { MsrEvent, SldFlag } from '../../events/split-lock/split-lock.ts';
+import type { SldFlag } from '../../events/split-lock/sld-options.ts';
+import type { MsrEvent } from '../../events/split-lock/split-lock.ts';
+import { MEMORY_BUS } from './bus-lock-limit.ts';
 import { isDetectionOff } from './sld-flag.ts';
 
 export interface CoreContext {
@@ -28,6 +30,7 @@ type CoreEvents = CoreEvent | MsrEvent;
 
 export const coreMachine = setup({
   types: { context: {} as CoreContext, events: {} as Stamped<CoreEvents>, emitted: {} as Outgoing, input: {} as CoreInput },
+  guards: { detects: ({ context: c }) => c.sld },
   actions: {
     write: assign({ sld: ({ context: c, event }) => (event.type === 'core.wrmsr' ? event.sld : c.sld) }),
     writeGs: assign({
@@ -49,6 +52,7 @@ export const coreMachine = setup({
       }),
     ),
     answer: emit(({ context: c, event }) => outgoing(sender(event), { type: 'core.msr', sld: c.sld })),
+    lockBus: emit(({ event }) => outgoing(MEMORY_BUS, { type: 'bus.lock', by: sender(event) })),
     /** Only a difference between the two tasks is looked at: the MSR itself is not read. */
     switchTo: assign({
       sld: ({ context: c, event }) => {
@@ -72,6 +76,7 @@ export const coreMachine = setup({
         'core.vmxon': { actions: 'vmxon' },
         'core.vmptrld?': { actions: 'answerVmptrld' },
         'core.rdmsr?': { actions: 'answer' },
+        'core.lockedAccess?': [{ guard: 'detects', actions: 'answer' }, { actions: ['answer', 'lockBus'] }],
         'core.switchTo': { actions: 'switchTo' },
       },
     },

@@ -4,7 +4,7 @@
  */
 import { type ActorId, type Outgoing, outgoing } from '../../events/event.ts';
 import type { HostOptions } from '../../events/options.ts';
-import type { SldFlag, SldState, SldWarn } from '../../events/split-lock/split-lock.ts';
+import type { SldFlag, SldState, SldWarn } from '../../events/split-lock/sld-options.ts';
 import type { HostThread } from '../host/host-env.ts';
 import { isDetectionOff } from './sld-flag.ts';
 
@@ -13,7 +13,12 @@ export interface SldFacts {
   readonly state: SldState;
   /** What the host does at #DB after a bus lock; null where it is not told of any. */
   readonly busLock: Exclude<SldState, 'off'> | null;
-  /** The processor detects bus locks, and #AC does not prevent those of split locks. */
+  /**
+   * The processor tells of bus locks: by #DB where the host arms it, by an exit where the VM has
+   * KVM_CAP_X86_BUS_LOCK_EXIT. Neither hangs on the other.
+   * @see kernel arch/x86/kernel/cpu/intel.c, bus_lock_init(); arch/x86/kvm/vmx/vmx.c,
+   * vmx_secondary_exec_control() (6.1)
+   */
   readonly countsBusLocks: boolean;
   /** The run begins while the host resumes from suspend. */
   readonly resumes: boolean;

@@ -3,7 +3,7 @@
  * polarity.
  * @see SLD-1, SLD-20, SLD-21
  */
-import type { SldFlag } from '../../events/split-lock/split-lock.ts';
+import type { SldFlag } from '../../events/split-lock/sld-options.ts';
 
 /** Whether a set flag means that detection is on. */
 export const isPositive = (flag: SldFlag): boolean => flag === 'TIF_SLD_ENABLED';

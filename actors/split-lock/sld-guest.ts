@@ -2,13 +2,13 @@
  * What guests do to meet split-lock detection: MSR accesses that exit, and accesses that fault,
  * restart, or run.
  */
-
+import { HIGHEST_CPL } from '../../events/split-lock/privileges.ts';
 import { type AccessContext, SPLIT_LOCK_DETECT } from '../../events/split-lock/split-lock.ts';
 import { hasBits, type U64, withoutBits } from '../../events/u64.ts';
 import { type GuestEnv, type GuestItem, guest, opOf, type Vcpu, vmexit } from '../kvm/guest-program.ts';
-import type { Source } from '../path/path.ts';
+import { otherwise, type Source } from '../path/path.ts';
 import { accountOf, isChecked, noted, type SplitLockAccount } from './account.ts';
-import { locksBus } from './bus-lock.ts';
+import { lockedAccess } from './bus-lock.ts';
 import { type SldFacts, toCore } from './sld-facts.ts';
 
 const { path, step, call, loop, when, leaveLoop } = guest;
@@ -48,38 +48,54 @@ const valueWritten = (env: GuestEnv, v: Vcpu): U64 => {
   return op.op === 'wrmsr-test-ctrl' ? op.value : 0;
 };
 
-/** The bit after a write; one of bits that the guest does not have is #GP, and changes nothing. */
-const bitAfter = ({ given, bit }: SplitLockAccount, value: U64): boolean => {
+/** What a write comes to: the bit that it leaves, or #GP for one that the guest does not have. */
+const outcomeOf = ({ given, bit }: SplitLockAccount, value: U64): Pick<SplitLockAccount, 'bit' | 'gpDue'> => {
   const valid = given ? SPLIT_LOCK_DETECT : 0;
-  return withoutBits(value, valid) === 0 ? hasBits(value, SPLIT_LOCK_DETECT) : bit;
+  return withoutBits(value, valid) === 0 ? { bit: hasBits(value, SPLIT_LOCK_DETECT), gpDue: undefined } : { bit, gpDue: true };
 };
+
+/** Whether an instruction of this operation faults before any exit is looked at. */
+const isForbidden = (op: ReturnType<typeof opOf>): boolean =>
+  (op.op === 'wrmsr-test-ctrl' || op.op === 'rdmsr-test-ctrl') && (op.cpl ?? 0) > HIGHEST_CPL[op.op];
+
+/** #GP(0), where the program of some guest asks for it. */
+const privileged = (env: GuestEnv, items: readonly GuestItem[]): readonly GuestItem[] =>
+  env.images.some(({ program }) => program.ops.some(isForbidden))
+    ? [
+        when(
+          [(v) => isForbidden(opOf(env, v)), [step('general_protection', { set: () => ({ exception: 'GP' as const }) })]],
+          [otherwise, items],
+        ),
+      ]
+    : items;
 
 const wrmsr = (env: GuestEnv) =>
   path(
     'WRMSR',
     SDM,
-    [
+    privileged(env, [
       step('WRMSR', {
         send: (v) => vmexit(v, 'MSR_WRITE', { value: valueWritten(env, v) }),
-        set: (v) => noted(v, { bit: bitAfter(accountOf(v), valueWritten(env, v)) }),
+        set: (v) => (isForbidden(opOf(env, v)) ? noted(v, { gpDue: true }) : noted(v, outcomeOf(accountOf(v), valueWritten(env, v)))),
       }),
       resume,
       handled,
-    ],
+    ]),
     { locals: ['exception', 'value'] },
   );
 
-const rdmsr = path(
-  'RDMSR',
-  SDM,
-  [
-    step('RDMSR', { send: (v) => vmexit(v, 'MSR_READ') }),
-    resume,
-    when([(_v, l) => l.exception === undefined, [step('note_value', { ns: 5, set: (_v, l) => ({ readback: l.value }) })]]),
-    handled,
-  ],
-  { locals: ['exception', 'value'] },
-);
+const rdmsr = (env: GuestEnv) =>
+  path(
+    'RDMSR',
+    SDM,
+    privileged(env, [
+      step('RDMSR', { send: (v) => vmexit(v, 'MSR_READ') }),
+      resume,
+      when([(_v, l) => l.exception === undefined, [step('note_value', { ns: 5, set: (_v, l) => ({ readback: l.value }) })]]),
+      handled,
+    ]),
+    { locals: ['exception', 'value'] },
+  );
 
 const contextOf = (env: GuestEnv, v: Vcpu): AccessContext => {
   const op = opOf(env, v);
@@ -89,7 +105,12 @@ const contextOf = (env: GuestEnv, v: Vcpu): AccessContext => {
 const meets = (env: GuestEnv, v: Vcpu, locked: boolean) =>
   noted(v, { met: { ...contextOf(env, v), locked, bit: accountOf(v).bit, injected: false } });
 
-/** A trap: the access is done, and the next entry goes on behind it. */
+/**
+ * A trap at any CPL: the access is done, and the next entry goes on behind it. It hangs on the
+ * capability alone, and not on the host's policy.
+ * @see kernel arch/x86/kvm/vmx/vmx.c, vmx_secondary_exec_control() (6.1):
+ * bus_lock_detection_enabled of the VM
+ */
 const busLockExit = (facts: SldFacts): readonly GuestItem[] =>
   facts.options['kvm.busLockExit'] === 'exit' && facts.countsBusLocks ? [step('BUS_LOCK', { send: (v) => vmexit(v, 'BUS_LOCK') })] : [];
 
@@ -107,7 +128,7 @@ const access = (env: GuestEnv, facts: SldFacts, locked: boolean) =>
         locked
           ? step('access', {
               set: (v) => meets(env, v, true),
-              send: (v) => [toCore(facts, v, { type: 'core.rdmsr?' }), ...(isChecked(contextOf(env, v)) ? [] : locksBus(facts))],
+              send: (v) => toCore(facts, v, lockedAccess(facts, isChecked(contextOf(env, v)))),
               answers: { 'core.msr': (e, v) => ({ trap: e.sld || isChecked(contextOf(env, v)) }) },
             })
           : step('access', { set: (v) => meets(env, v, false), local: (v) => ({ trap: isChecked(contextOf(env, v)) }) }),
@@ -135,7 +156,7 @@ const increment = path('LOCK_INC', SDM, [step('EPT_MISCONFIG', { send: (v) => vm
 /** Operations of guest programs: what carries each out. */
 export const guestOperationsOf = (env: GuestEnv, facts: SldFacts): readonly (readonly [string, readonly GuestItem[]])[] => [
   ['wrmsr-test-ctrl', [call(wrmsr(env))]],
-  ['rdmsr-test-ctrl', [call(rdmsr)]],
+  ['rdmsr-test-ctrl', [call(rdmsr(env))]],
   ['emulated-increment', [call(increment)]],
   ['split-lock', [call(access(env, facts, true))]],
   ['misaligned', [call(access(env, facts, false))]],

@@ -17,7 +17,7 @@ import { SLEEP_TIMER } from './delayed-work.ts';
 import { emulatePath } from './emulator.ts';
 import { vmptrld } from './resume.ts';
 import type { SldFacts } from './sld-facts.ts';
-import { lookAtVmx, msrOpOf, prepareSwitchToGuest, prepareSwitchToHost, vmxGetMsr, vmxSetMsr } from './virt.ts';
+import { lookAtVmx, msrOpOf, prepareSwitchToGuest, prepareSwitchToHost, vcpuPutVmx, vmxGetMsr, vmxSetMsr } from './virt.ts';
 import { callsAgain, vmmPath } from './vmm.ts';
 import { splitLockWarn } from './warn.ts';
 
@@ -35,6 +35,8 @@ declare module '../host/host-env.ts' {
     readonly ioctl?: U64 | 'ok' | 'EINVAL' | undefined;
     /** What a KVM_SET_MSRS that succeeded has written, until it drops the vCPU's mutex. */
     readonly msrSet?: { readonly vcpu: ActorId; readonly value: U64 } | undefined;
+    /** What a KVM_GET_MSRS that succeeded has read, until it drops the vCPU's mutex. */
+    readonly msrGot?: { readonly vcpu: ActorId; readonly value: U64 } | undefined;
   }
 }
 
@@ -52,7 +54,7 @@ const msrExit = (env: HostEnv, facts: SldFacts, kind: 'MSR_WRITE' | 'MSR_READ') 
     kernelSource('arch/x86/kvm/x86.c, kvm_emulate_wrmsr(), kvm_emulate_rdmsr()'),
     [
       kind === 'MSR_WRITE'
-        ? call(vmxSetMsr(env, facts), (_t, l) => ({ msr: exitInfo(l, 'MSR_WRITE').value }))
+        ? call(vmxSetMsr(env, facts, {}), (_t, l) => ({ msr: exitInfo(l, 'MSR_WRITE').value }))
         : call(vmxGetMsr(env, facts)),
       step('kvm_complete_insn_gp', {
         send: (t, l) => toGuest(env, t, l.failed === true ? 'GP' : null, l.failed === true ? null : (l.msr ?? null)),
@@ -92,7 +94,7 @@ const handleExceptionNmi = (env: HostEnv, facts: SldFacts) =>
               ...(facts.exitTimerMs !== null && { send: () => outgoing(SLEEP_TIMER, { type: 'timer.elapse' }) }),
             }),
             ...(facts.state === 'warn'
-              ? [splitLockWarn(facts)]
+              ? [splitLockWarn(facts, (t) => vcpuOf(env, t).id)]
               : [
                   step('force_sig_fault', {
                     set: () => ({ signal: { signal: 'SIGBUS' as const, pfn: null } }),
@@ -135,21 +137,25 @@ function msrIoctl(facts: SldFacts, name: 'KVM_SET_MSRS' | 'KVM_GET_MSRS'): VcpuI
     ...kernelSource('arch/x86/kvm/x86.c, msr_io(); host_initiated'),
     locals: ['failed', 'msr'],
     items: (env) => [
-      isSet ? call(vmxSetMsr(env, facts), (t) => given(env, t)) : call(vmxGetMsr(env, facts)),
+      isSet ? call(vmxSetMsr(env, facts, { hostInitiated: true }), (t) => given(env, t)) : call(vmxGetMsr(env, facts)),
       step('copy_to_user', {
         set: (t, l) => ({
           ioctl: l.failed === true ? ('EINVAL' as const) : isSet ? ('ok' as const) : (l.msr ?? 0),
-          ...(isSet && l.failed !== true && { msrSet: { vcpu: vcpuOf(env, t).id, value: given(env, t).msr } }),
+          ...(l.failed !== true &&
+            (isSet
+              ? { msrSet: { vcpu: vcpuOf(env, t).id, value: given(env, t).msr } }
+              : { msrGot: { vcpu: vcpuOf(env, t).id, value: l.msr ?? 0 } })),
         }),
       }),
     ],
-    unlocked: () => ({ msrSet: undefined }),
+    unlocked: () => (isSet ? { msrSet: undefined } : { msrGot: undefined }),
   };
 }
 
 export const sldKvm = (facts: SldFacts): KvmParts => ({
   beforeEntry: { items: (env) => [call(prepareSwitchToGuest(env, facts))] },
   put: { items: (env) => [call(prepareSwitchToHost(env, facts))] },
+  putting: { send: (env, t) => [vcpuPutVmx(env, t)] },
   ...(facts.resumes && { load: { items: () => [vmptrld(facts)] } }),
   exits: {
     MSR_WRITE: (env) => [call(msrExit(env, facts, 'MSR_WRITE'))],

@@ -37,7 +37,10 @@ const originOf = (facts: SldFacts): Source => (facts.options['kvm.sldVirt'] === 
 
 /** struct vcpu_vmx of the vCPU that the thread's ioctl is for. */
 const vmxId = (env: HostEnv, t: HostThread) => `vmx:${vcpuOf(env, t).id.slice('vcpu:'.length)}`;
-const writeVmx = (env: HostEnv, t: HostThread, fields: Partial<VmxFields>) => outgoing(vmxId(env, t), { type: 'vmx.write', fields });
+const writeVmx = (env: HostEnv, t: HostThread, fields: Partial<VmxFields>, by: { readonly hostInitiated?: true } = {}) =>
+  outgoing(vmxId(env, t), { type: 'vmx.write', fields, ...by });
+/** kvm_arch_vcpu_put() as struct vcpu_vmx sees it. */
+export const vcpuPutVmx = (env: HostEnv, t: HostThread) => outgoing(vmxId(env, t), { type: 'vmx.vcpuPut' });
 const vmNameOf = (env: HostEnv, t: HostThread) => vcpuOf(env, t).vm;
 
 /** Whether KVM keeps the guest's own value for this VM. */
@@ -155,7 +158,7 @@ const updateGuestSld = (env: HostEnv, facts: SldFacts) =>
   );
 
 /** M1 to M7, for a guest's WRMSR and for an ioctl alike. Expects `msr`; leaves `failed`. */
-export const vmxSetMsr = (env: HostEnv, facts: SldFacts) =>
+export const vmxSetMsr = (env: HostEnv, facts: SldFacts, by: { readonly hostInitiated?: true }) =>
   path(
     'vmx_set_msr',
     originOf(facts),
@@ -164,7 +167,7 @@ export const vmxSetMsr = (env: HostEnv, facts: SldFacts) =>
         local: (t, l) => ({ failed: facts.options['kvm.sldVirt'] === 'none' || withoutBits(l.msr!, validBits(env, facts, t)) !== 0 }),
       }),
       when([(_t, l) => l.failed === true, [leavePath]]),
-      step('msr_test_ctrl', { send: (t, l) => writeVmx(env, t, { testCtrl: l.msr! }) }),
+      step('msr_test_ctrl', { send: (t, l) => writeVmx(env, t, { testCtrl: l.msr! }, by) }),
       ...(facts.options['kvm.sldVirt'] === 'none' ? [] : [call(updateGuestSld(env, facts))]),
     ],
     { locals: ['msr'] },

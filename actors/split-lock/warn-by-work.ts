@@ -6,9 +6,10 @@
  * @see kernel arch/x86/kernel/cpu/bus_lock.c, split_lock_warn(); domain debug-and-split-lock C.3,
  * W1 to W9
  */
-import { type Outgoing, outgoing } from '../../events/event.ts';
+import { type ActorId, type Outgoing, outgoing } from '../../events/event.ts';
 import { type HostItem, type HostLocals, type HostThread, host, kernelSource, signalPending, toCpu } from '../host/host-env.ts';
 import { otherwise } from '../path/path.ts';
+import { paid } from './bus-lock.ts';
 import { SEMAPHORE, SLEEP_TIMER, SYSCTL, WORKQUEUE } from './delayed-work.ts';
 import { type SldFacts, toCore } from './sld-facts.ts';
 
@@ -84,8 +85,15 @@ const downInterruptible = loop(
   step('schedule', { sleeps: true, send: (t) => scheduleInterruptible(t), local: () => ({ interruptible: true }) }),
 );
 
+/** Who has split the lock: the guest of a thread, or, if null, the thread itself. */
+export type Culprit = (t: HostThread) => ActorId | null;
+
+/** Where bus locks are counted: the sleep and the semaphore have held the culprit up. */
+const heldUp = ({ countsBusLocks }: SldFacts, culprit: Culprit, t: HostThread, { mitigate }: HostLocals): readonly Outgoing[] =>
+  countsBusLocks && mitigate === true ? [paid(culprit(t))] : [];
+
 /** W1 to W9. */
-export const warnByWork = (facts: SldFacts) =>
+export const warnByWork = (facts: SldFacts, culprit: Culprit) =>
   path(
     'split_lock_warn',
     kernelSource('arch/x86/kernel/cpu/bus_lock.c, split_lock_warn()'),
@@ -102,7 +110,10 @@ export const warnByWork = (facts: SldFacts) =>
       ...(facts.options['host.sldSysctlReads'] === 'twice' ? [readSysctl('sysctl_sld_mitigate_again')] : []),
       step('get_cpu', { preempt: 1, ns: 5 }),
       step('schedule_delayed_work_on', {
-        send: (t, l) => outgoing(WORKQUEUE, { type: 'work.schedule', work: workOf(facts, t, l.mitigate === true), cpu: t.cpu! }),
+        send: (t, l) => [
+          outgoing(WORKQUEUE, { type: 'work.schedule', work: workOf(facts, t, l.mitigate === true), cpu: t.cpu! }),
+          ...heldUp(facts, culprit, t, l),
+        ],
         local: () => ({ holdsSem: undefined }),
       }),
       step('sld_update_msr', { send: (t) => toCore(facts, t, { type: 'core.wrmsr', sld: false }) }),

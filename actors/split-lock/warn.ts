@@ -8,11 +8,11 @@
 import { outgoing } from '../../events/event.ts';
 import { faultItems, type HostEnv, type HostItem, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
 import { otherwise } from '../path/path.ts';
-import { locksBus } from './bus-lock.ts';
+import { lockedAccess } from './bus-lock.ts';
 import { SYSCTL } from './delayed-work.ts';
 import { type SldFacts, toCore } from './sld-facts.ts';
 import { withDetection } from './sld-flag.ts';
-import { warnByWork } from './warn-by-work.ts';
+import { type Culprit, warnByWork } from './warn-by-work.ts';
 
 const { path, step, call, loop, when, leaveLoop, preemptDisable, preemptEnable } = host;
 
@@ -43,8 +43,9 @@ const warnByFlag = (facts: SldFacts) =>
     ...(facts.warn === 'gen1-atomic' ? [preemptEnable] : []),
   ]);
 
-/** split_lock_warn() as the host's generation has it. */
-export const splitLockWarn = (facts: SldFacts): HostItem => call(facts.warn.startsWith('gen2') ? warnByWork(facts) : warnByFlag(facts));
+/** split_lock_warn() as the host's generation has it; `culprit` has split the lock. */
+export const splitLockWarn = (facts: SldFacts, culprit: Culprit): HostItem =>
+  call(facts.warn.startsWith('gen2') ? warnByWork(facts, culprit) : warnByFlag(facts));
 
 const sysctlOf = (env: HostEnv, t: HostThread): boolean => {
   const op = opOf(env, t);
@@ -72,7 +73,10 @@ export const excAlignmentCheck = (env: HostEnv, facts: SldFacts) =>
       local: () => ({ trapsAgain: undefined }),
     }),
     step('local_irq_enable', { irqs: true, ns: 5 }),
-    when([(t) => facts.state !== 'warn' || opensAc(env, t), [step('do_trap', { set: sigbus })]], [otherwise, [splitLockWarn(facts)]]),
+    when(
+      [(t) => facts.state !== 'warn' || opensAc(env, t), [step('do_trap', { set: sigbus })]],
+      [otherwise, [splitLockWarn(facts, () => null)]],
+    ),
     step('local_irq_disable', { irqs: false, ns: 5 }),
     step('iret', { mode: 'user', irqs: true, ns: 200 }),
   ]);
@@ -92,7 +96,7 @@ const MANUAL = { source: 'Intel SDM vol. 3, "Split locks"; domain debug-and-spli
  */
 const access = (env: HostEnv, facts: SldFacts): HostItem =>
   step('locked_access', {
-    send: (t) => [toCore(facts, t, { type: 'core.rdmsr?' }), ...(opensAc(env, t) ? [] : locksBus(facts))],
+    send: (t) => toCore(facts, t, lockedAccess(facts, opensAc(env, t))),
     answers: {
       'core.msr': (e, t, l) => {
         const trap = e.sld || opensAc(env, t);

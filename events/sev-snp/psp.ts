@@ -1,5 +1,5 @@
-/** Vocabulary of the PSP's mailbox. */
-import type { ActorId, Delivery, EventOf } from '../event.ts';
+/** Vocabulary of the PSP's mailbox, and of the driver that uses it. */
+import type { Delivery, EventOf } from '../event.ts';
 
 /** Firmware commands by the name of the SEV-SNP firmware ABI. */
 export type PspCommand = 'SNP_INIT_EX' | 'SNP_SHUTDOWN_EX' | 'SNP_PLATFORM_STATUS' | 'SNP_PAGE_RECLAIM' | 'SNP_DF_FLUSH';
@@ -26,32 +26,67 @@ export const PSP_COMMAND_IDS = {
 export type PspEvent = EventOf<{
   /** Offer: firmware runs one micro-step of the command it holds. */
   exec: object;
-  /** The command register is written; the answer is a completion interrupt. */
+  /**
+   * The command register is written, without the response bit; the answer is a completion
+   * interrupt.
+   */
   'psp.command': { command: PspCommand; pfn: number };
-  /** The driver reads the status register. */
+  /** The driver reads the command register. */
   'psp.status?': object;
+  /** The handler reads the interrupt status, clears it, and reads the command register. */
+  'psp.interrupted?': object;
   /**
    * Offer: the command in flight ends with a hardware error; only where the scenario allows
    * `psp-error`.
    */
   'psp-error': object;
+  /**
+   * Offer: the PSP interrupts while the command in flight is not done; only where the scenario
+   * allows `psp-interrupt`.
+   */
+  'psp-interrupt': object;
 }>;
-export type PspAnswer = EventOf<{ 'psp.status': { done: boolean; status: PspStatus; platform: 'UNINIT' | 'INIT' } }>;
+export type PspAnswer = EventOf<{
+  'psp.status': { status: PspStatus; platform: 'UNINIT' | 'INIT' };
+}>;
+/** SEV_CMD_COMPLETE of the interrupt status, PSP_CMDRESP_RESP of the command register. */
+export type PspInterrupted = EventOf<{ 'psp.interrupted': { complete: boolean; response: boolean } }>;
 
-/** The completion interrupt, to a CPU: a command is done. */
-type PspInterrupt = EventOf<{ 'irq.psp': { waiter: ActorId } }>;
+/** The completion interrupt, to a CPU. */
+type PspInterrupt = EventOf<{ 'irq.psp': object }>;
+
+/** To the driver's struct sev_device. */
+export type SevDeviceEvent = EventOf<{
+  /** sev->int_rcvd = 0. */
+  'sev.expect': object;
+  /** The thread queues itself on sev->int_queue, and looks at sev->int_rcvd. */
+  'sev.rcvd?': object;
+  /** snp_leak_pages(): the page is never used again. */
+  'sev.leak': { pfn: number };
+  /** From psp_irq_handler(). */
+  'psp.interrupt': object;
+}>;
+type SevDeviceAnswer = EventOf<{ 'sev.rcvd': { rcvd: boolean } }>;
 
 declare module '../index.ts' {
   interface ThreadEventsOf {
-    psp: PspAnswer;
+    psp: PspAnswer | SevDeviceAnswer;
   }
 }
 
 export const PSP_EVENTS = {
   exec: 'offer',
-  'psp.command': 'queued',
+  'psp.command': 'bus',
   'psp.status?': 'bus',
   'psp.status': 'bus',
+  'psp.interrupted?': 'bus',
+  'psp.interrupted': 'bus',
   'psp-error': 'offer',
-  'irq.psp': 'queued',
-} as const satisfies Record<(PspEvent | PspAnswer | PspInterrupt)['type'], Delivery>;
+  'psp-interrupt': 'offer',
+  'irq.psp': 'latched',
+  'sev.expect': 'bus',
+  'sev.leak': 'bus',
+  'sev.rcvd?': 'bus',
+  'sev.rcvd': 'bus',
+  'psp.interrupt': 'bus',
+} as const satisfies Record<(PspEvent | PspAnswer | PspInterrupted | PspInterrupt | SevDeviceEvent | SevDeviceAnswer)['type'], Delivery>;

@@ -8,98 +8,21 @@
 import type { ActorId, Delivery, EventOf } from '../event.ts';
 import type { CoreEvent } from '../sched.ts';
 import type { U64 } from '../u64.ts';
-
-/** Every switch with its values; the first is the default. */
-export const SPLIT_LOCK_OPTIONS = {
-  /**
-   * `split_lock_detect=`: what the host does about split locks.
-   * @see kernel Documentation/arch/x86/buslock.rst
-   */
-  'host.sld': ['warn', 'off', 'fatal', 'ratelimit'],
-  /** Under `ratelimit`: how many bus locks of all tasks together the host lets pass in a second. */
-  'host.sldRatelimit': ['1', '2'],
-  /**
-   * What the task is that turned detection off: a flag of the task (5.7 to 5.18), the same with
-   * preemption off, a work item for all CPUs, or one for each.
-   */
-  'host.sldWarn': ['gen2-global', 'gen2', 'gen1', 'gen1-atomic'],
-  /** `kernel.split_lock_mitigate` at the start: whether a splitting task is slowed down. */
-  'host.sldMitigate': ['on', 'off'],
-  /**
-   * What a warning does whose sleep a signal has ended: returns with detection on, as released, or
-   * goes on as without split_lock_mitigate.
-   */
-  'host.sldInterrupted': ['return', 'progress'],
-  /**
-   * Whether VMMs have a periodic timer send each vCPU thread a signal, so that KVM_RUN ends; how
-   * long its period is.
-   */
-  'vmm.exitTimer': ['none', '1ms', '20ms'],
-  /** How often one warning reads the sysctl. */
-  'host.sldSysctlReads': ['once', 'twice'],
-  /** Whether a CPU that goes offline turns detection on for its core; generation 2 alone asks. */
-  'host.sldOffline': ['callback', 'none'],
-  /**
-   * Whether a CPU that comes up writes MSR_TEST_CTRL only where the processor is known to detect
-   * split locks; under `ratelimit` it writes in any case.
-   */
-  'host.sldInit': ['whitelist-check', 'blind-write'],
-  /**
-   * Name and polarity of the flag of thread_info: set while detection is off (the first two), or
-   * while it is on.
-   */
-  'host.sldFlag': ['TIF_SLD', 'TIF_SLD_DISABLED', 'TIF_SLD_ENABLED'],
-  /** Whether KVM lets guests have the bit: mainline does not, two series would have. */
-  'kvm.sldVirt': ['none', 'v8', 'v10'],
-  /** Whether the bit is shown to guests where a sibling thread would share it. */
-  'kvm.sldExpose': ['no-smt', 'always'],
-  /**
-   * What guards the toggle in vmx_set_msr(): preemption off around test and toggle, around the
-   * toggle only, or nothing.
-   */
-  'kvm.sldGuard': ['preempt-off', 'toggle-only', 'none'],
-  /**
-   * What brings the next task its setting: a put at sched_out, the flag that KVM keeps in step with
-   * the MSR, both, or neither.
-   */
-  'kvm.sldSwitch': ['put-and-flag', 'flag-only', 'put-only', 'neither'],
-  /**
-   * What vmx_prepare_switch_to_guest() keeps of the host: whether detection was on, or the flag as
-   * it stood.
-   */
-  'kvm.sldSaved': ['host_sld_on', 'host_tif'],
-  /** Whether MSR_KERNEL_GS_BASE, which is deferred in the same way, is looked at too. */
-  'kvm.kernelGsBase': ['untracked', 'tracked'],
-  /**
-   * KVM_CAP_X86_BUS_LOCK_EXIT: whether KVM_RUN ends after a bus lock of the guest, so that the VMM
-   * can slow it down.
-   */
-  'kvm.busLockExit': ['off', 'exit'],
-  /** How KVM tells whose #AC it is: by the context, or also by looking at the instruction. */
-  'kvm.acInjection': ['context', 'analyse'],
-} as const;
-
-type Values = { readonly [K in keyof typeof SPLIT_LOCK_OPTIONS]: (typeof SPLIT_LOCK_OPTIONS)[K][number] };
-declare module '../options.ts' {
-  interface MechanismOptions extends Values {}
-}
-export type SldState = Values['host.sld'];
-export type SldWarn = Values['host.sldWarn'];
-export type SldFlag = Values['host.sldFlag'];
+import type { Cpl } from './privileges.ts';
 
 /** MSR_TEST_CTRL, bit 29. */
 export const SPLIT_LOCK_DETECT = 0x2000_0000;
 
 /** CPL and alignment checking at an access: CR0.AM, EFLAGS.AC. */
 export interface AccessContext {
-  readonly cpl: 0 | 3;
+  readonly cpl: Cpl;
   readonly am: boolean;
   readonly ac: boolean;
 }
 
 type GuestOps =
-  | { readonly op: 'wrmsr-test-ctrl'; readonly value: U64 }
-  | { readonly op: 'rdmsr-test-ctrl' }
+  | { readonly op: 'wrmsr-test-ctrl'; readonly value: U64; readonly cpl?: Cpl }
+  | { readonly op: 'rdmsr-test-ctrl'; readonly cpl?: Cpl }
   | { readonly op: 'emulated-increment' }
   | ({ readonly op: 'split-lock' } & AccessContext)
   | ({ readonly op: 'misaligned' } & AccessContext);
@@ -145,6 +68,8 @@ export type MsrEvent = EventOf<{
   'core.vmxon': { cpu: ActorId };
   'core.vmptrld?': { cpu: ActorId };
   'core.rdmsr?': object;
+  /** A locked access across two cache lines: it faults if the core detects it, or locks the bus. */
+  'core.lockedAccess?': object;
   /** MSR_KERNEL_GS_BASE of one logical CPU: the guest's value, or the task's own. */
   'core.wrmsrKernelGsBase': { cpu: ActorId; guest: boolean };
 }>;
@@ -163,7 +88,10 @@ export interface VmxFields {
 }
 export type VmxEvent = EventOf<{
   'vmx.read?': object;
-  'vmx.write': { fields: Partial<VmxFields> };
+  /** `hostInitiated`: of an ioctl, and not of the guest. */
+  'vmx.write': { fields: Partial<VmxFields>; hostInitiated?: true };
+  /** kvm_arch_vcpu_put() of its vCPU. */
+  'vmx.vcpuPut': object;
 }>;
 /**
  * Work items that turn detection on again: one that also gives back the semaphore, and one for all
@@ -201,8 +129,8 @@ export type ClockEvent =
       /** In flight while time may pass. */
       'timer.tick': object;
     }>;
-/** Who has locked the bus; and that it, or `by`, has been held up for it, or let on. */
-export type BusEvent = EventOf<{ 'bus.lock': object; 'bus.paid': { by: ActorId | null } }>;
+/** Who has locked the bus; and that the sender, or `by`, has been held up for it, or let on. */
+export type BusEvent = EventOf<{ 'bus.lock': { by: ActorId }; 'bus.paid': { by: ActorId | null } }>;
 /** ___ratelimit(): whether one more may pass; and the end of the second. */
 export type RatelimitEvent = EventOf<{ 'ratelimit?': object; 'ratelimit.over': object }>;
 type RatelimitAnswer = EventOf<{ 'ratelimit.answer': { passes: boolean } }>;
@@ -266,10 +194,12 @@ export const SPLIT_LOCK_EVENTS = {
   'freezer.thaw': 'bus',
   'freezer.state': 'bus',
   'core.rdmsr?': 'bus',
+  'core.lockedAccess?': 'bus',
   'core.msr': 'bus',
   'core.wrmsrKernelGsBase': 'bus',
   'vmx.read?': 'bus',
   'vmx.write': 'bus',
+  'vmx.vcpuPut': 'bus',
   'vmx.fields': 'bus',
   'vmx.complete': 'bus',
   'work.schedule': 'bus',

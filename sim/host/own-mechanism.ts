@@ -69,7 +69,11 @@ const PROPERTY = strict({
 const PATCH = { paths: mapOf(listOf(isFunction, 'a list of functions'), 'a map from names of paths to lists of functions').optional() };
 const MACHINES = { machines: mapOf(isFunction, 'a map from kinds of actors to functions').optional() };
 
-const COMPLETION = strict({ name: z.string().regex(/^[a-z][A-Za-z0-9]*$/, { error: 'expected a name such as "nic"' }), handler: TEXT });
+const COMPLETION = strict({
+  name: z.string().regex(/^[a-z][A-Za-z0-9]*$/, { error: 'expected a name such as "nic"' }),
+  handler: TEXT,
+  driver: TEXT,
+});
 
 /** One entry for each field of the interface: the compiler sees to it. */
 const FIELDS = {
@@ -106,7 +110,7 @@ const FIELDS = {
   sets: listOf(TEXT, 'a list such as "kind.field"').optional(),
   actors: isFunction.optional(),
   machines: isFunction.optional(),
-  completions: listOf(COMPLETION, 'a list of names and handlers').optional(),
+  completions: listOf(COMPLETION, 'a list of names, handlers and drivers').optional(),
   vm: isFunction.optional(),
   vcpu: isFunction.optional(),
   patch: isFunction.optional(),
@@ -140,7 +144,7 @@ export const hostOwn = (): Mechanism => ({
   outcomes: HOST_OUTCOMES,
   catalogue: CATALOGUE,
   allow: HOST_OFFERS,
-  completions: Object.entries(HOST_INTERRUPTS).map(([name, handler]) => ({ name, handler })),
+  completions: Object.entries(HOST_INTERRUPTS).map(([name, handler]) => ({ name, handler, driver: 'pcpu' })),
 });
 
 /** Names that are there already, with the mechanism that has brought them. */

@@ -3,7 +3,7 @@
  * and input.
  */
 import type { AnyStateMachine } from 'xstate';
-import { type Completion, noWaiters } from '../../actors/host/completion.ts';
+import type { Completion } from '../../actors/host/completion.ts';
 import { hostProcessMachine } from '../../actors/host/host-process.ts';
 import { hostSchedulerMachine } from '../../actors/host/host-scheduler.ts';
 import { hostThreadMachine } from '../../actors/host/host-thread.ts';
@@ -225,7 +225,6 @@ function cpusOf(scenario: ResolvedScenario, threads: readonly Thread[]): ActorSp
     {},
     ...mechanismsOf(host.arch).map((mechanism) => mechanism.kernelThreads?.(scenario) ?? {}),
   );
-  const waiters = noWaiters(completionsOf(scenario));
   const cpus = Array.from({ length: host.cpus }, (_, index) => cpuId(index));
   const queued = Object.fromEntries(
     cpus.map((cpu, index) => [
@@ -247,7 +246,6 @@ function cpusOf(scenario: ResolvedScenario, threads: readonly Thread[]): ActorSp
         interrupts: allow.includes('interrupt'),
         spuriousExits: allow.includes('spurious-exit'),
         waiting: queued[id],
-        ...waiters,
         ...(coreOf && { core: coreOf(scenario, index) }),
         ...(flags.length > 0 && { idleTif: flags }),
       },

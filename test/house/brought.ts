@@ -2,7 +2,6 @@
  * Whose a file is, and which names a mechanism brings: from the registry, and from what its sources
  * declare for the types of others.
  */
-import { waiterOf } from '../../actors/host/completion.ts';
 import type { Mechanism } from '../../sim/host/mechanism.ts';
 import { hostOwn } from '../../sim/host/own-mechanism.ts';
 import { mechanismsOf } from '../../sim/host/registry.ts';
@@ -63,7 +62,7 @@ function registeredNames(mechanism: Mechanism): ReadonlySet<string> {
     mechanism.name,
     ...maps.flatMap((key) => Object.keys(fields[key] ?? {})),
     ...lists.flatMap((key) => (fields[key] as readonly string[] | undefined) ?? []),
-    ...completions.flatMap((completion) => [completion.name, completion.handler, waiterOf(completion)]),
+    ...completions.flatMap((completion) => [completion.name, completion.handler]),
     ...[...properties, ...models.flatMap((model) => model.properties)].map(({ id }) => id),
     ...[...models, ...outcomes].map(({ name }) => name),
     ...actorNames(mechanism),

@@ -144,7 +144,7 @@ describe('the check of imports', () => {
 describe('the check of names', () => {
   it.each([
     ['actors/host/pcpu.ts', "const irr = ['psp'];", ['psp']],
-    ['actors/host/pcpu.ts', 'const pspWaiter = null;', ['pspWaiter']],
+    ['actors/host/pcpu.ts', "const driver = world.actors('sevDevice');", ['sevDevice']],
     ['actors/host/pcpu.ts', "const handler = { psp_irq_handler: 'irq.psp' };", ['irq.psp', 'psp_irq_handler']],
     ['sim/host/topology.ts', 'const id = `rmp:0x${pfn}`;', ['rmp']],
     ['sim/host/topology.ts', "if (actor.kind === 'rmpRegion') count(actor);", ['rmpRegion']],

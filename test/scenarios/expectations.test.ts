@@ -36,6 +36,7 @@ const INEVITABLE: readonly string[] = [
   'oslock-reset architecture',
   'oslock-status-bit bit-0',
   'sld-bus-lock-exit off',
+  'sld-bus-lock-in-warn off-no-mitigate',
   'sld-bus-lock-ratelimit off',
   'sld-bus-lock-ratelimit warn',
   'sld-flag-names off-enabled',

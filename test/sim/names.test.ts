@@ -33,8 +33,16 @@ const PAIRS: readonly (readonly [says: string, first: Parts, second?: Parts])[] 
   ['core of a pCPU', { core: () => 'core:0' }],
   ['allow nic-error', { allow: ['nic-error'] }],
   ['outcome oopses', { outcomes: [{ name: 'oopses', title: 'oopses', count: () => 0 }] }],
-  ['completion nic', { completions: [{ name: 'nic', handler: 'a' }] }, { completions: [{ name: 'nic', handler: 'b' }] }],
-  ['interrupt handler nic_irq', { completions: [{ name: 'a', handler: 'nic_irq' }] }, { completions: [{ name: 'b', handler: 'nic_irq' }] }],
+  [
+    'completion nic',
+    { completions: [{ name: 'nic', handler: 'a', driver: 'nic' }] },
+    { completions: [{ name: 'nic', handler: 'b', driver: 'nic' }] },
+  ],
+  [
+    'interrupt handler nic_irq',
+    { completions: [{ name: 'a', handler: 'nic_irq', driver: 'nic' }] },
+    { completions: [{ name: 'b', handler: 'nic_irq', driver: 'nic' }] },
+  ],
 ];
 const CLASHES = PAIRS.map(([says, first, second = first]) => ({ says, first, second }));
 const SHARED: readonly (readonly [what: string, parts: Parts])[] = [

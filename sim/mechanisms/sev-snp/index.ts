@@ -8,6 +8,7 @@
 import { pageFaultPath } from '../../../actors/sev-snp/page-fault.ts';
 import { pspMachine } from '../../../actors/sev-snp/psp.ts';
 import { rmpRegionMachine } from '../../../actors/sev-snp/rmp-region.ts';
+import { SEV_DEVICE, sevDeviceMachine } from '../../../actors/sev-snp/sev-device.ts';
 import { snpGuestOperations } from '../../../actors/sev-snp/snp-guest.ts';
 import { snpKvm } from '../../../actors/sev-snp/snp-kvm.ts';
 import { snpHostOperations } from '../../../actors/sev-snp/snp-operations.ts';
@@ -34,7 +35,7 @@ export const sevSnp: Mechanism = {
   options: SEV_SNP_OPTIONS,
   presets: PRESETS,
   features: ['sev', 'sev-es', 'sev-snp'],
-  allow: ['psp-error'],
+  allow: ['psp-error', 'psp-interrupt'],
   vmTypes: [SNP_VM],
   sections: SECTIONS,
   vmSettings: VM_SETTINGS,
@@ -44,16 +45,16 @@ export const sevSnp: Mechanism = {
   outcomes: snpOutcomes,
   waits: [retriesUpdate, repeatsUpdate],
   catalogue: { ...RMP_EVENTS, ...PSP_EVENTS, ...VM_PAGES_EVENTS, ...GHCB_EVENTS },
-  sets: ['vmPages.holders', 'vmPages.waiters'],
-  quiet: ['psp.status?'],
+  sets: ['vmPages.holders', 'vmPages.waiters', 'sevDevice.waiters'],
+  quiet: ['psp.status?', 'psp.interrupted?', 'sev.rcvd?'],
   checks,
   structureChecks: pageChecks,
   host: () => ({ operations: snpHostOperations, faults: { '#PF.RMP': (env) => [{ kind: 'call', path: pageFaultPath(env) }] } }),
   kvm: () => snpKvm,
   guest: ({ host: { options } }) => ({ operations: (env) => snpGuestOperations(env, options) }),
   actors: snpActors,
-  machines: () => ({ vmPages: vmPagesMachine, rmpRegion: rmpRegionMachine, psp: pspMachine }),
-  completions: [{ name: 'psp', handler: 'psp_irq_handler' }],
+  machines: () => ({ vmPages: vmPagesMachine, rmpRegion: rmpRegionMachine, psp: pspMachine, sevDevice: sevDeviceMachine }),
+  completions: [{ name: 'psp', handler: 'psp_irq_handler', driver: SEV_DEVICE }],
   vm: (_scenario, vm) => vmParts(vm),
   mutants: snpMutants,
   models: [rmpLock],

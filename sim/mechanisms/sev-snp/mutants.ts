@@ -8,7 +8,7 @@ import type { Item } from '../../../actors/path/path.ts';
 import type { VmPagesContext } from '../../../actors/sev-snp/vm-pages.ts';
 import { outgoing } from '../../../events/event.ts';
 import type { Mutant } from '../../host/mechanism.ts';
-import { overwrites, provided, RMP_MUTANTS } from './rmp-mutants.ts';
+import { provided, RMP_MUTANTS } from './rmp-mutants.ts';
 
 type AnyItem = Item<never, never, { readonly type: string }>;
 
@@ -167,20 +167,30 @@ const ofExits: Readonly<Record<string, Mutant>> = {
 };
 
 const ofCommands: Readonly<Record<string, Mutant>> = {
-  'snp-cmd-no-mutex': {
-    ...patched(
-      'The mailbox is used without the mutex: a second command takes the place of the first.',
-      'sev_do_cmd',
-      alter('mutex_lock', always({ granted: true })),
-      withoutSteps('mutex_unlock'),
-    ),
-    machines: { psp: overwrites },
-  },
+  'snp-cmd-no-mutex': patched(
+    'The mailbox is used without the mutex: a second command takes the place of the first.',
+    'sev_do_cmd',
+    alter('mutex_lock', always({ granted: true })),
+    withoutSteps('mutex_unlock'),
+  ),
+  'snp-cmd-any-wake': patched(
+    'Any wake-up ends the wait for a command: the flag is not looked at again.',
+    'sev_wait_cmd_ioc',
+    replace('schedule', (item) => [item, { kind: 'leaveLoop' }]),
+  ),
   'snp-buffer-unchecked': patched(
     'A buffer that RMPUPDATE refused is given to the firmware.',
     'sev_do_cmd',
     replace('rmpupdate', (call) => [call, { kind: 'note', local: () => ({ result: 'SUCCESS' }) }]),
   ),
+  'snp-error-no-reclaim': patched(
+    'The page of a command that failed is not reclaimed.',
+    'sev_do_cmd',
+    replace('snp_reclaim_pages', (call) => [
+      { kind: 'when', cases: [[(_t: unknown, l: { readonly failed?: boolean }) => l.failed !== true, [call]]] },
+    ]),
+  ),
+  'snp-reclaim-no-leak': without('A page that the firmware does not give back is not leaked.', 'snp_reclaim_pages', 'snp_leak_pages'),
   'snp-no-reclaim': without('A page that the firmware wrote is not reclaimed.', 'sev_do_cmd', 'snp_reclaim_pages'),
   'snp-reclaim-half': without('A reclaimed page is not made a page of the hypervisor.', 'snp_reclaim_pages', 'rmpupdate'),
 };

@@ -5,6 +5,7 @@
 import type { HostProcessContext } from '../../../actors/host/host-process.ts';
 import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
 import type { VmContext } from '../../../actors/kvm/vm.ts';
+import type { SevDeviceContext } from '../../../actors/sev-snp/sev-device.ts';
 import type { VmPagesContext } from '../../../actors/sev-snp/vm-pages.ts';
 import type { Outcome } from '../../host/mechanism.ts';
 import type { WorldView } from '../../view.ts';
@@ -31,6 +32,10 @@ export const snpOutcomes: readonly Outcome[] = [
   {
     name: 'pagesLeaked',
     title: 'page leaked',
-    count: (world) => pages(world).reduce((sum, { context }) => sum + (context.leaked?.length ?? 0), 0),
+    count: (world) =>
+      [...pages(world), ...world.actors<SevDeviceContext>('sevDevice')].reduce(
+        (sum, { context }) => sum + (context.leaked?.length ?? 0),
+        0,
+      ),
   },
 ];

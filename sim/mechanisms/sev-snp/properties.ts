@@ -9,6 +9,7 @@ import type { VmContext } from '../../../actors/kvm/vm.ts';
 import type { PspContext } from '../../../actors/sev-snp/psp.ts';
 import type { RmpRegionContext } from '../../../actors/sev-snp/rmp-region.ts';
 import { SEV_CMD_MUTEX } from '../../../actors/sev-snp/sev-command.ts';
+import type { SevDeviceContext } from '../../../actors/sev-snp/sev-device.ts';
 import type { VmPagesContext } from '../../../actors/sev-snp/vm-pages.ts';
 import type { ActorId } from '../../../events/event.ts';
 import type { Waits } from '../../host/mechanism.ts';
@@ -109,20 +110,33 @@ const inUseIsVmsa = alwaysEach<RmpRegionContext>('rmp.in-use-is-vmsa', {
 
 /**
  * Pages of the Firmware or the Reclaim state while no thread has the mailbox: the driver gives a
- * page it lent back before it unlocks. Firmware that may fail (`psp-error`) may keep a page, which
- * is leaked then.
+ * page it lent back before it unlocks, or leaks it.
  */
 const pageGivenBack = always('rmp.page-given-back', {
-  kinds: ['mutex', 'rmpRegion', 'psp'],
+  kinds: ['mutex', 'rmpRegion', 'sevDevice'],
   source: 'domain snp f.1: any page that firmware may write is Firmware before the command and reclaimed after; SNP-59',
   grade: 'read',
   check: (world) => {
     const mailbox = world.actors<MutexContext>('mutex').find(({ id }) => id === SEV_CMD_MUTEX);
     if (mailbox === undefined || mailbox.context.owner !== null) return null;
-    if (world.actors<PspContext>('psp').some(({ context }) => context.errors)) return null;
+    const leaked = world.actors<SevDeviceContext>('sevDevice').flatMap(({ context }) => context.leaked);
     const entries = world.actors<RmpRegionContext>('rmpRegion').flatMap(({ context }) => Object.entries(context.entries));
-    const lent = entries.find(([, { assigned, asid }]) => assigned && asid === 0);
+    const lent = entries.find(([pfn, { assigned, asid }]) => assigned && asid === 0 && !leaked.includes(Number(pfn)));
     return lent ? `PFN ${hex(Number(lent[0]))} is ${lent[1].immutable ? 'Firmware' : 'Reclaim'} and no command runs` : null;
+  },
+});
+
+/** The driver waits for each command before it writes the next one, or gives the mailbox away. */
+const commandAwaited = always('psp.command-awaited', {
+  kinds: ['psp', 'mutex'],
+  source: 'drivers/crypto/ccp/sev-dev.c, __sev_do_cmd_locked(), sev_wait_cmd_ioc(); domain snp f.1, SNP-73',
+  grade: 'read',
+  check: (world) => {
+    const psp = world.actors<PspContext>('psp')[0]?.context;
+    if (psp === undefined) return null;
+    if (psp.overwritten !== null) return `a command was written to the mailbox while ${psp.overwritten} was in flight`;
+    const mailbox = world.actors<MutexContext>('mutex').find(({ id }) => id === SEV_CMD_MUTEX);
+    return psp.command !== null && mailbox?.context.owner === null ? `${psp.command} is in flight, and no thread has the mailbox` : null;
   },
 });
 
@@ -168,6 +182,23 @@ const pscMeetsHostWrite = sometimes('rmp.psc-meets-host-write', {
   check: (world) => storesToPrivate(world) ?? waitsForHost(world),
 });
 
+/** A thread that sleeps on a command runs again, and the command is in flight. */
+const wokenEarly = sometimes('psp.woken-early', {
+  kinds: ['psp', 'pcpu', 'hostThread', 'sevDevice'],
+  source: 'include/linux/wait.h, ___wait_event(): the condition is tested after each wake-up',
+  grade: 'read',
+  check: (world) => {
+    const inFlight = world.actors<PspContext>('psp')[0]?.context.command ?? null;
+    if (inFlight === null) return null;
+    const waiters = world.actors<SevDeviceContext>('sevDevice').flatMap(({ context }) => context.waiters);
+    const runs = ({ id, value }: { readonly id: ActorId; readonly value: unknown }) =>
+      JSON.stringify(value).includes('"prepare_to_wait_event"') &&
+      world.actors<PcpuContext>('pcpu').some((cpu) => cpu.value === 'task' && cpu.context.current === id);
+    const woken = world.actors<HostThread>('hostThread').find((thread) => waiters.includes(thread.id) && runs(thread));
+    return woken ? `${woken.id} was woken while ${inFlight} is in flight` : null;
+  },
+});
+
 export const snpProperties: readonly Property[] = [
   hostPanic,
   innocentProcessKilled,
@@ -179,6 +210,8 @@ export const snpProperties: readonly Property[] = [
   validatedImpliesAssigned,
   inUseIsVmsa,
   pageGivenBack,
+  commandAwaited,
   lockIsContended,
   pscMeetsHostWrite,
+  wokenEarly,
 ];

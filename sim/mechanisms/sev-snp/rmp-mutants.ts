@@ -2,7 +2,7 @@
  * Changes of one line of what hardware and firmware do: the checks of the RMP, the entry's lock,
  * the in-use mark, the mailbox.
  */
-import { type AnyStateMachine, assign, createMachine, emit } from 'xstate';
+import { type AnyStateMachine, assign, emit } from 'xstate';
 import { replaceStep } from '../../../actors/path/patch.ts';
 import { checkGuest, checkUpdate, entryAt, guestAccess, HYPERVISOR_PAGE, hostWriteFaults } from '../../../actors/sev-snp/rmp-check.ts';
 import type { RmpRegionContext } from '../../../actors/sev-snp/rmp-region.ts';
@@ -136,19 +136,15 @@ const ofAccesses: Readonly<Record<string, Mutant>> = {
   }),
 };
 
-/**
- * A mailbox that takes a command while another one runs, as hardware does whose driver does not
- * wait.
- */
-export function overwrites(machine: AnyStateMachine): AnyStateMachine {
-  const { executing, ...others } = machine.config.states as Readonly<Record<string, { readonly on: object }>>;
-  const states = { ...others, executing: { ...executing!, on: { ...executing!.on, 'psp.command': { actions: 'accept' } } } };
-  return createMachine({ ...machine.config, states } as never).provide(machine.implementations as never) as AnyStateMachine;
-}
-
 const ofFirmware: Readonly<Record<string, Mutant>> = {
   'psp-no-interrupt': provided('psp', 'The firmware completes a command without its interrupt.', {
-    actions: { complete: assign({ command: null, waiter: null }) },
+    actions: { interrupt: nothing },
+  }),
+  'sev-irq-any': provided('sevDevice', 'The interrupt handler does not look at the response bit: any interrupt is a completion.', {
+    guards: { isCompletion: ({ event }: { readonly event: { readonly complete: boolean } }) => event.complete },
+  }),
+  'sev-flag-kept': provided('sevDevice', 'The flag of the last command is not cleared before the next one.', {
+    actions: { clear: nothing },
   }),
 };
 

@@ -1,10 +1,12 @@
 /**
  * The actors that SEV-SNP adds to a host, in slot order: the pages of each SNP guest, RMP regions,
- * the PSP, the mutex of its mailbox. And what it knows of a VM.
+ * the PSP, its driver, the mutex of its mailbox. And what it knows of a VM.
  */
 
+import type { PspInput } from '../../../actors/sev-snp/psp.ts';
 import { HYPERVISOR_PAGE } from '../../../actors/sev-snp/rmp-check.ts';
 import { SEV_CMD_MUTEX } from '../../../actors/sev-snp/sev-command.ts';
+import { SEV_DEVICE } from '../../../actors/sev-snp/sev-device.ts';
 import type { VmPagesInput } from '../../../actors/sev-snp/vm-pages.ts';
 import type { ActorId } from '../../../events/event.ts';
 import { type RmpEntry, regionOf } from '../../../events/sev-snp/rmp.ts';
@@ -86,8 +88,13 @@ const pspOf = (scenario: ResolvedScenario): ActorSpec[] =>
         {
           id: 'psp',
           kind: 'psp',
-          input: { state: scenario.sections?.firmware?.state ?? 'UNINIT', errors: scenario.allow.includes('psp-error') },
+          input: {
+            state: scenario.sections?.firmware?.state ?? 'UNINIT',
+            errors: scenario.allow.includes('psp-error'),
+            interrupts: scenario.allow.includes('psp-interrupt'),
+          } satisfies PspInput,
         },
+        { id: SEV_DEVICE, kind: 'sevDevice', input: null },
         { id: SEV_CMD_MUTEX, kind: 'mutex', input: null },
       ]
     : [];

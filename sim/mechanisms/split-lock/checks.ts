@@ -1,6 +1,6 @@
 /** Settings of an Intel host that contradict each other. */
 import type { HostOptions } from '../../../events/options.ts';
-import { SPLIT_LOCK_OPTIONS } from '../../../events/split-lock/split-lock.ts';
+import { SPLIT_LOCK_OPTIONS } from '../../../events/split-lock/sld-options.ts';
 import { KERNEL_DEFAULT } from '../../scenario/fields.ts';
 import type { PathIssue } from '../../scenario/issues.ts';
 import { operationsIn, type Structure } from '../../scenario/lowered.ts';

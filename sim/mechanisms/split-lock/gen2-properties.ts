@@ -47,6 +47,18 @@ export const semaphoreKept = always('sld.buslock-sem-kept', {
   },
 });
 
+export const oneCoreAtATime = always('sld.one-core-at-a-time', {
+  kinds: ['core', 'sysctl'],
+  source: 'kernel arch/x86/kernel/cpu/intel.c, split_lock_warn() (6.1): "only allow one buslocked disabled core at a time"',
+  grade: 'read',
+  check: (world) => {
+    const [sysctl] = world.actors<{ readonly mitigate: boolean }>('sysctl');
+    if (sysctl?.context.mitigate !== true) return null;
+    const off = world.actors<CoreContext>('core').filter(({ context }) => context.bootSld && !context.sld);
+    return off.length > 1 ? `${off.map(({ id }) => id).join(' and ')} have detection off at once, and split_lock_mitigate is on` : null;
+  },
+});
+
 export const noUpdateLost = alwaysEach<SplitLineContext>('sld.no-update-lost', {
   kind: 'splitLine',
   source: 'domain debug-and-split-lock G, scenario 25: the emulator writes where the guest wrote lock cmpxchg',

@@ -3,10 +3,9 @@
 import type { HostThread } from '../../../actors/host/host-env.ts';
 import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
 import { isChecked, type MetAccess, type SplitLockAccount } from '../../../actors/split-lock/account.ts';
-import { SPLIT_LOCK_DETECT, type VmxFields } from '../../../events/split-lock/split-lock.ts';
-import { hasBits } from '../../../events/u64.ts';
 import { always, sometimes } from '../../property.ts';
 import type { ActorView, WorldView } from '../../view.ts';
+import { fieldsOf, hasBit } from './vmx-view.ts';
 
 const NOTES = 'domain debug-and-split-lock';
 
@@ -54,12 +53,6 @@ function judged(world: WorldView): Judged[] {
     return got === null ? [] : [{ id: vcpu.id, host, met, due: dueTo(account, met), got }];
   });
 }
-
-/** struct vcpu_vmx by the id of its vCPU. */
-const fieldsOf = (world: WorldView): ReadonlyMap<string, VmxFields> =>
-  new Map(world.actors<VmxFields>('vcpuVmx').map(({ id, context }) => [id.replace(/^vmx:/, 'vcpu:'), context]));
-
-const hasBit = (fields: VmxFields | undefined): boolean => hasBits(fields?.testCtrl ?? 0, SPLIT_LOCK_DETECT);
 
 const ENDS: Readonly<Record<Outcome, string>> = { AC: 'it got #AC', SIGBUS: 'its thread got SIGBUS', ran: 'it ran' };
 const told = ({ id, host, met, due, got }: Judged): string => {

@@ -31,15 +31,26 @@ import { sldKvm } from '../../../actors/split-lock/sld-kvm.ts';
 import { splitLineMachine } from '../../../actors/split-lock/split-line.ts';
 import { vcpuVmxMachine } from '../../../actors/split-lock/vcpu-vmx.ts';
 import { computeStep, excAlignmentCheck, splitLockPath, sysctlStep } from '../../../actors/split-lock/warn.ts';
-import { SPLIT_LOCK_EVENTS, SPLIT_LOCK_OPTIONS } from '../../../events/split-lock/split-lock.ts';
+import { SPLIT_LOCK_OPTIONS } from '../../../events/split-lock/sld-options.ts';
+import { SPLIT_LOCK_EVENTS } from '../../../events/split-lock/split-lock.ts';
 import type { Mechanism } from '../../host/mechanism.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
 import { busLocksPaid, busLockTaken } from './bus-lock-properties.ts';
 import { checks, offlineChecks, PRESETS } from './checks.ts';
-import { detectionReturns, noUpdateLost, semaphoreKept } from './gen2-properties.ts';
+import { detectionReturns, noUpdateLost, oneCoreAtATime, semaphoreKept } from './gen2-properties.ts';
 import { guestGetsItsAc, guestTakesAc, hostPolicyKept } from './guest-properties.ts';
-import { flagOnlyWhereDetected, guestRunsItsSetting, ioctlTakesEffect, msrAsBooted, onlyValidBits } from './msr-properties.ts';
+import {
+  flagOnlyWhereDetected,
+  guestRunsItsSetting,
+  invalidWriteFaults,
+  ioctlTakesEffect,
+  msrAsBooted,
+  onlyValidBits,
+  readsBack,
+  settingStays,
+  writeIsKept,
+} from './msr-properties.ts';
 import { MUTANTS, patchOf } from './mutants.ts';
 import { GUEST_OPERATIONS, HOST_OPERATIONS } from './operations.ts';
 import { splitLockOutcomes } from './outcomes.ts';
@@ -51,6 +62,7 @@ import {
   kernelGsBaseRestored,
   msrMatchesTask,
   noHostOops,
+  putAtEachSwitch,
   putOnce,
   vmptrldRuns,
 } from './properties.ts';
@@ -75,15 +87,16 @@ function factsOf(scenario: ResolvedScenario): SldFacts {
   const { host, vms } = scenario;
   const { options, smt, features } = host;
   const state = features.includes(FEATURE) ? options['host.sld'] : 'off';
-  // #AC comes before the lock is taken, and where it is on, #DB is off.
-  const countsBusLocks = features.includes(BUS_FEATURE) && state !== 'warn' && state !== 'fatal';
+  const countsBusLocks = features.includes(BUS_FEATURE);
+  // bus_lock_init(): where #AC tells of split locks, #DB is not armed.
+  const armsDb = countsBusLocks && state !== 'warn' && state !== 'fatal';
   const mayExpose = state === 'fatal' ? options['kvm.sldVirt'] === 'v10' || !smt : state === 'warn' && !smt;
   const isOffered =
     options['kvm.sldVirt'] !== 'none' && (mayExpose || (options['kvm.sldExpose'] === 'always' && (state === 'warn' || state === 'fatal')));
   const refused = vms.filter(({ settings }) => settings?.splitLockDetect === false).map(({ id }) => id);
   return {
     state,
-    busLock: countsBusLocks && options['host.sld'] !== 'off' ? options['host.sld'] : null,
+    busLock: armsDb && options['host.sld'] !== 'off' ? options['host.sld'] : null,
     countsBusLocks,
     resumes: hasOp(scenario, 'resume'),
     hasFeature: features.includes(FEATURE),
@@ -175,10 +188,12 @@ export const splitLock: Mechanism = {
     busLocksPaid,
     busLockTaken,
     putOnce,
+    putAtEachSwitch,
     vmptrldRuns,
     guestRuns,
     detectionReturns,
     semaphoreKept,
+    oneCoreAtATime,
     noUpdateLost,
     trapsOnce,
     trapsAgain,
@@ -194,6 +209,10 @@ export const splitLock: Mechanism = {
     onlyValidBits,
     msrAsBooted,
     guestRunsItsSetting,
+    settingStays,
+    writeIsKept,
+    invalidWriteFaults,
+    readsBack,
     ioctlTakesEffect,
     flagOnlyWhereDetected,
   ],

@@ -16,7 +16,7 @@ import {
 import type { Item } from '../../../actors/path/path.ts';
 import { type Outgoing, outgoing } from '../../../events/event.ts';
 import type { HostOptions } from '../../../events/options.ts';
-import type { VmxFields } from '../../../events/split-lock/split-lock.ts';
+import { SPLIT_LOCK_DETECT, type VmxFields } from '../../../events/split-lock/split-lock.ts';
 import type { Mutant, Patch } from '../../host/mechanism.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
 
@@ -98,6 +98,50 @@ function inverted<T, L, E extends { readonly type: string }>(item: Item<T, L, E>
   return [{ ...item, send: (walker, locals) => ([] as Outgoing[]).concat(send(walker, locals)).map(turned) }];
 }
 
+/** A look at struct vcpu_vmx that finds guest state loaded, or not, whatever it is. */
+const findsLoaded =
+  (loaded: boolean) =>
+  <T, L, E extends { readonly type: string }>(item: Item<T, L, E>): readonly Item<T, L, E>[] => {
+    if (item.kind !== 'step' || !item.answers) return [item];
+    const found = Object.entries(item.answers as Readonly<Record<string, (...given: readonly unknown[]) => object>>);
+    const answers = found.map(([type, of]) => [type, (...given: readonly unknown[]) => ({ ...of(...given), loaded })] as const);
+    const effect: object = { answers: Object.fromEntries(answers) };
+    return [{ ...item, ...effect } as typeof item];
+  };
+/** A look at it that finds one value, whatever was written. */
+const readsAs = (msr: number): PathPatch => alter('msr_test_ctrl', { answers: { 'vmx.fields': () => ({ msr }) } });
+
+/** W4 without the semaphore. */
+const granted = (rest: object): PathPatch =>
+  alter('down_interruptible', { ...always({ granted: true, interruptible: undefined, ...rest }) });
+
+/** The way of the privileged, whatever the CPL. */
+const unprivileged: PathPatch = (path) => ({
+  ...path,
+  items: path.items.flatMap((item) => (item.kind === 'when' ? item.cases.at(-1)![1] : [item])),
+});
+
+/** R17 of a KVM that defers nothing: the put of R19, after each exit. */
+const putAtExit: PathPatch = (path) => {
+  const put = path.items.flatMap(callsIn).find(({ path: { name } }) => name === 'vcpu_put')!;
+  const restore = put.path.items.flatMap(callsIn).find(({ path: { name } }) => name === 'vmx_prepare_switch_to_host')!;
+  return replaceStep(path, 'vcpu_enter_guest', (item) => [item, disable, restore, enable]);
+};
+/** The calls in an item; not those in paths that are called. */
+function callsIn<T, L, E extends { readonly type: string }>(item: Item<T, L, E>): readonly Extract<Item<T, L, E>, { kind: 'call' }>[] {
+  if (item.kind === 'call') return [item];
+  if (item.kind === 'loop') return item.body.flatMap(callsIn);
+  return item.kind === 'when' ? item.cases.flatMap(([, body]) => body.flatMap(callsIn)) : [];
+}
+
+/** Leaves the exception out of what a step tells the guest. */
+function withoutException<T, L, E extends { readonly type: string }>(item: Item<T, L, E>): readonly Item<T, L, E>[] {
+  if (item.kind !== 'step' || !item.send) return [item];
+  const { send } = item;
+  const silent = (message: Outgoing): Outgoing => outgoing(message.to, { ...message.event, exception: null });
+  return [{ ...item, send: (walker, locals) => ([] as Outgoing[]).concat(send(walker, locals)).map(silent) }];
+}
+
 /** The same threads without the flags that every task starts with. */
 function withoutFlags(machine: AnyStateMachine): AnyStateMachine {
   const context = machine.config.context as (args: { readonly input: object }) => object;
@@ -145,6 +189,33 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   'sld-never-loaded': mutant('guest_state_loaded is never set.', {
     vmx_prepare_switch_to_guest: [withoutSteps('set_guest_state_loaded')],
   }),
+  'sld-put-at-exit': mutant('KVM_RUN puts guest state after each exit, and loads it again before each entry.', { KVM_RUN: [putAtExit] }),
+  'sld-load-at-entry': mutant('Guest state is loaded before each entry, loaded or not.', {
+    vmx_prepare_switch_to_guest: [(path) => replaceStep(path, 'test_guest_state_loaded', findsLoaded(false))],
+  }),
+  'sld-no-load': mutant('vmx_prepare_switch_to_guest() returns at once.', {
+    vmx_prepare_switch_to_guest: [(path) => replaceStep(path, 'test_guest_state_loaded', findsLoaded(true))],
+  }),
+  'sld-no-down': mutant('The warning does not take the semaphore that its work item gives back.', {
+    split_lock_warn: [where('down_interruptible', granted({}))],
+  }),
+  'sld-no-semaphore': mutant('The warning sleeps, and goes on without the semaphore.', {
+    split_lock_warn: [where('down_interruptible', granted({ mitigate: false }))],
+  }),
+  'kvm-notifier-once': mutant('kvm_sched_in() drops the notifier: the second switch does not put.', {
+    kvm_sched_in: [alter('kvm_arch_vcpu_load', { set: () => ({ notifier: null }) })],
+  }),
+  'sld-no-gp': mutant('A write of the guest that KVM refuses is completed as if it had taken.', {
+    kvm_emulate_wrmsr: [(path) => replaceStep(path, 'kvm_complete_insn_gp', withoutException)],
+  }),
+  'sld-user-wrmsr': mutant('WRMSR of a guest asks for no privilege.', { WRMSR: [where('general_protection', unprivileged)] }),
+  'sld-write-dropped': mutant('vmx_set_msr() does not keep what it was given.', {
+    vmx_set_msr: [withoutSteps('msr_test_ctrl')],
+  }),
+  'sld-reads-zero': mutant('vmx_get_msr() gives 0.', { vmx_get_msr: [where('msr_test_ctrl', readsAs(0))] }),
+  'sld-reads-set': mutant('vmx_get_msr() gives the value with bit 29 set.', {
+    vmx_get_msr: [where('msr_test_ctrl', readsAs(SPLIT_LOCK_DETECT))],
+  }),
   'sld-store-only': mutant('A write of a loaded vCPU is stored and not carried to the MSR.', {
     vmx_set_msr: [where('vmx_update_guest_sld', withoutSteps('vmx_update_guest_sld'))],
   }),
@@ -175,6 +246,9 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   }),
   'kvm-bus-lock-untold': mutant('KVM_RUN does not end after a bus lock.', {
     handle_bus_lock_vmexit: [alter('bus_lock_detected', { local: () => ({}) })],
+  }),
+  'kvm-bus-lock-off': mutant('The VMCS leaves bus-lock detection off, whatever the capability says.', {
+    split_lock: [where('BUS_LOCK', withoutSteps('BUS_LOCK'))],
   }),
   'sld-signal-not-consumed': mutant('The VMM leaves the signal of its timer pending.', {
     kvm_cpu_exec: [withoutSteps('sigtimedwait')],

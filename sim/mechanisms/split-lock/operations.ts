@@ -8,6 +8,7 @@ import { type Operation, operation } from '../../scenario/operation.ts';
 const FLAG = z.boolean({ error: 'expected true or false' });
 const VALUE = BITS64.describe('What is written to MSR_TEST_CTRL; bit 29 is 0x20000000.');
 const CPL = z.union([z.literal(0), z.literal(3)], { error: 'expected 0 or 3' }).describe('The privilege level of the access.');
+const MSR_CPL = CPL.describe('The privilege level of the access. Default 0.').exactOptional();
 
 const CONTEXT_ARGS = {
   cpl: CPL,
@@ -27,8 +28,11 @@ const access = <N extends string>(op: N, summary: string) => ({
 const VCPU_FIELDS = { vm: NAME, vcpu: integer(0, LIMITS.vcpus - 1) };
 
 export const GUEST_OPERATIONS = {
-  'wrmsr-test-ctrl': operation('wrmsr-test-ctrl', 'WRMSR of MSR_TEST_CTRL, which exits.', { value: VALUE }),
-  'rdmsr-test-ctrl': operation('rdmsr-test-ctrl', 'RDMSR of MSR_TEST_CTRL, which exits.', {}),
+  'wrmsr-test-ctrl': operation('wrmsr-test-ctrl', 'WRMSR of MSR_TEST_CTRL, which exits, or is #GP at CPL 3.', {
+    value: VALUE,
+    cpl: MSR_CPL,
+  }),
+  'rdmsr-test-ctrl': operation('rdmsr-test-ctrl', 'RDMSR of MSR_TEST_CTRL, which exits, or is #GP at CPL 3.', { cpl: MSR_CPL }),
   'emulated-increment': operation('emulated-increment', 'A locked increment across two cache lines, which KVM has to emulate.', {}),
   'split-lock': access('split-lock', 'A locked access across two cache lines.'),
   misaligned: access('misaligned', 'A misaligned access without a lock.'),

@@ -105,6 +105,22 @@ export const putOnce = always('vmx.put-once', {
   },
 });
 
+/** What is on a CPU of a vCPU goes with its thread: the notifier sees to it at each switch. */
+export const putAtEachSwitch = always('vmx.put-at-each-switch', {
+  kinds: ['hostThread', 'vcpu'],
+  source:
+    'domain debug-and-split-lock SLD-22; kernel virt/kvm/kvm_main.c, vcpu_load(), kvm_sched_in(), kvm_sched_out(): the notifier stays',
+  grade: 'read',
+  check: (world) => {
+    const threads = world.actors<HostThread>('hostThread');
+    for (const { id, context } of world.actors<Vcpu>('vcpu')) {
+      if (context.cpu === null || threads.some(({ context: { notifier, cpu } }) => notifier === id && cpu === context.cpu)) continue;
+      return `${id} is loaded on ${context.cpu}, and no thread there has its notifier: the next switch does not put it`;
+    }
+    return null;
+  },
+});
+
 export const vmptrldRuns = alwaysEach<HostThread>('vmx.vmptrld-runs', {
   kind: 'hostThread',
   source: 'domain debug-and-split-lock G, scenario 24: "This ultimately results in a #UD on VMPTRLD"',

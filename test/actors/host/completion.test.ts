@@ -1,14 +1,14 @@
 /**
  * Devices that interrupt a pCPU when a command is done: their interrupts are taken as any other,
- * and the handler wakes who sleeps.
+ * and the handler tells the driver.
  */
 import { describe, expect, it } from 'vitest';
 import { type PcpuContext, type PcpuInput, pcpuMachine } from '../../../actors/host/pcpu.ts';
 import { Given } from '../given.ts';
 
 const DEVICES = [
-  { name: 'psp', handler: 'psp_irq_handler' },
-  { name: 'nic', handler: 'nic_irq' },
+  { name: 'psp', handler: 'psp_irq_handler', driver: 'sev' },
+  { name: 'nic', handler: 'nic_irq', driver: 'nic' },
 ] as const;
 const INPUT: PcpuInput = {
   peers: [],
@@ -17,8 +17,6 @@ const INPUT: PcpuInput = {
   interrupts: false,
   spuriousExits: false,
   waiting: [],
-  pspWaiter: null,
-  nicWaiter: null,
 };
 const EXEC = { type: 'exec' };
 const cpu = () => Given.start<PcpuContext>(pcpuMachine(DEVICES), INPUT);
@@ -26,15 +24,15 @@ const busy = (change: Partial<PcpuContext>) =>
   Given.standing<PcpuContext>(pcpuMachine(DEVICES), 'task', { ...cpu().context, current: 'thread:a/0', ...change });
 
 describe('a completion', () => {
-  it.each(DEVICES)('of $name wakes the thread that sleeps on it, and no other', ({ name, handler }) => {
-    const arrived = cpu().after({ type: `irq.${name}`, waiter: 'thread:w/0' });
-    expect(arrived.context).toMatchObject({ irr: [name], [`${name}Waiter`]: 'thread:w/0' });
+  it.each(DEVICES)('of $name is for its driver, and wakes no thread by itself', ({ name, handler, driver }) => {
+    const arrived = cpu().after({ type: `irq.${name}` });
+    expect(arrived.context).toMatchObject({ irr: [name] });
     const handling = arrived.after(EXEC);
     expect(handling.state).toEqual({ irq: handler });
     const { sent, state, context } = handling.when(EXEC);
-    expect(sent).toEqual([{ to: 'sched', event: { type: 'sched.wake', thread: 'thread:w/0' } }]);
+    expect(sent).toEqual([{ to: driver, event: { type: `${name}.interrupt` } }]);
     expect(state).toBe('idle');
-    expect(context).toMatchObject({ irr: [], pspWaiter: null, nicWaiter: null });
+    expect(context).toMatchObject({ irr: [] });
   });
 
   it('comes after the reschedule IPI and before the tick, in the order of the devices', () => {
@@ -55,6 +53,6 @@ describe('a completion', () => {
 
   it('is unknown to a CPU whose host has no such device', () => {
     const plain = Given.start<PcpuContext>(pcpuMachine([]), INPUT);
-    expect(plain.when({ type: 'irq.psp', waiter: 'thread:w/0' }).handled).toBe(false);
+    expect(plain.when({ type: 'irq.psp' }).handled).toBe(false);
   });
 });

@@ -5,7 +5,7 @@ import type { Letter } from '../../../events/event.ts';
 import { PREEMPTION_MODELS, type PreemptionModel } from '../../../events/options.ts';
 import { Given, told } from '../given.ts';
 
-const pcpuMachine = machineFor([{ name: 'psp', handler: 'psp_irq_handler' }]);
+const pcpuMachine = machineFor([{ name: 'psp', handler: 'psp_irq_handler', driver: 'sev' }]);
 const INPUT: PcpuInput = { peers: ['pcpu:1'], preemption: 'full', ticks: 'direct', interrupts: false, spuriousExits: false, waiting: [] };
 const CONTEXT: PcpuContext = {
   ...INPUT,
@@ -15,7 +15,6 @@ const CONTEXT: PcpuContext = {
   letter: 'P',
   needResched: false,
   irr: [],
-  pspWaiter: null,
   panicReason: null,
 };
 const task = (change: Partial<PcpuContext> = {}) => Given.standing<PcpuContext>(pcpuMachine, 'task', { ...CONTEXT, ...change });
@@ -128,17 +127,18 @@ describe('an interrupt', () => {
 
   it('is remembered once, whatever the CPU does', () => {
     for (const given of [task(), scheduling('sched_out'), Given.start<PcpuContext>(pcpuMachine, INPUT)]) {
-      const arrived = given.after({ type: 'irq.reschedule' }, { type: 'irq.reschedule' }, { type: 'irq.psp', waiter: 'thread:w/0' });
-      expect(arrived.context).toMatchObject({ irr: ['psp', 'reschedule'], pspWaiter: 'thread:w/0' });
+      const arrived = given.after({ type: 'irq.reschedule' }, { type: 'irq.reschedule' }, { type: 'irq.psp' });
+      expect(arrived.context).toMatchObject({ irr: ['psp', 'reschedule'] });
       expect(arrived.state).toEqual(given.state);
     }
   });
 
-  it('of the PSP wakes who waits for it', () => {
-    const handler = task({ irr: ['psp'], pspWaiter: 'thread:w/0' }).after(EXEC);
-    const { sent, context } = handler.when(EXEC);
-    expect(sent).toEqual([{ to: 'sched', event: { type: 'sched.wake', thread: 'thread:w/0' } }]);
-    expect(context.pspWaiter).toBeNull();
+  it('of the PSP is for its driver', () => {
+    const { sent, context } = task({ irr: ['psp'] })
+      .after(EXEC)
+      .when(EXEC);
+    expect(sent).toEqual([{ to: 'sev', event: { type: 'psp.interrupt' } }]);
+    expect(context.irr).toEqual([]);
   });
 
   it('is taken by an idle CPU, which then idles on', () => {

@@ -53,13 +53,13 @@ describe('a vCPU thread whose VMM is killed', () => {
   });
 
   it('is woken from HLT', () => {
-    const played = killedAt([w.hlt], to(w.VCPU, 'kvm_vcpu_block.finish_rcuwait'));
+    const played = killedAt([w.hlt], to(w.VCPU, 'kvm_vcpu_block.kvm_vcpu_check_block'));
     expect(lastSteps(played, 1 + R19_TO_END.length)).toEqual(['finish_rcuwait', ...R19_TO_END]);
   });
 
   it('does not fall asleep any more', () => {
     const played = killedAt([w.hlt], to(w.VCPU, 'kvm_vcpu_block.prepare_to_rcuwait'));
-    expect(lastSteps(played, 1 + R19_TO_END.length)).toEqual(['prepare_to_rcuwait', ...R19_TO_END]);
+    expect(lastSteps(played, 2 + R19_TO_END.length)).toEqual(['prepare_to_rcuwait', 'finish_rcuwait', ...R19_TO_END]);
   });
 
   it('gives up the wait for the mutex at R1, without a vCPU to put', () => {

@@ -95,7 +95,7 @@ describe('a guest that has asked for a page-state change', () => {
 describe('a halted vCPU', () => {
   const halted = (allow: readonly 'interrupt'[]) =>
     w.oneGuest([w.page('shared')], [w.hlt, w.read(false)], {}, {}, { allow, bounds: { steps: 300 } });
-  const asleep = to(w.VCPU, 'kvm_vcpu_block.finish_rcuwait');
+  const asleep = to(w.VCPU, 'kvm_vcpu_block.kvm_vcpu_check_block');
 
   it('is woken by a virtual interrupt and goes on behind its HLT', () => {
     const played = play(halted(['interrupt']), steer(asleep, steps(w.VCPU, 3), choose(`interrupt(${w.GUEST})`), finish(w.VCPU)));

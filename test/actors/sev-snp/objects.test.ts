@@ -1,7 +1,8 @@
-/** The pages of an SNP guest with their map lock, and the PSP. */
+/** The pages of an SNP guest with their map lock, the PSP, and the driver of its mailbox. */
 import { describe, expect, it } from 'vitest';
 import { type PspContext, pspMachine } from '../../../actors/sev-snp/psp.ts';
 import { HYPERVISOR_PAGE } from '../../../actors/sev-snp/rmp-check.ts';
+import { type SevDeviceContext, sevDeviceMachine } from '../../../actors/sev-snp/sev-device.ts';
 import { type VmPagesContext, vmPagesMachine } from '../../../actors/sev-snp/vm-pages.ts';
 import { PSP_COMMAND_IDS, PSP_STATUS } from '../../../events/sev-snp/psp.ts';
 import { Given, told } from '../given.ts';
@@ -63,9 +64,11 @@ describe('the pages of an SNP guest', () => {
 });
 
 describe('the PSP', () => {
-  const psp = (state: 'UNINIT' | 'INIT', errors = false) => Given.start<PspContext>(pspMachine, { state, errors });
+  const psp = (state: 'UNINIT' | 'INIT', errors = false, interrupts = false) =>
+    Given.start<PspContext>(pspMachine, { state, errors, interrupts });
   const command = (name: string, pfn = 0) => by(A, 'psp.command', { command: name, pfn });
   const status = (given: Given<PspContext>) => given.when(by(A, 'psp.status?')).sent[0]!.event;
+  const interrupted = (given: Given<PspContext>) => given.when(by('sev', 'psp.interrupted?')).sent[0]!.event;
   const firmwareEntry = { ...HYPERVISOR_PAGE, assigned: true, immutable: true };
 
   it('has the ids and codes of the firmware ABI', () => {
@@ -96,11 +99,12 @@ describe('the PSP', () => {
     ['SNP_PAGE_RECLAIM', 'UNINIT', 'INVALID_PLATFORM_STATE', 'UNINIT'],
   ] as const)('%s in %s ends with %s', (name, state, result, platform) => {
     const running = psp(state).after(command(name));
-    expect(status(running)).toMatchObject({ done: false });
+    expect(interrupted(running)).toEqual({ type: 'psp.interrupted', complete: false, response: false });
     const { sent, and } = running.when({ type: 'exec' });
-    expect(sent).toEqual([{ to: 'pcpu:0', event: { type: 'irq.psp', waiter: A } }]);
-    expect(status(and)).toMatchObject({ type: 'psp.status', done: true, status: result });
-    expect(and.context).toMatchObject({ platform, command: null, waiter: null });
+    expect(sent).toEqual([{ to: 'pcpu:0', event: { type: 'irq.psp' } }]);
+    expect(interrupted(and)).toEqual({ type: 'psp.interrupted', complete: true, response: true });
+    expect(status(and)).toEqual({ type: 'psp.status', status: result, platform });
+    expect(and.context).toMatchObject({ platform, command: null });
   });
 
   it.each([
@@ -114,21 +118,74 @@ describe('the PSP', () => {
     expect(asking.context.asking).toBe('psp');
     const done = asking.and.after({ ...answer, from: 'rmp:0x1800' });
     expect(done.context.asking).toBeNull();
-    expect(status(done)).toMatchObject({ done: true, status: result });
+    expect(interrupted(done)).toMatchObject({ response: true });
+    expect(status(done)).toMatchObject({ status: result });
   });
 
   it('waits for an entry that an instruction holds', () => {
     const asking = psp('INIT').after(command('SNP_PAGE_RECLAIM', 0x1800), { type: 'exec' });
     const waiting = asking.after({ type: 'rmp.reclaimed', outcome: 'locked', from: 'rmp:0x1800' });
-    expect(status(waiting)).toMatchObject({ done: false });
+    expect(interrupted(waiting)).toMatchObject({ response: false });
     expect(told(waiting.when({ type: 'exec' }).sent)).toEqual(['rmp:0x1800 rmp.reclaim']);
   });
 
-  it('has one command in its mailbox, and offers an error only where the scenario allows it', () => {
-    expect(psp('INIT').after(command('SNP_DF_FLUSH')).when(command('SNP_DF_FLUSH')).handled).toBe(false);
-    expect(psp('INIT').after(command('SNP_DF_FLUSH')).offers()).toEqual([{ type: 'exec', owed: true }]);
+  it('remembers a command that another one has taken the place of', () => {
+    const taken = psp('INIT').after(command('SNP_PAGE_RECLAIM', 0x1800), command('SNP_DF_FLUSH'));
+    expect(taken.context).toMatchObject({ command: 'SNP_DF_FLUSH', overwritten: 'SNP_PAGE_RECLAIM' });
+  });
+
+  it('offers an error, and an interrupt for nothing, only where the scenario allows it', () => {
+    const offers = [{ type: 'exec', owed: true }, { type: 'psp-error' }, { type: 'psp-interrupt' }];
+    expect(psp('INIT').after(command('SNP_DF_FLUSH')).offers()).toEqual(offers.slice(0, 1));
     const failing = psp('INIT', true).after(command('SNP_DF_FLUSH'));
-    expect(failing.offers()).toEqual([{ type: 'exec', owed: true }, { type: 'psp-error' }]);
-    expect(status(failing.after({ type: 'psp-error' }))).toMatchObject({ done: true, status: 'HWERROR_PLATFORM' });
+    expect(failing.offers()).toEqual(offers.slice(0, 2));
+    expect(status(failing.after({ type: 'psp-error' }))).toMatchObject({ status: 'HWERROR_PLATFORM' });
+    const noisy = psp('INIT', true, true).after(command('SNP_DF_FLUSH'));
+    expect(noisy.offers()).toEqual(offers);
+    expect(noisy.when({ type: 'psp-interrupt' }).sent).toEqual([{ to: 'pcpu:0', event: { type: 'irq.psp' } }]);
+    expect(noisy.after({ type: 'psp-interrupt' }).offers()).toEqual(offers.slice(0, 2));
+  });
+
+  it('has its interrupt status cleared by the handler that reads it', () => {
+    const noisy = psp('INIT', false, true).after(command('SNP_DF_FLUSH'), { type: 'psp-interrupt' });
+    expect(interrupted(noisy)).toMatchObject({ complete: true, response: false });
+    expect(interrupted(noisy.after(by('sev', 'psp.interrupted?')))).toMatchObject({ complete: false, response: false });
+  });
+});
+
+describe('the driver of the mailbox', () => {
+  const device = Given.start<SevDeviceContext>(sevDeviceMachine, null);
+  const wait = (from: string) => by(from, 'sev.rcvd?');
+  const interrupted = (complete: boolean, response: boolean) => by('psp', 'psp.interrupted', { complete, response });
+
+  it('lets a thread wait, and wakes it when the handler has seen a completion', () => {
+    const waiting = device.after(by(A, 'sev.expect')).when(wait(A));
+    expect(waiting.sent).toEqual([{ to: A, event: { type: 'sev.rcvd', rcvd: false } }]);
+    expect(told(waiting.and.when(by('pcpu:0', 'psp.interrupt')).sent)).toEqual(['psp psp.interrupted?']);
+    const done = waiting.and.when(interrupted(true, true));
+    expect(done.sent).toEqual([{ to: 'sched', event: { type: 'sched.wake', thread: A } }]);
+    expect(done.and.when(wait(A)).sent).toEqual([{ to: A, event: { type: 'sev.rcvd', rcvd: true } }]);
+  });
+
+  it('keeps a thread that was woken for another reason on its queue', () => {
+    expect(device.after(wait(A), wait(A), wait(B)).context.waiters).toEqual([A, B]);
+  });
+
+  it.each([
+    [true, false],
+    [false, true],
+  ])('takes no interrupt for a completion with status %s and response bit %s', (complete, response) => {
+    const { sent, context } = device.after(wait(A)).when(interrupted(complete, response));
+    expect([sent, context]).toEqual([[], { rcvd: false, waiters: [A], leaked: [] }]);
+  });
+
+  it('remembers pages that the firmware has not given back', () => {
+    const leak = (pfn: number) => by(A, 'sev.leak', { pfn });
+    expect(device.after(leak(0x1801), leak(0x1800)).context.leaked).toEqual([0x1801, 0x1800]);
+  });
+
+  it('forgets the last completion before the next command', () => {
+    const done = device.after(wait(A), interrupted(true, true));
+    expect(done.after(by(A, 'sev.expect')).when(wait(A)).sent[0]!.event).toMatchObject({ rcvd: false });
   });
 });

@@ -1,12 +1,14 @@
 /**
- * SNP-59: pages that the firmware writes, and the mailbox through which it is asked to.
+ * SNP-59, SNP-73: pages that the firmware writes, and the mailbox through which it is asked to.
  * @see domain snp f.1
  */
 import assert from 'node:assert/strict';
+import type { PspContext } from '../../../actors/sev-snp/psp.ts';
 import type { RmpEntry } from '../../../events/sev-snp/rmp.ts';
 import { DEADLOCK } from '../../../sim/end.ts';
-import { microSteps, type Played } from '../../sim/play.ts';
-import { to, until } from '../../sim/steer.ts';
+import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
+import { microSteps, type Played, shipped } from '../../sim/play.ts';
+import { finish, steps, to, until } from '../../sim/steer.ts';
 import { type Claim, keeps } from '../claim.ts';
 import * as w from '../world.ts';
 import * as s from './snp-worlds.ts';
@@ -49,9 +51,30 @@ const twoCommands = (mutant: s.Mutant) =>
       },
     ),
     mutant,
-    to(s.SEVCTL, 'sev_wait_cmd_ioc'),
-    until('thread:sevctl/1', 'it sleeps', (scene) => /(?:mutex_lock_schedule|sev_wait_cmd_ioc)$/.test(scene.at('thread:sevctl/1'))),
+    to(s.SEVCTL, 'prepare_to_wait_event'),
+    until('thread:sevctl/1', 'it sleeps', (scene) => /(?:mutex_lock_schedule|prepare_to_wait_event)$/.test(scene.at('thread:sevctl/1'))),
   );
+
+/** Commands as they are written, done, and read as done. */
+const mailboxOf = ({ records }: Played): string[] => {
+  const story = records.flatMap(({ kind, actor, type, payload }) => {
+    if (actor !== 'psp') return [];
+    if (kind === 'deliver') return type === 'psp.command' || type === 'psp.status?' ? [type] : [];
+    const { command } = (payload as { readonly context?: PspContext }).context ?? {};
+    return command === null ? ['done'] : [];
+  });
+  return story.filter((what, i) => what !== 'done' || story[i - 1] === 'psp.command');
+};
+/** A thread goes to sleep on its command when another one takes their process along by SIGBUS. */
+const wokenEarly = (world: ResolvedScenario, mutant: s.Mutant) => {
+  const [dies, waits] = ['thread:qemu0/0', 'thread:qemu0/1'] as const;
+  return s.told(world, mutant, to(waits, 'sev_wait_cmd_ioc.schedule'), steps(waits, 1), finish(dies));
+};
+/** A thread has looked at the flag again, and slept on. */
+const sleptOn = (played: Played): boolean => {
+  const looks = played.delivered('sev.rcvd').map(({ payload }) => payload.rcvd);
+  return looks.some((rcvd, i) => rcvd === false && looks[i + 1] === false);
+};
 
 export const SNP_FIRMWARE_CLAIMS: readonly Claim[] = [
   {
@@ -61,10 +84,20 @@ export const SNP_FIRMWARE_CLAIMS: readonly Claim[] = [
     shows: [
       keeps('rmp-churn', 'default', 'rmp.page-given-back', 'snp-no-reclaim', 'snp-reclaim-half'),
       keeps('rmp-churn', 'default', DEADLOCK, 'psp-no-interrupt'),
+      keeps('psp-failed-command', 'default', 'rmp.page-given-back', 'snp-error-no-reclaim', 'snp-reclaim-no-leak'),
     ],
-    why: 'a buffer that RMPUPDATE refuses, an error of the firmware and a second thread are not in `rmp-churn`',
+    why: 'a buffer that RMPUPDATE refuses is in no scenario',
     not: 'the bounce buffer of legacy commands, and what the command writes: buffers have no content',
-    mutants: ['snp-no-reclaim', 'snp-reclaim-half', 'snp-buffer-unchecked', 'rmp-update-immutable', 'snp-cmd-no-mutex', 'psp-no-interrupt'],
+    mutants: [
+      'snp-no-reclaim',
+      'snp-error-no-reclaim',
+      'snp-reclaim-no-leak',
+      'snp-reclaim-half',
+      'snp-buffer-unchecked',
+      'rmp-update-immutable',
+      'snp-cmd-no-mutex',
+      'psp-no-interrupt',
+    ],
     check: (mutant) => {
       const played = s.inOrder(STATUS, mutant);
       assert.deepEqual(statesOf(played), ['hypervisor', 'assigned immutable', 'assigned', 'hypervisor']);
@@ -88,6 +121,26 @@ export const SNP_FIRMWARE_CLAIMS: readonly Claim[] = [
       const two = twoCommands(mutant);
       assert.equal(two.end.ended, 'done');
       assert.deepEqual([w.entryOf(two, s.BUFFER).assigned, w.entryOf(two, s.BUFFER + 1).assigned], [false, false]);
+    },
+  },
+  {
+    ...holds,
+    id: 'SNP-73',
+    says: 'a thread that is woken while its command is in flight sleeps on; what ends its wait is the interrupt of this command, with the response bit',
+    shows: [
+      keeps('psp-early-wake', 'default', 'psp.command-awaited', 'snp-cmd-any-wake', 'sev-flag-kept', 'sev-irq-any', 'snp-cmd-no-mutex'),
+      keeps('psp-early-wake', 'default', DEADLOCK, 'psp-no-interrupt'),
+    ],
+    not: 'the time-out of the wait, after which the driver gives the PSP up',
+    mutants: ['snp-cmd-any-wake', 'sev-flag-kept', 'sev-irq-any', 'snp-cmd-no-mutex', 'psp-no-interrupt'],
+    check: (mutant) => {
+      const world = s.unchecked(shipped('psp-early-wake', 'default'));
+      const early = wokenEarly(world, mutant);
+      const ONE = ['psp.command', 'done', 'psp.status?'];
+      for (const run of [early, ...s.runsOf(world, 60, mutant)]) {
+        assert.deepEqual([run.end.ended, mailboxOf(run)], ['done', [...ONE, ...ONE]]);
+      }
+      assert.ok(sleptOn(early));
     },
   },
 ];

@@ -27,7 +27,7 @@ function readByOther(state: 'shared' | 'guest-valid', first: readonly GuestStep[
     s.P1,
     { properties: { always: [LOST] } },
   );
-  const prepared = to(w.VCPU, 'kvm_vcpu_block.finish_rcuwait');
+  const prepared = to(w.VCPU, 'kvm_vcpu_block.kvm_vcpu_check_block');
   return s.told(scenario, mutant, prepared, ...(written ? [finish(w.NETD)] : []), finish('thread:qemu0/vcpu1'));
 }
 

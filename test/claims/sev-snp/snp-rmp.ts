@@ -55,7 +55,7 @@ const ofTheLock: readonly Claim[] = [
         s.told(
           w.oneGuest([w.page('guest-valid')], [w.rmpadjust(true), w.hlt], { gmem: [[w.makeShared()]] }),
           mutant,
-          to(w.VCPU, 'kvm_vcpu_block.finish_rcuwait'),
+          to(w.VCPU, 'kvm_vcpu_block.kvm_vcpu_check_block'),
           finish(w.GMEM),
         ),
       ];

@@ -64,7 +64,7 @@ const entersOnceMore = (mutant: s.Mutant) =>
     to(w.VCPU, 'ghcb_set_sw_exit_info_2'),
     to(w.VCPU, 'vcpu_enter_guest.IN_GUEST_MODE'),
     to(w.NETD, 'RMPUPDATE.tryLock'),
-    until(w.VCPU, 'it is inside or asleep', (scene) => /(?:svm_vcpu_run\.guest|finish_rcuwait)$/.test(scene.at(w.VCPU))),
+    until(w.VCPU, 'it is inside or asleep', (scene) => /(?:svm_vcpu_run\.guest|kvm_vcpu_check_block)$/.test(scene.at(w.VCPU))),
     steps(w.NETD, 4),
   );
 export const entered = (played: Played) => played.delivered('rmp.entered').map(({ payload }) => payload.outcome);
@@ -108,7 +108,7 @@ export const SNP_VMSA_CLAIMS: readonly Claim[] = [
       const left = s.told(
         w.oneGuest([vmsaPage], [w.hlt], { gmem: [[w.makeShared(0x8)]] }),
         mutant,
-        to(w.VCPU, 'kvm_vcpu_block.finish_rcuwait'),
+        to(w.VCPU, 'kvm_vcpu_block.kvm_vcpu_check_block'),
         finish(w.GMEM),
       );
       assert.deepEqual([inUse(left), w.entryOf(left, VMSA).assigned, w.entryOf(left, VMSA).vmsa], [[], false, false]);

@@ -85,9 +85,12 @@ const ofTheMsr: readonly Claim[] = [
     ...holds,
     id: 'SLD-7',
     says: "k exits load once and put once, and the MSR holds the guest's value in between",
-    shows: [keeps(GUESTS, 'warn', 'sld.msr-as-booted', 'sld-never-loaded')],
-    why: 'that it is once and not k times is a count of micro-steps: `worldswitch show F --explain` of a run lists them',
-    mutants: ['sld-never-loaded'],
+    shows: [
+      keeps(GUESTS, 'warn', 'sld.msr-as-booted', 'sld-never-loaded'),
+      keeps(GUESTS, 'warn', 'sld.setting-stays', 'sld-put-at-exit', 'sld-load-at-entry'),
+      keeps('sld-put-once', 'mainline', 'sld.setting-stays', 'sld-put-at-exit', 'sld-load-at-entry'),
+    ],
+    mutants: ['sld-never-loaded', 'sld-put-at-exit', 'sld-load-at-entry'],
     check: (mutant) => {
       const played = w.inOrder({ guest: [w.rdmsr, w.rdmsr, w.rdmsr], mutant });
       const counted = ['save_host_sld', 'clear_guest_state_loaded', 'VMEXIT'].map((name) => w.times(played, name));
@@ -99,8 +102,8 @@ const ofTheMsr: readonly Claim[] = [
     ...holds,
     id: 'SLD-9',
     says: 'a write with bits outside the valid set fails and changes nothing; without the feature only 0 is valid',
-    shows: [keeps(GUESTS, 'warn', 'sld.only-valid-bits', 'sld-any-bits')],
-    mutants: ['sld-any-bits'],
+    shows: [keeps(GUESTS, 'warn', 'sld.only-valid-bits', 'sld-any-bits'), keeps(GUESTS, 'warn', 'sld.invalid-write-faults', 'sld-no-gp')],
+    mutants: ['sld-any-bits', 'sld-no-gp'],
     check: (mutant) => {
       const written = (exposed: boolean, value: number) => {
         const played = w.inOrder({ guest: [w.wrmsr(value)], exposed, mutant });
@@ -117,8 +120,13 @@ const ofTheMsr: readonly Claim[] = [
     ...holds,
     id: 'SLD-10',
     says: 'a write of a loaded vCPU shows at once in MSR and flag, one of a vCPU that is not loaded at the next load',
-    shows: [keeps(GUESTS, 'warn', 'sld.guest-runs-its-setting', 'sld-store-only')],
-    mutants: ['sld-store-only'],
+    shows: [
+      keeps(GUESTS, 'warn', 'sld.setting-stays', 'sld-store-only'),
+      keeps(GUESTS, 'warn', 'sld.guest-runs-its-setting', 'sld-no-load'),
+      keeps(GUESTS, 'warn', 'sld.write-is-kept', 'sld-write-dropped'),
+      keeps(GUESTS, 'warn', 'sld.reads-back', 'sld-reads-zero'),
+    ],
+    mutants: ['sld-store-only', 'sld-no-load', 'sld-write-dropped', 'sld-reads-zero'],
     check: (mutant) => {
       const loaded = w.inOrder({ guest: [w.wrmsr(w.BIT), w.wrmsr(0)], mutant });
       assert.deepEqual(w.msrWrites(loaded), [false, true, false, true]);

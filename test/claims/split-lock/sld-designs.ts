@@ -24,12 +24,16 @@ const ofGuests: readonly Claim[] = [
     ...holds,
     id: 'SLD-13',
     says: 'in fatal mode a guest that writes 0 reads 0, and the MSR stays on',
-    shows: [keeps('sld-guest-test-ctrl', 'fatal', 'sld.msr-as-booted', 'sld-update-always')],
-    why: 'what the guest reads back is told to it alone: `worldswitch run sld-guest-test-ctrl --variant fatal` records it',
-    mutants: ['sld-update-always'],
+    shows: [
+      keeps('sld-guest-test-ctrl', 'fatal', 'sld.msr-as-booted', 'sld-update-always'),
+      keeps('sld-guest-test-ctrl', 'fatal', 'sld.write-is-kept', 'sld-write-dropped'),
+      keeps('sld-guest-test-ctrl', 'fatal', 'sld.reads-back', 'sld-reads-set'),
+    ],
+    mutants: ['sld-update-always', 'sld-write-dropped', 'sld-reads-set'],
     check: (mutant) => {
       const played = w.inOrder({ guest: [enable, w.wrmsr(0), w.rdmsr], options: fatal, mutant });
       assert.deepEqual([w.guest(played).readback, w.sld(played), w.msrWrites(played)], [0, true, []]);
+      assert.equal(w.guest(w.inOrder({ guest: [enable, w.rdmsr], options: fatal, mutant })).readback, w.BIT);
     },
   },
   {
@@ -169,8 +173,12 @@ const ofDesigns: readonly Claim[] = [
     ...holds,
     id: 'SLD-22',
     says: 'put, notifier, preemption on: in this order no put runs twice',
-    shows: [keeps('sld-put-once', 'v8', 'vmx.put-once', 'sld-put-preemptible', 'kvm-put-enables-early')],
-    mutants: ['sld-put-preemptible', 'kvm-put-enables-early'],
+    shows: [
+      keeps('sld-put-once', 'v8', 'vmx.put-once', 'sld-put-preemptible', 'kvm-put-enables-early'),
+      keeps('sld-put-once', 'v8', 'vmx.put-at-each-switch', 'kvm-notifier-once'),
+      keeps('sld-put-once', 'mainline', 'vmx.put-at-each-switch', 'kvm-notifier-once'),
+    ],
+    mutants: ['sld-put-preemptible', 'kvm-put-enables-early', 'kvm-notifier-once'],
     check: (mutant) => assert.deepEqual(w.broken(w.shippedAs('sld-put-once', 'v8', mutant)), []),
   },
   {

@@ -3,7 +3,7 @@
  * is refused with a reason.
  */
 import { describe, expect, it } from 'vitest';
-import { SPLIT_LOCK_OPTIONS } from '../../../events/split-lock/split-lock.ts';
+import { SPLIT_LOCK_OPTIONS } from '../../../events/split-lock/sld-options.ts';
 import type { GUEST_OPERATIONS, HOST_OPERATIONS } from '../../../sim/mechanisms/split-lock/operations.ts';
 import { knownProperties } from '../../../sim/properties/index.ts';
 import { loadScenario } from '../../../sim/scenario/load.ts';

@@ -1,7 +1,7 @@
 /** What the host's policy decides, and what it does not. */
 import { describe, expect, it } from 'vitest';
 import type { HostOptions } from '../../../events/options.ts';
-import type { HostStep } from '../../../sim/scenario/program.ts';
+import type { GuestStep, HostStep } from '../../../sim/scenario/program.ts';
 import type { Scenario } from '../../../sim/scenario/types.ts';
 import { msrWrites } from '../../claims/split-lock/intel.ts';
 import { play, resolved } from '../play.ts';
@@ -76,5 +76,47 @@ describe('a CPU that comes up', () => {
 
   it('has no policy where the processor detects nothing', () => {
     expect(written('ratelimit', [])).toEqual([]);
+  });
+});
+
+describe('a split lock of a guest on a processor that tells of bus locks', () => {
+  /** What the host meets, in order: #AC of a split lock, the exit of a bus lock. */
+  const exits = (options: Partial<HostOptions>, features: readonly string[], guest: GuestStep): readonly string[] => {
+    const vms = { vm0: { type: 'vmx' as const, vcpus: [[guest]] } };
+    const played = ran([{ KVM_RUN: { vcpu: 'vm0/0' } }], { 'host.sldMitigate': 'off', ...options }, features, { vms });
+    const reasons = played.delivered('vmexit').map(({ payload }) => (payload as unknown as { readonly reason: string }).reason);
+    return reasons.filter((reason) => reason === 'BUS_LOCK' || reason === 'EXCEPTION_NMI');
+  };
+  const AC = 'EXCEPTION_NMI';
+  const EXIT = 'BUS_LOCK';
+  /** With the capability; without it the same, but for the exit of the bus lock. */
+  const TABLE: readonly (readonly [Partial<HostOptions>, readonly string[], readonly string[]])[] = [
+    [{ 'host.sld': 'warn' }, [SLD, BLD], [AC, EXIT]],
+    [{ 'host.sld': 'warn', 'host.sldWarn': 'gen1' }, [SLD, BLD], [AC, EXIT]],
+    [{ 'host.sld': 'fatal' }, [SLD, BLD], [AC]],
+    [{ 'host.sld': 'ratelimit' }, [SLD, BLD], [EXIT]],
+    [{ 'host.sld': 'off' }, [SLD, BLD], [EXIT]],
+    ...(['warn', 'fatal', 'ratelimit', 'off'] as const).map((sld) => [{ 'host.sld': sld }, [BLD], [EXIT]] as const),
+  ];
+
+  it.each(TABLE)('exits by the capability of its VM alone: %o, %o', (options, features, expected) => {
+    for (const cpl of [0, 3] as const) {
+      const guest = { 'split-lock': { cpl } };
+      expect(exits({ ...options, 'kvm.busLockExit': 'exit' }, features, guest)).toEqual(expected);
+      expect(exits({ ...options, 'kvm.busLockExit': 'off' }, features, guest)).toEqual(expected.filter((reason) => reason !== EXIT));
+    }
+  });
+
+  it.each(TABLE)('locks no bus where an alignment check comes first, or without a lock prefix: %o, %o', (options, features) => {
+    const on = { ...options, 'kvm.busLockExit': 'exit' as const };
+    for (const step of ['split-lock', 'misaligned'] as const)
+      expect(exits(on, features, { [step]: { cpl: 3, am: true, ac: true } } as GuestStep)).toEqual([AC]);
+    expect(exits(on, features, { misaligned: { cpl: 3 } })).toEqual([]);
+  });
+
+  it('is no affair of the #DB of the host: what a task of its own meets is the same', () => {
+    const told = (options: Partial<HostOptions>) => ran([{ 'split-lock': {} }], options, [SLD, BLD]).delivered('bus.paid').length;
+    for (const sld of ['warn', 'fatal', 'ratelimit', 'off'] as const)
+      expect(told({ 'host.sld': sld, 'kvm.busLockExit': 'exit' })).toBe(told({ 'host.sld': sld, 'kvm.busLockExit': 'off' }));
   });
 });

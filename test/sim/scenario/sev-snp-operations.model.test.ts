@@ -1,0 +1,152 @@
+/**
+ * Every operation of SEV-SNP on a page of every state, under every option of the host: it runs, or
+ * the scenario is refused with a reason.
+ */
+import { describe, expect, it } from 'vitest';
+import { PREEMPTION_MODELS } from '../../../events/options.ts';
+import { PSP_COMMAND_IDS } from '../../../events/sev-snp/psp.ts';
+import { SEV_SNP_OPTIONS } from '../../../events/sev-snp/sev-snp.ts';
+import type { SNP_GUEST_OPERATIONS, SNP_HOST_OPERATIONS } from '../../../sim/mechanisms/sev-snp/operations.ts';
+import { expectReasons, refusal, settingsOf } from './tried.ts';
+
+const STATES = ['shared', 'guest-invalid', 'guest-valid', 'vmsa'];
+const BOTH = [false, true];
+const STEPS_MAX = 400;
+
+/** Each operation with its arguments, on the page at GFN 5. */
+const GUEST: Readonly<Record<keyof typeof SNP_GUEST_OPERATIONS, readonly string[]>> = {
+  pvalidate: BOTH.map((validated) => `validated: ${validated}`),
+  rmpadjust: BOTH.flatMap((vmsa) => [0, 3].map((vmpl) => `vmpl: ${vmpl}, vmsa: ${vmsa}`)),
+  psc: ['private', 'shared'].map((to) => `to: ${to}`),
+  read: BOTH.map((isPrivate) => `private: ${isPrivate}`),
+  write: BOTH.map((isPrivate) => `private: ${isPrivate}`),
+};
+/** The page that a command names: one of the guest, or one of each state that the firmware has. */
+const PFNS = [0x1005, 0x1800, 0x1801, 0x1802];
+const takesPage = (command: string) => command === 'SNP_PLATFORM_STATUS' || command === 'SNP_PAGE_RECLAIM';
+const COMMANDS = Object.keys(PSP_COMMAND_IDS).flatMap((command) =>
+  takesPage(command) ? PFNS.map((pfn) => `command: ${command}, pfn: ${pfn}`) : [`command: ${command}`],
+);
+const ON_PAGE = 'vm: vm0, gfn: 0x5';
+const HOST: Readonly<Record<keyof typeof SNP_HOST_OPERATIONS, readonly string[]>> = {
+  write: [`${ON_PAGE}, stores: 1`, `${ON_PAGE}, stores: 2`],
+  'kvm-write-guest': [ON_PAGE],
+  'kvm-write-unchecked': [ON_PAGE],
+  'make-shared': [ON_PAGE],
+  'sev-command': COMMANDS,
+};
+const namedIn = (table: Readonly<Record<string, readonly string[]>>, rest = ''): readonly string[] =>
+  Object.entries(table).flatMap(([name, arguments_]) => arguments_.map((given) => `{ ${name}: { ${rest}${given} } }`));
+const GUEST_OPS = namedIn(GUEST, 'gfn: 0x5, ');
+const HOST_OPS = namedIn(HOST);
+
+interface Tried {
+  readonly options?: string;
+  readonly page: string;
+  readonly guest?: string;
+  readonly threads?: readonly string[];
+  readonly host?: string;
+}
+
+/** A guest, whose second page is the VMSA of its vCPU, and threads of a daemon. */
+const textOf = ({
+  options = '',
+  page,
+  guest = '{ read: { gfn: 0x5, private: true } }',
+  threads = [],
+  host = 'preemption: full',
+}: Tried): string =>
+  [
+    'name: tried',
+    'summary: Tried',
+    `host: { arch: amd, cpus: 2, ${host}, features: [sev, sev-es, sev-snp], options: { ${options} } }`,
+    'vms:',
+    `  vm0: { type: snp, options: { pages: [{ gfn: 8, pfn: 0x1008, state: vmsa }, { gfn: 0x5, pfn: 0x1005, state: ${page} }] }, vcpus: [[${guest}]] }`,
+    'processes:',
+    '  qemu0: { threads: [[{ KVM_RUN: { vcpu: vm0/0 } }]] }',
+    ...(threads.length > 0 ? [`  netd: { threads: [${threads.map((ops) => `[${ops}]`).join(', ')}] }`] : []),
+    'firmware: { state: INIT, pages: [{ pfn: 0x1800, state: hypervisor }, { pfn: 0x1801, state: firmware }, { pfn: 0x1802, state: reclaim }] }',
+    'allow: [psp-error, psp-interrupt, spurious-exit, interrupt]',
+    'properties: { always: [] }',
+  ].join('\n');
+
+const { 'kvm.rmpFault': faults, 'kvm.mapLock': locks, ...others } = SEV_SNP_OPTIONS;
+/** Each fault policy with each map lock, and the values of all other options in turn. */
+const POLICIES = settingsOf({ 'kvm.rmpFault': faults, 'kvm.mapLock': locks }).map((policy, i) =>
+  [policy, ...Object.entries(others).map(([name, values]) => `${name}: '${values[i % values.length]!}'`)].join(', '),
+);
+/** What matters to a guest. */
+const { 'kvm.npfLock': npf, 'guest.notValidated': notValidated } = SEV_SNP_OPTIONS;
+const OF_GUESTS = settingsOf({ 'kvm.npfLock': npf, 'guest.notValidated': notValidated });
+const ALL = settingsOf(SEV_SNP_OPTIONS);
+
+const everywhere = (options: readonly string[], of: (page: string, options: string) => Tried) =>
+  new Set(STATES.flatMap((page) => options.map((each) => refusal(textOf(of(page, each)), STEPS_MAX))));
+const RUNS = new Set([null]);
+
+describe('an operation of SEV-SNP', () => {
+  it.each(HOST_OPS.filter((operation) => !operation.includes('command')))('of the host runs on every page: %s', (operation) => {
+    expect(everywhere(POLICIES, (page, options) => ({ options, page, threads: [operation] }))).toEqual(RUNS);
+  });
+
+  it.each(HOST_OPS.filter((operation) => operation.includes('command')))('of the firmware runs on every page: %s', (operation) => {
+    const again = '{ sev-command: { command: SNP_DF_FLUSH } }';
+    expect(everywhere(POLICIES.slice(0, 1), (page, options) => ({ options, page, threads: [operation, again] }))).toEqual(RUNS);
+  });
+
+  it('of the firmware runs before it is initialized', () => {
+    const alone = (command: string) => [
+      ...['name: tried', 'summary: Tried', 'host: { arch: amd, cpus: 1, preemption: full, features: [sev-snp] }'],
+      ...[
+        `processes: { a: { threads: [[${command}, ${command}]] } }`,
+        'firmware: { state: UNINIT, pages: [{ pfn: 0x1800, state: hypervisor }] }',
+      ],
+    ];
+    const commands = HOST_OPS.filter((operation) => /command: (?!.*pfn: (?!6144))/.test(operation));
+    expect(commands.length).toBe(5);
+    expect(new Set(commands.map((command) => refusal(alone(command).join('\n'), STEPS_MAX)))).toEqual(RUNS);
+  });
+
+  it.each(GUEST_OPS)('of a guest runs on every page: %s', (operation) => {
+    expect(everywhere(OF_GUESTS, (page, options) => ({ options, page, guest: `${operation}, ${operation}` }))).toEqual(RUNS);
+  });
+
+  it('runs under every preemption model, with others at the same time', () => {
+    const [writes, takes] = ['kvm-write-guest', 'make-shared'].map((name) => `{ ${name}: { ${ON_PAGE} } }`);
+    const guest = GUEST_OPS.join(', ');
+    const said = PREEMPTION_MODELS.flatMap((model) =>
+      ['direct', 'pending'].map((ticks) =>
+        refusal(textOf({ page: 'shared', guest, threads: [writes!, takes!], host: `preemption: ${model}, ticks: ${ticks}` }), STEPS_MAX),
+      ),
+    );
+    expect(new Set(said)).toEqual(RUNS);
+  });
+
+  it('is refused with a reason where there is no such page, command or VM, and on kernels without SNP', () => {
+    const page = 'shared';
+    const said = [
+      ...['{ sev-command: { command: SNP_DF_FLUSH, pfn: 0x1800 } }', '{ sev-command: { command: SNP_PAGE_RECLAIM } }'],
+      ...[
+        '{ make-shared: { vm: vm0, gfn: 0x6 } }',
+        '{ write: { vm: vm1, gfn: 0x5, stores: 1 } }',
+        '{ write: { vm: vm0, gfn: 0x5, stores: 0 } }',
+      ],
+    ].map((operation) => refusal(textOf({ page, threads: [operation] }), STEPS_MAX));
+    const kernels = ['6.1', '6.6'].map((kernel) => refusal(textOf({ page, host: `preemption: full, kernel: '${kernel}'` }), STEPS_MAX));
+    expect([...said, ...kernels]).not.toContain(null);
+    expectReasons([...said, ...kernels]);
+  });
+});
+
+describe('a combination of all options of SEV-SNP', () => {
+  // Every seventh: no option has so many values, so that each value meets each other one.
+  it('runs, with a guest and a host that use one page', () => {
+    const guest =
+      '{ psc: { gfn: 0x5, to: private } }, { pvalidate: { gfn: 0x5, validated: true } }, { write: { gfn: 0x5, private: true } }';
+    const threads = [`{ write: { ${ON_PAGE}, stores: 1 } }`];
+    const said = ALL.filter((_, i) => i % 7 === 0).map((options) =>
+      refusal(textOf({ options, page: 'shared', guest, threads }), STEPS_MAX),
+    );
+    expect(new Set(said)).toEqual(RUNS);
+  });
+});
