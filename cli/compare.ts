@@ -13,7 +13,7 @@ import { type Call, type Command, integer, SCENARIO_OPTIONS } from './command.ts
 import { EXIT, usageError } from './errors.ts';
 import { plainHole, printHoles } from './holes.ts';
 import { type Part, type Printer, styled, table, tableWidth } from './output.ts';
-import { drive } from './searching.ts';
+import { drive, shownAsRun } from './searching.ts';
 
 interface CompareOptions {
   readonly mutant?: string;
@@ -128,7 +128,7 @@ async function run({ io, out, err, json, args, options: given }: Call): Promise<
     const { result, interrupted } = await drive(compareVariant(ready, { maxStates, isTimed: time !== undefined }), io, {
       seconds: time,
       what: `${scenario.name} ${variant}`,
-    });
+    }).catch(shownAsRun({ scenario: ready, prefix: [], folder: undefined, io }));
     rows.push(result);
     stopped = interrupted;
   }

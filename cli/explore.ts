@@ -3,7 +3,6 @@
  * counterexample, or a guarantee.
  */
 import { dirname, resolve } from 'node:path';
-import { ModelError } from '../sim/engine/port.ts';
 import { together } from '../sim/explore/covered/holes.ts';
 import { untakenText } from '../sim/explore/guarantee.ts';
 import { SymmetryError } from '../sim/explore/reduce/symmetry.ts';
@@ -13,7 +12,6 @@ import type { Call, Command } from './command.ts';
 import { EXIT, usageError } from './errors.ts';
 import { checkFolder } from './folder.ts';
 import { printHoles } from './holes.ts';
-import type { Io } from './io.ts';
 import { commandText, type Printer, styled } from './output.ts';
 import { costText, printCommands } from './report.ts';
 import { printHeadline } from './run.ts';
@@ -24,7 +22,7 @@ import { CHECKPOINT_STATES, keeper, unlessDamaged } from './search/keeping.ts';
 import { memoryBound } from './search/memory.ts';
 import { EXPLORE_OPTIONS, type ExploreFlags, limitsOf, reduces, STATES_DEFAULT } from './search/options.ts';
 import { askedFor } from './search/subject.ts';
-import { recordTrail } from './searching.ts';
+import { recordTrail, shownAsRun } from './searching.ts';
 
 /** A violation with the journal that shows it. */
 interface Shown extends Violation {
@@ -110,15 +108,6 @@ function unlessSymmetry(error: unknown): never {
   throw error instanceof SymmetryError ? usageError(error.message) : error;
 }
 
-/** Shows a mistake of the model as the run that meets it, which leaves its journal. */
-const shownAsRun =
-  ({ scenario, prefix }: SearchSubject, folder: string | undefined, io: Io) =>
-  async (error: unknown): Promise<never> => {
-    if (error instanceof ModelError && error.way !== null)
-      (await recordTrail({ scenario, labels: [...prefix, ...error.way], folder, io })).close();
-    throw error;
-  };
-
 async function found(
   reference: string | undefined,
   flags: ExploreFlags,
@@ -146,7 +135,7 @@ async function found(
   try {
     return {
       ...(await carry(request, subject, flags, io)
-        .catch(shownAsRun(subject, flags.output, io))
+        .catch(shownAsRun({ ...subject, folder: flags.output, io }))
         .catch(unlessSymmetry)
         .catch(unlessDamaged(resume))),
       subject,

@@ -9,7 +9,7 @@ import { loadReference, resolved } from './catalog.ts';
 import { CliError, EXIT } from './errors.ts';
 import { holeLines, plainHole } from './holes.ts';
 import type { Io } from './io.ts';
-import { drive } from './searching.ts';
+import { drive, shownAsRun } from './searching.ts';
 
 /** States of each variant. */
 export const COVERAGE_STATES = 300_000;
@@ -44,7 +44,9 @@ export async function fullCoverageOf(
   const held: string[] = [];
   for (const variant of variantNames(scenario)) {
     const ready = resolved(scenario, { variant, mutant });
-    const { result, interrupted } = await drive(coveredBy(ready, maxStates), io, { what: `${scenario.name} ${variant}` });
+    const { result, interrupted } = await drive(coveredBy(ready, maxStates), io, { what: `${scenario.name} ${variant}` }).catch(
+      shownAsRun({ scenario: ready, prefix: [], folder: undefined, io }),
+    );
     if (interrupted) throw new CliError({ code: 'interrupted', exit: EXIT.partial, message: `interrupted in the search of ${variant}` });
     const { ledger, exhausted, broken, isWhole } = result;
     ledgers.push(ledger);

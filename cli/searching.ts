@@ -2,6 +2,7 @@
  * Drives a search: progress on a terminal, Ctrl-C and a time limit that keep what was found, and
  * journals of the schedules it gives.
  */
+import { ModelError } from '../sim/engine/port.ts';
 import type { Progress, Search, Stop } from '../sim/explore/request.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
 import { openSession, type SessionOptions } from '../sim/session.ts';
@@ -118,6 +119,20 @@ export interface TrailOptions {
   readonly shows?: string;
   readonly io: Io;
 }
+
+interface Found extends Pick<TrailOptions, 'scenario' | 'folder' | 'io'> {
+  /** Choices before those of the search. */
+  readonly prefix: readonly string[];
+}
+
+/** Shows a mistake of the model as the run that meets it, which leaves its journal. */
+export const shownAsRun =
+  ({ scenario, prefix, folder, io }: Found) =>
+  async (error: unknown): Promise<never> => {
+    if (error instanceof ModelError && error.way !== null)
+      (await recordTrail({ scenario, labels: [...prefix, ...error.way], folder, io })).close();
+    throw error;
+  };
 
 /** Writes the journal of a schedule that a search found. */
 export async function recordTrail({ scenario, labels, folder, output, shows, io }: TrailOptions): Promise<Recorded> {

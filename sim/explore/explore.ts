@@ -2,7 +2,6 @@
  * Exploration as people ask for it: search everything, and give each violation by the least
  * deviating schedule that reaches it.
  */
-import { ModelError } from '../engine/port.ts';
 import { Explorer } from './breadth/explorer.ts';
 import { searchedBy } from './breadth/searched.ts';
 import { type Cycles, conclude, endlessAlone, notLookedFor, told } from './conclude.ts';
@@ -38,7 +37,7 @@ function* exploreAll(request: ExploreRequest): Search<Exploration> {
     compact,
     local,
   });
-  const report = yield* withWay(explorer);
+  const report = yield* explorer.run();
   const endless = yield* closing(cyclesIn(request, searchedBy(explorer, report)));
   const { passed, ...counts } = report;
   const facts: SearchFacts = {
@@ -61,16 +60,6 @@ function* exploreAll(request: ExploreRequest): Search<Exploration> {
   return exploration.limit === 'states' && !onTurn && !shard && !compact
     ? yield* withWidening(exploration, { ...request, engine }, (deviations) => boundText({ deviations }, from))
     : exploration;
-}
-
-/** A mistake of the model is told with the choices that lead to it, so that a run can show it. */
-function* withWay(explorer: Explorer): ReturnType<Explorer['run']> {
-  try {
-    return yield* explorer.run();
-  } catch (error) {
-    if (error instanceof ModelError) error.way ??= explorer.wayToMistake();
-    throw error;
-  }
 }
 
 /**

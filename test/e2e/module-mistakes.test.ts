@@ -45,19 +45,22 @@ function module(text: string): string {
 const failedIn = (): string[] => readdirSync(path('worldswitch-runs')).map((file) => `worldswitch-runs/${file}`);
 
 describe('a step that throws', () => {
-  it.each(['run', 'explore'])('is named by %s with its actor, state, event and sender, and leaves the steps before it', (command) => {
-    const own = withStep("host.step('odd', { set: () => { throw new Error('kaputt'); } })");
-    const { code, err } = run([command, SCENARIO, '--models', own]);
-    expect(code).toBe(2);
-    expect(err).toContain('thread:gmem/0 in code.main.kvm_rmp_make_shared.odd | notify.none with step from pcpu:0: kaputt');
-    expect(err).toContain(`while ${own} took part`);
-    const [failed, ...others] = failedIn();
-    expect(others).toEqual([]);
-    expect(err).toContain(`${failed} holds the steps before it`);
-    const { steps } = run(['replay', failed!, '--fold', '--json']).json<{ steps: number }>();
-    expect(steps).toBeGreaterThan(1);
-    expect(err).toContain(`breaks its own rules in step ${steps + 1}: `);
-  });
+  it.each(['run', 'explore', 'compare'])(
+    'is named by %s with its actor, state, event and sender, and leaves the steps before it',
+    (command) => {
+      const own = withStep("host.step('odd', { set: () => { throw new Error('kaputt'); } })");
+      const { code, err } = run([command, SCENARIO, '--models', own]);
+      expect(code).toBe(2);
+      expect(err).toContain('thread:gmem/0 in code.main.kvm_rmp_make_shared.odd | notify.none with step from pcpu:0: kaputt');
+      expect(err).toContain(`while ${own} took part`);
+      const [failed, ...others] = failedIn();
+      expect(others).toEqual([]);
+      expect(err).toContain(`${failed} holds the steps before it`);
+      const { steps } = run(['replay', failed!, '--fold', '--json']).json<{ steps: number }>();
+      expect(steps).toBeGreaterThan(1);
+      expect(err).toContain(`breaks its own rules in step ${steps + 1}: `);
+    },
+  );
 
   it('is named where it throws an error of the language too', () => {
     const own = withStep("host.step('odd', { set: (thread) => ({ pc: thread.nothing.at }) })");

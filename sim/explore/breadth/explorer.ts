@@ -4,6 +4,7 @@
  * where a property breaks; other states are expanded to the end.
  */
 import { MemoEngine } from '../../engine/memo.ts';
+import { ModelError } from '../../engine/port.ts';
 import { topologyOf } from '../../host/topology.ts';
 import { DeadEnds } from '../../rows/dead-ends.ts';
 import { StepTrie } from '../../rows/step-trie.ts';
@@ -79,6 +80,16 @@ export class Explorer implements OpenSearch {
    * now and then, which ends the search early by answering true.
    */
   *run(): Search<ExploreReport> {
+    try {
+      return yield* this.#searched();
+    } catch (error) {
+      // A run can show it.
+      if (error instanceof ModelError) error.way ??= this.#wayToMistake();
+      throw error;
+    }
+  }
+
+  *#searched(): Search<ExploreReport> {
     if (this.#options.image) this.#resume(this.#options.image);
     else this.begin();
     if (this.#isWhole) this.space.noteOnward(this.#cursor.head);
@@ -152,7 +163,7 @@ export class Explorer implements OpenSearch {
   }
 
   /** The choices that lead to the step which is being looked at, and that step itself. */
-  wayToMistake(): string[] {
+  #wayToMistake(): string[] {
     const { head, column, alternative } = this.#cursor;
     const row = this.#rowOf(head);
     const event = this.world.alternatives(column, row[column]!)[alternative];
