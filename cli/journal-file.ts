@@ -1,9 +1,10 @@
 /** Journals by name: a file, or standard input. */
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { type JournalFacts, stepsText } from '../replay/facts.ts';
 import { fileSource } from '../replay/file-source.ts';
 import { openJournal } from '../replay/open.ts';
-import { type Journal, type JournalFacts, stepsText } from '../replay/reader.ts';
+import type { Journal } from '../replay/reader.ts';
 import { type JournalSource, memorySource } from '../replay/source.ts';
 import { lossText } from '../replay/torn.ts';
 import { readBytes } from './catalog.ts';

@@ -4,7 +4,8 @@
  */
 import { MICRO_STEP_EVENTS } from '../events/index.ts';
 import type { JournalRecord } from '../events/journal.ts';
-import { type Journal, stepsText } from './reader.ts';
+import { stepsText } from './facts.ts';
+import type { Journal } from './reader.ts';
 
 /** No such point in this journal. @public */
 export class PointError extends Error {
