@@ -2,6 +2,7 @@
  * A schedule as the command line takes it: dotted indices, or a file with indices or whole choices.
  */
 import type { Choice } from '../events/journal.ts';
+import { parseJson } from '../sim/json-text.ts';
 import { readText } from './catalog.ts';
 import { CliError, EXIT } from './errors.ts';
 import type { Io } from './io.ts';
@@ -17,15 +18,30 @@ export interface Schedule {
   readonly match: 'strict' | 'index';
 }
 
-const SCHEDULE_BYTES_MAX = 1 << 28;
+const SCHEDULE_BYTES_MAX = 1 << 26;
+/** The most steps of a schedule, and the most values of one as JSON. */
+const CHOICES_MAX = 1 << 20;
+const VALUES_MAX = 1 << 22;
 const EXPECTED = 'indices as 0.1.0; or a file with such a line, or with {"index", "count", "label"} as JSON lines or array';
 
 const wrong = (message: string): CliError => new CliError({ code: 'schedule_invalid', exit: EXIT.usage, message, expected: EXPECTED });
+
+/** How often a character stands in the text, or one more than a schedule may have. */
+function countOf(char: string, text: string): number {
+  let count = 0;
+  for (let at = text.indexOf(char); at >= 0 && count <= CHOICES_MAX; at = text.indexOf(char, at + 1)) count++;
+  return count;
+}
+
+function checkCount(count: number, where: string): void {
+  if (count > CHOICES_MAX) throw wrong(`${where}: it has more than ${CHOICES_MAX} steps`);
+}
 
 const isIndex = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
 
 function indicesOf(text: string, where: string): ScheduledChoice[] {
   if (text === '') return [];
+  checkCount(countOf('.', text), where);
   return text.split('.').map((word, step) => {
     const index = Number(word);
     if (!/^[0-9]+$/.test(word) || !isIndex(index))
@@ -45,7 +61,7 @@ function choiceOf(value: unknown, where: string, step: number): ScheduledChoice 
 
 function parsed(text: string, where: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text, VALUES_MAX);
   } catch (error) {
     throw wrong(`${where}: ${(error as Error).message}`);
   }
@@ -53,10 +69,15 @@ function parsed(text: string, where: string): unknown {
 
 function fileChoices(text: string, where: string): ScheduledChoice[] {
   const trimmed = text.trim();
-  if (trimmed.startsWith('[')) return (parsed(trimmed, where) as unknown[]).map((value, i) => choiceOf(value, where, i + 1));
+  if (trimmed.startsWith('[')) {
+    const values = parsed(trimmed, where) as unknown[];
+    checkCount(values.length, where);
+    return values.map((value, i) => choiceOf(value, where, i + 1));
+  }
   if (!trimmed.startsWith('{')) return indicesOf(trimmed.replace(/\s+/g, ''), where);
   const whole = wholeDocument(trimmed);
   if (whole !== null) return indicesOf(whole, where);
+  checkCount(countOf('\n', trimmed), where);
   return trimmed
     .split('\n')
     .filter((line) => line.trim() !== '')
@@ -66,17 +87,23 @@ function fileChoices(text: string, where: string): ScheduledChoice[] {
 /** The schedule in what `run --json` prints; null if the text is no such document. */
 function wholeDocument(text: string): string | null {
   try {
-    const { schedule } = JSON.parse(text) as { readonly schedule?: unknown };
+    const { schedule } = parseJson(text, VALUES_MAX) as { readonly schedule?: unknown };
     return typeof schedule === 'string' ? schedule : null;
   } catch {
     return null;
   }
 }
 
+function textIn(file: string, io: Io): string {
+  const { text } = readText(file, io, SCHEDULE_BYTES_MAX);
+  if (text.length > SCHEDULE_BYTES_MAX) throw wrong(`${file}: it has more than ${SCHEDULE_BYTES_MAX} bytes`);
+  return text;
+}
+
 /** @throws CliError */
 export function scheduleOf(argument: string, io: Io): Schedule {
   const choices = argument.startsWith('@')
-    ? fileChoices(readText(argument.slice(1), io, SCHEDULE_BYTES_MAX).text, argument.slice(1))
+    ? fileChoices(textIn(argument.slice(1), io), argument.slice(1))
     : indicesOf(argument, '--schedule');
   const hasLabels = choices.length > 0 && choices.every(({ label }) => label !== undefined);
   return { choices, text: dotted(choices), match: hasLabels ? 'strict' : 'index' };

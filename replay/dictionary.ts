@@ -4,7 +4,7 @@
  */
 import type { JsonObject } from '../events/journal.ts';
 import { canonical } from '../sim/canonical.ts';
-import { sizeOfJson } from '../sim/json-size.ts';
+import { sizeOfJson } from '../sim/json-text.ts';
 import { DEPTH_MAX } from './codec-msgpack.ts';
 import { decodedAt, type Place, UndecodableError } from './errors.ts';
 import { PIECES_MAX, REFERENCES_MAX, TEXTS_MAX } from './limits.ts';

@@ -1,6 +1,6 @@
 /**
- * How deep a JSON text nests and how many values it holds, before anything is built of it: a parser
- * takes both from the one who wrote the text.
+ * JSON from files that are not trusted: how deep a text nests and how many values it holds is known
+ * before anything is built of it, as a parser would take both from the one who wrote the text.
  */
 
 export interface JsonSize {
@@ -34,4 +34,17 @@ function endOfText(text: string, from: number): number {
   let at = from;
   while (at < text.length && text.charCodeAt(at) !== QUOTE) at += text.charCodeAt(at) === BACKSLASH ? 2 : 1;
   return at;
+}
+
+/** How deep lists and maps of a file may stand in each other. */
+const DEPTH_MAX = 64;
+/** How many values a file may hold. */
+const VALUES_MAX = 1 << 20;
+
+/** @throws SyntaxError if the text is no JSON, nests too deep or holds too many values */
+export function parseJson(text: string, valuesMax = VALUES_MAX): unknown {
+  const { depth, values } = sizeOfJson(text);
+  if (depth > DEPTH_MAX) throw new SyntaxError(`its values nest ${depth} deep; at most ${DEPTH_MAX} levels are allowed`);
+  if (values > valuesMax) throw new SyntaxError(`it holds about ${values} values; at most ${valuesMax} are allowed`);
+  return JSON.parse(text);
 }
