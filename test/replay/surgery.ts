@@ -77,7 +77,7 @@ export function rewritten(
   for (const { header, payload } of framesOf(bytes)) {
     const { type, firstSeq, firstStep, records, steps } = header;
     for (const piece of [change({ type, firstSeq, firstStep, records, steps, payload }) ?? []].flat()) {
-      const sealed = piece.type === SEAL && piece.payload === payload;
+      const sealed = type === SEAL && piece.payload === payload;
       assembly.add(sealed ? { ...piece, payload: encodeSeal({ ...decodeSeal(payload), chain: assembly.chain }).slice() } : piece);
     }
   }
