@@ -3,13 +3,14 @@ import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type JournalFacts, stepsText } from '../replay/facts.ts';
 import { fileSource } from '../replay/file-source.ts';
+import { decodeHeader, HEADER_BYTES } from '../replay/header.ts';
 import { openJournal } from '../replay/open.ts';
 import type { Journal } from '../replay/reader.ts';
 import { type JournalSource, memorySource } from '../replay/source.ts';
 import { lossText } from '../replay/torn.ts';
 import { readBytes } from './catalog.ts';
 import { CliError, EXIT, failureOf, fileError, usageError } from './errors.ts';
-import type { Io } from './io.ts';
+import { type Io, STREAM_BYTES_MAX } from './io.ts';
 import { hasColours, Printer } from './output.ts';
 
 export interface OpenSource {
@@ -17,16 +18,33 @@ export interface OpenSource {
   close(): void;
 }
 
+/**
+ * A journal that was read whole.
+ * @throws NotAJournalError, CliError if more came than is kept
+ */
+function streamed(bytes: Uint8Array, file: string): OpenSource {
+  if (bytes.length > STREAM_BYTES_MAX) {
+    decodeHeader(bytes.subarray(0, HEADER_BYTES));
+    throw new CliError({
+      code: 'stream_too_long',
+      exit: EXIT.usage,
+      message: `${shown(file)} gives more than ${STREAM_BYTES_MAX >> 20} MiB`,
+      expected: 'the name of a regular file, for a journal of that size',
+    });
+  }
+  return { source: memorySource(bytes), close: () => {} };
+}
+
 /** The bytes of a journal; `-` is standard input. A file that is not regular is read whole. */
 export function openSource(file: string, io: Io): OpenSource {
-  if (file === '-') return { source: memorySource(io.stdin()), close: () => {} };
+  if (file === '-') return streamed(io.stdin(), file);
   const path = resolve(io.cwd, file);
   try {
-    if (!statSync(path).isFile()) return { source: memorySource(readBytes(path)), close: () => {} };
+    if (!statSync(path).isFile()) return streamed(readBytes(path, STREAM_BYTES_MAX), file);
     const source = fileSource(path);
     return { source, close: () => source.close() };
   } catch (error) {
-    throw fileError(error, file, 'read');
+    throw named(fileError(error, file, 'read'), file);
   }
 }
 

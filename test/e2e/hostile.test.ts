@@ -58,6 +58,23 @@ describe('a hostile journal', () => {
   });
 });
 
+describe('a device that never ends', () => {
+  it.each([['verify'], ['replay'], ['show']])('is no journal: %s', (command) => {
+    const done = measured(folder, command, '/dev/zero');
+    expect([done.status, done.stdout + done.stderr]).toEqual([3, expect.stringContaining('does not start with the magic bytes')]);
+    expectSmall(done);
+  });
+
+  it('is no scenario and no schedule', () => {
+    const checked = measured(folder, 'check', '/dev/zero');
+    expect(checked.status).toBe(2);
+    expectSmall(checked);
+    const ran = measured(folder, 'run', 'rmp-churn', '--mode', 'memory', '--schedule', '@/dev/zero');
+    expect([ran.status, ran.stderr]).toEqual([2, expect.stringContaining('it has more than 67108864 bytes')]);
+    expectSmall(ran);
+  });
+});
+
 /** The name of a new file with this content. */
 function written(name: string, content: string | Uint8Array): string {
   writeFileSync(join(folder, name), content);
