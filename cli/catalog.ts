@@ -1,5 +1,5 @@
 /** Scenarios by reference: a shipped name, a path, or standard input. */
-import { closeSync, existsSync, openSync, readSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { shippedNames, shippedPath, shippedRegressions } from '../api/shipped-scenarios.ts';
 import { knownProperties } from '../sim/properties/index.ts';
@@ -9,7 +9,7 @@ import { resolveScenario } from '../sim/scenario/resolve.ts';
 import type { ResolvedScenario, Scenario } from '../sim/scenario/types.ts';
 import { CliError, EXIT, fileError } from './errors.ts';
 import { noteInput } from './inputs.ts';
-import type { Io } from './io.ts';
+import { type Io, readUpTo } from './io.ts';
 
 /** The most bytes of a scenario file: the parser refuses more. */
 const SCENARIO_BYTES_MAX = 1 << 20;
@@ -30,22 +30,14 @@ export interface LoadedScenario extends ScenarioText {
 
 export const looksLikePath = (reference: string): boolean => reference.includes('/') || /\.ya?ml$/.test(reference);
 
-/** Reads a file of any kind, also a pipe, up to one byte more than `limit`. */
-export function readBytes(path: string, limit = Number.POSITIVE_INFINITY): Uint8Array {
-  const chunks: Uint8Array[] = [];
+/** Reads a file of any kind, also a pipe, up to a little more than `limit`. */
+export function readBytes(path: string, limit: number): Uint8Array {
   const fd = openSync(path, 'r');
   try {
-    for (let size = 0; size <= limit; ) {
-      const chunk = new Uint8Array(1 << 16);
-      const count = readSync(fd, chunk, 0, chunk.length, null);
-      if (count === 0) break;
-      chunks.push(chunk.subarray(0, count));
-      size += count;
-    }
+    return readUpTo(fd, limit);
   } finally {
     closeSync(fd);
   }
-  return Buffer.concat(chunks);
 }
 
 /** @throws CliError if the bytes are not UTF-8 */

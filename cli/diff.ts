@@ -43,14 +43,16 @@ function print(printer: Printer, a: Side, b: Side, { same, first, onlyA, onlyB }
 
 async function run({ io, out, json, args }: Call): Promise<number> {
   const [fileA, fileB] = args as [string, string];
-  return withJournal(fileA, io, (a) =>
-    withJournal(fileB, io, (b) => {
+  return withJournal(fileA, io, (a) => {
+    // Read to its end before the other is opened: what is wrong with it is told by its name.
+    for (const _ of a.choices(0));
+    return withJournal(fileB, io, (b) => {
       const difference = diff(a, b);
       if (json) out.json({ ...difference, sealed: { a: a.sealed, b: b.sealed } });
       else print(out, { file: fileA, journal: a }, { file: fileB, journal: b }, difference);
       return difference.same ? EXIT.ok : EXIT.broken;
-    }),
-  );
+    });
+  });
 }
 
 export const COMMAND: Command = {

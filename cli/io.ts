@@ -2,7 +2,7 @@
  * The process as commands see it: two sinks, standard input, the folder, the environment, and
  * whether the user wants them to stop.
  */
-import { readFileSync, writeSync } from 'node:fs';
+import { readSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { codeOf } from '../replay/errors.ts';
 import { realFiles } from '../replay/files.ts';
@@ -29,13 +29,44 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** What every file is written with. */
   readonly files: FileSystem;
-  /** All of standard input. */
+  /** All of standard input, or the first `STREAM_BYTES_MAX` bytes and a few more. */
   stdin(): Uint8Array;
   /**
    * Aborts on SIGINT, SIGTERM and SIGHUP. From the first call on these no longer end the process:
    * the caller must check the signal.
    */
   interruption(): AbortSignal;
+}
+
+/** The most that is read of what is no regular file: a device or a pipe need not end. */
+export const STREAM_BYTES_MAX = 1 << 27;
+
+/** What an open file has to give, up to one chunk more than `limit`. */
+export function readUpTo(fd: number, limit: number): Uint8Array {
+  const chunks: Uint8Array[] = [];
+  for (let size = 0; size <= limit; ) {
+    const chunk = new Uint8Array(CHUNK_BYTES);
+    const count = readSome(fd, chunk);
+    if (count === 0) break;
+    chunks.push(chunk.subarray(0, count));
+    size += count;
+  }
+  return Buffer.concat(chunks);
+}
+
+const CHUNK_BYTES = 1 << 16;
+
+/** Waits where a pipe that does not block has nothing yet. */
+function readSome(fd: number, chunk: Uint8Array): number {
+  for (;;) {
+    try {
+      return readSync(fd, chunk, 0, chunk.length, null);
+    } catch (error) {
+      if (codeOf(error) === 'EOF') return 0;
+      if (codeOf(error) !== 'EAGAIN') throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS);
+    }
+  }
 }
 
 const BUFFER_BYTES = 1 << 16;
@@ -130,7 +161,7 @@ export function processIo(): Io {
     cwd: process.cwd(),
     env,
     files: realFiles,
-    stdin: () => readFileSync(0),
+    stdin: () => readUpTo(0, STREAM_BYTES_MAX),
     interruption: interruption(),
   };
 }

@@ -3,17 +3,19 @@ import { existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { isBeingWritten } from '../replay/being-written.ts';
 import { codeOf } from '../replay/errors.ts';
+import { type JournalFacts, stepsText } from '../replay/facts.ts';
 import { fileSource } from '../replay/file-source.ts';
 import { growingFile } from '../replay/growing-file.ts';
+import { decodeHeader, HEADER_BYTES } from '../replay/header.ts';
 import { openJournal } from '../replay/open.ts';
 import { partPathOf } from '../replay/part-file.ts';
-import { type Journal, type JournalFacts, stepsText } from '../replay/reader.ts';
+import type { Journal } from '../replay/reader.ts';
 import { type JournalSource, memorySource } from '../replay/source.ts';
 import { lossText } from '../replay/torn.ts';
 import { readBytes } from './catalog.ts';
 import { CliError, EXIT, failureOf, fileError, usageError } from './errors.ts';
 import { noteInput } from './inputs.ts';
-import type { Io } from './io.ts';
+import { type Io, STREAM_BYTES_MAX } from './io.ts';
 import { hasColours, Printer } from './output.ts';
 
 export interface OpenSource {
@@ -23,16 +25,33 @@ export interface OpenSource {
   close(): void;
 }
 
+/**
+ * A journal that was read whole.
+ * @throws NotAJournalError, CliError if more came than is kept
+ */
+function streamed(bytes: Uint8Array, file: string): OpenSource {
+  if (bytes.length > STREAM_BYTES_MAX) {
+    decodeHeader(bytes.subarray(0, HEADER_BYTES));
+    throw new CliError({
+      code: 'stream_too_long',
+      exit: EXIT.usage,
+      message: `${shown(file)} gives more than ${STREAM_BYTES_MAX >> 20} MiB`,
+      expected: 'the name of a regular file, for a journal of that size',
+    });
+  }
+  return { source: memorySource(bytes), live: false, close: () => {} };
+}
+
 /** Whether a path is the unfinished file of a writer that goes on. @throws the system's error */
 export const isInProgress = (path: string): boolean => path.endsWith('.part') && isBeingWritten(statSync(path, { bigint: true }));
 
 /** The bytes of a journal; `-` is standard input. A file that is not regular is read whole. */
 export function openSource(file: string, io: Io): OpenSource {
   noteInput(file, io);
-  if (file === '-') return { source: memorySource(io.stdin()), live: false, close: () => {} };
+  if (file === '-') return streamed(io.stdin(), file);
   const path = resolve(io.cwd, file);
   try {
-    if (!statSync(path).isFile()) return { source: memorySource(readBytes(path)), live: false, close: () => {} };
+    if (!statSync(path).isFile()) return streamed(readBytes(path, STREAM_BYTES_MAX), file);
     if (isInProgress(path)) {
       const growing = growingFile(path);
       return { source: growing.look(), live: true, close: () => growing.close() };
@@ -40,7 +59,7 @@ export function openSource(file: string, io: Io): OpenSource {
     const source = fileSource(path);
     return { source, live: false, close: () => source.close() };
   } catch (error) {
-    const failure = failureOf(fileError(error, file, 'read'));
+    const failure = failureOf(named(fileError(error, file, 'read'), file));
     const isUnfinished = codeOf(error) === 'ENOENT' && existsSync(partPathOf(path));
     throw new CliError(isUnfinished ? { ...failure, attempt: `${partPathOf(file)}, which has what was recorded so far` } : failure, {
       cause: error,

@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import type { Choice, RunEnd } from '../events/journal.ts';
 import { inShort } from '../replay/schedule-text.ts';
 import { JournalWriter } from '../replay/writer.ts';
+import { parseJson } from '../sim/json-text.ts';
 import { variantNames } from '../sim/scenario/checks.ts';
 import { goesBy, isExpected, nameOf } from '../sim/scenario/expectations.ts';
 import type { Expectation, ResolvedScenario } from '../sim/scenario/types.ts';
@@ -118,6 +119,10 @@ function covered(variant: string, expect: Expectation | null, regressions: reado
   });
 }
 
+/** Longer than all schedules that searches of one scenario commit. */
+const REGRESSIONS_BYTES_MAX = 1 << 24;
+const REGRESSION_VALUES_MAX = 1 << 21;
+
 const isRegression = (value: unknown): value is Regression => {
   const { variant, property, schedule } = (value ?? {}) as Partial<Record<keyof Regression, unknown>>;
   return typeof variant === 'string' && (property === null || typeof property === 'string') && Array.isArray(schedule);
@@ -130,7 +135,7 @@ function regressionsOf(path: string | null, io: Io): Regression[] | null {
     new CliError({ code: 'regressions_invalid', exit: EXIT.usage, message: `${file}: ${message}` });
   let entries: unknown;
   try {
-    entries = JSON.parse(readText(file, io, Number.POSITIVE_INFINITY).text);
+    entries = parseJson(readText(file, io, REGRESSIONS_BYTES_MAX).text, REGRESSION_VALUES_MAX);
   } catch (error) {
     throw error instanceof SyntaxError ? wrong(error.message) : error;
   }

@@ -9,6 +9,8 @@ import { UndecodableError } from './errors.ts';
 export const DEPTH_MAX = 64;
 /** How many values one payload may hold; columns of integers count as one each. */
 const VALUES_MAX = 1 << 20;
+/** How many keys one map may have. */
+const KEYS_MAX = 1 << 12;
 
 const encoder = new Encoder({ sortKeys: true, ignoreUndefined: true, maxDepth: DEPTH_MAX });
 
@@ -59,12 +61,15 @@ function checkShape(bytes: Uint8Array): void {
       if (first >= 0xdc) children = first >= 0xde ? 2 * length : length;
       else at += length;
     }
+    if (isMap(first) && children > 2 * KEYS_MAX) throw new UndecodableError(`its MessagePack has a map of more than ${KEYS_MAX} keys`);
     if (at > bytes.length || children > bytes.length - at) throw new UndecodableError('its MessagePack ends early');
     if (children > 0) left.push(children);
     if (left.length > DEPTH_MAX + 1) throw new UndecodableError(`its MessagePack nests deeper than ${DEPTH_MAX}`);
   }
   if (at !== bytes.length) throw new UndecodableError(`its MessagePack ends at byte ${at} of ${bytes.length}`);
 }
+
+const isMap = (first: number) => first >= 0xde || (first >= 0x80 && first < 0x90);
 
 /** bin, str, array and map with a length field. */
 const isCounted = (first: number) => (first >= 0xc4 && first <= 0xc6) || first >= 0xd9;

@@ -4,9 +4,12 @@
  */
 import type { JsonObject } from '../events/journal.ts';
 import { canonical } from '../sim/canonical.ts';
+import { sizeOfJson } from '../sim/json-text.ts';
 import { DEPTH_MAX } from './codec-msgpack.ts';
 import { decodedAt, type Place, UndecodableError } from './errors.ts';
-import { Column, ColumnReader } from './varint.ts';
+import { PIECES_MAX, REFERENCES_MAX, TEXTS_MAX } from './limits.ts';
+import { TextTable } from './text-table.ts';
+import { Column } from './varint.ts';
 
 export const LABELS = 0;
 export const EVENTS = 1;
@@ -15,9 +18,13 @@ const TABLES = ['labels', 'events', 'locals'] as const;
 type TableIndex = typeof LABELS | typeof EVENTS | typeof LOCALS;
 
 const PIECE_CHARS_MAX = 4096;
-const TEXT_CHARS_MAX = 1 << 20;
-/** All texts of a file together. Pieces are shared, so a small file can ask for much memory. */
+/**
+ * All texts of a file together. Pieces are shared, so a small file can ask for much: beyond the
+ * first characters, it may have so many for each of its bytes that define texts.
+ */
 const TOTAL_CHARS_MAX = 1 << 28;
+const FIRST_CHARS = 1 << 24;
+const CHARS_OF_A_BYTE = 64;
 
 /** What a record block adds to the dictionaries. */
 export interface Definitions {
@@ -83,7 +90,8 @@ export class DictionaryWriter {
   /** Takes over what a file defines, to go on writing it. */
   resume(read: Dictionary): void {
     for (const piece of read.pieces) this.#pieces.set(piece, this.#pieceCount++);
-    for (const [table, texts] of read.texts.entries()) for (const text of texts) this.#ids[table]!.set(text, this.#sizes[table]!++);
+    for (const table of [LABELS, EVENTS, LOCALS] as const)
+      for (let id = 0; id < read.sizes[table]; id++) this.#ids[table]!.set(read.text(table, id), this.#sizes[table]!++);
   }
 }
 
@@ -109,66 +117,85 @@ export interface EventEntry {
   readonly payload: JsonObject;
 }
 
+interface LabelEntry {
+  readonly label: string;
+  /** The part before its operands. */
+  readonly offer: string;
+}
+
+/** What the values that are kept may weigh, in bytes, roughly: then they are parsed again. */
+const KEPT_BYTES_MAX = 1 << 26;
+/** An empty map, with its place in another. */
+const VALUE_BYTES = 64;
+
 /**
  * The dictionaries as far as they have been read. Values are parsed when first asked for, and
  * frozen: records share them.
  */
 export class Dictionary {
   readonly pieces: string[] = [];
-  readonly texts: readonly string[][] = TABLES.map(() => []);
-  readonly #places: Place[][] = TABLES.map(() => []);
-  readonly #offers: (string | undefined)[] = [];
+  readonly #tables = TABLES.map((name) => new TextTable(name));
+  readonly #labels: (LabelEntry | undefined)[] = [];
   readonly #events: (EventEntry | undefined)[] = [];
   readonly #locals: (JsonObject | undefined)[] = [];
+  /** What the entries of these three weigh. */
+  #kept = 0;
   #chars = 0;
+  /** How many bytes define them, pieces included. */
+  #bytes = 0;
 
   get sizes(): readonly [number, number, number] {
-    return [this.texts[LABELS]!.length, this.texts[EVENTS]!.length, this.texts[LOCALS]!.length];
+    return [this.#tables[LABELS]!.size, this.#tables[EVENTS]!.size, this.#tables[LOCALS]!.size];
   }
 
   /** @throws UndecodableError if a text refers to a piece that is not there, or passes a limit */
   load(place: Place, definitions: Definitions): void {
+    if (definitions.pieces.length > PIECES_MAX - this.pieces.length)
+      throw new UndecodableError(`the file defines more than ${PIECES_MAX} pieces of text`);
     for (const piece of definitions.pieces) {
       if (piece.length > PIECE_CHARS_MAX)
         throw new UndecodableError(`a piece of text has ${piece.length} characters, over ${PIECE_CHARS_MAX}`);
       this.pieces.push(piece);
+      this.#bytes += piece.length;
     }
     // Filled in front: an array that grows at a random place turns into a slow one.
-    const values = [this.#offers, this.#events, this.#locals];
+    const values = [this.#labels, this.#events, this.#locals];
     for (const [table, bytes] of definitions.texts.entries()) {
-      const column = new ColumnReader(bytes, TABLES[table]!);
-      while (!column.done) {
-        this.texts[table]!.push(this.#text(column));
-        this.#places[table]!.push(place);
-        values[table]!.push(undefined);
-      }
+      const texts = this.#tables[table]!;
+      this.#chars += texts.load(place, bytes, this.pieces);
+      this.#bytes += bytes.length;
+      while (values[table]!.length < texts.size) values[table]!.push(undefined);
     }
+    const total = (of: (table: TextTable) => number) => this.#tables.reduce((sum, table) => sum + of(table), 0);
+    if (total(({ size }) => size) > TEXTS_MAX) throw new UndecodableError(`the file defines more than ${TEXTS_MAX} texts`);
+    if (total(({ references }) => references) > REFERENCES_MAX)
+      throw new UndecodableError(`the texts of the file have more than ${REFERENCES_MAX} pieces`);
+    const charsMax = Math.min(TOTAL_CHARS_MAX, FIRST_CHARS + CHARS_OF_A_BYTE * this.#bytes);
+    if (this.#chars > charsMax) throw new UndecodableError(`the texts of the file have more than ${charsMax} characters`);
   }
 
-  #text(column: ColumnReader): string {
-    let text = '';
-    for (let left = column.next(TEXT_CHARS_MAX); left > 0; left--) {
-      text += this.pieces[column.next(this.pieces.length - 1)]!;
-      if (text.length > TEXT_CHARS_MAX) throw new UndecodableError(`a text has more than ${TEXT_CHARS_MAX} characters`);
-    }
-    this.#chars += text.length;
-    if (this.#chars > TOTAL_CHARS_MAX) throw new UndecodableError(`the texts of the file have more than ${TOTAL_CHARS_MAX} characters`);
-    return text;
+  text(table: TableIndex, id: number): string {
+    return this.#tables[table]!.text(id, this.pieces);
   }
 
   label(id: number): string {
-    return this.texts[LABELS]![id]!;
+    return this.#label(id).label;
   }
 
   /** What a label offers: the part before its operands. */
   offer(id: number): string {
-    const known = this.#offers[id];
-    if (known !== undefined) return known;
-    const label = this.label(id);
+    return this.#label(id).offer;
+  }
+
+  #label(id: number): LabelEntry {
+    const known = this.#labels[id];
+    if (known) return known;
+    const label = this.text(LABELS, id);
     const end = label.indexOf('(');
-    const offer = end < 0 ? label : label.slice(0, end);
-    this.#offers[id] = offer;
-    return offer;
+    this.#keep(label, 1);
+    const entry = { label, offer: end < 0 ? label : label.slice(0, end) };
+    this.#labels[id] = entry;
+    return entry;
   }
 
   /** @throws JournalDamagedError if the text is no event in canonical form */
@@ -200,23 +227,36 @@ export class Dictionary {
   }
 
   #parse(table: TableIndex, id: number): JsonObject {
-    const text = this.texts[table]![id]!;
-    return decodedAt(this.#places[table]![id]!, () => parseCanonical(text, `entry ${id} of the ${TABLES[table]}`));
+    const text = this.text(table, id);
+    const { value, values } = decodedAt(this.#tables[table]!.placeOf(id), () =>
+      parseCanonical(text, `entry ${id} of the ${TABLES[table]}`),
+    );
+    this.#keep(text, values);
+    return value;
+  }
+
+  /** Forgets what was kept where another value would be too much. */
+  #keep(text: string, values: number): void {
+    this.#kept += text.length + VALUE_BYTES * values;
+    if (this.#kept <= KEPT_BYTES_MAX) return;
+    for (const entries of [this.#labels, this.#events, this.#locals]) entries.fill(undefined);
+    this.#kept = text.length + VALUE_BYTES * values;
   }
 
   #refuse(table: TableIndex, id: number, reason: string): never {
-    return decodedAt(this.#places[table]![id]!, () => {
+    return decodedAt(this.#tables[table]!.placeOf(id), () => {
       throw new UndecodableError(`entry ${id} of the ${TABLES[table]} ${reason}`);
     });
   }
 }
 
 /**
- * An object from its canonical JSON; any other spelling of it is refused, because digests are over
- * the text.
+ * An object from its canonical JSON, and how many values it holds; any other spelling of it is
+ * refused, because digests are over the text.
  */
-function parseCanonical(text: string, what: string): JsonObject {
-  if (depthOf(text) > DEPTH_MAX) throw new UndecodableError(`${what} nests deeper than ${DEPTH_MAX}`);
+function parseCanonical(text: string, what: string): { readonly value: JsonObject; readonly values: number } {
+  const { depth, values } = sizeOfJson(text);
+  if (depth > DEPTH_MAX) throw new UndecodableError(`${what} nests deeper than ${DEPTH_MAX}`);
   let value: unknown;
   let again: string;
   try {
@@ -228,28 +268,11 @@ function parseCanonical(text: string, what: string): JsonObject {
   if (again !== text) throw new UndecodableError(`${what} is not in canonical form`);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new UndecodableError(`${what} is not an object`);
   freeze(value);
-  return value as JsonObject;
+  return { value: value as JsonObject, values };
 }
 
 /** Records share what is parsed once, so no caller may change it. */
 function freeze(value: object): void {
   for (const part of Object.values(value)) if (typeof part === 'object' && part !== null) freeze(part);
   Object.freeze(value);
-}
-
-/** How deep the JSON nests. */
-function depthOf(text: string): number {
-  let depth = 0;
-  let deepest = 0;
-  let quoted = false;
-  for (let at = 0; at < text.length; at++) {
-    const c = text.charCodeAt(at);
-    if (quoted) {
-      if (c === 0x5c) at++;
-      else if (c === 0x22) quoted = false;
-    } else if (c === 0x22) quoted = true;
-    else if (c === 0x7b || c === 0x5b) deepest = Math.max(deepest, ++depth);
-    else if (c === 0x7d || c === 0x5d) depth--;
-  }
-  return deepest;
 }

@@ -65,7 +65,8 @@ interface Message extends InFlight {
 interface Channel {
   readonly from: number;
   readonly to: number;
-  readonly queue: Message[];
+  /** By seq, in order of sending. */
+  readonly queue: Map<number, Message>;
   a: number;
   b: number;
 }
@@ -107,6 +108,8 @@ export class Folder {
   readonly #channels = new Map<number, Channel>();
   /** By the seq of a message in flight. */
   readonly #channelOf = new Map<number, Channel>();
+  /** Those whose part of the world's lanes is not up to date. */
+  readonly #changed = new Set<Channel>();
   readonly #known = new KnownLanes();
   #a = 0;
   #b = 0;
@@ -163,40 +166,42 @@ export class Folder {
       throw new FoldError(this.#step, message.seq, `${message.from} or ${message.to} is no actor of this run`);
     }
     const key = from * this.#ids.length + to;
-    const channel = this.#channels.get(key) ?? { from, to, queue: [], a: 0, b: 0 };
-    if (channel.queue.length === 0) this.#channels.set(key, channel);
-    channel.queue.push({ ...message, lanes: this.#known.ofEvent(message.type, message.from, message.payload) });
+    const channel = this.#channels.get(key) ?? { from, to, queue: new Map(), a: 0, b: 0 };
+    if (channel.queue.size === 0) this.#channels.set(key, channel);
+    channel.queue.set(message.seq, { ...message, lanes: this.#known.ofEvent(message.type, message.from, message.payload) });
     this.#channelOf.set(message.seq, channel);
-    this.#weigh(channel);
+    this.#changed.add(channel);
   }
 
   /** A message that was sent before leaves the flight; a bus message was never in it. */
   #deliver({ step, seq, cause, type, peer, payload }: JournalRecord, slot: number): void {
     const channel = this.#channelOf.get(cause);
     if (channel === undefined) return;
-    const at = channel.queue.findIndex((message) => message.seq === cause);
-    const { lanes } = channel.queue[at]!;
+    const { lanes } = channel.queue.get(cause)!;
     const delivered = this.#known.ofEvent(type, peer, payload);
     if (channel.to !== slot || lanes.a !== delivered.a || lanes.b !== delivered.b) {
       throw new FoldError(step, seq, `what is delivered is not what record ${cause} sent`);
     }
-    channel.queue.splice(at, 1);
+    channel.queue.delete(cause);
     this.#channelOf.delete(cause);
-    this.#weigh(channel);
-    if (channel.queue.length === 0) this.#channels.delete(channel.from * this.#ids.length + channel.to);
+    this.#changed.add(channel);
+    if (channel.queue.size === 0) this.#channels.delete(channel.from * this.#ids.length + channel.to);
   }
 
-  /** Brings up to date what a channel adds to the world's lanes: nothing while it is empty. */
+  /**
+   * Brings up to date what a channel adds to the world's lanes: nothing while it is empty. Once for
+   * each digest that is asked for, as it takes as long as the queue is.
+   */
   #weigh(channel: Channel): void {
     const { from, to, queue } = channel;
     let a = 0;
     let b = 0;
-    for (const { lanes } of queue) {
+    for (const { lanes } of queue.values()) {
       a = queueLaneA(a, lanes.a);
       b = queueLaneB(b, lanes.b);
     }
-    a = queue.length === 0 ? 0 : channelLaneA(a, from, to);
-    b = queue.length === 0 ? 0 : channelLaneB(b, from, to);
+    a = queue.size === 0 ? 0 : channelLaneA(a, from, to);
+    b = queue.size === 0 ? 0 : channelLaneB(b, from, to);
     this.#a = (this.#a - channel.a + a) | 0;
     this.#b = (this.#b - channel.b + b) | 0;
     channel.a = a;
@@ -205,6 +210,8 @@ export class Folder {
 
   /** The digest of the state as it is now. */
   digest(): Lanes {
+    for (const channel of this.#changed) this.#weigh(channel);
+    this.#changed.clear();
     return { a: this.#a, b: this.#b };
   }
 
@@ -221,7 +228,8 @@ export class Folder {
     }
     const inFlight = [...this.#channels]
       .sort(([a], [b]) => a - b)
-      .flatMap(([, { queue }]) => queue.map(({ lanes: _, ...message }) => message));
-    return { step: this.#step, seq: this.#seq, vtime, digest: hexOf(this.#a, this.#b), actors, inFlight };
+      .flatMap(([, { queue }]) => Array.from(queue.values(), ({ lanes: _, ...message }) => message));
+    const { a, b } = this.digest();
+    return { step: this.#step, seq: this.#seq, vtime, digest: hexOf(a, b), actors, inFlight };
   }
 }

@@ -134,10 +134,17 @@ export function isStartOfHeader(bytes: Uint8Array, next: { firstSeq: number; fir
   return true;
 }
 
-/** The next place at or after `from` where a header stands whose checksum fits, or -1. */
+const MAGIC_BYTES = Uint8Array.of(0x57, 0x53, 0x4a, 0x46);
+
+/**
+ * The next place at or after `from` where a header stands whose checksum fits, or -1. Its length is
+ * looked at first: a file can repeat the magic so often that checksums of all would take minutes.
+ */
 export function findHeader(bytes: Uint8Array, from: number): number {
-  for (let at = bytes.indexOf(MAGIC & 0xff, from); at >= 0; at = bytes.indexOf(MAGIC & 0xff, at + 1)) {
-    if (decodeFrameHeader(bytes, at)) return at;
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  for (let at = buffer.indexOf(MAGIC_BYTES, from); at >= 0; at = buffer.indexOf(MAGIC_BYTES, at + 1)) {
+    if (buffer.length - at < FRAME_HEADER_BYTES) return -1;
+    if (buffer.readUInt32LE(at + AT.length) <= PAYLOAD_BYTES_MAX && decodeFrameHeader(bytes, at)) return at;
   }
   return -1;
 }

@@ -21,6 +21,7 @@ import {
 } from './frame.ts';
 import { decodeHeader, HEADER_BYTES, type JournalHeader } from './header.ts';
 import { chainStart } from './identity.ts';
+import { BLOCK_RECORDS_MAX } from './limits.ts';
 import type { JournalSource } from './source.ts';
 import { tornByLength, tornHeader, tornPayload, trailerFits } from './torn.ts';
 
@@ -62,6 +63,8 @@ function checkHeader(header: FrameHeader, place: Place): void {
   if (type === RECORDS ? steps === 0 || records < steps : records !== 0 || steps !== 0) {
     throw new JournalDamagedError(place, `a frame of type ${type} cannot hold ${records} records in ${steps} steps`);
   }
+  if (records > BLOCK_RECORDS_MAX)
+    throw new JournalDamagedError(place, `it holds ${records} records; at most ${BLOCK_RECORDS_MAX} are allowed`);
 }
 
 /**

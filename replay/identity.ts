@@ -10,7 +10,11 @@ const RUN_ID_BYTES = 16;
 export const toHex = (bytes: Uint8Array): string => bytesToHex(bytes);
 export const fromHex = (hex: string): Uint8Array => hexToBytes(hex);
 
-const ascii = (text: string): Uint8Array => Uint8Array.from(text, (c) => c.charCodeAt(0));
+function ascii(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length);
+  for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);
+  return bytes;
+}
 
 /** SHA-256 of the canonical JSON of the resolved scenario. */
 export const scenarioIdOf = (scenario: JsonObject): Uint8Array => sha256(ascii(canonical(scenario)));

@@ -36,10 +36,10 @@ export interface VerifyReport {
 export function verifyJournal(source: JournalSource, { root: expected }: VerifyOptions = {}): VerifyReport {
   try {
     const scan = scanJournal(source);
-    parseAll(scan.dictionary);
     const journal = journalOf(source, scan);
     const { sealed, torn, records, steps, root } = journal;
     const { mismatch } = foldAll(journal);
+    if (!mismatch) parseAll(scan.dictionary);
     const facts = { sealed, torn, records, steps, root };
     if (mismatch) {
       const { step, seq, reason } = mismatch;

@@ -49,6 +49,7 @@ export function journalOf(source: JournalSource, { header, start, seal, torn, re
     steps,
     root: toHex(chain),
     index,
+    unchecked: null,
   });
 }
 
@@ -79,7 +80,7 @@ function openSealed(source: JournalSource): Journal | null {
   if (!sealPlace || !indexPlace) return null;
   const sealFrame = readFrameAt(source, sealPlace);
   const seal = decodedAt(sealPlace, () => decodeSeal(sealFrame.payload));
-  const index = decodedAt(indexPlace, () => decodeIndex(readFrameAt(source, indexPlace).payload));
+  const index = decodedAt(indexPlace, () => decodeIndex(readFrameAt(source, indexPlace).payload, indexPlace.offset));
   checkTotals(index, seal, sealPlace);
   if (!linksTo(sealFrame.header.link, seal.chain)) throw new JournalDamagedError(sealPlace, 'the seal has another chain than its link');
   const startPlace = { offset: HEADER_BYTES, frame: 1 };
@@ -88,7 +89,8 @@ function openSealed(source: JournalSource): Journal | null {
     throw new JournalDamagedError(startPlace, 'it is not the start frame of this file');
   const { records, steps, end } = seal;
   const root = toHex(chainAfter(sealFrame.head, sealFrame.payload, seal.chain));
-  return new Journal(source, { header, start: startOf(first.payload, header), end, sealed: true, torn: null, records, steps, root, index });
+  const facts = { header, start: startOf(first.payload, header), end, sealed: true, torn: null, records, steps, root, index };
+  return new Journal(source, { ...facts, unchecked: indexPlace.offset });
 }
 
 /** @throws JournalDamagedError unless index and seal are about the same records */

@@ -4,7 +4,9 @@ import { canonical } from '../sim/canonical.ts';
 import type { FlightEntry, StateInIds } from './block-encoder.ts';
 import { decodePlain, encodeShared } from './codec-msgpack.ts';
 import { UndecodableError } from './errors.ts';
+import { frameBytes } from './frame.ts';
 import { HASH_BYTES } from './identity.ts';
+import { FACTS_BYTES_MAX, IN_FLIGHT_MAX } from './limits.ts';
 import { Column, ColumnReader } from './varint.ts';
 
 const ACTORS_MAX = 1 << 16;
@@ -69,6 +71,14 @@ function must(condition: boolean, what: string): asserts condition {
   if (!condition) throw new UndecodableError(what);
 }
 
+/** The value of a start frame or of a seal. */
+function decodeFacts(payload: Uint8Array, what: string): Record<string, unknown> {
+  must(payload.length <= FACTS_BYTES_MAX, `${what} has ${payload.length} bytes, over ${FACTS_BYTES_MAX}`);
+  const value = decodePlain(payload);
+  must(isObject(value), `${what} is not a map`);
+  return value;
+}
+
 /** @throws UndecodableError unless the value is what canonical JSON can hold */
 function jsonObject(value: unknown, what: string): JsonObject {
   must(isObject(value), `${what} is not an object`);
@@ -87,8 +97,7 @@ export function encodeStart(start: RunStart): Uint8Array {
 
 /** @throws UndecodableError */
 export function decodeStart(payload: Uint8Array): RunStart {
-  const value = decodePlain(payload);
-  must(isObject(value), 'the start frame is not a map');
+  const value = decodeFacts(payload, 'the start frame');
   const { scenario, modelId, modelVersion, chooser, seed, schedule, actors, modules } = value;
   must(isText(modelId) && isText(chooser) && isText(schedule), 'modelId, chooser and schedule of the start frame are texts');
   must(isNatural(modelVersion) && isNatural(seed), 'modelVersion and seed of the start frame are whole numbers');
@@ -147,6 +156,7 @@ export function decodeCheckpoint(payload: Uint8Array, actors: number, events: nu
   while (!flightColumn.done) {
     const ahead = flightColumn.next(SAFE);
     must(ahead > 0, 'the messages in flight of a checkpoint are not in order');
+    must(inFlight.length < IN_FLIGHT_MAX, `a checkpoint has more than ${IN_FLIGHT_MAX} messages in flight`);
     seq += ahead;
     inFlight.push({ seq, from: flightColumn.next(actors - 1), to: flightColumn.next(actors - 1), event: flightColumn.next(events - 1) });
   }
@@ -170,8 +180,12 @@ export function encodeIndex({ blocks, checkpoints }: Index): Uint8Array {
   return encodeShared([blockColumn.view(), checkpointColumn.view()]);
 }
 
-/** @throws UndecodableError */
-export function decodeIndex(payload: Uint8Array): Index {
+/**
+ * `end`: where the index itself stands. The frames that it lists lie before it, each behind the one
+ * before, so that there are no more entries than such frames.
+ * @throws UndecodableError
+ */
+export function decodeIndex(payload: Uint8Array, end: number): Index {
   const value = decodePlain(payload);
   must(Array.isArray(value) && value.length >= 2, 'an index is an array of 2 columns');
   const [blockBytes, checkpointBytes] = value as readonly unknown[];
@@ -180,6 +194,7 @@ export function decodeIndex(payload: Uint8Array): Index {
   let next = { offset: 0, firstSeq: 1, firstStep: 0 };
   for (const column = new ColumnReader(blockBytes, 'blocks'); !column.done; ) {
     const offset = next.offset + column.next(SAFE);
+    checkOffset(offset, next.offset, end);
     const block = { ...next, offset, records: column.next(SAFE), steps: column.next(SAFE), defines: column.next(SAFE) };
     must(block.records > 0 && block.steps > 0, 'a block of the index is empty');
     blocks.push(block);
@@ -193,9 +208,15 @@ export function decodeIndex(payload: Uint8Array): Index {
       nextSeq: last.nextSeq + column.next(SAFE),
       nextStep: last.nextStep + column.next(SAFE),
     };
+    checkOffset(last.offset, checkpoints[checkpoints.length - 1]?.offset ?? 0, end);
     checkpoints.push(last);
   }
   return { blocks, checkpoints };
+}
+
+function checkOffset(offset: number, before: number, end: number): void {
+  const fits = offset >= before + frameBytes(1) && offset + frameBytes(1) <= end;
+  must(fits, `an entry of the index is about a frame at byte ${offset}, where none fits between byte ${before} and the index`);
 }
 
 export const encodeSeal = ({ end, records, steps, vtime, laneA, laneB, chain }: Seal): Uint8Array =>
@@ -203,8 +224,7 @@ export const encodeSeal = ({ end, records, steps, vtime, laneA, laneB, chain }: 
 
 /** @throws UndecodableError */
 export function decodeSeal(payload: Uint8Array): Seal {
-  const value = decodePlain(payload);
-  must(isObject(value), 'the seal is not a map');
+  const value = decodeFacts(payload, 'the seal');
   const { end, records, steps, vtime, digest, chain } = value;
   must(isNatural(records) && isNatural(steps) && isNatural(vtime), 'records, steps and vtime of the seal are whole numbers');
   must(isBytes(chain) && chain.length === HASH_BYTES, `the chain of the seal has ${HASH_BYTES} bytes`);

@@ -5,7 +5,8 @@
 import type { ActorId } from '../events/event.ts';
 import { MICRO_STEP_EVENTS } from '../events/index.ts';
 import type { JournalRecord } from '../events/journal.ts';
-import { type Journal, stepsText } from './reader.ts';
+import { stepsText } from './facts.ts';
+import type { Journal } from './reader.ts';
 
 /** No such point in this journal. @public */
 export class PointError extends Error {

@@ -9,56 +9,22 @@ import type { StateInIds } from './block-encoder.ts';
 import { type Block, type BlockParts, blockOf, choiceAt, partsOf, recordOf } from './codec.ts';
 import { Dictionary } from './dictionary.ts';
 import { decodedAt, JournalDamagedError, type Place, type Torn } from './errors.ts';
+import type { JournalFacts } from './facts.ts';
 import { CHECKPOINT, RECORDS } from './frame.ts';
 import { readFrameAt } from './frames.ts';
-import type { JournalHeader } from './header.ts';
-import { type BlockEntry, type Checkpoint, decodeCheckpoint, type Index } from './payloads.ts';
+import { HEADER_BYTES, type JournalHeader } from './header.ts';
+import { lastNotAfter } from './last-not-after.ts';
+import { type BlockEntry, type Checkpoint, decodeCheckpoint } from './payloads.ts';
 import type { JournalSource } from './source.ts';
 import { StateTracker } from './state-ids.ts';
 
 /** Decoded blocks that are kept: enough for walking to and fro around one place. */
 const BLOCKS_KEPT = 4;
 
-/** What is known of a journal once it is open. */
-export interface JournalFacts {
-  readonly header: JournalHeader;
-  readonly start: RunStart;
-  /** Null where the journal is not sealed. */
-  readonly end: RunEnd | null;
-  readonly sealed: boolean;
-  /** What an unsealed journal lost at its end; null where nothing is missing. */
-  readonly torn: Torn | null;
-  /** Number of records, and so the seq of the last one. */
-  readonly records: number;
-  /** Number of the last step: how many choices were made. */
-  readonly steps: number;
-  /** The SHA-256 chain after the last good frame, in hex. */
-  readonly root: string;
-  readonly index: Index;
-}
-
 /** A digest as it stands in the journal. @public */
 export interface StepDigest extends StepEnd {
   /** 16 hexadecimal digits. */
   readonly digest: string;
-}
-
-/** Which steps a journal has from `first` on, as the end of a sentence about it. */
-export function stepsText({ records, steps }: Pick<JournalFacts, 'records' | 'steps'>, first = 0): string {
-  if (records === 0) return 'has no steps';
-  return steps < first ? `has no step after step ${steps}` : `has steps ${first} to ${steps}`;
-}
-
-/** Where the last entry stands whose `first` is not greater than `value`; -1 if there is none. */
-function lastNotAfter<E>(entries: ArrayLike<E>, value: number, first: (entry: E) => number): number {
-  let low = 0;
-  let high = entries.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (first(entries[middle]!) <= value) low = middle + 1;
-    else high = middle;
-  }
-  return low - 1;
 }
 
 /** A journal that is open. What it holds is read and verified where it is asked for. @public */
@@ -71,11 +37,17 @@ export class Journal {
   /** Blocks whose definitions are in the dictionary. */
   #defined = 0;
   readonly #kept = new Map<number, Block>();
+  /**
+   * By block, whether the frames behind it were checked; the last entry is for those before the
+   * first block.
+   */
+  readonly #passed: Uint8Array;
 
   constructor(source: JournalSource, facts: JournalFacts) {
     this.#source = source;
     this.facts = facts;
     this.actors = facts.start.actors.map(({ id }) => id);
+    this.#passed = new Uint8Array(facts.index.blocks.length + 1);
   }
 
   get header(): JournalHeader {
@@ -115,6 +87,7 @@ export class Journal {
         if (at === block.stepStart[step + 1]) step++;
         yield recordOf(block, at, step, this.#dictionary, this.actors);
       }
+      this.#pass(i);
     }
   }
 
@@ -130,6 +103,7 @@ export class Journal {
         if (at < block.stepStart[step]!) step--;
         yield recordOf(block, at, step, this.#dictionary, this.actors);
       }
+      this.#pass(i - 1);
     }
   }
 
@@ -175,9 +149,7 @@ export class Journal {
     if (header.type !== CHECKPOINT || header.firstSeq !== entry.nextSeq || header.firstStep !== entry.nextStep) {
       throw new JournalDamagedError(place, 'the index says that a checkpoint stands there, and it does not');
     }
-    const [, events, locals] = this.#dictionary.sizes;
-    const state = decodedAt(place, () => decodeCheckpoint(payload, this.actors.length, events, locals));
-    return { step: entry.nextStep - 1, seq: entry.nextSeq - 1, state };
+    return { step: entry.nextStep - 1, seq: entry.nextSeq - 1, state: this.#checkpoint(payload, place) };
   }
 
   /**
@@ -192,10 +164,11 @@ export class Journal {
     if (nextSeq <= this.records) {
       for (let i = this.#blockOfSeq(nextSeq); this.#entries[i]!.firstStep < last.firstStep; i++) {
         const block = this.#block(i);
-        tracker.apply(block, block.steps);
+        decodedAt(this.#placeOf(i), () => tracker.apply(block, block.steps));
+        this.#pass(i);
       }
     }
-    if (nextSeq <= last.firstSeq) tracker.apply(last, at + 1);
+    if (nextSeq <= last.firstSeq) decodedAt(this.placeOfStep(step), () => tracker.apply(last, at + 1));
     return { seq: last.firstSeq + last.stepStart[at + 1]! - 1, state: tracker };
   }
 
@@ -233,12 +206,39 @@ export class Journal {
     for (let i = lastNotAfter(this.#entries, step, ({ firstStep }) => firstStep); i < this.#entries.length; i++) {
       const block = this.#block(i);
       for (let at = Math.max(step - block.firstStep, 0); at < block.steps; at++) yield { block, at };
+      this.#pass(i);
     }
   }
 
   #placeOf(i: number): Place {
     const { offset } = this.#entries[i]!;
     return { offset, frame: 3 + i + lastNotAfter(this.facts.index.checkpoints, offset, (entry) => entry.offset) };
+  }
+
+  /**
+   * Checks the frames between block `i` and the next, or those before the first block if it is -1:
+   * a reader that goes on behind them has read past them.
+   */
+  #pass(i: number): void {
+    const { unchecked } = this.facts;
+    const flag = i < 0 ? this.#entries.length : i;
+    if (unchecked === null || this.#passed[flag]) return;
+    const next = this.#entries[i + 1]?.offset ?? unchecked;
+    let place = i < 0 ? { offset: HEADER_BYTES, frame: 1 } : this.#placeOf(i);
+    place = { offset: readFrameAt(this.#source, place).end, frame: place.frame + 1 };
+    while (place.offset < next) {
+      const { header, payload, end } = readFrameAt(this.#source, place);
+      if (header.type === CHECKPOINT) this.#checkpoint(payload, place);
+      place = { offset: end, frame: place.frame + 1 };
+    }
+    if (place.offset !== next)
+      throw new JournalDamagedError(place, `a frame that the index lists starts at byte ${next}, within another frame`);
+    this.#passed[flag] = 1;
+  }
+
+  #checkpoint(payload: Uint8Array, place: Place): Checkpoint {
+    const [, events, locals] = this.#dictionary.sizes;
+    return decodedAt(place, () => decodeCheckpoint(payload, this.actors.length, events, locals));
   }
 
   #parts(i: number, place: Place): BlockParts {

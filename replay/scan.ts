@@ -3,6 +3,7 @@
  * lead to.
  */
 import type { RunStart } from '../events/journal.ts';
+import type { FlightEntry } from './block-encoder.ts';
 import { blockOf, partsOf } from './codec.ts';
 import { Dictionary } from './dictionary.ts';
 import { decodedAt, JournalDamagedError, type Torn } from './errors.ts';
@@ -126,7 +127,7 @@ class Scanner {
 
   #records(frame: Frame): void {
     const { offset, header } = frame;
-    const before = this.#dictionary.texts.map(({ length }) => length);
+    const before = this.#dictionary.sizes;
     const block = decodedAt(frame, () => {
       const parts = partsOf(frame.payload);
       this.#dictionary.load(frame, parts.definitions);
@@ -135,7 +136,7 @@ class Scanner {
     if (block.vtime[0] !== this.#state.vtime) {
       throw new JournalDamagedError(frame, `it starts at ${block.vtime[0]} ns, the block before it ends at ${this.#state.vtime} ns`);
     }
-    this.#state.apply(block, block.steps);
+    decodedAt(frame, () => this.#state.apply(block, block.steps));
     const { firstSeq, firstStep, records, steps } = header;
     const defines = this.#dictionary.sizes.reduce((sum, size, table) => sum + size - before[table]!, 0);
     this.#blocks.push({ offset, firstSeq, firstStep, records, steps, defines });
@@ -145,15 +146,14 @@ class Scanner {
     const { offset, header } = frame;
     const [, events, locals] = this.#dictionary.sizes;
     const state = decodedAt(frame, () => decodeCheckpoint(frame.payload, this.#start.actors.length, events, locals));
-    if (stateText(state) !== stateText(this.#state))
+    if (!isSameState(state, this.#state))
       throw new JournalDamagedError(frame, 'the checkpoint is not the state that the records before it lead to');
     this.#checkpoints.push({ offset, nextSeq: header.firstSeq, nextStep: header.firstStep });
   }
 
   #index(frame: Frame): void {
-    const index = decodedAt(frame, () => decodeIndex(frame.payload));
-    const found = JSON.stringify([this.#blocks, this.#checkpoints]);
-    if (JSON.stringify([index.blocks, index.checkpoints]) !== found)
+    const index = decodedAt(frame, () => decodeIndex(frame.payload, frame.offset));
+    if (!areSame(index.blocks, this.#blocks, isSameBlock) || !areSame(index.checkpoints, this.#checkpoints, isSameCheckpoint))
       throw new JournalDamagedError(frame, 'the index is not about the blocks that are there');
   }
 
@@ -175,5 +175,20 @@ class Scanner {
   }
 }
 
-const stateText = ({ vtime, laneA, laneB, locals, inFlight }: Checkpoint): string =>
-  JSON.stringify([vtime, laneA, laneB, locals, inFlight.map(({ seq, from, to, event }) => [seq, from, to, event])]);
+/** Whether two lists have as many entries, and each is the same as that of the other. */
+const areSame = <E>(a: readonly E[], b: readonly E[], isSame: (a: E, b: E) => boolean): boolean =>
+  a.length === b.length && a.every((entry, at) => isSame(entry, b[at]!));
+
+const isSameBlock = (a: BlockEntry, b: BlockEntry): boolean =>
+  a.offset === b.offset && a.records === b.records && a.steps === b.steps && a.defines === b.defines;
+const isSameCheckpoint = (a: CheckpointEntry, b: CheckpointEntry): boolean =>
+  a.offset === b.offset && a.nextSeq === b.nextSeq && a.nextStep === b.nextStep;
+const isSameMessage = (a: FlightEntry, b: FlightEntry): boolean =>
+  a.seq === b.seq && a.from === b.from && a.to === b.to && a.event === b.event;
+
+const isSameState = (a: Checkpoint, b: Checkpoint): boolean =>
+  a.vtime === b.vtime &&
+  a.laneA === b.laneA &&
+  a.laneB === b.laneB &&
+  a.locals.every((local, slot) => local === b.locals[slot]) &&
+  areSame(a.inFlight, b.inFlight, isSameMessage);

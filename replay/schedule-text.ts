@@ -6,11 +6,12 @@ export class ScheduleTextError extends Error {
   override readonly name = 'ScheduleTextError';
 }
 
-/** More steps than any run that a text could be typed for. */
-const STEPS_MAX = 1 << 24;
+/** The most steps of a schedule. */
+export const STEPS_MAX = 1 << 20;
 /** Shorter rows of equal indices are written out. */
 const ROW_MIN = 4;
-const WORD = /^(?<index>[0-9]{1,9})(?:\*(?<times>[1-9][0-9]{0,8}))?$/;
+/** One word and what ends it. */
+const WORD = /(?<index>[0-9]{1,9})(?:\*(?<times>[1-9][0-9]{0,8}))?(?:[.,]|$)/y;
 
 /**
  * The indices of a text such as `0.1.0` or `2.0*77`; commas do as dots.
@@ -18,19 +19,24 @@ const WORD = /^(?<index>[0-9]{1,9})(?:\*(?<times>[1-9][0-9]{0,8}))?$/;
  */
 export function indicesIn(text: string): number[] {
   const indices: number[] = [];
-  for (const word of text === '' ? [] : text.split(/[.,]/)) {
-    const groups = WORD.exec(word)?.groups;
-    const step = indices.length + 1;
-    if (!groups)
-      throw new ScheduleTextError(
-        `step ${step} of the schedule is ${JSON.stringify(word.slice(0, 40))}; expected an index, as in 0.1.0 or 2.0*77`,
-      );
+  const word = new RegExp(WORD);
+  while (word.lastIndex < text.length) {
+    const at = word.lastIndex;
+    const groups = word.exec(text)?.groups;
+    if (!groups) throw noIndex(text.slice(at), indices.length + 1);
     const { index, times = '1' } = groups;
-    if (indices.length + Number(times) > STEPS_MAX)
-      throw new ScheduleTextError(`step ${step} is repeated ${times} times; at most ${STEPS_MAX} steps in all`);
+    if (indices.length + Number(times) > STEPS_MAX) throw new ScheduleTextError(`the schedule has over ${STEPS_MAX} steps; expected fewer`);
     for (let left = Number(times); left > 0; left--) indices.push(Number(index));
   }
+  if (/[.,]$/.test(text)) throw noIndex('', indices.length + 1);
   return indices;
+}
+
+function noIndex(rest: string, step: number): ScheduleTextError {
+  const [word] = rest.split(/[.,]/, 1);
+  return new ScheduleTextError(
+    `step ${step} of the schedule is ${JSON.stringify(word!.slice(0, 40))}; expected an index, as in 0.1.0 or 2.0*77`,
+  );
 }
 
 /** All indices: what the identity of a run is made of. */

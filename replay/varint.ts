@@ -98,6 +98,11 @@ export class ColumnReader {
     return this.#at >= this.#bytes.length;
   }
 
+  /** Bytes that are not read yet: as many integers, at most. */
+  get left(): number {
+    return this.#bytes.length - this.#at;
+  }
+
   /** @throws UndecodableError at the end, or if the integer is greater than `max` */
   next(max: number): number {
     let value = 0;

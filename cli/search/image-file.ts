@@ -9,11 +9,15 @@ import type { JournalSource } from '../../replay/source.ts';
 import { canonical } from '../../sim/canonical.ts';
 import type { Dictionary } from '../../sim/explore/space/dictionary.ts';
 import type { SearchImage } from '../../sim/explore/space/image.ts';
+import { parseJson } from '../../sim/json-text.ts';
 import type { PlainWorld } from '../../sim/restore.ts';
+import { shortened } from '../../sim/scenario/issues.ts';
 import { validateResolved } from '../../sim/scenario/resolve.ts';
 import type { ResolvedScenario } from '../../sim/scenario/types.ts';
 import {
   DICTIONARY,
+  DICTIONARY_BYTES_MAX,
+  ENTRIES_MAX,
   FORMAT_VERSION,
   ForeignSearchError,
   FRAME,
@@ -183,7 +187,7 @@ function readHeader(reader: FrameReader): Header {
   if (length > HEADER_BYTES_MAX) throw new SearchFileError(`its header would have ${length} bytes, more than ${HEADER_BYTES_MAX}`);
   const text = reader.take(length, 'its header');
   if (view.getUint32(16, true) !== crc32c(text)) throw new SearchFileError('its header is damaged');
-  return HEADER.parse(JSON.parse(Buffer.from(text).toString('latin1')));
+  return HEADER.parse(parseJson(Buffer.from(text).toString('latin1')));
 }
 
 /** Pieces of a JSON text, up to the frame that completes it. */
@@ -192,8 +196,9 @@ function readDictionary(reader: FrameReader): Dictionary {
   for (;;) {
     const piece = reader.frame(FRAME.dictionary, 'its dictionary');
     text += Buffer.from(piece).toString('latin1');
+    if (text.length > DICTIONARY_BYTES_MAX) throw new SearchFileError(`its dictionary has more than ${DICTIONARY_BYTES_MAX} bytes`);
     // All pieces but the last are full.
-    if (piece.length < PIECE_BYTES) return DICTIONARY.parse(JSON.parse(text));
+    if (piece.length < PIECE_BYTES) return DICTIONARY.parse(parseJson(text, ENTRIES_MAX));
   }
 }
 
@@ -224,7 +229,11 @@ export function decodeSearch(source: JournalSource): StoredSearch {
   } catch (error) {
     // What does not parse is damage that the checksums did not find.
     if (error instanceof z.ZodError || error instanceof SyntaxError)
-      throw new SearchFileError('its header or its dictionary says nothing that a search has');
+      throw new SearchFileError(
+        error instanceof SyntaxError
+          ? `its header or its dictionary is no JSON of a search: ${shortened(error.message)}`
+          : 'its header or its dictionary says nothing that a search has',
+      );
     throw error;
   }
 }

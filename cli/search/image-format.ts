@@ -11,7 +11,10 @@ export const FORMAT_VERSION = 1;
 export const PREAMBLE_BYTES = 24;
 /** Type, length, checksum of the payload, checksum of all that. */
 export const FRAME_HEADER_BYTES = 16;
-export const HEADER_BYTES_MAX = 1 << 26;
+export const HEADER_BYTES_MAX = 1 << 24;
+/** All pieces of the dictionary together, and the values in it. */
+export const DICTIONARY_BYTES_MAX = 1 << 27;
+export const ENTRIES_MAX = 1 << 22;
 export const FRAME_BYTES_MAX = 1 << 26;
 /** Payloads are cut at this size. */
 export const PIECE_BYTES = 1 << 24;

@@ -52,7 +52,7 @@ const KEEPING: readonly OptionSpec[] = [
 /** The most workers. Each is a thread, and more threads than processors only cost time. */
 const WORKERS_MAX = 64;
 
-const SHARDS_MAX = 4096;
+export const SHARDS_MAX = 4096;
 
 /** `I/N`, counted from 1. */
 function shardIn(text: string): Shard {

@@ -13,6 +13,8 @@ import { weakestEvidence, weakestOf } from '../../sim/explore/covered/evidence.t
 import { Ledger } from '../../sim/explore/covered/ledger.ts';
 import type { Exploration, OpenSearch, SearchFacts } from '../../sim/explore/request.ts';
 import type { Cut, Shard } from '../../sim/explore/space/division.ts';
+import { parseJson } from '../../sim/json-text.ts';
+import { shortened } from '../../sim/scenario/issues.ts';
 import { validateResolved } from '../../sim/scenario/resolve.ts';
 import type { ResolvedScenario } from '../../sim/scenario/types.ts';
 import { readText } from '../catalog.ts';
@@ -21,12 +23,15 @@ import { makeFolder } from '../folder.ts';
 import type { Io } from '../io.ts';
 import { shownPath } from '../recording.ts';
 import { writeWhole } from '../target.ts';
+import { SHARDS_MAX } from './options.ts';
 import { foreignSearch, MODEL_FIELDS, modelOf } from './same-model.ts';
 
 const ENDING = '.shard.json';
 const FORMAT = 'worldswitch-shard-1';
 /** The most bytes of a result: it holds counterexamples and counts, so a larger file is none. */
 const BYTES_MAX = 1 << 26;
+/** How many missing shards a message lists. */
+const LACKS_SHOWN = 20;
 
 const natural = z.number().int().min(0);
 const counts = z.strictObject({ states: natural, transitions: natural, unchanged: natural });
@@ -34,7 +39,7 @@ const BODY = z.strictObject({
   format: z.literal(FORMAT),
   ...MODEL_FIELDS,
   scenario: z.unknown(),
-  shard: z.strictObject({ index: natural.min(1), of: natural.min(1) }),
+  shard: z.strictObject({ index: natural.min(1), of: natural.min(1).max(SHARDS_MAX) }).refine(({ index, of }) => index <= of),
   /** The budget that ran out. */
   limit: z.enum(['states', 'bytes']).nullable(),
   /**
@@ -127,12 +132,18 @@ const damaged = (file: string, what: string): CliError =>
     attempt: 'that shard once more: explore SCENARIO --shard I/N',
   });
 
+function textOf(file: string, io: Io): string {
+  const { text } = readText(file, io, BYTES_MAX);
+  if (text.length > BYTES_MAX) throw damaged(file, `it has more than ${BYTES_MAX} bytes`);
+  return text;
+}
+
 function readShard(file: string, io: Io): Body {
   let document: Record<string, unknown>;
   try {
-    document = JSON.parse(readText(file, io, BYTES_MAX).text) as Record<string, unknown>;
+    document = parseJson(textOf(file, io)) as Record<string, unknown>;
   } catch (error) {
-    if (error instanceof SyntaxError) throw damaged(file, 'it is not JSON');
+    if (error instanceof SyntaxError) throw damaged(file, `it is no JSON of a shard: ${shortened(error.message)}`);
     throw error;
   }
   if (typeof document !== 'object' || document === null || document.format !== FORMAT)
@@ -185,11 +196,13 @@ function readShards(folder: string, io: Io): readonly Body[] {
     });
   const { of } = first.body.shard;
   const missing = Array.from({ length: of }, (_, i) => i + 1).filter((index) => !found.has(index));
+  const rest = missing.length > LACKS_SHOWN ? ` and ${missing.length - LACKS_SHOWN} more` : '';
+  const lacks = missing.slice(0, LACKS_SHOWN).map((index) => `${index}/${of}`);
   if (missing.length > 0)
     throw new CliError({
       code: 'shards_missing',
       exit: EXIT.usage,
-      message: `${folder} lacks ${missing.map((index) => `${index}/${of}`).join(', ')}: without all shards there is no verdict`,
+      message: `${folder} lacks ${lacks.join(', ')}${rest}: without all shards there is no verdict`,
       attempt: `explore SCENARIO --shard ${missing[0]}/${of} -o ${folder}`,
     });
   return [...found].sort(([a], [b]) => a - b).map(([, body]) => body);

@@ -24,10 +24,13 @@ export interface ScenarioIssue {
 }
 
 const SHOWN_ISSUES_MAX = 20;
+/** Of more mistakes than these, the rest is counted: a file of 1 MiB can have tens of thousands. */
+const ISSUES_MAX = 100;
 const SHOWN_CHARS_MAX = 60;
 const WORD = /^[A-Za-z_][A-Za-z0-9_-]*$/;
 
-const shortened = (text: string): string => (text.length > SHOWN_CHARS_MAX ? `${text.slice(0, SHOWN_CHARS_MAX)}…` : text);
+/** The text, or the beginning of a long one. */
+export const shortened = (text: string): string => (text.length > SHOWN_CHARS_MAX ? `${text.slice(0, SHOWN_CHARS_MAX)}…` : text);
 
 /** Control characters drive terminals, and half a surrogate pair does not survive UTF-8. */
 const UNPRINTABLE = /[\p{Cc}\p{Cs}]/gu;
@@ -70,6 +73,14 @@ export const listed = (names: readonly string[]): string =>
 export const unknownName = (name: string, what: string, known: readonly string[]): string =>
   `found ${shown(name)}; expected ${what} (${listed(known)})${didYouMean(name, known)}`;
 
+/** The first mistakes, and how many more there are. */
+export function bounded(issues: readonly ScenarioIssue[]): readonly ScenarioIssue[] {
+  const left = issues.length - ISSUES_MAX;
+  if (left <= 0) return issues;
+  const { file } = issues[0]!;
+  return [...issues.slice(0, ISSUES_MAX), { file, line: 0, path: '', message: `${left} more mistakes are not listed` }];
+}
+
 function issueLine({ file, line, path, message }: ScenarioIssue): string {
   const place = [file, ...(line > 0 ? [String(line)] : [])].filter((part) => part !== '').join(':');
   return [place, path, message].filter((part) => part !== '').join(': ');
@@ -91,7 +102,7 @@ export class ScenarioError extends Error {
     headline = `the scenario has ${issues.length === 1 ? '1 mistake' : `${issues.length} mistakes`}`,
   ) {
     super(textOf(headline, issues));
-    this.issues = issues;
+    this.issues = bounded(issues);
   }
 }
 

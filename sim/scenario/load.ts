@@ -3,7 +3,7 @@
  */
 import { scenarioIssues } from './checks.ts';
 import { explain } from './explain.ts';
-import { type PathIssue, pathText, ScenarioError, type ScenarioIssue } from './issues.ts';
+import { bounded, type PathIssue, pathText, ScenarioError, type ScenarioIssue } from './issues.ts';
 import { lowerScenario } from './lower.ts';
 import { parameterValues } from './parameters.ts';
 import { type KnownProperty, propertyIssues } from './properties.ts';
@@ -25,7 +25,7 @@ export function parseScenario(text: string, file: string, knownProperties: reado
   if (read.issues.length > 0) return { ok: false, issues: read.issues };
   const failed = (issues: readonly PathIssue[]): ParsedScenario => {
     const placed = issues.map(({ path, message }) => ({ file, line: read.lineOf(path), path: pathText(path), message }));
-    return { ok: false, issues: placed.sort((a, b) => a.line - b.line) };
+    return { ok: false, issues: bounded(placed.sort((a, b) => a.line - b.line)) };
   };
   if (read.value === null) return failed([{ path: [], message: 'found an empty file; expected a map with the keys of a scenario' }]);
   const parsed = scenarioSchema(archIn(read.value)).safeParse(read.value);

@@ -6,6 +6,10 @@ import { type Path, type PathIssue, shown } from './issues.ts';
 
 /** How deep maps and lists may stand in each other. */
 export const DEPTH_MAX = 32;
+/** How many keys a map may have. */
+const KEYS_MAX = 1 << 12;
+/** The most mistakes that are told. */
+const ISSUES_MAX = 100;
 
 /** Of all control characters, text may hold tabs and line ends. */
 const UNPRINTABLE = /[^\P{Cc}\t\n]|\p{Cs}/u;
@@ -29,7 +33,7 @@ const isPlain = (value: object): boolean => {
 
 function copyOf(value: unknown, path: Path, issues: PathIssue[]): unknown {
   const refuse = (message: string): null => {
-    issues.push({ path, message });
+    if (issues.length < ISSUES_MAX) issues.push({ path, message });
     return null;
   };
   if (value === null || typeof value === 'boolean') return value;
@@ -43,8 +47,10 @@ function copyOf(value: unknown, path: Path, issues: PathIssue[]): unknown {
   if (path.length >= DEPTH_MAX) return refuse(`found values nested too deep; expected at most ${DEPTH_MAX} levels`);
   if (Array.isArray(value)) return Array.from(value, (item, index) => copyOf(item, [...path, index], issues));
   if (!isPlain(value)) return refuse('found an instance of a class; expected a map');
+  const entries = Object.entries(value);
+  if (entries.length > KEYS_MAX) return refuse(`found a map of ${entries.length} keys; expected at most ${KEYS_MAX}`);
   const map: Record<string, unknown> = {};
-  for (const [key, item] of Object.entries(value)) {
+  for (const [key, item] of entries) {
     if (key === FORBIDDEN_KEY) refuse(`found the key "${FORBIDDEN_KEY}"; expected another name`);
     else if (textMistake(key) !== null) refuse('found a key with control characters; expected a name');
     else if (item !== undefined) map[key] = copyOf(item, [...path, key], issues);

@@ -6,6 +6,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FEATURES, REFUSED } from '../../cli/search/combinations.ts';
 import { decodeSearch, encodeSearch } from '../../cli/search/image-file.ts';
+import { PIECE_BYTES } from '../../cli/search/image-format.ts';
 import { crc32c } from '../../replay/crc32c.ts';
 import { memorySource } from '../../replay/source.ts';
 import { Bench } from './run-cli.ts';
@@ -104,6 +105,41 @@ describe('a file that is refused', () => {
       bent[at]! ^= 1 << (at % 8);
       expect(() => decodeSearch(memorySource(bent)), `byte ${at}`).toThrow(expect.objectContaining({ name: 'SearchFileError' }));
     }
+  });
+
+  /** The file with another dictionary, cut into frames, and all checksums right. */
+  const defined = (text: string): Uint8Array => {
+    const length = Buffer.from(bytes).readUInt32LE(12);
+    const head = bytes.subarray(0, 24 + length);
+    const pieces: Uint8Array[] = [];
+    for (let at = 0; at <= text.length; at += PIECE_BYTES) {
+      const piece = Buffer.from(text.slice(at, at + PIECE_BYTES), 'latin1');
+      const frame = Buffer.alloc(16);
+      frame.writeUInt32LE(1, 0);
+      frame.writeUInt32LE(piece.length, 4);
+      frame.writeUInt32LE(crc32c(piece), 8);
+      frame.writeUInt32LE(crc32c(frame, 0, 12), 12);
+      pieces.push(frame, piece);
+    }
+    return Buffer.concat([head, ...pieces]);
+  };
+
+  it.each([
+    ['nests a million deep', '['.repeat(1_000_000), 'nest 1000000 deep'],
+    ['has millions of entries', `{"locals":[[${'"",'.repeat(5_000_000)}""]]}`, 'at most 4194304 are allowed'],
+    ['is longer than 128 MiB', 'x'.repeat(2 ** 27 + 1), 'its dictionary has more than 134217728 bytes'],
+  ])('is one whose dictionary %s', (_, text, says) => {
+    expect(() => decodeSearch(memorySource(defined(text)))).toThrow(
+      expect.objectContaining({ name: 'SearchFileError', message: expect.stringContaining(says) }),
+    );
+  });
+
+  it('is one in which a state stands twice', async () => {
+    const { image, ...subject } = decodeSearch(memorySource(bytes));
+    const { columns } = image.counts;
+    const rows = image.rows.slice();
+    rows.copyWithin(3 * columns, 2 * columns, 3 * columns);
+    expect(await refusal(Buffer.concat([...encodeSearch(subject, { ...image, rows })]))).toBe('search_damaged');
   });
 
   /** The file with its header changed and its checksums right. */

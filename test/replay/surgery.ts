@@ -13,7 +13,10 @@ export const framesOf = (bytes: Uint8Array): Frame[] => [...walkFrames(memorySou
 
 export const frameOfType = (bytes: Uint8Array, type: number): Frame => framesOf(bytes).find((frame) => frame.header.type === type)!;
 
-export const joined = (...parts: readonly Uint8Array[]): Uint8Array => {
+export const joined = (...parts: readonly Uint8Array[]): Uint8Array => joinedAll(parts);
+
+/** The same of a list that may be too long for arguments. */
+const joinedAll = (parts: readonly Uint8Array[]): Uint8Array => {
   const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {
@@ -50,7 +53,7 @@ class Assembly {
   }
 
   get bytes(): Uint8Array {
-    return joined(...this.#parts);
+    return joinedAll(this.#parts);
   }
 }
 
@@ -63,14 +66,18 @@ export function assembled(header: Uint8Array, pieces: readonly Piece[]): Uint8Ar
 
 /**
  * The file with some of its frames changed, left out (null) or followed by others, and all
- * checksums made right; so is an unchanged seal.
+ * checksums made right; so is an unchanged seal. Another file header may be given.
  */
-export function rewritten(bytes: Uint8Array, change: (piece: Piece) => Piece | readonly Piece[] | null): Uint8Array {
-  const assembly = new Assembly(bytes.slice(0, HEADER_BYTES));
+export function rewritten(
+  bytes: Uint8Array,
+  change: (piece: Piece) => Piece | readonly Piece[] | null,
+  header: Uint8Array = bytes.slice(0, HEADER_BYTES),
+): Uint8Array {
+  const assembly = new Assembly(header);
   for (const { header, payload } of framesOf(bytes)) {
     const { type, firstSeq, firstStep, records, steps } = header;
     for (const piece of [change({ type, firstSeq, firstStep, records, steps, payload }) ?? []].flat()) {
-      const sealed = piece.type === SEAL && piece.payload === payload;
+      const sealed = type === SEAL && piece.payload === payload;
       assembly.add(sealed ? { ...piece, payload: encodeSeal({ ...decodeSeal(payload), chain: assembly.chain }).slice() } : piece);
     }
   }

@@ -5,6 +5,7 @@
  */
 import type { AnyMachineSnapshot } from 'xstate';
 import { canonical } from '../../canonical.ts';
+import { parseJson } from '../../json-text.ts';
 import type { WorldStep } from '../../rows/world-step.ts';
 import type { AnyEvent, Kind } from '../../store.ts';
 
@@ -124,7 +125,7 @@ function attempt<R>(text: string, work: () => R): R {
 
 /** An object whose canonical text this is. */
 function plain(text: string): Readonly<Record<string, unknown>> {
-  const value = attempt(text, () => JSON.parse(text) as unknown);
+  const value = attempt(text, () => parseJson(text));
   if (typeof value !== 'object' || value === null || canonical(value) !== text)
     throw new DictionaryError(`not the canonical text of an object: ${shortened(text)}`);
   return value as Readonly<Record<string, unknown>>;

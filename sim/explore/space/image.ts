@@ -153,13 +153,14 @@ export function translateImage(image: SearchImage, world: WorldStep): void {
   }
 }
 
-/** Restores everything that was kept. */
+/** Restores everything that was kept. @throws SearchImageError if a state stands there twice */
 export function restoreImage(
   { space, cursor, verdicts }: SearchParts,
   image: SearchImage,
   laneOf: (column: number, value: number) => number,
 ): void {
-  space.fill(image.rows, image.parent, image.via, laneOf);
+  const again = space.fill(image.rows, image.parent, image.via, laneOf);
+  if (again >= 0) throw new SearchImageError(`state ${again} is one that was found before`);
   for (const end of image.ends) space.ends[end < 0 ? -1 - end : end] = end < 0 ? NO_STEP_PROGRESSES : RUN_ENDS;
   const { states: _, columns: __, moving, ...counts } = image.counts;
   Object.assign(cursor, counts, { progressing: moving });

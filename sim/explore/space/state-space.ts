@@ -111,8 +111,11 @@ export class StateSpace {
     this.count = 1;
   }
 
-  /** Adds all states of another search; `laneOf` is what a value adds to a state's lane. */
-  fill(rows: Row, parent: Int32Array, via: Int32Array, laneOf: (column: number, value: number) => number): void {
+  /**
+   * Adds all states of another search; `laneOf` is what a value adds to a state's lane.
+   * @returns the first state that is the same as an earlier one, where it stops; -1 if all differ
+   */
+  fill(rows: Row, parent: Int32Array, via: Int32Array, laneOf: (column: number, value: number) => number): number {
     const count = parent.length;
     while (this.capacity < count) this.capacity *= 2;
     this.rowCapacity = this.capacity;
@@ -128,9 +131,13 @@ export class StateSpace {
     for (let state = 0; state < count; state++) {
       let lane = 0;
       for (let column = 0; column < this.columns; column++) lane = (lane + laneOf(column, rows[state * this.columns + column]!)) | 0;
-      this.#enter(state + 1, lane);
+      const place = this.#placeOf(rows.subarray(state * this.columns, (state + 1) * this.columns), lane);
+      if (this.table[2 * place] !== 0) return state;
+      this.table[2 * place] = state + 1;
+      this.table[2 * place + 1] = lane;
     }
     this.count = count;
+    return -1;
   }
 
   /**
