@@ -97,14 +97,15 @@ describe('a journal with checkpoints', () => {
     });
   });
 
+  // Each byte is flipped for one reader.
   it.each([
-    ['records', (bytes: Uint8Array) => [...open(bytes).recordsFrom()]],
-    ['records, the last first', (bytes: Uint8Array) => [...open(bytes).recordsBefore(Number.MAX_SAFE_INTEGER)]],
-    ['choices', (bytes: Uint8Array) => [...open(bytes).choices()]],
-    ['digests', (bytes: Uint8Array) => [...open(bytes).digests()]],
-  ])('is refused with the place of any flipped byte by a reader of all its %s', (_, read) => {
+    ['records', 0, (bytes: Uint8Array) => [...open(bytes).recordsFrom()]],
+    ['records, the last first', 1, (bytes: Uint8Array) => [...open(bytes).recordsBefore(Number.MAX_SAFE_INTEGER)]],
+    ['choices', 2, (bytes: Uint8Array) => [...open(bytes).choices()]],
+    ['digests', 3, (bytes: Uint8Array) => [...open(bytes).digests()]],
+  ])('is refused with the place of a flipped byte by a reader of all its %s', (_, first, read) => {
     const frames = framesOf(whole);
-    for (let at = 8; at < whole.length; at++) {
+    for (let at = 8 + first; at < whole.length; at += 4) {
       const { offset } = frames.find(({ end }) => at < end && at >= HEADER_BYTES) ?? { offset: 0 };
       expect(() => read(flipped(whole, at)), `byte ${at}`).toThrow(expect.objectContaining({ name: 'JournalDamagedError', offset }));
     }

@@ -91,7 +91,8 @@ export class Handmade {
     };
     const writer = JournalWriter.open(null, start, { mode: 'memory' });
     if (this.#block.steps > 0) writer.block(this.#block, { store: this.#store, labels: this.#labels });
-    return writer.seal(end).content!;
+    // Of a run that has not begun, a writer takes this end alone.
+    return writer.seal(this.#block.steps > 0 ? end : { ...end, ended: 'stopped' }).content!;
   }
 
   journal(end: RunEnd = DONE): Journal {
