@@ -65,7 +65,7 @@ describe.each(EXPORTERS)('exporter $name', (exporter) => {
     const { slices, lanes } = readBack(exporter, journal);
     expect(slices.map(({ name, at }) => ({ name, at }))).toEqual([
       { name: 'start', at: 0 },
-      { name: 'end: done', at: 0 },
+      { name: 'end: stopped', at: 0 },
     ]);
     expect(lanes).toContain('pCPUs/pCPU 0');
   });
