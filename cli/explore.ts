@@ -3,6 +3,7 @@
  * counterexample, or a guarantee.
  */
 import { dirname, resolve } from 'node:path';
+import type { RunEnd } from '../events/journal.ts';
 import { together } from '../sim/explore/covered/holes.ts';
 import { untakenText } from '../sim/explore/guarantee.ts';
 import { SymmetryError } from '../sim/explore/reduce/symmetry.ts';
@@ -16,7 +17,7 @@ import { commandText, type Printer, styled } from './output.ts';
 import { costText, printCommands } from './report.ts';
 import { printHeadline } from './run.ts';
 import { checkSampling, runSampling, SAMPLING_OPTIONS, type SamplingOptions } from './sampling.ts';
-import { type Carried, carry, carryMerge, type Sharding } from './search/carry.ts';
+import { type Carried, carry, carryMerge, forged, type Sharding } from './search/carry.ts';
 import type { SearchSubject } from './search/image-file.ts';
 import { CHECKPOINT_STATES, keeper, unlessDamaged } from './search/keeping.ts';
 import { memoryBound } from './search/memory.ts';
@@ -145,6 +146,9 @@ async function found(
   }
 }
 
+const breaks = ({ violation }: RunEnd, property: string): boolean =>
+  [violation, ...(violation?.also ?? [])].some((broken) => broken?.property === property);
+
 async function run(call: Call): Promise<number> {
   const { io, out, json, args } = call;
   const flags = call.options as ExploreFlags;
@@ -164,6 +168,8 @@ async function run(call: Call): Promise<number> {
       io,
     });
     recorded.close();
+    const stored = flags.merge ?? flags.resume;
+    if (stored !== undefined && !breaks(recorded.end, violation.property)) throw forged(stored, violation.property);
     violations.push({ ...violation, journal: recorded.path });
   }
   if (json) out.json({ ...documentOf(result, violations, scenario), ...(sharding && { shards: sharding }) });

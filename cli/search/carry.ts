@@ -8,7 +8,7 @@ import { explore } from '../../sim/explore/explore.ts';
 import type { Exploration, ExploreRequest, OpenSearch } from '../../sim/explore/request.ts';
 import { Division, type Shard } from '../../sim/explore/space/division.ts';
 import { closing } from '../../sim/explore/turns.ts';
-import { usageError } from '../errors.ts';
+import { CliError, EXIT, usageError } from '../errors.ts';
 import type { Io } from '../io.ts';
 import { RUNS_FOLDER } from '../recording.ts';
 import { type Drive, drive, driveBy, Overseer } from '../searching.ts';
@@ -83,6 +83,15 @@ export async function carry(request: ExploreRequest, subject: SearchSubject, fla
   };
 }
 
+/** A finding out of a file whose choices do not do what it says. */
+export const forged = (stored: string, property: string): CliError =>
+  new CliError({
+    code: 'search_damaged',
+    exit: EXIT.damaged,
+    message: `${stored}: the choices that it gives for ${property} do not break it`,
+    attempt: 'the search from its start',
+  });
+
 /**
  * The verdict of all shards in a folder.
  * @throws CliError if it is not all of them, whole and of one search
@@ -105,5 +114,8 @@ export async function carryMerge(
   };
   const search = conclude({ scenario, maxStates: STATES_DEFAULT }, facts, wayTo, notLookedFor(scenario));
   const driven = await drive(closing(search), io, { seconds: flags.time, what: `${scenario.name} ${scenario.variant}, schedules` });
+  const shown = driven.result.violations.map(({ property }) => property);
+  const lost = facts.findings.find(({ property }) => !shown.includes(property));
+  if (lost && !driven.interrupted && !driven.timedOut) throw forged(folder, lost.property);
   return { ...driven, subject: { scenario, from: null, prefix: [] }, sharding: { of: shards, index: null, file: null, statesAtLeast } };
 }

@@ -160,7 +160,16 @@ function readShard(file: string, io: Io): Body {
       message: `${file}: ${foreign}`,
       attempt: 'all shards with the same version and --models',
     });
+  refuseUnknown(file, parsed.data);
   return parsed.data;
+}
+
+/** Findings and evidence are of properties that the scenario asks for. */
+function refuseUnknown(file: string, { scenario, findings, reached }: Body): void {
+  const { always, sometimes, eventually } = validateResolved(scenario).properties;
+  const asked = [...always, ...eventually, DEADLOCK];
+  const stray = findings.map(({ property }) => property).find((id) => !asked.includes(id)) ?? reached.find((id) => !sometimes.includes(id));
+  if (stray !== undefined) throw damaged(file, `it tells of ${shortened(stray)}, which its scenario does not ask for`);
 }
 
 /** All results in a folder: one for each shard, of one search. */

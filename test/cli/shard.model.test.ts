@@ -4,7 +4,10 @@
  */
 import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { sha256 } from '@noble/hashes/sha2.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { toHex } from '../../replay/identity.ts';
+import { canonical } from '../../sim/canonical.ts';
 import { Bench } from './run-cli.ts';
 
 const bench = new Bench();
@@ -120,6 +123,23 @@ describe('all shards together', () => {
     ]) {
       writeFileSync(file, bad);
       expect((await refused('damaged')).slice(0, 2), bad.slice(0, 40)).toEqual([3, 'shard_damaged']);
+    }
+  });
+
+  it('are refused where one is forged: a property that is not asked for, or choices that break nothing', async () => {
+    const finding = { property: 'rmp.host-panic', message: 'forged', steps: 1, labels: ['exec(pcpu:0)'] };
+    const forgeries: readonly (readonly [findings: readonly object[], code: string])[] = [
+      [[{ ...finding, property: 'rmp.no-such' }], 'shard_damaged'],
+      [[finding], 'search_damaged'],
+      [[{ ...finding, labels: ['no such choice'] }], 'search_damaged'],
+    ];
+    const file = copyOf('forged');
+    const { checksum: _, ...body } = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
+    for (const [findings, code] of forgeries) {
+      const told = { ...body, findings };
+      const checksum = toHex(sha256(Buffer.from(canonical(told), 'latin1')));
+      writeFileSync(file, canonical({ ...told, checksum }));
+      expect([findings, ...(await refused('forged')).slice(0, 2)]).toEqual([findings, 3, code]);
     }
   });
 
