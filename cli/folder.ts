@@ -1,6 +1,7 @@
 /** Makes folders with all that is above them. */
 import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { codeOf } from '../replay/errors.ts';
 import { CliError, EXIT, fileError, usageError } from './errors.ts';
 
 /**
@@ -17,7 +18,7 @@ export function makeFolder(path: string): void {
     mkdirSync(path);
   } catch (error) {
     // Another process may have made it at the same time.
-    if ((error as { readonly code?: string }).code !== 'EEXIST' || !statSync(path).isDirectory()) throw error;
+    if (codeOf(error) !== 'EEXIST' || !statSync(path).isDirectory()) throw error;
   }
 }
 
