@@ -12,7 +12,7 @@ import { hexOf } from '../sim/canonical.ts';
 import { ModelError } from '../sim/engine/port.ts';
 import type { Run } from '../sim/run.ts';
 import type { BlockSink } from '../sim/sequencer.ts';
-import { CliError, EXIT, fileError } from './errors.ts';
+import { CliError, EXIT } from './errors.ts';
 import { makeFolder } from './folder.ts';
 import type { Io } from './io.ts';
 import { commandText, showProgress } from './output.ts';
@@ -97,11 +97,7 @@ export class Recording {
       return open(path, 'known');
     }
     const where = resolve(io.cwd, folder);
-    try {
-      makeFolder(where);
-    } catch (error) {
-      throw fileError(error, shownPath(where, io.cwd), 'write');
-    }
+    makeFolder(where, shownPath(where, io.cwd));
     const path = join(where, `${toHex(runIdOf(start))}.wsj`);
     try {
       return open(path, 'known');
