@@ -168,8 +168,16 @@ describe('a vCPU', () => {
     expect(tried('{ choose: { of: [[{ pause: {} }], [{ brk: {} }, { pause: {} }]] } }', `${RUN}, ${INCOMING}, ${RUN}`, MIGRATE)).toBe(null);
   });
 
-  it('that is run where it has left is refused', () => {
+  it('that is run where it has left is refused, and in a loop too', () => {
     expect(tried('{ pause: {} }, { brk: {} }', `${RUN}, ${RUN}`, MIGRATE)).toMatch(/found KVM_RUN of vm0\/0 again; expected incoming/);
     expect(tried('{ pause: {} }, { brk: {} }', `${RUN}, ${INCOMING}, ${RUN}`, MIGRATE)).toBe(null);
+    const twice = (program: string) => tried('{ pause: {} }, { brk: {} }', `{ repeat: { times: 2, do: [${program}] } }`, MIGRATE);
+    expect(twice(RUN)).toMatch(/^found KVM_RUN of vm0\/0 again; expected incoming/);
+    expect(twice(`${RUN}, ${INCOMING}`)).toBe(null);
+    expect(twice(`{ choose: { of: [[${RUN}], [${INCOMING}]] } }`)).toMatch(/^found KVM_RUN of vm0\/0 again/);
+  });
+
+  it('that never pauses is not said to have paused', () => {
+    expect(tried('{ brk: {} }', `${RUN}, ${RUN}`)).toMatch(/^found 2 KVM_RUN of vm0\/0; expected 1 at most: [^;]*$/);
   });
 });
