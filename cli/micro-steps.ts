@@ -1,3 +1,7 @@
+/**
+ * The steps of a journal as people tell them: who executed which micro-step on which CPU, and what
+ * passed between actors.
+ */
 import type { JournalRecord, JsonObject } from '../events/journal.ts';
 import { stateAt } from '../replay/fold.ts';
 import { microStepName, runsMicroStep } from '../replay/points.ts';

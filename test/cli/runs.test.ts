@@ -1,12 +1,15 @@
 /** `runs` and `latest`: the journals that were written where nothing else was asked for. */
 import { mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
+import { shippedPath } from '../../api/shipped-scenarios.ts';
 import { Bench } from './run-cli.ts';
 
 const empty = new Bench();
+const cut = new Bench();
 const bench = new Bench();
 afterAll(() => {
   empty.clear();
+  cut.clear();
   bench.clear();
 });
 
@@ -60,6 +63,18 @@ describe('runs', () => {
       expect(listed.find(({ file }) => file === part)).toMatchObject({ verdict: 'unsealed', scenario: 'rmp-host-write-race' });
       rmSync(bench.path(part));
     }
+  });
+
+  it('calls no run clean that was stopped, or that a bound has cut', async () => {
+    const signal = AbortSignal.abort();
+    await cut.run(['run', 'rmp-lock'], { signal });
+    writeFileSync(
+      cut.path('short.yaml'),
+      `${readFileSync(shippedPath('rmp-lock'), 'utf8').replace(/^bounds:.*$/m, '')}\nbounds: { steps: 3 }\n`,
+    );
+    await cut.run(['run', 'short.yaml']);
+    const listed = (await cut.run(['runs', '--json'])).json<Listed[]>();
+    expect(listed.map(({ verdict }) => verdict).sort()).toEqual(['bound', 'stopped']);
   });
 
   it('says that there are none', async () => {
