@@ -29,7 +29,6 @@ export const sessionOf = (scenario: ResolvedScenario, engine: EngineName, rest: 
 export function finish({ run }: Pick<Session, 'run'>): RunEnd {
   run.start();
   const end = run.toEnd();
-  run.sequencer.flush();
   if (!end || end.ended === 'bound')
     throw new Error(`the run stopped at step ${run.sequencer.step}; a benchmark needs one that ends by itself`);
   return end;

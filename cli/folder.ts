@@ -1,23 +1,32 @@
 /** Makes folders with all that is above them. */
 import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { codeOf } from '../replay/errors.ts';
 import { CliError, EXIT, fileError, usageError } from './errors.ts';
+
+/** Makes a folder; `shown` is its name as the user may give it. @throws CliError */
+export function makeFolder(path: string, shown: string): void {
+  try {
+    make(path);
+  } catch (error) {
+    throw fileError(error, shown, 'write');
+  }
+}
 
 /**
  * Like `mkdir -p`. Node's own recursive mkdir never returns where the parent exists and the file
  * system refuses children with ENOENT, as below /proc; this goes down one folder at a time and
  * fails.
- * @throws the system's error
  */
-export function makeFolder(path: string): void {
+function make(path: string): void {
   if (existsSync(path) && statSync(path).isDirectory()) return;
   const parent = dirname(path);
-  if (parent !== path) makeFolder(parent);
+  if (parent !== path) make(parent);
   try {
     mkdirSync(path);
   } catch (error) {
     // Another process may have made it at the same time.
-    if ((error as { readonly code?: string }).code !== 'EEXIST' || !statSync(path).isDirectory()) throw error;
+    if (codeOf(error) !== 'EEXIST' || !statSync(path).isDirectory()) throw error;
   }
 }
 

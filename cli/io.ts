@@ -95,7 +95,7 @@ class DescriptorSink implements Sink {
   }
 
   get limit(): number | null {
-    const { columns } = this.#fd === 1 ? process.stdout : process.stderr;
+    const { columns } = this.#fd === STDOUT ? process.stdout : process.stderr;
     const limit = this.#asked ?? (this.isTerminal ? columns || COLUMNS_DEFAULT : null);
     return limit === null ? null : Math.max(limit, COLUMNS_MIN);
   }

@@ -8,7 +8,7 @@ import { fileSource } from '../replay/file-source.ts';
 import { growingFile } from '../replay/growing-file.ts';
 import { decodeHeader, HEADER_BYTES } from '../replay/header.ts';
 import { openJournal } from '../replay/open.ts';
-import { partPathOf } from '../replay/part-file.ts';
+import { isPart, partPathOf } from '../replay/part-file.ts';
 import type { Journal } from '../replay/reader.ts';
 import { type JournalSource, memorySource } from '../replay/source.ts';
 import { lossText } from '../replay/torn.ts';
@@ -43,7 +43,7 @@ function streamed(bytes: Uint8Array, file: string): OpenSource {
 }
 
 /** Whether a path is the unfinished file of a writer that goes on. @throws the system's error */
-export const isInProgress = (path: string): boolean => path.endsWith('.part') && isBeingWritten(statSync(path, { bigint: true }));
+export const isInProgress = (path: string): boolean => isPart(path) && isBeingWritten(statSync(path, { bigint: true }));
 
 /** The bytes of a journal; `-` is standard input. A file that is not regular is read whole. */
 export function openSource(file: string, io: Io): OpenSource {

@@ -2,11 +2,11 @@
  * The steps of a journal as people tell them: who executed which micro-step on which CPU, and what
  * passed between actors.
  */
-import { MICRO_STEP_EVENTS } from '../events/index.ts';
 import type { JournalRecord, JsonObject } from '../events/journal.ts';
 import { stateAt } from '../replay/fold.ts';
-import { microStepName } from '../replay/points.ts';
+import { microStepName, runsMicroStep } from '../replay/points.ts';
 import type { Journal } from '../replay/reader.ts';
+import { MOVES } from '../sim/offers.ts';
 import { effectsOf } from './effects.ts';
 
 /** One step, told. */
@@ -34,8 +34,6 @@ const cpuOf = (actor: string): number | null => {
   return number === undefined ? null : Number(number);
 };
 
-const MOVES: readonly string[] = ['exec', 'pick'];
-
 class Teller {
   /** State by actor, before the present step. */
   readonly #states: Map<string, JsonObject>;
@@ -51,7 +49,7 @@ class Teller {
     const before = this.#current(choice.actor);
     for (const { kind, type, actor: whose, payload } of records) {
       if (kind === 'change') this.#states.set(whose, payload);
-      else if ((kind === 'choice' && MOVES.includes(type)) || (kind === 'deliver' && MICRO_STEP_EVENTS.includes(type))) {
+      else if (runsMicroStep(kind, type)) {
         actor = whose;
         microStep = microStepName(type, this.#states.get(whose)?.value);
       }

@@ -20,7 +20,7 @@ const ENTRIES: Readonly<Record<string, string>> = Object.fromEntries(
 );
 
 /** The package, and the two that a module shares with it: there is one copy of each. */
-const isOurs = (specifier: string): boolean => /^(?:worldswitch|xstate|zod)(?:\/|$)/.test(specifier);
+const OURS = /^(?:worldswitch|xstate|zod)(?:\/|$)/;
 
 const isMissing = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && (error.code === 'ERR_MODULE_NOT_FOUND' || error.code === 'MODULE_NOT_FOUND');
@@ -36,7 +36,7 @@ export async function resolve(specifier, context, next) {
   try {
     return await next(specifier, context);
   } catch (error) {
-    if (!/^(?:worldswitch|xstate|zod)(?:\\/|$)/.test(specifier) || error.code !== 'ERR_MODULE_NOT_FOUND') throw error;
+    if (!${OURS}.test(specifier) || error.code !== 'ERR_MODULE_NOT_FOUND') throw error;
     return next(entries[specifier] ?? specifier, { ...context, parentURL: here });
   }
 }`;
@@ -65,7 +65,7 @@ export function resolveOwnImports(): void {
       try {
         return next(specifier, context);
       } catch (error) {
-        if (!isOurs(specifier) || !isMissing(error)) throw error;
+        if (!OURS.test(specifier) || !isMissing(error)) throw error;
         return next(ENTRIES[specifier] ?? specifier, { ...context, parentURL: HERE });
       }
     },

@@ -12,7 +12,7 @@ import { hexOf } from '../sim/canonical.ts';
 import { ModelError } from '../sim/engine/port.ts';
 import type { Run } from '../sim/run.ts';
 import type { BlockSink } from '../sim/sequencer.ts';
-import { CliError, EXIT, fileError } from './errors.ts';
+import { CliError, EXIT } from './errors.ts';
 import { makeFolder } from './folder.ts';
 import type { Io } from './io.ts';
 import { commandText, showProgress } from './output.ts';
@@ -59,8 +59,6 @@ export class Recording {
   #path: string | null = null;
   /** A device or a pipe that takes the journal once it is whole. */
   #stream: string | null = null;
-  /** A line of progress stands on the terminal. */
-  #isShown = false;
 
   constructor(options: RecordingOptions) {
     this.#options = options;
@@ -99,11 +97,7 @@ export class Recording {
       return open(path, 'known');
     }
     const where = resolve(io.cwd, folder);
-    try {
-      makeFolder(where);
-    } catch (error) {
-      throw fileError(error, shownPath(where, io.cwd), 'write');
-    }
+    makeFolder(where, shownPath(where, io.cwd));
     const path = join(where, `${toHex(runIdOf(start))}.wsj`);
     try {
       return open(path, 'known');
@@ -122,7 +116,7 @@ export class Recording {
   async carry(run: Run): Promise<Recorded> {
     try {
       if (run.sequencer.seq === 0) run.start();
-      await this.#advance(run);
+      await this.#advance(run).finally(() => showProgress(this.#options.io.err, ''));
       const end = run.stop();
       return this.#seal(run, end);
     } catch (error) {
@@ -151,7 +145,6 @@ export class Recording {
       if (io.err.isTerminal && now - shownAt >= PROGRESS_MS) {
         showProgress(io.err, `  step ${run.sequencer.step}, ${run.sequencer.seq} records`);
         shownAt = now;
-        this.#isShown = true;
       }
       await new Promise((done) => setImmediate(done));
       turn = performance.now();
@@ -171,7 +164,6 @@ export class Recording {
 
   #seal(run: Run, end: RunEnd): Recorded {
     const { io } = this.#options;
-    if (this.#isShown) showProgress(io.err, '');
     const sealed = this.#writer!.seal(end);
     const start = this.#start!;
     const path = this.#settle(sealed);

@@ -1,6 +1,8 @@
 /** The journals that commands write where nothing else is asked for. */
 import { readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { codeOf } from '../replay/errors.ts';
+import { isPart } from '../replay/part-file.ts';
 import { CliError, EXIT, fileError } from './errors.ts';
 import type { Io } from './io.ts';
 import { RUNS_FOLDER } from './recording.ts';
@@ -16,17 +18,20 @@ export interface StoredRun {
   readonly writtenAt: number;
 }
 
-/** All journals of the folder, the newest first; with `parts`, those of unfinished runs too. */
-export function journalsIn({ cwd }: Pick<Io, 'cwd'>, parts = false): readonly StoredRun[] {
+/**
+ * All journals of the folder, the newest first; with `parts`, those of runs in progress and of
+ * killed ones too.
+ */
+export function journalsIn({ cwd }: Pick<Io, 'cwd'>, { parts = false } = {}): readonly StoredRun[] {
   let names: string[];
   try {
     names = readdirSync(resolve(cwd, RUNS_FOLDER));
   } catch (error) {
-    if ((error as { readonly code?: string }).code === 'ENOENT') return [];
+    if (codeOf(error) === 'ENOENT') return [];
     throw fileError(error, RUNS_FOLDER, 'read');
   }
   return names
-    .filter((name) => name.endsWith('.wsj') || (parts && name.endsWith('.wsj.part')))
+    .filter((name) => name.endsWith('.wsj') || (parts && isPart(name) && name.includes('.wsj.')))
     .flatMap((name) => {
       const file = join(RUNS_FOLDER, name);
       const stats = statSync(resolve(cwd, file), { throwIfNoEntry: false });

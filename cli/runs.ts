@@ -1,5 +1,8 @@
 /** `runs`: the journals that were written where nothing else was asked for. */
+import type { RunEnd } from '../events/journal.ts';
 import { openJournal } from '../replay/open.ts';
+import { counted } from '../sim/counted.ts';
+import { isWhole } from '../sim/end.ts';
 import { type Call, type Command, integer } from './command.ts';
 import { EXIT, failureOf } from './errors.ts';
 import type { Io } from './io.ts';
@@ -12,7 +15,10 @@ interface Listed {
   readonly file: string;
   readonly scenario: string | null;
   readonly variant: string | null;
-  /** `clean`, `violation`, `in progress`, `unsealed`; `damaged` where it cannot be read. */
+  /**
+   * `clean`, `violation`; `stopped` or `bound` where there is no verdict about what follows; `in
+   * progress`, `unsealed`; `damaged` where the file cannot be read.
+   */
   readonly verdict: string;
   readonly property: string | null;
   readonly steps: number | null;
@@ -23,19 +29,22 @@ interface Listed {
   readonly failure: string | null;
 }
 
+const verdictOf = ({ verdict, ended }: RunEnd): string => (isWhole(ended) ? verdict : ended);
+
 function listed({ file, bytes, writtenAt }: StoredRun, io: Io): Listed {
   const about = { file, bytes, written: new Date(writtenAt).toISOString() };
   try {
     const { source, live, close } = openSource(file, io);
     try {
       const journal = openJournal(source);
+      const { end } = journal;
       const { name, variant } = journal.start.scenario as { readonly name?: string; readonly variant?: string };
       return {
         ...about,
         scenario: name ?? null,
         variant: variant ?? null,
-        verdict: journal.end?.verdict ?? (live ? 'in progress' : 'unsealed'),
-        property: journal.end?.violation?.property ?? null,
+        verdict: end ? verdictOf(end) : live ? 'in progress' : 'unsealed',
+        property: end?.violation?.property ?? null,
         steps: journal.steps,
         failure: null,
       };
@@ -61,7 +70,7 @@ function cells(run: Listed): Part[] {
     written.slice(0, 19).replace('T', ' '),
     scenario === null ? '-' : `${scenario} (${variant ?? '-'})`,
     coloured(verdict),
-    steps === null ? '-' : `${steps} steps`,
+    steps === null ? '-' : counted(steps, 'step'),
     sizeText(bytes),
     [file, ...(property === null ? [] : [property]), ...(failure === null ? [] : [failure])].join('  '),
   ];
@@ -69,7 +78,7 @@ function cells(run: Listed): Part[] {
 
 function run({ io, out, json, options }: Call): number {
   const { limit } = options as { readonly limit?: number };
-  const all = journalsIn(io, true);
+  const all = journalsIn(io, { parts: true });
   const runs = all.slice(0, limit).map((stored) => listed(stored, io));
   if (json) out.json(runs);
   else if (all.length === 0) out.line(`./${RUNS_FOLDER} holds no journals`);
@@ -79,7 +88,7 @@ function run({ io, out, json, options }: Call): number {
       [['written (UTC)', 'scenario', 'verdict', 'steps', 'size', 'journal'].map((title) => styled('dim', title)), ...runs.map(cells)],
       '',
     );
-    if (runs.length < all.length) out.line(styled('dim', `  ${all.length - runs.length} older ones; --limit N`));
+    if (runs.length < all.length) out.line(styled('dim', `  ${counted(all.length - runs.length, 'older one')}; --limit N`));
   }
   return EXIT.ok;
 }

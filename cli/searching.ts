@@ -78,16 +78,16 @@ export class Overseer {
   }
 }
 
-const counted = (value: number): string => String(value).replace(/\B(?=(\d{3})+$)/g, ',');
+const grouped = (value: number): string => String(value).replace(/\B(?=(\d{3})+$)/g, ',');
 
 /** How far a search is, in one line. */
 function progressText({ states, frontier, bytes, depth, reactions }: Progress, ms: number): string {
-  if (reactions !== undefined) return `${counted(reactions)} reactions to execute again`;
+  if (reactions !== undefined) return `${grouped(reactions)} reactions to execute again`;
   const parts = [
-    `${counted(states)} states`,
-    `${counted(frontier)} to expand${depth === undefined ? '' : ` at step ${depth}`}`,
-    `${counted(Math.round((1000 * states) / Math.max(1, ms)))} states/s`,
-    ...(bytes > 0 ? [`${counted(Math.round(bytes / 2 ** 20))} MiB`] : []),
+    `${grouped(states)} states`,
+    `${grouped(frontier)} to expand${depth === undefined ? '' : ` at step ${depth}`}`,
+    `${grouped(Math.round((1000 * states) / Math.max(1, ms)))} states/s`,
+    ...(bytes > 0 ? [`${grouped(Math.round(bytes / 2 ** 20))} MiB`] : []),
   ];
   return parts.join(', ');
 }
@@ -96,14 +96,15 @@ export const drive = <R>(search: Search<R>, io: Io, limits: Limits): Promise<Dri
 
 export async function driveBy<R>(search: Search<R>, overseer: Overseer): Promise<Drive<R>> {
   let stop: Stop = false;
-  for (;;) {
-    const turn = search.next(stop);
-    if (turn.done) {
-      overseer.end();
-      return { result: turn.value, interrupted: overseer.interrupted, timedOut: overseer.timedOut };
+  try {
+    for (;;) {
+      const turn = search.next(stop);
+      if (turn.done) return { result: turn.value, interrupted: overseer.interrupted, timedOut: overseer.timedOut };
+      stop = overseer.look(turn.value);
+      await new Promise((done) => setImmediate(done));
     }
-    stop = overseer.look(turn.value);
-    await new Promise((done) => setImmediate(done));
+  } finally {
+    overseer.end();
   }
 }
 

@@ -20,7 +20,6 @@ import { type RunningServer, startServer } from '../timeline/serve/server.ts';
 import { loadReference, looksLikePath, resolved } from './catalog.ts';
 import { type Call, type Command, integer, SCENARIO_OPTIONS } from './command.ts';
 import { EXIT, fileError, usageError } from './errors.ts';
-
 import { makeFolder } from './folder.ts';
 import { INJECT_FLAGS, INJECT_OPTIONS, type InjectFlags, injectionOf } from './inject.ts';
 import { noteInput } from './inputs.ts';
@@ -76,11 +75,7 @@ function journal(file: string, io: Io): Served {
  */
 function namedLive(start: RunStart, io: Io): LiveRun {
   const folder = resolve(io.cwd, RUNS_FOLDER);
-  try {
-    makeFolder(folder);
-  } catch (error) {
-    throw fileError(error, folder, 'write');
-  }
+  makeFolder(folder, RUNS_FOLDER);
   const name = join(folder, toHex(runIdOf(start)));
   try {
     return new LiveRun(start, { file: `${name}.wsj` });

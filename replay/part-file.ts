@@ -32,8 +32,12 @@ export interface JournalTarget {
   readonly part?: 'known' | 'own';
 }
 
+const PART = '.part';
+
 /** The known name of a file that is still being written, or whose writer was killed. */
-export const partPathOf = (path: string): string => `${path}.part`;
+export const partPathOf = (path: string): string => path + PART;
+/** Whether a name is one that such a file may have, the known one or an own one. */
+export const isPart = (path: string): boolean => path.endsWith(PART);
 
 /**
  * A name of one attempt. The process id is no part of it: containers that share a folder have equal

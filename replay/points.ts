@@ -5,6 +5,7 @@
 import type { ActorId } from '../events/event.ts';
 import { MICRO_STEP_EVENTS } from '../events/index.ts';
 import type { JournalRecord } from '../events/journal.ts';
+import { MOVES } from '../sim/offers.ts';
 import { stepsText } from './facts.ts';
 import type { Journal } from './reader.ts';
 
@@ -44,6 +45,10 @@ export function microStepName(event: string, value: unknown): string {
   return nameOf(event === 'notify.step' ? regions.notify : value);
 }
 
+/** Whether a record of this kind and type says that its actor executes a micro-step. */
+export const runsMicroStep = (kind: JournalRecord['kind'], type: string): boolean =>
+  (kind === 'choice' && MOVES.includes(type)) || (kind === 'deliver' && MICRO_STEP_EVENTS.includes(type));
+
 /** Every step with the micro-steps it executed, in order. Reads the journal once. @public */
 export function* pointsOf(journal: Journal): Generator<Point, void> {
   const values = new Map<string, unknown>();
@@ -51,9 +56,8 @@ export function* pointsOf(journal: Journal): Generator<Point, void> {
   let step = 0;
   let microSteps: MicroStep[] = [];
   const take = (record: JournalRecord): void => {
-    const moves = record.kind === 'choice' && (record.type === 'exec' || record.type === 'pick');
     if (record.kind === 'change') values.set(record.actor, record.payload.value);
-    else if (moves || (record.kind === 'deliver' && MICRO_STEP_EVENTS.includes(record.type))) {
+    else if (runsMicroStep(record.kind, record.type)) {
       microSteps.push({ actor: record.actor, name: microStepName(record.type, values.get(record.actor)) });
     }
     if (record.kind === 'choice') label = String(record.payload.label);

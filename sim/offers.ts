@@ -14,7 +14,7 @@ export interface Offers {
 }
 
 /** Offers that run the processor itself; the sequencer lists them before all others. */
-const MOVES: readonly string[] = ['exec', 'pick'];
+export const MOVES: readonly string[] = ['exec', 'pick'];
 export const NO_OFFERS: Offers = { exec: [], other: [], owed: new Set() };
 
 /** Looks offers up by local state; each is computed once. */

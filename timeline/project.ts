@@ -10,6 +10,7 @@
 import { MICRO_STEP_EVENTS } from '../events/index.ts';
 import type { JournalRecord, JsonObject, RunEnd, RunStart } from '../events/journal.ts';
 import { HitCounter, microStepName } from '../replay/points.ts';
+import { MOVES } from '../sim/offers.ts';
 import { Board } from './board.ts';
 import type { Lane, TimelineEvent } from './event.ts';
 import { TEXTS } from './mechanisms/shipped.ts';
@@ -18,8 +19,6 @@ import { addArgs, argsOf, pathOf } from './text.ts';
 import type { View } from './view.ts';
 import { Views } from './views.ts';
 
-/** Choices that run the processor itself; all others but deliveries are decisions about it. */
-const MOVES = ['exec', 'pick'];
 /**
  * Messages by which a CPU and its task talk about scheduling: they say nothing about a micro-step.
  */

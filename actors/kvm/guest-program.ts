@@ -48,7 +48,10 @@ export interface Vcpu extends Walker<GuestLocals> {
   readonly cpu: ActorId | null;
   readonly requests: readonly VcpuRequest[];
   readonly interrupts: boolean;
-  /** Its thread sleeps until this happens, or an interrupt. */
+  /**
+   * Its thread sleeps until this happens, or an interrupt; `over`: it has been woken for that, and
+   * has not looked yet.
+   */
   readonly blockedUntil: BlockedUntil | 'over' | null;
   readonly interrupted: boolean;
 }

@@ -132,14 +132,18 @@ export const semaphoreMachine = setup({
   states: { up: { tags: 'rest', on: { 'sem.down': { actions: 'down' }, 'sem.up': { actions: 'up' }, 'sem.leave': { actions: 'leave' } } } },
 });
 
-interface SysctlContext {
+export interface SysctlContext {
   readonly mitigate: boolean;
+  /** It was another one before: a warning may go by that still. */
+  readonly changed?: true;
 }
 export const sysctlMachine = setup({
   types: { context: {} as SysctlContext, events: {} as Stamped<SysctlEvent>, emitted: {} as Outgoing, input: {} as SysctlContext },
   actions: {
     answer: emit(({ context: c, event }) => outgoing(sender(event), { type: 'sysctl.value', mitigate: c.mitigate })),
-    write: assign({ mitigate: ({ context: c, event }) => (event.type === 'sysctl.write' ? event.mitigate : c.mitigate) }),
+    write: assign(({ context: c, event }) =>
+      event.type === 'sysctl.write' && event.mitigate !== c.mitigate ? { mitigate: event.mitigate, changed: true as const } : {},
+    ),
   },
 }).createMachine({
   id: 'sysctl',

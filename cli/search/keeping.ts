@@ -3,10 +3,11 @@
  * goes on from one.
  */
 
-import { statSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { isBeingWritten } from '../../replay/being-written.ts';
 import { codeOf, JournalWriteError } from '../../replay/errors.ts';
+import type { FileSystem } from '../../replay/part-file.ts';
 import { canonical } from '../../sim/canonical.ts';
 import type { ExploreOptions } from '../../sim/explore/breadth/options.ts';
 import type { Call } from '../command.ts';
@@ -49,34 +50,31 @@ export function expectSame(file: string, stored: SearchSubject, asked: SearchSub
  */
 function claim(path: string, file: string, { files }: Io): () => void {
   const lock = `${path}.lock`;
-  const create = (): number => {
+  for (;;) {
     try {
-      return files.open(lock, 'wx');
+      const fd = files.open(lock, 'wx');
+      return () => released(lock, fd, files);
     } catch (error) {
-      throw new JournalWriteError(lock, 'open', error);
+      if (codeOf(error) !== 'EEXIST') throw new JournalWriteError(lock, 'open', error);
     }
-  };
-  let fd: number;
-  try {
-    fd = create();
-  } catch (error) {
-    if (codeOf(error) !== 'EEXIST') throw error;
-    if (isBeingWritten(statSync(lock, { bigint: true })))
+    const found = lstatSync(lock, { bigint: true, throwIfNoEntry: false });
+    if (found && isBeingWritten(found))
       throw usageError(`${file} is the checkpoint of another search, which still goes on`, {
         attempt: 'another name, or the end of that search',
       });
-    // That search was killed: what it kept last is whole.
-    files.remove(lock);
-    fd = create();
+    // That search has ended meanwhile, or was killed: what it kept last is whole.
+    if (found) files.remove(lock);
   }
-  return () => {
-    try {
-      files.close(fd);
-      files.remove(lock);
-    } catch {
-      // The search is over, and a lock that is open nowhere keeps no other away.
-    }
-  };
+}
+
+function released(lock: string, fd: number, files: FileSystem): void {
+  try {
+    // Closed first, it could be another search's by the time it is removed.
+    files.remove(lock);
+    files.close(fd);
+  } catch {
+    // The search is over, and a lock that is open nowhere keeps no other away.
+  }
 }
 
 /** Keeps a search in a file. */

@@ -114,11 +114,7 @@ export function writeShard({ folder, shard, cut, search, exploration }: ShardRes
   const where = resolve(io.cwd, folder);
   const path = join(where, nameOf(scenario, shard));
   const body = bodyOf(shard, cut, search, exploration, scenario);
-  try {
-    makeFolder(where);
-  } catch (error) {
-    throw fileError(error, folder, 'write');
-  }
+  makeFolder(where, folder);
   const text = `${canonical({ ...body, checksum: checksumOf(body) })}\n`;
   writeWhole(path, [Buffer.from(text)], io);
   return shownPath(path, io.cwd);

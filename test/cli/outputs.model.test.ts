@@ -5,6 +5,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import {
   copyFileSync,
+  existsSync,
   linkSync,
   lstatSync,
   mkdirSync,
@@ -18,6 +19,8 @@ import {
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { realFiles } from '../../replay/files.ts';
+import type { FileSystem } from '../../replay/part-file.ts';
 import { Bench } from './run-cli.ts';
 
 const bench = new Bench();
@@ -202,6 +205,27 @@ describe('two searches', () => {
     expect([refused.code, refused.err]).toEqual([2, expect.stringContaining('kept.wss is the checkpoint of another search')]);
     writeFileSync(bench.path('kept.wss.lock'), '');
     expect((await bench.run(words)).code).not.toBe(2);
+    expect(left()).toEqual(['kept.wss']);
+  });
+
+  it('free the name before they let go of it: a lock that is closed may be removed by another', async () => {
+    const atClose: boolean[] = [];
+    const lock = bench.path('kept.wss.lock');
+    let held = -1;
+    const files: FileSystem = {
+      ...realFiles,
+      open(path, flags) {
+        const fd = realFiles.open(path, flags);
+        if (path === lock) held = fd;
+        return fd;
+      },
+      close(fd) {
+        if (fd === held) atClose.push(existsSync(lock));
+        realFiles.close(fd);
+      },
+    };
+    await bench.run(['explore', 'rmp-host-write-race', '--checkpoint', 'kept.wss', '--max-states', '50'], { files });
+    expect(atClose[0]).toBe(false);
     expect(left()).toEqual(['kept.wss']);
   });
 });

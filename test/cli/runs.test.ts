@@ -1,12 +1,15 @@
 /** `runs` and `latest`: the journals that were written where nothing else was asked for. */
-import { mkdirSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
+import { shippedPath } from '../../api/shipped-scenarios.ts';
 import { Bench } from './run-cli.ts';
 
 const empty = new Bench();
+const cut = new Bench();
 const bench = new Bench();
 afterAll(() => {
   empty.clear();
+  cut.clear();
   bench.clear();
 });
 
@@ -48,6 +51,30 @@ describe('runs', () => {
     const { out } = await bench.run(['runs', '--limit', '1']);
     expect(out).toContain('rmp.host-panic');
     expect(out).toContain('2 older ones');
+  });
+
+  it('lists what killed runs have left, under either name that it may have', async () => {
+    const clean = await ran(['run', 'rmp-host-write-race'], 1_000_000);
+    const torn = readFileSync(bench.path(clean)).subarray(0, -100);
+    const parts = ['1.wsj.part', '2.wsj.0a1b2c3d.part'].map((name) => `worldswitch-runs/${name}`);
+    for (const part of parts) writeFileSync(bench.path(part), torn);
+    const listed = (await bench.run(['runs', '--json'])).json<Listed[]>();
+    for (const part of parts) {
+      expect(listed.find(({ file }) => file === part)).toMatchObject({ verdict: 'unsealed', scenario: 'rmp-host-write-race' });
+      rmSync(bench.path(part));
+    }
+  });
+
+  it('calls no run clean that was stopped, or that a bound has cut', async () => {
+    const signal = AbortSignal.abort();
+    await cut.run(['run', 'rmp-lock'], { signal });
+    writeFileSync(
+      cut.path('short.yaml'),
+      `${readFileSync(shippedPath('rmp-lock'), 'utf8').replace(/^bounds:.*$/m, '')}\nbounds: { steps: 3 }\n`,
+    );
+    await cut.run(['run', 'short.yaml']);
+    const listed = (await cut.run(['runs', '--json'])).json<Listed[]>();
+    expect(listed.map(({ verdict }) => verdict).sort()).toEqual(['bound', 'stopped']);
   });
 
   it('says that there are none', async () => {

@@ -38,6 +38,24 @@ const longLines = (file: string, text: string): readonly string[] =>
     [...each].length <= COLUMNS_MAX || mayBeLong(each) ? [] : [`${file}:${line} has ${[...each].length} columns`],
   );
 
+/** The cells of a row of a table. */
+const cellsIn = (row: string): number =>
+  row
+    .replaceAll('\\|', '')
+    .trim()
+    .replace(/^\||\|$/g, '')
+    .split('|').length;
+
+/** Rows of dashes with more or fewer cells than the header above: no reader draws such a table. */
+const brokenTables = (file: string, text: string): readonly string[] => {
+  const lines = linesOutsideCode(text);
+  return lines.flatMap(({ line, text: each }, i) =>
+    i > 0 && /^\s*\|[\s:|]*-[\s:|-]*\|\s*$/.test(each) && cellsIn(each) !== cellsIn(lines[i - 1]!.text)
+      ? [`${file}:${line} has ${cellsIn(each)} cells; expected ${cellsIn(lines[i - 1]!.text)}, as in the header`]
+      : [],
+  );
+};
+
 describe('the prose of documents', () => {
   it('is seen', () => {
     expect(pages.size).toBeGreaterThanOrEqual(PAGES_MIN);
@@ -49,6 +67,13 @@ describe('the prose of documents', () => {
 
   it(`wraps at ${COLUMNS_MAX} columns`, () => {
     expect([...pages].flatMap(([file, text]) => longLines(file, text))).toEqual([]);
+  });
+});
+
+describe('the tables of documents', () => {
+  it('have as many columns as their headers', () => {
+    expect([...pages].flatMap(([file, text]) => brokenTables(file, text))).toEqual([]);
+    expect(brokenTables('a.md', '| a | b | |\n| --- | --- |\n| c | d |')).toHaveLength(1);
   });
 });
 

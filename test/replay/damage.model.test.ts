@@ -6,16 +6,9 @@ import { describe, expect, it } from 'vitest';
 import { JournalDamagedError, JournalTornError, NotAJournalError } from '../../replay/errors.ts';
 import { CHECKPOINT, FRAME_HEADER_BYTES, INDEX, RECORDS, SEAL, START } from '../../replay/frame.ts';
 import { HEADER_BYTES } from '../../replay/header.ts';
-import { damage, open, refusal, smallJournal, verify } from './small.ts';
+import { damage, frames, lastFrame, open, recordFrames, refusal, sealed, smallJournal, unsealed, verify } from './small.ts';
 import { flipped, frameOfType, framesOf, joined } from './surgery.ts';
 import { syntheticJournal } from './synthetic.ts';
-
-const sealed = smallJournal();
-const frames = framesOf(sealed);
-const indexFrame = frameOfType(sealed, INDEX);
-const unsealed = sealed.subarray(0, indexFrame.offset);
-const recordFrames = frames.filter(({ header }) => header.type === RECORDS);
-const lastFrame = framesOf(unsealed).at(-1)!;
 
 describe('the journal under test', () => {
   it('has every type of frame and verifies', () => {

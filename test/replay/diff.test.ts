@@ -22,7 +22,6 @@ function injected(journal: Journal, options: InjectOptions): { readonly fork: Jo
     return (block, names) => writer!.block(block, names);
   });
   const end = run.toEnd() ?? run.stop();
-  run.sequencer.flush();
   return { fork: openJournal(memorySource(writer!.seal(end).content!)), at: fork.at };
 }
 

@@ -2,19 +2,12 @@
 import { describe, expect, it } from 'vitest';
 import { crc32c } from '../../replay/crc32c.ts';
 import { JournalError, JournalTooNewError } from '../../replay/errors.ts';
-import { CHECKPOINT, FRAME_HEADER_BYTES, INDEX, RECORDS, SEAL } from '../../replay/frame.ts';
+import { CHECKPOINT, FRAME_HEADER_BYTES, INDEX, SEAL } from '../../replay/frame.ts';
 import { HEADER_BYTES } from '../../replay/header.ts';
 import { verifyJournal, WrongRootError } from '../../replay/integrity.ts';
 import { memorySource } from '../../replay/source.ts';
-import { damage, open, refusal, smallJournal, verify } from './small.ts';
+import { damage, frames, indexFrame, lastFrame, open, recordFrames, refusal, sealed, smallJournal, unsealed, verify } from './small.ts';
 import { assembled, flipped, frameOfType, framesOf, rewritten } from './surgery.ts';
-
-const sealed = smallJournal();
-const frames = framesOf(sealed);
-const indexFrame = frameOfType(sealed, INDEX);
-const unsealed = sealed.subarray(0, indexFrame.offset);
-const recordFrames = frames.filter(({ header }) => header.type === RECORDS);
-const lastFrame = framesOf(unsealed).at(-1)!;
 
 describe('a header that lies under a valid checksum', () => {
   const lying = (bytes: Uint8Array, frame: { offset: number }, write: (view: DataView) => void) => {

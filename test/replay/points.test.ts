@@ -41,7 +41,6 @@ function forked(action: InjectAction, at: string) {
     return (block, names) => writer!.block(block, names);
   });
   const end = injection.run.toEnd()!;
-  injection.run.sequencer.flush();
   return { injection, journal: openJournal(memorySource(writer!.seal(end).content!)) };
 }
 

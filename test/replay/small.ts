@@ -1,14 +1,16 @@
 /**
- * A small journal with every type of frame, in blocks that were closed early, and how it is refused
- * after an injury.
+ * A small journal with every type of frame, in blocks that were closed early, its frames, and how
+ * it is refused after an injury.
  */
 import { JournalDamagedError, type JournalError } from '../../replay/errors.ts';
+import { INDEX, RECORDS } from '../../replay/frame.ts';
 import { verifyJournal } from '../../replay/integrity.ts';
 import { openJournal } from '../../replay/open.ts';
 import type { Journal } from '../../replay/reader.ts';
 import { memorySource } from '../../replay/source.ts';
 import { JournalWriter } from '../../replay/writer.ts';
 import { MemoryFiles } from './memory-files.ts';
+import { frameOfType, framesOf } from './surgery.ts';
 import { END, SyntheticRun } from './synthetic.ts';
 
 export function smallJournal(seed = 1): Uint8Array {
@@ -26,6 +28,13 @@ export function smallJournal(seed = 1): Uint8Array {
   writer.seal(END);
   return files.contents.get('small.wsj')!;
 }
+
+export const sealed = smallJournal();
+export const frames = framesOf(sealed);
+export const indexFrame = frameOfType(sealed, INDEX);
+export const unsealed = sealed.subarray(0, indexFrame.offset);
+export const recordFrames = frames.filter(({ header }) => header.type === RECORDS);
+export const lastFrame = framesOf(unsealed).at(-1)!;
 
 export const open = (bytes: Uint8Array): Journal => openJournal(memorySource(bytes));
 export const verify = (bytes: Uint8Array): ReturnType<typeof verifyJournal> => verifyJournal(memorySource(bytes));

@@ -99,7 +99,6 @@ describe('a single run', () => {
     });
     run.start();
     const end = run.toEnd();
-    run.sequencer.flush();
     return { labels, property: end?.violation?.property };
   };
 

@@ -90,7 +90,6 @@ export function play(
     if (run.sequencer.step > STEPS_MAX) throw new Error(`${scenario.name} has not ended after ${STEPS_MAX} steps under ${chooser.name}`);
   }
   const end = run.stop();
-  run.sequencer.flush();
   engine.stop();
   const { store, locals } = run.sequencer;
   const world = new WorldView(store, locals);
@@ -127,7 +126,6 @@ export function journalOf(
   if ('look' in chooser) (chooser as Looking).look(run.sequencer);
   run.start();
   run.toEnd();
-  run.sequencer.flush();
   engine.stop();
   return { bytes: writer.seal(run.end!).content!, run };
 }

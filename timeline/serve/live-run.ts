@@ -6,7 +6,7 @@ import { type Observable, Subject } from 'rxjs';
 import type { JournalRecord, RunEnd, RunStart } from '../../events/journal.ts';
 import { targetAt } from '../../replay/files.ts';
 import { runIdOf, toHex } from '../../replay/identity.ts';
-import { FLUSH_MS, JournalWriter, type Sealed } from '../../replay/writer.ts';
+import { FLUSH_MS, JournalWriter } from '../../replay/writer.ts';
 import type { RecordBlock, RecordNames } from '../../sim/records.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { growth } from './growth.ts';
@@ -107,10 +107,17 @@ export class LiveRun implements RunSource {
    */
   seal(end: RunEnd): void {
     this.#cancelFlush();
-    const { content } = this.#sealedBy(end);
-    this.#sealed = content ? journalBytesRun(content) : journalFileRun(this.#file!);
-    this.#log = new LiveLog(0);
-    this.#complete();
+    try {
+      const { content } = this.#writer.seal(end);
+      this.#sealed = content ? journalBytesRun(content) : journalFileRun(this.#file!);
+      this.#log = new LiveLog(0);
+    } catch (error) {
+      this.#failure = error instanceof Error ? error.message : String(error);
+      throw error;
+    } finally {
+      // Watchers are told the end also of a run whose journal cannot be sealed.
+      this.#complete();
+    }
   }
 
   /**
@@ -185,17 +192,6 @@ export class LiveRun implements RunSource {
     if (next < tail) return tail;
     if (next <= history || head - next < this.#lagRecords) return next;
     return this.#log.stepStartAt(head - Math.floor(this.#lagRecords / 2) + 1);
-  }
-
-  /** Watchers are told the end of a run whose journal cannot be sealed. */
-  #sealedBy(end: RunEnd): Sealed {
-    try {
-      return this.#writer.seal(end);
-    } catch (error) {
-      this.#failure = error instanceof Error ? error.message : String(error);
-      this.#complete();
-      throw error;
-    }
   }
 
   #complete(): void {

@@ -9,6 +9,7 @@ import type { GuestOp, HostOp } from '../../../events/program.ts';
 import type { PathIssue } from '../../scenario/issues.ts';
 import { type Node, operationsIn, type Structure } from '../../scenario/lowered.ts';
 
+type Operation = Extract<Node<HostOp>, { readonly kind: 'operation' }>;
 type Pick = (...counts: readonly number[]) => number;
 
 /** How often a program comes to an operation; of options, `pick` says which counts. */
@@ -34,24 +35,44 @@ export const pausesAgain = ({ vms }: Structure): PathIssue[] =>
     }),
   );
 
+/** A guest's place in the structure, as operations name it. */
+const vcpuOf = ({ vm, vcpu }: { readonly vm: string; readonly vcpu: number }): string => `${vm}/${vcpu}`;
+
+/**
+ * The vCPUs that a thread has run, and not waited for since, behind these nodes. Adds each KVM_RUN
+ * of such a vCPU to `again`.
+ */
+function ranBehind(nodes: readonly Node<HostOp>[], before: ReadonlySet<string>, again: Set<Operation>): ReadonlySet<string> {
+  let ran = before;
+  for (const node of nodes) {
+    if (node.kind === 'choose') ran = new Set(node.options.flatMap((option) => [...ranBehind(option, ran, again)]));
+    else if (node.kind === 'repeat') {
+      // The second time meets what the first has left, and the third no more than that.
+      for (let time = 0; time < Math.min(node.times, 2); time++) ran = ranBehind(node.body, ran, again);
+    } else if (node.op.op === 'KVM_RUN' || node.op.op === 'incoming') {
+      const vcpu = vcpuOf(node.op);
+      if (node.op.op === 'KVM_RUN' && ran.has(vcpu)) again.add(node);
+      ran = new Set(node.op.op === 'KVM_RUN' ? [...ran, vcpu] : [...ran].filter((one) => one !== vcpu));
+    }
+  }
+  return ran;
+}
+
 /** Threads that run a vCPU again after its guest has paused, and do not wait for its registers. */
-export const runsTheSource = ({ processes }: Structure): PathIssue[] =>
-  processes.flatMap(({ threads }) =>
-    threads.flatMap(({ program }) => {
-      const ran = new Set<string>();
-      return [...operationsIn(program)].flatMap(({ op, path }): PathIssue[] => {
-        if (op.op !== 'KVM_RUN' && op.op !== 'incoming') return [];
-        const vcpu = `${op.vm}/${op.vcpu}`;
-        if (op.op === 'incoming') ran.delete(vcpu);
-        const isRun = (other: HostOp) => other.op === 'KVM_RUN' && `${other.vm}/${other.vcpu}` === vcpu;
-        if (op.op === 'incoming' || !ran.has(vcpu) || count<HostOp>(program, isRun, Math.max) < 2) {
-          if (op.op === 'KVM_RUN') ran.add(vcpu);
-          return [];
-        }
-        return [{ path, message: `found KVM_RUN of ${vcpu} again; expected incoming: { vcpu: ${vcpu} } before it: its guest has paused` }];
-      });
-    }),
+export function runsTheSource({ vms, processes }: Structure): PathIssue[] {
+  const pausing = new Set(
+    vms.flatMap(({ id, vcpus }) =>
+      vcpus.flatMap((program, vcpu) => ([...operationsIn(program)].some(({ op }) => op.op === 'pause') ? [vcpuOf({ vm: id, vcpu })] : [])),
+    ),
   );
+  const again = new Set<Operation>();
+  for (const { threads } of processes) for (const { program } of threads) ranBehind(program, new Set(), again);
+  return [...again].flatMap(({ op, path }): PathIssue[] => {
+    const vcpu = op.op === 'KVM_RUN' ? vcpuOf(op) : '';
+    if (!pausing.has(vcpu)) return [];
+    return [{ path, message: `found KVM_RUN of ${vcpu} again; expected incoming: { vcpu: ${vcpu} } before it: its guest has paused` }];
+  });
+}
 
 /** Threads that may run a vCPU once more after its guest has come to its end. */
 export function runsWhenOff({ vms, processes }: Structure): PathIssue[] {

@@ -5,8 +5,9 @@
 
 import type { HostThread } from '../../../actors/host/host-env.ts';
 import type { PcpuContext } from '../../../actors/host/pcpu.ts';
+import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
 import type { CoreContext } from '../../../actors/split-lock/core.ts';
-import { SEMAPHORE, type SemaphoreContext, type WorkqueueContext } from '../../../actors/split-lock/delayed-work.ts';
+import { SEMAPHORE, type SemaphoreContext, type SysctlContext, type WorkqueueContext } from '../../../actors/split-lock/delayed-work.ts';
 import { coreOf } from '../../../actors/split-lock/sld-facts.ts';
 import type { SplitLineContext } from '../../../actors/split-lock/split-line.ts';
 import { UNLOCK_WORK } from '../../../actors/split-lock/warn-by-work.ts';
@@ -47,13 +48,18 @@ export const semaphoreKept = always('sld.buslock-sem-kept', {
   },
 });
 
+/**
+ * Warnings alone turn detection off while the sysctl is on: not so where one read it before it was
+ * turned on, nor where a guest has the bit and clears it.
+ */
 export const oneCoreAtATime = always('sld.one-core-at-a-time', {
-  kinds: ['core', 'sysctl'],
+  kinds: ['core', 'sysctl', 'vcpu'],
   source: 'kernel arch/x86/kernel/cpu/intel.c, split_lock_warn() (6.1): "only allow one buslocked disabled core at a time"',
   grade: 'read',
   check: (world) => {
-    const [sysctl] = world.actors<{ readonly mitigate: boolean }>('sysctl');
-    if (sysctl?.context.mitigate !== true) return null;
+    const [sysctl] = world.actors<SysctlContext>('sysctl');
+    if (sysctl?.context.mitigate !== true || sysctl.context.changed) return null;
+    if (world.actors<Vcpu>('vcpu').some(({ context }) => context.splitLock?.given)) return null;
     const off = world.actors<CoreContext>('core').filter(({ context }) => context.bootSld && !context.sld);
     return off.length > 1 ? `${off.map(({ id }) => id).join(' and ')} have detection off at once, and split_lock_mitigate is on` : null;
   },

@@ -1,7 +1,6 @@
 /** Deadlocks beside a scheduler that goes on, and the way back of a run or a search to them. */
 import { describe, expect, it } from 'vitest';
-import { type AnyStateMachine, assign, createMachine, emit } from 'xstate';
-import { outgoing, sender } from '../../../events/event.ts';
+import type { AnyStateMachine } from 'xstate';
 import type { Choice } from '../../../events/journal.ts';
 import { DEADLOCK } from '../../../sim/end.ts';
 import { explore } from '../../../sim/explore/explore.ts';
@@ -10,18 +9,8 @@ import { sometimes } from '../../../sim/property.ts';
 import type { Topology } from '../../../sim/store.ts';
 import { engineOf, play } from '../play.ts';
 import { search } from './equal.ts';
-import { actorIn, machineOf, rule, type StateTable, CATALOGUE as TOY_CATALOGUE, toy } from './toy.ts';
-
-const CATALOGUE = { exec: 'offer', lock: 'bus', unlock: 'bus', granted: 'bus', refused: 'bus', go: 'bus' } as const;
-const machine = (config: object): AnyStateMachine => createMachine(config as never) as unknown as AnyStateMachine;
-const offers = (...types: string[]) => ({ offers: () => types.map((type) => ({ type })), idles: true });
-const send = (to: string, type: string) => emit(outgoing(to as never, { type }) as never);
-const say = (type: string) => emit(({ event }: { event: never }) => outgoing(sender(event), { type }) as never);
-const stays = { actions: assign({}) };
-const actor = (id: string) => ({ id, kind: id.slice(0, id.indexOf(':')), input: null }) as Topology['actors'][number];
-
-const found = (topology: Topology) =>
-  finish(explore({ scenario: toy(topology), maxStates: 10_000 })).violations.find(({ property }) => property === DEADLOCK);
+import { actor, deadlockIn, LOCK_CATALOGUE, machine, offers, say, send, stays } from './lock-toy.ts';
+import { actorIn, CATALOGUE, machineOf, rule, type StateTable, toy } from './toy.ts';
 
 const scheduling = (states: Readonly<Record<string, StateTable>>): AnyStateMachine =>
   machine({ ...(machineOf(states, 9).config as object), meta: { schedules: true } });
@@ -36,7 +25,7 @@ describe('a deadlock in which the scheduler still goes on', () => {
         node: machineOf({ starts: { on: { exec: { to: 'moved' } } }, moved: { on: { exec: { to: 'stuck' } } }, stuck: { on: {} } }),
         other: scheduling({ a: { on: { preempt: { to: 'b' } } }, b: { on: { preempt: { to: 'a' } } } }),
       },
-      catalogue: TOY_CATALOGUE,
+      catalogue: CATALOGUE,
     };
     const moves = sometimes('toy.moves', {
       kinds: ['node'],
@@ -67,13 +56,13 @@ describe('a deadlock in which the scheduler still goes on', () => {
           end: { on: {} },
         }),
       },
-      catalogue: TOY_CATALOGUE,
+      catalogue: CATALOGUE,
     };
     const scenario = toy(topology);
     const { end, run } = play(scenario, { name: 'fifo' }, engineOf(scenario, name));
     expect(end).toMatchObject({ ended: 'deadlock', violation: { property: DEADLOCK, step: 0 } });
     expect(run.sequencer.channels).toMatchObject({ ordered: [], laneA: 0, laneB: 0 });
-    expect(found(topology)).toMatchObject({ steps: 0 });
+    expect(deadlockIn(topology)).toMatchObject({ steps: 0 });
   });
 });
 
@@ -104,7 +93,7 @@ describe('a run that goes back to a deadlock', () => {
         states: { asks: { meta: offers('exec'), on: { exec: { actions: send('node:0', 'lock') }, refused: stays } } },
       }),
     },
-    catalogue: CATALOGUE,
+    catalogue: LOCK_CATALOGUE,
   };
 
   it.each([1, 2, 3, 4])('forgets all that it did since: with the seed %i', (seed) => {
@@ -140,7 +129,7 @@ describe('a run that goes back to a deadlock', () => {
           }),
           other,
         },
-        catalogue: TOY_CATALOGUE,
+        catalogue: CATALOGUE,
       },
       [rule((world) => (actorIn(world, 'other:0', ['other']).value === 'bad' ? 'bad' : null))],
     );
@@ -172,7 +161,7 @@ describe('a deadlock beside a property that breaks', () => {
         }),
         node: machineOf({ waits: { on: { exec: { to: 'waits' } } } }),
       },
-      catalogue: { ...TOY_CATALOGUE, ping: 'latched' },
+      catalogue: { ...CATALOGUE, ping: 'latched' },
     };
     const isBad = rule((world) => (actorIn(world, 'alpha:0', ['alpha']).value === 'bad' ? 'bad' : null));
     const { violations } = finish(explore({ scenario: toy(topology, [{ ...isBad, kinds: ['alpha'] } as typeof isBad]), maxStates: 1000 }));

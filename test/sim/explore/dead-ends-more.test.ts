@@ -3,26 +3,16 @@
  * that computes, blocks.
  */
 import { describe, expect, it } from 'vitest';
-import { type AnyStateMachine, assign, createMachine, emit } from 'xstate';
-import { outgoing, sender } from '../../../events/event.ts';
+import { assign } from 'xstate';
 import { openJournal } from '../../../replay/open.ts';
 import { reexecute } from '../../../replay/reexecute.ts';
 import { memorySource } from '../../../replay/source.ts';
 import { Changers } from '../../../sim/deadlock.ts';
 import { DEADLOCK } from '../../../sim/end.ts';
-import { explore } from '../../../sim/explore/explore.ts';
-import { finish } from '../../../sim/explore/turns.ts';
 import type { Topology } from '../../../sim/store.ts';
 import { engineOf, journalOf, play } from '../play.ts';
+import { actor, deadlockIn, LOCK_CATALOGUE, machine, offers, say, send, stays } from './lock-toy.ts';
 import { toy } from './toy.ts';
-
-const CATALOGUE = { exec: 'offer', lock: 'bus', unlock: 'bus', granted: 'bus', refused: 'bus', go: 'bus' } as const;
-const machine = (config: object): AnyStateMachine => createMachine(config as never) as unknown as AnyStateMachine;
-const offers = (...types: string[]) => ({ offers: () => types.map((type) => ({ type })), idles: true });
-const send = (to: string, type: string) => emit(outgoing(to as never, { type }) as never);
-const say = (type: string) => emit(({ event }: { event: never }) => outgoing(sender(event), { type }) as never);
-const stays = { actions: assign({}) };
-const actor = (id: string) => ({ id, kind: id.slice(0, id.indexOf(':')), input: null }) as Topology['actors'][number];
 
 const page = machine({
   id: 'page',
@@ -69,12 +59,9 @@ const second = machine({
 const handedOn: Topology = {
   actors: ['first:0', 'second:0', 'third:0', 'page:0'].map(actor),
   machines: { first, second, third, page },
-  catalogue: CATALOGUE,
+  catalogue: LOCK_CATALOGUE,
 };
 const MESSAGE = 'second:0 stands in stuck; third:0 waits for page:0, held by second:0';
-
-const found = (topology: Topology) =>
-  finish(explore({ scenario: toy(topology), maxStates: 10_000 })).violations.find(({ property }) => property === DEADLOCK);
 
 describe('who holds what a dead actor waits for', () => {
   it('is the actor that changed it last', () => {
@@ -84,7 +71,7 @@ describe('who holds what a dead actor waits for', () => {
   });
 
   it('is told of a lock that went from one to the other, though the ask comes a step later, by a search', () => {
-    expect(found(handedOn)).toMatchObject({ message: MESSAGE });
+    expect(deadlockIn(handedOn)).toMatchObject({ message: MESSAGE });
   });
 
   it.each(['live', 'memo'] as const)('and by a run of the %s engine', (name) => {
@@ -109,12 +96,12 @@ describe('a scheduler that says that it computes', () => {
   const beside = (schedules: boolean): Topology => ({
     actors: ['node:0', 'other:0'].map(actor),
     machines: { node: poller, other: scheduler(schedules) },
-    catalogue: CATALOGUE,
+    catalogue: LOCK_CATALOGUE,
   });
 
   it('is no way out of a deadlock: no program ran', () => {
-    expect(found(beside(true))).toMatchObject({ steps: 0 });
-    expect(found(beside(false))).toBeUndefined();
+    expect(deadlockIn(beside(true))).toMatchObject({ steps: 0 });
+    expect(deadlockIn(beside(false))).toBeUndefined();
   });
 
   it('is none for a run either', () => {
@@ -149,7 +136,7 @@ describe('a deadlock at the end of a block of records', () => {
   // A step writes two records, a poll one: a block of 4096 is full between the deadlock and the
   // 64th poll.
   it.each([2000, 2020, 2040, 2047, 2048, 2060])('ends the run, and its journal, in the first dead state: after %i steps', (steps) => {
-    const scenario = toy({ actors: [actor('node:0')], machines: { node: counter(steps) }, catalogue: CATALOGUE });
+    const scenario = toy({ actors: [actor('node:0')], machines: { node: counter(steps) }, catalogue: LOCK_CATALOGUE });
     const { end, records } = play(scenario, { name: 'fifo' });
     expect(end).toMatchObject({ ended: 'deadlock', violation: { property: DEADLOCK, step: steps } });
     expect(records.filter(({ kind }) => kind === 'choice').map(({ step }) => step)).toEqual(Array.from({ length: steps }, (_, i) => i + 1));

@@ -2,11 +2,12 @@
  * Walks a mechanism's operations under combinations of its options: each scenario runs, or is
  * refused with a reason.
  */
+import { expect } from 'vitest';
 import { knownProperties } from '../../../sim/properties/index.ts';
 import { ScenarioError } from '../../../sim/scenario/issues.ts';
 import { loadScenario } from '../../../sim/scenario/load.ts';
 import type { ChooserSpec } from '../../../sim/session.ts';
-import { play, resolved } from '../play.ts';
+import { engineOf, play, resolved } from '../play.ts';
 
 /** Operations with their arguments, one text for each kind of use that their code tells apart. */
 export const namedIn = (table: Readonly<Record<string, readonly string[]>>): readonly string[] =>
@@ -14,9 +15,11 @@ export const namedIn = (table: Readonly<Record<string, readonly string[]>>): rea
 
 type Options = Readonly<Record<string, readonly string[]>>;
 
+const setting = (name: string, value: string): string => `${name}: '${value}'`;
+
 /** All values of all options but the defaults, one at a time. */
 export const othersIn = (options: Options, but: readonly string[] = []): readonly string[] =>
-  Object.entries(options).flatMap(([name, values]) => (but.includes(name) ? [] : values.slice(1).map((value) => `${name}: '${value}'`)));
+  Object.entries(options).flatMap(([name, values]) => (but.includes(name) ? [] : values.slice(1).map((value) => setting(name, value))));
 
 /** Two values of two options, for every two that are no defaults. */
 export const pairsIn = (options: Options): readonly string[] => {
@@ -25,19 +28,39 @@ export const pairsIn = (options: Options): readonly string[] => {
   return others.flatMap((one, index) => others.slice(index + 1).flatMap((two) => (nameOf(one) === nameOf(two) ? [] : [`${one}, ${two}`])));
 };
 
-const STEPS_MAX = 200;
+/** All ways to give each option one of its values. */
+export const settingsOf = (options: Options): readonly string[] =>
+  Object.entries(options).reduce<readonly string[]>(
+    (all, [name, values]) =>
+      all.flatMap((before) => values.map((value) => [...(before === '' ? [] : [before]), setting(name, value)].join(', '))),
+    [''],
+  );
 
-/** What says why a scenario is refused, as all of them do. */
-export const REASON = /^found .*; expected /;
+/** Every nth, from one of the first n on: callers that go on by one share out the whole list. */
+export const every = <T>(n: number, list: readonly T[], from = 0): readonly T[] => list.filter((_, i) => i % n === from % n);
 
-/** Why a scenario is refused; null if it runs. A mistake of the model is thrown. */
-export function refusal(text: string, how: ChooserSpec = { name: 'fifo' }, stepsMax = STEPS_MAX): string | null {
+interface Walk {
+  readonly orders?: readonly ChooserSpec[];
+  readonly stepsMax?: number;
+}
+
+/**
+ * Why a scenario is refused; null if it runs in all orders, to its end or so many steps.
+ * @throws Error with the scenario, where the model breaks its own rules
+ */
+export function refusal(text: string, { orders = [{ name: 'fifo' }], stepsMax = 200 }: Walk = {}): string | null {
   try {
     const scenario = resolved(loadScenario(text, 'tried.yaml', knownProperties()));
-    play(scenario, how, undefined, ({ sequencer }) => sequencer.step >= stepsMax);
+    const engine = engineOf(scenario, 'memo');
+    for (const order of orders) play(scenario, order, engine, ({ sequencer }) => sequencer.step >= stepsMax);
     return null;
   } catch (error) {
     if (!(error instanceof ScenarioError)) throw new Error(text, { cause: error });
     return error.issues.map(({ message }) => message).join('; ');
   }
+}
+
+/** Each runs, but for those whose refusal says what was found and what is expected. */
+export function expectReasons(said: readonly (string | null)[]): void {
+  expect(said.filter((why) => why !== null && !/^found .*; expected /.test(why))).toEqual([]);
 }

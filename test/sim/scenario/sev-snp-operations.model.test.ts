@@ -7,37 +7,37 @@ import { PREEMPTION_MODELS } from '../../../events/options.ts';
 import { PSP_COMMAND_IDS } from '../../../events/sev-snp/psp.ts';
 import { SEV_SNP_OPTIONS } from '../../../events/sev-snp/sev-snp.ts';
 import type { SNP_GUEST_OPERATIONS, SNP_HOST_OPERATIONS } from '../../../sim/mechanisms/sev-snp/operations.ts';
-import { expectReasons, refusal, settingsOf } from './tried.ts';
+import { every, expectReasons, namedIn, refusal, settingsOf } from './combinations.ts';
 
 const STATES = ['shared', 'guest-invalid', 'guest-valid', 'vmsa'];
 const BOTH = [false, true];
-const STEPS_MAX = 400;
+/** In order, and at random: what is asked for comes before or after what the others do. */
+const WALK = { orders: [{ name: 'fifo' }, { name: 'random', seed: 1 }], stepsMax: 400 } as const;
 
+const onPage = (given: string): string => `{ gfn: 0x5, ${given} }`;
 /** Each operation with its arguments, on the page at GFN 5. */
 const GUEST: Readonly<Record<keyof typeof SNP_GUEST_OPERATIONS, readonly string[]>> = {
-  pvalidate: BOTH.map((validated) => `validated: ${validated}`),
-  rmpadjust: BOTH.flatMap((vmsa) => [0, 3].map((vmpl) => `vmpl: ${vmpl}, vmsa: ${vmsa}`)),
-  psc: ['private', 'shared'].map((to) => `to: ${to}`),
-  read: BOTH.map((isPrivate) => `private: ${isPrivate}`),
-  write: BOTH.map((isPrivate) => `private: ${isPrivate}`),
+  pvalidate: BOTH.map((validated) => onPage(`validated: ${validated}`)),
+  rmpadjust: BOTH.flatMap((vmsa) => [0, 3].map((vmpl) => onPage(`vmpl: ${vmpl}, vmsa: ${vmsa}`))),
+  psc: ['private', 'shared'].map((to) => onPage(`to: ${to}`)),
+  read: BOTH.map((isPrivate) => onPage(`private: ${isPrivate}`)),
+  write: BOTH.map((isPrivate) => onPage(`private: ${isPrivate}`)),
 };
 /** The page that a command names: one of the guest, or one of each state that the firmware has. */
 const PFNS = [0x1005, 0x1800, 0x1801, 0x1802];
 const takesPage = (command: string) => command === 'SNP_PLATFORM_STATUS' || command === 'SNP_PAGE_RECLAIM';
 const COMMANDS = Object.keys(PSP_COMMAND_IDS).flatMap((command) =>
-  takesPage(command) ? PFNS.map((pfn) => `command: ${command}, pfn: ${pfn}`) : [`command: ${command}`],
+  takesPage(command) ? PFNS.map((pfn) => `{ command: ${command}, pfn: ${pfn} }`) : [`{ command: ${command} }`],
 );
 const ON_PAGE = 'vm: vm0, gfn: 0x5';
 const HOST: Readonly<Record<keyof typeof SNP_HOST_OPERATIONS, readonly string[]>> = {
-  write: [`${ON_PAGE}, stores: 1`, `${ON_PAGE}, stores: 2`],
-  'kvm-write-guest': [ON_PAGE],
-  'kvm-write-unchecked': [ON_PAGE],
-  'make-shared': [ON_PAGE],
+  write: [`{ ${ON_PAGE}, stores: 1 }`, `{ ${ON_PAGE}, stores: 2 }`],
+  'kvm-write-guest': [`{ ${ON_PAGE} }`],
+  'kvm-write-unchecked': [`{ ${ON_PAGE} }`],
+  'make-shared': [`{ ${ON_PAGE} }`],
   'sev-command': COMMANDS,
 };
-const namedIn = (table: Readonly<Record<string, readonly string[]>>, rest = ''): readonly string[] =>
-  Object.entries(table).flatMap(([name, arguments_]) => arguments_.map((given) => `{ ${name}: { ${rest}${given} } }`));
-const GUEST_OPS = namedIn(GUEST, 'gfn: 0x5, ');
+const GUEST_OPS = namedIn(GUEST);
 const HOST_OPS = namedIn(HOST);
 
 interface Tried {
@@ -80,8 +80,9 @@ const { 'kvm.npfLock': npf, 'guest.notValidated': notValidated } = SEV_SNP_OPTIO
 const OF_GUESTS = settingsOf({ 'kvm.npfLock': npf, 'guest.notValidated': notValidated });
 const ALL = settingsOf(SEV_SNP_OPTIONS);
 
-const everywhere = (options: readonly string[], of: (page: string, options: string) => Tried) =>
-  new Set(STATES.flatMap((page) => options.map((each) => refusal(textOf(of(page, each)), STEPS_MAX))));
+/** What is said of a page of each state, under one of so many of these options, in turn. */
+const everywhere = (options: readonly string[], of: (page: string, options: string) => Tried, share = 2) =>
+  new Set(STATES.flatMap((page, i) => every(share, options, i).map((each) => refusal(textOf(of(page, each)), WALK))));
 const RUNS = new Set([null]);
 
 describe('an operation of SEV-SNP', () => {
@@ -91,7 +92,7 @@ describe('an operation of SEV-SNP', () => {
 
   it.each(HOST_OPS.filter((operation) => operation.includes('command')))('of the firmware runs on every page: %s', (operation) => {
     const again = '{ sev-command: { command: SNP_DF_FLUSH } }';
-    expect(everywhere(POLICIES.slice(0, 1), (page, options) => ({ options, page, threads: [operation, again] }))).toEqual(RUNS);
+    expect(everywhere(POLICIES.slice(0, 1), (page, options) => ({ options, page, threads: [operation, again] }), 1)).toEqual(RUNS);
   });
 
   it('of the firmware runs before it is initialized', () => {
@@ -104,7 +105,7 @@ describe('an operation of SEV-SNP', () => {
     ];
     const commands = HOST_OPS.filter((operation) => /command: (?!.*pfn: (?!6144))/.test(operation));
     expect(commands.length).toBe(5);
-    expect(new Set(commands.map((command) => refusal(alone(command).join('\n'), STEPS_MAX)))).toEqual(RUNS);
+    expect(new Set(commands.map((command) => refusal(alone(command).join('\n'), WALK)))).toEqual(RUNS);
   });
 
   it.each(GUEST_OPS)('of a guest runs on every page: %s', (operation) => {
@@ -116,7 +117,7 @@ describe('an operation of SEV-SNP', () => {
     const guest = GUEST_OPS.join(', ');
     const said = PREEMPTION_MODELS.flatMap((model) =>
       ['direct', 'pending'].map((ticks) =>
-        refusal(textOf({ page: 'shared', guest, threads: [writes!, takes!], host: `preemption: ${model}, ticks: ${ticks}` }), STEPS_MAX),
+        refusal(textOf({ page: 'shared', guest, threads: [writes!, takes!], host: `preemption: ${model}, ticks: ${ticks}` }), WALK),
       ),
     );
     expect(new Set(said)).toEqual(RUNS);
@@ -131,8 +132,8 @@ describe('an operation of SEV-SNP', () => {
         '{ write: { vm: vm1, gfn: 0x5, stores: 1 } }',
         '{ write: { vm: vm0, gfn: 0x5, stores: 0 } }',
       ],
-    ].map((operation) => refusal(textOf({ page, threads: [operation] }), STEPS_MAX));
-    const kernels = ['6.1', '6.6'].map((kernel) => refusal(textOf({ page, host: `preemption: full, kernel: '${kernel}'` }), STEPS_MAX));
+    ].map((operation) => refusal(textOf({ page, threads: [operation] }), WALK));
+    const kernels = ['6.1', '6.6'].map((kernel) => refusal(textOf({ page, host: `preemption: full, kernel: '${kernel}'` }), WALK));
     expect([...said, ...kernels]).not.toContain(null);
     expectReasons([...said, ...kernels]);
   });
@@ -144,9 +145,7 @@ describe('a combination of all options of SEV-SNP', () => {
     const guest =
       '{ psc: { gfn: 0x5, to: private } }, { pvalidate: { gfn: 0x5, validated: true } }, { write: { gfn: 0x5, private: true } }';
     const threads = [`{ write: { ${ON_PAGE}, stores: 1 } }`];
-    const said = ALL.filter((_, i) => i % 7 === 0).map((options) =>
-      refusal(textOf({ options, page: 'shared', guest, threads }), STEPS_MAX),
-    );
+    const said = every(7, ALL).map((options) => refusal(textOf({ options, page: 'shared', guest, threads }), WALK));
     expect(new Set(said)).toEqual(RUNS);
   });
 });

@@ -1,6 +1,8 @@
 /** What the host's policy decides, and what it does not. */
 import { describe, expect, it } from 'vitest';
 import type { HostOptions } from '../../../events/options.ts';
+import { explore } from '../../../sim/explore/explore.ts';
+import { finish } from '../../../sim/explore/turns.ts';
 import type { GuestStep, HostStep } from '../../../sim/scenario/program.ts';
 import type { Scenario } from '../../../sim/scenario/types.ts';
 import { msrWrites } from '../../claims/split-lock/intel.ts';
@@ -37,6 +39,30 @@ describe('a CPU that goes offline', () => {
     const properties = { always: ['sld.msr-as-booted'] };
     for (const sld of ['warn', 'off', 'fatal', 'ratelimit'] as const)
       expect(ran([{ 'cpu-offline': { cpu: 2 } }], { 'host.sld': sld }, [SLD], { properties }).end.verdict).toBe('clean');
+  });
+});
+
+describe('the sysctl', () => {
+  it('may be turned on while two cores have detection off: the warnings have read it before', () => {
+    const scenario = resolved({
+      name: 'flipped',
+      summary: 'The sysctl is turned on late',
+      host: {
+        arch: 'intel',
+        cpus: 2,
+        preemption: 'none',
+        features: [SLD],
+        options: { 'host.sldWarn': 'gen2', 'host.sldMitigate': 'off' },
+      },
+      processes: {
+        one: { threads: [[{ 'split-lock': {} }]] },
+        other: { threads: [[{ 'split-lock': {} }]] },
+        admin: { threads: [[{ sysctl: { splitLockMitigate: true } }]] },
+      },
+      properties: { always: ['sld.one-core-at-a-time'] },
+    });
+    const { violations, exhausted } = finish(explore({ scenario, maxStates: 50_000, limits: { deviations: 1 } }));
+    expect({ violations, exhausted }).toEqual({ violations: [], exhausted: true });
   });
 });
 
