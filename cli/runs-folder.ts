@@ -1,7 +1,8 @@
 /** The journals that commands write where nothing else is asked for. */
 import { readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { CliError, EXIT, fileError } from './errors.ts';
+import { codeOf } from '../replay/errors.ts';
+import { CliError, EXIT, fileError, usageError } from './errors.ts';
 import type { Io } from './io.ts';
 import { RUNS_FOLDER } from './recording.ts';
 
@@ -16,21 +17,36 @@ export interface StoredRun {
   readonly writtenAt: number;
 }
 
+/**
+ * What is told of a file before it is read; null if it is none. One that cannot be looked at counts
+ * as the oldest: to read it fails, which takes nothing from the others.
+ */
+function lookedAt(path: string): Omit<StoredRun, 'file'> | null {
+  try {
+    const stats = statSync(path, { throwIfNoEntry: false });
+    return stats?.isFile() ? { bytes: stats.size, writtenAt: stats.mtimeMs } : null;
+  } catch {
+    return { bytes: 0, writtenAt: 0 };
+  }
+}
+
 /** All journals of the folder, the newest first; with `parts`, runs in progress and killed ones too. */
 export function journalsIn({ cwd }: Pick<Io, 'cwd'>, parts = false): readonly StoredRun[] {
   let names: string[];
   try {
     names = readdirSync(resolve(cwd, RUNS_FOLDER));
   } catch (error) {
-    if ((error as { readonly code?: string }).code === 'ENOENT') return [];
+    const code = codeOf(error);
+    if (code === 'ENOENT') return [];
+    if (code === 'ENOTDIR') throw usageError(`cannot read ${RUNS_FOLDER}: it is a file; expected a folder, or nothing`);
     throw fileError(error, RUNS_FOLDER, 'read');
   }
   return names
     .filter((name) => name.endsWith('.wsj') || (parts && name.endsWith('.wsj.part')))
     .flatMap((name) => {
       const file = join(RUNS_FOLDER, name);
-      const stats = statSync(resolve(cwd, file), { throwIfNoEntry: false });
-      return stats?.isFile() ? [{ file, bytes: stats.size, writtenAt: stats.mtimeMs }] : [];
+      const found = lookedAt(resolve(cwd, file));
+      return found ? [{ file, ...found }] : [];
     })
     .sort((one, other) => other.writtenAt - one.writtenAt || (one.file < other.file ? -1 : 1));
 }
