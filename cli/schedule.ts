@@ -27,7 +27,13 @@ const isIndex = (value: unknown): value is number => Number.isSafeInteger(value)
 
 function indicesOf(text: string, where: string): ScheduledChoice[] {
   try {
-    return indicesIn(text).map((index) => ({ index }));
+    // One object for all equal indices: a row may have millions.
+    const known = new Map<number, ScheduledChoice>();
+    return indicesIn(text).map((index) => {
+      const choice = known.get(index) ?? { index };
+      known.set(index, choice);
+      return choice;
+    });
   } catch (error) {
     throw error instanceof ScheduleTextError ? wrong(`${where}: ${error.message}`) : error;
   }
@@ -39,7 +45,16 @@ function choiceOf(value: unknown, where: string, step: number): ScheduledChoice 
   const isWhole = isIndex(index) && isIndex(count) && typeof label === 'string';
   if (isWhole) return { index, count, label };
   if (isIndex(index) && count === undefined && label === undefined) return { index };
-  throw wrong(`${where}: step ${step} is ${JSON.stringify(value)?.slice(0, 80)}, which is no choice`);
+  throw wrong(`${where}: step ${step} is ${shownJson(value)}, which is no choice`);
+}
+
+/** JSON reads deeper than it writes: what nests too deep to be shown is told by its kind. */
+function shownJson(value: unknown): string {
+  try {
+    return JSON.stringify(value).slice(0, 80);
+  } catch {
+    return Array.isArray(value) ? 'a list that nests too deep' : 'an object that nests too deep';
+  }
 }
 
 function parsed(text: string, where: string): unknown {
