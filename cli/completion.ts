@@ -71,7 +71,10 @@ function bash(commands: readonly Completed[]): string {
   });
   return `# worldswitch completion bash; source it, or put it where bash-completion looks
 _worldswitch() {
-  local word=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD-1]} words= files=1
+  local word=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD-1]} words= files=1 found
+  # --name=value comes as three words.
+  [[ $word == = ]] && word=
+  [[ $before == = ]] && before=\${COMP_WORDS[COMP_CWORD-2]}
   case \${COMP_CWORD}:\${COMP_WORDS[1]} in
     1:*) words=${single(commands.map(({ name }) => name).join(' '))}; files= ;;
   esac
@@ -79,7 +82,8 @@ _worldswitch() {
 ${cases.join('\n')}
   esac
   COMPREPLY=($(compgen -W "$words" -- "$word"))
-  [[ -n $files ]] && COMPREPLY+=($(compgen -f -- "$word"))
+  # A name is one word, whatever it holds.
+  if [[ -n $files ]]; then while IFS= read -r found; do COMPREPLY+=("$found"); done < <(compgen -f -- "$word"); fi
   return 0
 }
 complete -o filenames -F _worldswitch worldswitch

@@ -36,6 +36,11 @@ export interface Io {
    * the caller must check the signal.
    */
   interruption(): AbortSignal;
+  /**
+   * From here on a signal ends the process again, until `interruption` is called: a write that waits
+   * for the reader of a pipe lets no check of a signal through.
+   */
+  endInterruption(): void;
 }
 
 /** The most that is read of what is no regular file: a device or a pipe need not end. */
@@ -75,6 +80,7 @@ const COLUMNS_DEFAULT = 100;
 const COLUMNS_MIN = 40;
 const RETRY_MS = 2;
 const STDOUT = 1;
+const STOPPING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**
  * Writes to a file descriptor in the calling turn, so that nothing is lost at the end and a closed
@@ -137,24 +143,30 @@ class DescriptorSink implements Sink {
 }
 
 /** The first signal asks the command to stop, the second ends the process. */
-function interruption(): () => AbortSignal {
-  let controller: AbortController | null = null;
+function interruptions(): Pick<Io, 'interruption' | 'endInterruption'> {
+  const controller = new AbortController();
+  let isOn = false;
   const stop = (): void => {
-    if (controller!.signal.aborted) process.exit(EXIT.partial);
-    controller!.abort();
+    if (controller.signal.aborted) process.exit(EXIT.partial);
+    controller.abort();
   };
-  return () => {
-    if (!controller) {
-      controller = new AbortController();
-      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
-    }
-    return controller.signal;
+  return {
+    interruption() {
+      if (!isOn) for (const signal of STOPPING) process.on(signal, stop);
+      isOn = true;
+      return controller.signal;
+    },
+    endInterruption() {
+      for (const signal of STOPPING) process.off(signal, stop);
+      isOn = false;
+    },
   };
 }
 
 export function processIo(): Io {
   const { env } = process;
-  const asked = Number.isSafeInteger(Number(env.COLUMNS)) ? Number(env.COLUMNS) || null : null;
+  // Anything else, such as -5 or 1e9, is no number of columns.
+  const asked = /^[1-9][0-9]{0,8}$/.test(env.COLUMNS ?? '') ? Number(env.COLUMNS) : null;
   return {
     out: new DescriptorSink(STDOUT, asked),
     err: new DescriptorSink(2, asked),
@@ -162,6 +174,6 @@ export function processIo(): Io {
     env,
     files: realFiles,
     stdin: () => readUpTo(0, STREAM_BYTES_MAX),
-    interruption: interruption(),
+    ...interruptions(),
   };
 }

@@ -98,6 +98,11 @@ export class Printer {
     for (const line of text.replace(/\n$/, '').split('\n')) this.#write([line]);
   }
 
+  /** The same, broken where a line does not fit. */
+  brokenLines(text: string): void {
+    for (const line of text.replace(/\n$/, '').split('\n')) this.line(line);
+  }
+
   /** The one JSON document of a command. */
   json(value: unknown): void {
     this.sink.write(`${safeJson(value)}\n`);

@@ -30,6 +30,8 @@ interface Surroundings {
 }
 
 const PROSE_COLUMNS_MAX = 100;
+/** Beside the names of options on the narrowest terminal there is less room for what they do than commander breaks by itself. */
+const HELP_COLUMNS_MIN = 8;
 /** Of examples in a help text. */
 const INDENT = 2;
 
@@ -80,10 +82,11 @@ function emptyProgram({ io, out, err }: Surroundings): Commander {
     .helpCommand(false)
     .option('-V, --version', 'print the version')
     .addHelpText('after', `\n${wrapped(EXIT_CODES, io.out.columns)}\n\nworldswitch COMMAND --help shows options and examples of a command.`)
-    .configureHelp({ showGlobalOptions: false })
+    .configureHelp({ showGlobalOptions: false, minWidthToWrap: HELP_COLUMNS_MIN })
     .configureOutput({
-      writeOut: (text) => out.lines(text),
-      writeErr: (text) => err.lines(text),
+      // What commander does not break itself, such as a line of usage, has to fit as well.
+      writeOut: (text) => out.brokenLines(text),
+      writeErr: (text) => err.brokenLines(text),
       outputError: () => {},
       getOutHelpWidth: () => io.out.columns,
       getErrHelpWidth: () => io.err.columns,

@@ -76,6 +76,9 @@ export class Recording {
    */
   begin(start: RunStart): BlockSink {
     this.#start = start;
+    // From the moment that there is a file on, a signal seals it: one that ended the process would
+    // leave an empty one, in the way of the next run.
+    this.#options.io.interruption();
     this.#writer = this.#open(start);
     return this.sink;
   }
@@ -179,6 +182,7 @@ export class Recording {
   #settle({ content }: Sealed): string | null {
     const { output, io } = this.#options;
     if (!content) return this.#path;
+    if (this.#stream !== null || output === '-') io.endInterruption();
     if (output === '-') io.out.write(content);
     else if (this.#stream !== null) writeStream(this.#stream, [content]);
     return null;

@@ -3,7 +3,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { codeOf } from '../replay/errors.ts';
 import { isPart } from '../replay/part-file.ts';
-import { CliError, EXIT, fileError } from './errors.ts';
+import { CliError, EXIT, fileError, usageError } from './errors.ts';
 import type { Io } from './io.ts';
 import { RUNS_FOLDER } from './recording.ts';
 
@@ -19,6 +19,19 @@ export interface StoredRun {
 }
 
 /**
+ * What is told of a file before it is read; null if it is none. One that cannot be looked at counts
+ * as the oldest: to read it fails, which takes nothing from the others.
+ */
+function lookedAt(path: string): Omit<StoredRun, 'file'> | null {
+  try {
+    const stats = statSync(path, { throwIfNoEntry: false });
+    return stats?.isFile() ? { bytes: stats.size, writtenAt: stats.mtimeMs } : null;
+  } catch {
+    return { bytes: 0, writtenAt: 0 };
+  }
+}
+
+/**
  * All journals of the folder, the newest first; with `parts`, those of runs in progress and of
  * killed ones too.
  */
@@ -27,15 +40,17 @@ export function journalsIn({ cwd }: Pick<Io, 'cwd'>, { parts = false } = {}): re
   try {
     names = readdirSync(resolve(cwd, RUNS_FOLDER));
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return [];
+    const code = codeOf(error);
+    if (code === 'ENOENT') return [];
+    if (code === 'ENOTDIR') throw usageError(`cannot read ${RUNS_FOLDER}: it is a file; expected a folder, or nothing`);
     throw fileError(error, RUNS_FOLDER, 'read');
   }
   return names
     .filter((name) => name.endsWith('.wsj') || (parts && isPart(name) && name.includes('.wsj.')))
     .flatMap((name) => {
       const file = join(RUNS_FOLDER, name);
-      const stats = statSync(resolve(cwd, file), { throwIfNoEntry: false });
-      return stats?.isFile() ? [{ file, bytes: stats.size, writtenAt: stats.mtimeMs }] : [];
+      const found = lookedAt(resolve(cwd, file));
+      return found ? [{ file, ...found }] : [];
     })
     .sort((one, other) => other.writtenAt - one.writtenAt || (one.file < other.file ? -1 : 1));
 }

@@ -41,7 +41,13 @@ const isIndex = (value: unknown): value is number => Number.isSafeInteger(value)
 
 function indicesOf(text: string, where: string): ScheduledChoice[] {
   try {
-    return indicesIn(text).map((index) => ({ index }));
+    // One object for all equal indices: a row may have millions.
+    const known = new Map<number, ScheduledChoice>();
+    return indicesIn(text).map((index) => {
+      const choice = known.get(index) ?? { index };
+      known.set(index, choice);
+      return choice;
+    });
   } catch (error) {
     throw error instanceof ScheduleTextError ? wrong(`${where}: ${error.message}`) : error;
   }

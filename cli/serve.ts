@@ -19,7 +19,7 @@ import type { RunSource } from '../timeline/serve/run-source.ts';
 import { type RunningServer, startServer } from '../timeline/serve/server.ts';
 import { loadReference, looksLikePath, resolved } from './catalog.ts';
 import { type Call, type Command, integer, SCENARIO_OPTIONS } from './command.ts';
-import { EXIT, fileError, usageError } from './errors.ts';
+import { EXIT, failureOf, fileError, usageError } from './errors.ts';
 import { makeFolder } from './folder.ts';
 import { INJECT_FLAGS, INJECT_OPTIONS, type InjectFlags, injectionOf } from './inject.ts';
 import { noteInput } from './inputs.ts';
@@ -148,17 +148,27 @@ function servedOf(operand: string, io: Io, options: Options): Served {
 
 const isAgain = ({ inject, replay }: Options): boolean => inject !== undefined || replay === true;
 
-/** Options that say what goes on belong to one run. */
-function checkOne(operands: readonly string[], options: Options): void {
+/** What a journal that goes on again has decided. */
+const DECIDED = ['variant', 'set', 'mutant', 'chooser', 'seed', 'engine'] as const;
+
+/** Options that say what goes on belong to one run, and to one that goes on. */
+function checkOptions(operands: readonly string[], options: Options, { cwd }: Io): void {
   const scenarios = operands.filter(isScenario).length;
+  const stray = INJECT_FLAGS.find((flag) => options[flag] !== undefined);
   if (isAgain(options)) {
     const flag = options.replay ? '--replay' : '--inject';
     if (options.replay && options.inject !== undefined) throw usageError('found --inject and --replay; expected one of the two');
     if (operands.length !== 1 || scenarios === 1) throw usageError(`${flag} is for one journal; found ${operands.join(', ') || 'none'}`);
+    if (options.replay && stray !== undefined)
+      throw usageError(`found --${stray} with --replay, which changes no choice; expected --inject POINT in its place`);
+    const decided = DECIDED.find((name) => options[name] !== undefined && !(name === 'seed' && options.replay !== true));
+    if (decided !== undefined) throw usageError(`found --${decided} with ${flag}; the journal says that, expected a command without it`);
     return;
   }
-  const stray = INJECT_FLAGS.find((flag) => options[flag] !== undefined);
   if (stray !== undefined) throw usageError(`found --${stray} without --inject; expected serve JOURNAL --inject POINT --${stray} …`);
+  const unused = [...DECIDED, 'pace' as const].find((name) => options[name] !== undefined);
+  if (unused !== undefined && operands.every((operand) => !isScenario(operand) && existsSync(resolve(cwd, operand))))
+    throw usageError(`found --${unused}, which is for a live run; ${operands.join(', ')} is served as recorded`);
   if (options.output !== undefined && scenarios !== 1) throw usageError('-o is for one live run');
 }
 
@@ -183,11 +193,21 @@ async function run({ io, out, err, json, args, options: given }: Call): Promise<
   const options = given as Options;
   const signal = io.interruption();
   const operands = operandsOf(args, io);
-  checkOne(operands, options);
+  checkOptions(operands, options, io);
   for (const operand of operands) noteInput(operand, io);
   const served: Served[] = [];
   try {
-    for (const operand of operands) served.push(servedOf(operand, io, options));
+    for (const operand of operands) {
+      try {
+        served.push(servedOf(operand, io, options));
+      } catch (error) {
+        const { exit, message } = failureOf(error);
+        // Of a whole folder, one file that cannot be read takes nothing from the others.
+        if (args.length > 0 || exit === EXIT.internal) throw error;
+        err.line(`not served: ${message}`);
+      }
+    }
+    if (served.length === 0) throw usageError(`nothing to serve: no journal of ./${RUNS_FOLDER} can be read`);
     const server = await started(served, options, io);
     if (json) out.json({ url: server.url, runs: served.map(({ source }) => source.id) });
     else out.line(server.url);

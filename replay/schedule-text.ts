@@ -39,11 +39,21 @@ function noIndex(rest: string, step: number): ScheduleTextError {
   );
 }
 
+const PART_STEPS = 1 << 14;
+
 /** All indices: what the identity of a run is made of. */
 export function dotted(choices: Iterable<Pick<Choice, 'index'>>): string {
-  let text = '';
-  for (const { index } of choices) text += text === '' ? index : `.${index}`;
-  return text;
+  const parts: string[] = [];
+  let part: number[] = [];
+  // One string that grows by each index costs more than the run from some millions on.
+  for (const { index } of choices) {
+    part.push(index);
+    if (part.length < PART_STEPS) continue;
+    parts.push(part.join('.'));
+    part = [];
+  }
+  if (part.length > 0) parts.push(part.join('.'));
+  return parts.join('.');
 }
 
 const rowText = (index: number, times: number): string =>

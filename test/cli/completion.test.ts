@@ -44,6 +44,20 @@ const CASES: readonly (readonly [words: readonly string[], offered: readonly str
   [['worldswitch', 'completion', 'z'], ['zsh'], ['bash']],
 ];
 
+describe('bash', () => {
+  it.skipIf(!has('bash')).each(['two words.wsj', '*', 'tab\tin.wsj', '$(touch taken)'])('offers the file %j as one word', async (name) => {
+    const folder = `names ${name.length}`;
+    bench.makeFolder(folder);
+    writeFileSync(bench.path(`${folder}/${name}`), '');
+    expect(await bash(['worldswitch', 'show', `${folder}/`])).toEqual([`${folder}/${name}`, '']);
+  });
+
+  it.skipIf(!has('bash'))('completes the value of --name=value', async () => {
+    expect(await bash(['worldswitch', 'run', '--chooser', '=', 'p'])).toEqual(['pct', 'pos', '']);
+    expect(await bash(['worldswitch', 'run', '--engine', '='])).toEqual(['live', 'memo', '']);
+  });
+});
+
 describe.each([
   ['bash', bash],
   ['fish', fish],

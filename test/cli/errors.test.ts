@@ -19,6 +19,9 @@ beforeAll(async () => {
   writeFileSync(bench.path('bare'), readFileSync('scenarios/sev-snp/rmp-churn.yaml'));
   writeFileSync(bench.path('bad.json'), '[1, {"index": -1}]');
   writeFileSync(bench.path('cut.json'), '[1, ');
+  const deep = 200_000;
+  writeFileSync(bench.path('deep-list.json'), `${'['.repeat(deep)}${']'.repeat(deep)}`);
+  writeFileSync(bench.path('deep-object.json'), `${'{"a":'.repeat(deep)}1${'}'.repeat(deep)}`);
   const bytes = readFileSync(bench.path('run.wsj'));
   writeFileSync(bench.path('header.wsj'), bytes.subarray(0, 60));
   const newer = Buffer.from(bytes);
@@ -50,6 +53,8 @@ const USAGE: readonly (readonly [argv: string, says: string])[] = [
   [`run ${RACE} --schedule @none`, 'there is no such file'],
   [`run ${RACE} --schedule @bad.json`, 'step 2 is {"index":-1}, which is no choice'],
   [`run ${RACE} --schedule @cut.json`, 'cut.json'],
+  [`run ${RACE} --schedule @deep-list.json`, 'deep-list.json: its values nest 200000 deep; at most 64 levels are allowed'],
+  [`run ${RACE} --schedule @deep-object.json`, 'deep-object.json:1: its values nest 200000 deep; at most 64 levels are allowed'],
   [`run ${RACE} --variant auto-shar`, 'did you mean "auto-share"?'],
   [`run ${RACE} --set rounds=1`, 'expected a parameter of the scenario (none)'],
   ['run rmp-churn --set round=1', 'did you mean "rounds"?'],

@@ -56,6 +56,8 @@ export interface Surroundings {
   readonly columns?: number;
   readonly writesMax?: number;
   readonly signal?: AbortSignal;
+  /** Hears when a command begins to look at signals. */
+  readonly onInterruption?: () => void;
   /** What files are written with; the machine's own unless given. */
   readonly files?: FileSystem;
   /** Sees standard output while the command goes on. */
@@ -76,7 +78,7 @@ export class Bench {
 
   async run(
     argv: readonly string[],
-    { stdin = '', env = {}, isTerminal = false, columns, writesMax, signal, files = realFiles, onWrite }: Surroundings = {},
+    { stdin = '', env = {}, isTerminal = false, columns, writesMax, signal, files = realFiles, onWrite, onInterruption }: Surroundings = {},
   ): Promise<Outcome> {
     const out = new MemorySink(isTerminal, columns, writesMax, onWrite);
     const err = new MemorySink(isTerminal, columns);
@@ -87,7 +89,11 @@ export class Bench {
       env,
       files,
       stdin: () => (typeof stdin === 'string' ? Buffer.from(stdin) : stdin),
-      interruption: () => signal ?? new AbortController().signal,
+      interruption() {
+        onInterruption?.();
+        return signal ?? new AbortController().signal;
+      },
+      endInterruption: () => {},
     };
     const code = await runCli(argv, io);
     const text = Buffer.from(out.bytes).toString();

@@ -1,6 +1,8 @@
 /** `run`: what it prints, what it writes, and what its exit code says. */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
+import { realFiles } from '../../replay/files.ts';
+import type { FileSystem } from '../../replay/part-file.ts';
 import { Bench } from './run-cli.ts';
 
 const bench = new Bench();
@@ -162,6 +164,17 @@ describe('run', () => {
     // A killed run of another container may have had the process id of this one.
     for (const part of ['part', `${process.pid}.part`]) writeFileSync(bench.path(`${journal}.${part}`), 'half a journal');
     expect((await bench.run(['run', RACE])).code).toBe(0);
+  });
+
+  it('looks at signals before there is a file that one could leave behind', async () => {
+    const order: string[] = [];
+    const open: FileSystem['open'] = (path, flags) => {
+      order.push('open');
+      return realFiles.open(path, flags);
+    };
+    const files = { ...realFiles, open };
+    const { code } = await bench.run(['run', RACE, '-o', 'signals.wsj'], { files, onInterruption: () => order.push('signals') });
+    expect([code, order.slice(0, 2)]).toEqual([0, ['signals', 'open']]);
   });
 
   it('shows every step with --verbose, and says how many it leaves out without', async () => {

@@ -1,5 +1,5 @@
 /** `runs` and `latest`: the journals that were written where nothing else was asked for. */
-import { mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { shippedPath } from '../../api/shipped-scenarios.ts';
 import { Bench } from './run-cli.ts';
@@ -75,6 +75,30 @@ describe('runs', () => {
     await cut.run(['run', 'short.yaml']);
     const listed = (await cut.run(['runs', '--json'])).json<Listed[]>();
     expect(listed.map(({ verdict }) => verdict).sort()).toEqual(['bound', 'stopped']);
+  });
+
+  it('lists a file that cannot be looked at as damaged, and the others as they are', async () => {
+    const odd = new Bench();
+    odd.makeFolder('worldswitch-runs');
+    symlinkSync('loop.wsj', odd.path('worldswitch-runs/loop.wsj'));
+    const { journal } = (await odd.run(['run', 'rmp-churn', '--json'])).json<{ journal: string }>();
+    const listed = (await odd.run(['runs', '--json'])).json<(Listed & { failure: string | null })[]>();
+    expect(listed.map(({ file, verdict }) => [file, verdict])).toEqual([
+      [journal, 'clean'],
+      ['worldswitch-runs/loop.wsj', 'damaged'],
+    ]);
+    expect(listed[1]!.failure).toContain('too many symbolic links');
+    expect((await odd.run(['show', 'latest'])).code).toBe(0);
+    expect(await odd.serving([], async () => {})).toBe(0);
+    odd.clear();
+  });
+
+  it('says that a file stands where the folder is looked for', async () => {
+    const odd = new Bench();
+    writeFileSync(odd.path('worldswitch-runs'), '');
+    const { code, err } = await odd.run(['runs']);
+    expect([code, err]).toEqual([2, expect.stringContaining('worldswitch-runs: it is a file; expected a folder')]);
+    odd.clear();
   });
 
   it('says that there are none', async () => {

@@ -76,6 +76,14 @@ describe.each([80, 120])('on a terminal of %i columns', (columns) => {
   });
 });
 
+describe('on the narrowest terminal', () => {
+  const helps = [['--help'], ...COMMANDS.map(({ name }) => [name, '--help'])];
+  it.each(helps.map((argv) => [argv.join(' '), argv] as const))('`%s` fits', async (_, argv) => {
+    const { out } = await bench.run(argv, { isTerminal: true, columns: 40 });
+    expect(linesIn(out).filter((line) => line.length > 40)).toEqual([]);
+  });
+});
+
 describe('on a terminal', () => {
   it('the property that breaks stands whole in its row of the timeline', async () => {
     const { out } = await bench.run(['run', 'rmp-host-write-race', '--chooser', 'random', '--seed', '3', '--mode', 'memory'], {

@@ -1,7 +1,9 @@
 /**
  * The built program as a process: exit codes, JSON, pipes that close, signals, disks that are full.
  */
+
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -234,9 +236,15 @@ describe('a recorded run that goes on again while it is watched', () => {
   it.each([
     [['race.wsj', '--preempt', 'pcpu:0'], 'found --preempt without --inject'],
     [['race.wsj', '--inject', '5'], 'nothing to inject'],
+    [['race.wsj', '--chooser', 'random'], 'found --chooser, which is for a live run'],
+    [['race.wsj', '--pace', '5'], 'found --pace, which is for a live run'],
     [['race.wsj', '--inject', '--preempt', 'pcpu:0'], 'where to inject is missing'],
     [['race.wsj', '--inject', '5', '--replay'], 'found --inject and --replay'],
     [['race.wsj', 'fork.wsj', '--replay'], '--replay is for one journal'],
+    [['race.wsj', '--replay', '--at', '5'], 'found --at with --replay'],
+    [['race.wsj', '--replay', '--variant', 'x'], 'found --variant with --replay'],
+    [['race.wsj', '--replay', '--seed', '5'], 'found --seed with --replay'],
+    [['race.wsj', '--inject', '5', '--preempt', 'pcpu:0', '--engine', 'memo'], 'found --engine with --inject'],
     [['rmp-churn', '--inject', '5', '--preempt', 'pcpu:0'], '--inject is for one journal; found rmp-churn'],
     [['race.wsj', '--inject', '5', '--choose', 'nothing', '-o', 'none.wsj'], 'step 5 has no alternative for choose nothing'],
   ])('is refused for %j before anything is written', (args, message) => {
@@ -244,6 +252,29 @@ describe('a recorded run that goes on again while it is watched', () => {
     expect([status, stdout]).toEqual([2, '']);
     expect(stderr).toContain(message);
     expect(readdirSync(folder).filter((file) => file.startsWith('none'))).toEqual([]);
+  });
+});
+
+describe('a run into a pipe that no program reads', () => {
+  it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('ends by %s', async (signal) => {
+    execFileSync('sh', ['-c', 'rm -f unread; mkfifo unread'], { cwd: folder });
+    const child = spawn(process.execPath, [MAIN, 'run', 'rmp-churn', '--engine', 'memo', '-o', 'unread'], { cwd: folder });
+    // Early on the signal stops the run, whose journal then waits for a reader too.
+    await new Promise((done) => setTimeout(done, 200));
+    const again = setInterval(() => child.kill(signal), 200);
+    const [status, by] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
+    clearInterval(again);
+    expect([
+      [4, null],
+      [null, signal],
+    ]).toContainEqual([status, by]);
+  });
+});
+
+describe('COLUMNS', () => {
+  it.each(['-5', '0', '1e9', 'abc', '2.5', ' '])('is no number of columns where it is %j', (COLUMNS) => {
+    const help = (env: NodeJS.ProcessEnv) => execFileSync(process.execPath, [MAIN, 'run', '--help'], { env: { ...process.env, ...env } });
+    expect(help({ COLUMNS }).equals(help({ COLUMNS: '' }))).toBe(true);
   });
 });
 

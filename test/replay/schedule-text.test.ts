@@ -23,6 +23,12 @@ describe('a schedule as text', () => {
     expect(inShort([])).toBe('');
   });
 
+  it('of many steps is written whole', () => {
+    const many = Array.from({ length: 40_000 }, (_, step) => step % 7);
+    expect(dotted(choices(many))).toBe(many.join('.'));
+    expect(dotted([])).toBe('');
+  });
+
   it('takes commas for dots', () => {
     expect(indicesIn('2,0*3')).toEqual([2, 0, 0, 0]);
   });
