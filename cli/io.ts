@@ -37,8 +37,8 @@ export interface Io {
    */
   interruption(): AbortSignal;
   /**
-   * From here on a signal ends the process again, until `interruption` is called: a write that waits
-   * for the reader of a pipe lets no check of a signal through.
+   * From here on a signal ends the process again, until `interruption` is called: a write that
+   * waits for the reader of a pipe lets no check of a signal through.
    */
   endInterruption(): void;
 }

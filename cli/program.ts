@@ -30,7 +30,7 @@ interface Surroundings {
 }
 
 const PROSE_COLUMNS_MAX = 100;
-/** Beside the names of options on the narrowest terminal there is less room for what they do than commander breaks by itself. */
+/** On the narrowest terminal options leave less room beside them than commander would break for. */
 const HELP_COLUMNS_MIN = 8;
 /** Of examples in a help text. */
 const INDENT = 2;
