@@ -1,4 +1,5 @@
 /** Carries a run to its end and writes its journal: whole under its name, or not at all. */
+import { existsSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import type { RunEnd, RunStart } from '../events/journal.ts';
 import { codeOf } from '../replay/errors.ts';
@@ -167,7 +168,8 @@ export class Recording {
 
   #seal(run: Run, end: RunEnd): Recorded {
     const { io } = this.#options;
-    const sealed = this.#writer!.seal(end);
+    this.#keepWhole(end);
+    const sealed = this.#writer!.seal(end, this.#path ?? undefined);
     const start = this.#start!;
     const path = this.#settle(sealed);
     const { source, close } = sealed.content ? { source: memorySource(sealed.content), close: () => {} } : openFile(path!);
@@ -176,6 +178,13 @@ export class Recording {
     const { root, records, steps } = sealed;
     const facts = { start, end, runId: toHex(runIdOf(start)), records, steps, root, digest: hexOf(a, b), met: run.met };
     return { ...facts, path: shown, journal: openJournal(source), close };
+  }
+
+  /** A run that was stopped takes no name of its run from a journal that may be whole. */
+  #keepWhole({ ended }: RunEnd): void {
+    const path = this.#path;
+    if (path === null || this.#options.output !== undefined || ended !== 'stopped' || !existsSync(path)) return;
+    this.#path = path.replace(/\.wsj$/, '-stopped.wsj');
   }
 
   /** Writes a journal that is in memory to where it was asked for. */

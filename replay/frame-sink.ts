@@ -6,7 +6,7 @@ export interface FrameSink {
   flush(): void;
   draft(bytes: Uint8Array): void;
   datasync(): void;
-  commit(): void;
+  commit(name?: string): void;
   release(name?: string): void;
   discard(): void;
 }

@@ -149,16 +149,16 @@ export class PartFile {
   }
 
   /**
-   * Gives the file its name. Where only that fails, the whole file keeps the name it has.
+   * Gives the file its name, or `name`. Where only that fails, the whole file keeps the name it has.
    * @throws JournalWriteError
    */
-  commit(): void {
+  commit(name = this.#path): void {
     this.flush();
     this.#dropDraft();
     if (this.#durable) this.#try('sync', () => this.#files.sync(this.#fd));
     this.#close();
-    this.#try('rename', () => this.#files.rename(this.#part, this.#path), this.#part);
-    if (this.#durable) this.#try('sync the folder of', () => this.#files.syncFolder(this.#path), this.#path);
+    this.#try('rename', () => this.#files.rename(this.#part, name), this.#part);
+    if (this.#durable) this.#try('sync the folder of', () => this.#files.syncFolder(name), name);
   }
 
   /** Closes and leaves the unfinished file where it is, or moves it to `name`. */

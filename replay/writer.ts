@@ -184,12 +184,12 @@ export class JournalWriter {
   }
 
   /**
-   * Writes index and seal; a file gets its name.
+   * Writes index and seal; a file gets its name, or `name`.
    * @throws RangeError if the end is one of a run with more records than were given; the partial
    * file is gone. JournalWriteError; where only the name could not be given, it says where the
    * whole file is
    */
-  seal(end: RunEnd): Sealed {
+  seal(end: RunEnd, name?: string): Sealed {
     this.#check();
     return this.#guarded(() => {
       const { nextSeq, nextStep, vtime, laneA, laneB } = this.#encoder;
@@ -199,7 +199,7 @@ export class JournalWriter {
       this.#closeBlock();
       this.#frame(INDEX, encodeIndex({ blocks: this.#blocks, checkpoints: this.#checkpoints }));
       this.#frame(SEAL, encodeSeal({ end, records, steps, vtime, laneA, laneB, chain: this.#chain }));
-      this.#sink.commit();
+      this.#sink.commit(name);
       this.#done = true;
       const content = this.#sink instanceof MemorySink ? this.#sink.content : null;
       return { root: toHex(this.#chain), bytes: this.#bytes, records, steps, content };

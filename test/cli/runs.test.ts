@@ -101,6 +101,16 @@ describe('runs', () => {
     odd.clear();
   });
 
+  it('keeps a whole journal where the same run is stopped later', async () => {
+    const again = new Bench();
+    const { journal, steps } = (await again.run(['run', 'rmp-churn', '--json'])).json<{ journal: string; steps: number }>();
+    const stopped = (await again.run(['run', 'rmp-churn', '--json'], { signal: AbortSignal.abort() })).json<{ journal: string }>();
+    expect(stopped.journal).toBe(journal.replace('.wsj', '-stopped.wsj'));
+    expect((await again.run(['replay', journal, '--json'])).json()).toMatchObject({ sealed: true, steps });
+    expect((await again.run(['show', stopped.journal])).code).toBe(0);
+    again.clear();
+  });
+
   it('says that there are none', async () => {
     expect((await empty.run(['runs'])).out).toBe('./worldswitch-runs holds no journals\n');
     expect((await empty.run(['runs', '--json'])).json()).toEqual([]);
