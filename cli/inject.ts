@@ -137,7 +137,7 @@ function run({ io, out, err, json, args, options: given }: Call): Promise<number
         // A name without a hit that happens more than once may have meant another time.
         if (microStep && microStep.hits > 1) {
           const { actor, name, hit, hits } = microStep;
-          printer.line(styled('dim', `  ${hit} of the ${hits} times that ${actor} executes ${name}`));
+          printer.line(styled('dim', `  time ${hit} of the ${hits} that ${actor} executes ${name}`));
         }
         printer.line();
         printStory(printer, recorded.journal, { verbose: options.verbose === true, marks });

@@ -12,7 +12,7 @@ import { hexOf } from '../sim/canonical.ts';
 import { ModelError } from '../sim/engine/port.ts';
 import type { Run } from '../sim/run.ts';
 import type { BlockSink } from '../sim/sequencer.ts';
-import { CliError, EXIT, fileError } from './errors.ts';
+import { CliError, EXIT, fileError, usageError } from './errors.ts';
 import { makeFolder } from './folder.ts';
 import type { Io } from './io.ts';
 import { commandText, showProgress } from './output.ts';
@@ -84,6 +84,8 @@ export class Recording {
 
   #open(start: RunStart): JournalWriter {
     const { output, folder = RUNS_FOLDER, io } = this.#options;
+    if (this.#options.mode === 'memory' && output !== undefined && output !== '-')
+      throw usageError(`--mode memory writes no file, and -o ${output} asks for one; leave one of them out`);
     const mode = output === '-' ? 'memory' : this.#options.mode;
     if (mode === 'memory') return JournalWriter.open(null, start, { mode });
     const open = (path: string, part: 'known' | 'own'): JournalWriter => {

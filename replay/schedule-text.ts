@@ -10,7 +10,7 @@ export class ScheduleTextError extends Error {
 const STEPS_MAX = 1 << 24;
 /** Shorter rows of equal indices are written out. */
 const ROW_MIN = 4;
-const WORD = /^(?<index>[0-9]{1,9})(?:\*(?<times>[1-9][0-9]{0,8}))?$/;
+const WORD = /^(?<index>[0-9]{1,9})(?:\*(?<times>[1-9][0-9]*))?$/;
 
 /**
  * The indices of a text such as `0.1.0` or `2.0*77`; commas do as dots.

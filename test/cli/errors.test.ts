@@ -55,6 +55,10 @@ const USAGE: readonly (readonly [argv: string, says: string])[] = [
   ['run rmp-churn --set round=1', 'did you mean "rounds"?'],
   ['run rmp-churn --set rounds=many', 'expected an integer from 1 to 65536'],
   ['run rmp-churn --set rounds', 'Expected NAME=VALUE'],
+  [`run ${RACE} --mode memory -o x.wsj`, '--mode memory writes no file, and -o x.wsj asks for one'],
+  ['inject run.wsj --at 3 --preempt pcpu:0 --mode memory -o x.wsj', '--mode memory writes no file'],
+  [`run ${RACE} --schedule 0*9999999999`, 'step 1 is repeated 9999999999 times; at most'],
+  ['explore none.wsj.part --from 3', 'cannot read none.wsj.part'],
   ['run rmp-host-write-rase', 'did you mean "rmp-host-write-race"?'],
   ['run bare', 'expected the name of a shipped scenario'],
   ['run ./none.yaml', 'cannot read ./none.yaml: there is no such file'],
@@ -125,6 +129,26 @@ describe('bad input', () => {
     const document = json<{ error?: { code: string; exit: number; message: string }; ok?: boolean }>();
     if (document.error) expect(document.error).toMatchObject({ exit: code, message: expect.any(String) as string });
     else expect(document.ok).toBe(false);
+  });
+
+  it.each([
+    ['--step 1 --from 3', '--from is for records and points, and --step shows none'],
+    ['--explain --limit 3', '--limit is for records and points, and --explain shows none'],
+  ])('show run.wsj %s: %s, while a document has both', async (words, says) => {
+    const argv = ['show', 'run.wsj', ...words.split(' ')];
+    const { code, err } = await bench.run(argv);
+    expect({ code, err }).toMatchObject({ code: EXIT.usage, err: expect.stringContaining(says) as string });
+    const { json } = await bench.run([...argv, '--json']);
+    expect(json<{ records: object[]; state: object }>()).toMatchObject({
+      records: expect.any(Array) as object[],
+      state: expect.any(Object) as object,
+    });
+  });
+
+  it('lists the likest names where there are many', async () => {
+    const { err } = await bench.run(['explore', 'oslock-breakpoint']);
+    expect(err).toMatch(/expected the name of a shipped scenario \(there are \d+, among them ("oslock-[a-z-]+", ){4}"oslock-[a-z-]+"\)\n/);
+    expect((await bench.run(['run', 'sld-test-ctrl-guest'])).err).toContain('among them "sld-guest-test-ctrl", ');
   });
 
   it('does not mix a journal and a document on standard output', async () => {

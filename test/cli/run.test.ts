@@ -1,5 +1,5 @@
 /** `run`: what it prints, what it writes, and what its exit code says. */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Bench } from './run-cli.ts';
 
@@ -142,6 +142,15 @@ describe('run', () => {
     expect(code).toBe(0);
     expect(err).toContain('Clean');
     expect((await bench.run(['replay', '-', '--json'], { stdin: bytes })).json()).toMatchObject({ identical: true });
+  });
+
+  it('names no command that reads what can be read once', async () => {
+    const file = bench.path('once.yaml');
+    copyFileSync('scenarios/sev-snp/rmp-host-write-race.yaml', file);
+    // Below /dev as a path, as `/dev/stdin` is that the shell leads from a file.
+    const once = await bench.run(['run', `/dev/..${file}`, '--mode', 'memory']);
+    expect(once.out).not.toContain('See it: worldswitch run');
+    expect((await bench.run(['run', file, '--mode', 'memory'])).out).toContain(`See it: worldswitch run ${file}`);
   });
 
   it('leaves nothing under the name of a file that cannot be written', async () => {
