@@ -203,13 +203,16 @@ export class Recording {
     this.#writer?.discard();
     if (!(error instanceof ModelError) || this.#path === null) return error;
     const message = `the model breaks its own rules in step ${run.sequencer.step}: ${error.message}`;
-    if (kept === null) return new CliError({ code: 'model', exit: EXIT.internal, message });
-    return new CliError({
-      code: 'model',
-      exit: EXIT.internal,
-      message: `${message}\n  ${kept} holds the steps before it`,
-      attempt: `${commandText(['show', kept])}; then a report with that file`,
-    });
+    if (kept === null) return new CliError({ code: 'model', exit: EXIT.internal, message }, { cause: error });
+    return new CliError(
+      {
+        code: 'model',
+        exit: EXIT.internal,
+        message: `${message}\n  ${kept} holds the steps before it`,
+        attempt: `${commandText(['show', kept])}; then a report with that file`,
+      },
+      { cause: error },
+    );
   }
 
   /**

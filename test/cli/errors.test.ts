@@ -20,6 +20,7 @@ beforeAll(async () => {
   writeFileSync(bench.path('bad.json'), '[1, {"index": -1}]');
   writeFileSync(bench.path('cut.json'), '[1, ');
   const bytes = readFileSync(bench.path('run.wsj'));
+  writeFileSync(bench.path('run.wsj.failed'), bytes);
   writeFileSync(bench.path('header.wsj'), bytes.subarray(0, 60));
   const newer = Buffer.from(bytes);
   newer[30]! ^= 1;
@@ -59,6 +60,7 @@ const USAGE: readonly (readonly [argv: string, says: string])[] = [
   ['inject run.wsj --at 3 --preempt pcpu:0 --mode memory -o x.wsj', '--mode memory writes no file'],
   [`run ${RACE} --schedule 0*9999999999`, 'step 1 is repeated 9999999999 times; at most'],
   ['explore none.wsj.part --from 3', 'cannot read none.wsj.part'],
+  ['explore run.wsj.failed --from 85', 'there is no step 85: the journal has steps 0 to 84'],
   ['run rmp-host-write-rase', 'did you mean "rmp-host-write-race"?'],
   ['run bare', 'expected the name of a shipped scenario'],
   ['run ./none.yaml', 'cannot read ./none.yaml: there is no such file'],

@@ -173,6 +173,13 @@ describe('run', () => {
     expect((await bench.run(['run', RACE])).code).toBe(0);
   });
 
+  it('shows values of registers in hexadecimal digits', async () => {
+    const { out } = await bench.run(['run', 'oslock-read-back', '-o', 'registers.wsj']);
+    expect(out).toContain('arm.sysreg reg=mdscr_el1 value=0xa000 write');
+    const exported = (await bench.run(['export', 'registers.wsj', '--format', 'chrome', '-o', '-'])).out;
+    expect(exported).toContain('"reg":"mdscr_el1","value":"0xa000"');
+  });
+
   it('shows every step with --verbose, and says how many it leaves out without', async () => {
     const brief = await bench.run(['run', RACE, '--mode', 'memory']);
     const verbose = await bench.run(['run', RACE, '--mode', 'memory', '--verbose']);
