@@ -31,11 +31,6 @@ const PATHS = (paths: string) => moduleOf('x', `patch: () => ({ paths: ${paths} 
 const MISTAKES: readonly (readonly [what: string, text: string, says: string | RegExp])[] = [
   ['no JavaScript', 'export const mechanism = {', /cannot be imported: /],
   ['a throw', 'throw new Error("boom")', /cannot be imported: Error: boom\n.*\n {2}try: WORLDSWITCH_DEBUG=1/],
-  [
-    'a name that is not exported',
-    'import { pth } from "node:fs"',
-    /named 'pth'\n.*\n {2}try: a name that is exported; docs\/api-report\.md/,
-  ],
   ['an import of nothing', 'import "no-such-package-here"', /cannot be imported: .*\n {2}expected: an ES module\n {2}try: npm install/],
   [
     'no export',
