@@ -5,7 +5,7 @@ import type { WriterMode } from '../replay/writer.ts';
 import { type Call, type Command, integer, type OptionSpec } from './command.ts';
 import { CliError, EXIT, usageError } from './errors.ts';
 import type { Io } from './io.ts';
-import { withJournal } from './journal-file.ts';
+import { noteForeign, withJournal } from './journal-file.ts';
 import { commandText, type Printer, styled } from './output.ts';
 import { type Recorded, Recording } from './recording.ts';
 import { exitOf, printJournal, printVerdict, runDocument } from './report.ts';
@@ -124,6 +124,7 @@ function run({ io, out, err, json, args, options: given }: Call): Promise<number
   const injection = injectionOf(file, options);
   return withJournal(file, io, async (journal) => {
     if (options.output !== undefined) checkOutput(options.output, io, { json });
+    noteForeign(journal, io);
     const injected = await recordInjection(journal, injection, options, io);
     const { recorded, fork } = injected;
     try {

@@ -25,7 +25,7 @@ import { makeFolder } from './folder.ts';
 import { INJECT_FLAGS, INJECT_OPTIONS, type InjectFlags, injectionOf } from './inject.ts';
 import { noteInput } from './inputs.ts';
 import type { Io } from './io.ts';
-import { isInProgress, named, noteUnsealed, openSource } from './journal-file.ts';
+import { isInProgress, named, noteForeign, noteUnsealed, openSource } from './journal-file.ts';
 import { RUNS_FOLDER } from './recording.ts';
 import { journalsIn } from './runs-folder.ts';
 import { fileTargetOf } from './target.ts';
@@ -104,6 +104,7 @@ function again(file: string, io: Io, options: Options): Served {
     const recorded = openJournal(bytes);
     const { sealed, torn, records, steps } = recorded;
     if (!sealed) noteUnsealed(file, { torn, records, steps, live: isWritten }, io);
+    noteForeign(recorded, io);
     const at = options.at ?? (options.inject === true ? undefined : options.inject);
     const opened = () =>
       options.replay ? openReplay(recorded) : openInjection(recorded, injectionOf(file, { ...options, ...(at !== undefined && { at }) }));
@@ -143,15 +144,33 @@ function operandsOf(args: readonly string[], io: Io): readonly string[] {
   return journals.map(({ file }) => file).sort();
 }
 
+/**
+ * A word that is neither a file nor a scenario was meant as a scenario: that error tells the likest
+ * names.
+ */
+const isLive = (operand: string, io: Io): boolean =>
+  isScenario(operand) || (!looksLikePath(operand) && !operand.endsWith('.wsj') && !existsSync(resolve(io.cwd, operand)));
+
 function servedOf(operand: string, io: Io, options: Options): Served {
-  if (isScenario(operand)) return live(operand, io, options);
-  // A word that is neither a file nor a scenario was meant as a scenario: that error lists the
-  // names.
-  if (!looksLikePath(operand) && !operand.endsWith('.wsj') && !existsSync(resolve(io.cwd, operand))) return live(operand, io, options);
+  if (isLive(operand, io)) return live(operand, io, options);
   return isAgain(options) ? again(operand, io, options) : journal(operand, io);
 }
 
 const isAgain = ({ inject, replay }: Options): boolean => inject !== undefined || replay === true;
+
+/** Options that say what a scenario runs with; a journal has them already. */
+const LIVE_FLAGS = ['variant', 'mutant', 'set', 'chooser', 'engine'] as const;
+
+/** Options that nothing on the command line would look at. */
+function checkUsed(operands: readonly string[], options: Options, io: Io): void {
+  if (operands.some((operand) => isLive(operand, io))) return;
+  const stray = LIVE_FLAGS.find((flag) => options[flag] !== undefined);
+  if (stray !== undefined) throw usageError(`--${stray} is for a scenario that runs live; a journal has its own`);
+  if (options.seed !== undefined && options.inject === undefined)
+    throw usageError('--seed is for a scenario that runs live, or for --inject with --then random');
+  if (options.pace !== undefined && !isAgain(options))
+    throw usageError('--pace is for a live run: a scenario, or a journal with --replay or --inject');
+}
 
 /** Options that say what goes on belong to one run. */
 function checkOne(operands: readonly string[], options: Options): void {
@@ -189,6 +208,7 @@ async function run({ io, out, err, json, args, options: given }: Call): Promise<
   const signal = io.interruption();
   const operands = operandsOf(args, io);
   checkOne(operands, options);
+  checkUsed(operands, options, io);
   for (const operand of operands) noteInput(operand, io);
   const served: Served[] = [];
   try {

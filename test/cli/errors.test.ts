@@ -100,6 +100,13 @@ const USAGE: readonly (readonly [argv: string, says: string])[] = [
   ['serve run.wsj --port 70000', 'Expected an integer from 0 to 65535'],
   ['serve run.wsj --host 0.0.0.0', 'expected a token'],
   ['serve run.wsj --allow-origin x', 'is no origin'],
+  ['serve run.wsj --pace 5', '--pace is for a live run'],
+  ['serve run.wsj --seed 1', '--seed is for a scenario that runs live'],
+  ['serve run.wsj --replay --seed 1', '--seed is for a scenario that runs live'],
+  ...['--variant auto-share', '--mutant x', '--set a=1', '--chooser fifo', '--engine memo'].flatMap((flag) => [
+    [`serve run.wsj ${flag}`, `${flag.split(' ')[0]} is for a scenario that runs live; a journal has its own`] as const,
+    [`serve run.wsj --replay ${flag}`, 'a journal has its own'] as const,
+  ]),
 ];
 
 const DAMAGED: readonly (readonly [argv: string, says: string])[] = [

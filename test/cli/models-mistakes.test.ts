@@ -225,6 +225,18 @@ describe('a module with a mistake', () => {
     expect(err).toMatch(new RegExp(`at .*${file}:\\d+:\\d+`));
   });
 
+  it('is said to be another one than a journal was made with, by what goes on from the journal', async () => {
+    await bench.run(['run', RACE, '-o', 'fixed.wsj', '--models', 'fix.mjs']);
+    const signal = AbortSignal.abort();
+    for (const words of [
+      ['inject', 'fixed.wsj', '--at', '3', '--preempt', 'pcpu:0', '-o', 'forked.wsj'],
+      ['serve', 'fixed.wsj', '--replay', '-o', 'replayed.wsj'],
+    ]) {
+      expect((await bench.run([...words, '--models', 'fix.mjs'], { signal })).err).not.toContain('another file of');
+      expect((await bench.run([...words, '--models', 'fix-again.mjs'], { signal })).err).toMatch(/^note: .*was made with another file of/m);
+    }
+  });
+
   it('is found out by a search when its code asks chance', async () => {
     const { code, err } = await bench.run(['explore', RACE, '--models', module(CHANCE)]);
     expect(code).toBe(2);
