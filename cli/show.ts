@@ -225,6 +225,8 @@ function run({ io, out, json, args, options: given }: Call): Promise<number> {
   const [file] = args as [string];
   const { step, actor, points, explain, from, limit } = options;
   if (step !== undefined && points) throw usageError('--step shows one state, --points all points; expected one of them');
+  if (!json && explain && (step !== undefined || points))
+    throw usageError(`--explain tells the violation, --${points ? 'points all points' : 'step one state'}; expected one of them`);
   if (!json && !points && (step !== undefined || explain) && (from !== undefined || limit !== undefined))
     throw usageError(
       `--${from === undefined ? 'limit' : 'from'} is for records and points, and --${explain ? 'explain' : 'step'} shows none`,

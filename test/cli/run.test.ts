@@ -176,6 +176,7 @@ describe('run', () => {
   it('shows values of registers in hexadecimal digits', async () => {
     const { out } = await bench.run(['run', 'oslock-read-back', '-o', 'registers.wsj']);
     expect(out).toContain('arm.sysreg reg=mdscr_el1 value=0xa000 write');
+    expect(out).toContain('\n  1 CPU, preemption full');
     const exported = (await bench.run(['export', 'registers.wsj', '--format', 'chrome', '-o', '-'])).out;
     expect(exported).toContain('"reg":"mdscr_el1","value":"0xa000"');
   });
