@@ -16,7 +16,9 @@ export interface StoredRun {
   readonly writtenAt: number;
 }
 
-/** All journals of the folder, the newest first; with `parts`, runs in progress and killed ones too. */
+/**
+ * All journals of the folder, the newest first; with `parts`, runs in progress and killed ones too.
+ */
 export function journalsIn({ cwd }: Pick<Io, 'cwd'>, parts = false): readonly StoredRun[] {
   let names: string[];
   try {

@@ -12,7 +12,7 @@ interface Listed {
   readonly file: string;
   readonly scenario: string | null;
   readonly variant: string | null;
-  /** `clean`, `violation`, `in progress`, `unsealed`, or `damaged` where the file cannot be read. */
+  /** `clean`, `violation`, `in progress`, `unsealed`, or `damaged` where it cannot be read. */
   readonly verdict: string;
   readonly property: string | null;
   readonly steps: number | null;

@@ -229,7 +229,7 @@ function run({ io, out, json, args, options: given }: Call): Promise<number> {
     throw usageError(`--explain tells the violation, --${points ? 'points all points' : 'step one state'}; expected one of them`);
   if (!json && !points && (step !== undefined || explain) && (from !== undefined || limit !== undefined))
     throw usageError(
-      `--${from === undefined ? 'limit' : 'from'} is for records and points, and --${explain ? 'explain' : 'step'} shows none`,
+      `${from === undefined ? '--limit is' : '--from is'} for records and points, and --${explain ? 'explain' : 'step'} shows none`,
     );
   return withJournal(file, io, (journal, live) => {
     checkStep(journal, step);
