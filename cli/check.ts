@@ -2,6 +2,7 @@
  * `check`: checks scenario files against the schema and the known names, and lists every mistake.
  */
 
+import { basename } from 'node:path';
 import { knownProperties } from '../sim/properties/index.ts';
 import { ScenarioError, type ScenarioIssue } from '../sim/scenario/issues.ts';
 import { parseScenario } from '../sim/scenario/load.ts';
@@ -11,29 +12,38 @@ import { CliError, EXIT } from './errors.ts';
 import type { Io } from './io.ts';
 import { styled } from './output.ts';
 
+interface Checked {
+  readonly mistakes: readonly ScenarioIssue[];
+  /** What runs of it are called, where that is not the file's name: a copy keeps the old one. */
+  readonly otherName: string | null;
+}
+
 /** All mistakes of a file; a file that cannot be read is one. */
-function mistakesIn(file: string, io: Io): readonly ScenarioIssue[] {
+function checked(file: string, io: Io): Checked {
+  const wrong = (mistakes: readonly ScenarioIssue[]): Checked => ({ mistakes, otherName: null });
   try {
-    const { text, file: shown } = readText(file, io);
+    const { text, file: shown, path } = readText(file, io);
     const parsed = parseScenario(text, shown, knownProperties());
-    if (!parsed.ok) return parsed.issues;
+    if (!parsed.ok) return wrong(parsed.issues);
     resolved(parsed.scenario, {});
-    return [];
+    const { name } = parsed.scenario;
+    return { mistakes: [], otherName: path === null || basename(path).replace(/\.ya?ml$/, '') === name ? null : name };
   } catch (error) {
-    if (error instanceof ScenarioError) return error.issues.map((issue) => ({ ...issue, file }));
-    if (error instanceof CliError) return [{ file, line: 0, path: '', message: error.message }];
+    if (error instanceof ScenarioError) return wrong(error.issues.map((issue) => ({ ...issue, file })));
+    if (error instanceof CliError) return wrong([{ file, line: 0, path: '', message: error.message }]);
     throw error;
   }
 }
 
 function run({ io, out, json, args }: Call): number {
-  const found = args.map((file) => ({ file, mistakes: mistakesIn(file, io) }));
+  const found = args.map((file) => ({ file, ...checked(file, io) }));
   const errors = found.flatMap(({ mistakes }) => mistakes);
   const ok = errors.length === 0;
   if (json) out.json({ ok, errors });
   else {
-    for (const { file, mistakes } of found) {
-      if (mistakes.length === 0) out.line(styled('green', 'ok'), `  ${file}`);
+    for (const { file, mistakes, otherName } of found) {
+      if (mistakes.length === 0)
+        out.line(styled('green', 'ok'), `  ${file}`, otherName === null ? '' : styled('dim', `  its runs are called ${otherName}`));
       for (const { line, path, message } of mistakes) {
         const place = `${file}${line > 0 ? `:${line}` : ''}: `;
         out.line(styled('red', place), path === '' ? '' : `${path}: `, message);

@@ -161,6 +161,7 @@ export const completionOf = (commands: readonly CommandEntry[]): Command => ({
   isFixed: true,
   examples: [
     ['completion bash > ~/.local/share/bash-completion/completions/worldswitch', 'for each new bash'],
+    ['completion zsh > ~/.zfunc/_worldswitch', 'for each new zsh, where ~/.zfunc is in $fpath before compinit'],
     ['completion fish > ~/.config/fish/completions/worldswitch.fish', 'for each new fish'],
   ],
   run: (call) => run(commands, call),

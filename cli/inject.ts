@@ -5,7 +5,7 @@ import type { WriterMode } from '../replay/writer.ts';
 import { type Call, type Command, integer, type OptionSpec } from './command.ts';
 import { CliError, EXIT, usageError } from './errors.ts';
 import type { Io } from './io.ts';
-import { withJournal } from './journal-file.ts';
+import { noteForeign, withJournal } from './journal-file.ts';
 import { commandText, type Printer, styled } from './output.ts';
 import { type Recorded, Recording } from './recording.ts';
 import { exitOf, printJournal, printVerdict, runDocument } from './report.ts';
@@ -124,6 +124,7 @@ function run({ io, out, err, json, args, options: given }: Call): Promise<number
   const injection = injectionOf(file, options);
   return withJournal(file, io, async (journal) => {
     if (options.output !== undefined) checkOutput(options.output, io, { json });
+    noteForeign(journal, io);
     const injected = await recordInjection(journal, injection, options, io);
     const { recorded, fork } = injected;
     try {
@@ -137,7 +138,7 @@ function run({ io, out, err, json, args, options: given }: Call): Promise<number
         // A name without a hit that happens more than once may have meant another time.
         if (microStep && microStep.hits > 1) {
           const { actor, name, hit, hits } = microStep;
-          printer.line(styled('dim', `  ${hit} of the ${hits} times that ${actor} executes ${name}`));
+          printer.line(styled('dim', `  time ${hit} of the ${hits} that ${actor} executes ${name}`));
         }
         printer.line();
         printStory(printer, recorded.journal, { verbose: options.verbose === true, marks });

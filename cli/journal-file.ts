@@ -7,6 +7,7 @@ import { type JournalFacts, stepsText } from '../replay/facts.ts';
 import { fileSource } from '../replay/file-source.ts';
 import { growingFile } from '../replay/growing-file.ts';
 import { decodeHeader, HEADER_BYTES } from '../replay/header.ts';
+import { foreignModel } from '../replay/model.ts';
 import { openJournal } from '../replay/open.ts';
 import { isPart, partPathOf } from '../replay/part-file.ts';
 import type { Journal } from '../replay/reader.ts';
@@ -89,6 +90,12 @@ export const unsealedText = ({ torn, records, steps, live }: Unsealed): string =
  */
 export const noteUnsealed = (file: string, facts: Unsealed, { err, env }: Io): void =>
   new Printer(err, hasColours(err, env)).line(`note: ${shown(file)} is not sealed: ${unsealedText(facts)}`);
+
+/** Says on standard error that what goes on from a journal is the work of another model. */
+export function noteForeign(journal: Journal, { err, env }: Io): void {
+  const foreign = foreignModel(journal);
+  if (foreign !== null) new Printer(err, hasColours(err, env)).line(`note: ${foreign}`);
+}
 
 /**
  * Step 0 is where a run starts, also one of which no step was recorded.

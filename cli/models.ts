@@ -15,8 +15,11 @@ import { resolveOwnImports, unpromisedIn } from './own-imports.ts';
 
 const FILE_BYTES_MAX = 1 << 24;
 
-const invalid = (message: string, rest: { readonly expected?: string; readonly attempt?: string } = {}): CliError =>
-  new CliError({ code: 'models_invalid', exit: EXIT.usage, message, ...rest });
+const invalid = (
+  message: string,
+  rest: { readonly expected?: string; readonly attempt?: string } = {},
+  options: ErrorOptions = {},
+): CliError => new CliError({ code: 'models_invalid', exit: EXIT.usage, message, ...rest }, options);
 
 function hashOf(path: string, file: string): string {
   let bytes: Uint8Array;
@@ -29,13 +32,19 @@ function hashOf(path: string, file: string): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
+/** How V8 says that a module imports a name which the other one does not export. */
+const NO_EXPORT = /does not provide an export named/;
+
 /** What to do about each way in which an import fails. */
-function attemptFor(error: unknown): string {
+function attemptFor(error: unknown, file: string): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (code === 'ERR_MODULE_NOT_FOUND') return 'npm install what it imports, in the folder of the module';
   if (code === 'ERR_UNKNOWN_FILE_EXTENSION') return 'a JavaScript file (.js, .mjs): compile it first';
   if (code === 'ERR_PACKAGE_PATH_NOT_EXPORTED') return 'docs/extend.md names what the package exports';
-  return `node ${error instanceof SyntaxError ? '--check ' : ''}FILE shows the place`;
+  if (!(error instanceof SyntaxError)) return 'WORLDSWITCH_DEBUG=1, which shows where';
+  return NO_EXPORT.test(error.message)
+    ? 'a name that is exported; docs/api-report.md lists those of worldswitch/extend'
+    : `node --check ${file} shows the place`;
 }
 
 async function importFrom(path: string, file: string): Promise<Readonly<Record<string, unknown>>> {
@@ -49,10 +58,8 @@ async function importFrom(path: string, file: string): Promise<Readonly<Record<s
         attempt: `replace '${unpromised}' by 'worldswitch/extend'; docs/extend.md lists what is there`,
       });
     const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    throw invalid(`${file} cannot be imported: ${message}`, {
-      expected: 'an ES module',
-      attempt: attemptFor(error).replace('FILE', file),
-    });
+    const rest = { expected: 'an ES module', attempt: attemptFor(error, file) };
+    throw invalid(`${file} cannot be imported: ${message}`, rest, { cause: error });
   }
 }
 

@@ -177,16 +177,27 @@ function rowLines(cells: readonly Part[], widths: readonly number[], { indent, l
   const lines: Part[][] = [];
   let line: Part[] = [' '.repeat(indent)];
   let at = indent;
+  /** Between the cell before and this one; nothing, where this one begins a line. */
+  let gap = 0;
   const next = (column: number): void => {
     lines.push(line);
     line = [' '.repeat(column)];
     at = column;
+    gap = 0;
   };
   cells.forEach((whole, i) => {
     const isLast = i === cells.length - 1;
-    const cell = isLast && isCut ? clipped(whole, limit - at) : whole;
+    const cell = isLast && isCut ? clipped(whole, limit - at - gap) : whole;
     const columns = width(cell);
-    if (columns > limit - at && at > hang && (!isLast || limit - at < BESIDE_MIN)) next(hang);
+    if (columns === 0) {
+      gap += widths[i]! + 2;
+      return;
+    }
+    // The last cell of a row has no other below it that it would have to stand in line with.
+    if (isLast && columns > limit - at - gap && columns <= limit - at - 2) gap = Math.min(gap, 2);
+    if (columns > limit - at - gap && at > hang && (!isLast || limit - at - gap < BESIDE_MIN)) next(hang);
+    line.push(' '.repeat(gap));
+    at += gap;
     const ranges = columns > limit - at ? linesOf(visible(textOf(cell)), limit - at) : null;
     if (ranges) {
       const column = at;
@@ -195,10 +206,11 @@ function rowLines(cells: readonly Part[], widths: readonly number[], { indent, l
         line.push(...between([cell], range));
       });
       at = column + columns;
+      gap = 0;
     } else {
-      const padded = isLast ? columns : widths[i]! + 2;
-      line.push(cell, ' '.repeat(padded - columns));
-      at += padded;
+      line.push(cell);
+      at += columns;
+      gap = widths[i]! + 2 - columns;
     }
   });
   return [...lines, line];

@@ -167,10 +167,7 @@ function report(failure: Failure, error: unknown, argv: readonly string[], { io,
   const help = failure.code === 'usage' ? `worldswitch ${named ? `${named.name} ` : ''}--help` : undefined;
   const attempt = failure.attempt ?? help;
   if (attempt !== undefined) err.line('  try: ', attempt);
-  if (io.env.WORLDSWITCH_DEBUG && error instanceof Error) {
-    err.lines(error.stack ?? '');
-    if (error.cause instanceof Error) err.lines(error.cause.stack ?? '');
-  }
+  if (io.env.WORLDSWITCH_DEBUG) for (let one = error; one instanceof Error; one = one.cause) err.lines(one.stack ?? '');
   return failure.exit;
 }
 

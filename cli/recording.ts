@@ -13,7 +13,7 @@ import { hexOf } from '../sim/canonical.ts';
 import { ModelError } from '../sim/engine/port.ts';
 import type { Run } from '../sim/run.ts';
 import type { BlockSink } from '../sim/sequencer.ts';
-import { CliError, EXIT } from './errors.ts';
+import { CliError, EXIT, usageError } from './errors.ts';
 import { makeFolder } from './folder.ts';
 import type { Io } from './io.ts';
 import { commandText, showProgress } from './output.ts';
@@ -86,6 +86,8 @@ export class Recording {
 
   #open(start: RunStart): JournalWriter {
     const { output, folder = RUNS_FOLDER, io } = this.#options;
+    if (this.#options.mode === 'memory' && output !== undefined && output !== '-')
+      throw usageError(`--mode memory writes no file, and -o ${output} asks for one; leave one of them out`);
     const mode = output === '-' ? 'memory' : this.#options.mode;
     if (mode === 'memory') return JournalWriter.open(null, start, { mode });
     const open = (path: string, part: 'known' | 'own'): JournalWriter => {
@@ -206,13 +208,16 @@ export class Recording {
     this.#writer?.discard();
     if (!(error instanceof ModelError) || this.#path === null) return error;
     const message = `the model breaks its own rules in step ${run.sequencer.step}: ${error.message}`;
-    if (kept === null) return new CliError({ code: 'model', exit: EXIT.internal, message });
-    return new CliError({
-      code: 'model',
-      exit: EXIT.internal,
-      message: `${message}\n  ${kept} holds the steps before it`,
-      attempt: `${commandText(['show', kept])}; then a report with that file`,
-    });
+    if (kept === null) return new CliError({ code: 'model', exit: EXIT.internal, message }, { cause: error });
+    return new CliError(
+      {
+        code: 'model',
+        exit: EXIT.internal,
+        message: `${message}\n  ${kept} holds the steps before it`,
+        attempt: `${commandText(['show', kept])}; then a report with that file`,
+      },
+      { cause: error },
+    );
   }
 
   /**

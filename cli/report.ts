@@ -129,8 +129,8 @@ export interface Chosen {
   readonly maxSteps?: number | undefined;
 }
 
-/** What reads standard input is read once. */
-const isStdin = (word: string | undefined): boolean => word === '-' || word === '@-';
+/** Standard input is read once, and so is what the shell passes as `/dev/fd/N`. */
+const isReadOnce = (word: string | undefined): boolean => word !== undefined && /^@?(?:-$|\/dev\/|\/proc\/)/.test(word);
 
 /**
  * The words that repeat a run, by schedule where it is short enough, because that survives a change
@@ -141,7 +141,7 @@ export function runWords(reference: string, recorded: Recorded, asked: Selection
   const schedule = inShort(recorded.journal.choices());
   const isNeeded = start.chooser === 'replay' || (end.violation !== null && start.chooser !== 'fifo');
   const isShort = isNeeded && schedule.length <= SCHEDULE_CHARS_MAX;
-  if (isStdin(reference) || (!isShort && isStdin(asked.schedule))) return null;
+  if (isReadOnce(reference) || (!isShort && isReadOnce(asked.schedule))) return null;
   const how = isShort ? ['--schedule', schedule] : chosenWords(start, asked);
   return ['run', reference, ...selectionWords(asked), ...how];
 }

@@ -1,6 +1,7 @@
 /** `run`: one run of a scenario, its journal, and what became of it. */
 
 import type { WriterMode } from '../replay/writer.ts';
+import { counted } from '../sim/counted.ts';
 import { isWhole } from '../sim/end.ts';
 import { meets } from '../sim/scenario/expectations.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
@@ -76,7 +77,7 @@ export function printHeadline(printer: Printer, scenario: ResolvedScenario): voi
   printer.line(
     styled(
       'dim',
-      `  ${host.cpus} CPUs, preemption ${host.preemption}, kernel ${host.kernel}${set.length > 0 ? `, ${set.join(', ')}` : ''}`,
+      `  ${counted(host.cpus, 'CPU')}, preemption ${host.preemption}, kernel ${host.kernel}${set.length > 0 ? `, ${set.join(', ')}` : ''}`,
     ),
   );
 }

@@ -24,7 +24,7 @@ import { makeFolder } from './folder.ts';
 import { INJECT_FLAGS, INJECT_OPTIONS, type InjectFlags, injectionOf } from './inject.ts';
 import { noteInput } from './inputs.ts';
 import type { Io } from './io.ts';
-import { isInProgress, named, noteUnsealed, openSource } from './journal-file.ts';
+import { isInProgress, named, noteForeign, noteUnsealed, openSource } from './journal-file.ts';
 import { RUNS_FOLDER } from './recording.ts';
 import { journalsIn } from './runs-folder.ts';
 import { fileTargetOf } from './target.ts';
@@ -99,6 +99,7 @@ function again(file: string, io: Io, options: Options): Served {
     const recorded = openJournal(bytes);
     const { sealed, torn, records, steps } = recorded;
     if (!sealed) noteUnsealed(file, { torn, records, steps, live: isWritten }, io);
+    noteForeign(recorded, io);
     const at = options.at ?? (options.inject === true ? undefined : options.inject);
     const opened = () =>
       options.replay ? openReplay(recorded) : openInjection(recorded, injectionOf(file, { ...options, ...(at !== undefined && { at }) }));
@@ -138,11 +139,15 @@ function operandsOf(args: readonly string[], io: Io): readonly string[] {
   return journals.map(({ file }) => file).sort();
 }
 
+/**
+ * A word that is neither a file nor a scenario was meant as a scenario: that error tells the likest
+ * names.
+ */
+const isLive = (operand: string, io: Io): boolean =>
+  isScenario(operand) || (!looksLikePath(operand) && !operand.endsWith('.wsj') && !existsSync(resolve(io.cwd, operand)));
+
 function servedOf(operand: string, io: Io, options: Options): Served {
-  if (isScenario(operand)) return live(operand, io, options);
-  // A word that is neither a file nor a scenario was meant as a scenario: that error lists the
-  // names.
-  if (!looksLikePath(operand) && !operand.endsWith('.wsj') && !existsSync(resolve(io.cwd, operand))) return live(operand, io, options);
+  if (isLive(operand, io)) return live(operand, io, options);
   return isAgain(options) ? again(operand, io, options) : journal(operand, io);
 }
 

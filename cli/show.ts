@@ -5,6 +5,7 @@ import { stateAt } from '../replay/fold.ts';
 import { reportStep, type StepReport } from '../replay/inspect.ts';
 import { foreignModel } from '../replay/model.ts';
 import type { Journal } from '../replay/reader.ts';
+import { indicesIn, inShort } from '../replay/schedule-text.ts';
 import { unknownName } from '../sim/scenario/issues.ts';
 import { type Call, type Command, integer } from './command.ts';
 import { messageText } from './effects.ts';
@@ -124,13 +125,21 @@ function document(journal: Journal, options: Options & { readonly live: boolean 
   };
 }
 
+const SCHEDULE_CHARS_MAX = 80;
+
+/** Indices by rows; what else is in its place, such as the numbers of a chooser, as it is. */
+function scheduleText(schedule: string): string {
+  const text = /^[0-9.]+$/.test(schedule) ? inShort(indicesIn(schedule).map((index) => ({ index }))) : schedule;
+  return text.length > SCHEDULE_CHARS_MAX ? `${text.slice(0, SCHEDULE_CHARS_MAX)}…` : text;
+}
+
 function printFacts(printer: Printer, journal: Journal, live: boolean): void {
   const facts = factsOf(journal, live);
   const { runId, chooser, seed, schedule, sealed, torn, records, steps, root, verdict, violation, ended } = facts;
   printer.line(styled('bold', titleOf({ ...facts, name: facts.scenario })));
   const rows: Part[][] = [
     ['run', runId],
-    ['chooser', `${chooser}, seed ${seed}${schedule === '' ? '' : `, ${schedule.length > 80 ? `${schedule.slice(0, 80)}…` : schedule}`}`],
+    ['chooser', `${chooser}, seed ${seed}${schedule === '' ? '' : `, ${scheduleText(schedule)}`}`],
     ['records', `${records} in ${steps} steps`],
     ['sealed', sealed ? 'yes' : `no: ${unsealedText({ torn, records, steps, live })}`],
     ['root', root],
@@ -157,11 +166,15 @@ function recordCells({ seq, step, kind, actor, peer, type, payload, cause }: Jou
   return [String(seq).padStart(6), String(step).padStart(5), kind, place, what, styled('dim', cause === 0 ? '' : `<- ${cause}`)];
 }
 
+const ofText = ({ from = 1, actor }: Options): string =>
+  `${actor === undefined ? '' : ` of ${actor}`}${from > 1 ? ` from ${from} on` : ''}`;
+
 function printRecords(printer: Printer, journal: Journal, options: Options): void {
   const head: Part[] = [' seq', ' step', 'kind', 'actor', 'what', 'cause'].map((title) => styled('dim', title));
   const records = [...chosenRecords(journal, options, RECORDS_SHOWN)];
   table(printer, [head, ...records.map(recordCells)], '');
   const last = records.at(-1)?.seq ?? 0;
+  if (records.length === 0) printer.line(styled('dim', `  none${ofText(options)}; the last record is ${journal.records}`));
   if (records.length === (options.limit ?? RECORDS_SHOWN) && last < journal.records)
     printer.line(styled('dim', `  more: --from ${last + 1}, --limit N`));
 }
@@ -210,8 +223,14 @@ function explainTo(printer: Printer, journal: Journal, file: string, io: Io): vo
 function run({ io, out, json, args, options: given }: Call): Promise<number> {
   const options = given as Options;
   const [file] = args as [string];
-  const { step, actor, points, from, limit } = options;
+  const { step, actor, points, explain, from, limit } = options;
   if (step !== undefined && points) throw usageError('--step shows one state, --points all points; expected one of them');
+  if (!json && explain && (step !== undefined || points))
+    throw usageError(`--explain tells the violation, --${points ? 'points all points' : 'step one state'}; expected one of them`);
+  if (!json && !points && (step !== undefined || explain) && (from !== undefined || limit !== undefined))
+    throw usageError(
+      `${from === undefined ? '--limit is' : '--from is'} for records and points, and --${explain ? 'explain' : 'step'} shows none`,
+    );
   return withJournal(file, io, (journal, live) => {
     checkStep(journal, step);
     checkActor(journal, actor);

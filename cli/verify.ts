@@ -78,7 +78,9 @@ async function verifiedScenario(name: string, io: Io, { mutant, fullCoverage, ma
 function shownBy({ checks, schedules, unasked }: ScenarioReport, searched: boolean): string[] {
   const variants = new Set(checks.map(({ variant }) => variant)).size;
   const expects = unasked.length < variants;
-  const holds = expects ? ', and no run that was made breaks what is not expected' : '';
+  const holds = expects
+    ? `, and no run that was made breaks what is not expected${searched ? '' : '; --full-coverage searches the other schedules'}`
+    : '';
   return [
     `${checks.length} checks: both engines give the same bytes${holds}`,
     ...(unasked.length > 0 ? [`nothing is expected of ${unasked.join(', ')}: what breaks there was not judged`] : []),
@@ -228,7 +230,7 @@ async function run(call: Call): Promise<number> {
 export const COMMAND: Command = {
   operands: '<journal|scenario|folder>',
   details: [
-    'A journal: every checksum, the chain, the index, and every digest by fold; with --root, that it is the one the root was printed for. A scenario: every variant runs on both engines, twice, and the journals must be equal byte for byte; what it expects is held against the committed schedules (regressions/NAME.json beside it) and some seeds. A folder: everything below it.',
+    'A journal: every checksum, the chain, the index, and every digest by fold; with --root, that it is the one the root was printed for. A scenario: every variant runs on both engines, twice, and the journals must be equal byte for byte; what it expects is held against the committed schedules (regressions/NAME.json beside it) and some seeds. That is a few schedules of all: what others break shows with --full-coverage, or with `explore`. A folder: everything below it.',
     'With --full-coverage every variant is searched as well, and what the search breaks is held against `expect`: exit code 1 if something breaks that is not expected, if something expected breaks under no schedule, if a micro-step, branch or operation of its programs was taken under none of them and the `uncovered` of its file names it not, or if an entry there names nothing. Where a variant could only be searched in part, what was not taken is undecided: exit code 4.',
     'With --mutant a scenario runs under a changed model: exit code 1 says that its committed schedules and seeds notice the change.',
     'A journal without a seal is marked `cut`, with what it lost: what is left of it fits, and the exit code is 0.',

@@ -44,6 +44,26 @@ function nearest(name: string, candidates: readonly string[]): string | null {
   return best;
 }
 
+const wordsOf = (name: string): readonly string[] => name.toLowerCase().split(/[^a-z0-9]+/);
+
+/**
+ * The candidates most like `name`, however far: those with the most of its words, and of these the
+ * nearest in letters.
+ */
+export function likest(name: string, candidates: readonly string[], count: number): readonly string[] {
+  const text = name.slice(0, LENGTH_MAX);
+  const words = wordsOf(text);
+  return candidates
+    .map((candidate) => ({
+      candidate,
+      shared: wordsOf(candidate).filter((word) => words.includes(word)).length,
+      distance: editDistance(text.toLowerCase(), candidate.toLowerCase()),
+    }))
+    .sort((one, other) => other.shared - one.shared || one.distance - other.distance)
+    .slice(0, count)
+    .map(({ candidate }) => candidate);
+}
+
 /** The end of a message about an unknown name: a question, or nothing. */
 export function didYouMean(name: string, candidates: readonly string[]): string {
   const meant = nearest(name, candidates);

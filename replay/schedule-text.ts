@@ -11,7 +11,7 @@ export const STEPS_MAX = 1 << 20;
 /** Shorter rows of equal indices are written out. */
 const ROW_MIN = 4;
 /** One word and what ends it. */
-const WORD = /(?<index>[0-9]{1,9})(?:\*(?<times>[1-9][0-9]{0,8}))?(?:[.,]|$)/y;
+const WORD = /(?<index>[0-9]{1,9})(?:\*(?<times>[1-9][0-9]*))?(?:[.,]|$)/y;
 
 /**
  * The indices of a text such as `0.1.0` or `2.0*77`; commas do as dots.

@@ -47,6 +47,11 @@ export const framesOf = (path: readonly string[]): string[] => (STOPS.includes(p
  */
 export type Texts = Readonly<Record<string, (value: Json) => string | null>>;
 
+const REGISTER_DECIMAL_MAX = 9;
+
+/** The value of a register; one above 2^53 - 1 is a text of hexadecimal digits already. */
+export const registerText = (value: Json): string | null => (typeof value === 'number' && value > REGISTER_DECIMAL_MAX ? hex(value) : null);
+
 function argOf(name: string, value: Json, texts: Texts): string | number | boolean {
   const text = Object.hasOwn(texts, name) ? texts[name]!(value) : null;
   if (text !== null) return text;

@@ -15,8 +15,11 @@ import type { SearchSubject } from './image-file.ts';
 import { expectSame, resumed } from './keeping.ts';
 import { checkFlags, type ExploreFlags } from './options.ts';
 
-/** A journal is told from a scenario by its ending. */
-const isJournal = (reference: string): boolean => reference.endsWith('.wsj');
+/**
+ * A journal is told from a scenario by its ending; that of a run in progress, or of one that
+ * failed, has one more.
+ */
+const isJournal = (reference: string): boolean => /\.wsj(\.part|\.failed)?$/.test(reference);
 
 /** The scenario, with what `--liveness` asks besides. */
 const asAsked = (scenario: ResolvedScenario, { liveness }: ExploreFlags): ResolvedScenario =>

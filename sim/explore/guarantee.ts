@@ -64,7 +64,7 @@ const vectorsText = (omissions: number | undefined): string =>
 function hostText({ model, host, allow }: ResolvedScenario): string {
   if (model !== undefined) return '';
   const allowed = allow.length > 0 ? `, ${allow.join(', ')} allowed` : '';
-  return `preemption model ${host.preemption}, ${host.cpus} pCPUs, kernel ${host.kernel}${allowed}; `;
+  return `preemption model ${host.preemption}, ${counted(host.cpus, 'pCPU')}, kernel ${host.kernel}${allowed}; `;
 }
 
 /** Whether what a search remembered was executed again. */

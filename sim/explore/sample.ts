@@ -2,6 +2,7 @@
  * Sampling as people ask for it: the findings with their prices, and a text that claims no more
  * than a sample can.
  */
+import { counted } from '../counted.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import { weakestEvidence } from './covered/evidence.ts';
 import { type Coverage, ledgerOf, localStatesOf } from './covered/ledger.ts';
@@ -109,7 +110,7 @@ function sampleLines(request: SampleRequest, counts: Counts, violations: readonl
 const RULE_OF_THREE = 30;
 
 const coverageLine = ({ host, allow }: ResolvedScenario, unverified: number): string =>
-  `Drawn from: preemption model ${host.preemption}, ${host.cpus} pCPUs, kernel ${host.kernel}${allow.length ? `, ${allow.join(', ')} allowed` : ''}; micro-steps interleave sequentially consistently, without store buffers and reordering; ${reexecutionText(unverified)}.`;
+  `Drawn from: preemption model ${host.preemption}, ${counted(host.cpus, 'pCPU')}, kernel ${host.kernel}${allow.length ? `, ${allow.join(', ')} allowed` : ''}; micro-steps interleave sequentially consistently, without store buffers and reordering; ${reexecutionText(unverified)}.`;
 
 function boundLines({ depth, horizon, entities, decisions, beyond, perSchedule, overall }: PctBound, schedules: number): string[] {
   const formula = depth === 1 ? '1/n' : `1/(n k^${depth - 1})`;

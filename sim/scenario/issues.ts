@@ -1,5 +1,5 @@
 /** What is wrong with a scenario: where, what was found, what was expected. */
-import { didYouMean } from '../../events/nearest.ts';
+import { didYouMean, likest } from '../../events/nearest.ts';
 
 /** A place in a scenario: keys and indices, outermost first. @public */
 export type Path = readonly (string | number)[];
@@ -69,9 +69,16 @@ export const hex = (value: number | bigint): string => `0x${value.toString(16)}`
 export const listed = (names: readonly string[]): string =>
   names.length === 0 ? 'none' : names.map((name) => JSON.stringify(name)).join(', ');
 
-/** An unknown name, the known ones and the nearest of them. */
+/** More names than these are not listed. */
+const NAMES_MAX = 20;
+const LIKEST_MAX = 5;
+
+const knownText = (name: string, known: readonly string[]): string =>
+  known.length <= NAMES_MAX ? listed(known) : `there are ${known.length}, among them ${listed(likest(name, known, LIKEST_MAX))}`;
+
+/** An unknown name, the known ones, or where these are many the likest, and the nearest of them. */
 export const unknownName = (name: string, what: string, known: readonly string[]): string =>
-  `found ${shown(name)}; expected ${what} (${listed(known)})${didYouMean(name, known)}`;
+  `found ${shown(name)}; expected ${what} (${knownText(name, known)})${didYouMean(name, known)}`;
 
 /** The first mistakes, and how many more there are. */
 export function bounded(issues: readonly ScenarioIssue[]): readonly ScenarioIssue[] {

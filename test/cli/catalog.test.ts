@@ -53,6 +53,13 @@ describe('check', () => {
     expect(errors[0]!.message).toContain('did you mean "cpus"?');
   });
 
+  it('says what runs of a file with another name are called', async () => {
+    const text = readFileSync('scenarios/sev-snp/rmp-churn.yaml', 'utf8');
+    for (const name of ['copy.yaml', 'rmp-churn.yaml']) writeFileSync(bench.path(name), text);
+    const { out } = await bench.run(['check', 'copy.yaml', 'rmp-churn.yaml']);
+    expect(out).toBe('ok  copy.yaml  its runs are called rmp-churn\nok  rmp-churn.yaml\n');
+  });
+
   it('reads standard input', async () => {
     expect((await bench.run(['check', '-'], { stdin: 'name: x' })).code).toBe(2);
     expect((await bench.run(['check', '-'], { stdin: Uint8Array.of(0xff, 0xfe) })).out).toContain('not UTF-8');

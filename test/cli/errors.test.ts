@@ -23,6 +23,7 @@ beforeAll(async () => {
   writeFileSync(bench.path('deep-list.json'), `${'['.repeat(deep)}${']'.repeat(deep)}`);
   writeFileSync(bench.path('deep-object.json'), `${'{"a":'.repeat(deep)}1${'}'.repeat(deep)}`);
   const bytes = readFileSync(bench.path('run.wsj'));
+  writeFileSync(bench.path('run.wsj.failed'), bytes);
   writeFileSync(bench.path('header.wsj'), bytes.subarray(0, 60));
   const newer = Buffer.from(bytes);
   newer[30]! ^= 1;
@@ -60,6 +61,11 @@ const USAGE: readonly (readonly [argv: string, says: string])[] = [
   ['run rmp-churn --set round=1', 'did you mean "rounds"?'],
   ['run rmp-churn --set rounds=many', 'expected an integer from 1 to 65536'],
   ['run rmp-churn --set rounds', 'Expected NAME=VALUE'],
+  [`run ${RACE} --mode memory -o x.wsj`, '--mode memory writes no file, and -o x.wsj asks for one'],
+  ['inject run.wsj --at 3 --preempt pcpu:0 --mode memory -o x.wsj', '--mode memory writes no file'],
+  [`run ${RACE} --schedule 0*9999999999`, 'step 1 is repeated 9999999999 times; at most'],
+  ['explore none.wsj.part --from 3', 'cannot read none.wsj.part'],
+  ['explore run.wsj.failed --from 85', 'there is no step 85: the journal has steps 0 to 84'],
   ['run rmp-host-write-rase', 'did you mean "rmp-host-write-race"?'],
   ['run bare', 'expected the name of a shipped scenario'],
   ['run ./none.yaml', 'cannot read ./none.yaml: there is no such file'],
@@ -99,6 +105,13 @@ const USAGE: readonly (readonly [argv: string, says: string])[] = [
   ['serve run.wsj --port 70000', 'Expected an integer from 0 to 65535'],
   ['serve run.wsj --host 0.0.0.0', 'expected a token'],
   ['serve run.wsj --allow-origin x', 'is no origin'],
+  ['serve run.wsj --pace 5', '--pace is for a live run'],
+  ['serve run.wsj --seed 1', '--seed is for a scenario that runs live'],
+  ['serve run.wsj --replay --seed 1', '--seed is for a scenario that runs live'],
+  ...['--variant auto-share', '--mutant x', '--set a=1', '--chooser fifo', '--engine memo'].flatMap((flag) => [
+    [`serve run.wsj ${flag}`, `${flag.split(' ')[0]} is for a scenario that runs live; a journal has its own`] as const,
+    [`serve run.wsj --replay ${flag}`, 'a journal has its own'] as const,
+  ]),
 ];
 
 const DAMAGED: readonly (readonly [argv: string, says: string])[] = [
@@ -130,6 +143,26 @@ describe('bad input', () => {
     const document = json<{ error?: { code: string; exit: number; message: string }; ok?: boolean }>();
     if (document.error) expect(document.error).toMatchObject({ exit: code, message: expect.any(String) as string });
     else expect(document.ok).toBe(false);
+  });
+
+  it.each([
+    ['--step 1 --from 3', '--from is for records and points, and --step shows none'],
+    ['--step 1 --explain', '--explain tells the violation, --step one state; expected one of them'],
+    ['--explain --limit 3', '--limit is for records and points, and --explain shows none'],
+  ])('show run.wsj %s: %s, while a document has both', async (words, says) => {
+    const argv = ['show', 'run.wsj', ...words.split(' ')];
+    const { code, err } = await bench.run(argv);
+    expect({ code, err }).toMatchObject({ code: EXIT.usage, err: expect.stringContaining(says) as string });
+    const { json } = await bench.run([...argv, '--json']);
+    const document = json<Record<'state' | 'records' | 'explanation', unknown>>();
+    expect(document.state).toEqual(expect.any(Object));
+    expect(document.records ?? document.explanation).not.toBeUndefined();
+  });
+
+  it('lists the likest names where there are many', async () => {
+    const { err } = await bench.run(['explore', 'oslock-breakpoint']);
+    expect(err).toMatch(/expected the name of a shipped scenario \(there are \d+, among them ("oslock-[a-z-]+", ){4}"oslock-[a-z-]+"\)\n/);
+    expect((await bench.run(['run', 'sld-test-ctrl-guest'])).err).toContain('among them "sld-guest-test-ctrl", ');
   });
 
   it('does not mix a journal and a document on standard output', async () => {

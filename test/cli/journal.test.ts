@@ -66,10 +66,10 @@ describe('inject', () => {
     const store = STORE.replace('#2', '');
     const at = ['inject', 'run.wsj', '--choose', 'exec(pcpu:0)', '--mode', 'memory', '--at'];
     const { out } = await bench.run([...at, store]);
-    expect(out).toContain('1 of the 2 times that thread:netd/0 executes emulate_dma_write.store');
+    expect(out).toContain('time 1 of the 2 that thread:netd/0 executes emulate_dma_write.store');
     const { json } = await bench.run([...at, store, '--json']);
     expect(json<{ fork: object }>().fork).toMatchObject({ microStep: { hit: 1, hits: 2 } });
-    expect((await bench.run([...at, '5'])).out).not.toContain('times that');
+    expect((await bench.run([...at, '5'])).out).not.toContain('of the 2 that');
   });
 
   it('keeps the records before the fork as they were', async () => {
@@ -135,6 +135,15 @@ describe('show', () => {
     const { records } = json<{ records: { seq: number; actor: string; peer: string | null }[] }>();
     expect(records.map(({ seq }) => seq)).toEqual([15, 16, 17]);
     for (const { actor, peer } of records) expect([actor, peer]).toContain('pcpu:0');
+  });
+
+  it('says that no record is left from a seq on', async () => {
+    expect((await bench.run(['show', 'run.wsj', '--from', '536'])).out).toContain('none from 536 on; the last record is 535');
+  });
+
+  it('shows the schedule of a run by rows', async () => {
+    await bench.run(['run', 'rmp-churn', '--set', 'rounds=1', '--schedule', '0*90', '-o', 'rows.wsj']);
+    expect((await bench.run(['show', 'rows.wsj'])).out).toContain('replay, seed 0, 0*90\n');
   });
 
   it('shows facts, records, a step and points as text', async () => {

@@ -30,7 +30,7 @@ const PATHS = (paths: string) => moduleOf('x', `patch: () => ({ paths: ${paths} 
 /** What stands in the file, and what is said about it. */
 const MISTAKES: readonly (readonly [what: string, text: string, says: string | RegExp])[] = [
   ['no JavaScript', 'export const mechanism = {', /cannot be imported: /],
-  ['a throw', 'throw new Error("boom")', 'cannot be imported: Error: boom'],
+  ['a throw', 'throw new Error("boom")', /cannot be imported: Error: boom\n.*\n {2}try: WORLDSWITCH_DEBUG=1/],
   ['an import of nothing', 'import "no-such-package-here"', /cannot be imported: .*\n {2}expected: an ES module\n {2}try: npm install/],
   [
     'no export',
@@ -211,6 +211,30 @@ describe('a module with a mistake', () => {
     expect(twice.err).toContain('fix-again.mjs: mechanism has 2 mistakes');
     expect((await bench.run(['run', RACE, '--models'])).err).toContain('argument missing');
     expect((await bench.run(['demo', '--models', 'fix.mjs'])).err).toContain("unknown option '--models'");
+  });
+
+  it.each([
+    ['while it is imported', 'throw new Error("boom")'],
+    [
+      'in a step',
+      PATHS("{ kvm_rmp_make_shared: [(p) => replaceStep(p, 'rmpupdate', (i) => [step('odd', { send: (t) => t.no.no }), i])] }"),
+    ],
+  ])('is shown with its place where WORLDSWITCH_DEBUG asks for it: %s', async (_when, text) => {
+    const file = module(text);
+    const { err } = await bench.run(['run', RACE, '--models', file], { env: { WORLDSWITCH_DEBUG: '1' } });
+    expect(err).toMatch(new RegExp(`at .*${file}:\\d+:\\d+`));
+  });
+
+  it('is said to be another one than a journal was made with, by what goes on from the journal', async () => {
+    await bench.run(['run', RACE, '-o', 'fixed.wsj', '--models', 'fix.mjs']);
+    const signal = AbortSignal.abort();
+    for (const words of [
+      ['inject', 'fixed.wsj', '--at', '3', '--preempt', 'pcpu:0', '-o', 'forked.wsj'],
+      ['serve', 'fixed.wsj', '--replay', '-o', 'replayed.wsj'],
+    ]) {
+      expect((await bench.run([...words, '--models', 'fix.mjs'], { signal })).err).not.toContain('another file of');
+      expect((await bench.run([...words, '--models', 'fix-again.mjs'], { signal })).err).toMatch(/^note: .*was made with another file of/m);
+    }
   });
 
   it('is found out by a search when its code asks chance', async () => {

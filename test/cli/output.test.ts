@@ -90,6 +90,18 @@ describe('the timeline', () => {
   });
 });
 
+describe('a table that is wider than the terminal', () => {
+  it('has no blanks at the end of a line, and no line of blanks', async () => {
+    await bench.run(['run', 'rmp-host-write-race', '-o', 'wide.wsj']);
+    for (const argv of [['show', 'wide.wsj'], ['show', 'wide.wsj', '--points'], ['scenarios']]) {
+      const { out } = await bench.run(argv, { isTerminal: true, columns: 80, env: { NO_COLOR: '1' } });
+      expect(out.split('\n').filter((line) => line.endsWith(' '))).toEqual([]);
+    }
+    const { out } = await bench.run(['show', 'wide.wsj'], { isTerminal: true, columns: 80, env: { NO_COLOR: '1' } });
+    expect(out).toMatch(/ {2}sched\.done {2}<- \d+$/m);
+  });
+});
+
 describe('a reader that has seen enough', () => {
   it('ends no run, and changes no exit code', async () => {
     const { code } = await bench.run(['run', 'rmp-host-write-race', '--verbose', '-o', 'seen.wsj'], { writesMax: 3 });

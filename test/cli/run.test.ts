@@ -1,5 +1,5 @@
 /** `run`: what it prints, what it writes, and what its exit code says. */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { realFiles } from '../../replay/files.ts';
 import type { FileSystem } from '../../replay/part-file.ts';
@@ -146,6 +146,15 @@ describe('run', () => {
     expect((await bench.run(['replay', '-', '--json'], { stdin: bytes })).json()).toMatchObject({ identical: true });
   });
 
+  it('names no command that reads what can be read once', async () => {
+    const file = bench.path('once.yaml');
+    copyFileSync('scenarios/sev-snp/rmp-host-write-race.yaml', file);
+    // Below /dev as a path, as `/dev/stdin` is that the shell leads from a file.
+    const once = await bench.run(['run', `/dev/..${file}`, '--mode', 'memory']);
+    expect(once.out).not.toContain('See it: worldswitch run');
+    expect((await bench.run(['run', file, '--mode', 'memory'])).out).toContain(`See it: worldswitch run ${file}`);
+  });
+
   it('leaves nothing under the name of a file that cannot be written', async () => {
     bench.makeFolder('taken');
     const before = readdirSync(bench.folder);
@@ -175,6 +184,14 @@ describe('run', () => {
     const files = { ...realFiles, open };
     const { code } = await bench.run(['run', RACE, '-o', 'signals.wsj'], { files, onInterruption: () => order.push('signals') });
     expect([code, order.slice(0, 2)]).toEqual([0, ['signals', 'open']]);
+  });
+
+  it('shows values of registers in hexadecimal digits', async () => {
+    const { out } = await bench.run(['run', 'oslock-read-back', '-o', 'registers.wsj']);
+    expect(out).toContain('arm.sysreg reg=mdscr_el1 value=0xa000 write');
+    expect(out).toContain('\n  1 CPU, preemption full');
+    const exported = (await bench.run(['export', 'registers.wsj', '--format', 'chrome', '-o', '-'])).out;
+    expect(exported).toContain('"reg":"mdscr_el1","value":"0xa000"');
   });
 
   it('shows every step with --verbose, and says how many it leaves out without', async () => {

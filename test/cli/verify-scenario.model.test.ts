@@ -13,6 +13,11 @@ describe('verify', () => {
     expect(json<{ ok: boolean; checks: unknown[] }>().checks.length).toBeGreaterThan(20);
   });
 
+  it('says that schedules which it did not run are left to a search', async () => {
+    const { out } = await bench.run(['verify', 'vmsa-in-use-kick']);
+    expect(out).toContain('breaks what is not expected; --full-coverage searches the other schedules');
+  });
+
   it('finds what a scenario promises and does not keep', async () => {
     const text = readFileSync('scenarios/sev-snp/vmsa-in-use-kick.yaml', 'utf8').replace(
       'kick: { violates: [rmp.retry-bounded] }',

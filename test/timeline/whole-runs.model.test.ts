@@ -6,7 +6,7 @@ import { Projector, project } from '../../timeline/project.ts';
 import { recordingOf } from '../../timeline/recording.ts';
 import { engineOf, journalOf, SHIPPED, shipped } from '../sim/play.ts';
 import { factsOf } from './facts.ts';
-import { Handmade, open } from './handmade.ts';
+import { DONE, Handmade, open } from './handmade.ts';
 import { drawingOf } from './slices.ts';
 
 /** Points that are looked up in each run. */
@@ -69,7 +69,7 @@ describe('streaming', () => {
       yield { ...at, seq: 2 * step + 1, actor: THREAD, peer: 'pcpu:0', cause: 2 * step, kind: 'deliver', type: 'step', payload: {} };
     }
   }
-  const start = new Handmade(ACTORS).journal().start;
+  const start = new Handmade(ACTORS).journal({ ...DONE, ended: 'stopped' }).start;
 
   it('needs no end, and holds no more than a step', () => {
     let begun = 0;
