@@ -38,7 +38,7 @@ describe.each([
 ] as const)('what user space saves and restores in the model %s', (_model, design) => {
   it('is each register that is listed, in all of its 64 bits', () => {
     const wide = (reg: Sysreg): U64 => (reg === 'oslsr_el1' ? 0xa : u64((BigInt(SYSREGS.indexOf(reg) + 1) << 60n) + 0x8000_0001n));
-    const before = { ...armVcpuState({ knowsLock: true }, design), vcr: 0 };
+    const before: ArmVcpuState = { ...armVcpuState({ knowsLock: true }, design), vcr: 0 };
     const listed = regList(before, design);
     expect([...listed].sort()).toEqual(['dbgbcr0_el1', 'dbgvcr', 'dbgwcr0_el1', 'mdscr_el1', 'oslsr_el1']);
     const restored = listed.reduce((v, reg) => ({ ...v, ...setReg(v, design, reg, wide(reg)).change }), before);
