@@ -41,12 +41,21 @@ describe.each([
     const before: ArmVcpuState = { ...armVcpuState({ knowsLock: true }, design), vcr: 0 };
     const listed = regList(before, design);
     expect([...listed].sort()).toEqual(['dbgbcr0_el1', 'dbgvcr', 'dbgwcr0_el1', 'mdscr_el1', 'oslsr_el1']);
-    const restored = listed.reduce((v, reg) => ({ ...v, ...setReg(v, design, reg, wide(reg)).change }), before);
+    let restored = before;
+    for (const reg of listed) restored = { ...restored, ...setReg(restored, design, reg, wide(reg)).change };
     expect(listed.map((reg) => getReg(restored, design, reg))).toEqual(listed.map((reg) => ({ value: wide(reg), error: null })));
     const { mdscr, bcr, wcr, vcr, oslsr } = restored;
     const wanted = (['mdscr_el1', 'dbgbcr0_el1', 'dbgwcr0_el1', 'dbgvcr', 'oslsr_el1'] as const).map(wide);
     expect([mdscr, bcr, wcr, vcr, oslsr]).toEqual(wanted);
   });
+});
+
+it('what the lock took around an entry is given back in all of its 64 bits', () => {
+  const mdscr = u64((1n << 63n) + BigInt(MDSCR.MDE | MDSCR.SS));
+  const locked: ArmVcpuState = { ...armVcpuState({ knowsLock: true }, OLD), mdscr, oslsr: 0xa };
+  const entered = { ...locked, ...setupDebug(locked, OLD) };
+  expect(entered.mdscr).toBe(u64(1n << 63n));
+  expect({ ...entered, ...clearDebug(entered, OLD) }.mdscr).toBe(mdscr);
 });
 
 describe('an access of a guest', () => {
