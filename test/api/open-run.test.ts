@@ -19,6 +19,7 @@ const FORK = { at: 'thread:netd/0@emulate_dma_write.store#2', action: { preempt:
 beforeAll(async () => {
   await bench.run(['run', RACE, '-o', 'race.wsj']);
   await bench.run(['run', RACE, '--schedule', '2', '-o', 'broken.wsj']);
+  await bench.run(['run', RACE, '--chooser', 'random', '--seed', '5', '-o', 'drawn.wsj']);
   await bench.run(['inject', 'race.wsj', '--at', FORK.at, '--preempt', 'pcpu:0', '-o', 'fork.wsj']);
 });
 
@@ -27,6 +28,7 @@ describe('a run that is streamed live', () => {
     ['a run', 'race.wsj', () => openRun(RACE)],
     ['an injected run', 'fork.wsj', () => openInjection(bench.path('race.wsj'), FORK)],
     ['a recorded run', 'race.wsj', () => openReplay(bench.path('race.wsj'))],
+    ['a recorded run that was drawn', 'drawn.wsj', () => openReplay(bench.path('drawn.wsj'))],
     ['a recorded run that breaks a property', 'broken.wsj', () => openReplay(bench.path('broken.wsj'))],
     ['a recorded run that was injected', 'fork.wsj', () => openReplay(bench.path('fork.wsj'))],
   ])('writes the bytes of the command: %s', async (name, file, open) => {

@@ -106,3 +106,13 @@ describe.each(Object.entries(WRITERS))('%s', (_name, row) => {
     }
   });
 });
+
+/** What is written at one go; the journal of a run is as durable as `--mode` says. */
+describe.each(['export', 'verify --junit', 'explore --checkpoint', 'explore --shard'])('the file of %s', (name) => {
+  it('is on the disk before it has its name, and its name before the command ends', async () => {
+    const row = WRITERS[name]!;
+    const { files } = await done(row, row.isNamed ? null : 'file', null);
+    const at = files.calls.indexOf('rename');
+    expect(files.calls.slice(at - 2, at + 2)).toEqual(['sync', 'close', 'rename', 'syncFolder']);
+  });
+});

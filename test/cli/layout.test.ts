@@ -5,6 +5,9 @@ import { describe, expect, it } from 'vitest';
 import { commandLines, linesOf } from '../../cli/layout.ts';
 import { quoted } from '../../cli/output.ts';
 
+/** Without it a text is of some ten characters, and breaks nowhere. */
+const LONG = { size: 'max' } as const;
+
 const cut = (text: string, columns: number): string[] => linesOf(text, columns).map(([from, to]) => text.slice(from, to));
 
 describe('a line that is too long', () => {
@@ -15,7 +18,7 @@ describe('a line that is too long', () => {
 
   it('loses nothing but spaces, and has no line over the limit', () => {
     fc.assert(
-      fc.property(fc.string({ maxLength: 300 }), fc.integer({ min: 10, max: 120 }), (text, columns) => {
+      fc.property(fc.string({ maxLength: 300, ...LONG }), fc.integer({ min: 10, max: 120 }), (text, columns) => {
         const lines = cut(text, columns);
         expect(lines.join('').replaceAll(' ', '')).toBe(text.replaceAll(' ', ''));
         expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(columns);
@@ -27,8 +30,9 @@ describe('a line that is too long', () => {
 describe('a command that is too long', () => {
   const words = fc.array(
     fc.oneof(
-      fc.stringMatching(/^[a-z0-9.@:/=-]{1,200}$/),
-      fc.stringMatching(/^[a-z0-9.*]{1,200}$/),
+      fc.stringMatching(/^[a-z0-9.@:/=-]{1,20}$/),
+      fc.stringMatching(/^[a-z0-9.@:/=-]{1,200}$/, LONG),
+      fc.stringMatching(/^[a-z0-9.*]{1,200}$/, LONG),
       fc.stringMatching(/^[a-z #'$"]{1,30}$/),
     ),
     { minLength: 1, maxLength: 6 },
@@ -45,9 +49,19 @@ describe('a command that is too long', () => {
     );
   });
 
+  it('has no line over the limit, whatever its words are', () => {
+    const short = fc.array(fc.stringMatching(/^[a-z]{1,20}$/), { minLength: 10, maxLength: 40 });
+    fc.assert(
+      fc.property(short, fc.integer({ min: 60, max: 120 }), (given, columns) => {
+        const lines = commandLines(given.join(' '), 8, columns);
+        expect(Math.max(8 + lines[0]!.length, ...lines.map((line) => line.length))).toBeLessThanOrEqual(columns);
+      }),
+    );
+  });
+
   it('has no line over the limit, however long a schedule is', () => {
     fc.assert(
-      fc.property(fc.stringMatching(/^[0-9.*]{1,900}$/), (schedule) => {
+      fc.property(fc.stringMatching(/^[0-9.*]{1,900}$/, LONG), (schedule) => {
         const lines = commandLines(`worldswitch run rmp-host-write-race --schedule ${quoted(schedule)}`, 8, 80);
         expect(Math.max(8 + lines[0]!.length, ...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
       }),

@@ -125,6 +125,13 @@ describe('pipes', () => {
     expect(JSON.parse(stdout)).toMatchObject({ identical: true });
   });
 
+  it('writes over no file that comes in as standard input', () => {
+    const before = readFileSync(join(folder, 'run.wsj'));
+    const { status, stderr } = bash('$WS export - --format chrome -o run.wsj < run.wsj');
+    expect([status, stderr]).toEqual([2, expect.stringContaining('run.wsj is the file that is read as standard input')]);
+    expect(readFileSync(join(folder, 'run.wsj')).equals(before)).toBe(true);
+  });
+
   it('writes into a pipe with a name, and leaves it a pipe', () => {
     const { status } = bash(`mkfifo pipe; timeout 20 cat pipe > copy.wsj & $WS run ${RACE} -o pipe > /dev/null && wait && test -p pipe`);
     expect(status).toBe(0);

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { changedBy, type InjectAction, InjectError, inject } from '../../replay/inject.ts';
 import { openJournal } from '../../replay/open.ts';
-import { findPoint, PointError, pointsOf } from '../../replay/points.ts';
+import { findPoint, HitCounter, PointError, pointsOf } from '../../replay/points.ts';
 import { memorySource } from '../../replay/source.ts';
 import { JournalWriter } from '../../replay/writer.ts';
 import { engineOf, journalOf, shipped } from '../sim/play.ts';
@@ -20,12 +20,23 @@ describe('a point', () => {
     expect([...pointsOf(race)].map(({ step }) => step)).toEqual(Array.from({ length: race.steps }, (_, i) => i + 1));
   });
 
+  it('is found by the name that it is given, also where other names end in the same words', () => {
+    const counter = new HitCounter();
+    const named = [...pointsOf(race)].flatMap(({ step, microSteps }) =>
+      microSteps.map(({ actor, name }) => ({ step, name, text: counter.point(actor, name, name.split('.').at(-1)) })),
+    );
+    expect(named.map(({ text }) => findPoint(race, text))).toEqual(named.map(({ step }) => step));
+    const locks = named.filter(({ text }) => text.startsWith('thread:qemu0/vcpu0@preempt_disable'));
+    expect(new Set(locks.map(({ name }) => name)).size).toBeGreaterThan(1);
+  });
+
   it.each([
     ['0', /steps 1 to/],
     ['9999', /steps 1 to/],
     ['nonsense', /is no point/],
     [`${STORE}#9`, /happens 2 times, not 9/],
     ['thread:netd/0@no_such_step', /never executes no_such_step/],
+    ['thread:netd/0@tore', /never executes tore/],
     ['thread:absent/0@store', /executes nothing in this journal/],
   ])('%s is refused with what there is', (text, message) => {
     expect(() => findPoint(race, text)).toThrow(PointError);

@@ -154,6 +154,11 @@ const ofExits: Readonly<Record<string, Mutant>> = {
     '__snp_handle_page_state_change',
   ),
   'snp-psc-no-update': without('A page-state change leaves the page as it is.', '__snp_handle_page_state_change', 'rmpupdate'),
+  'snp-psc-always-done': patched(
+    'The guest is told that its page was changed, whatever RMPUPDATE has answered.',
+    '__snp_handle_page_state_change',
+    replace('rmpupdate', (call) => [call, { kind: 'note', local: () => ({ result: 'SUCCESS' }) }]),
+  ),
   'snp-vc-ignored': patched(
     '#VC 0x404 does nothing, and the guest repeats the access.',
     'exc_vmm_communication',

@@ -182,6 +182,17 @@ const pscMeetsHostWrite = sometimes('rmp.psc-meets-host-write', {
   check: (world) => storesToPrivate(world) ?? waitsForHost(world),
 });
 
+/** RMPUPDATE can refuse, and the guest that has asked must not take the page for changed. */
+const pscRefusalTold = sometimes('rmp.psc-refusal-told', {
+  kinds: ['vcpu'],
+  source: 'series v5, patch 38, snp_handle_page_state_change(); arch/x86/coco/sev/core.c, vmgexit_psc(); domain snp e.3',
+  grade: 'read',
+  check: (world) => {
+    const told = world.actors<Vcpu>('vcpu').find(({ value }) => JSON.stringify(value).includes('"vmgexit_psc":{"sev_es_terminate"'));
+    return told ? `${told.id} was told that its page was not changed, and ends its guest` : null;
+  },
+});
+
 /** A thread that sleeps on a command runs again, and the command is in flight. */
 const wokenEarly = sometimes('psp.woken-early', {
   kinds: ['psp', 'pcpu', 'hostThread', 'sevDevice'],
@@ -213,5 +224,6 @@ export const snpProperties: readonly Property[] = [
   commandAwaited,
   lockIsContended,
   pscMeetsHostWrite,
+  pscRefusalTold,
   wokenEarly,
 ];

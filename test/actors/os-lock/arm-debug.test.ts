@@ -6,7 +6,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { armCpuDebugMachine } from '../../../actors/os-lock/arm-cpu-debug.ts';
 import { MDSCR, OSLAR_KEY } from '../../../actors/os-lock/arm-debug-rule.ts';
-import { setReg, sysreg } from '../../../actors/os-lock/arm-vcpu-registers.ts';
+import { getReg, regList, setReg, sysreg } from '../../../actors/os-lock/arm-vcpu-registers.ts';
 import {
   type ArmDebugDesign,
   type ArmVcpuState,
@@ -18,7 +18,8 @@ import {
   setupDebug,
 } from '../../../actors/os-lock/arm-vcpu-state.ts';
 import type { CpuDebugState, DebugTraps } from '../../../events/os-lock/arm-debug.ts';
-import type { Sysreg } from '../../../events/os-lock/sysregs.ts';
+import { SYSREGS, type Sysreg } from '../../../events/os-lock/sysregs.ts';
+import { type U64, u64 } from '../../../events/u64.ts';
 import { designOf } from '../../../sim/mechanisms/os-lock/design.ts';
 import { shipped } from '../../sim/play.ts';
 import { Given } from '../given.ts';
@@ -29,6 +30,32 @@ const fresh = armVcpuState({ knowsLock: true }, OLD);
 const access = (v: ArmVcpuState, design: ArmDebugDesign, reg: Sysreg, write: boolean, value = 0): ArmVcpuState => ({
   ...v,
   ...sysreg(v, design, reg, write, value),
+});
+
+describe.each([
+  ['each-entry', OLD],
+  ['owner', OWNER],
+] as const)('what user space saves and restores in the model %s', (_model, design) => {
+  it('is each register that is listed, in all of its 64 bits', () => {
+    const wide = (reg: Sysreg): U64 => (reg === 'oslsr_el1' ? 0xa : u64((BigInt(SYSREGS.indexOf(reg) + 1) << 60n) + 0x8000_0001n));
+    const before: ArmVcpuState = { ...armVcpuState({ knowsLock: true }, design), vcr: 0 };
+    const listed = regList(before, design);
+    expect([...listed].sort()).toEqual(['dbgbcr0_el1', 'dbgvcr', 'dbgwcr0_el1', 'mdscr_el1', 'oslsr_el1']);
+    let restored = before;
+    for (const reg of listed) restored = { ...restored, ...setReg(restored, design, reg, wide(reg)).change };
+    expect(listed.map((reg) => getReg(restored, design, reg))).toEqual(listed.map((reg) => ({ value: wide(reg), error: null })));
+    const { mdscr, bcr, wcr, vcr, oslsr } = restored;
+    const wanted = (['mdscr_el1', 'dbgbcr0_el1', 'dbgwcr0_el1', 'dbgvcr', 'oslsr_el1'] as const).map(wide);
+    expect([mdscr, bcr, wcr, vcr, oslsr]).toEqual(wanted);
+  });
+});
+
+it('what the lock took around an entry is given back in all of its 64 bits', () => {
+  const mdscr = u64((1n << 63n) + BigInt(MDSCR.MDE | MDSCR.SS));
+  const locked: ArmVcpuState = { ...armVcpuState({ knowsLock: true }, OLD), mdscr, oslsr: 0xa };
+  const entered = { ...locked, ...setupDebug(locked, OLD) };
+  expect(entered.mdscr).toBe(u64(1n << 63n));
+  expect({ ...entered, ...clearDebug(entered, OLD) }.mdscr).toBe(mdscr);
 });
 
 describe('an access of a guest', () => {

@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { armCpuDebugMachine } from '../../../actors/os-lock/arm-cpu-debug.ts';
 import { OSLAR_KEY } from '../../../actors/os-lock/arm-debug-rule.ts';
 import type { GuestDebugView } from '../../../actors/os-lock/arm-guest-account.ts';
+import type { ArmVcpuState } from '../../../actors/os-lock/arm-vcpu-state.ts';
 import type { CpuDebugState, DebugTraps } from '../../../events/os-lock/arm-debug.ts';
 import { SYSREGS, type Sysreg } from '../../../events/os-lock/sysregs.ts';
 import { knownProperties } from '../../../sim/properties/index.ts';
@@ -126,5 +127,24 @@ describe.each(['6.12', '6.14'])('on kernel %s', (kernel) => {
       read: { reg: 'oslsr_el1', value: 0xa },
       met: ['nothing'],
     });
+  });
+
+  it('each vCPU of a guest has its own registers and its own lock', () => {
+    const text = `${HEAD('two-vcpus', kernel)}
+      - - { msr: { reg: mdscr_el1, value: 0x8000 } }
+        - { msr: { reg: dbgbcr0_el1, value: 1 } }
+        - { execute: { breakpoint: true } }
+        - { mrs: { reg: dbgbcr0_el1 } }
+      - - { msr: { reg: oslar_el1, value: 1 } }
+        - { msr: { reg: dbgbcr0_el1, value: 2 } }
+        - { mrs: { reg: dbgbcr0_el1 } }
+`.replace('threads: [[{ KVM_RUN: { vcpu: vm0/0 } }]]', 'threads: [[{ KVM_RUN: { vcpu: vm0/1 } }], [{ KVM_RUN: { vcpu: vm0/0 } }]]');
+    const played = runOf(text);
+    expect(played.end).toMatchObject({ ended: 'done', violation: null });
+    const kept = ['arm:vm0/0', 'arm:vm0/1'].map((id) => played.context<ArmVcpuState>(id));
+    expect(kept.map(({ bcr, oslsr }) => ({ bcr, oslsr }))).toEqual([
+      { bcr: 1, oslsr: 0x8 },
+      { bcr: 2, oslsr: 0xa },
+    ]);
   });
 });

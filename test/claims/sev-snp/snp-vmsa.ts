@@ -17,6 +17,10 @@ const BOUNDED = 'rmp.retry-bounded';
 const IN_USE = 'rmp.in-use-is-vmsa';
 const holds = { source: 'domain snp g', verdict: 'holds' } as const;
 
+/** Its second vCPU runs while the first asks the host to share the VMSA of the second. */
+const OF_RUNNING = 'psc-of-running-vmsa';
+const RUNNING = 'thread:qemu0/vcpu1';
+const isFromFirst = ({ actor }: { readonly actor: string }) => actor === w.VCPU;
 const VMSA = 0x1008;
 export const vmsaPage = w.page('vmsa', 0x8);
 const SPINS = { repeat: { times: 4, do: [w.spin] } };
@@ -87,7 +91,7 @@ export const SNP_VMSA_CLAIMS: readonly Claim[] = [
   {
     ...holds,
     id: 'SNP-26',
-    says: 'while a vCPU runs, RMPUPDATE of its VMSA is FAIL_INUSE and nothing changes the entry; after #VMEXIT it succeeds',
+    says: 'while a vCPU runs, RMPUPDATE of its VMSA is FAIL_INUSE, nothing changes the entry, and a guest that asked is told; after #VMEXIT it succeeds',
     shows: [
       keeps(KICK, 'kick-and-block', IN_USE, 'rmp-update-in-use', 'rmp-vmrun-passes-lock'),
       breaks(KICK, 'no-kick', BOUNDED, 'rmp-vmrun-no-mark', 'rmp-update-in-use'),
@@ -95,8 +99,14 @@ export const SNP_VMSA_CLAIMS: readonly Claim[] = [
     ],
     why: 'a guest that clears the VMSA bit of its own running vCPU is in no shipped scenario',
     not: 'VMCB and AVIC pages, which are marked as well, have no entries',
-    mutants: ['rmp-update-in-use', 'rmp-guest-in-use', 'rmp-vmrun-no-mark', 'rmp-vmexit-keeps-mark'],
+    mutants: ['rmp-update-in-use', 'rmp-guest-in-use', 'rmp-vmrun-no-mark', 'rmp-vmexit-keeps-mark', 'snp-psc-always-done'],
     check: (mutant) => {
+      const asked = s.told(shipped(OF_RUNNING, 'default'), mutant, to(RUNNING, 'svm_vcpu_run.guest'), finish(w.VCPU));
+      assert.deepEqual(
+        asked.delivered('ghcb.result').map(({ payload }) => payload.ok),
+        [false],
+      );
+      assert.deepEqual(asked.delivered('vmexit').filter(isFromFirst).at(-1)?.payload.info, { nae: 'TERMINATE', reasonSet: 1, reason: 1 });
       const refused = s.told(w.oneGuest([vmsaPage], [SPINS], { gmem: [[w.makeShared(0x8)]] }), mutant, running, finish(w.GMEM));
       assert.deepEqual(
         refused.delivered('rmp.checked').map(({ payload }) => payload.result),
