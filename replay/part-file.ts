@@ -149,7 +149,8 @@ export class PartFile {
   }
 
   /**
-   * Gives the file its name, or `name`. Where only that fails, the whole file keeps the name it has.
+   * Gives the file its name, or `name`. Where only that fails, the whole file keeps what it is
+   * called.
    * @throws JournalWriteError
    */
   commit(name = this.#path): void {

@@ -63,7 +63,7 @@ const USAGE: readonly (readonly [argv: string, says: string])[] = [
   ['run rmp-churn --set rounds', 'Expected NAME=VALUE'],
   [`run ${RACE} --mode memory -o x.wsj`, '--mode memory writes no file, and -o x.wsj asks for one'],
   ['inject run.wsj --at 3 --preempt pcpu:0 --mode memory -o x.wsj', '--mode memory writes no file'],
-  [`run ${RACE} --schedule 0*9999999999`, 'step 1 is repeated 9999999999 times; at most'],
+  [`run ${RACE} --schedule 0*9999999999`, 'the schedule has over 1048576 steps'],
   ['explore none.wsj.part --from 3', 'cannot read none.wsj.part'],
   ['explore run.wsj.failed --from 85', 'there is no step 85: the journal has steps 0 to 84'],
   ['run rmp-host-write-rase', 'did you mean "rmp-host-write-race"?'],
@@ -105,12 +105,12 @@ const USAGE: readonly (readonly [argv: string, says: string])[] = [
   ['serve run.wsj --port 70000', 'Expected an integer from 0 to 65535'],
   ['serve run.wsj --host 0.0.0.0', 'expected a token'],
   ['serve run.wsj --allow-origin x', 'is no origin'],
-  ['serve run.wsj --pace 5', '--pace is for a live run'],
-  ['serve run.wsj --seed 1', '--seed is for a scenario that runs live'],
-  ['serve run.wsj --replay --seed 1', '--seed is for a scenario that runs live'],
+  ['serve run.wsj --pace 5', 'found --pace, which is for a live run'],
+  ['serve run.wsj --seed 1', 'found --seed, which is for a live run'],
+  ['serve run.wsj --replay --seed 1', 'found --seed with --replay'],
   ...['--variant auto-share', '--mutant x', '--set a=1', '--chooser fifo', '--engine memo'].flatMap((flag) => [
-    [`serve run.wsj ${flag}`, `${flag.split(' ')[0]} is for a scenario that runs live; a journal has its own`] as const,
-    [`serve run.wsj --replay ${flag}`, 'a journal has its own'] as const,
+    [`serve run.wsj ${flag}`, `found ${flag.split(' ')[0]}, which is for a live run; run.wsj is served as recorded`] as const,
+    [`serve run.wsj --replay ${flag}`, 'with --replay; the journal says that'] as const,
   ]),
 ];
 

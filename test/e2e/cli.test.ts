@@ -278,13 +278,6 @@ describe('a run into a pipe that no program reads', () => {
   });
 });
 
-describe('COLUMNS', () => {
-  it.each(['-5', '0', '1e9', 'abc', '2.5', ' '])('is no number of columns where it is %j', (COLUMNS) => {
-    const help = (env: NodeJS.ProcessEnv) => execFileSync(process.execPath, [MAIN, 'run', '--help'], { env: { ...process.env, ...env } });
-    expect(help({ COLUMNS }).equals(help({ COLUMNS: '' }))).toBe(true);
-  });
-});
-
 describe('two at a time', () => {
   it('let the same run be written twice at once', async () => {
     const children = Array.from({ length: 4 }, () =>
