@@ -34,12 +34,14 @@ function breakAfter(text: string, from: number, columns: number): number {
   return end;
 }
 
+/** The least of a long word that is begun on a line: a character, its quotes, and the backslash. */
+const PIECE_MIN = 8;
+
 const WORD = /(?:'[^']*'|\\.|[^ '\\])+/g;
 
 /**
  * A command in lines that a shell puts together again: a line breaks by a backslash, between words,
- * or inside a word that is longer than a line. The first line begins at column
- * `at`.
+ * or inside a word that is longer than a line. The first line begins at column `at`.
  */
 export function commandLines(command: string, at: number, columns: number): readonly string[] {
   const indent = Math.min(at + 2, Math.floor(columns / 2));
@@ -51,17 +53,14 @@ export function commandLines(command: string, at: number, columns: number): read
     line = begin;
     left = columns;
   };
-  for (const word of command.match(WORD) ?? []) {
-    const isFirst = line === '';
+  (command.match(WORD) ?? []).forEach((word, i) => {
     const isQuoted = /^'[^']*'$/.test(word);
     const isLong = (isQuoted || !word.includes("'")) && word.length > columns - indent - 2;
-    if (!isFirst && !isLong && line.length + 1 + word.length + 2 > left) {
+    const hasRoom = isLong ? left - line.length >= PIECE_MIN : line.length + 1 + word.length + 2 <= left;
+    if (i > 0 && !hasRoom) {
       line += ' \\';
       next(' '.repeat(indent));
-      line += word;
-      continue;
-    }
-    line += isFirst ? '' : ' ';
+    } else if (i > 0) line += ' ';
     // A quoted word is closed at the end of a line, and opened again.
     const quote = isQuoted ? "'" : '';
     let rest = isQuoted ? word.slice(1, -1) : word;
@@ -73,6 +72,6 @@ export function commandLines(command: string, at: number, columns: number): read
       next('');
     }
     line += `${quote}${rest}${quote}`;
-  }
+  });
   return [...lines, line];
 }

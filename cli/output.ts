@@ -74,6 +74,10 @@ export class Printer {
 
   /** Prints one line, broken where it does not fit; a line break in a part is escaped. */
   line(...parts: readonly Part[]): void {
+    if (this.sink.limit === null) {
+      this.#write(parts);
+      return;
+    }
     const text = parts.map((part) => visible(textOf(part))).join('');
     if (text.length <= this.limit) this.#write(parts);
     else {

@@ -109,8 +109,8 @@ export class Recording {
       return open(path, 'known');
     } catch (error) {
       if (codeOf(error) !== 'EEXIST') throw error;
-      // Another process writes the same run, or was killed while it did: both write the same bytes,
-      // so neither need wait.
+      // Another process writes the same run, or was killed while it did. Neither need wait: whole,
+      // both have the same bytes, and one that is stopped takes no whole one's name.
       return open(path, 'own');
     }
   }

@@ -28,7 +28,7 @@ const hasCallback = (facts: SldFacts): boolean => warnsByWork(facts) && facts.op
 
 /**
  * echo 0 > online, under every policy; only a warning of generation 2 has work items that go
- * elsewhere. The caller waits until the CPU  is idle: its tasks are not pushed away.
+ * elsewhere. The caller waits until the CPU is idle: its tasks are not pushed away.
  */
 export const cpuOfflinePath = (env: HostEnv, facts: SldFacts) => {
   const cpuOf = (t: HostThread) => {

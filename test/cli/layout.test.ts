@@ -49,6 +49,16 @@ describe('a command that is too long', () => {
     );
   });
 
+  it('keeps words apart where the one before ends with a line', () => {
+    // Widths around that of a line, so that one of them leaves nothing of the word for the next.
+    for (let length = 50; length < 140; length++)
+      for (const char of ['a', '*']) {
+        const given = [char.repeat(length), 'b', char.repeat(length), 'c'];
+        const script = commandLines(['printf', "'%s\\n'", ...given.map(quoted)].join(' '), 1, 64).join('\n');
+        expect(execFileSync('sh', ['-c', script], { encoding: 'utf8' })).toBe(`${given.join('\n')}\n`);
+      }
+  });
+
   it('has no line over the limit, whatever its words are', () => {
     const short = fc.array(fc.stringMatching(/^[a-z]{1,20}$/), { minLength: 10, maxLength: 40 });
     fc.assert(
