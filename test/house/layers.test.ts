@@ -22,9 +22,24 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'replay/fold': REPLAY,
   'timeline/': TIMELINE,
   'timeline/serve/': [...TIMELINE, 'hono', '@hono/node-server', 'node:fs', 'node:http', 'node:net', 'node:path', 'node:stream'],
+  'trace/': [...TIMELINE, 'trace/'],
+  'trace/read.ts': [...TIMELINE, 'trace/', 'node:fs', 'node:stream', 'node:zlib'],
   'timeline/dashboard/': ['events/', 'timeline/dashboard/'],
   'api/': [...TIMELINE, 'api/', 'node:fs', 'node:path', 'node:url'],
-  'cli/': [...TIMELINE, 'api/', 'cli/', 'node:', '@hono/node-server', '@noble/hashes', 'commander', 'hono', 'xstate', 'yaml', 'zod'],
+  'cli/': [
+    ...TIMELINE,
+    'trace/',
+    'api/',
+    'cli/',
+    'node:',
+    '@hono/node-server',
+    '@noble/hashes',
+    'commander',
+    'hono',
+    'xstate',
+    'yaml',
+    'zod',
+  ],
 };
 
 /**
