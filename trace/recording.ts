@@ -1,4 +1,5 @@
 /** A recording of a real kernel, read whole: its lines in order, with what each of them means. */
+import type { PreemptionModel } from '../events/options.ts';
 import { eventOf, type TraceEvent } from './event.ts';
 import {
   type CallLine,
@@ -29,7 +30,21 @@ export interface Recording {
   readonly file: string;
   readonly format: Format;
   readonly lines: readonly TraceLine[];
+  /** What the head of the recording says of the kernel: its release, its preemption model. */
+  readonly kernel: string | null;
+  readonly preemption: PreemptionModel | null;
 }
+
+/** What latency formats call CONFIG_PREEMPT*. @see kernel kernel/trace/trace.c, preempt_model */
+const PREEMPTION: Readonly<Record<string, PreemptionModel>> = {
+  server: 'none',
+  desktop: 'voluntary',
+  preempt: 'full',
+  preempt_rt: 'rt',
+  lazy: 'lazy',
+};
+const RELEASE = /^# \w{1,40} latency trace v[\d.]{1,12} on (\S{1,80})/;
+const MODEL = /^# latency: .{1,80}\(M:(\w{1,20}) /;
 
 /** A file that is no recording, or too large a one. */
 export class TraceError extends Error {
@@ -63,6 +78,8 @@ export class RecordingReader {
   /** Whether frames that follow belong to the event before them: perf has no head of a stack. */
   #afterEvent = false;
   #number = 0;
+  #kernel: string | null = null;
+  #preemption: PreemptionModel | null = null;
 
   constructor(file: string) {
     this.#file = file;
@@ -80,7 +97,8 @@ export class RecordingReader {
     this.#endStack();
     this.#afterEvent = raw.kind === 'event';
     if (raw.kind === 'stack-head') this.#stack = [];
-    else if (raw.kind !== 'blank') this.#keep(raw.kind === 'event' ? withEvent(raw) : raw);
+    else if (raw.kind === 'blank') this.#head(text);
+    else this.#keep(raw.kind === 'event' ? withEvent(raw) : raw);
   }
 
   /** The recording. @throws TraceError if no line of the file was understood */
@@ -93,7 +111,13 @@ export class RecordingReader {
       const what = HISTOGRAM.test(first.text) ? 'counts of a hist trigger, which have no order' : `"${printable(first.text)}"`;
       throw new TraceError(`${this.#file}:${first.line}: no line of a recording: ${what}`, EXPECTED, ATTEMPT);
     }
-    return { file: this.#file, format: most[0], lines: this.#lines };
+    return { file: this.#file, format: most[0], lines: this.#lines, kernel: this.#kernel, preemption: this.#preemption };
+  }
+
+  #head(text: string): void {
+    const [, model] = MODEL.exec(text) ?? [];
+    this.#kernel ??= RELEASE.exec(text)?.[1] ?? null;
+    if (model !== undefined && Object.hasOwn(PREEMPTION, model)) this.#preemption ??= PREEMPTION[model]!;
   }
 
   #frame(fn: string, text: string): void {

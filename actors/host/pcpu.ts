@@ -46,7 +46,7 @@ export interface PcpuContext extends PcpuInput {
 const SCHEDULER: ActorId = 'sched';
 
 /** Where the preemption model lets the scheduler take the CPU. @see kernel Kconfig.preempt */
-const mayPreempt = ({ letter, preemption }: PcpuContext): boolean => {
+export const mayPreempt = ({ letter, preemption }: Pick<PcpuContext, 'letter' | 'preemption'>): boolean => {
   if (letter === 'U' || letter === 'R') return true;
   if (letter === 'P') return preemption === 'full' || preemption === 'lazy' || preemption === 'rt';
   return letter === 'L' && preemption === 'rt';

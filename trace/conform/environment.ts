@@ -1,0 +1,48 @@
+/**
+ * Everything that a vCPU thread talks to, played by the checker: each question has all the answers
+ * that some host could give. What a recording says narrows them later.
+ */
+import type { AnyEvent } from '../../sim/store.ts';
+
+type Answer = { readonly type: string; readonly [field: string]: unknown };
+
+/** What the answers depend on. */
+export interface Surroundings {
+  /** Exits that guests may leave for, by the model's names. */
+  readonly exits: readonly string[];
+  readonly requests: readonly string[];
+}
+
+const BOTH = [true, false] as const;
+
+/**
+ * Answers by the type of the question. A message that asks nothing is not looked up. `asked` is the
+ * question.
+ */
+const ANSWERS: Readonly<Record<string, (asked: AnyEvent, around: Surroundings) => readonly Answer[]>> = {
+  'cpu.needResched?': () => BOTH.map((pending) => ({ type: 'cpu.needResched', pending })),
+  'cpu.offline?': () => BOTH.map((done) => ({ type: 'cpu.offlined', done })),
+  'mutex.lock': () => BOTH.map((acquired) => ({ type: 'mutex.locked', acquired })),
+  'loop.next': () => BOTH.map((again) => ({ type: 'loop.turn', again })),
+  'vcpu.requests?': (_asked, { requests }) => [
+    { type: 'vcpu.requests', pending: [], exiting: false },
+    { type: 'vcpu.requests', pending: [], exiting: true },
+    ...requests.map((request) => ({ type: 'vcpu.requests', pending: [request], exiting: false })),
+  ],
+  'vcpu.mode?': () => ['OUTSIDE_GUEST_MODE', 'IN_GUEST_MODE', 'EXITING_GUEST_MODE'].map((mode) => ({ type: 'vcpu.mode', mode })),
+  'vcpu.block': () => BOTH.map((sleep) => ({ type: 'vcpu.blocked', sleep })),
+  'vcpu.request': () => [{ type: 'vcpu.kick', cpu: null }],
+  'vcpu.exitGuestMode': () => [{ type: 'vcpu.kick', cpu: null }],
+  'vm.lockMmu': () => BOTH.map((acquired) => ({ type: 'vm.mmuLocked', acquired })),
+  'guest.step': (_asked, { exits }) => [
+    { type: 'guest.ran', atomic: false },
+    ...exits.map((reason) => ({ type: 'vmexit', reason, info: null })),
+  ],
+};
+
+/** Messages that end a step by an answer, by type. */
+export const QUESTIONS: readonly string[] = Object.keys(ANSWERS);
+
+/** All answers to a question; undefined if it is none that is known here. */
+export const answersTo = (asked: AnyEvent, around: Surroundings): readonly Answer[] | undefined =>
+  Object.hasOwn(ANSWERS, asked.type) ? ANSWERS[asked.type]!(asked, around) : undefined;

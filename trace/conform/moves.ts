@@ -1,0 +1,84 @@
+/** What a vCPU thread of the model can do from one local state, whatever its surroundings do. */
+import { ModelError } from '../../sim/engine/port.ts';
+import { answersTo, type Surroundings } from './environment.ts';
+import type { HostModel } from './host.ts';
+
+/** One micro-step, or one message, with an answer to all that was asked. */
+export interface Move {
+  readonly next: number;
+  /** What it did to the CPU. */
+  readonly leaves: 'sleeps' | 'dies' | null;
+  /** The exit by which guest mode ended, by the model's name. */
+  readonly exit: string | null;
+  /** The notifiers have run. */
+  readonly isSwitched: boolean;
+}
+
+/** The thread asks something that the checker has no answers for. */
+export class QuestionError extends Error {
+  override readonly name = 'QuestionError';
+}
+
+/** Moves of one host's thread, remembered by local state. */
+export class Moves {
+  readonly #model: HostModel;
+  readonly #around: Surroundings;
+  readonly #known = new Map<string, readonly Move[]>();
+
+  constructor(model: HostModel, around: Surroundings) {
+    this.#model = model;
+    this.#around = around;
+  }
+
+  /**
+   * What follows when the thread is given this; nothing if it does not take it there.
+   * @throws QuestionError if it asks what is not known here
+   */
+  given(local: number, event: { readonly type: string; readonly [field: string]: unknown }): readonly Move[] {
+    const key = `${local} ${JSON.stringify(event)}`;
+    let moves = this.#known.get(key);
+    if (moves === undefined) {
+      moves = this.#react(local, { ...event, from: this.#model.cpu });
+      this.#known.set(key, moves);
+    }
+    return moves;
+  }
+
+  #react(local: number, event: { readonly type: string; readonly [field: string]: unknown }): Move[] {
+    const { engine, thread } = this.#model;
+    const { store } = engine;
+    let reaction: ReturnType<typeof engine.deliver>;
+    try {
+      reaction = engine.deliver(thread, local, store.event(event));
+    } catch (error) {
+      // It is not taken there, or the model refuses what it would lead to.
+      if (error instanceof ModelError) return [];
+      throw error;
+    }
+    const sent: { readonly to: string; readonly event: (typeof store.events.values)[number] }[] = [];
+    for (let at = 0; at < reaction.sent.length; at += 2)
+      sent.push({ to: store.ids[reaction.sent[at]!]!, event: store.events.values[reaction.sent[at + 1]!]! });
+    const has = (type: string): boolean => sent.some((message) => message.event.type === type);
+    const leaves = has('cpu.sleep') ? 'sleeps' : has('cpu.exit') || has('cpu.panic') ? 'dies' : null;
+    const exit = this.#exitOf(event);
+    if (!this.#model.isAsking(reaction.next)) return [{ next: reaction.next, leaves, exit, isSwitched: has('sched.done') }];
+    const question = sent.findLast((message) => answersTo(message.event, this.#around) !== undefined);
+    if (!question) {
+      const { step } = this.#model.placeOf(local);
+      throw new QuestionError(`${step} asks ${sent.map((message) => message.event.type).join(', ')}, and no answer to it is known`);
+    }
+    return answersTo(question.event, this.#around)!.flatMap((answer) =>
+      this.#react(reaction.next, { ...answer, from: question.to }).map((move) => ({
+        ...move,
+        leaves: move.leaves ?? leaves,
+        exit: move.exit ?? exit,
+      })),
+    );
+  }
+
+  #exitOf(event: { readonly type: string; readonly [field: string]: unknown }): string | null {
+    if (event.type === 'vmexit') return String(event.reason);
+    if (event.type === 'cpu.interrupt') return event.spurious === true ? 'NMI' : 'INTR';
+    return null;
+  }
+}

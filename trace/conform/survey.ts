@@ -1,0 +1,142 @@
+/** What a recording shows at all, before it is walked: vCPU threads, and names that can be seen. */
+import { KVM_RUN } from '../event.ts';
+import type { CallLine } from '../line.ts';
+import type { EventLine, Recording, TraceLine } from '../recording.ts';
+import type { Sight } from './automaton.ts';
+import type { TraceMap } from './map.ts';
+
+/** A thread that calls KVM_RUN. */
+export interface VcpuThread {
+  readonly comm: string;
+  readonly pid: number;
+  /** Indices of its lines, and of those that say that it leaves its CPU. */
+  readonly lines: readonly number[];
+  /** Begins of ioctls that are another one than KVM_RUN. */
+  readonly others: ReadonlySet<number>;
+  /** Whether functions show from its first KVM_RUN on, and not before. */
+  readonly isLateShown: boolean;
+  readonly signals: boolean;
+}
+
+/** What all threads of a recording have in common. */
+export interface Survey {
+  readonly threads: readonly VcpuThread[];
+  readonly sight: Omit<Sight, 'signals'>;
+  /** Whether the flags count preempt_disable(). */
+  readonly hasDepths: boolean;
+}
+
+type ThreadLine = EventLine | CallLine | Extract<TraceLine, { readonly kind: 'return' }>;
+const isOfThread = (line: TraceLine): line is ThreadLine => line.kind === 'event' || line.kind === 'call' || line.kind === 'return';
+
+/** Whether only a vCPU thread does this. */
+function runsVcpu(line: ThreadLine, { runs }: TraceMap): boolean {
+  if (line.kind === 'call') return runs.has(baseName(line.fn));
+  if (line.kind !== 'event' || line.event === null) return false;
+  const { event } = line;
+  return event.type === 'kvm_entry' || event.type === 'kvm_exit' || (event.type === 'ioctl' && event.cmd === KVM_RUN);
+}
+
+/** The name by which a map knows a line; null if it can stand for nothing. */
+export function eventName(line: EventLine): string | null {
+  const { event } = line;
+  if (event === null) return null;
+  return event.type === 'ioctl' && event.cmd !== KVM_RUN ? null : event.type;
+}
+
+/**
+ * Looks through a recording.
+ * @throws RangeError never; a recording without a vCPU thread has none in the list
+ */
+export function survey({ lines }: Recording, map: TraceMap): Survey {
+  const pids = new Set<number>();
+  const functions = new Set<string>();
+  const events = new Set<string>();
+  let hasDepths = false;
+  for (const line of lines) {
+    if (!isOfThread(line)) continue;
+    if (runsVcpu(line, map)) pids.add(line.pid);
+    if (line.kind === 'event' && line.event !== null) {
+      const name = eventName(line);
+      if (name !== null) events.add(name);
+      hasDepths ||= (line.flags?.preemptDepth ?? 0) > 0 && line.flags?.irqsOff === false;
+    }
+    if (line.kind === 'return') hasDepths ||= (line.flags?.preemptDepth ?? 0) > 0 && line.flags?.irqsOff === false;
+  }
+  const byThread = new Map([...pids].map((pid) => [pid, { comm: '', lines: [] as number[] }]));
+  const signalled = new Set<number>();
+  for (const [index, line] of lines.entries()) {
+    if (!isOfThread(line)) continue;
+    const own = byThread.get(line.pid);
+    if (own) {
+      own.lines.push(index);
+      if (own.comm === '' || own.comm === '<...>') own.comm = line.comm;
+      if (line.kind === 'call') functions.add(baseName(line.fn));
+    }
+    if (line.kind === 'event' && line.event?.type === 'signal_generate') signalled.add(line.event.task.pid);
+  }
+  const canSeeSignals = events.has('signal_generate');
+  const seen = seenKeys(map, functions);
+  return {
+    threads: [...byThread].map(([pid, own]) => ({
+      ...own,
+      pid,
+      others: otherIoctls(own.lines, lines, map),
+      isLateShown: isLateShown(own.lines, lines, map),
+      signals: !canSeeSignals || signalled.has(pid),
+    })),
+    sight: { functions: seen, events, switches: events.has('sched_switch') },
+    hasDepths,
+  };
+}
+
+/** Keys of the map whose functions the recording has. */
+function seenKeys({ functions }: TraceMap, names: ReadonlySet<string>): ReadonlySet<string> {
+  return new Set([...functions.keys()].filter((key) => names.has(key.slice(key.indexOf('>') + 1))));
+}
+
+/** Ioctls in which nothing is called that only KVM_RUN calls. */
+function otherIoctls(own: readonly number[], lines: readonly TraceLine[], map: TraceMap): ReadonlySet<number> {
+  const others = new Set<number>();
+  const calls = own.map((index) => lines[index]!);
+  if (!calls.some((line) => line.kind === 'call' && map.runs.has(baseName(line.fn)))) return others;
+  let begin: { readonly index: number; readonly fn: string } | null = null;
+  let runs = false;
+  for (const index of own) {
+    const line = lines[index]!;
+    if (line.kind === 'call') {
+      runs ||= map.runs.has(baseName(line.fn));
+      if (map.functions.get(baseName(line.fn))?.begins !== true) continue;
+      if (line.leaf) others.add(index);
+      else {
+        begin = { index, fn: line.fn };
+        runs = false;
+      }
+    } else if (line.kind === 'return' && begin !== null && line.fn === begin.fn) {
+      if (!runs) others.add(begin.index);
+      begin = null;
+    }
+  }
+  return others;
+}
+
+/**
+ * With set_graph_function a function that was entered before the tracer does not show what it
+ * calls: events are seen, and no function of the map.
+ */
+function isLateShown(own: readonly number[], lines: readonly TraceLine[], map: TraceMap): boolean {
+  let sees = false;
+  for (const index of own) {
+    const line = lines[index]!;
+    if (line.kind === 'event' && line.event !== null) sees ||= Object.hasOwn(KVM_EVENTS, line.event.type);
+    if (line.kind !== 'call') continue;
+    const key = [...map.functions].find(([name]) => name.slice(name.indexOf('>') + 1) === baseName(line.fn));
+    if (key) return sees && key[1].begins;
+  }
+  return false;
+}
+
+const KVM_EVENTS: Readonly<Record<string, true>> = { kvm_entry: true, kvm_exit: true, kvm_userspace_exit: true };
+
+/** A function without what the compiler adds to the name of a part or a copy of it. */
+export const baseName = (fn: string): string => fn.replace(/(?:\.(?:isra|part|constprop|cold|llvm)(?:\.\d{1,20})?)+$/, '');
