@@ -1,7 +1,8 @@
 /** kvm_vcpu_block(): the thread of a vCPU sleeps until there is something to do. */
 import { outgoing } from '../../events/event.ts';
 import type { BlockedUntil } from '../../events/kvm.ts';
-import { type HostEnv, type HostLocals, type HostThread, host, kernelSource, signalPending, toCpu } from '../host/host-env.ts';
+import { type HostEnv, type HostLocals, type HostThread, host, kernelSource, signalPending } from '../host/host-env.ts';
+import { goToSleep } from '../host/sleeping.ts';
 import { vcpuOf } from './kvm-env.ts';
 
 const { path, step, loop, when, leaveLoop } = host;
@@ -27,7 +28,7 @@ export const blockPath = (env: HostEnv, until: BlockedUntil) => {
       step('prepare_to_rcuwait', check),
       loop(
         when([(t, l) => !sleeps(t, l), [leaveLoop]]),
-        step('schedule', { sleeps: true, send: (t) => toCpu(t, { type: 'cpu.sleep' }) }),
+        goToSleep(),
         step('kvm_vcpu_check_block', { ...(until === 'request' && { rests: true }), ...check }),
       ),
       when([

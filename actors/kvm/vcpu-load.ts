@@ -5,19 +5,11 @@
  * @see kernel virt/kvm/kvm_main.c, vcpu_load(), vcpu_put(), kvm_sched_out(), kvm_sched_in()
  */
 import { outgoing } from '../../events/event.ts';
-import {
-  fatalSignalPending,
-  type HostEnv,
-  type HostItem,
-  type HostThread,
-  host,
-  kernelSource,
-  type Notifiers,
-  toCpu,
-} from '../host/host-env.ts';
+import { fatalSignalPending, type HostEnv, type HostItem, type HostThread, host, kernelSource, type Notifiers } from '../host/host-env.ts';
+import { sleepUntil } from '../host/sleeping.ts';
 import { vcpuOf } from './kvm-env.ts';
 
-const { path, step, loop, when, leaveLoop, preemptDisable, preemptEnable } = host;
+const { path, step, when, leaveLoop, preemptDisable, preemptEnable } = host;
 const KVM_MAIN = kernelSource('virt/kvm/kvm_main.c');
 
 /**
@@ -26,16 +18,18 @@ const KVM_MAIN = kernelSource('virt/kvm/kvm_main.c');
  * @public
  */
 export const lockMutex = (env: HostEnv) =>
-  path('mutex_lock_killable', kernelSource('virt/kvm/kvm_main.c, kvm_vcpu_ioctl()'), [
-    loop(
-      step('trylock', {
+  path(
+    'mutex_lock_killable',
+    kernelSource('virt/kvm/kvm_main.c, kvm_vcpu_ioctl(); kernel/locking/mutex.c, mutex_lock_killable(), __mutex_lock_common()'),
+    sleepUntil(
+      { first: 'trylock', again: 'trylock_or_handoff' },
+      {
         send: (t) => outgoing(`mutex:${vcpuOf(env, t).id}`, { type: 'mutex.lock' }),
         answers: { 'mutex.locked': (e) => ({ granted: e.acquired }) },
-      }),
+      },
       when([(t, l) => l.granted === true || fatalSignalPending(t), [leaveLoop]]),
-      step('schedule', { sleeps: true, send: (t) => toCpu(t, { type: 'cpu.sleep' }) }),
     ),
-  ]);
+  );
 
 /** R20. @public */
 export const unlockMutex = (env: HostEnv, set?: () => Partial<HostThread>): HostItem =>

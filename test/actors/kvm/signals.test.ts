@@ -76,7 +76,7 @@ describe('a vCPU thread whose VMM is killed', () => {
     const waits = [to(w.VCPU, 'svm_vcpu_run.guest'), asleep];
     const played = play(scenario, steer(...waits, finish('thread:qemu0/2'), finish(OTHER)));
     const names = microSteps(played, OTHER).map((name) => name.split('.').at(-1)!);
-    expect(names.slice(-4)).toEqual(['schedule', 'trylock', 'sysret', 'do_exit']);
+    expect(names.slice(-4)).toEqual(['schedule', 'trylock_or_handoff', 'sysret', 'do_exit']);
     expect(ended(played)).toMatchObject({ threads: [], signal: 'SIGBUS' });
   });
 

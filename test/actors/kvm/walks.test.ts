@@ -102,7 +102,7 @@ describe('an interrupt that is pending at R12', () => {
 
 describe('the letters of KVM_RUN', () => {
   const CONTEXT: Readonly<Record<string, string>> = {
-    R1: 'P',
+    R1: 'R',
     R2: 'P',
     R3: 'N',
     R4: 'N',
