@@ -9,6 +9,7 @@ import type { NaeEvent } from '../../events/svm.ts';
 import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
 import { exitInfo } from '../kvm/kvm-env.ts';
 import type { Vendor } from '../kvm/kvm-run.ts';
+import { x86Vendor } from '../kvm/x86.ts';
 import { otherwise } from '../path/path.ts';
 
 const { step, when, note } = host;
@@ -37,8 +38,7 @@ const handleVmgexit = (env: HostEnv): readonly HostItem[] => {
 
 export const svmVendor: Vendor = {
   name: 'svm',
-  enterGuest: { name: 'vcpu_enter_guest', ...kernelSource('arch/x86/kvm/x86.c, vcpu_enter_guest()') },
-  checkRequests: 'kvm_check_requests',
+  ...x86Vendor,
   prepare: [step('svm_prepare_switch_to_guest')],
   worldSwitch: {
     name: 'svm_vcpu_run',
@@ -47,7 +47,6 @@ export const svmVendor: Vendor = {
     leave: 'VMEXIT',
     hasInsns: true,
   },
-  loadsForIoctls: true,
-  parts: { exits: { VMGEXIT: handleVmgexit } },
+  parts: { exits: { ...x86Vendor.exits, VMGEXIT: handleVmgexit } },
   keyed: ['nae'],
 };
