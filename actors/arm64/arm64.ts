@@ -38,7 +38,7 @@ export const arm64Vendor: Vendor = {
   afterRequests: [],
   prepare: [],
   runLoop,
-  returnToUser: [],
+  returnToUser: () => [],
   worldSwitch: {
     name: '__kvm_vcpu_run',
     ...kernelSource('arch/arm64/kvm/hyp/vhe/switch.c, __kvm_vcpu_run(); arch/arm64/kvm/hyp/nvhe/switch.c, __kvm_vcpu_run()'),

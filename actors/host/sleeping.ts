@@ -8,7 +8,7 @@
  * __mutex_lock_common(); include/linux/wait.h, wait_event(), ___wait_event()
  */
 import type { ThreadEvent } from '../../events/index.ts';
-import type { StepSpec } from '../path/path.ts';
+import type { Source, StepSpec } from '../path/path.ts';
 import { type HostItem, type HostLocals, type HostThread, host, toCpu } from './host-env.ts';
 
 const { step, loop } = host;
@@ -18,13 +18,17 @@ export const goToSleep = (name = 'schedule'): HostItem => step(name, { sleeps: t
 
 type Ask = Pick<StepSpec<HostThread, HostLocals, ThreadEvent>, 'send' | 'answers'>;
 
-/**
- * The wait. `first` and `again` name the step that asks, before a sleep and after one; `over` leaves
- * the loop.
- */
+/** The step that asks, before a sleep and after one; and how well the first is known. */
+interface Names {
+  readonly first: string;
+  readonly again: string;
+  readonly known?: Partial<Source>;
+}
+
+/** The wait; `over` leaves the loop. */
 export const sleepUntil = (
-  { first, again }: { readonly first: string; readonly again: string },
+  { first, again, known }: Names,
   ask: Ask,
   over: HostItem,
   sleep: HostItem = goToSleep(),
-): readonly HostItem[] => [step(first, { ...ask, mayResched: true }), loop(over, sleep, step(again, ask))];
+): readonly HostItem[] => [step(first, { ...ask, ...known, mayResched: true }), loop(over, sleep, step(again, ask))];

@@ -7,6 +7,7 @@ import type { BlockedUntil } from '../../events/kvm.ts';
 import { type HostEnv, type HostLocals, type HostThread, host, kernelSource, signalPending } from '../host/host-env.ts';
 import { goToSleep } from '../host/sleeping.ts';
 import { vcpuOf } from './kvm-env.ts';
+import { recordedAt } from './recordings.ts';
 
 const { path, step, call, loop, when, note, leaveLoop, leavePath } = host;
 const KVM_MAIN = 'virt/kvm/kvm_main.c';
@@ -31,15 +32,17 @@ const noteHalted = note((_t: HostThread, l: HostLocals) => ({ halted: l.sleep ==
  */
 export const blockPath = (env: HostEnv, until: BlockedUntil) => {
   const check = checkBlock(env, until);
+  const origin = kernelSource(`${KVM_MAIN}, kvm_vcpu_block(), kvm_vcpu_check_block()`);
+  const seen = (lines: string) => recordedAt(env, origin.source, `6.12-full/fg-kick.gz:${lines}`);
   return path(
     'kvm_vcpu_block',
-    kernelSource(`${KVM_MAIN}, kvm_vcpu_block(), kvm_vcpu_check_block()`),
+    origin,
     [
-      step('prepare_to_rcuwait', check),
+      step('prepare_to_rcuwait', { ...check, ...(until === 'request' && seen('201-205')) }),
       loop(
         when([(t, l) => !sleeps(t, l), [leaveLoop]]),
         goToSleep(),
-        step('kvm_vcpu_check_block', { ...(until === 'request' && { rests: true }), ...check }),
+        step('kvm_vcpu_check_block', { ...(until === 'request' && { rests: true, ...seen('157-166') }), ...check }),
       ),
       ...(until === 'request' ? [noteHalted] : []),
       when([(_t, l) => l.sleep === true, [step('finish_rcuwait', { send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.unblock' }) })]]),

@@ -21,6 +21,7 @@ import {
 } from '../host/host-env.ts';
 import { type Case, otherwise, type Source } from '../path/path.ts';
 import { vcpuOf } from './kvm-env.ts';
+import { recordedAt } from './recordings.ts';
 import type { Keyed, KvmParts } from './slots.ts';
 import { lockMutex, unlockMutex, vcpuLoad, vcpuPut } from './vcpu-load.ts';
 
@@ -45,12 +46,14 @@ export interface Vendor {
   /** Between R5 and R19: turns, and where the work of the thread's flags is done (R18). */
   readonly runLoop: (env: HostEnv, turn: Turn) => readonly HostItem[];
   /** The way out to user mode; interrupts are off at its end, if it has steps. */
-  readonly returnToUser: readonly HostItem[];
+  readonly returnToUser: (env: HostEnv) => readonly HostItem[];
   /**
    * R12, by the names of the function and of its two instructions. `hasInsns`: guests have
    * instructions of several micro-steps.
    */
   readonly worldSwitch: Source & { readonly name: string; readonly enter: string; readonly leave: string; readonly hasInsns: boolean };
+  /** Whether the recordings are of this vendor (`recordings.ts`). */
+  readonly isRecorded?: true;
   /** Whether an ioctl on a vCPU loads it. */
   readonly loadsForIoctls: boolean;
   /** What the vendor itself handles, and keyed slots that hosts of this vendor alone have. */
@@ -65,8 +68,9 @@ declare module '../host/host-env.ts' {
 }
 
 type HostCase = Case<HostThread, HostLocals, ThreadEvent>;
-const { path, step, call, loop, when, note, leaveLoop, preemptDisable, preemptEnable } = host;
+const { path, step, call, loop, when, note, leaveLoop, preemptDisable } = host;
 const KVM_MAIN = kernelSource('virt/kvm/kvm_main.c');
+const WORK = 'kernel/entry/kvm.c, xfer_to_guest_mode_handle_work()';
 
 const has = (name: string) => (_t: HostThread, l: HostLocals) => l.requests!.includes(name as VcpuRequest);
 
@@ -116,7 +120,8 @@ export const handleWork = (env: HostEnv, interrupted: readonly HostItem[]): read
       [
         step('xfer_to_guest_mode_handle_work', {
           mayResched: true,
-          source: 'kernel/entry/kvm.c, xfer_to_guest_mode_handle_work()',
+          source: WORK,
+          ...recordedAt(env, WORK, '6.1-full/fg-preempt.gz:1436 and 6.12-full/fg-kick.gz:169'),
           ...(env.rseq && { set: () => ({ notifyResume: undefined }) }),
         }),
         when([signalPending, interrupted]),
@@ -194,9 +199,20 @@ const worldSwitch = (env: HostEnv) => {
     { source, grade },
     [
       ...slots.items('entry', env),
-      step(enter, { mode: 'guest', ns: 500, send: (t) => slots.messages('entering', env, t) }),
+      step(enter, {
+        mode: 'guest',
+        ns: 500,
+        send: (t) => slots.messages('entering', env, t),
+        ...recordedAt(env, source, '6.12-full/fg-run.gz:79-80'),
+      }),
       inGuestMode(env),
-      step(leave, { inside: true, mode: 'kernel', ns: 800, send: (t) => slots.messages('leaving', env, t) }),
+      step(leave, {
+        inside: true,
+        mode: 'kernel',
+        ns: 800,
+        send: (t) => slots.messages('leaving', env, t),
+        ...recordedAt(env, source, '6.12-full/fg-run.gz:83-85'),
+      }),
       ...slots.items('afterExit', env),
     ],
     { locals: [...(vendor.worldSwitch.hasInsns ? (['atomic'] as const) : []), ...slots.locals('entry', 'afterExit')], requires: 'N' },
@@ -228,8 +244,8 @@ const enterGuest = (env: HostEnv) => {
       setMode('IN_GUEST_MODE'),
       when([goesOn, [call(exitRequest(env)), when([(_t, l) => l.pending !== true, throughGuest])]]),
       setMode('OUTSIDE_GUEST_MODE'),
-      step('local_irq_enable', { irqs: true, ns: 5 }),
-      preemptEnable,
+      step('local_irq_enable', { irqs: true, ns: 5, ...recordedAt(env, origin.source, '6.12-full/fg-preempt.gz:207-213') }),
+      step('preempt_enable', { preempt: -1, ns: 5, ...recordedAt(env, origin.source, '6.12-full/fg-preempt.gz:213-214') }),
     ],
     { locals: ['pending', ...slots.locals('beforeEntry', 'beforeGuest', 'afterGuest', 'restore')] },
   );
@@ -284,7 +300,7 @@ export const kvmRunPath = (env: HostEnv) => {
           unlockMutex(env),
         ],
       ]),
-      ...env.vendor.returnToUser,
+      ...env.vendor.returnToUser(env),
       step('sysret', { mode: 'user', irqs: true }),
     ],
     { locals: ['granted', 'halted', ...ofTurn] },

@@ -39,7 +39,13 @@ const handleVmgexit = (env: HostEnv): readonly HostItem[] => {
 export const svmVendor: Vendor = {
   name: 'svm',
   ...x86Vendor,
-  prepare: [step('svm_prepare_switch_to_guest')],
+  isRecorded: true,
+  prepare: [
+    step('svm_prepare_switch_to_guest', {
+      source: 'arch/x86/kvm/svm/svm.c, svm_prepare_switch_to_guest(); test/recordings/6.12-full/fg-run.gz:76-78',
+      grade: 'recorded',
+    }),
+  ],
   worldSwitch: {
     name: 'svm_vcpu_run',
     ...kernelSource('arch/x86/kvm/svm/svm.c, svm_vcpu_run(); APM vol. 2, "VMRUN"'),
