@@ -1,17 +1,44 @@
 /**
- * The arm64 half of the run loop: the world switch into the guest and back.
+ * The arm64 half of the run loop: the work of the thread's flags at the head of each turn, the
+ * world switch into the guest and back, and WFI, which halts the vCPU in its exit handler.
  *
- * @see kernel arch/arm64/kvm/arm.c, kvm_arch_vcpu_ioctl_run(); arch/arm64/kvm/hyp/vhe/switch.c,
- * __kvm_vcpu_run()
+ * @see kernel arch/arm64/kvm/arm.c, kvm_arch_vcpu_ioctl_run(), kvm_vcpu_wfi();
+ * arch/arm64/kvm/hyp/vhe/switch.c, __kvm_vcpu_run(); arch/arm64/kvm/handle_exit.c, kvm_handle_wfx()
  */
-import { kernelSource } from '../host/host-env.ts';
-import type { Vendor } from '../kvm/kvm-run.ts';
+import { type HostEnv, type HostItem, host, kernelSource } from '../host/host-env.ts';
+import { haltPath } from '../kvm/block.ts';
+import { handleWork, type Turn, type Vendor } from '../kvm/kvm-run.ts';
+
+const { path, call, loop, note } = host;
+
+/**
+ * kvm_arch_vcpu_ioctl_run(): a signal at the head of a turn is an error of that turn, which walks on
+ * to R10 and back without a look at requests.
+ */
+const runLoop = (env: HostEnv, { clear, enter }: Turn): readonly HostItem[] => [
+  loop(clear, ...handleWork(env, [note(() => ({ returns: true }))]), ...enter),
+];
+
+/** WFI is over when the thread goes on, whatever has ended its sleep: the guest finds it retired. */
+const handleWfx = (env: HostEnv): readonly HostItem[] => [
+  call(
+    path(
+      'kvm_handle_wfx',
+      kernelSource('arch/arm64/kvm/handle_exit.c, kvm_handle_wfx(); arch/arm64/kvm/arm.c, kvm_vcpu_wfi()'),
+      [call(haltPath(env))],
+      { locals: ['halted'] },
+    ),
+  ),
+];
 
 export const arm64Vendor: Vendor = {
   name: 'arm64',
   enterGuest: { name: 'kvm_arm_vcpu_enter_exit', ...kernelSource('arch/arm64/kvm/arm.c, kvm_arch_vcpu_ioctl_run()') },
   checkRequests: 'check_vcpu_requests',
+  afterRequests: [],
   prepare: [],
+  runLoop,
+  returnToUser: () => [],
   worldSwitch: {
     name: '__kvm_vcpu_run',
     ...kernelSource('arch/arm64/kvm/hyp/vhe/switch.c, __kvm_vcpu_run(); arch/arm64/kvm/hyp/nvhe/switch.c, __kvm_vcpu_run()'),
@@ -20,5 +47,5 @@ export const arm64Vendor: Vendor = {
     hasInsns: false,
   },
   loadsForIoctls: false,
-  parts: {},
+  parts: { exits: { HLT: handleWfx } },
 };

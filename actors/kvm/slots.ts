@@ -256,10 +256,6 @@ export class Slots {
     return wrap ? wrap(env, kvmRun) : kvmRun;
   }
 
-  hasUserLoop(): boolean {
-    return this.#userLoop() !== undefined;
-  }
-
   #inOrder(slot: keyof Sequences): readonly SlotItems[] {
     return inOrder(slot, this.#owned, (parts) => parts[slot]);
   }

@@ -10,6 +10,7 @@
 import { assign, emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { GuestEvent } from '../../events/index.ts';
+import type { VcpuEvent } from '../../events/kvm.ts';
 import { expand } from '../path/expand.ts';
 import { USER_MODE } from '../path/path.ts';
 import { type GuestEnv, type GuestLocals, guestPath, opOf, type Vcpu } from './guest-program.ts';
@@ -29,6 +30,19 @@ const SCHEDULER: ActorId = 'sched';
  */
 const kicked = ({ mode, cpu }: Vcpu) => (mode === 'IN_GUEST_MODE' ? { mode: 'EXITING_GUEST_MODE' as const, cpu } : { mode, cpu: null });
 const wake = (v: Vcpu) => outgoing(SCHEDULER, { type: 'sched.wake', thread: v.thread });
+
+/**
+ * kvm_vcpu_check_block(): whether there is nothing to do. A halted vCPU is runnable from then on
+ * that there is.
+ * @see kernel arch/x86/kvm/x86.c, vcpu_block()
+ */
+function blocked(v: Vcpu, { until, polls }: Extract<VcpuEvent, { readonly type: 'vcpu.block' }>) {
+  const sleep = v.blockedUntil !== 'over' && (until === 'request' ? v.requests.length === 0 : v.requests.includes(until.cleared));
+  const awake = !sleep && until === 'request' && v.halted === true && { halted: undefined };
+  return { sleep, next: { blockedUntil: sleep && !polls ? until : null, ...awake } };
+}
+const mpState = ({ context: v, event }: { readonly context: Vcpu; readonly event: Stamped<GuestEvent> }): Outgoing =>
+  outgoing(sender(event), { type: 'vcpu.mpState', halted: v.halted === true });
 
 /** A vCPU that no thread has run yet. */
 const OFF: Omit<Vcpu, keyof VcpuInput> = {
@@ -66,7 +80,6 @@ export function vcpuMachine(env: GuestEnv) {
         enqueue.assign({ blockedUntil: 'over' });
       }),
       load: assign({ cpu: ({ context: v, event }) => (event.type === 'vcpu.load' ? event.cpu : v.cpu) }),
-      put: assign({ cpu: null }),
       setMode: assign({ mode: ({ context: v, event }) => (event.type === 'vcpu.setMode' ? event.mode : v.mode) }),
       answerMode: emit(({ context: v, event }) => outgoing(sender(event), { type: 'vcpu.mode', mode: v.mode })),
       answerRequests: emit(({ context: v, event }) =>
@@ -96,10 +109,9 @@ export function vcpuMachine(env: GuestEnv) {
       }),
       block: enqueueActions(({ context: v, event, enqueue }) => {
         if (event.type !== 'vcpu.block') return;
-        const { until } = event;
-        const sleep = v.blockedUntil !== 'over' && (until === 'request' ? v.requests.length === 0 : v.requests.includes(until.cleared));
+        const { sleep, next } = blocked(v, event);
         enqueue.emit(outgoing(sender(event), { type: 'vcpu.blocked', sleep }));
-        enqueue.assign({ blockedUntil: sleep ? until : null });
+        enqueue.assign(next);
       }),
       /** A signal has ended the sleep; what else there is to do stays. */
       unblock: assign({ blockedUntil: ({ context: v }) => (v.blockedUntil === 'over' ? 'over' : null) }),
@@ -115,13 +127,15 @@ export function vcpuMachine(env: GuestEnv) {
     on: {
       interrupt: { guard: 'isHalted', actions: 'wake' },
       'vcpu.load': { actions: 'load' },
-      'vcpu.put': { actions: 'put' },
+      'vcpu.put': { actions: assign({ cpu: null }) },
       'vcpu.setMode': { actions: 'setMode' },
       'vcpu.mode?': { actions: 'answerMode' },
       'vcpu.requests?': { actions: 'answerRequests' },
       'vcpu.request': { actions: 'request' },
       'vcpu.exitGuestMode': { actions: 'kick' },
       'vcpu.clearRequest': { actions: 'clearRequest' },
+      'vcpu.halt': { actions: assign({ halted: true }) },
+      'vcpu.mpState?': { actions: emit(mpState) },
       'vcpu.block': { actions: 'block' },
       'vcpu.unblock': { actions: 'unblock' },
       'guest.interrupted': { actions: 'setInterrupted' },

@@ -5,11 +5,11 @@
  */
 import { kernelSource } from '../host/host-env.ts';
 import type { Vendor } from '../kvm/kvm-run.ts';
+import { x86Vendor } from '../kvm/x86.ts';
 
 export const vmxVendor: Vendor = {
   name: 'vmx',
-  enterGuest: { name: 'vcpu_enter_guest', ...kernelSource('arch/x86/kvm/x86.c, vcpu_enter_guest()') },
-  checkRequests: 'kvm_check_requests',
+  ...x86Vendor,
   prepare: [],
   worldSwitch: {
     name: 'vmx_vcpu_run',
@@ -18,6 +18,5 @@ export const vmxVendor: Vendor = {
     leave: 'VMEXIT',
     hasInsns: false,
   },
-  loadsForIoctls: true,
-  parts: {},
+  parts: { exits: x86Vendor.exits },
 };

@@ -108,6 +108,8 @@ export interface Scenario extends Readonly<Partial<ScenarioSections>> {
     readonly preemption?: PreemptionModel;
     readonly kernel?: KernelVersion;
     readonly ticks?: Ticks;
+    readonly haltPolling?: boolean;
+    readonly rseq?: boolean;
     readonly features?: readonly Feature[];
     readonly options?: Partial<HostOptions>;
   };
@@ -133,6 +135,10 @@ export interface ResolvedHost {
   readonly preemption: PreemptionModel;
   readonly kernel: KernelVersion;
   readonly ticks: Ticks;
+  /** Absent: on, as the kernel has it. */
+  readonly haltPolling?: false;
+  /** Absent: no thread has registered an rseq area. */
+  readonly rseq?: true;
   readonly features: readonly Feature[];
   /**
    * Every switch: the variant's choice over `host.options` over the kernel's preset over the
