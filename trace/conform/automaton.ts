@@ -17,8 +17,11 @@ type Phase = 'runs' | 'asleep' | 'out' | 'parked' | 'in' | 'dead';
 interface State {
   readonly local: number;
   readonly phase: Phase;
-  /** The recording has shown the step, or the path, in which it stands. */
-  readonly isShown: boolean;
+  /**
+   * The length of the most exact place around its step that the recording has shown; 0 if it has
+   * shown none.
+   */
+  readonly shown: number;
   /** The same of the step of its notifiers. */
   readonly isNoted: boolean;
   /** The step that ran last, if the recording tells what comes after it; and whether it has. */
@@ -125,10 +128,13 @@ export class Automaton {
     this.#moves = moves;
     this.#sight = sight;
     this.#set([]);
+    // A step that may run unseen is not waited for.
     const seen = [
       ...[...map.functions].filter(([name]) => sight.functions.has(name)),
       ...[...map.events].filter(([name]) => sight.events.has(name)),
-    ].map(([, meaning]) => meaning);
+    ]
+      .map(([, meaning]) => meaning)
+      .filter(({ optional }) => !optional);
     const units = (of: (meaning: Meaning) => readonly string[]): readonly Unit[] =>
       seen.flatMap((meaning) => of(meaning).map((place) => ({ place, entered: meaning.entered })));
     this.#units = [...units(({ at, returns }) => [...at, ...(sight.returns === false ? [] : returns)])].sort((a, b) => b.place.length - a.place.length);
@@ -178,7 +184,7 @@ export class Automaton {
       const state = this.#states.values[id]!;
       return state.phase === 'runs' && meaning.at.some((place) => isAt(this.#stepOf(state), place));
     });
-    const set = this.#set(ids.map((id) => this.#intern({ ...this.#states.values[id]!, isShown: false, gate: null, isOpen: false })));
+    const set = this.#set(ids.map((id) => this.#intern({ ...this.#states.values[id]!, shown: 0, gate: null, isOpen: false })));
     this.#after.set(key, set);
     return set;
   }
@@ -226,18 +232,19 @@ export class Automaton {
     if (context !== null && !fits(this.#letterOf(state), context)) return null;
     if (meaning.after.some((place) => state.gate !== null && isAt(state.gate, place)))
       return isEntry && state.isOpen ? null : this.#intern({ ...state, isOpen: true });
-    const places = meaning.at;
-    if (!places.some((place) => isAt(this.#stepOf(state), place))) return null;
-    const isKnown = isSwitching(state) ? state.isNoted : state.isShown;
-    if (isEntry && isKnown) return null;
-    return this.#intern(isSwitching(state) ? { ...state, isNoted: true } : { ...state, isShown: true });
+    const place = meaning.at.find((one) => isAt(this.#stepOf(state), one));
+    if (place === undefined) return null;
+    const isKnown = isSwitching(state) ? state.isNoted : state.shown >= place.length;
+    if (isEntry && isKnown && !meaning.optional) return null;
+    return this.#intern(isSwitching(state) ? { ...state, isNoted: true } : { ...state, shown: Math.max(state.shown, place.length) });
   }
 
   /** Whether the step that a function stands for has not run to its end. */
   #isWithin(id: number, { at }: Meaning): boolean {
     const state = this.#states.values[id]!;
-    const isKnown = isSwitching(state) ? state.isNoted : state.isShown;
-    return state.phase !== 'parked' && isKnown && at.some((place) => isAt(this.#stepOf(state), place));
+    if (state.phase === 'parked') return false;
+    const isKnown = (place: string): boolean => (isSwitching(state) ? state.isNoted : state.shown >= place.length);
+    return at.some((place) => isKnown(place) && isAt(this.#stepOf(state), place));
   }
 
   #isInterruptible(id: number, context: Context | null): boolean {
@@ -317,7 +324,7 @@ export class Automaton {
     const signals = this.#sight.signals ? this.#moves.given(state.local, { type: 'process.signal' }) : [];
     for (const move of signals) next.push(this.#intern({ ...state, local: move.next }));
     const unit = this.#unit(step);
-    const isHidden = unit !== null && !state.isShown && holds(unit, state);
+    const isHidden = unit !== null && state.shown < unit.place.length && holds(unit, state);
     const isShut = state.gate !== null && !state.isOpen && this.#isShut(state.gate, state);
     if (isHidden || isShut) return next;
     for (const spurious of letter === 'G' ? [false, true] : [])
@@ -330,19 +337,25 @@ export class Automaton {
   #moved(state: State, { next, leaves, exit }: Move): number {
     const { step, letter } = this.#model.placeOf(state.local);
     const after = this.#model.placeOf(next);
-    const unit = this.#unit(step);
     const wasKernel = letter === 'P' || letter === 'R' || letter === 'U';
     const gate = this.#gate(step);
     return this.#intern({
       local: next,
       phase: leaves === 'sleeps' ? 'asleep' : leaves === 'dies' ? 'dead' : 'runs',
-      isShown: state.isShown && unit !== null && isInside(unit, this.#unit(after.step)),
+      shown: this.#stillShown(step, after.step, state.shown),
       isNoted: false,
       gate,
       isOpen: false,
       entered: after.letter === 'G' || (state.entered && !wasKernel),
       exit: exit ?? (wasKernel ? null : state.exit),
     });
+  }
+
+  /** What shows a step shows the functions around it too, as long as the thread is in them. */
+  #stillShown(step: string, next: string, shown: number): number {
+    if (shown === 0) return 0;
+    const around = this.#units.find(({ place }) => place.length <= shown && isAt(step, place) && isAt(next, place));
+    return around?.place.length ?? 0;
   }
 
   #stepOf({ phase, local }: State): string {
@@ -379,8 +392,8 @@ export class Automaton {
   }
 
   #intern(state: State): number {
-    const { local, phase, isShown, isNoted, gate, isOpen, entered, exit } = state;
-    const key = `${local} ${phase} ${isShown ? 1 : 0}${isNoted ? 1 : 0}${isOpen ? 1 : 0}${entered ? 1 : 0} ${gate ?? ''} ${exit ?? ''}`;
+    const { local, phase, shown, isNoted, gate, isOpen, entered, exit } = state;
+    const key = `${local} ${phase} ${shown} ${isNoted ? 1 : 0}${isOpen ? 1 : 0}${entered ? 1 : 0} ${gate ?? ''} ${exit ?? ''}`;
     const id = this.#states.of(key, () => state);
     if (id > STATES_MAX) throw new RangeError(`the thread has more than ${STATES_MAX} states`);
     return id;
@@ -394,17 +407,18 @@ export class Automaton {
   /** A search with nothing to show: the thread is preempted, and sleeps, wherever it may. */
   #reach(): StateSet {
     const start = this.#moves.given(this.#model.start, { type: 'sched.swapIn' })[0]!.next;
-    const first = { local: start, phase: 'runs', isShown: false, isNoted: false, gate: null, isOpen: false, entered: false, exit: null } as const;
+    const first = { local: start, phase: 'runs', shown: 0, isNoted: false, gate: null, isOpen: false, entered: false, exit: null } as const;
     const seen = new Set([this.#intern(first)]);
     const todo = [...seen];
     const ways = ['preempted', 'runnable', 'sleeps'] as const;
     for (let id = todo.pop(); id !== undefined; id = todo.pop()) {
       const state = this.#states.values[id]!;
-      const shown = BOTH.flatMap((isShown) =>
+      const around = this.#units.filter(({ place }) => isAt(this.#model.placeOf(state.local).step, place));
+      const shown = [0, ...around.map(({ place }) => place.length)].flatMap((length) =>
         BOTH.flatMap((isOpen) =>
           BOTH.map((isNoted) => ({
             ...state,
-            isShown: state.isShown || (isShown && this.#unit(this.#model.placeOf(state.local).step) !== null),
+            shown: Math.max(state.shown, length),
             isOpen: state.isOpen || (isOpen && state.gate !== null),
             isNoted: state.isNoted || (isNoted && isSwitching(state)),
           })),
@@ -424,15 +438,13 @@ export class Automaton {
   }
 }
 
-/** What shows a step shows the function around it too. */
-const isInside = (unit: Unit, around: Unit | null): boolean => around !== null && isAt(unit.place, around.place);
 const BOTH = [false, true] as const;
 const isSwitching = ({ phase }: Pick<State, 'phase'>): boolean => phase === 'out' || phase === 'in';
 const holds = ({ entered }: Unit, state: State): boolean => entered === null || entered === state.entered;
 
 const contextKey = (context: Context | null): string =>
   context === null ? '-' : `${context.irqsOff ? 'd' : '.'}${context.preemptOff === null ? '?' : context.preemptOff ? '1' : '0'}`;
-const meaningKey = ({ at, after, returns, entered }: Meaning): string => `${at}|${after}|${returns}|${entered}`;
+const meaningKey = ({ at, after, returns, entered, optional }: Meaning): string => `${at}|${after}|${returns}|${entered}|${optional}`;
 
 function keyOf(symbol: Symbol): string {
   switch (symbol.type) {

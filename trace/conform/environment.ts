@@ -30,6 +30,8 @@ const ANSWERS: Readonly<Record<string, (asked: AnyEvent, around: Surroundings) =
     ...requests.map((request) => ({ type: 'vcpu.requests', pending: [request], exiting: false })),
   ],
   'vcpu.mode?': () => ['OUTSIDE_GUEST_MODE', 'IN_GUEST_MODE', 'EXITING_GUEST_MODE'].map((mode) => ({ type: 'vcpu.mode', mode })),
+  'vcpu.mpState?': () => BOTH.map((halted) => ({ type: 'vcpu.mpState', halted })),
+  'guest.skipInsn': () => [{ type: 'guest.ran', atomic: false }],
   'vcpu.block': () => BOTH.map((sleep) => ({ type: 'vcpu.blocked', sleep })),
   'vcpu.request': () => [{ type: 'vcpu.kick', cpu: null }],
   'vcpu.exitGuestMode': () => [{ type: 'vcpu.kick', cpu: null }],

@@ -19,6 +19,8 @@ export interface Meaning {
   readonly returns: readonly string[];
   /** Only in a turn that has entered the guest, or only in one that has not. */
   readonly entered: boolean | null;
+  /** The micro-step may also run without it. */
+  readonly optional: boolean;
   /** KVM_RUN begins here. */
   readonly begins: boolean;
 }
@@ -57,7 +59,7 @@ export class MapError extends Error {
 export const MAPPED_EVENTS = ['ioctl', 'ioctl_end', 'kvm_entry', 'kvm_exit', 'kvm_userspace_exit'] as const;
 
 const KEYS = ['vendor', 'kernel', 'extends', 'functions', 'events', 'exits', 'inside', 'runs', 'known'] as const;
-const MEANING_KEYS = ['at', 'after', 'returns', 'entered', 'begins'] as const;
+const MEANING_KEYS = ['at', 'after', 'returns', 'entered', 'optional', 'begins'] as const;
 const FUNCTION = /^(?:[\w.$]{1,128}>)?[\w.$]{1,128}$/;
 const PATTERN = /^[\w.$]{1,128}\*?$/;
 const PLACE = /^[\w$]{1,64}(?:\.[\w$]{1,64}){0,15}$/;
@@ -125,6 +127,7 @@ class MapReader {
     return {
       ...meaning,
       entered: fields.entered === undefined ? null : this.isSet(fields.entered, [...path, 'entered']),
+      optional: fields.optional !== undefined && this.isSet(fields.optional, [...path, 'optional']),
       begins: fields.begins !== undefined && this.isSet(fields.begins, [...path, 'begins']),
     };
   }

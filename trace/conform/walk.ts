@@ -178,7 +178,7 @@ class ThreadWalk {
 
   #leaveFrame({ meaning, isSure }: Frame, line: CallLine | ReturnLine): void {
     if (meaning === null) return;
-    if (isSure && meaning.at.length > 0) this.#see(line, { type: 'returned', meaning, context: null });
+    if (isSure && !meaning.optional && meaning.at.length > 0) this.#see(line, { type: 'returned', meaning, context: null });
     if (meaning.returns.length === 0) return;
     const returned: Meaning = { ...meaning, at: meaning.returns, after: [], returns: [], begins: false };
     this.#show(line, returned, { isEntry: false, isSure: true, context: null, exits: null });
@@ -240,6 +240,7 @@ function joined(meanings: readonly Meaning[]): Meaning {
     after: meanings.flatMap(({ after }) => after),
     returns: [],
     entered: null,
+    optional: true,
     begins: false,
   };
 }
