@@ -15,6 +15,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: 'diff', summary: 'where two journals part, and what only one did', load: () => import('./diff.ts') },
   { name: 'machines', summary: 'print the statecharts of the actors', load: () => import('./machines.ts') },
   { name: 'export', summary: 'write a journal as a timeline for other tools', load: () => import('./export.ts') },
+  { name: 'conform', summary: 'hold recordings of real kernels against the model', load: () => import('./conform.ts') },
   { name: 'serve', summary: 'serve runs over HTTP, recorded or live', load: () => import('./serve.ts') },
   { name: 'runs', summary: 'list the journals of ./worldswitch-runs, the newest first', load: () => import('./runs.ts') },
   { name: 'schema', summary: 'print the JSON Schema of scenario files', load: () => import('./schema.ts') },

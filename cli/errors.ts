@@ -57,6 +57,7 @@ const RULES: Readonly<Record<string, Omit<Failure, 'message'>>> = {
     attempt: 'worldswitch replay FILE --fold, which needs none of them',
   }),
   MechanismError: rule('mechanism_invalid', EXIT.usage, { attempt: 'docs/extend.md explains what a module exports' }),
+  MapError: rule('map_invalid', EXIT.usage, { attempt: 'docs/real-kernels.md has the format of a map' }),
   PatchError: rule('patch_does_not_fit', EXIT.usage, {
     attempt: 'worldswitch machines hostThread --scenario NAME --format mermaid shows every path with its steps',
   }),

@@ -42,9 +42,6 @@ const ANSWERS: Readonly<Record<string, (asked: AnyEvent, around: Surroundings) =
   ],
 };
 
-/** Messages that end a step by an answer, by type. */
-export const QUESTIONS: readonly string[] = Object.keys(ANSWERS);
-
 /** All answers to a question; undefined if it is none that is known here. */
 export const answersTo = (asked: AnyEvent, around: Surroundings): readonly Answer[] | undefined =>
   Object.hasOwn(ANSWERS, asked.type) ? ANSWERS[asked.type]!(asked, around) : undefined;

@@ -20,6 +20,8 @@ export interface RecordedHost {
   readonly preemption: PreemptionModel;
   readonly features?: readonly Feature[];
   readonly options?: Partial<HostOptions>;
+  readonly haltPolling?: boolean;
+  readonly rseq?: boolean;
   readonly mutant?: string;
 }
 
@@ -51,11 +53,22 @@ const FEATURES: Readonly<Record<Arch, readonly Feature[]>> = { amd: ['sev', 'sev
 /** The kernel that a VM of that kind asks for; what runs its vCPU has the options of the one recorded. */
 const KERNELS: Readonly<Partial<Record<Arch, KernelVersion>>> = { amd: '6.12' };
 
-function scenarioOf({ arch, kernel, preemption, features, options, mutant }: RecordedHost): ResolvedScenario {
+/** Without what is not said. */
+const set = <T extends object>(fields: { readonly [K in keyof T]: T[K] | undefined }): Partial<T> =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<T>;
+
+function scenarioOf({ arch, kernel, preemption, features, options, haltPolling, rseq, mutant }: RecordedHost): ResolvedScenario {
   const source = scenario({
     name: 'conform',
     summary: 'One vCPU thread, as a recording of a real kernel shows it',
-    host: { arch, kernel: KERNELS[arch] ?? kernel, preemption, cpus: 1, features: features ?? FEATURES[arch], ...(options && { options }) },
+    host: {
+      arch,
+      kernel: KERNELS[arch] ?? kernel,
+      preemption,
+      cpus: 1,
+      features: FEATURES[arch].length > 0 ? FEATURES[arch] : (features ?? []),
+      ...set({ options, haltPolling, rseq }),
+    },
     vms: { vm0: { ...VMS[arch], vcpus: [[{ compute: {} }]] } },
     processes: { vmm: { threads: [[{ KVM_RUN: { vcpu: 'vm0/0' } }]] } },
   });

@@ -56,7 +56,7 @@ export class MapError extends Error {
 }
 
 /** Events that can stand for a micro-step; `ioctl` and `ioctl_end` are those of KVM_RUN. */
-export const MAPPED_EVENTS = ['ioctl', 'ioctl_end', 'kvm_entry', 'kvm_exit', 'kvm_userspace_exit'] as const;
+const MAPPED_EVENTS = ['ioctl', 'ioctl_end', 'kvm_entry', 'kvm_exit', 'kvm_userspace_exit'] as const;
 
 const KEYS = ['vendor', 'kernel', 'extends', 'functions', 'events', 'exits', 'inside', 'runs', 'known'] as const;
 const MEANING_KEYS = ['at', 'after', 'returns', 'entered', 'optional', 'begins'] as const;
@@ -176,7 +176,9 @@ export function readMap(text: string, file: string): MapFile {
     ...(has('exits') && { exits: reader.exits(map.exits) }),
     ...(has('inside') && { inside: new Set(reader.texts(map.inside, ['inside'], FUNCTION, 'a function by its name', ENTRIES_MAX)) }),
     ...(has('runs') && { runs: new Set(reader.texts(map.runs, ['runs'], FUNCTION, 'a function by its name')) }),
-    ...(has('known') && { known: reader.texts(map.known, ['known'], PATTERN, 'a function by its name, or its beginning and *', ENTRIES_MAX) }),
+    ...(has('known') && {
+      known: reader.texts(map.known, ['known'], PATTERN, 'a function by its name, or its beginning and *', ENTRIES_MAX),
+    }),
   };
 }
 

@@ -21,11 +21,15 @@ export interface Counts {
 export interface Refusal {
   readonly line: number;
   readonly text: string;
+  /** What the line says of the context, where that is what does not fit. */
+  readonly context: string | null;
   /** The micro-step that was known last, with its line; null if none was. */
   readonly after: { readonly step: string; readonly line: number } | null;
   /** Contexts, and micro-steps that may run next, where the model can be before the line. */
   readonly letters: string;
   readonly steps: readonly string[];
+  /** How many more steps there are. */
+  readonly more: number;
 }
 
 export interface ThreadReport {

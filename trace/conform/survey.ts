@@ -2,8 +2,8 @@
 import { KVM_RUN } from '../event.ts';
 import type { CallLine } from '../line.ts';
 import type { EventLine, Recording, TraceLine } from '../recording.ts';
-import type { Sight } from './automaton.ts';
 import type { TraceMap } from './map.ts';
+import type { Sight } from './seen.ts';
 
 /** A thread that calls KVM_RUN. */
 export interface VcpuThread {

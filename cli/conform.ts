@@ -1,0 +1,221 @@
+/** `conform`: holds recordings of real kernels against the model. */
+import { resolve } from 'node:path';
+import { didYouMean } from '../events/nearest.ts';
+import { PREEMPTION_MODELS, type PreemptionModel } from '../events/options.ts';
+import { VENDORS } from '../sim/host/vendors.ts';
+import { KERNELS } from '../sim/scenario/schema.ts';
+import type { Arch } from '../sim/scenario/types.ts';
+import { HostModel, type RecordedHost } from '../trace/conform/host.ts';
+import { MapError, type MapFile, type TraceMap } from '../trace/conform/map.ts';
+import { QuestionError } from '../trace/conform/moves.ts';
+import type { RecordingReport, Verdict } from '../trace/conform/report.ts';
+import { archOf, notNewer, versionOf } from '../trace/conform/told.ts';
+import { isAt } from '../trace/conform/visible.ts';
+import { conform } from '../trace/conform/walk.ts';
+import { readRecording } from '../trace/read.ts';
+import { type Recording, TraceError } from '../trace/recording.ts';
+import { loadReference, resolved } from './catalog.ts';
+import { type Call, type Command, SCENARIO_OPTIONS } from './command.ts';
+import { reportText } from './conform-text.ts';
+import { CliError, EXIT, fileError, usageError } from './errors.ts';
+import { noteInput } from './inputs.ts';
+import { showProgress } from './output.ts';
+import { mapFor, ownMaps, shippedMaps } from './trace-maps.ts';
+
+interface Options {
+  readonly scenario?: string;
+  readonly variant?: string;
+  readonly mutant?: string;
+  readonly set?: Readonly<Record<string, string>>;
+  readonly arch?: Arch;
+  readonly kernel?: string;
+  readonly preemption?: PreemptionModel;
+  readonly map?: readonly string[];
+}
+
+/** What is known of the host before a recording is read. */
+type Given = { readonly [K in keyof RecordedHost]?: RecordedHost[K] | undefined } & { readonly release?: string | undefined };
+
+const EXITS: Readonly<Record<Verdict, number>> = { conforms: EXIT.ok, cannot: EXIT.broken, unknown: EXIT.partial };
+
+/** Host options of a scenario; flags come before it. */
+function givenOf({ scenario: reference, variant, set, mutant, arch, kernel, preemption }: Options, call: Call): Given {
+  const flags = { arch, release: kernel, preemption, mutant };
+  if (reference === undefined) {
+    if (variant !== undefined || set !== undefined)
+      throw usageError(`--${variant === undefined ? 'set' : 'variant'} says something of a scenario; expected --scenario with it`);
+    return flags;
+  }
+  const { host } = resolved(loadReference(reference, call.io).scenario, { variant, set, mutant });
+  const { features, options, haltPolling, rseq } = host;
+  return {
+    features,
+    options,
+    haltPolling,
+    rseq,
+    mutant,
+    arch: arch ?? host.arch,
+    release: kernel ?? host.kernel,
+    preemption: preemption ?? host.preemption,
+  };
+}
+
+/** What the recording tells, else what the user says. @throws CliError naming what nothing tells */
+function hostOf(recording: Recording, given: Given): RecordedHost & { readonly release: string } {
+  const { file } = recording;
+  const told = { arch: archOf(recording), release: recording.kernel, preemption: recording.preemption };
+  const arch = told.arch ?? given.arch;
+  const release = told.release ?? given.release;
+  const preemption = told.preemption ?? given.preemption;
+  const missing = [
+    ...(arch === undefined ? ['--arch'] : []),
+    ...(release === undefined ? ['--kernel'] : []),
+    ...(preemption === undefined ? ['--preemption'] : []),
+  ];
+  if (arch === undefined || release === undefined || preemption === undefined)
+    throw usageError(`${file} does not tell ${missing.length === 1 ? 'a fact' : 'facts'} of its host`, {
+      expected: missing.join(', '),
+      attempt: `${missing.map((flag) => `${flag} ${SAMPLE[flag]}`).join(' ')}, or --scenario FILE with such a host`,
+    });
+  for (const [flag, says, asked] of [
+    ['--arch', told.arch, given.arch],
+    ['--preemption', told.preemption, given.preemption],
+  ] as const)
+    if (says !== null && asked !== undefined && says !== asked)
+      throw usageError(`${file} is of a host with ${says}; ${flag} says ${asked}`, { expected: `${flag} ${says}, or nothing` });
+  const kernel = notNewer(release, KERNELS.options);
+  if (kernel === null)
+    throw usageError(`${file}: kernel ${release}: no model of one that old; expected ${KERNELS.options[0]} or newer, such as 6.12`);
+  const { features, options, haltPolling, rseq, mutant } = given;
+  return {
+    arch,
+    kernel,
+    preemption,
+    release,
+    ...(features && { features }),
+    ...(options && { options }),
+    ...(haltPolling !== undefined && { haltPolling }),
+    ...(rseq !== undefined && { rseq }),
+    ...(mutant !== undefined && { mutant }),
+  };
+}
+
+const SAMPLE: Readonly<Record<string, string>> = { '--arch': 'amd', '--kernel': '6.12', '--preemption': 'full' };
+
+/** Hosts and their machines, each made once. */
+class Models {
+  readonly #made = new Map<string, HostModel>();
+  of(host: RecordedHost): HostModel {
+    const key = JSON.stringify([host.arch, host.kernel, host.preemption]);
+    let model = this.#made.get(key);
+    if (model === undefined) {
+      model = new HostModel(host);
+      this.#made.set(key, model);
+    }
+    return model;
+  }
+}
+
+/** @throws MapError if a file of the user's own names what this host does not have */
+function checkPlaces(own: readonly MapFile[], model: HostModel): void {
+  const steps = model.steps();
+  for (const { file, functions, events } of own) {
+    for (const [name, { at, after, returns }] of [...(functions ?? []), ...(events ?? [])]) {
+      const wrong = [...at, ...after, ...returns].find((place) => !steps.some((step) => isAt(step, place)));
+      if (wrong === undefined) continue;
+      const names = steps.map((step) => step.replace(/^main\./, ''));
+      throw new MapError(`${file}: ${name}: found ${wrong}; expected a micro-step of the thread on this host${didYouMean(wrong, names)}`);
+    }
+  }
+}
+
+async function read(name: string, { io }: Call): Promise<Recording> {
+  noteInput(name, io);
+  try {
+    return await readRecording(name, name === '-' ? '-' : resolve(io.cwd, name));
+  } catch (error) {
+    if (error instanceof TraceError) {
+      const { message, expected, attempt } = error;
+      throw new CliError({ code: 'not_a_recording', exit: EXIT.usage, message, expected, attempt });
+    }
+    throw fileError(error, name, 'read');
+  }
+}
+
+const withoutVcpus = (file: string): CliError =>
+  new CliError({
+    code: 'not_a_recording',
+    exit: EXIT.usage,
+    message: `${file} has no vCPU thread: no kvm_entry, no kvm_exit, no KVM_RUN`,
+    expected: 'a recording with the events of kvm, or with functions of the run loop',
+    attempt: 'docs/real-kernels.md has the commands that record one',
+  });
+
+function held(recording: Recording, host: RecordedHost, map: TraceMap, model: HostModel, call: Call): RecordingReport {
+  try {
+    const report = conform(recording, model, map, (lines, of) =>
+      showProgress(call.io.err, `  ${recording.file}: line ${lines.toLocaleString('en')} of ${of.toLocaleString('en')}`),
+    );
+    if (report.threads.length === 0) throw withoutVcpus(recording.file);
+    return { ...report, host };
+  } catch (error) {
+    if (!(error instanceof QuestionError)) throw error;
+    throw new CliError({
+      code: 'unanswered',
+      exit: EXIT.usage,
+      message: `${recording.file}: the model cannot be played alone: ${error.message}`,
+      expected: 'paths of a vCPU thread that ask what KVM and the scheduler answer',
+      attempt: 'without --models, or with another mechanism',
+    });
+  } finally {
+    showProgress(call.io.err, '');
+  }
+}
+
+async function run(call: Call): Promise<number> {
+  const options = call.options as Options;
+  if (options.kernel !== undefined && versionOf(options.kernel) === null)
+    throw usageError(`--kernel ${options.kernel}: expected a release of the kernel, such as 6.12`);
+  const given = givenOf(options, call);
+  const own = ownMaps(options.map ?? [], call.io);
+  const models = new Models();
+  const reports: RecordingReport[] = [];
+  for (const name of call.args) {
+    const recording = await read(name, call);
+    const { release, ...host } = hostOf(recording, given);
+    const model = models.of(host);
+    checkPlaces(own, model);
+    reports.push(held(recording, { ...host, kernel: host.kernel }, mapFor(VENDORS[host.arch].name, release, own), model, call));
+  }
+  const verdicts = reports.map(({ verdict }) => verdict);
+  const verdict = verdicts.find((one) => one === 'cannot') ?? verdicts.find((one) => one === 'unknown') ?? 'conforms';
+  if (call.json) call.out.json({ verdict, recordings: reports });
+  else reportText(call.out, reports);
+  return EXITS[verdict];
+}
+
+const repeated = (text: string, previous: unknown): readonly string[] => [...((previous as readonly string[] | undefined) ?? []), text];
+
+export const COMMAND: Command = {
+  operands: '<trace...>',
+  details: [
+    'Each vCPU thread of a recording is walked through the KVM_RUN of the model: the order of micro-steps, their contexts, and where a thread loses its CPU. `cannot` is a line that the model has no way to; `unknown` means that nothing was refuted, and that a part of the recording says nothing. `-` is standard input.',
+    'What a recording tells of its host counts: function_graph names kernel and preemption model. The rest comes from --scenario, or from --arch, --kernel and --preemption.',
+    `Shipped maps: ${shippedMaps().join(', ')}. docs/real-kernels.md has their format, and how to record.`,
+    'Exit code 0 if all conform, 1 if a recording cannot be, 4 if nothing was refuted and something is unknown.',
+  ],
+  options: [
+    { flags: '--scenario <scenario>', description: 'take the host from a scenario: its kernel, preemption model, options' },
+    ...SCENARIO_OPTIONS,
+    { flags: '--arch <name>', description: 'the host, where a recording does not tell', choices: Object.keys(VENDORS) },
+    { flags: '--kernel <release>', description: 'its kernel, such as 6.12' },
+    { flags: '--preemption <model>', description: 'its preemption model', choices: PREEMPTION_MODELS },
+    { flags: '--map <file>', description: 'add to the map of the kernel, or replace entries of it; may be repeated', parse: repeated },
+  ],
+  examples: [
+    ['conform trace.txt --kernel 6.12 --preemption full', 'a recording of ftrace, trace-cmd report or perf script'],
+    ['conform fg-*.gz --json', 'several recordings of function_graph, for programs'],
+    ['conform trace.txt --scenario mine.yaml --models mine.ts --map mine-map.yaml', 'against paths of your own'],
+  ],
+  run,
+};
