@@ -5,13 +5,13 @@ import { PREEMPTION_MODELS, type PreemptionModel } from '../events/options.ts';
 import { VENDORS } from '../sim/host/vendors.ts';
 import { KERNELS } from '../sim/scenario/schema.ts';
 import type { Arch } from '../sim/scenario/types.ts';
+import { Checker } from '../trace/conform/checker.ts';
 import { HostModel, type RecordedHost } from '../trace/conform/host.ts';
-import { MapError, type MapFile, type TraceMap } from '../trace/conform/map.ts';
+import { MapError, type MapFile } from '../trace/conform/map.ts';
 import { QuestionError } from '../trace/conform/moves.ts';
 import type { RecordingReport, Verdict } from '../trace/conform/report.ts';
 import { archOf, notNewer, versionOf } from '../trace/conform/told.ts';
 import { isAt } from '../trace/conform/visible.ts';
-import { conform } from '../trace/conform/walk.ts';
 import { readRecording } from '../trace/read.ts';
 import { type Recording, TraceError } from '../trace/recording.ts';
 import { loadReference, resolved } from './catalog.ts';
@@ -102,17 +102,25 @@ function hostOf(recording: Recording, given: Given): RecordedHost & { readonly r
 
 const SAMPLE: Readonly<Record<string, string>> = { '--arch': 'amd', '--kernel': '6.12', '--preemption': 'full' };
 
-/** Hosts and their machines, each made once. */
-class Models {
-  readonly #made = new Map<string, HostModel>();
-  of(host: RecordedHost): HostModel {
-    const key = JSON.stringify([host.arch, host.kernel, host.preemption]);
-    let model = this.#made.get(key);
-    if (model === undefined) {
-      model = new HostModel(host);
-      this.#made.set(key, model);
+/** Hosts and maps, each made once. */
+class Checkers {
+  readonly #made = new Map<string, Checker>();
+  readonly #own: readonly MapFile[];
+  constructor(own: readonly MapFile[]) {
+    this.#own = own;
+  }
+
+  of({ release, ...host }: RecordedHost & { readonly release: string }): Checker {
+    const map = mapFor(VENDORS[host.arch].name, release, this.#own);
+    const key = JSON.stringify([host.arch, host.kernel, host.preemption, map.files]);
+    let checker = this.#made.get(key);
+    if (checker === undefined) {
+      const model = new HostModel(host);
+      checkPlaces(this.#own, model);
+      checker = new Checker(model, map);
+      this.#made.set(key, checker);
     }
-    return model;
+    return checker;
   }
 }
 
@@ -129,16 +137,15 @@ function checkPlaces(own: readonly MapFile[], model: HostModel): void {
   }
 }
 
+const noRecording = ({ message, expected, attempt }: TraceError): CliError =>
+  new CliError({ code: 'not_a_recording', exit: EXIT.usage, message, expected, attempt });
+
 async function read(name: string, { io }: Call): Promise<Recording> {
   noteInput(name, io);
   try {
     return await readRecording(name, name === '-' ? '-' : resolve(io.cwd, name));
   } catch (error) {
-    if (error instanceof TraceError) {
-      const { message, expected, attempt } = error;
-      throw new CliError({ code: 'not_a_recording', exit: EXIT.usage, message, expected, attempt });
-    }
-    throw fileError(error, name, 'read');
+    throw error instanceof TraceError ? noRecording(error) : fileError(error, name, 'read');
   }
 }
 
@@ -151,14 +158,15 @@ const withoutVcpus = (file: string): CliError =>
     attempt: 'docs/real-kernels.md has the commands that record one',
   });
 
-function held(recording: Recording, host: RecordedHost, map: TraceMap, model: HostModel, call: Call): RecordingReport {
+function held(recording: Recording, checker: Checker, call: Call): RecordingReport {
   try {
-    const report = conform(recording, model, map, (lines, of) =>
+    const report = checker.check(recording, (lines, of) =>
       showProgress(call.io.err, `  ${recording.file}: line ${lines.toLocaleString('en')} of ${of.toLocaleString('en')}`),
     );
     if (report.threads.length === 0) throw withoutVcpus(recording.file);
-    return { ...report, host };
+    return report;
   } catch (error) {
+    if (error instanceof TraceError) throw noRecording(error);
     if (!(error instanceof QuestionError)) throw error;
     throw new CliError({
       code: 'unanswered',
@@ -177,15 +185,11 @@ async function run(call: Call): Promise<number> {
   if (options.kernel !== undefined && versionOf(options.kernel) === null)
     throw usageError(`--kernel ${options.kernel}: expected a release of the kernel, such as 6.12`);
   const given = givenOf(options, call);
-  const own = ownMaps(options.map ?? [], call.io);
-  const models = new Models();
+  const checkers = new Checkers(ownMaps(options.map ?? [], call.io));
   const reports: RecordingReport[] = [];
   for (const name of call.args) {
     const recording = await read(name, call);
-    const { release, ...host } = hostOf(recording, given);
-    const model = models.of(host);
-    checkPlaces(own, model);
-    reports.push(held(recording, { ...host, kernel: host.kernel }, mapFor(VENDORS[host.arch].name, release, own), model, call));
+    reports.push(held(recording, checkers.of(hostOf(recording, given)), call));
   }
   const verdicts = reports.map(({ verdict }) => verdict);
   const verdict = verdicts.find((one) => one === 'cannot') ?? verdicts.find((one) => one === 'unknown') ?? 'conforms';

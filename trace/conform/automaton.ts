@@ -113,10 +113,12 @@ export class Automaton {
 
   /** What is left of a state when a line shows where the thread is. */
   #shown(id: number, { meaning, isEntry, context, exits }: Shown): readonly number[] {
-    const state = this.#states.of(id);
-    if (!isRunning(state)) return [];
+    const before = this.#states.of(id);
+    if (!isRunning(before)) return [];
+    // An exit is told once.
+    const state = exits === null ? before : { ...before, exit: null };
     if (meaning.entered !== null && meaning.entered !== state.entered) return [];
-    if (exits !== null && (state.exit === null || !exits.includes(state.exit))) return [];
+    if (exits !== null && (before.exit === null || !exits.includes(before.exit))) return [];
     if (context !== null && !fits(this.#states.letterOf(state), context)) return [];
     const { gate } = state;
     if (gate !== null && meaning.after.some((place) => isAt(gate, place)))

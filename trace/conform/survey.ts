@@ -1,7 +1,7 @@
 /** What a recording shows at all, before it is walked: vCPU threads, and names that can be seen. */
 import { KVM_RUN } from '../event.ts';
 import type { CallLine } from '../line.ts';
-import type { EventLine, Recording, TraceLine } from '../recording.ts';
+import { type EventLine, type Recording, TraceError, type TraceLine } from '../recording.ts';
 import type { TraceMap } from './map.ts';
 import type { Sight } from './seen.ts';
 
@@ -44,25 +44,38 @@ export function eventName(line: EventLine): string | null {
   return event.type === 'ioctl' && event.cmd !== KVM_RUN ? null : event.type;
 }
 
+/** vCPU threads of one recording. */
+const THREADS_MAX = 4_096;
+
 /**
  * Looks through a recording.
- * @throws RangeError never; a recording without a vCPU thread has none in the list
+ * @throws TraceError if it has more threads than fit
  */
-export function survey({ lines }: Recording, map: TraceMap): Survey {
+export function survey({ file, lines }: Recording, map: TraceMap): Survey {
   const pids = new Set<number>();
   const functions = new Set<string>();
   const events = new Set<string>();
   let hasDepths = false;
+  let switches = false;
+  let canSeeSignals = false;
   for (const line of lines) {
     if (!isOfThread(line)) continue;
     if (runsVcpu(line, map)) pids.add(line.pid);
     if (line.kind === 'event' && line.event !== null) {
       const name = eventName(line);
-      if (name !== null) events.add(name);
+      if (name !== null && map.events.has(name)) events.add(name);
+      switches ||= line.event.type === 'sched_switch';
+      canSeeSignals ||= line.event.type === 'signal_generate';
       hasDepths ||= (line.flags?.preemptDepth ?? 0) > 0 && line.flags?.irqsOff === false;
     }
     if (line.kind === 'return') hasDepths ||= (line.flags?.preemptDepth ?? 0) > 0 && line.flags?.irqsOff === false;
   }
+  if (pids.size > THREADS_MAX)
+    throw new TraceError(
+      `${file} has ${pids.size.toLocaleString('en')} vCPU threads`,
+      `at most ${THREADS_MAX.toLocaleString('en')}`,
+      'a part of the recording: head -n 1000000 FILE',
+    );
   const byThread = new Map([...pids].map((pid) => [pid, { comm: '', lines: [] as number[] }]));
   const signalled = new Set<number>();
   for (const [index, line] of lines.entries()) {
@@ -75,7 +88,6 @@ export function survey({ lines }: Recording, map: TraceMap): Survey {
     }
     if (line.kind === 'event' && line.event?.type === 'signal_generate') signalled.add(line.event.task.pid);
   }
-  const canSeeSignals = events.has('signal_generate');
   const seen = seenKeys(map, functions);
   return {
     threads: [...byThread].map(([pid, own]) => ({
@@ -85,7 +97,7 @@ export function survey({ lines }: Recording, map: TraceMap): Survey {
       isLateShown: isLateShown(own.lines, lines, map),
       signals: !canSeeSignals || signalled.has(pid),
     })),
-    sight: { functions: seen, events, switches: events.has('sched_switch') },
+    sight: { functions: seen, events, switches },
     hasDepths,
   };
 }

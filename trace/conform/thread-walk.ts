@@ -36,6 +36,8 @@ export class ThreadWalk {
   #stack: Frame[] = [];
   /** The ioctl under way is another one, or no ioctl. */
   #elsewhere: 'ioctl' | number | null = null;
+  /** What has shown the begin of KVM_RUN, if nothing was shown since. */
+  #begunBy: string | null = null;
   #last: Refusal['after'] = null;
   #refusal: Refusal | null = null;
   #refusals = 0;
@@ -107,7 +109,9 @@ export class ThreadWalk {
     const { flags } = line;
     const isKvm = event.type !== 'ioctl' && event.type !== 'ioctl_end';
     const context = flags === null || !isKvm ? null : this.#context(flags.irqsOff, flags.preemptDepth);
-    this.#show(line, meaning, { isEntry: false, isSure: true, context, exits });
+    // A function that handles the exit may be seen before it is told.
+    const isEntry = event.type !== 'kvm_exit' && event.type !== 'ioctl_end';
+    this.#show(line, meaning, { isEntry, isSure: true, context, exits });
   }
 
   /** Exits of the model that a recorded one stands for; undefined if no map says. */
@@ -188,6 +192,11 @@ export class ThreadWalk {
   }
 
   #show(line: EventLine | CallLine | ReturnLine, meaning: Meaning, rest: Omit<Shown, 'type' | 'meaning'>): void {
+    // Both the system call and its function may be seen.
+    const by = line.kind === 'event' ? line.name : 'function';
+    const isAgain = meaning.begins && this.#begunBy !== null && this.#begunBy !== by;
+    this.#begunBy = meaning.begins && !isAgain ? by : null;
+    if (isAgain) return;
     if (meaning.begins) this.#counts.ioctls += 1;
     if (meaning.entered === false && rest.isEntry) this.#counts.giveUps += 1;
     const seen: Shown = { type: 'shown', meaning, ...rest };
