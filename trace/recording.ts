@@ -64,7 +64,7 @@ export const LINES_MAX = 4_000_000;
 const FRAMES_MAX = 128;
 
 /** An entry of a hist trigger. */
-const HISTOGRAM = /^\{ [\w.]+:\s/;
+const HISTOGRAM = /^\{ [\w.]+:(?:\s|$)/;
 
 const EXPECTED = 'the text of ftrace (/sys/kernel/tracing/trace), trace-cmd report, perf script or function_graph';
 const ATTEMPT = 'docs/real-kernels.md has the commands that record one';
