@@ -39,8 +39,10 @@ export interface Vendor {
   /** The function of R6 to R16, and of R6's requests, by the kernel's names. */
   readonly enterGuest: Source & { readonly name: string };
   readonly checkRequests: string;
-  /** After R6, whose handlers say by `returns` that KVM_RUN is over. */
-  readonly afterRequests: readonly HostItem[];
+  /** What stands before R7: R6, whose handlers say by `returns` that KVM_RUN is over. */
+  readonly head: (env: HostEnv, requests: HostItem) => readonly HostItem[];
+  /** Whether a turn that `returns` at its head walks on to R10, where it is given up. */
+  readonly errorsReachR10: boolean;
   /** R8: steps of the vendor's own, before those of mechanisms. */
   readonly prepare: readonly HostItem[];
   /** Between R5 and R19: turns, and where the work of the thread's flags is done (R18). */
@@ -75,7 +77,6 @@ const WORK = 'kernel/entry/kvm.c, xfer_to_guest_mode_handle_work()';
 const has = (name: string) => (_t: HostThread, l: HostLocals) => l.requests!.includes(name as VcpuRequest);
 
 const returns = (_t: HostThread, l: HostLocals): boolean => l.returns === true;
-const goesOn = (t: HostThread, l: HostLocals): boolean => !returns(t, l);
 
 /**
  * R6: each request by its handler, until none is left that has one, or one ends KVM_RUN. Signals and
@@ -88,7 +89,6 @@ const checkRequests = (env: HostEnv) => {
     const untaken = l.requests!.find((request) => handlers[request] === undefined);
     return untaken === undefined ? has('KVM_REQ_VM_DEAD')(t, l) : env.slots.refuse('requests', untaken, env);
   };
-  const handled = (items: NonNullable<Keyed['requests'][VcpuRequest]>) => [...items(env), when([returns, [leaveLoop]])];
   return path(
     env.vendor.checkRequests,
     env.vendor.enterGuest,
@@ -98,7 +98,7 @@ const checkRequests = (env: HostEnv) => {
           send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.requests?' }),
           answers: { 'vcpu.requests': (e) => ({ requests: e.pending }) },
         }),
-        when([isDead, handled(dead!)], ...Object.entries(others).map(([name, items]): HostCase => [has(name), handled(items)]), [
+        when([isDead, dead!(env)], ...Object.entries(others).map(([name, items]): HostCase => [has(name), items(env)]), [
           otherwise,
           [leaveLoop],
         ]),
@@ -109,10 +109,10 @@ const checkRequests = (env: HostEnv) => {
 };
 
 /**
- * R18 on x86, and the head of a turn on arm64: the thread gives way if need_resched is set. A signal
- * comes first: it is `interrupted`, without a schedule().
+ * R18 on x86, and the head of a turn on arm64: the thread gives way if need_resched is set, and goes
+ * `onward`. A signal comes first: it is `interrupted`, without a schedule().
  */
-export const handleWork = (env: HostEnv, interrupted: readonly HostItem[]): readonly HostItem[] => [
+export const handleWork = (env: HostEnv, interrupted: readonly HostItem[], onward: readonly HostItem[] = []): readonly HostItem[] => [
   when(
     [signalPending, interrupted],
     [
@@ -124,7 +124,7 @@ export const handleWork = (env: HostEnv, interrupted: readonly HostItem[]): read
           ...recordedAt(env, WORK, '6.1-full/fg-preempt.gz:1436 and 6.12-full/fg-kick.gz:169'),
           ...(env.rseq && { set: () => ({ notifyResume: undefined }) }),
         }),
-        when([signalPending, interrupted]),
+        when([signalPending, interrupted], [otherwise, onward]),
       ],
     ],
   ),
@@ -221,7 +221,7 @@ const worldSwitch = (env: HostEnv) => {
 
 /** R6 to R16: one turn through guest mode. Leaves `exit` if the guest was entered, or `returns`. */
 const enterGuest = (env: HostEnv) => {
-  const { enterGuest: origin, prepare } = env.vendor;
+  const { enterGuest: origin, head, errorsReachR10, prepare } = env.vendor;
   const { slots } = env;
   const setMode = (mode: 'IN_GUEST_MODE' | 'OUTSIDE_GUEST_MODE') =>
     step(mode, { ns: 5, send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.setMode', mode }) });
@@ -231,18 +231,18 @@ const enterGuest = (env: HostEnv) => {
     ...slots.items('afterGuest', env),
     ...slots.items('restore', env),
   ];
+  const ifNothingIsPending = [call(exitRequest(env)), when([(_t: HostThread, l: HostLocals) => l.pending !== true, throughGuest])];
   return path(
     origin.name,
     origin,
     [
-      when([goesOn, [call(checkRequests(env))]]),
-      ...env.vendor.afterRequests,
+      ...head(env, call(checkRequests(env))),
       preemptDisable,
       ...prepare,
       ...slots.items('beforeEntry', env),
       step('local_irq_disable', { irqs: false, ns: 5 }),
       setMode('IN_GUEST_MODE'),
-      when([goesOn, [call(exitRequest(env)), when([(_t, l) => l.pending !== true, throughGuest])]]),
+      ...(errorsReachR10 ? [when([(_t: HostThread, l: HostLocals) => l.returns !== true, ifNothingIsPending])] : ifNothingIsPending),
       setMode('OUTSIDE_GUEST_MODE'),
       step('local_irq_enable', { irqs: true, ns: 5, ...recordedAt(env, origin.source, '6.12-full/fg-preempt.gz:207-213') }),
       step('preempt_enable', { preempt: -1, ns: 5, ...recordedAt(env, origin.source, '6.12-full/fg-preempt.gz:213-214') }),
@@ -268,7 +268,7 @@ const handleExit = (env: HostEnv) => {
 export const KVM_PARTS: KvmParts = {
   toUser: ['SHUTDOWN', 'INVALID'],
   // -EIO.
-  requests: { KVM_REQ_VM_DEAD: () => [note(() => ({ returns: true }))] },
+  requests: { KVM_REQ_VM_DEAD: () => [note(() => ({ returns: true })), leaveLoop] },
   exits: {
     // nmi_interception(): the host's own handler has run by now.
     NMI: () => [],

@@ -94,7 +94,10 @@ export interface Keyed {
    * handler ends KVM_RUN by setting `returns`.
    */
   readonly exits: Readonly<Partial<Record<ExitReason, Items>>>;
-  /** R6, by request; the request stays until something clears it. */
+  /**
+   * R6, by request; the request stays until something clears it. A handler ends KVM_RUN by setting
+   * `returns` and leaving the loop.
+   */
   readonly requests: Readonly<Partial<Record<VcpuRequest, Items>>>;
   readonly vcpuIoctls: Readonly<Record<string, VcpuIoctl>>;
   readonly vmIoctls: Readonly<Record<string, VmIoctl>>;

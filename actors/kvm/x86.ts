@@ -51,7 +51,8 @@ export const x86Vendor = {
   enterGuest: { name: 'vcpu_enter_guest', ...X86('vcpu_enter_guest()') },
   checkRequests: 'kvm_check_requests',
   /** `goto out`: an error of R6 ends vcpu_run(). */
-  afterRequests: [when([(_t, l) => l.returns === true, [leavePath]])],
+  head: (_env, requests) => [requests, when([(_t, l) => l.returns === true, [leavePath]])],
+  errorsReachR10: false,
   runLoop: vcpuRun,
   /** MSRs that only user mode needs, such as TSC_AUX and STAR, come back here, not at R19. */
   returnToUser: (env) => [
