@@ -7,14 +7,15 @@
  */
 import { type HostEnv, type HostItem, host, kernelSource } from '../host/host-env.ts';
 import { haltPath } from '../kvm/block.ts';
-import { handleWork, type Turn, type Vendor } from '../kvm/kvm-run.ts';
+import type { Turn, Vendor } from '../kvm/kvm-run.ts';
+import { handleWork } from '../kvm/thread-work.ts';
 
 const { path, call, loop, note } = host;
 
 /** A signal at the head of a turn is an error of that turn: requests are not looked at. */
 const head = (env: HostEnv, requests: HostItem): readonly HostItem[] => handleWork(env, [note(() => ({ returns: true }))], [requests]);
 
-/** WFI is over when the thread goes on, whatever has ended its sleep: the guest finds it retired. */
+/** WFI is over when the thread goes on, whatever has ended its sleep: the guest has retired it. */
 const handleWfx = (env: HostEnv): readonly HostItem[] => [
   call(
     path(

@@ -1,5 +1,5 @@
 /**
- * KVM_RUN, micro-step by micro-step: the run skeleton R1 to R20 that every vCPU thread walks. The
+ * KVM_RUN, micro-step by micro-step: the run skeleton R1 to R21 that every vCPU thread walks. The
  * vendor gives the loop around it (`x86.ts`, `../arm64/`), the way into guest mode and back (R12)
  * and the names of its functions; mechanisms fill the slots (`slots.ts`).
  *
@@ -9,20 +9,12 @@
 import { outgoing } from '../../events/event.ts';
 import type { ThreadEvent } from '../../events/index.ts';
 import type { ExitReason, GuestExit, VcpuRequest } from '../../events/kvm.ts';
-import {
-  type HostEnv,
-  type HostItem,
-  type HostLocals,
-  type HostThread,
-  host,
-  kernelSource,
-  signalPending,
-  toCpu,
-} from '../host/host-env.ts';
+import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
 import { type Case, otherwise, type Source } from '../path/path.ts';
 import { vcpuOf } from './kvm-env.ts';
 import { recordedAt } from './recordings.ts';
 import type { Keyed, KvmParts } from './slots.ts';
+import { exitRequest } from './thread-work.ts';
 import { lockMutex, unlockMutex, vcpuLoad, vcpuPut } from './vcpu-load.ts';
 
 /** What a vendor puts into its run loop. */
@@ -72,15 +64,14 @@ declare module '../host/host-env.ts' {
 type HostCase = Case<HostThread, HostLocals, ThreadEvent>;
 const { path, step, call, loop, when, note, leaveLoop, preemptDisable } = host;
 const KVM_MAIN = kernelSource('virt/kvm/kvm_main.c');
-const WORK = 'kernel/entry/kvm.c, xfer_to_guest_mode_handle_work()';
 
 const has = (name: string) => (_t: HostThread, l: HostLocals) => l.requests!.includes(name as VcpuRequest);
 
 const returns = (_t: HostThread, l: HostLocals): boolean => l.returns === true;
 
 /**
- * R6: each request by its handler, until none is left that has one, or one ends KVM_RUN. Signals and
- * need_resched are not looked at.
+ * R6: each request by its handler, until none is left that has one, or one ends KVM_RUN. Signals
+ * and need_resched are not looked at.
  */
 const checkRequests = (env: HostEnv) => {
   const handlers = env.slots.keyed('requests');
@@ -107,54 +98,6 @@ const checkRequests = (env: HostEnv) => {
     { locals: ['requests'] },
   );
 };
-
-/**
- * R18 on x86, and the head of a turn on arm64: the thread gives way if need_resched is set, and goes
- * `onward`. A signal comes first: it is `interrupted`, without a schedule().
- */
-export const handleWork = (env: HostEnv, interrupted: readonly HostItem[], onward: readonly HostItem[] = []): readonly HostItem[] => [
-  when(
-    [signalPending, interrupted],
-    [
-      otherwise,
-      [
-        step('xfer_to_guest_mode_handle_work', {
-          mayResched: true,
-          source: WORK,
-          ...recordedAt(env, WORK, '6.1-full/fg-preempt.gz:1436 and 6.12-full/fg-kick.gz:169'),
-          ...(env.rseq && { set: () => ({ notifyResume: undefined }) }),
-        }),
-        when([signalPending, interrupted], [otherwise, onward]),
-      ],
-    ],
-  ),
-];
-
-/**
- * R10's test: a kick, a request, or a bit of XFER_TO_GUEST_MODE_WORK gives the entry up. Of those
- * bits TIF_NOTIFY_SIGNAL has no one who sets it.
- */
-const exitRequest = (env: HostEnv) =>
-  path(
-    'kvm_vcpu_exit_request',
-    env.vendor.enterGuest,
-    [
-      step('test_requests', {
-        send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.requests?' }),
-        answers: { 'vcpu.requests': (e) => ({ pending: e.exiting || e.pending.length > 0 }) },
-      }),
-      when([
-        (_t, l) => l.pending !== true,
-        [
-          step('test_need_resched', {
-            send: (t) => toCpu(t, { type: 'cpu.needResched?' }),
-            answers: { 'cpu.needResched': (e, t) => ({ pending: e.pending || signalPending(t) || t.notifyResume === true }) },
-          }),
-        ],
-      ]),
-    ],
-    { requires: 'N' },
-  );
 
 /**
  * R12, the guest itself: micro-steps of the guest until it exits, or an interrupt of its CPU ends
@@ -276,7 +219,7 @@ export const KVM_PARTS: KvmParts = {
   },
 };
 
-/** The whole ioctl, R1 to R20. */
+/** The whole ioctl, R1 to R21. */
 export const kvmRunPath = (env: HostEnv) => {
   const ofTurn: readonly (keyof HostLocals & string)[] = ['exit', 'returns', ...env.slots.turnLocals()];
   const turn: Turn = {

@@ -1,7 +1,7 @@
 /**
  * The named slots of KVM that mechanisms fill. A sequence slot holds items of several mechanisms,
  * in the order that they declare; a keyed slot holds one handler for each key. The run loop
- * (`kvm-run.ts`) says where each slot stands, by step of the skeleton R1 to R20.
+ * (`kvm-run.ts`) says where each slot stands, by step of the skeleton R1 to R21.
  */
 import type { Outgoing } from '../../events/event.ts';
 import type { ExitReason, VcpuRequest } from '../../events/kvm.ts';

@@ -10,8 +10,9 @@ import { type HostEnv, type HostItem, host, kernelSource } from '../host/host-en
 import { otherwise } from '../path/path.ts';
 import { haltPath } from './block.ts';
 import { vcpuOf } from './kvm-env.ts';
-import { handleWork, type Turn, type Vendor } from './kvm-run.ts';
+import type { Turn, Vendor } from './kvm-run.ts';
 import { recordedAt } from './recordings.ts';
+import { handleWork } from './thread-work.ts';
 
 const { path, step, call, loop, when, leaveLoop, leavePath } = host;
 const X86 = (functions: string) => kernelSource(`arch/x86/kvm/x86.c, ${functions}`);

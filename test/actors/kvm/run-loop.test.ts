@@ -121,7 +121,7 @@ describe('a thread of an arm64 vCPU', () => {
   const { machines, actors } = topologyOf(guest([w.hlt]));
   const IN_KVM_RUN = /^.*KVM_RUN\./;
 
-  /** The thread's steps from `main.start` on, where the others answer so; it is killed before one of them. */
+  /** The thread's steps, where the others answer so; it is killed before one of them. */
   function walk(answers: Readonly<Record<string, object>>, killedAt: string): string[] {
     const input = actors.find(({ id }) => id === w.VCPU)!.input;
     let given = Given.start<HostThread>(machines.hostThread!, input).after({ type: 'sched.swapIn', from: 'pcpu:0' });
