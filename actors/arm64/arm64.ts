@@ -7,19 +7,15 @@
  */
 import { type HostEnv, type HostItem, host, kernelSource } from '../host/host-env.ts';
 import { haltPath } from '../kvm/block.ts';
-import { handleWork, type Turn, type Vendor } from '../kvm/kvm-run.ts';
+import type { Turn, Vendor } from '../kvm/kvm-run.ts';
+import { handleWork } from '../kvm/thread-work.ts';
 
 const { path, call, loop, note } = host;
 
-/**
- * kvm_arch_vcpu_ioctl_run(): a signal at the head of a turn is an error of that turn, which walks on
- * to R10 and back without a look at requests.
- */
-const runLoop = (env: HostEnv, { clear, enter }: Turn): readonly HostItem[] => [
-  loop(clear, ...handleWork(env, [note(() => ({ returns: true }))]), ...enter),
-];
+/** A signal at the head of a turn is an error of that turn: requests are not looked at. */
+const head = (env: HostEnv, requests: HostItem): readonly HostItem[] => handleWork(env, [note(() => ({ returns: true }))], [requests]);
 
-/** WFI is over when the thread goes on, whatever has ended its sleep: the guest finds it retired. */
+/** WFI is over when the thread goes on, whatever has ended its sleep: the guest has retired it. */
 const handleWfx = (env: HostEnv): readonly HostItem[] => [
   call(
     path(
@@ -35,9 +31,10 @@ export const arm64Vendor: Vendor = {
   name: 'arm64',
   enterGuest: { name: 'kvm_arm_vcpu_enter_exit', ...kernelSource('arch/arm64/kvm/arm.c, kvm_arch_vcpu_ioctl_run()') },
   checkRequests: 'check_vcpu_requests',
-  afterRequests: [],
+  head,
+  errorsReachR10: true,
   prepare: [],
-  runLoop,
+  runLoop: (_env: HostEnv, { clear, enter }: Turn) => [loop(clear, ...enter)],
   returnToUser: () => [],
   worldSwitch: {
     name: '__kvm_vcpu_run',

@@ -1,8 +1,8 @@
 /**
- * How a thread waits asleep: it asks, sleeps if it was refused, and asks again whenever it is woken.
+ * How a thread waits asleep: it asks, sleeps if it was refused, and asks again when it is woken.
  *
- * A sleeping lock begins with might_sleep(), and so does wait_event(): a point where hosts reschedule
- * that do not preempt the kernel. To ask again after a sleep is none.
+ * A sleeping lock begins with might_sleep(), and so does wait_event(): a point where hosts
+ * reschedule that do not preempt the kernel. To ask again after a sleep is none.
  *
  * @see kernel include/linux/kernel.h, might_sleep(); kernel/locking/mutex.c, mutex_lock(),
  * __mutex_lock_common(); include/linux/wait.h, wait_event(), ___wait_event()

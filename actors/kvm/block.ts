@@ -15,7 +15,10 @@ const KVM_MAIN = 'virt/kvm/kvm_main.c';
 /** kvm_vcpu_check_block() has found nothing to do. */
 const sleeps = (t: HostThread, l: HostLocals): boolean => l.sleep === true && !signalPending(t);
 
-/** The vCPU says whether there is anything to do; unless the thread only polls, it is told the end of that. */
+/**
+ * The vCPU says whether there is anything to do. If not, it wakes the thread later, unless the
+ * thread only polls.
+ */
 const checkBlock = (env: HostEnv, until: BlockedUntil, polls: { readonly polls?: true } = {}) => ({
   send: (t: HostThread) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.block', until, ...polls }),
   answers: { 'vcpu.blocked': (e: { readonly sleep: boolean }) => ({ sleep: e.sleep }) },

@@ -1,5 +1,5 @@
 /**
- * KVM_RUN, micro-step by micro-step: the run skeleton R1 to R20 that every vCPU thread walks. The
+ * KVM_RUN, micro-step by micro-step: the run skeleton R1 to R21 that every vCPU thread walks. The
  * vendor gives the loop around it (`x86.ts`, `../arm64/`), the way into guest mode and back (R12)
  * and the names of its functions; mechanisms fill the slots (`slots.ts`).
  *
@@ -9,20 +9,12 @@
 import { outgoing } from '../../events/event.ts';
 import type { ThreadEvent } from '../../events/index.ts';
 import type { ExitReason, GuestExit, VcpuRequest } from '../../events/kvm.ts';
-import {
-  type HostEnv,
-  type HostItem,
-  type HostLocals,
-  type HostThread,
-  host,
-  kernelSource,
-  signalPending,
-  toCpu,
-} from '../host/host-env.ts';
+import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
 import { type Case, otherwise, type Source } from '../path/path.ts';
 import { vcpuOf } from './kvm-env.ts';
 import { recordedAt } from './recordings.ts';
 import type { Keyed, KvmParts } from './slots.ts';
+import { exitRequest } from './thread-work.ts';
 import { lockMutex, unlockMutex, vcpuLoad, vcpuPut } from './vcpu-load.ts';
 
 /** What a vendor puts into its run loop. */
@@ -39,8 +31,10 @@ export interface Vendor {
   /** The function of R6 to R16, and of R6's requests, by the kernel's names. */
   readonly enterGuest: Source & { readonly name: string };
   readonly checkRequests: string;
-  /** After R6, whose handlers say by `returns` that KVM_RUN is over. */
-  readonly afterRequests: readonly HostItem[];
+  /** What stands before R7: R6, whose handlers say by `returns` that KVM_RUN is over. */
+  readonly head: (env: HostEnv, requests: HostItem) => readonly HostItem[];
+  /** Whether a turn that `returns` at its head walks on to R10, where it is given up. */
+  readonly errorsReachR10: boolean;
   /** R8: steps of the vendor's own, before those of mechanisms. */
   readonly prepare: readonly HostItem[];
   /** Between R5 and R19: turns, and where the work of the thread's flags is done (R18). */
@@ -70,16 +64,14 @@ declare module '../host/host-env.ts' {
 type HostCase = Case<HostThread, HostLocals, ThreadEvent>;
 const { path, step, call, loop, when, note, leaveLoop, preemptDisable } = host;
 const KVM_MAIN = kernelSource('virt/kvm/kvm_main.c');
-const WORK = 'kernel/entry/kvm.c, xfer_to_guest_mode_handle_work()';
 
 const has = (name: string) => (_t: HostThread, l: HostLocals) => l.requests!.includes(name as VcpuRequest);
 
 const returns = (_t: HostThread, l: HostLocals): boolean => l.returns === true;
-const goesOn = (t: HostThread, l: HostLocals): boolean => !returns(t, l);
 
 /**
- * R6: each request by its handler, until none is left that has one, or one ends KVM_RUN. Signals and
- * need_resched are not looked at.
+ * R6: each request by its handler, until none is left that has one, or one ends KVM_RUN. Signals
+ * and need_resched are not looked at.
  */
 const checkRequests = (env: HostEnv) => {
   const handlers = env.slots.keyed('requests');
@@ -88,7 +80,6 @@ const checkRequests = (env: HostEnv) => {
     const untaken = l.requests!.find((request) => handlers[request] === undefined);
     return untaken === undefined ? has('KVM_REQ_VM_DEAD')(t, l) : env.slots.refuse('requests', untaken, env);
   };
-  const handled = (items: NonNullable<Keyed['requests'][VcpuRequest]>) => [...items(env), when([returns, [leaveLoop]])];
   return path(
     env.vendor.checkRequests,
     env.vendor.enterGuest,
@@ -98,7 +89,7 @@ const checkRequests = (env: HostEnv) => {
           send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.requests?' }),
           answers: { 'vcpu.requests': (e) => ({ requests: e.pending }) },
         }),
-        when([isDead, handled(dead!)], ...Object.entries(others).map(([name, items]): HostCase => [has(name), handled(items)]), [
+        when([isDead, dead!(env)], ...Object.entries(others).map(([name, items]): HostCase => [has(name), items(env)]), [
           otherwise,
           [leaveLoop],
         ]),
@@ -107,54 +98,6 @@ const checkRequests = (env: HostEnv) => {
     { locals: ['requests'] },
   );
 };
-
-/**
- * R18 on x86, and the head of a turn on arm64: the thread gives way if need_resched is set. A signal
- * comes first: it is `interrupted`, without a schedule().
- */
-export const handleWork = (env: HostEnv, interrupted: readonly HostItem[]): readonly HostItem[] => [
-  when(
-    [signalPending, interrupted],
-    [
-      otherwise,
-      [
-        step('xfer_to_guest_mode_handle_work', {
-          mayResched: true,
-          source: WORK,
-          ...recordedAt(env, WORK, '6.1-full/fg-preempt.gz:1436 and 6.12-full/fg-kick.gz:169'),
-          ...(env.rseq && { set: () => ({ notifyResume: undefined }) }),
-        }),
-        when([signalPending, interrupted]),
-      ],
-    ],
-  ),
-];
-
-/**
- * R10's test: a kick, a request, or a bit of XFER_TO_GUEST_MODE_WORK gives the entry up. Of those
- * bits TIF_NOTIFY_SIGNAL has no one who sets it.
- */
-const exitRequest = (env: HostEnv) =>
-  path(
-    'kvm_vcpu_exit_request',
-    env.vendor.enterGuest,
-    [
-      step('test_requests', {
-        send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.requests?' }),
-        answers: { 'vcpu.requests': (e) => ({ pending: e.exiting || e.pending.length > 0 }) },
-      }),
-      when([
-        (_t, l) => l.pending !== true,
-        [
-          step('test_need_resched', {
-            send: (t) => toCpu(t, { type: 'cpu.needResched?' }),
-            answers: { 'cpu.needResched': (e, t) => ({ pending: e.pending || signalPending(t) || t.notifyResume === true }) },
-          }),
-        ],
-      ]),
-    ],
-    { requires: 'N' },
-  );
 
 /**
  * R12, the guest itself: micro-steps of the guest until it exits, or an interrupt of its CPU ends
@@ -221,7 +164,7 @@ const worldSwitch = (env: HostEnv) => {
 
 /** R6 to R16: one turn through guest mode. Leaves `exit` if the guest was entered, or `returns`. */
 const enterGuest = (env: HostEnv) => {
-  const { enterGuest: origin, prepare } = env.vendor;
+  const { enterGuest: origin, head, errorsReachR10, prepare } = env.vendor;
   const { slots } = env;
   const setMode = (mode: 'IN_GUEST_MODE' | 'OUTSIDE_GUEST_MODE') =>
     step(mode, { ns: 5, send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.setMode', mode }) });
@@ -231,18 +174,18 @@ const enterGuest = (env: HostEnv) => {
     ...slots.items('afterGuest', env),
     ...slots.items('restore', env),
   ];
+  const ifNothingIsPending = [call(exitRequest(env)), when([(_t: HostThread, l: HostLocals) => l.pending !== true, throughGuest])];
   return path(
     origin.name,
     origin,
     [
-      when([goesOn, [call(checkRequests(env))]]),
-      ...env.vendor.afterRequests,
+      ...head(env, call(checkRequests(env))),
       preemptDisable,
       ...prepare,
       ...slots.items('beforeEntry', env),
       step('local_irq_disable', { irqs: false, ns: 5 }),
       setMode('IN_GUEST_MODE'),
-      when([goesOn, [call(exitRequest(env)), when([(_t, l) => l.pending !== true, throughGuest])]]),
+      ...(errorsReachR10 ? [when([(_t: HostThread, l: HostLocals) => l.returns !== true, ifNothingIsPending])] : ifNothingIsPending),
       setMode('OUTSIDE_GUEST_MODE'),
       step('local_irq_enable', { irqs: true, ns: 5, ...recordedAt(env, origin.source, '6.12-full/fg-preempt.gz:207-213') }),
       step('preempt_enable', { preempt: -1, ns: 5, ...recordedAt(env, origin.source, '6.12-full/fg-preempt.gz:213-214') }),
@@ -268,7 +211,7 @@ const handleExit = (env: HostEnv) => {
 export const KVM_PARTS: KvmParts = {
   toUser: ['SHUTDOWN', 'INVALID'],
   // -EIO.
-  requests: { KVM_REQ_VM_DEAD: () => [note(() => ({ returns: true }))] },
+  requests: { KVM_REQ_VM_DEAD: () => [note(() => ({ returns: true })), leaveLoop] },
   exits: {
     // nmi_interception(): the host's own handler has run by now.
     NMI: () => [],
@@ -276,7 +219,7 @@ export const KVM_PARTS: KvmParts = {
   },
 };
 
-/** The whole ioctl, R1 to R20. */
+/** The whole ioctl, R1 to R21. */
 export const kvmRunPath = (env: HostEnv) => {
   const ofTurn: readonly (keyof HostLocals & string)[] = ['exit', 'returns', ...env.slots.turnLocals()];
   const turn: Turn = {

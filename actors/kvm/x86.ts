@@ -10,8 +10,9 @@ import { type HostEnv, type HostItem, host, kernelSource } from '../host/host-en
 import { otherwise } from '../path/path.ts';
 import { haltPath } from './block.ts';
 import { vcpuOf } from './kvm-env.ts';
-import { handleWork, type Turn, type Vendor } from './kvm-run.ts';
+import type { Turn, Vendor } from './kvm-run.ts';
 import { recordedAt } from './recordings.ts';
+import { handleWork } from './thread-work.ts';
 
 const { path, step, call, loop, when, leaveLoop, leavePath } = host;
 const X86 = (functions: string) => kernelSource(`arch/x86/kvm/x86.c, ${functions}`);
@@ -51,7 +52,8 @@ export const x86Vendor = {
   enterGuest: { name: 'vcpu_enter_guest', ...X86('vcpu_enter_guest()') },
   checkRequests: 'kvm_check_requests',
   /** `goto out`: an error of R6 ends vcpu_run(). */
-  afterRequests: [when([(_t, l) => l.returns === true, [leavePath]])],
+  head: (_env, requests) => [requests, when([(_t, l) => l.returns === true, [leavePath]])],
+  errorsReachR10: false,
   runLoop: vcpuRun,
   /** MSRs that only user mode needs, such as TSC_AUX and STAR, come back here, not at R19. */
   returnToUser: (env) => [

@@ -43,10 +43,10 @@ const leaveVmsa: WithinStep = {
   },
 };
 
-/** A signal ends the wait, and KVM_RUN with it: the request is still there, and R6 would wait again. */
+/** A signal ends the wait and KVM_RUN: the request is still there, and R6 would wait again. */
 const blockEntry = (env: HostEnv): readonly HostItem[] => [
   call(blockPath(env, { cleared: 'KVM_REQ_BLOCK_ENTRY' })),
-  when([signalPending, [note(() => ({ returns: true }))]]),
+  when([signalPending, [note(() => ({ returns: true })), leaveLoop]]),
 ];
 
 export const snpKvm: KvmParts = {

@@ -1,8 +1,8 @@
 /**
  * HLT on x86: the exit makes the vCPU halted, and the head of the next turn polls for it and puts
  * its thread to sleep.
- * @see kernel arch/x86/kvm/x86.c, kvm_emulate_halt(), vcpu_run(), vcpu_block(); virt/kvm/kvm_main.c,
- * kvm_vcpu_halt(), kvm_vcpu_block()
+ * @see kernel arch/x86/kvm/x86.c, kvm_emulate_halt(), vcpu_run(), vcpu_block();
+ * virt/kvm/kvm_main.c, kvm_vcpu_halt(), kvm_vcpu_block()
  */
 import { describe, expect, it } from 'vitest';
 import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
