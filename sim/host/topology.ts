@@ -82,6 +82,7 @@ const SETS: readonly string[] = [
   'rq.waiting.threads',
   'pcpu.peers',
   'pcpu.waiting',
+  'pcpu.calls',
   'hostProcess.threads',
   'mutex.waiters',
 ];

@@ -14,7 +14,7 @@ type HostTable = { readonly [K in CoreHostOp['op']]: Operation<Arguments, CoreHo
 export const GUEST_OPERATIONS = {
   spin: operation('spin', 'Computes and never exits by itself: only an interrupt of the pCPU ends it.', {}),
   compute: operation('compute', 'Computes without end: an interrupt takes the vCPU out of the guest, and it goes on when it is back.', {}),
-  hlt: operation('hlt', 'Halts until a request arrives, or an interrupt where the scenario allows them.', {}),
+  hlt: operation('hlt', 'Halts until an interrupt, where the scenario allows them, or KVM_REQ_UNBLOCK.', {}),
 } satisfies GuestTable;
 
 /** Each step is a state of its own to a search. */
@@ -28,6 +28,7 @@ export const HOST_OPERATIONS = {
     fields: { vm: NAME, vcpu: integer(0, LIMITS.vcpus - 1) },
     compiled: z.strictObject(KVM_RUN_ARGS).transform(({ vcpu }): CoreHostOp => ({ op: 'KVM_RUN', ...vcpuNamed(vcpu) })),
   },
+  madvise: operation('madvise', 'Gives memory of a guest back: KVM unmaps it and has the TLBs flushed.', { vm: NAME }),
   compute: operation('compute', 'Computes in user mode, without end or for so many steps: others wait for the CPU.', {
     steps: integer(1, COMPUTE_MAX).exactOptional(),
   }),

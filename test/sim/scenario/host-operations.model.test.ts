@@ -6,6 +6,7 @@ import { expectReasons, namedIn, refusal } from './combinations.ts';
 
 const HOST: Readonly<Record<keyof typeof HOST_OPERATIONS, readonly string[]>> = {
   KVM_RUN: ['{ vcpu: vm0/0 }'],
+  madvise: ['{ vm: vm0 }', '{ vm: vm1 }'],
   compute: ['{}', '{ steps: 1 }', '{ steps: 65536 }'],
 };
 const HOSTS = { amd: ['snp', ', features: [sev-snp]'], intel: ['vmx', ''], arm64: ['arm64', ''] } as const;
@@ -38,6 +39,7 @@ describe('an operation of every host', () => {
   });
 
   it.each([
+    ['{ madvise: { vm: vm9 } }', 1, /^found "vm9"; expected a VM of the scenario/],
     ['{ compute: { steps: 0 } }', 1, /^found 0; expected an integer from 1 to 65536/],
     ['{ compute: { steps: 65537 } }', 1, /^found 65537; expected an integer from 1 to 65536/],
     ['{ compute: {} }', 2, /^found 2; expected a pCPU of the host/],
