@@ -13,6 +13,7 @@ import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, ke
 import { type Case, otherwise, type Source } from '../path/path.ts';
 import { vcpuOf } from './kvm-env.ts';
 import { recordedAt } from './recordings.ts';
+import { REQUEST_FLAGS } from './requests.ts';
 import type { Keyed, KvmParts } from './slots.ts';
 import { exitRequest } from './thread-work.ts';
 import { lockMutex, unlockMutex, vcpuLoad, vcpuPut } from './vcpu-load.ts';
@@ -50,6 +51,8 @@ export interface Vendor {
   readonly isRecorded?: true;
   /** Whether an ioctl on a vCPU loads it. */
   readonly loadsForIoctls: boolean;
+  /** What flushes the TLBs of all CPUs: a request to each vCPU, or this instruction. */
+  readonly flushRemoteTlbs: 'KVM_REQ_TLB_FLUSH' | (Source & { readonly name: string });
   /** What the vendor itself handles, and keyed slots that hosts of this vendor alone have. */
   readonly parts: KvmParts;
   readonly keyed?: readonly (keyof Keyed)[];
@@ -210,6 +213,7 @@ const handleExit = (env: HostEnv) => {
 /** What KVM handles on every host. */
 export const KVM_PARTS: KvmParts = {
   toUser: ['SHUTDOWN', 'INVALID'],
+  requestFlags: REQUEST_FLAGS,
   // -EIO.
   requests: { KVM_REQ_VM_DEAD: () => [note(() => ({ returns: true })), leaveLoop] },
   exits: {

@@ -53,6 +53,6 @@ export const svmVendor: Vendor = {
     leave: 'VMEXIT',
     hasInsns: true,
   },
-  parts: { exits: { ...x86Vendor.exits, VMGEXIT: handleVmgexit } },
+  parts: { requests: x86Vendor.requests, exits: { ...x86Vendor.exits, VMGEXIT: handleVmgexit } },
   keyed: ['nae'],
 };

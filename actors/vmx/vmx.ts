@@ -18,5 +18,5 @@ export const vmxVendor: Vendor = {
     leave: 'VMEXIT',
     hasInsns: false,
   },
-  parts: { exits: x86Vendor.exits },
+  parts: { requests: x86Vendor.requests, exits: x86Vendor.exits },
 };
