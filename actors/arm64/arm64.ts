@@ -20,5 +20,13 @@ export const arm64Vendor: Vendor = {
     hasInsns: false,
   },
   loadsForIoctls: false,
+  userIo: {
+    pio: null,
+    mmio: {
+      name: 'kvm_handle_guest_abort',
+      ...kernelSource('arch/arm64/kvm/mmu.c, kvm_handle_guest_abort(); arch/arm64/kvm/mmio.c, io_mem_abort()'),
+    },
+    emulates: false,
+  },
   parts: {},
 };

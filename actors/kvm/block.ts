@@ -3,6 +3,7 @@ import { outgoing } from '../../events/event.ts';
 import type { BlockedUntil } from '../../events/kvm.ts';
 import { type HostEnv, type HostLocals, type HostThread, host, kernelSource, signalPending, toCpu } from '../host/host-env.ts';
 import { vcpuOf } from './kvm-env.ts';
+import { hasUserLoop } from './user-exits.ts';
 
 const { path, step, loop, when, leaveLoop } = host;
 
@@ -35,7 +36,7 @@ export const blockPath = (env: HostEnv, until: BlockedUntil) => {
         [
           step('finish_rcuwait', {
             send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.unblock' }),
-            ...(until === 'request' && env.slots.hasUserLoop() && { local: () => ({ halted: true }) }),
+            ...(until === 'request' && hasUserLoop(env) && { local: () => ({ halted: true }) }),
           }),
         ],
       ]),

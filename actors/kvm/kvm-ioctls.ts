@@ -1,6 +1,7 @@
 /** Ioctls of KVM as operations of host threads: KVM_RUN, and those that mechanisms bring. */
 import { type HostEnv, type HostItem, type HostPath, host } from '../host/host-env.ts';
 import { kvmRunPath } from './kvm-run.ts';
+import { inUserLoop } from './user-loop.ts';
 import { lockMutex, unlockMutex, vcpuLoad, vcpuPut } from './vcpu-load.ts';
 
 const { path, step, call, when, note } = host;
@@ -39,7 +40,7 @@ const vmIoctlPath = (env: HostEnv, name: string): HostPath => {
 
 /** Operations of host threads that are ioctls of KVM. */
 export const kvmOperations = (env: HostEnv): readonly (readonly [string, HostItem])[] => [
-  ['KVM_RUN', call(env.slots.inUserLoop(env, kvmRunPath(env)))],
+  ['KVM_RUN', call(inUserLoop(env, kvmRunPath(env)))],
   ...Object.keys(env.slots.keyed('vcpuIoctls')).map((name) => [name, call(vcpuIoctlPath(env, name))] as const),
   ...Object.keys(env.slots.keyed('vmIoctls')).map((name) => [name, call(vmIoctlPath(env, name))] as const),
 ];

@@ -23,6 +23,7 @@ import { type Case, otherwise, type Source } from '../path/path.ts';
 import { blockPath } from './block.ts';
 import { vcpuOf } from './kvm-env.ts';
 import type { Keyed, KvmParts } from './slots.ts';
+import { completeUserspaceIo, hasUserLoop, noteUserExit, type UserIoFunctions, whenReturned } from './user-exits.ts';
 import { lockMutex, unlockMutex, vcpuLoad, vcpuPut } from './vcpu-load.ts';
 
 /** What an architecture's half of KVM gives the skeleton. */
@@ -40,6 +41,8 @@ export interface Vendor {
   readonly worldSwitch: Source & { readonly name: string; readonly enter: string; readonly leave: string; readonly hasInsns: boolean };
   /** Whether an ioctl on a vCPU loads it. */
   readonly loadsForIoctls: boolean;
+  /** What it leaves to user space, and how it goes on from there. */
+  readonly userIo: UserIoFunctions;
   /** What the vendor itself handles, and keyed slots that hosts of this vendor alone have. */
   readonly parts: KvmParts;
   readonly keyed?: readonly (keyof Keyed)[];
@@ -204,22 +207,33 @@ const is = (reason: ExitReason) => (_t: HostThread, l: HostLocals) => l.exit?.re
  * R17 by exit reason; a reason that user space must see ends the loop, and one that nothing takes
  * the run.
  */
-const handleExit = (env: HostEnv) => {
+const handleExit = (env: HostEnv): readonly HostItem[] => {
   const handlers = Object.entries(env.slots.keyed('exits')).map(
     ([reason, items]): HostCase => [is(reason as ExitReason), [...items(env), when([(_t, l) => l.returns === true, [leaveLoop]])]],
   );
-  return when(...handlers, [(_t, l) => l.exit !== undefined && env.slots.isToUser(l.exit.reason, env), [leaveLoop]]);
+  const returned: HostItem = when([(_t, l) => l.returns === true, [leaveLoop]]);
+  const before = env.slots.items('beforeHandler', env);
+  return [
+    ...(before.length > 0 ? [...before, returned] : []),
+    when(...handlers, [(_t, l) => l.exit !== undefined && env.slots.isToUser(l.exit.reason, env), [leaveLoop]]),
+  ];
 };
 
 /** What KVM handles on every host. */
 export const KVM_PARTS: KvmParts = {
-  toUser: ['SHUTDOWN', 'INVALID'],
+  toUser: ['SHUTDOWN', 'INVALID', 'DEBUG'],
   requests: { KVM_REQ_VM_DEAD: () => [note(() => ({ dead: true })), leaveLoop] },
   exits: {
     HLT: (env) => [call(blockPath(env, 'request'))],
     // nmi_interception(): the host's own handler has run by now.
     NMI: () => [],
     INTR: (env) => [step('handle_external_interrupt', { ns: 50, send: (t) => outgoing(vcpuOf(env, t).id, { type: 'guest.interrupted' }) })],
+  },
+  vcpuIoctls: {
+    KVM_GET_MP_STATE: {
+      ...kernelSource('arch/x86/kvm/x86.c, kvm_arch_vcpu_ioctl_get_mpstate(); arch/arm64/kvm/arm.c'),
+      items: () => [step('kvm_arch_vcpu_ioctl_get_mpstate')],
+    },
   },
 };
 
@@ -228,7 +242,7 @@ export const KVM_PARTS: KvmParts = {
  * @see kernel arch/x86/kvm/x86.c, vcpu_run(), vcpu_block(), 6.1
  */
 const whenHalted = (env: HostEnv, others: readonly HostItem[]): readonly HostItem[] => {
-  if (!env.slots.hasUserLoop()) return others;
+  if (!hasUserLoop(env)) return others;
   const vcpuBlock = path('vcpu_block', env.vendor.enterGuest, [call(blockPath(env, 'request'))]);
   return [when([(_t, l) => l.halted === true, [note(() => ({ halted: undefined })), call(vcpuBlock)]], [otherwise, others])];
 };
@@ -246,16 +260,22 @@ export const kvmRunPath = (env: HostEnv) => {
         (_t, l) => l.granted === true,
         [
           note(() => ({ granted: undefined })),
+          ...completeUserspaceIo(env, 'before-load'),
+          ...env.slots.items('beforeLoad', env),
           call(vcpuLoad(env)),
+          ...completeUserspaceIo(env, 'after-load'),
+          ...env.slots.items('beforeRun', env),
           loop(
+            ...whenReturned(env),
             ...whenHalted(env, [
               call(enterGuest(env), () => Object.fromEntries(turn.map((name) => [name, undefined]))),
               when([(_t, l) => l.dead === true, [leaveLoop]]),
-              handleExit(env),
+              ...handleExit(env),
             ]),
             // R18: -EINTR.
             when([signalPending, [leaveLoop]]),
           ),
+          ...noteUserExit(env),
           ...env.slots.items('leaveToUser', env),
           call(vcpuPut(env)),
           unlockMutex(env),
@@ -263,6 +283,6 @@ export const kvmRunPath = (env: HostEnv) => {
       ]),
       step('sysret', { mode: 'user' }),
     ],
-    { locals: ['dead', 'granted', ...turn] },
+    { locals: ['dead', 'granted', ...turn, ...env.slots.locals('beforeLoad', 'beforeRun')] },
   );
 };
