@@ -221,19 +221,13 @@ const handleExit = (env: HostEnv): readonly HostItem[] => {
 
 /** What KVM handles on every host. */
 export const KVM_PARTS: KvmParts = {
-  toUser: ['SHUTDOWN', 'INVALID', 'DEBUG'],
+  toUser: ['SHUTDOWN', 'INVALID'],
   requests: { KVM_REQ_VM_DEAD: () => [note(() => ({ dead: true })), leaveLoop] },
   exits: {
     HLT: (env) => [call(blockPath(env, 'request'))],
     // nmi_interception(): the host's own handler has run by now.
     NMI: () => [],
     INTR: (env) => [step('handle_external_interrupt', { ns: 50, send: (t) => outgoing(vcpuOf(env, t).id, { type: 'guest.interrupted' }) })],
-  },
-  vcpuIoctls: {
-    KVM_GET_MP_STATE: {
-      ...kernelSource('arch/x86/kvm/x86.c, kvm_arch_vcpu_ioctl_get_mpstate(); arch/arm64/kvm/arm.c'),
-      items: () => [step('kvm_arch_vcpu_ioctl_get_mpstate')],
-    },
   },
 };
 

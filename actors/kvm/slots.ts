@@ -4,11 +4,11 @@
  * (`kvm-run.ts`) says where each slot stands, by step of the skeleton R1 to R20.
  */
 import type { Outgoing } from '../../events/event.ts';
-import type { ThreadEvent } from '../../events/index.ts';
 import type { ExitReason, VcpuRequest } from '../../events/kvm.ts';
 import { didYouMean } from '../../events/nearest.ts';
 import type { HostEnv, HostItem, HostLocals, HostThread } from '../host/host-env.ts';
-import type { Case, Source } from '../path/path.ts';
+import type { Source } from '../path/path.ts';
+import type { UserLoop } from './vmm.ts';
 
 type LocalName = keyof HostLocals & string;
 type Items = (env: HostEnv) => readonly HostItem[];
@@ -108,25 +108,6 @@ export interface Keyed {
   readonly requests: Readonly<Partial<Record<VcpuRequest, Items>>>;
   readonly vcpuIoctls: Readonly<Record<string, VcpuIoctl>>;
   readonly vmIoctls: Readonly<Record<string, VmIoctl>>;
-}
-
-/**
- * What a VMM does about ends of KVM_RUN, in the one loop around it (`user-loop.ts`). It runs the
- * vCPU again after an end for which some mechanism has a reaction, and leaves the loop after any
- * other.
- * @public
- */
-export interface UserLoop {
-  /** Before the first call. */
-  readonly first?: Items;
-  /** By the end of KVM_RUN, which a local tells. */
-  readonly reactions: (env: HostEnv) => readonly Case<HostThread, HostLocals, ThreadEvent>[];
-  /** After each reaction, its own or that of another mechanism. */
-  readonly afterEach?: Items;
-  /** After the last call. */
-  readonly last?: Items;
-  /** Locals that live as long as the loop does. */
-  readonly locals?: readonly LocalName[];
 }
 
 /** What a mechanism adds to KVM. @public */

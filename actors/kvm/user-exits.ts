@@ -15,6 +15,7 @@ import {
   type HostLocals,
   type HostThread,
   host,
+  kernelSource,
   signalPending,
 } from '../host/host-env.ts';
 import type { Source } from '../path/path.ts';
@@ -41,6 +42,7 @@ export interface UserSpace {
   readonly usesPorts: boolean;
   readonly usesMmio: boolean;
   readonly usesDebug: boolean;
+  readonly usesHalt: boolean;
   /** Some VMM runs its vCPU again: `KVM_RUN: { reenter: true }`. */
   readonly reenters: boolean;
 }
@@ -105,11 +107,15 @@ function handleMmio(env: HostEnv) {
   return path(mmio.name, mmio, [step('x86_emulate_instruction', left), when([isWrite, [step('kvm_rip_write', skipInsn(env))]])]);
 }
 
-/**
- * What KVM handles for the programs of a scenario. A host on which nothing leaves KVM_RUN so has
- * none of it.
- */
+/** What KVM has for user space. A host whose guests cause none of the exits has no handler of them. */
 export const userExitParts = ({ usesPorts, usesMmio }: UserSpace): KvmParts => ({
+  toUser: ['DEBUG'],
+  vcpuIoctls: {
+    KVM_GET_MP_STATE: {
+      ...kernelSource('arch/x86/kvm/x86.c, kvm_arch_vcpu_ioctl_get_mpstate(); arch/arm64/kvm/arm.c'),
+      items: () => [step('kvm_arch_vcpu_ioctl_get_mpstate')],
+    },
+  },
   exits: {
     ...(usesPorts && {
       IO: (env: HostEnv) => {

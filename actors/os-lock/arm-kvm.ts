@@ -11,8 +11,9 @@ import { DEBUG_EXITS, type DebugException } from '../../events/os-lock/arm-debug
 import { hasBits } from '../../events/u64.ts';
 import { type HostEnv, type HostItem, type HostLocals, host, kernelSource } from '../host/host-env.ts';
 import { INTR } from '../kvm/kvm-env.ts';
-import type { KvmParts, UserLoop } from '../kvm/slots.ts';
+import type { KvmParts } from '../kvm/slots.ts';
 import { archLoad, archPut } from '../kvm/vcpu-load.ts';
+import type { UserLoop } from '../kvm/vmm.ts';
 import { otherwise } from '../path/path.ts';
 import { OSLSR } from './arm-debug-rule.ts';
 import { toArm } from './arm-env.ts';

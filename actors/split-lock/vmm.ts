@@ -9,7 +9,7 @@
 import { type Outgoing, outgoing } from '../../events/event.ts';
 import { type HostItem, type HostThread, host } from '../host/host-env.ts';
 import { vcpuOf } from '../kvm/kvm-env.ts';
-import type { UserLoop } from '../kvm/slots.ts';
+import type { UserLoop } from '../kvm/vmm.ts';
 import type { Source } from '../path/path.ts';
 import { paid } from './bus-lock.ts';
 import { SLEEP_TIMER } from './delayed-work.ts';

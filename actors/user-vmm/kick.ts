@@ -57,17 +57,30 @@ const lookForPause = (env: HostEnv): HostItem =>
     when([(_t, l) => l.paused !== true, [leaveLoop]]),
   );
 
-/** After each end of KVM_RUN that the VMM has answered. */
-function betweenRuns(env: HostEnv): readonly HostItem[] {
-  const reenters = (t: HostThread): boolean => {
+const reenters =
+  (env: HostEnv) =>
+  (t: HostThread): boolean => {
     const op = opOf(env, t);
     return op.op === 'KVM_RUN' && op.reenter === true;
   };
+
+/**
+ * The last instructions before KVM_RUN: an unblocked signal that has come so far is handled; one
+ * that comes from here on, KVM_RUN sees.
+ */
+const preRun = (env: HostEnv, name: string): readonly HostItem[] =>
+  isMasked(env.options) ? [] : [when([reenters(env), [step(name, { ...QEMU, set: handled })]])];
+
+/** After each end of KVM_RUN that the VMM has answered. */
+function betweenRuns(env: HostEnv): readonly HostItem[] {
   const clear = step('clear_immediate_exit', { ...QEMU, set: handled, send: store(env, 'immediateExit', false) });
   const eat = when([(t: HostThread) => t.sigpending === true, [step('sigtimedwait_kick', { ...QEMU, set: handled })]]);
   const look = lookForPause(env);
   const design = { 'clear-then-look': [clear, look], 'look-then-clear': [look, clear], 'signal-mask': [eat, look] };
-  return [when([reenters, [...design[env.options['vmm.kick']], note(() => ({ paused: undefined }))]])];
+  return [
+    when([reenters(env), [...design[env.options['vmm.kick']], note(() => ({ paused: undefined }))]]),
+    ...preRun(env, 'kvm_arch_pre_run'),
+  ];
 }
 
 /** What KVM does about immediate_exit. */
@@ -93,7 +106,7 @@ function immediateExit({ 'kvm.immediateExit': read }: HostOptions): Pick<KvmPart
 /** What the mechanism fills where some thread pauses a vCPU. */
 export const kickParts = (options: HostOptions): KvmParts => ({
   ...(!isMasked(options) && immediateExit(options)),
-  userLoop: { reactions: () => [], afterEach: betweenRuns, locals: ['paused'] },
+  userLoop: { first: (env) => preRun(env, 'kvm_arch_pre_run_first'), reactions: () => [], afterEach: betweenRuns, locals: ['paused'] },
 });
 
 /** HLT of a guest whose local APIC is emulated in user space. */

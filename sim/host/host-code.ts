@@ -57,6 +57,7 @@ const userSpaceOf = ({ vms, processes }: ResolvedScenario): UserSpace => {
     usesPorts: guests.some(({ op }) => op === 'out' || op === 'in'),
     usesMmio: guests.some(({ op }) => op === 'mmio'),
     usesDebug: guests.some(({ op }) => op === 'debug-exit'),
+    usesHalt: guests.some(({ op }) => op === 'hlt'),
     reenters: hosts.some((op) => op.op === 'KVM_RUN' && op.reenter === true),
   };
 };

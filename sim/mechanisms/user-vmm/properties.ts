@@ -8,7 +8,7 @@ const isRetiring = (value: unknown): boolean => /(?:OUT|IN|MMIO)_retire/.test(JS
 /** The thread has entered the guest. */
 const isInGuest = (value: unknown): boolean => /:"guest"/.test(JSON.stringify(value));
 
-export const completedBeforeEntry = always('user-exit.completed-before-entry', {
+const completedBeforeEntry = always('user-exit.completed-before-entry', {
   kinds: ['vcpu', 'hostThread'],
   source: 'kernel Documentation/virt/kvm/api.rst, KVM_EXIT_IO, KVM_EXIT_MMIO: an operation is complete only after KVM_RUN is entered again',
   grade: 'read',
@@ -22,14 +22,14 @@ export const completedBeforeEntry = always('user-exit.completed-before-entry', {
   },
 });
 
-export const ioctlGetsMutex = leavesEach<HostThread>('kick.ioctl-gets-mutex', {
+const ioctlGetsMutex = leavesEach<HostThread>('kick.ioctl-gets-mutex', {
   kind: 'hostThread',
   source: 'recorded: 6.1-full/ev-lostkick, 6.12-full/ev-lostkick; a paused vCPU drops vcpu->mutex',
   grade: 'read',
   each: ({ id, context: { frames } }) => (frames.code?.granted === false ? `${id} waits for vcpu->mutex without end` : null),
 });
 
-export const kickedInUserMode = sometimes('kick.signal-in-user-mode', {
+const kickedInUserMode = sometimes('kick.signal-in-user-mode', {
   kinds: ['hostThread'],
   source: 'recorded: 6.1-full/ev-lostkick, 6.12-full/ev-lostkick',
   grade: 'read',
