@@ -107,7 +107,9 @@ function handleMmio(env: HostEnv) {
   return path(mmio.name, mmio, [step('x86_emulate_instruction', left), when([isWrite, [step('kvm_rip_write', skipInsn(env))]])]);
 }
 
-/** What KVM has for user space. A host whose guests cause none of the exits has no handler of them. */
+/**
+ * What KVM has for user space. A host whose guests cause none of the exits has no handler of them.
+ */
 export const userExitParts = ({ usesPorts, usesMmio }: UserSpace): KvmParts => ({
   toUser: ['DEBUG'],
   vcpuIoctls: {

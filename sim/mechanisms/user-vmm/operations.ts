@@ -2,9 +2,10 @@
 import { z } from 'zod';
 import type { HostOp } from '../../../events/program.ts';
 import { integer, LIMITS, NAME, VCPU, vcpuNamed } from '../../scenario/fields.ts';
+import type { Operation } from '../../scenario/operation.ts';
 
 const FIELDS = { vm: NAME, vcpu: integer(0, LIMITS.vcpus - 1) };
-const ofVcpu = (op: 'pause-vcpu' | 'resume-vcpu', summary: string) => ({
+const ofVcpu = (op: 'pause-vcpu' | 'resume-vcpu', summary: string): Operation<{ readonly vcpu: typeof VCPU }, HostOp> => ({
   summary,
   args: { vcpu: VCPU },
   fields: FIELDS,
