@@ -25,6 +25,8 @@ declare module '../host/host-env.ts' {
     readonly pending?: boolean | undefined;
     /** vcpu->requests, as R6 found them. */
     readonly requests?: readonly VcpuRequest[] | undefined;
+    /** KVM_REQ_VM_DEAD: KVM_RUN ends with -EIO. */
+    readonly dead?: boolean | undefined;
     /** The VM that another thread's code has to do with, by name, and one of its vCPUs. */
     readonly owner?: string | undefined;
     readonly vcpu?: number | undefined;

@@ -81,11 +81,7 @@ const WORLDS: Readonly<Record<string, readonly ResolvedScenario[]>> = {
     ),
   ],
   'actors/split-lock/resume.ts': [
-    text(
-      'frozen',
-      intel('host.sld: off'),
-      'processes: { a: { threads: [[{ resume: {} }], [{ frozen: {} }, { compute: {} }]] } }',
-    ),
+    text('frozen', intel('host.sld: off'), 'processes: { a: { threads: [[{ resume: {} }], [{ frozen: {} }, { compute: {} }]] } }'),
   ],
 };
 

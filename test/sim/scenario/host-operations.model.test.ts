@@ -6,6 +6,7 @@ import { expectReasons, namedIn, refusal } from './combinations.ts';
 
 const HOST: Readonly<Record<keyof typeof HOST_OPERATIONS, readonly string[]>> = {
   KVM_RUN: ['{ vcpu: vm0/0 }'],
+  KVM_GET_MP_STATE: ['{ vcpu: vm0/0 }'],
   madvise: ['{ vm: vm0 }', '{ vm: vm1 }'],
   compute: ['{}', '{ steps: 1 }', '{ steps: 65536 }', '{ steps: endless }'],
 };

@@ -57,10 +57,7 @@ const everywhere = (of: (features: string, options: string) => string) =>
 
 /** All that a host does and need not be told apart, in threads of their own. */
 const TOGETHER = [
-  ...[
-    '[{ pin: {} }, { split-lock: {} }, { compute: {} }]',
-    '[{ sysctl: { splitLockMitigate: false } }, { cpu-offline: { cpu: 1 } }]',
-  ],
+  ...['[{ pin: {} }, { split-lock: {} }, { compute: {} }]', '[{ sysctl: { splitLockMitigate: false } }, { cpu-offline: { cpu: 1 } }]'],
   ...[`[{ KVM_SET_MSRS: { ${VCPU}, value: 0 } }, { KVM_GET_MSRS: { ${VCPU} } }, ${RUN}]`, '[{ split-lock: { ac: true } }]'],
 ].join(', ');
 const RESUMES = `[{ resume: {} }], [{ frozen: {} }, { cpu-offline: { cpu: 1 } }, { sysctl: { splitLockMitigate: true } }], [${RUN}]`;
