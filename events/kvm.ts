@@ -12,10 +12,28 @@ export type VcpuMode = 'OUTSIDE_GUEST_MODE' | 'IN_GUEST_MODE' | 'EXITING_GUEST_M
 
 /** Bits of kvm_vcpu.requests by name; a mechanism declares here those that it handles. @public */
 export interface VcpuRequests {
+  readonly KVM_REQ_TLB_FLUSH: true;
   readonly KVM_REQ_VM_DEAD: true;
+  readonly KVM_REQ_UNBLOCK: true;
+  readonly KVM_REQ_OUTSIDE_GUEST_MODE: true;
 }
 /** Names of requests. @public */
 export type VcpuRequest = keyof VcpuRequests;
+
+/**
+ * What the bits above a request's number say, to those who make it of all vCPUs of a VM.
+ * @see kernel include/linux/kvm_host.h, KVM_REQUEST_WAIT, KVM_REQUEST_NO_WAKEUP,
+ * KVM_REQUEST_NO_ACTION
+ * @public
+ */
+export interface RequestFlags {
+  /** Each CPU whose vCPU is not OUTSIDE_GUEST_MODE has to acknowledge an IPI. */
+  readonly wait?: true;
+  /** A vCPU that blocks is left asleep. */
+  readonly noWakeup?: true;
+  /** Nothing is left in vcpu->requests. */
+  readonly noAction?: true;
+}
 
 /**
  * Why a guest leaves guest mode, by the manual's name of the exit, with what the processor tells
@@ -29,13 +47,23 @@ export interface ExitInfoOf {
   readonly HLT: null;
   readonly SHUTDOWN: null;
   readonly INVALID: null;
+  /** SVM: VMEXIT_IOIO; VMX: an I/O instruction. */
+  readonly IO: { readonly port: number; readonly write: boolean };
+  /** #NPF, an EPT misconfiguration or a data abort where no memory slot is. */
+  readonly MMIO: { readonly gpa: number; readonly write: boolean };
+  /** #DB that KVM intercepts for KVM_SET_GUEST_DEBUG. */
+  readonly DEBUG: null;
 }
 /** Names of exits. @public */
 export type ExitReason = keyof ExitInfoOf;
 /** An exit: why, and what the processor tells. @public */
 export type GuestExit = { readonly [K in ExitReason]: { readonly reason: K; readonly info: ExitInfoOf[K] } }[ExitReason];
 
-/** What the thread of a vCPU sleeps for: any request (HLT), or the end of this one. @public */
+/**
+ * What the thread of a vCPU sleeps for: an interrupt or KVM_REQ_UNBLOCK (HLT), or the end of this
+ * request.
+ * @public
+ */
 export type BlockedUntil = 'request' | { readonly cleared: VcpuRequest };
 
 /** What a vCPU can be told and asked. @public */
@@ -53,11 +81,16 @@ export type VcpuEvent = EventOf<{
   'vcpu.setMode': { mode: 'OUTSIDE_GUEST_MODE' | 'IN_GUEST_MODE' };
   /** kvm_check_request() and kvm_request_pending(). */
   'vcpu.requests?': object;
-  /** kvm_make_request() and, in the same breath, kvm_vcpu_kick() up to its IPI. */
-  'vcpu.request': { request: VcpuRequest };
   /**
-   * kvm_vcpu_kick() up to its IPI: IN_GUEST_MODE becomes EXITING_GUEST_MODE. It leaves nothing in
-   * vcpu->requests.
+   * kvm_make_request() and, in the same breath, kvm_vcpu_kick() up to its IPI: a vCPU that blocks
+   * is woken, whatever the request.
+   */
+  'vcpu.request': { request: VcpuRequest };
+  /** kvm_make_vcpu_request(): one vCPU's part of kvm_make_all_cpus_request(). */
+  'vcpu.makeRequest': { request: VcpuRequest; flags: RequestFlags };
+  /**
+   * kvm_vcpu_kick() up to its IPI: a vCPU that blocks is woken, and IN_GUEST_MODE becomes
+   * EXITING_GUEST_MODE. It leaves nothing in vcpu->requests.
    */
   'vcpu.exitGuestMode': object;
   'vcpu.clearRequest': { request: VcpuRequest };
@@ -74,6 +107,8 @@ export type VcpuEvent = EventOf<{
   'vcpu.unblock': object;
   /** The guest saw a physical interrupt of its pCPU. */
   'guest.interrupted': object;
+  /** kvm_skip_emulated_instruction(), kvm_incr_pc(): the instruction that has exited is done. */
+  'guest.skipInsn': object;
 }>;
 
 /** What a vCPU answers. @public */
@@ -88,11 +123,11 @@ export type VcpuAnswer = EventOf<{
   'vcpu.requests': { pending: readonly VcpuRequest[]; exiting: boolean };
   /**
    * Where an IPI must go so that the vCPU leaves guest mode: null if it is not there, or was kicked
-   * already.
+   * already and the sender does not wait.
    */
   'vcpu.kick': { cpu: ActorId | null };
   'vcpu.mode': { mode: VcpuMode };
-  'vcpu.blocked': { sleep: boolean };
+  'vcpu.blocked': { sleep: boolean; halted: boolean };
   'vcpu.mpState': { halted: boolean };
 }>;
 
@@ -113,6 +148,7 @@ export const KVM_EVENTS = {
   'guest.step': 'bus',
   'guest.ran': 'bus',
   'guest.interrupted': 'bus',
+  'guest.skipInsn': 'bus',
   vmexit: 'bus',
   'vcpu.load': 'bus',
   'vcpu.put': 'bus',
@@ -120,6 +156,7 @@ export const KVM_EVENTS = {
   'vcpu.requests?': 'bus',
   'vcpu.requests': 'bus',
   'vcpu.request': 'bus',
+  'vcpu.makeRequest': 'bus',
   'vcpu.exitGuestMode': 'bus',
   'vcpu.clearRequest': 'bus',
   'vcpu.kick': 'bus',

@@ -9,7 +9,7 @@ import { goToSleep } from '../host/sleeping.ts';
 import { vcpuOf } from './kvm-env.ts';
 import { recordedAt } from './recordings.ts';
 
-const { path, step, call, loop, when, note, leaveLoop, leavePath } = host;
+const { path, step, call, loop, when, leaveLoop, leavePath } = host;
 const KVM_MAIN = 'virt/kvm/kvm_main.c';
 
 /** kvm_vcpu_check_block() has found nothing to do. */
@@ -21,11 +21,13 @@ const sleeps = (t: HostThread, l: HostLocals): boolean => l.sleep === true && !s
  */
 const checkBlock = (env: HostEnv, until: BlockedUntil, polls: { readonly polls?: true } = {}) => ({
   send: (t: HostThread) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.block', until, ...polls }),
-  answers: { 'vcpu.blocked': (e: { readonly sleep: boolean }) => ({ sleep: e.sleep }) },
+  answers: {
+    'vcpu.blocked': (e: { readonly sleep: boolean; readonly halted: boolean }) => ({
+      sleep: e.sleep,
+      halted: e.halted ? (true as const) : undefined,
+    }),
+  },
 });
-
-/** A halted vCPU that has nothing to do stays halted, whatever has ended the wait. */
-const noteHalted = note((_t: HostThread, l: HostLocals) => ({ halted: l.sleep === true ? true : undefined }));
 
 /**
  * The thread sleeps until a request or an interrupt arrives (HLT), or until the request it names is
@@ -47,7 +49,6 @@ export const blockPath = (env: HostEnv, until: BlockedUntil) => {
         goToSleep(),
         step('kvm_vcpu_check_block', { ...(until === 'request' && { rests: true, ...seen('157-166') }), ...check }),
       ),
-      ...(until === 'request' ? [noteHalted] : []),
       when([(_t, l) => l.sleep === true, [step('finish_rcuwait', { send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.unblock' }) })]]),
     ],
     { locals: ['sleep'] },
@@ -66,7 +67,7 @@ export const haltPath = (env: HostEnv) =>
       ...(env.haltPolling
         ? [
             step('kvm_vcpu_check_block', checkBlock(env, 'request', { polls: true })),
-            when([(t: HostThread, l: HostLocals) => !sleeps(t, l), [noteHalted, leavePath]]),
+            when([(t: HostThread, l: HostLocals) => !sleeps(t, l), [leavePath]]),
           ]
         : []),
       call(blockPath(env, 'request')),

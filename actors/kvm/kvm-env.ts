@@ -25,10 +25,14 @@ declare module '../host/host-env.ts' {
     readonly pending?: boolean | undefined;
     /** vcpu->requests, as R6 found them. */
     readonly requests?: readonly VcpuRequest[] | undefined;
+    /** KVM_REQ_VM_DEAD: KVM_RUN ends with -EIO. */
+    readonly dead?: boolean | undefined;
     /** The VM that another thread's code has to do with, by name, and one of its vCPUs. */
     readonly owner?: string | undefined;
     readonly vcpu?: number | undefined;
     readonly kickCpu?: ActorId | null | undefined;
+    /** CPUs that get the IPI of kvm_make_all_cpus_request(), and have not acknowledged it. */
+    readonly kickMask?: Readonly<Record<ActorId, true>> | undefined;
     readonly mode?: VcpuMode | undefined;
     /** Why the guest left guest mode; undefined before it did. */
     readonly exit?: GuestExit | undefined;

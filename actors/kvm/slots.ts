@@ -4,10 +4,11 @@
  * (`kvm-run.ts`) says where each slot stands, by step of the skeleton R1 to R21.
  */
 import type { Outgoing } from '../../events/event.ts';
-import type { ExitReason, VcpuRequest } from '../../events/kvm.ts';
+import type { ExitReason, RequestFlags, VcpuRequest } from '../../events/kvm.ts';
 import { didYouMean } from '../../events/nearest.ts';
-import type { HostEnv, HostItem, HostLocals, HostPath, HostThread } from '../host/host-env.ts';
+import type { HostEnv, HostItem, HostLocals, HostThread } from '../host/host-env.ts';
 import type { Source } from '../path/path.ts';
+import type { UserLoop } from './vmm.ts';
 
 type LocalName = keyof HostLocals & string;
 type Items = (env: HostEnv) => readonly HostItem[];
@@ -54,6 +55,13 @@ export interface VmIoctl extends Source {
 
 /** Sequence slots of items, by name. @public */
 export interface Sequences {
+  /** KVM_RUN under the mutex, before R2: what it reads of kvm_run. */
+  readonly beforeLoad: SlotItems;
+  /**
+   * KVM_RUN behind complete_userspace_io, before its first turn. Items that set `returns` end it
+   * without an entry.
+   */
+  readonly beforeRun: SlotItems;
   /** R4 and S5, after kvm_arch_vcpu_load(). */
   readonly load: SlotItems;
   /** R19 and S2, before kvm_arch_vcpu_put(). */
@@ -73,6 +81,8 @@ export interface Sequences {
   readonly afterGuest: SlotItems;
   /** R14: registers of the host, such as its breakpoints. */
   readonly restore: SlotItems;
+  /** R17, before the handler of the exit. Items that set `returns` keep it from it. */
+  readonly beforeHandler: SlotItems;
   /** What KVM_RUN leaves for user space, before R19. */
   readonly leaveToUser: SlotItems;
 }
@@ -99,12 +109,14 @@ export interface Keyed {
    * `returns` and leaving the loop.
    */
   readonly requests: Readonly<Partial<Record<VcpuRequest, Items>>>;
+  /**
+   * What KVM_REQUEST_* flags a request has; one that is not there has none. They count where it is
+   * made of all vCPUs of a VM.
+   */
+  readonly requestFlags: Readonly<Partial<Record<VcpuRequest, RequestFlags>>>;
   readonly vcpuIoctls: Readonly<Record<string, VcpuIoctl>>;
   readonly vmIoctls: Readonly<Record<string, VmIoctl>>;
 }
-
-/** User space around KVM_RUN: a VMM that runs the vCPU again after some of its ends. @public */
-export type UserLoop = (env: HostEnv, kvmRun: HostPath) => HostPath;
 
 /** What a mechanism adds to KVM. @public */
 export interface KvmParts extends Partial<Sequences>, Partial<Instructions>, Partial<Keyed> {
@@ -135,6 +147,8 @@ export class SlotError extends Error {
 
 const SEQUENCES: readonly string[] = [
   ...([
+    'beforeLoad',
+    'beforeRun',
     'load',
     'put',
     'beforeEntry',
@@ -143,11 +157,12 @@ const SEQUENCES: readonly string[] = [
     'afterExit',
     'afterGuest',
     'restore',
+    'beforeHandler',
     'leaveToUser',
   ] satisfies (keyof Sequences)[]),
   ...(['entering', 'leaving', 'putting'] satisfies (keyof Instructions)[]),
 ];
-const KEYED: readonly string[] = ['exits', 'requests', 'vcpuIoctls', 'vmIoctls'];
+const KEYED: readonly string[] = ['exits', 'requests', 'requestFlags', 'vcpuIoctls', 'vmIoctls'];
 const OTHERS: readonly string[] = ['userLoop', 'turnLocals', 'toUser'];
 
 /**
@@ -199,11 +214,12 @@ export class Slots {
     const names = [...SEQUENCES, ...KEYED, ...keyed, ...OTHERS];
     for (const { owner, parts } of owned) {
       const unknown = Object.keys(parts).find((name) => !names.includes(name));
+      if (parts.userLoop !== undefined && typeof parts.userLoop.reactions !== 'function')
+        throw new SlotError(`${owner}: kvm().userLoop: expected a map with reactions(), by the end of KVM_RUN`);
       if (unknown !== undefined) throw new SlotError(`${owner}: kvm().${unknown}: expected a slot of this host: ${names.join(', ')}`);
     }
     for (const slot of SEQUENCES) this.#inOrder(slot as keyof Sequences);
     for (const slot of [...KEYED, ...keyed]) byKey(slot, owned);
-    this.#userLoop();
   }
 
   /** The items of a sequence slot. */
@@ -231,13 +247,17 @@ export class Slots {
     return byKey(slot, this.#owned) as Keyed[K];
   }
 
+  /** Whether an exit is one of those that KVM leaves to user space as they are. */
+  leavesTo(reason: ExitReason): boolean {
+    return this.#owned.some(({ parts }) => parts.toUser?.includes(reason) === true);
+  }
+
   /**
    * Whether user space has to see the exit.
    * @throws SlotError if neither a handler nor user space takes it
    */
   isToUser(reason: ExitReason, env: HostEnv): boolean {
-    const toUser = this.#owned.flatMap(({ parts }) => parts.toUser ?? []);
-    return toUser.includes(reason) || this.refuse('exits', reason, env, `, or toUser with it where KVM_RUN ends`);
+    return this.leavesTo(reason) || this.refuse('exits', reason, env, `, or toUser with it where KVM_RUN ends`);
   }
 
   /**
@@ -253,20 +273,13 @@ export class Slots {
     );
   }
 
-  /** KVM_RUN with the loop of user space around it, if a mechanism has one. */
-  inUserLoop(env: HostEnv, kvmRun: HostPath): HostPath {
-    const wrap = this.#userLoop();
-    return wrap ? wrap(env, kvmRun) : kvmRun;
+  /** What mechanisms add to the VMM's loop, in the order in which they are registered. */
+  userLoops(): readonly UserLoop[] {
+    return this.#owned.flatMap(({ parts }) => parts.userLoop ?? []);
   }
 
   #inOrder(slot: keyof Sequences): readonly SlotItems[] {
     return inOrder(slot, this.#owned, (parts) => parts[slot]);
-  }
-
-  #userLoop(): UserLoop | undefined {
-    const [first, second] = this.#owned.filter(({ parts }) => parts.userLoop !== undefined);
-    if (first && second) throw new SlotError(`${first.owner} and ${second.owner} both claim the slot userLoop; expected one of them to`);
-    return first?.parts.userLoop;
   }
 }
 

@@ -5,12 +5,12 @@
  * The guest moves only when its thread gives it a step in guest mode; between two entries it stands
  * still.
  *
- * @see kernel virt/kvm/kvm_main.c, kvm_make_request(), kvm_vcpu_kick(), kvm_vcpu_block()
+ * @see kernel virt/kvm/kvm_main.c, kvm_vcpu_kick(), kvm_make_vcpu_request(), kvm_vcpu_block()
  */
 import { assign, emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { GuestEvent } from '../../events/index.ts';
-import type { VcpuEvent } from '../../events/kvm.ts';
+import type { BlockedUntil, RequestFlags, VcpuEvent, VcpuRequest } from '../../events/kvm.ts';
 import { expand } from '../path/expand.ts';
 import { USER_MODE } from '../path/path.ts';
 import { type GuestEnv, type GuestLocals, guestPath, opOf, type Vcpu } from './guest-program.ts';
@@ -24,22 +24,55 @@ export interface VcpuInput {
 }
 
 const SCHEDULER: ActorId = 'sched';
-/**
- * cmpxchg() of the mode: the first who kicks a vCPU in guest mode sends the IPI.
- * @see kernel kvm_vcpu_exiting_guest_mode()
- */
-const kicked = ({ mode, cpu }: Vcpu) => (mode === 'IN_GUEST_MODE' ? { mode: 'EXITING_GUEST_MODE' as const, cpu } : { mode, cpu: null });
 const wake = (v: Vcpu) => outgoing(SCHEDULER, { type: 'sched.wake', thread: v.thread });
+const withRequest = ({ requests }: Vcpu, request: VcpuRequest): readonly VcpuRequest[] =>
+  requests.includes(request) ? requests : [...requests, request].sort();
+
+/** Its thread sleeps in kvm_vcpu_block(), and has not been woken. */
+const isBlocked = ({ blockedUntil }: Vcpu): boolean => blockedUntil !== null && blockedUntil !== 'over';
 
 /**
- * kvm_vcpu_check_block(): whether there is nothing to do. A halted vCPU is runnable from then on
- * that there is.
+ * Tells a vCPU that something is to be done. One that blocks is woken, and no IPI sent; of one in
+ * guest mode, by cmpxchg() of the mode, the first who kicks it sends the IPI. With KVM_REQUEST_WAIT
+ * the others do so too: they wait until it is out.
+ * @see kernel virt/kvm/kvm_main.c, kvm_vcpu_kick(), kvm_make_vcpu_request(),
+ * kvm_request_needs_ipi(), kvm_vcpu_wake_up()
+ */
+function told(v: Vcpu, { wait, noWakeup }: RequestFlags = {}) {
+  const { mode, cpu, blockedUntil } = v;
+  if (isBlocked(v) && !noWakeup) return { answer: null, sent: [wake(v)], changes: { blockedUntil: null } };
+  const needsIpi = wait ? mode !== 'OUTSIDE_GUEST_MODE' : mode === 'IN_GUEST_MODE';
+  const exiting = mode === 'IN_GUEST_MODE' ? ('EXITING_GUEST_MODE' as const) : mode;
+  return { answer: needsIpi ? cpu : null, sent: [], changes: { mode: exiting, blockedUntil } };
+}
+
+/**
+ * kvm_vcpu_check_block(): whether the thread sleeps on. HLT is ended by KVM_REQ_UNBLOCK and by no
+ * other request.
+ */
+const sleepsOn = ({ blockedUntil, requests }: Vcpu, until: BlockedUntil): boolean =>
+  blockedUntil !== 'over' && (until === 'request' ? !requests.includes('KVM_REQ_UNBLOCK') : requests.includes(until.cleared));
+
+/**
+ * KVM_REQ_VM_DEAD does not wake a halted vCPU (KVM_REQUEST_NO_WAKEUP): its thread hangs in KVM_RUN
+ * until a signal, or an interrupt of the guest, comes.
+ */
+const stuckIn = ({ requests, blockedUntil }: Vcpu): string | null =>
+  blockedUntil === 'request' && requests.includes('KVM_REQ_VM_DEAD') ? 'the HLT of a dead VM' : null;
+
+/**
+ * kvm_vcpu_check_block(): whether there is nothing to do; kvm_check_request() takes what it finds.
+ * A halted vCPU runs on only if it is runnable: after KVM_REQ_UNBLOCK alone it is still halted.
  * @see kernel arch/x86/kvm/x86.c, vcpu_block()
  */
 function blocked(v: Vcpu, { until, polls }: Extract<VcpuEvent, { readonly type: 'vcpu.block' }>) {
-  const sleep = v.blockedUntil !== 'over' && (until === 'request' ? v.requests.length === 0 : v.requests.includes(until.cleared));
-  const awake = !sleep && until === 'request' && v.halted === true && { halted: undefined };
-  return { sleep, next: { blockedUntil: sleep && !polls ? until : null, ...awake } };
+  const sleep = sleepsOn(v, until);
+  const halted = v.halted === true && !(until === 'request' && v.blockedUntil === 'over');
+  const requests = until === 'request' ? v.requests.filter((request) => request !== 'KVM_REQ_UNBLOCK') : v.requests;
+  return {
+    answer: { type: 'vcpu.blocked', sleep, halted },
+    next: { blockedUntil: sleep && !polls ? until : null, requests, ...(v.halted === true && !halted && { halted: undefined }) },
+  };
 }
 const mpState = ({ context: v, event }: { readonly context: Vcpu; readonly event: Stamped<GuestEvent> }): Outgoing =>
   outgoing(sender(event), { type: 'vcpu.mpState', halted: v.halted === true });
@@ -69,14 +102,17 @@ export function vcpuMachine(env: GuestEnv) {
   });
   return setup({
     types: { context: {} as Vcpu, events: {} as Stamped<GuestEvent>, emitted: {} as Outgoing, input: {} as VcpuInput },
-    guards: { isHalted: ({ context: v }) => v.interrupts && v.blockedUntil === 'request' },
+    guards: {
+      /** Halted, asleep or on its way there: a virtual interrupt makes it runnable. */
+      isHalted: ({ context: v }) => v.interrupts && v.blockedUntil !== 'over' && (v.halted === true || v.blockedUntil === 'request'),
+    },
     actions: {
       /**
        * kvm_arch_vcpu_runnable() is true from now on.
        * @see kernel virt/kvm/kvm_main.c, kvm_vcpu_wake_up()
        */
       wake: enqueueActions(({ context: v, enqueue }) => {
-        enqueue.emit(wake(v));
+        if (isBlocked(v)) enqueue.emit(wake(v));
         enqueue.assign({ blockedUntil: 'over' });
       }),
       load: assign({ cpu: ({ context: v, event }) => (event.type === 'vcpu.load' ? event.cpu : v.cpu) }),
@@ -85,18 +121,13 @@ export function vcpuMachine(env: GuestEnv) {
       answerRequests: emit(({ context: v, event }) =>
         outgoing(sender(event), { type: 'vcpu.requests', pending: v.requests, exiting: v.mode === 'EXITING_GUEST_MODE' }),
       ),
-      kick: enqueueActions(({ context: v, event, enqueue }) => {
-        const { mode, cpu } = kicked(v);
-        enqueue.emit(outgoing(sender(event), { type: 'vcpu.kick', cpu }));
-        enqueue.assign({ mode });
-      }),
-      request: enqueueActions(({ context: v, event, enqueue }) => {
-        if (event.type !== 'vcpu.request') return;
-        const requests = v.requests.includes(event.request) ? v.requests : [...v.requests, event.request].sort();
-        const { mode, cpu } = kicked(v);
-        enqueue.emit(outgoing(sender(event), { type: 'vcpu.kick', cpu }));
-        if (v.blockedUntil === 'request') enqueue.emit(wake(v));
-        enqueue.assign({ mode, requests, blockedUntil: v.blockedUntil === 'request' ? null : v.blockedUntil });
+      tell: enqueueActions(({ context: v, event, enqueue }) => {
+        const flags = event.type === 'vcpu.makeRequest' ? event.flags : {};
+        const makes = (event.type === 'vcpu.request' || event.type === 'vcpu.makeRequest') && !flags.noAction;
+        const { answer, sent, changes } = told(v, flags);
+        enqueue.emit(outgoing(sender(event), { type: 'vcpu.kick', cpu: answer }));
+        for (const message of sent) enqueue.emit(message);
+        enqueue.assign({ ...changes, requests: makes ? withRequest(v, event.request) : v.requests });
       }),
       clearRequest: enqueueActions(({ context: v, event, enqueue }) => {
         if (event.type !== 'vcpu.clearRequest') return;
@@ -109,8 +140,8 @@ export function vcpuMachine(env: GuestEnv) {
       }),
       block: enqueueActions(({ context: v, event, enqueue }) => {
         if (event.type !== 'vcpu.block') return;
-        const { sleep, next } = blocked(v, event);
-        enqueue.emit(outgoing(sender(event), { type: 'vcpu.blocked', sleep }));
+        const { answer, next } = blocked(v, event);
+        enqueue.emit(outgoing(sender(event), answer));
         enqueue.assign(next);
       }),
       /** A signal has ended the sleep; what else there is to do stays. */
@@ -121,7 +152,7 @@ export function vcpuMachine(env: GuestEnv) {
   }).createMachine({
     id: 'vcpu',
     tags: 'rest',
-    meta: { offers: () => [{ type: 'interrupt' }] },
+    meta: { offers: () => [{ type: 'interrupt' }], stuckIn },
     context: ({ input }) => ({ ...OFF, ...input }),
     initial: code.initial,
     on: {
@@ -131,8 +162,9 @@ export function vcpuMachine(env: GuestEnv) {
       'vcpu.setMode': { actions: 'setMode' },
       'vcpu.mode?': { actions: 'answerMode' },
       'vcpu.requests?': { actions: 'answerRequests' },
-      'vcpu.request': { actions: 'request' },
-      'vcpu.exitGuestMode': { actions: 'kick' },
+      'vcpu.request': { actions: 'tell' },
+      'vcpu.makeRequest': { actions: 'tell' },
+      'vcpu.exitGuestMode': { actions: 'tell' },
       'vcpu.clearRequest': { actions: 'clearRequest' },
       'vcpu.halt': { actions: assign({ halted: true }) },
       'vcpu.mpState?': { actions: emit(mpState) },

@@ -12,6 +12,7 @@ import { haltPath } from './block.ts';
 import { vcpuOf } from './kvm-env.ts';
 import type { Turn, Vendor } from './kvm-run.ts';
 import { recordedAt } from './recordings.ts';
+import { X86_REQUESTS } from './requests.ts';
 import { handleWork } from './thread-work.ts';
 
 const { path, step, call, loop, when, leaveLoop, leavePath } = host;
@@ -61,5 +62,7 @@ export const x86Vendor = {
     step('kvm_on_user_return', { ns: 50, source: USER_RETURN, ...recordedAt(env, USER_RETURN, '6.12-full/fg-preempt.gz:1068') }),
   ],
   loadsForIoctls: true,
+  flushRemoteTlbs: 'KVM_REQ_TLB_FLUSH',
+  requests: X86_REQUESTS,
   exits: { HLT: emulateHalt },
-} satisfies Partial<Vendor> & { readonly exits: object };
+} satisfies Partial<Vendor> & { readonly exits: object; readonly requests: object };

@@ -53,6 +53,14 @@ export const svmVendor: Vendor = {
     leave: 'VMEXIT',
     hasInsns: true,
   },
-  parts: { exits: { ...x86Vendor.exits, VMGEXIT: handleVmgexit } },
+  userIo: {
+    pio: { name: 'io_interception', ...kernelSource('arch/x86/kvm/svm/svm.c, io_interception(); arch/x86/kvm/x86.c, kvm_fast_pio()') },
+    mmio: {
+      name: 'npf_interception',
+      ...kernelSource('arch/x86/kvm/svm/svm.c, npf_interception(); arch/x86/kvm/mmu/mmu.c, kvm_mmu_page_fault()'),
+    },
+    emulates: true,
+  },
+  parts: { requests: x86Vendor.requests, exits: { ...x86Vendor.exits, VMGEXIT: handleVmgexit } },
   keyed: ['nae'],
 };

@@ -18,5 +18,13 @@ export const vmxVendor: Vendor = {
     leave: 'VMEXIT',
     hasInsns: false,
   },
-  parts: { exits: x86Vendor.exits },
+  userIo: {
+    pio: { name: 'handle_io', ...kernelSource('arch/x86/kvm/vmx/vmx.c, handle_io(); arch/x86/kvm/x86.c, kvm_fast_pio()') },
+    mmio: {
+      name: 'handle_ept_misconfig',
+      ...kernelSource('arch/x86/kvm/vmx/vmx.c, handle_ept_misconfig(); arch/x86/kvm/mmu/mmu.c, kvm_mmu_page_fault()'),
+    },
+    emulates: true,
+  },
+  parts: { requests: x86Vendor.requests, exits: x86Vendor.exits },
 };

@@ -25,6 +25,7 @@ const MEANT_OTHERWISE: Readonly<Record<string, { readonly names: readonly string
   'actors/sev-snp/vm-pages.ts': { names: ['ready'], why: 'a state of the machine' },
   'actors/split-lock/clock.ts': { names: ['arm'], why: 'to arm a timer' },
   'actors/split-lock/delayed-work.ts': { names: ['arm'], why: 'to arm a timer' },
+  'actors/svm/svm.ts': { names: ['svm'], why: 'the vendor, after which a type of VMs is called' },
   'actors/vmx/vmx.ts': { names: ['vmx'], why: 'the vendor, after which a type of VMs is called' },
   'cli/models.ts': { names: ['update'], why: 'the method of a hash' },
   'replay/dictionary.ts': { names: ['defined'], why: 'a value that the dictionary has' },
@@ -69,7 +70,6 @@ const SHARED: Readonly<Record<string, readonly string[]>> = {
   'the offer `migrate` of the scheduler, and an operation of the VMM': ['migrate'],
   'the command and its option, and what a VMM does': ['inject'],
   'the architecture, and the type of its VMs': ['arm64'],
-  'what every host can be asked to do, and Intel hosts carry out': ['compute'],
   'the context switch tells the actor of a core, if a mechanism brings one': ['core', 'core.switchTo'],
   'frame numbers of panics and signals': ['pfn'],
 };

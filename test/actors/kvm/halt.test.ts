@@ -58,7 +58,7 @@ describe('HLT', () => {
   });
 
   it('does not let the thread sleep if there is something to do when it polls', () => {
-    const played = play(halting(), steer(to(w.VCPU, POLL), finish(w.NETD), finish(w.VCPU)));
+    const played = play(halting(), steer(to(w.VCPU, POLL), to(w.NETD, 'main.start'), choose(`interrupt(${w.GUEST})`), to(w.VCPU, 'VMRUN')));
     expect(fromHlt(played, 5)).toEqual(['kvm_emulate_halt', R18, POLL, R18, 'vcpu_enter_guest.kvm_check_requests.test']);
     expect(played.delivered('sched.wake').filter(({ payload }) => payload.thread === w.VCPU)).toEqual([]);
   });
@@ -71,16 +71,18 @@ describe('a vCPU', () => {
   const halted = fresh.after({ type: 'vcpu.halt' });
   const mpState = (given: Given<Vcpu>) => given.when({ type: 'vcpu.mpState?', from: w.VCPU }).sent.map(({ event }) => event.halted);
   const check = (polls: boolean) => ({ type: 'vcpu.block', until: 'request', from: w.VCPU, ...(polls && { polls: true }) });
-  const request = { type: 'vcpu.request', request: 'KVM_REQ_VM_DEAD', from: w.NETD };
+  const interrupt = { type: 'interrupt' };
 
-  it('is halted from its HLT until a check finds something to do', () => {
+  it('is halted from its HLT until a check finds it runnable, which KVM_REQ_UNBLOCK does not make it', () => {
     expect([mpState(fresh), mpState(halted), mpState(halted.after(check(false)))]).toEqual([[false], [true], [true]]);
-    for (const polls of [true, false]) expect(mpState(halted.after(request, check(polls)))).toEqual([false]);
+    for (const polls of [true, false]) expect(mpState(halted.after(interrupt, check(polls)))).toEqual([false]);
+    const unblocked = halted.after({ type: 'vcpu.request', request: 'KVM_REQ_UNBLOCK', from: w.NETD });
+    expect(mpState(unblocked.after(check(false)))).toEqual([true]);
     expect(mpState(halted.after(check(false), { type: 'vcpu.unblock' }))).toEqual([true]);
   });
 
   it('wakes its thread only if that sleeps: one that polls looks for itself', () => {
-    const wakes = (given: Given<Vcpu>) => given.when(request).sent.filter(({ event }) => event.type === 'sched.wake').length;
+    const wakes = (given: Given<Vcpu>) => given.when(interrupt).sent.filter(({ event }) => event.type === 'sched.wake').length;
     expect([wakes(halted), wakes(halted.after(check(true))), wakes(halted.after(check(false)))]).toEqual([0, 0, 1]);
   });
 });

@@ -150,7 +150,7 @@ describe('a thread of an arm64 vCPU', () => {
     'vcpu.requests?': { type: 'vcpu.requests', pending: [], exiting: false },
     'cpu.needResched?': { type: 'cpu.needResched', pending: false },
     'guest.step': { type: 'vmexit', reason: 'HLT', info: null },
-    'vcpu.block': { type: 'vcpu.blocked', sleep: true },
+    'vcpu.block': { type: 'vcpu.blocked', sleep: true, halted: true },
   };
 
   it('gives way at the head of each turn, before it looks at requests', () => {

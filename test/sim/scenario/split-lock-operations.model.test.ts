@@ -13,7 +13,6 @@ import { expectReasons, namedIn, othersIn, refusal } from './combinations.ts';
 const VCPU = 'vcpu: vm0/0';
 /** Each operation with its arguments: all kinds of access that its code tells apart. */
 const HOST: Readonly<Record<keyof typeof HOST_OPERATIONS, readonly string[]>> = {
-  compute: ['{}'],
   'cpu-offline': ['{ cpu: 0 }', '{ cpu: 1 }'],
   pin: ['{}'],
   resume: ['{}'],
