@@ -15,6 +15,12 @@ export interface Surroundings {
 
 const BOTH = [true, false] as const;
 
+/** What the processor tells with an exit, where its handler asks; else nothing. */
+const EXIT_INFO: Readonly<Record<string, readonly object[]>> = {
+  IO: BOTH.map((write) => ({ port: 0, write })),
+  MMIO: BOTH.map((write) => ({ gpa: 0, write })),
+};
+
 /**
  * Answers by the type of the question. A message that asks nothing is not looked up. `asked` is the
  * question.
@@ -35,10 +41,11 @@ const ANSWERS: Readonly<Record<string, (asked: AnyEvent, around: Surroundings) =
   'vcpu.block': () => BOTH.map((sleep) => ({ type: 'vcpu.blocked', sleep })),
   'vcpu.request': () => [{ type: 'vcpu.kick', cpu: null }],
   'vcpu.exitGuestMode': () => [{ type: 'vcpu.kick', cpu: null }],
+  'vmm.load?': () => BOTH.map((value) => ({ type: 'vmm.loaded', value })),
   'vm.lockMmu': () => BOTH.map((acquired) => ({ type: 'vm.mmuLocked', acquired })),
   'guest.step': (_asked, { exits }) => [
     { type: 'guest.ran', atomic: false },
-    ...exits.map((reason) => ({ type: 'vmexit', reason, info: null })),
+    ...exits.flatMap((reason) => (EXIT_INFO[reason] ?? [null]).map((info) => ({ type: 'vmexit', reason, info }))),
   ],
 };
 

@@ -8,9 +8,9 @@ import type { HostOp, Program } from '../../events/program.ts';
 import { MemoEngine } from '../../sim/engine/memo.ts';
 import { topologyOf } from '../../sim/host/topology.ts';
 import { scenario } from '../../sim/scenario/build.ts';
-import { hostOptions } from '../../sim/scenario/presets.ts';
+import type { GuestStep } from '../../sim/scenario/program.ts';
 import { resolveScenario } from '../../sim/scenario/resolve.ts';
-import type { Arch, Feature, KernelVersion, ResolvedScenario, VmSource } from '../../sim/scenario/types.ts';
+import type { Arch, Feature, KernelVersion, ResolvedScenario } from '../../sim/scenario/types.ts';
 import type { Kind, Topology } from '../../sim/store.ts';
 
 /** What the model has to know of the host that was recorded. */
@@ -38,20 +38,15 @@ const THREAD: ActorId = 'thread:vmm/vcpu0';
 
 /** KVM_RUN again and again. */
 const FOREVER: Program<HostOp> = {
-  ops: [{ op: 'KVM_RUN', vm: 'vm0', vcpu: 0 }, { op: 'jump', to: 0 }, { op: 'end' }],
+  ops: [{ op: 'KVM_RUN', vm: 'vm0', vcpu: 0, reenter: true }, { op: 'jump', to: 0 }, { op: 'end' }],
   loops: [],
 };
 
-/** A VM of the kind that the model has on such a host; its guest is played by the checker. */
-const VMS: Readonly<Record<Arch, Omit<VmSource, 'vcpus'>>> = {
-  amd: { type: 'snp', options: { asid: 1, pages: [] } },
-  intel: { type: 'vmx' },
-  arm64: { type: 'arm64' },
-};
-const FEATURES: Readonly<Record<Arch, readonly Feature[]>> = { amd: ['sev', 'sev-es', 'sev-snp'], intel: [], arm64: [] };
-
-/** The kernel that a VM of that kind asks for; what runs its vCPU has the options of the one recorded. */
-const KERNELS: Readonly<Partial<Record<Arch, KernelVersion>>> = { amd: '6.12' };
+/** A plain VM of the architecture. */
+const VM_TYPES: Readonly<Record<Arch, string>> = { amd: 'svm', intel: 'vmx', arm64: 'arm64' };
+/** Exits that a host has only where a guest of it can cause them; what the guest does is played by the checker. */
+const X86_GUEST: readonly GuestStep[] = [{ out: { port: 0 } }, { mmio: { gpa: 0 } }, { 'debug-exit': {} }, { hlt: {} }];
+const GUESTS: Readonly<Record<Arch, readonly GuestStep[]>> = { amd: X86_GUEST, intel: X86_GUEST, arm64: [{ hlt: {} }] };
 
 /** Without what is not said. */
 const set = <T extends object>(fields: { readonly [K in keyof T]: T[K] | undefined }): Partial<T> =>
@@ -61,21 +56,15 @@ function scenarioOf({ arch, kernel, preemption, features, options, haltPolling, 
   const source = scenario({
     name: 'conform',
     summary: 'One vCPU thread, as a recording of a real kernel shows it',
-    host: {
-      arch,
-      kernel: KERNELS[arch] ?? kernel,
-      preemption,
-      cpus: 1,
-      features: FEATURES[arch].length > 0 ? FEATURES[arch] : (features ?? []),
-      ...set({ options, haltPolling, rseq }),
-    },
-    vms: { vm0: { ...VMS[arch], vcpus: [[{ compute: {} }]] } },
-    processes: { vmm: { threads: [[{ KVM_RUN: { vcpu: 'vm0/0' } }]] } },
+    host: { arch, kernel, preemption, cpus: 1, ...set({ features, options, haltPolling, rseq }) },
+    vms: { vm0: { type: VM_TYPES[arch], vcpus: [GUESTS[arch]] } },
+    // Where a thread kicks the vCPU, KVM_RUN looks at immediate_exit.
+    processes: { vmm: { threads: [[{ KVM_RUN: { vcpu: 'vm0/0', reenter: true } }], [{ 'pause-vcpu': { vcpu: 'vm0/0' } }]] } },
   });
   const resolved = resolveScenario(source, { knownProperties: [], ...(mutant !== undefined && { mutant }) });
   const [vmm] = resolved.processes;
-  const host = { ...resolved.host, kernel, options: hostOptions(arch, kernel, options ?? {}) };
-  return { ...resolved, host, processes: [{ ...vmm!, threads: [{ ...vmm!.threads[0]!, program: FOREVER }] }] };
+  const [vcpu0, ...others] = vmm!.threads;
+  return { ...resolved, processes: [{ ...vmm!, threads: [{ ...vcpu0!, program: FOREVER }, ...others] }] };
 }
 
 interface StepMetaLike {
@@ -91,7 +80,7 @@ export class HostModel {
   readonly thread: number;
   readonly cpu: ActorId = 'pcpu:0';
   /** Requests that others may make of the vCPU. */
-  readonly requests: readonly string[] = ['KVM_REQ_VM_DEAD'];
+  readonly requests: readonly string[] = ['KVM_REQ_TLB_FLUSH'];
   /** The thread's first local state. */
   readonly start: number;
   readonly #kind: Kind;
