@@ -116,7 +116,7 @@ export const userspaceHalt: KvmParts = {
       when([
         (t, { exit }) => exit?.reason === 'HLT' && env.settings[vcpuOf(env, t).vm]?.irqchip === 'userspace',
         [
-          step('kvm_emulate_halt', {
+          step('KVM_EXIT_HLT', {
             ...kernelSource('arch/x86/kvm/x86.c, __kvm_emulate_halt(), lapic_in_kernel()'),
             local: () => ({ returns: true }),
           }),
