@@ -21,6 +21,8 @@ import { lockMutex, unlockMutex, vcpuLoad, vcpuPut } from './vcpu-load.ts';
 
 /** What a vendor puts into its run loop. */
 export interface Turn {
+  /** What stands before the first turn, and may end KVM_RUN without one: complete_userspace_io. */
+  readonly before: readonly HostItem[];
   /** R6 to R17; leaves the loop where KVM_RUN ends. */
   readonly enter: readonly HostItem[];
   /** What is known of a turn is forgotten. */
@@ -73,6 +75,8 @@ const KVM_MAIN = kernelSource('virt/kvm/kvm_main.c');
 
 const has = (name: string) => (_t: HostThread, l: HostLocals) => l.requests!.includes(name as VcpuRequest);
 
+/** KVM_RUN has not ended. */
+export const goesOn = (_t: HostThread, l: HostLocals): boolean => l.returns !== true;
 const returns = (_t: HostThread, l: HostLocals): boolean => l.returns === true;
 
 /**
@@ -235,6 +239,7 @@ export const KVM_PARTS: KvmParts = {
 export const kvmRunPath = (env: HostEnv) => {
   const ofTurn: readonly (keyof HostLocals & string)[] = ['exit', 'returns', ...env.slots.turnLocals()];
   const turn: Turn = {
+    before: [...completeUserspaceIo(env, 'after-load'), ...env.slots.items('beforeRun', env)],
     enter: [call(enterGuest(env)), when([returns, [leaveLoop]]), ...handleExit(env)],
     clear: note(() => Object.fromEntries(ofTurn.map((name) => [name, undefined]))),
   };
@@ -251,10 +256,7 @@ export const kvmRunPath = (env: HostEnv) => {
           ...completeUserspaceIo(env, 'before-load'),
           ...env.slots.items('beforeLoad', env),
           call(vcpuLoad(env)),
-          ...completeUserspaceIo(env, 'after-load'),
-          ...env.slots.items('beforeRun', env),
-          // What stands before the loop may have ended KVM_RUN without an entry.
-          when([(_t, l) => l.returns !== true, env.vendor.runLoop(env, turn)]),
+          ...env.vendor.runLoop(env, turn),
           ...noteUserExit(env),
           ...env.slots.items('leaveToUser', env),
           call(vcpuPut(env)),
