@@ -1,9 +1,12 @@
 /** Two real kernels against the model: all recordings conform, and planted changes of the model do not. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { hostPatch } from '../../actors/host/host-env.ts';
+import { hostPatch, toCpu } from '../../actors/host/host-env.ts';
 import { type PathPatches, replaceStep, swapSteps, withoutSteps } from '../../actors/path/patch.ts';
 import type { Counts, RecordingReport } from '../../trace/conform/report.ts';
-import { changed, conformed, RECORDED } from './conformed.ts';
+import { changed, conformed, conformedText, RECORDED } from './conformed.ts';
 
 const total = (reports: readonly RecordingReport[], count: keyof Counts): number =>
   reports.flatMap(({ threads }) => threads).reduce((sum, { counts }) => sum + counts[count], 0);
@@ -30,6 +33,31 @@ describe('recordings of real kernels', () => {
     expect(total([...reports.values()], 'preemptions')).toBeGreaterThan(700);
     expect(total([...reports.values()], 'sleeps')).toBeGreaterThan(100);
   });
+});
+
+/** What perf script prints of the same events: no flags, the subsystem before the name. */
+const asPerf = (text: string): string =>
+  text
+    .split('\n')
+    .flatMap((line) => {
+      const [, comm, pid, cpu, time, rest] = /^\s*(\S+)-(\d+)\s+\[(\d+)\] \S+\s+([\d.]+): (.*)$/.exec(line) ?? [];
+      if (comm === undefined || rest === undefined) return [];
+      const event = rest
+        .replace(/^sys_ioctl\(fd: (\w+), cmd: (\w+).*$/, 'syscalls:sys_enter_ioctl: fd: 0x0000000$1, cmd: 0x0000$2, arg: 0x00000000')
+        .replace(/^sys_ioctl -> /, 'syscalls:sys_exit_ioctl: ')
+        .replace(
+          /^(kvm|sched|signal|ipi|\w+(?=_(?:entry|exit): vector))_?/,
+          (name) => `${/^(?:kvm|sched|signal|ipi)/.exec(name)?.[0] ?? 'irq_vectors'}:${name}`,
+        );
+      return /^[a-z_]+:\w+: /.test(event) ? [`${comm.padStart(16)} ${pid!.padStart(7)} [${cpu}] ${time!.padStart(12)}: ${event}`] : [];
+    })
+    .join('\n');
+
+it.each(['6.12-full/ev-preempt.gz', '6.12-full/ev-kick.gz', '6.12-full/ev-debug.gz'])('%s conforms as perf script prints it', (name) => {
+  const text = asPerf(gunzipSync(readFileSync(join('test/recordings', name))).toString());
+  const { format, verdict, threads, doubts } = conformedText(text);
+  expect({ format, verdict, doubts }).toEqual({ format: 'perf', verdict: 'conforms', doubts: [] });
+  expect(threads.reduce((sum, { counts }) => sum + counts.ioctls, 0)).toBeGreaterThan(30);
 });
 
 /** The step with other properties. */
@@ -112,6 +140,29 @@ const PLANTED: readonly Planted[] = [
     recording: '6.12-full/fg-kick.gz',
     line: 285,
     text: 'kvm_vcpu_check_block()',
+  },
+  {
+    what: 'no complete_userspace_io',
+    paths: { KVM_RUN: [withoutSteps('complete_fast_pio_out')] },
+    recording: '6.12-full/fg-run.gz',
+    line: 26,
+    text: 'complete_fast_pio_out()',
+  },
+  {
+    what: 'HLT that blocks in its handler',
+    paths: {
+      KVM_RUN: [
+        hostPatch((path) =>
+          replaceStep(path, 'kvm_emulate_halt', (item) => [
+            item,
+            { kind: 'step', name: 'schedule', sleeps: true, send: (t) => toCpu(t, { type: 'cpu.sleep' }) },
+          ]),
+        ),
+      ],
+    },
+    recording: '6.12-full/fg-kick.gz',
+    line: 200,
+    text: 'kvm_vcpu_halt()',
   },
   {
     what: "the host's FPU not loaded",

@@ -59,7 +59,7 @@ export class Automaton {
       const state = this.#states.of(id);
       if (state.phase === 'dead' || state.phase === 'parked') continue;
       letters.add(this.#states.letterOf(state));
-      steps.add(this.#states.stepOf(state).replace(/^main\./, ''));
+      steps.add(this.#states.stepOf(state).replace(/^main\.(?:kvm_cpu_exec\.)?/, ''));
     }
     return { letters: [...letters].sort().join(' '), steps: [...steps].sort() };
   }
@@ -107,7 +107,7 @@ export class Automaton {
       case 'interrupted':
         return this.#set(ids.filter((id) => this.#isInterruptible(id, seen.context)));
       default:
-        return this.#set(ids.flatMap((id) => this.#states.left(id, seen.type)));
+        return this.#set(ids.flatMap((id) => this.#states.left(id, seen.type, seen.isLeftOut)));
     }
   }
 

@@ -11,6 +11,8 @@ export interface Surroundings {
   /** Exits that guests may leave for, by the model's names. */
   readonly exits: readonly string[];
   readonly requests: readonly string[];
+  /** mp_state of the vCPU: a HLT of its guest has no end so far. */
+  readonly halted: boolean;
 }
 
 const BOTH = [true, false] as const;
@@ -36,9 +38,10 @@ const ANSWERS: Readonly<Record<string, (asked: AnyEvent, around: Surroundings) =
     ...requests.map((request) => ({ type: 'vcpu.requests', pending: [request], exiting: false })),
   ],
   'vcpu.mode?': () => ['OUTSIDE_GUEST_MODE', 'IN_GUEST_MODE', 'EXITING_GUEST_MODE'].map((mode) => ({ type: 'vcpu.mode', mode })),
-  'vcpu.mpState?': () => BOTH.map((halted) => ({ type: 'vcpu.mpState', halted })),
+  'vcpu.mpState?': (_asked, { halted }) => [{ type: 'vcpu.mpState', halted }],
   'guest.skipInsn': () => [{ type: 'guest.ran', atomic: false }],
-  'vcpu.block': () => BOTH.map((sleep) => ({ type: 'vcpu.blocked', sleep })),
+  'vcpu.block': (_asked, { halted }) =>
+    BOTH.flatMap((sleep) => (halted ? BOTH : [false]).map((still) => ({ type: 'vcpu.blocked', sleep, halted: still }))),
   'vcpu.request': () => [{ type: 'vcpu.kick', cpu: null }],
   'vcpu.exitGuestMode': () => [{ type: 'vcpu.kick', cpu: null }],
   'vmm.load?': () => BOTH.map((value) => ({ type: 'vmm.loaded', value })),

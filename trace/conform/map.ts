@@ -40,6 +40,8 @@ export interface TraceMap {
   readonly inside: ReadonlySet<string>;
   /** Functions that only KVM_RUN calls: an ioctl without them is another one. */
   readonly runs: ReadonlySet<string>;
+  /** Functions that may sleep or reschedule, and of which the model has no step. */
+  readonly sleeps: ReadonlySet<string>;
   /** Functions that stand for no micro-step; an end of `*` stands for any text. */
   readonly known: readonly string[];
 }
@@ -58,7 +60,7 @@ export class MapError extends Error {
 /** Events that can stand for a micro-step; `ioctl` and `ioctl_end` are those of KVM_RUN. */
 const MAPPED_EVENTS = ['ioctl', 'ioctl_end', 'kvm_entry', 'kvm_exit', 'kvm_userspace_exit'] as const;
 
-const KEYS = ['vendor', 'kernel', 'extends', 'functions', 'events', 'exits', 'inside', 'runs', 'known'] as const;
+const KEYS = ['vendor', 'kernel', 'extends', 'functions', 'events', 'exits', 'inside', 'runs', 'sleeps', 'known'] as const;
 const MEANING_KEYS = ['at', 'after', 'returns', 'entered', 'optional', 'begins'] as const;
 const FUNCTION = /^(?:[\w.$]{1,128}>)?[\w.$]{1,128}$/;
 const PATTERN = /^[\w.$]{1,128}\*?$/;
@@ -176,6 +178,7 @@ export function readMap(text: string, file: string): MapFile {
     ...(has('exits') && { exits: reader.exits(map.exits) }),
     ...(has('inside') && { inside: new Set(reader.texts(map.inside, ['inside'], FUNCTION, 'a function by its name', ENTRIES_MAX)) }),
     ...(has('runs') && { runs: new Set(reader.texts(map.runs, ['runs'], FUNCTION, 'a function by its name')) }),
+    ...(has('sleeps') && { sleeps: new Set(reader.texts(map.sleeps, ['sleeps'], FUNCTION, 'a function by its name', ENTRIES_MAX)) }),
     ...(has('known') && {
       known: reader.texts(map.known, ['known'], PATTERN, 'a function by its name, or its beginning and *', ENTRIES_MAX),
     }),
@@ -195,11 +198,14 @@ export function mapOf(files: readonly MapFile[]): TraceMap {
     exits: joined(({ exits }) => exits),
     inside: new Set(files.flatMap(({ inside }) => [...(inside ?? [])])),
     runs: new Set(files.flatMap(({ runs }) => [...(runs ?? [])])),
+    sleeps: new Set(files.flatMap(({ sleeps }) => [...(sleeps ?? [])])),
     known: files.flatMap(({ known }) => known ?? []),
   };
 }
 
 /** Whether a function is on the list of those that stand for no micro-step. */
-export function knowsFunction({ known, inside }: TraceMap, name: string): boolean {
-  return inside.has(name) || known.some((one) => (one.endsWith('*') ? name.startsWith(one.slice(0, -1)) : one === name));
+export function knowsFunction({ known, inside, sleeps }: TraceMap, name: string): boolean {
+  return (
+    inside.has(name) || sleeps.has(name) || known.some((one) => (one.endsWith('*') ? name.startsWith(one.slice(0, -1)) : one === name))
+  );
 }

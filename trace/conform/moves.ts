@@ -10,6 +10,8 @@ export interface Move {
   readonly leaves: 'sleeps' | 'dies' | null;
   /** The exit by which guest mode ended, by the model's name. */
   readonly exit: string | null;
+  /** What the vCPU is from now on: halted, or runnable; null if that stays. */
+  readonly halted: boolean | null;
   /** The notifiers have run. */
   readonly isSwitched: boolean;
 }
@@ -22,10 +24,10 @@ export class QuestionError extends Error {
 /** Moves of one host's thread, remembered by local state. */
 export class Moves {
   readonly #model: HostModel;
-  readonly #around: Surroundings;
+  readonly #around: Omit<Surroundings, 'halted'>;
   readonly #known = new Map<string, readonly Move[]>();
 
-  constructor(model: HostModel, around: Surroundings) {
+  constructor(model: HostModel, around: Omit<Surroundings, 'halted'>) {
     this.#model = model;
     this.#around = around;
   }
@@ -34,19 +36,20 @@ export class Moves {
    * What follows when the thread is given this; nothing if it does not take it there.
    * @throws QuestionError if it asks what is not known here
    */
-  given(local: number, event: { readonly type: string; readonly [field: string]: unknown }): readonly Move[] {
-    const key = `${local} ${JSON.stringify(event)}`;
+  given(local: number, event: { readonly type: string; readonly [field: string]: unknown }, halted = false): readonly Move[] {
+    const key = `${local} ${halted} ${JSON.stringify(event)}`;
     let moves = this.#known.get(key);
     if (moves === undefined) {
-      moves = this.#react(local, { ...event, from: this.#model.cpu });
+      moves = this.#react(local, { ...event, from: this.#model.cpu }, halted);
       this.#known.set(key, moves);
     }
     return moves;
   }
 
-  #react(local: number, event: { readonly type: string; readonly [field: string]: unknown }): Move[] {
+  #react(local: number, event: { readonly type: string; readonly [field: string]: unknown }, halted: boolean): Move[] {
     const { engine, thread } = this.#model;
     const { store } = engine;
+    const around: Surroundings = { ...this.#around, halted };
     let reaction: ReturnType<typeof engine.deliver>;
     try {
       reaction = engine.deliver(thread, local, store.event(event));
@@ -61,15 +64,17 @@ export class Moves {
     const has = (type: string): boolean => sent.some((message) => message.event.type === type);
     const leaves = has('cpu.sleep') ? 'sleeps' : has('cpu.exit') || has('cpu.panic') ? 'dies' : null;
     const exit = this.#exitOf(event);
-    if (!this.#model.isAsking(reaction.next)) return [{ next: reaction.next, leaves, exit, isSwitched: has('sched.done') }];
-    const question = sent.findLast((message) => answersTo(message.event, this.#around) !== undefined);
+    const halts = has('vcpu.halt') ? true : event.type === 'vcpu.blocked' && event.halted === false ? false : null;
+    if (!this.#model.isAsking(reaction.next)) return [{ next: reaction.next, leaves, exit, halted: halts, isSwitched: has('sched.done') }];
+    const question = sent.findLast((message) => answersTo(message.event, around) !== undefined);
     if (!question) {
       const { step } = this.#model.placeOf(local);
       throw new QuestionError(`${step} asks ${sent.map((message) => message.event.type).join(', ')}, and no answer to it is known`);
     }
-    return answersTo(question.event, this.#around)!.flatMap((answer) =>
-      this.#react(reaction.next, { ...answer, from: question.to }).map((move) => ({
+    return answersTo(question.event, around)!.flatMap((answer) =>
+      this.#react(reaction.next, { ...answer, from: question.to }, halted).map((move) => ({
         ...move,
+        halted: move.halted ?? halts,
         leaves: move.leaves ?? leaves,
         exit: move.exit ?? exit,
       })),

@@ -41,7 +41,8 @@ export type Leaving = 'preempted' | 'runnable' | 'sleeps' | 'dead';
 export type Seen =
   | Shown
   | { readonly type: 'returned'; readonly meaning: Meaning }
-  | { readonly type: Leaving }
+  /** `isLeftOut`: in a function that may sleep, and of which the model has no step. */
+  | { readonly type: Leaving; readonly isLeftOut: boolean }
   | { readonly type: 'interrupted'; readonly context: Context | null };
 
 /** Whether a line of this context can stand where the model has the letter. */
@@ -70,6 +71,6 @@ export function keyOf(seen: Seen): string {
     case 'interrupted':
       return `interrupted ${contextKey(seen.context)}`;
     default:
-      return seen.type;
+      return `${seen.type} ${seen.isLeftOut}`;
   }
 }

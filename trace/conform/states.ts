@@ -30,6 +30,8 @@ export interface State {
   readonly isOpen: boolean;
   /** Since R6 it has been in guest mode. */
   readonly entered: boolean;
+  /** mp_state of its vCPU. */
+  readonly halted: boolean;
   /** Why it left guest mode. */
   readonly exit: string | null;
 }
@@ -37,7 +39,7 @@ export interface State {
 /** More states than these are not those of one thread, but a mistake. */
 const STATES_MAX = 500_000;
 const BOTH = [false, true] as const;
-const FIRST = { phase: 'runs', shown: 0, isNoted: false, gate: null, isOpen: false, entered: false, exit: null } as const;
+const FIRST = { phase: 'runs', shown: 0, isNoted: false, gate: null, isOpen: false, entered: false, halted: false, exit: null } as const;
 
 /** Whether its notifiers run: then the step and its context are theirs. */
 export const isSwitching = ({ phase }: Pick<State, 'phase'>): boolean => phase === 'out' || phase === 'in';
@@ -66,8 +68,8 @@ export class States {
 
   /** @throws RangeError if there are too many */
   put(state: State): number {
-    const { local, phase, shown, isNoted, gate, isOpen, entered, exit } = state;
-    const key = `${local} ${phase} ${shown} ${isNoted ? 1 : 0}${isOpen ? 1 : 0}${entered ? 1 : 0} ${gate ?? ''} ${exit ?? ''}`;
+    const { local, phase, shown, isNoted, gate, isOpen, entered, halted, exit } = state;
+    const key = `${local} ${phase} ${shown} ${isNoted ? 1 : 0}${isOpen ? 1 : 0}${entered ? 1 : 0}${halted ? 1 : 0} ${gate ?? ''} ${exit ?? ''}`;
     const id = this.#states.of(key, () => state);
     if (id > STATES_MAX) throw new RangeError(`the thread has more than ${STATES_MAX} states`);
     return id;
@@ -92,15 +94,16 @@ export class States {
   /** The thread's own code has run one step. */
   stepped(id: number): readonly number[] {
     const state = this.of(id);
-    return this.#moves.given(state.local, { type: 'step' }).map((move) => this.#moved(state, move));
+    return this.#moves.given(state.local, { type: 'step' }, state.halted).map((move) => this.#moved(state, move));
   }
 
   /** The thread gives its CPU away: nothing where the model does not let it. */
-  left(id: number, how: Leaving): readonly number[] {
+  left(id: number, how: Leaving, isLeftOut = false): readonly number[] {
     const state = this.of(id);
     const letter = this.letterOf(state);
     const isUser = state.phase === 'runs' && letter === 'U';
     if (how === 'dead') return isUser || state.phase === 'dead' ? [this.put({ ...state, phase: 'dead' })] : [];
+    if (isLeftOut && state.phase === 'runs' && (letter === 'P' || letter === 'R')) return this.#out(state);
     if (how === 'sleeps') return state.phase === 'asleep' || isUser ? this.#out(state) : [];
     // One that sleeps may be woken before it is off its CPU.
     if (state.phase === 'asleep') return how === 'runnable' ? this.#out(state) : [];
@@ -168,11 +171,14 @@ export class States {
     const isShut = gate !== null && !state.isOpen && this.#visible.isShut(gate, entered);
     if (isShut || this.#visible.isHidden(step, shown, entered)) return signalled;
     const interrupts = letter === 'G' ? BOTH.flatMap((spurious) => this.#moves.given(local, { type: 'cpu.interrupt', spurious })) : [];
-    return [...signalled, ...[...interrupts, ...this.#moves.given(local, { type: 'step' })].map((move) => this.#moved(state, move))];
+    return [
+      ...signalled,
+      ...[...interrupts, ...this.#moves.given(local, { type: 'step' }, state.halted)].map((move) => this.#moved(state, move)),
+    ];
   }
 
   /** A micro-step has run. */
-  #moved(state: State, { next, leaves, exit }: Move): number {
+  #moved(state: State, { next, leaves, halted, exit }: Move): number {
     const { step, letter } = this.#model.placeOf(state.local);
     const after = this.#model.placeOf(next);
     // What a turn has come to is over with the first step that is preemptible again.
@@ -185,6 +191,7 @@ export class States {
       gate: this.#visible.isGate(step) ? step : null,
       isOpen: false,
       entered: after.letter === 'G' || (state.entered && !isOver),
+      halted: halted ?? state.halted,
       exit: exit ?? (isOver ? null : state.exit),
     });
   }

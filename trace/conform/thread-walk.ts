@@ -188,7 +188,7 @@ export class ThreadWalk {
   #leave(line: EventLine, state: Leaving): void {
     if (state === 'sleeps') this.#counts.sleeps += 1;
     else if (state !== 'dead') this.#counts.preemptions += 1;
-    this.#see(line, { type: state });
+    this.#see(line, { type: state, isLeftOut: this.#stack.some(({ fn }) => this.#map.sleeps.has(fn)) });
   }
 
   #show(line: EventLine | CallLine | ReturnLine, meaning: Meaning, rest: Omit<Shown, 'type' | 'meaning'>): void {
