@@ -11,7 +11,7 @@ import { MapError, type MapFile } from '../trace/conform/map.ts';
 import { QuestionError } from '../trace/conform/moves.ts';
 import type { RecordingReport, Verdict } from '../trace/conform/report.ts';
 import { archOf, notNewer, versionOf } from '../trace/conform/told.ts';
-import { isAt } from '../trace/conform/visible.ts';
+import { isAt, shownStep } from '../trace/conform/visible.ts';
 import { readRecording } from '../trace/read.ts';
 import { type Recording, TraceError } from '../trace/recording.ts';
 import { loadReference, resolved } from './catalog.ts';
@@ -131,7 +131,7 @@ function checkPlaces(own: readonly MapFile[], model: HostModel): void {
     for (const [name, { at, after, returns }] of [...(functions ?? []), ...(events ?? [])]) {
       const wrong = [...at, ...after, ...returns].find((place) => !steps.some((step) => isAt(step, place)));
       if (wrong === undefined) continue;
-      const names = steps.map((step) => step.replace(/^main\./, ''));
+      const names = steps.map(shownStep);
       throw new MapError(`${file}: ${name}: found ${wrong}; expected a micro-step of the thread on this host${didYouMean(wrong, names)}`);
     }
   }

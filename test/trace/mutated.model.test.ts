@@ -1,6 +1,6 @@
 /**
  * Recordings that no kernel has made are told what they are. WORLDSWITCH_TRACES=10000 tries as many;
- * 300 unless given.
+ * 200 unless given.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import { conformedText, RECORDED } from './conformed.ts';
 import { mutated } from './mutated.ts';
 
 const SEED = 11;
-const CASES = Number(process.env.WORLDSWITCH_TRACES ?? 300);
+const CASES = Number(process.env.WORLDSWITCH_TRACES ?? 200);
 
 /** What became of a recording: a verdict, or why it is none. */
 function outcome(text: string): string {

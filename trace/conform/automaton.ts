@@ -8,13 +8,18 @@ import { Interning } from './interning.ts';
 import type { Meaning, TraceMap } from './map.ts';
 import type { Moves } from './moves.ts';
 import { type Context, fits, keyOf, letsIn, type Seen, type Shown, type Sight } from './seen.ts';
-import { isRunning, isSwitching, States } from './states.ts';
-import { isAt, levelOf, Visible } from './visible.ts';
+import { isRunning, isSwitching, type State, States } from './states.ts';
+import { isAt, levelOf, shownStep, Visible } from './visible.ts';
 
 /** A set of states, by number. */
 export type StateSet = number;
 
 const EMPTY: StateSet = 0;
+
+/** Every state of a thread, whatever recordings show of it. */
+export function statesOf(model: HostModel, moves: Moves, sight: Sight): readonly State[] {
+  return new States(model, moves, new Visible(null, sight), sight).reachable();
+}
 
 /** A host, a map and what one recording shows. */
 export class Automaton {
@@ -23,16 +28,19 @@ export class Automaton {
   readonly #closures = new Map<StateSet, StateSet>();
   readonly #next = new Map<string, StateSet>();
   readonly #beginnings = new Map<string, StateSet>();
+  readonly #reachable: readonly State[];
   #every: StateSet | undefined;
 
-  constructor(model: HostModel, moves: Moves, map: TraceMap, sight: Sight) {
+  /** @param reachable what `statesOf` says of the model */
+  constructor(model: HostModel, moves: Moves, map: TraceMap, sight: Sight, reachable: readonly State[]) {
     this.#states = new States(model, moves, new Visible(map, sight), sight);
+    this.#reachable = reachable;
     this.#set([]);
   }
 
   /** Every state that the thread can be in, whatever has been shown so far. */
   every(): StateSet {
-    this.#every ??= this.#set(this.#states.reachable());
+    this.#every ??= this.#set(this.#states.asShown(this.#reachable));
     return this.#every;
   }
 
@@ -59,7 +67,7 @@ export class Automaton {
       const state = this.#states.of(id);
       if (state.phase === 'dead' || state.phase === 'parked') continue;
       letters.add(this.#states.letterOf(state));
-      steps.add(this.#states.stepOf(state).replace(/^main\.(?:kvm_cpu_exec\.)?/, ''));
+      steps.add(shownStep(this.#states.stepOf(state)));
     }
     return { letters: [...letters].sort().join(' '), steps: [...steps].sort() };
   }

@@ -1,12 +1,13 @@
 /** Holds a recording against the model: all vCPU threads of it, each on its own way. */
 import type { Recording } from '../recording.ts';
-import { Automaton } from './automaton.ts';
+import { Automaton, statesOf } from './automaton.ts';
 import { Doubts } from './doubts.ts';
 import type { HostModel } from './host.ts';
 import type { TraceMap } from './map.ts';
 import { Moves } from './moves.ts';
 import type { RecordingReport } from './report.ts';
 import type { Sight } from './seen.ts';
+import type { State } from './states.ts';
 import { type Survey, survey } from './survey.ts';
 import { ThreadWalk } from './thread-walk.ts';
 
@@ -24,6 +25,8 @@ export class Checker {
   readonly #map: TraceMap;
   readonly #moves: Moves;
   readonly #automata = new Map<string, Automaton>();
+  /** States of a thread that no signal reaches unseen, and of one that signals do. */
+  readonly #states = new Map<boolean, readonly State[]>();
 
   constructor(model: HostModel, map: TraceMap) {
     this.#model = model;
@@ -73,7 +76,9 @@ export class Checker {
     let automaton = this.#automata.get(key);
     if (automaton === undefined) {
       if (this.#automata.size >= AUTOMATA_MAX) this.#automata.clear();
-      automaton = new Automaton(this.#model, this.#moves, this.#map, sight);
+      const states = this.#states.get(signals) ?? statesOf(this.#model, this.#moves, sight);
+      this.#states.set(signals, states);
+      automaton = new Automaton(this.#model, this.#moves, this.#map, sight, states);
       this.#automata.set(key, automaton);
     }
     return automaton;

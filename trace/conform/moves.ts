@@ -1,4 +1,5 @@
 /** What a vCPU thread of the model can do from one local state, whatever its surroundings do. */
+import type { Letter } from '../../events/event.ts';
 import { ModelError } from '../../sim/engine/port.ts';
 import { answersTo, type Surroundings } from './environment.ts';
 import type { HostModel } from './host.ts';
@@ -14,6 +15,13 @@ export interface Move {
   readonly halted: boolean | null;
   /** The notifiers have run. */
   readonly isSwitched: boolean;
+}
+
+/** What a thread is given unasked, with the fields that such messages have. */
+interface Given {
+  readonly type: 'step' | 'notify.step' | 'process.signal' | 'cpu.interrupt' | 'sched.out' | 'sched.swapOut' | 'sched.swapIn';
+  readonly spurious?: boolean;
+  readonly letter?: Letter;
 }
 
 /** The thread asks something that the checker has no answers for. */
@@ -36,8 +44,8 @@ export class Moves {
    * What follows when the thread is given this; nothing if it does not take it there.
    * @throws QuestionError if it asks what is not known here
    */
-  given(local: number, event: { readonly type: string; readonly [field: string]: unknown }, halted = false): readonly Move[] {
-    const key = `${local} ${halted} ${JSON.stringify(event)}`;
+  given(local: number, event: Given, halted = false): readonly Move[] {
+    const key = `${local} ${halted ? 1 : 0} ${event.type} ${String(event.spurious ?? event.letter ?? '')}`;
     let moves = this.#known.get(key);
     if (moves === undefined) {
       moves = this.#react(local, { ...event, from: this.#model.cpu }, halted);

@@ -111,40 +111,30 @@ export class States {
   }
 
   /**
-   * Every state that the thread can come into, whatever was shown of it: it is preempted, and
-   * sleeps, wherever it may.
+   * Every state that the thread can come into: it is preempted, and sleeps, wherever it may. Of
+   * what a recording shows they know nothing.
    */
-  reachable(): readonly number[] {
+  reachable(): readonly State[] {
     const start = this.#moves.given(this.#model.start, { type: 'sched.swapIn' })[0]!.next;
     const reached = new Set([this.put({ ...FIRST, local: start })]);
-    const todo = [...reached];
-    for (let id = todo.pop(); id !== undefined; id = todo.pop()) {
-      const shown = this.#asShown(this.of(id));
-      const ways = (['preempted', 'runnable', 'sleeps'] as const).flatMap((way) => this.left(id!, way));
-      for (const next of [...shown.flatMap((one) => [one, ...this.unseen(one)]), ...ways]) {
-        if (reached.has(next)) continue;
-        reached.add(next);
-        todo.push(next);
-      }
+    for (const id of reached) {
+      for (const next of this.unseen(id)) reached.add(next);
+      for (const way of ['preempted', 'runnable', 'sleeps'] as const) for (const next of this.left(id, way)) reached.add(next);
     }
-    return [...reached];
+    return [...reached].map((id) => this.of(id));
   }
 
-  /** The same state with all that the recording could have shown of it before. */
-  #asShown(state: State): readonly number[] {
-    const levels = this.#visible.levels(this.#model.placeOf(state.local).step).map(({ level }) => level);
-    return [...new Set([state.shown, ...levels])].flatMap((shown) =>
-      BOTH.flatMap((isOpen) =>
-        BOTH.map((isNoted) =>
-          this.put({
-            ...state,
-            shown,
-            isOpen: state.isOpen || (isOpen && state.gate !== null),
-            isNoted: state.isNoted || (isNoted && isSwitching(state)),
-          }),
+  /** The same states with all that the recording could have shown of each before. */
+  asShown(states: readonly State[]): readonly number[] {
+    return states.flatMap((state) => {
+      const gate = state.gate !== null && this.#visible.isGate(state.gate) ? state.gate : null;
+      const levels = this.#visible.levels(this.#model.placeOf(state.local).step).map(({ level }) => level);
+      return [...new Set([0, ...levels])].flatMap((shown) =>
+        (gate === null ? [false] : BOTH).flatMap((isOpen) =>
+          (isSwitching(state) ? BOTH : [false]).map((isNoted) => this.put({ ...state, gate, shown, isOpen, isNoted })),
         ),
-      ),
-    );
+      );
+    });
   }
 
   #movesFrom(state: State): readonly number[] {

@@ -22,6 +22,14 @@ interface Frame {
   readonly isSure: boolean;
 }
 
+/** The line that has fixed a micro-step last, and what was left then. */
+interface Last {
+  readonly set: StateSet;
+  readonly automaton: Automaton;
+  readonly meaning: Meaning;
+  readonly line: number;
+}
+
 type Tally = { -readonly [K in keyof Counts]: number };
 
 /** One thread on its way. */
@@ -38,7 +46,7 @@ export class ThreadWalk {
   #elsewhere: 'ioctl' | number | null = null;
   /** What has shown the begin of KVM_RUN, if nothing was shown since. */
   #begunBy: string | null = null;
-  #last: Refusal['after'] = null;
+  #last: Last | null = null;
   #refusal: Refusal | null = null;
   #refusals = 0;
   #isDoubtful = false;
@@ -209,9 +217,7 @@ export class ThreadWalk {
     }
     if (this.#set === null || !rest.isSure) return;
     this.#counts.fixed += 1;
-    const { steps } = this.#automaton.possible(this.#set);
-    const what = meaning.after.length > 0 ? meaning.after.map((step) => `the end of ${step}`) : meaning.begins ? meaning.at : steps;
-    this.#last = { step: what.join(' or '), line: line.line };
+    this.#last = { set: this.#set, automaton: this.#automaton, meaning, line: line.line };
   }
 
   /** The line narrows what the thread may be doing; nothing left is what the model cannot do. */
@@ -229,7 +235,7 @@ export class ThreadWalk {
         line: line.line,
         text: textOf(line),
         context: this.#isContext(seen) ? contextText(seen.context) : null,
-        after: this.#last,
+        after: this.#last && { step: stepOf(this.#last), line: this.#last.line },
         letters,
         steps: steps.slice(0, STEPS_MAX),
         more: Math.max(0, steps.length - STEPS_MAX),
@@ -261,6 +267,12 @@ function joined(meanings: readonly Meaning[]): Meaning {
     optional: true,
     begins: false,
   };
+}
+
+/** The micro-step that a line has fixed. */
+function stepOf({ set, automaton, meaning: { at, after, begins } }: Last): string {
+  if (after.length > 0) return after.map((step) => `the end of ${step}`).join(' or ');
+  return (begins ? at : automaton.possible(set).steps).join(' or ');
 }
 
 const contextText = ({ irqsOff, preemptOff }: Context): string =>

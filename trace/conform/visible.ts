@@ -5,6 +5,9 @@ import type { Sight } from './seen.ts';
 /** Whether a place of a map names this step, or a path around it. */
 export const isAt = (step: string, place: string): boolean => levelOf(step, place) > 0;
 
+/** A step as it is told: without the frame of the thread's program. */
+export const shownStep = (step: string): string => step.replace(/^main\.(?:kvm_cpu_exec\.)?/, '');
+
 /**
  * How far into the name of a step a place reaches: where two places name it, the one that reaches
  * farther is the more exact. 0 if it does not name the step.
@@ -28,15 +31,18 @@ const holds = (condition: boolean | null, entered: boolean): boolean => conditio
 
 /** What a map and the sight of a recording make visible. */
 export class Visible {
+  readonly #isBlind: boolean;
   readonly #units: readonly Unit[];
   readonly #gates: readonly Unit[];
   readonly #levels = new Map<string, readonly Level[]>();
 
-  constructor(map: TraceMap, sight: Sight) {
+  /** @param map null: nothing is waited for, and each step is remembered */
+  constructor(map: TraceMap | null, sight: Sight) {
+    this.#isBlind = map === null;
     // A step that may run unseen is not waited for.
     const seen = [
-      ...[...map.functions].filter(([name]) => sight.functions.has(name)),
-      ...[...map.events].filter(([name]) => sight.events.has(name)),
+      ...[...(map?.functions ?? [])].filter(([name]) => sight.functions.has(name)),
+      ...[...(map?.events ?? [])].filter(([name]) => sight.events.has(name)),
     ].flatMap(([, meaning]) => (meaning.optional ? [] : [meaning]));
     const units = (of: (meaning: Meaning) => readonly string[]): readonly Unit[] =>
       seen.flatMap((meaning) => of(meaning).map((place) => ({ place, entered: meaning.entered })));
@@ -51,7 +57,7 @@ export class Visible {
 
   /** Whether something tells what comes after the step. */
   isGate(step: string): boolean {
-    return this.#gates.some(({ place }) => isAt(step, place));
+    return this.#isBlind || this.#gates.some(({ place }) => isAt(step, place));
   }
 
   /** Whether nothing runs after the step before that is told. */
