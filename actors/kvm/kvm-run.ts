@@ -231,6 +231,10 @@ export const KVM_PARTS: KvmParts = {
   },
 };
 
+/** What stands before the loop may have ended KVM_RUN without an entry. */
+const unlessEnded = (env: HostEnv, runLoop: readonly HostItem[]): readonly HostItem[] =>
+  env.slots.items('beforeRun', env).length === 0 ? runLoop : [when([(_t, l) => l.returns !== true, runLoop])];
+
 /** The whole ioctl, R1 to R21. */
 export const kvmRunPath = (env: HostEnv) => {
   const ofTurn: readonly (keyof HostLocals & string)[] = ['exit', 'returns', ...env.slots.turnLocals()];
@@ -253,8 +257,7 @@ export const kvmRunPath = (env: HostEnv) => {
           call(vcpuLoad(env)),
           ...completeUserspaceIo(env, 'after-load'),
           ...env.slots.items('beforeRun', env),
-          // What stands before the loop may have ended KVM_RUN without an entry.
-          when([(_t, l) => l.returns !== true, env.vendor.runLoop(env, turn)]),
+          ...unlessEnded(env, env.vendor.runLoop(env, turn)),
           ...noteUserExit(env),
           ...env.slots.items('leaveToUser', env),
           call(vcpuPut(env)),
