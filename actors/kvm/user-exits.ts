@@ -62,6 +62,8 @@ declare module '../host/host-env.ts' {
   interface HostLocals {
     /** Why the last KVM_RUN has ended. */
     readonly userExit?: UserExit | undefined;
+    /** KVM_RUN fails with EINTR before its first turn. */
+    readonly notRun?: boolean | undefined;
   }
   interface HostThread {
     /**
@@ -162,15 +164,15 @@ export function completeUserspaceIo(env: HostEnv, place: 'before-load' | 'after-
 
 /** At the head of the loop: whether what stands before it has ended KVM_RUN without an entry. */
 export const whenReturned = (env: HostEnv): readonly HostItem[] =>
-  env.slots.items('beforeRun', env).length === 0 ? [] : [when([(_t, l) => l.returns === true, [leaveLoop]])];
+  env.slots.items('beforeRun', env).length === 0 ? [] : [when([(_t, l) => l.notRun === true, [leaveLoop]])];
 
 /** What user space sees of the end. */
-function userExit(env: HostEnv, t: HostThread, { exit, returns, dead }: HostLocals): UserExit | undefined {
+function userExit(env: HostEnv, t: HostThread, { exit, returns, dead, notRun }: HostLocals): UserExit | undefined {
   if (dead === true || fatalSignalPending(t)) return undefined;
   if (exit?.reason === 'IO' || exit?.reason === 'MMIO' || exit?.reason === 'DEBUG') return exit.reason;
   if (exit?.reason === 'HLT' && returns === true) return 'HLT';
   if (exit !== undefined && env.slots.leavesTo(exit.reason)) return undefined;
-  return signalPending(t) || (exit === undefined && returns === true) ? 'INTR' : undefined;
+  return signalPending(t) || notRun === true ? 'INTR' : undefined;
 }
 
 /** kvm_run->exit_reason, where a VMM looks at it. */
