@@ -116,8 +116,8 @@ export const userspaceHalt: KvmParts = {
       when([
         (t, { exit }) => exit?.reason === 'HLT' && env.settings[vcpuOf(env, t).vm]?.irqchip === 'userspace',
         [
-          step('kvm_emulate_halt', {
-            ...kernelSource('arch/x86/kvm/x86.c, __kvm_emulate_halt(), lapic_in_kernel()'),
+          step('kvm_emulate_halt_noskip', {
+            ...kernelSource('arch/x86/kvm/x86.c, kvm_emulate_halt_noskip(), __kvm_emulate_halt()'),
             local: () => ({ returns: true }),
           }),
         ],
