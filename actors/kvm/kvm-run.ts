@@ -233,7 +233,7 @@ export const KVM_PARTS: KvmParts = {
 
 /** What stands before the loop may have ended KVM_RUN without an entry. */
 const unlessEnded = (env: HostEnv, runLoop: readonly HostItem[]): readonly HostItem[] =>
-  env.slots.items('beforeRun', env).length === 0 ? runLoop : [when([(_t, l) => l.returns !== true, runLoop])];
+  env.slots.items('beforeRun', env).length === 0 ? runLoop : [when([(_t, l) => l.notRun !== true, runLoop])];
 
 /** The whole ioctl, R1 to R21. */
 export const kvmRunPath = (env: HostEnv) => {
