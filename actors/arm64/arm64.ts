@@ -7,10 +7,10 @@
  */
 import { type HostEnv, type HostItem, host, kernelSource } from '../host/host-env.ts';
 import { haltPath } from '../kvm/block.ts';
-import { goesOn, type Turn, type Vendor } from '../kvm/kvm-run.ts';
+import type { Turn, Vendor } from '../kvm/kvm-run.ts';
 import { handleWork } from '../kvm/thread-work.ts';
 
-const { path, call, loop, when, note } = host;
+const { path, call, loop, note } = host;
 
 /** A signal at the head of a turn is an error of that turn: requests are not looked at. */
 const head = (env: HostEnv, requests: HostItem): readonly HostItem[] => handleWork(env, [note(() => ({ returns: true }))], [requests]);
@@ -34,7 +34,7 @@ export const arm64Vendor: Vendor = {
   head,
   errorsReachR10: true,
   prepare: [],
-  runLoop: (_env: HostEnv, { before, clear, enter }: Turn) => [...before, when([goesOn, [loop(clear, ...enter)]])],
+  runLoop: (_env: HostEnv, { begun, clear, enter }: Turn) => begun(loop(clear, ...enter)),
   returnToUser: () => [],
   worldSwitch: {
     name: '__kvm_vcpu_run',

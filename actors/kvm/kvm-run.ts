@@ -21,8 +21,8 @@ import { lockMutex, unlockMutex, vcpuLoad, vcpuPut } from './vcpu-load.ts';
 
 /** What a vendor puts into its run loop. */
 export interface Turn {
-  /** What stands before the first turn, and may end KVM_RUN without one: complete_userspace_io. */
-  readonly before: readonly HostItem[];
+  /** The loop behind what stands before its first turn, and may end KVM_RUN: complete_userspace_io. */
+  readonly begun: (runLoop: HostItem) => readonly HostItem[];
   /** R6 to R17; leaves the loop where KVM_RUN ends. */
   readonly enter: readonly HostItem[];
   /** What is known of a turn is forgotten. */
@@ -75,8 +75,6 @@ const KVM_MAIN = kernelSource('virt/kvm/kvm_main.c');
 
 const has = (name: string) => (_t: HostThread, l: HostLocals) => l.requests!.includes(name as VcpuRequest);
 
-/** KVM_RUN has not ended. */
-export const goesOn = (_t: HostThread, l: HostLocals): boolean => l.returns !== true;
 const returns = (_t: HostThread, l: HostLocals): boolean => l.returns === true;
 
 /**
@@ -235,11 +233,15 @@ export const KVM_PARTS: KvmParts = {
   },
 };
 
+/** What stands before the loop may have ended KVM_RUN without an entry. */
+const unlessEnded = (env: HostEnv, runLoop: readonly HostItem[]): readonly HostItem[] =>
+  env.slots.items('beforeRun', env).length === 0 ? runLoop : [when([(_t, l) => l.notRun !== true, runLoop])];
+
 /** The whole ioctl, R1 to R21. */
 export const kvmRunPath = (env: HostEnv) => {
   const ofTurn: readonly (keyof HostLocals & string)[] = ['exit', 'returns', ...env.slots.turnLocals()];
   const turn: Turn = {
-    before: [...completeUserspaceIo(env, 'after-load'), ...env.slots.items('beforeRun', env)],
+    begun: (runLoop) => [...completeUserspaceIo(env, 'after-load'), ...env.slots.items('beforeRun', env), ...unlessEnded(env, [runLoop])],
     enter: [call(enterGuest(env)), when([returns, [leaveLoop]]), ...handleExit(env)],
     clear: note(() => Object.fromEntries(ofTurn.map((name) => [name, undefined]))),
   };

@@ -62,6 +62,8 @@ declare module '../host/host-env.ts' {
   interface HostLocals {
     /** Why the last KVM_RUN has ended. */
     readonly userExit?: UserExit | undefined;
+    /** KVM_RUN fails with EINTR before its first turn. */
+    readonly notRun?: boolean | undefined;
   }
   interface HostThread {
     /**
@@ -161,12 +163,12 @@ export function completeUserspaceIo(env: HostEnv, place: 'before-load' | 'after-
 }
 
 /** What user space sees of the end. */
-function userExit(env: HostEnv, t: HostThread, { exit, returns, dead }: HostLocals): UserExit | undefined {
+function userExit(env: HostEnv, t: HostThread, { exit, returns, dead, notRun }: HostLocals): UserExit | undefined {
   if (dead === true || fatalSignalPending(t)) return undefined;
   if (exit?.reason === 'IO' || exit?.reason === 'MMIO' || exit?.reason === 'DEBUG') return exit.reason;
   if (exit?.reason === 'HLT' && returns === true) return 'HLT';
   if (exit !== undefined && env.slots.leavesTo(exit.reason)) return undefined;
-  return signalPending(t) || (exit === undefined && returns === true) ? 'INTR' : undefined;
+  return signalPending(t) || notRun === true ? 'INTR' : undefined;
 }
 
 /** kvm_run->exit_reason, where a VMM looks at it. */

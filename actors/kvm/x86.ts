@@ -10,7 +10,7 @@ import { type HostEnv, type HostItem, host, kernelSource } from '../host/host-en
 import { otherwise } from '../path/path.ts';
 import { haltPath } from './block.ts';
 import { vcpuOf } from './kvm-env.ts';
-import { goesOn, type Turn, type Vendor } from './kvm-run.ts';
+import type { Turn, Vendor } from './kvm-run.ts';
 import { recordedAt } from './recordings.ts';
 import { X86_REQUESTS } from './requests.ts';
 import { handleWork } from './thread-work.ts';
@@ -28,17 +28,13 @@ const vcpuBlock = (env: HostEnv) => path('vcpu_block', X86('vcpu_block()'), [cal
  * From the guest's FPU to the host's. mp_state belongs to the vCPU and changes under its mutex, so
  * that one look at it is enough; another thread may have left the vCPU halted.
  */
-const vcpuRun = (env: HostEnv, { before, clear, enter }: Turn): readonly HostItem[] => [
+const vcpuRun = (env: HostEnv, { begun, clear, enter }: Turn): readonly HostItem[] => [
   step('kvm_load_guest_fpu', {
     send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.mpState?' }),
     answers: { 'vcpu.mpState': (e) => ({ halted: e.halted ? true : undefined }) },
     ...recordedAt(env, FPU, '6.12-full/fg-run.gz:71'),
   }),
-  ...before,
-  when([
-    goesOn,
-    [loop(when([(_t, l) => l.halted === true, [call(vcpuBlock(env))]], [otherwise, enter]), clear, ...handleWork(env, [leaveLoop]))],
-  ]),
+  ...begun(loop(when([(_t, l) => l.halted === true, [call(vcpuBlock(env))]], [otherwise, enter]), clear, ...handleWork(env, [leaveLoop]))),
   step('kvm_put_guest_fpu', recordedAt(env, FPU, '6.12-full/fg-run.gz:90')),
 ];
 

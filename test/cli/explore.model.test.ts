@@ -57,8 +57,8 @@ describe('explore', () => {
   it('tells people the same, with the commands that show it', async () => {
     const { code, out } = await bench.run(['explore', RACE]);
     expect(code).toBe(1);
-    expect(out).toContain('Broken: rmp.vm-bugged in 48 steps, 0 disturbances, 0 preemptions, 2 switches');
-    expect(out).toContain('22,474 states, 53,582 transitions');
+    expect(out).toContain('Broken: rmp.vm-bugged in 52 steps, 0 disturbances, 0 preemptions, 2 switches');
+    expect(out).toContain('26,580 states, 63,370 transitions');
     const again = /See it: worldswitch (replay \S+)/.exec(out)![1]!.split(' ');
     expect((await bench.run(again)).code).toBe(0);
   });
@@ -186,7 +186,7 @@ describe('explore a journal', () => {
   });
 
   it.each([
-    ['a step it has not', ['run.wsj', '--from', '999'], 'there is no step 999: the journal has steps 0 to 79'],
+    ['a step it has not', ['run.wsj', '--from', '999'], 'there is no step 999: the journal has steps 0 to 84'],
     ['another variant', ['run.wsj', '--variant', 'inuse'], 'a journal carries its variant, mutant and parameters'],
     ['a file there is not', ['none.wsj'], 'there is no such file'],
   ])('refuses %s', async (_, args, message) => {
