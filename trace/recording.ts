@@ -28,8 +28,13 @@ export interface Recording {
   /** The file as the user named it. */
   readonly file: string;
   readonly format: Format;
+  /** The version as the recording tells it, `6.12`; null if it does not. */
+  readonly kernel: string | null;
   readonly lines: readonly TraceLine[];
 }
+
+const EXPECTED = 'the text of ftrace (/sys/kernel/tracing/trace), trace-cmd report, perf script or function_graph';
+const ATTEMPT = 'docs/real-kernels.md has the commands that record one';
 
 /** A file that is no recording, or too large a one. */
 export class TraceError extends Error {
@@ -43,16 +48,23 @@ export class TraceError extends Error {
   }
 }
 
+/** No line of the file is one of a recording. */
+export class NoRecordingError extends TraceError {
+  constructor(message: string) {
+    super(message, EXPECTED, ATTEMPT);
+  }
+}
+
 /** Lines that are kept of one recording. */
 export const LINES_MAX = 4_000_000;
+/** Where the tracer names the kernel, if it does. */
+const HEAD_LINES = 16;
+const KERNEL = /^# function_graph latency trace v[\d.]{1,10} on (\d{1,2}\.\d{1,3})[.\s-]/;
 /** Frames that are kept of one stack. */
 const FRAMES_MAX = 128;
 
 /** An entry of a hist trigger. */
 const HISTOGRAM = /^\{ [\w.]+:\s/;
-
-const EXPECTED = 'the text of ftrace (/sys/kernel/tracing/trace), trace-cmd report, perf script or function_graph';
-const ATTEMPT = 'docs/real-kernels.md has the commands that record one';
 
 /** Gathers the lines of one file. */
 export class RecordingReader {
@@ -63,6 +75,7 @@ export class RecordingReader {
   /** Whether frames that follow belong to the event before them: perf has no head of a stack. */
   #afterEvent = false;
   #number = 0;
+  #kernel: string | null = null;
 
   constructor(file: string) {
     this.#file = file;
@@ -71,6 +84,7 @@ export class RecordingReader {
   /** The next line of the file. @throws TraceError if there are too many */
   take(text: string): void {
     this.#number += 1;
+    if (this.#kernel === null && this.#number <= HEAD_LINES) this.#kernel = KERNEL.exec(text)?.[1] ?? null;
     const { raw, format } = parseLine(text, this.#number);
     if (format) this.#formats.set(format, (this.#formats.get(format) ?? 0) + 1);
     if (raw.kind === 'frame') {
@@ -89,11 +103,11 @@ export class RecordingReader {
     const [most] = [...this.#formats].sort(([, a], [, b]) => b - a);
     if (!most) {
       const first = this.#lines.find((line): line is ForeignLine => line.kind === 'foreign');
-      if (!first) throw new TraceError(`${this.#file} has no events`, EXPECTED, ATTEMPT);
+      if (!first) throw new NoRecordingError(`${this.#file} has no events`);
       const what = HISTOGRAM.test(first.text) ? 'counts of a hist trigger, which have no order' : `"${printable(first.text)}"`;
-      throw new TraceError(`${this.#file}:${first.line}: no line of a recording: ${what}`, EXPECTED, ATTEMPT);
+      throw new NoRecordingError(`${this.#file}:${first.line}: no line of a recording: ${what}`);
     }
-    return { file: this.#file, format: most[0], lines: this.#lines };
+    return { file: this.#file, format: most[0], kernel: this.#kernel, lines: this.#lines };
   }
 
   #frame(fn: string, text: string): void {
