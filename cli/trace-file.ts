@@ -36,6 +36,23 @@ function* pieces(source: OpenSource['source']): Generator<Uint8Array> {
   for (const { bytes } of chunksOf(source, 0, source.size)) yield bytes;
 }
 
+/**
+ * The recording in a file that is no journal, unless it is a pipe: what a journal is looked for in
+ * is opened again.
+ * @throws CliError for a recording that is damaged or too large
+ */
+export async function traceUnlessJournal(file: string, io: Io): Promise<Recording | null> {
+  const opened = openSource(file, io);
+  try {
+    return beginsAsJournal(opened.source.read(0, Math.min(opened.source.size, HEADER_BYTES))) ? null : await recordingIn(opened, file);
+  } catch (error) {
+    if (!isText(opened) && error instanceof CliError && error.failure.code === 'no_recording') return null;
+    throw error;
+  } finally {
+    opened.close();
+  }
+}
+
 /** What is done with a file that is a journal or a recording. */
 export interface ByKind<T> {
   readonly journal: (journal: Journal) => T | Promise<T>;
