@@ -86,7 +86,7 @@ export type Format = 'ftrace' | 'trace-cmd' | 'perf' | 'function_graph';
 export type RawLine = EventText | CallLine | ReturnLine | LostLine | ForeignLine | Blank | FrameLine | StackHead;
 
 /** Characters of a line that are looked at; no line of a tracer is longer. */
-export const LINE_MAX = 4_096;
+const LINE_MAX = 4_096;
 
 /** A comm is 15 characters and may hold spaces (`CPU 0/KVM`) and hyphens. */
 const COMM = String.raw`\s{0,24}(\S.{0,31}?)`;

@@ -16,7 +16,7 @@ const BINARY = [
     what: 'a binary file of trace-cmd',
     attempt: 'trace-cmd report -i FILE > TEXT',
   },
-  { magic: Buffer.from('PERFILE2'), what: 'a binary file of perf', attempt: 'perf script -i FILE > TEXT' },
+  { magic: Buffer.from([...'PERFILE2'].map((c) => c.charCodeAt(0))), what: 'a binary file of perf', attempt: 'perf script -i FILE > TEXT' },
 ] as const;
 
 /** The bytes of a file, unpacked if it begins as gzip does. */

@@ -56,7 +56,7 @@ export class NoRecordingError extends TraceError {
 }
 
 /** Lines that are kept of one recording. */
-export const LINES_MAX = 4_000_000;
+const LINES_MAX = 4_000_000;
 /** Where the tracer names the kernel, if it does. */
 const HEAD_LINES = 16;
 const KERNEL = /^# function_graph latency trace v[\d.]{1,10} on (\d{1,2}\.\d{1,3})[.\s-]/;

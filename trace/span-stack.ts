@@ -27,7 +27,7 @@ export class SpanStack {
     this.#board.events.push({ kind: 'begin', lane: this.lane, at, name, category, args });
   }
 
-  /** Closes the innermost span of that name with all inside it; one that was never opened is not. */
+  /** Closes the innermost span of that name, with all inside it, if there is one. */
   pop(name: string | null, at: number, args: Args | null = null): void {
     this.endLeaf(at);
     const index = name === null ? this.#names.length - 1 : this.#names.lastIndexOf(name);

@@ -6,9 +6,10 @@
 import { Board } from '../timeline/board.ts';
 import type { Args, FlowEnd, Lane, SwitchState, TimelineEvent } from '../timeline/event.ts';
 import { KVM_RUN, type PrevState, type Task, type TraceEvent, type Vector } from './event.ts';
+import { type Cpu, HostLanes, type Thread } from './host-lanes.ts';
 import type { CallLine, Head, LostLine, ReturnLine } from './line.ts';
 import type { EventLine, Recording } from './recording.ts';
-import { SpanStack } from './span-stack.ts';
+import type { SpanStack } from './span-stack.ts';
 
 const STATES: Readonly<Record<PrevState, SwitchState>> = { preempted: 'R+', runnable: 'R', sleeps: 'S', dead: 'X' };
 /** The handlers by the kernel's names. */
@@ -18,32 +19,11 @@ const HANDLERS: Readonly<Record<Vector, string>> = {
   call_function: 'sysvec_call_function',
   call_function_single: 'sysvec_call_function_single',
 };
-/** IPIs of a CPU that no handler has answered yet; more are not told apart. */
-const PENDING_MAX = 64;
-
-interface Cpu {
-  readonly index: number;
-  readonly stack: SpanStack;
-  /** The lane of the thread that runs. */
-  current: Thread | null;
-  /** IPIs under way to this CPU: the lines that sent them. */
-  readonly pending: number[];
-}
-
-interface Thread {
-  readonly pid: number;
-  readonly stack: SpanStack;
-  readonly state: Lane;
-  /** Of its vCPU, once it has entered a guest. */
-  guest: SpanStack | null;
-  inIoctl: string | null;
-}
 
 /** Takes the lines of one recording in order. */
 class TraceProjector {
   readonly #board = new Board();
-  readonly #cpus = new Map<number, Cpu>();
-  readonly #threads = new Map<number, Thread>();
+  readonly #lanes = new HostLanes(this.#board);
   readonly #markers: Lane;
   /** Those with a leaf function that has not ended. */
   readonly #leaves = new Set<SpanStack>();
@@ -61,8 +41,8 @@ class TraceProjector {
     else if (line.kind === 'lost') this.#lost(line);
     else {
       this.#advance(line);
-      const cpu = this.#cpu(line.cpu);
-      const thread = line.pid === 0 ? null : this.#thread(line.pid, line.comm, line.tgid);
+      const cpu = this.#lanes.cpu(line.cpu);
+      const thread = line.pid === 0 ? null : this.#lanes.thread(line.pid, line.comm, line.tgid);
       this.#settle(cpu, thread);
       if (line.kind === 'event') this.#event(cpu, thread, line);
       else if (line.kind === 'call') this.#call(cpu, thread, line);
@@ -74,8 +54,8 @@ class TraceProjector {
   finish(): readonly TimelineEvent[] {
     this.#endLeaves(Number.POSITIVE_INFINITY);
     this.#board.instant(this.#markers, this.#now, 'end of the recording', { category: 'verdict' });
-    for (const { stack } of this.#cpus.values()) stack.cut(0, this.#now);
-    for (const { stack, guest } of this.#threads.values()) {
+    for (const { stack } of this.#lanes.cpus) stack.cut(0, this.#now);
+    for (const { stack, guest } of this.#lanes.threads) {
       guest?.cut(0, this.#now);
       stack.cut(0, this.#now);
     }
@@ -105,28 +85,6 @@ class TraceProjector {
       this.#now = Math.max(this.#now, stack.leafEnd ?? 0);
       stack.endLeaf(this.#now);
     }
-  }
-
-  #cpu(index: number): Cpu {
-    let cpu = this.#cpus.get(index);
-    if (!cpu) {
-      const lane = this.#board.lane('cpu', `pCPU ${index}`, this.#board.group('cpus', 'pCPUs'), null);
-      cpu = { index, stack: new SpanStack(this.#board, lane), current: null, pending: [] };
-      this.#cpus.set(index, cpu);
-    }
-    return cpu;
-  }
-
-  #thread(pid: number, comm: string, tgid?: number): Thread {
-    let thread = this.#threads.get(pid);
-    if (!thread) {
-      const group = this.#board.group('process', tgid === undefined ? 'host' : `process ${tgid}`);
-      const lane = this.#board.lane('thread', `${comm}-${pid}`, group, null);
-      const state = this.#board.lane('task-state', `${comm}-${pid} state`, group, null);
-      thread = { pid, stack: new SpanStack(this.#board, lane), state, guest: null, inIoctl: null };
-      this.#threads.set(pid, thread);
-    }
-    return thread;
   }
 
   /** A line says who runs on its CPU. */
@@ -195,23 +153,15 @@ class TraceProjector {
         break;
       case 'kvm_exit':
         this.#leave(thread);
-        this.#instant(this.#guest(thread, event.vcpu).lane, `#VMEXIT ${event.reason}`, { reason: event.reason, line }, 'guest');
+        this.#instant(this.#lanes.guest(thread, event.vcpu).lane, `#VMEXIT ${event.reason}`, { reason: event.reason, line }, 'guest');
         break;
       case 'kvm_userspace_exit':
         this.#instant(thread.stack.lane, event.reason, { line });
     }
   }
 
-  #guest(thread: Thread, vcpu: number | null): SpanStack {
-    thread.guest ??= new SpanStack(
-      this.#board,
-      this.#board.lane('guest', `vCPU ${vcpu ?? '?'} (${thread.stack.lane.name})`, this.#board.group('vm', 'guests'), null),
-    );
-    return thread.guest;
-  }
-
   #enter(thread: Thread, vcpu: number | null, line: number): void {
-    const guest = this.#guest(thread, vcpu);
+    const guest = this.#lanes.guest(thread, vcpu);
     guest.cut(0, this.#now);
     guest.push(['guest mode', 'guest'], this.#now, { line });
   }
@@ -238,8 +188,8 @@ class TraceProjector {
   }
 
   #switch(cpu: Cpu, { prev, state, next }: Extract<TraceEvent, { readonly type: 'sched_switch' }>): void {
-    const from = prev.pid === 0 ? null : this.#thread(prev.pid, prev.comm);
-    const to = next.pid === 0 ? null : this.#thread(next.pid, next.comm);
+    const from = prev.pid === 0 ? null : this.#lanes.thread(prev.pid, prev.comm);
+    const to = next.pid === 0 ? null : this.#lanes.thread(next.pid, next.comm);
     if (from) {
       this.#leave(from);
       this.#state(from, state === 'dead' ? null : state === 'sleeps' ? 'sleeping' : `runnable on CPU ${cpu.index}`);
@@ -258,18 +208,18 @@ class TraceProjector {
   }
 
   #waking({ pid, comm }: Task, cpu: number): void {
-    const thread = this.#thread(pid, comm);
+    const thread = this.#lanes.thread(pid, comm);
     this.#state(thread, `runnable on CPU ${cpu}`);
     this.#board.events.push({ kind: 'wake', cpu, at: this.#now, thread: thread.stack.lane });
   }
 
   #migrate({ task: { pid, comm }, from, to }: Extract<TraceEvent, { readonly type: 'sched_migrate_task' }>): void {
-    this.#instant(this.#thread(pid, comm).stack.lane, `migrate to pCPU ${to}`, { from, to }, 'offer');
+    this.#instant(this.#lanes.thread(pid, comm).stack.lane, `migrate to pCPU ${to}`, { from, to }, 'offer');
   }
 
   #interrupt(cpu: Cpu, thread: Thread | null, vector: Vector): void {
     if (thread) this.#leave(thread);
-    const sent = vector === 'local_timer' ? undefined : cpu.pending.shift();
+    const sent = vector === 'local_timer' ? undefined : cpu.ipis.entered();
     if (sent !== undefined)
       this.#board.instant(cpu.stack.lane, this.#now, `IPI ${vector}`, { category: 'message', args: {}, flow: { id: sent, end: 'in' } });
     cpu.stack.push([HANDLERS[vector], 'cpu'], this.#now);
@@ -277,19 +227,15 @@ class TraceProjector {
 
   /** One arrow for each CPU that is sent to: an arrow has two ends. */
   #send(cpu: Cpu, targets: readonly number[], callsite: string, line: number): void {
-    targets.slice(0, PENDING_MAX).forEach((target, index) => {
-      const { pending } = this.#cpu(target);
-      const id = line * PENDING_MAX + index;
-      if (pending.length >= PENDING_MAX) pending.shift();
-      pending.push(id);
-      const flow: FlowEnd = { id, end: 'out' };
+    for (const target of targets) {
+      const flow: FlowEnd = { id: this.#lanes.cpu(target).ipis.sent(line), end: 'out' };
       const args = { to: target, line, ...(callsite !== '' && { callsite }) };
       this.#board.instant(cpu.stack.lane, this.#now, `send IPI to pCPU ${target}`, { category: 'message', args, flow });
-    });
+    }
   }
 
   #signal(cpu: Cpu, { signal, task: { pid, comm } }: Extract<TraceEvent, { readonly type: 'signal_generate' }>): void {
-    const lane = this.#thread(pid, comm).stack.lane;
+    const lane = this.#lanes.thread(pid, comm).stack.lane;
     this.#instant(lane, `signal ${signal}`, { from: cpu.current?.stack.lane.name ?? `pCPU ${cpu.index}` });
   }
 
@@ -301,10 +247,10 @@ class TraceProjector {
   #lost({ cpu, events, line }: LostLine): void {
     const args = { line, ...(cpu !== null && { cpu }), ...(events !== null && { events }) };
     this.#board.instant(this.#markers, this.#now, 'events lost', { category: 'verdict', args });
-    for (const one of this.#cpus.values()) {
+    for (const one of this.#lanes.cpus) {
       if (cpu !== null && one.index !== cpu) continue;
       one.stack.cut(0, this.#now);
-      one.pending.length = 0;
+      one.ipis.forget();
       one.current?.guest?.cut(0, this.#now);
       one.current?.stack.cut(0, this.#now);
       one.current = null;

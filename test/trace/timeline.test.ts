@@ -1,3 +1,4 @@
+/** Recordings as timelines: what is on which lane, and that spans nest. */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -13,7 +14,7 @@ const files = ['6.1-full', '6.12-full', '6.12-tools'].flatMap((folder) =>
     .map((file) => join(RECORDINGS, folder, file)),
 );
 
-/** What is wrong with a timeline: spans that do not nest, time that goes back, arrows that cross. */
+/** What is wrong: spans that do not nest, time that goes back, arrows that come from nowhere. */
 function mistakes(events: Iterable<TimelineEvent>): string[] {
   const open = new Map<number, string[]>();
   const sent = new Set<number>();

@@ -9,6 +9,7 @@ import type { Wanted } from './sse.ts';
 /** What a query may have, each with an example. */
 const OF_RUN = { from: '1', actor: 'pcpu:0', kind: 'choice' };
 const OF_RECORDING = { from: '1' };
+const FROM = 'from';
 
 const bad = (message: string, expected: string, attempt: string): Problem =>
   new Problem({ status: 400, code: 'bad_query', message, expected, try: attempt });
@@ -53,7 +54,8 @@ function onlyValue(query: Queries, key: string): string | undefined {
  * newer one.
  */
 function fromOf(c: Context, query: Queries): number {
-  const asked = Math.max(seqIn('?from=', onlyValue(query, 'from') ?? '1'), 1);
+  const given = onlyValue(query, FROM);
+  const asked = given === undefined ? 1 : Math.max(seqIn('?from=', given), 1);
   const last = c.req.header('last-event-id') ?? '';
   return last === '' ? asked : seqIn('Last-Event-ID', last) + 1;
 }

@@ -17,7 +17,7 @@ export interface RecordingSource {
 /** Events that are told at once. */
 const BATCH_EVENTS = 64;
 
-/** The recordings by the id under which they are served: the name of the file, as a URL takes it. */
+/** The recordings by the id under which they are served: the file's name, as a URL takes it. */
 export function recordingTable(sources: readonly RecordingSource[]): ReadonlyMap<string, RecordingSource> {
   const table = new Map<string, RecordingSource>();
   for (const source of sources) {
