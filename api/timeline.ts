@@ -15,6 +15,7 @@ export { type App, type AppOptions, createApp } from '../timeline/serve/app.ts';
 export type { Clock } from '../timeline/serve/clock.ts';
 export { journalBytesRun, journalFileRun } from '../timeline/serve/journal-run.ts';
 export { LiveRun, type LiveRunOptions } from '../timeline/serve/live-run.ts';
+export type { RecordingSource } from '../timeline/serve/recordings.ts';
 export type { RunEvent, RunSource, RunSummary } from '../timeline/serve/run-source.ts';
 export { type RunningServer, type ServerOptions, ServerStartError, startServer } from '../timeline/serve/server.ts';
 

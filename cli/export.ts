@@ -1,30 +1,55 @@
-/** `export`: a journal as a timeline for other tools. */
-import { EXPORTERS } from '../timeline/encode/index.ts';
+/** `export`: a journal, or a recording of a real kernel, as a timeline for other tools. */
+import { EXPORTERS, type Exporter } from '../timeline/encode/index.ts';
+import { traceTimeline } from '../trace/timeline.ts';
 import type { Call, Command } from './command.ts';
 import { EXIT, usageError } from './errors.ts';
-import { withJournal } from './journal-file.ts';
 import { checkOutput, writeOutput } from './target.ts';
+import { withJournalOrTrace } from './trace-file.ts';
 
 const FORMATS = EXPORTERS.map(({ name }) => name);
 
-function run({ io, out, json, args, options }: Call): Promise<number> {
+interface Options {
+  readonly format?: string;
+  readonly output?: string;
+}
+
+async function run(call: Call): Promise<number> {
+  const { args, io, options } = call;
   const [file] = args as [string];
-  const { format, output } = options as { readonly format?: string; readonly output?: string };
+  const { format, output } = options as Options;
   const exporter = EXPORTERS.find(({ name }) => name === format);
   if (!exporter) throw usageError(`the format is missing; expected --format ${FORMATS.join(' or ')}`);
   if (output === undefined) throw usageError('where to write is missing; expected -o FILE, or -o - for standard output');
-  return withJournal(file, io, (journal) => {
-    checkOutput(output, io, { json });
-    const bytes = writeOutput(output, exporter.encode(journal), io);
-    if (json) out.json({ output, format, bytes, records: journal.records, steps: journal.steps });
-    else if (output !== '-') out.line(`${output}: ${bytes} bytes, ${journal.records} records`);
-    return EXIT.ok;
+  return withJournalOrTrace(file, io, {
+    journal: (journal) => write(call, exporter, exporter.encode(journal), journal),
+    recording: (recording) =>
+      write(call, exporter, exporter.encodeEvents(traceTimeline(recording), recording.kernel), { lines: recording.lines.length }),
   });
 }
 
+/** `counts`: of what the timeline is made of. */
+function write(
+  { io, out, json, options }: Call,
+  { name: format }: Exporter,
+  pieces: Iterable<Uint8Array>,
+  counts: { readonly records: number; readonly steps: number } | { readonly lines: number },
+): number {
+  const { output = '-' } = options as Options;
+  checkOutput(output, io, { json });
+  const bytes = writeOutput(output, pieces, io);
+  const made = 'lines' in counts ? { lines: counts.lines } : { records: counts.records, steps: counts.steps };
+  if (json) out.json({ output, format, bytes, ...made });
+  else if (output !== '-')
+    out.line(`${output}: ${bytes} bytes, ${'lines' in counts ? `${counts.lines} lines` : `${counts.records} records`}`);
+  return EXIT.ok;
+}
+
 export const COMMAND: Command = {
-  operands: '<journal>',
-  details: EXPORTERS.map(({ name, extension, summary }) => `${name} (.${extension}): ${summary}`),
+  operands: '<file>',
+  details: [
+    'The file is a journal, or a recording of a real kernel: text of ftrace, trace-cmd report, perf script or function_graph.',
+    ...EXPORTERS.map(({ name, extension, summary }) => `${name} (.${extension}): ${summary}`),
+  ],
   options: [
     { flags: '--format <name>', description: 'which tool is to read it', choices: FORMATS },
     { flags: '-o, --output <file>', description: 'where to; - for standard output' },
@@ -32,6 +57,7 @@ export const COMMAND: Command = {
   examples: [
     ['export run.wsj --format perfetto -o run.pftrace', 'open it in ui.perfetto.dev'],
     ['export run.wsj --format chrome -o - | gzip > run.json.gz', 'for chrome://tracing'],
+    ['export trace.txt --format perfetto -o trace.pftrace', 'a recording of KVM on the same lanes'],
   ],
   run,
 };

@@ -165,6 +165,7 @@ function interruptions(): Pick<Io, 'interruption' | 'endInterruption'> {
 
 export function processIo(): Io {
   const { env } = process;
+  let given: Uint8Array | undefined;
   // Anything else, such as -5 or 1e9, is no number of columns.
   const asked = /^[1-9][0-9]{0,8}$/.test(env.COLUMNS ?? '') ? Number(env.COLUMNS) : null;
   return {
@@ -173,7 +174,8 @@ export function processIo(): Io {
     cwd: process.cwd(),
     env,
     files: realFiles,
-    stdin: () => readUpTo(0, STREAM_BYTES_MAX),
+    // A stream is read once, and may be looked at as one kind of file and then as another.
+    stdin: () => (given ??= readUpTo(0, STREAM_BYTES_MAX)),
     ...interruptions(),
   };
 }

@@ -110,8 +110,16 @@ export function checkStep(journal: Journal, step: number | undefined): void {
  * Opens a journal for as long as `use` needs it, which is told whether its run is in progress.
  * @throws CliError if it cannot be read, or is damaged wherever `use` looks
  */
-export async function withJournal<T>(file: string, io: Io, use: (journal: Journal, live: boolean) => T | Promise<T>): Promise<T> {
-  const { source, live: isWritten, close } = openSource(file, io);
+export const withJournal = <T>(file: string, io: Io, use: (journal: Journal, live: boolean) => T | Promise<T>): Promise<T> =>
+  withJournalIn(openSource(file, io), file, io, use);
+
+/** The same for bytes that are open already. */
+export async function withJournalIn<T>(
+  { source, live: isWritten, close }: OpenSource,
+  file: string,
+  io: Io,
+  use: (journal: Journal, live: boolean) => T | Promise<T>,
+): Promise<T> {
   try {
     const journal = openJournal(source);
     const { sealed, torn, records, steps } = journal;

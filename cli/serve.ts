@@ -1,7 +1,7 @@
-/** `serve`: runs over HTTP, recorded or live. */
+/** `serve`: runs over HTTP, recorded or live, and recordings of real kernels. */
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { openInjection, openReplay } from '../api/open-run.ts';
 import { shippedNames } from '../api/shipped-scenarios.ts';
 import type { RunStart } from '../events/journal.ts';
@@ -15,8 +15,10 @@ import { driveRun } from '../timeline/serve/drive.ts';
 import { FollowedRun } from '../timeline/serve/followed-run.ts';
 import { journalFileRun } from '../timeline/serve/journal-run.ts';
 import { LiveRun } from '../timeline/serve/live-run.ts';
+import { type RecordingSource, recordingTable } from '../timeline/serve/recordings.ts';
 import type { RunSource } from '../timeline/serve/run-source.ts';
 import { type RunningServer, startServer } from '../timeline/serve/server.ts';
+import { traceTimeline } from '../trace/timeline.ts';
 import { loadReference, looksLikePath, resolved } from './catalog.ts';
 import { type Call, type Command, integer, SCENARIO_OPTIONS } from './command.ts';
 import { EXIT, failureOf, fileError, usageError } from './errors.ts';
@@ -28,6 +30,7 @@ import { isInProgress, named, noteForeign, noteUnsealed, openSource } from './jo
 import { RUNS_FOLDER } from './recording.ts';
 import { journalsIn } from './runs-folder.ts';
 import { fileTargetOf } from './target.ts';
+import { traceUnlessJournal } from './trace-file.ts';
 
 interface Options extends InjectFlags {
   readonly inject?: string | true;
@@ -50,14 +53,15 @@ interface Options extends InjectFlags {
 const PORT_MAX = 65_535;
 
 /** A run that is served, and what moves it if it is live. */
-interface Served {
+interface ServedRun {
   readonly source: RunSource;
   readonly drive: ((signal: AbortSignal) => Promise<unknown>) | null;
 }
+type Served = ServedRun | { readonly recording: RecordingSource };
 
 const collect = (text: string, previous: unknown): readonly string[] => [...((previous as readonly string[] | undefined) ?? []), text];
 
-function journal(file: string, io: Io): Served {
+function journal(file: string, io: Io): ServedRun {
   try {
     const path = resolve(io.cwd, file);
     const source = isInProgress(path) ? new FollowedRun(path) : journalFileRun(path);
@@ -85,7 +89,7 @@ function namedLive(start: RunStart, io: Io): LiveRun {
   }
 }
 
-function live(reference: string, io: Io, options: Options): Served {
+function live(reference: string, io: Io, options: Options): ServedRun {
   const { chooser = 'fifo', seed = 0, engine = 'live' } = options;
   const scenario = resolved(loadReference(reference, io).scenario, options);
   const spec: ChooserSpec = chooser === 'random' ? { name: chooser, seed } : { name: chooser };
@@ -93,7 +97,7 @@ function live(reference: string, io: Io, options: Options): Served {
 }
 
 /** A recorded run that goes on again while it is watched: as it was, or with one other choice. */
-function again(file: string, io: Io, options: Options): Served {
+function again(file: string, io: Io, options: Options): ServedRun {
   const { source: bytes, live: isWritten, close } = openSource(file, io);
   try {
     const recorded = openJournal(bytes);
@@ -121,7 +125,7 @@ interface Driven {
   readonly to?: number;
 }
 
-function watched(open: (sink: BlockSink) => Driven, io: Io, options: Options, close = (): void => {}): Served {
+function watched(open: (sink: BlockSink) => Driven, io: Io, options: Options, close = (): void => {}): ServedRun {
   let source: LiveRun | null = null;
   const { run, start, begin, to } = open((block, names) => source!.block(block, names));
   const { output, pace = 0 } = options;
@@ -146,9 +150,13 @@ function operandsOf(args: readonly string[], io: Io): readonly string[] {
 const isLive = (operand: string, io: Io): boolean =>
   isScenario(operand) || (!looksLikePath(operand) && !operand.endsWith('.wsj') && !existsSync(resolve(io.cwd, operand)));
 
-function servedOf(operand: string, io: Io, options: Options): Served {
+async function servedOf(operand: string, io: Io, options: Options): Promise<Served> {
   if (isLive(operand, io)) return live(operand, io, options);
-  return isAgain(options) ? again(operand, io, options) : journal(operand, io);
+  if (isAgain(options)) return again(operand, io, options);
+  const recording = await traceUnlessJournal(operand, io);
+  if (!recording) return journal(operand, io);
+  const { file, format, kernel, lines } = recording;
+  return { recording: { file: basename(file), format, kernel, lines: lines.length, events: () => traceTimeline(recording) } };
 }
 
 const isAgain = ({ inject, replay }: Options): boolean => inject !== undefined || replay === true;
@@ -177,11 +185,17 @@ function checkOptions(operands: readonly string[], options: Options, { cwd }: Io
   if (options.output !== undefined && scenarios !== 1) throw usageError('-o is for one live run');
 }
 
-async function started(served: readonly Served[], options: Options, { env }: Io): Promise<RunningServer> {
+async function started(
+  runs: readonly ServedRun[],
+  recordings: readonly RecordingSource[],
+  options: Options,
+  { env }: Io,
+): Promise<RunningServer> {
   const token = options.token ?? env.WORLDSWITCH_TOKEN;
   try {
     return await startServer({
-      sources: served.map(({ source }) => source),
+      sources: runs.map(({ source }) => source),
+      recordings,
       ...(options.host !== undefined && { host: options.host }),
       ...(options.port !== undefined && { port: options.port }),
       ...(token !== undefined && token !== '' && { token }),
@@ -200,11 +214,14 @@ async function run({ io, out, err, json, args, options: given }: Call): Promise<
   const operands = operandsOf(args, io);
   checkOptions(operands, options, io);
   for (const operand of operands) noteInput(operand, io);
-  const served: Served[] = [];
+  const runs: ServedRun[] = [];
+  const recordings: RecordingSource[] = [];
   try {
     for (const operand of operands) {
       try {
-        served.push(servedOf(operand, io, options));
+        const one = await servedOf(operand, io, options);
+        if ('recording' in one) recordings.push(one.recording);
+        else runs.push(one);
       } catch (error) {
         const { exit, message } = failureOf(error);
         // Of a whole folder, one file that cannot be read takes nothing from the others.
@@ -212,22 +229,22 @@ async function run({ io, out, err, json, args, options: given }: Call): Promise<
         err.line(`not served: ${message}`);
       }
     }
-    if (served.length === 0) throw usageError(`nothing to serve: no journal of ./${RUNS_FOLDER} can be read`);
-    const server = await started(served, options, io);
-    if (json) out.json({ url: server.url, runs: served.map(({ source }) => source.id) });
+    if (runs.length + recordings.length === 0) throw usageError(`nothing to serve: no journal of ./${RUNS_FOLDER} can be read`);
+    const server = await started(runs, recordings, options, io);
+    if (json) out.json({ url: server.url, runs: runs.map(({ source }) => source.id), recordings: [...recordingTable(recordings).keys()] });
     else out.line(server.url);
     out.sink.flush();
     err.sink.flush();
-    const drives = served.flatMap(({ drive }) => (drive ? [drive(signal)] : []));
+    const drives = runs.flatMap(({ drive }) => (drive ? [drive(signal)] : []));
     const failed = await stopped(signal, drives);
     await Promise.allSettled(drives);
     await server.close();
     if (failed) throw failed;
-    const isWhole = served.every(({ source, drive }) => !drive || source.summary().end?.ended !== 'stopped');
+    const isWhole = runs.every(({ source, drive }) => !drive || source.summary().end?.ended !== 'stopped');
     if (!isWhole) err.line('interrupted: the journal of the live run is kept, sealed as stopped');
     return isWhole ? EXIT.ok : EXIT.partial;
   } finally {
-    for (const { source } of served) source.close();
+    for (const { source } of runs) source.close();
   }
 }
 
@@ -241,9 +258,9 @@ function stopped(signal: AbortSignal, drives: readonly Promise<unknown>[]): Prom
 }
 
 export const COMMAND: Command = {
-  operands: '[journal|scenario...]',
+  operands: '[file|scenario...]',
   details: [
-    `The first line of stdout is the URL. Journals are served as they are; a scenario runs live while it is watched. Without operands: all journals of ./${RUNS_FOLDER}. docs/serve.md has the endpoints. Ctrl-C stops.`,
+    `The first line of stdout is the URL. Journals, and recordings of real kernels, are served as they are; a scenario runs live while it is watched. Without operands: all journals of ./${RUNS_FOLDER}. docs/serve.md has the endpoints. Ctrl-C stops.`,
     'Without a token the server listens on this machine only. WORLDSWITCH_TOKEN keeps a token off the command line.',
   ],
   options: [
@@ -266,6 +283,7 @@ export const COMMAND: Command = {
     ['serve run.wsj --port 7117', 'a recorded run'],
     ['serve rmp-churn --set rounds=500 --pace 20', 'a run to watch'],
     ["serve run.wsj --inject 'thread:netd/0@emulate_dma_write.store#2' --preempt pcpu:0", 'watch a fork as it runs'],
+    ['serve trace.txt imported.wsj', 'a recording beside the run that was made of it'],
     ['serve', `everything in ./${RUNS_FOLDER}`],
   ],
   run,

@@ -39,7 +39,7 @@ export function ownMaps(files: readonly string[], io: Io): readonly MapFile[] {
 }
 
 /**
- * The map for a kernel: the newest shipped one of the vendor that is not newer, with the user's own.
+ * The map for a kernel: the newest shipped one of its vendor that is no newer, with the user's own.
  * @throws CliError if there is none
  */
 export function mapFor(vendor: string, release: string, own: readonly MapFile[]): TraceMap {

@@ -21,6 +21,9 @@ const AT = {
   crc: 124,
 } as const;
 
+/** Whether bytes begin as a journal does. */
+export const beginsAsJournal = (bytes: Uint8Array): boolean => MAGIC.every((byte, at) => bytes[at] === byte);
+
 export interface JournalHeader {
   readonly formatVersion: number;
   /** Readers of an older version than this must refuse the file. */
@@ -57,7 +60,7 @@ export function encodeHeader(start: RunStart): Uint8Array {
  * @throws JournalTooNewError if the file asks for a newer reader
  */
 export function decodeHeader(bytes: Uint8Array): JournalHeader {
-  if (bytes.length < MAGIC.length || MAGIC.some((byte, at) => bytes[at] !== byte)) {
+  if (!beginsAsJournal(bytes)) {
     throw new NotAJournalError(
       bytes.length === 0 ? 'the file is empty' : 'the file does not start with the magic bytes of a Worldswitch journal',
     );

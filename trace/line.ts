@@ -43,6 +43,8 @@ export interface CallLine extends Head {
   readonly kind: 'call';
   readonly fn: string;
   readonly leaf: boolean;
+  /** How long a leaf took, in ns, where it is printed. */
+  readonly duration: number | null;
 }
 /** function_graph: a function returns. Its name is null where funcgraph-tail was off. */
 export interface ReturnLine extends Head {
@@ -84,7 +86,7 @@ export type Format = 'ftrace' | 'trace-cmd' | 'perf' | 'function_graph';
 export type RawLine = EventText | CallLine | ReturnLine | LostLine | ForeignLine | Blank | FrameLine | StackHead;
 
 /** Characters of a line that are looked at; no line of a tracer is longer. */
-export const LINE_MAX = 4_096;
+const LINE_MAX = 4_096;
 
 /** A comm is 15 characters and may hold spaces (`CPU 0/KVM`) and hyphens. */
 const COMM = String.raw`\s{0,24}(\S.{0,31}?)`;
@@ -106,6 +108,8 @@ const SYSCALL = /^sys_([a-z_0-9]{1,40})(?:\((.*)\)| -> (.*))$/;
 const CALL = /^([\w.$]{1,128})(?: \[[\w-]{1,64}\])?\(\)(?:;| \{)(?: \/\*.*\*\/)?$/;
 const RETURN = /^\}(?: \/\*\s?(?:-> )?([\w.$]{1,128}).*\*\/)?$/;
 const IN_GRAPH = /^\/\* (.*?)\s?\*\/$/;
+/** In µs; a mark before it says how long that is. */
+const DURATION = /(\d{1,12}\.\d{1,6}) us/;
 const LOST = [/^CPU:\s?(\d{1,5}) \[LOST (\d{1,15}) EVENTS\]/, /^CPU:\s?(\d{1,5}) \[(?:(\d{1,15}) )?EVENTS (?:DROPPED|LOST)\]/] as const;
 const PERF_LOST = /PERF_RECORD_LOST(?:_SAMPLES)?\b\D{0,40}(\d{1,15})?/;
 const FRAME = /^\s*=> (?:<?[0-9a-f]{8,16}>?\s+)?([\w.$]{1,128})/;
@@ -183,7 +187,7 @@ function perfLine(text: string, line: number): { readonly raw: RawLine; readonly
 function graphLine(text: string, line: number): { readonly raw: RawLine; readonly format: Format } | undefined {
   const found = GRAPH.exec(text);
   if (!found) return undefined;
-  const [, time, cpu, comm, pid, flags, , rest] = found;
+  const [, time, cpu, comm, pid, flags, took, rest] = found;
   // Whose line it is cannot be told without the task's column.
   if (pid === undefined) return undefined;
   const head: Head = {
@@ -201,7 +205,17 @@ function graphLine(text: string, line: number): { readonly raw: RawLine; readonl
     return event && { raw: event, format: 'function_graph' };
   }
   const call = CALL.exec(what);
-  if (call) return { raw: { ...head, kind: 'call', fn: call[1]!, leaf: !what.includes('{') }, format: 'function_graph' };
+  if (call) {
+    const duration = DURATION.exec(took!)?.[1];
+    const raw: CallLine = {
+      ...head,
+      kind: 'call',
+      fn: call[1]!,
+      leaf: !what.includes('{'),
+      duration: duration === undefined ? null : Math.round(Number(duration) * 1_000),
+    };
+    return { raw, format: 'function_graph' };
+  }
   const back = RETURN.exec(what);
   return back ? { raw: { ...head, kind: 'return', fn: back[1] ?? null }, format: 'function_graph' } : undefined;
 }

@@ -16,7 +16,7 @@ const BINARY = [
     what: 'a binary file of trace-cmd',
     attempt: 'trace-cmd report -i FILE > TEXT',
   },
-  { magic: Buffer.from('PERFILE2'), what: 'a binary file of perf', attempt: 'perf script -i FILE > TEXT' },
+  { magic: Buffer.from([...'PERFILE2'].map((c) => c.charCodeAt(0))), what: 'a binary file of perf', attempt: 'perf script -i FILE > TEXT' },
 ] as const;
 
 /** The bytes of a file, unpacked if it begins as gzip does. */
@@ -39,14 +39,19 @@ async function* unpacked(source: Readable): AsyncGenerator<Buffer> {
   yield* whole.pipe(gunzip);
 }
 
+function* buffers(pieces: Iterable<Uint8Array>): Generator<Buffer> {
+  for (const piece of pieces) yield Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength);
+}
+
 /**
  * Reads a recording to its end.
- * @param name as the user named it; `-` is standard input
+ * @param name as the user named it
+ * @param from the path of the file, or its bytes in pieces
  * @throws TraceError if it is no recording, or has more than fits; what the file system throws
  */
-export async function readRecording(name: string, path: string): Promise<Recording> {
+export async function readRecording(name: string, from: string | Iterable<Uint8Array>): Promise<Recording> {
   const reader = new RecordingReader(name);
-  const source = path === '-' ? process.stdin : createReadStream(path);
+  const source = typeof from === 'string' ? createReadStream(from) : Readable.from(buffers(from));
   let held: Buffer = Buffer.alloc(0);
   let total = 0;
   try {

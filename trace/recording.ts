@@ -29,22 +29,15 @@ export interface Recording {
   /** The file as the user named it. */
   readonly file: string;
   readonly format: Format;
-  readonly lines: readonly TraceLine[];
-  /** What the head of the recording says of the kernel: its release, its preemption model. */
+  /** The version as the recording tells it, `6.12`; null if it does not. */
   readonly kernel: string | null;
+  /** CONFIG_PREEMPT* of the kernel, where the head of the recording tells it. */
   readonly preemption: PreemptionModel | null;
+  readonly lines: readonly TraceLine[];
 }
 
-/** What latency formats call CONFIG_PREEMPT*. @see kernel kernel/trace/trace.c, preempt_model */
-const PREEMPTION: Readonly<Record<string, PreemptionModel>> = {
-  server: 'none',
-  desktop: 'voluntary',
-  preempt: 'full',
-  preempt_rt: 'rt',
-  lazy: 'lazy',
-};
-const RELEASE = /^# \w{1,40} latency trace v[\d.]{1,12} on (\S{1,80})/;
-const MODEL = /^# latency: .{1,80}\(M:(\w{1,20}) /;
+const EXPECTED = 'the text of ftrace (/sys/kernel/tracing/trace), trace-cmd report, perf script or function_graph';
+const ATTEMPT = 'docs/real-kernels.md has the commands that record one';
 
 /** A file that is no recording, or too large a one. */
 export class TraceError extends Error {
@@ -58,16 +51,32 @@ export class TraceError extends Error {
   }
 }
 
+/** No line of the file is one of a recording. */
+export class NoRecordingError extends TraceError {
+  constructor(message: string) {
+    super(message, EXPECTED, ATTEMPT);
+  }
+}
+
 /** Lines that are kept of one recording. */
-export const LINES_MAX = 4_000_000;
+const LINES_MAX = 4_000_000;
+/** Where the tracer names the kernel, if it does. */
+const HEAD_LINES = 16;
+const KERNEL = /^# function_graph latency trace v[\d.]{1,10} on (\d{1,2}\.\d{1,3})[.\s-]/;
+const PREEMPTION = /^# latency: .{1,80}\(M:(\w{1,20}) /;
+/** What the latency format calls it. @see kernel kernel/trace/trace.c, print_trace_header() */
+const PREEMPTION_NAMES: Readonly<Record<string, PreemptionModel>> = {
+  server: 'none',
+  desktop: 'voluntary',
+  preempt: 'full',
+  preempt_rt: 'rt',
+  lazy: 'lazy',
+};
 /** Frames that are kept of one stack. */
 const FRAMES_MAX = 128;
 
 /** An entry of a hist trigger. */
 const HISTOGRAM = /^\{ [\w.]+:(?:\s|$)/;
-
-const EXPECTED = 'the text of ftrace (/sys/kernel/tracing/trace), trace-cmd report, perf script or function_graph';
-const ATTEMPT = 'docs/real-kernels.md has the commands that record one';
 
 /** Gathers the lines of one file. */
 export class RecordingReader {
@@ -88,6 +97,7 @@ export class RecordingReader {
   /** The next line of the file. @throws TraceError if there are too many */
   take(text: string): void {
     this.#number += 1;
+    if (this.#number <= HEAD_LINES) this.#head(text);
     const { raw, format } = parseLine(text, this.#number);
     if (format) this.#formats.set(format, (this.#formats.get(format) ?? 0) + 1);
     if (raw.kind === 'frame') {
@@ -97,8 +107,7 @@ export class RecordingReader {
     this.#endStack();
     this.#afterEvent = raw.kind === 'event';
     if (raw.kind === 'stack-head') this.#stack = [];
-    else if (raw.kind === 'blank') this.#head(text);
-    else this.#keep(raw.kind === 'event' ? withEvent(raw) : raw);
+    else if (raw.kind !== 'blank') this.#keep(raw.kind === 'event' ? withEvent(raw) : raw);
   }
 
   /** The recording. @throws TraceError if no line of the file was understood */
@@ -107,17 +116,17 @@ export class RecordingReader {
     const [most] = [...this.#formats].sort(([, a], [, b]) => b - a);
     if (!most) {
       const first = this.#lines.find((line): line is ForeignLine => line.kind === 'foreign');
-      if (!first) throw new TraceError(`${this.#file} has no events`, EXPECTED, ATTEMPT);
+      if (!first) throw new NoRecordingError(`${this.#file} has no events`);
       const what = HISTOGRAM.test(first.text) ? 'counts of a hist trigger, which have no order' : `"${printable(first.text)}"`;
-      throw new TraceError(`${this.#file}:${first.line}: no line of a recording: ${what}`, EXPECTED, ATTEMPT);
+      throw new NoRecordingError(`${this.#file}:${first.line}: no line of a recording: ${what}`);
     }
-    return { file: this.#file, format: most[0], lines: this.#lines, kernel: this.#kernel, preemption: this.#preemption };
+    return { file: this.#file, format: most[0], kernel: this.#kernel, preemption: this.#preemption, lines: this.#lines };
   }
 
   #head(text: string): void {
-    const [, model] = MODEL.exec(text) ?? [];
-    this.#kernel ??= RELEASE.exec(text)?.[1] ?? null;
-    if (model !== undefined && Object.hasOwn(PREEMPTION, model)) this.#preemption ??= PREEMPTION[model]!;
+    this.#kernel ??= KERNEL.exec(text)?.[1] ?? null;
+    const [, name] = PREEMPTION.exec(text) ?? [];
+    if (name !== undefined && Object.hasOwn(PREEMPTION_NAMES, name)) this.#preemption ??= PREEMPTION_NAMES[name]!;
   }
 
   #frame(fn: string, text: string): void {

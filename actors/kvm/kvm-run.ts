@@ -21,7 +21,7 @@ import { lockMutex, unlockMutex, vcpuLoad, vcpuPut } from './vcpu-load.ts';
 
 /** What a vendor puts into its run loop. */
 export interface Turn {
-  /** The loop behind what stands before its first turn, and may end KVM_RUN: complete_userspace_io. */
+  /** The loop, behind what stands before its first turn and may end KVM_RUN. */
   readonly begun: (runLoop: HostItem) => readonly HostItem[];
   /** R6 to R17; leaves the loop where KVM_RUN ends. */
   readonly enter: readonly HostItem[];

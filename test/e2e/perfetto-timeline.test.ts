@@ -4,9 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import type { Journal } from '../../replay/reader.ts';
-import { chrome } from '../../timeline/encode/chrome.ts';
-import type { Exporter } from '../../timeline/encode/index.ts';
-import { perfetto } from '../../timeline/encode/perfetto.ts';
+import { EXPORTERS, type Exporter } from '../../timeline/encode/index.ts';
 import type { TimelineEvent } from '../../timeline/event.ts';
 import { project } from '../../timeline/project.ts';
 import { recordingOf } from '../../timeline/recording.ts';
@@ -16,6 +14,10 @@ import { open } from '../timeline/handmade.ts';
 import { HOSTILE, hostileJournal } from '../timeline/hostile.ts';
 import { drawingOf, type Slice } from '../timeline/slices.ts';
 import { obtainTraceProcessor, type Row, TraceProcessor } from './trace-processor.ts';
+
+const exporter = (name: string): Exporter => EXPORTERS.find((one) => one.name === name)!;
+const perfetto = exporter('perfetto');
+const chrome = exporter('chrome');
 
 const obtained = obtainTraceProcessor();
 if ('missing' in obtained) console.warn(`SKIPPED: no check by Perfetto's trace processor: ${obtained.missing}`);

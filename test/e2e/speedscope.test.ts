@@ -7,7 +7,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { chrome } from '../../timeline/encode/chrome.ts';
+import { EXPORTERS } from '../../timeline/encode/index.ts';
 import { project } from '../../timeline/project.ts';
 import { recordingOf } from '../../timeline/recording.ts';
 import { engineOf, journalOf, shipped } from '../sim/play.ts';
@@ -15,6 +15,8 @@ import { open } from '../timeline/handmade.ts';
 import { HOSTILE, hostileJournal } from '../timeline/hostile.ts';
 import { drawingOf } from '../timeline/slices.ts';
 import { obtainBrowser, staticPages } from './browser.ts';
+
+const chrome = EXPORTERS.find(({ name }) => name === 'chrome')!;
 
 const browser = await obtainBrowser();
 if ('missing' in browser) console.warn(`SKIPPED: no check by Speedscope's page: ${browser.missing}`);

@@ -1,4 +1,4 @@
-/** Two real kernels against the model: all recordings conform, and planted changes of the model do not. */
+/** Two real kernels against the model: all recordings conform, and planted changes are told. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';

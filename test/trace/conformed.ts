@@ -33,7 +33,7 @@ export const RECORDED: readonly string[] = readdirSync(RECORDINGS)
   .filter((name) => name.endsWith('.gz') && !name.includes('/hist-'))
   .sort();
 
-export const recorded = (name: string): Promise<Recording> => readRecording(name, join(RECORDINGS, name));
+const recorded = (name: string): Promise<Recording> => readRecording(name, join(RECORDINGS, name));
 
 /** The machine of a folder. */
 const kernelOf = (name: string): Kernel => (name.startsWith('6.12') ? '6.12' : '6.1');

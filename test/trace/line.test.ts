@@ -1,3 +1,4 @@
+/** Lines of recordings as the three programs and function_graph print them. */
 import { describe, expect, it } from 'vitest';
 import { recordingOf } from '../../trace/recording.ts';
 

@@ -1,6 +1,6 @@
 /**
- * Recordings that no kernel has made are told what they are. WORLDSWITCH_TRACES=10000 tries as many;
- * 200 unless given.
+ * Recordings that no kernel has made are told what they are. WORLDSWITCH_TRACES=10000 tries as
+ * many; 200 unless given.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+/** Recordings as files: those of real kernels, packed or plain, damaged or none at all. */
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -6,10 +6,7 @@
  *
  * @see "Trace Event Format", the Chromium project
  */
-import type { Journal } from '../../replay/reader.ts';
 import type { Args, Lane, TimelineEvent } from '../event.ts';
-import { project } from '../project.ts';
-import { type Recording, recordingOf } from '../recording.ts';
 
 const CHUNK_CHARS = 1 << 16;
 /** All arrows have one name and category; the id tells them apart. */
@@ -135,10 +132,10 @@ class ChromeWriter {
   }
 }
 
-/** The timeline of a run as the bytes of a JSON file. */
-function* encodeChrome(recording: Recording): Generator<Uint8Array, void> {
+/** A timeline as the bytes of a JSON file. */
+function* encode(events: Iterable<TimelineEvent>): Generator<Uint8Array, void> {
   const writer = new ChromeWriter();
-  for (const event of project(recording)) {
+  for (const event of events) {
     writer.event(event);
     if (writer.length >= CHUNK_CHARS) yield writer.take();
   }
@@ -150,5 +147,5 @@ export const chrome = {
   name: 'chrome',
   extension: 'json',
   summary: "Chrome's trace-event JSON: spans, message arrows, counters; for chrome://tracing, Speedscope and ui.perfetto.dev",
-  encode: (journal: Journal) => encodeChrome(recordingOf(journal)),
+  encodeEvents: encode,
 } as const;

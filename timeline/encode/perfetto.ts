@@ -7,11 +7,7 @@
  *
  * @see https://perfetto.dev/docs/reference/synthetic-track-event
  */
-import type { Journal } from '../../replay/reader.ts';
 import type { Args, FlowEnd, Group, Lane, SwitchState, TimelineEvent } from '../event.ts';
-import { project } from '../project.ts';
-import { type Recording, recordingOf } from '../recording.ts';
-import { objectOf, stringOf } from '../text.ts';
 import {
   ARG,
   EXPLICIT_ORDER,
@@ -259,12 +255,11 @@ class PerfettoWriter {
 /** A process and its first thread share a number, but not a track. */
 const uuidOf = (of: Group | Lane): number => ('group' in of ? 2 * of.id : 2 * of.id + 1);
 
-/** The timeline of a run as the bytes of a Perfetto file. */
-function* encodePerfetto(recording: Recording): Generator<Uint8Array, void> {
+/** A timeline as the bytes of a Perfetto file. */
+function* encode(events: Iterable<TimelineEvent>, kernel: string | null): Generator<Uint8Array, void> {
   const writer = new PerfettoWriter();
-  const kernel = stringOf(objectOf(recording.start.scenario.host).kernel);
   writer.system(kernel !== null && KNOWN_KERNELS.test(kernel) ? kernel : KERNEL);
-  for (const event of project(recording)) {
+  for (const event of events) {
     writer.event(event);
     if (writer.out.length >= CHUNK_BYTES) yield writer.out.take();
   }
@@ -275,5 +270,5 @@ export const perfetto = {
   name: 'perfetto',
   extension: 'pftrace',
   summary: "Perfetto's native format: tracks, call stacks, message arrows, counters, CPU scheduling; for ui.perfetto.dev and its SQL",
-  encode: (journal: Journal) => encodePerfetto(recordingOf(journal)),
+  encodeEvents: encode,
 } as const;

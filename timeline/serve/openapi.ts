@@ -3,6 +3,7 @@
  * answers.
  */
 import { RECORD_KINDS, RUN_ENDS, STUCK_KINDS } from '../../events/journal.ts';
+import { EXPORTERS } from '../encode/index.ts';
 
 type Schema = { readonly [key: string]: unknown };
 
@@ -77,6 +78,21 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
     },
     'The data of an event without a name.',
   ),
+  Recording: object({
+    id: text('The name of its file, and a number where two have one name.'),
+    file: text('The file as it was given.'),
+    format: text('Which program printed it: ftrace, trace-cmd, perf or function_graph.'),
+    kernel: orNull(text('The version of the kernel, if the recording tells it.')),
+    lines: count('Lines that mean something.'),
+  }),
+  TimelineEvent: object(
+    { kind: { type: 'string', enum: ['lane', 'begin', 'end', 'instant', 'counter', 'switch', 'wake'] } },
+    'The data of an event of a recording without a name; docs/serve.md has the fields of each kind. `at` is in ns from its first line.',
+  ),
+  RecordingEnd: object(
+    { file: text('As above.'), format: text('As above.'), kernel: orNull(text('As above.')), lines: count('As above.') },
+    'The data of `event: end` of a recording.',
+  ),
   Gap: object({ from: count('First seq that is left out.'), to: count('Last one.') }, 'The data of `event: gap`.'),
   End: object({ records: RUN.records, sealed: RUN.sealed, ...ENDED }, 'The data of `event: end`.'),
   Failed: object({ code: text('As in errors.'), message: text('A sentence.') }, 'The data of `event: failed`.'),
@@ -99,9 +115,11 @@ const COMMON = {
   '401': problem('The bearer token is missing or wrong.'),
   '403': problem('The Host or the Origin is not an allowed one.'),
 };
+const UNKNOWN_RECORDING = { '404': problem('There is no such recording; the message names the nearest id.') };
 const UNKNOWN = { '404': problem('There is no such run; the message names the nearest id.') };
 
 const ID = { name: 'id', in: 'path', required: true, schema: { type: 'string' }, description: 'A run id, as `/api/runs` lists it.' };
+const RECORDING_ID = { ...ID, description: 'An id of a recording, as `/api/recordings` lists it.' };
 const inQuery = (parameters: Readonly<Record<string, Schema>>): Schema[] =>
   Object.entries(parameters).map(([name, parameter]) => ({ name, in: 'query', ...parameter }));
 const inHeader = (name: string, description: string): Schema => ({ name, in: 'header', schema: { type: 'string' }, description });
@@ -160,6 +178,62 @@ const JOURNAL = get({
   },
 });
 
+const FORMAT = inQuery({
+  format: {
+    schema: { type: 'string', enum: EXPORTERS.map(({ name }) => name), default: EXPORTERS[0]!.name },
+    description: 'Which tool is to read it.',
+  },
+});
+const timeline = (id: string, summary: string, parameter: Schema, others: Readonly<Record<string, Schema>>): Schema =>
+  get({
+    id,
+    summary,
+    parameters: [parameter, ...FORMAT],
+    responses: {
+      '200': { description: 'The file.', content: { 'application/octet-stream': { schema: {} }, 'application/json': { schema: {} } } },
+      '400': problem('A parameter that is not known, or has no such value.'),
+      ...others,
+    },
+  });
+
+const RECORDING_PATHS: Readonly<Record<string, Schema>> = {
+  '/api/recordings': get({
+    id: 'listRecordings',
+    summary: 'All recordings of real kernels',
+    responses: { '200': json('In the order they were given.', list(ref('Recording'))) },
+  }),
+  '/api/recordings/{id}': get({
+    id: 'summarizeRecording',
+    summary: 'What a recording is',
+    parameters: [RECORDING_ID],
+    responses: { '200': json('Its facts.', ref('Recording')), ...UNKNOWN_RECORDING },
+  }),
+  '/api/recordings/{id}/events': get({
+    id: 'followRecording',
+    summary: 'The timeline of a recording as Server-Sent Events',
+    parameters: [
+      RECORDING_ID,
+      ...inQuery({ from: { schema: { type: 'integer', minimum: 0, default: 1 }, description: 'Number of the first event.' } }),
+      inHeader('Last-Event-ID', 'Number of the last event that the client has; wins over `from`.'),
+    ],
+    responses: {
+      '200': {
+        description: 'Events without a name are of the timeline, their id is their number. `end` and `failed` have no id.',
+        ...content('text/event-stream', { oneOf: ['TimelineEvent', 'RecordingEnd', 'Failed'].map(ref) }),
+      },
+      '400': problem('A parameter that is not known, or has no such value.'),
+      ...UNKNOWN_RECORDING,
+      '503': problem('Too many clients are following.'),
+    },
+  }),
+  '/api/recordings/{id}/timeline': timeline(
+    'readRecordingTimeline',
+    'The timeline of a recording as a file',
+    RECORDING_ID,
+    UNKNOWN_RECORDING,
+  ),
+};
+
 export function openApi(serverUrl: string, hasToken: boolean): Schema {
   return {
     openapi: '3.1.0',
@@ -185,6 +259,11 @@ export function openApi(serverUrl: string, hasToken: boolean): Schema {
       }),
       '/api/runs/{id}/events': EVENTS,
       '/api/runs/{id}/journal': JOURNAL,
+      '/api/runs/{id}/timeline': timeline('readTimeline', 'The timeline of a run as a file', ID, {
+        ...UNKNOWN,
+        '409': problem('The run goes on; its journal is not sealed.'),
+      }),
+      ...RECORDING_PATHS,
       '/openapi.json': get({
         id: 'describe',
         summary: 'This document; also at /api/openapi.json',

@@ -1,14 +1,29 @@
-/** A run as Server-Sent Events: text that is made when the client has taken what came before. */
+/**
+ * Runs and recordings as Server-Sent Events: text that is made when the client has taken what came
+ * before.
+ */
 import type { JournalRecord } from '../../events/journal.ts';
 import { canonical } from '../../sim/canonical.ts';
 import type { Clock } from './clock.ts';
 import { problemOf } from './problem.ts';
 import type { RunEvent, RunSource } from './run-source.ts';
 
-export interface StreamOptions {
+/** Which events of a run are told. */
+export interface Wanted {
   readonly from: number;
   /** Which records are told; a record that is not keeps its seq. */
   readonly wanted: (record: JournalRecord) => boolean;
+}
+
+/** What a stream tells, from one client's place on. */
+export interface Told {
+  /** Pieces of text; an empty one tells nothing, and lets others have their turn. */
+  readonly texts: (signal: AbortSignal) => AsyncGenerator<string, void>;
+  /** What is told last. */
+  readonly endText: () => string;
+}
+
+export interface StreamOptions {
   /** How long a client waits before it connects again. */
   readonly retryMs: number;
   /** A client that got nothing for so long gets a comment. */
@@ -35,9 +50,9 @@ function recordText({ seq, step, vtime, actor, kind, type, peer, cause, payload 
   return `id: ${seq}\ndata: ${facts.slice(0, -1)},"payload":${canonical(payload)}}\n\n`;
 }
 
-const namedText = (event: string, data: unknown): string => `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+export const namedText = (event: string, data: unknown): string => `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
 
-function textOf(event: RunEvent, wanted: StreamOptions['wanted']): string {
+function textOf(event: RunEvent, wanted: Wanted['wanted']): string {
   if (event.type === 'gap') return namedText('gap', { from: event.from, to: event.to });
   let text = '';
   for (const record of event.records) if (wanted(record)) text += recordText(record);
@@ -49,6 +64,14 @@ function endText(source: RunSource): string {
   return namedText('end', { records, steps, sealed, verdict, end, digest, root, failure });
 }
 
+/** The records of a run. */
+export const runTold = (source: RunSource, { from, wanted }: Wanted): Told => ({
+  texts: async function* (signal) {
+    for await (const event of source.events(from, signal)) yield textOf(event, wanted);
+  },
+  endText: () => endText(source),
+});
+
 function failureText(error: unknown): string {
   const { code, message } = problemOf(error);
   return namedText('failed', { code, message });
@@ -58,21 +81,18 @@ const othersTurn = (): Promise<void> => new Promise((resolve) => setImmediate(re
 
 const HEARTBEAT = Symbol('heartbeat');
 
-/**
- * The events of a run from one client's place on. Nothing is read ahead of the client but the next
- * batch.
- */
-class RunEvents {
-  readonly #source: RunSource;
+/** What one client is told. Nothing is read ahead of the client but the next piece. */
+class Events {
+  readonly #told: Told;
   readonly #options: StreamOptions;
   readonly #stopper = new AbortController();
-  readonly #events: AsyncGenerator<RunEvent, void>;
-  #next: Promise<IteratorResult<RunEvent, void>>;
+  readonly #texts: AsyncGenerator<string, void>;
+  #next: Promise<IteratorResult<string, void>>;
 
-  constructor(source: RunSource, options: StreamOptions) {
-    this.#source = source;
+  constructor(told: Told, options: StreamOptions) {
+    this.#told = told;
     this.#options = options;
-    this.#events = source.events(options.from, this.#stopper.signal);
+    this.#texts = told.texts(this.#stopper.signal);
     this.#next = this.#read();
   }
 
@@ -83,12 +103,12 @@ class RunEvents {
   /** Releases what the source holds for this client. */
   release(): void {
     this.#stopper.abort();
-    this.#events.return().catch(() => {});
+    this.#texts.return().catch(() => {});
   }
 
   /** The next piece of text; `last` where nothing follows it. */
   async text(): Promise<{ readonly text: string; readonly last: boolean }> {
-    const { clock, heartbeatMs, wanted } = this.#options;
+    const { clock, heartbeatMs } = this.#options;
     let cancel = (): void => {};
     const silence = new Promise<typeof HEARTBEAT>((resolve) => {
       cancel = clock.after(heartbeatMs, () => resolve(HEARTBEAT));
@@ -97,10 +117,9 @@ class RunEvents {
       for (;;) {
         const event = await Promise.race([this.#next, silence]);
         if (event === HEARTBEAT) return { text: ': nothing new\n\n', last: false };
-        if (event.done) return { text: endText(this.#source), last: true };
+        if (event.done) return { text: this.#told.endText(), last: true };
         this.#next = this.#read();
-        const text = textOf(event.value, wanted);
-        if (text !== '') return { text, last: false };
+        if (event.value !== '') return { text: event.value, last: false };
         // A filter may pass over millions of records: others are served in between.
         await othersTurn();
       }
@@ -111,16 +130,16 @@ class RunEvents {
     }
   }
 
-  #read(): Promise<IteratorResult<RunEvent, void>> {
-    const next = this.#events.next();
+  #read(): Promise<IteratorResult<string, void>> {
+    const next = this.#texts.next();
     // The failure is told when the batch is awaited; until then it must not count as unhandled.
     next.catch(() => {});
     return next;
   }
 }
 
-export function eventStream(source: RunSource, options: StreamOptions): EventStream {
-  const events = new RunEvents(source, options);
+export function eventStream(told: Told, options: StreamOptions): EventStream {
+  const events = new Events(told, options);
   const encoder = new TextEncoder();
   let open = true;
   let greeted = false;

@@ -137,7 +137,7 @@ export class Automaton {
     const isKnown = isSwitching(state) ? state.isNoted : state.shown >= level;
     if (isEntry && isKnown && !meaning.optional) return [];
     const known = this.#states.put({ ...state, ...(isSwitching(state) ? { isNoted: true } : { shown: Math.max(state.shown, level) }) });
-    // Where KVM_RUN begins the thread is in the kernel, although its first step is one of user mode.
+    // Where KVM_RUN begins the thread is in the kernel: its first step is the system call.
     return meaning.begins ? this.#states.stepped(known) : [known];
   }
 
@@ -154,7 +154,7 @@ export class Automaton {
     const state = this.#states.of(id);
     if (state.phase === 'parked' || state.phase === 'dead') return false;
     const letter = this.#states.letterOf(state);
-    // Preemption may be off for what the model has no step for, but not on where the model has it off.
+    // Preemption may be off for what the model has no step for, but not on where it has it off.
     return letsIn(letter) && (context === null || context.preemptOff !== false || (letter !== 'N' && letter !== 'L'));
   }
 

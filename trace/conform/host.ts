@@ -44,7 +44,7 @@ const FOREVER: Program<HostOp> = {
 
 /** A plain VM of the architecture. */
 const VM_TYPES: Readonly<Record<Arch, string>> = { amd: 'svm', intel: 'vmx', arm64: 'arm64' };
-/** Exits that a host has only where a guest of it can cause them; what the guest does is played by the checker. */
+/** A host has the exits that its guests can cause; when they do is played by the checker. */
 const X86_GUEST: readonly GuestStep[] = [{ out: { port: 0 } }, { mmio: { gpa: 0 } }, { 'debug-exit': {} }, { hlt: {} }];
 const GUESTS: Readonly<Record<Arch, readonly GuestStep[]>> = { amd: X86_GUEST, intel: X86_GUEST, arm64: [{ hlt: {} }] };
 

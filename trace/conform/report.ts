@@ -38,7 +38,7 @@ export interface ThreadReport {
   readonly verdict: Verdict;
   readonly counts: Counts;
   readonly refusal: Refusal | null;
-  /** Lines that the model cannot do, the first with it; behind one, the next KVM_RUN is where it goes on. */
+  /** Lines that the model cannot do; behind each of them the next KVM_RUN is where it goes on. */
   readonly refusals: number;
 }
 

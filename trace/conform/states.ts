@@ -13,8 +13,8 @@ import type { Leaving, Sight } from './seen.ts';
 import type { Visible } from './visible.ts';
 
 /**
- * Where the thread is with respect to its CPU. `asleep`: it is about to give the CPU away. `out` and
- * `in`: its notifiers run.
+ * Where the thread is with respect to its CPU. `asleep`: it is about to give the CPU away. `out`
+ * and `in`: its notifiers run.
  */
 type Phase = 'runs' | 'asleep' | 'out' | 'parked' | 'in' | 'dead';
 

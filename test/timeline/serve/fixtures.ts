@@ -7,7 +7,10 @@ import { type App, type AppOptions, createApp } from '../../../timeline/serve/ap
 import type { Clock } from '../../../timeline/serve/clock.ts';
 import { journalBytesRun } from '../../../timeline/serve/journal-run.ts';
 import { LiveRun, type LiveRunOptions } from '../../../timeline/serve/live-run.ts';
+import type { RecordingSource } from '../../../timeline/serve/recordings.ts';
 import type { RunEvent, RunSource } from '../../../timeline/serve/run-source.ts';
+import { recordingOf } from '../../../trace/recording.ts';
+import { traceTimeline } from '../../../trace/timeline.ts';
 import { END, SyntheticRun, syntheticJournal } from '../../replay/synthetic.ts';
 
 /** Time passes when a test says so. */
@@ -149,6 +152,20 @@ export const journalApp = (options: Partial<AppOptions> = {}): { readonly app: A
   const source = journalBytesRun(journalBytes());
   return { app: appOf([source], options), source };
 };
+
+const TRACE = [
+  '  vcpu0-225 [000] ...1. 1.000010: sys_ioctl(fd: 5, cmd: ae80, arg: 0)',
+  '  vcpu0-225 [000] d..1. 1.000020: kvm_entry: vcpu 0, rip 0x1800',
+  '  vcpu0-225 [000] d..1. 1.000030: kvm_exit: vcpu 0 reason io rip 0x1800',
+  '  vcpu0-225 [000] d..2. 1.000040: sched_switch: prev_comm=vcpu0 prev_pid=225 prev_prio=120 prev_state=R+ ==> next_comm=hog next_pid=9 next_prio=120',
+  '  hog-9 [000] ...1. 1.000050: sched_waking: comm=vcpu0 pid=225 prio=120 target_cpu=000',
+].join('\n');
+
+/** A recording of five lines. */
+export function recordingFixture(): RecordingSource {
+  const recording = recordingOf('/traces/ev kick.txt', TRACE);
+  return { ...recording, lines: recording.lines.length, events: () => traceTimeline(recording) };
+}
 
 /** The events of a run as a client gets them. */
 export async function follow(app: App, source: RunSource, query = '', headers: Record<string, string> = {}): Promise<Stream> {

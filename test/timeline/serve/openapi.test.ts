@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { RECORD_KINDS } from '../../../events/journal.ts';
-import { journalApp, Stream } from './fixtures.ts';
+import { journalApp, recordingFixture, Stream } from './fixtures.ts';
 
 interface Schema {
   readonly $ref?: string;
@@ -31,10 +31,10 @@ interface Document {
   readonly components: { readonly schemas: Readonly<Record<string, Schema>>; readonly securitySchemes?: unknown };
 }
 
-const { app, source } = journalApp();
+const { app, source } = journalApp({ recordings: [recordingFixture()] });
 const document = (await (await app.request('/openapi.json')).json()) as Document;
 const schemas = document.components.schemas;
-const urlOf = (path: string): string => path.replace('{id}', source.id);
+const urlOf = (path: string): string => path.replace('recordings/{id}', 'recordings/ev_kick.txt').replace('{id}', source.id);
 
 /**
  * What of a value does not fit a schema. As much of JSON Schema as the document uses; an unknown
@@ -83,10 +83,11 @@ describe('the OpenAPI document', () => {
     const { get } = document.paths[path]!;
     const response = await app.request(urlOf(path));
     expect(response.status).toBe(200);
-    const described = Object.entries(get.responses['200']!.content!);
-    expect(described).toHaveLength(1);
-    const [type, { schema }] = described[0]!;
-    expect(response.headers.get('content-type')?.split(';')[0]?.toLowerCase()).toBe(type);
+    const type = response.headers.get('content-type')?.split(';')[0]?.toLowerCase() ?? '';
+    const { [type]: described, ...others } = get.responses['200']!.content!;
+    // Only a timeline comes in more than one format.
+    expect(Object.keys(others)).toHaveLength(path.endsWith('/timeline') ? 1 : 0);
+    const { schema } = described!;
     if (type === 'application/json') expect(misfits(await response.json(), schema)).toEqual([]);
     else await response.body?.cancel();
     const named = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]);
@@ -97,6 +98,10 @@ describe('the OpenAPI document', () => {
     const told = await new Stream(await app.request(urlOf('/api/runs/{id}/events'))).rest();
     const names = { message: 'Record', end: 'End' } as const;
     for (const { event, data } of told) expect(misfits(data, schemas[names[event as keyof typeof names]]!)).toEqual([]);
+    const recorded = await new Stream(await app.request(urlOf('/api/recordings/{id}/events'))).rest();
+    expect(misfits(recorded.at(-1)!.data, schemas.RecordingEnd!)).toEqual([]);
+    const kinds = new Set(recorded.slice(0, -1).map(({ data }) => (data as { readonly kind: string }).kind));
+    for (const kind of kinds) expect(schemas.TimelineEvent!.properties!.kind!.enum).toContain(kind);
     expect(misfits({ from: 1, to: 2 }, schemas.Gap!)).toEqual([]);
     expect(misfits({ code: 'journal_damaged', message: 'a' }, schemas.Failed!)).toEqual([]);
     expect(schemas.Record!.properties!.kind!.enum).toEqual(RECORD_KINDS);
@@ -108,6 +113,10 @@ describe('the OpenAPI document', () => {
     ['/api/runs/{id}/events', '/api/runs/{id}/events?from=x', '400', {}],
     ['/api/runs/{id}/journal', '/api/runs/x/journal', '404', {}],
     ['/api/runs/{id}/journal', '/api/runs/{id}/journal', '416', { range: 'bytes=999999999-' }],
+    ['/api/runs/{id}/timeline', '/api/runs/x/timeline', '404', {}],
+    ['/api/recordings/{id}', '/api/recordings/x', '404', {}],
+    ['/api/recordings/{id}/events', '/api/recordings/{id}/events?from=x', '400', {}],
+    ['/api/recordings/{id}/timeline', '/api/recordings/{id}/timeline?format=x', '400', {}],
     ['/api/runs', '/api/runs', '403', { origin: 'https://evil.example' }],
   ])('%s describes the error of %s: %s', async (path, url, status, headers: Record<string, string>) => {
     const response = await app.request(urlOf(url), { headers });

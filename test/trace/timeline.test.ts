@@ -1,0 +1,115 @@
+/** Recordings as timelines: what is on which lane, and that spans nest. */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { TimelineEvent } from '../../timeline/event.ts';
+import { readRecording } from '../../trace/read.ts';
+import { recordingOf } from '../../trace/recording.ts';
+import { traceTimeline } from '../../trace/timeline.ts';
+
+const RECORDINGS = 'test/recordings';
+const files = ['6.1-full', '6.12-full', '6.12-tools'].flatMap((folder) =>
+  readdirSync(join(RECORDINGS, folder))
+    .filter((file) => /^(?:ev|fg|stacks|full|trace).*\.gz$/.test(file))
+    .map((file) => join(RECORDINGS, folder, file)),
+);
+
+/** What is wrong: spans that do not nest, time that goes back, arrows that come from nowhere. */
+function mistakes(events: Iterable<TimelineEvent>): string[] {
+  const open = new Map<number, string[]>();
+  const sent = new Set<number>();
+  const found: string[] = [];
+  let now = 0;
+  for (const event of events) {
+    if (event.kind === 'lane') open.set(event.lane.id, []);
+    if (!('at' in event)) continue;
+    if (event.at < now) found.push(`${event.kind} at ${event.at} after ${now}`);
+    now = event.at;
+    if (event.kind === 'begin') open.get(event.lane.id)!.push(event.name);
+    if (event.kind === 'end' && open.get(event.lane.id)!.pop() === undefined) found.push(`an end that nothing began on ${event.lane.name}`);
+    if (event.kind === 'instant' && event.flow?.end === 'out') sent.add(event.flow.id);
+    if (event.kind === 'instant' && event.flow?.end === 'in' && !sent.delete(event.flow.id)) found.push(`an arrow from nowhere`);
+  }
+  for (const [lane, spans] of open) if (spans.length > 0) found.push(`${spans.join(' > ')} stays open on lane ${lane}`);
+  return found;
+}
+
+const namesOn = (events: readonly TimelineEvent[], lane: string): string[] =>
+  events.flatMap((event) => (event.kind === 'begin' && event.lane.name === lane ? [event.name] : []));
+
+describe('the timeline of a recording', () => {
+  it('nests its spans and goes forward in time, for each recording of a real kernel', async () => {
+    expect(files.length).toBeGreaterThan(30);
+    for (const file of files) expect([file, mistakes(traceTimeline(await readRecording(file, file)))]).toEqual([file, []]);
+  });
+
+  it('shows who ran, KVM_RUN, guest mode and why it ended', () => {
+    const text = [
+      '  <idle>-0 [000] d..2. 1.000000: sched_switch: prev_comm=swapper/0 prev_pid=0 prev_prio=120 prev_state=R ==> next_comm=vcpu0 next_pid=225 next_prio=120',
+      '  vcpu0-225 [000] ...1. 1.000010: sys_ioctl(fd: 5, cmd: ae80, arg: 0)',
+      '  vcpu0-225 [000] d..1. 1.000020: kvm_entry: vcpu 0, rip 0x1800',
+      '  vcpu0-225 [000] d..1. 1.000030: kvm_exit: vcpu 0 reason io rip 0x1800',
+      '  vcpu0-225 [000] ...1. 1.000040: sys_ioctl -> 0x0',
+    ].join('\n');
+    const events = [...traceTimeline(recordingOf('t', text))];
+    expect(namesOn(events, 'pCPU 0')).toEqual(['vcpu0-225']);
+    expect(namesOn(events, 'vcpu0-225')).toEqual(['KVM_RUN']);
+    expect(namesOn(events, 'vCPU 0 (vcpu0-225)')).toEqual(['guest mode']);
+    expect(events.filter((event) => event.kind === 'end' && event.lane.kind !== 'task-state')).toMatchObject([
+      { at: 30_000 },
+      { at: 40_000, args: { result: '0' } },
+      { at: 40_000 },
+    ]);
+    expect(events).toContainEqual(expect.objectContaining({ kind: 'instant', name: '#VMEXIT io' }));
+  });
+
+  it('ends the guest where 6.1 tells the exit after the switch that it caused', () => {
+    const text = [
+      '  vcpu0-225 [000] d..1. 1.000020: kvm_entry: vcpu 0, rip 0x1800',
+      '  vcpu0-225 [000] d..2. 1.000030: sched_switch: prev_comm=vcpu0 prev_pid=225 prev_prio=120 prev_state=R+ ==> next_comm=hog next_pid=9 next_prio=120',
+      '  vcpu0-225 [001] ..... 1.000090: kvm_exit: vcpu 0 reason interrupt rip 0x1800',
+    ].join('\n');
+    const ends = [...traceTimeline(recordingOf('t', text))].filter((event) => event.kind === 'end' && event.lane.kind === 'guest');
+    expect(ends).toMatchObject([{ at: 10_000 }]);
+  });
+
+  it('nests functions, and lets a leaf last as long as it took', () => {
+    const text = [
+      '   1.000000 |   0)   vcpu0-319    |  ...1. |               |  vcpu_load [kvm]() {',
+      '   1.000001 |   0)   vcpu0-319    |  ...2. | + 52.528 us   |    preempt_notifier_register();',
+      '   1.000100 |   0)   vcpu0-319    |  ..... | ! 266.379 us  |  } /* vcpu_load [kvm] */',
+    ].join('\n');
+    const spans = [...traceTimeline(recordingOf('t', text))].filter((event) => 'lane' in event && event.lane.name === 'vcpu0-319');
+    expect(spans).toMatchObject([
+      { kind: 'lane' },
+      { kind: 'begin', name: 'vcpu_load', at: 0 },
+      { kind: 'begin', name: 'preempt_notifier_register', at: 1_000 },
+      { kind: 'end', at: 53_528 },
+      { kind: 'end', at: 100_000 },
+    ]);
+  });
+
+  it('draws an arrow from an IPI to its handler', () => {
+    const text = [
+      '  control-222 [001] d..2. 1.000000: ipi_send_cpu: cpu=0 callsite=kick+0x1/0x2 callback=0x0',
+      '  vcpu0-225 [000] d.h1. 1.000010: reschedule_entry: vector=253',
+      '  vcpu0-225 [000] d.h1. 1.000020: reschedule_exit: vector=253',
+    ].join('\n');
+    const flows = [...traceTimeline(recordingOf('t', text))].flatMap((event) => (event.kind === 'instant' && event.flow ? [event] : []));
+    expect(flows).toMatchObject([
+      { name: 'send IPI to pCPU 0', lane: { name: 'pCPU 1' }, flow: { end: 'out' } },
+      { name: 'IPI reschedule', lane: { name: 'pCPU 0' }, flow: { id: flows[0]!.flow!.id, end: 'in' } },
+    ]);
+  });
+
+  it('knows nothing of a CPU from the events on that it lost', () => {
+    const text = [
+      '  vcpu0-225 [000] ...1. 1.000010: sys_ioctl(fd: 5, cmd: ae80, arg: 0)',
+      'CPU:0 [LOST 5 EVENTS]',
+      '  hog-9 [000] ...1. 1.000090: sched_waking: comm=vcpu0 pid=225 prio=120 target_cpu=000',
+    ].join('\n');
+    const events = [...traceTimeline(recordingOf('t', text))];
+    expect(events).toContainEqual(expect.objectContaining({ name: 'events lost', args: { line: 2, cpu: 0, events: 5 } }));
+    expect(events.find((event) => event.kind === 'end' && event.lane.name === 'vcpu0-225')).toMatchObject({ at: 0 });
+  });
+});
