@@ -1,5 +1,4 @@
 /** `conform`: holds recordings of real kernels against the model. */
-import { resolve } from 'node:path';
 import { didYouMean } from '../events/nearest.ts';
 import { PREEMPTION_MODELS, type PreemptionModel } from '../events/options.ts';
 import { VENDORS } from '../sim/host/vendors.ts';
@@ -12,14 +11,13 @@ import { QuestionError } from '../trace/conform/moves.ts';
 import type { RecordingReport, Verdict } from '../trace/conform/report.ts';
 import { archOf, notNewer, versionOf } from '../trace/conform/told.ts';
 import { isAt, shownStep } from '../trace/conform/visible.ts';
-import { readRecording } from '../trace/read.ts';
 import { type Recording, TraceError } from '../trace/recording.ts';
 import { loadReference, resolved } from './catalog.ts';
 import { type Call, type Command, SCENARIO_OPTIONS } from './command.ts';
 import { reportText } from './conform-text.ts';
-import { CliError, EXIT, fileError, usageError } from './errors.ts';
-import { noteInput } from './inputs.ts';
+import { CliError, EXIT, usageError } from './errors.ts';
 import { showProgress } from './output.ts';
+import { openTrace } from './trace-file.ts';
 import { mapFor, ownMaps, shippedMaps } from './trace-maps.ts';
 
 interface Options {
@@ -137,21 +135,9 @@ function checkPlaces(own: readonly MapFile[], model: HostModel): void {
   }
 }
 
-const noRecording = ({ message, expected, attempt }: TraceError): CliError =>
-  new CliError({ code: 'not_a_recording', exit: EXIT.usage, message, expected, attempt });
-
-async function read(name: string, { io }: Call): Promise<Recording> {
-  noteInput(name, io);
-  try {
-    return await readRecording(name, name === '-' ? '-' : resolve(io.cwd, name));
-  } catch (error) {
-    throw error instanceof TraceError ? noRecording(error) : fileError(error, name, 'read');
-  }
-}
-
 const withoutVcpus = (file: string): CliError =>
   new CliError({
-    code: 'not_a_recording',
+    code: 'no_recording',
     exit: EXIT.usage,
     message: `${file} has no vCPU thread: no kvm_entry, no kvm_exit, no KVM_RUN`,
     expected: 'a recording with the events of kvm, or with functions of the run loop',
@@ -166,7 +152,10 @@ function held(recording: Recording, checker: Checker, call: Call): RecordingRepo
     if (report.threads.length === 0) throw withoutVcpus(recording.file);
     return report;
   } catch (error) {
-    if (error instanceof TraceError) throw noRecording(error);
+    if (error instanceof TraceError) {
+      const { message, expected, attempt } = error;
+      throw new CliError({ code: 'recording_unreadable', exit: EXIT.usage, message, expected, attempt });
+    }
     if (!(error instanceof QuestionError)) throw error;
     throw new CliError({
       code: 'unanswered',
@@ -188,7 +177,7 @@ async function run(call: Call): Promise<number> {
   const checkers = new Checkers(ownMaps(options.map ?? [], call.io));
   const reports: RecordingReport[] = [];
   for (const name of call.args) {
-    const recording = await read(name, call);
+    const recording = await openTrace(name, call.io);
     reports.push(held(recording, checkers.of(hostOf(recording, given)), call));
   }
   const verdicts = reports.map(({ verdict }) => verdict);

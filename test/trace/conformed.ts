@@ -28,8 +28,7 @@ export const mapWith = (kernel: Kernel, own: string): TraceMap =>
   mapOf([shipped('svm'), shipped(`svm-${kernel}`), readMap(own, 'own.yaml')]);
 
 /** Recordings by folder and name; those of hist triggers are none. */
-export const RECORDED: readonly string[] = readdirSync(RECORDINGS)
-  .flatMap((folder) => readdirSync(join(RECORDINGS, folder)).map((file) => `${folder}/${file}`))
+export const RECORDED: readonly string[] = readdirSync(RECORDINGS, { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.gz') && !name.includes('/hist-'))
   .sort();
 
