@@ -55,6 +55,12 @@ describe('a recording that conforms', () => {
     ]);
   });
 
+  it('may come from standard input', async () => {
+    const { code, out } = await conform(['-', ...FULL], { stdin: textOf('6.12-full/ev-zaphalt.gz') });
+    expect(out).toContain('stdin  ftrace, ');
+    expect(code).toBe(0);
+  });
+
   it('takes its host from a scenario', async () => {
     const { recordings } = (await conform([EVENTS, '--scenario', 'vmsa-in-use-kick', '--json'])).json<Document>();
     expect(recordings[0]?.host).toMatchObject({ arch: 'amd', preemption: 'full' });
