@@ -59,7 +59,7 @@ function givenOf({ scenario: reference, variant, set, mutant, arch, kernel, pree
 }
 
 /** What the recording tells, else what the user says. @throws CliError naming what nothing tells */
-function hostOf(recording: Recording, given: Given): RecordedHost & { readonly release: string } {
+function hostOf(recording: Recording, given: Given, flags: Options): RecordedHost & { readonly release: string } {
   const { file } = recording;
   const told = { arch: archOf(recording), release: recording.kernel, preemption: recording.preemption };
   const arch = told.arch ?? given.arch;
@@ -75,12 +75,7 @@ function hostOf(recording: Recording, given: Given): RecordedHost & { readonly r
       expected: missing.join(', '),
       attempt: `${missing.map((flag) => `${flag} ${SAMPLE[flag]}`).join(' ')}, or --scenario FILE with such a host`,
     });
-  for (const [flag, says, asked] of [
-    ['--arch', told.arch, given.arch],
-    ['--preemption', told.preemption, given.preemption],
-  ] as const)
-    if (says !== null && asked !== undefined && says !== asked)
-      throw usageError(`${file} is of a host with ${says}; ${flag} says ${asked}`, { expected: `${flag} ${says}, or nothing` });
+  refuseOther(file, told, flags);
   const kernel = notNewer(release, KERNELS.options);
   if (kernel === null)
     throw usageError(`${file}: kernel ${release}: no model of one that old; expected ${KERNELS.options[0]} or newer, such as 6.12`);
@@ -96,6 +91,23 @@ function hostOf(recording: Recording, given: Given): RecordedHost & { readonly r
     ...(rseq !== undefined && { rseq }),
     ...(mutant !== undefined && { mutant }),
   };
+}
+
+/** @throws CliError if a flag says something else than the recording; a scenario only fills in */
+function refuseOther(
+  file: string,
+  told: { readonly arch: Arch | null; readonly release: string | null; readonly preemption: PreemptionModel | null },
+  { arch, kernel, preemption }: Options,
+): void {
+  const version = (release: string | null | undefined) => (typeof release === 'string' ? (versionOf(release)?.join('.') ?? null) : null);
+  const facts = [
+    ['--arch', told.arch, arch],
+    ['--kernel', version(told.release), version(kernel)],
+    ['--preemption', told.preemption, preemption],
+  ] as const;
+  for (const [flag, says, asked] of facts)
+    if (says !== null && asked !== undefined && asked !== null && says !== asked)
+      throw usageError(`${file} is of a host with ${says}; ${flag} says ${asked}`, { expected: `${flag} ${says}, or nothing` });
 }
 
 const SAMPLE: Readonly<Record<string, string>> = { '--arch': 'amd', '--kernel': '6.12', '--preemption': 'full' };
@@ -178,7 +190,7 @@ async function run(call: Call): Promise<number> {
   const reports: RecordingReport[] = [];
   for (const name of call.args) {
     const recording = await openTrace(name, call.io);
-    reports.push(held(recording, checkers.of(hostOf(recording, given)), call));
+    reports.push(held(recording, checkers.of(hostOf(recording, given, options)), call));
   }
   const verdicts = reports.map(({ verdict }) => verdict);
   const verdict = verdicts.find((one) => one === 'cannot') ?? verdicts.find((one) => one === 'unknown') ?? 'conforms';

@@ -120,6 +120,7 @@ describe('what is refused, with 2', () => {
     ['counts of a hist trigger', [recording('6.12-full/hist-irq.gz')], 'counts of a hist trigger, which have no order'],
     ['a host that nothing tells', [EVENTS], 'expected: --kernel, --preemption\n  try: --kernel 6.12 --preemption full'],
     ['another host than the recorded one', [RUN, '--preemption', 'none'], 'is of a host with full; --preemption says none'],
+    ['another kernel than the recorded one', [RUN, '--kernel', '6.1'], 'is of a host with 6.12; --kernel says 6.1'],
     ['a kernel that is none', [EVENTS, '--kernel', 'new', '--preemption', 'full'], '--kernel new: expected a release of the kernel'],
     ['a kernel that is too old', [EVENTS, '--kernel', '5.10', '--preemption', 'full'], 'kernel 5.10: no model of one that old'],
     ['a variant of no scenario', [RUN, '--variant', 'x'], '--variant says something of a scenario; expected --scenario'],
