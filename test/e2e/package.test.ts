@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { shippedFile, shippedNames } from '../../api/shipped-scenarios.ts';
+import { shippedMaps } from '../../cli/trace-maps.ts';
 import { PROGRAM, tsconfigWith } from './consumer.ts';
 import { COMPILER, install, pack, ROOT, run, worldswitchIn } from './packed.ts';
 
@@ -30,7 +31,7 @@ const worldswitch = worldswitchIn(project);
 const files = filesBelow(unpacked);
 
 describe('what is packed', () => {
-  it('has the texts, and every shipped scenario', () => {
+  it('has the texts, every shipped scenario, and the maps of recorded kernels', () => {
     const scenarios = shippedNames().map(shippedFile);
     expect(scenarios.length).toBeGreaterThan(0);
     expect(files).toEqual(
@@ -42,13 +43,14 @@ describe('what is packed', () => {
         'CONTRIBUTING.md',
         'examples/my-patch/my-patch.js',
         ...scenarios.map((file) => `scenarios/${file}`),
+        ...shippedMaps().map((name) => `trace/maps/${name}.yaml`),
       ]),
     );
   });
 
   it('has nothing else but documents, examples and what was built', () => {
     const known =
-      /^(?:package\.json|LICENSE|README\.md|CHANGELOG\.md|CONTRIBUTING\.md|docs\/.+\.(?:md|json)|scenarios\/.+\.(?:yaml|json)|dist\/.+\.(?:js|d\.ts)(?:\.map)?)$/;
+      /^(?:package\.json|LICENSE|README\.md|CHANGELOG\.md|CONTRIBUTING\.md|docs\/.+\.(?:md|json)|scenarios\/.+\.(?:yaml|json)|trace\/maps\/.+\.yaml|dist\/.+\.(?:js|d\.ts)(?:\.map)?)$/;
     const examples = filesBelow(join(ROOT, 'examples')).filter((file) => !/(?:^|\/)(?:out|node_modules)\//.test(file));
     const others = files.filter((file) => !file.startsWith('examples/'));
     expect(files.filter((file) => file.startsWith('examples/')).sort()).toEqual(examples.map((file) => `examples/${file}`).sort());
