@@ -8,8 +8,11 @@
  */
 import type { EventText } from './line.ts';
 
-/** What became of the thread that a CPU leaves. */
-export type PrevState = 'preempted' | 'runnable' | 'sleeps' | 'dead';
+/**
+ * What became of the thread that a CPU leaves. `preempted`: as it was running (R+); `runnable`: it
+ * has called schedule() and goes on (R); `either`: the plugin of libtraceevent prints R for both.
+ */
+export type PrevState = 'preempted' | 'runnable' | 'either' | 'sleeps' | 'dead';
 
 /** A thread as an event names it. */
 export interface Task {
@@ -108,10 +111,12 @@ const wake =
 
 const PARSERS: Readonly<Record<string, Parse>> = {
   sched_switch: (text) => {
-    const found = SWITCH.exec(text) ?? SWITCH_BY_PLUGIN.exec(text);
+    const whole = SWITCH.exec(text);
+    const found = whole ?? SWITCH_BY_PLUGIN.exec(text);
     if (!found) return undefined;
     const [, comm, pid, letters, nextComm, nextPid] = found;
-    return { type: 'sched_switch', prev: task(comm!, pid!), state: stateOf(letters!), letters: letters!, next: task(nextComm!, nextPid!) };
+    const state = whole === null && letters === 'R' ? 'either' : stateOf(letters!);
+    return { type: 'sched_switch', prev: task(comm!, pid!), state, letters: letters!, next: task(nextComm!, nextPid!) };
   },
   sched_waking: wake('sched_waking'),
   sched_wakeup: wake('sched_wakeup'),

@@ -11,7 +11,7 @@ import type { CallLine, Head, LostLine, ReturnLine } from './line.ts';
 import type { EventLine, Recording } from './recording.ts';
 import type { SpanStack } from './span-stack.ts';
 
-const STATES: Readonly<Record<PrevState, SwitchState>> = { preempted: 'R+', runnable: 'R', sleeps: 'S', dead: 'X' };
+const STATES: Readonly<Record<PrevState, SwitchState>> = { preempted: 'R+', runnable: 'R', either: 'R', sleeps: 'S', dead: 'X' };
 /** The handlers by the kernel's names. */
 const HANDLERS: Readonly<Record<Vector, string>> = {
   local_timer: 'sysvec_apic_timer_interrupt',

@@ -82,7 +82,18 @@ describe('a recording of events', () => {
   it('lets a thread sleep where it halts, and in user mode', () => {
     expect(held([begin(), entry(), exit('hlt'), away('S'), back(), entry()]).verdict).toBe('conforms');
     expect(held([...turn(), away('S'), back(), ...turn()]).verdict).toBe('conforms');
-    expect(held([begin(), entry(), exit('npf'), away('D'), back(), entry()]).verdict).toBe('cannot');
+    expect(held([begin(), entry(), exit('io'), away('D'), back(), entry()]).verdict).toBe('cannot');
+  });
+
+  it('lets a nested page fault sleep: its memory may have to be found', () => {
+    expect(held([begin(), entry(), exit('npf'), away('D'), back(), entry()]).verdict).toBe('conforms');
+  });
+
+  it('tells schedule(), which R18 calls, from preemption, by prev_state', () => {
+    const left = (state: string, preemption: 'full' | 'voluntary') =>
+      held([begin(), entry(), exit('interrupt'), away(state), back(), entry()], { preemption }).verdict;
+    expect([left('R+', 'full'), left('R', 'full'), left('R', 'voluntary')]).toEqual(['conforms', 'conforms', 'conforms']);
+    expect(left('R+', 'voluntary')).toBe('cannot');
   });
 
   it('may show the begin of KVM_RUN by its system call and by its function', () => {

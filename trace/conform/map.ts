@@ -42,6 +42,10 @@ export interface TraceMap {
   readonly runs: ReadonlySet<string>;
   /** Functions that may sleep or reschedule, and of which the model has no step. */
   readonly sleeps: ReadonlySet<string>;
+  /** Micro-steps that call schedule() where need_resched is set: the thread is left as R, not R+. */
+  readonly schedules: readonly string[];
+  /** Exits, by reason, whose handlers may sleep or reschedule in steps that the model has not. */
+  readonly sleepingExits: ReadonlySet<string>;
   /** Functions that stand for no micro-step; an end of `*` stands for any text. */
   readonly known: readonly string[];
 }
@@ -60,7 +64,20 @@ export class MapError extends Error {
 /** Events that can stand for a micro-step; `ioctl` and `ioctl_end` are those of KVM_RUN. */
 const MAPPED_EVENTS = ['ioctl', 'ioctl_end', 'kvm_entry', 'kvm_exit', 'kvm_userspace_exit'] as const;
 
-const KEYS = ['vendor', 'kernel', 'extends', 'functions', 'events', 'exits', 'inside', 'runs', 'sleeps', 'known'] as const;
+const KEYS = [
+  'vendor',
+  'kernel',
+  'extends',
+  'functions',
+  'events',
+  'exits',
+  'inside',
+  'runs',
+  'sleeps',
+  'sleepingExits',
+  'schedules',
+  'known',
+] as const;
 const MEANING_KEYS = ['at', 'after', 'returns', 'entered', 'optional', 'begins'] as const;
 const FUNCTION = /^(?:[\w.$]{1,128}>)?[\w.$]{1,128}$/;
 const PATTERN = /^[\w.$]{1,128}\*?$/;
@@ -179,6 +196,10 @@ export function readMap(text: string, file: string): MapFile {
     ...(has('inside') && { inside: new Set(reader.texts(map.inside, ['inside'], FUNCTION, 'a function by its name', ENTRIES_MAX)) }),
     ...(has('runs') && { runs: new Set(reader.texts(map.runs, ['runs'], FUNCTION, 'a function by its name')) }),
     ...(has('sleeps') && { sleeps: new Set(reader.texts(map.sleeps, ['sleeps'], FUNCTION, 'a function by its name', ENTRIES_MAX)) }),
+    ...(has('sleepingExits') && {
+      sleepingExits: new Set(reader.texts(map.sleepingExits, ['sleepingExits'], NAME, 'a reason as kvm_exit prints it')),
+    }),
+    ...(has('schedules') && { schedules: reader.texts(map.schedules, ['schedules'], PLACE, 'a micro-step or a path by its name') }),
     ...(has('known') && {
       known: reader.texts(map.known, ['known'], PATTERN, 'a function by its name, or its beginning and *', ENTRIES_MAX),
     }),
@@ -199,6 +220,8 @@ export function mapOf(files: readonly MapFile[]): TraceMap {
     inside: new Set(files.flatMap(({ inside }) => [...(inside ?? [])])),
     runs: new Set(files.flatMap(({ runs }) => [...(runs ?? [])])),
     sleeps: new Set(files.flatMap(({ sleeps }) => [...(sleeps ?? [])])),
+    sleepingExits: new Set(files.flatMap(({ sleepingExits }) => [...(sleepingExits ?? [])])),
+    schedules: files.flatMap(({ schedules }) => schedules ?? []),
     known: files.flatMap(({ known }) => known ?? []),
   };
 }

@@ -1,5 +1,6 @@
 /** What one line of a recording says of a thread, and what a recording can show at all. */
 import type { Letter } from '../../events/event.ts';
+import type { PrevState } from '../event.ts';
 import type { Meaning } from './map.ts';
 
 /** What a recording shows of its threads: names of functions and events, and kinds of events. */
@@ -34,8 +35,8 @@ export interface Shown {
   readonly exits: readonly string[] | null;
 }
 
-/** How a thread gives its CPU away. `runnable`: schedule() of a thread that goes on. */
-export type Leaving = 'preempted' | 'runnable' | 'sleeps' | 'dead';
+/** How a thread gives its CPU away. @see PrevState */
+export type Leaving = PrevState;
 
 /** What one line says of the thread. */
 export type Seen =

@@ -105,9 +105,24 @@ export class States {
     if (how === 'dead') return isUser || state.phase === 'dead' ? [this.put({ ...state, phase: 'dead' })] : [];
     if (isLeftOut && state.phase === 'runs' && (letter === 'P' || letter === 'R')) return this.#out(state);
     if (how === 'sleeps') return state.phase === 'asleep' || isUser ? this.#out(state) : [];
+    const ways = how === 'either' ? (['preempted', 'runnable'] as const) : [how];
+    return ways.some((way) => this.#goesOn(state, letter, way)) ? this.#out(state) : [];
+  }
+
+  /**
+   * Whether the thread loses its CPU and goes on. Steps that the map names call schedule(); all else
+   * is preemption, cond_resched() among it.
+   */
+  #goesOn(state: State, letter: Letter, way: 'preempted' | 'runnable'): boolean {
     // One that sleeps may be woken before it is off its CPU.
-    if (state.phase === 'asleep') return how === 'runnable' ? this.#out(state) : [];
-    return state.phase === 'runs' && mayPreempt({ letter, preemption: this.#model.host.preemption }) ? this.#out(state) : [];
+    if (state.phase === 'asleep') return way === 'runnable';
+    if (state.phase !== 'runs') return false;
+    const { preemption } = this.#model.host;
+    const schedules = this.#visible.schedules(this.stepOf(state));
+    // To the model the ways in and out of the kernel, and other system calls, are user mode.
+    if (letter === 'U') return true;
+    if (way === 'runnable') return schedules && mayPreempt({ letter, preemption });
+    return mayPreempt({ letter: schedules ? 'P' : letter, preemption });
   }
 
   /**

@@ -46,6 +46,8 @@ export class ThreadWalk {
   #elsewhere: 'ioctl' | number | null = null;
   /** What has shown the begin of KVM_RUN, if nothing was shown since. */
   #begunBy: string | null = null;
+  /** An exit is handled that may sleep, in steps that the model does not have. */
+  #isInSleepingExit = false;
   #last: Last | null = null;
   #refusal: Refusal | null = null;
   #refusals = 0;
@@ -111,6 +113,7 @@ export class ThreadWalk {
     }
     if (event.type === 'kvm_entry') this.#counts.entries += 1;
     if (event.type === 'kvm_exit') this.#counts.exits += 1;
+    this.#isInSleepingExit = event.type === 'kvm_exit' && this.#map.sleepingExits.has(event.reason);
     const exits = event.type === 'kvm_exit' ? this.#exits(event.reason, line.line) : null;
     if (exits === undefined) return;
     // Tracepoints of system calls run with preemption off.
@@ -196,7 +199,9 @@ export class ThreadWalk {
   #leave(line: EventLine, state: Leaving): void {
     if (state === 'sleeps') this.#counts.sleeps += 1;
     else if (state !== 'dead') this.#counts.preemptions += 1;
-    this.#see(line, { type: state, isLeftOut: this.#stack.some(({ fn }) => this.#map.sleeps.has(fn)) });
+    // Where functions show, the handler itself says that it runs.
+    const isLeftOut = this.#stack.length === 0 ? this.#isInSleepingExit : this.#stack.some(({ fn }) => this.#map.sleeps.has(fn));
+    this.#see(line, { type: state, isLeftOut });
   }
 
   #show(line: EventLine | CallLine | ReturnLine, meaning: Meaning, rest: Omit<Shown, 'type' | 'meaning'>): void {

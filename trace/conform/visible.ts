@@ -34,11 +34,13 @@ export class Visible {
   readonly #isBlind: boolean;
   readonly #units: readonly Unit[];
   readonly #gates: readonly Unit[];
+  readonly #schedules: readonly string[];
   readonly #levels = new Map<string, readonly Level[]>();
 
   /** @param map null: nothing is waited for, and each step is remembered */
   constructor(map: TraceMap | null, sight: Sight) {
     this.#isBlind = map === null;
+    this.#schedules = map?.schedules ?? [];
     // A step that may run unseen is not waited for.
     const seen = [
       ...[...(map?.functions ?? [])].filter(([name]) => sight.functions.has(name)),
@@ -53,6 +55,11 @@ export class Visible {
   /** Whether a step cannot have run when no more of it was shown. */
   isHidden(step: string, shown: number, entered: boolean): boolean {
     return this.levels(step).some((one) => one.level > shown && holds(one.entered, entered));
+  }
+
+  /** Whether the step calls schedule() by itself, where need_resched is set. */
+  schedules(step: string): boolean {
+    return this.#schedules.some((place) => isAt(step, place));
   }
 
   /** Whether something tells what comes after the step. */
