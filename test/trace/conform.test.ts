@@ -91,7 +91,8 @@ describe('a recording of events', () => {
 
   it('tells schedule(), which R18 calls, from preemption, by prev_state', () => {
     const left = (state: string, preemption: 'full' | 'voluntary') =>
-      held([begin(), entry(), exit('interrupt'), away(state), back(), entry()], { preemption }).verdict;
+      held([...turn(), begin(), entry(), exit('interrupt'), away(state), back(), entry()], mapWith('6.12', 'known: [none]'), preemption)
+        .verdict;
     expect([left('R+', 'full'), left('R', 'full'), left('R', 'voluntary')]).toEqual(['conforms', 'conforms', 'conforms']);
     expect(left('R+', 'voluntary')).toBe('cannot');
   });
