@@ -9,7 +9,7 @@ import type { Choice } from '../../events/journal.ts';
 import { openJournal } from '../../replay/open.ts';
 import { reexecute } from '../../replay/reexecute.ts';
 import { memorySource } from '../../replay/source.ts';
-import { DEADLOCK } from '../../sim/end.ts';
+import { DEADLOCK, isWhole } from '../../sim/end.ts';
 import { engineOf, fileOf, journalOf, play, SHIPPED, seeds, shipped, shippedNames } from '../sim/play.ts';
 
 interface Regression {
@@ -98,7 +98,8 @@ describe.each(shippedNames)('%s', (name) => {
     for (const spec of [{ name: 'fifo' } as const, ...seeds(SEEDS)]) {
       const { end } = play(scenario, spec, engine, ({ sequencer }) => sequencer.step >= STEPS_MAX);
       if (end.violation) expect(expected, `${JSON.stringify(spec)}: ${end.violation.message}`).toContain(end.violation.property);
-      if (INEVITABLE.includes(`${name} ${variant}`)) expect(end.violation, JSON.stringify(spec)).not.toBeNull();
+      // What would have followed a run that was cut is not known.
+      if (INEVITABLE.includes(`${name} ${variant}`) && isWhole(end.ended)) expect(end.violation, JSON.stringify(spec)).not.toBeNull();
     }
   });
 

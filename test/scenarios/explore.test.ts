@@ -29,15 +29,15 @@ const STATES_MAX = 300_000;
  * States, transitions, and steps that change nothing. A model that changes on purpose changes them.
  */
 const COUNTS: Readonly<Record<string, readonly [number, number, number]>> = {
-  'rmp-double-prepare lock-dropped': [209_339, 493_590, 68],
-  'rmp-double-prepare lock-held': [171_471, 405_146, 36],
+  'rmp-double-prepare lock-dropped': [290_647, 688_212, 68],
+  'rmp-double-prepare lock-held': [240_371, 570_282, 36],
   'rmp-lock default': [232_105, 643_436, 445_176],
-  'rmpadjust-vs-rmpupdate inuse': [22_474, 53_582, 0],
-  'rmpadjust-vs-rmpupdate inuse-retried': [22_394, 53_504, 0],
-  'rmpadjust-vs-rmpupdate overlap-2m': [22_394, 53_504, 0],
-  'vmsa-in-use-kick kick': [22_592, 54_172, 246],
-  'vmsa-in-use-kick kick-and-block': [39_960, 104_112, 200],
-  'vmsa-in-use-kick no-kick': [15_424, 36_742, 122],
+  'rmpadjust-vs-rmpupdate inuse': [26_580, 63_370, 0],
+  'rmpadjust-vs-rmpupdate inuse-retried': [26_488, 63_280, 0],
+  'rmpadjust-vs-rmpupdate overlap-2m': [26_488, 63_280, 0],
+  'vmsa-in-use-kick kick': [26_402, 63_302, 246],
+  'vmsa-in-use-kick kick-and-block': [46_110, 120_042, 200],
+  'vmsa-in-use-kick no-kick': [18_722, 44_648, 122],
 };
 
 const nameOf = ({ name, variant }: { readonly name: string; readonly variant: string }) => `${name} ${variant}`;
