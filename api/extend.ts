@@ -16,7 +16,7 @@ export { fatalSignalPending, faultItems, host, hostPatch, kernelSource, signalPe
 export { blockPath } from '../actors/kvm/block.ts';
 export type * from '../actors/kvm/guest-program.ts';
 export { guest, guestPatch, vmexit } from '../actors/kvm/guest-program.ts';
-export { kickAll, kickPath, waitOutsidePath } from '../actors/kvm/kick.ts';
+export { allCpusRequestPath, kickPath, waitOutsidePath } from '../actors/kvm/kick.ts';
 export type * from '../actors/kvm/kvm-env.ts';
 export { exitInfo, INTR, vcpuOf } from '../actors/kvm/kvm-env.ts';
 export { writeLockMmuPath, writeUnlockMmu } from '../actors/kvm/mmu-lock.ts';

@@ -12,10 +12,28 @@ export type VcpuMode = 'OUTSIDE_GUEST_MODE' | 'IN_GUEST_MODE' | 'EXITING_GUEST_M
 
 /** Bits of kvm_vcpu.requests by name; a mechanism declares here those that it handles. @public */
 export interface VcpuRequests {
+  readonly KVM_REQ_TLB_FLUSH: true;
   readonly KVM_REQ_VM_DEAD: true;
+  readonly KVM_REQ_UNBLOCK: true;
+  readonly KVM_REQ_OUTSIDE_GUEST_MODE: true;
 }
 /** Names of requests. @public */
 export type VcpuRequest = keyof VcpuRequests;
+
+/**
+ * What the bits above a request's number say, to those who make it of all vCPUs of a VM.
+ * @see kernel include/linux/kvm_host.h, KVM_REQUEST_WAIT, KVM_REQUEST_NO_WAKEUP,
+ * KVM_REQUEST_NO_ACTION
+ * @public
+ */
+export interface RequestFlags {
+  /** Each CPU whose vCPU is not OUTSIDE_GUEST_MODE has to acknowledge an IPI. */
+  readonly wait?: true;
+  /** A vCPU that blocks is left asleep. */
+  readonly noWakeup?: true;
+  /** Nothing is left in vcpu->requests. */
+  readonly noAction?: true;
+}
 
 /**
  * Why a guest leaves guest mode, by the manual's name of the exit, with what the processor tells
@@ -35,7 +53,11 @@ export type ExitReason = keyof ExitInfoOf;
 /** An exit: why, and what the processor tells. @public */
 export type GuestExit = { readonly [K in ExitReason]: { readonly reason: K; readonly info: ExitInfoOf[K] } }[ExitReason];
 
-/** What the thread of a vCPU sleeps for: any request (HLT), or the end of this one. @public */
+/**
+ * What the thread of a vCPU sleeps for: an interrupt or KVM_REQ_UNBLOCK (HLT), or the end of this
+ * request.
+ * @public
+ */
 export type BlockedUntil = 'request' | { readonly cleared: VcpuRequest };
 
 /** What a vCPU can be told and asked. @public */
@@ -53,11 +75,16 @@ export type VcpuEvent = EventOf<{
   'vcpu.setMode': { mode: 'OUTSIDE_GUEST_MODE' | 'IN_GUEST_MODE' };
   /** kvm_check_request() and kvm_request_pending(). */
   'vcpu.requests?': object;
-  /** kvm_make_request() and, in the same breath, kvm_vcpu_kick() up to its IPI. */
-  'vcpu.request': { request: VcpuRequest };
   /**
-   * kvm_vcpu_kick() up to its IPI: IN_GUEST_MODE becomes EXITING_GUEST_MODE. It leaves nothing in
-   * vcpu->requests.
+   * kvm_make_request() and, in the same breath, kvm_vcpu_kick() up to its IPI: a vCPU that blocks
+   * is woken, whatever the request.
+   */
+  'vcpu.request': { request: VcpuRequest };
+  /** kvm_make_vcpu_request(): one vCPU's part of kvm_make_all_cpus_request(). */
+  'vcpu.makeRequest': { request: VcpuRequest; flags: RequestFlags };
+  /**
+   * kvm_vcpu_kick() up to its IPI: a vCPU that blocks is woken, and IN_GUEST_MODE becomes
+   * EXITING_GUEST_MODE. It leaves nothing in vcpu->requests.
    */
   'vcpu.exitGuestMode': object;
   'vcpu.clearRequest': { request: VcpuRequest };
@@ -82,7 +109,7 @@ export type VcpuAnswer = EventOf<{
   'vcpu.requests': { pending: readonly VcpuRequest[]; exiting: boolean };
   /**
    * Where an IPI must go so that the vCPU leaves guest mode: null if it is not there, or was kicked
-   * already.
+   * already and the sender does not wait.
    */
   'vcpu.kick': { cpu: ActorId | null };
   'vcpu.mode': { mode: VcpuMode };
@@ -113,6 +140,7 @@ export const KVM_EVENTS = {
   'vcpu.requests?': 'bus',
   'vcpu.requests': 'bus',
   'vcpu.request': 'bus',
+  'vcpu.makeRequest': 'bus',
   'vcpu.exitGuestMode': 'bus',
   'vcpu.clearRequest': 'bus',
   'vcpu.kick': 'bus',

@@ -22,7 +22,11 @@ export type CoreGuestOp =
 export type HostOp = CoreHostOp | HostOpsOf[keyof HostOpsOf];
 
 /** What the threads of every host can do. @public */
-export type CoreHostOp = { readonly op: 'KVM_RUN'; readonly vm: string; readonly vcpu: number };
+export type CoreHostOp =
+  | { readonly op: 'KVM_RUN'; readonly vm: string; readonly vcpu: number }
+  | { readonly op: 'madvise'; readonly vm: string }
+  /** Without `steps` it never ends. */
+  | { readonly op: 'compute'; readonly steps?: number | undefined };
 
 /**
  * `next` decrements the program's loop counter `loop` and jumps to `to` while it is not used up.

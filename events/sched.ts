@@ -37,6 +37,13 @@ export type PcpuEvent = EventOf<{
   /** From the host scheduler: who is queued here. */
   'rq.waiting': { threads: readonly ActorId[] };
   'irq.reschedule': object;
+  /** The IPI of smp_call_function_many(). */
+  'irq.call_function': object;
+  /**
+   * Into its call_single_queue, by a sender that waits; the handler of `irq.call_function` empties
+   * it.
+   */
+  'csd.queue': object;
   'nmi.stop': object;
 }>;
 
@@ -54,6 +61,8 @@ export type TaskEvent = EventOf<{
   'sched.swapIn': { core?: { readonly id: ActorId; readonly previous: readonly string[] } };
   'cpu.needResched': { pending: boolean };
   'cpu.offlined': { done: boolean };
+  /** csd_unlock(): the sender of this has run what it was called for. */
+  'csd.unlock': object;
   /**
    * A physical interrupt arrives while the task's guest runs; `spurious`: an NMI, which no handler
    * acts upon.
@@ -131,6 +140,9 @@ export const SCHED_EVENTS = {
   'sched.setaffinity': 'bus',
   'sched.wake': 'queued',
   'irq.reschedule': 'latched',
+  'irq.call_function': 'latched',
+  'csd.queue': 'bus',
+  'csd.unlock': 'bus',
   'nmi.stop': 'queued',
   'mutex.lock': 'bus',
   'mutex.unlock': 'bus',

@@ -1,7 +1,7 @@
 /** What can be told of a deadlock: who waits, for what, and who holds it, as far as it is known. */
 import type { Deadlocked } from '../events/journal.ts';
 import { stateName } from './engine/reaction.ts';
-import type { Store } from './store.ts';
+import { hangIn, isAtRest, type Store } from './store.ts';
 
 /**
  * Who changed each actor by a message, the last one first. The scheduler is left out: it only steps
@@ -29,17 +29,16 @@ export type Asked = ReadonlyMap<number, ReadonlySet<number>>;
 
 /** Every wait of a dead state. */
 export function waitsIn(store: Store, locals: readonly number[], asked: Asked, changers: Changers): Deadlocked[] {
-  const snapshotOf = (slot: number) => store.kindOfSlot[slot]!.locals.values[locals[slot]!]!;
+  const rests = (slot: number) => isAtRest(store.kindOfSlot[slot]!, locals[slot]!);
   const objects = new Set([...asked.values()].flatMap((slots) => [...slots]));
   const isObject = (slot: number) => objects.has(slot) && !asked.has(slot);
-  const stuck = locals.flatMap((_, slot) =>
-    store.kindOfSlot[slot]!.schedules || snapshotOf(slot).hasTag('rest') || isObject(slot) ? [] : [slot],
-  );
+  const stuck = locals.flatMap((_, slot) => (store.kindOfSlot[slot]!.schedules || rests(slot) || isObject(slot) ? [] : [slot]));
   // Where only an object or the scheduler is not at rest, that is all there is to tell.
-  const told = stuck.length > 0 ? stuck : locals.flatMap((_, slot) => (snapshotOf(slot).hasTag('rest') ? [] : [slot]));
+  const told = stuck.length > 0 ? stuck : locals.flatMap((_, slot) => (rests(slot) ? [] : [slot]));
   return told.flatMap((slot): Deadlocked[] => {
     const actor = store.ids[slot]!;
-    const state = placeOf(snapshotOf(slot).value);
+    const kind = store.kindOfSlot[slot]!;
+    const state = hangIn(kind, locals[slot]!) ?? placeOf(kind.locals.values[locals[slot]!]!.value);
     const things = [...(asked.get(slot) ?? [])].sort((a, b) => a - b);
     if (things.length === 0) return [{ actor, state, asleep: isAsleep(store, locals, actor), for: null, heldBy: null }];
     return things.map((thing) => {

@@ -9,7 +9,7 @@
 import type { RunEnd, StuckKind } from '../events/journal.ts';
 import { type Debts, ENDED, type Lasts, neverTrue } from './debts.ts';
 import { stateName } from './engine/reaction.ts';
-import type { Store } from './store.ts';
+import { hangIn, isAtRest, type Store } from './store.ts';
 
 /** No step is left that could be taken, and some actor is not at rest. */
 export const DEADLOCK = 'deadlock';
@@ -61,7 +61,7 @@ export function hasHalted(store: Store, locals: ArrayLike<number>): boolean {
 
 /** The first slot whose actor is not at rest; -1 if all are. */
 export function awakeIn({ ids, kindOfSlot }: Store, locals: ArrayLike<number>): number {
-  for (let slot = 0; slot < ids.length; slot++) if (!kindOfSlot[slot]!.locals.values[locals[slot]!]!.hasTag('rest')) return slot;
+  for (let slot = 0; slot < ids.length; slot++) if (!isAtRest(kindOfSlot[slot]!, locals[slot]!)) return slot;
   return -1;
 }
 
@@ -73,8 +73,9 @@ export function endOf(store: Store, locals: ArrayLike<number>, { alternatives, i
   if (hasHalted(store, locals)) return HALTED;
   const slot = awakeIn(store, locals);
   if (slot >= 0) {
-    const { value } = store.kindOfSlot[slot]!.locals.values[locals[slot]!]!;
-    const message = `nothing can happen any more, and ${store.ids[slot]!} stands in ${stateName(value)}`;
+    const kind = store.kindOfSlot[slot]!;
+    const place = hangIn(kind, locals[slot]!) ?? stateName(kind.locals.values[locals[slot]!]!.value);
+    const message = `nothing can happen any more, and ${store.ids[slot]!} stands in ${place}`;
     return { ended: 'deadlock', broken: { property: DEADLOCK, message } };
   }
   const broken = owed?.(locals) ?? null;

@@ -54,10 +54,22 @@ export interface Kind {
   readonly origin: string | null;
   /** Its root says `schedules`: what it does decides who runs, and is no program's own step. */
   readonly schedules: boolean;
+  /**
+   * Its root says `stuckIn`: where an actor hangs that its state alone takes for one at rest; null
+   * if it does not hang.
+   */
+  readonly stuckIn: ((context: never) => string | null) | null;
   readonly locals: Table<AnyMachineSnapshot>;
   /** By local state: 1 where an actor in it has asked and waits for the answer. */
   readonly asking: number[];
 }
+
+/** Where an actor in this local state hangs, if its state takes it for one at rest. */
+export const hangIn = ({ stuckIn, locals }: Kind, local: number): string | null =>
+  stuckIn?.(locals.values[local]!.context as never) ?? null;
+
+/** Whether an actor in this local state may stay there. */
+export const isAtRest = (kind: Kind, local: number): boolean => kind.locals.values[local]!.hasTag('rest') && hangIn(kind, local) === null;
 
 /**
  * An actor that exists from the start: its id, the kind of its machine, and what that is started
@@ -141,9 +153,11 @@ export class Store {
     this.kinds = names.map((name, index) => {
       const machine = topology.machines[name];
       if (!machine) throw new Error(`no machine for actors of kind ${name}`);
-      const schedules = (machine.root.meta as { readonly schedules?: true } | undefined)?.schedules === true;
+      const meta = machine.root.meta as { readonly schedules?: true; readonly stuckIn?: Kind['stuckIn'] } | undefined;
+      const schedules = meta?.schedules === true;
+      const stuckIn = meta?.stuckIn ?? null;
       const origin = topology.origins?.[name] ?? null;
-      return { name, index, machine, origin, schedules, locals: new Table<AnyMachineSnapshot>(), asking: [] };
+      return { name, index, machine, origin, schedules, stuckIn, locals: new Table<AnyMachineSnapshot>(), asking: [] };
     });
     this.ids = topology.actors.map((actor) => actor.id);
     this.sets = new Set(topology.sets);

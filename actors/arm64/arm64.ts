@@ -20,5 +20,9 @@ export const arm64Vendor: Vendor = {
     hasInsns: false,
   },
   loadsForIoctls: false,
+  flushRemoteTlbs: {
+    name: '__kvm_tlb_flush_vmid',
+    ...kernelSource('arch/arm64/kvm/mmu.c, kvm_flush_remote_tlbs(); arch/arm64/kvm/hyp/vhe/tlb.c, __kvm_tlb_flush_vmid()'),
+  },
   parts: {},
 };

@@ -60,6 +60,8 @@ export interface HostLocals extends ProgramLocals {
   /** TASK_INTERRUPTIBLE: a signal wakes it. kvm_vcpu_block() has `sleep`. */
   readonly interruptible?: true | undefined;
   readonly done?: boolean | undefined;
+  /** Steps that a `compute` with a number has still to do. */
+  readonly left?: number | undefined;
   /** KVM_MP_STATE_HALTED: a signal has ended KVM_RUN, and nothing the halt. */
   readonly halted?: boolean | undefined;
 }

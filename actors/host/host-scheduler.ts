@@ -17,10 +17,9 @@ export interface SchedulerInput {
   readonly cpus: readonly ActorId[];
   /** Threads runnable at the start, by CPU. */
   readonly queued: Readonly<Record<ActorId, readonly ActorId[]>>;
-  /**
-   * Threads that belong to one CPU and sleep there at the start: they do not migrate. Absent if
-   * there are none.
-   */
+  /** Threads that sleep at the start, by the CPU that they are to wake on. Absent if none does. */
+  readonly asleep?: Readonly<Record<ActorId, ActorId>>;
+  /** Threads that belong to one CPU: they do not migrate. Absent if there are none. */
   readonly bound?: Readonly<Record<ActorId, ActorId>>;
 }
 
@@ -115,7 +114,7 @@ export const hostSchedulerMachine = setup({
   context: ({ input }) => ({
     cpus: input.cpus,
     rq: input.queued,
-    asleep: input.bound ?? {},
+    asleep: input.asleep ?? {},
     stopped: [],
     wokenEarly: [],
     ...(input.bound && { bound: input.bound }),

@@ -15,6 +15,7 @@ export type Interrupt = string;
 /** The handlers that every host has. */
 export const HOST_INTERRUPTS = {
   reschedule: 'sysvec_reschedule_ipi',
+  call_function: 'sysvec_call_function',
   timer: 'sysvec_apic_timer_interrupt',
   device: 'common_interrupt',
 } as const;

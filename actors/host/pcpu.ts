@@ -13,8 +13,8 @@ import { type ActorId, type Letter, type Outgoing, outgoing, type Stamped, sende
 import type { PreemptionModel, Ticks } from '../../events/options.ts';
 import type { PcpuEvent } from '../../events/sched.ts';
 import type { Chance } from './chance.ts';
-import { type Completion, completionChart } from './completion.ts';
-import { acknowledged, EXEC, entryOf, execOnly, HOST_INTERRUPTS, handlerOf, type Interrupt, isPending, raised } from './interrupt.ts';
+import { type Completion, interruptsOf } from './completion.ts';
+import { acknowledged, EXEC, execOnly, type Interrupt, isPending, raised } from './interrupt.ts';
 
 export interface PcpuInput {
   readonly peers: readonly ActorId[];
@@ -40,6 +40,8 @@ export interface PcpuContext extends PcpuInput {
   readonly letter: Letter;
   readonly needResched: boolean;
   readonly irr: readonly Interrupt[];
+  /** call_single_queue: who waits for a call to be run here, sorted; absent if empty. */
+  readonly calls?: readonly ActorId[] | undefined;
   readonly panicReason: string | null;
 }
 
@@ -92,9 +94,16 @@ const machine = setup({
       event.type === 'rq.waiting' ? { waiting: event.threads, needResched: c.needResched && event.threads.length > 0 } : {},
     ),
     raiseReschedule: assign({ irr: ({ context: c }) => raised(c.irr, 'reschedule') }),
+    raiseCall: assign({ irr: ({ context: c }) => raised(c.irr, 'call_function') }),
     raiseTimer: assign({ irr: ({ context: c }) => raised(c.irr, 'timer') }),
     raiseDevice: assign({ irr: ({ context: c }) => raised(c.irr, 'device') }),
     ackReschedule: assign({ irr: ({ context: c }) => acknowledged(c.irr, 'reschedule') }),
+    /** ack_kick() does nothing: that it has run is all. */
+    runCalls: enqueueActions(({ context: c, enqueue }) => {
+      for (const caller of c.calls ?? []) enqueue.emit(outgoing(caller, { type: 'csd.unlock' }));
+      enqueue.assign({ irr: acknowledged(c.irr, 'call_function'), calls: undefined });
+    }),
+    queueCall: assign({ calls: ({ context: c, event }) => raised(c.calls ?? [], sender(event)) }),
     ackDevice: assign({ irr: ({ context: c }) => acknowledged(c.irr, 'device') }),
     raiseCompletion: assign(({ context: c }, one: Completion) => ({ irr: raised(c.irr, one.name) })),
     complete: enqueueActions(({ context: c, enqueue }, { name, driver }: Completion) => {
@@ -144,36 +153,6 @@ const machine = setup({
     ignore: assign({}),
   },
 });
-
-/** Interrupts that arrive are remembered whatever the CPU does. */
-const ARRIVALS = {
-  'nmi.stop': { target: '.stopped', actions: 'stop' },
-  'rq.waiting': { actions: 'setWaiting' },
-  'cpu.context': { actions: 'setContext' },
-  'cpu.needResched?': { actions: 'answerResched' },
-  'cpu.offline?': { actions: 'refuseOffline' },
-  interrupt: { guard: 'canInterrupt', actions: 'raiseDevice' },
-} as const;
-
-/** After the reschedule IPI and before the tick: a decision, as hardware goes by the vector. */
-function interruptsOf(completions: readonly Completion[]) {
-  const { arrivals, entries, handlers } = completionChart(completions);
-  return {
-    arrivals: { 'irq.reschedule': { actions: 'raiseReschedule' } as const, ...arrivals, ...ARRIVALS },
-    entries: [
-      entryOf('reschedule', HOST_INTERRUPTS.reschedule),
-      ...entries,
-      entryOf('timer', HOST_INTERRUPTS.timer),
-      entryOf('device', HOST_INTERRUPTS.device),
-    ],
-    handlers: {
-      [HOST_INTERRUPTS.reschedule]: handlerOf('ackReschedule'),
-      ...handlers,
-      [HOST_INTERRUPTS.timer]: handlerOf('ackTimer'),
-      [HOST_INTERRUPTS.device]: handlerOf('ackDevice'),
-    },
-  };
-}
 
 /** What it takes to be preempted; a tick preempts where preemption is not offered directly. */
 const CHANCES: readonly Chance<PcpuContext>[] = [
@@ -261,7 +240,11 @@ export function pcpuMachine(completions: readonly Completion[]) {
         meta: { offers: () => [EXEC, { type: 'interrupt' }], ns: 100 },
         on: {
           exec: [...entries, { guard: 'hasWaiting', target: '__schedule.pick_next' }],
-          'cpu.offline?': { guard: ({ context: c }) => c.waiting.length === 0, target: 'stopped', actions: ['stop', 'answerOffline'] },
+          'cpu.offline?': {
+            guard: ({ context: c }) => c.waiting.length === 0,
+            target: 'stopped',
+            actions: ['stop', 'runCalls', 'answerOffline'],
+          },
         },
       },
       task: {
@@ -292,7 +275,8 @@ export function pcpuMachine(completions: readonly Completion[]) {
       __schedule: schedule,
       /** panic(): this CPU ends here; the others are stopped by NMI. */
       panic: { tags: ['rest', 'halt'], on: { 'nmi.stop': { actions: 'ignore' } } },
-      stopped: { tags: 'rest' },
+      /** It is not in cpu_online_mask: smp_call_function_many() leaves it out. */
+      stopped: { tags: 'rest', on: { 'csd.queue': { actions: 'ignore' } } },
     },
   });
 }

@@ -31,6 +31,8 @@ declare module '../host/host-env.ts' {
     readonly owner?: string | undefined;
     readonly vcpu?: number | undefined;
     readonly kickCpu?: ActorId | null | undefined;
+    /** CPUs that get the IPI of kvm_make_all_cpus_request(), and have not acknowledged it. */
+    readonly kickMask?: Readonly<Record<ActorId, true>> | undefined;
     readonly mode?: VcpuMode | undefined;
     /** Why the guest left guest mode; undefined before it did. */
     readonly exit?: GuestExit | undefined;

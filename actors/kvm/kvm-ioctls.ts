@@ -1,6 +1,10 @@
-/** Ioctls of KVM as operations of host threads: KVM_RUN, and those that mechanisms bring. */
+/**
+ * What host threads do to KVM: KVM_RUN, ioctls that mechanisms bring, and madvise() on memory of a
+ * guest.
+ */
 import { type HostEnv, type HostItem, type HostPath, host } from '../host/host-env.ts';
 import { kvmRunPath } from './kvm-run.ts';
+import { madvisePath } from './mmu-notifier.ts';
 import { lockMutex, unlockMutex, vcpuLoad, vcpuPut } from './vcpu-load.ts';
 
 const { path, step, call, when, note } = host;
@@ -37,9 +41,10 @@ const vmIoctlPath = (env: HostEnv, name: string): HostPath => {
   return path(name, { source, grade }, [step('ioctl', { mode: 'kernel' }), ...items(env), step('sysret', { mode: 'user' })], { locals });
 };
 
-/** Operations of host threads that are ioctls of KVM. */
+/** Operations of host threads that reach KVM: its ioctls, and what its MMU notifier hears of. */
 export const kvmOperations = (env: HostEnv): readonly (readonly [string, HostItem])[] => [
   ['KVM_RUN', call(env.slots.inUserLoop(env, kvmRunPath(env)))],
+  ['madvise', call(madvisePath(env))],
   ...Object.keys(env.slots.keyed('vcpuIoctls')).map((name) => [name, call(vcpuIoctlPath(env, name))] as const),
   ...Object.keys(env.slots.keyed('vmIoctls')).map((name) => [name, call(vmIoctlPath(env, name))] as const),
 ];

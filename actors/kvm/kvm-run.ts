@@ -22,6 +22,7 @@ import {
 import { type Case, otherwise, type Source } from '../path/path.ts';
 import { blockPath } from './block.ts';
 import { vcpuOf } from './kvm-env.ts';
+import { REQUEST_FLAGS } from './requests.ts';
 import type { Keyed, KvmParts } from './slots.ts';
 import { lockMutex, unlockMutex, vcpuLoad, vcpuPut } from './vcpu-load.ts';
 
@@ -40,6 +41,8 @@ export interface Vendor {
   readonly worldSwitch: Source & { readonly name: string; readonly enter: string; readonly leave: string; readonly hasInsns: boolean };
   /** Whether an ioctl on a vCPU loads it. */
   readonly loadsForIoctls: boolean;
+  /** What flushes the TLBs of all CPUs: a request to each vCPU, or this instruction. */
+  readonly flushRemoteTlbs: 'KVM_REQ_TLB_FLUSH' | (Source & { readonly name: string });
   /** What the vendor itself handles, and keyed slots that hosts of this vendor alone have. */
   readonly parts: KvmParts;
   readonly keyed?: readonly (keyof Keyed)[];
@@ -214,6 +217,7 @@ const handleExit = (env: HostEnv) => {
 /** What KVM handles on every host. */
 export const KVM_PARTS: KvmParts = {
   toUser: ['SHUTDOWN', 'INVALID'],
+  requestFlags: REQUEST_FLAGS,
   requests: { KVM_REQ_VM_DEAD: () => [note(() => ({ dead: true })), leaveLoop] },
   exits: {
     HLT: (env) => [call(blockPath(env, 'request'))],

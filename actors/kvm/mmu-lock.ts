@@ -1,15 +1,19 @@
 /**
- * kvm->mmu_lock, held for writing: one vCPU of a VM at a time changes nested mappings and the RMP
+ * kvm->mmu_lock, held for writing: one thread at a time changes nested mappings of a VM and the RMP
  * entries behind them.
  */
 import { outgoing } from '../../events/event.ts';
-import { type HostEnv, type HostThread, host, kernelSource } from '../host/host-env.ts';
-import { vcpuOf } from './kvm-env.ts';
+import { type HostEnv, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
 
 const { path, step, loop, when, leaveLoop } = host;
 const MMU_LOCK = kernelSource('kernel/locking/qrwlock.c, queued_write_lock_slowpath(); include/linux/kvm_host.h, mmu_lock');
 
-const vmId = (env: HostEnv, thread: HostThread) => env.vms[vcpuOf(env, thread).vm]!.id;
+/** Of the VM that the thread's operation names. */
+function vmId(env: HostEnv, thread: HostThread) {
+  const op = opOf(env, thread);
+  if (!('vm' in op)) throw new Error(`${op.op} names no VM`);
+  return env.vms[op.vm]!.id;
+}
 const ask = (env: HostEnv) =>
   ({
     send: (t: HostThread) => outgoing(vmId(env, t), { type: 'vm.lockMmu' }),

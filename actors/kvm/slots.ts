@@ -4,7 +4,7 @@
  * (`kvm-run.ts`) says where each slot stands, by step of the skeleton R1 to R20.
  */
 import type { Outgoing } from '../../events/event.ts';
-import type { ExitReason, VcpuRequest } from '../../events/kvm.ts';
+import type { ExitReason, RequestFlags, VcpuRequest } from '../../events/kvm.ts';
 import { didYouMean } from '../../events/nearest.ts';
 import type { HostEnv, HostItem, HostLocals, HostPath, HostThread } from '../host/host-env.ts';
 import type { Source } from '../path/path.ts';
@@ -96,6 +96,11 @@ export interface Keyed {
   readonly exits: Readonly<Partial<Record<ExitReason, Items>>>;
   /** R6, by request; the request stays until something clears it. */
   readonly requests: Readonly<Partial<Record<VcpuRequest, Items>>>;
+  /**
+   * What KVM_REQUEST_* flags a request has; one that is not there has none. They count where it is
+   * made of all vCPUs of a VM.
+   */
+  readonly requestFlags: Readonly<Partial<Record<VcpuRequest, RequestFlags>>>;
   readonly vcpuIoctls: Readonly<Record<string, VcpuIoctl>>;
   readonly vmIoctls: Readonly<Record<string, VmIoctl>>;
 }
@@ -144,7 +149,7 @@ const SEQUENCES: readonly string[] = [
   ] satisfies (keyof Sequences)[]),
   ...(['entering', 'leaving', 'putting'] satisfies (keyof Instructions)[]),
 ];
-const KEYED: readonly string[] = ['exits', 'requests', 'vcpuIoctls', 'vmIoctls'];
+const KEYED: readonly string[] = ['exits', 'requests', 'requestFlags', 'vcpuIoctls', 'vmIoctls'];
 const OTHERS: readonly string[] = ['userLoop', 'turnLocals', 'toUser'];
 
 /**

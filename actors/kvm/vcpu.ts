@@ -5,11 +5,12 @@
  * The guest moves only when its thread gives it a step in guest mode; between two entries it stands
  * still.
  *
- * @see kernel virt/kvm/kvm_main.c, kvm_make_request(), kvm_vcpu_kick(), kvm_vcpu_block()
+ * @see kernel virt/kvm/kvm_main.c, kvm_vcpu_kick(), kvm_make_vcpu_request(), kvm_vcpu_block()
  */
 import { assign, emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { GuestEvent } from '../../events/index.ts';
+import type { BlockedUntil, RequestFlags, VcpuRequest } from '../../events/kvm.ts';
 import { expand } from '../path/expand.ts';
 import { USER_MODE } from '../path/path.ts';
 import { type GuestEnv, type GuestLocals, guestPath, opOf, type Vcpu } from './guest-program.ts';
@@ -23,12 +24,41 @@ export interface VcpuInput {
 }
 
 const SCHEDULER: ActorId = 'sched';
-/**
- * cmpxchg() of the mode: the first who kicks a vCPU in guest mode sends the IPI.
- * @see kernel kvm_vcpu_exiting_guest_mode()
- */
-const kicked = ({ mode, cpu }: Vcpu) => (mode === 'IN_GUEST_MODE' ? { mode: 'EXITING_GUEST_MODE' as const, cpu } : { mode, cpu: null });
 const wake = (v: Vcpu) => outgoing(SCHEDULER, { type: 'sched.wake', thread: v.thread });
+const withRequest = ({ requests }: Vcpu, request: VcpuRequest): readonly VcpuRequest[] =>
+  requests.includes(request) ? requests : [...requests, request].sort();
+
+/** Its thread sleeps in kvm_vcpu_block(), and has not been woken. */
+const isBlocked = ({ blockedUntil }: Vcpu): boolean => blockedUntil !== null && blockedUntil !== 'over';
+
+/**
+ * Tells a vCPU that something is to be done. One that blocks is woken, and no IPI sent; of one in
+ * guest mode, by cmpxchg() of the mode, the first who kicks it sends the IPI. With KVM_REQUEST_WAIT
+ * the others do so too: they wait until it is out.
+ * @see kernel virt/kvm/kvm_main.c, kvm_vcpu_kick(), kvm_make_vcpu_request(),
+ * kvm_request_needs_ipi(), kvm_vcpu_wake_up()
+ */
+function told(v: Vcpu, { wait, noWakeup }: RequestFlags = {}) {
+  const { mode, cpu, blockedUntil } = v;
+  if (isBlocked(v) && !noWakeup) return { answer: null, sent: [wake(v)], changes: { blockedUntil: null } };
+  const needsIpi = wait ? mode !== 'OUTSIDE_GUEST_MODE' : mode === 'IN_GUEST_MODE';
+  const exiting = mode === 'IN_GUEST_MODE' ? ('EXITING_GUEST_MODE' as const) : mode;
+  return { answer: needsIpi ? cpu : null, sent: [], changes: { mode: exiting, blockedUntil } };
+}
+
+/**
+ * kvm_vcpu_check_block(): whether the thread sleeps on. HLT is ended by KVM_REQ_UNBLOCK and by no
+ * other request.
+ */
+const sleepsOn = ({ blockedUntil, requests }: Vcpu, until: BlockedUntil): boolean =>
+  blockedUntil !== 'over' && (until === 'request' ? !requests.includes('KVM_REQ_UNBLOCK') : requests.includes(until.cleared));
+
+/**
+ * KVM_REQ_VM_DEAD does not wake a halted vCPU (KVM_REQUEST_NO_WAKEUP): its thread hangs in KVM_RUN
+ * until a signal, or an interrupt of the guest, comes.
+ */
+const stuckIn = ({ requests, blockedUntil }: Vcpu): string | null =>
+  blockedUntil === 'request' && requests.includes('KVM_REQ_VM_DEAD') ? 'the HLT of a dead VM' : null;
 
 /** A vCPU that no thread has run yet. */
 const OFF: Omit<Vcpu, keyof VcpuInput> = {
@@ -72,18 +102,13 @@ export function vcpuMachine(env: GuestEnv) {
       answerRequests: emit(({ context: v, event }) =>
         outgoing(sender(event), { type: 'vcpu.requests', pending: v.requests, exiting: v.mode === 'EXITING_GUEST_MODE' }),
       ),
-      kick: enqueueActions(({ context: v, event, enqueue }) => {
-        const { mode, cpu } = kicked(v);
-        enqueue.emit(outgoing(sender(event), { type: 'vcpu.kick', cpu }));
-        enqueue.assign({ mode });
-      }),
-      request: enqueueActions(({ context: v, event, enqueue }) => {
-        if (event.type !== 'vcpu.request') return;
-        const requests = v.requests.includes(event.request) ? v.requests : [...v.requests, event.request].sort();
-        const { mode, cpu } = kicked(v);
-        enqueue.emit(outgoing(sender(event), { type: 'vcpu.kick', cpu }));
-        if (v.blockedUntil === 'request') enqueue.emit(wake(v));
-        enqueue.assign({ mode, requests, blockedUntil: v.blockedUntil === 'request' ? null : v.blockedUntil });
+      tell: enqueueActions(({ context: v, event, enqueue }) => {
+        const flags = event.type === 'vcpu.makeRequest' ? event.flags : {};
+        const makes = (event.type === 'vcpu.request' || event.type === 'vcpu.makeRequest') && !flags.noAction;
+        const { answer, sent, changes } = told(v, flags);
+        enqueue.emit(outgoing(sender(event), { type: 'vcpu.kick', cpu: answer }));
+        for (const message of sent) enqueue.emit(message);
+        enqueue.assign({ ...changes, requests: makes ? withRequest(v, event.request) : v.requests });
       }),
       clearRequest: enqueueActions(({ context: v, event, enqueue }) => {
         if (event.type !== 'vcpu.clearRequest') return;
@@ -97,9 +122,11 @@ export function vcpuMachine(env: GuestEnv) {
       block: enqueueActions(({ context: v, event, enqueue }) => {
         if (event.type !== 'vcpu.block') return;
         const { until } = event;
-        const sleep = v.blockedUntil !== 'over' && (until === 'request' ? v.requests.length === 0 : v.requests.includes(until.cleared));
+        const sleep = sleepsOn(v, until);
         enqueue.emit(outgoing(sender(event), { type: 'vcpu.blocked', sleep }));
-        enqueue.assign({ blockedUntil: sleep ? until : null });
+        // kvm_check_request() takes what it finds.
+        const taken = until === 'request' ? v.requests.filter((request) => request !== 'KVM_REQ_UNBLOCK') : v.requests;
+        enqueue.assign({ blockedUntil: sleep ? until : null, requests: taken });
       }),
       /** A signal has ended the sleep; what else there is to do stays. */
       unblock: assign({ blockedUntil: ({ context: v }) => (v.blockedUntil === 'over' ? 'over' : null) }),
@@ -109,7 +136,7 @@ export function vcpuMachine(env: GuestEnv) {
   }).createMachine({
     id: 'vcpu',
     tags: 'rest',
-    meta: { offers: () => [{ type: 'interrupt' }] },
+    meta: { offers: () => [{ type: 'interrupt' }], stuckIn },
     context: ({ input }) => ({ ...OFF, ...input }),
     initial: code.initial,
     on: {
@@ -119,8 +146,9 @@ export function vcpuMachine(env: GuestEnv) {
       'vcpu.setMode': { actions: 'setMode' },
       'vcpu.mode?': { actions: 'answerMode' },
       'vcpu.requests?': { actions: 'answerRequests' },
-      'vcpu.request': { actions: 'request' },
-      'vcpu.exitGuestMode': { actions: 'kick' },
+      'vcpu.request': { actions: 'tell' },
+      'vcpu.makeRequest': { actions: 'tell' },
+      'vcpu.exitGuestMode': { actions: 'tell' },
       'vcpu.clearRequest': { actions: 'clearRequest' },
       'vcpu.block': { actions: 'block' },
       'vcpu.unblock': { actions: 'unblock' },

@@ -5,7 +5,7 @@
 import { outgoing } from '../../events/event.ts';
 import type { RmpUpdate } from '../../events/sev-snp/rmp.ts';
 import { type HostEnv, type HostLocals, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
-import { kickAll } from '../kvm/kick.ts';
+import { allCpusRequestPath } from '../kvm/kick.ts';
 import { exitInfo, vcpuOf } from '../kvm/kvm-env.ts';
 import { writeLockMmuPath, writeUnlockMmu } from '../kvm/mmu-lock.ts';
 import { beginPscPath, endPscPath } from './map-lock.ts';
@@ -135,14 +135,13 @@ export function makeSharedPath(env: HostEnv) {
         (_t, l) => l.result !== 'SUCCESS',
         [
           step('kvm_vm_bugged', { send: (_t, l) => outgoing(vmId(l), { type: 'vm.kill', cause: 'bugged' }) }),
-          note((_t, l) => ({ owner: l.vm, vcpu: 0 })),
-          ...kickAll(env),
+          call(allCpusRequestPath(env, 'KVM_REQ_VM_DEAD'), (_t, l) => ({ owner: l.vm })),
           step('snp_leak_pages', { send: (_t, l) => outgoing(env.vms[l.vm!]!.pages, { type: 'pages.leak', pfn: l.pfn! }) }),
         ],
       ]),
       step('sysret', { mode: 'user' }),
     ],
-    { locals: ['vm', 'gfn', 'pfn', 'update', 'result', 'owner', 'vcpu'] },
+    { locals: ['vm', 'gfn', 'pfn', 'update', 'result', 'owner'] },
   );
 }
 export const bindMakeShared = (env: HostEnv) => (t: HostThread) => {

@@ -3,7 +3,7 @@ import { outgoing } from '../../events/event.ts';
 import type { ThreadEvent } from '../../events/index.ts';
 import type { RmpUpdate } from '../../events/sev-snp/rmp.ts';
 import { type HostEnv, type HostLocals, type HostThread, host, kernelSource, toCpu } from '../host/host-env.ts';
-import { kickAll, kickPath, waitOutsidePath } from '../kvm/kick.ts';
+import { allCpusRequestPath, kickPath, waitOutsidePath } from '../kvm/kick.ts';
 import type { Item } from '../path/path.ts';
 import { rmpupdatePath } from './rmpupdate.ts';
 import { toRmp, vmOfAsid } from './snp-env.ts';
@@ -102,10 +102,10 @@ function killGuest(env: HostEnv): readonly HostItem[] {
     retryIfShared,
     unownedFirst(env),
     step('kvm_vm_dead', {
-      local: (_t, l) => ({ owner: vmOfAsid(env, l.asid!), vcpu: 0 }),
+      local: (_t, l) => ({ owner: vmOfAsid(env, l.asid!) }),
       send: (_t, l) => outgoing(vmId({ owner: vmOfAsid(env, l.asid!) }), { type: 'vm.kill', cause: 'dead' }),
     }),
-    ...kickAll(env),
+    call(allCpusRequestPath(env, 'KVM_REQ_VM_DEAD')),
     note(() => ({ verdict: 'skip' })),
   ];
 }

@@ -142,6 +142,3 @@ export const splitLockPath = (env: HostEnv, facts: SldFacts) =>
     ],
     { locals: ['trap', 'trapsAgain'] },
   );
-
-/** User code that touches nothing: a place in user mode to be looked at. */
-export const computeStep: HostItem = step('compute', { ns: 1000 });

@@ -9,6 +9,7 @@ import type { NaeEvent } from '../../events/svm.ts';
 import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
 import { exitInfo } from '../kvm/kvm-env.ts';
 import type { Vendor } from '../kvm/kvm-run.ts';
+import { X86_REQUESTS } from '../kvm/requests.ts';
 import { otherwise } from '../path/path.ts';
 
 const { step, when, note } = host;
@@ -48,6 +49,7 @@ export const svmVendor: Vendor = {
     hasInsns: true,
   },
   loadsForIoctls: true,
-  parts: { exits: { VMGEXIT: handleVmgexit } },
+  flushRemoteTlbs: 'KVM_REQ_TLB_FLUSH',
+  parts: { requests: X86_REQUESTS, exits: { VMGEXIT: handleVmgexit } },
   keyed: ['nae'],
 };

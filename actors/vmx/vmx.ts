@@ -5,6 +5,7 @@
  */
 import { kernelSource } from '../host/host-env.ts';
 import type { Vendor } from '../kvm/kvm-run.ts';
+import { X86_REQUESTS } from '../kvm/requests.ts';
 
 export const vmxVendor: Vendor = {
   name: 'vmx',
@@ -19,5 +20,6 @@ export const vmxVendor: Vendor = {
     hasInsns: false,
   },
   loadsForIoctls: true,
-  parts: {},
+  flushRemoteTlbs: 'KVM_REQ_TLB_FLUSH',
+  parts: { requests: X86_REQUESTS },
 };

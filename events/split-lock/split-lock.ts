@@ -27,7 +27,6 @@ type GuestOps =
   | ({ readonly op: 'split-lock' } & AccessContext)
   | ({ readonly op: 'misaligned' } & AccessContext);
 type HostOps =
-  | { readonly op: 'compute' }
   | { readonly op: 'cpu-offline'; readonly cpu: number }
   | { readonly op: 'pin' }
   | { readonly op: 'resume' }

@@ -2,6 +2,7 @@
  * What the paths of a scenario's hosts and guests know: KVM with its vendor, and the slots that
  * mechanisms fill.
  */
+import { computeOperations } from '../../actors/host/compute.ts';
 import type { HostEnv, HostParts } from '../../actors/host/host-env.ts';
 import { type GuestEnv, type GuestImage, guestOperations } from '../../actors/kvm/guest-program.ts';
 import type { VmFacts } from '../../actors/kvm/kvm-env.ts';
@@ -65,6 +66,7 @@ function refuseTwice(owners: readonly Owner[], what: string, namesOf: (part: Hos
 /** @throws MechanismError if two mechanisms claim one place */
 export function hostEnvOf(scenario: ResolvedScenario, { programs, vms, patches }: Programs): HostEnv {
   const owners: Owner[] = [
+    ['every host', { operations: computeOperations }],
     ['kvm', { operations: kvmOperations }],
     ...mechanismsOf(scenario.host.arch).flatMap((mechanism): Owner[] =>
       mechanism.host ? [[nameOf(mechanism), mechanism.host(scenario)]] : [],

@@ -36,12 +36,14 @@ const threadId = (hostProcess: string, thread: string): ActorId => `thread:${hos
 interface Thread {
   readonly id: ActorId;
   readonly process: ActorId;
+  /** The pCPU that it is bound to. */
+  readonly cpu: number | undefined;
   readonly program: Program<HostOp>;
 }
 
 const threadsOf = (scenario: ResolvedScenario): readonly Thread[] =>
-  scenario.processes.flatMap(({ id, threads }) =>
-    threads.map((thread) => ({ id: threadId(id, thread.id), process: `process:${id}`, program: thread.program })),
+  scenario.processes.flatMap(({ id, cpu, threads }) =>
+    threads.map((thread) => ({ id: threadId(id, thread.id), process: `process:${id}`, cpu, program: thread.program })),
   );
 
 /** Every program of a scenario, with the actor that walks it. */
@@ -80,6 +82,7 @@ const SETS: readonly string[] = [
   'rq.waiting.threads',
   'pcpu.peers',
   'pcpu.waiting',
+  'pcpu.calls',
   'hostProcess.threads',
   'mutex.waiters',
 ];
@@ -215,26 +218,27 @@ function addMachines(machines: Record<string, AnyStateMachine>, scenario: Resolv
   return origins;
 }
 
-/** Threads start queued, one CPU after the other. */
+/** Threads that are queued at the start: where they are bound, else one CPU after the other. */
+function queuedOn(cpus: readonly ActorId[], threads: readonly Thread[]): Readonly<Record<ActorId, readonly ActorId[]>> {
+  const free = threads.filter(({ cpu }) => cpu === undefined);
+  const at = (thread: Thread): number => thread.cpu ?? free.indexOf(thread) % cpus.length;
+  const queued = (index: number) => threads.filter((thread) => at(thread) === index).map(({ id }) => id);
+  return Object.fromEntries(cpus.map((cpu, index) => [cpu, queued(index).sort()]));
+}
+
 function cpusOf(scenario: ResolvedScenario, threads: readonly Thread[]): ActorSpec[] {
   const { host, allow } = scenario;
   // At most one: the registry refuses a second mechanism that gives a core.
   const coreOf = mechanismsOf(host.arch).find(({ core }) => core !== undefined)?.core;
   const flags = flagsOf(scenario);
-  const bound: Readonly<Record<ActorId, ActorId>> = Object.assign(
+  const cpus = Array.from({ length: host.cpus }, (_, index) => cpuId(index));
+  const queued = queuedOn(cpus, threads);
+  const asleep: Readonly<Record<ActorId, ActorId>> = Object.assign(
     {},
     ...mechanismsOf(host.arch).map((mechanism) => mechanism.kernelThreads?.(scenario) ?? {}),
   );
-  const cpus = Array.from({ length: host.cpus }, (_, index) => cpuId(index));
-  const queued = Object.fromEntries(
-    cpus.map((cpu, index) => [
-      cpu,
-      threads
-        .filter((_, i) => i % host.cpus === index)
-        .map((thread) => thread.id)
-        .sort(),
-    ]),
-  );
+  const bound = { ...asleep, ...Object.fromEntries(threads.flatMap(({ id, cpu }) => (cpu === undefined ? [] : [[id, cpus[cpu]!]]))) };
+  const some = (map: object): boolean => Object.keys(map).length > 0;
   return [
     ...cpus.map((id, index) => ({
       id,
@@ -250,7 +254,7 @@ function cpusOf(scenario: ResolvedScenario, threads: readonly Thread[]): ActorSp
         ...(flags.length > 0 && { idleTif: flags }),
       },
     })),
-    { id: 'sched', kind: 'hostScheduler', input: { cpus, queued, ...(Object.keys(bound).length > 0 && { bound }) } },
+    { id: 'sched', kind: 'hostScheduler', input: { cpus, queued, ...(some(asleep) && { asleep }), ...(some(bound) && { bound }) } },
   ];
 }
 

@@ -7,6 +7,7 @@ import type { Deadlocked } from '../../events/journal.ts';
 import { Changers, deadlockText, waitsIn } from '../deadlock.ts';
 import { DEADLOCK, hasHalted } from '../end.ts';
 import { ModelError } from '../engine/port.ts';
+import { isAtRest } from '../store.ts';
 import { PERHAPS_NO_PROGRESS, PROGRESS_IF_SENT } from './step-trie.ts';
 import { Walk } from './walk.ts';
 import type { StepTrace, WorldStep } from './world-step.ts';
@@ -166,7 +167,7 @@ export class DeadEnds {
     const kind = this.world.kindOf(slot)!;
     this.#rests[kind.index] ??= [];
     const known = this.#rests[kind.index]!;
-    known[local] ??= kind.locals.values[local]!.hasTag('rest');
+    known[local] ??= isAtRest(kind, local);
     return known[local];
   }
 }

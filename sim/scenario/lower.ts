@@ -35,8 +35,10 @@ export function lowerScenario(scenario: Scenario, values: Values): Lowered {
     vcpus: vm.vcpus.map((steps, vcpu) => lowerGuest(steps, ['vms', id, 'vcpus', vcpu], lowering)),
     vcpusPath: ['vms', id, 'vcpus'],
   }));
-  const processes = Object.entries(scenario.processes ?? {}).map(([id, { threads }]) => ({
+  const processes = Object.entries(scenario.processes ?? {}).map(([id, { cpu, threads }]) => ({
     id,
+    ...(cpu !== undefined && { cpu }),
+    path: ['processes', id],
     threads: threads.map((steps, index) => {
       const path = ['processes', id, 'threads', index];
       const program = lowerHost(steps, path, lowering);

@@ -31,6 +31,8 @@ export interface LoweredThread {
 
 export interface LoweredProcess {
   readonly id: string;
+  readonly cpu?: number;
+  readonly path: Path;
   readonly threads: readonly LoweredThread[];
 }
 

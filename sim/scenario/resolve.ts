@@ -90,8 +90,9 @@ const resolveVm = ({ id, type, settings, vcpus }: LoweredVm) => ({
   vcpus: vcpus.map(compile<GuestOp>),
 });
 
-const resolveProcess = ({ id, threads }: LoweredProcess) => ({
+const resolveProcess = ({ id, cpu, threads }: LoweredProcess) => ({
   id,
+  ...(cpu !== undefined && { cpu }),
   threads: threads.map((thread) => ({ id: thread.id, program: compile<HostOp>(thread.program) })),
 });
 
@@ -153,8 +154,10 @@ function structureOf({ host, vms, processes, sections = {} }: ResolvedScenario):
       vcpusPath: ['vms', index, 'vcpus'],
       vcpus: vm.vcpus.map(({ ops }, vcpu) => nodesOf<GuestOp>(ops as readonly GuestOp[], ['vms', index, 'vcpus', vcpu])),
     })),
-    processes: processes.map(({ id, threads }, index) => ({
+    processes: processes.map(({ id, cpu, threads }, index) => ({
       id,
+      ...(cpu !== undefined && { cpu }),
+      path: ['processes', index],
       threads: threads.map((thread, at) => {
         const path = ['processes', index, 'threads', at];
         return { id: thread.id, path, program: nodesOf<HostOp>(thread.program.ops as readonly HostOp[], [...path, 'program']) };

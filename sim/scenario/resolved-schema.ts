@@ -11,6 +11,7 @@ import {
   allow,
   BOUND,
   CLAIMS,
+  CPU,
   CPUS,
   EXPECTATION,
   features,
@@ -129,6 +130,7 @@ export const resolvedSchema = perArch(
         .array(
           strict({
             id: NAME,
+            cpu: CPU.exactOptional(),
             threads: z
               .array(strict({ id: THREAD_ID, program: host() }))
               .min(1)

@@ -30,6 +30,8 @@ export const TIME = z.enum(['untimed', 'ordered']);
 export const allow = perRegistry(() => z.array(z.enum([...allowedOffers()])).max(8));
 export const vmType = perRegistry(() => namesOf('vmTypes'));
 export const CPUS = integer(1, LIMITS.cpus);
+/** A pCPU by its index. */
+export const CPU = integer(0, LIMITS.cpus - 1);
 export const BOUND = integer(1, BOUND_MAX);
 export const CLAIMS = z.array(text()).max(256);
 export const SUMMARY = text();
@@ -84,7 +86,11 @@ const vm = (arch: Arch | null) =>
     vcpus: z.array(guestProgram()).max(LIMITS.vcpus).describe('One program for each vCPU.'),
   });
 
-const hostProcess = () => strict({ threads: z.array(hostProgram()).min(1).max(LIMITS.threads).describe('One program for each thread.') });
+const hostProcess = () =>
+  strict({
+    cpu: CPU.describe('The pCPU that its threads are bound to: they never migrate.').exactOptional(),
+    threads: z.array(hostProgram()).min(1).max(LIMITS.threads).describe('One program for each thread.'),
+  });
 
 const PATTERNS = z.array(PROPERTY_PATTERN).max(LIMITS.names);
 

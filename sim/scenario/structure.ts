@@ -80,6 +80,12 @@ function threadIssues({ vms, processes }: Structure): PathIssue[] {
   return issues;
 }
 
+/** Processes that are bound to a pCPU which the host does not have. */
+const bindingIssues = ({ cpus, processes }: Structure): PathIssue[] =>
+  processes.flatMap(({ cpu = 0, path }) =>
+    cpu < cpus ? [] : [{ path: [...path, 'cpu'], message: `found ${cpu}; expected a pCPU of the host: an integer from 0 to ${cpus - 1}` }],
+  );
+
 /**
  * vCPUs and threads that are missing or that stand for two things, and what mechanisms of the host
  * find.
@@ -89,5 +95,6 @@ export function structureIssues(structure: Structure): PathIssue[] {
     ...mechanismsOf(structure.arch).flatMap((mechanism) => mechanism.structureChecks?.(structure) ?? []),
     ...programIssues(structure),
     ...threadIssues(structure),
+    ...bindingIssues(structure),
   ];
 }

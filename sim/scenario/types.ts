@@ -69,6 +69,13 @@ export interface VmSource {
   readonly vcpus: readonly (readonly GuestStep[])[];
 }
 
+/** A process as it is written. @public */
+export interface ProcessSource {
+  /** The pCPU that its threads are bound to; without it they migrate. */
+  readonly cpu?: number;
+  readonly threads: readonly (readonly HostStep[])[];
+}
+
 /** The keys of every scenario file. No section has one of these names. */
 export const CORE_KEYS = [
   'name',
@@ -112,7 +119,7 @@ export interface Scenario extends Readonly<Partial<ScenarioSections>> {
     readonly options?: Partial<HostOptions>;
   };
   readonly vms?: Readonly<Record<string, VmSource>>;
-  readonly processes?: Readonly<Record<string, { readonly threads: readonly (readonly HostStep[])[] }>>;
+  readonly processes?: Readonly<Record<string, ProcessSource>>;
   readonly time?: TimeModel;
   readonly allow?: readonly AllowedOffer[];
   /** The first is the default. */
@@ -164,6 +171,8 @@ export interface ResolvedThread {
 /** A process of the host, as a run has it. @public */
 export interface ResolvedProcess {
   readonly id: string;
+  /** The pCPU that its threads never leave; absent if they migrate. */
+  readonly cpu?: number;
   readonly threads: readonly ResolvedThread[];
 }
 

@@ -69,7 +69,6 @@ const SHARED: Readonly<Record<string, readonly string[]>> = {
   'the offer `migrate` of the scheduler, and an operation of the VMM': ['migrate'],
   'the command and its option, and what a VMM does': ['inject'],
   'the architecture, and the type of its VMs': ['arm64'],
-  'what every host can be asked to do, and Intel hosts carry out': ['compute'],
   'the context switch tells the actor of a core, if a mechanism brings one': ['core', 'core.switchTo'],
   'frame numbers of panics and signals': ['pfn'],
 };

@@ -102,7 +102,7 @@ describe('what a mechanism brings to hosts', () => {
   const INTEL: Scenario = {
     ...IDLE,
     host: { arch: 'intel' },
-    processes: { p: { threads: [[{ compute: {} }]] } },
+    processes: { p: { threads: [[{ compute: { steps: 1 } }]] } },
   };
   const cpuOf = (source: Scenario) => {
     const { actors, machines } = topologyOf(resolve(scenario(source), 'default'));

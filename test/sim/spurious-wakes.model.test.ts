@@ -81,7 +81,11 @@ const WORLDS: Readonly<Record<string, readonly ResolvedScenario[]>> = {
     ),
   ],
   'actors/split-lock/resume.ts': [
-    text('frozen', intel('host.sld: off'), 'processes: { a: { threads: [[{ resume: {} }], [{ frozen: {} }, { compute: {} }]] } }'),
+    text(
+      'frozen',
+      intel('host.sld: off'),
+      'processes: { a: { threads: [[{ resume: {} }], [{ frozen: {} }, { compute: { steps: 1 } }]] } }',
+    ),
   ],
 };
 

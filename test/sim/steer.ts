@@ -65,6 +65,16 @@ const nameOf = (value: unknown): string => {
   return entry ? `${entry[0]}.${nameOf(entry[1])}` : '';
 };
 
+/**
+ * The CPU that has to acknowledge an IPI before the thread can go on; null if the thread does not
+ * wait for one.
+ */
+function waitedFor(thread: string, scene: Scene): string | null {
+  if (!stands(scene, thread, 'csd_lock_wait')) return null;
+  const { code } = scene.context<{ readonly frames: { readonly code: { readonly kickMask: object } } }>(thread).frames;
+  return Object.keys(code.kickMask)[0]!;
+}
+
 const STEPS_MAX = 2000;
 
 class Steer implements Looking {
@@ -129,7 +139,7 @@ class Steer implements Looking {
     if (line.take !== undefined) return labels.indexOf(line.take);
     const delivery = labels.findIndex((label) => label.startsWith('deliver('));
     if (delivery >= 0) return delivery;
-    const cpu = this.#cpuOf(line.thread!, scene);
+    const cpu = waitedFor(line.thread!, scene) ?? this.#cpuOf(line.thread!, scene);
     const pick = labels.indexOf(`pick(${cpu}, ${line.thread})`);
     return pick >= 0 ? pick : labels.indexOf(`exec(${cpu})`);
   }

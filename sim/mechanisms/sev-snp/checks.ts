@@ -23,9 +23,6 @@ export function checks({ host, firmware, vms = {} }: Scenario): PathIssue[] {
   const first = Object.keys(vms).find((id) => vms[id]!.type === SNP_VM);
   const features = host.features ?? [];
   const issues: PathIssue[] = [];
-  if (first !== undefined && vms[first]!.options?.pages === undefined) {
-    issues.push({ path: ['vms', first, 'options'], message: 'required and missing; expected pages: every page that the VM uses' });
-  }
   if (firmware !== undefined && features.length === 0) {
     issues.push({ path: ['firmware'], message: 'found firmware; expected host.features to name what it serves, such as sev-snp' });
   }

@@ -102,7 +102,7 @@ const ofPageFaults: Readonly<Record<string, Mutant>> = {
     'exc_page_fault',
     where(
       'kvm_vm_dead',
-      replace('kvm_vcpu_kick', () => [{ kind: 'step', name: 'kvm_make_request' }]),
+      replace('kvm_make_all_cpus_request', () => []),
     ),
   ),
   'snp-share-locks': patched(

@@ -30,7 +30,7 @@ import { guestOperationsOf } from '../../../actors/split-lock/sld-guest.ts';
 import { sldKvm } from '../../../actors/split-lock/sld-kvm.ts';
 import { splitLineMachine } from '../../../actors/split-lock/split-line.ts';
 import { vcpuVmxMachine } from '../../../actors/split-lock/vcpu-vmx.ts';
-import { computeStep, excAlignmentCheck, splitLockPath, sysctlStep } from '../../../actors/split-lock/warn.ts';
+import { excAlignmentCheck, splitLockPath, sysctlStep } from '../../../actors/split-lock/warn.ts';
 import { SPLIT_LOCK_OPTIONS } from '../../../events/split-lock/sld-options.ts';
 import { SPLIT_LOCK_EVENTS } from '../../../events/split-lock/split-lock.ts';
 import type { Mechanism } from '../../host/mechanism.ts';
@@ -223,7 +223,6 @@ export const splitLock: Mechanism = {
     const facts = factsOf(scenario);
     return {
       operations: (env) => [
-        ['compute', computeStep],
         ['pin', pinStep],
         ['sysctl', sysctlStep(env)],
         ['cpu-offline', { kind: 'call', path: cpuOfflinePath(env, facts) }],

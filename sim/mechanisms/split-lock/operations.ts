@@ -46,7 +46,6 @@ const SET_ARGS = { vcpu: VCPU, value: VALUE };
 const GET_ARGS = { vcpu: VCPU };
 
 export const HOST_OPERATIONS = {
-  compute: operation('compute', 'One step of user code that touches nothing.', {}),
   'cpu-offline': operation('cpu-offline', 'Takes a CPU offline once it is idle.', {
     cpu: integer(0, LIMITS.cpus - 1).describe('Its number.'),
   }),

@@ -99,6 +99,7 @@ describe('a pCPU with a task', () => {
 describe('an interrupt', () => {
   const HANDLERS = [
     ['reschedule', 'sysvec_reschedule_ipi'],
+    ['call_function', 'sysvec_call_function'],
     ['psp', 'psp_irq_handler'],
     ['timer', 'sysvec_apic_timer_interrupt'],
     ['device', 'common_interrupt'],
@@ -154,6 +155,40 @@ describe('an interrupt', () => {
     expect(answer({})).toBe(false);
     expect(answer({ needResched: true, waiting: ['thread:b/0'] })).toBe(true);
     expect(answer({ irr: ['psp', 'reschedule'] })).toBe(false);
+  });
+});
+
+describe('a call that other CPUs wait for', () => {
+  const queue = (from: string) => ({ type: 'csd.queue', from });
+  const unlocked = (...callers: readonly string[]) => callers.map((caller) => `${caller} csd.unlock`);
+
+  it('is acknowledged to all who wait by one interrupt, and to none before', () => {
+    const queued = task({ letter: 'I' }).after(queue('thread:c/0'), queue('thread:b/0'), { type: 'irq.call_function' });
+    expect(queued.context.calls).toEqual(['thread:b/0', 'thread:c/0']);
+    expect(told(queued.when(EXEC).sent)).toEqual(['thread:a/0 step']);
+    const { sent, context, state } = queued.after({ type: 'cpu.context', letter: 'N' }).after(EXEC).when(EXEC);
+    expect([told(sent), context.irr, state]).toEqual([unlocked('thread:b/0', 'thread:c/0'), [], 'task']);
+    expect(context.calls).toBeUndefined();
+  });
+
+  it('is acknowledged by an idle CPU', () => {
+    const idle = Given.start<PcpuContext>(pcpuMachine, INPUT).after(queue('thread:b/0'), { type: 'irq.call_function' });
+    expect(told(idle.after(EXEC).when(EXEC).sent)).toEqual(unlocked('thread:b/0'));
+  });
+
+  it('is acknowledged by a CPU that goes offline, as its queue is flushed', () => {
+    const idle = Given.start<PcpuContext>(pcpuMachine, INPUT).after(queue('thread:b/0'));
+    const { sent, state } = idle.when({ type: 'cpu.offline?', from: 'thread:z/0' });
+    expect(told(sent)).toEqual(['sched rq.stopped', ...unlocked('thread:b/0'), 'thread:z/0 cpu.offlined']);
+    expect(state).toBe('stopped');
+  });
+
+  it('is never acknowledged by a CPU that an NMI has stopped, or that panicked', () => {
+    const panicked = task().after(queue('thread:b/0'), { type: 'cpu.panic', reason: 'x', pfn: 1 }, { type: 'irq.call_function' });
+    for (const given of [task().after(queue('thread:b/0'), { type: 'nmi.stop' }, { type: 'irq.call_function' }), panicked]) {
+      expect(offered(given)).toEqual([]);
+      expect(given.context.calls).toEqual(['thread:b/0']);
+    }
   });
 });
 

@@ -140,7 +140,7 @@ const ofOnePolicy: readonly Claim[] = [
   {
     ...holds,
     id: 'SNP-33',
-    says: 'under P2 any write to a private page kills the guest, which leaves at once, and no guest ever meets #VC',
+    says: 'under P2 any write to a private page kills the guest, which leaves at once unless it is halted, and no guest ever meets #VC',
     shows: [breaks(RACE, 'kill-guest', 'rmp.guest-killed', 'snp-no-kill')],
     why: 'that a killed guest runs no further instruction is a matter of messages: `worldswitch run rmp-host-write-race --variant kill-guest`',
     mutants: ['snp-no-kill', 'snp-kill-untold'],
@@ -151,6 +151,13 @@ const ofOnePolicy: readonly Claim[] = [
       for (const played of faulted) assert.equal(w.deadVm(played), 'dead');
       for (const played of runs) assert.ok(!w.accesses(played).includes('vc'));
       assert.deepEqual(w.accesses(s.daemonMeetsPrivate(s.P2, mutant)), []);
+      const halted = s.told(
+        w.oneGuest([w.page('guest-valid')], [w.hlt], { netd: [[w.dmaWrite()]] }, s.P2),
+        mutant,
+        to(w.VCPU, 'kvm_vcpu_block.kvm_vcpu_check_block'),
+        finish(w.NETD),
+      );
+      assert.deepEqual([w.deadVm(halted), halted.end.ended], ['dead', 'deadlock']);
     },
   },
   {

@@ -32,7 +32,7 @@ export const misaligned: GuestStep = { misaligned: { cpl: 3, am: true, ac: true 
 export const run: HostStep = { KVM_RUN: { vcpu: 'vm0/0' } };
 export const setMsr = (value: number): HostStep => ({ KVM_SET_MSRS: { vcpu: 'vm0/0', value } });
 export const getMsr: HostStep = { KVM_GET_MSRS: { vcpu: 'vm0/0' } };
-export const compute: HostStep = { compute: {} };
+export const compute: HostStep = { compute: { steps: 1 } };
 export const splits: HostStep = { 'split-lock': {} };
 
 interface World {

@@ -13,7 +13,6 @@ import { expectReasons, namedIn, othersIn, refusal } from './combinations.ts';
 const VCPU = 'vcpu: vm0/0';
 /** Each operation with its arguments: all kinds of access that its code tells apart. */
 const HOST: Readonly<Record<keyof typeof HOST_OPERATIONS, readonly string[]>> = {
-  compute: ['{}'],
   'cpu-offline': ['{ cpu: 0 }', '{ cpu: 1 }'],
   pin: ['{}'],
   resume: ['{}'],
@@ -58,7 +57,10 @@ const everywhere = (of: (features: string, options: string) => string) =>
 
 /** All that a host does and need not be told apart, in threads of their own. */
 const TOGETHER = [
-  ...['[{ pin: {} }, { split-lock: {} }, { compute: {} }]', '[{ sysctl: { splitLockMitigate: false } }, { cpu-offline: { cpu: 1 } }]'],
+  ...[
+    '[{ pin: {} }, { split-lock: {} }, { compute: { steps: 1 } }]',
+    '[{ sysctl: { splitLockMitigate: false } }, { cpu-offline: { cpu: 1 } }]',
+  ],
   ...[`[{ KVM_SET_MSRS: { ${VCPU}, value: 0 } }, { KVM_GET_MSRS: { ${VCPU} } }, ${RUN}]`, '[{ split-lock: { ac: true } }]'],
 ].join(', ');
 const RESUMES = `[{ resume: {} }], [{ frozen: {} }, { cpu-offline: { cpu: 1 } }, { sysctl: { splitLockMitigate: true } }], [${RUN}]`;
