@@ -3,7 +3,7 @@
  * and how to see it again.
  */
 
-import type { Grade } from '../actors/path/path.ts';
+import { GRADES, type Grade } from '../actors/path/path.ts';
 import { shippedNames } from '../api/shipped-scenarios.ts';
 import type { Deadlocked, RunEnd } from '../events/journal.ts';
 import { scenarioOf } from '../replay/model.ts';
@@ -69,7 +69,6 @@ export interface Explanation {
 
 /** The most lines of a story: what is before them is cut. */
 const STORY_MAX = 40;
-const GRADES: readonly Grade[] = ['read', 'manual', 'memory', 'decision', 'inferred'];
 
 const matters = ({ isDecision, effects }: Moment): boolean => isDecision || effects.length > 0;
 const shortly = (name: string): string => name.split('.').slice(-3).join(' > ');

@@ -89,8 +89,14 @@ export type VcpuEvent = EventOf<{
   'vcpu.exitGuestMode': object;
   'vcpu.clearRequest': { request: VcpuRequest };
   'vcpu.mode?': object;
-  /** kvm_vcpu_check_block(): the thread is about to sleep, or was woken. */
-  'vcpu.block': { until: BlockedUntil };
+  /** kvm_emulate_halt(): KVM_MP_STATE_HALTED, until there is something to do. */
+  'vcpu.halt': object;
+  'vcpu.mpState?': object;
+  /**
+   * kvm_vcpu_check_block(): the thread is about to sleep, or was woken. `polls`: it looks, and does
+   * not wait to be woken.
+   */
+  'vcpu.block': { until: BlockedUntil; polls?: true };
   /** finish_rcuwait(): a signal has ended the sleep. */
   'vcpu.unblock': object;
   /** The guest saw a physical interrupt of its pCPU. */
@@ -114,6 +120,7 @@ export type VcpuAnswer = EventOf<{
   'vcpu.kick': { cpu: ActorId | null };
   'vcpu.mode': { mode: VcpuMode };
   'vcpu.blocked': { sleep: boolean };
+  'vcpu.mpState': { halted: boolean };
 }>;
 
 /** What a VM can be told and asked. @public */
@@ -146,6 +153,9 @@ export const KVM_EVENTS = {
   'vcpu.kick': 'bus',
   'vcpu.mode?': 'bus',
   'vcpu.mode': 'bus',
+  'vcpu.halt': 'bus',
+  'vcpu.mpState?': 'bus',
+  'vcpu.mpState': 'bus',
   'vcpu.block': 'bus',
   'vcpu.unblock': 'bus',
   'vcpu.blocked': 'bus',

@@ -47,6 +47,10 @@ export interface HostEnv {
   /** Settings of VMs that mechanisms bring, by the name of the VM. */
   readonly settings: Readonly<Record<string, Readonly<Partial<VmSettings>>>>;
   readonly programs: readonly Program<HostOp>[];
+  /** Whether a halted vCPU is polled for before its thread sleeps. */
+  readonly haltPolling: boolean;
+  /** Whether threads have registered an rseq area, so that a switch leaves them work to do. */
+  readonly rseq: boolean;
 }
 
 /**
@@ -62,7 +66,7 @@ export interface HostLocals extends ProgramLocals {
   readonly done?: boolean | undefined;
   /** Steps that a `compute` with a number has still to do. */
   readonly left?: number | undefined;
-  /** KVM_MP_STATE_HALTED: a signal has ended KVM_RUN, and nothing the halt. */
+  /** KVM_MP_STATE_HALTED, as the thread knows it of its vCPU. */
   readonly halted?: boolean | undefined;
 }
 
@@ -88,6 +92,8 @@ export interface HostThread extends Walker<HostLocals> {
   readonly tif?: readonly string[] | undefined;
   /** A signal it will die of on its way to user mode, and the PFN behind it. */
   readonly signal: { readonly signal: Signal; readonly pfn: number | null } | null;
+  /** TIF_NOTIFY_RESUME: its rseq area says where it ran, and it may run elsewhere now. */
+  readonly notifyResume?: true | undefined;
   /** A signal that it takes back from the kernel by itself, such as that of a timer. */
   readonly sigpending?: true | undefined;
 }

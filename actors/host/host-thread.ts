@@ -31,6 +31,7 @@ export function hostThreadMachine(env: HostEnv) {
     from: USER_MODE,
     announce: (t, letter) => toCpu(t, { type: 'cpu.context', letter }),
     patches: env.patches,
+    ...(env.rseq && { toUser: () => ({ notifyResume: undefined }) }),
   });
   return setup({
     types: { context: {} as HostThread, events: {} as Stamped<ThreadEvent>, emitted: {} as Outgoing, input: {} as HostThreadInput },
@@ -74,6 +75,6 @@ export function hostThreadMachine(env: HostEnv) {
       frames: { code: {}, notify: {} },
     }),
     on: { 'process.kill': { actions: 'kill' }, 'process.signal': { actions: 'signal' } },
-    states: { code: { initial: code.initial, states: code.states }, notify: notifyRegion('hostThread', env.notifiers(env), env.patches) },
+    states: { code: { initial: code.initial, states: code.states }, notify: notifyRegion('hostThread', env.notifiers(env), env) },
   });
 }

@@ -20,8 +20,17 @@ type Args = { readonly context: HostThread; readonly event: Stamped<ThreadEvent>
 const SCHED_OUT: Flow = { mode: 'kernel', preempt: 1, spin: 0, irqs: false, insn: false };
 const SCHED_IN: Flow = { ...SCHED_OUT, irqs: true };
 
-/** The `notify` region of a machine. Without paths its tasks never register a notifier. */
-export function notifyRegion(machine: string, paths: Notifiers | null, patches: PathPatches = {}): Region<HostThread, ThreadEvent> {
+/**
+ * The `notify` region of a machine. Without paths its tasks never register a notifier. `rseq`: a
+ * switch away sets TIF_NOTIFY_RESUME.
+ * @see kernel include/linux/rseq.h, rseq_preempt(), rseq_set_notify_resume(); kernel/sched/core.c,
+ * prepare_task_switch()
+ */
+export function notifyRegion(
+  machine: string,
+  paths: Notifiers | null,
+  { patches = {}, rseq = false }: { readonly patches?: PathPatches; readonly rseq?: boolean } = {},
+): Region<HostThread, ThreadEvent> {
   const notifiers = (path: Path<HostThread, HostLocals, ThreadEvent>, from: Flow) =>
     expand<HostThread, HostLocals, ThreadEvent>(path, {
       root: `${machine}.notify`,
@@ -39,7 +48,10 @@ export function notifyRegion(machine: string, paths: Notifiers | null, patches: 
     const e = event as Args['event'];
     const { tif } = context as unknown as HostThread;
     enqueue.emit(outgoing(sender(e), { type: 'sched.swappedOut', ...(tif && { tif }) }) as never);
-    enqueue.assign({ cpu: null, letter: e.type === 'sched.swapOut' ? e.letter : null } as never);
+    const saved = e.type === 'sched.swapOut' ? e.letter : null;
+    // rseq_preempt(). In user mode the way back from the interrupt does the work at once.
+    const notify = rseq && saved !== 'U' && { notifyResume: true };
+    enqueue.assign({ cpu: null, letter: saved, ...notify } as never);
   });
   const unpark = enqueueActions(({ context, event, enqueue }) => {
     const e = event as Args['event'];

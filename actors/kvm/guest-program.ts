@@ -53,6 +53,8 @@ export interface Vcpu extends Walker<GuestLocals> {
    * has not looked yet.
    */
   readonly blockedUntil: BlockedUntil | 'over' | null;
+  /** KVM_MP_STATE_HALTED; absent while it is runnable. */
+  readonly halted?: true | undefined;
   readonly interrupted: boolean;
 }
 

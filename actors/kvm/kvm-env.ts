@@ -25,8 +25,6 @@ declare module '../host/host-env.ts' {
     readonly pending?: boolean | undefined;
     /** vcpu->requests, as R6 found them. */
     readonly requests?: readonly VcpuRequest[] | undefined;
-    /** KVM_REQ_VM_DEAD: KVM_RUN ends with -EIO. */
-    readonly dead?: boolean | undefined;
     /** The VM that another thread's code has to do with, by name, and one of its vCPUs. */
     readonly owner?: string | undefined;
     readonly vcpu?: number | undefined;
@@ -36,7 +34,7 @@ declare module '../host/host-env.ts' {
     readonly mode?: VcpuMode | undefined;
     /** Why the guest left guest mode; undefined before it did. */
     readonly exit?: GuestExit | undefined;
-    /** User space handles the exit: KVM_RUN ends. */
+    /** User space handles the exit, or a request or a signal ends the run: KVM_RUN ends. */
     readonly returns?: boolean | undefined;
     readonly atomic?: boolean | undefined;
   }

@@ -1,30 +1,30 @@
 /**
- * KVM_RUN, micro-step by micro-step: the run skeleton R1 to R20 that every vCPU thread walks. The
- * vendor gives the way into guest mode and back (R12) and the names of its functions; mechanisms
- * fill the slots (`slots.ts`).
+ * KVM_RUN, micro-step by micro-step: the run skeleton R1 to R21 that every vCPU thread walks. The
+ * vendor gives the loop around it (`x86.ts`, `../arm64/`), the way into guest mode and back (R12)
+ * and the names of its functions; mechanisms fill the slots (`slots.ts`).
  *
  * @see kernel arch/x86/kvm/x86.c, vcpu_run(), vcpu_enter_guest(); arch/arm64/kvm/arm.c,
- * kvm_arch_vcpu_ioctl_run()
+ * kvm_arch_vcpu_ioctl_run(); kernel/entry/kvm.c, xfer_to_guest_mode_handle_work()
  */
 import { outgoing } from '../../events/event.ts';
 import type { ThreadEvent } from '../../events/index.ts';
 import type { ExitReason, GuestExit, VcpuRequest } from '../../events/kvm.ts';
-import {
-  type HostEnv,
-  type HostItem,
-  type HostLocals,
-  type HostThread,
-  host,
-  kernelSource,
-  signalPending,
-  toCpu,
-} from '../host/host-env.ts';
+import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
 import { type Case, otherwise, type Source } from '../path/path.ts';
-import { blockPath } from './block.ts';
 import { vcpuOf } from './kvm-env.ts';
+import { recordedAt } from './recordings.ts';
 import { REQUEST_FLAGS } from './requests.ts';
 import type { Keyed, KvmParts } from './slots.ts';
+import { exitRequest } from './thread-work.ts';
 import { lockMutex, unlockMutex, vcpuLoad, vcpuPut } from './vcpu-load.ts';
+
+/** What a vendor puts into its run loop. */
+export interface Turn {
+  /** R6 to R17; leaves the loop where KVM_RUN ends. */
+  readonly enter: readonly HostItem[];
+  /** What is known of a turn is forgotten. */
+  readonly clear: HostItem;
+}
 
 /** What an architecture's half of KVM gives the skeleton. */
 export interface Vendor {
@@ -32,13 +32,23 @@ export interface Vendor {
   /** The function of R6 to R16, and of R6's requests, by the kernel's names. */
   readonly enterGuest: Source & { readonly name: string };
   readonly checkRequests: string;
+  /** What stands before R7: R6, whose handlers say by `returns` that KVM_RUN is over. */
+  readonly head: (env: HostEnv, requests: HostItem) => readonly HostItem[];
+  /** Whether a turn that `returns` at its head walks on to R10, where it is given up. */
+  readonly errorsReachR10: boolean;
   /** R8: steps of the vendor's own, before those of mechanisms. */
   readonly prepare: readonly HostItem[];
+  /** Between R5 and R19: turns, and where the work of the thread's flags is done (R18). */
+  readonly runLoop: (env: HostEnv, turn: Turn) => readonly HostItem[];
+  /** The way out to user mode; interrupts are off at its end, if it has steps. */
+  readonly returnToUser: (env: HostEnv) => readonly HostItem[];
   /**
    * R12, by the names of the function and of its two instructions. `hasInsns`: guests have
    * instructions of several micro-steps.
    */
   readonly worldSwitch: Source & { readonly name: string; readonly enter: string; readonly leave: string; readonly hasInsns: boolean };
+  /** Whether the recordings are of this vendor (`recordings.ts`). */
+  readonly isRecorded?: true;
   /** Whether an ioctl on a vCPU loads it. */
   readonly loadsForIoctls: boolean;
   /** What flushes the TLBs of all CPUs: a request to each vCPU, or this instruction. */
@@ -55,14 +65,16 @@ declare module '../host/host-env.ts' {
 }
 
 type HostCase = Case<HostThread, HostLocals, ThreadEvent>;
-const { path, step, call, loop, when, note, leaveLoop, leavePath, preemptDisable, preemptEnable } = host;
+const { path, step, call, loop, when, note, leaveLoop, preemptDisable } = host;
 const KVM_MAIN = kernelSource('virt/kvm/kvm_main.c');
 
 const has = (name: string) => (_t: HostThread, l: HostLocals) => l.requests!.includes(name as VcpuRequest);
 
+const returns = (_t: HostThread, l: HostLocals): boolean => l.returns === true;
+
 /**
- * R6: each request by its handler, until none is left that has one; a dead VM leaves with -EIO, and
- * a signal ends it.
+ * R6: each request by its handler, until none is left that has one, or one ends KVM_RUN. Signals
+ * and need_resched are not looked at.
  */
 const checkRequests = (env: HostEnv) => {
   const handlers = env.slots.keyed('requests');
@@ -77,44 +89,18 @@ const checkRequests = (env: HostEnv) => {
     [
       loop(
         step('test', {
-          mayResched: true,
           send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.requests?' }),
           answers: { 'vcpu.requests': (e) => ({ requests: e.pending }) },
         }),
-        when(
-          [isDead, dead!(env)],
-          [signalPending, [leaveLoop]],
-          ...Object.entries(others).map(([name, items]): HostCase => [has(name), items(env)]),
-          [otherwise, [leaveLoop]],
-        ),
+        when([isDead, dead!(env)], ...Object.entries(others).map(([name, items]): HostCase => [has(name), items(env)]), [
+          otherwise,
+          [leaveLoop],
+        ]),
       ),
     ],
     { locals: ['requests'] },
   );
 };
-
-/** R10's test: a kick, a request, need_resched or a signal sends the thread back to R6. */
-const exitRequest = (env: HostEnv) =>
-  path(
-    'kvm_vcpu_exit_request',
-    env.vendor.enterGuest,
-    [
-      step('test_requests', {
-        send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.requests?' }),
-        answers: { 'vcpu.requests': (e) => ({ pending: e.exiting || e.pending.length > 0 }) },
-      }),
-      when([
-        (_t, l) => l.pending !== true,
-        [
-          step('test_need_resched', {
-            send: (t) => toCpu(t, { type: 'cpu.needResched?' }),
-            answers: { 'cpu.needResched': (e, t) => ({ pending: e.pending || signalPending(t) }) },
-          }),
-        ],
-      ]),
-    ],
-    { requires: 'N' },
-  );
 
 /**
  * R12, the guest itself: micro-steps of the guest until it exits, or an interrupt of its CPU ends
@@ -159,18 +145,29 @@ const worldSwitch = (env: HostEnv) => {
     { source, grade },
     [
       ...slots.items('entry', env),
-      step(enter, { mode: 'guest', ns: 500, send: (t) => slots.messages('entering', env, t) }),
+      step(enter, {
+        mode: 'guest',
+        ns: 500,
+        send: (t) => slots.messages('entering', env, t),
+        ...recordedAt(env, source, '6.12-full/fg-run.gz:79-80'),
+      }),
       inGuestMode(env),
-      step(leave, { inside: true, mode: 'kernel', ns: 800, send: (t) => slots.messages('leaving', env, t) }),
+      step(leave, {
+        inside: true,
+        mode: 'kernel',
+        ns: 800,
+        send: (t) => slots.messages('leaving', env, t),
+        ...recordedAt(env, source, '6.12-full/fg-run.gz:83-85'),
+      }),
       ...slots.items('afterExit', env),
     ],
     { locals: [...(vendor.worldSwitch.hasInsns ? (['atomic'] as const) : []), ...slots.locals('entry', 'afterExit')], requires: 'N' },
   );
 };
 
-/** R6 to R16: one turn through guest mode. Leaves `exit`, or `dead`. */
+/** R6 to R16: one turn through guest mode. Leaves `exit` if the guest was entered, or `returns`. */
 const enterGuest = (env: HostEnv) => {
-  const { enterGuest: origin, prepare } = env.vendor;
+  const { enterGuest: origin, head, errorsReachR10, prepare } = env.vendor;
   const { slots } = env;
   const setMode = (mode: 'IN_GUEST_MODE' | 'OUTSIDE_GUEST_MODE') =>
     step(mode, { ns: 5, send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.setMode', mode }) });
@@ -180,22 +177,21 @@ const enterGuest = (env: HostEnv) => {
     ...slots.items('afterGuest', env),
     ...slots.items('restore', env),
   ];
+  const ifNothingIsPending = [call(exitRequest(env)), when([(_t: HostThread, l: HostLocals) => l.pending !== true, throughGuest])];
   return path(
     origin.name,
     origin,
     [
-      call(checkRequests(env)),
-      when([(t, l) => l.dead === true || signalPending(t), [leavePath]]),
+      ...head(env, call(checkRequests(env))),
       preemptDisable,
       ...prepare,
       ...slots.items('beforeEntry', env),
       step('local_irq_disable', { irqs: false, ns: 5 }),
       setMode('IN_GUEST_MODE'),
-      call(exitRequest(env)),
-      when([(_t, l) => l.pending !== true, throughGuest]),
+      ...(errorsReachR10 ? [when([(_t: HostThread, l: HostLocals) => l.returns !== true, ifNothingIsPending])] : ifNothingIsPending),
       setMode('OUTSIDE_GUEST_MODE'),
-      step('local_irq_enable', { irqs: true, ns: 5 }),
-      preemptEnable,
+      step('local_irq_enable', { irqs: true, ns: 5, ...recordedAt(env, origin.source, '6.12-full/fg-preempt.gz:207-213') }),
+      step('preempt_enable', { preempt: -1, ns: 5, ...recordedAt(env, origin.source, '6.12-full/fg-preempt.gz:213-214') }),
     ],
     { locals: ['pending', ...slots.locals('beforeEntry', 'beforeGuest', 'afterGuest', 'restore')] },
   );
@@ -209,7 +205,7 @@ const is = (reason: ExitReason) => (_t: HostThread, l: HostLocals) => l.exit?.re
  */
 const handleExit = (env: HostEnv) => {
   const handlers = Object.entries(env.slots.keyed('exits')).map(
-    ([reason, items]): HostCase => [is(reason as ExitReason), [...items(env), when([(_t, l) => l.returns === true, [leaveLoop]])]],
+    ([reason, items]): HostCase => [is(reason as ExitReason), [...items(env), when([returns, [leaveLoop]])]],
   );
   return when(...handlers, [(_t, l) => l.exit !== undefined && env.slots.isToUser(l.exit.reason, env), [leaveLoop]]);
 };
@@ -218,28 +214,22 @@ const handleExit = (env: HostEnv) => {
 export const KVM_PARTS: KvmParts = {
   toUser: ['SHUTDOWN', 'INVALID'],
   requestFlags: REQUEST_FLAGS,
-  requests: { KVM_REQ_VM_DEAD: () => [note(() => ({ dead: true })), leaveLoop] },
+  // -EIO.
+  requests: { KVM_REQ_VM_DEAD: () => [note(() => ({ returns: true })), leaveLoop] },
   exits: {
-    HLT: (env) => [call(blockPath(env, 'request'))],
     // nmi_interception(): the host's own handler has run by now.
     NMI: () => [],
     INTR: (env) => [step('handle_external_interrupt', { ns: 50, send: (t) => outgoing(vcpuOf(env, t).id, { type: 'guest.interrupted' }) })],
   },
 };
 
-/**
- * A vCPU that a signal has brought out of KVM_RUN in its HLT is still halted when it is run again.
- * @see kernel arch/x86/kvm/x86.c, vcpu_run(), vcpu_block(), 6.1
- */
-const whenHalted = (env: HostEnv, others: readonly HostItem[]): readonly HostItem[] => {
-  if (!env.slots.hasUserLoop()) return others;
-  const vcpuBlock = path('vcpu_block', env.vendor.enterGuest, [call(blockPath(env, 'request'))]);
-  return [when([(_t, l) => l.halted === true, [note(() => ({ halted: undefined })), call(vcpuBlock)]], [otherwise, others])];
-};
-
-/** The whole ioctl, R1 to R20. */
+/** The whole ioctl, R1 to R21. */
 export const kvmRunPath = (env: HostEnv) => {
-  const turn: readonly (keyof HostLocals & string)[] = ['exit', 'returns', ...env.slots.turnLocals()];
+  const ofTurn: readonly (keyof HostLocals & string)[] = ['exit', 'returns', ...env.slots.turnLocals()];
+  const turn: Turn = {
+    enter: [call(enterGuest(env)), when([returns, [leaveLoop]]), handleExit(env)],
+    clear: note(() => Object.fromEntries(ofTurn.map((name) => [name, undefined]))),
+  };
   return path(
     'KVM_RUN',
     KVM_MAIN,
@@ -251,22 +241,15 @@ export const kvmRunPath = (env: HostEnv) => {
         [
           note(() => ({ granted: undefined })),
           call(vcpuLoad(env)),
-          loop(
-            ...whenHalted(env, [
-              call(enterGuest(env), () => Object.fromEntries(turn.map((name) => [name, undefined]))),
-              when([(_t, l) => l.dead === true, [leaveLoop]]),
-              handleExit(env),
-            ]),
-            // R18: -EINTR.
-            when([signalPending, [leaveLoop]]),
-          ),
+          ...env.vendor.runLoop(env, turn),
           ...env.slots.items('leaveToUser', env),
           call(vcpuPut(env)),
           unlockMutex(env),
         ],
       ]),
-      step('sysret', { mode: 'user' }),
+      ...env.vendor.returnToUser(env),
+      step('sysret', { mode: 'user', irqs: true }),
     ],
-    { locals: ['dead', 'granted', ...turn] },
+    { locals: ['granted', 'halted', ...ofTurn] },
   );
 };

@@ -1,7 +1,7 @@
 /**
  * The named slots of KVM that mechanisms fill. A sequence slot holds items of several mechanisms,
  * in the order that they declare; a keyed slot holds one handler for each key. The run loop
- * (`kvm-run.ts`) says where each slot stands, by step of the skeleton R1 to R20.
+ * (`kvm-run.ts`) says where each slot stands, by step of the skeleton R1 to R21.
  */
 import type { Outgoing } from '../../events/event.ts';
 import type { ExitReason, RequestFlags, VcpuRequest } from '../../events/kvm.ts';
@@ -94,7 +94,10 @@ export interface Keyed {
    * handler ends KVM_RUN by setting `returns`.
    */
   readonly exits: Readonly<Partial<Record<ExitReason, Items>>>;
-  /** R6, by request; the request stays until something clears it. */
+  /**
+   * R6, by request; the request stays until something clears it. A handler ends KVM_RUN by setting
+   * `returns` and leaving the loop.
+   */
   readonly requests: Readonly<Partial<Record<VcpuRequest, Items>>>;
   /**
    * What KVM_REQUEST_* flags a request has; one that is not there has none. They count where it is
@@ -259,10 +262,6 @@ export class Slots {
   inUserLoop(env: HostEnv, kvmRun: HostPath): HostPath {
     const wrap = this.#userLoop();
     return wrap ? wrap(env, kvmRun) : kvmRun;
-  }
-
-  hasUserLoop(): boolean {
-    return this.#userLoop() !== undefined;
   }
 
   #inOrder(slot: keyof Sequences): readonly SlotItems[] {

@@ -5,20 +5,19 @@
  * @see kernel virt/kvm/kvm_main.c, vcpu_load(), vcpu_put(), kvm_sched_out(), kvm_sched_in()
  */
 import { outgoing } from '../../events/event.ts';
-import {
-  fatalSignalPending,
-  type HostEnv,
-  type HostItem,
-  type HostThread,
-  host,
-  kernelSource,
-  type Notifiers,
-  toCpu,
-} from '../host/host-env.ts';
+import { fatalSignalPending, type HostEnv, type HostItem, type HostThread, host, kernelSource, type Notifiers } from '../host/host-env.ts';
+import { sleepUntil } from '../host/sleeping.ts';
 import { vcpuOf } from './kvm-env.ts';
+import { recordedAt } from './recordings.ts';
 
-const { path, step, loop, when, leaveLoop, preemptDisable, preemptEnable } = host;
+const { path, step, when, leaveLoop, preemptDisable, preemptEnable } = host;
 const KVM_MAIN = kernelSource('virt/kvm/kvm_main.c');
+const LOCK = 'virt/kvm/kvm_main.c, kvm_vcpu_ioctl(); kernel/locking/mutex.c, mutex_lock_killable(), __mutex_lock_common()';
+/** Where kvm_main.c is recorded: by the ioctl itself, and as a notifier. */
+const IN_IOCTL = { load: '6.12-full/fg-run.gz:67-69', put: '6.12-full/fg-run.gz:92-94' };
+const NOTIFIED = { load: '6.12-full/fg-preempt.gz:250-254', put: '6.12-full/fg-preempt.gz:215-219' };
+
+const seen = (env: HostEnv, at: string) => recordedAt(env, KVM_MAIN.source, at);
 
 /**
  * R1: every vCPU ioctl takes the mutex of the vCPU. A signal ends the wait: leaves `granted`,
@@ -26,32 +25,42 @@ const KVM_MAIN = kernelSource('virt/kvm/kvm_main.c');
  * @public
  */
 export const lockMutex = (env: HostEnv) =>
-  path('mutex_lock_killable', kernelSource('virt/kvm/kvm_main.c, kvm_vcpu_ioctl()'), [
-    loop(
-      step('trylock', {
+  path(
+    'mutex_lock_killable',
+    kernelSource(LOCK),
+    sleepUntil(
+      { first: 'trylock', again: 'trylock_or_handoff', known: recordedAt(env, LOCK, '6.12-full/fg-run.gz:63') },
+      {
         send: (t) => outgoing(`mutex:${vcpuOf(env, t).id}`, { type: 'mutex.lock' }),
         answers: { 'mutex.locked': (e) => ({ granted: e.acquired }) },
-      }),
+      },
       when([(t, l) => l.granted === true || fatalSignalPending(t), [leaveLoop]]),
-      step('schedule', { sleeps: true, send: (t) => toCpu(t, { type: 'cpu.sleep' }) }),
     ),
-  ]);
+  );
 
 /** R20. @public */
 export const unlockMutex = (env: HostEnv, set?: () => Partial<HostThread>): HostItem =>
-  step('mutex_unlock', { send: (t) => outgoing(`mutex:${vcpuOf(env, t).id}`, { type: 'mutex.unlock' }), ...(set && { set }) });
+  step('mutex_unlock', {
+    send: (t) => outgoing(`mutex:${vcpuOf(env, t).id}`, { type: 'mutex.unlock' }),
+    ...(set && { set }),
+    ...seen(env, '6.12-full/fg-run.gz:99'),
+  });
 
 /** R4: kvm_arch_vcpu_load(). @public */
-export const archLoad = (env: HostEnv): readonly HostItem[] => [
-  step('kvm_arch_vcpu_load', { send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.load', cpu: t.cpu! }) }),
+export const archLoad = (env: HostEnv, at = IN_IOCTL.load): readonly HostItem[] => [
+  step('kvm_arch_vcpu_load', {
+    send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.load', cpu: t.cpu! }),
+    ...seen(env, at),
+  }),
   ...env.slots.items('load', env),
 ];
 
 /** R19: kvm_arch_vcpu_put(). @public */
-export const archPut = (env: HostEnv): readonly HostItem[] => [
+export const archPut = (env: HostEnv, at = IN_IOCTL.put): readonly HostItem[] => [
   ...env.slots.items('put', env),
   step('kvm_arch_vcpu_put', {
     send: (t) => [outgoing(vcpuOf(env, t).id, { type: 'vcpu.put' }), ...env.slots.messages('putting', env, t)],
+    ...seen(env, at),
   }),
 ];
 
@@ -62,7 +71,7 @@ export const vcpuLoad = (env: HostEnv) =>
     KVM_MAIN,
     [
       step('get_cpu', { preempt: 1, ns: 5 }),
-      step('preempt_notifier_register', { set: (t) => ({ notifier: vcpuOf(env, t).id }) }),
+      step('preempt_notifier_register', { set: (t) => ({ notifier: vcpuOf(env, t).id }), ...seen(env, '6.12-full/fg-run.gz:66') }),
       ...archLoad(env),
       step('put_cpu', { preempt: -1, ns: 5 }),
     ],
@@ -74,12 +83,17 @@ export const vcpuPut = (env: HostEnv) =>
   path(
     'vcpu_put',
     KVM_MAIN,
-    [preemptDisable, ...archPut(env), step('preempt_notifier_unregister', { set: () => ({ notifier: null }) }), preemptEnable],
+    [
+      preemptDisable,
+      ...archPut(env),
+      step('preempt_notifier_unregister', { set: () => ({ notifier: null }), ...seen(env, '6.12-full/fg-run.gz:95') }),
+      preemptEnable,
+    ],
     { locals: env.slots.locals('put') },
   );
 
 /** S2 and S5: the notifiers of a thread that runs a vCPU. */
 export const kvmNotifiers = (env: HostEnv): Notifiers => ({
-  out: path('kvm_sched_out', KVM_MAIN, archPut(env), { locals: env.slots.locals('put') }),
-  into: path('kvm_sched_in', KVM_MAIN, archLoad(env), { locals: env.slots.locals('load') }),
+  out: path('kvm_sched_out', KVM_MAIN, archPut(env, NOTIFIED.put), { locals: env.slots.locals('put') }),
+  into: path('kvm_sched_in', KVM_MAIN, archLoad(env, NOTIFIED.load), { locals: env.slots.locals('load') }),
 });

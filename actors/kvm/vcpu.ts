@@ -10,7 +10,7 @@
 import { assign, emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { GuestEvent } from '../../events/index.ts';
-import type { BlockedUntil, RequestFlags, VcpuRequest } from '../../events/kvm.ts';
+import type { BlockedUntil, RequestFlags, VcpuEvent, VcpuRequest } from '../../events/kvm.ts';
 import { expand } from '../path/expand.ts';
 import { USER_MODE } from '../path/path.ts';
 import { type GuestEnv, type GuestLocals, guestPath, opOf, type Vcpu } from './guest-program.ts';
@@ -60,6 +60,19 @@ const sleepsOn = ({ blockedUntil, requests }: Vcpu, until: BlockedUntil): boolea
 const stuckIn = ({ requests, blockedUntil }: Vcpu): string | null =>
   blockedUntil === 'request' && requests.includes('KVM_REQ_VM_DEAD') ? 'the HLT of a dead VM' : null;
 
+/**
+ * kvm_vcpu_check_block(): whether there is nothing to do. A halted vCPU is runnable from then on
+ * that there is.
+ * @see kernel arch/x86/kvm/x86.c, vcpu_block()
+ */
+function blocked(v: Vcpu, { until, polls }: Extract<VcpuEvent, { readonly type: 'vcpu.block' }>) {
+  const sleep = sleepsOn(v, until);
+  const awake = !sleep && until === 'request' && v.halted === true && { halted: undefined };
+  return { sleep, next: { blockedUntil: sleep && !polls ? until : null, ...awake } };
+}
+const mpState = ({ context: v, event }: { readonly context: Vcpu; readonly event: Stamped<GuestEvent> }): Outgoing =>
+  outgoing(sender(event), { type: 'vcpu.mpState', halted: v.halted === true });
+
 /** A vCPU that no thread has run yet. */
 const OFF: Omit<Vcpu, keyof VcpuInput> = {
   pc: 0,
@@ -96,7 +109,6 @@ export function vcpuMachine(env: GuestEnv) {
         enqueue.assign({ blockedUntil: 'over' });
       }),
       load: assign({ cpu: ({ context: v, event }) => (event.type === 'vcpu.load' ? event.cpu : v.cpu) }),
-      put: assign({ cpu: null }),
       setMode: assign({ mode: ({ context: v, event }) => (event.type === 'vcpu.setMode' ? event.mode : v.mode) }),
       answerMode: emit(({ context: v, event }) => outgoing(sender(event), { type: 'vcpu.mode', mode: v.mode })),
       answerRequests: emit(({ context: v, event }) =>
@@ -121,12 +133,11 @@ export function vcpuMachine(env: GuestEnv) {
       }),
       block: enqueueActions(({ context: v, event, enqueue }) => {
         if (event.type !== 'vcpu.block') return;
-        const { until } = event;
-        const sleep = sleepsOn(v, until);
+        const { sleep, next } = blocked(v, event);
         enqueue.emit(outgoing(sender(event), { type: 'vcpu.blocked', sleep }));
         // kvm_check_request() takes what it finds.
-        const taken = until === 'request' ? v.requests.filter((request) => request !== 'KVM_REQ_UNBLOCK') : v.requests;
-        enqueue.assign({ blockedUntil: sleep ? until : null, requests: taken });
+        const taken = event.until === 'request' ? v.requests.filter((request) => request !== 'KVM_REQ_UNBLOCK') : v.requests;
+        enqueue.assign({ ...next, requests: taken });
       }),
       /** A signal has ended the sleep; what else there is to do stays. */
       unblock: assign({ blockedUntil: ({ context: v }) => (v.blockedUntil === 'over' ? 'over' : null) }),
@@ -142,7 +153,7 @@ export function vcpuMachine(env: GuestEnv) {
     on: {
       interrupt: { guard: 'isHalted', actions: 'wake' },
       'vcpu.load': { actions: 'load' },
-      'vcpu.put': { actions: 'put' },
+      'vcpu.put': { actions: assign({ cpu: null }) },
       'vcpu.setMode': { actions: 'setMode' },
       'vcpu.mode?': { actions: 'answerMode' },
       'vcpu.requests?': { actions: 'answerRequests' },
@@ -150,6 +161,8 @@ export function vcpuMachine(env: GuestEnv) {
       'vcpu.makeRequest': { actions: 'tell' },
       'vcpu.exitGuestMode': { actions: 'tell' },
       'vcpu.clearRequest': { actions: 'clearRequest' },
+      'vcpu.halt': { actions: assign({ halted: true }) },
+      'vcpu.mpState?': { actions: emit(mpState) },
       'vcpu.block': { actions: 'block' },
       'vcpu.unblock': { actions: 'unblock' },
       'guest.interrupted': { actions: 'setInterrupted' },

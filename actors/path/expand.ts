@@ -58,6 +58,8 @@ export interface ExpandOptions<T> {
   readonly from: Flow;
   /** Tells the actor that decides about preemption that the context changed. */
   readonly announce?: (walker: T, letter: Letter) => Outgoing;
+  /** What the way out to user mode changes of the walker, after the step's own. */
+  readonly toUser?: (walker: T) => Partial<T>;
   /** Said at the end of every micro-step, given what it sent: how a guest step is acknowledged. */
   readonly acknowledge?: (walker: T, letter: Letter, sent: readonly Outgoing[]) => readonly Outgoing[];
   /**
@@ -195,7 +197,12 @@ class Transition<T extends Walker<L> & MachineContext, L extends object, E exten
     const [acted, locals] = this.#act(context, event);
     const left = this.route ? this.#follow(acted, locals)! : locals;
     if (this.route) this.#refuseUnlisted(left, this.route.target);
-    const walker: T = { ...acted, asking: this.route ? null : frame, frames: { ...acted.frames, [frame]: left } };
+    const walker: T = {
+      ...acted,
+      ...this.#leftKernel(acted),
+      asking: this.route ? null : frame,
+      frames: { ...acted.frames, [frame]: left },
+    };
     if (this.route) {
       const letter = this.graph.nodes.get(this.route.target)?.letter;
       if (letter && announce && letter !== this.node.letter) sent.push(announce(walker, letter));
@@ -203,6 +210,12 @@ class Transition<T extends Walker<L> & MachineContext, L extends object, E exten
       if (home && this.route.target === home.target) sent.push(home.send(walker));
     }
     return { walker, sent };
+  }
+
+  #leftKernel(walker: T): Partial<T> {
+    const { toUser } = this.options;
+    const isLeft = this.node.flow?.mode !== 'user' && this.route && this.graph.nodes.get(this.route.target)?.flow?.mode === 'user';
+    return toUser && isLeft ? toUser(walker) : {};
   }
 
   /**

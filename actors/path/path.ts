@@ -8,8 +8,10 @@
  */
 import type { Letter, Outgoing } from '../../events/event.ts';
 
-/** How well a step is known. @see docs/fidelity.md @public */
-export type Grade = 'read' | 'manual' | 'memory' | 'decision' | 'inferred';
+/** How well a step is known. @see docs/sources.md @public */
+export type Grade = 'recorded' | 'read' | 'manual' | 'memory' | 'decision' | 'inferred';
+/** Best known first. */
+export const GRADES = ['recorded', 'read', 'manual', 'memory', 'decision', 'inferred'] as const satisfies readonly Grade[];
 /** What the CPU executes: user code, the kernel, or a guest. @public */
 export type Mode = 'user' | 'kernel' | 'guest';
 

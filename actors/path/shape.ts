@@ -3,7 +3,7 @@
  * is dropped in silence.
  */
 import { didYouMean } from '../../events/nearest.ts';
-import { type Case, type Grade, type Item, type Mode, type Path, PathError, type StepSpec } from './path.ts';
+import { type Case, GRADES, type Item, type Mode, type Path, PathError, type StepSpec } from './path.ts';
 
 type AnyEvent = { readonly type: string };
 type Fits = readonly [expected: string, fits: (value: unknown) => boolean];
@@ -23,7 +23,6 @@ const functions: Fits = [
   'a map from types of events to functions, not empty',
   (value) => typeof value === 'object' && value !== null && Object.values(value).length > 0 && Object.values(value).every(fn[1]),
 ];
-const GRADES: readonly Grade[] = ['read', 'manual', 'memory', 'decision', 'inferred'];
 const MODES: readonly Mode[] = ['user', 'kernel', 'guest'];
 
 type AnySpec = StepSpec<unknown, unknown, AnyEvent>;

@@ -3,10 +3,11 @@
  * waits.
  */
 import { outgoing } from '../../events/event.ts';
-import { type HostEnv, type HostLocals, host, toCpu } from '../host/host-env.ts';
+import { type HostEnv, type HostLocals, host } from '../host/host-env.ts';
+import { sleepUntil } from '../host/sleeping.ts';
 import type { Source } from '../path/path.ts';
 
-const { path, step, loop, when, leaveLoop } = host;
+const { path, step, when, leaveLoop } = host;
 
 /**
  * Full exclusion is what patch 39 was meant to give; its SRCU does not (domain snp h, R3), so this
@@ -15,26 +16,22 @@ const { path, step, loop, when, leaveLoop } = host;
 const PATCH_39: Source = { source: 'series v5, patch 39, as it was meant; domain snp d, P3 and P4', grade: 'decision' };
 const pagesId = (env: HostEnv, l: HostLocals) => env.vms[l.vm!]!.pages;
 
-/** Sleeps until the owner of the page lock wakes the thread. */
-const schedule = step('schedule', { sleeps: true, send: (t) => toCpu(t, { type: 'cpu.sleep' }) });
-
 /**
- * Asks until it is granted; a page-state change under way is waited for. Expects `vm` and `gfn`.
+ * Asks until it is granted, and sleeps meanwhile; the owner of the page lock wakes the thread. A
+ * page-state change under way is waited for. Expects `vm` and `gfn`.
  */
 const waitFor = (env: HostEnv, name: string, ask: 'pages.lock' | 'pages.beginPsc') =>
   path(
     name,
     PATCH_39,
-    [
-      loop(
-        step('test', {
-          send: (_t, l) => outgoing(pagesId(env, l), { type: ask, gfn: l.gfn! }),
-          answers: { 'pages.granted': (e) => ({ granted: e.granted }) },
-        }),
-        when([(_t, l) => l.granted === true, [leaveLoop]]),
-        schedule,
-      ),
-    ],
+    sleepUntil(
+      { first: 'test', again: 'test_again' },
+      {
+        send: (_t, l) => outgoing(pagesId(env, l), { type: ask, gfn: l.gfn! }),
+        answers: { 'pages.granted': (e) => ({ granted: e.granted }) },
+      },
+      when([(_t, l) => l.granted === true, [leaveLoop]]),
+    ),
     { locals: ['granted'] },
   );
 

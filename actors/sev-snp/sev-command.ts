@@ -4,12 +4,13 @@
  */
 import { outgoing } from '../../events/event.ts';
 import type { PspCommand } from '../../events/sev-snp/psp.ts';
-import { type HostEnv, type HostThread, host, kernelSource, opOf, toCpu } from '../host/host-env.ts';
+import { type HostEnv, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
+import { goToSleep, sleepUntil } from '../host/sleeping.ts';
 import { SHARED } from './page-fault.ts';
 import { rmpupdatePath } from './rmpupdate.ts';
 import { SEV_DEVICE } from './sev-device.ts';
 
-const { path, step, call, loop, when, leaveLoop } = host;
+const { path, step, call, when, leaveLoop } = host;
 const SEV_DEV = kernelSource('drivers/crypto/ccp/sev-dev.c, __sev_do_cmd_locked()');
 const WAIT = kernelSource('drivers/crypto/ccp/sev-dev.c, sev_wait_cmd_ioc(); include/linux/wait.h, wait_event_timeout()');
 
@@ -29,7 +30,6 @@ const sevOp = (env: HostEnv, t: HostThread) => {
   return op;
 };
 const writesPage = (env: HostEnv) => (t: HostThread) => WRITES_PAGE.includes(sevOp(env, t).command);
-const schedule = step('schedule', { sleeps: true, send: (t) => toCpu(t, { type: 'cpu.sleep' }) });
 
 /**
  * Waits for the interrupt handler to set the flag. Whatever wakes the thread, it looks at the flag:
@@ -40,13 +40,13 @@ const waitForCommand = path(
   'sev_wait_cmd_ioc',
   WAIT,
   [
-    loop(
-      step('prepare_to_wait_event', {
+    ...sleepUntil(
+      { first: 'wait_event_timeout', again: 'prepare_to_wait_event' },
+      {
         send: () => outgoing(SEV_DEVICE, { type: 'sev.rcvd?' }),
         answers: { 'sev.rcvd': (e) => ({ done: e.rcvd }) },
-      }),
+      },
       when([(_t, l) => l.done === true, [leaveLoop]]),
-      schedule,
     ),
     step('ioread_cmdresp', {
       send: () => outgoing(PSP, { type: 'psp.status?' }),
@@ -70,13 +70,14 @@ export const sevCommandPath = (env: HostEnv) =>
     SEV_DEV,
     [
       step('ioctl', { mode: 'kernel' }),
-      loop(
-        step('mutex_lock', {
+      ...sleepUntil(
+        { first: 'mutex_lock', again: 'mutex_trylock_or_handoff' },
+        {
           send: () => outgoing(SEV_CMD_MUTEX, { type: 'mutex.lock' }),
           answers: { 'mutex.locked': (e) => ({ granted: e.acquired }) },
-        }),
+        },
         when([(_t, l) => l.granted === true, [leaveLoop]]),
-        step('mutex_lock_schedule', { sleeps: true, send: (t) => toCpu(t, { type: 'cpu.sleep' }) }),
+        goToSleep('mutex_lock_schedule'),
       ),
       when([
         writesPage(env),

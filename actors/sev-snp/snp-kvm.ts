@@ -2,7 +2,7 @@
  * What SEV-SNP fills of KVM and SVM: the VMSA's RMP entry around VMRUN, nested faults, page-state
  * changes, and the blocked entry.
  */
-import { type HostEnv, host } from '../host/host-env.ts';
+import { type HostEnv, type HostItem, host, signalPending } from '../host/host-env.ts';
 import { blockPath } from '../kvm/block.ts';
 import type { KvmParts, SlotItems, WithinStep } from '../kvm/slots.ts';
 import { npfPath, pscPath } from './exits.ts';
@@ -43,10 +43,16 @@ const leaveVmsa: WithinStep = {
   },
 };
 
+/** A signal ends the wait and KVM_RUN: the request is still there, and R6 would wait again. */
+const blockEntry = (env: HostEnv): readonly HostItem[] => [
+  call(blockPath(env, { cleared: 'KVM_REQ_BLOCK_ENTRY' })),
+  when([signalPending, [note(() => ({ returns: true })), leaveLoop]]),
+];
+
 export const snpKvm: KvmParts = {
   entry: checkVmsa,
   leaving: leaveVmsa,
   exits: { NPF: (env) => [call(npfPath(env))] },
   nae: { PSC: (env) => [call(pscPath(env))] },
-  requests: { KVM_REQ_BLOCK_ENTRY: (env) => [call(blockPath(env, { cleared: 'KVM_REQ_BLOCK_ENTRY' }))] },
+  requests: { KVM_REQ_BLOCK_ENTRY: blockEntry },
 };

@@ -9,6 +9,7 @@ import { setup } from 'xstate';
 import { type Outgoing, outgoing, type Stamped } from '../../events/event.ts';
 import type { ThreadEvent } from '../../events/index.ts';
 import { type HostLocals, type HostThread, host, kernelSource, toCpu } from '../host/host-env.ts';
+import { goToSleep } from '../host/sleeping.ts';
 import { notifyRegion } from '../host/switchable.ts';
 import { expand } from '../path/expand.ts';
 import { otherwise } from '../path/path.ts';
@@ -32,7 +33,7 @@ const workerThread = (facts: SldFacts) => {
           answers: { 'work.item': (e) => ({ work: e.work ?? undefined }) },
         }),
         when(
-          [(_t, l) => l.work === undefined, [step('schedule', { sleeps: true, send: (t) => toCpu(t, { type: 'cpu.sleep' }) })]],
+          [(_t, l) => l.work === undefined, [goToSleep()]],
           [
             (_t, l) => l.work === UNLOCK_WORK,
             [

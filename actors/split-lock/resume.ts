@@ -7,7 +7,8 @@
  * kernel/power/suspend.c, kernel/cpu.c, virt/kvm/kvm_main.c
  */
 import { outgoing } from '../../events/event.ts';
-import { type HostItem, type HostPath, type HostThread, host, kernelSource, toCpu } from '../host/host-env.ts';
+import { type HostItem, type HostPath, type HostThread, host, kernelSource } from '../host/host-env.ts';
+import { sleepUntil } from '../host/sleeping.ts';
 import { FREEZER } from './freezer.ts';
 import { type SldFacts, toCore } from './sld-facts.ts';
 
@@ -75,16 +76,16 @@ export const resumePath = (facts: SldFacts, cpus: number): HostPath => {
 /** A task of user space that is frozen until tasks are thawed. */
 export const refrigeratorPath = path(
   '__refrigerator',
-  kernelSource('kernel/freezer.c, __refrigerator()'),
+  kernelSource('include/linux/freezer.h, try_to_freeze(); kernel/freezer.c, __refrigerator()'),
   [
     step('get_signal', { mode: 'kernel' }),
-    loop(
-      step('freezing', {
+    ...sleepUntil(
+      { first: 'try_to_freeze', again: 'freezing' },
+      {
         send: () => outgoing(FREEZER, { type: 'freezer.frozen?' }),
         answers: { 'freezer.state': (e) => ({ frozen: e.frozen }) },
-      }),
+      },
       when([(_t, l) => l.frozen === false, [leaveLoop]]),
-      step('schedule', { sleeps: true, send: (t) => toCpu(t, { type: 'cpu.sleep' }) }),
     ),
     step('iret', { mode: 'user' }),
   ],

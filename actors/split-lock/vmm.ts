@@ -49,6 +49,6 @@ export function vmmPath(env: HostEnv, facts: SldFacts, kvmRun: HostPath): HostPa
       ),
       ...timer('timer_delete', () => outgoing(SLEEP_TIMER, { type: 'timer.delete' })),
     ],
-    { locals: ['runsAgain', 'halted'] },
+    { locals: ['runsAgain'] },
   );
 }

@@ -8,6 +8,7 @@
  */
 import { type ActorId, type Outgoing, outgoing } from '../../events/event.ts';
 import { type HostItem, type HostLocals, type HostThread, host, kernelSource, signalPending, toCpu } from '../host/host-env.ts';
+import { sleepUntil } from '../host/sleeping.ts';
 import { otherwise } from '../path/path.ts';
 import { paid } from './bus-lock.ts';
 import { SEMAPHORE, SLEEP_TIMER, SYSCTL, WORKQUEUE } from './delayed-work.ts';
@@ -73,11 +74,12 @@ const whenInterrupted = ({ options }: SldFacts): readonly HostItem[] =>
   options['host.sldInterrupted'] === 'return' ? [leavePath] : [note(() => ({ mitigate: false }))];
 
 /** W4. */
-const downInterruptible = loop(
-  step('down_interruptible', {
+const downInterruptible = sleepUntil(
+  { first: 'down_interruptible', again: '__down_common' },
+  {
     send: () => outgoing(SEMAPHORE, { type: 'sem.down' }),
     answers: { 'sem.taken': (e) => ({ granted: e.taken, interruptible: undefined }) },
-  }),
+  },
   when(
     [(_t, l) => l.granted === true, [note(() => ({ holdsSem: true })), leaveLoop]],
     [signalPending, [step('list_del', { send: () => outgoing(SEMAPHORE, { type: 'sem.leave' }) }), leavePath]],
@@ -104,7 +106,7 @@ export const warnByWork = (facts: SldFacts, culprit: Culprit) =>
         (_t, l) => l.mitigate === true,
         [
           ...msleepInterruptible(facts),
-          when([(t, l) => isInterrupted(facts, t, l), whenInterrupted(facts)], [otherwise, [downInterruptible]]),
+          when([(t, l) => isInterrupted(facts, t, l), whenInterrupted(facts)], [otherwise, downInterruptible]),
         ],
       ]),
       ...(facts.options['host.sldSysctlReads'] === 'twice' ? [readSysctl('sysctl_sld_mitigate_again')] : []),

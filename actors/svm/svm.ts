@@ -10,6 +10,7 @@ import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, ke
 import { exitInfo } from '../kvm/kvm-env.ts';
 import type { Vendor } from '../kvm/kvm-run.ts';
 import { X86_REQUESTS } from '../kvm/requests.ts';
+import { x86Vendor } from '../kvm/x86.ts';
 import { otherwise } from '../path/path.ts';
 
 const { step, when, note } = host;
@@ -38,9 +39,14 @@ const handleVmgexit = (env: HostEnv): readonly HostItem[] => {
 
 export const svmVendor: Vendor = {
   name: 'svm',
-  enterGuest: { name: 'vcpu_enter_guest', ...kernelSource('arch/x86/kvm/x86.c, vcpu_enter_guest()') },
-  checkRequests: 'kvm_check_requests',
-  prepare: [step('svm_prepare_switch_to_guest')],
+  ...x86Vendor,
+  isRecorded: true,
+  prepare: [
+    step('svm_prepare_switch_to_guest', {
+      source: 'arch/x86/kvm/svm/svm.c, svm_prepare_switch_to_guest(); test/recordings/6.12-full/fg-run.gz:76-78',
+      grade: 'recorded',
+    }),
+  ],
   worldSwitch: {
     name: 'svm_vcpu_run',
     ...kernelSource('arch/x86/kvm/svm/svm.c, svm_vcpu_run(); APM vol. 2, "VMRUN"'),
@@ -48,8 +54,7 @@ export const svmVendor: Vendor = {
     leave: 'VMEXIT',
     hasInsns: true,
   },
-  loadsForIoctls: true,
   flushRemoteTlbs: 'KVM_REQ_TLB_FLUSH',
-  parts: { requests: X86_REQUESTS, exits: { VMGEXIT: handleVmgexit } },
+  parts: { requests: X86_REQUESTS, exits: { ...x86Vendor.exits, VMGEXIT: handleVmgexit } },
   keyed: ['nae'],
 };

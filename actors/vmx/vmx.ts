@@ -6,11 +6,11 @@
 import { kernelSource } from '../host/host-env.ts';
 import type { Vendor } from '../kvm/kvm-run.ts';
 import { X86_REQUESTS } from '../kvm/requests.ts';
+import { x86Vendor } from '../kvm/x86.ts';
 
 export const vmxVendor: Vendor = {
   name: 'vmx',
-  enterGuest: { name: 'vcpu_enter_guest', ...kernelSource('arch/x86/kvm/x86.c, vcpu_enter_guest()') },
-  checkRequests: 'kvm_check_requests',
+  ...x86Vendor,
   prepare: [],
   worldSwitch: {
     name: 'vmx_vcpu_run',
@@ -19,7 +19,6 @@ export const vmxVendor: Vendor = {
     leave: 'VMEXIT',
     hasInsns: false,
   },
-  loadsForIoctls: true,
   flushRemoteTlbs: 'KVM_REQ_TLB_FLUSH',
-  parts: { requests: X86_REQUESTS },
+  parts: { requests: X86_REQUESTS, exits: x86Vendor.exits },
 };

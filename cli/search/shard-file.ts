@@ -6,6 +6,7 @@ import { readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { z } from 'zod';
+import { GRADES } from '../../actors/path/path.ts';
 import { toHex } from '../../replay/identity.ts';
 import { canonical } from '../../sim/canonical.ts';
 import { DEADLOCK } from '../../sim/end.ts';
@@ -58,9 +59,7 @@ const BODY = z.strictObject({
   localStates: z.record(z.string(), natural),
   /** Keys of what it took. */
   taken: z.array(z.string()),
-  evidence: z
-    .strictObject({ grade: z.enum(['read', 'manual', 'memory', 'decision', 'inferred']), step: z.string(), source: z.string() })
-    .nullable(),
+  evidence: z.strictObject({ grade: z.enum(GRADES), step: z.string(), source: z.string() }).nullable(),
 });
 type Body = z.infer<typeof BODY>;
 

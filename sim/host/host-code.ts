@@ -77,6 +77,8 @@ export function hostEnvOf(scenario: ResolvedScenario, { programs, vms, patches }
     vms,
     settings: Object.fromEntries(scenario.vms.map((vm) => [vm.id, vm.settings ?? {}])),
     programs,
+    haltPolling: scenario.host.haltPolling ?? true,
+    rseq: scenario.host.rseq ?? false,
     parts: owners.map(([, part]) => part),
     notifiers: kvmNotifiers,
     slots: slotsOf(scenario),

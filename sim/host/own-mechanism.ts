@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { HOST_INTERRUPTS } from '../../actors/host/interrupt.ts';
+import { GRADES } from '../../actors/path/path.ts';
 import { CATALOGUE } from '../../events/index.ts';
 import { didYouMean } from '../../events/nearest.ts';
 import { progress } from '../properties/liveness.ts';
@@ -53,7 +54,7 @@ const PROPERTY = strict({
   form: z.enum(['always', 'sometimes', 'eventually']),
   kinds: listOf(TEXT, 'a list of kinds of actors'),
   source: TEXT,
-  grade: z.enum(['read', 'manual', 'memory', 'decision', 'inferred']),
+  grade: z.enum(GRADES),
   check: isFunction,
   each: isFunction.optional(),
   sees: isFunction.optional(),

@@ -78,6 +78,8 @@ function resolveHost({ host, variants = {} }: Scenario, variant: string): Resolv
     preemption: host.preemption ?? DEFAULTS.preemption,
     kernel,
     ticks: host.ticks ?? DEFAULTS.ticks,
+    ...(host.haltPolling === false && { haltPolling: false as const }),
+    ...(host.rseq === true && { rseq: true as const }),
     features: host.features ?? [],
     options: hostOptions(host.arch, kernel, host.options ?? {}, ofVariant ?? {}),
   };

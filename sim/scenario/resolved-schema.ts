@@ -113,6 +113,8 @@ export const resolvedSchema = perArch(
         preemption: PREEMPTION,
         kernel: KERNELS,
         ticks: TICKS,
+        haltPolling: z.literal(false).exactOptional(),
+        rseq: z.literal(true).exactOptional(),
         features: features(),
         options: someOptions() as z.ZodType<unknown> as z.ZodType<HostOptions>,
       }),

@@ -75,6 +75,8 @@ const host = () =>
     ticks: TICKS.describe(
       'Whether a preemption is an offer at each point, or a tick first sets need_resched. Default direct.',
     ).exactOptional(),
+    haltPolling: z.boolean().describe('Whether KVM polls for a halted vCPU before its thread sleeps. Default true.').exactOptional(),
+    rseq: z.boolean().describe('Whether threads have registered an rseq area, as glibc does. Default false.').exactOptional(),
     features: features().describe('What the processor and its firmware can do.').exactOptional(),
     options: someOptions().describe('Host options for all variants.').exactOptional(),
   });

@@ -115,6 +115,8 @@ export interface Scenario extends Readonly<Partial<ScenarioSections>> {
     readonly preemption?: PreemptionModel;
     readonly kernel?: KernelVersion;
     readonly ticks?: Ticks;
+    readonly haltPolling?: boolean;
+    readonly rseq?: boolean;
     readonly features?: readonly Feature[];
     readonly options?: Partial<HostOptions>;
   };
@@ -140,6 +142,10 @@ export interface ResolvedHost {
   readonly preemption: PreemptionModel;
   readonly kernel: KernelVersion;
   readonly ticks: Ticks;
+  /** Absent: on, as the kernel has it. */
+  readonly haltPolling?: false;
+  /** Absent: no thread has registered an rseq area. */
+  readonly rseq?: true;
   readonly features: readonly Feature[];
   /**
    * Every switch: the variant's choice over `host.options` over the kernel's preset over the

@@ -33,7 +33,7 @@ describe('export', () => {
     const { code, json } = await bench.run(['export', 'run.wsj', '--format', format, '-o', 'out', '--json']);
     const file = readFileSync(bench.path('out'));
     expect(code).toBe(0);
-    expect(json()).toMatchObject({ format, bytes: file.length, records: 535 });
+    expect(json()).toMatchObject({ format, bytes: file.length, records: 555 });
     const { bytes } = await bench.run(['export', 'run.wsj', '--format', format, '-o', '-']);
     expect(file.equals(bytes)).toBe(true);
   });
@@ -43,7 +43,7 @@ describe('serve', () => {
   it('prints its URL first, serves a journal, and ends when it is told to', async () => {
     const code = await bench.serving(['run.wsj'], async (url) => {
       const runs = (await (await fetch(`${url}/api/runs`)).json()) as { id: string; scenario: string; sealed: boolean }[];
-      expect(runs).toMatchObject([{ scenario: 'rmp-host-write-race', variant: 'panic-sigbus', records: 535, sealed: true }]);
+      expect(runs).toMatchObject([{ scenario: 'rmp-host-write-race', variant: 'panic-sigbus', records: 555, sealed: true }]);
       const journal = Buffer.from(await (await fetch(`${url}/api/runs/${runs[0]!.id}/journal`)).arrayBuffer());
       expect(journal.equals(readFileSync(bench.path('run.wsj')))).toBe(true);
     });

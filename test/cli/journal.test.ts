@@ -30,7 +30,7 @@ describe('replay', () => {
   it('finds every digest equal', async () => {
     const { code, json } = await bench.run(['replay', 'run.wsj', '--json']);
     expect(code).toBe(0);
-    expect(json()).toMatchObject({ identical: true, sealed: true, steps: 84, records: 535, divergence: null });
+    expect(json()).toMatchObject({ identical: true, sealed: true, steps: 89, records: 555, divergence: null });
   });
 
   it.each([[[]], [['--fold']]])('stops at a step: %j', async (options) => {
@@ -107,14 +107,14 @@ describe('show', () => {
 
   it('has the same keys without a step, for the last one', async () => {
     const { json } = await bench.run(['show', 'run.wsj', '--json']);
-    expect(json()).toMatchObject({ step: 84, inFlight: [], alternatives: [], journal: { records: 535, root, verdict: 'clean' } });
+    expect(json()).toMatchObject({ step: 89, inFlight: [], alternatives: [], journal: { records: 555, root, verdict: 'clean' } });
   });
 
   it('lists points that inject finds again, each at its step', async () => {
     const { json } = await bench.run(['show', 'run.wsj', '--points', '--json']);
     const { points } = json<{ points: { step: number; point: string | null; label: string; alternatives: string[] }[] }>();
     const journal = openJournal(memorySource(readFileSync(bench.path('run.wsj'))));
-    expect(points).toHaveLength(84);
+    expect(points).toHaveLength(89);
     for (const { step, point, label, alternatives } of points) {
       expect(alternatives).toContain(label);
       if (point !== null) expect(findPoint(journal, point)).toBe(step);
@@ -138,7 +138,7 @@ describe('show', () => {
   });
 
   it('says that no record is left from a seq on', async () => {
-    expect((await bench.run(['show', 'run.wsj', '--from', '536'])).out).toContain('none from 536 on; the last record is 535');
+    expect((await bench.run(['show', 'run.wsj', '--from', '556'])).out).toContain('none from 556 on; the last record is 555');
   });
 
   it('shows the schedule of a run by rows', async () => {
@@ -147,7 +147,7 @@ describe('show', () => {
   });
 
   it('shows facts, records, a step and points as text', async () => {
-    expect((await bench.run(['show', 'run.wsj'])).out).toContain('records  535 in 84 steps');
+    expect((await bench.run(['show', 'run.wsj'])).out).toContain('records  555 in 89 steps');
     expect((await bench.run(['show', 'run.wsj', '--step', '5', '--actor', 'rmp:0x1000'])).out).toMatch(/rmp:0x1000 {2}"ready"[\s\S]*taken/);
     expect((await bench.run(['show', 'run.wsj', '--points', '--actor', 'thread:netd/0'])).out).toContain(STORE);
   });

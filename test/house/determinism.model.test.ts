@@ -4,6 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import type { AnyStateMachine } from 'xstate';
+import { GRADES } from '../../actors/path/path.ts';
 import { topologyOf } from '../../sim/host/topology.ts';
 import { engineOf, journalOf, SHIPPED, seeds, shipped } from '../sim/play.ts';
 
@@ -63,8 +64,7 @@ describe('machines', () => {
     for (const [name, machine] of walkers) {
       const steps = nodesOf(machine.root).filter((node) => node.meta?.step !== undefined);
       expect(steps.length, name).toBeGreaterThan(5);
-      const grades = ['read', 'manual', 'memory', 'decision', 'inferred'];
-      expect(steps.filter(({ meta }) => !grades.includes(meta.grade) || meta.source === '').map(({ id }) => id)).toEqual([]);
+      expect(steps.filter(({ meta }) => !GRADES.includes(meta.grade) || meta.source === '').map(({ id }) => id)).toEqual([]);
     }
   });
 });

@@ -184,7 +184,7 @@ describe('a vCPU in its HLT', () => {
   const pathsOf = (run: (typeof runs)[number]) => microSteps(run, 'thread:a/vcpu0');
 
   it('is still halted when a signal has ended KVM_RUN and user space calls it again', () => {
-    expect(runs.some((run) => pathsOf(run).some((step) => step.includes('vcpu_block.kvm_vcpu_block.')))).toBe(true);
+    expect(runs.some((run) => pathsOf(run).some((step) => step.includes('vcpu_block.kvm_vcpu_halt.kvm_vcpu_block.')))).toBe(true);
     for (const run of runs) expect(run.context<{ readonly pc: number }>('vcpu:vm0/0').pc).toBeLessThan(2);
   });
 });

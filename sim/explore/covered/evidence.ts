@@ -2,11 +2,8 @@
  * Evidence: how well the micro-steps that a search came into are known, by the grade of their
  * sources.
  */
-import type { Grade } from '../../../actors/path/path.ts';
+import { GRADES, type Grade } from '../../../actors/path/path.ts';
 import type { MemoEngine } from '../../engine/memo.ts';
-
-/** Weakest last. */
-const GRADES: readonly Grade[] = ['read', 'manual', 'memory', 'decision', 'inferred'];
 
 export interface Evidence {
   readonly grade: Grade;

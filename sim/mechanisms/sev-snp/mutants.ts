@@ -181,6 +181,7 @@ const ofCommands: Readonly<Record<string, Mutant>> = {
   'snp-cmd-any-wake': patched(
     'Any wake-up ends the wait for a command: the flag is not looked at again.',
     'sev_wait_cmd_ioc',
+    withoutSteps('prepare_to_wait_event'),
     replace('schedule', (item) => [item, { kind: 'leaveLoop' }]),
   ),
   'snp-buffer-unchecked': patched(

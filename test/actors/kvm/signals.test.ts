@@ -1,6 +1,6 @@
 /**
- * The end of a process ends its KVM_RUN threads, wherever they are: R1, R6, R10, in guest mode,
- * halted.
+ * The end of a process ends its KVM_RUN threads, wherever they are: R1, R6 to R10, in guest mode,
+ * halted. Between R5 and R19 they leave at R18.
  * @see domain debug-and-split-lock 0.1
  */
 import { describe, expect, it } from 'vitest';
@@ -21,14 +21,15 @@ const lastSteps = (played: Played, count: number) =>
   microSteps(played, w.VCPU)
     .slice(-count)
     .map((name) => name.split('.').at(-1)!);
+const OUT = ['syscall_exit_to_user_mode', 'kvm_on_user_return', 'sysret', 'do_exit'];
 const R19_TO_END = [
+  'kvm_put_guest_fpu',
   'preempt_disable',
   'kvm_arch_vcpu_put',
   'preempt_notifier_unregister',
   'preempt_enable',
   'mutex_unlock',
-  'sysret',
-  'do_exit',
+  ...OUT,
 ];
 const ended = (played: Played) => played.context<HostProcessContext>('process:qemu0');
 
@@ -47,9 +48,20 @@ describe('a vCPU thread whose VMM is killed', () => {
     expect(w.exits(played)).toEqual([]);
   });
 
-  it('leaves at R6', () => {
+  it('does not look at signals in R6, gives its entry up in R10, and leaves at R18', () => {
     const played = killedAt([w.spin], to(w.VCPU, 'kvm_check_requests.test'));
-    expect(lastSteps(played, 1 + R19_TO_END.length)).toEqual(['test', ...R19_TO_END]);
+    const [first, ...turn] = lastSteps(played, 10 + R19_TO_END.length).slice(0, 10);
+    expect(first).toBe('test');
+    expect(turn.join(' ')).toBe(
+      'preempt_disable svm_prepare_switch_to_guest local_irq_disable IN_GUEST_MODE test_requests test_need_resched OUTSIDE_GUEST_MODE local_irq_enable preempt_enable',
+    );
+    expect(lastSteps(played, R19_TO_END.length)).toEqual(R19_TO_END);
+    expect(w.exits(played)).toEqual([]);
+  });
+
+  it('leaves at R18 while it gives way there', () => {
+    const played = killedAt([w.hlt], to(w.VCPU, 'xfer_to_guest_mode_handle_work'));
+    expect(lastSteps(played, 1 + R19_TO_END.length)).toEqual(['xfer_to_guest_mode_handle_work', ...R19_TO_END]);
   });
 
   it('is woken from HLT', () => {
@@ -76,7 +88,7 @@ describe('a vCPU thread whose VMM is killed', () => {
     const waits = [to(w.VCPU, 'svm_vcpu_run.guest'), asleep];
     const played = play(scenario, steer(...waits, finish('thread:qemu0/2'), finish(OTHER)));
     const names = microSteps(played, OTHER).map((name) => name.split('.').at(-1)!);
-    expect(names.slice(-4)).toEqual(['schedule', 'trylock', 'sysret', 'do_exit']);
+    expect(names.slice(-2 - OUT.length)).toEqual(['schedule', 'trylock_or_handoff', ...OUT]);
     expect(ended(played)).toMatchObject({ threads: [], signal: 'SIGBUS' });
   });
 

@@ -212,7 +212,7 @@ describe('what no handler takes', () => {
 
   it('is a mistake of the model at the step, told with its name, the architecture and who takes what', () => {
     expect(running({ exits: {} }, ring)).toThrow(
-      /^thread:qemu0\/0 in .* with step from pcpu:0: BELL on svm: no handler of the slot exits takes it; expected kvm\(\)\.exits\.BELL of a mechanism, or toUser with it where KVM_RUN ends; taken are HLT \(kvm\), .*NPF \(mechanism sev-snp\)/,
+      /^thread:qemu0\/0 in .* with step from pcpu:0: BELL on svm: no handler of the slot exits takes it; expected kvm\(\)\.exits\.BELL of a mechanism, or toUser with it where KVM_RUN ends; taken are NMI \(kvm\), INTR \(kvm\), HLT \(svm\), .*NPF \(mechanism sev-snp\)/,
     );
     expect(running({ exits: {} }, ring)).toThrow(ModelError);
     expect(running({ nae: { DINGG: () => [] } as KvmParts['nae'] & object }, ding)).toThrow(

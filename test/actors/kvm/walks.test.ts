@@ -20,6 +20,7 @@ const SKELETON: Readonly<Record<string, readonly string[]>> = {
   R3: ['vcpu_load.preempt_notifier_register'],
   R4: ['vcpu_load.kvm_arch_vcpu_load'],
   R5: ['vcpu_load.put_cpu'],
+  R5a: ['kvm_load_guest_fpu'],
   R6: [`${ENTER}.kvm_check_requests.test`],
   R7: [`${ENTER}.preempt_disable`],
   R8: [`${ENTER}.svm_prepare_switch_to_guest`],
@@ -32,9 +33,11 @@ const SKELETON: Readonly<Record<string, readonly string[]>> = {
   R15: [`${ENTER}.OUTSIDE_GUEST_MODE`],
   R16: [`${ENTER}.local_irq_enable`, `${ENTER}.preempt_enable`],
   R17: ['snp_handle_page_state_change.snp_make_page_state'],
-  R18: [],
+  R18: ['xfer_to_guest_mode_handle_work'],
+  R18a: ['kvm_put_guest_fpu'],
   R19: ['vcpu_put.preempt_disable', 'vcpu_put.kvm_arch_vcpu_put', 'vcpu_put.preempt_notifier_unregister', 'vcpu_put.preempt_enable'],
   R20: ['mutex_unlock'],
+  R21: ['syscall_exit_to_user_mode', 'kvm_on_user_return'],
 };
 const numbers = Object.keys(SKELETON);
 const NUMBER_OF = new Map(numbers.flatMap((number) => SKELETON[number]!.map((step) => [step, number] as const)));
@@ -55,32 +58,34 @@ describe('KVM_RUN', () => {
     expect(others.filter((step) => !handlers.test(step))).toEqual([]);
   });
 
-  it('walks R1 to R18 up to the first exit', () => {
+  it('walks R1 to R17 up to the first exit', () => {
     const end = walked.indexOf(SKELETON.R17![0]!);
-    expect(once(walked.slice(0, end + 1))).toEqual(['ioctl', ...numbers.slice(0, 17).flatMap((number) => SKELETON[number]!)]);
+    expect(once(walked.slice(0, end + 1))).toEqual(['ioctl', ...numbers.slice(0, 18).flatMap((number) => SKELETON[number]!)]);
   });
 
-  it('walks R6 to R17 again for each exit', () => {
+  it('walks R6 to R18 again for each exit, and leaves where one is for user space', () => {
     const turns = once(walked.flatMap((step) => NUMBER_OF.get(step) ?? []));
     const turn = 'R6 R7 R8 R9 R10 R12 R15 R16';
-    expect(turns.join(' ')).toBe(`R1 R2 R3 R4 R5 ${turn} R17 ${turn} R19 R20`);
+    expect(turns.join(' ')).toBe(`R1 R2 R3 R4 R5 R5a ${turn} R17 R18 ${turn} R18a R19 R20 R21`);
   });
 
-  it('ends with R19 and R20', () => {
-    expect(walked.slice(-6)).toEqual([...SKELETON.R19!, ...SKELETON.R20!, 'sysret']);
+  it("ends with the host's FPU, R19, R20, and the MSRs of user mode", () => {
+    const end = ['R18a', 'R19', 'R20', 'R21'].flatMap((number) => SKELETON[number]!);
+    expect(walked.slice(-end.length - 1)).toEqual([...end, 'sysret']);
   });
 
-  it('goes back to R6 with interrupts and preemption on when R10 finds something pending', () => {
+  it('goes by R18 back to R6 with interrupts and preemption on when R10 finds something pending', () => {
     const scenario = w.oneGuest([w.page('guest-valid')], [w.read(true)], { netd: [[w.dmaWrite()]] }, { 'kvm.rmpFault': 'kill-guest' });
     const played = play(scenario, steer(to(w.VCPU, 'kvm_vcpu_exit_request.test_requests'), finish(w.NETD)));
     const names = microSteps(played, w.VCPU).map((name) => name.split('.').slice(-2).join('.'));
     const after = names.slice(names.indexOf('kvm_vcpu_exit_request.test_requests') + 1);
-    expect(after.slice(0, 5)).toEqual([
+    expect(after.slice(0, 6)).toEqual([
       'vcpu_enter_guest.OUTSIDE_GUEST_MODE',
       'vcpu_enter_guest.local_irq_enable',
       'vcpu_enter_guest.preempt_enable',
+      'KVM_RUN.xfer_to_guest_mode_handle_work',
       'kvm_check_requests.test',
-      'vcpu_put.preempt_disable',
+      'KVM_RUN.kvm_put_guest_fpu',
     ]);
     expect(w.exits(played)).toEqual([]);
   });
@@ -102,17 +107,20 @@ describe('an interrupt that is pending at R12', () => {
 
 describe('the letters of KVM_RUN', () => {
   const CONTEXT: Readonly<Record<string, string>> = {
-    R1: 'P',
+    R1: 'R',
     R2: 'P',
     R3: 'N',
     R4: 'N',
     R5: 'N',
-    R6: 'R',
+    R5a: 'P',
+    R6: 'P',
     R7: 'P',
     R8: 'N',
     R9: 'N',
     R10: 'I',
     R15: 'I',
+    R18: 'R',
+    R18a: 'P',
     R20: 'P',
   };
   const letters = new Map<string, string>();
@@ -129,6 +137,10 @@ describe('the letters of KVM_RUN', () => {
 
   it.each(Object.entries(CONTEXT))('before %s the context is %s, as the list has it', (number, letter) => {
     expect(SKELETON[number]!.map((step) => letters.get(step))).toEqual(SKELETON[number]!.map(() => letter));
+  });
+
+  it('restores the MSRs of user mode with interrupts off', () => {
+    expect([letters.get('syscall_exit_to_user_mode'), letters.get('kvm_on_user_return'), letters.get('sysret')]).toEqual(['P', 'I', 'I']);
   });
 
   it('lets nothing in between the micro-steps of an instruction, on this CPU', () => {

@@ -135,7 +135,7 @@ describe('what has no meaning', () => {
     ['a cost below 0', { ns: -1 }, 'ns is -1; expected a number of ns'],
     ['locals that are no function', { local: { n: 1 } }, 'local is {"n":1}; expected a function'],
     ['a flag that is a word', { irqs: 'off' }, 'irqs is "off"; expected true or false'],
-    ['an unknown grade', { grade: 'sure' }, 'grade is "sure"; expected "read"'],
+    ['an unknown grade', { grade: 'sure' }, 'grade is "sure"; expected "recorded"'],
     ['answers to no question', { answers: { answer: () => ({}) } }, 'has answers, but no send that asks for them'],
     ['a question without answers', { ...sends, answers: {} }, 'answers is {}; expected a map from types of events to functions'],
     ['an answer that is no function', { ...sends, answers: { answer: 1 } }, 'answers is {"answer":1}; expected a map'],
@@ -197,7 +197,7 @@ describe('what has no meaning', () => {
     ['a context that is none', loose({ requires: 'P' }), ORIGIN, 'walk.inner: requires is "P"; expected "N"'],
     ['locals that are no names', loose({ locals: 'n' }), ORIGIN, 'walk.inner: locals is "n"; expected a list of names'],
     ['no grade', {}, { source: 'a test' }, 'walk.inner has no grade'],
-    ['an unknown grade', {}, { source: 'a test', grade: 'red' }, 'walk.inner: grade is "red"; expected "read" or'],
+    ['an unknown grade', {}, { source: 'a test', grade: 'red' }, 'walk.inner: grade is "red"; expected "recorded" or'],
   ])('%s of a path is refused', (_what, rest, origin, message) => {
     expect(refusal(mark('a'), call(path('inner', loose(origin), [mark('b')], rest)))).toContain(message);
   });

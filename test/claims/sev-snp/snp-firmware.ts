@@ -51,8 +51,8 @@ const twoCommands = (mutant: s.Mutant) =>
       },
     ),
     mutant,
-    to(s.SEVCTL, 'prepare_to_wait_event'),
-    until('thread:sevctl/1', 'it sleeps', (scene) => /(?:mutex_lock_schedule|prepare_to_wait_event)$/.test(scene.at('thread:sevctl/1'))),
+    to(s.SEVCTL, 'wait_event_timeout'),
+    until('thread:sevctl/1', 'it sleeps', (scene) => /(?:mutex_lock_schedule|wait_event_timeout)$/.test(scene.at('thread:sevctl/1'))),
   );
 
 /** Commands as they are written, done, and read as done. */

@@ -216,7 +216,7 @@ export const MORE_MISTAKES: readonly (readonly [title: string, text: string, iss
     changed('  arch: amd', '  <<: { arch: amd }'),
     [
       '11 | host.arch | required and missing; expected one of "amd", "intel", "arm64"',
-      '12 | host["<<"] | found the key "<<"; expected one of arch, cpus, smt, preemption, kernel, ticks, features, options',
+      '12 | host["<<"] | found the key "<<"; expected one of arch, cpus, smt, preemption, kernel, ticks, haltPolling, rseq, features, options',
     ],
   ],
   [

@@ -44,7 +44,7 @@ const alone = (parts: Partial<Scenario> = {}): ResolvedScenario =>
 describe('a host', () => {
   it('names micro-steps and branches of the paths that its programs walk', () => {
     const { neverTaken } = raced.coverage;
-    expect(told(neverTaken, 'micro-step')).toContain('main.KVM_RUN.kvm_vcpu_block.schedule');
+    expect(told(neverTaken, 'micro-step')).toContain('main.KVM_RUN.vcpu_block.kvm_vcpu_halt.kvm_vcpu_block.schedule');
     expect(told(neverTaken, 'branch')).toContain('main.kvm_rmp_make_shared.sysret -> main.do_exit');
     expect(told(neverTaken, 'operation')).toEqual([]);
     // What no program names is no hole, and the host's own machines are not the scenario's.
@@ -98,7 +98,7 @@ describe('a host', () => {
     });
     const mutant = all({ ...race, mutant: 'toy-wrong-block' });
     expect(mutant).toMatchObject({ states: raced.states, transitions: raced.transitions, violations: [] });
-    expect(told(mutant.coverage.neverTaken, 'micro-step')).toContain('main.KVM_RUN.kvm_vcpu_block.wrong');
+    expect(told(mutant.coverage.neverTaken, 'micro-step')).toContain('main.KVM_RUN.vcpu_block.kvm_vcpu_halt.kvm_vcpu_block.wrong');
   });
 
   it('says nothing to be impossible where a bound cuts schedules, or where they end with a violation', () => {

@@ -1,0 +1,34 @@
+/**
+ * How a thread waits asleep: it asks, sleeps if it was refused, and asks again when it is woken.
+ *
+ * A sleeping lock begins with might_sleep(), and so does wait_event(): a point where hosts
+ * reschedule that do not preempt the kernel. To ask again after a sleep is none.
+ *
+ * @see kernel include/linux/kernel.h, might_sleep(); kernel/locking/mutex.c, mutex_lock(),
+ * __mutex_lock_common(); include/linux/wait.h, wait_event(), ___wait_event()
+ */
+import type { ThreadEvent } from '../../events/index.ts';
+import type { Source, StepSpec } from '../path/path.ts';
+import { type HostItem, type HostLocals, type HostThread, host, toCpu } from './host-env.ts';
+
+const { step, loop } = host;
+
+/** schedule() of a task that is not runnable any more. */
+export const goToSleep = (name = 'schedule'): HostItem => step(name, { sleeps: true, send: (t) => toCpu(t, { type: 'cpu.sleep' }) });
+
+type Ask = Pick<StepSpec<HostThread, HostLocals, ThreadEvent>, 'send' | 'answers'>;
+
+/** The step that asks, before a sleep and after one; and how well the first is known. */
+interface Names {
+  readonly first: string;
+  readonly again: string;
+  readonly known?: Partial<Source>;
+}
+
+/** The wait; `over` leaves the loop. */
+export const sleepUntil = (
+  { first, again, known }: Names,
+  ask: Ask,
+  over: HostItem,
+  sleep: HostItem = goToSleep(),
+): readonly HostItem[] => [step(first, { ...ask, ...known, mayResched: true }), loop(over, sleep, step(again, ask))];
