@@ -38,6 +38,7 @@ export type ThreadEvent =
   | VmAnswer
   | KillEvent
   | SignalEvent
+  | SignalAnswer
   | ThreadEventsOf[keyof ThreadEventsOf];
 
 /** Everything a vCPU can receive. @public */

@@ -47,6 +47,12 @@ export interface ExitInfoOf {
   readonly HLT: null;
   readonly SHUTDOWN: null;
   readonly INVALID: null;
+  /** SVM: VMEXIT_IOIO; VMX: an I/O instruction. */
+  readonly IO: { readonly port: number; readonly write: boolean };
+  /** #NPF, an EPT misconfiguration or a data abort where no memory slot is. */
+  readonly MMIO: { readonly gpa: number; readonly write: boolean };
+  /** #DB that KVM intercepts for KVM_SET_GUEST_DEBUG. */
+  readonly DEBUG: null;
 }
 /** Names of exits. @public */
 export type ExitReason = keyof ExitInfoOf;
@@ -101,6 +107,8 @@ export type VcpuEvent = EventOf<{
   'vcpu.unblock': object;
   /** The guest saw a physical interrupt of its pCPU. */
   'guest.interrupted': object;
+  /** kvm_skip_emulated_instruction(), kvm_incr_pc(): the instruction that has exited is done. */
+  'guest.skipInsn': object;
 }>;
 
 /** What a vCPU answers. @public */
@@ -140,6 +148,7 @@ export const KVM_EVENTS = {
   'guest.step': 'bus',
   'guest.ran': 'bus',
   'guest.interrupted': 'bus',
+  'guest.skipInsn': 'bus',
   vmexit: 'bus',
   'vcpu.load': 'bus',
   'vcpu.put': 'bus',

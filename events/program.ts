@@ -16,14 +16,24 @@ export interface HostOpsOf {}
 /** What the guests of every host can do. @public */
 export type CoreGuestOp =
   /** Computes in guest mode and never exits by itself: only an interrupt of the pCPU ends it. */
-  { readonly op: 'spin' } | { readonly op: 'compute' } | { readonly op: 'hlt' };
+  | { readonly op: 'spin' }
+  | { readonly op: 'compute' }
+  | { readonly op: 'hlt' }
+  /** Port I/O, and an access where no memory slot is: user space carries them out. */
+  | { readonly op: 'out'; readonly port: number }
+  | { readonly op: 'in'; readonly port: number }
+  | { readonly op: 'mmio'; readonly gpa: number; readonly write?: boolean }
+  /** An instruction at which a debugger in user space stops the guest. */
+  | { readonly op: 'debug-exit' };
 
 /** What a thread of a host process can do. Upper case: an ioctl by its own name. @public */
 export type HostOp = CoreHostOp | HostOpsOf[keyof HostOpsOf];
 
 /** What the threads of every host can do. @public */
 export type CoreHostOp =
-  | { readonly op: 'KVM_RUN'; readonly vm: string; readonly vcpu: number }
+  /** `reenter`: the VMM answers what KVM_RUN has ended for, and calls it again. */
+  | { readonly op: 'KVM_RUN'; readonly vm: string; readonly vcpu: number; readonly reenter?: boolean }
+  | { readonly op: 'KVM_GET_MP_STATE'; readonly vm: string; readonly vcpu: number }
   | { readonly op: 'madvise'; readonly vm: string }
   /** Without `steps` it never ends. */
   | { readonly op: 'compute'; readonly steps?: number | undefined };

@@ -44,6 +44,14 @@ export const arm64Vendor: Vendor = {
     hasInsns: false,
   },
   loadsForIoctls: false,
+  userIo: {
+    pio: null,
+    mmio: {
+      name: 'kvm_handle_guest_abort',
+      ...kernelSource('arch/arm64/kvm/mmu.c, kvm_handle_guest_abort(); arch/arm64/kvm/mmio.c, io_mem_abort()'),
+    },
+    emulates: false,
+  },
   flushRemoteTlbs: {
     name: '__kvm_tlb_flush_vmid',
     ...kernelSource('arch/arm64/kvm/mmu.c, kvm_flush_remote_tlbs(); arch/arm64/kvm/hyp/vhe/tlb.c, __kvm_tlb_flush_vmid()'),

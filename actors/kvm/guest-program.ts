@@ -80,6 +80,20 @@ export const vmexit = <K extends ExitReason>(v: Vcpu, reason: K, ...[info]: Exit
 
 export const opOf = (env: GuestEnv, v: Vcpu): GuestOp | ControlOp => env.images[v.image]!.program.ops[v.pc]!;
 
+/** An instruction that KVM carries out, or user space, is over when KVM skips it. */
+const retire = (insn: string): GuestItem => step(`${insn}_retire`, { awaits: true, wakes: { 'guest.skipInsn': () => ({}) } });
+
+function ioOf(env: GuestEnv, v: Vcpu): ExitInfoOf['IO'] {
+  const op = opOf(env, v);
+  if (op.op !== 'out' && op.op !== 'in') throw new Error(`${op.op} names no port`);
+  return { port: op.port, write: op.op === 'out' };
+}
+function mmioOf(env: GuestEnv, v: Vcpu): ExitInfoOf['MMIO'] {
+  const op = opOf(env, v);
+  if (op.op !== 'mmio') throw new Error(`${op.op} names no address`);
+  return { gpa: op.gpa, write: op.write === true };
+}
+
 /** Operations by name: what carries each out. */
 export const guestOperations = (env: GuestEnv): readonly (readonly [string, readonly GuestItem[]])[] => [
   ...env.parts.flatMap((part) => part.operations?.(env) ?? []),
@@ -94,6 +108,10 @@ export const guestOperations = (env: GuestEnv): readonly (readonly [string, read
   ],
   ['compute', [loop(step('compute', { idles: true, computes: true }))]],
   ['hlt', [step('HLT', { send: (v) => vmexit(v, 'HLT') })]],
+  ['out', [step('OUT', { send: (v) => vmexit(v, 'IO', ioOf(env, v)) }), retire('OUT')]],
+  ['in', [step('IN', { send: (v) => vmexit(v, 'IO', ioOf(env, v)) }), retire('IN')]],
+  ['mmio', [step('MMIO', { send: (v) => vmexit(v, 'MMIO', mmioOf(env, v)) }), retire('MMIO')]],
+  ['debug-exit', [step('DB', { send: (v) => vmexit(v, 'DEBUG') })]],
 ];
 
 /** What carries out each operation, whether a program holds it or not. */

@@ -5,6 +5,7 @@
 import { type HostEnv, type HostItem, type HostPath, host } from '../host/host-env.ts';
 import { kvmRunPath } from './kvm-run.ts';
 import { madvisePath } from './mmu-notifier.ts';
+import { inUserLoop } from './user-loop.ts';
 import { lockMutex, unlockMutex, vcpuLoad, vcpuPut } from './vcpu-load.ts';
 
 const { path, step, call, when, note } = host;
@@ -43,8 +44,8 @@ const vmIoctlPath = (env: HostEnv, name: string): HostPath => {
 
 /** Operations of host threads that reach KVM: its ioctls, and what its MMU notifier hears of. */
 export const kvmOperations = (env: HostEnv): readonly (readonly [string, HostItem])[] => [
-  ['KVM_RUN', call(env.slots.inUserLoop(env, kvmRunPath(env)))],
   ['madvise', call(madvisePath(env))],
+  ['KVM_RUN', call(inUserLoop(env, kvmRunPath(env)))],
   ...Object.keys(env.slots.keyed('vcpuIoctls')).map((name) => [name, call(vcpuIoctlPath(env, name))] as const),
   ...Object.keys(env.slots.keyed('vmIoctls')).map((name) => [name, call(vmIoctlPath(env, name))] as const),
 ];

@@ -16,6 +16,7 @@ import { recordedAt } from './recordings.ts';
 import { REQUEST_FLAGS } from './requests.ts';
 import type { Keyed, KvmParts } from './slots.ts';
 import { exitRequest } from './thread-work.ts';
+import { completeUserspaceIo, noteUserExit, type UserIoFunctions } from './user-exits.ts';
 import { lockMutex, unlockMutex, vcpuLoad, vcpuPut } from './vcpu-load.ts';
 
 /** What a vendor puts into its run loop. */
@@ -53,6 +54,8 @@ export interface Vendor {
   readonly loadsForIoctls: boolean;
   /** What flushes the TLBs of all CPUs: a request to each vCPU, or this instruction. */
   readonly flushRemoteTlbs: 'KVM_REQ_TLB_FLUSH' | (Source & { readonly name: string });
+  /** What it leaves to user space, and how it goes on from there. */
+  readonly userIo: UserIoFunctions;
   /** What the vendor itself handles, and keyed slots that hosts of this vendor alone have. */
   readonly parts: KvmParts;
   readonly keyed?: readonly (keyof Keyed)[];
@@ -203,11 +206,16 @@ const is = (reason: ExitReason) => (_t: HostThread, l: HostLocals) => l.exit?.re
  * R17 by exit reason; a reason that user space must see ends the loop, and one that nothing takes
  * the run.
  */
-const handleExit = (env: HostEnv) => {
+const handleExit = (env: HostEnv): readonly HostItem[] => {
   const handlers = Object.entries(env.slots.keyed('exits')).map(
     ([reason, items]): HostCase => [is(reason as ExitReason), [...items(env), when([returns, [leaveLoop]])]],
   );
-  return when(...handlers, [(_t, l) => l.exit !== undefined && env.slots.isToUser(l.exit.reason, env), [leaveLoop]]);
+  const returned: HostItem = when([(_t, l) => l.returns === true, [leaveLoop]]);
+  const before = env.slots.items('beforeHandler', env);
+  return [
+    ...(before.length > 0 ? [...before, returned] : []),
+    when(...handlers, [(_t, l) => l.exit !== undefined && env.slots.isToUser(l.exit.reason, env), [leaveLoop]]),
+  ];
 };
 
 /** What KVM handles on every host. */
@@ -215,7 +223,7 @@ export const KVM_PARTS: KvmParts = {
   toUser: ['SHUTDOWN', 'INVALID'],
   requestFlags: REQUEST_FLAGS,
   // -EIO.
-  requests: { KVM_REQ_VM_DEAD: () => [note(() => ({ returns: true })), leaveLoop] },
+  requests: { KVM_REQ_VM_DEAD: () => [note(() => ({ returns: true, dead: true })), leaveLoop] },
   exits: {
     // nmi_interception(): the host's own handler has run by now.
     NMI: () => [],
@@ -227,7 +235,7 @@ export const KVM_PARTS: KvmParts = {
 export const kvmRunPath = (env: HostEnv) => {
   const ofTurn: readonly (keyof HostLocals & string)[] = ['exit', 'returns', ...env.slots.turnLocals()];
   const turn: Turn = {
-    enter: [call(enterGuest(env)), when([returns, [leaveLoop]]), handleExit(env)],
+    enter: [call(enterGuest(env)), when([returns, [leaveLoop]]), ...handleExit(env)],
     clear: note(() => Object.fromEntries(ofTurn.map((name) => [name, undefined]))),
   };
   return path(
@@ -240,8 +248,14 @@ export const kvmRunPath = (env: HostEnv) => {
         (_t, l) => l.granted === true,
         [
           note(() => ({ granted: undefined })),
+          ...completeUserspaceIo(env, 'before-load'),
+          ...env.slots.items('beforeLoad', env),
           call(vcpuLoad(env)),
-          ...env.vendor.runLoop(env, turn),
+          ...completeUserspaceIo(env, 'after-load'),
+          ...env.slots.items('beforeRun', env),
+          // What stands before the loop may have ended KVM_RUN without an entry.
+          when([(_t, l) => l.returns !== true, env.vendor.runLoop(env, turn)]),
+          ...noteUserExit(env),
           ...env.slots.items('leaveToUser', env),
           call(vcpuPut(env)),
           unlockMutex(env),
@@ -250,6 +264,6 @@ export const kvmRunPath = (env: HostEnv) => {
       ...env.vendor.returnToUser(env),
       step('sysret', { mode: 'user', irqs: true }),
     ],
-    { locals: ['granted', 'halted', ...ofTurn] },
+    { locals: ['dead', 'granted', 'halted', ...ofTurn, ...env.slots.locals('beforeLoad', 'beforeRun')] },
   );
 };

@@ -6,8 +6,9 @@
 import type { Outgoing } from '../../events/event.ts';
 import type { ExitReason, RequestFlags, VcpuRequest } from '../../events/kvm.ts';
 import { didYouMean } from '../../events/nearest.ts';
-import type { HostEnv, HostItem, HostLocals, HostPath, HostThread } from '../host/host-env.ts';
+import type { HostEnv, HostItem, HostLocals, HostThread } from '../host/host-env.ts';
 import type { Source } from '../path/path.ts';
+import type { UserLoop } from './vmm.ts';
 
 type LocalName = keyof HostLocals & string;
 type Items = (env: HostEnv) => readonly HostItem[];
@@ -54,6 +55,13 @@ export interface VmIoctl extends Source {
 
 /** Sequence slots of items, by name. @public */
 export interface Sequences {
+  /** KVM_RUN under the mutex, before R2: what it reads of kvm_run. */
+  readonly beforeLoad: SlotItems;
+  /**
+   * KVM_RUN behind complete_userspace_io, before its first turn. Items that set `returns` end it
+   * without an entry.
+   */
+  readonly beforeRun: SlotItems;
   /** R4 and S5, after kvm_arch_vcpu_load(). */
   readonly load: SlotItems;
   /** R19 and S2, before kvm_arch_vcpu_put(). */
@@ -73,6 +81,8 @@ export interface Sequences {
   readonly afterGuest: SlotItems;
   /** R14: registers of the host, such as its breakpoints. */
   readonly restore: SlotItems;
+  /** R17, before the handler of the exit. Items that set `returns` keep it from it. */
+  readonly beforeHandler: SlotItems;
   /** What KVM_RUN leaves for user space, before R19. */
   readonly leaveToUser: SlotItems;
 }
@@ -108,9 +118,6 @@ export interface Keyed {
   readonly vmIoctls: Readonly<Record<string, VmIoctl>>;
 }
 
-/** User space around KVM_RUN: a VMM that runs the vCPU again after some of its ends. @public */
-export type UserLoop = (env: HostEnv, kvmRun: HostPath) => HostPath;
-
 /** What a mechanism adds to KVM. @public */
 export interface KvmParts extends Partial<Sequences>, Partial<Instructions>, Partial<Keyed> {
   readonly userLoop?: UserLoop;
@@ -140,6 +147,8 @@ export class SlotError extends Error {
 
 const SEQUENCES: readonly string[] = [
   ...([
+    'beforeLoad',
+    'beforeRun',
     'load',
     'put',
     'beforeEntry',
@@ -148,6 +157,7 @@ const SEQUENCES: readonly string[] = [
     'afterExit',
     'afterGuest',
     'restore',
+    'beforeHandler',
     'leaveToUser',
   ] satisfies (keyof Sequences)[]),
   ...(['entering', 'leaving', 'putting'] satisfies (keyof Instructions)[]),
@@ -204,11 +214,12 @@ export class Slots {
     const names = [...SEQUENCES, ...KEYED, ...keyed, ...OTHERS];
     for (const { owner, parts } of owned) {
       const unknown = Object.keys(parts).find((name) => !names.includes(name));
+      if (parts.userLoop !== undefined && typeof parts.userLoop.reactions !== 'function')
+        throw new SlotError(`${owner}: kvm().userLoop: expected a map with reactions(), by the end of KVM_RUN`);
       if (unknown !== undefined) throw new SlotError(`${owner}: kvm().${unknown}: expected a slot of this host: ${names.join(', ')}`);
     }
     for (const slot of SEQUENCES) this.#inOrder(slot as keyof Sequences);
     for (const slot of [...KEYED, ...keyed]) byKey(slot, owned);
-    this.#userLoop();
   }
 
   /** The items of a sequence slot. */
@@ -236,13 +247,17 @@ export class Slots {
     return byKey(slot, this.#owned) as Keyed[K];
   }
 
+  /** Whether an exit is one of those that KVM leaves to user space as they are. */
+  leavesTo(reason: ExitReason): boolean {
+    return this.#owned.some(({ parts }) => parts.toUser?.includes(reason) === true);
+  }
+
   /**
    * Whether user space has to see the exit.
    * @throws SlotError if neither a handler nor user space takes it
    */
   isToUser(reason: ExitReason, env: HostEnv): boolean {
-    const toUser = this.#owned.flatMap(({ parts }) => parts.toUser ?? []);
-    return toUser.includes(reason) || this.refuse('exits', reason, env, `, or toUser with it where KVM_RUN ends`);
+    return this.leavesTo(reason) || this.refuse('exits', reason, env, `, or toUser with it where KVM_RUN ends`);
   }
 
   /**
@@ -258,20 +273,13 @@ export class Slots {
     );
   }
 
-  /** KVM_RUN with the loop of user space around it, if a mechanism has one. */
-  inUserLoop(env: HostEnv, kvmRun: HostPath): HostPath {
-    const wrap = this.#userLoop();
-    return wrap ? wrap(env, kvmRun) : kvmRun;
+  /** What mechanisms add to the VMM's loop, in the order in which they are registered. */
+  userLoops(): readonly UserLoop[] {
+    return this.#owned.flatMap(({ parts }) => parts.userLoop ?? []);
   }
 
   #inOrder(slot: keyof Sequences): readonly SlotItems[] {
     return inOrder(slot, this.#owned, (parts) => parts[slot]);
-  }
-
-  #userLoop(): UserLoop | undefined {
-    const [first, second] = this.#owned.filter(({ parts }) => parts.userLoop !== undefined);
-    if (first && second) throw new SlotError(`${first.owner} and ${second.owner} both claim the slot userLoop; expected one of them to`);
-    return first?.parts.userLoop;
   }
 }
 

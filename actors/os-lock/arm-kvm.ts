@@ -9,16 +9,17 @@ import type { ExitReason } from '../../events/kvm.ts';
 import type { HostOptions } from '../../events/options.ts';
 import { DEBUG_EXITS, type DebugException } from '../../events/os-lock/arm-debug.ts';
 import { hasBits } from '../../events/u64.ts';
-import { type HostEnv, type HostItem, type HostLocals, type HostPath, host, kernelSource } from '../host/host-env.ts';
+import { type HostEnv, type HostItem, type HostLocals, host, kernelSource } from '../host/host-env.ts';
 import { INTR } from '../kvm/kvm-env.ts';
 import type { KvmParts } from '../kvm/slots.ts';
 import { archLoad, archPut } from '../kvm/vcpu-load.ts';
+import type { UserLoop } from '../kvm/vmm.ts';
 import { otherwise } from '../path/path.ts';
 import { OSLSR } from './arm-debug-rule.ts';
 import { toArm } from './arm-env.ts';
 import { armIoctls } from './arm-ioctls.ts';
 
-const { path, step, call, loop, when, note, leaveLoop, leavePath, preemptDisable, preemptEnable } = host;
+const { path, step, call, when, note, leavePath, preemptDisable, preemptEnable } = host;
 const DEBUG = kernelSource('arch/arm64/kvm/debug.c');
 const HANDLE_EXIT = kernelSource('arch/arm64/kvm/handle_exit.c, arm_exit_handlers[]');
 const HYP = kernelSource('arch/arm64/kvm/hyp/nvhe/hyp-main.c, flush_hyp_vcpu(), sync_hyp_vcpu()');
@@ -165,20 +166,12 @@ function endedBy({ exit }: HostLocals): HostLocals['ended'] {
   return exception as DebugException | undefined;
 }
 
-/**
- * What a VMM's vCPU thread does: the ioctl again and again, until the guest stops for good, or for
- * a migration.
- */
-const kvmCpuExec = (env: HostEnv, kvmRun: HostPath) =>
-  path(
-    'kvm_cpu_exec',
-    { source: 'QEMU accel/kvm/kvm-all.c, kvm_cpu_exec()', grade: 'read' },
-    [
-      loop(call(kvmRun), when([(_t, l) => l.ended === undefined || l.ended === 'stop', [leaveLoop]]), call(handleDebug(env))),
-      when([(_t, l) => l.ended === 'stop', [step('vm_stopped', { send: (t) => toArm(env, t, { type: 'arm.stopped' }) })]]),
-    ],
-    { locals: ['ended'] },
-  );
+/** What a VMM does about the ends of KVM_RUN that debugging and migration bring. */
+const USER_LOOP: UserLoop = {
+  reactions: (env) => [[(_t, l) => l.ended !== undefined && l.ended !== 'stop', [call(handleDebug(env))]]],
+  last: (env) => [when([(_t, l) => l.ended === 'stop', [step('vm_stopped', { send: (t) => toArm(env, t, { type: 'arm.stopped' }) })]])],
+  locals: ['ended'],
+};
 
 /** The slots that the mechanism fills, by the design that the options choose. */
 export function armDebugKvm(options: HostOptions): KvmParts {
@@ -217,7 +210,7 @@ export function armDebugKvm(options: HostOptions): KvmParts {
     },
     toUser: ['STOP'],
     leaveToUser: { items: () => [note((_t, l) => ({ ended: endedBy(l) }))] },
-    userLoop: kvmCpuExec,
+    userLoop: USER_LOOP,
     vcpuIoctls: armIoctls,
   };
 }

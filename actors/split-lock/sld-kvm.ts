@@ -18,7 +18,7 @@ import { emulatePath } from './emulator.ts';
 import { vmptrld } from './resume.ts';
 import type { SldFacts } from './sld-facts.ts';
 import { lookAtVmx, msrOpOf, prepareSwitchToGuest, prepareSwitchToHost, vcpuPutVmx, vmxGetMsr, vmxSetMsr } from './virt.ts';
-import { callsAgain, vmmPath } from './vmm.ts';
+import { callsAgain, vmmLoop } from './vmm.ts';
 import { splitLockWarn } from './warn.ts';
 
 const { path, step, call, when, note } = host;
@@ -167,7 +167,7 @@ export const sldKvm = (facts: SldFacts): KvmParts => ({
   turnLocals: ['busLock'],
   ...(callsAgain(facts) && {
     leaveToUser: { items: () => [note((t, l) => ({ runsAgain: runsAgain(t, l) }))] },
-    userLoop: (env, kvmRun) => vmmPath(env, facts, kvmRun),
+    userLoop: vmmLoop(facts),
   }),
   vcpuIoctls: { KVM_SET_MSRS: msrIoctl(facts, 'KVM_SET_MSRS'), KVM_GET_MSRS: msrIoctl(facts, 'KVM_GET_MSRS') },
 });

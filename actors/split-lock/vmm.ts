@@ -1,19 +1,22 @@
 /**
- * The loop of user space around KVM_RUN: a VMM that is called back, by a signal or for a bus lock,
- * and runs the vCPU again. A timer sends its thread the signal, which is blocked but in KVM_RUN, so
- * that the run ends soon whatever the guest does.
+ * Why a VMM of an Intel host runs a vCPU again: a signal of its timer, or a bus lock. The timer
+ * sends its thread the signal, which is blocked but in KVM_RUN, so that the run ends soon whatever
+ * the guest does.
  *
  * @see "Split Lock Detection VM Hangs", x86.lol, 2023-11-07; kernel Documentation/virt/kvm/api.rst,
  * KVM_SET_SIGNAL_MASK; QEMU kvm_cpu_exec()
  */
 import { type Outgoing, outgoing } from '../../events/event.ts';
-import { type HostEnv, type HostItem, type HostPath, type HostThread, host } from '../host/host-env.ts';
+import { type HostItem, type HostThread, host } from '../host/host-env.ts';
 import { vcpuOf } from '../kvm/kvm-env.ts';
+import type { UserLoop } from '../kvm/vmm.ts';
+import type { Source } from '../path/path.ts';
 import { paid } from './bus-lock.ts';
 import { SLEEP_TIMER } from './delayed-work.ts';
 import type { SldFacts } from './sld-facts.ts';
 
-const { path, step, call, loop, when, leaveLoop } = host;
+const { step, when } = host;
+const SOURCE: Source = { source: 'x86.lol, "Split Lock Detection VM Hangs"; QEMU target/i386/kvm/kvm.c', grade: 'read' };
 
 declare module '../host/host-env.ts' {
   interface HostLocals {
@@ -27,28 +30,21 @@ const isSignalled = (t: HostThread): boolean => t.sigpending === true;
 /** Whether a VMM has any reason to run a vCPU again. */
 export const callsAgain = (facts: SldFacts): boolean => facts.exitTimerMs !== null || facts.options['kvm.busLockExit'] === 'exit';
 
-/** KVM_RUN as the VMM calls it. */
-export function vmmPath(env: HostEnv, facts: SldFacts, kvmRun: HostPath): HostPath {
+/** What it does before, between and after its calls of KVM_RUN. */
+export function vmmLoop(facts: SldFacts): UserLoop {
   const ms = facts.exitTimerMs;
-  const timer = (name: string, send: () => Outgoing): readonly HostItem[] => (ms === null ? [] : [step(name, { send })]);
-  return path(
-    'kvm_cpu_exec',
-    { source: 'x86.lol, "Split Lock Detection VM Hangs"; QEMU accel/kvm/kvm-all.c, kvm_cpu_exec(); target/i386/kvm/kvm.c', grade: 'read' },
-    [
-      ...timer('timer_settime', () => outgoing(SLEEP_TIMER, { type: 'timer.settime', ms })),
-      loop(
-        call(kvmRun),
-        when(
-          [(_t, l) => l.runsAgain === undefined, [leaveLoop]],
-          [
-            (_t, l) => l.runsAgain === 'KVM_EXIT_X86_BUS_LOCK',
-            [step('kvm_rate_limit_on_bus_lock', { send: (t) => paid(vcpuOf(env, t).id) })],
-          ],
-        ),
-        when([isSignalled, [step('sigtimedwait', { set: () => ({ sigpending: undefined }) })]]),
-      ),
-      ...timer('timer_delete', () => outgoing(SLEEP_TIMER, { type: 'timer.delete' })),
+  const timer = (name: string, send: () => Outgoing): readonly HostItem[] => (ms === null ? [] : [step(name, { ...SOURCE, send })]);
+  return {
+    first: () => timer('timer_settime', () => outgoing(SLEEP_TIMER, { type: 'timer.settime', ms })),
+    reactions: (env) => [
+      [
+        (_t, l) => l.runsAgain === 'KVM_EXIT_X86_BUS_LOCK',
+        [step('kvm_rate_limit_on_bus_lock', { ...SOURCE, send: (t) => paid(vcpuOf(env, t).id) })],
+      ],
+      [(_t, l) => l.runsAgain === 'EINTR', []],
     ],
-    { locals: ['runsAgain'] },
-  );
+    afterEach: () => [when([isSignalled, [step('sigtimedwait', { ...SOURCE, set: () => ({ sigpending: undefined }) })]])],
+    last: () => timer('timer_delete', () => outgoing(SLEEP_TIMER, { type: 'timer.delete' })),
+    locals: ['runsAgain'],
+  };
 }

@@ -54,6 +54,14 @@ export const svmVendor: Vendor = {
     leave: 'VMEXIT',
     hasInsns: true,
   },
+  userIo: {
+    pio: { name: 'io_interception', ...kernelSource('arch/x86/kvm/svm/svm.c, io_interception(); arch/x86/kvm/x86.c, kvm_fast_pio()') },
+    mmio: {
+      name: 'npf_interception',
+      ...kernelSource('arch/x86/kvm/svm/svm.c, npf_interception(); arch/x86/kvm/mmu/mmu.c, kvm_mmu_page_fault()'),
+    },
+    emulates: true,
+  },
   flushRemoteTlbs: 'KVM_REQ_TLB_FLUSH',
   parts: { requests: X86_REQUESTS, exits: { ...x86Vendor.exits, VMGEXIT: handleVmgexit } },
   keyed: ['nae'],

@@ -19,6 +19,14 @@ export const vmxVendor: Vendor = {
     leave: 'VMEXIT',
     hasInsns: false,
   },
+  userIo: {
+    pio: { name: 'handle_io', ...kernelSource('arch/x86/kvm/vmx/vmx.c, handle_io(); arch/x86/kvm/x86.c, kvm_fast_pio()') },
+    mmio: {
+      name: 'handle_ept_misconfig',
+      ...kernelSource('arch/x86/kvm/vmx/vmx.c, handle_ept_misconfig(); arch/x86/kvm/mmu/mmu.c, kvm_mmu_page_fault()'),
+    },
+    emulates: true,
+  },
   flushRemoteTlbs: 'KVM_REQ_TLB_FLUSH',
   parts: { requests: X86_REQUESTS, exits: x86Vendor.exits },
 };

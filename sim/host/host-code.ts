@@ -9,6 +9,7 @@ import type { VmFacts } from '../../actors/kvm/kvm-env.ts';
 import { kvmOperations } from '../../actors/kvm/kvm-ioctls.ts';
 import { KVM_PARTS } from '../../actors/kvm/kvm-run.ts';
 import { type Owned, SlotError, Slots } from '../../actors/kvm/slots.ts';
+import { type UserSpace, userExitParts } from '../../actors/kvm/user-exits.ts';
 import { kvmNotifiers } from '../../actors/kvm/vcpu-load.ts';
 import type { PathPatches } from '../../actors/path/patch.ts';
 import { didYouMean } from '../../events/nearest.ts';
@@ -36,6 +37,7 @@ function slotsOf(scenario: ResolvedScenario): Slots {
   const owned: Owned[] = [
     { owner: 'kvm', parts: KVM_PARTS },
     { owner: vendor.name, parts: vendor.parts },
+    { owner: 'kvm', parts: userExitParts(userSpaceOf(scenario)) },
     ...mechanismsOf(scenario.host.arch).flatMap((mechanism) =>
       mechanism.kvm ? [{ owner: nameOf(mechanism), parts: mechanism.kvm(scenario) }] : [],
     ),
@@ -47,6 +49,19 @@ function slotsOf(scenario: ResolvedScenario): Slots {
     throw error;
   }
 }
+
+/** What programs of the scenario leave to user space. */
+const userSpaceOf = ({ vms, processes }: ResolvedScenario): UserSpace => {
+  const guests = vms.flatMap(({ vcpus }) => vcpus.flatMap(({ ops }) => ops));
+  const hosts = processes.flatMap(({ threads }) => threads.flatMap(({ program }) => program.ops));
+  return {
+    usesPorts: guests.some(({ op }) => op === 'out' || op === 'in'),
+    usesMmio: guests.some(({ op }) => op === 'mmio'),
+    usesDebug: guests.some(({ op }) => op === 'debug-exit'),
+    usesHalt: guests.some(({ op }) => op === 'hlt'),
+    reenters: hosts.some((op) => op.op === 'KVM_RUN' && op.reenter === true),
+  };
+};
 
 /** Each part with its owner. */
 type Owner = readonly [owner: string, part: HostParts];
@@ -82,6 +97,7 @@ export function hostEnvOf(scenario: ResolvedScenario, { programs, vms, patches }
     parts: owners.map(([, part]) => part),
     notifiers: kvmNotifiers,
     slots: slotsOf(scenario),
+    userSpace: userSpaceOf(scenario),
     vendor: VENDORS[scenario.host.arch],
     patches,
   };

@@ -3,5 +3,6 @@ import type { Mechanism } from '../host/mechanism.ts';
 import { osLock } from './os-lock/index.ts';
 import { sevSnp } from './sev-snp/index.ts';
 import { splitLock } from './split-lock/index.ts';
+import { userVmm } from './user-vmm/index.ts';
 
-export const SHIPPED_MECHANISMS: readonly Mechanism[] = [sevSnp, splitLock, osLock];
+export const SHIPPED_MECHANISMS: readonly Mechanism[] = [sevSnp, splitLock, osLock, userVmm];

@@ -10,23 +10,51 @@ import { type Arguments, type Operation, operation } from './operation.ts';
 type GuestTable = { readonly [K in CoreGuestOp['op']]: Operation<Arguments, CoreGuestOp> };
 type HostTable = { readonly [K in CoreHostOp['op']]: Operation<Arguments, CoreHostOp> };
 
+/** 64K ports, and 52 bits of physical address. */
+const PORT = integer(0, 0xffff).describe('Number of the port.');
+const GPA_MAX = 2 ** 52 - 1;
+
 /** What the program of a vCPU can do. */
 export const GUEST_OPERATIONS = {
   spin: operation('spin', 'Computes and never exits by itself: only an interrupt of the pCPU ends it.', {}),
   compute: operation('compute', 'Computes without end: an interrupt takes the vCPU out of the guest, and it goes on when it is back.', {}),
   hlt: operation('hlt', 'Halts until an interrupt, where the scenario allows them, or KVM_REQ_UNBLOCK.', {}),
+  out: operation('out', 'Writes a port: KVM_RUN ends with KVM_EXIT_IO, and the next one completes the instruction; not on arm64.', {
+    port: PORT,
+  }),
+  in: operation('in', 'Reads a port, as `out` writes one.', { port: PORT }),
+  mmio: operation('mmio', 'Accesses an address that no memory slot has: KVM_EXIT_MMIO.', {
+    gpa: integer(0, GPA_MAX).describe('Guest physical address.'),
+    write: z.boolean({ error: 'expected true or false' }).describe('Whether it writes; a read unless given.').exactOptional(),
+  }),
+  'debug-exit': operation(
+    'debug-exit',
+    'One instruction that user space steps: #DB behind it ends KVM_RUN with KVM_EXIT_DEBUG; not on arm64.',
+    {},
+  ),
 } satisfies GuestTable;
 
 /** Each step is a state of its own to a search. */
 const COMPUTE_MAX = 65_536;
-const KVM_RUN_ARGS = { vcpu: VCPU };
+
+const REENTER = z
+  .boolean({ error: 'expected true or false' })
+  .describe('Whether the VMM answers IO, MMIO, DEBUG, HLT and EINTR, and runs the vCPU again.');
+const KVM_RUN_ARGS = { vcpu: VCPU, reenter: REENTER.exactOptional() };
+const OF_VCPU = { vm: NAME, vcpu: integer(0, LIMITS.vcpus - 1) };
 /** What the thread of a host process can do. Upper case: an ioctl by its own name. */
 export const HOST_OPERATIONS = {
   KVM_RUN: {
-    summary: 'Runs a vCPU until it stops for user space.',
+    summary: 'Runs a vCPU until it stops for user space; with `reenter` as a VMM does, again and again until it shuts down.',
     args: KVM_RUN_ARGS,
-    fields: { vm: NAME, vcpu: integer(0, LIMITS.vcpus - 1) },
-    compiled: z.strictObject(KVM_RUN_ARGS).transform(({ vcpu }): CoreHostOp => ({ op: 'KVM_RUN', ...vcpuNamed(vcpu) })),
+    fields: { ...OF_VCPU, reenter: REENTER.exactOptional() },
+    compiled: z.strictObject(KVM_RUN_ARGS).transform(({ vcpu, ...rest }): CoreHostOp => ({ op: 'KVM_RUN', ...vcpuNamed(vcpu), ...rest })),
+  },
+  KVM_GET_MP_STATE: {
+    summary: 'Asks whether a vCPU runs or is halted, by another thread too: an ioctl that waits for vcpu->mutex.',
+    args: { vcpu: VCPU },
+    fields: OF_VCPU,
+    compiled: z.strictObject({ vcpu: VCPU }).transform(({ vcpu }): CoreHostOp => ({ op: 'KVM_GET_MP_STATE', ...vcpuNamed(vcpu) })),
   },
   madvise: operation('madvise', 'Gives memory of a guest back: KVM unmaps it and has the TLBs flushed.', { vm: NAME }),
   compute: operation('compute', 'Computes in user mode, without end or for so many steps: others wait for the CPU.', {

@@ -3,6 +3,7 @@
  * that files and journals share.
  */
 import { didYouMean } from '../../events/nearest.ts';
+import type { GuestOp } from '../../events/program.ts';
 import { mechanismsOf } from '../host/registry.ts';
 import { type PathIssue, shown, unknownName } from './issues.ts';
 import { allOperations, type KnownNames, type LoweredVm, operationsIn, type PlacedOperation, type Structure } from './lowered.ts';
@@ -86,6 +87,25 @@ const bindingIssues = ({ cpus, processes }: Structure): PathIssue[] =>
     cpu < cpus ? [] : [{ path: [...path, 'cpu'], message: `found ${cpu}; expected a pCPU of the host: an integer from 0 to ${cpus - 1}` }],
   );
 
+/** Exits to user space that guests of arm64 do not take, or take otherwise. */
+const NOT_ON_ARM64: Readonly<Partial<Record<GuestOp['op'], string>>> = {
+  out: 'mmio: arm64 has no port I/O',
+  in: 'mmio: arm64 has no port I/O',
+  'debug-exit': 'an operation of arm64 that a debugger stops, such as execute',
+};
+
+const userExitIssues = ({ arch, vms }: Structure): PathIssue[] =>
+  arch !== 'arm64'
+    ? []
+    : vms.flatMap(({ vcpus }) =>
+        vcpus.flatMap((program) =>
+          [...operationsIn(program)].flatMap(({ op, path }) => {
+            const expected = NOT_ON_ARM64[op.op];
+            return expected === undefined ? [] : [{ path, message: `found ${op.op}; expected ${expected}` }];
+          }),
+        ),
+      );
+
 /**
  * vCPUs and threads that are missing or that stand for two things, and what mechanisms of the host
  * find.
@@ -96,5 +116,6 @@ export function structureIssues(structure: Structure): PathIssue[] {
     ...programIssues(structure),
     ...threadIssues(structure),
     ...bindingIssues(structure),
+    ...userExitIssues(structure),
   ];
 }

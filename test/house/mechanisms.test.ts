@@ -25,6 +25,7 @@ const MEANT_OTHERWISE: Readonly<Record<string, { readonly names: readonly string
   'actors/sev-snp/vm-pages.ts': { names: ['ready'], why: 'a state of the machine' },
   'actors/split-lock/clock.ts': { names: ['arm'], why: 'to arm a timer' },
   'actors/split-lock/delayed-work.ts': { names: ['arm'], why: 'to arm a timer' },
+  'actors/svm/svm.ts': { names: ['svm'], why: 'the vendor, after which a type of VMs is called' },
   'actors/vmx/vmx.ts': { names: ['vmx'], why: 'the vendor, after which a type of VMs is called' },
   'cli/models.ts': { names: ['update'], why: 'the method of a hash' },
   'replay/dictionary.ts': { names: ['defined'], why: 'a value that the dictionary has' },

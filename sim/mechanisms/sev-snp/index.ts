@@ -26,7 +26,7 @@ import { SNP_GUEST_OPERATIONS, SNP_HOST_OPERATIONS } from './operations.ts';
 import { snpOutcomes } from './outcomes.ts';
 import { pageChecks } from './page-checks.ts';
 import { repeatsUpdate, retriesUpdate, snpProperties } from './properties.ts';
-import { SECTIONS, SNP_VM, VM_SETTINGS } from './sections.ts';
+import { SECTIONS, SNP_VM, SVM_VM, VM_SETTINGS } from './sections.ts';
 import { snpActors, vmParts } from './topology.ts';
 
 export const sevSnp: Mechanism = {
@@ -36,7 +36,7 @@ export const sevSnp: Mechanism = {
   presets: PRESETS,
   features: ['sev', 'sev-es', 'sev-snp'],
   allow: ['psp-error', 'psp-interrupt'],
-  vmTypes: [SNP_VM],
+  vmTypes: [SNP_VM, SVM_VM],
   sections: SECTIONS,
   vmSettings: VM_SETTINGS,
   guestOperations: SNP_GUEST_OPERATIONS,

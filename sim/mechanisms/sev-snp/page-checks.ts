@@ -1,8 +1,9 @@
 /** Whether pages, ASIDs and what programs say of them fit each other. */
+import type { GuestOp } from '../../../events/program.ts';
 import { hex, type Path, type PathIssue } from '../../scenario/issues.ts';
-import { allOperations, type Structure } from '../../scenario/lowered.ts';
+import { allOperations, operationsIn, type Structure } from '../../scenario/lowered.ts';
 import { commandIssues } from './operations.ts';
-import { type FirmwarePageSetup, snpSettingsOf } from './sections.ts';
+import { type FirmwarePageSetup, SVM_VM, snpSettingsOf } from './sections.ts';
 
 /** Notes each number with its owner and refuses one that stands for two things. */
 const unique = (issues: PathIssue[], what: string) => {
@@ -49,12 +50,38 @@ function missingPage(gfns: ReadonlyMap<string, ReadonlySet<number>>, vm: string,
   return [{ path: [...path, 'gfn'], message: `found GFN ${hex(gfn)}; expected a page of ${vm} (${some})` }];
 }
 
+/** What KVM sees of a guest without encryption only: of others it is an NAE event. */
+const BY_VMGEXIT: Readonly<Partial<Record<GuestOp['op'], string>>> = {
+  out: 'VMGEXIT(IOIO_PROT)',
+  in: 'VMGEXIT(IOIO_PROT)',
+  mmio: 'VMGEXIT(MMIO_READ) or VMGEXIT(MMIO_WRITE)',
+  'debug-exit': 'no debugger of user space: KVM_SET_GUEST_DEBUG fails for a guest with protected state',
+};
+
+/** Operations that guests of the one type have and guests of the other have not. */
+function typeIssues({ vms }: Structure): PathIssue[] {
+  return vms.flatMap(({ id, type, settings, settingsPath, vcpus }) => {
+    if (type === SVM_VM)
+      return snpSettingsOf({ settings }).pages.length === 0
+        ? []
+        : [{ path: [...settingsPath, 'pages'], message: `found pages; expected none: ${id} is a VM without encrypted memory` }];
+    return vcpus.flatMap((program) =>
+      [...operationsIn(program)].flatMap(({ op, path }) => {
+        const does = BY_VMGEXIT[op.op];
+        return does === undefined
+          ? []
+          : [{ path, message: `found ${op.op} in an SNP guest; expected it in a VM of type ${SVM_VM}: what an SNP guest does is ${does}` }];
+      }),
+    );
+  });
+}
+
 export function pageChecks(structure: Structure): readonly PathIssue[] {
   const firmware = structure.sections.firmware?.pages ?? [];
   const pagesOf = structure.vms.map((vm) => [vm.id, snpSettingsOf(vm).pages] as const);
   const gfns = new Map(pagesOf.map(([id, pages]) => [id, new Set(pages.map(({ gfn }) => gfn))]));
   const pfns = new Set([...pagesOf.flatMap(([, pages]) => pages), ...firmware].map(({ pfn }) => pfn));
-  const issues = duplicates(structure, firmware);
+  const issues = [...duplicates(structure, firmware), ...typeIssues(structure)];
   for (const { op, path, vm } of allOperations(structure)) {
     issues.push(...commandIssues(op, path, pfns));
     if ('gfn' in op && vm !== null) issues.push(...missingPage(gfns, vm, op.gfn, path));

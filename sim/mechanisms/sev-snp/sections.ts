@@ -49,6 +49,8 @@ declare module '../../scenario/types.ts' {
 
 /** The VM type whose guests are launched by the firmware. */
 export const SNP_VM = 'snp';
+/** A VM without memory encryption. */
+export const SVM_VM = 'svm';
 
 const STATE = z.enum(['UNINIT', 'INIT']);
 const FIRMWARE_PAGES = z.array(strict({ pfn: PFN, state: z.enum(['hypervisor', 'firmware', 'reclaim']) })).max(PAGES_MAX);

@@ -132,12 +132,6 @@ describe('two that claim one place', () => {
       { requests: { KVM_REQ_CHIME: () => [] } },
       'mechanism one and mechanism two both claim KVM_REQ_CHIME in the slot requests; expected one of them to handle it',
     ],
-    [
-      'user space',
-      { userLoop: () => null },
-      { userLoop: () => null },
-      'mechanism one and mechanism two both claim the slot userLoop; expected one of them to',
-    ],
   ])('%s', (_what, first, second, message) => {
     withMechanisms([toy('one', first), toy('two', second)], () => {
       expect(() => topologyOf(SCENARIO())).toThrow(new MechanismError(message));
@@ -167,8 +161,15 @@ describe('two that claim one place', () => {
   it('a slot that there is not', () => {
     withMechanisms([toy('one', { beforeEnrty: item })], () => {
       expect(() => topologyOf(SCENARIO())).toThrow(
-        /^mechanism one: kvm\(\)\.beforeEnrty: expected a slot of this host: load, put, beforeEntry, .*nae, userLoop, turnLocals, toUser$/,
+        /^mechanism one: kvm\(\)\.beforeEnrty: expected a slot of this host: beforeLoad, beforeRun, load, put, beforeEntry, .*nae, userLoop, turnLocals, toUser$/,
       );
+    });
+  });
+
+  it('a loop of user space that has no reactions', () => {
+    withMechanisms([toy('one', { userLoop: () => null })], () => {
+      const message = 'mechanism one: kvm().userLoop: expected a map with reactions(), by the end of KVM_RUN';
+      expect(() => topologyOf(SCENARIO())).toThrow(new MechanismError(message));
     });
   });
 

@@ -105,6 +105,8 @@ describe('resolving a scenario', () => {
       'kvm.npfLock': 'dropped',
       'guest.notValidated': 'terminate',
       'rmp.contention': 'overlap-2m',
+      'vmm.kick': 'clear-then-look',
+      'kvm.immediateExit': 'wants-to-run',
     });
     expect(resolve({ variant: 'map-lock-user' }).host.options).toMatchObject({ 'kvm.mapLock': 'user', 'rmp.contention': 'inuse' });
   });
