@@ -34,9 +34,10 @@ describe('the threads of a recording', () => {
   });
 
   it('are one that stands in for all others on each CPU where a vCPU has run', () => {
-    const { scenario, troupe } = plan([V0, 3, entered(0)], [HOG, 1, TIMER, 'd.h..']);
-    expect(troupe.rest).toEqual(['thread:rest0/0']);
-    expect(scenario.processes.find(({ id }) => id === 'rest0')).toMatchObject({ cpu: 0 });
+    const { scenario, troupe, cast } = plan([V0, 3, entered(0)], ['vcpu1-11', 5, entered(1)], [HOG, 1, TIMER, 'd.h..']);
+    expect(cast.cpus).toEqual([3, 5]);
+    expect(troupe.rest).toEqual(['thread:rest0/0', 'thread:rest1/0']);
+    expect(scenario.processes.find(({ id }) => id === 'rest1')).toMatchObject({ cpu: 1 });
   });
 
   it('are refused where none runs a vCPU', () => {
@@ -125,6 +126,36 @@ describe('a recorded schedule', () => {
     expect(found.drive.stop).toBeNull();
     expect(kinds(found)).not.toContain('outside-interrupt');
     expect(labelsFrom(found, 'deliver(irq.reschedule, thread:vmm0/vcpu0, pcpu:0)').length).toBeGreaterThan(4);
+  });
+
+  it('sends a signal from another CPU where the recording has none, and KVM_RUN ends with EINTR', () => {
+    const found = plan(
+      [V0, 0, entered()],
+      [CTL, 1, TIMER, 'd.h..'],
+      [V0, 0, left('interrupt')],
+      [V0, 0, 'kvm_userspace_exit: reason restart (4)', '.....'],
+    );
+    expect(found.drive.stop).toBeNull();
+    expect(kinds(found)).toContain('signal-not-recorded');
+  });
+
+  it('sets immediate_exit where EINTR comes before the signal that is recorded', () => {
+    const found = plan(
+      [V0, 0, entered()],
+      [V0, 0, left('interrupt')],
+      [V0, 0, 'kvm_userspace_exit: reason KVM_EXIT_INTR (10)', '.....'],
+      [V0, 0, 'sys_ioctl -> 0x0', '.....'],
+      [V0, 0, RUN, '.....'],
+      [V0, 0, 'kvm_userspace_exit: reason restart (4)', '.....'],
+      [CTL, 1, 'signal_generate: sig=10 errno=0 code=-6 comm=vcpu0 pid=10 grp=0 res=0'],
+    );
+    expect(found.needs.needs.map(({ act }) => act.type)).toContain('store');
+  });
+
+  it('gives a CPU to who tells something, where no switches are recorded', () => {
+    const found = plan([V0, 0, entered()], [V0, 0, left('interrupt')], [V0, 1, entered()], [V0, 1, left('interrupt')]);
+    expect(found.drive.stop).toBeNull();
+    expect(kinds(found)).toContain('switch-not-recorded');
   });
 
   it('halts a vCPU in its HLT, and wakes it by an interrupt of its own', () => {

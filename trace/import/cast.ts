@@ -85,7 +85,10 @@ function concerns({ pid, event }: EventLine, threadOf: ReadonlyMap<number, numbe
 export function castOf({ lines }: Recording): Cast {
   const threads = inVms(threadsSeen(lines));
   const threadOf = new Map(threads.map(({ pid }, index) => [pid, index]));
-  const cpus = new Set<number>();
-  for (const line of lines) if (isEvent(line) && concerns(line, threadOf)) cpus.add(line.cpu);
+  const events = lines.filter(isEvent);
+  const cpus = new Set(events.filter((line) => concerns(line, threadOf)).map(({ cpu }) => cpu));
+  // What is done to a vCPU that never moves is done on another CPU.
+  const other = cpus.size === 1 ? events.find(({ cpu }) => !cpus.has(cpu)) : undefined;
+  if (other) cpus.add(other.cpu);
   return { threads, threadOf, cpus: [...cpus].sort((a, b) => a - b) };
 }

@@ -14,6 +14,7 @@ export const RULES = {
   'told-late': 'an exit that is told behind the switch that it caused',
   'woken-for-nothing': 'a halt that ends and begins again at once: it goes on',
   'store-not-recorded': 'EINTR before a signal: its sender has set immediate_exit',
+  'signal-not-recorded': 'EINTR in a recording without signals: one came from another CPU',
   'switch-not-recorded': 'no sched_switch: a thread runs when it tells something',
 } as const;
 

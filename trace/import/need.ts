@@ -6,8 +6,8 @@ import { KVM_RUN, type PrevState, type TraceEvent, type Vector } from '../event.
 import type { ContextFlags } from '../line.ts';
 import type { EventLine, Recording } from '../recording.ts';
 import type { Cast } from './cast.ts';
+import { withCauses } from './causes.ts';
 import { flushLines } from './flushes.ts';
-import { withStores } from './stores.ts';
 import { withoutVain } from './vain.ts';
 
 /** What has to happen. Threads by their number in the cast; null: one that runs no vCPU. */
@@ -37,7 +37,8 @@ export type Act =
       readonly port: Port | null;
     }
   | { readonly type: 'irq'; readonly thread: number; readonly vector: Vector; readonly flags: ContextFlags | null }
-  | { readonly type: 'signal'; readonly thread: number }
+  /** `isTold`: the recording has its line. */
+  | { readonly type: 'signal'; readonly thread: number; readonly isTold: boolean }
   /** All vCPUs of a VM get a request, and an IPI if they are in guest mode. */
   | { readonly type: 'flush'; readonly vm: number }
   /** It was woken for nothing, and has slept again at once: that is left out. */
@@ -128,7 +129,7 @@ class Reader {
         return to < 0 ? null : this.#ofTask(event.task.pid, (task) => ({ type: 'migrate', thread: task, to }));
       }
       case 'signal_generate':
-        return this.#ofTask(event.task.pid, (task) => ({ type: 'signal', thread: task }));
+        return this.#ofTask(event.task.pid, (task) => ({ type: 'signal', thread: task, isTold: true }));
       default:
         return thread === null ? null : this.#own(thread, event, flags);
     }
@@ -206,7 +207,8 @@ function takeUp(needs: Need[], need: Need, sent: Told | undefined): void {
   else needs.push({ ...need, order: ipi });
 }
 
-const completed = (needs: readonly Need[], { threads }: Cast): Need[] => withStores(withoutVain(withVectors(needs), threads.length));
+const completed = (needs: readonly Need[], { threads, cpus }: Cast): Need[] =>
+  withCauses(withoutVain(withVectors(needs), threads.length), cpus.length);
 
 /** What a recording asks for, up to the first line from which on nothing is known. */
 export function needsOf({ lines }: Recording, cast: Cast): Needs {

@@ -18,9 +18,9 @@ const DEEDS = {
 } as const satisfies Readonly<Record<string, { readonly step: string; readonly after: readonly string[] | null; readonly what: string }>>;
 
 /** The thread that stands in for others on a CPU does what one of them did to a vCPU or a VM. */
-export function standIn(part: Part, { type }: Of<'signal' | 'store' | 'flush'>, cpu: number, draft: Draft): void {
+export function standIn(part: Part, act: Of<'signal' | 'store' | 'flush'>, cpu: number, draft: Draft): void {
   const { world, troupe, places } = part;
-  const { step, after, what } = DEEDS[type];
+  const { step, after, what } = DEEDS[act.type];
   const pcpu = world.cpus[cpu]!;
   const actor = troupe.rest[cpu]!;
   if (world.cpu(draft.row, cpu).current !== actor) throw new Cannot(`${actor} does not run on ${pcpu}, where it ${what}`);
@@ -30,7 +30,8 @@ export function standIn(part: Part, { type }: Of<'signal' | 'store' | 'flush'>, 
   const kinds = [moves.exec(pcpu)];
   const took = draft.go(isAbout, NEVER, kinds) && draft.go(isDone, NEVER, kinds);
   if (took === 0) throw new Cannot(`${places.nameOf(draft.row, actor)}: no operation of its program ${what} here`);
-  if (type === 'store') draft.choose('store-not-recorded', actor);
+  if (act.type === 'store') draft.choose('store-not-recorded', actor);
+  if (act.type === 'signal' && !act.isTold) draft.choose('signal-not-recorded', actor);
 }
 
 /**

@@ -126,6 +126,8 @@ export class Player {
     const wanted = troupe.vcpus[thread]!.thread;
     if (current === wanted) return;
     if (has.has('sched_switch')) throw new Cannot(`${wanted} does not run on ${world.cpus[cpu]}: ${current ?? 'no thread'} does`);
+    const other = world.cpus.findIndex((_, at) => world.cpu(draft.row, at).current === wanted);
+    if (other >= 0) this.#switchTo(draft, other, troupe.rest[other]!);
     this.#switchTo(draft, cpu, wanted);
     draft.choose('switch-not-recorded', `${wanted} on ${world.cpus[cpu]}`);
   }
