@@ -15,13 +15,14 @@ const QUIET: Readonly<Record<string, (payload: JsonObject) => boolean>> = Object
     ['step', 'notify.step', 'guest.step', 'guest.ran', 'cpu.context', 'cpu.needResched?'],
     ['sched.done', 'sched.out', 'sched.swapOut', 'sched.swapIn', 'sched.swappedOut'],
     ['rq.waiting', 'rq.take', 'rq.put', 'loop.next', 'loop.turn', 'mutex.lock', 'mutex.unlock'],
-    ['vcpu.load', 'vcpu.put', 'vcpu.setMode', 'vcpu.requests?', 'vcpu.mode?'],
+    ['vcpu.load', 'vcpu.put', 'vcpu.setMode', 'vcpu.requests?', 'vcpu.mode?', 'vcpu.mpState?'],
     ['csd.queue'],
   ]
     .flat()
     .map((type) => [type, () => true] as const),
   ['cpu.needResched', ({ pending }: JsonObject) => pending === false],
   ['mutex.locked', ({ acquired }: JsonObject) => acquired === true],
+  ['vcpu.mpState', ({ halted }: JsonObject) => halted === false],
   ['vcpu.requests', ({ pending }: JsonObject) => Array.isArray(pending) && pending.length === 0],
 ]);
 

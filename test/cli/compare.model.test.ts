@@ -31,9 +31,9 @@ describe('compare', () => {
     const { rows } = asJson.json<{ rows: Row[] }>();
     expect([asJson.code, asJson.err]).toEqual([1, '']);
     expect(rows.map(({ variant, verdict, exhausted, states }) => [variant, verdict, exhausted, states])).toEqual([
-      ['inuse', 'violation', true, 22_474],
-      ['overlap-2m', 'clean', true, 22_394],
-      ['inuse-retried', 'clean', true, 22_394],
+      ['inuse', 'violation', true, 26_580],
+      ['overlap-2m', 'clean', true, 26_488],
+      ['inuse-retried', 'clean', true, 26_488],
     ]);
     expect(rows[0]!.violations.map(({ property }) => property)).toEqual(['rmp.vm-bugged']);
   });

@@ -40,16 +40,16 @@ describe('explore', () => {
     expect(document).toMatchObject({
       exhausted: true,
       limit: null,
-      states: 22_474,
-      transitions: 53_582,
+      states: 26_580,
+      transitions: 63_370,
       unchanged: 0,
       bound: 'all schedules',
     });
     expect(document.coverage.reactions).toBeGreaterThan(0);
     const [violation] = document.violations;
-    expect(violation).toMatchObject({ property: 'rmp.vm-bugged', steps: 48, disturbances: 0, preemptions: 0, switches: 2, least: true });
-    expect((await bench.run(['replay', violation!.journal, '--json'])).json()).toMatchObject({ identical: true, steps: 48 });
-    expect((await bench.run(['show', violation!.journal, '--explain'])).out).toContain('rmp.vm-bugged broke at step 48');
+    expect(violation).toMatchObject({ property: 'rmp.vm-bugged', steps: 52, disturbances: 0, preemptions: 0, switches: 2, least: true });
+    expect((await bench.run(['replay', violation!.journal, '--json'])).json()).toMatchObject({ identical: true, steps: 52 });
+    expect((await bench.run(['show', violation!.journal, '--explain'])).out).toContain('rmp.vm-bugged broke at step 52');
     const futures = await bench.run(['explore', violation!.journal, '--from', '24', '--json']);
     expect(futures.json<Document>().violations[0]!.property).toBe('rmp.vm-bugged');
   });
@@ -57,8 +57,8 @@ describe('explore', () => {
   it('tells people the same, with the commands that show it', async () => {
     const { code, out } = await bench.run(['explore', RACE]);
     expect(code).toBe(1);
-    expect(out).toContain('Broken: rmp.vm-bugged in 48 steps, 0 disturbances, 0 preemptions, 2 switches');
-    expect(out).toContain('22,474 states, 53,582 transitions');
+    expect(out).toContain('Broken: rmp.vm-bugged in 52 steps, 0 disturbances, 0 preemptions, 2 switches');
+    expect(out).toContain('26,580 states, 63,370 transitions');
     const again = /See it: worldswitch (replay \S+)/.exec(out)![1]!.split(' ');
     expect((await bench.run(again)).code).toBe(0);
   });
@@ -67,7 +67,7 @@ describe('explore', () => {
     const { code, json } = await bench.run(['explore', RACE, '--variant', 'overlap-2m', '--json']);
     const document = json<Document>();
     expect(code).toBe(0);
-    expect(document).toMatchObject({ exhausted: true, states: 22_394, violations: [], missed: [] });
+    expect(document).toMatchObject({ exhausted: true, states: 26_488, violations: [], missed: [] });
     expect(document.guarantee).toContain('Of all schedules, none breaks');
     const { out } = await bench.run(['explore', RACE, '--variant', 'overlap-2m']);
     expect(out).toContain('Clean: all schedules');
@@ -79,7 +79,7 @@ describe('explore', () => {
     const least = /--max-memory 16 is too little: .* take (\d+) MiB/.exec(err)![1]!;
     expect(err).toContain(`try: --max-memory ${least}, or more`);
     // The process of all tests is larger than a command alone.
-    expect((await bench.run(['explore', RACE, '--max-memory', '100000', '--json'])).json<Document>().states).toBe(22_474);
+    expect((await bench.run(['explore', RACE, '--max-memory', '100000', '--json'])).json<Document>().states).toBe(26_580);
   });
 
   it('names what was not checked where it calls a variant clean', async () => {
@@ -174,7 +174,7 @@ describe('explore a journal', () => {
 
   it('searches from its start unless told otherwise, and puts the way there before what it finds', async () => {
     const whole = (await bench.run(['explore', 'run.wsj', '--json'])).json<Document>();
-    expect(whole).toMatchObject({ states: 22_474, bound: 'all schedules' });
+    expect(whole).toMatchObject({ states: 26_580, bound: 'all schedules' });
     const late = (await bench.run(['explore', 'run.wsj', '--from', '5', '--json'])).json<Document>();
     const [violation] = late.violations;
     const choices = (await bench.run(['diff', violation!.journal, 'run.wsj', '--json'])).json<{ first: { step: number } }>();
@@ -186,7 +186,7 @@ describe('explore a journal', () => {
   });
 
   it.each([
-    ['a step it has not', ['run.wsj', '--from', '999'], 'there is no step 999: the journal has steps 0 to 79'],
+    ['a step it has not', ['run.wsj', '--from', '999'], 'there is no step 999: the journal has steps 0 to 84'],
     ['another variant', ['run.wsj', '--variant', 'inuse'], 'a journal carries its variant, mutant and parameters'],
     ['a file there is not', ['none.wsj'], 'there is no such file'],
   ])('refuses %s', async (_, args, message) => {

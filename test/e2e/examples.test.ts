@@ -69,7 +69,7 @@ describe('examples/my-patch', () => {
     const table = stdout.split('\n\n')[0]!;
     const rows = table.split('\n').map((line) => line.split(/ {2,}/).slice(0, 3));
     expect(rows.slice(-2)).toEqual([
-      ['retry-once', 'violation', 'rmp.vm-bugged, 51 steps, 0 preemptions'],
+      ['retry-once', 'violation', 'rmp.vm-bugged, 55 steps, 0 preemptions'],
       ['retry', 'clean', 'never'],
     ]);
     expect(readFileSync(join(patch.cwd, 'README.md'), 'utf8')).toContain(table);

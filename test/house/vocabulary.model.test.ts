@@ -63,6 +63,10 @@ describe('the catalogue', () => {
     heard.delete('deliver');
   };
   listen(leak());
+  listen(play(w.oneGuest([w.page('shared')], [w.hlt], {}), { name: 'fifo' }));
+  // The kernel of one CPU stores to a page that the guest has made private.
+  const panics = w.oneGuest([w.page('guest-valid')], [w.spin], { vhost0: [[w.strayWrite()]] }, { 'kvm.rmpFault': 'panic-sigbus' });
+  listen(play({ ...panics, ...UNCHECKED }, { name: 'fifo' }));
   for (const [, scenario] of worlds.filter(([, { model }]) => model === undefined)) {
     const engine = engineOf(scenario, 'memo');
     for (const spec of [{ name: 'fifo' } as const, ...seeds(8)]) {

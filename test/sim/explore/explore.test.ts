@@ -25,7 +25,7 @@ describe('a violation', () => {
   it('is given by the least deviating schedule, which plays to it', () => {
     const { violations, exhausted } = whole;
     expect(exhausted).toBe(true);
-    expect(violations).toMatchObject([{ property: 'rmp.vm-bugged', least: true, disturbances: 0, preemptions: 0, switches: 2, steps: 48 }]);
+    expect(violations).toMatchObject([{ property: 'rmp.vm-bugged', least: true, disturbances: 0, preemptions: 0, switches: 2, steps: 52 }]);
     const choices = violations[0]!.labels.map((label) => ({ index: 0, label }));
     expect(play(race, { name: 'replay', choices, match: 'label' }).end.violation).toMatchObject({ property: 'rmp.vm-bugged', step: 48 });
   });
@@ -73,7 +73,7 @@ describe('the guarantee', () => {
     const { guarantee, bound, violations, missed } = all({ scenario: shipped('rmpadjust-vs-rmpupdate', 'overlap-2m') });
     expect([bound, violations, missed]).toEqual(['all schedules', [], []]);
     const text = guarantee.join('\n');
-    expect(text).toContain('22,394 states, 53,504 transitions');
+    expect(text).toContain('26,488 states, 63,280 transitions');
     expect(text).toContain('Of all schedules, none breaks rmp.host-panic, rmp.vm-bugged');
     expect(text).toContain('none deadlocks');
     expect(text).toContain('preemption model full, 2 pCPUs, kernel 6.12');
@@ -119,7 +119,7 @@ describe('the guarantee', () => {
     const search = explore({ scenario: race, maxStates: 1e6 });
     let turn = search.next();
     while (!turn.done) turn = search.next(turn.value.reactions !== undefined);
-    expect(turn.value).toMatchObject({ exhausted: false, limit: 'stopped', states: 22_474 });
+    expect(turn.value).toMatchObject({ exhausted: false, limit: 'stopped', states: 26_580 });
     expect(turn.value.guarantee.join('\n')).toMatch(/[\d,]+ reactions not re-executed, as time was over/);
     expect(whole.guarantee.join('\n')).toContain('every reaction re-executed');
   });

@@ -34,9 +34,9 @@ const SMALL: readonly (readonly [string, ResolvedScenario])[] = [
 ];
 
 const SHIPPED_COUNTS = [
-  ['rmpadjust-vs-rmpupdate', 'inuse', 22_474, 53_582],
-  ['rmpadjust-vs-rmpupdate', 'overlap-2m', 22_394, 53_504],
-  ['vmsa-in-use-kick', 'no-kick', 15_424, 36_742],
+  ['rmpadjust-vs-rmpupdate', 'inuse', 26_580, 63_370],
+  ['rmpadjust-vs-rmpupdate', 'overlap-2m', 26_488, 63_280],
+  ['vmsa-in-use-kick', 'no-kick', 18_722, 44_648],
 ] as const;
 
 describe('the explorer', () => {
