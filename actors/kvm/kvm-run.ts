@@ -16,7 +16,7 @@ import { recordedAt } from './recordings.ts';
 import { REQUEST_FLAGS } from './requests.ts';
 import type { Keyed, KvmParts } from './slots.ts';
 import { exitRequest } from './thread-work.ts';
-import { completeUserspaceIo, noteUserExit, type UserIoFunctions } from './user-exits.ts';
+import { completeUserspaceIo, noteUserExit, type UserIoFunctions, unlessOver } from './user-exits.ts';
 import { lockMutex, unlockMutex, vcpuLoad, vcpuPut } from './vcpu-load.ts';
 
 /** What a vendor puts into its run loop. */
@@ -253,8 +253,7 @@ export const kvmRunPath = (env: HostEnv) => {
           call(vcpuLoad(env)),
           ...completeUserspaceIo(env, 'after-load'),
           ...env.slots.items('beforeRun', env),
-          // What stands before the loop may have ended KVM_RUN without an entry.
-          when([(_t, l) => l.returns !== true, env.vendor.runLoop(env, turn)]),
+          ...unlessOver(env, env.vendor.runLoop(env, turn)),
           ...noteUserExit(env),
           ...env.slots.items('leaveToUser', env),
           call(vcpuPut(env)),

@@ -58,7 +58,7 @@ export interface Sequences {
   /** KVM_RUN under the mutex, before R2: what it reads of kvm_run. */
   readonly beforeLoad: SlotItems;
   /**
-   * KVM_RUN behind complete_userspace_io, before its first turn. Items that set `returns` end it
+   * KVM_RUN behind complete_userspace_io, before its first turn. Items that set `notRun` end it
    * without an entry.
    */
   readonly beforeRun: SlotItems;

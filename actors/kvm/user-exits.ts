@@ -22,7 +22,7 @@ import type { Source } from '../path/path.ts';
 import { exitInfo, vcpuOf } from './kvm-env.ts';
 import type { KvmParts } from './slots.ts';
 
-const { path, step, call, when, note, leaveLoop } = host;
+const { path, step, call, when, note } = host;
 
 /** The functions of an architecture that leave an access to user space. @public */
 export interface UserIoFunctions {
@@ -64,6 +64,8 @@ declare module '../host/host-env.ts' {
     readonly userExit?: UserExit | undefined;
     /** KVM_REQ_VM_DEAD: KVM_RUN ends with -EIO. */
     readonly dead?: boolean | undefined;
+    /** KVM_RUN fails with EINTR before its first turn. */
+    readonly notRun?: boolean | undefined;
   }
   interface HostThread {
     /**
@@ -162,17 +164,17 @@ export function completeUserspaceIo(env: HostEnv, place: 'before-load' | 'after-
   ];
 }
 
-/** At the head of the loop: whether what stands before it has ended KVM_RUN without an entry. */
-export const whenReturned = (env: HostEnv): readonly HostItem[] =>
-  env.slots.items('beforeRun', env).length === 0 ? [] : [when([(_t, l) => l.returns === true, [leaveLoop]])];
+/** The loop of KVM_RUN, unless what stands before it has ended KVM_RUN without an entry. */
+export const unlessOver = (env: HostEnv, items: readonly HostItem[]): readonly HostItem[] =>
+  env.slots.items('beforeRun', env).length === 0 ? items : [when([(_t, l) => l.notRun !== true, items])];
 
 /** What user space sees of the end. */
-function userExit(env: HostEnv, t: HostThread, { exit, returns, dead }: HostLocals): UserExit | undefined {
+function userExit(env: HostEnv, t: HostThread, { exit, returns, dead, notRun }: HostLocals): UserExit | undefined {
   if (dead === true || fatalSignalPending(t)) return undefined;
   if (exit?.reason === 'IO' || exit?.reason === 'MMIO' || exit?.reason === 'DEBUG') return exit.reason;
   if (exit?.reason === 'HLT' && returns === true) return 'HLT';
   if (exit !== undefined && env.slots.leavesTo(exit.reason)) return undefined;
-  return signalPending(t) || (exit === undefined && returns === true) ? 'INTR' : undefined;
+  return signalPending(t) || notRun === true ? 'INTR' : undefined;
 }
 
 /** kvm_run->exit_reason, where a VMM looks at it. */

@@ -91,8 +91,8 @@ function immediateExit({ 'kvm.immediateExit': read }: HostOptions): Pick<KvmPart
       send: load(env, 'immediateExit'),
       answers: { 'vmm.loaded': (e) => ({ immediateExit: e.value }) },
     });
-  const heeds = when([(_t, l) => l.immediateExit === true, [note(() => ({ returns: true }))]]);
-  const locals = ['immediateExit'] as const;
+  const heeds = when([(_t, l) => l.immediateExit === true, [note(() => ({ notRun: true }))]]);
+  const locals = ['immediateExit', 'notRun'] as const;
   if (read === 'behind-io')
     return {
       beforeRun: { locals, items: (env) => [reads(env, 'immediate_exit', 'arch/x86/kvm/x86.c, kvm_arch_vcpu_ioctl_run(), 6.1'), heeds] },
@@ -116,8 +116,8 @@ export const userspaceHalt: KvmParts = {
       when([
         (t, { exit }) => exit?.reason === 'HLT' && env.settings[vcpuOf(env, t).vm]?.irqchip === 'userspace',
         [
-          step('kvm_emulate_halt', {
-            ...kernelSource('arch/x86/kvm/x86.c, __kvm_emulate_halt(), lapic_in_kernel()'),
+          step('kvm_emulate_halt_noskip', {
+            ...kernelSource('arch/x86/kvm/x86.c, kvm_emulate_halt_noskip(), __kvm_emulate_halt()'),
             local: () => ({ returns: true }),
           }),
         ],

@@ -5,6 +5,8 @@ import { always, leavesEach, type Property, sometimes } from '../../property.ts'
 
 /** The vCPU stands behind an exit whose instruction is not over. */
 const isRetiring = (value: unknown): boolean => /(?:OUT|IN|MMIO)_retire/.test(JSON.stringify(value));
+/** The thread is in user mode, at a step of the VMM's loop. */
+const isBetweenRuns = (value: unknown): boolean => /"kvm_cpu_exec":"/.test(JSON.stringify(value));
 /** The thread has entered the guest. */
 const isInGuest = (value: unknown): boolean => /:"guest"/.test(JSON.stringify(value));
 
@@ -34,7 +36,7 @@ const kickedInUserMode = sometimes('kick.signal-in-user-mode', {
   source: 'recorded: 6.1-full/ev-lostkick, 6.12-full/ev-lostkick',
   grade: 'read',
   check: (world) => {
-    const found = world.actors<HostThread>('hostThread').find(({ context: t }) => t.sigpending === true && t.letter === 'U');
+    const found = world.actors<HostThread>('hostThread').find(({ value, context: t }) => t.sigpending === true && isBetweenRuns(value));
     return found ? `${found.id} is kicked outside KVM_RUN` : null;
   },
 });
