@@ -56,12 +56,6 @@ describe('HLT', () => {
       `${BLOCK}.prepare_to_rcuwait`,
     ]);
   });
-
-  it('does not let the thread sleep if there is something to do when it polls', () => {
-    const played = play(halting(), steer(to(w.VCPU, POLL), finish(w.NETD), finish(w.VCPU)));
-    expect(fromHlt(played, 5)).toEqual(['kvm_emulate_halt', R18, POLL, R18, 'vcpu_enter_guest.kvm_check_requests.test']);
-    expect(played.delivered('sched.wake').filter(({ payload }) => payload.thread === w.VCPU)).toEqual([]);
-  });
 });
 
 describe('a vCPU', () => {
@@ -71,7 +65,7 @@ describe('a vCPU', () => {
   const halted = fresh.after({ type: 'vcpu.halt' });
   const mpState = (given: Given<Vcpu>) => given.when({ type: 'vcpu.mpState?', from: w.VCPU }).sent.map(({ event }) => event.halted);
   const check = (polls: boolean) => ({ type: 'vcpu.block', until: 'request', from: w.VCPU, ...(polls && { polls: true }) });
-  const request = { type: 'vcpu.request', request: 'KVM_REQ_VM_DEAD', from: w.NETD };
+  const request = { type: 'vcpu.request', request: 'KVM_REQ_UNBLOCK', from: w.NETD };
 
   it('is halted from its HLT until a check finds something to do', () => {
     expect([mpState(fresh), mpState(halted), mpState(halted.after(check(false)))]).toEqual([[false], [true], [true]]);
