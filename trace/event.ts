@@ -24,7 +24,7 @@ export type TraceEvent =
   | { readonly type: 'sched_waking' | 'sched_wakeup'; readonly task: Task; readonly cpu: number | null }
   | { readonly type: 'sched_migrate_task'; readonly task: Task; readonly from: number; readonly to: number }
   | { readonly type: 'kvm_entry'; readonly vcpu: number | null }
-  /** `reason` as printed, without `EXIT_REASON_` and `SVM_EXIT_`, in small letters: `npf`, `hlt`. */
+  /** `reason` as printed, without EXIT_REASON_ and SVM_EXIT_, in small letters: `npf`, `hlt`. */
   | { readonly type: 'kvm_exit'; readonly vcpu: number | null; readonly reason: string }
   /** `reason` is KVM_EXIT_*, or the errno with which KVM_RUN ends. */
   | { readonly type: 'kvm_userspace_exit'; readonly reason: string; readonly isError: boolean }

@@ -1,3 +1,4 @@
+/** One line of a recording, by each of the four heads. */
 import { describe, expect, it } from 'vitest';
 import { recordingOf } from '../../trace/recording.ts';
 

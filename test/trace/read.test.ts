@@ -1,3 +1,4 @@
+/** Recordings as files: plain, packed, damaged, binary. */
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
 /**
- * Ends of KVM_RUN with EINTR that no signal explains, and what does: kvm_run->immediate_exit was set,
- * which no tracepoint tells; or a signal has come, where the recording has no signals at all.
+ * Ends of KVM_RUN with EINTR that no signal explains, and what does: kvm_run->immediate_exit was
+ * set, which no tracepoint tells; or a signal has come, where the recording has no signals at all.
  */
 import type { Need } from './need.ts';
 
