@@ -40,6 +40,11 @@ describe('the threads of a recording', () => {
     expect(scenario.processes.find(({ id }) => id === 'rest1')).toMatchObject({ cpu: 1 });
   });
 
+  it('are refused where there are more than a host has', () => {
+    const many = Array.from({ length: 65 }, (_, at): Told => [`v-${at + 1}`, 0, entered(at)]);
+    expect(() => plan(...many)).toThrow(/there are 65 vCPUs of one VM/);
+  });
+
   it('are refused where none runs a vCPU', () => {
     expect(() => plan([HOG, 0, TIMER, 'd.h..'])).toThrow(/no thread runs a vCPU/);
   });

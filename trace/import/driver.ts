@@ -10,6 +10,8 @@ import type { Turns } from './part.ts';
 import type { Player } from './player.ts';
 import type { Row, World } from './world.ts';
 
+/** The most steps of a schedule. */
+export const STEPS_MAX = 1 << 20;
 /** How many needs further on another CPU may be while the next one of a CPU cannot be met. */
 const LOOK_AHEAD = 32;
 
@@ -27,8 +29,10 @@ export interface Drive {
   readonly choices: readonly ImportChoice[];
   /** Lines that were met, by what they ask for. */
   readonly met: ReadonlyMap<Need['act']['type'], number>;
-  /** Null: it was followed to its last line. */
+  /** Null: it was followed to its last line, or as far as a schedule goes. */
   readonly stop: Stop | null;
+  /** The first line that was left out, as the schedule would have too many steps. */
+  readonly tooLong: Need | null;
 }
 
 interface Progress {
@@ -37,6 +41,7 @@ interface Progress {
   /** How much of what was decided holds here. */
   readonly labels: number;
   readonly choices: number;
+  readonly met: ReadonlyMap<Need['act']['type'], number>;
 }
 
 interface Played {
@@ -49,7 +54,7 @@ export class Driver {
   readonly #world: World;
   readonly #labels: string[] = [];
   readonly #choices: ImportChoice[] = [];
-  readonly #met = new Map<Need['act']['type'], number>();
+  #met = new Map<Need['act']['type'], number>();
   #row: Row;
   #turns: Turns;
 
@@ -63,11 +68,12 @@ export class Driver {
   /** Follows all needs, or as many as the model can. */
   drive(needs: readonly Need[]): Drive {
     this.#take(this.#player.begin(new Draft(this.#world, this.#row, needs[0]?.line ?? 1)));
-    const stop = this.#follow(needs);
-    return { labels: this.#labels, choices: this.#choices, met: this.#met, stop };
+    const end = this.#follow(needs);
+    const { stop, tooLong } = { stop: null, tooLong: null, ...end };
+    return { labels: this.#labels, choices: this.#choices, met: this.#met, stop, tooLong };
   }
 
-  #follow(needs: readonly Need[]): Stop | null {
+  #follow(needs: readonly Need[]): Pick<Drive, 'stop'> | Pick<Drive, 'tooLong'> | null {
     const queues = new Map<number, Need[]>();
     for (const need of needs)
       queues
@@ -81,6 +87,7 @@ export class Driver {
     for (;;) {
       const heads = [...queues.keys()].flatMap((cpu) => head(cpu) ?? []).sort((a, b) => a.order - b.order || a.line - b.line);
       if (heads.length === 0) return null;
+      if (this.#labels.length > STEPS_MAX) return { tooLong: heads[0]! };
       let taken: Need | null = null;
       for (const need of heads) {
         if (blocked !== null && place.get(need)! > place.get(blocked.stop.need)! + LOOK_AHEAD) break;
@@ -93,7 +100,7 @@ export class Driver {
       }
       if (taken === null) {
         this.#backTo(blocked!.progress);
-        return blocked!.stop;
+        return { stop: blocked!.stop };
       }
       if (blocked?.stop.need === taken) blocked = null;
       at.set(taken.cpu, at.get(taken.cpu)! + 1);
@@ -135,10 +142,11 @@ export class Driver {
   }
 
   #progress(): Progress {
-    return { row: this.#row, turns: this.#turns, labels: this.#labels.length, choices: this.#choices.length };
+    return { row: this.#row, turns: this.#turns, labels: this.#labels.length, choices: this.#choices.length, met: new Map(this.#met) };
   }
 
-  #backTo({ row, turns, labels, choices }: Progress): void {
+  #backTo({ row, turns, labels, choices, met }: Progress): void {
+    this.#met = new Map(met);
     this.#row = row;
     this.#turns = turns;
     this.#labels.length = labels;

@@ -1,11 +1,12 @@
 /** A recorded schedule as a run: the scenario, the choices, and what was decided on the way. */
 import { knownProperties } from '../../sim/properties/index.ts';
+import { LIMITS } from '../../sim/scenario/fields.ts';
 import { resolveScenario } from '../../sim/scenario/resolve.ts';
 import type { ResolvedScenario } from '../../sim/scenario/types.ts';
 import type { Recording } from '../recording.ts';
 import { type Cast, castOf } from './cast.ts';
 import { type HostFacts, scenarioOf } from './derive.ts';
-import { type Drive, Driver, type Stop } from './driver.ts';
+import { type Drive, Driver, STEPS_MAX, type Stop } from './driver.ts';
 import { exitsOf } from './exits.ts';
 import { type HostOf, hostOf } from './facts.ts';
 import { type Needs, needsOf } from './need.ts';
@@ -45,8 +46,15 @@ export interface PlanOptions {
   readonly host?: Partial<HostFacts>;
 }
 
-/** CPUs of a simulated host. */
-const CPUS_MAX = 64;
+/** A simulated host has no more CPUs, VMs, or vCPUs in each. */
+function refuseTooMany({ file }: Recording, { cpus, threads }: Cast): void {
+  const refuse = (what: string, count: number, max: number): void => {
+    if (count > max) throw new ImportError(`${file}: there are ${count} ${what}`, `at most ${max}`);
+  };
+  refuse('CPUs on which vCPUs have run', cpus.length, LIMITS.cpus);
+  refuse('VMs', Math.max(...threads.map(({ vm }) => vm)) + 1, LIMITS.vms);
+  refuse('vCPUs of one VM', Math.max(...threads.map(({ vcpu }) => vcpu)) + 1, LIMITS.vcpus);
+}
 
 /** Offers of the stop by CPU, and those of all others. */
 function offersAt(world: World, places: Places, { row }: Stop): Pick<Plan, 'atStop' | 'otherOffers'> {
@@ -78,8 +86,7 @@ export function planOf(recording: Recording, options: PlanOptions = {}): Plan {
   const cast = castOf(recording);
   if (cast.threads.length === 0)
     throw new ImportError(`${recording.file}: no thread runs a vCPU`, 'a recording with kvm_entry and kvm_exit; docs/real-kernels.md');
-  if (cast.cpus.length > CPUS_MAX)
-    throw new ImportError(`${recording.file}: vCPUs have run on ${cast.cpus.length} CPUs`, `at most ${CPUS_MAX}`);
+  refuseTooMany(recording, cast);
   const needs = needsOf(recording, cast);
   const exits = exitsOf(needs.needs, cast);
   const host = options.scenario ? null : hostOf(recording, cast, options.host ?? {});
@@ -90,6 +97,10 @@ export function planOf(recording: Recording, options: PlanOptions = {}): Plan {
   const places = new Places(world, scenario);
   const player = new Player({ world, troupe, places, exits, needs: needs.needs, has: needs.has });
   const drive = new Driver(world, player).drive(needs.needs);
+  const { tooLong } = drive;
+  const gap = tooLong
+    ? { line: tooLong.line, why: `the schedule has ${STEPS_MAX.toLocaleString('en')} steps, and may have no more` }
+    : needs.gap;
   const offers = drive.stop ? offersAt(world, places, drive.stop) : { atStop: [], otherOffers: [] };
-  return { cast, host, scenario: given ?? withRoom(scenario, drive), troupe, needs, drive, ...offers };
+  return { cast, host, scenario: given ?? withRoom(scenario, drive), troupe, needs: { ...needs, gap }, drive, ...offers };
 }
