@@ -6,6 +6,7 @@
 import '../actors/kvm/kvm-env.ts';
 import '../actors/kvm/kvm-run.ts';
 import '../actors/kvm/slots.ts';
+import '../actors/kvm/tgkill.ts';
 import '../actors/kvm/user-exits.ts';
 import '../actors/os-lock/arm-env.ts';
 import '../actors/os-lock/arm-guest.ts';

@@ -5,6 +5,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: 'scenarios', summary: 'list the shipped scenarios, or print one', load: () => import('./scenarios.ts') },
   { name: 'check', summary: 'check scenario files: keys, values, names', load: () => import('./check.ts') },
   { name: 'run', summary: 'run a scenario once and write its journal', load: () => import('./run.ts') },
+  { name: 'import', summary: 'follow a recording of a real kernel: its schedule as a run', load: () => import('./import.ts') },
   { name: 'replay', summary: 're-execute a journal and compare every digest', load: () => import('./replay.ts') },
   { name: 'inject', summary: 'replace one choice of a recorded run and see what changes', load: () => import('./inject.ts') },
   { name: 'show', summary: 'show a journal: facts, records, one state, where one can inject', load: () => import('./show.ts') },

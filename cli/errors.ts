@@ -85,6 +85,8 @@ const RULES: Readonly<Record<string, Omit<Failure, 'message'>>> = {
     attempt: 'another copy of the file, or the search from its start',
   }),
   ForeignSearchError: rule('search_foreign', EXIT.damaged, { attempt: 'the search from its start' }),
+  ImportError: rule('cannot_import', EXIT.usage),
+  TraceError: rule('not_a_recording', EXIT.usage),
   ServerStartError: rule('cannot_serve', EXIT.usage),
   ModelError: rule('model', EXIT.internal),
   UnhandledEventError: rule('model', EXIT.internal),
@@ -166,12 +168,18 @@ export const blamed = (failure: Failure, files: readonly string[]): Failure => (
     'WORLDSWITCH_DEBUG=1, which shows where; docs/extend.md has the rules. A scenario that needs no module tells whose mistake it is without --models',
 });
 
+/** What an error itself says was expected, and what to try. */
+function adviceOf(error: Error): Pick<Failure, 'expected' | 'attempt'> {
+  const { expected, attempt } = error as { readonly expected?: unknown; readonly attempt?: unknown };
+  return { ...(typeof expected === 'string' && { expected }), ...(typeof attempt === 'string' && { attempt }) };
+}
+
 /** Any error as a failure. */
 export function failureOf(error: unknown): Failure {
   if (error instanceof CliError) return error.failure;
   if (!(error instanceof Error)) return { code: 'internal', exit: EXIT.internal, message: String(error), attempt: REPORT };
   const known = Object.hasOwn(RULES, error.name) ? RULES[error.name] : undefined;
-  if (known) return { ...known, message: error.message };
+  if (known) return { ...known, message: error.message, ...adviceOf(error) };
   if (error.name === 'JournalWriteError') return writeFailure(error);
   const code = codeOf(error);
   if (code.startsWith('commander.')) return usageFailure(error.message);

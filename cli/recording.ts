@@ -116,13 +116,14 @@ export class Recording {
   }
 
   /**
-   * Starts the run unless it has, and takes it to its end, or until it is interrupted.
+   * Starts the run unless it has, and takes it to its end, until `steps` have been carried out, or
+   * until it is interrupted.
    * @throws ModelError, ScheduleError, JournalWriteError
    */
-  async carry(run: Run): Promise<Recorded> {
+  async carry(run: Run, steps = Number.POSITIVE_INFINITY): Promise<Recorded> {
     try {
       if (run.sequencer.seq === 0) run.start();
-      await this.#advance(run).finally(() => showProgress(this.#options.io.err, ''));
+      await this.#advance(run, steps).finally(() => showProgress(this.#options.io.err, ''));
       const end = run.stop();
       return this.#seal(run, end);
     } catch (error) {
@@ -135,13 +136,13 @@ export class Recording {
     this.#writer?.discard();
   }
 
-  async #advance(run: Run): Promise<void> {
+  async #advance(run: Run, steps: number): Promise<void> {
     const { io } = this.#options;
     const signal = io.interruption();
     let shownAt = performance.now();
     let flushedAt = shownAt;
     for (let turn = shownAt; !signal.aborted; ) {
-      for (let i = 0; i < STEPS_PER_LOOK; i++) if (!run.advance()) return;
+      for (let i = 0; i < STEPS_PER_LOOK; i++) if (run.sequencer.step >= steps || !run.advance()) return;
       const now = performance.now();
       if (now - turn < TURN_MS) continue;
       if (now - flushedAt >= FLUSH_MS) {

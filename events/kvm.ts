@@ -47,6 +47,10 @@ export interface ExitInfoOf {
   readonly HLT: null;
   readonly SHUTDOWN: null;
   readonly INVALID: null;
+  /** A page that the nested page tables lack: #NPF, an EPT violation. */
+  readonly TDP_FAULT: null;
+  /** What KVM does itself for the guest, by the name that recordings have. */
+  readonly INTERCEPT: { readonly name: string };
   /** SVM: VMEXIT_IOIO; VMX: an I/O instruction. */
   readonly IO: { readonly port: number; readonly write: boolean };
   /** #NPF, an EPT misconfiguration or a data abort where no memory slot is. */
@@ -136,6 +140,9 @@ export type VmEvent = EventOf<{
   /** write_lock(&kvm->mmu_lock), and back. */
   'vm.lockMmu': object;
   'vm.unlockMmu': object;
+  /** read_lock(&kvm->mmu_lock), and back. */
+  'vm.readLockMmu': object;
+  'vm.readUnlockMmu': object;
   /** kvm_vm_bugged() and kvm_vm_dead(). */
   'vm.kill': { cause: 'bugged' | 'dead' };
 }>;
@@ -170,6 +177,8 @@ export const KVM_EVENTS = {
   'vcpu.blocked': 'bus',
   'vm.lockMmu': 'bus',
   'vm.unlockMmu': 'bus',
+  'vm.readLockMmu': 'bus',
+  'vm.readUnlockMmu': 'bus',
   'vm.mmuLocked': 'bus',
   'vm.kill': 'bus',
 } as const satisfies Record<(VcpuEvent | VcpuAnswer | VmEvent | VmAnswer)['type'], Delivery>;

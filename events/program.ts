@@ -13,8 +13,12 @@ export interface GuestOpsOf {}
 // biome-ignore lint/suspicious/noEmptyInterface: as above
 export interface HostOpsOf {}
 
+/** Operations of a guest that leave guest mode for what KVM resolves itself. @public */
+export type KernelExitOp = { readonly op: 'touch' } | { readonly op: 'intercept'; readonly name: string };
+
 /** What the guests of every host can do. @public */
 export type CoreGuestOp =
+  | KernelExitOp
   /** Computes in guest mode and never exits by itself: only an interrupt of the pCPU ends it. */
   | { readonly op: 'spin' }
   | { readonly op: 'compute' }
@@ -29,8 +33,12 @@ export type CoreGuestOp =
 /** What a thread of a host process can do. Upper case: an ioctl by its own name. @public */
 export type HostOp = CoreHostOp | HostOpsOf[keyof HostOpsOf];
 
+/** A thread sends the one that runs a vCPU a signal. @public */
+export type SignalOp = { readonly op: 'tgkill'; readonly vm: string; readonly vcpu: number };
+
 /** What the threads of every host can do. @public */
 export type CoreHostOp =
+  | SignalOp
   /** `reenter`: the VMM answers what KVM_RUN has ended for, and calls it again. */
   | { readonly op: 'KVM_RUN'; readonly vm: string; readonly vcpu: number; readonly reenter?: boolean }
   | { readonly op: 'KVM_GET_MP_STATE'; readonly vm: string; readonly vcpu: number }

@@ -107,12 +107,20 @@ export const guestOperations = (env: GuestEnv): readonly (readonly [string, read
     ],
   ],
   ['compute', [loop(step('compute', { idles: true, computes: true }))]],
+  ['touch', [step('touch', { send: (v) => vmexit(v, 'TDP_FAULT') })]],
+  ['intercept', [step('intercept', { send: (v) => vmexit(v, 'INTERCEPT', interceptOf(env, v)) })]],
   ['hlt', [step('HLT', { send: (v) => vmexit(v, 'HLT') })]],
   ['out', [step('OUT', { send: (v) => vmexit(v, 'IO', ioOf(env, v)) }), retire('OUT')]],
   ['in', [step('IN', { send: (v) => vmexit(v, 'IO', ioOf(env, v)) }), retire('IN')]],
   ['mmio', [step('MMIO', { send: (v) => vmexit(v, 'MMIO', mmioOf(env, v)) }), retire('MMIO')]],
   ['debug-exit', [step('DB', { send: (v) => vmexit(v, 'DEBUG') })]],
 ];
+
+function interceptOf(env: GuestEnv, v: Vcpu): ExitInfoOf['INTERCEPT'] {
+  const op = opOf(env, v);
+  if (op.op !== 'intercept') throw new Error(`${op.op} names no exit`);
+  return { name: op.name };
+}
 
 /** What carries out each operation, whether a program holds it or not. */
 export const guestItems = (env: GuestEnv): readonly GuestItem[] => guestOperations(env).flatMap(([, items]) => items);

@@ -5,6 +5,7 @@
 import { type HostEnv, type HostItem, type HostPath, host } from '../host/host-env.ts';
 import { kvmRunPath } from './kvm-run.ts';
 import { madvisePath } from './mmu-notifier.ts';
+import { tgkillPath } from './tgkill.ts';
 import { inUserLoop } from './user-loop.ts';
 import { lockMutex, unlockMutex, vcpuLoad, vcpuPut } from './vcpu-load.ts';
 
@@ -45,6 +46,7 @@ const vmIoctlPath = (env: HostEnv, name: string): HostPath => {
 /** Operations of host threads that reach KVM: its ioctls, and what its MMU notifier hears of. */
 export const kvmOperations = (env: HostEnv): readonly (readonly [string, HostItem])[] => [
   ['madvise', call(madvisePath(env))],
+  ['tgkill', call(tgkillPath(env))],
   ['KVM_RUN', call(inUserLoop(env, kvmRunPath(env)))],
   ...Object.keys(env.slots.keyed('vcpuIoctls')).map((name) => [name, call(vcpuIoctlPath(env, name))] as const),
   ...Object.keys(env.slots.keyed('vmIoctls')).map((name) => [name, call(vmIoctlPath(env, name))] as const),

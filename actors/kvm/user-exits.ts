@@ -62,6 +62,8 @@ declare module '../host/host-env.ts' {
   interface HostLocals {
     /** Why the last KVM_RUN has ended. */
     readonly userExit?: UserExit | undefined;
+    /** KVM_REQ_VM_DEAD: KVM_RUN ends with -EIO. */
+    readonly dead?: boolean | undefined;
     /** KVM_RUN fails with EINTR before its first turn. */
     readonly notRun?: boolean | undefined;
   }

@@ -12,18 +12,29 @@ export interface VmContext {
   readonly dead: 'bugged' | 'dead' | null;
   /** Who has mmu_lock for writing. */
   readonly mmuLock: ActorId | null;
+  /** Who has it for reading; sorted, and absent if none has. */
+  readonly mmuReaders?: readonly ActorId[] | undefined;
 }
 
 export const vmMachine = setup({
   types: { context: {} as VmContext, events: {} as Stamped<VmEvent>, emitted: {} as Outgoing },
   guards: {
-    isMmuFree: ({ context: c }) => c.mmuLock === null,
+    isMmuFree: ({ context: c }) => c.mmuLock === null && c.mmuReaders === undefined,
+    isMmuUnwritten: ({ context: c }) => c.mmuLock === null,
+    isMmuReader: ({ context: c, event }) => c.mmuReaders?.includes(sender(event)) === true,
     isMmuOwner: ({ context: c, event }) => c.mmuLock === event.from,
     isAlive: ({ context: c }) => c.dead === null,
   },
   actions: {
     takeMmu: assign({ mmuLock: ({ event }) => sender(event) }),
     dropMmu: assign({ mmuLock: null }),
+    readMmu: assign({ mmuReaders: ({ context: c, event }) => [...(c.mmuReaders ?? []), sender(event)].sort() }),
+    endReadMmu: assign({
+      mmuReaders: ({ context: c, event }) => {
+        const others = c.mmuReaders!.filter((reader) => reader !== event.from);
+        return others.length === 0 ? undefined : others;
+      },
+    }),
     answerMmuTaken: emit(({ event }) => outgoing(sender(event), { type: 'vm.mmuLocked', acquired: true })),
     answerMmuBusy: emit(({ event }) => outgoing(sender(event), { type: 'vm.mmuLocked', acquired: false })),
     kill: assign({ dead: ({ event }) => (event.type === 'vm.kill' ? event.cause : null) }),
@@ -39,6 +50,8 @@ export const vmMachine = setup({
       on: {
         'vm.lockMmu': [{ guard: 'isMmuFree', actions: ['takeMmu', 'answerMmuTaken'] }, { actions: 'answerMmuBusy' }],
         'vm.unlockMmu': { guard: 'isMmuOwner', actions: 'dropMmu' },
+        'vm.readLockMmu': [{ guard: 'isMmuUnwritten', actions: ['readMmu', 'answerMmuTaken'] }, { actions: 'answerMmuBusy' }],
+        'vm.readUnlockMmu': { guard: 'isMmuReader', actions: 'endReadMmu' },
         'vm.kill': [{ guard: 'isAlive', actions: 'kill' }, { actions: 'ignore' }],
       },
     },

@@ -165,5 +165,6 @@ export const userVmmOperations = (env: HostEnv): readonly (readonly [string, Hos
       ]),
     ),
   ],
+  ['store-immediate-exit', step('store_immediate_exit', { ...QEMU, send: store(env, 'immediateExit', true) })],
   ['resume-vcpu', step('resume_vcpu', { ...QEMU, send: store(env, 'paused', false) })],
 ];

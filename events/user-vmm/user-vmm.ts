@@ -28,7 +28,8 @@ declare module '../options.ts' {
 
 type HostOps =
   | { readonly op: 'pause-vcpu'; readonly vm: string; readonly vcpu: number }
-  | { readonly op: 'resume-vcpu'; readonly vm: string; readonly vcpu: number };
+  | { readonly op: 'resume-vcpu'; readonly vm: string; readonly vcpu: number }
+  | { readonly op: 'store-immediate-exit'; readonly vm: string; readonly vcpu: number };
 declare module '../program.ts' {
   interface HostOpsOf {
     'user-vmm': HostOps;

@@ -5,10 +5,12 @@
 import { computeOperations } from '../../actors/host/compute.ts';
 import type { HostEnv, HostParts } from '../../actors/host/host-env.ts';
 import { type GuestEnv, type GuestImage, guestOperations } from '../../actors/kvm/guest-program.ts';
+import { kernelExitParts } from '../../actors/kvm/kernel-exits.ts';
 import type { VmFacts } from '../../actors/kvm/kvm-env.ts';
 import { kvmOperations } from '../../actors/kvm/kvm-ioctls.ts';
 import { KVM_PARTS } from '../../actors/kvm/kvm-run.ts';
 import { type Owned, SlotError, Slots } from '../../actors/kvm/slots.ts';
+import { signalParts } from '../../actors/kvm/tgkill.ts';
 import { type UserSpace, userExitParts } from '../../actors/kvm/user-exits.ts';
 import { kvmNotifiers } from '../../actors/kvm/vcpu-load.ts';
 import type { PathPatches } from '../../actors/path/patch.ts';
@@ -28,6 +30,13 @@ interface Programs {
   readonly patches: PathPatches;
 }
 
+/** Names of the operations that guests of a scenario have. */
+const guestOpsIn = ({ vms }: ResolvedScenario): ReadonlySet<string> =>
+  new Set(vms.flatMap(({ vcpus }) => vcpus.flatMap(({ ops }) => ops.map(({ op }) => op))));
+/** The same of host threads. */
+const hostOpsIn = ({ processes }: ResolvedScenario): ReadonlySet<string> =>
+  new Set(processes.flatMap(({ threads }) => threads.flatMap(({ program }) => program.ops.map(({ op }) => op))));
+
 /**
  * KVM's slots with the parts of the vendor and of all mechanisms of the host.
  * @throws MechanismError if two claim one place
@@ -36,6 +45,8 @@ function slotsOf(scenario: ResolvedScenario): Slots {
   const vendor = VENDORS[scenario.host.arch];
   const owned: Owned[] = [
     { owner: 'kvm', parts: KVM_PARTS },
+    { owner: 'kvm', parts: kernelExitParts(guestOpsIn(scenario)) },
+    { owner: 'kvm', parts: signalParts(hostOpsIn(scenario)) },
     { owner: vendor.name, parts: vendor.parts },
     { owner: 'kvm', parts: userExitParts(userSpaceOf(scenario)) },
     ...mechanismsOf(scenario.host.arch).flatMap((mechanism) =>

@@ -28,6 +28,7 @@ import { merged } from './merged.ts';
 import { checkedTopology } from './own-topology.ts';
 import { patchMachines, pathPatchesOf, refuseUnknownPaths } from './patches.ts';
 import { amongMechanisms, mechanisms, mechanismsOf, originOf, patchesOf } from './registry.ts';
+import { runnerOf } from './runner.ts';
 
 const cpuId = (index: number): ActorId => `pcpu:${index}`;
 const vcpuId = (vm: string, index: number): ActorId => `vcpu:${vm}/${index}`;
@@ -56,7 +57,11 @@ export const programsIn = (
 
 /** What paths know of a VM. A mechanism gives the facts that it declares. */
 function factsOf(scenario: ResolvedScenario, vm: ResolvedVm): VmFacts {
-  const own = { id: `vm:${vm.id}`, vcpus: vm.vcpus.map((_, index) => vcpuId(vm.id, index)) };
+  const own = {
+    id: `vm:${vm.id}`,
+    vcpus: vm.vcpus.map((_, index) => vcpuId(vm.id, index)),
+    threads: vm.vcpus.map((_, index) => runnerOf(scenario, vm.id, index)),
+  };
   const here = mechanismsOf(scenario.host.arch);
   return merged('the fact of a VM', own, here, (mechanism) => mechanism.vm?.(scenario, vm).facts) as unknown as VmFacts;
 }
@@ -85,6 +90,7 @@ const SETS: readonly string[] = [
   'pcpu.calls',
   'hostProcess.threads',
   'mutex.waiters',
+  'vm.mmuReaders',
 ];
 
 /**
@@ -267,12 +273,9 @@ const processesOf = (scenario: ResolvedScenario): ActorSpec[] =>
 
 function vcpusOf(scenario: ResolvedScenario, vm: ResolvedVm, images: Numbering<GuestImage>): ActorSpec[] {
   return vm.vcpus.map((program, index) => {
-    const runs = (thread: Thread) => thread.program.ops.some((op) => op.op === 'KVM_RUN' && op.vm === vm.id && op.vcpu === index);
-    const thread = threadsOf(scenario).find(runs);
-    if (!thread) throw new Error(`no thread runs ${vcpuId(vm.id, index)}`);
     const image = images.of({ vm: factsOf(scenario, vm), program });
     const loops = program.loops.length ? `loop:${vcpuId(vm.id, index)}` : null;
-    const own = { thread: thread.id, image, loops, interrupts: scenario.allow.includes('interrupt') };
+    const own = { thread: runnerOf(scenario, vm.id, index), image, loops, interrupts: scenario.allow.includes('interrupt') };
     const here = mechanismsOf(scenario.host.arch);
     const input = merged('the field of a vCPU', own, here, (mechanism) => mechanism.vcpu?.(scenario, vm, index));
     return {

@@ -3,9 +3,14 @@
  * `all-operations.ts`.
  */
 import { z } from 'zod';
-import type { CoreGuestOp, CoreHostOp } from '../../events/program.ts';
+import type { CoreGuestOp, CoreHostOp, SignalOp } from '../../events/program.ts';
 import { integer, LIMITS, NAME, VCPU, vcpuNamed } from './fields.ts';
 import { type Arguments, type Operation, operation } from './operation.ts';
+
+const INTERCEPTED = z
+  .string({ error: 'expected the name of an exit such as "cpuid"' })
+  .regex(/^[A-Za-z][\w ()-]{0,39}$/, { error: 'expected the name of an exit such as "cpuid"' })
+  .describe('The exit, as recordings of KVM name it.');
 
 type GuestTable = { readonly [K in CoreGuestOp['op']]: Operation<Arguments, CoreGuestOp> };
 type HostTable = { readonly [K in CoreHostOp['op']]: Operation<Arguments, CoreHostOp> };
@@ -16,6 +21,10 @@ const GPA_MAX = 2 ** 52 - 1;
 
 /** What the program of a vCPU can do. */
 export const GUEST_OPERATIONS = {
+  touch: operation('touch', 'Touches a page that the nested page tables lack: KVM maps it, and the guest goes on; not on arm64.', {}),
+  intercept: operation('intercept', 'Leaves guest mode for what KVM does itself, such as CPUID or an MSR; not on arm64.', {
+    name: INTERCEPTED,
+  }),
   spin: operation('spin', 'Computes and never exits by itself: only an interrupt of the pCPU ends it.', {}),
   compute: operation('compute', 'Computes without end: an interrupt takes the vCPU out of the guest, and it goes on when it is back.', {}),
   hlt: operation('hlt', 'Halts until an interrupt, where the scenario allows them, or KVM_REQ_UNBLOCK.', {}),
@@ -60,6 +69,12 @@ export const HOST_OPERATIONS = {
   compute: operation('compute', 'Computes in user mode, one step, so many, or `endless`: others wait for the CPU.', {
     steps: z.union([integer(1, COMPUTE_MAX), z.literal('endless')]).exactOptional(),
   }),
+  tgkill: {
+    summary: 'Sends the thread that runs a vCPU a signal that it has a handler for: KVM_RUN ends with EINTR.',
+    args: { vcpu: VCPU },
+    fields: OF_VCPU,
+    compiled: z.strictObject({ vcpu: VCPU }).transform(({ vcpu }): SignalOp => ({ op: 'tgkill', ...vcpuNamed(vcpu) })),
+  },
 } satisfies HostTable;
 
 export const CHOOSE_SUMMARY = 'Runs one of several lists of operations, the first unless it is chosen otherwise; a list may be empty.';

@@ -91,6 +91,8 @@ const bindingIssues = ({ cpus, processes }: Structure): PathIssue[] =>
 const NOT_ON_ARM64: Readonly<Partial<Record<GuestOp['op'], string>>> = {
   out: 'mmio: arm64 has no port I/O',
   in: 'mmio: arm64 has no port I/O',
+  touch: 'mmio: faults of arm64 that KVM resolves are not modelled',
+  intercept: 'an operation of arm64',
   'debug-exit': 'an operation of arm64 that a debugger stops, such as execute',
 };
 

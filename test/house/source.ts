@@ -67,7 +67,7 @@ export interface Import {
 
 export function importsOf(file: string, text: string): Import[] {
   const code = withoutComments(text);
-  return [...code.matchAll(/\b(?:from|import|require)\b\s*\(?\s*(['"`])([^'"`\n]+)\1/g)].map((match) => {
+  return [...code.matchAll(/(?<![.'"`])\b(?:from|import|require)\b\s*\(?\s*(['"`])([^'"`\n]+)\1/g)].map((match) => {
     const name = match[2]!;
     const to = name.startsWith('.')
       ? posix.join(posix.dirname(file), name)

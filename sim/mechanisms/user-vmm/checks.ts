@@ -2,7 +2,7 @@
 import { type PathIssue, shown } from '../../scenario/issues.ts';
 import { operationsIn, type Structure } from '../../scenario/lowered.ts';
 
-const isPauses = (op: string): boolean => op === 'pause-vcpu' || op === 'resume-vcpu';
+const isPauses = (op: string): boolean => op === 'pause-vcpu' || op === 'resume-vcpu' || op === 'store-immediate-exit';
 
 /** vCPUs that are paused by a thread which cannot, or whose own thread would not look. */
 function pauses({ processes }: Structure): PathIssue[] {

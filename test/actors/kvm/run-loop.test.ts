@@ -64,7 +64,7 @@ describe('need_resched that is set between R5 and R10 of the first turn', () => 
     const VMM = 'thread:qemu0/vcpu0';
     const scenario = intel({
       guest: [{ spin: {} }],
-      others: { other: [{ compute: {} }] },
+      others: { other: [{ compute: { steps: 1 } }] },
       host: { preemption: 'voluntary', ticks: 'pending' },
     });
     const first = [to(VMM, 'main.start'), to(VMM, 'kvm_check_requests.test'), choose('tick(pcpu:0)')];

@@ -16,6 +16,8 @@ const TYPES: Readonly<Record<Arch, string>> = { amd: 'svm', intel: 'vmx', arm64:
 const VCPU = 'vcpu: vm0/0';
 const GUEST: Readonly<Record<keyof typeof GUEST_OPERATIONS, readonly string[]>> = {
   spin: ['{}'],
+  touch: ['{}'],
+  intercept: ['{ name: cpuid }'],
   compute: ['{}'],
   hlt: ['{}'],
   out: ['{ port: 0 }', '{ port: 65535 }'],
@@ -25,9 +27,11 @@ const GUEST: Readonly<Record<keyof typeof GUEST_OPERATIONS, readonly string[]>> 
 };
 const HOST: Readonly<Record<keyof typeof HOST_OPERATIONS | keyof typeof USER_VMM_HOST_OPERATIONS, readonly string[]>> = {
   KVM_RUN: [`{ ${VCPU} }`, `{ ${VCPU}, reenter: true }`, `{ ${VCPU}, reenter: false }`],
-  KVM_GET_MP_STATE: [`{ ${VCPU} }`],
   madvise: ['{ vm: vm0 }'],
-  compute: ['{}', '{ steps: endless }'],
+  tgkill: [`{ ${VCPU} }`],
+  'store-immediate-exit': [`{ ${VCPU} }`],
+  compute: ['{}', '{ steps: 1 }'],
+  KVM_GET_MP_STATE: [`{ ${VCPU} }`],
   'pause-vcpu': [`{ ${VCPU} }`],
   'resume-vcpu': [`{ ${VCPU} }`],
 };
