@@ -4,6 +4,7 @@
  */
 import { computeOperations } from '../../actors/host/compute.ts';
 import type { HostEnv, HostParts } from '../../actors/host/host-env.ts';
+import { CLOCK_PARTS } from '../../actors/kvm/clock.ts';
 import { type GuestEnv, type GuestImage, guestOperations } from '../../actors/kvm/guest-program.ts';
 import type { VmFacts } from '../../actors/kvm/kvm-env.ts';
 import { kvmOperations } from '../../actors/kvm/kvm-ioctls.ts';
@@ -36,6 +37,7 @@ function slotsOf(scenario: ResolvedScenario): Slots {
   const vendor = VENDORS[scenario.host.arch];
   const owned: Owned[] = [
     { owner: 'kvm', parts: KVM_PARTS },
+    ...(scenario.host.tsc === 'unstable' ? [{ owner: 'kvm', parts: CLOCK_PARTS }] : []),
     { owner: vendor.name, parts: vendor.parts },
     { owner: 'kvm', parts: userExitParts(userSpaceOf(scenario)) },
     ...mechanismsOf(scenario.host.arch).flatMap((mechanism) =>
@@ -94,6 +96,7 @@ export function hostEnvOf(scenario: ResolvedScenario, { programs, vms, patches }
     programs,
     haltPolling: scenario.host.haltPolling ?? true,
     rseq: scenario.host.rseq ?? false,
+    tsc: scenario.host.tsc ?? 'stable',
     parts: owners.map(([, part]) => part),
     notifiers: kvmNotifiers,
     slots: slotsOf(scenario),
