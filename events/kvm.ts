@@ -16,6 +16,9 @@ export interface VcpuRequests {
   readonly KVM_REQ_VM_DEAD: true;
   readonly KVM_REQ_UNBLOCK: true;
   readonly KVM_REQ_OUTSIDE_GUEST_MODE: true;
+  /** x86, of the kvmclock: of all vCPUs of the VM, and of this one. */
+  readonly KVM_REQ_GLOBAL_CLOCK_UPDATE: true;
+  readonly KVM_REQ_CLOCK_UPDATE: true;
 }
 /** Names of requests. @public */
 export type VcpuRequest = keyof VcpuRequests;

@@ -51,6 +51,8 @@ export interface HostEnv {
   readonly haltPolling: boolean;
   /** Whether threads have registered an rseq area, so that a switch leaves them work to do. */
   readonly rseq: boolean;
+  /** Whether the TSCs of the host's CPUs agree. */
+  readonly tsc: 'stable' | 'unstable';
 }
 
 /**

@@ -7,6 +7,7 @@
 import { outgoing } from '../../events/event.ts';
 import { fatalSignalPending, type HostEnv, type HostItem, type HostThread, host, kernelSource, type Notifiers } from '../host/host-env.ts';
 import { sleepUntil } from '../host/sleeping.ts';
+import { askForClock } from './clock.ts';
 import { vcpuOf } from './kvm-env.ts';
 import { recordedAt } from './recordings.ts';
 
@@ -47,13 +48,17 @@ export const unlockMutex = (env: HostEnv, set?: () => Partial<HostThread>): Host
   });
 
 /** R4: kvm_arch_vcpu_load(). @public */
-export const archLoad = (env: HostEnv, at = IN_IOCTL.load): readonly HostItem[] => [
-  step('kvm_arch_vcpu_load', {
-    send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.load', cpu: t.cpu! }),
-    ...seen(env, at),
-  }),
-  ...env.slots.items('load', env),
-];
+export const archLoad = (env: HostEnv, at = IN_IOCTL.load): readonly HostItem[] => {
+  const clock = askForClock(env);
+  return [
+    step('kvm_arch_vcpu_load', {
+      send: (t) => [outgoing(vcpuOf(env, t).id, { type: 'vcpu.load', cpu: t.cpu! }), ...(clock === null ? [] : [clock.send(t)])],
+      ...(clock !== null && { answers: clock.answers }),
+      ...seen(env, at),
+    }),
+    ...env.slots.items('load', env),
+  ];
+};
 
 /** R19: kvm_arch_vcpu_put(). @public */
 export const archPut = (env: HostEnv, at = IN_IOCTL.put): readonly HostItem[] => [

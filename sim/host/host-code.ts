@@ -4,6 +4,7 @@
  */
 import { computeOperations } from '../../actors/host/compute.ts';
 import type { HostEnv, HostParts } from '../../actors/host/host-env.ts';
+import { CLOCK_PARTS } from '../../actors/kvm/clock.ts';
 import { type GuestEnv, type GuestImage, guestOperations } from '../../actors/kvm/guest-program.ts';
 import { kernelExitParts } from '../../actors/kvm/kernel-exits.ts';
 import type { VmFacts } from '../../actors/kvm/kvm-env.ts';
@@ -47,6 +48,7 @@ function slotsOf(scenario: ResolvedScenario): Slots {
     { owner: 'kvm', parts: KVM_PARTS },
     { owner: 'kvm', parts: kernelExitParts(guestOpsIn(scenario)) },
     { owner: 'kvm', parts: signalParts(hostOpsIn(scenario)) },
+    ...(scenario.host.tsc === 'unstable' ? [{ owner: 'kvm', parts: CLOCK_PARTS }] : []),
     { owner: vendor.name, parts: vendor.parts },
     { owner: 'kvm', parts: userExitParts(userSpaceOf(scenario)) },
     ...mechanismsOf(scenario.host.arch).flatMap((mechanism) =>
@@ -105,6 +107,7 @@ export function hostEnvOf(scenario: ResolvedScenario, { programs, vms, patches }
     programs,
     haltPolling: scenario.host.haltPolling ?? true,
     rseq: scenario.host.rseq ?? false,
+    tsc: scenario.host.tsc ?? 'stable',
     parts: owners.map(([, part]) => part),
     notifiers: kvmNotifiers,
     slots: slotsOf(scenario),

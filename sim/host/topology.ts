@@ -9,6 +9,7 @@ import { hostSchedulerMachine } from '../../actors/host/host-scheduler.ts';
 import { hostThreadMachine } from '../../actors/host/host-thread.ts';
 import { loopMachine, mutexMachine } from '../../actors/host/kernel-objects.ts';
 import { pcpuMachine } from '../../actors/host/pcpu.ts';
+import { hvLockId } from '../../actors/kvm/clock.ts';
 import type { GuestImage } from '../../actors/kvm/guest-program.ts';
 import type { VmFacts } from '../../actors/kvm/kvm-env.ts';
 import { vcpuMachine } from '../../actors/kvm/vcpu.ts';
@@ -95,8 +96,8 @@ const SETS: readonly string[] = [
 
 /**
  * The actors of a scenario, and machines whose paths follow its options. Slots are in this order:
- * pCPUs, scheduler, threads, processes, vCPUs, VMs, those of mechanisms, mutexes of vCPUs, loop
- * counters.
+ * pCPUs, scheduler, threads, processes, vCPUs, VMs, those of mechanisms, mutexes of vCPUs and
+ * of VMs, loop counters.
  */
 export function topologyOf(scenario: ResolvedScenario): Topology {
   const own = models().find(({ name }) => name === scenario.model);
@@ -122,6 +123,7 @@ export function topologyOf(scenario: ResolvedScenario): Topology {
     ...scenario.vms.map((vm) => ({ id: `vm:${vm.id}`, kind: 'vm', input: null })),
     ...mechanismsOf(scenario.host.arch).flatMap((mechanism) => mechanism.actors?.(scenario) ?? []),
     ...scenario.vms.flatMap((vm) => vm.vcpus.map((_, i) => ({ id: `mutex:${vcpuId(vm.id, i)}`, kind: 'mutex', input: null }))),
+    ...(scenario.host.tsc === 'unstable' ? scenario.vms.map(({ id }) => ({ id: hvLockId(id), kind: 'mutex', input: null })) : []),
     ...loopsOf(scenario, threads),
   ];
   const { machines, origins } = machinesOf(scenario, { programs: programs.values, images: images.values });

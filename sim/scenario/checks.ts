@@ -26,6 +26,9 @@ export function hostIssues({ host, allow = [], time }: Pick<Scenario, 'host' | '
   if (host.smt === true && host.cpus !== undefined && host.cpus % 2 !== 0) {
     issues.push({ path: ['host', 'cpus'], message: `found ${host.cpus}; expected an even number: with smt, each two CPUs share a core` });
   }
+  if (host.arch === 'arm64' && host.tsc !== undefined) {
+    issues.push({ path: ['host', 'tsc'], message: `found ${shown(host.tsc)}; expected none: arm64 has no TSC` });
+  }
   if (time === 'ordered') {
     const reason = 'the order in which armed timers fire is not simulated: each may fire at any later step';
     issues.push({ path: ['time'], message: `found "ordered"; expected "untimed": ${reason}` });

@@ -80,6 +80,7 @@ function resolveHost({ host, variants = {} }: Scenario, variant: string): Resolv
     ticks: host.ticks ?? DEFAULTS.ticks,
     ...(host.haltPolling === false && { haltPolling: false as const }),
     ...(host.rseq === true && { rseq: true as const }),
+    ...(host.tsc === 'unstable' && { tsc: 'unstable' as const }),
     features: host.features ?? [],
     options: hostOptions(host.arch, kernel, host.options ?? {}, ofVariant ?? {}),
   };

@@ -115,6 +115,7 @@ export const resolvedSchema = perArch(
         ticks: TICKS,
         haltPolling: z.literal(false).exactOptional(),
         rseq: z.literal(true).exactOptional(),
+        tsc: z.literal('unstable').exactOptional(),
         features: features(),
         options: someOptions() as z.ZodType<unknown> as z.ZodType<HostOptions>,
       }),

@@ -77,6 +77,7 @@ const host = () =>
     ).exactOptional(),
     haltPolling: z.boolean().describe('Whether KVM polls for a halted vCPU before its thread sleeps. Default true.').exactOptional(),
     rseq: z.boolean().describe('Whether threads have registered an rseq area, as glibc does. Default false.').exactOptional(),
+    tsc: z.enum(['stable', 'unstable']).describe('Whether the TSCs of the CPUs agree; x86 only. Default stable.').exactOptional(),
     features: features().describe('What the processor and its firmware can do.').exactOptional(),
     options: someOptions().describe('Host options for all variants.').exactOptional(),
   });

@@ -117,6 +117,7 @@ export interface Scenario extends Readonly<Partial<ScenarioSections>> {
     readonly ticks?: Ticks;
     readonly haltPolling?: boolean;
     readonly rseq?: boolean;
+    readonly tsc?: 'stable' | 'unstable';
     readonly features?: readonly Feature[];
     readonly options?: Partial<HostOptions>;
   };
@@ -146,6 +147,8 @@ export interface ResolvedHost {
   readonly haltPolling?: false;
   /** Absent: no thread has registered an rseq area. */
   readonly rseq?: true;
+  /** Absent: stable. */
+  readonly tsc?: 'unstable';
   readonly features: readonly Feature[];
   /**
    * Every switch: the variant's choice over `host.options` over the kernel's preset over the

@@ -1,6 +1,6 @@
 /**
  * Names of other architectures: no message offers them, and where one is written the message says
- * whose it is.
+ * whose it is. The same for what an architecture itself lacks.
  */
 import { describe, expect, it } from 'vitest';
 import { loadScenario } from '../../../sim/scenario/load.ts';
@@ -62,5 +62,14 @@ describe('a section', () => {
     expect(message(scenario('intel', { rest: 'firmware: {}' }))).toContain(
       'found firmware, a section of amd hosts; expected none: it has no part on intel hosts',
     );
+  });
+});
+
+describe('host.tsc', () => {
+  const said = (arch: string, tsc: string) => message(scenario(arch).replace(`arch: ${arch}`, `arch: ${arch}, tsc: ${tsc}`));
+
+  it.each(['stable', 'unstable'])('is refused on arm64, which has no TSC: %s', (tsc) => {
+    expect(said('arm64', tsc)).toContain(`host.tsc: found "${tsc}"; expected none: arm64 has no TSC`);
+    for (const arch of ['amd', 'intel']) expect(said(arch, tsc)).not.toContain('host.tsc');
   });
 });

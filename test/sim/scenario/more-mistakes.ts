@@ -212,11 +212,16 @@ export const MORE_MISTAKES: readonly (readonly [title: string, text: string, iss
   ['a directive', `%YAML 1.1\n---\n${SAMPLE}`, ['1 |  | found the directive "%YAML 1.1"; expected none']],
   ['a second document', `${SAMPLE}---\nname: other\n`, ['59 |  | found a second document; expected one']],
   [
+    'a TSC that is neither stable nor unstable',
+    changed('cpus: 2', 'tsc: broken'),
+    ['13 | host.tsc | found "broken"; expected one of "stable", "unstable"'],
+  ],
+  [
     'a merge key',
     changed('  arch: amd', '  <<: { arch: amd }'),
     [
       '11 | host.arch | required and missing; expected one of "amd", "intel", "arm64"',
-      '12 | host["<<"] | found the key "<<"; expected one of arch, cpus, smt, preemption, kernel, ticks, haltPolling, rseq, features, options',
+      '12 | host["<<"] | found the key "<<"; expected one of arch, cpus, smt, preemption, kernel, ticks, haltPolling, rseq, tsc, features, options',
     ],
   ],
   [
