@@ -177,7 +177,7 @@ const PARSERS: Readonly<Record<string, Parse>> = {
 };
 
 /** Names of the tracepoints that something is made of, but for interrupt vectors. */
-export const KNOWN_EVENTS: readonly string[] = Object.keys(PARSERS);
+const KNOWN_EVENTS: readonly string[] = Object.keys(PARSERS);
 
 /**
  * What the tracepoint says; null if nothing is made of it. Undefined: it is one of those that
