@@ -45,7 +45,7 @@ function write(
 }
 
 export const COMMAND: Command = {
-  operands: '<file>',
+  operands: '<journal|recording>',
   details: [
     'The file is a journal, or a recording of a real kernel: text of ftrace, trace-cmd report, perf script or function_graph.',
     ...EXPORTERS.map(({ name, extension, summary }) => `${name} (.${extension}): ${summary}`),

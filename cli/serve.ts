@@ -258,7 +258,7 @@ function stopped(signal: AbortSignal, drives: readonly Promise<unknown>[]): Prom
 }
 
 export const COMMAND: Command = {
-  operands: '[file|scenario...]',
+  operands: '[journal|recording|scenario...]',
   details: [
     `The first line of stdout is the URL. Journals, and recordings of real kernels, are served as they are; a scenario runs live while it is watched. Without operands: all journals of ./${RUNS_FOLDER}. docs/serve.md has the endpoints. Ctrl-C stops.`,
     'Without a token the server listens on this machine only. WORLDSWITCH_TOKEN keeps a token off the command line.',

@@ -74,9 +74,12 @@ export async function withJournalOrTrace<T>(file: string, io: Io, use: ByKind<T>
   try {
     if (!beginsAsJournal(source.read(0, Math.min(source.size, HEADER_BYTES)))) recording = await recordingIn(opened, file);
   } catch (error) {
-    if (isText(opened) || !(error instanceof CliError && error.failure.code === 'no_recording')) {
+    const isNone = error instanceof CliError && error.failure.code === 'no_recording';
+    if (!isNone || isText(opened)) {
       close();
-      throw error;
+      // What is no recording either is refused as every command refuses what is no journal.
+      const message = `${error instanceof Error ? error.message : ''}; and it does not start with the magic bytes of a Worldswitch journal`;
+      throw isNone ? new CliError({ ...error.failure, message, exit: EXIT.damaged }, { cause: error }) : error;
     }
   }
   if (!recording) return withJournalIn(opened, file, io, use.journal);

@@ -176,9 +176,6 @@ const PARSERS: Readonly<Record<string, Parse>> = {
   tracing_mark_write: (text) => ({ type: 'marker', text }),
 };
 
-/** Names of the tracepoints that something is made of, but for interrupt vectors. */
-const KNOWN_EVENTS: readonly string[] = Object.keys(PARSERS);
-
 /**
  * What the tracepoint says; null if nothing is made of it. Undefined: it is one of those that
  * something is made of, and its fields are not as expected.

@@ -76,7 +76,6 @@ describe('a request of all vCPUs', () => {
     const played = play(zapped([[w.spin]]), steer(inGuest(FIRST), waits, finish(ZAPPER), finish(FIRST)));
     const names = lastNames(played, FIRST);
     const turn = ['VMEXIT', 'OUTSIDE_GUEST_MODE', 'local_irq_enable', 'preempt_enable', 'handle_external_interrupt'];
-    turn.push('xfer_to_guest_mode_handle_work');
     const out = names.indexOf('VMEXIT');
     expect(names.slice(out, out + 9)).toEqual([...turn, 'xfer_to_guest_mode_handle_work', 'test', 'kvm_vcpu_flush_tlb_all', 'test']);
     expect(w.exits(played)).toEqual(['SHUTDOWN']);
