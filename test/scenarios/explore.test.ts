@@ -22,6 +22,11 @@ const LARGE: Readonly<Record<string, number>> = {
   'rmp-host-write-race map-lock-user': 3,
   'rmp-host-write-race panic-sigbus': 3,
 };
+/**
+ * Of these the bound leaves out steps that full coverage asks for: that looks within this one, as
+ * far as STATES_MAX goes.
+ */
+const WIDER: Readonly<Record<string, number>> = { 'rmp-churn default': 3 };
 /** What all others must fit into. */
 const STATES_MAX = 300_000;
 
@@ -49,8 +54,16 @@ const expectedOf = (name: string, variant: string): string[] => {
 
 /** What the searches of this file took, by variant: full coverage asks for no search of its own. */
 const ledgers = new Map<string, Ledger>();
-const ledgerFor = (name: string, variant: string): Ledger =>
-  ledgers.get(nameOf({ name, variant })) ?? finish(coveredBy(shipped(name, variant), STATES_MAX)).ledger;
+const ledgerFor = (name: string, variant: string): Ledger => {
+  const known = ledgers.get(nameOf({ name, variant }));
+  if (known) return known;
+  const scenario = shipped(name, variant);
+  const deviations = WIDER[nameOf({ name, variant })];
+  if (deviations === undefined) return finish(coveredBy(scenario, STATES_MAX)).ledger;
+  const search = new BoundedSearch({ scenario, limits: { deviations }, states: STATES_MAX });
+  finish(search.run());
+  return ledgerOf(scenario, search.world.engine);
+};
 
 const large = SHIPPED.filter((each) => nameOf(each) in LARGE);
 const whole = SHIPPED.filter((each) => !(nameOf(each) in LARGE));
@@ -95,7 +108,7 @@ describe('all interleavings within a bound', () => {
     const limits = { deviations: LARGE[nameOf({ name, variant })]! };
     const search = new BoundedSearch({ scenario, limits, states: STATES_MAX });
     const report = finish(search.run());
-    ledgers.set(nameOf({ name, variant }), ledgerOf(scenario, search.world.engine));
+    if (!(nameOf({ name, variant }) in WIDER)) ledgers.set(nameOf({ name, variant }), ledgerOf(scenario, search.world.engine));
     expect(report).toMatchObject({ exhausted: true, closed: false, missed: [] });
     expect(report.findings.map(({ property }) => property).sort()).toEqual(expectedOf(name, variant));
     expect(search.world.engine.verify()).toBeGreaterThan(50);
