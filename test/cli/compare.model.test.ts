@@ -49,7 +49,7 @@ describe('compare', () => {
     const { out } = await bench.run(['compare', RACE]);
     const lines = out.trimEnd().split('\n');
     expect(lines[0]).toMatch(/^variant +verdict +least deviating violation +host panics .* guest bugged/);
-    expect(lines[1]).toMatch(/^inuse +violation +rmp\.vm-bugged, 48 steps, 0 preemptions +never .* reachable/);
+    expect(lines[1]).toMatch(/^inuse +violation +rmp\.vm-bugged, 52 steps, 0 preemptions +never .* reachable/);
     expect(lines[2]).toMatch(/^overlap-2m +clean +never/);
     // The table, and below it what was never taken: in each row, and in none of them.
     expect(lines.slice(0, 5).indexOf('')).toBe(4);
@@ -71,7 +71,7 @@ describe('compare', () => {
       .map((line) => line.split('|').length);
     expect(rows).toHaveLength(5);
     expect(new Set(rows).size).toBe(1);
-    expect(out).toContain('| inuse | violation | rmp.vm-bugged, 48 steps, 0 preemptions |');
+    expect(out).toContain('| inuse | violation | rmp.vm-bugged, 52 steps, 0 preemptions |');
     const both = await bench.run(['compare', 'rmpadjust-vs-rmpupdate', '--json', '--markdown']);
     expect([both.code, both.json()], 'two forms at once').toMatchObject([2, { error: { code: 'usage' } }]);
   });
