@@ -13,7 +13,7 @@ import { ALL_CLAIMS } from './all.ts';
 import { SHOWN_WITHIN, type Show } from './claim.ts';
 import { shippedAs } from './split-lock/intel.ts';
 
-const STATES_MAX = 250_000;
+const STATES_MAX = 350_000;
 const known = new Map<string, readonly string[]>();
 
 /**
