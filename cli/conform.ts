@@ -137,9 +137,12 @@ class Checkers {
 /** @throws MapError if a file of the user's own names what this host does not have */
 function checkPlaces(own: readonly MapFile[], model: HostModel): void {
   const steps = model.steps();
-  for (const { file, functions, events } of own) {
-    for (const [name, { at, after, returns }] of [...(functions ?? []), ...(events ?? [])]) {
-      const wrong = [...at, ...after, ...returns].find((place) => !steps.some((step) => isAt(step, place)));
+  for (const { file, functions, events, schedules } of own) {
+    const meant = [...(functions ?? []), ...(events ?? [])].map(
+      ([name, { at, after, returns }]) => [name, [...at, ...after, ...returns]] as const,
+    );
+    for (const [name, places] of [...meant, ['schedules', schedules ?? []] as const]) {
+      const wrong = places.find((place) => !steps.some((step) => isAt(step, place)));
       if (wrong === undefined) continue;
       const names = steps.map(shownStep);
       throw new MapError(`${file}: ${name}: found ${wrong}; expected a micro-step of the thread on this host${didYouMean(wrong, names)}`);

@@ -80,14 +80,19 @@ const IPI_RAISE = /^target_mask=([0-9a-f,]{1,400})/;
 
 const task = (comm: string, pid: string): Task => ({ comm, pid: Number(pid) });
 
-/** `0-3,5`, as the kernel prints a list of CPUs; at most 8,192 of them. */
+/** CPUs that a kernel can have (NR_CPUS). */
+const CPUS_MAX = 8_192;
+
+/** `0-3,5`, as the kernel prints a list of CPUs; null if it is none, or of too many. */
 function cpuList(text: string): readonly number[] | null {
-  const cpus = text.split(',').flatMap((part) => {
-    const [first, last = first] = part.split('-').map(Number);
-    const length = last! - first! + 1;
-    return length > 0 && length <= 8_192 ? Array.from({ length }, (_, index) => first! + index) : [];
+  const ranges = text.split(',').map((part) => {
+    const [, first, last = first] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(part) ?? [];
+    return { first: Number(first), length: first === undefined ? 0 : Math.max(0, Number(last) - Number(first) + 1) };
   });
-  return cpus.length === 0 || cpus.length > 8_192 ? null : cpus;
+  // Counted before it is written out: a line of 400 characters could name 800,000.
+  const count = ranges.reduce((sum, { length }) => sum + length, 0);
+  if (count === 0 || count > CPUS_MAX) return null;
+  return ranges.flatMap(({ first, length }) => Array.from({ length }, (_, index) => first + index));
 }
 
 /** `00000000,00000003`: 32 bits a group, the lowest last. */

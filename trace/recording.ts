@@ -60,6 +60,8 @@ export class NoRecordingError extends TraceError {
 
 /** Lines that are kept of one recording. */
 const LINES_MAX = 4_000_000;
+/** Lines of one file, with those that say nothing and are not kept. */
+const FILE_LINES_MAX = 2 * LINES_MAX;
 /** Where the tracer names the kernel, if it does. */
 const HEAD_LINES = 16;
 const KERNEL = /^# function_graph latency trace v[\d.]{1,10} on (\d{1,2}\.\d{1,3})[.\s-]/;
@@ -97,6 +99,7 @@ export class RecordingReader {
   /** The next line of the file. @throws TraceError if there are too many */
   take(text: string): void {
     this.#number += 1;
+    if (this.#number > FILE_LINES_MAX) throw this.#tooLong(FILE_LINES_MAX);
     if (this.#number <= HEAD_LINES) this.#head(text);
     const { raw, format } = parseLine(text, this.#number);
     if (format) this.#formats.set(format, (this.#formats.get(format) ?? 0) + 1);
@@ -144,13 +147,14 @@ export class RecordingReader {
   }
 
   #keep(line: TraceLine): void {
-    if (this.#lines.length >= LINES_MAX)
-      throw new TraceError(
-        `${this.#file}:${this.#number}: more than ${LINES_MAX.toLocaleString('en')} lines`,
-        `at most ${LINES_MAX.toLocaleString('en')} lines`,
-        'a part of the recording: head -n 4000000 FILE',
-      );
+    if (this.#lines.length >= LINES_MAX) throw this.#tooLong(LINES_MAX);
     this.#lines.push(line);
+  }
+
+  #tooLong(most: number): TraceError {
+    const lines = `${most.toLocaleString('en')} lines`;
+    const attempt = `a part of the recording: head -n ${LINES_MAX} FILE`;
+    return new TraceError(`${this.#file}:${this.#number}: more than ${lines}`, `at most ${lines}`, attempt);
   }
 }
 

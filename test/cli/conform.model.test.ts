@@ -138,6 +138,7 @@ describe('what is refused, with 2', () => {
       'functions: { f: { at: KVM_RUN.ioctll } }',
       'map.yaml: f: found KVM_RUN.ioctll; expected a micro-step of the thread on this host; did you',
     ],
+    ['schedules: [nowhere]', 'map.yaml: schedules: found nowhere; expected a micro-step of the thread on this host'],
   ])('a map that says %s', async (text, message) => {
     const { code, err } = await conform([RUN, '--map', written('map.yaml', text)]);
     expect(err).toContain(message);

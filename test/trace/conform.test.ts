@@ -87,6 +87,27 @@ describe('a recording of events', () => {
 
   it('lets a nested page fault sleep: its memory may have to be found', () => {
     expect(held([begin(), entry(), exit('npf'), away('D'), back(), entry()]).verdict).toBe('conforms');
+    expect(held([begin(), entry(), exit('npf'), entry(), away('D')]).verdict).toBe('cannot');
+  });
+
+  it('lets a thread end in user mode alone', () => {
+    const { verdict, threads } = held([...turn(), away('X')]);
+    expect(verdict).toBe('conforms');
+    expect(threads[0]?.counts).toMatchObject({ preemptions: 0, sleeps: 0 });
+    expect(held([...turn(), begin(), entry(), exit('interrupt'), away('X')]).verdict).toBe('cannot');
+  });
+
+  it('cannot have an interrupt with preemption on where it is off', () => {
+    const timer = (depth: number) => line(`d.h${depth}`, 'local_timer_entry: vector=236');
+    const entering = (depth: number) => [
+      ...started(),
+      graph('...2', 'svm_prepare_switch_to_guest [kvm_amd]() {'),
+      timer(depth),
+      graph('...1', '} /* svm_prepare_switch_to_guest [kvm_amd] */'),
+      graph('d..2', 'svm_vcpu_run [kvm_amd]();'),
+    ];
+    expect(held(entering(1)).verdict).toBe('conforms');
+    expect(held(entering(0)).verdict).toBe('cannot');
   });
 
   it('tells schedule(), which R18 calls, from preemption, by prev_state', () => {
@@ -143,9 +164,29 @@ describe('the claim about a recording ends', () => {
     expect(held([...turn(), begin(), entry(), 'CPU:1 [LOST 12 EVENTS]', away('R+')]).verdict).toBe('cannot');
   });
 
+  it('where events of the CPU were lost that it was on, or may have come to', () => {
+    const lost = (cpu: number) => `CPU:${cpu} [LOST 12 EVENTS]`;
+    const verdictOf = (...lines: readonly string[]) => held([...turn(), begin(), entry(), ...lines]).threads[0]?.verdict;
+    expect(verdictOf(lost(0))).toBe('unknown');
+    expect(verdictOf(exit('interrupt'), away('R+'), lost(1))).toBe('unknown');
+    expect(verdictOf(exit('interrupt'), away('R+'), back(), lost(1))).toBe('conforms');
+    expect(verdictOf(exit('interrupt'), away('R+'), back(), lost(0))).toBe('unknown');
+    expect(held([...turn(), begin(), entry(), lost(1)]).threads[0]?.verdict).toBe('unknown');
+    expect(verdictOf('PERF_RECORD_LOST lost 3', exit('interrupt'), away('R+'), back(), 'PERF_RECORD_LOST lost 3')).toBe('unknown');
+  });
+
+  it('and nothing is taken from before that, such as functions that had not returned', () => {
+    const lost = 'CPU:0 [LOST 12 EVENTS]';
+    const open = [...started(), graph('d..2', 'svm_vcpu_run [kvm_amd]() {'), lost];
+    const { threads } = held([...open, graph('...1', 'some_function();'), ...started()]);
+    expect(threads).toMatchObject([{ verdict: 'unknown', refusal: null, counts: { ioctls: 2 } }]);
+    const elsewhere = [...turn(), line('...1', 'sys_ioctl(fd: 6, cmd: ae9b, arg: 0)'), lost, toUser(), end(), ...turn()];
+    expect(held(elsewhere).threads[0]?.verdict).toBe('unknown');
+  });
+
   it('where a line is not understood', () => {
-    const { verdict, doubts } = held([begin(), entry(), '~~~ what is this', toUser()]);
-    expect(verdict).toBe('unknown');
+    const { verdict, threads, doubts } = held([begin(), entry(), '~~~ what is this', toUser()]);
+    expect([verdict, threads[0]?.verdict]).toEqual(['unknown', 'unknown']);
     expect(doubts).toMatchObject([{ what: 'a line that is not understood', line: 3 }]);
   });
 
@@ -230,8 +271,77 @@ describe('a recording of functions', () => {
     expect(threads[0]?.counts.ioctls).toBe(1);
   });
 
+  it('passes over what the thread does when it creates its vCPU, and when it is the last that ends', () => {
+    const put = [
+      graph('...1', 'vcpu_put [kvm]() {'),
+      graph('...2', 'kvm_arch_vcpu_put [kvm]();'),
+      graph('...2', 'preempt_notifier_unregister();'),
+      graph('....', '} /* vcpu_put [kvm] */'),
+    ];
+    const unlocked = [graph('....', '} /* kvm_arch_vcpu_ioctl_run [kvm] */'), graph('...1', 'mutex_unlock();')];
+    const ended = [...put, ...unlocked, graph('....', '} /* kvm_vcpu_ioctl [kvm] */')];
+    const call = line('...1', 'sys_ioctl(fd: 6, cmd: ae80, arg: 0)');
+    const alone = [...load(), ...put];
+    const { verdict, threads } = held([...alone, ...alone, call, ...started(), ...ended, ...alone]);
+    expect(threads[0]?.refusal).toBeNull();
+    expect(verdict).toBe('conforms');
+    expect(threads[0]?.counts.ioctls).toBe(1);
+    expect(held([...started(), ...put, ...put]).verdict).toBe('cannot');
+  });
+
   it('takes a function by its name without what the compiler adds to it', () => {
     expect(held(started().map((text) => text.replace('mutex_lock_killable()', 'mutex_lock_killable.isra.0()'))).verdict).toBe('conforms');
+  });
+
+  it('cannot sleep with interrupts off, in a function that may sleep too', () => {
+    const fault = () => [graph('...1', 'kvm_mmu_page_fault [kvm]() {'), away('D'), back(), graph('....', '} /* kvm_mmu_page_fault */')];
+    const entering = () => [...started(), graph('d..2', 'svm_vcpu_run [kvm_amd]();')];
+    const left = () => [graph('d..2', 'svm_handle_exit_irqoff [kvm_amd]();')];
+    const handled = () => graph('...1', 'svm_handle_exit [kvm_amd]() {');
+    expect(held([...entering(), ...left(), handled(), ...fault()]).verdict).toBe('conforms');
+    expect(held([...entering(), ...fault(), ...left(), handled()]).verdict).toBe('cannot');
+  });
+
+  it('cannot have a step of a function that has returned', () => {
+    const run = (...inside: readonly string[]) => [...started(), graph('d..2', 'svm_vcpu_run [kvm_amd]() {'), entry(), ...inside];
+    const returned = () => graph('d..1', '} /* svm_vcpu_run [kvm_amd] */');
+    expect(held(run(exit('io'), returned())).verdict).toBe('conforms');
+    expect(held(run(returned(), exit('io'))).verdict).toBe('cannot');
+  });
+
+  it('tells a turn that gave up from one that was in the guest', () => {
+    const called = (flags: string, fn: string) => () => graph(flags, `${fn} [kvm_amd]();`);
+    const inGuest = called('d..2', 'svm_vcpu_run');
+    const gaveUp = called('...1', 'svm_cancel_injection');
+    const handled = called('...1', 'svm_handle_exit');
+    const ioctl = (...turns: readonly (() => string)[]) => [
+      ...started(),
+      ...turns.map((one) => one()),
+      graph('...1', 'vcpu_put [kvm]() {'),
+      graph('...2', 'kvm_arch_vcpu_put [kvm]();'),
+      graph('....', '} /* kvm_vcpu_ioctl [kvm] */'),
+    ];
+    // Each of them shows in each recording, so that none is passed unseen.
+    const last = (...turns: readonly (() => string)[]) => held([...ioctl(inGuest, handled), ...ioctl(gaveUp), ...ioctl(...turns)]);
+    expect(last(inGuest, handled).verdict).toBe('conforms');
+    expect(last(gaveUp).threads[0]?.counts.giveUps).toBe(2);
+    expect(last(gaveUp).verdict).toBe('conforms');
+    expect(last(handled).verdict).toBe('cannot');
+    expect(last(inGuest, gaveUp).verdict).toBe('cannot');
+  });
+
+  it('tells once what comes behind a step', () => {
+    const handled = () => graph('...1', 'svm_handle_exit [kvm_amd]();');
+    const whole = [...started(), graph('...2', 'svm_prepare_switch_to_guest [kvm_amd]();'), graph('d..2', 'svm_vcpu_run [kvm_amd]();')];
+    expect(held([...whole, handled()]).verdict).toBe('conforms');
+    expect(held([...whole, handled(), handled()]).verdict).toBe('cannot');
+  });
+
+  it('ends its claim where functions nest without end', () => {
+    const open = Array.from({ length: 600 }, () => graph('...1', 'some_function() {'));
+    const { verdict, doubts } = held([...started(), ...open]);
+    expect(verdict).toBe('unknown');
+    expect(doubts).toContainEqual(expect.objectContaining({ what: 'more than 256 functions that do not return', count: 2 }));
   });
 
   it('does not look at functions that an interrupt calls', () => {

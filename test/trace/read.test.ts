@@ -44,4 +44,9 @@ describe('reading a recording', () => {
   ])('refuses %s', async (name, bytes, message) => {
     await expect(readRecording('r', written(name, bytes))).rejects.toThrow(message);
   });
+
+  it('refuses a file of empty lines, which a packed one can have without end', async () => {
+    const packed = written('empty-lines.gz', gzipSync(Buffer.alloc(8_000_001, 0x0a)));
+    await expect(readRecording('r', packed)).rejects.toThrow('r:8000001: more than 8,000,000 lines');
+  });
 });

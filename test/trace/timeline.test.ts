@@ -112,4 +112,54 @@ describe('the timeline of a recording', () => {
     expect(events).toContainEqual(expect.objectContaining({ name: 'events lost', args: { line: 2, cpu: 0, events: 5 } }));
     expect(events.find((event) => event.kind === 'end' && event.lane.name === 'vcpu0-225')).toMatchObject({ at: 0 });
   });
+
+  it('knows of no IPI that a CPU has lost events after', () => {
+    const text = [
+      '  control-222 [001] d..2. 1.000000: ipi_send_cpu: cpu=0 callsite=kick+0x1/0x2 callback=0x0',
+      '  hog-9 [000] ..... 1.000001: sched_waking: comm=x pid=3 prio=120 target_cpu=000',
+      'CPU:0 [LOST 5 EVENTS]',
+      '  vcpu0-225 [000] d.h1. 1.000010: reschedule_entry: vector=253',
+    ].join('\n');
+    const ends = [...traceTimeline(recordingOf('t', text))].flatMap((event) => (event.kind === 'instant' ? (event.flow?.end ?? []) : []));
+    expect(ends).toEqual(['out']);
+  });
+
+  it('says what became of a thread, where it went, and who has sent it a signal', () => {
+    const text = [
+      '  vcpu0-225 [000] ...1. 1.000010: sys_ioctl(fd: 5, cmd: ae9b, arg: 0)',
+      '  vcpu0-225 [000] ...1. 1.000020: sys_ioctl -> 0x0',
+      '  vcpu0-225 [000] d..2. 1.000030: sched_switch: prev_comm=vcpu0 prev_pid=225 prev_prio=120 prev_state=S ==> next_comm=hog next_pid=9 next_prio=120',
+      '  hog-9 [000] d..2. 1.000040: signal_generate: sig=10 errno=0 code=-6 comm=vcpu0 pid=225 grp=0 res=0',
+      '  hog-9 [000] d..2. 1.000050: sched_migrate_task: comm=vcpu0 pid=225 prio=120 orig_cpu=0 dest_cpu=1',
+      '  hog-9 [000] d..2. 1.000060: sched_waking: comm=vcpu0 pid=225 prio=120 target_cpu=001',
+    ].join('\n');
+    const events = [...traceTimeline(recordingOf('t', text))];
+    expect(namesOn(events, 'vcpu0-225')).toEqual(['ioctl 0xae9b']);
+    expect(namesOn(events, 'vcpu0-225 state')).toEqual(['running on CPU 0', 'sleeping', 'runnable on CPU 1']);
+    const told = events.flatMap((event) => (event.kind === 'instant' && event.lane.name === 'vcpu0-225' ? [[event.name, event.args]] : []));
+    expect(told).toEqual([
+      ['signal 10', { from: 'hog-9' }],
+      ['migrate to pCPU 1', { from: 0, to: 1 }],
+    ]);
+  });
+
+  it('leaves the functions of a thread open where an interrupt on top of it returns', () => {
+    const text = [
+      '   1.000000 |   0)   vcpu0-319    |  ...1. |               |  vcpu_load [kvm]() {',
+      '   1.000010 |   0)   vcpu0-319    |  d.h1. |               |  irq_work() {',
+      '   1.000020 |   0)   vcpu0-319    |  d.h1. |               |  }',
+      '   1.000030 |   0)   vcpu0-319    |  ..... |               |  } /* vcpu_load [kvm] */',
+    ].join('\n');
+    const ends = [...traceTimeline(recordingOf('t', text))].filter((event) => event.kind === 'end' && event.lane.name === 'vcpu0-319');
+    expect(ends).toMatchObject([{ at: 30_000 }]);
+  });
+
+  it('goes forward where the clocks of two CPUs differ', () => {
+    const text = [
+      '  vcpu0-225 [000] ...1. 1.000010: sys_ioctl(fd: 5, cmd: ae80, arg: 0)',
+      '  vcpu1-226 [001] ...1. 1.000005: sys_ioctl(fd: 5, cmd: ae80, arg: 0)',
+      '  vcpu0-225 [000] ...1. 1.000020: sys_ioctl -> 0x0',
+    ].join('\n');
+    expect(mistakes(traceTimeline(recordingOf('t', text)))).toEqual([]);
+  });
 });

@@ -95,6 +95,12 @@ interface Walking {
 function walk({ lines }: Recording, { sight }: Survey, { walks, doubts, progress }: Walking): void {
   const cpus = new Map<number, number>();
   const off = new Set<number>();
+  /** Threads of which something is known: what knows nothing has nothing to lose. */
+  const knowing = new Map(walks);
+  const lose = (pid: number, one: ThreadWalk): void => {
+    one.lose();
+    knowing.delete(pid);
+  };
   /** Whether a thread may have run on the CPU unseen. */
   const mayRunOn = (pid: number, cpu: number | null): boolean =>
     cpu === null || !sight.switches || off.has(pid) || (cpus.get(pid) ?? cpu) === cpu;
@@ -102,13 +108,17 @@ function walk({ lines }: Recording, { sight }: Survey, { walks, doubts, progress
     if (index % PROGRESS_LINES === 0) progress?.(index, lines.length);
     if (line.kind === 'lost') {
       doubts.add(`events of ${line.cpu === null ? 'some CPU' : `CPU ${line.cpu}`} were lost`, line.line, LARGER);
-      for (const [pid, one] of walks) if (mayRunOn(pid, line.cpu)) one.lose();
+      for (const [pid, one] of knowing) if (mayRunOn(pid, line.cpu)) lose(pid, one);
     } else if (line.kind === 'foreign') {
       doubts.add('a line that is not understood', line.line, `a recording as the tool prints it; it says "${line.text.slice(0, 40)}"`);
-      for (const one of walks.values()) one.lose();
+      for (const [pid, one] of knowing) lose(pid, one);
     } else {
       cpus.set(line.pid, line.cpu);
-      walks.get(line.pid)?.take(line, index);
+      const own = walks.get(line.pid);
+      if (own) {
+        own.take(line, index);
+        knowing.set(line.pid, own);
+      }
       if (line.kind !== 'event' || line.event?.type !== 'sched_switch') continue;
       off.add(line.event.prev.pid);
       off.delete(line.event.next.pid);

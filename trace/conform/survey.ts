@@ -1,6 +1,6 @@
 /** What a recording shows at all, before it is walked: vCPU threads, and names that can be seen. */
 import { KVM_RUN } from '../event.ts';
-import type { CallLine } from '../line.ts';
+import type { CallLine, ReturnLine } from '../line.ts';
 import { type EventLine, type Recording, TraceError, type TraceLine } from '../recording.ts';
 import type { TraceMap } from './map.ts';
 import type { Sight } from './seen.ts';
@@ -11,7 +11,7 @@ export interface VcpuThread {
   readonly pid: number;
   /** Indices of its lines, and of those that say that it leaves its CPU. */
   readonly lines: readonly number[];
-  /** Begins of ioctls that are another one than KVM_RUN. */
+  /** Calls of its functions that belong to no KVM_RUN. */
   readonly others: ReadonlySet<number>;
   /** Whether functions show from its first KVM_RUN on, and not before. */
   readonly isLateShown: boolean;
@@ -26,7 +26,7 @@ export interface Survey {
   readonly hasDepths: boolean;
 }
 
-type ThreadLine = EventLine | CallLine | Extract<TraceLine, { readonly kind: 'return' }>;
+type ThreadLine = EventLine | CallLine | ReturnLine;
 const isOfThread = (line: TraceLine): line is ThreadLine => line.kind === 'event' || line.kind === 'call' || line.kind === 'return';
 
 /** Whether only a vCPU thread does this. */
@@ -107,18 +107,28 @@ function seenKeys({ functions }: TraceMap, names: ReadonlySet<string>): Readonly
   return new Set([...functions.keys()].filter((key) => names.has(key.slice(key.indexOf('>') + 1))));
 }
 
-/** Ioctls in which nothing is called that only KVM_RUN calls. */
+/**
+ * Ioctls in which nothing is called that only KVM_RUN calls; and what a thread calls outside of
+ * KVM_RUN by functions of it: the one that creates the vCPU loads it, the last that ends does.
+ */
 function otherIoctls(own: readonly number[], lines: readonly TraceLine[], map: TraceMap): ReadonlySet<number> {
   const others = new Set<number>();
   const calls = own.map((index) => lines[index]!);
   if (!calls.some((line) => line.kind === 'call' && map.runs.has(baseName(line.fn)))) return others;
   let begin: { readonly index: number; readonly fn: string } | null = null;
   let runs = false;
+  /** Calls between two ioctls; before the first one, unless KVM_RUN is under way there. */
+  let between: number[] = [];
   for (const index of own) {
     const line = lines[index]!;
     if (line.kind === 'call') {
       runs ||= map.runs.has(baseName(line.fn));
-      if (map.functions.get(baseName(line.fn))?.begins !== true) continue;
+      if (map.functions.get(baseName(line.fn))?.begins !== true) {
+        if (begin === null && map.inside.has(baseName(line.fn))) between.push(index);
+        continue;
+      }
+      if (begin === null && !runs) for (const call of between) others.add(call);
+      between = [];
       if (line.leaf) others.add(index);
       else {
         begin = { index, fn: line.fn };
@@ -127,10 +137,19 @@ function otherIoctls(own: readonly number[], lines: readonly TraceLine[], map: T
     } else if (line.kind === 'return' && begin !== null && line.fn === begin.fn) {
       if (!runs) others.add(begin.index);
       begin = null;
-    }
+      runs = false;
+    } else if (begin === null) runs ||= line.kind === 'return' ? returnsToUser(line, map) : isInRun(line);
   }
+  // What ends the recording may be the vCPU's last thread.
+  if (begin === null && !runs) for (const call of between) others.add(call);
   return others;
 }
+
+const isInRun = (line: TraceLine): boolean => line.kind === 'event' && line.event !== null && Object.hasOwn(KVM_EVENTS, line.event.type);
+
+/** Whether it is KVM_RUN, or a part of it, that returns: it was called before the recording. */
+const returnsToUser = ({ fn }: ReturnLine, map: TraceMap): boolean =>
+  fn === null || map.runs.has(baseName(fn)) || map.functions.get(baseName(fn))?.begins === true;
 
 /**
  * With set_graph_function a function that was entered before the tracer does not show what it
@@ -138,12 +157,13 @@ function otherIoctls(own: readonly number[], lines: readonly TraceLine[], map: T
  */
 function isLateShown(own: readonly number[], lines: readonly TraceLine[], map: TraceMap): boolean {
   let sees = false;
+  const begins = new Map([...map.functions].reverse().map(([name, meaning]) => [name.slice(name.indexOf('>') + 1), meaning.begins]));
   for (const index of own) {
     const line = lines[index]!;
     if (line.kind === 'event' && line.event !== null) sees ||= Object.hasOwn(KVM_EVENTS, line.event.type);
     if (line.kind !== 'call') continue;
-    const key = [...map.functions].find(([name]) => name.slice(name.indexOf('>') + 1) === baseName(line.fn));
-    if (key) return sees && key[1].begins;
+    const found = begins.get(baseName(line.fn));
+    if (found !== undefined) return sees && found;
   }
   return false;
 }

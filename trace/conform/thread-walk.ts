@@ -11,6 +11,8 @@ import { baseName, eventName, type VcpuThread } from './survey.ts';
 
 /** On entry lines of function_graph the tracer itself has raised the depth. */
 const ENTRY_DEPTH = 1;
+/** Functions that are open at once; the kernel's own stack of them has 50 (FTRACE_RETFUNC_DEPTH). */
+const DEPTH_MAX = 256;
 /** What is told of one line. */
 const TEXT_MAX = 160;
 /** Micro-steps that a refusal lists. */
@@ -156,8 +158,16 @@ export class ThreadWalk {
       this.#isDoubtful = true;
     }
     if (line.leaf) this.#leaveFrame(frame, line);
-    else this.#stack.push(frame);
+    else this.#push(frame, line);
     if (line.leaf && this.#elsewhere === this.#stack.length) this.#elsewhere = null;
+  }
+
+  #push(frame: Frame, { line }: CallLine): void {
+    if (this.#stack.length >= DEPTH_MAX) {
+      this.#doubts.add(`more than ${DEPTH_MAX} functions that do not return`, line, 'a recording whose functions return');
+      this.lose();
+    }
+    this.#stack.push(frame);
   }
 
   /** Without its caller a function may be another use of it. */
