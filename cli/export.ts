@@ -1,8 +1,15 @@
 /** `export`: a journal, or a recording of a real kernel, as a timeline for other tools. */
+import { scenarioOf } from '../replay/model.ts';
+import type { Journal } from '../replay/reader.ts';
 import { EXPORTERS, type Exporter } from '../timeline/encode/index.ts';
+import type { TimelineEvent } from '../timeline/event.ts';
+import { besideTimeline } from '../trace/beside.ts';
+import { planOf } from '../trace/import/plan.ts';
+import type { Recording } from '../trace/recording.ts';
 import { traceTimeline } from '../trace/timeline.ts';
 import type { Call, Command } from './command.ts';
 import { EXIT, usageError } from './errors.ts';
+import { withJournal } from './journal-file.ts';
 import { checkOutput, writeOutput } from './target.ts';
 import { withJournalOrTrace } from './trace-file.ts';
 
@@ -11,19 +18,42 @@ const FORMATS = EXPORTERS.map(({ name }) => name);
 interface Options {
   readonly format?: string;
   readonly output?: string;
+  readonly beside?: string;
+}
+
+/**
+ * A recording, and beside it the run that was imported from it: what the import meets is found
+ * again, as it stands in no journal.
+ */
+function beside(recording: Recording, journal: Journal, file: string): Iterable<TimelineEvent> {
+  const { drive } = planOf(recording, { scenario: scenarioOf(journal) });
+  const labels = [...journal.choices()].map(({ label }) => label);
+  const parts = drive.labels.findIndex((label, index) => labels[index] !== label);
+  if (parts >= 0)
+    throw usageError(`${file} is not what ${recording.file} imports to: step ${parts + 1} is ${labels[parts] ?? 'not there'}`, {
+      expected: `a journal of worldswitch import ${recording.file}`,
+    });
+  return besideTimeline(recording, journal, drive.anchors);
 }
 
 async function run(call: Call): Promise<number> {
   const { args, io, options } = call;
   const [file] = args as [string];
-  const { format, output } = options as Options;
+  const { format, output, beside: imported } = options as Options;
   const exporter = EXPORTERS.find(({ name }) => name === format);
   if (!exporter) throw usageError(`the format is missing; expected --format ${FORMATS.join(' or ')}`);
   if (output === undefined) throw usageError('where to write is missing; expected -o FILE, or -o - for standard output');
   return withJournalOrTrace(file, io, {
-    journal: (journal) => write(call, exporter, exporter.encode(journal), journal),
-    recording: (recording) =>
-      write(call, exporter, exporter.encodeEvents(traceTimeline(recording), recording.kernel), { lines: recording.lines.length }),
+    journal: (journal) => {
+      if (imported !== undefined) throw usageError(`${file} is a journal; expected a recording with --beside`);
+      return write(call, exporter, exporter.encode(journal), journal);
+    },
+    recording: (recording) => {
+      const of = (events: Iterable<TimelineEvent>) =>
+        write(call, exporter, exporter.encodeEvents(events, recording.kernel), { lines: recording.lines.length });
+      if (imported === undefined) return of(traceTimeline(recording));
+      return withJournal(imported, io, (journal) => of(beside(recording, journal, imported)));
+    },
   });
 }
 
@@ -53,11 +83,13 @@ export const COMMAND: Command = {
   options: [
     { flags: '--format <name>', description: 'which tool is to read it', choices: FORMATS },
     { flags: '-o, --output <file>', description: 'where to; - for standard output' },
+    { flags: '--beside <journal>', description: 'with a recording: the run that was imported from it, on the same lanes' },
   ],
   examples: [
     ['export run.wsj --format perfetto -o run.pftrace', 'open it in ui.perfetto.dev'],
     ['export run.wsj --format chrome -o - | gzip > run.json.gz', 'for chrome://tracing'],
     ['export trace.txt --format perfetto -o trace.pftrace', 'a recording of KVM on the same lanes'],
+    ['export trace.txt --beside real.wsj --format perfetto -o both.pftrace', 'and the run that import made of it'],
   ],
   run,
 };

@@ -1,5 +1,4 @@
 /** `import`: a recording of a real kernel drives the simulated host; the run is a journal. */
-import { resolve } from 'node:path';
 import { PREEMPTION_MODELS } from '../events/options.ts';
 import { dotted } from '../replay/schedule-text.ts';
 import { KERNELS } from '../sim/scenario/schema.ts';
@@ -8,29 +7,18 @@ import { openSession } from '../sim/session.ts';
 import type { HostFacts } from '../trace/import/derive.ts';
 import { type Plan, planOf } from '../trace/import/plan.ts';
 import { choicesOf } from '../trace/import/schedule.ts';
-import { readRecording } from '../trace/read.ts';
-import type { Recording as Trace } from '../trace/recording.ts';
 import { loadReference, resolved } from './catalog.ts';
 import type { Call, Command } from './command.ts';
-import { EXIT, fileError, usageError } from './errors.ts';
+import { EXIT, usageError } from './errors.ts';
 import { documentOf, outcomeOf, printImport } from './import-report.ts';
-import { noteInput } from './inputs.ts';
 import type { Io } from './io.ts';
 import { type Recorded, Recording } from './recording.ts';
 import { checkOutput } from './target.ts';
+import { openTrace } from './trace-file.ts';
 
 interface ImportOptions extends Partial<HostFacts> {
   readonly scenario?: string;
   readonly output?: string;
-}
-
-async function traceIn(file: string, io: Io): Promise<Trace> {
-  noteInput(file, io);
-  try {
-    return await readRecording(file === '-' ? 'stdin' : file, file === '-' ? file : resolve(io.cwd, file));
-  } catch (error) {
-    throw fileError(error, file, 'read');
-  }
 }
 
 /** The scenario that the user gives. */
@@ -57,7 +45,7 @@ async function run({ io, out, err, json, args, options: given }: Call): Promise<
   const [file] = args as [string];
   if (options.output !== undefined) checkOutput(options.output, io, { json });
   const scenario = givenScenario(options, io);
-  const trace = await traceIn(file, io);
+  const trace = await openTrace(file, io);
   const { arch, kernel, preemption } = options;
   const plan = planOf(trace, { scenario, host: { ...(arch && { arch }), ...(kernel && { kernel }), ...(preemption && { preemption }) } });
   const recorded = await record(plan, options, io);

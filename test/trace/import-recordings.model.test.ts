@@ -1,14 +1,8 @@
 /** Recordings of real kernels, followed to their last event; their runs replay to equal digests. */
 import { describe, expect, it } from 'vitest';
-import { openJournal } from '../../replay/open.ts';
 import { reexecute } from '../../replay/reexecute.ts';
-import { memorySource } from '../../replay/source.ts';
-import { JournalWriter } from '../../replay/writer.ts';
-import { hexOf } from '../../sim/canonical.ts';
-import { openSession } from '../../sim/session.ts';
 import { planOf } from '../../trace/import/plan.ts';
-import { choicesOf } from '../../trace/import/schedule.ts';
-import { recordingNamed } from './traces.ts';
+import { recordingNamed, runOf } from './traces.ts';
 
 const MACHINES = ['6.1-full', '6.1-voluntary', '6.12-full'] as const;
 const EVENTS = ['spin', 'zap', 'zaphalt', 'preempt', 'move', 'kick', 'debug', 'hostbp', 'lostkick'] as const;
@@ -40,24 +34,9 @@ describe('the run of a recording', () => {
   it.each(['6.12-full/ev-spin', '6.1-full/ev-spin', '6.1-voluntary/ev-kick', '6.12-full/ev-debug', '6.1-full/ev-zap'])(
     'is a journal that replays to equal digests: %s',
     (name) => {
-      const { scenario, drive } = planOf(recordingNamed(name));
-      const choices = choicesOf(scenario, drive.labels);
-      let writer: JournalWriter | null = null;
-      const { run, start } = openSession({
-        scenario,
-        engine: 'memo',
-        chooser: { name: 'replay', choices, match: 'strict' },
-        sink: (block, names) => writer!.block(block, names),
-      });
-      writer = JournalWriter.open(null, start, { mode: 'memory' });
-      run.start();
-      while (run.sequencer.step < choices.length) expect(run.advance()).toBe(true);
-      const end = run.stop();
+      const { journal, end, digest, steps } = runOf(planOf(recordingNamed(name)));
       expect(end).toMatchObject({ ended: 'stopped', verdict: 'clean' });
-      const { content } = writer.seal(end);
-      const { a, b } = run.sequencer.digest;
-      const replayed = reexecute(openJournal(memorySource(content!)));
-      expect(replayed).toMatchObject({ identical: true, steps: choices.length, digest: hexOf(a, b) });
+      expect(reexecute(journal)).toMatchObject({ identical: true, steps, digest });
     },
   );
 });

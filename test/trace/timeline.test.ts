@@ -6,6 +6,7 @@ import type { TimelineEvent } from '../../timeline/event.ts';
 import { readRecording } from '../../trace/read.ts';
 import { recordingOf } from '../../trace/recording.ts';
 import { traceTimeline } from '../../trace/timeline.ts';
+import { mistakesOf } from './nesting.ts';
 
 const RECORDINGS = 'test/recordings';
 const files = ['6.1-full', '6.12-full', '6.12-tools'].flatMap((folder) =>
@@ -14,33 +15,13 @@ const files = ['6.1-full', '6.12-full', '6.12-tools'].flatMap((folder) =>
     .map((file) => join(RECORDINGS, folder, file)),
 );
 
-/** What is wrong: spans that do not nest, time that goes back, arrows that come from nowhere. */
-function mistakes(events: Iterable<TimelineEvent>): string[] {
-  const open = new Map<number, string[]>();
-  const sent = new Set<number>();
-  const found: string[] = [];
-  let now = 0;
-  for (const event of events) {
-    if (event.kind === 'lane') open.set(event.lane.id, []);
-    if (!('at' in event)) continue;
-    if (event.at < now) found.push(`${event.kind} at ${event.at} after ${now}`);
-    now = event.at;
-    if (event.kind === 'begin') open.get(event.lane.id)!.push(event.name);
-    if (event.kind === 'end' && open.get(event.lane.id)!.pop() === undefined) found.push(`an end that nothing began on ${event.lane.name}`);
-    if (event.kind === 'instant' && event.flow?.end === 'out') sent.add(event.flow.id);
-    if (event.kind === 'instant' && event.flow?.end === 'in' && !sent.delete(event.flow.id)) found.push(`an arrow from nowhere`);
-  }
-  for (const [lane, spans] of open) if (spans.length > 0) found.push(`${spans.join(' > ')} stays open on lane ${lane}`);
-  return found;
-}
-
 const namesOn = (events: readonly TimelineEvent[], lane: string): string[] =>
   events.flatMap((event) => (event.kind === 'begin' && event.lane.name === lane ? [event.name] : []));
 
 describe('the timeline of a recording', () => {
   it('nests its spans and goes forward in time, for each recording of a real kernel', async () => {
     expect(files.length).toBeGreaterThan(30);
-    for (const file of files) expect([file, mistakes(traceTimeline(await readRecording(file, file)))]).toEqual([file, []]);
+    for (const file of files) expect([file, mistakesOf(traceTimeline(await readRecording(file, file)))]).toEqual([file, []]);
   });
 
   it('shows who ran, KVM_RUN, guest mode and why it ended', () => {
@@ -160,6 +141,6 @@ describe('the timeline of a recording', () => {
       '  vcpu1-226 [001] ...1. 1.000005: sys_ioctl(fd: 5, cmd: ae80, arg: 0)',
       '  vcpu0-225 [000] ...1. 1.000020: sys_ioctl -> 0x0',
     ].join('\n');
-    expect(mistakes(traceTimeline(recordingOf('t', text)))).toEqual([]);
+    expect(mistakesOf(traceTimeline(recordingOf('t', text)))).toEqual([]);
   });
 });

@@ -2,6 +2,13 @@
 
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
+import { openJournal } from '../../replay/open.ts';
+import { memorySource } from '../../replay/source.ts';
+import { JournalWriter } from '../../replay/writer.ts';
+import { hexOf } from '../../sim/canonical.ts';
+import { openSession } from '../../sim/session.ts';
+import type { Plan } from '../../trace/import/plan.ts';
+import { choicesOf } from '../../trace/import/schedule.ts';
 import { type Recording, recordingOf } from '../../trace/recording.ts';
 
 /** One line: who tells it on which CPU, and what. */
@@ -31,3 +38,21 @@ const FOLDER = new URL('../recordings/', import.meta.url);
 /** The text of a recording of the folder, such as `6.12-full/ev-spin`. */
 export const textOf = (name: string): string => gunzipSync(readFileSync(new URL(`${name}.gz`, FOLDER))).toString();
 export const recordingNamed = (name: string): Recording => recordingOf(`${name}.gz`, textOf(name));
+
+/** The run that an import gives, to its last step. */
+export function runOf({ scenario, drive }: Plan) {
+  const choices = choicesOf(scenario, drive.labels);
+  let writer: JournalWriter | null = null;
+  const { run, start } = openSession({
+    scenario,
+    engine: 'memo',
+    chooser: { name: 'replay', choices, match: 'strict' },
+    sink: (block, names) => writer!.block(block, names),
+  });
+  writer = JournalWriter.open(null, start, { mode: 'memory' });
+  run.start();
+  while (run.sequencer.step < choices.length && run.advance()) {}
+  const end = run.stop();
+  const { a, b } = run.sequencer.digest;
+  return { journal: openJournal(memorySource(writer.seal(end).content!)), end, digest: hexOf(a, b), steps: choices.length };
+}

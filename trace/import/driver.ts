@@ -22,11 +22,18 @@ export interface Stop {
   readonly row: Row;
 }
 
+/** A line of the recording was met at the end of that step. */
+export interface Anchor {
+  readonly step: number;
+  readonly line: number;
+}
+
 /** What became of a recording. */
 export interface Drive {
   /** The schedule, by labels. */
   readonly labels: readonly string[];
   readonly choices: readonly ImportChoice[];
+  readonly anchors: readonly Anchor[];
   /** Lines that were met, by what they ask for. */
   readonly met: ReadonlyMap<Need['act']['type'], number>;
   /** Null: it was followed to its last line, or as far as a schedule goes. */
@@ -41,6 +48,7 @@ interface Progress {
   /** How much of what was decided holds here. */
   readonly labels: number;
   readonly choices: number;
+  readonly anchors: number;
   readonly met: ReadonlyMap<Need['act']['type'], number>;
 }
 
@@ -54,6 +62,7 @@ export class Driver {
   readonly #world: World;
   readonly #labels: string[] = [];
   readonly #choices: ImportChoice[] = [];
+  readonly #anchors: Anchor[] = [];
   #met = new Map<Need['act']['type'], number>();
   #row: Row;
   #turns: Turns;
@@ -70,7 +79,7 @@ export class Driver {
     this.#take(this.#player.begin(new Draft(this.#world, this.#row, needs[0]?.line ?? 1)));
     const end = this.#follow(needs);
     const { stop, tooLong } = { stop: null, tooLong: null, ...end };
-    return { labels: this.#labels, choices: this.#choices, met: this.#met, stop, tooLong };
+    return { labels: this.#labels, choices: this.#choices, anchors: this.#anchors, met: this.#met, stop, tooLong };
   }
 
   #follow(needs: readonly Need[]): Pick<Drive, 'stop'> | Pick<Drive, 'tooLong'> | null {
@@ -116,6 +125,7 @@ export class Driver {
     const { draft, turns } = loose !== null && typeof loose !== 'string' && this.#leadsTo(next, loose) ? loose : played;
     this.#turns = turns;
     this.#take(draft);
+    this.#anchors.push({ step: this.#labels.length, line: need.line });
     const { type } = need.act;
     this.#met.set(type, (this.#met.get(type) ?? 0) + 1);
     return null;
@@ -142,14 +152,22 @@ export class Driver {
   }
 
   #progress(): Progress {
-    return { row: this.#row, turns: this.#turns, labels: this.#labels.length, choices: this.#choices.length, met: new Map(this.#met) };
+    return {
+      row: this.#row,
+      turns: this.#turns,
+      labels: this.#labels.length,
+      choices: this.#choices.length,
+      anchors: this.#anchors.length,
+      met: new Map(this.#met),
+    };
   }
 
-  #backTo({ row, turns, labels, choices, met }: Progress): void {
+  #backTo({ row, turns, labels, choices, anchors, met }: Progress): void {
     this.#met = new Map(met);
     this.#row = row;
     this.#turns = turns;
     this.#labels.length = labels;
     this.#choices.length = choices;
+    this.#anchors.length = anchors;
   }
 }
