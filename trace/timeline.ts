@@ -20,6 +20,9 @@ const HANDLERS: Readonly<Record<Vector, string>> = {
   call_function_single: 'sysvec_call_function_single',
 };
 
+/** Arrows of one IPI; one that goes to more CPUs is told with their number. */
+const ARROWS_MAX = 256;
+
 /** Takes the lines of one recording in order. */
 class TraceProjector {
   readonly #board = new Board();
@@ -227,6 +230,10 @@ class TraceProjector {
 
   /** One arrow for each CPU that is sent to: an arrow has two ends. */
   #send(cpu: Cpu, targets: readonly number[], callsite: string, line: number): void {
+    if (targets.length > ARROWS_MAX) {
+      this.#board.instant(cpu.stack.lane, this.#now, `send IPI to ${targets.length} pCPUs`, { category: 'message', args: { line } });
+      return;
+    }
     for (const target of targets) {
       const flow: FlowEnd = { id: this.#lanes.cpu(target).ipis.sent(line), end: 'out' };
       const args = { to: target, line, ...(callsite !== '' && { callsite }) };

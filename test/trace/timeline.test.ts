@@ -94,6 +94,15 @@ describe('the timeline of a recording', () => {
     expect(events.find((event) => event.kind === 'end' && event.lane.name === 'vcpu0-225')).toMatchObject({ at: 0 });
   });
 
+  it('tells an IPI to more CPUs than arrows are drawn to with their number', () => {
+    const sent = (list: string) =>
+      [...traceTimeline(recordingOf('t', `  control-222 [001] d..2. 1.000000: ipi_send_cpumask: cpumask=${list} callsite=x`))].flatMap(
+        (event) => (event.kind === 'instant' && event.category === 'message' ? [event] : []),
+      );
+    expect(sent('0-255').filter(({ flow }) => flow?.end === 'out')).toHaveLength(256);
+    expect(sent('0-256')).toMatchObject([{ name: 'send IPI to 257 pCPUs', lane: { name: 'pCPU 1' } }]);
+  });
+
   it('knows of no IPI that a CPU has lost events after', () => {
     const text = [
       '  control-222 [001] d..2. 1.000000: ipi_send_cpu: cpu=0 callsite=kick+0x1/0x2 callback=0x0',

@@ -11,7 +11,7 @@ import { baseName, eventName, type VcpuThread } from './survey.ts';
 
 /** On entry lines of function_graph the tracer itself has raised the depth. */
 const ENTRY_DEPTH = 1;
-/** Functions that are open at once; the kernel's own stack of them has 50 (FTRACE_RETFUNC_DEPTH). */
+/** Functions that are open at once; the kernel's own stack has 50 (FTRACE_RETFUNC_DEPTH). */
 const DEPTH_MAX = 256;
 /** What is told of one line. */
 const TEXT_MAX = 160;
@@ -158,16 +158,11 @@ export class ThreadWalk {
       this.#isDoubtful = true;
     }
     if (line.leaf) this.#leaveFrame(frame, line);
-    else this.#push(frame, line);
-    if (line.leaf && this.#elsewhere === this.#stack.length) this.#elsewhere = null;
-  }
-
-  #push(frame: Frame, { line }: CallLine): void {
-    if (this.#stack.length >= DEPTH_MAX) {
-      this.#doubts.add(`more than ${DEPTH_MAX} functions that do not return`, line, 'a recording whose functions return');
+    else if (this.#stack.push(frame) > DEPTH_MAX) {
+      this.#doubts.add(`more than ${DEPTH_MAX} functions that do not return`, line.line, 'a recording whose functions return');
       this.lose();
     }
-    this.#stack.push(frame);
+    if (line.leaf && this.#elsewhere === this.#stack.length) this.#elsewhere = null;
   }
 
   /** Without its caller a function may be another use of it. */
