@@ -42,7 +42,7 @@ export interface TraceMap {
   readonly runs: ReadonlySet<string>;
   /** Functions that may sleep or reschedule, and of which the model has no step. */
   readonly sleeps: ReadonlySet<string>;
-  /** Micro-steps that call schedule() where need_resched is set: the thread is left as R, not R+. */
+  /** Micro-steps that call schedule() where need_resched is set: sched_switch says R, not R+. */
   readonly schedules: readonly string[];
   /** Exits, by reason, whose handlers may sleep or reschedule in steps that the model has not. */
   readonly sleepingExits: ReadonlySet<string>;

@@ -110,8 +110,8 @@ export class States {
   }
 
   /**
-   * Whether the thread loses its CPU and goes on. Steps that the map names call schedule(); all else
-   * is preemption, cond_resched() among it.
+   * Whether the thread loses its CPU and goes on. Steps that the map names call schedule(); all
+   * else is preemption, cond_resched() among it.
    */
   #goesOn(state: State, letter: Letter, way: 'preempted' | 'runnable'): boolean {
     // One that sleeps may be woken before it is off its CPU.
