@@ -59,8 +59,11 @@ export interface ByKind<T> {
   readonly recording: (recording: Recording) => T | Promise<T>;
 }
 
-/** A journal has one in its header, whatever else of it is damaged; text has none. */
-const isText = ({ source }: OpenSource): boolean => source.size > 0 && !source.read(0, Math.min(source.size, HEADER_BYTES)).includes(0);
+/** Whether the file begins as text does: of a journal the first byte is none, and its header has zeros. */
+const isText = ({ source }: OpenSource): boolean => {
+  const head = source.read(0, Math.min(source.size, HEADER_BYTES));
+  return head.length > 0 && head[0]! < 0x80 && !head.includes(0);
+};
 
 /**
  * Opens a file that is a journal or a recording.

@@ -69,8 +69,8 @@ describe('shrink', () => {
       .points;
     for (const { step, label } of critical!) expect(points.find((point) => point.step === step)?.label).toBe(label);
     expect(critical!.map(({ step, label }) => [step, label])).toEqual([
-      [25, 'exec(pcpu:1)'],
-      [26, 'exec(pcpu:0)'],
+      [26, 'exec(pcpu:1)'],
+      [27, 'exec(pcpu:0)'],
     ]);
     const sourced = critical!.map(({ microSteps }) => microSteps.filter(({ source, grade }) => source !== null && grade !== null).at(-1)!);
     expect(sourced.map(({ actor, name }) => `${actor}@${name}`)).toEqual([

@@ -75,14 +75,14 @@ describe('the longest wait', () => {
   });
 
   it.each([
-    ['vmsa-in-use-kick', 'kick-and-block', { steps: 14, forEver: false }],
+    ['vmsa-in-use-kick', 'kick-and-block', { steps: 15, forEver: false }],
     ['vmsa-in-use-kick', 'kick', { steps: null, forEver: false }],
     ['vmsa-in-use-kick', 'no-kick', { steps: null, forEver: true }],
     ['sld-sysctl-flip', 'once', { steps: 19, forEver: false }],
     ['sld-sysctl-flip', 'twice', { steps: null, forEver: true }],
     ['rmpadjust-vs-rmpupdate', 'inuse', { steps: 0, thread: null }],
-    ['rmpadjust-vs-rmpupdate', 'overlap-2m', { steps: 19, thread: 'thread:gmem/0' }],
-    ['rmpadjust-vs-rmpupdate', 'inuse-retried', { steps: 19, thread: 'thread:gmem/0' }],
+    ['rmpadjust-vs-rmpupdate', 'overlap-2m', { steps: 22, thread: 'thread:gmem/0' }],
+    ['rmpadjust-vs-rmpupdate', 'inuse-retried', { steps: 22, thread: 'thread:gmem/0' }],
   ] as const)('of %s %s', (name, variant, expected) => {
     expect(waitOf(shipped(name, variant))).toMatchObject(expected);
   });
