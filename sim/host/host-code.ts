@@ -46,7 +46,7 @@ function slotsOf(scenario: ResolvedScenario): Slots {
   const owned: Owned[] = [
     { owner: 'kvm', parts: KVM_PARTS },
     { owner: 'kvm', parts: kernelExitParts(guestOpsIn(scenario)) },
-    { owner: 'kvm', parts: signalParts(hostOpsIn(scenario)) },
+    { owner: 'kvm', parts: signalParts(hostOpsIn(scenario), userSpaceOf(scenario).reenters) },
     { owner: vendor.name, parts: vendor.parts },
     { owner: 'kvm', parts: userExitParts(userSpaceOf(scenario)) },
     ...mechanismsOf(scenario.host.arch).flatMap((mechanism) =>

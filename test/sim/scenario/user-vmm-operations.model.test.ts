@@ -68,11 +68,11 @@ const textOf = ({
     'allow: [spurious-exit, interrupt]',
     'properties: { always: [user-exit.*], eventually: [kick.*] }',
   ].join('\n');
-/** Ports, and the stop of a debugger under these words, are not of arm64. */
+/** Ports, exits that x86 resolves, and the stop of a debugger are not of arm64 under these words. */
 const isThere =
   (arch: Arch) =>
   (op: string): boolean =>
-    arch !== 'arm64' || !/^\{ (?:out|in|debug-exit):/.test(op);
+    arch !== 'arm64' || !/^\{ (?:out|in|debug-exit|touch|intercept):/.test(op);
 const tried = (one: Tried): string | null => refusal(textOf(one), WALK);
 
 describe.each(ARCHES)('on %s', (arch) => {
