@@ -68,7 +68,7 @@ const textOf = ({
     'allow: [spurious-exit, interrupt]',
     'properties: { always: [user-exit.*], eventually: [kick.*] }',
   ].join('\n');
-/** Ports, exits that x86 resolves, and the stop of a debugger are not of arm64 under these words. */
+/** Ports, exits that x86 resolves and a debugger's stop are not of arm64 under these words. */
 const isThere =
   (arch: Arch) =>
   (op: string): boolean =>
