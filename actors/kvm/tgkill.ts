@@ -53,6 +53,8 @@ const handleSignal = step('arch_do_signal_or_restart', {
 /** The same before the first KVM_RUN. */
 const beforeFirst = path('exit_to_user_mode', kernelSource('kernel/entry/common.c, exit_to_user_mode_loop()'), [handleSignal]);
 
-/** What a VMM whose vCPU threads get signals has around KVM_RUN. */
-export const signalParts = (used: ReadonlySet<string>): KvmParts =>
-  used.has('tgkill') ? { userLoop: { first: () => [call(beforeFirst)], reactions: () => [], afterEach: () => [handleSignal] } } : {};
+/** What a VMM whose vCPU threads get signals has around KVM_RUN; `reenters`: it calls it again. */
+export const signalParts = (used: ReadonlySet<string>, reenters: boolean): KvmParts =>
+  used.has('tgkill') && reenters
+    ? { userLoop: { first: () => [call(beforeFirst)], reactions: () => [], afterEach: () => [handleSignal] } }
+    : {};

@@ -47,7 +47,7 @@ function slotsOf(scenario: ResolvedScenario): Slots {
   const owned: Owned[] = [
     { owner: 'kvm', parts: KVM_PARTS },
     { owner: 'kvm', parts: kernelExitParts(guestOpsIn(scenario)) },
-    { owner: 'kvm', parts: signalParts(hostOpsIn(scenario)) },
+    { owner: 'kvm', parts: signalParts(hostOpsIn(scenario), userSpaceOf(scenario).reenters) },
     ...(scenario.host.tsc === 'unstable' ? [{ owner: 'kvm', parts: CLOCK_PARTS }] : []),
     { owner: vendor.name, parts: vendor.parts },
     { owner: 'kvm', parts: userExitParts(userSpaceOf(scenario)) },

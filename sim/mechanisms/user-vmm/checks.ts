@@ -13,13 +13,16 @@ function pauses({ processes }: Structure): PathIssue[] {
     );
   return threads.flatMap(({ id, at, ops }) =>
     ops.flatMap(({ op, path }): PathIssue[] => {
-      if (op.op !== 'pause-vcpu' && op.op !== 'resume-vcpu') return [];
+      if (op.op !== 'pause-vcpu' && op.op !== 'resume-vcpu' && op.op !== 'store-immediate-exit') return [];
       const name = `${op.vm}/${op.vcpu}`;
       const runner = runnerOf(op.vm, op.vcpu, false);
       if (!runner) return [];
       const refused = (message: string): PathIssue[] => [{ path: [...path, 'vcpu'], message: `found ${shown(name)}; expected ${message}` }];
-      if (runner.id !== id) return refused(`a vCPU of ${id}: a thread kicks threads of its own process, and ${runner.id} runs ${name}`);
-      if (runner.at === at) return refused('a vCPU that another thread runs');
+      // kvm_run may be mapped by more than one process.
+      const isShared = op.op === 'store-immediate-exit';
+      if (runner.id !== id && !isShared)
+        return refused(`a vCPU of ${id}: a thread kicks threads of its own process, and ${runner.id} runs ${name}`);
+      if (runner.id === id && runner.at === at) return refused('a vCPU that another thread runs');
       if (!runnerOf(op.vm, op.vcpu, true)) return refused(`one that is run by KVM_RUN: { vcpu: ${name}, reenter: true }`);
       return [];
     }),
