@@ -59,7 +59,7 @@ export interface ByKind<T> {
   readonly recording: (recording: Recording) => T | Promise<T>;
 }
 
-/** Whether the file begins as text does: of a journal the first byte is none, and its header has zeros. */
+/** A journal does not begin as text does, and has zeros in its header. */
 const isText = ({ source }: OpenSource): boolean => {
   const head = source.read(0, Math.min(source.size, HEADER_BYTES));
   return head.length > 0 && head[0]! < 0x80 && !head.includes(0);
