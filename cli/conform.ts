@@ -11,6 +11,7 @@ import { QuestionError } from '../trace/conform/moves.ts';
 import type { RecordingReport, Verdict } from '../trace/conform/report.ts';
 import { archOf, notNewer, versionOf } from '../trace/conform/told.ts';
 import { isAt, shownStep } from '../trace/conform/visible.ts';
+import { kernelIn } from '../trace/kernel-in.ts';
 import { type Recording, TraceError } from '../trace/recording.ts';
 import { loadReference, resolved } from './catalog.ts';
 import { type Call, type Command, SCENARIO_OPTIONS } from './command.ts';
@@ -58,23 +59,32 @@ function givenOf({ scenario: reference, variant, set, mutant, arch, kernel, pree
   };
 }
 
-/** What the recording tells, else what the user says. @throws CliError naming what nothing tells */
-function hostOf(recording: Recording, given: Given, flags: Options): RecordedHost & { readonly release: string } {
+/** Where nothing says more: kernels that tell an exit at different places, and what allows most. */
+const ASSUMED = { releases: ['6.12', '6.1'], preemption: 'full' } as const;
+
+interface Host extends RecordedHost {
+  readonly release: string;
+  /** What neither the recording nor the user says. */
+  readonly assumed: readonly string[];
+}
+
+/** What the recording tells, else what the user says, else what is assumed. @throws CliError */
+function hostOf(recording: Recording, given: Given, flags: Options, assumedRelease: string = ASSUMED.releases[0]): Host {
   const { file } = recording;
   const told = { arch: archOf(recording), release: recording.kernel, preemption: recording.preemption };
   const arch = told.arch ?? given.arch;
-  const release = told.release ?? given.release;
-  const preemption = told.preemption ?? given.preemption;
-  const missing = [
-    ...(arch === undefined ? ['--arch'] : []),
-    ...(release === undefined ? ['--kernel'] : []),
-    ...(preemption === undefined ? ['--preemption'] : []),
-  ];
-  if (arch === undefined || release === undefined || preemption === undefined)
-    throw usageError(`${file} does not tell ${missing.length === 1 ? 'a fact' : 'facts'} of its host`, {
-      expected: missing.join(', '),
-      attempt: `${missing.map((flag) => `${flag} ${SAMPLE[flag]}`).join(' ')}, or --scenario FILE with such a host`,
+  if (arch === undefined)
+    throw usageError(`${file} does not tell the architecture of its host`, {
+      expected: '--arch',
+      attempt: '--arch amd, or --scenario FILE with such a host',
     });
+  const said = { release: told.release ?? given.release ?? kernelIn(recording), preemption: told.preemption ?? given.preemption };
+  const release = said.release ?? assumedRelease;
+  const preemption = said.preemption ?? ASSUMED.preemption;
+  const assumed = [
+    ...(said.release === null || said.release === undefined ? [`kernel ${release}`] : []),
+    ...(said.preemption === undefined ? [`preemption ${preemption}`] : []),
+  ];
   refuseOther(file, told, flags);
   const kernel = notNewer(release, KERNELS.options);
   if (kernel === null)
@@ -85,6 +95,7 @@ function hostOf(recording: Recording, given: Given, flags: Options): RecordedHos
     kernel,
     preemption,
     release,
+    assumed,
     ...(features && { features }),
     ...(options && { options }),
     ...(haltPolling !== undefined && { haltPolling }),
@@ -110,8 +121,6 @@ function refuseOther(
       throw usageError(`${file} is of a host with ${says}; ${flag} says ${asked}`, { expected: `${flag} ${says}, or nothing` });
 }
 
-const SAMPLE: Readonly<Record<string, string>> = { '--arch': 'amd', '--kernel': '6.12', '--preemption': 'full' };
-
 /** Hosts and maps, each made once. */
 class Checkers {
   readonly #made = new Map<string, Checker>();
@@ -120,7 +129,7 @@ class Checkers {
     this.#own = own;
   }
 
-  of({ release, ...host }: RecordedHost & { readonly release: string }): Checker {
+  of({ release, assumed: _assumed, ...host }: Host): Checker {
     const map = mapFor(VENDORS[host.arch].name, release, this.#own);
     const key = JSON.stringify([host.arch, host.kernel, host.preemption, map.files]);
     let checker = this.#made.get(key);
@@ -184,16 +193,31 @@ function held(recording: Recording, checker: Checker, call: Call): RecordingRepo
   }
 }
 
+/** Of two kernels that are possible, the one that the recording can be of. */
+function heldAsAssumed(recording: Recording, hostWith: (release: string) => Host, checkers: Checkers, call: Call) {
+  const tried = ASSUMED.releases.map(hostWith);
+  const hosts = tried.filter((host, index) => tried.findIndex(({ release }) => release === host.release) === index);
+  let first: { readonly report: RecordingReport; readonly host: Host } | undefined;
+  for (const host of hosts) {
+    const report = held(recording, checkers.of(host), call);
+    if (report.verdict !== 'cannot') return { report, host };
+    first ??= { report, host };
+  }
+  return first!;
+}
+
 async function run(call: Call): Promise<number> {
   const options = call.options as Options;
   if (options.kernel !== undefined && versionOf(options.kernel) === null)
     throw usageError(`--kernel ${options.kernel}: expected a release of the kernel, such as 6.12`);
   const given = givenOf(options, call);
   const checkers = new Checkers(ownMaps(options.map ?? [], call.io));
-  const reports: RecordingReport[] = [];
+  const reports: (RecordingReport & Pick<Host, 'assumed'>)[] = [];
   for (const name of call.args) {
     const recording = await openTrace(name, call.io);
-    reports.push(held(recording, checkers.of(hostOf(recording, given, options)), call));
+    const { report, host } = heldAsAssumed(recording, (release) => hostOf(recording, given, options, release), checkers, call);
+    if (host.assumed.length > 0) call.err.line(`${name} does not tell all of its host; assumed: ${host.assumed.join(', ')}`);
+    reports.push({ ...report, assumed: host.assumed });
   }
   const verdicts = reports.map(({ verdict }) => verdict);
   const verdict = verdicts.find((one) => one === 'cannot') ?? verdicts.find((one) => one === 'unknown') ?? 'conforms';
@@ -208,7 +232,7 @@ export const COMMAND: Command = {
   operands: '<trace...>',
   details: [
     'Each vCPU thread of a recording is walked through the KVM_RUN of the model: the order of micro-steps, their contexts, and where a thread loses its CPU. `cannot` is a line that the model has no way to; `unknown` means that nothing was refuted, and that a part of the recording says nothing. `-` is standard input.',
-    'What a recording tells of its host counts: function_graph names kernel and preemption model. The rest comes from --scenario, or from --arch, --kernel and --preemption.',
+    'What a recording tells of its host counts: function_graph names kernel and preemption model. The rest comes from --scenario, or from --arch, --kernel and --preemption; else the kernel by how it tells exits, and `full`, which allows most.',
     `Shipped maps: ${shippedMaps().join(', ')}. docs/real-kernels.md has their format, and how to record.`,
     'Exit code 0 if all conform, 1 if a recording cannot be, 4 if nothing was refuted and something is unknown.',
   ],

@@ -1,7 +1,8 @@
 /** Which host a recording is of, as far as it tells. */
 import type { PreemptionModel } from '../../events/options.ts';
 import type { KernelVersion } from '../../sim/scenario/types.ts';
-import type { EventLine, Recording } from '../recording.ts';
+import { isKvmExit, kernelIn } from '../kernel-in.ts';
+import type { Recording } from '../recording.ts';
 import type { Cast } from './cast.ts';
 import type { HostFacts } from './derive.ts';
 
@@ -25,17 +26,6 @@ const DEFAULT_KERNEL: KernelVersion = '6.12';
 export interface HostOf extends HostFacts {
   /** What neither the recording nor the user says, and was assumed. */
   readonly assumed: readonly string[];
-}
-
-const isKvmExit = (line: Recording['lines'][number]): line is EventLine => line.kind === 'event' && line.event?.type === 'kvm_exit';
-
-/**
- * Until 6.1 and 6.6 SVM tells an exit in svm_handle_exit(), where interrupts are on again; later
- * kernels in svm_vcpu_run(), where they are off.
- */
-function kernelIn({ lines }: Recording): KernelVersion | null {
-  const flags = lines.find((line) => isKvmExit(line) && line.flags !== null);
-  return flags === undefined ? null : (flags as EventLine).flags!.irqsOff ? '6.12' : '6.1';
 }
 
 /** A thread that is preempted in the kernel is told as R+, one that gives way by itself as R. */
