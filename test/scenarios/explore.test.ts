@@ -130,5 +130,5 @@ describe('full coverage', () => {
     const taken = variants.map(({ variant }) => ledgerFor(name, variant));
     const { open, stale } = judge(taken, source(name).uncovered ?? [], { whole: !variants.some((each) => nameOf(each) in LARGE) });
     expect({ open: open.map((hole) => hole.name), stale }).toEqual({ open: [], stale: [] });
-  });
+  }, 600_000);
 });
