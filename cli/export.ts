@@ -4,7 +4,8 @@ import type { Journal } from '../replay/reader.ts';
 import { EXPORTERS, type Exporter } from '../timeline/encode/index.ts';
 import type { TimelineEvent } from '../timeline/event.ts';
 import { besideTimeline } from '../trace/beside.ts';
-import { planOf } from '../trace/import/plan.ts';
+import { type Plan, planOf } from '../trace/import/plan.ts';
+import { ImportError } from '../trace/import/troupe.ts';
 import type { Recording } from '../trace/recording.ts';
 import { traceTimeline } from '../trace/timeline.ts';
 import type { Call, Command } from './command.ts';
@@ -26,14 +27,27 @@ interface Options {
  * again, as it stands in no journal.
  */
 function beside(recording: Recording, journal: Journal, file: string): Iterable<TimelineEvent> {
-  const { drive } = planOf(recording, { scenario: scenarioOf(journal) });
+  const refuse = (why: string): never => {
+    throw usageError(`${file} is not what ${recording.file} imports to: ${why}`, {
+      expected: `a journal of worldswitch import ${recording.file}`,
+      attempt: `worldswitch import ${recording.file} -o FILE, and then --beside FILE`,
+    });
+  };
+  const { drive } = planFor(recording, journal, refuse);
   const labels = [...journal.choices()].map(({ label }) => label);
   const parts = drive.labels.findIndex((label, index) => labels[index] !== label);
-  if (parts >= 0)
-    throw usageError(`${file} is not what ${recording.file} imports to: step ${parts + 1} is ${labels[parts] ?? 'not there'}`, {
-      expected: `a journal of worldswitch import ${recording.file}`,
-    });
+  if (parts >= 0) refuse(`step ${parts + 1} is ${labels[parts] ?? 'not there'}`);
   return besideTimeline(recording, journal, drive.anchors);
+}
+
+/** The scenario of another recording may not even have its threads. */
+function planFor(recording: Recording, journal: Journal, refuse: (why: string) => never): Plan {
+  try {
+    return planOf(recording, { scenario: scenarioOf(journal) });
+  } catch (error) {
+    if (error instanceof ImportError) return refuse(`${error.message}, and needed is ${error.expected}`);
+    throw error;
+  }
 }
 
 async function run(call: Call): Promise<number> {

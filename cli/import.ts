@@ -64,7 +64,7 @@ export const COMMAND: Command = {
   details: [
     'TRACE is the text of ftrace, trace-cmd report or perf script, plain or packed by gzip, with sched_switch, kvm_entry and kvm_exit; docs/real-kernels.md has the commands that record one. - is standard input.',
     'Threads that run vCPUs are found by what they do. Without --scenario one is derived: a VM for each that was recorded, guests that exit as recorded, and on each CPU one thread that stands in for all others. With --scenario FILE its threads with KVM_RUN stand for the recorded ones, by name or in order, and those without for all others, in the order of the CPUs.',
-    'Exit code 0 if the model could follow the recording to its last line; 1 if not: the first line that it cannot follow is told, with what it offers there. 4: events were lost, or a line is not understood. The journal up to there is kept.',
+    'Exit code 0 if the model could follow the recording to its last line; 1 if not: the first line that it cannot follow is told, with what it offers there. 4: events were lost, a line is not understood, or the recording is longer than a schedule or a scenario may be. The journal up to there is kept.',
   ],
   options: [
     { flags: '-o, --output <file>', description: 'the journal (default: ./worldswitch-runs/<run id>.wsj); - for standard output' },

@@ -55,6 +55,17 @@ describe('import', () => {
     expect(choices.list).toContainEqual({ kind: 'preempted-at', line: 4, what: 'thread:vmm0/vcpu0@KVM_RUN.handle_external_interrupt' });
   });
 
+  it('makes a journal that no other recording is exported beside', async () => {
+    const two: readonly Told[] = [...WHOLE, ['vcpu1-11', 1, entered(1)]];
+    await bench.run(['import', written('whole.txt', WHOLE), '-o', 'one.wsj']);
+    const beside = ['export', written('two.txt', two), '--beside', 'one.wsj', '--format', 'perfetto', '-o', 'both.pftrace'];
+    const { code, err } = await bench.run(beside);
+    expect(code).toBe(2);
+    expect(err).toContain('one.wsj is not what two.txt imports to: recorded has 1 CPU');
+    expect(err).toContain('try: worldswitch import two.txt -o FILE');
+    expect(existsSync(bench.path('both.pftrace'))).toBe(false);
+  });
+
   it('names the first line that the model cannot follow, and keeps the journal up to there', async () => {
     const { code, out } = await bench.run(['import', written('sleeps.txt', SLEEPS), '-o', 'sleeps.wsj']);
     expect(code).toBe(1);

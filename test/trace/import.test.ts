@@ -77,6 +77,24 @@ describe('a recorded schedule', () => {
     expect(Object.fromEntries(found.drive.met)).toEqual({ entry: 2, exit: 1, irq: 1, switch: 2 });
   });
 
+  it('says after which step each line was met', () => {
+    const { anchors, labels } = plan(...PREEMPTED).drive;
+    expect(anchors.map(({ line }) => line)).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(anchors.at(-1)!.step).toBe(labels.length);
+  });
+
+  it('lets another CPU go ahead where the next line cannot be yet', () => {
+    const { drive } = plan(
+      [V0, 0, entered()],
+      [V0, 0, left('interrupt')],
+      [CTL, 1, switched(CTL, 'S', V0), 'd..2.'],
+      [V0, 0, switched(V0, 'R+', HOG), 'd..2.'],
+      [V0, 1, entered()],
+    );
+    expect(drive.stop).toBeNull();
+    expect(drive.anchors.map(({ line }) => line)).toEqual([1, 2, 4, 3, 5]);
+  });
+
   it('loses a CPU at the first place where the model lets it, and says so', () => {
     const { drive } = plan(...PREEMPTED);
     expect(drive.choices.filter(({ kind }) => kind === 'preempted-at')).toEqual([
@@ -116,6 +134,7 @@ describe('a recorded schedule', () => {
     );
     expect(found.drive.stop).toBeNull();
     expect(kinds(found)).toContain('told-late');
+    expect(kinds(found)).not.toContain('moved-at-switch');
     expect(found.drive.labels).toContain('migrate(sched, thread:vmm0/vcpu0, pcpu:1)');
   });
 
@@ -197,6 +216,22 @@ describe('a line that the model cannot follow', () => {
       need: { line: 2 },
       why: expect.stringMatching(/^pcpu:0 cannot switch from thread:vmm0\/vcpu0@/),
     });
+  });
+
+  it('takes back what other CPUs have done ahead of it', () => {
+    const first: readonly Told[] = [
+      [V0, 0, entered()],
+      ['vcpu1-11', 1, entered(1)],
+    ];
+    const { drive } = plan(...first, [V0, 0, switched(V0, 'S', HOG), 'd..2.'], ['vcpu1-11', 1, left('interrupt', 1)]);
+    expect(drive.stop).toMatchObject({ need: { line: 3 } });
+    expect(drive.anchors.map(({ line }) => line)).toEqual([1, 2]);
+    expect(drive.labels).toEqual(plan(...first).drive.labels);
+  });
+
+  it('is told with how KVM_RUN ended, where no guest leaves in that way', () => {
+    const { drive } = plan([V0, 0, entered()], [V0, 0, left('npf')], [V0, 0, 'kvm_userspace_exit: reason KVM_EXIT_HYPERV (27)', '.....']);
+    expect(drive.stop?.why).toBe('no operation of a guest exits with npf and ends KVM_RUN with KVM_EXIT_HYPERV');
   });
 
   it('is told with what each CPU ran, where, and what it offered', () => {

@@ -12,6 +12,8 @@ export interface Exit {
   readonly line: number;
   /** As recorded. */
   readonly reason: string;
+  /** What KVM_RUN ended with because of it; null if it did not. */
+  readonly ended: string | null;
   /** Of the simulated guest; null if it has no such exit. */
   readonly model: ExitReason | null;
   /** What the guest does; null where it is interrupted. */
@@ -69,9 +71,9 @@ interface Open {
 function exitOf({ line, left, hasSlept }: Open, ended: string | null): Exit {
   const { reason } = left;
   const outside = Object.hasOwn(FROM_OUTSIDE, reason) ? FROM_OUTSIDE[reason]! : null;
-  if (outside !== null) return { line, reason, model: outside, step: null };
-  if (ended === null) return { line, reason, ...inKernel(reason, hasSlept) };
-  return { line, reason, ...(Object.hasOwn(TO_USER, ended) ? TO_USER[ended]!(left) : { model: null, step: null }) };
+  if (outside !== null) return { line, reason, ended, model: outside, step: null };
+  if (ended === null) return { line, reason, ended, ...inKernel(reason, hasSlept) };
+  return { line, reason, ended, ...(Object.hasOwn(TO_USER, ended) ? TO_USER[ended]!(left) : { model: null, step: null }) };
 }
 
 /** Every exit of each vCPU's thread, in order. */

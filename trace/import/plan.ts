@@ -4,6 +4,7 @@ import { LIMITS } from '../../sim/scenario/fields.ts';
 import { resolveScenario } from '../../sim/scenario/resolve.ts';
 import type { ResolvedScenario } from '../../sim/scenario/types.ts';
 import type { Recording } from '../recording.ts';
+import { bounded } from './bound.ts';
 import { type Cast, castOf } from './cast.ts';
 import { type HostFacts, scenarioOf } from './derive.ts';
 import { type Drive, Driver, STEPS_MAX, type Stop } from './driver.ts';
@@ -87,7 +88,7 @@ export function planOf(recording: Recording, options: PlanOptions = {}): Plan {
   if (cast.threads.length === 0)
     throw new ImportError(`${recording.file}: no thread runs a vCPU`, 'a recording with kvm_entry and kvm_exit; docs/real-kernels.md');
   refuseTooMany(recording, cast);
-  const needs = needsOf(recording, cast);
+  const needs = bounded(needsOf(recording, cast));
   const exits = exitsOf(needs.needs, cast);
   const host = options.scenario ? null : hostOf(recording, cast, options.host ?? {});
   const given = options.scenario;

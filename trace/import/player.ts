@@ -159,7 +159,10 @@ export class Player {
     const id = troupe.vcpus[act.thread]!.thread;
     const exit = exits[act.thread]![act.turn]!;
     const turn = this.#turns[act.thread]!;
-    if (exit.model === null) throw new Cannot(`no operation of a guest exits with ${act.reason}`);
+    if (exit.model === null)
+      throw new Cannot(
+        `no operation of a guest exits with ${act.reason}${exit.ended === null ? '' : ` and ends KVM_RUN with ${exit.ended}`}`,
+      );
     if (turn.isTold && turn.isAligned) throw new Cannot(`the exit of ${id} was told already, and it has not entered its guest since`);
     const hasLeft = (row: Row) => places.phase(row, id) !== 'guest' && hasExited(exit, this.#watch.exitIn(row, id));
     if (!hasLeft(draft.row)) this.#leave(draft, cpu, { id, exit, hasLeft });
