@@ -125,10 +125,14 @@ describe('all interleavings within a bound', () => {
 });
 
 describe('full coverage', () => {
-  it.each(shippedNames)('of %s lacks what its file gives a reason for, and nothing else', (name) => {
-    const variants = SHIPPED.filter((each) => each.name === name);
-    const taken = variants.map(({ variant }) => ledgerFor(name, variant));
-    const { open, stale } = judge(taken, source(name).uncovered ?? [], { whole: !variants.some((each) => nameOf(each) in LARGE) });
-    expect({ open: open.map((hole) => hole.name), stale }).toEqual({ open: [], stale: [] });
-  }, 600_000);
+  it.each(shippedNames)(
+    'of %s lacks what its file gives a reason for, and nothing else',
+    (name) => {
+      const variants = SHIPPED.filter((each) => each.name === name);
+      const taken = variants.map(({ variant }) => ledgerFor(name, variant));
+      const { open, stale } = judge(taken, source(name).uncovered ?? [], { whole: !variants.some((each) => nameOf(each) in LARGE) });
+      expect({ open: open.map((hole) => hole.name), stale }).toEqual({ open: [], stale: [] });
+    },
+    600_000,
+  );
 });
