@@ -9,10 +9,9 @@ import { HostModel, type RecordedHost } from '../trace/conform/host.ts';
 import { MapError, type MapFile } from '../trace/conform/map.ts';
 import { QuestionError } from '../trace/conform/moves.ts';
 import type { RecordingReport, Verdict } from '../trace/conform/report.ts';
-import { archOf, notNewer, versionOf } from '../trace/conform/told.ts';
 import { isAt, shownStep } from '../trace/conform/visible.ts';
-import { kernelIn } from '../trace/kernel-in.ts';
 import { type Recording, TraceError } from '../trace/recording.ts';
+import { archOf, contradiction, kernelIn, notNewer, versionOf } from '../trace/told.ts';
 import { loadReference, resolved } from './catalog.ts';
 import { type Call, type Command, SCENARIO_OPTIONS } from './command.ts';
 import { reportText } from './conform-text.ts';
@@ -71,6 +70,7 @@ interface Host extends RecordedHost {
 /** What the recording tells, else what the user says, else what is assumed. @throws CliError */
 function hostOf(recording: Recording, given: Given, flags: Options, assumedRelease: string = ASSUMED.releases[0]): Host {
   const { file } = recording;
+  refuseOther(recording, flags, given);
   const told = { arch: archOf(recording), release: recording.kernel, preemption: recording.preemption };
   const arch = told.arch ?? given.arch;
   if (arch === undefined)
@@ -85,7 +85,6 @@ function hostOf(recording: Recording, given: Given, flags: Options, assumedRelea
     ...(said.release === null || said.release === undefined ? [`kernel ${release}`] : []),
     ...(said.preemption === undefined ? [`preemption ${preemption}`] : []),
   ];
-  refuseOther(file, told, flags);
   const kernel = notNewer(release, KERNELS.options);
   if (kernel === null)
     throw usageError(`${file}: kernel ${release}: no model of one that old; expected ${KERNELS.options[0]} or newer, such as 6.12`);
@@ -104,21 +103,19 @@ function hostOf(recording: Recording, given: Given, flags: Options, assumedRelea
   };
 }
 
-/** @throws CliError if a flag says something else than the recording; a scenario only fills in */
-function refuseOther(
-  file: string,
-  told: { readonly arch: Arch | null; readonly release: string | null; readonly preemption: PreemptionModel | null },
-  { arch, kernel, preemption }: Options,
-): void {
-  const version = (release: string | null | undefined) => (typeof release === 'string' ? (versionOf(release)?.join('.') ?? null) : null);
-  const facts = [
-    ['--arch', told.arch, arch],
-    ['--kernel', version(told.release), version(kernel)],
-    ['--preemption', told.preemption, preemption],
-  ] as const;
-  for (const [flag, says, asked] of facts)
-    if (says !== null && asked !== undefined && asked !== null && says !== asked)
-      throw usageError(`${file} is of a host with ${says}; ${flag} says ${asked}`, { expected: `${flag} ${says}, or nothing` });
+/** @throws CliError if a flag, or the architecture of a scenario, contradicts the recording */
+function refuseOther(recording: Recording, flags: Options, given: Given): void {
+  const { file } = recording;
+  const other = contradiction(recording, flags);
+  if (other)
+    throw usageError(`${file} is of a host with ${other.told}; ${other.flag} says ${other.asked}`, {
+      expected: `${other.flag} ${other.told}, or nothing`,
+    });
+  const arch = contradiction(recording, { arch: given.arch });
+  if (arch)
+    throw usageError(`${file} is of a host with ${arch.told}; the scenario has ${arch.asked}`, {
+      expected: `a scenario of ${arch.told} hosts`,
+    });
 }
 
 /** Hosts and maps, each made once. */

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../api/shipped-scenarios.ts';
 import { type MapFile, mapOf, readMap, type TraceMap } from '../trace/conform/map.ts';
-import { notNewer } from '../trace/conform/told.ts';
+import { notNewer } from '../trace/told.ts';
 import { readText } from './catalog.ts';
 import { usageError } from './errors.ts';
 import type { Io } from './io.ts';

@@ -130,6 +130,7 @@ describe('what is refused, with 2', () => {
     ['no file', ['none.txt'], 'cannot read none.txt: there is no such file or folder'],
     ['counts of a hist trigger', [recording('6.12-full/hist-irq.gz')], 'counts of a hist trigger, which have no order'],
     ['another host than the recorded one', [RUN, '--preemption', 'none'], 'is of a host with full; --preemption says none'],
+    ['a scenario of another architecture', [EVENTS, '--scenario', 'sld-put-once'], 'is of a host with amd; the scenario has intel'],
     ['another kernel than the recorded one', [RUN, '--kernel', '6.1'], 'is of a host with 6.12; --kernel says 6.1'],
     ['a kernel that is none', [EVENTS, '--kernel', 'new', '--preemption', 'full'], '--kernel new: expected a release of the kernel'],
     ['a kernel that is too old', [EVENTS, '--kernel', '5.10', '--preemption', 'full'], 'kernel 5.10: no model of one that old'],

@@ -123,4 +123,14 @@ bounds: { steps: 500 }
     const twice = await bench.run(['import', 'whole.txt', '--scenario', './mine.yaml', '--kernel', '6.1']);
     expect([twice.code, twice.err]).toEqual([2, expect.stringContaining('--kernel and --scenario')]);
   });
+
+  it.each([
+    [['--arch', 'intel'], 'is of a host with amd; --arch says intel'],
+    [['--scenario', 'sld-put-once'], 'is of a host with amd; the scenario has intel'],
+  ])('refuses what contradicts the recording: %j', async (flags, message) => {
+    const { code, err } = await bench.run(['import', written('whole.txt', WHOLE), ...flags, '-o', 'none.wsj']);
+    expect(code).toBe(2);
+    expect(err).toContain(message);
+    expect(existsSync(bench.path('none.wsj'))).toBe(false);
+  });
 });

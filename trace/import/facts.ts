@@ -1,24 +1,12 @@
 /** Which host a recording is of, as far as it tells. */
 import type { PreemptionModel } from '../../events/options.ts';
+import { KERNELS } from '../../sim/scenario/schema.ts';
 import type { KernelVersion } from '../../sim/scenario/types.ts';
-import { isKvmExit, kernelIn } from '../kernel-in.ts';
 import type { Recording } from '../recording.ts';
+import { archOf, contradiction, kernelIn, notNewer } from '../told.ts';
 import type { Cast } from './cast.ts';
 import type { HostFacts } from './derive.ts';
-
-/** Exits that VMX has, and SVM has not by that name. */
-const OF_VMX = [
-  'external_interrupt',
-  'ept_violation',
-  'ept_misconfig',
-  'io_instruction',
-  'msr_read',
-  'msr_write',
-  'preemption_timer',
-  'pause_instruction',
-  'cr_access',
-  'exception_nmi',
-];
+import { ImportError } from './troupe.ts';
 
 const DEFAULT_KERNEL: KernelVersion = '6.12';
 
@@ -40,19 +28,29 @@ function preemptionIn({ lines }: Recording, { threadOf }: Cast): PreemptionModel
   return byForce + byItself === 0 ? null : byForce > byItself ? 'full' : 'voluntary';
 }
 
-/** What the user says counts before what the recording does. */
+/**
+ * What the recording and the user say, else what it does.
+ * @throws ImportError if the two say different things
+ */
 export function hostOf(recording: Recording, cast: Cast, given: Partial<HostFacts>): HostOf {
+  const other = contradiction(recording, given);
+  if (other)
+    throw new ImportError(
+      `${recording.file} is of a host with ${other.told}; ${other.flag} says ${other.asked}`,
+      `${other.flag} ${other.told}, or nothing`,
+    );
   const assumed: string[] = [];
   const or = <T extends string>(name: string, value: T | null | undefined, fallback: T): T => {
     if (value != null) return value;
     assumed.push(`${name} ${fallback}`);
     return fallback;
   };
-  const isVmx = recording.lines.some((line) => isKvmExit(line) && line.event?.type === 'kvm_exit' && OF_VMX.includes(line.event.reason));
+  const told = recording.kernel === null ? null : notNewer(recording.kernel, KERNELS.options);
+  const arch = given.arch ?? archOf(recording);
   return {
-    arch: given.arch ?? (isVmx ? 'intel' : 'amd'),
-    kernel: or('kernel', given.kernel ?? kernelIn(recording), DEFAULT_KERNEL),
-    preemption: or('preemption', given.preemption ?? preemptionIn(recording, cast), 'full'),
+    arch: arch === 'intel' ? 'intel' : 'amd',
+    kernel: or('kernel', given.kernel ?? told ?? kernelIn(recording), DEFAULT_KERNEL),
+    preemption: or('preemption', given.preemption ?? recording.preemption ?? preemptionIn(recording, cast), 'full'),
     assumed,
   };
 }

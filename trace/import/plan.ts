@@ -4,6 +4,7 @@ import { LIMITS } from '../../sim/scenario/fields.ts';
 import { resolveScenario } from '../../sim/scenario/resolve.ts';
 import type { ResolvedScenario } from '../../sim/scenario/types.ts';
 import type { Recording } from '../recording.ts';
+import { contradiction } from '../told.ts';
 import { bounded } from './bound.ts';
 import { type Cast, castOf } from './cast.ts';
 import { type HostFacts, scenarioOf } from './derive.ts';
@@ -92,6 +93,12 @@ export function planOf(recording: Recording, options: PlanOptions = {}): Plan {
   const exits = exitsOf(needs.needs, cast);
   const host = options.scenario ? null : hostOf(recording, cast, options.host ?? {});
   const given = options.scenario;
+  const other = given && contradiction(recording, { arch: given.host.arch });
+  if (other)
+    throw new ImportError(
+      `${recording.file} is of a host with ${other.told}; the scenario has ${other.asked}`,
+      `a scenario of ${other.told} hosts`,
+    );
   const scenario = given ?? resolveScenario(scenarioOf({ cast, exits, needs: needs.needs }, host!), { knownProperties: knownProperties() });
   const troupe = troupeOf(scenario, cast);
   const world = new World(scenario);
