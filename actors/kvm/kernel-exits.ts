@@ -8,38 +8,11 @@
  * direct_page_fault(); arch/x86/kvm/mmu/tdp_mmu.c, kvm_tdp_mmu_map(); virt/kvm/kvm_main.c,
  * hva_to_pfn_slow()
  */
-import { outgoing } from '../../events/event.ts';
-import { type HostEnv, type HostThread, host, kernelSource } from '../host/host-env.ts';
-import { vcpuOf } from './kvm-env.ts';
+import { type HostEnv, host, kernelSource } from '../host/host-env.ts';
+import { readLockMmuPath, readUnlockMmu } from './mmu-lock.ts';
 import type { KvmParts } from './slots.ts';
 
-const { path, step, call, loop, when, leaveLoop } = host;
-
-const vmId = (env: HostEnv, t: HostThread) => env.vms[vcpuOf(env, t).vm]!.id;
-const ask = (env: HostEnv) => ({
-  send: (t: HostThread) => outgoing(vmId(env, t), { type: 'vm.readLockMmu' }),
-  answers: { 'vm.mmuLocked': (e: { readonly acquired: boolean }) => ({ granted: e.acquired }) },
-});
-
-/** read_lock(&kvm->mmu_lock): any number of readers, and no writer beside them. */
-const readLockMmuPath = (env: HostEnv) =>
-  path(
-    'read_lock_mmu_lock',
-    kernelSource('kernel/locking/qrwlock.c, queued_read_lock_slowpath(); include/linux/kvm_host.h, mmu_lock'),
-    [
-      step('trylock', { spin: 1, ...ask(env) }),
-      when([
-        (_t, l) => l.granted !== true,
-        [
-          loop(
-            step('queued_read_lock_slowpath', { idles: true, yields: true, ...ask(env) }),
-            when([(_t, l) => l.granted === true, [leaveLoop]]),
-          ),
-        ],
-      ]),
-    ],
-    { locals: ['granted'] },
-  );
+const { path, step, call } = host;
 
 /**
  * A fault in the nested page tables: #NPF, EPT violation. The page is found first, and then mapped.
@@ -50,7 +23,7 @@ const pageFaultPath = (env: HostEnv) =>
     step('kvm_faultin_pfn', { mayResched: true }),
     call(readLockMmuPath(env)),
     step('kvm_tdp_mmu_map'),
-    step('read_unlock_mmu_lock', { spin: -1, send: (t) => outgoing(vmId(env, t), { type: 'vm.readUnlockMmu' }) }),
+    readUnlockMmu(env),
   ]);
 
 /**
