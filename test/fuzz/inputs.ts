@@ -7,6 +7,8 @@ import { decodeSearch, encodeSearch } from '../../cli/search/image-file.ts';
 import { memorySource } from '../../replay/source.ts';
 import { EXPORTERS } from '../../timeline/encode/index.ts';
 import { type Piece, rewritten } from '../replay/surgery.ts';
+import { damaged } from '../trace/damaged.ts';
+import { textOf } from '../trace/traces.ts';
 import type { Draw } from './draw.ts';
 
 /** What is run, and the files that lie in its folder. */
@@ -25,7 +27,7 @@ export interface Seeds {
 
 /** Shipped scenarios, small enough for many runs. */
 export const scenarioSeeds = (): readonly unknown[] =>
-  ['sev-snp', 'split-lock', 'os-lock'].flatMap((folder) =>
+  ['sev-snp', 'split-lock', 'os-lock', 'user-vmm'].flatMap((folder) =>
     readdirSync(`scenarios/${folder}`).map((name) => parse(readFileSync(`scenarios/${folder}/${name}`, 'utf8')) as unknown),
   );
 
@@ -105,6 +107,24 @@ function searchInput(draw: Draw, { search }: Seeds): CommandInput {
   return { argv: ['explore', '--resume', 'a.wss', '--max-states', '150', ...draw.one([[], ['--json']])], files: { 'a.wss': bytes } };
 }
 
+/** A recording that was damaged, or a map that says something else. */
+function recordingInput(draw: Draw): CommandInput {
+  const text = damaged(
+    textOf(draw.one(['6.12-full/ev-kick', '6.1-full/ev-debug', '6.1-voluntary/ev-zap', '6.12-full/fg-preempt'])),
+    draw.below(1 << 30),
+  );
+  const host = draw.one([[], ['--kernel', draw.one(['6.1', '6.12'])], ['--preemption', draw.one(['full', 'voluntary', 'none'])]]);
+  const map = { functions: draw.plain({ 'vcpu_load>kvm_arch_vcpu_load': { at: 'KVM_RUN.ioctl' } }), exits: draw.plain({ npf: 'IO' }) };
+  const command = draw.one([
+    ['conform', 'trace.txt', ...host],
+    ['conform', 'trace.txt', '--map', 'map.yaml'],
+    ['import', 'trace.txt', '-o', 'run.wsj', ...host],
+    ['export', 'trace.txt', '--format', draw.one(EXPORTERS).name, '-o', 'out'],
+    ['export', 'trace.txt', '--format', 'chrome', '--beside', 'a.wsj', '-o', 'out'],
+  ]);
+  return { argv: [...command, ...draw.one([[], ['--json']])], files: { 'trace.txt': text, 'map.yaml': JSON.stringify(map), 'a.wsj': '' } };
+}
+
 const WORDS = [
   '',
   '-',
@@ -149,6 +169,7 @@ export const INPUTS: readonly ((draw: Draw, seeds: Seeds) => CommandInput | Prom
   journalInput,
   searchInput,
   flagsInput,
+  recordingInput,
 ];
 
 const PARTS = [
