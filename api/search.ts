@@ -35,6 +35,8 @@ export interface SearchOptions {
 export interface ExploreOptions extends ScenarioOptions, SearchOptions, Limits {
   /** Of a recorded run: all futures from the end of this step. */
   readonly from?: number;
+  /** One state for all configurations of the scheduler that reach each other by its own steps. */
+  readonly scheduler?: boolean;
   /** One state for all that differ by a renaming of interchangeable actors. */
   readonly symmetry?: boolean;
   /** Keep no state in which one thing only can happen. */
@@ -102,23 +104,40 @@ function futuresOf(journal: Journal, { variant, set, mutant, liveness = false }:
  * Searches every schedule of a scenario, or every future of a recorded run, as
  * `worldswitch explore` does. It blocks the thread until it is done.
  * @throws ScenarioError, ScenarioSourceError; RangeError where options do not go together;
- * SymmetryError if the model has no symmetry
+ * SymmetryError if the model has no symmetry, ClassError if no state can stand for others by it
  * @public
  */
 export function explore(source: ScenarioSource | Journal, options: ExploreOptions = {}): ExploreReport {
   const { deviations, preemptions, switches, statesMax = STATES_DEFAULT, from = 0 } = options;
-  const { symmetry = false, local = false, compact = false, liveness = false } = options;
+  const { scheduler = false, symmetry = false, local = false, compact = false, liveness = false } = options;
   const limits: Limits = {
     ...(deviations !== undefined && { deviations }),
     ...(preemptions !== undefined && { preemptions }),
     ...(switches !== undefined && { switches }),
   };
   const journal = source instanceof Journal ? source : null;
-  expectTogether({ bound: Object.keys(limits).length > 0, symmetry, local, compact, liveness, 'recorded-run': journal !== null });
+  expectTogether({
+    bound: Object.keys(limits).length > 0,
+    scheduler,
+    symmetry,
+    local,
+    compact,
+    liveness,
+    'recorded-run': journal !== null,
+  });
   if (journal === null && options.from !== undefined)
     throw new RangeError('found from; expected it with a journal: a scenario is searched from its start');
   const scenario = journal ? futuresOf(journal, options) : resolved(source as ScenarioSource, options);
-  const request = { scenario, maxStates: statesMax, limits, symmetry, local, compact, isTimed: options.onProgress !== undefined };
+  const request = {
+    scenario,
+    maxStates: statesMax,
+    limits,
+    scheduler,
+    symmetry,
+    local,
+    compact,
+    isTimed: options.onProgress !== undefined,
+  };
   const found = carried(explored({ ...request, ...(journal && { from: stateAt(journal, from) }) }), options);
   const { exhausted, limit, states, transitions, missed, undecided, bound } = found;
   const prefix = journal ? [...journal.choices()].slice(0, from).map(({ label }) => label) : [];

@@ -4,6 +4,7 @@
  */
 import { dirname, resolve } from 'node:path';
 import type { RunEnd } from '../events/journal.ts';
+import { ClassError } from '../sim/explore/classes/checks.ts';
 import { together } from '../sim/explore/covered/holes.ts';
 import { untakenText } from '../sim/explore/guarantee.ts';
 import { SymmetryError } from '../sim/explore/reduce/symmetry.ts';
@@ -104,9 +105,11 @@ function printSharding(printer: Printer, { of, index, file, statesAtLeast }: Sha
     );
 }
 
-/** A model without symmetry is an error of the user's input, not an internal one. */
-function unlessSymmetry(error: unknown): never {
-  throw error instanceof SymmetryError ? usageError(error.message) : error;
+/**
+ * A model that a reduction does not hold for is an error of the user's input, not an internal one.
+ */
+function unlessRefused(error: unknown): never {
+  throw error instanceof SymmetryError || error instanceof ClassError ? usageError(error.message) : error;
 }
 
 async function found(
@@ -124,6 +127,7 @@ async function found(
     scenario: subject.scenario,
     maxStates,
     limits: limitsOf(flags),
+    scheduler: reduces(flags, 'scheduler'),
     symmetry: reduces(flags, 'symmetry'),
     local: reduces(flags, 'local'),
     compact: flags.compact === true,
@@ -137,7 +141,7 @@ async function found(
     return {
       ...(await carry(request, subject, flags, io)
         .catch(shownAsRun({ ...subject, folder: flags.output, io }))
-        .catch(unlessSymmetry)
+        .catch(unlessRefused)
         .catch(unlessDamaged(resume))),
       subject,
     };

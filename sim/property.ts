@@ -151,6 +151,24 @@ export class PropertyWatch {
     return known[local];
   }
 
+  /** Whether it looks at the actor in `slot`. */
+  isOf(slot: number): boolean {
+    return this.#watched[slot]!;
+  }
+
+  /** It is evidence of one actor at a time. */
+  get isEach(): boolean {
+    return this.property.each !== undefined;
+  }
+
+  /**
+   * A number that is the same for two local states of an actor only if the property cannot tell
+   * them apart: where one actor is evidence, whether it is.
+   */
+  sight(slot: number, local: number): number {
+    return this.property.each ? Number(this.wants(slot, local, local)) : this.#seenOf(slot, local);
+  }
+
   /** The same, where the local state before is not known. */
   #touches(slot: number, local: number): boolean {
     return this.property.each ? this.wants(slot, local, local) : this.#watched[slot]!;

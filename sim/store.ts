@@ -42,6 +42,15 @@ export interface AnyEvent {
   readonly from?: ActorId;
 }
 
+/** What of a task is the scheduler's: the rest is the task's own. @public */
+export interface Switched {
+  /** Fields of its context. */
+  readonly context: readonly string[];
+  /** A region of its machine, and the name of that region's frame among `frames`. */
+  readonly region: string;
+  readonly frame: string;
+}
+
 /**
  * A machine with the local states met so far. All actors of a kind share it: they differ by input
  * only.
@@ -54,6 +63,8 @@ export interface Kind {
   readonly origin: string | null;
   /** Its root says `schedules`: what it does decides who runs, and is no program's own step. */
   readonly schedules: boolean;
+  /** Its root says `switched`: what of an actor is the scheduler's; null where nothing is. */
+  readonly switched: Switched | null;
   /**
    * Its root says `stuckIn`: where an actor hangs that its state alone takes for one at rest; null
    * if it does not hang.
@@ -153,11 +164,14 @@ export class Store {
     this.kinds = names.map((name, index) => {
       const machine = topology.machines[name];
       if (!machine) throw new Error(`no machine for actors of kind ${name}`);
-      const meta = machine.root.meta as { readonly schedules?: true; readonly stuckIn?: Kind['stuckIn'] } | undefined;
+      const meta = machine.root.meta as
+        | { readonly schedules?: true; readonly switched?: Switched; readonly stuckIn?: Kind['stuckIn'] }
+        | undefined;
       const schedules = meta?.schedules === true;
+      const switched = meta?.switched ?? null;
       const stuckIn = meta?.stuckIn ?? null;
       const origin = topology.origins?.[name] ?? null;
-      return { name, index, machine, origin, schedules, stuckIn, locals: new Table<AnyMachineSnapshot>(), asking: [] };
+      return { name, index, machine, origin, schedules, switched, stuckIn, locals: new Table<AnyMachineSnapshot>(), asking: [] };
     });
     this.ids = topology.actors.map((actor) => actor.id);
     this.sets = new Set(topology.sets);

@@ -11,7 +11,7 @@ import type { ThreadEvent } from '../../events/index.ts';
 import { expand } from '../path/expand.ts';
 import { USER_MODE } from '../path/path.ts';
 import { type HostEnv, type HostLocals, type HostThread, toCpu } from './host-env.ts';
-import { notifyRegion } from './switchable.ts';
+import { notifyRegion, SWITCHED } from './switchable.ts';
 import { threadPath } from './thread-program.ts';
 
 export interface HostThreadInput {
@@ -61,6 +61,7 @@ export function hostThreadMachine(env: HostEnv) {
   }).createMachine({
     id: 'hostThread',
     type: 'parallel',
+    meta: { switched: SWITCHED },
     context: ({ input }) => ({
       process: input.process,
       program: input.program,

@@ -14,6 +14,16 @@ import type { Flow, Path } from '../path/path.ts';
 import type { HostLocals, HostThread, Notifiers } from './host-env.ts';
 import { toCpu } from './host-env.ts';
 
+/**
+ * What the context switch reads and writes of a task, and nothing else of it: fields of its
+ * context, its region, and the frame of that region.
+ */
+export const SWITCHED = {
+  context: ['cpu', 'letter', 'notifier', 'notifyResume', 'tif'],
+  region: 'notify',
+  frame: 'notify',
+} as const;
+
 type Args = { readonly context: HostThread; readonly event: Stamped<ThreadEvent> };
 
 /** S2 runs with interrupts off, S5 with the preempt count still raised. */

@@ -10,7 +10,7 @@ import { type Outgoing, outgoing, type Stamped } from '../../events/event.ts';
 import type { ThreadEvent } from '../../events/index.ts';
 import { type HostLocals, type HostThread, host, kernelSource, toCpu } from '../host/host-env.ts';
 import { goToSleep } from '../host/sleeping.ts';
-import { notifyRegion } from '../host/switchable.ts';
+import { notifyRegion, SWITCHED } from '../host/switchable.ts';
 import { expand } from '../path/expand.ts';
 import { otherwise } from '../path/path.ts';
 import { SEMAPHORE, WORKQUEUE } from './delayed-work.ts';
@@ -63,6 +63,7 @@ export function kworkerMachine(facts: SldFacts) {
   }).createMachine({
     id: 'kworker',
     type: 'parallel',
+    meta: { switched: SWITCHED },
     context: {
       process: 'kthreadd',
       program: 0,

@@ -7,6 +7,7 @@ import { usageError } from '../errors.ts';
 /** What a search is asked to do, as far as it may not go together with something else. */
 export type Feature =
   | 'bound'
+  | 'scheduler'
   | 'symmetry'
   | 'local'
   | 'no-reduce'
@@ -20,6 +21,7 @@ export type Feature =
 
 export const FEATURES: readonly Feature[] = [
   'bound',
+  'scheduler',
   'symmetry',
   'local',
   'no-reduce',
@@ -42,6 +44,12 @@ const both = (one: Asked, other: Asked, advice: string): readonly [Feature, Feat
 export const REFUSED: readonly (readonly [Feature, Feature, string])[] = [
   ['no-reduce', 'bound', '--no-reduce has no bound; leave --deviations, --preemptions and --switches out'],
   ['memory', 'bound', 'a search with a bound does not measure its memory; leave --max-memory out and give --max-states'],
+  both('scheduler', 'bound', 'leave --reduce scheduler, or the bound, out'),
+  both('scheduler', 'local', 'give one of the two'),
+  ['checkpoint', 'scheduler', 'a search of classes is not kept in a file; leave --checkpoint and --resume, or --reduce scheduler, out'],
+  ['workers', 'scheduler', 'a search of classes runs on one thread; leave --workers, or --reduce scheduler, out'],
+  ['shard', 'scheduler', 'a shard is of all states, not of classes; leave --shard, or --reduce scheduler, out'],
+  both('compact', 'scheduler', 'leave --compact, or --reduce scheduler, out'),
   both('symmetry', 'bound', 'leave --reduce symmetry, or the bound, out'),
   both('local', 'bound', 'leave --reduce local, or the bound, out'),
   both('symmetry', 'recorded-run', '--reduce symmetry is for a whole scenario'),

@@ -1,5 +1,6 @@
 /** The options of `explore`: what they are called, and what they ask for together. */
 import { InvalidArgumentError } from 'commander';
+import { didYouMean } from '../../events/nearest.ts';
 import type { Shard } from '../../sim/explore/space/division.ts';
 import { progress } from '../../sim/properties/liveness.ts';
 import { integer, type OptionSpec, SCENARIO_OPTIONS } from '../command.ts';
@@ -62,20 +63,23 @@ function shardIn(text: string): Shard {
   return { index, of };
 }
 
-export type Reduction = 'local' | 'symmetry';
+export const REDUCTIONS = ['scheduler', 'symmetry', 'local'] as const;
+export type Reduction = (typeof REDUCTIONS)[number];
+const isReduction = (name: string): name is Reduction => (REDUCTIONS as readonly string[]).includes(name);
 
 /** `none`, or names with commas between them. */
 function reductions(text: string, previous: unknown): ReadonlySet<Reduction> {
   if (previous === false) throw new InvalidArgumentError('--no-reduce says that there is none.');
-  if (previous !== undefined) throw new InvalidArgumentError('Expected --reduce once; local,symmetry does both.');
+  if (previous !== undefined) throw new InvalidArgumentError('Expected --reduce once; scheduler,symmetry does both.');
   if (text === 'none') return new Set();
   const names = text.split(',').map((name) => name.trim());
+  if (names.includes('none')) throw new InvalidArgumentError('none goes with nothing else.');
   for (const name of names)
-    if (name !== 'local' && name !== 'symmetry')
+    if (!isReduction(name))
       throw new InvalidArgumentError(
-        name === 'none' ? 'none goes with nothing else.' : 'Expected none, or local, symmetry, or local,symmetry.',
+        `Expected none, or a list of ${REDUCTIONS.join(', ')}, such as scheduler,symmetry${didYouMean(name, REDUCTIONS)}.`,
       );
-  return new Set(names as Reduction[]);
+  return new Set(names.filter(isReduction));
 }
 
 const SHARING: readonly OptionSpec[] = [
@@ -93,7 +97,7 @@ export const EXPLORE_OPTIONS: readonly OptionSpec[] = [
   {
     flags: '--reduce <list>',
     description:
-      'symmetry: one state for all that differ by a renaming of interchangeable actors, such as CPUs; local: no state is kept in which one thing only can happen; both: local,symmetry; none: no reduction',
+      'a list of scheduler: one state for all configurations of the scheduler that reach each other by its own steps; symmetry: one state for all that differ by a renaming of interchangeable actors, such as CPUs; local: no state is kept in which one thing only can happen; or none',
     parse: reductions,
   },
   { flags: '--liveness', description: `also look for hangs, unbounded retries and livelocks (asks for ${progress.id} besides)` },
@@ -129,6 +133,7 @@ export function checkFlags(flags: ExploreFlags, isJournal: boolean): void {
     throw usageError('--checkpoint-every says how often; it wants --checkpoint or --resume to say where');
   const asked: Readonly<Record<Feature, boolean>> = {
     bound: Object.keys(limitsOf(flags)).length > 0,
+    scheduler: reduces(flags, 'scheduler'),
     symmetry: reduces(flags, 'symmetry'),
     local: reduces(flags, 'local'),
     'no-reduce': flags.reduce === false,

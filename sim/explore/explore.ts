@@ -4,11 +4,13 @@
  */
 import { Explorer } from './breadth/explorer.ts';
 import { searchedBy } from './breadth/searched.ts';
+import { ClassError } from './classes/checks.ts';
 import { type Cycles, conclude, endlessAlone, notLookedFor, told } from './conclude.ts';
 import { weakestEvidence } from './covered/evidence.ts';
 import { ledgerOf, localStatesOf } from './covered/ledger.ts';
 import { withWidening } from './cut-short.ts';
 import { endlessOf } from './cycles/endless.ts';
+import { exploreClasses } from './explore-classes.ts';
 import { boundText } from './guarantee.ts';
 import { BoundedSearch } from './in-order/bounded.ts';
 import { isLeastAt } from './in-order/deviations.ts';
@@ -19,10 +21,31 @@ import type { Exploration, ExploreRequest, Limits, Search, Searched, SearchFacts
 import { closing, reexecuted, reexecuting } from './turns.ts';
 
 export function explore(request: ExploreRequest): Search<Exploration> {
-  const { limits, symmetry } = request;
+  const { limits, symmetry, scheduler } = request;
+  if (scheduler === true) return exploreClasses(request);
   if (symmetry) return exploreOrbits(request);
-  const limited = limits && Object.values(limits).some((value) => value !== undefined);
-  return limited ? exploreWithin(request, limits) : exploreAll(request);
+  if (scheduler === 'where-it-applies' && classesApply(request)) return classesOrAll(request);
+  const limited = isLimited(limits);
+  return limited ? exploreWithin(request, limits!) : exploreAll(request);
+}
+
+const isLimited = (limits: Limits | undefined): boolean => Object.values(limits ?? {}).some((value) => value !== undefined);
+
+/** Whether nothing is asked for that a search over classes does not give. */
+function classesApply({ scenario, limits, local, compact, image, onTurn, shard }: ExploreRequest): boolean {
+  const asksMore =
+    isLimited(limits) || local === true || compact === true || image !== undefined || onTurn !== undefined || shard !== undefined;
+  return !asksMore && scenario.model === undefined && scenario.properties.eventually.length === 0;
+}
+
+/** All schedules over classes; one by one where the model does not allow it. */
+function* classesOrAll(request: ExploreRequest): Search<Exploration> {
+  try {
+    return yield* exploreClasses(request);
+  } catch (error) {
+    if (!(error instanceof ClassError)) throw error;
+  }
+  return yield* exploreAll(request);
 }
 
 function* exploreAll(request: ExploreRequest): Search<Exploration> {

@@ -6,7 +6,7 @@ import type { ResolvedScenario } from '../scenario/types.ts';
 import type { Evidence } from './covered/evidence.ts';
 import { countsText } from './covered/holes.ts';
 import type { Coverage } from './covered/ledger.ts';
-import type { Limits } from './request.ts';
+import type { ClassFacts, Limits } from './request.ts';
 
 export interface GuaranteeFacts {
   readonly scenario: ResolvedScenario;
@@ -25,6 +25,7 @@ export interface GuaranteeFacts {
    * How often a state was gone through in a local step, and not kept; absent where all are kept.
    */
   readonly passed?: number;
+  readonly classes?: ClassFacts;
   /** Reactions that are remembered and were not executed again, as time was over. */
   readonly unverified?: number;
   readonly violated: readonly string[];
@@ -66,6 +67,10 @@ function hostText({ model, host, allow }: ResolvedScenario): string {
   const allowed = allow.length > 0 ? `, ${allow.join(', ')} allowed` : '';
   return `preemption model ${host.preemption}, ${counted(host.cpus, 'pCPU')}, kernel ${host.kernel}${allowed}; `;
 }
+
+/** What a state stands for, where it stands for several. */
+const classesText = ({ configurations, classes, renamed }: ClassFacts): string =>
+  `Scheduler classes: a state stands for all configurations of the scheduler that follow without a step of a program${renamed > 1 ? `, under up to ${renamed} names of CPUs` : ''}; ${number(configurations)} configurations in ${number(classes)} classes; every reaction to the scheduler held against all programs it was met with.`;
 
 /** Whether what a search remembered was executed again. */
 export const reexecutionText = (unverified = 0): string =>
@@ -111,6 +116,7 @@ export function guaranteeLines(facts: GuaranteeFacts): string[] {
     ...(facts.passed === undefined
       ? []
       : [`Local steps ran on: ${number(facts.passed)} times a state in which one thing only could happen was gone through and not kept.`]),
+    ...(facts.classes === undefined ? [] : [classesText(facts.classes)]),
     verdict,
     ...fair,
     `Covered: ${exhausted ? bound : 'the states found so far'}; ${hostText(scenario)}${vectorsText(facts.omissions)}, ${reexecutionText(facts.unverified)}.`,

@@ -104,6 +104,11 @@ export interface ExploreRequest {
   readonly limits?: Limits;
   /** Search over orbits of interchangeable actors. */
   readonly symmetry?: boolean;
+  /**
+   * One state for all configurations of the scheduler that reach each other by its own steps;
+   * `where-it-applies`: where nothing is asked for that does not go with it.
+   */
+  readonly scheduler?: boolean | 'where-it-applies';
   /** Local steps run on; the states in between are not kept. Not within a bound. */
   readonly local?: boolean;
   /** Keep 64-bit fingerprints of states instead of exact ones. */
@@ -211,4 +216,13 @@ export interface SearchFacts extends SearchTotals {
    * How often a state was gone through in a local step, and not kept; absent where all are kept.
    */
   readonly passed?: number;
+  readonly classes?: ClassFacts;
+}
+
+/** What classes of scheduler configurations a search has met. */
+export interface ClassFacts {
+  readonly configurations: number;
+  readonly classes: number;
+  /** States that differ by the names of CPUs, of which one is kept: at most so many. */
+  readonly renamed: number;
 }

@@ -4,11 +4,13 @@
  * and why. docs/large-spaces.md shows this table, and the command line refuses by it.
  */
 
-export const SEARCH_FEATURES = ['local', 'sleep', 'symmetry', 'bound', 'liveness', 'per-actor', 'recorded-run'] as const;
+export const SEARCH_FEATURES = ['scheduler', 'local', 'sleep', 'symmetry', 'bound', 'liveness', 'per-actor', 'recorded-run'] as const;
 /**
- * `local`: local steps run on. `sleep`: sleep sets. `symmetry`: one state for all that differ by a
- * renaming. `bound`: limits of deviations. `liveness`: `eventually` properties. `per-actor`: a
- * property of one of several actors that are alike. `recorded-run`: the futures of a recorded run.
+ * `scheduler`: one state for all configurations of the scheduler that reach each other by its own
+ * steps. `local`: local steps run on. `sleep`: sleep sets. `symmetry`: one state for all that
+ * differ by a renaming. `bound`: limits of deviations. `liveness`: `eventually` properties.
+ * `per-actor`: a property of one of several actors that are alike. `recorded-run`: the futures of a
+ * recorded run.
  */
 export type SearchFeature = (typeof SEARCH_FEATURES)[number];
 
@@ -28,6 +30,13 @@ export interface Pair {
 const pair = (one: SearchFeature, other: SearchFeature, together: Together, reason: string): Pair => ({ one, other, together, reason });
 
 export const PAIRS: readonly Pair[] = [
+  pair('scheduler', 'local', 'refused', 'a class has many ways on where a state has one, and runs on by itself'),
+  pair('scheduler', 'sleep', 'absent', 'sleep sets do not pay: decision 0010'),
+  pair('scheduler', 'symmetry', 'together', 'classes that differ by names are one, as states are'),
+  pair('scheduler', 'bound', 'refused', 'a bound prices each preemption, and the configurations of a class have different prices'),
+  pair('scheduler', 'liveness', 'together', 'but cycles are looked for in a second search, which keeps every state'),
+  pair('scheduler', 'per-actor', 'together', 'a property that looks at a CPU is looked at in every configuration of a class'),
+  pair('scheduler', 'recorded-run', 'together', 'what follows from the start is the same'),
   pair('local', 'sleep', 'absent', 'sleep sets do not pay: decision 0010'),
   pair('local', 'symmetry', 'together', 'where one thing only can happen, so it is in each state of the orbit'),
   pair('local', 'bound', 'refused', 'a bound prices each step, and a state that is not kept has no price'),
@@ -63,12 +72,15 @@ export const undecidedWith = (feature: SearchFeature, eventually: readonly strin
   pairOf(feature, 'liveness').together === 'together' ? [] : eventually;
 
 /** What one search may be asked for, besides its states. */
-export type Asked = 'bound' | 'symmetry' | 'local' | 'compact' | 'liveness' | 'recorded-run';
+export type Asked = 'bound' | 'scheduler' | 'symmetry' | 'local' | 'compact' | 'liveness' | 'recorded-run';
 
 const refused = (one: Asked & SearchFeature, other: Asked & SearchFeature) => [one, other, pairOf(one, other).reason] as const;
 
 /** Pairs that one search cannot have together, and why: for programs and for the command line. */
 export const REFUSED: readonly (readonly [one: Asked, other: Asked, reason: string])[] = [
+  refused('scheduler', 'bound'),
+  refused('scheduler', 'local'),
+  ['compact', 'scheduler', 'a class is compared with others by its exact program part'],
   refused('symmetry', 'bound'),
   refused('local', 'bound'),
   refused('symmetry', 'recorded-run'),

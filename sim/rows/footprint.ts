@@ -39,6 +39,8 @@ export class Footprint implements StepWorld {
   readonly asks: number[] = [];
   /** `sender, receiver` slots of messages that changed the receiver, as above. */
   readonly changes: number[] = [];
+  /** `receiver, event` of bus messages, in the order sent. */
+  readonly given: number[] = [];
   readonly #world: RowWorld;
   readonly #row: ArrayLike<number>;
 
@@ -80,6 +82,7 @@ export class Footprint implements StepWorld {
 
   deliver(to: number, event: number): number {
     const { store } = this.#world;
+    this.given.push(to, event);
     const sender = store.senders[event]!;
     if (sender >= 0 && !MICRO_STEP_EVENTS.includes(store.events.values[event]!.type)) this.asks.push(sender, to);
     return 0;

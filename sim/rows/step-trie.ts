@@ -27,6 +27,8 @@ export const MUST_CHANGE = 16;
 const NO_PROGRESS = 32;
 /** It is progress if a message that it sends was not in flight, else a wait. */
 export const PROGRESS_IF_SENT = 64;
+/** No program ran in it: the scheduler or the environment did something of its own. */
+export const NEUTRAL = 128;
 /** A step with neither of these flags is progress. */
 export const PERHAPS_NO_PROGRESS = NO_PROGRESS | PROGRESS_IF_SENT;
 
@@ -207,6 +209,13 @@ export class StepTrie {
     if (!this.mustClear) this.fillLanes();
   }
 
+  /** The list that follows when a message of a leaf joins another. */
+  joined(list: number, message: number): number {
+    const at = list * this.messages + message;
+    if (at >= this.push.length || this.push[at] === 0) this.learnPush(list, message);
+    return at < this.push.length && this.push[at] !== 0 ? this.push[at]! : this.world.lists.join(list, this.#messageEvents[message]!);
+  }
+
   #leaf(row: ArrayLike<number>, { writes, sends, deliveries, yields, mustChange, stepClass }: StepTrace): number {
     let changed = 0;
     for (const [column, value] of writes) if (row[column] !== value) changed++;
@@ -214,7 +223,8 @@ export class StepTrie {
     if (this.mustClear) return 0;
     let flags = sends.length > 0 ? SENDS : changed === 0 ? UNCHANGED : 0;
     if (yields) flags |= YIELDS;
-    if (stepClass === 'neutral' || stepClass === 'wait') flags |= NO_PROGRESS;
+    if (stepClass === 'neutral') flags |= NO_PROGRESS | NEUTRAL;
+    if (stepClass === 'wait') flags |= NO_PROGRESS;
     if (stepClass === 'progress-if-sent') flags |= PROGRESS_IF_SENT;
     if (mustChange) flags |= MUST_CHANGE;
     let a = 0;

@@ -13,12 +13,17 @@ import { Footprint } from './footprint.ts';
 import { Lists } from './lists.ts';
 
 /** What a step read, wrote and sent, and what it did. */
-export interface StepTrace extends StepEffect, Pick<Footprint, 'reads' | 'writes' | 'sends' | 'queues' | 'joined' | 'asks' | 'changes'> {
+export interface StepTrace
+  extends StepEffect,
+    Pick<Footprint, 'reads' | 'writes' | 'sends' | 'queues' | 'joined' | 'asks' | 'changes' | 'given'> {
   /** What it is to those who wait. */
   readonly stepClass: StepClass;
   /** It breaks a rule where it changes nothing: the move of a processor, in no state that idles. */
   readonly mustChange: boolean;
 }
+
+const NONE: readonly number[] = [];
+const HEAD: readonly number[] = [-1];
 
 interface Channel {
   readonly from: number;
@@ -39,6 +44,8 @@ export class WorldStep {
   /** Columns of the messages in flight at the start, in order of arrival. */
   readonly arrivals: readonly number[];
   readonly offers: OfferTable;
+  /** By kind and local state. */
+  readonly #alternatives: (readonly number[])[][];
   readonly #channelOf = new Map<number, number>();
   readonly #stepper: Stepper;
   readonly #classes: StepClasses;
@@ -54,6 +61,7 @@ export class WorldStep {
     this.#classes = new StepClasses(this.store);
     this.lists = new Lists(this.store);
     this.offers = new OfferTable(this.store);
+    this.#alternatives = this.store.kinds.map(() => []);
     this.actors = this.store.ids.length;
     this.initial = from ? this.#place(from) : engine.start();
     this.arrivals = from ? [...from.inFlight].sort((a, b) => a.seq - b.seq).map((message) => this.#channelOfMessage(message)) : [];
@@ -115,9 +123,13 @@ export class WorldStep {
    */
   alternatives(column: number, value: number): readonly number[] {
     const kind = this.kindOf(column);
-    if (!kind) return value === 0 ? [] : [-1];
-    const { exec, other } = this.offers.of(kind, value);
-    return [...exec, ...other];
+    if (!kind) return value === 0 ? NONE : HEAD;
+    const known = this.#alternatives[kind.index]!;
+    if (known[value] === undefined) {
+      const { exec, other } = this.offers.of(kind, value);
+      known[value] = [...exec, ...other];
+    }
+    return known[value];
   }
 
   /** How many alternatives there are. */
@@ -153,9 +165,21 @@ export class WorldStep {
         ? { kind, queue: column, slot: this.channels[column - this.actors]!.to, event: this.lists.values[row[column]!]![0]! }
         : { kind, queue: -1, slot: column, event };
     const effect = this.#stepper.take(footprint, choice, 0);
-    const { reads, writes, sends, queues, joined, asks, changes } = footprint;
+    const { reads, writes, sends, queues, joined, asks, changes, given } = footprint;
     const stepClass = this.#classes.of(row, { chosen: choice.slot, effect, sends: sends.length > 0, writes });
-    return { reads, writes, sends, queues, joined, asks, changes, stepClass, ...effect, mustChange: kind === 'exec' && !effect.idles };
+    return {
+      reads,
+      writes,
+      sends,
+      queues,
+      joined,
+      asks,
+      changes,
+      given,
+      stepClass,
+      ...effect,
+      mustChange: kind === 'exec' && !effect.idles,
+    };
   }
 
   /** The row that a step over `row` leads to. */

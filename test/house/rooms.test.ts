@@ -27,7 +27,7 @@ const HOUSES: Readonly<Record<string, House>> = {
       ['request.ts'],
       ['turns.ts'],
       ['breadth', 'in-order', 'reduce'],
-      ['cycles'],
+      ['cycles', 'classes'],
       ['together', 'sampling'],
       ['.'],
     ],

@@ -75,6 +75,16 @@ export class Verdicts {
     return isOver;
   }
 
+  /** Whether a property breaks in a state. */
+  breaks(locals: readonly number[]): boolean {
+    return this.#always.some((watch) => watch.look(locals, null) !== null);
+  }
+
+  /** The properties that break in a state. */
+  brokenIn(locals: readonly number[]): string[] {
+    return this.#always.flatMap((watch) => (watch.look(locals, null) === null ? [] : [watch.property.id]));
+  }
+
   /** A run ends in this state: nothing is left to do, or nothing but to wait. */
   ends(state: number): void {
     this.ended.push(state);

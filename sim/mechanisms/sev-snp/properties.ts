@@ -140,11 +140,19 @@ const commandAwaited = always('psp.command-awaited', {
   },
 });
 
+/** What is seen of a task: its own code, on any CPU. Of other actors all is seen. */
+const seesCode: NonNullable<Property['sees']> = ({ value, context }) => {
+  const { frames, entries } = context as { readonly frames?: Readonly<Record<string, unknown>>; readonly entries?: unknown };
+  const code = (value as { readonly code?: unknown }).code ?? value;
+  return JSON.stringify([code, frames?.code, frames?.guest, entries]);
+};
+
 /** Guards the model itself: a race that never happens proves nothing. */
 const lockIsContended = sometimes('rmp.entry-lock-is-contended', {
   kinds: ['hostThread', 'vcpu'],
   source: `${THREAD}: "There is a lock for each RMP Entry so there is a race"`,
   grade: 'read',
+  sees: seesCode,
   check: (world) => {
     const refused = [...world.actors<HostThread>('hostThread'), ...world.actors<Vcpu>('vcpu')].find(({ value, context }) => {
       const locals = (context.frames as Readonly<Record<string, { readonly result?: string }>>).code ?? context.frames.guest;
@@ -179,6 +187,7 @@ const pscMeetsHostWrite = sometimes('rmp.psc-meets-host-write', {
   kinds: ['rmpRegion', 'hostThread'],
   source: `${THREAD}: the guest converts a page while host code works on it`,
   grade: 'read',
+  sees: seesCode,
   check: (world) => storesToPrivate(world) ?? waitsForHost(world),
 });
 

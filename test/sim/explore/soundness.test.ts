@@ -50,6 +50,28 @@ async function expectRefused(pair: Pair, ...args: readonly string[]): Promise<vo
 
 /** A search for each line that says anything but `absent`. */
 const CHECKS: Readonly<Record<string, (pair: Pair) => void | Promise<void>>> = {
+  'scheduler and local': (pair) => expectRefused(pair, 'vmsa-in-use-kick', '--reduce', 'scheduler,local'),
+  'scheduler and symmetry': () => {
+    const race = shipped('rmpadjust-vs-rmpupdate', 'inuse');
+    const both = search(race, { scheduler: true, symmetry: true });
+    expect([both.exhausted, propertiesOf(both), both.missed]).toEqual([true, propertiesOf(search(race)), []]);
+    expect(both.states).toBeLessThan(search(race, { symmetry: true }).states);
+  },
+  'scheduler and bound': (pair) => expectRefused(pair, 'vmsa-in-use-kick', '--reduce', 'scheduler', '--deviations', '1'),
+  'scheduler and liveness': () => {
+    expect(search(stuck, { scheduler: true })).toMatchObject({ violations: search(stuck).violations, undecided: [] });
+  },
+  'scheduler and per-actor': () => {
+    const aboutCpus = shipped('sld-wrmsr-preempted', 'v8-no-guard');
+    const reduced = search(aboutCpus, { scheduler: true });
+    expect(reduced.violations).toEqual(search(aboutCpus).violations);
+    expect(reduced.states).toBeLessThan(search(aboutCpus).states / 4);
+  },
+  'scheduler and recorded-run': () => {
+    const race = shipped('rmpadjust-vs-rmpupdate', 'inuse');
+    const from = fromStep(race, 5);
+    expect(search(race, { scheduler: true, from }).violations).toEqual(search(race, { from }).violations);
+  },
   'local and bound': (pair) => expectRefused(pair, 'rmp-lock', '--reduce', 'local', '--deviations', '1'),
   'local and symmetry': () => {
     const lock = shipped('rmp-lock', undefined, { vcpus: '3', rounds: '1' });

@@ -1,0 +1,150 @@
+/**
+ * What a step leads to is added to a search over classes. Where a property sees more than programs,
+ * each configuration is looked at by itself, and a run ends in those in which it breaks: the rest
+ * of the class is what the scheduler leads to without them.
+ */
+import type { PropertyWatch } from '../../property.ts';
+import { RUN_ENDS } from '../space/state-space.ts';
+import type { Verdicts } from '../space/verdicts.ts';
+import type { ComponentGraph } from './component-graph.ts';
+import type { Parts } from './parts.ts';
+import type { ClassRows } from './rows.ts';
+import type { Sights } from './sights.ts';
+import type { ClassView, Target } from './view.ts';
+
+/** A member that was passed on the way to another one is broken: then none may be passed. */
+export class PassedBroken extends Error {
+  override readonly name = 'PassedBroken';
+}
+
+/** What a search over classes consists of, as far as arrivals need it. */
+interface Searching {
+  readonly graph: ComponentGraph;
+  readonly parts: Parts;
+  readonly rows: ClassRows;
+  readonly sights: Sights;
+  readonly verdicts: Verdicts;
+  readonly watches: readonly PropertyWatch[];
+  /** Set where steps were looked up that no run takes. */
+  isOverTaken: boolean;
+  rowOf(configuration: number, program: readonly number[]): number[];
+  localsOf(configuration: number, program: readonly number[]): number[];
+}
+
+export class Arrivals {
+  readonly #on: Searching;
+
+  constructor(on: Searching) {
+    this.#on = on;
+  }
+
+  /** Adds what a step has led to, with the classes that stand for it. */
+  arrive({ entered, classes }: Target, from: number, isSeen: boolean): void {
+    const { rows } = this.#on;
+    if (classes.some((id) => this.#on.sights.differ(rows.classes.views[id]!, rows.next))) {
+      const next = rows.nextProgram();
+      for (const configuration of entered) this.enter(configuration, next, from);
+      return;
+    }
+    for (const id of classes) {
+      const found = rows.add(id, from);
+      if (found >= 0 && isSeen) this.#lookOnce(found, entered[0]!, rows.nextProgram());
+    }
+  }
+
+  /** A look at one configuration that speaks for its whole class. */
+  #lookOnce(state: number, configuration: number, program: readonly number[]): void {
+    this.#lookUnderNames(configuration, program);
+    if (this.#on.verdicts.look(state, this.#on.localsOf(configuration, program))) this.#on.rows.space.ends[state] = RUN_ENDS;
+  }
+
+  /** What is entered in the middle of a switch is seen as well. */
+  noteEntered(entered: readonly number[]): void {
+    if (!this.#on.sights.looksAtTasks) return;
+    for (const id of entered) {
+      const first = this.#on.graph.onward(id);
+      if (first === id) continue;
+      const view = this.#on.rows.classes.ofConfiguration(first);
+      for (const passed of this.#on.graph.passedFrom(id)) view.noteEntered(passed, this.#on.parts.tasks);
+    }
+  }
+
+  #differ(view: ClassView, program: readonly number[]): boolean {
+    return this.#on.sights.differ(view, [0, ...program]);
+  }
+
+  /**
+   * A configuration that a step has led to, which is looked at by itself, and so is each that
+   * follows.
+   */
+  enter(configuration: number, program: readonly number[], from: number): void {
+    this.#lookUnderNames(configuration, program);
+    if (this.#on.verdicts.look(this.#on.rows.space.count, this.#on.localsOf(configuration, program))) {
+      this.#insertEnd(configuration, program, from);
+      return;
+    }
+    for (const passed of this.#on.graph.passedFrom(configuration).slice(1)) this.#pass(passed, program);
+    const first = this.#on.graph.onward(configuration);
+    const view = this.#on.rows.classes.ofConfiguration(first);
+    if (this.#on.rows.find(view.id, program) >= 0) return;
+    if (!this.#differ(view, program)) {
+      this.#on.rows.insert(view.id, program, from);
+      return;
+    }
+    const broken = new Set(view.members.filter((id) => this.#on.verdicts.breaks(this.#on.localsOf(id, program))));
+    if (broken.size === 0) {
+      const state = this.#on.rows.insert(view.id, program, from);
+      for (const id of view.members) {
+        this.#lookUnderNames(id, program);
+        this.#on.verdicts.look(state, this.#on.localsOf(id, program));
+      }
+      for (const id of view.passed) this.#pass(id, program);
+      return;
+    }
+    this.#enterAmong(first, broken, program, from);
+  }
+
+  /** What properties say must be the same under other names. */
+  #lookUnderNames(configuration: number, program: readonly number[]): void {
+    this.#on.rows.classes.names?.look(this.#on.watches, this.#on.rowOf(configuration, program));
+  }
+
+  /** A run ends in some members: what is left is reached without them. */
+  #enterAmong(first: number, broken: ReadonlySet<number>, program: readonly number[], from: number): void {
+    this.#on.isOverTaken = true;
+    const reached = new Set(broken.has(first) ? [] : [first]);
+    const met = new Set<number>(broken.has(first) ? [first] : []);
+    for (const id of reached)
+      for (const { to } of this.#on.graph.movesOf(id)) {
+        for (const passed of this.#on.graph.passedFrom(to)) this.#pass(passed, program);
+        const next = this.#on.graph.onward(to);
+        if (broken.has(next)) met.add(next);
+        else reached.add(next);
+      }
+    let state = from;
+    if (reached.size > 0) {
+      const view = this.#on.rows.classes.ofMembers([...reached].sort((one, other) => one - other));
+      view.firsts.add(first);
+      const known = this.#on.rows.find(view.id, program);
+      state = known >= 0 ? known : this.#on.rows.insert(view.id, program, from);
+      for (const id of reached) this.#on.verdicts.look(state, this.#on.localsOf(id, program));
+    }
+    for (const id of met) {
+      this.#on.verdicts.look(this.#on.rows.space.count, this.#on.localsOf(id, program));
+      this.#insertEnd(id, program, state);
+    }
+  }
+
+  /** A configuration that is run on from: nothing may end there. @throws PassedBroken */
+  #pass(configuration: number, program: readonly number[]): void {
+    const locals = this.#on.localsOf(configuration, program);
+    if (this.#on.verdicts.breaks(locals)) throw new PassedBroken();
+    this.#on.verdicts.look(this.#on.rows.space.count, locals);
+  }
+
+  #insertEnd(configuration: number, program: readonly number[], from: number): void {
+    const view = this.#on.rows.classes.ofMembers([configuration]);
+    const state = this.#on.rows.insert(view.id, program, from);
+    this.#on.rows.space.ends[state] = RUN_ENDS;
+  }
+}

@@ -1,0 +1,199 @@
+/**
+ * The scheduler's own graph: its configurations, and the steps by which it goes from one to another
+ * while no program moves. The graph is the same for all program parts, so that each configuration
+ * is asked about once, over the program part that it was first met with. That it is the same is
+ * checked afterwards: see checks.ts.
+ */
+import { NEUTRAL, UNCHANGED } from '../../rows/step-trie.ts';
+import type { WorldStep } from '../../rows/world-step.ts';
+import { rowKey } from '../reduce/row-key.ts';
+import { type Parts, TASK } from './parts.ts';
+import type { ClassStep, ClassSteps } from './steps.ts';
+
+/** A step of the scheduler from one configuration to another. */
+export interface Move {
+  readonly column: number;
+  readonly alternative: number;
+  readonly event: number;
+  readonly step: ClassStep;
+  /** What tasks were given in it, as numbers of `given`. */
+  readonly given: readonly number[];
+  readonly to: number;
+}
+
+/** An alternative of a configuration that is no step of the scheduler alone. */
+export interface Visible {
+  readonly column: number;
+  readonly alternative: number;
+}
+
+/** What a task was given in a step of the scheduler, and what it did with it. */
+export interface Given {
+  readonly column: number;
+  readonly view: number;
+  readonly event: number;
+  readonly next: number;
+  readonly sent: readonly number[];
+}
+
+interface Configuration {
+  readonly part: readonly number[];
+  /** A program part that it was met with. */
+  readonly witness: readonly number[];
+  moves: readonly Move[] | null;
+  visible: readonly Visible[];
+  /** Nothing that schedules can do anything. */
+  isIdle: boolean;
+}
+
+export class SchedulerGraph {
+  readonly given: Given[] = [];
+  readonly #all: Configuration[] = [];
+  readonly #ids = new Map<string, number>();
+  readonly #givenIds = new Map<string, number>();
+  protected readonly world: WorldStep;
+  protected readonly parts: Parts;
+  protected readonly steps: ClassSteps;
+  readonly #givenOf = new Map<ClassStep, readonly number[]>();
+
+  constructor(parts: Parts, steps: ClassSteps) {
+    this.world = parts.world;
+    this.parts = parts;
+    this.steps = steps;
+  }
+
+  get size(): number {
+    return this.#all.length;
+  }
+
+  /** The number of a configuration, met with this program part. */
+  put(part: readonly number[], witness: readonly number[]): number {
+    const key = rowKey(part, 0);
+    const known = this.#ids.get(key);
+    if (known !== undefined) return known;
+    const id = this.#all.length;
+    this.#ids.set(key, id);
+    this.#all.push({ part, witness, moves: null, visible: [], isIdle: true });
+    return id;
+  }
+
+  partOf(id: number): readonly number[] {
+    return this.#all[id]!.part;
+  }
+
+  witnessOf(id: number): readonly number[] {
+    return this.#all[id]!.witness;
+  }
+
+  /** The value of a place; 0 where the configuration ends before it. */
+  at(id: number, place: number): number {
+    return this.#all[id]!.part[place] ?? 0;
+  }
+
+  movesOf(id: number): readonly Move[] {
+    return this.#expanded(id).moves!;
+  }
+
+  visibleIn(id: number): readonly Visible[] {
+    return this.#expanded(id).visible;
+  }
+
+  /** Whether nothing that schedules can do anything. */
+  isIdle(id: number): boolean {
+    return this.#expanded(id).isIdle;
+  }
+
+  /** What a step that leads to this program part makes of a configuration. */
+  after(id: number, { effect }: ClassStep, program: readonly number[]): number {
+    if (effect.sets.length === 0 && effect.sends.length === 0) return id;
+    return this.put(this.steps.applied(this.#all[id]!.part, effect), program);
+  }
+
+  #expanded(id: number): Configuration {
+    const configuration = this.#all[id]!;
+    // Perhaps no run comes here: what is met counts once it is taken.
+    if (configuration.moves === null) this.world.engine.lookAhead(() => this.#expand(id, configuration));
+    return configuration;
+  }
+
+  #expand(id: number, configuration: Configuration): void {
+    const { part, witness } = configuration;
+    const row = this.parts.join(part, witness);
+    const moves: Move[] = [];
+    const visible: Visible[] = [];
+    for (const column of this.parts.configuration) {
+      // What a task offers depends on its program as well.
+      if (this.parts.roles[column] === TASK) continue;
+      const value = row[column] ?? 0;
+      for (const [alternative, event] of this.world.alternatives(column, value).entries()) {
+        configuration.isIdle = false;
+        const step = this.steps.of(row, column, alternative);
+        if (!this.isMove(step, witness)) {
+          visible.push({ column, alternative });
+          continue;
+        }
+        if ((step.flags & UNCHANGED) !== 0) continue;
+        const to = this.after(id, step, witness);
+        if (to !== id) moves.push({ column, alternative, event, step, given: this.#givenIn(step, row, column, event), to });
+      }
+    }
+    configuration.moves = moves;
+    configuration.visible = visible;
+  }
+
+  /** Whether a step over this program part is the scheduler's alone. */
+  isMove(step: ClassStep, program: readonly number[]): boolean {
+    if ((step.flags & NEUTRAL) === 0 || !step.isApart || step.sends.length > 0) return false;
+    for (let i = 0; i < step.sets.length; i += 2) if (program[step.sets[i]!] !== step.sets[i + 1]) return false;
+    return true;
+  }
+
+  /** No move was taken so far. */
+  untake(): void {
+    for (const { moves } of this.#all) for (const { step } of moves ?? []) step.isTaken = false;
+  }
+
+  /** Takes the moves of a configuration that a run comes to, with this program part. */
+  take(id: number, program: readonly number[]): void {
+    const { moves, part } = this.#expanded(id);
+    let row: readonly number[] | null = null;
+    for (const { step, column, event } of moves!) {
+      if (step.isTaken) continue;
+      row ??= this.parts.join(part, program);
+      this.world.run(row, column, event);
+      step.isTaken = true;
+    }
+  }
+
+  /** What tasks were given in a step, by asking them again. */
+  #givenIn(step: ClassStep, row: readonly number[], column: number, event: number): readonly number[] {
+    const known = this.#givenOf.get(step);
+    if (known !== undefined) return known;
+    const parts = this.parts;
+    const { given } = this.world.run(row, column, event);
+    const locals = new Map<number, number>();
+    const ids: number[] = [];
+    for (let i = 0; i < given.length; i += 2) {
+      const slot = given[i]!;
+      if (parts.roles[slot] !== TASK) continue;
+      const local = locals.get(slot) ?? row[slot]!;
+      const { next, sent } = this.world.engine.deliver(slot, local, given[i + 1]!);
+      locals.set(slot, next);
+      const view = parts.viewOf(slot, local);
+      const key = `${slot} ${view} ${given[i + 1]!}`;
+      let number = this.#givenIds.get(key);
+      if (number === undefined) {
+        number = this.given.push({ column: slot, view, event: given[i + 1]!, next: parts.viewOf(slot, next), sent }) - 1;
+        this.#givenIds.set(key, number);
+      }
+      ids.push(number);
+    }
+    this.#givenOf.set(step, ids);
+    return ids;
+  }
+}
+
+/** Whether no column that one step writes is read or written by the other. */
+export function isApartFrom(one: ClassStep, other: ClassStep): boolean {
+  return !one.touches.some((column) => other.touches.includes(column));
+}

@@ -1,0 +1,18 @@
+/** What a search over classes is asked for. */
+import type { PlainWorld } from '../../restore.ts';
+import type { ResolvedScenario } from '../../scenario/types.ts';
+import type { ExploreBudget } from '../breadth/options.ts';
+
+export interface ClassOptions {
+  readonly scenario: ResolvedScenario;
+  readonly budget: ExploreBudget;
+  /** false: no property ends a run. */
+  readonly properties?: boolean;
+  readonly from?: PlainWorld;
+  /** Whether a CPU in the middle of a switch runs on. */
+  readonly runsOn: boolean;
+  /**
+   * Which actors are renamed: those that schedule, or all that the model takes for interchangeable.
+   */
+  readonly renames: 'none' | 'cpus' | 'all';
+}

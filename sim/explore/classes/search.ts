@@ -1,0 +1,287 @@
+/**
+ * Breadth-first search over classes: a state is a program part and the configurations of the
+ * scheduler that it can be in by steps of the scheduler alone. It is expanded in all of them, as
+ * far as a step can tell them apart.
+ *
+ * The search finds the same program parts as one over all states, as configurations that reach each
+ * other without a step of a program do what each of them does. docs/large-spaces.md has the
+ * conditions, and what checks them.
+ */
+import { MemoEngine } from '../../engine/memo.ts';
+import { topologyOf } from '../../host/topology.ts';
+import { propertyOf } from '../../properties/index.ts';
+import { PropertyWatch } from '../../property.ts';
+import { LOOK, MUST_CHANGE, SENDS, StepTrie, UNCHANGED } from '../../rows/step-trie.ts';
+import { WorldStep } from '../../rows/world-step.ts';
+import { SymmetryError } from '../reduce/symmetry.ts';
+import type { Progress, Search } from '../request.ts';
+import { RUN_ENDS, type StateSpace } from '../space/state-space.ts';
+import { Verdicts } from '../space/verdicts.ts';
+import { Arrivals } from './arrivals.ts';
+import { Classes } from './classes.ts';
+import { ComponentGraph } from './component-graph.ts';
+import { DeadMembers } from './dead-members.ts';
+import { Lookup } from './lookup.ts';
+import { Names, renameable } from './names.ts';
+import type { ClassOptions } from './options.ts';
+import { Parts } from './parts.ts';
+import { ClassRows } from './rows.ts';
+import { isSame } from './same.ts';
+import { Sights } from './sights.ts';
+import { type ClassStep, ClassSteps } from './steps.ts';
+import type { ClassView } from './view.ts';
+
+/** States expanded between two turns of the caller. */
+const TURN_STATES = 1 << 9;
+
+/** Configurations looked through for the first state under other names. */
+const FIRST_REACH_MAX = 20_000;
+
+const NOT_ANY_NAME =
+  'the first state is not the same under other names, and the scheduler does not lead from one to the other, so that no state can stand for others by renaming; search with --reduce scheduler alone';
+
+/** Where the search stands in one state. */
+interface Place {
+  readonly state: number;
+  readonly program: readonly number[];
+}
+
+export class ClassSearch {
+  readonly world: WorldStep;
+  readonly parts: Parts;
+  readonly steps: ClassSteps;
+  readonly graph: ComponentGraph;
+  readonly verdicts: Verdicts;
+  /** States in which a run can end by itself, with the configuration in which it does. */
+  readonly ends: { readonly state: number; readonly configuration: number }[] = [];
+  readonly sights: Sights;
+  /** All properties of the search. */
+  readonly watches: readonly PropertyWatch[];
+  readonly classes: Classes;
+  readonly rows: ClassRows;
+  readonly lookup: Lookup;
+  readonly dead: DeadMembers;
+  /** A step was taken that no run takes: it was found out afterwards that none comes there. */
+  isOverTaken = false;
+  head = 0;
+  unchanged = 0;
+  readonly #options: ClassOptions;
+  readonly #left = new Map<number, ClassView>();
+  readonly #arrivals: Arrivals;
+  #met = 0;
+
+  constructor(options: ClassOptions, engine: MemoEngine) {
+    const { scenario, properties = true, from } = options;
+    this.#options = options;
+    this.world = new WorldStep(engine, from ?? null);
+    this.parts = new Parts(this.world);
+    this.verdicts = new Verdicts(this.world, scenario, properties, (state) => this.depthOf(state));
+    this.steps = new ClassSteps(
+      this.parts,
+      new StepTrie(this.world, (column, value, before) => this.verdicts.wants(column, value, before)),
+    );
+    const ids = [...(properties ? scenario.properties.always : []), ...scenario.properties.sometimes];
+    this.watches = ids.map((id) => new PropertyWatch(propertyOf(id), this.world.store));
+    this.sights = new Sights(this.parts, scenario, properties);
+    this.graph = new ComponentGraph(this.parts, this.steps, {
+      runsOn: options.runsOn,
+      isSeen: (configuration) => this.sights.isEvident(configuration),
+    });
+    const interchangeable = this.world.engine.topology.interchangeable ?? [];
+    const groups = { none: [], cpus: renameable(this.parts, interchangeable), all: interchangeable }[options.renames];
+    const renames = groups.length > 0 || options.renames === 'all';
+    this.classes = new Classes(this.graph, this.parts, renames ? new Names(this.parts, groups) : null);
+    this.rows = new ClassRows(this.classes, this.parts);
+    this.lookup = new Lookup(this.graph, this.parts, this.steps);
+    this.dead = new DeadMembers(this.graph, this.parts);
+    this.#arrivals = new Arrivals(this);
+  }
+
+  get space(): StateSpace {
+    return this.rows.space;
+  }
+
+  get names(): Names | null {
+    return this.classes.names;
+  }
+
+  static over(options: ClassOptions): ClassSearch {
+    return new ClassSearch(options, new MemoEngine(topologyOf(options.scenario)));
+  }
+
+  depthOf(state: number): number {
+    let depth = 0;
+    for (let at = this.space.parent[state]!; at >= 0; at = this.space.parent[at]!) depth++;
+    return depth;
+  }
+
+  get progress(): Progress {
+    const { count, bytes } = this.space;
+    return {
+      states: count,
+      frontier: count - this.head,
+      transitions: this.rows.transitions,
+      bytes,
+      depth: count > 0 ? this.depthOf(Math.min(this.head, count - 1)) : 0,
+    };
+  }
+
+  /**
+   * Expands until all is expanded, or a budget is used up.
+   * @returns the budget
+   */
+  *run(): Search<'states' | 'bytes' | 'stopped' | null> {
+    const { states, fits, isTimed } = this.#options.budget;
+    this.#begin();
+    for (; this.head < this.space.count; this.head++) {
+      if (this.space.count >= states) return 'states';
+      if (this.head % TURN_STATES === TURN_STATES - 1) {
+        if (fits && !fits(this.space.growth(TURN_STATES * 64))) return 'bytes';
+        if (isTimed) this.world.engine.verifySome(Number.POSITIVE_INFINITY);
+        const stop = yield this.progress;
+        if (stop) return stop === 'bytes' ? stop : 'stopped';
+      }
+      if (this.verdicts.reached.size !== this.#met) this.#forget();
+      if (this.space.ends[this.head] !== RUN_ENDS) this.#expand(this.head);
+    }
+    return null;
+  }
+
+  /** A property that has come true once is no longer looked for. */
+  #forget(): void {
+    this.#met = this.verdicts.reached.size;
+    if (this.sights.drop(this.verdicts.reached))
+      for (const view of this.classes.views) {
+        view.alike = [];
+        view.isEvident = undefined;
+      }
+    this.steps.trie.clear('a property came true');
+  }
+
+  #begin(): void {
+    const { configuration, program } = this.parts.split(this.world.initial);
+    this.steps.fit();
+    const first = this.graph.put(configuration, program);
+    if (this.names !== null && !this.#isAnyName(first, program)) {
+      if (this.#options.renames === 'all') throw new SymmetryError(NOT_ANY_NAME);
+      this.classes.names = null;
+    }
+    this.#arrivals.enter(first, program, -1);
+  }
+
+  /**
+   * Whether the scheduler leads from the first state to the same under all other names: then the
+   * states that can be reached are the same with other names.
+   */
+  #isAnyName(first: number, program: readonly number[]): boolean {
+    const names = this.names!;
+    if (!names.images.every((_, at) => isSame(names.program(at, program), program))) return false;
+    const left = new Set(
+      names.images.map((_, at) => {
+        const { configuration } = this.parts.split(names.row(at, this.rowOf(first, program)));
+        return this.graph.put(configuration, program);
+      }),
+    );
+    const reached = new Set([first]);
+    for (const id of reached) {
+      left.delete(id);
+      if (left.size === 0 || reached.size > FIRST_REACH_MAX) break;
+      for (const { to } of this.graph.movesOf(id)) reached.add(to);
+    }
+    return left.size === 0;
+  }
+
+  /** The members of a state's class in which no run ends. */
+  openViewOf(state: number): ClassView {
+    return this.#left.get(state) ?? this.viewOf(state);
+  }
+
+  /** Whether a run ends in a state, or it was not expanded. */
+  isOver(state: number): boolean {
+    return state >= this.head || this.space.ends[state] === RUN_ENDS;
+  }
+
+  viewOf(state: number): ClassView {
+    return this.classes.views[this.space.rows[this.space.at(state)]!]!;
+  }
+
+  #expand(state: number): void {
+    const program = this.rows.read(state);
+    const place = { state, program };
+    const view = this.viewOf(state);
+    const taken = this.lookup.takenIn(view, program);
+    this.takeMoves(view, program);
+    const dead = this.dead.deadIn(view, program, taken);
+    if (dead.length === 0) {
+      for (const { step, subset } of taken) this.#follow(view, place, step, subset);
+      this.#noteEnds(view, place);
+      return;
+    }
+    this.isOverTaken = true;
+    for (const configuration of dead) this.#endIn(place, configuration);
+    const left = this.classes.ofMembers(view.members.filter((id) => !dead.includes(id)));
+    this.#left.set(state, left);
+    if (left.members.length === 0) this.space.ends[state] = RUN_ENDS;
+    else for (const { step, subset } of this.lookup.takenIn(left, program)) this.#follow(left, place, step, subset);
+  }
+
+  /** Takes the scheduler's own steps in a class that a run comes to. */
+  takeMoves(view: ClassView, program: readonly number[]): void {
+    if (view.isTaken) return;
+    view.isTaken = true;
+    for (const id of view.members) this.graph.take(id, program);
+    for (const id of view.passed) this.graph.take(id, program);
+  }
+
+  #endIn({ state, program }: Place, configuration: number): void {
+    this.verdicts.checkEnd(state, this.localsOf(configuration, program));
+    this.verdicts.ends(state);
+    this.ends.push({ state, configuration });
+  }
+
+  /** Members in which nothing is left to do. */
+  #noteEnds(view: ClassView, place: Place): void {
+    for (const id of view.idle) if (this.world.countOf(this.rowOf(id, place.program)) === 0) this.#endIn(place, id);
+  }
+
+  rowOf(configuration: number, program: readonly number[]): number[] {
+    return this.parts.join(this.graph.partOf(configuration), program);
+  }
+
+  localsOf(configuration: number, program: readonly number[]): number[] {
+    return this.rowOf(configuration, program).slice(0, this.world.actors);
+  }
+
+  /** Where a step leads from the members of a subset. */
+  #follow(view: ClassView, place: Place, step: ClassStep, subset: number): void {
+    if ((step.flags & UNCHANGED) !== 0) {
+      this.unchanged++;
+      return;
+    }
+    view.note(step, subset, place.program);
+    this.rows.apply(step, this.#joined);
+    this.#arrive(view, place, step, subset);
+    this.rows.takeBack(step, place.program);
+  }
+
+  readonly #joined = (list: number, message: number): number => this.steps.trie.joined(list, message);
+
+  #arrive(view: ClassView, { state, program }: Place, step: ClassStep, subset: number): void {
+    const { rows, classes } = this;
+    const known = view.targetOf(subset, step);
+    const target = known ?? view.target(subset, step, rows.nextProgram(), (all) => classes.standFor(all));
+    if (known === undefined) this.#arrivals.noteEntered(target.entered);
+    if ((step.flags & SENDS) !== 0 && (step.flags & MUST_CHANGE) !== 0 && rows.isSame(program)) {
+      const [first] = target.entered;
+      if (target.entered.length === 1 && view.subsets[subset]!.every((id) => id === first)) this.#refuse(view, program, step, subset);
+    }
+    this.#arrivals.arrive(target, state, (step.flags & LOOK) !== 0);
+  }
+
+  /** The step must change something: to learn it again raises the error. */
+  #refuse(view: ClassView, program: readonly number[], { reads }: ClassStep, subset: number): void {
+    const row = this.rowOf(view.subsets[subset]![0]!, program);
+    const column = reads[0]!;
+    for (const event of this.world.alternatives(column, row[column]!)) this.world.run(row, column, event);
+  }
+}

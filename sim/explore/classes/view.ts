@@ -1,0 +1,201 @@
+/**
+ * A class: configurations of the scheduler that one program part is expanded in together. A step is
+ * looked up for all of them at once: they are parted by each column that it reads, and by no other.
+ */
+import type { ComponentGraph } from './component-graph.ts';
+import { type Parts, PROGRAM } from './parts.ts';
+import type { ClassStep } from './steps.ts';
+
+/** Members with the same value in a column, as the number of a subset. */
+export interface Parting {
+  readonly values: readonly number[];
+  readonly subsets: readonly number[];
+}
+
+/** An alternative that is visible in some members that have one value in its column. */
+export interface Entry {
+  readonly column: number;
+  readonly alternative: number;
+  readonly value: number;
+  readonly subset: number;
+}
+
+/** Where a step leads from the members of a subset. */
+export interface Target {
+  /** Configurations right after the step. */
+  readonly entered: readonly number[];
+  /** Classes that stand for all of them. */
+  readonly classes: readonly number[];
+}
+
+/** A step of a program in some members of a class, and a program part that it was taken from. */
+export interface Met {
+  readonly step: ClassStep;
+  readonly subset: number;
+  readonly program: readonly number[];
+}
+
+/** Subsets of a class there is room for in a key. */
+const SUBSETS_MAX = 1 << 16;
+
+export class ClassView {
+  readonly id: number;
+  readonly members: readonly number[];
+  /** Places of components, by subset. */
+  readonly #componentsOf: (readonly number[])[] = [];
+  /**
+   * Components that no step of the scheduler leaves; null where members of components are left out.
+   */
+  readonly sinks: readonly number[] | null;
+  #passed: readonly number[] | null = null;
+  #idle: readonly number[] | null = null;
+  /** By column. */
+  readonly #viewsIn: Set<number>[] = [];
+  /** The component that the others are reached from; null where some are left out. */
+  component: number | null = null;
+  /** Where some are left out: members that the others were reached from. */
+  readonly firsts = new Set<number>();
+  /** Classes that this one is under other names, by renaming; and the least of all. */
+  readonly images: number[] = [];
+  least: number | undefined;
+  /** Steps taken in subsets of it, each with a program part that it was first taken from. */
+  readonly met = new Map<number, Met>();
+  /** The scheduler's own steps in it were taken. */
+  isTaken = false;
+  /** By column of a task and its program: whether properties see it alike in all members. */
+  alike: boolean[][] = [];
+  /** Whether something in a member is evidence by itself; undefined where it was not asked. */
+  isEvident: boolean | undefined;
+  /** Members, by subset; all of them are subset 0. */
+  readonly subsets: (readonly number[])[];
+  readonly #graph: ComponentGraph;
+  readonly #parts: Parts;
+  readonly #ids = new Map<string, number>();
+  /** By column and subset. */
+  readonly #partings: Parting[][] = [];
+  /** By subset and effect. */
+  readonly #targets: Map<number, Target>[] = [];
+  #entries: readonly Entry[] | null = null;
+
+  constructor(id: number, members: readonly number[], graph: ComponentGraph, parts: Parts) {
+    this.id = id;
+    this.members = members;
+    this.subsets = [members];
+    this.#graph = graph;
+    this.#parts = parts;
+    this.#ids.set(members.join(), 0);
+    const components = new Set(members.map((id) => graph.componentOf(id)));
+    const reach = new Set([...components].flatMap((component) => graph.reachOf(component).flatMap((each) => each.members)));
+    this.sinks =
+      reach.size > members.length ? null : [...components].filter(({ out }) => out.length === 0).map((component) => component.id);
+  }
+
+  /** Notes that a step was taken in a subset, from this program part. */
+  note(step: ClassStep, subset: number, program: readonly number[]): void {
+    const key = step.id * SUBSETS_MAX + subset;
+    if (!this.met.has(key)) this.met.set(key, { step, subset, program });
+  }
+
+  partOf(id: number): readonly number[] {
+    return this.#graph.partOf(id);
+  }
+
+  /** The components that the members of a subset belong to. */
+  componentsOf(subset: number): readonly number[] {
+    this.#componentsOf[subset] ??= [...new Set(this.subsets[subset]!.map((id) => this.#graph.componentOf(id).id))];
+    return this.#componentsOf[subset];
+  }
+
+  /** Members in which nothing that schedules can do anything. */
+  get idle(): readonly number[] {
+    this.#idle ??= this.members.filter((id) => this.#graph.isIdle(id));
+    return this.#idle;
+  }
+
+  /** What is seen of a task in the members, and on the way to them. */
+  viewsIn(column: number): ReadonlySet<number> {
+    const place = this.#parts.inConfiguration[column]!;
+    this.#viewsIn[column] ??= new Set([...this.members, ...this.passed].map((id) => this.#graph.at(id, place)));
+    return this.#viewsIn[column];
+  }
+
+  /** A configuration that a step has led to, and that runs on to a member. */
+  noteEntered(id: number, tasks: readonly number[]): void {
+    for (const column of tasks) {
+      const views = this.viewsIn(column) as Set<number>;
+      const { size } = views;
+      if (views.add(this.#graph.at(id, this.#parts.inConfiguration[column]!)).size > size) this.alike[column] = [];
+    }
+  }
+
+  /** Configurations that are run on through on the way from one member to another. */
+  get passed(): readonly number[] {
+    this.#passed ??= [...new Set(this.members.flatMap((id) => this.#graph.movesOf(id).flatMap(({ to }) => this.#graph.passedFrom(to))))];
+    return this.#passed;
+  }
+
+  /** Alternatives of the scheduler's columns that are no steps of the scheduler alone. */
+  get entries(): readonly Entry[] {
+    this.#entries ??= this.#entriesOf();
+    return this.#entries;
+  }
+
+  #entriesOf(): Entry[] {
+    const found = new Map<string, { column: number; alternative: number; value: number; members: number[] }>();
+    for (const id of this.members)
+      for (const { column, alternative } of this.#graph.visibleIn(id)) {
+        const value = this.#graph.at(id, this.#parts.inConfiguration[column]!);
+        const key = `${column} ${value} ${alternative}`;
+        const entry = found.get(key);
+        if (entry) entry.members.push(id);
+        else found.set(key, { column, alternative, value, members: [id] });
+      }
+    return [...found.values()].map(({ members, ...entry }) => ({ ...entry, subset: this.#subset(members) }));
+  }
+
+  #subset(members: readonly number[]): number {
+    const key = members.join();
+    const known = this.#ids.get(key);
+    if (known !== undefined) return known;
+    this.#ids.set(key, this.subsets.length);
+    return this.subsets.push(members) - 1;
+  }
+
+  /** The members of a subset by their value in a column that is not the program's. */
+  parted(subset: number, column: number): Parting {
+    this.#partings[column] ??= [];
+    const bySubset = this.#partings[column]!;
+    const known = bySubset[subset];
+    if (known !== undefined) return known;
+    if (this.#parts.roles[column] === PROGRAM) throw new Error('a class does not part by program');
+    const place = this.#parts.inConfiguration[column]!;
+    const byValue = new Map<number, number[]>();
+    for (const id of this.subsets[subset]!) {
+      const value = this.#graph.at(id, place);
+      const same = byValue.get(value);
+      if (same) same.push(id);
+      else byValue.set(value, [id]);
+    }
+    const parting = { values: [...byValue.keys()], subsets: [...byValue.values()].map((members) => this.#subset(members)) };
+    bySubset[subset] = parting;
+    return parting;
+  }
+
+  /** The same, where it is known. */
+  targetOf(subset: number, { effect }: ClassStep): Target | undefined {
+    return this.#targets[subset]?.get(effect.id);
+  }
+
+  /**
+   * Where a step that leads to this program part leads; worked out once for each subset and effect.
+   */
+  target(subset: number, step: ClassStep, program: readonly number[], workOut: (entered: readonly number[]) => readonly number[]): Target {
+    this.#targets[subset] ??= new Map();
+    const known = this.#targets[subset]!.get(step.effect.id);
+    if (known !== undefined) return known;
+    const entered = [...new Set(this.subsets[subset]!.map((id) => this.#graph.after(id, step, program)))];
+    const target = { entered, classes: workOut(entered) };
+    this.#targets[subset]!.set(step.effect.id, target);
+    return target;
+  }
+}
