@@ -6,6 +6,7 @@
 import type { PropertyWatch } from '../../property.ts';
 import { RUN_ENDS } from '../space/state-space.ts';
 import type { Verdicts } from '../space/verdicts.ts';
+import type { Named } from './classes.ts';
 import type { ComponentGraph } from './component-graph.ts';
 import type { Parts } from './parts.ts';
 import type { ClassRows } from './rows.ts';
@@ -40,16 +41,21 @@ export class Arrivals {
 
   /** Adds what a step has led to, with the classes that stand for it. */
   arrive({ entered, classes }: Target, from: number, isSeen: boolean): void {
-    const { rows } = this.#on;
-    if (classes.some((id) => this.#on.sights.differ(rows.classes.views[id]!, rows.next))) {
-      const next = rows.nextProgram();
-      for (const configuration of entered) this.enter(configuration, next, from);
+    const { rows, sights } = this.#on;
+    if (classes.some(({ view, at }) => (at < 0 ? sights.differ(view, rows.next) : this.#differ(view, this.#nextUnder(at))))) {
+      for (const { id, at } of entered) this.enter(id, this.#nextUnder(at), from);
       return;
     }
-    for (const id of classes) {
-      const found = rows.add(id, from);
-      if (found >= 0 && isSeen) this.#lookOnce(found, entered[0]!, rows.nextProgram());
+    for (const standing of classes) {
+      const found = rows.add(standing, from);
+      if (found >= 0 && isSeen) this.#lookOnce(found, entered.find(({ at }) => at === standing.at)!.id, this.#nextUnder(standing.at));
     }
+  }
+
+  /** The next program part under other names. */
+  #nextUnder(at: number): number[] {
+    const program = this.#on.rows.nextProgram();
+    return at < 0 ? program : this.#on.rows.classes.names!.program(at, program);
   }
 
   /** A look at one configuration that speaks for its whole class. */
@@ -59,9 +65,9 @@ export class Arrivals {
   }
 
   /** What is entered in the middle of a switch is seen as well. */
-  noteEntered(entered: readonly number[]): void {
+  noteEntered(entered: readonly Named[]): void {
     if (!this.#on.sights.looksAtTasks) return;
-    for (const id of entered) {
+    for (const { id } of entered) {
       const first = this.#on.graph.onward(id);
       if (first === id) continue;
       const view = this.#on.rows.classes.ofConfiguration(first);
@@ -86,14 +92,14 @@ export class Arrivals {
     for (const passed of this.#on.graph.passedFrom(configuration).slice(1)) this.#pass(passed, program);
     const first = this.#on.graph.onward(configuration);
     const view = this.#on.rows.classes.ofConfiguration(first);
-    if (this.#on.rows.find(view.id, program) >= 0) return;
+    if (this.#on.rows.find(view, program) >= 0) return;
     if (!this.#differ(view, program)) {
-      this.#on.rows.insert(view.id, program, from);
+      this.#on.rows.insert(view, program, from);
       return;
     }
     const broken = new Set(view.members.filter((id) => this.#on.verdicts.breaks(this.#on.localsOf(id, program))));
     if (broken.size === 0) {
-      const state = this.#on.rows.insert(view.id, program, from);
+      const state = this.#on.rows.insert(view, program, from);
       for (const id of view.members) {
         this.#lookUnderNames(id, program);
         this.#on.verdicts.look(state, this.#on.localsOf(id, program));
@@ -115,7 +121,7 @@ export class Arrivals {
     const reached = new Set(broken.has(first) ? [] : [first]);
     const met = new Set<number>(broken.has(first) ? [first] : []);
     for (const id of reached)
-      for (const { to } of this.#on.graph.movesOf(id)) {
+      for (const to of this.#on.graph.allTargetsOf(id)) {
         for (const passed of this.#on.graph.passedFrom(to)) this.#pass(passed, program);
         const next = this.#on.graph.onward(to);
         if (broken.has(next)) met.add(next);
@@ -124,9 +130,8 @@ export class Arrivals {
     let state = from;
     if (reached.size > 0) {
       const view = this.#on.rows.classes.ofMembers([...reached].sort((one, other) => one - other));
-      view.firsts.add(first);
-      const known = this.#on.rows.find(view.id, program);
-      state = known >= 0 ? known : this.#on.rows.insert(view.id, program, from);
+      const known = this.#on.rows.find(view, program);
+      state = known >= 0 ? known : this.#on.rows.insert(view, program, from);
       for (const id of reached) this.#on.verdicts.look(state, this.#on.localsOf(id, program));
     }
     for (const id of met) {
@@ -144,7 +149,7 @@ export class Arrivals {
 
   #insertEnd(configuration: number, program: readonly number[], from: number): void {
     const view = this.#on.rows.classes.ofMembers([configuration]);
-    const state = this.#on.rows.insert(view.id, program, from);
+    const state = this.#on.rows.insert(view, program, from);
     this.#on.rows.space.ends[state] = RUN_ENDS;
   }
 }

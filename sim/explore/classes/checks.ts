@@ -54,11 +54,10 @@ function* programsMet(search: ClassSearch): Generator<void, Map<number, Set<numb
  */
 export function* checkCongruence(search: ClassSearch): Generator<void, void> {
   const { graph, parts } = search;
-  const { views } = search.classes;
   const met = yield* programsMet(search);
   const checked = new Set<string>();
   for (const [id, byColumn] of met) {
-    const { members, passed } = views[id]!;
+    const { members, passed } = search.classes.viewNamed(id);
     const moves = [...members, ...passed].flatMap((member) => graph.movesOf(member));
     const runOn = members.flatMap((member) => graph.passingsInto(member).map(({ move }) => move));
     const given = new Set([...moves, ...runOn].flatMap((move) => move.given));
@@ -136,10 +135,10 @@ const passingsInto = ({ graph }: ClassSearch, view: ClassView, subset: number, s
 /** @returns whether the answer is the same for all program parts in which the step is this one */
 function checkOrders(search: ClassSearch, { passing, step, program }: Orders, checked: Set<string>): boolean {
   const { graph, parts, steps, world } = search;
-  const { id, move } = passing;
+  const { id, move, to: next } = passing;
   const column = step.reads[0]!;
   const row = parts.join(graph.partOf(id), program);
-  const later = parts.join(graph.partOf(move.to), program);
+  const later = parts.join(graph.partOf(next), program);
   let isAnswered = true;
   for (const [here, event] of world.alternatives(column, row[column] ?? 0).entries()) {
     const before = steps.of(row, column, here);
@@ -154,7 +153,7 @@ function checkOrders(search: ClassSearch, { passing, step, program }: Orders, ch
       const one = steps.applied(program, before);
       const two = steps.applied(program, after);
       const from = graph.after(id, before, one);
-      const to = graph.after(move.to, after, two);
+      const to = graph.after(next, after, two);
       if (one.join() === two.join() && areOne(search, from, to, one)) continue;
     }
     const labels = [world.label(column, row[column]!, event), world.label(move.column, row[move.column]!, move.event)];

@@ -2,10 +2,22 @@
  * The classes of a search, each once: all that the scheduler leads to from a component of its
  * graph, or some members where a run ends in others; and what they are under other names of CPUs.
  */
-import type { ComponentGraph } from './component-graph.ts';
+import type { Component, ComponentGraph } from './component-graph.ts';
 import type { Names } from './names.ts';
 import type { Parts } from './parts.ts';
 import { ClassView } from './view.ts';
+
+/** A configuration, and the renaming that has made it of another one; -1 for none. */
+export interface Named {
+  readonly id: number;
+  readonly at: number;
+}
+
+/** A class, and the renaming of the program part over which it stands; -1 for none. */
+export interface Standing {
+  readonly view: ClassView;
+  readonly at: number;
+}
 
 export class Classes {
   readonly views: ClassView[] = [];
@@ -13,8 +25,14 @@ export class Classes {
   names: Names | null;
   readonly #graph: ComponentGraph;
   readonly #parts: Parts;
-  readonly #viewOf = new Map<string, number>();
-  readonly #viewOfComponent: number[] = [];
+  readonly #viewOf = new Map<string, ClassView>();
+  readonly #viewOfComponent: ClassView[] = [];
+  readonly #names = new Map<string, number>();
+  /** By name. */
+  readonly #viewNamed: ClassView[] = [];
+  readonly #named: Named[] = [];
+  /** By renaming and configuration. */
+  readonly #images: number[][] = [];
 
   constructor(graph: ComponentGraph, parts: Parts, names: Names | null) {
     this.#graph = graph;
@@ -22,62 +40,120 @@ export class Classes {
     this.names = names;
   }
 
-  /** The least number of classes that stand for configurations. */
-  standFor(configurations: readonly number[]): number[] {
-    const components = [...new Set(configurations.map((id) => this.#graph.componentOf(this.#graph.onward(id))))];
-    const inside = (one: { readonly id: number }) =>
-      components.some((other) => other !== one && this.#graph.reachOf(other).some(({ id }) => id === one.id));
-    return components.filter((component) => !inside(component)).map(({ id }) => this.ofComponent(id));
+  /** A configuration, or the same under the least names, and the renaming that leads to it; -1 for none. */
+  named(id: number): Named {
+    const known = this.#named[id];
+    if (known !== undefined) return known;
+    let least: Named = { id, at: -1 };
+    // What was looked into already needs no other name.
+    if (this.names !== null && !this.#graph.isConnected(id)) {
+      let key = this.#graph.keyOf(id);
+      for (const at of this.names.images.keys()) {
+        const image = this.#image(at, id);
+        if (this.#graph.keyOf(image) >= key) continue;
+        least = { id: image, at };
+        key = this.#graph.keyOf(image);
+      }
+    }
+    this.#named[id] = least;
+    return least;
+  }
+
+  /** What a renaming makes of a configuration. */
+  #image(at: number, id: number): number {
+    this.#images[at] ??= [];
+    const known = this.#images[at]!;
+    if (known[id] === undefined) {
+      const row = this.names!.row(at, this.#parts.join(this.#graph.partOf(id), this.#graph.witnessOf(id)));
+      const { configuration, program } = this.#parts.split(row);
+      known[id] = this.#graph.put(configuration, program);
+    }
+    return known[id];
+  }
+
+  /** The fewest classes that stand for configurations, each with a renaming of what led there. */
+  standFor(entered: readonly Named[]): Standing[] {
+    const roots = new Map<string, { readonly component: Component; readonly at: number }>();
+    for (const { id, at } of entered) {
+      const component = this.#graph.componentOf(this.#graph.onward(id));
+      roots.set(`${component.id} ${at}`, { component, at });
+    }
+    const all = [...roots.values()];
+    const isInside = (one: (typeof all)[number]) =>
+      all.some((other) => other !== one && other.at === one.at && this.#graph.reachOf(other.component).includes(one.component));
+    return all.filter((one) => !isInside(one)).map(({ component, at }) => ({ view: this.#ofComponent(component.id), at }));
   }
 
   /** All that the scheduler leads to from a component. */
-  ofComponent(component: number): number {
-    const known = this.#viewOfComponent[component];
+  #ofComponent(id: number): ClassView {
+    const known = this.#viewOfComponent[id];
     if (known !== undefined) return known;
-    const reach = this.#graph.reachOf(this.#graph.components[component]!);
-    const view = this.ofMembers(reach.flatMap(({ members }) => members));
-    view.component = component;
-    this.#viewOfComponent[component] = view.id;
-    return view.id;
+    const component = this.#graph.components[id]!;
+    const reach = this.#graph.reachOf(component);
+    const view = this.#add(
+      reach.flatMap(({ members }) => members),
+      id,
+    );
+    this.#viewOfComponent[id] = view;
+    return view;
   }
 
   /** All that the scheduler leads to from a configuration that does not run on. */
   ofConfiguration(id: number): ClassView {
-    return this.views[this.ofComponent(this.#graph.componentOf(id).id)]!;
+    return this.#ofComponent(this.#graph.componentOf(id).id);
   }
 
   /** These members alone. */
   ofMembers(members: readonly number[]): ClassView {
     const key = members.join();
     const known = this.#viewOf.get(key);
-    if (known !== undefined) return this.views[known]!;
-    const view = new ClassView(this.views.length, members, this.#graph, this.#parts);
-    this.views.push(view);
-    this.#viewOf.set(key, view.id);
+    if (known !== undefined) return known;
+    const view = this.#add(members, null);
+    this.#viewOf.set(key, view);
     return view;
   }
 
-  /** What a renaming makes of a class. */
-  image(at: number, view: ClassView): ClassView {
-    view.images[at] ??= this.#viewRenamed(at, view).id;
-    return this.views[view.images[at]!]!;
+  #add(members: readonly number[], component: number | null): ClassView {
+    const view = new ClassView({ id: this.views.length, members, component }, this.#graph, this.#parts);
+    this.views.push(view);
+    return view;
   }
 
-  #viewRenamed(at: number, view: ClassView): ClassView {
-    const renamed = (id: number): number => {
-      const { configuration, program } = this.#parts.split(
-        this.names!.row(at, this.#parts.join(this.#graph.partOf(id), this.#graph.witnessOf(id))),
-      );
-      return this.#graph.put(configuration, program);
-    };
-    if (view.component === null) return this.ofMembers(view.members.map(renamed).sort((one, other) => one - other));
-    const [first] = this.#graph.components[view.component]!.members;
-    return this.ofConfiguration(this.#graph.onward(renamed(first!)));
+  /**
+   * The class that a renaming makes of one, as a number. The class itself need not be there: it is
+   * named by the least of the configurations in which all the others are reached, or by all of its
+   * own.
+   */
+  nameOf(view: ClassView, at: number): number {
+    const names = at < 0 ? view.ownName : view.images[at];
+    if (names !== undefined) return names;
+    const firsts = view.component === null ? view.members : this.#graph.components[view.component]!.members;
+    const keys = firsts.map((id) => this.#graph.keyOf(at < 0 ? id : this.#image(at, id))).sort();
+    const key = view.component === null ? keys.join('|') : keys[0]!;
+    const isWhole = view.component === null ? '-' : '+';
+    let name = this.#names.get(isWhole + key);
+    if (name === undefined) {
+      name = this.#names.size;
+      this.#names.set(isWhole + key, name);
+    }
+    if (at < 0) {
+      view.ownName = name;
+      this.#viewNamed[name] ??= view;
+    } else view.images[at] = name;
+    return name;
   }
 
-  /** The least class among those that differ by names alone. */
+  /** The class with this name, which is one that was there. */
+  viewNamed(name: number): ClassView {
+    return this.#viewNamed[name]!;
+  }
+
+  /** The least name of a class; its own is the least where its names were not heard before. */
   leastOf(view: ClassView): number {
-    view.least ??= Math.min(view.id, ...this.names!.images.map((_, at) => this.image(at, view).id));
+    if (view.least === undefined) {
+      const own = this.nameOf(view, -1);
+      view.least = Math.min(own, ...(this.names?.images ?? []).map((_, at) => this.nameOf(view, at)));
+    }
     return view.least;
   }
 }

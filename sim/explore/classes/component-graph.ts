@@ -20,6 +20,12 @@ export class ComponentGraph extends RunningGraph {
   #counter = 0;
   readonly #reach: (readonly Component[])[] = [];
 
+  /** Whether the component that a configuration runs on to is known. */
+  isConnected(id: number): boolean {
+    const first = this.knownOnward(id);
+    return first !== undefined && this.#componentOf[first] !== undefined;
+  }
+
   /** The component of a configuration that does not run on. */
   componentOf(id: number): Component {
     if (this.#componentOf[id] === undefined) this.#connect(id);
@@ -28,7 +34,7 @@ export class ComponentGraph extends RunningGraph {
 
   /** Where the steps of the scheduler lead, in the end. */
   targetsOf(id: number): number[] {
-    return [...new Set(this.movesOf(id).map(({ to }) => this.onward(to)))].filter((to) => to !== id);
+    return [...new Set(this.allTargetsOf(id).map((to) => this.onward(to)))].filter((to) => to !== id);
   }
 
   /**

@@ -8,9 +8,10 @@ import { NEUTRAL, UNCHANGED } from '../../rows/step-trie.ts';
 import type { WorldStep } from '../../rows/world-step.ts';
 import { rowKey } from '../reduce/row-key.ts';
 import { type Parts, TASK } from './parts.ts';
+import { isSame } from './same.ts';
 import type { ClassStep, ClassSteps } from './steps.ts';
 
-/** A step of the scheduler from one configuration to another. */
+/** A step of the scheduler, the same in all configurations in which it reads the same. */
 export interface Move {
   readonly column: number;
   readonly alternative: number;
@@ -18,7 +19,6 @@ export interface Move {
   readonly step: ClassStep;
   /** What tasks were given in it, as numbers of `given`. */
   readonly given: readonly number[];
-  readonly to: number;
 }
 
 /** An alternative of a configuration that is no step of the scheduler alone. */
@@ -41,6 +41,8 @@ interface Configuration {
   /** A program part that it was met with. */
   readonly witness: readonly number[];
   moves: readonly Move[] | null;
+  /** Where each move leads; -1 where that was not asked. */
+  readonly targets: number[];
   visible: readonly Visible[];
   /** Nothing that schedules can do anything. */
   isIdle: boolean;
@@ -50,11 +52,12 @@ export class SchedulerGraph {
   readonly given: Given[] = [];
   readonly #all: Configuration[] = [];
   readonly #ids = new Map<string, number>();
+  readonly #keys: string[] = [];
   readonly #givenIds = new Map<string, number>();
   protected readonly world: WorldStep;
   protected readonly parts: Parts;
   protected readonly steps: ClassSteps;
-  readonly #givenOf = new Map<ClassStep, readonly number[]>();
+  readonly #moves = new Map<ClassStep, Move>();
 
   constructor(parts: Parts, steps: ClassSteps) {
     this.world = parts.world;
@@ -73,8 +76,14 @@ export class SchedulerGraph {
     if (known !== undefined) return known;
     const id = this.#all.length;
     this.#ids.set(key, id);
-    this.#all.push({ part, witness, moves: null, visible: [], isIdle: true });
+    this.#keys.push(key);
+    this.#all.push({ part, witness, moves: null, targets: [], visible: [], isIdle: true });
     return id;
+  }
+
+  /** Different for different configurations. */
+  keyOf(id: number): string {
+    return this.#keys[id]!;
   }
 
   partOf(id: number): readonly number[] {
@@ -92,6 +101,18 @@ export class SchedulerGraph {
 
   movesOf(id: number): readonly Move[] {
     return this.#expanded(id).moves!;
+  }
+
+  /** Where the move at a place among those of a configuration leads. */
+  targetOf(id: number, at: number): number {
+    const { moves, targets, witness } = this.#expanded(id);
+    if (targets[at]! < 0) targets[at] = this.after(id, moves![at]!.step, witness);
+    return targets[at]!;
+  }
+
+  /** Where all moves of a configuration lead. */
+  allTargetsOf(id: number): number[] {
+    return this.movesOf(id).map((_, at) => this.targetOf(id, at));
   }
 
   visibleIn(id: number): readonly Visible[] {
@@ -112,11 +133,11 @@ export class SchedulerGraph {
   #expanded(id: number): Configuration {
     const configuration = this.#all[id]!;
     // Perhaps no run comes here: what is met counts once it is taken.
-    if (configuration.moves === null) this.world.engine.lookAhead(() => this.#expand(id, configuration));
+    if (configuration.moves === null) this.world.engine.lookAhead(() => this.#expand(configuration));
     return configuration;
   }
 
-  #expand(id: number, configuration: Configuration): void {
+  #expand(configuration: Configuration): void {
     const { part, witness } = configuration;
     const row = this.parts.join(part, witness);
     const moves: Move[] = [];
@@ -133,8 +154,9 @@ export class SchedulerGraph {
           continue;
         }
         if ((step.flags & UNCHANGED) !== 0) continue;
-        const to = this.after(id, step, witness);
-        if (to !== id) moves.push({ column, alternative, event, step, given: this.#givenIn(step, row, column, event), to });
+        if (step.effect.sends.length > 0 && isSame(part, this.steps.applied(part, step.effect))) continue;
+        moves.push(this.#moveOf(step, row, { column, alternative, event }));
+        configuration.targets.push(-1);
       }
     }
     configuration.moves = moves;
@@ -150,7 +172,7 @@ export class SchedulerGraph {
 
   /** No move was taken so far. */
   untake(): void {
-    for (const { moves } of this.#all) for (const { step } of moves ?? []) step.isTaken = false;
+    for (const step of this.#moves.keys()) step.isTaken = false;
   }
 
   /** Takes the moves of a configuration that a run comes to, with this program part. */
@@ -165,10 +187,16 @@ export class SchedulerGraph {
     }
   }
 
-  /** What tasks were given in a step, by asking them again. */
-  #givenIn(step: ClassStep, row: readonly number[], column: number, event: number): readonly number[] {
-    const known = this.#givenOf.get(step);
+  #moveOf(step: ClassStep, row: readonly number[], move: Pick<Move, 'column' | 'alternative' | 'event'>): Move {
+    const known = this.#moves.get(step);
     if (known !== undefined) return known;
+    const made = { ...move, step, given: this.#givenIn(row, move.column, move.event) };
+    this.#moves.set(step, made);
+    return made;
+  }
+
+  /** What tasks were given in a step, by asking them again. */
+  #givenIn(row: readonly number[], column: number, event: number): readonly number[] {
     const parts = this.parts;
     const { given } = this.world.run(row, column, event);
     const locals = new Map<number, number>();
@@ -188,7 +216,6 @@ export class SchedulerGraph {
       }
       ids.push(number);
     }
-    this.#givenOf.set(step, ids);
     return ids;
   }
 }

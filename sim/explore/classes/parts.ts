@@ -178,6 +178,7 @@ export class Parts {
 
   /** The two parts of a row. */
   split(row: ArrayLike<number>): { readonly program: number[]; readonly configuration: number[] } {
+    this.fit();
     const at = (column: number): number => row[column] ?? 0;
     return {
       program: this.program.map((column) => (this.roles[column] === TASK ? this.programOf(column, at(column)) : at(column))),

@@ -3,10 +3,11 @@
  * The program part that steps start from is changed in place, with its digest.
  */
 import { StateSpace } from '../space/state-space.ts';
-import type { Classes } from './classes.ts';
+import type { Classes, Standing } from './classes.ts';
 import type { Parts } from './parts.ts';
 import { isSame } from './same.ts';
 import type { ClassStep } from './steps.ts';
+import type { ClassView } from './view.ts';
 
 export class ClassRows {
   readonly classes: Classes;
@@ -21,7 +22,9 @@ export class ClassRows {
   #unfixed = 0;
   /** The digest before the last change. */
   #kept = { lane: 0, unfixed: 0 };
-  #image = new Int32Array(0);
+  /** Rows for what is renamed. */
+  readonly #first: Scratch = { row: new Int32Array(0) };
+  readonly #second: Scratch = { row: new Int32Array(0) };
 
   constructor(classes: Classes, parts: Parts) {
     this.classes = classes;
@@ -113,65 +116,62 @@ export class ClassRows {
   }
 
   /**
-   * Adds the class over the next program part, under the least names.
+   * Adds a class over the next program part, under the least names.
    * @returns the state if it is new, else -1
    */
-  add(viewId: number, from: number): number {
+  add({ view, at }: Standing, from: number): number {
     const { space } = this;
     const { names } = this.classes;
     if (this.#next.length !== space.columns || (this.#unfixed > 0 && !names!.isInPlace)) {
       const { count } = space;
-      const state = this.insert(viewId, this.nextProgram(), from);
+      const program = this.nextProgram();
+      const state = this.insert(view, at < 0 ? program : names!.program(at, program), from);
       return state < count ? -1 : state;
     }
     this.transitions++;
-    let id = viewId;
-    let row = this.#next;
-    let digest = this.#lane;
-    if (names !== null && this.#unfixed === 0) id = this.classes.leastOf(this.classes.views[viewId]!);
-    else if (names !== null) {
-      const at = this.#leastNaming(viewId);
-      if (at >= 0) {
-        id = this.classes.image(at, this.classes.views[viewId]!).id;
-        row = this.#image;
-        if (row.length !== this.#next.length) row = this.#image = new Int32Array(this.#next.length);
-        digest = 0;
-        for (let i = 1; i < row.length; i++) {
-          const value = names.value(at, i - 1, this.#next[i]!);
-          row[i] = value;
-          if (value > this.#largest) this.#fitValue(value);
-          digest = (digest + mixed(i, value)) | 0;
-        }
-      }
-    }
-    row[0] = id;
-    if (id > this.#largest) this.#fitValue(id);
+    const isNamed = names !== null && this.#unfixed > 0;
+    const start = isNamed && at >= 0 ? this.#renamed(at, this.#next, this.#first) : this.#next;
+    const least = isNamed ? this.#leastNaming(view, start) : -1;
+    const row = least < 0 ? start : this.#renamed(least, start, this.#second);
+    const name = isNamed ? this.classes.nameOf(view, least) : this.classes.leastOf(view);
+    const digest = row === this.#next ? this.#lane : digestOf(row);
+    row[0] = name;
+    if (name > this.#largest) this.#fitValue(name);
     space.reserve(1);
-    const state = space.add(row, (digest + mixed(0, id)) | 0);
+    const state = space.add(row, (digest + mixed(0, name)) | 0);
     if (state >= 0) space.parent[state] = from;
     return state;
   }
 
-  /** The renaming that makes the next state least; -1 for none. */
-  #leastNaming(viewId: number): number {
-    const names = this.classes.names!;
-    const view = this.classes.views[viewId]!;
+  /** A row under other names, in a row that is kept for it. */
+  #renamed(at: number, from: Int32Array, into: Scratch): Int32Array {
+    if (into.row.length !== from.length) into.row = new Int32Array(from.length);
+    const { row } = into;
+    for (let i = 1; i < row.length; i++) {
+      const value = this.classes.names!.value(at, i - 1, from[i]!);
+      row[i] = value;
+      if (value > this.#largest) this.#fitValue(value);
+    }
+    return row;
+  }
+
+  /** The renaming that makes a state least; -1 for none. */
+  #leastNaming(view: ClassView, row: Int32Array): number {
     let least = -1;
-    let leastId = viewId;
-    for (let at = 0; at < names.images.length; at++) {
-      const id = view.images[at] ?? this.classes.image(at, view).id;
-      if (id > leastId || (id === leastId && !this.#isImageBefore(at, least))) continue;
+    let leastName = this.classes.nameOf(view, -1);
+    for (let at = 0; at < this.classes.names!.images.length; at++) {
+      const name = this.classes.nameOf(view, at);
+      if (name > leastName || (name === leastName && !this.#isImageBefore(row, at, least))) continue;
       least = at;
-      leastId = id;
+      leastName = name;
     }
     return least;
   }
 
-  #isImageBefore(at: number, other: number): boolean {
+  #isImageBefore(row: Int32Array, at: number, other: number): boolean {
     const names = this.classes.names!;
-    const next = this.#next;
-    for (let i = 1; i < next.length; i++) {
-      const value = next[i]!;
+    for (let i = 1; i < row.length; i++) {
+      const value = row[i]!;
       const one = names.value(at, i - 1, value);
       const two = other < 0 ? value : names.value(other, i - 1, value);
       if (one !== two) return one < two;
@@ -180,13 +180,13 @@ export class ClassRows {
   }
 
   /** The least state among those that differ by names alone. */
-  #renamed(id: number, program: readonly number[]): { readonly id: number; readonly program: readonly number[] } {
-    if (this.classes.names === null) return { id, program };
-    const view = this.classes.views[id]!;
-    if (program.every((value, place) => this.classes.names!.isFixed(place, value))) return { id: this.classes.leastOf(view), program };
-    let least = { id, program };
-    for (const at of this.classes.names.images.keys()) {
-      const image = { id: this.classes.image(at, view).id, program: this.classes.names.program(at, program) };
+  #leastOf(view: ClassView, program: readonly number[]): Renamed {
+    const { names } = this.classes;
+    let least: Renamed = { id: this.classes.nameOf(view, -1), program };
+    if (names === null) return least;
+    if (program.every((value, place) => names.isFixed(place, value))) return { id: this.classes.leastOf(view), program };
+    for (const at of names.images.keys()) {
+      const image = { id: this.classes.nameOf(view, at), program: names.program(at, program) };
       if (isBefore(image, least)) least = image;
     }
     return least;
@@ -199,8 +199,8 @@ export class ClassRows {
   }
 
   /** The state of a class and a program part; -1 where it is not known. */
-  find(viewId: number, before: readonly number[]): number {
-    const { id, program } = this.#renamed(viewId, before);
+  find(view: ClassView, before: readonly number[]): number {
+    const { id, program } = this.#leastOf(view, before);
     this.#fit(id, program);
     return this.space.find(this.#padded(id, program), this.#laneOf(id, program));
   }
@@ -223,8 +223,8 @@ export class ClassRows {
   }
 
   /** Adds a state if it is new. @returns its number */
-  insert(viewId: number, before: readonly number[], from: number): number {
-    const { id, program } = this.#renamed(viewId, before);
+  insert(view: ClassView, before: readonly number[], from: number): number {
+    const { id, program } = this.#leastOf(view, before);
     this.#fit(id, program);
     const { space } = this;
     const row = this.#padded(id, program);
@@ -249,6 +249,16 @@ function mixed(column: number, value: number): number {
   hash = Math.imul(hash ^ (hash >>> 16), 0x7feb352d);
   hash = Math.imul(hash ^ (hash >>> 15), 0x846ca68b);
   return hash ^ (hash >>> 16);
+}
+
+interface Scratch {
+  row: Int32Array;
+}
+
+function digestOf(row: Int32Array): number {
+  let digest = 0;
+  for (let i = 1; i < row.length; i++) digest = (digest + mixed(i, row[i]!)) | 0;
+  return digest;
 }
 
 type Renamed = { readonly id: number; readonly program: readonly number[] };

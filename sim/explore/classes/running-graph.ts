@@ -13,6 +13,7 @@ import type { ClassSteps } from './steps.ts';
 export interface Passing {
   readonly id: number;
   readonly move: Move;
+  readonly to: number;
 }
 
 /** A CPU that goes on switching comes to an end. */
@@ -31,12 +32,17 @@ export class RunningGraph extends SchedulerGraph {
    * By configuration: what it runs on to, and the step by which it does; null where it does not.
    */
   readonly #onward: number[] = [];
-  readonly #midway: (Move | null)[] = [];
+  readonly #midway: (Passing | null)[] = [];
   readonly #into = new Map<number, readonly Passing[]>();
 
   constructor(parts: Parts, steps: ClassSteps, options: RunningOptions) {
     super(parts, steps);
     this.#options = options;
+  }
+
+  /** The same, if it was asked before. */
+  protected knownOnward(id: number): number | undefined {
+    return this.#onward[id];
   }
 
   /** The configuration that one runs on to, itself if it does not. */
@@ -45,9 +51,9 @@ export class RunningGraph extends SchedulerGraph {
     if (known !== undefined) return known;
     let at = id;
     const passed: Passing[] = [];
-    for (let move = this.runOn(at); this.#options.runsOn && move !== null; move = this.runOn(at)) {
-      passed.push({ id: at, move });
-      at = move.to;
+    for (let next = this.runOn(at); this.#options.runsOn && next !== null; next = this.runOn(at)) {
+      passed.push(next);
+      at = next.to;
       // It goes round: then nothing says where it would end.
       if (passed.length > ONWARD_MAX) at = id;
       if (at === id) break;
@@ -63,18 +69,24 @@ export class RunningGraph extends SchedulerGraph {
   }
 
   /** The step by which a configuration runs on; null where it does not. */
-  runOn(id: number): Move | null {
+  runOn(id: number): Passing | null {
     const known = this.#midway[id];
     if (known !== undefined) return known;
-    const move = this.#midwayIn(id);
-    this.#midway[id] = move;
-    return move;
+    const passing = this.#midwayIn(id);
+    this.#midway[id] = passing;
+    return passing;
   }
 
-  #midwayIn(id: number): Move | null {
+  #midwayIn(id: number): Passing | null {
     const part = this.partOf(id);
     if (this.#options.isSeen(part)) return null;
-    return this.movesOf(id).find((move) => this.#isSole(move, part, this.visibleIn(id)) && this.#commutes(id, move)) ?? null;
+    const visible = this.visibleIn(id);
+    for (const [at, move] of this.movesOf(id).entries()) {
+      if (!this.#isSole(move, part, visible)) continue;
+      const passing = { id, move, to: this.targetOf(id, at) };
+      if (this.#commutes(passing)) return passing;
+    }
+    return null;
   }
 
   /** Whether a step moves a processor on that can do nothing else. */
@@ -89,13 +101,13 @@ export class RunningGraph extends SchedulerGraph {
    * Whether a step and each other step of the scheduler can be taken in both orders, with one
    * result.
    */
-  #commutes(id: number, move: Move): boolean {
+  #commutes({ id, move, to }: Passing): boolean {
     const visible = this.visibleIn(id);
-    const after = this.visibleIn(move.to);
+    const after = this.visibleIn(to);
     for (const { column, alternative } of visible) {
       const place = this.parts.inConfiguration[column]!;
       const event = this.world.alternatives(column, this.at(id, place))[alternative]!;
-      const value = this.at(move.to, place);
+      const value = this.at(to, place);
       const there = this.world.alternatives(column, value).indexOf(event);
       if (there < 0 || !after.some((other) => other.column === column && other.alternative === there)) return false;
     }
@@ -105,7 +117,7 @@ export class RunningGraph extends SchedulerGraph {
       if (other === move || isApartFrom(move.step, other.step)) continue;
       const otherPart = this.steps.applied(part, other.step.effect);
       const one = this.#partAfter(otherPart, witness, move);
-      const two = this.#partAfter(this.partOf(move.to), witness, other);
+      const two = this.#partAfter(this.partOf(to), witness, other);
       if (one === null || two === null || !isSame(one, two) || !this.#isSole(move, otherPart, visible)) return false;
     }
     return true;

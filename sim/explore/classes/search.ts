@@ -186,7 +186,7 @@ export class ClassSearch {
     for (const id of reached) {
       left.delete(id);
       if (left.size === 0 || reached.size > FIRST_REACH_MAX) break;
-      for (const { to } of this.graph.movesOf(id)) reached.add(to);
+      for (const to of this.graph.allTargetsOf(id)) reached.add(to);
     }
     return left.size === 0;
   }
@@ -202,7 +202,7 @@ export class ClassSearch {
   }
 
   viewOf(state: number): ClassView {
-    return this.classes.views[this.space.rows[this.space.at(state)]!]!;
+    return this.classes.viewNamed(this.space.rows[this.space.at(state)]!);
   }
 
   #expand(state: number): void {
@@ -269,11 +269,11 @@ export class ClassSearch {
   #arrive(view: ClassView, { state, program }: Place, step: ClassStep, subset: number): void {
     const { rows, classes } = this;
     const known = view.targetOf(subset, step);
-    const target = known ?? view.target(subset, step, rows.nextProgram(), (all) => classes.standFor(all));
+    const target = known ?? view.target(subset, step, rows.nextProgram(), classes);
     if (known === undefined) this.#arrivals.noteEntered(target.entered);
     if ((step.flags & SENDS) !== 0 && (step.flags & MUST_CHANGE) !== 0 && rows.isSame(program)) {
       const [first] = target.entered;
-      if (target.entered.length === 1 && view.subsets[subset]!.every((id) => id === first)) this.#refuse(view, program, step, subset);
+      if (target.entered.length === 1 && view.subsets[subset]!.every((id) => id === first!.id)) this.#refuse(view, program, step, subset);
     }
     this.#arrivals.arrive(target, state, (step.flags & LOOK) !== 0);
   }

@@ -3,6 +3,7 @@
  * looked up for all of them at once: they are parted by each column that it reads, and by no other.
  */
 import type { ComponentGraph } from './component-graph.ts';
+import type { Classes, Named, Standing } from './classes.ts';
 import { type Parts, PROGRAM } from './parts.ts';
 import type { ClassStep } from './steps.ts';
 
@@ -22,10 +23,10 @@ export interface Entry {
 
 /** Where a step leads from the members of a subset. */
 export interface Target {
-  /** Configurations right after the step. */
-  readonly entered: readonly number[];
+  /** Configurations right after the step, under the least names. */
+  readonly entered: readonly Named[];
   /** Classes that stand for all of them. */
-  readonly classes: readonly number[];
+  readonly classes: readonly Standing[];
 }
 
 /** A step of a program in some members of a class, and a program part that it was taken from. */
@@ -52,10 +53,9 @@ export class ClassView {
   /** By column. */
   readonly #viewsIn: Set<number>[] = [];
   /** The component that the others are reached from; null where some are left out. */
-  component: number | null = null;
-  /** Where some are left out: members that the others were reached from. */
-  readonly firsts = new Set<number>();
-  /** Classes that this one is under other names, by renaming; and the least of all. */
+  readonly component: number | null;
+  /** Its name, and what it is called under other names, by renaming; and the least of all. */
+  ownName: number | undefined;
   readonly images: number[] = [];
   least: number | undefined;
   /** Steps taken in subsets of it, each with a program part that it was first taken from. */
@@ -77,9 +77,10 @@ export class ClassView {
   readonly #targets: Map<number, Target>[] = [];
   #entries: readonly Entry[] | null = null;
 
-  constructor(id: number, members: readonly number[], graph: ComponentGraph, parts: Parts) {
+  constructor({ id, members, component }: Pick<ClassView, 'id' | 'members' | 'component'>, graph: ComponentGraph, parts: Parts) {
     this.id = id;
     this.members = members;
+    this.component = component;
     this.subsets = [members];
     this.#graph = graph;
     this.#parts = parts;
@@ -130,7 +131,7 @@ export class ClassView {
 
   /** Configurations that are run on through on the way from one member to another. */
   get passed(): readonly number[] {
-    this.#passed ??= [...new Set(this.members.flatMap((id) => this.#graph.movesOf(id).flatMap(({ to }) => this.#graph.passedFrom(to))))];
+    this.#passed ??= [...new Set(this.members.flatMap((id) => this.#graph.allTargetsOf(id).flatMap((to) => this.#graph.passedFrom(to))))];
     return this.#passed;
   }
 
@@ -189,12 +190,13 @@ export class ClassView {
   /**
    * Where a step that leads to this program part leads; worked out once for each subset and effect.
    */
-  target(subset: number, step: ClassStep, program: readonly number[], workOut: (entered: readonly number[]) => readonly number[]): Target {
+  target(subset: number, step: ClassStep, program: readonly number[], classes: Classes): Target {
     this.#targets[subset] ??= new Map();
     const known = this.#targets[subset]!.get(step.effect.id);
     if (known !== undefined) return known;
-    const entered = [...new Set(this.subsets[subset]!.map((id) => this.#graph.after(id, step, program)))];
-    const target = { entered, classes: workOut(entered) };
+    const ids = new Set(this.subsets[subset]!.map((id) => this.#graph.after(id, step, program)));
+    const entered = new Map([...ids].map((id) => classes.named(id)).map((named) => [`${named.id} ${named.at}`, named]));
+    const target = { entered: [...entered.values()], classes: classes.standFor([...entered.values()]) };
     this.#targets[subset]!.set(step.effect.id, target);
     return target;
   }

@@ -95,7 +95,11 @@ function isIn(search: ClassSearch, row: readonly number[], state: number): boole
 }
 
 /** Whether all of a class is reached from a configuration. */
-function leadsThrough({ graph }: ClassSearch, id: number, { component, firsts, members }: ClassView): boolean {
-  if (component === null) return firsts.has(id) || firsts.has(graph.onward(id)) || (members.length === 1 && members[0] === id);
-  return graph.componentOf(graph.onward(id)).id === component;
+function leadsThrough({ graph }: ClassSearch, id: number, { component, members }: ClassView): boolean {
+  const first = graph.onward(id);
+  if (component !== null) return graph.componentOf(first).id === component;
+  if (members.length === 1) return members[0] === id || members[0] === first;
+  const reached = new Set(members.includes(first) ? [first] : []);
+  for (const each of reached) for (const to of graph.targetsOf(each)) if (members.includes(to)) reached.add(to);
+  return reached.size === members.length;
 }
