@@ -6,7 +6,7 @@
 import type { PropertyWatch } from '../../property.ts';
 import { RUN_ENDS } from '../space/state-space.ts';
 import type { Verdicts } from '../space/verdicts.ts';
-import type { Named } from './classes.ts';
+import type { Named, Standing } from './classes.ts';
 import type { ComponentGraph } from './component-graph.ts';
 import type { Parts } from './parts.ts';
 import type { ClassRows } from './rows.ts';
@@ -41,15 +41,23 @@ export class Arrivals {
 
   /** Adds what a step has led to, with the classes that stand for it. */
   arrive({ entered, classes }: Target, from: number, isSeen: boolean): void {
-    const { rows, sights } = this.#on;
-    if (classes.some(({ view, at }) => (at < 0 ? sights.differ(view, rows.next) : this.#differ(view, this.#nextUnder(at))))) {
+    const { rows } = this.#on;
+    for (let i = 0; i < classes.length; i++) {
+      if (!this.#differs(classes[i]!)) continue;
       for (const { id, at } of entered) this.enter(id, this.#nextUnder(at), from);
       return;
     }
-    for (const standing of classes) {
+    for (let i = 0; i < classes.length; i++) {
+      const standing = classes[i]!;
       const found = rows.add(standing, from);
       if (found >= 0 && isSeen) this.#lookOnce(found, entered.find(({ at }) => at === standing.at)!.id, this.#nextUnder(standing.at));
     }
+  }
+
+  #differs({ view, at }: Standing): boolean {
+    const { sights, rows } = this.#on;
+    if (sights.isBlind) return false;
+    return at < 0 ? sights.differ(view, rows.next) : this.#differ(view, this.#nextUnder(at));
   }
 
   /** The next program part under other names. */

@@ -119,9 +119,10 @@ export function* checkRunningOn(search: ClassSearch): Generator<void, void> {
     const some = open.get(view.id);
     if (some === undefined || search.isOver(state)) continue;
     const program = search.rows.programOf(state);
-    for (const { step, subset } of search.lookup.takenIn(view, program))
+    const { steps, subsets } = search.lookup.takenIn(view, program);
+    for (const [i, step] of steps.entries())
       if (some.has(step))
-        for (const passing of passingsInto(search, view, subset, step)) checkOrders(search, { passing, step, program }, checked);
+        for (const passing of passingsInto(search, view, subsets[i]!, step)) checkOrders(search, { passing, step, program }, checked);
   }
 }
 

@@ -18,18 +18,19 @@ export class DeadMembers {
   }
 
   /** Members in which a run ends as nothing but waiting is left, now and later. */
-  deadIn(view: ClassView, program: readonly number[], taken: readonly Taken[]): number[] {
+  deadIn(view: ClassView, program: readonly number[], taken: Taken): number[] {
     if (view.sinks?.length === 1 && this.#progressesIn(view, view.sinks[0]!, taken)) return [];
     const goOn = new Set<number>();
-    for (const { step, subset } of taken) {
+    for (const [i, step] of taken.steps.entries()) {
       if ((step.flags & PERHAPS_NO_PROGRESS) !== 0) continue;
+      const subset = taken.subsets[i]!;
       if (subset === 0) return [];
       for (const component of view.componentsOf(subset)) goOn.add(component);
     }
     if (view.sinks?.every((component) => goOn.has(component))) return [];
     const alive = new Set<number>();
-    for (const { step, subset } of taken)
-      if ((step.flags & PERHAPS_NO_PROGRESS) === 0) for (const id of view.subsets[subset]!) alive.add(id);
+    for (const [i, step] of taken.steps.entries())
+      if ((step.flags & PERHAPS_NO_PROGRESS) === 0) for (const id of view.subsets[taken.subsets[i]!]!) alive.add(id);
     const members = new Set(view.members);
     for (let found = true; found; ) {
       found = false;
@@ -43,9 +44,12 @@ export class DeadMembers {
   }
 
   /** Whether some step from a component is progress. */
-  #progressesIn(view: ClassView, component: number, taken: readonly Taken[]): boolean {
-    for (const { step, subset } of taken)
-      if ((step.flags & PERHAPS_NO_PROGRESS) === 0 && (subset === 0 || view.componentsOf(subset).includes(component))) return true;
+  #progressesIn(view: ClassView, component: number, taken: Taken): boolean {
+    for (let i = 0; i < taken.steps.length; i++) {
+      if ((taken.steps[i]!.flags & PERHAPS_NO_PROGRESS) !== 0) continue;
+      const subset = taken.subsets[i]!;
+      if (subset === 0 || view.componentsOf(subset).includes(component)) return true;
+    }
     return false;
   }
 }

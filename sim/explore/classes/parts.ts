@@ -107,16 +107,18 @@ export class Parts {
   /** Columns, by place. */
   readonly program: number[] = [];
   readonly configuration: number[] = [];
-  readonly #halves: readonly (Halves | null)[];
+  /** By column of an actor; null where that is no task. */
+  readonly #halvesOf: readonly (Halves | null)[];
   readonly #tasks: readonly number[];
   readonly #offers: { scanned: number; some: boolean }[];
 
   constructor(world: WorldStep) {
     this.world = world;
     const { store } = world;
-    this.#halves = store.kinds.map((kind) =>
+    const halves = store.kinds.map((kind) =>
       kind.switched === null ? null : new Halves(kind, kind.switched, (which, snapshot) => store.local(which, snapshot)),
     );
+    this.#halvesOf = store.kindOfSlot.map(({ index }) => halves[index]!);
     const roleOf = (kind: Kind): number => (kind.schedules ? SCHEDULES : kind.switched === null ? PROGRAM : TASK);
     this.#offers = store.kinds.map(() => ({ scanned: 0, some: false }));
     for (const kind of store.kindOfSlot) this.#add(roleOf(kind));
@@ -161,7 +163,7 @@ export class Parts {
   }
 
   halvesOf(column: number): Halves {
-    return this.#halves[this.world.store.kindOfSlot[column]!.index]!;
+    return this.#halvesOf[column]!;
   }
 
   programOf(column: number, local: number): number {
@@ -194,11 +196,13 @@ export class Parts {
   /** The row of two parts; either may end before the column of a queue that is empty. */
   join(configuration: ArrayLike<number>, program: ArrayLike<number>): number[] {
     const { roles, inProgram, inConfiguration } = this;
-    return roles.map((role, column) => {
-      const own = program[inProgram[column]!] ?? 0;
-      if (role === PROGRAM) return own;
-      const its = configuration[inConfiguration[column]!] ?? 0;
-      return role === SCHEDULES ? its : this.halvesOf(column).join(own, its);
-    });
+    const row = new Array<number>(roles.length);
+    for (let column = 0; column < row.length; column++) {
+      const role = roles[column]!;
+      const own = role === SCHEDULES ? 0 : (program[inProgram[column]!] ?? 0);
+      const its = role === PROGRAM ? 0 : (configuration[inConfiguration[column]!] ?? 0);
+      row[column] = role === PROGRAM ? own : role === SCHEDULES ? its : this.#halvesOf[column]!.join(own, its);
+    }
+    return row;
   }
 }

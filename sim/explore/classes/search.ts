@@ -21,7 +21,7 @@ import { Arrivals } from './arrivals.ts';
 import { Classes } from './classes.ts';
 import { ComponentGraph } from './component-graph.ts';
 import { DeadMembers } from './dead-members.ts';
-import { Lookup } from './lookup.ts';
+import { Lookup, Taken } from './lookup.ts';
 import { Names, renameable } from './names.ts';
 import type { ClassOptions } from './options.ts';
 import { Parts } from './parts.ts';
@@ -68,6 +68,7 @@ export class ClassSearch {
   readonly #options: ClassOptions;
   readonly #left = new Map<number, ClassView>();
   readonly #arrivals: Arrivals;
+  readonly #taken = new Taken();
   #met = 0;
 
   constructor(options: ClassOptions, engine: MemoEngine) {
@@ -209,11 +210,11 @@ export class ClassSearch {
     const program = this.rows.read(state);
     const place = { state, program };
     const view = this.viewOf(state);
-    const taken = this.lookup.takenIn(view, program);
+    const taken = this.lookup.takenIn(view, program, this.#taken);
     this.takeMoves(view, program);
     const dead = this.dead.deadIn(view, program, taken);
     if (dead.length === 0) {
-      for (const { step, subset } of taken) this.#follow(view, place, step, subset);
+      this.#followAll(view, place, taken);
       this.#noteEnds(view, place);
       return;
     }
@@ -222,7 +223,7 @@ export class ClassSearch {
     const left = this.classes.ofMembers(view.members.filter((id) => !dead.includes(id)));
     this.#left.set(state, left);
     if (left.members.length === 0) this.space.ends[state] = RUN_ENDS;
-    else for (const { step, subset } of this.lookup.takenIn(left, program)) this.#follow(left, place, step, subset);
+    else this.#followAll(left, place, this.lookup.takenIn(left, program));
   }
 
   /** Takes the scheduler's own steps in a class that a run comes to. */
@@ -250,6 +251,10 @@ export class ClassSearch {
 
   localsOf(configuration: number, program: readonly number[]): number[] {
     return this.rowOf(configuration, program).slice(0, this.world.actors);
+  }
+
+  #followAll(view: ClassView, place: Place, { steps, subsets }: Taken): void {
+    for (let i = 0; i < steps.length; i++) this.#follow(view, place, steps[i]!, subsets[i]!);
   }
 
   /** Where a step leads from the members of a subset. */

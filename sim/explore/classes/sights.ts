@@ -54,6 +54,11 @@ export class Sights {
     return true;
   }
 
+  /** Whether no property sees more than programs. */
+  get isBlind(): boolean {
+    return this.#watches.length === 0;
+  }
+
   /** Whether some property looks at tasks. */
   get looksAtTasks(): boolean {
     return this.#tasks.length > 0;

@@ -30,6 +30,9 @@ export interface ClassStep {
   readonly isApart: boolean;
   /** A run takes it: it was not only looked at. */
   isTaken: boolean;
+  /** The class and the subset that it was last noted in. */
+  lastView: number;
+  lastSubset: number;
 }
 
 export class ClassSteps {
@@ -173,6 +176,8 @@ export class ClassSteps {
       touches,
       isApart,
       isTaken: false,
+      lastView: -1,
+      lastSubset: -1,
     };
   }
 

@@ -2,8 +2,9 @@
  * A class: configurations of the scheduler that one program part is expanded in together. A step is
  * looked up for all of them at once: they are parted by each column that it reads, and by no other.
  */
-import type { ComponentGraph } from './component-graph.ts';
+
 import type { Classes, Named, Standing } from './classes.ts';
+import type { ComponentGraph } from './component-graph.ts';
 import { type Parts, PROGRAM } from './parts.ts';
 import type { ClassStep } from './steps.ts';
 
@@ -93,6 +94,9 @@ export class ClassView {
 
   /** Notes that a step was taken in a subset, from this program part. */
   note(step: ClassStep, subset: number, program: readonly number[]): void {
+    if (step.lastView === this.id && step.lastSubset === subset) return;
+    step.lastView = this.id;
+    step.lastSubset = subset;
     const key = step.id * SUBSETS_MAX + subset;
     if (!this.met.has(key)) this.met.set(key, { step, subset, program });
   }
