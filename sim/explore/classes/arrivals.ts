@@ -57,7 +57,7 @@ export class Arrivals {
   #differs({ view, at }: Standing): boolean {
     const { sights, rows } = this.#on;
     if (sights.isBlind) return false;
-    return at < 0 ? sights.differ(view, rows.next) : this.#differ(view, this.#nextUnder(at));
+    return sights.differ(view, at < 0 ? rows.next : rows.nextUnder(at));
   }
 
   /** The next program part under other names. */

@@ -4,6 +4,7 @@ import { PERHAPS_NO_PROGRESS } from '../../rows/step-trie.ts';
 import type { ComponentGraph } from './component-graph.ts';
 import type { Taken } from './lookup.ts';
 import type { Parts } from './parts.ts';
+import type { Leaf } from './plan.ts';
 import type { ClassView } from './view.ts';
 
 export class DeadMembers {
@@ -17,17 +18,17 @@ export class DeadMembers {
     this.#parts = parts;
   }
 
+  /** Whether some step is progress wherever the scheduler can lead. */
+  goesOn(view: ClassView, leaves: readonly Leaf[], offered: Taken): boolean {
+    const { sinks } = view;
+    if (sinks === null) return false;
+    for (const sink of sinks)
+      if (!leaves.some(({ progressing }) => progressing.includes(sink)) && !this.#progressesIn(view, sink, offered)) return false;
+    return true;
+  }
+
   /** Members in which a run ends as nothing but waiting is left, now and later. */
   deadIn(view: ClassView, program: readonly number[], taken: Taken): number[] {
-    if (view.sinks?.length === 1 && this.#progressesIn(view, view.sinks[0]!, taken)) return [];
-    const goOn = new Set<number>();
-    for (const [i, step] of taken.steps.entries()) {
-      if ((step.flags & PERHAPS_NO_PROGRESS) !== 0) continue;
-      const subset = taken.subsets[i]!;
-      if (subset === 0) return [];
-      for (const component of view.componentsOf(subset)) goOn.add(component);
-    }
-    if (view.sinks?.every((component) => goOn.has(component))) return [];
     const alive = new Set<number>();
     for (const [i, step] of taken.steps.entries())
       if ((step.flags & PERHAPS_NO_PROGRESS) === 0) for (const id of view.subsets[taken.subsets[i]!]!) alive.add(id);
@@ -44,12 +45,9 @@ export class DeadMembers {
   }
 
   /** Whether some step from a component is progress. */
-  #progressesIn(view: ClassView, component: number, taken: Taken): boolean {
-    for (let i = 0; i < taken.steps.length; i++) {
-      if ((taken.steps[i]!.flags & PERHAPS_NO_PROGRESS) !== 0) continue;
-      const subset = taken.subsets[i]!;
-      if (subset === 0 || view.componentsOf(subset).includes(component)) return true;
-    }
+  #progressesIn(view: ClassView, component: number, { steps, subsets }: Taken): boolean {
+    for (let i = 0; i < steps.length; i++)
+      if ((steps[i]!.flags & PERHAPS_NO_PROGRESS) === 0 && view.componentsOf(subsets[i]!).includes(component)) return true;
     return false;
   }
 }

@@ -4,9 +4,10 @@
  */
 import type { WorldStep } from '../../rows/world-step.ts';
 import type { ComponentGraph } from './component-graph.ts';
-import { type Parts, PROGRAM, TASK } from './parts.ts';
+import { type Parts, PROGRAM, SCHEDULES, TASK } from './parts.ts';
+import type { Group } from './plan.ts';
 import type { ClassStep, ClassSteps } from './steps.ts';
-import type { ClassView } from './view.ts';
+import type { ClassView, Entry } from './view.ts';
 
 /** Steps, each with the members of a class in which it is the same. */
 export class Taken {
@@ -34,6 +35,8 @@ export class Lookup {
   #view!: ClassView;
   #program: readonly number[] = [];
   #taken = new Taken();
+  /** Places of the program part that were read, in reading order. */
+  readonly read: number[] = [];
   /** Links into the tree, and the subsets that come by them. */
   readonly #open: number[] = [];
 
@@ -46,20 +49,68 @@ export class Lookup {
 
   /** All steps out of a state but those of the scheduler alone. */
   takenIn(view: ClassView, program: readonly number[], taken = new Taken()): Taken {
+    this.#begin(view, program, taken);
+    this.#walkEntries(view.entries);
+    this.#walkProgram();
+    return taken;
+  }
+
+  /** Those that begin with what the program part offers. */
+  offeredIn(view: ClassView, program: readonly number[], taken: Taken): Taken {
+    this.#begin(view, program, taken);
+    this.#walkProgram();
+    return taken;
+  }
+
+  /**
+   * Those of some entries, and in `read` the places of the program part that they read, in reading
+   * order.
+   */
+  takenBy(entries: readonly Entry[], view: ClassView, program: readonly number[]): Taken {
+    const taken = new Taken();
+    this.#begin(view, program, taken);
+    this.read.length = 0;
+    this.#walkEntries(entries);
+    return taken;
+  }
+
+  /** The entries of a class by the column that their steps read after their own. */
+  groupsOf(view: ClassView, program: readonly number[]): readonly Group[] {
+    if (view.groups !== null) return view.groups;
+    this.takenBy(view.entries, view, program);
+    const { prog } = this.#steps.trie;
+    const groups = new Map<number, Entry[]>();
+    for (const entry of view.entries) {
+      const node = prog[this.#steps.root(entry.column, entry.value) + 1 + entry.alternative]!;
+      const first = prog[node]!;
+      const group = groups.get(first < 0 ? -1 : first);
+      if (group) group.push(entry);
+      else groups.set(first < 0 ? -1 : first, [entry]);
+    }
+    view.groups = [...groups.values()].map((entries) => ({ entries, root: null }));
+    return view.groups;
+  }
+
+  #begin(view: ClassView, program: readonly number[], taken: Taken): void {
     taken.cut(0);
     this.#view = view;
     this.#program = program;
     this.#taken = taken;
-    for (const { column, alternative, value, subset } of view.entries) this.#walk(column, alternative, value, subset);
+  }
+
+  #walkEntries(entries: readonly Entry[]): void {
+    for (const { column, alternative, value, subset } of entries) this.#walk(column, alternative, value, subset);
+  }
+
+  #walkProgram(): void {
     for (let column = 0; column < this.#world.columns; column++) {
       const role = this.#parts.roles[column]!;
-      const own = program[this.#parts.inProgram[column]!] ?? 0;
+      const own = this.#program[this.#parts.inProgram[column]!] ?? 0;
       if (role === PROGRAM && !this.#isDone(column, own)) this.#walkAll(column, own, 0);
       if (role !== TASK || !this.#parts.offersSome(column)) continue;
-      const { values, subsets } = view.parted(0, column);
+      const { values, subsets } = this.#view.parted(0, column);
       for (const [i, seen] of values.entries()) this.#walkAll(column, this.#parts.halvesOf(column).join(own, seen), subsets[i]!);
     }
-    return taken;
   }
 
   /** Whether the tree knows that nothing can be done in a column. */
@@ -78,11 +129,13 @@ export class Lookup {
   /** Looks one alternative up for all members of a subset, which have this value in its column. */
   #walk(column: number, alternative: number, value: number, subset: number): void {
     const { length } = this.#taken.steps;
+    const read = this.read.length;
     for (;;) {
       this.#steps.fit();
       const missing = this.#walkFrom(column, alternative, this.#steps.root(column, value) + 1 + alternative, subset);
       if (missing < 0) return;
       this.#taken.cut(length);
+      this.read.length = read;
       this.#steps.learn(this.#rowOf(missing), column, alternative);
     }
   }
@@ -107,6 +160,7 @@ export class Lookup {
           break;
         }
         const role = roles[read]!;
+        if (role !== SCHEDULES && !this.read.includes(inProgram[read]!)) this.read.push(inProgram[read]!);
         const own = this.#program[inProgram[read]!] ?? 0;
         if (role === PROGRAM) {
           link = node + 1 + own;

@@ -143,6 +143,13 @@ export class ClassRows {
     return state;
   }
 
+  /** The next row under other names. */
+  nextUnder(at: number): ArrayLike<number> {
+    const { names } = this.classes;
+    if (names!.isInPlace) return this.#renamed(at, this.#next, this.#first);
+    return [0, ...names!.program(at, this.nextProgram())];
+  }
+
   /** A row under other names, in a row that is kept for it. */
   #renamed(at: number, from: Int32Array, into: Scratch): Int32Array {
     if (into.row.length !== from.length) into.row = new Int32Array(from.length);

@@ -25,11 +25,12 @@ import { Lookup, Taken } from './lookup.ts';
 import { Names, renameable } from './names.ts';
 import type { ClassOptions } from './options.ts';
 import { Parts } from './parts.ts';
+import { type Group, hang, type Leaf, leafFrom, leafOf } from './plan.ts';
 import { ClassRows } from './rows.ts';
 import { isSame } from './same.ts';
 import { Sights } from './sights.ts';
 import { type ClassStep, ClassSteps } from './steps.ts';
-import type { ClassView } from './view.ts';
+import type { ClassView, Target } from './view.ts';
 
 /** States expanded between two turns of the caller. */
 const TURN_STATES = 1 << 9;
@@ -69,6 +70,7 @@ export class ClassSearch {
   readonly #left = new Map<number, ClassView>();
   readonly #arrivals: Arrivals;
   readonly #taken = new Taken();
+  readonly #leaves: Leaf[] = [];
   #met = 0;
 
   constructor(options: ClassOptions, engine: MemoEngine) {
@@ -156,6 +158,8 @@ export class ClassSearch {
         view.alike = [];
         view.isEvident = undefined;
       }
+    // What has to be looked at is another now.
+    for (const view of this.classes.views) view.groups = null;
     this.steps.trie.clear('a property came true');
   }
 
@@ -210,20 +214,43 @@ export class ClassSearch {
     const program = this.rows.read(state);
     const place = { state, program };
     const view = this.viewOf(state);
-    const taken = this.lookup.takenIn(view, program, this.#taken);
     this.takeMoves(view, program);
-    const dead = this.dead.deadIn(view, program, taken);
-    if (dead.length === 0) {
-      this.#followAll(view, place, taken);
-      this.#noteEnds(view, place);
-      return;
+    const leaves = this.#leaves;
+    leaves.length = 0;
+    for (const group of this.lookup.groupsOf(view, program)) leaves.push(leafOf(group, program) ?? this.#learn(view, place, group));
+    const offered = this.lookup.offeredIn(view, program, this.#taken);
+    if (!this.dead.goesOn(view, leaves, offered)) {
+      const dead = this.dead.deadIn(view, program, this.lookup.takenIn(view, program));
+      if (dead.length > 0) {
+        this.#expandWithout(dead, view, place);
+        return;
+      }
     }
+    for (const { outcomes, unchanged } of leaves) {
+      this.unchanged += unchanged;
+      for (const { step, subset, target } of outcomes) this.#arrive(view, place, step, subset, target);
+    }
+    this.#followAll(view, place, offered);
+    this.#noteEnds(view, place);
+  }
+
+  /** What the steps of a group come to. */
+  #learn(view: ClassView, place: Place, group: Group): Leaf {
+    const taken = this.lookup.takenBy(group.entries, view, place.program);
+    const read = [...this.lookup.read];
+    const leaf = leafFrom(view, taken, (step, subset) => this.#targetOf(view, place, step, subset));
+    hang(group, read, place.program, leaf);
+    return leaf;
+  }
+
+  /** Some members of a class are dead: a run goes on from the others only. */
+  #expandWithout(dead: readonly number[], view: ClassView, place: Place): void {
     this.isOverTaken = true;
     for (const configuration of dead) this.#endIn(place, configuration);
     const left = this.classes.ofMembers(view.members.filter((id) => !dead.includes(id)));
-    this.#left.set(state, left);
-    if (left.members.length === 0) this.space.ends[state] = RUN_ENDS;
-    else this.#followAll(left, place, this.lookup.takenIn(left, program));
+    this.#left.set(place.state, left);
+    if (left.members.length === 0) this.space.ends[place.state] = RUN_ENDS;
+    else this.#followAll(left, place, this.lookup.takenIn(left, place.program));
   }
 
   /** Takes the scheduler's own steps in a class that a run comes to. */
@@ -259,28 +286,31 @@ export class ClassSearch {
 
   /** Where a step leads from the members of a subset. */
   #follow(view: ClassView, place: Place, step: ClassStep, subset: number): void {
-    if ((step.flags & UNCHANGED) !== 0) {
-      this.unchanged++;
-      return;
-    }
-    view.note(step, subset, place.program);
+    if ((step.flags & UNCHANGED) !== 0) this.unchanged++;
+    else this.#arrive(view, place, step, subset, this.#targetOf(view, place, step, subset));
+  }
+
+  #targetOf(view: ClassView, { program }: Place, step: ClassStep, subset: number): Target {
+    view.note(step, subset, program);
+    const known = view.targetOf(subset, step);
+    if (known !== undefined) return known;
     this.rows.apply(step, this.#joined);
-    this.#arrive(view, place, step, subset);
-    this.rows.takeBack(step, place.program);
+    const target = view.target(subset, step, this.rows.nextProgram(), this.classes);
+    this.rows.takeBack(step, program);
+    this.#arrivals.noteEntered(target.entered);
+    return target;
   }
 
   readonly #joined = (list: number, message: number): number => this.steps.trie.joined(list, message);
 
-  #arrive(view: ClassView, { state, program }: Place, step: ClassStep, subset: number): void {
-    const { rows, classes } = this;
-    const known = view.targetOf(subset, step);
-    const target = known ?? view.target(subset, step, rows.nextProgram(), classes);
-    if (known === undefined) this.#arrivals.noteEntered(target.entered);
-    if ((step.flags & SENDS) !== 0 && (step.flags & MUST_CHANGE) !== 0 && rows.isSame(program)) {
+  #arrive(view: ClassView, { state, program }: Place, step: ClassStep, subset: number, target: Target): void {
+    this.rows.apply(step, this.#joined);
+    if ((step.flags & SENDS) !== 0 && (step.flags & MUST_CHANGE) !== 0 && this.rows.isSame(program)) {
       const [first] = target.entered;
       if (target.entered.length === 1 && view.subsets[subset]!.every((id) => id === first!.id)) this.#refuse(view, program, step, subset);
     }
     this.#arrivals.arrive(target, state, (step.flags & LOOK) !== 0);
+    this.rows.takeBack(step, program);
   }
 
   /** The step must change something: to learn it again raises the error. */

@@ -6,6 +6,7 @@
 import type { Classes, Named, Standing } from './classes.ts';
 import type { ComponentGraph } from './component-graph.ts';
 import { type Parts, PROGRAM } from './parts.ts';
+import type { Group } from './plan.ts';
 import type { ClassStep } from './steps.ts';
 
 /** Members with the same value in a column, as the number of a subset. */
@@ -63,6 +64,8 @@ export class ClassView {
   readonly met = new Map<number, Met>();
   /** The scheduler's own steps in it were taken. */
   isTaken = false;
+  /** Its entries by what their steps read first, once that was asked. */
+  groups: readonly Group[] | null = null;
   /** By column of a task and its program: whether properties see it alike in all members. */
   alike: boolean[][] = [];
   /** Whether something in a member is evidence by itself; undefined where it was not asked. */
