@@ -35,7 +35,10 @@ export interface SearchOptions {
 export interface ExploreOptions extends ScenarioOptions, SearchOptions, Limits {
   /** Of a recorded run: all futures from the end of this step. */
   readonly from?: number;
-  /** One state for all configurations of the scheduler that reach each other by its own steps. */
+  /**
+   * One state for all configurations of the scheduler that reach each other by its own steps.
+   * Without it so it is where nothing else is asked for, and there are many states.
+   */
   readonly scheduler?: boolean;
   /** One state for all that differ by a renaming of interchangeable actors. */
   readonly symmetry?: boolean;
@@ -109,7 +112,8 @@ function futuresOf(journal: Journal, { variant, set, mutant, liveness = false }:
  */
 export function explore(source: ScenarioSource | Journal, options: ExploreOptions = {}): ExploreReport {
   const { deviations, preemptions, switches, statesMax = STATES_DEFAULT, from = 0 } = options;
-  const { scheduler = false, symmetry = false, local = false, compact = false, liveness = false } = options;
+  const { symmetry = false, local = false, compact = false, liveness = false } = options;
+  const scheduler: true | false | 'where-it-applies' = options.scheduler ?? 'where-it-applies';
   const limits: Limits = {
     ...(deviations !== undefined && { deviations }),
     ...(preemptions !== undefined && { preemptions }),
@@ -118,7 +122,7 @@ export function explore(source: ScenarioSource | Journal, options: ExploreOption
   const journal = source instanceof Journal ? source : null;
   expectTogether({
     bound: Object.keys(limits).length > 0,
-    scheduler,
+    scheduler: scheduler === true,
     symmetry,
     local,
     compact,

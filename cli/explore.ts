@@ -127,7 +127,7 @@ async function found(
     scenario: subject.scenario,
     maxStates,
     limits: limitsOf(flags),
-    scheduler: reduces(flags, 'scheduler'),
+    scheduler: flags.reduce === undefined ? 'where-it-applies' : reduces(flags, 'scheduler'),
     symmetry: reduces(flags, 'symmetry'),
     local: reduces(flags, 'local'),
     compact: flags.compact === true,

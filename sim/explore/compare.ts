@@ -44,7 +44,7 @@ export interface CompareOptions {
 }
 
 export function* compareVariant(scenario: ResolvedScenario, options: CompareOptions): Search<ComparedVariant> {
-  const exploration = yield* explore({ scenario, ...options });
+  const exploration = yield* explore({ scenario, scheduler: 'where-it-applies', ...options });
   const { outcomes: found, exhausted } = yield* outcomesOver(scenario, options);
   const outcomes = alsoIn(found, scenario, exploration);
   const broken = exploration.violations.length > 0;

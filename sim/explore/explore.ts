@@ -38,8 +38,17 @@ function classesApply({ scenario, limits, local, compact, image, onTurn, shard }
   return !asksMore && scenario.model === undefined && scenario.properties.eventually.length === 0;
 }
 
-/** All schedules over classes; one by one where the model does not allow it. */
+/** States that are searched one by one before classes pay. */
+const ONE_BY_ONE = 200_000;
+
+/**
+ * All schedules: one state after the other where they are few, else over classes; one by one all
+ * the same where the model does not allow that.
+ */
 function* classesOrAll(request: ExploreRequest): Search<Exploration> {
+  if (request.maxStates <= ONE_BY_ONE) return yield* exploreAll(request);
+  const few = yield* exploreFew({ ...request, maxStates: ONE_BY_ONE });
+  if (few !== null) return few;
   try {
     return yield* exploreClasses(request);
   } catch (error) {
@@ -48,9 +57,30 @@ function* classesOrAll(request: ExploreRequest): Search<Exploration> {
   return yield* exploreAll(request);
 }
 
+/** A search of all states; null where they are too many, of which nothing is made. */
+function* exploreFew(request: ExploreRequest): Search<Exploration | null> {
+  const explorer = explorerOf(request);
+  const limit = yield* explorer.trial();
+  return limit === 'states' ? null : yield* allOf(request, explorer);
+}
+
 function* exploreAll(request: ExploreRequest): Search<Exploration> {
-  const { scenario, maxStates, fits, isTimed = false, from, image, onTurn, shard, compact = false, local = false } = request;
-  const explorer = new Explorer({
+  return yield* allOf(request, explorerOf(request));
+}
+
+const explorerOf = ({
+  scenario,
+  maxStates,
+  fits,
+  isTimed = false,
+  from,
+  image,
+  onTurn,
+  shard,
+  compact = false,
+  local = false,
+}: ExploreRequest) =>
+  new Explorer({
     scenario,
     budget: { states: maxStates, isTimed, ...(fits && { fits }) },
     ...(from && { from }),
@@ -60,6 +90,10 @@ function* exploreAll(request: ExploreRequest): Search<Exploration> {
     compact,
     local,
   });
+
+/** What a search of all states comes to, once it is over. */
+function* allOf(request: ExploreRequest, explorer: Explorer): Search<Exploration> {
+  const { scenario, from, image, onTurn, shard, compact = false, local = false } = request;
   const report = yield* explorer.run();
   const endless = yield* closing(cyclesIn(request, searchedBy(explorer, report)));
   const { passed, ...counts } = report;

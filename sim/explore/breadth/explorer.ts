@@ -37,6 +37,8 @@ export class Explorer implements OpenSearch {
   /** `sometimes` properties that had come true when the memory of steps was last dropped. */
   #met = 0;
   #passed = 0;
+  /** The budget that was used up in a trial; undefined where there was none. */
+  #trial: ExploreReport['limit'] | undefined;
   /** `world.met` at the time when the tables were last made to fit. */
   #fitted = -1;
   #cursor: Cursor;
@@ -89,11 +91,26 @@ export class Explorer implements OpenSearch {
     }
   }
 
-  *#searched(): Search<ExploreReport> {
+  /** The search alone, of which `run` makes a report. @returns the budget that was used up */
+  *trial(): Search<ExploreReport['limit']> {
+    try {
+      this.#trial = yield* this.#whole();
+      return this.#trial;
+    } catch (error) {
+      if (error instanceof ModelError) error.way ??= this.#wayToMistake();
+      throw error;
+    }
+  }
+
+  *#whole(): Search<ExploreReport['limit']> {
     if (this.#options.image) this.#resume(this.#options.image);
     else this.begin();
     if (this.#isWhole) this.space.noteOnward(this.#cursor.head);
-    const searched = yield* this.#search();
+    return yield* this.#search();
+  }
+
+  *#searched(): Search<ExploreReport> {
+    const searched = this.#trial === undefined ? yield* this.#whole() : this.#trial;
     this.#options.onTurn?.(this, true);
     const decided = yield* this.decideDeadlocks();
     const { engine } = this.world;

@@ -6,12 +6,11 @@
 import type { PropertyWatch } from '../../property.ts';
 import { RUN_ENDS } from '../space/state-space.ts';
 import type { Verdicts } from '../space/verdicts.ts';
-import type { Named, Standing } from './classes.ts';
 import type { ComponentGraph } from './component-graph.ts';
 import type { Parts } from './parts.ts';
 import type { ClassRows } from './rows.ts';
 import type { Sights } from './sights.ts';
-import type { ClassView, Target } from './view.ts';
+import type { ClassView, Named, Standing, Target } from './view.ts';
 
 /** A member that was passed on the way to another one is broken: then none may be passed. */
 export class PassedBroken extends Error {
@@ -43,7 +42,7 @@ export class Arrivals {
   arrive({ entered, classes }: Target, from: number, isSeen: boolean): void {
     const { rows } = this.#on;
     for (let i = 0; i < classes.length; i++) {
-      if (!this.#differs(classes[i]!)) continue;
+      if (!this.#isToldApart(classes[i]!)) continue;
       for (const { id, at } of entered) this.enter(id, this.#nextUnder(at), from);
       return;
     }
@@ -54,7 +53,7 @@ export class Arrivals {
     }
   }
 
-  #differs({ view, at }: Standing): boolean {
+  #isToldApart({ view, at }: Standing): boolean {
     const { sights, rows } = this.#on;
     if (sights.isBlind) return false;
     return sights.differ(view, at < 0 ? rows.next : rows.nextUnder(at));

@@ -5,19 +5,11 @@
 import type { Component, ComponentGraph } from './component-graph.ts';
 import type { Names } from './names.ts';
 import type { Parts } from './parts.ts';
-import { ClassView } from './view.ts';
+import { isSame } from './same.ts';
+import { ClassView, type Met, type Named, type Standing, type Target } from './view.ts';
 
-/** A configuration, and the renaming that has made it of another one; -1 for none. */
-export interface Named {
-  readonly id: number;
-  readonly at: number;
-}
-
-/** A class, and the renaming of the program part over which it stands; -1 for none. */
-export interface Standing {
-  readonly view: ClassView;
-  readonly at: number;
-}
+/** Configurations looked through for the first state under other names. */
+const FIRST_REACH_MAX = 20_000;
 
 export class Classes {
   readonly views: ClassView[] = [];
@@ -40,7 +32,32 @@ export class Classes {
     this.names = names;
   }
 
-  /** A configuration, or the same under the least names, and the renaming that leads to it; -1 for none. */
+  /**
+   * Whether the scheduler leads from the first state to the same under all other names: then the
+   * states that can be reached are the same with other names.
+   */
+  isAnyName(first: number, program: readonly number[]): boolean {
+    const names = this.names!;
+    if (!names.images.every((_, at) => isSame(names.program(at, program), program))) return false;
+    const left = new Set(
+      names.images.map((_, at) => {
+        const { configuration } = this.#parts.split(names.row(at, this.#parts.join(this.#graph.partOf(first), program)));
+        return this.#graph.put(configuration, program);
+      }),
+    );
+    const reached = new Set([first]);
+    for (const id of reached) {
+      left.delete(id);
+      if (left.size === 0 || reached.size > FIRST_REACH_MAX) break;
+      for (const to of this.#graph.allTargetsOf(id)) reached.add(to);
+    }
+    return left.size === 0;
+  }
+
+  /**
+   * A configuration, or the same under the least names, and the renaming that leads to it; -1 for
+   * none.
+   */
   named(id: number): Named {
     const known = this.#named[id];
     if (known !== undefined) return known;
@@ -71,8 +88,17 @@ export class Classes {
     return known[id];
   }
 
+  /** Where a step leads to this program part; worked out once for each subset and effect. */
+  target(view: ClassView, { step, subset, program }: Met): Target {
+    const ids = new Set(view.subsets[subset]!.map((id) => this.#graph.after(id, step, program)));
+    const entered = new Map([...ids].map((id) => this.named(id)).map((named) => [`${named.id} ${named.at}`, named]));
+    const target = { entered: [...entered.values()], classes: this.#standFor([...entered.values()]) };
+    view.setTarget(subset, step, target);
+    return target;
+  }
+
   /** The fewest classes that stand for configurations, each with a renaming of what led there. */
-  standFor(entered: readonly Named[]): Standing[] {
+  #standFor(entered: readonly Named[]): Standing[] {
     const roots = new Map<string, { readonly component: Component; readonly at: number }>();
     for (const { id, at } of entered) {
       const component = this.#graph.componentOf(this.#graph.onward(id));

@@ -2,9 +2,9 @@
 import { DeadEnds } from '../../rows/dead-ends.ts';
 import { PERHAPS_NO_PROGRESS } from '../../rows/step-trie.ts';
 import type { ComponentGraph } from './component-graph.ts';
-import type { Taken } from './lookup.ts';
 import type { Parts } from './parts.ts';
 import type { Leaf } from './plan.ts';
+import type { Taken } from './taken.ts';
 import type { ClassView } from './view.ts';
 
 export class DeadMembers {

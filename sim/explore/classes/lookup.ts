@@ -7,24 +7,8 @@ import type { ComponentGraph } from './component-graph.ts';
 import { type Parts, PROGRAM, SCHEDULES, TASK } from './parts.ts';
 import type { Group } from './plan.ts';
 import type { ClassStep, ClassSteps } from './steps.ts';
+import { Taken } from './taken.ts';
 import type { ClassView, Entry } from './view.ts';
-
-/** Steps, each with the members of a class in which it is the same. */
-export class Taken {
-  readonly steps: ClassStep[] = [];
-  readonly subsets: number[] = [];
-
-  /** Leaves out what was added after the first ones. */
-  cut(length: number): void {
-    this.steps.length = length;
-    this.subsets.length = length;
-  }
-
-  add(step: ClassStep, subset: number): void {
-    this.steps.push(step);
-    this.subsets.push(subset);
-  }
-}
 
 export class Lookup {
   readonly #graph: ComponentGraph;
@@ -35,6 +19,8 @@ export class Lookup {
   #view!: ClassView;
   #program: readonly number[] = [];
   #taken = new Taken();
+  /** By class. */
+  #groups: (readonly Group[])[] = [];
   /** Places of the program part that were read, in reading order. */
   readonly read: number[] = [];
   /** Links into the tree, and the subsets that come by them. */
@@ -76,7 +62,8 @@ export class Lookup {
 
   /** The entries of a class by the column that their steps read after their own. */
   groupsOf(view: ClassView, program: readonly number[]): readonly Group[] {
-    if (view.groups !== null) return view.groups;
+    const known = this.#groups[view.id];
+    if (known !== undefined) return known;
     this.takenBy(view.entries, view, program);
     const { prog } = this.#steps.trie;
     const groups = new Map<number, Entry[]>();
@@ -87,8 +74,14 @@ export class Lookup {
       if (group) group.push(entry);
       else groups.set(first < 0 ? -1 : first, [entry]);
     }
-    view.groups = [...groups.values()].map((entries) => ({ entries, root: null }));
-    return view.groups;
+    const made = [...groups.values()].map((entries) => ({ entries, root: null }));
+    this.#groups[view.id] = made;
+    return made;
+  }
+
+  /** Nothing is remembered of groups any more. */
+  forget(): void {
+    this.#groups = [];
   }
 
   #begin(view: ClassView, program: readonly number[], taken: Taken): void {

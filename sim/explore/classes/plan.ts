@@ -4,10 +4,9 @@
  * read, and those that do the same are one.
  */
 import { MUST_CHANGE, PERHAPS_NO_PROGRESS, SENDS, UNCHANGED } from '../../rows/step-trie.ts';
-import type { Named, Standing } from './classes.ts';
-import type { Taken } from './lookup.ts';
 import type { ClassStep } from './steps.ts';
-import type { ClassView, Entry, Target } from './view.ts';
+import type { Taken } from './taken.ts';
+import type { ClassView, Entry, Named, Standing, Target } from './view.ts';
 
 /** A change of the program part, and what it leads to. */
 export interface Outcome {

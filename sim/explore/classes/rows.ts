@@ -3,11 +3,11 @@
  * The program part that steps start from is changed in place, with its digest.
  */
 import { StateSpace } from '../space/state-space.ts';
-import type { Classes, Standing } from './classes.ts';
+import type { Classes } from './classes.ts';
 import type { Parts } from './parts.ts';
 import { isSame } from './same.ts';
 import type { ClassStep } from './steps.ts';
-import type { ClassView } from './view.ts';
+import type { ClassView, Standing } from './view.ts';
 
 export class ClassRows {
   readonly classes: Classes;

@@ -21,22 +21,19 @@ import { Arrivals } from './arrivals.ts';
 import { Classes } from './classes.ts';
 import { ComponentGraph } from './component-graph.ts';
 import { DeadMembers } from './dead-members.ts';
-import { Lookup, Taken } from './lookup.ts';
+import { Lookup } from './lookup.ts';
 import { Names, renameable } from './names.ts';
 import type { ClassOptions } from './options.ts';
 import { Parts } from './parts.ts';
 import { type Group, hang, type Leaf, leafFrom, leafOf } from './plan.ts';
 import { ClassRows } from './rows.ts';
-import { isSame } from './same.ts';
 import { Sights } from './sights.ts';
 import { type ClassStep, ClassSteps } from './steps.ts';
+import { Taken } from './taken.ts';
 import type { ClassView, Target } from './view.ts';
 
 /** States expanded between two turns of the caller. */
 const TURN_STATES = 1 << 9;
-
-/** Configurations looked through for the first state under other names. */
-const FIRST_REACH_MAX = 20_000;
 
 const NOT_ANY_NAME =
   'the first state is not the same under other names, and the scheduler does not lead from one to the other, so that no state can stand for others by renaming; search with --reduce scheduler alone';
@@ -159,7 +156,7 @@ export class ClassSearch {
         view.isEvident = undefined;
       }
     // What has to be looked at is another now.
-    for (const view of this.classes.views) view.groups = null;
+    this.lookup.forget();
     this.steps.trie.clear('a property came true');
   }
 
@@ -167,33 +164,11 @@ export class ClassSearch {
     const { configuration, program } = this.parts.split(this.world.initial);
     this.steps.fit();
     const first = this.graph.put(configuration, program);
-    if (this.names !== null && !this.#isAnyName(first, program)) {
+    if (this.names !== null && !this.classes.isAnyName(first, program)) {
       if (this.#options.renames === 'all') throw new SymmetryError(NOT_ANY_NAME);
       this.classes.names = null;
     }
     this.#arrivals.enter(first, program, -1);
-  }
-
-  /**
-   * Whether the scheduler leads from the first state to the same under all other names: then the
-   * states that can be reached are the same with other names.
-   */
-  #isAnyName(first: number, program: readonly number[]): boolean {
-    const names = this.names!;
-    if (!names.images.every((_, at) => isSame(names.program(at, program), program))) return false;
-    const left = new Set(
-      names.images.map((_, at) => {
-        const { configuration } = this.parts.split(names.row(at, this.rowOf(first, program)));
-        return this.graph.put(configuration, program);
-      }),
-    );
-    const reached = new Set([first]);
-    for (const id of reached) {
-      left.delete(id);
-      if (left.size === 0 || reached.size > FIRST_REACH_MAX) break;
-      for (const to of this.graph.allTargetsOf(id)) reached.add(to);
-    }
-    return left.size === 0;
   }
 
   /** The members of a state's class in which no run ends. */
@@ -295,7 +270,7 @@ export class ClassSearch {
     const known = view.targetOf(subset, step);
     if (known !== undefined) return known;
     this.rows.apply(step, this.#joined);
-    const target = view.target(subset, step, this.rows.nextProgram(), this.classes);
+    const target = this.classes.target(view, { step, subset, program: this.rows.nextProgram() });
     this.rows.takeBack(step, program);
     this.#arrivals.noteEntered(target.entered);
     return target;

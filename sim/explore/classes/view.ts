@@ -3,10 +3,8 @@
  * looked up for all of them at once: they are parted by each column that it reads, and by no other.
  */
 
-import type { Classes, Named, Standing } from './classes.ts';
 import type { ComponentGraph } from './component-graph.ts';
 import { type Parts, PROGRAM } from './parts.ts';
-import type { Group } from './plan.ts';
 import type { ClassStep } from './steps.ts';
 
 /** Members with the same value in a column, as the number of a subset. */
@@ -21,6 +19,18 @@ export interface Entry {
   readonly alternative: number;
   readonly value: number;
   readonly subset: number;
+}
+
+/** A configuration, and the renaming that has made it of another one; -1 for none. */
+export interface Named {
+  readonly id: number;
+  readonly at: number;
+}
+
+/** A class, and the renaming of the program part over which it stands; -1 for none. */
+export interface Standing {
+  readonly view: ClassView;
+  readonly at: number;
 }
 
 /** Where a step leads from the members of a subset. */
@@ -64,8 +74,6 @@ export class ClassView {
   readonly met = new Map<number, Met>();
   /** The scheduler's own steps in it were taken. */
   isTaken = false;
-  /** Its entries by what their steps read first, once that was asked. */
-  groups: readonly Group[] | null = null;
   /** By column of a task and its program: whether properties see it alike in all members. */
   alike: boolean[][] = [];
   /** Whether something in a member is evidence by itself; undefined where it was not asked. */
@@ -194,17 +202,9 @@ export class ClassView {
     return this.#targets[subset]?.get(effect.id);
   }
 
-  /**
-   * Where a step that leads to this program part leads; worked out once for each subset and effect.
-   */
-  target(subset: number, step: ClassStep, program: readonly number[], classes: Classes): Target {
+  /** Keeps where a step leads. */
+  setTarget(subset: number, { effect }: ClassStep, target: Target): void {
     this.#targets[subset] ??= new Map();
-    const known = this.#targets[subset]!.get(step.effect.id);
-    if (known !== undefined) return known;
-    const ids = new Set(this.subsets[subset]!.map((id) => this.#graph.after(id, step, program)));
-    const entered = new Map([...ids].map((id) => classes.named(id)).map((named) => [`${named.id} ${named.at}`, named]));
-    const target = { entered: [...entered.values()], classes: classes.standFor([...entered.values()]) };
-    this.#targets[subset]!.set(step.effect.id, target);
-    return target;
+    this.#targets[subset]!.set(effect.id, target);
   }
 }
