@@ -157,7 +157,7 @@ function chooserOf({ chooser = 'fifo', seed = 0, depth, horizon, stepsMax, sched
     return { spec: { name: 'replay', choices, match, after: { name: 'fifo' } }, schedule: text };
   }
   if (chooser === 'fifo') return { spec: { name: chooser }, schedule: '' };
-  if (chooser === 'random') return { spec: { name: chooser, seed }, schedule: '' };
+  if (chooser === 'random' || chooser === 'random-uniform') return { spec: { name: chooser, seed }, schedule: '' };
   // A number that is not measured must be given, and what is given is part of the run's identity.
   const asked = Object.entries({ depth, horizon, stepsMax }).flatMap(([key, value]) => (value === undefined ? [] : [`${key} ${value}`]));
   return { spec: { name: chooser, seed, depth, horizon, stepsMax }, schedule: asked.join(' ') };

@@ -35,7 +35,10 @@ export interface InjectOptions {
    * What comes after: the recorded choices by label as long as they fit and then in order, or a
    * chooser of its own.
    */
-  readonly after: { readonly name: 'follow' } | { readonly name: 'fifo' } | { readonly name: 'random'; readonly seed: number };
+  readonly after:
+    | { readonly name: 'follow' }
+    | { readonly name: 'fifo' }
+    | { readonly name: 'random' | 'random-uniform'; readonly seed: number };
 }
 
 /** The choice cannot be made there. @public */
@@ -144,7 +147,7 @@ export function prepareInjection(journal: Journal, options: InjectOptions, sink:
     goOn.name === 'follow' ? new ReplayChooser(journal.choices(at + 1), { match: 'label', after: chooserOf({ name: 'fifo' }) }) : null;
   const after = followed ?? chooserOf(goOn as ChooserSpec);
   const chooser = new ForkChooser(new ReplayChooser(journal.choices(), { match: 'strict' }), at, action, after);
-  const seed = goOn.name === 'random' ? goOn.seed : journal.start.seed;
+  const seed = 'seed' in goOn ? goOn.seed : journal.start.seed;
   const schedule = `${journal.header.runId}@${at}: ${told(action)}, then ${goOn.name}`;
   const start = runStartOf(scenario, topology, { chooser: 'inject', seed, schedule });
   const run = new Run({ scenario, engine: new MemoEngine(topology), chooser, sink });

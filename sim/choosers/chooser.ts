@@ -1,12 +1,15 @@
 /** The oracle: the sequencer asks which alternative comes next, a chooser answers with an index. */
+import type { Line } from '../lineup.ts';
 import type { Alternative, StepOutcome } from '../sequencer.ts';
 
 /**
  * What a chooser may look at. Alternatives are made on demand: a chooser that draws an index needs
- * none.
+ * none, and on a big host there are a million.
  */
 export interface ChoiceView {
   readonly count: number;
+  /** Who can act, in counts. */
+  readonly lineup: Line;
   alternative(index: number): Alternative;
   alternatives(): readonly Alternative[];
 }
