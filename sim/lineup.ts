@@ -9,6 +9,8 @@ import { Tally } from './tally.ts';
 export interface Line {
   /** Queues that are not empty: their heads are the first alternatives. */
   readonly heads: number;
+  /** Where the offers that are no moves begin. */
+  readonly offersAt: number;
   /** When the head of a queue was sent. */
   arrivalOf(head: number): number;
   /** Processors that can move. */
@@ -64,6 +66,10 @@ export class Lineup implements Line {
   /** Moves of all processors. */
   get moves(): number {
     return this.#moves.total;
+  }
+
+  get offersAt(): number {
+    return this.#heads.length + this.#moves.total;
   }
 
   arrivalOf(head: number): number {

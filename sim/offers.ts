@@ -27,6 +27,9 @@ export const RUNS = 8;
 /** The share of what is done to it: preemptions, migrations, disturbances of one actor. */
 const ENVIRONMENT = 1;
 
+/** Offers that are kept as a list even where they are counted. */
+const LISTED_MAX = 256;
+
 /** Offers that are listed. */
 class Listed implements Offers {
   readonly exec: readonly number[];
@@ -50,7 +53,7 @@ class Listed implements Offers {
   }
 }
 
-/** Offers that are listed, and behind them some that are only counted. */
+/** Offers that are listed, and behind them some that are counted and made when asked for. */
 class Counted implements Offers {
   readonly exec: readonly number[];
   readonly owed: ReadonlySet<number>;
@@ -58,30 +61,32 @@ class Counted implements Offers {
   readonly otherCount: number;
   readonly #store: Store;
   readonly #listed: readonly number[];
-  readonly #counted: readonly CountedOffers[];
-  #all: readonly number[] | null = null;
+  readonly #count: () => readonly CountedOffers[];
 
-  constructor(store: Store, { exec, other, owed, shares }: Offers, counted: readonly CountedOffers[]) {
+  /** `count`: asked again each time, as what it takes to make them is as large as the host. */
+  constructor(store: Store, { exec, other, owed, shares }: Offers, count: () => readonly CountedOffers[]) {
     this.exec = exec;
     this.owed = owed;
     this.shares = Math.max(shares, ENVIRONMENT);
-    this.otherCount = counted.reduce((sum, { count }) => sum + count, other.length);
+    this.otherCount = count().reduce((sum, offers) => sum + offers.count, other.length);
     this.#store = store;
     this.#listed = other;
-    this.#counted = counted;
+    this.#count = count;
   }
 
   get other(): readonly number[] {
-    this.#all ??= Array.from({ length: this.otherCount }, (_, index) => this.otherAt(index));
-    return this.#all;
+    const counted = this.#count();
+    const all = counted.flatMap((offers) => Array.from({ length: offers.count }, (_, index) => this.#store.event(offers.at(index))));
+    return [...this.#listed, ...all];
   }
 
   otherAt(index: number): number {
     let left = index - this.#listed.length;
     if (left < 0) return this.#listed[index]!;
+    const counted = this.#count();
     let part = 0;
-    for (; left >= this.#counted[part]!.count; part++) left -= this.#counted[part]!.count;
-    return this.#store.event(this.#counted[part]!.at(left));
+    for (; left >= counted[part]!.count; part++) left -= counted[part]!.count;
+    return this.#store.event(counted[part]!.at(left));
   }
 }
 
@@ -105,16 +110,19 @@ export class OfferTable {
 
   #compute(kind: Kind, local: number): Offers {
     const snapshot = kind.locals.values[local]!;
-    const counted = countedIn(snapshot);
+    const counted = () => countedIn(kind.locals.values[local]!);
+    const isCounted = counted().length > 0;
     const offered = declaredIn(kind, snapshot).filter((offer) => isOffer(this.#store, kind, snapshot, offer));
-    if (offered.length === 0 && counted.length === 0) return NO_OFFERS;
+    if (offered.length === 0 && !isCounted) return NO_OFFERS;
     const moves = offered.filter(({ event }) => MOVES.includes(event.type));
     const others = offered.filter(({ event }) => !MOVES.includes(event.type));
     // Two offers of one content are one alternative, which is owed if one of them is.
     const ids = (some: typeof offered) => [...new Set(some.map(({ event }) => this.#store.event(event)))];
     const shares = Math.max(0, ...others.map(({ event }) => sharesOf(kind, event)));
     const listed = new Listed(ids(moves), ids(others), new Set(ids(offered.filter(({ owed }) => owed))), shares);
-    return counted.length === 0 ? listed : new Counted(this.#store, listed, counted);
+    if (!isCounted) return listed;
+    const all = new Counted(this.#store, listed, counted);
+    return all.otherCount > LISTED_MAX ? all : new Listed(all.exec, all.other, all.owed, all.shares);
   }
 }
 
