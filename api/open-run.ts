@@ -3,6 +3,7 @@ import type { RunEnd, RunStart } from '../events/journal.ts';
 import { type InjectOptions, prepareInjection, type ToFork } from '../replay/inject.ts';
 import { scenarioOf } from '../replay/model.ts';
 import type { Journal } from '../replay/reader.ts';
+import { toldOf } from '../sim/choosers/chooser.ts';
 import type { Run } from '../sim/run.ts';
 import type { Alternative, BlockSink } from '../sim/sequencer.ts';
 import { type EngineName, openSession, type SessionChooser } from '../sim/session.ts';
@@ -109,7 +110,7 @@ export class OpenRun {
     const labels = this.alternatives().map(({ label }) => label);
     const index = labels.indexOf(choice);
     if (index < 0 && run.end === null)
-      throw new RangeError(`there is no alternative ${choice}; step ${run.sequencer.step + 1} has ${labels.join('; ')}`);
+      throw new RangeError(`there is no alternative ${choice}; step ${run.sequencer.step + 1} has ${toldOf(run.sequencer)}`);
     return run.take(index);
   }
 

@@ -3,7 +3,7 @@
  * from it.
  */
 import type { JsonObject, RunStart } from '../events/journal.ts';
-import type { ChoiceView, Chooser } from '../sim/choosers/chooser.ts';
+import { type ChoiceView, type Chooser, toldOf } from '../sim/choosers/chooser.ts';
 import { ReplayChooser } from '../sim/choosers/replay.ts';
 import { MemoEngine } from '../sim/engine/memo.ts';
 import { topologyOf } from '../sim/host/topology.ts';
@@ -108,7 +108,7 @@ class ForkChooser implements Chooser {
     if (this.#step > this.#at) return this.#after.choose(view);
     const labels = view.alternatives().map(({ label }) => label);
     const found = labels.findIndex((label) => fits(label, this.#action));
-    if (found < 0) throw new InjectError(`step ${this.#at} has no alternative for ${told(this.#action)}; it has ${labels.join('; ')}`);
+    if (found < 0) throw new InjectError(`step ${this.#at} has no alternative for ${told(this.#action)}; it has ${toldOf(view)}`);
     this.label = labels[found]!;
     return found;
   }

@@ -14,6 +14,15 @@ export interface ChoiceView {
   alternatives(): readonly Alternative[];
 }
 
+/** Alternatives that a message names. */
+const TOLD = 100;
+
+/** The alternatives as a message tells them: of many, the first, and how many there are more. */
+export function toldOf(view: Pick<ChoiceView, 'count' | 'alternative'>, name = (label: string, _index: number): string => label): string {
+  const names = Array.from({ length: Math.min(view.count, TOLD) }, (_, index) => name(view.alternative(index).label, index));
+  return `${names.join('; ')}${view.count > TOLD ? `; and ${view.count - TOLD} more` : ''}`;
+}
+
 export interface Chooser {
   readonly name: string;
   choose(view: ChoiceView): number;

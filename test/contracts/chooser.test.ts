@@ -5,7 +5,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Choice } from '../../events/journal.ts';
-import { type ChoiceView, type Chooser, ScheduleError } from '../../sim/choosers/chooser.ts';
+import { type ChoiceView, type Chooser, ScheduleError, toldOf } from '../../sim/choosers/chooser.ts';
 import { FifoChooser } from '../../sim/choosers/fifo.ts';
 import { RandomChooser } from '../../sim/choosers/random.ts';
 import { RandomUniformChooser } from '../../sim/choosers/random-uniform.ts';
@@ -251,5 +251,13 @@ describe('replay', () => {
       expect(again.run.sequencer.digest).toEqual(first.run.sequencer.digest);
       expect(again.records).toEqual(first.records);
     }
+  });
+});
+
+describe('alternatives in a message', () => {
+  it('are all there, or the first and how many more', () => {
+    expect(toldOf(view([exec(0), exec(1)]))).toBe('exec(pcpu:0); exec(pcpu:1)');
+    const many = view(Array.from({ length: 130 }, () => exec(3)));
+    expect(toldOf(many, (label, index) => `${index} ${label}`)).toMatch(/^0 exec\(pcpu:3\); .*; 99 exec\(pcpu:3\); and 30 more$/);
   });
 });
