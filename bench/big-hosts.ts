@@ -1,6 +1,6 @@
 /**
- * What a step costs on hosts of 4 to 1,024 CPUs with a vCPU and its thread for each: time, and bytes
- * of memory and of the journal.
+ * What a step costs on hosts of 4 to 1,024 CPUs with a vCPU and its thread for each: time, and
+ * bytes of memory and of the journal.
  */
 import { JournalWriter } from '../replay/writer.ts';
 import { knownProperties } from '../sim/properties/index.ts';
