@@ -3,6 +3,7 @@ import type { RunEnd, RunStart } from '../events/journal.ts';
 import { type InjectOptions, prepareInjection, type ToFork } from '../replay/inject.ts';
 import { scenarioOf } from '../replay/model.ts';
 import type { Journal } from '../replay/reader.ts';
+import { toldOf } from '../sim/choosers/chooser.ts';
 import type { Run } from '../sim/run.ts';
 import type { Alternative, BlockSink } from '../sim/sequencer.ts';
 import { type EngineName, openSession, type SessionChooser } from '../sim/session.ts';
@@ -109,7 +110,7 @@ export class OpenRun {
     const labels = this.alternatives().map(({ label }) => label);
     const index = labels.indexOf(choice);
     if (index < 0 && run.end === null)
-      throw new RangeError(`there is no alternative ${choice}; step ${run.sequencer.step + 1} has ${labels.join('; ')}`);
+      throw new RangeError(`there is no alternative ${choice}; step ${run.sequencer.step + 1} has ${toldOf(run.sequencer)}`);
     return run.take(index);
   }
 
@@ -157,7 +158,7 @@ function chooserOf({ chooser = 'fifo', seed = 0, depth, horizon, stepsMax, sched
     return { spec: { name: 'replay', choices, match, after: { name: 'fifo' } }, schedule: text };
   }
   if (chooser === 'fifo') return { spec: { name: chooser }, schedule: '' };
-  if (chooser === 'random') return { spec: { name: chooser, seed }, schedule: '' };
+  if (chooser === 'random' || chooser === 'random-uniform') return { spec: { name: chooser, seed }, schedule: '' };
   // A number that is not measured must be given, and what is given is part of the run's identity.
   const asked = Object.entries({ depth, horizon, stepsMax }).flatMap(([key, value]) => (value === undefined ? [] : [`${key} ${value}`]));
   return { spec: { name: chooser, seed, depth, horizon, stepsMax }, schedule: asked.join(' ') };

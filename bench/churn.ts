@@ -10,7 +10,7 @@ import { resolveScenario } from '../sim/scenario/resolve.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
 import { type EngineName, openSession, type Session, type SessionOptions } from '../sim/session.ts';
 
-export const RANDOM = { name: 'random', seed: 1 } as const;
+export const RANDOM = { name: 'random-uniform', seed: 1 } as const;
 
 /** A shipped scenario by its name. */
 export function shipped(name: string, set: Readonly<Record<string, string>> = {}): ResolvedScenario {

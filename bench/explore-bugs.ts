@@ -3,7 +3,7 @@
  * one.
  */
 import { shrink } from '../replay/shrink.ts';
-import { RandomChooser } from '../sim/choosers/random.ts';
+import { RandomUniformChooser } from '../sim/choosers/random-uniform.ts';
 import { MemoEngine } from '../sim/engine/memo.ts';
 import { Explorer } from '../sim/explore/breadth/explorer.ts';
 import { BoundedSearch } from '../sim/explore/in-order/bounded.ts';
@@ -90,8 +90,8 @@ function leastDeviating(scenario: ResolvedScenario, property: string): Way & Dev
 }
 
 const randomRun = (scenario: ResolvedScenario, engine: MemoEngine, seed: number, labels?: string[]): Run => {
-  const random = new RandomChooser(seed);
-  const choose: RandomChooser['choose'] = (view) => {
+  const random = new RandomUniformChooser(seed);
+  const choose: RandomUniformChooser['choose'] = (view) => {
     const index = random.choose(view);
     labels?.push(view.alternative(index).label);
     return index;

@@ -5,6 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { bigHosts } from './big-hosts.ts';
 import { engine } from './engine.ts';
 import { firstBug } from './explore/first-bug.ts';
 import { schedules } from './explore/schedules.ts';
@@ -18,6 +19,7 @@ import { replay } from './replay.ts';
 import { startup } from './startup.ts';
 
 const FIGURES: readonly Figure[] = [
+  bigHosts,
   engine,
   exploreLock,
   exploreHost,

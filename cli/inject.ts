@@ -20,7 +20,7 @@ export interface InjectFlags {
   readonly deliver?: string;
   readonly choose?: string;
   readonly disturb?: string;
-  readonly then?: 'follow' | 'fifo' | 'random';
+  readonly then?: 'follow' | 'fifo' | 'random' | 'random-uniform';
   readonly seed?: number;
 }
 
@@ -48,8 +48,9 @@ function actionOf(options: InjectFlags): InjectAction {
 }
 
 function afterOf({ then = 'follow', seed }: InjectFlags): InjectOptions['after'] {
-  if (seed !== undefined && then !== 'random') throw usageError(`--seed is for --then random, not for --then ${then}`);
-  return then === 'random' ? { name: then, seed: seed ?? 0 } : { name: then };
+  const draws = then === 'random' || then === 'random-uniform';
+  if (seed !== undefined && !draws) throw usageError(`--seed is for --then random, not for --then ${then}`);
+  return draws ? { name: then, seed: seed ?? 0 } : { name: then };
 }
 
 /** The flags that say what is injected, and where. */
@@ -165,7 +166,7 @@ export const INJECT_OPTIONS: readonly OptionSpec[] = [
   {
     flags: '--then <how>',
     description: 'what comes after: the recorded choices as long as they fit (default), or a chooser',
-    choices: ['follow', 'fifo', 'random'],
+    choices: ['follow', 'fifo', 'random', 'random-uniform'],
   },
 ];
 

@@ -1,6 +1,7 @@
 /** The points of a run by name, with what could have been chosen at each. */
 
 import { stateAt } from '../replay/fold.ts';
+import { indicesOf } from '../replay/inspect.ts';
 import { scenarioOf } from '../replay/model.ts';
 import { HitCounter } from '../replay/points.ts';
 import type { Journal } from '../replay/reader.ts';
@@ -17,7 +18,12 @@ export interface ListedPoint {
   readonly microStep: string | null;
   /** What was chosen. */
   readonly label: string;
-  /** All that could have been chosen; empty if this model does not know the state. */
+  /** How many alternatives there were. */
+  readonly count: number;
+  /**
+   * What could have been chosen, of many the first moves and the first other offers; empty if this
+   * model does not know the state.
+   */
   readonly alternatives: readonly string[];
 }
 
@@ -27,8 +33,11 @@ export interface PointFilter {
   readonly actor?: string | undefined;
 }
 
+/** Moves, and other offers, that are listed of one step. */
+const ALTERNATIVES_MAX = 32;
+
 /** What could be chosen at each step from `from` on. */
-function* alternativesFrom(journal: Journal, from: number): Generator<readonly string[], void> {
+function* alternativesFrom(journal: Journal, from: number): Generator<Pick<ListedPoint, 'count' | 'alternatives'>, void> {
   let sequencer: ReturnType<typeof restore>;
   try {
     sequencer = restore(new MemoEngine(topologyOf(scenarioOf(journal))), stateAt(journal, from - 1));
@@ -37,10 +46,10 @@ function* alternativesFrom(journal: Journal, from: number): Generator<readonly s
     throw error;
   }
   for (const { index, label } of journal.choices(from)) {
-    const labels = sequencer.alternatives().map((alternative) => alternative.label);
+    const { count } = sequencer;
     // The journal is of another model, so what this one offers is not what the run had.
-    if (labels[index] !== label) return;
-    yield labels;
+    if (index >= count || sequencer.alternative(index).label !== label) return;
+    yield { count, alternatives: indicesOf(sequencer, ALTERNATIVES_MAX, index).map((at) => sequencer.alternative(at).label) };
     sequencer.take(index);
   }
 }
@@ -55,9 +64,9 @@ export function* listPoints(journal: Journal, { from = 1, limit, actor }: PointF
     const { step, microStep, label } = moment;
     const point = microStep === null ? null : counter.point(moment.actor, microStep, shortName(microStep));
     if (step < from) continue;
-    const labels = alternatives.next().value ?? [];
+    const offered = alternatives.next().value ?? { count: 0, alternatives: [] };
     if (actor !== undefined && moment.actor !== actor) continue;
-    yield { step, point, actor: moment.actor, microStep, label, alternatives: labels };
+    yield { step, point, actor: moment.actor, microStep, label, ...offered };
     if (--left === 0) return;
   }
 }

@@ -38,6 +38,7 @@ interface RunOptions {
 /** The options that a chooser uses. */
 const LOOKS_AT: Readonly<Partial<Record<SessionChooser['name'], readonly (keyof RunOptions)[]>>> = {
   random: ['seed'],
+  'random-uniform': ['seed'],
   pct: ['seed', 'depth', 'horizon', 'maxSteps'],
   pos: ['seed'],
   surw: ['seed', 'maxSteps'],
@@ -49,7 +50,7 @@ function chooserOf(options: RunOptions, io: Io): { readonly spec: SessionChooser
   const { chooser, seed = 0, schedule, depth, horizon, maxSteps: stepsMax } = options;
   if (schedule === undefined) {
     if (chooser === 'replay') throw usageError('the chooser replay needs --schedule');
-    if (chooser === 'random') return { spec: { name: chooser, seed }, schedule: '' };
+    if (chooser === 'random' || chooser === 'random-uniform') return { spec: { name: chooser, seed }, schedule: '' };
     if (chooser === undefined || chooser === 'fifo') return { spec: { name: 'fifo' }, schedule: '' };
     // A number that is not measured must be given, and what is given is part of the run's identity.
     const asked = Object.entries({ depth, horizon, stepsMax }).flatMap(([key, value]) => (value === undefined ? [] : [`${key} ${value}`]));
@@ -140,7 +141,7 @@ export const COMMAND: Command = {
     {
       flags: '--chooser <name>',
       description: 'who decides (default: fifo, or replay with --schedule)',
-      choices: ['fifo', 'random', 'replay', 'pct', 'pos', 'surw', 'starve'],
+      choices: ['fifo', 'random', 'random-uniform', 'replay', 'pct', 'pos', 'surw', 'starve'],
     },
     { flags: '--seed <n>', description: 'seed of a chooser that draws (default: 0)', parse: integer(0) },
     ...PCT_OPTIONS,

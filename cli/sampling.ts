@@ -149,7 +149,16 @@ function againOf(
     ];
   }
   const pct = by === 'pct' ? ['--depth', String(depth), '--horizon', String(horizon)] : [];
-  return ['run', ...scenario, '--chooser', by, '--seed', String(seed), ...pct, ...(by === 'surw' ? steps : [])];
+  return [
+    'run',
+    ...scenario,
+    '--chooser',
+    by === 'random' ? 'random-uniform' : by,
+    '--seed',
+    String(seed),
+    ...pct,
+    ...(by === 'surw' ? steps : []),
+  ];
 }
 
 const documentOf = (result: Sample, violations: readonly Shown[], { scenario, strategy, seed }: SampleRequest) => ({

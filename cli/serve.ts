@@ -43,7 +43,7 @@ interface Options extends InjectFlags {
   readonly variant?: string;
   readonly mutant?: string;
   readonly set?: Readonly<Record<string, string>>;
-  readonly chooser?: 'fifo' | 'random';
+  readonly chooser?: 'fifo' | 'random' | 'random-uniform';
   readonly seed?: number;
   readonly engine?: EngineName;
   readonly output?: string;
@@ -92,7 +92,7 @@ function namedLive(start: RunStart, io: Io): LiveRun {
 function live(reference: string, io: Io, options: Options): ServedRun {
   const { chooser = 'fifo', seed = 0, engine = 'live' } = options;
   const scenario = resolved(loadReference(reference, io).scenario, options);
-  const spec: ChooserSpec = chooser === 'random' ? { name: chooser, seed } : { name: chooser };
+  const spec: ChooserSpec = chooser === 'fifo' ? { name: chooser } : { name: chooser, seed };
   return watched((sink) => openSession({ scenario, engine, chooser: spec, seed, sink }), io, options);
 }
 
@@ -273,8 +273,8 @@ export const COMMAND: Command = {
     { flags: '--replay', description: 'the journal is re-executed while it is watched' },
     { flags: '--inject [point]', description: 'the journal is forked there, and the fork runs while it is watched; as inject does' },
     ...INJECT_OPTIONS,
-    { flags: '--chooser <name>', description: 'who decides in a live run (default: fifo)', choices: ['fifo', 'random'] },
-    { flags: '--seed <n>', description: 'seed of the random chooser, or of --then random (default: 0)', parse: integer(0) },
+    { flags: '--chooser <name>', description: 'who decides in a live run (default: fifo)', choices: ['fifo', 'random', 'random-uniform'] },
+    { flags: '--seed <n>', description: 'seed of a chooser that draws, or of --then random (default: 0)', parse: integer(0) },
     { flags: '--engine <name>', description: 'default: live', choices: ['live', 'memo'] },
     { flags: '--pace <ms>', description: 'a live run takes one step in so many milliseconds', parse: integer(1) },
     { flags: '-o, --output <file>', description: 'journal of the live run (default: ./worldswitch-runs/<run id>.wsj)' },

@@ -29,6 +29,12 @@ interface Options {
 const RECORDS_SHOWN = 40;
 const POINTS_SHOWN = 200;
 const DOCUMENT_LIMIT = 10_000;
+/** Actors of one state, moves, and other offers, that a text shows. */
+const STATES_SHOWN = 64;
+/** Characters of a context among others. */
+const CONTEXT_CHARS = 1000;
+/** Alternatives of one point that a text shows. */
+const OTHERS_SHOWN = 16;
 /** The model is not the one that wrote the journal: the records are read all the same. */
 const MODEL_ERRORS: readonly string[] = ['RestoreError', 'ResolvedScenarioError', 'JournalModulesError'];
 
@@ -62,7 +68,7 @@ function factsOf(journal: Journal, live: boolean) {
 }
 
 /** A step looked at; of a journal that has none, nothing. */
-interface Look extends Pick<StepReport, 'state' | 'inFlight' | 'alternatives'> {
+interface Look extends Pick<StepReport, 'state' | 'inFlight' | 'count' | 'alternatives'> {
   readonly step: number | null;
   readonly digest: string | null;
   readonly vtime: number | null;
@@ -75,6 +81,7 @@ const NOTHING: Look = {
   vtime: null,
   state: {},
   inFlight: [],
+  count: 0,
   alternatives: [],
   note: 'no step was recorded: there is no state to show',
 };
@@ -83,15 +90,15 @@ const NOTHING: Look = {
  * The state from the records, and from the model what could come next; without that if the model
  * does not know the state.
  */
-function looked(journal: Journal, step: number): Look {
+function looked(journal: Journal, step: number, limit: number): Look {
   if (journal.records === 0) return NOTHING;
   try {
-    return { ...reportStep(journal, step), note: null };
+    return { ...reportStep(journal, step, limit), note: null };
   } catch (error) {
     if (!(error instanceof Error && MODEL_ERRORS.includes(error.name))) throw error;
     const { digest, vtime, actors, inFlight } = stateAt(journal, step);
     const note = `what could come next is not known: ${foreignModel(journal) ?? error.message}`;
-    return { step, digest, vtime, state: Object.fromEntries(actors), inFlight, alternatives: [], note };
+    return { step, digest, vtime, state: Object.fromEntries(actors), inFlight, count: 0, alternatives: [], note };
   }
 }
 
@@ -109,12 +116,14 @@ function* chosenRecords(journal: Journal, { from = 1, limit, actor }: Options, l
   }
 }
 
+const inPart = (text: string): string => (text.length > CONTEXT_CHARS ? `${text.slice(0, CONTEXT_CHARS)}…` : text);
+
 const ofActor = (state: StepReport['state'], actor: string | undefined): StepReport['state'] =>
   actor === undefined || !Object.hasOwn(state, actor) ? state : { [actor]: state[actor]! };
 
 function document(journal: Journal, options: Options & { readonly live: boolean }, file: string, io: Io) {
   const { step = journal.steps, actor, points, explain, from, limit, live } = options;
-  const { state, ...report } = looked(journal, step);
+  const { state, ...report } = looked(journal, step, DOCUMENT_LIMIT);
   return {
     ...report,
     state: ofActor(state, actor),
@@ -180,25 +189,32 @@ function printRecords(printer: Printer, journal: Journal, options: Options): voi
 }
 
 function printStep(printer: Printer, journal: Journal, step: number, actor: string | undefined): void {
-  const { digest, vtime, state, inFlight, alternatives, note } = looked(journal, step);
+  const { digest, vtime, state, inFlight, count, alternatives, note } = looked(journal, step, STATES_SHOWN);
   if (digest === null) {
     printer.line(note ?? '');
     return;
   }
   printer.line(styled('bold', `After step ${step}`), `   digest ${digest}   ${vtime} ns of nominal cost`);
-  for (const [id, { value, context }] of Object.entries(ofActor(state, actor))) {
+  const states = Object.entries(ofActor(state, actor));
+  for (const [id, { value, context }] of states.slice(0, STATES_SHOWN)) {
     printer.line('  ', styled('cyan', id), `  ${JSON.stringify(value)}`);
-    printer.line(styled('dim', `      ${JSON.stringify(context)}`));
+    printer.line(styled('dim', `      ${actor === undefined ? inPart(JSON.stringify(context)) : JSON.stringify(context)}`));
   }
+  if (states.length > STATES_SHOWN)
+    printer.line(styled('dim', `  ${states.length - STATES_SHOWN} more actors: --actor ID for one, --json for all`));
   printer.line(inFlight.length === 0 ? 'Nothing in flight' : 'In flight');
   for (const { from, to, type, payload } of inFlight) printer.line(`  ${from} -> ${to}  ${messageText(type, payload)}`);
   printer.line(note ?? (alternatives.length === 0 ? 'No alternative' : 'What can come next'));
   for (const { index, label, taken } of alternatives) printer.line(`  ${index}  `, taken ? styled('green', `${label}  taken`) : label);
+  if (count > alternatives.length) printer.line(styled('dim', `  ${count - alternatives.length} more, of ${count} in all`));
 }
 
-function pointCells({ step, point, label, alternatives }: ListedPoint): Part[] {
+function pointCells({ step, point, label, count, alternatives }: ListedPoint): Part[] {
   const others = alternatives.filter((alternative) => alternative !== label);
-  return [String(step).padStart(5), point ?? '-', label, styled('dim', others.length === 0 ? '' : `or ${others.join('; ')}`)];
+  const shown = others.slice(0, OTHERS_SHOWN);
+  const more = count - 1 - shown.length;
+  const text = `or ${shown.join('; ')}${more > 0 ? `; and ${more} more` : ''}`;
+  return [String(step).padStart(5), point ?? '-', label, styled('dim', others.length === 0 ? '' : text)];
 }
 
 function printPoints(printer: Printer, journal: Journal, { actor, from, limit = POINTS_SHOWN }: Options, file: string): void {

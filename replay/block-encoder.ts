@@ -192,7 +192,7 @@ export class BlockEncoder {
 
   #define(map: IdMap, kind: number, slot: number, id: number, { store, labels }: RecordNames): number {
     const table = kind === CHANGE ? LOCALS : kind === CHOICE ? LABELS : EVENTS;
-    const text = kind === CHANGE ? store.kindOfSlot[slot]!.locals.texts[id] : kind === CHOICE ? labels[id] : store.events.texts[id];
+    const text = kind === CHANGE ? store.kindOfSlot[slot]!.locals.text(id) : kind === CHOICE ? labels[id] : store.events.text(id);
     if (text === undefined) throw new RangeError(`record ${this.nextSeq} refers to number ${id}, which was never interned`);
     const fileId = this.dictionary.add(table, text);
     map.ids[id] = fileId;

@@ -8,6 +8,7 @@ import { sizeOfJson } from '../sim/json-text.ts';
 import { DEPTH_MAX } from './codec-msgpack.ts';
 import { decodedAt, type Place, UndecodableError } from './errors.ts';
 import { PIECES_MAX, REFERENCES_MAX, TEXTS_MAX } from './limits.ts';
+import { cut, keyOf, LONG_CHARS, PIECE_CHARS_MAX } from './pieces.ts';
 import { TextTable } from './text-table.ts';
 import { Column } from './varint.ts';
 
@@ -17,7 +18,6 @@ export const LOCALS = 2;
 const TABLES = ['labels', 'events', 'locals'] as const;
 type TableIndex = typeof LABELS | typeof EVENTS | typeof LOCALS;
 
-const PIECE_CHARS_MAX = 4096;
 /**
  * All texts of a file together. Pieces are shared, so a small file can ask for much: beyond the
  * first characters, it may have so many for each of its bytes that define texts.
@@ -48,16 +48,22 @@ export class DictionaryWriter {
 
   add(table: TableIndex, text: string): number {
     const ids = this.#ids[table]!;
-    const known = ids.get(text);
+    const pieces = text.length > LONG_CHARS ? this.#piecesOf(text) : null;
+    const key = pieces === null ? text : keyOf(pieces);
+    const known = ids.get(key);
     if (known !== undefined) return known;
     const id = this.#sizes[table]!++;
-    ids.set(text, id);
+    ids.set(key, id);
     this.defined++;
-    const pieces = cut(text);
     const column = this.#newTexts[table]!;
-    column.push(pieces.length);
-    for (const piece of pieces) column.push(this.#piece(piece));
+    const all = pieces ?? this.#piecesOf(text);
+    column.push(all.length);
+    for (const piece of all) column.push(piece);
     return id;
+  }
+
+  #piecesOf(text: string): number[] {
+    return cut(text).map((piece) => this.#piece(piece));
   }
 
   #piece(text: string): number {
@@ -91,24 +97,19 @@ export class DictionaryWriter {
   resume(read: Dictionary): void {
     for (const piece of read.pieces) this.#pieces.set(piece, this.#pieceCount++);
     for (const table of [LABELS, EVENTS, LOCALS] as const)
-      for (let id = 0; id < read.sizes[table]; id++) this.#ids[table]!.set(read.text(table, id), this.#sizes[table]!++);
+      for (let id = 0; id < read.sizes[table]; id++) {
+        const key = this.#known(read.text(table, id));
+        if (key !== null) this.#ids[table]!.set(key, this.#sizes[table]!);
+        this.#sizes[table]!++;
+      }
   }
-}
 
-/**
- * Where a text is cut is the writer's business: after commas, because fields recur where whole
- * texts do not.
- */
-function cut(text: string): string[] {
-  const pieces: string[] = [];
-  let from = 0;
-  while (from < text.length) {
-    const comma = text.indexOf(',', from);
-    const end = Math.min(comma < 0 ? text.length : comma + 1, from + PIECE_CHARS_MAX);
-    pieces.push(text.slice(from, end));
-    from = end;
+  /** What tells a text of the file apart; null for a long one that another writer has cut. */
+  #known(text: string): string | null {
+    if (text.length <= LONG_CHARS) return text;
+    const pieces = cut(text).map((piece) => this.#pieces.get(piece));
+    return pieces.includes(undefined) ? null : keyOf(pieces as number[]);
   }
-  return pieces;
 }
 
 export interface EventEntry {

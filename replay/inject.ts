@@ -3,7 +3,7 @@
  * from it.
  */
 import type { JsonObject, RunStart } from '../events/journal.ts';
-import type { ChoiceView, Chooser } from '../sim/choosers/chooser.ts';
+import { type ChoiceView, type Chooser, toldOf } from '../sim/choosers/chooser.ts';
 import { ReplayChooser } from '../sim/choosers/replay.ts';
 import { MemoEngine } from '../sim/engine/memo.ts';
 import { topologyOf } from '../sim/host/topology.ts';
@@ -35,7 +35,10 @@ export interface InjectOptions {
    * What comes after: the recorded choices by label as long as they fit and then in order, or a
    * chooser of its own.
    */
-  readonly after: { readonly name: 'follow' } | { readonly name: 'fifo' } | { readonly name: 'random'; readonly seed: number };
+  readonly after:
+    | { readonly name: 'follow' }
+    | { readonly name: 'fifo' }
+    | { readonly name: 'random' | 'random-uniform'; readonly seed: number };
 }
 
 /** The choice cannot be made there. @public */
@@ -105,7 +108,7 @@ class ForkChooser implements Chooser {
     if (this.#step > this.#at) return this.#after.choose(view);
     const labels = view.alternatives().map(({ label }) => label);
     const found = labels.findIndex((label) => fits(label, this.#action));
-    if (found < 0) throw new InjectError(`step ${this.#at} has no alternative for ${told(this.#action)}; it has ${labels.join('; ')}`);
+    if (found < 0) throw new InjectError(`step ${this.#at} has no alternative for ${told(this.#action)}; it has ${toldOf(view)}`);
     this.label = labels[found]!;
     return found;
   }
@@ -144,7 +147,7 @@ export function prepareInjection(journal: Journal, options: InjectOptions, sink:
     goOn.name === 'follow' ? new ReplayChooser(journal.choices(at + 1), { match: 'label', after: chooserOf({ name: 'fifo' }) }) : null;
   const after = followed ?? chooserOf(goOn as ChooserSpec);
   const chooser = new ForkChooser(new ReplayChooser(journal.choices(), { match: 'strict' }), at, action, after);
-  const seed = goOn.name === 'random' ? goOn.seed : journal.start.seed;
+  const seed = 'seed' in goOn ? goOn.seed : journal.start.seed;
   const schedule = `${journal.header.runId}@${at}: ${told(action)}, then ${goOn.name}`;
   const start = runStartOf(scenario, topology, { chooser: 'inject', seed, schedule });
   const run = new Run({ scenario, engine: new MemoEngine(topology), chooser, sink });

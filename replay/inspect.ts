@@ -7,6 +7,7 @@ import type { JsonObject } from '../events/journal.ts';
 import { MemoEngine } from '../sim/engine/memo.ts';
 import { topologyOf } from '../sim/host/topology.ts';
 import { restore } from '../sim/restore.ts';
+import type { Sequencer } from '../sim/sequencer.ts';
 import type { Topology } from '../sim/store.ts';
 import { stateAt } from './fold.ts';
 import type { InFlight } from './folder.ts';
@@ -20,7 +21,11 @@ export interface StepReport {
   /** `{value, context}` by actor. */
   readonly state: Readonly<Record<string, JsonObject>>;
   readonly inFlight: readonly InFlight[];
-  /** What the chooser could have answered next; `taken` is what it answered. */
+  /** How many alternatives there are. */
+  readonly count: number;
+  /**
+   * What the chooser could have answered next; `taken` is what it answered, which is always there.
+   */
   readonly alternatives: readonly { readonly index: number; readonly label: string; readonly taken: boolean }[];
 }
 
@@ -35,10 +40,11 @@ function modelOf(journal: Journal): Topology {
 
 /**
  * The state comes from the records; the alternatives from the model, which must know that state.
+ * `limit`: of the moves, and of the offers that are no moves, so many are listed at most.
  * @throws RangeError if there is no such step
  * @throws RestoreError if the model does not know the state
  */
-export function reportStep(journal: Journal, step: number): StepReport {
+export function reportStep(journal: Journal, step: number, limit: number = Number.POSITIVE_INFINITY): StepReport {
   const state = stateAt(journal, step);
   const sequencer = restore(new MemoEngine(modelOf(journal)), state);
   const taken = step < journal.steps ? journal.choices(step + 1).next().value?.index : undefined;
@@ -48,6 +54,19 @@ export function reportStep(journal: Journal, step: number): StepReport {
     vtime: state.vtime,
     state: Object.fromEntries(state.actors),
     inFlight: state.inFlight,
-    alternatives: sequencer.alternatives().map(({ label }, index) => ({ index, label, taken: index === taken })),
+    count: sequencer.count,
+    alternatives: indicesOf(sequencer, limit, taken).map((index) => ({
+      index,
+      label: sequencer.alternative(index).label,
+      taken: index === taken,
+    })),
   };
+}
+
+/** The first alternatives and the first of those that are no moves, `limit` of each, and `also`. */
+export function indicesOf({ count, lineup }: Sequencer, limit: number, also?: number): number[] {
+  const first = (from: number, to: number) => Array.from({ length: Math.max(0, Math.min(limit, to - from)) }, (_, i) => from + i);
+  const indices = [...first(0, lineup.offersAt), ...first(lineup.offersAt, count)];
+  if (also === undefined || also >= count || indices.includes(also)) return indices;
+  return [...indices, also].sort((a, b) => a - b);
 }

@@ -9,7 +9,7 @@ import { shippedNames, shippedPath } from '../api/shipped-scenarios.ts';
 import type { Choice, RunEnd } from '../events/journal.ts';
 import type { ChoiceView, Chooser } from '../sim/choosers/chooser.ts';
 import { FifoChooser } from '../sim/choosers/fifo.ts';
-import { RandomChooser } from '../sim/choosers/random.ts';
+import { RandomUniformChooser } from '../sim/choosers/random-uniform.ts';
 import { ReplayChooser } from '../sim/choosers/replay.ts';
 import { MemoEngine } from '../sim/engine/memo.ts';
 import { explore } from '../sim/explore/explore.ts';
@@ -98,7 +98,7 @@ const SEEDS = 500;
 /** A random run that a violation of this property ends. */
 function drawn(scenario: ResolvedScenario, property: string): readonly Choice[] | null {
   for (let seed = 0; seed < SEEDS; seed++) {
-    const recorded = record(scenario, new RandomChooser(seed));
+    const recorded = record(scenario, new RandomUniformChooser(seed));
     if (endsBy(recorded, property)) return recorded.schedule;
   }
   return null;
@@ -107,7 +107,7 @@ function drawn(scenario: ResolvedScenario, property: string): readonly Choice[] 
 /** For each violation the least deviating schedule that leads to it; and one that leads to none. */
 function search(scenario: ResolvedScenario, wanted: readonly string[]): Map<string | null, readonly Choice[]> {
   const found = new Map<string | null, readonly Choice[]>();
-  for (const chooser of [new FifoChooser(), ...Array.from({ length: 200 }, (_, seed) => new RandomChooser(seed))]) {
+  for (const chooser of [new FifoChooser(), ...Array.from({ length: 200 }, (_, seed) => new RandomUniformChooser(seed))]) {
     const recorded = record(scenario, chooser);
     if (endsBy(recorded, null)) found.set(null, recorded.schedule);
     if (found.has(null)) break;

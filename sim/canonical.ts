@@ -45,12 +45,20 @@ function canonicalArray(values: readonly unknown[]): string {
   return `[${text}]`;
 }
 
-function canonicalObject(value: object): string {
+/**
+ * The fields of a plain object.
+ * @throws NotPlainDataError if it is an instance of something
+ */
+export function fieldsOf(value: object): Readonly<Record<string, unknown>> {
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) {
     throw new NotPlainDataError(`an instance of ${value.constructor.name} is not plain data; use objects and arrays`);
   }
-  const fields = value as Readonly<Record<string, unknown>>;
+  return value as Readonly<Record<string, unknown>>;
+}
+
+function canonicalObject(value: object): string {
+  const fields = fieldsOf(value);
   let text = '';
   for (const key of sortedKeys(fields)) {
     const field = fields[key];
@@ -59,7 +67,8 @@ function canonicalObject(value: object): string {
   return `{${text}}`;
 }
 
-function sortedKeys(fields: object): readonly string[] {
+/** The names of all fields in canonical order. */
+export function sortedKeys(fields: object): readonly string[] {
   const keys = Object.keys(fields);
   // Most stand in order, and to see that costs less than to sort.
   for (let i = 1; i < keys.length; i++) if (keys[i]! < keys[i - 1]!) return keys.sort();

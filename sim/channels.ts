@@ -2,15 +2,15 @@
 import { channelLaneA, channelLaneB, queueLaneA, queueLaneB } from './canonical.ts';
 import type { Store } from './store.ts';
 
-/** The queue of one pair; never empty. */
+/** The queue of one pair; never empty. What joins or leaves it makes another one. */
 export interface Channel {
   readonly from: number;
   readonly to: number;
-  readonly events: number[];
+  readonly events: readonly number[];
   /** seq of each message's `send` record: tells arrival order, is in no digest. */
-  readonly seqs: number[];
-  laneA: number;
-  laneB: number;
+  readonly seqs: readonly number[];
+  readonly laneA: number;
+  readonly laneB: number;
 }
 
 const NONE: readonly number[] = [];
@@ -23,7 +23,6 @@ export interface Flight {
 }
 
 const EMPTY: Flight = { ordered: [], laneA: 0, laneB: 0 };
-const copied = (channel: Channel): Channel => ({ ...channel, events: [...channel.events], seqs: [...channel.seqs] });
 
 export class Channels {
   /** Non-empty queues by receiver, then sender. */
@@ -43,13 +42,13 @@ export class Channels {
 
   /** Messages in flight from one actor to another, oldest first. */
   between(from: number, to: number): readonly number[] {
-    for (const channel of this.ordered) if (channel.from === from && channel.to === to) return channel.events;
-    return NONE;
+    const found = this.ordered[this.#placeOf(from, to)];
+    return found?.from === from && found.to === to ? found.events : NONE;
   }
 
   #copy(): Flight {
     const { ordered, laneA, laneB } = this;
-    return ordered.length === 0 ? EMPTY : { ordered: ordered.map(copied), laneA, laneB };
+    return ordered.length === 0 ? EMPTY : { ordered: ordered.slice(), laneA, laneB };
   }
 
   /** Puts back what was in flight. */
@@ -78,42 +77,50 @@ export class Channels {
 
   push(from: number, to: number, event: number, seq: number): void {
     this.#marked ??= this.#copy();
-    let at = 0;
-    while (at < this.ordered.length && before(this.ordered[at]!, from, to)) at++;
+    const at = this.#placeOf(from, to);
     const found = this.ordered[at];
-    const channel = found && found.from === from && found.to === to ? found : { from, to, events: [], seqs: [], laneA: 0, laneB: 0 };
-    if (channel !== found) this.ordered.splice(at, 0, channel);
-    channel.events.push(event);
-    channel.seqs.push(seq);
-    this.#rehash(channel);
+    if (found?.from === from && found.to === to) this.ordered[at] = this.#with(found, [...found.events, event], [...found.seqs, seq]);
+    else this.ordered.splice(at, 0, this.#with({ from, to, laneA: 0, laneB: 0 }, [event], [seq]));
   }
 
   /** Takes the head of the queue at `index` of `ordered` out. @returns seq of its `send` record */
   take(index: number): number {
     this.#marked ??= this.#copy();
     const channel = this.ordered[index]!;
-    channel.events.shift();
-    const seq = channel.seqs.shift()!;
-    this.#rehash(channel);
-    if (channel.events.length === 0) this.ordered.splice(index, 1);
-    return seq;
+    const rest = this.#with(channel, channel.events.slice(1), channel.seqs.slice(1));
+    if (rest.events.length === 0) this.ordered.splice(index, 1);
+    else this.ordered[index] = rest;
+    return channel.seqs[0]!;
   }
 
-  #rehash(channel: Channel): void {
-    const { laneA, laneB } = this.#store.events;
+  /** Where the queue of a pair stands, or would stand. */
+  #placeOf(from: number, to: number): number {
+    let low = 0;
+    let high = this.ordered.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (before(this.ordered[middle]!, from, to)) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** A queue with other messages, which the digest then has. */
+  #with(old: Pick<Channel, 'from' | 'to' | 'laneA' | 'laneB'>, events: readonly number[], seqs: readonly number[]): Channel {
+    const { from, to } = old;
+    const lanes = this.#store.events;
     let a = 0;
     let b = 0;
-    for (const event of channel.events) {
-      a = queueLaneA(a, laneA[event]!);
-      b = queueLaneB(b, laneB[event]!);
+    for (const event of events) {
+      a = queueLaneA(a, lanes.laneA[event]!);
+      b = queueLaneB(b, lanes.laneB[event]!);
     }
-    const full = channel.events.length > 0;
-    const newA = full ? channelLaneA(a, channel.from, channel.to) : 0;
-    const newB = full ? channelLaneB(b, channel.from, channel.to) : 0;
-    this.laneA = (this.laneA + newA - channel.laneA) | 0;
-    this.laneB = (this.laneB + newB - channel.laneB) | 0;
-    channel.laneA = newA;
-    channel.laneB = newB;
+    const full = events.length > 0;
+    const laneA = full ? channelLaneA(a, from, to) : 0;
+    const laneB = full ? channelLaneB(b, from, to) : 0;
+    this.laneA = (this.laneA + laneA - old.laneA) | 0;
+    this.laneB = (this.laneB + laneB - old.laneB) | 0;
+    return { from, to, events, seqs, laneA, laneB };
   }
 }
 

@@ -3,6 +3,7 @@
  * that is written is dropped.
  */
 import type { AnyMachineSnapshot, AnyStateNode } from 'xstate';
+import type { CountedOffers, OffersOf } from '../actors/host/counted-offers.ts';
 import { didYouMean } from '../events/nearest.ts';
 import { ModelError } from './engine/port.ts';
 import { shown } from './scenario/issues.ts';
@@ -26,8 +27,19 @@ const OF_PATHS: readonly string[] = ['step', 'letter', 'source', 'grade'];
 const isMap = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
+/** What the states count of their offers. */
+const countOf = (declared: unknown): OffersOf<unknown>['counted'] | undefined =>
+  typeof declared === 'function' ? (declared as Partial<OffersOf<unknown>>).counted : undefined;
+
+/** Offers of the active states that are counted and not listed; each of them can be taken. */
+export const countedIn = (snapshot: AnyMachineSnapshot): CountedOffers[] =>
+  Object.values(snapshot.getMeta() as Readonly<Record<string, unknown>>).flatMap((meta) => {
+    const counted = isMap(meta) ? countOf(meta[KEY])?.(snapshot.context) : undefined;
+    return counted !== undefined && counted.count > 0 ? [counted] : [];
+  });
+
 /**
- * All that the active states offer, whether it can be taken or not.
+ * All that the active states offer and list, whether it can be taken or not.
  * @throws ModelError naming the state
  */
 export function declaredIn(kind: Kind, snapshot: AnyMachineSnapshot): DeclaredOffer[] {
@@ -35,7 +47,7 @@ export function declaredIn(kind: Kind, snapshot: AnyMachineSnapshot): DeclaredOf
   return Object.entries(snapshot.getMeta() as Readonly<Record<string, unknown>>).flatMap(([state, meta]) => {
     if (!isMap(meta)) return [];
     refuseSlips(meta, `${owner}: meta of ${state}`);
-    return Object.hasOwn(meta, KEY) && meta[KEY] !== undefined
+    return Object.hasOwn(meta, KEY) && meta[KEY] !== undefined && countOf(meta[KEY]) === undefined
       ? offersOf(meta[KEY], snapshot.context, state, `${owner}: offers of ${state}`)
       : [];
   });

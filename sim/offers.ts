@@ -1,21 +1,96 @@
 /**
  * The offers an actor makes in a local state: alternatives that depend on nothing but that state.
  */
+import type { CountedOffers } from '../actors/host/counted-offers.ts';
 import type { ActorId } from '../events/event.ts';
-import { declaredIn, isOffer } from './declared-offers.ts';
-import type { Kind, Store } from './store.ts';
+import { countedIn, declaredIn, isOffer } from './declared-offers.ts';
+import { allowedOffers } from './host/registry.ts';
+import type { AnyEvent, Kind, Store } from './store.ts';
 
 /** Event ids, those that move a processor on apart from the rest. */
 export interface Offers {
   readonly exec: readonly number[];
+  /** All others, as a list: where a count or one of them will do, ask for that. */
   readonly other: readonly number[];
+  readonly otherCount: number;
+  otherAt(index: number): number;
   /** Those of both that are owed: a fair schedule takes one that stays enabled. */
   readonly owed: ReadonlySet<number>;
+  /** The share of the actor in a draw of who acts, by offers that are no moves. */
+  readonly shares: number;
 }
 
 /** Offers that run the processor itself; the sequencer lists them before all others. */
 export const MOVES: readonly string[] = ['exec', 'pick'];
-export const NO_OFFERS: Offers = { exec: [], other: [], owed: new Set() };
+/** The share of what runs, in a draw of who acts: a processor, a queue, a choice of a program. */
+export const RUNS = 8;
+/** The share of what is done to it: preemptions, migrations, disturbances of one actor. */
+const ENVIRONMENT = 1;
+
+/** Offers that are kept as a list even where they are counted. */
+const LISTED_MAX = 256;
+
+/** Offers that are listed. */
+class Listed implements Offers {
+  readonly exec: readonly number[];
+  readonly other: readonly number[];
+  readonly owed: ReadonlySet<number>;
+  readonly shares: number;
+
+  constructor(exec: readonly number[], other: readonly number[], owed: ReadonlySet<number>, shares: number) {
+    this.exec = exec;
+    this.other = other;
+    this.owed = owed;
+    this.shares = shares;
+  }
+
+  get otherCount(): number {
+    return this.other.length;
+  }
+
+  otherAt(index: number): number {
+    return this.other[index]!;
+  }
+}
+
+/** Offers that are listed, and behind them some that are counted and made when asked for. */
+class Counted implements Offers {
+  readonly exec: readonly number[];
+  readonly owed: ReadonlySet<number>;
+  readonly shares: number;
+  readonly otherCount: number;
+  readonly #store: Store;
+  readonly #listed: readonly number[];
+  readonly #count: () => readonly CountedOffers[];
+
+  /** `count`: asked again each time, as what it takes to make them is as large as the host. */
+  constructor(store: Store, { exec, other, owed, shares }: Offers, count: () => readonly CountedOffers[]) {
+    this.exec = exec;
+    this.owed = owed;
+    this.shares = Math.max(shares, ENVIRONMENT);
+    this.otherCount = count().reduce((sum, offers) => sum + offers.count, other.length);
+    this.#store = store;
+    this.#listed = other;
+    this.#count = count;
+  }
+
+  get other(): readonly number[] {
+    const counted = this.#count();
+    const all = counted.flatMap((offers) => Array.from({ length: offers.count }, (_, index) => this.#store.event(offers.at(index))));
+    return [...this.#listed, ...all];
+  }
+
+  otherAt(index: number): number {
+    let left = index - this.#listed.length;
+    if (left < 0) return this.#listed[index]!;
+    const counted = this.#count();
+    let part = 0;
+    for (; left >= counted[part]!.count; part++) left -= counted[part]!.count;
+    return this.#store.event(counted[part]!.at(left));
+  }
+}
+
+export const NO_OFFERS: Offers = new Listed([], [], new Set(), 0);
 
 /** Looks offers up by local state; each is computed once. */
 export class OfferTable {
@@ -35,15 +110,24 @@ export class OfferTable {
 
   #compute(kind: Kind, local: number): Offers {
     const snapshot = kind.locals.values[local]!;
+    const counted = () => countedIn(kind.locals.values[local]!);
+    const isCounted = counted().length > 0;
     const offered = declaredIn(kind, snapshot).filter((offer) => isOffer(this.#store, kind, snapshot, offer));
-    if (offered.length === 0) return NO_OFFERS;
+    if (offered.length === 0 && !isCounted) return NO_OFFERS;
     const moves = offered.filter(({ event }) => MOVES.includes(event.type));
     const others = offered.filter(({ event }) => !MOVES.includes(event.type));
     // Two offers of one content are one alternative, which is owed if one of them is.
     const ids = (some: typeof offered) => [...new Set(some.map(({ event }) => this.#store.event(event)))];
-    return { exec: ids(moves), other: ids(others), owed: new Set(ids(offered.filter(({ owed }) => owed))) };
+    const shares = Math.max(0, ...others.map(({ event }) => sharesOf(kind, event)));
+    const listed = new Listed(ids(moves), ids(others), new Set(ids(offered.filter(({ owed }) => owed))), shares);
+    if (!isCounted) return listed;
+    const all = new Counted(this.#store, listed, counted);
+    return all.otherCount > LISTED_MAX ? all : new Listed(all.exec, all.other, all.owed, all.shares);
   }
 }
+
+/** What schedules, and what disturbs, is done to those who run. */
+const sharesOf = ({ schedules }: Kind, { type }: AnyEvent): number => (schedules || allowedOffers().includes(type) ? ENVIRONMENT : RUNS);
 
 /** What is owed by whom, of all local states that were met: `exec, pick and tick of pcpu`. */
 export function owedOffers(store: Store, table: OfferTable): string[] {

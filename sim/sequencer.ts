@@ -7,6 +7,7 @@ import type { ActorId } from '../events/event.ts';
 import type { Channels } from './channels.ts';
 import type { Changers } from './deadlock.ts';
 import type { ActorEngine } from './engine/port.ts';
+import { Lineup } from './lineup.ts';
 import { deliveryLabel, labelOf, NO_OFFERS, type Offers, OfferTable } from './offers.ts';
 import { type Mark, Recorder } from './recorder.ts';
 import { BLOCK_RECORDS, CHANGE, CHOICE, type RecordBlock, type RecordNames } from './records.ts';
@@ -57,6 +58,8 @@ export class Sequencer {
   readonly locals: readonly number[];
   readonly channels: Channels;
   readonly labels: string[] = [];
+  /** Who can act in the present state. */
+  readonly lineup: Lineup;
   readonly #engine: ActorEngine;
   readonly #stepper: Stepper;
   readonly #classes: StepClasses;
@@ -65,8 +68,6 @@ export class Sequencer {
   readonly #block: RecordBlock;
   readonly #offers: OfferTable;
   readonly #offered: Offers[] = [];
-  #execCount = 0;
-  #otherCount = 0;
   readonly #labelIds = new Map<string, number>();
   readonly #offerLabels: Map<number, number>[] = [];
 
@@ -80,6 +81,7 @@ export class Sequencer {
     this.#world = new Recorder(this.store, (choice) => this.labels[this.#labelAt(choice)]!);
     this.locals = this.#world.locals;
     this.channels = this.#world.channels;
+    this.lineup = new Lineup(this.store.ids.length, this.channels.ordered);
     this.#block = this.#world.block;
   }
 
@@ -136,7 +138,7 @@ export class Sequencer {
 
   /** How many alternatives there are. */
   get count(): number {
-    return this.channels.ordered.length + this.#execCount + this.#otherCount;
+    return this.lineup.count;
   }
 
   /**
@@ -222,11 +224,10 @@ export class Sequencer {
 
   /** Looks again at what the actor in `slot` offers. */
   #refresh(slot: number): void {
-    const old = this.#offered[slot]!;
-    const next = this.#offers.of(this.store.kindOfSlot[slot]!, this.locals[slot]!);
-    this.#execCount += next.exec.length - old.exec.length;
-    this.#otherCount += next.other.length - old.other.length;
-    this.#offered[slot] = next;
+    const offers = this.#offers.of(this.store.kindOfSlot[slot]!, this.locals[slot]!);
+    if (offers === this.#offered[slot]) return;
+    this.#offered[slot] = offers;
+    this.lineup.set(slot, offers.exec.length, offers.otherCount, offers.shares);
   }
 
   #locate(index: number): Choice {
@@ -234,14 +235,13 @@ export class Sequencer {
     if (index < 0 || index >= this.count || !Number.isInteger(index))
       throw new RangeError(`there is no alternative ${index}; step ${this.step + 1} has ${this.count}`);
     if (index < ordered.length) return { kind: 'deliver', queue: index, slot: ordered[index]!.to, event: ordered[index]!.events[0]! };
-    let left = index - ordered.length;
-    const kind = left < this.#execCount ? 'exec' : 'offer';
-    if (kind === 'offer') left -= this.#execCount;
-    for (let slot = 0; ; slot++) {
-      const offers = kind === 'exec' ? this.#offered[slot]!.exec : this.#offered[slot]!.other;
-      if (left < offers.length) return { kind, queue: -1, slot, event: offers[left]! };
-      left -= offers.length;
+    const { lineup } = this;
+    if (index < ordered.length + lineup.moves) {
+      const slot = lineup.moverOf(index);
+      return { kind: 'exec', queue: -1, slot, event: this.#offered[slot]!.exec[index - lineup.firstMove(slot)]! };
     }
+    const slot = lineup.offererOf(index);
+    return { kind: 'offer', queue: -1, slot, event: this.#offered[slot]!.otherAt(index - lineup.firstOffer(slot)) };
   }
 
   #labelAt({ queue, slot, event }: Choice): number {

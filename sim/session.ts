@@ -7,6 +7,7 @@ import type { Choice, JsonObject, RunStart } from '../events/journal.ts';
 import type { Chooser } from './choosers/chooser.ts';
 import { FifoChooser } from './choosers/fifo.ts';
 import { RandomChooser } from './choosers/random.ts';
+import { RandomUniformChooser } from './choosers/random-uniform.ts';
 import { ReplayChooser, type ReplayOptions } from './choosers/replay.ts';
 import { LiveEngine } from './engine/live.ts';
 import { MemoEngine } from './engine/memo.ts';
@@ -26,7 +27,7 @@ export type EngineName = 'live' | 'memo';
 /** A chooser that looks at nothing but the alternatives it is shown. */
 export type ChooserSpec =
   | { readonly name: 'fifo' }
-  | { readonly name: 'random'; readonly seed: number }
+  | { readonly name: 'random' | 'random-uniform'; readonly seed: number }
   | {
       readonly name: 'replay';
       readonly choices: Iterable<Pick<Choice, 'index'> & Partial<Choice>>;
@@ -63,12 +64,14 @@ export function chooserOf(spec: ChooserSpec): Chooser {
       return new FifoChooser();
     case 'random':
       return new RandomChooser(spec.seed);
+    case 'random-uniform':
+      return new RandomUniformChooser(spec.seed);
     case 'replay':
       return new ReplayChooser(spec.choices, { match: spec.match, ...(spec.after && { after: chooserOf(spec.after) }) });
   }
 }
 
-const isPlain = (spec: SessionChooser): spec is ChooserSpec => ['fifo', 'random', 'replay'].includes(spec.name);
+const isPlain = (spec: SessionChooser): spec is ChooserSpec => ['fifo', 'random', 'random-uniform', 'replay'].includes(spec.name);
 
 /** Everything that decides a run but its choices. */
 export const runStartOf = (

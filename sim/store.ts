@@ -1,41 +1,11 @@
-/**
- * Local states and events as small integers: each value is kept once, with its canonical text and
- * digest.
- */
+/** Local states and events of a run as small integers, and who stands in which slot. */
 import type { AnyMachineSnapshot, AnyStateMachine } from 'xstate';
 import type { ActorId, Delivery } from '../events/event.ts';
 import { MICRO_STEP_EVENTS } from '../events/index.ts';
 import { didYouMean } from '../events/nearest.ts';
-import { canonical, digestOf } from './canonical.ts';
-
-/**
- * Value <-> id, in order of first appearance. Content decides identity and digest; ids never leave
- * the process.
- */
-export class Table<V> {
-  readonly values: V[] = [];
-  readonly texts: string[] = [];
-  readonly laneA: number[] = [];
-  readonly laneB: number[] = [];
-  readonly #ids = new Map<string, number>();
-
-  get size(): number {
-    return this.values.length;
-  }
-
-  put(text: string, value: V): number {
-    const known = this.#ids.get(text);
-    if (known !== undefined) return known;
-    const id = this.values.length;
-    const { a, b } = digestOf(text);
-    this.#ids.set(text, id);
-    this.values.push(value);
-    this.texts.push(text);
-    this.laneA.push(a);
-    this.laneB.push(b);
-    return id;
-  }
-}
+import { canonical } from './canonical.ts';
+import { Fragments } from './fragments.ts';
+import { LocalTable, Table } from './tables.ts';
 
 export interface AnyEvent {
   readonly type: string;
@@ -70,7 +40,7 @@ export interface Kind {
    * if it does not hang.
    */
   readonly stuckIn: ((context: never) => string | null) | null;
-  readonly locals: Table<AnyMachineSnapshot>;
+  readonly locals: LocalTable;
   /** By local state: 1 where an actor in it has asked and waits for the answer. */
   readonly asking: number[];
 }
@@ -151,6 +121,7 @@ export class Store {
   /** Local states met so far, of all kinds. */
   localCount = 0;
   readonly #stamped: Map<number, number>[];
+  readonly #fragments = new Fragments();
   /**
    * 1 where the event of that id is a micro-step of a program, 0 where it is something else,
    * NOT_ITS_OWN for the notifiers'.
@@ -171,7 +142,7 @@ export class Store {
       const switched = meta?.switched ?? null;
       const stuckIn = meta?.stuckIn ?? null;
       const origin = topology.origins?.[name] ?? null;
-      return { name, index, machine, origin, schedules, switched, stuckIn, locals: new Table<AnyMachineSnapshot>(), asking: [] };
+      return { name, index, machine, origin, schedules, switched, stuckIn, locals: new LocalTable(this.#fragments), asking: [] };
     });
     this.ids = topology.actors.map((actor) => actor.id);
     this.sets = new Set(topology.sets);
@@ -190,7 +161,7 @@ export class Store {
    */
   local(kind: Kind, snapshot: AnyMachineSnapshot): number {
     const { size } = kind.locals;
-    const id = kind.locals.put(canonical({ context: snapshot.context as unknown, value: snapshot.value as unknown }), snapshot);
+    const id = kind.locals.add(snapshot);
     if (id === size) {
       this.localCount++;
       kind.asking.push(askingOf(snapshot) ? 1 : 0);

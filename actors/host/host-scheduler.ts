@@ -12,6 +12,7 @@ import { assign, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { SchedulerEvent } from '../../events/sched.ts';
 import type { Chance } from './chance.ts';
+import { type CountedOffers, countedOffers } from './counted-offers.ts';
 
 export interface SchedulerInput {
   readonly cpus: readonly ActorId[];
@@ -42,6 +43,50 @@ const without = (threads: readonly ActorId[], thread: ActorId) => threads.filter
 const waiting = (cpu: ActorId, threads: readonly ActorId[]) => outgoing(cpu, { type: 'rq.waiting', threads });
 
 const isFree = ({ bound }: SchedulerContext, thread: ActorId): boolean => bound?.[thread] === undefined;
+
+/** Each thread that is queued and free may go to each other CPU that runs. */
+function migrations(c: SchedulerContext): CountedOffers {
+  const { cpus, rq, stopped } = c;
+  const targets = stopped.length === 0 ? cpus : cpus.filter((cpu) => !stopped.includes(cpu));
+  const threads: ActorId[] = [];
+  /** By thread: where its own CPU stands among the targets; their number where it does not. */
+  const own: number[] = [];
+  /** By thread: how many offers stand before its first. */
+  const before: number[] = [];
+  let count = 0;
+  let next = 0;
+  for (const from of cpus) {
+    const isTarget = targets[next] === from;
+    for (const thread of rq[from]!) {
+      if (!isFree(c, thread)) continue;
+      threads.push(thread);
+      own.push(isTarget ? next : targets.length);
+      before.push(count);
+      count += isTarget ? targets.length - 1 : targets.length;
+    }
+    if (isTarget) next++;
+  }
+  return {
+    count,
+    at: (index) => {
+      const thread = lastNotAbove(before, index);
+      const target = index - before[thread]!;
+      return { type: 'migrate', thread: threads[thread]!, to: targets[target < own[thread]! ? target : target + 1]! };
+    },
+  };
+}
+
+/** Of ascending numbers, the place of the last that is not above a value. */
+function lastNotAbove(ascending: readonly number[], value: number): number {
+  let low = 0;
+  let high = ascending.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (ascending[middle]! <= value) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
 
 /** What it takes to migrate. */
 const CHANCES: readonly Chance<SchedulerContext>[] = [
@@ -125,12 +170,7 @@ export const hostSchedulerMachine = setup({
     up: {
       tags: 'rest',
       meta: {
-        offers: (c: SchedulerContext) =>
-          c.cpus.flatMap((from) =>
-            c.rq[from]!.filter((thread) => isFree(c, thread)).flatMap((thread) =>
-              c.cpus.flatMap((to) => (to === from || c.stopped.includes(to) ? [] : [{ type: 'migrate', thread, to }])),
-            ),
-          ),
+        offers: countedOffers(migrations),
       },
       on: {
         'rq.take': { actions: 'take' },

@@ -20,7 +20,7 @@ const AIM = 100;
 
 const walkOf = (scenario: ResolvedScenario): Walk => new Walk(new WorldStep(new MemoEngine(topologyOf(scenario))), () => false);
 
-/** Draws from the same seed as the chooser `random`. */
+/** Draws from the same seed as the chooser `random-uniform`. */
 function walkOnce(walk: Walk): Walk {
   const prng = new Prng(RANDOM.seed);
   walk.reset();

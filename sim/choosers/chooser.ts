@@ -1,14 +1,26 @@
 /** The oracle: the sequencer asks which alternative comes next, a chooser answers with an index. */
+import type { Line } from '../lineup.ts';
 import type { Alternative, StepOutcome } from '../sequencer.ts';
 
 /**
  * What a chooser may look at. Alternatives are made on demand: a chooser that draws an index needs
- * none.
+ * none, and on a big host there are a million.
  */
 export interface ChoiceView {
   readonly count: number;
+  /** Who can act, in counts. */
+  readonly lineup: Line;
   alternative(index: number): Alternative;
   alternatives(): readonly Alternative[];
+}
+
+/** Alternatives that a message names. */
+const TOLD = 100;
+
+/** The alternatives as a message tells them: of many, the first, and how many there are more. */
+export function toldOf(view: Pick<ChoiceView, 'count' | 'alternative'>, name = (label: string, _index: number): string => label): string {
+  const names = Array.from({ length: Math.min(view.count, TOLD) }, (_, index) => name(view.alternative(index).label, index));
+  return `${names.join('; ')}${view.count > TOLD ? `; and ${view.count - TOLD} more` : ''}`;
 }
 
 export interface Chooser {

@@ -4,19 +4,20 @@
  */
 import type { StepOutcome } from '../sequencer.ts';
 import type { ChoiceView, Chooser } from './chooser.ts';
-import { AT_START, afterStep, type InOrder, nextInOrder } from './in-order.ts';
+import { AT_START, afterStep, InLine, type InOrder, nextOf } from './in-order.ts';
 
 export class FifoChooser implements Chooser {
   readonly name = 'fifo';
-  #memory: InOrder = AT_START;
+  /** What the rule remembers. */
+  memory: InOrder = AT_START;
 
   choose(view: ChoiceView): number {
-    const { index, memory } = nextInOrder(this.#memory, view.alternatives());
-    this.#memory = memory;
+    const { index, memory } = nextOf(this.memory, new InLine(view.lineup));
+    this.memory = memory;
     return index;
   }
 
   observe(outcome: StepOutcome): void {
-    this.#memory = afterStep(this.#memory, outcome);
+    this.memory = afterStep(this.memory, outcome);
   }
 }

@@ -6,6 +6,7 @@
  * The rule is a function, so that the chooser which follows it and the search which counts what
  * departs from it cannot differ.
  */
+import type { Line } from '../lineup.ts';
 import type { Alternative, StepOutcome } from '../sequencer.ts';
 
 /** What the rule remembers between two steps. */
@@ -22,21 +23,79 @@ export const AT_START: InOrder = { running: -1, waiting: [] };
 export type Candidate = Pick<Alternative, 'kind' | 'slot' | 'arrival'>;
 
 /**
+ * Alternatives as the rule asks for them: indices of the canonical order, -1 where there is none.
+ */
+export interface Candidates {
+  /** The first move of the processor in a slot. */
+  moveOf(slot: number): number;
+  /** The first move of the lowest processor that is not in `waiting`, whose slots ascend. */
+  lowestMove(waiting: readonly number[]): number;
+  /** The first move of the next processor above a slot. */
+  moveAbove(slot: number): number;
+  /** The message that was sent first. */
+  earliest(): number;
+}
+
+/**
  * Index of what comes next, and what is remembered from then on. There is at least one candidate.
  */
-export function nextInOrder(memory: InOrder, all: readonly Candidate[]): { readonly index: number; readonly memory: InOrder } {
+export function nextOf(memory: InOrder, candidates: Candidates): { readonly index: number; readonly memory: InOrder } {
   const { running, waiting } = memory;
-  const canMove = ({ kind, slot }: Candidate) => kind === 'exec' && !waiting.includes(slot);
-  const goesOn = all.findIndex((candidate) => candidate.slot === running && canMove(candidate));
+  const goesOn = waiting.includes(running) ? -1 : candidates.moveOf(running);
   if (goesOn >= 0) return { index: goesOn, memory };
-  const delivery = earliest(all);
+  const delivery = candidates.earliest();
   if (delivery >= 0) return { index: delivery, memory };
-  const lowest = all.findIndex(canMove);
+  const lowest = candidates.lowestMove(waiting);
   if (lowest >= 0) return { index: lowest, memory };
   // Everybody waits: poll them in turn.
-  const after = all.findIndex(({ kind, slot }) => kind === 'exec' && slot > running);
-  const index = after >= 0 ? after : all.findIndex(({ kind }) => kind === 'exec');
+  const after = candidates.moveAbove(running);
+  const index = after >= 0 ? after : candidates.moveAbove(-1);
   return index < 0 ? { index: 0, memory } : { index, memory: { running, waiting: [] } };
+}
+
+/** The same of alternatives that are listed. */
+export function nextInOrder(memory: InOrder, all: readonly Candidate[]): { readonly index: number; readonly memory: InOrder } {
+  const find = (fits: (slot: number) => boolean) => all.findIndex(({ kind, slot }) => kind === 'exec' && fits(slot));
+  return nextOf(memory, {
+    moveOf: (slot) => find((other) => other === slot),
+    lowestMove: (waiting) => find((slot) => !waiting.includes(slot)),
+    moveAbove: (slot) => find((other) => other > slot),
+    earliest: () => earliest(all),
+  });
+}
+
+/** The alternatives of a state by who can act in it: nothing is listed. */
+export class InLine implements Candidates {
+  readonly #line: Line;
+
+  constructor(line: Line) {
+    this.#line = line;
+  }
+
+  moveOf(slot: number): number {
+    return slot >= 0 && this.#line.movesOf(slot) > 0 ? this.#line.firstMove(slot) : -1;
+  }
+
+  lowestMove(waiting: readonly number[]): number {
+    let at = 0;
+    for (let slot = this.#line.moverFrom(0); slot >= 0; slot = this.#line.moverFrom(slot + 1)) {
+      while (at < waiting.length && waiting[at]! < slot) at++;
+      if (waiting[at] !== slot) return this.#line.firstMove(slot);
+    }
+    return -1;
+  }
+
+  moveAbove(slot: number): number {
+    const next = this.#line.moverFrom(slot + 1);
+    return next < 0 ? -1 : this.#line.firstMove(next);
+  }
+
+  earliest(): number {
+    let best = -1;
+    for (let head = 0; head < this.#line.heads; head++)
+      if (best < 0 || this.#line.arrivalOf(head) < this.#line.arrivalOf(best)) best = head;
+    return best;
+  }
 }
 
 /** What is remembered after a step, no matter which strategy chose it. */

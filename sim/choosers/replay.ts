@@ -3,7 +3,7 @@
  * fit, or the label alone decides.
  */
 import type { Choice } from '../../events/journal.ts';
-import { type ChoiceView, type Chooser, ScheduleError } from './chooser.ts';
+import { type ChoiceView, type Chooser, ScheduleError, toldOf } from './chooser.ts';
 
 export interface ReplayOptions {
   /**
@@ -80,10 +80,7 @@ export class ReplayChooser implements Chooser {
       if (after) return -1;
     }
     const wanted = choice.label === undefined ? `alternative ${choice.index}` : `${choice.label} as ${choice.index} of ${choice.count}`;
-    const found = `${view.count} alternatives: ${view
-      .alternatives()
-      .map((a, i) => `${i} ${a.label}`)
-      .join('; ')}`;
+    const found = `${view.count} alternatives: ${toldOf(view, (label, index) => `${index} ${label}`)}`;
     throw new ScheduleError(this.#step, `step ${this.#step} of the schedule is ${wanted}; the run has ${found}`);
   }
 }

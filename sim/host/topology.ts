@@ -17,7 +17,6 @@ import { vmMachine } from '../../actors/kvm/vm.ts';
 import type { ActorId } from '../../events/event.ts';
 import { CATALOGUE } from '../../events/index.ts';
 import type { GuestOp, HostOp, Program } from '../../events/program.ts';
-import { canonical } from '../canonical.ts';
 import { models } from '../models/index.ts';
 import type { ModelModule } from '../models.ts';
 import type { ResolvedScenario, ResolvedVm } from '../scenario/types.ts';
@@ -26,6 +25,7 @@ import { guestEnvOf, hostEnvOf } from './host-code.ts';
 import { interchangeableIn } from './interchangeable.ts';
 import { MechanismError } from './mechanism.ts';
 import { merged } from './merged.ts';
+import { Numbering } from './numbering.ts';
 import { checkedTopology } from './own-topology.ts';
 import { patchMachines, pathPatchesOf, refuseUnknownPaths } from './patches.ts';
 import { amongMechanisms, mechanisms, mechanismsOf, originOf, patchesOf } from './registry.ts';
@@ -56,6 +56,9 @@ export const programsIn = (
   ...scenario.vms.flatMap((vm) => vm.vcpus.map((program, index) => ({ actor: vcpuId(vm.id, index), program }))),
 ];
 
+/** What paths know of each VM. */
+type Facts = Readonly<Record<string, VmFacts>>;
+
 /** What paths know of a VM. A mechanism gives the facts that it declares. */
 function factsOf(scenario: ResolvedScenario, vm: ResolvedVm): VmFacts {
   const own = {
@@ -65,18 +68,6 @@ function factsOf(scenario: ResolvedScenario, vm: ResolvedVm): VmFacts {
   };
   const here = mechanismsOf(scenario.host.arch);
   return merged('the fact of a VM', own, here, (mechanism) => mechanism.vm?.(scenario, vm).facts) as unknown as VmFacts;
-}
-
-/** Numbers values by content, so that equal ones share a number. */
-class Numbering<V> {
-  readonly values: V[] = [];
-  readonly #ids = new Map<string, number>();
-  of(value: V): number {
-    const text = canonical(value);
-    const id = this.#ids.get(text) ?? this.values.push(value) - 1;
-    this.#ids.set(text, id);
-    return id;
-  }
 }
 
 /** Fields of what every host has, whose lists are sets. */
@@ -105,6 +96,7 @@ export function topologyOf(scenario: ResolvedScenario): Topology {
   const programs = new Numbering<Program<HostOp>>();
   const images = new Numbering<GuestImage>();
   const threads = threadsOf(scenario);
+  const facts: Facts = Object.fromEntries(scenario.vms.map((vm) => [vm.id, factsOf(scenario, vm)]));
   const flags = flagsOf(scenario);
   const actors: ActorSpec[] = [
     ...cpusOf(scenario, threads),
@@ -119,14 +111,14 @@ export function topologyOf(scenario: ResolvedScenario): Topology {
       },
     })),
     ...processesOf(scenario),
-    ...scenario.vms.flatMap((vm) => vcpusOf(scenario, vm, images)),
+    ...scenario.vms.flatMap((vm) => vcpusOf(scenario, { vm, facts: facts[vm.id]!, images })),
     ...scenario.vms.map((vm) => ({ id: `vm:${vm.id}`, kind: 'vm', input: null })),
     ...mechanismsOf(scenario.host.arch).flatMap((mechanism) => mechanism.actors?.(scenario) ?? []),
     ...scenario.vms.flatMap((vm) => vm.vcpus.map((_, i) => ({ id: `mutex:${vcpuId(vm.id, i)}`, kind: 'mutex', input: null }))),
     ...(scenario.host.tsc === 'unstable' ? scenario.vms.map(({ id }) => ({ id: hvLockId(id), kind: 'mutex', input: null })) : []),
     ...loopsOf(scenario, threads),
   ];
-  const { machines, origins } = machinesOf(scenario, { programs: programs.values, images: images.values });
+  const { machines, origins } = machinesOf(scenario, { programs: programs.values, images: images.values, vms: facts });
   const mechanisms = mechanismsOf(scenario.host.arch);
   const perCpu = mechanisms.flatMap((mechanism) => mechanism.perCpu ?? []);
   const sets = [...SETS, ...mechanisms.flatMap((mechanism) => mechanism.sets ?? [])];
@@ -174,11 +166,10 @@ const catalogueOf = ({ host }: ResolvedScenario): Topology['catalogue'] =>
 /** The machine of each kind, with the paths that the scenario's options choose. */
 function machinesOf(
   scenario: ResolvedScenario,
-  parts: { programs: readonly Program<HostOp>[]; images: readonly GuestImage[] },
+  parts: { programs: readonly Program<HostOp>[]; images: readonly GuestImage[]; vms: Facts },
 ): { machines: Record<string, AnyStateMachine>; origins: Record<string, string> } {
-  const vms = Object.fromEntries(scenario.vms.map((vm) => [vm.id, factsOf(scenario, vm)]));
   const changes = patchesOf(scenario);
-  const code = { ...parts, vms, patches: pathPatchesOf(changes) };
+  const code = { ...parts, patches: pathPatchesOf(changes) };
   const env = hostEnvOf(scenario, code);
   const guest = guestEnvOf(scenario, code);
   refuseUnknownPaths(changes, env, guest);
@@ -273,11 +264,18 @@ const processesOf = (scenario: ResolvedScenario): ActorSpec[] =>
     return { id: `process:${id}`, kind: 'hostProcess', input: { threads: ids, vms: [...new Set(vms)] } };
   });
 
-function vcpusOf(scenario: ResolvedScenario, vm: ResolvedVm, images: Numbering<GuestImage>): ActorSpec[] {
+/** A VM, what is known of it, and what all its vCPUs run. */
+interface Guests {
+  readonly vm: ResolvedVm;
+  readonly facts: VmFacts;
+  readonly images: Numbering<GuestImage>;
+}
+
+function vcpusOf(scenario: ResolvedScenario, { vm, facts, images }: Guests): ActorSpec[] {
   return vm.vcpus.map((program, index) => {
-    const image = images.of({ vm: factsOf(scenario, vm), program });
+    const image = images.of({ vm: facts, program }, { vm: vm.id, program });
     const loops = program.loops.length ? `loop:${vcpuId(vm.id, index)}` : null;
-    const own = { thread: runnerOf(scenario, vm.id, index), image, loops, interrupts: scenario.allow.includes('interrupt') };
+    const own = { thread: facts.threads[index]!, image, loops, interrupts: scenario.allow.includes('interrupt') };
     const here = mechanismsOf(scenario.host.arch);
     const input = merged('the field of a vCPU', own, here, (mechanism) => mechanism.vcpu?.(scenario, vm, index));
     return {

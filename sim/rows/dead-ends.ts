@@ -8,12 +8,20 @@ import { Changers, deadlockText, waitsIn } from '../deadlock.ts';
 import { DEADLOCK, hasHalted } from '../end.ts';
 import { ModelError } from '../engine/port.ts';
 import { isAtRest } from '../store.ts';
+import { Moves } from './moves.ts';
 import { PERHAPS_NO_PROGRESS, PROGRESS_IF_SENT } from './step-trie.ts';
 import { Walk } from './walk.ts';
 import type { StepTrace, WorldStep } from './world-step.ts';
 
 /** States that one answer looks at; beyond them it is not given, and the state counts as alive. */
 const CLOSURE_MAX = 50_000;
+/** Steps that one answer about many actors looks at; beyond them it is not given either. */
+const LOOKS_MAX = 1 << 16;
+/**
+ * Actors up to which whole steps are remembered: the memory has room for each local state of a kind
+ * at each actor of it.
+ */
+const WALKED_MAX = 512;
 /** Answers that are kept. */
 const KNOWN_MAX = 1 << 20;
 
@@ -23,18 +31,30 @@ interface Node {
   readonly parent: Node | null;
 }
 
+/** States that are met from one on. */
+interface Following {
+  readonly node: Node;
+  readonly seen: Map<string, Node>;
+  readonly all: boolean;
+}
+
 export class DeadEnds {
   readonly world: WorldStep;
   /** Questions that were given up: more states follow than are looked at. */
   undecided = 0;
-  readonly #walk: Walk;
+  /** Null where there are too many actors. */
+  readonly #walk: Walk | null;
+  readonly #moves: Moves;
+  /** Steps that the present answer has looked at. */
+  #looks = 0;
   /** Whether a state is dead, as far as it is known. */
   readonly #known = new Map<string, boolean>();
   readonly #rests: boolean[][] = [];
 
   constructor(world: WorldStep) {
     this.world = world;
-    this.#walk = new Walk(world, () => false);
+    this.#walk = world.actors > WALKED_MAX ? null : new Walk(world, () => false);
+    this.#moves = new Moves(world);
   }
 
   /**
@@ -51,12 +71,13 @@ export class DeadEnds {
     if (known !== undefined) return known;
     if (this.#known.size > KNOWN_MAX) this.#known.clear();
     const seen = new Map<string, Node>([[key, { row, key, parent: null }]]);
+    this.#looks = 0;
     for (const node of seen.values()) {
       if (this.#hasWayOut(node, seen)) {
         for (let at: Node | null = node; at; at = at.parent) this.#known.set(at.key, false);
         return false;
       }
-      if (seen.size <= CLOSURE_MAX) continue;
+      if (seen.size <= CLOSURE_MAX && this.#looks <= LOOKS_MAX) continue;
       // Whatever was met on the way is not asked for again.
       for (const each of seen.keys()) this.#known.set(each, false);
       this.undecided++;
@@ -86,7 +107,19 @@ export class DeadEnds {
    * alive, whatever is in flight.
    */
   someProgresses(locals: readonly number[]): boolean {
-    return unlessBroken(() => this.world.engine.lookAhead(() => this.#walk.someProgresses(locals)), true);
+    return unlessBroken(
+      () => this.world.engine.lookAhead(() => this.#walk?.someProgresses(locals) ?? this.#moves.someProgresses(locals)),
+      true,
+    );
+  }
+
+  /**
+   * Whether one processor that goes on alone, perhaps after it is preempted, gets out of a state:
+   * the state is alive. Asked first, it saves the search of all that may follow, as where each CPU
+   * of a big host is about to pick a thread.
+   */
+  isLed(row: readonly number[]): boolean {
+    return unlessBroken(() => this.world.engine.lookAhead(() => this.#moves.lead(row)), true);
   }
 
   /** Who waits for whom in a dead state. */
@@ -131,19 +164,41 @@ export class DeadEnds {
    * @returns whether it met progress, or a state that is known to be alive
    */
   #follow(node: Node, seen: Map<string, Node>, all = false): boolean {
-    const walk = this.#walk;
+    return this.#walk === null ? this.#followFar(node, seen, all) : this.#walkOn(this.#walk, node, seen, all);
+  }
+
+  /** The same without a memory of steps. */
+  #followFar(node: Node, seen: Map<string, Node>, all: boolean): boolean {
+    const { world } = this;
+    for (const [column, value] of node.row.entries()) {
+      for (const event of world.alternatives(column, value)) {
+        if (!all && ++this.#looks > LOOKS_MAX) return false;
+        const trace = world.run(node.row, column, event);
+        if (trace.stepClass === 'progress' && !all) return true;
+        if (this.#reaches(world.after(node.row, trace), trace.stepClass === 'progress-if-sent', { node, seen, all })) return true;
+      }
+    }
+    return false;
+  }
+
+  #walkOn(walk: Walk, node: Node, seen: Map<string, Node>, all: boolean): boolean {
     walk.place(node.row);
     const { count } = walk;
     for (let index = 0; index < count; index++) {
       if (index > 0) walk.place(node.row);
       const flags = walk.take(index);
       if ((flags & PERHAPS_NO_PROGRESS) === 0 && !all) return true;
-      const row = walk.row;
-      const key = keyOf(row, this.world.actors);
-      if (key === node.key) continue;
-      if (!all && (((flags & PROGRESS_IF_SENT) !== 0 && this.#sends(node.row, row)) || this.#known.get(key) === false)) return true;
-      if (!seen.has(key) && (all || this.#known.get(key) === undefined)) seen.set(key, { row, key, parent: node });
+      if (this.#reaches(walk.row, (flags & PROGRESS_IF_SENT) !== 0, { node, seen, all })) return true;
     }
+    return false;
+  }
+
+  /** Notes a state that follows. @returns whether it is progress, or known to be alive */
+  #reaches(row: readonly number[], ifSent: boolean, { node, seen, all }: Following): boolean {
+    const key = keyOf(row, this.world.actors);
+    if (key === node.key) return false;
+    if (!all && ((ifSent && this.#sends(node.row, row)) || this.#known.get(key) === false)) return true;
+    if (!seen.has(key) && (all || this.#known.get(key) === undefined)) seen.set(key, { row, key, parent: node });
     return false;
   }
 

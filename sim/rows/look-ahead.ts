@@ -78,7 +78,9 @@ export class LookAhead {
 
   #isDead(place: Place): boolean {
     const ends = this.#deadEnds;
-    return !ends.someProgresses(place.locals) && ends.isDead(this.#rowOf(place));
+    if (ends.someProgresses(place.locals)) return false;
+    const row = this.#rowOf(place);
+    return !ends.isLed(row) && ends.isDead(row);
   }
 
   /** A live engine cannot go back: another one over the same numbers looks ahead for it. */

@@ -12,10 +12,11 @@ import type { WorldStep } from './world-step.ts';
 export const UNCHANGED_OR_YIELDS = UNCHANGED | YIELDS;
 /** Integers of a leaf before its writes. */
 export const LEAF_HEAD = 5;
-/** Parts of a shape: `1 + moves * 2^8 + others * 2^16`; 0 where not known yet. */
-const MOVES_SHIFT = 8;
-const OTHERS_SHIFT = 16;
-const PART = 0xff;
+/** Parts of a shape: `1 + moves + others * 2^12`; 0 where not known yet. */
+const MOVES_MASK = 0xfff;
+const MOVES_MAX = MOVES_MASK - 1;
+const OTHERS_SHIFT = 12;
+const OTHERS_MAX = 0x7fffe;
 
 export class Walk {
   readonly world: WorldStep;
@@ -239,8 +240,8 @@ export class Walk {
 
   #refresh(slot: number, value: number): void {
     const shape = this.#shapes[this.trie.base[slot]! + value]! || this.#shape(slot, value);
-    const moves = ((shape - 1) >> MOVES_SHIFT) & PART;
-    const others = ((shape - 1) >> OTHERS_SHIFT) & PART;
+    const moves = (shape - 1) & MOVES_MASK;
+    const others = (shape - 1) >> OTHERS_SHIFT;
     this.#moveCount += moves - this.#moves[slot]!;
     this.#otherCount += others - this.#others[slot]!;
     this.#moves[slot] = moves;
@@ -248,10 +249,10 @@ export class Walk {
   }
 
   #shape(slot: number, value: number): number {
-    const { exec, other } = this.world.offers.of(this.world.kindOf(slot)!, value);
-    if (exec.length > PART || other.length > PART)
-      throw new ModelError(`${this.world.store.ids[slot]!} offers more than ${PART} alternatives at once`);
-    const shape = 1 + (exec.length << MOVES_SHIFT) + (other.length << OTHERS_SHIFT);
+    const { exec, otherCount } = this.world.offers.of(this.world.kindOf(slot)!, value);
+    if (exec.length > MOVES_MAX || otherCount > OTHERS_MAX)
+      throw new ModelError(`${this.world.store.ids[slot]!} offers more than ${MOVES_MAX} moves or ${OTHERS_MAX} others at once`);
+    const shape = 1 + exec.length + (otherCount << OTHERS_SHIFT);
     this.#shapes[this.trie.base[slot]! + value] = shape;
     return shape;
   }

@@ -102,13 +102,22 @@ export const GFN = frame().describe('Guest frame number: the guest physical addr
 export const PFN = frame().describe('System frame number: the system physical address divided by 4096.');
 
 /** `names`: of properties in a list. */
-export const LIMITS = { vms: 64, vcpus: 64, processes: 256, threads: 256, names: 4096, params: 64, variants: 64, cpus: 64 } as const;
+export const LIMITS = {
+  vms: 1024,
+  vcpus: 1024,
+  processes: 1024,
+  threads: 1024,
+  names: 4096,
+  params: 64,
+  variants: 64,
+  cpus: 1024,
+} as const;
 
 const VCPU_ERROR = 'expected a vCPU such as "vm0/0"';
 /** The schema of a vCPU, as `vm0/0`. @public */
 export const VCPU = z
   .string({ error: VCPU_ERROR })
-  .regex(/^[a-z][a-z0-9-]{0,63}\/(?:0|[1-9][0-9]?)$/, { error: VCPU_ERROR })
+  .regex(/^[a-z][a-z0-9-]{0,63}\/(?:0|[1-9][0-9]{0,3})$/, { error: VCPU_ERROR })
   .describe('VM and index, such as vm0/0.');
 
 /** What a program holds of a vCPU that is written as `vm0/0`. @public */

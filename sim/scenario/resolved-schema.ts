@@ -83,7 +83,7 @@ const guest = perRegistry(() => program<GuestOp>(guestOperations()));
 const host = perRegistry(() => program<HostOp>(hostOperations()));
 const IDS = z.array(PROPERTY_ID).max(LIMITS.names);
 const THREAD_ERROR = 'expected "vcpu<k>" or an index';
-const THREAD_ID = z.string({ error: THREAD_ERROR }).regex(/^(?:vcpu)?(?:0|[1-9][0-9]{0,2})$/, { error: THREAD_ERROR });
+const THREAD_ID = z.string({ error: THREAD_ERROR }).regex(/^(?:vcpu)?(?:0|[1-9][0-9]{0,3})$/, { error: THREAD_ERROR });
 
 /** Settings of a VM. Where all VMs have some, none lacks them. */
 function settings(arch: Arch | null) {

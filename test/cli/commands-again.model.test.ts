@@ -62,7 +62,7 @@ const againAs = async (args: readonly string[]): Promise<Found> => {
   return runs(words(again!));
 };
 
-describe.each(['random', 'pct', 'pos', 'surw', 'starve', 'fifo'])('run --chooser %s', (chooser) => {
+describe.each(['random', 'random-uniform', 'pct', 'pos', 'surw', 'starve', 'fifo'])('run --chooser %s', (chooser) => {
   const drawn = chooser === 'fifo' ? [] : ['--seed', '11'];
   const measured = chooser === 'pct' ? ['--depth', '2', '--horizon', '40'] : chooser === 'surw' ? ['--max-steps', '300'] : [];
   const asked = ['--models', MODULE, '--chooser', chooser, ...drawn, ...measured];

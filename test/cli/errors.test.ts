@@ -43,7 +43,7 @@ const USAGE: readonly (readonly [argv: string, says: string])[] = [
   [`run ${RACE} --seed 1e3`, 'Expected an integer'],
   [`run ${RACE} --seed -1`, 'Expected an integer'],
   [`run ${RACE} --seed 9007199254740992`, 'Expected an integer'],
-  [`run ${RACE} --chooser lifo`, 'Allowed choices are fifo, random, replay'],
+  [`run ${RACE} --chooser lifo`, 'Allowed choices are fifo, random, random-uniform, replay'],
   [`run ${RACE} --engine jit`, 'Allowed choices are live, memo'],
   [`run ${RACE} --mode fast`, 'Allowed choices are buffered, sync, memory'],
   [`run ${RACE} --chooser replay`, 'needs --schedule'],

@@ -29,7 +29,7 @@ const ran = async (argv: readonly string[], at: number): Promise<string> => {
 describe('runs', () => {
   it('lists the newest first, with verdict, steps, size and time, and what cannot be read', async () => {
     const clean = await ran(['run', 'rmp-host-write-race'], 1_000_000);
-    const broken = await ran(['run', 'rmp-host-write-race', '--chooser', 'random', '--seed', '39'], 2_000_000);
+    const broken = await ran(['run', 'rmp-host-write-race', '--chooser', 'random-uniform', '--seed', '39'], 2_000_000);
     writeFileSync(bench.path('worldswitch-runs/junk.wsj'), 'junk');
     utimesSync(bench.path('worldswitch-runs/junk.wsj'), 500_000, 500_000);
     mkdirSync(bench.path('worldswitch-runs/folder.wsj'));

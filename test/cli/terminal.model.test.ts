@@ -11,7 +11,7 @@ const STORE = 'thread:netd/0@emulate_dma_write.store#2';
 beforeAll(async () => {
   await bench.run(['run', 'rmp-host-write-race', '-o', 'race.wsj']);
   await bench.run(['inject', 'race.wsj', '--at', STORE, '--preempt', 'pcpu:0', '-o', 'fork.wsj']);
-  await bench.run(['run', 'rmp-host-write-race', '--chooser', 'random', '--seed', '39', '-o', 'random.wsj']);
+  await bench.run(['run', 'rmp-host-write-race', '--chooser', 'random-uniform', '--seed', '39', '-o', 'random.wsj']);
 });
 
 const ESC = '\u001b';
@@ -31,7 +31,7 @@ const LINES: readonly (readonly string[])[] = [
   ['check', 'no.yaml'],
   ['run', 'rmp-host-write-race', '--mode', 'memory'],
   ['run', 'rmp-host-write-race', '--mode', 'memory', '--verbose'],
-  ['run', 'rmp-host-write-race', '--chooser', 'random', '--seed', '39'],
+  ['run', 'rmp-host-write-race', '--chooser', 'random-uniform', '--seed', '39'],
   ['run', 'sld-guest-ac', '--variant', 'fatal'],
   ['run', 'no-such-scenario'],
   ['replay', 'fork.wsj'],
@@ -86,7 +86,7 @@ describe('on the narrowest terminal', () => {
 
 describe('on a terminal', () => {
   it('the property that breaks stands whole in its row of the timeline', async () => {
-    const { out } = await bench.run(['run', 'rmp-host-write-race', '--chooser', 'random', '--seed', '39', '--mode', 'memory'], {
+    const { out } = await bench.run(['run', 'rmp-host-write-race', '--chooser', 'random-uniform', '--seed', '39', '--mode', 'memory'], {
       isTerminal: true,
       columns: 80,
     });

@@ -11,6 +11,7 @@ import { topologyOf } from '../../sim/host/topology.ts';
 import { properties } from '../../sim/properties/index.ts';
 import type { ResolvedScenario } from '../../sim/scenario/types.ts';
 import type { ChooserSpec } from '../../sim/session.ts';
+import { bigHost } from '../sim/big-host.ts';
 import { crowded } from '../sim/crowded.ts';
 import { engineOf, journalOf, SHIPPED, seeds, shipped } from '../sim/play.ts';
 
@@ -49,6 +50,17 @@ const scenarios: readonly (readonly [string, ResolvedScenario])[] = [
   ['all operations, auto-share', watched({ 'kvm.rmpFault': 'auto-share' })] as const,
   ['all operations, kill-guest', watched({ 'kvm.rmpFault': 'kill-guest', 'rmp.contention': 'overlap-2m' })] as const,
 ];
+
+describe('a host of 40 CPUs', { timeout: 60_000 }, () => {
+  const scenario = { ...bigHost({ cpus: 40, vcpus: 60 }), bounds: { steps: 3000, states: 1 } };
+
+  it.each([{ name: 'fifo' }, { name: 'random', seed: 1 }, { name: 'random-uniform', seed: 1 }] as const)(
+    'gives equal journals under $name',
+    (spec) => {
+      expect(bytesOf(scenario, 'live', () => spec).equals(bytesOf(scenario, 'memo', () => spec))).toBe(true);
+    },
+  );
+});
 
 describe.each(scenarios)('%s', { timeout: 60_000 }, (_name, scenario) => {
   it(`gives equal journals in order and under ${SEEDS} seeds`, () => {

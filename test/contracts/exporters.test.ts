@@ -25,7 +25,7 @@ const expected = (exporter: Exporter, journal: Journal): Drawing =>
 
 function churn(seed: number): Uint8Array {
   const scenario = shipped('rmp-churn');
-  return journalOf(scenario, { name: 'random', seed }, engineOf(scenario, 'memo')).bytes;
+  return journalOf(scenario, { name: 'random-uniform', seed }, engineOf(scenario, 'memo')).bytes;
 }
 
 describe('exporters', () => {

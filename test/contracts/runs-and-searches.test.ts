@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { hexOf } from '../../sim/canonical.ts';
-import { RandomChooser } from '../../sim/choosers/random.ts';
+import { RandomUniformChooser } from '../../sim/choosers/random-uniform.ts';
 import { DEADLOCK } from '../../sim/end.ts';
 import { MemoEngine } from '../../sim/engine/memo.ts';
 import { Explorer } from '../../sim/explore/breadth/explorer.ts';
@@ -174,7 +174,7 @@ describe('single schedules', { timeout: 60_000 }, () => {
   it('drawn at random meet states, ends and broken rules of all runs', () => {
     for (const { seed, scenario, runs } of cases) {
       const engine = engineOf(scenario, seed % 10 === 0 ? 'live' : 'memo');
-      const run = new Run({ scenario, engine, chooser: new RandomChooser(seed) });
+      const run = new Run({ scenario, engine, chooser: new RandomUniformChooser(seed) });
       try {
         run.start();
         do expect(runs.ends.has(digestOf(run)) || isBeyond(seed, digestOf(run)), `seed ${seed}`).toBe(true);
@@ -231,7 +231,7 @@ describe('what is owed', { timeout: 60_000 }, () => {
       expectPlays(scenario, violations, `seed ${seed}`);
       for (let draw = 0; draw < 5; draw++) {
         const engine = engineOf(scenario, 'memo');
-        const run = new Run({ scenario, engine, chooser: new RandomChooser(seed + draw) });
+        const run = new Run({ scenario, engine, chooser: new RandomUniformChooser(seed + draw) });
         run.start();
         const end = run.toEnd(5 * runs.ends.size);
         if (end?.ended !== 'owed') continue;

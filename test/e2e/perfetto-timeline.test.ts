@@ -29,7 +29,7 @@ interface Case {
 
 const random = (name: string, seed: number, variant?: string, set?: Readonly<Record<string, string>>): Journal => {
   const scenario = shipped(name, variant, set);
-  return open(journalOf(scenario, { name: 'random', seed }, engineOf(scenario, 'memo')).bytes);
+  return open(journalOf(scenario, { name: 'random-uniform', seed }, engineOf(scenario, 'memo')).bytes);
 };
 
 /** The first seed whose run breaks a property. */

@@ -101,7 +101,7 @@ describe.skipIf('missing' in browser)("Speedscope's page", () => {
     ['a run on arm64', 'oslock-fast-path', 'fast-path', {}],
   ])('closes every span of %s, each as long as the journal says', async (_, name, variant, set) => {
     const scenario = shipped(name, variant, set);
-    const journal = open(journalOf(scenario, { name: 'random', seed: 3 }, engineOf(scenario, 'memo')).bytes);
+    const journal = open(journalOf(scenario, { name: 'random-uniform', seed: 3 }, engineOf(scenario, 'memo')).bytes);
     const { saved, complaints } = await throughPage(Buffer.concat([...chrome.encode(journal)]));
     const drawn = drawingOf(project(recordingOf(journal))).slices.map(({ lane, name, ns, args }) => `${lane} ${nameIn(name, args)} ${ns}`);
     expect(spansOf(saved)).toEqual({ spans: drawn.sort(), open: 0 });
@@ -118,7 +118,7 @@ describe.skipIf('missing' in browser)("Speedscope's page", () => {
 
   it('closes the spans of firmware commands, whose status is known at the end only', async () => {
     const scenario = shipped('rmp-churn', undefined, { rounds: '5' });
-    const journal = open(journalOf(scenario, { name: 'random', seed: 7 }, engineOf(scenario, 'memo')).bytes);
+    const journal = open(journalOf(scenario, { name: 'random-uniform', seed: 7 }, engineOf(scenario, 'memo')).bytes);
     const { saved } = await throughPage(Buffer.concat([...chrome.encode(journal)]));
     const slices = drawingOf(project(recordingOf(journal))).slices;
     const { spans, open: left } = spansOf(saved);

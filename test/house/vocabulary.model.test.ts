@@ -94,7 +94,7 @@ describe('the catalogue', () => {
     for (const { records } of worlds
       .slice(-CROWDS.length)
       .map(([, scenario]) =>
-        play({ ...scenario, ...UNCHECKED }, { name: 'random', seed: 3 }, undefined, ({ sequencer }) => sequencer.step >= 600),
+        play({ ...scenario, ...UNCHECKED }, { name: 'random-uniform', seed: 3 }, undefined, ({ sequencer }) => sequencer.step >= 600),
       )) {
       for (const { kind, type } of records) if (kind === 'choice' && type !== 'deliver') choices.add(type);
     }

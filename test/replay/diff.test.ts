@@ -56,13 +56,13 @@ describe('diff', () => {
   });
 
   it('says the same of the two the other way round', () => {
-    const { fork } = injected(inOrder, { at: '30', action: MIGRATE, after: { name: 'random', seed: 4 } });
+    const { fork } = injected(inOrder, { at: '30', action: MIGRATE, after: { name: 'random-uniform', seed: 4 } });
     expect(diff(fork, inOrder)).toEqual(turned(diff(inOrder, fork)));
   });
 
   it('lists exactly the deliveries that the other has not, however they were interleaved', () => {
-    const a = recorded({ name: 'random', seed: 1 });
-    const b = recorded({ name: 'random', seed: 2 });
+    const a = recorded({ name: 'random-uniform', seed: 1 });
+    const b = recorded({ name: 'random-uniform', seed: 2 });
     const { onlyA, onlyB } = diff(a, b);
     const left = (mine: Journal, theirs: Journal) => {
       const name = ({ actor, type, payload, peer }: JournalRecord) =>

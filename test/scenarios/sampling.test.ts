@@ -122,11 +122,11 @@ describe('a single run', () => {
     }
   });
 
-  it('of random is that of the chooser random', () => {
+  it('of random is that of the chooser random-uniform', () => {
     const scenario = shipped('rmp-host-write-race', 'kill-guest');
     const [finding] = drawn(scenario, 'random').findings;
     const { seed, labels, property } = finding!;
-    expect(labelsOf(scenario, { name: 'random', seed }, 'memo')).toEqual({ labels, property });
+    expect(labelsOf(scenario, { name: 'random-uniform', seed }, 'memo')).toEqual({ labels, property });
   });
 });
 

@@ -26,7 +26,7 @@ import { WorldView } from '../../sim/view.ts';
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 export const fileOf = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
 
-const KNOWN = knownProperties();
+export const KNOWN = knownProperties();
 
 export const resolved = (scenario: Scenario, variant?: string, set: Readonly<Record<string, string>> = {}): ResolvedScenario =>
   resolveScenario(scenario, { ...(variant !== undefined && { variant }), set, knownProperties: KNOWN });
@@ -109,8 +109,8 @@ export const microSteps = ({ records }: Pick<Played, 'records'>, actor: string):
     point.microSteps.filter((step) => step.actor === actor).map(({ name }) => name),
   );
 
-export const seeds = (count: number, first = 1): readonly { readonly name: 'random'; readonly seed: number }[] =>
-  Array.from({ length: count }, (_, i) => ({ name: 'random', seed: first + i }));
+export const seeds = (count: number, first = 1): readonly { readonly name: 'random-uniform'; readonly seed: number }[] =>
+  Array.from({ length: count }, (_, i) => ({ name: 'random-uniform', seed: first + i }));
 
 /** The journal of a run, in memory. */
 export function journalOf(
@@ -119,7 +119,7 @@ export function journalOf(
   engine: ActorEngine,
 ): { readonly bytes: Uint8Array; readonly run: Run } {
   const chooser = isSpec(how) ? chooserOf(how) : how;
-  const seed = isSpec(how) && how.name === 'random' ? how.seed : 0;
+  const seed = isSpec(how) && 'seed' in how ? how.seed : 0;
   const start = runStartOf(scenario, topologyOf(scenario), { chooser: chooser.name, seed, schedule: '' });
   const writer = JournalWriter.open(null, start, { mode: 'memory' });
   const run = new Run({ scenario, engine, chooser, sink: (block, names) => writer.block(block, names) });

@@ -20,7 +20,7 @@ const ACTORS = [
 describe.each(SHIPPED)('a run of $name, $variant', ({ name, variant }) => {
   it.each([1, 2])('shows every step, micro-step, arrow and switch of seed %i', (seed) => {
     const scenario = shipped(name, variant);
-    const journal = open(journalOf(scenario, { name: 'random', seed }, engineOf(scenario, 'memo')).bytes);
+    const journal = open(journalOf(scenario, { name: 'random-uniform', seed }, engineOf(scenario, 'memo')).bytes);
     const facts = factsOf(journal);
     const events = [...project(recordingOf(journal))];
     const drawing = drawingOf(events);
@@ -39,7 +39,7 @@ describe.each(SHIPPED)('a run of $name, $variant', ({ name, variant }) => {
 
   it('names every micro-step by a point that finds its step', () => {
     const scenario = shipped(name, variant);
-    const journal = open(journalOf(scenario, { name: 'random', seed: 1 }, engineOf(scenario, 'memo')).bytes);
+    const journal = open(journalOf(scenario, { name: 'random-uniform', seed: 1 }, engineOf(scenario, 'memo')).bytes);
     const shown = [...project(recordingOf(journal))].flatMap((e) => (e.kind === 'begin' && e.args?.point !== undefined ? [e.args] : []));
     expect(new Set(shown.map(({ point, step }) => `${step} ${point}`)).size).toBe(new Set(shown.map(({ point }) => point)).size);
     // Each lookup reads the journal once.

@@ -41,8 +41,8 @@ describe('the threads of a recording', () => {
   });
 
   it('are refused where there are more than a host has', () => {
-    const many = Array.from({ length: 65 }, (_, at): Told => [`v-${at + 1}`, 0, entered(at)]);
-    expect(() => plan(...many)).toThrow(/there are 65 vCPUs of one VM/);
+    const many = Array.from({ length: 1025 }, (_, at): Told => [`v-${at + 1}`, 0, entered(at)]);
+    expect(() => plan(...many)).toThrow(/there are 1025 vCPUs of one VM/);
   });
 
   it('are refused where none runs a vCPU', () => {

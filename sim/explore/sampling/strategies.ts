@@ -131,7 +131,8 @@ export class StrategyMaker {
 }
 
 /**
- * Draws every alternative with the same chance, as the chooser `random` does from the same seed.
+ * Draws every alternative with the same chance, as the chooser `random-uniform` does from the same
+ * seed.
  */
 export class RandomStrategy implements Strategy {
   readonly name = 'random';

@@ -36,7 +36,7 @@ describe('compute', () => {
     const busy = host({ a: { cpu: 0, threads: [[endless]] }, b: { cpu: 0, threads: [[three]] } }, { bounds: { steps: 200 } });
     const report = searched(new Explorer({ scenario: busy, budget: { states: 10_000 } }).run());
     expect(report).toMatchObject({ findings: [], exhausted: true });
-    const played = play(busy, { name: 'random', seed: 1 });
+    const played = play(busy, { name: 'random-uniform', seed: 1 });
     expect(microSteps(played, 'thread:b/0').at(-1)).toBe('main.do_exit');
   });
 
@@ -61,7 +61,7 @@ describe('a process that is bound to a CPU', () => {
       return false;
     };
     for (let seed = 1; seed <= 20; seed++) {
-      const played = play(bound, { name: 'random', seed }, undefined, collect);
+      const played = play(bound, { name: 'random-uniform', seed }, undefined, collect);
       for (const { kind, type, actor, peer } of played.records)
         if (kind === 'deliver' && type === 'step' && actor === thread) cpus.add(peer!);
     }
@@ -83,7 +83,7 @@ describe('a process that is bound to a CPU', () => {
     expect(() => host({ a: { cpu: 2, threads: [[three]] } })).toThrow(
       'processes.a.cpu: found 2; expected a pCPU of the host: an integer from 0 to 1',
     );
-    expect(() => host({ a: { cpu: 64, threads: [[three]] } })).toThrow('processes.a.cpu: found 64; expected an integer from 0 to 63');
+    expect(() => host({ a: { cpu: 1024, threads: [[three]] } })).toThrow('processes.a.cpu: found 1024; expected an integer from 0 to 1023');
   });
 
   it('keeps a thread that was preempted where it is', () => {

@@ -98,7 +98,7 @@ describe('a run that goes back to a deadlock', () => {
 
   it.each([1, 2, 3, 4])('forgets all that it did since: with the seed %i', (seed) => {
     const scenario = toy(topology);
-    const { end, records, run } = play(scenario, { name: 'random', seed }, engineOf(scenario, 'memo'));
+    const { end, records, run } = play(scenario, { name: 'random-uniform', seed }, engineOf(scenario, 'memo'));
     expect(end.violation).toMatchObject({
       property: DEADLOCK,
       message: 'node:0 waits for page:0; second:0 waits for node:0, held by holder:0',

@@ -105,7 +105,7 @@ describe('a scheduler that says that it computes', () => {
   });
 
   it('is none for a run either', () => {
-    const { end } = play(toy(beside(true)), { name: 'random', seed: 1 });
+    const { end } = play(toy(beside(true)), { name: 'random-uniform', seed: 1 });
     expect(end).toMatchObject({ ended: 'deadlock', violation: { step: 0 } });
   });
 });

@@ -259,8 +259,8 @@ describe('random models', () => {
       fc.property(MODELS, fc.nat(), (model, seed) => {
         const scenario = toy(topologyOfModel(model));
         const stop = (run: Run) => run.sequencer.step >= 200;
-        const { end, records, run } = play(scenario, { name: 'random', seed }, engineOf(scenario, 'memo'), stop);
-        expect(play(scenario, { name: 'random', seed }, engineOf(scenario, 'live'), stop)).toMatchObject({ end, records });
+        const { end, records, run } = play(scenario, { name: 'random-uniform', seed }, engineOf(scenario, 'memo'), stop);
+        expect(play(scenario, { name: 'random-uniform', seed }, engineOf(scenario, 'live'), stop)).toMatchObject({ end, records });
         expect(records.at(-1)!.step).toBeLessThanOrEqual(run.sequencer.step);
         if (end.violation?.property !== DEADLOCK) return;
         dead++;

@@ -3,7 +3,7 @@
  * and steps that commute where it says so.
  */
 import { describe, expect, it } from 'vitest';
-import { RandomChooser } from '../../../sim/choosers/random.ts';
+import { RandomUniformChooser } from '../../../sim/choosers/random-uniform.ts';
 import { MemoEngine } from '../../../sim/engine/memo.ts';
 import { Digests } from '../../../sim/explore/sampling/digests.ts';
 import { WalkView } from '../../../sim/explore/sampling/walk-view.ts';
@@ -25,7 +25,7 @@ describe.each(SHIPPED)('a walk of $name $variant', ({ name, variant }) => {
     const scenario = shipped(name, variant);
     for (let seed = 1; seed <= 6; seed++) {
       const sequencer = new Sequencer(new MemoEngine(topologyOf(scenario)));
-      const random = new RandomChooser(seed);
+      const random = new RandomUniformChooser(seed);
       sequencer.start();
       walk.reset();
       for (let step = 0; step < STEPS_MAX && sequencer.count > 0; step++) {

@@ -50,9 +50,9 @@ describe('a mistake in a scenario file', () => {
   });
 
   it('is thrown as one readable error', () => {
-    const text = changed('cpus: 2', 'cpus: 65');
-    const place = `${FILE}:${lineOf(text, 'cpus: 65')}`;
-    const message = `the scenario has 1 mistake\n  ${place}: host.cpus: found 65; expected an integer from 1 to 64`;
+    const text = changed('cpus: 2', 'cpus: 1025');
+    const place = `${FILE}:${lineOf(text, 'cpus: 1025')}`;
+    const message = `the scenario has 1 mistake\n  ${place}: host.cpus: found 1025; expected an integer from 1 to 1024`;
     expect(() => loadScenario(text, FILE, KNOWN)).toThrow(ScenarioError);
     expect(() => loadScenario(text, FILE, KNOWN)).toThrow(message);
   });

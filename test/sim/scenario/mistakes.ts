@@ -51,8 +51,8 @@ export const MISTAKES: readonly (readonly [title: string, text: string, issues: 
     changed('arch: amd', 'arch: and'),
     ['12 | host.arch | found "and"; expected one of "amd", "intel", "arm64"; did you mean "amd"?'],
   ],
-  ['too many CPUs', changed('cpus: 2', 'cpus: 65'), ['13 | host.cpus | found 65; expected an integer from 1 to 64']],
-  ['CPUs that are no number', changed('cpus: 2', 'cpus: two'), ['13 | host.cpus | found "two"; expected an integer from 1 to 64']],
+  ['too many CPUs', changed('cpus: 2', 'cpus: 1025'), ['13 | host.cpus | found 1025; expected an integer from 1 to 1024']],
+  ['CPUs that are no number', changed('cpus: 2', 'cpus: two'), ['13 | host.cpus | found "two"; expected an integer from 1 to 1024']],
   [
     'a kernel without quotes',
     changed('kernel: "6.12"', 'kernel: 6.12'),

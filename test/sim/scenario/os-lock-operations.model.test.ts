@@ -123,7 +123,7 @@ describe('random programs', () => {
           threads.map((program) => program.join(', ')),
           vm,
         );
-        const reason = refusal(text, { orders: [{ name: 'random', seed }], stepsMax: 400 });
+        const reason = refusal(text, { orders: [{ name: 'random-uniform', seed }], stepsMax: 400 });
         why.add(reason);
         expectReasons([reason]);
       }),

@@ -12,7 +12,7 @@ import { every, expectReasons, namedIn, refusal, settingsOf } from './combinatio
 const STATES = ['shared', 'guest-invalid', 'guest-valid', 'vmsa'];
 const BOTH = [false, true];
 /** In order, and at random: what is asked for comes before or after what the others do. */
-const WALK = { orders: [{ name: 'fifo' }, { name: 'random', seed: 1 }], stepsMax: 400 } as const;
+const WALK = { orders: [{ name: 'fifo' }, { name: 'random-uniform', seed: 1 }], stepsMax: 400 } as const;
 
 const onPage = (given: string): string => `{ gfn: 0x5, ${given} }`;
 /** Each operation with its arguments, on the page at GFN 5. */

@@ -37,7 +37,7 @@ const HOST: Readonly<Record<keyof typeof HOST_OPERATIONS | keyof typeof USER_VMM
 };
 const GUEST_OPS = namedIn(GUEST);
 /** In order, and at random: a pause comes before or after what the guest does. */
-const WALK = { orders: [{ name: 'fifo' }, { name: 'random', seed: 1 }], stepsMax: 400 } as const;
+const WALK = { orders: [{ name: 'fifo' }, { name: 'random-uniform', seed: 1 }], stepsMax: 400 } as const;
 const modelAt = (at: number) => PREEMPTION_MODELS[at % PREEMPTION_MODELS.length];
 const PAUSES = `{ pause-vcpu: { ${VCPU} } }, { KVM_GET_MP_STATE: { ${VCPU} } }, { resume-vcpu: { ${VCPU} } }`;
 

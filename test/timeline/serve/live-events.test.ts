@@ -49,7 +49,7 @@ describe('the events of a live run', () => {
     const { run, start } = openSession({
       scenario,
       engine: 'memo',
-      chooser: { name: 'random', seed: 3 },
+      chooser: { name: 'random-uniform', seed: 3 },
       seed: 3,
       sink: (block, names) => live!.block(block, names),
     });

@@ -17,7 +17,7 @@ export function churn(options: LiveRunOptions = {}, seed = 7): Watched {
   const session = openSession({
     scenario: resolveScenario(scenario, { knownProperties: knownProperties() }),
     engine: 'memo',
-    chooser: { name: 'random', seed },
+    chooser: { name: 'random-uniform', seed },
     seed,
     sink: (block, names) => live.block(block, names),
   });

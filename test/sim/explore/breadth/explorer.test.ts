@@ -30,7 +30,7 @@ const nodes = (states: Readonly<Record<string, StateTable>>, count = 1, energy =
 
 describe('a search from the middle of a run', () => {
   const scenario = shipped('vmsa-in-use-kick', 'no-kick');
-  const { bytes } = journalOf(scenario, { name: 'random', seed: 5 }, engineOf(scenario, 'memo'));
+  const { bytes } = journalOf(scenario, { name: 'random-uniform', seed: 5 }, engineOf(scenario, 'memo'));
   const journal = openJournal(memorySource(bytes));
   const space = oracle(scenario);
 
