@@ -10,12 +10,7 @@ import type { ComponentGraph } from './component-graph.ts';
 import type { Parts } from './parts.ts';
 import type { ClassRows } from './rows.ts';
 import type { Sights } from './sights.ts';
-import type { ClassView, Named, Standing, Target } from './view.ts';
-
-/** A member that was passed on the way to another one is broken: then none may be passed. */
-export class PassedBroken extends Error {
-  override readonly name = 'PassedBroken';
-}
+import type { ClassView, Standing, Target } from './view.ts';
 
 /** What a search over classes consists of, as far as arrivals need it. */
 interface Searching {
@@ -71,17 +66,6 @@ export class Arrivals {
     if (this.#on.verdicts.look(state, this.#on.localsOf(configuration, program))) this.#on.rows.space.ends[state] = RUN_ENDS;
   }
 
-  /** What is entered in the middle of a switch is seen as well. */
-  noteEntered(entered: readonly Named[]): void {
-    if (!this.#on.sights.looksAtTasks) return;
-    for (const { id } of entered) {
-      const first = this.#on.graph.onward(id);
-      if (first === id) continue;
-      const view = this.#on.rows.classes.ofConfiguration(first);
-      for (const passed of this.#on.graph.passedFrom(id)) view.noteEntered(passed, this.#on.parts.tasks);
-    }
-  }
-
   #differ(view: ClassView, program: readonly number[]): boolean {
     return this.#on.sights.differ(view, [0, ...program]);
   }
@@ -96,9 +80,7 @@ export class Arrivals {
       this.#insertEnd(configuration, program, from);
       return;
     }
-    for (const passed of this.#on.graph.passedFrom(configuration).slice(1)) this.#pass(passed, program);
-    const first = this.#on.graph.onward(configuration);
-    const view = this.#on.rows.classes.ofConfiguration(first);
+    const view = this.#on.rows.classes.ofConfiguration(configuration);
     if (this.#on.rows.find(view, program) >= 0) return;
     if (!this.#differ(view, program)) {
       this.#on.rows.insert(view, program, from);
@@ -111,10 +93,9 @@ export class Arrivals {
         this.#lookUnderNames(id, program);
         this.#on.verdicts.look(state, this.#on.localsOf(id, program));
       }
-      for (const id of view.passed) this.#pass(id, program);
       return;
     }
-    this.#enterAmong(first, broken, program, from);
+    this.#enterAmong(configuration, broken, program, from);
   }
 
   /** What properties say must be the same under other names. */
@@ -128,11 +109,9 @@ export class Arrivals {
     const reached = new Set(broken.has(first) ? [] : [first]);
     const met = new Set<number>(broken.has(first) ? [first] : []);
     for (const id of reached)
-      for (const to of this.#on.graph.allTargetsOf(id)) {
-        for (const passed of this.#on.graph.passedFrom(to)) this.#pass(passed, program);
-        const next = this.#on.graph.onward(to);
-        if (broken.has(next)) met.add(next);
-        else reached.add(next);
+      for (const to of this.#on.graph.targetsOf(id)) {
+        if (broken.has(to)) met.add(to);
+        else reached.add(to);
       }
     let state = from;
     if (reached.size > 0) {
@@ -145,13 +124,6 @@ export class Arrivals {
       this.#on.verdicts.look(this.#on.rows.space.count, this.#on.localsOf(id, program));
       this.#insertEnd(id, program, state);
     }
-  }
-
-  /** A configuration that is run on from: nothing may end there. @throws PassedBroken */
-  #pass(configuration: number, program: readonly number[]): void {
-    const locals = this.#on.localsOf(configuration, program);
-    if (this.#on.verdicts.breaks(locals)) throw new PassedBroken();
-    this.#on.verdicts.look(this.#on.rows.space.count, locals);
   }
 
   #insertEnd(configuration: number, program: readonly number[], from: number): void {

@@ -6,10 +6,18 @@ import type { Component, ComponentGraph } from './component-graph.ts';
 import type { Names } from './names.ts';
 import type { Parts } from './parts.ts';
 import { isSame } from './same.ts';
-import { ClassView, type Met, type Named, type Standing, type Target } from './view.ts';
+import type { ClassStep } from './steps.ts';
+import { ClassView, type Named, type Standing, type Target } from './view.ts';
 
 /** Configurations looked through for the first state under other names. */
 const FIRST_REACH_MAX = 20_000;
+
+/** A step in some members of a class, and the program part that it leads to. */
+interface Step {
+  readonly step: ClassStep;
+  readonly subset: number;
+  readonly program: readonly number[];
+}
 
 export class Classes {
   readonly views: ClassView[] = [];
@@ -49,7 +57,7 @@ export class Classes {
     for (const id of reached) {
       left.delete(id);
       if (left.size === 0 || reached.size > FIRST_REACH_MAX) break;
-      for (const to of this.#graph.allTargetsOf(id)) reached.add(to);
+      for (const to of this.#graph.targetsOf(id)) reached.add(to);
     }
     return left.size === 0;
   }
@@ -89,7 +97,7 @@ export class Classes {
   }
 
   /** Where a step leads to this program part; worked out once for each subset and effect. */
-  target(view: ClassView, { step, subset, program }: Met): Target {
+  target(view: ClassView, { step, subset, program }: Step): Target {
     const ids = new Set(view.subsets[subset]!.map((id) => this.#graph.after(id, step, program)));
     const entered = new Map([...ids].map((id) => this.named(id)).map((named) => [`${named.id} ${named.at}`, named]));
     const target = { entered: [...entered.values()], classes: this.#standFor([...entered.values()]) };
@@ -101,7 +109,7 @@ export class Classes {
   #standFor(entered: readonly Named[]): Standing[] {
     const roots = new Map<string, { readonly component: Component; readonly at: number }>();
     for (const { id, at } of entered) {
-      const component = this.#graph.componentOf(this.#graph.onward(id));
+      const component = this.#graph.componentOf(id);
       roots.set(`${component.id} ${at}`, { component, at });
     }
     const all = [...roots.values()];
@@ -124,7 +132,7 @@ export class Classes {
     return view;
   }
 
-  /** All that the scheduler leads to from a configuration that does not run on. */
+  /** All that the scheduler leads to from a configuration. */
   ofConfiguration(id: number): ClassView {
     return this.#ofComponent(this.#graph.componentOf(id).id);
   }

@@ -1,15 +1,13 @@
 /**
- * A search over classes with the conditions that it stands on. Where a condition of running on or
- * of renaming CPUs does not hold, it searches once more without; where one configuration cannot
- * speak for others, it is refused.
+ * A search over classes with the conditions that it stands on. Where CPUs cannot be renamed, it
+ * searches once more without; where one configuration cannot speak for others, it is refused.
  */
 import { MemoEngine } from '../../engine/memo.ts';
 import { topologyOf } from '../../host/topology.ts';
 import { SymmetryError } from '../reduce/symmetry.ts';
 import type { Search, SearchTotals } from '../request.ts';
 import { closing, reexecuted } from '../turns.ts';
-import { PassedBroken } from './arrivals.ts';
-import { ClassError, checkCongruence, checkRunningOn } from './checks.ts';
+import { ClassError, checkCongruence } from './checks.ts';
 import type { ClassOptions } from './options.ts';
 import { takeAgain } from './retake.ts';
 import { ClassSearch } from './search.ts';
@@ -23,10 +21,10 @@ export interface Classified {
 }
 
 /** @throws ClassError if no configuration of the scheduler may stand for others */
-export function* classified(asked: Omit<ClassOptions, 'runsOn'>): Search<Classified> {
+export function* classified(asked: ClassOptions): Search<Classified> {
   const engine = new MemoEngine(topologyOf(asked.scenario));
-  for (let how: Pick<ClassOptions, 'runsOn' | 'renames'> = { runsOn: true, renames: asked.renames }; ; ) {
-    const search = new ClassSearch({ ...asked, ...how }, engine);
+  for (let { renames } = asked; ; ) {
+    const search = new ClassSearch({ ...asked, renames }, engine);
     if (!search.parts.hasScheduler) throw new ClassError('the model has no scheduler, so that no state can stand for others by it');
     engine.untake(search.world.initial);
     try {
@@ -35,10 +33,8 @@ export function* classified(asked: Omit<ClassOptions, 'runsOn'>): Search<Classif
       const unverified = isStopped ? 0 : yield* reexecuted(engine);
       return { search, limit: isStopped || unverified > 0 ? (limit ?? 'stopped') : limit, unverified };
     } catch (error) {
-      if (error instanceof SymmetryError && how.renames === 'cpus') how = { ...how, renames: 'none' };
-      else if ((error instanceof PassedBroken || (error instanceof ClassError && error.isOfRunningOn)) && how.runsOn)
-        how = { ...how, runsOn: false };
-      else throw error;
+      if (!(error instanceof SymmetryError) || renames !== 'cpus') throw error;
+      renames = 'none';
     }
   }
 }
@@ -46,8 +42,8 @@ export function* classified(asked: Omit<ClassOptions, 'runsOn'>): Search<Classif
 /** Holds all conditions against what was met. @returns whether it was stopped before */
 function* checked(search: ClassSearch): Search<boolean> {
   if (yield* inTurns(search, checkCongruence(search))) return true;
-  if (yield* inTurns(search, checkRunningOn(search))) return true;
-  search.names?.verify(search.watches);
+  // What is asked again under other names was met before: nothing more is taken by that.
+  search.world.engine.lookAhead(() => search.names?.verify(search.watches));
   return search.isOverTaken ? yield* inTurns(search, takeAgain(search)) : false;
 }
 

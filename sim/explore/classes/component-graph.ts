@@ -2,7 +2,7 @@
  * Components of the scheduler's graph: configurations that reach each other by its own steps, and
  * so do the same over any program part.
  */
-import { RunningGraph } from './running-graph.ts';
+import { SchedulerGraph } from './graph.ts';
 
 /** Configurations that reach each other by steps of the scheduler. */
 export interface Component {
@@ -12,7 +12,7 @@ export interface Component {
   readonly out: readonly number[];
 }
 
-export class ComponentGraph extends RunningGraph {
+export class ComponentGraph extends SchedulerGraph {
   readonly components: Component[] = [];
   readonly #componentOf: number[] = [];
   readonly #index: number[] = [];
@@ -20,21 +20,15 @@ export class ComponentGraph extends RunningGraph {
   #counter = 0;
   readonly #reach: (readonly Component[])[] = [];
 
-  /** Whether the component that a configuration runs on to is known. */
+  /** Whether the component of a configuration is known. */
   isConnected(id: number): boolean {
-    const first = this.knownOnward(id);
-    return first !== undefined && this.#componentOf[first] !== undefined;
+    return this.#componentOf[id] !== undefined;
   }
 
-  /** The component of a configuration that does not run on. */
+  /** The component of a configuration. */
   componentOf(id: number): Component {
     if (this.#componentOf[id] === undefined) this.#connect(id);
     return this.components[this.#componentOf[id]!]!;
-  }
-
-  /** Where the steps of the scheduler lead, in the end. */
-  targetsOf(id: number): number[] {
-    return [...new Set(this.allTargetsOf(id).map((to) => this.onward(to)))].filter((to) => to !== id);
   }
 
   /**

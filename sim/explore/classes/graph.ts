@@ -4,11 +4,10 @@
  * is asked about once, over the program part that it was first met with. That it is the same is
  * checked afterwards: see checks.ts.
  */
-import { NEUTRAL, UNCHANGED } from '../../rows/step-trie.ts';
+import { NEUTRAL } from '../../rows/step-trie.ts';
 import type { WorldStep } from '../../rows/world-step.ts';
 import { rowKey } from '../reduce/row-key.ts';
 import { type Parts, TASK } from './parts.ts';
-import { isSame } from './same.ts';
 import type { ClassStep, ClassSteps } from './steps.ts';
 
 /** A step of the scheduler, the same in all configurations in which it reads the same. */
@@ -41,8 +40,8 @@ interface Configuration {
   /** A program part that it was met with. */
   readonly witness: readonly number[];
   moves: readonly Move[] | null;
-  /** Where each move leads; -1 where that was not asked. */
-  readonly targets: number[];
+  /** Where they lead; null where that was not asked. */
+  targets: readonly number[] | null;
   visible: readonly Visible[];
   /** Nothing that schedules can do anything. */
   isIdle: boolean;
@@ -58,6 +57,8 @@ export class SchedulerGraph {
   protected readonly parts: Parts;
   protected readonly steps: ClassSteps;
   readonly #moves = new Map<ClassStep, Move>();
+  /** By column and alternative. */
+  readonly #visible: Visible[][] = [];
 
   constructor(parts: Parts, steps: ClassSteps) {
     this.world = parts.world;
@@ -77,7 +78,7 @@ export class SchedulerGraph {
     const id = this.#all.length;
     this.#ids.set(key, id);
     this.#keys.push(key);
-    this.#all.push({ part, witness, moves: null, targets: [], visible: [], isIdle: true });
+    this.#all.push({ part, witness, moves: null, targets: null, visible: [], isIdle: true });
     return id;
   }
 
@@ -103,16 +104,12 @@ export class SchedulerGraph {
     return this.#expanded(id).moves!;
   }
 
-  /** Where the move at a place among those of a configuration leads. */
-  targetOf(id: number, at: number): number {
-    const { moves, targets, witness } = this.#expanded(id);
-    if (targets[at]! < 0) targets[at] = this.after(id, moves![at]!.step, witness);
-    return targets[at]!;
-  }
-
-  /** Where all moves of a configuration lead. */
-  allTargetsOf(id: number): number[] {
-    return this.movesOf(id).map((_, at) => this.targetOf(id, at));
+  /** Where the scheduler leads from a configuration in one step. */
+  targetsOf(id: number): readonly number[] {
+    const configuration = this.#expanded(id);
+    const { moves, witness } = configuration;
+    configuration.targets ??= [...new Set(moves!.map(({ step }) => this.after(id, step, witness)))].filter((to) => to !== id);
+    return configuration.targets;
   }
 
   visibleIn(id: number): readonly Visible[] {
@@ -150,13 +147,10 @@ export class SchedulerGraph {
         configuration.isIdle = false;
         const step = this.steps.of(row, column, alternative);
         if (!this.isMove(step, witness)) {
-          visible.push({ column, alternative });
+          visible.push(this.#visibleAt(column, alternative));
           continue;
         }
-        if ((step.flags & UNCHANGED) !== 0) continue;
-        if (step.effect.sends.length > 0 && isSame(part, this.steps.applied(part, step.effect))) continue;
         moves.push(this.#moveOf(step, row, { column, alternative, event }));
-        configuration.targets.push(-1);
       }
     }
     configuration.moves = moves;
@@ -185,6 +179,13 @@ export class SchedulerGraph {
       this.world.run(row, column, event);
       step.isTaken = true;
     }
+  }
+
+  #visibleAt(column: number, alternative: number): Visible {
+    this.#visible[column] ??= [];
+    const known = this.#visible[column]!;
+    known[alternative] ??= { column, alternative };
+    return known[alternative];
   }
 
   #moveOf(step: ClassStep, row: readonly number[], move: Pick<Move, 'column' | 'alternative' | 'event'>): Move {
@@ -218,9 +219,4 @@ export class SchedulerGraph {
     }
     return ids;
   }
-}
-
-/** Whether no column that one step writes is read or written by the other. */
-export function isApartFrom(one: ClassStep, other: ClassStep): boolean {
-  return !one.touches.some((column) => other.touches.includes(column));
 }

@@ -100,10 +100,21 @@ export class Lookup {
       const role = this.#parts.roles[column]!;
       const own = this.#program[this.#parts.inProgram[column]!] ?? 0;
       if (role === PROGRAM && !this.#isDone(column, own)) this.#walkAll(column, own, 0);
-      if (role !== TASK || !this.#parts.offersSome(column)) continue;
+      if (role !== TASK || !this.#offersSome(column, own)) continue;
       const { values, subsets } = this.#view.parted(0, column);
       for (const [i, seen] of values.entries()) this.#walkAll(column, this.#parts.halvesOf(column).join(own, seen), subsets[i]!);
     }
+  }
+
+  /** Whether a task with this program offers anything in some member. */
+  #offersSome(column: number, program: number): boolean {
+    this.#view.offers[column] ??= [];
+    const known = this.#view.offers[column]!;
+    known[program] ??= this.#view.parted(0, column).values.some((seen) => {
+      const local = this.#parts.halvesOf(column).join(program, seen);
+      return this.#world.alternatives(column, local).length > 0;
+    });
+    return known[program];
   }
 
   /** Whether the tree knows that nothing can be done in a column. */

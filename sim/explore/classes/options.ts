@@ -9,8 +9,6 @@ export interface ClassOptions {
   /** false: no property ends a run. */
   readonly properties?: boolean;
   readonly from?: PlainWorld;
-  /** Whether a CPU in the middle of a switch runs on. */
-  readonly runsOn: boolean;
   /**
    * Which actors are renamed: those that schedule, or all that the model takes for interchangeable.
    */

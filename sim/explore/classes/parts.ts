@@ -110,7 +110,6 @@ export class Parts {
   /** By column of an actor; null where that is no task. */
   readonly #halvesOf: readonly (Halves | null)[];
   readonly #tasks: readonly number[];
-  readonly #offers: { scanned: number; some: boolean }[];
 
   constructor(world: WorldStep) {
     this.world = world;
@@ -120,7 +119,6 @@ export class Parts {
     );
     this.#halvesOf = store.kindOfSlot.map(({ index }) => halves[index]!);
     const roleOf = (kind: Kind): number => (kind.schedules ? SCHEDULES : kind.switched === null ? PROGRAM : TASK);
-    this.#offers = store.kinds.map(() => ({ scanned: 0, some: false }));
     for (const kind of store.kindOfSlot) this.#add(roleOf(kind));
     this.#tasks = this.roles.flatMap((role, column) => (role === TASK ? [column] : []));
     this.fit();
@@ -135,17 +133,6 @@ export class Parts {
   /** Columns of tasks. */
   get tasks(): readonly number[] {
     return this.#tasks;
-  }
-
-  /** Whether some task of the kind that stands in a column was ever met with an offer. */
-  offersSome(column: number): boolean {
-    const kind = this.world.kindOf(column)!;
-    const known = this.#offers[kind.index]!;
-    for (; known.scanned < kind.locals.size && !known.some; known.scanned++) {
-      const { exec, other } = this.world.offers.of(kind, known.scanned);
-      known.some = exec.length + other.length > 0;
-    }
-    return known.some;
   }
 
   /** Whether anything schedules at all. */

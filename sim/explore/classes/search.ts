@@ -83,10 +83,7 @@ export class ClassSearch {
     const ids = [...(properties ? scenario.properties.always : []), ...scenario.properties.sometimes];
     this.watches = ids.map((id) => new PropertyWatch(propertyOf(id), this.world.store));
     this.sights = new Sights(this.parts, scenario, properties);
-    this.graph = new ComponentGraph(this.parts, this.steps, {
-      runsOn: options.runsOn,
-      isSeen: (configuration) => this.sights.isEvident(configuration),
-    });
+    this.graph = new ComponentGraph(this.parts, this.steps);
     const interchangeable = this.world.engine.topology.interchangeable ?? [];
     const groups = { none: [], cpus: renameable(this.parts, interchangeable), all: interchangeable }[options.renames];
     const renames = groups.length > 0 || options.renames === 'all';
@@ -233,7 +230,6 @@ export class ClassSearch {
     if (view.isTaken) return;
     view.isTaken = true;
     for (const id of view.members) this.graph.take(id, program);
-    for (const id of view.passed) this.graph.take(id, program);
   }
 
   #endIn({ state, program }: Place, configuration: number): void {
@@ -266,13 +262,11 @@ export class ClassSearch {
   }
 
   #targetOf(view: ClassView, { program }: Place, step: ClassStep, subset: number): Target {
-    view.note(step, subset, program);
     const known = view.targetOf(subset, step);
     if (known !== undefined) return known;
     this.rows.apply(step, this.#joined);
     const target = this.classes.target(view, { step, subset, program: this.rows.nextProgram() });
     this.rows.takeBack(step, program);
-    this.#arrivals.noteEntered(target.entered);
     return target;
   }
 

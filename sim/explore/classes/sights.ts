@@ -59,11 +59,6 @@ export class Sights {
     return this.#watches.length === 0;
   }
 
-  /** Whether some property looks at tasks. */
-  get looksAtTasks(): boolean {
-    return this.#tasks.length > 0;
-  }
-
   /** Whether one actor of a configuration, whatever programs do, is evidence by itself. */
   isEvident(configuration: readonly number[]): boolean {
     const { roles, configuration: columns, world } = this.#parts;

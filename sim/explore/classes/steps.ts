@@ -24,15 +24,10 @@ export interface ClassStep {
   readonly own: string;
   /** Columns that it read, in reading order. */
   readonly reads: readonly number[];
-  /** Columns that it read or sends to. */
-  readonly touches: readonly number[];
   /** It read nothing but the scheduler's part and tasks. */
   readonly isApart: boolean;
   /** A run takes it: it was not only looked at. */
   isTaken: boolean;
-  /** The class and the subset that it was last noted in. */
-  lastView: number;
-  lastSubset: number;
 }
 
 export class ClassSteps {
@@ -154,12 +149,10 @@ export class ClassSteps {
       } else if (role === PROGRAM) own.sets.push(inProgram[column]!, value);
       else its.sets.push(inConfiguration[column]!, value);
     }
-    const touches = [...reads];
     const flags = prog[leaf + 3]!;
     if ((flags & SENDS) !== 0) {
       for (let left = prog[at++]!; left > 0; left--, at += 2) {
         const channel = prog[at]!;
-        touches.push(channel);
         if (roles[channel] === PROGRAM) own.sends.push(inProgram[channel]!, prog[at + 1]!);
         else its.sends.push(inConfiguration[channel]!, prog[at + 1]!);
       }
@@ -173,11 +166,8 @@ export class ClassSteps {
       ...own,
       own: text,
       reads,
-      touches,
       isApart,
       isTaken: false,
-      lastView: -1,
-      lastSubset: -1,
     };
   }
 

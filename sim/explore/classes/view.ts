@@ -41,16 +41,6 @@ export interface Target {
   readonly classes: readonly Standing[];
 }
 
-/** A step of a program in some members of a class, and a program part that it was taken from. */
-export interface Met {
-  readonly step: ClassStep;
-  readonly subset: number;
-  readonly program: readonly number[];
-}
-
-/** Subsets of a class there is room for in a key. */
-const SUBSETS_MAX = 1 << 16;
-
 export class ClassView {
   readonly id: number;
   readonly members: readonly number[];
@@ -60,7 +50,6 @@ export class ClassView {
    * Components that no step of the scheduler leaves; null where members of components are left out.
    */
   readonly sinks: readonly number[] | null;
-  #passed: readonly number[] | null = null;
   #idle: readonly number[] | null = null;
   /** By column. */
   readonly #viewsIn: Set<number>[] = [];
@@ -70,10 +59,10 @@ export class ClassView {
   ownName: number | undefined;
   readonly images: number[] = [];
   least: number | undefined;
-  /** Steps taken in subsets of it, each with a program part that it was first taken from. */
-  readonly met = new Map<number, Met>();
   /** The scheduler's own steps in it were taken. */
   isTaken = false;
+  /** By column of a task and its program: whether it offers anything in some member. */
+  readonly offers: boolean[][] = [];
   /** By column of a task and its program: whether properties see it alike in all members. */
   alike: boolean[][] = [];
   /** Whether something in a member is evidence by itself; undefined where it was not asked. */
@@ -103,15 +92,6 @@ export class ClassView {
       reach.size > members.length ? null : [...components].filter(({ out }) => out.length === 0).map((component) => component.id);
   }
 
-  /** Notes that a step was taken in a subset, from this program part. */
-  note(step: ClassStep, subset: number, program: readonly number[]): void {
-    if (step.lastView === this.id && step.lastSubset === subset) return;
-    step.lastView = this.id;
-    step.lastSubset = subset;
-    const key = step.id * SUBSETS_MAX + subset;
-    if (!this.met.has(key)) this.met.set(key, { step, subset, program });
-  }
-
   partOf(id: number): readonly number[] {
     return this.#graph.partOf(id);
   }
@@ -128,26 +108,11 @@ export class ClassView {
     return this.#idle;
   }
 
-  /** What is seen of a task in the members, and on the way to them. */
+  /** What is seen of a task in the members. */
   viewsIn(column: number): ReadonlySet<number> {
     const place = this.#parts.inConfiguration[column]!;
-    this.#viewsIn[column] ??= new Set([...this.members, ...this.passed].map((id) => this.#graph.at(id, place)));
+    this.#viewsIn[column] ??= new Set(this.members.map((id) => this.#graph.at(id, place)));
     return this.#viewsIn[column];
-  }
-
-  /** A configuration that a step has led to, and that runs on to a member. */
-  noteEntered(id: number, tasks: readonly number[]): void {
-    for (const column of tasks) {
-      const views = this.viewsIn(column) as Set<number>;
-      const { size } = views;
-      if (views.add(this.#graph.at(id, this.#parts.inConfiguration[column]!)).size > size) this.alike[column] = [];
-    }
-  }
-
-  /** Configurations that are run on through on the way from one member to another. */
-  get passed(): readonly number[] {
-    this.#passed ??= [...new Set(this.members.flatMap((id) => this.#graph.allTargetsOf(id).flatMap((to) => this.#graph.passedFrom(to))))];
-    return this.#passed;
   }
 
   /** Alternatives of the scheduler's columns that are no steps of the scheduler alone. */

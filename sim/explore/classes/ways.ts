@@ -96,10 +96,8 @@ function isIn(search: ClassSearch, row: readonly number[], state: number): boole
 
 /** Whether all of a class is reached from a configuration. */
 function leadsThrough({ graph }: ClassSearch, id: number, { component, members }: ClassView): boolean {
-  const first = graph.onward(id);
-  if (component !== null) return graph.componentOf(first).id === component;
-  if (members.length === 1) return members[0] === id || members[0] === first;
-  const reached = new Set(members.includes(first) ? [first] : []);
+  if (component !== null) return graph.componentOf(id).id === component;
+  const reached = new Set(members.includes(id) ? [id] : []);
   for (const each of reached) for (const to of graph.targetsOf(each)) if (members.includes(to)) reached.add(to);
   return reached.size === members.length;
 }
