@@ -39,7 +39,7 @@ function classesApply({ scenario, limits, local, compact, image, onTurn, shard }
 }
 
 /** States that are searched one by one before classes pay. */
-const ONE_BY_ONE = 200_000;
+const ONE_BY_ONE = 5_000_000;
 
 /**
  * All schedules: one state after the other where they are few, else over classes; one by one all

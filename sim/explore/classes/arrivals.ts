@@ -106,21 +106,23 @@ export class Arrivals {
   /** A run ends in some members: what is left is reached without them. */
   #enterAmong(first: number, broken: ReadonlySet<number>, program: readonly number[], from: number): void {
     this.#on.isOverTaken = true;
-    const reached = new Set(broken.has(first) ? [] : [first]);
-    const met = new Set<number>(broken.has(first) ? [first] : []);
-    for (const id of reached)
-      for (const to of this.#on.graph.targetsOf(id)) {
-        if (broken.has(to)) met.add(to);
-        else reached.add(to);
-      }
-    let state = from;
-    if (reached.size > 0) {
-      const view = this.#on.rows.classes.ofMembers([...reached].sort((one, other) => one - other));
-      const known = this.#on.rows.find(view, program);
-      state = known >= 0 ? known : this.#on.rows.insert(view, program, from);
-      for (const id of reached) this.#on.verdicts.look(state, this.#on.localsOf(id, program));
-    }
-    for (const id of met) {
+    const reached = new Set([first]);
+    for (const id of reached) for (const to of this.#on.graph.targetsOf(id)) if (!broken.has(to)) reached.add(to);
+    const view = this.#on.rows.classes.ofMembers([...reached].sort((one, other) => one - other));
+    if (this.#on.rows.find(view, program) >= 0) return;
+    const state = this.#on.rows.insert(view, program, from);
+    for (const id of reached) this.#on.verdicts.look(state, this.#on.localsOf(id, program));
+  }
+
+  /**
+   * Adds the configurations in which a run ends, where the scheduler leads to them from members of
+   * a class that are not dead: of those that were left out of the class.
+   */
+  endBeside({ component, members }: ClassView, program: readonly number[], state: number, dead: readonly number[]): void {
+    if (component !== null) return;
+    const alive = members.filter((id) => !dead.includes(id));
+    const ends = new Set(alive.flatMap((id) => this.#on.graph.targetsOf(id).filter((to) => !members.includes(to))));
+    for (const id of ends) {
       this.#on.verdicts.look(this.#on.rows.space.count, this.#on.localsOf(id, program));
       this.#insertEnd(id, program, state);
     }

@@ -195,6 +195,7 @@ export class ClassSearch {
       const dead = this.dead.deadIn(view, program, this.lookup.takenIn(view, program));
       if (dead.length > 0) {
         this.#expandWithout(dead, view, place);
+        this.#arrivals.endBeside(view, program, state, dead);
         return;
       }
     }
@@ -204,6 +205,7 @@ export class ClassSearch {
     }
     this.#followAll(view, place, offered);
     this.#noteEnds(view, place);
+    this.#arrivals.endBeside(view, program, state, []);
   }
 
   /** What the steps of a group come to. */

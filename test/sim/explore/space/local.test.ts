@@ -162,8 +162,8 @@ describe('explore with --reduce local', () => {
 
   it.each([
     ['none,local', 'none goes with nothing else'],
-    ['sleep', 'Expected none, or local, symmetry'],
-    ['', 'Expected none, or local, symmetry'],
+    ['sleep', 'Expected none, or a list of scheduler, symmetry, local'],
+    ['', 'Expected none, or a list of scheduler, symmetry, local'],
   ])('refuses --reduce "%s"', async (list, says) => {
     const { code, err } = await bench.run(['explore', 'rmp-lock', '--reduce', list]);
     expect([code, err.includes(says)]).toEqual([2, true]);
@@ -176,7 +176,7 @@ describe('explore with --reduce local', () => {
 
   it('refuses a second list, of which the first would go unheeded', async () => {
     const { code, err } = await bench.run(['explore', 'rmp-lock', '--reduce', 'local', '--reduce', 'symmetry']);
-    expect([code, err.includes('Expected --reduce once; local,symmetry does both')]).toEqual([2, true]);
+    expect([code, err.includes('Expected --reduce once; scheduler,symmetry does both')]).toEqual([2, true]);
   });
 });
 
