@@ -12,6 +12,7 @@ import { schedules } from './explore/schedules.ts';
 import { shrinkQuality } from './explore/shrink-quality.ts';
 import { singleRun } from './explore/single-run.ts';
 import { exploreBugs, exploreHost, exploreLock } from './explore.ts';
+import { exploreClasses } from './explore-classes.ts';
 import { exploreWide } from './explore-wide.ts';
 import { type Figure, type Machine, machine, type Table, textOf } from './harness.ts';
 import { journal } from './journal.ts';
@@ -21,6 +22,7 @@ import { startup } from './startup.ts';
 const FIGURES: readonly Figure[] = [
   bigHosts,
   engine,
+  exploreClasses,
   exploreLock,
   exploreHost,
   exploreBugs,
