@@ -30,7 +30,7 @@ export interface Pair {
 const pair = (one: SearchFeature, other: SearchFeature, together: Together, reason: string): Pair => ({ one, other, together, reason });
 
 export const PAIRS: readonly Pair[] = [
-  pair('scheduler', 'local', 'refused', 'a class has many ways on where a state has one, and runs on by itself'),
+  pair('scheduler', 'local', 'refused', 'a class has many ways on where a state has one'),
   pair('scheduler', 'sleep', 'absent', 'sleep sets do not pay: decision 0010'),
   pair('scheduler', 'symmetry', 'together', 'classes that differ by names are one, as states are'),
   pair('scheduler', 'bound', 'refused', 'a bound prices each preemption, and the configurations of a class have different prices'),
