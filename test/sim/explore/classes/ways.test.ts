@@ -1,4 +1,4 @@
-/** The way to what a search over classes has found: choices that a run can take, and that show it. */
+/** The way to what a search over classes has found: choices that a run takes, and that show it. */
 import { describe, expect, it } from 'vitest';
 import { DEADLOCK } from '../../../../sim/end.ts';
 import { classified } from '../../../../sim/explore/classes/classified.ts';
