@@ -45,7 +45,7 @@ export const REFUSED: readonly (readonly [Feature, Feature, string])[] = [
   ['no-reduce', 'bound', '--no-reduce has no bound; leave --deviations, --preemptions and --switches out'],
   ['memory', 'bound', 'a search with a bound does not measure its memory; leave --max-memory out and give --max-states'],
   both('scheduler', 'bound', 'leave --reduce scheduler, or the bound, out'),
-  both('scheduler', 'local', 'give one of the two'),
+  both('scheduler', 'local', 'leave one of the two out'),
   ['checkpoint', 'scheduler', 'a search of classes is not kept in a file; leave --checkpoint and --resume, or --reduce scheduler, out'],
   ['workers', 'scheduler', 'a search of classes runs on one thread; leave --workers, or --reduce scheduler, out'],
   ['shard', 'scheduler', 'a shard is of all states, not of classes; leave --shard, or --reduce scheduler, out'],

@@ -44,7 +44,9 @@ export class Arrivals {
     for (let i = 0; i < classes.length; i++) {
       const standing = classes[i]!;
       const found = rows.add(standing, from);
-      if (found >= 0 && isSeen) this.#lookOnce(found, entered.find(({ at }) => at === standing.at)!.id, this.#nextUnder(standing.at));
+      if (found < 0 || !isSeen) continue;
+      const first = entered.find(({ id, at }) => at === standing.at && standing.view.members.includes(id))!;
+      this.#lookOnce(found, first.id, this.#nextUnder(standing.at));
     }
   }
 

@@ -5,9 +5,10 @@
  * - *Congruence*: what a task does with what the scheduler gives it hangs on nothing but what the
  *   context switch keeps of it, whatever its program. Each reaction that a step of the scheduler
  *   stands on is asked again over every program that the task was met with in the class.
- * - *Running on*: a step that runs on, and a step of a program, lead to one class in both orders.
  */
+import { RUN_ENDS } from '../space/state-space.ts';
 import type { ClassSearch } from './search.ts';
+import type { ClassView } from './view.ts';
 
 /** States looked at between two turns of the caller. */
 const TURN_STATES = 1 << 12;
@@ -18,17 +19,19 @@ export class ClassError extends Error {
 }
 
 /** Programs that tasks were met with, by class and column. */
-function* programsMet(search: ClassSearch): Generator<void, Map<number, Set<number>[]>> {
+function* programsMet(search: ClassSearch): Generator<void, Map<ClassView, Set<number>[]>> {
   const { space, parts } = search;
-  const met = new Map<number, Set<number>[]>();
+  const met = new Map<ClassView, Set<number>[]>();
   const tasks = parts.tasks;
   for (let state = 0; state < space.count; state++) {
+    // Where a run ends, nothing follows.
+    if (space.ends[state] === RUN_ENDS) continue;
     const at = space.at(state);
-    const id = space.rows[at]!;
-    let byColumn = met.get(id);
+    const view = search.openViewOf(state);
+    let byColumn = met.get(view);
     if (byColumn === undefined) {
       byColumn = tasks.map(() => new Set());
-      met.set(id, byColumn);
+      met.set(view, byColumn);
     }
     for (const [i, column] of tasks.entries()) byColumn[i]!.add(space.rows[at + 1 + parts.inProgram[column]!]!);
     if (state % TURN_STATES === TURN_STATES - 1) yield;
@@ -44,8 +47,8 @@ export function* checkCongruence(search: ClassSearch): Generator<void, void> {
   const { graph, parts } = search;
   const met = yield* programsMet(search);
   const checked = new Set<string>();
-  for (const [id, byColumn] of met) {
-    const moves = search.classes.viewNamed(id).members.flatMap((member) => graph.movesOf(member));
+  for (const [view, byColumn] of met) {
+    const moves = view.members.flatMap((member) => graph.movesOf(member));
     const given = new Set(moves.flatMap((move) => move.given));
     for (const number of given) {
       const { column } = graph.given[number]!;

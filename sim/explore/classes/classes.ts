@@ -162,13 +162,12 @@ export class Classes {
     const names = at < 0 ? view.ownName : view.images[at];
     if (names !== undefined) return names;
     const firsts = view.component === null ? view.members : this.#graph.components[view.component]!.members;
-    const keys = firsts.map((id) => this.#graph.keyOf(at < 0 ? id : this.#image(at, id))).sort();
-    const key = view.component === null ? keys.join('|') : keys[0]!;
-    const isWhole = view.component === null ? '-' : '+';
-    let name = this.#names.get(isWhole + key);
+    const ids = firsts.map((id) => (at < 0 ? id : this.#image(at, id)));
+    const key = view.component === null ? `-${ids.sort((one, other) => one - other).join()}` : `+${Math.min(...ids)}`;
+    let name = this.#names.get(key);
     if (name === undefined) {
       name = this.#names.size;
-      this.#names.set(isWhole + key, name);
+      this.#names.set(key, name);
     }
     if (at < 0) {
       view.ownName = name;

@@ -4,6 +4,7 @@
  * is asked about once, over the program part that it was first met with. That it is the same is
  * checked afterwards: see checks.ts.
  */
+import { ModelError } from '../../engine/port.ts';
 import { NEUTRAL } from '../../rows/step-trie.ts';
 import type { WorldStep } from '../../rows/world-step.ts';
 import { rowKey } from '../reduce/row-key.ts';
@@ -145,8 +146,8 @@ export class SchedulerGraph {
       const value = row[column] ?? 0;
       for (const [alternative, event] of this.world.alternatives(column, value).entries()) {
         configuration.isIdle = false;
-        const step = this.steps.of(row, column, alternative);
-        if (!this.isMove(step, witness)) {
+        const step = this.#stepOf(row, column, alternative);
+        if (step === null || !this.isMove(step, witness)) {
           visible.push(this.#visibleAt(column, alternative));
           continue;
         }
@@ -155,6 +156,16 @@ export class SchedulerGraph {
     }
     configuration.moves = moves;
     configuration.visible = visible;
+  }
+
+  /** Null where it breaks a rule of the model: that is told where a run comes there. */
+  #stepOf(row: readonly number[], column: number, alternative: number): ClassStep | null {
+    try {
+      return this.steps.of(row, column, alternative);
+    } catch (error) {
+      if (error instanceof ModelError || (error instanceof Error && error.constructor === Error)) return null;
+      throw error;
+    }
   }
 
   /** Whether a step over this program part is the scheduler's alone. */

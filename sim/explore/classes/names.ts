@@ -84,6 +84,8 @@ export class Names {
   program(at: number, program: readonly number[]): number[] {
     const image: number[] = [];
     for (const [place, value] of program.entries()) {
+      // Another queue may come to stand where an empty one was.
+      if (value === 0 && this.#parts.program[place]! >= this.#parts.world.actors) continue;
       const [to, renamed] = this.#imageOf(at, place, value);
       image[to] = renamed;
     }

@@ -85,7 +85,7 @@ export function leafFrom(view: ClassView, { steps, subsets }: Taken, targetOf: (
       continue;
     }
     const target = targetOf(step, subset);
-    const alone = (step.flags & MUST_CHANGE) !== 0 && (step.flags & SENDS) !== 0 ? `${subset} ` : '';
+    const alone = (step.flags & MUST_CHANGE) !== 0 && (step.flags & SENDS) !== 0 ? `${subset} ${step.effect.id} ` : '';
     const key = `${alone}${step.flags} ${step.own} ${target.classes.map(({ view: { id }, at }) => `${id} ${at}`).join()}`;
     const known = outcomes.get(key);
     outcomes.set(key, known ? { ...known, target: both(known.target, target) } : { step, subset, target });

@@ -75,7 +75,7 @@ export class ClassSearch {
     this.#options = options;
     this.world = new WorldStep(engine, from ?? null);
     this.parts = new Parts(this.world);
-    this.verdicts = new Verdicts(this.world, scenario, properties, (state) => this.depthOf(state));
+    this.verdicts = new Verdicts(this.world, scenario, properties, () => 0);
     this.steps = new ClassSteps(
       this.parts,
       new StepTrie(this.world, (column, value, before) => this.verdicts.wants(column, value, before)),
@@ -224,7 +224,10 @@ export class ClassSearch {
     const left = this.classes.ofMembers(view.members.filter((id) => !dead.includes(id)));
     this.#left.set(place.state, left);
     if (left.members.length === 0) this.space.ends[place.state] = RUN_ENDS;
-    else this.#followAll(left, place, this.lookup.takenIn(left, place.program));
+    else {
+      this.#followAll(left, place, this.lookup.takenIn(left, place.program));
+      this.#noteEnds(left, place);
+    }
   }
 
   /** Takes the scheduler's own steps in a class that a run comes to. */
@@ -277,16 +280,16 @@ export class ClassSearch {
   #arrive(view: ClassView, { state, program }: Place, step: ClassStep, subset: number, target: Target): void {
     this.rows.apply(step, this.#joined);
     if ((step.flags & SENDS) !== 0 && (step.flags & MUST_CHANGE) !== 0 && this.rows.isSame(program)) {
-      const [first] = target.entered;
-      if (target.entered.length === 1 && view.subsets[subset]!.every((id) => id === first!.id)) this.#refuse(view, program, step, subset);
+      const still = view.subsets[subset]!.find((id) => this.graph.after(id, step, program) === id);
+      if (still !== undefined) this.#refuse(still, program, step);
     }
     this.#arrivals.arrive(target, state, (step.flags & LOOK) !== 0);
     this.rows.takeBack(step, program);
   }
 
   /** The step must change something: to learn it again raises the error. */
-  #refuse(view: ClassView, program: readonly number[], { reads }: ClassStep, subset: number): void {
-    const row = this.rowOf(view.subsets[subset]![0]!, program);
+  #refuse(id: number, program: readonly number[], { reads }: ClassStep): void {
+    const row = this.rowOf(id, program);
     const column = reads[0]!;
     for (const event of this.world.alternatives(column, row[column]!)) this.world.run(row, column, event);
   }

@@ -39,7 +39,9 @@ function labelsOf(stop: Stop): string[] {
 
 /** A run that has gone on into the class of the next state. */
 function stepInto(search: ClassSearch, from: Stop, next: number): Stop {
-  for (const { stop, isOwn } of following(search, from)) if (!isOwn && isIn(search, stop.row, next)) return stop;
+  // Where a run ends in some members of a class, the scheduler alone leads there.
+  const isBeside = search.viewOf(next).component === null;
+  for (const { stop, isOwn } of following(search, from)) if ((isBeside || !isOwn) && isIn(search, stop.row, next)) return stop;
   throw new Error('no step leads to the next class');
 }
 
@@ -59,14 +61,15 @@ function* following(
   const queue = [from];
   for (const before of queue) {
     const { row } = before;
-    const { program } = parts.split(row);
+    const { program, configuration } = parts.split(row);
+    const visible = graph.visibleIn(graph.put(configuration, program));
     for (let column = 0; column < row.length; column++)
       for (const [alternative, event] of world.alternatives(column, row[column]!).entries()) {
         const step = steps.of(row, column, alternative);
         if ((step.flags & UNCHANGED) !== 0) continue;
         const after = world.after(row, world.run(row, column, event));
         const stop = { row: after, before, label: world.label(column, row[column]!, event) };
-        const isOwn = graph.isMove(step, program);
+        const isOwn = graph.isMove(step, program) && !visible.some((one) => one.column === column && one.alternative === alternative);
         yield { stop, isOwn };
         const key = parts.keyOf(after);
         if (!isOwn || seen.has(key) || queue.length > STOPS_MAX || verdicts.breaks(after.slice(0, world.actors))) continue;

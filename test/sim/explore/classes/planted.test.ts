@@ -232,7 +232,7 @@ describe('a task', () => {
   });
 
   describe('whose answer to the scheduler hangs on its program', () => {
-    const scenario = () => toy(withTask(task(({ did }) => did === 0, never)), [onCpu(), far()]);
+    const scenario = () => toy(withTask(task(({ did }) => did === 0, never)), [far()]);
 
     it('is refused', () => {
       const searched = () => finish(classified({ scenario: scenario(), budget: { states: STATES }, renames: 'cpus' }));
