@@ -8,6 +8,8 @@ import { labelsThrough } from './classes/ways.ts';
 import { conclude } from './conclude.ts';
 import { weakestEvidence } from './covered/evidence.ts';
 import { ledgerOf, localStatesOf } from './covered/ledger.ts';
+import { withWidening } from './cut-short.ts';
+import { boundText } from './guarantee.ts';
 import type { WayTo } from './in-order/least-deviating.ts';
 import type { Exploration, ExploreRequest, Search, SearchFacts } from './request.ts';
 import { closing } from './turns.ts';
@@ -41,7 +43,10 @@ export function* exploreClasses(request: ExploreRequest): Search<Exploration> {
     const found = verdicts.findings.find((finding) => finding.property === property)!;
     return { message, labels: labelsThrough(search, found.state, goalOf(search, property)) };
   };
-  return yield* closing(conclude(request, facts, wayTo, undefined, engine));
+  const exploration = yield* closing(conclude(request, facts, wayTo, undefined, engine));
+  return exploration.limit === 'states'
+    ? yield* withWidening(exploration, { ...request, engine }, (deviations) => boundText({ deviations }, from))
+    : exploration;
 }
 
 /** Whether a property breaks in a state. */

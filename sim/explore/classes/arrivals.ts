@@ -7,7 +7,6 @@ import type { PropertyWatch } from '../../property.ts';
 import { RUN_ENDS } from '../space/state-space.ts';
 import type { Verdicts } from '../space/verdicts.ts';
 import type { ComponentGraph } from './component-graph.ts';
-import type { Parts } from './parts.ts';
 import type { ClassRows } from './rows.ts';
 import type { Sights } from './sights.ts';
 import type { ClassView, Standing, Target } from './view.ts';
@@ -15,7 +14,6 @@ import type { ClassView, Standing, Target } from './view.ts';
 /** What a search over classes consists of, as far as arrivals need it. */
 interface Searching {
   readonly graph: ComponentGraph;
-  readonly parts: Parts;
   readonly rows: ClassRows;
   readonly sights: Sights;
   readonly verdicts: Verdicts;

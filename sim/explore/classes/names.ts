@@ -6,15 +6,13 @@ import type { ActorId } from '../../../events/event.ts';
 import type { PropertyWatch } from '../../property.ts';
 import type { Bundle } from '../../store.ts';
 import type { Image } from '../reduce/image.ts';
-import { Symmetry, SymmetryError } from '../reduce/symmetry.ts';
+import { factorial, Symmetry, SymmetryError } from '../reduce/symmetry.ts';
 import { type Parts, SCHEDULES, TASK } from './parts.ts';
 
 /** Renamings tried for each class. */
 const RENAMINGS_MAX = 120;
 
 type Interchangeable = readonly (readonly (ActorId | Bundle)[])[];
-
-const factorial = (n: number): number => (n < 2 ? 1 : n * factorial(n - 1));
 
 /** The groups of actors that schedule, if there are not too many of them. */
 export function renameable(parts: Parts, interchangeable: Interchangeable): Interchangeable {

@@ -6,8 +6,6 @@ import type { ExploreBudget } from '../breadth/options.ts';
 export interface ClassOptions {
   readonly scenario: ResolvedScenario;
   readonly budget: ExploreBudget;
-  /** false: no property ends a run. */
-  readonly properties?: boolean;
   readonly from?: PlainWorld;
   /**
    * Which actors are renamed: those that schedule, or all that the model takes for interchangeable.

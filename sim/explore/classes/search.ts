@@ -7,8 +7,7 @@
  * other without a step of a program do what each of them does. docs/large-spaces.md has the
  * conditions, and what checks them.
  */
-import { MemoEngine } from '../../engine/memo.ts';
-import { topologyOf } from '../../host/topology.ts';
+import type { MemoEngine } from '../../engine/memo.ts';
 import { propertyOf } from '../../properties/index.ts';
 import { PropertyWatch } from '../../property.ts';
 import { LOOK, MUST_CHANGE, SENDS, StepTrie, UNCHANGED } from '../../rows/step-trie.ts';
@@ -50,8 +49,6 @@ export class ClassSearch {
   readonly steps: ClassSteps;
   readonly graph: ComponentGraph;
   readonly verdicts: Verdicts;
-  /** States in which a run can end by itself, with the configuration in which it does. */
-  readonly ends: { readonly state: number; readonly configuration: number }[] = [];
   readonly sights: Sights;
   /** All properties of the search. */
   readonly watches: readonly PropertyWatch[];
@@ -71,18 +68,18 @@ export class ClassSearch {
   #met = 0;
 
   constructor(options: ClassOptions, engine: MemoEngine) {
-    const { scenario, properties = true, from } = options;
+    const { scenario, from } = options;
     this.#options = options;
     this.world = new WorldStep(engine, from ?? null);
     this.parts = new Parts(this.world);
-    this.verdicts = new Verdicts(this.world, scenario, properties, () => 0);
+    this.verdicts = new Verdicts(this.world, scenario, true, () => 0);
     this.steps = new ClassSteps(
       this.parts,
       new StepTrie(this.world, (column, value, before) => this.verdicts.wants(column, value, before)),
     );
-    const ids = [...(properties ? scenario.properties.always : []), ...scenario.properties.sometimes];
+    const ids = [...scenario.properties.always, ...scenario.properties.sometimes];
     this.watches = ids.map((id) => new PropertyWatch(propertyOf(id), this.world.store));
-    this.sights = new Sights(this.parts, scenario, properties);
+    this.sights = new Sights(this.parts, scenario);
     this.graph = new ComponentGraph(this.parts, this.steps);
     const interchangeable = this.world.engine.topology.interchangeable ?? [];
     const groups = { none: [], cpus: renameable(this.parts, interchangeable), all: interchangeable }[options.renames];
@@ -100,10 +97,6 @@ export class ClassSearch {
 
   get names(): Names | null {
     return this.classes.names;
-  }
-
-  static over(options: ClassOptions): ClassSearch {
-    return new ClassSearch(options, new MemoEngine(topologyOf(options.scenario)));
   }
 
   depthOf(state: number): number {
@@ -240,7 +233,6 @@ export class ClassSearch {
   #endIn({ state, program }: Place, configuration: number): void {
     this.verdicts.checkEnd(state, this.localsOf(configuration, program));
     this.verdicts.ends(state);
-    this.ends.push({ state, configuration });
   }
 
   /** Members in which nothing is left to do. */

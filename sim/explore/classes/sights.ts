@@ -21,10 +21,10 @@ export class Sights {
   /** Columns of tasks that some property looks at. */
   #tasks: readonly number[] = [];
 
-  constructor(parts: Parts, { properties }: ResolvedScenario, always: boolean) {
+  constructor(parts: Parts, { properties }: ResolvedScenario) {
     this.#parts = parts;
     const { store } = parts.world;
-    const ids = [...(always ? properties.always : []), ...properties.sometimes];
+    const ids = [...properties.always, ...properties.sometimes];
     this.#watches = ids
       .map((id) => new PropertyWatch(propertyOf(id), store))
       .filter((watch) => parts.configuration.some((column) => column < parts.world.actors && watch.isOf(column)));

@@ -14,7 +14,6 @@ export interface Effect {
 
 /** A leaf of the memory of steps, in parts. */
 export interface ClassStep {
-  readonly id: number;
   readonly flags: number;
   readonly effect: Effect;
   /** `[place, value]` that is set in the program part, and `[place, message]` that joins. */
@@ -39,7 +38,6 @@ export class ClassSteps {
   /** Places in `#steps` by leaf, plus one; 0 for none. */
   #placeOf = new Int32Array(1 << 16);
   #clears: number;
-  #count = 0;
 
   constructor(parts: Parts, trie: StepTrie) {
     this.#parts = parts;
@@ -160,7 +158,6 @@ export class ClassSteps {
     const isApart = reads.every((column) => roles[column] !== PROGRAM);
     const text = `${own.sets.join()};${own.sends.join()}`;
     return {
-      id: this.#count++,
       flags,
       effect: this.#effect(its.sets, its.sends),
       ...own,

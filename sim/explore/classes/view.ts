@@ -162,7 +162,7 @@ export class ClassView {
     return parting;
   }
 
-  /** The same, where it is known. */
+  /** Where a step leads from the members of a subset, if that was worked out. */
   targetOf(subset: number, { effect }: ClassStep): Target | undefined {
     return this.#targets[subset]?.get(effect.id);
   }

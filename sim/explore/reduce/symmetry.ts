@@ -21,7 +21,7 @@ export class SymmetryError extends Error {
   override readonly name = 'SymmetryError';
 }
 
-const factorial = (n: number): number => (n < 2 ? 1 : n * factorial(n - 1));
+export const factorial = (n: number): number => (n < 2 ? 1 : n * factorial(n - 1));
 
 export class Symmetry {
   /** How many rows an orbit has at most. */

@@ -9,6 +9,7 @@ import { explore } from '../../../../sim/explore/explore.ts';
 import { finish } from '../../../../sim/explore/turns.ts';
 import type { ResolvedScenario } from '../../../../sim/scenario/types.ts';
 import type { Topology } from '../../../../sim/store.ts';
+import { shipped } from '../../play.ts';
 import { actorIn, CATALOGUE, machineOf, rule, type StateTable, toy } from '../toy.ts';
 import { compared } from './against-plain.ts';
 
@@ -92,5 +93,14 @@ describe('a search over classes', () => {
     };
     for (const scheduler of [false, true])
       expect(() => finish(explore({ scenario: toy(topology), maxStates: STATES, scheduler }))).toThrow('changes nothing');
+  });
+});
+
+describe('a search over classes that runs out of states', () => {
+  it('says within how many deviations everything was searched', () => {
+    const scenario = shipped('rmpadjust-vs-rmpupdate', 'inuse-retried');
+    const told = finish(explore({ scenario, maxStates: 500, scheduler: true }));
+    expect([told.exhausted, told.limit]).toEqual([false, 'states']);
+    expect(told.within!.deviations).toBe(finish(explore({ scenario, maxStates: 500 })).within!.deviations);
   });
 });
