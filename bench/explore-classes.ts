@@ -37,7 +37,8 @@ const row = (name: string, variant: string, change?: (text: string) => string, w
   scenario: shipped(name, variant, change),
 });
 
-function measured<T>(work: () => T): { readonly result: T; readonly seconds: number } {
+/** What work comes to, and the CPU seconds that it took. */
+export function measured<T>(work: () => T): { readonly result: T; readonly seconds: number } {
   collect();
   const { user, system } = process.cpuUsage();
   const result = work();

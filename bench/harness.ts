@@ -8,6 +8,7 @@ import { availableParallelism, cpus, loadavg } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import type { Panel } from './svg.ts';
 
 /** One row of a figure: a piece of work that is measured again and again. */
 export interface Contender {
@@ -71,6 +72,8 @@ export interface Table {
   readonly title: string;
   readonly rates?: readonly Rate[];
   readonly values?: readonly Value[];
+  /** What `--svg` draws of it, side by side with other tables. */
+  readonly panels?: readonly Panel[];
 }
 
 /** A headline figure, alone in its file. */

@@ -1,8 +1,9 @@
 /**
  * `npm run bench` measures every figure, `npm run bench -- NAME…` those named; `--json` prints one
- * document. Nothing here passes or fails.
+ * document, `--svg FILE` draws growth curves. Nothing here passes or fails.
  */
 import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { bigHosts } from './big-hosts.ts';
@@ -13,11 +14,13 @@ import { shrinkQuality } from './explore/shrink-quality.ts';
 import { singleRun } from './explore/single-run.ts';
 import { exploreBugs, exploreHost, exploreLock } from './explore.ts';
 import { exploreClasses } from './explore-classes.ts';
+import { exploreGrowth } from './explore-growth.ts';
 import { exploreWide } from './explore-wide.ts';
 import { type Figure, type Machine, machine, type Table, textOf } from './harness.ts';
 import { journal } from './journal.ts';
 import { replay } from './replay.ts';
 import { startup } from './startup.ts';
+import { drawn } from './svg.ts';
 
 const FIGURES: readonly Figure[] = [
   bigHosts,
@@ -26,6 +29,7 @@ const FIGURES: readonly Figure[] = [
   exploreLock,
   exploreHost,
   exploreBugs,
+  exploreGrowth,
   exploreWide,
   firstBug,
   journal,
@@ -77,18 +81,29 @@ function print({ figure, summary, machine: at, loadAverageAfter, tables }: Measu
 }
 
 function main(): number {
-  const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'boolean', default: false } } });
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { json: { type: 'boolean', default: false }, svg: { type: 'string' } },
+  });
   const unknown = positionals.filter((word) => !FIGURES.some((figure) => isNamed(figure, word)));
   if (unknown.length > 0) {
     console.error(`${unknown.join(', ')}: no such figure; there are ${FIGURES.map(({ name }) => name).join(', ')}`);
     return 2;
   }
   const wanted = FIGURES.filter((figure) => positionals.length === 0 || positionals.some((word) => isNamed(figure, word)));
+  if (values.svg !== undefined && !wanted.includes(exploreGrowth)) {
+    console.error(`--svg draws ${exploreGrowth.name}, which was not asked for`);
+    return 2;
+  }
   const measured: Measured[] = [];
   for (const figure of wanted) {
     const one = wanted.length === 1 ? measure(figure) : measureApart(figure);
     measured.push(one);
     if (!values.json) print(one);
+  }
+  if (values.svg !== undefined) {
+    const panels = measured.flatMap(({ tables }) => tables.flatMap((table) => (table.panels ? [table.panels] : [])));
+    writeFileSync(values.svg, drawn([panels.map(([states]) => states!), panels.map(([, seconds]) => seconds!)]));
   }
   if (values.json) console.log(JSON.stringify(measured, null, 2));
   return 0;

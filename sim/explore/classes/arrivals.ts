@@ -4,6 +4,7 @@
  * of the class is what the scheduler leads to without them.
  */
 import type { PropertyWatch } from '../../property.ts';
+import type { WorldStep } from '../../rows/world-step.ts';
 import { RUN_ENDS } from '../space/state-space.ts';
 import type { Verdicts } from '../space/verdicts.ts';
 import type { ComponentGraph } from './component-graph.ts';
@@ -13,6 +14,7 @@ import type { ClassView, Standing, Target } from './view.ts';
 
 /** What a search over classes consists of, as far as arrivals need it. */
 interface Searching {
+  readonly world: WorldStep;
   readonly graph: ComponentGraph;
   readonly rows: ClassRows;
   readonly sights: Sights;
@@ -20,8 +22,8 @@ interface Searching {
   readonly watches: readonly PropertyWatch[];
   /** Set where steps were looked up that no run takes. */
   isOverTaken: boolean;
-  rowOf(configuration: number, program: readonly number[]): number[];
-  localsOf(configuration: number, program: readonly number[]): number[];
+  rowOf(configuration: number, program: ArrayLike<number>): number[];
+  localsOf(configuration: number, program: ArrayLike<number>): number[];
 }
 
 export class Arrivals {
@@ -36,7 +38,7 @@ export class Arrivals {
     const { rows } = this.#on;
     for (let i = 0; i < classes.length; i++) {
       if (!this.#isToldApart(classes[i]!)) continue;
-      for (const { id, at } of entered) this.enter(id, this.#nextUnder(at), from);
+      for (const { id, at } of entered) this.enter(id, rows.nextUnder(at), from);
       return;
     }
     for (let i = 0; i < classes.length; i++) {
@@ -44,67 +46,58 @@ export class Arrivals {
       const found = rows.add(standing, from);
       if (found < 0 || !isSeen) continue;
       const first = entered.find(({ id, at }) => at === standing.at && standing.view.members.includes(id))!;
-      this.#lookOnce(found, first.id, this.#nextUnder(standing.at));
+      this.#lookOnce(found, first.id, rows.nextUnder(standing.at));
     }
   }
 
   #isToldApart({ view, at }: Standing): boolean {
     const { sights, rows } = this.#on;
     if (sights.isBlind) return false;
-    return sights.differ(view, at < 0 ? rows.next : rows.nextUnder(at));
-  }
-
-  /** The next program part under other names. */
-  #nextUnder(at: number): number[] {
-    const program = this.#on.rows.nextProgram();
-    return at < 0 ? program : this.#on.rows.classes.names!.program(at, program);
+    return sights.differ(view, rows.nextUnder(at));
   }
 
   /** A look at one configuration that speaks for its whole class. */
-  #lookOnce(state: number, configuration: number, program: readonly number[]): void {
-    this.#lookUnderNames(configuration, program);
-    if (this.#on.verdicts.look(state, this.#on.localsOf(configuration, program))) this.#on.rows.space.ends[state] = RUN_ENDS;
-  }
-
-  #differ(view: ClassView, program: readonly number[]): boolean {
-    return this.#on.sights.differ(view, [0, ...program]);
+  #lookOnce(state: number, configuration: number, program: ArrayLike<number>): void {
+    if (this.#look(state, configuration, program)) this.#on.rows.space.ends[state] = RUN_ENDS;
   }
 
   /**
    * A configuration that a step has led to, which is looked at by itself, and so is each that
    * follows.
    */
-  enter(configuration: number, program: readonly number[], from: number): void {
-    this.#lookUnderNames(configuration, program);
-    if (this.#on.verdicts.look(this.#on.rows.space.count, this.#on.localsOf(configuration, program))) {
+  enter(configuration: number, program: ArrayLike<number>, from: number): void {
+    if (this.#look(this.#on.rows.space.count, configuration, program)) {
       this.#insertEnd(configuration, program, from);
       return;
     }
     const view = this.#on.rows.classes.ofConfiguration(configuration);
-    if (this.#on.rows.find(view, program) >= 0) return;
-    if (!this.#differ(view, program)) {
+    if (!this.#on.sights.differ(view, program)) {
       this.#on.rows.insert(view, program, from);
       return;
     }
+    if (this.#on.rows.find(view, program) >= 0) return;
     const broken = new Set(view.members.filter((id) => this.#on.verdicts.breaks(this.#on.localsOf(id, program))));
     if (broken.size === 0) {
       const state = this.#on.rows.insert(view, program, from);
-      for (const id of view.members) {
-        this.#lookUnderNames(id, program);
-        this.#on.verdicts.look(state, this.#on.localsOf(id, program));
-      }
+      for (const id of view.members) this.#look(state, id, program);
       return;
     }
     this.#enterAmong(configuration, broken, program, from);
   }
 
-  /** What properties say must be the same under other names. */
-  #lookUnderNames(configuration: number, program: readonly number[]): void {
-    this.#on.rows.classes.names?.look(this.#on.watches, this.#on.rowOf(configuration, program));
+  /**
+   * Lets properties look at a configuration; what they say must be the same under other names.
+   * @returns whether a run ends there
+   */
+  #look(state: number, configuration: number, program: ArrayLike<number>): boolean {
+    const { rows, verdicts, watches, world } = this.#on;
+    const row = this.#on.rowOf(configuration, program);
+    rows.classes.names?.look(watches, row);
+    return verdicts.look(state, row.slice(0, world.actors));
   }
 
   /** A run ends in some members: what is left is reached without them. */
-  #enterAmong(first: number, broken: ReadonlySet<number>, program: readonly number[], from: number): void {
+  #enterAmong(first: number, broken: ReadonlySet<number>, program: ArrayLike<number>, from: number): void {
     this.#on.isOverTaken = true;
     const reached = new Set([first]);
     for (const id of reached) for (const to of this.#on.graph.targetsOf(id)) if (!broken.has(to)) reached.add(to);
@@ -118,7 +111,7 @@ export class Arrivals {
    * Adds the configurations in which a run ends, where the scheduler leads to them from members of
    * a class that are not dead: of those that were left out of the class.
    */
-  endBeside({ component, members }: ClassView, program: readonly number[], state: number, dead: readonly number[]): void {
+  endBeside({ component, members }: ClassView, program: ArrayLike<number>, state: number, dead: readonly number[]): void {
     if (component !== null) return;
     const alive = members.filter((id) => !dead.includes(id));
     const ends = new Set(alive.flatMap((id) => this.#on.graph.targetsOf(id).filter((to) => !members.includes(to))));
@@ -128,7 +121,7 @@ export class Arrivals {
     }
   }
 
-  #insertEnd(configuration: number, program: readonly number[], from: number): void {
+  #insertEnd(configuration: number, program: ArrayLike<number>, from: number): void {
     const view = this.#on.rows.classes.ofMembers([configuration]);
     const state = this.#on.rows.insert(view, program, from);
     this.#on.rows.space.ends[state] = RUN_ENDS;

@@ -16,7 +16,7 @@ const FIRST_REACH_MAX = 20_000;
 interface Step {
   readonly step: ClassStep;
   readonly subset: number;
-  readonly program: readonly number[];
+  readonly program: ArrayLike<number>;
 }
 
 export class Classes {
@@ -44,7 +44,7 @@ export class Classes {
    * Whether the scheduler leads from the first state to the same under all other names: then the
    * states that can be reached are the same with other names.
    */
-  isAnyName(first: number, program: readonly number[]): boolean {
+  isAnyName(first: number, program: ArrayLike<number>): boolean {
     const names = this.names!;
     if (!names.images.every((_, at) => isSame(names.program(at, program), program))) return false;
     const left = new Set(

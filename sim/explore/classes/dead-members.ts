@@ -19,16 +19,15 @@ export class DeadMembers {
   }
 
   /** Whether some step is progress wherever the scheduler can lead. */
-  goesOn(view: ClassView, leaves: readonly Leaf[], offered: Taken): boolean {
-    const { sinks } = view;
-    if (sinks === null) return false;
-    for (const sink of sinks)
-      if (!leaves.some(({ progressing }) => progressing.includes(sink)) && !this.#progressesIn(view, sink, offered)) return false;
-    return true;
+  goesOn(view: ClassView, leaves: readonly Leaf[], { steps, subsets }: Taken): boolean {
+    let progressing = 0;
+    for (let i = 0; i < leaves.length; i++) progressing |= leaves[i]!.progressing;
+    for (let i = 0; i < steps.length; i++) if ((steps[i]!.flags & PERHAPS_NO_PROGRESS) === 0) progressing |= view.sinksIn(subsets[i]!);
+    return progressing === view.allSinks;
   }
 
   /** Members in which a run ends as nothing but waiting is left, now and later. */
-  deadIn(view: ClassView, program: readonly number[], taken: Taken): number[] {
+  deadIn(view: ClassView, program: ArrayLike<number>, taken: Taken): number[] {
     const alive = new Set<number>();
     for (const [i, step] of taken.steps.entries())
       if ((step.flags & PERHAPS_NO_PROGRESS) === 0) for (const id of view.subsets[taken.subsets[i]!]!) alive.add(id);
@@ -42,12 +41,5 @@ export class DeadMembers {
         }
     }
     return view.members.filter((id) => !alive.has(id) && this.deadEnds.isDead(this.#parts.join(this.#graph.partOf(id), program)));
-  }
-
-  /** Whether some step from a component is progress. */
-  #progressesIn(view: ClassView, component: number, { steps, subsets }: Taken): boolean {
-    for (let i = 0; i < steps.length; i++)
-      if ((steps[i]!.flags & PERHAPS_NO_PROGRESS) === 0 && view.componentsOf(subsets[i]!).includes(component)) return true;
-    return false;
   }
 }

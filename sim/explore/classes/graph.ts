@@ -39,7 +39,7 @@ export interface Given {
 interface Configuration {
   readonly part: readonly number[];
   /** A program part that it was met with. */
-  readonly witness: readonly number[];
+  readonly witness: ArrayLike<number>;
   moves: readonly Move[] | null;
   /** Where they lead; null where that was not asked. */
   targets: readonly number[] | null;
@@ -72,14 +72,14 @@ export class SchedulerGraph {
   }
 
   /** The number of a configuration, met with this program part. */
-  put(part: readonly number[], witness: readonly number[]): number {
+  put(part: readonly number[], witness: ArrayLike<number>): number {
     const key = rowKey(part, 0);
     const known = this.#ids.get(key);
     if (known !== undefined) return known;
     const id = this.#all.length;
     this.#ids.set(key, id);
     this.#keys.push(key);
-    this.#all.push({ part, witness, moves: null, targets: null, visible: [], isIdle: true });
+    this.#all.push({ part, witness: Int32Array.from(witness), moves: null, targets: null, visible: [], isIdle: true });
     return id;
   }
 
@@ -92,7 +92,7 @@ export class SchedulerGraph {
     return this.#all[id]!.part;
   }
 
-  witnessOf(id: number): readonly number[] {
+  witnessOf(id: number): ArrayLike<number> {
     return this.#all[id]!.witness;
   }
 
@@ -123,7 +123,7 @@ export class SchedulerGraph {
   }
 
   /** What a step that leads to this program part makes of a configuration. */
-  after(id: number, { effect }: ClassStep, program: readonly number[]): number {
+  after(id: number, { effect }: ClassStep, program: ArrayLike<number>): number {
     if (effect.sets.length === 0 && effect.sends.length === 0) return id;
     return this.put(this.steps.applied(this.#all[id]!.part, effect), program);
   }
@@ -169,7 +169,7 @@ export class SchedulerGraph {
   }
 
   /** Whether a step over this program part is the scheduler's alone. */
-  isMove(step: ClassStep, program: readonly number[]): boolean {
+  isMove(step: ClassStep, program: ArrayLike<number>): boolean {
     if ((step.flags & NEUTRAL) === 0 || !step.isApart || step.sends.length > 0) return false;
     for (let i = 0; i < step.sets.length; i += 2) if (program[step.sets[i]!] !== step.sets[i + 1]) return false;
     return true;
@@ -181,7 +181,7 @@ export class SchedulerGraph {
   }
 
   /** Takes the moves of a configuration that a run comes to, with this program part. */
-  take(id: number, program: readonly number[]): void {
+  take(id: number, program: ArrayLike<number>): void {
     const { moves, part } = this.#expanded(id);
     let row: readonly number[] | null = null;
     for (const { step, column, event } of moves!) {

@@ -17,10 +17,12 @@ export class Lookup {
   readonly #world: WorldStep;
   /** What is looked up, and what was found of it. */
   #view!: ClassView;
-  #program: readonly number[] = [];
+  #program: ArrayLike<number> = [];
   #taken = new Taken();
   /** By class. */
   #groups: (readonly Group[])[] = [];
+  /** By column and value: whether the program part offers nothing there. */
+  readonly #quiet: boolean[][] = [];
   /** Places of the program part that were read, in reading order. */
   readonly read: number[] = [];
   /** Links into the tree, and the subsets that come by them. */
@@ -34,7 +36,7 @@ export class Lookup {
   }
 
   /** All steps out of a state but those of the scheduler alone. */
-  takenIn(view: ClassView, program: readonly number[], taken = new Taken()): Taken {
+  takenIn(view: ClassView, program: ArrayLike<number>, taken = new Taken()): Taken {
     this.#begin(view, program, taken);
     this.#walkEntries(view.entries);
     this.#walkProgram();
@@ -42,7 +44,7 @@ export class Lookup {
   }
 
   /** Those that begin with what the program part offers. */
-  offeredIn(view: ClassView, program: readonly number[], taken: Taken): Taken {
+  offeredIn(view: ClassView, program: ArrayLike<number>, taken: Taken): Taken {
     this.#begin(view, program, taken);
     this.#walkProgram();
     return taken;
@@ -52,7 +54,7 @@ export class Lookup {
    * Those of some entries, and in `read` the places of the program part that they read, in reading
    * order.
    */
-  takenBy(entries: readonly Entry[], view: ClassView, program: readonly number[]): Taken {
+  takenBy(entries: readonly Entry[], view: ClassView, program: ArrayLike<number>): Taken {
     const taken = new Taken();
     this.#begin(view, program, taken);
     this.read.length = 0;
@@ -61,7 +63,7 @@ export class Lookup {
   }
 
   /** The entries of a class by the column that their steps read after their own. */
-  groupsOf(view: ClassView, program: readonly number[]): readonly Group[] {
+  groupsOf(view: ClassView, program: ArrayLike<number>): readonly Group[] {
     const known = this.#groups[view.id];
     if (known !== undefined) return known;
     this.takenBy(view.entries, view, program);
@@ -74,7 +76,7 @@ export class Lookup {
       if (group) group.push(entry);
       else groups.set(first < 0 ? -1 : first, [entry]);
     }
-    const made = [...groups.values()].map((entries) => ({ entries, root: null }));
+    const made = [...groups.values()].map((entries) => ({ entries, root: 0 }));
     this.#groups[view.id] = made;
     return made;
   }
@@ -84,7 +86,7 @@ export class Lookup {
     this.#groups = [];
   }
 
-  #begin(view: ClassView, program: readonly number[], taken: Taken): void {
+  #begin(view: ClassView, program: ArrayLike<number>, taken: Taken): void {
     taken.cut(0);
     this.#view = view;
     this.#program = program;
@@ -96,14 +98,29 @@ export class Lookup {
   }
 
   #walkProgram(): void {
-    for (let column = 0; column < this.#world.columns; column++) {
-      const role = this.#parts.roles[column]!;
-      const own = this.#program[this.#parts.inProgram[column]!] ?? 0;
-      if (role === PROGRAM && !this.#isDone(column, own)) this.#walkAll(column, own, 0);
-      if (role !== TASK || !this.#offersSome(column, own)) continue;
+    const columns = this.#parts.program;
+    for (let place = 0; place < columns.length; place++) {
+      const column = columns[place]!;
+      const own = this.#program[place] ?? 0;
+      if (this.#isQuiet(column, own)) continue;
+      if (this.#parts.roles[column] === PROGRAM) {
+        this.#walkAll(column, own, 0);
+        continue;
+      }
       const { values, subsets } = this.#view.parted(0, column);
       for (const [i, seen] of values.entries()) this.#walkAll(column, this.#parts.halvesOf(column).join(own, seen), subsets[i]!);
     }
+  }
+
+  /** Whether nothing can be done in a column by what the program part says of it. */
+  #isQuiet(column: number, own: number): boolean {
+    if (this.#parts.roles[column] === TASK) return !this.#offersSome(column, own);
+    const known = this.#quiet[column]?.[own];
+    if (known !== undefined) return known;
+    this.#quiet[column] ??= [];
+    const isQuiet = this.#world.alternatives(column, own).length === 0;
+    this.#quiet[column]![own] = isQuiet;
+    return isQuiet;
   }
 
   /** Whether a task with this program offers anything in some member. */
@@ -115,14 +132,6 @@ export class Lookup {
       return this.#world.alternatives(column, local).length > 0;
     });
     return known[program];
-  }
-
-  /** Whether the tree knows that nothing can be done in a column. */
-  #isDone(column: number, value: number): boolean {
-    const { trie } = this.#steps;
-    if (column >= trie.base.length || value >= trie.room[column]!) return false;
-    const at = trie.root[trie.base[column]! + value]!;
-    return at !== 0 && trie.prog[at] === 0;
   }
 
   #walkAll(column: number, value: number, subset: number): void {

@@ -9,6 +9,9 @@ import type { Image } from '../reduce/image.ts';
 import { factorial, Symmetry, SymmetryError } from '../reduce/symmetry.ts';
 import { type Parts, SCHEDULES, TASK } from './parts.ts';
 
+const FIXED = 1;
+const CHANGED = 2;
+
 /** Renamings tried for each class. */
 const RENAMINGS_MAX = 120;
 
@@ -27,10 +30,10 @@ export class Names {
   /** Renamings that change something. */
   readonly images: readonly Image[];
   readonly #parts: Parts;
-  /**
-   * By place and value: whether every renaming leaves both as they are; undefined where not known.
-   */
-  readonly #fixed: boolean[][] = [];
+  /** Places of the program part in which a renaming has changed some value, in order. */
+  readonly places: number[] = [];
+  /** By place and value: whether every renaming leaves both as they are; 0 where not known. */
+  readonly #fixed: Uint8Array[] = [];
   /** By renaming, place and value. */
   readonly #values: number[][][];
   #placed = 0;
@@ -49,13 +52,22 @@ export class Names {
 
   /** Whether no renaming changes what stands in a place of the program part. */
   isFixed(place: number, value: number): boolean {
-    this.#fixed[place] ??= [];
-    const known = this.#fixed[place]!;
-    known[value] ??= this.images.every((_, at) => {
+    const known = this.#fixed[place]?.[value];
+    return known ? known === FIXED : this.#findFixed(place, value);
+  }
+
+  #findFixed(place: number, value: number): boolean {
+    const isFixed = this.images.every((_, at) => {
       const [to, image] = this.#imageOf(at, place, value);
       return to === place && image === value;
     });
-    return known[value];
+    const known = this.#fixed[place] ?? new Uint8Array(8);
+    const roomy = value < known.length ? known : new Uint8Array(2 * value);
+    roomy.set(known);
+    roomy[value] = isFixed ? FIXED : CHANGED;
+    this.#fixed[place] = roomy;
+    if (!isFixed && !this.places.includes(place)) this.places.splice(this.places.filter((each) => each < place).length, 0, place);
+    return isFixed;
   }
 
   /** Whether renamings leave every value in its place. */
@@ -79,9 +91,10 @@ export class Names {
   }
 
   /** What a renaming makes of a program part. */
-  program(at: number, program: readonly number[]): number[] {
+  program(at: number, program: ArrayLike<number>): number[] {
     const image: number[] = [];
-    for (const [place, value] of program.entries()) {
+    for (let place = 0; place < program.length; place++) {
+      const value = program[place]!;
       // Another queue may come to stand where an empty one was.
       if (value === 0 && this.#parts.program[place]! >= this.#parts.world.actors) continue;
       const [to, renamed] = this.#imageOf(at, place, value);

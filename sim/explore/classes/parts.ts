@@ -180,10 +180,13 @@ export class Parts {
     return rowKey(row, this.world.actors);
   }
 
-  /** The row of two parts; either may end before the column of a queue that is empty. */
-  join(configuration: ArrayLike<number>, program: ArrayLike<number>): number[] {
+  /**
+   * The first columns of the row of two parts; either may end before the column of a queue that is
+   * empty.
+   */
+  join(configuration: ArrayLike<number>, program: ArrayLike<number>, columns = this.roles.length): number[] {
     const { roles, inProgram, inConfiguration } = this;
-    const row = new Array<number>(roles.length);
+    const row = new Array<number>(columns);
     for (let column = 0; column < row.length; column++) {
       const role = roles[column]!;
       const own = role === SCHEDULES ? 0 : (program[inProgram[column]!] ?? 0);

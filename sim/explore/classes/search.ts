@@ -24,7 +24,7 @@ import { Lookup } from './lookup.ts';
 import { Names, renameable } from './names.ts';
 import type { ClassOptions } from './options.ts';
 import { Parts } from './parts.ts';
-import { type Group, hang, type Leaf, leafFrom, leafOf } from './plan.ts';
+import { type Group, IN_STEP, leafFrom, type Planned, Plans } from './plan.ts';
 import { ClassRows } from './rows.ts';
 import { Sights } from './sights.ts';
 import { type ClassStep, ClassSteps } from './steps.ts';
@@ -40,7 +40,7 @@ const NOT_ANY_NAME =
 /** Where the search stands in one state. */
 interface Place {
   readonly state: number;
-  readonly program: readonly number[];
+  readonly program: ArrayLike<number>;
 }
 
 export class ClassSearch {
@@ -64,13 +64,14 @@ export class ClassSearch {
   readonly #left = new Map<number, ClassView>();
   readonly #arrivals: Arrivals;
   readonly #taken = new Taken();
-  readonly #leaves: Leaf[] = [];
+  readonly #leaves: Planned[] = [];
+  readonly #plans = new Plans();
   #met = 0;
 
   constructor(options: ClassOptions, engine: MemoEngine) {
-    const { scenario, from } = options;
+    const { scenario } = options;
     this.#options = options;
-    this.world = new WorldStep(engine, from ?? null);
+    this.world = new WorldStep(engine, options.from ?? null);
     this.parts = new Parts(this.world);
     this.verdicts = new Verdicts(this.world, scenario, true, () => 0);
     this.steps = new ClassSteps(
@@ -144,6 +145,7 @@ export class ClassSearch {
       for (const view of this.classes.views) {
         view.alike = [];
         view.isEvident = undefined;
+        view.isUniform = undefined;
       }
     // What has to be looked at is another now.
     this.lookup.forget();
@@ -182,7 +184,8 @@ export class ClassSearch {
     this.takeMoves(view, program);
     const leaves = this.#leaves;
     leaves.length = 0;
-    for (const group of this.lookup.groupsOf(view, program)) leaves.push(leafOf(group, program) ?? this.#learn(view, place, group));
+    for (const group of this.lookup.groupsOf(view, program))
+      leaves.push(this.#plans.leafOf(group, program) ?? this.#learn(view, place, group));
     const offered = this.lookup.offeredIn(view, program, this.#taken);
     if (!this.dead.goesOn(view, leaves, offered)) {
       const dead = this.dead.deadIn(view, program, this.lookup.takenIn(view, program));
@@ -192,22 +195,33 @@ export class ClassSearch {
         return;
       }
     }
-    for (const { outcomes, unchanged } of leaves) {
-      this.unchanged += unchanged;
-      for (const { step, subset, target } of outcomes) this.#arrive(view, place, step, subset, target);
-    }
+    for (let i = 0; i < leaves.length; i++) this.#followLeaf(view, place, leaves[i]!);
     this.#followAll(view, place, offered);
     this.#noteEnds(view, place);
     this.#arrivals.endBeside(view, program, state, []);
   }
 
+  #followLeaf(view: ClassView, place: Place, { outcomes, unchanged, begin }: Planned): void {
+    const { code } = this.#plans;
+    this.unchanged += unchanged;
+    for (let i = 0, at = begin; i < outcomes.length; i++) {
+      const { step, subset, target } = outcomes[i]!;
+      const length = code[at++]!;
+      if (length === IN_STEP) this.#arrive(view, place, step, subset, target);
+      else {
+        this.rows.set(code, at, at + length);
+        this.#arrivals.arrive(target, place.state, (step.flags & LOOK) !== 0);
+        this.rows.unset(code, at, at + length);
+        at += length;
+      }
+    }
+  }
+
   /** What the steps of a group come to. */
-  #learn(view: ClassView, place: Place, group: Group): Leaf {
+  #learn(view: ClassView, place: Place, group: Group): Planned {
     const taken = this.lookup.takenBy(group.entries, view, place.program);
-    const read = [...this.lookup.read];
-    const leaf = leafFrom(view, taken, (step, subset) => this.#targetOf(view, place, step, subset));
-    hang(group, read, place.program, leaf);
-    return leaf;
+    const leaf = leafFrom(view, taken, (step, subset) => this.#targetOf(view, step, subset));
+    return this.#plans.hang(group, this.lookup.read, place.program, leaf);
   }
 
   /** Some members of a class are dead: a run goes on from the others only. */
@@ -224,7 +238,7 @@ export class ClassSearch {
   }
 
   /** Takes the scheduler's own steps in a class that a run comes to. */
-  takeMoves(view: ClassView, program: readonly number[]): void {
+  takeMoves(view: ClassView, program: ArrayLike<number>): void {
     if (view.isTaken) return;
     view.isTaken = true;
     for (const id of view.members) this.graph.take(id, program);
@@ -240,30 +254,28 @@ export class ClassSearch {
     for (const id of view.idle) if (this.world.countOf(this.rowOf(id, place.program)) === 0) this.#endIn(place, id);
   }
 
-  rowOf(configuration: number, program: readonly number[]): number[] {
+  rowOf(configuration: number, program: ArrayLike<number>): number[] {
     return this.parts.join(this.graph.partOf(configuration), program);
   }
 
-  localsOf(configuration: number, program: readonly number[]): number[] {
-    return this.rowOf(configuration, program).slice(0, this.world.actors);
+  localsOf(configuration: number, program: ArrayLike<number>): number[] {
+    return this.parts.join(this.graph.partOf(configuration), program, this.world.actors);
   }
 
   #followAll(view: ClassView, place: Place, { steps, subsets }: Taken): void {
-    for (let i = 0; i < steps.length; i++) this.#follow(view, place, steps[i]!, subsets[i]!);
+    for (const [i, step] of steps.entries()) {
+      if ((step.flags & UNCHANGED) !== 0) this.unchanged++;
+      else this.#arrive(view, place, step, subsets[i]!, this.#targetOf(view, step, subsets[i]!));
+    }
   }
 
   /** Where a step leads from the members of a subset. */
-  #follow(view: ClassView, place: Place, step: ClassStep, subset: number): void {
-    if ((step.flags & UNCHANGED) !== 0) this.unchanged++;
-    else this.#arrive(view, place, step, subset, this.#targetOf(view, place, step, subset));
-  }
-
-  #targetOf(view: ClassView, { program }: Place, step: ClassStep, subset: number): Target {
+  #targetOf(view: ClassView, step: ClassStep, subset: number): Target {
     const known = view.targetOf(subset, step);
     if (known !== undefined) return known;
     this.rows.apply(step, this.#joined);
-    const target = this.classes.target(view, { step, subset, program: this.rows.nextProgram() });
-    this.rows.takeBack(step, program);
+    const target = this.classes.target(view, { step, subset, program: this.rows.next });
+    this.rows.takeBack(step);
     return target;
   }
 
@@ -271,16 +283,16 @@ export class ClassSearch {
 
   #arrive(view: ClassView, { state, program }: Place, step: ClassStep, subset: number, target: Target): void {
     this.rows.apply(step, this.#joined);
-    if ((step.flags & SENDS) !== 0 && (step.flags & MUST_CHANGE) !== 0 && this.rows.isSame(program)) {
+    if ((step.flags & SENDS) !== 0 && (step.flags & MUST_CHANGE) !== 0 && this.rows.isUnchanged()) {
       const still = view.subsets[subset]!.find((id) => this.graph.after(id, step, program) === id);
       if (still !== undefined) this.#refuse(still, program, step);
     }
     this.#arrivals.arrive(target, state, (step.flags & LOOK) !== 0);
-    this.rows.takeBack(step, program);
+    this.rows.takeBack(step);
   }
 
   /** The step must change something: to learn it again raises the error. */
-  #refuse(id: number, program: readonly number[], { reads }: ClassStep): void {
+  #refuse(id: number, program: ArrayLike<number>, { reads }: ClassStep): void {
     const row = this.rowOf(id, program);
     const column = reads[0]!;
     for (const event of this.world.alternatives(column, row[column]!)) this.world.run(row, column, event);

@@ -72,20 +72,24 @@ export class Sights {
     });
   }
 
-  /**
-   * Whether members of a class look different to some property over a program part. The first place
-   * of `row` is not the program's.
-   */
-  differ(view: ClassView, row: ArrayLike<number>): boolean {
+  /** Whether members of a class look different to some property over a program part. */
+  differ(view: ClassView, own: ArrayLike<number>): boolean {
     if (this.#watches.length === 0) return false;
     if (this.#ofScheduler) return true;
+    view.isUniform ??= this.#isUniform(view);
+    if (view.isUniform) return false;
     for (const column of this.#tasks) {
-      const program = row[this.#parts.inProgram[column]! + 1]!;
+      const program = own[this.#parts.inProgram[column]!]!;
       const known = view.alike[column]?.[program] ?? this.#isAlike(view, column, program);
       if (!known) return true;
     }
+    return view.isEvident!;
+  }
+
+  /** Whether members are the same to all properties over any program part. */
+  #isUniform(view: ClassView): boolean {
     view.isEvident ??= view.members.some((id) => this.isEvident(view.partOf(id)));
-    return view.isEvident;
+    return !view.isEvident && this.#tasks.every((column) => view.viewsIn(column).size < 2);
   }
 
   /** Whether a task with this program is the same to all properties in every member. */

@@ -41,15 +41,20 @@ export interface Target {
   readonly classes: readonly Standing[];
 }
 
+/** Sinks that are told apart by bits. */
+const SINKS_MAX = 30;
+
 export class ClassView {
   readonly id: number;
   readonly members: readonly number[];
-  /** Places of components, by subset. */
-  readonly #componentsOf: (readonly number[])[] = [];
   /**
-   * Components that no step of the scheduler leaves; null where members of components are left out.
+   * Components that no step of the scheduler leaves, as bits; null where members of components are
+   * left out, or there are too many.
    */
-  readonly sinks: readonly number[] | null;
+  readonly allSinks: number | null;
+  readonly #sinks: readonly number[];
+  /** By subset. */
+  readonly #sinksIn: number[] = [];
   #idle: readonly number[] | null = null;
   /** By column. */
   readonly #viewsIn: Set<number>[] = [];
@@ -63,6 +68,8 @@ export class ClassView {
   isTaken = false;
   /** By column of a task and its program: whether it offers anything in some member. */
   readonly offers: boolean[][] = [];
+  /** Whether properties see all members alike over any program part; undefined where not asked. */
+  isUniform: boolean | undefined;
   /** By column of a task and its program: whether properties see it alike in all members. */
   alike: boolean[][] = [];
   /** Whether something in a member is evidence by itself; undefined where it was not asked. */
@@ -88,18 +95,21 @@ export class ClassView {
     this.#ids.set(members.join(), 0);
     const components = new Set(members.map((id) => graph.componentOf(id)));
     const reach = new Set([...components].flatMap((component) => graph.reachOf(component).flatMap((each) => each.members)));
-    this.sinks =
-      reach.size > members.length ? null : [...components].filter(({ out }) => out.length === 0).map((component) => component.id);
+    this.#sinks = [...components].filter(({ out }) => out.length === 0).map((component) => component.id);
+    this.allSinks = reach.size > members.length || this.#sinks.length > SINKS_MAX ? null : (1 << this.#sinks.length) - 1;
   }
 
   partOf(id: number): readonly number[] {
     return this.#graph.partOf(id);
   }
 
-  /** The components that the members of a subset belong to. */
-  componentsOf(subset: number): readonly number[] {
-    this.#componentsOf[subset] ??= [...new Set(this.subsets[subset]!.map((id) => this.#graph.componentOf(id).id))];
-    return this.#componentsOf[subset];
+  /** The components of `allSinks` that members of a subset belong to, as bits. */
+  sinksIn(subset: number): number {
+    this.#sinksIn[subset] ??= this.subsets[subset]!.reduce((bits, id) => {
+      const sink = this.#sinks.indexOf(this.#graph.componentOf(id).id);
+      return sink < 0 ? bits : bits | (1 << sink);
+    }, 0);
+    return this.#sinksIn[subset];
   }
 
   /** Members in which nothing that schedules can do anything. */
