@@ -5,7 +5,7 @@ import type { CountedOffers } from '../../actors/host/counted-offers.ts';
 import { countedOffers } from '../../actors/host/counted-offers.ts';
 import { hostSchedulerMachine, type SchedulerContext } from '../../actors/host/host-scheduler.ts';
 import { FifoChooser } from '../../sim/choosers/fifo.ts';
-import { nextInOrder } from '../../sim/choosers/in-order.ts';
+import { InLine, nextInOrder, nextOf } from '../../sim/choosers/in-order.ts';
 import { Sequencer } from '../../sim/sequencer.ts';
 import { Tally } from '../../sim/tally.ts';
 import { bigHost } from './big-host.ts';
@@ -121,6 +121,24 @@ describe('fifo', () => {
         }
       }),
       { seed: 3, numRuns: 300 },
+    );
+  });
+});
+
+describe('the rule of the in-order run', () => {
+  const candidate = fc.record({ kind: fc.constantFrom('deliver', 'exec', 'exec', 'offer'), slot: fc.nat(9), arrival: fc.nat(99) });
+  const memory = fc.record({
+    running: fc.integer({ min: -1, max: 9 }),
+    waiting: fc.uniqueArray(fc.nat(9)).map((slots) => slots.sort((one, other) => one - other)),
+  });
+
+  it('says the same by counts and from a list, whatever it remembers', () => {
+    fc.assert(
+      fc.property(fc.array(candidate, { minLength: 1, maxLength: 8 }), memory, (some, remembered) => {
+        const all = inCanonicalOrder(some.map((each) => ({ ...each, label: '' }) as Parameters<typeof inCanonicalOrder>[0][number]));
+        expect(nextOf(remembered, new InLine(lineupOf(all)))).toEqual(nextInOrder(remembered, all));
+      }),
+      { seed: 4, numRuns: 1_000 },
     );
   });
 });
