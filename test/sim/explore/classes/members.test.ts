@@ -8,7 +8,7 @@ import { classified } from '../../../../sim/explore/classes/classified.ts';
 import { labelsThrough } from '../../../../sim/explore/classes/ways.ts';
 import { explore } from '../../../../sim/explore/explore.ts';
 import { finish } from '../../../../sim/explore/turns.ts';
-import type { Property } from '../../../../sim/property.ts';
+import { always, type Property } from '../../../../sim/property.ts';
 import type { Topology } from '../../../../sim/store.ts';
 import type { WorldView } from '../../../../sim/view.ts';
 import { actorIn, machineOf, rule, type StateTable, toy } from '../toy.ts';
@@ -84,12 +84,11 @@ describe('a run', () => {
       machines: { ...machines, sides },
       catalogue,
     };
-    expect(
-      violatedIn(
-        topology,
-        rule((world) => (actorIn(world, 'node:0').value === 'noted' ? 'noted' : null)),
-      ),
-    ).toHaveLength(1);
+    const noted = always('members.noted', {
+      ...{ kinds: ['node'], source: 'a test', grade: 'decision' },
+      check: (world) => (actorIn(world, 'node:0').value === 'noted' ? 'noted' : null),
+    });
+    expect(violatedIn(topology, noted)).toEqual([noted.id]);
   });
 });
 
