@@ -4,6 +4,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { type AnyStateMachine, createMachine } from 'xstate';
 import { MemoEngine } from '../../../sim/engine/memo.ts';
 import { ModelError } from '../../../sim/engine/port.ts';
 import { DeadEnds } from '../../../sim/rows/dead-ends.ts';
@@ -11,7 +12,7 @@ import { WorldStep } from '../../../sim/rows/world-step.ts';
 import type { Topology } from '../../../sim/store.ts';
 import { MODELS, topologyOfModel } from '../explore/arbitrary.ts';
 import { carried } from '../explore/classes/parts-of-rows.ts';
-import { machineOf } from '../explore/toy.ts';
+import { CATALOGUE, machineOf } from '../explore/toy.ts';
 
 /** More than the memory of steps is kept for. */
 const MANY = 513;
@@ -54,26 +55,52 @@ function statesOf(world: WorldStep): readonly (readonly number[])[] {
   return [...seen.values()];
 }
 
+const scheduling = (machine: AnyStateMachine): AnyStateMachine =>
+  createMachine({ ...(machine.config as object), meta: { schedules: true } } as never) as unknown as AnyStateMachine;
+
+/** The model, and the same where some of its actors are the scheduler's. */
+function withScheduler(topology: Topology): readonly Topology[] {
+  const { node, other, ...machines } = topology.machines;
+  return [topology, { ...topology, machines: { ...machines, node: node!, other: scheduling(other!) } }];
+}
+
+/** Its one way on is to send again what was taken out of the queue. */
+const SENDS_AGAIN: Topology = {
+  actors: ['node:0', 'other:0'].map((id) => ({ id, kind: id.slice(0, -2), input: null })),
+  machines: {
+    node: machineOf({ a: { on: { exec: { to: 'a', sends: [{ to: 'other:0', type: 'latch' }] } } } }),
+    other: scheduling(machineOf({ a: { on: { latch: { to: 'a' } } } })),
+  },
+  catalogue: CATALOGUE,
+};
+
+/** Asks about each state of a model among few actors and among many. @returns what was met */
+function answersOf(topology: Topology): readonly ('dead' | 'alive' | 'led')[] {
+  const [few, many] = [topology, among(topology)].map((each) => new DeadEnds(new WorldStep(new MemoEngine(each))));
+  return statesOf(few!.world).flatMap((row) => {
+    const same = amongMany(row, few!.world, many!.world);
+    const isDead = few!.isDead(row);
+    expect(many!.isDead(same)).toBe(isDead);
+    expect(many!.someProgresses(same.slice(0, many!.world.actors))).toBe(few!.someProgresses(row.slice(0, few!.world.actors)));
+    const isLed = many!.isLed(same);
+    if (isLed) expect(isDead).toBe(false);
+    return [isDead ? 'dead' : 'alive', ...(isLed ? (['led'] as const) : [])];
+  });
+}
+
 describe('among many actors', () => {
   it(`a state is dead, and someone gets on, as among few, with seed ${SEED}`, () => {
     const met = { dead: 0, alive: 0, led: 0 };
     fc.assert(
       fc.property(MODELS, (model) => {
-        const topology = topologyOfModel(model);
-        const [few, many] = [topology, among(topology)].map((each) => new DeadEnds(new WorldStep(new MemoEngine(each))));
-        for (const row of statesOf(few!.world)) {
-          const same = amongMany(row, few!.world, many!.world);
-          const isDead = few!.isDead(row);
-          expect(many!.isDead(same)).toBe(isDead);
-          expect(many!.someProgresses(same.slice(0, many!.world.actors))).toBe(few!.someProgresses(row.slice(0, few!.world.actors)));
-          const isLed = many!.isLed(same);
-          if (isLed) expect(isDead).toBe(false);
-          met[isDead ? 'dead' : 'alive']++;
-          if (isLed) met.led++;
-        }
+        for (const topology of withScheduler(topologyOfModel(model))) for (const what of answersOf(topology)) met[what]++;
       }),
       { seed: SEED, numRuns: MODELS_DRAWN },
     );
     expect(Math.min(met.dead, met.alive, met.led)).toBeGreaterThan(MODELS_DRAWN / 4);
+  });
+
+  it('a message that is sent again is a way on', () => {
+    expect(answersOf(SENDS_AGAIN)).not.toContain('dead');
   });
 });
