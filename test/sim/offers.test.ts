@@ -3,12 +3,11 @@
  * who makes them has a share in a draw by what they are.
  */
 import { describe, expect, it } from 'vitest';
-import { assign, setup } from 'xstate';
+import { type AnyStateMachine, assign, createMachine } from 'xstate';
 import { countedOffers } from '../../actors/host/counted-offers.ts';
 import { MemoEngine } from '../../sim/engine/memo.ts';
 import { OfferTable } from '../../sim/offers.ts';
 import type { ResolvedScenario } from '../../sim/scenario/types.ts';
-import type { AnyEvent } from '../../sim/store.ts';
 import { intel, splitLock, wrmsr } from '../claims/split-lock/intel.ts';
 import { bigHost } from './big-host.ts';
 import { crowded } from './crowded.ts';
@@ -16,19 +15,25 @@ import { engineOf, play } from './play.ts';
 
 const CATALOGUE = { nudge: 'offer', preempt: 'offer', interrupt: 'offer' } as const;
 
-const numbered = (type: string, count: number) => countedOffers(() => ({ count, at: (index) => ({ type, index }) }));
-const taken = { actions: assign({}) };
+/** The n-th offer of a type. */
+interface Numbered {
+  readonly type: string;
+  readonly index?: number;
+}
+
+const numbered = (type: string, count: number) => countedOffers(() => ({ count, at: (index): Numbered => ({ type, index }) }));
 
 /** One actor that lists two offers, and counts others in two regions. */
 function offersOf(
   few: number,
   many: number,
-  listed: readonly AnyEvent[] = [
+  listed: readonly Numbered[] = [
     { type: 'nudge', index: 0 },
     { type: 'nudge', index: 1 },
   ],
 ) {
-  const machine = setup({}).createMachine({
+  const taken = { actions: assign({}) } as object;
+  const machine = createMachine({
     context: {},
     type: 'parallel',
     states: {
@@ -36,7 +41,7 @@ function offersOf(
       b: { tags: 'rest', meta: { offers: numbered('preempt', few) }, on: { preempt: taken } },
       c: { tags: 'rest', meta: { offers: numbered('interrupt', many) }, on: { interrupt: taken } },
     },
-  });
+  }) as unknown as AnyStateMachine;
   const engine = new MemoEngine({
     actors: [{ id: 'node:0', kind: 'node', input: null }],
     machines: { node: machine },
@@ -45,7 +50,10 @@ function offersOf(
   const [local] = engine.start();
   const { store } = engine;
   const offers = new OfferTable(store).of(store.kindOfSlot[0]!, local!);
-  const shown = (event: number) => `${store.events.values[event]!.type} ${(store.events.values[event] as { index?: number }).index}`;
+  const shown = (event: number) => {
+    const { type, index } = store.events.values[event] as Numbered;
+    return `${type} ${index}`;
+  };
   return {
     offers,
     listed: offers.other.map(shown),
