@@ -102,6 +102,20 @@ describe('the sequencer', () => {
       sequencer.take((step * 7) % sequencer.count);
     }
   });
+
+  it('has what it had before, when it goes back', () => {
+    const sequencer = new Sequencer(engineOf(scenario, 'memo'));
+    sequencer.start();
+    const take = (step: number) => sequencer.take((step * 7) % sequencer.count);
+    for (let step = 0; step < 30; step++) take(step);
+    const before = sequencer.alternatives();
+    take(30);
+    const mark = sequencer.markBefore();
+    for (let step = 31; step < 60; step++) take(step);
+    expect(sequencer.alternatives()).not.toEqual(before);
+    sequencer.rewind(mark);
+    expect(sequencer.alternatives()).toEqual(before);
+  });
 });
 
 describe('fifo', () => {
