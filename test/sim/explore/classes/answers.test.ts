@@ -37,6 +37,7 @@ function answering(answers: readonly Answer[]): AnyStateMachine {
       ...tells.map((type) => emit(outgoing(CPU, { type }) as never)),
     ],
   }));
+  const moves = assign({ did: ({ context }: { context: Task }) => 1 - context.did }) as never;
   return setup({ types: { context: {} as Task } }).createMachine({
     context: { cpu: false, did: 0, frames: {} },
     type: 'parallel',
@@ -44,7 +45,7 @@ function answering(answers: readonly Answer[]): AnyStateMachine {
     states: {
       code: {
         initial: 'runs',
-        states: { runs: { tags: 'rest', on: { step: { actions: assign({ did: ({ context }) => 1 - context.did }) } } } },
+        states: { runs: { tags: 'rest', on: { step: { actions: moves }, told: { actions: moves } } } },
       },
       switch: {
         initial: 'quiet',
@@ -99,4 +100,33 @@ describe('a task that behind its first step', () => {
       expect(classes).toBeLessThan(states);
     },
   );
+});
+
+describe('a step of the scheduler that gives two tasks something', () => {
+  it('is none of its own where it moves the program of the second', () => {
+    const [first, second] = [TASK, 'other:1'];
+    const cpu = scheduling({
+      out: {
+        on: {
+          pick: {
+            to: 'in',
+            sends: [
+              { to: first, type: 'sched.in' },
+              { to: second, type: 'told' },
+            ],
+          },
+        },
+      },
+      in: {
+        on: { exec: { to: 'in', sends: [{ to: first, type: 'step' }] }, preempt: { to: 'out', sends: [{ to: first, type: 'sched.out' }] } },
+      },
+    });
+    const { actors, machines, catalogue } = withTask([{}, {}]);
+    const topology: Topology = {
+      actors: [...actors, { id: second, kind: 'other', input: null }],
+      machines: { ...machines, scheduler: cpu },
+      catalogue: { ...catalogue, told: 'bus' },
+    };
+    expect(equal(toy(topology)).states).toBe(8);
+  });
 });

@@ -3,7 +3,8 @@
  * state, and go with their senders where CPUs are renamed.
  */
 import { describe, expect, it } from 'vitest';
-import type { ActorId } from '../../../../events/event.ts';
+import { type AnyStateMachine, assign, createMachine, emit } from 'xstate';
+import { type ActorId, outgoing } from '../../../../events/event.ts';
 import type { Topology } from '../../../../sim/store.ts';
 import { CATALOGUE, machineOf, type StateTable, toy } from '../toy.ts';
 import { cpuBeside, equal, scheduling } from './toys.ts';
@@ -14,9 +15,9 @@ const mailTo = (to: ActorId) => [{ to, type: 'mail' }];
 
 /** Counts to three, and forgets. */
 const counting: Readonly<Record<string, StateTable>> = {
-  none: { on: { mail: { to: 'one' } }, tags: ['rest'] },
-  one: { on: { mail: { to: 'two' } }, tags: ['rest'] },
-  two: { on: { mail: { to: 'none' } }, tags: ['rest'] },
+  none: { on: { mail: { to: 'one' }, told: { to: 'none' } }, tags: ['rest'] },
+  one: { on: { mail: { to: 'two' }, told: { to: 'one' } }, tags: ['rest'] },
+  two: { on: { mail: { to: 'none' }, told: { to: 'two' } }, tags: ['rest'] },
 };
 
 describe('messages in flight', () => {
@@ -40,23 +41,49 @@ describe('messages in flight', () => {
     equal(toy(topology));
   });
 
-  it.each([2, 3])('from %i CPUs that are renamed go with them', (count) => {
-    const cpus = CPUS.slice(0, count);
-    const topology: Topology = {
-      actors: [...cpus.map((id) => ({ id, kind: 'pcpu', input: null })), { id: 'node:0', kind: 'node', input: null }],
-      machines: {
-        // What it sends is no step of its own; how far it is says nothing of what is in flight.
-        pcpu: scheduling({
-          up: { on: { nudge: { to: 'up', sends: mailTo('node:0') }, pick: { to: 'down' } } },
-          down: { on: { pick: { to: 'up' } } },
-        }),
-        node: machineOf(counting),
-      },
-      catalogue: CATALOGUE,
-      interchangeable: [cpus],
-    };
-    const { states, classes, renamed } = equal(toy(topology));
+  const named = (cpus: readonly ActorId[], pcpu: AnyStateMachine, inputs: readonly boolean[] = []): Topology => ({
+    actors: [...cpus.map((id, at) => ({ id, kind: 'pcpu', input: inputs[at] ?? null })), { id: 'node:0', kind: 'node', input: null }],
+    machines: { pcpu, node: machineOf(counting) },
+    catalogue: { ...CATALOGUE, told: 'bus' },
+    interchangeable: [cpus],
+  });
+
+  it.each([
+    [2, 78],
+    [3, 364],
+  ])('from %i CPUs that are renamed go with them', (count, orbits) => {
+    const sends = mailTo('node:0');
+    const told = [{ to: 'node:0', type: 'told' }];
+    // What a CPU sends is no step of its own; neither is its last one, which changes no program.
+    const cpu = scheduling({ up: { on: { nudge: { to: 'up', sends }, interrupt: { to: 'spent', sends: told } } }, spent: REST });
+    const { states, classes, renamed } = equal(toy(named(CPUS.slice(0, count), cpu)));
     expect(renamed).toBe(true);
-    expect(classes * count).toBeLessThan(states);
+    // A CPU has sent up to two messages, of which some have come, and is spent or not: 12 ways.
+    expect([states, classes]).toEqual([12 ** count, orbits]);
+  });
+
+  it('keep their senders where the scheduler does not lead from one to the other', () => {
+    interface Cpu {
+      readonly left: number;
+    }
+    const isLeft = ({ left }: Cpu) => left > 0;
+    const cpu = createMachine({
+      context: ({ input }: { input: boolean }) => ({ left: input ? 1 : 0 }),
+      meta: { schedules: true },
+      initial: 'up',
+      states: {
+        up: {
+          tags: 'rest',
+          meta: { offers: (c: Cpu) => (isLeft(c) ? [{ type: 'nudge' }] : []) },
+          on: {
+            nudge: {
+              guard: ({ context }: { context: Cpu }) => isLeft(context),
+              actions: [assign({ left: 0 } as never), emit(outgoing('node:0', { type: 'mail' }) as never)],
+            },
+          },
+        },
+      },
+    } as never) as unknown as AnyStateMachine;
+    expect(equal(toy(named(CPUS.slice(0, 2), cpu, [true, false]))).renamed).toBe(false);
   });
 });
