@@ -8,7 +8,7 @@ import { classified } from '../../../../sim/explore/classes/classified.ts';
 import { labelsThrough } from '../../../../sim/explore/classes/ways.ts';
 import { explore } from '../../../../sim/explore/explore.ts';
 import { finish } from '../../../../sim/explore/turns.ts';
-import { always, type Property } from '../../../../sim/property.ts';
+import { always, type Property, sometimes } from '../../../../sim/property.ts';
 import type { ResolvedScenario } from '../../../../sim/scenario/types.ts';
 import type { Topology } from '../../../../sim/store.ts';
 import type { WorldView } from '../../../../sim/view.ts';
@@ -47,6 +47,20 @@ describe('a run', () => {
       right: REST,
     };
     expect(violatedIn(cpuBeside(scheduler, MOVED), meets('b', 'left'), meets('b', 'right'))).toHaveLength(2);
+  });
+
+  it('goes on beside one that ends, to what comes true there', () => {
+    const scheduler = {
+      start: { on: { nudge: { to: 'start', sends: MOVES }, pick: { to: 'left' }, preempt: { to: 'right' } } },
+      left: REST,
+      right: REST,
+    };
+    const seen = sometimes('members.right', {
+      ...{ kinds: ['pcpu', 'node'], source: 'a test', grade: 'decision' },
+      check: (world) => (cpuIn(world) === 'right' && actorIn(world, 'node:0').value === 'b' ? 'b meets right' : null),
+    });
+    const left = meets('b', 'left');
+    expect(toldOf(toy(cpuBeside(scheduler, MOVED), [left, seen]))).toEqual([left.id]);
   });
 
   it('ends in a deadlock, and not in what would follow it', () => {
