@@ -43,11 +43,11 @@ const ONE_BY_ONE = 5_000_000;
 
 /**
  * All schedules: one state after the other where they are few, else over classes; one by one all
- * the same where the model does not allow that.
+ * the same where the model does not allow that. `oneByOne`: up to how many states are few.
  */
-function* classesOrAll(request: ExploreRequest): Search<Exploration> {
-  if (request.maxStates <= ONE_BY_ONE) return yield* exploreAll(request);
-  const few = yield* exploreFew({ ...request, maxStates: ONE_BY_ONE });
+export function* classesOrAll(request: ExploreRequest, oneByOne = ONE_BY_ONE): Search<Exploration> {
+  if (request.maxStates <= oneByOne) return yield* exploreAll(request);
+  const few = yield* exploreFew({ ...request, maxStates: oneByOne });
   if (few !== null) return few;
   try {
     return yield* exploreClasses(request);

@@ -107,6 +107,7 @@ describe.each([
     };
     expect(draw(1)).toEqual(draw(1));
     expect(draw(1)).not.toEqual(draw(2));
+    expect(draw(1)).not.toEqual(draw(2 ** 32 + 1));
     expect(new Set(draw(1))).toEqual(new Set([0, 1, 2]));
   });
 

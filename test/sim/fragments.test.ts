@@ -52,8 +52,13 @@ describe('a short text', () => {
 });
 
 describe('local states with long lists', () => {
+  /** Each brings a list that is new. */
   const snapshot = (at: number) =>
-    ({ status: 'active', value: 'up', context: { rq: queues(64, at % 64), turn: at } }) as unknown as AnyMachineSnapshot;
+    ({
+      status: 'active',
+      value: 'up',
+      context: { rq: { ...queues(64, at % 64), 'pcpu:64': [`thread:b/${at}`] }, turn: at },
+    }) as unknown as AnyMachineSnapshot;
 
   it('keep text, digest and context, also of those that were not used for long', () => {
     const table = new LocalTable(new Fragments());

@@ -5,7 +5,7 @@ import type { CountedOffers } from '../../actors/host/counted-offers.ts';
 import { countedOffers } from '../../actors/host/counted-offers.ts';
 import { hostSchedulerMachine, type SchedulerContext } from '../../actors/host/host-scheduler.ts';
 import { FifoChooser } from '../../sim/choosers/fifo.ts';
-import { nextInOrder } from '../../sim/choosers/in-order.ts';
+import { InLine, nextInOrder, nextOf } from '../../sim/choosers/in-order.ts';
 import { Sequencer } from '../../sim/sequencer.ts';
 import { Tally } from '../../sim/tally.ts';
 import { bigHost } from './big-host.ts';
@@ -102,6 +102,20 @@ describe('the sequencer', () => {
       sequencer.take((step * 7) % sequencer.count);
     }
   });
+
+  it('has what it had before, when it goes back', () => {
+    const sequencer = new Sequencer(engineOf(scenario, 'memo'));
+    sequencer.start();
+    const take = (step: number) => sequencer.take((step * 7) % sequencer.count);
+    for (let step = 0; step < 30; step++) take(step);
+    const before = sequencer.alternatives();
+    take(30);
+    const mark = sequencer.markBefore();
+    for (let step = 31; step < 60; step++) take(step);
+    expect(sequencer.alternatives()).not.toEqual(before);
+    sequencer.rewind(mark);
+    expect(sequencer.alternatives()).toEqual(before);
+  });
 });
 
 describe('fifo', () => {
@@ -121,6 +135,24 @@ describe('fifo', () => {
         }
       }),
       { seed: 3, numRuns: 300 },
+    );
+  });
+});
+
+describe('the rule of the in-order run', () => {
+  const candidate = fc.record({ kind: fc.constantFrom('deliver', 'exec', 'exec', 'offer'), slot: fc.nat(9), arrival: fc.nat(99) });
+  const memory = fc.record({
+    running: fc.integer({ min: -1, max: 9 }),
+    waiting: fc.uniqueArray(fc.nat(9)).map((slots) => slots.sort((one, other) => one - other)),
+  });
+
+  it('says the same by counts and from a list, whatever it remembers', () => {
+    fc.assert(
+      fc.property(fc.array(candidate, { minLength: 1, maxLength: 8 }), memory, (some, remembered) => {
+        const all = inCanonicalOrder(some.map((each) => ({ ...each, label: '' }) as Parameters<typeof inCanonicalOrder>[0][number]));
+        expect(nextOf(remembered, new InLine(lineupOf(all)))).toEqual(nextInOrder(remembered, all));
+      }),
+      { seed: 4, numRuns: 1_000 },
     );
   });
 });

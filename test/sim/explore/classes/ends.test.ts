@@ -7,16 +7,10 @@ import { type AnyStateMachine, emit, setup } from 'xstate';
 import { outgoing } from '../../../../events/event.ts';
 import { explore } from '../../../../sim/explore/explore.ts';
 import { finish } from '../../../../sim/explore/turns.ts';
-import type { ResolvedScenario } from '../../../../sim/scenario/types.ts';
 import type { Topology } from '../../../../sim/store.ts';
 import { shipped } from '../../play.ts';
-import { actorIn, CATALOGUE, machineOf, rule, type StateTable, toy } from '../toy.ts';
-import { compared } from './against-plain.ts';
-
-const STATES = 10_000;
-
-const scheduling = (states: Readonly<Record<string, StateTable>>): AnyStateMachine =>
-  setup({}).createMachine({ ...(machineOf(states).config as object), meta: { schedules: true } }) as AnyStateMachine;
+import { actorIn, CATALOGUE, machineOf, rule, toy } from '../toy.ts';
+import { cpuBeside, equal, STATES, scheduling } from './toys.ts';
 
 const turning = (): AnyStateMachine =>
   scheduling({ one: { on: { pick: { to: 'two' } }, tags: ['rest'] }, two: { on: { pick: { to: 'one' } }, tags: ['rest'] } });
@@ -30,12 +24,6 @@ const beside = (scheduler: AnyStateMachine, node: AnyStateMachine): Topology => 
   catalogue: CATALOGUE,
 });
 
-const equal = (scenario: ResolvedScenario) => {
-  const result = compared(scenario, STATES)!;
-  expect(result.differences).toEqual([]);
-  return result;
-};
-
 describe('a search over classes', () => {
   it('ends at once where a property is broken in the first state', () => {
     const still = machineOf({ a: { on: {}, tags: ['rest'] } });
@@ -43,20 +31,12 @@ describe('a search over classes', () => {
   });
 
   it('ends in a configuration that the scheduler alone leads to', () => {
-    const leads = scheduling({ t0: { on: { exec: { to: 't1' } } }, t1: { on: {}, tags: ['rest'] } });
-    const moves = machineOf({ a: { on: { exec: { to: 'b' } } }, b: { on: {}, tags: ['rest'] } });
+    const leads = { t0: { on: { exec: { to: 't1' } } }, t1: { on: {}, tags: ['rest'] } };
+    const moves = { a: { on: { exec: { to: 'b' } } }, b: { on: {}, tags: ['rest'] } };
     const both = rule((world) =>
       actorIn(world, 'node:0').value === 'b' && world.actors<unknown>('pcpu')[0]!.value === 't1' ? 'both have moved' : null,
     );
-    const topology: Topology = {
-      actors: [
-        { id: 'pcpu:0', kind: 'pcpu', input: null },
-        { id: 'node:0', kind: 'node', input: null },
-      ],
-      machines: { pcpu: leads, node: moves },
-      catalogue: CATALOGUE,
-    };
-    expect(equal(toy(topology, [both])).violated).toHaveLength(1);
+    expect(equal(toy(cpuBeside(leads, moves), [both])).violated).toHaveLength(1);
   });
 
   it('tells a lost scheduler and one that is through apart', () => {

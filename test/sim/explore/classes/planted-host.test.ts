@@ -6,13 +6,19 @@
 import { describe, expect, it } from 'vitest';
 import { type AnyStateMachine, assign, createMachine } from 'xstate';
 import { ClassError } from '../../../../sim/explore/classes/checks.ts';
-import { explore } from '../../../../sim/explore/explore.ts';
+import { classesOrAll, explore } from '../../../../sim/explore/explore.ts';
+import type { Exploration } from '../../../../sim/explore/request.ts';
 import { finish } from '../../../../sim/explore/turns.ts';
 import { register } from '../../../../sim/host/registry.ts';
-import { resolved } from '../../play.ts';
+import { resolved, shipped } from '../../play.ts';
 import { verdictsOf } from './against-plain.ts';
 
 const STATES = 10_000;
+
+/** States that are few enough to be searched one by one. */
+const FEW = 50;
+
+const isOverClasses = ({ guarantee }: Exploration): boolean => guarantee.some((line) => line.startsWith('Scheduler classes:'));
 
 /** Threads whose flags hang on how far they are, where the context switch saves them. */
 function forgetful(machine: AnyStateMachine): AnyStateMachine {
@@ -69,5 +75,30 @@ describe('a host whose threads answer the scheduler by their programs', () => {
   it('is searched over classes as it is shipped', () => {
     const [classes, plain] = [true, false].map((scheduler) => finish(explore({ scenario: scenario(), maxStates: STATES, scheduler })));
     expect(classes!.states).toBeLessThan(plain!.states);
+  });
+
+  describe('where there are more states than are searched one by one', () => {
+    const classesOr = (few: number, maxStates = STATES) => finish(classesOrAll({ scenario: scenario(), maxStates }, few));
+
+    it('is searched state by state all the same, and says what that says', () => {
+      const [plain, other] = [searched(false), patched(() => classesOr(FEW))];
+      expect(plain.states).toBeGreaterThan(FEW);
+      expect({ ...other, ledger: null }).toEqual({ ...plain, ledger: null });
+    });
+
+    it('is searched over classes as it is shipped, and state by state where there are few', () => {
+      expect([classesOr(FEW), classesOr(STATES - 1), classesOr(FEW, FEW)].map(isOverClasses)).toEqual([true, false, false]);
+    });
+  });
+});
+
+describe('a search that may go over to classes', () => {
+  it('ends where it is stopped before', () => {
+    const search = classesOrAll({ scenario: shipped('rmpadjust-vs-rmpupdate', 'inuse'), maxStates: 1_000_000 }, 500_000);
+    expect(search.next().done).toBe(false);
+    let turn = search.next(true);
+    while (!turn.done) turn = search.next(true);
+    expect(turn.value).toMatchObject({ exhausted: false, limit: 'stopped' });
+    expect(isOverClasses(turn.value)).toBe(false);
   });
 });

@@ -11,25 +11,16 @@ import { classified } from '../../../../sim/explore/classes/classified.ts';
 import { explore } from '../../../../sim/explore/explore.ts';
 import { finish } from '../../../../sim/explore/turns.ts';
 import { sometimes } from '../../../../sim/property.ts';
-import type { ResolvedScenario } from '../../../../sim/scenario/types.ts';
 import type { Topology } from '../../../../sim/store.ts';
 import type { WorldView } from '../../../../sim/view.ts';
 import { actorIn, CATALOGUE, machineOf, rule, type StateTable, toy } from '../toy.ts';
-import { type Compared, compared } from './against-plain.ts';
-
-const STATES = 10_000;
+import { equal, STATES, scheduling } from './toys.ts';
 
 const SCHEDULER: ActorId = 'node:9';
 const CPU: ActorId = 'pcpu:0';
 const TASK: ActorId = 'other:0';
 
 const EVENTS = { ...CATALOGUE, 'sched.out': 'bus', 'sched.in': 'bus', step: 'bus', told: 'bus' } as const;
-
-/** A machine of a table that schedules. */
-function scheduling(states: Readonly<Record<string, StateTable>>): AnyStateMachine {
-  const { config } = machineOf(states);
-  return setup({}).createMachine({ ...(config as object), meta: { schedules: true } }) as AnyStateMachine;
-}
 
 const TELLS: StateTable = { on: { exec: { to: 'done', sends: [{ to: 'node:0', type: 'mail' }] }, mail: { to: 'told' } } };
 const DONE: StateTable = { on: { mail: { to: 'done' }, ask: { to: 'done' } }, tags: ['rest'] };
@@ -51,13 +42,6 @@ const withScheduler = (scheduler: AnyStateMachine, program: Readonly<Record<stri
 });
 
 const isNoted = (world: WorldView) => (actorIn(world, 'node:0').value === 'noted' ? 'a message has come' : null);
-
-/** Compared with the search over all states, and equal. */
-function equal(scenario: ResolvedScenario): Compared {
-  const result = compared(scenario, STATES)!;
-  expect(result.differences).toEqual([]);
-  return result;
-}
 
 describe('a scheduler of one’s own', () => {
   it('is searched over classes: what it does by itself is one state', () => {
