@@ -62,8 +62,8 @@ export class Arrivals {
   }
 
   /**
-   * A configuration that a step has led to, which is looked at by itself, and so is each that
-   * follows.
+   * A configuration that a step has led to, which is looked at by itself; each that follows is when
+   * the state is expanded.
    */
   enter(configuration: number, program: ArrayLike<number>, from: number): void {
     if (this.#look(this.#on.rows.space.count, configuration, program)) {
@@ -77,12 +77,8 @@ export class Arrivals {
     }
     if (this.#on.rows.find(view, program) >= 0) return;
     const broken = new Set(view.members.filter((id) => this.#on.verdicts.breaks(this.#on.localsOf(id, program))));
-    if (broken.size === 0) {
-      const state = this.#on.rows.insert(view, program, from);
-      for (const id of view.members) this.#look(state, id, program);
-      return;
-    }
-    this.#enterAmong(configuration, broken, program, from);
+    if (broken.size === 0) this.#on.rows.insert(view, program, from);
+    else this.#enterAmong(configuration, broken, program, from);
   }
 
   /**
@@ -103,8 +99,18 @@ export class Arrivals {
     for (const id of reached) for (const to of this.#on.graph.targetsOf(id)) if (!broken.has(to)) reached.add(to);
     const view = this.#on.rows.classes.ofMembers([...reached].sort((one, other) => one - other));
     if (this.#on.rows.find(view, program) >= 0) return;
-    const state = this.#on.rows.insert(view, program, from);
-    for (const id of reached) this.#on.verdicts.look(state, this.#on.localsOf(id, program));
+    this.#on.rows.insert(view, program, from);
+  }
+
+  /**
+   * Lets properties look at the members of a class, where they look different. Of the dead ones a
+   * run comes to those alone that it enters, or that follow from one that is not.
+   */
+  lookAmong(view: ClassView, program: ArrayLike<number>, state: number, dead: readonly number[]): void {
+    if (!this.#on.sights.differ(view, program)) return;
+    const alive = view.members.filter((id) => !dead.includes(id));
+    const next = new Set(dead.length === 0 ? [] : alive.flatMap((id) => this.#on.graph.targetsOf(id)));
+    for (const id of [...alive, ...dead.filter((one) => next.has(one))]) this.#look(state, id, program);
   }
 
   /**

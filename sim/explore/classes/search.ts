@@ -187,13 +187,12 @@ export class ClassSearch {
     for (const group of this.lookup.groupsOf(view, program))
       leaves.push(this.#plans.leafOf(group, program) ?? this.#learn(view, place, group));
     const offered = this.lookup.offeredIn(view, program, this.#taken);
-    if (!this.dead.goesOn(view, leaves, offered)) {
-      const dead = this.dead.deadIn(view, program, this.lookup.takenIn(view, program));
-      if (dead.length > 0) {
-        this.#expandWithout(dead, view, place);
-        this.#arrivals.endBeside(view, program, state, dead);
-        return;
-      }
+    const dead = this.dead.goesOn(view, leaves, offered) ? [] : this.dead.deadIn(view, program, this.lookup.takenIn(view, program));
+    this.#arrivals.lookAmong(view, program, state, dead);
+    if (dead.length > 0) {
+      this.#expandWithout(dead, view, place);
+      this.#arrivals.endBeside(view, program, state, dead);
+      return;
     }
     for (let i = 0; i < leaves.length; i++) this.#followLeaf(view, place, leaves[i]!);
     this.#followAll(view, place, offered);

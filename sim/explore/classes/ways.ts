@@ -15,9 +15,6 @@ interface Stop {
   readonly label: string;
 }
 
-/** States looked at between two program parts. */
-const STOPS_MAX = 1 << 20;
-
 /**
  * Labels of choices that lead from the start of the search through the classes of a state to a row
  * for which `isGoal` holds.
@@ -72,7 +69,7 @@ function* following(
         const isOwn = graph.isMove(step, program) && !visible.some((one) => one.column === column && one.alternative === alternative);
         yield { stop, isOwn };
         const key = parts.keyOf(after);
-        if (!isOwn || seen.has(key) || queue.length > STOPS_MAX || verdicts.breaks(after.slice(0, world.actors))) continue;
+        if (!isOwn || seen.has(key) || verdicts.breaks(after.slice(0, world.actors))) continue;
         seen.add(key);
         queue.push(stop);
       }
