@@ -32,7 +32,9 @@ const meets = (program: string, ...states: readonly string[]): Property =>
   );
 const violatedIn = (topology: Topology, ...rules: readonly Property[]) => equal(toy(topology, rules)).violated;
 
-/** What both searches say is violated. A class may hold more than runs come to behind a deadlock. */
+/**
+ * What both searches say is violated. A class may hold more than runs come to behind a deadlock.
+ */
 function toldOf(scenario: ResolvedScenario): string[] {
   const [plain, classes] = [false, true].map((over) => verdictsOf(finish(explore({ scenario, maxStates: STATES, scheduler: over }))));
   expect(classes).toEqual(plain);
