@@ -15,6 +15,10 @@ import type { StepTrace, WorldStep } from './world-step.ts';
 
 /** States that one answer looks at; beyond them it is not given, and the state counts as alive. */
 const CLOSURE_MAX = 50_000;
+/** The same for all columns of these states, which are wide on a big host. */
+const CELLS_MAX = 1 << 24;
+/** States that are looked at before the likely ways on are tried. */
+const LIKELY_AT = 256;
 /** Steps that one answer about many actors looks at; beyond them it is not given either. */
 const LOOKS_MAX = 1 << 16;
 /**
@@ -72,12 +76,20 @@ export class DeadEnds {
     if (this.#known.size > KNOWN_MAX) this.#known.clear();
     const seen = new Map<string, Node>([[key, { row, key, parent: null }]]);
     this.#looks = 0;
+    let tried = false;
     for (const node of seen.values()) {
+      if (!tried && seen.size > LIKELY_AT) {
+        tried = true;
+        if (this.#moves.lead(row)) {
+          this.#known.set(key, false);
+          return false;
+        }
+      }
       if (this.#hasWayOut(node, seen)) {
         for (let at: Node | null = node; at; at = at.parent) this.#known.set(at.key, false);
         return false;
       }
-      if (seen.size <= CLOSURE_MAX && this.#looks <= LOOKS_MAX) continue;
+      if (seen.size <= Math.min(CLOSURE_MAX, CELLS_MAX / row.length) && this.#looks <= LOOKS_MAX) continue;
       // Whatever was met on the way is not asked for again.
       for (const each of seen.keys()) this.#known.set(each, false);
       this.undecided++;

@@ -3,6 +3,8 @@ import type { WorldStep } from './world-step.ts';
 
 /** Steps of one processor that are tried in a row. */
 const STRETCH = 64;
+/** Rounds in which all go on together. */
+const ROUNDS = 16;
 
 export class Moves {
   readonly #world: WorldStep;
@@ -33,17 +35,41 @@ export class Moves {
   }
 
   /**
-   * Whether some processor that goes on alone makes progress, at once or after something was done
-   * to it, such as a preemption.
+   * Whether one of a few likely ways on meets progress: all go on together, or one processor goes on
+   * alone, at once or after something was done to it, such as a preemption.
    */
   lead(row: readonly number[]): boolean {
     const world = this.#world;
+    if (this.#goOnTogether(row)) return true;
     for (let slot = 0; slot < world.actors; slot++) {
       const { exec, otherCount, otherAt } = offersAt(world, row, slot);
       if (exec.length === 0) continue;
       if (this.#goesOn(row, slot)) return true;
       for (let index = 0; index < otherCount; index++)
         if (this.#goesOn(world.after(row, world.run(row, slot, otherAt(index))), slot)) return true;
+    }
+    return false;
+  }
+
+  /**
+   * In each round each processor steps once and each queue loses its first message. A CPU that waits
+   * for an interrupt in flight to be taken elsewhere gets on in no other of these ways.
+   */
+  #goOnTogether(from: readonly number[]): boolean {
+    const world = this.#world;
+    let row = from;
+    for (let round = 0; round < ROUNDS; round++) {
+      let changed = false;
+      for (let column = 0; column < row.length; column++) {
+        const event = column < world.actors ? offersAt(world, row, column).exec[0] : world.alternatives(column, row[column]!)[0];
+        if (event === undefined) continue;
+        const trace = world.run(row, column, event);
+        if (trace.stepClass === 'progress') return true;
+        if (!trace.changed) continue;
+        changed = true;
+        row = world.after(row, trace);
+      }
+      if (!changed) return false;
     }
     return false;
   }
