@@ -89,18 +89,46 @@ async function search(which: Which, times: number, compact: boolean): Promise<Se
   return { ...answer!, laps };
 }
 
+/** One search, over all states or over classes of scheduler configurations. */
+export interface SearchedOnce {
+  readonly states: number;
+  readonly transitions: number;
+  readonly isCut: boolean;
+  readonly megabytes: number;
+}
+
+async function searchOnce(which: Which, over: 'states' | 'classes', states: number): Promise<SearchedOnce> {
+  const { finish } = await import('../sim/explore/turns.ts');
+  const scenario = scenarioOf(which);
+  const budget = { states };
+  const megabytes = (): number => Math.round(process.resourceUsage().maxRSS / 1e3);
+  if (over === 'states') {
+    const { Explorer } = await import('../sim/explore/breadth/explorer.ts');
+    const report = finish(new Explorer({ scenario, budget }).run());
+    return { states: report.states, transitions: report.transitions, isCut: !report.exhausted, megabytes: megabytes() };
+  }
+  const { classified } = await import('../sim/explore/classes/classified.ts');
+  const { search: found, limit } = finish(classified({ scenario, budget, renames: 'cpus' }));
+  return { states: found.space.count, transitions: found.rows.transitions, isCut: limit !== null, megabytes: megabytes() };
+}
+
 async function main([task, json]: readonly string[]): Promise<unknown> {
   const {
     which,
     times = 1,
     seconds = 60,
     compact = false,
+    over = 'states',
+    states = 50_000_000,
   } = JSON.parse(json!) as {
     which: Which;
     times?: number;
     seconds?: number;
     compact?: boolean;
+    over?: 'states' | 'classes';
+    states?: number;
   };
+  if (task === 'once') return searchOnce(which, over, states);
   if (task === 'search') return search(which, times, compact);
   if (task === 'naive') {
     const { searchNaively } = await import('./explore-naive.ts');

@@ -5,20 +5,10 @@
 import { readFileSync } from 'node:fs';
 import { parse, stringify } from 'yaml';
 import { shippedPath } from '../api/shipped-scenarios.ts';
-import { Explorer } from '../sim/explore/breadth/explorer.ts';
-import { classified } from '../sim/explore/classes/classified.ts';
-import { finish } from '../sim/explore/turns.ts';
-import { knownProperties } from '../sim/properties/index.ts';
-import { loadScenario } from '../sim/scenario/load.ts';
-import { resolveScenario } from '../sim/scenario/resolve.ts';
-import type { ResolvedScenario } from '../sim/scenario/types.ts';
-import { measured } from './explore-classes.ts';
-import type { Figure, Table } from './harness.ts';
+import { withCompiled } from './explore-processes.ts';
+import type { Figure } from './harness.ts';
 import type { Panel } from './svg.ts';
-
-const STATES_MAX = 5_000_000;
-
-const known = knownProperties();
+import { type Side, type Sides, type Space, sidesOf, valuesOf } from './two-searches.ts';
 
 interface Text {
   host: { cpus: number };
@@ -27,25 +17,25 @@ interface Text {
 }
 
 /** A shipped scenario, changed. */
-function shipped(name: string, variant: string, change: (scenario: Text) => void): ResolvedScenario {
+function shipped(name: string, variant: string, change: (scenario: Text) => void): Space {
   const scenario = parse(readFileSync(shippedPath(name), 'utf8')) as Text;
   change(scenario);
-  return resolveScenario(loadScenario(stringify(scenario), `${name}.yaml`, known), { variant, knownProperties: known });
+  return { name, variant, text: stringify(scenario) };
 }
 
-const withThreads = (threads: number): ResolvedScenario =>
+const withThreads = (threads: number): Space =>
   shipped('rmp-host-write-race', 'panic-sigbus', ({ processes }) => {
     if (threads < 3) delete processes.vhost0;
     if (threads > 3) processes.diskd = { threads: [[{ write: { vm: 'vm0', gfn: 5, stores: 1 } }]] };
   });
 
-const withCpus = (cpus: number): ResolvedScenario =>
+const withCpus = (cpus: number): Space =>
   shipped('rmpadjust-vs-rmpupdate', 'inuse', ({ host }) => {
     host.cpus = cpus;
   });
 
 /** The guest makes one page after another private, while a daemon writes to the first. */
-const withPages = (pages: number): ResolvedScenario =>
+const withPages = (pages: number): Space =>
   shipped('rmp-host-write-race', 'panic-sigbus', ({ vms, processes }) => {
     delete processes.vhost0;
     const gfns = Array.from({ length: pages }, (_, i) => 5 + i);
@@ -56,71 +46,39 @@ const withPages = (pages: number): ResolvedScenario =>
     ];
   });
 
-/** One space: states and seconds, over all states and over classes. */
-interface Growth {
-  readonly at: number;
-  readonly all: { readonly states: number; readonly seconds: number; readonly isCut: boolean };
-  readonly classes: { readonly states: number; readonly seconds: number; readonly isCut: boolean };
-}
-
-function growthOf(at: number, scenario: ResolvedScenario): Growth {
-  const budget = { states: STATES_MAX };
-  const all = measured(() => finish(new Explorer({ scenario, budget }).run()));
-  const classes = measured(() => finish(classified({ scenario, budget, renames: 'cpus' })));
-  return {
-    at,
-    all: { states: all.result.states, seconds: all.seconds, isCut: !all.result.exhausted },
-    classes: { states: classes.result.search.space.count, seconds: classes.seconds, isCut: classes.result.limit !== null },
-  };
-}
-
 const AXES = [
-  { of: 'threads', counts: [2, 3, 4], scenario: withThreads },
-  { of: 'CPUs', counts: [2, 3, 4, 5, 6, 7, 8], scenario: withCpus },
-  { of: 'pages', counts: [1, 2, 3], scenario: withPages },
+  { of: 'threads', counts: [2, 3, 4], space: withThreads },
+  { of: 'CPUs', counts: [2, 3, 4, 5, 6, 7, 8], space: withCpus },
+  { of: 'pages', counts: [1, 2, 3], space: withPages },
 ] as const;
 
-function tableOf(of: string, growths: readonly Growth[]): Table {
-  return {
-    title: `Growth with ${of}`,
-    values: growths.flatMap(({ at, all, classes }) => [
-      { name: `${at} ${of}: states${all.isCut ? ', cut' : ''}`, value: all.states, unit: '' },
-      { name: `${at} ${of}: over classes${classes.isCut ? ', cut' : ''}`, value: classes.states, unit: '' },
-      { name: `${at} ${of}: CPU time${all.isCut ? ', cut' : ''}`, value: all.seconds, unit: 's' },
-      { name: `${at} ${of}: over classes, CPU time${classes.isCut ? ', cut' : ''}`, value: classes.seconds, unit: 's' },
-    ]),
-  };
+interface Growth extends Sides {
+  readonly at: number;
 }
 
-function panelsOf(of: string, growths: readonly Growth[]): Panel[] {
-  const line = (name: string, pick: (growth: Growth) => { readonly value: number; readonly isCut: boolean }) => ({
+function panelOf(title: string, growths: readonly Growth[], value: (side: Side) => number): Panel {
+  const line = (name: string, side: (growth: Growth) => Side) => ({
     name,
-    points: growths.map((growth) => ({ at: growth.at, ...pick(growth) })),
+    points: growths.map((growth) => ({ at: growth.at, value: value(side(growth)), isCut: side(growth).isCut })),
   });
-  return [
-    {
-      title: `states by ${of}`,
-      lines: [
-        line('all states', ({ all }) => ({ value: all.states, isCut: all.isCut })),
-        line('classes', ({ classes }) => ({ value: classes.states, isCut: classes.isCut })),
-      ],
-    },
-    {
-      title: `seconds by ${of}`,
-      lines: [
-        line('all states', ({ all }) => ({ value: all.seconds, isCut: all.isCut })),
-        line('classes', ({ classes }) => ({ value: classes.seconds, isCut: classes.isCut })),
-      ],
-    },
-  ];
+  return { title, lines: [line('all states', ({ all }) => all), line('classes', ({ classes }) => classes)] };
 }
 
 export const exploreGrowth: Figure = {
   name: 'explore-growth',
   summary: 'how spaces grow with threads, CPUs and pages, over all states and over classes',
   run: () =>
-    AXES.map(({ of, counts, scenario }) => {
-      const growths = counts.map((count) => growthOf(count, scenario(count)));
-      return { ...tableOf(of, growths), panels: panelsOf(of, growths) };
-    }),
+    withCompiled((compiled) =>
+      AXES.map(({ of, counts, space }) => {
+        const growths = counts.map((at): Growth => ({ at, ...sidesOf(compiled, space(at)) }));
+        return {
+          title: `Growth with ${of}`,
+          values: growths.flatMap((growth) => valuesOf(`${growth.at} ${of}`, growth)),
+          panels: [
+            panelOf(`states by ${of}`, growths, ({ states }) => states),
+            panelOf(`seconds by ${of}`, growths, ({ seconds }) => seconds),
+          ],
+        };
+      }),
+    ),
 };

@@ -44,6 +44,8 @@ export interface Compiled {
   readonly folder: string;
   /** One task of explore-child.ts. */
   child<R>(task: string, request: unknown): R;
+  /** The same, with what the whole process took. */
+  timed(task: string, request: unknown): Ended;
   /** The command line. */
   cli(args: readonly string[]): Ended;
 }
@@ -66,9 +68,11 @@ export function withCompiled<R>(work: (compiled: Compiled) => R): R {
     timedProcess([process.execPath, compiler, '--project', folder], folder);
     const program = (name: string, args: readonly string[]) =>
       timedProcess([process.execPath, join(folder, 'dist', name), ...args], folder);
+    const timed = (task: string, request: unknown) => program('bench/explore-child.js', [task, JSON.stringify(request)]);
     return work({
       folder,
-      child: (task, request) => JSON.parse(program('bench/explore-child.js', [task, JSON.stringify(request)]).stdout) as never,
+      timed,
+      child: (task, request) => JSON.parse(timed(task, request).stdout) as never,
       cli: (args) => program('cli/main.js', args),
     });
   } finally {
