@@ -4,10 +4,8 @@
  */
 import { dirname, resolve } from 'node:path';
 import type { RunEnd } from '../events/journal.ts';
-import { ClassError } from '../sim/explore/classes/checks.ts';
 import { together } from '../sim/explore/covered/holes.ts';
 import { untakenText } from '../sim/explore/guarantee.ts';
-import { SymmetryError } from '../sim/explore/reduce/symmetry.ts';
 import type { Exploration, ExploreRequest, Violation } from '../sim/explore/request.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
 import type { Call, Command } from './command.ts';
@@ -105,11 +103,11 @@ function printSharding(printer: Printer, { of, index, file, statesAtLeast }: Sha
     );
 }
 
-/**
- * A model that a reduction does not hold for is an error of the user's input, not an internal one.
- */
+/** Errors of the user's input, not internal ones; from a worker they come by name. */
+const REFUSALS: readonly string[] = ['SymmetryError', 'ClassError', 'SizeError'];
+
 function unlessRefused(error: unknown): never {
-  throw error instanceof SymmetryError || error instanceof ClassError ? usageError(error.message) : error;
+  throw error instanceof Error && REFUSALS.includes(error.name) ? usageError(error.message) : error;
 }
 
 async function found(

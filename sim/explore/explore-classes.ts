@@ -27,7 +27,7 @@ export function* exploreClasses(request: ExploreRequest): Search<Exploration> {
     states: space.count,
     transitions: search.rows.transitions,
     unchanged: search.unchanged,
-    depth: search.depthOf(space.count - 1),
+    depth: space.depthOf(space.count - 1),
     findings: verdicts.findings,
     reached: new Set(verdicts.reached.keys()),
     reactions: engine.reactions,

@@ -4,7 +4,7 @@
  */
 import { Explorer } from './breadth/explorer.ts';
 import { searchedBy } from './breadth/searched.ts';
-import { ClassError } from './classes/checks.ts';
+import { ClassError } from './classes/class-error.ts';
 import { type Cycles, conclude, endlessAlone, notLookedFor, told } from './conclude.ts';
 import { weakestEvidence } from './covered/evidence.ts';
 import { ledgerOf, localStatesOf } from './covered/ledger.ts';

@@ -17,8 +17,9 @@ import type { StepTrace, WorldStep } from './world-step.ts';
 const CLOSURE_MAX = 50_000;
 /** The same for all columns of these states, which are wide on a big host. */
 const CELLS_MAX = 1 << 24;
-/** States that are looked at before the likely ways on are tried. */
+/** States that are looked at before the likely ways on are tried; among many actors, none. */
 const LIKELY_AT = 256;
+const MANY_ACTORS = 64;
 /** Steps that one answer about many actors looks at; beyond them it is not given either. */
 const LOOKS_MAX = 1 << 16;
 /**
@@ -78,7 +79,7 @@ export class DeadEnds {
     this.#looks = 0;
     let tried = false;
     for (const node of seen.values()) {
-      if (!tried && seen.size > LIKELY_AT) {
+      if (!tried && (seen.size > LIKELY_AT || this.world.actors > MANY_ACTORS)) {
         tried = true;
         if (this.#moves.lead(row)) {
           this.#known.set(key, false);

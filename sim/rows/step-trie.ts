@@ -61,8 +61,10 @@ export class StepTrie {
    */
   push = new Int32Array(0);
   messages = 8;
-  /** Most alternatives of one column. */
-  widest = 1;
+  /** Most alternatives of a state, as far as is known: the sum of the most of each column. */
+  successors = 0;
+  /** Most alternatives, by column. */
+  readonly #widest: number[] = [];
   clears = 0;
   /** How often it was dropped, by reason. */
   readonly drops: Partial<Record<DropReason, number>> = {};
@@ -165,7 +167,11 @@ export class StepTrie {
       this.prog[at + 1 + i] = 0;
       this.prog[at + 1 + events.length + i] = event;
     }
-    this.widest = Math.max(this.widest, events.length);
+    const before = this.#widest[column] ?? 0;
+    if (events.length > before) {
+      this.#widest[column] = events.length;
+      this.successors += events.length - before;
+    }
     this.root[this.base[column]! + value] = at;
     return at;
   }

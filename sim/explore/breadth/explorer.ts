@@ -15,7 +15,7 @@ import { ALONE } from '../space/exchange.ts';
 import { imageOf, restoreImage, type SearchImage, translateImage } from '../space/image.ts';
 import { Cursor, DONE, expandStates, NEED_PUSH, NEED_ROOT, NEED_RUN, NEED_STEP } from '../space/kernel.ts';
 import { runLocal } from '../space/local.ts';
-import { NO_STEP_PROGRESSES, RUN_ENDS, StateSpace } from '../space/state-space.ts';
+import { ALTERNATIVES_MAX, NO_STEP_PROGRESSES, RUN_ENDS, SizeError, StateSpace } from '../space/state-space.ts';
 import { Successors } from '../space/successors.ts';
 import { labelsTo } from '../space/trail.ts';
 import { Verdicts } from '../space/verdicts.ts';
@@ -157,7 +157,7 @@ export class Explorer implements OpenSearch {
 
   /** Most successors of a state, as far as is known. */
   get successors(): number {
-    return this.#trie.widest * this.space.columns;
+    return this.#trie.successors;
   }
 
   /** Whole steps that had to be computed. */
@@ -167,11 +167,7 @@ export class Explorer implements OpenSearch {
 
   /** Steps from the first state. */
   depthOf(state: number): number {
-    const { exchange } = this.#options;
-    if (exchange) return exchange.depthOf(state);
-    let depth = 0;
-    for (let at = this.space.parent[state]!; at >= 0; at = this.space.parent[at]!) depth++;
-    return depth;
+    return this.#options.exchange?.depthOf(state) ?? this.space.depthOf(state);
   }
 
   /** The labels of the choices that lead to a state. */
@@ -387,20 +383,31 @@ export class Explorer implements OpenSearch {
     const cursor = this.#cursor;
     const trie = this.#trie;
     space.release(cursor.head);
-    space.reserve(trie.widest * space.columns + 1);
+    space.reserve(trie.successors + 1);
+    cursor.fitPending(trie.successors);
     space.reserveOnward(end - cursor.head);
     cursor.end = end;
     const why = expandStates(cursor, space, trie, this.#options.exchange ?? ALONE);
     if (why === NEED_RUN) this.#runOn();
     else if (why !== DONE) {
       space.read(cursor.head, cursor.row);
-      if (why === NEED_ROOT) trie.expand(cursor.column, cursor.row[cursor.column]!);
+      if (why === NEED_ROOT) this.#expandRoot(cursor.column, cursor.row[cursor.column]!);
       else if (why === NEED_STEP) trie.learn(cursor.row, cursor.column, cursor.alternative);
       else if (why === NEED_PUSH) trie.learnPush(cursor.list, cursor.message);
     }
     this.#settle();
     this.widen();
     return why === DONE;
+  }
+
+  #expandRoot(column: number, value: number): void {
+    this.#trie.expand(column, value);
+    const { length } = this.world.alternatives(column, value);
+    if (length <= ALTERNATIVES_MAX) return;
+    const { ids } = this.world.store;
+    throw new SizeError(
+      `a state in which ${ids[column] ?? 'a queue'} alone has ${length} alternatives is too wide for a search of all states, which tells ${ALTERNATIVES_MAX} apart; expected fewer CPUs or threads, or a sample of schedules (explore --strategy)`,
+    );
   }
 
   /** Runs local steps on from the state in the cursor's row, and keeps the one they come to. */

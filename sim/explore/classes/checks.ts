@@ -7,16 +7,12 @@
  *   stands on is asked again over every program that the task was met with in the class.
  */
 import { RUN_ENDS } from '../space/state-space.ts';
+import { ClassError } from './class-error.ts';
 import type { ClassSearch } from './search.ts';
 import type { ClassView } from './view.ts';
 
 /** States looked at between two turns of the caller. */
 const TURN_STATES = 1 << 12;
-
-/** A condition does not hold: no class may stand for its configurations. */
-export class ClassError extends Error {
-  override readonly name = 'ClassError';
-}
 
 /** Programs that tasks were met with, by class and column. */
 function* programsMet(search: ClassSearch): Generator<void, Map<ClassView, Set<number>[]>> {

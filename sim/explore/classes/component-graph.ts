@@ -36,6 +36,16 @@ export class ComponentGraph extends SchedulerGraph {
    */
   #connect(root: number): void {
     const open: number[] = [];
+    try {
+      this.#search(root, open);
+    } catch (error) {
+      // What is not closed is gone through again.
+      for (const id of open) delete this.#index[id];
+      throw error;
+    }
+  }
+
+  #search(root: number, open: number[]): void {
     const path: { readonly id: number; readonly targets: readonly number[]; next: number }[] = [];
     const enter = (id: number): void => {
       this.#index[id] = this.#low[id] = ++this.#counter;

@@ -8,7 +8,9 @@ import { ModelError } from '../../engine/port.ts';
 import { NEUTRAL } from '../../rows/step-trie.ts';
 import type { WorldStep } from '../../rows/world-step.ts';
 import { rowKey } from '../reduce/row-key.ts';
+import { ClassError } from './class-error.ts';
 import { type Parts, TASK } from './parts.ts';
+import { Pause } from './pause.ts';
 import type { ClassStep, ClassSteps } from './steps.ts';
 
 /** A step of the scheduler, the same in all configurations in which it reads the same. */
@@ -48,7 +50,16 @@ interface Configuration {
   isIdle: boolean;
 }
 
+/**
+ * Numbers that configurations and their moves are kept in, at most: half a gigabyte. Sixty CPUs
+ * have more configurations than anything could count.
+ */
+const NUMBERS_MAX = 1 << 26;
+
 export class SchedulerGraph {
+  /** Alternatives that may be looked at before a pause. */
+  allowance = Number.POSITIVE_INFINITY;
+  #numbers = 0;
   readonly given: Given[] = [];
   readonly #all: Configuration[] = [];
   readonly #ids = new Map<string, number>();
@@ -130,8 +141,15 @@ export class SchedulerGraph {
 
   #expanded(id: number): Configuration {
     const configuration = this.#all[id]!;
+    if (configuration.moves !== null) return configuration;
+    if (this.allowance < 0) throw new Pause('the graph of the scheduler grows');
     // Perhaps no run comes here: what is met counts once it is taken.
-    if (configuration.moves === null) this.world.engine.lookAhead(() => this.#expand(configuration));
+    this.world.engine.lookAhead(() => this.#expand(configuration));
+    const alternatives = configuration.moves!.length + configuration.visible.length;
+    this.allowance -= 1 + alternatives;
+    this.#numbers += configuration.part.length + alternatives;
+    if (this.#numbers > NUMBERS_MAX)
+      throw new ClassError(`${this.size} configurations of the scheduler were met, and there are more: too many to stand in classes`);
     return configuration;
   }
 

@@ -193,6 +193,12 @@ export class Names {
     return known[local];
   }
 
+  refuseFirst(): never {
+    throw new SymmetryError(
+      'the first state is not the same under other names, and the scheduler does not lead from one to the other, so that no state can stand for others by renaming; search with --reduce scheduler alone',
+    );
+  }
+
   refuse({ property }: PropertyWatch): never {
     throw new SymmetryError(`${property.id} tells CPUs apart by their names`);
   }

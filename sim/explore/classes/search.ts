@@ -12,7 +12,6 @@ import { propertyOf } from '../../properties/index.ts';
 import { PropertyWatch } from '../../property.ts';
 import { LOOK, MUST_CHANGE, SENDS, StepTrie, UNCHANGED } from '../../rows/step-trie.ts';
 import { WorldStep } from '../../rows/world-step.ts';
-import { SymmetryError } from '../reduce/symmetry.ts';
 import type { Progress, Search } from '../request.ts';
 import { RUN_ENDS, type StateSpace } from '../space/state-space.ts';
 import { Verdicts } from '../space/verdicts.ts';
@@ -24,6 +23,7 @@ import { Lookup } from './lookup.ts';
 import { Names, renameable } from './names.ts';
 import type { ClassOptions } from './options.ts';
 import { Parts } from './parts.ts';
+import { inTurns, tries } from './pause.ts';
 import { type Group, IN_STEP, leafFrom, type Planned, Plans } from './plan.ts';
 import { ClassRows } from './rows.ts';
 import { Sights } from './sights.ts';
@@ -34,10 +34,7 @@ import type { ClassView, Target } from './view.ts';
 /** States expanded between two turns of the caller. */
 const TURN_STATES = 1 << 9;
 
-const NOT_ANY_NAME =
-  'the first state is not the same under other names, and the scheduler does not lead from one to the other, so that no state can stand for others by renaming; search with --reduce scheduler alone';
-
-/** Where the search stands in one state. */
+/** A state, and its program part. */
 interface Place {
   readonly state: number;
   readonly program: ArrayLike<number>;
@@ -69,8 +66,8 @@ export class ClassSearch {
   #met = 0;
 
   constructor(options: ClassOptions, engine: MemoEngine) {
-    const { scenario } = options;
     this.#options = options;
+    const { scenario } = options;
     this.world = new WorldStep(engine, options.from ?? null);
     this.parts = new Parts(this.world);
     this.verdicts = new Verdicts(this.world, scenario, true, () => 0);
@@ -100,12 +97,6 @@ export class ClassSearch {
     return this.classes.names;
   }
 
-  depthOf(state: number): number {
-    let depth = 0;
-    for (let at = this.space.parent[state]!; at >= 0; at = this.space.parent[at]!) depth++;
-    return depth;
-  }
-
   get progress(): Progress {
     const { count, bytes } = this.space;
     return {
@@ -113,7 +104,7 @@ export class ClassSearch {
       frontier: count - this.head,
       transitions: this.rows.transitions,
       bytes,
-      depth: count > 0 ? this.depthOf(Math.min(this.head, count - 1)) : 0,
+      depth: count > 0 ? this.space.depthOf(Math.min(this.head, count - 1)) : 0,
     };
   }
 
@@ -123,7 +114,8 @@ export class ClassSearch {
    */
   *run(): Search<'states' | 'bytes' | 'stopped' | null> {
     const { states, fits, isTimed } = this.#options.budget;
-    this.#begin();
+    const cut = yield* inTurns(this, () => this.#begin());
+    if (cut) return cut;
     for (; this.head < this.space.count; this.head++) {
       if (this.space.count >= states) return 'states';
       if (this.head % TURN_STATES === TURN_STATES - 1) {
@@ -133,10 +125,14 @@ export class ClassSearch {
         if (stop) return stop === 'bytes' ? stop : 'stopped';
       }
       if (this.verdicts.reached.size !== this.#met) this.#forget();
-      if (this.space.ends[this.head] !== RUN_ENDS) this.#expand(this.head);
+      if (this.space.ends[this.head] === RUN_ENDS || tries(this, this.#expandHead)) continue;
+      const why = yield* inTurns(this, this.#expandHead);
+      if (why) return why;
     }
     return null;
   }
+
+  readonly #expandHead = (): void => this.#expand(this.head);
 
   /** A property that has come true once is no longer looked for. */
   #forget(): void {
@@ -157,7 +153,7 @@ export class ClassSearch {
     this.steps.fit();
     const first = this.graph.put(configuration, program);
     if (this.names !== null && !this.classes.isAnyName(first, program)) {
-      if (this.#options.renames === 'all') throw new SymmetryError(NOT_ANY_NAME);
+      if (this.#options.renames === 'all') this.names.refuseFirst();
       this.classes.names = null;
     }
     this.#arrivals.enter(first, program, -1);
@@ -177,6 +173,7 @@ export class ClassSearch {
     return this.classes.viewNamed(this.space.rows[this.space.at(state)]!);
   }
 
+  /** All that may pause comes first: what is noted and added is done once. */
   #expand(state: number): void {
     const program = this.rows.read(state);
     const place = { state, program };
@@ -187,17 +184,16 @@ export class ClassSearch {
     for (const group of this.lookup.groupsOf(view, program))
       leaves.push(this.#plans.leafOf(group, program) ?? this.#learn(view, place, group));
     const offered = this.lookup.offeredIn(view, program, this.#taken);
+    const targets = this.#targetsOf(view, offered);
     const dead = this.dead.goesOn(view, leaves, offered) ? [] : this.dead.deadIn(view, program, this.lookup.takenIn(view, program));
-    this.#arrivals.lookAmong(view, program, state, dead);
-    if (dead.length > 0) {
-      this.#expandWithout(dead, view, place);
-      this.#arrivals.endBeside(view, program, state, dead);
-      return;
+    if (dead.length > 0) this.#expandWithout(dead, view, place);
+    else {
+      this.#arrivals.lookAmong(view, program, state, dead);
+      for (let i = 0; i < leaves.length; i++) this.#followLeaf(view, place, leaves[i]!);
+      this.#followAll(view, place, offered, targets);
+      this.#noteEnds(view, place);
     }
-    for (let i = 0; i < leaves.length; i++) this.#followLeaf(view, place, leaves[i]!);
-    this.#followAll(view, place, offered);
-    this.#noteEnds(view, place);
-    this.#arrivals.endBeside(view, program, state, []);
+    this.#arrivals.endBeside(view, program, state, dead);
   }
 
   #followLeaf(view: ClassView, place: Place, { outcomes, unchanged, begin }: Planned): void {
@@ -225,22 +221,22 @@ export class ClassSearch {
 
   /** Some members of a class are dead: a run goes on from the others only. */
   #expandWithout(dead: readonly number[], view: ClassView, place: Place): void {
-    this.isOverTaken = true;
-    for (const configuration of dead) this.#endIn(place, configuration);
     const left = this.classes.ofMembers(view.members.filter((id) => !dead.includes(id)));
+    const taken = left.members.length === 0 ? new Taken() : this.lookup.takenIn(left, place.program);
+    const targets = this.#targetsOf(left, taken);
+    this.isOverTaken = true;
+    this.#arrivals.lookAmong(view, place.program, place.state, dead);
+    for (const configuration of dead) this.#endIn(place, configuration);
     this.#left.set(place.state, left);
     if (left.members.length === 0) this.space.ends[place.state] = RUN_ENDS;
-    else {
-      this.#followAll(left, place, this.lookup.takenIn(left, place.program));
-      this.#noteEnds(left, place);
-    }
+    this.#followAll(left, place, taken, targets);
+    this.#noteEnds(left, place);
   }
 
   /** Takes the scheduler's own steps in a class that a run comes to. */
   takeMoves(view: ClassView, program: ArrayLike<number>): void {
-    if (view.isTaken) return;
+    if (!view.isTaken) for (const id of view.members) this.graph.take(id, program);
     view.isTaken = true;
-    for (const id of view.members) this.graph.take(id, program);
   }
 
   #endIn({ state, program }: Place, configuration: number): void {
@@ -261,10 +257,15 @@ export class ClassSearch {
     return this.parts.join(this.graph.partOf(configuration), program, this.world.actors);
   }
 
-  #followAll(view: ClassView, place: Place, { steps, subsets }: Taken): void {
-    for (const [i, step] of steps.entries()) {
-      if ((step.flags & UNCHANGED) !== 0) this.unchanged++;
-      else this.#arrive(view, place, step, subsets[i]!, this.#targetOf(view, step, subsets[i]!));
+  /** Where steps lead; null for one that changes nothing. */
+  #targetsOf(view: ClassView, { steps, subsets }: Taken): readonly (Target | null)[] {
+    return steps.map((step, i) => ((step.flags & UNCHANGED) !== 0 ? null : this.#targetOf(view, step, subsets[i]!)));
+  }
+
+  #followAll(view: ClassView, place: Place, { steps, subsets }: Taken, targets: readonly (Target | null)[]): void {
+    for (const [i, target] of targets.entries()) {
+      if (target === null) this.unchanged++;
+      else this.#arrive(view, place, steps[i]!, subsets[i]!, target);
     }
   }
 

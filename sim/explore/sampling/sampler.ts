@@ -15,7 +15,7 @@ import { DeadEnds, deadlockAfter } from '../../rows/dead-ends.ts';
 import { LOOK, PERHAPS_NO_PROGRESS } from '../../rows/step-trie.ts';
 import { UNCHANGED_OR_YIELDS, Walk } from '../../rows/walk.ts';
 import { WorldStep } from '../../rows/world-step.ts';
-import type { Search } from '../request.ts';
+import type { Progress, Search } from '../request.ts';
 import { reexecuted } from '../turns.ts';
 import { Corpus, changed, GuidedStrategy } from './corpus.ts';
 import { cycleIn } from './cycle.ts';
@@ -52,6 +52,8 @@ const PATIENCE = 64;
 const CYCLES_MAX = 20;
 /** Steps between two turns of the caller, which may stop the sample. */
 const TURN_STEPS = 1 << 15;
+/** What the memory of steps grows by between two turns within a schedule. */
+const TURN_INTEGERS = 1 << 20;
 
 export class Sampler {
   readonly world: WorldStep;
@@ -70,6 +72,8 @@ export class Sampler {
   #cycles = 0;
   /** After how many steps of the present schedule the last one that was progress. */
   #progressedAt = 0;
+  /** Size of the memory of steps at the last turn within a schedule. */
+  #metAt = 0;
   #looksAtStart = true;
   readonly #deadEnds: DeadEnds;
   #steps = 0;
@@ -100,12 +104,13 @@ export class Sampler {
     let seen = 0;
     let stop = false;
     while (drawn < schedules && !stop) {
-      this.#draw(drawn++);
+      if (!(yield* this.#draw(drawn))) break;
+      drawn++;
       if (until !== undefined && this.#findings.has(until)) break;
       if (this.#steps - seen < TURN_STEPS) continue;
       seen = this.#steps;
       const frontier = Number.isFinite(schedules) ? schedules - drawn : 0;
-      stop = (yield { states: this.#digests.size ?? 0, frontier, transitions: this.#steps, bytes: 4 * this.#walk.trie.integers }) === true;
+      stop = (yield this.#progress(frontier)) === true;
     }
     const unverified = this.#request.verify === false ? 0 : yield* reexecuted(this.world.engine);
     return this.#report(drawn, drawn >= schedules && unverified === 0 ? 'schedules' : 'stopped', unverified);
@@ -132,10 +137,17 @@ export class Sampler {
     };
   }
 
-  #draw(schedule: number): void {
+  #progress(frontier: number): Progress {
+    return { states: this.#digests.size ?? 0, frontier, transitions: this.#steps, bytes: 4 * this.#walk.trie.integers };
+  }
+
+  /** @returns whether it was not stopped on the way */
+  *#draw(schedule: number): Search<boolean> {
     const seed = splitSeed(this.#request.seed, schedule);
     const drawn = this.#strategyOf(schedule, seed);
-    let ended = this.#walkOnce(drawn.strategy);
+    const walked = yield* this.#walkOnce(drawn.strategy);
+    if (walked === null) return false;
+    let ended: RunEnd['ended'] = walked;
     ended = this.#deadEnd(ended) ?? ended;
     const { steps } = this.#walk;
     this.#strategies[drawn.by] ??= { schedules: 0, steps: 0, violations: 0, news: 0 };
@@ -152,6 +164,7 @@ export class Sampler {
       count.violations++;
       this.#keep(schedule, seed, drawn);
     }
+    return true;
   }
 
   /**
@@ -207,7 +220,8 @@ export class Sampler {
   }
 
   /** One schedule, to where a run ends, or to where it is cut. */
-  #walkOnce(strategy: Strategy): RunEnd['ended'] {
+  /** Null where it was stopped: on a big host one schedule takes minutes. */
+  *#walkOnce(strategy: Strategy): Search<RunEnd['ended'] | null> {
     const walk = this.#walk;
     const view = this.#view;
     const { stepsMax } = this.#request;
@@ -235,6 +249,10 @@ export class Sampler {
       if (walk.steps - this.#progressedAt > patience) {
         if (this.#deadEnds.isDead(walk.row)) return 'bound';
         patience *= 2;
+      }
+      if (Math.abs(walk.trie.integers - this.#metAt) > TURN_INTEGERS) {
+        this.#metAt = walk.trie.integers;
+        if ((yield this.#progress(0)) === true) return null;
       }
       const index = strategy.choose(view);
       this.#corpus?.see(index);

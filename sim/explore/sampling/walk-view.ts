@@ -7,7 +7,7 @@ import { LEAF_HEAD, type Walk } from '../../rows/walk.ts';
 import { isDeviating } from '../in-order/deviations.ts';
 
 /** Keys keep the event above the column. */
-const COLUMNS_MAX = 4096;
+const COLUMNS_MAX = 1 << 20;
 
 export class WalkView implements StepView {
   readonly #walk: Walk;

@@ -4,6 +4,8 @@
  * box are the sender's; a dictionary goes with it.
  */
 
+import { SizeError } from './state-space.ts';
+
 /** Integers before the first state of a box: how many are used, and columns of a state. */
 export const BOX_HEAD = 2;
 /** Integers before the row of a state: its lane and the flags of the step that led there. */
@@ -48,6 +50,14 @@ export class Exchange {
   /** Integers that the fullest box may use before a state with so many successors may not fit. */
   roomFor(successors: number, columns: number): number {
     return (this.boxes[this.me === 0 ? 1 : 0]?.length ?? 0) - successors * (columns + ENTRY_HEAD);
+  }
+
+  /** @throws SizeError if the successors of one state may not fit where boxes are empty */
+  mustHold(successors: number, columns: number): void {
+    if (this.peers === 1 || this.roomFor(successors, columns) > BOX_HEAD) return;
+    throw new SizeError(
+      `a state may have ${successors} successors, more than workers hand to each other at once; expected fewer CPUs or threads, or a search without --workers`,
+    );
   }
 
   /** Writes the heads, so that others can read. @returns states in all boxes */

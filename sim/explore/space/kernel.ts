@@ -46,9 +46,17 @@ export class Cursor {
   /**
    * States that a property has to look at, and states without alternatives (negated, minus one).
    */
-  readonly pending = new Int32Array(1 << 14);
+  pending = new Int32Array(1 << 14);
   pendingCount = 0;
   readonly row: Int32Array;
+
+  /** Makes room for what is pending of a state with so many successors. */
+  fitPending(successors: number): void {
+    if (this.pending.length >= 4 * successors) return;
+    const wider = new Int32Array(8 * successors);
+    wider.set(this.pending);
+    this.pending = wider;
+  }
 
   constructor(columns: number) {
     this.row = new Int32Array(columns);
@@ -80,10 +88,10 @@ export function expandStates(cursor: Cursor, space: StateSpace, trie: StepTrie, 
   const { prog, base, root, laneA, laneB, push, messages } = trie;
   const { row, pending, end } = cursor;
   const { me, peers, boxes, used } = exchange;
-  const widest = trie.widest * columns;
-  const room = Math.min(space.capacity, rowBase + space.rowCapacity, ((mask + 1) * LOAD_MAX) | 0) - widest;
-  const pendingRoom = pending.length - widest - 1;
-  const boxRoom = peers > 1 ? exchange.roomFor(widest, columns) : 1;
+  const most = trie.successors;
+  const room = Math.min(space.capacity, rowBase + space.rowCapacity, ((mask + 1) * LOAD_MAX) | 0) - most;
+  const pendingRoom = pending.length - most - 1;
+  const boxRoom = peers > 1 ? exchange.roomFor(most, columns) : 1;
   let fullest = 0;
   if (peers > 1) for (let to = 0; to < peers; to++) if (used[to]! > fullest) fullest = used[to]!;
   let head = cursor.head;

@@ -6,6 +6,14 @@
 /** Numbers by state and column, as wide as the largest one needs. */
 export type Row = Uint8Array | Uint16Array | Int32Array;
 
+/** Alternatives of one column that `via` tells apart. */
+export const ALTERNATIVES_MAX = 1 << 12;
+
+/** A space is too large in some way that no budget of states or memory says. */
+export class SizeError extends Error {
+  override readonly name = 'SizeError';
+}
+
 /** Largest share of the table in use. */
 export const LOAD_MAX = 0.62;
 
@@ -90,6 +98,13 @@ export class StateSpace {
   at(state: number): number {
     if (state < this.rowBase) throw new RangeError(`the row of state ${state} is no longer kept`);
     return (state - this.rowBase) * this.columns;
+  }
+
+  /** Steps from the first state, by who found whom. */
+  depthOf(state: number): number {
+    let depth = 0;
+    for (let at = this.parent[state]!; at >= 0; at = this.parent[at]!) depth++;
+    return depth;
   }
 
   /** Rows below this state are needed no more. */

@@ -111,7 +111,7 @@ export class Partition {
     exchange.turn(boxes);
     // With the first message between two actors rows become wider: those in the boxes are not.
     const { columns } = world;
-    if (exchange.roomFor(explorer.successors, columns) <= BOX_HEAD) throw new RangeError('a box does not hold the successors of one state');
+    exchange.mustHold(explorer.successors, columns);
     const before = explorer.misses;
     const goesOn = () => explorer.counts.head < exchange.levelEnd && explorer.misses - before < ROUND_MISSES;
     while (goesOn() && world.columns === columns && !this.#isFull()) explorer.advance(exchange.levelEnd);

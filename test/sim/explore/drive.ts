@@ -47,7 +47,8 @@ export function drive(topology: Topology, { capacity = 1 << 12, chunk = 1 << 15,
     if (trie.mustClear || drops?.(call)) trie.clear();
     const largest = Math.max(...Array.from({ length: world.columns }, (_, column) => world.sizeOf(column)));
     space.fitValue(Math.max(largest - 1, fits?.(call) ?? 0));
-    space.reserve(trie.widest * space.columns + 1);
+    space.reserve(trie.successors + 1);
+    cursor.fitPending(trie.successors);
     cursor.end = Math.min(space.count, cursor.head + chunk);
     const why = expandStates(cursor, space, trie, ALONE);
     space.read(Math.min(cursor.head, space.count - 1), cursor.row);

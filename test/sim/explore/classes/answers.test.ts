@@ -5,7 +5,7 @@
 import { describe, expect, it } from 'vitest';
 import { type AnyStateMachine, assign, emit, setup } from 'xstate';
 import { type ActorId, outgoing } from '../../../../events/event.ts';
-import { ClassError } from '../../../../sim/explore/classes/checks.ts';
+import { ClassError } from '../../../../sim/explore/classes/class-error.ts';
 import { explore } from '../../../../sim/explore/explore.ts';
 import { finish } from '../../../../sim/explore/turns.ts';
 import type { Topology } from '../../../../sim/store.ts';

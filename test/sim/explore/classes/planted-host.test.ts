@@ -5,7 +5,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { type AnyStateMachine, assign, createMachine } from 'xstate';
-import { ClassError } from '../../../../sim/explore/classes/checks.ts';
+import { ClassError } from '../../../../sim/explore/classes/class-error.ts';
 import { classesOrAll, explore } from '../../../../sim/explore/explore.ts';
 import type { Exploration } from '../../../../sim/explore/request.ts';
 import { finish } from '../../../../sim/explore/turns.ts';
