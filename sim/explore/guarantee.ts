@@ -70,7 +70,7 @@ function hostText({ model, host, allow }: ResolvedScenario): string {
 
 /** What a state stands for, where it stands for several. */
 const classesText = ({ configurations, classes, renamed }: ClassFacts): string =>
-  `Scheduler classes: a state stands for all configurations of the scheduler that follow without a step of a program${renamed > 1 ? `, under up to ${renamed} names of CPUs` : ''}; ${number(configurations)} configurations in ${number(classes)} classes; every reaction to the scheduler held against all programs it was met with.`;
+  `Scheduler classes: a state stands for all configurations of the scheduler that follow without a step of a program${renamed > 1 ? `, and for those that differ by a renaming of CPUs, up to ${renamed}` : ''}; ${number(configurations)} configurations in ${number(classes)} classes; every reaction to the scheduler held against all programs it was met with.`;
 
 /** Whether what a search remembered was executed again. */
 export const reexecutionText = (unverified = 0): string =>

@@ -35,8 +35,8 @@ export class Moves {
   }
 
   /**
-   * Whether one of a few likely ways on meets progress: all go on together, or one processor goes on
-   * alone, at once or after something was done to it, such as a preemption.
+   * Whether one of a few likely ways on meets progress: all go on together, or one processor goes
+   * on alone, at once or after something was done to it, such as a preemption.
    */
   lead(row: readonly number[]): boolean {
     const world = this.#world;
@@ -52,8 +52,8 @@ export class Moves {
   }
 
   /**
-   * In each round each processor steps once and each queue loses its first message. A CPU that waits
-   * for an interrupt in flight to be taken elsewhere gets on in no other of these ways.
+   * In each round each processor steps once and each queue loses its first message. A CPU that
+   * waits for an interrupt in flight to be taken elsewhere gets on in no other of these ways.
    */
   #goOnTogether(from: readonly number[]): boolean {
     const world = this.#world;

@@ -44,6 +44,7 @@ describe('a search of a big host', () => {
       seed: 0,
       schedules: 1,
       stepsMax: 100_000,
+      depth: 3,
       verify: false,
     });
     const { turns, result } = stoppedAtOnce(sampler.run());

@@ -5,13 +5,11 @@ import { type AnyStateMachine, assign, createMachine, emit } from 'xstate';
 import { outgoing, sender } from '../../../events/event.ts';
 import type { Choice } from '../../../events/journal.ts';
 import { DEADLOCK } from '../../../sim/end.ts';
-import { MemoEngine } from '../../../sim/engine/memo.ts';
 import { explore } from '../../../sim/explore/explore.ts';
 import type { ExploreRequest } from '../../../sim/explore/request.ts';
 import { Sampler } from '../../../sim/explore/sampling/sampler.ts';
 import { finish } from '../../../sim/explore/turns.ts';
 import { DeadEnds } from '../../../sim/rows/dead-ends.ts';
-import { WorldStep } from '../../../sim/rows/world-step.ts';
 import type { Run } from '../../../sim/run.ts';
 import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
 import type { Topology } from '../../../sim/store.ts';
@@ -165,28 +163,6 @@ describe('a deadlock', () => {
     });
     expect(isDeadlocked(beside(scheduling(leadsBack), woken))).toBe(true);
     expect(isDeadlocked(beside(scheduling(wakes), woken))).toBe(false);
-  });
-
-  it('is none where a message in flight ends the wait, whatever many others do meanwhile', () => {
-    const waits = machineOf({ waits: { on: { exec: { to: 'waits' }, mail: { to: 'done' } } }, done: { on: {}, tags: ['rest'] } });
-    const sends = machineOf({
-      a: { on: { exec: { to: 'b' } } },
-      b: { on: { exec: { to: 'c' } } },
-      c: { on: { exec: { to: 'sent', sends: [{ to: 'node:0', type: 'mail' }] } } },
-      sent: { on: {}, tags: ['rest'] },
-    });
-    const turns = machineOf({ a: { on: { exec: { to: 'b' } } }, b: { on: { exec: { to: 'a' } } } });
-    const topology: Topology = {
-      actors: [
-        ...beside(scheduling(sends), waits).actors,
-        ...Array.from({ length: 24 }, (_, i) => ({ id: `turn:${i}`, kind: 'turn', input: null })),
-      ],
-      machines: { node: waits, other: scheduling(sends), turn: scheduling(turns) },
-      catalogue: CATALOGUE,
-    };
-    const ends = new DeadEnds(new WorldStep(new MemoEngine(topology)));
-    expect(ends.isDead(ends.world.initial)).toBe(false);
-    expect(ends.undecided).toBe(0);
   });
 
   it('is none on a machine that has halted, though an actor still polls there', () => {
