@@ -8,6 +8,7 @@ import { DEADLOCK } from '../../../../sim/end.ts';
 import { conclude, searchedWay } from '../../../../sim/explore/conclude.ts';
 import { explore } from '../../../../sim/explore/explore.ts';
 import { BOX_HEAD } from '../../../../sim/explore/space/exchange.ts';
+import { SizeError } from '../../../../sim/explore/space/state-space.ts';
 import { combined, Partition, type PartitionReport, type Round } from '../../../../sim/explore/together/partition.ts';
 import { finish } from '../../../../sim/explore/turns.ts';
 import type { ResolvedScenario } from '../../../../sim/scenario/types.ts';
@@ -109,7 +110,7 @@ describe('searches that share a space', () => {
   });
 
   it('refuse boxes in which the successors of one state have no room', () => {
-    expect(() => together(shipped('rmp-lock'), 2, BOX_HEAD)).toThrow(RangeError);
+    expect(() => together(shipped('rmp-lock'), 2, BOX_HEAD)).toThrow(SizeError);
   });
 
   it('give the schedule that one search gives where the least deviating one is out of reach', () => {
