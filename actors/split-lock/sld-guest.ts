@@ -133,7 +133,7 @@ const access = (env: GuestEnv, facts: SldFacts, locked: boolean) =>
             })
           : step('access', { set: (v) => meets(env, v, false), local: (v) => ({ trap: isChecked(contextOf(env, v)) }) }),
         when([(_v, l) => l.trap !== true, [...(locked ? busLockExit(facts) : []), leaveLoop]]),
-        step('EXCEPTION_NMI', { send: (v) => vmexit(v, 'EXCEPTION_NMI', { locked, context: contextOf(env, v) }) }),
+        step('EXCEPTION_NMI', { send: (v) => vmexit(v, 'EXCEPTION_NMI', { vector: 'AC', locked, context: contextOf(env, v) }) }),
         resume,
         when([(_v, l) => l.exception !== undefined, [leaveLoop]]),
       ),

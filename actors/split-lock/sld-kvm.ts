@@ -6,12 +6,13 @@
  */
 
 import { type ActorId, outgoing } from '../../events/event.ts';
-import type { ExitInfoOf } from '../../events/kvm.ts';
 import type { U64 } from '../../events/u64.ts';
-import { fatalSignalPending, type HostEnv, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
+import type { ExceptionInfoOf } from '../../events/vmx.ts';
+import { fatalSignalPending, type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
 import { exitInfo, vcpuOf } from '../kvm/kvm-env.ts';
 import type { KvmParts, VcpuIoctl } from '../kvm/slots.ts';
 import { otherwise } from '../path/path.ts';
+import { exceptionInfo } from '../vmx/vmx.ts';
 import { isChecked } from './account.ts';
 import { SLEEP_TIMER } from './delayed-work.ts';
 import { emulatePath } from './emulator.ts';
@@ -68,45 +69,39 @@ const msrExit = (env: HostEnv, facts: SldFacts, kind: 'MSR_WRITE' | 'MSR_READ') 
  * vmx_guest_inject_ac(), with the series' rule for guests that have the bit set.
  * @see domain C.4, C.5; SLD-14 to SLD-18
  */
-function isGuests(facts: SldFacts, exit: ExitInfoOf['EXCEPTION_NMI'], guestOn: boolean): boolean {
+function isGuests(facts: SldFacts, exit: ExceptionInfoOf['AC'], guestOn: boolean): boolean {
   if (!facts.hasFeature) return true;
   if (facts.options['kvm.acInjection'] === 'analyse') return !exit.locked || guestOn;
   return isChecked(exit.context) || guestOn;
 }
 
 /** #AC of the guest: injected, or taken by the host as the split lock of its own task. */
-const handleExceptionNmi = (env: HostEnv, facts: SldFacts) =>
-  path(
-    'handle_exception_nmi',
-    kernelSource('arch/x86/kvm/vmx/vmx.c, handle_exception_nmi(); arch/x86/kernel/cpu/intel.c, handle_guest_split_lock()'),
+const handleAc = (env: HostEnv, facts: SldFacts): readonly HostItem[] => [
+  lookAtVmx(env, facts, 'msr_test_ctrl'),
+  step('vmx_guest_inject_ac', {
+    local: (_t, l) => ({ inject: isGuests(facts, exceptionInfo(l, 'AC'), l.guestOn === true) }),
+  }),
+  when(
+    [(_t, l) => l.inject === true, [step('kvm_queue_exception_e', { send: (t) => toGuest(env, t, 'AC', null), answers: GUEST_NOTES })]],
     [
-      lookAtVmx(env, facts, 'msr_test_ctrl'),
-      step('vmx_guest_inject_ac', {
-        local: (_t, l) => ({ inject: isGuests(facts, exitInfo(l, 'EXCEPTION_NMI'), l.guestOn === true) }),
-      }),
-      when(
-        [(_t, l) => l.inject === true, [step('kvm_queue_exception_e', { send: (t) => toGuest(env, t, 'AC', null), answers: GUEST_NOTES })]],
-        [
-          otherwise,
-          [
-            step('handle_guest_split_lock', {
-              set: () => ({ splitter: true as const }),
-              ...(facts.exitTimerMs !== null && { send: () => outgoing(SLEEP_TIMER, { type: 'timer.elapse' }) }),
-            }),
-            ...(facts.state === 'warn'
-              ? [splitLockWarn(facts, (t) => vcpuOf(env, t).id)]
-              : [
-                  step('force_sig_fault', {
-                    set: () => ({ signal: { signal: 'SIGBUS' as const, pfn: null } }),
-                    local: () => ({ returns: true }),
-                  }),
-                ]),
-          ],
-        ],
-      ),
+      otherwise,
+      [
+        step('handle_guest_split_lock', {
+          set: () => ({ splitter: true as const }),
+          ...(facts.exitTimerMs !== null && { send: () => outgoing(SLEEP_TIMER, { type: 'timer.elapse' }) }),
+        }),
+        ...(facts.state === 'warn'
+          ? [splitLockWarn(facts, (t) => vcpuOf(env, t).id)]
+          : [
+              step('force_sig_fault', {
+                set: () => ({ signal: { signal: 'SIGBUS' as const, pfn: null } }),
+                local: () => ({ returns: true }),
+              }),
+            ]),
+      ],
     ],
-    { locals: ['loaded', 'saved', 'msr', 'guestOn', 'inject'] },
-  );
+  ),
+];
 
 const emulate = (env: HostEnv, facts: SldFacts) =>
   emulatePath(env, facts, step('kvm_skip_emulated_instruction', { send: (t) => toGuest(env, t, null, null), answers: GUEST_NOTES }));
@@ -162,8 +157,8 @@ export const sldKvm = (facts: SldFacts): KvmParts => ({
     EPT_MISCONFIG: (env) => [call(emulate(env, facts))],
     BUS_LOCK: () => [call(handleBusLock)],
     MSR_READ: (env) => [call(msrExit(env, facts, 'MSR_READ'))],
-    EXCEPTION_NMI: (env) => [call(handleExceptionNmi(env, facts))],
   },
+  exceptions: { AC: { items: (env) => handleAc(env, facts), locals: ['loaded', 'saved', 'msr', 'guestOn', 'inject'] } },
   turnLocals: ['busLock'],
   ...(callsAgain(facts) && {
     leaveToUser: { items: () => [note((t, l) => ({ runsAgain: runsAgain(t, l) }))] },

@@ -1,0 +1,155 @@
+/**
+ * Vocabulary of x86 debugging: the debug registers of a CPU, what a guest's instruction meets, and
+ * KVM's half of a debugged vCPU.
+ */
+import type { Delivery, EventOf } from '../event.ts';
+import type { U64 } from '../u64.ts';
+
+/** Debug registers by number. DR4 and DR5 are names of DR6 and DR7 while CR4.DE is clear. */
+export type DebugRegister = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7;
+
+/** DR0 to DR3: linear addresses. */
+export type BreakpointAddresses = readonly [U64, U64, U64, U64];
+
+/** What a CPU holds. */
+export interface DebugRegisters {
+  readonly db: BreakpointAddresses;
+  readonly dr6: U64;
+  readonly dr7: U64;
+}
+
+/** A data access of an instruction. */
+export interface DataAccess {
+  readonly gva: U64;
+  /** Bytes. */
+  readonly length: 1 | 2 | 4 | 8;
+  readonly write: boolean;
+}
+
+/** What an instruction is, as far as debug logic asks. */
+export type InsnKind = 'plain' | 'mov-dr' | 'int3' | 'icebp' | 'popf' | 'sti' | 'mov-ss';
+
+/** An instruction as debug logic sees it. */
+export interface DebuggedInsn {
+  readonly kind: InsnKind;
+  /** Its linear address. */
+  readonly rip: U64;
+  readonly access?: DataAccess | undefined;
+  /** MOV to or from a debug register. */
+  readonly move?: { readonly dr: DebugRegister; readonly write: boolean; readonly value: U64 } | undefined;
+  /** POPF: what it makes of TF. */
+  readonly tf?: boolean | undefined;
+}
+
+/** RFLAGS as far as debug logic asks. */
+export interface DebugFlags {
+  readonly tf: boolean;
+  readonly rf: boolean;
+}
+
+/** Instructions behind which debug exceptions, or interrupts, wait for one more. */
+export type Shadow = 'sti' | 'mov-ss' | null;
+
+/** What a guest state area holds beside the registers, and what KVM has asked to be told of. */
+export interface GuestDebugControls {
+  /** Exits on MOV DR, on #DB and on #BP. */
+  readonly intercepts: { readonly dr: boolean; readonly db: boolean; readonly bp: boolean };
+  /** CR4.DE: DR4 and DR5 are undefined. */
+  readonly de: boolean;
+  readonly flags: DebugFlags;
+  readonly shadow: Shadow;
+  /** Bits of DR6 that a debug exception has which waits behind a shadow; 0 for none. */
+  readonly pending: U64;
+  /** The event that the entry delivers. `dr6` of #DB: what the guest finds. */
+  readonly inject: 'DB' | 'BP' | null;
+}
+
+export type DebugVector = 'DB' | 'BP' | 'GP' | 'UD';
+
+/** What an instruction met. */
+export interface InsnMet {
+  /** The exit that KVM has asked for; the instruction is not done, unless `retired` says so. */
+  readonly exit: 'DR' | 'DB' | 'BP' | null;
+  /** The exception that the guest takes, where nothing exits. */
+  readonly exception: DebugVector | null;
+  /** Bits of DR6 of a debug exception that it brought; 0 for none. */
+  readonly bits: U64;
+  /** Whether it is done: a trap comes behind its instruction, a fault before. */
+  readonly retired: boolean;
+  /** What MOV from a debug register gave; else 0. */
+  readonly value: U64;
+}
+
+/** Messages to the debug registers of a CPU, `dr:N`. */
+export type CpuDebugRegistersEvent = EventOf<{
+  /** set_debugreg() of the host; what is not named stays. */
+  'dr.set': { db?: BreakpointAddresses; dr6?: U64; dr7?: U64 };
+  'dr.read?': object;
+  /** VM entry: `dr6` null where no guest state area has it (VMX). */
+  'dr.enter': { controls: GuestDebugControls; dr6: U64 | null; dr7: U64 };
+  /** VM exit: what the guest state area gets. */
+  'dr.leave?': object;
+  'dr.insn?': DebuggedInsn;
+  /** The guest's handler returns: its RF, and TF as its stack has them. */
+  'dr.iret': { flags: DebugFlags };
+}>;
+
+/** What they answer. */
+export type CpuDebugRegistersAnswer = EventOf<{
+  'dr.values': { registers: DebugRegisters };
+  'dr.left': { registers: DebugRegisters; flags: DebugFlags; shadow: Shadow; pending: U64 };
+  'dr.met': InsnMet;
+}>;
+
+/** Flags of struct kvm_guest_debug.control, sorted. @see kernel arch/x86/include/uapi/asm/kvm.h */
+export type X86GuestDebugFlag = 'BLOCKIRQ' | 'ENABLE' | 'INJECT_BP' | 'INJECT_DB' | 'SINGLESTEP' | 'USE_HW_BP' | 'USE_SW_BP';
+
+/** kvm_run->debug.arch. */
+export interface DebugExit {
+  readonly exception: 'DB' | 'BP';
+  readonly dr6: U64;
+  readonly dr7: U64;
+  readonly rip: U64;
+}
+
+/** All of them are bus messages: registers, and fields of the guest state area. */
+export const CPU_DEBUG_EVENTS = {
+  'dr.set': 'bus',
+  'dr.read?': 'bus',
+  'dr.values': 'bus',
+  'dr.enter': 'bus',
+  'dr.leave?': 'bus',
+  'dr.left': 'bus',
+  'dr.insn?': 'bus',
+  'dr.met': 'bus',
+  'dr.iret': 'bus',
+} as const satisfies Record<(CpuDebugRegistersEvent | CpuDebugRegistersAnswer)['type'], Delivery>;
+
+declare module '../kvm.ts' {
+  /** Exits of SVM by the kernel's names, without SVM_EXIT_; those of VMX by the manual's. */
+  interface ExitInfoOf {
+    readonly READ_DR: { readonly dr: DebugRegister };
+    readonly WRITE_DR: { readonly dr: DebugRegister; readonly value: U64 };
+    readonly EXCP_DB: { readonly rip: U64 };
+    readonly EXCP_BP: { readonly rip: U64 };
+    /** VMX: MOV to or from a debug register. */
+    readonly DR_ACCESS: { readonly dr: DebugRegister; readonly write: boolean; readonly value: U64; readonly rip: U64 };
+  }
+}
+
+declare module '../vmx.ts' {
+  interface ExceptionInfoOf {
+    /** `bits`: the exit qualification; `icebp`: a privileged software exception. */
+    readonly DB: { readonly bits: U64; readonly rip: U64; readonly icebp: boolean };
+    readonly BP: { readonly rip: U64 };
+  }
+}
+
+declare module '../index.ts' {
+  interface ThreadEventsOf {
+    'guest-debug': Extract<CpuDebugRegistersAnswer, { readonly type: 'dr.values' }>;
+  }
+  interface GuestEventsOf {
+    'guest-debug': Extract<CpuDebugRegistersAnswer, { readonly type: 'dr.met' }>;
+  }
+}

@@ -1,0 +1,72 @@
+/** What programs on x86 hosts can do with debug registers, beside KVM_RUN. */
+import { z } from 'zod';
+import { BITS64, integer, LIMITS, NAME, VCPU, vcpuNamed } from '../../scenario/fields.ts';
+import { type Operation, operation } from '../../scenario/operation.ts';
+
+const FLAG = z.boolean({ error: 'expected true or false' });
+const AT = BITS64.describe('The linear address of the instruction; one that no other has unless given.').exactOptional();
+const ADDRESS = (what: string) => BITS64.describe(what).exactOptional();
+const LENGTH = z
+  .union([z.literal(1), z.literal(2), z.literal(4), z.literal(8)], { error: 'expected 1, 2, 4 or 8' })
+  .describe('Bytes of the access. Default 8.')
+  .exactOptional();
+const DR = integer(0, 7).describe('DR0 to DR7; DR4 and DR5 are names of DR6 and DR7 while CR4.DE is clear.');
+const DATA = {
+  at: AT,
+  reads: ADDRESS('The linear address that it reads.'),
+  writes: ADDRESS('The linear address that it writes.'),
+  length: LENGTH,
+};
+
+export const GUEST_DEBUG_GUEST_OPERATIONS = {
+  insn: operation('insn', 'An instruction that breakpoints, watchpoints and single-step may stop.', DATA),
+  'mov-ss': operation('mov-ss', 'MOV SS: debug exceptions wait until the next instruction is done.', DATA),
+  'mov-to-dr': operation('mov-to-dr', 'Writes a debug register.', { at: AT, dr: DR, value: BITS64 }),
+  'mov-from-dr': operation('mov-from-dr', 'Reads a debug register.', { at: AT, dr: DR }),
+  popf: operation('popf', 'Writes RFLAGS.TF; the step exception comes behind the next instruction.', { at: AT, tf: FLAG }),
+  sti: operation('sti', 'STI.', { at: AT }),
+  int3: operation('int3', 'INT3: a breakpoint exception.', { at: AT }),
+  icebp: operation('icebp', 'INT1: a debug exception with no bit of its own in DR6.', { at: AT }),
+} satisfies Readonly<Record<string, Operation>>;
+
+const flag = (name: string) => FLAG.describe(`KVM_GUESTDBG_${name}.`).exactOptional();
+const DEBUG = {
+  enable: FLAG.describe('KVM_GUESTDBG_ENABLE: without it all flags are cleared; set with any other flag unless given.').exactOptional(),
+  hw: flag('USE_HW_BP'),
+  step: flag('SINGLESTEP'),
+  sw: flag('USE_SW_BP'),
+  injectDb: flag('INJECT_DB'),
+  injectBp: flag('INJECT_BP'),
+  blockirq: flag('BLOCKIRQ'),
+  known: FLAG.describe('Whether the debugger recognizes hits as its own; true unless given.').exactOptional(),
+  dr0: ADDRESS('DR0 of the debugger. Default 0.'),
+  dr1: ADDRESS('DR1 of the debugger. Default 0.'),
+  dr2: ADDRESS('DR2 of the debugger. Default 0.'),
+  dr3: ADDRESS('DR3 of the debugger. Default 0.'),
+  dr7: ADDRESS('DR7 of the debugger. Default 0.'),
+};
+const SET_ARGS = { vcpu: VCPU, ...DEBUG };
+
+export const GUEST_DEBUG_HOST_OPERATIONS = {
+  KVM_SET_GUEST_DEBUG: {
+    summary: 'Debugs a vCPU from user space; without flags it ends that.',
+    args: SET_ARGS,
+    fields: { vm: NAME, vcpu: integer(0, LIMITS.vcpus - 1), ...DEBUG },
+    compiled: z
+      .strictObject(SET_ARGS)
+      .transform(({ vcpu, ...rest }) => ({ op: 'KVM_SET_GUEST_DEBUG' as const, ...vcpuNamed(vcpu), ...rest })),
+  },
+  'hw-breakpoint': operation('hw-breakpoint', 'perf_event_open() of a breakpoint on the CPU on which the thread runs, which stays armed.', {
+    slot: integer(0, 3).describe('DR0 to DR3.'),
+    gva: BITS64.describe('The linear address of the host.'),
+  }),
+} satisfies Readonly<Record<string, Operation>>;
+
+declare module '../../scenario/program.ts' {
+  interface GuestTablesOf {
+    'guest-debug': typeof GUEST_DEBUG_GUEST_OPERATIONS;
+  }
+  interface HostTablesOf {
+    'guest-debug': typeof GUEST_DEBUG_HOST_OPERATIONS;
+  }
+}
