@@ -182,12 +182,20 @@ const enterGuest = (env: HostEnv) => {
     ...slots.items('afterGuest', env),
     ...slots.items('restore', env),
   ];
-  const ifNothingIsPending = [call(exitRequest(env)), when([(_t: HostThread, l: HostLocals) => l.pending !== true, throughGuest])];
+  const cancelled = slots.items('cancel', env);
+  const ifNothingIsPending = [
+    call(exitRequest(env)),
+    when(
+      [(_t: HostThread, l: HostLocals) => l.pending !== true, throughGuest],
+      ...(cancelled.length > 0 ? [[otherwise, cancelled] as const] : []),
+    ),
+  ];
   return path(
     origin.name,
     origin,
     [
       ...head(env, call(checkRequests(env))),
+      ...slots.items('injection', env),
       preemptDisable,
       ...prepare,
       ...slots.items('beforeEntry', env),
@@ -198,7 +206,7 @@ const enterGuest = (env: HostEnv) => {
       step('local_irq_enable', { irqs: true, ns: 5, ...recordedAt(env, origin.source, '6.12-full/fg-preempt.gz:207-213') }),
       step('preempt_enable', { preempt: -1, ns: 5, ...recordedAt(env, origin.source, '6.12-full/fg-preempt.gz:213-214') }),
     ],
-    { locals: ['pending', ...slots.locals('beforeEntry', 'beforeGuest', 'afterGuest', 'restore')] },
+    { locals: ['pending', ...slots.locals('injection', 'beforeEntry', 'beforeGuest', 'afterGuest', 'restore', 'cancel')] },
   );
 };
 

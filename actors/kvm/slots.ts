@@ -66,6 +66,10 @@ export interface Sequences {
   readonly load: SlotItems;
   /** R19 and S2, before kvm_arch_vcpu_put(). */
   readonly put: SlotItems;
+  /** R6, behind the requests: events that the entry delivers. */
+  readonly injection: SlotItems;
+  /** R10 has found work: what was injected is injected again. */
+  readonly cancel: SlotItems;
   /** R8, prepare_switch_to_guest(): preemption is off. */
   readonly beforeEntry: SlotItems;
   /** R11: the guest's debug registers. Interrupts are off from here to `restore`. */
@@ -151,6 +155,8 @@ const SEQUENCES: readonly string[] = [
     'beforeRun',
     'load',
     'put',
+    'injection',
+    'cancel',
     'beforeEntry',
     'beforeGuest',
     'entry',

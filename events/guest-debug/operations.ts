@@ -7,6 +7,25 @@ type OfVcpu = { readonly vm: string; readonly vcpu: number };
 /** Bytes of a data access. */
 export type AccessLength = 1 | 2 | 4 | 8;
 
+/** KVM_SET_GUEST_DEBUG on x86. */
+export type X86SetGuestDebug = {
+  readonly op: 'KVM_SET_GUEST_DEBUG';
+  readonly enable?: boolean | undefined;
+  readonly hw?: boolean | undefined;
+  readonly step?: boolean | undefined;
+  readonly sw?: boolean | undefined;
+  readonly known?: boolean | undefined;
+  readonly injectDb?: boolean | undefined;
+  readonly injectBp?: boolean | undefined;
+  readonly blockirq?: boolean | undefined;
+  /** Of the debugger; 0 where not given. */
+  readonly dr0?: U64 | undefined;
+  readonly dr1?: U64 | undefined;
+  readonly dr2?: U64 | undefined;
+  readonly dr3?: U64 | undefined;
+  readonly dr7?: U64 | undefined;
+} & OfVcpu;
+
 declare module '../program.ts' {
   interface GuestOpsOf {
     'guest-debug':
@@ -23,25 +42,6 @@ declare module '../program.ts' {
       | { readonly op: 'sti' | 'int3' | 'icebp'; readonly at?: U64 | undefined };
   }
   interface HostOpsOf {
-    'guest-debug':
-      | ({
-          readonly op: 'KVM_SET_GUEST_DEBUG';
-          readonly enable?: boolean | undefined;
-          readonly hw?: boolean | undefined;
-          readonly step?: boolean | undefined;
-          readonly sw?: boolean | undefined;
-          readonly known?: boolean | undefined;
-          readonly injectDb?: boolean | undefined;
-          readonly injectBp?: boolean | undefined;
-          readonly blockirq?: boolean | undefined;
-          /** Of the debugger; 0 where not given. */
-          readonly dr0?: U64 | undefined;
-          readonly dr1?: U64 | undefined;
-          readonly dr2?: U64 | undefined;
-          readonly dr3?: U64 | undefined;
-          readonly dr7?: U64 | undefined;
-        } & OfVcpu)
-      /** perf_event_open() of a breakpoint of this CPU, which stays armed. */
-      | { readonly op: 'hw-breakpoint'; readonly slot: 0 | 1 | 2 | 3; readonly gva: U64 };
+    'guest-debug': X86SetGuestDebug;
   }
 }

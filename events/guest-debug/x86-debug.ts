@@ -4,6 +4,7 @@
  */
 import type { Delivery, EventOf } from '../event.ts';
 import type { U64 } from '../u64.ts';
+import type { DbExit, DrExit, VcpuDebugGuestEvent, VcpuDebugThreadEvent } from './kvm-debug.ts';
 
 /** Debug registers by number. DR4 and DR5 are names of DR6 and DR7 while CR4.DE is clear. */
 export type DebugRegister = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7;
@@ -61,7 +62,7 @@ export interface GuestDebugControls {
   /** Bits of DR6 that a debug exception has which waits behind a shadow; 0 for none. */
   readonly pending: U64;
   /** The event that the entry delivers. `dr6` of #DB: what the guest finds. */
-  readonly inject: 'DB' | 'BP' | null;
+  readonly inject: DebugVector | null;
 }
 
 export type DebugVector = 'DB' | 'BP' | 'GP' | 'UD';
@@ -128,28 +129,26 @@ export const CPU_DEBUG_EVENTS = {
 declare module '../kvm.ts' {
   /** Exits of SVM by the kernel's names, without SVM_EXIT_; those of VMX by the manual's. */
   interface ExitInfoOf {
-    readonly READ_DR: { readonly dr: DebugRegister };
-    readonly WRITE_DR: { readonly dr: DebugRegister; readonly value: U64 };
-    readonly EXCP_DB: { readonly rip: U64 };
+    readonly READ_DR: DrExit;
+    readonly WRITE_DR: DrExit;
+    readonly EXCP_DB: DbExit;
     readonly EXCP_BP: { readonly rip: U64 };
-    /** VMX: MOV to or from a debug register. */
-    readonly DR_ACCESS: { readonly dr: DebugRegister; readonly write: boolean; readonly value: U64; readonly rip: U64 };
+    readonly DR_ACCESS: DrExit;
   }
 }
 
 declare module '../vmx.ts' {
   interface ExceptionInfoOf {
-    /** `bits`: the exit qualification; `icebp`: a privileged software exception. */
-    readonly DB: { readonly bits: U64; readonly rip: U64; readonly icebp: boolean };
+    readonly DB: DbExit;
     readonly BP: { readonly rip: U64 };
   }
 }
 
 declare module '../index.ts' {
   interface ThreadEventsOf {
-    'guest-debug': Extract<CpuDebugRegistersAnswer, { readonly type: 'dr.values' }>;
+    'guest-debug': Extract<CpuDebugRegistersAnswer, { readonly type: 'dr.values' }> | VcpuDebugThreadEvent;
   }
   interface GuestEventsOf {
-    'guest-debug': Extract<CpuDebugRegistersAnswer, { readonly type: 'dr.met' }>;
+    'guest-debug': Extract<CpuDebugRegistersAnswer, { readonly type: 'dr.met' }> | VcpuDebugGuestEvent;
   }
 }

@@ -52,8 +52,13 @@ declare module '../kvm.ts' {
     readonly BUS_LOCK: null;
     /** A locked increment across two cache lines that the emulator has to carry out. */
     readonly EPT_MISCONFIG: null;
-    /** #AC, vector 17. `locked`: the instruction has a lock prefix and crosses a cache line. */
-    readonly EXCEPTION_NMI: { readonly locked: boolean; readonly context: AccessContext };
+  }
+}
+
+declare module '../vmx.ts' {
+  interface ExceptionInfoOf {
+    /** `locked`: the instruction has a lock prefix and crosses a cache line. */
+    readonly AC: { readonly locked: boolean; readonly context: AccessContext };
   }
 }
 

@@ -56,10 +56,6 @@ export const GUEST_DEBUG_HOST_OPERATIONS = {
       .strictObject(SET_ARGS)
       .transform(({ vcpu, ...rest }) => ({ op: 'KVM_SET_GUEST_DEBUG' as const, ...vcpuNamed(vcpu), ...rest })),
   },
-  'hw-breakpoint': operation('hw-breakpoint', 'perf_event_open() of a breakpoint on the CPU on which the thread runs, which stays armed.', {
-    slot: integer(0, 3).describe('DR0 to DR3.'),
-    gva: BITS64.describe('The linear address of the host.'),
-  }),
 } satisfies Readonly<Record<string, Operation>>;
 
 declare module '../../scenario/program.ts' {

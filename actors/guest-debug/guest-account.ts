@@ -1,0 +1,94 @@
+/**
+ * What an x86 guest is entitled to: its debug registers as it has written them, and what each of its
+ * instructions has to meet if nobody stands between it and its CPU. Properties compare that with
+ * what happened.
+ */
+import type { ActorId } from '../../events/event.ts';
+import type { DebuggedInsn, DebugRegister, DebugVector } from '../../events/guest-debug/x86-debug.ts';
+import type { U64 } from '../../events/u64.ts';
+import { DR6_ACTIVE_LOW, DR7_FIXED_1 } from './debug-bits.ts';
+import { DEBUG_CPUS, type DebugVendor, type GuestDebugState, type Ran, runInsn } from './x86-debug-rule.ts';
+
+export interface DebugAccount {
+  /** Where KVM keeps its half. */
+  readonly kvm: ActorId;
+  readonly state: GuestDebugState;
+  /** TF and RF that the handler's IRET brings back. */
+  readonly stacked: { readonly tf: boolean; readonly rf: boolean };
+  /** The last exception that was due and did not come, and that came and was not due. */
+  readonly lost: DebugVector | null;
+  readonly uncalledFor: DebugVector | null;
+  /** What the last handler of #DB read of DR6, and what it had to. */
+  readonly cause: { readonly dr6: U64; readonly expected: U64 } | null;
+  /** What the last MOV from a debug register gave, and what it had to. */
+  readonly read: { readonly dr: DebugRegister; readonly value: U64; readonly expected: U64 } | null;
+  /** Exceptions that it took, by count. */
+  readonly taken: number;
+}
+
+/** After reset. */
+export const accountOfStart = (kvm: ActorId): DebugAccount => ({
+  kvm,
+  state: {
+    registers: { db: [0, 0, 0, 0], dr6: DR6_ACTIVE_LOW, dr7: DR7_FIXED_1 },
+    flags: { tf: false, rf: false },
+    shadow: null,
+    pending: 0,
+  },
+  stacked: { tf: false, rf: false },
+  lost: null,
+  uncalledFor: null,
+  cause: null,
+  read: null,
+  taken: 0,
+});
+
+const due = (account: DebugAccount, vendor: DebugVendor, insn: DebuggedInsn): Ran =>
+  runInsn(DEBUG_CPUS[vendor], { intercepts: { dr: false, db: false, bp: false }, de: false }, account.state, insn);
+
+/** An instruction was done, and the guest took nothing. */
+export function done(account: DebugAccount, vendor: DebugVendor, insn: DebuggedInsn, value: U64): DebugAccount {
+  const { met, next: after } = due(account, vendor, insn);
+  const isRead = insn.move !== undefined && !insn.move.write;
+  return {
+    ...account,
+    state: after,
+    ...(met.exception !== null && { lost: met.exception }),
+    ...(isRead && met.exception === null && { read: { dr: insn.move!.dr, value, expected: met.value } }),
+  };
+}
+
+/** The guest takes an exception at an instruction. */
+export function raised(account: DebugAccount, vendor: DebugVendor, insn: DebuggedInsn, vector: DebugVector): DebugAccount {
+  const { met, next: after } = due(account, vendor, insn);
+  const isDue = met.exception === vector;
+  const { tf } = account.state.flags;
+  return {
+    ...account,
+    state: isDue ? after : account.state,
+    stacked: { tf: insn.kind === 'popf' && met.retired ? (insn.tf ?? tf) : tf, rf: vector === 'DB' && !met.retired },
+    ...(!isDue && { uncalledFor: vector, ...(met.exception !== null && { lost: met.exception }) }),
+    taken: Math.min(account.taken + 1, TAKEN_MAX),
+  };
+}
+
+/** Counted up to here, so that endless programs have an end. */
+const TAKEN_MAX = 8;
+
+/** The handler has read DR6. */
+export const causeRead = (account: DebugAccount, dr6: U64): DebugAccount => ({
+  ...account,
+  cause: { dr6, expected: account.state.registers.dr6 },
+});
+
+/** The handler has cleared DR6. */
+export const causeCleared = (account: DebugAccount): DebugAccount => ({
+  ...account,
+  state: { ...account.state, registers: { ...account.state.registers, dr6: DR6_ACTIVE_LOW } },
+});
+
+/** IRET. */
+export const returned = (account: DebugAccount): DebugAccount => ({
+  ...account,
+  state: { ...account.state, flags: account.stacked, shadow: null },
+});

@@ -1,0 +1,111 @@
+/** Vocabulary of KVM's half of a debugged x86 vCPU, `kdb:VM/N`. */
+import type { ActorId, Delivery, EventOf } from '../event.ts';
+import type { U64 } from '../u64.ts';
+import type {
+  BreakpointAddresses,
+  CpuDebugRegistersAnswer,
+  DebugExit,
+  DebugRegister,
+  DebugVector,
+  X86GuestDebugFlag,
+} from './x86-debug.ts';
+
+/** An exit of MOV to or from a debug register, before the instruction is done. */
+export interface DrExit {
+  readonly dr: DebugRegister;
+  readonly write: boolean;
+  /** Of a write; else 0. */
+  readonly value: U64;
+  /** Where the instruction stands, and the one behind it. */
+  readonly rip: U64;
+  readonly next: U64;
+}
+
+/** An exit of a #DB that the guest met. */
+export interface DbExit {
+  /** VMX's exit qualification: bits of DR6 as pending debug exceptions have them. */
+  readonly bits: U64;
+  readonly icebp: boolean;
+  /** Where the guest stands: behind the instruction of a trap; before that of a fault, and ICEBP. */
+  readonly rip: U64;
+  /** Of ICEBP: the instruction behind it. */
+  readonly next: U64;
+}
+
+/** The software copy of a CPU's breakpoints: cpu_debugreg and cpu_dr7. */
+export interface HostBreakpoints {
+  readonly db: BreakpointAddresses;
+  readonly dr7: U64;
+}
+
+/** Messages to KVM's half, in the order of a run. */
+export type VcpuDebugEvent =
+  | EventOf<{
+      /** `rip`: where the guest stands; where it was told last unless given. */
+      'kdb.setGuestDebug': { flags: readonly X86GuestDebugFlag[]; db: BreakpointAddresses; dr7: U64; rip?: U64 };
+      'kdb.load': { cpu: ActorId };
+      'kdb.put': object;
+      /** R6 and R10: events are injected; work was found, and they are not. */
+      'kdb.inject': object;
+      'kdb.cancel': object;
+      /** R11. `hostActive`: a breakpoint of the host is armed on this CPU. */
+      'kdb.prepare': { hostActive: boolean };
+      /** R12: to the entry, and from the exit. */
+      'kdb.enter': object;
+      'kdb.leave': object;
+      /** R13 and R14; `host` is null while no breakpoint of the host is armed. */
+      'kdb.sync': object;
+      'kdb.restore': { host: HostBreakpoints | null };
+      /** R17: exits of debugging, and an instruction of any other exit that KVM has emulated. */
+      'kdb.dr': DrExit;
+      'kdb.db': DbExit;
+      'kdb.bp': { rip: U64 };
+      'kdb.skip': { next: U64 };
+      /** What user space sees, and what the guest finds when it goes on: both are told once. */
+      'kdb.exit?': object;
+      'kdb.resume?': object;
+    }>
+  | Extract<CpuDebugRegistersAnswer, { type: 'dr.left' }>;
+
+/** What a host thread hears. */
+export type VcpuDebugThreadEvent = EventOf<{
+  'kdb.guestDebugSet': { error: 'EBUSY' | null };
+  /** Null: KVM goes on with the guest. */
+  'kdb.exit': { exit: DebugExit | null };
+}>;
+
+/** What a guest finds when it goes on behind an exit. */
+export interface KvmResumed {
+  /** KVM has done the instruction; else it is done again, unless the CPU has done it. */
+  readonly skipped: boolean;
+  /** Of a MOV from a debug register that KVM has done; else 0. */
+  readonly value: U64;
+  /** What an entry has delivered: the oldest that the guest has not been told of. */
+  readonly exception: DebugVector | null;
+}
+
+/** What a vCPU's guest hears. */
+export type VcpuDebugGuestEvent = EventOf<{ 'kdb.resumed': KvmResumed }>;
+
+/** All of them are bus messages: fields of struct kvm_vcpu, a VMCB or a VMCS. */
+export const KVM_DEBUG_EVENTS = {
+  'kdb.setGuestDebug': 'bus',
+  'kdb.guestDebugSet': 'bus',
+  'kdb.load': 'bus',
+  'kdb.put': 'bus',
+  'kdb.inject': 'bus',
+  'kdb.cancel': 'bus',
+  'kdb.prepare': 'bus',
+  'kdb.enter': 'bus',
+  'kdb.leave': 'bus',
+  'kdb.sync': 'bus',
+  'kdb.restore': 'bus',
+  'kdb.dr': 'bus',
+  'kdb.db': 'bus',
+  'kdb.bp': 'bus',
+  'kdb.skip': 'bus',
+  'kdb.exit?': 'bus',
+  'kdb.exit': 'bus',
+  'kdb.resume?': 'bus',
+  'kdb.resumed': 'bus',
+} as const satisfies Record<Exclude<VcpuDebugEvent['type'], 'dr.left'> | (VcpuDebugThreadEvent | VcpuDebugGuestEvent)['type'], Delivery>;
