@@ -61,6 +61,10 @@ export function drawn(rows: readonly (readonly Panel[])[]): string {
   const cut = 60 + 120 * names.length;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="11">`,
+    `<title>${rows
+      .flat()
+      .map(({ title }) => title)
+      .join(', ')}</title>`,
     `<rect width="${width}" height="${height}" fill="#fff"/>`,
     ...rows.flatMap((row, down) => row.map((one, across) => panel(one, WIDTH * across, HEIGHT * down))),
     ...legend,
