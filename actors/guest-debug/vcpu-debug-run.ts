@@ -6,13 +6,7 @@
  * arch/x86/kvm/svm/svm.c, svm_vcpu_run(); arch/x86/kvm/vmx/vmx.c, vmx_vcpu_run()
  */
 import type { HostBreakpoints } from '../../events/guest-debug/kvm-debug.ts';
-import type {
-  BreakpointAddresses,
-  CpuDebugRegistersAnswer,
-  DebugRegisters,
-  DebugVector,
-  GuestDebugControls,
-} from '../../events/guest-debug/x86-debug.ts';
+import type { BreakpointAddresses, CpuDebugRegistersAnswer, DebugVector, GuestDebugControls } from '../../events/guest-debug/x86-debug.ts';
 import { hasBits, type U64 } from '../../events/u64.ts';
 import { DR6_ACTIVE_LOW, DR6_BS } from './debug-bits.ts';
 import {
@@ -121,40 +115,33 @@ export function leaveGuest(
   { vendor }: VcpuDebugDesign,
   { registers, flags, shadow, pending }: Extract<CpuDebugRegistersAnswer, { type: 'dr.left' }>,
 ): Change {
-  const isSvm = vendor === 'svm';
   return {
     left: registers,
     exception: null,
     area: {
       ...v.area,
-      dr6: isSvm ? registers.dr6 : null,
+      dr6: vendor === 'svm' ? registers.dr6 : null,
       dr7: registers.dr7,
       flags,
       shadow,
-      pending: isSvm ? 0 : pending,
+      pending,
       inject: null,
     },
   };
 }
 
-/** The vendors' sync_dirty_debug_regs(). DR6 of VMX's guest is still on the CPU. */
-function syncDirtyDebugRegs(v: VcpuDebugState, { vendor }: VcpuDebugDesign): Change {
-  const { left, area } = v;
-  const own: DebugRegisters = { db: left.db, dr6: vendor === 'svm' && area.dr6 !== null ? area.dr6 : left.dr6, dr7: area.dr7 };
-  return { ...own, wontExit: false, area: { ...area, interceptsDr: true } };
-}
+/** The vendors' sync_dirty_debug_regs(). */
+const syncDirtyDebugRegs = (v: VcpuDebugState): Change => ({
+  ...v.left,
+  wontExit: false,
+  area: { ...v.area, interceptsDr: true },
+});
 
 /** R13. VMX takes the guest's DR6 off the CPU, so that no handler of the host finds it. */
 export function syncDebugRegisters(v: VcpuDebugState, design: VcpuDebugDesign): RunStep {
   if (!v.wontExit) return { change: {}, writes: [] };
   return {
-    change: inOrder(
-      v,
-      () => ({ warned: v.warned || hasFlag(v, 'USE_HW_BP') }),
-      (at) => syncDirtyDebugRegs(at, design),
-      updateDr0123,
-      updateDr7,
-    ),
+    change: inOrder(v, () => ({ warned: v.warned || hasFlag(v, 'USE_HW_BP') }), syncDirtyDebugRegs, updateDr0123, updateDr7),
     writes: design.vendor === 'vmx' ? [{ dr6: DR6_ACTIVE_LOW }] : [],
   };
 }

@@ -53,7 +53,7 @@ export const vcpuDebugDesign = (vendor: VcpuDebugDesign['vendor'], kernel: keyof
 
 /** The fields of a VMCB or a VMCS. #DB is always intercepted. */
 export interface DebugArea {
-  /** A VMCS has none. */
+  /** A VMCS has none, and a VMCB gets it at the entry. */
   readonly dr6: U64 | null;
   readonly dr7: U64;
   readonly flags: DebugFlags;
@@ -86,7 +86,7 @@ export interface VcpuDebugState extends DebugRegisters {
   readonly area: DebugArea;
   /** KVM_RUN_LOAD_GUEST_DR6, which holds for the first entry of the fastpath's loop. */
   readonly loadsGuestDr6: boolean;
-  /** What the last exit left on the CPU. */
+  /** What the last exit left: DR0 to DR3 and DR6 of VMX on the CPU, the others in the area. */
   readonly left: DebugRegisters;
   /** kvm_run->debug.arch: what an exit does not write stays. */
   readonly run: DebugExit | null;
@@ -107,7 +107,7 @@ type Change = Partial<VcpuDebugState>;
 const NO_ADDRESSES: BreakpointAddresses = [0, 0, 0, 0];
 
 /** kvm_vcpu_reset(). */
-export const vcpuDebugState = ({ vendor }: VcpuDebugDesign): VcpuDebugState => ({
+export const VCPU_DEBUG_RESET: VcpuDebugState = {
   de: false,
   loadedOn: null,
   db: NO_ADDRESSES,
@@ -122,7 +122,7 @@ export const vcpuDebugState = ({ vendor }: VcpuDebugDesign): VcpuDebugState => (
   guestDebug: [],
   exception: null,
   area: {
-    dr6: vendor === 'svm' ? DR6_ACTIVE_LOW : null,
+    dr6: null,
     dr7: DR7_FIXED_1,
     flags: { tf: false, rf: false },
     shadow: null,
@@ -140,7 +140,7 @@ export const vcpuDebugState = ({ vendor }: VcpuDebugDesign): VcpuDebugState => (
   delivered: [],
   warned: false,
   entryFailed: false,
-});
+};
 
 export const hasFlag = ({ guestDebug }: Pick<VcpuDebugState, 'guestDebug'>, flag: X86GuestDebugFlag): boolean => guestDebug.includes(flag);
 /** #DB of the guest belongs to user space. */
@@ -226,6 +226,17 @@ export function skipEmulatedInstruction(v: VcpuDebugState, next: U64): Change {
     return { ...skipped, ...exitDebug(v, { exception: 'DB', rip: next, dr6: withBits(DR6_ACTIVE_LOW, DR6_BS) }) };
   return { ...skipped, ...queueException(v, 'DB', DR6_BS) };
 }
+
+/**
+ * KVM_SET_REGS of a user space that moves the guest on; RFLAGS are those that KVM_GET_REGS has told.
+ * @see kernel arch/x86/kvm/x86.c, __set_regs()
+ */
+export const setRegs = (v: VcpuDebugState, rip: U64): Change => ({
+  rip,
+  skipped: true,
+  ...setRflags({ ...v, rip }, getRflags(v)),
+  ...(v.exception?.injected === false && { exception: null }),
+});
 
 /** The argument of KVM_SET_GUEST_DEBUG, and where the guest stands. */
 export interface SetGuestDebug {

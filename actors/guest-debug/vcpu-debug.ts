@@ -21,7 +21,14 @@ import {
   restoreHostBreakpoints,
   syncDebugRegisters,
 } from './vcpu-debug-run.ts';
-import { setGuestDebug, skipEmulatedInstruction, type VcpuDebugDesign, type VcpuDebugState, vcpuDebugState } from './vcpu-debug-state.ts';
+import {
+  setGuestDebug,
+  setRegs,
+  skipEmulatedInstruction,
+  VCPU_DEBUG_RESET,
+  type VcpuDebugDesign,
+  type VcpuDebugState,
+} from './vcpu-debug-state.ts';
 
 /** KVM's debug half of the vCPU with this id. */
 export const kdbOf = (vcpu: ActorId): ActorId => vcpu.replace(/^vcpu:/, 'kdb:');
@@ -49,6 +56,8 @@ function changed({ context: v, event }: Args, design: VcpuDebugDesign): Partial<
       return bpExit(v, event.rip);
     case 'kdb.skip':
       return skipEmulatedInstruction(v, event.next);
+    case 'kdb.setRegs':
+      return setRegs(v, event.rip);
     default:
       throw new Error(`${event.type} is no change of the vCPU alone`);
   }
@@ -105,7 +114,7 @@ export function vcpuDebugMachine(design: VcpuDebugDesign) {
     },
   }).createMachine({
     id: 'vcpuDebug',
-    context: vcpuDebugState(design),
+    context: VCPU_DEBUG_RESET,
     initial: 'kept',
     states: {
       kept: {
@@ -126,6 +135,7 @@ export function vcpuDebugMachine(design: VcpuDebugDesign) {
           'kdb.db': { actions: 'change' },
           'kdb.bp': { actions: 'change' },
           'kdb.skip': { actions: 'change' },
+          'kdb.setRegs': { actions: 'change' },
           'kdb.exit?': { actions: 'exit' },
           'kdb.resume?': { actions: 'resume' },
         },

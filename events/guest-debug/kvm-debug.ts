@@ -61,6 +61,8 @@ export type VcpuDebugEvent =
       'kdb.db': DbExit;
       'kdb.bp': { rip: U64 };
       'kdb.skip': { next: U64 };
+      /** KVM_SET_REGS: user space moves the guest behind its instruction. */
+      'kdb.setRegs': { rip: U64 };
       /** What user space sees, and what the guest finds when it goes on: both are told once. */
       'kdb.exit?': object;
       'kdb.resume?': object;
@@ -104,6 +106,7 @@ export const KVM_DEBUG_EVENTS = {
   'kdb.db': 'bus',
   'kdb.bp': 'bus',
   'kdb.skip': 'bus',
+  'kdb.setRegs': 'bus',
   'kdb.exit?': 'bus',
   'kdb.exit': 'bus',
   'kdb.resume?': 'bus',

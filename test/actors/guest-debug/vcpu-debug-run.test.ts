@@ -146,9 +146,10 @@ describe.each(VENDORS)('R13 and R14 on %s', (vendor) => {
     const rig = using(vcpuDebugDesign(vendor, '6.12'));
     rig.setGuestDebug(['ENABLE', 'USE_HW_BP'], { db: [1, 2, 3, 4], dr7: 0x400 });
     rig.enter();
+    expect(rig.moves(3, 0xa003)).toMatchObject({ exits: 0 });
     rig.leave();
     // The guest had the debugger's addresses in its hands, and KVM takes them for the guest's.
-    expect(rig.vcpu).toMatchObject({ warned: true, db: [1, 2, 3, 4] });
+    expect(rig.vcpu).toMatchObject({ warned: true, db: [1, 2, 3, 0xa003], effDb: [1, 2, 3, 4] });
   });
 });
 

@@ -138,6 +138,22 @@ describe.each(VENDORS)('a #DB that goes back to the guest on %s', (vendor) => {
     expect([rig.reads(6), rig.reads(7), rig.reads(0)]).toEqual([dr6With(BD), 0x400, 0]);
   });
 
+  it('leaves B0 to B3 clear where it is ICEBP, in KVM’s own copy as well', () => {
+    const rig = debugged(vendor, ['USE_SW_BP']);
+    expect(rig.run({ kind: 'icebp' })).toMatchObject({ exit: null, exception: 'DB' });
+    expect(rig.vcpu.dr6).toBe(CLEAN_DR6);
+  });
+
+  it('behind MOV SS is kept over an exit by a VMCS, and lost with a VMCB', () => {
+    const rig = running(vendor);
+    rig.moves(1, 0x8000);
+    rig.moves(7, WRITE_1);
+    rig.leave();
+    rig.enter();
+    expect(rig.run({ kind: 'mov-ss', access: WRITES })).toMatchObject({ exception: null, exits: 0 });
+    expect(rig.run({ kind: 'mov-dr', move: { dr: 0, write: false, value: 0 } }).exception).toBe(vendor === 'vmx' ? 'DB' : null);
+  });
+
   it('has bit 12 of a payload left out', () => {
     const rig = running('vmx');
     rig.leave();
@@ -164,6 +180,20 @@ describe.each(VENDORS)('MOV to a debug register that KVM does on %s', (vendor) =
     const rig = debugged(vendor, []);
     rig.moves(2, '0xffff888000000000');
     expect(rig.reads(2)).toBe('0xffff888000000000');
+  });
+
+  it('has two names for DR6, and for DR7', () => {
+    const rig = debugged(vendor, []);
+    rig.moves(4, BS);
+    rig.moves(5, 0x401);
+    expect([4, 6, 5, 7].map((dr) => rig.reads(dr as DebugRegister))).toEqual([dr6With(BS), dr6With(BS), 0x401, 0x401]);
+  });
+
+  it('ends a shadow', () => {
+    const rig = debugged(vendor, []);
+    rig.run({ kind: 'sti' });
+    rig.moves(0, 0xa000);
+    expect(rig.vcpu.area.shadow).toBeNull();
   });
 
   it('masks reserved bits', () => {
@@ -213,6 +243,14 @@ describe('what vendors look at before a MOV DR', () => {
       dr7: 0x400 | GD,
       rip: 0x1000,
     });
+  });
+
+  it('is not CR4.DE on SVM, where the CPU has looked', () => {
+    const rig = running('svm');
+    rig.leave();
+    rig.setDe();
+    rig.tell({ type: 'kdb.dr', dr: 4, write: false, value: 0, rip: 0x1000, next: 0x1003 });
+    expect(rig.vcpu).toMatchObject({ exception: null, wontExit: true });
   });
 
   it('is nothing on SVM, where the CPU has looked: GD is a #DB for the debugger', () => {

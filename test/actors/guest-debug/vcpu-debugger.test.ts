@@ -70,6 +70,35 @@ describe.each(VENDORS)('a debugger that steps on %s', (vendor) => {
   });
 });
 
+describe.each(VENDORS)('user space that moves the guest on, on %s', (vendor) => {
+  /** Before an INT3 that user space knows, while it steps. */
+  const beforeInt3 = () => {
+    const rig = debugged(vendor, ['SINGLESTEP', 'USE_SW_BP'], { rip: 0x1000 });
+    expect(rig.run({ kind: 'int3', rip: 0x1000 }).exit).toMatchObject({ exception: 'BP', rip: 0x1000 });
+    return rig;
+  };
+
+  it('makes no step of the instruction, and takes TF away until it asks for the next', () => {
+    const rig = beforeInt3();
+    rig.tell({ type: 'kdb.setRegs', rip: 0x1001 });
+    expect(rig.vcpu).toMatchObject({ rip: 0x1001, skipped: true, exits: false, exception: null, area: { flags: { tf: false } } });
+    rig.setGuestDebug(['ENABLE', 'SINGLESTEP']);
+    expect(rig.vcpu).toMatchObject({ singlestepRip: 0x1001, area: { flags: { tf: true } } });
+  });
+
+  it('drops what is pending, and keeps what is to be injected again', () => {
+    const rig = beforeInt3();
+    rig.setGuestDebug(['INJECT_BP']);
+    const queued = rig.copy();
+    queued.tell({ type: 'kdb.setRegs', rip: 0x1001 });
+    expect(queued.vcpu.exception).toBeNull();
+    rig.tell({ type: 'kdb.inject' });
+    rig.tell({ type: 'kdb.cancel' });
+    rig.tell({ type: 'kdb.setRegs', rip: 0x1001 });
+    expect(rig.vcpu.exception).toEqual({ vector: 'BP', injected: true });
+  });
+});
+
 it('makes the guest’s own step of an instruction that KVM has done', () => {
   const rig = debugged('svm', ['USE_SW_BP']);
   rig.run({ kind: 'popf', tf: true });

@@ -89,8 +89,7 @@ export class Rig {
   }
 
   setGuestDebug(flags: readonly X86GuestDebugFlag[], debug: Partial<{ db: BreakpointAddresses; dr7: U64; rip: U64 }> = {}) {
-    const { db = [0, 0, 0, 0], dr7 = 0x400, rip = 0 } = debug;
-    return this.tell({ type: 'kdb.setGuestDebug', flags, db, dr7, rip })?.error;
+    return this.tell({ type: 'kdb.setGuestDebug', flags, db: [0, 0, 0, 0], dr7: 0x400, ...debug })?.error;
   }
 
   enter(): void {
