@@ -180,30 +180,38 @@ const userLoop = (known: boolean): UserLoop => ({
   locals: ['debugExit'],
 });
 
+/** Behind SEV-SNP's and split-lock detection's. */
+const ORDER = 20;
+
 /** The slots that the mechanism fills. `attached`: whether a debugger knows its hits; null where there is none. */
 export function debugKvm(vendor: DebugVendor, attached: 'knows' | 'does-not' | null): KvmParts {
   const prepare: Source = X86('vcpu_enter_guest(), set_debugreg()');
   return {
     load: {
+      order: ORDER,
       items: (env) => [tell('kvm_arch_vcpu_load_debug', X86('kvm_arch_vcpu_load()'), (t) => ({ type: 'kdb.load', cpu: t.cpu! }), env)],
     },
-    put: { items: (env) => [tell('kvm_arch_vcpu_put_debug', X86('kvm_arch_vcpu_put()'), () => ({ type: 'kdb.put' }), env)] },
+    put: { order: ORDER, items: (env) => [tell('kvm_arch_vcpu_put_debug', X86('kvm_arch_vcpu_put()'), () => ({ type: 'kdb.put' }), env)] },
     injection: {
+      order: ORDER,
       items: (env) => [tell('inject_pending_event', X86('kvm_check_and_inject_events()'), () => ({ type: 'kdb.inject' }), env)],
     },
     cancel: {
+      order: ORDER,
       items: (env) => [tell('cancel_injection', X86('vcpu_enter_guest(), cancel_injection'), () => ({ type: 'kdb.cancel' }), env)],
     },
-    beforeGuest: { items: (env) => [tell('set_debugreg', prepare, () => ({ type: 'kdb.prepare', hostActive: false }), env)] },
-    entering: { send: (env, t) => [toKdb(env, t, { type: 'kdb.enter' })] },
-    leaving: { send: (env, t) => [toKdb(env, t, { type: 'kdb.leave' })] },
+    beforeGuest: { order: ORDER, items: (env) => [tell('set_debugreg', prepare, () => ({ type: 'kdb.prepare', hostActive: false }), env)] },
+    entering: { order: ORDER, send: (env, t) => [toKdb(env, t, { type: 'kdb.enter' })] },
+    leaving: { order: ORDER, send: (env, t) => [toKdb(env, t, { type: 'kdb.leave' })] },
     afterGuest: {
+      order: ORDER,
       items: (env) => [tell('sync_dirty_debug_regs', X86('vcpu_enter_guest(), KVM_DEBUGREG_WONT_EXIT'), () => ({ type: 'kdb.sync' }), env)],
     },
     ...(vendor === 'svm' ? { exits: svmExits } : vmxExits),
     turnLocals: ['debugged'],
+    hasInsns: true,
     ...(attached !== null && {
-      leaveToUser: { items: () => [note((_t, l) => ({ debugExit: l.debugged }))] },
+      leaveToUser: { order: ORDER, items: () => [note((_t, l) => ({ debugExit: l.debugged }))] },
       userLoop: userLoop(attached === 'knows'),
       vcpuIoctls: { KVM_SET_GUEST_DEBUG: SET_GUEST_DEBUG },
     }),

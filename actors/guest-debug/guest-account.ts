@@ -4,9 +4,9 @@
  * what happened.
  */
 import type { ActorId } from '../../events/event.ts';
-import type { DebuggedInsn, DebugRegister, DebugVector } from '../../events/guest-debug/x86-debug.ts';
-import type { U64 } from '../../events/u64.ts';
-import { DR6_ACTIVE_LOW, DR7_FIXED_1 } from './debug-bits.ts';
+import type { DebuggedInsn, DebugRegister, DebugVector, InsnMet } from '../../events/guest-debug/x86-debug.ts';
+import { hasBits, type U64 } from '../../events/u64.ts';
+import { codeBreakpointsAt, DR6_ACTIVE_LOW, DR7_FIXED_1 } from './debug-bits.ts';
 import { DEBUG_CPUS, type DebugVendor, type GuestDebugState, type Ran, runInsn } from './x86-debug-rule.ts';
 
 export interface DebugAccount {
@@ -58,6 +58,10 @@ export function done(account: DebugAccount, vendor: DebugVendor, insn: DebuggedI
   };
 }
 
+/** A code breakpoint stops the instruction: its handler sets RF, or would never get behind it. */
+const isStoppedHere = ({ state }: DebugAccount, { rip }: DebuggedInsn, { bits, retired }: InsnMet): boolean =>
+  !retired && hasBits(bits, codeBreakpointsAt(state.registers, rip));
+
 /** The guest takes an exception at an instruction. */
 export function raised(account: DebugAccount, vendor: DebugVendor, insn: DebuggedInsn, vector: DebugVector): DebugAccount {
   const { met, next: after } = due(account, vendor, insn);
@@ -66,7 +70,7 @@ export function raised(account: DebugAccount, vendor: DebugVendor, insn: Debugge
   return {
     ...account,
     state: isDue ? after : account.state,
-    stacked: { tf: insn.kind === 'popf' && met.retired ? (insn.tf ?? tf) : tf, rf: vector === 'DB' && !met.retired },
+    stacked: { tf: insn.kind === 'popf' && met.retired ? (insn.tf ?? tf) : tf, rf: isStoppedHere(account, insn, met) },
     ...(!isDue && { uncalledFor: vector, ...(met.exception !== null && { lost: met.exception }) }),
     taken: Math.min(account.taken + 1, TAKEN_MAX),
   };

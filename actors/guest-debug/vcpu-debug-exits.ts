@@ -22,7 +22,7 @@ import {
 
 type Change = Partial<VcpuDebugState>;
 
-/** The guest gets the debug registers, and does the instruction again; the next exit takes them back. */
+/** The guest gets the debug registers until the next exit, and does the instruction again. */
 const giveDebugRegisters = (v: VcpuDebugState): Change => ({ wontExit: true, area: { ...v.area, interceptsDr: false } });
 
 /** KVM's copy answers for the CPU. */
@@ -61,14 +61,14 @@ export function drExit(v: VcpuDebugState, { vendor }: VcpuDebugDesign, exit: DrE
   );
 }
 
-/** #DB of the guest goes back to it; the payload has DR6's bits as pending debug exceptions have them. */
+/** A #DB of the guest goes back to it, with a payload in the form of pending debug exceptions. */
 function requeueBySvm(v: VcpuDebugState): Change {
   return queueException(v, 'DB', u64((BigInt(v.area.dr6 ?? 0) ^ BigInt(DR6_ACTIVE_LOW)) & 0xffff_ffffn));
 }
 
 /**
- * As above. ICEBP exits before it is done, and skipping it makes no step. Any other #DB behind STI or
- * MOV SS leaves a state that the next entry would refuse: TF in a shadow, and no step pending.
+ * As above. ICEBP exits before it is done, and skipping it makes no step. Any other #DB behind STI
+ * or MOV SS leaves a state that the next entry would refuse: TF in a shadow, and no step pending.
  */
 function requeueByVmx(v: VcpuDebugState, { bits, icebp, next }: DbExit): Change {
   const { area } = v;

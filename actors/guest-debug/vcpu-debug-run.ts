@@ -1,6 +1,6 @@
 /**
- * A debugged vCPU's way into the guest and out of it: what is injected at R6, what is written to the
- * CPU's debug registers at R11 to R14, and in which order.
+ * A debugged vCPU's way into the guest and out of it: what is injected at R6, what is written to
+ * the CPU's debug registers at R11 to R14, and in which order.
  *
  * @see kernel arch/x86/kvm/x86.c, kvm_check_and_inject_events(), vcpu_enter_guest();
  * arch/x86/kvm/svm/svm.c, svm_vcpu_run(); arch/x86/kvm/vmx/vmx.c, vmx_vcpu_run()
@@ -75,7 +75,7 @@ export function prepareDebugRegisters(v: VcpuDebugState, design: VcpuDebugDesign
 const vendorLoadsDr6 = (v: VcpuDebugState, { loadDr6 }: VcpuDebugDesign): boolean =>
   loadDr6 === 'each-run' ? v.wontExit : loadDr6 === 'run-flag' && v.loadsGuestDr6;
 
-/** svm_vcpu_run(): without breakpoints of its own, the guest's #DB shows its cause in an empty DR6. */
+/** svm_vcpu_run(): an empty DR6, unless it is the guest's own, shows the cause of a #DB alone. */
 function vmcbDr6(v: VcpuDebugState, design: VcpuDebugDesign): U64 | null {
   if (vendorLoadsDr6(v, design)) return v.dr6;
   return v.wontExit ? v.area.dr6 : DR6_ACTIVE_LOW;

@@ -196,7 +196,7 @@ export function setRflags(v: VcpuDebugState, flags: DebugFlags): Change {
  * bits that are active low in DR6 are active high in it, and bit 12 says that a breakpoint was
  * enabled.
  */
-export function deliverPayload(v: VcpuDebugState, payload: U64): Change {
+function deliverPayload(v: VcpuDebugState, payload: U64): Change {
   const low = BigInt(DR6_ACTIVE_LOW);
   const bits = BigInt(payload);
   const dr6 = (((BigInt(v.dr6) & ~0xfn) | low | bits) ^ (bits & low)) & ~(1n << 12n);

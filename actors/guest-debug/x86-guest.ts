@@ -120,10 +120,10 @@ function exitOf(vendor: DebugVendor, v: Vcpu, insn: DebuggedInsn, { exit, bits, 
  * One instruction until it is done or something is raised: tried, and where KVM was told of it,
  * tried again unless KVM has done it.
  */
-const attempt = (vendor: DebugVendor, name: string, insn: (v: Vcpu) => DebuggedInsn): readonly GuestItem[] => [
+const attempt = (vendor: DebugVendor, insn: (v: Vcpu) => DebuggedInsn): readonly GuestItem[] => [
   note(() => ({ met: undefined, gone: undefined, raises: undefined })),
   loop(
-    step(name, {
+    step('execute', {
       send: (v) => toDr(v, { type: 'dr.insn?', ...insn(v) }),
       answers: {
         'dr.met': ({ exit, exception, bits, retired, value }) => ({
@@ -133,7 +133,7 @@ const attempt = (vendor: DebugVendor, name: string, insn: (v: Vcpu) => DebuggedI
       },
     }),
     when([(_v, l) => l.met!.exit === null, [leaveLoop]]),
-    step('vmexit', { send: (v, l) => exitOf(vendor, v, insn(v), l.met!) }),
+    step('vmexit', { inside: true, send: (v, l) => exitOf(vendor, v, insn(v), l.met!) }),
     // The next entry: what KVM has left in the guest's registers, and what it has injected.
     step('resume', {
       ns: 20,
@@ -157,9 +157,9 @@ const handlerPath = (vendor: DebugVendor): GuestPath =>
     when([
       (_v, l) => l.taken!.vector === 'DB',
       [
-        ...attempt(vendor, 'mov_from_dr6', () => READ_DR6),
+        call(path('mov_from_dr6', APM, attempt(vendor, () => READ_DR6))),
         step('get_debugreg', { ns: 5, set: (v, l) => ({ debug: causeRead(accountOf(v), valueRead(l)) }) }),
-        ...attempt(vendor, 'mov_to_dr6', () => CLEAR_DR6),
+        call(path('mov_to_dr6', APM, attempt(vendor, () => CLEAR_DR6))),
         step('set_debugreg', { ns: 5, set: (v) => ({ debug: causeCleared(accountOf(v)) }) }),
       ],
     ]),
@@ -188,7 +188,7 @@ function insnPath(env: GuestEnv, vendor: DebugVendor, name: string, injects: boo
     [
       ...(injects ? [boundary, when([(_v: Vcpu, l: GuestLocals) => l.taken !== undefined, [handle]])] : []),
       loop(
-        ...attempt(vendor, 'execute', insn),
+        ...attempt(vendor, insn),
         when([(_v, l) => l.raises === undefined, [leaveLoop]]),
         step('exception', {
           set: (v, l) => ({ debug: raised(accountOf(v), vendor, insn(v), l.raises!.vector) }),

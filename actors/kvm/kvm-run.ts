@@ -107,12 +107,18 @@ const checkRequests = (env: HostEnv) => {
   );
 };
 
+const hasInsnsOn = ({ vendor, slots }: HostEnv): boolean => vendor.worldSwitch.hasInsns || slots.hasInsns;
+
 /**
  * R12, the guest itself: micro-steps of the guest until it exits, or an interrupt of its CPU ends
  * guest mode. Leaves `exit`.
  */
 const inGuestMode = (env: HostEnv): HostItem => {
-  const { hasInsns } = env.vendor.worldSwitch;
+  const hasInsns = hasInsnsOn(env);
+  const exitsInside = env.slots.hasInsns;
+  const exit = {
+    vmexit: ({ reason, info }: GuestExit) => ({ exit: { reason, info } as GuestExit, ...(exitsInside && { atomic: false }) }),
+  };
   const guestStep = (t: HostThread) => outgoing(vcpuOf(env, t).id, { type: 'guest.step' });
   return loop(
     step('guest', {
@@ -120,7 +126,7 @@ const inGuestMode = (env: HostEnv): HostItem => {
       send: guestStep,
       answers: {
         'guest.ran': (e) => (hasInsns ? { atomic: e.atomic } : {}),
-        vmexit: ({ reason, info }) => ({ exit: { reason, info } as GuestExit }),
+        ...exit,
       },
       wakes: { 'cpu.interrupt': (e) => ({ exit: { reason: hasInsns && e.spurious ? 'NMI' : 'INTR', info: null } }) },
     }),
@@ -131,11 +137,17 @@ const inGuestMode = (env: HostEnv): HostItem => {
             (_t: HostThread, l: HostLocals) => l.atomic === true,
             [
               loop(
-                step('guest_insn', { inside: true, idles: true, send: guestStep, answers: { 'guest.ran': (e) => ({ atomic: e.atomic }) } }),
+                step('guest_insn', {
+                  inside: true,
+                  idles: true,
+                  send: guestStep,
+                  answers: { 'guest.ran': (e) => ({ atomic: e.atomic }), ...(exitsInside && exit) },
+                }),
                 when([(_t, l) => l.atomic === false, [leaveLoop]]),
               ),
             ],
           ]),
+          ...(exitsInside ? [when([(_t: HostThread, l: HostLocals) => l.exit !== undefined, [leaveLoop]])] : []),
         ]
       : []),
   );
@@ -166,7 +178,7 @@ const worldSwitch = (env: HostEnv) => {
       }),
       ...slots.items('afterExit', env),
     ],
-    { locals: [...(vendor.worldSwitch.hasInsns ? (['atomic'] as const) : []), ...slots.locals('entry', 'afterExit')], requires: 'N' },
+    { locals: [...(hasInsnsOn(env) ? (['atomic'] as const) : []), ...slots.locals('entry', 'afterExit')], requires: 'N' },
   );
 };
 

@@ -130,6 +130,8 @@ export interface KvmParts extends Partial<Sequences>, Partial<Instructions>, Par
    * next entry.
    */
   readonly turnLocals?: readonly LocalName[];
+  /** Guests have instructions of several micro-steps. */
+  readonly hasInsns?: true;
   /** Exits that KVM leaves to user space: KVM_RUN ends. */
   readonly toUser?: readonly ExitReason[];
 }
@@ -169,7 +171,7 @@ const SEQUENCES: readonly string[] = [
   ...(['entering', 'leaving', 'putting'] satisfies (keyof Instructions)[]),
 ];
 const KEYED: readonly string[] = ['exits', 'requests', 'requestFlags', 'vcpuIoctls', 'vmIoctls'];
-const OTHERS: readonly string[] = ['userLoop', 'turnLocals', 'toUser'];
+const OTHERS: readonly string[] = ['userLoop', 'turnLocals', 'hasInsns', 'toUser'];
 
 /**
  * What stands in one sequence slot, first to last.
@@ -251,6 +253,11 @@ export class Slots {
   /** Handlers of a keyed slot, by key, in the order in which mechanisms are registered. */
   keyed<K extends keyof Keyed>(slot: K): Keyed[K] {
     return byKey(slot, this.#owned) as Keyed[K];
+  }
+
+  /** Whether guests have instructions of several micro-steps. */
+  get hasInsns(): boolean {
+    return this.#owned.some(({ parts }) => parts.hasInsns === true);
   }
 
   /** Whether an exit is one of those that KVM leaves to user space as they are. */

@@ -37,6 +37,7 @@ const checkVmsa: SlotItems = {
 };
 
 const leaveVmsa: WithinStep = {
+  order: 10,
   send: (env, t) => {
     const { vmsa } = vmsaOf(env, t);
     return vmsa === null ? [] : [toRmp({ type: 'rmp.leave', pfn: vmsa })];

@@ -149,9 +149,9 @@ function msrIoctl(facts: SldFacts, name: 'KVM_SET_MSRS' | 'KVM_GET_MSRS'): VcpuI
 
 export const sldKvm = (facts: SldFacts): KvmParts => ({
   beforeEntry: { items: (env) => [call(prepareSwitchToGuest(env, facts))] },
-  put: { items: (env) => [call(prepareSwitchToHost(env, facts))] },
+  put: { order: 10, items: (env) => [call(prepareSwitchToHost(env, facts))] },
   putting: { send: (env, t) => [vcpuPutVmx(env, t)] },
-  ...(facts.resumes && { load: { items: () => [vmptrld(facts)] } }),
+  ...(facts.resumes && { load: { order: 10, items: () => [vmptrld(facts)] } }),
   exits: {
     MSR_WRITE: (env) => [call(msrExit(env, facts, 'MSR_WRITE'))],
     EPT_MISCONFIG: (env) => [call(emulate(env, facts))],
@@ -161,7 +161,7 @@ export const sldKvm = (facts: SldFacts): KvmParts => ({
   exceptions: { AC: { items: (env) => handleAc(env, facts), locals: ['loaded', 'saved', 'msr', 'guestOn', 'inject'] } },
   turnLocals: ['busLock'],
   ...(callsAgain(facts) && {
-    leaveToUser: { items: () => [note((t, l) => ({ runsAgain: runsAgain(t, l) }))] },
+    leaveToUser: { order: 10, items: () => [note((t, l) => ({ runsAgain: runsAgain(t, l) }))] },
     userLoop: vmmLoop(facts),
   }),
   vcpuIoctls: { KVM_SET_MSRS: msrIoctl(facts, 'KVM_SET_MSRS'), KVM_GET_MSRS: msrIoctl(facts, 'KVM_GET_MSRS') },
