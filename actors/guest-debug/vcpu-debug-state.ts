@@ -3,7 +3,8 @@
  * guest debugging by user space, MOV to and from debug registers, RFLAGS and the exception queue.
  *
  * Left out: nested virtualization, real mode, DEBUGCTL, single-stepping over an NMI window, and the
- * length of the instruction that a software exception is injected with. CR4.DE stays as it is, and guests run at CPL 0.
+ * length of the instruction that a software exception is injected with. CR4.DE stays as it is, and
+ * guests run at CPL 0.
  *
  * @see kernel arch/x86/kvm/x86.c, kvm_arch_vcpu_ioctl_set_guest_debug(), kvm_set_dr(),
  * kvm_update_dr7(); domain debug-and-split-lock A.6, B.1, B.3
@@ -228,7 +229,7 @@ export function skipEmulatedInstruction(v: VcpuDebugState, next: U64): Change {
 }
 
 /**
- * KVM_SET_REGS of a user space that moves the guest on; RFLAGS are those that KVM_GET_REGS has told.
+ * KVM_SET_REGS of a user space that moves the guest on, with RFLAGS as KVM_GET_REGS told them.
  * @see kernel arch/x86/kvm/x86.c, __set_regs()
  */
 export const setRegs = (v: VcpuDebugState, rip: U64): Change => ({

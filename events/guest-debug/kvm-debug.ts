@@ -26,7 +26,7 @@ export interface DbExit {
   /** VMX's exit qualification: bits of DR6 as pending debug exceptions have them. */
   readonly bits: U64;
   readonly icebp: boolean;
-  /** Where the guest stands: behind the instruction of a trap; before that of a fault, and ICEBP. */
+  /** Where the guest stands: behind the instruction of a trap, before that of a fault or ICEBP. */
   readonly rip: U64;
   /** Of ICEBP: the instruction behind it. */
   readonly next: U64;

@@ -104,6 +104,11 @@ describe.each(['svm', 'vmx'] as const)('KVM_SET_GUEST_DEBUG on %s', (vendor) => 
       expect({ flags, ...leftBy(debugged(vendor, flags)) }).toEqual({ flags, ...expectedOf(controlOf(flags)) });
   });
 
+  it('keeps flags once each, sorted', () => {
+    const rig = debugged(vendor, ['USE_SW_BP', 'ENABLE', 'BLOCKIRQ', 'ENABLE']);
+    expect(rig.vcpu.guestDebug).toEqual(['BLOCKIRQ', 'ENABLE', 'USE_SW_BP']);
+  });
+
   it('is EBUSY with INJECT_DB or INJECT_BP while an exception is pending, and changes nothing', () => {
     for (const flags of COMBINATIONS) {
       const rig = armedGuest(vendor);

@@ -32,6 +32,9 @@ function using(design: VcpuDebugDesign): Rig {
   rig.moves(6, BS);
   rig.moves(0, 0xa000);
   rig.leave();
+  // A run without them, after which the VMCB has another DR6.
+  rig.enter();
+  rig.leave();
   rig.tell({ type: 'kdb.dr', dr: 0, write: false, value: 0, rip: 0x1000, next: 0x1003 });
   return rig;
 }

@@ -189,6 +189,13 @@ describe.each(VENDORS)('MOV to a debug register that KVM does on %s', (vendor) =
     expect([4, 6, 5, 7].map((dr) => rig.reads(dr as DebugRegister))).toEqual([dr6With(BS), dr6With(BS), 0x401, 0x401]);
   });
 
+  it('gives the guest its value once', () => {
+    const rig = debugged(vendor, []);
+    rig.moves(0, 0xa000);
+    expect(rig.reads(0)).toBe(0xa000);
+    expect(rig.tell({ type: 'kdb.resume?' })).toEqual({ type: 'kdb.resumed', skipped: false, value: 0, exception: null });
+  });
+
   it('ends a shadow', () => {
     const rig = debugged(vendor, []);
     rig.run({ kind: 'sti' });

@@ -117,7 +117,7 @@ export class Rig {
       this.tell({ type: 'kdb.db', bits, icebp: kind === 'icebp' && this.design.vendor === 'vmx', rip: retired ? next : rip, next });
   }
 
-  /** An instruction, until it is done, or user space is told. The guest runs before it, and behind it. */
+  /** An instruction in guest mode, until it is done or user space is told. */
   run(insn: Partial<DebuggedInsn>): WentOn {
     const whole: DebuggedInsn = { kind: 'plain', rip: 0x1000, ...insn };
     for (let exits = 0; exits < 8; exits++) {
