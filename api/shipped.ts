@@ -3,6 +3,8 @@
  * others, and the paths that are patched or called. One import for each file that declares such
  * types (`test/house/front-door.test.ts` compares); a new one is one more line.
  */
+import '../actors/guest-debug/debug-kvm.ts';
+import '../actors/guest-debug/x86-guest.ts';
 import '../actors/kvm/kvm-env.ts';
 import '../actors/kvm/kvm-run.ts';
 import '../actors/kvm/slots.ts';
@@ -25,6 +27,9 @@ import '../actors/split-lock/warn-by-work.ts';
 import '../actors/split-lock/warn.ts';
 import '../actors/svm/svm.ts';
 import '../actors/user-vmm/kick.ts';
+import '../actors/vmx/vmx.ts';
+import '../events/guest-debug/kvm-debug.ts';
+import '../events/guest-debug/operations.ts';
 import '../events/os-lock/arm-debug.ts';
 import '../events/sev-snp/ghcb.ts';
 import '../events/sev-snp/psp.ts';
@@ -35,6 +40,8 @@ import '../events/split-lock/sld-options.ts';
 import '../events/split-lock/split-lock.ts';
 import '../events/svm.ts';
 import '../events/user-vmm/user-vmm.ts';
+import '../events/vmx.ts';
+import '../sim/mechanisms/guest-debug/operations.ts';
 import '../sim/mechanisms/os-lock/index.ts';
 import '../sim/mechanisms/os-lock/operations.ts';
 import '../sim/mechanisms/sev-snp/operations.ts';

@@ -183,7 +183,10 @@ const userLoop = (known: boolean): UserLoop => ({
 /** Behind SEV-SNP's and split-lock detection's. */
 const ORDER = 20;
 
-/** The slots that the mechanism fills. `attached`: whether a debugger knows its hits; null where there is none. */
+/**
+ * The slots that the mechanism fills. `attached`: whether a debugger knows its hits; null where
+ * there is none.
+ */
 export function debugKvm(vendor: DebugVendor, attached: 'knows' | 'does-not' | null): KvmParts {
   const prepare: Source = X86('vcpu_enter_guest(), set_debugreg()');
   return {

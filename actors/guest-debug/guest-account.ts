@@ -1,7 +1,7 @@
 /**
- * What an x86 guest is entitled to: its debug registers as it has written them, and what each of its
- * instructions has to meet if nobody stands between it and its CPU. Properties compare that with
- * what happened.
+ * What an x86 guest is entitled to: its debug registers as it has written them, and what each of
+ * its instructions has to meet if it has its CPU to itself. Properties compare that with what
+ * happened.
  */
 import type { ActorId } from '../../events/event.ts';
 import type { DebuggedInsn, DebugRegister, DebugVector, InsnMet } from '../../events/guest-debug/x86-debug.ts';
@@ -48,11 +48,11 @@ const due = (account: DebugAccount, vendor: DebugVendor, insn: DebuggedInsn): Ra
 
 /** An instruction was done, and the guest took nothing. */
 export function done(account: DebugAccount, vendor: DebugVendor, insn: DebuggedInsn, value: U64): DebugAccount {
-  const { met, next: after } = due(account, vendor, insn);
+  const { met, next } = due(account, vendor, insn);
   const isRead = insn.move !== undefined && !insn.move.write;
   return {
     ...account,
-    state: after,
+    state: next,
     ...(met.exception !== null && { lost: met.exception }),
     ...(isRead && met.exception === null && { read: { dr: insn.move!.dr, value, expected: met.value } }),
   };
@@ -64,12 +64,12 @@ const isStoppedHere = ({ state }: DebugAccount, { rip }: DebuggedInsn, { bits, r
 
 /** The guest takes an exception at an instruction. */
 export function raised(account: DebugAccount, vendor: DebugVendor, insn: DebuggedInsn, vector: DebugVector): DebugAccount {
-  const { met, next: after } = due(account, vendor, insn);
+  const { met, next } = due(account, vendor, insn);
   const isDue = met.exception === vector;
   const { tf } = account.state.flags;
   return {
     ...account,
-    state: isDue ? after : account.state,
+    state: isDue ? next : account.state,
     stacked: { tf: insn.kind === 'popf' && met.retired ? (insn.tf ?? tf) : tf, rf: isStoppedHere(account, insn, met) },
     ...(!isDue && { uncalledFor: vector, ...(met.exception !== null && { lost: met.exception }) }),
     taken: Math.min(account.taken + 1, TAKEN_MAX),

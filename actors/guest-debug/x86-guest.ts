@@ -88,7 +88,9 @@ function insnOf(env: GuestEnv, v: Vcpu): DebuggedInsn {
   }
 }
 
-/** The handler's MOV from and to DR6. @see kernel arch/x86/kernel/traps.c, debug_read_clear_dr6() */
+/**
+ * The handler's MOV from and to DR6. @see kernel arch/x86/kernel/traps.c, debug_read_clear_dr6()
+ */
 const READ_DR6: DebuggedInsn = { kind: 'mov-dr', rip: HANDLER, move: { dr: 6, write: false, value: 0 } };
 const CLEAR_DR6: DebuggedInsn = { kind: 'mov-dr', rip: HANDLER + INSN_BYTES, move: { dr: 6, write: true, value: DR6_ACTIVE_LOW } };
 
@@ -157,9 +159,21 @@ const handlerPath = (vendor: DebugVendor): GuestPath =>
     when([
       (_v, l) => l.taken!.vector === 'DB',
       [
-        call(path('mov_from_dr6', APM, attempt(vendor, () => READ_DR6))),
+        call(
+          path(
+            'mov_from_dr6',
+            APM,
+            attempt(vendor, () => READ_DR6),
+          ),
+        ),
         step('get_debugreg', { ns: 5, set: (v, l) => ({ debug: causeRead(accountOf(v), valueRead(l)) }) }),
-        call(path('mov_to_dr6', APM, attempt(vendor, () => CLEAR_DR6))),
+        call(
+          path(
+            'mov_to_dr6',
+            APM,
+            attempt(vendor, () => CLEAR_DR6),
+          ),
+        ),
         step('set_debugreg', { ns: 5, set: (v) => ({ debug: causeCleared(accountOf(v)) }) }),
       ],
     ]),
@@ -170,7 +184,7 @@ const handlerPath = (vendor: DebugVendor): GuestPath =>
   ]);
 
 /** What user space has injected is delivered before the next instruction. */
-const boundary: GuestItem = step('boundary', {
+const boundary: GuestItem = step('delivered', {
   ns: 5,
   send: (v) => outgoing(accountOf(v).kvm, { type: 'kdb.resume?' }),
   answers: { 'kdb.resumed': ({ exception }) => ({ taken: exception === null ? undefined : { vector: exception, retired: true } }) },
@@ -186,7 +200,7 @@ function insnPath(env: GuestEnv, vendor: DebugVendor, name: string, injects: boo
     name,
     APM,
     [
-      ...(injects ? [boundary, when([(_v: Vcpu, l: GuestLocals) => l.taken !== undefined, [handle]])] : []),
+      ...(injects ? [call(path('boundary', APM, [boundary, when([(_v: Vcpu, l: GuestLocals) => l.taken !== undefined, [handle]])]))] : []),
       loop(
         ...attempt(vendor, insn),
         when([(_v, l) => l.raises === undefined, [leaveLoop]]),

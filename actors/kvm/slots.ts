@@ -130,17 +130,14 @@ export interface KvmParts extends Partial<Sequences>, Partial<Instructions>, Par
    * next entry.
    */
   readonly turnLocals?: readonly LocalName[];
-  /** Guests have instructions of several micro-steps. */
+  /** Guests have instructions of several micro-steps, inside which they exit. */
   readonly hasInsns?: true;
   /** Exits that KVM leaves to user space: KVM_RUN ends. */
   readonly toUser?: readonly ExitReason[];
 }
 
 /** The parts of one mechanism, with its name. @public */
-export interface Owned {
-  readonly owner: string;
-  readonly parts: KvmParts;
-}
+export type Owned = { readonly owner: string; readonly parts: KvmParts };
 
 /**
  * Two mechanisms claim one slot, and nothing says which comes first; or one key. Or none claims a
@@ -255,7 +252,6 @@ export class Slots {
     return byKey(slot, this.#owned) as Keyed[K];
   }
 
-  /** Whether guests have instructions of several micro-steps. */
   get hasInsns(): boolean {
     return this.#owned.some(({ parts }) => parts.hasInsns === true);
   }

@@ -112,3 +112,30 @@ export const KVM_DEBUG_EVENTS = {
   'kdb.resume?': 'bus',
   'kdb.resumed': 'bus',
 } as const satisfies Record<Exclude<VcpuDebugEvent['type'], 'dr.left'> | (VcpuDebugThreadEvent | VcpuDebugGuestEvent)['type'], Delivery>;
+
+declare module '../kvm.ts' {
+  /** Exits of SVM by the kernel's names, without SVM_EXIT_; those of VMX by the manual's. */
+  interface ExitInfoOf {
+    readonly READ_DR: DrExit;
+    readonly WRITE_DR: DrExit;
+    readonly EXCP_DB: DbExit;
+    readonly EXCP_BP: { readonly rip: U64 };
+    readonly DR_ACCESS: DrExit;
+  }
+}
+
+declare module '../vmx.ts' {
+  interface ExceptionInfoOf {
+    readonly DB: DbExit;
+    readonly BP: { readonly rip: U64 };
+  }
+}
+
+declare module '../index.ts' {
+  interface ThreadEventsOf {
+    'guest-debug': Extract<CpuDebugRegistersAnswer, { readonly type: 'dr.values' }> | VcpuDebugThreadEvent;
+  }
+  interface GuestEventsOf {
+    'guest-debug': Extract<CpuDebugRegistersAnswer, { readonly type: 'dr.met' }> | VcpuDebugGuestEvent;
+  }
+}

@@ -4,7 +4,6 @@
  */
 import type { Delivery, EventOf } from '../event.ts';
 import type { U64 } from '../u64.ts';
-import type { DbExit, DrExit, VcpuDebugGuestEvent, VcpuDebugThreadEvent } from './kvm-debug.ts';
 
 /** Debug registers by number. DR4 and DR5 are names of DR6 and DR7 while CR4.DE is clear. */
 export type DebugRegister = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7;
@@ -125,30 +124,3 @@ export const CPU_DEBUG_EVENTS = {
   'dr.met': 'bus',
   'dr.iret': 'bus',
 } as const satisfies Record<(CpuDebugRegistersEvent | CpuDebugRegistersAnswer)['type'], Delivery>;
-
-declare module '../kvm.ts' {
-  /** Exits of SVM by the kernel's names, without SVM_EXIT_; those of VMX by the manual's. */
-  interface ExitInfoOf {
-    readonly READ_DR: DrExit;
-    readonly WRITE_DR: DrExit;
-    readonly EXCP_DB: DbExit;
-    readonly EXCP_BP: { readonly rip: U64 };
-    readonly DR_ACCESS: DrExit;
-  }
-}
-
-declare module '../vmx.ts' {
-  interface ExceptionInfoOf {
-    readonly DB: DbExit;
-    readonly BP: { readonly rip: U64 };
-  }
-}
-
-declare module '../index.ts' {
-  interface ThreadEventsOf {
-    'guest-debug': Extract<CpuDebugRegistersAnswer, { readonly type: 'dr.values' }> | VcpuDebugThreadEvent;
-  }
-  interface GuestEventsOf {
-    'guest-debug': Extract<CpuDebugRegistersAnswer, { readonly type: 'dr.met' }> | VcpuDebugGuestEvent;
-  }
-}

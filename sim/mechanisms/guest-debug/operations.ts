@@ -49,7 +49,7 @@ const SET_ARGS = { vcpu: VCPU, ...DEBUG };
 
 export const GUEST_DEBUG_HOST_OPERATIONS = {
   KVM_SET_GUEST_DEBUG: {
-    summary: 'Debugs a vCPU from user space; without flags it ends that.',
+    summary: 'Debugs a vCPU from user space; without flags it ends that. arm64 has `enable`, `hw`, `step`, `sw` and `known` alone.',
     args: SET_ARGS,
     fields: { vm: NAME, vcpu: integer(0, LIMITS.vcpus - 1), ...DEBUG },
     compiled: z

@@ -73,6 +73,9 @@ const viewOf = (scenario: ResolvedScenario, vm: ResolvedVm, vcpu: number): Guest
   undefined: null,
 });
 
+/** Of KVM_SET_GUEST_DEBUG on x86. */
+const X86_FIELDS: readonly string[] = ['injectDb', 'injectBp', 'blockirq', 'dr0', 'dr1', 'dr2', 'dr3', 'dr7'];
+
 /** vCPUs that ioctls name and the scenario lacks, and operations that nothing would answer. */
 function checks({ host, vms = {}, processes = {} }: Scenario): readonly PathIssue[] {
   if (host.arch !== 'arm64') return [];
@@ -85,6 +88,9 @@ function checks({ host, vms = {}, processes = {} }: Scenario): readonly PathIssu
       return;
     }
     const { vcpu } = args;
+    const foreign = name === 'KVM_SET_GUEST_DEBUG' ? Object.keys(args).find((key) => X86_FIELDS.includes(key)) : undefined;
+    if (foreign)
+      issues.push({ path: [...path, name, foreign], message: `found ${foreign}, of x86 hosts; expected hw, step, sw, enable or known` });
     if (name === 'KVM_RUN' || typeof vcpu !== 'string' || vcpu.startsWith('$') || known.includes(vcpu)) return;
     issues.push({ path: [...path, name, 'vcpu'], message: `found ${shown(vcpu)}; expected a vCPU of the scenario` });
   };

@@ -27,7 +27,7 @@ const message = (text: string): string => {
 const OWN = {
   amd: ['pvalidate', 'make-shared', 'firmware'],
   intel: ['rdmsr-test-ctrl', 'KVM_SET_MSRS', 'emulator'],
-  arm64: ['brk', 'KVM_SET_GUEST_DEBUG', 'debug'],
+  arm64: ['brk', 'KVM_GET_ONE_REG', 'debug'],
 } as const;
 const ARCHES = ['amd', 'intel', 'arm64'] as const;
 
