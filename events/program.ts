@@ -2,6 +2,7 @@
  * Programs: what the threads of a host process and the vCPUs of a guest do, one operation after the
  * other.
  */
+import type { U64 } from './u64.ts';
 
 /** What a guest can do. @public */
 export type GuestOp = CoreGuestOp | GuestOpsOf[keyof GuestOpsOf];
@@ -36,12 +37,35 @@ export type HostOp = CoreHostOp | HostOpsOf[keyof HostOpsOf];
 /** A thread sends the one that runs a vCPU a signal. @public */
 export type SignalOp = { readonly op: 'tgkill'; readonly vm: string; readonly vcpu: number };
 
+/** KVM_SET_GUEST_DEBUG. What stands behind `known` is of x86. @public */
+export interface SetGuestDebugOp {
+  readonly op: 'KVM_SET_GUEST_DEBUG';
+  readonly vm: string;
+  readonly vcpu: number;
+  readonly enable?: boolean | undefined;
+  readonly hw?: boolean | undefined;
+  readonly step?: boolean | undefined;
+  readonly sw?: boolean | undefined;
+  /** Whether the VMM recognizes hits as its own. */
+  readonly known?: boolean | undefined;
+  readonly injectDb?: boolean | undefined;
+  readonly injectBp?: boolean | undefined;
+  readonly blockirq?: boolean | undefined;
+  /** Of the debugger; 0 where not given. */
+  readonly dr0?: U64 | undefined;
+  readonly dr1?: U64 | undefined;
+  readonly dr2?: U64 | undefined;
+  readonly dr3?: U64 | undefined;
+  readonly dr7?: U64 | undefined;
+}
+
 /** What the threads of every host can do. @public */
 export type CoreHostOp =
   | SignalOp
   /** `reenter`: the VMM answers what KVM_RUN has ended for, and calls it again. */
   | { readonly op: 'KVM_RUN'; readonly vm: string; readonly vcpu: number; readonly reenter?: boolean }
   | { readonly op: 'KVM_GET_MP_STATE'; readonly vm: string; readonly vcpu: number }
+  | SetGuestDebugOp
   | { readonly op: 'madvise'; readonly vm: string }
   /** One step if it does not say how many. */
   | { readonly op: 'compute'; readonly steps?: number | 'endless' | undefined };

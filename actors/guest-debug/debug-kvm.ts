@@ -8,8 +8,8 @@
  */
 import { outgoing } from '../../events/event.ts';
 import type { DbExit, DrExit, VcpuDebugEvent } from '../../events/guest-debug/kvm-debug.ts';
-import type { X86SetGuestDebug } from '../../events/guest-debug/operations.ts';
 import type { BreakpointAddresses, DebugExit, X86GuestDebugFlag } from '../../events/guest-debug/x86-debug.ts';
+import type { SetGuestDebugOp } from '../../events/program.ts';
 import { hasBits, type U64 } from '../../events/u64.ts';
 import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
 import { exitInfo, vcpuOf } from '../kvm/kvm-env.ts';
@@ -88,20 +88,7 @@ const vmxExits = {
 };
 
 /** What the operation asks for. ENABLE is set with any other flag, unless it says what it is. */
-function requestOf({
-  enable,
-  hw,
-  step: single,
-  sw,
-  injectDb,
-  injectBp,
-  blockirq,
-  dr0,
-  dr1,
-  dr2,
-  dr3,
-  dr7,
-}: X86SetGuestDebug): DebugRequest {
+function requestOf({ enable, hw, step: single, sw, injectDb, injectBp, blockirq, dr0, dr1, dr2, dr3, dr7 }: SetGuestDebugOp): DebugRequest {
   const given: readonly (readonly [X86GuestDebugFlag, boolean | undefined])[] = [
     ['BLOCKIRQ', blockirq],
     ['INJECT_BP', injectBp],
@@ -115,10 +102,10 @@ function requestOf({
   return { flags: isEnabled ? [...flags, 'ENABLE' as const].sort() : flags, db: [dr0 ?? 0, dr1 ?? 0, dr2 ?? 0, dr3 ?? 0], dr7: dr7 ?? 0 };
 }
 
-const setsDebug = (env: HostEnv, t: HostThread): X86SetGuestDebug => {
+const setsDebug = (env: HostEnv, t: HostThread): SetGuestDebugOp => {
   const op = opOf(env, t);
   if (op.op !== 'KVM_SET_GUEST_DEBUG') throw new Error(`the thread stands at ${op.op}, not at KVM_SET_GUEST_DEBUG`);
-  return op as X86SetGuestDebug;
+  return op;
 };
 
 const SET_GUEST_DEBUG: VcpuIoctl = {
@@ -167,7 +154,7 @@ const handleDebug = (env: HostEnv, known: boolean) => {
         (_t, l) => l.debugExit!.exception === 'BP',
         [
           step('kvm_arch_remove_sw_breakpoint', {
-            send: (t, l) => toKdb(env, t, { type: 'kdb.skip', next: Number(l.debugExit!.rip) + BREAKPOINT_BYTES }),
+            send: (t, l) => toKdb(env, t, { type: 'kdb.setRegs', rip: Number(l.debugExit!.rip) + BREAKPOINT_BYTES }),
           }),
         ],
       ],

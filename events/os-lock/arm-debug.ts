@@ -242,14 +242,6 @@ declare module '../program.ts' {
   }
   interface HostOpsOf {
     'os-lock':
-      | ({
-          readonly op: 'KVM_SET_GUEST_DEBUG';
-          readonly enable?: boolean | undefined;
-          readonly hw?: boolean | undefined;
-          readonly step?: boolean | undefined;
-          readonly sw?: boolean | undefined;
-          readonly known?: boolean | undefined;
-        } & OfVcpu)
       | ({ readonly op: 'KVM_GET_REG_LIST' } & OfVcpu)
       | ({ readonly op: 'KVM_GET_ONE_REG'; readonly reg: Sysreg } & OfVcpu)
       | ({ readonly op: 'KVM_SET_ONE_REG'; readonly reg: Sysreg; readonly value: U64 } & OfVcpu)

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import type { CoreGuestOp, CoreHostOp, SignalOp } from '../../events/program.ts';
 import { integer, LIMITS, NAME, VCPU, vcpuNamed } from './fields.ts';
 import { type Arguments, type Operation, operation } from './operation.ts';
+import { KVM_SET_GUEST_DEBUG } from './set-guest-debug.ts';
 
 const INTERCEPTED = z
   .string({ error: 'expected the name of an exit such as "cpuid"' })
@@ -59,6 +60,7 @@ export const HOST_OPERATIONS = {
     fields: { ...OF_VCPU, reenter: REENTER.exactOptional() },
     compiled: z.strictObject(KVM_RUN_ARGS).transform(({ vcpu, ...rest }): CoreHostOp => ({ op: 'KVM_RUN', ...vcpuNamed(vcpu), ...rest })),
   },
+  KVM_SET_GUEST_DEBUG,
   KVM_GET_MP_STATE: {
     summary: 'Asks whether a vCPU runs or is halted, by another thread too: an ioctl that waits for vcpu->mutex.',
     args: { vcpu: VCPU },

@@ -121,4 +121,14 @@ describe.each(VENDORS)('a debugger in user space, on %s', (vendor) => {
     expect(run.end.violation).toBeNull();
     expect(kvmIn(run)).toMatchObject({ db: [0, 0x7000, 0, 0], effDb: [0x9000, 0, 0, 0], wontExit: false });
   });
+
+  it('that attaches while the guest has the registers to itself takes them from it, and KVM warns', { timeout: 120_000 }, () => {
+    const guest = asOps(['mov-to-dr: { dr: 0, value: 0x5000 }', 'mov-from-dr: { dr: 0 }']);
+    const attached = (attaches: string) => {
+      const scenario = debugHost({ vendor, guest, attaches, cpus: 2, always: ['debug.one-owner'] });
+      return finish(explore({ scenario, maxStates: STATES, limits: { deviations: 3 } })).violations.map(({ property }) => property);
+    };
+    expect(attached(`hw: true, dr1: 0x9000, dr7: ${DR7.code}`)).toEqual(['debug.one-owner']);
+    expect(attached('step: true')).toEqual([]);
+  });
 });

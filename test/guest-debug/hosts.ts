@@ -6,7 +6,7 @@ import { KNOWN, resolved } from '../sim/play.ts';
 export type Vendor = 'svm' | 'vmx';
 export const VENDORS: readonly Vendor[] = ['svm', 'vmx'];
 
-export const ALWAYS = [
+const ALWAYS = [
   'debug.exception-comes',
   'debug.exception-is-due',
   'debug.dr6-tells-the-cause',
@@ -26,20 +26,23 @@ export interface Host {
   readonly preemption?: 'full' | 'none';
   /** Another thread, which preempts. */
   readonly beside?: boolean;
+  /** The VMM runs its vCPU again, and a debugger's thread does this meanwhile. */
+  readonly attaches?: string;
   readonly always?: readonly string[];
   readonly mutant?: string;
 }
 
 export function debugHost(host: Host): ResolvedScenario {
-  const { vendor, guest, debug, kernel = '6.12', cpus = 1, preemption = 'none', beside = false, always = ALWAYS } = host;
+  const { vendor, guest, debug, kernel = '6.12', cpus = 1, preemption = 'none', beside = false, attaches, always = ALWAYS } = host;
   const setDebug = debug === undefined ? '' : `{ KVM_SET_GUEST_DEBUG: { vcpu: vm0/0, ${debug} } }, `;
+  const attacher = attaches === undefined ? '' : `, [{ tgkill: { vcpu: vm0/0 } }, { KVM_SET_GUEST_DEBUG: { vcpu: vm0/0, ${attaches} } }]`;
   const text = [
     'name: debug-host',
     'summary: A guest that uses its debug registers',
     `host: { arch: ${vendor === 'svm' ? 'amd' : 'intel'}, cpus: ${cpus}, preemption: ${preemption}, kernel: "${kernel}" }`,
     `vms: { vm0: { type: ${vendor}, vcpus: [[${guest.join(', ')}]] } }`,
     'processes:',
-    `  qemu0: { threads: [[${setDebug}{ KVM_RUN: { vcpu: vm0/0 } }]] }`,
+    `  qemu0: { threads: [[${setDebug}{ KVM_RUN: { vcpu: vm0/0${attaches === undefined ? '' : ', reenter: true'} } }]${attacher}] }`,
     ...(beside ? ['  other: { threads: [[{ compute: {} }]] }'] : []),
     `properties: { always: [${always.join(', ')}], sometimes: [debug.guest-has-registers, debug.user-space-sees] }`,
   ].join('\n');

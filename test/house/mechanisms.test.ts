@@ -69,7 +69,7 @@ const SHARED: Readonly<Record<string, readonly string[]>> = {
       'result',
       'resume',
     ],
-    ...['step', 'taken', 'thread', 'type', 'value', 'vcpu', 'vector', 'to', 'verdict', 'vm', 'write', 'writes'],
+    ...['taken', 'thread', 'type', 'value', 'vcpu', 'vector', 'to', 'verdict', 'vm', 'write', 'writes'],
   ],
   'the offer `migrate` of the scheduler, and an operation of the VMM': ['migrate'],
   'the command and its option, and what a VMM does': ['inject'],

@@ -14,7 +14,8 @@ import { CPU_DEBUG_EVENTS } from '../../../events/guest-debug/x86-debug.ts';
 import type { Mechanism } from '../../host/mechanism.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
-import { GUEST_DEBUG_GUEST_OPERATIONS, GUEST_DEBUG_HOST_OPERATIONS } from './operations.ts';
+import { notDebugged } from './checks.ts';
+import { GUEST_DEBUG_GUEST_OPERATIONS } from './operations.ts';
 import { guestDebugProperties } from './properties.ts';
 
 const vendorOf = ({ host }: ResolvedScenario): 'svm' | 'vmx' => (host.arch === 'amd' ? 'svm' : 'vmx');
@@ -22,9 +23,7 @@ const vendorOf = ({ host }: ResolvedScenario): 'svm' | 'vmx' => (host.arch === '
 /** Whether some program debugs: a host without it is as it was. */
 const debugs = ({ vms, processes }: ResolvedScenario): boolean =>
   vms.some(({ vcpus }) => vcpus.some(({ ops }) => ops.some(({ op }) => Object.hasOwn(GUEST_DEBUG_GUEST_OPERATIONS, op)))) ||
-  processes.some(({ threads }) =>
-    threads.some(({ program }) => program.ops.some(({ op }) => Object.hasOwn(GUEST_DEBUG_HOST_OPERATIONS, op))),
-  );
+  processes.some(({ threads }) => threads.some(({ program }) => program.ops.some(({ op }) => op === 'KVM_SET_GUEST_DEBUG')));
 
 /** What debuggers in user space ask for. */
 const requestsOf = ({ processes }: ResolvedScenario) =>
@@ -57,8 +56,8 @@ export const guestDebug: Mechanism = {
   name: 'guest-debug',
   arches: ['amd', 'intel'],
   guestOperations: GUEST_DEBUG_GUEST_OPERATIONS,
-  hostOperations: GUEST_DEBUG_HOST_OPERATIONS,
   properties: guestDebugProperties,
+  structureChecks: notDebugged,
   catalogue: { ...CPU_DEBUG_EVENTS, ...KVM_DEBUG_EVENTS },
   kvm: (scenario) => (debugs(scenario) ? debugKvm(vendorOf(scenario), debuggerOf(scenario)) : {}),
   guest: (scenario) => (debugs(scenario) ? x86GuestParts(vendorOf(scenario), injects(scenario)) : {}),

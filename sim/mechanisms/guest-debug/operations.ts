@@ -1,6 +1,6 @@
 /** What programs on x86 hosts can do with debug registers, beside KVM_RUN. */
 import { z } from 'zod';
-import { BITS64, integer, LIMITS, NAME, VCPU, vcpuNamed } from '../../scenario/fields.ts';
+import { BITS64, integer } from '../../scenario/fields.ts';
 import { type Operation, operation } from '../../scenario/operation.ts';
 
 const FLAG = z.boolean({ error: 'expected true or false' });
@@ -29,40 +29,8 @@ export const GUEST_DEBUG_GUEST_OPERATIONS = {
   icebp: operation('icebp', 'INT1: a debug exception with no bit of its own in DR6.', { at: AT }),
 } satisfies Readonly<Record<string, Operation>>;
 
-const flag = (name: string) => FLAG.describe(`KVM_GUESTDBG_${name}.`).exactOptional();
-const DEBUG = {
-  enable: FLAG.describe('KVM_GUESTDBG_ENABLE: without it all flags are cleared; set with any other flag unless given.').exactOptional(),
-  hw: flag('USE_HW_BP'),
-  step: flag('SINGLESTEP'),
-  sw: flag('USE_SW_BP'),
-  injectDb: flag('INJECT_DB'),
-  injectBp: flag('INJECT_BP'),
-  blockirq: flag('BLOCKIRQ'),
-  known: FLAG.describe('Whether the debugger recognizes hits as its own; true unless given.').exactOptional(),
-  dr0: ADDRESS('DR0 of the debugger. Default 0.'),
-  dr1: ADDRESS('DR1 of the debugger. Default 0.'),
-  dr2: ADDRESS('DR2 of the debugger. Default 0.'),
-  dr3: ADDRESS('DR3 of the debugger. Default 0.'),
-  dr7: ADDRESS('DR7 of the debugger. Default 0.'),
-};
-const SET_ARGS = { vcpu: VCPU, ...DEBUG };
-
-export const GUEST_DEBUG_HOST_OPERATIONS = {
-  KVM_SET_GUEST_DEBUG: {
-    summary: 'Debugs a vCPU from user space; without flags it ends that. arm64 has `enable`, `hw`, `step`, `sw` and `known` alone.',
-    args: SET_ARGS,
-    fields: { vm: NAME, vcpu: integer(0, LIMITS.vcpus - 1), ...DEBUG },
-    compiled: z
-      .strictObject(SET_ARGS)
-      .transform(({ vcpu, ...rest }) => ({ op: 'KVM_SET_GUEST_DEBUG' as const, ...vcpuNamed(vcpu), ...rest })),
-  },
-} satisfies Readonly<Record<string, Operation>>;
-
 declare module '../../scenario/program.ts' {
   interface GuestTablesOf {
     'guest-debug': typeof GUEST_DEBUG_GUEST_OPERATIONS;
-  }
-  interface HostTablesOf {
-    'guest-debug': typeof GUEST_DEBUG_HOST_OPERATIONS;
   }
 }

@@ -17,6 +17,7 @@ import { ARM_DEBUG_EVENTS } from '../../../events/os-lock/arm-debug.ts';
 import type { Mechanism } from '../../host/mechanism.ts';
 import { type Path, type PathIssue, shown } from '../../scenario/issues.ts';
 import { operationsIn, type Structure } from '../../scenario/lowered.ts';
+import { X86_FIELDS } from '../../scenario/set-guest-debug.ts';
 import type { ResolvedScenario, ResolvedVm, Scenario } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
 import { designOf, OS_LOCK_OPTIONS } from './design.ts';
@@ -72,9 +73,6 @@ const viewOf = (scenario: ResolvedScenario, vm: ResolvedVm, vcpu: number): Guest
   read: null,
   undefined: null,
 });
-
-/** Of KVM_SET_GUEST_DEBUG on x86. */
-const X86_FIELDS: readonly string[] = ['injectDb', 'injectBp', 'blockirq', 'dr0', 'dr1', 'dr2', 'dr3', 'dr7'];
 
 /** vCPUs that ioctls name and the scenario lacks, and operations that nothing would answer. */
 function checks({ host, vms = {}, processes = {} }: Scenario): readonly PathIssue[] {

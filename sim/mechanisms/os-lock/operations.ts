@@ -43,13 +43,6 @@ const ofVcpu = <A extends Arguments>(op: HostOp['op'], summary: string, args: A)
 };
 
 export const OS_LOCK_HOST_OPERATIONS = {
-  KVM_SET_GUEST_DEBUG: ofVcpu('KVM_SET_GUEST_DEBUG', 'Debugs a vCPU from user space; without flags it ends that.', {
-    enable: FLAG.describe('KVM_GUESTDBG_ENABLE: without it all flags are cleared; set with any other flag unless given.').exactOptional(),
-    hw: FLAG.describe('KVM_GUESTDBG_USE_HW: breakpoint and watchpoint 0 are the debugger’s.').exactOptional(),
-    step: FLAG.describe('KVM_GUESTDBG_SINGLESTEP.').exactOptional(),
-    sw: FLAG.describe('KVM_GUESTDBG_USE_SW_BP.').exactOptional(),
-    known: FLAG.describe('Whether the VMM recognizes hits as its own; true unless given.').exactOptional(),
-  }),
   KVM_GET_REG_LIST: ofVcpu('KVM_GET_REG_LIST', 'Lists the registers that a VMM can save.', {}),
   KVM_GET_ONE_REG: ofVcpu('KVM_GET_ONE_REG', 'Reads a register of a vCPU.', { reg: REG }),
   KVM_SET_ONE_REG: ofVcpu('KVM_SET_ONE_REG', 'Writes a register of a vCPU.', { reg: REG, value: BITS64 }),

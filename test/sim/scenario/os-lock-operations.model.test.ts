@@ -21,7 +21,7 @@ const flags = (...names: readonly string[]): readonly string[] =>
 const VALUES = [0, 0xa, 0xa001];
 const written = (of: string) => SYSREGS.flatMap((reg) => VALUES.map((value) => `{ ${of}reg: ${reg}, value: ${value} }`));
 
-const HOST: Readonly<Record<keyof typeof OS_LOCK_HOST_OPERATIONS, readonly string[]>> = {
+const HOST: Readonly<Record<keyof typeof OS_LOCK_HOST_OPERATIONS | 'KVM_SET_GUEST_DEBUG', readonly string[]>> = {
   KVM_SET_GUEST_DEBUG: ['', ', enable: false'].flatMap((first) =>
     flags('hw', 'step', 'sw').flatMap((given) => [`{ ${VCPU}${first}${given} }`, `{ ${VCPU}${first}${given}, known: false }`]),
   ),

@@ -25,7 +25,9 @@ const GUEST: Readonly<Record<keyof typeof GUEST_OPERATIONS, readonly string[]>> 
   mmio: ['{ gpa: 0 }', '{ gpa: 0xfee00000, write: true }', '{ gpa: 0xfffffffffffff, write: false }'],
   'debug-exit': ['{}'],
 };
-const HOST: Readonly<Record<keyof typeof HOST_OPERATIONS | keyof typeof USER_VMM_HOST_OPERATIONS, readonly string[]>> = {
+type Tries = Exclude<keyof typeof HOST_OPERATIONS, 'KVM_SET_GUEST_DEBUG'> | keyof typeof USER_VMM_HOST_OPERATIONS;
+/** KVM_SET_GUEST_DEBUG is tried by guest-debug and os-lock. */
+const HOST: Readonly<Record<Tries, readonly string[]>> = {
   KVM_RUN: [`{ ${VCPU} }`, `{ ${VCPU}, reenter: true }`, `{ ${VCPU}, reenter: false }`],
   madvise: ['{ vm: vm0 }'],
   tgkill: [`{ ${VCPU} }`],
