@@ -10,6 +10,7 @@ import { topologyOf } from '../../sim/host/topology.ts';
 import { SHIPPED_MECHANISMS } from '../../sim/mechanisms/index.ts';
 import type { ResolvedScenario } from '../../sim/scenario/types.ts';
 import * as w from '../claims/world.ts';
+import { debugHost, VENDORS } from '../guest-debug/hosts.ts';
 import { crowded } from '../sim/crowded.ts';
 import { engineOf, type Played, play, SHIPPED, seeds, shipped } from '../sim/play.ts';
 import { finish, steer, to } from '../sim/steer.ts';
@@ -34,8 +35,18 @@ const CROWDS: readonly [Partial<HostOptions>, 'direct' | 'pending'][] = [
   [{ 'kvm.rmpFault': 'panic-sigbus', 'kvm.mapLock': 'user' }, 'pending'],
 ];
 const shippedWorlds = SHIPPED.map(({ name, variant }) => [`${name} ${variant}`, shipped(name, variant)] as const);
+/** Guests that debug, and debuggers in user space. */
+const DEBUGGED = VENDORS.flatMap((vendor) => {
+  const guest = ['{ mov-to-dr: { dr: 0, value: 0x5000 } }', '{ int3: {} }', '{ icebp: {} }'];
+  const host = { vendor, guest, cpus: 2, preemption: 'full', beside: true } as const;
+  return [
+    [`debugs itself on ${vendor}`, debugHost(host)] as const,
+    [`is debugged on ${vendor}`, debugHost({ ...host, debug: 'sw: true' })] as const,
+  ];
+});
 const worlds: readonly (readonly [string, ResolvedScenario])[] = [
   ...shippedWorlds,
+  ...DEBUGGED,
   ...CROWDS.map(([options, ticks]) => [`crowded ${Object.values(options).join(' ')}`, crowded(options, { ticks })] as const),
 ];
 
