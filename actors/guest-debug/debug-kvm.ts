@@ -15,6 +15,7 @@ import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, ke
 import { exitInfo, vcpuOf } from '../kvm/kvm-env.ts';
 import type { KvmParts, VcpuIoctl } from '../kvm/slots.ts';
 import type { UserLoop } from '../kvm/vmm.ts';
+import type { Fastpath } from '../kvm/x86.ts';
 import type { Source } from '../path/path.ts';
 import { exceptionInfo } from '../vmx/vmx.ts';
 import { kdbOf } from './vcpu-debug.ts';
@@ -37,6 +38,8 @@ declare module '../host/host-env.ts' {
     /** kvm_run->debug.arch of this turn, and of the last KVM_RUN. */
     readonly debugged?: DebugExit | undefined;
     readonly debugExit?: DebugExit | undefined;
+    /** An exception waits to be injected, so that KVM_REQ_EVENT is pending. */
+    readonly debugQueued?: boolean | undefined;
     readonly debugErrno?: 'EBUSY' | undefined;
   }
   interface HostThread {
@@ -54,7 +57,7 @@ const handled = (env: HostEnv, name: string, source: Source, event: (l: HostLoca
   step(name, {
     ...source,
     send: (t, l) => [toKdb(env, t, event(l)), toKdb(env, t, { type: 'kdb.exit?' })],
-    answers: { 'kdb.exit': ({ exit }) => (exit === null ? {} : { debugged: exit, returns: true }) },
+    answers: { 'kdb.exit': ({ exit, queued }) => ({ debugQueued: queued, ...(exit !== null && { debugged: exit, returns: true }) }) },
   });
 
 const drEvent = ({ dr, write, value, rip, next }: DrExit): VcpuDebugEvent => ({ type: 'kdb.dr', dr, write, value, rip, next });
@@ -86,6 +89,20 @@ const vmxExits = {
     },
   },
 };
+
+/** kvm_can_use_hv_timer(): SVM has no timer of its own. @see kernel arch/x86/kvm/x86.c, handle_fastpath_set_tscdeadline() */
+const isReentered = (vendor: DebugVendor) => (l: HostLocals) =>
+  vendor === 'vmx' && exitInfo(l, 'MSR_FASTPATH').msr === 'tsc-deadline' && l.returns !== true && l.debugQueued !== true;
+
+const fastpathOf = (vendor: DebugVendor): Fastpath => ({
+  items: (env) => [
+    handled(env, 'handle_fastpath_set_msr_irqoff', X86('handle_fastpath_set_msr_irqoff()'), (l) => ({
+      type: 'kdb.skip',
+      next: exitInfo(l, 'MSR_FASTPATH').next,
+    })),
+  ],
+  reenters: isReentered(vendor),
+});
 
 /** What the operation asks for. ENABLE is set with any other flag, unless it says what it is. */
 function requestOf({ enable, hw, step: single, sw, injectDb, injectBp, blockirq, dr0, dr1, dr2, dr3, dr7 }: SetGuestDebugOp): DebugRequest {
@@ -197,8 +214,12 @@ export function debugKvm(vendor: DebugVendor, attached: 'knows' | 'does-not' | n
       order: ORDER,
       items: (env) => [tell('sync_dirty_debug_regs', X86('vcpu_enter_guest(), KVM_DEBUGREG_WONT_EXIT'), () => ({ type: 'kdb.sync' }), env)],
     },
-    ...(vendor === 'svm' ? { exits: svmExits } : vmxExits),
-    turnLocals: ['debugged'],
+    // The fastpath has handled it: EXIT_FASTPATH_EXIT_HANDLED.
+    ...(vendor === 'svm'
+      ? { exits: { ...svmExits, MSR_FASTPATH: () => [] } }
+      : { ...vmxExits, exits: { ...vmxExits.exits, MSR_FASTPATH: () => [] } }),
+    turnLocals: ['debugged', 'debugQueued'],
+    fastpath: { MSR_FASTPATH: fastpathOf(vendor) },
     hasInsns: true,
     ...(attached !== null && {
       leaveToUser: { order: ORDER, items: () => [note((_t, l) => ({ debugExit: l.debugged }))] },

@@ -103,8 +103,9 @@ export function vcpuDebugMachine(design: VcpuDebugDesign) {
         enqueue.emit(outgoing(sender(event), { type: 'kdb.guestDebugSet', error: change === 'EBUSY' ? change : null }));
         if (change !== 'EBUSY') enqueue.assign(change);
       }),
-      exit: enqueueActions(({ context: { exits, run }, event, enqueue }) => {
-        enqueue.emit(outgoing(sender(event), { type: 'kdb.exit', exit: exits ? run : null }));
+      exit: enqueueActions(({ context: { exits, run, exception }, event, enqueue }) => {
+        const queued = exception?.injected === false;
+        enqueue.emit(outgoing(sender(event), { type: 'kdb.exit', exit: exits ? run : null, queued }));
         enqueue.assign({ exits: false });
       }),
       resume: enqueueActions(({ context: { skipped, value, delivered }, event, enqueue }) => {

@@ -52,7 +52,7 @@ declare module '../kvm/guest-program.ts' {
 const { path, step, call, loop, when, note, leaveLoop } = guest;
 const APM: Source = { source: 'APM vol. 2, "Debug and Performance Resources"; SDM vol. 3, "Debug Exceptions"', grade: 'manual' };
 
-const OPERATIONS = ['insn', 'mov-ss', 'mov-to-dr', 'mov-from-dr', 'popf', 'sti', 'int3', 'icebp'] as const;
+const OPERATIONS = ['insn', 'mov-ss', 'mov-to-dr', 'mov-from-dr', 'popf', 'sti', 'int3', 'icebp', 'wrmsr-fastpath'] as const;
 type DebugOp = Extract<GuestOp, { readonly op: (typeof OPERATIONS)[number] }>;
 
 /** Where instructions stand that no breakpoint is put at, and the guest's handler of #DB. */
@@ -83,6 +83,8 @@ function insnOf(env: GuestEnv, v: Vcpu): DebuggedInsn {
       return { kind: 'mov-dr', rip, move: { dr: op.dr, write: false, value: 0 } };
     case 'popf':
       return { kind: 'popf', rip, tf: op.tf };
+    case 'wrmsr-fastpath':
+      return { kind: 'plain', rip };
     default:
       return { kind: op.op, rip };
   }
@@ -118,6 +120,18 @@ function exitOf(vendor: DebugVendor, v: Vcpu, insn: DebuggedInsn, { exit, bits, 
   return vendor === 'vmx' ? vmexit(v, 'EXCEPTION_NMI', { vector: 'BP', ...info }) : vmexit(v, 'EXCP_BP', info);
 }
 
+/** The next entry: what KVM has left in the guest's registers, and what it has injected. */
+const resume: GuestItem = step('resume', {
+  ns: 20,
+  send: (v) => outgoing(accountOf(v).kvm, { type: 'kdb.resume?' }),
+  answers: {
+    'kdb.resumed': ({ skipped, value, exception }, _v, l) => ({
+      gone: { skipped, value, exception },
+      raises: exception === null ? undefined : { vector: exception, retired: skipped || l.met?.retired === true },
+    }),
+  },
+});
+
 /**
  * One instruction until it is done or something is raised: tried, and where KVM was told of it,
  * tried again unless KVM has done it.
@@ -136,22 +150,26 @@ const attempt = (vendor: DebugVendor, insn: (v: Vcpu) => DebuggedInsn): readonly
     }),
     when([(_v, l) => l.met!.exit === null, [leaveLoop]]),
     step('vmexit', { inside: true, send: (v, l) => exitOf(vendor, v, insn(v), l.met!) }),
-    // The next entry: what KVM has left in the guest's registers, and what it has injected.
-    step('resume', {
-      ns: 20,
-      send: (v) => outgoing(accountOf(v).kvm, { type: 'kdb.resume?' }),
-      answers: {
-        'kdb.resumed': ({ skipped, value, exception }, _v, l) => ({
-          gone: { skipped, value, exception },
-          raises: exception === null ? undefined : { vector: exception, retired: skipped || l.met!.retired },
-        }),
-      },
-    }),
+    resume,
     when([(_v, l) => l.raises !== undefined || l.gone!.skipped || l.met!.retired, [leaveLoop]]),
   ),
 ];
 
-const valueRead = ({ met, gone }: GuestLocals): U64 => (gone?.skipped ? gone.value : met!.value);
+/** A WRMSR that exits, and that KVM does. */
+const exitingWrmsr = (env: GuestEnv): readonly GuestItem[] => [
+  note(() => ({ met: undefined, gone: undefined, raises: undefined })),
+  step('WRMSR', {
+    send: (v) => {
+      const op = opOf(env, v);
+      if (op.op !== 'wrmsr-fastpath') throw new Error(`${op.op} writes no MSR`);
+      const { rip } = insnOf(env, v);
+      return vmexit(v, 'MSR_FASTPATH', { msr: op.msr, rip, next: behind(rip) });
+    },
+  }),
+  resume,
+];
+
+const valueRead = ({ met, gone }: GuestLocals): U64 => (gone?.skipped ? gone.value : (met?.value ?? 0));
 
 /** The guest's handler: of #DB it reads DR6 and clears it; the others come back at once. */
 const handlerPath = (vendor: DebugVendor): GuestPath =>
@@ -202,7 +220,7 @@ function insnPath(env: GuestEnv, vendor: DebugVendor, name: string, injects: boo
     [
       ...(injects ? [call(path('boundary', APM, [boundary, when([(_v: Vcpu, l: GuestLocals) => l.taken !== undefined, [handle]])]))] : []),
       loop(
-        ...attempt(vendor, insn),
+        ...(name === 'wrmsr_fastpath' ? exitingWrmsr(env) : attempt(vendor, insn)),
         when([(_v, l) => l.raises === undefined, [leaveLoop]]),
         step('exception', {
           set: (v, l) => ({ debug: raised(accountOf(v), vendor, insn(v), l.raises!.vector) }),

@@ -39,6 +39,8 @@ export interface Vendor {
   readonly head: (env: HostEnv, requests: HostItem) => readonly HostItem[];
   /** Whether a turn that `returns` at its head walks on to R10, where it is given up. */
   readonly errorsReachR10: boolean;
+  /** R12: what stands around the entry and the exit; they are alone unless given. */
+  readonly aroundGuest?: (env: HostEnv, run: HostItem) => readonly HostItem[];
   /** R8: steps of the vendor's own, before those of mechanisms. */
   readonly prepare: readonly HostItem[];
   /** Between R5 and R19: turns, and where the work of the thread's flags is done (R18). */
@@ -190,7 +192,7 @@ const enterGuest = (env: HostEnv) => {
     step(mode, { ns: 5, send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.setMode', mode }) });
   const throughGuest = [
     ...slots.items('beforeGuest', env),
-    call(worldSwitch(env)),
+    ...(env.vendor.aroundGuest?.(env, call(worldSwitch(env))) ?? [call(worldSwitch(env))]),
     ...slots.items('afterGuest', env),
     ...slots.items('restore', env),
   ];

@@ -6,16 +6,17 @@
  * kvm_emulate_halt()
  */
 import { outgoing } from '../../events/event.ts';
-import { type HostEnv, type HostItem, host, kernelSource } from '../host/host-env.ts';
+import type { ExitReason } from '../../events/kvm.ts';
+import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
 import { otherwise } from '../path/path.ts';
 import { haltPath } from './block.ts';
 import { vcpuOf } from './kvm-env.ts';
 import type { Turn, Vendor } from './kvm-run.ts';
 import { recordedAt } from './recordings.ts';
 import { X86_REQUESTS } from './requests.ts';
-import { handleWork } from './thread-work.ts';
+import { exitRequest, handleWork } from './thread-work.ts';
 
-const { path, step, call, loop, when, leaveLoop, leavePath } = host;
+const { path, step, call, loop, when, note, leaveLoop, leavePath } = host;
 const X86 = (functions: string) => kernelSource(`arch/x86/kvm/x86.c, ${functions}`);
 const FPU = X86('kvm_arch_vcpu_ioctl_run(), kvm_load_guest_fpu(), kvm_put_guest_fpu()').source;
 const HALT = X86('kvm_emulate_halt(), __kvm_emulate_halt()').source;
@@ -48,6 +49,48 @@ const emulateHalt = (env: HostEnv): readonly HostItem[] => [
   }),
 ];
 
+declare module './slots.ts' {
+  interface Keyed {
+    /**
+     * R12, by exit reason: exits that are handled with interrupts off, before R13. The guest is
+     * entered again at once where that is so on this vendor.
+     */
+    readonly fastpath: Readonly<Partial<Record<ExitReason, Fastpath>>>;
+  }
+}
+
+/** What handles an exit on the fastpath. @public */
+export interface Fastpath {
+  readonly items: (env: HostEnv) => readonly HostItem[];
+  /** EXIT_FASTPATH_REENTER_GUEST; else EXIT_FASTPATH_EXIT_HANDLED, or user space sees it. */
+  readonly reenters: (l: HostLocals) => boolean;
+}
+
+/**
+ * The loop around the vendor's run: it goes on while the fastpath has handled the exit and nothing
+ * is pending.
+ */
+const fastpathLoop = (env: HostEnv, run: HostItem): readonly HostItem[] => {
+  const handlers = Object.entries(env.slots.keyed('fastpath')) as [ExitReason, Fastpath][];
+  if (handlers.length === 0) return [run];
+  const again = path('reenter_guest', X86('vcpu_enter_guest(), EXIT_FASTPATH_REENTER_GUEST'), [call(exitRequest(env))]);
+  const cases = handlers.map(([reason, { items, reenters }]) => {
+    const isIt = (_t: HostThread, l: HostLocals): boolean => l.exit?.reason === reason;
+    const goesOn = (_t: HostThread, l: HostLocals): boolean => !reenters(l);
+    return [isIt, [...items(env), when([goesOn, [leaveLoop]])]] as const;
+  });
+  const isPending = (_t: HostThread, l: HostLocals): boolean => l.pending === true;
+  return [
+    loop(
+      run,
+      when(...cases, [otherwise, [leaveLoop]]),
+      call(again),
+      when([isPending, [leaveLoop]]),
+      note(() => ({ exit: undefined })),
+    ),
+  ];
+};
+
 /** The fields of a vendor on which SVM and VMX agree. */
 export const x86Vendor = {
   enterGuest: { name: 'vcpu_enter_guest', ...X86('vcpu_enter_guest()') },
@@ -55,6 +98,7 @@ export const x86Vendor = {
   /** `goto out`: an error of R6 ends vcpu_run(). */
   head: (_env, requests) => [requests, when([(_t, l) => l.returns === true, [leavePath]])],
   errorsReachR10: false,
+  aroundGuest: fastpathLoop,
   runLoop: vcpuRun,
   /** MSRs that only user mode needs, such as TSC_AUX and STAR, come back here, not at R19. */
   returnToUser: (env) => [

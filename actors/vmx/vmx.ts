@@ -66,5 +66,5 @@ export const vmxVendor: Vendor = {
     emulates: true,
   },
   parts: { requests: x86Vendor.requests, exits: { ...x86Vendor.exits, EXCEPTION_NMI: handleExceptionNmi } },
-  keyed: ['exceptions'],
+  keyed: ['exceptions', 'fastpath'],
 };

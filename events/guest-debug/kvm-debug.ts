@@ -1,6 +1,7 @@
 /** Vocabulary of KVM's half of a debugged x86 vCPU, `kdb:VM/N`. */
 import type { ActorId, Delivery, EventOf } from '../event.ts';
 import type { U64 } from '../u64.ts';
+import type { FastpathMsr } from './operations.ts';
 import type {
   BreakpointAddresses,
   CpuDebugRegistersAnswer,
@@ -72,8 +73,8 @@ export type VcpuDebugEvent =
 /** What a host thread hears. */
 export type VcpuDebugThreadEvent = EventOf<{
   'kdb.guestDebugSet': { error: 'EBUSY' | null };
-  /** Null: KVM goes on with the guest. */
-  'kdb.exit': { exit: DebugExit | null };
+  /** Null: KVM goes on with the guest. `queued`: an exception waits, and KVM_REQ_EVENT with it. */
+  'kdb.exit': { exit: DebugExit | null; queued: boolean };
 }>;
 
 /** What a guest finds when it goes on behind an exit. */
@@ -121,6 +122,8 @@ declare module '../kvm.ts' {
     readonly EXCP_DB: DbExit;
     readonly EXCP_BP: { readonly rip: U64 };
     readonly DR_ACCESS: DrExit;
+    /** A write that handle_fastpath_set_msr_irqoff() takes. */
+    readonly MSR_FASTPATH: { readonly msr: FastpathMsr; readonly rip: U64; readonly next: U64 };
   }
 }
 

@@ -2,6 +2,9 @@
 import type { U64 } from '../u64.ts';
 import type { DebugRegister } from './x86-debug.ts';
 
+/** MSRs whose writes KVM handles with interrupts off. */
+export type FastpathMsr = 'tsc-deadline' | 'x2apic-icr';
+
 /** Bytes of a data access. */
 export type AccessLength = 1 | 2 | 4 | 8;
 
@@ -18,6 +21,7 @@ declare module '../program.ts' {
       | { readonly op: 'mov-to-dr'; readonly at?: U64 | undefined; readonly dr: DebugRegister; readonly value: U64 }
       | { readonly op: 'mov-from-dr'; readonly at?: U64 | undefined; readonly dr: DebugRegister }
       | { readonly op: 'popf'; readonly at?: U64 | undefined; readonly tf: boolean }
-      | { readonly op: 'sti' | 'int3' | 'icebp'; readonly at?: U64 | undefined };
+      | { readonly op: 'sti' | 'int3' | 'icebp'; readonly at?: U64 | undefined }
+      | { readonly op: 'wrmsr-fastpath'; readonly at?: U64 | undefined; readonly msr: FastpathMsr };
   }
 }

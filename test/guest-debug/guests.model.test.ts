@@ -51,6 +51,16 @@ const PROGRAMS: readonly (readonly [what: string, guest: readonly string[], exce
     ['mov-to-dr: { dr: 0, value: 0x5000 }', `mov-to-dr: { dr: 7, value: ${DR7.write8} }`, 'mov-ss: { writes: 0x5000 }', 'insn: {}'],
     1,
   ],
+  [
+    'WRMSR of the deadline, which a step follows',
+    ['popf: { tf: true }', 'wrmsr-fastpath: { msr: tsc-deadline }', 'popf: { tf: false }'],
+    2,
+  ],
+  [
+    'WRMSR of the ICR, with the registers its own',
+    ['mov-to-dr: { dr: 3, value: 0x7000 }', 'wrmsr-fastpath: { msr: x2apic-icr }', 'mov-from-dr: { dr: 3 }'],
+    0,
+  ],
   ['ICEBP', ['icebp: {}'], 1],
   ['INT3', ['int3: {}'], 1],
   ['DR4 and DR5, which are DR6 and DR7', ['mov-to-dr: { dr: 5, value: 0x400 }', 'mov-from-dr: { dr: 7 }', 'mov-from-dr: { dr: 4 }'], 0],

@@ -26,6 +26,14 @@ export const GUEST_DEBUG_GUEST_OPERATIONS = {
   popf: operation('popf', 'Writes RFLAGS.TF; the step exception comes behind the next instruction.', { at: AT, tf: FLAG }),
   sti: operation('sti', 'STI.', { at: AT }),
   int3: operation('int3', 'INT3: a breakpoint exception.', { at: AT }),
+  'wrmsr-fastpath': operation(
+    'wrmsr-fastpath',
+    'WRMSR that KVM handles with interrupts off; VMX enters the guest again at once for the deadline of the TSC.',
+    {
+      at: AT,
+      msr: z.enum(['tsc-deadline', 'x2apic-icr']),
+    },
+  ),
   icebp: operation('icebp', 'INT1: a debug exception with no bit of its own in DR6.', { at: AT }),
 } satisfies Readonly<Record<string, Operation>>;
 

@@ -129,7 +129,7 @@ describe.each(VENDORS)('a debugger’s breakpoints on %s', (vendor) => {
   it('are told to user space once', () => {
     const rig = debugged(vendor, ['USE_SW_BP']);
     rig.run({ kind: 'int3' });
-    expect(rig.tell({ type: 'kdb.exit?' })).toEqual({ type: 'kdb.exit', exit: null });
+    expect(rig.tell({ type: 'kdb.exit?' })).toEqual({ type: 'kdb.exit', exit: null, queued: false });
   });
 });
 
