@@ -44,6 +44,10 @@ const RULES: Readonly<Record<string, Omit<Failure, 'message'>>> = {
   ScenarioError: rule('scenario_invalid', EXIT.usage, {
     attempt: 'worldswitch check FILE lists every mistake; docs/scenarios.md explains the keys',
   }),
+  // A model for which a reduction does not hold, and one that is too wide for a search.
+  SymmetryError: rule('usage', EXIT.usage),
+  ClassError: rule('usage', EXIT.usage),
+  SizeError: rule('usage', EXIT.usage),
   UnknownVariantError: rule('unknown_variant', EXIT.usage, { attempt: 'worldswitch scenarios NAME lists the variants' }),
   UnknownMutantError: rule('unknown_mutant', EXIT.usage, { attempt: 'worldswitch machines --scenario NAME lists the mutants' }),
   UnknownParameterError: rule('unknown_parameter', EXIT.usage, { attempt: 'worldswitch scenarios NAME lists the parameters' }),

@@ -9,7 +9,7 @@ import { untakenText } from '../sim/explore/guarantee.ts';
 import type { Exploration, ExploreRequest, Violation } from '../sim/explore/request.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
 import type { Call, Command } from './command.ts';
-import { EXIT, usageError } from './errors.ts';
+import { EXIT } from './errors.ts';
 import { checkFolder } from './folder.ts';
 import { printHoles } from './holes.ts';
 import { commandText, type Printer, styled } from './output.ts';
@@ -103,13 +103,6 @@ function printSharding(printer: Printer, { of, index, file, statesAtLeast }: Sha
     );
 }
 
-/** Errors of the user's input, not internal ones; from a worker they come by name. */
-const REFUSALS: readonly string[] = ['SymmetryError', 'ClassError', 'SizeError'];
-
-function unlessRefused(error: unknown): never {
-  throw error instanceof Error && REFUSALS.includes(error.name) ? usageError(error.message) : error;
-}
-
 async function found(
   reference: string | undefined,
   flags: ExploreFlags,
@@ -139,7 +132,6 @@ async function found(
     return {
       ...(await carry(request, subject, flags, io)
         .catch(shownAsRun({ ...subject, folder: flags.output, io }))
-        .catch(unlessRefused)
         .catch(unlessDamaged(resume))),
       subject,
     };

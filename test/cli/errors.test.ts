@@ -199,6 +199,11 @@ describe('help', () => {
 });
 
 describe('unforeseen errors', () => {
+  it.each(['SymmetryError', 'ClassError', 'SizeError'])('is of the input where a model does not fit a search: %s', (name) => {
+    const error = Object.assign(new Error('too wide; expected fewer CPUs'), { name });
+    expect(failureOf(error)).toMatchObject({ code: 'usage', exit: EXIT.usage, message: 'too wide; expected fewer CPUs' });
+  });
+
   it('are internal, and never pass for the mistake of a user', () => {
     expect(failureOf(new TypeError('x is not a function'))).toMatchObject({ code: 'internal', exit: EXIT.internal });
     expect(failureOf('thrown text')).toMatchObject({ exit: EXIT.internal });

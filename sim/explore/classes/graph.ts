@@ -60,6 +60,7 @@ export class SchedulerGraph {
   /** Alternatives that may be looked at before a pause. */
   allowance = Number.POSITIVE_INFINITY;
   #numbers = 0;
+  readonly #numbersMax: number;
   readonly given: Given[] = [];
   readonly #all: Configuration[] = [];
   readonly #ids = new Map<string, number>();
@@ -72,7 +73,8 @@ export class SchedulerGraph {
   /** By column and alternative. */
   readonly #visible: Visible[][] = [];
 
-  constructor(parts: Parts, steps: ClassSteps) {
+  constructor(parts: Parts, steps: ClassSteps, numbersMax = NUMBERS_MAX) {
+    this.#numbersMax = numbersMax;
     this.world = parts.world;
     this.parts = parts;
     this.steps = steps;
@@ -148,8 +150,10 @@ export class SchedulerGraph {
     const alternatives = configuration.moves!.length + configuration.visible.length;
     this.allowance -= 1 + alternatives;
     this.#numbers += configuration.part.length + alternatives;
-    if (this.#numbers > NUMBERS_MAX)
-      throw new ClassError(`${this.size} configurations of the scheduler were met, and there are more: too many to stand in classes`);
+    if (this.#numbers > this.#numbersMax)
+      throw new ClassError(
+        `${this.size} configurations of the scheduler were met, and there are more: too many to stand in classes; expected fewer CPUs or threads, --reduce none, or a sample of schedules (explore --strategy)`,
+      );
     return configuration;
   }
 

@@ -146,7 +146,10 @@ export class Sampler {
     const seed = splitSeed(this.#request.seed, schedule);
     const drawn = this.#strategyOf(schedule, seed);
     const walked = yield* this.#walkOnce(drawn.strategy);
-    if (walked === null) return false;
+    if (walked === null) {
+      this.#steps += this.#walk.steps;
+      return false;
+    }
     let ended: RunEnd['ended'] = walked;
     ended = this.#deadEnd(ended) ?? ended;
     const { steps } = this.#walk;
@@ -219,8 +222,10 @@ export class Sampler {
     return { by: next.by, strategy: this.#maker.make(next.by, seed, deep ?? depth), depth: deep };
   }
 
-  /** One schedule, to where a run ends, or to where it is cut. */
-  /** Null where it was stopped: on a big host one schedule takes minutes. */
+  /**
+   * One schedule, to where a run ends, or to where it is cut. Null where it was stopped: on a big
+   * host one schedule takes minutes.
+   */
   *#walkOnce(strategy: Strategy): Search<RunEnd['ended'] | null> {
     const walk = this.#walk;
     const view = this.#view;

@@ -4,6 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { MemoEngine } from '../../../sim/engine/memo.ts';
+import { ComponentGraph } from '../../../sim/explore/classes/component-graph.ts';
 import { ClassSearch } from '../../../sim/explore/classes/search.ts';
 import { explore } from '../../../sim/explore/explore.ts';
 import type { Search } from '../../../sim/explore/request.ts';
@@ -37,6 +38,20 @@ describe('a search of a big host', () => {
     expect(search.space.count).toBe(0);
   });
 
+  it('over classes is refused where their graph outgrows its bound', () => {
+    const scenario = bigHost({ cpus: 8 });
+    const { parts, steps, world } = new ClassSearch(
+      { scenario, budget: { states: 10 }, renames: 'none' },
+      new MemoEngine(topologyOf(scenario)),
+    );
+    const graph = new ComponentGraph(parts, steps, 10_000);
+    const { configuration, program } = parts.split(world.initial);
+    steps.fit();
+    expect(() => graph.componentOf(graph.put(configuration, program))).toThrow(
+      /too many to stand in classes; expected fewer CPUs or threads/,
+    );
+  });
+
   it('draws schedules that can be stopped on the way', () => {
     const sampler = new Sampler({
       scenario: bigHost({ cpus: 32 }),
@@ -49,6 +64,7 @@ describe('a search of a big host', () => {
     });
     const { turns, result } = stoppedAtOnce(sampler.run());
     expect({ turns, limit: result.limit, schedules: result.schedules }).toEqual({ turns: 1, limit: 'stopped', schedules: 0 });
+    expect(result.steps).toBeGreaterThan(100);
   });
 
   it('is refused where a column has more alternatives than are told apart', () => {

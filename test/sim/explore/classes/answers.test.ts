@@ -10,17 +10,10 @@ import { explore } from '../../../../sim/explore/explore.ts';
 import { finish } from '../../../../sim/explore/turns.ts';
 import type { Topology } from '../../../../sim/store.ts';
 import { CATALOGUE, toy } from '../toy.ts';
-import { equal, STATES, scheduling } from './toys.ts';
+import { equal, STATES, SWITCHED_TASK, scheduling, type Task } from './toys.ts';
 
 const CPU: ActorId = 'node:9';
 const TASK: ActorId = 'other:0';
-
-interface Task {
-  readonly cpu: boolean;
-  /** The program goes from 0 to 1 and back. */
-  readonly did: number;
-  readonly frames: object;
-}
 
 /** What a task does when it loses its CPU, by where its program is. */
 interface Answer {
@@ -39,9 +32,7 @@ function answering(answers: readonly Answer[]): AnyStateMachine {
   }));
   const moves = assign({ did: ({ context }: { context: Task }) => 1 - context.did }) as never;
   return setup({ types: { context: {} as Task } }).createMachine({
-    context: { cpu: false, did: 0, frames: {} },
-    type: 'parallel',
-    meta: { switched: { context: ['cpu'], region: 'switch', frame: 'switch' } },
+    ...SWITCHED_TASK,
     states: {
       code: {
         initial: 'runs',

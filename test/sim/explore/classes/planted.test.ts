@@ -14,7 +14,7 @@ import { sometimes } from '../../../../sim/property.ts';
 import type { Topology } from '../../../../sim/store.ts';
 import type { WorldView } from '../../../../sim/view.ts';
 import { actorIn, CATALOGUE, machineOf, rule, type StateTable, toy } from '../toy.ts';
-import { equal, STATES, scheduling } from './toys.ts';
+import { equal, STATES, SWITCHED_TASK, scheduling, type Task } from './toys.ts';
 
 const SCHEDULER: ActorId = 'node:9';
 const CPU: ActorId = 'pcpu:0';
@@ -128,18 +128,10 @@ describe('a step in the middle of a switch', () => {
   });
 });
 
-interface Task {
-  readonly cpu: boolean;
-  readonly did: number;
-  readonly frames: object;
-}
-
 /** A task whose scheduler's half says whether it has the CPU. */
 function task(reacts: (task: Task) => boolean, offers: (task: Task) => boolean): AnyStateMachine {
   return setup({ types: { context: {} as Task } }).createMachine({
-    context: { cpu: false, did: 0, frames: {} },
-    type: 'parallel',
-    meta: { switched: { context: ['cpu'], region: 'switch', frame: 'switch' } },
+    ...SWITCHED_TASK,
     states: {
       code: {
         initial: 'runs',

@@ -25,6 +25,20 @@ export const cpuBeside = (scheduler: States, program: States): Topology => ({
   catalogue: { ...CATALOGUE, step: 'bus', told: 'bus' },
 });
 
+/** A task that has the CPU or not, and has done something or not. */
+export interface Task {
+  readonly cpu: boolean;
+  readonly did: number;
+  readonly frames: object;
+}
+
+/** How its machine begins, and what the context switch keeps of it. */
+export const SWITCHED_TASK = {
+  context: { cpu: false, did: 0, frames: {} } as Task,
+  type: 'parallel',
+  meta: { switched: { context: ['cpu'], region: 'switch', frame: 'switch' } },
+} as const;
+
 /** Compared with the search over all states, and equal. */
 export function equal(scenario: ResolvedScenario): Compared {
   const result = compared(scenario, STATES)!;
