@@ -10,6 +10,7 @@ import '../actors/kvm/kvm-run.ts';
 import '../actors/kvm/slots.ts';
 import '../actors/kvm/tgkill.ts';
 import '../actors/kvm/user-exits.ts';
+import '../actors/kvm/x86.ts';
 import '../actors/os-lock/arm-env.ts';
 import '../actors/os-lock/arm-guest.ts';
 import '../actors/sev-snp/snp-env.ts';

@@ -116,9 +116,6 @@ export const cpuDebugRegistersMachine = (vendor: DebugVendor) =>
     types: { context: {} as CpuDebugRegisters, events: {} as Stamped<CpuDebugRegistersEvent>, emitted: {} as Outgoing },
     actions: {
       write: assign(({ context, event }: Args) => (event.type === 'dr.set' ? { registers: hostWrote(context, event) } : context)),
-      read: enqueueActions(({ context, event, enqueue }) => {
-        enqueue.emit(outgoing(sender(event), { type: 'dr.values', registers: context.registers }));
-      }),
       enter: assign(({ context, event }: Args) => (event.type === 'dr.enter' ? entered(vendor, context, event) : context)),
       run: enqueueActions(({ context, event, enqueue }) => {
         if (event.type !== 'dr.insn?') return;
@@ -146,7 +143,6 @@ export const cpuDebugRegistersMachine = (vendor: DebugVendor) =>
         tags: 'rest',
         on: {
           'dr.set': { actions: 'write' },
-          'dr.read?': { actions: 'read' },
           'dr.enter': { target: 'guest', actions: 'enter' },
         },
       },

@@ -90,7 +90,10 @@ const vmxExits = {
   },
 };
 
-/** kvm_can_use_hv_timer(): SVM has no timer of its own. @see kernel arch/x86/kvm/x86.c, handle_fastpath_set_tscdeadline() */
+/**
+ * kvm_can_use_hv_timer(): SVM has no timer of its own.
+ * @see kernel arch/x86/kvm/x86.c, handle_fastpath_set_tscdeadline()
+ */
 const isReentered = (vendor: DebugVendor) => (l: HostLocals) =>
   vendor === 'vmx' && exitInfo(l, 'MSR_FASTPATH').msr === 'tsc-deadline' && l.returns !== true && l.debugQueued !== true;
 

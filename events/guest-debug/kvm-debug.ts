@@ -136,7 +136,7 @@ declare module '../vmx.ts' {
 
 declare module '../index.ts' {
   interface ThreadEventsOf {
-    'guest-debug': Extract<CpuDebugRegistersAnswer, { readonly type: 'dr.values' }> | VcpuDebugThreadEvent;
+    'guest-debug': VcpuDebugThreadEvent;
   }
   interface GuestEventsOf {
     'guest-debug': Extract<CpuDebugRegistersAnswer, { readonly type: 'dr.met' }> | VcpuDebugGuestEvent;

@@ -84,7 +84,6 @@ export interface InsnMet {
 export type CpuDebugRegistersEvent = EventOf<{
   /** set_debugreg() of the host; what is not named stays. */
   'dr.set': { db?: BreakpointAddresses; dr6?: U64; dr7?: U64 };
-  'dr.read?': object;
   /** VM entry: `dr6` null where no guest state area has it (VMX). */
   'dr.enter': { controls: GuestDebugControls; dr6: U64 | null; dr7: U64 };
   /** VM exit: what the guest state area gets. */
@@ -96,7 +95,6 @@ export type CpuDebugRegistersEvent = EventOf<{
 
 /** What they answer. */
 export type CpuDebugRegistersAnswer = EventOf<{
-  'dr.values': { registers: DebugRegisters };
   'dr.left': { registers: DebugRegisters; flags: DebugFlags; shadow: Shadow; pending: U64 };
   'dr.met': InsnMet;
 }>;
@@ -115,8 +113,6 @@ export interface DebugExit {
 /** All of them are bus messages: registers, and fields of the guest state area. */
 export const CPU_DEBUG_EVENTS = {
   'dr.set': 'bus',
-  'dr.read?': 'bus',
-  'dr.values': 'bus',
   'dr.enter': 'bus',
   'dr.leave?': 'bus',
   'dr.left': 'bus',

@@ -61,6 +61,7 @@ const SHARED: Readonly<Record<string, readonly string[]>> = {
       'lost',
       'met',
       'mutex',
+      'next',
       'on',
       'op',
       'outcome',

@@ -24,6 +24,7 @@ const UNHEARD: Readonly<Record<string, string>> = {
   'vm.readLockMmu': 'no shipped scenario has a guest that touches a page for the first time; test/actors/kvm/kernel-exits.test.ts does',
   'vm.readUnlockMmu': 'the same',
   'sem.leave': 'no shipped scenario sends a signal to a task that waits for the semaphore; test/claims/split-lock/sld-gen2.test.ts does',
+  'kdb.restore': 'no host has breakpoints of its own; test/actors/guest-debug/vcpu-debug-run.test.ts does',
 };
 
 const UNCHECKED = { properties: { always: [], sometimes: [], eventually: [] } };
@@ -37,11 +38,12 @@ const CROWDS: readonly [Partial<HostOptions>, 'direct' | 'pending'][] = [
 const shippedWorlds = SHIPPED.map(({ name, variant }) => [`${name} ${variant}`, shipped(name, variant)] as const);
 /** Guests that debug, and debuggers in user space. */
 const DEBUGGED = VENDORS.flatMap((vendor) => {
-  const guest = ['{ mov-to-dr: { dr: 0, value: 0x5000 } }', '{ int3: {} }', '{ icebp: {} }'];
+  const guest = ['{ mov-to-dr: { dr: 0, value: 0x5000 } }', '{ int3: {} }', '{ icebp: {} }', '{ wrmsr-fastpath: { msr: tsc-deadline } }'];
   const host = { vendor, guest, cpus: 2, preemption: 'full', beside: true } as const;
   return [
     [`debugs itself on ${vendor}`, debugHost(host)] as const,
     [`is debugged on ${vendor}`, debugHost({ ...host, debug: 'sw: true' })] as const,
+    [`is attached to on ${vendor}`, debugHost({ ...host, attaches: 'sw: true' })] as const,
   ];
 });
 const worlds: readonly (readonly [string, ResolvedScenario])[] = [

@@ -15,6 +15,7 @@ import type { Mechanism } from '../../host/mechanism.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
 import { notDebugged } from './checks.ts';
+import { GUEST_DEBUG_MUTANTS } from './mutants.ts';
 import { GUEST_DEBUG_GUEST_OPERATIONS } from './operations.ts';
 import { guestDebugProperties } from './properties.ts';
 
@@ -70,5 +71,6 @@ export const guestDebug: Mechanism = {
           vcpuDebug: vcpuDebugMachine(vcpuDebugDesign(vendorOf(scenario), scenario.host.kernel)),
         }
       : {},
+  mutants: GUEST_DEBUG_MUTANTS,
   vcpu: (scenario, vm, vcpu) => (debugs(scenario) ? { debug: accountOfStart(kdbOf(`vcpu:${vm.id}/${vcpu}`)) } : {}),
 };
