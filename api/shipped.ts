@@ -4,6 +4,7 @@
  * types (`test/house/front-door.test.ts` compares); a new one is one more line.
  */
 import '../actors/guest-debug/debug-kvm.ts';
+import '../actors/guest-debug/perf-breakpoint.ts';
 import '../actors/guest-debug/x86-guest.ts';
 import '../actors/kvm/kvm-env.ts';
 import '../actors/kvm/kvm-run.ts';

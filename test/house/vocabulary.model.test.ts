@@ -24,7 +24,6 @@ const UNHEARD: Readonly<Record<string, string>> = {
   'vm.readLockMmu': 'no shipped scenario has a guest that touches a page for the first time; test/actors/kvm/kernel-exits.test.ts does',
   'vm.readUnlockMmu': 'the same',
   'sem.leave': 'no shipped scenario sends a signal to a task that waits for the semaphore; test/claims/split-lock/sld-gen2.test.ts does',
-  'kdb.restore': 'no host has breakpoints of its own; test/actors/guest-debug/vcpu-debug-run.test.ts does',
 };
 
 const UNCHECKED = { properties: { always: [], sometimes: [], eventually: [] } };
@@ -36,7 +35,7 @@ const CROWDS: readonly [Partial<HostOptions>, 'direct' | 'pending'][] = [
   [{ 'kvm.rmpFault': 'panic-sigbus', 'kvm.mapLock': 'user' }, 'pending'],
 ];
 const shippedWorlds = SHIPPED.map(({ name, variant }) => [`${name} ${variant}`, shipped(name, variant)] as const);
-/** Guests that debug, and debuggers in user space. */
+/** Guests that debug, debuggers in user space, and perf beside them. */
 const DEBUGGED = VENDORS.flatMap((vendor) => {
   const guest = ['{ mov-to-dr: { dr: 0, value: 0x5000 } }', '{ int3: {} }', '{ icebp: {} }', '{ wrmsr-fastpath: { msr: tsc-deadline } }'];
   const host = { vendor, guest, cpus: 2, preemption: 'full', beside: true } as const;
@@ -44,6 +43,10 @@ const DEBUGGED = VENDORS.flatMap((vendor) => {
     [`debugs itself on ${vendor}`, debugHost(host)] as const,
     [`is debugged on ${vendor}`, debugHost({ ...host, debug: 'sw: true' })] as const,
     [`is attached to on ${vendor}`, debugHost({ ...host, attaches: 'sw: true' })] as const,
+    [
+      `runs beside perf on ${vendor}`,
+      debugHost({ ...host, perf: ['perf-breakpoint: { address: 0 }', 'touch-address: { address: 0 }', 'perf-remove: {}'] }),
+    ] as const,
   ];
 });
 const worlds: readonly (readonly [string, ResolvedScenario])[] = [
