@@ -50,17 +50,22 @@ export interface DebugCpu {
    */
   readonly exitsBeforeGd: boolean;
   /**
-   * ICEBP exits as an instruction, before it is done; if not, as the trap that it brings. That of
-   * SVM follows from db_interception(), which never steps over it.
-   * @see kernel arch/x86/kvm/vmx/vmx.c, handle_exception_nmi()
+   * ICEBP exits with #DB, before it is done. SVM has an intercept of its own for it, which KVM does
+   * not set.
+   * @see kernel arch/x86/kvm/vmx/vmx.c, handle_exception_nmi(); APM vol. 2, "#DB (Debug)"
    */
   readonly exitsOnIcebp: boolean;
   /**
-   * An intercepted #DB has written DR6 when it exits; DR7.GD is as it was on both.
-   * @see kernel arch/x86/kvm/svm/svm.c, db_interception(); SDM vol. 3, "Architectural State Before
-   * a VM Exit"
+   * An intercepted #DB has written DR6 and cleared DR7.GD when it exits: both are as its handler
+   * would see them.
+   * @see APM vol. 2, "#DB (Debug)"; SDM vol. 3, "Architectural State Before a VM Exit"
    */
-  readonly exitsBehindDr6: boolean;
+  readonly exitsBehindDelivery: boolean;
+  /**
+   * An exit of an instruction saves RF as 0.
+   * @see SDM vol. 3, "Saving RIP, RSP, RFLAGS, and SSP"
+   */
+  readonly forgetsRf: boolean;
   /** @see kernel arch/x86/kvm/x86.c, kvm_is_code_breakpoint_inhibited() */
   readonly movSsHidesCodeBreakpoints: boolean;
   /** ICEBP leaves B0 to B3 as they were. @see Xen xen/arch/x86/debug.c, x86_merge_dr6() */
@@ -73,14 +78,16 @@ export const DEBUG_CPUS: Readonly<Record<DebugVendor, DebugCpu>> = {
   svm: {
     exitsBeforeGd: false,
     exitsOnIcebp: false,
-    exitsBehindDr6: true,
+    exitsBehindDelivery: true,
+    forgetsRf: false,
     movSsHidesCodeBreakpoints: false,
     icebpKeepsTrapBits: true,
   },
   vmx: {
     exitsBeforeGd: true,
     exitsOnIcebp: true,
-    exitsBehindDr6: false,
+    exitsBehindDelivery: false,
+    forgetsRf: true,
     movSsHidesCodeBreakpoints: true,
     icebpKeepsTrapBits: false,
   },
@@ -105,7 +112,7 @@ export interface Ran {
   readonly next: GuestDebugState;
 }
 
-const NOTHING: InsnMet = { exit: null, exception: null, bits: 0, retired: false, value: 0 };
+const NOTHING: InsnMet = { exit: null, exception: null, bits: 0, retired: false, value: 0, tf: false };
 
 /** Delivery of an event clears TF and RF, and ends a shadow. */
 export const handlerEntered = <S extends Pick<GuestDebugState, 'flags' | 'shadow'>>(state: S): S => ({
@@ -116,12 +123,15 @@ export const handlerEntered = <S extends Pick<GuestDebugState, 'flags' | 'shadow
 
 /** An exception other than #DB. A data breakpoint that waits is taken behind it. */
 const raised = (exception: Exclude<DebugVector, 'DB'>, state: GuestDebugState, retired: boolean): Ran => ({
-  met: { ...NOTHING, exception, retired },
+  met: { ...NOTHING, exception, retired, tf: state.flags.tf },
   next: handlerEntered(withoutStep(state)),
 });
 
 /** The exit that KVM has asked for, of an instruction that is not done. */
-const exited = (exit: 'DR' | 'BP', state: GuestDebugState): Ran => ({ met: { ...NOTHING, exit }, next: state });
+const exited = (cpu: DebugCpu, exit: 'DR' | 'BP' | 'MSR', state: GuestDebugState): Ran => ({
+  met: { ...NOTHING, exit },
+  next: cpu.forgetsRf && exit !== 'BP' ? { ...state, flags: { ...state.flags, rf: false } } : state,
+});
 
 /**
  * A debug exception, which tells all that waits as well; to KVM if it has asked for it. The state
@@ -137,12 +147,13 @@ function debugException(
   const bits = bitsOfBoth(raisedBy.bits, state.pending);
   const met: InsnMet = { ...NOTHING, bits, retired, value };
   const told: DebugRegisters = { ...state.registers, dr6: dr6After(state.registers.dr6, bitsOfBoth(bits, kept)) };
+  const delivered = { ...told, dr7: withoutBits(told.dr7, DR7_GD) };
   if (intercepts.db) {
-    const registers = cpu.exitsBehindDr6 ? told : state.registers;
+    const registers = cpu.exitsBehindDelivery ? delivered : state.registers;
     return { met: { ...met, exit: 'DB' }, next: { ...state, registers, pending: 0 } };
   }
-  const registers = { ...told, dr7: withoutBits(told.dr7, DR7_GD) };
-  return { met: { ...met, exception: 'DB' }, next: { ...handlerEntered(state), registers, pending: 0 } };
+  const { tf } = state.flags;
+  return { met: { ...met, exception: 'DB', tf }, next: { ...handlerEntered(state), registers: delivered, pending: 0 } };
 }
 
 /** Bits of the instruction breakpoints that stop the instruction. */
@@ -175,13 +186,13 @@ const registerNumber = ({ dr }: Move): 0 | 1 | 2 | 3 | 6 | 7 => (dr === 4 ? 6 : 
 
 /** Why a MOV DR is not done, or null: #UD as of decoding, then GD, then its value. */
 function moveStopped(cpu: DebugCpu, controls: InsnControls, state: GuestDebugState, move: Move): Ran | null {
-  if (controls.intercepts.dr && cpu.exitsBeforeGd) return exited('DR', state);
+  if (controls.intercepts.dr && cpu.exitsBeforeGd) return exited(cpu, 'DR', state);
   if (controls.de && (move.dr === 4 || move.dr === 5)) return raised('UD', state, false);
   if (hasBits(state.registers.dr7, DR7_GD)) {
     return debugException(cpu, controls, withoutStep(state), { bits: DR6_BD, retired: false });
   }
   if (move.write && registerNumber(move) >= 6 && !isUpperHalfClear(move.value)) return raised('GP', state, false);
-  return controls.intercepts.dr ? exited('DR', state) : null;
+  return controls.intercepts.dr ? exited(cpu, 'DR', state) : null;
 }
 
 function readRegister({ db, dr6, dr7 }: DebugRegisters, move: Move): U64 {
@@ -226,12 +237,11 @@ function completed(cpu: DebugCpu, controls: InsnControls, before: GuestDebugStat
 
 /** INT1. TF is clear in its handler, and it is not stepped. */
 function icebp(cpu: DebugCpu, controls: InsnControls, before: GuestDebugState): Ran {
-  if (controls.intercepts.db && cpu.exitsOnIcebp) {
-    return debugException(cpu, controls, before, { bits: 0, retired: false });
-  }
+  if (controls.intercepts.db && cpu.exitsOnIcebp) return debugException(cpu, controls, before, { bits: 0, retired: false });
+  const unintercepted: InsnControls = { ...controls, intercepts: { ...controls.intercepts, db: false } };
   const next: GuestDebugState = { ...before, flags: { ...before.flags, rf: false }, shadow: null };
   const kept = cpu.icebpKeepsTrapBits ? trapBitsOf(before.registers.dr6) : 0;
-  return debugException(cpu, controls, next, { bits: 0, retired: true, kept });
+  return debugException(cpu, unintercepted, next, { bits: 0, retired: true, kept });
 }
 
 /** What an instruction meets, and what it leaves. */
@@ -243,7 +253,8 @@ export function runInsn(cpu: DebugCpu, controls: InsnControls, before: GuestDebu
   const move = moveOf(insn);
   const stopped = move === null ? null : moveStopped(cpu, controls, before, move);
   if (stopped !== null) return stopped;
-  if (insn.kind === 'int3') return controls.intercepts.bp ? exited('BP', before) : raised('BP', before, true);
+  if (insn.kind === 'wrmsr' && controls.intercepts.msr) return exited(cpu, 'MSR', before);
+  if (insn.kind === 'int3') return controls.intercepts.bp ? exited(cpu, 'BP', before) : raised('BP', before, true);
   if (insn.kind === 'icebp') return icebp(cpu, controls, withoutStep(before));
   return completed(cpu, controls, before, insn);
 }

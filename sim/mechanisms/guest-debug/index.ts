@@ -10,6 +10,7 @@ import { hbpOf, hostBreakpointsDesign, hostBreakpointsMachine } from '../../../a
 import { hostBreakpointOperations } from '../../../actors/guest-debug/perf-breakpoint.ts';
 import { kdbOf, vcpuDebugMachine } from '../../../actors/guest-debug/vcpu-debug.ts';
 import { vcpuDebugDesign } from '../../../actors/guest-debug/vcpu-debug-state.ts';
+import type { DebugVendor } from '../../../actors/guest-debug/x86-debug-rule.ts';
 import { x86GuestParts } from '../../../actors/guest-debug/x86-guest.ts';
 import type { ActorId } from '../../../events/event.ts';
 import { HOST_BREAKPOINT_EVENTS } from '../../../events/guest-debug/host-breakpoints.ts';
@@ -25,7 +26,7 @@ import { GUEST_DEBUG_GUEST_OPERATIONS, GUEST_DEBUG_HOST_OPERATIONS } from './ope
 import { guestDebugProperties } from './properties.ts';
 
 const cpusOf = ({ host }: ResolvedScenario): readonly ActorId[] => Array.from({ length: host.cpus }, (_, cpu) => `pcpu:${cpu}`);
-const vendorOf = ({ host }: ResolvedScenario): 'svm' | 'vmx' => (host.arch === 'amd' ? 'svm' : 'vmx');
+const vendorOf = ({ host }: ResolvedScenario): DebugVendor => (host.arch === 'amd' ? 'svm' : 'vmx');
 
 /** Whether a thread of the host uses breakpoints of the host. */
 const armsHost = ({ processes }: ResolvedScenario): boolean =>
@@ -45,15 +46,17 @@ const requestsOf = ({ processes }: ResolvedScenario) =>
     threads.flatMap(({ program }) => program.ops.flatMap((op) => (op.op === 'KVM_SET_GUEST_DEBUG' ? [op] : []))),
   );
 
-const debuggerOf = (scenario: ResolvedScenario): 'knows' | 'does-not' | null => {
+/** By vCPU: one request that does not know is enough. */
+const debuggersOf = (scenario: ResolvedScenario): ReadonlyMap<ActorId, boolean> => {
+  const idOf = ({ vm, vcpu }: { readonly vm: string; readonly vcpu: number }): ActorId => `vcpu:${vm}/${vcpu}`;
   const requests = requestsOf(scenario);
-  if (requests.length === 0) return null;
-  return requests.every(({ known }) => known !== false) ? 'knows' : 'does-not';
+  const unknown = new Set(requests.filter(({ known }) => known === false).map(idOf));
+  return new Map(requests.map((request) => [idOf(request), !unknown.has(idOf(request))]));
 };
 
 /** Whether user space injects exceptions, of its own or of the guest's. */
 const injects = (scenario: ResolvedScenario): boolean =>
-  debuggerOf(scenario) === 'does-not' || requestsOf(scenario).some((op) => 'injectDb' in op || 'injectBp' in op);
+  requestsOf(scenario).some(({ known, injectDb, injectBp }) => known === false || injectDb !== undefined || injectBp !== undefined);
 
 /** The debug registers of each CPU, KVM's half of each vCPU, and the host's breakpoints. */
 const actors = (scenario: ResolvedScenario): readonly ActorSpec[] =>
@@ -77,7 +80,14 @@ export const guestDebug: Mechanism = {
   structureChecks: (structure) => [...notDebugged(structure), ...notWatched(structure), ...notBesideEncrypted(structure)],
   catalogue: { ...CPU_DEBUG_EVENTS, ...KVM_DEBUG_EVENTS, ...HOST_BREAKPOINT_EVENTS },
   host: (scenario) => (armsHost(scenario) ? { operations: hostBreakpointOperations(scenario.host.cpus) } : {}),
-  kvm: (scenario) => (debugs(scenario) ? debugKvm(vendorOf(scenario), debuggerOf(scenario), armsHost(scenario)) : {}),
+  kvm: (scenario) =>
+    debugs(scenario)
+      ? debugKvm({
+          design: vcpuDebugDesign(vendorOf(scenario), scenario.host.kernel),
+          debuggers: debuggersOf(scenario),
+          hostArms: armsHost(scenario),
+        })
+      : {},
   guest: (scenario) => (debugs(scenario) ? x86GuestParts(vendorOf(scenario), injects(scenario)) : {}),
   actors,
   perCpu: ['cpuDebugRegisters', 'hostBreakpoints'],
