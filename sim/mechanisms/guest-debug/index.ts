@@ -20,8 +20,9 @@ import type { Mechanism } from '../../host/mechanism.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
 import { notBesideEncrypted, notDebugged, notWatched } from './checks.ts';
+import { HOST_BREAKPOINT_MUTANTS } from './host-mutants.ts';
 import { hostBreakpointProperties } from './host-properties.ts';
-import { guestDebugMutants } from './mutants.ts';
+import { GUEST_DEBUG_MUTANTS } from './mutants.ts';
 import { GUEST_DEBUG_GUEST_OPERATIONS, GUEST_DEBUG_HOST_OPERATIONS } from './operations.ts';
 import { guestDebugProperties } from './properties.ts';
 
@@ -76,7 +77,6 @@ export const guestDebug: Mechanism = {
   guestOperations: GUEST_DEBUG_GUEST_OPERATIONS,
   hostOperations: GUEST_DEBUG_HOST_OPERATIONS,
   properties: [...guestDebugProperties, ...hostBreakpointProperties],
-  mutants: guestDebugMutants,
   structureChecks: (structure) => [...notDebugged(structure), ...notWatched(structure), ...notBesideEncrypted(structure)],
   catalogue: { ...CPU_DEBUG_EVENTS, ...KVM_DEBUG_EVENTS, ...HOST_BREAKPOINT_EVENTS },
   host: (scenario) => (armsHost(scenario) ? { operations: hostBreakpointOperations(scenario.host.cpus) } : {}),
@@ -99,5 +99,6 @@ export const guestDebug: Mechanism = {
           ...(armsHost(scenario) && { hostBreakpoints: hostBreakpointsMachine(hostBreakpointsDesign(scenario.host.kernel)) }),
         }
       : {},
+  mutants: { ...GUEST_DEBUG_MUTANTS, ...HOST_BREAKPOINT_MUTANTS },
   vcpu: (scenario, vm, vcpu) => (debugs(scenario) ? { debug: accountOfStart(kdbOf(`vcpu:${vm.id}/${vcpu}`)) } : {}),
 };
