@@ -32,6 +32,7 @@ import '../actors/vmx/vmx.ts';
 import '../events/guest-debug/kvm-debug.ts';
 import '../events/guest-debug/operations.ts';
 import '../events/os-lock/arm-debug.ts';
+import '../events/sev-es-debug/host-save-area.ts';
 import '../events/sev-es-debug/sev-es-debug.ts';
 import '../events/sev-snp/ghcb.ts';
 import '../events/sev-snp/psp.ts';

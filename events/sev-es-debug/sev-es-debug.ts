@@ -1,4 +1,28 @@
-/** Vocabulary of SEV-ES: what the VMSA of a guest asks its CPU for. */
+/**
+ * Vocabulary of SEV-ES: the design switches of its hosts, and what the VMSA of a guest asks its CPU
+ * for.
+ */
+
+/** Every switch with its allowed values; the first is the default. */
+export const SEV_ES_OPTIONS = {
+  /**
+   * Which of the host's DR0 to DR3 and of their masks KVM stores before an entry: the masks, if the
+   * guest may have DebugSwap; both then; both, if KVM gave the guest DebugSwap; none.
+   * @see domain debug-and-split-lock A.10, saveDR; kernel commits b2653cd3b75f and 807cb9ce2ed9
+   */
+  'kvm.saveDebug': ['masks-only', 'if-possible', 'if-kvm-thinks', 'never'],
+  /**
+   * When KVM fills the host save area: once, while the vCPU's state is not loaded, or before each
+   * entry with interrupts off. No kernel does the second.
+   * @see domain debug-and-split-lock A.10, resaveEachEntry
+   */
+  'kvm.fillSaveArea': ['per-load', 'per-entry'],
+} as const;
+
+type Values = { readonly [K in keyof typeof SEV_ES_OPTIONS]: (typeof SEV_ES_OPTIONS)[K][number] };
+declare module '../options.ts' {
+  interface MechanismOptions extends Values {}
+}
 
 /**
  * SEV_FEATURES of a VMSA, as far as they are modelled. `debug-swap` is bit 5.
@@ -11,5 +35,7 @@ declare module '../options.ts' {
   interface VmSettings {
     /** struct kvm_sev_info.vmsa_features, which KVM_SEV_INIT2 gives. */
     readonly vmsaFeatures: readonly VmsaFeature[];
+    /** What the VMSAs hold, where a guest has made them itself; else as above. */
+    readonly guestVmsaFeatures: readonly VmsaFeature[];
   }
 }
