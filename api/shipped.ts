@@ -4,12 +4,14 @@
  * types (`test/house/front-door.test.ts` compares); a new one is one more line.
  */
 import '../actors/guest-debug/debug-kvm.ts';
+import '../actors/guest-debug/perf-breakpoint.ts';
 import '../actors/guest-debug/x86-guest.ts';
 import '../actors/kvm/kvm-env.ts';
 import '../actors/kvm/kvm-run.ts';
 import '../actors/kvm/slots.ts';
 import '../actors/kvm/tgkill.ts';
 import '../actors/kvm/user-exits.ts';
+import '../actors/kvm/x86.ts';
 import '../actors/os-lock/arm-env.ts';
 import '../actors/os-lock/arm-guest.ts';
 import '../actors/sev-es-debug/sev-es-kvm.ts';

@@ -18,6 +18,7 @@
  * @see kvm-unit-tests x86/debug.c
  */
 import type {
+  AddressMasks,
   DebugFlags,
   DebuggedInsn,
   DebugRegisters,
@@ -94,8 +95,10 @@ export interface GuestDebugState {
   readonly pending: U64;
 }
 
-/** What KVM has asked for, and CR4.DE. */
-export type InsnControls = Pick<GuestDebugControls, 'intercepts' | 'de'>;
+/** What KVM has asked for, CR4.DE, and the address masks of the CPU, which are the host's. */
+export interface InsnControls extends Pick<GuestDebugControls, 'intercepts' | 'de'> {
+  readonly masks?: AddressMasks;
+}
 
 export interface Ran {
   readonly met: InsnMet;
@@ -143,9 +146,14 @@ function debugException(
 }
 
 /** Bits of the instruction breakpoints that stop the instruction. */
-function breakpointsBefore(cpu: DebugCpu, { registers, flags, shadow }: GuestDebugState, { rip }: DebuggedInsn): number {
+function breakpointsBefore(
+  cpu: DebugCpu,
+  { masks }: InsnControls,
+  { registers, flags, shadow }: GuestDebugState,
+  { rip }: DebuggedInsn,
+): number {
   if (flags.rf || (shadow === 'mov-ss' && cpu.movSsHidesCodeBreakpoints)) return 0;
-  return codeBreakpointsAt(registers, rip);
+  return codeBreakpointsAt(registers, rip, masks);
 }
 
 /** The single-step trap of a MOV SS is told by that of the next instruction, or not at all. */
@@ -207,7 +215,7 @@ function completed(cpu: DebugCpu, controls: InsnControls, before: GuestDebugStat
   const shadow = shadowBehind(insn.kind, before.shadow);
   const tf = insn.kind === 'popf' ? (insn.tf ?? before.flags.tf) : before.flags.tf;
   const next: GuestDebugState = { registers, flags: { tf, rf: false }, shadow, pending: before.pending };
-  const data = insn.access === undefined ? 0 : dataBreakpointsOf(registers, insn.access);
+  const data = insn.access === undefined ? 0 : dataBreakpointsOf(registers, insn.access, controls.masks);
   const done: InsnMet = { ...NOTHING, retired: true, value };
   // The trap belongs to TF as it was before the instruction: POPF that sets it is not stepped.
   const bits = before.flags.tf ? withBits(data, DR6_BS) : data;
@@ -230,7 +238,7 @@ function icebp(cpu: DebugCpu, controls: InsnControls, before: GuestDebugState): 
 export function runInsn(cpu: DebugCpu, controls: InsnControls, before: GuestDebugState, insn: DebuggedInsn): Ran {
   const { pending, shadow } = before;
   if (pending !== 0 && shadow !== 'mov-ss') return debugException(cpu, controls, before, { bits: pending, retired: false });
-  const bits = breakpointsBefore(cpu, before, insn);
+  const bits = breakpointsBefore(cpu, controls, before, insn);
   if (bits !== 0) return debugException(cpu, controls, withoutStep(before), { bits, retired: false });
   const move = moveOf(insn);
   const stopped = move === null ? null : moveStopped(cpu, controls, before, move);

@@ -11,6 +11,16 @@ export type DebugRegister = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7;
 /** DR0 to DR3: linear addresses. */
 export type BreakpointAddresses = readonly [U64, U64, U64, U64];
 
+/**
+ * DR0_ADDR_MASK to DR3_ADDR_MASK of AMD's processors: bits of an address that are not compared. KVM
+ * gives a plain guest none of its own.
+ */
+export type AddressMasks = readonly [number, number, number, number];
+export const NO_MASKS: AddressMasks = [0, 0, 0, 0];
+
+/** One value for each of DR0 to DR3; null stays. */
+type Four<V> = readonly [V | null, V | null, V | null, V | null];
+
 /** What a CPU holds. */
 export interface DebugRegisters {
   readonly db: BreakpointAddresses;
@@ -82,9 +92,10 @@ export interface InsnMet {
 
 /** Messages to the debug registers of a CPU, `dr:N`. */
 export type CpuDebugRegistersEvent = EventOf<{
-  /** set_debugreg() of the host; what is not named stays. */
-  'dr.set': { db?: BreakpointAddresses; dr6?: U64; dr7?: U64 };
-  'dr.read?': object;
+  /** set_debugreg() of the host, and WRMSR of a mask; what is not named stays. */
+  'dr.set': { db?: Four<U64>; dr6?: U64; dr7?: U64; masks?: Four<number> };
+  /** Code of the host accesses memory. */
+  'dr.touch?': DataAccess;
   /** VM entry: `dr6` null where no guest state area has it (VMX). */
   'dr.enter': { controls: GuestDebugControls; dr6: U64 | null; dr7: U64 };
   /** VM exit: what the guest state area gets. */
@@ -96,7 +107,8 @@ export type CpuDebugRegistersEvent = EventOf<{
 
 /** What they answer. */
 export type CpuDebugRegistersAnswer = EventOf<{
-  'dr.values': { registers: DebugRegisters };
+  /** B0 to B3 of the host's #DB; 0 for none. */
+  'dr.touched': { bits: number };
   'dr.left': { registers: DebugRegisters; flags: DebugFlags; shadow: Shadow; pending: U64 };
   'dr.met': InsnMet;
 }>;
@@ -115,8 +127,8 @@ export interface DebugExit {
 /** All of them are bus messages: registers, and fields of the guest state area. */
 export const CPU_DEBUG_EVENTS = {
   'dr.set': 'bus',
-  'dr.read?': 'bus',
-  'dr.values': 'bus',
+  'dr.touch?': 'bus',
+  'dr.touched': 'bus',
   'dr.enter': 'bus',
   'dr.leave?': 'bus',
   'dr.left': 'bus',

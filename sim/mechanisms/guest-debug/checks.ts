@@ -1,7 +1,9 @@
-/** Which VMs are debugged, and debug themselves: plain ones. */
+/** Which VMs are debugged, and debug themselves: plain ones; and which addresses perf can watch. */
+import type { U64 } from '../../../events/u64.ts';
 import { type PathIssue, shown } from '../../scenario/issues.ts';
 import { operationsIn, type Structure } from '../../scenario/lowered.ts';
-import { GUEST_DEBUG_GUEST_OPERATIONS } from './operations.ts';
+import { hex } from '../../view.ts';
+import { GUEST_DEBUG_GUEST_OPERATIONS, GUEST_DEBUG_HOST_OPERATIONS } from './operations.ts';
 
 const PLAIN: readonly string[] = ['svm', 'vmx'];
 
@@ -35,4 +37,48 @@ export function notDebugged({ arch, vms, processes }: Structure): readonly PathI
     ),
   );
   return [...guests, ...hosts];
+}
+
+/** What a world switch does to the host's breakpoints is known of plain guests alone. */
+export function notBesideEncrypted({ vms, processes }: Structure): readonly PathIssue[] {
+  const other = vms.find(({ type }) => type !== undefined && !PLAIN.includes(type));
+  if (other === undefined) return [];
+  return processes.flatMap(({ threads }) =>
+    threads.flatMap(({ program }) =>
+      [...operationsIn(program)]
+        .filter(({ op }) => Object.hasOwn(GUEST_DEBUG_HOST_OPERATIONS, op.op))
+        .map(({ op, path }) => ({
+          path,
+          message: `found ${shown(op.op)} beside ${other.id} of type ${other.type}; expected VMs of type svm or vmx`,
+        })),
+    ),
+  );
+}
+
+/** Why perf_event_open() refuses a breakpoint, and which argument; null if it does not. */
+function refused(arch: string, address: U64, length: number): readonly ['address' | 'length', string] | null {
+  if ((length & (length - 1)) !== 0) return ['length', `found ${length}; expected a power of two`];
+  if (length > 8 && arch !== 'amd') return ['length', `found ${length}; expected 1, 2, 4 or 8: only AMD's processors have address masks`];
+  if (BigInt(address) % BigInt(length) !== 0n) return ['address', `found ${hex(address)}; expected a multiple of the length, ${length}`];
+  return null;
+}
+
+/**
+ * Breakpoints that perf_event_open() refuses, and CPUs that the host lacks.
+ * @see kernel arch/x86/kernel/hw_breakpoint.c, hw_breakpoint_arch_parse(), arch_build_bp_info()
+ */
+export function notWatched({ arch, cpus, processes }: Structure): readonly PathIssue[] {
+  return processes.flatMap(({ threads }) =>
+    threads.flatMap(({ program }) =>
+      [...operationsIn(program)].flatMap(({ op, path }) => {
+        if (op.op !== 'perf-breakpoint' && op.op !== 'perf-remove') return [];
+        const issues: PathIssue[] = [];
+        if (op.cpu !== undefined && op.cpu >= cpus)
+          issues.push({ path: [...path, 'cpu'], message: `found ${op.cpu}; expected a CPU of the host, 0 to ${cpus - 1}` });
+        const why = op.op === 'perf-breakpoint' ? refused(arch, op.address, op.length ?? 8) : null;
+        if (why !== null) issues.push({ path: [...path, why[0]], message: why[1] });
+        return issues;
+      }),
+    ),
+  );
 }
