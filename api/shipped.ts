@@ -15,6 +15,7 @@ import '../actors/kvm/x86.ts';
 import '../actors/os-lock/arm-env.ts';
 import '../actors/os-lock/arm-guest.ts';
 import '../actors/sev-es-debug/sev-es-kvm.ts';
+import '../actors/sev-es-debug/vc-dr7.ts';
 import '../actors/sev-snp/snp-env.ts';
 import '../actors/sev-snp/snp-guest.ts';
 import '../actors/split-lock/account.ts';

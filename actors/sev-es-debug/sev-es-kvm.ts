@@ -77,6 +77,17 @@ const savesDebug =
     return vm.vmsaFeatures.includes('debug-swap') || (saveDebug !== 'if-kvm-thinks' && vm.isSnp && canDebugSwap);
   };
 
+/** DR0 to DR3 as the CPU has them; the masks as amd_get_dr_addr_mask() does. */
+const saveDebugRegisters = (registers: readonly RegisterName[]): HostItem =>
+  step('save_debug_registers', {
+    ...SEV,
+    ns: 10,
+    send: (t) => [
+      toHsave(t, { type: 'hsave.save', registers }),
+      toHsave(t, { type: 'hsave.saveDebug', db: registers.includes('DR0'), masks: true }),
+    ],
+  });
+
 /** E4 and E5. */
 const sevEsPrepare = (env: HostEnv, design: SevEsDesign) => {
   const stored = debugRegisters(design);
@@ -84,7 +95,7 @@ const sevEsPrepare = (env: HostEnv, design: SevEsDesign) => {
     save('save_xcr0', SEV, ['XCR0']),
     save('save_pkru', SEV, ['PKRU']),
     save('save_xss', SEV, ['XSS']),
-    ...(design.saveDebug === 'never' ? [] : [when([savesDebug(env, design), [save('save_debug_registers', SEV, stored)]])]),
+    ...(design.saveDebug === 'never' ? [] : [when([savesDebug(env, design), [saveDebugRegisters(stored)]])]),
   ]);
 };
 
@@ -142,6 +153,8 @@ export function sevEsKvm(design: SevEsDesign): KvmParts {
         ...(design.calleeSaved === 'stack' && isSevEs(env)(t) ? [toHsave(t, { type: 'hsave.pop', registers: callee })] : []),
       ],
     },
+    // DBG-20: KVM cannot change DR7, and goes on.
+    nae: { WRITE_DR7: () => [step('dr_interception', kernelSource('arch/x86/kvm/svm/svm.c, dr_interception()'))] },
     putting: { order: ORDER, send: (_env, t) => [toHsave(t, { type: 'hsave.put' })] },
   };
 }

@@ -17,6 +17,30 @@ export const SEV_ES_OPTIONS = {
    * @see domain debug-and-split-lock A.10, resaveEachEntry
    */
   'kvm.fillSaveArea': ['per-load', 'per-entry'],
+  /**
+   * When KVM gives VMs DebugSwap: on CPUs with NoNestedDataBp, or on all that have DebugSwap. KVM
+   * does the first.
+   * @see domain debug-and-split-lock A.4
+   */
+  'kvm.debugSwap': ['gated', 'ungated'],
+  /**
+   * Who brings back the host's breakpoints behind a guest with DebugSwap: R14, or the hardware
+   * alone, so that R11 and R14 leave them.
+   * @see domain debug-and-split-lock G, 3; kernel commit 807cb9ce2ed9
+   */
+  'kvm.hostBreakpoints': ['restored', 'left-to-hardware'],
+  /**
+   * What KVM intercepts of a guest with DebugSwap.
+   * @see seed 000; domain debug-and-split-lock A.6
+   */
+  'kvm.dr7Intercept': ['dropped', 'kept'],
+  'kvm.dbIntercept': ['dropped', 'kept'],
+  /**
+   * What a guest does about #VC at MOV DR7: as Linux, which ends itself where SEV_STATUS says
+   * DebugSwap; or it keeps the value for reads, whatever SEV_STATUS says.
+   * @see domain debug-and-split-lock A.7
+   */
+  'guest.vcDr7': ['linux', 'swallow'],
 } as const;
 
 type Values = { readonly [K in keyof typeof SEV_ES_OPTIONS]: (typeof SEV_ES_OPTIONS)[K][number] };

@@ -14,7 +14,6 @@ const FEATURES = z.array(z.enum(VMSA_FEATURES)).max(VMSA_FEATURES.length);
 
 const vmsaFeatures: VmSetting<readonly VmsaFeature[]> = {
   schema: FEATURES.describe('What KVM_SEV_INIT2 asks for in every VMSA of an SEV-ES VM. Default: none.'),
-  default: () => [],
 };
 
 const guestVmsaFeatures: VmSetting<readonly VmsaFeature[]> = {
@@ -25,11 +24,11 @@ const guestVmsaFeatures: VmSetting<readonly VmsaFeature[]> = {
 
 export const VM_SETTINGS = { vmsaFeatures, guestVmsaFeatures };
 
-/** What KVM believes of the VMSAs of a VM, and what they hold. */
-export function featuresOf(vm: { readonly settings?: object }) {
-  const { vmsaFeatures: believed, guestVmsaFeatures: held = believed } = vm.settings as {
-    readonly vmsaFeatures: readonly VmsaFeature[];
+/** What user space has asked for, and what the VMSAs hold where the guest has made them. */
+export function askedFeatures(vm: { readonly settings?: object }) {
+  const { vmsaFeatures: asked = [], guestVmsaFeatures: held } = vm.settings as {
+    readonly vmsaFeatures?: readonly VmsaFeature[];
     readonly guestVmsaFeatures?: readonly VmsaFeature[];
   };
-  return { believed, held };
+  return { asked, held };
 }

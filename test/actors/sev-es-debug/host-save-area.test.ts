@@ -6,7 +6,7 @@ import { Given } from '../given.ts';
 
 const from = 'thread:qemu0/vcpu0';
 const DESIGN = { virtTscAux: false, forgets: [] };
-const start = (design = DESIGN) => Given.start<HostSaveAreaState>(hostSaveAreaMachine(design));
+const start = (design = DESIGN) => Given.start<HostSaveAreaState>(hostSaveAreaMachine(design), { debugs: null, breakpoints: false });
 const save = (...registers: readonly string[]) => ({ type: 'hsave.save', registers, from });
 const FILL = save(...filledBy('vmsave', 'kvm', 'kvm-debug', 'vmenter'));
 const vmrun = (guest: 'plain' | { readonly debugSwap: boolean }) => ({ type: 'hsave.vmrun', vcpu: 'vcpu:vm0/0', guest, from });
