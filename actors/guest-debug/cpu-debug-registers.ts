@@ -40,6 +40,8 @@ export interface CpuDebugRegisters {
   readonly hostDr6: U64;
   /** What an exit brings back. */
   readonly hostDr7: U64;
+  /** It delivers #DB without end: no instruction ends, and no interrupt or NMI is taken. */
+  readonly hung: boolean;
   /** As below while the host runs. */
   readonly guest: GuestMode;
 }
@@ -58,6 +60,7 @@ const RESET: CpuDebugRegisters = {
   masks: NO_MASKS,
   hostDr6: DR6_ACTIVE_LOW,
   hostDr7: DR7_FIXED_1,
+  hung: false,
   guest: NO_GUEST,
 };
 
@@ -84,7 +87,7 @@ function entered(
   { vendor, noNestedDataBp }: DebugCpuDesign,
   { registers, masks }: CpuDebugRegisters,
   { controls, dr6, dr7, keepsDr7 }: OfType<'dr.enter'>,
-): Omit<CpuDebugRegisters, 'masks'> {
+): Omit<CpuDebugRegisters, 'masks' | 'hung'> {
   if ((dr6 === null) !== (vendor === 'vmx')) {
     throw new Error(`dr.enter with DR6 ${dr6} on ${vendor}; a VMCB has a DR6, a VMCS has none`);
   }
@@ -104,7 +107,7 @@ function entered(
  * The registers behind VM exit. That SVM brings back the host's DR6 follows from
  * svm_sync_dirty_debug_regs(), which leaves DR6 alone where vmx_sync_dirty_debug_regs() resets it.
  */
-const left = (vendor: DebugVendor, { registers, hostDr6, hostDr7 }: CpuDebugRegisters): Omit<CpuDebugRegisters, 'masks'> => ({
+const left = (vendor: DebugVendor, { registers, hostDr6, hostDr7 }: CpuDebugRegisters): Omit<CpuDebugRegisters, 'masks' | 'hung'> => ({
   registers: { db: registers.db, dr6: vendor === 'svm' ? hostDr6 : registers.dr6, dr7: hostDr7 },
   hostDr6: DR6_ACTIVE_LOW,
   hostDr7: DR7_FIXED_1,
@@ -167,7 +170,7 @@ export const cpuDebugRegistersMachine = (design: DebugCpuDesign) =>
         if (event.type !== 'dr.insn?') return;
         const { met, change } = ran(design, context, event);
         enqueue.emit(outgoing(sender(event), { type: 'dr.met', ...met }));
-        enqueue.assign(change);
+        enqueue.assign({ ...change, hung: met.exit === 'HANG' });
       }),
       returnFromHandler: assign(({ context, event }: Args) =>
         event.type === 'dr.iret' ? { guest: { ...context.guest, flags: event.flags, shadow: null } } : context,

@@ -143,9 +143,9 @@ const resume: GuestItem = step('resume', {
 
 /**
  * One instruction until it is done or something is raised: tried, and where KVM was told of it,
- * tried again unless KVM has done it.
+ * tried again unless KVM has done it. `vc`: the guest's handler of #VC, where it may come.
  */
-const attempt = (env: GuestEnv, vendor: DebugVendor, insn: (v: Vcpu) => DebuggedInsn): readonly GuestItem[] => [
+const attempt = (vendor: DebugVendor, insn: (v: Vcpu) => DebuggedInsn, vc: readonly GuestItem[] = []): readonly GuestItem[] => [
   note(() => ({ met: undefined, gone: undefined, raises: undefined })),
   loop(
     step('execute', {
@@ -160,7 +160,7 @@ const attempt = (env: GuestEnv, vendor: DebugVendor, insn: (v: Vcpu) => Debugged
     when([(_v, l) => l.met!.exit === null, [leaveLoop]]),
     when(
       [(_v, l) => l.met!.exit === 'HANG', [loop(step('vectoring', { inside: true, idles: true }))]],
-      [(_v, l) => l.met!.exit === 'VC', env.parts.flatMap(({ debugVc }) => debugVc?.(env, insn) ?? [])],
+      ...(vc.length > 0 ? [[(_v: Vcpu, l: GuestLocals) => l.met!.exit === 'VC', vc] as const] : []),
       [otherwise, [step('vmexit', { inside: true, send: (v, l) => exitOf(vendor, v, insn(v), l.met!) }), resume]],
     ),
     when([(_v, l) => l.raises !== undefined || l.gone!.skipped || l.met!.retired, [leaveLoop]]),
@@ -187,13 +187,13 @@ const valueRead = ({ met, gone }: GuestLocals): U64 => (gone?.skipped ? gone.val
 const isNested = (_v: Vcpu, l: GuestLocals): boolean => l.met?.exit === 'DB' && l.raises?.vector === 'DB';
 
 /** The guest's handler: of #DB it reads DR6 and clears it; the others come back at once. */
-const handlerPath = (env: GuestEnv, vendor: DebugVendor): GuestPath => {
+const handlerPath = (vendor: DebugVendor): GuestPath => {
   const move = (name: string, insn: DebuggedInsn): GuestItem =>
     call(
       path(
         name,
         APM,
-        attempt(env, vendor, () => insn),
+        attempt(vendor, () => insn),
       ),
     );
   return path('exc_debug', { source: 'kernel arch/x86/kernel/traps.c, debug_read_clear_dr6(), exc_debug_kernel()', grade: 'read' }, [
@@ -236,14 +236,16 @@ const isFault = (l: GuestLocals): boolean => l.taken?.vector === 'GP' || l.taken
 
 function insnPath(env: GuestEnv, vendor: DebugVendor, name: string, injects: boolean): GuestPath {
   const insn = (v: Vcpu): DebuggedInsn => insnOf(env, v);
-  const handle = call(handlerPath(env, vendor));
+  const handle = call(handlerPath(vendor));
   return path(
     name,
     APM,
     [
       ...(injects ? [call(path('boundary', APM, [boundary, when([(_v: Vcpu, l: GuestLocals) => l.taken !== undefined, [handle]])]))] : []),
       loop(
-        ...(name === 'wrmsr_fastpath' ? exitingWrmsr(env) : attempt(env, vendor, insn)),
+        ...(name === 'wrmsr_fastpath'
+          ? exitingWrmsr(env)
+          : attempt(vendor, insn, name.startsWith('mov_') ? env.parts.flatMap(({ debugVc }) => debugVc?.(env, insn) ?? []) : [])),
         when([(_v, l) => l.raises === undefined, [leaveLoop]]),
         step('exception', {
           set: (v, l) => ({ debug: raised(accountOf(v), vendor, insn(v), l.raises!.vector) }),

@@ -18,11 +18,11 @@ export const SEV_ES_OPTIONS = {
    */
   'kvm.fillSaveArea': ['per-load', 'per-entry'],
   /**
-   * When KVM gives VMs DebugSwap: on CPUs with NoNestedDataBp, or on all that have DebugSwap. KVM
-   * does the first.
+   * When KVM gives VMs DebugSwap: on CPUs with NoNestedDataBp, as KVM does; on all that have
+   * DebugSwap; on none, by the module parameter `debug_swap`.
    * @see domain debug-and-split-lock A.4
    */
-  'kvm.debugSwap': ['gated', 'ungated'],
+  'kvm.debugSwap': ['gated', 'ungated', 'off'],
   /**
    * Who brings back the host's breakpoints behind a guest with DebugSwap: R14, or the hardware
    * alone, so that R11 and R14 leave them.

@@ -52,7 +52,7 @@ export interface Found {
   readonly states: number;
 }
 
-const STATES_MAX = 60_000;
+const STATES_MAX = 200_000;
 
 /** What all schedules of a world break, and what its fair cycles do. */
 export function found(searched: ResolvedScenario): Found {

@@ -40,8 +40,9 @@ export const switchDesign = ({ host }: ResolvedScenario): SwitchDesign => ({
  * @see kernel arch/x86/kvm/svm/sev.c, sev_hardware_setup(); domain debug-and-split-lock A.4
  */
 export function offeredFeatures({ features, kernel, options }: ResolvedScenario['host']): readonly VmsaFeature[] {
-  const isSafe = features.includes('no-nested-data-bp') || options['kvm.debugSwap'] === 'ungated';
-  return features.includes('sev-es') && features.includes('debug-swap') && isSafe && kernel !== '6.1' ? ['debug-swap'] : [];
+  const policy = options['kvm.debugSwap'];
+  const offers = policy === 'ungated' || (policy === 'gated' && features.includes('no-nested-data-bp'));
+  return features.includes('sev-es') && features.includes('debug-swap') && offers && kernel !== '6.1' ? ['debug-swap'] : [];
 }
 
 /** What KVM believes of the VMSAs of a VM, and what they hold. */
