@@ -73,7 +73,7 @@ export const sevEsDebug: Mechanism = {
     runsSevEs(scenario)
       ? {
           hostSaveArea: hostSaveAreaMachine(switchDesign(scenario)),
-          ...(debugs(scenario) && { protectedDebug: protectedDebugMachine }),
+          ...(debugs(scenario) && { protectedDebug: protectedDebugMachine() }),
         }
       : {},
   guest: ({ host: { options } }) => vcDr7Guest(options['guest.vcDr7']),
