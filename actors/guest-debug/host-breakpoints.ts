@@ -174,6 +174,7 @@ export const hostBreakpointsMachine = (design: HostBreakpointsDesign) =>
           else enqueue.assign(write.copy);
         }
       }),
+      tellMasks: emit(({ context, event }) => outgoing(sender(event), { type: 'hbp.masks', masks: context.cache })),
       answer: emit(({ context, event }) => outgoing(sender(event), { type: 'hbp.active', active: isActive(context) })),
       touch: enqueueActions(({ context, event, enqueue }) => {
         if (event.type !== 'hbp.touch?') return;
@@ -210,6 +211,7 @@ export const hostBreakpointsMachine = (design: HostBreakpointsDesign) =>
           'hbp.uninstall': { actions: 'write' },
           'hbp.restore': { actions: 'write' },
           'hbp.active?': { actions: 'answer' },
+          'hbp.masks?': { actions: 'tellMasks' },
           'hbp.touch?': { actions: 'touch' },
           'dr.touched': { actions: 'handle' },
         },

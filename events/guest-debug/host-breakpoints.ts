@@ -1,7 +1,7 @@
 /** Vocabulary of the host's own breakpoints on a CPU, `hbp:N`, which perf sets. */
 import type { Delivery, EventOf } from '../event.ts';
 import type { U64 } from '../u64.ts';
-import type { CpuDebugRegistersAnswer, DataAccess } from './x86-debug.ts';
+import type { AddressMasks, CpuDebugRegistersAnswer, DataAccess } from './x86-debug.ts';
 
 /** Which of DR0 to DR3. */
 export type BreakpointSlot = 0 | 1 | 2 | 3;
@@ -29,6 +29,8 @@ export type HostBreakpointsEvent =
       'hbp.uninstall': { slot: BreakpointSlot };
       /** hw_breakpoint_active(): R11 asks. */
       'hbp.active?': object;
+      /** amd_get_dr_addr_mask(), of all four. */
+      'hbp.masks?': object;
       /** R14: hw_breakpoint_restore(), if hw_breakpoint_active(). */
       'hbp.restore': object;
       /** Code of the host does this on the CPU. */
@@ -37,7 +39,11 @@ export type HostBreakpointsEvent =
   | Extract<CpuDebugRegistersAnswer, { type: 'dr.touched' }>;
 
 /** What a host thread hears: whether a breakpoint is armed, and B0 to B3 of its #DB, 0 for none. */
-export type HostBreakpointsAnswer = EventOf<{ 'hbp.active': { active: boolean }; 'hbp.touched': { bits: number } }>;
+export type HostBreakpointsAnswer = EventOf<{
+  'hbp.active': { active: boolean };
+  'hbp.masks': { masks: AddressMasks };
+  'hbp.touched': { bits: number };
+}>;
 
 /** All of them are bus messages: memory of the CPU, and an instruction. */
 export const HOST_BREAKPOINT_EVENTS = {
@@ -45,6 +51,8 @@ export const HOST_BREAKPOINT_EVENTS = {
   'hbp.uninstall': 'bus',
   'hbp.active?': 'bus',
   'hbp.active': 'bus',
+  'hbp.masks?': 'bus',
+  'hbp.masks': 'bus',
   'hbp.restore': 'bus',
   'hbp.touch?': 'bus',
   'hbp.touched': 'bus',

@@ -62,8 +62,11 @@ export type Shadow = 'sti' | 'mov-ss' | null;
 
 /** What a guest state area holds beside the registers, and what KVM has asked to be told of. */
 export interface GuestDebugControls {
-  /** Exits on MOV DR, on #DB, on #BP and on WRMSR. */
-  readonly intercepts: { readonly dr: boolean; readonly db: boolean; readonly bp: boolean; readonly msr?: boolean };
+  /**
+   * Exits on MOV DR, on #DB, on #BP and on WRMSR; `dr7-by-vc`: of MOV DR7 alone, and the guest gets
+   * #VC.
+   */
+  readonly intercepts: { readonly dr: boolean | 'dr7-by-vc'; readonly db: boolean; readonly bp: boolean; readonly msr?: boolean };
   /** CR4.DE: DR4 and DR5 are undefined. */
   readonly de: boolean;
   readonly flags: DebugFlags;
@@ -78,8 +81,11 @@ export type DebugVector = 'DB' | 'BP' | 'GP' | 'UD';
 
 /** What an instruction met. */
 export interface InsnMet {
-  /** The exit that KVM has asked for; the instruction is not done, unless `retired` says so. */
-  readonly exit: 'DR' | 'DB' | 'BP' | 'MSR' | null;
+  /**
+   * The exit that KVM has asked for; the instruction is not done, unless `retired` says so. `VC`:
+   * the guest gets #VC in its place. `HANG`: the CPU delivers #DB without end.
+   */
+  readonly exit: 'DR' | 'DB' | 'BP' | 'MSR' | 'VC' | 'HANG' | null;
   /** The exception that the guest takes, where nothing exits. */
   readonly exception: DebugVector | null;
   /** Bits of DR6 of a debug exception that it brought; 0 for none. */
@@ -98,8 +104,13 @@ export type CpuDebugRegistersEvent = EventOf<{
   'dr.set': { db?: Four<U64>; dr6?: U64; dr7?: U64; masks?: Four<number> };
   /** Code of the host accesses memory. */
   'dr.touch?': DataAccess;
-  /** VM entry: `dr6` null where no guest state area has it (VMX). */
-  'dr.enter': { controls: GuestDebugControls; dr6: U64 | null; dr7: U64 };
+  /** The host reads DR0 to DR3. */
+  'dr.read?': object;
+  /**
+   * VM entry: `dr6` null where no guest state area has it (VMX). `keepsDr7`: the exit brings back
+   * the host's DR7, as that of a guest with encrypted registers does.
+   */
+  'dr.enter': { controls: GuestDebugControls; dr6: U64 | null; dr7: U64; keepsDr7?: true };
   /** VM exit: what the guest state area gets. */
   'dr.leave?': object;
   'dr.insn?': DebuggedInsn;
@@ -111,6 +122,7 @@ export type CpuDebugRegistersEvent = EventOf<{
 export type CpuDebugRegistersAnswer = EventOf<{
   /** B0 to B3 of the host's #DB; 0 for none. */
   'dr.touched': { bits: number };
+  'dr.values': { db: BreakpointAddresses };
   'dr.left': { registers: DebugRegisters; flags: DebugFlags; shadow: Shadow; pending: U64 };
   'dr.met': InsnMet;
 }>;
@@ -131,6 +143,8 @@ export const CPU_DEBUG_EVENTS = {
   'dr.set': 'bus',
   'dr.touch?': 'bus',
   'dr.touched': 'bus',
+  'dr.read?': 'bus',
+  'dr.values': 'bus',
   'dr.enter': 'bus',
   'dr.leave?': 'bus',
   'dr.left': 'bus',

@@ -10,6 +10,7 @@ import { SHIPPED_MECHANISMS } from '../../sim/mechanisms/index.ts';
 import { knownProperties } from '../../sim/properties/index.ts';
 import { loadScenario } from '../../sim/scenario/load.ts';
 import { resolveScenario } from '../../sim/scenario/resolve.ts';
+import { below } from './builds-on.ts';
 import { isScript, projectFiles, textOf } from './source.ts';
 import { closing, declaredIn, membersBetween, tokensOf } from './tokens.ts';
 
@@ -124,8 +125,8 @@ const namesIn = (text: string): string[] =>
   });
 
 /**
- * The names in a file that a mechanism brings, which is not its own, and that nothing else
- * declares.
+ * The names in a file that a mechanism brings, which is not its own nor one that it builds on, and
+ * that nothing else declares.
  */
 export function foreignNames(file: string, text: string): string[] {
   const owner = ownerOf(file);
@@ -133,7 +134,7 @@ export function foreignNames(file: string, text: string): string[] {
   const used = new Set(namesIn(text));
   const isOwn = (name: string): boolean =>
     declares(NEUTRAL, name) || members.has(name) || (owner !== null && (declares(SIDES[owner]!, name) || OWN[owner]!.has(name)));
-  return NAMES.filter((mechanism) => mechanism !== owner)
+  return NAMES.filter((mechanism) => mechanism !== owner && !below(owner).includes(mechanism))
     .flatMap((mechanism) => {
       const { registered, members: added } = SIDES[mechanism]!;
       return [...used].filter((name) => registered.has(name) || (added.has(name) && !bindings.has(name)));

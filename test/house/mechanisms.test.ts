@@ -5,6 +5,7 @@
 import { describe, expect, it } from 'vitest';
 import { SHIPPED_MECHANISMS } from '../../sim/mechanisms/index.ts';
 import { files, foreignNames, membersAdded, ownerOf, sharedNames } from './brought.ts';
+import { BUILDS_ON, below } from './builds-on.ts';
 import { importsOf, textOf } from './source.ts';
 
 const NAMES = SHIPPED_MECHANISMS.map(({ name }) => name);
@@ -87,7 +88,7 @@ function wrongImports(file: string, text: string): string[] {
   const owner = ownerOf(file);
   return importsOf(file, text).flatMap(({ to }) => {
     const other = ownerOf(to);
-    return other === null || other === owner || LISTS.includes(file) ? [] : [to];
+    return other === null || other === owner || below(owner).includes(other) || LISTS.includes(file) ? [] : [to];
   });
 }
 
@@ -112,6 +113,15 @@ describe('files of the product', () => {
   });
 });
 
+describe('a mechanism that builds on others', () => {
+  it('names mechanisms that are shipped, and none that builds on others in its turn', () => {
+    for (const name of Object.keys(BUILDS_ON)) {
+      expect(NAMES).toEqual(expect.arrayContaining([name, ...below(name)]));
+      expect(below(name).flatMap(below)).toEqual([]);
+    }
+  });
+});
+
 describe('the lists of mechanisms', () => {
   it.each(LISTS)('%s imports from them', (list) => {
     expect(importsOf(list, textOf(list)).filter(({ to }) => ownerOf(to) !== null)).not.toEqual([]);
@@ -131,6 +141,9 @@ describe('the check of imports', () => {
   it.each([
     ['sim/host/topology.ts', "import { regionOf } from '../../events/sev-snp/rmp.ts';", 'events/sev-snp/rmp.ts'],
     ['actors/host/pcpu.ts', "import type { Core } from '../split-lock/core.ts';", 'actors/split-lock/core.ts'],
+    ['actors/sev-snp/exits.ts', "import { kdbOf } from '../guest-debug/vcpu-debug.ts';", 'actors/guest-debug/vcpu-debug.ts'],
+    ['actors/sev-es-debug/sev-es-kvm.ts', "import { clock } from '../split-lock/clock.ts';", 'actors/split-lock/clock.ts'],
+    ['actors/guest-debug/debug-kvm.ts', "import { sevEsKvm } from '../sev-es-debug/sev-es-kvm.ts';", 'actors/sev-es-debug/sev-es-kvm.ts'],
     ['actors/svm/exits.ts', "export { psp } from '../sev-snp/psp.ts';", 'actors/sev-snp/psp.ts'],
     ['actors/os-lock/arm-run.ts', "import { clock } from '../split-lock/clock.ts';", 'actors/split-lock/clock.ts'],
     ['events/index.ts', "import { RMP_EVENTS } from './sev-snp/rmp.ts';", 'events/sev-snp/rmp.ts'],
@@ -143,6 +156,7 @@ describe('the check of imports', () => {
     ['sim/mechanisms/index.ts', "import { sevSnp } from './sev-snp/index.ts';"],
     [LISTS[1]!, "import { sevSnpViews } from './sev-snp.ts';"],
     ['sim/mechanisms/sev-snp/index.ts', "import { RMP_EVENTS } from '../../../events/sev-snp/rmp.ts';"],
+    ['actors/sev-es-debug/sev-es-kvm.ts', "import { kdbOf } from '../guest-debug/vcpu-debug.ts';"],
     ['actors/host/pcpu.ts', "// import { core } from '../split-lock/core.ts';\nimport { path } from '../path/path.ts';"],
   ])('accepts in %s: %s', (file, text) => {
     expect(wrongImports(file, text)).toEqual([]);

@@ -4,6 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { SHIPPED_MECHANISMS } from '../../sim/mechanisms/index.ts';
+import { BUILDS_ON } from './builds-on.ts';
 import { importsOf, isScript, projectFiles, textOf } from './source.ts';
 
 interface House {
@@ -14,9 +15,11 @@ interface House {
   readonly ranks: readonly (readonly string[])[];
 }
 
+const FOUNDATIONS = SHIPPED_MECHANISMS.map(({ name }) => name).filter((name) => BUILDS_ON[name] === undefined);
+
 const HOUSES: Readonly<Record<string, House>> = {
   'actors/': {
-    ranks: [['path'], ['host'], ['kvm'], ['svm', 'vmx', 'arm64'], SHIPPED_MECHANISMS.map(({ name }) => name)],
+    ranks: [['path'], ['host'], ['kvm'], ['svm', 'vmx', 'arm64'], FOUNDATIONS, Object.keys(BUILDS_ON)],
   },
   'sim/explore/': {
     // What a search asks and answers names the tables and ledgers of a search, and so stands above

@@ -3,22 +3,24 @@ import type { U64 } from '../../../events/u64.ts';
 import { type PathIssue, shown } from '../../scenario/issues.ts';
 import { operationsIn, type Structure } from '../../scenario/lowered.ts';
 import { hex } from '../../view.ts';
-import { GUEST_DEBUG_GUEST_OPERATIONS, GUEST_DEBUG_HOST_OPERATIONS } from './operations.ts';
+import type { EncryptedGuests } from './encrypted.ts';
+import { GUEST_DEBUG_GUEST_OPERATIONS } from './operations.ts';
 
 const PLAIN: readonly string[] = ['svm', 'vmx'];
 
 /**
- * KVM reads and writes debug registers of plain guests alone.
+ * KVM reads and writes debug registers of plain guests alone; an encrypted guest uses its own.
  * @see domain debug-and-split-lock A.6
  */
-export function notDebugged({ arch, vms, processes }: Structure): readonly PathIssue[] {
+export function notDebugged({ arch, vms, processes }: Structure, encrypted: EncryptedGuests): readonly PathIssue[] {
   if (arch === 'arm64') return [];
   const typeOf = new Map(vms.map(({ id, type }) => [id, type]));
   const isPlain = (vm: string): boolean => PLAIN.includes(typeOf.get(vm) ?? 'svm');
+  const has = (vm: string, op: string): boolean => isPlain(vm) || (encrypted.has(typeOf.get(vm)) && !encrypted.lacks.includes(op));
   const guests = vms.flatMap(({ id, vcpus }) =>
     vcpus.flatMap((program) =>
       [...operationsIn(program)]
-        .filter(({ op }) => Object.hasOwn(GUEST_DEBUG_GUEST_OPERATIONS, op.op) && !isPlain(id))
+        .filter(({ op }) => Object.hasOwn(GUEST_DEBUG_GUEST_OPERATIONS, op.op) && !has(id, op.op))
         .map(({ op, path }) => ({ path, message: `found ${shown(op.op)} in a VM of type ${typeOf.get(id)!}; expected type svm or vmx` })),
     ),
   );
@@ -37,22 +39,6 @@ export function notDebugged({ arch, vms, processes }: Structure): readonly PathI
     ),
   );
   return [...guests, ...hosts];
-}
-
-/** What a world switch does to the host's breakpoints is known of plain guests alone. */
-export function notBesideEncrypted({ vms, processes }: Structure): readonly PathIssue[] {
-  const other = vms.find(({ type }) => type !== undefined && !PLAIN.includes(type));
-  if (other === undefined) return [];
-  return processes.flatMap(({ threads }) =>
-    threads.flatMap(({ program }) =>
-      [...operationsIn(program)]
-        .filter(({ op }) => Object.hasOwn(GUEST_DEBUG_HOST_OPERATIONS, op.op))
-        .map(({ op, path }) => ({
-          path,
-          message: `found ${shown(op.op)} beside ${other.id} of type ${other.type}; expected VMs of type svm or vmx`,
-        })),
-    ),
-  );
 }
 
 /** Why perf_event_open() refuses a breakpoint, and which argument; null if it does not. */

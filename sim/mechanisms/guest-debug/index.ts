@@ -19,7 +19,8 @@ import { CPU_DEBUG_EVENTS } from '../../../events/guest-debug/x86-debug.ts';
 import type { Mechanism } from '../../host/mechanism.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
-import { notBesideEncrypted, notDebugged, notWatched } from './checks.ts';
+import { notDebugged, notWatched } from './checks.ts';
+import type { EncryptedGuests } from './encrypted.ts';
 import { HOST_BREAKPOINT_MUTANTS } from './host-mutants.ts';
 import { hostBreakpointProperties } from './host-properties.ts';
 import { GUEST_DEBUG_MUTANTS } from './mutants.ts';
@@ -29,14 +30,17 @@ import { guestDebugProperties } from './properties.ts';
 const cpusOf = ({ host }: ResolvedScenario): readonly ActorId[] => Array.from({ length: host.cpus }, (_, cpu) => `pcpu:${cpu}`);
 const vendorOf = ({ host }: ResolvedScenario): DebugVendor => (host.arch === 'amd' ? 'svm' : 'vmx');
 
+/** A feature of CPUs: CPUID Fn8000_0021 EAX bit 0. */
+export const NO_NESTED_DATA_BP = 'no-nested-data-bp';
+
 /** Whether a thread of the host uses breakpoints of the host. */
-const armsHost = ({ processes }: ResolvedScenario): boolean =>
+export const armsHost = ({ processes }: ResolvedScenario): boolean =>
   processes.some(({ threads }) =>
     threads.some(({ program }) => program.ops.some(({ op }) => Object.hasOwn(GUEST_DEBUG_HOST_OPERATIONS, op))),
   );
 
 /** Whether some program debugs: a host without it is as it was. */
-const debugs = (scenario: ResolvedScenario): boolean =>
+export const debugs = (scenario: ResolvedScenario): boolean =>
   scenario.vms.some(({ vcpus }) => vcpus.some(({ ops }) => ops.some(({ op }) => Object.hasOwn(GUEST_DEBUG_GUEST_OPERATIONS, op)))) ||
   requestsOf(scenario).length > 0 ||
   armsHost(scenario);
@@ -60,24 +64,26 @@ const injects = (scenario: ResolvedScenario): boolean =>
   requestsOf(scenario).some(({ known, injectDb, injectBp }) => known === false || injectDb !== undefined || injectBp !== undefined);
 
 /** The debug registers of each CPU, KVM's half of each vCPU, and the host's breakpoints. */
-const actors = (scenario: ResolvedScenario): readonly ActorSpec[] =>
+const actors = (scenario: ResolvedScenario, encrypted: EncryptedGuests): readonly ActorSpec[] =>
   debugs(scenario)
     ? [
         ...cpusOf(scenario).map((cpu) => ({ id: drOf(cpu), kind: 'cpuDebugRegisters', input: null })),
-        ...scenario.vms.flatMap((vm) =>
-          vm.vcpus.map((_, vcpu) => ({ id: kdbOf(`vcpu:${vm.id}/${vcpu}`), kind: 'vcpuDebug', input: null })),
-        ),
+        ...scenario.vms
+          .filter(({ type }) => !encrypted.has(type))
+          .flatMap((vm) => vm.vcpus.map((_, vcpu) => ({ id: kdbOf(`vcpu:${vm.id}/${vcpu}`), kind: 'vcpuDebug', input: null }))),
         ...(armsHost(scenario) ? cpusOf(scenario).map((cpu) => ({ id: hbpOf(cpu), kind: 'hostBreakpoints', input: { cpu } })) : []),
       ]
     : [];
 
-export const guestDebug: Mechanism = {
+/** The mechanism, beside one that brings guests with encrypted registers. */
+export const guestDebug = (encrypted: EncryptedGuests): Mechanism => ({
   name: 'guest-debug',
   arches: ['amd', 'intel'],
+  features: [NO_NESTED_DATA_BP],
   guestOperations: GUEST_DEBUG_GUEST_OPERATIONS,
   hostOperations: GUEST_DEBUG_HOST_OPERATIONS,
   properties: [...guestDebugProperties, ...hostBreakpointProperties],
-  structureChecks: (structure) => [...notDebugged(structure), ...notWatched(structure), ...notBesideEncrypted(structure)],
+  structureChecks: (structure) => [...notDebugged(structure, encrypted), ...notWatched(structure)],
   catalogue: { ...CPU_DEBUG_EVENTS, ...KVM_DEBUG_EVENTS, ...HOST_BREAKPOINT_EVENTS },
   host: (scenario) => (armsHost(scenario) ? { operations: hostBreakpointOperations(scenario.host.cpus) } : {}),
   kvm: (scenario) =>
@@ -89,16 +95,19 @@ export const guestDebug: Mechanism = {
         })
       : {},
   guest: (scenario) => (debugs(scenario) ? x86GuestParts(vendorOf(scenario), injects(scenario)) : {}),
-  actors,
+  actors: (scenario) => actors(scenario, encrypted),
   perCpu: ['cpuDebugRegisters', 'hostBreakpoints'],
   machines: (scenario): ReturnType<NonNullable<Mechanism['machines']>> =>
     debugs(scenario)
       ? {
-          cpuDebugRegisters: cpuDebugRegistersMachine(vendorOf(scenario)),
+          cpuDebugRegisters: cpuDebugRegistersMachine({
+            vendor: vendorOf(scenario),
+            noNestedDataBp: scenario.host.features.includes(NO_NESTED_DATA_BP),
+          }),
           vcpuDebug: vcpuDebugMachine(vcpuDebugDesign(vendorOf(scenario), scenario.host.kernel)),
           ...(armsHost(scenario) && { hostBreakpoints: hostBreakpointsMachine(hostBreakpointsDesign(scenario.host.kernel)) }),
         }
       : {},
   mutants: { ...GUEST_DEBUG_MUTANTS, ...HOST_BREAKPOINT_MUTANTS },
   vcpu: (scenario, vm, vcpu) => (debugs(scenario) ? { debug: accountOfStart(kdbOf(`vcpu:${vm.id}/${vcpu}`)) } : {}),
-};
+});

@@ -3,7 +3,7 @@ import type { GuestOp } from '../../../events/program.ts';
 import { hex, type Path, type PathIssue } from '../../scenario/issues.ts';
 import { allOperations, operationsIn, type Structure } from '../../scenario/lowered.ts';
 import { commandIssues } from './operations.ts';
-import { type FirmwarePageSetup, SVM_VM, snpSettingsOf } from './sections.ts';
+import { type FirmwarePageSetup, SNP_VM, SVM_VM, snpSettingsOf } from './sections.ts';
 
 /** Notes each number with its owner and refuses one that stands for two things. */
 const unique = (issues: PathIssue[], what: string) => {
@@ -61,18 +61,30 @@ const BY_VMGEXIT: Readonly<Partial<Record<GuestOp['op'], string>>> = {
 /** Operations that guests of the one type have and guests of the other have not. */
 function typeIssues({ vms }: Structure): PathIssue[] {
   return vms.flatMap(({ id, type, settings, settingsPath, vcpus }) => {
-    if (type === SVM_VM)
-      return snpSettingsOf({ settings }).pages.length === 0
+    const pages =
+      type === SNP_VM || snpSettingsOf({ settings }).pages.length === 0
         ? []
-        : [{ path: [...settingsPath, 'pages'], message: `found pages; expected none: ${id} is a VM without encrypted memory` }];
-    return vcpus.flatMap((program) =>
+        : [
+            {
+              path: [...settingsPath, 'pages'],
+              message: `found pages; expected none: ${id} is no SNP VM, and the RMP holds none of its pages`,
+            },
+          ];
+    if (type === SVM_VM) return pages;
+    const operations = vcpus.flatMap((program) =>
       [...operationsIn(program)].flatMap(({ op, path }) => {
         const does = BY_VMGEXIT[op.op];
         return does === undefined
           ? []
-          : [{ path, message: `found ${op.op} in an SNP guest; expected it in a VM of type ${SVM_VM}: what an SNP guest does is ${does}` }];
+          : [
+              {
+                path,
+                message: `found ${op.op} in a guest of type ${type}; expected it in a VM of type ${SVM_VM}: what such a guest does is ${does}`,
+              },
+            ];
       }),
     );
+    return [...pages, ...operations];
   });
 }
 

@@ -9,7 +9,8 @@ import type { U64 } from '../../../events/u64.ts';
 import { Given } from '../given.ts';
 
 const VENDORS: readonly DebugVendor[] = ['svm', 'vmx'];
-const MACHINES = { svm: cpuDebugRegistersMachine('svm'), vmx: cpuDebugRegistersMachine('vmx') } as const;
+const machine = (vendor: DebugVendor, noNestedDataBp = false) => cpuDebugRegistersMachine({ vendor, noNestedDataBp });
+const MACHINES = { svm: machine('svm'), vmx: machine('vmx') } as const;
 const from = 'pcpu:0';
 const start = (vendor: DebugVendor) => Given.start<CpuDebugRegisters>(MACHINES[vendor]);
 

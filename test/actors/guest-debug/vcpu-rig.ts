@@ -52,7 +52,7 @@ export class Rig {
   constructor(design: VcpuDebugDesign) {
     this.design = design;
     this.kdb = Given.start(vcpuDebugMachine(design));
-    this.cpu = Given.start(cpuDebugRegistersMachine(design.vendor));
+    this.cpu = Given.start(cpuDebugRegistersMachine({ vendor: design.vendor, noNestedDataBp: false }));
     this.host = Given.start(hostBreakpointsMachine({ cachesMasks: true }), { cpu: 'pcpu:0' });
     this.tell({ type: 'kdb.load', cpu: 'pcpu:0' });
   }

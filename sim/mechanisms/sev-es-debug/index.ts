@@ -1,0 +1,94 @@
+/**
+ * SEV-ES on AMD hosts: guests with encrypted registers, and what the world switch does to the
+ * host's and the guest's debug state.
+ *
+ * @see docs/mechanisms/sev-es-debug.md; domain debug-and-split-lock A
+ */
+
+import { kdbOf } from '../../../actors/guest-debug/vcpu-debug.ts';
+import { hostPatch } from '../../../actors/host/host-env.ts';
+import { hasStep, replaceStep } from '../../../actors/path/patch.ts';
+import { type HostSaveAreaInput, hostSaveAreaMachine, hsaveOf } from '../../../actors/sev-es-debug/host-save-area.ts';
+import { protectedDebugMachine } from '../../../actors/sev-es-debug/protected-debug.ts';
+import { sevEsKvm } from '../../../actors/sev-es-debug/sev-es-kvm.ts';
+import { vcDr7Guest } from '../../../actors/sev-es-debug/vc-dr7.ts';
+import { HOST_SAVE_AREA_EVENTS } from '../../../events/sev-es-debug/host-save-area.ts';
+import { SEV_ES_OPTIONS } from '../../../events/sev-es-debug/sev-es-debug.ts';
+import type { Mechanism } from '../../host/mechanism.ts';
+import type { ResolvedScenario } from '../../scenario/types.ts';
+import type { ActorSpec } from '../../store.ts';
+import type { EncryptedGuests } from '../guest-debug/encrypted.ts';
+import { armsHost, debugs } from '../guest-debug/index.ts';
+import { checks, PRESETS } from './checks.ts';
+import { FEATURES, featuresOf, protectedDebug, runsSevEs, sevEsDesign, switchDesign } from './design.ts';
+import { sevEsMutants } from './mutants.ts';
+import { sevEsProperties } from './properties.ts';
+import { isEncrypted, SEV_ES_VM, VM_SETTINGS } from './sections.ts';
+
+/** A host save area for each CPU. */
+const actors = (scenario: ResolvedScenario): readonly ActorSpec[] =>
+  runsSevEs(scenario)
+    ? [
+        ...Array.from({ length: scenario.host.cpus }, (_, cpu) => ({
+          id: hsaveOf(`pcpu:${cpu}`),
+          kind: 'hostSaveArea',
+          input: { debugs: debugs(scenario) ? `pcpu:${cpu}` : null, breakpoints: armsHost(scenario) } satisfies HostSaveAreaInput,
+        })),
+        ...(debugs(scenario) ? encryptedVcpus(scenario) : []),
+      ]
+    : [];
+
+/** KVM's debug half of each vCPU with encrypted registers. */
+const encryptedVcpus = (scenario: ResolvedScenario): readonly ActorSpec[] =>
+  scenario.vms
+    .filter(({ type }) => isEncrypted(type))
+    .flatMap((vm) =>
+      vm.vcpus.map((_, vcpu) => ({ id: kdbOf(`vcpu:${vm.id}/${vcpu}`), kind: 'protectedDebug', input: protectedDebug(scenario, vm) })),
+    );
+
+/** Every guest has DebugSwap, as far as KVM knows, and KVM leaves the host's registers to it. */
+const trustsHardware = (scenario: ResolvedScenario): boolean =>
+  runsSevEs(scenario) && scenario.vms.every((vm) => isEncrypted(vm.type) && protectedDebug(scenario, vm).trustsHardware);
+
+/** R14 leaves what the hardware is to bring back. */
+const leftToHardware = hostPatch((vcpuEnterGuest) =>
+  hasStep(vcpuEnterGuest, 'hw_breakpoint_restore') ? replaceStep(vcpuEnterGuest, 'hw_breakpoint_restore', () => []) : vcpuEnterGuest,
+);
+
+export const sevEsDebug: Mechanism = {
+  name: 'sev-es-debug',
+  arches: ['amd'],
+  options: SEV_ES_OPTIONS,
+  presets: PRESETS,
+  features: FEATURES,
+  vmTypes: [SEV_ES_VM],
+  vmSettings: VM_SETTINGS,
+  properties: sevEsProperties,
+  catalogue: HOST_SAVE_AREA_EVENTS,
+  checks,
+  kvm: (scenario) => (runsSevEs(scenario) ? sevEsKvm(sevEsDesign(scenario)) : {}),
+  actors,
+  perCpu: ['hostSaveArea'],
+  machines: (scenario): ReturnType<NonNullable<Mechanism['machines']>> =>
+    runsSevEs(scenario)
+      ? {
+          hostSaveArea: hostSaveAreaMachine(switchDesign(scenario)),
+          ...(debugs(scenario) && { protectedDebug: protectedDebugMachine() }),
+        }
+      : {},
+  guest: ({ host: { options } }) => vcDr7Guest(options['guest.vcDr7']),
+  patch: (scenario) => (trustsHardware(scenario) ? { paths: { vcpu_enter_guest: [leftToHardware] } } : {}),
+  vm: (scenario, vm) => {
+    if (!runsSevEs(scenario) || !isEncrypted(vm.type)) return {};
+    const { believed, held } = featuresOf(scenario, vm);
+    return { facts: { sevEs: { vmsaFeatures: believed, guestFeatures: held, isSnp: vm.type !== SEV_ES_VM } } };
+  },
+  mutants: sevEsMutants,
+};
+
+/** What guest debugging has to know of them. */
+export const SEV_ES_GUESTS: EncryptedGuests = {
+  has: isEncrypted,
+  // WRMSR is an NAE event of theirs, which no fastpath takes.
+  lacks: ['wrmsr-fastpath'],
+};
