@@ -171,7 +171,7 @@ export function sevVmMachine(design: LaunchDesign) {
         enqueue.assign(GIVEN_AWAY);
       }),
       refuse: emit(() => outgoing(PSP, { type: 'psp.guestDone', status: 'INVALID_GUEST_STATE' })),
-      execute: enqueueActions(({ context: c, event, enqueue }) => {
+      carryOut: enqueueActions(({ context: c, event, enqueue }) => {
         if (event.type !== 'psp.guestCommand') return;
         const isData = event.command === 'LAUNCH_UPDATE_DATA';
         enqueue.assign({ firmware: executed(c.firmware, event.command, isData ? { vcpu: null } : null) });
@@ -213,7 +213,7 @@ export function sevVmMachine(design: LaunchDesign) {
           'psp.guestCommand': [
             { guard: 'isWrongState', actions: 'refuse' },
             { guard: 'isOfVmsa', actions: 'encrypt' },
-            { actions: 'execute' },
+            { actions: 'carryOut' },
           ],
           'esv.encrypted': { actions: 'measure' },
         },

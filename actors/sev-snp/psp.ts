@@ -4,8 +4,8 @@
  * An entry that an instruction holds is waited for. A command is taken from the mailbox, executed
  * between two instructions of the host, and completed by an interrupt to the boot CPU. A command
  * that is written while another one is in flight takes its place, which no driver may do: the PSP
- * remembers it. What a command does to a guest, who keeps the state of that guest says. Left out: the
- * contents of command buffers.
+ * remembers it. What a command does to a guest, the keeper of that guest's state says. Left out:
+ * the contents of command buffers.
  *
  * @see SEV-SNP firmware ABI, "Platform states", "Command reference"; kernel
  * drivers/crypto/ccp/sev-dev.c; domain snp f.1 to f.4

@@ -16,6 +16,7 @@ const { step, call, loop, when, note, leaveLoop, leavePath } = host;
  * @see domain snp b.5, c 13; R12
  */
 const checkVmsa: SlotItems = {
+  order: 10,
   locals: ['vmsaCheck'],
   items: (env: HostEnv) => [
     when([

@@ -23,7 +23,7 @@ export const SEV_LAUNCH_OPTIONS = {
   'sev.launchLock': ['lock-all', 'one-by-one', 'none'],
   /** The same of SNP_LAUNCH_FINISH. @see kernel commit cb923ee6a80f; CVE-2026-31591 */
   'sev.snpFinishLock': ['lock-all', 'one-by-one', 'none'],
-  /** Whether a vCPU is checked right before its encryption, or all before the first is encrypted. */
+  /** Whether each vCPU is checked right before its encryption, or all before the first one's. */
   'sev.launchCheck': ['each-vcpu', 'all-first'],
   /** Whether the sync refuses a VMSA that is encrypted already. */
   'sev.syncCheck': ['protected', 'unchecked'],

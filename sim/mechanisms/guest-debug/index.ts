@@ -14,7 +14,7 @@ import { CPU_DEBUG_EVENTS } from '../../../events/guest-debug/x86-debug.ts';
 import type { Mechanism } from '../../host/mechanism.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
-import { notDebugged } from './checks.ts';
+import { guestsDebugThemselves, isPlain } from './checks.ts';
 import { GUEST_DEBUG_GUEST_OPERATIONS } from './operations.ts';
 import { guestDebugProperties } from './properties.ts';
 
@@ -57,7 +57,8 @@ export const guestDebug: Mechanism = {
   arches: ['amd', 'intel'],
   guestOperations: GUEST_DEBUG_GUEST_OPERATIONS,
   properties: guestDebugProperties,
-  structureChecks: notDebugged,
+  structureChecks: guestsDebugThemselves,
+  debuggable: isPlain,
   catalogue: { ...CPU_DEBUG_EVENTS, ...KVM_DEBUG_EVENTS },
   kvm: (scenario) => (debugs(scenario) ? debugKvm(vendorOf(scenario), debuggerOf(scenario)) : {}),
   guest: (scenario) => (debugs(scenario) ? x86GuestParts(vendorOf(scenario), injects(scenario)) : {}),

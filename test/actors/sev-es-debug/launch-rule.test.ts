@@ -1,4 +1,4 @@
-/** The errnos of a launch: the product of designs, types and ioctls, against the table of the sources. */
+/** The errnos of a launch: designs, types of VMs and ioctls, against the table of the sources. */
 import { describe, expect, it } from 'vitest';
 import {
   createVm,
