@@ -128,7 +128,19 @@ export const ioctlPath = (
       when([isGood, items]),
       step('sysret', { mode: 'user', set: (t, l) => returned(env, t, l.launchErrno) }),
     ],
-    { locals: ['launchErrno', 'launchFacts', 'sourceFacts', 'launchAt', 'launchDebugged', 'launchSanitizes', 'moveRefused', 'failed'] },
+    {
+      locals: [
+        'granted',
+        'launchErrno',
+        'launchFacts',
+        'sourceFacts',
+        'launchAt',
+        'launchDebugged',
+        'launchSanitizes',
+        'moveRefused',
+        'failed',
+      ],
+    },
   );
 
 const FDGET = kernelSource('fs/ioctl.c, SYSCALL_DEFINE3(ioctl); virt/kvm/kvm_main.c, kvm_vm_ioctl(), kvm_vcpu_ioctl()');

@@ -111,16 +111,26 @@ const checkVcpus = (env: HostEnv): readonly HostItem[] => {
 function migrate(env: HostEnv): readonly HostItem[] {
   const [to, from] = sidesOf(env);
   const copiesFirst = env.options['sev.moveFeatures'] === 'before-vmcb';
-  const initVmcb = step('sev_init_vmcb', {
-    ...SEV('sev_init_vmcb(), sev_es_init_vmcb()'),
-    send: (t, l) => {
-      const { es, features } = l.sourceFacts!;
-      return toEsv(vcpuAt(env, to, t, l), { type: 'esv.initVmcb', es, features: copiesFirst ? features : l.launchFacts!.features });
-    },
-  });
-  const transfer = step('transfer_vmsa', {
-    send: (t, l) => toEsv(vcpuAt(env, from, t, l), { type: 'esv.give', to: esvOf(vcpuAt(env, to, t, l)) }),
-  });
+  const initVmcb = (last: boolean): HostItem =>
+    step('sev_init_vmcb', {
+      ...SEV('sev_init_vmcb(), sev_es_init_vmcb()'),
+      send: (t, l) => {
+        const { es, features } = l.sourceFacts!;
+        return toEsv(vcpuAt(env, to, t, l), { type: 'esv.initVmcb', es, features: copiesFirst ? features : l.launchFacts!.features, last });
+      },
+    });
+  const transfer = (last: boolean): HostItem =>
+    step('transfer_vmsa', {
+      send: (t, l) => toEsv(vcpuAt(env, from, t, l), { type: 'esv.give', to: esvOf(vcpuAt(env, to, t, l)), last }),
+    });
+  const enableLbrv = (last: boolean): HostItem =>
+    step('svm_enable_lbrv', {
+      source: 'a repair that the search suggests: the launch does the same',
+      grade: 'decision',
+      send: (t, l) => toEsv(vcpuAt(env, to, t, l), { type: 'esv.enableLbrv', last }),
+    });
+  const order = env.options['sev.featuresWrite'] === 'init-vmcb-transferred' ? [transfer, initVmcb] : [initVmcb, transfer];
+  const steps = env.options['sev.moveLbrv'] === 'switched-on' ? [...order, enableLbrv] : order;
   const isEs = (_t: HostThread, l: HostLocals): boolean => l.sourceFacts!.es;
   return [
     step('copy_kvm_sev_info', {
@@ -128,7 +138,10 @@ function migrate(env: HostEnv): readonly HostItem[] {
     }),
     when([
       isEs,
-      forEachVcpu(to, env.options['sev.featuresWrite'] === 'init-vmcb-transferred' ? [transfer, initVmcb] : [initVmcb, transfer]),
+      forEachVcpu(
+        to,
+        steps.map((made, at) => made(at === steps.length - 1)),
+      ),
     ]),
     ...(copiesFirst
       ? []

@@ -43,7 +43,7 @@ export interface EsVcpuContext extends EsVcpuInput {
   /** KVM's flags; they differ where guest_state_protected is set from the start. */
   readonly guestProtected: boolean;
   readonly vmsaEncrypted: boolean;
-  /** Between the sync and the end of the launch of this vCPU. */
+  /** Between the sync and the end of the launch of this vCPU, or in the middle of its move. */
   readonly launching: boolean;
   readonly lbrv: boolean;
   readonly features: number;
@@ -179,9 +179,9 @@ function changed(design: LaunchDesign, { context: c, event }: Args): Change {
     case 'esv.failLaunch':
       return { launching: false, firmwarePage: undefined };
     case 'esv.initVmcb':
-      return initVmcb(design, c, event.es, event.features);
+      return { launching: !event.last, ...initVmcb(design, c, event.es, event.features) };
     case 'esv.take':
-      return { vmsa: event.vmsa, encrypted: event.encrypted, guestProtected: true, vmsaEncrypted: true };
+      return { launching: !event.last, vmsa: event.vmsa, encrypted: event.encrypted, guestProtected: true, vmsaEncrypted: true };
     default:
       throw new Error(`${event.type} changes nothing of a vCPU alone`);
   }
@@ -217,7 +217,7 @@ export function esVcpuMachine(design: LaunchDesign) {
       answerProtected: emit(({ context: { guestProtected }, event }) => outgoing(sender(event), { type: 'esv.protected', guestProtected })),
       give: enqueueActions(({ context: { vmsa, encrypted }, event, enqueue }) => {
         if (event.type !== 'esv.give') return;
-        enqueue.emit(outgoing(event.to, { type: 'esv.take', vmsa, encrypted }));
+        enqueue.emit(outgoing(event.to, { type: 'esv.take', vmsa, encrypted, last: event.last }));
         enqueue.assign(GIVEN_AWAY);
       }),
       enter: enqueueActions(({ context: c, event, enqueue }) => {

@@ -42,6 +42,8 @@ export const SEV_LAUNCH_OPTIONS = {
   'sev.featuresWrite': ['sync', 'init-vmcb', 'init-vmcb-transferred'],
   /** When an intra-host move copies vmsa_features: before it sets up the VMCBs, or behind. */
   'sev.moveFeatures': ['before-vmcb', 'after-vmcb'],
+  /** Whether an intra-host move switches LBR virtualization on for the destination. */
+  'sev.moveLbrv': ['left', 'switched-on'],
 } as const;
 
 type Values = { readonly [K in keyof typeof SEV_LAUNCH_OPTIONS]: (typeof SEV_LAUNCH_OPTIONS)[K][number] };
@@ -170,11 +172,11 @@ export type EsVcpuEvent = EventOf<{
   /** The launch of this vCPU has failed; SNP: snp_page_reclaim(). */
   'esv.failLaunch': object;
   'esv.protected?': object;
-  /** sev_es_init_vmcb() for the destination of a move. */
-  'esv.initVmcb': { es: boolean; features: number };
+  /** sev_es_init_vmcb() for the destination of a move. `last`: the move of this vCPU is over. */
+  'esv.initVmcb': { es: boolean; features: number; last: boolean };
   /** The VMSA goes from the source to the destination. */
-  'esv.give': { to: ActorId };
-  'esv.take': { vmsa: VmsaContent | null; encrypted: boolean };
+  'esv.give': { to: ActorId; last: boolean };
+  'esv.take': { vmsa: VmsaContent | null; encrypted: boolean; last: boolean };
   /** VMRUN, on the page that vmsa_pa names. */
   'esv.enter?': object;
 }>;

@@ -124,6 +124,16 @@ const finished = sometimes('sev.launch-finished', {
   },
 });
 
+const moved = sometimes('sev.vm-moved', {
+  kinds: ['sevVm'],
+  source: `${SEV}, sev_migrate_from()`,
+  grade: 'read',
+  check: (world) => {
+    const found = world.actors<SevVmContext>('sevVm').find(({ context }) => context.dead);
+    return found ? `${found.id} has gone to another VM` : null;
+  },
+});
+
 /** Some ioctl of a launch, or KVM_SET_GUEST_DEBUG, has been refused. */
 const refused = sometimes('sev.ioctl-refused', {
   kinds: ['hostThread'],
@@ -152,5 +162,6 @@ export const sevLaunchProperties: readonly Property[] = [
   returnsAsTold,
   launched,
   finished,
+  moved,
   refused,
 ];

@@ -113,6 +113,7 @@ describe('resolving a scenario', () => {
       'sev.launchLock': 'one-by-one',
       'sev.lbrvOrder': 'after-protected',
       'sev.moveFeatures': 'before-vmcb',
+      'sev.moveLbrv': 'left',
       'sev.snpFinishLock': 'none',
       'sev.sregsKey': 'vmsa-encrypted',
       'sev.syncCheck': 'protected',
