@@ -13,8 +13,10 @@ import type {
   KvmVmType,
   LaunchDesign,
   LaunchErrno,
+  LaunchRegisters,
   Measured,
   RegisterIoctl,
+  VmsaContent,
 } from '../../events/sev-es-debug/launch.ts';
 import type { PspGuestCommand } from '../../events/sev-snp/psp.ts';
 
@@ -165,6 +167,20 @@ export const interceptsOf = (features: number): { readonly dr7: boolean; readonl
   const swaps = (features & DEBUG_SWAP) !== 0;
   return { dr7: !swaps, db: !swaps };
 };
+
+/**
+ * What the sync copies behind the VMCB's save area. A VM type that says what it is has the FPU's
+ * state as well.
+ * @see kernel arch/x86/kvm/svm/sev.c, sev_es_sync_vmsa(), KVM_X86_DEFAULT_VM
+ */
+const syncedRegisters = (
+  { registers: { gprs, fpu }, vmType }: { readonly registers: LaunchRegisters; readonly vmType: KvmVmType },
+  features: number,
+): Partial<VmsaContent> => ({ gprs, features, ...(vmType !== 'default' && { fpu }) });
+
+/** The rules by which a vCPU goes; a mutant changes one. */
+export const LAUNCH_RULES = { interceptsOf, protectedFromStart, registerIoctl, setGuestDebug, syncedRegisters, updateVmsa };
+export type LaunchRules = typeof LAUNCH_RULES;
 
 /** Where the firmware wants a guest for a command, and where the command brings it. */
 const STATES: Readonly<Record<PspGuestCommand, readonly [from: FirmwareGuest['state'] | null, to: FirmwareGuest['state']]>> = {

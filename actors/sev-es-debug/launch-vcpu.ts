@@ -19,7 +19,7 @@ import type {
   RegisterIoctl,
   VmsaContent,
 } from '../../events/sev-es-debug/launch.ts';
-import { interceptsOf, type Protection, protectedFromStart, registerIoctl, setGuestDebug, updateVmsa } from './launch-rule.ts';
+import { LAUNCH_RULES, type LaunchRules, type Protection } from './launch-rule.ts';
 
 export interface EsVcpuInput {
   /** Its number in the VM. */
@@ -71,12 +71,18 @@ const ABSENT: Omit<EsVcpuContext, 'vcpu'> = {
   launching: false,
   lbrv: false,
   features: 0,
-  intercepts: interceptsOf(0),
+  intercepts: LAUNCH_RULES.interceptsOf(0),
 };
 
 type Event = Stamped<EsVcpuEvent | Extract<FirmwareEvent, { type: 'esv.encrypt' }>>;
 type Args = { readonly context: EsVcpuContext; readonly event: Event };
 type Change = Partial<EsVcpuContext>;
+
+/** What decides of a vCPU. */
+interface Host {
+  readonly design: LaunchDesign;
+  readonly rules: LaunchRules;
+}
 
 const protectionOf = ({ vmType, es, guestProtected, vmsaEncrypted }: EsVcpuContext): Protection => ({
   vmType,
@@ -96,12 +102,12 @@ const DEBUGCTL_LBR = 1;
 
 /** An ioctl on registers; what it only pretends to set, user space believes as well. */
 function registersSet(
-  design: LaunchDesign,
+  { design, rules }: Host,
   c: EsVcpuContext,
   ioctl: RegisterIoctl,
   value: number,
 ): { readonly errno: LaunchErrno | null; readonly change: Change } {
-  const rule = registerIoctl(design, ioctl, protectionOf(c));
+  const rule = rules.registerIoctl(design, ioctl, protectionOf(c));
   if (rule === 'EINVAL') return { errno: rule, change: {} };
   const field = WRITES[ioctl];
   const done = rule === 'done';
@@ -123,53 +129,43 @@ function stored({ vmsa, encrypted }: EsVcpuContext, content: Partial<VmsaContent
   return { vmsa: { ...vmsa, ...content }, ...(encrypted && { storedEncrypted: true }) };
 }
 
-/**
- * The sync of a VM type that says what it is has the FPU's state as well.
- * @see kernel arch/x86/kvm/svm/sev.c, sev_es_sync_vmsa(), KVM_X86_DEFAULT_VM
- */
-const syncedRegisters = ({ registers: { gprs, fpu }, vmType }: EsVcpuContext, features: number): Partial<VmsaContent> => ({
-  gprs,
-  features,
-  ...(vmType !== 'default' && { fpu }),
-});
-
 const isTorn = ({ vmsa, registers: { gprs, sregs } }: EsVcpuContext): boolean => vmsa?.gprs !== gprs || vmsa.sregs !== sregs;
 
 /** sev_es_init_vmcb(). */
-function initVmcb(design: LaunchDesign, c: EsVcpuContext, es: boolean, features: number): Change {
+function initVmcb({ design, rules }: Host, c: EsVcpuContext, es: boolean, features: number): Change {
   if (!es) return { es, features };
   const writes = design['sev.featuresWrite'] !== 'sync' && c.life !== 'absent';
   return {
     es,
     features,
-    intercepts: interceptsOf(features),
+    intercepts: rules.interceptsOf(features),
     ...(design['sev.lbrvOrder'] === 'at-reset' && { lbrv: true }),
     ...(writes && stored(c, { features })),
   };
 }
 
-function created(design: LaunchDesign, c: EsVcpuContext, { vmType, es, features }: Extract<EsVcpuEvent, { type: 'esv.create' }>): Change {
+function created(host: Host, c: EsVcpuContext, { vmType, es, features }: Extract<EsVcpuEvent, { type: 'esv.create' }>): Change {
   if (c.life !== 'absent') return {};
   return {
     life: 'creating',
     vmType,
     vmsa: es ? { ...RESET, features: 0 } : null,
-    guestProtected: protectedFromStart(design, es),
-    ...initVmcb(design, c, es, features),
+    guestProtected: host.rules.protectedFromStart(host.design, es),
+    ...initVmcb(host, c, es, features),
   };
 }
 
 /** What an event changes of the vCPU without an answer. */
-function changed(design: LaunchDesign, { context: c, event }: Args): Change {
+function changed(host: Host, { context: c, event }: Args): Change {
   switch (event.type) {
     case 'esv.create':
-      return created(design, c, event);
+      return created(host, c, event);
     case 'esv.putOnline':
       return { life: 'online' };
     case 'esv.syncSave':
       return { launching: true, ...stored(c, { sregs: c.registers.sregs }) };
     case 'esv.syncRegisters':
-      return stored(c, syncedRegisters(c, event.features));
+      return stored(c, host.rules.syncedRegisters(c, event.features));
     case 'esv.toFirmware':
       return { firmwarePage: true };
     case 'esv.protect':
@@ -179,7 +175,7 @@ function changed(design: LaunchDesign, { context: c, event }: Args): Change {
     case 'esv.failLaunch':
       return { launching: false, firmwarePage: undefined };
     case 'esv.initVmcb':
-      return { launching: !event.last, ...initVmcb(design, c, event.es, event.features) };
+      return { launching: !event.last, ...initVmcb(host, c, event.es, event.features) };
     case 'esv.take':
       return { launching: !event.last, vmsa: event.vmsa, encrypted: event.encrypted, guestProtected: true, vmsaEncrypted: true };
     default:
@@ -195,24 +191,25 @@ const fdErrno = ({ life, dead }: EsVcpuContext): LaunchErrno | null => (life ===
 const runs = ({ vmsa, encrypted, firmwarePage }: EsVcpuContext): boolean => vmsa !== null && encrypted && !firmwarePage;
 
 /** The machine of all vCPUs that are created in the run. */
-export function esVcpuMachine(design: LaunchDesign) {
+export function esVcpuMachine(design: LaunchDesign, rules: LaunchRules = LAUNCH_RULES) {
+  const host: Host = { design, rules };
   return setup({
     types: { context: {} as EsVcpuContext, events: {} as Event, emitted: {} as Outgoing, input: {} as EsVcpuInput },
     actions: {
-      change: assign((args) => changed(design, args)),
+      change: assign((args) => changed(host, args)),
       setRegisters: enqueueActions(({ context: c, event, enqueue }) => {
         if (event.type !== 'esv.registers') return;
-        const { errno, change } = registersSet(design, c, event.ioctl, event.value);
+        const { errno, change } = registersSet(host, c, event.ioctl, event.value);
         enqueue.emit(outgoing(sender(event), { type: 'esv.done', errno }));
         enqueue.assign(change);
       }),
       answerFd: emit(({ context: c, event }) => outgoing(sender(event), { type: 'esv.fd', errno: fdErrno(c) })),
       answerDebug: emit(({ context: c, event }) =>
-        outgoing(sender(event), { type: 'esv.done', errno: setGuestDebug(design, protectionOf(c)) }),
+        outgoing(sender(event), { type: 'esv.done', errno: rules.setGuestDebug(design, protectionOf(c)) }),
       ),
       answerCheck: emit(({ context: c, event }) => {
         const debugged = event.type === 'esv.check?' ? event : { guestDebug: false, dr7: false };
-        return outgoing(sender(event), { type: 'esv.checked', ...updateVmsa(design, protectionOf(c), debugged) });
+        return outgoing(sender(event), { type: 'esv.checked', ...rules.updateVmsa(design, protectionOf(c), debugged) });
       }),
       answerProtected: emit(({ context: { guestProtected }, event }) => outgoing(sender(event), { type: 'esv.protected', guestProtected })),
       give: enqueueActions(({ context: { vmsa, encrypted }, event, enqueue }) => {

@@ -20,6 +20,7 @@ import type { VmSetting } from '../../scenario/section.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
 import { pspActors, usesPsp } from '../sev-snp/topology.ts';
+import { sevLaunchMutants } from './launch-mutants.ts';
 import { SEV_LAUNCH_OPERATIONS } from './launch-operations.ts';
 import { sevLaunchProperties } from './launch-properties.ts';
 import { SEV_ES_VM } from './sections.ts';
@@ -108,6 +109,7 @@ export const sevLaunch = {
   vmSettings: { launched },
   hostOperations: SEV_LAUNCH_OPERATIONS,
   properties: sevLaunchProperties,
+  mutants: sevLaunchMutants,
   catalogue: SEV_LAUNCH_EVENTS,
   structureChecks,
   debuggable: isInRun,
