@@ -4,6 +4,7 @@
  * types (`test/house/front-door.test.ts` compares); a new one is one more line.
  */
 import '../actors/guest-debug/debug-kvm.ts';
+import '../actors/guest-debug/perf-breakpoint.ts';
 import '../actors/guest-debug/x86-guest.ts';
 import '../actors/kvm/kvm-env.ts';
 import '../actors/kvm/kvm-run.ts';
@@ -15,6 +16,7 @@ import '../actors/os-lock/arm-env.ts';
 import '../actors/os-lock/arm-guest.ts';
 import '../actors/sev-es-debug/launch-env.ts';
 import '../actors/sev-es-debug/sev-es-kvm.ts';
+import '../actors/sev-es-debug/vc-dr7.ts';
 import '../actors/sev-snp/snp-env.ts';
 import '../actors/sev-snp/snp-guest.ts';
 import '../actors/split-lock/account.ts';
@@ -34,6 +36,7 @@ import '../actors/vmx/vmx.ts';
 import '../events/guest-debug/kvm-debug.ts';
 import '../events/guest-debug/operations.ts';
 import '../events/os-lock/arm-debug.ts';
+import '../events/sev-es-debug/host-save-area.ts';
 import '../events/sev-es-debug/launch.ts';
 import '../events/sev-es-debug/sev-es-debug.ts';
 import '../events/sev-snp/ghcb.ts';

@@ -4,6 +4,12 @@
  */
 import type { ActorId, Delivery, EventOf, Letter } from './event.ts';
 
+/** A function that another CPU runs in the handler of an IPI: what it tells which actor. */
+export interface CalledFunction {
+  readonly to: ActorId;
+  readonly event: { readonly type: string; readonly [field: string]: unknown };
+}
+
 export type PcpuEvent = EventOf<{
   /** Offer: run one micro-step of whatever is on top. */
   exec: object;
@@ -37,13 +43,13 @@ export type PcpuEvent = EventOf<{
   /** From the host scheduler: who is queued here. */
   'rq.waiting': { threads: readonly ActorId[] };
   'irq.reschedule': object;
-  /** The IPI of smp_call_function_many(). */
+  /** The IPI of smp_call_function_many() and smp_call_function_single(). */
   'irq.call_function': object;
   /**
    * Into its call_single_queue, by a sender that waits; the handler of `irq.call_function` empties
-   * it.
+   * it. Without `func` the function does nothing: that it has run is all.
    */
-  'csd.queue': object;
+  'csd.queue': { func?: CalledFunction };
   'nmi.stop': object;
 }>;
 

@@ -8,7 +8,7 @@
  * @see kernel arch/x86/include/asm/kvm_host.h, arch/x86/include/uapi/asm/debugreg.h
  * @see SDM vol. 3, "Debug Registers"; APM vol. 2, "Debug Registers"
  */
-import type { DataAccess, DebugRegisters } from '../../events/guest-debug/x86-debug.ts';
+import { type AddressMasks, type DataAccess, type DebugRegisters, NO_MASKS } from '../../events/guest-debug/x86-debug.ts';
 import { type U64, u64 } from '../../events/u64.ts';
 
 /** B0 to B3. */
@@ -21,8 +21,11 @@ export const DR6_ACTIVE_LOW = 0xffff_0ff0;
 export const DR6_VOLATILE = 0x0001_e80f;
 export const DR6_FIXED_1 = 0xfffe_07f0;
 
-/** L0 to L3 and G0 to G3. */
+/** L0 to L3 and G0 to G3; the latter alone are the host's. */
 export const DR7_BP_EN_MASK = 0xff;
+export const DR_GLOBAL_ENABLE_MASK = 0xaa;
+/** GE, which arming a breakpoint sets and removing it leaves. */
+const DR_GLOBAL_SLOWDOWN = 0x200;
 export const DR7_GD = 1 << 13;
 /** Bit 10, and the value after reset. */
 export const DR7_FIXED_1 = 0x400;
@@ -59,25 +62,32 @@ export function enabledBreakpoints(dr7: U64): readonly EnabledBreakpoint[] {
 /**
  * B0 to B3 of the instruction breakpoints at an address. A LEN other than 0 is undefined for them;
  * here it never matches.
- * @see kernel arch/x86/kvm/x86.c, kvm_vcpu_check_hw_bp()
+ * @see kernel arch/x86/kvm/x86.c, kvm_vcpu_check_hw_bp(); APM vol. 2, "Address Breakpoint Mask"
  */
-export function codeBreakpointsAt({ db, dr7 }: DebugRegisters, rip: U64): number {
+export function codeBreakpointsAt({ db, dr7 }: DebugRegisters, rip: U64, masks: AddressMasks = NO_MASKS): number {
   return enabledBreakpoints(dr7)
-    .filter(({ index, kind, length }) => kind === 'execute' && length === 1 && BigInt(db[index]!) === BigInt(rip))
+    .filter(({ index, kind, length }) => {
+      const ignored = ~BigInt(masks[index]!);
+      return kind === 'execute' && length === 1 && (BigInt(db[index]!) & ignored) === (BigInt(rip) & ignored);
+    })
     .reduce((bits, { index }) => bits | (1 << index), 0);
 }
 
 /**
  * B0 to B3 of the data breakpoints that an access touches with any of its bytes. The CPU ignores
- * the bits of an address that LEN covers.
- * @see SDM vol. 3, "Breakpoint Field Recognition"
+ * the bits of an address that LEN covers, and those of a mask, which is of low bits here.
+ * @see SDM vol. 3, "Breakpoint Field Recognition"; APM vol. 2, "Address Breakpoint Mask"
  */
-export function dataBreakpointsOf({ db, dr7 }: DebugRegisters, { gva, length, write }: DataAccess): number {
+export function dataBreakpointsOf(
+  { db, dr7 }: Pick<DebugRegisters, 'db' | 'dr7'>,
+  { gva, length, write }: DataAccess,
+  masks: AddressMasks = NO_MASKS,
+): number {
   const first = BigInt(gva);
   return enabledBreakpoints(dr7)
     .filter(({ kind }) => kind === 'access' || (kind === 'write' && write))
     .filter((breakpoint) => {
-      const size = BigInt(breakpoint.length);
+      const size = BigInt(Math.max(breakpoint.length, masks[breakpoint.index]! + 1));
       const start = BigInt(db[breakpoint.index]!) & ~(size - 1n);
       return first < start + size && start < first + BigInt(length);
     })
@@ -89,6 +99,19 @@ export function dataBreakpointsOf({ db, dr7 }: DebugRegisters, { gva, length, wr
  * @see kernel arch/x86/kvm/x86.c, kvm_deliver_exception_payload()
  */
 export const dr6After = (dr6: U64, bits: U64): U64 => ((low32(dr6) & ~DR_TRAP_BITS) | low32(bits)) >>> 0;
+
+/**
+ * The bits of DR7 that arm a data breakpoint of the host, but for GE.
+ * @see kernel arch/x86/kernel/hw_breakpoint.c, __encode_dr7()
+ */
+export function dr7BitsOf(index: number, kind: 'write' | 'access', length: 1 | 2 | 4 | 8): number {
+  const field = KINDS.indexOf(kind) | (LENGTHS.indexOf(length) << 2);
+  return ((field << (16 + 4 * index)) | (0b10 << (2 * index))) >>> 0;
+}
+
+/** DR7 with a breakpoint armed, and with it removed. */
+export const dr7With = (dr7: U64, bits: number): U64 => (low32(dr7) | bits | DR_GLOBAL_SLOWDOWN) >>> 0;
+export const dr7Without = (dr7: U64, bits: number): U64 => (low32(dr7) & ~bits) >>> 0;
 
 /** B0 to B3 of a DR6. */
 export const trapBitsOf = (dr6: U64): number => low32(dr6) & DR_TRAP_BITS;

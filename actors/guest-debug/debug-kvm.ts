@@ -1,23 +1,25 @@
 /**
  * What guest debugging fills of KVM on x86: events that are injected (R6), the debug registers
- * around each entry (R11, R13), the exits of MOV DR, #DB and #BP, KVM_SET_GUEST_DEBUG, and the
+ * around each entry (R11, R13, R14), the exits of MOV DR, #DB and #BP, KVM_SET_GUEST_DEBUG, and the
  * debugger in user space that gets what KVM hands on.
  *
  * @see kernel arch/x86/kvm/x86.c, vcpu_enter_guest(), kvm_arch_vcpu_ioctl_set_guest_debug();
  * arch/x86/kvm/svm/svm.c, dr_interception(), db_interception(); arch/x86/kvm/vmx/vmx.c, handle_dr()
  */
 import { outgoing } from '../../events/event.ts';
+import type { HostBreakpointsEvent } from '../../events/guest-debug/host-breakpoints.ts';
 import type { DbExit, DrExit, VcpuDebugEvent } from '../../events/guest-debug/kvm-debug.ts';
 import type { BreakpointAddresses, DebugExit, X86GuestDebugFlag } from '../../events/guest-debug/x86-debug.ts';
 import type { SetGuestDebugOp } from '../../events/program.ts';
 import { hasBits, type U64 } from '../../events/u64.ts';
 import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
 import { exitInfo, vcpuOf } from '../kvm/kvm-env.ts';
-import type { KvmParts, VcpuIoctl } from '../kvm/slots.ts';
+import type { KvmParts, SlotItems, VcpuIoctl } from '../kvm/slots.ts';
 import type { UserLoop } from '../kvm/vmm.ts';
 import type { Fastpath } from '../kvm/x86.ts';
 import type { Source } from '../path/path.ts';
 import { exceptionInfo } from '../vmx/vmx.ts';
+import { hbpOf } from './host-breakpoints.ts';
 import { kdbOf } from './vcpu-debug.ts';
 import type { DebugVendor } from './x86-debug-rule.ts';
 
@@ -41,6 +43,8 @@ declare module '../host/host-env.ts' {
     /** An exception waits to be injected, so that KVM_REQ_EVENT is pending. */
     readonly debugQueued?: boolean | undefined;
     readonly debugErrno?: 'EBUSY' | undefined;
+    /** hw_breakpoint_active() on this CPU. */
+    readonly hostActive?: boolean | undefined;
   }
   interface HostThread {
     /** What its last KVM_SET_GUEST_DEBUG gave. */
@@ -90,7 +94,10 @@ const vmxExits = {
   },
 };
 
-/** kvm_can_use_hv_timer(): SVM has no timer of its own. @see kernel arch/x86/kvm/x86.c, handle_fastpath_set_tscdeadline() */
+/**
+ * kvm_can_use_hv_timer(): SVM has no timer of its own.
+ * @see kernel arch/x86/kvm/x86.c, handle_fastpath_set_tscdeadline()
+ */
 const isReentered = (vendor: DebugVendor) => (l: HostLocals) =>
   vendor === 'vmx' && exitInfo(l, 'MSR_FASTPATH').msr === 'tsc-deadline' && l.returns !== true && l.debugQueued !== true;
 
@@ -187,11 +194,34 @@ const userLoop = (known: boolean): UserLoop => ({
 /** Behind SEV-SNP's and split-lock detection's. */
 const ORDER = 20;
 
+const HW_BREAKPOINT = kernelSource('arch/x86/include/asm/debugreg.h, hw_breakpoint_active()');
+const toHbp = (t: HostThread, event: HostBreakpointsEvent) => outgoing(hbpOf(t.cpu!), event);
+
+/** R11 asks whether the host has armed a breakpoint on this CPU. */
+const askHost: HostItem = step('hw_breakpoint_active', {
+  ...HW_BREAKPOINT,
+  ns: 5,
+  send: (t) => toHbp(t, { type: 'hbp.active?' }),
+  answers: { 'hbp.active': ({ active }) => ({ hostActive: active }) },
+});
+
+/** R14. */
+const restoreHost: SlotItems = {
+  order: ORDER,
+  items: () => [
+    step('hw_breakpoint_restore', {
+      ...kernelSource('arch/x86/kvm/x86.c, vcpu_enter_guest(); arch/x86/kernel/hw_breakpoint.c, hw_breakpoint_restore()'),
+      ns: 10,
+      send: (t) => toHbp(t, { type: 'hbp.restore' }),
+    }),
+  ],
+};
+
 /**
  * The slots that the mechanism fills. `attached`: whether a debugger knows its hits; null where
- * there is none.
+ * there is none. `hostArms`: some thread arms breakpoints of the host.
  */
-export function debugKvm(vendor: DebugVendor, attached: 'knows' | 'does-not' | null): KvmParts {
+export function debugKvm(vendor: DebugVendor, attached: 'knows' | 'does-not' | null, hostArms: boolean): KvmParts {
   const prepare: Source = X86('vcpu_enter_guest(), set_debugreg()');
   return {
     load: {
@@ -207,7 +237,18 @@ export function debugKvm(vendor: DebugVendor, attached: 'knows' | 'does-not' | n
       order: ORDER,
       items: (env) => [tell('cancel_injection', X86('vcpu_enter_guest(), cancel_injection'), () => ({ type: 'kdb.cancel' }), env)],
     },
-    beforeGuest: { order: ORDER, items: (env) => [tell('set_debugreg', prepare, () => ({ type: 'kdb.prepare', hostActive: false }), env)] },
+    beforeGuest: {
+      order: ORDER,
+      locals: ['hostActive'],
+      items: (env) => [
+        ...(hostArms ? [askHost] : []),
+        step('set_debugreg', {
+          ...prepare,
+          ns: 10,
+          send: (t, l) => toKdb(env, t, { type: 'kdb.prepare', hostActive: l.hostActive === true }),
+        }),
+      ],
+    },
     entering: { order: ORDER, send: (env, t) => [toKdb(env, t, { type: 'kdb.enter' })] },
     leaving: { order: ORDER, send: (env, t) => [toKdb(env, t, { type: 'kdb.leave' })] },
     afterGuest: {
@@ -218,6 +259,7 @@ export function debugKvm(vendor: DebugVendor, attached: 'knows' | 'does-not' | n
     ...(vendor === 'svm'
       ? { exits: { ...svmExits, MSR_FASTPATH: () => [] } }
       : { ...vmxExits, exits: { ...vmxExits.exits, MSR_FASTPATH: () => [] } }),
+    ...(hostArms && { restore: restoreHost }),
     turnLocals: ['debugged', 'debugQueued'],
     fastpath: { MSR_FASTPATH: fastpathOf(vendor) },
     hasInsns: true,

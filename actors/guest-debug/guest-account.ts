@@ -44,7 +44,7 @@ export const accountOfStart = (kvm: ActorId): DebugAccount => ({
 });
 
 const due = (account: DebugAccount, vendor: DebugVendor, insn: DebuggedInsn): Ran =>
-  runInsn(DEBUG_CPUS[vendor], { intercepts: { dr: false, db: false, bp: false }, de: false }, account.state, insn);
+  runInsn(DEBUG_CPUS[vendor], { intercepts: { dr: false, db: false, bp: false }, de: false, noNestedDataBp: true }, account.state, insn);
 
 /** An instruction was done, and the guest took nothing. */
 export function done(account: DebugAccount, vendor: DebugVendor, insn: DebuggedInsn, value: U64): DebugAccount {

@@ -1,11 +1,10 @@
 /**
  * A debugged vCPU's way into the guest and out of it: what is injected at R6, what is written to
- * the CPU's debug registers at R11 to R14, and in which order.
+ * the CPU's debug registers at R11 to R13, and in which order.
  *
  * @see kernel arch/x86/kvm/x86.c, kvm_check_and_inject_events(), vcpu_enter_guest();
  * arch/x86/kvm/svm/svm.c, svm_vcpu_run(); arch/x86/kvm/vmx/vmx.c, vmx_vcpu_run()
  */
-import type { HostBreakpoints } from '../../events/guest-debug/kvm-debug.ts';
 import type { BreakpointAddresses, CpuDebugRegistersAnswer, DebugVector, GuestDebugControls } from '../../events/guest-debug/x86-debug.ts';
 import { hasBits, type U64 } from '../../events/u64.ts';
 import { DR6_ACTIVE_LOW, DR6_BS } from './debug-bits.ts';
@@ -59,15 +58,15 @@ export const cancelInjection = (v: VcpuDebugState): Change => ({
  * `hostActive`: hw_breakpoint_active() on this CPU.
  */
 export function prepareDebugRegisters(v: VcpuDebugState, design: VcpuDebugDesign, hostActive: boolean): RunStep {
-  const dr7 = { dr7: design.entryDr7 };
-  if (!v.bpEnabled && !v.wontExit) return { change: { loadsGuestDr6: false }, writes: hostActive ? [dr7] : [] };
+  const dr7 = design.entryDr7 === null ? [] : [{ dr7: design.entryDr7 }];
+  if (!v.bpEnabled && !v.wontExit) return { change: { loadsGuestDr6: false }, writes: hostActive ? dr7 : [] };
   const byCommon = design.loadDr6 === 'common' && v.wontExit;
   return {
     change: {
       loadsGuestDr6: v.wontExit,
       ...(byCommon && design.vendor === 'svm' && { area: { ...v.area, dr6: v.dr6 } }),
     },
-    writes: [dr7, { db: v.effDb }, ...(byCommon && design.vendor === 'vmx' ? [{ dr6: v.dr6 }] : [])],
+    writes: [...dr7, { db: v.effDb }, ...(byCommon && design.vendor === 'vmx' ? [{ dr6: v.dr6 }] : [])],
   };
 }
 
@@ -145,7 +144,3 @@ export function syncDebugRegisters(v: VcpuDebugState, design: VcpuDebugDesign): 
     writes: design.vendor === 'vmx' ? [{ dr6: DR6_ACTIVE_LOW }] : [],
   };
 }
-
-/** R14, hw_breakpoint_restore(); null where hw_breakpoint_active() says no. */
-export const restoreHostBreakpoints = (host: HostBreakpoints | null): readonly DebugRegisterWrite[] =>
-  host === null ? [] : [{ db: host.db }, { dr6: DR6_ACTIVE_LOW }, { dr7: host.dr7 }];

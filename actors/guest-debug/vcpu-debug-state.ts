@@ -32,8 +32,8 @@ export interface VcpuDebugDesign {
    * by a flag.
    */
   readonly loadDr6: 'each-run' | 'common' | 'run-flag';
-  /** What R11 writes to the CPU's DR7. */
-  readonly entryDr7: U64;
+  /** What R11 writes to the CPU's DR7; null leaves it as it is, as no kernel does. */
+  readonly entryDr7: U64 | null;
 }
 
 /**

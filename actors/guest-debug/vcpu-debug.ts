@@ -18,7 +18,6 @@ import {
   leaveGuest,
   prepareDebugRegisters,
   type RunStep,
-  restoreHostBreakpoints,
   syncDebugRegisters,
 } from './vcpu-debug-run.ts';
 import {
@@ -72,8 +71,6 @@ function stepped({ context: v, event }: Args, design: VcpuDebugDesign): RunStep 
       return enterGuest(v, design);
     case 'kdb.sync':
       return syncDebugRegisters(v, design);
-    case 'kdb.restore':
-      return { change: {}, writes: restoreHostBreakpoints(event.host) };
     default:
       throw new Error(`${event.type} is no step of the run`);
   }
@@ -135,7 +132,6 @@ export function vcpuDebugMachine(design: VcpuDebugDesign) {
           'kdb.leave': { actions: 'leave' },
           'dr.left': { actions: 'change' },
           'kdb.sync': { actions: 'step' },
-          'kdb.restore': { actions: 'step' },
           'kdb.dr': { actions: 'change' },
           'kdb.db': { actions: 'change' },
           'kdb.bp': { actions: 'change' },

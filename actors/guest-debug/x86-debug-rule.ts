@@ -18,6 +18,8 @@
  * @see kvm-unit-tests x86/debug.c
  */
 import type {
+  AddressMasks,
+  DataAccess,
   DebugFlags,
   DebuggedInsn,
   DebugRegisters,
@@ -94,8 +96,27 @@ export interface GuestDebugState {
   readonly pending: U64;
 }
 
-/** What KVM has asked for, and CR4.DE. */
-export type InsnControls = Pick<GuestDebugControls, 'intercepts' | 'de'>;
+/** What KVM has asked for, CR4.DE, and the address masks of the CPU, which are the host's. */
+export interface InsnControls extends Pick<GuestDebugControls, 'intercepts' | 'de'> {
+  readonly masks?: AddressMasks;
+  /** CPUID Fn8000_0021 EAX bit 0: no data breakpoint is hit while #DB is delivered. */
+  readonly noNestedDataBp?: boolean;
+}
+
+/** What the delivery of a #DB reads and writes in a guest: its gate in the IDT, and its stack. */
+export const DB_GATE = 0xfe_0010;
+export const DB_STACK = 0xfe_2ff8;
+const DB_DELIVERY: readonly DataAccess[] = [
+  { gva: DB_GATE, length: 8, write: false },
+  { gva: DB_STACK, length: 8, write: true },
+];
+
+/**
+ * Bits of the data breakpoints that the delivery of a #DB itself hits; 0 for none.
+ * @see domain debug-and-split-lock A.8
+ */
+export const nestedHits = (registers: DebugRegisters, { masks, noNestedDataBp = false }: Omit<InsnControls, 'intercepts' | 'de'>): U64 =>
+  noNestedDataBp ? 0 : DB_DELIVERY.map((access) => dataBreakpointsOf(registers, access, masks)).reduce((a, b) => a | b, 0);
 
 export interface Ran {
   readonly met: InsnMet;
@@ -118,7 +139,7 @@ const raised = (exception: Exclude<DebugVector, 'DB'>, state: GuestDebugState, r
 });
 
 /** The exit that KVM has asked for, of an instruction that is not done. */
-const exited = (exit: 'DR' | 'BP', state: GuestDebugState): Ran => ({ met: { ...NOTHING, exit }, next: state });
+const exited = (exit: 'DR' | 'BP' | 'VC', state: GuestDebugState): Ran => ({ met: { ...NOTHING, exit }, next: state });
 
 /**
  * A debug exception, which tells all that waits as well; to KVM if it has asked for it. The state
@@ -126,10 +147,11 @@ const exited = (exit: 'DR' | 'BP', state: GuestDebugState): Ran => ({ met: { ...
  */
 function debugException(
   cpu: DebugCpu,
-  { intercepts }: InsnControls,
+  controls: InsnControls,
   state: GuestDebugState,
   raisedBy: { readonly bits: U64; readonly retired: boolean; readonly value?: U64; readonly kept?: U64 },
 ): Ran {
+  const { intercepts } = controls;
   const { retired, value = 0, kept = 0 } = raisedBy;
   const bits = bitsOfBoth(raisedBy.bits, state.pending);
   const met: InsnMet = { ...NOTHING, bits, retired, value };
@@ -139,13 +161,20 @@ function debugException(
     return { met: { ...met, exit: 'DB' }, next: { ...state, registers, pending: 0 } };
   }
   const registers = { ...told, dr7: withoutBits(told.dr7, DR7_GD) };
-  return { met: { ...met, exception: 'DB' }, next: { ...handlerEntered(state), registers, pending: 0 } };
+  const next: GuestDebugState = { ...handlerEntered(state), registers, pending: 0 };
+  // Each delivery raises the next before an instruction of the handler is fetched.
+  return { met: { ...met, ...(nestedHits(registers, controls) === 0 ? { exception: 'DB' as const } : { exit: 'HANG' as const }) }, next };
 }
 
 /** Bits of the instruction breakpoints that stop the instruction. */
-function breakpointsBefore(cpu: DebugCpu, { registers, flags, shadow }: GuestDebugState, { rip }: DebuggedInsn): number {
+function breakpointsBefore(
+  cpu: DebugCpu,
+  { masks }: InsnControls,
+  { registers, flags, shadow }: GuestDebugState,
+  { rip }: DebuggedInsn,
+): number {
   if (flags.rf || (shadow === 'mov-ss' && cpu.movSsHidesCodeBreakpoints)) return 0;
-  return codeBreakpointsAt(registers, rip);
+  return codeBreakpointsAt(registers, rip, masks);
 }
 
 /** The single-step trap of a MOV SS is told by that of the next instruction, or not at all. */
@@ -173,7 +202,12 @@ function moveStopped(cpu: DebugCpu, controls: InsnControls, state: GuestDebugSta
     return debugException(cpu, controls, withoutStep(state), { bits: DR6_BD, retired: false });
   }
   if (move.write && registerNumber(move) >= 6 && !isUpperHalfClear(move.value)) return raised('GP', state, false);
-  return controls.intercepts.dr ? exited('DR', state) : null;
+  return interceptedMove(controls, state, move);
+}
+
+function interceptedMove({ intercepts: { dr } }: InsnControls, state: GuestDebugState, move: Move): Ran | null {
+  if (dr === 'dr7-by-vc') return registerNumber(move) === 7 ? exited('VC', state) : null;
+  return dr ? exited('DR', state) : null;
 }
 
 function readRegister({ db, dr6, dr7 }: DebugRegisters, move: Move): U64 {
@@ -207,7 +241,7 @@ function completed(cpu: DebugCpu, controls: InsnControls, before: GuestDebugStat
   const shadow = shadowBehind(insn.kind, before.shadow);
   const tf = insn.kind === 'popf' ? (insn.tf ?? before.flags.tf) : before.flags.tf;
   const next: GuestDebugState = { registers, flags: { tf, rf: false }, shadow, pending: before.pending };
-  const data = insn.access === undefined ? 0 : dataBreakpointsOf(registers, insn.access);
+  const data = insn.access === undefined ? 0 : dataBreakpointsOf(registers, insn.access, controls.masks);
   const done: InsnMet = { ...NOTHING, retired: true, value };
   // The trap belongs to TF as it was before the instruction: POPF that sets it is not stepped.
   const bits = before.flags.tf ? withBits(data, DR6_BS) : data;
@@ -230,7 +264,7 @@ function icebp(cpu: DebugCpu, controls: InsnControls, before: GuestDebugState): 
 export function runInsn(cpu: DebugCpu, controls: InsnControls, before: GuestDebugState, insn: DebuggedInsn): Ran {
   const { pending, shadow } = before;
   if (pending !== 0 && shadow !== 'mov-ss') return debugException(cpu, controls, before, { bits: pending, retired: false });
-  const bits = breakpointsBefore(cpu, before, insn);
+  const bits = breakpointsBefore(cpu, controls, before, insn);
   if (bits !== 0) return debugException(cpu, controls, withoutStep(before), { bits, retired: false });
   const move = moveOf(insn);
   const stopped = move === null ? null : moveStopped(cpu, controls, before, move);

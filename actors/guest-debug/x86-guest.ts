@@ -24,7 +24,7 @@ import {
   type Vcpu,
   vmexit,
 } from '../kvm/guest-program.ts';
-import type { Source } from '../path/path.ts';
+import { otherwise, type Source } from '../path/path.ts';
 import { drOf } from './cpu-debug-registers.ts';
 import { DR6_ACTIVE_LOW } from './debug-bits.ts';
 import { causeCleared, causeRead, type DebugAccount, done, raised, returned } from './guest-account.ts';
@@ -36,7 +36,16 @@ interface Raised {
   readonly retired: boolean;
 }
 
+type HandlerOfVc = (env: GuestEnv, insn: (v: Vcpu) => DebuggedInsn) => readonly GuestItem[];
+
 declare module '../kvm/guest-program.ts' {
+  interface GuestParts {
+    /**
+     * The guest's handler of #VC at a MOV DR that `insn` gives. It leaves in `gone` what the
+     * instruction has become, and in `raises` what else is raised.
+     */
+    readonly debugVc?: HandlerOfVc;
+  }
   interface GuestLocals {
     readonly met?: InsnMet | undefined;
     readonly gone?: KvmResumed | undefined;
@@ -134,9 +143,9 @@ const resume: GuestItem = step('resume', {
 
 /**
  * One instruction until it is done or something is raised: tried, and where KVM was told of it,
- * tried again unless KVM has done it.
+ * tried again unless KVM has done it. `vc`: the guest's handler of #VC, where it may come.
  */
-const attempt = (vendor: DebugVendor, insn: (v: Vcpu) => DebuggedInsn): readonly GuestItem[] => [
+const attempt = (vendor: DebugVendor, insn: (v: Vcpu) => DebuggedInsn, vc: readonly GuestItem[] = []): readonly GuestItem[] => [
   note(() => ({ met: undefined, gone: undefined, raises: undefined })),
   loop(
     step('execute', {
@@ -149,8 +158,11 @@ const attempt = (vendor: DebugVendor, insn: (v: Vcpu) => DebuggedInsn): readonly
       },
     }),
     when([(_v, l) => l.met!.exit === null, [leaveLoop]]),
-    step('vmexit', { inside: true, send: (v, l) => exitOf(vendor, v, insn(v), l.met!) }),
-    resume,
+    when(
+      [(_v, l) => l.met!.exit === 'HANG', [loop(step('vectoring', { inside: true, idles: true }))]],
+      ...(vc.length > 0 ? [[(_v: Vcpu, l: GuestLocals) => l.met!.exit === 'VC', vc] as const] : []),
+      [otherwise, [step('vmexit', { inside: true, send: (v, l) => exitOf(vendor, v, insn(v), l.met!) }), resume]],
+    ),
     when([(_v, l) => l.raises !== undefined || l.gone!.skipped || l.met!.retired, [leaveLoop]]),
   ),
 ];
@@ -171,25 +183,35 @@ const exitingWrmsr = (env: GuestEnv): readonly GuestItem[] => [
 
 const valueRead = ({ met, gone }: GuestLocals): U64 => (gone?.skipped ? gone.value : (met?.value ?? 0));
 
+/** A #DB within the handler, which the delivery of the last one has hit: it begins again. */
+const isNested = (_v: Vcpu, l: GuestLocals): boolean => l.met?.exit === 'DB' && l.raises?.vector === 'DB';
+
 /** The guest's handler: of #DB it reads DR6 and clears it; the others come back at once. */
-const handlerPath = (vendor: DebugVendor): GuestPath =>
-  path('exc_debug', { source: 'kernel arch/x86/kernel/traps.c, debug_read_clear_dr6(), exc_debug_kernel()', grade: 'read' }, [
+const handlerPath = (vendor: DebugVendor): GuestPath => {
+  const move = (name: string, insn: DebuggedInsn): GuestItem =>
+    call(
+      path(
+        name,
+        APM,
+        attempt(vendor, () => insn),
+      ),
+    );
+  return path('exc_debug', { source: 'kernel arch/x86/kernel/traps.c, debug_read_clear_dr6(), exc_debug_kernel()', grade: 'read' }, [
     when([
       (_v, l) => l.taken!.vector === 'DB',
       [
-        call(
-          path(
-            'mov_from_dr6',
-            APM,
-            attempt(vendor, () => READ_DR6),
-          ),
-        ),
-        step('get_debugreg', { ns: 5, set: (v, l) => ({ debug: causeRead(accountOf(v), valueRead(l)) }) }),
-        call(
-          path(
-            'mov_to_dr6',
-            APM,
-            attempt(vendor, () => CLEAR_DR6),
+        loop(
+          move('mov_from_dr6', READ_DR6),
+          when(
+            [isNested, []],
+            [
+              otherwise,
+              [
+                step('get_debugreg', { ns: 5, set: (v, l) => ({ debug: causeRead(accountOf(v), valueRead(l)) }) }),
+                move('mov_to_dr6', CLEAR_DR6),
+                when([(v, l) => !isNested(v, l), [leaveLoop]]),
+              ],
+            ],
           ),
         ),
         step('set_debugreg', { ns: 5, set: (v) => ({ debug: causeCleared(accountOf(v)) }) }),
@@ -200,6 +222,7 @@ const handlerPath = (vendor: DebugVendor): GuestPath =>
       set: (v) => ({ debug: returned(accountOf(v)) }),
     }),
   ]);
+};
 
 /** What user space has injected is delivered before the next instruction. */
 const boundary: GuestItem = step('delivered', {
@@ -220,7 +243,9 @@ function insnPath(env: GuestEnv, vendor: DebugVendor, name: string, injects: boo
     [
       ...(injects ? [call(path('boundary', APM, [boundary, when([(_v: Vcpu, l: GuestLocals) => l.taken !== undefined, [handle]])]))] : []),
       loop(
-        ...(name === 'wrmsr_fastpath' ? exitingWrmsr(env) : attempt(vendor, insn)),
+        ...(name === 'wrmsr_fastpath'
+          ? exitingWrmsr(env)
+          : attempt(vendor, insn, name.startsWith('mov_') ? env.parts.flatMap(({ debugVc }) => debugVc?.(env, insn) ?? []) : [])),
         when([(_v, l) => l.raises === undefined, [leaveLoop]]),
         step('exception', {
           set: (v, l) => ({ debug: raised(accountOf(v), vendor, insn(v), l.raises!.vector) }),

@@ -11,7 +11,7 @@
 import { assign, emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Letter, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { PreemptionModel, Ticks } from '../../events/options.ts';
-import type { PcpuEvent } from '../../events/sched.ts';
+import type { CalledFunction, PcpuEvent } from '../../events/sched.ts';
 import type { Chance } from './chance.ts';
 import { type Completion, interruptsOf } from './completion.ts';
 import { acknowledged, EXEC, execOnly, type Interrupt, isPending, raised } from './interrupt.ts';
@@ -42,6 +42,8 @@ export interface PcpuContext extends PcpuInput {
   readonly irr: readonly Interrupt[];
   /** call_single_queue: who waits for a call to be run here, sorted; absent if empty. */
   readonly calls?: readonly ActorId[] | undefined;
+  /** What the calls do, first come first; absent if nothing. */
+  readonly functions?: readonly CalledFunction[] | undefined;
   readonly panicReason: string | null;
 }
 
@@ -98,12 +100,15 @@ const machine = setup({
     raiseTimer: assign({ irr: ({ context: c }) => raised(c.irr, 'timer') }),
     raiseDevice: assign({ irr: ({ context: c }) => raised(c.irr, 'device') }),
     ackReschedule: assign({ irr: ({ context: c }) => acknowledged(c.irr, 'reschedule') }),
-    /** ack_kick() does nothing: that it has run is all. */
     runCalls: enqueueActions(({ context: c, enqueue }) => {
+      for (const { to, event } of c.functions ?? []) enqueue.emit(outgoing(to, event));
       for (const caller of c.calls ?? []) enqueue.emit(outgoing(caller, { type: 'csd.unlock' }));
-      enqueue.assign({ irr: acknowledged(c.irr, 'call_function'), calls: undefined });
+      enqueue.assign({ irr: acknowledged(c.irr, 'call_function'), calls: undefined, functions: undefined });
     }),
-    queueCall: assign({ calls: ({ context: c, event }) => raised(c.calls ?? [], sender(event)) }),
+    queueCall: assign(({ context: c, event }) => ({
+      calls: raised(c.calls ?? [], sender(event)),
+      ...(event.type === 'csd.queue' && event.func && { functions: [...(c.functions ?? []), event.func] }),
+    })),
     ackDevice: assign({ irr: ({ context: c }) => acknowledged(c.irr, 'device') }),
     raiseCompletion: assign(({ context: c }, one: Completion) => ({ irr: raised(c.irr, one.name) })),
     complete: enqueueActions(({ context: c, enqueue }, { name, driver }: Completion) => {

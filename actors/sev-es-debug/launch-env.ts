@@ -3,7 +3,7 @@
  * a VM and its vCPUs, and the mutexes.
  */
 import { type ActorId, outgoing } from '../../events/event.ts';
-import type { EsVcpuEvent, IoctlResult, LaunchErrno, SevVmEvent, SevVmFacts } from '../../events/sev-es-debug/launch.ts';
+import type { EsVcpuEvent, IoctlResult, KvmVmType, LaunchErrno, SevVmEvent, SevVmFacts } from '../../events/sev-es-debug/launch.ts';
 import {
   type HostEnv,
   type HostItem,
@@ -38,6 +38,13 @@ declare module '../host/host-env.ts' {
   interface HostThread {
     /** Its last ioctl of a launch, and the result; `unexpected`: not what its program says. */
     readonly ioctlReturned?: { readonly op: string; readonly result: IoctlResult; readonly unexpected?: true } | undefined;
+  }
+}
+
+declare module '../kvm/kvm-env.ts' {
+  interface VmFacts {
+    /** Of a VM that is launched in the run: the type that KVM_CREATE_VM gives it. */
+    readonly launchedAs?: KvmVmType;
   }
 }
 

@@ -153,7 +153,8 @@ const createVm = (env: HostEnv): readonly [string, HostItem] => [
     }),
   ),
 ];
-const typeOf = (env: HostEnv, t: HostThread) => (env.vms[vmOf(env, t)]!.sevEs === undefined ? 'snp' : 'sev-es');
+/** That of the VM in the scenario. */
+const typeOf = (env: HostEnv, t: HostThread) => env.vms[vmOf(env, t)]!.launchedAs!;
 
 /**
  * kvm_vm_ioctl_create_vcpu(): kvm->lock is dropped while the vCPU is made, so that created_vcpus

@@ -49,12 +49,14 @@ export interface Uninitialized {
   readonly vmType: KvmVmType;
   readonly active: boolean;
   readonly created: number;
+  /** sev_supported_vmsa_features. */
+  readonly offered: number;
 }
 
 /** KVM_SEV_INIT2 and KVM_SEV_ES_INIT; null: the VM is an encrypted one from now on. */
 export function sevInit(
   design: LaunchDesign,
-  { vmType, active, created }: Uninitialized,
+  { vmType, active, created, offered }: Uninitialized,
   { ioctl, features }: { readonly ioctl: InitIoctl; readonly features: number },
 ): LaunchErrno | null {
   const isLegacy = ioctl === 'KVM_SEV_ES_INIT';
@@ -64,16 +66,18 @@ export function sevInit(
   if (!isLegacy && design['sev.vmTypes'] === 'legacy') return 'EINVAL';
   if (isLegacy !== (vmType === 'default')) return 'EINVAL';
   if (created > 0) return 'EINVAL';
-  const supported = vmType === 'sev' ? 0 : DEBUG_SWAP;
-  if ((features & ~supported) !== 0) return 'EINVAL';
+  if ((features & ~(vmType === 'sev' ? 0 : offered)) !== 0) return 'EINVAL';
   // The old function has an answer of its own.
   if (active) return design['sev.vmTypes'] === 'legacy' ? 'EBUSY' : 'EINVAL';
   return null;
 }
 
 /** kvm_sev_info.vmsa_features behind it. */
-export const vmsaFeaturesOf = (design: LaunchDesign, vmType: KvmVmType, asked: number): number =>
-  (design['sev.vmsaFeatures'] === 'all-supported' && vmType !== 'sev' ? DEBUG_SWAP : asked) | (vmType === 'snp' ? SNP_ACTIVE : 0);
+export const vmsaFeaturesOf = (
+  design: LaunchDesign,
+  { vmType, offered }: Pick<Uninitialized, 'vmType' | 'offered'>,
+  asked: number,
+): number => (design['sev.vmsaFeatures'] === 'all-supported' && vmType !== 'sev' ? offered : asked) | (vmType === 'snp' ? SNP_ACTIVE : 0);
 
 /** guest_state_protected of a vCPU that has just been created. */
 export const protectedFromStart = (design: LaunchDesign, es: boolean): boolean => es && design['sev.guestDebug'] === 'protected-from-start';

@@ -75,7 +75,7 @@ function putOnline({ online }: SevVmContext, { vcpu, id }: Extract<SevVmEvent, {
 }
 
 /** What a thread asks for and hears the errno of. */
-function answered(design: LaunchDesign, { context: c, event }: Args): Answer {
+function answered(design: LaunchDesign, offered: number, { context: c, event }: Args): Answer {
   switch (event.type) {
     case 'sev.create': {
       const errno = c.vmType === null ? createVm(design, event.vmType) : 'EEXIST';
@@ -83,11 +83,11 @@ function answered(design: LaunchDesign, { context: c, event }: Args): Answer {
     }
     case 'sev.init': {
       const vmType = c.vmType!;
-      const errno = sevInit(design, { ...c, vmType }, event);
+      const errno = sevInit(design, { ...c, vmType, offered }, event);
       const change = {
         active: true,
         es: vmType !== 'sev',
-        features: vmsaFeaturesOf(design, vmType, event.features),
+        features: vmsaFeaturesOf(design, { vmType, offered }, event.features),
         asked: event.features,
       };
       return { errno, ...(errno === null && { change }) };
@@ -142,8 +142,8 @@ const given = ({ es, features, asked, started, firmware }: SevVmContext, withFea
 /** What is left of the source: vmsa_features stay, as nothing clears them. */
 const GIVEN_AWAY: Partial<SevVmContext> = { dead: true, active: false, es: false, started: false, firmware: null };
 
-/** The machine of all VMs that are created in the run. */
-export function sevVmMachine(design: LaunchDesign) {
+/** The machine of all VMs that are created in the run; `offered`: features of VMSAs. */
+export function sevVmMachine(design: LaunchDesign, offered: number) {
   return setup({
     types: { context: {} as SevVmContext, events: {} as Event, emitted: {} as Outgoing },
     guards: {
@@ -152,7 +152,7 @@ export function sevVmMachine(design: LaunchDesign) {
     },
     actions: {
       answer: enqueueActions(({ context, event, enqueue }) => {
-        const { errno, change = {}, tells = [] } = answered(design, { context, event });
+        const { errno, change = {}, tells = [] } = answered(design, offered, { context, event });
         enqueue.emit(outgoing(sender(event), { type: 'sev.done', errno }));
         for (const message of tells) enqueue.emit(message);
         enqueue.assign(change);

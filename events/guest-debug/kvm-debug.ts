@@ -1,6 +1,7 @@
 /** Vocabulary of KVM's half of a debugged x86 vCPU, `kdb:VM/N`. */
 import type { ActorId, Delivery, EventOf } from '../event.ts';
 import type { U64 } from '../u64.ts';
+import type { HostBreakpointsAnswer } from './host-breakpoints.ts';
 import type { FastpathMsr } from './operations.ts';
 import type {
   BreakpointAddresses,
@@ -33,12 +34,6 @@ export interface DbExit {
   readonly next: U64;
 }
 
-/** The software copy of a CPU's breakpoints: cpu_debugreg and cpu_dr7. */
-export interface HostBreakpoints {
-  readonly db: BreakpointAddresses;
-  readonly dr7: U64;
-}
-
 /** Messages to KVM's half, in the order of a run. */
 export type VcpuDebugEvent =
   | EventOf<{
@@ -54,9 +49,8 @@ export type VcpuDebugEvent =
       /** R12: to the entry, and from the exit. */
       'kdb.enter': object;
       'kdb.leave': object;
-      /** R13 and R14; `host` is null while no breakpoint of the host is armed. */
+      /** R13. */
       'kdb.sync': object;
-      'kdb.restore': { host: HostBreakpoints | null };
       /** R17: exits of debugging, and an instruction of any other exit that KVM has emulated. */
       'kdb.dr': DrExit;
       'kdb.db': DbExit;
@@ -107,7 +101,6 @@ export const KVM_DEBUG_EVENTS = {
   'kdb.enter': 'bus',
   'kdb.leave': 'bus',
   'kdb.sync': 'bus',
-  'kdb.restore': 'bus',
   'kdb.dr': 'bus',
   'kdb.db': 'bus',
   'kdb.bp': 'bus',
@@ -141,7 +134,7 @@ declare module '../vmx.ts' {
 
 declare module '../index.ts' {
   interface ThreadEventsOf {
-    'guest-debug': Extract<CpuDebugRegistersAnswer, { readonly type: 'dr.values' }> | VcpuDebugThreadEvent;
+    'guest-debug': HostBreakpointsAnswer | VcpuDebugThreadEvent;
   }
   interface GuestEventsOf {
     'guest-debug': Extract<CpuDebugRegistersAnswer, { readonly type: 'dr.met' }> | VcpuDebugGuestEvent;

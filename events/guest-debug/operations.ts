@@ -1,5 +1,6 @@
-/** What programs of x86 guests do with debug registers. */
+/** What programs of x86 guests and hosts do with debug registers. */
 import type { U64 } from '../u64.ts';
+import type { BreakpointSlot } from './host-breakpoints.ts';
 import type { DebugRegister } from './x86-debug.ts';
 
 /** MSRs whose writes KVM handles with interrupts off. */
@@ -23,5 +24,25 @@ declare module '../program.ts' {
       | { readonly op: 'popf'; readonly at?: U64 | undefined; readonly tf: boolean }
       | { readonly op: 'sti' | 'int3' | 'icebp'; readonly at?: U64 | undefined }
       | { readonly op: 'wrmsr-fastpath'; readonly at?: U64 | undefined; readonly msr: FastpathMsr };
+  }
+  interface HostOpsOf {
+    'guest-debug':
+      | {
+          readonly op: 'perf-breakpoint';
+          /** All unless given. */
+          readonly cpu?: number | undefined;
+          readonly slot?: BreakpointSlot | undefined;
+          readonly address: U64;
+          /** Bytes, a power of two; more than 8 need a mask. */
+          readonly length?: number | undefined;
+          readonly type?: 'w' | 'rw' | undefined;
+        }
+      | { readonly op: 'perf-remove'; readonly cpu?: number | undefined; readonly slot?: BreakpointSlot | undefined }
+      | {
+          readonly op: 'touch-address';
+          readonly address: U64;
+          readonly length?: AccessLength | undefined;
+          readonly write?: boolean | undefined;
+        };
   }
 }

@@ -11,6 +11,16 @@ export type DebugRegister = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7;
 /** DR0 to DR3: linear addresses. */
 export type BreakpointAddresses = readonly [U64, U64, U64, U64];
 
+/**
+ * DR0_ADDR_MASK to DR3_ADDR_MASK of AMD's processors: bits of an address that are not compared. KVM
+ * gives a plain guest none of its own.
+ */
+export type AddressMasks = readonly [number, number, number, number];
+export const NO_MASKS: AddressMasks = [0, 0, 0, 0];
+
+/** One value for each of DR0 to DR3; null stays. */
+type Four<V> = readonly [V | null, V | null, V | null, V | null];
+
 /** What a CPU holds. */
 export interface DebugRegisters {
   readonly db: BreakpointAddresses;
@@ -52,8 +62,8 @@ export type Shadow = 'sti' | 'mov-ss' | null;
 
 /** What a guest state area holds beside the registers, and what KVM has asked to be told of. */
 export interface GuestDebugControls {
-  /** Exits on MOV DR, on #DB and on #BP. */
-  readonly intercepts: { readonly dr: boolean; readonly db: boolean; readonly bp: boolean };
+  /** Exits on MOV DR, on #DB and on #BP; `dr7-by-vc`: of MOV DR7 alone, and the guest gets #VC. */
+  readonly intercepts: { readonly dr: boolean | 'dr7-by-vc'; readonly db: boolean; readonly bp: boolean };
   /** CR4.DE: DR4 and DR5 are undefined. */
   readonly de: boolean;
   readonly flags: DebugFlags;
@@ -68,8 +78,11 @@ export type DebugVector = 'DB' | 'BP' | 'GP' | 'UD';
 
 /** What an instruction met. */
 export interface InsnMet {
-  /** The exit that KVM has asked for; the instruction is not done, unless `retired` says so. */
-  readonly exit: 'DR' | 'DB' | 'BP' | null;
+  /**
+   * The exit that KVM has asked for; the instruction is not done, unless `retired` says so. `VC`:
+   * the guest gets #VC in its place. `HANG`: the CPU delivers #DB without end.
+   */
+  readonly exit: 'DR' | 'DB' | 'BP' | 'VC' | 'HANG' | null;
   /** The exception that the guest takes, where nothing exits. */
   readonly exception: DebugVector | null;
   /** Bits of DR6 of a debug exception that it brought; 0 for none. */
@@ -82,11 +95,17 @@ export interface InsnMet {
 
 /** Messages to the debug registers of a CPU, `dr:N`. */
 export type CpuDebugRegistersEvent = EventOf<{
-  /** set_debugreg() of the host; what is not named stays. */
-  'dr.set': { db?: BreakpointAddresses; dr6?: U64; dr7?: U64 };
+  /** set_debugreg() of the host, and WRMSR of a mask; what is not named stays. */
+  'dr.set': { db?: Four<U64>; dr6?: U64; dr7?: U64; masks?: Four<number> };
+  /** Code of the host accesses memory. */
+  'dr.touch?': DataAccess;
+  /** The host reads DR0 to DR3. */
   'dr.read?': object;
-  /** VM entry: `dr6` null where no guest state area has it (VMX). */
-  'dr.enter': { controls: GuestDebugControls; dr6: U64 | null; dr7: U64 };
+  /**
+   * VM entry: `dr6` null where no guest state area has it (VMX). `keepsDr7`: the exit brings back
+   * the host's DR7, as that of a guest with encrypted registers does.
+   */
+  'dr.enter': { controls: GuestDebugControls; dr6: U64 | null; dr7: U64; keepsDr7?: true };
   /** VM exit: what the guest state area gets. */
   'dr.leave?': object;
   'dr.insn?': DebuggedInsn;
@@ -96,7 +115,9 @@ export type CpuDebugRegistersEvent = EventOf<{
 
 /** What they answer. */
 export type CpuDebugRegistersAnswer = EventOf<{
-  'dr.values': { registers: DebugRegisters };
+  /** B0 to B3 of the host's #DB; 0 for none. */
+  'dr.touched': { bits: number };
+  'dr.values': { db: BreakpointAddresses };
   'dr.left': { registers: DebugRegisters; flags: DebugFlags; shadow: Shadow; pending: U64 };
   'dr.met': InsnMet;
 }>;
@@ -115,6 +136,8 @@ export interface DebugExit {
 /** All of them are bus messages: registers, and fields of the guest state area. */
 export const CPU_DEBUG_EVENTS = {
   'dr.set': 'bus',
+  'dr.touch?': 'bus',
+  'dr.touched': 'bus',
   'dr.read?': 'bus',
   'dr.values': 'bus',
   'dr.enter': 'bus',

@@ -1,4 +1,52 @@
-/** Vocabulary of SEV-ES: what the VMSA of a guest asks its CPU for. */
+/**
+ * Vocabulary of SEV-ES: the design switches of its hosts, and what the VMSA of a guest asks its CPU
+ * for.
+ */
+
+/** Every switch with its allowed values; the first is the default. */
+export const SEV_ES_OPTIONS = {
+  /**
+   * Which of the host's DR0 to DR3 and of their masks KVM stores before an entry: the masks, if the
+   * guest may have DebugSwap; both then; both, if KVM gave the guest DebugSwap; none.
+   * @see domain debug-and-split-lock A.10, saveDR; kernel commits b2653cd3b75f and 807cb9ce2ed9
+   */
+  'kvm.saveDebug': ['masks-only', 'if-possible', 'if-kvm-thinks', 'never'],
+  /**
+   * When KVM fills the host save area: once, while the vCPU's state is not loaded, or before each
+   * entry with interrupts off. No kernel does the second.
+   * @see domain debug-and-split-lock A.10, resaveEachEntry
+   */
+  'kvm.fillSaveArea': ['per-load', 'per-entry'],
+  /**
+   * When KVM gives VMs DebugSwap: on CPUs with NoNestedDataBp, as KVM does; on all that have
+   * DebugSwap; on none, by the module parameter `debug_swap`.
+   * @see domain debug-and-split-lock A.4
+   */
+  'kvm.debugSwap': ['gated', 'ungated', 'off'],
+  /**
+   * Who brings back the host's breakpoints behind a guest with DebugSwap: R14, or the hardware
+   * alone, so that R11 and R14 leave them.
+   * @see domain debug-and-split-lock G, 3; kernel commit 807cb9ce2ed9
+   */
+  'kvm.hostBreakpoints': ['restored', 'left-to-hardware'],
+  /**
+   * What KVM intercepts of a guest with DebugSwap.
+   * @see seed 000; domain debug-and-split-lock A.6
+   */
+  'kvm.dr7Intercept': ['dropped', 'kept'],
+  'kvm.dbIntercept': ['dropped', 'kept'],
+  /**
+   * What a guest does about #VC at MOV DR7: as Linux, which ends itself where SEV_STATUS says
+   * DebugSwap; or it keeps the value for reads, whatever SEV_STATUS says.
+   * @see domain debug-and-split-lock A.7
+   */
+  'guest.vcDr7': ['linux', 'swallow'],
+} as const;
+
+type Values = { readonly [K in keyof typeof SEV_ES_OPTIONS]: (typeof SEV_ES_OPTIONS)[K][number] };
+declare module '../options.ts' {
+  interface MechanismOptions extends Values {}
+}
 
 /**
  * SEV_FEATURES of a VMSA, as far as they are modelled. `debug-swap` is bit 5.
@@ -11,5 +59,7 @@ declare module '../options.ts' {
   interface VmSettings {
     /** struct kvm_sev_info.vmsa_features, which KVM_SEV_INIT2 gives. */
     readonly vmsaFeatures: readonly VmsaFeature[];
+    /** What the VMSAs hold, where a guest has made them itself; else as above. */
+    readonly guestVmsaFeatures: readonly VmsaFeature[];
   }
 }

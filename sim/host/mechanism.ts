@@ -14,7 +14,7 @@ import type { GuestOp, HostOp } from '../../events/program.ts';
 import type { ModelModule } from '../models.ts';
 import type { Property } from '../property.ts';
 import type { Path, PathIssue } from '../scenario/issues.ts';
-import type { KnownNames, LoweredVm, Structure } from '../scenario/lowered.ts';
+import type { KnownNames, Structure } from '../scenario/lowered.ts';
 import type { Operation } from '../scenario/operation.ts';
 import type { Section, VmSetting } from '../scenario/section.ts';
 import type { Arch, KernelVersion, ResolvedScenario, ResolvedVm, Scenario } from '../scenario/types.ts';
@@ -106,8 +106,6 @@ export interface Mechanism {
    */
   readonly checks?: (scenario: Scenario) => readonly PathIssue[];
   readonly structureChecks?: (structure: Structure) => readonly PathIssue[];
-  /** Whether KVM can debug the vCPUs of a VM, of those that other mechanisms say nothing of. */
-  readonly debuggable?: (vm: LoweredVm) => boolean;
   readonly operationChecks?: (op: GuestOp | HostOp, path: Path, known: KnownNames) => readonly PathIssue[];
   /** What it adds to the code of host threads and of guests, and to KVM. */
   readonly host?: (scenario: ResolvedScenario) => HostParts;

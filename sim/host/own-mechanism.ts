@@ -100,7 +100,6 @@ const FIELDS = {
   quiet: listOf(TEXT, 'a list of event types').optional(),
   checks: isFunction.optional(),
   structureChecks: isFunction.optional(),
-  debuggable: isFunction.optional(),
   operationChecks: isFunction.optional(),
   host: isFunction.optional(),
   guest: isFunction.optional(),

@@ -2,9 +2,9 @@
 import type { Mechanism } from '../host/mechanism.ts';
 import { guestDebug } from './guest-debug/index.ts';
 import { osLock } from './os-lock/index.ts';
-import { sevEsDebug } from './sev-es-debug/index.ts';
+import { SEV_ES_GUESTS, sevEsDebug } from './sev-es-debug/index.ts';
 import { sevSnp } from './sev-snp/index.ts';
 import { splitLock } from './split-lock/index.ts';
 import { userVmm } from './user-vmm/index.ts';
 
-export const SHIPPED_MECHANISMS: readonly Mechanism[] = [sevSnp, splitLock, osLock, userVmm, guestDebug, sevEsDebug];
+export const SHIPPED_MECHANISMS: readonly Mechanism[] = [sevSnp, splitLock, osLock, userVmm, guestDebug(SEV_ES_GUESTS), sevEsDebug];

@@ -87,23 +87,6 @@ const bindingIssues = ({ cpus, processes }: Structure): PathIssue[] =>
     cpu < cpus ? [] : [{ path: [...path, 'cpu'], message: `found ${cpu}; expected a pCPU of the host: an integer from 0 to ${cpus - 1}` }],
   );
 
-/** A debugger of a vCPU that KVM cannot debug, where mechanisms tell. */
-function debugIssues({ arch, vms, processes }: Structure): PathIssue[] {
-  const judges = mechanismsOf(arch).flatMap(({ debuggable }) => debuggable ?? []);
-  const isDebuggable = (vm: LoweredVm): boolean => judges.length === 0 || judges.some((judge) => judge(vm));
-  const others = new Map(vms.filter((vm) => !isDebuggable(vm)).map(({ id, type }) => [id, type]));
-  return processes.flatMap(({ threads }) =>
-    threads.flatMap(({ program }) =>
-      [...operationsIn(program)].flatMap(({ op, path }) => {
-        const type = op.op === 'KVM_SET_GUEST_DEBUG' ? others.get(op.vm) : undefined;
-        if (op.op !== 'KVM_SET_GUEST_DEBUG' || type === undefined) return [];
-        const message = `found ${op.vm}/${op.vcpu} of type ${type}; expected a vCPU that KVM debugs, such as one of type svm or vmx`;
-        return [{ path: [...path, 'vcpu'], message }];
-      }),
-    ),
-  );
-}
-
 /** Exits to user space that guests of arm64 do not take, or take otherwise. */
 const NOT_ON_ARM64: Readonly<Partial<Record<GuestOp['op'], string>>> = {
   out: 'mmio: arm64 has no port I/O',
@@ -135,7 +118,6 @@ export function structureIssues(structure: Structure): PathIssue[] {
     ...programIssues(structure),
     ...threadIssues(structure),
     ...bindingIssues(structure),
-    ...debugIssues(structure),
     ...userExitIssues(structure),
   ];
 }

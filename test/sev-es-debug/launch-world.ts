@@ -51,7 +51,7 @@ function run(program: readonly HostStep[], { options = {}, mutant }: LaunchWorld
   const source = scenario({
     name: 'claim',
     summary: 'A claim',
-    host: { arch: 'amd', cpus: 1, preemption: 'none', features: ['sev', 'sev-es'], options },
+    host: { arch: 'amd', cpus: 1, preemption: 'none', features: ['sev', 'sev-es', 'debug-swap', 'no-nested-data-bp'], options },
     vms: { [VM]: { type: 'sev-es', options: { launched: false }, vcpus: [[{ touch: {} }]] } },
     processes: { qemu0: { threads: [[...program, { KVM_RUN: { vcpu: VCPU } }]] } },
     properties: { always: ['sev.returns-as-told'] },

@@ -6,24 +6,42 @@
 import { cpuDebugRegistersMachine, drOf } from '../../../actors/guest-debug/cpu-debug-registers.ts';
 import { debugKvm } from '../../../actors/guest-debug/debug-kvm.ts';
 import { accountOfStart } from '../../../actors/guest-debug/guest-account.ts';
+import { hbpOf, hostBreakpointsDesign, hostBreakpointsMachine } from '../../../actors/guest-debug/host-breakpoints.ts';
+import { hostBreakpointOperations } from '../../../actors/guest-debug/perf-breakpoint.ts';
 import { kdbOf, vcpuDebugMachine } from '../../../actors/guest-debug/vcpu-debug.ts';
 import { vcpuDebugDesign } from '../../../actors/guest-debug/vcpu-debug-state.ts';
 import { x86GuestParts } from '../../../actors/guest-debug/x86-guest.ts';
+import type { ActorId } from '../../../events/event.ts';
+import { HOST_BREAKPOINT_EVENTS } from '../../../events/guest-debug/host-breakpoints.ts';
 import { KVM_DEBUG_EVENTS } from '../../../events/guest-debug/kvm-debug.ts';
 import { CPU_DEBUG_EVENTS } from '../../../events/guest-debug/x86-debug.ts';
 import type { Mechanism } from '../../host/mechanism.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
-import { guestsDebugThemselves, isPlain } from './checks.ts';
-import { GUEST_DEBUG_GUEST_OPERATIONS } from './operations.ts';
+import { notDebugged, notWatched } from './checks.ts';
+import type { EncryptedGuests } from './encrypted.ts';
+import { hostBreakpointProperties } from './host-properties.ts';
+import { guestDebugMutants } from './mutants.ts';
+import { GUEST_DEBUG_GUEST_OPERATIONS, GUEST_DEBUG_HOST_OPERATIONS } from './operations.ts';
 import { guestDebugProperties } from './properties.ts';
 
+const cpusOf = ({ host }: ResolvedScenario): readonly ActorId[] => Array.from({ length: host.cpus }, (_, cpu) => `pcpu:${cpu}`);
 const vendorOf = ({ host }: ResolvedScenario): 'svm' | 'vmx' => (host.arch === 'amd' ? 'svm' : 'vmx');
 
+/** A feature of CPUs: CPUID Fn8000_0021 EAX bit 0. */
+const NO_NESTED_DATA_BP = 'no-nested-data-bp';
+
+/** Whether a thread of the host uses breakpoints of the host. */
+export const armsHost = ({ processes }: ResolvedScenario): boolean =>
+  processes.some(({ threads }) =>
+    threads.some(({ program }) => program.ops.some(({ op }) => Object.hasOwn(GUEST_DEBUG_HOST_OPERATIONS, op))),
+  );
+
 /** Whether some program debugs: a host without it is as it was. */
-const debugs = ({ vms, processes }: ResolvedScenario): boolean =>
-  vms.some(({ vcpus }) => vcpus.some(({ ops }) => ops.some(({ op }) => Object.hasOwn(GUEST_DEBUG_GUEST_OPERATIONS, op)))) ||
-  processes.some(({ threads }) => threads.some(({ program }) => program.ops.some(({ op }) => op === 'KVM_SET_GUEST_DEBUG')));
+export const debugs = (scenario: ResolvedScenario): boolean =>
+  scenario.vms.some(({ vcpus }) => vcpus.some(({ ops }) => ops.some(({ op }) => Object.hasOwn(GUEST_DEBUG_GUEST_OPERATIONS, op)))) ||
+  requestsOf(scenario).length > 0 ||
+  armsHost(scenario);
 
 /** What debuggers in user space ask for. */
 const requestsOf = ({ processes }: ResolvedScenario) =>
@@ -41,35 +59,44 @@ const debuggerOf = (scenario: ResolvedScenario): 'knows' | 'does-not' | null => 
 const injects = (scenario: ResolvedScenario): boolean =>
   debuggerOf(scenario) === 'does-not' || requestsOf(scenario).some((op) => 'injectDb' in op || 'injectBp' in op);
 
-/** The debug registers of each CPU, and KVM's half of each vCPU. */
-const actors = (scenario: ResolvedScenario): readonly ActorSpec[] =>
+/** The debug registers of each CPU, KVM's half of each vCPU, and the host's breakpoints. */
+const actors = (scenario: ResolvedScenario, encrypted: EncryptedGuests): readonly ActorSpec[] =>
   debugs(scenario)
     ? [
-        ...Array.from({ length: scenario.host.cpus }, (_, cpu) => ({ id: drOf(`pcpu:${cpu}`), kind: 'cpuDebugRegisters', input: null })),
-        ...scenario.vms.flatMap((vm) =>
-          vm.vcpus.map((_, vcpu) => ({ id: kdbOf(`vcpu:${vm.id}/${vcpu}`), kind: 'vcpuDebug', input: null })),
-        ),
+        ...cpusOf(scenario).map((cpu) => ({ id: drOf(cpu), kind: 'cpuDebugRegisters', input: null })),
+        ...scenario.vms
+          .filter((vm) => !encrypted.has(vm.type) || encrypted.launchedInRun(vm))
+          .flatMap((vm) => vm.vcpus.map((_, vcpu) => ({ id: kdbOf(`vcpu:${vm.id}/${vcpu}`), kind: 'vcpuDebug', input: null }))),
+        ...(armsHost(scenario) ? cpusOf(scenario).map((cpu) => ({ id: hbpOf(cpu), kind: 'hostBreakpoints', input: { cpu } })) : []),
       ]
     : [];
 
-export const guestDebug: Mechanism = {
+/** The mechanism, beside one that brings guests with encrypted registers. */
+export const guestDebug = (encrypted: EncryptedGuests): Mechanism => ({
   name: 'guest-debug',
   arches: ['amd', 'intel'],
+  features: [NO_NESTED_DATA_BP],
   guestOperations: GUEST_DEBUG_GUEST_OPERATIONS,
-  properties: guestDebugProperties,
-  structureChecks: guestsDebugThemselves,
-  debuggable: isPlain,
-  catalogue: { ...CPU_DEBUG_EVENTS, ...KVM_DEBUG_EVENTS },
-  kvm: (scenario) => (debugs(scenario) ? debugKvm(vendorOf(scenario), debuggerOf(scenario)) : {}),
+  hostOperations: GUEST_DEBUG_HOST_OPERATIONS,
+  properties: [...guestDebugProperties, ...hostBreakpointProperties],
+  mutants: guestDebugMutants,
+  structureChecks: (structure) => [...notDebugged(structure, encrypted), ...notWatched(structure)],
+  catalogue: { ...CPU_DEBUG_EVENTS, ...KVM_DEBUG_EVENTS, ...HOST_BREAKPOINT_EVENTS },
+  host: (scenario) => (armsHost(scenario) ? { operations: hostBreakpointOperations(scenario.host.cpus) } : {}),
+  kvm: (scenario) => (debugs(scenario) ? debugKvm(vendorOf(scenario), debuggerOf(scenario), armsHost(scenario)) : {}),
   guest: (scenario) => (debugs(scenario) ? x86GuestParts(vendorOf(scenario), injects(scenario)) : {}),
-  actors,
-  perCpu: ['cpuDebugRegisters'],
+  actors: (scenario) => actors(scenario, encrypted),
+  perCpu: ['cpuDebugRegisters', 'hostBreakpoints'],
   machines: (scenario): ReturnType<NonNullable<Mechanism['machines']>> =>
     debugs(scenario)
       ? {
-          cpuDebugRegisters: cpuDebugRegistersMachine(vendorOf(scenario)),
+          cpuDebugRegisters: cpuDebugRegistersMachine({
+            vendor: vendorOf(scenario),
+            noNestedDataBp: scenario.host.features.includes(NO_NESTED_DATA_BP),
+          }),
           vcpuDebug: vcpuDebugMachine(vcpuDebugDesign(vendorOf(scenario), scenario.host.kernel)),
+          ...(armsHost(scenario) && { hostBreakpoints: hostBreakpointsMachine(hostBreakpointsDesign(scenario.host.kernel)) }),
         }
       : {},
   vcpu: (scenario, vm, vcpu) => (debugs(scenario) ? { debug: accountOfStart(kdbOf(`vcpu:${vm.id}/${vcpu}`)) } : {}),
-};
+});

@@ -1,6 +1,6 @@
-/** What programs on x86 hosts can do with debug registers, beside KVM_RUN. */
+/** What programs of guests and threads on x86 hosts can do with debug registers, beside KVM_RUN. */
 import { z } from 'zod';
-import { BITS64, integer } from '../../scenario/fields.ts';
+import { BITS64, integer, LIMITS } from '../../scenario/fields.ts';
 import { type Operation, operation } from '../../scenario/operation.ts';
 
 const FLAG = z.boolean({ error: 'expected true or false' });
@@ -37,8 +37,39 @@ export const GUEST_DEBUG_GUEST_OPERATIONS = {
   icebp: operation('icebp', 'INT1: a debug exception with no bit of its own in DR6.', { at: AT }),
 } satisfies Readonly<Record<string, Operation>>;
 
+const CPU = integer(0, LIMITS.cpus - 1)
+  .describe('One CPU; all, one after the other, unless given.')
+  .exactOptional();
+const SLOT = z
+  .union([z.literal(0), z.literal(1), z.literal(2), z.literal(3)], { error: 'expected 0, 1, 2 or 3' })
+  .describe('Which of DR0 to DR3. Default 0.')
+  .exactOptional();
+
+export const GUEST_DEBUG_HOST_OPERATIONS = {
+  'perf-breakpoint': operation(
+    'perf-breakpoint',
+    'Opens a breakpoint event of perf on a CPU, as `perf record -e mem:ADDRESS/LENGTH:TYPE`; where the slot is taken, nothing happens.',
+    {
+      cpu: CPU,
+      slot: SLOT,
+      address: BITS64.describe('A linear address, a multiple of the length.'),
+      length: integer(1, 4096).describe('Bytes, a power of two; more than 8 on AMD alone, by an address mask. Default 8.').exactOptional(),
+      type: z.enum(['w', 'rw']).describe('Default `w`.').exactOptional(),
+    },
+  ),
+  'perf-remove': operation('perf-remove', 'Closes the breakpoint event of perf in a slot, if there is one.', { cpu: CPU, slot: SLOT }),
+  'touch-address': operation('touch-address', 'Code of the host accesses memory; a breakpoint of its CPU may tell perf.', {
+    address: BITS64.describe('A linear address.'),
+    length: LENGTH,
+    write: FLAG.describe('Default true.').exactOptional(),
+  }),
+} satisfies Readonly<Record<string, Operation>>;
+
 declare module '../../scenario/program.ts' {
   interface GuestTablesOf {
     'guest-debug': typeof GUEST_DEBUG_GUEST_OPERATIONS;
+  }
+  interface HostTablesOf {
+    'guest-debug': typeof GUEST_DEBUG_HOST_OPERATIONS;
   }
 }

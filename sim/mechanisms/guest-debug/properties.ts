@@ -1,5 +1,6 @@
 /** What must hold of an x86 guest's debug state, whatever KVM and the scheduler do. */
 
+import type { CpuDebugRegisters } from '../../../actors/guest-debug/cpu-debug-registers.ts';
 import type { VcpuDebugState } from '../../../actors/guest-debug/vcpu-debug-state.ts';
 import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
 import { alwaysEach, type Property, sometimes } from '../../property.ts';
@@ -58,6 +59,14 @@ const neverBothOwners = alwaysEach<VcpuDebugState>('debug.one-owner', {
   each: ({ id, context: { warned } }) => (warned ? `${id}: the guest had the debug registers while they held the debugger's` : null),
 });
 
+const noneHangs = alwaysEach<CpuDebugRegisters>('debug.no-cpu-hangs', {
+  kind: 'cpuDebugRegisters',
+  source: 'CVE-2015-8104; domain debug-and-split-lock A.8, G, I4',
+  grade: 'read',
+  each: ({ id, context: { hung } }) =>
+    hung ? `${id.replace('dr', 'pcpu')} delivers #DB without end: no interrupt or NMI of the host is taken` : null,
+});
+
 const states = (world: WorldView) => world.actors<VcpuDebugState>('vcpuDebug');
 
 const guestHasRegisters = sometimes('debug.guest-has-registers', {
@@ -87,6 +96,7 @@ export const guestDebugProperties: readonly Property[] = [
   registersReadBack,
   entryAccepted,
   neverBothOwners,
+  noneHangs,
   guestHasRegisters,
   userSpaceSees,
 ];

@@ -3,12 +3,12 @@
  * actors of each such VM and of its vCPUs, what a scenario with them must have.
  */
 
-import { z } from 'zod';
 import type { HostParts } from '../../../actors/host/host-env.ts';
 import { esvOf, kvmLockOf, sevOf } from '../../../actors/sev-es-debug/launch-env.ts';
 import { launchOperations } from '../../../actors/sev-es-debug/launch-ioctls.ts';
 import { moveOperations } from '../../../actors/sev-es-debug/launch-move.ts';
 import { launchKvm, registerOperations } from '../../../actors/sev-es-debug/launch-registers.ts';
+import { DEBUG_SWAP } from '../../../actors/sev-es-debug/launch-rule.ts';
 import { esVcpuMachine } from '../../../actors/sev-es-debug/launch-vcpu.ts';
 import { sevVmMachine } from '../../../actors/sev-es-debug/launch-vm.ts';
 import { vmsaOperations } from '../../../actors/sev-es-debug/launch-vmsa.ts';
@@ -16,20 +16,15 @@ import { type LaunchDesign, SEV_LAUNCH_EVENTS, SEV_LAUNCH_OPTIONS } from '../../
 import type { Mechanism } from '../../host/mechanism.ts';
 import type { PathIssue } from '../../scenario/issues.ts';
 import { allOperations, type Structure } from '../../scenario/lowered.ts';
-import type { VmSetting } from '../../scenario/section.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
 import { pspActors, usesPsp } from '../sev-snp/topology.ts';
+import { offeredFeatures } from './design.ts';
 import { sevLaunchMutants } from './launch-mutants.ts';
 import { SEV_LAUNCH_OPERATIONS } from './launch-operations.ts';
 import { sevLaunchProperties } from './launch-properties.ts';
-import { SEV_ES_VM } from './sections.ts';
-
-const launched: VmSetting<boolean> = {
-  schema: z
-    .boolean({ error: 'expected true or false' })
-    .describe('False: the VM does not exist when the run begins, and threads create and launch it. Default true.'),
-};
+import { isInRun, LAUNCH_SETTINGS } from './launch-sections.ts';
+import { isEncrypted } from './sections.ts';
 
 /** What kernels before the newest do. @see kernel arch/x86/kvm/svm/sev.c of 6.1, 6.6, 6.12 */
 const OLD = {
@@ -39,13 +34,14 @@ const OLD = {
 } as const;
 const OLDEST = { ...OLD, 'sev.vmTypes': 'legacy', 'sev.syncCheck': 'unchecked', 'sev.lbrvOrder': 'at-reset' } as const;
 
-const isInRun = ({ settings }: { readonly settings?: object }): boolean =>
-  (settings as { readonly launched?: boolean } | undefined)?.launched === false;
 const vmsInRun = ({ vms }: ResolvedScenario) => vms.filter(isInRun);
 const launches = (scenario: ResolvedScenario): boolean => vmsInRun(scenario).length > 0;
 
 const debugs = ({ processes }: ResolvedScenario): boolean =>
   processes.some(({ threads }) => threads.some(({ program }) => program.ops.some(({ op }) => op === 'KVM_SET_GUEST_DEBUG')));
+
+/** sev_supported_vmsa_features. */
+const offeredBits = ({ host }: ResolvedScenario): number => (offeredFeatures(host).includes('debug-swap') ? DEBUG_SWAP : 0);
 
 const designOf = ({ host: { options } }: ResolvedScenario): LaunchDesign => options;
 
@@ -56,11 +52,11 @@ const designOf = ({ host: { options } }: ResolvedScenario): LaunchDesign => opti
 function structureChecks(structure: Structure): readonly PathIssue[] {
   const inRun = new Set(structure.vms.filter(isInRun).map(({ id }) => id));
   const types = structure.vms.flatMap((vm): PathIssue[] =>
-    isInRun(vm) && vm.type !== SEV_ES_VM && vm.type !== 'snp'
+    isInRun(vm) && !isEncrypted(vm.type)
       ? [
           {
             path: [...vm.settingsPath, 'launched'],
-            message: `found a VM of type ${vm.type}; expected type ${SEV_ES_VM} or snp: it has no launch`,
+            message: `found a VM of type ${vm.type}; expected type sev-es or snp: it has no launch`,
           },
         ]
       : [],
@@ -100,19 +96,18 @@ const actors = (scenario: ResolvedScenario): readonly ActorSpec[] =>
     : [];
 
 const machines = (scenario: ResolvedScenario): ReturnType<NonNullable<Mechanism['machines']>> =>
-  launches(scenario) ? { sevVm: sevVmMachine(designOf(scenario)), esVcpu: esVcpuMachine(designOf(scenario)) } : {};
+  launches(scenario) ? { sevVm: sevVmMachine(designOf(scenario), offeredBits(scenario)), esVcpu: esVcpuMachine(designOf(scenario)) } : {};
 
 /** The mechanism's index spreads these. */
 export const sevLaunch = {
   options: SEV_LAUNCH_OPTIONS,
   presets: { '6.1': OLDEST, '6.6': { ...OLDEST, 'sev.vmsaFeatures': 'all-supported' }, '6.12': OLD, '6.14': OLD },
-  vmSettings: { launched },
+  vmSettings: LAUNCH_SETTINGS,
   hostOperations: SEV_LAUNCH_OPERATIONS,
   properties: sevLaunchProperties,
   mutants: sevLaunchMutants,
   catalogue: SEV_LAUNCH_EVENTS,
   structureChecks,
-  debuggable: isInRun,
   host: hostParts,
   kvm: (scenario: ResolvedScenario) => (launches(scenario) ? launchKvm : {}),
   actors,

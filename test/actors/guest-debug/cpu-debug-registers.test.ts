@@ -9,7 +9,8 @@ import type { U64 } from '../../../events/u64.ts';
 import { Given } from '../given.ts';
 
 const VENDORS: readonly DebugVendor[] = ['svm', 'vmx'];
-const MACHINES = { svm: cpuDebugRegistersMachine('svm'), vmx: cpuDebugRegistersMachine('vmx') } as const;
+const machine = (vendor: DebugVendor, noNestedDataBp = false) => cpuDebugRegistersMachine({ vendor, noNestedDataBp });
+const MACHINES = { svm: machine('svm'), vmx: machine('vmx') } as const;
 const from = 'pcpu:0';
 const start = (vendor: DebugVendor) => Given.start<CpuDebugRegisters>(MACHINES[vendor]);
 
@@ -32,7 +33,8 @@ const enter = (vendor: DebugVendor, controls: Partial<GuestDebugControls>, dr7: 
 const insn = (what: DebuggedInsn) => ({ type: 'dr.insn?' as const, ...what, from });
 const NOP = insn({ kind: 'plain', rip: 0x1000 });
 const STORE = insn({ kind: 'plain', rip: 0x1800, access: { gva: 0x2000, length: 4, write: true } });
-const READ = { type: 'dr.read?', from };
+const TOUCH = { type: 'dr.touch?', gva: 0, length: 1, write: true, from };
+const DR7_WRITE_4 = 0xd_0402;
 const LEAVE = { type: 'dr.leave?', from };
 const set = (fields: Extract<CpuDebugRegistersEvent, { type: 'dr.set' }>) => ({ ...fields, from });
 const HOST = set({ type: 'dr.set', db: [1, 2, 3, 4], dr6: 0x4001, dr7: 0x403 });
@@ -44,11 +46,42 @@ it('dr:N is the registers of pcpu:N', () => {
 });
 
 describe.each(VENDORS)('the debug registers of a CPU with %s', (vendor) => {
-  it('are those after reset at first, and the host reads what it wrote', () => {
-    const { sent } = start(vendor).when(READ);
-    expect(sent).toEqual([{ to: from, event: { type: 'dr.values', registers: { db: [0, 0, 0, 0], dr6: 0xffff_0ff0, dr7: 0x400 } } }]);
-    const written = start(vendor).after(HOST).when(READ);
-    expect(written.sent[0]!.event).toEqual({ type: 'dr.values', registers: { db: [1, 2, 3, 4], dr6: 0xffff_4ff1, dr7: 0x403 } });
+  it('are those after reset at first, and as the host wrote them then', () => {
+    const { context } = start(vendor);
+    expect(context).toMatchObject({ registers: { db: [0, 0, 0, 0], dr6: 0xffff_0ff0, dr7: 0x400 }, masks: [0, 0, 0, 0] });
+    expect(start(vendor).after(HOST).context.registers).toEqual({ db: [1, 2, 3, 4], dr6: 0xffff_4ff1, dr7: 0x403 });
+  });
+
+  it('change one address and one mask where the host writes one', () => {
+    const one = set({ type: 'dr.set', db: [null, 7, null, null], masks: [null, null, 0xfff, null] });
+    const { registers, masks } = start(vendor).after(HOST, one).context;
+    expect([registers.db, masks]).toEqual([
+      [1, 7, 3, 4],
+      [0, 0, 0xfff, 0],
+    ]);
+  });
+
+  it('raise the host’s #DB for what it accesses, in DR6, and for nothing else', () => {
+    const host = start(vendor).after(set({ type: 'dr.set', db: [0x1000, 0, 0, 0], dr7: DR7_WRITE_4 }));
+    const touch = (gva: number, write = true) => ({ type: 'dr.touch?', gva, length: 4, write, from });
+    expect(host.when(touch(0x1000)).sent).toEqual([{ to: from, event: { type: 'dr.touched', bits: 1 } }]);
+    expect(host.after(touch(0x1000)).context.registers.dr6).toBe(0xffff_0ff1);
+    for (const missing of [touch(0x1004), touch(0x1000, false)]) {
+      expect(host.when(missing).sent[0]!.event).toEqual({ type: 'dr.touched', bits: 0 });
+    }
+    const masked = host.after(set({ type: 'dr.set', masks: [0xfff, null, null, null] }));
+    expect(masked.when(touch(0x1ffc)).sent[0]!.event).toEqual({ type: 'dr.touched', bits: 1 });
+  });
+
+  it('widen what a guest arms by the masks that the host has left', () => {
+    const wide = start(vendor).after(GUEST_DB, set({ type: 'dr.set', masks: [0, 0xfff, 0, 0] }), enter(vendor, {}, CODE_AND_WRITE));
+    const far = insn({ kind: 'plain', rip: 0x1800, access: { gva: 0x2ff0, length: 4, write: true } });
+    expect(wide.when(far).sent[0]!.event).toMatchObject({ type: 'dr.met', exception: 'DB' });
+    expect(
+      start(vendor)
+        .after(GUEST_DB, enter(vendor, {}, CODE_AND_WRITE))
+        .when(far).sent[0]!.event,
+    ).toMatchObject({ exception: null });
   });
 
   it('keep what set_debugreg() does not name', () => {
@@ -126,7 +159,7 @@ describe.each(VENDORS)('the debug registers of a CPU with %s', (vendor) => {
       false,
       false,
     ]);
-    expect([HOST, READ, enter(vendor, {}, 0x400)].map((event) => guest.when(event).handled)).toEqual([false, false, false]);
+    expect([HOST, TOUCH, enter(vendor, {}, 0x400)].map((event) => guest.when(event).handled)).toEqual([false, false, false]);
     expect([host.has('rest'), guest.has('rest')]).toEqual([true, true]);
   });
 

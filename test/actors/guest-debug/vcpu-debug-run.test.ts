@@ -14,7 +14,7 @@ const KERNELS = ['6.1', '6.6', '6.12', '6.14'] as const;
 
 const BS = 1 << 14;
 const CLEAN_DR6 = 0xffff_0ff0;
-const HOST = { db: [0xf000, 0, 0, 0], dr7: 0x402 } as const;
+const HOST = { address: 0xf000, type: 'w', length: 4, mask: 0 } as const;
 /** What R11 writes to DR7: 0, and 0x400 since the reset value is written. */
 const ENTRY_DR7 = { '6.1': 0, '6.6': 0, '6.12': 0x400, '6.14': 0 } as const;
 
@@ -126,23 +126,23 @@ describe.each(VENDORS)('R13 and R14 on %s', (vendor) => {
 
   it('bring the host’s breakpoints back, armed last', () => {
     const rig = using(vcpuDebugDesign(vendor, '6.12'));
-    rig.host = HOST;
+    rig.perf({ type: 'hbp.install', slot: 0, breakpoint: HOST });
     rig.enter();
     rig.tell({ type: 'kdb.leave' });
     rig.tell({ type: 'kdb.sync' });
-    expect(writesOf(rig, () => rig.tell({ type: 'kdb.restore', host: HOST }))).toEqual([
-      { db: HOST.db },
+    expect(writesOf(rig, () => rig.perf({ type: 'hbp.restore' }))).toEqual([
+      { db: [0xf000, 0, 0, 0] },
       { dr6: CLEAN_DR6 },
-      { dr7: HOST.dr7 },
+      { dr7: 0xd_0202 },
     ]);
-    expect(rig.cpu.context.registers).toEqual({ ...HOST, dr6: CLEAN_DR6 });
+    expect(rig.cpu.context.registers).toEqual({ db: [0xf000, 0, 0, 0], dr7: 0xd_0602, dr6: CLEAN_DR6 });
   });
 
   it('write nothing where the host has no breakpoint', () => {
     const rig = new Rig(vcpuDebugDesign(vendor, '6.12'));
     rig.enter();
     rig.tell({ type: 'kdb.leave' });
-    expect(writesOf(rig, () => rig.tell({ type: 'kdb.restore', host: null }))).toEqual([]);
+    expect(writesOf(rig, () => rig.perf({ type: 'hbp.restore' }))).toEqual([]);
   });
 
   it('warn where a debugger came between the exit that gave the registers and the entry', () => {

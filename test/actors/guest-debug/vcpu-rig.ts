@@ -1,13 +1,16 @@
 /**
- * KVM's half of a debugged vCPU and the registers of the CPU that it runs on, with nothing between
- * them: what the machines tell each other arrives at once. The rig stands for the host thread, in
- * the order of a run, and for the guest, which tries an instruction until it is done.
+ * KVM's half of a debugged vCPU, and the registers and host breakpoints of the CPU that it runs on,
+ * with nothing between them: what the machines tell each other arrives at once. The rig stands for
+ * the host thread, in the order of a run, and for the guest, which tries an instruction until it is
+ * done.
  */
 import { cpuDebugRegistersMachine } from '../../../actors/guest-debug/cpu-debug-registers.ts';
+import { type HostBreakpointsState, hostBreakpointsMachine } from '../../../actors/guest-debug/host-breakpoints.ts';
 import { vcpuDebugMachine } from '../../../actors/guest-debug/vcpu-debug.ts';
 import type { VcpuDebugDesign, VcpuDebugState } from '../../../actors/guest-debug/vcpu-debug-state.ts';
-import type { HostBreakpoints, KvmResumed } from '../../../events/guest-debug/kvm-debug.ts';
+import type { KvmResumed } from '../../../events/guest-debug/kvm-debug.ts';
 import type {
+  AddressMasks,
   BreakpointAddresses,
   DebugExit,
   DebuggedInsn,
@@ -23,7 +26,7 @@ interface AnyEvent {
   readonly type: string;
   readonly [field: string]: unknown;
 }
-type CpuState = { readonly registers: DebugRegisters };
+type CpuState = { readonly registers: DebugRegisters; readonly masks: AddressMasks };
 
 /** How an instruction went on: to user space, or to its end. */
 export interface WentOn {
@@ -42,13 +45,14 @@ export class Rig {
   cpu: Given<CpuState>;
   /** What KVM has written to the CPU, in order. */
   readonly writes: AnyEvent[] = [];
-  host: HostBreakpoints | null = null;
+  host: Given<HostBreakpointsState>;
   private readonly design: VcpuDebugDesign;
 
   constructor(design: VcpuDebugDesign) {
     this.design = design;
     this.kdb = Given.start(vcpuDebugMachine(design));
-    this.cpu = Given.start(cpuDebugRegistersMachine(design.vendor));
+    this.cpu = Given.start(cpuDebugRegistersMachine({ vendor: design.vendor, noNestedDataBp: false }));
+    this.host = Given.start(hostBreakpointsMachine({ cachesMasks: true }), { cpu: 'pcpu:0' });
     this.tell({ type: 'kdb.load', cpu: 'pcpu:0' });
   }
 
@@ -74,6 +78,19 @@ export class Rig {
     return answer;
   }
 
+  /** To the host's breakpoints; the answer to the sender. */
+  perf(event: AnyEvent): AnyEvent | undefined {
+    const { and, sent } = this.host.when({ ...event, from: 'thread:t' });
+    this.host = and;
+    let answer: AnyEvent | undefined;
+    for (const { to, event: message } of sent) {
+      if (to !== 'dr:0') answer = message;
+      else if (message.type === 'dr.touch?') answer = this.perf(this.toCpu(message, 'hbp:0')!);
+      else this.toCpu(message, 'hbp:0');
+    }
+    return answer;
+  }
+
   private toCpu(event: AnyEvent, from: string): AnyEvent | undefined {
     if (event.type === 'dr.set') this.writes.push(event);
     const { and, sent, handled } = this.cpu.when({ ...event, from });
@@ -94,14 +111,14 @@ export class Rig {
 
   enter(): void {
     this.tell({ type: 'kdb.inject' });
-    this.tell({ type: 'kdb.prepare', hostActive: this.host !== null });
+    this.tell({ type: 'kdb.prepare', hostActive: this.perf({ type: 'hbp.active?' })!.active });
     this.tell({ type: 'kdb.enter' });
   }
 
   leave(): void {
     this.tell({ type: 'kdb.leave' });
     this.tell({ type: 'kdb.sync' });
-    this.tell({ type: 'kdb.restore', host: this.host });
+    this.perf({ type: 'hbp.restore' });
   }
 
   /** The guest's handler returns. */

@@ -162,7 +162,7 @@ describe('ioctls on registers', () => {
 });
 
 describe('the initialization of a VM', () => {
-  const fresh = (vmType: KvmVmType) => ({ vmType, active: false, created: 0 });
+  const fresh = (vmType: KvmVmType) => ({ vmType, active: false, created: 0, offered: DEBUG_SWAP });
   const init2 = (features = 0) => ({ ioctl: 'KVM_SEV_INIT2', features }) as const;
   const esInit = { ioctl: 'KVM_SEV_ES_INIT', features: 0 } as const;
 
@@ -175,6 +175,10 @@ describe('the initialization of a VM', () => {
     const errnos = (features: number) =>
       (['sev', 'sev-es', 'snp'] as const).map((vmType) => sevInit(design(), fresh(vmType), init2(features)));
     expect(errnos(DEBUG_SWAP)).toEqual(['EINVAL', null, null]);
+    expect((['sev-es', 'snp'] as const).map((vmType) => sevInit(design(), { ...fresh(vmType), offered: 0 }, init2(DEBUG_SWAP)))).toEqual([
+      'EINVAL',
+      'EINVAL',
+    ]);
     expect(errnos(0x8)).toEqual(['EINVAL', 'EINVAL', 'EINVAL']);
     expect(errnos(DEBUG_SWAP | 0x8)).toEqual(['EINVAL', 'EINVAL', 'EINVAL']);
   });
@@ -196,8 +200,11 @@ describe('the initialization of a VM', () => {
 
   it('leaves the features that were asked for, unless the host gives all', () => {
     const all = design({ 'sev.vmsaFeatures': 'all-supported' });
-    expect([vmsaFeaturesOf(design(), 'sev-es', 0), vmsaFeaturesOf(design(), 'snp', DEBUG_SWAP)]).toEqual([0, DEBUG_SWAP | SNP_ACTIVE]);
-    expect([vmsaFeaturesOf(all, 'default', 0), vmsaFeaturesOf(all, 'sev', 0)]).toEqual([DEBUG_SWAP, 0]);
+    expect([vmsaFeaturesOf(design(), fresh('sev-es'), 0), vmsaFeaturesOf(design(), fresh('snp'), DEBUG_SWAP)]).toEqual([
+      0,
+      DEBUG_SWAP | SNP_ACTIVE,
+    ]);
+    expect([vmsaFeaturesOf(all, fresh('default'), 0), vmsaFeaturesOf(all, fresh('sev'), 0)]).toEqual([DEBUG_SWAP, 0]);
   });
 
   it('leaves DR7 and #DB intercepted without DebugSwap', () => {

@@ -121,6 +121,13 @@ describe('resolving a scenario', () => {
       'sev.vmsaFeatures': 'as-asked',
       'vmm.kick': 'clear-then-look',
       'kvm.immediateExit': 'wants-to-run',
+      'kvm.saveDebug': 'if-possible',
+      'kvm.fillSaveArea': 'per-load',
+      'kvm.debugSwap': 'gated',
+      'kvm.hostBreakpoints': 'restored',
+      'kvm.dr7Intercept': 'dropped',
+      'kvm.dbIntercept': 'dropped',
+      'guest.vcDr7': 'linux',
     });
     expect(resolve({ variant: 'map-lock-user' }).host.options).toMatchObject({ 'kvm.mapLock': 'user', 'rmp.contention': 'inuse' });
   });

@@ -15,7 +15,7 @@ const load = (parts: Parameters<typeof text>[0]) => loadScenario(text(parts), 'e
 describe('an SEV-ES VM', () => {
   it.each(['6.1', '6.6', '6.12', '6.14'])('is there on kernel %s, with no feature in its VMSAs unless it asks', (kernel) => {
     const resolved = resolveScenario(load({ kernel }), { knownProperties: knownProperties() });
-    expect(resolved.vms[0]!.settings).toMatchObject({ vmsaFeatures: [] });
+    expect(resolved.vms[0]!.settings).toEqual({ asid: 1, pages: [] });
   });
 
   it.each([

@@ -49,17 +49,17 @@ describe('an exit to user space', () => {
     [
       'a port of an SNP guest',
       { ...SNP, guest: 'in: { port: 1 }' },
-      'found in in an SNP guest; expected it in a VM of type svm: what an SNP guest does is VMGEXIT(IOIO_PROT)',
+      'found in in a guest of type snp; expected it in a VM of type svm: what such a guest does is VMGEXIT(IOIO_PROT)',
     ],
     [
       'an address of an SNP guest',
       { ...SNP, guest: 'mmio: { gpa: 1 }' },
-      'found mmio in an SNP guest; expected it in a VM of type svm: what an SNP guest does is VMGEXIT(MMIO_READ) or VMGEXIT(MMIO_WRITE)',
+      'found mmio in a guest of type snp; expected it in a VM of type svm: what such a guest does is VMGEXIT(MMIO_READ) or VMGEXIT(MMIO_WRITE)',
     ],
     [
       'pages of a VM that has none',
       { vm: 'type: svm, options: { pages: [{ gfn: 1, pfn: 1, state: shared }] }' },
-      'found pages; expected none: vm0 is a VM without encrypted memory',
+      'found pages; expected none: vm0 is no SNP VM, and the RMP holds none of its pages',
     ],
     [
       'an APIC in user space on arm64',

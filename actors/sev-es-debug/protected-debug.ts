@@ -1,0 +1,200 @@
+/**
+ * KVM's debug half of a vCPU with encrypted registers, `kdb:VM/N`, and the debug registers of its
+ * VMSA. It takes the messages of a plain vCPU's half.
+ *
+ * The VMSA is read and written by VMRUN and #VMEXIT alone. KVM's own copies stay as after reset, so
+ * that R11 and R13 have nothing of the guest's to write: it never gives the debug registers to the
+ * guest until its next exit, and what is left is the queue of exceptions.
+ *
+ * @see kernel arch/x86/kvm/svm/svm.c, dr_interception(), db_interception(), svm_set_dr6(); domain
+ * debug-and-split-lock A.2, A.6
+ */
+import { assign, emit, enqueueActions, setup } from 'xstate';
+import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
+import type { VcpuDebugEvent } from '../../events/guest-debug/kvm-debug.ts';
+import {
+  type AddressMasks,
+  type BreakpointAddresses,
+  type DebugFlags,
+  type DebugVector,
+  type GuestDebugControls,
+  NO_MASKS,
+  type Shadow,
+} from '../../events/guest-debug/x86-debug.ts';
+import type { U64 } from '../../events/u64.ts';
+import { drOf } from '../guest-debug/cpu-debug-registers.ts';
+import { DR6_ACTIVE_LOW, DR7_FIXED_1 } from '../guest-debug/debug-bits.ts';
+
+/** The debug state of a VMSA. */
+export interface DebugVmsa {
+  readonly db: BreakpointAddresses;
+  readonly masks: AddressMasks;
+  readonly dr6: U64;
+  readonly dr7: U64;
+  readonly flags: DebugFlags;
+  readonly shadow: Shadow;
+}
+
+/** What VMSA and VMCB ask for, and what KVM does. */
+export interface ProtectedDebugInput {
+  /** SEV_FEATURES of the VMSA, bit 5. */
+  readonly debugSwap: boolean;
+  readonly interceptsDr7: boolean;
+  readonly interceptsDb: boolean;
+  /** R11 leaves the host's DR7 to the hardware. */
+  readonly trustsHardware: boolean;
+  /** What R11 writes to the CPU's DR7. */
+  readonly entryDr7: U64;
+}
+
+export interface ProtectedDebugState extends ProtectedDebugInput {
+  readonly loadedOn: ActorId | null;
+  readonly vmsa: DebugVmsa;
+  /** vcpu->arch.exception, and EVENTINJ. */
+  readonly exception: { readonly vector: DebugVector; readonly injected: boolean } | null;
+  readonly inject: DebugVector | null;
+  /** What entries have delivered, and the guest has not been told of. */
+  readonly delivered: readonly DebugVector[];
+}
+
+/** LAUNCH_UPDATE_VMSA has taken DR6 and DR7 as after reset. */
+const VMSA_AT_LAUNCH: DebugVmsa = {
+  db: [0, 0, 0, 0],
+  masks: NO_MASKS,
+  dr6: DR6_ACTIVE_LOW,
+  dr7: DR7_FIXED_1,
+  flags: { tf: false, rf: false },
+  shadow: null,
+};
+
+const initial = (input: ProtectedDebugInput): ProtectedDebugState => ({
+  ...input,
+  loadedOn: null,
+  vmsa: VMSA_AT_LAUNCH,
+  exception: null,
+  inject: null,
+  delivered: [],
+});
+
+type Change = Partial<ProtectedDebugState>;
+
+/** R6: what is queued is injected at the next entry. */
+const injected = ({ exception }: ProtectedDebugState): Change =>
+  exception === null ? {} : { inject: exception.vector, exception: { ...exception, injected: true } };
+
+const cancelled = ({ inject }: ProtectedDebugState): Change => ({
+  exception: inject === null ? null : { vector: inject, injected: true },
+  inject: null,
+});
+
+/** DR0 to DR3 go to the VMSA only if they are swapped. */
+function left(
+  { vmsa, debugSwap }: ProtectedDebugState,
+  { registers, flags, shadow }: Extract<VcpuDebugEvent, { type: 'dr.left' }>,
+): Change {
+  const { db, dr6, dr7 } = registers;
+  return { vmsa: { ...vmsa, ...(debugSwap && { db }), dr6, dr7, flags, shadow }, exception: null, inject: null };
+}
+
+/** db_interception() with no debugger: the #DB goes back. The write of DR6 is dropped. */
+const requeued: Change = { exception: { vector: 'DB', injected: false } };
+
+const controlsOf = ({ vmsa: { flags, shadow }, interceptsDr7, interceptsDb, inject }: ProtectedDebugState): GuestDebugControls => ({
+  intercepts: { dr: interceptsDr7 ? 'dr7-by-vc' : false, db: interceptsDb, bp: false },
+  de: false,
+  flags,
+  shadow,
+  pending: 0,
+  inject,
+});
+
+const onCpu = ({ loadedOn }: ProtectedDebugState): ActorId => {
+  if (loadedOn === null) throw new Error('a vCPU that is loaded nowhere meets the registers of a CPU');
+  return drOf(loadedOn);
+};
+
+/** What R11 and VMRUN send to the CPU, in this order. */
+function entering(v: ProtectedDebugState): readonly Outgoing[] {
+  const { db, masks, dr6, dr7 } = v.vmsa;
+  return [
+    ...(v.debugSwap ? [outgoing(onCpu(v), { type: 'dr.set', db, masks })] : []),
+    outgoing(onCpu(v), { type: 'dr.enter', controls: controlsOf(v), dr6, dr7, keepsDr7: true }),
+  ];
+}
+
+type Args = { readonly context: ProtectedDebugState; readonly event: Stamped<VcpuDebugEvent> };
+
+function changed({ context: v, event }: Args): Change {
+  switch (event.type) {
+    case 'kdb.load':
+      return { loadedOn: event.cpu };
+    case 'kdb.put':
+      return { loadedOn: null };
+    case 'kdb.inject':
+      return injected(v);
+    case 'kdb.cancel':
+      return cancelled(v);
+    case 'kdb.enter':
+      return { delivered: v.inject === null ? v.delivered : [...v.delivered, v.inject] };
+    case 'dr.left':
+      return left(v, event);
+    case 'kdb.db':
+      return requeued;
+    // KVM_DEBUGREG_WONT_EXIT is never set: one warning, and nothing is read.
+    case 'kdb.sync':
+      return {};
+    default:
+      throw new Error(`${event.type} reaches a vCPU with encrypted registers`);
+  }
+}
+
+export const protectedDebugMachine = setup({
+  types: {
+    context: {} as ProtectedDebugState,
+    events: {} as Stamped<VcpuDebugEvent>,
+    emitted: {} as Outgoing,
+    input: {} as ProtectedDebugInput,
+  },
+  actions: {
+    change: assign((args) => changed(args)),
+    prepare: enqueueActions(({ context, event, enqueue }) => {
+      if (event.type !== 'kdb.prepare' || !event.hostActive || context.trustsHardware) return;
+      enqueue.emit(outgoing(onCpu(context), { type: 'dr.set', dr7: context.entryDr7 }));
+    }),
+    enter: enqueueActions(({ context, event, enqueue }) => {
+      for (const message of entering(context)) enqueue.emit(message);
+      enqueue.assign(changed({ context, event }));
+    }),
+    leave: emit(({ context }) => outgoing(onCpu(context), { type: 'dr.leave?' })),
+    exit: emit(({ context: { exception }, event }) =>
+      outgoing(sender(event), { type: 'kdb.exit', exit: null, queued: exception?.injected === false }),
+    ),
+    resume: enqueueActions(({ context: { delivered }, event, enqueue }) => {
+      enqueue.emit(outgoing(sender(event), { type: 'kdb.resumed', skipped: false, value: 0, exception: delivered[0] ?? null }));
+      enqueue.assign({ delivered: delivered.slice(1) });
+    }),
+  },
+}).createMachine({
+  id: 'protectedDebug',
+  context: ({ input }) => initial(input),
+  initial: 'kept',
+  states: {
+    kept: {
+      tags: 'rest',
+      on: {
+        'kdb.load': { actions: 'change' },
+        'kdb.put': { actions: 'change' },
+        'kdb.inject': { actions: 'change' },
+        'kdb.cancel': { actions: 'change' },
+        'kdb.prepare': { actions: 'prepare' },
+        'kdb.enter': { actions: 'enter' },
+        'kdb.leave': { actions: 'leave' },
+        'dr.left': { actions: 'change' },
+        'kdb.sync': { actions: 'change' },
+        'kdb.db': { actions: 'change' },
+        'kdb.exit?': { actions: 'exit' },
+        'kdb.resume?': { actions: 'resume' },
+      },
+    },
+  },
+});
