@@ -1,34 +1,38 @@
 /**
- * VMSA-1 to VMSA-13 and DBG-13 to DBG-15: debugging against the encryption of registers, what ioctls
- * do on both sides of it, and where SEV_FEATURES are written.
+ * VMSA-1 to VMSA-13 and DBG-13 to DBG-15: debugging against the encryption of registers, and where
+ * SEV_FEATURES are written.
  * @see domain debug-and-split-lock F
  */
 import assert from 'node:assert/strict';
-import { LAUNCH_RULES, vmsaTarget } from '../../actors/sev-es-debug/launch-rule.ts';
+import { LAUNCH_RULES } from '../../actors/sev-es-debug/launch-rule.ts';
 import { breaks, type Claim, keeps } from '../claims/claim.ts';
-import { createVcpu, createVm, debug, fresh, init2, launch, launchStart, legacy, measure, set, updateVmsa } from './launch-world.ts';
+import {
+  before,
+  behind,
+  createVcpu,
+  createVm,
+  DESIGNS,
+  debug,
+  fresh,
+  init2,
+  launch,
+  launchStart,
+  measure,
+  set,
+  updateVmsa,
+} from './launch-world.ts';
+import { REGISTER_CLAIMS } from './register-claims.ts';
 
 const F = 'domain debug-and-split-lock F';
 const holds = { source: F, verdict: 'holds' } as const;
 
 const DEBUG = 'sev-debug-then-launch';
 const NOT_DEBUGGED = 'sev.protected-not-debugged';
-const SREGS = 'sev-v3-sregs';
 const SECOND = 'sev-second-update';
 const MOVE = 'sev-move-features';
 const DRIFT = 'sev-attestation-drift';
 const AS_TOLD = 'sev.returns-as-told';
-const KEEPS_REGISTERS = 'sev.launch-keeps-registers';
 const AS_ASKED = 'sev.measures-what-was-asked';
-
-type Design = 'allow-debug-op' | 'check-protected' | 'protected-from-start' | 'reject-launch' | 'sanitize';
-const DESIGNS: readonly Design[] = ['allow-debug-op', 'check-protected', 'protected-from-start', 'sanitize', 'reject-launch'];
-
-/** Whether a debugger is in force that comes before the launch, and behind it. */
-const before = (design: Design, mutant?: string): boolean =>
-  launch([...fresh, debug(true)], { options: { 'sev.guestDebug': design }, mutant }).debugged();
-const behind = (design: Design, mutant?: string): boolean =>
-  launch([...fresh, updateVmsa(), debug(true)], { options: { 'sev.guestDebug': design }, mutant }).debugged();
 
 const debuggers: readonly Claim[] = [
   {
@@ -131,120 +135,6 @@ const debuggers: readonly Claim[] = [
   },
 ];
 
-const registers: readonly Claim[] = [
-  {
-    ...holds,
-    id: 'VMSA-6',
-    says: 'before the launch KVM_SET_SREGS, KVM_SET_REGS and KVM_GET_XCRS work, and what they set is in the VMSA',
-    shows: [
-      keeps(SREGS, 'mainline', KEEPS_REGISTERS, 'sev-sync-forgets-registers'),
-      keeps(SREGS, 'mainline', AS_TOLD, 'sev-registers-refused-early'),
-      keeps('sev-finish-races', 'newest', KEEPS_REGISTERS, 'sev-launch-unlocked'),
-    ],
-    mutants: ['sev-sync-forgets-registers', 'sev-registers-refused-early'],
-    check: (mutant) => {
-      const set2 = [set('KVM_SET_SREGS', 2), set('KVM_SET_REGS', 1), set('KVM_GET_XCRS', 0)];
-      for (const begin of [fresh, legacy]) {
-        const { asTold, vcpu } = launch([...begin, ...set2, updateVmsa()], { mutant });
-        assert.deepEqual([asTold, vcpu.vmsa?.sregs, vcpu.vmsa?.gprs], [null, 2, 1]);
-      }
-    },
-  },
-  {
-    ...holds,
-    id: 'VMSA-7',
-    says: 'behind it they change no register: EINVAL where the VM says its type, 0 and nothing else where it does not',
-    shows: [keeps(SREGS, 'mainline', AS_TOLD, 'sev-registers-after-launch'), keeps(SECOND, 'linux-6.12', AS_TOLD, 'sev-registers-refused')],
-    mutants: ['sev-registers-after-launch', 'sev-registers-refused'],
-    check: (mutant) => {
-      for (const [begin, result] of [
-        [fresh, 'EINVAL'],
-        [legacy, 'ok'],
-      ] as const) {
-        const late = [set('KVM_SET_SREGS', 4, result), set('KVM_SET_REGS', 4, result), set('KVM_GET_XCRS', 0, result)];
-        const { asTold, vcpu } = launch([...begin, set('KVM_SET_REGS', 1), updateVmsa(), ...late], { mutant });
-        assert.deepEqual([asTold, vcpu.vmsa?.gprs, vcpu.registers.gprs, vcpu.registers.sregs], [null, 1, 1, 0]);
-      }
-    },
-  },
-  {
-    ...holds,
-    id: 'VMSA-8',
-    says: 'V3 drops KVM_SET_SREGS without a word if __set_sregs() asks for guest_state_protected, and stores it if for vmsa_encrypted',
-    shows: [
-      breaks(SREGS, 'guest-state-protected', KEEPS_REGISTERS, 'sev-sregs-stored', 'sev-v3-protects-late'),
-      keeps(SREGS, 'vmsa-encrypted', KEEPS_REGISTERS, 'sev-sync-forgets-registers'),
-    ],
-    mutants: ['sev-sregs-stored', 'sev-v3-protects-late'],
-    check: (mutant) => {
-      const started = (sregsKey: 'guest-state-protected' | 'vmsa-encrypted') => {
-        const options = { 'sev.guestDebug': 'protected-from-start', 'sev.sregsKey': sregsKey } as const;
-        const { asTold, vcpu } = launch([...fresh, set('KVM_SET_SREGS', 2), updateVmsa()], { options, mutant });
-        return [asTold, vcpu.vmsa?.sregs];
-      };
-      assert.deepEqual(
-        [started('guest-state-protected'), started('vmsa-encrypted')],
-        [
-          [null, 0],
-          [null, 2],
-        ],
-      );
-    },
-  },
-  {
-    ...holds,
-    id: 'VMSA-9',
-    says: 'get_vmsa() is the VMSA until that is encrypted, and the GHCB from then on',
-    shows: [],
-    why: 'a program sees no more of it than VMSA-7 says',
-    mutants: ['sev-registers-after-launch', 'sev-registers-refused-early'],
-    check: (mutant) => {
-      assert.deepEqual([vmsaTarget({ encrypted: false }), vmsaTarget({ encrypted: true })], ['VMSA', 'GHCB']);
-      const { asTold, vcpu } = launch([...legacy, set('KVM_SET_REGS', 1), updateVmsa(), set('KVM_SET_REGS', 4)], { mutant });
-      assert.deepEqual([asTold, vcpu.registers.gprs, vcpu.vmsa?.gprs], [null, 1, 1]);
-    },
-  },
-  {
-    ...holds,
-    id: 'VMSA-10',
-    says: 'without an FPU from the start KVM_SET_FPU and KVM_SET_XSAVE do nothing before the launch; mainline takes them until then',
-    shows: [],
-    why: 'what the kernel of that time ignored it also said 0 to, and no register is left to tell',
-    mutants: ['sev-fpu-allocated', 'sev-registers-refused-early'],
-    check: (mutant) => {
-      const fpuOf = (guestFpu: 'not-allocated' | 'confidential-at-launch') =>
-        (['KVM_SET_FPU', 'KVM_SET_XSAVE'] as const).map((ioctl) => {
-          const { asTold, vcpu } = launch([...fresh, set(ioctl, 3), updateVmsa()], { options: { 'sev.guestFpu': guestFpu }, mutant });
-          return [asTold, vcpu.vmsa?.fpu];
-        });
-      assert.deepEqual(fpuOf('not-allocated'), [
-        [null, 0],
-        [null, 0],
-      ]);
-      assert.deepEqual(fpuOf('confidential-at-launch'), [
-        [null, 3],
-        [null, 3],
-      ]);
-    },
-  },
-  {
-    ...holds,
-    id: 'VMSA-11',
-    says: 'LAUNCH_UPDATE_VMSA encrypts in place what ioctls have set; nothing runs before it',
-    shows: [
-      keeps('sev-finish-races', 'newest', 'sev.vmsa-is-a-snapshot', 'sev-launch-unlocked'),
-      keeps('sev-finish-races', 'newest', 'sev.no-vmrun-in-launch', 'sev-launch-unlocked'),
-      keeps(SREGS, 'mainline', KEEPS_REGISTERS, 'sev-sync-forgets-registers'),
-    ],
-    mutants: ['sev-sync-forgets-registers', 'sev-registers-refused-early'],
-    check: (mutant) => {
-      const { asTold, vcpu, vm } = launch([...fresh, set('KVM_SET_REGS', 1), updateVmsa()], { mutant });
-      assert.deepEqual([asTold, vcpu.encrypted, vcpu.vmsa?.gprs], [null, true, 1]);
-      assert.deepEqual(vm.firmware?.measured, [{ vcpu: 0, gprs: 1, sregs: 0, fpu: 0, features: 0 }]);
-    },
-  },
-];
-
 const features: readonly Claim[] = [
   {
     ...holds,
@@ -298,6 +188,6 @@ const features: readonly Claim[] = [
   },
 ];
 
-export const LAUNCH_CLAIMS: readonly Claim[] = [...features, ...debuggers, ...registers].sort((a, b) =>
+export const LAUNCH_CLAIMS: readonly Claim[] = [...features, ...debuggers, ...REGISTER_CLAIMS].sort((a, b) =>
   a.id.localeCompare(b.id, 'en', { numeric: true }),
 );

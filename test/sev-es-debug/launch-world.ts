@@ -65,3 +65,12 @@ function run(program: readonly HostStep[], { options = {}, mutant }: LaunchWorld
     debugged: () => played.context<VcpuDebugState>('kdb:vm0/0').guestDebug.length > 0,
   };
 }
+
+type Design = 'allow-debug-op' | 'check-protected' | 'protected-from-start' | 'reject-launch' | 'sanitize';
+export const DESIGNS: readonly Design[] = ['allow-debug-op', 'check-protected', 'protected-from-start', 'sanitize', 'reject-launch'];
+
+/** Whether a debugger is in force that comes before the launch, and behind it. */
+export const before = (design: Design, mutant?: string): boolean =>
+  launch([...fresh, debug(true)], { options: { 'sev.guestDebug': design }, mutant }).debugged();
+export const behind = (design: Design, mutant?: string): boolean =>
+  launch([...fresh, updateVmsa(), debug(true)], { options: { 'sev.guestDebug': design }, mutant }).debugged();

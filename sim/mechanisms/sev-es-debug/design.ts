@@ -13,7 +13,7 @@ import { askedFeatures, isEncrypted, SEV_ES_VM } from './sections.ts';
 /** Features of CPUs: CPUID Fn8000_001F EAX bits 14 and 9. */
 export const FEATURES = ['debug-swap', 'virt-tsc-aux'] as const;
 
-/** A guest whose world switch is modelled. One that is launched in the run is switched as a plain one. */
+/** A guest whose world switch is modelled; one that is launched in the run goes as a plain one. */
 export const isSwitched = (vm: ResolvedVm): boolean => isEncrypted(vm.type) && !isInRun(vm);
 
 /** Whether there is one; SNP VMs alone change nothing. */

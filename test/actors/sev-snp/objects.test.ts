@@ -97,6 +97,15 @@ describe('the PSP', () => {
     });
   });
 
+  it('has the keeper of a guest carry out what a command does to it', () => {
+    const launch = by(A, 'psp.command', { command: 'LAUNCH_START', pfn: 0, guest: { id: 'sev:vm0', page: null } });
+    const asked = psp('INIT').after(launch).when({ type: 'exec' });
+    expect(told(asked.sent)).toEqual(['sev:vm0 psp.guestCommand']);
+    const done = asked.and.after(by('sev:vm0', 'psp.guestDone', { status: 'INVALID_GUEST_STATE' }));
+    expect(status(done)).toMatchObject({ status: 'INVALID_GUEST_STATE' });
+    expect(done.context).toMatchObject({ command: null, interrupted: true });
+  });
+
   it.each([
     ['SNP_INIT_EX', 'UNINIT', 'SUCCESS', 'INIT'],
     ['SNP_INIT_EX', 'INIT', 'INVALID_PLATFORM_STATE', 'INIT'],
