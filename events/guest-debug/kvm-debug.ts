@@ -58,6 +58,8 @@ export type VcpuDebugEvent =
       'kdb.skip': { next: U64 };
       /** KVM_SET_REGS: user space moves the guest behind its instruction. */
       'kdb.setRegs': { rip: U64 };
+      /** vcpu->guest_debug and DR7 of the VMCB, as the launch of a guest looks at them. */
+      'kdb.debugged?': object;
       /** What user space sees, and what the guest finds when it goes on: both are told once. */
       'kdb.exit?': object;
       'kdb.resume?': object;
@@ -67,6 +69,7 @@ export type VcpuDebugEvent =
 /** What a host thread hears. */
 export type VcpuDebugThreadEvent = EventOf<{
   'kdb.guestDebugSet': { error: 'EBUSY' | null };
+  'kdb.debugged': { guestDebug: boolean; dr7: U64 };
   /** Null: KVM goes on with the guest. `queued`: an exception waits, and KVM_REQ_EVENT with it. */
   'kdb.exit': { exit: DebugExit | null; queued: boolean };
 }>;
@@ -94,6 +97,8 @@ export type VcpuDebugGuestEvent = EventOf<{ 'kdb.resumed': KvmResumed }>;
 export const KVM_DEBUG_EVENTS = {
   'kdb.setGuestDebug': 'bus',
   'kdb.guestDebugSet': 'bus',
+  'kdb.debugged?': 'bus',
+  'kdb.debugged': 'bus',
   'kdb.load': 'bus',
   'kdb.put': 'bus',
   'kdb.inject': 'bus',

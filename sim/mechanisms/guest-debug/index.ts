@@ -69,7 +69,7 @@ const actors = (scenario: ResolvedScenario, encrypted: EncryptedGuests): readonl
     ? [
         ...cpusOf(scenario).map((cpu) => ({ id: drOf(cpu), kind: 'cpuDebugRegisters', input: null })),
         ...scenario.vms
-          .filter(({ type }) => !encrypted.has(type))
+          .filter((vm) => !encrypted.has(vm.type) || encrypted.launchedInRun(vm))
           .flatMap((vm) => vm.vcpus.map((_, vcpu) => ({ id: kdbOf(`vcpu:${vm.id}/${vcpu}`), kind: 'vcpuDebug', input: null }))),
         ...(armsHost(scenario) ? cpusOf(scenario).map((cpu) => ({ id: hbpOf(cpu), kind: 'hostBreakpoints', input: { cpu } })) : []),
       ]
