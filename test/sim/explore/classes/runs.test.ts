@@ -3,7 +3,7 @@
  * that some class stands for.
  */
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { Explorer } from '../../../../sim/explore/breadth/explorer.ts';
 import { classified } from '../../../../sim/explore/classes/classified.ts';
 import type { ClassSearch } from '../../../../sim/explore/classes/search.ts';
@@ -13,6 +13,10 @@ import type { Sequencer } from '../../../../sim/sequencer.ts';
 import { play, seeds, shipped } from '../../play.ts';
 import { Standing } from './against-plain.ts';
 import { HOSTS, resolvedHost } from './hosts.ts';
+import { registerLooks } from './sights-of-hosts.ts';
+
+// What it answers is called in the end, and takes the properties away.
+beforeAll(registerLooks);
 
 const STATES_MAX = 15_000;
 const RUNS = 6;
