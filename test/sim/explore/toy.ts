@@ -29,6 +29,9 @@ export function takeToysAway(): void {
   topologies.length = 0;
 }
 
+/** What a toy does not say. Read once: after each property that is registered schemas are made again. */
+let rest: ResolvedScenario | null = null;
+
 let numbered = 0;
 /** An `always` property of a toy: breaks where `broken` has something to say. */
 export function rule(broken: (world: WorldView) => string | null, name = 'rule'): Property {
@@ -43,9 +46,10 @@ export function rule(broken: (world: WorldView) => string | null, name = 'rule')
 /** A scenario that runs the topology. */
 export function toy(topology: Topology, properties: readonly Property[] = [], parts: Partial<ResolvedScenario> = {}): ResolvedScenario {
   makeKnown(properties);
+  rest ??= shipped('rmp-lock');
   const ids = (form: Property['form']) => properties.filter((property) => property.form === form).map(({ id }) => id);
   return {
-    ...shipped('rmp-lock'),
+    ...rest,
     name: 'toy',
     model: 'toy',
     params: { toy: topologies.push(topology) - 1 },

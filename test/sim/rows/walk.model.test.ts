@@ -22,9 +22,9 @@ const walkOf = (name: string, variant: string): Walk =>
 describe.each(SHIPPED)('a walk of $name $variant', ({ name, variant }) => {
   it('has the alternatives and the digest of the sequencer at every step', () => {
     const walk = walkOf(name, variant);
-    const scenario = shipped(name, variant);
+    const engine = new MemoEngine(topologyOf(shipped(name, variant)));
     for (let seed = 1; seed <= 6; seed++) {
-      const sequencer = new Sequencer(new MemoEngine(topologyOf(scenario)));
+      const sequencer = new Sequencer(engine);
       const random = new RandomUniformChooser(seed);
       sequencer.start();
       walk.reset();
