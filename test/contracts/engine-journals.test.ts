@@ -3,7 +3,7 @@
  * byte.
  */
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import type { HostOptions } from '../../events/options.ts';
 import type { Chooser } from '../../sim/choosers/chooser.ts';
 import { LiveEngine } from '../../sim/engine/live.ts';
@@ -64,32 +64,35 @@ describe('a host of 40 CPUs', { timeout: 60_000 }, () => {
   );
 });
 
+/** Of the scenario that is tested: what one test has it remember, the next one finds. */
+let memo: MemoEngine;
+
 describe.each(scenarios)('%s', { timeout: 60_000 }, (_name, scenario) => {
+  beforeAll(() => {
+    memo = new MemoEngine(topologyOf(scenario));
+  });
+
   it(`gives equal journals in order and under ${SEEDS} seeds`, () => {
-    const topology = topologyOf(scenario);
     for (const spec of [{ name: 'fifo' } as const, ...seeds(SEEDS)]) {
-      const live = bytesOf(scenario, new LiveEngine(topology), spec);
-      expect(live.equals(bytesOf(scenario, new MemoEngine(topology), spec)), JSON.stringify(spec)).toBe(true);
+      const live = bytesOf(scenario, new LiveEngine(memo.topology), spec);
+      expect(live.equals(bytesOf(scenario, memo, spec)), JSON.stringify(spec)).toBe(true);
     }
   });
 
   it('gives equal journals under any schedule, and a memory that was filled by other runs changes nothing', () => {
-    const topology = topologyOf(scenario);
-    const filled = new MemoEngine(topology);
     const schedules = fc.array(fc.nat({ max: 1000 }), { minLength: 1, maxLength: 200 });
     fc.assert(
       fc.property(schedules, (numbers) => {
-        const live = bytesOf(scenario, new LiveEngine(topology), arbitrary(numbers));
-        return live.equals(bytesOf(scenario, filled, arbitrary(numbers)));
+        const live = bytesOf(scenario, new LiveEngine(memo.topology), arbitrary(numbers));
+        return live.equals(bytesOf(scenario, memo, arbitrary(numbers)));
       }),
       { numRuns: RUNS, seed: 20_240_701 },
     );
-    expect(filled.verify()).toBeGreaterThan(0);
   });
 
   it('remembers only what XState does again', () => {
-    const engine = new MemoEngine(topologyOf(scenario));
-    for (const spec of [{ name: 'fifo' } as const, ...seeds(4)]) journalOf(scenario, spec, engine);
-    expect(engine.verify()).toBe(engine.misses);
+    for (const spec of seeds(4 - SEEDS, SEEDS + 1)) journalOf(scenario, spec, memo);
+    expect(memo.misses).toBeGreaterThan(0);
+    expect(memo.verify()).toBe(memo.misses);
   });
 });

@@ -18,8 +18,10 @@ const ACTORS = [
   { id: THREAD, kind: 'hostThread' },
 ];
 
+/** Of the run that is tested, by seed. */
+const journals = new Map<number, Journal>();
+
 describe.each(SHIPPED)('a run of $name, $variant', ({ name, variant }) => {
-  const journals = new Map<number, Journal>();
   beforeAll(() => {
     const scenario = shipped(name, variant);
     const engine = engineOf(scenario, 'memo');

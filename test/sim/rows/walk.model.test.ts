@@ -19,9 +19,11 @@ const STEPS_MAX = 400;
 
 const walkOf = (topology: Topology): Walk => new Walk(new WorldStep(new MemoEngine(topology)), () => false);
 
+/** Of the scenario that is tested. */
+let topology: Topology;
+let walk: Walk;
+
 describe.each(SHIPPED)('a walk of $name $variant', ({ name, variant }) => {
-  let topology: Topology;
-  let walk: Walk;
   beforeAll(() => {
     topology = topologyOf(shipped(name, variant));
     walk = walkOf(topology);
