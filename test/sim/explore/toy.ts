@@ -29,7 +29,10 @@ export function takeToysAway(): void {
   topologies.length = 0;
 }
 
-/** What a toy does not say. Read once: after each property that is registered schemas are made again. */
+/**
+ * What a toy does not say. Read once: after each property that is registered schemas are made
+ * again.
+ */
 let rest: ResolvedScenario | null = null;
 
 let numbered = 0;
