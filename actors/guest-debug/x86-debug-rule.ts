@@ -152,28 +152,30 @@ const exited = (cpu: DebugCpu, exit: 'DR' | 'BP' | 'MSR' | 'VC', state: GuestDeb
 });
 
 /**
- * A debug exception, which tells all that waits as well; to KVM if it has asked for it. The state
- * is that behind the instruction, for a trap.
+ * A debug exception, which tells all that waits as well; to KVM if it has asked for it and nothing
+ * lets it pass. The state is that behind the instruction, for a trap.
  */
 function debugException(
   cpu: DebugCpu,
   controls: InsnControls,
   state: GuestDebugState,
-  raisedBy: { readonly bits: U64; readonly retired: boolean; readonly value?: U64; readonly kept?: U64 },
+  raisedBy: { readonly bits: U64; readonly retired: boolean; readonly value?: U64; readonly kept?: U64; readonly passes?: boolean },
 ): Ran {
   const { intercepts } = controls;
-  const { retired, value = 0, kept = 0 } = raisedBy;
+  const { retired, value = 0, kept = 0, passes = false } = raisedBy;
   const bits = bitsOfBoth(raisedBy.bits, state.pending);
   const met: InsnMet = { ...NOTHING, bits, retired, value };
   const told: DebugRegisters = { ...state.registers, dr6: dr6After(state.registers.dr6, bitsOfBoth(bits, kept)) };
   const delivered = { ...told, dr7: withoutBits(told.dr7, DR7_GD) };
-  if (intercepts.db) {
+  if (intercepts.db && !passes) {
     const registers = cpu.exitsBehindDelivery ? delivered : state.registers;
     return { met: { ...met, exit: 'DB' }, next: { ...state, registers, pending: 0 } };
   }
   const next: GuestDebugState = { ...handlerEntered(state), registers: delivered, pending: 0 };
+  const nested = nestedHits(delivered, controls);
   // Each delivery raises the next before an instruction of the handler is fetched.
-  if (nestedHits(delivered, controls) !== 0) return { met: { ...met, exit: 'HANG' }, next };
+  if (nested !== 0 && intercepts.db) return debugException(cpu, controls, next, { bits: nested, retired });
+  if (nested !== 0) return { met: { ...met, exit: 'HANG' }, next };
   return { met: { ...met, exception: 'DB', tf: state.flags.tf }, next };
 }
 
@@ -264,10 +266,9 @@ function completed(cpu: DebugCpu, controls: InsnControls, before: GuestDebugStat
 /** INT1. TF is clear in its handler, and it is not stepped. */
 function icebp(cpu: DebugCpu, controls: InsnControls, before: GuestDebugState): Ran {
   if (controls.intercepts.db && cpu.exitsOnIcebp) return debugException(cpu, controls, before, { bits: 0, retired: false });
-  const unintercepted: InsnControls = { ...controls, intercepts: { ...controls.intercepts, db: false } };
   const next: GuestDebugState = { ...before, flags: { ...before.flags, rf: false }, shadow: null };
   const kept = cpu.icebpKeepsTrapBits ? trapBitsOf(before.registers.dr6) : 0;
-  return debugException(cpu, unintercepted, next, { bits: 0, retired: true, kept });
+  return debugException(cpu, controls, next, { bits: 0, retired: true, kept, passes: true });
 }
 
 /** What an instruction meets, and what it leaves. */

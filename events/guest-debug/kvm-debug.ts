@@ -126,7 +126,9 @@ declare module '../kvm.ts' {
     readonly EXCP_DB: DbExit;
     readonly EXCP_BP: { readonly rip: U64 };
     readonly DR_ACCESS: DrExit;
-    /** SVM_EXIT_MSR, EXIT_REASON_MSR_FASTPATH: a write that handle_fastpath_set_msr_irqoff() looks at. */
+    /**
+     * SVM_EXIT_MSR or EXIT_REASON_MSR_WRITE of an MSR that handle_fastpath_set_msr_irqoff() knows.
+     */
     readonly MSR_FASTPATH: { readonly msr: FastpathMsr; readonly rip: U64; readonly next: U64 };
   }
 }
