@@ -84,7 +84,7 @@ function guestMode({ intercepts, de, flags, shadow, pending, inject }: GuestDebu
  * @see kernel arch/x86/kvm/x86.c, kvm_deliver_exception_payload(), inject_pending_event()
  */
 function entered(
-  { vendor, noNestedDataBp }: DebugCpuDesign,
+  { vendor, noNestedDataBp, heeds = (controls) => controls }: DebugCpuDesign,
   { registers, masks }: CpuDebugRegisters,
   { controls, dr6, dr7, keepsDr7 }: OfType<'dr.enter'>,
 ): Omit<CpuDebugRegisters, 'masks' | 'hung'> {
@@ -99,7 +99,7 @@ function entered(
     registers: own,
     hostDr6: dr6 === null ? DR6_ACTIVE_LOW : registers.dr6,
     hostDr7: keepsDr7 ? registers.dr7 : DR7_FIXED_1,
-    guest: guestMode(controls, nestedHits(own, { masks, noNestedDataBp })),
+    guest: guestMode(heeds(controls), nestedHits(own, { masks, noNestedDataBp })),
   };
 }
 
@@ -150,6 +150,8 @@ type Args = { readonly context: CpuDebugRegisters; readonly event: Stamped<CpuDe
 export interface DebugCpuDesign {
   readonly vendor: DebugVendor;
   readonly noNestedDataBp: boolean;
+  /** What the CPU makes of what KVM asks for; as asked unless a mutant says otherwise. */
+  readonly heeds?: (controls: GuestDebugControls) => GuestDebugControls;
 }
 
 /** The machine of the CPUs of one host. */

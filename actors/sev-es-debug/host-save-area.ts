@@ -47,6 +47,8 @@ export interface SwitchDesign {
   readonly virtTscAux: boolean;
   /** Registers whose stores KVM leaves out; none on any kernel. */
   readonly forgets: readonly RegisterName[];
+  /** What the hardware does otherwise; nothing unless a mutant says so. */
+  readonly hardware?: 'always-loads-debug-registers' | 'keeps-type-c' | undefined;
 }
 
 const OWN = 'host';
@@ -105,7 +107,7 @@ function changed({ context, event }: Args, design: SwitchDesign): Partial<HostSa
     case 'hsave.vmexit': {
       const { vcpu, guest } = context.running!;
       const kind = kindOf(guest, design);
-      const { cpu } = vmexit({ ...context, guest: registersOf(() => vcpu) }, kind, 'reset');
+      const { cpu } = vmexit({ ...context, guest: registersOf(() => vcpu) }, kind, design.hardware === 'keeps-type-c' ? OWN : 'reset');
       return { cpu: guestWrote(cpu, kind, vcpu), running: null };
     }
     default:
@@ -123,8 +125,11 @@ function reads({ context: { debugs, breakpoints }, event }: Args): readonly Outg
 }
 
 /** #VMEXIT loads what the area has, if the VMSA says so. */
-const loads = ({ debugs, running, db, masks }: HostSaveAreaState): readonly Outgoing[] =>
-  debugs !== null && running !== null && running.guest !== 'plain' && running.guest.debugSwap
+const loads = ({ debugs, running, db, masks }: HostSaveAreaState, { hardware }: SwitchDesign): readonly Outgoing[] =>
+  debugs !== null &&
+  running !== null &&
+  running.guest !== 'plain' &&
+  (running.guest.debugSwap || hardware === 'always-loads-debug-registers')
     ? [outgoing(drOf(debugs), { type: 'dr.set', db, masks })]
     : [];
 
@@ -143,7 +148,7 @@ export const hostSaveAreaMachine = (design: SwitchDesign) =>
         for (const message of reads({ context, event })) enqueue.emit(message);
       }),
       exit: enqueueActions(({ context, event, enqueue }) => {
-        for (const message of loads(context)) enqueue.emit(message);
+        for (const message of loads(context, design)) enqueue.emit(message);
         enqueue.assign(changed({ context, event }, design));
       }),
       answer: emit(({ context: { loaded }, event }) => outgoing(sender(event), { type: 'hsave.loaded', loaded })),

@@ -47,6 +47,16 @@ export interface ProtectedDebugInput {
   readonly entryDr7: U64;
 }
 
+/** What is done otherwise than by hardware and KVM; nothing unless a mutant says so. */
+export interface ProtectedDebugChange extends Partial<ProtectedDebugInput> {
+  /** A #DB that KVM is told of is not injected again. */
+  readonly dropsDb?: true;
+  /** #VMEXIT brings back no DR7. */
+  readonly losesDr7?: true;
+  /** KVM writes DR7 of the VMSA as if it could. */
+  readonly writesDr7?: true;
+}
+
 export interface ProtectedDebugState extends ProtectedDebugInput {
   readonly loadedOn: ActorId | null;
   readonly vmsa: DebugVmsa;
@@ -114,17 +124,25 @@ const onCpu = ({ loadedOn }: ProtectedDebugState): ActorId => {
 };
 
 /** What R11 and VMRUN send to the CPU, in this order. */
-function entering(v: ProtectedDebugState): readonly Outgoing[] {
+function entering(v: ProtectedDebugState, { losesDr7 }: ProtectedDebugChange): readonly Outgoing[] {
   const { db, masks, dr6, dr7 } = v.vmsa;
   return [
     ...(v.debugSwap ? [outgoing(onCpu(v), { type: 'dr.set', db, masks })] : []),
-    outgoing(onCpu(v), { type: 'dr.enter', controls: controlsOf(v), dr6, dr7, keepsDr7: true }),
+    outgoing(onCpu(v), { type: 'dr.enter', controls: controlsOf(v), dr6, dr7, ...(losesDr7 ? {} : { keepsDr7: true }) }),
   ];
 }
 
+/** What the input is in the end. */
+const overridden = ({
+  dropsDb: _drops,
+  losesDr7: _loses,
+  writesDr7: _writes,
+  ...input
+}: ProtectedDebugChange): Partial<ProtectedDebugInput> => input;
+
 type Args = { readonly context: ProtectedDebugState; readonly event: Stamped<VcpuDebugEvent> };
 
-function changed({ context: v, event }: Args): Change {
+function changed({ context: v, event }: Args, { dropsDb }: ProtectedDebugChange): Change {
   switch (event.type) {
     case 'kdb.load':
       return { loadedOn: event.cpu };
@@ -139,7 +157,9 @@ function changed({ context: v, event }: Args): Change {
     case 'dr.left':
       return left(v, event);
     case 'kdb.db':
-      return requeued;
+      return dropsDb ? {} : requeued;
+    case 'kdb.dr':
+      return { vmsa: { ...v.vmsa, dr7: event.value } };
     // KVM_DEBUGREG_WONT_EXIT is never set: one warning, and nothing is read.
     case 'kdb.sync':
       return {};
@@ -148,53 +168,55 @@ function changed({ context: v, event }: Args): Change {
   }
 }
 
-export const protectedDebugMachine = setup({
-  types: {
-    context: {} as ProtectedDebugState,
-    events: {} as Stamped<VcpuDebugEvent>,
-    emitted: {} as Outgoing,
-    input: {} as ProtectedDebugInput,
-  },
-  actions: {
-    change: assign((args) => changed(args)),
-    prepare: enqueueActions(({ context, event, enqueue }) => {
-      if (event.type !== 'kdb.prepare' || !event.hostActive || context.trustsHardware) return;
-      enqueue.emit(outgoing(onCpu(context), { type: 'dr.set', dr7: context.entryDr7 }));
-    }),
-    enter: enqueueActions(({ context, event, enqueue }) => {
-      for (const message of entering(context)) enqueue.emit(message);
-      enqueue.assign(changed({ context, event }));
-    }),
-    leave: emit(({ context }) => outgoing(onCpu(context), { type: 'dr.leave?' })),
-    exit: emit(({ context: { exception }, event }) =>
-      outgoing(sender(event), { type: 'kdb.exit', exit: null, queued: exception?.injected === false }),
-    ),
-    resume: enqueueActions(({ context: { delivered }, event, enqueue }) => {
-      enqueue.emit(outgoing(sender(event), { type: 'kdb.resumed', skipped: false, value: 0, exception: delivered[0] ?? null }));
-      enqueue.assign({ delivered: delivered.slice(1) });
-    }),
-  },
-}).createMachine({
-  id: 'protectedDebug',
-  context: ({ input }) => initial(input),
-  initial: 'kept',
-  states: {
-    kept: {
-      tags: 'rest',
-      on: {
-        'kdb.load': { actions: 'change' },
-        'kdb.put': { actions: 'change' },
-        'kdb.inject': { actions: 'change' },
-        'kdb.cancel': { actions: 'change' },
-        'kdb.prepare': { actions: 'prepare' },
-        'kdb.enter': { actions: 'enter' },
-        'kdb.leave': { actions: 'leave' },
-        'dr.left': { actions: 'change' },
-        'kdb.sync': { actions: 'change' },
-        'kdb.db': { actions: 'change' },
-        'kdb.exit?': { actions: 'exit' },
-        'kdb.resume?': { actions: 'resume' },
+export const protectedDebugMachine = (change: ProtectedDebugChange = {}) =>
+  setup({
+    types: {
+      context: {} as ProtectedDebugState,
+      events: {} as Stamped<VcpuDebugEvent>,
+      emitted: {} as Outgoing,
+      input: {} as ProtectedDebugInput,
+    },
+    actions: {
+      change: assign((args) => changed(args, change)),
+      prepare: enqueueActions(({ context, event, enqueue }) => {
+        if (event.type !== 'kdb.prepare' || !event.hostActive || context.trustsHardware) return;
+        enqueue.emit(outgoing(onCpu(context), { type: 'dr.set', dr7: context.entryDr7 }));
+      }),
+      enter: enqueueActions(({ context, event, enqueue }) => {
+        for (const message of entering(context, change)) enqueue.emit(message);
+        enqueue.assign(changed({ context, event }, change));
+      }),
+      leave: emit(({ context }) => outgoing(onCpu(context), { type: 'dr.leave?' })),
+      exit: emit(({ context: { exception }, event }) =>
+        outgoing(sender(event), { type: 'kdb.exit', exit: null, queued: exception?.injected === false }),
+      ),
+      resume: enqueueActions(({ context: { delivered }, event, enqueue }) => {
+        enqueue.emit(outgoing(sender(event), { type: 'kdb.resumed', skipped: false, value: 0, exception: delivered[0] ?? null }));
+        enqueue.assign({ delivered: delivered.slice(1) });
+      }),
+    },
+  }).createMachine({
+    id: 'protectedDebug',
+    context: ({ input }) => initial({ ...input, ...overridden(change) }),
+    initial: 'kept',
+    states: {
+      kept: {
+        tags: 'rest',
+        on: {
+          'kdb.load': { actions: 'change' },
+          'kdb.put': { actions: 'change' },
+          'kdb.inject': { actions: 'change' },
+          'kdb.cancel': { actions: 'change' },
+          'kdb.prepare': { actions: 'prepare' },
+          'kdb.enter': { actions: 'enter' },
+          'kdb.leave': { actions: 'leave' },
+          'dr.left': { actions: 'change' },
+          'kdb.sync': { actions: 'change' },
+          'kdb.db': { actions: 'change' },
+          ...(change.writesDr7 && { 'kdb.dr': { actions: 'change' } }),
+          'kdb.exit?': { actions: 'exit' },
+          'kdb.resume?': { actions: 'resume' },
+        },
       },
     },
-  },
-});
+  });

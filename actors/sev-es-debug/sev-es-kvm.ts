@@ -78,8 +78,8 @@ const savesDebug =
   };
 
 /** DR0 to DR3 as the CPU has them; the masks as amd_get_dr_addr_mask() does. */
-const saveDebugRegisters = (registers: readonly RegisterName[]): HostItem =>
-  step('save_debug_registers', {
+export const saveDebugRegisters = (registers: readonly RegisterName[], name = 'save_debug_registers'): HostItem =>
+  step(name, {
     ...SEV,
     ns: 10,
     send: (t) => [

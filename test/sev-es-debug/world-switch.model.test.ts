@@ -27,6 +27,22 @@ it('takes turns with a plain guest on one CPU, and the host has its registers be
   );
 });
 
+describe('DBG-21: a store of DR0 to DR3 that KVM leaves out', () => {
+  it.each([0, 1, 2, 3] as const)('loses the breakpoint in DR%i of a host that leaves it to the hardware', (slot) => {
+    const searched = (mutant?: string) =>
+      world({
+        host: { features: FEATURES, options: { 'kvm.saveDebug': 'if-possible', 'kvm.hostBreakpoints': 'left-to-hardware' } },
+        vm: { options: { vmsaFeatures: ['debug-swap'] } },
+        guest: [{ hlt: {} }],
+        threads: [[{ 'perf-breakpoint': { cpu: 0, slot, address: 0x1000 } }]],
+        properties: { always: ['debug.host-registers-are-the-copy'] },
+        mutant,
+      });
+    expect(found(searched()).broken).toEqual([]);
+    expect(found(searched(`sev-es-forgets-dr${slot}`)).messages).toEqual([`DR${slot} of pcpu:0 is 0x0; perf watches 0x1000`]);
+  });
+});
+
 describe('DBG-21: a store that KVM leaves out', () => {
   // DR0 to DR3 are not stored by the newest kernel: R14 writes them.
   const stored = filledBy('vmsave', 'kvm', 'kvm-debug', 'vmenter', 'at-enable').filter((name) => !/^DR[0-3]$/.test(name));

@@ -29,7 +29,7 @@ const cpusOf = ({ host }: ResolvedScenario): readonly ActorId[] => Array.from({ 
 const vendorOf = ({ host }: ResolvedScenario): 'svm' | 'vmx' => (host.arch === 'amd' ? 'svm' : 'vmx');
 
 /** A feature of CPUs: CPUID Fn8000_0021 EAX bit 0. */
-const NO_NESTED_DATA_BP = 'no-nested-data-bp';
+export const NO_NESTED_DATA_BP = 'no-nested-data-bp';
 
 /** Whether a thread of the host uses breakpoints of the host. */
 export const armsHost = ({ processes }: ResolvedScenario): boolean =>

@@ -95,7 +95,7 @@ export const sevEsDebug: Mechanism = {
     runsSevEs(scenario)
       ? {
           hostSaveArea: hostSaveAreaMachine(switchDesign(scenario)),
-          ...(debugs(scenario) && { protectedDebug: protectedDebugMachine }),
+          ...(debugs(scenario) && { protectedDebug: protectedDebugMachine() }),
           ...sevLaunch.machines(scenario),
         }
       : sevLaunch.machines(scenario),

@@ -7,7 +7,7 @@ import { Given, told } from '../given.ts';
 const from = 'thread:qemu0/vcpu0';
 const INPUT: ProtectedDebugInput = { debugSwap: true, interceptsDr7: false, interceptsDb: false, trustsHardware: false, entryDr7: 0 };
 const start = (input: Partial<ProtectedDebugInput> = {}) =>
-  Given.start<ProtectedDebugState>(protectedDebugMachine, { ...INPUT, ...input }).after({ type: 'kdb.load', cpu: 'pcpu:1', from });
+  Given.start<ProtectedDebugState>(protectedDebugMachine(), { ...INPUT, ...input }).after({ type: 'kdb.load', cpu: 'pcpu:1', from });
 const LEFT = {
   type: 'dr.left',
   registers: { db: [1, 2, 3, 4], dr6: 0xffff_0ff1, dr7: 0x401 },
