@@ -100,6 +100,9 @@ export function vcpuDebugMachine(design: VcpuDebugDesign) {
         enqueue.emit(outgoing(sender(event), { type: 'kdb.guestDebugSet', error: change === 'EBUSY' ? change : null }));
         if (change !== 'EBUSY') enqueue.assign(change);
       }),
+      answerDebugged: emit(({ context: { guestDebug, area }, event }) =>
+        outgoing(sender(event), { type: 'kdb.debugged', guestDebug: guestDebug.length > 0, dr7: area.dr7 }),
+      ),
       exit: enqueueActions(({ context: { exits, run, exception }, event, enqueue }) => {
         const queued = exception?.injected === false;
         enqueue.emit(outgoing(sender(event), { type: 'kdb.exit', exit: exits ? run : null, queued }));
@@ -119,6 +122,7 @@ export function vcpuDebugMachine(design: VcpuDebugDesign) {
         tags: 'rest',
         on: {
           'kdb.setGuestDebug': { actions: 'setGuestDebug' },
+          'kdb.debugged?': { actions: 'answerDebugged' },
           'kdb.load': { actions: 'change' },
           'kdb.put': { actions: 'change' },
           'kdb.inject': { actions: 'change' },

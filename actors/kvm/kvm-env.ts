@@ -38,6 +38,8 @@ declare module '../host/host-env.ts' {
     readonly mode?: VcpuMode | undefined;
     /** Why the guest left guest mode; undefined before it did. */
     readonly exit?: GuestExit | undefined;
+    /** An ioctl on a vCPU ends before it does anything. */
+    readonly refused?: boolean | undefined;
     /** User space handles the exit, or a request or a signal ends the run: KVM_RUN ends. */
     readonly returns?: boolean | undefined;
     readonly atomic?: boolean | undefined;

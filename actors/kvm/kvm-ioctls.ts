@@ -14,26 +14,23 @@ const { path, step, call, when, note } = host;
 /** An ioctl on a vCPU. */
 const vcpuIoctlPath = (env: HostEnv, name: string): HostPath => {
   const { items, locals = [], unlocked, source, grade } = env.slots.keyed('vcpuIoctls')[name]!;
-  const { loadsForIoctls } = env.vendor;
+  const { slots, vendor } = env;
+  const loaded = vendor.loadsForIoctls ? [call(vcpuLoad(env)), ...items(env), call(vcpuPut(env))] : items(env);
   return path(
     name,
     { source, grade },
     [
       step('ioctl', { mode: 'kernel' }),
-      call(lockMutex(env)),
-      when([
-        (_t, l) => l.granted === true,
-        [
-          note(() => ({ granted: undefined })),
-          ...(loadsForIoctls ? [call(vcpuLoad(env))] : []),
-          ...items(env),
-          ...(loadsForIoctls ? [call(vcpuPut(env))] : []),
-          unlockMutex(env, unlocked),
-        ],
+      ...slots.unlessRefused('ioctlEntry', env, [
+        call(lockMutex(env)),
+        when([
+          (_t, l) => l.granted === true,
+          [note(() => ({ granted: undefined })), ...slots.unlessRefused('ioctlLocked', env, loaded), unlockMutex(env, unlocked)],
+        ]),
       ]),
       step('sysret', { mode: 'user' }),
     ],
-    { locals: ['granted', ...locals] },
+    { locals: ['granted', 'refused', ...locals, ...slots.locals('ioctlEntry', 'ioctlLocked')] },
   );
 };
 

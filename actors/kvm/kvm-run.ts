@@ -267,29 +267,26 @@ export const kvmRunPath = (env: HostEnv) => {
     enter: [call(enterGuest(env)), when([returns, [leaveLoop]]), ...handleExit(env)],
     clear: note(() => Object.fromEntries(ofTurn.map((name) => [name, undefined]))),
   };
+  const underMutex = [
+    note(() => ({ granted: undefined })),
+    ...completeUserspaceIo(env, 'before-load'),
+    ...env.slots.items('beforeLoad', env),
+    call(vcpuLoad(env)),
+    ...env.vendor.runLoop(env, turn),
+    ...noteUserExit(env),
+    ...env.slots.items('leaveToUser', env),
+    call(vcpuPut(env)),
+    unlockMutex(env),
+  ];
   return path(
     'KVM_RUN',
     KVM_MAIN,
     [
       step('ioctl', { mode: 'kernel' }),
-      call(lockMutex(env)),
-      when([
-        (_t, l) => l.granted === true,
-        [
-          note(() => ({ granted: undefined })),
-          ...completeUserspaceIo(env, 'before-load'),
-          ...env.slots.items('beforeLoad', env),
-          call(vcpuLoad(env)),
-          ...env.vendor.runLoop(env, turn),
-          ...noteUserExit(env),
-          ...env.slots.items('leaveToUser', env),
-          call(vcpuPut(env)),
-          unlockMutex(env),
-        ],
-      ]),
+      ...env.slots.unlessRefused('ioctlEntry', env, [call(lockMutex(env)), when([(_t, l) => l.granted === true, underMutex])]),
       ...env.vendor.returnToUser(env),
       step('sysret', { mode: 'user', irqs: true }),
     ],
-    { locals: ['dead', 'granted', 'halted', ...ofTurn, ...env.slots.locals('beforeLoad', 'beforeRun')] },
+    { locals: ['dead', 'granted', 'halted', 'refused', ...ofTurn, ...env.slots.locals('ioctlEntry', 'beforeLoad', 'beforeRun')] },
   );
 };

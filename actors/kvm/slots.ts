@@ -6,8 +6,9 @@
 import type { Outgoing } from '../../events/event.ts';
 import type { ExitReason, RequestFlags, VcpuRequest } from '../../events/kvm.ts';
 import { didYouMean } from '../../events/nearest.ts';
-import type { HostEnv, HostItem, HostLocals, HostThread } from '../host/host-env.ts';
+import { type HostEnv, type HostItem, type HostLocals, type HostThread, host } from '../host/host-env.ts';
 import type { Source } from '../path/path.ts';
+import { byKey, inOrder, SlotError } from './slot-order.ts';
 import type { UserLoop } from './vmm.ts';
 
 type LocalName = keyof HostLocals & string;
@@ -55,6 +56,13 @@ export interface VmIoctl extends Source {
 
 /** Sequence slots of items, by name. @public */
 export interface Sequences {
+  /**
+   * An ioctl on a vCPU, KVM_RUN as well, before its mutex: whether there is such a vCPU. Items that
+   * set `refused` end it.
+   */
+  readonly ioctlEntry: SlotItems;
+  /** An ioctl on a vCPU but KVM_RUN, under the mutex. Items that set `refused` end it. */
+  readonly ioctlLocked: SlotItems;
   /** KVM_RUN under the mutex, before R2: what it reads of kvm_run. */
   readonly beforeLoad: SlotItems;
   /**
@@ -139,17 +147,10 @@ export interface KvmParts extends Partial<Sequences>, Partial<Instructions>, Par
 /** The parts of one mechanism, with its name. @public */
 export type Owned = { readonly owner: string; readonly parts: KvmParts };
 
-/**
- * Two mechanisms claim one slot, and nothing says which comes first; or one key. Or none claims a
- * key that is needed.
- * @public
- */
-export class SlotError extends Error {
-  override readonly name = 'SlotError';
-}
-
 const SEQUENCES: readonly string[] = [
   ...([
+    'ioctlEntry',
+    'ioctlLocked',
     'beforeLoad',
     'beforeRun',
     'load',
@@ -169,42 +170,6 @@ const SEQUENCES: readonly string[] = [
 ];
 const KEYED: readonly string[] = ['exits', 'requests', 'requestFlags', 'vcpuIoctls', 'vmIoctls'];
 const OTHERS: readonly string[] = ['userLoop', 'turnLocals', 'hasInsns', 'toUser'];
-
-/**
- * What stands in one sequence slot, first to last.
- * @throws SlotError if two have no order of their own
- */
-function inOrder<C extends { readonly order?: number }>(
-  slot: string,
-  owned: readonly Owned[],
-  of: (parts: KvmParts) => C | undefined,
-): readonly C[] {
-  const held = owned.flatMap(({ owner, parts }) => {
-    const content = of(parts);
-    return content === undefined ? [] : [{ owner, content }];
-  });
-  const sorted = [...held].sort((a, b) => (a.content.order ?? 0) - (b.content.order ?? 0));
-  for (const [index, { owner, content }] of sorted.entries()) {
-    const next = sorted[index + 1];
-    if (next && (content.order === undefined || next.content.order === undefined || content.order === next.content.order))
-      throw new SlotError(`${owner} and ${next.owner} both claim the slot ${slot}; expected an order of its own from each: { order, … }`);
-  }
-  return sorted.map(({ content }) => content);
-}
-
-/** Handlers of one keyed slot. @throws SlotError if two claim one key */
-function byKey(slot: string, owned: readonly Owned[]): Readonly<Record<string, unknown>> {
-  const found = new Map<string, { readonly owner: string; readonly handler: unknown }>();
-  for (const { owner, parts } of owned) {
-    for (const [key, handler] of Object.entries((parts as Readonly<Record<string, object | undefined>>)[slot] ?? {})) {
-      const other = found.get(key);
-      if (other)
-        throw new SlotError(`${other.owner} and ${owner} both claim ${key} in the slot ${slot}; expected one of them to handle it`);
-      found.set(key, { owner, handler });
-    }
-  }
-  return Object.fromEntries([...found].map(([key, { handler }]) => [key, handler]));
-}
 
 /** All slots of a host, filled. @public */
 export class Slots {
@@ -230,6 +195,12 @@ export class Slots {
   /** The items of a sequence slot. */
   items(slot: keyof Sequences, env: HostEnv): readonly HostItem[] {
     return this.#inOrder(slot).flatMap(({ items }) => items(env));
+  }
+
+  /** The items of a slot that may refuse an ioctl, and what is walked unless one of them does. */
+  unlessRefused(slot: 'ioctlEntry' | 'ioctlLocked', env: HostEnv, items: readonly HostItem[]): readonly HostItem[] {
+    const before = this.items(slot, env);
+    return before.length === 0 ? items : [...before, host.when([(_t, l) => l.refused !== true, items])];
   }
 
   /** The locals of those items. */

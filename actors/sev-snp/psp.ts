@@ -4,14 +4,15 @@
  * An entry that an instruction holds is waited for. A command is taken from the mailbox, executed
  * between two instructions of the host, and completed by an interrupt to the boot CPU. A command
  * that is written while another one is in flight takes its place, which no driver may do: the PSP
- * remembers it. Left out: the command buffers' contents, guest contexts.
+ * remembers it. What a command does to a guest, the keeper of that guest's state says. Left out:
+ * the contents of command buffers.
  *
  * @see SEV-SNP firmware ABI, "Platform states", "Command reference"; kernel
  * drivers/crypto/ccp/sev-dev.c; domain snp f.1 to f.4
  */
 import { assign, emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
-import type { PspCommand, PspEvent, PspStatus } from '../../events/sev-snp/psp.ts';
+import type { PspCommand, PspEvent, PspGuest, PspGuestAnswer, PspGuestCommand, PspStatus } from '../../events/sev-snp/psp.ts';
 import { type RmpAnswer, regionOf } from '../../events/sev-snp/rmp.ts';
 
 export interface PspInput {
@@ -28,6 +29,8 @@ export interface PspContext {
   /** In flight: the command register has no response bit. */
   readonly command: PspCommand | null;
   readonly pfn: number;
+  /** Of a command that has to do with one. */
+  readonly guest?: PspGuest | undefined;
   readonly status: PspStatus;
   /** SEV_CMD_COMPLETE of the interrupt status register. */
   readonly interrupted: boolean;
@@ -47,9 +50,15 @@ const isAllowed = ({ command, platform }: PspContext) => {
 };
 
 export const pspMachine = setup({
-  types: { context: {} as PspContext, events: {} as Stamped<PspEvent | RmpAnswer>, emitted: {} as Outgoing, input: {} as PspInput },
+  types: {
+    context: {} as PspContext,
+    events: {} as Stamped<PspEvent | PspGuestAnswer | RmpAnswer>,
+    emitted: {} as Outgoing,
+    input: {} as PspInput,
+  },
   guards: {
     isRefused: ({ context: c }) => !isAllowed(c),
+    isOfGuest: ({ context: c }) => c.guest !== undefined,
     isReclaim: ({ context: c }) => c.command === 'SNP_PAGE_RECLAIM',
     needsFirmwarePage: ({ context: c }) => needsPage(c.command) && c.platform === 'INIT',
     hasErrors: ({ context: c }) => c.errors,
@@ -60,9 +69,14 @@ export const pspMachine = setup({
   },
   actions: {
     accept: assign(({ event }) =>
-      event.type === 'psp.command' ? { command: event.command, pfn: event.pfn, status: 'SUCCESS' as const } : {},
+      event.type === 'psp.command' ? { command: event.command, pfn: event.pfn, guest: event.guest, status: 'SUCCESS' as const } : {},
     ),
     overwrite: assign({ overwritten: ({ context: c }) => c.command }),
+    askGuest: enqueueActions(({ context: { command, guest }, enqueue }) => {
+      enqueue.assign({ asking: 'psp' });
+      enqueue.emit(outgoing(guest!.id, { type: 'psp.guestCommand', command: command as PspGuestCommand, page: guest!.page }));
+    }),
+    takeStatus: assign({ status: ({ context: c, event }) => (event.type === 'psp.guestDone' ? event.status : c.status) }),
     askReclaim: enqueueActions(({ context: c, enqueue }) => {
       enqueue.assign({ asking: 'psp' });
       enqueue.emit(outgoing(regionOf(c.pfn), { type: 'rmp.reclaim', pfn: c.pfn }));
@@ -78,7 +92,7 @@ export const pspMachine = setup({
     failPage: assign({ status: 'INVALID_PAGE_STATE' }),
     failHardware: assign({ status: 'HWERROR_PLATFORM' }),
     answered: assign({ asking: null }),
-    respond: assign({ command: null }),
+    respond: assign({ command: null, guest: undefined }),
     interrupt: enqueueActions(({ enqueue }) => {
       enqueue.emit(outgoing(IRQ_CPU, { type: 'irq.psp' }));
       enqueue.assign({ interrupted: true });
@@ -115,10 +129,12 @@ export const pspMachine = setup({
         'psp.command': { actions: ['overwrite', 'accept'] },
         exec: [
           { guard: 'isRefused', target: 'idle', actions: ['failState', 'respond', 'interrupt'] },
+          { guard: 'isOfGuest', actions: 'askGuest' },
           { guard: 'isReclaim', actions: 'askReclaim' },
           { guard: 'needsFirmwarePage', actions: 'askEntry' },
           { target: 'idle', actions: ['changePlatform', 'respond', 'interrupt'] },
         ],
+        'psp.guestDone': { target: 'idle', actions: ['answered', 'takeStatus', 'respond', 'interrupt'] },
         'rmp.reclaimed': [
           { guard: 'isEntryLocked', actions: 'answered' },
           { guard: 'isReclaimed', target: 'idle', actions: ['answered', 'respond', 'interrupt'] },

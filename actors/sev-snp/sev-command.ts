@@ -3,8 +3,8 @@
  * interrupt.
  */
 import { outgoing } from '../../events/event.ts';
-import type { PspCommand } from '../../events/sev-snp/psp.ts';
-import { type HostEnv, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
+import type { PspCommand, PspGuest } from '../../events/sev-snp/psp.ts';
+import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
 import { goToSleep, sleepUntil } from '../host/sleeping.ts';
 import { SHARED } from './page-fault.ts';
 import { rmpupdatePath } from './rmpupdate.ts';
@@ -56,13 +56,36 @@ const waitForCommand = path(
   { locals: ['done'] },
 );
 
+/** What goes into the mailbox. */
+export interface SevRequest {
+  readonly command: PspCommand;
+  readonly pfn: number;
+  readonly guest?: PspGuest;
+}
+
 /** Clears the flag, writes the command register, and sleeps until the command is done. */
-const issue = (env: HostEnv, name: string, command: (t: HostThread) => PspCommand) =>
+export const issueCommand = (name: string, request: (t: HostThread, l: HostLocals) => SevRequest) =>
   path(name, SEV_DEV, [
     step('clear_int_rcvd', { send: () => outgoing(SEV_DEVICE, { type: 'sev.expect' }) }),
-    step('iowrite_cmdresp', { send: (t) => outgoing(PSP, { type: 'psp.command', command: command(t), pfn: sevOp(env, t).pfn }) }),
+    step('iowrite_cmdresp', { send: (t, l) => outgoing(PSP, { type: 'psp.command', ...request(t, l) }) }),
     call(waitForCommand),
   ]);
+
+const issue = (env: HostEnv, name: string, command: (t: HostThread) => PspCommand) =>
+  issueCommand(name, (t) => ({ command: command(t), pfn: sevOp(env, t).pfn }));
+
+/** One command at a time. Leaves `granted`. */
+export const lockSevCmd = (): readonly HostItem[] =>
+  sleepUntil(
+    { first: 'mutex_lock', again: 'mutex_trylock_or_handoff' },
+    {
+      send: () => outgoing(SEV_CMD_MUTEX, { type: 'mutex.lock' }),
+      answers: { 'mutex.locked': (e) => ({ granted: e.acquired }) },
+    },
+    when([(_t, l) => l.granted === true, [leaveLoop]]),
+    goToSleep('mutex_lock_schedule'),
+  );
+export const unlockSevCmd = (): HostItem => step('mutex_unlock', { send: () => outgoing(SEV_CMD_MUTEX, { type: 'mutex.unlock' }) });
 
 export const sevCommandPath = (env: HostEnv) =>
   path(
@@ -70,15 +93,7 @@ export const sevCommandPath = (env: HostEnv) =>
     SEV_DEV,
     [
       step('ioctl', { mode: 'kernel' }),
-      ...sleepUntil(
-        { first: 'mutex_lock', again: 'mutex_trylock_or_handoff' },
-        {
-          send: () => outgoing(SEV_CMD_MUTEX, { type: 'mutex.lock' }),
-          answers: { 'mutex.locked': (e) => ({ granted: e.acquired }) },
-        },
-        when([(_t, l) => l.granted === true, [leaveLoop]]),
-        goToSleep('mutex_lock_schedule'),
-      ),
+      ...lockSevCmd(),
       when([
         writesPage(env),
         [
@@ -100,7 +115,7 @@ export const sevCommandPath = (env: HostEnv) =>
           when([(_t, l) => l.initialized === true, [call(reclaimPath(env))]]),
         ],
       ]),
-      step('mutex_unlock', { send: () => outgoing(SEV_CMD_MUTEX, { type: 'mutex.unlock' }) }),
+      unlockSevCmd(),
       step('sysret', { mode: 'user' }),
     ],
     { locals: ['pfn', 'update', 'result', 'granted', 'failed', 'initialized'] },

@@ -58,6 +58,8 @@ export type VcpuDebugEvent =
       'kdb.skip': { next: U64 };
       /** KVM_SET_REGS: user space moves the guest behind its instruction. */
       'kdb.setRegs': { rip: U64 };
+      /** vcpu->guest_debug and DR7 of the VMCB, as the launch of a guest looks at them. */
+      'kdb.debugged?': object;
       /** What user space sees, and what the guest finds when it goes on: both are told once. */
       'kdb.exit?': object;
       'kdb.resume?': object;
@@ -67,6 +69,7 @@ export type VcpuDebugEvent =
 /** What a host thread hears. */
 export type VcpuDebugThreadEvent = EventOf<{
   'kdb.guestDebugSet': { error: 'EBUSY' | null };
+  'kdb.debugged': { guestDebug: boolean; dr7: U64 };
   /** Null: KVM goes on with the guest. `queued`: an exception waits, and KVM_REQ_EVENT with it. */
   'kdb.exit': { exit: DebugExit | null; queued: boolean };
 }>;
@@ -78,7 +81,13 @@ export interface KvmResumed {
   /** Of a MOV from a debug register that KVM has done; else 0. */
   readonly value: U64;
   /** What an entry has delivered: the oldest that the guest has not been told of. */
-  readonly exception: DebugVector | null;
+  readonly exception: DeliveredException | null;
+}
+
+/** An exception that an entry has delivered, and TF of the RFLAGS that this pushed. */
+export interface DeliveredException {
+  readonly vector: DebugVector;
+  readonly tf: boolean;
 }
 
 /** What a vCPU's guest hears. */
@@ -88,6 +97,8 @@ export type VcpuDebugGuestEvent = EventOf<{ 'kdb.resumed': KvmResumed }>;
 export const KVM_DEBUG_EVENTS = {
   'kdb.setGuestDebug': 'bus',
   'kdb.guestDebugSet': 'bus',
+  'kdb.debugged?': 'bus',
+  'kdb.debugged': 'bus',
   'kdb.load': 'bus',
   'kdb.put': 'bus',
   'kdb.inject': 'bus',
@@ -115,7 +126,7 @@ declare module '../kvm.ts' {
     readonly EXCP_DB: DbExit;
     readonly EXCP_BP: { readonly rip: U64 };
     readonly DR_ACCESS: DrExit;
-    /** A write that handle_fastpath_set_msr_irqoff() takes. */
+    /** SVM_EXIT_MSR, EXIT_REASON_MSR_FASTPATH: a write that handle_fastpath_set_msr_irqoff() looks at. */
     readonly MSR_FASTPATH: { readonly msr: FastpathMsr; readonly rip: U64; readonly next: U64 };
   }
 }

@@ -1,13 +1,24 @@
 /** Vocabulary of the PSP's mailbox, and of the driver that uses it. */
-import type { Delivery, EventOf } from '../event.ts';
+import type { ActorId, Delivery, EventOf } from '../event.ts';
 
-/** Firmware commands by the name of the SEV-SNP firmware ABI. */
-export type PspCommand = 'SNP_INIT_EX' | 'SNP_SHUTDOWN_EX' | 'SNP_PLATFORM_STATUS' | 'SNP_PAGE_RECLAIM' | 'SNP_DF_FLUSH';
+/** Firmware commands that have to do with a guest, whose handle or context they name. */
+export type PspGuestCommand =
+  | 'LAUNCH_START'
+  | 'LAUNCH_UPDATE_DATA'
+  | 'LAUNCH_UPDATE_VMSA'
+  | 'LAUNCH_MEASURE'
+  | 'LAUNCH_FINISH'
+  | 'SNP_LAUNCH_START'
+  | 'SNP_LAUNCH_UPDATE'
+  | 'SNP_LAUNCH_FINISH';
+/** Firmware commands by the names of the SEV and the SEV-SNP firmware ABI. */
+export type PspCommand = 'SNP_INIT_EX' | 'SNP_SHUTDOWN_EX' | 'SNP_PLATFORM_STATUS' | 'SNP_PAGE_RECLAIM' | 'SNP_DF_FLUSH' | PspGuestCommand;
 
 /** Status codes a command can end with. @see domain snp f.4 */
 export const PSP_STATUS = {
   SUCCESS: 0x00,
   INVALID_PLATFORM_STATE: 0x01,
+  INVALID_GUEST_STATE: 0x02,
   WBINVD_REQUIRED: 0x0e,
   HWERROR_PLATFORM: 0x13,
   INVALID_PAGE_STATE: 0x1a,
@@ -21,7 +32,25 @@ export const PSP_COMMAND_IDS = {
   SNP_PLATFORM_STATUS: 0x083,
   SNP_DF_FLUSH: 0x084,
   SNP_PAGE_RECLAIM: 0x0c7,
+  LAUNCH_START: 0x030,
+  LAUNCH_UPDATE_DATA: 0x031,
+  LAUNCH_UPDATE_VMSA: 0x032,
+  LAUNCH_MEASURE: 0x033,
+  LAUNCH_FINISH: 0x035,
+  SNP_LAUNCH_START: 0x0a0,
+  SNP_LAUNCH_UPDATE: 0x0a1,
+  SNP_LAUNCH_FINISH: 0x0a2,
 } as const satisfies Record<PspCommand, number>;
+
+/** The guest of a command: who keeps its state, and the page of it that the command encrypts. */
+export interface PspGuest {
+  readonly id: ActorId;
+  readonly page: ActorId | null;
+}
+
+/** To who keeps the state of a guest, which answers with psp.guestDone. */
+export type PspGuestEvent = EventOf<{ 'psp.guestCommand': { command: PspGuestCommand; page: ActorId | null } }>;
+export type PspGuestAnswer = EventOf<{ 'psp.guestDone': { status: PspStatus } }>;
 
 export type PspEvent = EventOf<{
   /** Offer: firmware runs one micro-step of the command it holds. */
@@ -30,7 +59,7 @@ export type PspEvent = EventOf<{
    * The command register is written, without the response bit; the answer is a completion
    * interrupt.
    */
-  'psp.command': { command: PspCommand; pfn: number };
+  'psp.command': { command: PspCommand; pfn: number; guest?: PspGuest };
   /** The driver reads the command register. */
   'psp.status?': object;
   /** The handler reads the interrupt status, clears it, and reads the command register. */
@@ -89,4 +118,9 @@ export const PSP_EVENTS = {
   'sev.rcvd?': 'bus',
   'sev.rcvd': 'bus',
   'psp.interrupt': 'bus',
-} as const satisfies Record<(PspEvent | PspAnswer | PspInterrupted | PspInterrupt | SevDeviceEvent | SevDeviceAnswer)['type'], Delivery>;
+  'psp.guestCommand': 'bus',
+  'psp.guestDone': 'bus',
+} as const satisfies Record<
+  (PspEvent | PspGuestEvent | PspGuestAnswer | PspAnswer | PspInterrupted | PspInterrupt | SevDeviceEvent | SevDeviceAnswer)['type'],
+  Delivery
+>;

@@ -134,11 +134,10 @@ export function foreignNames(file: string, text: string): string[] {
   const used = new Set(namesIn(text));
   const isOwn = (name: string): boolean =>
     declares(NEUTRAL, name) || members.has(name) || (owner !== null && (declares(SIDES[owner]!, name) || OWN[owner]!.has(name)));
-  return NAMES.filter((mechanism) => mechanism !== owner && !below(owner).includes(mechanism))
-    .flatMap((mechanism) => {
-      const { registered, members: added } = SIDES[mechanism]!;
-      return [...used].filter((name) => registered.has(name) || (added.has(name) && !bindings.has(name)));
-    })
-    .filter((name) => !isOwn(name))
-    .sort();
+  // A mechanism brings kinds of actors of those that it builds on, too.
+  const foreign = NAMES.filter((mechanism) => mechanism !== owner && !below(owner).includes(mechanism)).flatMap((mechanism) => {
+    const { registered, members: added } = SIDES[mechanism]!;
+    return [...used].filter((name) => registered.has(name) || (added.has(name) && !bindings.has(name)));
+  });
+  return [...new Set(foreign)].filter((name) => !isOwn(name)).sort();
 }

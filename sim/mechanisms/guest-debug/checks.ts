@@ -24,10 +24,11 @@ export function notDebugged({ arch, vms, processes }: Structure, encrypted: Encr
         .map(({ op, path }) => ({ path, message: `found ${shown(op.op)} in a VM of type ${typeOf.get(id)!}; expected type svm or vmx` })),
     ),
   );
+  const debugged = new Set(vms.filter((vm) => isPlain(vm.id) || encrypted.launchedInRun(vm)).map(({ id }) => id));
   const hosts = processes.flatMap(({ threads }) =>
     threads.flatMap(({ program }) =>
       [...operationsIn(program)].flatMap(({ op, path }) =>
-        op.op === 'KVM_SET_GUEST_DEBUG' && !isPlain(op.vm)
+        op.op === 'KVM_SET_GUEST_DEBUG' && typeOf.has(op.vm) && !debugged.has(op.vm)
           ? [
               {
                 path: [...path, 'vcpu'],

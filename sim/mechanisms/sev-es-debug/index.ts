@@ -7,6 +7,7 @@
 
 import { kdbOf } from '../../../actors/guest-debug/vcpu-debug.ts';
 import { hostPatch } from '../../../actors/host/host-env.ts';
+import type { KvmParts } from '../../../actors/kvm/slots.ts';
 import { hasStep, replaceStep } from '../../../actors/path/patch.ts';
 import { type HostSaveAreaInput, hostSaveAreaMachine, hsaveOf } from '../../../actors/sev-es-debug/host-save-area.ts';
 import { protectedDebugMachine } from '../../../actors/sev-es-debug/protected-debug.ts';
@@ -20,7 +21,9 @@ import type { ActorSpec } from '../../store.ts';
 import type { EncryptedGuests } from '../guest-debug/encrypted.ts';
 import { armsHost, debugs } from '../guest-debug/index.ts';
 import { checks, PRESETS } from './checks.ts';
-import { FEATURES, featuresOf, protectedDebug, runsSevEs, sevEsDesign, switchDesign } from './design.ts';
+import { FEATURES, featuresOf, isSwitched, protectedDebug, runsSevEs, sevEsDesign, switchDesign } from './design.ts';
+import { sevLaunch } from './launch.ts';
+import { isInRun } from './launch-sections.ts';
 import { sevEsMutants } from './mutants.ts';
 import { sevEsProperties } from './properties.ts';
 import { isEncrypted, SEV_ES_VM, VM_SETTINGS } from './sections.ts';
@@ -41,54 +44,76 @@ const actors = (scenario: ResolvedScenario): readonly ActorSpec[] =>
 /** KVM's debug half of each vCPU with encrypted registers. */
 const encryptedVcpus = (scenario: ResolvedScenario): readonly ActorSpec[] =>
   scenario.vms
-    .filter(({ type }) => isEncrypted(type))
+    .filter(isSwitched)
     .flatMap((vm) =>
       vm.vcpus.map((_, vcpu) => ({ id: kdbOf(`vcpu:${vm.id}/${vcpu}`), kind: 'protectedDebug', input: protectedDebug(scenario, vm) })),
     );
 
 /** Every guest has DebugSwap, as far as KVM knows, and KVM leaves the host's registers to it. */
 const trustsHardware = (scenario: ResolvedScenario): boolean =>
-  runsSevEs(scenario) && scenario.vms.every((vm) => isEncrypted(vm.type) && protectedDebug(scenario, vm).trustsHardware);
+  runsSevEs(scenario) && scenario.vms.every((vm) => isSwitched(vm) && protectedDebug(scenario, vm).trustsHardware);
 
 /** R14 leaves what the hardware is to bring back. */
 const leftToHardware = hostPatch((vcpuEnterGuest) =>
   hasStep(vcpuEnterGuest, 'hw_breakpoint_restore') ? replaceStep(vcpuEnterGuest, 'hw_breakpoint_restore', () => []) : vcpuEnterGuest,
 );
 
+type Presets = NonNullable<Mechanism['presets']>;
+
+/** The presets of both parts. */
+const presetsOf = (switched: Presets, launched: Presets): Presets => {
+  const kernels = [...new Set([...Object.keys(switched), ...Object.keys(launched)])] as (keyof Presets)[];
+  return Object.fromEntries(kernels.map((kernel) => [kernel, { ...switched[kernel], ...launched[kernel] }]));
+};
+
+/** Both parts fill the slot of the entry: what KVM saves, and what VMRUN finds. */
+const joined = (switched: KvmParts, launched: KvmParts): KvmParts => ({
+  ...switched,
+  ...launched,
+  ...(switched.entry &&
+    launched.entry && { entry: { ...launched.entry, items: (env) => [...switched.entry!.items(env), ...launched.entry!.items(env)] } }),
+});
+
 export const sevEsDebug: Mechanism = {
   name: 'sev-es-debug',
   arches: ['amd'],
-  options: SEV_ES_OPTIONS,
-  presets: PRESETS,
+  options: { ...SEV_ES_OPTIONS, ...sevLaunch.options },
+  presets: presetsOf(PRESETS, sevLaunch.presets),
   features: FEATURES,
   vmTypes: [SEV_ES_VM],
-  vmSettings: VM_SETTINGS,
-  properties: sevEsProperties,
-  catalogue: HOST_SAVE_AREA_EVENTS,
+  vmSettings: { ...VM_SETTINGS, ...sevLaunch.vmSettings },
+  hostOperations: sevLaunch.hostOperations,
+  properties: [...sevEsProperties, ...sevLaunch.properties],
+  catalogue: { ...HOST_SAVE_AREA_EVENTS, ...sevLaunch.catalogue },
   checks,
-  kvm: (scenario) => (runsSevEs(scenario) ? sevEsKvm(sevEsDesign(scenario)) : {}),
-  actors,
+  structureChecks: sevLaunch.structureChecks,
+  host: sevLaunch.host,
+  kvm: (scenario) => joined(runsSevEs(scenario) ? sevEsKvm(sevEsDesign(scenario)) : {}, sevLaunch.kvm(scenario)),
+  actors: (scenario) => [...actors(scenario), ...sevLaunch.actors(scenario)],
   perCpu: ['hostSaveArea'],
   machines: (scenario): ReturnType<NonNullable<Mechanism['machines']>> =>
     runsSevEs(scenario)
       ? {
           hostSaveArea: hostSaveAreaMachine(switchDesign(scenario)),
           ...(debugs(scenario) && { protectedDebug: protectedDebugMachine() }),
+          ...sevLaunch.machines(scenario),
         }
-      : {},
+      : sevLaunch.machines(scenario),
   guest: ({ host: { options } }) => vcDr7Guest(options['guest.vcDr7']),
   patch: (scenario) => (trustsHardware(scenario) ? { paths: { vcpu_enter_guest: [leftToHardware] } } : {}),
   vm: (scenario, vm) => {
-    if (!runsSevEs(scenario) || !isEncrypted(vm.type)) return {};
+    if (isInRun(vm)) return { facts: { launchedAs: vm.type } };
+    if (!runsSevEs(scenario) || !isSwitched(vm)) return {};
     const { believed, held } = featuresOf(scenario, vm);
     return { facts: { sevEs: { vmsaFeatures: believed, guestFeatures: held, isSnp: vm.type !== SEV_ES_VM } } };
   },
-  mutants: sevEsMutants,
+  mutants: { ...sevEsMutants, ...sevLaunch.mutants },
 };
 
 /** What guest debugging has to know of them. */
 export const SEV_ES_GUESTS: EncryptedGuests = {
   has: isEncrypted,
+  launchedInRun: isInRun,
   // WRMSR is an NAE event of theirs, which no fastpath takes.
   lacks: ['wrmsr-fastpath'],
 };

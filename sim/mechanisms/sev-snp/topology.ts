@@ -79,28 +79,22 @@ const pagesOf = ({ vms }: ResolvedScenario): ActorSpec[] =>
     .filter(({ type }) => type === 'snp')
     .map((vm) => ({ id: pagesId(vm), kind: 'vmPages', input: { believes: validatedIn(snpSettingsOf(vm).pages) } satisfies VmPagesInput }));
 
-const usesPsp = ({ processes, sections }: ResolvedScenario) =>
+export const usesPsp = ({ processes, sections }: ResolvedScenario) =>
   (sections?.firmware?.pages ?? []).length > 0 ||
   processes.some(({ threads }) => threads.some(({ program }) => program.ops.some((op) => op.op === 'sev-command')));
-const pspOf = (scenario: ResolvedScenario): ActorSpec[] =>
-  usesPsp(scenario)
-    ? [
-        {
-          id: 'psp',
-          kind: 'psp',
-          input: {
-            state: scenario.sections?.firmware?.state ?? 'UNINIT',
-            errors: scenario.allow.includes('psp-error'),
-            interrupts: scenario.allow.includes('psp-interrupt'),
-          } satisfies PspInput,
-        },
-        { id: SEV_DEVICE, kind: 'sevDevice', input: null },
-        { id: SEV_CMD_MUTEX, kind: 'mutex', input: null },
-      ]
-    : [];
+/** The firmware's mailbox, its driver, and the mutex that serializes commands. */
+export const pspActors = (scenario: ResolvedScenario, state: PspInput['state']): readonly ActorSpec[] => [
+  {
+    id: 'psp',
+    kind: 'psp',
+    input: { state, errors: scenario.allow.includes('psp-error'), interrupts: scenario.allow.includes('psp-interrupt') } satisfies PspInput,
+  },
+  { id: SEV_DEVICE, kind: 'sevDevice', input: null },
+  { id: SEV_CMD_MUTEX, kind: 'mutex', input: null },
+];
 
 export const snpActors = (scenario: ResolvedScenario): readonly ActorSpec[] => [
   ...pagesOf(scenario),
   ...regionsOf(scenario),
-  ...pspOf(scenario),
+  ...(usesPsp(scenario) ? pspActors(scenario, scenario.sections?.firmware?.state ?? 'UNINIT') : []),
 ];

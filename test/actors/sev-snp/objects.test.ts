@@ -78,14 +78,32 @@ describe('the PSP', () => {
       SNP_PLATFORM_STATUS: 0x83,
       SNP_DF_FLUSH: 0x84,
       SNP_PAGE_RECLAIM: 0xc7,
+      LAUNCH_START: 0x30,
+      LAUNCH_UPDATE_DATA: 0x31,
+      LAUNCH_UPDATE_VMSA: 0x32,
+      LAUNCH_MEASURE: 0x33,
+      LAUNCH_FINISH: 0x35,
+      SNP_LAUNCH_START: 0xa0,
+      SNP_LAUNCH_UPDATE: 0xa1,
+      SNP_LAUNCH_FINISH: 0xa2,
     });
     expect(PSP_STATUS).toMatchObject({
       SUCCESS: 0,
       INVALID_PLATFORM_STATE: 1,
+      INVALID_GUEST_STATE: 2,
       WBINVD_REQUIRED: 14,
       HWERROR_PLATFORM: 0x13,
       INVALID_PAGE_STATE: 0x1a,
     });
+  });
+
+  it('has the keeper of a guest carry out what a command does to it', () => {
+    const launch = by(A, 'psp.command', { command: 'LAUNCH_START', pfn: 0, guest: { id: 'sev:vm0', page: null } });
+    const asked = psp('INIT').after(launch).when({ type: 'exec' });
+    expect(told(asked.sent)).toEqual(['sev:vm0 psp.guestCommand']);
+    const done = asked.and.after(by('sev:vm0', 'psp.guestDone', { status: 'INVALID_GUEST_STATE' }));
+    expect(status(done)).toMatchObject({ status: 'INVALID_GUEST_STATE' });
+    expect(done.context).toMatchObject({ command: null, interrupted: true });
   });
 
   it.each([

@@ -1,0 +1,259 @@
+/**
+ * The registers of a vCPU before and behind their encryption, `esv:VM/N`: what ioctls set, the VMSA
+ * that a launch makes of them, guest_state_protected, and what the VMCB intercepts of debugging.
+ *
+ * A VMSA is one value for each ioctl that writes registers. Left out: what registers do in a guest.
+ *
+ * @see kernel arch/x86/kvm/svm/sev.c, sev_es_sync_vmsa(), sev_es_init_vmcb(), sev_migrate_from();
+ * arch/x86/kvm/svm/svm.c, svm_update_lbrv(); domain debug-and-split-lock B.1, B.6
+ */
+import { assign, emit, enqueueActions, setup } from 'xstate';
+import { type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
+import type {
+  EsVcpuEvent,
+  FirmwareEvent,
+  KvmVmType,
+  LaunchDesign,
+  LaunchErrno,
+  LaunchRegisters,
+  RegisterIoctl,
+  VmsaContent,
+} from '../../events/sev-es-debug/launch.ts';
+import { LAUNCH_RULES, type LaunchRules, type Protection } from './launch-rule.ts';
+
+export interface EsVcpuInput {
+  /** Its number in the VM. */
+  readonly vcpu: number;
+}
+
+export interface EsVcpuContext extends EsVcpuInput {
+  readonly life: 'absent' | 'creating' | 'online';
+  readonly dead?: true | undefined;
+  readonly vmType: KvmVmType;
+  readonly es: boolean;
+  /** What KVM holds, and what user space has been told that it has set before the launch. */
+  readonly registers: LaunchRegisters;
+  readonly told: LaunchRegisters;
+  /** svm->sev_es.vmsa: null where there is none, or it has gone to another VM. */
+  readonly vmsa: VmsaContent | null;
+  /** The page is encrypted, whatever KVM knows. */
+  readonly encrypted: boolean;
+  /** SNP: the RMP's owner of the page while a launch works on it. */
+  readonly firmwarePage?: true | undefined;
+  /** KVM's flags; they differ where guest_state_protected is set from the start. */
+  readonly guestProtected: boolean;
+  readonly vmsaEncrypted: boolean;
+  /** Between the sync and the end of the launch of this vCPU, or in the middle of its move. */
+  readonly launching: boolean;
+  readonly lbrv: boolean;
+  readonly features: number;
+  readonly intercepts: { readonly dr7: boolean; readonly db: boolean };
+  /** The host has stored to an encrypted page, or through the null pointer. */
+  readonly storedEncrypted?: true | undefined;
+  readonly storedNull?: true | undefined;
+  /** The firmware got a page that no state of the registers has ever been. */
+  readonly torn?: true | undefined;
+  /** VMRUN in the middle of a launch. */
+  readonly enteredInLaunch?: true | undefined;
+}
+
+const RESET: LaunchRegisters = { gprs: 0, sregs: 0, fpu: 0 };
+const ABSENT: Omit<EsVcpuContext, 'vcpu'> = {
+  life: 'absent',
+  vmType: 'default',
+  es: false,
+  registers: RESET,
+  told: RESET,
+  vmsa: null,
+  encrypted: false,
+  guestProtected: false,
+  vmsaEncrypted: false,
+  launching: false,
+  lbrv: false,
+  features: 0,
+  intercepts: LAUNCH_RULES.interceptsOf(0),
+};
+
+type Event = Stamped<EsVcpuEvent | Extract<FirmwareEvent, { type: 'esv.encrypt' }>>;
+type Args = { readonly context: EsVcpuContext; readonly event: Event };
+type Change = Partial<EsVcpuContext>;
+
+/** What decides of a vCPU. */
+interface Host {
+  readonly design: LaunchDesign;
+  readonly rules: LaunchRules;
+}
+
+const protectionOf = ({ vmType, es, guestProtected, vmsaEncrypted }: EsVcpuContext): Protection => ({
+  vmType,
+  es,
+  guestProtected,
+  encrypted: vmsaEncrypted,
+});
+
+/** Which registers an ioctl writes. */
+const WRITES: Readonly<Partial<Record<RegisterIoctl, keyof LaunchRegisters>>> = {
+  KVM_SET_REGS: 'gprs',
+  KVM_SET_SREGS: 'sregs',
+  KVM_SET_FPU: 'fpu',
+  KVM_SET_XSAVE: 'fpu',
+};
+const DEBUGCTL_LBR = 1;
+
+/** An ioctl on registers; what it only pretends to set, user space believes as well. */
+function registersSet(
+  { design, rules }: Host,
+  c: EsVcpuContext,
+  ioctl: RegisterIoctl,
+  value: number,
+): { readonly errno: LaunchErrno | null; readonly change: Change } {
+  const rule = rules.registerIoctl(design, ioctl, protectionOf(c));
+  if (rule === 'EINVAL') return { errno: rule, change: {} };
+  const field = WRITES[ioctl];
+  const done = rule === 'done';
+  const change: Change =
+    field === undefined
+      ? done && ioctl === 'KVM_SET_DEBUGCTL'
+        ? { lbrv: (value & DEBUGCTL_LBR) !== 0 }
+        : {}
+      : {
+          ...(done && { registers: { ...c.registers, [field]: value } }),
+          ...(!c.vmsaEncrypted && { told: { ...c.told, [field]: value } }),
+        };
+  return { errno: null, change };
+}
+
+/** A store of the host to the page of the VMSA. */
+function stored({ vmsa, encrypted }: EsVcpuContext, content: Partial<VmsaContent>): Change {
+  if (vmsa === null) return { storedNull: true };
+  return { vmsa: { ...vmsa, ...content }, ...(encrypted && { storedEncrypted: true }) };
+}
+
+const isTorn = ({ vmsa, registers: { gprs, sregs } }: EsVcpuContext): boolean => vmsa?.gprs !== gprs || vmsa.sregs !== sregs;
+
+/** sev_es_init_vmcb(). */
+function initVmcb({ design, rules }: Host, c: EsVcpuContext, es: boolean, features: number): Change {
+  if (!es) return { es, features };
+  const writes = design['sev.featuresWrite'] !== 'sync' && c.life !== 'absent';
+  return {
+    es,
+    features,
+    intercepts: rules.interceptsOf(features),
+    ...(design['sev.lbrvOrder'] === 'at-reset' && { lbrv: true }),
+    ...(writes && stored(c, { features })),
+  };
+}
+
+function created(host: Host, c: EsVcpuContext, { vmType, es, features }: Extract<EsVcpuEvent, { type: 'esv.create' }>): Change {
+  if (c.life !== 'absent') return {};
+  return {
+    life: 'creating',
+    vmType,
+    vmsa: es ? { ...RESET, features: 0 } : null,
+    guestProtected: host.rules.protectedFromStart(host.design, es),
+    ...initVmcb(host, c, es, features),
+  };
+}
+
+/** What an event changes of the vCPU without an answer. */
+function changed(host: Host, { context: c, event }: Args): Change {
+  switch (event.type) {
+    case 'esv.create':
+      return created(host, c, event);
+    case 'esv.putOnline':
+      return { life: 'online' };
+    case 'esv.syncSave':
+      return { launching: true, ...stored(c, { sregs: c.registers.sregs }) };
+    case 'esv.syncRegisters':
+      return stored(c, host.rules.syncedRegisters(c, event.features));
+    case 'esv.toFirmware':
+      return { firmwarePage: true };
+    case 'esv.protect':
+      return { guestProtected: true, vmsaEncrypted: true, ...(event.last && { launching: false, firmwarePage: undefined }) };
+    case 'esv.enableLbrv':
+      return { lbrv: true, ...(event.last && { launching: false, firmwarePage: undefined }) };
+    case 'esv.failLaunch':
+      return { launching: false, firmwarePage: undefined };
+    case 'esv.initVmcb':
+      return { launching: !event.last, ...initVmcb(host, c, event.es, event.features) };
+    case 'esv.take':
+      return { launching: !event.last, vmsa: event.vmsa, encrypted: event.encrypted, guestProtected: true, vmsaEncrypted: true };
+    default:
+      throw new Error(`${event.type} changes nothing of a vCPU alone`);
+  }
+}
+
+const GIVEN_AWAY: Change = { dead: true, vmsa: null, encrypted: false, guestProtected: false, vmsaEncrypted: false };
+
+const fdErrno = ({ life, dead }: EsVcpuContext): LaunchErrno | null => (life === 'online' ? (dead ? 'EIO' : null) : 'EBADF');
+
+/** VMRUN of a VMSA that is not encrypted with the guest's key, or that the firmware owns, fails. */
+const runs = ({ vmsa, encrypted, firmwarePage }: EsVcpuContext): boolean => vmsa !== null && encrypted && !firmwarePage;
+
+/** The machine of all vCPUs that are created in the run. */
+export function esVcpuMachine(design: LaunchDesign, rules: LaunchRules = LAUNCH_RULES) {
+  const host: Host = { design, rules };
+  return setup({
+    types: { context: {} as EsVcpuContext, events: {} as Event, emitted: {} as Outgoing, input: {} as EsVcpuInput },
+    actions: {
+      change: assign((args) => changed(host, args)),
+      setRegisters: enqueueActions(({ context: c, event, enqueue }) => {
+        if (event.type !== 'esv.registers') return;
+        const { errno, change } = registersSet(host, c, event.ioctl, event.value);
+        enqueue.emit(outgoing(sender(event), { type: 'esv.done', errno }));
+        enqueue.assign(change);
+      }),
+      answerFd: emit(({ context: c, event }) => outgoing(sender(event), { type: 'esv.fd', errno: fdErrno(c) })),
+      answerDebug: emit(({ context: c, event }) =>
+        outgoing(sender(event), { type: 'esv.done', errno: rules.setGuestDebug(design, protectionOf(c)) }),
+      ),
+      answerCheck: emit(({ context: c, event }) => {
+        const debugged = event.type === 'esv.check?' ? event : { guestDebug: false, dr7: false };
+        return outgoing(sender(event), { type: 'esv.checked', ...rules.updateVmsa(design, protectionOf(c), debugged) });
+      }),
+      answerProtected: emit(({ context: { guestProtected }, event }) => outgoing(sender(event), { type: 'esv.protected', guestProtected })),
+      give: enqueueActions(({ context: { vmsa, encrypted }, event, enqueue }) => {
+        if (event.type !== 'esv.give') return;
+        enqueue.emit(outgoing(event.to, { type: 'esv.take', vmsa, encrypted, last: event.last }));
+        enqueue.assign(GIVEN_AWAY);
+      }),
+      enter: enqueueActions(({ context: c, event, enqueue }) => {
+        enqueue.emit(outgoing(sender(event), { type: 'esv.entered', runs: runs(c) }));
+        if (c.launching) enqueue.assign({ enteredInLaunch: true });
+      }),
+      encrypt: enqueueActions(({ context: c, event, enqueue }) => {
+        enqueue.emit(outgoing(sender(event), { type: 'esv.encrypted', vcpu: c.vcpu, content: c.vmsa! }));
+        enqueue.assign({ encrypted: true, ...(isTorn(c) && { torn: true as const }) });
+      }),
+    },
+  }).createMachine({
+    id: 'esVcpu',
+    context: ({ input }) => ({ ...ABSENT, vcpu: input.vcpu }),
+    initial: 'kept',
+    states: {
+      kept: {
+        tags: 'rest',
+        on: {
+          'esv.fd?': { actions: 'answerFd' },
+          'esv.create': { actions: 'change' },
+          'esv.putOnline': { actions: 'change' },
+          'esv.registers': { actions: 'setRegisters' },
+          'esv.debug?': { actions: 'answerDebug' },
+          'esv.check?': { actions: 'answerCheck' },
+          'esv.syncSave': { actions: 'change' },
+          'esv.syncRegisters': { actions: 'change' },
+          'esv.toFirmware': { actions: 'change' },
+          'esv.encrypt': { actions: 'encrypt' },
+          'esv.protect': { actions: 'change' },
+          'esv.enableLbrv': { actions: 'change' },
+          'esv.failLaunch': { actions: 'change' },
+          'esv.protected?': { actions: 'answerProtected' },
+          'esv.initVmcb': { actions: 'change' },
+          'esv.give': { actions: 'give' },
+          'esv.take': { actions: 'change' },
+          'esv.enter?': { actions: 'enter' },
+        },
+      },
+    },
+  });
+}

@@ -1,0 +1,115 @@
+/**
+ * The pieces of the mechanism that launch VMs in the run: options and presets, operations, the
+ * actors of each such VM and of its vCPUs, what a scenario with them must have.
+ */
+
+import type { HostParts } from '../../../actors/host/host-env.ts';
+import { esvOf, kvmLockOf, sevOf } from '../../../actors/sev-es-debug/launch-env.ts';
+import { launchOperations } from '../../../actors/sev-es-debug/launch-ioctls.ts';
+import { moveOperations } from '../../../actors/sev-es-debug/launch-move.ts';
+import { launchKvm, registerOperations } from '../../../actors/sev-es-debug/launch-registers.ts';
+import { DEBUG_SWAP } from '../../../actors/sev-es-debug/launch-rule.ts';
+import { esVcpuMachine } from '../../../actors/sev-es-debug/launch-vcpu.ts';
+import { sevVmMachine } from '../../../actors/sev-es-debug/launch-vm.ts';
+import { vmsaOperations } from '../../../actors/sev-es-debug/launch-vmsa.ts';
+import { type LaunchDesign, SEV_LAUNCH_EVENTS, SEV_LAUNCH_OPTIONS } from '../../../events/sev-es-debug/launch.ts';
+import type { Mechanism } from '../../host/mechanism.ts';
+import type { PathIssue } from '../../scenario/issues.ts';
+import { allOperations, type Structure } from '../../scenario/lowered.ts';
+import type { ResolvedScenario } from '../../scenario/types.ts';
+import type { ActorSpec } from '../../store.ts';
+import { pspActors, usesPsp } from '../sev-snp/topology.ts';
+import { offeredFeatures } from './design.ts';
+import { sevLaunchMutants } from './launch-mutants.ts';
+import { SEV_LAUNCH_OPERATIONS } from './launch-operations.ts';
+import { sevLaunchProperties } from './launch-properties.ts';
+import { isInRun, LAUNCH_SETTINGS } from './launch-sections.ts';
+import { isEncrypted } from './sections.ts';
+
+/** What kernels before the newest do. @see kernel arch/x86/kvm/svm/sev.c of 6.1, 6.6, 6.12 */
+const OLD = {
+  'sev.launchLock': 'one-by-one',
+  'sev.snpFinishLock': 'none',
+  'sev.creationCheck': 'unchecked',
+} as const;
+const OLDEST = { ...OLD, 'sev.vmTypes': 'legacy', 'sev.syncCheck': 'unchecked', 'sev.lbrvOrder': 'at-reset' } as const;
+
+const vmsInRun = ({ vms }: ResolvedScenario) => vms.filter(isInRun);
+const launches = (scenario: ResolvedScenario): boolean => vmsInRun(scenario).length > 0;
+
+const debugs = ({ processes }: ResolvedScenario): boolean =>
+  processes.some(({ threads }) => threads.some(({ program }) => program.ops.some(({ op }) => op === 'KVM_SET_GUEST_DEBUG')));
+
+/** sev_supported_vmsa_features. */
+const offeredBits = ({ host }: ResolvedScenario): number => (offeredFeatures(host).includes('debug-swap') ? DEBUG_SWAP : 0);
+
+const designOf = ({ host: { options } }: ResolvedScenario): LaunchDesign => options;
+
+/**
+ * Operations of a launch name VMs that are launched in the run, and such VMs are of a type that has
+ * a launch.
+ */
+function structureChecks(structure: Structure): readonly PathIssue[] {
+  const inRun = new Set(structure.vms.filter(isInRun).map(({ id }) => id));
+  const types = structure.vms.flatMap((vm): PathIssue[] =>
+    isInRun(vm) && !isEncrypted(vm.type)
+      ? [
+          {
+            path: [...vm.settingsPath, 'launched'],
+            message: `found a VM of type ${vm.type}; expected type sev-es or snp: it has no launch`,
+          },
+        ]
+      : [],
+  );
+  const names = [...allOperations(structure)].flatMap(({ op, path }): PathIssue[] => {
+    if (!Object.hasOwn(SEV_LAUNCH_OPERATIONS, op.op)) return [];
+    const named = [...('vm' in op ? [op.vm] : []), ...('from' in op ? [op.from] : [])];
+    const other = named.find((vm) => !inRun.has(vm));
+    return other === undefined ? [] : [{ path, message: `found ${op.op} of ${other}; expected a VM with options: { launched: false }` }];
+  });
+  return [...types, ...names];
+}
+
+const hostParts = (scenario: ResolvedScenario): HostParts =>
+  launches(scenario)
+    ? {
+        operations: (env) => [
+          ...launchOperations(env),
+          ...vmsaOperations(env, debugs(scenario)),
+          ...registerOperations(env),
+          ...moveOperations(env),
+        ],
+      }
+    : {};
+
+/** Of each VM that is launched in the run; the firmware, if SEV-SNP has not brought it. */
+const actors = (scenario: ResolvedScenario): readonly ActorSpec[] =>
+  launches(scenario)
+    ? [
+        ...vmsInRun(scenario).flatMap((vm): readonly ActorSpec[] => [
+          { id: sevOf(vm.id), kind: 'sevVm', input: null },
+          { id: kvmLockOf(vm.id), kind: 'mutex', input: null },
+          ...vm.vcpus.map((_, vcpu) => ({ id: esvOf(`vcpu:${vm.id}/${vcpu}`), kind: 'esVcpu', input: { vcpu } })),
+        ]),
+        ...(usesPsp(scenario) ? [] : pspActors(scenario, 'INIT')),
+      ]
+    : [];
+
+const machines = (scenario: ResolvedScenario): ReturnType<NonNullable<Mechanism['machines']>> =>
+  launches(scenario) ? { sevVm: sevVmMachine(designOf(scenario), offeredBits(scenario)), esVcpu: esVcpuMachine(designOf(scenario)) } : {};
+
+/** The mechanism's index spreads these. */
+export const sevLaunch = {
+  options: SEV_LAUNCH_OPTIONS,
+  presets: { '6.1': OLDEST, '6.6': { ...OLDEST, 'sev.vmsaFeatures': 'all-supported' }, '6.12': OLD, '6.14': OLD },
+  vmSettings: LAUNCH_SETTINGS,
+  hostOperations: SEV_LAUNCH_OPERATIONS,
+  properties: sevLaunchProperties,
+  mutants: sevLaunchMutants,
+  catalogue: SEV_LAUNCH_EVENTS,
+  structureChecks,
+  host: hostParts,
+  kvm: (scenario: ResolvedScenario) => (launches(scenario) ? launchKvm : {}),
+  actors,
+  machines,
+} as const;
