@@ -9,6 +9,9 @@ const SECOND = 1_000;
 const MODEL = ['claims', 'contracts', 'sim/explore'].map((folder) => `test/${folder}/**/*.test.ts`);
 const NAMED_MODEL = 'test/**/*.model.test.ts';
 
+/** Files share what they import: to import it again takes longer than most of them run. */
+const SHARED = { isolate: false, setupFiles: ['test/house/leaves-nothing.ts'] };
+
 export default defineConfig({
   test: {
     pool: 'forks',
@@ -20,16 +23,21 @@ export default defineConfig({
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: [...MODEL, NAMED_MODEL, 'test/scenarios/**', 'test/e2e/**'],
-          // Files share what they import: to import it again takes longer than most of them run.
-          isolate: false,
-          setupFiles: ['test/house/leaves-nothing.ts'],
+          ...SHARED,
           testTimeout: 20 * SECOND,
           hookTimeout: 60 * SECOND,
         },
       },
       {
         extends: true,
-        test: { name: 'model', include: [...MODEL, NAMED_MODEL], testTimeout: 60 * SECOND, hookTimeout: 60 * SECOND },
+        test: {
+          name: 'model',
+          include: [...MODEL, NAMED_MODEL],
+          ...SHARED,
+          setupFiles: [...SHARED.setupFiles, 'test/sim/explore/toys-go.ts'],
+          testTimeout: 60 * SECOND,
+          hookTimeout: 60 * SECOND,
+        },
       },
       {
         extends: true,

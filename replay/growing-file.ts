@@ -1,5 +1,5 @@
 /** A file that a process may still be writing, and its bytes as they were at one moment. */
-import { type BigIntStats, closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { isBeingWritten } from './being-written.ts';
 import type { JournalSource } from './source.ts';
 
@@ -29,16 +29,29 @@ function bytesAt(fd: number, from: number, end: number): Uint8Array {
   return bytes;
 }
 
-/** The end of the file as it was at one moment, and where that begins. */
-function tailOf(fd: number): { readonly from: number; readonly bytes: Uint8Array } {
-  const stat = (): BigIntStats => fstatSync(fd, { bigint: true });
-  for (let look = 1; ; look++) {
-    const { size, mtimeNs } = stat();
-    const from = Math.max(0, Number(size) - TAIL_BYTES);
-    const bytes = bytesAt(fd, from, Number(size));
-    const after = stat();
-    if (look === LOOKS_MAX || (after.size === size && after.mtimeNs === mtimeNs)) return { from, bytes };
+interface Tail {
+  /** Where it begins. */
+  readonly from: number;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * The end of the file as it was at one moment: the same twice in a row. Times of a file do not tell
+ * that, as two writes within some milliseconds have the same.
+ */
+function tailOf(fd: number): Tail {
+  const read = (): Tail => {
+    const { size } = fstatSync(fd);
+    const from = Math.max(0, size - TAIL_BYTES);
+    return { from, bytes: bytesAt(fd, from, size) };
+  };
+  let tail = read();
+  for (let look = 1; look < LOOKS_MAX; look++) {
+    const last = tail;
+    tail = read();
+    if (tail.from === last.from && Buffer.compare(tail.bytes, last.bytes) === 0) break;
   }
+  return tail;
 }
 
 /** @throws the system's error, such as ENOENT */

@@ -75,7 +75,8 @@ export class PartFile {
   #buffered = 0;
   /** Bytes handed to the operating system, a draft not counted. */
   #written: number;
-  #hasDraft = false;
+  /** Bytes of the file, a draft counted. */
+  #size: number;
   #failure: JournalWriteError | null = null;
 
   /**
@@ -110,6 +111,7 @@ export class PartFile {
     this.#part = part;
     this.#fd = fd;
     this.#written = size;
+    this.#size = size;
     this.#durable = durable;
   }
 
@@ -133,13 +135,12 @@ export class PartFile {
   /**
    * Writes `bytes` behind all that was appended, until the next append or draft takes their place:
    * readers of the unfinished file see them, and the whole file does not depend on when they were
-   * written.
+   * written. What takes their place is written over them, so that no moment shows neither.
    */
   draft(bytes: Uint8Array): void {
     this.flush();
-    this.#dropDraft();
-    this.#hasDraft = true;
-    this.#writeAll(bytes, bytes.length, this.#written);
+    this.#put(bytes, bytes.length);
+    this.#trim(this.#written + bytes.length);
   }
 
   /** Waits until everything is on the disk. */
@@ -155,7 +156,7 @@ export class PartFile {
    */
   commit(name = this.#path): void {
     this.flush();
-    this.#dropDraft();
+    this.#trim(this.#written);
     if (this.#durable) this.#try('sync', () => this.#files.sync(this.#fd));
     this.#close();
     this.#try('rename', () => this.#files.rename(this.#part, name), this.#part);
@@ -165,7 +166,7 @@ export class PartFile {
   /** Closes and leaves the unfinished file where it is, or moves it to `name`. */
   release(name = this.#part): void {
     this.flush();
-    this.#dropDraft();
+    this.#trim(this.#written);
     this.#close();
     if (name === this.#part) return;
     this.#try('rename', () => this.#files.rename(this.#part, name));
@@ -184,18 +185,21 @@ export class PartFile {
   }
 
   #extend(bytes: Uint8Array, length: number): void {
-    this.#dropDraft();
-    this.#writeAll(bytes, length, this.#written);
+    this.#put(bytes, length);
     this.#written += length;
+    this.#trim(this.#written);
   }
 
-  #dropDraft(): void {
-    if (!this.#hasDraft) return;
-    this.#hasDraft = false;
-    this.#try('truncate', () => this.#files.truncate(this.#fd, this.#written));
+  /** Takes off what a longer draft left behind `size`. */
+  #trim(size: number): void {
+    if (this.#size > size) this.#try('truncate', () => this.#files.truncate(this.#fd, size));
+    this.#size = size;
   }
 
-  #writeAll(bytes: Uint8Array, length: number, position: number): void {
+  /** Writes over a draft. */
+  #put(bytes: Uint8Array, length: number): void {
+    const position = this.#written;
+    this.#size = Math.max(this.#size, position + length);
     this.#try('write', () => {
       for (let offset = 0; offset < length; ) {
         const count = this.#writeSome(bytes, offset, length - offset, position + offset);

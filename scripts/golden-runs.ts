@@ -5,13 +5,16 @@
 import { readFileSync } from 'node:fs';
 import { shippedNames, shippedPath } from '../api/shipped-scenarios.ts';
 import { canonical, digestOf, hexOf } from '../sim/canonical.ts';
+import { MemoEngine } from '../sim/engine/memo.ts';
+import { topologyOf } from '../sim/host/topology.ts';
 import { MODEL_VERSION } from '../sim/model-version.ts';
 import { knownProperties } from '../sim/properties/index.ts';
+import { Run } from '../sim/run.ts';
 import { variantNames } from '../sim/scenario/checks.ts';
 import { loadScenario } from '../sim/scenario/load.ts';
 import { resolveScenario } from '../sim/scenario/resolve.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
-import { type ChooserSpec, openSession } from '../sim/session.ts';
+import { type ChooserSpec, chooserOf } from '../sim/session.ts';
 
 /**
  * What a golden run is remembered by. Nothing in it changes with names of files, the journal's
@@ -42,8 +45,8 @@ const CHOOSERS: readonly (readonly [string, ChooserSpec])[] = [
   ['random-1', { name: 'random', seed: 1 }],
 ];
 
-function goldenRun(scenario: ResolvedScenario, chooser: ChooserSpec): GoldenRun {
-  const { run } = openSession({ scenario: { ...scenario, bounds: { ...scenario.bounds, steps: STEPS_MAX } }, engine: 'memo', chooser });
+function goldenRun(scenario: ResolvedScenario, engine: MemoEngine, chooser: ChooserSpec): GoldenRun {
+  const run = new Run({ scenario: { ...scenario, bounds: { ...scenario.bounds, steps: STEPS_MAX } }, engine, chooser: chooserOf(chooser) });
   const trail: string[] = [];
   const digest = () => hexOf(run.sequencer.digest.a, run.sequencer.digest.b);
   run.start();
@@ -73,7 +76,8 @@ export function goldenOf(): Golden {
     const scenario = loadScenario(readFileSync(shippedPath(name), 'utf8'), `${name}.yaml`, known);
     return variantNames(scenario).flatMap((variant) => {
       const resolved = resolveScenario(scenario, { variant, knownProperties: known });
-      return CHOOSERS.map(([name, chooser]) => [`${scenario.name} ${variant} ${name}`, goldenRun(resolved, chooser)] as const);
+      const engine = new MemoEngine(topologyOf(resolved));
+      return CHOOSERS.map(([name, chooser]) => [`${scenario.name} ${variant} ${name}`, goldenRun(resolved, engine, chooser)] as const);
     });
   });
   return { modelVersion: MODEL_VERSION, runs: Object.fromEntries(runs) };

@@ -6,7 +6,7 @@
  * @see kernel arch/x86/kvm/x86.c, vcpu_enter_guest(), kvm_arch_vcpu_ioctl_set_guest_debug();
  * arch/x86/kvm/svm/svm.c, dr_interception(), db_interception(); arch/x86/kvm/vmx/vmx.c, handle_dr()
  */
-import { outgoing } from '../../events/event.ts';
+import { type ActorId, outgoing } from '../../events/event.ts';
 import type { HostBreakpointsEvent } from '../../events/guest-debug/host-breakpoints.ts';
 import type { DbExit, DrExit, VcpuDebugEvent } from '../../events/guest-debug/kvm-debug.ts';
 import type { BreakpointAddresses, DebugExit, X86GuestDebugFlag } from '../../events/guest-debug/x86-debug.ts';
@@ -21,12 +21,14 @@ import type { Source } from '../path/path.ts';
 import { exceptionInfo } from '../vmx/vmx.ts';
 import { hbpOf } from './host-breakpoints.ts';
 import { kdbOf } from './vcpu-debug.ts';
+import type { VcpuDebugDesign } from './vcpu-debug-state.ts';
 import type { DebugVendor } from './x86-debug-rule.ts';
 
 const { path, step, call, when, note } = host;
 const X86 = (functions: string) => kernelSource(`arch/x86/kvm/x86.c, ${functions}`);
 const SVM = (functions: string) => kernelSource(`arch/x86/kvm/svm/svm.c, ${functions}`);
-const QEMU: Source = { source: 'QEMU target/i386/kvm/kvm.c, kvm_handle_debug()', grade: 'read' };
+/** QEMU gives back what it does not know by KVM_SET_VCPU_EVENTS with its payload, and goes on. */
+const VMM: Source = { source: 'a VMM that injects by KVM_SET_GUEST_DEBUG', grade: 'inferred' };
 
 /** KVM_SET_GUEST_DEBUG as a debugger asks for it. */
 interface DebugRequest {
@@ -94,22 +96,29 @@ const vmxExits = {
   },
 };
 
-/**
- * kvm_can_use_hv_timer(): SVM has no timer of its own.
- * @see kernel arch/x86/kvm/x86.c, handle_fastpath_set_tscdeadline()
- */
-const isReentered = (vendor: DebugVendor) => (l: HostLocals) =>
-  vendor === 'vmx' && exitInfo(l, 'MSR_FASTPATH').msr === 'tsc-deadline' && l.returns !== true && l.debugQueued !== true;
+const FASTPATH = X86('handle_fastpath_set_msr_irqoff(), handle_fastpath_set_tscdeadline()');
+const skips = (l: HostLocals): VcpuDebugEvent => ({ type: 'kdb.skip', next: exitInfo(l, 'MSR_FASTPATH').next });
+/** SVM has no timer of its own for the deadline. */
+const isHandledIrqoff = (vendor: DebugVendor) => (_t: HostThread, l: HostLocals) =>
+  vendor === 'vmx' || exitInfo(l, 'MSR_FASTPATH').msr === 'x2apic-icr';
 
-const fastpathOf = (vendor: DebugVendor): Fastpath => ({
-  items: (env) => [
-    handled(env, 'handle_fastpath_set_msr_irqoff', X86('handle_fastpath_set_msr_irqoff()'), (l) => ({
-      type: 'kdb.skip',
-      next: exitInfo(l, 'MSR_FASTPATH').next,
-    })),
-  ],
-  reenters: isReentered(vendor),
-});
+const fastpathOf = ({ vendor, icrReenters }: VcpuDebugDesign): Fastpath => {
+  const isHandled = isHandledIrqoff(vendor);
+  return {
+    items: (env) => [when([isHandled, [handled(env, 'handle_fastpath_set_msr_irqoff', FASTPATH, skips)]])],
+    reenters: (t, l) =>
+      isHandled(t, l) &&
+      (exitInfo(l, 'MSR_FASTPATH').msr === 'tsc-deadline' || icrReenters) &&
+      l.returns !== true &&
+      l.debugQueued !== true,
+  };
+};
+
+/** R17 on SVM: what the fastpath has not handled. */
+const msrInterception = (env: HostEnv) => {
+  const isLeft = (t: HostThread, l: HostLocals) => !isHandledIrqoff('svm')(t, l);
+  return [when([isLeft, [handled(env, 'msr_interception', SVM('msr_interception(); arch/x86/kvm/x86.c, kvm_emulate_wrmsr()'), skips)]])];
+};
 
 /** What the operation asks for. ENABLE is set with any other flag, unless it says what it is. */
 function requestOf({ enable, hw, step: single, sw, injectDb, injectBp, blockirq, dr0, dr1, dr2, dr3, dr7 }: SetGuestDebugOp): DebugRequest {
@@ -166,18 +175,15 @@ const handleDebug = (env: HostEnv, known: boolean) => {
       send: (t, l) => toKdb(env, t, { type: 'kdb.setGuestDebug', flags: flags(l), db: [0, 0, 0, 0], dr7: 0 }),
       answers: { 'kdb.guestDebugSet': () => ({}) },
     });
-  if (!known)
-    return path('kvm_handle_debug', QEMU, [
-      off('kvm_update_guest_debug', (l) => [l.debugExit!.exception === 'BP' ? 'INJECT_BP' : 'INJECT_DB']),
-    ]);
-  return path('kvm_handle_debug', QEMU, [
+  if (!known) return path('handle_debug', VMM, [off('give_back', (l) => [l.debugExit!.exception === 'BP' ? 'INJECT_BP' : 'INJECT_DB'])]);
+  return path('handle_debug', VMM, [
     step('report_to_debugger'),
     when(
-      [(_t, l) => isAtInsn(l.debugExit!), [off('gdb_breakpoint_remove_all', () => [])]],
+      [(_t, l) => isAtInsn(l.debugExit!), [off('remove_breakpoints', () => [])]],
       [
         (_t, l) => l.debugExit!.exception === 'BP',
         [
-          step('kvm_arch_remove_sw_breakpoint', {
+          step('step_over_int3', {
             send: (t, l) => toKdb(env, t, { type: 'kdb.setRegs', rip: Number(l.debugExit!.rip) + BREAKPOINT_BYTES }),
           }),
         ],
@@ -186,8 +192,14 @@ const handleDebug = (env: HostEnv, known: boolean) => {
   ]);
 };
 
-const userLoop = (known: boolean): UserLoop => ({
-  reactions: (env) => [[(_t, l) => l.debugExit !== undefined, [call(handleDebug(env, known))]]],
+const userLoop = (debuggers: DebugHost['debuggers']): UserLoop => ({
+  reactions: (env) =>
+    [true, false]
+      .filter((known) => [...debuggers.values()].includes(known))
+      .map((known) => [
+        (t: HostThread, l: HostLocals) => l.debugExit !== undefined && debuggers.get(vcpuOf(env, t).id) === known,
+        [call(handleDebug(env, known))],
+      ]),
   locals: ['debugExit'],
 });
 
@@ -217,11 +229,18 @@ const restoreHost: SlotItems = {
   ],
 };
 
-/**
- * The slots that the mechanism fills. `attached`: whether a debugger knows its hits; null where
- * there is none. `hostArms`: some thread arms breakpoints of the host.
- */
-export function debugKvm(vendor: DebugVendor, attached: 'knows' | 'does-not' | null, hostArms: boolean): KvmParts {
+/** What is known of a host before its run. */
+export interface DebugHost {
+  readonly design: VcpuDebugDesign;
+  /** By vCPU, whether its debugger knows what it is told; empty where nothing is debugged. */
+  readonly debuggers: ReadonlyMap<ActorId, boolean>;
+  /** Some thread arms breakpoints of the host. */
+  readonly hostArms: boolean;
+}
+
+/** The slots that the mechanism fills. */
+export function debugKvm({ design, debuggers, hostArms }: DebugHost): KvmParts {
+  const { vendor } = design;
   const prepare: Source = X86('vcpu_enter_guest(), set_debugreg()');
   return {
     load: {
@@ -255,17 +274,15 @@ export function debugKvm(vendor: DebugVendor, attached: 'knows' | 'does-not' | n
       order: ORDER,
       items: (env) => [tell('sync_dirty_debug_regs', X86('vcpu_enter_guest(), KVM_DEBUGREG_WONT_EXIT'), () => ({ type: 'kdb.sync' }), env)],
     },
-    // The fastpath has handled it: EXIT_FASTPATH_EXIT_HANDLED.
-    ...(vendor === 'svm'
-      ? { exits: { ...svmExits, MSR_FASTPATH: () => [] } }
-      : { ...vmxExits, exits: { ...vmxExits.exits, MSR_FASTPATH: () => [] } }),
+    ...(vendor === 'vmx' && { exceptions: vmxExits.exceptions }),
+    exits: vendor === 'svm' ? { ...svmExits, MSR_FASTPATH: msrInterception } : { ...vmxExits.exits, MSR_FASTPATH: () => [] },
     ...(hostArms && { restore: restoreHost }),
     turnLocals: ['debugged', 'debugQueued'],
-    fastpath: { MSR_FASTPATH: fastpathOf(vendor) },
+    fastpath: { MSR_FASTPATH: fastpathOf(design) },
     hasInsns: true,
-    ...(attached !== null && {
+    ...(debuggers.size > 0 && {
       leaveToUser: { order: ORDER, items: () => [note((_t, l) => ({ debugExit: l.debugged }))] },
-      userLoop: userLoop(attached === 'knows'),
+      userLoop: userLoop(debuggers),
       vcpuIoctls: { KVM_SET_GUEST_DEBUG: SET_GUEST_DEBUG },
     }),
   };

@@ -46,9 +46,24 @@ export const accountOfStart = (kvm: ActorId): DebugAccount => ({
 const due = (account: DebugAccount, vendor: DebugVendor, insn: DebuggedInsn): Ran =>
   runInsn(DEBUG_CPUS[vendor], { intercepts: { dr: false, db: false, bp: false }, de: false, noNestedDataBp: true }, account.state, insn);
 
-/** An instruction was done, and the guest took nothing. */
-export function done(account: DebugAccount, vendor: DebugVendor, insn: DebuggedInsn, value: U64): DebugAccount {
-  const { met, next } = due(account, vendor, insn);
+/**
+ * What waits behind MOV SS comes behind the next instruction; where KVM has done that one, in front
+ * of the one after it.
+ */
+function dueBehind(account: DebugAccount, vendor: DebugVendor, insn: DebuggedInsn): Ran {
+  const { pending } = account.state;
+  const { met, next } = due({ ...account, state: { ...account.state, pending: 0 } }, vendor, insn);
+  return { met, next: { ...next, pending: met.exception === null ? pending : next.pending } };
+}
+
+/** An instruction was done, by KVM if it was `skipped`, and the guest took nothing. */
+export function done(
+  account: DebugAccount,
+  vendor: DebugVendor,
+  insn: DebuggedInsn,
+  { value, skipped }: { readonly value: U64; readonly skipped: boolean },
+): DebugAccount {
+  const { met, next } = (skipped ? dueBehind : due)(account, vendor, insn);
   const isRead = insn.move !== undefined && !insn.move.write;
   return {
     ...account,

@@ -71,8 +71,7 @@ export function prepareDebugRegisters(v: VcpuDebugState, design: VcpuDebugDesign
 }
 
 /** Whether the vendor's run gives the guest its DR6 at this entry. */
-const vendorLoadsDr6 = (v: VcpuDebugState, { loadDr6 }: VcpuDebugDesign): boolean =>
-  loadDr6 === 'each-run' ? v.wontExit : loadDr6 === 'run-flag' && v.loadsGuestDr6;
+const vendorLoadsDr6 = (v: VcpuDebugState, { loadDr6 }: VcpuDebugDesign): boolean => loadDr6 === 'run-flag' && v.loadsGuestDr6;
 
 /** svm_vcpu_run(): an empty DR6, unless it is the guest's own, shows the cause of a #DB alone. */
 function vmcbDr6(v: VcpuDebugState, design: VcpuDebugDesign): U64 | null {
@@ -88,7 +87,8 @@ const isAccepted = ({ shadow, pending, flags }: DebugArea): boolean => shadow ==
 
 /** R12, svm_vcpu_run() and vmx_vcpu_run() up to the entry. */
 export function enterGuest(v: VcpuDebugState, design: VcpuDebugDesign): RunStep {
-  const delivered = v.area.inject === null ? v.delivered : [...v.delivered, v.area.inject];
+  const { inject, flags } = v.area;
+  const delivered = inject === null ? v.delivered : [...v.delivered, { vector: inject, tf: flags.tf }];
   const common: Change = { loadsGuestDr6: false, delivered };
   if (design.vendor === 'svm') return { change: { ...common, area: { ...v.area, dr6: vmcbDr6(v, design) } }, writes: [] };
   const area = hasFlag(v, 'SINGLESTEP') ? { ...v.area, shadow: null } : v.area;
@@ -100,7 +100,7 @@ export function enterGuest(v: VcpuDebugState, design: VcpuDebugDesign): RunStep 
 
 /** What the CPU reads of the guest state area. */
 export const controlsOf = ({ area, de }: VcpuDebugState): GuestDebugControls => ({
-  intercepts: { dr: area.interceptsDr, db: true, bp: area.interceptsBp },
+  intercepts: { dr: area.interceptsDr, db: true, bp: area.interceptsBp, msr: true },
   de,
   flags: area.flags,
   shadow: area.shadow,

@@ -10,6 +10,7 @@
  * kvm_update_dr7(); domain debug-and-split-lock A.6, B.1, B.3
  */
 import type { ActorId } from '../../events/event.ts';
+import type { DeliveredException } from '../../events/guest-debug/kvm-debug.ts';
 import type {
   BreakpointAddresses,
   DebugExit,
@@ -22,16 +23,18 @@ import type {
 } from '../../events/guest-debug/x86-debug.ts';
 import { hasBits, type U64, u64, withBits, withoutBits } from '../../events/u64.ts';
 import { DR6_ACTIVE_LOW, DR6_BS, DR7_BP_EN_MASK, DR7_FIXED_1, DR7_GD, dr6Written, dr7Written, isUpperHalfClear } from './debug-bits.ts';
+import type { DebugVendor } from './x86-debug-rule.ts';
 
 /** Every point at which vendors and versions differ. */
 export interface VcpuDebugDesign {
-  readonly vendor: 'svm' | 'vmx';
+  readonly vendor: DebugVendor;
   /**
-   * Who gives a guest that has its debug registers its DR6: the vendor at each entry, so that an
-   * entry behind a fastpath exit brings an old one; the common code, once; the vendor, once, told
-   * by a flag.
+   * Who gives a guest that has its debug registers its DR6: the common code, once; the vendor,
+   * once, told by a flag.
    */
-  readonly loadDr6: 'each-run' | 'common' | 'run-flag';
+  readonly loadDr6: 'common' | 'run-flag';
+  /** A write of the ICR is handled on the fastpath and goes on in the guest. */
+  readonly icrReenters: boolean;
   /** What R11 writes to the CPU's DR7; null leaves it as it is, as no kernel does. */
   readonly entryDr7: U64 | null;
 }
@@ -41,10 +44,10 @@ export interface VcpuDebugDesign {
  * @see kernel arch/x86/kvm/x86.c, vcpu_enter_guest(), KVM_RUN_LOAD_GUEST_DR6
  */
 const VERSIONS = {
-  '6.1': { loadDr6: 'run-flag', entryDr7: 0 },
-  '6.6': { loadDr6: 'run-flag', entryDr7: 0 },
-  '6.12': { loadDr6: 'run-flag', entryDr7: DR7_FIXED_1 },
-  '6.14': { loadDr6: 'common', entryDr7: 0 },
+  '6.1': { loadDr6: 'run-flag', icrReenters: false, entryDr7: 0 },
+  '6.6': { loadDr6: 'run-flag', icrReenters: false, entryDr7: 0 },
+  '6.12': { loadDr6: 'run-flag', icrReenters: true, entryDr7: DR7_FIXED_1 },
+  '6.14': { loadDr6: 'common', icrReenters: true, entryDr7: 0 },
 } as const satisfies Record<string, Omit<VcpuDebugDesign, 'vendor'>>;
 
 export const vcpuDebugDesign = (vendor: VcpuDebugDesign['vendor'], kernel: keyof typeof VERSIONS): VcpuDebugDesign => ({
@@ -96,7 +99,7 @@ export interface VcpuDebugState extends DebugRegisters {
   /** What the guest finds when it goes on. */
   readonly value: U64;
   readonly skipped: boolean;
-  readonly delivered: readonly DebugVector[];
+  readonly delivered: readonly DeliveredException[];
   /** R13's WARN_ON: the guest had the debug registers while they held the debugger's. */
   readonly warned: boolean;
   /** The CPU refused an entry: TF, a shadow and the pending exceptions did not go together. */

@@ -51,17 +51,22 @@ export interface DebugCpu {
    */
   readonly exitsBeforeGd: boolean;
   /**
-   * ICEBP exits as an instruction, before it is done; if not, as the trap that it brings. That of
-   * SVM follows from db_interception(), which never steps over it.
-   * @see kernel arch/x86/kvm/vmx/vmx.c, handle_exception_nmi()
+   * ICEBP exits with #DB, before it is done. SVM has an intercept of its own for it, which KVM does
+   * not set.
+   * @see kernel arch/x86/kvm/vmx/vmx.c, handle_exception_nmi(); APM vol. 2, "#DB (Debug)"
    */
   readonly exitsOnIcebp: boolean;
   /**
-   * An intercepted #DB has written DR6 when it exits; DR7.GD is as it was on both.
-   * @see kernel arch/x86/kvm/svm/svm.c, db_interception(); SDM vol. 3, "Architectural State Before
-   * a VM Exit"
+   * An intercepted #DB has written DR6 and cleared DR7.GD when it exits: both are as its handler
+   * would see them.
+   * @see APM vol. 2, "#DB (Debug)"; SDM vol. 3, "Architectural State Before a VM Exit"
    */
-  readonly exitsBehindDr6: boolean;
+  readonly exitsBehindDelivery: boolean;
+  /**
+   * An exit of an instruction saves RF as 0.
+   * @see SDM vol. 3, "Saving RIP, RSP, RFLAGS, and SSP"
+   */
+  readonly forgetsRf: boolean;
   /** @see kernel arch/x86/kvm/x86.c, kvm_is_code_breakpoint_inhibited() */
   readonly movSsHidesCodeBreakpoints: boolean;
   /** ICEBP leaves B0 to B3 as they were. @see Xen xen/arch/x86/debug.c, x86_merge_dr6() */
@@ -74,14 +79,16 @@ export const DEBUG_CPUS: Readonly<Record<DebugVendor, DebugCpu>> = {
   svm: {
     exitsBeforeGd: false,
     exitsOnIcebp: false,
-    exitsBehindDr6: true,
+    exitsBehindDelivery: true,
+    forgetsRf: false,
     movSsHidesCodeBreakpoints: false,
     icebpKeepsTrapBits: true,
   },
   vmx: {
     exitsBeforeGd: true,
     exitsOnIcebp: true,
-    exitsBehindDr6: false,
+    exitsBehindDelivery: false,
+    forgetsRf: true,
     movSsHidesCodeBreakpoints: true,
     icebpKeepsTrapBits: false,
   },
@@ -123,7 +130,7 @@ export interface Ran {
   readonly next: GuestDebugState;
 }
 
-const NOTHING: InsnMet = { exit: null, exception: null, bits: 0, retired: false, value: 0 };
+const NOTHING: InsnMet = { exit: null, exception: null, bits: 0, retired: false, value: 0, tf: false };
 
 /** Delivery of an event clears TF and RF, and ends a shadow. */
 export const handlerEntered = <S extends Pick<GuestDebugState, 'flags' | 'shadow'>>(state: S): S => ({
@@ -134,12 +141,15 @@ export const handlerEntered = <S extends Pick<GuestDebugState, 'flags' | 'shadow
 
 /** An exception other than #DB. A data breakpoint that waits is taken behind it. */
 const raised = (exception: Exclude<DebugVector, 'DB'>, state: GuestDebugState, retired: boolean): Ran => ({
-  met: { ...NOTHING, exception, retired },
+  met: { ...NOTHING, exception, retired, tf: state.flags.tf },
   next: handlerEntered(withoutStep(state)),
 });
 
 /** The exit that KVM has asked for, of an instruction that is not done. */
-const exited = (exit: 'DR' | 'BP' | 'VC', state: GuestDebugState): Ran => ({ met: { ...NOTHING, exit }, next: state });
+const exited = (cpu: DebugCpu, exit: 'DR' | 'BP' | 'MSR' | 'VC', state: GuestDebugState): Ran => ({
+  met: { ...NOTHING, exit },
+  next: cpu.forgetsRf && exit !== 'BP' ? { ...state, flags: { ...state.flags, rf: false } } : state,
+});
 
 /**
  * A debug exception, which tells all that waits as well; to KVM if it has asked for it. The state
@@ -149,21 +159,30 @@ function debugException(
   cpu: DebugCpu,
   controls: InsnControls,
   state: GuestDebugState,
-  raisedBy: { readonly bits: U64; readonly retired: boolean; readonly value?: U64; readonly kept?: U64 },
+  raisedBy: { readonly bits: U64; readonly retired: boolean; readonly value?: U64; readonly kept?: U64; readonly isIcebp?: true },
 ): Ran {
   const { intercepts } = controls;
   const { retired, value = 0, kept = 0 } = raisedBy;
   const bits = bitsOfBoth(raisedBy.bits, state.pending);
   const met: InsnMet = { ...NOTHING, bits, retired, value };
   const told: DebugRegisters = { ...state.registers, dr6: dr6After(state.registers.dr6, bitsOfBoth(bits, kept)) };
-  if (intercepts.db) {
-    const registers = cpu.exitsBehindDr6 ? told : state.registers;
+  const delivered = { ...told, dr7: withoutBits(told.dr7, DR7_GD) };
+  if (intercepts.db && !raisedBy.isIcebp) {
+    const registers = cpu.exitsBehindDelivery ? delivered : state.registers;
     return { met: { ...met, exit: 'DB' }, next: { ...state, registers, pending: 0 } };
   }
-  const registers = { ...told, dr7: withoutBits(told.dr7, DR7_GD) };
-  const next: GuestDebugState = { ...handlerEntered(state), registers, pending: 0 };
-  // Each delivery raises the next before an instruction of the handler is fetched.
-  return { met: { ...met, ...(nestedHits(registers, controls) === 0 ? { exception: 'DB' as const } : { exit: 'HANG' as const }) }, next };
+  return deliveredDb(controls, state, delivered, met);
+}
+
+/**
+ * What the delivery itself hits raises the next #DB before an instruction of the handler is
+ * fetched. That one exits, if KVM has asked for it: ICEBP alone comes here then.
+ */
+function deliveredDb(controls: InsnControls, state: GuestDebugState, delivered: DebugRegisters, met: InsnMet): Ran {
+  const pending = nestedHits(delivered, controls);
+  const next: GuestDebugState = { ...handlerEntered(state), registers: delivered, pending };
+  if (pending !== 0 && !controls.intercepts.db) return { met: { ...met, exit: 'HANG' }, next: { ...next, pending: 0 } };
+  return { met: { ...met, exception: 'DB', tf: state.flags.tf }, next };
 }
 
 /** Bits of the instruction breakpoints that stop the instruction. */
@@ -196,18 +215,18 @@ const registerNumber = ({ dr }: Move): 0 | 1 | 2 | 3 | 6 | 7 => (dr === 4 ? 6 : 
 
 /** Why a MOV DR is not done, or null: #UD as of decoding, then GD, then its value. */
 function moveStopped(cpu: DebugCpu, controls: InsnControls, state: GuestDebugState, move: Move): Ran | null {
-  if (controls.intercepts.dr && cpu.exitsBeforeGd) return exited('DR', state);
+  if (controls.intercepts.dr && cpu.exitsBeforeGd) return exited(cpu, 'DR', state);
   if (controls.de && (move.dr === 4 || move.dr === 5)) return raised('UD', state, false);
   if (hasBits(state.registers.dr7, DR7_GD)) {
     return debugException(cpu, controls, withoutStep(state), { bits: DR6_BD, retired: false });
   }
   if (move.write && registerNumber(move) >= 6 && !isUpperHalfClear(move.value)) return raised('GP', state, false);
-  return interceptedMove(controls, state, move);
+  return interceptedMove(cpu, controls, state, move);
 }
 
-function interceptedMove({ intercepts: { dr } }: InsnControls, state: GuestDebugState, move: Move): Ran | null {
-  if (dr === 'dr7-by-vc') return registerNumber(move) === 7 ? exited('VC', state) : null;
-  return dr ? exited('DR', state) : null;
+function interceptedMove(cpu: DebugCpu, { intercepts: { dr } }: InsnControls, state: GuestDebugState, move: Move): Ran | null {
+  if (dr === 'dr7-by-vc') return registerNumber(move) === 7 ? exited(cpu, 'VC', state) : null;
+  return dr ? exited(cpu, 'DR', state) : null;
 }
 
 function readRegister({ db, dr6, dr7 }: DebugRegisters, move: Move): U64 {
@@ -252,12 +271,10 @@ function completed(cpu: DebugCpu, controls: InsnControls, before: GuestDebugStat
 
 /** INT1. TF is clear in its handler, and it is not stepped. */
 function icebp(cpu: DebugCpu, controls: InsnControls, before: GuestDebugState): Ran {
-  if (controls.intercepts.db && cpu.exitsOnIcebp) {
-    return debugException(cpu, controls, before, { bits: 0, retired: false });
-  }
+  if (controls.intercepts.db && cpu.exitsOnIcebp) return debugException(cpu, controls, before, { bits: 0, retired: false });
   const next: GuestDebugState = { ...before, flags: { ...before.flags, rf: false }, shadow: null };
   const kept = cpu.icebpKeepsTrapBits ? trapBitsOf(before.registers.dr6) : 0;
-  return debugException(cpu, controls, next, { bits: 0, retired: true, kept });
+  return debugException(cpu, controls, next, { bits: 0, retired: true, kept, isIcebp: true });
 }
 
 /** What an instruction meets, and what it leaves. */
@@ -269,7 +286,8 @@ export function runInsn(cpu: DebugCpu, controls: InsnControls, before: GuestDebu
   const move = moveOf(insn);
   const stopped = move === null ? null : moveStopped(cpu, controls, before, move);
   if (stopped !== null) return stopped;
-  if (insn.kind === 'int3') return controls.intercepts.bp ? exited('BP', before) : raised('BP', before, true);
+  if (insn.kind === 'wrmsr' && controls.intercepts.msr) return exited(cpu, 'MSR', before);
+  if (insn.kind === 'int3') return controls.intercepts.bp ? exited(cpu, 'BP', before) : raised('BP', before, true);
   if (insn.kind === 'icebp') return icebp(cpu, controls, withoutStep(before));
   return completed(cpu, controls, before, insn);
 }

@@ -10,6 +10,7 @@
  */
 import { outgoing } from '../../events/event.ts';
 import type { KvmResumed } from '../../events/guest-debug/kvm-debug.ts';
+import type { FastpathMsr } from '../../events/guest-debug/operations.ts';
 import type { DebuggedInsn, DebugVector, InsnMet } from '../../events/guest-debug/x86-debug.ts';
 import type { GuestOp } from '../../events/program.ts';
 import type { U64 } from '../../events/u64.ts';
@@ -34,6 +35,8 @@ import type { DebugVendor } from './x86-debug-rule.ts';
 interface Raised {
   readonly vector: DebugVector;
   readonly retired: boolean;
+  /** As the delivery has pushed it. */
+  readonly tf: boolean;
 }
 
 type HandlerOfVc = (env: GuestEnv, insn: (v: Vcpu) => DebuggedInsn) => readonly GuestItem[];
@@ -93,7 +96,7 @@ function insnOf(env: GuestEnv, v: Vcpu): DebuggedInsn {
     case 'popf':
       return { kind: 'popf', rip, tf: op.tf };
     case 'wrmsr-fastpath':
-      return { kind: 'plain', rip };
+      return { kind: 'wrmsr', rip };
     default:
       return { kind: op.op, rip };
   }
@@ -112,9 +115,16 @@ const toDr = (v: Vcpu, event: { readonly type: string; readonly [field: string]:
 
 const behind = (rip: U64): U64 => Number(rip) + INSN_BYTES;
 
+const msrOf = (env: GuestEnv, v: Vcpu): FastpathMsr => {
+  const op = opOf(env, v);
+  if (op.op !== 'wrmsr-fastpath') throw new Error(`${op.op} writes no MSR`);
+  return op.msr;
+};
+
 /** The exit that an instruction has met, by the vendor's name. */
-function exitOf(vendor: DebugVendor, v: Vcpu, insn: DebuggedInsn, { exit, bits, retired }: InsnMet) {
+function exitOf(env: GuestEnv, vendor: DebugVendor, v: Vcpu, insn: DebuggedInsn, { exit, bits, retired }: InsnMet) {
   const next = behind(insn.rip);
+  if (exit === 'MSR') return vmexit(v, 'MSR_FASTPATH', { msr: msrOf(env, v), rip: insn.rip, next });
   if (exit === 'DR') {
     const { dr, write, value } = insn.move!;
     const info = { dr, write, value, rip: insn.rip, next };
@@ -136,7 +146,11 @@ const resume: GuestItem = step('resume', {
   answers: {
     'kdb.resumed': ({ skipped, value, exception }, _v, l) => ({
       gone: { skipped, value, exception },
-      raises: exception === null ? undefined : { vector: exception, retired: skipped || l.met?.retired === true },
+      // The #BP that KVM injects for an INT3 is a trap: it comes behind it.
+      raises:
+        exception === null
+          ? undefined
+          : { ...exception, retired: skipped || l.met!.retired || (l.met!.exit === 'BP' && exception.vector === 'BP') },
     }),
   },
 });
@@ -145,15 +159,20 @@ const resume: GuestItem = step('resume', {
  * One instruction until it is done or something is raised: tried, and where KVM was told of it,
  * tried again unless KVM has done it. `vc`: the guest's handler of #VC, where it may come.
  */
-const attempt = (vendor: DebugVendor, insn: (v: Vcpu) => DebuggedInsn, vc: readonly GuestItem[] = []): readonly GuestItem[] => [
+const attempt = (
+  env: GuestEnv,
+  vendor: DebugVendor,
+  insn: (v: Vcpu) => DebuggedInsn,
+  vc: readonly GuestItem[] = [],
+): readonly GuestItem[] => [
   note(() => ({ met: undefined, gone: undefined, raises: undefined })),
   loop(
     step('execute', {
       send: (v) => toDr(v, { type: 'dr.insn?', ...insn(v) }),
       answers: {
-        'dr.met': ({ exit, exception, bits, retired, value }) => ({
-          met: { exit, exception, bits, retired, value },
-          raises: exit === null && exception !== null ? { vector: exception, retired } : undefined,
+        'dr.met': ({ exit, exception, bits, retired, value, tf }) => ({
+          met: { exit, exception, bits, retired, value, tf },
+          raises: exit === null && exception !== null ? { vector: exception, retired, tf } : undefined,
         }),
       },
     }),
@@ -161,24 +180,10 @@ const attempt = (vendor: DebugVendor, insn: (v: Vcpu) => DebuggedInsn, vc: reado
     when(
       [(_v, l) => l.met!.exit === 'HANG', [loop(step('vectoring', { inside: true, idles: true }))]],
       ...(vc.length > 0 ? [[(_v: Vcpu, l: GuestLocals) => l.met!.exit === 'VC', vc] as const] : []),
-      [otherwise, [step('vmexit', { inside: true, send: (v, l) => exitOf(vendor, v, insn(v), l.met!) }), resume]],
+      [otherwise, [step('vmexit', { inside: true, send: (v, l) => exitOf(env, vendor, v, insn(v), l.met!) }), resume]],
     ),
     when([(_v, l) => l.raises !== undefined || l.gone!.skipped || l.met!.retired, [leaveLoop]]),
   ),
-];
-
-/** A WRMSR that exits, and that KVM does. */
-const exitingWrmsr = (env: GuestEnv): readonly GuestItem[] => [
-  note(() => ({ met: undefined, gone: undefined, raises: undefined })),
-  step('WRMSR', {
-    send: (v) => {
-      const op = opOf(env, v);
-      if (op.op !== 'wrmsr-fastpath') throw new Error(`${op.op} writes no MSR`);
-      const { rip } = insnOf(env, v);
-      return vmexit(v, 'MSR_FASTPATH', { msr: op.msr, rip, next: behind(rip) });
-    },
-  }),
-  resume,
 ];
 
 const valueRead = ({ met, gone }: GuestLocals): U64 => (gone?.skipped ? gone.value : (met?.value ?? 0));
@@ -187,13 +192,13 @@ const valueRead = ({ met, gone }: GuestLocals): U64 => (gone?.skipped ? gone.val
 const isNested = (_v: Vcpu, l: GuestLocals): boolean => l.met?.exit === 'DB' && l.raises?.vector === 'DB';
 
 /** The guest's handler: of #DB it reads DR6 and clears it; the others come back at once. */
-const handlerPath = (vendor: DebugVendor): GuestPath => {
+const handlerPath = (env: GuestEnv, vendor: DebugVendor): GuestPath => {
   const move = (name: string, insn: DebuggedInsn): GuestItem =>
     call(
       path(
         name,
         APM,
-        attempt(vendor, () => insn),
+        attempt(env, vendor, () => insn),
       ),
     );
   return path('exc_debug', { source: 'kernel arch/x86/kernel/traps.c, debug_read_clear_dr6(), exc_debug_kernel()', grade: 'read' }, [
@@ -218,7 +223,7 @@ const handlerPath = (vendor: DebugVendor): GuestPath => {
       ],
     ]),
     step('iret', {
-      send: (v) => toDr(v, { type: 'dr.iret', flags: accountOf(v).stacked }),
+      send: (v, l) => toDr(v, { type: 'dr.iret', flags: { tf: l.taken!.tf, rf: accountOf(v).stacked.rf } }),
       set: (v) => ({ debug: returned(accountOf(v)) }),
     }),
   ]);
@@ -228,7 +233,7 @@ const handlerPath = (vendor: DebugVendor): GuestPath => {
 const boundary: GuestItem = step('delivered', {
   ns: 5,
   send: (v) => outgoing(accountOf(v).kvm, { type: 'kdb.resume?' }),
-  answers: { 'kdb.resumed': ({ exception }) => ({ taken: exception === null ? undefined : { vector: exception, retired: true } }) },
+  answers: { 'kdb.resumed': ({ exception }) => ({ taken: exception === null ? undefined : { ...exception, retired: true } }) },
 });
 
 /** #GP and #UD: the guest's handler steps over the instruction. */
@@ -236,16 +241,15 @@ const isFault = (l: GuestLocals): boolean => l.taken?.vector === 'GP' || l.taken
 
 function insnPath(env: GuestEnv, vendor: DebugVendor, name: string, injects: boolean): GuestPath {
   const insn = (v: Vcpu): DebuggedInsn => insnOf(env, v);
-  const handle = call(handlerPath(vendor));
+  const handle = call(handlerPath(env, vendor));
   return path(
     name,
     APM,
     [
       ...(injects ? [call(path('boundary', APM, [boundary, when([(_v: Vcpu, l: GuestLocals) => l.taken !== undefined, [handle]])]))] : []),
       loop(
-        ...(name === 'wrmsr_fastpath'
-          ? exitingWrmsr(env)
-          : attempt(vendor, insn, name.startsWith('mov_') ? env.parts.flatMap(({ debugVc }) => debugVc?.(env, insn) ?? []) : [])),
+        note(() => ({ taken: undefined })),
+        ...attempt(env, vendor, insn, name.startsWith('mov_') ? env.parts.flatMap(({ debugVc }) => debugVc?.(env, insn) ?? []) : []),
         when([(_v, l) => l.raises === undefined, [leaveLoop]]),
         step('exception', {
           set: (v, l) => ({ debug: raised(accountOf(v), vendor, insn(v), l.raises!.vector) }),
@@ -255,8 +259,13 @@ function insnPath(env: GuestEnv, vendor: DebugVendor, name: string, injects: boo
         when([(_v, l) => isFault(l) || l.taken!.retired, [leaveLoop]]),
       ),
       when([
-        (_v, l) => l.raises === undefined && l.taken === undefined,
-        [step('retire', { ns: 5, set: (v, l) => ({ debug: done(accountOf(v), vendor, insn(v), valueRead(l)) }) })],
+        (_v, l) => l.taken === undefined,
+        [
+          step('retire', {
+            ns: 5,
+            set: (v, l) => ({ debug: done(accountOf(v), vendor, insn(v), { value: valueRead(l), skipped: l.gone?.skipped === true }) }),
+          }),
+        ],
       ]),
     ],
     { locals: ['met', 'gone', 'raises', 'taken'] },

@@ -63,7 +63,7 @@ declare module './slots.ts' {
 export interface Fastpath {
   readonly items: (env: HostEnv) => readonly HostItem[];
   /** EXIT_FASTPATH_REENTER_GUEST; else EXIT_FASTPATH_EXIT_HANDLED, or user space sees it. */
-  readonly reenters: (l: HostLocals) => boolean;
+  readonly reenters: (t: HostThread, l: HostLocals) => boolean;
 }
 
 /**
@@ -76,7 +76,7 @@ const fastpathLoop = (env: HostEnv, run: HostItem): readonly HostItem[] => {
   const again = path('reenter_guest', X86('vcpu_enter_guest(), EXIT_FASTPATH_REENTER_GUEST'), [call(exitRequest(env))]);
   const cases = handlers.map(([reason, { items, reenters }]) => {
     const isIt = (_t: HostThread, l: HostLocals): boolean => l.exit?.reason === reason;
-    const goesOn = (_t: HostThread, l: HostLocals): boolean => !reenters(l);
+    const goesOn = (t: HostThread, l: HostLocals): boolean => !reenters(t, l);
     return [isIt, [...items(env), when([goesOn, [leaveLoop]])]] as const;
   });
   const isPending = (_t: HostThread, l: HostLocals): boolean => l.pending === true;

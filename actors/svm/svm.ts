@@ -62,5 +62,5 @@ export const svmVendor: Vendor = {
     emulates: true,
   },
   parts: { requests: x86Vendor.requests, exits: { ...x86Vendor.exits, VMGEXIT: handleVmgexit } },
-  keyed: ['nae', 'fastpath'],
+  keyed: ['fastpath', 'nae'],
 };

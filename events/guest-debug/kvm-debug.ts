@@ -81,7 +81,13 @@ export interface KvmResumed {
   /** Of a MOV from a debug register that KVM has done; else 0. */
   readonly value: U64;
   /** What an entry has delivered: the oldest that the guest has not been told of. */
-  readonly exception: DebugVector | null;
+  readonly exception: DeliveredException | null;
+}
+
+/** An exception that an entry has delivered, and TF of the RFLAGS that this pushed. */
+export interface DeliveredException {
+  readonly vector: DebugVector;
+  readonly tf: boolean;
 }
 
 /** What a vCPU's guest hears. */
@@ -120,7 +126,7 @@ declare module '../kvm.ts' {
     readonly EXCP_DB: DbExit;
     readonly EXCP_BP: { readonly rip: U64 };
     readonly DR_ACCESS: DrExit;
-    /** A write that handle_fastpath_set_msr_irqoff() takes. */
+    /** SVM_EXIT_MSR, EXIT_REASON_MSR_FASTPATH: a write that handle_fastpath_set_msr_irqoff() looks at. */
     readonly MSR_FASTPATH: { readonly msr: FastpathMsr; readonly rip: U64; readonly next: U64 };
   }
 }

@@ -3,7 +3,6 @@
  * by definition.
  */
 import { DEADLOCK } from '../../sim/end.ts';
-import { register } from '../../sim/host/registry.ts';
 import { topologyOf } from '../../sim/host/topology.ts';
 import { Prng } from '../../sim/prng.ts';
 import { always, eventually, leavesEach, type Property, sometimes } from '../../sim/property.ts';
@@ -11,7 +10,7 @@ import type { ResolvedScenario } from '../../sim/scenario/types.ts';
 import type { WorldView } from '../../sim/view.ts';
 import { Naive } from '../sim/explore/naive.ts';
 import { NaiveDead, naiveEnds } from '../sim/explore/naive-dead.ts';
-import { toy } from '../sim/explore/toy.ts';
+import { makeKnown, toy } from '../sim/explore/toy.ts';
 import { type EveryRun, everyRun } from './every-run.ts';
 import { randomTopology, STATES } from './random-topology.ts';
 
@@ -40,7 +39,7 @@ const properties: readonly Property[] = STATES.flatMap((node) => [
     sometimes(`random.once-${node}${other}`, { ...EVIDENCE, check: both(node, other) }),
   ]),
 ]);
-register({ name: 'random', arches: [], properties });
+makeKnown(properties);
 
 const NONE = { always: [], sometimes: [], eventually: [] };
 

@@ -61,6 +61,42 @@ const PROGRAMS: readonly (readonly [what: string, guest: readonly string[], exce
     ['mov-to-dr: { dr: 3, value: 0x7000 }', 'wrmsr-fastpath: { msr: x2apic-icr }', 'mov-from-dr: { dr: 3 }'],
     0,
   ],
+  [
+    'breakpoints at two instructions in a row',
+    [
+      'mov-to-dr: { dr: 0, value: 0x4000 }',
+      'mov-to-dr: { dr: 1, value: 0x4003 }',
+      'mov-to-dr: { dr: 7, value: 0x405 }',
+      'insn: { at: 0x4000 }',
+      'insn: { at: 0x4003 }',
+    ],
+    2,
+  ],
+  [
+    'general detect, behind which it writes and reads back',
+    [`mov-to-dr: { dr: 7, value: ${DR7.gd} }`, 'mov-to-dr: { dr: 0, value: 0x5000 }', 'mov-from-dr: { dr: 0 }'],
+    1,
+  ],
+  [
+    'a breakpoint at a MOV DR',
+    [
+      'mov-to-dr: { dr: 0, value: 0x4000 }',
+      `mov-to-dr: { dr: 7, value: ${DR7.code} }`,
+      'mov-to-dr: { at: 0x4000, dr: 2, value: 0x7000 }',
+      'mov-from-dr: { dr: 2 }',
+    ],
+    1,
+  ],
+  [
+    'a breakpoint at a WRMSR',
+    [
+      'mov-to-dr: { dr: 0, value: 0x4000 }',
+      `mov-to-dr: { dr: 7, value: ${DR7.code} }`,
+      'wrmsr-fastpath: { at: 0x4000, msr: tsc-deadline }',
+      'insn: {}',
+    ],
+    1,
+  ],
   ['ICEBP', ['icebp: {}'], 1],
   ['INT3', ['int3: {}'], 1],
   ['DR4 and DR5, which are DR6 and DR7', ['mov-to-dr: { dr: 5, value: 0x400 }', 'mov-from-dr: { dr: 7 }', 'mov-from-dr: { dr: 4 }'], 0],
@@ -100,6 +136,18 @@ describe.each(VENDORS)('a debugger in user space, on %s', (vendor) => {
     expect(accountIn(run).taken).toBe(0);
   });
 
+  it('goes on stepping behind a handler of the guest', () => {
+    const run = ran({ vendor, guest: asOps(['int3: {}', 'insn: {}', 'insn: {}']), debug: 'step: true', always: [] });
+    expect(run.end.ended).toBe('done');
+    expect(kvmIn(run).run).toMatchObject({ exception: 'DB' });
+    expect(run.delivered('kdb.exit?')).toHaveLength(2);
+  });
+
+  it('steps over general detect', () => {
+    const guest = asOps([`mov-to-dr: { dr: 7, value: ${DR7.gd} }`, 'mov-from-dr: { dr: 0 }', 'insn: {}']);
+    expect(ran({ vendor, guest, debug: 'step: true', always: [] }).end.ended).toBe('done');
+  });
+
   it('is told of its breakpoint, which it takes away', () => {
     const run = ran({ vendor, guest: insns, debug: `hw: true, dr0: 0x4000, dr7: ${DR7.code}` });
     expect(kvmIn(run).run).toMatchObject({ exception: 'DB', rip: 0x4000 });
@@ -123,6 +171,7 @@ describe.each(VENDORS)('a debugger in user space, on %s', (vendor) => {
     const run = ran({ vendor, guest: asOps(['int3: {}', 'insn: {}']), debug: 'sw: true, known: false', always: [] });
     expect(run.end.ended).toBe('done');
     expect(kvmIn(run).guestDebug).toEqual([]);
+    expect(accountIn(run).taken).toBe(1);
   });
 
   it('stops the guest from arming the CPU: its MOV DR are KVM’s, and it reads back what it wrote', () => {

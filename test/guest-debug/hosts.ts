@@ -28,12 +28,19 @@ export interface Host {
   readonly beside?: boolean;
   /** The VMM runs its vCPU again, and a debugger's thread does this meanwhile. */
   readonly attaches?: string;
+  /** Operations of a thread of perf, and of the VMM's thread behind KVM_RUN. */
+  readonly perf?: readonly string[];
+  readonly behind?: readonly string[];
   readonly always?: readonly string[];
+  readonly sometimes?: readonly string[];
   readonly mutant?: string;
 }
 
+const SOMETIMES = ['debug.guest-has-registers', 'debug.user-space-sees'] as const;
+
 export function debugHost(host: Host): ResolvedScenario {
   const { vendor, guest, debug, kernel = '6.12', cpus = 1, preemption = 'none', beside = false, attaches, always = ALWAYS } = host;
+  const { perf, behind = [], sometimes = SOMETIMES } = host;
   const setDebug = debug === undefined ? '' : `{ KVM_SET_GUEST_DEBUG: { vcpu: vm0/0, ${debug} } }, `;
   const attacher = attaches === undefined ? '' : `, [{ tgkill: { vcpu: vm0/0 } }, { KVM_SET_GUEST_DEBUG: { vcpu: vm0/0, ${attaches} } }]`;
   const text = [
@@ -42,9 +49,10 @@ export function debugHost(host: Host): ResolvedScenario {
     `host: { arch: ${vendor === 'svm' ? 'amd' : 'intel'}, cpus: ${cpus}, preemption: ${preemption}, kernel: "${kernel}" }`,
     `vms: { vm0: { type: ${vendor}, vcpus: [[${guest.join(', ')}]] } }`,
     'processes:',
-    `  qemu0: { threads: [[${setDebug}{ KVM_RUN: { vcpu: vm0/0${attaches === undefined ? '' : ', reenter: true'} } }]${attacher}] }`,
+    `  qemu0: { threads: [[${setDebug}{ KVM_RUN: { vcpu: vm0/0${attaches === undefined ? '' : ', reenter: true'} } }${behind.map((op) => `, { ${op} }`).join('')}]${attacher}] }`,
+    ...(perf === undefined ? [] : [`  perf: { threads: [[${perf.map((op) => `{ ${op} }`).join(', ')}]] }`]),
     ...(beside ? ['  other: { threads: [[{ compute: {} }]] }'] : []),
-    `properties: { always: [${always.join(', ')}], sometimes: [debug.guest-has-registers, debug.user-space-sees] }`,
+    `properties: { always: [${always.join(', ')}], sometimes: [${sometimes.join(', ')}] }`,
   ].join('\n');
   const scenario = resolved(loadScenario(text, 'debug-host.yaml', KNOWN));
   return host.mutant === undefined ? scenario : { ...scenario, mutant: host.mutant };

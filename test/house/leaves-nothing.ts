@@ -1,6 +1,6 @@
 /**
- * Checks that each test file of `unit` leaves the process as it found it: the next file runs in the
- * same one.
+ * Checks that each test file of `unit` and `model` leaves the process as it found it: the next file
+ * runs in the same one.
  */
 import { beforeAll, expect } from 'vitest';
 import { mechanisms } from '../../sim/host/registry.ts';

@@ -35,13 +35,18 @@ const CROWDS: readonly [Partial<HostOptions>, 'direct' | 'pending'][] = [
   [{ 'kvm.rmpFault': 'panic-sigbus', 'kvm.mapLock': 'user' }, 'pending'],
 ];
 const shippedWorlds = SHIPPED.map(({ name, variant }) => [`${name} ${variant}`, shipped(name, variant)] as const);
-/** Guests that debug, and debuggers in user space. */
+/** Guests that debug, debuggers in user space, and perf beside them. */
 const DEBUGGED = VENDORS.flatMap((vendor) => {
-  const guest = ['{ mov-to-dr: { dr: 0, value: 0x5000 } }', '{ int3: {} }', '{ icebp: {} }'];
+  const guest = ['{ mov-to-dr: { dr: 0, value: 0x5000 } }', '{ int3: {} }', '{ icebp: {} }', '{ wrmsr-fastpath: { msr: tsc-deadline } }'];
   const host = { vendor, guest, cpus: 2, preemption: 'full', beside: true } as const;
   return [
     [`debugs itself on ${vendor}`, debugHost(host)] as const,
     [`is debugged on ${vendor}`, debugHost({ ...host, debug: 'sw: true' })] as const,
+    [`is attached to on ${vendor}`, debugHost({ ...host, attaches: 'sw: true' })] as const,
+    [
+      `runs beside perf on ${vendor}`,
+      debugHost({ ...host, perf: ['perf-breakpoint: { address: 0 }', 'touch-address: { address: 0 }', 'perf-remove: {}'] }),
+    ] as const,
   ];
 });
 const worlds: readonly (readonly [string, ResolvedScenario])[] = [

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { verifyJournal } from '../../replay/integrity.ts';
 import { openJournal } from '../../replay/open.ts';
+import { PartFile } from '../../replay/part-file.ts';
 import { reopenJournal } from '../../replay/recover.ts';
 import { memorySource } from '../../replay/source.ts';
 import { JournalWriter } from '../../replay/writer.ts';
@@ -9,6 +10,33 @@ import { MemoryFiles } from './memory-files.ts';
 import { END, SyntheticRun, syntheticJournal } from './synthetic.ts';
 
 const PATH = 'runs/a.wsj';
+
+/** How many records a file shows after each call that changes it. */
+class WatchedFiles extends MemoryFiles {
+  readonly shown: number[] = [];
+  readonly #path: string;
+
+  constructor(path: string) {
+    super();
+    this.#path = path;
+  }
+
+  #look(): void {
+    const content = this.contents.get(this.#path);
+    if (content && content.length > 0) this.shown.push(openJournal(memorySource(content)).records);
+  }
+
+  override write(...call: Parameters<MemoryFiles['write']>): number {
+    const count = super.write(...call);
+    this.#look();
+    return count;
+  }
+
+  override truncate(...call: Parameters<MemoryFiles['truncate']>): void {
+    super.truncate(...call);
+    this.#look();
+  }
+}
 
 describe('a file that is followed', () => {
   const partOf = (files: MemoryFiles) => openJournal(memorySource(files.contents.get(`${PATH}.part`)!));
@@ -34,6 +62,25 @@ describe('a file that is followed', () => {
       writer.seal(END);
       expect(files.contents.get(PATH)).toEqual(content);
       expect([...shown.recordsFrom()]).toEqual([...openJournal(memorySource(content)).recordsFrom()]);
+    }
+  });
+
+  it('shows between any two calls of its writer no less than before', () => {
+    for (const rounds of [1, 3]) {
+      const files = new WatchedFiles(`${PATH}.part`);
+      const run = new SyntheticRun();
+      const writer = JournalWriter.open({ path: PATH, files }, run.start, { mode: 'buffered', checkpointEvery: 100 });
+      run.steps(
+        400,
+        (block) => {
+          writer.block(block, run.names);
+          if (writer.records % rounds === 0) writer.flush();
+        },
+        1,
+      );
+      writer.seal(END);
+      expect(files.shown).toEqual(files.shown.toSorted((a, b) => a - b));
+      expect(new Set(files.shown).size).toBeGreaterThan(100);
     }
   });
 
@@ -76,10 +123,42 @@ describe('a file that is followed', () => {
     };
     const clean = new MemoryFiles();
     write(clean);
-    expect(clean.calls.filter((call) => call === 'truncate').length).toBe(4);
+    expect(clean.calls.filter((call) => call === 'write').length).toBeGreaterThan(4);
     for (let at = 0; at < clean.calls.indexOf('rename'); at++) {
       const files = new MemoryFiles({ at, code });
       expect(() => write(files), `${clean.calls[at]} ${at}`).toThrow(code);
+      expect([...files.contents.keys()], `${clean.calls[at]} ${at}`).toEqual([]);
+    }
+  });
+
+  it('has nothing of a longer draft behind what took its place, and is gone when any call for that fails', () => {
+    const bytes = (byte: number, count: number): Uint8Array => new Uint8Array(count).fill(byte);
+    const write = (files: MemoryFiles): string[] => {
+      const shown: string[] = [];
+      const file = PartFile.create({ path: PATH, files });
+      for (const [kind, byte, count] of [
+        ['draft', 1, 5],
+        ['draft', 2, 3],
+        ['draft', 3, 4],
+        ['append', 4, 2],
+        ['draft', 5, 2],
+        ['append', 6, 1],
+      ] as const) {
+        file[kind](bytes(byte, count));
+        file.flush();
+        shown.push(files.contents.get(`${PATH}.part`)!.join(''));
+      }
+      file.draft(bytes(7, 1));
+      file.commit();
+      return [...shown, files.contents.get(PATH)!.join('')];
+    };
+    const clean = new MemoryFiles();
+    expect(write(clean)).toEqual(['11111', '222', '3333', '44', '4455', '446', '446']);
+    const until = clean.calls.indexOf('rename');
+    expect(until).toBe(13);
+    for (let at = 0; at < until; at++) {
+      const files = new MemoryFiles({ at, code: 'EIO' });
+      expect(() => write(files), `${clean.calls[at]} ${at}`).toThrow('EIO');
       expect([...files.contents.keys()], `${clean.calls[at]} ${at}`).toEqual([]);
     }
   });

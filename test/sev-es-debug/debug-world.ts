@@ -14,6 +14,8 @@ export const WRITE8 = 0x9_0401;
 export const toDr = (dr: 0 | 1 | 7, value: number): GuestStep => ({ 'mov-to-dr': { dr, value } });
 export const fromDr = (dr: 0 | 7): GuestStep => ({ 'mov-from-dr': { dr } });
 export const WATCHED: readonly GuestStep[] = [toDr(0, 0x5000), toDr(7, WRITE8), { insn: { writes: 0x5000 } }];
+/** Single-step: no debug register is needed for it. */
+export const STEPS: readonly GuestStep[] = [{ popf: { tf: true } }, { insn: {} }, { popf: { tf: false } }];
 export const TAR: readonly GuestStep[] = [toDr(0, DB_STACK), toDr(7, WRITE8), { icebp: {} }];
 export const HALTS: readonly GuestStep[] = [{ hlt: {} }];
 export const FEATURES = ['sev', 'sev-es', 'sev-snp', 'debug-swap'] as const;

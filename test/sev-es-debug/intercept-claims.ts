@@ -113,7 +113,7 @@ const intercepts: readonly Claim[] = [
     shows: [keeps(VC, 'db-intercept-kept', COMES, 'sev-es-db-dropped')],
     mutants: ['sev-es-db-dropped'],
     check: (mutant) => {
-      assert.equal(w.account([{ icebp: {} }], { swaps: false, mutant }).taken, 1);
+      assert.equal(w.account(w.STEPS, { swaps: false, mutant }).taken, 2);
     },
   },
   {
@@ -124,8 +124,8 @@ const intercepts: readonly Claim[] = [
     mutants: ['sev-es-drops-db-intercept', 'sev-es-keeps-db-intercept'],
     why: 'the guest sees the same either way: how often KVM was told shows it',
     check: (mutant) => {
-      const dbExits = (swaps: boolean) => w.run([{ icebp: {} }], { swaps, mutant }).delivered('kdb.db').length;
-      assert.deepEqual([dbExits(false), dbExits(true)], [1, 0]);
+      const dbExits = (swaps: boolean) => w.run(w.STEPS, { swaps, mutant }).delivered('kdb.db').length;
+      assert.deepEqual([dbExits(false), dbExits(true)], [2, 0]);
     },
   },
   {

@@ -21,6 +21,7 @@ import { resolveScenario } from '../../sim/scenario/resolve.ts';
 import type { ResolvedScenario, Scenario } from '../../sim/scenario/types.ts';
 import type { BlockSink, Sequencer } from '../../sim/sequencer.ts';
 import { type ChooserSpec, chooserOf, type EngineName, runStartOf } from '../../sim/session.ts';
+import type { Topology } from '../../sim/store.ts';
 import { WorldView } from '../../sim/view.ts';
 
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -31,7 +32,13 @@ export const KNOWN = knownProperties();
 export const resolved = (scenario: Scenario, variant?: string, set: Readonly<Record<string, string>> = {}): ResolvedScenario =>
   resolveScenario(scenario, { ...(variant !== undefined && { variant }), set, knownProperties: KNOWN });
 
-export const source = (name: string): Scenario => loadScenario(readFileSync(shippedPath(name), 'utf8'), `${name}.yaml`, KNOWN);
+const sources = new Map<string, Scenario>();
+/** A shipped scenario as its file has it. Each file is read once. */
+export function source(name: string): Scenario {
+  const scenario = sources.get(name) ?? loadScenario(readFileSync(shippedPath(name), 'utf8'), `${name}.yaml`, KNOWN);
+  sources.set(name, scenario);
+  return scenario;
+}
 
 export const shippedNames: readonly string[] = namesOfShipped();
 
@@ -59,8 +66,8 @@ export interface Played {
   delivered(type: string): readonly JournalRecord[];
 }
 
-export const engineOf = (scenario: ResolvedScenario, name: EngineName): ActorEngine =>
-  name === 'live' ? new LiveEngine(topologyOf(scenario)) : new MemoEngine(topologyOf(scenario));
+export const engineOf = (scenario: ResolvedScenario, name: EngineName, topology: Topology = topologyOf(scenario)): ActorEngine =>
+  name === 'live' ? new LiveEngine(topology) : new MemoEngine(topology);
 
 /**
  * No run of a test is near this: what goes on for longer waits for something that never happens.
@@ -120,7 +127,7 @@ export function journalOf(
 ): { readonly bytes: Uint8Array; readonly run: Run } {
   const chooser = isSpec(how) ? chooserOf(how) : how;
   const seed = isSpec(how) && 'seed' in how ? how.seed : 0;
-  const start = runStartOf(scenario, topologyOf(scenario), { chooser: chooser.name, seed, schedule: '' });
+  const start = runStartOf(scenario, engine.topology, { chooser: chooser.name, seed, schedule: '' });
   const writer = JournalWriter.open(null, start, { mode: 'memory' });
   const run = new Run({ scenario, engine, chooser, sink: (block, names) => writer.block(block, names) });
   if ('look' in chooser) (chooser as Looking).look(run.sequencer);

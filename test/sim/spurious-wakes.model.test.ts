@@ -13,7 +13,7 @@ import { knownProperties } from '../../sim/properties/index.ts';
 import { loadScenario } from '../../sim/scenario/load.ts';
 import type { ResolvedScenario } from '../../sim/scenario/types.ts';
 import { projectFiles, textOf } from '../house/source.ts';
-import { microSteps, play, resolved, seeds, shipped } from './play.ts';
+import { engineOf, microSteps, play, resolved, seeds, shipped } from './play.ts';
 
 const text = (name: string, ...lines: readonly string[]): ResolvedScenario =>
   resolved(loadScenario([`name: ${name}`, 'summary: A wait', ...lines].join('\n'), `${name}.yaml`, knownProperties()));
@@ -185,7 +185,8 @@ describe('a vCPU in its HLT', () => {
     'vms: { vm0: { type: vmx, vcpus: [[{ hlt: {} }, { rdmsr-test-ctrl: {} }], [{ split-lock: { cpl: 3 } }, { split-lock: { cpl: 3 } }]] } }',
     'processes: { a: { threads: [[{ KVM_RUN: { vcpu: vm0/0 } }], [{ KVM_RUN: { vcpu: vm0/1 } }]] } }',
   );
-  const runs = seeds(20).map((seed) => play(scenario, seed, undefined, ({ sequencer }) => sequencer.step >= 1200));
+  const engine = engineOf(scenario, 'memo');
+  const runs = seeds(20).map((seed) => play(scenario, seed, engine, ({ sequencer }) => sequencer.step >= 1200));
   const pathsOf = (run: (typeof runs)[number]) => microSteps(run, 'thread:a/vcpu0');
 
   it('is still halted when a signal has ended KVM_RUN and user space calls it again', () => {

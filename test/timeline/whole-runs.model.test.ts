@@ -1,10 +1,11 @@
 /** The timelines of whole runs: totals against the records, and runs that do not end. */
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import type { JournalRecord } from '../../events/journal.ts';
 import { findPoint } from '../../replay/points.ts';
+import type { Journal } from '../../replay/reader.ts';
 import { Projector, project } from '../../timeline/project.ts';
 import { recordingOf } from '../../timeline/recording.ts';
-import { engineOf, journalOf, SHIPPED, shipped } from '../sim/play.ts';
+import { engineOf, journalOf, SHIPPED, seeds, shipped } from '../sim/play.ts';
 import { factsOf } from './facts.ts';
 import { DONE, Handmade, open } from './handmade.ts';
 import { drawingOf } from './slices.ts';
@@ -17,10 +18,18 @@ const ACTORS = [
   { id: THREAD, kind: 'hostThread' },
 ];
 
+/** Of the run that is tested, by seed. */
+const journals = new Map<number, Journal>();
+
 describe.each(SHIPPED)('a run of $name, $variant', ({ name, variant }) => {
-  it.each([1, 2])('shows every step, micro-step, arrow and switch of seed %i', (seed) => {
+  beforeAll(() => {
     const scenario = shipped(name, variant);
-    const journal = open(journalOf(scenario, { name: 'random-uniform', seed }, engineOf(scenario, 'memo')).bytes);
+    const engine = engineOf(scenario, 'memo');
+    for (const spec of seeds(2)) journals.set(spec.seed, open(journalOf(scenario, spec, engine).bytes));
+  });
+
+  it.each([1, 2])('shows every step, micro-step, arrow and switch of seed %i', (seed) => {
+    const journal = journals.get(seed)!;
     const facts = factsOf(journal);
     const events = [...project(recordingOf(journal))];
     const drawing = drawingOf(events);
@@ -38,8 +47,7 @@ describe.each(SHIPPED)('a run of $name, $variant', ({ name, variant }) => {
   });
 
   it('names every micro-step by a point that finds its step', () => {
-    const scenario = shipped(name, variant);
-    const journal = open(journalOf(scenario, { name: 'random-uniform', seed: 1 }, engineOf(scenario, 'memo')).bytes);
+    const journal = journals.get(1)!;
     const shown = [...project(recordingOf(journal))].flatMap((e) => (e.kind === 'begin' && e.args?.point !== undefined ? [e.args] : []));
     expect(new Set(shown.map(({ point, step }) => `${step} ${point}`)).size).toBe(new Set(shown.map(({ point }) => point)).size);
     // Each lookup reads the journal once.

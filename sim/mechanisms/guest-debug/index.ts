@@ -10,6 +10,7 @@ import { hbpOf, hostBreakpointsDesign, hostBreakpointsMachine } from '../../../a
 import { hostBreakpointOperations } from '../../../actors/guest-debug/perf-breakpoint.ts';
 import { kdbOf, vcpuDebugMachine } from '../../../actors/guest-debug/vcpu-debug.ts';
 import { vcpuDebugDesign } from '../../../actors/guest-debug/vcpu-debug-state.ts';
+import type { DebugVendor } from '../../../actors/guest-debug/x86-debug-rule.ts';
 import { x86GuestParts } from '../../../actors/guest-debug/x86-guest.ts';
 import type { ActorId } from '../../../events/event.ts';
 import { HOST_BREAKPOINT_EVENTS } from '../../../events/guest-debug/host-breakpoints.ts';
@@ -20,13 +21,14 @@ import type { ResolvedScenario } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
 import { notDebugged, notWatched } from './checks.ts';
 import type { EncryptedGuests } from './encrypted.ts';
+import { HOST_BREAKPOINT_MUTANTS } from './host-mutants.ts';
 import { hostBreakpointProperties } from './host-properties.ts';
-import { guestDebugMutants } from './mutants.ts';
+import { GUEST_DEBUG_MUTANTS } from './mutants.ts';
 import { GUEST_DEBUG_GUEST_OPERATIONS, GUEST_DEBUG_HOST_OPERATIONS } from './operations.ts';
 import { guestDebugProperties } from './properties.ts';
 
 const cpusOf = ({ host }: ResolvedScenario): readonly ActorId[] => Array.from({ length: host.cpus }, (_, cpu) => `pcpu:${cpu}`);
-const vendorOf = ({ host }: ResolvedScenario): 'svm' | 'vmx' => (host.arch === 'amd' ? 'svm' : 'vmx');
+const vendorOf = ({ host }: ResolvedScenario): DebugVendor => (host.arch === 'amd' ? 'svm' : 'vmx');
 
 /** A feature of CPUs: CPUID Fn8000_0021 EAX bit 0. */
 export const NO_NESTED_DATA_BP = 'no-nested-data-bp';
@@ -49,15 +51,17 @@ const requestsOf = ({ processes }: ResolvedScenario) =>
     threads.flatMap(({ program }) => program.ops.flatMap((op) => (op.op === 'KVM_SET_GUEST_DEBUG' ? [op] : []))),
   );
 
-const debuggerOf = (scenario: ResolvedScenario): 'knows' | 'does-not' | null => {
+/** By vCPU: one request that does not know is enough. */
+const debuggersOf = (scenario: ResolvedScenario): ReadonlyMap<ActorId, boolean> => {
+  const idOf = ({ vm, vcpu }: { readonly vm: string; readonly vcpu: number }): ActorId => `vcpu:${vm}/${vcpu}`;
   const requests = requestsOf(scenario);
-  if (requests.length === 0) return null;
-  return requests.every(({ known }) => known !== false) ? 'knows' : 'does-not';
+  const unknown = new Set(requests.filter(({ known }) => known === false).map(idOf));
+  return new Map(requests.map((request) => [idOf(request), !unknown.has(idOf(request))]));
 };
 
 /** Whether user space injects exceptions, of its own or of the guest's. */
 const injects = (scenario: ResolvedScenario): boolean =>
-  debuggerOf(scenario) === 'does-not' || requestsOf(scenario).some((op) => 'injectDb' in op || 'injectBp' in op);
+  requestsOf(scenario).some(({ known, injectDb, injectBp }) => known === false || injectDb !== undefined || injectBp !== undefined);
 
 /** The debug registers of each CPU, KVM's half of each vCPU, and the host's breakpoints. */
 const actors = (scenario: ResolvedScenario, encrypted: EncryptedGuests): readonly ActorSpec[] =>
@@ -79,11 +83,17 @@ export const guestDebug = (encrypted: EncryptedGuests): Mechanism => ({
   guestOperations: GUEST_DEBUG_GUEST_OPERATIONS,
   hostOperations: GUEST_DEBUG_HOST_OPERATIONS,
   properties: [...guestDebugProperties, ...hostBreakpointProperties],
-  mutants: guestDebugMutants,
   structureChecks: (structure) => [...notDebugged(structure, encrypted), ...notWatched(structure)],
   catalogue: { ...CPU_DEBUG_EVENTS, ...KVM_DEBUG_EVENTS, ...HOST_BREAKPOINT_EVENTS },
   host: (scenario) => (armsHost(scenario) ? { operations: hostBreakpointOperations(scenario.host.cpus) } : {}),
-  kvm: (scenario) => (debugs(scenario) ? debugKvm(vendorOf(scenario), debuggerOf(scenario), armsHost(scenario)) : {}),
+  kvm: (scenario) =>
+    debugs(scenario)
+      ? debugKvm({
+          design: vcpuDebugDesign(vendorOf(scenario), scenario.host.kernel),
+          debuggers: debuggersOf(scenario),
+          hostArms: armsHost(scenario),
+        })
+      : {},
   guest: (scenario) => (debugs(scenario) ? x86GuestParts(vendorOf(scenario), injects(scenario)) : {}),
   actors: (scenario) => actors(scenario, encrypted),
   perCpu: ['cpuDebugRegisters', 'hostBreakpoints'],
@@ -98,5 +108,6 @@ export const guestDebug = (encrypted: EncryptedGuests): Mechanism => ({
           ...(armsHost(scenario) && { hostBreakpoints: hostBreakpointsMachine(hostBreakpointsDesign(scenario.host.kernel)) }),
         }
       : {},
+  mutants: { ...GUEST_DEBUG_MUTANTS, ...HOST_BREAKPOINT_MUTANTS },
   vcpu: (scenario, vm, vcpu) => (debugs(scenario) ? { debug: accountOfStart(kdbOf(`vcpu:${vm.id}/${vcpu}`)) } : {}),
 });

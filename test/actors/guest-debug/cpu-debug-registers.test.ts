@@ -122,7 +122,7 @@ describe.each(VENDORS)('the debug registers of a CPU with %s', (vendor) => {
   it('answer an instruction with what it met, and keep what it leaves', () => {
     const guest = start(vendor).after(GUEST_DB, enter(vendor, {}, CODE_AND_WRITE));
     const fault = guest.when(NOP);
-    const met = { type: 'dr.met', exit: null, exception: 'DB', bits: 1, retired: false, value: 0 };
+    const met = { type: 'dr.met', exit: null, exception: 'DB', bits: 1, retired: false, value: 0, tf: false };
     expect(fault.sent).toEqual([{ to: from, event: met }]);
     const again = fault.and.after({ type: 'dr.iret', flags: { tf: false, rf: true }, from }).when(NOP);
     expect(again.sent[0]!.event).toEqual({ ...met, exception: null, bits: 0, retired: true });

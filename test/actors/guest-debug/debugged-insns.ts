@@ -13,9 +13,9 @@ import type { U64 } from '../../../events/u64.ts';
 
 export const VENDORS: readonly DebugVendor[] = ['svm', 'vmx'];
 export const NONE: InsnControls = { intercepts: { dr: false, db: false, bp: false }, de: false };
-export const ask = (...which: readonly ('dr' | 'db' | 'bp')[]): InsnControls => ({
+export const ask = (...which: readonly ('dr' | 'db' | 'bp' | 'msr')[]): InsnControls => ({
   ...NONE,
-  intercepts: { dr: which.includes('dr'), db: which.includes('db'), bp: which.includes('bp') },
+  intercepts: { dr: which.includes('dr'), db: which.includes('db'), bp: which.includes('bp'), msr: which.includes('msr') },
 });
 
 export const CODE = 0x1000;

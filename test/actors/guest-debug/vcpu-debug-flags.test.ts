@@ -6,7 +6,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { vcpuDebugDesign } from '../../../actors/guest-debug/vcpu-debug-state.ts';
-import type { BreakpointAddresses, X86GuestDebugFlag } from '../../../events/guest-debug/x86-debug.ts';
+import type { BreakpointAddresses, DebugExit, X86GuestDebugFlag } from '../../../events/guest-debug/x86-debug.ts';
 import { Rig } from './vcpu-rig.ts';
 
 /** Bits of struct kvm_guest_debug.control. @see kernel arch/x86/include/uapi/asm/kvm.h */
@@ -133,14 +133,18 @@ describe.each(['svm', 'vmx'] as const)('KVM_SET_GUEST_DEBUG on %s', (vendor) => 
   it('brings #DB to user space with SINGLESTEP or USE_HW_BP, and to the guest otherwise', () => {
     for (const flags of COMBINATIONS) {
       const debug = expectedOf(controlOf(flags)).guestDebug;
-      const { exit, exception } = running(vendor, flags).run({ kind: 'icebp' });
+      const rig = running(vendor, flags);
+      rig.leave();
+      rig.tell({ type: 'kdb.db', bits: 1, icebp: false, rip: 0x1000, next: 0x1003 });
+      const { exit, queued } = rig.tell({ type: 'kdb.exit?' }) as unknown as { exit: DebugExit | null; queued: boolean };
       const toUser = (debug & 0x2_0002) !== 0;
-      expect({ flags, to: exit?.exception ?? null, exception }).toEqual({
-        flags,
-        to: toUser ? 'DB' : null,
-        exception: toUser ? null : 'DB',
-      });
+      expect({ flags, to: exit?.exception ?? null, queued }).toEqual({ flags, to: toUser ? 'DB' : null, queued: !toUser });
     }
+  });
+
+  it('leaves ICEBP to the guest on SVM, which has an intercept of its own for it, and treats it as #DB on VMX', () => {
+    const { exit, exception } = running(vendor, ['ENABLE', 'USE_HW_BP']).run({ kind: 'icebp' });
+    expect([exit?.exception ?? null, exception]).toEqual(vendor === 'svm' ? [null, 'DB'] : ['DB', null]);
   });
 
   it('brings INT3 to user space with USE_SW_BP, and to the guest otherwise', () => {

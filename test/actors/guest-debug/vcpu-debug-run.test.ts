@@ -88,7 +88,7 @@ describe('DR6 of a guest that has its debug registers', () => {
 
   /** The guest clears DR6, and an exit of the fastpath enters it again without R11 to R14. */
   const behindFastpath = (vendor: Vendor, loadDr6: VcpuDebugDesign['loadDr6']) => {
-    const rig = using({ vendor, loadDr6, entryDr7: 0 });
+    const rig = using({ vendor, loadDr6, icrReenters: false, entryDr7: 0 });
     rig.enter();
     rig.moves(6, 0);
     rig.tell({ type: 'kdb.leave' });
@@ -99,10 +99,6 @@ describe('DR6 of a guest that has its debug registers', () => {
   it.each(VENDORS)('stays what the guest wrote behind a fastpath exit on %s', (vendor) => {
     expect(behindFastpath(vendor, 'run-flag')).toBe(CLEAN_DR6);
     expect(behindFastpath(vendor, 'common')).toBe(CLEAN_DR6);
-  });
-
-  it.each(VENDORS)('is an old one behind a fastpath exit on %s of a kernel that writes it at each entry', (vendor) => {
-    expect(behindFastpath(vendor, 'each-run')).toBe(CLEAN_DR6 + BS);
   });
 });
 

@@ -139,7 +139,7 @@ describe.each(VENDORS)('an injected exception on %s', (vendor) => {
     rig.leave();
     rig.setGuestDebug(['ENABLE', 'INJECT_DB']);
     rig.enter();
-    expect(rig.tell({ type: 'kdb.resume?' })).toMatchObject({ exception: 'DB' });
+    expect(rig.tell({ type: 'kdb.resume?' })).toMatchObject({ exception: { vector: 'DB', tf: false } });
     expect(rig.reads(6)).toBe(CLEAN_DR6);
   });
 
@@ -154,7 +154,7 @@ describe.each(VENDORS)('an injected exception on %s', (vendor) => {
     rig.leave();
     rig.enter();
     expect([rig.tell({ type: 'kdb.resume?' }), rig.tell({ type: 'kdb.resume?' })]).toMatchObject([
-      { exception: 'BP' },
+      { exception: { vector: 'BP' } },
       { exception: null },
     ]);
   });
@@ -167,6 +167,6 @@ describe.each(VENDORS)('an injected exception on %s', (vendor) => {
       rig.enter();
     }
     const asked = [0, 1, 2].map(() => rig.tell({ type: 'kdb.resume?' })!.exception);
-    expect(asked).toEqual(['DB', 'BP', null]);
+    expect(asked).toEqual([{ vector: 'DB', tf: false }, { vector: 'BP', tf: false }, null]);
   });
 });

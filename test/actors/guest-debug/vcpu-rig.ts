@@ -16,6 +16,7 @@ import type {
   DebuggedInsn,
   DebugRegister,
   DebugRegisters,
+  DebugVector,
   InsnMet,
   X86GuestDebugFlag,
 } from '../../../events/guest-debug/x86-debug.ts';
@@ -32,7 +33,7 @@ type CpuState = { readonly registers: DebugRegisters; readonly masks: AddressMas
 export interface WentOn {
   readonly exit: DebugExit | null;
   readonly value: U64;
-  readonly exception: KvmResumed['exception'];
+  readonly exception: DebugVector | null;
   /** Exits that it cost. */
   readonly exits: number;
 }
@@ -146,7 +147,8 @@ export class Rig {
       if (exit !== null) return { exit, value: 0, exception: null, exits: exits + 1 };
       this.enter();
       const { skipped, value, exception } = this.tell({ type: 'kdb.resume?' }) as unknown as KvmResumed;
-      if (skipped || met.retired || exception !== null) return { exit: null, value, exception, exits: exits + 1 };
+      if (skipped || met.retired || exception !== null)
+        return { exit: null, value, exception: exception?.vector ?? null, exits: exits + 1 };
     }
     throw new Error(`${whole.kind} at ${whole.rip} is not done after 8 exits`);
   }

@@ -3,7 +3,7 @@
  */
 import { type AnyStateMachine, assign, createMachine, emit } from 'xstate';
 import { type ActorId, type Delivery, outgoing } from '../../../events/event.ts';
-import { register as registerMechanism } from '../../../sim/host/registry.ts';
+import { register } from '../../../sim/host/registry.ts';
 import type { ModelModule } from '../../../sim/models.ts';
 import { always, type Property } from '../../../sim/property.ts';
 import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
@@ -13,14 +13,24 @@ import { shipped } from '../play.ts';
 
 const topologies: Topology[] = [];
 const TOY: ModelModule = { name: 'toy', topology: ({ params }) => topologies[Number(params.toy)]!, properties: [] };
-registerMechanism({ name: 'toy', arches: [], models: [TOY] });
 
-let registered = 0;
-/** Makes properties known by their ids. */
-function register(...properties: readonly Property[]): readonly string[] {
-  if (properties.length > 0) registerMechanism({ name: `toy-${registered++}`, arches: [], properties });
-  return properties.map(({ id }) => id);
+/** Each takes away what a toy has registered. */
+const undo: (() => void)[] = [];
+
+/** Makes the model of toys known, and properties by their ids. */
+export function makeKnown(properties: readonly Property[]): void {
+  if (undo.length === 0) undo.push(register({ name: 'toy', arches: [], models: [TOY] }));
+  if (properties.length > 0) undo.push(register({ name: `toy-${undo.length}`, arches: [], properties }));
 }
+
+/** Takes all toys away at the end of a test file: the next file runs in the same process. */
+export function takeToysAway(): void {
+  for (const takeAway of undo.splice(0)) takeAway();
+  topologies.length = 0;
+}
+
+/** What a toy does not say. Read once: after each property that is registered schemas are made again. */
+let rest: ResolvedScenario | null = null;
 
 let numbered = 0;
 /** An `always` property of a toy: breaks where `broken` has something to say. */
@@ -35,10 +45,11 @@ export function rule(broken: (world: WorldView) => string | null, name = 'rule')
 
 /** A scenario that runs the topology. */
 export function toy(topology: Topology, properties: readonly Property[] = [], parts: Partial<ResolvedScenario> = {}): ResolvedScenario {
-  register(...properties);
+  makeKnown(properties);
+  rest ??= shipped('rmp-lock');
   const ids = (form: Property['form']) => properties.filter((property) => property.form === form).map(({ id }) => id);
   return {
-    ...shipped('rmp-lock'),
+    ...rest,
     name: 'toy',
     model: 'toy',
     params: { toy: topologies.push(topology) - 1 },

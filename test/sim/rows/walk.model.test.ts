@@ -2,7 +2,7 @@
  * The walk against the sequencer and against its own dependencies: same alternatives, same digests,
  * and steps that commute where it says so.
  */
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { RandomUniformChooser } from '../../../sim/choosers/random-uniform.ts';
 import { MemoEngine } from '../../../sim/engine/memo.ts';
 import { Digests } from '../../../sim/explore/sampling/digests.ts';
@@ -12,26 +12,34 @@ import { Prng, splitSeed } from '../../../sim/prng.ts';
 import { Walk } from '../../../sim/rows/walk.ts';
 import { WorldStep } from '../../../sim/rows/world-step.ts';
 import { Sequencer } from '../../../sim/sequencer.ts';
+import type { Topology } from '../../../sim/store.ts';
 import { SHIPPED, shipped } from '../play.ts';
 
 const STEPS_MAX = 400;
 
-const walkOf = (name: string, variant: string): Walk =>
-  new Walk(new WorldStep(new MemoEngine(topologyOf(shipped(name, variant)))), () => false);
+const walkOf = (topology: Topology): Walk => new Walk(new WorldStep(new MemoEngine(topology)), () => false);
+
+/** Of the scenario that is tested. */
+let topology: Topology;
+let walk: Walk;
 
 describe.each(SHIPPED)('a walk of $name $variant', ({ name, variant }) => {
+  beforeAll(() => {
+    topology = topologyOf(shipped(name, variant));
+    walk = walkOf(topology);
+  });
+
   it('has the alternatives and the digest of the sequencer at every step', () => {
-    const walk = walkOf(name, variant);
-    const scenario = shipped(name, variant);
+    const engine = new MemoEngine(topology);
     for (let seed = 1; seed <= 6; seed++) {
-      const sequencer = new Sequencer(new MemoEngine(topologyOf(scenario)));
+      const sequencer = new Sequencer(engine);
       const random = new RandomUniformChooser(seed);
       sequencer.start();
       walk.reset();
       for (let step = 0; step < STEPS_MAX && sequencer.count > 0; step++) {
         const labels = Array.from({ length: walk.count }, (_, index) => walk.label(index));
-        expect(labels).toEqual(sequencer.alternatives().map(({ label }) => label));
-        expect({ a: walk.laneA, b: walk.laneB }).toEqual(sequencer.digest);
+        const digest = { a: walk.laneA, b: walk.laneB };
+        expect({ labels, digest }).toEqual({ labels: sequencer.alternatives().map(({ label }) => label), digest: sequencer.digest });
         const index = random.choose(sequencer);
         sequencer.take(index);
         walk.take(index);
@@ -41,7 +49,6 @@ describe.each(SHIPPED)('a walk of $name $variant', ({ name, variant }) => {
   });
 
   it('lets steps change places that it says do not depend on each other', () => {
-    const walk = walkOf(name, variant);
     const view = new WalkView(walk);
     const prng = new Prng(7);
     let pairs = 0;
@@ -92,7 +99,7 @@ function digestAfter(walk: Walk, view: WalkView, trail: readonly number[], keys:
 
 describe('the dependencies of a walk', () => {
   it('has CPUs race for the lock of one entry, and not where they stand apart', () => {
-    const walk = walkOf('rmp-lock', 'default');
+    const walk = walkOf(topologyOf(shipped('rmp-lock', 'default')));
     const view = new WalkView(walk);
     const at = (label: string): number => Array.from({ length: walk.count }, (_, index) => walk.label(index)).indexOf(label);
     const [mine, same, other] = [at('acquire(vcpu:0, page:0)'), at('acquire(vcpu:1, page:0)'), at('acquire(vcpu:1, page:1)')];

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { ScenarioError } from '../../../sim/scenario/issues.ts';
 import type { HostStep } from '../../../sim/scenario/program.ts';
 import type { ResolvedScenario, Scenario } from '../../../sim/scenario/types.ts';
-import { play, resolved, SHIPPED, seeds, source } from '../play.ts';
+import { engineOf, play, resolved, SHIPPED, seeds, source } from '../play.ts';
 
 /** The same programs, with each KVM_RUN three times. */
 const again = (program: readonly HostStep[]): HostStep[] =>
@@ -26,8 +26,9 @@ describe('a thread that runs its vCPU again', () => {
     const changed = resolved(runAgain(source(name)), variant);
     // What breaks there is no matter of this test, and a violation would end the run.
     const scenario: ResolvedScenario = { ...changed, properties: { always: [], sometimes: [], eventually: [] } };
+    const engine = engineOf(scenario, 'memo');
     for (const spec of [{ name: 'fifo' } as const, ...seeds(4)])
-      expect(play(scenario, spec, undefined, ({ sequencer }) => sequencer.step >= STEPS_MAX).end.verdict).not.toBe('violation');
+      expect(play(scenario, spec, engine, ({ sequencer }) => sequencer.step >= STEPS_MAX).end.verdict).not.toBe('violation');
   });
 
   it('of arm64, which is off by then, is refused', () => {

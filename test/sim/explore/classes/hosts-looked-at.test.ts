@@ -2,12 +2,15 @@
  * Properties that look at CPUs, and at what the context switch keeps of threads: a run that ends
  * inside a class, evidence in the middle of a switch, and CPUs told apart by name.
  */
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { PREEMPTION_MODELS } from '../../../../events/options.ts';
 import type { ResolvedScenario, Scenario } from '../../../../sim/scenario/types.ts';
 import { resolved } from '../../play.ts';
 import { compared } from './against-plain.ts';
-import { LOOK_NAMES, lookId } from './sights-of-hosts.ts';
+import { LOOK_NAMES, lookId, registerLooks } from './sights-of-hosts.ts';
+
+// What it answers is called in the end, and takes the properties away.
+beforeAll(registerLooks);
 
 const STATES = 30_000;
 

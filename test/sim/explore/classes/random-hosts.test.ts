@@ -4,9 +4,13 @@
  * which seed.
  */
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { compared } from './against-plain.ts';
 import { HOSTS, resolvedHost } from './hosts.ts';
+import { registerLooks } from './sights-of-hosts.ts';
+
+// What it answers is called in the end, and takes the properties away.
+beforeAll(registerLooks);
 
 const DRAWN = Number(process.env.WORLDSWITCH_HOSTS ?? 60);
 const SEED = Number(process.env.WORLDSWITCH_HOSTS_SEED ?? 20_261);

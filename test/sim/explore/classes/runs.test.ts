@@ -3,16 +3,20 @@
  * that some class stands for.
  */
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { Explorer } from '../../../../sim/explore/breadth/explorer.ts';
 import { classified } from '../../../../sim/explore/classes/classified.ts';
 import type { ClassSearch } from '../../../../sim/explore/classes/search.ts';
 import { finish } from '../../../../sim/explore/turns.ts';
 import type { ResolvedScenario } from '../../../../sim/scenario/types.ts';
 import type { Sequencer } from '../../../../sim/sequencer.ts';
-import { play, seeds, shipped } from '../../play.ts';
+import { engineOf, play, seeds, shipped } from '../../play.ts';
 import { Standing } from './against-plain.ts';
 import { HOSTS, resolvedHost } from './hosts.ts';
+import { registerLooks } from './sights-of-hosts.ts';
+
+// What it answers is called in the end, and takes the properties away.
+beforeAll(registerLooks);
 
 const STATES_MAX = 15_000;
 const RUNS = 6;
@@ -38,8 +42,9 @@ function played(scenario: ResolvedScenario, states: number): { readonly looked: 
   if (limit !== null) return null;
   const standing = new Standing(search);
   const found = { looked: 0, strange: 0 };
+  const engine = engineOf(scenario, 'memo');
   for (const seed of seeds(RUNS)) {
-    const { run } = play(scenario, seed, undefined, ({ sequencer }) => {
+    const { run } = play(scenario, seed, engine, ({ sequencer }) => {
       const row = rowOf(sequencer, search);
       found.looked++;
       if (standing.of(row) < 0) found.strange++;

@@ -88,10 +88,14 @@ const FORMS = ['always', 'sometimes'] as const;
 export const LOOK_NAMES = Object.keys(LOOKS);
 export const lookId = (form: (typeof FORMS)[number], name: string): string => `classes.${form}-${name}`;
 
-register({
-  name: 'classes',
-  arches: [],
-  properties: FORMS.flatMap((form) =>
-    Object.entries(LOOKS).map(([name, look]): Property => ({ id: lookId(form, name), form, source: 'a test', grade: 'decision', ...look })),
-  ),
-});
+/** @returns what takes them away again */
+export const registerLooks = (): (() => void) =>
+  register({
+    name: 'classes',
+    arches: [],
+    properties: FORMS.flatMap((form) =>
+      Object.entries(LOOKS).map(
+        ([name, look]): Property => ({ id: lookId(form, name), form, source: 'a test', grade: 'decision', ...look }),
+      ),
+    ),
+  });

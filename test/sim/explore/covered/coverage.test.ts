@@ -3,7 +3,7 @@
  * is told with its reason.
  */
 
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { host, hostPatch } from '../../../../actors/host/host-env.ts';
 import { replaceStep } from '../../../../actors/path/patch.ts';
 import type { Hole } from '../../../../sim/explore/covered/chart.ts';
@@ -91,11 +91,12 @@ describe('a host', () => {
 
   it('tells a mutant of what is never reached as uncovered, where nothing else tells it', () => {
     const wrong = hostPatch((path) => replaceStep(path, 'schedule', (item) => [host.step('wrong'), item]));
-    register({
+    const undo = register({
       name: 'toy-cover',
       arches: ['amd'],
       mutants: { 'toy-wrong-block': { summary: 'a test', paths: { kvm_vcpu_block: [wrong] } } },
     });
+    onTestFinished(undo);
     const mutant = all({ ...race, mutant: 'toy-wrong-block' });
     expect(mutant).toMatchObject({ states: raced.states, transitions: raced.transitions, violations: [] });
     expect(told(mutant.coverage.neverTaken, 'micro-step')).toContain('main.KVM_RUN.vcpu_block.kvm_vcpu_halt.kvm_vcpu_block.wrong');

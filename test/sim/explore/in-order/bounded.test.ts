@@ -49,9 +49,10 @@ describe('a deviation', () => {
   // All of them are counted against this run.
   it.each(SHIPPED)('is nowhere in the in-order run of $name under $variant', ({ name, variant }) => {
     const scenario = shipped(name, variant);
-    const { records } = play(scenario, { name: 'fifo' });
+    const engine = new MemoEngine(topologyOf(scenario));
+    const { records } = play(scenario, { name: 'fifo' }, engine);
     const labels = records.filter(({ kind }) => kind === 'choice').map(({ payload }) => String(payload.label));
-    const pricing = new Pricing(new WorldStep(new MemoEngine(topologyOf(scenario))));
+    const pricing = new Pricing(new WorldStep(engine));
     expect(labels.length).toBeGreaterThan(2);
     expect(pricing.priceOf(labels)).toEqual(NO_DEVIATIONS);
   });

@@ -42,7 +42,7 @@ export function metWithin(scenario: ResolvedScenario, limits: Limits): Met {
  * What the in-order run meets with these inputs, until nothing is left but deviations. It owes
  * nothing: a cycle does not end it.
  */
-function metWith(scenario: ResolvedScenario, inputs: readonly number[], digests: Set<string>): readonly number[] {
+function metWith(scenario: ResolvedScenario, engine: MemoEngine, inputs: readonly number[], digests: Set<string>): readonly number[] {
   const fifo = new FifoChooser();
   const counts: number[] = [];
   let disturbed = false;
@@ -58,7 +58,7 @@ function metWith(scenario: ResolvedScenario, inputs: readonly number[], digests:
   };
   const owing = { ...scenario, properties: { ...scenario.properties, eventually: [] }, bounds: { ...scenario.bounds, steps: STEPS } };
   const chooser = { name: 'in order', choose, observe: fifo.observe.bind(fifo) };
-  const run = new Run({ scenario: owing, engine: new MemoEngine(topologyOf(scenario)), chooser });
+  const run = new Run({ scenario: owing, engine, chooser });
   run.start();
   const look = () => digests.add(hexOf(run.sequencer.digest.a, run.sequencer.digest.b));
   look();
@@ -76,8 +76,9 @@ function metWith(scenario: ResolvedScenario, inputs: readonly number[], digests:
  */
 export function metInOrder(scenario: ResolvedScenario): ReadonlySet<string> {
   const digests = new Set<string>();
+  const engine = new MemoEngine(topologyOf(scenario));
   for (let inputs: readonly number[] | null = []; inputs !== null; ) {
-    const counts = metWith(scenario, inputs, digests);
+    const counts = metWith(scenario, engine, inputs, digests);
     inputs = following(inputs, counts);
   }
   return digests;

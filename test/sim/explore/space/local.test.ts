@@ -180,9 +180,9 @@ describe('explore with --reduce local', () => {
   });
 });
 
-describe('a violation whose least schedule is not looked for to the end', { timeout: 60_000 }, () => {
+describe('a violation whose least schedule is not looked for to the end', () => {
   it('has as many steps as its schedule, those included that ran on', () => {
-    const ids = Array.from({ length: 6 }, (_, i) => `node:${i}`);
+    const ids = Array.from({ length: 4 }, (_, i) => `node:${i}`);
     const starts = ids.map((to) => ({ to, type: 'ask' }));
     const scenario = toy(
       {
@@ -200,8 +200,12 @@ describe('a violation whose least schedule is not looked for to the end', { time
       },
       [rule((world) => (ids.every((id) => actorIn(world, id).value === 's3') ? 'all are in s3' : null), 'middle')],
     );
-    const [violation] = finish(explore({ scenario, maxStates: STATES, local: true })).violations;
-    expect(violation).toMatchObject({ least: false, steps: 3 + 6 * 3 });
+    const search = explore({ scenario, maxStates: STATES, local: true });
+    // The whole search goes to its end, and the one for the least schedule does not.
+    let turn = search.next();
+    while (!turn.done) turn = search.next(turn.value.closing === true);
+    const [violation] = turn.value.violations;
+    expect(violation).toMatchObject({ least: false, steps: 3 + 4 * 3 });
     expect(violation!.labels).toHaveLength(violation!.steps);
   });
 });
