@@ -20,6 +20,7 @@ export { allCpusRequestPath, kickPath, waitOutsidePath } from '../actors/kvm/kic
 export type * from '../actors/kvm/kvm-env.ts';
 export { exitInfo, INTR, vcpuOf } from '../actors/kvm/kvm-env.ts';
 export { writeLockMmuPath, writeUnlockMmu } from '../actors/kvm/mmu-lock.ts';
+export type { SlotError } from '../actors/kvm/slot-order.ts';
 export type * from '../actors/kvm/slots.ts';
 export { archLoad, archPut, lockMutex, unlockMutex, vcpuLoad, vcpuPut } from '../actors/kvm/vcpu-load.ts';
 export { hasStep, joinPatches, type PathPatch, type PathPatches, replaceStep, swapSteps, withoutSteps } from '../actors/path/patch.ts';

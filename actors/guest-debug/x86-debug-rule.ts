@@ -152,30 +152,36 @@ const exited = (cpu: DebugCpu, exit: 'DR' | 'BP' | 'MSR' | 'VC', state: GuestDeb
 });
 
 /**
- * A debug exception, which tells all that waits as well; to KVM if it has asked for it and nothing
- * lets it pass. The state is that behind the instruction, for a trap.
+ * A debug exception, which tells all that waits as well; to KVM if it has asked for it. The state
+ * is that behind the instruction, for a trap.
  */
 function debugException(
   cpu: DebugCpu,
   controls: InsnControls,
   state: GuestDebugState,
-  raisedBy: { readonly bits: U64; readonly retired: boolean; readonly value?: U64; readonly kept?: U64; readonly passes?: boolean },
+  raisedBy: { readonly bits: U64; readonly retired: boolean; readonly value?: U64; readonly kept?: U64; readonly isIcebp?: true },
 ): Ran {
   const { intercepts } = controls;
-  const { retired, value = 0, kept = 0, passes = false } = raisedBy;
+  const { retired, value = 0, kept = 0 } = raisedBy;
   const bits = bitsOfBoth(raisedBy.bits, state.pending);
   const met: InsnMet = { ...NOTHING, bits, retired, value };
   const told: DebugRegisters = { ...state.registers, dr6: dr6After(state.registers.dr6, bitsOfBoth(bits, kept)) };
   const delivered = { ...told, dr7: withoutBits(told.dr7, DR7_GD) };
-  if (intercepts.db && !passes) {
+  if (intercepts.db && !raisedBy.isIcebp) {
     const registers = cpu.exitsBehindDelivery ? delivered : state.registers;
     return { met: { ...met, exit: 'DB' }, next: { ...state, registers, pending: 0 } };
   }
-  const next: GuestDebugState = { ...handlerEntered(state), registers: delivered, pending: 0 };
-  const nested = nestedHits(delivered, controls);
-  // Each delivery raises the next before an instruction of the handler is fetched.
-  if (nested !== 0 && intercepts.db) return debugException(cpu, controls, next, { bits: nested, retired });
-  if (nested !== 0) return { met: { ...met, exit: 'HANG' }, next };
+  return deliveredDb(controls, state, delivered, met);
+}
+
+/**
+ * What the delivery itself hits raises the next #DB before an instruction of the handler is
+ * fetched. That one exits, if KVM has asked for it: ICEBP alone comes here then.
+ */
+function deliveredDb(controls: InsnControls, state: GuestDebugState, delivered: DebugRegisters, met: InsnMet): Ran {
+  const pending = nestedHits(delivered, controls);
+  const next: GuestDebugState = { ...handlerEntered(state), registers: delivered, pending };
+  if (pending !== 0 && !controls.intercepts.db) return { met: { ...met, exit: 'HANG' }, next: { ...next, pending: 0 } };
   return { met: { ...met, exception: 'DB', tf: state.flags.tf }, next };
 }
 
@@ -268,7 +274,7 @@ function icebp(cpu: DebugCpu, controls: InsnControls, before: GuestDebugState): 
   if (controls.intercepts.db && cpu.exitsOnIcebp) return debugException(cpu, controls, before, { bits: 0, retired: false });
   const next: GuestDebugState = { ...before, flags: { ...before.flags, rf: false }, shadow: null };
   const kept = cpu.icebpKeepsTrapBits ? trapBitsOf(before.registers.dr6) : 0;
-  return debugException(cpu, controls, next, { bits: 0, retired: true, kept, passes: true });
+  return debugException(cpu, controls, next, { bits: 0, retired: true, kept, isIcebp: true });
 }
 
 /** What an instruction meets, and what it leaves. */

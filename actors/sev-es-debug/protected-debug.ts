@@ -11,7 +11,7 @@
  */
 import { assign, emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
-import type { VcpuDebugEvent } from '../../events/guest-debug/kvm-debug.ts';
+import type { DeliveredException, VcpuDebugEvent } from '../../events/guest-debug/kvm-debug.ts';
 import {
   type AddressMasks,
   type BreakpointAddresses,
@@ -64,7 +64,7 @@ export interface ProtectedDebugState extends ProtectedDebugInput {
   readonly exception: { readonly vector: DebugVector; readonly injected: boolean } | null;
   readonly inject: DebugVector | null;
   /** What entries have delivered, and the guest has not been told of. */
-  readonly delivered: readonly DebugVector[];
+  readonly delivered: readonly DeliveredException[];
 }
 
 /** LAUNCH_UPDATE_VMSA has taken DR6 and DR7 as after reset. */
@@ -153,7 +153,7 @@ function changed({ context: v, event }: Args, { dropsDb }: ProtectedDebugChange)
     case 'kdb.cancel':
       return cancelled(v);
     case 'kdb.enter':
-      return { delivered: v.inject === null ? v.delivered : [...v.delivered, v.inject] };
+      return { delivered: v.inject === null ? v.delivered : [...v.delivered, { vector: v.inject, tf: v.vmsa.flags.tf }] };
     case 'dr.left':
       return left(v, event);
     case 'kdb.db':

@@ -11,11 +11,11 @@ import type { HostStep } from '../../sim/scenario/program.ts';
 import { resolveScenario } from '../../sim/scenario/resolve.ts';
 import { play } from '../sim/play.ts';
 
-export const VM = 'vm0';
-export const VCPU = 'vm0/0';
+const VM = 'vm0';
+const VCPU = 'vm0/0';
 export const createVm = (type: KvmVmType, returns: IoctlResult = 'ok'): HostStep => ({ KVM_CREATE_VM: { vm: VM, type, returns } });
 export const init2 = (features = 0, returns: IoctlResult = 'ok'): HostStep => ({ KVM_SEV_INIT2: { vm: VM, features, returns } });
-export const esInit: HostStep = { KVM_SEV_ES_INIT: { vm: VM, returns: 'ok' } };
+const esInit: HostStep = { KVM_SEV_ES_INIT: { vm: VM, returns: 'ok' } };
 export const createVcpu: HostStep = { KVM_CREATE_VCPU: { vcpu: VCPU, returns: 'ok' } };
 export const launchStart: HostStep = { KVM_SEV_LAUNCH_START: { vm: VM, returns: 'ok' } };
 export const updateVmsa = (returns: IoctlResult = 'ok'): HostStep => ({ KVM_SEV_LAUNCH_UPDATE_VMSA: { vm: VM, returns } });

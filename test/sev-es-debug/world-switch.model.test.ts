@@ -60,3 +60,14 @@ describe('DBG-21: a store that KVM leaves out', () => {
     expect(messages[0]).toBe(`pcpu:0: the host finds in ${name} what the save area held that was never filled`);
   });
 });
+
+it('leaves the host its breakpoint beside an SNP guest that asks for nothing', () => {
+  const searched = world({
+    host: { features: [...FEATURES, 'sev-snp'] },
+    vm: { type: 'snp' },
+    guest: [{ 'mov-to-dr': { dr: 0, value: 0x5000 } }],
+    threads: [[{ 'perf-breakpoint': { cpu: 0, address: 0x1000, length: 16 } }]],
+    properties: { always: ['debug.host-registers-are-the-copy', 'sev-es.host-registers'] },
+  });
+  expect(found(searched).broken).toEqual([]);
+});

@@ -7,6 +7,7 @@ import type { ProtectedDebugInput } from '../../../actors/sev-es-debug/protected
 import type { SevEsDesign } from '../../../actors/sev-es-debug/sev-es-kvm.ts';
 import type { VmsaFeature } from '../../../events/sev-es-debug/sev-es-debug.ts';
 import type { ResolvedScenario, ResolvedVm } from '../../scenario/types.ts';
+import { debugs } from '../guest-debug/index.ts';
 import { isInRun } from './launch-sections.ts';
 import { askedFeatures, isEncrypted, SEV_ES_VM } from './sections.ts';
 
@@ -16,11 +17,11 @@ export const FEATURES = ['debug-swap', 'virt-tsc-aux'] as const;
 /** A guest whose world switch is modelled; one that is launched in the run goes as a plain one. */
 export const isSwitched = (vm: ResolvedVm): boolean => isEncrypted(vm.type) && !isInRun(vm);
 
-/** Whether there is one; SNP VMs alone change nothing. */
-export const runsSevEs = ({ vms }: ResolvedScenario): boolean =>
-  vms.filter(isSwitched).some((vm) => {
+/** Whether there is one; an SNP VM alone changes nothing, where nothing debugs. */
+export const runsSevEs = (scenario: ResolvedScenario): boolean =>
+  scenario.vms.filter(isSwitched).some((vm) => {
     const { asked, held = [] } = askedFeatures(vm);
-    return vm.type === SEV_ES_VM || asked.length > 0 || held.length > 0;
+    return vm.type === SEV_ES_VM || asked.length > 0 || held.length > 0 || debugs(scenario);
   });
 
 /** @see kernel arch/x86/kvm/svm/vmenter.S, __svm_sev_es_vcpu_run(): pushes in 6.1 and 6.6 */

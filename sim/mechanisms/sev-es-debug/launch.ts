@@ -15,9 +15,10 @@ import { vmsaOperations } from '../../../actors/sev-es-debug/launch-vmsa.ts';
 import { type LaunchDesign, SEV_LAUNCH_EVENTS, SEV_LAUNCH_OPTIONS } from '../../../events/sev-es-debug/launch.ts';
 import type { Mechanism } from '../../host/mechanism.ts';
 import type { PathIssue } from '../../scenario/issues.ts';
-import { allOperations, type Structure } from '../../scenario/lowered.ts';
+import { allOperations, type LoweredVm, operationsIn, type Structure } from '../../scenario/lowered.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
+import { GUEST_DEBUG_GUEST_OPERATIONS } from '../guest-debug/operations.ts';
 import { pspActors, usesPsp } from '../sev-snp/topology.ts';
 import { offeredFeatures } from './design.ts';
 import { sevLaunchMutants } from './launch-mutants.ts';
@@ -45,6 +46,25 @@ const offeredBits = ({ host }: ResolvedScenario): number => (offeredFeatures(hos
 
 const designOf = ({ host: { options } }: ResolvedScenario): LaunchDesign => options;
 
+/** What such a VM lacks: features in the file, and a guest that uses debug registers. */
+function ownIssues({ id, settings, settingsPath, vcpus }: LoweredVm): readonly PathIssue[] {
+  const features = (['vmsaFeatures', 'guestVmsaFeatures'] as const)
+    .filter((name) => Object.hasOwn(settings, name))
+    .map((name) => ({
+      path: [...settingsPath, name],
+      message: `found ${name}; expected none: KVM_SEV_INIT2 of a thread says what ${id} has`,
+    }));
+  const guests = vcpus.flatMap((program) =>
+    [...operationsIn(program)]
+      .filter(({ op }) => Object.hasOwn(GUEST_DEBUG_GUEST_OPERATIONS, op.op))
+      .map(({ op, path }) => ({
+        path,
+        message: `found ${op.op} in a VM that is launched in the run; expected a VM that is there from the start`,
+      })),
+  );
+  return [...features, ...guests];
+}
+
 /**
  * Operations of a launch name VMs that are launched in the run, and such VMs are of a type that has
  * a launch.
@@ -67,7 +87,7 @@ function structureChecks(structure: Structure): readonly PathIssue[] {
     const other = named.find((vm) => !inRun.has(vm));
     return other === undefined ? [] : [{ path, message: `found ${op.op} of ${other}; expected a VM with options: { launched: false }` }];
   });
-  return [...types, ...names];
+  return [...types, ...structure.vms.filter(isInRun).flatMap(ownIssues), ...names];
 }
 
 const hostParts = (scenario: ResolvedScenario): HostParts =>

@@ -40,7 +40,10 @@ describe('a data breakpoint on what the delivery of #DB touches', () => {
 
   it('DBG-11: is an exit where KVM intercepts #DB, of the first and of each that it injects', () => {
     const db = { dr: false, db: true, bp: false };
-    expect(met(DB_STACK, WRITE8, { intercepts: db })).toMatchObject({ exit: 'DB', exception: null });
+    const stepped = { kind: 'plain', rip: 0x1000, access: { gva: DB_STACK, length: 8, write: true } } as const;
+    expect(met(DB_STACK, WRITE8, { intercepts: db }, stepped)).toMatchObject({ exit: 'DB', exception: null });
+    // ICEBP is no #DB that the intercept takes: what its delivery hits is.
+    expect(met(DB_STACK, WRITE8, { intercepts: db })).toMatchObject({ exit: null, exception: 'DB' });
     const from = 'kdb:vm0/0';
     const entered = (noNestedDataBp: boolean) =>
       Given.start<CpuDebugRegisters>(cpuDebugRegistersMachine({ vendor: 'svm', noNestedDataBp })).after(

@@ -24,6 +24,7 @@ function issuesOf(operation: string, host = 'arch: amd, cpus: 2', vm = 'type: sv
 }
 
 const INTEL = 'arch: intel, cpus: 2';
+const SNP = ['arch: amd, cpus: 2, features: [sev-snp]', 'type: snp, options: { pages: [] }'] as const;
 
 describe('a breakpoint of perf', () => {
   it.each(['{ address: 0x1001, length: 1 }', '{ address: 0x1000, length: 4096, type: rw }', '{ address: 0x1008, cpu: 1, slot: 3 }'])(
@@ -53,4 +54,11 @@ describe('a breakpoint of perf', () => {
   it('is removed on a CPU of the host alone', () => {
     expect(issuesOf('perf-remove: { cpu: 7 }')).toEqual(['6 | found 7; expected a CPU of the host, 0 to 1']);
   });
+
+  it.each(['perf-breakpoint: { address: 0x1000 }', 'touch-address: { address: 0x1000 }'])(
+    'is taken beside encrypted guests: %s',
+    (operation) => {
+      expect(issuesOf(operation, ...SNP)).toEqual([]);
+    },
+  );
 });

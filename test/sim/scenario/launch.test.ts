@@ -1,0 +1,50 @@
+/** Scenarios with VMs that are launched in the run: what they must have, and what they must not. */
+import { describe, expect, it } from 'vitest';
+import { knownProperties } from '../../../sim/properties/index.ts';
+import { loadScenario } from '../../../sim/scenario/load.ts';
+import { resolveScenario } from '../../../sim/scenario/resolve.ts';
+
+interface Parts {
+  readonly type?: string;
+  readonly options?: string;
+  readonly guest?: string;
+  readonly program?: string;
+}
+const text = ({
+  type = 'sev-es',
+  options = '{ launched: false }',
+  guest = 'touch: {}',
+  program = 'KVM_CREATE_VM: { vm: vm0 }',
+}: Parts) => `name: l
+summary: s
+host: { arch: amd, cpus: 1, features: [sev, sev-es, sev-snp], kernel: "6.12" }
+vms: { vm0: { type: ${type}, options: ${options}, vcpus: [[${guest}]] } }
+processes: { qemu0: { threads: [[${program}, KVM_RUN: { vcpu: vm0/0 }]] } }
+`;
+const load = (parts: Parts) => loadScenario(text(parts), 'l.yaml', knownProperties());
+
+describe('a VM that is launched in the run', () => {
+  it('is debugged before its launch, which an SEV-ES guest from the start is not', () => {
+    const program = 'KVM_SET_GUEST_DEBUG: { vcpu: vm0/0, step: true }';
+    expect(() => load({ program })).not.toThrow();
+    expect(() => load({ program, options: '{}' })).toThrow('found vm0/0 of type sev-es');
+  });
+
+  it('has the design of its kernel', () => {
+    const { host } = resolveScenario(load({}), { knownProperties: knownProperties() });
+    expect(host.options).toMatchObject({ 'sev.launchLock': 'one-by-one', 'sev.snpFinishLock': 'none', 'sev.vmTypes': 'explicit' });
+  });
+
+  it.each([
+    ['another type', { type: 'svm' }, 'l.yaml:4: vms.vm0.options.launched: found a VM of type svm; expected type sev-es or snp'],
+    ['a launch of a VM that is there', { options: '{}' }, 'found KVM_CREATE_VM of vm0; expected a VM with options: { launched: false }'],
+    ['a launch of a VM that is none', { program: 'KVM_CREATE_VM: { vm: vm1 }' }, 'vm1'],
+    ['features in the file', { options: '{ launched: false, vmsaFeatures: [debug-swap] }' }, 'found vmsaFeatures; expected none'],
+    ['a guest that uses debug registers', { guest: 'mov-from-dr: { dr: 0 }' }, 'found mov-from-dr in a VM that is launched in the run'],
+    ['an errno that there is not', { program: 'KVM_CREATE_VM: { vm: vm0, returns: EWRONG }' }, 'returns'],
+    ['a type of VM that KVM lacks', { program: 'KVM_CREATE_VM: { vm: vm0, type: tdx }' }, 'type'],
+    ['a source of a move that is none', { program: 'KVM_CAP_VM_MOVE_ENC_CONTEXT_FROM: { vm: vm0, from: vm9 }' }, 'vm9'],
+  ])('is refused with %s', (_, parts, says) => {
+    expect(() => load(parts)).toThrow(says);
+  });
+});
