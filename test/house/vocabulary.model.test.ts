@@ -21,8 +21,6 @@ const CATALOGUE: Readonly<Record<string, Delivery>> = Object.assign({}, COMMON, 
 /** Types that no run below brings about although the model knows them, with the reason. */
 const UNHEARD: Readonly<Record<string, string>> = {
   'vcpu.unblock': 'no shipped scenario sends a signal to the thread of a halted vCPU; test/actors/kvm/signals.test.ts does',
-  'vm.readLockMmu': 'no shipped scenario has a guest that touches a page for the first time; test/actors/kvm/kernel-exits.test.ts does',
-  'vm.readUnlockMmu': 'the same',
   'sem.leave': 'no shipped scenario sends a signal to a task that waits for the semaphore; test/claims/split-lock/sld-gen2.test.ts does',
 };
 

@@ -19,7 +19,7 @@ export const STEPS: readonly GuestStep[] = [{ popf: { tf: true } }, { insn: {} }
 export const TAR: readonly GuestStep[] = [toDr(0, DB_STACK), toDr(7, WRITE8), { icebp: {} }];
 export const HALTS: readonly GuestStep[] = [{ hlt: {} }];
 export const FEATURES = ['sev', 'sev-es', 'sev-snp', 'debug-swap'] as const;
-export const SAFE = [...FEATURES, 'no-nested-data-bp'] as const;
+const SAFE = [...FEATURES, 'no-nested-data-bp'] as const;
 
 export interface Small extends Partial<SevEsWorld> {
   readonly swaps?: boolean;
