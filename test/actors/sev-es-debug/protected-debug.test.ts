@@ -55,7 +55,10 @@ describe('a vCPU with encrypted registers', () => {
     const injected = queued.after({ type: 'kdb.inject', from });
     expect([injected.context.inject, injected.context.vmsa.dr6]).toEqual(['DB', 0xffff_0ff1]);
     const inGuest = injected.after(ENTER);
-    expect(inGuest.when({ type: 'kdb.resume?', from: 'vcpu:vm0/0' }).sent[0]!.event).toMatchObject({ exception: { vector: 'DB', tf: true }, skipped: false });
+    expect(inGuest.when({ type: 'kdb.resume?', from: 'vcpu:vm0/0' }).sent[0]!.event).toMatchObject({
+      exception: { vector: 'DB', tf: true },
+      skipped: false,
+    });
     expect(inGuest.after(LEFT).context.exception).toBeNull();
   });
 
