@@ -150,6 +150,8 @@ type Args = { readonly context: CpuDebugRegisters; readonly event: Stamped<CpuDe
 export interface DebugCpuDesign {
   readonly vendor: DebugVendor;
   readonly noNestedDataBp: boolean;
+  /** What is delivered without end ends in an exit. */
+  readonly notifies?: boolean;
   /** What the CPU makes of what KVM asks for; as asked unless a mutant says otherwise. */
   readonly heeds?: (controls: GuestDebugControls) => GuestDebugControls;
 }
@@ -172,7 +174,7 @@ export const cpuDebugRegistersMachine = (design: DebugCpuDesign) =>
         if (event.type !== 'dr.insn?') return;
         const { met, change } = ran(design, context, event);
         enqueue.emit(outgoing(sender(event), { type: 'dr.met', ...met }));
-        enqueue.assign({ ...change, hung: met.exit === 'HANG' });
+        enqueue.assign({ ...change, hung: met.exit === 'HANG' && design.notifies !== true });
       }),
       returnFromHandler: assign(({ context, event }: Args) =>
         event.type === 'dr.iret' ? { guest: { ...context.guest, flags: event.flags, shadow: null } } : context,

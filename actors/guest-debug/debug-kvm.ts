@@ -74,6 +74,7 @@ const svmExits = {
   READ_DR: (env: HostEnv) => [handled(env, 'dr_interception_read', SVM('dr_interception()'), (l) => drEvent(exitInfo(l, 'READ_DR')))],
   WRITE_DR: (env: HostEnv) => [handled(env, 'dr_interception_write', SVM('dr_interception()'), (l) => drEvent(exitInfo(l, 'WRITE_DR')))],
   EXCP_DB: (env: HostEnv) => [handled(env, 'db_interception', SVM('db_interception()'), (l) => dbEvent(exitInfo(l, 'EXCP_DB')))],
+  EXCP_AC: (env: HostEnv) => [tell('ac_interception', SVM('ac_interception()'), () => ({ type: 'kdb.ac' }), env)],
   EXCP_BP: (env: HostEnv) => [
     handled(env, 'bp_interception', SVM('bp_interception()'), (l) => ({ type: 'kdb.bp', rip: exitInfo(l, 'EXCP_BP').rip })),
   ],
@@ -119,6 +120,9 @@ const msrInterception = (env: HostEnv) => {
   const isLeft = (t: HostThread, l: HostLocals) => !isHandledIrqoff('svm')(t, l);
   return [when([isLeft, [handled(env, 'msr_interception', SVM('msr_interception(); arch/x86/kvm/x86.c, kvm_emulate_wrmsr()'), skips)]])];
 };
+
+/** The guest goes on, and what it vectored is injected again. */
+const handleNotify: HostItem = step('handle_notify', { ...kernelSource('arch/x86/kvm/vmx/vmx.c, handle_notify()'), ns: 10 });
 
 /** What the operation asks for. ENABLE is set with any other flag, unless it says what it is. */
 function requestOf({ enable, hw, step: single, sw, injectDb, injectBp, blockirq, dr0, dr1, dr2, dr3, dr7 }: SetGuestDebugOp): DebugRequest {
@@ -275,7 +279,10 @@ export function debugKvm({ design, debuggers, hostArms }: DebugHost): KvmParts {
       items: (env) => [tell('sync_dirty_debug_regs', X86('vcpu_enter_guest(), KVM_DEBUGREG_WONT_EXIT'), () => ({ type: 'kdb.sync' }), env)],
     },
     ...(vendor === 'vmx' && { exceptions: vmxExits.exceptions }),
-    exits: vendor === 'svm' ? { ...svmExits, MSR_FASTPATH: msrInterception } : { ...vmxExits.exits, MSR_FASTPATH: () => [] },
+    exits:
+      vendor === 'svm'
+        ? { ...svmExits, MSR_FASTPATH: msrInterception }
+        : { ...vmxExits.exits, MSR_FASTPATH: () => [], NOTIFY: () => [handleNotify] },
     ...(hostArms && { restore: restoreHost }),
     turnLocals: ['debugged', 'debugQueued'],
     fastpath: { MSR_FASTPATH: fastpathOf(design) },

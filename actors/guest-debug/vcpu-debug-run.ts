@@ -33,7 +33,7 @@ export interface RunStep {
 }
 
 /** A fault's handler returns to the instruction, and RF spares it the same code breakpoint. */
-const isFault = (vector: DebugVector): boolean => vector === 'GP' || vector === 'UD';
+const isFault = (vector: DebugVector): boolean => vector === 'GP' || vector === 'UD' || vector === 'AC';
 
 /** R6, kvm_check_and_inject_events() with the vendors' inject_exception(). */
 export function injectEvents(v: VcpuDebugState): Change {
@@ -99,8 +99,8 @@ export function enterGuest(v: VcpuDebugState, design: VcpuDebugDesign): RunStep 
 }
 
 /** What the CPU reads of the guest state area. */
-export const controlsOf = ({ area, de }: VcpuDebugState): GuestDebugControls => ({
-  intercepts: { dr: area.interceptsDr, db: true, bp: area.interceptsBp, msr: true },
+export const controlsOf = ({ area, de }: VcpuDebugState, { interceptsVectoring }: VcpuDebugDesign): GuestDebugControls => ({
+  intercepts: { dr: area.interceptsDr, db: interceptsVectoring, ac: interceptsVectoring, bp: area.interceptsBp, msr: true },
   de,
   flags: area.flags,
   shadow: area.shadow,

@@ -35,6 +35,8 @@ export interface VcpuDebugDesign {
   readonly loadDr6: 'common' | 'run-flag';
   /** A write of the ICR is handled on the fastpath and goes on in the guest. */
   readonly icrReenters: boolean;
+  /** #DB and #AC exit. */
+  readonly interceptsVectoring: boolean;
   /** What R11 writes to the CPU's DR7; null leaves it as it is, as no kernel does. */
   readonly entryDr7: U64 | null;
 }
@@ -48,14 +50,15 @@ const VERSIONS = {
   '6.6': { loadDr6: 'run-flag', icrReenters: false, entryDr7: 0 },
   '6.12': { loadDr6: 'run-flag', icrReenters: true, entryDr7: DR7_FIXED_1 },
   '6.14': { loadDr6: 'common', icrReenters: true, entryDr7: 0 },
-} as const satisfies Record<string, Omit<VcpuDebugDesign, 'vendor'>>;
+} as const satisfies Record<string, Omit<VcpuDebugDesign, 'vendor' | 'interceptsVectoring'>>;
 
-export const vcpuDebugDesign = (vendor: VcpuDebugDesign['vendor'], kernel: keyof typeof VERSIONS): VcpuDebugDesign => ({
-  vendor,
-  ...VERSIONS[kernel],
-});
+export const vcpuDebugDesign = (
+  vendor: VcpuDebugDesign['vendor'],
+  kernel: keyof typeof VERSIONS,
+  interceptsVectoring = true,
+): VcpuDebugDesign => ({ vendor, interceptsVectoring, ...VERSIONS[kernel] });
 
-/** The fields of a VMCB or a VMCS. #DB is always intercepted. */
+/** The fields of a VMCB or a VMCS. */
 export interface DebugArea {
   /** A VMCS has none, and a VMCB gets it at the entry. */
   readonly dr6: U64 | null;

@@ -21,6 +21,7 @@ import {
   syncDebugRegisters,
 } from './vcpu-debug-run.ts';
 import {
+  queueException,
   setGuestDebug,
   setRegs,
   skipEmulatedInstruction,
@@ -51,6 +52,8 @@ function changed({ context: v, event }: Args, design: VcpuDebugDesign): Partial<
       return drExit(v, design, event);
     case 'kdb.db':
       return dbExit(v, design, event);
+    case 'kdb.ac':
+      return queueException(v, 'AC');
     case 'kdb.bp':
       return bpExit(v, event.rip);
     case 'kdb.skip':
@@ -92,7 +95,9 @@ export function vcpuDebugMachine(design: VcpuDebugDesign) {
         for (const write of writes) enqueue.emit(outgoing(onCpu(context), { type: 'dr.set', ...write }));
         enqueue.assign(change);
       }),
-      enter: emit(({ context: v }) => outgoing(onCpu(v), { type: 'dr.enter', controls: controlsOf(v), dr6: v.area.dr6, dr7: v.area.dr7 })),
+      enter: emit(({ context: v }) =>
+        outgoing(onCpu(v), { type: 'dr.enter', controls: controlsOf(v, design), dr6: v.area.dr6, dr7: v.area.dr7 }),
+      ),
       leave: emit(({ context }) => outgoing(onCpu(context), { type: 'dr.leave?' })),
       setGuestDebug: enqueueActions(({ context, event, enqueue }) => {
         if (event.type !== 'kdb.setGuestDebug') return;
@@ -134,6 +139,7 @@ export function vcpuDebugMachine(design: VcpuDebugDesign) {
           'kdb.sync': { actions: 'step' },
           'kdb.dr': { actions: 'change' },
           'kdb.db': { actions: 'change' },
+          'kdb.ac': { actions: 'change' },
           'kdb.bp': { actions: 'change' },
           'kdb.skip': { actions: 'change' },
           'kdb.setRegs': { actions: 'change' },

@@ -286,6 +286,8 @@ export function runInsn(cpu: DebugCpu, controls: InsnControls, before: GuestDebu
   const move = moveOf(insn);
   const stopped = move === null ? null : moveStopped(cpu, controls, before, move);
   if (stopped !== null) return stopped;
+  // Its delivery pushes to a misaligned stack, which raises it again.
+  if (insn.kind === 'ac-loop') return { met: { ...NOTHING, exit: controls.intercepts.ac ? 'AC' : 'HANG' }, next: before };
   if (insn.kind === 'wrmsr' && controls.intercepts.msr) return exited(cpu, 'MSR', before);
   if (insn.kind === 'int3') return controls.intercepts.bp ? exited(cpu, 'BP', before) : raised('BP', before, true);
   if (insn.kind === 'icebp') return icebp(cpu, controls, withoutStep(before));

@@ -31,6 +31,15 @@ import { DR6_ACTIVE_LOW } from './debug-bits.ts';
 import { causeCleared, causeRead, type DebugAccount, done, raised, returned } from './guest-account.ts';
 import type { DebugVendor } from './x86-debug-rule.ts';
 
+/** What guests of one host have in common. */
+interface GuestDesign {
+  readonly vendor: DebugVendor;
+  /** User space injects exceptions of its own. */
+  readonly injects: boolean;
+  /** KVM is told of a window without an event. */
+  readonly notifies: boolean;
+}
+
 /** An exception that the guest's handler is entered for, and whether its instruction is done. */
 interface Raised {
   readonly vector: DebugVector;
@@ -64,7 +73,7 @@ declare module '../kvm/guest-program.ts' {
 const { path, step, call, loop, when, note, leaveLoop } = guest;
 const APM: Source = { source: 'APM vol. 2, "Debug and Performance Resources"; SDM vol. 3, "Debug Exceptions"', grade: 'manual' };
 
-const OPERATIONS = ['insn', 'mov-ss', 'mov-to-dr', 'mov-from-dr', 'popf', 'sti', 'int3', 'icebp', 'wrmsr-fastpath'] as const;
+const OPERATIONS = ['insn', 'mov-ss', 'mov-to-dr', 'mov-from-dr', 'popf', 'sti', 'int3', 'icebp', 'wrmsr-fastpath', 'ac-loop'] as const;
 type DebugOp = Extract<GuestOp, { readonly op: (typeof OPERATIONS)[number] }>;
 
 /** Where instructions stand that no breakpoint is put at, and the guest's handler of #DB. */
@@ -124,6 +133,7 @@ const msrOf = (env: GuestEnv, v: Vcpu): FastpathMsr => {
 /** The exit that an instruction has met, by the vendor's name. */
 function exitOf(env: GuestEnv, vendor: DebugVendor, v: Vcpu, insn: DebuggedInsn, { exit, bits, retired }: InsnMet) {
   const next = behind(insn.rip);
+  if (exit === 'AC') return vmexit(v, 'EXCP_AC');
   if (exit === 'MSR') return vmexit(v, 'MSR_FASTPATH', { msr: msrOf(env, v), rip: insn.rip, next });
   if (exit === 'DR') {
     const { dr, write, value } = insn.move!;
@@ -155,16 +165,26 @@ const resume: GuestItem = step('resume', {
   },
 });
 
+/** The window without an event is over: KVM is told, and what was delivered is delivered again. */
+const NOTIFIED: readonly GuestItem[] = [
+  call(
+    path('notify_window', { source: 'SDM vol. 3, "VM-Execution Control Fields", notify window', grade: 'memory' }, [
+      step('vectoring', { inside: true }),
+      step('vmexit', { inside: true, send: (v) => vmexit(v, 'NOTIFY') }),
+      resume,
+    ]),
+  ),
+];
+
+/** Whether an exit leaves nothing to do again: what is delivered without end is never behind. */
+const isBehind = ({ met, gone, raises }: GuestLocals): boolean =>
+  met!.exit !== 'HANG' && met!.exit !== 'AC' && (raises !== undefined || gone!.skipped || met!.retired);
+
 /**
  * One instruction until it is done or something is raised: tried, and where KVM was told of it,
  * tried again unless KVM has done it. `vc`: the guest's handler of #VC, where it may come.
  */
-const attempt = (
-  env: GuestEnv,
-  vendor: DebugVendor,
-  insn: (v: Vcpu) => DebuggedInsn,
-  vc: readonly GuestItem[] = [],
-): readonly GuestItem[] => [
+const attempt = (env: GuestEnv, how: GuestDesign, insn: (v: Vcpu) => DebuggedInsn, vc: readonly GuestItem[] = []): readonly GuestItem[] => [
   note(() => ({ met: undefined, gone: undefined, raises: undefined })),
   loop(
     step('execute', {
@@ -178,11 +198,11 @@ const attempt = (
     }),
     when([(_v, l) => l.met!.exit === null, [leaveLoop]]),
     when(
-      [(_v, l) => l.met!.exit === 'HANG', [loop(step('vectoring', { inside: true, idles: true }))]],
+      [(_v, l) => l.met!.exit === 'HANG', how.notifies ? NOTIFIED : [loop(step('vectoring', { inside: true, idles: true }))]],
       ...(vc.length > 0 ? [[(_v: Vcpu, l: GuestLocals) => l.met!.exit === 'VC', vc] as const] : []),
-      [otherwise, [step('vmexit', { inside: true, send: (v, l) => exitOf(env, vendor, v, insn(v), l.met!) }), resume]],
+      [otherwise, [step('vmexit', { inside: true, send: (v, l) => exitOf(env, how.vendor, v, insn(v), l.met!) }), resume]],
     ),
-    when([(_v, l) => l.raises !== undefined || l.gone!.skipped || l.met!.retired, [leaveLoop]]),
+    when([(_v, l) => isBehind(l), [leaveLoop]]),
   ),
 ];
 
@@ -192,13 +212,13 @@ const valueRead = ({ met, gone }: GuestLocals): U64 => (gone?.skipped ? gone.val
 const isNested = (_v: Vcpu, l: GuestLocals): boolean => l.met?.exit === 'DB' && l.raises?.vector === 'DB';
 
 /** The guest's handler: of #DB it reads DR6 and clears it; the others come back at once. */
-const handlerPath = (env: GuestEnv, vendor: DebugVendor): GuestPath => {
+const handlerPath = (env: GuestEnv, how: GuestDesign): GuestPath => {
   const move = (name: string, insn: DebuggedInsn): GuestItem =>
     call(
       path(
         name,
         APM,
-        attempt(env, vendor, () => insn),
+        attempt(env, how, () => insn),
       ),
     );
   return path('exc_debug', { source: 'kernel arch/x86/kernel/traps.c, debug_read_clear_dr6(), exc_debug_kernel()', grade: 'read' }, [
@@ -239,9 +259,10 @@ const boundary: GuestItem = step('delivered', {
 /** #GP and #UD: the guest's handler steps over the instruction. */
 const isFault = (l: GuestLocals): boolean => l.taken?.vector === 'GP' || l.taken?.vector === 'UD';
 
-function insnPath(env: GuestEnv, vendor: DebugVendor, name: string, injects: boolean): GuestPath {
+function insnPath(env: GuestEnv, how: GuestDesign, name: string): GuestPath {
+  const { vendor, injects } = how;
   const insn = (v: Vcpu): DebuggedInsn => insnOf(env, v);
-  const handle = call(handlerPath(env, vendor));
+  const handle = call(handlerPath(env, how));
   return path(
     name,
     APM,
@@ -249,7 +270,7 @@ function insnPath(env: GuestEnv, vendor: DebugVendor, name: string, injects: boo
       ...(injects ? [call(path('boundary', APM, [boundary, when([(_v: Vcpu, l: GuestLocals) => l.taken !== undefined, [handle]])]))] : []),
       loop(
         note(() => ({ taken: undefined })),
-        ...attempt(env, vendor, insn, name.startsWith('mov_') ? env.parts.flatMap(({ debugVc }) => debugVc?.(env, insn) ?? []) : []),
+        ...attempt(env, how, insn, name.startsWith('mov_') ? env.parts.flatMap(({ debugVc }) => debugVc?.(env, insn) ?? []) : []),
         when([(_v, l) => l.raises === undefined, [leaveLoop]]),
         step('exception', {
           set: (v, l) => ({ debug: raised(accountOf(v), vendor, insn(v), l.raises!.vector) }),
@@ -272,7 +293,7 @@ function insnPath(env: GuestEnv, vendor: DebugVendor, name: string, injects: boo
   );
 }
 
-/** What the mechanism adds to guests. `injects`: user space injects exceptions of its own. */
-export const x86GuestParts = (vendor: DebugVendor, injects: boolean): GuestParts => ({
-  operations: (env) => OPERATIONS.map((name) => [name, [call(insnPath(env, vendor, name.replaceAll('-', '_'), injects))]] as const),
+/** What the mechanism adds to guests. */
+export const x86GuestParts = (how: GuestDesign): GuestParts => ({
+  operations: (env) => OPERATIONS.map((name) => [name, [call(insnPath(env, how, name.replaceAll('-', '_')))]] as const),
 });

@@ -55,6 +55,7 @@ export type VcpuDebugEvent =
       'kdb.dr': DrExit;
       'kdb.db': DbExit;
       'kdb.bp': { rip: U64 };
+      'kdb.ac': object;
       'kdb.skip': { next: U64 };
       /** KVM_SET_REGS: user space moves the guest behind its instruction. */
       'kdb.setRegs': { rip: U64 };
@@ -110,6 +111,7 @@ export const KVM_DEBUG_EVENTS = {
   'kdb.dr': 'bus',
   'kdb.db': 'bus',
   'kdb.bp': 'bus',
+  'kdb.ac': 'bus',
   'kdb.skip': 'bus',
   'kdb.setRegs': 'bus',
   'kdb.exit?': 'bus',
@@ -125,6 +127,9 @@ declare module '../kvm.ts' {
     readonly WRITE_DR: DrExit;
     readonly EXCP_DB: DbExit;
     readonly EXCP_BP: { readonly rip: U64 };
+    readonly EXCP_AC: null;
+    /** VMX: no event window was open for as long as KVM allows. */
+    readonly NOTIFY: null;
     readonly DR_ACCESS: DrExit;
     /**
      * SVM_EXIT_MSR or EXIT_REASON_MSR_WRITE of an MSR that handle_fastpath_set_msr_irqoff() knows.

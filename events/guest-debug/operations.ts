@@ -22,7 +22,7 @@ declare module '../program.ts' {
       | { readonly op: 'mov-to-dr'; readonly at?: U64 | undefined; readonly dr: DebugRegister; readonly value: U64 }
       | { readonly op: 'mov-from-dr'; readonly at?: U64 | undefined; readonly dr: DebugRegister }
       | { readonly op: 'popf'; readonly at?: U64 | undefined; readonly tf: boolean }
-      | { readonly op: 'sti' | 'int3' | 'icebp'; readonly at?: U64 | undefined }
+      | { readonly op: 'sti' | 'int3' | 'icebp' | 'ac-loop'; readonly at?: U64 | undefined }
       | { readonly op: 'wrmsr-fastpath'; readonly at?: U64 | undefined; readonly msr: FastpathMsr };
   }
   interface HostOpsOf {

@@ -37,7 +37,7 @@ export interface DataAccess {
 }
 
 /** What an instruction is, as far as debug logic asks. */
-export type InsnKind = 'plain' | 'mov-dr' | 'wrmsr' | 'int3' | 'icebp' | 'popf' | 'sti' | 'mov-ss';
+export type InsnKind = 'plain' | 'mov-dr' | 'wrmsr' | 'ac-loop' | 'int3' | 'icebp' | 'popf' | 'sti' | 'mov-ss';
 
 /** An instruction as debug logic sees it. */
 export interface DebuggedInsn {
@@ -63,10 +63,16 @@ export type Shadow = 'sti' | 'mov-ss' | null;
 /** What a guest state area holds beside the registers, and what KVM has asked to be told of. */
 export interface GuestDebugControls {
   /**
-   * Exits on MOV DR, on #DB, on #BP and on WRMSR; `dr7-by-vc`: of MOV DR7 alone, and the guest gets
+   * Exits on MOV DR, on #DB, on #BP, on WRMSR and on #AC; `dr7-by-vc`: of MOV DR7 alone, and the guest gets
    * #VC.
    */
-  readonly intercepts: { readonly dr: boolean | 'dr7-by-vc'; readonly db: boolean; readonly bp: boolean; readonly msr?: boolean };
+  readonly intercepts: {
+    readonly dr: boolean | 'dr7-by-vc';
+    readonly db: boolean;
+    readonly bp: boolean;
+    readonly msr?: boolean;
+    readonly ac?: boolean;
+  };
   /** CR4.DE: DR4 and DR5 are undefined. */
   readonly de: boolean;
   readonly flags: DebugFlags;
@@ -77,15 +83,15 @@ export interface GuestDebugControls {
   readonly inject: DebugVector | null;
 }
 
-export type DebugVector = 'DB' | 'BP' | 'GP' | 'UD';
+export type DebugVector = 'DB' | 'BP' | 'GP' | 'UD' | 'AC';
 
 /** What an instruction met. */
 export interface InsnMet {
   /**
    * The exit that KVM has asked for; the instruction is not done, unless `retired` says so. `VC`:
-   * the guest gets #VC in its place. `HANG`: the CPU delivers #DB without end.
+   * the guest gets #VC in its place. `HANG`: the CPU delivers #DB or #AC without end.
    */
-  readonly exit: 'DR' | 'DB' | 'BP' | 'MSR' | 'VC' | 'HANG' | null;
+  readonly exit: 'DR' | 'DB' | 'BP' | 'MSR' | 'AC' | 'VC' | 'HANG' | null;
   /** The exception that the guest takes, where nothing exits. */
   readonly exception: DebugVector | null;
   /** Bits of DR6 of a debug exception that it brought; 0 for none. */

@@ -34,19 +34,21 @@ export interface Host {
   readonly always?: readonly string[];
   readonly sometimes?: readonly string[];
   readonly mutant?: string;
+  readonly features?: readonly string[];
+  readonly options?: Readonly<Record<string, string>>;
 }
 
 const SOMETIMES = ['debug.guest-has-registers', 'debug.user-space-sees'] as const;
 
 export function debugHost(host: Host): ResolvedScenario {
   const { vendor, guest, debug, kernel = '6.12', cpus = 1, preemption = 'none', beside = false, attaches, always = ALWAYS } = host;
-  const { perf, behind = [], sometimes = SOMETIMES } = host;
+  const { perf, behind = [], sometimes = SOMETIMES, features = [], options = {} } = host;
   const setDebug = debug === undefined ? '' : `{ KVM_SET_GUEST_DEBUG: { vcpu: vm0/0, ${debug} } }, `;
   const attacher = attaches === undefined ? '' : `, [{ tgkill: { vcpu: vm0/0 } }, { KVM_SET_GUEST_DEBUG: { vcpu: vm0/0, ${attaches} } }]`;
   const text = [
     'name: debug-host',
     'summary: A guest that uses its debug registers',
-    `host: { arch: ${vendor === 'svm' ? 'amd' : 'intel'}, cpus: ${cpus}, preemption: ${preemption}, kernel: "${kernel}" }`,
+    `host: { arch: ${vendor === 'svm' ? 'amd' : 'intel'}, cpus: ${cpus}, preemption: ${preemption}, kernel: "${kernel}", features: [${features.join(', ')}], options: ${JSON.stringify(options)} }`,
     `vms: { vm0: { type: ${vendor}, vcpus: [[${guest.join(', ')}]] } }`,
     'processes:',
     `  qemu0: { threads: [[${setDebug}{ KVM_RUN: { vcpu: vm0/0${attaches === undefined ? '' : ', reenter: true'} } }${behind.map((op) => `, { ${op} }`).join('')}]${attacher}] }`,

@@ -2,6 +2,7 @@
 import type { U64 } from '../../../events/u64.ts';
 import { type PathIssue, shown } from '../../scenario/issues.ts';
 import { operationsIn, type Structure } from '../../scenario/lowered.ts';
+import type { Scenario } from '../../scenario/types.ts';
 import { hex } from '../../view.ts';
 import type { EncryptedGuests } from './encrypted.ts';
 import { GUEST_DEBUG_GUEST_OPERATIONS } from './operations.ts';
@@ -66,6 +67,29 @@ export function notWatched({ arch, cpus, processes }: Structure): readonly PathI
         if (why !== null) issues.push({ path: [...path, why[0]], message: why[1] });
         return issues;
       }),
+    ),
+  );
+}
+
+/** Features that CPUs of the other vendor have. */
+const FEATURE_OF: Readonly<Record<string, 'amd' | 'intel'>> = { 'no-nested-data-bp': 'amd', 'notify-vmexit': 'intel' };
+
+export const featureChecks = ({ host: { arch, features = [] } }: Scenario): readonly PathIssue[] =>
+  features.flatMap((feature, i) => {
+    const owner = FEATURE_OF[feature];
+    return owner === undefined || owner === arch
+      ? []
+      : [{ path: ['host', 'features', i], message: `found ${shown(feature)}; expected it on hosts of ${owner} alone` }];
+  });
+
+/** On Intel hosts #AC belongs to split-lock detection. @see kernel vmx_guest_inject_ac() */
+export function notOnIntel({ arch, vms }: Structure): readonly PathIssue[] {
+  if (arch !== 'intel') return [];
+  return vms.flatMap(({ vcpus }) =>
+    vcpus.flatMap((program) =>
+      [...operationsIn(program)]
+        .filter(({ op }) => op.op === 'ac-loop')
+        .map(({ path }) => ({ path, message: 'found "ac-loop"; expected arch: amd: guests of Intel hosts have split-lock for #AC' })),
     ),
   );
 }

@@ -13,13 +13,14 @@ import { vcpuDebugDesign } from '../../../actors/guest-debug/vcpu-debug-state.ts
 import type { DebugVendor } from '../../../actors/guest-debug/x86-debug-rule.ts';
 import { x86GuestParts } from '../../../actors/guest-debug/x86-guest.ts';
 import type { ActorId } from '../../../events/event.ts';
+import { GUEST_DEBUG_OPTIONS } from '../../../events/guest-debug/guest-debug.ts';
 import { HOST_BREAKPOINT_EVENTS } from '../../../events/guest-debug/host-breakpoints.ts';
 import { KVM_DEBUG_EVENTS } from '../../../events/guest-debug/kvm-debug.ts';
 import { CPU_DEBUG_EVENTS } from '../../../events/guest-debug/x86-debug.ts';
 import type { Mechanism } from '../../host/mechanism.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
-import { notDebugged, notWatched } from './checks.ts';
+import { featureChecks, notDebugged, notOnIntel, notWatched } from './checks.ts';
 import type { EncryptedGuests } from './encrypted.ts';
 import { HOST_BREAKPOINT_MUTANTS } from './host-mutants.ts';
 import { hostBreakpointProperties } from './host-properties.ts';
@@ -32,6 +33,12 @@ const vendorOf = ({ host }: ResolvedScenario): DebugVendor => (host.arch === 'am
 
 /** A feature of CPUs: CPUID Fn8000_0021 EAX bit 0. */
 export const NO_NESTED_DATA_BP = 'no-nested-data-bp';
+/** Another, of Intel, that KVM uses: VM-execution control bit 31, KVM_CAP_X86_NOTIFY_VMEXIT. */
+const NOTIFY_VMEXIT = 'notify-vmexit';
+
+const designOf = ({ host: { arch, kernel, options } }: ResolvedScenario) =>
+  vcpuDebugDesign(arch === 'amd' ? 'svm' : 'vmx', kernel, options['kvm.vectoringIntercepts'] !== 'none');
+const notifies = ({ host: { features } }: ResolvedScenario): boolean => features.includes(NOTIFY_VMEXIT);
 
 /** Whether a thread of the host uses breakpoints of the host. */
 export const armsHost = ({ processes }: ResolvedScenario): boolean =>
@@ -79,22 +86,25 @@ const actors = (scenario: ResolvedScenario, encrypted: EncryptedGuests): readonl
 export const guestDebug = (encrypted: EncryptedGuests): Mechanism => ({
   name: 'guest-debug',
   arches: ['amd', 'intel'],
-  features: [NO_NESTED_DATA_BP],
+  options: GUEST_DEBUG_OPTIONS,
+  features: [NO_NESTED_DATA_BP, NOTIFY_VMEXIT],
   guestOperations: GUEST_DEBUG_GUEST_OPERATIONS,
   hostOperations: GUEST_DEBUG_HOST_OPERATIONS,
   properties: [...guestDebugProperties, ...hostBreakpointProperties],
-  structureChecks: (structure) => [...notDebugged(structure, encrypted), ...notWatched(structure)],
+  checks: featureChecks,
+  structureChecks: (structure) => [...notDebugged(structure, encrypted), ...notWatched(structure), ...notOnIntel(structure)],
   catalogue: { ...CPU_DEBUG_EVENTS, ...KVM_DEBUG_EVENTS, ...HOST_BREAKPOINT_EVENTS },
   host: (scenario) => (armsHost(scenario) ? { operations: hostBreakpointOperations(scenario.host.cpus) } : {}),
   kvm: (scenario) =>
     debugs(scenario)
       ? debugKvm({
-          design: vcpuDebugDesign(vendorOf(scenario), scenario.host.kernel),
+          design: designOf(scenario),
           debuggers: debuggersOf(scenario),
           hostArms: armsHost(scenario),
         })
       : {},
-  guest: (scenario) => (debugs(scenario) ? x86GuestParts(vendorOf(scenario), injects(scenario)) : {}),
+  guest: (scenario) =>
+    debugs(scenario) ? x86GuestParts({ vendor: vendorOf(scenario), injects: injects(scenario), notifies: notifies(scenario) }) : {},
   actors: (scenario) => actors(scenario, encrypted),
   perCpu: ['cpuDebugRegisters', 'hostBreakpoints'],
   machines: (scenario): ReturnType<NonNullable<Mechanism['machines']>> =>
@@ -103,8 +113,9 @@ export const guestDebug = (encrypted: EncryptedGuests): Mechanism => ({
           cpuDebugRegisters: cpuDebugRegistersMachine({
             vendor: vendorOf(scenario),
             noNestedDataBp: scenario.host.features.includes(NO_NESTED_DATA_BP),
+            notifies: notifies(scenario),
           }),
-          vcpuDebug: vcpuDebugMachine(vcpuDebugDesign(vendorOf(scenario), scenario.host.kernel)),
+          vcpuDebug: vcpuDebugMachine(designOf(scenario)),
           ...(armsHost(scenario) && { hostBreakpoints: hostBreakpointsMachine(hostBreakpointsDesign(scenario.host.kernel)) }),
         }
       : {},

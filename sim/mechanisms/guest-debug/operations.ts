@@ -34,6 +34,7 @@ export const GUEST_DEBUG_GUEST_OPERATIONS = {
       msr: z.enum(['tsc-deadline', 'x2apic-icr']),
     },
   ),
+  'ac-loop': operation('ac-loop', 'Raises #AC, whose delivery pushes to a misaligned stack and raises it again; on AMD hosts.', { at: AT }),
   icebp: operation('icebp', 'INT1: a debug exception with no bit of its own in DR6.', { at: AT }),
 } satisfies Readonly<Record<string, Operation>>;
 

@@ -64,7 +64,7 @@ const noneHangs = alwaysEach<CpuDebugRegisters>('debug.no-cpu-hangs', {
   source: 'CVE-2015-8104; domain debug-and-split-lock A.8, G, I4',
   grade: 'read',
   each: ({ id, context: { hung } }) =>
-    hung ? `${id.replace('dr', 'pcpu')} delivers #DB without end: no interrupt or NMI of the host is taken` : null,
+    hung ? `${id.replace('dr', 'pcpu')} delivers #DB or #AC without end: no interrupt or NMI of the host is taken` : null,
 });
 
 const states = (world: WorldView) => world.actors<VcpuDebugState>('vcpuDebug');

@@ -115,5 +115,5 @@ export const SEV_ES_GUESTS: EncryptedGuests = {
   has: isEncrypted,
   launchedInRun: isInRun,
   // WRMSR is an NAE event of theirs, which no fastpath takes.
-  lacks: ['wrmsr-fastpath'],
+  lacks: ['ac-loop', 'wrmsr-fastpath'],
 };

@@ -91,7 +91,7 @@ describe('every instruction in every state', () => {
     always(({ met }, _before, insn, vendor, { intercepts }) => {
       expect(met.exit !== null && met.exception !== null).toBe(false);
       const { dr, db, bp, msr } = intercepts;
-      if (met.exit !== null) expect({ DR: dr, DB: db, BP: bp, MSR: msr, VC: false, HANG: false }[met.exit]).toBe(true);
+      if (met.exit !== null) expect({ DR: dr, DB: db, BP: bp, MSR: msr, AC: false, VC: false, HANG: false }[met.exit]).toBe(true);
       if (met.exception === 'DB') expect(db && !(vendor === 'svm' && insn.kind === 'icebp')).toBe(false);
       if (met.exception === 'BP') expect(intercepts.bp).toBe(false);
     });
