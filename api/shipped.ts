@@ -33,6 +33,7 @@ import '../actors/split-lock/warn.ts';
 import '../actors/svm/svm.ts';
 import '../actors/user-vmm/kick.ts';
 import '../actors/vmx/vmx.ts';
+import '../events/guest-debug/guest-debug.ts';
 import '../events/guest-debug/kvm-debug.ts';
 import '../events/guest-debug/operations.ts';
 import '../events/os-lock/arm-debug.ts';

@@ -55,6 +55,8 @@ export interface ProtectedDebugChange extends Partial<ProtectedDebugInput> {
   readonly losesDr7?: true;
   /** KVM writes DR7 of the VMSA as if it could. */
   readonly writesDr7?: true;
+  /** R11 writes KVM's own copy of DR0 to DR3, as that of a plain guest. */
+  readonly writesDb?: true;
 }
 
 export interface ProtectedDebugState extends ProtectedDebugInput {
@@ -137,6 +139,7 @@ const overridden = ({
   dropsDb: _drops,
   losesDr7: _loses,
   writesDr7: _writes,
+  writesDb: _db,
   ...input
 }: ProtectedDebugChange): Partial<ProtectedDebugInput> => input;
 
@@ -179,7 +182,9 @@ export const protectedDebugMachine = (change: ProtectedDebugChange = {}) =>
     actions: {
       change: assign((args) => changed(args, change)),
       prepare: enqueueActions(({ context, event, enqueue }) => {
-        if (event.type !== 'kdb.prepare' || !event.hostActive || context.trustsHardware) return;
+        if (event.type !== 'kdb.prepare') return;
+        if (change.writesDb) enqueue.emit(outgoing(onCpu(context), { type: 'dr.set', db: VMSA_AT_LAUNCH.db }));
+        if (!event.hostActive || context.trustsHardware) return;
         enqueue.emit(outgoing(onCpu(context), { type: 'dr.set', dr7: context.entryDr7 }));
       }),
       enter: enqueueActions(({ context, event, enqueue }) => {

@@ -63,8 +63,8 @@ export type Shadow = 'sti' | 'mov-ss' | null;
 /** What a guest state area holds beside the registers, and what KVM has asked to be told of. */
 export interface GuestDebugControls {
   /**
-   * Exits on MOV DR, on #DB, on #BP, on WRMSR and on #AC; `dr7-by-vc`: of MOV DR7 alone, and the guest gets
-   * #VC.
+   * Exits on MOV DR, on #DB, on #BP, on WRMSR and on #AC; `dr7-by-vc`: of MOV DR7 alone, and the
+   * guest gets #VC.
    */
   readonly intercepts: {
     readonly dr: boolean | 'dr7-by-vc';

@@ -26,7 +26,7 @@ const tarpit: readonly Claim[] = [
     id: 'DBG-8',
     says: 'DebugSwap is not offered on a CPU without NoNestedDataBp',
     shows: [keeps(TARPIT, 'gated', DEADLOCK, 'sev-es-offers-debug-swap')],
-    mutants: ['sev-es-offers-debug-swap'],
+    mutants: ['sev-es-offers-debug-swap', 'sev-es-vmsa-without-debug-swap'],
     check: (mutant) => {
       assert.equal(w.half([w.toDr(0, 1)], { features: w.FEATURES, mutant }).debugSwap, false);
       assert.equal(w.half([w.toDr(0, 1)], { mutant }).debugSwap, true);
@@ -60,8 +60,9 @@ const tarpit: readonly Claim[] = [
     id: 'DBG-11',
     says: 'where KVM intercepts #DB each delivery is an exit, and the host goes on',
     shows: [],
-    why: 'a guest that gets no further ends no w.run, and so is in no shipped scenario',
-    mutants: ['sev-es-drops-db-intercept'],
+    why: 'a guest that gets no further ends no run, and so is in no shipped scenario',
+    mutants: ['sev-es-drops-db-intercept', 'sev-es-offers-debug-swap'],
+    not: 'that Linux takes such a #DB as #VC, and KVM is not asked',
     check: (mutant) => {
       const options = { 'kvm.debugSwap': 'ungated', 'kvm.dbIntercept': 'kept' } as const;
       assert.deepEqual(w.brokenIn(w.TAR, { features: w.FEATURES, options, always: ['debug.no-cpu-hangs'], mutant }), []);
@@ -72,7 +73,7 @@ const tarpit: readonly Claim[] = [
     id: 'DBG-12',
     says: 'while #DB is delivered the CPU takes no interrupt: who waits for one waits without end',
     shows: [breaks(TARPIT, 'ungated', DEADLOCK, 'sev-es-vectoring-interruptible')],
-    mutants: ['sev-es-vectoring-interruptible'],
+    mutants: ['sev-es-vectoring-interruptible', 'sev-es-keeps-db-intercept'],
     not: 'a notify exit, which Intel has and AMD has not',
     check: (mutant) => {
       const hangs = { features: w.FEATURES, options: { 'kvm.debugSwap': 'ungated' }, mutant } as const;
@@ -88,10 +89,12 @@ const intercepts: readonly Claim[] = [
     id: 'DBG-16',
     says: 'DebugSwap with MOV DR7 intercepted arms no breakpoint',
     shows: [breaks(VC, 'intercept-kept', COMES, 'sev-es-drops-dr7-intercept')],
-    mutants: ['sev-es-drops-dr7-intercept'],
+    mutants: ['sev-es-drops-dr7-intercept', 'sev-es-offers-debug-swap'],
     check: (mutant) => {
       const options = { 'kvm.dr7Intercept': 'kept', 'guest.vcDr7': 'swallow' } as const;
       assert.equal(w.half(w.WATCHED, { options, mutant }).vmsa.dr7, 0x400);
+      const linux = w.run(w.WATCHED, { options: { 'kvm.dr7Intercept': 'kept' }, mutant }).delivered('vmexit');
+      assert.equal(JSON.stringify(linux.at(-1)?.payload).includes('TERMINATE'), true);
     },
   },
   {
@@ -100,6 +103,7 @@ const intercepts: readonly Claim[] = [
     says: 'with #DB still intercepted a guest with DebugSwap gets each #DB, later',
     shows: [keeps(VC, 'db-intercept-kept', COMES, 'sev-es-db-dropped')],
     mutants: ['sev-es-db-dropped', 'sev-es-drops-db-intercept'],
+    not: 'that Linux takes such a #DB as #VC, and KVM is not asked',
     check: (mutant) => {
       const kept = w.run(w.WATCHED, { options: { 'kvm.dbIntercept': 'kept' }, mutant });
       assert.equal(kept.context<Vcpu>('vcpu:vm0/0').debug!.taken, 1);
@@ -112,6 +116,7 @@ const intercepts: readonly Claim[] = [
     says: 'a #DB that KVM intercepts and does not inject is lost to the guest',
     shows: [keeps(VC, 'db-intercept-kept', COMES, 'sev-es-db-dropped')],
     mutants: ['sev-es-db-dropped'],
+    not: 'that Linux takes such a #DB as #VC, and KVM is not asked',
     check: (mutant) => {
       assert.equal(w.account(w.STEPS, { swaps: false, mutant }).taken, 2);
     },
@@ -123,6 +128,7 @@ const intercepts: readonly Claim[] = [
     shows: [],
     mutants: ['sev-es-drops-db-intercept', 'sev-es-keeps-db-intercept'],
     why: 'the guest sees the same either way: how often KVM was told shows it',
+    not: 'that Linux takes such a #DB as #VC, and KVM is not asked',
     check: (mutant) => {
       const dbExits = (swaps: boolean) => w.run(w.STEPS, { swaps, mutant }).delivered('kdb.db').length;
       assert.deepEqual([dbExits(false), dbExits(true)], [2, 0]);

@@ -12,7 +12,12 @@ const mutantOf = (name: RegisterName): string => `sev-es-forgets-${name.toLowerC
 describe.each(KERNELS)('an SEV-ES guest on kernel %s', (kernel) => {
   it.each([[[]], [['debug-swap']]] as const)('leaves the host its registers, with the features %j', (vmsaFeatures) => {
     const searched = () =>
-      world({ host: { kernel, features: FEATURES }, vm: { options: { vmsaFeatures } }, guest: GUEST, properties: ALWAYS });
+      world({
+        host: { kernel, features: kernel === '6.1' ? FEATURES.slice(0, -1) : FEATURES },
+        vm: { options: { vmsaFeatures } },
+        guest: GUEST,
+        properties: ALWAYS,
+      });
     if (kernel === '6.1' && vmsaFeatures.length > 0) expect(searched).toThrow('found "debug-swap"; expected none on kernel 6.1');
     else expect(found(searched()).broken).toEqual([]);
   });

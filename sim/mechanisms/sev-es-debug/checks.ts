@@ -40,6 +40,10 @@ export function checks(scenario: Scenario): readonly PathIssue[] {
   const { host, vms = {} } = scenario;
   const first = Object.keys(vms).find((id) => vms[id]!.type === SEV_ES_VM);
   const features = host.features ?? [];
+  if ((host.kernel ?? KERNEL_DEFAULT) === '6.1' && features.includes('virt-tsc-aux')) {
+    const path = ['host', 'features', features.indexOf('virt-tsc-aux')];
+    return [{ path, message: 'found "virt-tsc-aux"; expected none on kernel 6.1: its KVM does not store TSC_AUX' }];
+  }
   if (first === undefined || features.includes('sev-es')) return featureIssues(scenario);
   const path = host.features === undefined ? ['vms', first, 'type'] : ['host', 'features'];
   return [{ path, message: `found features ${listed(features)}; expected sev-es among them: ${first} is an SEV-ES VM` }];

@@ -86,6 +86,7 @@ export const sevEsMutants: Readonly<Record<string, Mutant>> = {
     interceptsDb: false,
   }),
   'sev-es-vmsa-without-debug-swap': half('no VMSA holds DebugSwap', { debugSwap: false }),
+  'sev-es-kvm-writes-dr': half('R11 writes DR0 to DR3 for an encrypted guest', { writesDb: true }),
   'sev-es-drops-dr7-intercept': half('KVM intercepts MOV DR7 of no guest', { interceptsDr7: false }),
   'sev-es-keeps-db-intercept': half('KVM intercepts #DB of all guests', { interceptsDb: true }),
   'sev-es-drops-db-intercept': half('KVM intercepts #DB of no guest', { interceptsDb: false }),

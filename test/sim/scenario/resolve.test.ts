@@ -122,6 +122,7 @@ describe('resolving a scenario', () => {
       'vmm.kick': 'clear-then-look',
       'kvm.immediateExit': 'wants-to-run',
       'kvm.saveDebug': 'if-possible',
+      'kvm.vectoringIntercepts': 'db-and-ac',
       'kvm.fillSaveArea': 'per-load',
       'kvm.debugSwap': 'gated',
       'kvm.hostBreakpoints': 'restored',
