@@ -48,7 +48,7 @@ export interface SwitchDesign {
   /** Registers whose stores KVM leaves out; none on any kernel. */
   readonly forgets: readonly RegisterName[];
   /** What the hardware does otherwise; nothing unless a mutant says so. */
-  readonly hardware?: 'always-loads-debug-registers' | 'keeps-type-c' | undefined;
+  readonly hardware?: 'always-loads-debug-registers' | 'keeps-type-c' | 'leaves-type-c' | undefined;
 }
 
 const OWN = 'host';
@@ -107,7 +107,7 @@ function changed({ context, event }: Args, design: SwitchDesign): Partial<HostSa
     case 'hsave.vmexit': {
       const { vcpu, guest } = context.running!;
       const kind = kindOf(guest, design);
-      const { cpu } = vmexit({ ...context, guest: registersOf(() => vcpu) }, kind, design.hardware === 'keeps-type-c' ? OWN : 'reset');
+      const { cpu } = vmexit({ ...context, guest: registersOf(() => vcpu) }, kind, typeC(design, vcpu));
       return { cpu: guestWrote(cpu, kind, vcpu), running: null };
     }
     default:
@@ -123,6 +123,10 @@ function reads({ context: { debugs, breakpoints }, event }: Args): readonly Outg
     ...(event.masks && breakpoints ? [outgoing(hbpOf(debugs), { type: 'hbp.masks?' })] : []),
   ];
 }
+
+/** What #VMEXIT leaves in registers of type C. */
+const typeC = ({ hardware }: SwitchDesign, vcpu: ActorId): string =>
+  hardware === 'keeps-type-c' ? OWN : hardware === 'leaves-type-c' ? vcpu : 'reset';
 
 /** #VMEXIT loads what the area has, if the VMSA says so. */
 const loads = ({ debugs, running, db, masks }: HostSaveAreaState, { hardware }: SwitchDesign): readonly Outgoing[] =>

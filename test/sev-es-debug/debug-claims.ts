@@ -47,7 +47,7 @@ const switched: readonly Claim[] = [
     id: 'DBG-3',
     says: 'DR6 and DR7 of the host survive a world switch without help of software, with DebugSwap and without',
     shows: [],
-    mutants: ['sev-es-dr7-lost'],
+    mutants: ['sev-es-dr7-lost', 'sev-es-r11-writes-dr7'],
     not: 'DR6: no code of the host that is modelled reads it behind an exit',
     why: 'R14 writes DR7 for every host but one that trusts the hardware, and a shipped one that does breaks for another reason',
     check: (mutant) => {

@@ -115,7 +115,7 @@ const intercepts: readonly Claim[] = [
     id: 'DBG-18',
     says: 'a #DB that KVM intercepts and does not inject is lost to the guest',
     shows: [keeps(VC, 'db-intercept-kept', COMES, 'sev-es-db-dropped')],
-    mutants: ['sev-es-db-dropped'],
+    mutants: ['sev-es-db-dropped', 'debug-not-injected'],
     not: 'that Linux takes such a #DB as #VC, and KVM is not asked',
     check: (mutant) => {
       assert.equal(w.account(w.STEPS, { swaps: false, mutant }).taken, 2);
@@ -161,7 +161,7 @@ const intercepts: readonly Claim[] = [
     id: 'DBG-22',
     says: 'registers of type C hold their reset values behind an exit, and the host has its own elsewhere',
     shows: [],
-    mutants: ['sev-es-type-c-kept'],
+    mutants: ['sev-es-type-c-kept', 'sev-es-type-c-left'],
     why: 'no code of the host that is modelled reads CR2 or the FPU behind an exit',
     check: (mutant) => {
       const { cpu } = w.area({ mutant });

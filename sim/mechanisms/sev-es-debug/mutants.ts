@@ -80,6 +80,7 @@ export const sevEsMutants: Readonly<Record<string, Mutant>> = {
     hardware: 'always-loads-debug-registers',
   }),
   'sev-es-type-c-kept': switching('#VMEXIT leaves registers of type C as they were', { hardware: 'keeps-type-c' }),
+  'sev-es-type-c-left': switching('#VMEXIT leaves registers of type C as the guest had them', { hardware: 'leaves-type-c' }),
   'sev-es-offers-debug-swap': half('every guest has DebugSwap, and KVM intercepts neither MOV DR7 nor #DB', {
     debugSwap: true,
     interceptsDr7: false,
@@ -92,6 +93,7 @@ export const sevEsMutants: Readonly<Record<string, Mutant>> = {
   'sev-es-drops-db-intercept': half('KVM intercepts #DB of no guest', { interceptsDb: false }),
   'sev-es-db-dropped': half('KVM does not inject a #DB that it has intercepted', { dropsDb: true }),
   'sev-es-dr7-lost': half("#VMEXIT leaves DR7 as after reset, where it is to bring back the host's", { losesDr7: true }),
+  'sev-es-r11-writes-dr7': half('R11 writes DR7 where R14 does not bring it back', { trustsHardware: false }),
   'sev-es-nested-data-bp': cpu('the CPU has no NoNestedDataBp', { noNestedDataBp: false }),
   'sev-es-no-nested-data-bp': cpu('the CPU has NoNestedDataBp', { noNestedDataBp: true }),
   'sev-es-dr-intercept-unheeded': cpu('the CPU exits at no MOV DR', {
