@@ -17,8 +17,10 @@ import { bigHost } from '../sim/big-host.ts';
 import { crowded } from '../sim/crowded.ts';
 import { engineOf, journalOf, SHIPPED, seeds, shipped } from '../sim/play.ts';
 
-const SEEDS = 3;
-const RUNS = 5;
+/** Seeds of runs in both engines, and of all that fill the memory that is verified. */
+const SEEDS = 1;
+const FILLED = 5;
+const RUNS = 3;
 /**
  * Enough for every way through the small scenarios; longer runs end at the bound in both engines.
  */
@@ -72,7 +74,7 @@ describe.each(scenarios)('%s', { timeout: 60_000 }, (_name, scenario) => {
     memo = new MemoEngine(topologyOf(scenario));
   });
 
-  it(`gives equal journals in order and under ${SEEDS} seeds`, () => {
+  it(`gives equal journals in order and under a seed`, () => {
     for (const spec of [{ name: 'fifo' } as const, ...seeds(SEEDS)]) {
       const live = bytesOf(scenario, new LiveEngine(memo.topology), spec);
       expect(live.equals(bytesOf(scenario, memo, spec)), JSON.stringify(spec)).toBe(true);
@@ -91,7 +93,7 @@ describe.each(scenarios)('%s', { timeout: 60_000 }, (_name, scenario) => {
   });
 
   it('remembers only what XState does again', () => {
-    for (const spec of seeds(4 - SEEDS, SEEDS + 1)) journalOf(scenario, spec, memo);
+    for (const spec of seeds(FILLED - SEEDS, SEEDS + 1)) journalOf(scenario, spec, memo);
     expect(memo.misses).toBeGreaterThan(0);
     expect(memo.verify()).toBe(memo.misses);
   });

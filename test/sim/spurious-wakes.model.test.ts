@@ -42,6 +42,15 @@ const WORLDS: Readonly<Record<string, readonly ResolvedScenario[]>> = {
       'properties: { always: [rmp.host-panic] }',
     ),
   ],
+  'actors/sev-es-debug/launch-env.ts': [
+    text(
+      'kvm-lock',
+      host('amd', 2, AMD),
+      'vms: { vm0: { type: sev-es, options: { launched: false }, vcpus: [[{ touch: {} }]] } }',
+      'processes: { a: { threads: [[{ KVM_CREATE_VM: { vm: vm0 } }, { KVM_SEV_INIT2: { vm: vm0 } }], [{ KVM_CREATE_VCPU: { vcpu: vm0/0 } }, { KVM_RUN: { vcpu: vm0/0 } }]] } }',
+      'properties: { always: [sev.protected-not-debugged] }',
+    ),
+  ],
   'actors/kvm/vcpu-load.ts': [
     text(
       'vcpu-mutex',

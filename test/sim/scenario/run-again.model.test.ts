@@ -3,6 +3,7 @@
  * scenario is refused with a reason.
  */
 import { describe, expect, it } from 'vitest';
+import { DEADLOCK } from '../../../sim/end.ts';
 import { ScenarioError } from '../../../sim/scenario/issues.ts';
 import type { HostStep } from '../../../sim/scenario/program.ts';
 import type { ResolvedScenario, Scenario } from '../../../sim/scenario/types.ts';
@@ -27,8 +28,11 @@ describe('a thread that runs its vCPU again', () => {
     // What breaks there is no matter of this test, and a violation would end the run.
     const scenario: ResolvedScenario = { ...changed, properties: { always: [], sometimes: [], eventually: [] } };
     const engine = engineOf(scenario, 'memo');
-    for (const spec of [{ name: 'fifo' } as const, ...seeds(4)])
-      expect(play(scenario, spec, engine, ({ sequencer }) => sequencer.step >= STEPS_MAX).end.verdict).not.toBe('violation');
+    const hangs = JSON.stringify(source(name).expect?.[variant] ?? {}).includes(DEADLOCK);
+    for (const spec of [{ name: 'fifo' } as const, ...seeds(4)]) {
+      const { end } = play(scenario, spec, engine, ({ sequencer }) => sequencer.step >= STEPS_MAX);
+      if (!hangs || end.ended !== 'deadlock') expect(end.verdict).not.toBe('violation');
+    }
   });
 
   it('of arm64, which is off by then, is refused', () => {

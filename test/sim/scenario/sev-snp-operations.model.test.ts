@@ -26,9 +26,11 @@ const GUEST: Readonly<Record<keyof typeof SNP_GUEST_OPERATIONS, readonly string[
 /** The page that a command names: one of the guest, or one of each state that the firmware has. */
 const PFNS = [0x1005, 0x1800, 0x1801, 0x1802];
 const takesPage = (command: string) => command === 'SNP_PLATFORM_STATUS' || command === 'SNP_PAGE_RECLAIM';
-const COMMANDS = Object.keys(PSP_COMMAND_IDS).flatMap((command) =>
-  takesPage(command) ? PFNS.map((pfn) => `{ command: ${command}, pfn: ${pfn} }`) : [`{ command: ${command} }`],
-);
+/** Those of guests are what the ioctls of a launch send. */
+const ofPlatform = (command: string) => !command.includes('LAUNCH');
+const COMMANDS = Object.keys(PSP_COMMAND_IDS)
+  .filter(ofPlatform)
+  .flatMap((command) => (takesPage(command) ? PFNS.map((pfn) => `{ command: ${command}, pfn: ${pfn} }`) : [`{ command: ${command} }`]));
 const ON_PAGE = 'vm: vm0, gfn: 0x5';
 const HOST: Readonly<Record<keyof typeof SNP_HOST_OPERATIONS, readonly string[]>> = {
   write: [`{ ${ON_PAGE}, stores: 1 }`, `{ ${ON_PAGE}, stores: 2 }`],
