@@ -154,6 +154,13 @@ export interface Mover {
   readonly online: readonly number[];
 }
 
+/**
+ * What the file of the source is refused for, and sev_lock_two_vms() before it looks at anything. A
+ * dead source goes on: it is no encrypted guest, which is another test's to say.
+ */
+export const sourceErrno = (fd: LaunchErrno | null, isDestination: boolean): LaunchErrno | null =>
+  fd === 'EBADF' ? fd : isDestination ? 'EINVAL' : null;
+
 /** sev_vm_move_enc_context_from(): what it asks of both VMs once it has locked them. */
 export const moveBegins = (to: Mover, from: Mover): LaunchErrno | null =>
   to.vmType !== from.vmType || to.active || !from.active ? 'EINVAL' : null;

@@ -177,7 +177,15 @@ function changed(host: Host, { context: c, event }: Args): Change {
     case 'esv.initVmcb':
       return { launching: !event.last, ...initVmcb(host, c, event.es, event.features) };
     case 'esv.take':
-      return { launching: !event.last, vmsa: event.vmsa, encrypted: event.encrypted, guestProtected: true, vmsaEncrypted: true };
+      return {
+        launching: !event.last,
+        vmsa: event.vmsa,
+        encrypted: event.encrypted,
+        guestProtected: true,
+        vmsaEncrypted: true,
+        // What user space has set of the source is the guest's from now on.
+        ...(event.vmsa !== null && { told: event.vmsa }),
+      };
     default:
       throw new Error(`${event.type} changes nothing of a vCPU alone`);
   }
