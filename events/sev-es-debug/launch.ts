@@ -58,8 +58,8 @@ declare module '../options.ts' {
 /** The design of a host as the rules read it. */
 export type LaunchDesign = Values;
 
-/** KVM_X86_DEFAULT_VM, KVM_X86_SEV_VM, KVM_X86_SEV_ES_VM, KVM_X86_SNP_VM. */
-export const KVM_VM_TYPES = ['default', 'sev', 'sev-es', 'snp'] as const;
+/** KVM_X86_DEFAULT_VM, KVM_X86_SEV_ES_VM, KVM_X86_SNP_VM. A VM without a VMSA has no such launch. */
+export const KVM_VM_TYPES = ['default', 'sev-es', 'snp'] as const;
 export type KvmVmType = (typeof KVM_VM_TYPES)[number];
 
 /** What an ioctl fails with. */

@@ -116,7 +116,12 @@ const actors = (scenario: ResolvedScenario): readonly ActorSpec[] =>
     : [];
 
 const machines = (scenario: ResolvedScenario): ReturnType<NonNullable<Mechanism['machines']>> =>
-  launches(scenario) ? { sevVm: sevVmMachine(designOf(scenario), offeredBits(scenario)), esVcpu: esVcpuMachine(designOf(scenario)) } : {};
+  launches(scenario)
+    ? {
+        sevVm: sevVmMachine({ design: designOf(scenario), features: scenario.host.features, offered: offeredBits(scenario) }),
+        esVcpu: esVcpuMachine(designOf(scenario)),
+      }
+    : {};
 
 /** The mechanism's index spreads these. */
 export const sevLaunch = {

@@ -12,7 +12,7 @@ const design = (change: Partial<LaunchDesign> = {}): LaunchDesign => ({
 const T = 'thread:qemu0/0';
 const by = (from: string, type: string, fields: object = {}) => ({ type, from, ...fields });
 
-const vm = () => Given.start<SevVmContext>(sevVmMachine(design(), 0x20));
+const vm = () => Given.start<SevVmContext>(sevVmMachine({ design: design(), features: ['sev-es'], offered: 0x20 }));
 const guest = () =>
   vm().after(
     by(T, 'sev.create', { vmType: 'sev-es' }),
