@@ -5,7 +5,7 @@
  * A VMSA is one value for each ioctl that writes registers. Left out: what registers do in a guest.
  *
  * @see kernel arch/x86/kvm/svm/sev.c, sev_es_sync_vmsa(), sev_es_init_vmcb(), sev_migrate_from();
- * arch/x86/kvm/svm/svm.c, svm_update_lbrv(); domain debug-and-split-lock B.1, B.6
+ * arch/x86/kvm/svm/svm.c, svm_set_msr(), svm_update_lbrv(); domain debug-and-split-lock B.1, B.6
  */
 import { assign, emit, enqueueActions, setup } from 'xstate';
 import { type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
@@ -46,6 +46,8 @@ export interface EsVcpuContext extends EsVcpuInput {
   /** Between the sync and the end of the launch of this vCPU, or in the middle of its move. */
   readonly launching: boolean;
   readonly lbrv: boolean;
+  /** DEBUGCTL in the VMCB. */
+  readonly debugctl: number;
   readonly features: number;
   readonly intercepts: { readonly dr7: boolean; readonly db: boolean };
   /** The host has stored to an encrypted page, or through the null pointer. */
@@ -70,6 +72,7 @@ const ABSENT: Omit<EsVcpuContext, 'vcpu'> = {
   vmsaEncrypted: false,
   launching: false,
   lbrv: false,
+  debugctl: 0,
   features: 0,
   intercepts: LAUNCH_RULES.interceptsOf(0),
 };
@@ -100,6 +103,10 @@ const WRITES: Readonly<Partial<Record<RegisterIoctl, keyof LaunchRegisters>>> = 
 };
 const DEBUGCTL_LBR = 1;
 
+/** svm_set_msr() of DEBUGCTL: a value that is there already ends it before svm_update_lbrv(). */
+const debugctlSet = ({ debugctl }: EsVcpuContext, value: number): Change =>
+  value === debugctl ? {} : { debugctl: value, lbrv: (value & DEBUGCTL_LBR) !== 0 };
+
 /** An ioctl on registers; what it only pretends to set, user space believes as well. */
 function registersSet(
   { design, rules }: Host,
@@ -114,7 +121,7 @@ function registersSet(
   const change: Change =
     field === undefined
       ? done && ioctl === 'KVM_SET_DEBUGCTL'
-        ? { lbrv: (value & DEBUGCTL_LBR) !== 0 }
+        ? debugctlSet(c, value)
         : {}
       : {
           ...(done && { registers: { ...c.registers, [field]: value } }),

@@ -75,11 +75,11 @@ describe('a vCPU', () => {
     expect(launched.when(by(T, 'esv.enter?')).sent[0]!.event.runs).toBe(true);
   });
 
-  it('loses LBR virtualization by DEBUGCTL until it is protected, and not behind that', () => {
-    const off = by(T, 'esv.registers', { ioctl: 'KVM_SET_DEBUGCTL', value: 0 });
+  it('loses LBR virtualization by a change of DEBUGCTL until it is protected, and not behind that', () => {
+    const [off, on] = [0, 1].map((value) => by(T, 'esv.registers', { ioctl: 'KVM_SET_DEBUGCTL', value }));
     const reset = vcpu({ 'sev.lbrvOrder': 'at-reset' }).after(...CREATED);
-    expect([reset.context.lbrv, reset.after(off).context.lbrv]).toEqual([true, false]);
-    expect(reset.after(by(T, 'esv.protect', { last: true }), off).context.lbrv).toBe(true);
+    expect([reset.context.lbrv, reset.after(off!).context.lbrv, reset.after(on!, off!).context.lbrv]).toEqual([true, true, false]);
+    expect(reset.after(on!, by(T, 'esv.protect', { last: true }), off!).context.lbrv).toBe(true);
   });
 
   it('notices a store of the host to its VMSA that is encrypted, or that is not there', () => {
