@@ -141,10 +141,13 @@ export type LaunchKind = 'sev' | 'sev-es' | 'snp';
 
 /** sev_mem_enc_ioctl() and the first test of a command. */
 export function launchable(
+  design: LaunchDesign,
   kind: LaunchKind,
   { vmType, active, es }: { readonly vmType: KvmVmType; readonly active: boolean; readonly es: boolean },
 ): LaunchErrno | null {
   const isSnp = active && vmType === 'snp';
+  // An ioctl that the kernel does not know.
+  if (kind === 'snp' && design['sev.vmTypes'] === 'legacy') return 'EINVAL';
   if (kind === 'snp') return isSnp ? null : 'ENOTTY';
   if (isSnp) return 'EPERM';
   return active && (kind === 'sev' || es) ? null : 'ENOTTY';

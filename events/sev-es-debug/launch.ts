@@ -4,7 +4,10 @@
  */
 import type { ActorId, Delivery, EventOf } from '../event.ts';
 
-/** Every switch with its allowed values; the first is the default: what the newest kernel does. */
+/**
+ * Every switch with its allowed values; the first is the default: what the newest kernel does, which
+ * is mainline with 624bf3440d72 and cb923ee6a80f.
+ */
 export const SEV_LAUNCH_OPTIONS = {
   /**
    * How KVM keeps a debugger off encrypted registers. `reject-launch`: the ioctl is refused once
@@ -17,7 +20,7 @@ export const SEV_LAUNCH_OPTIONS = {
   'sev.guestDebug': ['reject-launch', 'allow-debug-op', 'check-protected', 'protected-from-start', 'sanitize'],
   /** By which flag __set_sregs() knows that it may not store; `protected-from-start` has both. */
   'sev.sregsKey': ['vmsa-encrypted', 'guest-state-protected'],
-  /** The guest's FPU state: confidential once it is encrypted, or never allocated (VMSA-10). */
+  /** The guest's FPU state: confidential once it is encrypted, or none from the start (VMSA-10). */
   'sev.guestFpu': ['confidential-at-launch', 'not-allocated'],
   /** Mutexes of vCPUs that LAUNCH_UPDATE_VMSA takes: all, or one behind the other. */
   'sev.launchLock': ['lock-all', 'one-by-one', 'none'],

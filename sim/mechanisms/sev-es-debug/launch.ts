@@ -33,7 +33,14 @@ const OLD = {
   'sev.snpFinishLock': 'none',
   'sev.creationCheck': 'unchecked',
 } as const;
-const OLDEST = { ...OLD, 'sev.vmTypes': 'legacy', 'sev.syncCheck': 'unchecked', 'sev.lbrvOrder': 'at-reset' } as const;
+const OLDEST = {
+  ...OLD,
+  'sev.vmTypes': 'legacy',
+  'sev.syncCheck': 'unchecked',
+  'sev.lbrvOrder': 'at-reset',
+  // svm_vcpu_create() calls fpstate_set_confidential().
+  'sev.guestFpu': 'not-allocated',
+} as const;
 
 const vmsInRun = ({ vms }: ResolvedScenario) => vms.filter(isInRun);
 const launches = (scenario: ResolvedScenario): boolean => vmsInRun(scenario).length > 0;

@@ -109,12 +109,19 @@ describe('LAUNCH_UPDATE_VMSA', () => {
     ['snp', true, ['EPERM', 'EPERM', null]],
   ] as const)('and its like, on a VM of type %s that is SEV-ES: %s', (vmType, es, answers) => {
     const active = es;
-    expect((['sev', 'sev-es', 'snp'] as const).map((kind) => launchable(kind, { vmType, active, es }))).toEqual(answers);
+    expect((['sev', 'sev-es', 'snp'] as const).map((kind) => launchable(design(), kind, { vmType, active, es }))).toEqual(answers);
+  });
+
+  it('is unknown to kernels before SNP where it is a command of an SNP guest', () => {
+    const of = design({ 'sev.vmTypes': 'legacy' });
+    const guest = { vmType: 'default', active: true, es: true } as const;
+    expect((['sev', 'sev-es', 'snp'] as const).map((kind) => launchable(of, kind, guest))).toEqual([null, null, 'EINVAL']);
   });
 
   it('finds no guest where a VM type is all there is', () => {
     for (const vmType of KVM_VM_TYPES)
-      for (const kind of ['sev', 'sev-es', 'snp'] as const) expect(launchable(kind, { vmType, active: false, es: false })).toBe('ENOTTY');
+      for (const kind of ['sev', 'sev-es', 'snp'] as const)
+        expect(launchable(design(), kind, { vmType, active: false, es: false })).toBe('ENOTTY');
   });
 });
 

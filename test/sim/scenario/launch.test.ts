@@ -9,15 +9,17 @@ interface Parts {
   readonly options?: string;
   readonly guest?: string;
   readonly program?: string;
+  readonly kernel?: string;
 }
 const text = ({
   type = 'sev-es',
   options = '{ launched: false }',
   guest = 'touch: {}',
   program = 'KVM_CREATE_VM: { vm: vm0 }',
+  kernel = '6.12',
 }: Parts) => `name: l
 summary: s
-host: { arch: amd, cpus: 1, features: [sev, sev-es, sev-snp], kernel: "6.12" }
+host: { arch: amd, cpus: 1, features: [sev, sev-es, sev-snp], kernel: "${kernel}" }
 vms: { vm0: { type: ${type}, options: ${options}, vcpus: [[${guest}]] } }
 processes: { qemu0: { threads: [[${program}, KVM_RUN: { vcpu: vm0/0 }]] } }
 `;
@@ -33,6 +35,8 @@ describe('a VM that is launched in the run', () => {
   it('has the design of its kernel', () => {
     const { host } = resolveScenario(load({}), { knownProperties: knownProperties() });
     expect(host.options).toMatchObject({ 'sev.launchLock': 'one-by-one', 'sev.snpFinishLock': 'none', 'sev.vmTypes': 'explicit' });
+    const old = resolveScenario(load({ kernel: '6.1' }), { knownProperties: knownProperties() });
+    expect(old.host.options).toMatchObject({ 'sev.vmTypes': 'legacy', 'sev.guestFpu': 'not-allocated' });
   });
 
   it.each([
