@@ -128,7 +128,6 @@ function changed({ context: c, event }: Args): Partial<SevVmContext> {
         active: true,
         es: event.es,
         asked: event.asked,
-        started: event.started,
         firmware: event.firmware,
         ...(event.features !== null && { features: event.features }),
       };
@@ -139,11 +138,10 @@ function changed({ context: c, event }: Args): Partial<SevVmContext> {
   }
 }
 
-const given = ({ es, features, asked, started, firmware }: SevVmContext, withFeatures: boolean): MovedContext => ({
+const given = ({ es, features, asked, firmware }: SevVmContext, withFeatures: boolean): MovedContext => ({
   es,
   features: withFeatures ? features : null,
   asked,
-  started,
   firmware,
 });
 

@@ -120,13 +120,12 @@ export interface SevVmFacts {
   readonly started: boolean;
 }
 
-/** struct kvm_sev_info, as an intra-host move takes it over. */
+/** struct kvm_sev_info, as an intra-host move takes it over: without the descriptor of /dev/sev. */
 export interface MovedContext {
   readonly es: boolean;
   /** Null: they are copied later. */
   readonly features: number | null;
   readonly asked: number;
-  readonly started: boolean;
   readonly firmware: FirmwareGuest | null;
 }
 

@@ -1,5 +1,6 @@
 /** Intra-host moves of a launched guest: what they answer, and what the destination has of it. */
 import { describe, expect, it } from 'vitest';
+import type { HostStep } from '../../sim/scenario/program.ts';
 import { destination, fresh, launch, move, set, updateVmsa } from './launch-world.ts';
 
 const launched = [...fresh, set('KVM_SET_REGS', 1), set('KVM_SET_SREGS', 2), updateVmsa()];
@@ -19,6 +20,11 @@ describe('an intra-host move', () => {
     const moves = [...destination('vm1'), ...destination('vm2'), move('vm1'), move('vm2', 'EINVAL')];
     const { asTold, taken } = launch([...launched, ...moves], { destinations: ['vm1', 'vm2'] });
     expect([asTold, taken.map(({ vmsaEncrypted }) => vmsaEncrypted)]).toEqual([null, [true, false]]);
+  });
+
+  it('leaves the descriptor of /dev/sev behind, so that no command of a launch reaches the firmware', () => {
+    const measured: HostStep = { KVM_SEV_LAUNCH_MEASURE: { vm: 'vm1', returns: 'EBADF' } };
+    expect(launch([...launched, ...destination('vm1'), move('vm1'), measured], { destinations: ['vm1'] }).asTold).toBeNull();
   });
 
   it('of a VM that no ioctl has created finds no descriptor', () => {
