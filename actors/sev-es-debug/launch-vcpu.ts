@@ -53,8 +53,8 @@ export interface EsVcpuContext extends EsVcpuInput {
   /** The host has stored to an encrypted page, or through the null pointer. */
   readonly storedEncrypted?: true | undefined;
   readonly storedNull?: true | undefined;
-  /** The firmware got a page that no state of the registers has ever been. */
-  readonly torn?: true | undefined;
+  /** The firmware got a page that is not what the registers were when it looked. */
+  readonly stale?: true | undefined;
   /** VMRUN in the middle of a launch. */
   readonly enteredInLaunch?: true | undefined;
 }
@@ -136,7 +136,7 @@ function stored({ vmsa, encrypted }: EsVcpuContext, content: Partial<VmsaContent
   return { vmsa: { ...vmsa, ...content }, ...(encrypted && { storedEncrypted: true }) };
 }
 
-const isTorn = ({ vmsa, registers: { gprs, sregs } }: EsVcpuContext): boolean => vmsa?.gprs !== gprs || vmsa.sregs !== sregs;
+const isStale = ({ vmsa, registers: { gprs, sregs } }: EsVcpuContext): boolean => vmsa?.gprs !== gprs || vmsa.sregs !== sregs;
 
 /** sev_es_init_vmcb(). */
 function initVmcb({ design, rules }: Host, c: EsVcpuContext, es: boolean, features: number): Change {
@@ -238,7 +238,7 @@ export function esVcpuMachine(design: LaunchDesign, rules: LaunchRules = LAUNCH_
       }),
       encrypt: enqueueActions(({ context: c, event, enqueue }) => {
         enqueue.emit(outgoing(sender(event), { type: 'esv.encrypted', vcpu: c.vcpu, content: c.vmsa! }));
-        enqueue.assign({ encrypted: true, ...(isTorn(c) && { torn: true as const }) });
+        enqueue.assign({ encrypted: true, ...(isStale(c) && { stale: true as const }) });
       }),
     },
   }).createMachine({

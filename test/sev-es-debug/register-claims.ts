@@ -111,9 +111,9 @@ export const REGISTER_CLAIMS: readonly Claim[] = [
   {
     ...holds,
     id: 'VMSA-11',
-    says: 'LAUNCH_UPDATE_VMSA encrypts in place what ioctls have set; nothing runs before it',
+    says: 'LAUNCH_UPDATE_VMSA encrypts in place what ioctls have set by then; nothing runs before it',
     shows: [
-      keeps('sev-finish-races', 'newest', 'sev.vmsa-is-a-snapshot', 'sev-launch-unlocked'),
+      keeps('sev-finish-races', 'newest', 'sev.vmsa-is-current', 'sev-launch-unlocked'),
       keeps('sev-finish-races', 'newest', 'sev.no-vmrun-in-launch', 'sev-launch-unlocked'),
       keeps(SREGS, 'mainline', KEEPS_REGISTERS, 'sev-sync-forgets-registers'),
     ],

@@ -54,11 +54,11 @@ describe('a VM', () => {
 });
 
 describe('a vCPU', () => {
-  it('is launched with the registers that it has at the sync, and torn where they change before the firmware looks', () => {
+  it('is launched with the registers that it has at the sync, which are stale where they change before the firmware looks', () => {
     const synced = vcpu().after(...CREATED, by(T, 'esv.syncSave'), by(T, 'esv.syncRegisters', { features: 0x20 }));
-    expect(synced.when(by('sev:vm0', 'esv.encrypt')).context.torn).toBeUndefined();
+    expect(synced.when(by('sev:vm0', 'esv.encrypt')).context.stale).toBeUndefined();
     const set = synced.after(by(T, 'esv.registers', { ioctl: 'KVM_SET_REGS', value: 4 }));
-    expect(set.when(by('sev:vm0', 'esv.encrypt')).context).toMatchObject({ encrypted: true, torn: true });
+    expect(set.when(by('sev:vm0', 'esv.encrypt')).context).toMatchObject({ encrypted: true, stale: true });
   });
 
   it('notices a VMRUN in the middle of a launch, and none before', () => {
