@@ -109,7 +109,7 @@ function isKept(design: LaunchDesign, ioctl: RegisterIoctl, at: Protection): boo
  */
 export function registerIoctl(design: LaunchDesign, ioctl: RegisterIoctl, at: Protection): 'done' | 'ignored' | 'EINVAL' {
   if (!isKept(design, ioctl, at)) return 'done';
-  // SNP_LAUNCH_FINISH does not make the FPU's state confidential: KVM stores it where no guest looks.
+  // SNP_LAUNCH_FINISH makes no FPU state confidential: KVM stores it where no guest looks.
   if (FPU.includes(ioctl) && at.vmType === 'snp' && design['sev.guestFpu'] === 'confidential-at-launch') return 'ignored';
   return hasProtectedState(at.vmType) && at.encrypted ? 'EINVAL' : 'ignored';
 }

@@ -5,7 +5,7 @@
 import type { ActorId, Delivery, EventOf } from '../event.ts';
 
 /**
- * Every switch with its allowed values; the first is the default: what the newest kernel does, which
+ * Every switch with its allowed values; the first is the default: what the newest kernel does. That
  * is mainline with 624bf3440d72 and cb923ee6a80f.
  */
 export const SEV_LAUNCH_OPTIONS = {
@@ -61,7 +61,7 @@ declare module '../options.ts' {
 /** The design of a host as the rules read it. */
 export type LaunchDesign = Values;
 
-/** KVM_X86_DEFAULT_VM, KVM_X86_SEV_ES_VM, KVM_X86_SNP_VM. A VM without a VMSA has no such launch. */
+/** KVM_X86_DEFAULT_VM, KVM_X86_SEV_ES_VM, KVM_X86_SNP_VM. Without a VMSA there is no launch. */
 export const KVM_VM_TYPES = ['default', 'sev-es', 'snp'] as const;
 export type KvmVmType = (typeof KVM_VM_TYPES)[number];
 

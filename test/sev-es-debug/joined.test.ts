@@ -1,4 +1,4 @@
-/** Two parts of one mechanism in KVM's slots: both are there, or it says which slot one would lose. */
+/** Two parts of one mechanism in KVM's slots: both are there, or the slot is named that clashes. */
 import { describe, expect, it } from 'vitest';
 import { type HostEnv, host } from '../../actors/host/host-env.ts';
 import type { SlotItems } from '../../actors/kvm/slots.ts';

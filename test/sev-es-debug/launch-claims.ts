@@ -129,7 +129,7 @@ const debuggers: readonly Claim[] = [
       keeps(DEBUG, 'reject-launch', NOT_DEBUGGED, 'sev-debug-after-launch', 'sev-debug-does-not-ask'),
     ],
     mutants: ['sev-debug-after-launch', 'sev-debug-does-not-ask'],
-    not: 'what a protocol of guest and host for it would have to be',
+    not: 'what a protocol of guest and host for it would have to be; a move to a vCPU that is debugged already',
     check: (mutant) => {
       for (const design of DESIGNS) assert.equal(behind(design, mutant), false, design);
     },

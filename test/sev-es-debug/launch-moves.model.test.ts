@@ -1,7 +1,7 @@
 /** Intra-host moves of a launched guest: what they answer, and what the destination has of it. */
 import { describe, expect, it } from 'vitest';
 import type { HostStep } from '../../sim/scenario/program.ts';
-import { destination, fresh, launch, move, set, updateVmsa } from './launch-world.ts';
+import { DESIGNS, debug, destination, fresh, launch, move, set, updateVmsa } from './launch-world.ts';
 
 const launched = [...fresh, set('KVM_SET_REGS', 1), set('KVM_SET_SREGS', 2), updateVmsa()];
 
@@ -25,6 +25,13 @@ describe('an intra-host move', () => {
   it('leaves the descriptor of /dev/sev behind, so that no command of a launch reaches the firmware', () => {
     const measured: HostStep = { KVM_SEV_LAUNCH_MEASURE: { vm: 'vm1', returns: 'EBADF' } };
     expect(launch([...launched, ...destination('vm1'), move('vm1'), measured], { destinations: ['vm1'] }).asTold).toBeNull();
+  });
+
+  it.each(DESIGNS)('keeps no debugger off that came to the destination before it: %s', (guestDebug) => {
+    const options = { 'sev.guestDebug': guestDebug } as const;
+    const program = [...launched, ...destination('vm1'), debug(true, 'vm1/0'), move('vm1')];
+    const { asTold, taken, debugged } = launch(program, { options, destinations: ['vm1'] });
+    expect([asTold, taken[0]?.vmsaEncrypted, debugged('vm1')]).toEqual([null, true, true]);
   });
 
   it('of a VM that no ioctl has created finds no descriptor', () => {

@@ -28,7 +28,7 @@ export const createVcpu: HostStep = { KVM_CREATE_VCPU: { vcpu: VCPU, returns: 'o
 export const launchStart: HostStep = { KVM_SEV_LAUNCH_START: { vm: VM, returns: 'ok' } };
 export const updateVmsa = (returns: IoctlResult = 'ok'): HostStep => ({ KVM_SEV_LAUNCH_UPDATE_VMSA: { vm: VM, returns } });
 export const measure: HostStep = { KVM_SEV_LAUNCH_MEASURE: { vm: VM, returns: 'ok' } };
-export const debug = (on: boolean): HostStep => ({ KVM_SET_GUEST_DEBUG: { vcpu: VCPU, ...(on && { step: true }) } });
+export const debug = (on: boolean, vcpu = VCPU): HostStep => ({ KVM_SET_GUEST_DEBUG: { vcpu, ...(on && { step: true }) } });
 export function set(ioctl: RegisterIoctl, value: number, returns: IoctlResult = 'ok'): HostStep {
   const args = ioctl === 'KVM_GET_XCRS' ? { vcpu: VCPU, returns } : { vcpu: VCPU, value, returns };
   return { [ioctl]: args } as unknown as HostStep;
@@ -75,7 +75,7 @@ function run(program: readonly HostStep[], { options = {}, mutant, destinations 
     vcpu: played.context<EsVcpuContext>('esv:vm0/0'),
     taken: destinations.map((vm) => played.context<EsVcpuContext>(`esv:${vm}/0`)),
     vm: played.context<SevVmContext>('sev:vm0'),
-    debugged: () => played.context<VcpuDebugState>('kdb:vm0/0').guestDebug.length > 0,
+    debugged: (vm = VM) => played.context<VcpuDebugState>(`kdb:${vm}/0`).guestDebug.length > 0,
   };
 }
 

@@ -23,7 +23,7 @@ const noStoreThroughNull = ofVcpu('sev.no-store-through-null', `${SEV}, sev_es_i
   vcpu.context.storedNull ? `${vcpu.id}: the host stored to its VMSA, and there is none` : null,
 );
 
-/** The firmware encrypts what the registers are then: a copy of what they were before is not seen as one. */
+/** The firmware encrypts what the registers are then; what they were before will not do. */
 const vmsaIsCurrent = ofVcpu(
   'sev.vmsa-is-current',
   `${SEV}, sev_es_sync_vmsa(); ${G}, I6`,
