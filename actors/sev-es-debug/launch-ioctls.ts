@@ -89,19 +89,19 @@ export const issueForGuest = (
 
 /** Before LAUNCH_START sev->fd is 0: no descriptor of /dev/sev. */
 const needsDevice =
-  (kind: LaunchKind) =>
+  (env: HostEnv, kind: LaunchKind) =>
   (facts: SevVmFacts): LaunchErrno | null =>
-    launchable(kind, facts) ?? (facts.started ? null : 'EBADF');
+    launchable(env.options, kind, facts) ?? (facts.started ? null : 'EBADF');
 
 /** A command that the firmware alone has an opinion on. */
 const passedOn = (env: HostEnv, ioctl: string, name: string, command: PspGuestCommand): readonly [string, HostItem] =>
   memEncIoctl(env, ioctl, [
-    call(path(name, SEV(`${name}()`), [testVm(env, 'sev_guest', needsDevice('sev')), when([isGood, issueForGuest(env, command)])])),
+    call(path(name, SEV(`${name}()`), [testVm(env, 'sev_guest', needsDevice(env, 'sev')), when([isGood, issueForGuest(env, command)])])),
   ]);
 
 const launchStart = (env: HostEnv): HostPath =>
   path('sev_launch_start', SEV('sev_launch_start(), sev_bind_asid()'), [
-    testVm(env, 'sev_guest', (facts) => launchable('sev', facts)),
+    testVm(env, 'sev_guest', (facts) => launchable(env.options, 'sev', facts)),
     when([
       isGood,
       [
@@ -112,7 +112,7 @@ const launchStart = (env: HostEnv): HostPath =>
   ]);
 const snpLaunchStart = (env: HostEnv): HostPath =>
   path('snp_launch_start', SEV('snp_launch_start(), snp_context_create(), snp_bind_asid()'), [
-    testVm(env, 'sev_snp_guest', (facts) => launchable('snp', facts) ?? (facts.started ? 'EINVAL' : null)),
+    testVm(env, 'sev_snp_guest', (facts) => launchable(env.options, 'snp', facts) ?? (facts.started ? 'EINVAL' : null)),
     when([
       isGood,
       [

@@ -29,7 +29,7 @@ import {
   vmOf,
 } from './launch-env.ts';
 import type { Operations } from './launch-ioctls.ts';
-import { moveBegins, moveVcpus } from './launch-rule.ts';
+import { moveBegins, moveVcpus, sourceErrno } from './launch-rule.ts';
 
 const { path, step, call, loop, when, note, leaveLoop } = host;
 
@@ -189,7 +189,10 @@ export function moveOperations(env: HostEnv): Operations {
     ]),
   ];
   const name = 'KVM_CAP_VM_MOVE_ENC_CONTEXT_FROM';
-  const fdSource = step('fdget_source', { send: (t) => toSource(env, t, { type: 'sev.fd?' }), answers: { 'sev.fd': errnoLocal } });
+  const fdSource = step('fdget_source', {
+    send: (t) => toSource(env, t, { type: 'sev.fd?' }),
+    answers: { 'sev.fd': ({ errno }, t) => errnoLocal({ errno: sourceErrno(errno, vmOf(env, t) === fromOf(env, t)) }) },
+  });
   const items = [fdSource, when([isGood, both])];
   return [[name, call(ioctlPath(env, name, SEV('sev_vm_move_enc_context_from()'), { begin: fdgetVm(env), items }))]];
 }

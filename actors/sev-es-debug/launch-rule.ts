@@ -40,9 +40,14 @@ export const hasProtectedState = (vmType: KvmVmType): boolean => vmType === 'sev
 /** Where KVM keeps a register of the guest: in the VMSA that it builds, or in the GHCB. */
 export const vmsaTarget = ({ encrypted }: Pick<Protection, 'encrypted'>): 'VMSA' | 'GHCB' => (encrypted ? 'GHCB' : 'VMSA');
 
+/** The feature of the host that a VM type needs. */
+const NEEDS: Readonly<Record<Exclude<KvmVmType, 'default'>, string>> = { 'sev-es': 'sev-es', snp: 'sev-snp' };
+
 /** What KVM_CREATE_VM answers. @see kernel arch/x86/kvm/x86.c, kvm_is_vm_type_supported() */
-export const createVm = (design: LaunchDesign, vmType: KvmVmType): LaunchErrno | null =>
-  vmType !== 'default' && design['sev.vmTypes'] === 'legacy' ? 'EINVAL' : null;
+export function createVm(design: LaunchDesign, features: readonly string[], vmType: KvmVmType): LaunchErrno | null {
+  if (vmType === 'default') return null;
+  return design['sev.vmTypes'] === 'legacy' || !features.includes(NEEDS[vmType]) ? 'EINVAL' : null;
+}
 
 /** What a VM is before it is made an encrypted one. */
 export interface Uninitialized {
@@ -66,7 +71,7 @@ export function sevInit(
   if (!isLegacy && design['sev.vmTypes'] === 'legacy') return 'EINVAL';
   if (isLegacy !== (vmType === 'default')) return 'EINVAL';
   if (created > 0) return 'EINVAL';
-  if ((features & ~(vmType === 'sev' ? 0 : offered)) !== 0) return 'EINVAL';
+  if ((features & ~offered) !== 0) return 'EINVAL';
   // The old function has an answer of its own.
   if (active) return design['sev.vmTypes'] === 'legacy' ? 'EBUSY' : 'EINVAL';
   return null;
@@ -77,7 +82,7 @@ export const vmsaFeaturesOf = (
   design: LaunchDesign,
   { vmType, offered }: Pick<Uninitialized, 'vmType' | 'offered'>,
   asked: number,
-): number => (design['sev.vmsaFeatures'] === 'all-supported' && vmType !== 'sev' ? offered : asked) | (vmType === 'snp' ? SNP_ACTIVE : 0);
+): number => (design['sev.vmsaFeatures'] === 'all-supported' ? offered : asked) | (vmType === 'snp' ? SNP_ACTIVE : 0);
 
 /** guest_state_protected of a vCPU that has just been created. */
 export const protectedFromStart = (design: LaunchDesign, es: boolean): boolean => es && design['sev.guestDebug'] === 'protected-from-start';
@@ -104,6 +109,8 @@ function isKept(design: LaunchDesign, ioctl: RegisterIoctl, at: Protection): boo
  */
 export function registerIoctl(design: LaunchDesign, ioctl: RegisterIoctl, at: Protection): 'done' | 'ignored' | 'EINVAL' {
   if (!isKept(design, ioctl, at)) return 'done';
+  // SNP_LAUNCH_FINISH makes no FPU state confidential: KVM stores it where no guest looks.
+  if (FPU.includes(ioctl) && at.vmType === 'snp' && design['sev.guestFpu'] === 'confidential-at-launch') return 'ignored';
   return hasProtectedState(at.vmType) && at.encrypted ? 'EINVAL' : 'ignored';
 }
 
@@ -136,10 +143,13 @@ export type LaunchKind = 'sev' | 'sev-es' | 'snp';
 
 /** sev_mem_enc_ioctl() and the first test of a command. */
 export function launchable(
+  design: LaunchDesign,
   kind: LaunchKind,
   { vmType, active, es }: { readonly vmType: KvmVmType; readonly active: boolean; readonly es: boolean },
 ): LaunchErrno | null {
   const isSnp = active && vmType === 'snp';
+  // An ioctl that the kernel does not know.
+  if (kind === 'snp' && design['sev.vmTypes'] === 'legacy') return 'EINVAL';
   if (kind === 'snp') return isSnp ? null : 'ENOTTY';
   if (isSnp) return 'EPERM';
   return active && (kind === 'sev' || es) ? null : 'ENOTTY';
@@ -153,6 +163,13 @@ export interface Mover {
   readonly created: number;
   readonly online: readonly number[];
 }
+
+/**
+ * What the file of the source is refused for, and sev_lock_two_vms() before it looks at anything. A
+ * dead source goes on: it is no encrypted guest, which is another test's to say.
+ */
+export const sourceErrno = (fd: LaunchErrno | null, isDestination: boolean): LaunchErrno | null =>
+  fd === 'EBADF' ? fd : isDestination ? 'EINVAL' : null;
 
 /** sev_vm_move_enc_context_from(): what it asks of both VMs once it has locked them. */
 export const moveBegins = (to: Mover, from: Mover): LaunchErrno | null =>

@@ -5,7 +5,7 @@
  * A VMSA is one value for each ioctl that writes registers. Left out: what registers do in a guest.
  *
  * @see kernel arch/x86/kvm/svm/sev.c, sev_es_sync_vmsa(), sev_es_init_vmcb(), sev_migrate_from();
- * arch/x86/kvm/svm/svm.c, svm_update_lbrv(); domain debug-and-split-lock B.1, B.6
+ * arch/x86/kvm/svm/svm.c, svm_set_msr(), svm_update_lbrv(); domain debug-and-split-lock B.1, B.6
  */
 import { assign, emit, enqueueActions, setup } from 'xstate';
 import { type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
@@ -46,13 +46,15 @@ export interface EsVcpuContext extends EsVcpuInput {
   /** Between the sync and the end of the launch of this vCPU, or in the middle of its move. */
   readonly launching: boolean;
   readonly lbrv: boolean;
+  /** DEBUGCTL in the VMCB. */
+  readonly debugctl: number;
   readonly features: number;
   readonly intercepts: { readonly dr7: boolean; readonly db: boolean };
   /** The host has stored to an encrypted page, or through the null pointer. */
   readonly storedEncrypted?: true | undefined;
   readonly storedNull?: true | undefined;
-  /** The firmware got a page that no state of the registers has ever been. */
-  readonly torn?: true | undefined;
+  /** The firmware got a page that is not what the registers were when it looked. */
+  readonly stale?: true | undefined;
   /** VMRUN in the middle of a launch. */
   readonly enteredInLaunch?: true | undefined;
 }
@@ -70,6 +72,7 @@ const ABSENT: Omit<EsVcpuContext, 'vcpu'> = {
   vmsaEncrypted: false,
   launching: false,
   lbrv: false,
+  debugctl: 0,
   features: 0,
   intercepts: LAUNCH_RULES.interceptsOf(0),
 };
@@ -100,6 +103,10 @@ const WRITES: Readonly<Partial<Record<RegisterIoctl, keyof LaunchRegisters>>> = 
 };
 const DEBUGCTL_LBR = 1;
 
+/** svm_set_msr() of DEBUGCTL: a value that is there already ends it before svm_update_lbrv(). */
+const debugctlSet = ({ debugctl }: EsVcpuContext, value: number): Change =>
+  value === debugctl ? {} : { debugctl: value, lbrv: (value & DEBUGCTL_LBR) !== 0 };
+
 /** An ioctl on registers; what it only pretends to set, user space believes as well. */
 function registersSet(
   { design, rules }: Host,
@@ -114,7 +121,7 @@ function registersSet(
   const change: Change =
     field === undefined
       ? done && ioctl === 'KVM_SET_DEBUGCTL'
-        ? { lbrv: (value & DEBUGCTL_LBR) !== 0 }
+        ? debugctlSet(c, value)
         : {}
       : {
           ...(done && { registers: { ...c.registers, [field]: value } }),
@@ -129,7 +136,7 @@ function stored({ vmsa, encrypted }: EsVcpuContext, content: Partial<VmsaContent
   return { vmsa: { ...vmsa, ...content }, ...(encrypted && { storedEncrypted: true }) };
 }
 
-const isTorn = ({ vmsa, registers: { gprs, sregs } }: EsVcpuContext): boolean => vmsa?.gprs !== gprs || vmsa.sregs !== sregs;
+const isStale = ({ vmsa, registers: { gprs, sregs } }: EsVcpuContext): boolean => vmsa?.gprs !== gprs || vmsa.sregs !== sregs;
 
 /** sev_es_init_vmcb(). */
 function initVmcb({ design, rules }: Host, c: EsVcpuContext, es: boolean, features: number): Change {
@@ -177,7 +184,15 @@ function changed(host: Host, { context: c, event }: Args): Change {
     case 'esv.initVmcb':
       return { launching: !event.last, ...initVmcb(host, c, event.es, event.features) };
     case 'esv.take':
-      return { launching: !event.last, vmsa: event.vmsa, encrypted: event.encrypted, guestProtected: true, vmsaEncrypted: true };
+      return {
+        launching: !event.last,
+        vmsa: event.vmsa,
+        encrypted: event.encrypted,
+        guestProtected: true,
+        vmsaEncrypted: true,
+        // What user space has set of the source is the guest's from now on.
+        ...(event.vmsa !== null && { told: event.vmsa }),
+      };
     default:
       throw new Error(`${event.type} changes nothing of a vCPU alone`);
   }
@@ -223,7 +238,7 @@ export function esVcpuMachine(design: LaunchDesign, rules: LaunchRules = LAUNCH_
       }),
       encrypt: enqueueActions(({ context: c, event, enqueue }) => {
         enqueue.emit(outgoing(sender(event), { type: 'esv.encrypted', vcpu: c.vcpu, content: c.vmsa! }));
-        enqueue.assign({ encrypted: true, ...(isTorn(c) && { torn: true as const }) });
+        enqueue.assign({ encrypted: true, ...(isStale(c) && { stale: true as const }) });
       }),
     },
   }).createMachine({

@@ -62,6 +62,13 @@ const NO_VM: SevVmContext = {
   asking: null,
 };
 
+/** What decides of a VM: the host's design and features, and what it offers for VMSAs. */
+export interface SevVmHost {
+  readonly design: LaunchDesign;
+  readonly features: readonly string[];
+  readonly offered: number;
+}
+
 /** A change and what it answers. */
 interface Answer {
   readonly errno: LaunchErrno | null;
@@ -75,10 +82,11 @@ function putOnline({ online }: SevVmContext, { vcpu, id }: Extract<SevVmEvent, {
 }
 
 /** What a thread asks for and hears the errno of. */
-function answered(design: LaunchDesign, offered: number, { context: c, event }: Args): Answer {
+function answered(host: SevVmHost, { context: c, event }: Args): Answer {
+  const { design, features, offered } = host;
   switch (event.type) {
     case 'sev.create': {
-      const errno = c.vmType === null ? createVm(design, event.vmType) : 'EEXIST';
+      const errno = c.vmType === null ? createVm(design, features, event.vmType) : 'EEXIST';
       return { errno, ...(errno === null && { change: { vmType: event.vmType } }) };
     }
     case 'sev.init': {
@@ -86,7 +94,7 @@ function answered(design: LaunchDesign, offered: number, { context: c, event }: 
       const errno = sevInit(design, { ...c, vmType, offered }, event);
       const change = {
         active: true,
-        es: vmType !== 'sev',
+        es: true,
         features: vmsaFeaturesOf(design, { vmType, offered }, event.features),
         asked: event.features,
       };
@@ -120,7 +128,6 @@ function changed({ context: c, event }: Args): Partial<SevVmContext> {
         active: true,
         es: event.es,
         asked: event.asked,
-        started: event.started,
         firmware: event.firmware,
         ...(event.features !== null && { features: event.features }),
       };
@@ -131,19 +138,18 @@ function changed({ context: c, event }: Args): Partial<SevVmContext> {
   }
 }
 
-const given = ({ es, features, asked, started, firmware }: SevVmContext, withFeatures: boolean): MovedContext => ({
+const given = ({ es, features, asked, firmware }: SevVmContext, withFeatures: boolean): MovedContext => ({
   es,
   features: withFeatures ? features : null,
   asked,
-  started,
   firmware,
 });
 
 /** What is left of the source: vmsa_features stay, as nothing clears them. */
 const GIVEN_AWAY: Partial<SevVmContext> = { dead: true, active: false, es: false, started: false, firmware: null };
 
-/** The machine of all VMs that are created in the run; `offered`: features of VMSAs. */
-export function sevVmMachine(design: LaunchDesign, offered: number) {
+/** The machine of all VMs that are created in the run. */
+export function sevVmMachine(host: SevVmHost) {
   return setup({
     types: { context: {} as SevVmContext, events: {} as Event, emitted: {} as Outgoing },
     guards: {
@@ -152,7 +158,7 @@ export function sevVmMachine(design: LaunchDesign, offered: number) {
     },
     actions: {
       answer: enqueueActions(({ context, event, enqueue }) => {
-        const { errno, change = {}, tells = [] } = answered(design, offered, { context, event });
+        const { errno, change = {}, tells = [] } = answered(host, { context, event });
         enqueue.emit(outgoing(sender(event), { type: 'sev.done', errno }));
         for (const message of tells) enqueue.emit(message);
         enqueue.assign(change);

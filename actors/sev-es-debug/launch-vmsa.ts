@@ -158,13 +158,17 @@ const updateVmsas = (env: HostEnv, command: Command, debugs: boolean): readonly 
 
 const launchUpdateVmsa = (env: HostEnv, debugs: boolean): HostPath =>
   path('sev_launch_update_vmsa', SEV('sev_launch_update_vmsa()'), [
-    testVm(env, 'sev_es_guest', (facts) => launchable('sev-es', facts) ?? creationErrno(env, facts)),
+    testVm(env, 'sev_es_guest', (facts) => launchable(env.options, 'sev-es', facts) ?? creationErrno(env, facts)),
     when([isGood, updateVmsas(env, { kind: 'sev-es', lock: env.options['sev.launchLock'] }, debugs)]),
   ]);
 
 const snpLaunchFinish = (env: HostEnv, debugs: boolean): HostPath =>
   path('snp_launch_finish', SEV('snp_launch_finish(), snp_launch_update_vmsa()'), [
-    testVm(env, 'sev_snp_guest', (facts) => launchable('snp', facts) ?? (facts.started ? creationErrno(env, facts) : 'EINVAL')),
+    testVm(
+      env,
+      'sev_snp_guest',
+      (facts) => launchable(env.options, 'snp', facts) ?? (facts.started ? creationErrno(env, facts) : 'EINVAL'),
+    ),
     when([
       isGood,
       [

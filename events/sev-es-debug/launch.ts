@@ -4,7 +4,10 @@
  */
 import type { ActorId, Delivery, EventOf } from '../event.ts';
 
-/** Every switch with its allowed values; the first is the default: what the newest kernel does. */
+/**
+ * Every switch with its allowed values; the first is the default: what the newest kernel does. That
+ * is mainline with 624bf3440d72 and cb923ee6a80f.
+ */
 export const SEV_LAUNCH_OPTIONS = {
   /**
    * How KVM keeps a debugger off encrypted registers. `reject-launch`: the ioctl is refused once
@@ -17,7 +20,7 @@ export const SEV_LAUNCH_OPTIONS = {
   'sev.guestDebug': ['reject-launch', 'allow-debug-op', 'check-protected', 'protected-from-start', 'sanitize'],
   /** By which flag __set_sregs() knows that it may not store; `protected-from-start` has both. */
   'sev.sregsKey': ['vmsa-encrypted', 'guest-state-protected'],
-  /** The guest's FPU state: confidential once it is encrypted, or never allocated (VMSA-10). */
+  /** The guest's FPU state: confidential once it is encrypted, or none from the start (VMSA-10). */
   'sev.guestFpu': ['confidential-at-launch', 'not-allocated'],
   /** Mutexes of vCPUs that LAUNCH_UPDATE_VMSA takes: all, or one behind the other. */
   'sev.launchLock': ['lock-all', 'one-by-one', 'none'],
@@ -58,8 +61,8 @@ declare module '../options.ts' {
 /** The design of a host as the rules read it. */
 export type LaunchDesign = Values;
 
-/** KVM_X86_DEFAULT_VM, KVM_X86_SEV_VM, KVM_X86_SEV_ES_VM, KVM_X86_SNP_VM. */
-export const KVM_VM_TYPES = ['default', 'sev', 'sev-es', 'snp'] as const;
+/** KVM_X86_DEFAULT_VM, KVM_X86_SEV_ES_VM, KVM_X86_SNP_VM. Without a VMSA there is no launch. */
+export const KVM_VM_TYPES = ['default', 'sev-es', 'snp'] as const;
 export type KvmVmType = (typeof KVM_VM_TYPES)[number];
 
 /** What an ioctl fails with. */
@@ -117,13 +120,12 @@ export interface SevVmFacts {
   readonly started: boolean;
 }
 
-/** struct kvm_sev_info, as an intra-host move takes it over. */
+/** struct kvm_sev_info, as an intra-host move takes it over: without the descriptor of /dev/sev. */
 export interface MovedContext {
   readonly es: boolean;
   /** Null: they are copied later. */
   readonly features: number | null;
   readonly asked: number;
-  readonly started: boolean;
   readonly firmware: FirmwareGuest | null;
 }
 

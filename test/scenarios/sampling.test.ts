@@ -46,6 +46,8 @@ const MISSED: Readonly<Partial<Record<Strategy, readonly string[]>>> = {
     'oslock-oslar-reload preemptible',
     'vmsa-in-use-kick kick',
     'rmp-double-prepare lock-dropped',
+    'sev-debugctl-lbrv before-unlocked',
+    'sev-finish-races linux-6.12',
     'lost-kick',
   ],
   pos: ['sld-wrmsr-preempted', 'oslock-oslar-reload preemptible', 'vmsa-in-use-kick kick', 'lost-kick'],

@@ -4,7 +4,6 @@
  * @see domain debug-and-split-lock F
  */
 import assert from 'node:assert/strict';
-import { LAUNCH_RULES } from '../../actors/sev-es-debug/launch-rule.ts';
 import { breaks, type Claim, keeps } from '../claims/claim.ts';
 import {
   before,
@@ -13,11 +12,13 @@ import {
   createVm,
   DESIGNS,
   debug,
+  destination,
   fresh,
   init2,
   launch,
   launchStart,
   measure,
+  move,
   set,
   updateVmsa,
 } from './launch-world.ts';
@@ -128,12 +129,19 @@ const debuggers: readonly Claim[] = [
       keeps(DEBUG, 'reject-launch', NOT_DEBUGGED, 'sev-debug-after-launch', 'sev-debug-does-not-ask'),
     ],
     mutants: ['sev-debug-after-launch', 'sev-debug-does-not-ask'],
-    not: 'what a protocol of guest and host for it would have to be',
+    not: 'what a protocol of guest and host for it would have to be; a move to a vCPU that is debugged already',
     check: (mutant) => {
       for (const design of DESIGNS) assert.equal(behind(design, mutant), false, design);
     },
   },
 ];
+
+/** A launched guest with these features, behind a move. */
+const moved = (asked: number, mutant: string | undefined) =>
+  launch([createVm('sev-es'), init2(asked), createVcpu, launchStart, updateVmsa(), ...destination('vm1'), move('vm1')], {
+    destinations: ['vm1'],
+    mutant,
+  });
 
 const features: readonly Claim[] = [
   {
@@ -162,11 +170,17 @@ const features: readonly Claim[] = [
       keeps(MOVE, 'lbrv', 'sev.no-store-through-null', 'sev-move-writes-null'),
       breaks(MOVE, 'init-vmcb', 'sev.no-store-through-null', 'sev-move-keeps-vmcb'),
     ],
-    mutants: ['sev-sync-adds-debug-swap', 'sev-sync-forgets-features'],
+    mutants: ['sev-sync-adds-debug-swap', 'sev-sync-forgets-features', 'sev-move-writes-encrypted', 'sev-move-writes-null'],
     check: (mutant) => {
-      const { vcpu } = launch([createVm('sev-es'), init2(0x20), createVcpu, launchStart, updateVmsa()], { mutant });
-      const plain = launch([createVm('sev-es'), init2(), createVcpu, launchStart, updateVmsa()], { mutant });
-      assert.deepEqual([vcpu.vmsa?.features, plain.vcpu.vmsa?.features, vcpu.storedEncrypted], [0x20, 0, undefined]);
+      const found = [0x20, 0].map((asked) => {
+        const { asTold, vcpu, taken } = moved(asked, mutant);
+        const { vmsa, storedEncrypted = false, storedNull = false } = taken[0]!;
+        return [asTold, vmsa?.features, vcpu.storedEncrypted ?? storedEncrypted, storedNull];
+      });
+      assert.deepEqual(found, [
+        [null, 0x20, false, false],
+        [null, 0, false, false],
+      ]);
     },
   },
   {
@@ -174,16 +188,13 @@ const features: readonly Claim[] = [
     id: 'DBG-15',
     says: 'the destination of a move intercepts DR7 and #DB by the features of the VM',
     shows: [keeps(MOVE, 'lbrv', 'sev.intercepts-follow-features', 'sev-intercepts-stay', 'sev-move-keeps-vmcb')],
-    mutants: ['sev-intercepts-stay', 'sev-sync-forgets-features'],
+    mutants: ['sev-intercepts-stay', 'sev-move-keeps-vmcb'],
     check: (mutant) => {
-      const { vcpu } = launch([createVm('sev-es'), init2(0x20), createVcpu, launchStart, updateVmsa()], { mutant });
-      assert.deepEqual(
-        [vcpu.intercepts, LAUNCH_RULES.interceptsOf(vcpu.vmsa!.features)],
-        [
-          { dr7: false, db: false },
-          { dr7: false, db: false },
-        ],
-      );
+      const intercepts = [0x20, 0].map((asked) => moved(asked, mutant).taken[0]!.intercepts);
+      assert.deepEqual(intercepts, [
+        { dr7: false, db: false },
+        { dr7: true, db: true },
+      ]);
     },
   },
 ];

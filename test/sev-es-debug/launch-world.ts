@@ -14,13 +14,21 @@ import { play } from '../sim/play.ts';
 const VM = 'vm0';
 const VCPU = 'vm0/0';
 export const createVm = (type: KvmVmType, returns: IoctlResult = 'ok'): HostStep => ({ KVM_CREATE_VM: { vm: VM, type, returns } });
+/** A destination of a move, with its vCPU; and a move. */
+export const destination = (vm: 'vm1' | 'vm2', type: KvmVmType = 'sev-es'): readonly HostStep[] => [
+  { KVM_CREATE_VM: { vm, type, returns: 'ok' } },
+  { KVM_CREATE_VCPU: { vcpu: `${vm}/0`, returns: 'ok' } },
+];
+export const move = (vm: string, returns: IoctlResult = 'ok'): HostStep => ({
+  KVM_CAP_VM_MOVE_ENC_CONTEXT_FROM: { vm, from: VM, returns },
+});
 export const init2 = (features = 0, returns: IoctlResult = 'ok'): HostStep => ({ KVM_SEV_INIT2: { vm: VM, features, returns } });
 const esInit: HostStep = { KVM_SEV_ES_INIT: { vm: VM, returns: 'ok' } };
 export const createVcpu: HostStep = { KVM_CREATE_VCPU: { vcpu: VCPU, returns: 'ok' } };
 export const launchStart: HostStep = { KVM_SEV_LAUNCH_START: { vm: VM, returns: 'ok' } };
 export const updateVmsa = (returns: IoctlResult = 'ok'): HostStep => ({ KVM_SEV_LAUNCH_UPDATE_VMSA: { vm: VM, returns } });
 export const measure: HostStep = { KVM_SEV_LAUNCH_MEASURE: { vm: VM, returns: 'ok' } };
-export const debug = (on: boolean): HostStep => ({ KVM_SET_GUEST_DEBUG: { vcpu: VCPU, ...(on && { step: true }) } });
+export const debug = (on: boolean, vcpu = VCPU): HostStep => ({ KVM_SET_GUEST_DEBUG: { vcpu, ...(on && { step: true }) } });
 export function set(ioctl: RegisterIoctl, value: number, returns: IoctlResult = 'ok'): HostStep {
   const args = ioctl === 'KVM_GET_XCRS' ? { vcpu: VCPU, returns } : { vcpu: VCPU, value, returns };
   return { [ioctl]: args } as unknown as HostStep;
@@ -33,6 +41,8 @@ export const legacy: readonly HostStep[] = [createVm('default'), esInit, createV
 export interface LaunchWorld {
   readonly options?: Partial<MechanismOptions>;
   readonly mutant?: string | undefined;
+  /** VMs beside the one that is launched: it may move to them. */
+  readonly destinations?: readonly ('vm1' | 'vm2')[];
 }
 
 type Launched = ReturnType<typeof run>;
@@ -47,13 +57,15 @@ export function launch(program: readonly HostStep[], world: LaunchWorld = {}): L
 }
 
 /** Whether each ioctl returned what the program expects, and what is left. */
-function run(program: readonly HostStep[], { options = {}, mutant }: LaunchWorld) {
+function run(program: readonly HostStep[], { options = {}, mutant, destinations = [] }: LaunchWorld) {
+  const vms = [VM, ...destinations];
+  const runs = vms.map((vm): HostStep => ({ KVM_RUN: { vcpu: `${vm}/0` } }));
   const source = scenario({
     name: 'claim',
     summary: 'A claim',
     host: { arch: 'amd', cpus: 1, preemption: 'none', features: ['sev', 'sev-es', 'debug-swap', 'no-nested-data-bp'], options },
-    vms: { [VM]: { type: 'sev-es', options: { launched: false }, vcpus: [[{ touch: {} }]] } },
-    processes: { qemu0: { threads: [[...program, { KVM_RUN: { vcpu: VCPU } }]] } },
+    vms: Object.fromEntries(vms.map((vm) => [vm, { type: 'sev-es', options: { launched: false }, vcpus: [[{ touch: {} }]] }])),
+    processes: { qemu0: { threads: [[...program, ...runs]] } },
     properties: { always: ['sev.returns-as-told'] },
   });
   const resolved = resolveScenario(source, { knownProperties: knownProperties(), ...(mutant !== undefined && { mutant }) });
@@ -61,8 +73,9 @@ function run(program: readonly HostStep[], { options = {}, mutant }: LaunchWorld
   return {
     asTold: played.end.violation ?? null,
     vcpu: played.context<EsVcpuContext>('esv:vm0/0'),
+    taken: destinations.map((vm) => played.context<EsVcpuContext>(`esv:${vm}/0`)),
     vm: played.context<SevVmContext>('sev:vm0'),
-    debugged: () => played.context<VcpuDebugState>('kdb:vm0/0').guestDebug.length > 0,
+    debugged: (vm = VM) => played.context<VcpuDebugState>(`kdb:${vm}/0`).guestDebug.length > 0,
   };
 }
 

@@ -7,7 +7,6 @@
 
 import { kdbOf } from '../../../actors/guest-debug/vcpu-debug.ts';
 import { hostPatch } from '../../../actors/host/host-env.ts';
-import type { KvmParts } from '../../../actors/kvm/slots.ts';
 import { hasStep, replaceStep } from '../../../actors/path/patch.ts';
 import { type HostSaveAreaInput, hostSaveAreaMachine, hsaveOf } from '../../../actors/sev-es-debug/host-save-area.ts';
 import { protectedDebugMachine } from '../../../actors/sev-es-debug/protected-debug.ts';
@@ -22,6 +21,7 @@ import type { EncryptedGuests } from '../guest-debug/encrypted.ts';
 import { armsHost, debugs } from '../guest-debug/index.ts';
 import { checks, PRESETS } from './checks.ts';
 import { FEATURES, featuresOf, isSwitched, protectedDebug, runsSevEs, sevEsDesign, switchDesign } from './design.ts';
+import { joined } from './joined.ts';
 import { sevLaunch } from './launch.ts';
 import { isInRun } from './launch-sections.ts';
 import { sevEsMutants } from './mutants.ts';
@@ -65,14 +65,6 @@ const presetsOf = (switched: Presets, launched: Presets): Presets => {
   const kernels = [...new Set([...Object.keys(switched), ...Object.keys(launched)])] as (keyof Presets)[];
   return Object.fromEntries(kernels.map((kernel) => [kernel, { ...switched[kernel], ...launched[kernel] }]));
 };
-
-/** Both parts fill the slot of the entry: what KVM saves, and what VMRUN finds. */
-const joined = (switched: KvmParts, launched: KvmParts): KvmParts => ({
-  ...switched,
-  ...launched,
-  ...(switched.entry &&
-    launched.entry && { entry: { ...launched.entry, items: (env) => [...switched.entry!.items(env), ...launched.entry!.items(env)] } }),
-});
 
 export const sevEsDebug: Mechanism = {
   name: 'sev-es-debug',

@@ -23,11 +23,12 @@ const noStoreThroughNull = ofVcpu('sev.no-store-through-null', `${SEV}, sev_es_i
   vcpu.context.storedNull ? `${vcpu.id}: the host stored to its VMSA, and there is none` : null,
 );
 
-const vmsaIsSnapshot = ofVcpu(
-  'sev.vmsa-is-a-snapshot',
+/** The firmware encrypts what the registers are then; what they were before will not do. */
+const vmsaIsCurrent = ofVcpu(
+  'sev.vmsa-is-current',
   `${SEV}, sev_es_sync_vmsa(); ${G}, I6`,
-  ({ id, context: { torn, vmsa, registers } }) =>
-    torn
+  ({ id, context: { stale, vmsa, registers } }) =>
+    stale
       ? `${id}: the firmware encrypted registers ${vmsa!.gprs} and segments ${vmsa!.sregs}, while the vCPU had ${registers.gprs} and ${registers.sregs}`
       : null,
 );
@@ -150,7 +151,7 @@ const refused = sometimes('sev.ioctl-refused', {
 export const sevLaunchProperties: readonly Property[] = [
   noStoreToEncrypted,
   noStoreThroughNull,
-  vmsaIsSnapshot,
+  vmsaIsCurrent,
   launchKeepsRegisters,
   noEntryInLaunch,
   lbrvIsOn,

@@ -14,7 +14,7 @@ import { sevVmMachine } from '../../../actors/sev-es-debug/launch-vm.ts';
 import { vmsaOperations } from '../../../actors/sev-es-debug/launch-vmsa.ts';
 import { type LaunchDesign, SEV_LAUNCH_EVENTS, SEV_LAUNCH_OPTIONS } from '../../../events/sev-es-debug/launch.ts';
 import type { Mechanism } from '../../host/mechanism.ts';
-import type { PathIssue } from '../../scenario/issues.ts';
+import { type PathIssue, unknownName } from '../../scenario/issues.ts';
 import { allOperations, type LoweredVm, operationsIn, type Structure } from '../../scenario/lowered.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
@@ -33,7 +33,14 @@ const OLD = {
   'sev.snpFinishLock': 'none',
   'sev.creationCheck': 'unchecked',
 } as const;
-const OLDEST = { ...OLD, 'sev.vmTypes': 'legacy', 'sev.syncCheck': 'unchecked', 'sev.lbrvOrder': 'at-reset' } as const;
+const OLDEST = {
+  ...OLD,
+  'sev.vmTypes': 'legacy',
+  'sev.syncCheck': 'unchecked',
+  'sev.lbrvOrder': 'at-reset',
+  // svm_vcpu_create() calls fpstate_set_confidential().
+  'sev.guestFpu': 'not-allocated',
+} as const;
 
 const vmsInRun = ({ vms }: ResolvedScenario) => vms.filter(isInRun);
 const launches = (scenario: ResolvedScenario): boolean => vmsInRun(scenario).length > 0;
@@ -81,11 +88,20 @@ function structureChecks(structure: Structure): readonly PathIssue[] {
         ]
       : [],
   );
+  const all = structure.vms.map(({ id }) => id);
   const names = [...allOperations(structure)].flatMap(({ op, path }): PathIssue[] => {
     if (!Object.hasOwn(SEV_LAUNCH_OPERATIONS, op.op)) return [];
-    const named = [...('vm' in op ? [op.vm] : []), ...('from' in op ? [op.from] : [])];
-    const other = named.find((vm) => !inRun.has(vm));
-    return other === undefined ? [] : [{ path, message: `found ${op.op} of ${other}; expected a VM with options: { launched: false }` }];
+    const other = (vm: string, field: string): PathIssue[] =>
+      inRun.has(vm)
+        ? []
+        : [{ path: [...path, field], message: `found ${op.op} of ${vm}; expected a VM with options: { launched: false }` }];
+    // A stranger in `vm` is a mistake of every operation.
+    const own = 'vm' in op && all.includes(op.vm) ? other(op.vm, 'vcpu' in op ? 'vcpu' : 'vm') : [];
+    if (!('from' in op)) return own;
+    const source = all.includes(op.from)
+      ? other(op.from, 'from')
+      : [{ path: [...path, 'from'], message: unknownName(op.from, 'a VM of the scenario', all) }];
+    return [...own, ...source];
   });
   return [...types, ...structure.vms.filter(isInRun).flatMap(ownIssues), ...names];
 }
@@ -116,7 +132,12 @@ const actors = (scenario: ResolvedScenario): readonly ActorSpec[] =>
     : [];
 
 const machines = (scenario: ResolvedScenario): ReturnType<NonNullable<Mechanism['machines']>> =>
-  launches(scenario) ? { sevVm: sevVmMachine(designOf(scenario), offeredBits(scenario)), esVcpu: esVcpuMachine(designOf(scenario)) } : {};
+  launches(scenario)
+    ? {
+        sevVm: sevVmMachine({ design: designOf(scenario), features: scenario.host.features, offered: offeredBits(scenario) }),
+        esVcpu: esVcpuMachine(designOf(scenario)),
+      }
+    : {};
 
 /** The mechanism's index spreads these. */
 export const sevLaunch = {

@@ -12,7 +12,7 @@ const design = (change: Partial<LaunchDesign> = {}): LaunchDesign => ({
 const T = 'thread:qemu0/0';
 const by = (from: string, type: string, fields: object = {}) => ({ type, from, ...fields });
 
-const vm = () => Given.start<SevVmContext>(sevVmMachine(design(), 0x20));
+const vm = () => Given.start<SevVmContext>(sevVmMachine({ design: design(), features: ['sev-es'], offered: 0x20 }));
 const guest = () =>
   vm().after(
     by(T, 'sev.create', { vmType: 'sev-es' }),
@@ -54,11 +54,11 @@ describe('a VM', () => {
 });
 
 describe('a vCPU', () => {
-  it('is launched with the registers that it has at the sync, and torn where they change before the firmware looks', () => {
+  it('is launched with the registers that it has at the sync, which are stale where they change before the firmware looks', () => {
     const synced = vcpu().after(...CREATED, by(T, 'esv.syncSave'), by(T, 'esv.syncRegisters', { features: 0x20 }));
-    expect(synced.when(by('sev:vm0', 'esv.encrypt')).context.torn).toBeUndefined();
+    expect(synced.when(by('sev:vm0', 'esv.encrypt')).context.stale).toBeUndefined();
     const set = synced.after(by(T, 'esv.registers', { ioctl: 'KVM_SET_REGS', value: 4 }));
-    expect(set.when(by('sev:vm0', 'esv.encrypt')).context).toMatchObject({ encrypted: true, torn: true });
+    expect(set.when(by('sev:vm0', 'esv.encrypt')).context).toMatchObject({ encrypted: true, stale: true });
   });
 
   it('notices a VMRUN in the middle of a launch, and none before', () => {
@@ -75,11 +75,11 @@ describe('a vCPU', () => {
     expect(launched.when(by(T, 'esv.enter?')).sent[0]!.event.runs).toBe(true);
   });
 
-  it('loses LBR virtualization by DEBUGCTL until it is protected, and not behind that', () => {
-    const off = by(T, 'esv.registers', { ioctl: 'KVM_SET_DEBUGCTL', value: 0 });
+  it('loses LBR virtualization by a change of DEBUGCTL until it is protected, and not behind that', () => {
+    const [off, on] = [0, 1].map((value) => by(T, 'esv.registers', { ioctl: 'KVM_SET_DEBUGCTL', value }));
     const reset = vcpu({ 'sev.lbrvOrder': 'at-reset' }).after(...CREATED);
-    expect([reset.context.lbrv, reset.after(off).context.lbrv]).toEqual([true, false]);
-    expect(reset.after(by(T, 'esv.protect', { last: true }), off).context.lbrv).toBe(true);
+    expect([reset.context.lbrv, reset.after(off!).context.lbrv, reset.after(on!, off!).context.lbrv]).toEqual([true, true, false]);
+    expect(reset.after(on!, by(T, 'esv.protect', { last: true }), off!).context.lbrv).toBe(true);
   });
 
   it('notices a store of the host to its VMSA that is encrypted, or that is not there', () => {

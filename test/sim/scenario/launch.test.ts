@@ -9,15 +9,17 @@ interface Parts {
   readonly options?: string;
   readonly guest?: string;
   readonly program?: string;
+  readonly kernel?: string;
 }
 const text = ({
   type = 'sev-es',
   options = '{ launched: false }',
   guest = 'touch: {}',
   program = 'KVM_CREATE_VM: { vm: vm0 }',
+  kernel = '6.12',
 }: Parts) => `name: l
 summary: s
-host: { arch: amd, cpus: 1, features: [sev, sev-es, sev-snp], kernel: "6.12" }
+host: { arch: amd, cpus: 1, features: [sev, sev-es, sev-snp], kernel: "${kernel}" }
 vms: { vm0: { type: ${type}, options: ${options}, vcpus: [[${guest}]] } }
 processes: { qemu0: { threads: [[${program}, KVM_RUN: { vcpu: vm0/0 }]] } }
 `;
@@ -33,17 +35,36 @@ describe('a VM that is launched in the run', () => {
   it('has the design of its kernel', () => {
     const { host } = resolveScenario(load({}), { knownProperties: knownProperties() });
     expect(host.options).toMatchObject({ 'sev.launchLock': 'one-by-one', 'sev.snpFinishLock': 'none', 'sev.vmTypes': 'explicit' });
+    const old = resolveScenario(load({ kernel: '6.1' }), { knownProperties: knownProperties() });
+    expect(old.host.options).toMatchObject({ 'sev.vmTypes': 'legacy', 'sev.guestFpu': 'not-allocated' });
   });
 
   it.each([
     ['another type', { type: 'svm' }, 'l.yaml:4: vms.vm0.options.launched: found a VM of type svm; expected type sev-es or snp'],
-    ['a launch of a VM that is there', { options: '{}' }, 'found KVM_CREATE_VM of vm0; expected a VM with options: { launched: false }'],
-    ['a launch of a VM that is none', { program: 'KVM_CREATE_VM: { vm: vm1 }' }, 'vm1'],
+    [
+      'a launch of a VM that is there',
+      { options: '{}' },
+      'KVM_CREATE_VM.vm: found KVM_CREATE_VM of vm0; expected a VM with options: { launched: false }',
+    ],
+    [
+      'a vCPU of a VM that is there',
+      { options: '{}', program: 'KVM_CREATE_VCPU: { vcpu: vm0/0 }' },
+      'KVM_CREATE_VCPU.vcpu: found KVM_CREATE_VCPU of vm0; expected a VM',
+    ],
+    [
+      'a launch of a VM that is none',
+      { program: 'KVM_CREATE_VM: { vm: vm1 }' },
+      'KVM_CREATE_VM.vm: found "vm1"; expected a VM of the scenario',
+    ],
     ['features in the file', { options: '{ launched: false, vmsaFeatures: [debug-swap] }' }, 'found vmsaFeatures; expected none'],
     ['a guest that uses debug registers', { guest: 'mov-from-dr: { dr: 0 }' }, 'found mov-from-dr in a VM that is launched in the run'],
     ['an errno that there is not', { program: 'KVM_CREATE_VM: { vm: vm0, returns: EWRONG }' }, 'returns'],
     ['a type of VM that KVM lacks', { program: 'KVM_CREATE_VM: { vm: vm0, type: tdx }' }, 'type'],
-    ['a source of a move that is none', { program: 'KVM_CAP_VM_MOVE_ENC_CONTEXT_FROM: { vm: vm0, from: vm9 }' }, 'vm9'],
+    [
+      'a source of a move that is none',
+      { program: 'KVM_CAP_VM_MOVE_ENC_CONTEXT_FROM: { vm: vm0, from: vm9 }' },
+      'from: found "vm9"; expected a VM of the scenario',
+    ],
   ])('is refused with %s', (_, parts, says) => {
     expect(() => load(parts)).toThrow(says);
   });
