@@ -48,6 +48,7 @@ const MISSED: Readonly<Partial<Record<Strategy, readonly string[]>>> = {
     'rmp-double-prepare lock-dropped',
     'sev-debugctl-lbrv before-unlocked',
     'sev-finish-races linux-6.12',
+    'sev-half-encrypted',
     'lost-kick',
   ],
   pos: ['sld-wrmsr-preempted', 'oslock-oslar-reload preemptible', 'vmsa-in-use-kick kick', 'lost-kick'],
