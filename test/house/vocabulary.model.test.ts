@@ -50,6 +50,7 @@ const DEBUGGED = VENDORS.flatMap((vendor) => {
 const worlds: readonly (readonly [string, ResolvedScenario])[] = [
   ...shippedWorlds,
   ...DEBUGGED,
+  ['raises #AC without end', debugHost({ vendor: 'svm', guest: ['{ ac-loop: {} }'] })],
   ...CROWDS.map(([options, ticks]) => [`crowded ${Object.values(options).join(' ')}`, crowded(options, { ticks })] as const),
 ];
 
