@@ -98,15 +98,19 @@ const vmxExits = {
 };
 
 const FASTPATH = X86('handle_fastpath_set_msr_irqoff(), handle_fastpath_set_tscdeadline()');
-const skips = (l: HostLocals): VcpuDebugEvent => ({ type: 'kdb.skip', next: exitInfo(l, 'MSR_FASTPATH').next });
+const skips = (l: HostLocals): Extract<VcpuDebugEvent, { type: 'kdb.skip' }> => ({
+  type: 'kdb.skip',
+  next: exitInfo(l, 'MSR_FASTPATH').next,
+});
 /** SVM has no timer of its own for the deadline. */
 const isHandledIrqoff = (vendor: DebugVendor) => (_t: HostThread, l: HostLocals) =>
   vendor === 'vmx' || exitInfo(l, 'MSR_FASTPATH').msr === 'x2apic-icr';
 
-const fastpathOf = ({ vendor, icrReenters }: VcpuDebugDesign): Fastpath => {
+const fastpathOf = ({ vendor, icrReenters, fastpathExits }: VcpuDebugDesign): Fastpath => {
   const isHandled = isHandledIrqoff(vendor);
+  const skipsIrqoff = (l: HostLocals): VcpuDebugEvent => (fastpathExits ? skips(l) : { ...skips(l), unheeded: true });
   return {
-    items: (env) => [when([isHandled, [handled(env, 'handle_fastpath_set_msr_irqoff', FASTPATH, skips)]])],
+    items: (env) => [when([isHandled, [handled(env, 'handle_fastpath_set_msr_irqoff', FASTPATH, skipsIrqoff)]])],
     reenters: (t, l) =>
       isHandled(t, l) &&
       (exitInfo(l, 'MSR_FASTPATH').msr === 'tsc-deadline' || icrReenters) &&

@@ -71,7 +71,8 @@ export function prepareDebugRegisters(v: VcpuDebugState, design: VcpuDebugDesign
 }
 
 /** Whether the vendor's run gives the guest its DR6 at this entry. */
-const vendorLoadsDr6 = (v: VcpuDebugState, { loadDr6 }: VcpuDebugDesign): boolean => loadDr6 === 'run-flag' && v.loadsGuestDr6;
+const vendorLoadsDr6 = ({ wontExit, loadsGuestDr6 }: VcpuDebugState, { loadDr6 }: VcpuDebugDesign): boolean =>
+  loadDr6 === 'each-run' ? wontExit : loadDr6 === 'run-flag' && loadsGuestDr6;
 
 /** svm_vcpu_run(): an empty DR6, unless it is the guest's own, shows the cause of a #DB alone. */
 function vmcbDr6(v: VcpuDebugState, design: VcpuDebugDesign): U64 | null {

@@ -21,6 +21,7 @@ import type {
   Shadow,
   X86GuestDebugFlag,
 } from '../../events/guest-debug/x86-debug.ts';
+import type { HostOptions } from '../../events/options.ts';
 import { hasBits, type U64, u64, withBits, withoutBits } from '../../events/u64.ts';
 import { DR6_ACTIVE_LOW, DR6_BS, DR7_BP_EN_MASK, DR7_FIXED_1, DR7_GD, dr6Written, dr7Written, isUpperHalfClear } from './debug-bits.ts';
 import type { DebugVendor } from './x86-debug-rule.ts';
@@ -30,11 +31,13 @@ export interface VcpuDebugDesign {
   readonly vendor: DebugVendor;
   /**
    * Who gives a guest that has its debug registers its DR6: the common code, once; the vendor,
-   * once, told by a flag.
+   * once, told by a flag; the vendor, each time it runs the guest.
    */
-  readonly loadDr6: 'common' | 'run-flag';
+  readonly loadDr6: 'common' | 'run-flag' | 'each-run';
   /** A write of the ICR is handled on the fastpath and goes on in the guest. */
   readonly icrReenters: boolean;
+  /** The fastpath ends KVM_RUN where the instruction that it skips is stepped. */
+  readonly fastpathExits: boolean;
   /** #DB and #AC exit. */
   readonly interceptsVectoring: boolean;
   /** What R11 writes to the CPU's DR7; null leaves it as it is, as no kernel does. */
@@ -43,20 +46,26 @@ export interface VcpuDebugDesign {
 
 /**
  * By version, the newest stable release of each.
- * @see kernel arch/x86/kvm/x86.c, vcpu_enter_guest(), KVM_RUN_LOAD_GUEST_DR6
+ * @see kernel arch/x86/kvm/x86.c, vcpu_enter_guest(), KVM_RUN_LOAD_GUEST_DR6;
+ * handle_fastpath_set_msr_irqoff(), EXIT_FASTPATH_EXIT_USERSPACE
  */
 const VERSIONS = {
-  '6.1': { loadDr6: 'run-flag', icrReenters: false, entryDr7: 0 },
-  '6.6': { loadDr6: 'run-flag', icrReenters: false, entryDr7: 0 },
-  '6.12': { loadDr6: 'run-flag', icrReenters: true, entryDr7: DR7_FIXED_1 },
-  '6.14': { loadDr6: 'common', icrReenters: true, entryDr7: 0 },
+  '6.1': { loadDr6: 'run-flag', icrReenters: false, fastpathExits: false, entryDr7: 0 },
+  '6.6': { loadDr6: 'run-flag', icrReenters: false, fastpathExits: false, entryDr7: 0 },
+  '6.12': { loadDr6: 'run-flag', icrReenters: true, fastpathExits: true, entryDr7: DR7_FIXED_1 },
+  '6.14': { loadDr6: 'common', icrReenters: true, fastpathExits: true, entryDr7: 0 },
 } as const satisfies Record<string, Omit<VcpuDebugDesign, 'vendor' | 'interceptsVectoring'>>;
 
 export const vcpuDebugDesign = (
   vendor: VcpuDebugDesign['vendor'],
   kernel: keyof typeof VERSIONS,
-  interceptsVectoring = true,
-): VcpuDebugDesign => ({ vendor, interceptsVectoring, ...VERSIONS[kernel] });
+  options: Partial<Pick<HostOptions, 'kvm.vectoringIntercepts' | 'kvm.guestDr6'>> = {},
+): VcpuDebugDesign => ({
+  ...VERSIONS[kernel],
+  vendor,
+  interceptsVectoring: options['kvm.vectoringIntercepts'] !== 'none',
+  ...(options['kvm.guestDr6'] === 'each-run' && { loadDr6: 'each-run' }),
+});
 
 /** The fields of a VMCB or a VMCS. */
 export interface DebugArea {
@@ -105,6 +114,8 @@ export interface VcpuDebugState extends DebugRegisters {
   readonly delivered: readonly DeliveredException[];
   /** R13's WARN_ON: the guest had the debug registers while they held the debugger's. */
   readonly warned: boolean;
+  /** Where the guest stood behind a step that KVM made for the debugger and did not tell it. */
+  readonly untoldStep?: U64;
   /** The CPU refused an entry: TF, a shadow and the pending exceptions did not go together. */
   readonly entryFailed: boolean;
 }
@@ -232,6 +243,12 @@ export function skipEmulatedInstruction(v: VcpuDebugState, next: U64): Change {
   if (hasFlag(v, 'SINGLESTEP'))
     return { ...skipped, ...exitDebug(v, { exception: 'DB', rip: next, dr6: withBits(DR6_ACTIVE_LOW, DR6_BS) }) };
   return { ...skipped, ...queueException(v, 'DB', DR6_BS) };
+}
+
+/** The same where what it returns is not looked at: KVM_RUN does not end for a step. */
+export function skipUnheeded(v: VcpuDebugState, next: U64): Change {
+  const { exits, run, ...skipped } = skipEmulatedInstruction(v, next);
+  return exits ? { ...skipped, untoldStep: next } : skipped;
 }
 
 /**

@@ -25,6 +25,7 @@ import {
   setGuestDebug,
   setRegs,
   skipEmulatedInstruction,
+  skipUnheeded,
   VCPU_DEBUG_RESET,
   type VcpuDebugDesign,
   type VcpuDebugState,
@@ -57,7 +58,7 @@ function changed({ context: v, event }: Args, design: VcpuDebugDesign): Partial<
     case 'kdb.bp':
       return bpExit(v, event.rip);
     case 'kdb.skip':
-      return skipEmulatedInstruction(v, event.next);
+      return (event.unheeded ? skipUnheeded : skipEmulatedInstruction)(v, event.next);
     case 'kdb.setRegs':
       return setRegs(v, event.rip);
     default:

@@ -9,6 +9,13 @@ export const GUEST_DEBUG_OPTIONS = {
    * vmx_update_exception_bitmap(); domain debug-and-split-lock A.8
    */
   'kvm.vectoringIntercepts': ['db-and-ac', 'none'],
+  /**
+   * When a guest that has its debug registers gets its DR6: once, before the inner loop of R12;
+   * with each run of the vendor in that loop, from 375e28ffc0cf and d67668e9dd76 to c2fee09fc167.
+   * @see kernel arch/x86/kvm/x86.c, vcpu_enter_guest(); arch/x86/kvm/svm/svm.c, svm_vcpu_run();
+   * arch/x86/kvm/vmx/vmx.c, vmx_vcpu_run()
+   */
+  'kvm.guestDr6': ['once', 'each-run'],
 } as const;
 
 type Values = { readonly [K in keyof typeof GUEST_DEBUG_OPTIONS]: (typeof GUEST_DEBUG_OPTIONS)[K][number] };

@@ -56,7 +56,8 @@ export type VcpuDebugEvent =
       'kdb.db': DbExit;
       'kdb.bp': { rip: U64 };
       'kdb.ac': object;
-      'kdb.skip': { next: U64 };
+      /** `unheeded`: what the skip asks of KVM_RUN is not looked at. */
+      'kdb.skip': { next: U64; unheeded?: true };
       /** KVM_SET_REGS: user space moves the guest behind its instruction. */
       'kdb.setRegs': { rip: U64 };
       /** vcpu->guest_debug and DR7 of the VMCB, as the launch of a guest looks at them. */

@@ -136,6 +136,17 @@ describe.each(VENDORS)('a debugger in user space, on %s', (vendor) => {
     expect(accountIn(run).taken).toBe(0);
   });
 
+  it.each([
+    ['6.1', ['debug.debugger-sees-each-step']],
+    ['6.6', ['debug.debugger-sees-each-step']],
+    ['6.12', []],
+    ['6.14', []],
+  ] as const)('steps over a WRMSR of the fastpath on kernel %s, which breaks %j', (kernel, broken) => {
+    const guest = ['{ wrmsr-fastpath: { msr: x2apic-icr } }', '{ insn: {} }'];
+    const scenario = debugHost({ vendor, kernel, guest, debug: 'step: true', sometimes: ['debug.user-space-sees'] });
+    expect(explored(scenario).broken).toEqual(broken);
+  });
+
   it('goes on stepping behind a handler of the guest', () => {
     const run = ran({ vendor, guest: asOps(['int3: {}', 'insn: {}', 'insn: {}']), debug: 'step: true', always: [] });
     expect(run.end.ended).toBe('done');
@@ -189,5 +200,24 @@ describe.each(VENDORS)('a debugger in user space, on %s', (vendor) => {
     };
     expect(attached(`hw: true, dr1: 0x9000, dr7: ${DR7.code}`)).toEqual(['debug.one-owner']);
     expect(attached('step: true')).toEqual([]);
+  });
+});
+
+describe.each(VENDORS)('a guest on %s that writes DR6 in front of an exit of the fastpath', (vendor) => {
+  const guest = [
+    '{ mov-to-dr: { dr: 0, value: 0x5000 } }',
+    '{ mov-to-dr: { dr: 6, value: 0xffff0ff1 } }',
+    '{ wrmsr-fastpath: { msr: x2apic-icr } }',
+    '{ mov-from-dr: { dr: 6 } }',
+  ];
+  const brokenWith = (guestDr6: string) =>
+    explored(debugHost({ vendor, guest, sometimes: [], options: { 'kvm.guestDr6': guestDr6 } })).broken;
+
+  it('reads it back behind that exit', () => {
+    expect(brokenWith('once')).toEqual([]);
+  });
+
+  it('reads what KVM had before, where each run loads DR6 again', () => {
+    expect(brokenWith('each-run')).toEqual(['debug.registers-read-back']);
   });
 });

@@ -13,6 +13,7 @@ const ALWAYS = [
   'debug.registers-read-back',
   'debug.entry-accepted',
   'debug.one-owner',
+  'debug.debugger-sees-each-step',
 ] as const;
 
 export interface Host {

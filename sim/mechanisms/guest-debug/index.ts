@@ -37,7 +37,7 @@ export const NO_NESTED_DATA_BP = 'no-nested-data-bp';
 const NOTIFY_VMEXIT = 'notify-vmexit';
 
 const designOf = ({ host: { arch, kernel, options } }: ResolvedScenario) =>
-  vcpuDebugDesign(arch === 'amd' ? 'svm' : 'vmx', kernel, options['kvm.vectoringIntercepts'] !== 'none');
+  vcpuDebugDesign(arch === 'amd' ? 'svm' : 'vmx', kernel, options);
 const notifies = ({ host: { features } }: ResolvedScenario): boolean => features.includes(NOTIFY_VMEXIT);
 
 /** Whether a thread of the host uses breakpoints of the host. */

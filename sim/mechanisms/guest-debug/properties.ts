@@ -59,6 +59,14 @@ const neverBothOwners = alwaysEach<VcpuDebugState>('debug.one-owner', {
   each: ({ id, context: { warned } }) => (warned ? `${id}: the guest had the debug registers while they held the debugger's` : null),
 });
 
+const debuggerSeesEachStep = alwaysEach<VcpuDebugState>('debug.debugger-sees-each-step', {
+  kind: 'vcpuDebug',
+  source: 'kernel arch/x86/kvm/x86.c, kvm_vcpu_do_singlestep(), handle_fastpath_set_msr_irqoff()',
+  grade: 'read',
+  each: ({ id, context: { untoldStep } }) =>
+    untoldStep === undefined ? null : `${id}: a step that the debugger asked for ends at ${hex(untoldStep)}, and KVM_RUN goes on`,
+});
+
 const noneHangs = alwaysEach<CpuDebugRegisters>('debug.no-cpu-hangs', {
   kind: 'cpuDebugRegisters',
   source: 'CVE-2015-8104; domain debug-and-split-lock A.8, G, I4',
@@ -96,6 +104,7 @@ export const guestDebugProperties: readonly Property[] = [
   registersReadBack,
   entryAccepted,
   neverBothOwners,
+  debuggerSeesEachStep,
   noneHangs,
   guestHasRegisters,
   userSpaceSees,

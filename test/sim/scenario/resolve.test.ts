@@ -123,6 +123,7 @@ describe('resolving a scenario', () => {
       'kvm.immediateExit': 'wants-to-run',
       'kvm.saveDebug': 'if-possible',
       'kvm.vectoringIntercepts': 'db-and-ac',
+      'kvm.guestDr6': 'once',
       'kvm.fillSaveArea': 'per-load',
       'kvm.debugSwap': 'gated',
       'kvm.hostBreakpoints': 'restored',
