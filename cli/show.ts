@@ -8,7 +8,7 @@ import type { Journal } from '../replay/reader.ts';
 import { indicesIn, inShort } from '../replay/schedule-text.ts';
 import { unknownName } from '../sim/scenario/issues.ts';
 import { type Call, type Command, integer } from './command.ts';
-import { messageText } from './effects.ts';
+import { contextText, messageText } from './effects.ts';
 import { EXIT, usageError } from './errors.ts';
 import { explanationOf, printExplanation } from './explain.ts';
 import type { Io } from './io.ts';
@@ -198,7 +198,7 @@ function printStep(printer: Printer, journal: Journal, step: number, actor: stri
   const states = Object.entries(ofActor(state, actor));
   for (const [id, { value, context }] of states.slice(0, STATES_SHOWN)) {
     printer.line('  ', styled('cyan', id), `  ${JSON.stringify(value)}`);
-    printer.line(styled('dim', `      ${actor === undefined ? inPart(JSON.stringify(context)) : JSON.stringify(context)}`));
+    printer.line(styled('dim', `      ${actor === undefined ? inPart(contextText(context)) : contextText(context)}`));
   }
   if (states.length > STATES_SHOWN)
     printer.line(styled('dim', `  ${states.length - STATES_SHOWN} more actors: --actor ID for one, --json for all`));

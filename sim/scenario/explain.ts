@@ -6,7 +6,7 @@ import type { z } from 'zod';
 import { didYouMean } from '../../events/nearest.ts';
 import { guestOperations, hostOperations } from './all-operations.ts';
 import { keysIn } from './fields.ts';
-import { archNamed, known as knownTo, type Side } from './foreign.ts';
+import { archNamed, isVmSetting, known as knownTo, type Side } from './foreign.ts';
 import { hex, listed, type Path, type PathIssue, shown } from './issues.ts';
 import type { Arch } from './types.ts';
 
@@ -42,8 +42,9 @@ const keyOf = (key: PropertyKey): string | number => (typeof key === 'number' ? 
  */
 const quotesHint = (found: unknown): string => (['number', 'bigint', 'boolean'].includes(typeof found) ? '; write text in quotes' : '');
 
-/** An operation of the other side is known, only not here. */
+/** An operation of the other side is known, only not here, and so is a setting beside `options`. */
 function otherSide(key: string, valid: readonly string[]): string {
+  if (valid.includes('vcpus') && isVmSetting(key)) return ', which stands under options';
   if (valid.includes('KVM_RUN') && Object.hasOwn(guestOperations(), key)) return ', an operation of guests';
   return valid.includes('hlt') && Object.hasOwn(hostOperations(), key) ? ', an operation of host threads' : '';
 }

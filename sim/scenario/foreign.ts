@@ -21,6 +21,9 @@ export function foreignTo(arch: Arch, side: Side, name: string): readonly Arch[]
 export const known = (arch: Arch, side: Side, names: readonly string[]): readonly string[] =>
   names.filter((name) => foreignTo(arch, side, name).length === 0);
 
+/** Whether some mechanism brings a setting of VMs by this name. */
+export const isVmSetting = (name: string): boolean => mechanisms().some(({ vmSettings }) => Object.hasOwn(vmSettings ?? {}, name));
+
 /** The architecture that goes by this name, if hosts of it have a mechanism. */
 export const archNamed = (name: unknown): Arch | null =>
   mechanisms()

@@ -17,6 +17,14 @@ const fits = (property: KnownProperty, kind: PropertyKind): boolean => typeof pr
 const isPattern = (id: string): boolean => id.endsWith('.*');
 const topicOf = (id: string): string => id.slice(0, id.indexOf('.'));
 
+/** The nearest id; where none is near, all of the topic. */
+function unknownProperty(name: string, known: readonly KnownProperty[], kind?: PropertyKind): string {
+  const found = `found ${shown(name)}; expected the id of a property`;
+  const near = didYouMean(name, known.map(idOf));
+  const ofTopic = known.filter((one) => topicOf(idOf(one)) === topicOf(name) && (kind === undefined || fits(one, kind))).map(idOf);
+  return near === '' && ofTopic.length > 0 ? `${found}, such as ${ofTopic.join(', ')}` : `${found}${near}`;
+}
+
 function nameIssue(name: string, known: readonly KnownProperty[], kind?: PropertyKind): string | null {
   if (isPattern(name)) {
     const topics = [
@@ -31,7 +39,7 @@ function nameIssue(name: string, known: readonly KnownProperty[], kind?: Propert
     );
   }
   const property = known.find((one) => idOf(one) === name);
-  if (property === undefined) return `found ${shown(name)}; expected the id of a property${didYouMean(name, known.map(idOf))}`;
+  if (property === undefined) return unknownProperty(name, known, kind);
   if (kind === undefined || fits(property, kind) || typeof property === 'string') return null;
   return `found ${shown(name)}, which belongs under ${property.kind}; expected a property of the kind ${kind}`;
 }

@@ -1,7 +1,7 @@
 /** What reaches a terminal: colours only where they belong, and nothing that drives it. */
 import { writeFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
-import { effectsOf } from '../../cli/effects.ts';
+import { contextText, effectsOf } from '../../cli/effects.ts';
 import { commandText, hasColours, Printer, quoted, styled, visible } from '../../cli/output.ts';
 import type { JournalRecord } from '../../events/journal.ts';
 import { Bench } from './run-cli.ts';
@@ -133,6 +133,14 @@ describe('what passed between actors', () => {
   it('joins a request with its answer, frame numbers in hex', () => {
     const records = [record(2, 'rmp.hostWrite', { pfn: 0x1005 }, 1), record(3, 'rmp.hostWritten', { fault: false }, 2)];
     expect(effectsOf(records)).toEqual(['rmp.hostWrite pfn=0x1005 -> no fault']);
+  });
+
+  it('has debug registers and addresses in hex, alone and in lists', () => {
+    const records = [record(2, 'dr.insn?', { rip: 0x100010, move: { dr: 6 } }, 1), record(3, 'dr.left', { db: [0x5000, 0, 0, 0] }, 2)];
+    expect(effectsOf(records)).toEqual(['dr.insn? rip=0x100010 move(dr=6) -> db=0x5000+0+0+0']);
+    expect(contextText({ dr6: 0xffff0ff0, db: [0x5000, 0], bits: 0, cpu: 12 })).toBe(
+      '{"dr6":"0xffff0ff0","db":["0x5000",0],"bits":0,"cpu":12}',
+    );
   });
 
   it('leaves out what every step does, and tells what is out of the ordinary', () => {

@@ -168,6 +168,16 @@ export const MORE_MISTAKES: readonly (readonly [title: string, text: string, iss
     ['52 | properties.always[1] | found "snp.hots-survives"; expected the id of a property; did you mean "snp.host-survives"?'],
   ],
   [
+    'a setting of a VM that does not stand under its options',
+    changed('    type: snp\n', '    type: snp\n    launched: false\n'),
+    ['21 | vms.vm0.launched | found the key "launched", which stands under options; expected one of type, options, vcpus'],
+  ],
+  [
+    'a property that is near to none of its topic',
+    changed('always: [rmp.*, snp.host-survives]', 'always: [rmp.*, snp.all-is-well]'),
+    ['52 | properties.always[1] | found "snp.all-is-well"; expected the id of a property, such as snp.host-survives, snp.guest-survives'],
+  ],
+  [
     'an unknown topic',
     changed('always: [rmp.*', 'always: [rpm.*'),
     ['52 | properties.always[0] | found "rpm.*"; expected a topic of always properties ("rmp.*", "snp.*"); did you mean "rmp.*"?'],
