@@ -36,15 +36,6 @@ function valueText(name: string, value: Json): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
-/** A context as JSON, but for numbers that engineers write in hexadecimal digits. */
-export const contextText = (context: Json | undefined): string => {
-  const told = (name: string, value: unknown) =>
-    typeof value === 'number' && Object.hasOwn(TEXTS, name) ? (TEXTS[name]!(value) ?? value) : value;
-  return JSON.stringify(context ?? null, (name, value: unknown) =>
-    Array.isArray(value) ? value.map((item) => told(name, item)) : told(name, value),
-  );
-};
-
 /** Fields of a message that are set; the only field of a message is told in any case. */
 function fieldsText(fields: JsonObject, nested = false): string {
   const isAlone = Object.keys(fields).length === 1;

@@ -12,7 +12,7 @@ import type { Call, Command } from './command.ts';
 import { EXIT } from './errors.ts';
 import { checkFolder } from './folder.ts';
 import { printHoles } from './holes.ts';
-import { commandText, type Printer, styled } from './output.ts';
+import { commandText, type Part, type Printer, styled } from './output.ts';
 import { costText, printCommands } from './report.ts';
 import { printHeadline } from './run.ts';
 import { checkSampling, runSampling, SAMPLING_OPTIONS, type SamplingOptions } from './sampling.ts';
@@ -54,6 +54,14 @@ const CHECKS_ALL = 'A search without a bound, shards, --compact and --reduce sym
 /** What a clean verdict is about, where the scenario asks for nothing by itself. */
 const NO_PROPERTY = 'the scenario names no property that has to hold, so only deadlocks were looked for';
 
+/** A schedule ends where a property breaks: what would have come true behind that is not known. */
+function missedText(id: string, { exhausted, bound }: Exploration, violations: readonly Shown[]): readonly Part[] {
+  if (!exhausted) return [styled('yellow', `Not met so far: ${id}`)];
+  if (violations.some(({ lasso }) => !lasso))
+    return [styled('yellow', `Not met: ${id}`), `, under ${bound}; those that break something end there, and it may come behind`];
+  return [styled('yellow', `Never: ${id}`), `, under ${bound}: the race that the scenario is about did not happen`];
+}
+
 function print(printer: Printer, { properties }: ResolvedScenario, exploration: Exploration, violations: readonly Shown[]): void {
   for (const violation of violations) {
     const { property, message, least, journal, lasso } = violation;
@@ -71,11 +79,7 @@ function print(printer: Printer, { properties }: ResolvedScenario, exploration: 
         '  ',
       );
   }
-  for (const id of exploration.missed)
-    printer.line(
-      styled('yellow', `${exploration.exhausted ? 'Never' : 'Not met so far'}: ${id}`),
-      exploration.exhausted ? `, under ${exploration.bound}: the race that the scenario is about did not happen` : '',
-    );
+  for (const id of exploration.missed) printer.line(...missedText(id, exploration, violations));
   const { undecided, exhausted, bound } = exploration;
   if (violations.length === 0 && exhausted && undecided.length > 0)
     printer.line(

@@ -1,14 +1,16 @@
 /** `show`: what a journal says about its run, its records, one state, and where one can inject. */
 
-import type { JournalRecord } from '../events/journal.ts';
+import type { JournalRecord, Json } from '../events/journal.ts';
 import { stateAt } from '../replay/fold.ts';
 import { reportStep, type StepReport } from '../replay/inspect.ts';
 import { foreignModel } from '../replay/model.ts';
 import type { Journal } from '../replay/reader.ts';
 import { indicesIn, inShort } from '../replay/schedule-text.ts';
 import { unknownName } from '../sim/scenario/issues.ts';
+import { TEXTS } from '../timeline/mechanisms/shipped.ts';
+import { jsonText } from '../timeline/text.ts';
 import { type Call, type Command, integer } from './command.ts';
-import { contextText, messageText } from './effects.ts';
+import { messageText } from './effects.ts';
 import { EXIT, usageError } from './errors.ts';
 import { explanationOf, printExplanation } from './explain.ts';
 import type { Io } from './io.ts';
@@ -187,6 +189,8 @@ function printRecords(printer: Printer, journal: Journal, options: Options): voi
   if (records.length === (options.limit ?? RECORDS_SHOWN) && last < journal.records)
     printer.line(styled('dim', `  more: --from ${last + 1}, --limit N`));
 }
+
+const contextText = (context: Json | undefined): string => jsonText(context ?? null, TEXTS);
 
 function printStep(printer: Printer, journal: Journal, step: number, actor: string | undefined): void {
   const { digest, vtime, state, inFlight, count, alternatives, note } = looked(journal, step, STATES_SHOWN);

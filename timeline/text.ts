@@ -52,11 +52,18 @@ const REGISTER_DECIMAL_MAX = 9;
 /** The value of a register; one above 2^53 - 1 is a text of hexadecimal digits already. */
 export const registerText = (value: Json): string | null => (typeof value === 'number' && value > REGISTER_DECIMAL_MAX ? hex(value) : null);
 
+/** JSON, but for numbers that engineers write otherwise. */
+export function jsonText(json: Json, texts: Texts): string {
+  const told = (name: string, value: unknown) =>
+    typeof value === 'number' && Object.hasOwn(texts, name) ? (texts[name]!(value) ?? value) : value;
+  return JSON.stringify(json, (name, value: unknown) => (Array.isArray(value) ? value.map((item) => told(name, item)) : told(name, value)));
+}
+
 function argOf(name: string, value: Json, texts: Texts): string | number | boolean {
   const text = Object.hasOwn(texts, name) ? texts[name]!(value) : null;
   if (text !== null) return text;
   if (typeof value === 'number' && ADDRESSES.includes(name)) return hex(value);
-  return typeof value === 'object' ? JSON.stringify(value) : value;
+  return typeof value === 'object' ? jsonText(value, texts) : value;
 }
 
 /** What names the place of a span in the journal; no field of an event may stand for it. */

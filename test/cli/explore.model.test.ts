@@ -2,7 +2,7 @@
  * `explore`: verdicts and guarantees, counterexamples as journals, bounds, budgets, and what the
  * exit code says of each.
  */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Bench } from './run-cli.ts';
 
@@ -109,6 +109,29 @@ describe('explore', () => {
     const { code, out } = await bench.run(['explore', RACE, '--variant', 'overlap-2m', '--deviations', '0']);
     expect(code).toBe(1);
     expect(out).toContain('Never: rmp.entry-lock-is-contended, under all schedules with at most 0 deviations');
+  });
+
+  it('does not say that a race never happens where schedules end before it, at what they break', async () => {
+    const text = [
+      'name: ends-early',
+      'summary: A property breaks in each schedule',
+      'host: { arch: amd, cpus: 1, preemption: none, options: { kvm.guestDr6: each-run } }',
+      'vms:',
+      '  vm0:',
+      '    type: svm',
+      '    vcpus:',
+      '      - - { mov-to-dr: { dr: 6, value: 0xffff0ff1 } }',
+      '        - { wrmsr-fastpath: { msr: x2apic-icr } }',
+      '        - { mov-from-dr: { dr: 6 } }',
+      'processes: { qemu0: { threads: [[{ KVM_RUN: { vcpu: vm0/0 } }]] } }',
+      'properties: { always: [debug.registers-read-back], sometimes: [debug.user-space-sees] }',
+    ].join('\n');
+    writeFileSync(bench.path('ends-early.yaml'), text);
+    const { code, out } = await bench.run(['explore', bench.path('ends-early.yaml')]);
+    expect(code).toBe(1);
+    expect(out).toContain('Broken: debug.registers-read-back');
+    expect(out).toContain('Not met: debug.user-space-sees, under all schedules; those that break something end there');
+    expect(out).not.toContain('Never: debug.user-space-sees');
   });
 
   it.each([

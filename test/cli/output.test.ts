@@ -1,9 +1,11 @@
 /** What reaches a terminal: colours only where they belong, and nothing that drives it. */
 import { writeFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
-import { contextText, effectsOf } from '../../cli/effects.ts';
+import { effectsOf } from '../../cli/effects.ts';
 import { commandText, hasColours, Printer, quoted, styled, visible } from '../../cli/output.ts';
 import type { JournalRecord } from '../../events/journal.ts';
+import { TEXTS } from '../../timeline/mechanisms/shipped.ts';
+import { jsonText } from '../../timeline/text.ts';
 import { Bench } from './run-cli.ts';
 
 const bench = new Bench();
@@ -138,7 +140,7 @@ describe('what passed between actors', () => {
   it('has debug registers and addresses in hex, alone and in lists', () => {
     const records = [record(2, 'dr.insn?', { rip: 0x100010, move: { dr: 6 } }, 1), record(3, 'dr.left', { db: [0x5000, 0, 0, 0] }, 2)];
     expect(effectsOf(records)).toEqual(['dr.insn? rip=0x100010 move(dr=6) -> db=0x5000+0+0+0']);
-    expect(contextText({ dr6: 0xffff0ff0, db: [0x5000, 0], bits: 0, cpu: 12 })).toBe(
+    expect(jsonText({ dr6: 0xffff0ff0, db: [0x5000, 0], bits: 0, cpu: 12 }, TEXTS)).toBe(
       '{"dr6":"0xffff0ff0","db":["0x5000",0],"bits":0,"cpu":12}',
     );
   });
