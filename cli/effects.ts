@@ -36,11 +36,11 @@ function valueText(name: string, value: Json): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
-/** Fields of a message that are set; the only field of a message is told in any case. */
+/** Fields of a message that are set, DR0 too; the only field of a message is told in any case. */
 function fieldsText(fields: JsonObject, nested = false): string {
   const isAlone = Object.keys(fields).length === 1;
   const words = Object.entries(fields).flatMap(([name, value]) => {
-    if (value === null || (nested && value === 0)) return [];
+    if (value === null || (nested && value === 0 && name !== 'dr')) return [];
     if (value === true) return [name];
     if (value === false) return isAlone ? [`no ${name}`] : [];
     if (Array.isArray(value)) return value.length === 0 ? [] : [`${name}=${value.map((item) => valueText(name, item as Json)).join('+')}`];

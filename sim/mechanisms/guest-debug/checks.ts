@@ -33,7 +33,7 @@ export function notDebugged({ arch, vms, processes }: Structure, encrypted: Encr
           ? [
               {
                 path: [...path, 'vcpu'],
-                message: `found ${op.vm}/${op.vcpu} of type ${typeOf.get(op.vm)!}; expected a vCPU of type svm or vmx`,
+                message: `found ${op.vm}/${op.vcpu} of type ${typeOf.get(op.vm)!}; expected a vCPU of type svm or vmx, or of a VM with launched: false, as KVM refuses the ioctl behind a launch`,
               },
             ]
           : [],
