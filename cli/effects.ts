@@ -29,18 +29,23 @@ const QUIET: Readonly<Record<string, (payload: JsonObject) => boolean>> = Object
 const isQuiet = ({ type, payload }: JournalRecord): boolean =>
   Object.hasOwn(QUIET, type) ? QUIET[type]!(payload) : mechanisms().some(({ quiet = [] }) => quiet.includes(type));
 
+const textOf = (name: string, value: Json): string | null => (Object.hasOwn(TEXTS, name) ? TEXTS[name]!(value) : null);
+
 function valueText(name: string, value: Json): string {
-  const text = Object.hasOwn(TEXTS, name) ? TEXTS[name]!(value) : null;
+  const text = textOf(name, value);
   if (text !== null) return text;
   if (typeof value === 'number' && name === 'pfn') return `0x${value.toString(16)}`;
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
-/** Fields of a message that are set, DR0 too; the only field of a message is told in any case. */
+/**
+ * Fields of a message that are set, and zeros that have a text; the only field of a message is told
+ * in any case.
+ */
 function fieldsText(fields: JsonObject, nested = false): string {
   const isAlone = Object.keys(fields).length === 1;
   const words = Object.entries(fields).flatMap(([name, value]) => {
-    if (value === null || (nested && value === 0 && name !== 'dr')) return [];
+    if (value === null || (nested && value === 0 && textOf(name, value) === null)) return [];
     if (value === true) return [name];
     if (value === false) return isAlone ? [`no ${name}`] : [];
     if (Array.isArray(value)) return value.length === 0 ? [] : [`${name}=${value.map((item) => valueText(name, item as Json)).join('+')}`];

@@ -142,7 +142,7 @@ describe('what passed between actors', () => {
       record(2, 'dr.insn?', { rip: 0x100010, move: { dr: 0, value: 0 } }, 1),
       record(3, 'dr.left', { db: [0x5000, 0, 0, 0] }, 2),
     ];
-    expect(effectsOf(records)).toEqual(['dr.insn? rip=0x100010 move(dr=0) -> db=0x5000+0+0+0']);
+    expect(effectsOf(records)).toEqual(['dr.insn? rip=0x100010 move(dr=DR0) -> db=0x5000+0+0+0']);
     expect(jsonText({ dr6: 0xffff0ff0, db: [0x5000, 0], bits: 0, cpu: 12 }, TEXTS)).toBe(
       '{"dr6":"0xffff0ff0","db":["0x5000",0],"bits":0,"cpu":12}',
     );

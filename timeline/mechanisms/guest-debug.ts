@@ -21,4 +21,9 @@ const REGISTERS = [
   'features',
 ] as const;
 
-export const guestDebugViews: MechanismViews = { texts: Object.fromEntries(REGISTERS.map((name) => [name, registerText])) };
+export const guestDebugViews: MechanismViews = {
+  texts: {
+    ...Object.fromEntries(REGISTERS.map((name) => [name, registerText])),
+    dr: (value) => (typeof value === 'number' ? `DR${value}` : null),
+  },
+};
