@@ -37,6 +37,10 @@ export interface VcpuDebugDesign {
   readonly icrReenters: boolean;
   /** #DB and #AC exit. */
   readonly interceptsVectoring: boolean;
+  /** CR4.DE of the guest. */
+  readonly de: boolean;
+  /** What KVM leaves out; nothing unless a mutant says so. */
+  readonly forgets?: 'step-in-shadow' | 'cr4-de' | undefined;
   /** What R11 writes to the CPU's DR7; null leaves it as it is, as no kernel does. */
   readonly entryDr7: U64 | null;
 }
@@ -50,13 +54,14 @@ const VERSIONS = {
   '6.6': { loadDr6: 'run-flag', icrReenters: false, entryDr7: 0 },
   '6.12': { loadDr6: 'run-flag', icrReenters: true, entryDr7: DR7_FIXED_1 },
   '6.14': { loadDr6: 'common', icrReenters: true, entryDr7: 0 },
-} as const satisfies Record<string, Omit<VcpuDebugDesign, 'vendor' | 'interceptsVectoring'>>;
+} as const satisfies Record<string, Omit<VcpuDebugDesign, 'vendor' | 'interceptsVectoring' | 'de'>>;
 
 export const vcpuDebugDesign = (
   vendor: VcpuDebugDesign['vendor'],
   kernel: keyof typeof VERSIONS,
   interceptsVectoring = true,
-): VcpuDebugDesign => ({ vendor, interceptsVectoring, ...VERSIONS[kernel] });
+  de = false,
+): VcpuDebugDesign => ({ vendor, interceptsVectoring, de, ...VERSIONS[kernel] });
 
 /** The fields of a VMCB or a VMCS. */
 export interface DebugArea {

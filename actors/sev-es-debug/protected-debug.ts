@@ -39,6 +39,8 @@ export interface DebugVmsa {
 export interface ProtectedDebugInput {
   /** SEV_FEATURES of the VMSA, bit 5. */
   readonly debugSwap: boolean;
+  /** CR4.DE. */
+  readonly de?: true;
   readonly interceptsDr7: boolean;
   readonly interceptsDb: boolean | 'by-vc';
   /** R11 leaves the host's DR7 to the hardware. */
@@ -113,9 +115,9 @@ function left(
 /** db_interception() with no debugger: the #DB goes back. The write of DR6 is dropped. */
 const requeued: Change = { exception: { vector: 'DB', injected: false } };
 
-const controlsOf = ({ vmsa: { flags, shadow }, interceptsDr7, interceptsDb, inject }: ProtectedDebugState): GuestDebugControls => ({
+const controlsOf = ({ vmsa: { flags, shadow }, de, interceptsDr7, interceptsDb, inject }: ProtectedDebugState): GuestDebugControls => ({
   intercepts: { dr: interceptsDr7 ? 'dr7-by-vc' : false, db: interceptsDb, bp: false },
-  de: false,
+  de: de === true,
   flags,
   shadow,
   pending: 0,

@@ -36,7 +36,7 @@ const tarpit: readonly Claim[] = [
     ...holds,
     id: 'DBG-8',
     says: 'DebugSwap is not offered on a CPU without NoNestedDataBp',
-    shows: [keeps(TARPIT, 'gated', DEADLOCK, 'sev-es-offers-debug-swap')],
+    shows: [keeps(TARPIT, 'gated', DEADLOCK, 'sev-es-offers-debug-swap', 'sev-es-drops-both-intercepts')],
     mutants: ['sev-es-offers-debug-swap', 'sev-es-vmsa-without-debug-swap'],
     check: (mutant) => {
       assert.equal(w.half([w.toDr(0, 1)], { features: w.FEATURES, mutant }).debugSwap, false);
@@ -220,7 +220,7 @@ const intercepts: readonly Claim[] = [
     ...holds,
     id: 'DBG-25',
     says: 'a guest that swallows #VC at a write of DR7 reads the value back, and DR7 of the CPU is as it was',
-    shows: [keeps(VC, 'intercept-kept', READS, 'sev-es-vc-uncached')],
+    shows: [keeps(VC, 'intercept-kept', READS, 'sev-es-vc-uncached', 'sev-es-vc-caches-reset')],
     mutants: ['sev-es-vc-uncached', 'sev-es-drops-dr7-intercept'],
     check: (mutant) => {
       const guest = [w.toDr(7, w.WRITE8), w.fromDr(7)];

@@ -66,6 +66,7 @@ export function protectedDebug(scenario: ResolvedScenario, vm: ResolvedVm): Prot
   const swaps = believed.includes('debug-swap');
   return {
     debugSwap: held.includes('debug-swap'),
+    ...(options['guest.cr4De'] === 'set' && { de: true }),
     interceptsDr7: !swaps || options['kvm.dr7Intercept'] === 'kept',
     interceptsDb: (!swaps || options['kvm.dbIntercept'] === 'kept') && (options['sev.interceptedDb'] === 'vc' ? 'by-vc' : true),
     trustsHardware: swaps && options['kvm.hostBreakpoints'] === 'left-to-hardware',

@@ -1,5 +1,6 @@
 /** Changes of one line in the world switch, each of which a claim or a search must notice. */
 import { cpuDebugRegistersMachine, type DebugCpuDesign } from '../../../actors/guest-debug/cpu-debug-registers.ts';
+import { DR7_FIXED_1 } from '../../../actors/guest-debug/debug-bits.ts';
 import { breakpointWrites, hostBreakpointsDesign, hostBreakpointsMachine } from '../../../actors/guest-debug/host-breakpoints.ts';
 import { type HostItem, hostPatch } from '../../../actors/host/host-env.ts';
 import { guestPatch } from '../../../actors/kvm/guest-program.ts';
@@ -68,6 +69,12 @@ const typeA = hostPatch((svmVcpuRun) =>
   replaceStep(svmVcpuRun, 'VMRUN', (item): readonly HostItem[] => [saveDebugRegisters(filledBy('kvm-debug'), 'VMRUN_saves'), item]),
 );
 
+const cachesReset = guestPatch((vcHandleExitcode) =>
+  replaceStep(vcHandleExitcode, 'cache_dr7', (item) => [
+    { ...(item as Extract<typeof item, { kind: 'step' }>), set: () => ({ vcDr7: DR7_FIXED_1 }) },
+  ]),
+);
+
 /** The instruction goes on behind #VC as if nothing had been raised. */
 const dropsDb = guestPatch((excVmmCommunication) =>
   replaceStep(excVmmCommunication, 'vc_is_db', (item) => {
@@ -109,6 +116,10 @@ export const sevEsMutants: Readonly<Record<string, Mutant>> = {
   'sev-es-drops-dr7-intercept': half('KVM intercepts MOV DR7 of no guest', { interceptsDr7: false }),
   'sev-es-keeps-db-intercept': half('KVM intercepts #DB of all guests', { interceptsDb: true }),
   'sev-es-drops-db-intercept': half('KVM intercepts #DB of no guest', { interceptsDb: false }),
+  'sev-es-drops-both-intercepts': half('KVM intercepts neither MOV DR7 nor #DB of any guest', {
+    interceptsDr7: false,
+    interceptsDb: false,
+  }),
   'sev-es-db-dropped': half('KVM does not inject a #DB that it has intercepted', { dropsDb: true }),
   'sev-es-dr7-lost': half("#VMEXIT leaves DR7 as after reset, where it is to bring back the host's", { losesDr7: true }),
   'sev-es-r11-writes-dr7': half('R11 writes DR7 where R14 does not bring it back', { trustsHardware: false }),
@@ -124,6 +135,10 @@ export const sevEsMutants: Readonly<Record<string, Mutant>> = {
   'sev-es-vc-uncached': {
     summary: "the guest's handler of #VC does not keep the value of DR7",
     paths: { vc_handle_exitcode: [where('cache_dr7', withoutSteps('cache_dr7'))] },
+  },
+  'sev-es-vc-caches-reset': {
+    summary: "the guest's handler of #VC keeps DR7 as after reset, whatever is written",
+    paths: { vc_handle_exitcode: [where('cache_dr7', cachesReset)] },
   },
   'sev-es-vc-drops-db': {
     summary: "the guest's handler of #VC does not go on in the handler of #DB",

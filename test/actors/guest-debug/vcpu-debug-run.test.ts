@@ -88,7 +88,7 @@ describe('DR6 of a guest that has its debug registers', () => {
 
   /** The guest clears DR6, and an exit of the fastpath enters it again without R11 to R14. */
   const behindFastpath = (vendor: Vendor, loadDr6: VcpuDebugDesign['loadDr6']) => {
-    const rig = using({ vendor, loadDr6, icrReenters: false, interceptsVectoring: true, entryDr7: 0 });
+    const rig = using({ vendor, loadDr6, icrReenters: false, interceptsVectoring: true, de: false, entryDr7: 0 });
     rig.enter();
     rig.moves(6, 0);
     rig.tell({ type: 'kdb.leave' });
