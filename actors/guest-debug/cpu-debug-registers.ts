@@ -24,8 +24,9 @@ import {
   NO_MASKS,
 } from '../../events/guest-debug/x86-debug.ts';
 import type { U64 } from '../../events/u64.ts';
+import { type InsnControls, nestedHits } from './db-delivery.ts';
 import { DR6_ACTIVE_LOW, DR7_FIXED_1, dataBreakpointsOf, dr6After, dr6Written, dr7Written } from './debug-bits.ts';
-import { DEBUG_CPUS, type DebugVendor, type GuestDebugState, handlerEntered, nestedHits, runInsn, withoutStep } from './x86-debug-rule.ts';
+import { DEBUG_CPUS, type DebugVendor, type GuestDebugState, handlerEntered, runInsn, withoutStep } from './x86-debug-rule.ts';
 
 /** `pcpu:0` has `dr:0`. */
 export const drOf = (cpu: ActorId): ActorId => cpu.replace(/^pcpu:/, 'dr:');
@@ -99,7 +100,7 @@ function entered(
     registers: own,
     hostDr6: dr6 === null ? DR6_ACTIVE_LOW : registers.dr6,
     hostDr7: keepsDr7 ? registers.dr7 : DR7_FIXED_1,
-    guest: guestMode(heeds(controls), nestedHits(own, { masks, noNestedDataBp })),
+    guest: guestMode(heeds(controls), nestedHits('DB', own, { masks, noNestedDataBp })),
   };
 }
 
@@ -149,7 +150,7 @@ type Args = { readonly context: CpuDebugRegisters; readonly event: Stamped<CpuDe
 /** Where CPUs differ. */
 export interface DebugCpuDesign {
   readonly vendor: DebugVendor;
-  readonly noNestedDataBp: boolean;
+  readonly noNestedDataBp: NonNullable<InsnControls['noNestedDataBp']>;
   /** What is delivered without end ends in an exit. */
   readonly notifies?: boolean;
   /** What the CPU makes of what KVM asks for; as asked unless a mutant says otherwise. */

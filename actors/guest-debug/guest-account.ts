@@ -12,6 +12,8 @@ import { DEBUG_CPUS, type DebugVendor, type GuestDebugState, type Ran, runInsn }
 export interface DebugAccount {
   /** Where KVM keeps its half. */
   readonly kvm: ActorId;
+  /** CR4.DE is set. */
+  readonly de?: true;
   readonly state: GuestDebugState;
   /** TF and RF that the handler's IRET brings back. */
   readonly stacked: { readonly tf: boolean; readonly rf: boolean };
@@ -27,8 +29,9 @@ export interface DebugAccount {
 }
 
 /** After reset. */
-export const accountOfStart = (kvm: ActorId): DebugAccount => ({
+export const accountOfStart = (kvm: ActorId, de = false): DebugAccount => ({
   kvm,
+  ...(de && { de }),
   state: {
     registers: { db: [0, 0, 0, 0], dr6: DR6_ACTIVE_LOW, dr7: DR7_FIXED_1 },
     flags: { tf: false, rf: false },
@@ -44,7 +47,12 @@ export const accountOfStart = (kvm: ActorId): DebugAccount => ({
 });
 
 const due = (account: DebugAccount, vendor: DebugVendor, insn: DebuggedInsn): Ran =>
-  runInsn(DEBUG_CPUS[vendor], { intercepts: { dr: false, db: false, bp: false }, de: false, noNestedDataBp: true }, account.state, insn);
+  runInsn(
+    DEBUG_CPUS[vendor],
+    { intercepts: { dr: false, db: false, bp: false }, de: account.de === true, noNestedDataBp: true },
+    account.state,
+    insn,
+  );
 
 /**
  * What waits behind MOV SS comes behind the next instruction; where KVM has done that one, in front

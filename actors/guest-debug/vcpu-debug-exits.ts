@@ -43,18 +43,18 @@ function generalDetect(v: VcpuDebugState, rip: U64): Change {
 }
 
 /** What VMX looks at before it lets the instruction be done; SVM's CPU has looked itself. */
-function refusedByVmx(v: VcpuDebugState, { dr, rip }: DrExit): Change | null {
-  if ((dr === 4 || dr === 5) && v.de) return queueException(v, 'UD');
+function refusedByVmx(v: VcpuDebugState, { forgets }: VcpuDebugDesign, { dr, rip }: DrExit): Change | null {
+  if ((dr === 4 || dr === 5) && v.de && forgets !== 'cr4-de') return queueException(v, 'UD');
   return hasBits(v.area.dr7, DR7_GD) ? generalDetect(v, rip) : null;
 }
 
 /** dr_interception(), handle_dr(). */
-export function drExit(v: VcpuDebugState, { vendor }: VcpuDebugDesign, exit: DrExit): Change {
+export function drExit(v: VcpuDebugState, design: VcpuDebugDesign, exit: DrExit): Change {
   return inOrder(
     v,
     () => ({ rip: exit.rip }),
     (at) => {
-      const refused = vendor === 'vmx' ? refusedByVmx(at, exit) : null;
+      const refused = design.vendor === 'vmx' ? refusedByVmx(at, design, exit) : null;
       if (refused !== null) return refused;
       return at.guestDebug.length === 0 ? giveDebugRegisters(at) : emulateMovDr(at, exit);
     },
@@ -70,9 +70,9 @@ function requeueBySvm(v: VcpuDebugState): Change {
  * As above. ICEBP exits before it is done, and skipping it makes no step. Any other #DB behind STI
  * or MOV SS leaves a state that the next entry would refuse: TF in a shadow, and no step pending.
  */
-function requeueByVmx(v: VcpuDebugState, { bits, icebp, next }: DbExit): Change {
+function requeueByVmx(v: VcpuDebugState, { forgets }: VcpuDebugDesign, { bits, icebp, next }: DbExit): Change {
   const { area } = v;
-  const isTrappedInShadow = area.flags.tf && area.shadow !== null;
+  const isTrappedInShadow = area.flags.tf && area.shadow !== null && forgets !== 'step-in-shadow';
   const fixed: Change = icebp
     ? { rip: next, skipped: true, area: { ...area, shadow: null } }
     : isTrappedInShadow
@@ -82,13 +82,14 @@ function requeueByVmx(v: VcpuDebugState, { bits, icebp, next }: DbExit): Change 
 }
 
 /** db_interception(), and the #DB of handle_exception_nmi(). */
-export function dbExit(v: VcpuDebugState, { vendor }: VcpuDebugDesign, exit: DbExit): Change {
+export function dbExit(v: VcpuDebugState, design: VcpuDebugDesign, exit: DbExit): Change {
+  const { vendor } = design;
   const { rip, bits } = exit;
   return inOrder(
     v,
     () => ({ rip }),
     (at) => {
-      if (!takesDb(at)) return vendor === 'svm' ? requeueBySvm(at) : requeueByVmx(at, exit);
+      if (!takesDb(at)) return vendor === 'svm' ? requeueBySvm(at) : requeueByVmx(at, design, exit);
       const dr6 = vendor === 'svm' ? (at.area.dr6 ?? 0) : bitsOfBoth(bits, DR6_ACTIVE_LOW);
       return exitDebug(at, { exception: 'DB', rip, dr6, dr7: at.area.dr7 });
     },

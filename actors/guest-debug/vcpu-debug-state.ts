@@ -40,6 +40,10 @@ export interface VcpuDebugDesign {
   readonly fastpathExits: boolean;
   /** #DB and #AC exit. */
   readonly interceptsVectoring: boolean;
+  /** CR4.DE of the guest. */
+  readonly de: boolean;
+  /** What KVM leaves out; nothing unless a mutant says so. */
+  readonly forgets?: 'step-in-shadow' | 'cr4-de' | undefined;
   /** What R11 writes to the CPU's DR7; null leaves it as it is, as no kernel does. */
   readonly entryDr7: U64 | null;
 }
@@ -54,16 +58,17 @@ const VERSIONS = {
   '6.6': { loadDr6: 'run-flag', icrReenters: false, fastpathExits: false, entryDr7: 0 },
   '6.12': { loadDr6: 'run-flag', icrReenters: true, fastpathExits: true, entryDr7: DR7_FIXED_1 },
   '6.14': { loadDr6: 'common', icrReenters: true, fastpathExits: true, entryDr7: 0 },
-} as const satisfies Record<string, Omit<VcpuDebugDesign, 'vendor' | 'interceptsVectoring'>>;
+} as const satisfies Record<string, Omit<VcpuDebugDesign, 'vendor' | 'interceptsVectoring' | 'de'>>;
 
 export const vcpuDebugDesign = (
   vendor: VcpuDebugDesign['vendor'],
   kernel: keyof typeof VERSIONS,
-  options: Partial<Pick<HostOptions, 'kvm.vectoringIntercepts' | 'kvm.guestDr6'>> = {},
+  options: Partial<Pick<HostOptions, 'kvm.vectoringIntercepts' | 'kvm.guestDr6' | 'guest.cr4De'>> = {},
 ): VcpuDebugDesign => ({
   ...VERSIONS[kernel],
   vendor,
   interceptsVectoring: options['kvm.vectoringIntercepts'] !== 'none',
+  de: options['guest.cr4De'] === 'set',
   ...(options['kvm.guestDr6'] === 'each-run' && { loadDr6: 'each-run' }),
 });
 

@@ -121,7 +121,7 @@ export function vcpuDebugMachine(design: VcpuDebugDesign) {
     },
   }).createMachine({
     id: 'vcpuDebug',
-    context: VCPU_DEBUG_RESET,
+    context: { ...VCPU_DEBUG_RESET, de: design.de },
     initial: 'kept',
     states: {
       kept: {

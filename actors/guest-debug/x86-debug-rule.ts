@@ -17,18 +17,9 @@
  * "Priority Among Simultaneous Exceptions and Interrupts"; APM vol. 2, "Software-Debug Resources"
  * @see kvm-unit-tests x86/debug.c
  */
-import type {
-  AddressMasks,
-  DataAccess,
-  DebugFlags,
-  DebuggedInsn,
-  DebugRegisters,
-  DebugVector,
-  GuestDebugControls,
-  InsnMet,
-  Shadow,
-} from '../../events/guest-debug/x86-debug.ts';
+import type { DebugFlags, DebuggedInsn, DebugRegisters, DebugVector, InsnMet, Shadow } from '../../events/guest-debug/x86-debug.ts';
 import { hasBits, type U64, withBits, withoutBits } from '../../events/u64.ts';
+import { type InsnControls, nestedHits } from './db-delivery.ts';
 import {
   bitsOfBoth,
   codeBreakpointsAt,
@@ -103,28 +94,6 @@ export interface GuestDebugState {
   readonly pending: U64;
 }
 
-/** What KVM has asked for, CR4.DE, and the address masks of the CPU, which are the host's. */
-export interface InsnControls extends Pick<GuestDebugControls, 'intercepts' | 'de'> {
-  readonly masks?: AddressMasks;
-  /** CPUID Fn8000_0021 EAX bit 0: no data breakpoint is hit while #DB is delivered. */
-  readonly noNestedDataBp?: boolean;
-}
-
-/** What the delivery of a #DB reads and writes in a guest: its gate in the IDT, and its stack. */
-export const DB_GATE = 0xfe_0010;
-export const DB_STACK = 0xfe_2ff8;
-const DB_DELIVERY: readonly DataAccess[] = [
-  { gva: DB_GATE, length: 8, write: false },
-  { gva: DB_STACK, length: 8, write: true },
-];
-
-/**
- * Bits of the data breakpoints that the delivery of a #DB itself hits; 0 for none.
- * @see domain debug-and-split-lock A.8
- */
-export const nestedHits = (registers: DebugRegisters, { masks, noNestedDataBp = false }: Omit<InsnControls, 'intercepts' | 'de'>): U64 =>
-  noNestedDataBp ? 0 : DB_DELIVERY.map((access) => dataBreakpointsOf(registers, access, masks)).reduce((a, b) => a | b, 0);
-
 export interface Ran {
   readonly met: InsnMet;
   readonly next: GuestDebugState;
@@ -166,23 +135,26 @@ function debugException(
   const bits = bitsOfBoth(raisedBy.bits, state.pending);
   const met: InsnMet = { ...NOTHING, bits, retired, value };
   const told: DebugRegisters = { ...state.registers, dr6: dr6After(state.registers.dr6, bitsOfBoth(bits, kept)) };
-  const delivered = { ...told, dr7: withoutBits(told.dr7, DR7_GD) };
+  const seen = { ...told, dr7: withoutBits(told.dr7, DR7_GD) };
+  if (intercepts.db === 'by-vc' && !raisedBy.isIcebp) return delivered('VC', controls, state, seen, met);
   if (intercepts.db && !raisedBy.isIcebp) {
-    const registers = cpu.exitsBehindDelivery ? delivered : state.registers;
+    const registers = cpu.exitsBehindDelivery ? seen : state.registers;
     return { met: { ...met, exit: 'DB' }, next: { ...state, registers, pending: 0 } };
   }
-  return deliveredDb(controls, state, delivered, met);
+  return delivered('DB', controls, state, seen, met);
 }
 
 /**
- * What the delivery itself hits raises the next #DB before an instruction of the handler is
- * fetched. That one exits, if KVM has asked for it: ICEBP alone comes here then.
+ * The handler of #DB, or of the #VC in its place. What the delivery itself hits raises the next #DB
+ * before an instruction of the handler is fetched. That one exits, if KVM has asked for it: ICEBP
+ * alone comes here then. Where it is #VC, the same delivery follows.
  */
-function deliveredDb(controls: InsnControls, state: GuestDebugState, delivered: DebugRegisters, met: InsnMet): Ran {
-  const pending = nestedHits(delivered, controls);
-  const next: GuestDebugState = { ...handlerEntered(state), registers: delivered, pending };
-  if (pending !== 0 && !controls.intercepts.db) return { met: { ...met, exit: 'HANG' }, next: { ...next, pending: 0 } };
-  return { met: { ...met, exception: 'DB', tf: state.flags.tf }, next };
+function delivered(vector: 'DB' | 'VC', controls: InsnControls, state: GuestDebugState, registers: DebugRegisters, met: InsnMet): Ran {
+  const pending = nestedHits(vector, registers, controls);
+  const next: GuestDebugState = { ...handlerEntered(state), registers, pending };
+  if (pending !== 0 && (vector === 'VC' || !controls.intercepts.db))
+    return { met: { ...met, exit: 'HANG' }, next: { ...next, pending: 0 } };
+  return { met: { ...met, exit: vector === 'VC' ? 'VC' : null, exception: 'DB', tf: state.flags.tf }, next };
 }
 
 /** Bits of the instruction breakpoints that stop the instruction. */

@@ -12,7 +12,6 @@ import { outgoing } from '../../events/event.ts';
 import type { KvmResumed } from '../../events/guest-debug/kvm-debug.ts';
 import type { FastpathMsr } from '../../events/guest-debug/operations.ts';
 import type { DebuggedInsn, DebugVector, InsnMet } from '../../events/guest-debug/x86-debug.ts';
-import type { GuestOp } from '../../events/program.ts';
 import type { U64 } from '../../events/u64.ts';
 import {
   type GuestEnv,
@@ -27,8 +26,8 @@ import {
 } from '../kvm/guest-program.ts';
 import { otherwise, type Source } from '../path/path.ts';
 import { drOf } from './cpu-debug-registers.ts';
-import { DR6_ACTIVE_LOW } from './debug-bits.ts';
 import { causeCleared, causeRead, type DebugAccount, done, raised, returned } from './guest-account.ts';
+import { behind, CLEAR_DR6, insnOf, OPERATIONS, READ_DR6 } from './guest-insns.ts';
 import type { DebugVendor } from './x86-debug-rule.ts';
 
 /** What guests of one host have in common. */
@@ -57,6 +56,11 @@ declare module '../kvm/guest-program.ts' {
      * instruction has become, and in `raises` what else is raised.
      */
     readonly debugVc?: HandlerOfVc;
+    /**
+     * The same where #VC stands for #DB, at any instruction: `raises` says what goes on in the
+     * handler of #DB.
+     */
+    readonly debugExceptionVc?: () => readonly GuestItem[];
   }
   interface GuestLocals {
     readonly met?: InsnMet | undefined;
@@ -73,56 +77,15 @@ declare module '../kvm/guest-program.ts' {
 const { path, step, call, loop, when, note, leaveLoop } = guest;
 const APM: Source = { source: 'APM vol. 2, "Debug and Performance Resources"; SDM vol. 3, "Debug Exceptions"', grade: 'manual' };
 
-const OPERATIONS = ['insn', 'mov-ss', 'mov-to-dr', 'mov-from-dr', 'popf', 'sti', 'int3', 'icebp', 'wrmsr-fastpath', 'ac-loop'] as const;
-type DebugOp = Extract<GuestOp, { readonly op: (typeof OPERATIONS)[number] }>;
-
-/** Where instructions stand that no breakpoint is put at, and the guest's handler of #DB. */
-const TEXT = 0x10_0000;
-const HANDLER = 0xf_0000;
-/** Bytes of an instruction. */
-const INSN_BYTES = 3;
-
 const accountOf = (v: Vcpu): DebugAccount => {
   if (!v.debug) throw new Error('a guest that debugs without its account');
   return v.debug;
 };
 
-/** The instruction of an operation as debug logic sees it. */
-function insnOf(env: GuestEnv, v: Vcpu): DebuggedInsn {
-  const op = opOf(env, v) as DebugOp;
-  const rip = op.at ?? TEXT + 16 * v.pc;
-  switch (op.op) {
-    case 'insn':
-    case 'mov-ss': {
-      const gva = op.writes ?? op.reads;
-      const access = gva === undefined ? undefined : { gva, length: op.length ?? 8, write: op.writes !== undefined };
-      return { kind: op.op === 'insn' ? 'plain' : 'mov-ss', rip, access };
-    }
-    case 'mov-to-dr':
-      return { kind: 'mov-dr', rip, move: { dr: op.dr, write: true, value: op.value } };
-    case 'mov-from-dr':
-      return { kind: 'mov-dr', rip, move: { dr: op.dr, write: false, value: 0 } };
-    case 'popf':
-      return { kind: 'popf', rip, tf: op.tf };
-    case 'wrmsr-fastpath':
-      return { kind: 'wrmsr', rip };
-    default:
-      return { kind: op.op, rip };
-  }
-}
-
-/**
- * The handler's MOV from and to DR6. @see kernel arch/x86/kernel/traps.c, debug_read_clear_dr6()
- */
-const READ_DR6: DebuggedInsn = { kind: 'mov-dr', rip: HANDLER, move: { dr: 6, write: false, value: 0 } };
-const CLEAR_DR6: DebuggedInsn = { kind: 'mov-dr', rip: HANDLER + INSN_BYTES, move: { dr: 6, write: true, value: DR6_ACTIVE_LOW } };
-
 const toDr = (v: Vcpu, event: { readonly type: string; readonly [field: string]: unknown }) => {
   if (v.cpu === null) throw new Error(`${event.type} of a guest that runs nowhere`);
   return outgoing(drOf(v.cpu), event);
 };
-
-const behind = (rip: U64): U64 => Number(rip) + INSN_BYTES;
 
 const msrOf = (env: GuestEnv, v: Vcpu): FastpathMsr => {
   const op = opOf(env, v);
@@ -180,6 +143,11 @@ const NOTIFIED: readonly GuestItem[] = [
 const isBehind = ({ met, gone, raises }: GuestLocals): boolean =>
   met!.exit !== 'HANG' && met!.exit !== 'AC' && (raises !== undefined || gone!.skipped || met!.retired);
 
+const dbByVc = ({ parts }: GuestEnv): readonly GuestItem[] => parts.flatMap(({ debugExceptionVc }) => debugExceptionVc?.() ?? []);
+/** What the guest's handler of #VC does where it may come. */
+const casesOfVc = (isOf: (l: GuestLocals) => boolean, items: readonly GuestItem[]) =>
+  items.length > 0 ? [[(_v: Vcpu, l: GuestLocals) => l.met!.exit === 'VC' && isOf(l), items] as const] : [];
+
 /**
  * One instruction until it is done or something is raised: tried, and where KVM was told of it,
  * tried again unless KVM has done it. `vc`: the guest's handler of #VC, where it may come.
@@ -199,7 +167,8 @@ const attempt = (env: GuestEnv, how: GuestDesign, insn: (v: Vcpu) => DebuggedIns
     when([(_v, l) => l.met!.exit === null, [leaveLoop]]),
     when(
       [(_v, l) => l.met!.exit === 'HANG', how.notifies ? NOTIFIED : [loop(step('vectoring', { inside: true, idles: true }))]],
-      ...(vc.length > 0 ? [[(_v: Vcpu, l: GuestLocals) => l.met!.exit === 'VC', vc] as const] : []),
+      ...casesOfVc((l) => l.met!.exception === 'DB', dbByVc(env)),
+      ...casesOfVc(() => true, vc),
       [otherwise, [step('vmexit', { inside: true, send: (v, l) => exitOf(env, how.vendor, v, insn(v), l.met!) }), resume]],
     ),
     when([(_v, l) => isBehind(l), [leaveLoop]]),
@@ -209,7 +178,7 @@ const attempt = (env: GuestEnv, how: GuestDesign, insn: (v: Vcpu) => DebuggedIns
 const valueRead = ({ met, gone }: GuestLocals): U64 => (gone?.skipped ? gone.value : (met?.value ?? 0));
 
 /** A #DB within the handler, which the delivery of the last one has hit: it begins again. */
-const isNested = (_v: Vcpu, l: GuestLocals): boolean => l.met?.exit === 'DB' && l.raises?.vector === 'DB';
+const isNested = (_v: Vcpu, l: GuestLocals): boolean => (l.met?.exit === 'DB' || l.met?.exit === 'VC') && l.raises?.vector === 'DB';
 
 /** The guest's handler: of #DB it reads DR6 and clears it; the others come back at once. */
 const handlerPath = (env: GuestEnv, how: GuestDesign): GuestPath => {

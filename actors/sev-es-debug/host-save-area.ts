@@ -48,7 +48,7 @@ export interface SwitchDesign {
   /** Registers whose stores KVM leaves out; none on any kernel. */
   readonly forgets: readonly RegisterName[];
   /** What the hardware does otherwise; nothing unless a mutant says so. */
-  readonly hardware?: 'always-loads-debug-registers' | 'keeps-type-c' | 'leaves-type-c' | undefined;
+  readonly hardware?: 'always-swaps-debug-registers' | 'never-swaps-debug-registers' | 'keeps-type-c' | 'leaves-type-c' | undefined;
 }
 
 const OWN = 'host';
@@ -65,7 +65,11 @@ const initial = ({ virtTscAux, forgets }: SwitchDesign, input: HostSaveAreaInput
   masks: NO_MASKS,
 });
 
-const kindOf = (guest: SwitchedGuest, { virtTscAux }: SwitchDesign): GuestKind => (guest === 'plain' ? guest : { ...guest, virtTscAux });
+const kindOf = (guest: SwitchedGuest, { virtTscAux, hardware }: SwitchDesign): GuestKind => {
+  if (guest === 'plain') return guest;
+  if (hardware === 'always-swaps-debug-registers') return { debugSwap: true, virtTscAux };
+  return { debugSwap: guest.debugSwap && hardware !== 'never-swaps-debug-registers', virtTscAux };
+};
 
 /** The registers of the CPU that hold another's value although the host needs its own. */
 export const lostRegisters = ({ cpu, running }: HostSaveAreaState): readonly RegisterName[] =>
@@ -129,13 +133,11 @@ const typeC = ({ hardware }: SwitchDesign, vcpu: ActorId): string =>
   hardware === 'keeps-type-c' ? OWN : hardware === 'leaves-type-c' ? vcpu : 'reset';
 
 /** #VMEXIT loads what the area has, if the VMSA says so. */
-const loads = ({ debugs, running, db, masks }: HostSaveAreaState, { hardware }: SwitchDesign): readonly Outgoing[] =>
-  debugs !== null &&
-  running !== null &&
-  running.guest !== 'plain' &&
-  (running.guest.debugSwap || hardware === 'always-loads-debug-registers')
-    ? [outgoing(drOf(debugs), { type: 'dr.set', db, masks })]
-    : [];
+function loads({ debugs, running, db, masks }: HostSaveAreaState, design: SwitchDesign): readonly Outgoing[] {
+  if (debugs === null || running === null) return [];
+  const kind = kindOf(running.guest, design);
+  return kind !== 'plain' && kind.debugSwap ? [outgoing(drOf(debugs), { type: 'dr.set', db, masks })] : [];
+}
 
 /** The machine of all CPUs of one scenario. */
 export const hostSaveAreaMachine = (design: SwitchDesign) =>

@@ -3,8 +3,8 @@
  * VMSA. It takes the messages of a plain vCPU's half.
  *
  * The VMSA is read and written by VMRUN and #VMEXIT alone. KVM's own copies stay as after reset, so
- * that R11 and R13 have nothing of the guest's to write: it never gives the debug registers to the
- * guest until its next exit, and what is left is the queue of exceptions.
+ * that R11 and R13 have nothing of the guest's to write, and what is left is the queue of
+ * exceptions. Kernel 6.1 gives the guest the debug registers nevertheless, and R11 writes the copy.
  *
  * @see kernel arch/x86/kvm/svm/svm.c, dr_interception(), db_interception(), svm_set_dr6(); domain
  * debug-and-split-lock A.2, A.6
@@ -39,8 +39,10 @@ export interface DebugVmsa {
 export interface ProtectedDebugInput {
   /** SEV_FEATURES of the VMSA, bit 5. */
   readonly debugSwap: boolean;
+  /** CR4.DE. */
+  readonly de?: true;
   readonly interceptsDr7: boolean;
-  readonly interceptsDb: boolean;
+  readonly interceptsDb: boolean | 'by-vc';
   /** R11 leaves the host's DR7 to the hardware. */
   readonly trustsHardware: boolean;
   /** What R11 writes to the CPU's DR7. */
@@ -61,6 +63,8 @@ export interface ProtectedDebugChange extends Partial<ProtectedDebugInput> {
 
 export interface ProtectedDebugState extends ProtectedDebugInput {
   readonly loadedOn: ActorId | null;
+  /** KVM_DEBUGREG_WONT_EXIT, which nothing clears; only on kernel 6.1. */
+  readonly wontExit?: true;
   readonly vmsa: DebugVmsa;
   /** vcpu->arch.exception, and EVENTINJ. */
   readonly exception: { readonly vector: DebugVector; readonly injected: boolean } | null;
@@ -111,9 +115,9 @@ function left(
 /** db_interception() with no debugger: the #DB goes back. The write of DR6 is dropped. */
 const requeued: Change = { exception: { vector: 'DB', injected: false } };
 
-const controlsOf = ({ vmsa: { flags, shadow }, interceptsDr7, interceptsDb, inject }: ProtectedDebugState): GuestDebugControls => ({
+const controlsOf = ({ vmsa: { flags, shadow }, de, interceptsDr7, interceptsDb, inject }: ProtectedDebugState): GuestDebugControls => ({
   intercepts: { dr: interceptsDr7 ? 'dr7-by-vc' : false, db: interceptsDb, bp: false },
-  de: false,
+  de: de === true,
   flags,
   shadow,
   pending: 0,
@@ -124,6 +128,15 @@ const onCpu = ({ loadedOn }: ProtectedDebugState): ActorId => {
   if (loadedOn === null) throw new Error('a vCPU that is loaded nowhere meets the registers of a CPU');
   return drOf(loadedOn);
 };
+
+/** R11. What it writes to DR0 to DR3 is KVM's own copy, as after reset. */
+function preparing(v: ProtectedDebugState, { writesDb }: ProtectedDebugChange, hostActive: boolean): readonly Outgoing[] {
+  const writesDr7 = v.wontExit === true || (hostActive && !v.trustsHardware);
+  return [
+    ...(writesDr7 ? [outgoing(onCpu(v), { type: 'dr.set', dr7: v.entryDr7 })] : []),
+    ...(v.wontExit || writesDb ? [outgoing(onCpu(v), { type: 'dr.set', db: VMSA_AT_LAUNCH.db })] : []),
+  ];
+}
 
 /** What R11 and VMRUN send to the CPU, in this order. */
 function entering(v: ProtectedDebugState, { losesDr7 }: ProtectedDebugChange): readonly Outgoing[] {
@@ -145,7 +158,7 @@ const overridden = ({
 
 type Args = { readonly context: ProtectedDebugState; readonly event: Stamped<VcpuDebugEvent> };
 
-function changed({ context: v, event }: Args, { dropsDb }: ProtectedDebugChange): Change {
+function changed({ context: v, event }: Args, { dropsDb, writesDr7 }: ProtectedDebugChange): Change {
   switch (event.type) {
     case 'kdb.load':
       return { loadedOn: event.cpu };
@@ -162,8 +175,8 @@ function changed({ context: v, event }: Args, { dropsDb }: ProtectedDebugChange)
     case 'kdb.db':
       return dropsDb ? {} : requeued;
     case 'kdb.dr':
-      return { vmsa: { ...v.vmsa, dr7: event.value } };
-    // KVM_DEBUGREG_WONT_EXIT is never set: one warning, and nothing is read.
+      return writesDr7 ? { vmsa: { ...v.vmsa, dr7: event.value } } : { wontExit: true };
+    // svm_sync_dirty_debug_regs() returns at once: nothing is read, and the flag stays.
     case 'kdb.sync':
       return {};
     default:
@@ -183,9 +196,7 @@ export const protectedDebugMachine = (change: ProtectedDebugChange = {}) =>
       change: assign((args) => changed(args, change)),
       prepare: enqueueActions(({ context, event, enqueue }) => {
         if (event.type !== 'kdb.prepare') return;
-        if (change.writesDb) enqueue.emit(outgoing(onCpu(context), { type: 'dr.set', db: VMSA_AT_LAUNCH.db }));
-        if (!event.hostActive || context.trustsHardware) return;
-        enqueue.emit(outgoing(onCpu(context), { type: 'dr.set', dr7: context.entryDr7 }));
+        for (const message of preparing(context, change, event.hostActive)) enqueue.emit(message);
       }),
       enter: enqueueActions(({ context, event, enqueue }) => {
         for (const message of entering(context, change)) enqueue.emit(message);
@@ -218,7 +229,7 @@ export const protectedDebugMachine = (change: ProtectedDebugChange = {}) =>
           'dr.left': { actions: 'change' },
           'kdb.sync': { actions: 'change' },
           'kdb.db': { actions: 'change' },
-          ...(change.writesDr7 && { 'kdb.dr': { actions: 'change' } }),
+          'kdb.dr': { actions: 'change' },
           'kdb.exit?': { actions: 'exit' },
           'kdb.resume?': { actions: 'resume' },
         },

@@ -9,8 +9,9 @@
 import { type ActorId, outgoing } from '../../events/event.ts';
 import type { HostSaveAreaEvent, SwitchedGuest } from '../../events/sev-es-debug/host-save-area.ts';
 import type { VmsaFeature } from '../../events/sev-es-debug/sev-es-debug.ts';
-import { type HostEnv, type HostItem, type HostThread, host, kernelSource } from '../host/host-env.ts';
-import { vcpuOf } from '../kvm/kvm-env.ts';
+import { kdbOf } from '../guest-debug/vcpu-debug.ts';
+import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
+import { exitInfo, vcpuOf } from '../kvm/kvm-env.ts';
 import type { KvmParts } from '../kvm/slots.ts';
 import type { Source } from '../path/path.ts';
 import { hsaveOf } from './host-save-area.ts';
@@ -45,6 +46,7 @@ export interface SevEsDesign {
   readonly fills: 'per-load' | 'per-entry';
   /** Whether the CPU has DebugSwap. */
   readonly canDebugSwap: boolean;
+  readonly dr7Exit: 'resumed' | 'registers-given';
   /** Where the assembly code keeps callee-saved registers: the area since 6.10. */
   readonly calleeSaved: 'area' | 'stack';
 }
@@ -131,6 +133,20 @@ const guestOf = (env: HostEnv, t: HostThread): SwitchedGuest => {
   return vm === undefined ? 'plain' : { debugSwap: vm.guestFeatures.includes('debug-swap') };
 };
 
+/** KVM's half of the vCPU is told of the write. */
+export function tellDr7(t: HostThread, l: HostLocals) {
+  const asked = exitInfo(l, 'VMGEXIT');
+  if (asked.nae !== 'WRITE_DR7') throw new Error(`${asked.nae} is no write of DR7`);
+  return outgoing(kdbOf(t.notifier!), { type: 'kdb.dr', dr: 7, write: true, value: asked.value, rip: 0, next: 0 });
+}
+
+/** DBG-20: KVM cannot change DR7. Kernel 6.1 does as for a plain guest, which has nothing to do. */
+const drInterception = ({ dr7Exit }: SevEsDesign): HostItem =>
+  step('dr_interception', {
+    ...kernelSource('arch/x86/kvm/svm/svm.c, dr_interception()'),
+    ...(dr7Exit === 'registers-given' && { send: tellDr7 }),
+  });
+
 /** The slots that the mechanism fills. */
 export function sevEsKvm(design: SevEsDesign): KvmParts {
   const isPerEntry = design.fills === 'per-entry';
@@ -153,8 +169,7 @@ export function sevEsKvm(design: SevEsDesign): KvmParts {
         ...(design.calleeSaved === 'stack' && isSevEs(env)(t) ? [toHsave(t, { type: 'hsave.pop', registers: callee })] : []),
       ],
     },
-    // DBG-20: KVM cannot change DR7, and goes on.
-    nae: { WRITE_DR7: () => [step('dr_interception', kernelSource('arch/x86/kvm/svm/svm.c, dr_interception()'))] },
+    nae: { WRITE_DR7: () => [drInterception(design)] },
     putting: { order: ORDER, send: (_env, t) => [toHsave(t, { type: 'hsave.put' })] },
   };
 }

@@ -16,6 +16,13 @@ export const GUEST_DEBUG_OPTIONS = {
    * arch/x86/kvm/vmx/vmx.c, vmx_vcpu_run()
    */
   'kvm.guestDr6': ['once', 'each-run'],
+  /**
+   * CR4.DE of guests: while it is clear, as Linux has it, DR4 and DR5 are names of DR6 and DR7;
+   * while it is set they are #UD.
+   * @see kernel arch/x86/kernel/cpu/common.c, cpu_init(); arch/x86/kvm/vmx/vmx.c, handle_dr(); APM
+   * vol. 2, "Debug Registers"
+   */
+  'guest.cr4De': ['clear', 'set'],
 } as const;
 
 type Values = { readonly [K in keyof typeof GUEST_DEBUG_OPTIONS]: (typeof GUEST_DEBUG_OPTIONS)[K][number] };

@@ -63,12 +63,12 @@ export type Shadow = 'sti' | 'mov-ss' | null;
 /** What a guest state area holds beside the registers, and what KVM has asked to be told of. */
 export interface GuestDebugControls {
   /**
-   * Exits on MOV DR, on #DB, on #BP, on WRMSR and on #AC; `dr7-by-vc`: of MOV DR7 alone, and the
-   * guest gets #VC.
+   * Exits on MOV DR, on #DB, on #BP, on WRMSR and on #AC. `dr7-by-vc`: of MOV DR7 alone, and the
+   * guest gets #VC; `by-vc`: the guest gets #VC for #DB.
    */
   readonly intercepts: {
     readonly dr: boolean | 'dr7-by-vc';
-    readonly db: boolean;
+    readonly db: boolean | 'by-vc';
     readonly bp: boolean;
     readonly msr?: boolean;
     readonly ac?: boolean;
@@ -89,10 +89,11 @@ export type DebugVector = 'DB' | 'BP' | 'GP' | 'UD' | 'AC';
 export interface InsnMet {
   /**
    * The exit that KVM has asked for; the instruction is not done, unless `retired` says so. `VC`:
-   * the guest gets #VC in its place. `HANG`: the CPU delivers #DB or #AC without end.
+   * the guest gets #VC in its place, of a MOV DR7 or of the exception. `HANG`: the CPU delivers #DB
+   * or #AC without end.
    */
   readonly exit: 'DR' | 'DB' | 'BP' | 'MSR' | 'AC' | 'VC' | 'HANG' | null;
-  /** The exception that the guest takes, where nothing exits. */
+  /** The exception that the guest takes, where nothing exits; by #VC, if `exit` says so. */
   readonly exception: DebugVector | null;
   /** Bits of DR6 of a debug exception that it brought; 0 for none. */
   readonly bits: U64;

@@ -36,6 +36,20 @@ export const SEV_ES_OPTIONS = {
   'kvm.dr7Intercept': ['dropped', 'kept'],
   'kvm.dbIntercept': ['dropped', 'kept'],
   /**
+   * What KVM does where an encrypted guest tells it of a write of DR7: it goes on; or it takes the
+   * guest to have the debug registers to itself until its next exit, as of a plain one, and never
+   * takes that back (6.1).
+   * @see kernel arch/x86/kvm/svm/svm.c, dr_interception(); kernel commit 2837dd00f8fc
+   */
+  'kvm.dr7Exit': ['resumed', 'registers-given'],
+  /**
+   * What an intercepted #DB of an encrypted guest is: an exit, behind which KVM injects it again,
+   * as the thread has it; or #VC in the guest with error code 0x41, of which KVM is not told.
+   * @see seed 000, on re-injection; kernel arch/x86/coco/sev/core.c, vc_is_db(); APM vol. 2, "Types
+   * of Exits"
+   */
+  'sev.interceptedDb': ['exit', 'vc'],
+  /**
    * What a guest does about #VC at MOV DR7: as Linux, which ends itself where SEV_STATUS says
    * DebugSwap; or it keeps the value for reads, whatever SEV_STATUS says.
    * @see domain debug-and-split-lock A.7

@@ -76,6 +76,10 @@ describe('a breakpoint of perf that is longer than 8 bytes', { timeout: 60_000 }
   });
 });
 
+const DUE = 'debug.exception-is-due';
+/** Of the guest, behind an exit: 0x5000, and no other address. */
+const ARMED = [...USES, `{ mov-to-dr: { dr: 7, value: ${DR7.write4} } }`, '{ wrmsr-fastpath: { msr: x2apic-icr } }'];
+
 const NOTICED: readonly (readonly [mutant: string, property: string, host: Partial<Host>])[] = [
   ['debug-host-not-restored', COPY, {}],
   ['debug-host-not-restored', REPORTED, {}],
@@ -86,6 +90,8 @@ const NOTICED: readonly (readonly [mutant: string, property: string, host: Parti
   ['debug-host-mask-unwritten', REPORTED, { perf: [PAGE], behind: ['touch-address: { address: 0x1800 }'] }],
   ['debug-host-left-armed', OWN, { perf: [ARM, REMOVE] }],
   ['debug-host-left-armed', REAL, { perf: [ARM, REMOVE] }],
+  ['debug-not-prepared', DUE, { cpus: 1, guest: [...ARMED, '{ insn: { writes: 0x1000, length: 4 } }'] }],
+  ['debug-not-synced', DUE, { cpus: 1, guest: [...ARMED, '{ insn: { writes: 0, length: 4 } }'] }],
 ];
 
 it.each(NOTICED)('%s breaks %s', { timeout: 60_000 }, (mutant, property, host) => {

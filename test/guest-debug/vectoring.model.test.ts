@@ -3,7 +3,7 @@
  * plain guests, and what a notify VM exit does where they are missing.
  */
 import { describe, expect, it } from 'vitest';
-import { DB_STACK } from '../../actors/guest-debug/x86-debug-rule.ts';
+import { DB_STACK } from '../../actors/guest-debug/db-delivery.ts';
 import { explore } from '../../sim/explore/explore.ts';
 import { finish } from '../../sim/explore/turns.ts';
 import { play } from '../sim/play.ts';

@@ -64,7 +64,7 @@ const switched: readonly Claim[] = [
       breaks(TRUSTS, 'left-to-hardware', w.COPY, 'sev-es-dr-always-loaded'),
       breaks(RESIDUE, 'without', READS, 'sev-es-offers-debug-swap'),
     ],
-    mutants: ['sev-es-dr-always-loaded'],
+    mutants: ['sev-es-dr-always-loaded', 'sev-es-offers-debug-swap'],
     check: (mutant) => {
       const trusts = { 'kvm.hostBreakpoints': 'left-to-hardware', 'kvm.saveDebug': 'if-possible' } as const;
       assert.deepEqual(w.onHost(mutant, trusts, w.LYING), [w.COPY]);
@@ -75,7 +75,10 @@ const switched: readonly Claim[] = [
     ...holds,
     id: 'DBG-5',
     says: 'with DebugSwap and nothing stored the host finds what its save area held before',
-    shows: [breaks(AREA, 'never', w.COPY, 'sev-es-dr-type-a'), breaks(LIES, 'if-kvm-thinks', w.COPY, 'sev-es-dr-type-a')],
+    shows: [
+      breaks(AREA, 'never', w.COPY, 'sev-es-dr-type-a', 'sev-es-vmsa-without-debug-swap'),
+      breaks(LIES, 'if-kvm-thinks', w.COPY, 'sev-es-dr-type-a'),
+    ],
     mutants: ['sev-es-dr-type-a', 'sev-es-vmsa-without-debug-swap'],
     check: (mutant) => {
       const messages = found(
@@ -109,7 +112,7 @@ const switched: readonly Claim[] = [
     ...holds,
     id: 'DBG-7',
     says: 'without DebugSwap KVM cannot switch DR0 to DR3 of an encrypted guest: it writes none of them for it',
-    shows: [breaks(RESIDUE, 'without', READS, 'sev-es-offers-debug-swap')],
+    shows: [breaks(RESIDUE, 'without', READS, 'sev-es-offers-debug-swap', 'sev-es-vmsa-with-debug-swap')],
     mutants: ['sev-es-offers-debug-swap', 'sev-es-kvm-writes-dr'],
     check: (mutant) => {
       const writes = w.run([w.toDr(0, 0x5000), w.fromDr(0)], { swaps: false, mutant }).delivered('dr.set');

@@ -33,12 +33,14 @@ const ALWAYS = [
   'sev-es.host-registers',
 ];
 
-type Kind = 'plain' | 'DebugSwap' | 'DebugSwap and the #DB intercept' | 'none';
+type Kind = 'plain' | 'DebugSwap' | 'DebugSwap and the #DB intercept' | 'DebugSwap and #VC for #DB' | 'none' | 'none, and #VC for #DB';
 const KINDS: Readonly<Record<Kind, { readonly type: string; readonly asks: boolean; readonly options: Partial<MechanismOptions> }>> = {
   plain: { type: 'svm', asks: false, options: {} },
   DebugSwap: { type: 'sev-es', asks: true, options: {} },
   'DebugSwap and the #DB intercept': { type: 'sev-es', asks: true, options: { 'kvm.dbIntercept': 'kept' } },
+  'DebugSwap and #VC for #DB': { type: 'sev-es', asks: true, options: { 'kvm.dbIntercept': 'kept', 'sev.interceptedDb': 'vc' } },
   none: { type: 'sev-es', asks: false, options: {} },
+  'none, and #VC for #DB': { type: 'sev-es', asks: false, options: { 'sev.interceptedDb': 'vc' } },
 };
 
 const debugged = (kind: Kind, guest: readonly GuestStep[], rest: Partial<SevEsWorld> = {}) => {
@@ -65,6 +67,22 @@ describe.each(['DebugSwap', 'DebugSwap and the #DB intercept'] as const)('DBG-17
     expect(plain.count).toBe(count);
     expect(taken(kind, guest)).toEqual(plain);
     expect(found(debugged(kind, guest)).broken).toEqual([]);
+  });
+});
+
+describe('a guest whose intercepted #DB is #VC', () => {
+  it.each(PROGRAMS)('reads the same DR6 as a plain guest, and KVM is told of nothing: %s', (_what, guest) => {
+    const kind = 'DebugSwap and #VC for #DB';
+    expect(taken(kind, guest)).toEqual(taken('plain', guest));
+    expect(play(debugged(kind, guest, { threads: [] }), { name: 'fifo' }).delivered('kdb.db')).toEqual([]);
+  });
+
+  it('meets its single-step between any two instructions preempted and moved, with DebugSwap and without', () => {
+    const [, guest] = PROGRAMS[2]!;
+    for (const kind of ['DebugSwap and #VC for #DB', 'none, and #VC for #DB'] as const) {
+      expect(taken(kind, guest).count).toBe(2);
+      expect(found(debugged(kind, guest)).broken).toEqual([]);
+    }
   });
 });
 

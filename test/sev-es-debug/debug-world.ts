@@ -1,6 +1,6 @@
 /** Small worlds for claims of DebugSwap: one encrypted guest in order, and what it leaves. */
 
-import { DB_STACK } from '../../actors/guest-debug/x86-debug-rule.ts';
+import { DB_STACK } from '../../actors/guest-debug/db-delivery.ts';
 import type { Vcpu } from '../../actors/kvm/guest-program.ts';
 import type { HostSaveAreaState } from '../../actors/sev-es-debug/host-save-area.ts';
 import type { ProtectedDebugState } from '../../actors/sev-es-debug/protected-debug.ts';
@@ -16,7 +16,8 @@ export const fromDr = (dr: 0 | 7): GuestStep => ({ 'mov-from-dr': { dr } });
 export const WATCHED: readonly GuestStep[] = [toDr(0, 0x5000), toDr(7, WRITE8), { insn: { writes: 0x5000 } }];
 /** Single-step: no debug register is needed for it. */
 export const STEPS: readonly GuestStep[] = [{ popf: { tf: true } }, { insn: {} }, { popf: { tf: false } }];
-export const TAR: readonly GuestStep[] = [toDr(0, DB_STACK), toDr(7, WRITE8), { icebp: {} }];
+export const watching = (address: number): readonly GuestStep[] => [toDr(0, address), toDr(7, WRITE8)];
+export const TAR: readonly GuestStep[] = [...watching(DB_STACK), { icebp: {} }];
 export const HALTS: readonly GuestStep[] = [{ hlt: {} }];
 export const FEATURES = ['sev', 'sev-es', 'sev-snp', 'debug-swap'] as const;
 const SAFE = [...FEATURES, 'no-nested-data-bp'] as const;

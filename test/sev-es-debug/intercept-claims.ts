@@ -4,10 +4,12 @@
  * @see domain debug-and-split-lock F; seed 000
  */
 import assert from 'node:assert/strict';
+import { DB_STACK, VC_STACK } from '../../actors/guest-debug/db-delivery.ts';
 import type { Vcpu } from '../../actors/kvm/guest-program.ts';
 import type { ProtectedDebugState } from '../../actors/sev-es-debug/protected-debug.ts';
 import { DEADLOCK } from '../../sim/end.ts';
 import { breaks, type Claim, keeps } from '../claims/claim.ts';
+import type { Played } from '../sim/play.ts';
 import * as w from './debug-world.ts';
 
 const F = 'domain debug-and-split-lock F; seed 000';
@@ -19,13 +21,22 @@ const AREA = 'sevdbg-save-area';
 const VC = 'sevdbg-dr7-by-vc';
 const TARPIT = 'sevdbg-db-tarpit';
 const TRUSTS = 'sevdbg-trusting-host';
+const VC_TARPIT = 'sevdbg-vc-tarpit';
+
+/** An intercepted #DB is #VC in the guest. */
+const BY_VC = { 'sev.interceptedDb': 'vc' } as const;
+
+const KEPT = { 'kvm.dbIntercept': 'kept' } as const;
+/** #DB that the guest has taken, and that KVM was told of. */
+const takenIn = (run: Played): number => run.context<Vcpu>('vcpu:vm0/0').debug!.taken;
+const told = (run: Played): number => run.delivered('kdb.db').length;
 
 const tarpit: readonly Claim[] = [
   {
     ...holds,
     id: 'DBG-8',
     says: 'DebugSwap is not offered on a CPU without NoNestedDataBp',
-    shows: [keeps(TARPIT, 'gated', DEADLOCK, 'sev-es-offers-debug-swap')],
+    shows: [keeps(TARPIT, 'gated', DEADLOCK, 'sev-es-offers-debug-swap', 'sev-es-drops-both-intercepts')],
     mutants: ['sev-es-offers-debug-swap', 'sev-es-vmsa-without-debug-swap'],
     check: (mutant) => {
       assert.equal(w.half([w.toDr(0, 1)], { features: w.FEATURES, mutant }).debugSwap, false);
@@ -47,9 +58,8 @@ const tarpit: readonly Claim[] = [
     ...holds,
     id: 'DBG-10',
     says: 'with NoNestedDataBp one #DB is delivered, and the nested match is ignored',
-    shows: [],
-    mutants: ['sev-es-nested-data-bp'],
-    why: 'NoNestedDataBp is a feature of a host, which no variant of a scenario changes',
+    shows: [keeps('sevdbg-nested-match', 'dropped', 'debug.no-cpu-hangs', 'sev-es-nested-data-bp', 'sev-es-nested-writes')],
+    mutants: ['sev-es-nested-data-bp', 'sev-es-nested-writes'],
     check: (mutant) => {
       assert.deepEqual(w.brokenIn(w.TAR, { always: ['debug.no-cpu-hangs'], mutant }), []);
       assert.equal(w.account(w.TAR, { mutant }).taken, 1);
@@ -58,21 +68,30 @@ const tarpit: readonly Claim[] = [
   {
     ...holds,
     id: 'DBG-11',
-    says: 'where KVM intercepts #DB each delivery is an exit, and the host goes on',
-    shows: [],
-    why: 'a guest that gets no further ends no run, and so is in no shipped scenario',
+    says: 'where KVM intercepts #DB each delivery is an exit, and the host goes on; as #VC it hangs the CPU that watches its stack',
+    shows: [breaks(VC_TARPIT, 'by-vc', DEADLOCK, 'sev-es-no-nested-data-bp', 'sev-es-drops-db-intercept')],
+    why: 'of exits: a guest that gets no further ends no run, and so is in no shipped scenario',
     mutants: ['sev-es-drops-db-intercept', 'sev-es-offers-debug-swap'],
-    not: 'that Linux takes such a #DB as #VC, and KVM is not asked',
     check: (mutant) => {
       const options = { 'kvm.debugSwap': 'ungated', 'kvm.dbIntercept': 'kept' } as const;
-      assert.deepEqual(w.brokenIn(w.TAR, { features: w.FEATURES, options, always: ['debug.no-cpu-hangs'], mutant }), []);
+      const hung = (stack: number, as: 'exit' | 'vc') =>
+        w.brokenIn([...w.watching(stack), { insn: { writes: stack } }], {
+          features: w.FEATURES,
+          options: { ...options, 'sev.interceptedDb': as },
+          always: ['debug.no-cpu-hangs'],
+          mutant,
+        }).length > 0;
+      assert.deepEqual(
+        [hung(DB_STACK, 'exit'), hung(VC_STACK, 'exit'), hung(DB_STACK, 'vc'), hung(VC_STACK, 'vc')],
+        [false, false, false, true],
+      );
     },
   },
   {
     ...holds,
     id: 'DBG-12',
     says: 'while #DB is delivered the CPU takes no interrupt: who waits for one waits without end',
-    shows: [breaks(TARPIT, 'ungated', DEADLOCK, 'sev-es-vectoring-interruptible')],
+    shows: [breaks(TARPIT, 'ungated', DEADLOCK, 'sev-es-vectoring-interruptible', 'sev-es-keeps-db-intercept')],
     mutants: ['sev-es-vectoring-interruptible', 'sev-es-keeps-db-intercept'],
     not: 'a notify exit, which Intel has and AMD has not',
     check: (mutant) => {
@@ -88,7 +107,7 @@ const intercepts: readonly Claim[] = [
     ...holds,
     id: 'DBG-16',
     says: 'DebugSwap with MOV DR7 intercepted arms no breakpoint',
-    shows: [breaks(VC, 'intercept-kept', COMES, 'sev-es-drops-dr7-intercept')],
+    shows: [breaks(VC, 'intercept-kept', COMES, 'sev-es-drops-dr7-intercept', 'sev-es-offers-debug-swap')],
     mutants: ['sev-es-drops-dr7-intercept', 'sev-es-offers-debug-swap'],
     check: (mutant) => {
       const options = { 'kvm.dr7Intercept': 'kept', 'guest.vcDr7': 'swallow' } as const;
@@ -100,25 +119,28 @@ const intercepts: readonly Claim[] = [
   {
     ...holds,
     id: 'DBG-17',
-    says: 'with #DB still intercepted a guest with DebugSwap gets each #DB, later',
-    shows: [keeps(VC, 'db-intercept-kept', COMES, 'sev-es-db-dropped')],
-    mutants: ['sev-es-db-dropped', 'sev-es-drops-db-intercept'],
-    not: 'that Linux takes such a #DB as #VC, and KVM is not asked',
+    says: 'with #DB still intercepted a guest with DebugSwap gets each #DB, later; as #VC without a word to KVM',
+    shows: [
+      keeps(VC, 'db-intercept-kept', COMES, 'sev-es-db-dropped', 'debug-not-injected'),
+      keeps(VC, 'db-intercept-by-vc', COMES, 'sev-es-vc-drops-db'),
+    ],
+    mutants: ['sev-es-db-dropped', 'sev-es-drops-db-intercept', 'sev-es-vc-drops-db'],
     check: (mutant) => {
-      const kept = w.run(w.WATCHED, { options: { 'kvm.dbIntercept': 'kept' }, mutant });
-      assert.equal(kept.context<Vcpu>('vcpu:vm0/0').debug!.taken, 1);
-      assert.equal(kept.delivered('kdb.db').length, 1);
+      const [byExit, byVc] = [w.run(w.WATCHED, { options: KEPT, mutant }), w.run(w.WATCHED, { options: { ...KEPT, ...BY_VC }, mutant })];
+      assert.deepEqual([byExit, byVc].map(takenIn), [1, 1]);
+      assert.deepEqual([byExit, byVc].map(told), [1, 0]);
     },
   },
   {
     ...holds,
     id: 'DBG-18',
     says: 'a #DB that KVM intercepts and does not inject is lost to the guest',
-    shows: [keeps(VC, 'db-intercept-kept', COMES, 'sev-es-db-dropped')],
+    shows: [keeps(VC, 'db-intercept-kept', COMES, 'sev-es-db-dropped', 'debug-not-injected')],
     mutants: ['sev-es-db-dropped', 'debug-not-injected'],
-    not: 'that Linux takes such a #DB as #VC, and KVM is not asked',
     check: (mutant) => {
       assert.equal(w.account(w.STEPS, { swaps: false, mutant }).taken, 2);
+      // As #VC none is KVM's to inject, and so none to lose.
+      assert.equal(w.account(w.STEPS, { swaps: false, options: BY_VC, mutant: 'sev-es-db-dropped' }).taken, 2);
     },
   },
   {
@@ -127,18 +149,21 @@ const intercepts: readonly Claim[] = [
     says: 'KVM intercepts #DB of guests without DebugSwap, though with NoNestedDataBp none needs it',
     shows: [],
     mutants: ['sev-es-drops-db-intercept', 'sev-es-keeps-db-intercept'],
-    why: 'the guest sees the same either way: how often KVM was told shows it',
-    not: 'that Linux takes such a #DB as #VC, and KVM is not asked',
+    why: 'the guest sees the same either way: how often KVM was told, or the handler of #VC ran, shows it',
     check: (mutant) => {
-      const dbExits = (swaps: boolean) => w.run(w.STEPS, { swaps, mutant }).delivered('kdb.db').length;
-      assert.deepEqual([dbExits(false), dbExits(true)], [2, 0]);
+      const steps = (swaps: boolean, options = {}) => w.run(w.STEPS, { swaps, options, mutant });
+      assert.deepEqual([told(steps(false)), told(steps(true))], [2, 0]);
+      assert.deepEqual([told(steps(false, BY_VC)), takenIn(steps(false, BY_VC))], [0, 2]);
     },
   },
   {
     ...holds,
     id: 'DBG-20',
     says: 'a write of DR7 that reaches KVM changes nothing, and the guest goes on',
-    shows: [breaks(VC, 'intercept-kept', COMES, 'sev-es-dr7-written')],
+    shows: [
+      breaks(VC, 'intercept-kept', COMES, 'sev-es-dr7-written', 'sev-es-drops-dr7-intercept'),
+      keeps('sevdbg-dr7-exit', 'newest', READS, 'sev-es-kvm-writes-dr'),
+    ],
     mutants: ['sev-es-dr7-written', 'sev-es-drops-dr7-intercept'],
     check: (mutant) => {
       const told = w.run([w.toDr(7, w.WRITE8), w.fromDr(7)], { swaps: false, mutant });
@@ -173,8 +198,8 @@ const intercepts: readonly Claim[] = [
     verdict: 'refuted',
     id: 'DBG-23',
     says: 'without DebugSwap the CPU saves and loads debug registers',
-    shows: [breaks(TRUSTS, 'left-to-hardware', w.COPY, 'sev-es-dr-always-loaded')],
-    mutants: ['sev-es-dr-always-loaded'],
+    shows: [breaks(TRUSTS, 'left-to-hardware', w.COPY, 'sev-es-dr-always-loaded', 'sev-es-vmsa-with-debug-swap')],
+    mutants: ['sev-es-dr-always-loaded', 'sev-es-vmsa-with-debug-swap'],
     check: (mutant) => {
       const trusts = { 'kvm.hostBreakpoints': 'left-to-hardware', 'kvm.saveDebug': 'if-possible' } as const;
       assert.deepEqual(w.onHost(mutant, trusts, w.LYING), [w.COPY]);
@@ -185,8 +210,8 @@ const intercepts: readonly Claim[] = [
     verdict: 'refuted',
     id: 'DBG-24',
     says: 'DebugSwap has nothing to do with types A and B: no store of the host is needed',
-    shows: [breaks(AREA, 'never', w.COPY, 'sev-es-dr-type-a')],
-    mutants: ['sev-es-dr-type-a'],
+    shows: [breaks(AREA, 'never', w.COPY, 'sev-es-dr-type-a', 'sev-es-r14-writes-masks')],
+    mutants: ['sev-es-dr-type-a', 'sev-es-r14-writes-masks'],
     check: (mutant) => {
       assert.deepEqual(w.onHost(mutant, { 'kvm.saveDebug': 'never' }), [w.COPY]);
     },
@@ -195,7 +220,7 @@ const intercepts: readonly Claim[] = [
     ...holds,
     id: 'DBG-25',
     says: 'a guest that swallows #VC at a write of DR7 reads the value back, and DR7 of the CPU is as it was',
-    shows: [keeps(VC, 'intercept-kept', READS, 'sev-es-vc-uncached')],
+    shows: [keeps(VC, 'intercept-kept', READS, 'sev-es-vc-uncached', 'sev-es-vc-caches-reset')],
     mutants: ['sev-es-vc-uncached', 'sev-es-drops-dr7-intercept'],
     check: (mutant) => {
       const guest = [w.toDr(7, w.WRITE8), w.fromDr(7)];

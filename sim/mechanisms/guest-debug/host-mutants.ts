@@ -6,9 +6,9 @@ import {
   hostBreakpointsMachine,
 } from '../../../actors/guest-debug/host-breakpoints.ts';
 import { vcpuDebugMachine } from '../../../actors/guest-debug/vcpu-debug.ts';
-import { vcpuDebugDesign } from '../../../actors/guest-debug/vcpu-debug-state.ts';
 import { type PathPatch, replaceStep, withoutSteps } from '../../../actors/path/patch.ts';
 import type { Mutant } from '../../host/mechanism.ts';
+import { designOf } from './design.ts';
 
 /** What is written where perf arms or removes a breakpoint, all else as the scenario has it. */
 const writing = (summary: string, writes: HostBreakpointsDesign['writes'] & object, paths: Mutant['paths'] = {}): Mutant => ({
@@ -42,8 +42,7 @@ export const HOST_BREAKPOINT_MUTANTS: Readonly<Record<string, Mutant>> = {
   'debug-host-armed-at-entry': {
     summary: 'R11 writes the addresses of the guest with DR7 as it is',
     machines: {
-      vcpuDebug: (_machine, { host: { arch, kernel } }) =>
-        vcpuDebugMachine({ ...vcpuDebugDesign(arch === 'amd' ? 'svm' : 'vmx', kernel), entryDr7: null }),
+      vcpuDebug: (_machine, scenario) => vcpuDebugMachine({ ...designOf(scenario), entryDr7: null }),
     },
   },
   'debug-host-copy-later': writing('perf writes cpu_debugreg and cpu_dr7 by a second call, behind the registers', copyLater, {

@@ -9,8 +9,6 @@ import { accountOfStart } from '../../../actors/guest-debug/guest-account.ts';
 import { hbpOf, hostBreakpointsDesign, hostBreakpointsMachine } from '../../../actors/guest-debug/host-breakpoints.ts';
 import { hostBreakpointOperations } from '../../../actors/guest-debug/perf-breakpoint.ts';
 import { kdbOf, vcpuDebugMachine } from '../../../actors/guest-debug/vcpu-debug.ts';
-import { vcpuDebugDesign } from '../../../actors/guest-debug/vcpu-debug-state.ts';
-import type { DebugVendor } from '../../../actors/guest-debug/x86-debug-rule.ts';
 import { x86GuestParts } from '../../../actors/guest-debug/x86-guest.ts';
 import type { ActorId } from '../../../events/event.ts';
 import { GUEST_DEBUG_OPTIONS } from '../../../events/guest-debug/guest-debug.ts';
@@ -21,6 +19,7 @@ import type { Mechanism } from '../../host/mechanism.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
 import { featureChecks, notDebugged, notOnIntel, notWatched } from './checks.ts';
+import { designOf, vendorOf } from './design.ts';
 import type { EncryptedGuests } from './encrypted.ts';
 import { HOST_BREAKPOINT_MUTANTS } from './host-mutants.ts';
 import { hostBreakpointProperties } from './host-properties.ts';
@@ -29,15 +28,12 @@ import { GUEST_DEBUG_GUEST_OPERATIONS, GUEST_DEBUG_HOST_OPERATIONS } from './ope
 import { guestDebugProperties } from './properties.ts';
 
 const cpusOf = ({ host }: ResolvedScenario): readonly ActorId[] => Array.from({ length: host.cpus }, (_, cpu) => `pcpu:${cpu}`);
-const vendorOf = ({ host }: ResolvedScenario): DebugVendor => (host.arch === 'amd' ? 'svm' : 'vmx');
 
 /** A feature of CPUs: CPUID Fn8000_0021 EAX bit 0. */
 export const NO_NESTED_DATA_BP = 'no-nested-data-bp';
 /** Another, of Intel, that KVM uses: VM-execution control bit 31, KVM_CAP_X86_NOTIFY_VMEXIT. */
 const NOTIFY_VMEXIT = 'notify-vmexit';
 
-const designOf = ({ host: { arch, kernel, options } }: ResolvedScenario) =>
-  vcpuDebugDesign(arch === 'amd' ? 'svm' : 'vmx', kernel, options);
 const notifies = ({ host: { features } }: ResolvedScenario): boolean => features.includes(NOTIFY_VMEXIT);
 
 /** Whether a thread of the host uses breakpoints of the host. */
@@ -120,5 +116,5 @@ export const guestDebug = (encrypted: EncryptedGuests): Mechanism => ({
         }
       : {},
   mutants: { ...GUEST_DEBUG_MUTANTS, ...HOST_BREAKPOINT_MUTANTS },
-  vcpu: (scenario, vm, vcpu) => (debugs(scenario) ? { debug: accountOfStart(kdbOf(`vcpu:${vm.id}/${vcpu}`)) } : {}),
+  vcpu: (scenario, vm, vcpu) => (debugs(scenario) ? { debug: accountOfStart(kdbOf(`vcpu:${vm.id}/${vcpu}`), designOf(scenario).de) } : {}),
 });

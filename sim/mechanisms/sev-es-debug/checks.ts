@@ -5,9 +5,12 @@ import { listed, type PathIssue } from '../../scenario/issues.ts';
 import type { KernelVersion, Scenario } from '../../scenario/types.ts';
 import { isEncrypted, SEV_ES_VM } from './sections.ts';
 
-/** @see kernel arch/x86/kvm/svm/sev.c, sev_es_prepare_switch_to_guest(), by version */
-export const PRESETS: Readonly<Record<KernelVersion, { readonly 'kvm.saveDebug': HostOptions['kvm.saveDebug'] }>> = {
-  '6.1': { 'kvm.saveDebug': 'never' },
+/**
+ * @see kernel arch/x86/kvm/svm/sev.c, sev_es_prepare_switch_to_guest(); arch/x86/kvm/svm/svm.c,
+ * dr_interception(), by version
+ */
+export const PRESETS: Readonly<Record<KernelVersion, Partial<Pick<HostOptions, 'kvm.saveDebug' | 'kvm.dr7Exit'>>>> = {
+  '6.1': { 'kvm.saveDebug': 'never', 'kvm.dr7Exit': 'registers-given' },
   '6.6': { 'kvm.saveDebug': 'if-kvm-thinks' },
   '6.12': { 'kvm.saveDebug': 'if-possible' },
   '6.14': { 'kvm.saveDebug': 'masks-only' },

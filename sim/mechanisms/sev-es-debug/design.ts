@@ -31,6 +31,7 @@ export const sevEsDesign = ({ host }: ResolvedScenario): SevEsDesign => ({
   saveDebug: host.options['kvm.saveDebug'],
   fills: host.options['kvm.fillSaveArea'],
   canDebugSwap: host.features.includes('debug-swap'),
+  dr7Exit: host.options['kvm.dr7Exit'],
   calleeSaved: KEEPS_ON_STACK.includes(host.kernel) ? 'stack' : 'area',
 });
 
@@ -65,8 +66,9 @@ export function protectedDebug(scenario: ResolvedScenario, vm: ResolvedVm): Prot
   const swaps = believed.includes('debug-swap');
   return {
     debugSwap: held.includes('debug-swap'),
+    ...(options['guest.cr4De'] === 'set' && { de: true }),
     interceptsDr7: !swaps || options['kvm.dr7Intercept'] === 'kept',
-    interceptsDb: !swaps || options['kvm.dbIntercept'] === 'kept',
+    interceptsDb: (!swaps || options['kvm.dbIntercept'] === 'kept') && (options['sev.interceptedDb'] === 'vc' ? 'by-vc' : true),
     trustsHardware: swaps && options['kvm.hostBreakpoints'] === 'left-to-hardware',
     entryDr7: vcpuDebugDesign('svm', kernel).entryDr7 ?? DR7_FIXED_1,
   };

@@ -11,6 +11,7 @@ import { hasStep, replaceStep } from '../../../actors/path/patch.ts';
 import { type HostSaveAreaInput, hostSaveAreaMachine, hsaveOf } from '../../../actors/sev-es-debug/host-save-area.ts';
 import { protectedDebugMachine } from '../../../actors/sev-es-debug/protected-debug.ts';
 import { sevEsKvm } from '../../../actors/sev-es-debug/sev-es-kvm.ts';
+import { VC_DB_GUEST } from '../../../actors/sev-es-debug/vc-db.ts';
 import { vcDr7Guest } from '../../../actors/sev-es-debug/vc-dr7.ts';
 import { HOST_SAVE_AREA_EVENTS } from '../../../events/sev-es-debug/host-save-area.ts';
 import { SEV_ES_OPTIONS } from '../../../events/sev-es-debug/sev-es-debug.ts';
@@ -91,7 +92,10 @@ export const sevEsDebug: Mechanism = {
           ...sevLaunch.machines(scenario),
         }
       : sevLaunch.machines(scenario),
-  guest: ({ host: { options } }) => vcDr7Guest(options['guest.vcDr7']),
+  guest: ({ host: { options } }) => ({
+    ...vcDr7Guest(options['guest.vcDr7']),
+    ...(options['sev.interceptedDb'] === 'vc' && VC_DB_GUEST),
+  }),
   patch: (scenario) => (trustsHardware(scenario) ? { paths: { vcpu_enter_guest: [leftToHardware] } } : {}),
   vm: (scenario, vm) => {
     if (isInRun(vm)) return { facts: { launchedAs: vm.type } };

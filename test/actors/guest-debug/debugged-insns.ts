@@ -1,13 +1,8 @@
 /** Instructions and states of debug logic for its tests, and what came of one in a line. */
+
+import type { InsnControls } from '../../../actors/guest-debug/db-delivery.ts';
 import { DR6_ACTIVE_LOW } from '../../../actors/guest-debug/debug-bits.ts';
-import {
-  DEBUG_CPUS,
-  type DebugVendor,
-  type GuestDebugState,
-  type InsnControls,
-  type Ran,
-  runInsn,
-} from '../../../actors/guest-debug/x86-debug-rule.ts';
+import { DEBUG_CPUS, type DebugVendor, type GuestDebugState, type Ran, runInsn } from '../../../actors/guest-debug/x86-debug-rule.ts';
 import type { DebuggedInsn, DebugRegister, InsnKind } from '../../../events/guest-debug/x86-debug.ts';
 import type { U64 } from '../../../events/u64.ts';
 

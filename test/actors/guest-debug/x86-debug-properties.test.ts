@@ -1,15 +1,9 @@
 /** What must hold of every instruction in every state of debug logic. */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { InsnControls } from '../../../actors/guest-debug/db-delivery.ts';
 import { DR6_ACTIVE_LOW, DR6_BD, DR6_BS, DR7_GD } from '../../../actors/guest-debug/debug-bits.ts';
-import {
-  DEBUG_CPUS,
-  type DebugVendor,
-  type GuestDebugState,
-  type InsnControls,
-  type Ran,
-  runInsn,
-} from '../../../actors/guest-debug/x86-debug-rule.ts';
+import { DEBUG_CPUS, type DebugVendor, type GuestDebugState, type Ran, runInsn } from '../../../actors/guest-debug/x86-debug-rule.ts';
 import type { DebuggedInsn, DebugRegister, InsnKind } from '../../../events/guest-debug/x86-debug.ts';
 import { hasBits, type U64 } from '../../../events/u64.ts';
 import { CODE, DATA, DR7, line, NONE, state, VENDORS } from './debugged-insns.ts';

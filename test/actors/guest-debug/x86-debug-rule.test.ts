@@ -1,7 +1,8 @@
 /** What one instruction meets: tables from the manuals and from KVM's sources, a row a line. */
 import { describe, expect, it } from 'vitest';
+import type { InsnControls } from '../../../actors/guest-debug/db-delivery.ts';
 import { DR6_ACTIVE_LOW, DR6_BS, DR7_GD } from '../../../actors/guest-debug/debug-bits.ts';
-import { DEBUG_CPUS, type DebugVendor, type InsnControls, runInsn } from '../../../actors/guest-debug/x86-debug-rule.ts';
+import { DEBUG_CPUS, type DebugVendor, runInsn } from '../../../actors/guest-debug/x86-debug-rule.ts';
 import type { DebuggedInsn } from '../../../events/guest-debug/x86-debug.ts';
 import { u64 } from '../../../events/u64.ts';
 import {

@@ -67,10 +67,23 @@ describe('a vCPU with encrypted registers', () => {
     expect([cancelled.context.inject, cancelled.context.exception]).toEqual([null, { vector: 'DB', injected: true }]);
   });
 
+  it('is given the registers on 6.1 without end, and R11 writes those that KVM has', () => {
+    const given = start().after(
+      { type: 'kdb.load', cpu: 'pcpu:0', from },
+      { type: 'kdb.dr', dr: 7, write: true, value: 1, rip: 0, next: 3, from },
+    );
+    const later = given.after(LEFT, { type: 'kdb.sync', from });
+    const sent = later.when({ type: 'kdb.prepare', hostActive: false, from }).sent.map(({ event }) => event);
+    expect(sent).toEqual([
+      { type: 'dr.set', dr7: later.context.entryDr7 },
+      { type: 'dr.set', db: [0, 0, 0, 0] },
+    ]);
+  });
+
   it('has nothing read at R13, and refuses what only a plain vCPU can be told', () => {
     const given = start().after(LEFT);
     expect(given.after({ type: 'kdb.sync', from }).context).toEqual(given.context);
-    expect(() => given.after({ type: 'kdb.dr', dr: 7, write: true, value: 1, rip: 0, next: 3, from })).toThrow();
+    expect(() => given.after({ type: 'kdb.bp', rip: 0, from })).toThrow();
     expect(start().context.vmsa).toMatchObject({ dr6: DR6_ACTIVE_LOW, dr7: DR7_FIXED_1 });
   });
 });

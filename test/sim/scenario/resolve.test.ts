@@ -122,13 +122,16 @@ describe('resolving a scenario', () => {
       'vmm.kick': 'clear-then-look',
       'kvm.immediateExit': 'wants-to-run',
       'kvm.saveDebug': 'if-possible',
+      'guest.cr4De': 'clear',
       'kvm.vectoringIntercepts': 'db-and-ac',
       'kvm.guestDr6': 'once',
       'kvm.fillSaveArea': 'per-load',
       'kvm.debugSwap': 'gated',
       'kvm.hostBreakpoints': 'restored',
+      'kvm.dr7Exit': 'resumed',
       'kvm.dr7Intercept': 'dropped',
       'kvm.dbIntercept': 'dropped',
+      'sev.interceptedDb': 'exit',
       'guest.vcDr7': 'linux',
     });
     expect(resolve({ variant: 'map-lock-user' }).host.options).toMatchObject({ 'kvm.mapLock': 'user', 'rmp.contention': 'inuse' });
