@@ -54,6 +54,7 @@ import '../sim/mechanisms/guest-debug/operations.ts';
 import '../sim/mechanisms/os-lock/index.ts';
 import '../sim/mechanisms/os-lock/operations.ts';
 import '../sim/mechanisms/sev-es-debug/launch-operations.ts';
+import '../sim/mechanisms/sev-snp/launch-sections.ts';
 import '../sim/mechanisms/sev-snp/operations.ts';
 import '../sim/mechanisms/sev-snp/sections.ts';
 import '../sim/mechanisms/split-lock/index.ts';

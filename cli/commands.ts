@@ -19,6 +19,11 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: 'conform', summary: 'hold recordings of real kernels against the model', load: () => import('./conform.ts') },
   { name: 'serve', summary: 'serve runs over HTTP, recorded or live', load: () => import('./serve.ts') },
   { name: 'runs', summary: 'list the journals of ./worldswitch-runs, the newest first', load: () => import('./runs.ts') },
+  {
+    name: 'launch-digest',
+    summary: 'what the firmware measures of an SNP guest, page by page',
+    load: () => import('./sev-snp/launch-digest.ts'),
+  },
   { name: 'schema', summary: 'print the JSON Schema of scenario files', load: () => import('./schema.ts') },
   {
     name: 'completion',

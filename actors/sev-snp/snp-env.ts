@@ -16,6 +16,8 @@ declare module '../kvm/kvm-env.ts' {
     readonly frames: Readonly<Record<number, number>>;
     /** PFN of the VMSA of each vCPU; null where the scenario does not track it. */
     readonly vmsas: readonly (number | null)[];
+    /** Bits of SEV_FEATURES that another mechanism gives to VMSAs that a launch measures. */
+    readonly sevFeatures?: number;
   }
 }
 declare module '../host/host-env.ts' {

@@ -7,9 +7,6 @@
  */
 import { PAGE_BYTES } from './launch-digest.ts';
 
-/** Bits of SEV_FEATURES. @see kernel arch/x86/include/asm/svm.h, SVM_SEV_FEAT_* */
-export const SEV_FEATURES = { snpActive: 1 << 0, restrictedInjection: 1 << 3, alternateInjection: 1 << 4, debugSwap: 1 << 5 } as const;
-
 /** Where the boot processor begins, and each other one if user space has set nothing else. */
 export const RESET_EIP = 0xffff_fff0;
 

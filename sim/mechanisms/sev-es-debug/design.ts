@@ -3,6 +3,7 @@
 import { DR7_FIXED_1 } from '../../../actors/guest-debug/debug-bits.ts';
 import { vcpuDebugDesign } from '../../../actors/guest-debug/vcpu-debug-state.ts';
 import type { SwitchDesign } from '../../../actors/sev-es-debug/host-save-area.ts';
+import { DEBUG_SWAP } from '../../../actors/sev-es-debug/launch-rule.ts';
 import type { ProtectedDebugInput } from '../../../actors/sev-es-debug/protected-debug.ts';
 import type { SevEsDesign } from '../../../actors/sev-es-debug/sev-es-kvm.ts';
 import type { VmsaFeature } from '../../../events/sev-es-debug/sev-es-debug.ts';
@@ -58,6 +59,9 @@ export function featuresOf({ host }: ResolvedScenario, vm: ResolvedVm) {
   const believed = asked.filter((feature) => offered.includes(feature));
   return { believed, held: held ?? believed };
 }
+
+/** The bits that KVM sets in SEV_FEATURES for these. */
+export const sevFeaturesOf = (features: readonly VmsaFeature[]): number => (features.includes('debug-swap') ? DEBUG_SWAP : 0);
 
 /** KVM's debug half of a vCPU of an encrypted guest. @see domain debug-and-split-lock A.6 */
 export function protectedDebug(scenario: ResolvedScenario, vm: ResolvedVm): ProtectedDebugInput {

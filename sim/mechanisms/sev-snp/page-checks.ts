@@ -2,6 +2,7 @@
 import type { GuestOp } from '../../../events/program.ts';
 import { hex, type Path, type PathIssue } from '../../scenario/issues.ts';
 import { allOperations, operationsIn, type Structure } from '../../scenario/lowered.ts';
+import { launchIssues } from './launch-sections.ts';
 import { commandIssues } from './operations.ts';
 import { type FirmwarePageSetup, SNP_VM, SVM_VM, snpSettingsOf } from './sections.ts';
 
@@ -93,7 +94,8 @@ export function pageChecks(structure: Structure): readonly PathIssue[] {
   const pagesOf = structure.vms.map((vm) => [vm.id, snpSettingsOf(vm).pages] as const);
   const gfns = new Map(pagesOf.map(([id, pages]) => [id, new Set(pages.map(({ gfn }) => gfn))]));
   const pfns = new Set([...pagesOf.flatMap(([, pages]) => pages), ...firmware].map(({ pfn }) => pfn));
-  const issues = [...duplicates(structure, firmware), ...typeIssues(structure)];
+  const launches = structure.vms.flatMap((vm) => launchIssues(vm, SNP_VM));
+  const issues = [...duplicates(structure, firmware), ...typeIssues(structure), ...launches];
   for (const { op, path, vm } of allOperations(structure)) {
     issues.push(...commandIssues(op, path, pfns));
     if ('gfn' in op && vm !== null) issues.push(...missingPage(gfns, vm, op.gfn, path));

@@ -17,7 +17,10 @@ import {
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 const bytesOf = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, 'hex'));
 
-/** The keys that virtee/sev-snp-measure tests with, and what it says of them. @see tests/test_id_block.py */
+/**
+ * The keys that virtee/sev-snp-measure tests with, and what it says of them.
+ * @see tests/test_id_block.py
+ */
 const ID = bytesOf('dddcd8eb3ddb93a00dd8d9b53cbbe9bec0bfa2704eb064e8809b9168a472631f1d9aebb65caa1717981fc30709f85ac2');
 const AUTHOR = bytesOf('944e0a599fa5ade91be12471b73f33c8124ca5d71f3ed06de096d9ea1fade26dda58f98f7d336b6bdf826168a8127493');
 const MEASURED = bytesOf('076f052d08bda7a700aa2a608c5caa6b00ebad297b6d68a85a45b1e669a558b67e1b91d284a301fe63c4fa0750467eed');

@@ -2,10 +2,11 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { RESET_EIP, SEV_FEATURES, vmsaPage } from '../../../../actors/sev-snp/firmware/vmsa-page.ts';
+import { SEV_FEATURES } from '../../../../actors/sev-snp/firmware/sev-features.ts';
+import { RESET_EIP, vmsaPage } from '../../../../actors/sev-snp/firmware/vmsa-page.ts';
 
 const SEGMENTS = ['es', 'cs', 'ss', 'ds', 'fs', 'gs', 'gdtr', 'ldtr', 'idtr', 'tr'];
-/** Fields of struct sev_es_save_area behind the segments: eight bytes each unless a size follows. */
+/** Fields of struct sev_es_save_area behind the segments: eight bytes each, or the size given. */
 const FIELDS =
   'vmpl0_ssp vmpl1_ssp vmpl2_ssp vmpl3_ssp u_cet res:2 vmpl:1 cpl:1 res:4 efer res:104 xss cr4 cr3 cr0 dr7 dr6 rflags rip dr0 dr1 dr2 dr3 ' +
   'dr0_mask dr1_mask dr2_mask dr3_mask res:24 rsp s_cet ssp isst_addr rax star lstar cstar sfmask kernel_gs_base sysenter_cs sysenter_esp ' +
