@@ -24,6 +24,8 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'what the firmware measures of an SNP guest, page by page',
     load: () => import('./sev-snp/launch-digest.ts'),
   },
+  { name: 'id-block', summary: 'make or check the ID block of an SNP guest', load: () => import('./sev-snp/id-block.ts') },
+  { name: 'id-auth', summary: 'sign the ID block of an SNP guest, or check who has', load: () => import('./sev-snp/id-auth.ts') },
   { name: 'schema', summary: 'print the JSON Schema of scenario files', load: () => import('./schema.ts') },
   {
     name: 'completion',

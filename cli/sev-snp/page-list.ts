@@ -35,7 +35,7 @@ export interface PageList {
 
 const EXAMPLE = '[{"type": "normal", "gpa": "0x800000", "fill": 0}, …]';
 
-export const listError = (message: string): CliError =>
+const listError = (message: string): CliError =>
   new CliError({
     code: 'page_list_invalid',
     exit: EXIT.usage,

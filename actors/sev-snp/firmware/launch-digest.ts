@@ -12,7 +12,7 @@ export type PageType = keyof typeof PAGE_TYPES;
 
 export const PAGE_BYTES = 4096;
 export const DIGEST_BYTES = 48;
-export const PAGE_INFO_BYTES = 0x70;
+const PAGE_INFO_BYTES = 0x70;
 
 /** What the digest of a guest is before its first page. */
 export const FIRST_DIGEST: Uint8Array = new Uint8Array(DIGEST_BYTES);

@@ -1,5 +1,5 @@
 /** `launch-digest` of lists with files, and one error for each mistake. */
-import { spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { linkSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Bench } from '../run-cli.ts';
@@ -189,7 +189,7 @@ describe('a list with a mistake is refused with 2, its file, line and field:', (
   });
 
   it.skipIf(process.platform === 'win32')('a pipe, which is not waited for', async () => {
-    expect(spawnSync('mkfifo', [bench.path('launch/pipe')]).status).toBe(0);
+    execFileSync('sh', ['-c', 'mkfifo pipe'], { cwd: bench.path('launch') });
     const { code, err } = await bench.run(['launch-digest', written(page({ file: 'pipe' }))]);
     expect([code, err]).toEqual([2, expect.stringContaining('pipe is no regular file')]);
   });
