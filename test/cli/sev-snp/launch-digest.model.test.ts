@@ -1,6 +1,7 @@
 /** `launch-digest` of lists with files, and one error for each mistake. */
 import { execFileSync } from 'node:child_process';
 import { linkSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Bench } from '../run-cli.ts';
 import { chain, filled, sha384 } from './chain.ts';
@@ -186,6 +187,29 @@ describe('a list with a mistake is refused with 2, its file, line and field:', (
     expect([huge.code, huge.err]).toEqual([2, expect.stringContaining('stdin has more than 16777216 bytes')]);
     expect((await bench.run(['launch-digest', written(LIST), '--vm', 'vm0'])).err).toContain('--vm is for a scenario');
     expect((await bench.run(['launch-digest'])).code).toBe(2);
+  });
+
+  it('whatever it is made of', async () => {
+    const value = fc.oneof(
+      fc.jsonValue(),
+      fc.constantFrom('0x0', '0x1000', 'below/two.bin', '..', 'normal', 'vmsa', 'zero', 0, 255, '0'.repeat(96)),
+    );
+    const key = fc.constantFrom('type', 'gpa', 'sha384', 'file', 'fill', 'imi', 'vmpl1', 'start', '__proto__');
+    const entry = fc.record({ at: fc.nat(LIST.length), key, value });
+    await fc.assert(
+      fc.asyncProperty(
+        entry,
+        fc.nat(400),
+        fc.constantFrom('', '"', ']', '{', '\\'),
+        async ({ at, key: name, value: put }, place, piece) => {
+          const list = LIST.map((one, index) => (index === at ? Object.fromEntries([...Object.entries(one), [name, put]]) : one));
+          const text = JSON.stringify(list);
+          const { code } = await bench.run(['launch-digest', written(`${text.slice(0, place)}${piece}${text.slice(place)}`), '--json']);
+          expect([0, 2]).toContain(code);
+        },
+      ),
+      { numRuns: 200 },
+    );
   });
 
   it.skipIf(process.platform === 'win32')('a pipe, which is not waited for', async () => {
