@@ -33,15 +33,23 @@ import {
 /** KVM's debug half of the vCPU with this id. */
 export const kdbOf = (vcpu: ActorId): ActorId => vcpu.replace(/^vcpu:/, 'kdb:');
 
+/** What KVM does otherwise; nothing unless a mutant says so. */
+export interface VcpuDebugChange {
+  /** An exception that waits is gone where the vCPU is put. */
+  readonly losesQueue?: true;
+  /** The intercept of #BP is not worked out again where a debugger goes. */
+  readonly keepsBpIntercept?: true;
+}
+
 type Args = { readonly context: VcpuDebugState; readonly event: Stamped<VcpuDebugEvent> };
 
 /** What an event changes that neither asks nor writes to a CPU. */
-function changed({ context: v, event }: Args, design: VcpuDebugDesign): Partial<VcpuDebugState> {
+function changed({ context: v, event }: Args, design: VcpuDebugDesign, { losesQueue }: VcpuDebugChange): Partial<VcpuDebugState> {
   switch (event.type) {
     case 'kdb.load':
       return { loadedOn: event.cpu };
     case 'kdb.put':
-      return { loadedOn: null };
+      return { loadedOn: null, ...(losesQueue && { exception: null }) };
     case 'kdb.inject':
       return injectEvents(v);
     case 'kdb.cancel':
@@ -79,17 +87,22 @@ function stepped({ context: v, event }: Args, design: VcpuDebugDesign): RunStep 
   }
 }
 
+const bpIntercepted = ({ area }: Partial<VcpuDebugState>, before: VcpuDebugState): VcpuDebugState['area'] => ({
+  ...(area ?? before.area),
+  interceptsBp: true,
+});
+
 const onCpu = (v: VcpuDebugState): ActorId => {
   if (v.loadedOn === null) throw new Error('a vCPU that is loaded nowhere meets the registers of a CPU');
   return drOf(v.loadedOn);
 };
 
 /** The machine of all x86 vCPUs of one scenario. */
-export function vcpuDebugMachine(design: VcpuDebugDesign) {
+export function vcpuDebugMachine(design: VcpuDebugDesign, how: VcpuDebugChange = {}) {
   return setup({
     types: { context: {} as VcpuDebugState, events: {} as Stamped<VcpuDebugEvent>, emitted: {} as Outgoing },
     actions: {
-      change: assign((args) => changed(args, design)),
+      change: assign((args) => changed(args, design, how)),
       step: enqueueActions(({ context, event, enqueue }) => {
         const { change, writes } = stepped({ context, event }, design);
         for (const write of writes) enqueue.emit(outgoing(onCpu(context), { type: 'dr.set', ...write }));
@@ -103,7 +116,8 @@ export function vcpuDebugMachine(design: VcpuDebugDesign) {
         if (event.type !== 'kdb.setGuestDebug') return;
         const change = setGuestDebug(context, event);
         enqueue.emit(outgoing(sender(event), { type: 'kdb.guestDebugSet', error: change === 'EBUSY' ? change : null }));
-        if (change !== 'EBUSY') enqueue.assign(change);
+        if (change === 'EBUSY') return;
+        enqueue.assign(how.keepsBpIntercept && context.area.interceptsBp ? { ...change, area: bpIntercepted(change, context) } : change);
       }),
       answerDebugged: emit(({ context: { guestDebug, area }, event }) =>
         outgoing(sender(event), { type: 'kdb.debugged', guestDebug: guestDebug.length > 0, dr7: area.dr7 }),

@@ -10,9 +10,7 @@
  */
 import { outgoing } from '../../events/event.ts';
 import type { KvmResumed } from '../../events/guest-debug/kvm-debug.ts';
-import type { FastpathMsr } from '../../events/guest-debug/operations.ts';
 import type { DebuggedInsn, DebugVector, InsnMet } from '../../events/guest-debug/x86-debug.ts';
-import type { GuestOp } from '../../events/program.ts';
 import type { U64 } from '../../events/u64.ts';
 import {
   type GuestEnv,
@@ -26,9 +24,10 @@ import {
   vmexit,
 } from '../kvm/guest-program.ts';
 import { otherwise, type Source } from '../path/path.ts';
+import { asTold } from './as-told.ts';
 import { drOf } from './cpu-debug-registers.ts';
-import { DR6_ACTIVE_LOW } from './debug-bits.ts';
 import { causeCleared, causeRead, type DebugAccount, done, raised, returned } from './guest-account.ts';
+import { CLEAR_DR6, type DebugOp, exitOf, insnOf, OPERATIONS, READ_DR6 } from './guest-insn.ts';
 import type { DebugVendor } from './x86-debug-rule.ts';
 
 /** What guests of one host have in common. */
@@ -63,6 +62,8 @@ declare module '../kvm/guest-program.ts' {
     readonly gone?: KvmResumed | undefined;
     readonly raises?: Raised | undefined;
     readonly taken?: Raised | undefined;
+    /** An exception has come at the instruction of an operation that says what it takes. */
+    readonly came?: true | undefined;
   }
   interface Vcpu {
     /** On x86, where programs debug: what the guest has written, and what it was told. */
@@ -73,81 +74,15 @@ declare module '../kvm/guest-program.ts' {
 const { path, step, call, loop, when, note, leaveLoop } = guest;
 const APM: Source = { source: 'APM vol. 2, "Debug and Performance Resources"; SDM vol. 3, "Debug Exceptions"', grade: 'manual' };
 
-const OPERATIONS = ['insn', 'mov-ss', 'mov-to-dr', 'mov-from-dr', 'popf', 'sti', 'int3', 'icebp', 'wrmsr-fastpath', 'ac-loop'] as const;
-type DebugOp = Extract<GuestOp, { readonly op: (typeof OPERATIONS)[number] }>;
-
-/** Where instructions stand that no breakpoint is put at, and the guest's handler of #DB. */
-const TEXT = 0x10_0000;
-const HANDLER = 0xf_0000;
-/** Bytes of an instruction. */
-const INSN_BYTES = 3;
-
 const accountOf = (v: Vcpu): DebugAccount => {
   if (!v.debug) throw new Error('a guest that debugs without its account');
   return v.debug;
 };
 
-/** The instruction of an operation as debug logic sees it. */
-function insnOf(env: GuestEnv, v: Vcpu): DebuggedInsn {
-  const op = opOf(env, v) as DebugOp;
-  const rip = op.at ?? TEXT + 16 * v.pc;
-  switch (op.op) {
-    case 'insn':
-    case 'mov-ss': {
-      const gva = op.writes ?? op.reads;
-      const access = gva === undefined ? undefined : { gva, length: op.length ?? 8, write: op.writes !== undefined };
-      return { kind: op.op === 'insn' ? 'plain' : 'mov-ss', rip, access };
-    }
-    case 'mov-to-dr':
-      return { kind: 'mov-dr', rip, move: { dr: op.dr, write: true, value: op.value } };
-    case 'mov-from-dr':
-      return { kind: 'mov-dr', rip, move: { dr: op.dr, write: false, value: 0 } };
-    case 'popf':
-      return { kind: 'popf', rip, tf: op.tf };
-    case 'wrmsr-fastpath':
-      return { kind: 'wrmsr', rip };
-    default:
-      return { kind: op.op, rip };
-  }
-}
-
-/**
- * The handler's MOV from and to DR6. @see kernel arch/x86/kernel/traps.c, debug_read_clear_dr6()
- */
-const READ_DR6: DebuggedInsn = { kind: 'mov-dr', rip: HANDLER, move: { dr: 6, write: false, value: 0 } };
-const CLEAR_DR6: DebuggedInsn = { kind: 'mov-dr', rip: HANDLER + INSN_BYTES, move: { dr: 6, write: true, value: DR6_ACTIVE_LOW } };
-
 const toDr = (v: Vcpu, event: { readonly type: string; readonly [field: string]: unknown }) => {
   if (v.cpu === null) throw new Error(`${event.type} of a guest that runs nowhere`);
   return outgoing(drOf(v.cpu), event);
 };
-
-const behind = (rip: U64): U64 => Number(rip) + INSN_BYTES;
-
-const msrOf = (env: GuestEnv, v: Vcpu): FastpathMsr => {
-  const op = opOf(env, v);
-  if (op.op !== 'wrmsr-fastpath') throw new Error(`${op.op} writes no MSR`);
-  return op.msr;
-};
-
-/** The exit that an instruction has met, by the vendor's name. */
-function exitOf(env: GuestEnv, vendor: DebugVendor, v: Vcpu, insn: DebuggedInsn, { exit, bits, retired }: InsnMet) {
-  const next = behind(insn.rip);
-  if (exit === 'AC') return vmexit(v, 'EXCP_AC');
-  if (exit === 'MSR') return vmexit(v, 'MSR_FASTPATH', { msr: msrOf(env, v), rip: insn.rip, next });
-  if (exit === 'DR') {
-    const { dr, write, value } = insn.move!;
-    const info = { dr, write, value, rip: insn.rip, next };
-    if (vendor === 'vmx') return vmexit(v, 'DR_ACCESS', info);
-    return write ? vmexit(v, 'WRITE_DR', info) : vmexit(v, 'READ_DR', info);
-  }
-  if (exit === 'DB') {
-    const info = { bits, icebp: insn.kind === 'icebp', rip: retired ? next : insn.rip, next };
-    return vendor === 'vmx' ? vmexit(v, 'EXCEPTION_NMI', { vector: 'DB', ...info }) : vmexit(v, 'EXCP_DB', info);
-  }
-  const info = { rip: insn.rip };
-  return vendor === 'vmx' ? vmexit(v, 'EXCEPTION_NMI', { vector: 'BP', ...info }) : vmexit(v, 'EXCP_BP', info);
-}
 
 /** The next entry: what KVM has left in the guest's registers, and what it has injected. */
 const resume: GuestItem = step('resume', {
@@ -206,6 +141,24 @@ const attempt = (env: GuestEnv, how: GuestDesign, insn: (v: Vcpu) => DebuggedIns
   ),
 ];
 
+const debugOp = (env: GuestEnv, v: Vcpu): DebugOp => opOf(env, v) as DebugOp;
+const isTold = (env: GuestEnv, v: Vcpu): boolean => debugOp(env, v).takes !== undefined || debugOp(env, v).dr6 !== undefined;
+
+/** The handler of #DB has read DR6. What user space injects is no exception of the instruction. */
+function toldCause(env: GuestEnv, v: Vcpu, l: GuestLocals): DebugAccount {
+  const dr6 = valueRead(l);
+  const account = causeRead(accountOf(v), dr6);
+  return l.came ? asTold(account, debugOp(env, v), { dr6 }) : account;
+}
+
+/** The instruction is done, and no exception comes behind it. */
+function retired(env: GuestEnv, vendor: DebugVendor, v: Vcpu, l: GuestLocals): DebugAccount {
+  const value = valueRead(l);
+  const account = done(accountOf(v), vendor, insnOf(env, v), { value, skipped: l.gone?.skipped === true });
+  const op = debugOp(env, v);
+  return asTold(l.came ? account : asTold(account, op, { vector: null }), op, { value });
+}
+
 const valueRead = ({ met, gone }: GuestLocals): U64 => (gone?.skipped ? gone.value : (met?.value ?? 0));
 
 /** A #DB within the handler, which the delivery of the last one has hit: it begins again. */
@@ -232,7 +185,7 @@ const handlerPath = (env: GuestEnv, how: GuestDesign): GuestPath => {
             [
               otherwise,
               [
-                step('get_debugreg', { ns: 5, set: (v, l) => ({ debug: causeRead(accountOf(v), valueRead(l)) }) }),
+                step('get_debugreg', { ns: 5, set: (v, l) => ({ debug: toldCause(env, v, l) }) }),
                 move('mov_to_dr6', CLEAR_DR6),
                 when([(v, l) => !isNested(v, l), [leaveLoop]]),
               ],
@@ -273,8 +226,11 @@ function insnPath(env: GuestEnv, how: GuestDesign, name: string): GuestPath {
         ...attempt(env, how, insn, name.startsWith('mov_') ? env.parts.flatMap(({ debugVc }) => debugVc?.(env, insn) ?? []) : []),
         when([(_v, l) => l.raises === undefined, [leaveLoop]]),
         step('exception', {
-          set: (v, l) => ({ debug: raised(accountOf(v), vendor, insn(v), l.raises!.vector) }),
-          local: (_v, l) => ({ taken: l.raises }),
+          set: (v, l) => {
+            const { vector } = l.raises!;
+            return { debug: asTold(raised(accountOf(v), vendor, insn(v), vector), debugOp(env, v), { vector }) };
+          },
+          local: (v, l) => ({ taken: l.raises, ...(isTold(env, v) && { came: true as const }) }),
         }),
         handle,
         when([(_v, l) => isFault(l) || l.taken!.retired, [leaveLoop]]),
@@ -284,12 +240,12 @@ function insnPath(env: GuestEnv, how: GuestDesign, name: string): GuestPath {
         [
           step('retire', {
             ns: 5,
-            set: (v, l) => ({ debug: done(accountOf(v), vendor, insn(v), { value: valueRead(l), skipped: l.gone?.skipped === true }) }),
+            set: (v, l) => ({ debug: retired(env, vendor, v, l) }),
           }),
         ],
       ]),
     ],
-    { locals: ['met', 'gone', 'raises', 'taken'] },
+    { locals: ['met', 'gone', 'raises', 'taken', 'came'] },
   );
 }
 

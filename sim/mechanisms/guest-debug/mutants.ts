@@ -1,12 +1,26 @@
 /** Changes of one line in how KVM keeps a guest's debug state, each of which a property notices. */
+import { cpuDebugRegistersMachine } from '../../../actors/guest-debug/cpu-debug-registers.ts';
+import { type VcpuDebugChange, vcpuDebugMachine } from '../../../actors/guest-debug/vcpu-debug.ts';
+import { vcpuDebugDesign } from '../../../actors/guest-debug/vcpu-debug-state.ts';
 import { hasStep, type PathPatch, withoutSteps } from '../../../actors/path/patch.ts';
 import type { Mutant } from '../../host/mechanism.ts';
+import type { ResolvedScenario } from '../../scenario/types.ts';
 
 /** These paths without these steps; a vendor has those of its own alone. */
 const without = (summary: string, paths: readonly string[], ...names: readonly string[]): Mutant => {
   const patch: PathPatch = (before) => withoutSteps(...names.filter((name) => hasStep(before, name)))(before);
   return { summary, paths: Object.fromEntries(paths.map((path) => [path, [patch]])) };
 };
+
+const vendorOf = ({ host }: ResolvedScenario) => (host.arch === 'amd' ? 'svm' : 'vmx');
+
+/** KVM's half of each vCPU does this otherwise. */
+const half = (summary: string, change: VcpuDebugChange): Mutant => ({
+  summary,
+  machines: {
+    vcpuDebug: (_machine, scenario) => vcpuDebugMachine(vcpuDebugDesign(vendorOf(scenario), scenario.host.kernel), change),
+  },
+});
 
 const TURN = ['vcpu_enter_guest'];
 /** SVM's handlers stand in KVM_RUN, those of VMX in a function of exceptions. */
@@ -17,4 +31,17 @@ export const GUEST_DEBUG_MUTANTS: Readonly<Record<string, Mutant>> = {
   'debug-not-synced': without('R13 does not read back what the guest wrote', TURN, 'sync_dirty_debug_regs'),
   'debug-not-injected': without('R6 forgets the exception that waits', TURN, 'inject_pending_event'),
   'debug-db-swallowed': without('the handler of #DB does not queue it for the guest', EXITS, 'db_interception', 'handle_db'),
+  'debug-queue-lost': half('an exception that waits is gone where the vCPU is put', { losesQueue: true }),
+  'debug-bp-intercept-stays': half('the intercept of #BP stays where a debugger goes', { keepsBpIntercept: true }),
+  'debug-step-lost': {
+    summary: 'the CPU clears RFLAGS.TF at each entry',
+    machines: {
+      cpuDebugRegisters: (_machine, scenario) =>
+        cpuDebugRegistersMachine({
+          vendor: vendorOf(scenario),
+          noNestedDataBp: false,
+          heeds: (controls) => ({ ...controls, flags: { ...controls.flags, tf: false } }),
+        }),
+    },
+  },
 };
