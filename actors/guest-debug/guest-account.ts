@@ -24,6 +24,8 @@ export interface DebugAccount {
   readonly cause: { readonly dr6: U64; readonly expected: U64 } | null;
   /** What the last MOV from a debug register gave, and what it had to. */
   readonly read: { readonly dr: DebugRegister; readonly value: U64; readonly expected: U64 } | null;
+  /** What its program expects of an instruction, and what it met there instead. */
+  readonly unexpected?: { readonly op: string; readonly expected: string; readonly found: string } | undefined;
   /** Exceptions that it took, by count. */
   readonly taken: number;
 }

@@ -42,7 +42,7 @@ function changed({ context: v, event }: Args, design: VcpuDebugDesign): Partial<
     case 'kdb.load':
       return { loadedOn: event.cpu };
     case 'kdb.put':
-      return { loadedOn: null };
+      return { loadedOn: null, ...(design.forgets === 'queue' && { exception: null }) };
     case 'kdb.inject':
       return injectEvents(v);
     case 'kdb.cancel':
@@ -80,6 +80,11 @@ function stepped({ context: v, event }: Args, design: VcpuDebugDesign): RunStep 
   }
 }
 
+const bpIntercepted = ({ area }: Partial<VcpuDebugState>, before: VcpuDebugState): VcpuDebugState['area'] => ({
+  ...(area ?? before.area),
+  interceptsBp: true,
+});
+
 const onCpu = (v: VcpuDebugState): ActorId => {
   if (v.loadedOn === null) throw new Error('a vCPU that is loaded nowhere meets the registers of a CPU');
   return drOf(v.loadedOn);
@@ -104,7 +109,10 @@ export function vcpuDebugMachine(design: VcpuDebugDesign) {
         if (event.type !== 'kdb.setGuestDebug') return;
         const change = setGuestDebug(context, event);
         enqueue.emit(outgoing(sender(event), { type: 'kdb.guestDebugSet', error: change === 'EBUSY' ? change : null }));
-        if (change !== 'EBUSY') enqueue.assign(change);
+        if (change === 'EBUSY') return;
+        enqueue.assign(
+          design.forgets === 'bp-intercept' && context.area.interceptsBp ? { ...change, area: bpIntercepted(change, context) } : change,
+        );
       }),
       answerDebugged: emit(({ context: { guestDebug, area }, event }) =>
         outgoing(sender(event), { type: 'kdb.debugged', guestDebug: guestDebug.length > 0, dr7: area.dr7 }),
