@@ -1,5 +1,14 @@
 /** The payloads of the frames around the records: start, checkpoint, index and seal. */
-import { type Deadlocked, type JsonObject, RUN_ENDS, type RunEnd, type RunStart, STUCK_KINDS, type StuckKind } from '../events/journal.ts';
+import {
+  type ComesBack,
+  type Deadlocked,
+  type JsonObject,
+  RUN_ENDS,
+  type RunEnd,
+  type RunStart,
+  STUCK_KINDS,
+  type StuckKind,
+} from '../events/journal.ts';
 import { canonical } from '../sim/canonical.ts';
 import type { FlightEntry, StateInIds } from './block-encoder.ts';
 import { decodePlain, encodeShared } from './codec-msgpack.ts';
@@ -228,13 +237,14 @@ export function decodeSeal(payload: Uint8Array): Seal {
   const { end, records, steps, vtime, digest, chain } = value;
   must(isNatural(records) && isNatural(steps) && isNatural(vtime), 'records, steps and vtime of the seal are whole numbers');
   must(isBytes(chain) && chain.length === HASH_BYTES, `the chain of the seal has ${HASH_BYTES} bytes`);
-  return { end: endOf(end), records, steps, vtime, ...lanesOf(digest), chain };
+  return { end: endOf(end, steps), records, steps, vtime, ...lanesOf(digest), chain };
 }
 
-function lassoOf(value: unknown, step: number): { readonly from: number; readonly length: number } {
-  must(isObject(value), 'the lasso of the seal is not a map');
+/** A cycle that ends with step `step`. */
+function cycleOf(value: unknown, what: string, step: number): ComesBack {
+  must(isObject(value), `${what} of the seal is not a map`);
   const { from, length } = value;
-  must(isNatural(from) && isNatural(length) && from + length === step, 'the lasso of the seal does not end with the violation');
+  must(isNatural(from) && isNatural(length) && from + length === step, `${what} of the seal does not end with step ${step}`);
   return { from, length };
 }
 
@@ -262,19 +272,25 @@ function alsoOf(value: unknown): NonNullable<NonNullable<RunEnd['violation']>['a
 const isStuckKind = (value: unknown): value is StuckKind => STUCK_KINDS.some((kind) => kind === value);
 const isRunEnd = (value: unknown): value is RunEnd['ended'] => RUN_ENDS.some((ended) => ended === value);
 
-function endOf(value: unknown): RunEnd {
+function endOf(value: unknown, steps: number): RunEnd {
   must(isObject(value), 'the end of the run is not a map');
-  const { verdict, violation, ended, outcomes } = value;
+  const { verdict, violation, ended, comesBack, outcomes } = value;
   must(verdict === 'clean' || verdict === 'violation', `the verdict of the seal is ${String(verdict)}`);
   must(isRunEnd(ended), `the seal says that the run ended by ${String(ended)}`);
-  if (violation === null) return { verdict, violation, ended, outcomes: jsonObject(outcomes, 'the outcomes') };
+  const how: Omit<RunEnd, 'violation'> = {
+    verdict,
+    ended,
+    ...(comesBack !== undefined && { comesBack: cycleOf(comesBack, 'what comes back', steps) }),
+    outcomes: jsonObject(outcomes, 'the outcomes'),
+  };
+  if (violation === null) return { ...how, violation };
   must(isObject(violation), 'the violation of the seal is not a map');
   const { property, step, message, kind, lasso, waits, also } = violation;
   must(isText(property) && isNatural(step) && isText(message), 'the violation of the seal has no property, step or message');
   must(kind === undefined || isStuckKind(kind), `the violation of the seal is of the kind ${String(kind)}`);
-  const back = lasso === undefined ? {} : { lasso: lassoOf(lasso, step) };
+  const back = lasso === undefined ? {} : { lasso: cycleOf(lasso, 'the lasso', step) };
   return {
-    verdict,
+    ...how,
     violation: {
       property,
       step,
@@ -284,7 +300,5 @@ function endOf(value: unknown): RunEnd {
       ...(waits !== undefined && { waits: waitsOf(waits) }),
       ...(also !== undefined && { also: alsoOf(also) }),
     },
-    ended,
-    outcomes: jsonObject(outcomes, 'the outcomes'),
   };
 }
