@@ -62,7 +62,7 @@ const ENDED: Readonly<Record<RunEnd['ended'], string>> = {
 };
 
 /** Of a run that was cut: that more of it may be more of the same. */
-export const comesBackText = ({ from, length }: ComesBack): string =>
+const comesBackText = ({ from, length }: ComesBack): string =>
   `Back in the state of step ${from}: the last ${counted(length, 'step')} can repeat forever.`;
 
 interface Deviating {

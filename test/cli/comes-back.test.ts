@@ -1,5 +1,5 @@
-/** Runs that something cuts while they go in circles: they say so, and so does what reads them. */
-import { writeFileSync } from 'node:fs';
+/** Runs and searches that something cuts: what they say, and what those who read them see. */
+import { readdirSync, writeFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Bench } from './run-cli.ts';
 
@@ -64,5 +64,16 @@ describe('a seed that the chooser does not look at', () => {
     await bench.run(['run', 'sevdbg-residue', '--chooser', 'random', '--seed', '7', '-o', 'drawn.wsj']);
     expect((await bench.run(['show', 'inorder.wsj'])).out).toMatch(/^ *chooser +fifo *$/m);
     expect((await bench.run(['show', 'drawn.wsj'])).out).toMatch(/^ *chooser +random, seed 7 *$/m);
+  });
+});
+
+describe('a search that is interrupted', () => {
+  it('gives the journal of what it has found whole', async () => {
+    await bench.run(['explore', 'sevdbg-save-area', '-o', 'found', '--json']);
+    const [journal] = readdirSync(bench.path('found'));
+    const { code, json } = await bench.run(['shrink', `found/${journal!}`, '-o', 'least.wsj', '--json'], { signal: AbortSignal.abort() });
+    expect(code).toBe(4);
+    expect(json<{ readonly property: string }>().property).toBe('debug.host-registers-are-the-copy');
+    expect((await bench.run(['show', 'least.wsj'])).out).toContain('debug.host-registers-are-the-copy at step');
   });
 });
