@@ -9,8 +9,7 @@
  * @see kernel arch/x86/kvm/svm/svm.c, dr_interception(), db_interception(), svm_set_dr6(); domain
  * debug-and-split-lock A.2, A.6
  */
-import { assign, emit, enqueueActions, setup } from 'xstate';
-import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
+import { type ActorId, type Outgoing, outgoing, sender } from '../../events/event.ts';
 import type { DeliveredException, VcpuDebugEvent } from '../../events/guest-debug/kvm-debug.ts';
 import {
   type AddressMasks,
@@ -22,8 +21,8 @@ import {
   type Shadow,
 } from '../../events/guest-debug/x86-debug.ts';
 import type { U64 } from '../../events/u64.ts';
-import { drOf } from '../guest-debug/cpu-debug-registers.ts';
 import { DR6_ACTIVE_LOW, DR7_FIXED_1 } from '../guest-debug/debug-bits.ts';
+import { type DebugHalf, debugHalfMachine, LOADED_HALF, onCpu } from '../guest-debug/debug-half.ts';
 
 /** The debug state of a VMSA. */
 export interface DebugVmsa {
@@ -120,11 +119,6 @@ const controlsOf = ({ vmsa: { flags, shadow }, interceptsDr7, interceptsDb, inje
   inject,
 });
 
-const onCpu = ({ loadedOn }: ProtectedDebugState): ActorId => {
-  if (loadedOn === null) throw new Error('a vCPU that is loaded nowhere meets the registers of a CPU');
-  return drOf(loadedOn);
-};
-
 /** What R11 and VMRUN send to the CPU, in this order. */
 function entering(v: ProtectedDebugState, { losesDr7 }: ProtectedDebugChange): readonly Outgoing[] {
   const { db, masks, dr6, dr7 } = v.vmsa;
@@ -143,85 +137,40 @@ const overridden = ({
   ...input
 }: ProtectedDebugChange): Partial<ProtectedDebugInput> => input;
 
-type Args = { readonly context: ProtectedDebugState; readonly event: Stamped<VcpuDebugEvent> };
-
-function changed({ context: v, event }: Args, { dropsDb }: ProtectedDebugChange): Change {
-  switch (event.type) {
-    case 'kdb.load':
-      return { loadedOn: event.cpu };
-    case 'kdb.put':
-      return { loadedOn: null };
-    case 'kdb.inject':
-      return injected(v);
-    case 'kdb.cancel':
-      return cancelled(v);
-    case 'kdb.enter':
-      return { delivered: v.inject === null ? v.delivered : [...v.delivered, { vector: v.inject, tf: v.vmsa.flags.tf }] };
-    case 'dr.left':
-      return left(v, event);
-    case 'kdb.db':
-      return dropsDb ? {} : requeued;
-    case 'kdb.dr':
-      return { vmsa: { ...v.vmsa, dr7: event.value } };
-    // KVM_DEBUGREG_WONT_EXIT is never set: one warning, and nothing is read.
-    case 'kdb.sync':
-      return {};
-    default:
-      throw new Error(`${event.type} reaches a vCPU with encrypted registers`);
-  }
-}
+/** Of a vCPU with encrypted registers. */
+const protectedDebugHalf = (change: ProtectedDebugChange): DebugHalf<ProtectedDebugState> => ({
+  ...LOADED_HALF,
+  'kdb.inject': (v) => ({ change: injected(v) }),
+  'kdb.cancel': (v) => ({ change: cancelled(v) }),
+  'kdb.prepare': (v, { hostActive }) => ({
+    sends: [
+      ...(change.writesDb ? [outgoing(onCpu(v), { type: 'dr.set', db: VMSA_AT_LAUNCH.db })] : []),
+      ...(hostActive && !v.trustsHardware ? [outgoing(onCpu(v), { type: 'dr.set', dr7: v.entryDr7 })] : []),
+    ],
+  }),
+  'kdb.enter': (v) => ({
+    sends: entering(v, change),
+    change: { delivered: v.inject === null ? v.delivered : [...v.delivered, { vector: v.inject, tf: v.vmsa.flags.tf }] },
+  }),
+  'dr.left': (v, event) => ({ change: left(v, event) }),
+  // KVM_DEBUGREG_WONT_EXIT is never set: one warning, and nothing is read.
+  'kdb.sync': () => ({}),
+  'kdb.db': () => ({ change: change.dropsDb ? {} : requeued }),
+  ...(change.writesDr7 && {
+    'kdb.dr': (v: ProtectedDebugState, { value }: { readonly value: U64 }) => ({ change: { vmsa: { ...v.vmsa, dr7: value } } }),
+  }),
+  'kdb.exit?': ({ exception }, event) => ({
+    sends: [outgoing(sender(event), { type: 'kdb.exit', exit: null, queued: exception?.injected === false })],
+  }),
+  'kdb.resume?': ({ delivered }, event) => ({
+    sends: [outgoing(sender(event), { type: 'kdb.resumed', skipped: false, value: 0, exception: delivered[0] ?? null })],
+    change: { delivered: delivered.slice(1) },
+  }),
+});
 
 export const protectedDebugMachine = (change: ProtectedDebugChange = {}) =>
-  setup({
-    types: {
-      context: {} as ProtectedDebugState,
-      events: {} as Stamped<VcpuDebugEvent>,
-      emitted: {} as Outgoing,
-      input: {} as ProtectedDebugInput,
-    },
-    actions: {
-      change: assign((args) => changed(args, change)),
-      prepare: enqueueActions(({ context, event, enqueue }) => {
-        if (event.type !== 'kdb.prepare') return;
-        if (change.writesDb) enqueue.emit(outgoing(onCpu(context), { type: 'dr.set', db: VMSA_AT_LAUNCH.db }));
-        if (!event.hostActive || context.trustsHardware) return;
-        enqueue.emit(outgoing(onCpu(context), { type: 'dr.set', dr7: context.entryDr7 }));
-      }),
-      enter: enqueueActions(({ context, event, enqueue }) => {
-        for (const message of entering(context, change)) enqueue.emit(message);
-        enqueue.assign(changed({ context, event }, change));
-      }),
-      leave: emit(({ context }) => outgoing(onCpu(context), { type: 'dr.leave?' })),
-      exit: emit(({ context: { exception }, event }) =>
-        outgoing(sender(event), { type: 'kdb.exit', exit: null, queued: exception?.injected === false }),
-      ),
-      resume: enqueueActions(({ context: { delivered }, event, enqueue }) => {
-        enqueue.emit(outgoing(sender(event), { type: 'kdb.resumed', skipped: false, value: 0, exception: delivered[0] ?? null }));
-        enqueue.assign({ delivered: delivered.slice(1) });
-      }),
-    },
-  }).createMachine({
-    id: 'protectedDebug',
-    context: ({ input }) => initial({ ...input, ...overridden(change) }),
-    initial: 'kept',
-    states: {
-      kept: {
-        tags: 'rest',
-        on: {
-          'kdb.load': { actions: 'change' },
-          'kdb.put': { actions: 'change' },
-          'kdb.inject': { actions: 'change' },
-          'kdb.cancel': { actions: 'change' },
-          'kdb.prepare': { actions: 'prepare' },
-          'kdb.enter': { actions: 'enter' },
-          'kdb.leave': { actions: 'leave' },
-          'dr.left': { actions: 'change' },
-          'kdb.sync': { actions: 'change' },
-          'kdb.db': { actions: 'change' },
-          ...(change.writesDr7 && { 'kdb.dr': { actions: 'change' } }),
-          'kdb.exit?': { actions: 'exit' },
-          'kdb.resume?': { actions: 'resume' },
-        },
-      },
-    },
-  });
+  debugHalfMachine(
+    'protectedDebug',
+    (input: ProtectedDebugInput) => initial({ ...input, ...overridden(change) }),
+    protectedDebugHalf(change),
+  );
