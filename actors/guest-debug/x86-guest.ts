@@ -8,7 +8,7 @@
  * @see kernel arch/x86/kernel/traps.c, debug_read_clear_dr6(); APM vol. 2, "Debug and Performance
  * Resources"
  */
-import { outgoing } from '../../events/event.ts';
+import { type ActorId, outgoing } from '../../events/event.ts';
 import type { KvmResumed } from '../../events/guest-debug/kvm-debug.ts';
 import type { FastpathMsr } from '../../events/guest-debug/operations.ts';
 import type { DebuggedInsn, DebugVector, InsnMet } from '../../events/guest-debug/x86-debug.ts';
@@ -29,6 +29,7 @@ import { otherwise, type Source } from '../path/path.ts';
 import { drOf } from './cpu-debug-registers.ts';
 import { DR6_ACTIVE_LOW } from './debug-bits.ts';
 import { causeCleared, causeRead, type DebugAccount, done, raised, returned } from './guest-account.ts';
+import { kdbOf } from './vcpu-debug.ts';
 import type { DebugVendor } from './x86-debug-rule.ts';
 
 /** What guests of one host have in common. */
@@ -117,9 +118,13 @@ function insnOf(env: GuestEnv, v: Vcpu): DebuggedInsn {
 const READ_DR6: DebuggedInsn = { kind: 'mov-dr', rip: HANDLER, move: { dr: 6, write: false, value: 0 } };
 const CLEAR_DR6: DebuggedInsn = { kind: 'mov-dr', rip: HANDLER + INSN_BYTES, move: { dr: 6, write: true, value: DR6_ACTIVE_LOW } };
 
+/** KVM's half of the vCPU that runs the guest. */
+export const kvmOf = (v: Vcpu): ActorId => (v.runner === undefined ? accountOf(v).kvm : kdbOf(v.runner.vcpu));
+
 const toDr = (v: Vcpu, event: { readonly type: string; readonly [field: string]: unknown }) => {
-  if (v.cpu === null) throw new Error(`${event.type} of a guest that runs nowhere`);
-  return outgoing(drOf(v.cpu), event);
+  const cpu = v.runner?.cpu ?? v.cpu;
+  if (cpu === null) throw new Error(`${event.type} of a guest that runs nowhere`);
+  return outgoing(drOf(cpu), event);
 };
 
 const behind = (rip: U64): U64 => Number(rip) + INSN_BYTES;
@@ -152,7 +157,7 @@ function exitOf(env: GuestEnv, vendor: DebugVendor, v: Vcpu, insn: DebuggedInsn,
 /** The next entry: what KVM has left in the guest's registers, and what it has injected. */
 const resume: GuestItem = step('resume', {
   ns: 20,
-  send: (v) => outgoing(accountOf(v).kvm, { type: 'kdb.resume?' }),
+  send: (v) => outgoing(kvmOf(v), { type: 'kdb.resume?' }),
   answers: {
     'kdb.resumed': ({ skipped, value, exception }, _v, l) => ({
       gone: { skipped, value, exception },
@@ -252,7 +257,7 @@ const handlerPath = (env: GuestEnv, how: GuestDesign): GuestPath => {
 /** What user space has injected is delivered before the next instruction. */
 const boundary: GuestItem = step('delivered', {
   ns: 5,
-  send: (v) => outgoing(accountOf(v).kvm, { type: 'kdb.resume?' }),
+  send: (v) => outgoing(kvmOf(v), { type: 'kdb.resume?' }),
   answers: { 'kdb.resumed': ({ exception }) => ({ taken: exception === null ? undefined : { ...exception, retired: true } }) },
 });
 

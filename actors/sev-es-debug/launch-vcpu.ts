@@ -2,13 +2,14 @@
  * The registers of a vCPU before and behind their encryption, `esv:VM/N`: what ioctls set, the VMSA
  * that a launch makes of them, guest_state_protected, and what the VMCB intercepts of debugging.
  *
- * A VMSA is one value for each ioctl that writes registers. Left out: what registers do in a guest.
+ * A VMSA is one value for each ioctl that writes registers. What a guest has in its debug registers
+ * KVM's debug half keeps, `launched-debug.ts`.
  *
  * @see kernel arch/x86/kvm/svm/sev.c, sev_es_sync_vmsa(), sev_es_init_vmcb(), sev_migrate_from();
  * arch/x86/kvm/svm/svm.c, svm_set_msr(), svm_update_lbrv(); domain debug-and-split-lock B.1, B.6
  */
 import { assign, emit, enqueueActions, setup } from 'xstate';
-import { type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
+import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type {
   EsVcpuEvent,
   FirmwareEvent,
@@ -19,11 +20,14 @@ import type {
   RegisterIoctl,
   VmsaContent,
 } from '../../events/sev-es-debug/launch.ts';
-import { LAUNCH_RULES, type LaunchRules, type Protection } from './launch-rule.ts';
+import { type InterceptDesign, LAUNCH_RULES, type LaunchRules, type Protection, swapsDebug } from './launch-rule.ts';
 
 export interface EsVcpuInput {
   /** Its number in the VM. */
   readonly vcpu: number;
+  readonly id: ActorId;
+  /** KVM's debug half of it, where programs debug. */
+  readonly kdb: ActorId | null;
 }
 
 export interface EsVcpuContext extends EsVcpuInput {
@@ -36,6 +40,8 @@ export interface EsVcpuContext extends EsVcpuInput {
   readonly told: LaunchRegisters;
   /** svm->sev_es.vmsa: null where there is none, or it has gone to another VM. */
   readonly vmsa: VmsaContent | null;
+  /** The vCPU that walks through the program whose registers the page has. */
+  readonly guest: ActorId | null;
   /** The page is encrypted, whatever KVM knows. */
   readonly encrypted: boolean;
   /** SNP: the RMP's owner of the page while a launch works on it. */
@@ -60,13 +66,14 @@ export interface EsVcpuContext extends EsVcpuInput {
 }
 
 const RESET: LaunchRegisters = { gprs: 0, sregs: 0, fpu: 0 };
-const ABSENT: Omit<EsVcpuContext, 'vcpu'> = {
+const ABSENT: Omit<EsVcpuContext, keyof EsVcpuInput> = {
   life: 'absent',
   vmType: 'default',
   es: false,
   registers: RESET,
   told: RESET,
   vmsa: null,
+  guest: null,
   encrypted: false,
   guestProtected: false,
   vmsaEncrypted: false,
@@ -83,7 +90,7 @@ type Change = Partial<EsVcpuContext>;
 
 /** What decides of a vCPU. */
 interface Host {
-  readonly design: LaunchDesign;
+  readonly design: LaunchDesign & InterceptDesign;
   readonly rules: LaunchRules;
 }
 
@@ -139,13 +146,12 @@ function stored({ vmsa, encrypted }: EsVcpuContext, content: Partial<VmsaContent
 const isStale = ({ vmsa, registers: { gprs, sregs } }: EsVcpuContext): boolean => vmsa?.gprs !== gprs || vmsa.sregs !== sregs;
 
 /** sev_es_init_vmcb(). */
-function initVmcb({ design, rules }: Host, c: EsVcpuContext, es: boolean, features: number): Change {
-  if (!es) return { es, features };
+function initVmcb({ design, rules }: Host, c: EsVcpuContext, features: number): Change {
   const writes = design['sev.featuresWrite'] !== 'sync' && c.life !== 'absent';
   return {
-    es,
+    es: true,
     features,
-    intercepts: rules.interceptsOf(features),
+    intercepts: rules.interceptsOf(features, design),
     ...(design['sev.lbrvOrder'] === 'at-reset' && { lbrv: true }),
     ...(writes && stored(c, { features })),
   };
@@ -157,8 +163,9 @@ function created(host: Host, c: EsVcpuContext, { vmType, es, features }: Extract
     life: 'creating',
     vmType,
     vmsa: es ? { ...RESET, features: 0 } : null,
+    guest: es ? c.id : null,
     guestProtected: host.rules.protectedFromStart(host.design, es),
-    ...initVmcb(host, c, es, features),
+    ...(es && initVmcb(host, c, features)),
   };
 }
 
@@ -182,11 +189,12 @@ function changed(host: Host, { context: c, event }: Args): Change {
     case 'esv.failLaunch':
       return { launching: false, firmwarePage: undefined };
     case 'esv.initVmcb':
-      return { launching: !event.last, ...initVmcb(host, c, event.es, event.features) };
+      return { launching: !event.last, ...initVmcb(host, c, event.features) };
     case 'esv.take':
       return {
         launching: !event.last,
         vmsa: event.vmsa,
+        guest: event.guest,
         encrypted: event.encrypted,
         guestProtected: true,
         vmsaEncrypted: true,
@@ -198,15 +206,37 @@ function changed(host: Host, { context: c, event }: Args): Change {
   }
 }
 
-const GIVEN_AWAY: Change = { dead: true, vmsa: null, encrypted: false, guestProtected: false, vmsaEncrypted: false };
+const GIVEN_AWAY: Change = { dead: true, vmsa: null, guest: null, encrypted: false, guestProtected: false, vmsaEncrypted: false };
 
 const fdErrno = ({ life, dead }: EsVcpuContext): LaunchErrno | null => (life === 'online' ? (dead ? 'EIO' : null) : 'EBADF');
 
 /** VMRUN of a VMSA that is not encrypted with the guest's key, or that the firmware owns, fails. */
 const runs = ({ vmsa, encrypted, firmwarePage }: EsVcpuContext): boolean => vmsa !== null && encrypted && !firmwarePage;
 
+/** The VMSA goes to another vCPU, and what the guest has in its debug registers with it. */
+function given(
+  { vmsa, guest, encrypted, kdb }: EsVcpuContext,
+  { to, last }: Extract<EsVcpuEvent, { type: 'esv.give' }>,
+): readonly Outgoing[] {
+  const debug = kdb === null ? [] : [outgoing(kdb, { type: 'kdb.giveVmsa', to: to.replace(/^esv:/, 'kdb:') })];
+  return [outgoing(to, { type: 'esv.take', vmsa, guest, encrypted, last }), ...debug];
+}
+
+/** VMRUN: whether it goes on, and what VMSA and VMCB ask the CPU for then. */
+function entered(c: EsVcpuContext, thread: ActorId, cpu: ActorId): readonly Outgoing[] {
+  const { id, vmsa, guest, intercepts, kdb } = c;
+  if (vmsa === null || guest === null || !runs(c))
+    return [outgoing(thread, { type: 'esv.entered', runs: false, debugSwap: false, guest: null })];
+  const debugSwap = swapsDebug(vmsa.features);
+  return [
+    outgoing(guest, { type: 'guest.runBy', runner: guest === id ? null : { vcpu: id, thread, cpu } }),
+    ...(kdb === null ? [] : [outgoing(kdb, { type: 'kdb.vmcb', debugSwap, interceptsDr7: intercepts.dr7, interceptsDb: intercepts.db })]),
+    outgoing(thread, { type: 'esv.entered', runs: true, debugSwap, guest }),
+  ];
+}
+
 /** The machine of all vCPUs that are created in the run. */
-export function esVcpuMachine(design: LaunchDesign, rules: LaunchRules = LAUNCH_RULES) {
+export function esVcpuMachine(design: LaunchDesign & InterceptDesign, rules: LaunchRules = LAUNCH_RULES) {
   const host: Host = { design, rules };
   return setup({
     types: { context: {} as EsVcpuContext, events: {} as Event, emitted: {} as Outgoing, input: {} as EsVcpuInput },
@@ -227,13 +257,14 @@ export function esVcpuMachine(design: LaunchDesign, rules: LaunchRules = LAUNCH_
         return outgoing(sender(event), { type: 'esv.checked', ...rules.updateVmsa(design, protectionOf(c), debugged) });
       }),
       answerProtected: emit(({ context: { guestProtected }, event }) => outgoing(sender(event), { type: 'esv.protected', guestProtected })),
-      give: enqueueActions(({ context: { vmsa, encrypted }, event, enqueue }) => {
+      give: enqueueActions(({ context: c, event, enqueue }) => {
         if (event.type !== 'esv.give') return;
-        enqueue.emit(outgoing(event.to, { type: 'esv.take', vmsa, encrypted, last: event.last }));
+        for (const message of given(c, event)) enqueue.emit(message);
         enqueue.assign(GIVEN_AWAY);
       }),
       enter: enqueueActions(({ context: c, event, enqueue }) => {
-        enqueue.emit(outgoing(sender(event), { type: 'esv.entered', runs: runs(c) }));
+        if (event.type !== 'esv.enter?') return;
+        for (const message of entered(c, sender(event), event.cpu)) enqueue.emit(message);
         if (c.launching) enqueue.assign({ enteredInLaunch: true });
       }),
       encrypt: enqueueActions(({ context: c, event, enqueue }) => {
@@ -243,7 +274,7 @@ export function esVcpuMachine(design: LaunchDesign, rules: LaunchRules = LAUNCH_
     },
   }).createMachine({
     id: 'esVcpu',
-    context: ({ input }) => ({ ...ABSENT, vcpu: input.vcpu }),
+    context: ({ input }) => ({ ...ABSENT, ...input }),
     initial: 'kept',
     states: {
       kept: {

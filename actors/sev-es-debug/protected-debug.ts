@@ -10,29 +10,11 @@
  * debug-and-split-lock A.2, A.6
  */
 import { type ActorId, type Outgoing, outgoing, sender } from '../../events/event.ts';
-import type { DeliveredException, VcpuDebugEvent } from '../../events/guest-debug/kvm-debug.ts';
-import {
-  type AddressMasks,
-  type BreakpointAddresses,
-  type DebugFlags,
-  type DebugVector,
-  type GuestDebugControls,
-  NO_MASKS,
-  type Shadow,
-} from '../../events/guest-debug/x86-debug.ts';
+import type { DebugVmsa, DeliveredException, VcpuDebugEvent } from '../../events/guest-debug/kvm-debug.ts';
+import { type DebugVector, type GuestDebugControls, NO_MASKS } from '../../events/guest-debug/x86-debug.ts';
 import type { U64 } from '../../events/u64.ts';
 import { DR6_ACTIVE_LOW, DR7_FIXED_1 } from '../guest-debug/debug-bits.ts';
 import { type DebugHalf, debugHalfMachine, LOADED_HALF, onCpu } from '../guest-debug/debug-half.ts';
-
-/** The debug state of a VMSA. */
-export interface DebugVmsa {
-  readonly db: BreakpointAddresses;
-  readonly masks: AddressMasks;
-  readonly dr6: U64;
-  readonly dr7: U64;
-  readonly flags: DebugFlags;
-  readonly shadow: Shadow;
-}
 
 /** What VMSA and VMCB ask for, and what KVM does. */
 export interface ProtectedDebugInput {
@@ -78,7 +60,8 @@ const VMSA_AT_LAUNCH: DebugVmsa = {
   shadow: null,
 };
 
-const initial = (input: ProtectedDebugInput): ProtectedDebugState => ({
+/** Before the first VMRUN. */
+export const protectedDebugStart = (input: ProtectedDebugInput): ProtectedDebugState => ({
   ...input,
   loadedOn: null,
   vmsa: VMSA_AT_LAUNCH,
@@ -128,8 +111,8 @@ function entering(v: ProtectedDebugState, { losesDr7 }: ProtectedDebugChange): r
   ];
 }
 
-/** What the input is in the end. */
-const overridden = ({
+/** What a mutant says of VMSA and VMCB. */
+export const overridden = ({
   dropsDb: _drops,
   losesDr7: _loses,
   writesDr7: _writes,
@@ -138,7 +121,7 @@ const overridden = ({
 }: ProtectedDebugChange): Partial<ProtectedDebugInput> => input;
 
 /** Of a vCPU with encrypted registers. */
-const protectedDebugHalf = (change: ProtectedDebugChange): DebugHalf<ProtectedDebugState> => ({
+export const protectedDebugHalf = (change: ProtectedDebugChange): DebugHalf<ProtectedDebugState> => ({
   ...LOADED_HALF,
   'kdb.inject': (v) => ({ change: injected(v) }),
   'kdb.cancel': (v) => ({ change: cancelled(v) }),
@@ -171,6 +154,6 @@ const protectedDebugHalf = (change: ProtectedDebugChange): DebugHalf<ProtectedDe
 export const protectedDebugMachine = (change: ProtectedDebugChange = {}) =>
   debugHalfMachine(
     'protectedDebug',
-    (input: ProtectedDebugInput) => initial({ ...input, ...overridden(change) }),
+    (input: ProtectedDebugInput) => protectedDebugStart({ ...input, ...overridden(change) }),
     protectedDebugHalf(change),
   );

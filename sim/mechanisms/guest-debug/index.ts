@@ -36,7 +36,8 @@ export const NO_NESTED_DATA_BP = 'no-nested-data-bp';
 /** Another, of Intel, that KVM uses: VM-execution control bit 31, KVM_CAP_X86_NOTIFY_VMEXIT. */
 const NOTIFY_VMEXIT = 'notify-vmexit';
 
-const designOf = ({ host: { arch, kernel, options } }: ResolvedScenario) =>
+/** KVM's half of a plain vCPU, by the host. */
+export const designOf = ({ host: { arch, kernel, options } }: ResolvedScenario) =>
   vcpuDebugDesign(arch === 'amd' ? 'svm' : 'vmx', kernel, options['kvm.vectoringIntercepts'] !== 'none');
 const notifies = ({ host: { features } }: ResolvedScenario): boolean => features.includes(NOTIFY_VMEXIT);
 
@@ -76,7 +77,7 @@ const actors = (scenario: ResolvedScenario, encrypted: EncryptedGuests): readonl
     ? [
         ...cpusOf(scenario).map((cpu) => ({ id: drOf(cpu), kind: 'cpuDebugRegisters', input: null })),
         ...scenario.vms
-          .filter((vm) => !encrypted.has(vm.type) || encrypted.launchedInRun(vm))
+          .filter((vm) => !encrypted.has(vm.type))
           .flatMap((vm) => vm.vcpus.map((_, vcpu) => ({ id: kdbOf(`vcpu:${vm.id}/${vcpu}`), kind: 'vcpuDebug', input: null }))),
         ...(armsHost(scenario) ? cpusOf(scenario).map((cpu) => ({ id: hbpOf(cpu), kind: 'hostBreakpoints', input: { cpu } })) : []),
       ]

@@ -1,9 +1,9 @@
 /** What must hold of VMs that are launched in the run, whatever their threads do. */
-import type { VcpuDebugState } from '../../../actors/guest-debug/vcpu-debug-state.ts';
 import type { HostThread } from '../../../actors/host/host-env.ts';
-import { interceptsOf } from '../../../actors/sev-es-debug/launch-rule.ts';
+import { swapsDebug } from '../../../actors/sev-es-debug/launch-rule.ts';
 import type { EsVcpuContext } from '../../../actors/sev-es-debug/launch-vcpu.ts';
 import type { SevVmContext } from '../../../actors/sev-es-debug/launch-vm.ts';
+import type { LaunchedDebugState } from '../../../actors/sev-es-debug/launched-debug.ts';
 import { always, alwaysEach, type Property, sometimes } from '../../property.ts';
 import { hex } from '../../view.ts';
 
@@ -57,18 +57,17 @@ const lbrvIsOn = ofVcpu('sev.lbrv-stays-on', `${SEV}, __sev_launch_update_vmsa()
 const interceptsFollow = ofVcpu('sev.intercepts-follow-features', `${SEV}, sev_es_init_vmcb(); DBG-15; ${G}, 7`, ({ id, context }) => {
   const { vmsa, vmsaEncrypted, launching, intercepts } = context;
   if (!vmsaEncrypted || launching || vmsa === null) return null;
-  const { dr7 } = interceptsOf(vmsa.features);
-  if (dr7 === intercepts.dr7) return null;
+  if (swapsDebug(vmsa.features) !== intercepts.dr7) return null;
   return `${id} has SEV_FEATURES ${hex(vmsa.features)}, and DR7 is ${intercepts.dr7 ? '' : 'not '}intercepted`;
 });
 
 const protectedNotDebugged = always('sev.protected-not-debugged', {
-  kinds: ['esVcpu', 'vcpuDebug'],
+  kinds: ['esVcpu', 'launchedDebug'],
   source: `${SEV}, __sev_launch_update_vmsa(); ${G}, I5`,
   grade: 'read',
   check: (world) => {
     const debugged = new Map(
-      world.actors<VcpuDebugState>('vcpuDebug').map(({ id, context }) => [id.slice('kdb:'.length), context.guestDebug]),
+      world.actors<LaunchedDebugState>('launchedDebug').map(({ id, context }) => [id.slice('kdb:'.length), context.guestDebug]),
     );
     const found = world
       .actors<EsVcpuContext>('esVcpu')

@@ -6,14 +6,15 @@ import { guestPatch } from '../../../actors/kvm/guest-program.ts';
 import { exitInfo } from '../../../actors/kvm/kvm-env.ts';
 import { hasStep, type PathPatch, replaceStep, withoutSteps } from '../../../actors/path/patch.ts';
 import { hostSaveAreaMachine, type SwitchDesign } from '../../../actors/sev-es-debug/host-save-area.ts';
+import { launchedDebugMachine } from '../../../actors/sev-es-debug/launched-debug.ts';
 import { type ProtectedDebugChange, protectedDebugMachine } from '../../../actors/sev-es-debug/protected-debug.ts';
 import { saveDebugRegisters } from '../../../actors/sev-es-debug/sev-es-kvm.ts';
 import { filledBy, type RegisterName } from '../../../actors/sev-es-debug/swap-types.ts';
 import { outgoing } from '../../../events/event.ts';
 import type { Mutant } from '../../host/mechanism.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
-import { NO_NESTED_DATA_BP } from '../guest-debug/index.ts';
-import { switchDesign } from './design.ts';
+import { designOf, NO_NESTED_DATA_BP } from '../guest-debug/index.ts';
+import { launchedDebug, switchDesign } from './design.ts';
 
 const kebab = (name: RegisterName): string => name.toLowerCase().replaceAll('_', '-');
 
@@ -23,7 +24,10 @@ const switching = (summary: string, change: Partial<SwitchDesign>): Mutant => ({
 });
 const half = (summary: string, change: ProtectedDebugChange): Mutant => ({
   summary,
-  machines: { protectedDebug: () => protectedDebugMachine(change) },
+  machines: {
+    protectedDebug: () => protectedDebugMachine(change),
+    launchedDebug: (_machine, scenario) => launchedDebugMachine(designOf(scenario), launchedDebug(scenario), change),
+  },
 });
 const cpu = (summary: string, change: Partial<DebugCpuDesign>): Mutant => ({
   summary,
