@@ -8,7 +8,7 @@
  * @see kernel arch/x86/kernel/traps.c, debug_read_clear_dr6(); APM vol. 2, "Debug and Performance
  * Resources"
  */
-import { type ActorId, outgoing } from '../../events/event.ts';
+import { outgoing } from '../../events/event.ts';
 import type { KvmResumed } from '../../events/guest-debug/kvm-debug.ts';
 import type { FastpathMsr } from '../../events/guest-debug/operations.ts';
 import type { DebuggedInsn, DebugVector, InsnMet } from '../../events/guest-debug/x86-debug.ts';
@@ -28,8 +28,7 @@ import {
 import { otherwise, type Source } from '../path/path.ts';
 import { drOf } from './cpu-debug-registers.ts';
 import { DR6_ACTIVE_LOW } from './debug-bits.ts';
-import { causeCleared, causeRead, type DebugAccount, done, raised, returned } from './guest-account.ts';
-import { kdbOf } from './vcpu-debug.ts';
+import { causeCleared, causeRead, type DebugAccount, done, kvmOf, raised, returned } from './guest-account.ts';
 import type { DebugVendor } from './x86-debug-rule.ts';
 
 /** What guests of one host have in common. */
@@ -117,9 +116,6 @@ function insnOf(env: GuestEnv, v: Vcpu): DebuggedInsn {
  */
 const READ_DR6: DebuggedInsn = { kind: 'mov-dr', rip: HANDLER, move: { dr: 6, write: false, value: 0 } };
 const CLEAR_DR6: DebuggedInsn = { kind: 'mov-dr', rip: HANDLER + INSN_BYTES, move: { dr: 6, write: true, value: DR6_ACTIVE_LOW } };
-
-/** KVM's half of the vCPU that runs the guest. */
-export const kvmOf = (v: Vcpu): ActorId => (v.runner === undefined ? accountOf(v).kvm : kdbOf(v.runner.vcpu));
 
 const toDr = (v: Vcpu, event: { readonly type: string; readonly [field: string]: unknown }) => {
   const cpu = v.runner?.cpu ?? v.cpu;

@@ -55,7 +55,7 @@ export function vcpuOf(env: HostEnv, thread: HostThread) {
   return { vm: op.vm, id: env.vms[op.vm]!.vcpus[op.vcpu]! };
 }
 
-/** The vCPU that walks through the guest's program: the thread's, unless a guest has moved to it. */
+/** The vCPU that walks through the guest: the thread's, unless another one has moved to it. */
 export const guestOf = (env: HostEnv, t: HostThread, { guestAt }: HostLocals): ActorId => guestAt ?? vcpuOf(env, t).id;
 
 /** A physical interrupt ended guest mode. @public */

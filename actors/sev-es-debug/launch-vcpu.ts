@@ -13,76 +13,15 @@ import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../
 import type {
   EsVcpuEvent,
   FirmwareEvent,
-  KvmVmType,
   LaunchDesign,
   LaunchErrno,
   LaunchRegisters,
   RegisterIoctl,
   VmsaContent,
 } from '../../events/sev-es-debug/launch.ts';
+import { kdbOf } from '../guest-debug/vcpu-debug.ts';
 import { type InterceptDesign, LAUNCH_RULES, type LaunchRules, type Protection, swapsDebug } from './launch-rule.ts';
-
-export interface EsVcpuInput {
-  /** Its number in the VM. */
-  readonly vcpu: number;
-  readonly id: ActorId;
-  /** KVM's debug half of it, where programs debug. */
-  readonly kdb: ActorId | null;
-}
-
-export interface EsVcpuContext extends EsVcpuInput {
-  readonly life: 'absent' | 'creating' | 'online';
-  readonly dead?: true | undefined;
-  readonly vmType: KvmVmType;
-  readonly es: boolean;
-  /** What KVM holds, and what user space has been told that it has set before the launch. */
-  readonly registers: LaunchRegisters;
-  readonly told: LaunchRegisters;
-  /** svm->sev_es.vmsa: null where there is none, or it has gone to another VM. */
-  readonly vmsa: VmsaContent | null;
-  /** The vCPU that walks through the program whose registers the page has. */
-  readonly guest: ActorId | null;
-  /** The page is encrypted, whatever KVM knows. */
-  readonly encrypted: boolean;
-  /** SNP: the RMP's owner of the page while a launch works on it. */
-  readonly firmwarePage?: true | undefined;
-  /** KVM's flags; they differ where guest_state_protected is set from the start. */
-  readonly guestProtected: boolean;
-  readonly vmsaEncrypted: boolean;
-  /** Between the sync and the end of the launch of this vCPU, or in the middle of its move. */
-  readonly launching: boolean;
-  readonly lbrv: boolean;
-  /** DEBUGCTL in the VMCB. */
-  readonly debugctl: number;
-  readonly features: number;
-  readonly intercepts: { readonly dr7: boolean; readonly db: boolean };
-  /** The host has stored to an encrypted page, or through the null pointer. */
-  readonly storedEncrypted?: true | undefined;
-  readonly storedNull?: true | undefined;
-  /** The firmware got a page that is not what the registers were when it looked. */
-  readonly stale?: true | undefined;
-  /** VMRUN in the middle of a launch. */
-  readonly enteredInLaunch?: true | undefined;
-}
-
-const RESET: LaunchRegisters = { gprs: 0, sregs: 0, fpu: 0 };
-const ABSENT: Omit<EsVcpuContext, keyof EsVcpuInput> = {
-  life: 'absent',
-  vmType: 'default',
-  es: false,
-  registers: RESET,
-  told: RESET,
-  vmsa: null,
-  guest: null,
-  encrypted: false,
-  guestProtected: false,
-  vmsaEncrypted: false,
-  launching: false,
-  lbrv: false,
-  debugctl: 0,
-  features: 0,
-  intercepts: LAUNCH_RULES.interceptsOf(0),
-};
+import { ABSENT_VCPU, type EsVcpuContext, type EsVcpuInput, LAUNCH_RESET } from './launch-vcpu-state.ts';
 
 type Event = Stamped<EsVcpuEvent | Extract<FirmwareEvent, { type: 'esv.encrypt' }>>;
 type Args = { readonly context: EsVcpuContext; readonly event: Event };
@@ -162,7 +101,7 @@ function created(host: Host, c: EsVcpuContext, { vmType, es, features }: Extract
   return {
     life: 'creating',
     vmType,
-    vmsa: es ? { ...RESET, features: 0 } : null,
+    vmsa: es ? { ...LAUNCH_RESET, features: 0 } : null,
     guest: es ? c.id : null,
     guestProtected: host.rules.protectedFromStart(host.design, es),
     ...(es && initVmcb(host, c, features)),
@@ -215,22 +154,24 @@ const runs = ({ vmsa, encrypted, firmwarePage }: EsVcpuContext): boolean => vmsa
 
 /** The VMSA goes to another vCPU, and what the guest has in its debug registers with it. */
 function given(
-  { vmsa, guest, encrypted, kdb }: EsVcpuContext,
+  { vmsa, guest, encrypted, debugHalf }: EsVcpuContext,
   { to, last }: Extract<EsVcpuEvent, { type: 'esv.give' }>,
 ): readonly Outgoing[] {
-  const debug = kdb === null ? [] : [outgoing(kdb, { type: 'kdb.giveVmsa', to: to.replace(/^esv:/, 'kdb:') })];
-  return [outgoing(to, { type: 'esv.take', vmsa, guest, encrypted, last }), ...debug];
+  const registers = debugHalf === null ? [] : [outgoing(debugHalf, { type: 'kdb.giveVmsa', to: kdbOf(to.replace(/^esv:/, 'vcpu:')) })];
+  return [outgoing(to, { type: 'esv.take', vmsa, guest, encrypted, last }), ...registers];
 }
 
 /** VMRUN: whether it goes on, and what VMSA and VMCB ask the CPU for then. */
 function entered(c: EsVcpuContext, thread: ActorId, cpu: ActorId): readonly Outgoing[] {
-  const { id, vmsa, guest, intercepts, kdb } = c;
+  const { id, vmsa, guest, intercepts, debugHalf } = c;
   if (vmsa === null || guest === null || !runs(c))
     return [outgoing(thread, { type: 'esv.entered', runs: false, debugSwap: false, guest: null })];
   const debugSwap = swapsDebug(vmsa.features);
   return [
     outgoing(guest, { type: 'guest.runBy', runner: guest === id ? null : { vcpu: id, thread, cpu } }),
-    ...(kdb === null ? [] : [outgoing(kdb, { type: 'kdb.vmcb', debugSwap, interceptsDr7: intercepts.dr7, interceptsDb: intercepts.db })]),
+    ...(debugHalf === null
+      ? []
+      : [outgoing(debugHalf, { type: 'kdb.vmcb', debugSwap, interceptsDr7: intercepts.dr7, interceptsDb: intercepts.db })]),
     outgoing(thread, { type: 'esv.entered', runs: true, debugSwap, guest }),
   ];
 }
@@ -274,7 +215,7 @@ export function esVcpuMachine(design: LaunchDesign & InterceptDesign, rules: Lau
     },
   }).createMachine({
     id: 'esVcpu',
-    context: ({ input }) => ({ ...ABSENT, ...input }),
+    context: ({ input }) => ({ ...ABSENT_VCPU, ...input }),
     initial: 'kept',
     states: {
       kept: {

@@ -13,7 +13,7 @@ import { outgoing } from '../../events/event.ts';
 import type { DebuggedInsn } from '../../events/guest-debug/x86-debug.ts';
 import type { U64 } from '../../events/u64.ts';
 import { DR7_FIXED_1, dr7Written } from '../guest-debug/debug-bits.ts';
-import { kvmOf } from '../guest-debug/x86-guest.ts';
+import { kvmOf } from '../guest-debug/guest-account.ts';
 import { type GuestEnv, type GuestItem, type GuestLocals, type GuestParts, guest, type Vcpu, vmexit } from '../kvm/guest-program.ts';
 import { otherwise, type Source } from '../path/path.ts';
 

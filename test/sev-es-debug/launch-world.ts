@@ -1,7 +1,7 @@
 /** Small worlds for claims about a launch: one thread, one VM, and what is left of both. */
 
 import type { VcpuDebugState } from '../../actors/guest-debug/vcpu-debug-state.ts';
-import type { EsVcpuContext } from '../../actors/sev-es-debug/launch-vcpu.ts';
+import type { EsVcpuContext } from '../../actors/sev-es-debug/launch-vcpu-state.ts';
 import type { SevVmContext } from '../../actors/sev-es-debug/launch-vm.ts';
 import type { MechanismOptions } from '../../events/options.ts';
 import type { IoctlResult, KvmVmType, RegisterIoctl } from '../../events/sev-es-debug/launch.ts';

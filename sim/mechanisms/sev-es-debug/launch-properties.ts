@@ -1,7 +1,7 @@
 /** What must hold of VMs that are launched in the run, whatever their threads do. */
 import type { HostThread } from '../../../actors/host/host-env.ts';
 import { swapsDebug } from '../../../actors/sev-es-debug/launch-rule.ts';
-import type { EsVcpuContext } from '../../../actors/sev-es-debug/launch-vcpu.ts';
+import type { EsVcpuContext } from '../../../actors/sev-es-debug/launch-vcpu-state.ts';
 import type { SevVmContext } from '../../../actors/sev-es-debug/launch-vm.ts';
 import type { LaunchedDebugState } from '../../../actors/sev-es-debug/launched-debug.ts';
 import { always, alwaysEach, type Property, sometimes } from '../../property.ts';

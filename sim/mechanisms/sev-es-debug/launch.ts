@@ -10,7 +10,8 @@ import { launchOperations } from '../../../actors/sev-es-debug/launch-ioctls.ts'
 import { moveOperations } from '../../../actors/sev-es-debug/launch-move.ts';
 import { launchKvm, registerOperations } from '../../../actors/sev-es-debug/launch-registers.ts';
 import { DEBUG_SWAP, type InterceptDesign } from '../../../actors/sev-es-debug/launch-rule.ts';
-import { type EsVcpuInput, esVcpuMachine } from '../../../actors/sev-es-debug/launch-vcpu.ts';
+import { esVcpuMachine } from '../../../actors/sev-es-debug/launch-vcpu.ts';
+import type { EsVcpuInput } from '../../../actors/sev-es-debug/launch-vcpu-state.ts';
 import { sevVmMachine } from '../../../actors/sev-es-debug/launch-vm.ts';
 import { vmsaOperations } from '../../../actors/sev-es-debug/launch-vmsa.ts';
 import { type LaunchDesign, SEV_LAUNCH_EVENTS, SEV_LAUNCH_OPTIONS } from '../../../events/sev-es-debug/launch.ts';
@@ -126,7 +127,7 @@ const actors = (scenario: ResolvedScenario): readonly ActorSpec[] =>
 const esVcpuOf = (scenario: ResolvedScenario, vm: string, vcpu: number): EsVcpuInput => ({
   vcpu,
   id: `vcpu:${vm}/${vcpu}`,
-  kdb: debugs(scenario) ? kdbOf(`vcpu:${vm}/${vcpu}`) : null,
+  debugHalf: debugs(scenario) ? kdbOf(`vcpu:${vm}/${vcpu}`) : null,
 });
 
 const machines = (scenario: ResolvedScenario): ReturnType<NonNullable<Mechanism['machines']>> =>

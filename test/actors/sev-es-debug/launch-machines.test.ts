@@ -1,6 +1,7 @@
 /** A VM and a vCPU that are created in the run, message by message. */
 import { describe, expect, it } from 'vitest';
-import { type EsVcpuContext, esVcpuMachine } from '../../../actors/sev-es-debug/launch-vcpu.ts';
+import { esVcpuMachine } from '../../../actors/sev-es-debug/launch-vcpu.ts';
+import type { EsVcpuContext } from '../../../actors/sev-es-debug/launch-vcpu-state.ts';
 import { type SevVmContext, sevVmMachine } from '../../../actors/sev-es-debug/launch-vm.ts';
 import { type LaunchDesign, SEV_LAUNCH_OPTIONS } from '../../../events/sev-es-debug/launch.ts';
 import { Given, told } from '../given.ts';
@@ -20,13 +21,13 @@ const guest = () =>
     by(T, 'sev.countVcpu'),
   );
 const vcpu = (change: Partial<LaunchDesign> = {}) =>
-  Given.start<EsVcpuContext>(esVcpuMachine(design(change)), { vcpu: 0, id: 'vcpu:vm0/0', kdb: null });
+  Given.start<EsVcpuContext>(esVcpuMachine(design(change)), { vcpu: 0, id: 'vcpu:vm0/0', debugHalf: null });
 const ENTER = by(T, 'esv.enter?', { cpu: 'pcpu:0' });
 const CREATED = [by(T, 'esv.create', { vmType: 'sev-es', es: true, features: 0x20 }), by(T, 'esv.putOnline')];
 
 /** Of a host that debugs, with DebugSwap. */
 const LAUNCHED = () =>
-  Given.start<EsVcpuContext>(esVcpuMachine(design()), { vcpu: 0, id: 'vcpu:vm0/0', kdb: 'kdb:vm0/0' }).after(
+  Given.start<EsVcpuContext>(esVcpuMachine(design()), { vcpu: 0, id: 'vcpu:vm0/0', debugHalf: 'kdb:vm0/0' }).after(
     ...CREATED,
     by(T, 'esv.syncRegisters', { features: 0x20 }),
     by('sev:vm0', 'esv.encrypt'),
@@ -93,7 +94,7 @@ describe('a vCPU', () => {
     expect(own).toMatchObject({ to: 'vcpu:vm0/0', event: { type: 'guest.runBy', runner: null } });
     expect(rest[0]).toMatchObject({ to: 'kdb:vm0/0', event: read });
     const vmsa = launched.context.vmsa!;
-    const moved = Given.start<EsVcpuContext>(esVcpuMachine(design()), { vcpu: 0, id: 'vcpu:vm1/0', kdb: null }).after(
+    const moved = Given.start<EsVcpuContext>(esVcpuMachine(design()), { vcpu: 0, id: 'vcpu:vm1/0', debugHalf: null }).after(
       by(T, 'esv.initVmcb', { features: 0x20, last: false }),
       by('esv:vm0/0', 'esv.take', { vmsa, guest: 'vcpu:vm0/0', encrypted: true, last: true }),
     );
