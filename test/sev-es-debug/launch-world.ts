@@ -79,6 +79,27 @@ function run(program: readonly HostStep[], { options = {}, mutant, destinations 
   };
 }
 
+/** A guest without DebugSwap that writes DR7, ends, and goes on in another VM. */
+export function movedGuest() {
+  const vm = { type: 'sev-es', options: { launched: false }, vcpus: [[{ 'mov-to-dr': { dr: 7, value: 1 } }]] } as const;
+  const program: readonly HostStep[] = [
+    ...legacy,
+    updateVmsa(),
+    { KVM_RUN: { vcpu: VCPU } },
+    ...destination('vm1', 'default'),
+    move('vm1'),
+    { KVM_RUN: { vcpu: 'vm1/0' } },
+  ];
+  const source = scenario({
+    name: 'moved-guest',
+    summary: 'A guest moves',
+    host: { arch: 'amd', cpus: 1, preemption: 'none', features: ['sev', 'sev-es'] },
+    vms: { [VM]: vm, vm1: vm },
+    processes: { qemu0: { threads: [program] } },
+  });
+  return resolveScenario(source, { knownProperties: knownProperties() });
+}
+
 type Design = 'allow-debug-op' | 'check-protected' | 'protected-from-start' | 'reject-launch' | 'sanitize';
 export const DESIGNS: readonly Design[] = ['allow-debug-op', 'check-protected', 'protected-from-start', 'sanitize', 'reject-launch'];
 
