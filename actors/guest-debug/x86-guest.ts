@@ -26,7 +26,7 @@ import {
 import { otherwise, type Source } from '../path/path.ts';
 import { asTold } from './as-told.ts';
 import { drOf } from './cpu-debug-registers.ts';
-import { causeCleared, causeRead, type DebugAccount, done, raised, returned } from './guest-account.ts';
+import { causeCleared, causeRead, type DebugAccount, done, kvmOf, raised, returned } from './guest-account.ts';
 import { CLEAR_DR6, type DebugOp, exitOf, insnOf, OPERATIONS, READ_DR6 } from './guest-insn.ts';
 import type { DebugVendor } from './x86-debug-rule.ts';
 
@@ -85,14 +85,15 @@ const accountOf = (v: Vcpu): DebugAccount => {
 };
 
 const toDr = (v: Vcpu, event: { readonly type: string; readonly [field: string]: unknown }) => {
-  if (v.cpu === null) throw new Error(`${event.type} of a guest that runs nowhere`);
-  return outgoing(drOf(v.cpu), event);
+  const cpu = v.runner?.cpu ?? v.cpu;
+  if (cpu === null) throw new Error(`${event.type} of a guest that runs nowhere`);
+  return outgoing(drOf(cpu), event);
 };
 
 /** The next entry: what KVM has left in the guest's registers, and what it has injected. */
 const resume: GuestItem = step('resume', {
   ns: 20,
-  send: (v) => outgoing(accountOf(v).kvm, { type: 'kdb.resume?' }),
+  send: (v) => outgoing(kvmOf(v), { type: 'kdb.resume?' }),
   answers: {
     'kdb.resumed': ({ skipped, value, exception }, _v, l) => ({
       gone: { skipped, value, exception },
@@ -216,7 +217,7 @@ const handlerPath = (env: GuestEnv, how: GuestDesign): GuestPath => {
 /** What user space has injected is delivered before the next instruction. */
 const boundary: GuestItem = step('delivered', {
   ns: 5,
-  send: (v) => outgoing(accountOf(v).kvm, { type: 'kdb.resume?' }),
+  send: (v) => outgoing(kvmOf(v), { type: 'kdb.resume?' }),
   answers: { 'kdb.resumed': ({ exception }) => ({ taken: exception === null ? undefined : { ...exception, retired: true } }) },
 });
 

@@ -1,10 +1,10 @@
 /** What must hold of VMs that are launched in the run, whatever their threads do. */
-import type { VcpuDebugState } from '../../../actors/guest-debug/vcpu-debug-state.ts';
 import type { HostThread } from '../../../actors/host/host-env.ts';
 import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
-import { DEBUG_SWAP } from '../../../actors/sev-es-debug/launch-rule.ts';
-import type { EsVcpuContext } from '../../../actors/sev-es-debug/launch-vcpu.ts';
+import { swapsDebug } from '../../../actors/sev-es-debug/launch-rule.ts';
+import type { EsVcpuContext } from '../../../actors/sev-es-debug/launch-vcpu-state.ts';
 import type { SevVmContext } from '../../../actors/sev-es-debug/launch-vm.ts';
+import type { LaunchedDebugState } from '../../../actors/sev-es-debug/launched-debug.ts';
 import { always, alwaysEach, type Property, sometimes } from '../../property.ts';
 import { hex } from '../../view.ts';
 
@@ -58,7 +58,7 @@ const lbrvIsOn = ofVcpu('sev.lbrv-stays-on', `${SEV}, __sev_launch_update_vmsa()
 const interceptsFollow = ofVcpu('sev.intercepts-follow-features', `${SEV}, sev_es_init_vmcb(); DBG-15; ${G}, 7`, ({ id, context }) => {
   const { vmsa, vmsaEncrypted, launching, intercepts } = context;
   if (!vmsaEncrypted || launching || vmsa === null) return null;
-  const expected = (vmsa.features & DEBUG_SWAP) === 0;
+  const expected = !swapsDebug(vmsa.features);
   const [name, isSet] = intercepts.dr7 === expected ? (['#DB', intercepts.db] as const) : (['DR7', intercepts.dr7] as const);
   if (isSet === expected) return null;
   return `${id} has SEV_FEATURES ${hex(vmsa.features)}, and ${name} is ${isSet ? '' : 'not '}intercepted`;
@@ -105,12 +105,12 @@ const runningStays = always('sev.running-vcpu-is-not-moved', {
 });
 
 const protectedNotDebugged = always('sev.protected-not-debugged', {
-  kinds: ['esVcpu', 'vcpuDebug'],
+  kinds: ['esVcpu', 'launchedDebug'],
   source: `${SEV}, __sev_launch_update_vmsa(); ${G}, I5`,
   grade: 'read',
   check: (world) => {
     const debugged = new Map(
-      world.actors<VcpuDebugState>('vcpuDebug').map(({ id, context }) => [id.slice('kdb:'.length), context.guestDebug]),
+      world.actors<LaunchedDebugState>('launchedDebug').map(({ id, context }) => [id.slice('kdb:'.length), context.guestDebug]),
     );
     const found = world
       .actors<EsVcpuContext>('esVcpu')
@@ -121,7 +121,7 @@ const protectedNotDebugged = always('sev.protected-not-debugged', {
 
 const measuresWhatWasAsked = ofVm('sev.measures-what-was-asked', `${SEV}, sev_es_sync_vmsa(); DBG-13; ${G}, 8`, ({ id, context }) => {
   const other = (context.firmware?.measured ?? []).find(
-    (one) => one.vcpu !== null && (one.features & DEBUG_SWAP) !== (context.asked & DEBUG_SWAP),
+    (one) => one.vcpu !== null && swapsDebug(one.features) !== swapsDebug(context.asked),
   );
   if (other === undefined || other.vcpu === null) return null;
   return `${id}: the measurement has SEV_FEATURES ${hex(other.features)} for vCPU ${other.vcpu}, where user space asked for ${hex(context.asked)}`;
