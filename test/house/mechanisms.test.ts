@@ -18,7 +18,6 @@ const LISTS = ['sim/mechanisms/index.ts', 'timeline/mechanisms/shipped.ts', 'api
  * to name just what the file uses: a word that is no longer found has to go.
  */
 const MEANT_OTHERWISE: Readonly<Record<string, { readonly names: readonly string[]; readonly why: string }>> = {
-  'actors/guest-debug/vcpu-debug.ts': { names: ['kdb'], why: 'its own halves: shipped scenarios have those of encrypted guests alone' },
   'actors/kvm/guest-program.ts': { names: ['DB'], why: 'a step: the exception that ends KVM_RUN for a debugger' },
   'actors/kvm/kvm-run.ts': { names: ['ioctl'], why: 'a step: the entry into the system call' },
   'actors/kvm/kvm-ioctls.ts': { names: ['ioctl'], why: 'as that of kvm-run.ts' },
