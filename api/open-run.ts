@@ -175,9 +175,9 @@ export function openRun(source: ScenarioSource, options: OpenRunOptions = {}): O
   if (options.schedule !== undefined && options.chooser !== undefined)
     throw new RangeError(`found a schedule and the chooser ${options.chooser}; expected one of the two`);
   const { spec, schedule } = chooserOf(options);
-  const { engine = 'memo', seed = 0 } = options;
+  const { engine = 'memo' } = options;
   return new OpenRun((sink) => {
-    const { run, start } = openSession({ scenario, engine, chooser: spec, seed, schedule, sink });
+    const { run, start } = openSession({ scenario, engine, chooser: spec, schedule, sink });
     return { run, start, begin: () => run.start() };
   });
 }
@@ -217,12 +217,11 @@ export function openReplay(journal: JournalPlace | Journal): OpenRun {
         scenario: scenarioOf(recorded),
         engine: 'memo',
         chooser: { name: 'replay', choices, match: 'strict', after: { name: 'fifo' } },
-        seed,
         schedule,
         sink,
       });
       const isWhole = end !== null && end.ended !== 'stopped';
-      return { run, start: { ...start, chooser }, begin: () => run.start(), ...(!isWhole && { to: steps }) };
+      return { run, start: { ...start, chooser, seed }, begin: () => run.start(), ...(!isWhole && { to: steps }) };
     });
   });
 }

@@ -72,6 +72,8 @@ export interface ExploreReport {
   readonly missed: readonly string[];
   /** Properties that this search does not decide. */
   readonly undecided: readonly string[];
+  /** Why symmetry was asked for and not used: the model does not have it. */
+  readonly unreduced?: string;
   /** What was shown and what was not, in sentences. */
   readonly guarantee: string;
   /** `all schedules`, or the bound of the search. */
@@ -107,7 +109,7 @@ function futuresOf(journal: Journal, { variant, set, mutant, liveness = false }:
  * Searches every schedule of a scenario, or every future of a recorded run, as
  * `worldswitch explore` does. It blocks the thread until it is done.
  * @throws ScenarioError, ScenarioSourceError; RangeError where options do not go together;
- * SymmetryError if the model has no symmetry, ClassError if no state can stand for others by it
+ * ClassError if no state can stand for others by the scheduler
  * @public
  */
 export function explore(source: ScenarioSource | Journal, options: ExploreOptions = {}): ExploreReport {
@@ -143,7 +145,7 @@ export function explore(source: ScenarioSource | Journal, options: ExploreOption
     isTimed: options.onProgress !== undefined,
   };
   const found = carried(explored({ ...request, ...(journal && { from: stateAt(journal, from) }) }), options);
-  const { exhausted, limit, states, transitions, missed, undecided, bound } = found;
+  const { exhausted, limit, states, transitions, missed, undecided, bound, unreduced } = found;
   const prefix = journal ? [...journal.choices()].slice(0, from).map(({ label }) => label) : [];
   const violations = found.violations.map((violation) => ({ ...violation, labels: [...prefix, ...violation.labels] }));
   return {
@@ -157,6 +159,7 @@ export function explore(source: ScenarioSource | Journal, options: ExploreOption
     violations,
     missed,
     undecided,
+    ...(unreduced !== undefined && { unreduced }),
     guarantee: found.guarantee.join('\n'),
     bound,
   };

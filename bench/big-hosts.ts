@@ -41,7 +41,6 @@ function started(size: number, chooser: ChooserSpec) {
     scenario: hostOf(size),
     engine: 'live',
     chooser,
-    seed: 1,
     sink: (block, names) => writer!.block(block, names),
   });
   writer = JournalWriter.open(null, session.start, { mode: 'memory' });

@@ -23,7 +23,7 @@ export const churn = (rounds: number): ResolvedScenario => shipped('rmp-churn', 
 
 /** A random run that has not started. */
 export const sessionOf = (scenario: ResolvedScenario, engine: EngineName, rest: Pick<SessionOptions, 'sink'> = {}): Session =>
-  openSession({ scenario, engine, chooser: RANDOM, seed: RANDOM.seed, ...rest });
+  openSession({ scenario, engine, chooser: RANDOM, ...rest });
 
 /** Runs to the end. @throws if a bound of the scenario ends the run */
 export function finish({ run }: Pick<Session, 'run'>): RunEnd {

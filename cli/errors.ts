@@ -45,7 +45,6 @@ const RULES: Readonly<Record<string, Omit<Failure, 'message'>>> = {
     attempt: 'worldswitch check FILE lists every mistake; docs/scenarios.md explains the keys',
   }),
   // A model for which a reduction does not hold, and one that is too wide for a search.
-  SymmetryError: rule('usage', EXIT.usage),
   ClassError: rule('usage', EXIT.usage),
   SizeError: rule('usage', EXIT.usage),
   UnknownVariantError: rule('unknown_variant', EXIT.usage, { attempt: 'worldswitch scenarios NAME lists the variants' }),

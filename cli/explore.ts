@@ -43,6 +43,7 @@ const documentOf = (exploration: Exploration, violations: readonly Shown[], scen
   violations: violations.map(({ labels: _, ...violation }) => violation),
   missed: exploration.missed,
   undecided: exploration.undecided,
+  ...(exploration.unreduced !== undefined && { unreduced: exploration.unreduced }),
   ...(exploration.within && { within: exploration.within }),
   ...(exploration.omissions !== undefined && { omissions: exploration.omissions }),
   coverage: exploration.coverage,

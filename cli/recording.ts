@@ -20,6 +20,8 @@ import { commandText, showProgress } from './output.ts';
 import { targetOf, writeStream } from './target.ts';
 
 export interface RecordingOptions {
+  /** The run tells what an earlier part of the command found, which a signal may have ended. */
+  readonly tellsFound?: true;
   /** `-` is standard output; without one the file is named after the run. */
   readonly output?: string | undefined;
   /** Where files that are named after their run go; it is made. */
@@ -139,9 +141,10 @@ export class Recording {
   async #advance(run: Run, steps: number): Promise<void> {
     const { io } = this.#options;
     const signal = io.interruption();
+    const isOver = this.#options.tellsFound === true && signal.aborted;
     let shownAt = performance.now();
     let flushedAt = shownAt;
-    for (let turn = shownAt; !signal.aborted; ) {
+    for (let turn = shownAt; isOver || !signal.aborted; ) {
       for (let i = 0; i < STEPS_PER_LOOK; i++) if (run.sequencer.step >= steps || !run.advance()) return;
       const now = performance.now();
       if (now - turn < TURN_MS) continue;

@@ -1,5 +1,5 @@
 /** What is said about a finished run: as a document, and as text. */
-import type { RunEnd } from '../events/journal.ts';
+import type { ComesBack, RunEnd } from '../events/journal.ts';
 import { dotted, inShort } from '../replay/schedule-text.ts';
 import { counted } from '../sim/counted.ts';
 import { isWhole } from '../sim/end.ts';
@@ -31,6 +31,7 @@ export function runDocument(recorded: Recorded) {
     verdict: end.verdict,
     violation: end.violation,
     ended: end.ended,
+    comesBack: end.comesBack ?? null,
     outcomes: end.outcomes,
     expect,
     sometimes: Object.fromEntries(recorded.met),
@@ -60,6 +61,10 @@ const ENDED: Readonly<Record<RunEnd['ended'], string>> = {
   stopped: 'stopped: no verdict about what follows',
 };
 
+/** Of a run that was cut: that more of it may be more of the same. */
+const comesBackText = ({ from, length }: ComesBack): string =>
+  `Back in the state of step ${from}: the last ${counted(length, 'step')} can repeat forever.`;
+
 interface Deviating {
   readonly steps: number;
   readonly disturbances: number;
@@ -77,7 +82,7 @@ export const costText = ({ steps, disturbances, preemptions, switches }: Deviati
   ].join(', ');
 
 export function printVerdict(printer: Printer, { end, steps, met }: Recorded): void {
-  const { violation, ended, outcomes } = end;
+  const { violation, ended, comesBack, outcomes } = end;
   if (violation) {
     printer.line(styled('red', `Broken: ${violation.property}`), ` after ${counted(violation.step, 'step')}`);
     printer.line(`  ${violation.message}`);
@@ -87,6 +92,7 @@ export function printVerdict(printer: Printer, { end, steps, met }: Recorded): v
   } else {
     const whole = isWhole(ended);
     printer.line(styled(whole ? 'green' : 'yellow', whole ? 'Clean' : 'Unfinished'), `: ${counted(steps, 'step')}; ${ENDED[ended]}`);
+    if (comesBack) printer.line(`  ${comesBackText(comesBack)}`);
   }
   for (const [property, evidence] of met) printer.line(`  came true: ${property}: ${evidence}`);
   const happened = Object.entries(outcomes).filter(([, count]) => count !== 0);

@@ -64,9 +64,9 @@ function chooserOf(options: RunOptions, io: Io): { readonly spec: SessionChooser
 /** Runs a resolved scenario. */
 export async function recordRun(scenario: ResolvedScenario, options: RunOptions, io: Io): Promise<Recorded> {
   const { spec, schedule } = chooserOf(options, io);
-  const { output, mode = 'buffered', engine = 'live', seed = 0 } = options;
+  const { output, mode = 'buffered', engine = 'live' } = options;
   const recording = new Recording({ output, mode, io });
-  const { run, start } = openSession({ scenario, engine, chooser: spec, seed, schedule, sink: recording.sink });
+  const { run, start } = openSession({ scenario, engine, chooser: spec, schedule, sink: recording.sink });
   recording.begin(start);
   return recording.carry(run);
 }

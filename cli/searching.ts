@@ -144,7 +144,7 @@ export async function recordTrail({ scenario, labels, folder, output, shows, io 
   // journal is another file.
   const sought = shows !== undefined && firstTold(opened, labels.length) !== shows ? shows : undefined;
   const schedule = `labels ${labels.join(' ')}${sought === undefined ? '' : ` to show ${sought}`}`;
-  const recording = new Recording({ output, folder, mode: 'buffered', io });
+  const recording = new Recording({ output, folder, mode: 'buffered', tellsFound: true, io });
   const { run, start } = openSession({ ...opened, schedule, sought, sink: recording.sink });
   recording.begin(start);
   return recording.carry(run);

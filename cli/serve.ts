@@ -93,7 +93,7 @@ function live(reference: string, io: Io, options: Options): ServedRun {
   const { chooser = 'fifo', seed = 0, engine = 'live' } = options;
   const scenario = resolved(loadReference(reference, io).scenario, options);
   const spec: ChooserSpec = chooser === 'fifo' ? { name: chooser } : { name: chooser, seed };
-  return watched((sink) => openSession({ scenario, engine, chooser: spec, seed, sink }), io, options);
+  return watched((sink) => openSession({ scenario, engine, chooser: spec, sink }), io, options);
 }
 
 /** A recorded run that goes on again while it is watched: as it was, or with one other choice. */

@@ -64,6 +64,7 @@ function factsOf(journal: Journal, live: boolean) {
     verdict: end?.verdict ?? null,
     violation: end?.violation ?? null,
     ended: end?.ended ?? null,
+    comesBack: end?.comesBack ?? null,
     outcomes: end?.outcomes ?? null,
     actors: start.actors,
   };
@@ -139,6 +140,9 @@ function document(journal: Journal, options: Options & { readonly live: boolean 
 const SCHEDULE_CHARS_MAX = 80;
 
 /** Indices by rows; what else is in its place, such as the numbers of a chooser, as it is. */
+/** Choosers that draw nothing. */
+const SEEDLESS: readonly string[] = ['fifo', 'replay'];
+
 function scheduleText(schedule: string): string {
   const text = /^[0-9.]+$/.test(schedule) ? inShort(indicesIn(schedule).map((index) => ({ index }))) : schedule;
   return text.length > SCHEDULE_CHARS_MAX ? `${text.slice(0, SCHEDULE_CHARS_MAX)}…` : text;
@@ -146,11 +150,11 @@ function scheduleText(schedule: string): string {
 
 function printFacts(printer: Printer, journal: Journal, live: boolean): void {
   const facts = factsOf(journal, live);
-  const { runId, chooser, seed, schedule, sealed, torn, records, steps, root, verdict, violation, ended } = facts;
+  const { runId, chooser, seed, schedule, sealed, torn, records, steps, root, verdict, violation, ended, comesBack } = facts;
   printer.line(styled('bold', titleOf({ ...facts, name: facts.scenario })));
   const rows: Part[][] = [
     ['run', runId],
-    ['chooser', `${chooser}, seed ${seed}${schedule === '' ? '' : `, ${scheduleText(schedule)}`}`],
+    ['chooser', `${chooser}${SEEDLESS.includes(chooser) ? '' : `, seed ${seed}`}${schedule === '' ? '' : `, ${scheduleText(schedule)}`}`],
     ['records', `${records} in ${steps} steps`],
     ['sealed', sealed ? 'yes' : `no: ${unsealedText({ torn, records, steps, live })}`],
     ['root', root],
@@ -163,7 +167,7 @@ function printFacts(printer: Printer, journal: Journal, live: boolean): void {
               'red',
               `${violation.property} at step ${violation.step}: ${violation.message}${violation.lasso ? `; back to step ${violation.lasso.from}` : ''}${(violation.also ?? []).map(({ property, message }) => `; and ${property}: ${message}`).join('')}`,
             )
-          : `${verdict} (${ended})`,
+          : `${verdict} (${ended})${comesBack ? `; back in the state of step ${comesBack.from}` : ''}`,
     ],
     ['model', foreignModel(journal) ?? 'this one'],
     ...journal.start.modules.map(({ name, sha256 }) => ['module', `${name}, SHA-256 ${sha256}`]),

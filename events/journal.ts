@@ -122,6 +122,15 @@ export const STUCK_KINDS = ['hang', 'livelock', 'unbounded-retry'] as const;
 /** How an endless schedule gets nowhere. @public */
 export type StuckKind = (typeof STUCK_KINDS)[number];
 
+/**
+ * The state at the end is that at the end of step `from`: the last `length` steps can come again.
+ * @public
+ */
+export interface ComesBack {
+  readonly from: number;
+  readonly length: number;
+}
+
 /** How a run ended. Stands in the seal. @public */
 export interface RunEnd {
   readonly verdict: 'clean' | 'violation';
@@ -131,15 +140,15 @@ export interface RunEnd {
     readonly message: string;
     /** Of a run that gets nowhere, where the property tells it. */
     readonly kind?: StuckKind;
-    /**
-     * The run can go on forever: back to the end of step `from`, and the last `length` steps again.
-     */
-    readonly lasso?: { readonly from: number; readonly length: number };
+    /** The run can go on forever. */
+    readonly lasso?: ComesBack;
     /** Of a deadlock: who waits for what. */
     readonly waits?: readonly Deadlocked[];
     /** Other properties that the same state, or the same cycle, breaks. */
     readonly also?: readonly { readonly property: string; readonly message: string }[];
   } | null;
   readonly ended: (typeof RUN_ENDS)[number];
+  /** Of a run that was cut, by a bound or by its caller, where more of the same can follow. */
+  readonly comesBack?: ComesBack;
   readonly outcomes: JsonObject;
 }

@@ -10,6 +10,13 @@ import type { ActorId, Delivery, EventOf } from './event.ts';
  */
 export type VcpuMode = 'OUTSIDE_GUEST_MODE' | 'IN_GUEST_MODE' | 'EXITING_GUEST_MODE';
 
+/** The vCPU that runs another one's guest, its thread, and the CPU that it is on. @public */
+export interface GuestRunner {
+  readonly vcpu: ActorId;
+  readonly thread: ActorId;
+  readonly cpu: ActorId;
+}
+
 /** Bits of kvm_vcpu.requests by name; a mechanism declares here those that it handles. @public */
 export interface VcpuRequests {
   readonly KVM_REQ_TLB_FLUSH: true;
@@ -116,6 +123,10 @@ export type VcpuEvent = EventOf<{
   'guest.interrupted': object;
   /** kvm_skip_emulated_instruction(), kvm_incr_pc(): the instruction that has exited is done. */
   'guest.skipInsn': object;
+  /**
+   * The next entry is by another vCPU, which this guest has moved to in memory; null: by its own.
+   */
+  'guest.runBy': { runner: GuestRunner | null };
 }>;
 
 /** What a vCPU answers. @public */
@@ -159,6 +170,7 @@ export const KVM_EVENTS = {
   'guest.ran': 'bus',
   'guest.interrupted': 'bus',
   'guest.skipInsn': 'bus',
+  'guest.runBy': 'bus',
   vmexit: 'bus',
   'vcpu.load': 'bus',
   'vcpu.put': 'bus',

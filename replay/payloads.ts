@@ -1,12 +1,13 @@
 /** The payloads of the frames around the records: start, checkpoint, index and seal. */
-import { type Deadlocked, type JsonObject, RUN_ENDS, type RunEnd, type RunStart, STUCK_KINDS, type StuckKind } from '../events/journal.ts';
-import { canonical } from '../sim/canonical.ts';
+import type { RunEnd, RunStart } from '../events/journal.ts';
 import type { FlightEntry, StateInIds } from './block-encoder.ts';
 import { decodePlain, encodeShared } from './codec-msgpack.ts';
 import { UndecodableError } from './errors.ts';
 import { frameBytes } from './frame.ts';
 import { HASH_BYTES } from './identity.ts';
 import { FACTS_BYTES_MAX, IN_FLIGHT_MAX } from './limits.ts';
+import { isBytes, isNatural, isObject, isText, jsonObject, must } from './plain-values.ts';
+import { endOf } from './run-end.ts';
 import { Column, ColumnReader } from './varint.ts';
 
 const ACTORS_MAX = 1 << 16;
@@ -61,33 +62,12 @@ function lanesOf(value: unknown): { laneA: number; laneB: number } {
   return { laneA: view.getInt32(0, true), laneB: view.getInt32(4, true) };
 }
 
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) && !isBytes(value);
-const isBytes = (value: unknown): value is Uint8Array => value instanceof Uint8Array;
-const isNatural = (value: unknown): value is number => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
-const isText = (value: unknown): value is string => typeof value === 'string';
-
-function must(condition: boolean, what: string): asserts condition {
-  if (!condition) throw new UndecodableError(what);
-}
-
 /** The value of a start frame or of a seal. */
 function decodeFacts(payload: Uint8Array, what: string): Record<string, unknown> {
   must(payload.length <= FACTS_BYTES_MAX, `${what} has ${payload.length} bytes, over ${FACTS_BYTES_MAX}`);
   const value = decodePlain(payload);
   must(isObject(value), `${what} is not a map`);
   return value;
-}
-
-/** @throws UndecodableError unless the value is what canonical JSON can hold */
-function jsonObject(value: unknown, what: string): JsonObject {
-  must(isObject(value), `${what} is not an object`);
-  try {
-    canonical(value);
-  } catch (error) {
-    throw new UndecodableError(`${what} is not plain data: ${error instanceof Error ? error.message : String(error)}`);
-  }
-  return value as JsonObject;
 }
 
 export function encodeStart(start: RunStart): Uint8Array {
@@ -228,63 +208,5 @@ export function decodeSeal(payload: Uint8Array): Seal {
   const { end, records, steps, vtime, digest, chain } = value;
   must(isNatural(records) && isNatural(steps) && isNatural(vtime), 'records, steps and vtime of the seal are whole numbers');
   must(isBytes(chain) && chain.length === HASH_BYTES, `the chain of the seal has ${HASH_BYTES} bytes`);
-  return { end: endOf(end), records, steps, vtime, ...lanesOf(digest), chain };
-}
-
-function lassoOf(value: unknown, step: number): { readonly from: number; readonly length: number } {
-  must(isObject(value), 'the lasso of the seal is not a map');
-  const { from, length } = value;
-  must(isNatural(from) && isNatural(length) && from + length === step, 'the lasso of the seal does not end with the violation');
-  return { from, length };
-}
-
-function waitsOf(value: unknown): readonly Deadlocked[] {
-  must(Array.isArray(value), 'the waits of the seal are not a list');
-  return value.map((wait: unknown) => {
-    must(isObject(wait), 'a wait of the seal is not a map');
-    const { actor, state, asleep, for: thing, heldBy } = wait;
-    must(isText(actor) && isText(state) && typeof asleep === 'boolean', 'a wait of the seal has no actor, state or asleep');
-    must((thing === null || isText(thing)) && (heldBy === null || isText(heldBy)), 'a wait of the seal is for or held by no actor');
-    return { actor, state, asleep, for: thing, heldBy };
-  });
-}
-
-function alsoOf(value: unknown): NonNullable<NonNullable<RunEnd['violation']>['also']> {
-  must(Array.isArray(value), 'what the seal says to be broken also is not a list');
-  return value.map((one: unknown) => {
-    must(isObject(one), 'what the seal says to be broken also is not a map');
-    const { property, message } = one;
-    must(isText(property) && isText(message), 'what the seal says to be broken also has no property or message');
-    return { property, message };
-  });
-}
-
-const isStuckKind = (value: unknown): value is StuckKind => STUCK_KINDS.some((kind) => kind === value);
-const isRunEnd = (value: unknown): value is RunEnd['ended'] => RUN_ENDS.some((ended) => ended === value);
-
-function endOf(value: unknown): RunEnd {
-  must(isObject(value), 'the end of the run is not a map');
-  const { verdict, violation, ended, outcomes } = value;
-  must(verdict === 'clean' || verdict === 'violation', `the verdict of the seal is ${String(verdict)}`);
-  must(isRunEnd(ended), `the seal says that the run ended by ${String(ended)}`);
-  if (violation === null) return { verdict, violation, ended, outcomes: jsonObject(outcomes, 'the outcomes') };
-  must(isObject(violation), 'the violation of the seal is not a map');
-  const { property, step, message, kind, lasso, waits, also } = violation;
-  must(isText(property) && isNatural(step) && isText(message), 'the violation of the seal has no property, step or message');
-  must(kind === undefined || isStuckKind(kind), `the violation of the seal is of the kind ${String(kind)}`);
-  const back = lasso === undefined ? {} : { lasso: lassoOf(lasso, step) };
-  return {
-    verdict,
-    violation: {
-      property,
-      step,
-      message,
-      ...(kind && { kind }),
-      ...back,
-      ...(waits !== undefined && { waits: waitsOf(waits) }),
-      ...(also !== undefined && { also: alsoOf(also) }),
-    },
-    ended,
-    outcomes: jsonObject(outcomes, 'the outcomes'),
-  };
+  return { end: endOf(end, steps), records, steps, vtime, ...lanesOf(digest), chain };
 }

@@ -4,8 +4,9 @@
  */
 import type { RunEnd } from '../events/journal.ts';
 import type { Chooser } from './choosers/chooser.ts';
+import { ComeBack } from './come-back.ts';
 import { deadlockText } from './deadlock.ts';
-import { awakeIn, DEADLOCK, endOf, hasHalted, toldOf } from './end.ts';
+import { awakeIn, DEADLOCK, endOf, hasHalted, isWhole, toldOf } from './end.ts';
 import type { ActorEngine } from './engine/port.ts';
 import { outcomesOf } from './host/outcomes.ts';
 import { LivenessWatch, type Stuck } from './liveness.ts';
@@ -37,6 +38,7 @@ export class Run {
   /** The step after which each of them did. */
   readonly #metAt = new Map<string, number>();
   readonly #ahead: LookAhead;
+  readonly #comeBack = new ComeBack();
   #end: RunEnd | null = null;
 
   constructor(options: RunOptions) {
@@ -141,7 +143,8 @@ export class Run {
   }
 
   #check(outcome: StepOutcome | null): void {
-    const { locals } = this.sequencer;
+    const { locals, step, digest } = this.sequencer;
+    this.#comeBack.note(step, digest);
     const touched = outcome ? outcome.touched : null;
     let broken: Stuck[] | null = null;
     for (const watch of this.#always) {
@@ -210,10 +213,12 @@ export class Run {
 
   #finish(ended: RunEnd['ended'], broken: Stuck | null): void {
     const { step } = this.sequencer;
+    const comesBack = isWhole(ended) ? null : this.#comeBack.to(step);
     this.#end = {
       verdict: broken ? 'violation' : 'clean',
       violation: broken && violationOf(broken, step),
       ended,
+      ...(comesBack && { comesBack }),
       outcomes: this.#outcomes(),
     };
     // An end that is known to a caller is one whose records the sink has.

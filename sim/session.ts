@@ -42,7 +42,6 @@ export interface SessionOptions {
   readonly scenario: ResolvedScenario;
   readonly engine: EngineName;
   readonly chooser: SessionChooser;
-  readonly seed?: number;
   /** The schedule asked for, as text; part of the run's identity. */
   readonly schedule?: string;
   readonly sink?: BlockSink;
@@ -96,8 +95,9 @@ export function openSession(options: SessionOptions): Session {
   const chooser = isPlain(spec) ? chooserOf(spec) : new ShadowChooser(scenario, spec);
   const run = new Run({ scenario, engine, chooser, ...(sink && { sink }), ...(sought !== undefined && { sought }) });
   const start = runStartOf(scenario, topology, {
-    chooser: options.chooser.name,
-    seed: options.seed ?? 0,
+    chooser: spec.name,
+    // What is not looked at decides nothing.
+    seed: 'seed' in spec ? spec.seed : 0,
     schedule: options.schedule ?? '',
   });
   return { run, start, engine };

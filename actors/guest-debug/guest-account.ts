@@ -5,8 +5,10 @@
  */
 import type { ActorId } from '../../events/event.ts';
 import type { DebuggedInsn, DebugRegister, DebugVector, InsnMet } from '../../events/guest-debug/x86-debug.ts';
+import type { GuestRunner } from '../../events/kvm.ts';
 import { hasBits, type U64 } from '../../events/u64.ts';
 import { codeBreakpointsAt, DR6_ACTIVE_LOW, DR7_FIXED_1 } from './debug-bits.ts';
+import { kdbOf } from './vcpu-debug.ts';
 import { DEBUG_CPUS, type DebugVendor, type GuestDebugState, type Ran, runInsn } from './x86-debug-rule.ts';
 
 export interface DebugAccount {
@@ -24,8 +26,22 @@ export interface DebugAccount {
   readonly cause: { readonly dr6: U64; readonly expected: U64 } | null;
   /** What the last MOV from a debug register gave, and what it had to. */
   readonly read: { readonly dr: DebugRegister; readonly value: U64; readonly expected: U64 } | null;
+  /** What its program expects of an instruction, and what it met there instead. */
+  readonly unexpected?: { readonly op: string; readonly expected: string; readonly found: string } | undefined;
   /** Exceptions that it took, by count. */
   readonly taken: number;
+}
+
+/** KVM's half of the vCPU that runs the guest. */
+export function kvmOf({
+  debug,
+  runner,
+}: {
+  readonly debug?: DebugAccount | undefined;
+  readonly runner?: GuestRunner | undefined;
+}): ActorId {
+  if (debug === undefined) throw new Error('a guest that debugs without its account');
+  return runner === undefined ? debug.kvm : kdbOf(runner.vcpu);
 }
 
 /** After reset. */

@@ -41,11 +41,13 @@ export interface HostBreakpointsState {
   /** amd_dr_addr_mask; always zero on kernels that have none. */
   readonly cache: AddressMasks;
   /** What a thread is doing to memory in this micro-step. */
-  readonly touch: { readonly thread: ActorId; readonly access: DataAccess } | null;
+  readonly touch: { readonly thread: ActorId; readonly access: DataAccess; readonly heard?: boolean | undefined } | null;
   /** B0 to B3 of breakpoints that perf was told of, of hits that it was not, and of false ones. */
   readonly reported: number;
   readonly missed: number;
   readonly stray: number;
+  /** What perf was told of an access, where the program expects the other; the first stays. */
+  readonly unexpected?: 'hit' | 'no hit' | undefined;
 }
 
 /** Where kernels differ. */
@@ -132,11 +134,23 @@ const due = ({ armed }: HostBreakpointsState, access: DataAccess): number =>
     return bits | dataBreakpointsOf({ db, dr7 }, access, masks);
   }, 0);
 
+/** Whether perf hears of an access, against what the program says of it. */
+const asTold = ({ touch, unexpected }: HostBreakpointsState, told: number): Partial<HostBreakpointsState> =>
+  unexpected !== undefined || touch!.heard === undefined || touch!.heard === (told !== 0)
+    ? {}
+    : { unexpected: told === 0 ? 'no hit' : 'hit' };
+
 /** hw_breakpoint_handler(): what no event of perf stands behind is passed over. */
 export function handled(s: HostBreakpointsState, bits: number): Partial<HostBreakpointsState> {
   const expected = due(s, s.touch!.access);
   const told = EVERY.reduce<number>((found, slot) => (hasBits(bits, 1 << slot) && s.armed[slot] !== null ? found | (1 << slot) : found), 0);
-  return { touch: null, reported: s.reported | told, missed: s.missed | (expected & ~told), stray: s.stray | (bits & ~expected) };
+  return {
+    touch: null,
+    reported: s.reported | told,
+    missed: s.missed | (expected & ~told),
+    stray: s.stray | (bits & ~expected),
+    ...asTold(s, told),
+  };
 }
 
 /** The writes of a message, in their order. */
@@ -178,8 +192,9 @@ export const hostBreakpointsMachine = (design: HostBreakpointsDesign) =>
       answer: emit(({ context, event }) => outgoing(sender(event), { type: 'hbp.active', active: isActive(context) })),
       touch: enqueueActions(({ context, event, enqueue }) => {
         if (event.type !== 'hbp.touch?') return;
-        const { gva, length, write } = event;
-        enqueue.assign({ touch: { thread: sender(event), access: { gva, length, write } } });
+        const { gva, length, write, heard } = event;
+        const told = heard === undefined ? {} : { heard };
+        enqueue.assign({ touch: { thread: sender(event), access: { gva, length, write }, ...told } });
         enqueue.emit(outgoing(drOf(context.cpu), { type: 'dr.touch?', gva, length, write }));
       }),
       handle: enqueueActions(({ context, event, enqueue }) => {

@@ -81,9 +81,9 @@ const touchPath = (env: HostEnv) =>
         send: (t) => {
           const op = opOf(env, t);
           if (op.op !== 'touch-address') throw new Error(`${op.op} touches no address`);
-          const { address: gva, length = 8, write = true } = op;
+          const { address: gva, length = 8, write = true, heard } = op;
           const { to } = toCpu(t, { type: 'hbp.touch?' });
-          return outgoing(hbpOf(to), { type: 'hbp.touch?', gva, length, write });
+          return outgoing(hbpOf(to), { type: 'hbp.touch?', gva, length, write, ...(heard !== undefined && { heard }) });
         },
         answers: { 'hbp.touched': ({ bits }) => ({ hostHit: bits }) },
       }),

@@ -43,7 +43,7 @@ export interface VcpuDebugDesign {
   /** CR4.DE of the guest. */
   readonly de: boolean;
   /** What KVM leaves out; nothing unless a mutant says so. */
-  readonly forgets?: 'step-in-shadow' | 'cr4-de' | undefined;
+  readonly forgets?: 'step-in-shadow' | 'cr4-de' | 'queue' | 'bp-intercept' | undefined;
   /** What R11 writes to the CPU's DR7; null leaves it as it is, as no kernel does. */
   readonly entryDr7: U64 | null;
 }

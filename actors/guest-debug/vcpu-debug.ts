@@ -5,10 +5,8 @@
  * @see kernel arch/x86/include/asm/kvm_host.h, struct kvm_vcpu_arch; arch/x86/kvm/x86.c,
  * vcpu_enter_guest()
  */
-import { assign, emit, enqueueActions, setup } from 'xstate';
-import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
-import type { VcpuDebugEvent } from '../../events/guest-debug/kvm-debug.ts';
-import { drOf } from './cpu-debug-registers.ts';
+import { type ActorId, outgoing, sender } from '../../events/event.ts';
+import { type DebugHalf, debugHalfMachine, type HalfStep, LOADED_HALF, onCpu } from './debug-half.ts';
 import { bpExit, dbExit, drExit } from './vcpu-debug-exits.ts';
 import {
   cancelInjection,
@@ -34,120 +32,63 @@ import {
 /** KVM's debug half of the vCPU with this id. */
 export const kdbOf = (vcpu: ActorId): ActorId => vcpu.replace(/^vcpu:/, 'kdb:');
 
-type Args = { readonly context: VcpuDebugState; readonly event: Stamped<VcpuDebugEvent> };
+/** A step of the run: what it writes to the CPU, and what it changes. */
+const stepped = (v: VcpuDebugState, { change, writes }: RunStep): HalfStep<VcpuDebugState> => ({
+  change,
+  sends: writes.map((write) => outgoing(onCpu(v), { type: 'dr.set', ...write })),
+});
 
-/** What an event changes that neither asks nor writes to a CPU. */
-function changed({ context: v, event }: Args, design: VcpuDebugDesign): Partial<VcpuDebugState> {
-  switch (event.type) {
-    case 'kdb.load':
-      return { loadedOn: event.cpu };
-    case 'kdb.put':
-      return { loadedOn: null };
-    case 'kdb.inject':
-      return injectEvents(v);
-    case 'kdb.cancel':
-      return cancelInjection(v);
-    case 'dr.left':
-      return leaveGuest(v, design, event);
-    case 'kdb.dr':
-      return drExit(v, design, event);
-    case 'kdb.db':
-      return dbExit(v, design, event);
-    case 'kdb.ac':
-      return queueException(v, 'AC');
-    case 'kdb.bp':
-      return bpExit(v, event.rip);
-    case 'kdb.skip':
-      return (event.unheeded ? skipUnheeded : skipEmulatedInstruction)(v, event.next);
-    case 'kdb.setRegs':
-      return setRegs(v, event.rip);
-    default:
-      throw new Error(`${event.type} is no change of the vCPU alone`);
-  }
-}
+const bpIntercepted = ({ area }: Partial<VcpuDebugState>, before: VcpuDebugState): VcpuDebugState['area'] => ({
+  ...(area ?? before.area),
+  interceptsBp: true,
+});
 
-/** What a step of the run changes and writes to the CPU. */
-function stepped({ context: v, event }: Args, design: VcpuDebugDesign): RunStep {
-  switch (event.type) {
-    case 'kdb.prepare':
-      return prepareDebugRegisters(v, design, event.hostActive);
-    case 'kdb.enter':
-      return enterGuest(v, design);
-    case 'kdb.sync':
-      return syncDebugRegisters(v, design);
-    default:
-      throw new Error(`${event.type} is no step of the run`);
-  }
-}
+/** Of a vCPU whose registers KVM reads and writes. */
+export const vcpuDebugHalf = (design: VcpuDebugDesign): DebugHalf<VcpuDebugState> => ({
+  ...LOADED_HALF,
+  ...(design.forgets === 'queue' && { 'kdb.put': () => ({ change: { loadedOn: null, exception: null } }) }),
+  'kdb.setGuestDebug': (v, event) => {
+    const change = setGuestDebug(v, event);
+    const isBusy = change === 'EBUSY';
+    const keepsBp = design.forgets === 'bp-intercept' && v.area.interceptsBp;
+    return {
+      sends: [outgoing(sender(event), { type: 'kdb.guestDebugSet', error: isBusy ? change : null })],
+      ...(!isBusy && { change: keepsBp ? { ...change, area: bpIntercepted(change, v) } : change }),
+    };
+  },
+  'kdb.debugged?': ({ guestDebug, area }, event) => ({
+    sends: [outgoing(sender(event), { type: 'kdb.debugged', guestDebug: guestDebug.length > 0, dr7: area.dr7 })],
+  }),
+  'kdb.inject': (v) => ({ change: injectEvents(v) }),
+  'kdb.cancel': (v) => ({ change: cancelInjection(v) }),
+  'kdb.prepare': (v, { hostActive }) => stepped(v, prepareDebugRegisters(v, design, hostActive)),
+  'kdb.enter': (v) => {
+    const { change, sends = [] } = stepped(v, enterGuest(v, design));
+    const at = { ...v, ...change };
+    const entry = outgoing(onCpu(at), { type: 'dr.enter', controls: controlsOf(at, design), dr6: at.area.dr6, dr7: at.area.dr7 });
+    return { change: change!, sends: [...sends, entry] };
+  },
+  'dr.left': (v, event) => ({ change: leaveGuest(v, design, event) }),
+  'kdb.sync': (v) => stepped(v, syncDebugRegisters(v, design)),
+  'kdb.dr': (v, event) => ({ change: drExit(v, design, event) }),
+  'kdb.db': (v, event) => ({ change: dbExit(v, design, event) }),
+  'kdb.ac': (v) => ({ change: queueException(v, 'AC') }),
+  'kdb.bp': (v, { rip }) => ({ change: bpExit(v, rip) }),
+  'kdb.skip': (v, { next, unheeded }) => ({ change: (unheeded ? skipUnheeded : skipEmulatedInstruction)(v, next) }),
+  'kdb.setRegs': (v, { rip }) => ({ change: setRegs(v, rip) }),
+  'kdb.exit?': ({ exits, run, exception }, event) => ({
+    sends: [outgoing(sender(event), { type: 'kdb.exit', exit: exits ? run : null, queued: exception?.injected === false })],
+    change: { exits: false },
+  }),
+  'kdb.resume?': ({ skipped, value, delivered }, event) => ({
+    sends: [outgoing(sender(event), { type: 'kdb.resumed', skipped, value, exception: delivered[0] ?? null })],
+    change: { skipped: false, value: 0, delivered: delivered.slice(1) },
+  }),
+});
 
-const onCpu = (v: VcpuDebugState): ActorId => {
-  if (v.loadedOn === null) throw new Error('a vCPU that is loaded nowhere meets the registers of a CPU');
-  return drOf(v.loadedOn);
-};
+/** After reset. */
+export const vcpuDebugStart = ({ de }: VcpuDebugDesign): VcpuDebugState => ({ ...VCPU_DEBUG_RESET, de });
 
 /** The machine of all x86 vCPUs of one scenario. */
-export function vcpuDebugMachine(design: VcpuDebugDesign) {
-  return setup({
-    types: { context: {} as VcpuDebugState, events: {} as Stamped<VcpuDebugEvent>, emitted: {} as Outgoing },
-    actions: {
-      change: assign((args) => changed(args, design)),
-      step: enqueueActions(({ context, event, enqueue }) => {
-        const { change, writes } = stepped({ context, event }, design);
-        for (const write of writes) enqueue.emit(outgoing(onCpu(context), { type: 'dr.set', ...write }));
-        enqueue.assign(change);
-      }),
-      enter: emit(({ context: v }) =>
-        outgoing(onCpu(v), { type: 'dr.enter', controls: controlsOf(v, design), dr6: v.area.dr6, dr7: v.area.dr7 }),
-      ),
-      leave: emit(({ context }) => outgoing(onCpu(context), { type: 'dr.leave?' })),
-      setGuestDebug: enqueueActions(({ context, event, enqueue }) => {
-        if (event.type !== 'kdb.setGuestDebug') return;
-        const change = setGuestDebug(context, event);
-        enqueue.emit(outgoing(sender(event), { type: 'kdb.guestDebugSet', error: change === 'EBUSY' ? change : null }));
-        if (change !== 'EBUSY') enqueue.assign(change);
-      }),
-      answerDebugged: emit(({ context: { guestDebug, area }, event }) =>
-        outgoing(sender(event), { type: 'kdb.debugged', guestDebug: guestDebug.length > 0, dr7: area.dr7 }),
-      ),
-      exit: enqueueActions(({ context: { exits, run, exception }, event, enqueue }) => {
-        const queued = exception?.injected === false;
-        enqueue.emit(outgoing(sender(event), { type: 'kdb.exit', exit: exits ? run : null, queued }));
-        enqueue.assign({ exits: false });
-      }),
-      resume: enqueueActions(({ context: { skipped, value, delivered }, event, enqueue }) => {
-        enqueue.emit(outgoing(sender(event), { type: 'kdb.resumed', skipped, value, exception: delivered[0] ?? null }));
-        enqueue.assign({ skipped: false, value: 0, delivered: delivered.slice(1) });
-      }),
-    },
-  }).createMachine({
-    id: 'vcpuDebug',
-    context: { ...VCPU_DEBUG_RESET, de: design.de },
-    initial: 'kept',
-    states: {
-      kept: {
-        tags: 'rest',
-        on: {
-          'kdb.setGuestDebug': { actions: 'setGuestDebug' },
-          'kdb.debugged?': { actions: 'answerDebugged' },
-          'kdb.load': { actions: 'change' },
-          'kdb.put': { actions: 'change' },
-          'kdb.inject': { actions: 'change' },
-          'kdb.cancel': { actions: 'change' },
-          'kdb.prepare': { actions: 'step' },
-          'kdb.enter': { actions: ['step', 'enter'] },
-          'kdb.leave': { actions: 'leave' },
-          'dr.left': { actions: 'change' },
-          'kdb.sync': { actions: 'step' },
-          'kdb.dr': { actions: 'change' },
-          'kdb.db': { actions: 'change' },
-          'kdb.ac': { actions: 'change' },
-          'kdb.bp': { actions: 'change' },
-          'kdb.skip': { actions: 'change' },
-          'kdb.setRegs': { actions: 'change' },
-          'kdb.exit?': { actions: 'exit' },
-          'kdb.resume?': { actions: 'resume' },
-        },
-      },
-    },
-  });
-}
+export const vcpuDebugMachine = (design: VcpuDebugDesign) =>
+  debugHalfMachine('vcpuDebug', () => vcpuDebugStart(design), vcpuDebugHalf(design));

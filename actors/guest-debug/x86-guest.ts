@@ -10,7 +10,6 @@
  */
 import { outgoing } from '../../events/event.ts';
 import type { KvmResumed } from '../../events/guest-debug/kvm-debug.ts';
-import type { FastpathMsr } from '../../events/guest-debug/operations.ts';
 import type { DebuggedInsn, DebugVector, InsnMet } from '../../events/guest-debug/x86-debug.ts';
 import type { U64 } from '../../events/u64.ts';
 import {
@@ -25,9 +24,10 @@ import {
   vmexit,
 } from '../kvm/guest-program.ts';
 import { otherwise, type Source } from '../path/path.ts';
+import { asTold } from './as-told.ts';
 import { drOf } from './cpu-debug-registers.ts';
-import { causeCleared, causeRead, type DebugAccount, done, raised, returned } from './guest-account.ts';
-import { behind, CLEAR_DR6, insnOf, OPERATIONS, READ_DR6 } from './guest-insns.ts';
+import { causeCleared, causeRead, type DebugAccount, done, kvmOf, raised, returned } from './guest-account.ts';
+import { CLEAR_DR6, type DebugOp, exitOf, insnOf, OPERATIONS, READ_DR6 } from './guest-insn.ts';
 import type { DebugVendor } from './x86-debug-rule.ts';
 
 /** What guests of one host have in common. */
@@ -67,6 +67,8 @@ declare module '../kvm/guest-program.ts' {
     readonly gone?: KvmResumed | undefined;
     readonly raises?: Raised | undefined;
     readonly taken?: Raised | undefined;
+    /** An exception has come at the instruction of an operation that says what it takes. */
+    readonly came?: true | undefined;
   }
   interface Vcpu {
     /** On x86, where programs debug: what the guest has written, and what it was told. */
@@ -83,39 +85,15 @@ const accountOf = (v: Vcpu): DebugAccount => {
 };
 
 const toDr = (v: Vcpu, event: { readonly type: string; readonly [field: string]: unknown }) => {
-  if (v.cpu === null) throw new Error(`${event.type} of a guest that runs nowhere`);
-  return outgoing(drOf(v.cpu), event);
+  const cpu = v.runner?.cpu ?? v.cpu;
+  if (cpu === null) throw new Error(`${event.type} of a guest that runs nowhere`);
+  return outgoing(drOf(cpu), event);
 };
-
-const msrOf = (env: GuestEnv, v: Vcpu): FastpathMsr => {
-  const op = opOf(env, v);
-  if (op.op !== 'wrmsr-fastpath') throw new Error(`${op.op} writes no MSR`);
-  return op.msr;
-};
-
-/** The exit that an instruction has met, by the vendor's name. */
-function exitOf(env: GuestEnv, vendor: DebugVendor, v: Vcpu, insn: DebuggedInsn, { exit, bits, retired }: InsnMet) {
-  const next = behind(insn.rip);
-  if (exit === 'AC') return vmexit(v, 'EXCP_AC');
-  if (exit === 'MSR') return vmexit(v, 'MSR_FASTPATH', { msr: msrOf(env, v), rip: insn.rip, next });
-  if (exit === 'DR') {
-    const { dr, write, value } = insn.move!;
-    const info = { dr, write, value, rip: insn.rip, next };
-    if (vendor === 'vmx') return vmexit(v, 'DR_ACCESS', info);
-    return write ? vmexit(v, 'WRITE_DR', info) : vmexit(v, 'READ_DR', info);
-  }
-  if (exit === 'DB') {
-    const info = { bits, icebp: insn.kind === 'icebp', rip: retired ? next : insn.rip, next };
-    return vendor === 'vmx' ? vmexit(v, 'EXCEPTION_NMI', { vector: 'DB', ...info }) : vmexit(v, 'EXCP_DB', info);
-  }
-  const info = { rip: insn.rip };
-  return vendor === 'vmx' ? vmexit(v, 'EXCEPTION_NMI', { vector: 'BP', ...info }) : vmexit(v, 'EXCP_BP', info);
-}
 
 /** The next entry: what KVM has left in the guest's registers, and what it has injected. */
 const resume: GuestItem = step('resume', {
   ns: 20,
-  send: (v) => outgoing(accountOf(v).kvm, { type: 'kdb.resume?' }),
+  send: (v) => outgoing(kvmOf(v), { type: 'kdb.resume?' }),
   answers: {
     'kdb.resumed': ({ skipped, value, exception }, _v, l) => ({
       gone: { skipped, value, exception },
@@ -175,6 +153,24 @@ const attempt = (env: GuestEnv, how: GuestDesign, insn: (v: Vcpu) => DebuggedIns
   ),
 ];
 
+const debugOp = (env: GuestEnv, v: Vcpu): DebugOp => opOf(env, v) as DebugOp;
+const isTold = (env: GuestEnv, v: Vcpu): boolean => debugOp(env, v).takes !== undefined || debugOp(env, v).dr6 !== undefined;
+
+/** The handler of #DB has read DR6. What user space injects is no exception of the instruction. */
+function toldCause(env: GuestEnv, v: Vcpu, l: GuestLocals): DebugAccount {
+  const dr6 = valueRead(l);
+  const account = causeRead(accountOf(v), dr6);
+  return l.came ? asTold(account, debugOp(env, v), { dr6 }) : account;
+}
+
+/** The instruction is done, and no exception comes behind it. */
+function retired(env: GuestEnv, vendor: DebugVendor, v: Vcpu, l: GuestLocals): DebugAccount {
+  const value = valueRead(l);
+  const account = done(accountOf(v), vendor, insnOf(env, v), { value, skipped: l.gone?.skipped === true });
+  const op = debugOp(env, v);
+  return asTold(l.came ? account : asTold(account, op, { vector: null }), op, { value });
+}
+
 const valueRead = ({ met, gone }: GuestLocals): U64 => (gone?.skipped ? gone.value : (met?.value ?? 0));
 
 /** A #DB within the handler, which the delivery of the last one has hit: it begins again. */
@@ -201,7 +197,7 @@ const handlerPath = (env: GuestEnv, how: GuestDesign): GuestPath => {
             [
               otherwise,
               [
-                step('get_debugreg', { ns: 5, set: (v, l) => ({ debug: causeRead(accountOf(v), valueRead(l)) }) }),
+                step('get_debugreg', { ns: 5, set: (v, l) => ({ debug: toldCause(env, v, l) }) }),
                 move('mov_to_dr6', CLEAR_DR6),
                 when([(v, l) => !isNested(v, l), [leaveLoop]]),
               ],
@@ -221,7 +217,7 @@ const handlerPath = (env: GuestEnv, how: GuestDesign): GuestPath => {
 /** What user space has injected is delivered before the next instruction. */
 const boundary: GuestItem = step('delivered', {
   ns: 5,
-  send: (v) => outgoing(accountOf(v).kvm, { type: 'kdb.resume?' }),
+  send: (v) => outgoing(kvmOf(v), { type: 'kdb.resume?' }),
   answers: { 'kdb.resumed': ({ exception }) => ({ taken: exception === null ? undefined : { ...exception, retired: true } }) },
 });
 
@@ -242,8 +238,11 @@ function insnPath(env: GuestEnv, how: GuestDesign, name: string): GuestPath {
         ...attempt(env, how, insn, name.startsWith('mov_') ? env.parts.flatMap(({ debugVc }) => debugVc?.(env, insn) ?? []) : []),
         when([(_v, l) => l.raises === undefined, [leaveLoop]]),
         step('exception', {
-          set: (v, l) => ({ debug: raised(accountOf(v), vendor, insn(v), l.raises!.vector) }),
-          local: (_v, l) => ({ taken: l.raises }),
+          set: (v, l) => {
+            const { vector } = l.raises!;
+            return { debug: asTold(raised(accountOf(v), vendor, insn(v), vector), debugOp(env, v), { vector }) };
+          },
+          local: (v, l) => ({ taken: l.raises, ...(isTold(env, v) && { came: true as const }) }),
         }),
         handle,
         when([(_v, l) => isFault(l) || l.taken!.retired, [leaveLoop]]),
@@ -253,12 +252,12 @@ function insnPath(env: GuestEnv, how: GuestDesign, name: string): GuestPath {
         [
           step('retire', {
             ns: 5,
-            set: (v, l) => ({ debug: done(accountOf(v), vendor, insn(v), { value: valueRead(l), skipped: l.gone?.skipped === true }) }),
+            set: (v, l) => ({ debug: retired(env, vendor, v, l) }),
           }),
         ],
       ]),
     ],
-    { locals: ['met', 'gone', 'raises', 'taken'] },
+    { locals: ['met', 'gone', 'raises', 'taken', 'came'] },
   );
 }
 

@@ -4,7 +4,7 @@
  */
 import { type ActorId, type Outgoing, outgoing } from '../../events/event.ts';
 import type { GuestEvent } from '../../events/index.ts';
-import type { BlockedUntil, ExitInfoOf, ExitReason, VcpuMode, VcpuRequest } from '../../events/kvm.ts';
+import type { BlockedUntil, ExitInfoOf, ExitReason, GuestRunner, VcpuMode, VcpuRequest } from '../../events/kvm.ts';
 import type { ControlOp, GuestOp, Program } from '../../events/program.ts';
 import { nextPc, optionsOf, type ProgramLocals } from '../host/program-counter.ts';
 import type { PathPatch, PathPatches } from '../path/patch.ts';
@@ -56,6 +56,8 @@ export interface Vcpu extends Walker<GuestLocals> {
   /** KVM_MP_STATE_HALTED; absent while it is runnable. */
   readonly halted?: true | undefined;
   readonly interrupted: boolean;
+  /** The vCPU that runs its guest, where that has moved to another. */
+  readonly runner?: GuestRunner | undefined;
 }
 
 /** Constructors of guest paths. @public */
@@ -70,13 +72,16 @@ export const guestPatch = (change: (path: GuestPath) => GuestPath): PathPatch =>
 /** What stands in a path of guests. @public */
 export type GuestItem = Item<Vcpu, GuestLocals, GuestEvent>;
 
+/** The thread that has entered the guest. */
+export const runningThread = ({ runner, thread }: Vcpu): ActorId => runner?.thread ?? thread;
+
 /**
  * Guest mode ends here, for the thread that runs the vCPU; `info` is what the processor tells about
  * the exit.
  * @public
  */
 export const vmexit = <K extends ExitReason>(v: Vcpu, reason: K, ...[info]: ExitInfoOf[K] extends null ? [] : [ExitInfoOf[K]]): Outgoing =>
-  outgoing(v.thread, { type: 'vmexit', reason, info: info ?? null });
+  outgoing(runningThread(v), { type: 'vmexit', reason, info: info ?? null });
 
 export const opOf = (env: GuestEnv, v: Vcpu): GuestOp | ControlOp => env.images[v.image]!.program.ops[v.pc]!;
 

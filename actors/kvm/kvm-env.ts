@@ -43,6 +43,8 @@ declare module '../host/host-env.ts' {
     /** User space handles the exit, or a request or a signal ends the run: KVM_RUN ends. */
     readonly returns?: boolean | undefined;
     readonly atomic?: boolean | undefined;
+    /** The vCPU whose guest the last entry was to, if not to its own. */
+    readonly guestAt?: ActorId | undefined;
   }
 }
 
@@ -52,6 +54,9 @@ export function vcpuOf(env: HostEnv, thread: HostThread) {
   if (!('vcpu' in op)) throw new Error(`${op.op} names no vCPU`);
   return { vm: op.vm, id: env.vms[op.vm]!.vcpus[op.vcpu]! };
 }
+
+/** The vCPU that walks through the guest: the thread's, unless another one has moved to it. */
+export const guestOf = (env: HostEnv, t: HostThread, { guestAt }: HostLocals): ActorId => guestAt ?? vcpuOf(env, t).id;
 
 /** A physical interrupt ended guest mode. @public */
 export const INTR: GuestExit = { reason: 'INTR', info: null };

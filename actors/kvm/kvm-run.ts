@@ -11,7 +11,7 @@ import type { ThreadEvent } from '../../events/index.ts';
 import type { ExitReason, GuestExit, VcpuRequest } from '../../events/kvm.ts';
 import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
 import { type Case, otherwise, type Source } from '../path/path.ts';
-import { vcpuOf } from './kvm-env.ts';
+import { guestOf, vcpuOf } from './kvm-env.ts';
 import { recordedAt } from './recordings.ts';
 import { REQUEST_FLAGS } from './requests.ts';
 import type { Keyed, KvmParts } from './slots.ts';
@@ -121,7 +121,7 @@ const inGuestMode = (env: HostEnv): HostItem => {
   const exit = {
     vmexit: ({ reason, info }: GuestExit) => ({ exit: { reason, info } as GuestExit, ...(exitsInside && { atomic: false }) }),
   };
-  const guestStep = (t: HostThread) => outgoing(vcpuOf(env, t).id, { type: 'guest.step' });
+  const guestStep = (t: HostThread, l: HostLocals) => outgoing(guestOf(env, t, l), { type: 'guest.step' });
   return loop(
     step('guest', {
       idles: true,
@@ -167,7 +167,7 @@ const worldSwitch = (env: HostEnv) => {
       step(enter, {
         mode: 'guest',
         ns: 500,
-        send: (t) => slots.messages('entering', env, t),
+        send: (t, l) => slots.messages('entering', env, t, l),
         ...recordedAt(env, source, '6.12-full/fg-run.gz:79-80'),
       }),
       inGuestMode(env),
@@ -175,7 +175,7 @@ const worldSwitch = (env: HostEnv) => {
         inside: true,
         mode: 'kernel',
         ns: 800,
-        send: (t) => slots.messages('leaving', env, t),
+        send: (t, l) => slots.messages('leaving', env, t, l),
         ...recordedAt(env, source, '6.12-full/fg-run.gz:83-85'),
       }),
       ...slots.items('afterExit', env),
@@ -251,7 +251,9 @@ export const KVM_PARTS: KvmParts = {
   exits: {
     // nmi_interception(): the host's own handler has run by now.
     NMI: () => [],
-    INTR: (env) => [step('handle_external_interrupt', { ns: 50, send: (t) => outgoing(vcpuOf(env, t).id, { type: 'guest.interrupted' }) })],
+    INTR: (env) => [
+      step('handle_external_interrupt', { ns: 50, send: (t, l) => outgoing(guestOf(env, t, l), { type: 'guest.interrupted' }) }),
+    ],
   },
 };
 

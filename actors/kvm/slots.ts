@@ -33,7 +33,7 @@ export interface SlotItems {
  */
 export interface WithinStep {
   readonly order?: number;
-  readonly send: (env: HostEnv, thread: HostThread) => readonly Outgoing[];
+  readonly send: (env: HostEnv, thread: HostThread, locals: HostLocals) => readonly Outgoing[];
 }
 
 /**
@@ -214,8 +214,8 @@ export class Slots {
   }
 
   /** What goes out within an instruction's step. */
-  messages(slot: keyof Instructions, env: HostEnv, thread: HostThread): readonly Outgoing[] {
-    return inOrder(slot, this.#owned, (parts) => parts[slot]).flatMap(({ send }) => send(env, thread));
+  messages(slot: keyof Instructions, env: HostEnv, thread: HostThread, locals: HostLocals): readonly Outgoing[] {
+    return inOrder(slot, this.#owned, (parts) => parts[slot]).flatMap(({ send }) => send(env, thread, locals));
   }
 
   /** Handlers of a keyed slot, by key, in the order in which mechanisms are registered. */

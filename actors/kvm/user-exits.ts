@@ -64,7 +64,7 @@ declare module '../host/host-env.ts' {
     readonly userExit?: UserExit | undefined;
     /** KVM_REQ_VM_DEAD: KVM_RUN ends with -EIO. */
     readonly dead?: boolean | undefined;
-    /** KVM_RUN fails with EINTR before its first turn. */
+    /** KVM_RUN fails before its first turn: with EINTR, unless `refused` goes with it. */
     readonly notRun?: boolean | undefined;
   }
   interface HostThread {
@@ -165,8 +165,8 @@ export function completeUserspaceIo(env: HostEnv, place: 'before-load' | 'after-
 }
 
 /** What user space sees of the end. */
-function userExit(env: HostEnv, t: HostThread, { exit, returns, dead, notRun }: HostLocals): UserExit | undefined {
-  if (dead === true || fatalSignalPending(t)) return undefined;
+function userExit(env: HostEnv, t: HostThread, { exit, returns, dead, notRun, refused }: HostLocals): UserExit | undefined {
+  if (dead === true || refused === true || fatalSignalPending(t)) return undefined;
   if (exit?.reason === 'IO' || exit?.reason === 'MMIO' || exit?.reason === 'DEBUG') return exit.reason;
   if (exit?.reason === 'HLT' && returns === true) return 'HLT';
   if (exit !== undefined && env.slots.leavesTo(exit.reason)) return undefined;

@@ -64,7 +64,7 @@ export const archLoad = (env: HostEnv, at = IN_IOCTL.load): readonly HostItem[] 
 export const archPut = (env: HostEnv, at = IN_IOCTL.put): readonly HostItem[] => [
   ...env.slots.items('put', env),
   step('kvm_arch_vcpu_put', {
-    send: (t) => [outgoing(vcpuOf(env, t).id, { type: 'vcpu.put' }), ...env.slots.messages('putting', env, t)],
+    send: (t, l) => [outgoing(vcpuOf(env, t).id, { type: 'vcpu.put' }), ...env.slots.messages('putting', env, t, l)],
     ...seen(env, at),
   }),
 ];

@@ -13,7 +13,7 @@ import type { GuestEvent } from '../../events/index.ts';
 import type { BlockedUntil, RequestFlags, VcpuEvent, VcpuRequest } from '../../events/kvm.ts';
 import { expand } from '../path/expand.ts';
 import { USER_MODE } from '../path/path.ts';
-import { type GuestEnv, type GuestLocals, guestPath, opOf, type Vcpu } from './guest-program.ts';
+import { type GuestEnv, type GuestLocals, guestPath, opOf, runningThread, type Vcpu } from './guest-program.ts';
 
 export interface VcpuInput {
   readonly thread: ActorId;
@@ -74,8 +74,22 @@ function blocked(v: Vcpu, { until, polls }: Extract<VcpuEvent, { readonly type: 
     next: { blockedUntil: sleep && !polls ? until : null, requests, ...(v.halted === true && !halted && { halted: undefined }) },
   };
 }
-const mpState = ({ context: v, event }: { readonly context: Vcpu; readonly event: Stamped<GuestEvent> }): Outgoing =>
-  outgoing(sender(event), { type: 'vcpu.mpState', halted: v.halted === true });
+/** A request is gone, and with it the sleep that it is waited for in. */
+function cleared(v: Vcpu, { request }: Extract<VcpuEvent, { readonly type: 'vcpu.clearRequest' }>) {
+  const ends = typeof v.blockedUntil === 'object' && v.blockedUntil?.cleared === request;
+  return { ends, next: { requests: v.requests.filter((one) => one !== request), blockedUntil: ends ? null : v.blockedUntil } };
+}
+
+interface Asked {
+  readonly context: Vcpu;
+  readonly event: Stamped<GuestEvent>;
+}
+const mpState = ({ context: v, event }: Asked): Outgoing => outgoing(sender(event), { type: 'vcpu.mpState', halted: v.halted === true });
+const mode = ({ context: v, event }: Asked): Outgoing => outgoing(sender(event), { type: 'vcpu.mode', mode: v.mode });
+const requests = ({ context: v, event }: Asked): Outgoing =>
+  outgoing(sender(event), { type: 'vcpu.requests', pending: v.requests, exiting: v.mode === 'EXITING_GUEST_MODE' });
+
+const runBy = ({ event }: Asked): Partial<Vcpu> => (event.type === 'guest.runBy' ? { runner: event.runner ?? undefined } : {});
 
 /** A vCPU that no thread has run yet. */
 const OFF: Omit<Vcpu, keyof VcpuInput> = {
@@ -98,7 +112,9 @@ export function vcpuMachine(env: GuestEnv) {
     from: { ...USER_MODE, mode: 'guest', irqs: false },
     patches: env.patches,
     acknowledge: (v, letter, sent) =>
-      sent.some((message) => message.to === v.thread) ? [] : [outgoing(v.thread, { type: 'guest.ran', atomic: letter === 'X' })],
+      sent.some((message) => message.to === runningThread(v))
+        ? []
+        : [outgoing(runningThread(v), { type: 'guest.ran', atomic: letter === 'X' })],
   });
   return setup({
     types: { context: {} as Vcpu, events: {} as Stamped<GuestEvent>, emitted: {} as Outgoing, input: {} as VcpuInput },
@@ -117,10 +133,8 @@ export function vcpuMachine(env: GuestEnv) {
       }),
       load: assign({ cpu: ({ context: v, event }) => (event.type === 'vcpu.load' ? event.cpu : v.cpu) }),
       setMode: assign({ mode: ({ context: v, event }) => (event.type === 'vcpu.setMode' ? event.mode : v.mode) }),
-      answerMode: emit(({ context: v, event }) => outgoing(sender(event), { type: 'vcpu.mode', mode: v.mode })),
-      answerRequests: emit(({ context: v, event }) =>
-        outgoing(sender(event), { type: 'vcpu.requests', pending: v.requests, exiting: v.mode === 'EXITING_GUEST_MODE' }),
-      ),
+      answerMode: emit(mode),
+      answerRequests: emit(requests),
       tell: enqueueActions(({ context: v, event, enqueue }) => {
         const flags = event.type === 'vcpu.makeRequest' ? event.flags : {};
         const makes = (event.type === 'vcpu.request' || event.type === 'vcpu.makeRequest') && !flags.noAction;
@@ -131,12 +145,9 @@ export function vcpuMachine(env: GuestEnv) {
       }),
       clearRequest: enqueueActions(({ context: v, event, enqueue }) => {
         if (event.type !== 'vcpu.clearRequest') return;
-        const ends = typeof v.blockedUntil === 'object' && v.blockedUntil?.cleared === event.request;
+        const { ends, next } = cleared(v, event);
         if (ends) enqueue.emit(wake(v));
-        enqueue.assign({
-          requests: v.requests.filter((request) => request !== event.request),
-          blockedUntil: ends ? null : v.blockedUntil,
-        });
+        enqueue.assign(next);
       }),
       block: enqueueActions(({ context: v, event, enqueue }) => {
         if (event.type !== 'vcpu.block') return;
@@ -146,6 +157,7 @@ export function vcpuMachine(env: GuestEnv) {
       }),
       /** A signal has ended the sleep; what else there is to do stays. */
       unblock: assign({ blockedUntil: ({ context: v }) => (v.blockedUntil === 'over' ? 'over' : null) }),
+      setRunner: assign(runBy),
       /** Only a guest that computes notices; any other goes on where it was. */
       setInterrupted: assign({ interrupted: ({ context: v }) => opOf(env, v).op === 'spin' }),
     },
@@ -171,6 +183,7 @@ export function vcpuMachine(env: GuestEnv) {
       'vcpu.block': { actions: 'block' },
       'vcpu.unblock': { actions: 'unblock' },
       'guest.interrupted': { actions: 'setInterrupted' },
+      'guest.runBy': { actions: 'setRunner' },
     },
     states: code.states,
   });

@@ -144,5 +144,5 @@ const incomingPath = (env: HostEnv) =>
 export const armHostOperations = (env: HostEnv): readonly (readonly [string, HostItem])[] => [
   ['migrate', call(migratePath(env))],
   ['incoming', call(incomingPath(env))],
-  ['user-work', step('compute')],
+  ['user-work', step('user_work')],
 ];

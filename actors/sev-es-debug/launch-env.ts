@@ -33,7 +33,6 @@ declare module '../host/host-env.ts' {
     readonly launchSanitizes?: boolean | undefined;
     /** vCPUs of the source that are not protected. */
     readonly moveRefused?: boolean | undefined;
-    readonly vmsaRuns?: boolean | undefined;
   }
   interface HostThread {
     /** Its last ioctl of a launch, and the result; `unexpected`: not what its program says. */
@@ -79,10 +78,10 @@ export const isBad = (t: HostThread, l: HostLocals): boolean => !isGood(t, l);
 
 /** The answers of actors as locals. */
 export const errnoLocal = ({ errno }: { readonly errno: LaunchErrno | null }) => ({ launchErrno: errno ?? undefined });
-export const factsOf = ({ vmType, active, es, features, online, created, started }: SevVmFacts): SevVmFacts => ({
+export const factsOf = ({ vmType, active, needsInit, features, online, created, started }: SevVmFacts): SevVmFacts => ({
   vmType,
   active,
-  es,
+  needsInit,
   features,
   online,
   created,

@@ -175,8 +175,8 @@ const createVcpu = (env: HostEnv): readonly [string, HostItem] => {
     unlockKvm(env),
     step('kvm_arch_vcpu_create', {
       send: (t, l) => {
-        const { vmType, es, features } = l.launchFacts!;
-        return toEsv(id(t), { type: 'esv.create', vmType, es, features });
+        const { vmType, active, features } = l.launchFacts!;
+        return toEsv(id(t), { type: 'esv.create', vmType, es: active, features });
       },
     }),
   ];

@@ -115,8 +115,8 @@ function migrate(env: HostEnv): readonly HostItem[] {
     step('sev_init_vmcb', {
       ...SEV('sev_init_vmcb(), sev_es_init_vmcb()'),
       send: (t, l) => {
-        const { es, features } = l.sourceFacts!;
-        return toEsv(vcpuAt(env, to, t, l), { type: 'esv.initVmcb', es, features: copiesFirst ? features : l.launchFacts!.features, last });
+        const { features } = copiesFirst ? l.sourceFacts! : l.launchFacts!;
+        return toEsv(vcpuAt(env, to, t, l), { type: 'esv.initVmcb', features, last });
       },
     });
   const transfer = (last: boolean): HostItem =>
@@ -131,18 +131,14 @@ function migrate(env: HostEnv): readonly HostItem[] {
     });
   const order = env.options['sev.featuresWrite'] === 'init-vmcb-transferred' ? [transfer, initVmcb] : [initVmcb, transfer];
   const steps = env.options['sev.moveLbrv'] === 'switched-on' ? [...order, enableLbrv] : order;
-  const isEs = (_t: HostThread, l: HostLocals): boolean => l.sourceFacts!.es;
   return [
     step('copy_kvm_sev_info', {
       send: (t) => toSource(env, t, { type: 'sev.give', to: sevOf(vmOf(env, t)), features: copiesFirst }),
     }),
-    when([
-      isEs,
-      forEachVcpu(
-        to,
-        steps.map((made, at) => made(at === steps.length - 1)),
-      ),
-    ]),
+    ...forEachVcpu(
+      to,
+      steps.map((made, at) => made(at === steps.length - 1)),
+    ),
     ...(copiesFirst
       ? []
       : [step('copy_vmsa_features', { send: (t, l) => toSev(env, t, { type: 'sev.setFeatures', features: l.sourceFacts!.features }) })]),

@@ -5,13 +5,15 @@
  * @see kernel arch/x86/kvm/x86.c, kvm_arch_vcpu_ioctl_set_regs(), __set_sregs_common(),
  * kvm_arch_vcpu_ioctl_set_guest_debug(); APM vol. 2, "VMRUN"; domain debug-and-split-lock B.3
  */
-import { REGISTER_IOCTLS, type RegisterIoctl } from '../../events/sev-es-debug/launch.ts';
-import { type HostEnv, type HostItem, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
+import { outgoing } from '../../events/event.ts';
+import { REGISTER_IOCTLS, type RegisterIoctl, type SevVmFacts } from '../../events/sev-es-debug/launch.ts';
+import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
 import { vcpuOf } from '../kvm/kvm-env.ts';
 import type { KvmParts, SlotItems } from '../kvm/slots.ts';
 import { lockMutex, unlockMutex, vcpuLoad, vcpuPut } from '../kvm/vcpu-load.ts';
-import { errnoLocal, fdgetVcpu, ioctlPath, isBad, isLaunchedInRun, returned, toEsv } from './launch-env.ts';
+import { errnoLocal, fdgetVcpu, ioctlPath, isBad, isLaunchedInRun, returned, sevOf, toEsv } from './launch-env.ts';
 import type { Operations } from './launch-ioctls.ts';
+import { swapsDebug } from './launch-rule.ts';
 
 const { step, call, when, note, leavePath } = host;
 const X86 = (functions: string) => kernelSource(`arch/x86/kvm/x86.c, ${functions}`);
@@ -52,8 +54,17 @@ export const registerOperations = (env: HostEnv): Operations => REGISTER_IOCTLS.
 
 const inRun = (env: HostEnv) => (t: HostThread) => isLaunchedInRun(env, vcpuOf(env, t).vm);
 
-/** What may refuse an ioctl of any mechanism: the thread keeps the errno, and the ioctl ends. */
-const refusing = (env: HostEnv, name: string, asks: (t: HostThread) => boolean, ask: HostItem): readonly HostItem[] => [
+/**
+ * What may refuse an ioctl of any mechanism: the thread keeps the errno, and the ioctl ends by what
+ * `ends` sets.
+ */
+const refusing = (
+  env: HostEnv,
+  name: string,
+  asks: (t: HostThread, l: HostLocals) => boolean,
+  ask: HostItem,
+  ends: Partial<HostLocals> = { refused: true },
+): readonly HostItem[] => [
   when([
     asks,
     [
@@ -64,7 +75,7 @@ const refusing = (env: HostEnv, name: string, asks: (t: HostThread) => boolean, 
           step(name, {
             ns: 5,
             set: (t, l) => returned(env, t, l.launchErrno),
-            local: () => ({ refused: true, launchErrno: undefined }),
+            local: () => ({ ...ends, launchErrno: undefined }),
           }),
         ],
       ]),
@@ -91,10 +102,34 @@ const debugTest: SlotItems = {
     ),
 };
 
+/**
+ * KVM_RUN before its first turn. What KVM believes of the VM stays as it is read here until the end
+ * of KVM_RUN: whatever changes it takes the mutex of the vCPU.
+ */
+const preRun: SlotItems = {
+  order: ORDER,
+  locals: ['launchErrno', 'notRun', 'sevEs', 'guestAt'],
+  items: (env) =>
+    refusing(
+      env,
+      'pre_run_failed',
+      (t, l) => inRun(env)(t) && l.notRun !== true,
+      step('svm_vcpu_pre_run', {
+        ...kernelSource('arch/x86/kvm/svm/svm.c, svm_vcpu_pre_run(), need_init'),
+        send: (t) => outgoing(sevOf(vcpuOf(env, t).vm), { type: 'sev.facts?' }),
+        answers: { 'sev.facts': (facts) => ({ sevEs: believedOf(facts), launchErrno: facts.needsInit ? 'EINVAL' : undefined }) },
+      }),
+      { refused: true, notRun: true },
+    ),
+};
+
+const believedOf = ({ active, vmType, features }: SevVmFacts): HostLocals['sevEs'] =>
+  active ? { vmsaFeatures: swapsDebug(features) ? ['debug-swap'] : [], isSnp: vmType === 'snp' } : undefined;
+
 /** VMRUN fails on a VMSA that is not encrypted, or that is the firmware's. */
 const vmrunTest: SlotItems = {
   order: ORDER,
-  locals: ['vmsaRuns'],
+  locals: ['vmsaSwaps'],
   items: (env) => [
     when([
       inRun(env),
@@ -102,10 +137,15 @@ const vmrunTest: SlotItems = {
         step('VMRUN_read_vmsa', {
           source: 'APM vol. 2, "VMRUN", "Encrypted register state"',
           grade: 'inferred',
-          send: (t) => toEsv(idOf(env)(t), { type: 'esv.enter?' }),
-          answers: { 'esv.entered': ({ runs }) => ({ vmsaRuns: runs }) },
+          send: (t) => toEsv(idOf(env)(t), { type: 'esv.enter?', cpu: t.cpu! }),
+          answers: {
+            'esv.entered': ({ runs, debugSwap, guest }, t) => ({
+              vmsaSwaps: runs ? debugSwap : undefined,
+              guestAt: guest === null || guest === idOf(env)(t) ? undefined : guest,
+            }),
+          },
         }),
-        when([(_t, l) => l.vmsaRuns !== true, [note(() => ({ exit: { reason: 'INVALID', info: null } })), leavePath]]),
+        when([(_t, l) => l.vmsaSwaps === undefined, [note(() => ({ exit: { reason: 'INVALID', info: null } })), leavePath]]),
       ],
     ]),
   ],
@@ -114,5 +154,6 @@ const vmrunTest: SlotItems = {
 export const launchKvm: KvmParts = {
   ioctlEntry: { order: ORDER, locals: ['launchErrno'], items: (env) => refusing(env, 'return_errno', inRun(env), fdgetVcpu(idOf(env))) },
   ioctlLocked: debugTest,
+  beforeRun: preRun,
   entry: vmrunTest,
 };

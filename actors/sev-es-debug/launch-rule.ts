@@ -7,6 +7,7 @@
  * __sev_guest_init(), sev_es_sync_vmsa(), sev_check_source_vcpus(); arch/x86/kvm/x86.c,
  * kvm_arch_vcpu_ioctl_set_guest_debug(), __set_sregs_common()
  */
+import type { HostOptions } from '../../events/options.ts';
 import type {
   FirmwareGuest,
   InitIoctl,
@@ -39,6 +40,13 @@ export const hasProtectedState = (vmType: KvmVmType): boolean => vmType === 'sev
 
 /** Where KVM keeps a register of the guest: in the VMSA that it builds, or in the GHCB. */
 export const vmsaTarget = ({ encrypted }: Pick<Protection, 'encrypted'>): 'VMSA' | 'GHCB' => (encrypted ? 'GHCB' : 'VMSA');
+
+/**
+ * need_init of a VM that has just been created: it says a type whose guests are encrypted, and
+ * KVM_SEV_INIT2 has not made it one. An intra-host move does not clear it.
+ * @see kernel arch/x86/kvm/svm/svm.c, svm_vm_init(), svm_vcpu_pre_run()
+ */
+export const needsInit = (vmType: KvmVmType): boolean => vmType !== 'default';
 
 /** The feature of the host that a VM type needs. */
 const NEEDS: Readonly<Record<Exclude<KvmVmType, 'default'>, string>> = { 'sev-es': 'sev-es', snp: 'sev-snp' };
@@ -139,27 +147,26 @@ export function updateVmsa(
 }
 
 /** What commands of a launch need a VM to be. */
-export type LaunchKind = 'sev' | 'sev-es' | 'snp';
+export type LaunchKind = 'sev' | 'snp';
 
 /** sev_mem_enc_ioctl() and the first test of a command. */
 export function launchable(
   design: LaunchDesign,
   kind: LaunchKind,
-  { vmType, active, es }: { readonly vmType: KvmVmType; readonly active: boolean; readonly es: boolean },
+  { vmType, active }: { readonly vmType: KvmVmType; readonly active: boolean },
 ): LaunchErrno | null {
   const isSnp = active && vmType === 'snp';
   // An ioctl that the kernel does not know.
   if (kind === 'snp' && design['sev.vmTypes'] === 'legacy') return 'EINVAL';
   if (kind === 'snp') return isSnp ? null : 'ENOTTY';
   if (isSnp) return 'EPERM';
-  return active && (kind === 'sev' || es) ? null : 'ENOTTY';
+  return active ? null : 'ENOTTY';
 }
 
 /** One side of an intra-host move. */
 export interface Mover {
   readonly vmType: KvmVmType;
   readonly active: boolean;
-  readonly es: boolean;
   readonly created: number;
   readonly online: readonly number[];
 }
@@ -178,16 +185,21 @@ export const moveBegins = (to: Mover, from: Mover): LaunchErrno | null =>
 /** sev_check_source_vcpus(). */
 export function moveVcpus(to: Mover, from: Mover, isProtected: (vcpu: number) => boolean): LaunchErrno | null {
   if (from.created !== from.online.length || to.created !== to.online.length) return 'EBUSY';
-  if (!from.es) return null;
   if (from.online.length !== to.online.length) return 'EINVAL';
   return from.online.every(isProtected) ? null : 'EINVAL';
 }
 
-/** sev_es_init_vmcb(): what of DR7 and #DB exits. */
-export const interceptsOf = (features: number): { readonly dr7: boolean; readonly db: boolean } => {
-  const swaps = (features & DEBUG_SWAP) !== 0;
-  return { dr7: !swaps, db: !swaps };
-};
+/** Whether a VMSA with these features has the debug registers swapped. */
+export const swapsDebug = (features: number): boolean => (features & DEBUG_SWAP) !== 0;
+
+/** What a host keeps intercepting of guests with DebugSwap. */
+export type InterceptDesign = Partial<Pick<HostOptions, 'kvm.dr7Intercept' | 'kvm.dbIntercept'>>;
+
+/** sev_es_init_vmcb(): what of DR7 and #DB exits, by the features that KVM believes in. */
+export const interceptsOf = (features: number, design: InterceptDesign = {}): { readonly dr7: boolean; readonly db: boolean } => ({
+  dr7: !swapsDebug(features) || design['kvm.dr7Intercept'] === 'kept',
+  db: !swapsDebug(features) || design['kvm.dbIntercept'] === 'kept',
+});
 
 /**
  * What the sync copies behind the VMCB's save area. A VM type that says what it is has the FPU's

@@ -2,80 +2,26 @@
  * The registers of a vCPU before and behind their encryption, `esv:VM/N`: what ioctls set, the VMSA
  * that a launch makes of them, guest_state_protected, and what the VMCB intercepts of debugging.
  *
- * A VMSA is one value for each ioctl that writes registers. Left out: what registers do in a guest.
+ * A VMSA is one value for each ioctl that writes registers. What a guest has in its debug registers
+ * KVM's debug half keeps, `launched-debug.ts`.
  *
  * @see kernel arch/x86/kvm/svm/sev.c, sev_es_sync_vmsa(), sev_es_init_vmcb(), sev_migrate_from();
  * arch/x86/kvm/svm/svm.c, svm_set_msr(), svm_update_lbrv(); domain debug-and-split-lock B.1, B.6
  */
 import { assign, emit, enqueueActions, setup } from 'xstate';
-import { type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
+import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type {
   EsVcpuEvent,
   FirmwareEvent,
-  KvmVmType,
   LaunchDesign,
   LaunchErrno,
   LaunchRegisters,
   RegisterIoctl,
   VmsaContent,
 } from '../../events/sev-es-debug/launch.ts';
-import { LAUNCH_RULES, type LaunchRules, type Protection } from './launch-rule.ts';
-
-export interface EsVcpuInput {
-  /** Its number in the VM. */
-  readonly vcpu: number;
-}
-
-export interface EsVcpuContext extends EsVcpuInput {
-  readonly life: 'absent' | 'creating' | 'online';
-  readonly dead?: true | undefined;
-  readonly vmType: KvmVmType;
-  readonly es: boolean;
-  /** What KVM holds, and what user space has been told that it has set before the launch. */
-  readonly registers: LaunchRegisters;
-  readonly told: LaunchRegisters;
-  /** svm->sev_es.vmsa: null where there is none, or it has gone to another VM. */
-  readonly vmsa: VmsaContent | null;
-  /** The page is encrypted, whatever KVM knows. */
-  readonly encrypted: boolean;
-  /** SNP: the RMP's owner of the page while a launch works on it. */
-  readonly firmwarePage?: true | undefined;
-  /** KVM's flags; they differ where guest_state_protected is set from the start. */
-  readonly guestProtected: boolean;
-  readonly vmsaEncrypted: boolean;
-  /** Between the sync and the end of the launch of this vCPU, or in the middle of its move. */
-  readonly launching: boolean;
-  readonly lbrv: boolean;
-  /** DEBUGCTL in the VMCB. */
-  readonly debugctl: number;
-  readonly features: number;
-  readonly intercepts: { readonly dr7: boolean; readonly db: boolean };
-  /** The host has stored to an encrypted page, or through the null pointer. */
-  readonly storedEncrypted?: true | undefined;
-  readonly storedNull?: true | undefined;
-  /** The firmware got a page that is not what the registers were when it looked. */
-  readonly stale?: true | undefined;
-  /** VMRUN in the middle of a launch. */
-  readonly enteredInLaunch?: true | undefined;
-}
-
-const RESET: LaunchRegisters = { gprs: 0, sregs: 0, fpu: 0 };
-const ABSENT: Omit<EsVcpuContext, 'vcpu'> = {
-  life: 'absent',
-  vmType: 'default',
-  es: false,
-  registers: RESET,
-  told: RESET,
-  vmsa: null,
-  encrypted: false,
-  guestProtected: false,
-  vmsaEncrypted: false,
-  launching: false,
-  lbrv: false,
-  debugctl: 0,
-  features: 0,
-  intercepts: LAUNCH_RULES.interceptsOf(0),
-};
+import { kdbOf } from '../guest-debug/vcpu-debug.ts';
+import { type InterceptDesign, LAUNCH_RULES, type LaunchRules, type Protection, swapsDebug } from './launch-rule.ts';
+import { ABSENT_VCPU, type EsVcpuContext, type EsVcpuInput, LAUNCH_RESET } from './launch-vcpu-state.ts';
 
 type Event = Stamped<EsVcpuEvent | Extract<FirmwareEvent, { type: 'esv.encrypt' }>>;
 type Args = { readonly context: EsVcpuContext; readonly event: Event };
@@ -83,7 +29,7 @@ type Change = Partial<EsVcpuContext>;
 
 /** What decides of a vCPU. */
 interface Host {
-  readonly design: LaunchDesign;
+  readonly design: LaunchDesign & InterceptDesign;
   readonly rules: LaunchRules;
 }
 
@@ -139,13 +85,12 @@ function stored({ vmsa, encrypted }: EsVcpuContext, content: Partial<VmsaContent
 const isStale = ({ vmsa, registers: { gprs, sregs } }: EsVcpuContext): boolean => vmsa?.gprs !== gprs || vmsa.sregs !== sregs;
 
 /** sev_es_init_vmcb(). */
-function initVmcb({ design, rules }: Host, c: EsVcpuContext, es: boolean, features: number): Change {
-  if (!es) return { es, features };
+function initVmcb({ design, rules }: Host, c: EsVcpuContext, features: number): Change {
   const writes = design['sev.featuresWrite'] !== 'sync' && c.life !== 'absent';
   return {
-    es,
+    es: true,
     features,
-    intercepts: rules.interceptsOf(features),
+    intercepts: rules.interceptsOf(features, design),
     ...(design['sev.lbrvOrder'] === 'at-reset' && { lbrv: true }),
     ...(writes && stored(c, { features })),
   };
@@ -156,9 +101,10 @@ function created(host: Host, c: EsVcpuContext, { vmType, es, features }: Extract
   return {
     life: 'creating',
     vmType,
-    vmsa: es ? { ...RESET, features: 0 } : null,
+    vmsa: es ? { ...LAUNCH_RESET, features: 0 } : null,
+    guest: es ? c.id : null,
     guestProtected: host.rules.protectedFromStart(host.design, es),
-    ...initVmcb(host, c, es, features),
+    ...(es && initVmcb(host, c, features)),
   };
 }
 
@@ -182,11 +128,12 @@ function changed(host: Host, { context: c, event }: Args): Change {
     case 'esv.failLaunch':
       return { launching: false, firmwarePage: undefined };
     case 'esv.initVmcb':
-      return { launching: !event.last, ...initVmcb(host, c, event.es, event.features) };
+      return { launching: !event.last, ...initVmcb(host, c, event.features) };
     case 'esv.take':
       return {
         launching: !event.last,
         vmsa: event.vmsa,
+        guest: event.guest,
         encrypted: event.encrypted,
         guestProtected: true,
         vmsaEncrypted: true,
@@ -198,15 +145,39 @@ function changed(host: Host, { context: c, event }: Args): Change {
   }
 }
 
-const GIVEN_AWAY: Change = { dead: true, vmsa: null, encrypted: false, guestProtected: false, vmsaEncrypted: false };
+const GIVEN_AWAY: Change = { dead: true, vmsa: null, guest: null, encrypted: false, guestProtected: false, vmsaEncrypted: false };
 
 const fdErrno = ({ life, dead }: EsVcpuContext): LaunchErrno | null => (life === 'online' ? (dead ? 'EIO' : null) : 'EBADF');
 
 /** VMRUN of a VMSA that is not encrypted with the guest's key, or that the firmware owns, fails. */
 const runs = ({ vmsa, encrypted, firmwarePage }: EsVcpuContext): boolean => vmsa !== null && encrypted && !firmwarePage;
 
+/** The VMSA goes to another vCPU, and what the guest has in its debug registers with it. */
+function given(
+  { vmsa, guest, encrypted, debugHalf }: EsVcpuContext,
+  { to, last }: Extract<EsVcpuEvent, { type: 'esv.give' }>,
+): readonly Outgoing[] {
+  const registers = debugHalf === null ? [] : [outgoing(debugHalf, { type: 'kdb.giveVmsa', to: kdbOf(to.replace(/^esv:/, 'vcpu:')) })];
+  return [outgoing(to, { type: 'esv.take', vmsa, guest, encrypted, last }), ...registers];
+}
+
+/** VMRUN: whether it goes on, and what VMSA and VMCB ask the CPU for then. */
+function entered(c: EsVcpuContext, thread: ActorId, cpu: ActorId): readonly Outgoing[] {
+  const { id, vmsa, guest, intercepts, debugHalf } = c;
+  if (vmsa === null || guest === null || !runs(c))
+    return [outgoing(thread, { type: 'esv.entered', runs: false, debugSwap: false, guest: null })];
+  const debugSwap = swapsDebug(vmsa.features);
+  return [
+    outgoing(guest, { type: 'guest.runBy', runner: guest === id ? null : { vcpu: id, thread, cpu } }),
+    ...(debugHalf === null
+      ? []
+      : [outgoing(debugHalf, { type: 'kdb.vmcb', debugSwap, interceptsDr7: intercepts.dr7, interceptsDb: intercepts.db })]),
+    outgoing(thread, { type: 'esv.entered', runs: true, debugSwap, guest }),
+  ];
+}
+
 /** The machine of all vCPUs that are created in the run. */
-export function esVcpuMachine(design: LaunchDesign, rules: LaunchRules = LAUNCH_RULES) {
+export function esVcpuMachine(design: LaunchDesign & InterceptDesign, rules: LaunchRules = LAUNCH_RULES) {
   const host: Host = { design, rules };
   return setup({
     types: { context: {} as EsVcpuContext, events: {} as Event, emitted: {} as Outgoing, input: {} as EsVcpuInput },
@@ -227,13 +198,14 @@ export function esVcpuMachine(design: LaunchDesign, rules: LaunchRules = LAUNCH_
         return outgoing(sender(event), { type: 'esv.checked', ...rules.updateVmsa(design, protectionOf(c), debugged) });
       }),
       answerProtected: emit(({ context: { guestProtected }, event }) => outgoing(sender(event), { type: 'esv.protected', guestProtected })),
-      give: enqueueActions(({ context: { vmsa, encrypted }, event, enqueue }) => {
+      give: enqueueActions(({ context: c, event, enqueue }) => {
         if (event.type !== 'esv.give') return;
-        enqueue.emit(outgoing(event.to, { type: 'esv.take', vmsa, encrypted, last: event.last }));
+        for (const message of given(c, event)) enqueue.emit(message);
         enqueue.assign(GIVEN_AWAY);
       }),
       enter: enqueueActions(({ context: c, event, enqueue }) => {
-        enqueue.emit(outgoing(sender(event), { type: 'esv.entered', runs: runs(c) }));
+        if (event.type !== 'esv.enter?') return;
+        for (const message of entered(c, sender(event), event.cpu)) enqueue.emit(message);
         if (c.launching) enqueue.assign({ enteredInLaunch: true });
       }),
       encrypt: enqueueActions(({ context: c, event, enqueue }) => {
@@ -243,7 +215,7 @@ export function esVcpuMachine(design: LaunchDesign, rules: LaunchRules = LAUNCH_
     },
   }).createMachine({
     id: 'esVcpu',
-    context: ({ input }) => ({ ...ABSENT, vcpu: input.vcpu }),
+    context: ({ input }) => ({ ...ABSENT_VCPU, ...input }),
     initial: 'kept',
     states: {
       kept: {

@@ -17,7 +17,7 @@ import type {
   SevVmEvent,
 } from '../../events/sev-es-debug/launch.ts';
 import type { PspGuestCommand, PspGuestEvent } from '../../events/sev-snp/psp.ts';
-import { createVm, executed, isInState, sevInit, vmsaFeaturesOf } from './launch-rule.ts';
+import { createVm, executed, isInState, needsInit, sevInit, vmsaFeaturesOf } from './launch-rule.ts';
 
 export interface SevVmContext {
   /** Null: no KVM_CREATE_VM has made it. */
@@ -25,7 +25,7 @@ export interface SevVmContext {
   /** kvm->vm_dead. */
   readonly dead?: true | undefined;
   readonly active: boolean;
-  readonly es: boolean;
+  readonly needsInit: boolean;
   /** vmsa_features, and what user space has asked for. */
   readonly features: number;
   readonly asked: number;
@@ -50,7 +50,7 @@ const PSP: ActorId = 'psp';
 const NO_VM: SevVmContext = {
   vmType: null,
   active: false,
-  es: false,
+  needsInit: false,
   features: 0,
   asked: 0,
   started: false,
@@ -87,14 +87,14 @@ function answered(host: SevVmHost, { context: c, event }: Args): Answer {
   switch (event.type) {
     case 'sev.create': {
       const errno = c.vmType === null ? createVm(design, features, event.vmType) : 'EEXIST';
-      return { errno, ...(errno === null && { change: { vmType: event.vmType } }) };
+      return { errno, ...(errno === null && { change: { vmType: event.vmType, needsInit: needsInit(event.vmType) } }) };
     }
     case 'sev.init': {
       const vmType = c.vmType!;
       const errno = sevInit(design, { ...c, vmType, offered }, event);
       const change = {
         active: true,
-        es: true,
+        needsInit: false,
         features: vmsaFeaturesOf(design, { vmType, offered }, event.features),
         asked: event.features,
       };
@@ -126,7 +126,6 @@ function changed({ context: c, event }: Args): Partial<SevVmContext> {
     case 'sev.take':
       return {
         active: true,
-        es: event.es,
         asked: event.asked,
         firmware: event.firmware,
         ...(event.features !== null && { features: event.features }),
@@ -138,15 +137,14 @@ function changed({ context: c, event }: Args): Partial<SevVmContext> {
   }
 }
 
-const given = ({ es, features, asked, firmware }: SevVmContext, withFeatures: boolean): MovedContext => ({
-  es,
+const given = ({ features, asked, firmware }: SevVmContext, withFeatures: boolean): MovedContext => ({
   features: withFeatures ? features : null,
   asked,
   firmware,
 });
 
 /** What is left of the source: vmsa_features stay, as nothing clears them. */
-const GIVEN_AWAY: Partial<SevVmContext> = { dead: true, active: false, es: false, started: false, firmware: null };
+const GIVEN_AWAY: Partial<SevVmContext> = { dead: true, active: false, started: false, firmware: null };
 
 /** The machine of all VMs that are created in the run. */
 export function sevVmMachine(host: SevVmHost) {
@@ -167,8 +165,8 @@ export function sevVmMachine(host: SevVmHost) {
       answerFd: emit(({ context: c, event }) =>
         outgoing(sender(event), { type: 'sev.fd', errno: c.vmType === null ? 'EBADF' : c.dead ? 'EIO' : null }),
       ),
-      answerFacts: emit(({ context: { vmType, active, es, features, online, created, started }, event }) =>
-        outgoing(sender(event), { type: 'sev.facts', vmType: vmType!, active, es, features, online, created, started }),
+      answerFacts: emit(({ context: { vmType, active, needsInit, features, online, created, started }, event }) =>
+        outgoing(sender(event), { type: 'sev.facts', vmType: vmType!, active, needsInit, features, online, created, started }),
       ),
       count: assign({ created: ({ context: c }) => c.created + 1 }),
       give: enqueueActions(({ context: c, event, enqueue }) => {

@@ -158,7 +158,7 @@ const updateVmsas = (env: HostEnv, command: Command, debugs: boolean): readonly 
 
 const launchUpdateVmsa = (env: HostEnv, debugs: boolean): HostPath =>
   path('sev_launch_update_vmsa', SEV('sev_launch_update_vmsa()'), [
-    testVm(env, 'sev_es_guest', (facts) => launchable(env.options, 'sev-es', facts) ?? creationErrno(env, facts)),
+    testVm(env, 'sev_es_guest', (facts) => launchable(env.options, 'sev', facts) ?? creationErrno(env, facts)),
     when([isGood, updateVmsas(env, { kind: 'sev-es', lock: env.options['sev.launchLock'] }, debugs)]),
   ]);
 

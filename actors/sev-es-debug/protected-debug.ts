@@ -9,31 +9,12 @@
  * @see kernel arch/x86/kvm/svm/svm.c, dr_interception(), db_interception(), svm_set_dr6(); domain
  * debug-and-split-lock A.2, A.6
  */
-import { assign, emit, enqueueActions, setup } from 'xstate';
-import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
-import type { DeliveredException, VcpuDebugEvent } from '../../events/guest-debug/kvm-debug.ts';
-import {
-  type AddressMasks,
-  type BreakpointAddresses,
-  type DebugFlags,
-  type DebugVector,
-  type GuestDebugControls,
-  NO_MASKS,
-  type Shadow,
-} from '../../events/guest-debug/x86-debug.ts';
+import { type ActorId, type Outgoing, outgoing, sender } from '../../events/event.ts';
+import type { DebugVmsa, DeliveredException, VcpuDebugEvent } from '../../events/guest-debug/kvm-debug.ts';
+import { type DebugVector, type GuestDebugControls, NO_MASKS } from '../../events/guest-debug/x86-debug.ts';
 import type { U64 } from '../../events/u64.ts';
-import { drOf } from '../guest-debug/cpu-debug-registers.ts';
 import { DR6_ACTIVE_LOW, DR7_FIXED_1 } from '../guest-debug/debug-bits.ts';
-
-/** The debug state of a VMSA. */
-export interface DebugVmsa {
-  readonly db: BreakpointAddresses;
-  readonly masks: AddressMasks;
-  readonly dr6: U64;
-  readonly dr7: U64;
-  readonly flags: DebugFlags;
-  readonly shadow: Shadow;
-}
+import { type DebugHalf, debugHalfMachine, LOADED_HALF, onCpu } from '../guest-debug/debug-half.ts';
 
 /** What VMSA and VMCB ask for, and what KVM does. */
 export interface ProtectedDebugInput {
@@ -83,7 +64,8 @@ const VMSA_AT_LAUNCH: DebugVmsa = {
   shadow: null,
 };
 
-const initial = (input: ProtectedDebugInput): ProtectedDebugState => ({
+/** Before the first VMRUN. */
+export const protectedDebugStart = (input: ProtectedDebugInput): ProtectedDebugState => ({
   ...input,
   loadedOn: null,
   vmsa: VMSA_AT_LAUNCH,
@@ -124,11 +106,6 @@ const controlsOf = ({ vmsa: { flags, shadow }, de, interceptsDr7, interceptsDb, 
   inject,
 });
 
-const onCpu = ({ loadedOn }: ProtectedDebugState): ActorId => {
-  if (loadedOn === null) throw new Error('a vCPU that is loaded nowhere meets the registers of a CPU');
-  return drOf(loadedOn);
-};
-
 /** R11. What it writes to DR0 to DR3 is KVM's own copy, as after reset. */
 function preparing(v: ProtectedDebugState, { writesDb }: ProtectedDebugChange, hostActive: boolean): readonly Outgoing[] {
   const writesDr7 = v.wontExit === true || (hostActive && !v.trustsHardware);
@@ -147,8 +124,8 @@ function entering(v: ProtectedDebugState, { losesDr7 }: ProtectedDebugChange): r
   ];
 }
 
-/** What the input is in the end. */
-const overridden = ({
+/** What a mutant says of VMSA and VMCB. */
+export const overridden = ({
   dropsDb: _drops,
   losesDr7: _loses,
   writesDr7: _writes,
@@ -156,83 +133,33 @@ const overridden = ({
   ...input
 }: ProtectedDebugChange): Partial<ProtectedDebugInput> => input;
 
-type Args = { readonly context: ProtectedDebugState; readonly event: Stamped<VcpuDebugEvent> };
-
-function changed({ context: v, event }: Args, { dropsDb, writesDr7 }: ProtectedDebugChange): Change {
-  switch (event.type) {
-    case 'kdb.load':
-      return { loadedOn: event.cpu };
-    case 'kdb.put':
-      return { loadedOn: null };
-    case 'kdb.inject':
-      return injected(v);
-    case 'kdb.cancel':
-      return cancelled(v);
-    case 'kdb.enter':
-      return { delivered: v.inject === null ? v.delivered : [...v.delivered, { vector: v.inject, tf: v.vmsa.flags.tf }] };
-    case 'dr.left':
-      return left(v, event);
-    case 'kdb.db':
-      return dropsDb ? {} : requeued;
-    case 'kdb.dr':
-      return writesDr7 ? { vmsa: { ...v.vmsa, dr7: event.value } } : { wontExit: true };
-    // svm_sync_dirty_debug_regs() returns at once: nothing is read, and the flag stays.
-    case 'kdb.sync':
-      return {};
-    default:
-      throw new Error(`${event.type} reaches a vCPU with encrypted registers`);
-  }
-}
+/** Of a vCPU with encrypted registers. */
+export const protectedDebugHalf = (change: ProtectedDebugChange): DebugHalf<ProtectedDebugState> => ({
+  ...LOADED_HALF,
+  'kdb.inject': (v) => ({ change: injected(v) }),
+  'kdb.cancel': (v) => ({ change: cancelled(v) }),
+  'kdb.prepare': (v, { hostActive }) => ({ sends: preparing(v, change, hostActive) }),
+  'kdb.enter': (v) => ({
+    sends: entering(v, change),
+    change: { delivered: v.inject === null ? v.delivered : [...v.delivered, { vector: v.inject, tf: v.vmsa.flags.tf }] },
+  }),
+  'dr.left': (v, event) => ({ change: left(v, event) }),
+  // svm_sync_dirty_debug_regs() returns at once: nothing is read, and KVM_DEBUGREG_WONT_EXIT stays.
+  'kdb.sync': () => ({}),
+  'kdb.db': () => ({ change: change.dropsDb ? {} : requeued }),
+  'kdb.dr': (v, { value }) => ({ change: change.writesDr7 ? { vmsa: { ...v.vmsa, dr7: value } } : { wontExit: true } }),
+  'kdb.exit?': ({ exception }, event) => ({
+    sends: [outgoing(sender(event), { type: 'kdb.exit', exit: null, queued: exception?.injected === false })],
+  }),
+  'kdb.resume?': ({ delivered }, event) => ({
+    sends: [outgoing(sender(event), { type: 'kdb.resumed', skipped: false, value: 0, exception: delivered[0] ?? null })],
+    change: { delivered: delivered.slice(1) },
+  }),
+});
 
 export const protectedDebugMachine = (change: ProtectedDebugChange = {}) =>
-  setup({
-    types: {
-      context: {} as ProtectedDebugState,
-      events: {} as Stamped<VcpuDebugEvent>,
-      emitted: {} as Outgoing,
-      input: {} as ProtectedDebugInput,
-    },
-    actions: {
-      change: assign((args) => changed(args, change)),
-      prepare: enqueueActions(({ context, event, enqueue }) => {
-        if (event.type !== 'kdb.prepare') return;
-        for (const message of preparing(context, change, event.hostActive)) enqueue.emit(message);
-      }),
-      enter: enqueueActions(({ context, event, enqueue }) => {
-        for (const message of entering(context, change)) enqueue.emit(message);
-        enqueue.assign(changed({ context, event }, change));
-      }),
-      leave: emit(({ context }) => outgoing(onCpu(context), { type: 'dr.leave?' })),
-      exit: emit(({ context: { exception }, event }) =>
-        outgoing(sender(event), { type: 'kdb.exit', exit: null, queued: exception?.injected === false }),
-      ),
-      resume: enqueueActions(({ context: { delivered }, event, enqueue }) => {
-        enqueue.emit(outgoing(sender(event), { type: 'kdb.resumed', skipped: false, value: 0, exception: delivered[0] ?? null }));
-        enqueue.assign({ delivered: delivered.slice(1) });
-      }),
-    },
-  }).createMachine({
-    id: 'protectedDebug',
-    context: ({ input }) => initial({ ...input, ...overridden(change) }),
-    initial: 'kept',
-    states: {
-      kept: {
-        tags: 'rest',
-        on: {
-          'kdb.load': { actions: 'change' },
-          'kdb.put': { actions: 'change' },
-          'kdb.inject': { actions: 'change' },
-          'kdb.cancel': { actions: 'change' },
-          'kdb.prepare': { actions: 'prepare' },
-          'kdb.enter': { actions: 'enter' },
-          'kdb.leave': { actions: 'leave' },
-          'dr.left': { actions: 'change' },
-          'kdb.sync': { actions: 'change' },
-          'kdb.db': { actions: 'change' },
-          'kdb.dr': { actions: 'change' },
-          'kdb.exit?': { actions: 'exit' },
-          'kdb.resume?': { actions: 'resume' },
-        },
-      },
-    },
-  });
+  debugHalfMachine(
+    'protectedDebug',
+    (input: ProtectedDebugInput) => protectedDebugStart({ ...input, ...overridden(change) }),
+    protectedDebugHalf(change),
+  );

@@ -24,20 +24,25 @@ const VMENTER = kernelSource('arch/x86/kvm/svm/vmenter.S, __svm_sev_es_vcpu_run(
 
 declare module '../kvm/kvm-env.ts' {
   interface VmFacts {
-    /** Of a guest with encrypted registers. */
-    readonly sevEs?: {
-      /** What KVM believes of its VMSAs, and what they hold. */
-      readonly vmsaFeatures: readonly VmsaFeature[];
-      readonly guestFeatures: readonly VmsaFeature[];
-      readonly isSnp: boolean;
-    };
+    /** Of a guest with encrypted registers: what KVM believes, and what its VMSAs hold. */
+    readonly sevEs?: SevEsGuest & { readonly guestFeatures: readonly VmsaFeature[] };
   }
 }
 declare module '../host/host-env.ts' {
   interface HostLocals {
     /** svm->guest_state_loaded. */
     readonly guestStateLoaded?: boolean | undefined;
+    /** What KVM believes of a VM that was launched in the run. */
+    readonly sevEs?: SevEsGuest | undefined;
+    /** VMRUN has read a VMSA that was launched in the run: with DebugSwap or without. */
+    readonly vmsaSwaps?: boolean | undefined;
   }
+}
+
+/** What KVM believes of a guest with encrypted registers. */
+interface SevEsGuest {
+  readonly vmsaFeatures: readonly VmsaFeature[];
+  readonly isSnp: boolean;
 }
 
 /** What a host does by its kernel and its options. */
@@ -54,8 +59,9 @@ export interface SevEsDesign {
 /** Behind guest debugging's. */
 const ORDER = 30;
 
-const sevEsOf = (env: HostEnv, t: HostThread) => env.vms[vcpuOf(env, t).vm]!.sevEs;
-const isSevEs = (env: HostEnv) => (t: HostThread) => sevEsOf(env, t) !== undefined;
+/** Of a guest that is there from the start by the scenario, else as KVM_RUN has read it. */
+const sevEsOf = (env: HostEnv, t: HostThread, l: HostLocals): SevEsGuest | undefined => env.vms[vcpuOf(env, t).vm]!.sevEs ?? l.sevEs;
+const isSevEs = (env: HostEnv) => (t: HostThread, l: HostLocals) => sevEsOf(env, t, l) !== undefined;
 const cpuOf = (t: HostThread): ActorId => {
   if (t.cpu === null) throw new Error('a world switch of a thread that runs nowhere');
   return t.cpu;
@@ -73,8 +79,8 @@ const debugRegisters = ({ saveDebug }: SevEsDesign): readonly RegisterName[] =>
 /** sev_vcpu_has_debug_swap(), or whether the guest may have it whatever KVM believes. */
 const savesDebug =
   (env: HostEnv, { saveDebug, canDebugSwap }: SevEsDesign) =>
-  (t: HostThread): boolean => {
-    const vm = sevEsOf(env, t);
+  (t: HostThread, l: HostLocals): boolean => {
+    const vm = sevEsOf(env, t, l);
     if (vm === undefined || saveDebug === 'never') return false;
     return vm.vmsaFeatures.includes('debug-swap') || (saveDebug !== 'if-kvm-thinks' && vm.isSnp && canDebugSwap);
   };
@@ -128,9 +134,9 @@ const fillIfNotLoaded = (env: HostEnv, design: SevEsDesign): HostItem =>
     ),
   );
 
-const guestOf = (env: HostEnv, t: HostThread): SwitchedGuest => {
-  const vm = sevEsOf(env, t);
-  return vm === undefined ? 'plain' : { debugSwap: vm.guestFeatures.includes('debug-swap') };
+const guestOf = (env: HostEnv, t: HostThread, l: HostLocals): SwitchedGuest => {
+  const held = env.vms[vcpuOf(env, t).vm]!.sevEs?.guestFeatures.includes('debug-swap') ?? l.vmsaSwaps;
+  return held === undefined ? 'plain' : { debugSwap: held };
 };
 
 /** KVM's half of the vCPU is told of the write. */
@@ -160,13 +166,16 @@ export function sevEsKvm(design: SevEsDesign): KvmParts {
         ...(design.calleeSaved === 'area' ? [when([isSevEs(env), [save('save_callee_saved', VMENTER, callee)]])] : []),
       ],
     },
-    entering: { order: ORDER, send: (env, t) => [toHsave(t, { type: 'hsave.vmrun', vcpu: vcpuOf(env, t).id, guest: guestOf(env, t) })] },
+    entering: {
+      order: ORDER,
+      send: (env, t, l) => [toHsave(t, { type: 'hsave.vmrun', vcpu: vcpuOf(env, t).id, guest: guestOf(env, t, l) })],
+    },
     leaving: {
       order: ORDER,
-      send: (env, t) => [
+      send: (env, t, l) => [
         toHsave(t, { type: 'hsave.vmexit' }),
         // Interrupts and NMIs are off, and nothing else runs before: one step with the exit.
-        ...(design.calleeSaved === 'stack' && isSevEs(env)(t) ? [toHsave(t, { type: 'hsave.pop', registers: callee })] : []),
+        ...(design.calleeSaved === 'stack' && isSevEs(env)(t, l) ? [toHsave(t, { type: 'hsave.pop', registers: callee })] : []),
       ],
     },
     nae: { WRITE_DR7: () => [drInterception(design)] },

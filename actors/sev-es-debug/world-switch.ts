@@ -56,10 +56,14 @@ export const saved = <V>({ cpu, hsave }: Pick<Worlds<V>, 'cpu' | 'hsave'>, names
   registersOf((name) => (names.includes(name) ? cpu[name] : hsave[name]));
 
 /**
+ * By name, not by who fills the area: a register that the table wrongly gives no filler is missed
+ * here. The callee's own, those of type C, which the host has in memory, and DR0 to DR3.
+ */
+const NOT_NEEDED = /^(?:RCX|RDX|R8|R9|R10|R11|CR2|FPU|DR[0-3])$/;
+
+/**
  * The registers that the host has to find behind an exit as they were. DR0 to DR3 are none of them:
  * R14 writes them where the host has armed a breakpoint. Their masks are, as only a change of the
  * cached mask writes one.
  */
-export const HOST_NEEDS: readonly RegisterName[] = REGISTER_NAMES.filter(
-  (name) => swapOf(name).filledBy !== 'none' && !/^DR[0-3]$/.test(name),
-);
+export const HOST_NEEDS: readonly RegisterName[] = REGISTER_NAMES.filter((name) => !NOT_NEEDED.test(name));

@@ -83,6 +83,9 @@ function betweenRuns(env: HostEnv): readonly HostItem[] {
   ];
 }
 
+/** Before what a vendor looks at, which is not looked at then. */
+const ORDER = 10;
+
 /** What KVM does about immediate_exit. */
 function immediateExit({ 'kvm.immediateExit': read }: HostOptions): Pick<KvmParts, 'beforeLoad' | 'beforeRun'> {
   const reads = (env: HostEnv, name: string, source: string) =>
@@ -95,11 +98,15 @@ function immediateExit({ 'kvm.immediateExit': read }: HostOptions): Pick<KvmPart
   const locals = ['immediateExit', 'notRun'] as const;
   if (read === 'behind-io')
     return {
-      beforeRun: { locals, items: (env) => [reads(env, 'immediate_exit', 'arch/x86/kvm/x86.c, kvm_arch_vcpu_ioctl_run(), 6.1'), heeds] },
+      beforeRun: {
+        order: ORDER,
+        locals,
+        items: (env) => [reads(env, 'immediate_exit', 'arch/x86/kvm/x86.c, kvm_arch_vcpu_ioctl_run(), 6.1'), heeds],
+      },
     };
   return {
     beforeLoad: { items: (env) => [reads(env, 'wants_to_run', 'virt/kvm/kvm_main.c, kvm_vcpu_ioctl(), 6.12')] },
-    beforeRun: { locals, items: () => [heeds] },
+    beforeRun: { order: ORDER, locals, items: () => [heeds] },
   };
 }
 

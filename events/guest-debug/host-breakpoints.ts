@@ -33,8 +33,8 @@ export type HostBreakpointsEvent =
       'hbp.masks?': object;
       /** R14: hw_breakpoint_restore(), if hw_breakpoint_active(). */
       'hbp.restore': object;
-      /** Code of the host does this on the CPU. */
-      'hbp.touch?': DataAccess;
+      /** Code of the host does this on the CPU; `heard`: whether it expects perf to hear. */
+      'hbp.touch?': DataAccess & { readonly heard?: boolean | undefined };
     }>
   | Extract<CpuDebugRegistersAnswer, { type: 'dr.touched' }>;
 

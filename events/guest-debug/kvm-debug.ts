@@ -4,11 +4,14 @@ import type { U64 } from '../u64.ts';
 import type { HostBreakpointsAnswer } from './host-breakpoints.ts';
 import type { FastpathMsr } from './operations.ts';
 import type {
+  AddressMasks,
   BreakpointAddresses,
   CpuDebugRegistersAnswer,
   DebugExit,
+  DebugFlags,
   DebugRegister,
   DebugVector,
+  Shadow,
   X86GuestDebugFlag,
 } from './x86-debug.ts';
 
@@ -32,6 +35,16 @@ export interface DbExit {
   readonly rip: U64;
   /** Of ICEBP: the instruction behind it. */
   readonly next: U64;
+}
+
+/** The debug state of a VMSA, which VMRUN and #VMEXIT alone read and write once it is encrypted. */
+export interface DebugVmsa {
+  readonly db: BreakpointAddresses;
+  readonly masks: AddressMasks;
+  readonly dr6: U64;
+  readonly dr7: U64;
+  readonly flags: DebugFlags;
+  readonly shadow: Shadow;
 }
 
 /** Messages to KVM's half, in the order of a run. */
@@ -65,6 +78,15 @@ export type VcpuDebugEvent =
       /** What user space sees, and what the guest finds when it goes on: both are told once. */
       'kdb.exit?': object;
       'kdb.resume?': object;
+      /**
+       * Of a vCPU that is launched in the run. VMRUN reads an encrypted VMSA, and what of it is
+       * intercepted; a move of the VM hands the VMSA on.
+       */
+      'kdb.vmcb': { debugSwap: boolean; interceptsDr7: boolean; interceptsDb: boolean };
+      'kdb.giveVmsa': { to: ActorId };
+      'kdb.takeVmsa': { vmsa: DebugVmsa; delivered: readonly DeliveredException[] };
+      /** RDMSR of SEV_STATUS by its guest. */
+      'kdb.sevStatus?': object;
     }>
   | Extract<CpuDebugRegistersAnswer, { type: 'dr.left' }>;
 
@@ -93,7 +115,7 @@ export interface DeliveredException {
 }
 
 /** What a vCPU's guest hears. */
-export type VcpuDebugGuestEvent = EventOf<{ 'kdb.resumed': KvmResumed }>;
+export type VcpuDebugGuestEvent = EventOf<{ 'kdb.resumed': KvmResumed; 'kdb.sevStatus': { debugSwap: boolean } }>;
 
 /** All of them are bus messages: fields of struct kvm_vcpu, a VMCB or a VMCS. */
 export const KVM_DEBUG_EVENTS = {
@@ -119,6 +141,11 @@ export const KVM_DEBUG_EVENTS = {
   'kdb.exit': 'bus',
   'kdb.resume?': 'bus',
   'kdb.resumed': 'bus',
+  'kdb.sevStatus?': 'bus',
+  'kdb.sevStatus': 'bus',
+  'kdb.vmcb': 'bus',
+  'kdb.giveVmsa': 'bus',
+  'kdb.takeVmsa': 'bus',
 } as const satisfies Record<Exclude<VcpuDebugEvent['type'], 'dr.left'> | (VcpuDebugThreadEvent | VcpuDebugGuestEvent)['type'], Delivery>;
 
 declare module '../kvm.ts' {

@@ -110,8 +110,10 @@ export interface FirmwareGuest {
 /** What threads read of a VM. */
 export interface SevVmFacts {
   readonly vmType: KvmVmType;
+  /** sev_guest(), and sev_es_guest() with it: SEV VMs without a VMSA are left out. */
   readonly active: boolean;
-  readonly es: boolean;
+  /** need_init: a VM that says an encrypted type has not been through KVM_SEV_INIT2. */
+  readonly needsInit: boolean;
   readonly features: number;
   /** vCPUs that are online, in the order of vcpu_array, and how many have been begun. */
   readonly online: readonly number[];
@@ -122,7 +124,6 @@ export interface SevVmFacts {
 
 /** struct kvm_sev_info, as an intra-host move takes it over: without the descriptor of /dev/sev. */
 export interface MovedContext {
-  readonly es: boolean;
   /** Null: they are copied later. */
   readonly features: number | null;
   readonly asked: number;
@@ -175,12 +176,12 @@ export type EsVcpuEvent = EventOf<{
   'esv.failLaunch': object;
   'esv.protected?': object;
   /** sev_es_init_vmcb() for the destination of a move. `last`: the move of this vCPU is over. */
-  'esv.initVmcb': { es: boolean; features: number; last: boolean };
+  'esv.initVmcb': { features: number; last: boolean };
   /** The VMSA goes from the source to the destination. */
   'esv.give': { to: ActorId; last: boolean };
-  'esv.take': { vmsa: VmsaContent | null; encrypted: boolean; last: boolean };
-  /** VMRUN, on the page that vmsa_pa names. */
-  'esv.enter?': object;
+  'esv.take': { vmsa: VmsaContent | null; guest: ActorId | null; encrypted: boolean; last: boolean };
+  /** VMRUN on this CPU, of the page that vmsa_pa names. */
+  'esv.enter?': { cpu: ActorId };
 }>;
 
 /** What a host thread hears. */
@@ -192,7 +193,8 @@ export type LaunchThreadEvent = EventOf<{
   'esv.done': { errno: LaunchErrno | null };
   'esv.checked': { errno: LaunchErrno | null; sanitizes: boolean };
   'esv.protected': { guestProtected: boolean };
-  'esv.entered': { runs: boolean };
+  /** `guest`: the vCPU that walks through the program whose registers the VMSA has. */
+  'esv.entered': { runs: boolean; debugSwap: boolean; guest: ActorId | null };
 }>;
 
 /** Inside the firmware: the page that LAUNCH_UPDATE_VMSA and SNP_LAUNCH_UPDATE encrypt. */

@@ -17,10 +17,23 @@ import { isLeastAt } from './in-order/deviations.ts';
 import type { WayTo } from './in-order/least-deviating.ts';
 import { Pricing } from './in-order/pricing.ts';
 import { OrbitSearch } from './reduce/orbits.ts';
+import { SymmetryError } from './reduce/symmetry.ts';
 import type { Exploration, ExploreRequest, Limits, Search, Searched, SearchFacts } from './request.ts';
 import { closing, reexecuted, reexecuting } from './turns.ts';
 
-export function explore(request: ExploreRequest): Search<Exploration> {
+/** What is asked for; without symmetry where the model does not have it, which is then told. */
+export function* explore(request: ExploreRequest): Search<Exploration> {
+  try {
+    return yield* asked(request);
+  } catch (error) {
+    if (!(error instanceof SymmetryError) || request.symmetry !== true) throw error;
+    const exploration = yield* asked({ ...request, symmetry: false });
+    const [space, ...rest] = exploration.guarantee;
+    return { ...exploration, unreduced: error.message, guarantee: [space!, `No symmetry: ${error.message}.`, ...rest] };
+  }
+}
+
+function asked(request: ExploreRequest): Search<Exploration> {
   const { limits, symmetry, scheduler } = request;
   if (scheduler === true) return exploreClasses(request);
   if (symmetry) return exploreOrbits(request);

@@ -159,6 +159,8 @@ export interface Exploration {
    * same.
    */
   readonly within?: { readonly deviations: number };
+  /** Why symmetry was asked for and not used: the model does not have it. */
+  readonly unreduced?: string;
   readonly guarantee: readonly string[];
   /**
    * Of fingerprints: the states expected to have been taken for another one, and a bound of the

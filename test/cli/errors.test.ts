@@ -199,7 +199,7 @@ describe('help', () => {
 });
 
 describe('unforeseen errors', () => {
-  it.each(['SymmetryError', 'ClassError', 'SizeError'])('is of the input where a model does not fit a search: %s', (name) => {
+  it.each(['ClassError', 'SizeError'])('is of the input where a model does not fit a search: %s', (name) => {
     const error = Object.assign(new Error('too wide; expected fewer CPUs'), { name });
     expect(failureOf(error)).toMatchObject({ code: 'usage', exit: EXIT.usage, message: 'too wide; expected fewer CPUs' });
   });

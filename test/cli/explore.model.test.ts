@@ -32,6 +32,14 @@ interface Document {
   readonly coverage: { readonly reactions: number; readonly depth: number };
 }
 
+/** perf watches one CPU of two, so that they are not interchangeable. */
+const NAMED_CPU = `
+name: named-cpu
+summary: A breakpoint of the host on one CPU
+host: { arch: amd, cpus: 2, preemption: none, kernel: "6.12" }
+processes: { perf: { threads: [[{ perf-breakpoint: { cpu: 0, address: 0x1000 } }, { touch-address: { address: 0x1000 } }]] } }
+`;
+
 describe('explore', () => {
   it('gives a violation by a journal that replays, shows it and can be explored', async () => {
     const { code, json, err } = await bench.run(['explore', RACE, '--json']);
@@ -163,8 +171,6 @@ describe('explore', () => {
     ['a reduction there is not', [RACE, '--reduce', 'magic']],
     ['no reduction and a bound', [RACE, '--no-reduce', '--deviations', '2']],
     ['memory within a bound', [RACE, '--deviations', '2', '--max-memory', '8']],
-    ['symmetry where there is none', ['sld-smt-siblings', '--reduce', 'symmetry']],
-    ['symmetry that the model does not have', ['sld-one-work-item', '--variant', 'gen2', '--reduce', 'symmetry']],
     ['symmetry within a bound', ['rmp-lock', '--reduce', 'symmetry', '--switches', '2']],
     ['no states', [RACE, '--max-states', '0']],
   ])('refuses %s', async (_, args) => {
@@ -180,6 +186,21 @@ describe('explore with --reduce symmetry', () => {
     expect(code).toBe(0);
     expect(json<Document>()).toMatchObject({ exhausted: true, states: 6_687, transitions: 19_245, violations: [] });
     expect(json<Document>().bound).toContain('one state for up to 48 that differ by a renaming');
+  });
+
+  it.each([
+    ['no two actors are interchangeable', 'symmetry', ['sevdbg-db-tarpit'], 'no two actors of the model are interchangeable'],
+    ['a program names a CPU', 'symmetry', ['./named-cpu.yaml'], 'the model tells interchangeable actors apart'],
+    ['classes cannot be renamed', 'scheduler,symmetry', ['./named-cpu.yaml'], 'so no state can stand for others'],
+  ])('searches without it and says why, where %s', async (_, reduce, [scenario], why) => {
+    writeFileSync(bench.path('named-cpu.yaml'), NAMED_CPU);
+    const { code, json } = await bench.run(['explore', scenario!, '--reduce', reduce, '--json']);
+    const plain = await bench.run(['explore', scenario!, '--json', ...(reduce === 'symmetry' ? [] : ['--reduce', 'scheduler'])]);
+    const { unreduced, guarantee, violations, ...rest } = json<Document & { readonly unreduced: string }>();
+    expect(unreduced).toContain(why);
+    expect(guarantee.split('\n')[1]).toBe(`No symmetry: ${unreduced}.`);
+    const { guarantee: _without, violations: broken, ...all } = plain.json<Document>();
+    expect([code, rest.states, violations.length]).toEqual([plain.code, all.states, broken.length]);
   });
 });
 

@@ -2,7 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import { explore } from '../../sim/explore/explore.ts';
 import { finish } from '../../sim/explore/turns.ts';
+import { HOST_BREAKPOINT_MUTANTS } from '../../sim/mechanisms/guest-debug/host-mutants.ts';
 import { GUEST_DEBUG_MUTANTS } from '../../sim/mechanisms/guest-debug/mutants.ts';
+import { broken as brokenIn, shippedAs } from '../claims/split-lock/intel.ts';
 import { DR7, debugHost, type Host, VENDORS, type Vendor } from './hosts.ts';
 
 const WATCHED: readonly string[] = [
@@ -32,8 +34,26 @@ const broken = (host: Host): readonly string[] => {
   return found.violations.map(({ property }) => property);
 };
 
+/** What shipped scenarios show of a mutant. */
+const SEEN: readonly (readonly [mutant: string, scenario: string, variant: string, property: string])[] = [
+  ['debug-queue-lost', 'dbg-queued-exception', 'default', 'debug.exception-comes'],
+  ['debug-bp-intercept-stays', 'dbg-debugger-goes', 'default', 'debug.area-follows-debugger'],
+  ['debug-bp-intercept-stays', 'dbg-user-debugger', 'default', 'debug.area-follows-debugger'],
+  ['debug-step-lost', 'dbg-causes-svm', 'default', 'debug.exception-comes'],
+  ['debug-step-lost', 'dbg-causes-vmx', 'default', 'debug.exception-comes'],
+  ['debug-db-swallowed', 'dbg-causes-svm', 'default', 'debug.meets-as-told'],
+  ['debug-host-mask-left', 'dbg-perf-masks', 'default', 'debug.host-registers-are-the-copy'],
+];
+
 it('there is a host for each mutant', () => {
-  expect(Object.keys(SHOWN)).toEqual(Object.keys(GUEST_DEBUG_MUTANTS));
+  const noticed = [...Object.keys(SHOWN), ...SEEN.map(([mutant]) => mutant)];
+  expect(Object.keys(GUEST_DEBUG_MUTANTS).filter((mutant) => !noticed.includes(mutant))).toEqual([]);
+  const known = [...Object.keys(GUEST_DEBUG_MUTANTS), ...Object.keys(HOST_BREAKPOINT_MUTANTS)];
+  expect(noticed.filter((mutant) => !known.includes(mutant))).toEqual([]);
+});
+
+it.each(SEEN)('%s is noticed in %s %s: %s', { timeout: 60_000 }, (mutant, scenario, variant, property) => {
+  expect(brokenIn(shippedAs(scenario, variant, mutant))).toContain(property);
 });
 
 describe.each(VENDORS)('on %s', (vendor) => {

@@ -11,6 +11,7 @@ import { SHIPPED_MECHANISMS } from '../../sim/mechanisms/index.ts';
 import type { ResolvedScenario } from '../../sim/scenario/types.ts';
 import * as w from '../claims/world.ts';
 import { debugHost, VENDORS } from '../guest-debug/hosts.ts';
+import { movedGuest } from '../sev-es-debug/launch-world.ts';
 import { crowded } from '../sim/crowded.ts';
 import { engineOf, type Played, play, SHIPPED, seeds, shipped } from '../sim/play.ts';
 import { finish, steer, to } from '../sim/steer.ts';
@@ -50,6 +51,7 @@ const DEBUGGED = VENDORS.flatMap((vendor) => {
 const worlds: readonly (readonly [string, ResolvedScenario])[] = [
   ...shippedWorlds,
   ...DEBUGGED,
+  ['moves to another VM', movedGuest()],
   ['raises #AC without end', debugHost({ vendor: 'svm', guest: ['{ ac-loop: {} }'] })],
   ...CROWDS.map(([options, ticks]) => [`crowded ${Object.values(options).join(' ')}`, crowded(options, { ticks })] as const),
 ];

@@ -1,5 +1,6 @@
 /** Files whose checksums are right and whose contents are not: a writer that is wrong, or lies. */
 import { describe, expect, it } from 'vitest';
+import type { RunEnd } from '../../events/journal.ts';
 import { crc32c } from '../../replay/crc32c.ts';
 import { JournalError, JournalTooNewError } from '../../replay/errors.ts';
 import { CHECKPOINT, FRAME_HEADER_BYTES, INDEX, SEAL } from '../../replay/frame.ts';
@@ -8,6 +9,7 @@ import { verifyJournal, WrongRootError } from '../../replay/integrity.ts';
 import { memorySource } from '../../replay/source.ts';
 import { damage, frames, indexFrame, lastFrame, open, recordFrames, refusal, sealed, smallJournal, unsealed, verify } from './small.ts';
 import { assembled, flipped, frameOfType, framesOf, rewritten } from './surgery.ts';
+import { END } from './synthetic.ts';
 
 describe('a header that lies under a valid checksum', () => {
   const lying = (bytes: Uint8Array, frame: { offset: number }, write: (view: DataView) => void) => {
@@ -116,6 +118,17 @@ describe('a writer that is wrong, or lies', () => {
       expect(damage(lie)).toMatchObject({ offset: checkpoint.offset });
     }
   });
+
+  it.each([{ from: 3, length: 4 }, { from: 14, length: -1 }, { from: 13 }, 'often'])(
+    'is caught with an end that comes back to %j',
+    (comesBack) => {
+      const end: RunEnd = { ...END, ended: 'bound', comesBack: comesBack as NonNullable<RunEnd['comesBack']> };
+      expect(open(smallJournal(1, { ...end, comesBack: { from: 3, length: 10 } })).end).toMatchObject({
+        comesBack: { from: 3, length: 10 },
+      });
+      expect(damage(smallJournal(1, end)).message).toContain('what comes back of the seal');
+    },
+  );
 
   it('is caught with a root that is another one', () => {
     const { root } = verify(sealed);

@@ -2,6 +2,7 @@
  * A small journal with every type of frame, in blocks that were closed early, its frames, and how
  * it is refused after an injury.
  */
+import type { RunEnd } from '../../events/journal.ts';
 import { JournalDamagedError, type JournalError } from '../../replay/errors.ts';
 import { INDEX, RECORDS } from '../../replay/frame.ts';
 import { verifyJournal } from '../../replay/integrity.ts';
@@ -13,7 +14,7 @@ import { MemoryFiles } from './memory-files.ts';
 import { frameOfType, framesOf } from './surgery.ts';
 import { END, SyntheticRun } from './synthetic.ts';
 
-export function smallJournal(seed = 1): Uint8Array {
+export function smallJournal(seed = 1, end: RunEnd = END): Uint8Array {
   const run = new SyntheticRun({ seed, actors: 2, variety: 3, events: 2, fields: 1 });
   const files = new MemoryFiles();
   const writer = JournalWriter.open({ path: 'small.wsj', files }, run.start, { mode: 'sync', checkpointEvery: 10 });
@@ -25,7 +26,7 @@ export function smallJournal(seed = 1): Uint8Array {
     },
     12,
   );
-  writer.seal(END);
+  writer.seal(end);
   return files.contents.get('small.wsj')!;
 }
 

@@ -1,7 +1,7 @@
 /** Small worlds for claims about a launch: one thread, one VM, and what is left of both. */
 
 import type { VcpuDebugState } from '../../actors/guest-debug/vcpu-debug-state.ts';
-import type { EsVcpuContext } from '../../actors/sev-es-debug/launch-vcpu.ts';
+import type { EsVcpuContext } from '../../actors/sev-es-debug/launch-vcpu-state.ts';
 import type { SevVmContext } from '../../actors/sev-es-debug/launch-vm.ts';
 import type { MechanismOptions } from '../../events/options.ts';
 import type { IoctlResult, KvmVmType, RegisterIoctl } from '../../events/sev-es-debug/launch.ts';
@@ -77,6 +77,27 @@ function run(program: readonly HostStep[], { options = {}, mutant, destinations 
     vm: played.context<SevVmContext>('sev:vm0'),
     debugged: (vm = VM) => played.context<VcpuDebugState>(`kdb:${vm}/0`).guestDebug.length > 0,
   };
+}
+
+/** A guest without DebugSwap that writes DR7, ends, and goes on in another VM. */
+export function movedGuest() {
+  const vm = { type: 'sev-es', options: { launched: false }, vcpus: [[{ 'mov-to-dr': { dr: 7, value: 1 } }]] } as const;
+  const program: readonly HostStep[] = [
+    ...legacy,
+    updateVmsa(),
+    { KVM_RUN: { vcpu: VCPU } },
+    ...destination('vm1', 'default'),
+    move('vm1'),
+    { KVM_RUN: { vcpu: 'vm1/0' } },
+  ];
+  const source = scenario({
+    name: 'moved-guest',
+    summary: 'A guest moves',
+    host: { arch: 'amd', cpus: 1, preemption: 'none', features: ['sev', 'sev-es'] },
+    vms: { [VM]: vm, vm1: vm },
+    processes: { qemu0: { threads: [program] } },
+  });
+  return resolveScenario(source, { knownProperties: knownProperties() });
 }
 
 type Design = 'allow-debug-op' | 'check-protected' | 'protected-from-start' | 'reject-launch' | 'sanitize';

@@ -43,6 +43,8 @@ const ENDED = {
   failure: orNull(text('Why a live run stopped without an end.')),
 };
 
+const CYCLE = object({ from: count('Back to the end of this step.'), length: count('Steps of one turn.') }, 'The run can go on forever.');
+
 const SCHEMAS: Readonly<Record<string, Schema>> = {
   Run: object(RUN),
   RunSummary: object({
@@ -53,17 +55,21 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
     start: { type: 'object', description: 'What decided the run: the resolved scenario, model, chooser, seed, schedule.' },
     actors: list(object({ id: text('As in records.'), kind: text('Name of its machine.') })),
   }),
-  RunEnd: object({
-    verdict: { type: 'string', enum: ['clean', 'violation'] },
-    violation: orNull(
-      object({ property: text('Its id.'), step: count('After which it was broken.'), message: text('The evidence.') }, '', {
-        kind: { type: 'string', enum: [...STUCK_KINDS], description: 'How the run gets nowhere, where the property tells it.' },
-        lasso: object({ from: count('Back to the end of this step.'), length: count('Steps of one turn.') }, 'The run can go on forever.'),
-      }),
-    ),
-    ended: { type: 'string', enum: [...RUN_ENDS] },
-    outcomes: { type: 'object' },
-  }),
+  RunEnd: object(
+    {
+      verdict: { type: 'string', enum: ['clean', 'violation'] },
+      violation: orNull(
+        object({ property: text('Its id.'), step: count('After which it was broken.'), message: text('The evidence.') }, '', {
+          kind: { type: 'string', enum: [...STUCK_KINDS], description: 'How the run gets nowhere, where the property tells it.' },
+          lasso: CYCLE,
+        }),
+      ),
+      ended: { type: 'string', enum: [...RUN_ENDS] },
+      outcomes: { type: 'object' },
+    },
+    '',
+    { comesBack: CYCLE },
+  ),
   Record: object(
     {
       seq: { type: 'integer', minimum: 1, description: 'Without gaps.' },

@@ -195,7 +195,7 @@ export class Names {
 
   refuseFirst(): never {
     throw new SymmetryError(
-      'the first state is not the same under other names, and the scheduler does not lead from one to the other, so that no state can stand for others by renaming; search with --reduce scheduler alone',
+      'the first state is not the same under other names, and the scheduler does not lead from one to the other, so that no state can stand for others by renaming',
     );
   }
 

@@ -186,7 +186,7 @@ export class OrbitSearch {
     const evidence = watch.look(this.#localsOf(row), null);
     for (const image of this.#symmetry.imagesOf(row)) {
       if ((watch.look(this.#localsOf(image), null) === null) === (evidence === null)) continue;
-      throw new SymmetryError(`${watch.property.id} tells interchangeable actors apart; search without --reduce symmetry`);
+      throw new SymmetryError(`${watch.property.id} tells interchangeable actors apart`);
     }
     return evidence;
   }

@@ -40,10 +40,7 @@ export class Symmetry {
     this.#world = world;
     const groups = interchangeable.map((group) => group.map((one): Bundle => (typeof one === 'string' ? [one] : one)));
     this.factor = groups.reduce((product, group) => product * factorial(group.length), 1);
-    if (this.factor < 2)
-      throw new SymmetryError(
-        'no two actors of the model are interchangeable (docs/large-spaces.md says which can be); search without --reduce symmetry',
-      );
+    if (this.factor < 2) throw new SymmetryError('no two actors of the model are interchangeable (docs/large-spaces.md says which can be)');
     if (this.factor > PERMUTATIONS_MAX)
       throw new SymmetryError(`the model has ${this.factor} permutations, more than the ${PERMUTATIONS_MAX} that are tried for each state`);
     this.images = [...products(groups)].map((ids) => new Image(world, ids));
@@ -132,7 +129,7 @@ export class Symmetry {
   #refuse({ ids }: Image, what: string): never {
     const moved = [...ids].flatMap(([one, other]) => (one === other ? [] : [`${one} is called ${other}`]));
     throw new SymmetryError(
-      `the model tells interchangeable actors apart, so no state can stand for others: ${what} is not the same where ${moved.join(', ')}; search without --reduce symmetry. (In a module of your own: a list of ids keeps its order unless \`sets\` names it.)`,
+      `the model tells interchangeable actors apart, so no state can stand for others: ${what} is not the same where ${moved.join(', ')} (in a module of your own a list of ids keeps its order unless \`sets\` names it)`,
     );
   }
 }

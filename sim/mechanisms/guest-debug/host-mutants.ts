@@ -51,6 +51,11 @@ export const HOST_BREAKPOINT_MUTANTS: Readonly<Record<string, Mutant>> = {
   'debug-host-mask-unwritten': writing('perf does not write the address mask of its breakpoint', (s, design, event) =>
     breakpointWrites(s, design, event).filter((write) => !('cpu' in write) || write.cpu.masks === undefined),
   ),
+  'debug-host-mask-left': writing('perf leaves the address mask of a breakpoint that it removes', (s, design, event) =>
+    breakpointWrites(s, design, event).filter(
+      (write) => event.type !== 'hbp.uninstall' || !('cpu' in write) || write.cpu.masks === undefined,
+    ),
+  ),
   'debug-host-left-armed': writing('perf removes a breakpoint from cpu_dr7, and not from DR7', (s, design, event) =>
     breakpointWrites(s, design, event).filter((write) => event.type !== 'hbp.uninstall' || 'copy' in write),
   ),

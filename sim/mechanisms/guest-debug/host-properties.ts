@@ -96,6 +96,15 @@ const hitIsReal = alwaysEach<HostBreakpointsState>('debug.host-hit-is-real', {
     stray === 0 ? null : `code of the host on ${cpu} got a #DB for an address that perf does not watch there`,
 });
 
+/** What perf has armed is the account here: where it armed nothing, the program knows better. */
+const hearsAsTold = alwaysEach<HostBreakpointsState>('debug.perf-hears-as-told', {
+  kind: 'hostBreakpoints',
+  source: HANDLER,
+  grade: 'read',
+  each: ({ context: { cpu, unexpected } }) =>
+    unexpected === undefined ? null : `perf has heard of ${unexpected} on ${cpu}; the program of the thread expects the other`,
+});
+
 const isHit = sometimes('debug.host-breakpoint-is-hit', {
   kinds: ['hostBreakpoints'],
   source: HANDLER,
@@ -116,11 +125,23 @@ const guestRunsBeside = sometimes('debug.guest-runs-beside-host-breakpoint', {
   },
 });
 
+const watchesEvery = sometimes('debug.perf-watches-every-cpu', {
+  kinds: ['hostBreakpoints'],
+  source: 'kernel kernel/events/core.c, perf_install_in_context()',
+  grade: 'read',
+  check: (world) => {
+    const copies = world.actors<HostBreakpointsState>('hostBreakpoints');
+    return copies.length > 1 && copies.every(({ context }) => isActive(context)) ? 'perf has armed a breakpoint on every CPU' : null;
+  },
+});
+
 export const hostBreakpointProperties: readonly Property[] = [
   registersAreTheCopy,
   armsItsOwn,
   hitIsReported,
   hitIsReal,
+  hearsAsTold,
   isHit,
   guestRunsBeside,
+  watchesEvery,
 ];

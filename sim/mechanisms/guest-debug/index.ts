@@ -72,7 +72,7 @@ const actors = (scenario: ResolvedScenario, encrypted: EncryptedGuests): readonl
     ? [
         ...cpusOf(scenario).map((cpu) => ({ id: drOf(cpu), kind: 'cpuDebugRegisters', input: null })),
         ...scenario.vms
-          .filter((vm) => !encrypted.has(vm.type) || encrypted.launchedInRun(vm))
+          .filter((vm) => !encrypted.has(vm.type))
           .flatMap((vm) => vm.vcpus.map((_, vcpu) => ({ id: kdbOf(`vcpu:${vm.id}/${vcpu}`), kind: 'vcpuDebug', input: null }))),
         ...(armsHost(scenario) ? cpusOf(scenario).map((cpu) => ({ id: hbpOf(cpu), kind: 'hostBreakpoints', input: { cpu } })) : []),
       ]

@@ -5,6 +5,14 @@ import { type Operation, operation } from '../../scenario/operation.ts';
 
 const FLAG = z.boolean({ error: 'expected true or false' });
 const AT = BITS64.describe('The linear address of the instruction; one that no other has unless given.').exactOptional();
+/** What a program expects of an instruction. */
+const TOLD = {
+  takes: z
+    .enum(['none', 'DB', 'BP', 'GP', 'UD'], { error: 'expected none, DB, BP, GP or UD' })
+    .describe('The exception that the program expects, or none; anything unless given.')
+    .exactOptional(),
+  dr6: BITS64.describe('What the program expects its handler of #DB to find in DR6.').exactOptional(),
+};
 const ADDRESS = (what: string) => BITS64.describe(what).exactOptional();
 const LENGTH = z
   .union([z.literal(1), z.literal(2), z.literal(4), z.literal(8)], { error: 'expected 1, 2, 4 or 8' })
@@ -16,26 +24,35 @@ const DATA = {
   reads: ADDRESS('The linear address that it reads.'),
   writes: ADDRESS('The linear address that it writes.'),
   length: LENGTH,
+  ...TOLD,
 };
 
 export const GUEST_DEBUG_GUEST_OPERATIONS = {
   insn: operation('insn', 'An instruction that breakpoints, watchpoints and single-step may stop.', DATA),
   'mov-ss': operation('mov-ss', 'MOV SS: debug exceptions wait until the next instruction is done.', DATA),
-  'mov-to-dr': operation('mov-to-dr', 'Writes a debug register.', { at: AT, dr: DR, value: BITS64 }),
-  'mov-from-dr': operation('mov-from-dr', 'Reads a debug register.', { at: AT, dr: DR }),
-  popf: operation('popf', 'Writes RFLAGS.TF; the step exception comes behind the next instruction.', { at: AT, tf: FLAG }),
-  sti: operation('sti', 'STI.', { at: AT }),
-  int3: operation('int3', 'INT3: a breakpoint exception.', { at: AT }),
+  'mov-to-dr': operation('mov-to-dr', 'Writes a debug register.', { at: AT, dr: DR, value: BITS64, ...TOLD }),
+  'mov-from-dr': operation('mov-from-dr', 'Reads a debug register.', {
+    at: AT,
+    dr: DR,
+    gives: BITS64.describe('The value that the program expects.').exactOptional(),
+    ...TOLD,
+  }),
+  popf: operation('popf', 'Writes RFLAGS.TF; the step exception comes behind the next instruction.', { at: AT, tf: FLAG, ...TOLD }),
+  sti: operation('sti', 'STI.', { at: AT, ...TOLD }),
+  int3: operation('int3', 'INT3: a breakpoint exception.', { at: AT, ...TOLD }),
   'wrmsr-fastpath': operation(
     'wrmsr-fastpath',
     'WRMSR that KVM handles with interrupts off; VMX enters the guest again at once for the deadline of the TSC.',
     {
       at: AT,
       msr: z.enum(['tsc-deadline', 'x2apic-icr']),
+      ...TOLD,
     },
   ),
-  'ac-loop': operation('ac-loop', 'Raises #AC, whose delivery pushes to a misaligned stack and raises it again; on AMD hosts.', { at: AT }),
-  icebp: operation('icebp', 'INT1: a debug exception with no bit of its own in DR6.', { at: AT }),
+  'ac-loop': operation('ac-loop', 'Raises #AC, whose delivery pushes to a misaligned stack and raises it again; on AMD hosts.', {
+    at: AT,
+  }),
+  icebp: operation('icebp', 'INT1: a debug exception with no bit of its own in DR6.', { at: AT, ...TOLD }),
 } satisfies Readonly<Record<string, Operation>>;
 
 const CPU = integer(0, LIMITS.cpus - 1)
@@ -63,6 +80,7 @@ export const GUEST_DEBUG_HOST_OPERATIONS = {
     address: BITS64.describe('A linear address.'),
     length: LENGTH,
     write: FLAG.describe('Default true.').exactOptional(),
+    heard: FLAG.describe('Whether the program expects perf to be told; either unless given.').exactOptional(),
   }),
 } satisfies Readonly<Record<string, Operation>>;
 

@@ -1,8 +1,11 @@
 /** What must hold of an x86 guest's debug state, whatever KVM and the scheduler do. */
 
 import type { CpuDebugRegisters } from '../../../actors/guest-debug/cpu-debug-registers.ts';
+import { DR7_BP_EN_MASK, DR7_GD } from '../../../actors/guest-debug/debug-bits.ts';
 import type { VcpuDebugState } from '../../../actors/guest-debug/vcpu-debug-state.ts';
 import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
+import type { X86GuestDebugFlag } from '../../../events/guest-debug/x86-debug.ts';
+import { hasBits, withoutBits } from '../../../events/u64.ts';
 import { alwaysEach, type Property, sometimes } from '../../property.ts';
 import { hex, type WorldView } from '../../view.ts';
 
@@ -45,6 +48,17 @@ const registersReadBack = alwaysEach<Vcpu>('debug.registers-read-back', {
   },
 });
 
+/** The account shares the rules of the CPU: what a program says of itself does not. */
+const meetsAsTold = alwaysEach<Vcpu>('debug.meets-as-told', {
+  kind: 'vcpu',
+  source: MANUAL,
+  grade: 'read',
+  each: ({ id, context: { debug } }) => {
+    const found = debug?.unexpected;
+    return found ? `${id}: ${found.op} met ${found.found}; its program expects ${found.expected}` : null;
+  },
+});
+
 const entryAccepted = alwaysEach<VcpuDebugState>('debug.entry-accepted', {
   kind: 'vcpuDebug',
   source: 'SDM vol. 3, "Checks on Guest Non-Register State"; kernel arch/x86/kvm/vmx/vmx.c, handle_exception_nmi()',
@@ -65,6 +79,31 @@ const debuggerSeesEachStep = alwaysEach<VcpuDebugState>('debug.debugger-sees-eac
   grade: 'read',
   each: ({ id, context: { untoldStep } }) =>
     untoldStep === undefined ? null : `${id}: a step that the debugger asked for ends at ${hex(untoldStep)}, and KVM_RUN goes on`,
+});
+
+/** What the VMCB or VMCS has, against who debugs: the guest itself, or user space. */
+function strayed({ wontExit, guestDebug, guestDebugDr7, dr7, db, effDb, bpEnabled, area }: VcpuDebugState): string | null {
+  const has = (flag: X86GuestDebugFlag) => guestDebug.includes(flag);
+  if (area.interceptsBp !== has('USE_SW_BP')) return `#BP is ${area.interceptsBp ? '' : 'not '}intercepted`;
+  // The guest writes them itself until its next exit.
+  if (wontExit) return null;
+  const expected = has('USE_HW_BP') ? guestDebugDr7 : dr7;
+  // An exit of #DB has cleared DR7.GD on SVM; KVM's copy has it until the #DB is injected.
+  if (withoutBits(area.dr7, DR7_GD) !== withoutBits(expected, DR7_GD)) return `DR7 is ${hex(area.dr7)}; expected ${hex(expected)}`;
+  if (bpEnabled !== hasBits(expected, DR7_BP_EN_MASK)) return `KVM_DEBUGREG_BP_ENABLED is ${bpEnabled ? 'set' : 'clear'}`;
+  const stray = has('USE_HW_BP') ? -1 : effDb.findIndex((address, index) => address !== db[index]);
+  return stray < 0 ? null : `DR${stray} at the next entry is ${hex(effDb[stray]!)}; the guest's is ${hex(db[stray]!)}`;
+}
+
+const areaFollows = alwaysEach<VcpuDebugState>('debug.area-follows-debugger', {
+  kind: 'vcpuDebug',
+  source: 'kernel arch/x86/kvm/x86.c, kvm_update_dr7(), kvm_update_dr0123(); arch/x86/kvm/svm/svm.c, svm_update_exception_bitmap()',
+  grade: 'read',
+  each: ({ id, context }) => {
+    const found = strayed(context);
+    const flags = context.guestDebug.length === 0 ? 'no debugger' : context.guestDebug.join(', ');
+    return found === null ? null : `${id}, with ${flags}: ${found}`;
+  },
 });
 
 const noneHangs = alwaysEach<CpuDebugRegisters>('debug.no-cpu-hangs', {
@@ -102,9 +141,11 @@ export const guestDebugProperties: readonly Property[] = [
   exceptionIsDue,
   dr6TellsTheCause,
   registersReadBack,
+  meetsAsTold,
   entryAccepted,
   neverBothOwners,
   debuggerSeesEachStep,
+  areaFollows,
   noneHangs,
   guestHasRegisters,
   userSpaceSees,

@@ -9,6 +9,7 @@ import { kdbOf } from '../../../actors/guest-debug/vcpu-debug.ts';
 import { hostPatch } from '../../../actors/host/host-env.ts';
 import { hasStep, replaceStep } from '../../../actors/path/patch.ts';
 import { type HostSaveAreaInput, hostSaveAreaMachine, hsaveOf } from '../../../actors/sev-es-debug/host-save-area.ts';
+import { launchedDebugMachine } from '../../../actors/sev-es-debug/launched-debug.ts';
 import { protectedDebugMachine } from '../../../actors/sev-es-debug/protected-debug.ts';
 import { sevEsKvm } from '../../../actors/sev-es-debug/sev-es-kvm.ts';
 import { VC_DB_GUEST } from '../../../actors/sev-es-debug/vc-db.ts';
@@ -18,11 +19,22 @@ import { SEV_ES_OPTIONS } from '../../../events/sev-es-debug/sev-es-debug.ts';
 import type { Mechanism } from '../../host/mechanism.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
+import { designOf } from '../guest-debug/design.ts';
 import type { EncryptedGuests } from '../guest-debug/encrypted.ts';
 import { armsHost, debugs } from '../guest-debug/index.ts';
 import { launchOf } from '../sev-snp/launch-sections.ts';
 import { checks, PRESETS } from './checks.ts';
-import { FEATURES, featuresOf, isSwitched, protectedDebug, runsSevEs, sevEsDesign, sevFeaturesOf, switchDesign } from './design.ts';
+import {
+  FEATURES,
+  featuresOf,
+  isFromStart,
+  launchedDebug,
+  protectedDebug,
+  runsSevEs,
+  sevEsDesign,
+  sevFeaturesOf,
+  switchDesign,
+} from './design.ts';
 import { joined } from './joined.ts';
 import { sevLaunch } from './launch.ts';
 import { isInRun } from './launch-sections.ts';
@@ -46,14 +58,17 @@ const actors = (scenario: ResolvedScenario): readonly ActorSpec[] =>
 /** KVM's debug half of each vCPU with encrypted registers. */
 const encryptedVcpus = (scenario: ResolvedScenario): readonly ActorSpec[] =>
   scenario.vms
-    .filter(isSwitched)
+    .filter((vm) => isEncrypted(vm.type))
     .flatMap((vm) =>
-      vm.vcpus.map((_, vcpu) => ({ id: kdbOf(`vcpu:${vm.id}/${vcpu}`), kind: 'protectedDebug', input: protectedDebug(scenario, vm) })),
+      vm.vcpus.map((_, vcpu) => ({
+        id: kdbOf(`vcpu:${vm.id}/${vcpu}`),
+        ...(isInRun(vm) ? { kind: 'launchedDebug', input: null } : { kind: 'protectedDebug', input: protectedDebug(scenario, vm) }),
+      })),
     );
 
 /** Every guest has DebugSwap, as far as KVM knows, and KVM leaves the host's registers to it. */
 const trustsHardware = (scenario: ResolvedScenario): boolean =>
-  runsSevEs(scenario) && scenario.vms.every((vm) => isSwitched(vm) && protectedDebug(scenario, vm).trustsHardware);
+  runsSevEs(scenario) && scenario.vms.every((vm) => isFromStart(vm) && protectedDebug(scenario, vm).trustsHardware);
 
 /** R14 leaves what the hardware is to bring back. */
 const leftToHardware = hostPatch((vcpuEnterGuest) =>
@@ -89,7 +104,10 @@ export const sevEsDebug: Mechanism = {
     runsSevEs(scenario)
       ? {
           hostSaveArea: hostSaveAreaMachine(switchDesign(scenario)),
-          ...(debugs(scenario) && { protectedDebug: protectedDebugMachine() }),
+          ...(debugs(scenario) && {
+            protectedDebug: protectedDebugMachine(),
+            launchedDebug: launchedDebugMachine(designOf(scenario), launchedDebug(scenario)),
+          }),
           ...sevLaunch.machines(scenario),
         }
       : sevLaunch.machines(scenario),
@@ -100,7 +118,7 @@ export const sevEsDebug: Mechanism = {
   patch: (scenario) => (trustsHardware(scenario) ? { paths: { vcpu_enter_guest: [leftToHardware] } } : {}),
   vm: (scenario, vm) => {
     if (isInRun(vm)) return { facts: { launchedAs: vm.type } };
-    if (!runsSevEs(scenario) || !isSwitched(vm)) return {};
+    if (!runsSevEs(scenario) || !isFromStart(vm)) return {};
     const { believed, held } = featuresOf(scenario, vm);
     const sevEs = { vmsaFeatures: believed, guestFeatures: held, isSnp: vm.type !== SEV_ES_VM };
     return { facts: { sevEs, ...(launchOf(vm) && { sevFeatures: sevFeaturesOf(believed) }) } };

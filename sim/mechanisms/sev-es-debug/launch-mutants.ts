@@ -32,7 +32,7 @@ const insteadOf =
       before,
     );
 
-const { registerIoctl, syncedRegisters, updateVmsa } = LAUNCH_RULES;
+const { interceptsOf, registerIoctl, syncedRegisters, updateVmsa } = LAUNCH_RULES;
 
 export const sevLaunchMutants: Readonly<Record<string, Mutant>> = {
   'sev-debug-after-launch': rule('KVM_SET_GUEST_DEBUG works on a vCPU whose registers are protected', { setGuestDebug: () => null }),
@@ -75,6 +75,9 @@ export const sevLaunchMutants: Readonly<Record<string, Mutant>> = {
     syncedRegisters: (vcpu, features) => syncedRegisters(vcpu, features | 0x20),
   }),
   'sev-intercepts-stay': rule('DR7 and #DB stay intercepted with DebugSwap', { interceptsOf: () => ({ dr7: true, db: true }) }),
+  'sev-db-intercept-stays': rule('#DB stays intercepted with DebugSwap, and DR7 does not', {
+    interceptsOf: (features) => ({ ...interceptsOf(features), db: true }),
+  }),
   'sev-launch-unlocked': path(
     'SNP_LAUNCH_FINISH takes no mutex of a vCPU',
     'snp_launch_finish',
@@ -90,6 +93,16 @@ export const sevLaunchMutants: Readonly<Record<string, Mutant>> = {
     machines: machines({ 'sev.featuresWrite': 'init-vmcb-transferred' }),
   },
   'sev-move-keeps-vmcb': path('a move leaves the VMCB of the destination as it is', 'sev_migrate_from', withoutSteps('sev_init_vmcb')),
+  'sev-move-vcpus-unlocked': path(
+    'a move takes no mutex of the vCPUs of its source',
+    'KVM_CAP_VM_MOVE_ENC_CONTEXT_FROM',
+    insteadOf('lock_vcpus_source', 'unlock_vcpus_source'),
+  ),
+  'sev-move-forgets-guest': path(
+    'a move leaves struct kvm_sev_info, and with it the handle of the firmware, to the source',
+    'sev_migrate_from',
+    insteadOf('copy_kvm_sev_info'),
+  ),
   'sev-move-unguarded': path(
     'a move does not set migration_in_progress',
     'KVM_CAP_VM_MOVE_ENC_CONTEXT_FROM',

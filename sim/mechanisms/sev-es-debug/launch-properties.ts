@@ -1,9 +1,10 @@
 /** What must hold of VMs that are launched in the run, whatever their threads do. */
-import type { VcpuDebugState } from '../../../actors/guest-debug/vcpu-debug-state.ts';
 import type { HostThread } from '../../../actors/host/host-env.ts';
-import { interceptsOf } from '../../../actors/sev-es-debug/launch-rule.ts';
-import type { EsVcpuContext } from '../../../actors/sev-es-debug/launch-vcpu.ts';
+import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
+import { swapsDebug } from '../../../actors/sev-es-debug/launch-rule.ts';
+import type { EsVcpuContext } from '../../../actors/sev-es-debug/launch-vcpu-state.ts';
 import type { SevVmContext } from '../../../actors/sev-es-debug/launch-vm.ts';
+import type { LaunchedDebugState } from '../../../actors/sev-es-debug/launched-debug.ts';
 import { always, alwaysEach, type Property, sometimes } from '../../property.ts';
 import { hex } from '../../view.ts';
 
@@ -57,18 +58,59 @@ const lbrvIsOn = ofVcpu('sev.lbrv-stays-on', `${SEV}, __sev_launch_update_vmsa()
 const interceptsFollow = ofVcpu('sev.intercepts-follow-features', `${SEV}, sev_es_init_vmcb(); DBG-15; ${G}, 7`, ({ id, context }) => {
   const { vmsa, vmsaEncrypted, launching, intercepts } = context;
   if (!vmsaEncrypted || launching || vmsa === null) return null;
-  const { dr7 } = interceptsOf(vmsa.features);
-  if (dr7 === intercepts.dr7) return null;
-  return `${id} has SEV_FEATURES ${hex(vmsa.features)}, and DR7 is ${intercepts.dr7 ? '' : 'not '}intercepted`;
+  const expected = !swapsDebug(vmsa.features);
+  const [name, isSet] = intercepts.dr7 === expected ? (['#DB', intercepts.db] as const) : (['DR7', intercepts.dr7] as const);
+  if (isSet === expected) return null;
+  return `${id} has SEV_FEATURES ${hex(vmsa.features)}, and ${name} is ${isSet ? '' : 'not '}intercepted`;
+});
+
+/** Whatever KVM asks of guest_state_protected goes wrong where an encrypted VMSA lacks it. */
+const encryptedIsProtected = ofVcpu('sev.encrypted-is-protected', `${SEV}, __sev_launch_update_vmsa(), sev_migrate_from()`, (vcpu) =>
+  vcpu.context.vmsaEncrypted && !vcpu.context.guestProtected
+    ? `${vcpu.id} has an encrypted VMSA, and guest_state_protected is clear`
+    : null,
+);
+
+/** The guest that the firmware has measured goes where the VMSAs go. */
+const vmsaIsMeasured = always('sev.vmsa-is-measured', {
+  kinds: ['esVcpu', 'sevVm'],
+  source: `${SEV}, sev_migrate_from(), sev->handle; SEV firmware API, "Guest state machine"`,
+  grade: 'read',
+  check: (world) => {
+    const vms = new Map(world.actors<SevVmContext>('sevVm').map(({ id, context }) => [id.slice('sev:'.length), context]));
+    const found = world.actors<EsVcpuContext>('esVcpu').find(({ id, context: { vmsa, vmsaEncrypted, launching } }) => {
+      const vm = vms.get(id.slice('esv:'.length).replace(/\/.*/, ''));
+      if (vmsa === null || !vmsaEncrypted || launching || vm === undefined || vm.dead) return false;
+      return !vm.firmware?.measured.some(({ vcpu }) => vcpu !== null);
+    });
+    return found ? `${found.id} has an encrypted VMSA, and the firmware has measured none of its VM` : null;
+  },
+});
+
+/** A move has all mutexes of the source's vCPUs, and so does KVM_RUN its own. */
+const runningStays = always('sev.running-vcpu-is-not-moved', {
+  kinds: ['esVcpu', 'vcpu'],
+  source: `${SEV}, sev_vm_move_enc_context_from(), sev_lock_vcpus_for_migration()`,
+  grade: 'read',
+  check: (world) => {
+    const running = new Set(
+      world
+        .actors<Vcpu>('vcpu')
+        .filter(({ context }) => context.mode === 'IN_GUEST_MODE')
+        .map(({ id }) => id.slice('vcpu:'.length)),
+    );
+    const found = world.actors<EsVcpuContext>('esVcpu').find(({ id, context }) => context.dead && running.has(id.slice('esv:'.length)));
+    return found ? `${found.id} has gone to another VM while its guest runs` : null;
+  },
 });
 
 const protectedNotDebugged = always('sev.protected-not-debugged', {
-  kinds: ['esVcpu', 'vcpuDebug'],
+  kinds: ['esVcpu', 'launchedDebug'],
   source: `${SEV}, __sev_launch_update_vmsa(); ${G}, I5`,
   grade: 'read',
   check: (world) => {
     const debugged = new Map(
-      world.actors<VcpuDebugState>('vcpuDebug').map(({ id, context }) => [id.slice('kdb:'.length), context.guestDebug]),
+      world.actors<LaunchedDebugState>('launchedDebug').map(({ id, context }) => [id.slice('kdb:'.length), context.guestDebug]),
     );
     const found = world
       .actors<EsVcpuContext>('esVcpu')
@@ -78,9 +120,8 @@ const protectedNotDebugged = always('sev.protected-not-debugged', {
 });
 
 const measuresWhatWasAsked = ofVm('sev.measures-what-was-asked', `${SEV}, sev_es_sync_vmsa(); DBG-13; ${G}, 8`, ({ id, context }) => {
-  const DEBUG_SWAP = 0x20;
   const other = (context.firmware?.measured ?? []).find(
-    (one) => one.vcpu !== null && (one.features & DEBUG_SWAP) !== (context.asked & DEBUG_SWAP),
+    (one) => one.vcpu !== null && swapsDebug(one.features) !== swapsDebug(context.asked),
   );
   if (other === undefined || other.vcpu === null) return null;
   return `${id}: the measurement has SEV_FEATURES ${hex(other.features)} for vCPU ${other.vcpu}, where user space asked for ${hex(context.asked)}`;
@@ -156,6 +197,9 @@ export const sevLaunchProperties: readonly Property[] = [
   noEntryInLaunch,
   lbrvIsOn,
   interceptsFollow,
+  encryptedIsProtected,
+  vmsaIsMeasured,
+  runningStays,
   protectedNotDebugged,
   measuresWhatWasAsked,
   noHalfEncrypted,

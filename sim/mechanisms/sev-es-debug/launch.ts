@@ -3,21 +3,24 @@
  * actors of each such VM and of its vCPUs, what a scenario with them must have.
  */
 
+import { kdbOf } from '../../../actors/guest-debug/vcpu-debug.ts';
 import type { HostParts } from '../../../actors/host/host-env.ts';
 import { esvOf, kvmLockOf, sevOf } from '../../../actors/sev-es-debug/launch-env.ts';
 import { launchOperations } from '../../../actors/sev-es-debug/launch-ioctls.ts';
 import { moveOperations } from '../../../actors/sev-es-debug/launch-move.ts';
 import { launchKvm, registerOperations } from '../../../actors/sev-es-debug/launch-registers.ts';
+import type { InterceptDesign } from '../../../actors/sev-es-debug/launch-rule.ts';
 import { esVcpuMachine } from '../../../actors/sev-es-debug/launch-vcpu.ts';
+import type { EsVcpuInput } from '../../../actors/sev-es-debug/launch-vcpu-state.ts';
 import { sevVmMachine } from '../../../actors/sev-es-debug/launch-vm.ts';
 import { vmsaOperations } from '../../../actors/sev-es-debug/launch-vmsa.ts';
 import { type LaunchDesign, SEV_LAUNCH_EVENTS, SEV_LAUNCH_OPTIONS } from '../../../events/sev-es-debug/launch.ts';
 import type { Mechanism } from '../../host/mechanism.ts';
 import { type PathIssue, unknownName } from '../../scenario/issues.ts';
-import { allOperations, type LoweredVm, operationsIn, type Structure } from '../../scenario/lowered.ts';
+import { allOperations, type LoweredVm, type Structure } from '../../scenario/lowered.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
-import { GUEST_DEBUG_GUEST_OPERATIONS } from '../guest-debug/operations.ts';
+import { debugs } from '../guest-debug/index.ts';
 import { pspActors, usesPsp } from '../sev-snp/topology.ts';
 import { offeredFeatures, sevFeaturesOf } from './design.ts';
 import { sevLaunchMutants } from './launch-mutants.ts';
@@ -44,32 +47,23 @@ const OLDEST = {
 const vmsInRun = ({ vms }: ResolvedScenario) => vms.filter(isInRun);
 const launches = (scenario: ResolvedScenario): boolean => vmsInRun(scenario).length > 0;
 
-const debugs = ({ processes }: ResolvedScenario): boolean =>
+/** Whether a debugger may be there when a VM is launched. */
+const hasDebugger = ({ processes }: ResolvedScenario): boolean =>
   processes.some(({ threads }) => threads.some(({ program }) => program.ops.some(({ op }) => op === 'KVM_SET_GUEST_DEBUG')));
 
 /** sev_supported_vmsa_features. */
 const offeredBits = ({ host }: ResolvedScenario): number => sevFeaturesOf(offeredFeatures(host));
 
-const designOf = ({ host: { options } }: ResolvedScenario): LaunchDesign => options;
+const designOf = ({ host: { options } }: ResolvedScenario): LaunchDesign & InterceptDesign => options;
 
-/** What such a VM lacks: features in the file, and a guest that uses debug registers. */
-function ownIssues({ id, settings, settingsPath, vcpus }: LoweredVm): readonly PathIssue[] {
-  const features = (['vmsaFeatures', 'guestVmsaFeatures', 'launch'] as const)
+/** What such a VM lacks: features in the file. */
+const ownIssues = ({ id, settings, settingsPath }: LoweredVm): readonly PathIssue[] =>
+  (['vmsaFeatures', 'guestVmsaFeatures', 'launch'] as const)
     .filter((name) => Object.hasOwn(settings, name))
     .map((name) => ({
       path: [...settingsPath, name],
       message: `found ${name}; expected none: KVM_SEV_INIT2 of a thread says what ${id} has`,
     }));
-  const guests = vcpus.flatMap((program) =>
-    [...operationsIn(program)]
-      .filter(({ op }) => Object.hasOwn(GUEST_DEBUG_GUEST_OPERATIONS, op.op))
-      .map(({ op, path }) => ({
-        path,
-        message: `found ${op.op} in a VM that is launched in the run; expected a VM that is there from the start`,
-      })),
-  );
-  return [...features, ...guests];
-}
 
 /**
  * Operations of a launch name VMs that are launched in the run, and such VMs are of a type that has
@@ -110,7 +104,7 @@ const hostParts = (scenario: ResolvedScenario): HostParts =>
     ? {
         operations: (env) => [
           ...launchOperations(env),
-          ...vmsaOperations(env, debugs(scenario)),
+          ...vmsaOperations(env, hasDebugger(scenario)),
           ...registerOperations(env),
           ...moveOperations(env),
         ],
@@ -124,11 +118,17 @@ const actors = (scenario: ResolvedScenario): readonly ActorSpec[] =>
         ...vmsInRun(scenario).flatMap((vm): readonly ActorSpec[] => [
           { id: sevOf(vm.id), kind: 'sevVm', input: null },
           { id: kvmLockOf(vm.id), kind: 'mutex', input: null },
-          ...vm.vcpus.map((_, vcpu) => ({ id: esvOf(`vcpu:${vm.id}/${vcpu}`), kind: 'esVcpu', input: { vcpu } })),
+          ...vm.vcpus.map((_, vcpu) => ({ id: esvOf(`vcpu:${vm.id}/${vcpu}`), kind: 'esVcpu', input: esVcpuOf(scenario, vm.id, vcpu) })),
         ]),
         ...(usesPsp(scenario) ? [] : pspActors(scenario, 'INIT')),
       ]
     : [];
+
+const esVcpuOf = (scenario: ResolvedScenario, vm: string, vcpu: number): EsVcpuInput => ({
+  vcpu,
+  id: `vcpu:${vm}/${vcpu}`,
+  debugHalf: debugs(scenario) ? kdbOf(`vcpu:${vm}/${vcpu}`) : null,
+});
 
 const machines = (scenario: ResolvedScenario): ReturnType<NonNullable<Mechanism['machines']>> =>
   launches(scenario)

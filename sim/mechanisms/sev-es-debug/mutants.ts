@@ -6,13 +6,15 @@ import { type HostItem, hostPatch } from '../../../actors/host/host-env.ts';
 import { guestPatch } from '../../../actors/kvm/guest-program.ts';
 import { hasStep, type PathPatch, replaceStep, withoutSteps } from '../../../actors/path/patch.ts';
 import { hostSaveAreaMachine, type SwitchDesign } from '../../../actors/sev-es-debug/host-save-area.ts';
+import { launchedDebugMachine } from '../../../actors/sev-es-debug/launched-debug.ts';
 import { type ProtectedDebugChange, protectedDebugMachine } from '../../../actors/sev-es-debug/protected-debug.ts';
 import { saveDebugRegisters, tellDr7 } from '../../../actors/sev-es-debug/sev-es-kvm.ts';
 import { filledBy, type RegisterName } from '../../../actors/sev-es-debug/swap-types.ts';
 import type { Mutant } from '../../host/mechanism.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
+import { designOf } from '../guest-debug/design.ts';
 import { NO_NESTED_DATA_BP } from '../guest-debug/index.ts';
-import { switchDesign } from './design.ts';
+import { launchedDebug, switchDesign } from './design.ts';
 
 const kebab = (name: RegisterName): string => name.toLowerCase().replaceAll('_', '-');
 
@@ -22,7 +24,10 @@ const switching = (summary: string, change: Partial<SwitchDesign>): Mutant => ({
 });
 const half = (summary: string, change: ProtectedDebugChange): Mutant => ({
   summary,
-  machines: { protectedDebug: () => protectedDebugMachine(change) },
+  machines: {
+    protectedDebug: () => protectedDebugMachine(change),
+    launchedDebug: (_machine, scenario) => launchedDebugMachine(designOf(scenario), launchedDebug(scenario), change),
+  },
 });
 /** Both sides of a world switch follow the VMSA. */
 const holding = (summary: string, debugSwap: boolean): Mutant => ({

@@ -1,6 +1,7 @@
 /** A VM and a vCPU that are created in the run, message by message. */
 import { describe, expect, it } from 'vitest';
-import { type EsVcpuContext, esVcpuMachine } from '../../../actors/sev-es-debug/launch-vcpu.ts';
+import { esVcpuMachine } from '../../../actors/sev-es-debug/launch-vcpu.ts';
+import type { EsVcpuContext } from '../../../actors/sev-es-debug/launch-vcpu-state.ts';
 import { type SevVmContext, sevVmMachine } from '../../../actors/sev-es-debug/launch-vm.ts';
 import { type LaunchDesign, SEV_LAUNCH_OPTIONS } from '../../../events/sev-es-debug/launch.ts';
 import { Given, told } from '../given.ts';
@@ -19,8 +20,19 @@ const guest = () =>
     by(T, 'sev.init', { ioctl: 'KVM_SEV_INIT2', features: 0x20 }),
     by(T, 'sev.countVcpu'),
   );
-const vcpu = (change: Partial<LaunchDesign> = {}) => Given.start<EsVcpuContext>(esVcpuMachine(design(change)), { vcpu: 0 });
+const vcpu = (change: Partial<LaunchDesign> = {}) =>
+  Given.start<EsVcpuContext>(esVcpuMachine(design(change)), { vcpu: 0, id: 'vcpu:vm0/0', debugHalf: null });
+const ENTER = by(T, 'esv.enter?', { cpu: 'pcpu:0' });
 const CREATED = [by(T, 'esv.create', { vmType: 'sev-es', es: true, features: 0x20 }), by(T, 'esv.putOnline')];
+
+/** Of a host that debugs, with DebugSwap. */
+const LAUNCHED = () =>
+  Given.start<EsVcpuContext>(esVcpuMachine(design()), { vcpu: 0, id: 'vcpu:vm0/0', debugHalf: 'kdb:vm0/0' }).after(
+    ...CREATED,
+    by(T, 'esv.syncRegisters', { features: 0x20 }),
+    by('sev:vm0', 'esv.encrypt'),
+    by(T, 'esv.protect', { last: true }),
+  );
 
 describe('a VM', () => {
   it('has no descriptor before it is created, and takes no ioctls once it has gone to another', () => {
@@ -63,16 +75,38 @@ describe('a vCPU', () => {
 
   it('notices a VMRUN in the middle of a launch, and none before', () => {
     const created = vcpu().after(...CREATED);
-    expect(created.when(by(T, 'esv.enter?'))).toMatchObject({ context: { launching: false }, sent: [{ event: { runs: false } }] });
-    expect(created.after(by(T, 'esv.syncSave'), by(T, 'esv.enter?')).context.enteredInLaunch).toBe(true);
-    expect(created.after(by(T, 'esv.enter?')).context.enteredInLaunch).toBeUndefined();
+    expect(created.when(ENTER)).toMatchObject({ context: { launching: false }, sent: [{ event: { runs: false } }] });
+    expect(created.after(by(T, 'esv.syncSave'), ENTER).context.enteredInLaunch).toBe(true);
+    expect(created.after(ENTER).context.enteredInLaunch).toBeUndefined();
   });
 
   it('is not entered while its page is the firmware’s', () => {
     const encrypted = vcpu().after(...CREATED, by(T, 'esv.syncSave'), by(T, 'esv.toFirmware'), by('sev:vm0', 'esv.encrypt'));
-    expect(encrypted.when(by(T, 'esv.enter?')).sent[0]!.event.runs).toBe(false);
+    expect(encrypted.when(ENTER).sent[0]!.event.runs).toBe(false);
     const launched = encrypted.after(by(T, 'esv.protect', { last: false }), by(T, 'esv.enableLbrv', { last: true }));
-    expect(launched.when(by(T, 'esv.enter?')).sent[0]!.event.runs).toBe(true);
+    expect(launched.when(ENTER).sent.at(-1)!.event).toMatchObject({ runs: true, debugSwap: false, guest: 'vcpu:vm0/0' });
+  });
+
+  it('has what it is and who runs it read at VMRUN: its own vCPU, or the one that it has moved to', () => {
+    const launched = LAUNCHED();
+    const read = { type: 'kdb.vmcb', debugSwap: true, interceptsDr7: false, interceptsDb: false };
+    const [own, ...rest] = launched.when(ENTER).sent;
+    expect(own).toMatchObject({ to: 'vcpu:vm0/0', event: { type: 'guest.runBy', runner: null } });
+    expect(rest[0]).toMatchObject({ to: 'kdb:vm0/0', event: read });
+    const vmsa = launched.context.vmsa!;
+    const moved = Given.start<EsVcpuContext>(esVcpuMachine(design()), { vcpu: 0, id: 'vcpu:vm1/0', debugHalf: null }).after(
+      by(T, 'esv.initVmcb', { features: 0x20, last: false }),
+      by('esv:vm0/0', 'esv.take', { vmsa, guest: 'vcpu:vm0/0', encrypted: true, last: true }),
+    );
+    expect(moved.when(ENTER).sent[0]).toMatchObject({
+      to: 'vcpu:vm0/0',
+      event: { runner: { vcpu: 'vcpu:vm1/0', thread: T, cpu: 'pcpu:0' } },
+    });
+  });
+
+  it('hands what its guest has in its debug registers on with the VMSA', () => {
+    const { sent } = LAUNCHED().when(by(T, 'esv.give', { to: 'esv:vm1/0', last: true }));
+    expect(sent[1]).toMatchObject({ to: 'kdb:vm0/0', event: { type: 'kdb.giveVmsa', to: 'kdb:vm1/0' } });
   });
 
   it('loses LBR virtualization by a change of DEBUGCTL until it is protected, and not behind that', () => {
@@ -86,7 +120,7 @@ describe('a vCPU', () => {
     const encrypted = vcpu().after(...CREATED, by('sev:vm0', 'esv.encrypt'));
     expect(encrypted.after(by(T, 'esv.syncSave')).context.storedEncrypted).toBe(true);
     const writes = vcpu({ 'sev.featuresWrite': 'init-vmcb' }).after(by(T, 'esv.create', { vmType: 'sev-es', es: false, features: 0 }));
-    expect(writes.after(by(T, 'esv.initVmcb', { es: true, features: 0x20, last: false })).context.storedNull).toBe(true);
+    expect(writes.after(by(T, 'esv.initVmcb', { features: 0x20, last: false })).context.storedNull).toBe(true);
   });
 
   it('gives its VMSA to the destination of a move, and has none behind that', () => {

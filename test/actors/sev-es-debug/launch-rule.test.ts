@@ -104,25 +104,23 @@ describe('LAUNCH_UPDATE_VMSA', () => {
   });
 
   it.each([
-    ['default', false, ['ENOTTY', 'ENOTTY', 'ENOTTY']],
-    ['default', true, [null, null, 'ENOTTY']],
-    ['sev-es', true, [null, null, 'ENOTTY']],
-    ['snp', true, ['EPERM', 'EPERM', null]],
-  ] as const)('and its like, on a VM of type %s that is SEV-ES: %s', (vmType, es, answers) => {
-    const active = es;
-    expect((['sev', 'sev-es', 'snp'] as const).map((kind) => launchable(design(), kind, { vmType, active, es }))).toEqual(answers);
+    ['default', false, ['ENOTTY', 'ENOTTY']],
+    ['default', true, [null, 'ENOTTY']],
+    ['sev-es', true, [null, 'ENOTTY']],
+    ['snp', true, ['EPERM', null]],
+  ] as const)('and its like, on a VM of type %s that is SEV-ES: %s', (vmType, active, answers) => {
+    expect((['sev', 'snp'] as const).map((kind) => launchable(design(), kind, { vmType, active }))).toEqual(answers);
   });
 
   it('is unknown to kernels before SNP where it is a command of an SNP guest', () => {
     const of = design({ 'sev.vmTypes': 'legacy' });
-    const guest = { vmType: 'default', active: true, es: true } as const;
-    expect((['sev', 'sev-es', 'snp'] as const).map((kind) => launchable(of, kind, guest))).toEqual([null, null, 'EINVAL']);
+    const guest = { vmType: 'default', active: true } as const;
+    expect((['sev', 'snp'] as const).map((kind) => launchable(of, kind, guest))).toEqual([null, 'EINVAL']);
   });
 
   it('finds no guest where a VM type is all there is', () => {
     for (const vmType of KVM_VM_TYPES)
-      for (const kind of ['sev', 'sev-es', 'snp'] as const)
-        expect(launchable(design(), kind, { vmType, active: false, es: false })).toBe('ENOTTY');
+      for (const kind of ['sev', 'snp'] as const) expect(launchable(design(), kind, { vmType, active: false })).toBe('ENOTTY');
   });
 });
 
@@ -218,8 +216,8 @@ describe('the initialization of a VM', () => {
 });
 
 describe('an intra-host move', () => {
-  const from = { vmType: 'sev-es', active: true, es: true, created: 2, online: [0, 1] } as const;
-  const to = { ...from, active: false, es: false };
+  const from = { vmType: 'sev-es', active: true, created: 2, online: [0, 1] } as const;
+  const to = { ...from, active: false };
   const all = () => true;
 
   it('goes from an encrypted VM to one of its type that is none yet', () => {
@@ -233,7 +231,6 @@ describe('an intra-host move', () => {
     expect(moveVcpus(to, from, all)).toBeNull();
     expect(moveVcpus({ ...to, online: [0], created: 1 }, from, all)).toBe('EINVAL');
     expect(moveVcpus(to, from, (vcpu) => vcpu === 0)).toBe('EINVAL');
-    expect(moveVcpus({ ...to, online: [0], created: 1 }, { ...from, es: false }, () => false)).toBeNull();
   });
 
   it('waits for no vCPU that is being created, on either side', () => {

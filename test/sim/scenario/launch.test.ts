@@ -59,7 +59,7 @@ describe('a VM that is launched in the run', () => {
       'KVM_CREATE_VM.vm: found "vm1"; expected a VM of the scenario',
     ],
     ['features in the file', { options: '{ launched: false, vmsaFeatures: [debug-swap] }' }, 'found vmsaFeatures; expected none'],
-    ['a guest that uses debug registers', { guest: 'mov-from-dr: { dr: 0 }' }, 'found mov-from-dr in a VM that is launched in the run'],
+    ['an operation that encrypted guests lack', { guest: 'ac-loop: {}' }, 'found "ac-loop" in a VM of type sev-es'],
     ['an errno that there is not', { program: 'KVM_CREATE_VM: { vm: vm0, returns: EWRONG }' }, 'returns'],
     ['a type of VM that KVM lacks', { program: 'KVM_CREATE_VM: { vm: vm0, type: tdx }' }, 'type'],
     [

@@ -50,7 +50,6 @@ describe('the events of a live run', () => {
       scenario,
       engine: 'memo',
       chooser: { name: 'random-uniform', seed: 3 },
-      seed: 3,
       sink: (block, names) => live!.block(block, names),
     });
     live = new LiveRun(start);

@@ -18,7 +18,6 @@ export function churn(options: LiveRunOptions = {}, seed = 7): Watched {
     scenario: resolveScenario(scenario, { knownProperties: knownProperties() }),
     engine: 'memo',
     chooser: { name: 'random-uniform', seed },
-    seed,
     sink: (block, names) => live.block(block, names),
   });
   const live = new LiveRun(session.start, options);
