@@ -1,11 +1,13 @@
-/** `attest`: what an attestation report says, and whether a chip has signed it. */
-import { type AttestationReport, isReportSigned, productOf } from '../../actors/sev-snp/firmware/attestation-report.ts';
+/** `attest`: what attestation reports of runs and of real chips say, and who has signed them. */
+import { type AttestationReport, decodeReport, isReportSigned, productOf } from '../../actors/sev-snp/firmware/attestation-report.ts';
 import { signerOf, type Tcb, tcbOf } from '../../actors/sev-snp/firmware/report-words.ts';
 import type { Call, Command } from '../command.ts';
 import { EXIT, usageError } from '../errors.ts';
-import { styled, table } from '../output.ts';
+import { withJournal } from '../journal-file.ts';
+import { type Printer, styled, table } from '../output.ts';
 import { type ReportFile, readReport } from './report-file.ts';
 import { hex, reportDocument, reportRows } from './report-view.ts';
+import { REPORTS_MAX, type RunReport, reportsIn } from './run-reports.ts';
 import { readVcek, type Vcek } from './vcek.ts';
 
 interface Options {
@@ -60,9 +62,47 @@ const verdictOf = (holds: boolean | null) =>
 
 const certificateDocument = ({ subject, tcb, chipId }: Vcek) => ({ subject, tcb, chipId: chipId === null ? null : hex(chipId) });
 
-function run({ io, out, json, options }: Call): number {
+const printReport = (out: Printer, report: AttestationReport): void =>
+  table(
+    out,
+    reportRows(report).map(([name, value]) => [styled('dim', name), value]),
+    '',
+  );
+
+/** A report of a run, and whether its chip has signed it. */
+function runDocument({ step, message, answer, signed }: RunReport) {
+  const { request, response, report } = answer;
+  const sealed = { request: hex(request), response: hex(response), bytes: hex(report) };
+  return { step, ...message, signed, report: reportDocument(decodeReport(report)), ...sealed };
+}
+
+async function attestRun(file: string, { io, out, err, json }: Call): Promise<number> {
+  const reports = await withJournal(file, io, (journal) => reportsIn(journal, file));
+  if (reports.length === REPORTS_MAX) err.line(`note: no more than ${REPORTS_MAX} reports are looked at`);
+  const ok = reports.every(({ signed }) => signed);
+  if (json) out.json({ ok, reports: reports.map(runDocument) });
+  else
+    for (const { step, message, answer, signed } of reports) {
+      out.line(styled('bold', `step ${step}: ${message.vm}, response ${message.sequence}`));
+      printReport(out, decodeReport(answer.report));
+      table(out, [['signature', verdictOf(signed), "of the VCEK of the run's chip"]]);
+    }
+  return ok ? EXIT.ok : EXIT.broken;
+}
+
+function run(call: Call): number | Promise<number> {
+  const { options, args } = call;
   const { decode, vcek } = options as Options;
-  if (decode === undefined) throw usageError('there is no report to look at', { expected: '--decode FILE' });
+  const [file] = args;
+  if (file !== undefined) {
+    if (decode === undefined && vcek === undefined) return attestRun(file, call);
+    throw usageError('a run and a report in a file are looked at one by one', { expected: 'a journal alone, or --decode FILE' });
+  }
+  if (decode === undefined) throw usageError('there is no report to look at', { expected: 'a journal, or --decode FILE' });
+  return attestFile(decode, vcek, call);
+}
+
+function attestFile(decode: string, vcek: string | undefined, { io, out, json }: Call): number {
   if (decode === '-' && vcek === '-') throw usageError('--decode and --vcek both read standard input; expected a file for one of them');
   const file = readReport(decode, io);
   const certificate = vcek === undefined ? null : readVcek(vcek, io);
@@ -72,11 +112,7 @@ function run({ io, out, json, options }: Call): number {
     const report = reportDocument(file.report);
     out.json({ ok, report, certificate: certificate && certificateDocument(certificate), checks });
   } else {
-    table(
-      out,
-      reportRows(file.report).map(([name, value]) => [styled('dim', name), value]),
-      '',
-    );
+    printReport(out, file.report);
     if (certificate !== null) out.line(`certificate of ${certificate.subject}; who has issued it is not checked`);
     table(
       out,
@@ -87,9 +123,10 @@ function run({ io, out, json, options }: Call): number {
 }
 
 export const COMMAND: Command = {
-  operands: '',
+  operands: '[journal]',
   details: [
-    'A report is the 1184 bytes that firmware gives a guest, as they are, in hexadecimal, or inside the answer to a guest request; of version 2, 3, 4 or 5. A byte or bit that its version does not have is refused, with the field. `-` is standard input.',
+    "The reports that guests of a run were given (operation `request-report`) are made again from the run's seed, and their signatures verified; `latest` is the newest run.",
+    'A report in a file is the 1184 bytes that firmware gives a guest, as they are, in hexadecimal, or inside the answer to a guest request; of version 2, 3, 4 or 5. A byte or bit that its version does not have is refused, with the field. `-` is standard input.',
     'With --vcek the signature is verified with the key of a certificate, and the reported TCB and the chip id are compared with what the certificate says. Whether AMD has issued the certificate is not checked.',
     'Exit code 0, or 1 if the signature, the TCB or the chip id is not that of the certificate.',
   ],
@@ -99,6 +136,7 @@ export const COMMAND: Command = {
   ],
   isFixed: true,
   examples: [
+    ['attest latest', 'the reports of the newest run'],
     ['attest --decode report.bin', 'every field'],
     ['attest --decode report.hex --vcek vcek.der', 'and whether the chip of the certificate has signed it'],
     ['attest --decode - --json < report.bin', 'for programs'],

@@ -148,7 +148,7 @@ describe('attest --decode', () => {
   });
 
   it('says what is wrong with a command line', async () => {
-    expect((await bench.run(['attest'])).err).toContain('expected: --decode FILE');
+    expect((await bench.run(['attest'])).err).toContain('expected: a journal, or --decode FILE');
     expect((await bench.run(['attest', '--vcek', 'vcek.der'])).code).toBe(2);
     expect((await decoded('no.bin')).err).toContain('cannot read no.bin: there is no such file');
     const both = await bench.run(['attest', '--decode', '-', '--vcek', '-'], { stdin: bytes });

@@ -1,0 +1,67 @@
+/** The attestation reports of a run, made again from its seed and what its guests asked. */
+import { isReportSigned } from '../../actors/sev-snp/firmware/attestation-report.ts';
+import { answerRequest, type SimulatedAnswer } from '../../actors/sev-snp/firmware/simulated-report.ts';
+import type { GuestMessage } from '../../events/sev-snp/psp.ts';
+import type { Journal } from '../../replay/reader.ts';
+import { CliError, EXIT } from '../errors.ts';
+
+export interface RunReport {
+  readonly step: number;
+  readonly message: GuestMessage;
+  readonly answer: SimulatedAnswer;
+  /** Whether the VCEK of the run's chip has signed it. */
+  readonly signed: boolean;
+}
+
+/** ECDSA takes a few milliseconds. */
+export const REPORTS_MAX = 1000;
+
+interface VmOfRun {
+  readonly id?: unknown;
+  readonly settings?: { readonly asid?: unknown };
+}
+
+const isNumber = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+
+/** ASIDs by the actor of the VM. */
+function asidsOf({ start }: Journal): ReadonlyMap<string, number> {
+  const { vms = [] } = start.scenario as { readonly vms?: readonly VmOfRun[] };
+  return new Map(vms.flatMap(({ id, settings }) => (isNumber(settings?.asid) ? [[`vm:${id}`, settings.asid] as const] : [])));
+}
+
+/** A message in a record; null where the firmware has given none. */
+function messageIn(value: unknown): GuestMessage | null {
+  const { vm, sequence, data, vmpl } = (value ?? {}) as Partial<Record<keyof GuestMessage, unknown>>;
+  const isOne = typeof vm === 'string' && isNumber(sequence) && sequence > 1 && isNumber(data) && isNumber(vmpl) && vmpl <= 3;
+  return isOne ? { vm, sequence, data, vmpl } : null;
+}
+
+/**
+ * The reports that guests of a run were given, in order, up to `REPORTS_MAX`.
+ * @throws CliError if the run has none
+ */
+export function reportsIn(journal: Journal, file: string): readonly RunReport[] {
+  const { seed } = journal.start;
+  const asids = asidsOf(journal);
+  const found: RunReport[] = [];
+  /** The last number of each VM: after an error the page has the response of before. */
+  const last = new Map<string, number>();
+  for (const { kind, type, step, payload } of journal.recordsFrom(1)) {
+    if (kind !== 'deliver' || type !== 'psp.response' || found.length === REPORTS_MAX) continue;
+    const message = messageIn(payload.response);
+    const asid = message === null ? undefined : asids.get(message.vm);
+    if (message === null || asid === undefined || message.sequence <= (last.get(message.vm) ?? 0)) continue;
+    last.set(message.vm, message.sequence);
+    const { sequence, data, vmpl } = message;
+    const answer = answerRequest({ seed, asid, sequence: sequence - 1, data, vmpl });
+    found.push({ step, message, answer, signed: isReportSigned(answer.report, answer.publicKey) });
+  }
+  if (found.length > 0) return found;
+  throw new CliError({
+    code: 'no_report',
+    exit: EXIT.usage,
+    message: `${file === '-' ? 'stdin' : file}: no guest of this run was given an attestation report`,
+    expected: 'a run whose guest has the operation request-report',
+    attempt: 'worldswitch run attestation-report',
+  });
+}

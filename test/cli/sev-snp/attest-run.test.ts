@@ -1,0 +1,77 @@
+/** `attest RUN`: the reports of a run, which are those of its seed, and runs without any. */
+import { writeFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Bench } from '../run-cli.ts';
+
+const bench = new Bench();
+afterAll(() => bench.clear());
+
+beforeAll(async () => {
+  await bench.run(['run', 'attestation-report', '-o', 'run.wsj']);
+  await bench.run(['run', 'attestation-report', '--seed', '8', '-o', 'other.wsj']);
+  await bench.run(['run', 'rmp-churn', '-o', 'churn.wsj']);
+});
+
+interface Told {
+  readonly ok: boolean;
+  readonly reports: readonly {
+    readonly step: number;
+    readonly vm: string;
+    readonly sequence: number;
+    readonly signed: boolean;
+    readonly bytes: string;
+    readonly request: string;
+    readonly report: { readonly reportData: string; readonly chipId: string; readonly vmpl: number };
+  }[];
+}
+
+const reportsOf = async (file: string): Promise<Told> => (await bench.run(['attest', file, '--json'])).json<Told>();
+
+describe('attest RUN', () => {
+  it('has each report that a guest was given, with the step, and its signature', async () => {
+    const { ok, reports } = await reportsOf('run.wsj');
+    expect(ok).toBe(true);
+    expect(reports.map(({ vm, sequence, signed, report }) => [vm, sequence, signed, report.vmpl, report.reportData.slice(0, 6)])).toEqual([
+      ['vm:vm0', 2, true, 0, '341200'],
+      ['vm:vm0', 4, true, 1, '785600'],
+    ]);
+    const { out } = await bench.run(['show', 'run.wsj', '--step', `${reports[0]!.step}`, '--json']);
+    expect(out).toContain('psp');
+    expect(reports[0]!.request.length).toBe(2 * (0x60 + 0x60));
+  });
+
+  it('prints them, and the lines fit a terminal', async () => {
+    const { code, out } = await bench.run(['attest', 'run.wsj'], { isTerminal: true, columns: 80, env: { NO_COLOR: '1' } });
+    expect(code).toBe(0);
+    expect(out).toMatch(/step \d+: vm:vm0, response 4/);
+    expect(out.split('\n').filter((line) => line.length > 80)).toEqual([]);
+  });
+
+  it('gives bytes that attest --decode reads', async () => {
+    const { reports } = await reportsOf('run.wsj');
+    writeFileSync(bench.path('one.hex'), reports[1]!.bytes);
+    const decoded = await bench.run(['attest', '--decode', 'one.hex', '--json']);
+    expect(decoded.json<{ readonly report: unknown }>().report).toEqual(reports[1]!.report);
+  });
+
+  it('has the chip of the seed, and the same bytes for the same run', async () => {
+    const [one, again, other] = await Promise.all([reportsOf('run.wsj'), reportsOf('run.wsj'), reportsOf('other.wsj')]);
+    expect(again).toEqual(one);
+    expect(other.reports[0]!.report.chipId).not.toBe(one.reports[0]!.report.chipId);
+  });
+
+  it('says so if no guest was given one', async () => {
+    const { code, out, err } = await bench.run(['attest', 'churn.wsj']);
+    expect({ code, out }).toEqual({ code: 2, out: '' });
+    expect(err).toContain('churn.wsj: no guest of this run was given an attestation report');
+    expect(err).toContain('try: worldswitch run attestation-report');
+  });
+
+  it('takes no file and run at once, and no file that is no journal', async () => {
+    const both = await bench.run(['attest', 'run.wsj', '--decode', 'one.hex']);
+    expect(both.code).toBe(2);
+    expect(both.err).toContain('a journal alone, or --decode FILE');
+    writeFileSync(bench.path('text'), 'no journal');
+    expect((await bench.run(['attest', './text'])).code).toBe(3);
+  });
+});
