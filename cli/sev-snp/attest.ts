@@ -2,7 +2,7 @@
 import { type AttestationReport, decodeReport, isReportSigned, productOf } from '../../actors/sev-snp/firmware/attestation-report.ts';
 import { signerOf, type Tcb, tcbOf } from '../../actors/sev-snp/firmware/report-words.ts';
 import type { Call, Command } from '../command.ts';
-import { EXIT, usageError } from '../errors.ts';
+import { CliError, EXIT, usageError } from '../errors.ts';
 import { withJournal } from '../journal-file.ts';
 import { type Printer, styled, table } from '../output.ts';
 import { type ReportFile, readReport } from './report-file.ts';
@@ -76,8 +76,14 @@ function runDocument({ step, message, answer, signed }: RunReport) {
   return { step, ...message, signed, report: reportDocument(decodeReport(report)), ...sealed };
 }
 
+const isNoJournal = (error: unknown): error is CliError => error instanceof CliError && error.failure.code === 'not_a_journal';
+
 async function attestRun(file: string, { io, out, err, json }: Call): Promise<number> {
-  const reports = await withJournal(file, io, (journal) => reportsIn(journal, file));
+  const reports = await withJournal(file, io, (journal) => reportsIn(journal, file)).catch((error: unknown) => {
+    throw isNoJournal(error)
+      ? new CliError({ ...error.failure, attempt: 'worldswitch attest --decode FILE, for a report in a file' })
+      : error;
+  });
   if (reports.length === REPORTS_MAX) err.line(`note: no more than ${REPORTS_MAX} reports are looked at`);
   const ok = reports.every(({ signed }) => signed);
   if (json) out.json({ ok, reports: reports.map(runDocument) });

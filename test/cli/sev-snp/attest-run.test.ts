@@ -72,6 +72,8 @@ describe('attest RUN', () => {
     expect(both.code).toBe(2);
     expect(both.err).toContain('a journal alone, or --decode FILE');
     writeFileSync(bench.path('text'), 'no journal');
-    expect((await bench.run(['attest', './text'])).code).toBe(3);
+    const text = await bench.run(['attest', './text']);
+    expect(text.code).toBe(3);
+    expect(text.err).toContain('try: worldswitch attest --decode FILE');
   });
 });
