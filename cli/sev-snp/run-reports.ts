@@ -16,22 +16,25 @@ export interface RunReport {
 /** ECDSA takes a few milliseconds. */
 export const REPORTS_MAX = 1000;
 
-interface VmOfRun {
-  readonly id?: unknown;
-  readonly settings?: { readonly asid?: unknown };
-}
-
 const isNumber = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+
+/** A value of a journal, which may hold anything. */
+const fieldOf = (value: unknown, name: string): unknown =>
+  typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[name] : undefined;
 
 /** ASIDs by the actor of the VM. */
 function asidsOf({ start }: Journal): ReadonlyMap<string, number> {
-  const { vms = [] } = start.scenario as { readonly vms?: readonly VmOfRun[] };
-  return new Map(vms.flatMap(({ id, settings }) => (isNumber(settings?.asid) ? [[`vm:${id}`, settings.asid] as const] : [])));
+  const vms = fieldOf(start.scenario, 'vms');
+  const known = (Array.isArray(vms) ? vms : []).flatMap((vm: unknown) => {
+    const asid = fieldOf(fieldOf(vm, 'settings'), 'asid');
+    return isNumber(asid) ? [[`vm:${fieldOf(vm, 'id')}`, asid] as const] : [];
+  });
+  return new Map(known);
 }
 
 /** A message in a record; null where the firmware has given none. */
 function messageIn(value: unknown): GuestMessage | null {
-  const { vm, sequence, data, vmpl } = (value ?? {}) as Partial<Record<keyof GuestMessage, unknown>>;
+  const [vm, sequence, data, vmpl] = ['vm', 'sequence', 'data', 'vmpl'].map((name) => fieldOf(value, name));
   const isOne = typeof vm === 'string' && isNumber(sequence) && sequence > 1 && isNumber(data) && isNumber(vmpl) && vmpl <= 3;
   return isOne ? { vm, sequence, data, vmpl } : null;
 }
@@ -47,7 +50,8 @@ export function reportsIn(journal: Journal, file: string): readonly RunReport[] 
   /** The last number of each VM: after an error the page has the response of before. */
   const last = new Map<string, number>();
   for (const { kind, type, step, payload } of journal.recordsFrom(1)) {
-    if (kind !== 'deliver' || type !== 'psp.response' || found.length === REPORTS_MAX) continue;
+    if (found.length === REPORTS_MAX) break;
+    if (kind !== 'deliver' || type !== 'psp.response') continue;
     const message = messageIn(payload.response);
     const asid = message === null ? undefined : asids.get(message.vm);
     if (message === null || asid === undefined || message.sequence <= (last.get(message.vm) ?? 0)) continue;

@@ -1,6 +1,8 @@
 /** `attest RUN`: the reports of a run, which are those of its seed, and runs without any. */
 import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { reportsIn } from '../../../cli/sev-snp/run-reports.ts';
+import type { Journal } from '../../../replay/reader.ts';
 import { Bench } from '../run-cli.ts';
 
 const bench = new Bench();
@@ -65,6 +67,22 @@ describe('attest RUN', () => {
     expect({ code, out }).toEqual({ code: 2, out: '' });
     expect(err).toContain('churn.wsj: no guest of this run was given an attestation report');
     expect(err).toContain('try: worldswitch run attestation-report');
+  });
+
+  it('takes nothing for a report that the firmware cannot have given', () => {
+    const good = { vm: 'vm:a', sequence: 2, data: 1, vmpl: 0 };
+    const scenario = { vms: [null, 5, { id: 'a', settings: { asid: 1 } }, { id: 'b', settings: { asid: 0.5 } }, { id: 'c' }] };
+    const journalOf = (responses: readonly unknown[], vms: object = scenario) =>
+      ({
+        start: { scenario: vms, seed: 1 },
+        recordsFrom: () => responses.map((response) => ({ kind: 'deliver', type: 'psp.response', step: 1, payload: { response } })),
+      }) as unknown as Journal;
+    const bad = [null, 5, 'x', {}, { ...good, vm: 'vm:b' }, { ...good, vm: 'vm:c' }, { ...good, sequence: 1 }, { ...good, sequence: 2.5 }];
+    const all = [...bad, { ...good, data: -1 }, { ...good, vmpl: 4 }, { ...good, vmpl: '0' }];
+    expect(() => reportsIn(journalOf(all), 'x.wsj')).toThrow('no guest of this run');
+    for (const vms of [{}, { vms: null }, { vms: 'x' }])
+      expect(() => reportsIn(journalOf([good], vms), 'x.wsj')).toThrow('no guest of this run');
+    expect(reportsIn(journalOf([...all, good, good]), 'x.wsj')).toHaveLength(1);
   });
 
   it('takes no file and run at once, and no file that is no journal', async () => {
