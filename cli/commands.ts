@@ -17,6 +17,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: 'machines', summary: 'print the statecharts of the actors', load: () => import('./machines.ts') },
   { name: 'export', summary: 'write a journal as a timeline for other tools', load: () => import('./export.ts') },
   { name: 'conform', summary: 'hold recordings of real kernels against the model', load: () => import('./conform.ts') },
+  { name: 'attest', summary: 'decode an attestation report, and verify who has signed it', load: () => import('./sev-snp/attest.ts') },
   { name: 'serve', summary: 'serve runs over HTTP, recorded or live', load: () => import('./serve.ts') },
   { name: 'runs', summary: 'list the journals of ./worldswitch-runs, the newest first', load: () => import('./runs.ts') },
   {

@@ -6,6 +6,7 @@
  */
 import { p384 } from '@noble/curves/nist.js';
 import { sha384 } from '@noble/hashes/sha2.js';
+import { checkReserved, type Reserved } from './layout.ts';
 
 export const SIGNATURE_BYTES = 512;
 export const PUBLIC_KEY_BYTES = 1028;
@@ -86,3 +87,27 @@ export function decodeSignature(bytes: Uint8Array, name: string): Uint8Array {
 /** @param signature as `decodeSignature` gives it */
 export const verifies = (signature: Uint8Array, message: Uint8Array, point: Uint8Array): boolean =>
   p384.verify(signature, message, point, { lowS: false });
+
+/** What R and S leave of the field. */
+export const SIGNATURE_GAPS: readonly Reserved[] = [
+  [NUMBER_BYTES, FIELD_BYTES],
+  [FIELD_BYTES + NUMBER_BYTES, 2 * FIELD_BYTES],
+  [2 * FIELD_BYTES, SIGNATURE_BYTES],
+];
+
+/** R and S, big-endian, as a hexadecimal number is written. */
+export const signatureParts = (field: Uint8Array): { readonly r: Uint8Array; readonly s: Uint8Array } => ({
+  r: field.slice(0, NUMBER_BYTES).reverse(),
+  s: field.slice(FIELD_BYTES, FIELD_BYTES + NUMBER_BYTES).reverse(),
+});
+
+/**
+ * Whether the signature in a field of 512 bytes is of this message and key.
+ * @param publicKey as in SEC 1, compressed or not
+ * @throws FirmwareFormatError if the field has bytes beside R and S
+ */
+export function isSigned(message: Uint8Array, field: Uint8Array, publicKey: Uint8Array): boolean {
+  checkReserved(field, SIGNATURE_GAPS, 'signature, bytes');
+  const { r, s } = signatureParts(field);
+  return verifies(Uint8Array.from([...r, ...s]), message, publicKey);
+}

@@ -10,7 +10,7 @@ import { pspMachine } from '../../../actors/sev-snp/psp.ts';
 import { rmpRegionMachine } from '../../../actors/sev-snp/rmp-region.ts';
 import { SEV_DEVICE, sevDeviceMachine } from '../../../actors/sev-snp/sev-device.ts';
 import { snpGuestOperations } from '../../../actors/sev-snp/snp-guest.ts';
-import { snpKvm } from '../../../actors/sev-snp/snp-kvm.ts';
+import { snpKvm, snpKvmWithReports } from '../../../actors/sev-snp/snp-kvm.ts';
 import { snpHostOperations } from '../../../actors/sev-snp/snp-operations.ts';
 import { vmPagesMachine } from '../../../actors/sev-snp/vm-pages.ts';
 import { GHCB_EVENTS } from '../../../events/sev-snp/ghcb.ts';
@@ -28,7 +28,7 @@ import { snpOutcomes } from './outcomes.ts';
 import { pageChecks } from './page-checks.ts';
 import { repeatsUpdate, retriesUpdate, snpProperties } from './properties.ts';
 import { SECTIONS, SNP_VM, SVM_VM, VM_SETTINGS } from './sections.ts';
-import { snpActors, vmParts } from './topology.ts';
+import { asksForReports, snpActors, vmParts } from './topology.ts';
 
 export const sevSnp: Mechanism = {
   name: 'sev-snp',
@@ -47,11 +47,11 @@ export const sevSnp: Mechanism = {
   waits: [retriesUpdate, repeatsUpdate],
   catalogue: { ...RMP_EVENTS, ...PSP_EVENTS, ...VM_PAGES_EVENTS, ...GHCB_EVENTS },
   sets: ['vmPages.holders', 'vmPages.waiters', 'sevDevice.waiters'],
-  quiet: ['psp.status?', 'psp.interrupted?', 'sev.rcvd?'],
+  quiet: ['psp.status?', 'psp.response?', 'psp.interrupted?', 'sev.rcvd?'],
   checks,
   structureChecks: pageChecks,
   host: () => ({ operations: snpHostOperations, faults: { '#PF.RMP': (env) => [{ kind: 'call', path: pageFaultPath(env) }] } }),
-  kvm: () => snpKvm,
+  kvm: (scenario) => (asksForReports(scenario) ? snpKvmWithReports : snpKvm),
   guest: ({ host: { options } }) => ({ operations: (env) => snpGuestOperations(env, options) }),
   actors: snpActors,
   machines: () => ({ vmPages: vmPagesMachine, rmpRegion: rmpRegionMachine, psp: pspMachine, sevDevice: sevDeviceMachine }),

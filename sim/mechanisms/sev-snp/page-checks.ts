@@ -89,13 +89,29 @@ function typeIssues({ vms }: Structure): PathIssue[] {
   });
 }
 
+/** The driver's mutex is not modelled: two vCPUs would take one number. */
+function reportIssues({ vms }: Structure): PathIssue[] {
+  return vms.flatMap(({ id, type, vcpus }) => {
+    const asking = vcpus.flatMap((program) => [...operationsIn(program)].filter(({ op }) => op.op === 'request-report').slice(0, 1));
+    if (type !== SNP_VM)
+      return asking.map(({ path }) => ({
+        path,
+        message: `found request-report; expected it in an SNP VM: firmware knows nothing of ${id}`,
+      }));
+    return asking.slice(1).map(({ path }) => ({
+      path,
+      message: `found request-report; expected it in one vCPU of ${id}: the mutex of the guest's driver is not modelled`,
+    }));
+  });
+}
+
 export function pageChecks(structure: Structure): readonly PathIssue[] {
   const firmware = structure.sections.firmware?.pages ?? [];
   const pagesOf = structure.vms.map((vm) => [vm.id, snpSettingsOf(vm).pages] as const);
   const gfns = new Map(pagesOf.map(([id, pages]) => [id, new Set(pages.map(({ gfn }) => gfn))]));
   const pfns = new Set([...pagesOf.flatMap(([, pages]) => pages), ...firmware].map(({ pfn }) => pfn));
-  const launches = structure.vms.flatMap((vm) => launchIssues(vm, SNP_VM));
-  const issues = [...duplicates(structure, firmware), ...typeIssues(structure), ...launches];
+  const own = structure.vms.flatMap((vm) => launchIssues(vm, SNP_VM));
+  const issues = [...duplicates(structure, firmware), ...typeIssues(structure), ...own, ...reportIssues(structure)];
   for (const { op, path, vm } of allOperations(structure)) {
     issues.push(...commandIssues(op, path, pfns));
     if ('gfn' in op && vm !== null) issues.push(...missingPage(gfns, vm, op.gfn, path));
