@@ -11,7 +11,7 @@ afterAll(() => bench.clear());
 
 beforeAll(async () => {
   await bench.run(['run', 'attestation-report', '-o', 'run.wsj']);
-  await bench.run(['run', 'attestation-report', '--seed', '8', '-o', 'other.wsj']);
+  await bench.run(['run', 'attestation-report', '--chooser', 'random', '--seed', '8', '-o', 'other.wsj']);
   await bench.run(['run', 'rmp-churn', '-o', 'churn.wsj']);
 });
 

@@ -84,8 +84,8 @@ const kindsOf = ({ name, variant }: (typeof SHIPPED)[number]): string =>
   [...new Set(topologyOf(shipped(name, variant)).actors.map(({ kind }) => kind))].sort().join(', ');
 
 /**
- * One of each set of kinds of actors: how a space is shared depends on these and their messages, not
- * on the design that is searched.
+ * One of each set of kinds of actors: how a space is shared depends on these and their messages,
+ * not on the design that is searched.
  */
 const CASES = [
   ...new Map(
