@@ -57,6 +57,9 @@ function bytesOf(path: string, file: string, limit: number): Uint8Array {
   }
 }
 
+/** How messages name a file that the user has named. */
+export const shownFile = (file: string): string => (file === '-' ? 'stdin' : file);
+
 /** A file as the user names it, up to a little more than `limit`; `-` is standard input. */
 export function readFileBytes(file: string, io: Io, limit: number): Uint8Array {
   noteInput(file, io);
@@ -65,7 +68,7 @@ export function readFileBytes(file: string, io: Io, limit: number): Uint8Array {
 
 /** The text of a file as the user names it; `-` is standard input. */
 export function readText(file: string, io: Io, limit = SCENARIO_BYTES_MAX): ScenarioText {
-  const shown = file === '-' ? 'stdin' : file;
+  const shown = shownFile(file);
   return { file: shown, text: utf8(readFileBytes(file, io, limit), shown), path: file === '-' ? null : resolve(io.cwd, file) };
 }
 

@@ -2,11 +2,11 @@
 import { InvalidArgumentError } from 'commander';
 import { decodeIdBlock, encodeIdBlock, ID_BLOCK_BYTES, ID_BYTES, type IdBlock } from '../../actors/sev-snp/firmware/id-block.ts';
 import { DIGEST_BYTES } from '../../actors/sev-snp/firmware/launch-digest.ts';
+import { readFileBytes, shownFile } from '../catalog.ts';
 import { integer, type OptionSpec } from '../command.ts';
 import { CliError, EXIT, usageError } from '../errors.ts';
 import type { Io } from '../io.ts';
 import { bytesOfBase64, bytesOfHex } from './bytes.ts';
-import { inputBytes, shownName } from './input.ts';
 
 const U32_MAX = 0xffff_ffff;
 const U64_MAX = 2n ** 64n - 1n;
@@ -98,13 +98,13 @@ const TEXT_BYTES_MAX = 1 << 14;
 
 /** The bytes of a structure in a file: as they are, in hex or in base64. @throws CliError */
 export function structureIn(name: string, count: number, io: Io): Uint8Array {
-  const found = inputBytes(name, TEXT_BYTES_MAX, io);
+  const found = readFileBytes(name, io, TEXT_BYTES_MAX);
   if (found.length === count) return Uint8Array.from(found);
   const text = found.length > TEXT_BYTES_MAX ? '' : Buffer.from(found).toString('latin1').trim();
   const bytes = bytesOfHex(text, count) ?? bytesOfBase64(text, count);
   if (bytes !== null) return bytes;
   const has = found.length > TEXT_BYTES_MAX ? `more than ${TEXT_BYTES_MAX}` : String(found.length);
-  throw structureError(`${shownName(name)} has ${has} bytes; expected ${count}, or as many in hex or base64`);
+  throw structureError(`${shownFile(name)} has ${has} bytes; expected ${count}, or as many in hex or base64`);
 }
 
 /** Reads a structure, and tells a mistake in it with the file. @throws CliError */
@@ -112,7 +112,7 @@ export function decoded<T>(name: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    throw structureError(`${shownName(name)}: ${(error as Error).message}`);
+    throw structureError(`${shownFile(name)}: ${(error as Error).message}`);
   }
 }
 

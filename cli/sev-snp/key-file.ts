@@ -4,9 +4,9 @@
  */
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import { NUMBER_BYTES } from '../../actors/sev-snp/firmware/p384.ts';
+import { readFileBytes, shownFile } from '../catalog.ts';
 import { CliError, EXIT } from '../errors.ts';
 import type { Io } from '../io.ts';
-import { inputBytes, shownName } from './input.ts';
 
 const PEM_BYTES_MAX = 1 << 16;
 const CURVE = 'secp384r1';
@@ -22,8 +22,8 @@ interface Pem {
 
 /** @throws CliError if the file is no PEM, or a key that only a passphrase opens */
 function pemIn(name: string, expected: string, io: Io): Pem {
-  const file = shownName(name);
-  const text = Buffer.from(inputBytes(name, PEM_BYTES_MAX, io)).toString('latin1');
+  const file = shownFile(name);
+  const text = Buffer.from(readFileBytes(name, io, PEM_BYTES_MAX)).toString('latin1');
   if (text.length > PEM_BYTES_MAX) throw keyError(`${file} has more than ${PEM_BYTES_MAX} bytes`, expected);
   if (!/-----BEGIN [A-Z0-9 ]+-----/.test(text)) throw keyError(`${file} is no PEM file: it has no line -----BEGIN …-----`, expected);
   if (/-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: *4, *ENCRYPTED/m.test(text)) {

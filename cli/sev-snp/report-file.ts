@@ -2,7 +2,7 @@
 import { type AttestationReport, decodeReport, REPORT_BYTES } from '../../actors/sev-snp/firmware/attestation-report.ts';
 import { decodeReportResponse } from '../../actors/sev-snp/firmware/guest-payloads.ts';
 import { FirmwareFormatError } from '../../actors/sev-snp/firmware/layout.ts';
-import { readFileBytes } from '../catalog.ts';
+import { readFileBytes, shownFile } from '../catalog.ts';
 import { CliError, EXIT } from '../errors.ts';
 import type { Io } from '../io.ts';
 
@@ -16,8 +16,6 @@ export interface ReportFile {
 }
 
 const EXPECTED = `an attestation report: ${REPORT_BYTES} bytes, the same in hexadecimal, or the firmware's answer with one at 0x20`;
-
-export const shownFile = (file: string): string => (file === '-' ? 'stdin' : file);
 
 const refused = (file: string, says: string, expected = EXPECTED): CliError =>
   new CliError({ code: 'not_a_report', exit: EXIT.usage, message: `${shownFile(file)}: ${says}`, expected });

@@ -8,11 +8,11 @@
  */
 import { type KeyObject, X509Certificate } from 'node:crypto';
 import type { Tcb } from '../../actors/sev-snp/firmware/report-words.ts';
-import { readFileBytes } from '../catalog.ts';
+import { readFileBytes, shownFile } from '../catalog.ts';
 import { CliError, EXIT } from '../errors.ts';
 import type { Io } from '../io.ts';
 import { elementsIn, extensionsIn, INTEGER } from './der.ts';
-import { FILE_BYTES_MAX, shownFile } from './report-file.ts';
+import { FILE_BYTES_MAX } from './report-file.ts';
 
 export interface Vcek {
   /** In SEC 1 form. */
