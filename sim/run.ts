@@ -4,7 +4,6 @@
  */
 import type { RunEnd } from '../events/journal.ts';
 import type { Chooser } from './choosers/chooser.ts';
-import { ComeBack } from './come-back.ts';
 import { deadlockText } from './deadlock.ts';
 import { awakeIn, DEADLOCK, endOf, hasHalted, isWhole, toldOf } from './end.ts';
 import type { ActorEngine } from './engine/port.ts';
@@ -16,6 +15,7 @@ import { LookAhead } from './rows/look-ahead.ts';
 import type { ResolvedScenario } from './scenario/types.ts';
 import { type BlockSink, Sequencer, type StepOutcome } from './sequencer.ts';
 import { WorldView } from './view.ts';
+import { Visited } from './visited.ts';
 
 export interface RunOptions {
   readonly scenario: ResolvedScenario;
@@ -38,7 +38,9 @@ export class Run {
   /** The step after which each of them did. */
   readonly #metAt = new Map<string, number>();
   readonly #ahead: LookAhead;
-  readonly #comeBack = new ComeBack();
+  readonly #visited = new Visited();
+  /** The last step before after which the state was as it is now; -1 if none is known. */
+  #backAt = -1;
   #end: RunEnd | null = null;
 
   constructor(options: RunOptions) {
@@ -142,9 +144,16 @@ export class Run {
     }
   }
 
+  /** Keeps the state after a step: a run that is cut says whether it had come back to it. */
+  #visit(step: number, { a, b }: { readonly a: number; readonly b: number }): void {
+    const place = this.#visited.at(a, b);
+    this.#backAt = this.#visited.stepAt(place);
+    this.#visited.set(place, a, b, step, 0);
+  }
+
   #check(outcome: StepOutcome | null): void {
     const { locals, step, digest } = this.sequencer;
-    this.#comeBack.note(step, digest);
+    this.#visit(step, digest);
     const touched = outcome ? outcome.touched : null;
     let broken: Stuck[] | null = null;
     for (const watch of this.#always) {
@@ -213,7 +222,7 @@ export class Run {
 
   #finish(ended: RunEnd['ended'], broken: Stuck | null): void {
     const { step } = this.sequencer;
-    const comesBack = isWhole(ended) ? null : this.#comeBack.to(step);
+    const comesBack = isWhole(ended) || this.#backAt < 0 ? null : { from: this.#backAt, length: step - this.#backAt };
     this.#end = {
       verdict: broken ? 'violation' : 'clean',
       violation: broken && violationOf(broken, step),

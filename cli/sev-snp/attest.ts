@@ -140,7 +140,6 @@ export const COMMAND: Command = {
     { flags: '--decode <file>', description: 'print every field of a report' },
     { flags: '--vcek <file>', description: 'the certificate of the key that should have signed it, DER or PEM' },
   ],
-  isFixed: true,
   examples: [
     ['attest latest', 'the reports of the newest run'],
     ['attest --decode report.bin', 'every field'],

@@ -53,7 +53,7 @@ function parsed(text: string, file: string): { readonly value: unknown; readonly
   const { errorAt, elements } = jsonPlaces(text);
   if (errorAt !== null) {
     const found = errorAt === text.length ? 'its end' : text.slice(errorAt, errorAt + FOUND_MAX).split('\n')[0];
-    throw listError(`${file}:${lineAt(text, errorAt)}: found ${found} where no JSON goes on so; expected ${EXAMPLE}`);
+    throw listError(`${file}:${lineAt(text, errorAt)}: found ${found}, which JSON does not have there; expected ${EXAMPLE}`);
   }
   return { value: JSON.parse(text) as unknown, lineOf: (index) => lineAt(text, elements[index]!) };
 }

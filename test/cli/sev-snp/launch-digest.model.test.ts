@@ -111,8 +111,8 @@ const MANY = [{ type: 'zero', gpa: '0x0' }];
 
 describe('a list with a mistake is refused with 2, its file, line and field:', () => {
   it.each<readonly [string, unknown, string]>([
-    ['no JSON', '[{"type": "normal",\n"gpa": }]', 'list.json:2: found }] where no JSON goes on so'],
-    ['cut off', '[\n{"type":', 'list.json:2: found its end where no JSON goes on so'],
+    ['no JSON', '[{"type": "normal",\n"gpa": }]', 'list.json:2: found }], which JSON does not have there'],
+    ['cut off', '[\n{"type":', 'list.json:2: found its end, which JSON does not have there'],
     ['nothing', '', 'list.json:1: found its end'],
     ['a map', '{"type": "zero"}', 'list.json:1: found a map; expected a list'],
     ['a number in it', [7], 'list.json:2: [0]: found 7; expected a page'],
