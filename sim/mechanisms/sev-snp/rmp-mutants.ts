@@ -4,8 +4,10 @@
  */
 import { type AnyStateMachine, assign, emit } from 'xstate';
 import { replaceStep } from '../../../actors/path/patch.ts';
-import { checkGuest, checkUpdate, entryAt, guestAccess, HYPERVISOR_PAGE, hostWriteFaults } from '../../../actors/sev-snp/rmp-check.ts';
-import type { RmpRegionContext } from '../../../actors/sev-snp/rmp-region.ts';
+import { guestAccess, hostWriteFaults } from '../../../actors/sev-snp/rmp-check.ts';
+import { guestChecked, type RmpRegionContext, regionIn } from '../../../actors/sev-snp/rmp-region.ts';
+import { checkUpdate } from '../../../actors/sev-snp/rmp-rules.ts';
+import { entryAt, HYPERVISOR_PAGE } from '../../../actors/sev-snp/rmp-table.ts';
 import { type Outgoing, outgoing, type Stamped, sender } from '../../../events/event.ts';
 import type { AccessOutcome, GuestAccess, RmpEntry, RmpRequest, RmpUpdate } from '../../../events/sev-snp/rmp.ts';
 import type { Mutant } from '../../host/mechanism.ts';
@@ -30,8 +32,8 @@ const entryOf = ({ context: c, event }: Args) => entryAt(c.entries, event.pfn);
 /** RMPUPDATE checks other entries, or other marks, than there are. */
 const updateCheck = (seen: (context: RmpRegionContext) => Pick<RmpRegionContext, 'entries' | 'inUse'>) => ({
   answerUpdateChecked: answer((args) => {
-    const { entries, inUse } = seen(args.context);
-    const result = checkUpdate(entries, inUse, args.event.pfn, args.event as Of<'rmp.checkUpdate'>);
+    const region = regionIn({ ...args.context, ...seen(args.context) });
+    const result = checkUpdate(region, { pfn: args.event.pfn, update: args.event as Of<'rmp.checkUpdate'> });
     return { type: 'rmp.checked', result, fault: false, entry: entryOf(args) };
   }),
 });
@@ -39,7 +41,7 @@ const withoutImmutable = (entries: RmpRegionContext['entries']) =>
   Object.fromEntries(Object.entries(entries).map(([pfn, entry]) => [pfn, { ...entry, immutable: false }]));
 
 /** PVALIDATE and RMPADJUST check something else. */
-const guestCheck = (check: (context: RmpRegionContext, event: Of<'rmp.checkGuest'>) => ReturnType<typeof checkGuest>) => ({
+const guestCheck = (check: (context: RmpRegionContext, event: Of<'rmp.checkGuest'>) => ReturnType<typeof guestChecked>) => ({
   answerGuestChecked: answer((args) => ({
     type: 'rmp.checked',
     ...check(args.context, args.event as Of<'rmp.checkGuest'>),
@@ -94,13 +96,13 @@ const ofInstructions: Readonly<Record<string, Mutant>> = {
     actions: updateCheck(({ entries, inUse }) => ({ entries: withoutImmutable(entries), inUse })),
   }),
   'rmp-guest-unassigned': region('PVALIDATE and RMPADJUST take a page that is not assigned.', {
-    actions: guestCheck((c, event) => checkGuest(asOwn(c, event, { assigned: true }), c.inUse, event.pfn, event.asid, event.gfn)),
+    actions: guestCheck((c, event) => guestChecked({ ...c, entries: asOwn(c, event, { assigned: true }) }, event)),
   }),
   'rmp-guest-any-owner': region('PVALIDATE and RMPADJUST compare neither ASID nor GFN.', {
-    actions: guestCheck((c, event) => checkGuest(asOwn(c, event), c.inUse, event.pfn, event.asid, event.gfn)),
+    actions: guestCheck((c, event) => guestChecked({ ...c, entries: asOwn(c, event) }, event)),
   }),
   'rmp-guest-in-use': region('PVALIDATE and RMPADJUST change a page in use.', {
-    actions: guestCheck((c, event) => checkGuest(c.entries, [], event.pfn, event.asid, event.gfn)),
+    actions: guestCheck((c, event) => guestChecked({ ...c, inUse: [] }, event)),
   }),
   'rmp-adjust-no-vmsa': region('RMPADJUST leaves the VMSA bit as it was.', { actions: { writeVmsa: nothing } }),
 };

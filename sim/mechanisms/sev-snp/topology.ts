@@ -4,7 +4,7 @@
  */
 
 import type { PspInput } from '../../../actors/sev-snp/psp.ts';
-import { HYPERVISOR_PAGE } from '../../../actors/sev-snp/rmp-check.ts';
+import { HYPERVISOR_PAGE } from '../../../actors/sev-snp/rmp-table.ts';
 import { SEV_CMD_MUTEX } from '../../../actors/sev-snp/sev-command.ts';
 import { SEV_DEVICE } from '../../../actors/sev-snp/sev-device.ts';
 import type { VmPagesInput } from '../../../actors/sev-snp/vm-pages.ts';
