@@ -1,6 +1,6 @@
 /**
- * The checks that the RMP makes of each access and of VMRUN, as pure functions of the entries of one
- * region. Those of instructions are in rmp-rules.ts.
+ * The checks that the RMP makes of each access and of VMRUN, as pure functions of the entries of
+ * one region. Those of instructions are in rmp-rules.ts.
  */
 import type { AccessOutcome, GuestAccess } from '../../events/sev-snp/rmp.ts';
 import { covering, type Entries, entryAt } from './rmp-table.ts';

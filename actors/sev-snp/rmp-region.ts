@@ -53,6 +53,7 @@ type Args = { readonly context: RmpRegionContext; readonly event: Stamped<RmpReq
 /** Under `inuse` one entry is locked; under `overlap-2m` the instruction locks the 2M range. */
 const isContended = ({ context: c, event }: Args) =>
   c.contention === 'inuse' ? c.holders[event.pfn] !== undefined : Object.keys(c.holders).length > 0;
+const isSmash = (event: RmpRequest) => event.type === 'rmp.lock' && event.smash === true;
 const without = <V>(record: Readonly<Record<number, V>>, key: number): Readonly<Record<number, V>> =>
   Object.fromEntries(Object.entries(record).filter(([other]) => Number(other) !== key));
 /** A region of 4K entries alone needs no count that is kept. */
@@ -91,7 +92,7 @@ export const rmpRegionMachine = setup({
     dropLock: assign({ holders: ({ context: c, event }) => without(c.holders, event.pfn) }),
     answerLocked: emit(({ event }) => outgoing(sender(event), { type: 'rmp.locked', result: 'SUCCESS' })),
     answerContended: emit(({ context: c, event }) =>
-      outgoing(sender(event), { type: 'rmp.locked', result: c.contention === 'inuse' ? 'FAIL_INUSE' : 'FAIL_OVERLAP' }),
+      outgoing(sender(event), { type: 'rmp.locked', result: c.contention === 'inuse' || isSmash(event) ? 'FAIL_INUSE' : 'FAIL_OVERLAP' }),
     ),
     answerUpdateChecked: emit(({ context: c, event }) => {
       const result = event.type === 'rmp.checkUpdate' ? checkUpdate(regionIn(c), { pfn: event.pfn, update: event }) : 'FAIL_INPUT';

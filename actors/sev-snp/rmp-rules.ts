@@ -95,7 +95,7 @@ export interface GuestArgs {
   readonly current: number;
 }
 
-const misaligned = ({ size, gfn }: GuestArgs) => size === '2M' && gfn !== headOf(gfn);
+const isUnaligned = ({ size, gfn }: GuestArgs) => size === '2M' && gfn !== headOf(gfn);
 type EntryVerdict = 'NPF' | 'NPF.SIZEM' | 'WAIT' | 'FAIL_SIZEMISMATCH';
 /** What PVALIDATE and RMPADJUST find of the entry, after their walks. */
 const ENTRY_CHECKS: readonly Check<GuestArgs, EntryVerdict>[] = [
@@ -136,7 +136,7 @@ export interface ValidateArgs extends GuestArgs {
 }
 export const VALIDATE_CHECKS: readonly Check<ValidateArgs, GuestVerdict>[] = [
   { name: 'not at VMPL 0', grade: 'memory', applies: (_region, { current }) => current !== 0, verdict: '#GP' },
-  { name: 'not aligned', grade: 'memory', applies: (_region, args) => misaligned(args), verdict: 'FAIL_INPUT' },
+  { name: 'not aligned', grade: 'memory', applies: (_region, args) => isUnaligned(args), verdict: 'FAIL_INPUT' },
   ...ENTRY_CHECKS,
   {
     name: 'Validated is so already',
@@ -158,7 +158,7 @@ export const ADJUST_CHECKS: readonly Check<AdjustArgs, GuestVerdict>[] = [
   {
     name: 'not aligned, or no such VMPL',
     grade: 'memory',
-    applies: (_region, args) => misaligned(args) || args.vmpl > VMPL_MAX,
+    applies: (_region, args) => isUnaligned(args) || args.vmpl > VMPL_MAX,
     verdict: 'FAIL_INPUT',
   },
   {

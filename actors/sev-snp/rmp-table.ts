@@ -15,7 +15,7 @@ export const HYPERVISOR_PAGE: RmpEntry = {
   vmsa: false,
 };
 /** What the slot of a frame behind an assigned 2M head reads. @see domain snp a.2 */
-const TAIL: RmpEntry = { ...HYPERVISOR_PAGE, assigned: true };
+export const BEHIND_HEAD: RmpEntry = { ...HYPERVISOR_PAGE, assigned: true };
 
 /** VMPL 0 has all permissions, the others none. @see domain snp a.2, b.3 */
 const PERMS_RESET: RmpPerms = [0xf, 0, 0, 0];
@@ -110,7 +110,7 @@ export function writeUpdate(region: Region, pfn: number, update: RmpUpdate): Reg
     const added = Number(update.assigned) - Number(entryAt(region.entries, pfn).assigned);
     return { ...region, entries: { ...region.entries, [pfn]: updated(update) }, subCount: region.subCount + added };
   }
-  const tail = update.assigned ? TAIL : HYPERVISOR_PAGE;
+  const tail = update.assigned ? BEHIND_HEAD : HYPERVISOR_PAGE;
   return { ...region, entries: filled(region, (frame) => (frame === pfn ? updated(update) : tail)), subCount: 0 };
 }
 

@@ -61,10 +61,11 @@ export interface GuestAccess {
 declare module '../kvm.ts' {
   interface ExitInfoOf {
     /**
-     * Nested page fault. `private`: the C-bit of the access.
+     * Nested page fault. `private`: the C-bit of the access. `sizem`: an instruction was of 4K of a
+     * 2M entry.
      * @see APM vol. 2, "Nested Page Faults"; domain snp c
      */
-    readonly NPF: { readonly gfn: number; readonly private: boolean };
+    readonly NPF: { readonly gfn: number; readonly private: boolean; readonly sizem?: true };
   }
   interface VcpuRequests {
     /** Not the kernel's: the "do not enter" request of domain snp d.3. */
@@ -80,8 +81,11 @@ declare module '../svm.ts' {
 
 /** What is asked of a region of the RMP. @public */
 export type RmpRequest = EventOf<{
-  /** Takes the lock of one entry for the length of one instruction. */
-  'rmp.lock': { pfn: number };
+  /**
+   * Takes the lock of one entry for the length of one instruction. `smash`: for PSMASH, which has
+   * one code alone for a lock that is held.
+   */
+  'rmp.lock': { pfn: number; smash?: true };
   'rmp.unlock': { pfn: number };
   /** By the holder: RMPUPDATE's checks of the entry and its region. */
   'rmp.checkUpdate': { pfn: number } & RmpUpdate;
