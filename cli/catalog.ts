@@ -57,12 +57,19 @@ function bytesOf(path: string, file: string, limit: number): Uint8Array {
   }
 }
 
+/** How messages name a file that the user has named. */
+export const shownFile = (file: string): string => (file === '-' ? 'stdin' : file);
+
+/** A file as the user names it, up to a little more than `limit`; `-` is standard input. */
+export function readFileBytes(file: string, io: Io, limit: number): Uint8Array {
+  noteInput(file, io);
+  return file === '-' ? io.stdin() : bytesOf(resolve(io.cwd, file), file, limit);
+}
+
 /** The text of a file as the user names it; `-` is standard input. */
 export function readText(file: string, io: Io, limit = SCENARIO_BYTES_MAX): ScenarioText {
-  noteInput(file, io);
-  if (file === '-') return { file: 'stdin', text: utf8(io.stdin(), 'stdin'), path: null };
-  const path = resolve(io.cwd, file);
-  return { file, text: utf8(bytesOf(path, file, limit), file), path };
+  const shown = shownFile(file);
+  return { file: shown, text: utf8(readFileBytes(file, io, limit), shown), path: file === '-' ? null : resolve(io.cwd, file) };
 }
 
 /** The text of a scenario. @throws CliError if there is none of that name */

@@ -17,8 +17,16 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: 'machines', summary: 'print the statecharts of the actors', load: () => import('./machines.ts') },
   { name: 'export', summary: 'write a journal as a timeline for other tools', load: () => import('./export.ts') },
   { name: 'conform', summary: 'hold recordings of real kernels against the model', load: () => import('./conform.ts') },
+  { name: 'attest', summary: 'decode an attestation report, and verify who has signed it', load: () => import('./sev-snp/attest.ts') },
   { name: 'serve', summary: 'serve runs over HTTP, recorded or live', load: () => import('./serve.ts') },
   { name: 'runs', summary: 'list the journals of ./worldswitch-runs, the newest first', load: () => import('./runs.ts') },
+  {
+    name: 'launch-digest',
+    summary: 'what the firmware measures of an SNP guest, page by page',
+    load: () => import('./sev-snp/launch-digest.ts'),
+  },
+  { name: 'id-block', summary: 'make or check the ID block of an SNP guest', load: () => import('./sev-snp/id-block.ts') },
+  { name: 'id-auth', summary: 'sign the ID block of an SNP guest, or check who has', load: () => import('./sev-snp/id-auth.ts') },
   { name: 'schema', summary: 'print the JSON Schema of scenario files', load: () => import('./schema.ts') },
   {
     name: 'completion',

@@ -20,10 +20,10 @@ import type {
   VmsaContent,
 } from '../../events/sev-es-debug/launch.ts';
 import type { PspGuestCommand } from '../../events/sev-snp/psp.ts';
+import { SEV_FEATURES } from '../sev-snp/firmware/sev-features.ts';
 
 /** SVM_SEV_FEAT_DEBUG_SWAP, and what KVM puts there itself for a SNP VM. */
-export const DEBUG_SWAP = 0x20;
-export const SNP_ACTIVE = 0x1;
+export const { debugSwap: DEBUG_SWAP, snpActive: SNP_ACTIVE } = SEV_FEATURES;
 
 /** What a rule about registers has to know of a vCPU and its VM. */
 export interface Protection {

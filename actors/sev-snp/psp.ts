@@ -4,15 +4,16 @@
  * An entry that an instruction holds is waited for. A command is taken from the mailbox, executed
  * between two instructions of the host, and completed by an interrupt to the boot CPU. A command
  * that is written while another one is in flight takes its place, which no driver may do: the PSP
- * remembers it. What a command does to a guest, the keeper of that guest's state says. Left out:
- * the contents of command buffers.
+ * remembers it. What a command does to a guest, the keeper of that guest's state says. A message of
+ * a guest has to have the number after the last; any other cannot be opened. Left out: the contents
+ * of command buffers.
  *
  * @see SEV-SNP firmware ABI, "Platform states", "Command reference"; kernel
  * drivers/crypto/ccp/sev-dev.c; domain snp f.1 to f.4
  */
 import { assign, emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
-import type { PspCommand, PspEvent, PspGuest, PspGuestAnswer, PspGuestCommand, PspStatus } from '../../events/sev-snp/psp.ts';
+import type { GuestMessage, PspCommand, PspEvent, PspGuest, PspGuestAnswer, PspGuestCommand, PspStatus } from '../../events/sev-snp/psp.ts';
 import { type RmpAnswer, regionOf } from '../../events/sev-snp/rmp.ts';
 
 export interface PspInput {
@@ -31,6 +32,12 @@ export interface PspContext {
   readonly pfn: number;
   /** Of a command that has to do with one. */
   readonly guest?: PspGuest | undefined;
+  /** Of SNP_GUEST_REQUEST. */
+  readonly message?: GuestMessage | undefined;
+  /** The last response by VM, as it stands in that VM's page; absent before the first. */
+  readonly responses?: Readonly<Record<string, GuestMessage>>;
+  /** The last message of each VM that the host has had in its hands, whatever became of it. */
+  readonly carried?: Readonly<Record<string, GuestMessage>>;
   readonly status: PspStatus;
   /** SEV_CMD_COMPLETE of the interrupt status register. */
   readonly interrupted: boolean;
@@ -59,6 +66,8 @@ export const pspMachine = setup({
   guards: {
     isRefused: ({ context: c }) => !isAllowed(c),
     isOfGuest: ({ context: c }) => c.guest !== undefined,
+    isMessage: ({ context: c }) => c.message !== undefined,
+    isOutOfSequence: ({ context: c }) => c.message !== undefined && c.message.sequence !== (c.responses?.[c.message.vm]?.sequence ?? 0) + 1,
     isReclaim: ({ context: c }) => c.command === 'SNP_PAGE_RECLAIM',
     needsFirmwarePage: ({ context: c }) => needsPage(c.command) && c.platform === 'INIT',
     hasErrors: ({ context: c }) => c.errors,
@@ -69,7 +78,15 @@ export const pspMachine = setup({
   },
   actions: {
     accept: assign(({ event }) =>
-      event.type === 'psp.command' ? { command: event.command, pfn: event.pfn, guest: event.guest, status: 'SUCCESS' as const } : {},
+      event.type === 'psp.command'
+        ? {
+            command: event.command,
+            pfn: event.pfn,
+            guest: event.guest,
+            message: event.message,
+            status: 'SUCCESS' as const,
+          }
+        : {},
     ),
     overwrite: assign({ overwritten: ({ context: c }) => c.command }),
     askGuest: enqueueActions(({ context: { command, guest }, enqueue }) => {
@@ -88,11 +105,24 @@ export const pspMachine = setup({
     changePlatform: assign({
       platform: ({ context: c }) => (c.command === 'SNP_INIT_EX' ? 'INIT' : c.command === 'SNP_SHUTDOWN_EX' ? 'UNINIT' : c.platform),
     }),
+    answerMessage: assign(({ context: { message, responses } }) => ({
+      responses: { ...responses, [message!.vm]: { ...message!, sequence: message!.sequence + 1 } },
+    })),
+    answerResponse: emit(({ context: c, event }) => {
+      const response = event.type === 'psp.response?' ? c.responses?.[event.vm] : undefined;
+      return outgoing(sender(event), { type: 'psp.response', response: response ?? null });
+    }),
+    failMessage: assign({ status: 'BAD_MEASUREMENT' }),
     failState: assign({ status: 'INVALID_PLATFORM_STATE' }),
     failPage: assign({ status: 'INVALID_PAGE_STATE' }),
     failHardware: assign({ status: 'HWERROR_PLATFORM' }),
     answered: assign({ asking: null }),
-    respond: assign({ command: null, guest: undefined }),
+    respond: assign(({ context: { message, carried } }) => ({
+      command: null,
+      guest: undefined,
+      message: undefined,
+      ...(message && { carried: { ...carried, [message.vm]: message } }),
+    })),
     interrupt: enqueueActions(({ enqueue }) => {
       enqueue.emit(outgoing(IRQ_CPU, { type: 'irq.psp' }));
       enqueue.assign({ interrupted: true });
@@ -119,6 +149,7 @@ export const pspMachine = setup({
   initial: 'idle',
   on: {
     'psp.status?': { actions: 'answerStatus' },
+    'psp.response?': { actions: 'answerResponse' },
     'psp.interrupted?': { actions: ['answerInterrupted', 'acknowledge'] },
   },
   states: {
@@ -130,6 +161,8 @@ export const pspMachine = setup({
         exec: [
           { guard: 'isRefused', target: 'idle', actions: ['failState', 'respond', 'interrupt'] },
           { guard: 'isOfGuest', actions: 'askGuest' },
+          { guard: 'isOutOfSequence', target: 'idle', actions: ['failMessage', 'respond', 'interrupt'] },
+          { guard: 'isMessage', target: 'idle', actions: ['answerMessage', 'respond', 'interrupt'] },
           { guard: 'isReclaim', actions: 'askReclaim' },
           { guard: 'needsFirmwarePage', actions: 'askEntry' },
           { target: 'idle', actions: ['changePlatform', 'respond', 'interrupt'] },

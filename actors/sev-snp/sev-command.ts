@@ -3,7 +3,7 @@
  * interrupt.
  */
 import { outgoing } from '../../events/event.ts';
-import type { PspCommand, PspGuest } from '../../events/sev-snp/psp.ts';
+import type { GuestMessage, PspCommand, PspGuest } from '../../events/sev-snp/psp.ts';
 import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
 import { goToSleep, sleepUntil } from '../host/sleeping.ts';
 import { SHARED } from './page-fault.ts';
@@ -61,6 +61,7 @@ export interface SevRequest {
   readonly command: PspCommand;
   readonly pfn: number;
   readonly guest?: PspGuest;
+  readonly message?: GuestMessage;
 }
 
 /** Clears the flag, writes the command register, and sleeps until the command is done. */

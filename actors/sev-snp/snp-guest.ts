@@ -9,6 +9,7 @@ import type { GuestOp } from '../../events/program.ts';
 import { type AccessOutcome, type GuestAccess, type RmpResult, regionOf } from '../../events/sev-snp/rmp.ts';
 import { type GuestEnv, type GuestItem, type GuestLocals, guest, opOf, type Vcpu, vmexit } from '../kvm/guest-program.ts';
 import { otherwise, type Path, type Source } from '../path/path.ts';
+import { requestReportPath } from './report-request.ts';
 import { MICRO_STEPS } from './snp-env.ts';
 
 const { path, step, call, loop, when, stop, leaveLoop, leavePath } = guest;
@@ -221,6 +222,7 @@ export const snpGuestOperations = (env: GuestEnv, options: HostOptions): readonl
   ['pvalidate', [call(pvalidate(env))]],
   ['rmpadjust', [call(rmpadjust(env))]],
   ['psc', [call(pscPath(env))]],
+  ['request-report', [call(requestReportPath(env))]],
   ['read', [call(accessPath(env, 'read', options))]],
   ['write', [call(accessPath(env, 'write', options))]],
 ];

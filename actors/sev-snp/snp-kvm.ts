@@ -6,6 +6,7 @@ import { type HostEnv, type HostItem, host, signalPending } from '../host/host-e
 import { blockPath } from '../kvm/block.ts';
 import type { KvmParts, SlotItems, WithinStep } from '../kvm/slots.ts';
 import { npfPath, pscPath } from './exits.ts';
+import { guestRequestPath } from './guest-request.ts';
 import { toRmp, vmsaOf } from './snp-env.ts';
 
 const { step, call, loop, when, note, leaveLoop, leavePath } = host;
@@ -57,4 +58,10 @@ export const snpKvm: KvmParts = {
   exits: { NPF: (env) => [call(npfPath(env))] },
   nae: { PSC: (env) => [call(pscPath(env))] },
   requests: { KVM_REQ_BLOCK_ENTRY: blockEntry },
+};
+
+/** Where a guest asks for a report; elsewhere nothing takes the path to the firmware. */
+export const snpKvmWithReports: KvmParts = {
+  ...snpKvm,
+  nae: { ...snpKvm.nae, GUEST_REQUEST: (env) => [call(guestRequestPath(env))] },
 };

@@ -12,13 +12,21 @@ export type PspGuestCommand =
   | 'SNP_LAUNCH_UPDATE'
   | 'SNP_LAUNCH_FINISH';
 /** Firmware commands by the names of the SEV and the SEV-SNP firmware ABI. */
-export type PspCommand = 'SNP_INIT_EX' | 'SNP_SHUTDOWN_EX' | 'SNP_PLATFORM_STATUS' | 'SNP_PAGE_RECLAIM' | 'SNP_DF_FLUSH' | PspGuestCommand;
+export type PspCommand =
+  | 'SNP_INIT_EX'
+  | 'SNP_SHUTDOWN_EX'
+  | 'SNP_PLATFORM_STATUS'
+  | 'SNP_PAGE_RECLAIM'
+  | 'SNP_DF_FLUSH'
+  | 'SNP_GUEST_REQUEST'
+  | PspGuestCommand;
 
 /** Status codes a command can end with. @see domain snp f.4 */
 export const PSP_STATUS = {
   SUCCESS: 0x00,
   INVALID_PLATFORM_STATE: 0x01,
   INVALID_GUEST_STATE: 0x02,
+  BAD_MEASUREMENT: 0x0b,
   WBINVD_REQUIRED: 0x0e,
   HWERROR_PLATFORM: 0x13,
   INVALID_PAGE_STATE: 0x1a,
@@ -31,6 +39,7 @@ export const PSP_COMMAND_IDS = {
   SNP_SHUTDOWN_EX: 0x086,
   SNP_PLATFORM_STATUS: 0x083,
   SNP_DF_FLUSH: 0x084,
+  SNP_GUEST_REQUEST: 0x094,
   SNP_PAGE_RECLAIM: 0x0c7,
   LAUNCH_START: 0x030,
   LAUNCH_UPDATE_DATA: 0x031,
@@ -41,6 +50,19 @@ export const PSP_COMMAND_IDS = {
   SNP_LAUNCH_UPDATE: 0x0a1,
   SNP_LAUNCH_FINISH: 0x0a2,
 } as const satisfies Record<PspCommand, number>;
+
+/**
+ * A message between a guest and the firmware, a request for a report or the response to it. The
+ * host carries it and looks at nothing but its place. What it stands for in bytes, attest makes.
+ */
+export interface GuestMessage {
+  readonly vm: string;
+  /** The number that is its nonce. */
+  readonly sequence: number;
+  /** The token that stands for REPORT_DATA. */
+  readonly data: number;
+  readonly vmpl: number;
+}
 
 /** The guest of a command: who keeps its state, and the page of it that the command encrypts. */
 export interface PspGuest {
@@ -59,9 +81,11 @@ export type PspEvent = EventOf<{
    * The command register is written, without the response bit; the answer is a completion
    * interrupt.
    */
-  'psp.command': { command: PspCommand; pfn: number; guest?: PspGuest };
+  'psp.command': { command: PspCommand; pfn: number; guest?: PspGuest; message?: GuestMessage };
   /** The driver reads the command register. */
   'psp.status?': object;
+  /** The host reads the page with the response of the VM's last SNP_GUEST_REQUEST. */
+  'psp.response?': { vm: string };
   /** The handler reads the interrupt status, clears it, and reads the command register. */
   'psp.interrupted?': object;
   /**
@@ -77,6 +101,8 @@ export type PspEvent = EventOf<{
 }>;
 export type PspAnswer = EventOf<{
   'psp.status': { status: PspStatus; platform: 'UNINIT' | 'INIT' };
+  /** Null before the first. */
+  'psp.response': { response: GuestMessage | null };
 }>;
 /** SEV_CMD_COMPLETE of the interrupt status, PSP_CMDRESP_RESP of the command register. */
 export type PspInterrupted = EventOf<{ 'psp.interrupted': { complete: boolean; response: boolean } }>;
@@ -97,6 +123,13 @@ export type SevDeviceEvent = EventOf<{
 }>;
 type SevDeviceAnswer = EventOf<{ 'sev.rcvd': { rcvd: boolean } }>;
 
+declare module '../svm.ts' {
+  interface NaeInfoOf {
+    /** SVM_VMGEXIT_GUEST_REQUEST; the page of the request has this message. */
+    readonly GUEST_REQUEST: { readonly guestMessage: GuestMessage };
+  }
+}
+
 declare module '../index.ts' {
   interface ThreadEventsOf {
     psp: PspAnswer | SevDeviceAnswer;
@@ -108,6 +141,8 @@ export const PSP_EVENTS = {
   'psp.command': 'bus',
   'psp.status?': 'bus',
   'psp.status': 'bus',
+  'psp.response?': 'bus',
+  'psp.response': 'bus',
   'psp.interrupted?': 'bus',
   'psp.interrupted': 'bus',
   'psp-error': 'offer',

@@ -65,6 +65,7 @@ interface GuestPage {
 type GuestOps =
   | { readonly op: 'pvalidate'; readonly gfn: number; readonly validated: boolean }
   | { readonly op: 'rmpadjust'; readonly gfn: number; readonly vmpl: number; readonly vmsa: boolean }
+  | { readonly op: 'request-report'; readonly data: number; readonly vmpl: number }
   | { readonly op: 'psc'; readonly gfn: number; readonly to: 'private' | 'shared' }
   | { readonly op: 'read'; readonly gfn: number; readonly private: boolean }
   | { readonly op: 'write'; readonly gfn: number; readonly private: boolean };

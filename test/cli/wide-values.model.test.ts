@@ -10,6 +10,7 @@ import { SYSREG_RULES, SYSREGS } from '../../events/os-lock/sysregs.ts';
 import type { U64 } from '../../events/u64.ts';
 import { openJournal } from '../../replay/open.ts';
 import { memorySource } from '../../replay/source.ts';
+import { hex } from '../../sim/view.ts';
 import { Bench } from './run-cli.ts';
 
 const bench = new Bench();
@@ -83,7 +84,7 @@ describe.each(WIDE)('%s', (written, form) => {
     expect(read).toEqual({ reg: 'dbgwcr0_el1', value: form, expected: form });
     const reads = text.match(new RegExp(`"read":\\{"expected":${quoted},"reg":"[a-z0-9_]+","value":${quoted}\\}`, 'g'));
     expect(new Set(reads).size).toBe(A64.filter((reg) => stored.includes(reg)).length);
-    expect(exported).toContain(quoted);
+    expect(exported).toContain(hex(form));
   });
 
   it('goes to each register by KVM_SET_ONE_REG, and comes back from those that take it', async () => {

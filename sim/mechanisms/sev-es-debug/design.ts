@@ -69,6 +69,9 @@ export function featuresOf({ host }: ResolvedScenario, vm: ResolvedVm) {
   return { believed, held: held ?? believed };
 }
 
+/** The bits that KVM sets in SEV_FEATURES for these. */
+export const sevFeaturesOf = (features: readonly VmsaFeature[]): number => (features.includes('debug-swap') ? DEBUG_SWAP : 0);
+
 /** What an intercepted #DB of an encrypted guest is. */
 const interceptedDb = ({ host }: ResolvedScenario): true | 'by-vc' => (host.options['sev.interceptedDb'] === 'vc' ? 'by-vc' : true);
 
@@ -77,7 +80,7 @@ export function protectedDebug(scenario: ResolvedScenario, vm: ResolvedVm): Prot
   const { believed, held } = featuresOf(scenario, vm);
   const swaps = believed.includes('debug-swap');
   const { options } = scenario.host;
-  const { dr7, db } = interceptsOf(swaps ? DEBUG_SWAP : 0, options);
+  const { dr7, db } = interceptsOf(sevFeaturesOf(believed), options);
   return {
     ...launchedDebug(scenario),
     debugSwap: held.includes('debug-swap'),

@@ -22,8 +22,19 @@ import type { ActorSpec } from '../../store.ts';
 import { designOf } from '../guest-debug/design.ts';
 import type { EncryptedGuests } from '../guest-debug/encrypted.ts';
 import { armsHost, debugs } from '../guest-debug/index.ts';
+import { launchOf } from '../sev-snp/launch-sections.ts';
 import { checks, PRESETS } from './checks.ts';
-import { FEATURES, featuresOf, isFromStart, launchedDebug, protectedDebug, runsSevEs, sevEsDesign, switchDesign } from './design.ts';
+import {
+  FEATURES,
+  featuresOf,
+  isFromStart,
+  launchedDebug,
+  protectedDebug,
+  runsSevEs,
+  sevEsDesign,
+  sevFeaturesOf,
+  switchDesign,
+} from './design.ts';
 import { joined } from './joined.ts';
 import { sevLaunch } from './launch.ts';
 import { isInRun } from './launch-sections.ts';
@@ -109,7 +120,8 @@ export const sevEsDebug: Mechanism = {
     if (isInRun(vm)) return { facts: { launchedAs: vm.type } };
     if (!runsSevEs(scenario) || !isFromStart(vm)) return {};
     const { believed, held } = featuresOf(scenario, vm);
-    return { facts: { sevEs: { vmsaFeatures: believed, guestFeatures: held, isSnp: vm.type !== SEV_ES_VM } } };
+    const sevEs = { vmsaFeatures: believed, guestFeatures: held, isSnp: vm.type !== SEV_ES_VM };
+    return { facts: { sevEs, ...(launchOf(vm) && { sevFeatures: sevFeaturesOf(believed) }) } };
   },
   mutants: { ...sevEsMutants, ...sevLaunch.mutants },
 };

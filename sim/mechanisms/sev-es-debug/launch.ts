@@ -9,7 +9,7 @@ import { esvOf, kvmLockOf, sevOf } from '../../../actors/sev-es-debug/launch-env
 import { launchOperations } from '../../../actors/sev-es-debug/launch-ioctls.ts';
 import { moveOperations } from '../../../actors/sev-es-debug/launch-move.ts';
 import { launchKvm, registerOperations } from '../../../actors/sev-es-debug/launch-registers.ts';
-import { DEBUG_SWAP, type InterceptDesign } from '../../../actors/sev-es-debug/launch-rule.ts';
+import type { InterceptDesign } from '../../../actors/sev-es-debug/launch-rule.ts';
 import { esVcpuMachine } from '../../../actors/sev-es-debug/launch-vcpu.ts';
 import type { EsVcpuInput } from '../../../actors/sev-es-debug/launch-vcpu-state.ts';
 import { sevVmMachine } from '../../../actors/sev-es-debug/launch-vm.ts';
@@ -22,7 +22,7 @@ import type { ResolvedScenario } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
 import { debugs } from '../guest-debug/index.ts';
 import { pspActors, usesPsp } from '../sev-snp/topology.ts';
-import { offeredFeatures } from './design.ts';
+import { offeredFeatures, sevFeaturesOf } from './design.ts';
 import { sevLaunchMutants } from './launch-mutants.ts';
 import { SEV_LAUNCH_OPERATIONS } from './launch-operations.ts';
 import { sevLaunchProperties } from './launch-properties.ts';
@@ -52,13 +52,13 @@ const hasDebugger = ({ processes }: ResolvedScenario): boolean =>
   processes.some(({ threads }) => threads.some(({ program }) => program.ops.some(({ op }) => op === 'KVM_SET_GUEST_DEBUG')));
 
 /** sev_supported_vmsa_features. */
-const offeredBits = ({ host }: ResolvedScenario): number => (offeredFeatures(host).includes('debug-swap') ? DEBUG_SWAP : 0);
+const offeredBits = ({ host }: ResolvedScenario): number => sevFeaturesOf(offeredFeatures(host));
 
 const designOf = ({ host: { options } }: ResolvedScenario): LaunchDesign & InterceptDesign => options;
 
 /** What such a VM lacks: features in the file. */
 const ownIssues = ({ id, settings, settingsPath }: LoweredVm): readonly PathIssue[] =>
-  (['vmsaFeatures', 'guestVmsaFeatures'] as const)
+  (['vmsaFeatures', 'guestVmsaFeatures', 'launch'] as const)
     .filter((name) => Object.hasOwn(settings, name))
     .map((name) => ({
       path: [...settingsPath, name],

@@ -10,7 +10,7 @@ import { pspMachine } from '../../../actors/sev-snp/psp.ts';
 import { rmpRegionMachine } from '../../../actors/sev-snp/rmp-region.ts';
 import { SEV_DEVICE, sevDeviceMachine } from '../../../actors/sev-snp/sev-device.ts';
 import { snpGuestOperations } from '../../../actors/sev-snp/snp-guest.ts';
-import { snpKvm } from '../../../actors/sev-snp/snp-kvm.ts';
+import { snpKvm, snpKvmWithReports } from '../../../actors/sev-snp/snp-kvm.ts';
 import { snpHostOperations } from '../../../actors/sev-snp/snp-operations.ts';
 import { vmPagesMachine } from '../../../actors/sev-snp/vm-pages.ts';
 import { GHCB_EVENTS } from '../../../events/sev-snp/ghcb.ts';
@@ -20,6 +20,7 @@ import { SEV_SNP_OPTIONS } from '../../../events/sev-snp/sev-snp.ts';
 import { VM_PAGES_EVENTS } from '../../../events/sev-snp/vm-pages.ts';
 import type { Mechanism } from '../../host/mechanism.ts';
 import { checks, PRESETS } from './checks.ts';
+import { LAUNCH_SETTINGS } from './launch-sections.ts';
 import { rmpLock } from './lock-model.ts';
 import { snpMutants } from './mutants.ts';
 import { SNP_GUEST_OPERATIONS, SNP_HOST_OPERATIONS } from './operations.ts';
@@ -27,7 +28,7 @@ import { snpOutcomes } from './outcomes.ts';
 import { pageChecks } from './page-checks.ts';
 import { repeatsSmash, repeatsUpdate, retriesUpdate, snpProperties } from './properties.ts';
 import { SECTIONS, SNP_VM, SVM_VM, VM_SETTINGS } from './sections.ts';
-import { snpActors, vmParts } from './topology.ts';
+import { asksForReports, snpActors, vmParts } from './topology.ts';
 
 export const sevSnp: Mechanism = {
   name: 'sev-snp',
@@ -38,7 +39,7 @@ export const sevSnp: Mechanism = {
   allow: ['psp-error', 'psp-interrupt'],
   vmTypes: [SNP_VM, SVM_VM],
   sections: SECTIONS,
-  vmSettings: VM_SETTINGS,
+  vmSettings: { ...VM_SETTINGS, ...LAUNCH_SETTINGS },
   guestOperations: SNP_GUEST_OPERATIONS,
   hostOperations: SNP_HOST_OPERATIONS,
   properties: snpProperties,
@@ -46,11 +47,11 @@ export const sevSnp: Mechanism = {
   waits: [retriesUpdate, repeatsUpdate, repeatsSmash],
   catalogue: { ...RMP_EVENTS, ...PSP_EVENTS, ...VM_PAGES_EVENTS, ...GHCB_EVENTS },
   sets: ['vmPages.holders', 'vmPages.waiters', 'sevDevice.waiters'],
-  quiet: ['psp.status?', 'psp.interrupted?', 'sev.rcvd?'],
+  quiet: ['psp.status?', 'psp.response?', 'psp.interrupted?', 'sev.rcvd?'],
   checks,
   structureChecks: pageChecks,
   host: () => ({ operations: snpHostOperations, faults: { '#PF.RMP': (env) => [{ kind: 'call', path: pageFaultPath(env) }] } }),
-  kvm: () => snpKvm,
+  kvm: (scenario) => (asksForReports(scenario) ? snpKvmWithReports : snpKvm),
   guest: ({ host: { options } }) => ({ operations: (env) => snpGuestOperations(env, options) }),
   actors: snpActors,
   machines: () => ({ vmPages: vmPagesMachine, rmpRegion: rmpRegionMachine, psp: pspMachine, sevDevice: sevDeviceMachine }),

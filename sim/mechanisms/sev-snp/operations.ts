@@ -34,6 +34,10 @@ export const SNP_GUEST_OPERATIONS = {
     gfn: GFN,
     to: z.enum(['private', 'shared']),
   }),
+  'request-report': operation('request-report', 'Asks the firmware for an attestation report, in a message that the host carries.', {
+    data: integer(0, Number.MAX_SAFE_INTEGER).describe('What stands in REPORT_DATA, as a number of 64 bits in front of zeros.'),
+    vmpl: integer(0, 3).describe('The VMPL that the report is for.'),
+  }),
   read: operation('read', 'Loads from a page.', { gfn: GFN, private: PRIVATE }),
   write: operation('write', 'Stores to a page.', { gfn: GFN, private: PRIVATE }),
 } satisfies Readonly<Record<string, Operation>>;

@@ -259,6 +259,33 @@ const wokenEarly = sometimes('psp.woken-early', {
   },
 });
 
+/** Two payloads under one nonce tell the host their difference, and how to forge others. */
+const nonceUsedOnce = always('psp.nonce-used-once', {
+  kinds: ['psp'],
+  source: 'drivers/virt/coco/sev-guest/sev-guest.c, snp_disable_vmpck(); domain snp f.10, h, I9',
+  grade: 'read',
+  check: (world) => {
+    for (const { context } of world.actors<PspContext>('psp')) {
+      const { message, carried } = context;
+      const before = message && carried?.[message.vm];
+      if (!before || message.sequence > before.sequence || (message.data === before.data && message.vmpl === before.vmpl)) continue;
+      return `${message.vm} has sealed two messages under number ${message.sequence}`;
+    }
+    return null;
+  },
+});
+
+/** Where no request fails, the rule about keys is not tried. */
+const guestKeyWiped = sometimes('psp.guest-key-wiped', {
+  kinds: ['vcpu'],
+  source: 'drivers/virt/coco/sev-guest/sev-guest.c, snp_disable_vmpck(); domain snp f.10',
+  grade: 'read',
+  check: (world) => {
+    const wiped = world.actors<Vcpu>('vcpu').find(({ context }) => context.keyWiped === true);
+    return wiped ? `${wiped.id} has forgotten its key after a request that failed` : null;
+  },
+});
+
 export const snpProperties: readonly Property[] = [
   hostPanic,
   innocentProcessKilled,
@@ -278,4 +305,6 @@ export const snpProperties: readonly Property[] = [
   pscMeetsHostWrite,
   pscRefusalTold,
   wokenEarly,
+  nonceUsedOnce,
+  guestKeyWiped,
 ];

@@ -93,9 +93,14 @@ const pagesOf = ({ vms }: ResolvedScenario): ActorSpec[] =>
     .filter(({ type }) => type === 'snp')
     .map((vm) => ({ id: pagesId(vm), kind: 'vmPages', input: { believes: validatedIn(snpSettingsOf(vm).pages) } satisfies VmPagesInput }));
 
-export const usesPsp = ({ processes, sections }: ResolvedScenario) =>
-  (sections?.firmware?.pages ?? []).length > 0 ||
-  processes.some(({ threads }) => threads.some(({ program }) => program.ops.some((op) => op.op === 'sev-command')));
+/** Whether a guest asks the firmware for a report. */
+export const asksForReports = ({ vms }: ResolvedScenario) =>
+  vms.some(({ vcpus }) => vcpus.some(({ ops }) => ops.some(({ op }) => op === 'request-report')));
+
+export const usesPsp = (scenario: ResolvedScenario) =>
+  asksForReports(scenario) ||
+  (scenario.sections?.firmware?.pages ?? []).length > 0 ||
+  scenario.processes.some(({ threads }) => threads.some(({ program }) => program.ops.some((op) => op.op === 'sev-command')));
 /** The firmware's mailbox, its driver, and the mutex that serializes commands. */
 export const pspActors = (scenario: ResolvedScenario, state: PspInput['state']): readonly ActorSpec[] => [
   {

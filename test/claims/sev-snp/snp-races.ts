@@ -1,10 +1,11 @@
 /**
- * R1, R2, R5 to R11, R14, R20: races of SEV-SNP, each with what it breaks and what cures it.
+ * R1, R2, R5 to R11, R14, R20, R23: races of SEV-SNP, each with what it breaks and what cures it.
  * @see domain snp h
  */
 import assert from 'node:assert/strict';
+import type { PspContext } from '../../../actors/sev-snp/psp.ts';
 import { microSteps, shipped } from '../../sim/play.ts';
-import { finish, steps, to, until } from '../../sim/steer.ts';
+import { choose, finish, steps, to, until } from '../../sim/steer.ts';
 import type { Checked } from '../claim-cases.ts';
 import * as w from '../world.ts';
 import { SNP_HUGE_RACES } from './snp-huge.ts';
@@ -135,4 +136,19 @@ const ofUpdates: readonly Checked[] = [
   },
 ];
 
-export const SNP_RACES: readonly Checked[] = [...ofStores, ...ofVmsas, ...ofUpdates, ...SNP_HUGE_RACES];
+const ofMessages: readonly Checked[] = [
+  {
+    id: 'R23',
+    says: 'a guest seals no two messages under one number: it counts what was answered, and wipes its key after an error',
+    mutants: ['snp-key-kept', 'snp-message-uncounted'],
+    check: (mutant) => {
+      const report = shipped('attestation-report');
+      const asked = until(w.VCPU, 'the firmware has a command', (scene) => scene.context<PspContext>('psp').command !== null);
+      const failed = s.told(report, mutant, asked, choose('psp-error(psp)'), finish(w.VCPU));
+      assert.equal(failed.delivered('psp.command').length, 1);
+      for (const played of [failed, s.inOrder(report, mutant)]) assert.equal(played.end.violation, null);
+    },
+  },
+];
+
+export const SNP_RACES: readonly Checked[] = [...ofStores, ...ofVmsas, ...ofUpdates, ...ofMessages, ...SNP_HUGE_RACES];

@@ -20,14 +20,15 @@ const GUEST: Readonly<Record<keyof typeof SNP_GUEST_OPERATIONS, readonly string[
   pvalidate: BOTH.map((validated) => onPage(`validated: ${validated}`)),
   rmpadjust: BOTH.flatMap((vmsa) => [0, 3].map((vmpl) => onPage(`vmpl: ${vmpl}, vmsa: ${vmsa}`))),
   psc: ['private', 'shared'].map((to) => onPage(`to: ${to}`)),
+  'request-report': [0, 3].map((vmpl) => `{ data: 0x1234, vmpl: ${vmpl} }`),
   read: BOTH.map((isPrivate) => onPage(`private: ${isPrivate}`)),
   write: BOTH.map((isPrivate) => onPage(`private: ${isPrivate}`)),
 };
 /** The page that a command names: one of the guest, or one of each state that the firmware has. */
 const PFNS = [0x1005, 0x1800, 0x1801, 0x1802];
 const takesPage = (command: string) => command === 'SNP_PLATFORM_STATUS' || command === 'SNP_PAGE_RECLAIM';
-/** Those of guests are what the ioctls of a launch send. */
-const ofPlatform = (command: string) => !command.includes('LAUNCH');
+/** Those of guests are what the ioctls of a launch, and KVM for a guest's message, send. */
+const ofPlatform = (command: string) => !/LAUNCH|GUEST_REQUEST/.test(command);
 const COMMANDS = Object.keys(PSP_COMMAND_IDS)
   .filter(ofPlatform)
   .flatMap((command) => (takesPage(command) ? PFNS.map((pfn) => `{ command: ${command}, pfn: ${pfn} }`) : [`{ command: ${command} }`]));

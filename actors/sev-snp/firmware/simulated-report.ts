@@ -1,0 +1,116 @@
+/**
+ * What the firmware of a simulated chip answers a guest that asks for a report, byte for byte: the
+ * sealed request, the sealed response, and the signed report inside it.
+ *
+ * Everything follows from the run's seed and the message of the model. The chip is a Milan, its
+ * versions and TCB are made up: grade `decision`.
+ *
+ * @see SEV-SNP firmware ABI, "MSG_REPORT_REQ"; domain snp f.9, f.10
+ */
+import { type AttestationReport, encodeReport, signReport } from './attestation-report.ts';
+import { type MessageHeader, openMessage, REQUESTS, sealMessage } from './guest-message.ts';
+import { decodeReportRequest, decodeReportResponse, encodeReportRequest, encodeReportResponse } from './guest-payloads.ts';
+import { chipIdOf, chipOf, guestSecrets, vcekOf } from './key-hierarchy.ts';
+import { putWord } from './layout.ts';
+import { publicKeyOf } from './p384.ts';
+
+/** Bootloader 3, SNP 8, microcode 0x73. */
+const TCB = 0x7308000000000003n;
+/** A policy that asks for no more than every policy has, and allows SMT. */
+const POLICY = 0x30000n;
+const REPORT_DATA_BYTES = 64;
+/** Of the messages, not of the report. */
+const MESSAGE_VERSION = 1;
+
+export interface SimulatedRequest {
+  readonly seed: number;
+  readonly asid: number;
+  /** Of the request; the response has the next. */
+  readonly sequence: number;
+  /** A number that stands in REPORT_DATA, 64 bits in front of zeros. */
+  readonly data: number;
+  readonly vmpl: number;
+  /** The guest's launch digest. */
+  readonly measurement: Uint8Array;
+}
+
+export interface SimulatedAnswer {
+  /** As the host carries them. */
+  readonly request: Uint8Array;
+  readonly response: Uint8Array;
+  /** As the guest reads it. */
+  readonly report: Uint8Array;
+  /** Of the chip's VCEK for the reported TCB, in SEC 1 form. */
+  readonly publicKey: Uint8Array;
+}
+
+const zeros = (size: number): Uint8Array => new Uint8Array(size);
+
+function reportDataOf(data: number): Uint8Array {
+  const bytes = zeros(REPORT_DATA_BYTES);
+  putWord(bytes, { at: 0, size: 8, says: 'report data' }, BigInt(data));
+  return bytes;
+}
+
+function reportOf(
+  chip: Uint8Array,
+  { asid, measurement }: SimulatedRequest,
+  { reportData, vmpl }: { readonly reportData: Uint8Array; readonly vmpl: number },
+) {
+  const report: AttestationReport = {
+    version: 3,
+    guestSvn: 0,
+    policy: POLICY,
+    familyId: zeros(16),
+    imageId: zeros(16),
+    vmpl,
+    signatureAlgorithm: 1,
+    currentTcb: TCB,
+    platformInfo: 1n,
+    signerInfo: 0,
+    reportData,
+    measurement,
+    hostData: zeros(32),
+    idKeyDigest: zeros(48),
+    authorKeyDigest: zeros(48),
+    reportId: guestSecrets(chip, asid).reportId,
+    reportIdMa: zeros(32).fill(0xff),
+    reportedTcb: TCB,
+    cpuidFamily: 0x19,
+    cpuidModel: 0x01,
+    cpuidStepping: 0x01,
+    chipId: chipIdOf(chip),
+    committedTcb: TCB,
+    currentBuild: 4,
+    currentMinor: 52,
+    currentMajor: 1,
+    committedBuild: 4,
+    committedMinor: 52,
+    committedMajor: 1,
+    launchTcb: TCB,
+    launchMitigations: 0n,
+    currentMitigations: 0n,
+    signature: zeros(512),
+  };
+  return signReport(report, vcekOf(chip, TCB));
+}
+
+/** What was sealed with a key is opened with it again. */
+function opened(message: Uint8Array, key: Uint8Array): Uint8Array {
+  const payload = openMessage(message, key);
+  if (payload === null) throw new Error('a message that was just sealed does not open');
+  return payload;
+}
+
+/** Carries out a request for a report, from the guest through the firmware and back. */
+export function answerRequest(asked: SimulatedRequest): SimulatedAnswer {
+  const { seed, asid, sequence, data, vmpl } = asked;
+  const chip = chipOf(seed);
+  const key = guestSecrets(chip, asid).vmpcks[0]!;
+  const header: MessageHeader = { sequence: BigInt(sequence), type: REQUESTS.REPORT, version: MESSAGE_VERSION, vmpck: 0 };
+  const request = sealMessage(header, encodeReportRequest({ reportData: reportDataOf(data), vmpl }), key);
+  const report = reportOf(chip, asked, decodeReportRequest(opened(request, key)));
+  const answer = { ...header, sequence: header.sequence + 1n, type: header.type + 1 };
+  const response = sealMessage(answer, encodeReportResponse(0, encodeReport(report)), key);
+  return { request, response, report: decodeReportResponse(opened(response, key)), publicKey: publicKeyOf(vcekOf(chip, TCB)) };
+}

@@ -1,0 +1,45 @@
+/**
+ * What the firmware measures of a VM of a scenario: its pages, then the VMSA of each vCPU, as KVM
+ * gives them.
+ *
+ * @see kernel arch/x86/kvm/svm/sev.c, snp_launch_finish(), snp_launch_update_vmsa()
+ */
+import { isMeasured, type LaunchPage, PAGE_BYTES, pageDigest, VMSA_GPA } from '../../../actors/sev-snp/firmware/launch-digest.ts';
+import { SEV_FEATURES } from '../../../actors/sev-snp/firmware/sev-features.ts';
+import { RESET_EIP, vmsaPage } from '../../../actors/sev-snp/firmware/vmsa-page.ts';
+import { mechanismsOf } from '../../host/registry.ts';
+import type { ResolvedScenario, ResolvedVm } from '../../scenario/types.ts';
+import { type LaunchedPage, launchOf } from './launch-sections.ts';
+
+/** The signature of QEMU's EPYC-v4: family 23, model 1, stepping 2. */
+const SIGNATURE_DEFAULT = 0x0080_0f12;
+
+const bytesOf = (hex: string): Uint8Array => Uint8Array.from(hex.match(/../g)!, (byte) => Number.parseInt(byte, 16));
+
+function pageOf({ type, gfn, fill = 0, sha384 }: LaunchedPage): LaunchPage {
+  const gpa = BigInt(gfn) * BigInt(PAGE_BYTES);
+  if (!isMeasured(type)) return { type, gpa };
+  return { type, gpa, sha384: sha384 === undefined ? pageDigest(new Uint8Array(PAGE_BYTES).fill(fill)) : bytesOf(sha384) };
+}
+
+/** SEV_FEATURES of its VMSAs: SNPActive, which KVM sets, and what other mechanisms give. */
+function sevFeaturesOf(scenario: ResolvedScenario, vm: ResolvedVm): bigint {
+  const asked = mechanismsOf(scenario.host.arch).map((mechanism) => {
+    const { sevFeatures = 0 } = (mechanism.vm?.(scenario, vm).facts ?? {}) as { readonly sevFeatures?: number };
+    return sevFeatures;
+  });
+  return BigInt(asked.reduce((bits, more) => bits | more, SEV_FEATURES.snpActive));
+}
+
+/** The pages of a VM with a launch, in the order in which the firmware takes them. */
+export function launchPagesOf(scenario: ResolvedScenario, vm: ResolvedVm): readonly LaunchPage[] | undefined {
+  const setup = launchOf(vm);
+  if (setup === undefined) return undefined;
+  const { pages, signature = SIGNATURE_DEFAULT, apEip = RESET_EIP } = setup;
+  const sevFeatures = sevFeaturesOf(scenario, vm);
+  const vmsas = vm.vcpus.map((_, index): LaunchPage => {
+    const page = vmsaPage({ eip: index === 0 ? RESET_EIP : apEip, sevFeatures, signature, x87: 'initial' });
+    return { type: 'vmsa', gpa: VMSA_GPA, sha384: pageDigest(page) };
+  });
+  return [...pages.map(pageOf), ...vmsas];
+}
