@@ -75,7 +75,16 @@ export type { Section, VmSetting } from '../sim/scenario/section.ts';
 export type * from '../sim/scenario/types.ts';
 export type { ActorSpec, Bundle, Topology } from '../sim/store.ts';
 export { type ActorView, hex, type WorldView } from '../sim/view.ts';
-export { pageFaultPath, type RmpEntry, type RmpRequest, type RmpResult, type RmpUpdate, rmpupdatePath, toRmp } from './shipped.ts';
+export {
+  pageFaultPath,
+  type RmpEntry,
+  type RmpPerms,
+  type RmpRequest,
+  type RmpResult,
+  type RmpUpdate,
+  rmpupdatePath,
+  toRmp,
+} from './shipped.ts';
 
 /**
  * The operation that a host thread, or a guest, stands at in its program.

@@ -67,4 +67,4 @@ import '../sim/mechanisms/user-vmm/operations.ts';
 export { pageFaultPath } from '../actors/sev-snp/page-fault.ts';
 export { rmpupdatePath } from '../actors/sev-snp/rmpupdate.ts';
 export { toRmp } from '../actors/sev-snp/snp-env.ts';
-export type { RmpEntry, RmpRequest, RmpResult, RmpUpdate } from '../events/sev-snp/rmp.ts';
+export type { RmpEntry, RmpPerms, RmpRequest, RmpResult, RmpUpdate } from '../events/sev-snp/rmp.ts';

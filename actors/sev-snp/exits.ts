@@ -10,10 +10,11 @@ import { exitInfo, vcpuOf } from '../kvm/kvm-env.ts';
 import { writeLockMmuPath, writeUnlockMmu } from '../kvm/mmu-lock.ts';
 import { beginPscPath, endPscPath } from './map-lock.ts';
 import { SHARED } from './page-fault.ts';
+import { bindSizeMismatch, sizeMismatchPath } from './psmash.ts';
 import { rmpupdatePath } from './rmpupdate.ts';
-import { frameOf, toRmp } from './snp-env.ts';
+import { frameOf, hasHuge, toRmp } from './snp-env.ts';
 
-const { path, step, call, when, note } = host;
+const { path, step, call, when, note, leavePath } = host;
 
 /** RMPUPDATE's operand for a page of this VM: assigned to the guest, not validated. */
 const privateTo = (env: HostEnv, vm: string, gfn: number): RmpUpdate => ({
@@ -37,7 +38,7 @@ function changePagePath(env: HostEnv) {
     [
       ...(locked ? [call(beginPscPath(env))] : []),
       call(writeLockMmuPath(env)),
-      call(rmpupdatePath(env.options)),
+      call(rmpupdatePath(env.options, hasHuge(env))),
       writeUnlockMmu(env),
       ...(locked ? [call(endPscPath(env))] : []),
     ],
@@ -105,7 +106,7 @@ export function npfPath(env: HostEnv) {
     note((t: HostThread, l: HostLocals) => ({ vm: vcpuOf(env, t).vm, gfn: exitInfo(l, 'NPF').gfn })),
     ...(locked ? [call(beginPscPath(env))] : []),
     ...look,
-    when([differs, [call(rmpupdatePath(env.options), target)]]),
+    when([differs, [call(rmpupdatePath(env.options, hasHuge(env)), target)]]),
     writeUnlockMmu(env),
     ...(locked ? [call(endPscPath(env))] : []),
     when([differs, [zap]]),
@@ -113,7 +114,17 @@ export function npfPath(env: HostEnv) {
   return path(
     'handle_rmp_page_fault',
     { source: 'series v5, patch 41, handle_rmp_page_fault(); domain snp c; SNP-48', grade: 'read' },
-    env.options['kvm.npfLock'] === 'held' ? held : dropped,
+    [
+      ...(hasHuge(env)
+        ? [
+            when([
+              (_t: HostThread, l: HostLocals) => exitInfo(l, 'NPF').sizem === true,
+              [call(sizeMismatchPath, bindSizeMismatch(env)), leavePath],
+            ]),
+          ]
+        : []),
+      ...(env.options['kvm.npfLock'] === 'held' ? held : dropped),
+    ],
     { locals: ['vm', 'gfn', 'pfn', 'assigned', 'update', 'result'] },
   );
 }
@@ -130,7 +141,7 @@ export function makeSharedPath(env: HostEnv) {
     kernelSource('arch/x86/kvm/svm/sev.c, kvm_rmp_make_shared()'),
     [
       step('ioctl', { mode: 'kernel' }),
-      call(rmpupdatePath(env.options), () => ({ update: SHARED })),
+      call(rmpupdatePath(env.options, hasHuge(env)), () => ({ update: SHARED })),
       when([
         (_t, l) => l.result !== 'SUCCESS',
         [

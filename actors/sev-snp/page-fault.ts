@@ -6,7 +6,7 @@ import { type HostEnv, type HostLocals, type HostThread, host, kernelSource, toC
 import { allCpusRequestPath, kickPath, waitOutsidePath } from '../kvm/kick.ts';
 import type { Item } from '../path/path.ts';
 import { rmpupdatePath } from './rmpupdate.ts';
-import { toRmp, vmOfAsid } from './snp-env.ts';
+import { hasHuge, toRmp, vmOfAsid } from './snp-env.ts';
 
 const { path, step, call, loop, when, note, leaveLoop, leavePath } = host;
 type HostItem = Item<HostThread, HostLocals, ThreadEvent>;
@@ -64,7 +64,7 @@ function autoShare(env: HostEnv): readonly HostItem[] {
     retryIfShared,
     unownedFirst(env),
     loop(
-      call(rmpupdatePath(env.options), () => ({ update: SHARED })),
+      call(rmpupdatePath(env.options, hasHuge(env)), () => ({ update: SHARED })),
       when([(_t, l) => l.result === 'SUCCESS', [leaveLoop]]),
       ...(kick === 'none'
         ? []

@@ -1,32 +1,42 @@
 /**
  * The RMP entries of one 2 MiB region: the lock of each, and the marks of pages in use.
  *
- * RMPUPDATE, RMPADJUST and PVALIDATE hold an entry's lock for the whole instruction. Lock, check,
- * write and unlock are separate messages, so that another CPU can run between any two of them. How
- * contention shows is a switch: hardware does not document it.
+ * RMPUPDATE, PSMASH, RMPADJUST and PVALIDATE hold an entry's lock for the whole instruction. Lock,
+ * check, write and unlock are separate messages, so that another CPU can run between any two of
+ * them. How contention shows is a switch: hardware does not document it.
  *
- * Left out: 2M entries made by guests, permissions beyond VMPL 0, stale translations.
+ * Left out: permissions beyond VMPL 0, stale translations.
  *
  * @see APM vol. 2, "Reverse Map Table"; APM vol. 3, "RMPUPDATE"; domain snp a.4, b.5
  */
 import { assign, emit, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { HostOptions } from '../../events/options.ts';
-import type { RmpEntry, RmpRequest } from '../../events/sev-snp/rmp.ts';
+import type { RmpEntry, RmpRequest, RmpResult } from '../../events/sev-snp/rmp.ts';
+import { guestAccess, hostWriteFaults, vmsaIsValid } from './rmp-check.ts';
+import { checkEntry, checkSmash, checkUpdate } from './rmp-rules.ts';
 import {
-  checkGuest,
-  checkUpdate,
+  assignedAs4K,
   type Entries,
   entryAt,
-  guestAccess,
   HYPERVISOR_PAGE,
-  hostWriteFaults,
-  updated,
-  vmsaIsValid,
-} from './rmp-check.ts';
+  isHuge,
+  type Region,
+  smashHead,
+  smashTails,
+  writeUpdate,
+} from './rmp-table.ts';
+
+/** What the head of a region keeps where the scenario has a 2M entry in it. */
+interface Head {
+  /** PFNs of the frames that are modelled of the 2 MiB. */
+  readonly frames: readonly number[];
+  readonly subCount: number;
+}
 
 export interface RmpRegionInput {
   readonly entries: Entries;
+  readonly head?: Head;
   readonly contention: HostOptions['rmp.contention'];
 }
 
@@ -37,13 +47,33 @@ export interface RmpRegionContext extends RmpRegionInput {
   readonly inUse: readonly number[];
 }
 
+type GuestRequest = Extract<RmpRequest, { readonly type: 'rmp.checkGuest' }>;
 type Args = { readonly context: RmpRegionContext; readonly event: Stamped<RmpRequest> };
 
 /** Under `inuse` one entry is locked; under `overlap-2m` the instruction locks the 2M range. */
 const isContended = ({ context: c, event }: Args) =>
   c.contention === 'inuse' ? c.holders[event.pfn] !== undefined : Object.keys(c.holders).length > 0;
+const isSmash = (event: RmpRequest) => event.type === 'rmp.lock' && event.smash === true;
 const without = <V>(record: Readonly<Record<number, V>>, key: number): Readonly<Record<number, V>> =>
   Object.fromEntries(Object.entries(record).filter(([other]) => Number(other) !== key));
+/** A region of 4K entries alone needs no count that is kept. */
+const noHead = (c: RmpRegionContext): Head => ({ frames: [], subCount: assignedAs4K(c.entries) });
+export const regionIn = (c: RmpRegionContext): Region => ({ entries: c.entries, inUse: c.inUse, ...(c.head ?? noHead(c)) });
+const written = (c: RmpRegionContext, { entries, frames, subCount }: Region) => ({
+  entries,
+  ...(c.head !== undefined && { head: { frames, subCount } }),
+});
+/** What PVALIDATE and RMPADJUST are told, as a result of the manual and a fault. */
+export function guestChecked(
+  c: RmpRegionContext,
+  { pfn, asid, gfn, size }: GuestRequest,
+): { readonly result: RmpResult; readonly fault: boolean } {
+  const verdict = checkEntry(regionIn(c), { pfn, asid, gfn, size: size ?? '4K', current: 0 });
+  if (verdict === 'WAIT') return { result: 'FAIL_INUSE', fault: false };
+  if (verdict === 'NPF') return { result: 'SUCCESS', fault: true };
+  if (verdict === 'NPF.SIZEM') return { result: 'FAIL_SIZEMISMATCH', fault: true };
+  return { result: verdict, fault: false };
+}
 const patch = ({ context: c, event }: Args, change: Partial<RmpEntry>): { entries: Entries } => ({
   entries: { ...c.entries, [event.pfn]: { ...entryAt(c.entries, event.pfn), ...change } },
 });
@@ -62,28 +92,35 @@ export const rmpRegionMachine = setup({
     dropLock: assign({ holders: ({ context: c, event }) => without(c.holders, event.pfn) }),
     answerLocked: emit(({ event }) => outgoing(sender(event), { type: 'rmp.locked', result: 'SUCCESS' })),
     answerContended: emit(({ context: c, event }) =>
-      outgoing(sender(event), { type: 'rmp.locked', result: c.contention === 'inuse' ? 'FAIL_INUSE' : 'FAIL_OVERLAP' }),
+      outgoing(sender(event), { type: 'rmp.locked', result: c.contention === 'inuse' || isSmash(event) ? 'FAIL_INUSE' : 'FAIL_OVERLAP' }),
     ),
     answerUpdateChecked: emit(({ context: c, event }) => {
-      const result = event.type === 'rmp.checkUpdate' ? checkUpdate(c.entries, c.inUse, event.pfn, event) : 'FAIL_INPUT';
+      const result = event.type === 'rmp.checkUpdate' ? checkUpdate(regionIn(c), { pfn: event.pfn, update: event }) : 'FAIL_INPUT';
       return outgoing(sender(event), { type: 'rmp.checked', result, fault: false, entry: entryAt(c.entries, event.pfn) });
     }),
+    answerSmashChecked: emit(({ context: c, event }) => {
+      const result = checkSmash(regionIn(c), event.pfn);
+      return outgoing(sender(event), { type: 'rmp.checked', result, fault: false, entry: entryAt(c.entries, event.pfn) });
+    }),
+    writeTails: assign(({ context: c, event }) => written(c, smashTails(regionIn(c), event.pfn))),
+    writeHead: assign(({ context: c, event }) => written(c, smashHead(regionIn(c), event.pfn))),
     answerGuestChecked: emit(({ context: c, event }) => {
-      const checked =
-        event.type === 'rmp.checkGuest'
-          ? checkGuest(c.entries, c.inUse, event.pfn, event.asid, event.gfn)
-          : { result: 'FAIL_INPUT', fault: true };
+      const checked = event.type === 'rmp.checkGuest' ? guestChecked(c, event) : { result: 'FAIL_INPUT', fault: true };
       return outgoing(sender(event), { type: 'rmp.checked', ...checked, entry: entryAt(c.entries, event.pfn) });
     }),
     writeUpdate: assign((args) => {
       if (args.event.type !== 'rmp.writeUpdate') return {};
-      const { assigned, pageSize, immutable, asid, gfn } = args.event;
-      return patch(args, updated({ assigned, pageSize, immutable, asid, gfn }));
+      return written(args.context, writeUpdate(regionIn(args.context), args.event.pfn, args.event));
     }),
     writeValidated: assign((args) => (args.event.type === 'rmp.writeValidated' ? patch(args, { validated: args.event.validated }) : {})),
     writeVmsa: assign((args) => (args.event.type === 'rmp.writeVmsa' ? patch(args, { vmsa: args.event.vmsa }) : {})),
     answerEntry: emit(({ context: c, event }) =>
-      outgoing(sender(event), { type: 'rmp.entry', entry: entryAt(c.entries, event.pfn), inUse: c.inUse.includes(event.pfn) }),
+      outgoing(sender(event), {
+        type: 'rmp.entry',
+        entry: entryAt(c.entries, event.pfn),
+        inUse: c.inUse.includes(event.pfn),
+        ...(isHuge(c.entries, event.pfn) && { huge: true }),
+      }),
     ),
     answerHostWrite: emit(({ context: c, event }) =>
       outgoing(sender(event), { type: 'rmp.hostWritten', fault: hostWriteFaults(c.entries, c.inUse, event.pfn) }),
@@ -116,6 +153,9 @@ export const rmpRegionMachine = setup({
         'rmp.lock': [{ guard: 'isContended', actions: 'answerContended' }, { actions: ['takeLock', 'answerLocked'] }],
         'rmp.checkUpdate': { guard: 'isHolder', actions: 'answerUpdateChecked' },
         'rmp.writeUpdate': { guard: 'isHolder', actions: 'writeUpdate' },
+        'rmp.checkSmash': { guard: 'isHolder', actions: 'answerSmashChecked' },
+        'rmp.smashTails': { guard: 'isHolder', actions: 'writeTails' },
+        'rmp.smashHead': { guard: 'isHolder', actions: 'writeHead' },
         'rmp.checkGuest': { guard: 'isHolder', actions: 'answerGuestChecked' },
         'rmp.writeValidated': { guard: 'isHolder', actions: 'writeValidated' },
         'rmp.writeVmsa': { guard: 'isHolder', actions: 'writeVmsa' },

@@ -16,6 +16,8 @@ declare module '../kvm/kvm-env.ts' {
     readonly frames: Readonly<Record<number, number>>;
     /** PFN of the VMSA of each vCPU; null where the scenario does not track it. */
     readonly vmsas: readonly (number | null)[];
+    /** Whether it has pages that are 2M entries when the run starts. */
+    readonly huge: boolean;
     /** Bits of SEV_FEATURES that another mechanism gives to VMSAs that a launch measures. */
     readonly sevFeatures?: number;
   }
@@ -36,6 +38,10 @@ declare module '../host/host-env.ts' {
     readonly kernel?: boolean | undefined;
     readonly verdict?: 'retry' | 'skip' | 'signal' | undefined;
     readonly assigned?: boolean | undefined;
+    /** The frame lies in a 2M entry, as the head said when it was read. */
+    readonly huge?: boolean | undefined;
+    /** How often rmpupdate() has failed, where it counts. */
+    readonly tries?: number | undefined;
     readonly asid?: number | undefined;
     readonly vmsa?: boolean | undefined;
     readonly stores?: number | undefined;
@@ -56,6 +62,9 @@ export function frameOf(env: HostEnv, vm: string, gfn: number): number {
   if (pfn === undefined) throw new Error(`${vm} has no page at GFN 0x${gfn.toString(16)}`);
   return pfn;
 }
+
+/** Whether there are 2M entries at all: no instruction makes the first one. */
+export const hasHuge = (env: HostEnv): boolean => Object.values(env.vms).some(({ huge }) => huge);
 
 /** The VM whose guest pages carry this ASID. */
 export const vmOfAsid = (env: HostEnv, asid: number): string | undefined =>

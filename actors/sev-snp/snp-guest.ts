@@ -53,7 +53,10 @@ const toRmp = (env: GuestEnv, v: Vcpu, event: { readonly type: string; readonly 
 
 /** #VMEXIT(NPF) and, after the host has dealt with it, the instruction again. */
 const nestedFault = (env: GuestEnv, isPrivate: (v: Vcpu) => boolean): GuestItem =>
-  step('NPF', { send: (v) => vmexit(v, 'NPF', { gfn: gfnOf(env, v), private: isPrivate(v) }) });
+  step('NPF', {
+    send: (v, l) =>
+      vmexit(v, 'NPF', { gfn: gfnOf(env, v), private: isPrivate(v), ...(l.result === 'FAIL_SIZEMISMATCH' && { sizem: true as const }) }),
+  });
 
 /**
  * PVALIDATE and RMPADJUST: take the entry's lock (spinning, for they have no FAIL_INUSE), check,

@@ -34,6 +34,8 @@ export interface VmPagesContext extends VmPagesInput {
   readonly waiters: readonly ActorId[];
   /** PFNs of frames that are never given back. */
   readonly leaked: readonly number[];
+  /** PFNs of frames that went back to the allocator, once one has. */
+  readonly freed?: readonly number[];
 }
 
 const SCHEDULER: ActorId = 'sched';
@@ -77,6 +79,9 @@ export const vmPagesMachine = setup({
       enqueue.assign({ waiters: [] });
     }),
     leak: assign({ leaked: ({ context: c, event }) => (event.type === 'pages.leak' ? [...c.leaked, event.pfn] : c.leaked) }),
+    free: assign(({ context: c, event }) =>
+      event.type === 'pages.free' ? { freed: sorted([...new Set([...(c.freed ?? []), event.pfn])]) } : {},
+    ),
     believe: assign(({ context: c, event }) => {
       if (event.type !== 'guest.validated') return {};
       const others = c.believes.filter((gfn) => gfn !== event.gfn);
@@ -107,6 +112,7 @@ export const vmPagesMachine = setup({
         'guest.notValidated': { actions: 'lose' },
         'guest.revalidated': { actions: 'replace' },
         'pages.leak': { actions: 'leak' },
+        'pages.free': { actions: 'free' },
       },
     },
   },

@@ -7,9 +7,12 @@ import type { ActorId, Delivery, EventOf } from '../event.ts';
 /** Frames of one 2 MiB region. */
 export const REGION_FRAMES = 512;
 
+/** Read 1, write 2, execute in user mode 4, in supervisor mode 8, for each VMPL. @public */
+export type RmpPerms = readonly [number, number, number, number];
+
 /**
- * The fields of an RMP entry this model keeps. Permissions are those of VMPL 1: VMPL 0 always has
- * all.
+ * The fields of an RMP entry this model keeps. `perms` stands there once RMPADJUST has changed it:
+ * without it VMPL 0 has all permissions and the others none, as RMPUPDATE leaves them.
  * @see domain snp a.2; APM vol. 2, "Reverse Map Table"
  * @public
  */
@@ -21,6 +24,7 @@ export interface RmpEntry {
   readonly gfn: number;
   readonly validated: boolean;
   readonly vmsa: boolean;
+  readonly perms?: RmpPerms;
 }
 
 /** The operand of RMPUPDATE. @public */
@@ -57,10 +61,11 @@ export interface GuestAccess {
 declare module '../kvm.ts' {
   interface ExitInfoOf {
     /**
-     * Nested page fault. `private`: the C-bit of the access.
+     * Nested page fault. `private`: the C-bit of the access. `sizem`: an instruction was of 4K of a
+     * 2M entry.
      * @see APM vol. 2, "Nested Page Faults"; domain snp c
      */
-    readonly NPF: { readonly gfn: number; readonly private: boolean };
+    readonly NPF: { readonly gfn: number; readonly private: boolean; readonly sizem?: true };
   }
   interface VcpuRequests {
     /** Not the kernel's: the "do not enter" request of domain snp d.3. */
@@ -76,14 +81,24 @@ declare module '../svm.ts' {
 
 /** What is asked of a region of the RMP. @public */
 export type RmpRequest = EventOf<{
-  /** Takes the lock of one entry for the length of one instruction. */
-  'rmp.lock': { pfn: number };
+  /**
+   * Takes the lock of one entry for the length of one instruction. `smash`: for PSMASH, which has
+   * one code alone for a lock that is held.
+   */
+  'rmp.lock': { pfn: number; smash?: true };
   'rmp.unlock': { pfn: number };
   /** By the holder: RMPUPDATE's checks of the entry and its region. */
   'rmp.checkUpdate': { pfn: number } & RmpUpdate;
   'rmp.writeUpdate': { pfn: number } & RmpUpdate;
-  /** By the holder: PVALIDATE and RMPADJUST check and write. */
-  'rmp.checkGuest': { pfn: number; asid: number; gfn: number };
+  /** By the holder of the head: PSMASH checks, writes the slots behind the head, and the head. */
+  'rmp.checkSmash': { pfn: number };
+  'rmp.smashTails': { pfn: number };
+  'rmp.smashHead': { pfn: number };
+  /**
+   * By the holder: PVALIDATE and RMPADJUST, which run at VMPL 0, check and write. Without `size`
+   * they are of 4K.
+   */
+  'rmp.checkGuest': { pfn: number; asid: number; gfn: number; size?: '2M' };
   'rmp.writeValidated': { pfn: number; validated: boolean };
   'rmp.writeVmsa': { pfn: number; vmsa: boolean };
   /** RMPREAD, or a read of the table: no lock, no side effect. */
@@ -105,7 +120,8 @@ export type RmpAnswer = EventOf<{
   /** `contended`: another instruction holds the lock; `result` says how that shows. */
   'rmp.locked': { result: RmpResult };
   'rmp.checked': { result: RmpResult; fault: boolean; entry: RmpEntry };
-  'rmp.entry': { entry: RmpEntry; inUse: boolean };
+  /** `huge` where the head says that the frame lies in a 2M entry. */
+  'rmp.entry': { entry: RmpEntry; inUse: boolean; huge?: true };
   'rmp.hostWritten': { fault: boolean };
   'rmp.accessed': { outcome: AccessOutcome };
   /** `locked`: an instruction holds the entry; VMRUN waits. */
@@ -128,6 +144,9 @@ export const RMP_EVENTS = {
   'rmp.unlock': 'bus',
   'rmp.checkUpdate': 'bus',
   'rmp.writeUpdate': 'bus',
+  'rmp.checkSmash': 'bus',
+  'rmp.smashTails': 'bus',
+  'rmp.smashHead': 'bus',
   'rmp.checkGuest': 'bus',
   'rmp.writeValidated': 'bus',
   'rmp.writeVmsa': 'bus',

@@ -17,10 +17,17 @@ export const SEV_SNP_OPTIONS = {
    */
   'kvm.mapLock': ['none', 'kernel', 'user'],
   /**
-   * Which failures of RMPUPDATE rmpupdate() retries: 6.9+ only FAIL_OVERLAP; the series v1-v4 also
-   * FAIL_INUSE.
+   * Which failures of RMPUPDATE rmpupdate() retries: 6.9+ only FAIL_OVERLAP, without a bound; the
+   * series v1-v4 also FAIL_INUSE; a development tree FAIL_OVERLAP, 96 times.
+   * @see domain snp b.4
    */
-  'kvm.rmpupdateRetry': ['overlap', 'overlap-and-inuse'],
+  'kvm.rmpupdateRetry': ['overlap', 'overlap-and-inuse', 'overlap-96'],
+  /**
+   * What is done about a 2M entry before a 4K frame of it is made the hypervisor's and freed: it is
+   * split, as mainline does, or nothing is done.
+   * @see domain snp h, R10
+   */
+  'kvm.gmemSplit': ['psmash', 'none'],
   /**
    * What the auto-share handler does about a VMSA in use: spin, kick the vCPU, or kick it and block
    * its re-entry first.
@@ -78,6 +85,8 @@ type HostOps =
   | ({ readonly op: 'kvm-write-unchecked' } & GuestPage)
   /** kvm_rmp_make_shared(): the host takes a page back from a guest. */
   | ({ readonly op: 'make-shared' } & GuestPage)
+  /** A hole is punched into the guest_memfd of a guest: of one page, or of all of a 2M entry. */
+  | ({ readonly op: 'punch-hole'; readonly size?: '4K' | '2M' } & GuestPage)
   /** A firmware command through sev_do_cmd(). */
   | { readonly op: 'sev-command'; readonly command: PspCommand; readonly pfn: number };
 

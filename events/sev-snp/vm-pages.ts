@@ -16,6 +16,8 @@ export type VmPagesEvent = EventOf<{
   'pages.endPsc': { gfn: number };
   /** snp_leak_pages(): the frame is never given back. */
   'pages.leak': { pfn: number };
+  /** The frame goes back to the allocator. */
+  'pages.free': { pfn: number };
   /** From a vCPU: the guest has executed PVALIDATE, and knows it on all its vCPUs. */
   'guest.validated': { gfn: number; validated: boolean };
   /**
@@ -45,6 +47,7 @@ export const VM_PAGES_EVENTS = {
   'pages.endPsc': 'bus',
   'pages.granted': 'bus',
   'pages.leak': 'bus',
+  'pages.free': 'bus',
   'guest.validated': 'bus',
   'guest.revalidated': 'bus',
   'guest.notValidated': 'bus',

@@ -38,7 +38,9 @@ const VIOLATING = SHIPPED.flatMap(({ name, variant }) => {
  * that need more. The race of rmp-double-prepare is between two steps at two actors, the RMP entry
  * and the guest's account of its pages: of 20,000 schedules one of pos meets it, one of random, and
  * none of surw. No strategy finds the lost kick: only 20 of the schedules that are cut are searched
- * for a cycle, and all are cut in which the guest computes, lost kick or not.
+ * for a cycle, and all are cut in which the guest computes, lost kick or not. The livelock of
+ * rmp-overlap-passes is two CPUs in step: a schedule that draws otherwise once gets out of it,
+ * ends, and is not searched for a cycle.
  */
 const MISSED: Readonly<Partial<Record<Strategy, readonly string[]>>> = {
   random: [
@@ -49,13 +51,14 @@ const MISSED: Readonly<Partial<Record<Strategy, readonly string[]>>> = {
     'sev-debugctl-lbrv before-unlocked',
     'sev-finish-races linux-6.12',
     'sev-half-encrypted',
+    'rmp-overlap-passes overlap-2m',
     'lost-kick',
   ],
   pos: ['sld-wrmsr-preempted', 'oslock-oslar-reload preemptible', 'vmsa-in-use-kick kick', 'lost-kick'],
-  surw: ['rmp-double-prepare lock-dropped', 'lost-kick'],
+  surw: ['rmp-double-prepare lock-dropped', 'rmp-overlap-passes overlap-2m', 'lost-kick'],
   portfolio: ['rmp-double-prepare lock-dropped', 'lost-kick'],
-  starve: ['sld-wrmsr-preempted', 'vmsa-in-use-kick kick', 'lost-kick'],
-  pct: ['sld-wrmsr-preempted v8-toggle-only', 'rmp-double-prepare lock-dropped', 'lost-kick'],
+  starve: ['sld-wrmsr-preempted', 'vmsa-in-use-kick kick', 'rmp-overlap-passes overlap-2m', 'lost-kick'],
+  pct: ['sld-wrmsr-preempted v8-toggle-only', 'rmp-double-prepare lock-dropped', 'rmp-overlap-passes overlap-2m', 'lost-kick'],
 };
 const isHeldTo = (strategy: Strategy, { name, variant }: (typeof VIOLATING)[number]): boolean =>
   !MISSED[strategy]?.some((missed) => `${name} ${variant}`.startsWith(missed));

@@ -26,7 +26,7 @@ import { snpMutants } from './mutants.ts';
 import { SNP_GUEST_OPERATIONS, SNP_HOST_OPERATIONS } from './operations.ts';
 import { snpOutcomes } from './outcomes.ts';
 import { pageChecks } from './page-checks.ts';
-import { repeatsUpdate, retriesUpdate, snpProperties } from './properties.ts';
+import { repeatsSmash, repeatsUpdate, retriesUpdate, snpProperties } from './properties.ts';
 import { SECTIONS, SNP_VM, SVM_VM, VM_SETTINGS } from './sections.ts';
 import { asksForReports, snpActors, vmParts } from './topology.ts';
 
@@ -44,7 +44,7 @@ export const sevSnp: Mechanism = {
   hostOperations: SNP_HOST_OPERATIONS,
   properties: snpProperties,
   outcomes: snpOutcomes,
-  waits: [retriesUpdate, repeatsUpdate],
+  waits: [retriesUpdate, repeatsUpdate, repeatsSmash],
   catalogue: { ...RMP_EVENTS, ...PSP_EVENTS, ...VM_PAGES_EVENTS, ...GHCB_EVENTS },
   sets: ['vmPages.holders', 'vmPages.waiters', 'sevDevice.waiters'],
   quiet: ['psp.status?', 'psp.response?', 'psp.interrupted?', 'sev.rcvd?'],

@@ -171,6 +171,17 @@ const ofExits: Readonly<Record<string, Mutant>> = {
   ),
 };
 
+const ofSizes: Readonly<Record<string, Mutant>> = {
+  'snp-split-spurious-fatal': patched(
+    'A fault on a 2M entry that is split already ends the VM.',
+    'sev_handle_rmp_fault',
+    alter('trace_kvm_rmp_fault', {
+      send: (_t: unknown, { vm }: Access) => outgoing(`vm:${vm}`, { type: 'vm.kill', cause: 'dead' }),
+    }),
+  ),
+  'snp-size-no-psmash': without('A fault on the size of an entry does not split it.', 'sev_handle_rmp_fault', 'snp_rmptable_psmash'),
+};
+
 const ofCommands: Readonly<Record<string, Mutant>> = {
   'snp-cmd-no-mutex': patched(
     'The mailbox is used without the mutex: a second command takes the place of the first.',
@@ -209,5 +220,6 @@ export const snpMutants: Readonly<Record<string, Mutant>> = {
   ...ofPageFaults,
   ...ofTheMapLock,
   ...ofExits,
+  ...ofSizes,
   ...ofCommands,
 };

@@ -67,6 +67,11 @@ export const SNP_HOST_OPERATIONS = {
     gfn: GFN,
   }),
   'make-shared': operation('make-shared', 'Takes a page back from a guest, as kvm_rmp_make_shared() does.', { vm: VM, gfn: GFN }),
+  'punch-hole': operation('punch-hole', 'Frees a private page of a guest, as a hole in its guest_memfd does (sev_gmem_invalidate()).', {
+    vm: VM,
+    gfn: GFN,
+    size: z.enum(['4K', '2M']).describe('2M: all of the 2M entry whose first page it is. Default: 4K.').exactOptional(),
+  }),
   'sev-command': {
     summary: 'Sends a command to the firmware through sev_do_cmd() and waits for its completion.',
     args: SEV_COMMAND_ARGS,

@@ -1,10 +1,11 @@
 /** Whether pages, ASIDs and what programs say of them fit each other. */
 import type { GuestOp } from '../../../events/program.ts';
+import { REGION_FRAMES, regionOf } from '../../../events/sev-snp/rmp.ts';
 import { hex, type Path, type PathIssue } from '../../scenario/issues.ts';
 import { allOperations, operationsIn, type Structure } from '../../scenario/lowered.ts';
 import { launchIssues } from './launch-sections.ts';
 import { commandIssues } from './operations.ts';
-import { type FirmwarePageSetup, SNP_VM, SVM_VM, snpSettingsOf } from './sections.ts';
+import { type FirmwarePageSetup, framesOf, SNP_VM, SVM_VM, snpSettingsOf } from './sections.ts';
 
 /** Notes each number with its owner and refuses one that stands for two things. */
 const unique = (issues: PathIssue[], what: string) => {
@@ -25,16 +26,44 @@ function duplicates({ vms, sectionsPath }: Structure, firmware: readonly Firmwar
     const { asid, pages } = snpSettingsOf(vm);
     addAsid(asid, vm.id, [...vm.settingsPath, 'asid']);
     const addGfn = unique(issues, 'GFN');
-    pages.forEach(({ gfn, pfn }, index) => {
+    pages.forEach((page, index) => {
       const path = [...vm.settingsPath, 'pages', index];
-      addGfn(gfn, `page ${index}`, [...path, 'gfn']);
-      addPfn(pfn, `GFN ${hex(gfn)} of ${vm.id}`, [...path, 'pfn']);
+      for (const { gfn, pfn } of framesOf(page)) {
+        addGfn(gfn, `page ${index}`, [...path, 'gfn']);
+        addPfn(pfn, `GFN ${hex(gfn)} of ${vm.id}`, [...path, 'pfn']);
+      }
     });
   }
   firmware.forEach(({ pfn }, index) => {
     addPfn(pfn, `page ${index} of firmware`, [...sectionsPath, 'firmware', 'pages', index, 'pfn']);
   });
   return issues;
+}
+
+/** 2M entries that are not aligned, or share their 2 MiB with frames that they do not name. */
+function hugeIssues({ vms, sectionsPath }: Structure, firmware: readonly FirmwarePageSetup[]): PathIssue[] {
+  const pages = vms.flatMap((vm) => snpSettingsOf(vm).pages.map((page, index) => ({ page, path: [...vm.settingsPath, 'pages', index] })));
+  const others = [
+    ...pages.map(({ page, path }) => ({ pfn: page.pfn, path: [...path, 'pfn'] })),
+    ...firmware.map(({ pfn }, index) => ({ pfn, path: [...sectionsPath, 'firmware', 'pages', index, 'pfn'] })),
+  ];
+  return pages
+    .filter(({ page }) => page.frames !== undefined)
+    .flatMap(({ page, path }) => [
+      ...(['gfn', 'pfn'] as const)
+        .filter((field) => page[field] % REGION_FRAMES !== 0)
+        .map((field) => ({
+          path: [...path, field],
+          message: `found ${hex(page[field])}; expected a multiple of 0x200: the page is a 2M entry`,
+        })),
+      ...(page.state === 'vmsa' ? [{ path: [...path, 'state'], message: 'found "vmsa" of a 2M entry; expected a VMSA of 4K' }] : []),
+      ...others
+        .filter(({ pfn }) => pfn !== page.pfn && regionOf(pfn) === regionOf(page.pfn))
+        .map((other) => ({
+          path: other.path,
+          message: `found PFN ${hex(other.pfn)}; expected it outside of the 2M entry at PFN ${hex(page.pfn)}`,
+        })),
+    ]);
 }
 
 const SHOWN_MAX = 8;
@@ -108,13 +137,22 @@ function reportIssues({ vms }: Structure): PathIssue[] {
 export function pageChecks(structure: Structure): readonly PathIssue[] {
   const firmware = structure.sections.firmware?.pages ?? [];
   const pagesOf = structure.vms.map((vm) => [vm.id, snpSettingsOf(vm).pages] as const);
-  const gfns = new Map(pagesOf.map(([id, pages]) => [id, new Set(pages.map(({ gfn }) => gfn))]));
-  const pfns = new Set([...pagesOf.flatMap(([, pages]) => pages), ...firmware].map(({ pfn }) => pfn));
-  const own = structure.vms.flatMap((vm) => launchIssues(vm, SNP_VM));
-  const issues = [...duplicates(structure, firmware), ...typeIssues(structure), ...own, ...reportIssues(structure)];
+  const gfns = new Map(pagesOf.map(([id, pages]) => [id, new Set(pages.flatMap(framesOf).map(({ gfn }) => gfn))]));
+  const pfns = new Set([...pagesOf.flatMap(([, pages]) => pages.flatMap(framesOf)), ...firmware].map(({ pfn }) => pfn));
+  const heads = new Set(
+    pagesOf.flatMap(([id, pages]) => pages.filter(({ frames }) => frames !== undefined).map(({ gfn }) => `${id} ${gfn}`)),
+  );
+  const own = [...structure.vms.flatMap((vm) => launchIssues(vm, SNP_VM)), ...reportIssues(structure)];
+  const issues = [...duplicates(structure, firmware), ...hugeIssues(structure, firmware), ...typeIssues(structure), ...own];
   for (const { op, path, vm } of allOperations(structure)) {
     issues.push(...commandIssues(op, path, pfns));
     if ('gfn' in op && vm !== null) issues.push(...missingPage(gfns, vm, op.gfn, path));
+    if (op.op === 'punch-hole' && op.size === '2M' && !heads.has(`${op.vm} ${op.gfn}`)) {
+      issues.push({
+        path: [...path, 'gfn'],
+        message: `found GFN ${hex(op.gfn)}; expected the first page of a 2M entry of ${op.vm}: size is 2M`,
+      });
+    }
   }
   return issues;
 }

@@ -8,6 +8,7 @@ import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
 import type { VmContext } from '../../../actors/kvm/vm.ts';
 import type { PspContext } from '../../../actors/sev-snp/psp.ts';
 import type { RmpRegionContext } from '../../../actors/sev-snp/rmp-region.ts';
+import { assignedAs4K } from '../../../actors/sev-snp/rmp-table.ts';
 import { SEV_CMD_MUTEX } from '../../../actors/sev-snp/sev-command.ts';
 import type { SevDeviceContext } from '../../../actors/sev-snp/sev-device.ts';
 import type { VmPagesContext } from '../../../actors/sev-snp/vm-pages.ts';
@@ -80,6 +81,10 @@ export const repeatsUpdate: Waits = ({ value, context: { frames } }, options) =>
   return isRetried && JSON.stringify(value).includes('"rmpupdate":{"RMPUPDATE"');
 };
 
+/** snp_rmptable_psmash() repeats PSMASH itself, until it has the lock of the head. */
+export const repeatsSmash: Waits = ({ value, context: { frames } }) =>
+  frames.code?.result === 'FAIL_INUSE' && JSON.stringify(value).includes('"snp_rmptable_psmash":{"PSMASH"');
+
 const retryBounded = leavesEach<HostThread>('rmp.retry-bounded', {
   kind: 'hostThread',
   source: 'domain snp h, I8, R5 and R6; SNP-27, SNP-28',
@@ -105,6 +110,28 @@ const inUseIsVmsa = alwaysEach<RmpRegionContext>('rmp.in-use-is-vmsa', {
   each: ({ context }) => {
     const bad = context.inUse.find((pfn) => !context.entries[pfn]?.vmsa);
     return bad === undefined ? null : `PFN ${hex(bad)} is in use by a running vCPU and is no longer a VMSA page`;
+  },
+});
+
+const subCountIsTrue = alwaysEach<RmpRegionContext>('rmp.sub-count-is-true', {
+  kind: 'rmpRegion',
+  source: 'domain snp a.2 and h, I11: the head counts the entries that are assigned as 4K',
+  grade: 'read',
+  each: ({ id, context: { head, entries } }) => {
+    const count = assignedAs4K(entries);
+    return head === undefined || head.subCount === count ? null : `${id} counts ${head.subCount} frames as assigned, and ${count} are`;
+  },
+});
+
+const freedFrameIsHypervisors = always('rmp.freed-frame-is-hypervisors', {
+  kinds: ['vmPages', 'rmpRegion'],
+  source: 'domain snp h, I3: a frame on the free list is a page of the hypervisor',
+  grade: 'read',
+  check: (world) => {
+    const freed = world.actors<VmPagesContext>('vmPages').flatMap(({ context }) => context.freed ?? []);
+    const entries = world.actors<RmpRegionContext>('rmpRegion').map(({ context }) => context.entries);
+    const kept = freed.find((pfn) => entries.some((some) => some[pfn]?.assigned));
+    return kept === undefined ? null : `PFN ${hex(kept)} is free, and its RMP entry is still assigned`;
   },
 });
 
@@ -159,6 +186,19 @@ const lockIsContended = sometimes('rmp.entry-lock-is-contended', {
       return (locals?.result === 'FAIL_INUSE' || locals?.result === 'FAIL_OVERLAP') && /"(ret|spin|tryLock)"/.test(JSON.stringify(value));
     });
     return refused ? `${refused.id} met the lock of an RMP entry` : null;
+  },
+});
+
+/** A vCPU has faulted on the size of an entry, and another vCPU's handler has split it since. */
+const splitIsSpurious = sometimes('rmp.split-is-spurious', {
+  kinds: ['hostThread'],
+  source: 'arch/x86/kvm/svm/sev.c, sev_handle_rmp_fault(); domain snp h, R9',
+  grade: 'read',
+  check: (world) => {
+    const late = world
+      .actors<HostThread>('hostThread')
+      .find(({ value }) => JSON.stringify(value).includes('"sev_handle_rmp_fault":"trace_kvm_rmp_fault"'));
+    return late ? `${late.id} handles a fault on a 2M entry that is split already` : null;
   },
 });
 
@@ -256,9 +296,12 @@ export const snpProperties: readonly Property[] = [
   retryBounded,
   validatedImpliesAssigned,
   inUseIsVmsa,
+  subCountIsTrue,
+  freedFrameIsHypervisors,
   pageGivenBack,
   commandAwaited,
   lockIsContended,
+  splitIsSpurious,
   pscMeetsHostWrite,
   pscRefusalTold,
   wokenEarly,

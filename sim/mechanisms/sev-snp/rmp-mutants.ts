@@ -4,8 +4,10 @@
  */
 import { type AnyStateMachine, assign, emit } from 'xstate';
 import { replaceStep } from '../../../actors/path/patch.ts';
-import { checkGuest, checkUpdate, entryAt, guestAccess, HYPERVISOR_PAGE, hostWriteFaults } from '../../../actors/sev-snp/rmp-check.ts';
-import type { RmpRegionContext } from '../../../actors/sev-snp/rmp-region.ts';
+import { guestAccess, hostWriteFaults } from '../../../actors/sev-snp/rmp-check.ts';
+import { guestChecked, type RmpRegionContext, regionIn } from '../../../actors/sev-snp/rmp-region.ts';
+import { checkUpdate } from '../../../actors/sev-snp/rmp-rules.ts';
+import { entryAt, HYPERVISOR_PAGE, smashHead, smashTails } from '../../../actors/sev-snp/rmp-table.ts';
 import { type Outgoing, outgoing, type Stamped, sender } from '../../../events/event.ts';
 import type { AccessOutcome, GuestAccess, RmpEntry, RmpRequest, RmpUpdate } from '../../../events/sev-snp/rmp.ts';
 import type { Mutant } from '../../host/mechanism.ts';
@@ -28,10 +30,10 @@ const answer = (of: (args: Args) => object) => emit((args: Args) => outgoing(sen
 const entryOf = ({ context: c, event }: Args) => entryAt(c.entries, event.pfn);
 
 /** RMPUPDATE checks other entries, or other marks, than there are. */
-const updateCheck = (seen: (context: RmpRegionContext) => Pick<RmpRegionContext, 'entries' | 'inUse'>) => ({
+const updateCheck = (seen: (context: RmpRegionContext, event: Args['event']) => Pick<RmpRegionContext, 'entries' | 'inUse'>) => ({
   answerUpdateChecked: answer((args) => {
-    const { entries, inUse } = seen(args.context);
-    const result = checkUpdate(entries, inUse, args.event.pfn, args.event as Of<'rmp.checkUpdate'>);
+    const region = regionIn({ ...args.context, ...seen(args.context, args.event) });
+    const result = checkUpdate(region, { pfn: args.event.pfn, update: args.event as Of<'rmp.checkUpdate'> });
     return { type: 'rmp.checked', result, fault: false, entry: entryOf(args) };
   }),
 });
@@ -39,7 +41,7 @@ const withoutImmutable = (entries: RmpRegionContext['entries']) =>
   Object.fromEntries(Object.entries(entries).map(([pfn, entry]) => [pfn, { ...entry, immutable: false }]));
 
 /** PVALIDATE and RMPADJUST check something else. */
-const guestCheck = (check: (context: RmpRegionContext, event: Of<'rmp.checkGuest'>) => ReturnType<typeof checkGuest>) => ({
+const guestCheck = (check: (context: RmpRegionContext, event: Of<'rmp.checkGuest'>) => ReturnType<typeof guestChecked>) => ({
   answerGuestChecked: answer((args) => ({
     type: 'rmp.checked',
     ...check(args.context, args.event as Of<'rmp.checkGuest'>),
@@ -47,7 +49,7 @@ const guestCheck = (check: (context: RmpRegionContext, event: Of<'rmp.checkGuest
   })),
 });
 /** The same entry as one of the guest that asks. */
-const asOwn = ({ entries }: RmpRegionContext, { pfn, asid, gfn }: Of<'rmp.checkGuest'>, change: Partial<RmpEntry> = {}) => ({
+const asOwn = ({ entries }: RmpRegionContext, { pfn, asid, gfn }: Of<'rmp.checkGuest'>, change: Partial<RmpEntry>) => ({
   ...entries,
   [pfn]: { ...entryAt(entries, pfn), asid, gfn, ...change },
 });
@@ -94,15 +96,38 @@ const ofInstructions: Readonly<Record<string, Mutant>> = {
     actions: updateCheck(({ entries, inUse }) => ({ entries: withoutImmutable(entries), inUse })),
   }),
   'rmp-guest-unassigned': region('PVALIDATE and RMPADJUST take a page that is not assigned.', {
-    actions: guestCheck((c, event) => checkGuest(asOwn(c, event, { assigned: true }), c.inUse, event.pfn, event.asid, event.gfn)),
+    actions: guestCheck((c, event) => guestChecked({ ...c, entries: asOwn(c, event, { assigned: true }) }, event)),
   }),
-  'rmp-guest-any-owner': region('PVALIDATE and RMPADJUST compare neither ASID nor GFN.', {
-    actions: guestCheck((c, event) => checkGuest(asOwn(c, event), c.inUse, event.pfn, event.asid, event.gfn)),
+  'rmp-guest-any-owner': region('PVALIDATE and RMPADJUST take any page that is assigned.', {
+    actions: guestCheck((c, event) => guestChecked({ ...c, entries: asOwn(c, event, { immutable: false }) }, event)),
   }),
   'rmp-guest-in-use': region('PVALIDATE and RMPADJUST change a page in use.', {
-    actions: guestCheck((c, event) => checkGuest(c.entries, [], event.pfn, event.asid, event.gfn)),
+    actions: guestCheck((c, event) => guestChecked({ ...c, inUse: [] }, event)),
   }),
   'rmp-adjust-no-vmsa': region('RMPADJUST leaves the VMSA bit as it was.', { actions: { writeVmsa: nothing } }),
+};
+
+const ofSizes: Readonly<Record<string, Mutant>> = {
+  'rmp-update-any-size': region('RMPUPDATE of 4K changes a slot behind the head of a 2M entry.', {
+    actions: updateCheck(({ entries, inUse }, { pfn }) => ({
+      entries: Object.fromEntries(Object.entries(entries).filter(([other]) => Number(other) === pfn)),
+      inUse,
+    })),
+  }),
+  'rmp-smash-no-head': region('PSMASH leaves the head at 2M.', { actions: { writeHead: nothing } }),
+  'rmp-smash-no-count': region('PSMASH leaves the count of the head as it was.', {
+    actions: {
+      writeHead: assign(({ context: c, event }: Args) => ({ entries: smashHead(regionIn(c), event.pfn).entries })),
+    },
+  }),
+  'rmp-smash-invalidates': region('PSMASH clears Validated.', {
+    actions: {
+      writeTails: assign(({ context: c, event }: Args) => {
+        const { entries } = smashTails(regionIn(c), event.pfn);
+        return { entries: Object.fromEntries(Object.entries(entries).map(([pfn, entry]) => [pfn, { ...entry, validated: false }])) };
+      }),
+    },
+  }),
 };
 
 const ofVmrun: Readonly<Record<string, Mutant>> = {
@@ -148,4 +173,4 @@ const ofFirmware: Readonly<Record<string, Mutant>> = {
   }),
 };
 
-export const RMP_MUTANTS: Readonly<Record<string, Mutant>> = { ...ofInstructions, ...ofVmrun, ...ofAccesses, ...ofFirmware };
+export const RMP_MUTANTS: Readonly<Record<string, Mutant>> = { ...ofInstructions, ...ofSizes, ...ofVmrun, ...ofAccesses, ...ofFirmware };

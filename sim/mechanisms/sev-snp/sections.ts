@@ -1,5 +1,6 @@
 /** What SEV-SNP adds to a scenario file: `firmware`, and of each VM its ASID and its pages. */
 import { z } from 'zod';
+import { REGION_FRAMES } from '../../../events/sev-snp/rmp.ts';
 import { GFN, integer, PFN, strict } from '../../scenario/fields.ts';
 import type { Section, VmSetting } from '../../scenario/section.ts';
 
@@ -14,7 +15,13 @@ export interface PageSetup {
   readonly gfn: number;
   readonly pfn: number;
   readonly state: 'shared' | 'guest-invalid' | 'guest-valid' | 'vmsa';
+  /** It is one 2M entry, of which this many frames are modelled. */
+  readonly frames?: number;
 }
+
+/** The frames of a page, with the GFN of each: one, or those of a 2M entry that are modelled. */
+export const framesOf = ({ gfn, pfn, frames = 1 }: PageSetup): readonly { readonly gfn: number; readonly pfn: number }[] =>
+  Array.from({ length: frames }, (_, i) => ({ gfn: gfn + i, pfn: pfn + i }));
 
 /** A page that the firmware or the host owns at the start. */
 export interface FirmwarePageSetup {
@@ -72,7 +79,14 @@ const asid: VmSetting<number> = {
   default: (place) => place,
 };
 
-const PAGE = strict({ gfn: GFN, pfn: PFN, state: z.enum(['shared', 'guest-invalid', 'guest-valid', 'vmsa']) });
+const PAGE = strict({
+  gfn: GFN,
+  pfn: PFN,
+  state: z.enum(['shared', 'guest-invalid', 'guest-valid', 'vmsa']),
+  frames: integer(2, REGION_FRAMES)
+    .describe('The page is one 2M entry, of which the run has this many 4K frames from the head on; a real one has 512.')
+    .exactOptional(),
+});
 const pages: VmSetting<readonly PageSetup[]> = {
   schema: z.array(PAGE).max(PAGES_MAX).describe('Every page that an SNP VM uses, as it is when the run starts.'),
   default: () => [],

@@ -4,7 +4,7 @@
  */
 
 import type { PspInput } from '../../../actors/sev-snp/psp.ts';
-import { HYPERVISOR_PAGE } from '../../../actors/sev-snp/rmp-check.ts';
+import { BEHIND_HEAD, HYPERVISOR_PAGE } from '../../../actors/sev-snp/rmp-table.ts';
 import { SEV_CMD_MUTEX } from '../../../actors/sev-snp/sev-command.ts';
 import { SEV_DEVICE } from '../../../actors/sev-snp/sev-device.ts';
 import type { VmPagesInput } from '../../../actors/sev-snp/vm-pages.ts';
@@ -13,7 +13,7 @@ import { type RmpEntry, regionOf } from '../../../events/sev-snp/rmp.ts';
 import type { VmParts } from '../../host/mechanism.ts';
 import type { ResolvedScenario, ResolvedVm } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
-import { type PageSetup, snpSettingsOf } from './sections.ts';
+import { framesOf, type PageSetup, snpSettingsOf } from './sections.ts';
 
 const pagesId = (vm: ResolvedVm): ActorId => `pages:${vm.id}`;
 
@@ -21,7 +21,8 @@ const pagesId = (vm: ResolvedVm): ActorId => `pages:${vm.id}`;
 const validatedIn = (pages: readonly PageSetup[]): number[] =>
   pages
     .filter((page) => page.state === 'guest-valid')
-    .map((page) => page.gfn)
+    .flatMap(framesOf)
+    .map(({ gfn }) => gfn)
     .sort((a, b) => a - b);
 
 export function vmParts(vm: ResolvedVm): VmParts {
@@ -31,8 +32,9 @@ export function vmParts(vm: ResolvedVm): VmParts {
     facts: {
       pages: pagesId(vm),
       asid,
-      frames: Object.fromEntries(pages.map((page) => [page.gfn, page.pfn])),
+      frames: Object.fromEntries(pages.flatMap(framesOf).map(({ gfn, pfn }) => [gfn, pfn])),
       vmsas: vm.vcpus.map((_, index) => vmsas[index] ?? null),
+      huge: pages.some(({ frames }) => frames !== undefined),
     },
   };
 }
@@ -49,6 +51,12 @@ const pageEntry = (asid: number, { gfn, state }: PageSetup): RmpEntry =>
         validated: state !== 'guest-invalid',
         vmsa: state === 'vmsa',
       };
+/** The head of a 2M entry says what it is; the slots behind it say that they are assigned. */
+function pageEntries(asid: number, page: PageSetup): [number, RmpEntry][] {
+  const entry = pageEntry(asid, page);
+  if (page.frames === undefined || page.state === 'shared') return framesOf(page).map(({ pfn }) => [pfn, entry]);
+  return framesOf(page).map(({ pfn }, i) => [pfn, i === 0 ? { ...entry, pageSize: '2M' } : BEHIND_HEAD]);
+}
 const FIRMWARE_ENTRIES = {
   hypervisor: HYPERVISOR_PAGE,
   firmware: { ...HYPERVISOR_PAGE, assigned: true, immutable: true },
@@ -58,17 +66,23 @@ const FIRMWARE_ENTRIES = {
 /** One region for every 2 MiB that the scenario touches; only the frames it names have entries. */
 function regionsOf(scenario: ResolvedScenario): ActorSpec[] {
   const entries: [number, RmpEntry][] = [
-    ...scenario.vms
-      .map(snpSettingsOf)
-      .flatMap(({ asid, pages }) => pages.map((page): [number, RmpEntry] => [page.pfn, pageEntry(asid, page)])),
+    ...scenario.vms.map(snpSettingsOf).flatMap(({ asid, pages }) => pages.flatMap((page) => pageEntries(asid, page))),
     ...(scenario.sections?.firmware?.pages ?? []).map(({ pfn, state }): [number, RmpEntry] => [pfn, FIRMWARE_ENTRIES[state]]),
   ];
+  const heads = new Map(
+    scenario.vms.flatMap((vm) =>
+      snpSettingsOf(vm)
+        .pages.filter(({ frames }) => frames !== undefined)
+        .map((page) => [regionOf(page.pfn), { frames: framesOf(page).map(({ pfn }) => pfn), subCount: 0 }] as const),
+    ),
+  );
   const regions = [...new Set(entries.map(([pfn]) => regionOf(pfn)))];
   return regions.map((id) => ({
     id,
     kind: 'rmpRegion',
     input: {
       entries: Object.fromEntries(entries.filter(([pfn]) => regionOf(pfn) === id)),
+      ...(heads.has(id) && { head: heads.get(id)! }),
       contention: scenario.host.options['rmp.contention'],
     },
   }));

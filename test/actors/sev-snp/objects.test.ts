@@ -1,7 +1,7 @@
 /** The pages of an SNP guest with their map lock, the PSP, and the driver of its mailbox. */
 import { describe, expect, it } from 'vitest';
 import { type PspContext, pspMachine } from '../../../actors/sev-snp/psp.ts';
-import { HYPERVISOR_PAGE } from '../../../actors/sev-snp/rmp-check.ts';
+import { HYPERVISOR_PAGE } from '../../../actors/sev-snp/rmp-table.ts';
 import { type SevDeviceContext, sevDeviceMachine } from '../../../actors/sev-snp/sev-device.ts';
 import { type VmPagesContext, vmPagesMachine } from '../../../actors/sev-snp/vm-pages.ts';
 import { PSP_COMMAND_IDS, PSP_STATUS } from '../../../events/sev-snp/psp.ts';

@@ -3,18 +3,9 @@
  * @see domain snp a.3, a.4, b.2, b.3, c
  */
 import { describe, expect, it } from 'vitest';
-import {
-  checkGuest,
-  checkUpdate,
-  type Entries,
-  guestAccess,
-  HYPERVISOR_PAGE,
-  hostWriteFaults,
-  subCount,
-  updated,
-  vmsaIsValid,
-} from '../../../actors/sev-snp/rmp-check.ts';
+import { guestAccess, hostWriteFaults, vmsaIsValid } from '../../../actors/sev-snp/rmp-check.ts';
 import { type RmpRegionContext, rmpRegionMachine } from '../../../actors/sev-snp/rmp-region.ts';
+import { type Entries, HYPERVISOR_PAGE } from '../../../actors/sev-snp/rmp-table.ts';
 import { RMP_RESULTS, type RmpEntry, type RmpUpdate, regionOf } from '../../../events/sev-snp/rmp.ts';
 import { Given } from '../given.ts';
 
@@ -30,48 +21,6 @@ const TAKE: RmpUpdate = { assigned: true, pageSize: '4K', immutable: false, asid
 describe('result codes', () => {
   it('are the numbers of the manual', () => {
     expect(RMP_RESULTS).toEqual({ SUCCESS: 0, FAIL_INPUT: 1, FAIL_PERMISSION: 2, FAIL_INUSE: 3, FAIL_OVERLAP: 4, FAIL_SIZEMISMATCH: 6 });
-  });
-
-  it.each<[string, Entries, readonly number[], number, RmpUpdate, keyof typeof RMP_RESULTS]>([
-    ['a shared page becomes private', {}, [], PFN, TAKE, 'SUCCESS'],
-    ['a private page becomes shared', { [PFN]: GUEST_VALID }, [], PFN, SHARE, 'SUCCESS'],
-    ['a private page changes its owner', { [PFN]: GUEST_VALID }, [], PFN, { ...TAKE, asid: 2 }, 'SUCCESS'],
-    ['a shared page becomes a firmware page', {}, [], PFN, { ...TAKE, asid: 0, gfn: 0, immutable: true }, 'SUCCESS'],
-    ['a 2M operand on a frame that is not aligned', {}, [], PFN, { ...TAKE, pageSize: '2M' }, 'FAIL_INPUT'],
-    ['an ASID on a page of no guest', {}, [], PFN, { ...SHARE, asid: 1 }, 'FAIL_INPUT'],
-    ['immutable on a page of no guest', {}, [], PFN, { ...SHARE, immutable: true }, 'FAIL_INPUT'],
-    ['bad input on a page in use: the input is looked at first', {}, [PFN], PFN, { ...SHARE, asid: 1 }, 'FAIL_INPUT'],
-    ['a VMSA in use', { [PFN]: { ...GUEST_VALID, vmsa: true } }, [PFN], PFN, SHARE, 'FAIL_INUSE'],
-    ['an immutable page', { [PFN]: FIRMWARE }, [], PFN, SHARE, 'FAIL_PERMISSION'],
-    ['an immutable page in use: in use is looked at first', { [PFN]: FIRMWARE }, [PFN], PFN, SHARE, 'FAIL_INUSE'],
-    ['4K inside an assigned 2M entry', { [HEAD]: HUGE }, [], PFN, SHARE, 'FAIL_OVERLAP'],
-    ['2M over a frame assigned as 4K', { [PFN]: GUEST_VALID }, [], HEAD, { ...TAKE, pageSize: '2M' }, 'FAIL_OVERLAP'],
-    ['2M over a region of no guest', {}, [], HEAD, { ...TAKE, pageSize: '2M' }, 'SUCCESS'],
-    ['2M over a 2M entry', { [HEAD]: HUGE }, [], HEAD, { ...TAKE, pageSize: '2M' }, 'SUCCESS'],
-  ])('RMPUPDATE: %s', (_name, entries, inUse, pfn, update, result) => {
-    expect(checkUpdate(entries, inUse, pfn, update)).toBe(result);
-  });
-
-  it('RMPUPDATE clears Validated and VMSA whatever they were', () => {
-    expect(updated(TAKE)).toEqual({ ...TAKE, validated: false, vmsa: false });
-  });
-
-  it.each<[string, Entries, number, number, { result: string; fault: boolean }]>([
-    ['a page of the guest', { [PFN]: GUEST_VALID }, 1, 5, { result: 'SUCCESS', fault: false }],
-    ['a page of no guest', {}, 1, 5, { result: 'SUCCESS', fault: true }],
-    ['a page of another ASID', { [PFN]: GUEST_VALID }, 2, 5, { result: 'SUCCESS', fault: true }],
-    ['a page at another GPA', { [PFN]: GUEST_VALID }, 1, 6, { result: 'SUCCESS', fault: true }],
-    ['a page inside a 2M entry', { [HEAD]: HUGE, [PFN]: GUEST_VALID }, 1, 5, { result: 'FAIL_SIZEMISMATCH', fault: true }],
-  ])('PVALIDATE and RMPADJUST: %s', (_name, entries, asid, gfn, checked) => {
-    expect(checkGuest(entries, [], PFN, asid, gfn)).toEqual(checked);
-  });
-
-  it('PVALIDATE and RMPADJUST leave a VMSA in use as it is', () => {
-    expect(checkGuest({ [PFN]: GUEST_VALID }, [PFN], PFN, 1, 5)).toEqual({ result: 'FAIL_INUSE', fault: false });
-  });
-
-  it('counts the frames of a region that are assigned as 4K', () => {
-    expect(subCount({ [HEAD]: HUGE, [PFN]: GUEST_VALID, [PFN + 1]: FIRMWARE, [PFN + 2]: HYPERVISOR_PAGE })).toBe(2);
   });
 });
 
@@ -138,21 +87,69 @@ describe('a region', () => {
     expect(context.holders[PFN]).toBe(HOST);
   });
 
-  it.each(['rmp.checkUpdate', 'rmp.writeUpdate', 'rmp.checkGuest', 'rmp.writeValidated', 'rmp.writeVmsa', 'rmp.unlock'])(
-    'takes %s from the holder only',
-    (type) => {
-      const held = region('inuse').after(from(HOST, 'rmp.lock'));
-      const fields = { ...TAKE, validated: true, vmsa: true };
-      expect(held.when(from(GUEST, type, fields)).handled).toBe(false);
-      expect(held.when(from(HOST, type, fields)).handled).toBe(true);
-      expect(region('inuse').when(from(HOST, type, fields)).handled).toBe(false);
-    },
-  );
+  it.each([
+    'rmp.checkUpdate',
+    'rmp.writeUpdate',
+    'rmp.checkSmash',
+    'rmp.smashTails',
+    'rmp.smashHead',
+    'rmp.checkGuest',
+    'rmp.writeValidated',
+    'rmp.writeVmsa',
+    'rmp.unlock',
+  ])('takes %s from the holder only', (type) => {
+    const held = region('inuse').after(from(HOST, 'rmp.lock'));
+    const fields = { ...TAKE, validated: true, vmsa: true };
+    expect(held.when(from(GUEST, type, fields)).handled).toBe(false);
+    expect(held.when(from(HOST, type, fields)).handled).toBe(true);
+    expect(region('inuse').when(from(HOST, type, fields)).handled).toBe(false);
+  });
 
   it('writes what RMPUPDATE says and keeps its neighbours', () => {
     const entries = { [PFN]: GUEST_VALID, [PFN + 1]: FIRMWARE };
     const written = region('inuse', entries).after(from(HOST, 'rmp.lock'), from(HOST, 'rmp.writeUpdate', SHARE));
     expect(written.context.entries).toEqual({ [PFN]: HYPERVISOR_PAGE, [PFN + 1]: FIRMWARE });
+  });
+
+  const tail = { ...HYPERVISOR_PAGE, assigned: true };
+  const huge = () =>
+    Given.start<RmpRegionContext>(rmpRegionMachine, {
+      entries: { [HEAD]: HUGE, [PFN]: tail },
+      head: { frames: [HEAD, PFN], subCount: 0 },
+      contention: 'inuse',
+    });
+  const atHead = (type: string) => from(HOST, type, { pfn: HEAD });
+
+  it('splits a 2M entry for PSMASH: first behind the head, which still says 2M, then the head', () => {
+    const locked = huge().after(atHead('rmp.lock'));
+    const { sent, and } = locked.when(atHead('rmp.checkSmash'));
+    expect(sent[0]!.event).toMatchObject({ type: 'rmp.checked', result: 'SUCCESS' });
+    const half = and.after(atHead('rmp.smashTails'));
+    const own = { ...HUGE, pageSize: '4K', gfn: 5 };
+    expect(half.context).toMatchObject({ entries: { [HEAD]: HUGE, [PFN]: own }, head: { subCount: 0 } });
+    expect(half.when(from(GUEST, 'rmp.read')).sent[0]!.event).toMatchObject({ huge: true });
+    const split = half.after(atHead('rmp.smashHead'));
+    expect(split.context).toMatchObject({ entries: { [HEAD]: { ...HUGE, pageSize: '4K' }, [PFN]: own }, head: { subCount: 2 } });
+    expect(split.when(from(GUEST, 'rmp.read')).sent[0]!.event).not.toHaveProperty('huge');
+  });
+
+  it('counts what RMPUPDATE makes of frames that were split', () => {
+    const split = huge().after(...['rmp.lock', 'rmp.smashTails', 'rmp.smashHead', 'rmp.unlock'].map(atHead));
+    expect(split.after(from(HOST, 'rmp.lock'), from(HOST, 'rmp.writeUpdate', SHARE)).context.head?.subCount).toBe(1);
+  });
+
+  it('faults to the host with SIZEM where a guest instruction is of 4K of a 2M entry', () => {
+    const asked = huge()
+      .after(from(GUEST, 'rmp.lock'))
+      .when(from(GUEST, 'rmp.checkGuest', { asid: 1, gfn: 5 }));
+    expect(asked.sent[0]!.event).toMatchObject({ result: 'FAIL_SIZEMISMATCH', fault: true });
+  });
+
+  it('lets a guest reach what lies behind the head of its 2M entry', () => {
+    const access = { asid: 1, gfn: 5, private: true, write: true };
+    expect(huge().when(from(GUEST, 'rmp.guestAccess', access)).sent[0]!.event).toMatchObject({ outcome: 'ok' });
+    expect(huge().when(from(GUEST, 'rmp.guestAccess', { ...access, gfn: 6 })).sent[0]!.event).toMatchObject({ outcome: 'npf' });
+    expect(huge().when(from(HOST, 'rmp.hostWrite')).sent[0]!.event).toMatchObject({ fault: true });
   });
 
   it('writes one bit for PVALIDATE and one for RMPADJUST', () => {

@@ -5,6 +5,7 @@
 import type { Claim } from '../claim.ts';
 import { SNP_FIRMWARE_CLAIMS } from './snp-firmware.ts';
 import { SNP_GUEST_CLAIMS } from './snp-guests.ts';
+import { SNP_HUGE_CLAIMS } from './snp-huge.ts';
 import { SNP_OVERTAKEN_CLAIMS } from './snp-overtaken.ts';
 import { SNP_POLICY_CLAIMS } from './snp-policies.ts';
 import { SNP_RMP_CLAIMS } from './snp-rmp.ts';
@@ -19,4 +20,5 @@ export const SNP_CLAIMS: readonly Claim[] = [
   ...SNP_VMSA_CLAIMS,
   ...SNP_RMP_CLAIMS,
   ...SNP_FIRMWARE_CLAIMS,
+  ...SNP_HUGE_CLAIMS,
 ].sort((a, b) => numberOf(a) - numberOf(b));

@@ -3,7 +3,8 @@
  * lock.
  */
 import assert from 'node:assert/strict';
-import { HYPERVISOR_PAGE, hostWriteFaults } from '../../../actors/sev-snp/rmp-check.ts';
+import { hostWriteFaults } from '../../../actors/sev-snp/rmp-check.ts';
+import { HYPERVISOR_PAGE } from '../../../actors/sev-snp/rmp-table.ts';
 import { RMP_EVENTS, type RmpEntry } from '../../../events/sev-snp/rmp.ts';
 import { DEADLOCK } from '../../../sim/end.ts';
 import { microSteps, type Played, SHIPPED, shipped } from '../../sim/play.ts';

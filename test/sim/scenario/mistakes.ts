@@ -135,6 +135,17 @@ export const MISTAKES: readonly (readonly [title: string, text: string, issues: 
     ['25 | vms.vm0.options.pages[1].pfn | found PFN 0x1005 of GFN 0x6 of vm0; expected another: GFN 0x5 of vm0 has it'],
   ],
   [
+    'a 2M entry that is not aligned, with a page behind its head',
+    changed('pfn: 0x1005, state: shared', 'pfn: 0x1005, state: shared, frames: 2'),
+    [
+      '24 | vms.vm0.options.pages[0].gfn | found 0x5; expected a multiple of 0x200: the page is a 2M entry',
+      '24 | vms.vm0.options.pages[0].pfn | found 0x1005; expected a multiple of 0x200: the page is a 2M entry',
+      '25 | vms.vm0.options.pages[1].gfn | found GFN 0x6 of page 1; expected another: page 0 has it',
+      '25 | vms.vm0.options.pages[1].pfn | found PFN 0x1006 of GFN 0x6 of vm0; expected another: GFN 0x6 of vm0 has it',
+      '25 | vms.vm0.options.pages[1].pfn | found PFN 0x1006; expected it outside of the 2M entry at PFN 0x1005',
+    ],
+  ],
+  [
     'a PFN in a VM and in firmware',
     changed('pfn: 0x2000', 'pfn: 0x1006'),
     ['43 | firmware.pages[0].pfn | found PFN 0x1006 of page 0 of firmware; expected another: GFN 0x6 of vm0 has it'],
@@ -189,6 +200,13 @@ export const MISTAKES: readonly (readonly [title: string, text: string, issues: 
     'an argument of a wrong type',
     changed(PVALIDATE, '- pvalidate: { gfn: 0x5, validated: 1 }'),
     ['28 | vms.vm0.vcpus[0][1].pvalidate.validated | found 1; expected true or false'],
+  ],
+  [
+    'a hole of 2M where no 2M entry is',
+    changed(WRITE, `${WRITE}\n              - punch-hole: { vm: vm0, gfn: 0x5, size: 2M }`),
+    [
+      '40 | processes.netd.threads[0][0].repeat.do[1].punch-hole.gfn | found GFN 0x5; expected the first page of a 2M entry of vm0: size is 2M',
+    ],
   ],
   [
     'an argument out of range',

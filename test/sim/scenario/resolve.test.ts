@@ -124,6 +124,7 @@ describe('resolving a scenario', () => {
       'kvm.saveDebug': 'if-possible',
       'guest.cr4De': 'clear',
       'kvm.vectoringIntercepts': 'db-and-ac',
+      'kvm.gmemSplit': 'psmash',
       'kvm.guestDr6': 'once',
       'kvm.fillSaveArea': 'per-load',
       'kvm.debugSwap': 'gated',

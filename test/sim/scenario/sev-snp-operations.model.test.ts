@@ -38,6 +38,7 @@ const HOST: Readonly<Record<keyof typeof SNP_HOST_OPERATIONS, readonly string[]>
   'kvm-write-guest': [`{ ${ON_PAGE} }`],
   'kvm-write-unchecked': [`{ ${ON_PAGE} }`],
   'make-shared': [`{ ${ON_PAGE} }`],
+  'punch-hole': [`{ ${ON_PAGE} }`, `{ ${ON_PAGE}, size: 4K }`],
   'sev-command': COMMANDS,
 };
 const GUEST_OPS = namedIn(GUEST);

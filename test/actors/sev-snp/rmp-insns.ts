@@ -1,0 +1,98 @@
+/** One region with a page in each state, and every RMP instruction as its checks and its write. */
+import { checkAdjust, checkSmash, checkUpdate, checkValidate } from '../../../actors/sev-snp/rmp-rules.ts';
+import {
+  HYPERVISOR_PAGE,
+  type PageState,
+  type Region,
+  smashHead,
+  smashTails,
+  writePerms,
+  writeUpdate,
+  writeValidated,
+} from '../../../actors/sev-snp/rmp-table.ts';
+import type { RmpEntry, RmpUpdate } from '../../../events/sev-snp/rmp.ts';
+
+export const HEAD = 0x1000;
+export const TAIL = HEAD + 1;
+export const FRAMES = [HEAD, TAIL, HEAD + 2];
+export const GFN = 0x400;
+export const ASID = 1;
+
+/** Columns "assigned | validated | ASID | immutable | GPA | VMSA" of the table of page states. */
+export const STATES: Readonly<Record<PageState, Partial<RmpEntry>>> = {
+  Hypervisor: {},
+  'HV-Fixed': { immutable: true },
+  Reclaim: { assigned: true },
+  Firmware: { assigned: true, immutable: true },
+  Context: { assigned: true, immutable: true, vmsa: true },
+  Metadata: { assigned: true, immutable: true, gfn: GFN },
+  'Pre-Guest': { assigned: true, immutable: true, asid: ASID, gfn: GFN },
+  'Pre-Swap': { assigned: true, immutable: true, asid: ASID, gfn: GFN, validated: true },
+  'Guest-Invalid': { assigned: true, asid: ASID, gfn: GFN },
+  'Guest-Valid': { assigned: true, asid: ASID, gfn: GFN, validated: true },
+};
+export const entryOf = (state: PageState): RmpEntry => ({ ...HYPERVISOR_PAGE, ...STATES[state] });
+export const SLOT_BEHIND = { ...HYPERVISOR_PAGE, assigned: true };
+
+export type Shape = '4K' | 'head' | 'tail';
+/** The page in this state: alone in its region as 4K, or as a 2M entry. */
+export function regionIn(state: PageState, shape: Shape): Region {
+  const entry = entryOf(state);
+  if (shape === '4K') return { entries: { [HEAD]: entry }, frames: FRAMES, subCount: entry.assigned ? 1 : 0, inUse: [] };
+  const entries = { [HEAD]: { ...entry, pageSize: '2M' as const }, [TAIL]: SLOT_BEHIND, [HEAD + 2]: SLOT_BEHIND };
+  return { entries, frames: FRAMES, subCount: 0, inUse: [] };
+}
+
+export const SHARE: RmpUpdate = { assigned: false, pageSize: '4K', immutable: false, asid: 0, gfn: 0 };
+export const TAKE: RmpUpdate = { assigned: true, pageSize: '4K', immutable: false, asid: 2, gfn: 0x800 };
+export const LEND: RmpUpdate = { assigned: true, pageSize: '4K', immutable: true, asid: 0, gfn: 0 };
+
+interface Done {
+  readonly verdict: string;
+  readonly region: Region;
+}
+type Insn = (region: Region, pfn: number) => Done;
+export const update =
+  (operand: RmpUpdate): Insn =>
+  (region, pfn) => {
+    const verdict = checkUpdate(region, { pfn, update: operand });
+    return { verdict, region: verdict === 'SUCCESS' ? writeUpdate(region, pfn, operand) : region };
+  };
+const smash: Insn = (region, pfn) => {
+  const verdict = checkSmash(region, pfn);
+  return { verdict, region: verdict === 'SUCCESS' ? smashHead(smashTails(region, pfn), pfn) : region };
+};
+/** The guest that owns the page, at VMPL 0. */
+export const owner = (pfn: number, size: '4K' | '2M') => ({ pfn, asid: ASID, gfn: GFN + (pfn - HEAD), size, current: 0 });
+const pvalidate =
+  (size: '4K' | '2M', validated: boolean): Insn =>
+  (region, pfn) => {
+    const verdict = checkValidate(region, { ...owner(pfn, size), validated });
+    return { verdict, region: verdict === 'SUCCESS' ? writeValidated(region, pfn, validated) : region };
+  };
+const rmpadjust =
+  (size: '4K' | '2M'): Insn =>
+  (region, pfn) => {
+    const args = { ...owner(pfn, size), vmpl: 1, mask: 0b11, vmsa: true };
+    const verdict = checkAdjust(region, args);
+    return { verdict, region: verdict === 'SUCCESS' ? writePerms(region, pfn, args) : region };
+  };
+
+export const INSNS: Readonly<Record<string, Insn>> = {
+  'RMPUPDATE to shared': update(SHARE),
+  'RMPUPDATE to another guest': update(TAKE),
+  'RMPUPDATE to the firmware': update(LEND),
+  'RMPUPDATE 2M to another guest': update({ ...TAKE, pageSize: '2M' }),
+  'RMPUPDATE 2M to shared': update({ ...SHARE, pageSize: '2M' }),
+  PSMASH: smash,
+  'PVALIDATE set': pvalidate('4K', true),
+  'PVALIDATE clear': pvalidate('4K', false),
+  'PVALIDATE 2M set': pvalidate('2M', true),
+  'PVALIDATE 2M clear': pvalidate('2M', false),
+  RMPADJUST: rmpadjust('4K'),
+  'RMPADJUST 2M': rmpadjust('2M'),
+};
+
+/** Counted from what the entries say, and not as the instructions count. */
+export const assignedAs4K = ({ entries }: Region) =>
+  entries[HEAD]?.assigned && entries[HEAD].pageSize === '2M' ? 0 : Object.values(entries).filter(({ assigned }) => assigned).length;
