@@ -45,8 +45,7 @@ export const pageOf = (world: SnpWorld): RmpEntry => entryOf(world, world.args.p
 /** Bits of the guest policy. @see domain snp f.8 */
 export const POLICY_BITS = { smt: 16, mustBeOne: 17, migrationAgent: 18, debug: 19, singleSocket: 20, noPageSwap: 25 } as const;
 const POLICY_RESERVED_FROM = 26;
-export const hasPolicy = (policy: number, bit: keyof typeof POLICY_BITS): boolean =>
-  Math.floor(policy / 2 ** POLICY_BITS[bit]) % 2 === 1;
+export const hasPolicy = (policy: number, bit: keyof typeof POLICY_BITS): boolean => Math.floor(policy / 2 ** POLICY_BITS[bit]) % 2 === 1;
 
 const isOlder = (policy: number): boolean => {
   const [major, minor] = [Math.floor(policy / 0x100) % 0x100, policy % 0x100];

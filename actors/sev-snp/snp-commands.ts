@@ -113,7 +113,12 @@ const shutdown: SnpRule = {
   guest: null,
   grade: 'memory',
   checks: [c.guestsLeft],
-  effect: () => ({ platform: 'UNINIT', firmware: { guests: {} } }),
+  // Contexts that no ASID was given to are gone with the firmware that knew them; a decision.
+  effect: ({ firmware: { guests } }) => ({
+    platform: 'UNINIT',
+    firmware: { guests: {} },
+    entries: Object.fromEntries(Object.keys(guests).map((pfn) => [pfn, FIRMWARE_PAGE])),
+  }),
 };
 const debug: SnpRule = { platform: INIT, guest: ['LAUNCH', 'RUNNING'], grade: 'memory', checks: [c.noDebug, c.pageIsNot('Firmware')] };
 const swap: SnpRule = { platform: INIT, guest: ['RUNNING'], grade: 'memory', checks: [c.noSwap] };
@@ -125,7 +130,13 @@ export const SNP_RULES: Readonly<Record<SnpCommand, SnpRule>> = {
   SNP_SHUTDOWN: shutdown,
   SNP_SHUTDOWN_EX: shutdown,
   SNP_PLATFORM_STATUS: { platform: PLATFORM_ANY, guest: null, grade: 'memory', checks: [c.bufferIsNotFirmware], effect: statusOf },
-  SNP_DF_FLUSH: { platform: INIT, guest: null, grade: 'read', checks: [c.unwrittenCaches], effect: () => ({ firmware: { unflushed: [] } }) },
+  SNP_DF_FLUSH: {
+    platform: INIT,
+    guest: null,
+    grade: 'read',
+    checks: [c.unwrittenCaches],
+    effect: () => ({ firmware: { unflushed: [] } }),
+  },
   SNP_DECOMMISSION: { platform: INIT, guest: GUEST_STATES, grade: 'read', checks: [], effect: decommission },
   SNP_ACTIVATE: activate,
   SNP_ACTIVATE_EX: activate,
@@ -216,8 +227,8 @@ export interface SnpResult extends SnpChange {
 }
 
 /** What a command ends with; of a command that fails there is a status and nothing else. */
-export function runSnpCommand(command: SnpCommand, world: c.SnpWorld, cpus: readonly number[]): SnpResult {
-  const { platform, guest, checks, effect } = SNP_RULES[command];
+export function runSnpCommand(command: SnpCommand, world: c.SnpWorld, cpus: readonly number[], rules = SNP_RULES): SnpResult {
+  const { platform, guest, checks, effect } = rules[command];
   if (!platform.includes(world.platform)) return { status: 'INVALID_PLATFORM_STATE' };
   if (guest !== null) {
     if (c.noGuest.applies(world)) return { status: c.noGuest.status };

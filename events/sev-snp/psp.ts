@@ -1,6 +1,6 @@
 /** Vocabulary of the PSP's mailbox, and of the driver that uses it. */
 import type { ActorId, Delivery, EventOf } from '../event.ts';
-import { SNP_COMMAND_IDS, type SnpCommand } from './snp-command.ts';
+import { type PlatformState, SNP_COMMAND_IDS, type SnpArguments, type SnpCommand, type SnpOutput } from './snp-command.ts';
 
 /** Firmware commands that have to do with a guest, whose handle or context they name. */
 export type PspGuestCommand =
@@ -100,11 +100,15 @@ export type PspEvent = EventOf<{
    * The command register is written, without the response bit; the answer is a completion
    * interrupt.
    */
-  'psp.command': { command: PspCommand; pfn: number; guest?: PspGuest; message?: GuestMessage };
+  'psp.command': { command: PspCommand; pfn: number; guest?: PspGuest; message?: GuestMessage; args?: SnpArguments };
   /** The driver reads the command register. */
   'psp.status?': object;
   /** The host reads the page with the response of the VM's last SNP_GUEST_REQUEST. */
   'psp.response?': { vm: string };
+  /** The driver reads what the last command of the SNP firmware has written. */
+  'psp.output?': object;
+  /** WBINVD on a CPU: the indicator of this CPU that SNP_DF_FLUSH looks at. */
+  'psp.wbinvd': { cpu: number };
   /** The handler reads the interrupt status, clears it, and reads the command register. */
   'psp.interrupted?': object;
   /**
@@ -119,7 +123,9 @@ export type PspEvent = EventOf<{
   'psp-interrupt': object;
 }>;
 export type PspAnswer = EventOf<{
-  'psp.status': { status: PspStatus; platform: 'UNINIT' | 'INIT' };
+  'psp.status': { status: PspStatus; platform: PlatformState };
+  /** Null where the command writes nothing, or has failed. */
+  'psp.output': { status: PspStatus; output: SnpOutput | null };
   /** Null before the first. */
   'psp.response': { response: GuestMessage | null };
 }>;
@@ -160,6 +166,9 @@ export const PSP_EVENTS = {
   'psp.command': 'bus',
   'psp.status?': 'bus',
   'psp.status': 'bus',
+  'psp.output?': 'bus',
+  'psp.output': 'bus',
+  'psp.wbinvd': 'bus',
   'psp.response?': 'bus',
   'psp.response': 'bus',
   'psp.interrupted?': 'bus',

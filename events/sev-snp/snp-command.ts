@@ -120,3 +120,14 @@ export interface SnpGuestStatus {
   readonly policy: number;
 }
 export type SnpOutput = SnpPlatformStatus | SnpGuestStatus;
+
+/** What a program says of a command, beside its name and its page. */
+export interface SnpCommandFields {
+  readonly context?: number;
+  readonly asid?: number;
+  readonly policy?: number;
+  readonly type?: 'zero' | 'unmeasured' | 'secrets';
+  readonly reportedTcb?: string;
+  readonly maskChipId?: boolean;
+  readonly maskChipKey?: boolean;
+}

@@ -123,15 +123,26 @@ describe('the commands of the SNP firmware', () => {
 
 const base = (command: SnpCommand): SnpWorld => {
   const { guest } = SNP_RULES[command];
-  const name = guest === null ? 'none' : guest.includes('LAUNCH') && command !== 'SNP_ACTIVATE' ? 'active' : guest.includes('INIT') ? 'init' : 'running';
-  return world(command, SNP_RULES[command].platform.includes('INIT') ? 'INIT' : 'UNINIT', GUESTS[command === 'SNP_ACTIVATE' ? 'launch' : name]);
+  const name =
+    guest === null
+      ? 'none'
+      : guest.includes('LAUNCH') && command !== 'SNP_ACTIVATE'
+        ? 'active'
+        : guest.includes('INIT')
+          ? 'init'
+          : 'running';
+  return world(
+    command,
+    SNP_RULES[command].platform.includes('INIT') ? 'INIT' : 'UNINIT',
+    GUESTS[command === 'SNP_ACTIVATE' ? 'launch' : name],
+  );
 };
 const pageIs = (entry: RmpEntry) => (w: SnpWorld) => ({ ...w, entries: { ...w.entries, [PAGE]: entry } });
 const argsAre = (args: Partial<SnpWorld['args']>) => (w: SnpWorld) => ({ ...w, args: { ...w.args, ...args } });
 const firmwareIs = (firmware: Partial<SnpWorld['firmware']>) => (w: SnpWorld) => ({ ...w, firmware: { ...w.firmware, ...firmware } });
 const guestIs = (change: Partial<SnpGuest>) => (w: SnpWorld) =>
   firmwareIs({ guests: { ...w.firmware.guests, [CONTEXT]: { ...w.firmware.guests[CONTEXT]!, ...change } } })(w);
-const another = (w: SnpWorld) => firmwareIs({ guests: { ...w.firmware.guests, 0x1901: GUESTS.running! } })(w);
+const another = (w: SnpWorld) => firmwareIs({ guests: { ...w.firmware.guests, 6401: GUESTS.running! } })(w);
 const idBlock = (change: object) => argsAre({ idBlock: { digest: FIRST_SNP_DIGEST, policy: DEBUGGED, signed: true, ...change } });
 
 describe('a command that is in the right state', () => {
@@ -166,7 +177,12 @@ describe('a command that is in the right state', () => {
     ['SNP_PAGE_RECLAIM', 'the page is a context', pageIs(CONTEXT_PAGE), 'INVALID_PAGE_STATE'],
     ['SNP_PAGE_RECLAIM', 'the page is shared', pageIs(HYPERVISOR_PAGE), 'INVALID_PAGE_STATE'],
     ['SNP_PAGE_UNSMASH', 'the page is not aligned', argsAre({ page: PAGE + 1 }), 'INVALID_ADDRESS'],
-    ['SNP_CONFIG', 'the TCB is above that of the chip', argsAre({ config: { ...GOOD.config, reportedTcb: '0x7308000000000004' } }), 'INVALID_PARAM'],
+    [
+      'SNP_CONFIG',
+      'the TCB is above that of the chip',
+      argsAre({ config: { ...GOOD.config, reportedTcb: '0x7308000000000004' } }),
+      'INVALID_PARAM',
+    ],
   ];
   it.each(CASES)('%s where %s', (command, _why, change, expected) => {
     expect(runSnpCommand(command, base(command), CPUS).status).toBe('SUCCESS');
@@ -202,12 +218,12 @@ describe('the pages of a command', () => {
   const stateAfter = (entry: RmpEntry, change: Partial<RmpEntry>) => pageStateOf({ ...entry, ...change });
 
   it('go through the states of the firmware ABI', () => {
-    const after = (command: SnpCommand, entry: RmpEntry, pfn: number) => stateAfter(entry, changed(command).entries![pfn]!);
-    expect(after('SNP_GCTX_CREATE', FIRMWARE, PAGE)).toBe('Context');
-    expect(after('SNP_DECOMMISSION', CONTEXT_PAGE, CONTEXT)).toBe('Firmware');
-    expect(after('SNP_LAUNCH_UPDATE', PRE_GUEST, PAGE)).toBe('Guest-Valid');
-    expect(after('SNP_PAGE_MD_INIT', FIRMWARE, PAGE)).toBe('Metadata');
-    expect(after('SNP_PAGE_SET_STATE', HYPERVISOR_PAGE, PAGE)).toBe('HV-Fixed');
+    const becomes = (command: SnpCommand, entry: RmpEntry, pfn: number) => stateAfter(entry, changed(command).entries![pfn]!);
+    expect(becomes('SNP_GCTX_CREATE', FIRMWARE, PAGE)).toBe('Context');
+    expect(becomes('SNP_DECOMMISSION', CONTEXT_PAGE, CONTEXT)).toBe('Firmware');
+    expect(becomes('SNP_LAUNCH_UPDATE', PRE_GUEST, PAGE)).toBe('Guest-Valid');
+    expect(becomes('SNP_PAGE_MD_INIT', FIRMWARE, PAGE)).toBe('Metadata');
+    expect(becomes('SNP_PAGE_SET_STATE', HYPERVISOR_PAGE, PAGE)).toBe('HV-Fixed');
     for (const entry of [FIRMWARE, PRE_GUEST, { ...FIRMWARE, gfn: 1 }, { ...PRE_GUEST, validated: true }]) {
       const { entries } = changed('SNP_PAGE_RECLAIM', pageIs(entry)(base('SNP_PAGE_RECLAIM')));
       expect(stateAfter(entry, entries![PAGE]!)).toBe('Reclaim');
@@ -215,7 +231,8 @@ describe('the pages of a command', () => {
   });
 
   it('are those that the RMP is asked about', () => {
-    const asked = (command: SnpCommand, platform: SnpWorld['platform'] = 'INIT') => pagesOf(command, { context: CONTEXT, page: PAGE }, platform);
+    const asked = (command: SnpCommand, platform: SnpWorld['platform'] = 'INIT') =>
+      pagesOf(command, { context: CONTEXT, page: PAGE }, platform);
     expect(asked('SNP_LAUNCH_UPDATE')).toEqual([CONTEXT, PAGE]);
     expect(asked('SNP_DECOMMISSION')).toEqual([CONTEXT, PAGE]);
     expect(asked('SNP_GCTX_CREATE')).toEqual([PAGE]);
@@ -228,7 +245,11 @@ describe('a guest context', () => {
   it('has the digest of its pages, at the GPAs that the RMP has', () => {
     const sha384 = pageDigest(new Uint8Array(4096).fill(7));
     const hex = Buffer.from(sha384).toString('hex');
-    const { firmware } = runSnpCommand('SNP_LAUNCH_UPDATE', argsAre({ launch: { type: 'normal', sha384: hex } })(base('SNP_LAUNCH_UPDATE')), CPUS);
+    const { firmware } = runSnpCommand(
+      'SNP_LAUNCH_UPDATE',
+      argsAre({ launch: { type: 'normal', sha384: hex } })(base('SNP_LAUNCH_UPDATE')),
+      CPUS,
+    );
     const expected = extendDigest(new Uint8Array(48), { type: 'normal', gpa: BigInt(GFN) << 12n, sha384 });
     expect(firmware!.guests![CONTEXT]!.digest).toBe(Buffer.from(expected).toString('hex'));
   });
