@@ -1,5 +1,6 @@
 /**
- * The PSP: a mailbox with one command in flight, and the platform state.
+ * The PSP: a mailbox with one command in flight, the platform state, and where a scenario has
+ * commands about them, guest contexts and ASIDs.
  *
  * An entry that an instruction holds is waited for. A command is taken from the mailbox, executed
  * between two instructions of the host, and completed by an interrupt to the boot CPU. A command
@@ -11,20 +12,25 @@
  * @see SEV-SNP firmware ABI, "Platform states", "Command reference"; kernel
  * drivers/crypto/ccp/sev-dev.c; domain snp f.1 to f.4
  */
-import { assign, emit, enqueueActions, setup } from 'xstate';
+import { and, assign, emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { GuestMessage, PspCommand, PspEvent, PspGuest, PspGuestAnswer, PspGuestCommand, PspStatus } from '../../events/sev-snp/psp.ts';
 import { type RmpAnswer, regionOf } from '../../events/sev-snp/rmp.ts';
+import type { PlatformState, SnpFirmware } from '../../events/sev-snp/snp-command.ts';
+import { executed, isAllowed, isSnp, type SnpInFlight, unseen } from './psp-execute.ts';
 
 export interface PspInput {
-  readonly state: 'UNINIT' | 'INIT';
+  readonly state: PlatformState;
   /** Whether a hardware error is offered while a command runs. */
   readonly errors: boolean;
   /** Whether an interrupt that completes nothing is offered while a command runs. */
   readonly interrupts: boolean;
+  /** What the firmware knows of guests; only where commands are about them. */
+  readonly snp?: SnpFirmware;
+  /** CPUs of the host. */
+  readonly cpus?: number;
 }
-export interface PspContext {
-  readonly platform: 'UNINIT' | 'INIT';
+export interface PspContext extends SnpInFlight {
   readonly errors: boolean;
   readonly interrupts: boolean;
   /** In flight: the command register has no response bit. */
@@ -51,11 +57,6 @@ const IRQ_CPU: ActorId = 'pcpu:0';
 
 /** Commands that look at the RMP entry of the page they are given. */
 const needsPage = (command: PspCommand | null) => command === 'SNP_PAGE_RECLAIM' || command === 'SNP_PLATFORM_STATUS';
-const isAllowed = ({ command, platform }: PspContext) => {
-  if (command === 'SNP_INIT_EX') return platform === 'UNINIT';
-  return command === 'SNP_SHUTDOWN_EX' || command === 'SNP_PLATFORM_STATUS' || platform === 'INIT';
-};
-
 export const pspMachine = setup({
   types: {
     context: {} as PspContext,
@@ -66,6 +67,9 @@ export const pspMachine = setup({
   guards: {
     isRefused: ({ context: c }) => !isAllowed(c),
     isOfGuest: ({ context: c }) => c.guest !== undefined,
+    isByTable: ({ context: c }) => c.snp !== undefined && isSnp(c.command) && c.message === undefined,
+    isUnseen: ({ context: c, event }) => unseen(c, event.type === 'rmp.inspected' ? event.pfn : undefined) !== undefined,
+    isSeenLocked: ({ event }) => event.type === 'rmp.inspected' && event.locked,
     isMessage: ({ context: c }) => c.message !== undefined,
     isOutOfSequence: ({ context: c }) => c.message !== undefined && c.message.sequence !== (c.responses?.[c.message.vm]?.sequence ?? 0) + 1,
     isReclaim: ({ context: c }) => c.command === 'SNP_PAGE_RECLAIM',
@@ -77,16 +81,37 @@ export const pspMachine = setup({
     isEntryLocked: ({ event }) => event.type === 'rmp.reclaimed' && event.outcome === 'locked',
   },
   actions: {
-    accept: assign(({ event }) =>
+    accept: assign(({ context: c, event }) =>
       event.type === 'psp.command'
         ? {
             command: event.command,
             pfn: event.pfn,
             guest: event.guest,
             message: event.message,
+            ...((event.args ?? c.args) !== undefined && { args: event.args }),
             status: 'SUCCESS' as const,
           }
         : {},
+    ),
+    inspect: enqueueActions(({ context: c, enqueue }) => {
+      const pfn = unseen(c)!;
+      enqueue.assign({ asking: 'psp' });
+      enqueue.emit(outgoing(regionOf(pfn), { type: 'rmp.inspect', pfn }));
+    }),
+    see: assign({ seen: ({ context: c, event }) => (event.type === 'rmp.inspected' ? { ...c.seen, [event.pfn]: event.entry } : c.seen) }),
+    forget: assign({ seen: undefined }),
+    execute: enqueueActions(({ context, enqueue }) => {
+      const { sends, change } = executed(context);
+      for (const message of sends) enqueue.emit(message);
+      enqueue.assign(change);
+    }),
+    answerOutput: emit(({ context: c, event }) =>
+      outgoing(sender(event), { type: 'psp.output', status: c.status, output: c.output ?? null }),
+    ),
+    writeBack: assign(({ context: { snp }, event }) =>
+      snp === undefined || event.type !== 'psp.wbinvd'
+        ? {}
+        : { snp: { ...snp, wbinvdNeeded: snp.wbinvdNeeded.filter((cpu) => cpu !== event.cpu) } },
     ),
     overwrite: assign({ overwritten: ({ context: c }) => c.command }),
     askGuest: enqueueActions(({ context: { command, guest }, enqueue }) => {
@@ -139,6 +164,7 @@ export const pspMachine = setup({
     platform: input.state,
     errors: input.errors,
     interrupts: input.interrupts,
+    ...(input.snp && { snp: input.snp, cpus: input.cpus ?? 1 }),
     command: null,
     pfn: 0,
     status: 'SUCCESS',
@@ -150,6 +176,8 @@ export const pspMachine = setup({
   on: {
     'psp.status?': { actions: 'answerStatus' },
     'psp.response?': { actions: 'answerResponse' },
+    'psp.output?': { actions: 'answerOutput' },
+    'psp.wbinvd': { actions: 'writeBack' },
     'psp.interrupted?': { actions: ['answerInterrupted', 'acknowledge'] },
   },
   states: {
@@ -161,6 +189,8 @@ export const pspMachine = setup({
         exec: [
           { guard: 'isRefused', target: 'idle', actions: ['failState', 'respond', 'interrupt'] },
           { guard: 'isOfGuest', actions: 'askGuest' },
+          { guard: and(['isByTable', 'isUnseen']), actions: 'inspect' },
+          { guard: 'isByTable', target: 'idle', actions: ['execute', 'respond', 'interrupt'] },
           { guard: 'isOutOfSequence', target: 'idle', actions: ['failMessage', 'respond', 'interrupt'] },
           { guard: 'isMessage', target: 'idle', actions: ['answerMessage', 'respond', 'interrupt'] },
           { guard: 'isReclaim', actions: 'askReclaim' },
@@ -172,6 +202,11 @@ export const pspMachine = setup({
           { guard: 'isEntryLocked', actions: 'answered' },
           { guard: 'isReclaimed', target: 'idle', actions: ['answered', 'respond', 'interrupt'] },
           { target: 'idle', actions: ['answered', 'failPage', 'respond', 'interrupt'] },
+        ],
+        'rmp.inspected': [
+          { guard: 'isSeenLocked', actions: ['answered', 'forget'] },
+          { guard: 'isUnseen', actions: ['see', 'inspect'] },
+          { target: 'idle', actions: ['see', 'answered', 'execute', 'respond', 'interrupt'] },
         ],
         'rmp.entry': [
           { guard: 'isFirmwarePage', target: 'idle', actions: ['answered', 'respond', 'interrupt'] },

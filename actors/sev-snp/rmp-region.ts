@@ -140,6 +140,21 @@ export const rmpRegionMachine = setup({
     reclaim: assign((args) => patch(args, { ...HYPERVISOR_PAGE, assigned: true })),
     answerReclaimed: emit(({ event }) => outgoing(sender(event), { type: 'rmp.reclaimed', outcome: 'ok' })),
     answerReclaimLocked: emit(({ event }) => outgoing(sender(event), { type: 'rmp.reclaimed', outcome: 'locked' })),
+    /** A command of the firmware that has looked before: nothing comes between the two. */
+    writeFirmware: assign(({ context: c, event }) => {
+      if (event.type !== 'rmp.firmware') return {};
+      const entries = { ...c.entries, [event.pfn]: { ...entryAt(c.entries, event.pfn), ...event.change } };
+      const added = Number(entryAt(entries, event.pfn).assigned) - Number(entryAt(c.entries, event.pfn).assigned);
+      return written(c, { ...regionIn(c), entries, subCount: regionIn(c).subCount + added });
+    }),
+    answerInspected: emit(({ context: c, event }) =>
+      outgoing(sender(event), {
+        type: 'rmp.inspected',
+        pfn: event.pfn,
+        entry: entryAt(c.entries, event.pfn),
+        locked: c.holders[event.pfn] !== undefined,
+      }),
+    ),
     answerNotReclaimed: emit(({ event }) => outgoing(sender(event), { type: 'rmp.reclaimed', outcome: 'refused' })),
   },
 }).createMachine({
@@ -169,6 +184,8 @@ export const rmpRegionMachine = setup({
           { actions: 'answerInvalid' },
         ],
         'rmp.leave': { actions: 'clearInUse' },
+        'rmp.inspect': { actions: 'answerInspected' },
+        'rmp.firmware': { actions: 'writeFirmware' },
         'rmp.reclaim': [
           { guard: 'isLocked', actions: 'answerReclaimLocked' },
           { guard: 'isReclaimable', actions: ['reclaim', 'answerReclaimed'] },

@@ -3,7 +3,8 @@
  * interrupt.
  */
 import { outgoing } from '../../events/event.ts';
-import type { GuestMessage, PspCommand, PspGuest } from '../../events/sev-snp/psp.ts';
+import type { GuestMessage, PspCommand, PspGuest, PspStatus } from '../../events/sev-snp/psp.ts';
+import type { SnpArguments, SnpOutput } from '../../events/sev-snp/snp-command.ts';
 import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
 import { goToSleep, sleepUntil } from '../host/sleeping.ts';
 import { SHARED } from './page-fault.ts';
@@ -11,11 +12,29 @@ import { rmpupdatePath } from './rmpupdate.ts';
 import { SEV_DEVICE } from './sev-device.ts';
 
 const { path, step, call, when, leaveLoop } = host;
+
+declare module '../host/host-env.ts' {
+  interface HostParts {
+    /** The PSP keeps guest contexts: what commands take and tell is there. */
+    readonly snpFirmware?: true;
+  }
+  interface HostLocals {
+    readonly firmwareStatus?: PspStatus | undefined;
+    readonly firmwareOutput?: SnpOutput | null | undefined;
+  }
+  interface HostThread {
+    /** What its last command to such firmware has ended with. */
+    readonly firmwareTold?: { readonly command: PspCommand; readonly status: PspStatus; readonly output: SnpOutput | null } | undefined;
+  }
+}
+
 const SEV_DEV = kernelSource('drivers/crypto/ccp/sev-dev.c, __sev_do_cmd_locked()');
 const WAIT = kernelSource('drivers/crypto/ccp/sev-dev.c, sev_wait_cmd_ioc(); include/linux/wait.h, wait_event_timeout()');
 
 export const SEV_CMD_MUTEX = 'mutex:sev_cmd';
 const PSP = 'psp';
+/** What stands for the page of a command that takes none. */
+const PFN_NONE = 0;
 
 /**
  * Commands whose page firmware writes: it must be in the Firmware state before, and is reclaimed
@@ -62,6 +81,7 @@ export interface SevRequest {
   readonly pfn: number;
   readonly guest?: PspGuest;
   readonly message?: GuestMessage;
+  readonly args?: SnpArguments;
 }
 
 /** Clears the flag, writes the command register, and sleeps until the command is done. */
@@ -72,8 +92,39 @@ export const issueCommand = (name: string, request: (t: HostThread, l: HostLocal
     call(waitForCommand),
   ]);
 
+const POLICY_DEFAULT = 0x3_0000;
+/** The command buffer that a program asks for. */
+function bufferOf({ command, pfn, context, asid, policy, type = 'zero', reportedTcb, maskChipId, maskChipKey }: ReturnType<typeof sevOp>) {
+  const config = reportedTcb !== undefined && { reportedTcb, maskChipId: maskChipId === true, maskChipKey: maskChipKey === true };
+  return {
+    ...(context !== undefined && { context }),
+    ...(pfn !== PFN_NONE && { page: pfn }),
+    ...(asid !== undefined && { asid }),
+    ...(command === 'SNP_LAUNCH_START' && { policy: policy ?? POLICY_DEFAULT }),
+    ...(command === 'SNP_LAUNCH_UPDATE' && { launch: { type } }),
+    ...(config && { config }),
+  };
+}
+
+/** Whether the PSP keeps guest contexts. */
+export const hasSnpFirmware = (env: HostEnv): boolean => env.parts.some(({ snpFirmware }) => snpFirmware === true);
+
 const issue = (env: HostEnv, name: string, command: (t: HostThread) => PspCommand) =>
-  issueCommand(name, (t) => ({ command: command(t), pfn: sevOp(env, t).pfn }));
+  issueCommand(name, (t) => {
+    const op = sevOp(env, t);
+    const args = command(t) === op.command ? bufferOf(op) : { page: op.pfn };
+    return { command: command(t), pfn: op.pfn, ...(hasSnpFirmware(env) && { args }) };
+  });
+
+/** The status and the command buffer go back to the caller. Before the mailbox is given up. */
+const readResult: HostItem = step('copy_cmd_buf', {
+  send: () => outgoing(PSP, { type: 'psp.output?' }),
+  answers: { 'psp.output': (e) => ({ firmwareStatus: e.status, firmwareOutput: e.output }) },
+});
+const toldTo = (env: HostEnv, t: HostThread, l: HostLocals): Partial<HostThread> =>
+  l.firmwareStatus === undefined
+    ? {}
+    : { firmwareTold: { command: sevOp(env, t).command, status: l.firmwareStatus, output: l.firmwareOutput ?? null } };
 
 /** One command at a time. Leaves `granted`. */
 export const lockSevCmd = (): readonly HostItem[] =>
@@ -113,13 +164,14 @@ export const sevCommandPath = (env: HostEnv) =>
         (_t, l) => l.result === undefined || l.result === 'SUCCESS',
         [
           call(issue(env, '__sev_do_cmd_locked', (t) => sevOp(env, t).command)),
+          ...(hasSnpFirmware(env) ? [readResult] : []),
           when([(_t, l) => l.initialized === true, [call(reclaimPath(env))]]),
         ],
       ]),
       unlockSevCmd(),
-      step('sysret', { mode: 'user' }),
+      step('sysret', { mode: 'user', ...(hasSnpFirmware(env) && { set: (t: HostThread, l: HostLocals) => toldTo(env, t, l) }) }),
     ],
-    { locals: ['pfn', 'update', 'result', 'granted', 'failed', 'initialized'] },
+    { locals: ['pfn', 'update', 'result', 'granted', 'failed', 'initialized', 'firmwareStatus', 'firmwareOutput'] },
   );
 
 /**

@@ -4,6 +4,7 @@ import { bindMakeShared, makeSharedPath } from './exits.ts';
 import { bindKernelWrite, bindUserWrite, kernelWritePath, uncheckedWritePath, userWritePath } from './guest-memory.ts';
 import { bindPunchHole, punchHolePath } from './psmash.ts';
 import { bindSevCommand, sevCommandPath } from './sev-command.ts';
+import { wbinvdPath } from './wbinvd.ts';
 
 const { call } = host;
 
@@ -13,5 +14,6 @@ export const snpHostOperations = (env: HostEnv): readonly (readonly [string, Hos
   ['kvm-write-unchecked', call(uncheckedWritePath(env), bindKernelWrite(env))],
   ['make-shared', call(makeSharedPath(env), bindMakeShared(env))],
   ['punch-hole', call(punchHolePath(env), bindPunchHole(env))],
+  ['wbinvd', call(wbinvdPath(env))],
   ['sev-command', call(sevCommandPath(env), bindSevCommand(env))],
 ];

@@ -1,5 +1,6 @@
 /** Vocabulary of the PSP's mailbox, and of the driver that uses it. */
 import type { ActorId, Delivery, EventOf } from '../event.ts';
+import { type PlatformState, SNP_COMMAND_IDS, type SnpArguments, type SnpCommand, type SnpOutput } from './snp-command.ts';
 
 /** Firmware commands that have to do with a guest, whose handle or context they name. */
 export type PspGuestCommand =
@@ -12,44 +13,62 @@ export type PspGuestCommand =
   | 'SNP_LAUNCH_UPDATE'
   | 'SNP_LAUNCH_FINISH';
 /** Firmware commands by the names of the SEV and the SEV-SNP firmware ABI. */
-export type PspCommand =
-  | 'SNP_INIT_EX'
-  | 'SNP_SHUTDOWN_EX'
-  | 'SNP_PLATFORM_STATUS'
-  | 'SNP_PAGE_RECLAIM'
-  | 'SNP_DF_FLUSH'
-  | 'SNP_GUEST_REQUEST'
-  | PspGuestCommand;
+export type PspCommand = SnpCommand | PspGuestCommand;
 
 /** Status codes a command can end with. @see domain snp f.4 */
 export const PSP_STATUS = {
   SUCCESS: 0x00,
   INVALID_PLATFORM_STATE: 0x01,
   INVALID_GUEST_STATE: 0x02,
+  INVALID_CONFIG: 0x03,
+  INVALID_LEN: 0x04,
+  ALREADY_OWNED: 0x05,
+  INVALID_CERTIFICATE: 0x06,
+  POLICY_FAILURE: 0x07,
+  INACTIVE: 0x08,
+  INVALID_ADDRESS: 0x09,
+  BAD_SIGNATURE: 0x0a,
   BAD_MEASUREMENT: 0x0b,
+  ASID_OWNED: 0x0c,
+  INVALID_ASID: 0x0d,
   WBINVD_REQUIRED: 0x0e,
+  DFFLUSH_REQUIRED: 0x0f,
+  INVALID_GUEST: 0x10,
+  INVALID_COMMAND: 0x11,
+  ACTIVE: 0x12,
   HWERROR_PLATFORM: 0x13,
+  HWERROR_UNSAFE: 0x14,
+  UNSUPPORTED: 0x15,
+  INVALID_PARAM: 0x16,
+  RESOURCE_LIMIT: 0x17,
+  SECURE_DATA_INVALID: 0x18,
+  INVALID_PAGE_SIZE: 0x19,
   INVALID_PAGE_STATE: 0x1a,
+  INVALID_MDATA_ENTRY: 0x1b,
+  INVALID_PAGE_OWNER: 0x1c,
+  AEAD_OFLOW: 0x1d,
+  RB_MODE_EXITED: 0x1f,
+  RMP_INIT_REQUIRED: 0x20,
+  BAD_SVN: 0x21,
+  BAD_VERSION: 0x22,
+  SHUTDOWN_REQUIRED: 0x23,
+  UPDATE_FAILED: 0x24,
+  RESTORE_REQUIRED: 0x25,
+  RMP_INIT_FAILED: 0x26,
+  INVALID_KEY: 0x27,
 } as const;
 export type PspStatus = keyof typeof PSP_STATUS;
 
-/** Command ids as shipped in mainline. @see domain snp f.3 */
-export const PSP_COMMAND_IDS = {
-  SNP_INIT_EX: 0x085,
-  SNP_SHUTDOWN_EX: 0x086,
-  SNP_PLATFORM_STATUS: 0x083,
-  SNP_DF_FLUSH: 0x084,
-  SNP_GUEST_REQUEST: 0x094,
-  SNP_PAGE_RECLAIM: 0x0c7,
+/** Command ids of the older ABI, which SNP firmware takes too. */
+const SEV_COMMAND_IDS = {
   LAUNCH_START: 0x030,
   LAUNCH_UPDATE_DATA: 0x031,
   LAUNCH_UPDATE_VMSA: 0x032,
   LAUNCH_MEASURE: 0x033,
   LAUNCH_FINISH: 0x035,
-  SNP_LAUNCH_START: 0x0a0,
-  SNP_LAUNCH_UPDATE: 0x0a1,
-  SNP_LAUNCH_FINISH: 0x0a2,
-} as const satisfies Record<PspCommand, number>;
+} as const;
+/** Command ids as shipped in mainline. @see domain snp f.3 */
+export const PSP_COMMAND_IDS = { ...SNP_COMMAND_IDS, ...SEV_COMMAND_IDS } as const satisfies Record<PspCommand, number>;
 
 /**
  * A message between a guest and the firmware, a request for a report or the response to it. The
@@ -81,11 +100,15 @@ export type PspEvent = EventOf<{
    * The command register is written, without the response bit; the answer is a completion
    * interrupt.
    */
-  'psp.command': { command: PspCommand; pfn: number; guest?: PspGuest; message?: GuestMessage };
+  'psp.command': { command: PspCommand; pfn: number; guest?: PspGuest; message?: GuestMessage; args?: SnpArguments };
   /** The driver reads the command register. */
   'psp.status?': object;
   /** The host reads the page with the response of the VM's last SNP_GUEST_REQUEST. */
   'psp.response?': { vm: string };
+  /** The driver reads what the last command of the SNP firmware has written. */
+  'psp.output?': object;
+  /** WBINVD on a CPU: the indicator of this CPU that SNP_DF_FLUSH looks at. */
+  'psp.wbinvd': { cpu: number };
   /** The handler reads the interrupt status, clears it, and reads the command register. */
   'psp.interrupted?': object;
   /**
@@ -100,7 +123,9 @@ export type PspEvent = EventOf<{
   'psp-interrupt': object;
 }>;
 export type PspAnswer = EventOf<{
-  'psp.status': { status: PspStatus; platform: 'UNINIT' | 'INIT' };
+  'psp.status': { status: PspStatus; platform: PlatformState };
+  /** Null where the command writes nothing, or has failed. */
+  'psp.output': { status: PspStatus; output: SnpOutput | null };
   /** Null before the first. */
   'psp.response': { response: GuestMessage | null };
 }>;
@@ -141,6 +166,9 @@ export const PSP_EVENTS = {
   'psp.command': 'bus',
   'psp.status?': 'bus',
   'psp.status': 'bus',
+  'psp.output?': 'bus',
+  'psp.output': 'bus',
+  'psp.wbinvd': 'bus',
   'psp.response?': 'bus',
   'psp.response': 'bus',
   'psp.interrupted?': 'bus',

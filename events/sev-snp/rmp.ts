@@ -111,6 +111,9 @@ export type RmpRequest = EventOf<{
   'rmp.leave': { pfn: number };
   /** The PSP, between two instructions: PAGE_RECLAIM, and the check of a page it will write. */
   'rmp.reclaim': { pfn: number };
+  /** The same for other commands: a look at an entry, and what a command makes of it. */
+  'rmp.inspect': { pfn: number };
+  'rmp.firmware': { pfn: number; change: Partial<RmpEntry> };
 }>;
 
 /** What an access met. `npf`: #VMEXIT(NPF) with the RMP bit. `vc`: #VC 0x404 inside the guest. */
@@ -128,6 +131,7 @@ export type RmpAnswer = EventOf<{
   'rmp.entered': { outcome: 'ok' | 'invalid' | 'locked' };
   /** `locked`: an instruction holds the entry; the firmware asks again. */
   'rmp.reclaimed': { outcome: 'ok' | 'locked' | 'refused' };
+  'rmp.inspected': { pfn: number; entry: RmpEntry; locked: boolean };
 }>;
 
 declare module '../index.ts' {
@@ -156,6 +160,8 @@ export const RMP_EVENTS = {
   'rmp.enter': 'bus',
   'rmp.leave': 'bus',
   'rmp.reclaim': 'bus',
+  'rmp.inspect': 'bus',
+  'rmp.firmware': 'bus',
   'rmp.locked': 'bus',
   'rmp.checked': 'bus',
   'rmp.entry': 'bus',
@@ -163,6 +169,7 @@ export const RMP_EVENTS = {
   'rmp.accessed': 'bus',
   'rmp.entered': 'bus',
   'rmp.reclaimed': 'bus',
+  'rmp.inspected': 'bus',
 } as const satisfies Record<(RmpRequest | RmpAnswer)['type'], Delivery>;
 
 /** The region that holds a frame's entry. */

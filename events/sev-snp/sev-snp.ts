@@ -3,6 +3,7 @@
  * threads can do. Messages are in rmp.ts and psp.ts.
  */
 import type { PspCommand } from './psp.ts';
+import type { SnpCommandFields } from './snp-command.ts';
 
 /** Every switch with its allowed values; the first is the default. */
 export const SEV_SNP_OPTIONS = {
@@ -87,8 +88,10 @@ type HostOps =
   | ({ readonly op: 'make-shared' } & GuestPage)
   /** A hole is punched into the guest_memfd of a guest: of one page, or of all of a 2M entry. */
   | ({ readonly op: 'punch-hole'; readonly size?: '4K' | '2M' } & GuestPage)
+  /** WBINVD on every CPU: wbinvd_on_all_cpus(). */
+  | { readonly op: 'wbinvd' }
   /** A firmware command through sev_do_cmd(). */
-  | { readonly op: 'sev-command'; readonly command: PspCommand; readonly pfn: number };
+  | ({ readonly op: 'sev-command'; readonly command: PspCommand; readonly pfn: number } & SnpCommandFields);
 
 declare module '../program.ts' {
   interface GuestOpsOf {

@@ -15,7 +15,9 @@ import { putWord } from './layout.ts';
 import { publicKeyOf } from './p384.ts';
 
 /** Bootloader 3, SNP 8, microcode 0x73. */
-const TCB = 0x7308000000000003n;
+export const CHIP_TCB = 0x7308000000000003n;
+/** Of the firmware that runs, which is also the one that is committed. */
+export const CHIP_VERSION = { major: 1, minor: 52, build: 4 } as const;
 /** A policy that asks for no more than every policy has, and allows SMT. */
 const POLICY = 0x30000n;
 const REPORT_DATA_BYTES = 64;
@@ -65,7 +67,7 @@ function reportOf(
     imageId: zeros(16),
     vmpl,
     signatureAlgorithm: 1,
-    currentTcb: TCB,
+    currentTcb: CHIP_TCB,
     platformInfo: 1n,
     signerInfo: 0,
     reportData,
@@ -75,24 +77,24 @@ function reportOf(
     authorKeyDigest: zeros(48),
     reportId: guestSecrets(chip, asid).reportId,
     reportIdMa: zeros(32).fill(0xff),
-    reportedTcb: TCB,
+    reportedTcb: CHIP_TCB,
     cpuidFamily: 0x19,
     cpuidModel: 0x01,
     cpuidStepping: 0x01,
     chipId: chipIdOf(chip),
-    committedTcb: TCB,
-    currentBuild: 4,
-    currentMinor: 52,
-    currentMajor: 1,
-    committedBuild: 4,
-    committedMinor: 52,
-    committedMajor: 1,
-    launchTcb: TCB,
+    committedTcb: CHIP_TCB,
+    currentBuild: CHIP_VERSION.build,
+    currentMinor: CHIP_VERSION.minor,
+    currentMajor: CHIP_VERSION.major,
+    committedBuild: CHIP_VERSION.build,
+    committedMinor: CHIP_VERSION.minor,
+    committedMajor: CHIP_VERSION.major,
+    launchTcb: CHIP_TCB,
     launchMitigations: 0n,
     currentMitigations: 0n,
     signature: zeros(512),
   };
-  return signReport(report, vcekOf(chip, TCB));
+  return signReport(report, vcekOf(chip, CHIP_TCB));
 }
 
 /** What was sealed with a key is opened with it again. */
@@ -112,5 +114,5 @@ export function answerRequest(asked: SimulatedRequest): SimulatedAnswer {
   const report = reportOf(chip, asked, decodeReportRequest(opened(request, key)));
   const answer = { ...header, sequence: header.sequence + 1n, type: header.type + 1 };
   const response = sealMessage(answer, encodeReportResponse(0, encodeReport(report)), key);
-  return { request, response, report: decodeReportResponse(opened(response, key)), publicKey: publicKeyOf(vcekOf(chip, TCB)) };
+  return { request, response, report: decodeReportResponse(opened(response, key)), publicKey: publicKeyOf(vcekOf(chip, CHIP_TCB)) };
 }

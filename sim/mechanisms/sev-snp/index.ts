@@ -20,6 +20,8 @@ import { SEV_SNP_OPTIONS } from '../../../events/sev-snp/sev-snp.ts';
 import { VM_PAGES_EVENTS } from '../../../events/sev-snp/vm-pages.ts';
 import type { Mechanism } from '../../host/mechanism.ts';
 import { checks, PRESETS } from './checks.ts';
+import { firmwareMutants } from './firmware-mutants.ts';
+import { firmwareProperties } from './firmware-properties.ts';
 import { LAUNCH_SETTINGS } from './launch-sections.ts';
 import { rmpLock } from './lock-model.ts';
 import { snpMutants } from './mutants.ts';
@@ -28,7 +30,7 @@ import { snpOutcomes } from './outcomes.ts';
 import { pageChecks } from './page-checks.ts';
 import { repeatsSmash, repeatsUpdate, retriesUpdate, snpProperties } from './properties.ts';
 import { SECTIONS, SNP_VM, SVM_VM, VM_SETTINGS } from './sections.ts';
-import { asksForReports, snpActors, vmParts } from './topology.ts';
+import { asksForReports, snpActors, usesContexts, vmParts } from './topology.ts';
 
 export const sevSnp: Mechanism = {
   name: 'sev-snp',
@@ -42,7 +44,7 @@ export const sevSnp: Mechanism = {
   vmSettings: { ...VM_SETTINGS, ...LAUNCH_SETTINGS },
   guestOperations: SNP_GUEST_OPERATIONS,
   hostOperations: SNP_HOST_OPERATIONS,
-  properties: snpProperties,
+  properties: [...snpProperties, ...firmwareProperties],
   outcomes: snpOutcomes,
   waits: [retriesUpdate, repeatsUpdate, repeatsSmash],
   catalogue: { ...RMP_EVENTS, ...PSP_EVENTS, ...VM_PAGES_EVENTS, ...GHCB_EVENTS },
@@ -50,13 +52,17 @@ export const sevSnp: Mechanism = {
   quiet: ['psp.status?', 'psp.response?', 'psp.interrupted?', 'sev.rcvd?'],
   checks,
   structureChecks: pageChecks,
-  host: () => ({ operations: snpHostOperations, faults: { '#PF.RMP': (env) => [{ kind: 'call', path: pageFaultPath(env) }] } }),
+  host: (scenario) => ({
+    operations: snpHostOperations,
+    faults: { '#PF.RMP': (env) => [{ kind: 'call', path: pageFaultPath(env) }] },
+    ...(usesContexts(scenario) && { snpFirmware: true as const, wbinvdCpus: scenario.host.cpus }),
+  }),
   kvm: (scenario) => (asksForReports(scenario) ? snpKvmWithReports : snpKvm),
   guest: ({ host: { options } }) => ({ operations: (env) => snpGuestOperations(env, options) }),
   actors: snpActors,
   machines: () => ({ vmPages: vmPagesMachine, rmpRegion: rmpRegionMachine, psp: pspMachine, sevDevice: sevDeviceMachine }),
   completions: [{ name: 'psp', handler: 'psp_irq_handler', driver: SEV_DEVICE }],
   vm: (_scenario, vm) => vmParts(vm),
-  mutants: snpMutants,
+  mutants: { ...snpMutants, ...firmwareMutants },
   models: [rmpLock],
 };

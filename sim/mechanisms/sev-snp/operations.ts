@@ -3,22 +3,13 @@
  * and the firmware.
  */
 import { z } from 'zod';
-import type { GuestOp, HostOp } from '../../../events/program.ts';
-import { GFN, integer, NAME, PFN } from '../../scenario/fields.ts';
-import { hex, type Path, type PathIssue } from '../../scenario/issues.ts';
+import { GFN, integer, NAME } from '../../scenario/fields.ts';
 import { type Operation, operation } from '../../scenario/operation.ts';
+import { SEV_COMMAND } from './command-operation.ts';
 
 const FLAG = z.boolean({ error: 'expected true or false' });
 const PRIVATE = FLAG.describe('The C-bit of the access: true reaches the page as encrypted guest memory.');
 const VM = NAME.describe('A key of `vms`.');
-
-const COMMANDS = ['SNP_INIT_EX', 'SNP_SHUTDOWN_EX', 'SNP_PLATFORM_STATUS', 'SNP_PAGE_RECLAIM', 'SNP_DF_FLUSH'] as const;
-
-/** What stands for the page of a command that takes none. */
-const PFN_NONE = 0;
-
-/** Firmware commands whose argument is a page of the scenario. */
-const COMMANDS_WITH_PAGE: readonly string[] = ['SNP_PLATFORM_STATUS', 'SNP_PAGE_RECLAIM'];
 
 export const SNP_GUEST_OPERATIONS = {
   pvalidate: operation('pvalidate', 'Sets or clears the validated bit of a page that is assigned to the guest.', {
@@ -41,12 +32,6 @@ export const SNP_GUEST_OPERATIONS = {
   read: operation('read', 'Loads from a page.', { gfn: GFN, private: PRIVATE }),
   write: operation('write', 'Stores to a page.', { gfn: GFN, private: PRIVATE }),
 } satisfies Readonly<Record<string, Operation>>;
-
-const SEV_COMMAND_FIELDS = { command: z.enum(COMMANDS), pfn: PFN };
-const SEV_COMMAND_ARGS = {
-  command: z.enum(COMMANDS),
-  pfn: PFN.describe(`The page of a command that takes one: ${COMMANDS_WITH_PAGE.join(', ')}.`).exactOptional(),
-};
 
 export const SNP_HOST_OPERATIONS = {
   write: operation('write', "Stores to a guest page through the process's own mapping, as device emulation in user space does.", {
@@ -72,27 +57,9 @@ export const SNP_HOST_OPERATIONS = {
     gfn: GFN,
     size: z.enum(['4K', '2M']).describe('2M: all of the 2M entry whose first page it is. Default: 4K.').exactOptional(),
   }),
-  'sev-command': {
-    summary: 'Sends a command to the firmware through sev_do_cmd() and waits for its completion.',
-    args: SEV_COMMAND_ARGS,
-    fields: SEV_COMMAND_FIELDS,
-    compiled: z
-      .strictObject(SEV_COMMAND_ARGS)
-      .transform(({ command, pfn }) => ({ op: 'sev-command' as const, command, pfn: pfn ?? PFN_NONE })),
-  },
+  wbinvd: operation('wbinvd', 'Writes back and invalidates the caches of every CPU (wbinvd_on_all_cpus()).', {}),
+  'sev-command': SEV_COMMAND,
 } satisfies Readonly<Record<string, Operation>>;
-
-/** Whether a firmware command has the page that it takes, of those that the scenario has. */
-export function commandIssues(op: GuestOp | HostOp, path: Path, pfns: ReadonlySet<number>): PathIssue[] {
-  if (op.op !== 'sev-command') return [];
-  const { command, pfn } = op;
-  const found = pfn === PFN_NONE ? 'no PFN' : `PFN ${hex(pfn)}`;
-  if (!COMMANDS_WITH_PAGE.includes(command)) {
-    return pfn === PFN_NONE ? [] : [{ path: [...path, 'pfn'], message: `found ${found}; expected none: ${command} takes no page` }];
-  }
-  if (pfns.has(pfn)) return [];
-  return [{ path: [...path, 'pfn'], message: `found ${found}; expected a page of a VM or of firmware: ${command} takes one` }];
-}
 
 declare module '../../scenario/program.ts' {
   interface GuestTablesOf {

@@ -3,8 +3,8 @@ import type { GuestOp } from '../../../events/program.ts';
 import { REGION_FRAMES, regionOf } from '../../../events/sev-snp/rmp.ts';
 import { hex, type Path, type PathIssue } from '../../scenario/issues.ts';
 import { allOperations, operationsIn, type Structure } from '../../scenario/lowered.ts';
+import { commandIssues } from './command-operation.ts';
 import { launchIssues } from './launch-sections.ts';
-import { commandIssues } from './operations.ts';
 import { type FirmwarePageSetup, framesOf, SNP_VM, SVM_VM, snpSettingsOf } from './sections.ts';
 
 /** Notes each number with its owner and refuses one that stands for two things. */
@@ -18,7 +18,7 @@ const unique = (issues: PathIssue[], what: string) => {
 };
 
 /** PFNs of all, GFNs of a VM and ASIDs that stand for two things. */
-function duplicates({ vms, sectionsPath }: Structure, firmware: readonly FirmwarePageSetup[]): PathIssue[] {
+function duplicates({ vms, sections, sectionsPath }: Structure, firmware: readonly FirmwarePageSetup[]): PathIssue[] {
   const issues: PathIssue[] = [];
   const addPfn = unique(issues, 'PFN');
   const addAsid = unique(issues, 'ASID');
@@ -36,6 +36,9 @@ function duplicates({ vms, sectionsPath }: Structure, firmware: readonly Firmwar
   }
   firmware.forEach(({ pfn }, index) => {
     addPfn(pfn, `page ${index} of firmware`, [...sectionsPath, 'firmware', 'pages', index, 'pfn']);
+  });
+  (sections.firmware?.guests ?? []).forEach(({ pfn }, index) => {
+    addPfn(pfn, `guest ${index} of firmware`, [...sectionsPath, 'firmware', 'guests', index, 'pfn']);
   });
   return issues;
 }
@@ -138,7 +141,11 @@ export function pageChecks(structure: Structure): readonly PathIssue[] {
   const firmware = structure.sections.firmware?.pages ?? [];
   const pagesOf = structure.vms.map((vm) => [vm.id, snpSettingsOf(vm).pages] as const);
   const gfns = new Map(pagesOf.map(([id, pages]) => [id, new Set(pages.flatMap(framesOf).map(({ gfn }) => gfn))]));
-  const pfns = new Set([...pagesOf.flatMap(([, pages]) => pages.flatMap(framesOf)), ...firmware].map(({ pfn }) => pfn));
+  const pfns = new Set(
+    [...pagesOf.flatMap(([, pages]) => pages.flatMap(framesOf)), ...firmware, ...(structure.sections.firmware?.guests ?? [])].map(
+      ({ pfn }) => pfn,
+    ),
+  );
   const heads = new Set(
     pagesOf.flatMap(([id, pages]) => pages.filter(({ frames }) => frames !== undefined).map(({ gfn }) => `${id} ${gfn}`)),
   );

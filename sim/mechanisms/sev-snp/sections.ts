@@ -1,6 +1,7 @@
 /** What SEV-SNP adds to a scenario file: `firmware`, and of each VM its ASID and its pages. */
 import { z } from 'zod';
 import { REGION_FRAMES } from '../../../events/sev-snp/rmp.ts';
+import { GUEST_STATES, type SnpGuestState } from '../../../events/sev-snp/snp-command.ts';
 import { GFN, integer, PFN, strict } from '../../scenario/fields.ts';
 import type { Section, VmSetting } from '../../scenario/section.ts';
 
@@ -29,14 +30,25 @@ export interface FirmwarePageSetup {
   readonly state: 'hypervisor' | 'firmware' | 'reclaim';
 }
 
+/** A guest context that the firmware has at the start. */
+export interface FirmwareGuestSetup {
+  /** Of the context page. */
+  readonly pfn: number;
+  readonly state: SnpGuestState;
+  /** Absent: not activated. */
+  readonly asid?: number;
+}
+
 export interface FirmwareSetup {
   readonly state: 'UNINIT' | 'INIT';
   readonly pages: readonly FirmwarePageSetup[];
+  readonly guests?: readonly FirmwareGuestSetup[];
 }
 
 interface WrittenFirmware {
   readonly state: FirmwareSetup['state'];
   readonly pages?: readonly FirmwarePageSetup[];
+  readonly guests?: readonly FirmwareGuestSetup[];
 }
 
 declare module '../../../events/options.ts' {
@@ -62,13 +74,22 @@ export const SVM_VM = 'svm';
 const STATE = z.enum(['UNINIT', 'INIT']);
 const FIRMWARE_PAGES = z.array(strict({ pfn: PFN, state: z.enum(['hypervisor', 'firmware', 'reclaim']) })).max(PAGES_MAX);
 
+const FIRMWARE_GUESTS = z
+  .array(strict({ pfn: PFN, state: z.enum(GUEST_STATES), asid: integer(1, ASID_MAX).exactOptional() }))
+  .max(PAGES_MAX)
+  .describe('Guest contexts that the firmware has at the start, by the page of each.');
+
 const firmware: Section<WrittenFirmware, FirmwareSetup> = {
   description: 'The security processor at the start. Default: INIT if there is a VM, else UNINIT.',
-  written: strict({ state: STATE, pages: FIRMWARE_PAGES.exactOptional() }),
-  resolved: strict({ state: STATE, pages: FIRMWARE_PAGES }),
+  written: strict({ state: STATE, pages: FIRMWARE_PAGES.exactOptional(), guests: FIRMWARE_GUESTS.exactOptional() }),
+  resolved: strict({ state: STATE, pages: FIRMWARE_PAGES, guests: FIRMWARE_GUESTS.exactOptional() }),
   resolve: (written, { vms = {} }) => {
     const launches = Object.values(vms).some(({ type }) => type === SNP_VM);
-    return { state: written?.state ?? (launches ? 'INIT' : 'UNINIT'), pages: written?.pages ?? [] };
+    return {
+      state: written?.state ?? (launches ? 'INIT' : 'UNINIT'),
+      pages: written?.pages ?? [],
+      ...(written?.guests && { guests: written.guests }),
+    };
   },
 };
 

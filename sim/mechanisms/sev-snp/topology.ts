@@ -7,12 +7,15 @@ import type { PspInput } from '../../../actors/sev-snp/psp.ts';
 import { BEHIND_HEAD, HYPERVISOR_PAGE } from '../../../actors/sev-snp/rmp-table.ts';
 import { SEV_CMD_MUTEX } from '../../../actors/sev-snp/sev-command.ts';
 import { SEV_DEVICE } from '../../../actors/sev-snp/sev-device.ts';
+import { FIRST_SNP_DIGEST } from '../../../actors/sev-snp/snp-commands.ts';
 import type { VmPagesInput } from '../../../actors/sev-snp/vm-pages.ts';
 import type { ActorId } from '../../../events/event.ts';
 import { type RmpEntry, regionOf } from '../../../events/sev-snp/rmp.ts';
+import type { SnpFirmware } from '../../../events/sev-snp/snp-command.ts';
 import type { VmParts } from '../../host/mechanism.ts';
 import type { ResolvedScenario, ResolvedVm } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
+import { needsContexts } from './command-operation.ts';
 import { framesOf, type PageSetup, snpSettingsOf } from './sections.ts';
 
 const pagesId = (vm: ResolvedVm): ActorId => `pages:${vm.id}`;
@@ -62,11 +65,13 @@ const FIRMWARE_ENTRIES = {
   firmware: { ...HYPERVISOR_PAGE, assigned: true, immutable: true },
   reclaim: { ...HYPERVISOR_PAGE, assigned: true },
 } as const;
+const CONTEXT_ENTRY: RmpEntry = { ...FIRMWARE_ENTRIES.firmware, vmsa: true };
 
 /** One region for every 2 MiB that the scenario touches; only the frames it names have entries. */
 function regionsOf(scenario: ResolvedScenario): ActorSpec[] {
   const entries: [number, RmpEntry][] = [
     ...scenario.vms.map(snpSettingsOf).flatMap(({ asid, pages }) => pages.flatMap((page) => pageEntries(asid, page))),
+    ...(scenario.sections?.firmware?.guests ?? []).map(({ pfn }): [number, RmpEntry] => [pfn, CONTEXT_ENTRY]),
     ...(scenario.sections?.firmware?.pages ?? []).map(({ pfn, state }): [number, RmpEntry] => [pfn, FIRMWARE_ENTRIES[state]]),
   ];
   const heads = new Map(
@@ -100,13 +105,37 @@ export const asksForReports = ({ vms }: ResolvedScenario) =>
 export const usesPsp = (scenario: ResolvedScenario) =>
   asksForReports(scenario) ||
   (scenario.sections?.firmware?.pages ?? []).length > 0 ||
+  usesContexts(scenario) ||
   scenario.processes.some(({ threads }) => threads.some(({ program }) => program.ops.some((op) => op.op === 'sev-command')));
+/** Whether the PSP keeps guest contexts: a program has a command about them. */
+export const usesContexts = ({ processes, sections }: ResolvedScenario): boolean =>
+  (sections?.firmware?.guests ?? []).length > 0 ||
+  processes.some(({ threads }) => threads.some(({ program }) => program.ops.some((op) => needsContexts(op))));
+
+const POLICY = 0x3_0000;
+/** What the firmware knows of guests when a run starts. */
+const firmwareAtStart = ({ sections }: ResolvedScenario): SnpFirmware => ({
+  guests: Object.fromEntries(
+    (sections?.firmware?.guests ?? []).map(({ pfn, state, asid }) => [
+      pfn,
+      { state, asid: asid ?? null, policy: state === 'INIT' ? 0 : POLICY, digest: FIRST_SNP_DIGEST },
+    ]),
+  ),
+  unflushed: [],
+  wbinvdNeeded: [],
+});
+
 /** The firmware's mailbox, its driver, and the mutex that serializes commands. */
 export const pspActors = (scenario: ResolvedScenario, state: PspInput['state']): readonly ActorSpec[] => [
   {
     id: 'psp',
     kind: 'psp',
-    input: { state, errors: scenario.allow.includes('psp-error'), interrupts: scenario.allow.includes('psp-interrupt') } satisfies PspInput,
+    input: {
+      state,
+      errors: scenario.allow.includes('psp-error'),
+      interrupts: scenario.allow.includes('psp-interrupt'),
+      ...(usesContexts(scenario) && { snp: firmwareAtStart(scenario), cpus: scenario.host.cpus }),
+    } satisfies PspInput,
   },
   { id: SEV_DEVICE, kind: 'sevDevice', input: null },
   { id: SEV_CMD_MUTEX, kind: 'mutex', input: null },

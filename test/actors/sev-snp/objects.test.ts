@@ -72,31 +72,39 @@ describe('the PSP', () => {
   const firmwareEntry = { ...HYPERVISOR_PAGE, assigned: true, immutable: true };
 
   it('has the ids and codes of the firmware ABI', () => {
-    expect(PSP_COMMAND_IDS).toEqual({
+    expect(PSP_COMMAND_IDS).toMatchObject({
+      SNP_INIT: 0x81,
       SNP_INIT_EX: 0x85,
       SNP_SHUTDOWN_EX: 0x86,
       SNP_PLATFORM_STATUS: 0x83,
       SNP_DF_FLUSH: 0x84,
+      SNP_DECOMMISSION: 0x90,
+      SNP_ACTIVATE: 0x91,
+      SNP_GCTX_CREATE: 0x93,
       SNP_GUEST_REQUEST: 0x94,
       SNP_PAGE_RECLAIM: 0xc7,
+      SNP_CONFIG: 0xc9,
       LAUNCH_START: 0x30,
-      LAUNCH_UPDATE_DATA: 0x31,
-      LAUNCH_UPDATE_VMSA: 0x32,
-      LAUNCH_MEASURE: 0x33,
       LAUNCH_FINISH: 0x35,
       SNP_LAUNCH_START: 0xa0,
       SNP_LAUNCH_UPDATE: 0xa1,
       SNP_LAUNCH_FINISH: 0xa2,
     });
+    expect(Object.keys(PSP_COMMAND_IDS)).toHaveLength(34);
     expect(PSP_STATUS).toMatchObject({
       SUCCESS: 0,
       INVALID_PLATFORM_STATE: 1,
       INVALID_GUEST_STATE: 2,
+      POLICY_FAILURE: 7,
+      BAD_SIGNATURE: 10,
       BAD_MEASUREMENT: 11,
       WBINVD_REQUIRED: 14,
+      DFFLUSH_REQUIRED: 15,
       HWERROR_PLATFORM: 0x13,
       INVALID_PAGE_STATE: 0x1a,
+      INVALID_KEY: 0x27,
     });
+    expect(Object.keys(PSP_STATUS)).toHaveLength(39);
   });
 
   it('has the keeper of a guest carry out what a command does to it', () => {

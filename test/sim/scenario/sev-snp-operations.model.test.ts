@@ -4,8 +4,8 @@
  */
 import { describe, expect, it } from 'vitest';
 import { PREEMPTION_MODELS } from '../../../events/options.ts';
-import { PSP_COMMAND_IDS } from '../../../events/sev-snp/psp.ts';
 import { SEV_SNP_OPTIONS } from '../../../events/sev-snp/sev-snp.ts';
+import type { SnpCommand } from '../../../events/sev-snp/snp-command.ts';
 import type { SNP_GUEST_OPERATIONS, SNP_HOST_OPERATIONS } from '../../../sim/mechanisms/sev-snp/operations.ts';
 import { every, expectReasons, namedIn, refusal, settingsOf } from './combinations.ts';
 
@@ -27,11 +27,40 @@ const GUEST: Readonly<Record<keyof typeof SNP_GUEST_OPERATIONS, readonly string[
 /** The page that a command names: one of the guest, or one of each state that the firmware has. */
 const PFNS = [0x1005, 0x1800, 0x1801, 0x1802];
 const takesPage = (command: string) => command === 'SNP_PLATFORM_STATUS' || command === 'SNP_PAGE_RECLAIM';
-/** Those of guests are what the ioctls of a launch, and KVM for a guest's message, send. */
-const ofPlatform = (command: string) => !/LAUNCH|GUEST_REQUEST/.test(command);
-const COMMANDS = Object.keys(PSP_COMMAND_IDS)
-  .filter(ofPlatform)
-  .flatMap((command) => (takesPage(command) ? PFNS.map((pfn) => `{ command: ${command}, pfn: ${pfn} }`) : [`{ command: ${command} }`]));
+const PLAIN = ['SNP_INIT_EX', 'SNP_SHUTDOWN_EX', 'SNP_PLATFORM_STATUS', 'SNP_PAGE_RECLAIM', 'SNP_DF_FLUSH'] as const;
+/** What each command about guests takes beside its name. */
+const OF_GUESTS_AND_PAGES: Readonly<Record<Exclude<SnpCommand, (typeof PLAIN)[number]>, string>> = {
+  SNP_INIT: '',
+  SNP_SHUTDOWN: '',
+  SNP_DECOMMISSION: 'context: 0x1900',
+  SNP_ACTIVATE: 'context: 0x1900, asid: 3',
+  SNP_ACTIVATE_EX: 'context: 0x1900, asid: 0',
+  SNP_GUEST_STATUS: 'context: 0x1900, pfn: 0x1801',
+  SNP_GCTX_CREATE: 'pfn: 0x1801',
+  SNP_GUEST_REQUEST: 'context: 0x1900, pfn: 0x1801',
+  SNP_LAUNCH_START: 'context: 0x1900, policy: 0x30000',
+  SNP_LAUNCH_UPDATE: 'context: 0x1900, pfn: 0x1005, type: secrets',
+  SNP_LAUNCH_FINISH: 'context: 0x1900',
+  SNP_DBG_DECRYPT: 'context: 0x1900, pfn: 0x1801',
+  SNP_DBG_ENCRYPT: 'context: 0x1900, pfn: 0x1801',
+  SNP_PAGE_SWAP_OUT: 'context: 0x1900',
+  SNP_PAGE_SWAP_IN: 'context: 0x1900',
+  SNP_PAGE_MOVE: 'context: 0x1900',
+  SNP_PAGE_MD_INIT: 'context: 0x1900, pfn: 0x1801',
+  SNP_PAGE_SET_STATE: 'pfn: 0x1800',
+  SNP_PAGE_UNSMASH: 'pfn: 0x1800',
+  SNP_CONFIG: 'reportedTcb: "0x7308000000000003", maskChipId: true, maskChipKey: true',
+  SNP_DOWNLOAD_FIRMWARE_EX: '',
+  SNP_COMMIT: '',
+  SNP_VLEK_LOAD: '',
+  SNP_FEATURE_INFO: '',
+};
+const COMMANDS = [
+  ...PLAIN.flatMap((command) =>
+    takesPage(command) ? PFNS.map((pfn) => `{ command: ${command}, pfn: ${pfn} }`) : [`{ command: ${command} }`],
+  ),
+  ...Object.entries(OF_GUESTS_AND_PAGES).map(([command, args]) => `{ command: ${command}${args === '' ? '' : `, ${args}`} }`),
+];
 const ON_PAGE = 'vm: vm0, gfn: 0x5';
 const HOST: Readonly<Record<keyof typeof SNP_HOST_OPERATIONS, readonly string[]>> = {
   write: [`{ ${ON_PAGE}, stores: 1 }`, `{ ${ON_PAGE}, stores: 2 }`],
@@ -39,6 +68,7 @@ const HOST: Readonly<Record<keyof typeof SNP_HOST_OPERATIONS, readonly string[]>
   'kvm-write-unchecked': [`{ ${ON_PAGE} }`],
   'make-shared': [`{ ${ON_PAGE} }`],
   'punch-hole': [`{ ${ON_PAGE} }`, `{ ${ON_PAGE}, size: 4K }`],
+  wbinvd: ['{}'],
   'sev-command': COMMANDS,
 };
 const GUEST_OPS = namedIn(GUEST);
@@ -51,6 +81,10 @@ interface Tried {
   readonly threads?: readonly string[];
   readonly host?: string;
 }
+
+/** A guest context, for operations that name one. */
+const GUESTS = (threads: readonly string[]) =>
+  threads.some((ops) => ops.includes('0x1900')) ? 'guests: [{ pfn: 0x1900, state: LAUNCH, asid: 1 }], ' : '';
 
 /** A guest, whose second page is the VMSA of its vCPU, and threads of a daemon. */
 const textOf = ({
@@ -69,7 +103,7 @@ const textOf = ({
     'processes:',
     '  qemu0: { threads: [[{ KVM_RUN: { vcpu: vm0/0 } }]] }',
     ...(threads.length > 0 ? [`  netd: { threads: [${threads.map((ops) => `[${ops}]`).join(', ')}] }`] : []),
-    'firmware: { state: INIT, pages: [{ pfn: 0x1800, state: hypervisor }, { pfn: 0x1801, state: firmware }, { pfn: 0x1802, state: reclaim }] }',
+    `firmware: { state: INIT, ${GUESTS(threads)}pages: [{ pfn: 0x1800, state: hypervisor }, { pfn: 0x1801, state: firmware }, { pfn: 0x1802, state: reclaim }] }`,
     'allow: [psp-error, psp-interrupt, spurious-exit, interrupt]',
     'properties: { always: [] }',
   ].join('\n');
@@ -96,7 +130,12 @@ describe('an operation of SEV-SNP', () => {
 
   it.each(HOST_OPS.filter((operation) => operation.includes('command')))('of the firmware runs on every page: %s', (operation) => {
     const again = '{ sev-command: { command: SNP_DF_FLUSH } }';
-    expect(everywhere(POLICIES.slice(0, 1), (page, options) => ({ options, page, threads: [operation, again] }), 1)).toEqual(RUNS);
+    const tried = (page: string, options: string) => ({ options, page, threads: [operation, again] });
+    // What a command about guests does to a page of the VM is the same whatever the page is.
+    const said = PLAIN.some((command) => operation.includes(`command: ${command}`))
+      ? everywhere(POLICIES.slice(0, 1), tried, 1)
+      : new Set([refusal(textOf(tried('guest-valid', POLICIES[0]!)), WALK)]);
+    expect(said).toEqual(RUNS);
   });
 
   it('of the firmware runs before it is initialized', () => {
@@ -107,8 +146,8 @@ describe('an operation of SEV-SNP', () => {
         'firmware: { state: UNINIT, pages: [{ pfn: 0x1800, state: hypervisor }] }',
       ],
     ];
-    const commands = HOST_OPS.filter((operation) => /command: (?!.*pfn: (?!6144))/.test(operation));
-    expect(commands.length).toBe(5);
+    const commands = HOST_OPS.filter((operation) => /command: (?!.*(?:pfn: (?!6144)|0x1))/.test(operation));
+    expect(commands.length).toBe(12);
     expect(new Set(commands.map((command) => refusal(alone(command).join('\n'), WALK)))).toEqual(RUNS);
   });
 

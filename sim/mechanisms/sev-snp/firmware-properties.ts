@@ -1,0 +1,86 @@
+/** What must hold of guest contexts, ASIDs and the firmware that knows them. */
+import type { HostThread } from '../../../actors/host/host-env.ts';
+import type { PspContext } from '../../../actors/sev-snp/psp.ts';
+import type { RmpRegionContext } from '../../../actors/sev-snp/rmp-region.ts';
+import { pageStateOf } from '../../../actors/sev-snp/rmp-table.ts';
+import { always, alwaysEach, type Property, sometimes } from '../../property.ts';
+import { hex, type WorldView } from '../../view.ts';
+
+const guestsIn = ({ context }: { readonly context: PspContext }) => Object.entries(context.snp?.guests ?? {});
+const contextPages = (world: WorldView): readonly number[] =>
+  world
+    .actors<RmpRegionContext>('rmpRegion')
+    .flatMap(({ context }) => Object.entries(context.entries))
+    .filter(([, entry]) => pageStateOf(entry) === 'Context')
+    .map(([pfn]) => Number(pfn));
+
+/** I10: the caches may hold lines of the guest that had the ASID before. */
+const asidFlushed = alwaysEach<PspContext>('psp.asid-flushed', {
+  kind: 'psp',
+  source: 'kernel arch/x86/kvm/svm/sev.c, sev_flush_asids(); domain snp h, I10',
+  grade: 'read',
+  each: (psp) => {
+    const { unflushed = [] } = psp.context.snp ?? {};
+    const [pfn, guest] = guestsIn(psp).find(([, { asid }]) => asid !== null && unflushed.includes(asid)) ?? [];
+    return guest === undefined
+      ? null
+      : `the guest with context PFN ${hex(Number(pfn))} has ASID ${guest.asid}, which no SNP_DF_FLUSH has freed`;
+  },
+});
+
+const asidOfOne = alwaysEach<PspContext>('psp.asid-of-one-guest', {
+  kind: 'psp',
+  source: 'SEV-SNP firmware ABI, "SNP_ACTIVATE"; domain snp f.3',
+  grade: 'memory',
+  each: (psp) => {
+    const asids = guestsIn(psp).flatMap(([, { asid }]) => (asid === null ? [] : [asid]));
+    const twice = asids.find((asid, i) => asids.indexOf(asid) !== i);
+    return twice === undefined ? null : `two guests have ASID ${twice}`;
+  },
+});
+
+const contextIsGuest = always('psp.context-page-is-a-guest', {
+  kinds: ['psp', 'rmpRegion'],
+  source: 'domain snp a.3, f.3; SNP-60: the firmware makes and ends Context pages',
+  grade: 'read',
+  check: (world) => {
+    const guests = world
+      .actors<PspContext>('psp')
+      .flatMap(guestsIn)
+      .map(([pfn]) => Number(pfn));
+    const pages = contextPages(world);
+    const lost = guests.find((pfn) => !pages.includes(pfn));
+    if (lost !== undefined) return `the firmware has a guest with context PFN ${hex(lost)}, and the page is no Context page`;
+    const left = pages.find((pfn) => !guests.includes(pfn));
+    return left === undefined ? null : `PFN ${hex(left)} is a Context page, and the firmware knows no such guest`;
+  },
+});
+
+/** What a thread was told of its last command. */
+const told = (id: string, command: string, status: string, source: string): Property =>
+  sometimes(id, {
+    kinds: ['hostThread'],
+    source,
+    grade: 'read',
+    check: (world) => {
+      const thread = world
+        .actors<HostThread>('hostThread')
+        .find(({ context: { firmwareTold: last } }) => last?.command === command && last.status === status);
+      return thread ? `${thread.id} was told ${status} for ${command}` : null;
+    },
+  });
+
+const shutdownRefused = told(
+  'psp.shutdown-refused',
+  'SNP_SHUTDOWN_EX',
+  'DFFLUSH_REQUIRED',
+  'kernel thread on host kdump, August 2024; domain snp d.3, f.3',
+);
+const flushRefused = told(
+  'psp.flush-refused',
+  'SNP_DF_FLUSH',
+  'WBINVD_REQUIRED',
+  'kernel thread on host kdump, August 2024; domain snp f.3',
+);
+
+export const firmwareProperties: readonly Property[] = [asidFlushed, asidOfOne, contextIsGuest, shutdownRefused, flushRefused];
