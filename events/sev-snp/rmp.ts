@@ -111,6 +111,8 @@ export type RmpRequest = EventOf<{
   'rmp.leave': { pfn: number };
   /** The PSP, between two instructions: PAGE_RECLAIM, and the check of a page it will write. */
   'rmp.reclaim': { pfn: number };
+  /** Zeros, or INIT_RMP, reach the region of this frame: all its pages are the hypervisor's. */
+  'rmp.clear': { pfn: number };
 }>;
 
 /** What an access met. `npf`: #VMEXIT(NPF) with the RMP bit. `vc`: #VC 0x404 inside the guest. */
@@ -156,6 +158,7 @@ export const RMP_EVENTS = {
   'rmp.enter': 'bus',
   'rmp.leave': 'bus',
   'rmp.reclaim': 'bus',
+  'rmp.clear': 'bus',
   'rmp.locked': 'bus',
   'rmp.checked': 'bus',
   'rmp.entry': 'bus',

@@ -72,6 +72,12 @@ export const SNP_HOST_OPERATIONS = {
     gfn: GFN,
     size: z.enum(['4K', '2M']).describe('2M: all of the 2M entry whose first page it is. Default: 4K.').exactOptional(),
   }),
+  'enable-snp': operation('enable-snp', 'Enables SNP on all CPUs (snp_rmptable_init()). With it, SNP is off when the run starts.', {}),
+  'init-firmware': operation('init-firmware', 'Initializes the firmware for SNP, and the trusted memory region.', {}),
+  'create-snp-vm': operation('create-snp-vm', 'Creates an SNP VM, up to the context page that the firmware makes.', {}),
+  'store-frame': operation('store-frame', 'Stores to a frame from the host kernel, checked where SNP is enabled on the CPU.', {
+    pfn: PFN.describe('A page of a VM or of firmware.'),
+  }),
   'sev-command': {
     summary: 'Sends a command to the firmware through sev_do_cmd() and waits for its completion.',
     args: SEV_COMMAND_ARGS,
@@ -84,6 +90,9 @@ export const SNP_HOST_OPERATIONS = {
 
 /** Whether a firmware command has the page that it takes, of those that the scenario has. */
 export function commandIssues(op: GuestOp | HostOp, path: Path, pfns: ReadonlySet<number>): PathIssue[] {
+  if (op.op === 'store-frame' && !pfns.has(op.pfn)) {
+    return [{ path: [...path, 'pfn'], message: `found PFN ${hex(op.pfn)}; expected a page of a VM or of firmware` }];
+  }
   if (op.op !== 'sev-command') return [];
   const { command, pfn } = op;
   const found = pfn === PFN_NONE ? 'no PFN' : `PFN ${hex(pfn)}`;
