@@ -25,6 +25,7 @@ import {
   smashHead,
   smashTails,
   writeUpdate,
+  zeroed,
 } from './rmp-table.ts';
 
 /** What the head of a region keeps where the scenario has a 2M entry in it. */
@@ -138,6 +139,7 @@ export const rmpRegionMachine = setup({
     answerInvalid: emit(({ event }) => outgoing(sender(event), { type: 'rmp.entered', outcome: 'invalid' })),
     /** Firmware -> Reclaim: assigned to no guest, no longer immutable. @see domain snp a.3 */
     reclaim: assign((args) => patch(args, { ...HYPERVISOR_PAGE, assigned: true })),
+    clear: assign(({ context: c }) => written(c, zeroed(regionIn(c)))),
     answerReclaimed: emit(({ event }) => outgoing(sender(event), { type: 'rmp.reclaimed', outcome: 'ok' })),
     answerReclaimLocked: emit(({ event }) => outgoing(sender(event), { type: 'rmp.reclaimed', outcome: 'locked' })),
     /** A command of the firmware that has looked before: nothing comes between the two. */
@@ -191,6 +193,7 @@ export const rmpRegionMachine = setup({
           { guard: 'isReclaimable', actions: ['reclaim', 'answerReclaimed'] },
           { actions: 'answerNotReclaimed' },
         ],
+        'rmp.clear': { actions: 'clear' },
       },
     },
   },

@@ -131,6 +131,13 @@ export const smashHead = (region: Region, head: number): Region => ({
   subCount: region.frames.length,
 });
 
+/** A region whose entries are all zero. */
+export const zeroed = (region: Region): Region => ({
+  ...region,
+  entries: Object.fromEntries(Object.keys(region.entries).map((pfn) => [Number(pfn), HYPERVISOR_PAGE])),
+  subCount: 0,
+});
+
 /** The slot that an instruction of the guest writes: it has the size of the entry. */
 const patch = (region: Region, pfn: number, change: Partial<RmpEntry>): Region => ({
   ...region,

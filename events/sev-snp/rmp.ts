@@ -114,6 +114,8 @@ export type RmpRequest = EventOf<{
   /** The same for other commands: a look at an entry, and what a command makes of it. */
   'rmp.inspect': { pfn: number };
   'rmp.firmware': { pfn: number; change: Partial<RmpEntry> };
+  /** Zeros, or INIT_RMP, reach the region of this frame: all its pages are the hypervisor's. */
+  'rmp.clear': { pfn: number };
 }>;
 
 /** What an access met. `npf`: #VMEXIT(NPF) with the RMP bit. `vc`: #VC 0x404 inside the guest. */
@@ -162,6 +164,7 @@ export const RMP_EVENTS = {
   'rmp.reclaim': 'bus',
   'rmp.inspect': 'bus',
   'rmp.firmware': 'bus',
+  'rmp.clear': 'bus',
   'rmp.locked': 'bus',
   'rmp.checked': 'bus',
   'rmp.entry': 'bus',

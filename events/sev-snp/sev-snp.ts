@@ -49,6 +49,19 @@ export const SEV_SNP_OPTIONS = {
   'guest.notValidated': ['terminate', 'pvalidate'],
   /** What the second of two contending RMP instructions sees. Hardware does not document it. */
   'rmp.contention': ['inuse', 'overlap-2m'],
+  /**
+   * Whether the IOMMU keeps devices from what the RMP says is not theirs: SNP is not enabled else.
+   * @see domain snp SNP-40
+   */
+  'host.iommu': ['enforcing', 'passthrough'],
+  /** Whether the firmware of the board has set aside enough for the RMP. @see domain snp SNP-41 */
+  'host.rmpTable': ['covers-ram', 'short'],
+  /** Version of the PSP's firmware. @see domain snp f.2, SNP-42, h R18 */
+  'host.snpFirmware': ['1.55', '1.53', '1.52', '1.51', '1.50'],
+  /** Whether a CPU that is there is offline while SNP is enabled. */
+  'host.cpusOnline': ['all', 'all-but-one'],
+  /** The parameter sev_snp of kvm_amd. @see domain snp SNP-53 */
+  'kvm.sevSnp': ['on', 'off'],
 } as const;
 
 type Values = { readonly [K in keyof typeof SEV_SNP_OPTIONS]: (typeof SEV_SNP_OPTIONS)[K][number] };
@@ -90,6 +103,14 @@ type HostOps =
   | ({ readonly op: 'punch-hole'; readonly size?: '4K' | '2M' } & GuestPage)
   /** WBINVD on every CPU: wbinvd_on_all_cpus(). */
   | { readonly op: 'wbinvd' }
+  /** snp_rmptable_init(): the host enables SNP. With it, SNP is off when the run starts. */
+  | { readonly op: 'enable-snp' }
+  /** _sev_platform_init_locked(): the driver initializes the firmware. */
+  | { readonly op: 'init-firmware' }
+  /** KVM_CREATE_VM of an SNP VM, up to its context page. */
+  | { readonly op: 'create-snp-vm' }
+  /** The kernel stores to a frame of its own. */
+  | { readonly op: 'store-frame'; readonly pfn: number }
   /** A firmware command through sev_do_cmd(). */
   | ({ readonly op: 'sev-command'; readonly command: PspCommand; readonly pfn: number } & SnpCommandFields);
 

@@ -9,11 +9,14 @@ import { pageFaultPath } from '../../../actors/sev-snp/page-fault.ts';
 import { pspMachine } from '../../../actors/sev-snp/psp.ts';
 import { rmpRegionMachine } from '../../../actors/sev-snp/rmp-region.ts';
 import { SEV_DEVICE, sevDeviceMachine } from '../../../actors/sev-snp/sev-device.ts';
+import { snpBootOperations } from '../../../actors/sev-snp/snp-boot.ts';
 import { snpGuestOperations } from '../../../actors/sev-snp/snp-guest.ts';
 import { snpKvm, snpKvmWithReports } from '../../../actors/sev-snp/snp-kvm.ts';
 import { snpHostOperations } from '../../../actors/sev-snp/snp-operations.ts';
+import { snpPlatformMachine } from '../../../actors/sev-snp/snp-platform.ts';
 import { vmPagesMachine } from '../../../actors/sev-snp/vm-pages.ts';
 import { GHCB_EVENTS } from '../../../events/sev-snp/ghcb.ts';
+import { PLATFORM_EVENTS } from '../../../events/sev-snp/platform.ts';
 import { PSP_EVENTS } from '../../../events/sev-snp/psp.ts';
 import { RMP_EVENTS } from '../../../events/sev-snp/rmp.ts';
 import { SEV_SNP_OPTIONS } from '../../../events/sev-snp/sev-snp.ts';
@@ -28,6 +31,8 @@ import { snpMutants } from './mutants.ts';
 import { SNP_GUEST_OPERATIONS, SNP_HOST_OPERATIONS } from './operations.ts';
 import { snpOutcomes } from './outcomes.ts';
 import { pageChecks } from './page-checks.ts';
+import { onlineCpus } from './platform.ts';
+import { platformProperties } from './platform-properties.ts';
 import { repeatsSmash, repeatsUpdate, retriesUpdate, snpProperties } from './properties.ts';
 import { SECTIONS, SNP_VM, SVM_VM, VM_SETTINGS } from './sections.ts';
 import { asksForReports, snpActors, usesContexts, vmParts } from './topology.ts';
@@ -44,23 +49,29 @@ export const sevSnp: Mechanism = {
   vmSettings: { ...VM_SETTINGS, ...LAUNCH_SETTINGS },
   guestOperations: SNP_GUEST_OPERATIONS,
   hostOperations: SNP_HOST_OPERATIONS,
-  properties: [...snpProperties, ...firmwareProperties],
+  properties: [...snpProperties, ...firmwareProperties, ...platformProperties],
   outcomes: snpOutcomes,
   waits: [retriesUpdate, repeatsUpdate, repeatsSmash],
-  catalogue: { ...RMP_EVENTS, ...PSP_EVENTS, ...VM_PAGES_EVENTS, ...GHCB_EVENTS },
+  catalogue: { ...RMP_EVENTS, ...PSP_EVENTS, ...VM_PAGES_EVENTS, ...GHCB_EVENTS, ...PLATFORM_EVENTS },
   sets: ['vmPages.holders', 'vmPages.waiters', 'sevDevice.waiters'],
   quiet: ['psp.status?', 'psp.response?', 'psp.interrupted?', 'sev.rcvd?'],
   checks,
   structureChecks: pageChecks,
   host: (scenario) => ({
-    operations: snpHostOperations,
+    operations: (env) => [...snpHostOperations(env), ...snpBootOperations(onlineCpus(scenario))(env)],
     faults: { '#PF.RMP': (env) => [{ kind: 'call', path: pageFaultPath(env) }] },
     ...(usesContexts(scenario) && { snpFirmware: true as const, wbinvdCpus: scenario.host.cpus }),
   }),
   kvm: (scenario) => (asksForReports(scenario) ? snpKvmWithReports : snpKvm),
   guest: ({ host: { options } }) => ({ operations: (env) => snpGuestOperations(env, options) }),
   actors: snpActors,
-  machines: () => ({ vmPages: vmPagesMachine, rmpRegion: rmpRegionMachine, psp: pspMachine, sevDevice: sevDeviceMachine }),
+  machines: () => ({
+    vmPages: vmPagesMachine,
+    rmpRegion: rmpRegionMachine,
+    psp: pspMachine,
+    sevDevice: sevDeviceMachine,
+    snpPlatform: snpPlatformMachine,
+  }),
   completions: [{ name: 'psp', handler: 'psp_irq_handler', driver: SEV_DEVICE }],
   vm: (_scenario, vm) => vmParts(vm),
   mutants: { ...snpMutants, ...firmwareMutants },

@@ -3,7 +3,7 @@
  * and the firmware.
  */
 import { z } from 'zod';
-import { GFN, integer, NAME } from '../../scenario/fields.ts';
+import { GFN, integer, NAME, PFN } from '../../scenario/fields.ts';
 import { type Operation, operation } from '../../scenario/operation.ts';
 import { SEV_COMMAND } from './command-operation.ts';
 
@@ -58,6 +58,12 @@ export const SNP_HOST_OPERATIONS = {
     size: z.enum(['4K', '2M']).describe('2M: all of the 2M entry whose first page it is. Default: 4K.').exactOptional(),
   }),
   wbinvd: operation('wbinvd', 'Writes back and invalidates the caches of every CPU (wbinvd_on_all_cpus()).', {}),
+  'enable-snp': operation('enable-snp', 'Enables SNP on all CPUs (snp_rmptable_init()). With it, SNP is off when the run starts.', {}),
+  'init-firmware': operation('init-firmware', 'Initializes the firmware for SNP, and the trusted memory region.', {}),
+  'create-snp-vm': operation('create-snp-vm', 'Creates an SNP VM, up to the context page that the firmware makes.', {}),
+  'store-frame': operation('store-frame', 'Stores to a frame from the host kernel, checked where SNP is enabled on the CPU.', {
+    pfn: PFN.describe('A page of a VM or of firmware.'),
+  }),
   'sev-command': SEV_COMMAND,
 } satisfies Readonly<Record<string, Operation>>;
 

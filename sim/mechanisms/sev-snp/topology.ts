@@ -16,6 +16,7 @@ import type { VmParts } from '../../host/mechanism.ts';
 import type { ResolvedScenario, ResolvedVm } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
 import { needsContexts } from './command-operation.ts';
+import { platformActors } from './platform.ts';
 import { framesOf, type PageSetup, snpSettingsOf } from './sections.ts';
 
 const pagesId = (vm: ResolvedVm): ActorId => `pages:${vm.id}`;
@@ -144,5 +145,6 @@ export const pspActors = (scenario: ResolvedScenario, state: PspInput['state']):
 export const snpActors = (scenario: ResolvedScenario): readonly ActorSpec[] => [
   ...pagesOf(scenario),
   ...regionsOf(scenario),
+  ...platformActors(scenario),
   ...(usesPsp(scenario) ? pspActors(scenario, scenario.sections?.firmware?.state ?? 'UNINIT') : []),
 ];

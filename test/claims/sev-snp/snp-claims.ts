@@ -8,6 +8,7 @@ import { SNP_FIRMWARE_CLAIMS } from './snp-firmware.ts';
 import { SNP_GUEST_CLAIMS } from './snp-guests.ts';
 import { SNP_HUGE_CLAIMS } from './snp-huge.ts';
 import { SNP_OVERTAKEN_CLAIMS } from './snp-overtaken.ts';
+import { SNP_PLATFORM_CLAIMS } from './snp-platform.ts';
 import { SNP_POLICY_CLAIMS } from './snp-policies.ts';
 import { SNP_RMP_CLAIMS } from './snp-rmp.ts';
 import { SNP_VMSA_CLAIMS } from './snp-vmsa.ts';
@@ -23,4 +24,5 @@ export const SNP_CLAIMS: readonly Claim[] = [
   ...SNP_FIRMWARE_CLAIMS,
   ...SNP_CONTEXT_CLAIMS,
   ...SNP_HUGE_CLAIMS,
+  ...SNP_PLATFORM_CLAIMS,
 ].sort((a, b) => numberOf(a) - numberOf(b));

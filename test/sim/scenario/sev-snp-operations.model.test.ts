@@ -70,6 +70,10 @@ const HOST: Readonly<Record<keyof typeof SNP_HOST_OPERATIONS, readonly string[]>
   'punch-hole': [`{ ${ON_PAGE} }`, `{ ${ON_PAGE}, size: 4K }`],
   wbinvd: ['{}'],
   'sev-command': COMMANDS,
+  'enable-snp': ['{}'],
+  'init-firmware': ['{}'],
+  'create-snp-vm': ['{}'],
+  'store-frame': ['{ pfn: 0x1800 }', '{ pfn: 0x1005 }'],
 };
 const GUEST_OPS = namedIn(GUEST);
 const HOST_OPS = namedIn(HOST);

@@ -1,0 +1,205 @@
+/**
+ * How a host brings SEV-SNP up: the kernel enables it on all CPUs, the driver initializes the
+ * firmware, KVM creates a VM; and what a store of the kernel meets meanwhile.
+ *
+ * @see domain snp a.1, f.2; SNP-34, SNP-40 to SNP-42, SNP-53, SNP-63
+ */
+import { type ActorId, outgoing } from '../../events/event.ts';
+import type { PlatformCommand, PlatformEvent, PlatformInfo, PlatformStatus } from '../../events/sev-snp/platform.ts';
+import { faultItems, type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
+import { onEachCpu } from '../host/on-each-cpu.ts';
+import { otherwise } from '../path/path.ts';
+import { toRmp } from './snp-env.ts';
+import { SNP_PLATFORM } from './snp-platform.ts';
+
+const { path, step, call, loop, when, leaveLoop, leavePath } = host;
+
+declare module '../host/host-env.ts' {
+  interface HostLocals {
+    readonly platformInfo?: PlatformInfo | undefined;
+    readonly status?: PlatformStatus | undefined;
+  }
+}
+
+const toPlatform = (event: PlatformEvent) => outgoing(SNP_PLATFORM, event);
+
+/** The registers of the CPU on which the thread is, and what the kernel knows. */
+const read = (name: string, insn?: true): HostItem =>
+  step(name, {
+    ...(insn && { insn }),
+    send: (t) => toPlatform({ type: 'platform?', cpu: t.cpu! }),
+    answers: { 'platform.info': (e) => ({ platformInfo: e.info }) },
+  });
+const knows = (test: (info: PlatformInfo) => boolean) => (_t: HostThread, l: HostLocals) => test(l.platformInfo!);
+
+/** A command of the firmware; the mailbox, and the wait for it, are one step. */
+export const firmwareCommand = (name: string, command: PlatformCommand): HostItem =>
+  step(name, {
+    ns: 50_000,
+    send: () => toPlatform({ type: 'platform.command', command }),
+    answers: { 'platform.done': (e) => ({ status: e.status }) },
+  });
+export const hasFailed = (_t: HostThread, l: HostLocals): boolean => l.status !== 'SUCCESS';
+
+const onAll = (name: string, cpus: readonly ActorId[], event: (cpu: ActorId) => PlatformEvent): HostItem =>
+  onEachCpu(name, cpus, (cpu) => ({ to: SNP_PLATFORM, event: event(cpu) }));
+export const writeBackAll = (name: string, cpus: readonly ActorId[]): HostItem =>
+  onAll(name, cpus, (cpu) => ({ type: 'platform.wbinvd', cpu }));
+
+/**
+ * A kernel that finds SNP enabled, after a kexec, leaves the table as it is.
+ * @see domain snp a.1
+ */
+export const rmptableInitPath = (cpus: readonly ActorId[]) =>
+  path(
+    'snp_rmptable_init',
+    kernelSource('arch/x86/virt/svm/sev.c, snp_rmptable_init(), snp_probe_rmptable_info()'),
+    [
+      read('snp_probe_rmptable_info'),
+      when([
+        knows(({ iommu, covers }) => !iommu || !covers),
+        [step('cc_platform_clear', { send: () => toPlatform({ type: 'platform.incapable' }) }), leavePath],
+      ]),
+      when([
+        knows(({ enabled }) => !enabled),
+        [
+          step('memset_rmptable', { ns: 1_000_000, send: (t) => toPlatform({ type: 'platform.zero', cpu: t.cpu! }) }),
+          writeBackAll('wbinvd_on_all_cpus', cpus),
+          onAll('mfd_enable', cpus, (cpu) => ({ type: 'platform.syscfg', cpu, set: 'mfdm' })),
+          onAll('snp_enable', cpus, (cpu) => ({ type: 'platform.syscfg', cpu, set: 'snp' })),
+        ],
+      ]),
+      step('cpuhp_setup_state'),
+    ],
+    { locals: ['platformInfo'] },
+  );
+
+/** @see domain snp f.2, "Required init order" */
+const MINOR_MIN = 51;
+export const snpInitPath = (cpus: readonly ActorId[]) =>
+  path(
+    '__sev_snp_init_locked',
+    kernelSource('drivers/crypto/ccp/sev-dev.c, __sev_snp_init_locked()'),
+    [
+      read('sev_version_greater_or_equal'),
+      when([knows(({ capable, initialized, minor }) => !capable || initialized || minor < MINOR_MIN), [leavePath]]),
+      onAll('snp_set_hsave_pa', cpus, (cpu) => ({ type: 'platform.hsave', cpu })),
+      writeBackAll('wbinvd_on_all_cpus', cpus),
+      firmwareCommand('SNP_INIT_EX', 'SNP_INIT_EX'),
+      when([hasFailed, [step('dev_err_failed_to_INIT'), leavePath]]),
+      writeBackAll('wbinvd_for_df_flush', cpus),
+      firmwareCommand('SNP_DF_FLUSH', 'SNP_DF_FLUSH'),
+    ],
+    { locals: ['platformInfo', 'status'] },
+  );
+
+/**
+ * The trusted memory region, in the buddy allocator's order: 2 MiB where SNP is initialized, which
+ * are then one RMP entry, else 1 MiB. The PFNs are those of this model.
+ */
+const TMR_SNP = { pfn: 0x40000, frames: 512 };
+const TMR = { pfn: 0x40100, frames: 256 };
+const allocateTmr = (name: string, tmr: typeof TMR): HostItem => step(name, { send: () => toPlatform({ type: 'platform.tmr', ...tmr }) });
+
+const platformInitPath = (cpus: readonly ActorId[]) =>
+  path(
+    '_sev_platform_init_locked',
+    kernelSource('drivers/crypto/ccp/sev-dev.c, _sev_platform_init_locked(), __sev_platform_init_handle_tmr(), sev_fw_alloc()'),
+    [
+      step('sev_pci_init', { mode: 'kernel' }),
+      call(snpInitPath(cpus)),
+      read('sev_es_tmr_size'),
+      when(
+        [knows(({ initialized }) => initialized), [allocateTmr('sev_fw_alloc_2M', TMR_SNP)]],
+        [otherwise, [allocateTmr('sev_fw_alloc_1M', TMR)]],
+      ),
+      step('sysret', { mode: 'user' }),
+    ],
+    { locals: ['platformInfo'] },
+  );
+
+const createVmPath = path(
+  'kvm_arch_init_vm',
+  kernelSource('arch/x86/kvm/x86.c, kvm_is_vm_type_supported(); arch/x86/kvm/svm/sev.c, sev_hardware_setup(), snp_launch_start()'),
+  [
+    step('KVM_CREATE_VM', {
+      mode: 'kernel',
+      send: (t) => toPlatform({ type: 'platform?', cpu: t.cpu! }),
+      answers: { 'platform.info': (e) => ({ platformInfo: e.info }) },
+    }),
+    when(
+      [knows(({ capable, param }) => !capable || !param), [step('EINVAL_vm_type')]],
+      [
+        otherwise,
+        [
+          firmwareCommand('SNP_GCTX_CREATE', 'SNP_GCTX_CREATE'),
+          when(
+            [hasFailed, [step('EIO_gctx')]],
+            [otherwise, [step('sev_snp_guest', { send: () => toPlatform({ type: 'platform.vmCreated' }) })]],
+          ),
+        ],
+      ],
+    ),
+    step('sysret', { mode: 'user' }),
+  ],
+  { locals: ['platformInfo', 'status'] },
+);
+
+/**
+ * W1 to W3 of domain snp b.5, by a kernel that may not have enabled SNP: the CPU checks a store from
+ * the moment its own SYSCFG says so. Expects `pfn` and `kernel`.
+ */
+const storeItems = (env: HostEnv): readonly HostItem[] => [
+  loop(
+    read('translate', true),
+    when(
+      [
+        knows(({ enabled }) => enabled),
+        [
+          step('store', {
+            insn: false,
+            send: (_t, l) => toRmp({ type: 'rmp.hostWrite', pfn: l.pfn! }),
+            answers: { 'rmp.hostWritten': (e) => ({ fault: e.fault }) },
+          }),
+          when(
+            [(_t, l) => l.fault === true, [...faultItems(env, '#PF.RMP'), when([(_t, l) => l.verdict !== 'retry', [leaveLoop]])]],
+            [otherwise, [leaveLoop]],
+          ),
+        ],
+      ],
+      [otherwise, [step('store_before_enabling', { insn: false }), leaveLoop]],
+    ),
+  ),
+];
+const STORE_LOCALS = ['pfn', 'kernel', 'platformInfo', 'fault', 'verdict'] as const;
+const storePath = (env: HostEnv) =>
+  path(
+    'clear_page',
+    kernelSource('mm/page_alloc.c, clear_highpage(): a store through the direct map'),
+    [step('syscall', { mode: 'kernel' }), ...storeItems(env), step('sysret', { mode: 'user' })],
+    { locals: [...STORE_LOCALS] },
+  );
+const bindStore = (env: HostEnv) => (t: HostThread) => {
+  const op = opOf(env, t);
+  if (op.op !== 'store-frame') throw new Error(`${op.op} stores to no frame`);
+  return { pfn: op.pfn, kernel: true };
+};
+
+/** Operations of a host with so many CPUs online. */
+export const snpBootOperations =
+  (cpus: readonly ActorId[]) =>
+  (env: HostEnv): readonly (readonly [string, HostItem])[] => [
+    [
+      'enable-snp',
+      call(
+        path('do_initcalls', kernelSource('arch/x86/virt/svm/sev.c, device_initcall()'), [
+          step('initcall', { mode: 'kernel' }),
+          call(rmptableInitPath(cpus)),
+          step('sysret', { mode: 'user' }),
+        ]),
+      ),
+    ],
+    ['init-firmware', call(platformInitPath(cpus))],
+    ['create-snp-vm', call(createVmPath)],
+    ['store-frame', call(storePath(env), bindStore(env))],
+  ];
