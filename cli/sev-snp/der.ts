@@ -7,7 +7,7 @@ interface Element {
 
 const SEQUENCE = 0x30;
 const OBJECT_ID = 0x06;
-const OCTET_STRING = 0x04;
+export const OCTET_STRING = 0x04;
 export const INTEGER = 0x02;
 
 /** The elements that bytes hold, one behind the other; null if they hold anything else. */

@@ -2,23 +2,22 @@
 import { InvalidArgumentError } from 'commander';
 import { decodeIdBlock, encodeIdBlock, ID_BLOCK_BYTES, ID_BYTES, type IdBlock } from '../../actors/sev-snp/firmware/id-block.ts';
 import { DIGEST_BYTES } from '../../actors/sev-snp/firmware/launch-digest.ts';
+import { checkPolicy } from '../../actors/sev-snp/firmware/report-words.ts';
 import { readFileBytes, shownFile } from '../catalog.ts';
 import { integer, type OptionSpec } from '../command.ts';
 import { CliError, EXIT, usageError } from '../errors.ts';
 import type { Io } from '../io.ts';
-import { bytesOfBase64, bytesOfHex } from './bytes.ts';
+import { bytesOfText, unbroken } from './bytes.ts';
 
 const U32_MAX = 0xffff_ffff;
 const U64_MAX = 2n ** 64n - 1n;
-/** Bit 17 is one in every policy. @see SNP firmware ABI, "Guest policy" */
-const POLICY_ONE = 1n << 17n;
 /** Bits 16 and 17: SMT is allowed, and nothing else. */
 const POLICY_DEFAULT = 0x3_0000n;
 
 const bytesOption =
   (count: number, what: string) =>
   (text: string): Uint8Array => {
-    const bytes = bytesOfHex(text, count) ?? bytesOfBase64(text, count);
+    const bytes = bytesOfText(text, count);
     if (bytes === null) throw new InvalidArgumentError(`Expected ${what}: ${2 * count} hex digits, or base64.`);
     return bytes;
   };
@@ -26,7 +25,11 @@ const bytesOption =
 function policyOption(text: string): bigint {
   const value = /^(?:0x[0-9a-f]+|[0-9]+)$/i.test(text) && text.length <= 20 ? BigInt(text) : null;
   if (value === null || value > U64_MAX) throw new InvalidArgumentError('Expected 64 bits, such as 0x30000.');
-  if ((value & POLICY_ONE) === 0n) throw new InvalidArgumentError('Expected bit 17 to be set, as in 0x30000: the firmware refuses others.');
+  try {
+    checkPolicy(value, 'The firmware refuses this policy');
+  } catch (error) {
+    throw new InvalidArgumentError(`${(error as Error).message}.`);
+  }
   return value;
 }
 
@@ -100,8 +103,8 @@ const TEXT_BYTES_MAX = 1 << 14;
 export function structureIn(name: string, count: number, io: Io): Uint8Array {
   const found = readFileBytes(name, io, TEXT_BYTES_MAX);
   if (found.length === count) return Uint8Array.from(found);
-  const text = found.length > TEXT_BYTES_MAX ? '' : Buffer.from(found).toString('latin1').trim();
-  const bytes = bytesOfHex(text, count) ?? bytesOfBase64(text, count);
+  const text = found.length > TEXT_BYTES_MAX ? '' : unbroken(Buffer.from(found).toString('latin1'));
+  const bytes = bytesOfText(text, count);
   if (bytes !== null) return bytes;
   const has = found.length > TEXT_BYTES_MAX ? `more than ${TEXT_BYTES_MAX}` : String(found.length);
   throw structureError(`${shownFile(name)} has ${has} bytes; expected ${count}, or as many in hex or base64`);

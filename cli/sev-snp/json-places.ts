@@ -8,6 +8,8 @@ export interface JsonPlaces {
   readonly errorAt: number | null;
   /** Where the elements of the outermost list begin. */
   readonly elements: readonly number[];
+  /** Where a key of one of them stands again: JSON.parse() would take the last, another the first. */
+  readonly repeatedAt: number | null;
 }
 
 const SPACE = /[ \t\n\r]*/y;
@@ -48,19 +50,30 @@ function next(expected: Expected, token: string, stack: string[]): Expected | nu
 export function jsonPlaces(text: string): JsonPlaces {
   const elements: number[] = [];
   const stack: string[] = [];
+  const keys = new Set<string>();
+  let repeatedAt: number | null = null;
   let expected: Expected = 'value';
   for (let at = 0; ; ) {
     SPACE.lastIndex = at;
     SPACE.test(text);
     at = SPACE.lastIndex;
-    if (at === text.length) return { errorAt: expected === 'nothing' ? null : at, elements };
+    if (at === text.length) return { errorAt: expected === 'nothing' ? null : at, elements, repeatedAt };
     TOKEN.lastIndex = at;
     const token = TOKEN.exec(text)?.[0];
     const isElement = stack.length === 1 && stack[0] === '[' && expected.startsWith('value') && token !== ']';
     const end = token === '"' ? stringEnd(text, TOKEN.lastIndex) : TOKEN.lastIndex;
     const found: Expected | null = token === undefined || end === null ? null : next(expected, token, stack);
-    if (found === null || end === null) return { errorAt: at, elements };
-    if (isElement) elements.push(at);
+    if (found === null || end === null) return { errorAt: at, elements, repeatedAt };
+    if (isElement) {
+      elements.push(at);
+      keys.clear();
+    }
+    if (found === 'colon' && stack.length === 2 && stack[0] === '[') {
+      // An escape is another way to write the same key.
+      const key = JSON.parse(text.slice(at, end)) as string;
+      if (keys.has(key)) repeatedAt ??= at;
+      keys.add(key);
+    }
     expected = found;
     at = end;
   }

@@ -20,12 +20,19 @@ interface Pem {
   readonly text: string;
 }
 
+const blocks = (text: string, what: string): number => text.match(new RegExp(`-----BEGIN [A-Z0-9 ]*${what}-----`, 'g'))?.length ?? 0;
+
 /** @throws CliError if the file is no PEM, or a key that only a passphrase opens */
 function pemIn(name: string, expected: string, io: Io): Pem {
   const file = shownFile(name);
   const text = Buffer.from(readFileBytes(name, io, PEM_BYTES_MAX)).toString('latin1');
   if (text.length > PEM_BYTES_MAX) throw keyError(`${file} has more than ${PEM_BYTES_MAX} bytes`, expected);
-  if (!/-----BEGIN [A-Z0-9 ]+-----/.test(text)) throw keyError(`${file} is no PEM file: it has no line -----BEGIN …-----`, expected);
+  if (blocks(text, '[A-Z0-9]') === 0)
+    throw keyError(
+      `${file} is no PEM file: it has no line -----BEGIN …-----`,
+      expected,
+      `openssl pkey -inform DER -in ${file}, if it is DER`,
+    );
   if (/-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: *4, *ENCRYPTED/m.test(text)) {
     throw keyError(`${file} is encrypted with a passphrase`, `${expected}, without a passphrase`, `openssl ec -in ${file} -out plain.pem`);
   }
@@ -51,8 +58,9 @@ function numberOf(text: string | undefined): Uint8Array {
 export function privateKeyIn(name: string, io: Io): Uint8Array {
   const expected = 'a private key of P-384 in PEM';
   const { file, text } = pemIn(name, expected, io);
-  if (!/-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----/.test(text)) {
-    const what = /-----BEGIN [A-Z0-9 ]*PUBLIC KEY-----/.test(text) ? 'a public key alone' : 'no private key';
+  const count = blocks(text, 'PRIVATE KEY');
+  if (count !== 1) {
+    const what = count > 1 ? `${count} private keys` : blocks(text, 'PUBLIC KEY') > 0 ? 'a public key alone' : 'no private key';
     throw keyError(`${file} holds ${what}`, expected);
   }
   let key: KeyObject;
@@ -72,6 +80,9 @@ export function privateKeyIn(name: string, io: Io): Uint8Array {
 export function publicKeyIn(name: string, io: Io): Uint8Array {
   const expected = 'a key of P-384 in PEM, private or public';
   const { file, text } = pemIn(name, expected, io);
+  const count = blocks(text, '(?:KEY|CERTIFICATE)');
+  // The first would be taken, and the check would be of that one alone.
+  if (count > 1) throw keyError(`${file} holds ${count} keys`, expected, 'a file for each');
   let key: KeyObject;
   try {
     key = createPublicKey(text);

@@ -53,6 +53,7 @@ function measuredIn(reference: string, options: Options, io: Io): Measured {
   }
   // A pipe can be read once, so what it holds decides what it is.
   const { text, file, path } = readText(reference, io, LIST_BYTES_MAX);
+  if (text.trim() === '') throw usageError(`${file} is empty`, { expected: 'a list of pages, or a scenario' });
   if (!reference.endsWith('.json') && !text.trimStart().startsWith('[')) {
     return ofScenario(resolved(loadScenario(text, file, knownProperties()), options), options.vm);
   }

@@ -50,10 +50,17 @@ const lineAt = (text: string, at: number): number => text.slice(0, at).split('\n
 
 /** The value, and on which line each element of a list begins. */
 function parsed(text: string, file: string): { readonly value: unknown; readonly lineOf: (index: number) => number } {
-  const { errorAt, elements } = jsonPlaces(text);
+  const { errorAt, elements, repeatedAt } = jsonPlaces(text);
   if (errorAt !== null) {
     const found = errorAt === text.length ? 'its end' : text.slice(errorAt, errorAt + FOUND_MAX).split('\n')[0];
     throw listError(`${file}:${lineAt(text, errorAt)}: found ${found}, which JSON does not have there; expected ${EXAMPLE}`);
+  }
+  if (repeatedAt !== null) {
+    const found = text
+      .slice(repeatedAt, repeatedAt + FOUND_MAX)
+      .split(':')[0]!
+      .trim();
+    throw listError(`${file}:${lineAt(text, repeatedAt)}: found ${found} for the second time in one entry; expected each key once`);
   }
   return { value: JSON.parse(text) as unknown, lineOf: (index) => lineAt(text, elements[index]!) };
 }
@@ -73,6 +80,8 @@ const CONTENTS = ['sha384', 'file', 'fill'] as const;
 const VMPLS = ['vmpl1', 'vmpl2', 'vmpl3'] as const;
 const KEYS: readonly string[] = ['type', 'gpa', ...CONTENTS, 'imi', ...VMPLS];
 const BYTE_MAX = 255;
+/** What Linux takes for a path. */
+const PATH_MAX = 4095;
 
 type Fail = ListedPage['fail'];
 
@@ -119,7 +128,7 @@ function contentsOf(fields: Fields, type: PageType, fail: Fail): Contents | null
   if (only === 'sha384') return { sha384: digestOf(fields, only, fail) };
   if (only === 'fill') return { fill: byteOf(fields, only, fail) };
   const { file } = fields;
-  if (typeof file !== 'string' || file === '')
+  if (typeof file !== 'string' || file === '' || file.length > PATH_MAX)
     throw fail('file', `found ${shown(file)}; expected the path of a file below the list's folder`);
   return { file };
 }

@@ -11,7 +11,7 @@ import type { Tcb } from '../../actors/sev-snp/firmware/report-words.ts';
 import { readFileBytes, shownFile } from '../catalog.ts';
 import { CliError, EXIT } from '../errors.ts';
 import type { Io } from '../io.ts';
-import { elementsIn, extensionsIn, INTEGER } from './der.ts';
+import { elementsIn, extensionsIn, INTEGER, OCTET_STRING } from './der.ts';
 import { FILE_BYTES_MAX } from './report-file.ts';
 
 export interface Vcek {
@@ -44,11 +44,15 @@ const refused = (file: string, says: string): CliError =>
 function certificateIn(bytes: Uint8Array, file: string): X509Certificate {
   const count = Buffer.from(bytes).toString('latin1').split('-----BEGIN CERTIFICATE-----').length - 1;
   if (count > 1) throw refused(file, `it has ${count} certificates`);
+  let certificate: X509Certificate;
   try {
-    return new X509Certificate(bytes);
+    certificate = new X509Certificate(bytes);
   } catch (cause) {
     throw new CliError(refused(file, 'it is no X.509 certificate').failure, { cause });
   }
+  const behind = bytes.length - certificate.raw.length;
+  if (count === 0 && behind > 0) throw refused(file, `${behind} bytes follow the certificate`);
+  return certificate;
 }
 
 function keyOf(certificate: X509Certificate, file: string): Uint8Array {
@@ -78,8 +82,11 @@ function versionIn(value: Uint8Array | undefined, name: string, file: string): n
   return number;
 }
 
-function chipIdIn(value: Uint8Array | undefined, file: string): Uint8Array | null {
-  if (value === undefined) return null;
+/** AMD writes the bytes as they are; those who read them take an octet string as well. */
+function chipIdIn(extension: Uint8Array | undefined, file: string): Uint8Array | null {
+  if (extension === undefined) return null;
+  const [inner, ...rest] = CHIP_ID_BYTES.includes(extension.length) ? [] : (elementsIn(extension) ?? []);
+  const value = inner?.tag === OCTET_STRING && rest.length === 0 ? inner.content : extension;
   if (!CHIP_ID_BYTES.includes(value.length))
     throw refused(file, `its extension ${CHIP_ID} (chip id) has ${value.length} bytes, not ${CHIP_ID_BYTES.join(' or ')}`);
   const whole = new Uint8Array(CHIP_ID_BYTES[0]!);

@@ -17,6 +17,7 @@ import {
   sign,
   verifies,
 } from './p384.ts';
+import { checkPolicy } from './report-words.ts';
 
 export const ID_BLOCK_BYTES = 96;
 export const ID_AUTH_BYTES = 4096;
@@ -58,12 +59,14 @@ export function decodeIdBlock(bytes: Uint8Array): IdBlock {
   const view = expectBytes(bytes, ID_BLOCK_BYTES, 'the ID block');
   const version = view.getUint32(BLOCK_AT.version, true);
   if (version !== VERSION) throw new Error(`VERSION of the ID block is ${version}; expected ${VERSION}`);
+  const policy = view.getBigUint64(BLOCK_AT.policy, true);
+  checkPolicy(policy, 'POLICY of the ID block');
   return {
     launchDigest: bytes.slice(0, DIGEST_BYTES),
     familyId: bytes.slice(BLOCK_AT.familyId, BLOCK_AT.familyId + ID_BYTES),
     imageId: bytes.slice(BLOCK_AT.imageId, BLOCK_AT.imageId + ID_BYTES),
     guestSvn: view.getUint32(BLOCK_AT.guestSvn, true),
-    policy: view.getBigUint64(BLOCK_AT.policy, true),
+    policy,
   };
 }
 

@@ -89,7 +89,7 @@ describe('attest --decode', () => {
     });
   });
 
-  it('reads a report in hexadecimal, from standard input, and out of an answer, all alike', async () => {
+  it('reads a report in hexadecimal or base64, from standard input, and out of an answer, all alike', async () => {
     const { out } = await decoded('report.bin');
     expect(out).toContain('reported TCB         0x7308000000000003: bootloader 3, tee 0, snp 8, microcode 115');
     const hex = Buffer.from(bytes).toString('hex');
@@ -102,6 +102,9 @@ describe('attest --decode', () => {
       answer,
       Buffer.concat([answer, Buffer.alloc(4000 - answer.length)]),
       Buffer.from(answer).toString('hex'),
+      Buffer.from(bytes).toString('base64'),
+      Buffer.from(bytes).toString('base64').replace(/.{76}/g, '$&\n'),
+      Buffer.from(answer).toString('base64'),
     ];
     for (const form of forms) {
       expect((await decoded(put('form', form))).out).toBe(out);
@@ -137,6 +140,7 @@ describe('attest --decode', () => {
     ['a reserved byte in hexadecimal', Buffer.from(flipped(0x1ef)).toString('hex'), 'reserved bytes 0x1ef to 0x1ef'],
     ['a version that is not known', flipped(0, 4), 'version at 0x000: found 7; expected 2, 3, 4, 5'],
     ['a text', 'report: yes\n', 'line 1 has "r", which is no hexadecimal digit'],
+    ['base64 of something else', Buffer.alloc(0x4a1, 0xff).toString('base64'), 'line 1 has "/", which is no hexadecimal digit'],
     ['half a byte', `${'00'.repeat(0x4a0)}0`, '2369 hexadecimal digits are no whole bytes'],
     ['too much', Buffer.alloc((1 << 16) + 1), 'more than 65536 bytes'],
   ];
@@ -209,11 +213,23 @@ describe('attest --vcek', () => {
     put('unsigned.bin', encodeReport(plainReport(3, { signerInfo: 7 << 2, signatureAlgorithm: 0 })));
     const { code, holds, says } = await checksOf('--decode', 'unsigned.bin', '--vcek', 'vcek.der');
     expect({ code, holds: holds[0], says: says[0] }).toEqual({ code: 1, holds: false, says: 'the report is not signed' });
+    put('masked-key.bin', encodeReport(plainReport(3, { signerInfo: 2 })));
+    const masked = await checksOf('--decode', 'masked-key.bin', '--vcek', 'vcek.der');
+    expect({ code: masked.code, says: masked.says[0] }).toEqual({ code: 1, says: 'the report is not signed' });
+  });
+
+  it('reads a chip id that stands in an octet string of its own', async () => {
+    const chip = put(
+      'octets.der',
+      certificateOf(pair, { ...EXTENSIONS, [`${AMD}.4`]: Buffer.concat([Buffer.from([4, 64]), report.chipId]) }),
+    );
+    expect(await checksOf('--decode', 'report.bin', '--vcek', chip)).toMatchObject({ code: 0, holds: [true, true, true] });
   });
 
   const BAD: readonly (readonly [string, () => Uint8Array | string, string])[] = [
     ['no certificate', () => 'hello', 'it is no X.509 certificate'],
     ['a cut certificate', () => VCEK.subarray(0, 200), 'it is no X.509 certificate'],
+    ['a chain in DER', () => Buffer.concat([VCEK, VCEK]), `${VCEK.length} bytes follow the certificate`],
     ['a chain', () => pem(VCEK) + pem(VCEK), 'it has 2 certificates'],
     [
       'a key of another curve',

@@ -46,6 +46,9 @@ write('cut.pem', id.privateKey.export(SEC1).slice(0, 100));
 write('broken.pem', '-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----\n');
 write('long.pem', `-----BEGIN EC PRIVATE KEY-----\n${'A'.repeat(1 << 17)}`);
 write('text.pem', 'no key');
+const pemOf = (name: string): string => readFileSync(bench.path(name), 'utf8');
+write('two.pem', pemOf('id.pem') + pemOf('author.pem'));
+write('both.pem', pemOf('id.pub.pem') + pemOf('id.pem'));
 
 /** The digest of a key, from the structure that the manual has. */
 function digestOf(key: KeyObject): string {
@@ -99,9 +102,10 @@ describe('id-block', () => {
     ]);
   });
 
-  it.each(['hex', 'base64'] as const)('reads a block in %s, from standard input too', async (form) => {
-    const stdin = `${Buffer.from((await make()).block, 'base64').toString(form)}\n`;
-    expect((await bench.run(['id-block', '-', '--digest', LAUNCH], { stdin })).out).toContain('\nok\n');
+  it.each(['hex', 'base64'] as const)('reads a block in %s, in lines too, and from standard input', async (form) => {
+    const text = Buffer.from((await make()).block, 'base64').toString(form);
+    const forms = [`${text}\n`, text.replace(/.{60}/g, '$&\r\n'), ...(form === 'hex' ? [`0x${text.toUpperCase()}`] : [])];
+    for (const stdin of forms) expect((await bench.run(['id-block', '-', '--digest', LAUNCH], { stdin })).out).toContain('\nok\n');
   });
 });
 
@@ -151,6 +155,7 @@ describe('id-auth', () => {
     ['text', 'text.pem', 'is no PEM file'],
     ['half of a key', 'cut.pem', 'holds a private key that cannot be read'],
     ['a broken key', 'broken.pem', 'holds a private key that cannot be read'],
+    ['two private keys', 'two.pem', 'holds 2 private keys'],
     ['too much', 'long.pem', 'has more than 65536 bytes'],
     ['nothing', 'none.pem', 'cannot read none.pem'],
   ])('refuses a key file with %s', async (_, file, says) => {
@@ -161,9 +166,17 @@ describe('id-auth', () => {
     }
   });
 
-  it('refuses a key of another curve where it checks', async () => {
-    const { code, err } = await bench.run(['id-auth', 'signed.bin', 'auth.bin', '--id-key', 'p256.pub.pem']);
-    expect([code, err]).toEqual([2, expect.stringContaining('p256.pub.pem holds a key of the curve prime256v1')]);
+  it('signs with the one private key of a file that has its public half as well', async () => {
+    expect(await make('--id-key', 'both.pem')).toEqual(await make('--id-key', 'id.pem'));
+  });
+
+  it.each([
+    ['a key of another curve', 'p256.pub.pem', 'p256.pub.pem holds a key of the curve prime256v1'],
+    ['several keys in a file', 'both.pem', 'both.pem holds 2 keys'],
+    ['DER, and says how to convert it', 'id.der', 'openssl pkey -inform DER -in id.der'],
+  ])('refuses %s where it checks', async (_, file, says) => {
+    const { code, err } = await bench.run(['id-auth', 'signed.bin', 'auth.bin', '--id-key', file]);
+    expect([code, err]).toEqual([2, expect.stringContaining(says)]);
   });
 
   it.each<readonly [string, readonly string[], string]>([
@@ -173,7 +186,13 @@ describe('id-auth', () => {
     ['an author alone', ['id-block', '--digest', LAUNCH, '--author-key', 'author.pem'], 'found --author-key without --id-key'],
     ['a short digest', ['id-block', '--digest', 'abcd'], 'Expected a launch digest: 96 hex digits, or base64'],
     ['an id that is too long', ['id-block', '--digest', LAUNCH, '--family-id', '00'.repeat(17)], 'Expected an id: 32 hex digits'],
-    ['a policy without bit 17', ['id-block', '--digest', LAUNCH, '--policy', '0x10000'], 'Expected bit 17 to be set'],
+    ['a policy without bit 17', ['id-block', '--digest', LAUNCH, '--policy', '0x10000'], 'expected bit 17 set, which is always one'],
+    [
+      'a policy with a reserved bit',
+      ['id-block', '--digest', LAUNCH, '--policy', '0x4030000'],
+      'reserved bits 0x4000000 are set in 0x4030000',
+    ],
+    ['a block whose policy no guest has', ['id-block', 'policy.bin'], 'policy.bin: POLICY of the ID block: reserved bits 0x80000000000000'],
     ['a policy that is none', ['id-block', '--digest', LAUNCH, '--policy', 'debug'], 'Expected 64 bits'],
     ['a policy beyond 64 bits', ['id-block', '--digest', LAUNCH, '--policy', `0x1${'0'.repeat(16)}`], 'Expected 64 bits'],
     ['an SVN beyond 32 bits', ['id-block', '--digest', LAUNCH, '--svn', '4294967296'], 'Expected an integer from 0 to 4294967295'],
@@ -193,6 +212,9 @@ describe('id-auth', () => {
     const version = readFileSync(bench.path('signed.bin'));
     version[0x50] = 9;
     write('version.bin', version);
+    const policy = readFileSync(bench.path('signed.bin'));
+    policy[0x5f] = 0x80;
+    write('policy.bin', policy);
     const reserved = readFileSync(bench.path('auth.bin'));
     reserved[8] = 1;
     write('reserved.bin', reserved);

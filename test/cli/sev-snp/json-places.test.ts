@@ -90,11 +90,22 @@ describe('places in JSON', () => {
     expect(jsonPlaces(text).errorAt).toBe(at);
   });
 
+  it.each([
+    ['[{"a": 1, "b": {"a": 2}}, {"a": 3}]', null],
+    ['{"x": {"a": 1}, "y": {"a": 1}}', null],
+    ['["a", "a", ["a", "a"]]', null],
+    ['[{"a": 1, "a": 2}]', 10],
+    ['[0, {"a": {"b": 0}, "\\u0061": 2}]', 20],
+    ['[{"__proto__": 1, "__proto__": 2, "__proto__": 3}]', 18],
+  ])('of %j have a key of an element again at %s', (text, at) => {
+    expect(jsonPlaces(text)).toMatchObject({ errorAt: null, repeatedAt: at });
+  });
+
   it('are found in a text that is nested deeply, and behind a long string', () => {
     const deep = '['.repeat(1_000_000);
     expect(jsonPlaces(deep).errorAt).toBe(deep.length);
     const long = JSON.stringify(['x'.repeat(1 << 24), 1]);
-    expect(jsonPlaces(long)).toEqual({ errorAt: null, elements: [1, long.length - 2] });
+    expect(jsonPlaces(long)).toEqual({ errorAt: null, elements: [1, long.length - 2], repeatedAt: null });
     expect(jsonPlaces(long.slice(0, -4)).errorAt).toBe(1);
   });
 });

@@ -113,13 +113,14 @@ describe('a list with a mistake is refused with 2, its file, line and field:', (
   it.each<readonly [string, unknown, string]>([
     ['no JSON', '[{"type": "normal",\n"gpa": }]', 'list.json:2: found }], which JSON does not have there'],
     ['cut off', '[\n{"type":', 'list.json:2: found its end, which JSON does not have there'],
-    ['nothing', '', 'list.json:1: found its end'],
+    ['nothing', '', 'list.json is empty'],
     ['a map', '{"type": "zero"}', 'list.json:1: found a map; expected a list'],
     ['a number in it', [7], 'list.json:2: [0]: found 7; expected a page'],
     ['a second start', [{ start: '0'.repeat(96) }, { start: '0'.repeat(96) }], '[1]: found "start"; expected one of type, gpa'],
     ['a start that is none', [{ start: '00' }], '[0].start: found "00"; expected 96 hex digits'],
     ['a start with more', [{ start: '0'.repeat(96), type: 'zero' }], '[0]: found "type"; expected one of start'],
     ['another key', page({ fill: 0, size: 1 }), 'list.json:7: [1]: found "size"; expected one of type, gpa, sha384'],
+    ['a key twice', '[\n{"type": "zero",\n"gpa": "0x0",\n"gpa": "0x1000"}]', 'list.json:4: found "gpa" for the second time in one entry'],
     ['a type that is none', page({ type: 'data', fill: 0 }), '[1].type: found "data"; expected one of normal, vmsa'],
     ['a type of all objects', page({ type: 'toString', fill: 0 }), '[1].type: found "toString"'],
     ['no type', [{ gpa: '0x0' }], '[0].type: found nothing'],
@@ -140,6 +141,7 @@ describe('a list with a mistake is refused with 2, its file, line and field:', (
     ['a permission that is no byte', page({ fill: 0, vmpl2: -1 }), '[1].vmpl2: found -1'],
     ['an imi that is none', page({ fill: 0, imi: 1 }), '[1].imi: found 1; expected true or false'],
     ['a file that is none', page({ file: '' }), '[1].file: found ""'],
+    ['a file whose name is too long', page({ file: 'x'.repeat(4096) }), `[1].file: found "${'x'.repeat(39)}…; expected the path`],
     ['a file that is not there', page({ file: 'none.bin' }), '[1].file: cannot read none.bin: there is no such file or folder'],
     ['a folder', page({ file: 'below' }), '[1].file: below is no regular file'],
     ['a file of an odd size', page({ file: 'odd.bin' }), '[1].file: odd.bin has 8191 bytes; expected 4096 bytes or a multiple of it'],
@@ -187,6 +189,8 @@ describe('a list with a mistake is refused with 2, its file, line and field:', (
     expect([huge.code, huge.err]).toEqual([2, expect.stringContaining('stdin has more than 16777216 bytes')]);
     expect((await bench.run(['launch-digest', written(LIST), '--vm', 'vm0'])).err).toContain('--vm is for a scenario');
     expect((await bench.run(['launch-digest'])).code).toBe(2);
+    const empty = await bench.run(['launch-digest', '-'], { stdin: '\n' });
+    expect([empty.code, empty.err]).toEqual([2, expect.stringContaining('stdin is empty')]);
   });
 
   it('whatever it is made of', async () => {

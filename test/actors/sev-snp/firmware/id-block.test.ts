@@ -43,7 +43,7 @@ const idBlock: fc.Arbitrary<IdBlock> = fc.record({
   familyId: bytes(16),
   imageId: bytes(16),
   guestSvn: fc.nat(0xffff_ffff),
-  policy: fc.bigInt(0n, 2n ** 64n - 1n),
+  policy: fc.bigInt(0n, 2n ** 26n - 1n).map((value) => value | (1n << 17n)),
 });
 
 describe('the ID block', () => {
@@ -60,6 +60,10 @@ describe('the ID block', () => {
       policy: 0x1122_3344_5566_7788n,
     });
     expect(hex(block)).toBe(`${'01'.repeat(48)}${'02'.repeat(16)}${'03'.repeat(16)}01000000010203048877665544332211`);
+  });
+
+  it.each([0x1_0000n, 0x403_0000n, 0x8000_0000_0003_0000n])('has no policy %x, which no guest can have', (policy) => {
+    expect(() => decodeIdBlock(encodeIdBlock({ ...PLAIN, policy }))).toThrow('POLICY of the ID block: ');
   });
 
   it('is read as it was written', () => {
