@@ -8,7 +8,9 @@ import type { Item } from '../../../actors/path/path.ts';
 import type { VmPagesContext } from '../../../actors/sev-snp/vm-pages.ts';
 import { outgoing } from '../../../events/event.ts';
 import type { Mutant } from '../../host/mechanism.ts';
-import { provided, RMP_MUTANTS } from './rmp-mutants.ts';
+import { CONTENTS_MUTANTS } from './contents-mutants.ts';
+import { provided } from './provided.ts';
+import { RMP_MUTANTS } from './rmp-mutants.ts';
 
 type AnyItem = Item<never, never, { readonly type: string }>;
 
@@ -216,6 +218,7 @@ const ofCommands: Readonly<Record<string, Mutant>> = {
 
 export const snpMutants: Readonly<Record<string, Mutant>> = {
   ...RMP_MUTANTS,
+  ...CONTENTS_MUTANTS,
   ...ofRmpupdate,
   ...ofPageFaults,
   ...ofTheMapLock,
