@@ -17,7 +17,7 @@ import { frameOf, hasHuge, toRmp } from './snp-env.ts';
 const { path, step, call, when, note, leavePath } = host;
 
 /** RMPUPDATE's operand for a page of this VM: assigned to the guest, not validated. */
-const privateTo = (env: HostEnv, vm: string, gfn: number): RmpUpdate => ({
+export const privateTo = (env: HostEnv, vm: string, gfn: number): RmpUpdate => ({
   assigned: true,
   pageSize: '4K',
   immutable: false,

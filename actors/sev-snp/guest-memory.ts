@@ -25,10 +25,10 @@ type HostItem = Item<HostThread, HostLocals, ThreadEvent>;
  * W1 to W3: translate, check the RMP, store. The check and the store are one thing.
  * @see domain snp b.5, the rule after the table
  */
-const storeSpec: StepSpec<HostThread, HostLocals, ThreadEvent> = {
-  send: (_t, l) => toRmp({ type: 'rmp.hostWrite', pfn: l.pfn! }),
+const storeSpec = (env: HostEnv): StepSpec<HostThread, HostLocals, ThreadEvent> => ({
+  send: (t, l) => toRmp({ type: 'rmp.hostWrite', pfn: l.pfn!, ...(env.vms[l.vm!]!.contents.includes(l.pfn!) && { n: t.pc }) }),
   answers: { 'rmp.hostWritten': (e, _t, l) => ({ fault: e.fault, ...(l.stores !== undefined && !e.fault && { stores: l.stores - 1 }) }) },
-};
+});
 
 /** A look at the RMP entry; what it says can be stale the moment it returns. */
 const lookup = step('snp_lookup_rmpentry', {
@@ -70,7 +70,7 @@ export function userWritePath(env: HostEnv) {
         ? [...ioctl('lock', call(lockPagePath(env)), lookup), when([(_t, l) => l.assigned === true, [call(busy), leavePath]])]
         : []),
       loop(
-        step('store', storeSpec),
+        step('store', storeSpec(env)),
         when(
           [
             (_t, l) => l.fault === true,
@@ -102,7 +102,7 @@ export const bindUserWrite = (env: HostEnv) => bindPage(env, false);
 /** The store of the kernel, again after a fault whose handler says so. */
 const kernelStore = (env: HostEnv): HostItem =>
   loop(
-    step('store', storeSpec),
+    step('store', storeSpec(env)),
     when(
       [(_t, l) => l.fault === true, [...faultItems(env, '#PF.RMP'), when([(_t, l) => l.verdict !== 'retry', [leaveLoop]])]],
       [otherwise, [leaveLoop]],

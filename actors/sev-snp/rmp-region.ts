@@ -1,5 +1,6 @@
 /**
- * The RMP entries of one 2 MiB region: the lock of each, and the marks of pages in use.
+ * The RMP entries of one 2 MiB region: the lock of each, the marks of pages in use, and what pages
+ * hold where a guest looks at it.
  *
  * RMPUPDATE, PSMASH, RMPADJUST and PVALIDATE hold an entry's lock for the whole instruction. Lock,
  * check, write and unlock are separate messages, so that another CPU can run between any two of
@@ -9,10 +10,11 @@
  *
  * @see APM vol. 2, "Reverse Map Table"; APM vol. 3, "RMPUPDATE"; domain snp a.4, b.5
  */
-import { assign, emit, setup } from 'xstate';
+import { assign, emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { HostOptions } from '../../events/options.ts';
 import type { RmpEntry, RmpRequest, RmpResult } from '../../events/sev-snp/rmp.ts';
+import { type Contents, hostStores, movedBy } from './contents.ts';
 import { guestAccess, hostWriteFaults, vmsaIsValid } from './rmp-check.ts';
 import { checkEntry, checkSmash, checkUpdate } from './rmp-rules.ts';
 import {
@@ -39,6 +41,8 @@ export interface RmpRegionInput {
   readonly entries: Entries;
   readonly head?: Head;
   readonly contention: HostOptions['rmp.contention'];
+  /** Of frames whose contents a guest of the scenario looks at. */
+  readonly contents?: Contents;
 }
 
 export interface RmpRegionContext extends RmpRegionInput {
@@ -132,6 +136,19 @@ export const rmpRegionMachine = setup({
         outcome: event.type === 'rmp.guestAccess' ? guestAccess(c.entries, c.inUse, event) : 'npf',
       }),
     ),
+    /** The store of an access that is allowed, and what the guest is to know of store and load. */
+    moveContent: enqueueActions(({ context: c, event, enqueue }) => {
+      if (event.type !== 'rmp.guestAccess' || event.content === undefined || c.contents === undefined) return;
+      if (guestAccess(c.entries, c.inUse, event) !== 'ok') return;
+      const { contents, told } = movedBy(c.contents, event, sender(event), event.content);
+      enqueue.assign({ contents });
+      if (told !== null) enqueue.emit(told);
+    }),
+    storeHosts: assign(({ context: c, event }) => {
+      if (event.type !== 'rmp.hostWrite' || event.n === undefined || c.contents === undefined) return {};
+      if (hostWriteFaults(c.entries, c.inUse, event.pfn)) return {};
+      return { contents: hostStores(c.contents, event.pfn, sender(event), event.n) };
+    }),
     setInUse: assign({ inUse: ({ context: c, event }) => [...c.inUse, event.pfn].sort((a, b) => a - b) }),
     clearInUse: assign({ inUse: ({ context: c, event }) => c.inUse.filter((pfn) => pfn !== event.pfn) }),
     answerEntered: emit(({ event }) => outgoing(sender(event), { type: 'rmp.entered', outcome: 'ok' })),
@@ -178,8 +195,8 @@ export const rmpRegionMachine = setup({
         'rmp.writeVmsa': { guard: 'isHolder', actions: 'writeVmsa' },
         'rmp.unlock': { guard: 'isHolder', actions: 'dropLock' },
         'rmp.read': { actions: 'answerEntry' },
-        'rmp.hostWrite': { actions: 'answerHostWrite' },
-        'rmp.guestAccess': { actions: 'answerAccess' },
+        'rmp.hostWrite': { actions: ['answerHostWrite', 'storeHosts'] },
+        'rmp.guestAccess': { actions: ['answerAccess', 'moveContent'] },
         'rmp.enter': [
           { guard: 'isLocked', actions: 'answerLockedVmsa' },
           { guard: 'isValidVmsa', actions: ['setInUse', 'answerEntered'] },

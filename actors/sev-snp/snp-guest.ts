@@ -112,11 +112,7 @@ function guestInsn(env: GuestEnv, name: string, write: (v: Vcpu) => Outgoing | r
  * in between.
  * @see SNP-18, SNP-21
  */
-const revalidate = (env: GuestEnv) =>
-  guestInsn(env, 'PVALIDATE', (v) => [
-    toRmp(env, v, { type: 'rmp.writeValidated', validated: true }),
-    toPages(env, v, { type: 'guest.revalidated', gfn: gfnOf(env, v) }),
-  ]);
+const revalidate = (env: GuestEnv) => guestInsn(env, 'PVALIDATE', (v) => toRmp(env, v, { type: 'rmp.writeValidated', validated: true }));
 
 /**
  * PVALIDATE; from then on the guest, and not this vCPU alone, believes the page to be its own, or
@@ -127,14 +123,45 @@ const pvalidate = (env: GuestEnv) =>
     const { gfn, validated } = argsOf(env, v, 'pvalidate');
     return [toRmp(env, v, { type: 'rmp.writeValidated', validated }), toPages(env, v, { type: 'guest.validated', gfn, validated })];
   });
+
+/** The operand of a load or a store. */
+function accessOf(env: GuestEnv, v: Vcpu, access: Omit<GuestAccess, 'pfn' | 'asid' | 'gfn'>, looks: boolean) {
+  const { contents, pages } = env.images[v.image]!.vm;
+  return {
+    ...{ asid: asidOf(env, v), gfn: gfnOf(env, v), ...access },
+    ...(looks && contents.includes(frame(env, v)) && { content: { n: v.pc, tell: pages } }),
+  };
+}
+const accessed = { 'rmp.accessed': (e: { readonly outcome: AccessOutcome }) => ({ outcome: e.outcome }) };
+
+/** A page that was validated is cleared before any use: the host may have moved a frame there. */
+const clearPage = (env: GuestEnv) =>
+  path(
+    'zero_mem_region',
+    { source: 'coconut-svsm, kernel/src/protocols/core.rs, core_pvalidate_one()', grade: 'read' },
+    [
+      loop(
+        step('store', {
+          send: (v) => toRmp(env, v, { type: 'rmp.guestAccess', ...accessOf(env, v, { private: true, write: true }, true) }),
+          answers: accessed,
+        }),
+        when(
+          [(_v, l) => l.outcome === 'ok', [leavePath]],
+          [(_v, l) => l.outcome === 'vc', [call(notValidated(env))]],
+          [otherwise, [nestedFault(env, () => true)]],
+        ),
+      ),
+    ],
+    { locals: ['outcome'] },
+  );
 const rmpadjust = (env: GuestEnv) =>
   guestInsn(env, 'RMPADJUST', (v) => toRmp(env, v, { type: 'rmp.writeVmsa', vmsa: argsOf(env, v, 'rmpadjust').vmsa }));
 
 /** A load or a store; a private one can meet #VC 0x404. @see domain snp c 9, SNP-16 */
 function accessPath(env: GuestEnv, kind: 'read' | 'write', { 'guest.notValidated': answer }: HostOptions) {
-  const access = (v: Vcpu): Omit<GuestAccess, 'pfn'> => {
+  const access = (v: Vcpu) => {
     const op = argsOf(env, v, kind);
-    return { asid: asidOf(env, v), gfn: op.gfn, private: op.private, write: kind === 'write' };
+    return accessOf(env, v, { private: op.private, write: kind === 'write' }, op.op === 'write' || op.expects !== undefined);
   };
   return path(
     kind,
@@ -143,7 +170,7 @@ function accessPath(env: GuestEnv, kind: 'read' | 'write', { 'guest.notValidated
       loop(
         step('access', {
           send: (v) => toRmp(env, v, { type: 'rmp.guestAccess', ...access(v) }),
-          answers: { 'rmp.accessed': (e) => ({ outcome: e.outcome }) },
+          answers: accessed,
         }),
         when(
           [(_v, l) => l.outcome === 'ok', [leavePath]],
@@ -217,9 +244,11 @@ const pscPath = (env: GuestEnv) =>
     { locals: ['fault'] },
   );
 
+const clearsValidated = (env: GuestEnv): GuestItem => when([(v) => argsOf(env, v, 'pvalidate').validated, [call(clearPage(env))]]);
+
 /** Operations of guest programs: what carries each out. */
 export const snpGuestOperations = (env: GuestEnv, options: HostOptions): readonly (readonly [string, readonly GuestItem[]])[] => [
-  ['pvalidate', [call(pvalidate(env))]],
+  ['pvalidate', [call(pvalidate(env)), ...(options['guest.validatedPage'] === 'cleared' ? [clearsValidated(env)] : [])]],
   ['rmpadjust', [call(rmpadjust(env))]],
   ['psc', [call(pscPath(env))]],
   ['request-report', [call(requestReportPath(env))]],

@@ -2,6 +2,7 @@
 import { type HostEnv, type HostItem, host } from '../host/host-env.ts';
 import { bindMakeShared, makeSharedPath } from './exits.ts';
 import { bindKernelWrite, bindUserWrite, kernelWritePath, uncheckedWritePath, userWritePath } from './guest-memory.ts';
+import { bindMakePrivate, makePrivatePath } from './make-private.ts';
 import { bindPunchHole, punchHolePath } from './psmash.ts';
 import { bindSevCommand, sevCommandPath } from './sev-command.ts';
 import { wbinvdPath } from './wbinvd.ts';
@@ -13,6 +14,7 @@ export const snpHostOperations = (env: HostEnv): readonly (readonly [string, Hos
   ['kvm-write-guest', call(kernelWritePath(env), bindKernelWrite(env))],
   ['kvm-write-unchecked', call(uncheckedWritePath(env), bindKernelWrite(env))],
   ['make-shared', call(makeSharedPath(env), bindMakeShared(env))],
+  ['make-private', call(makePrivatePath(env), bindMakePrivate(env))],
   ['punch-hole', call(punchHolePath(env), bindPunchHole(env))],
   ['wbinvd', call(wbinvdPath(env))],
   ['sev-command', call(sevCommandPath(env), bindSevCommand(env))],

@@ -1,19 +1,25 @@
 /**
  * The pages of one SNP guest: which thread keeps which page in its present state (the map lock),
- * and what the guest knows on all its vCPUs: the pages that it validated, and those of them that it
- * found no longer validated.
+ * and what the guest knows on all its vCPUs: the pages that it validated, those of them that it
+ * found no longer validated, and what it stored.
  *
- * Left out: the contents of pages. What the RMP says of a frame is in the actor of its region.
+ * What a frame holds, and what the RMP says of it, is in the actor of its region.
  *
  * @see series v5, patch 39, for the map lock; domain snp d; SNP-15 to SNP-18
  */
 import { assign, emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
+import type { Loaded } from '../../events/sev-snp/contents.ts';
 import type { VmPagesEvent } from '../../events/sev-snp/vm-pages.ts';
+import { isOwn } from './contents.ts';
 
 export interface VmPagesInput {
   /** GFNs that the guest had validated before the story begins. */
   readonly believes: readonly number[];
+  /**
+   * What the guest has stored last, by GFN: of private pages whose contents the run has.
+   */
+  readonly stored?: Readonly<Record<number, Loaded>>;
 }
 
 export interface VmPagesContext extends VmPagesInput {
@@ -22,10 +28,12 @@ export interface VmPagesContext extends VmPagesInput {
    */
   readonly lost: readonly number[];
   /**
-   * GFNs that it validated again without a question when they were taken from it: it goes on with
-   * content of another.
+   * GFNs where a vCPU has loaded what the guest did not store there last: it goes on with content
+   * of another.
    */
   readonly replaced: readonly number[];
+  /** What it loaded there. */
+  readonly found?: Readonly<Record<number, Loaded>>;
   /** The threads that hold each page's state, by GFN. */
   readonly holders: Readonly<Record<number, readonly ActorId[]>>;
   /** The thread that changes each page's state now, by GFN. */
@@ -91,9 +99,15 @@ export const vmPagesMachine = setup({
       if (event.type !== 'guest.notValidated' || !c.believes.includes(event.gfn)) return {};
       return { lost: sorted([...new Set([...c.lost, event.gfn])]) };
     }),
-    replace: assign(({ context: c, event }) => {
-      if (event.type !== 'guest.revalidated' || !c.believes.includes(event.gfn)) return {};
-      return { replaced: sorted([...new Set([...c.replaced, event.gfn])]) };
+    store: assign(({ context: c, event }) =>
+      event.type === 'guest.stored' ? { stored: { ...c.stored, [event.gfn]: event.content } } : {},
+    ),
+    load: assign(({ context: c, event }) => {
+      if (event.type !== 'guest.loaded' || isOwn(c.stored?.[event.gfn], event.content)) return {};
+      return {
+        replaced: sorted([...new Set([...c.replaced, event.gfn])]),
+        found: { ...c.found, [event.gfn]: event.content },
+      };
     }),
   },
 }).createMachine({
@@ -110,7 +124,8 @@ export const vmPagesMachine = setup({
         'pages.endPsc': { guard: 'isChanger', actions: ['endChange', 'wakeWaiters'] },
         'guest.validated': { actions: 'believe' },
         'guest.notValidated': { actions: 'lose' },
-        'guest.revalidated': { actions: 'replace' },
+        'guest.stored': { actions: 'store' },
+        'guest.loaded': { actions: 'load' },
         'pages.leak': { actions: 'leak' },
         'pages.free': { actions: 'free' },
       },

@@ -103,9 +103,16 @@ export type RmpRequest = EventOf<{
   'rmp.writeVmsa': { pfn: number; vmsa: boolean };
   /** RMPREAD, or a read of the table: no lock, no side effect. */
   'rmp.read': { pfn: number };
-  /** A host store: the check and the store are one thing. */
-  'rmp.hostWrite': { pfn: number };
-  'rmp.guestAccess': GuestAccess;
+  /**
+   * A host store: the check and the store are one thing. `n`: the number of the operation, where
+   * the run has the contents of the page.
+   */
+  'rmp.hostWrite': { pfn: number; n?: number };
+  /**
+   * `content`: the store is operation `n`, or the load is looked at; the actor of the guest's pages
+   * is told.
+   */
+  'rmp.guestAccess': GuestAccess & { content?: { readonly n: number; readonly tell: ActorId } };
   /** VMRUN marks the VMSA as in use; #VMEXIT clears the mark. */
   'rmp.enter': { pfn: number; asid: number };
   'rmp.leave': { pfn: number };

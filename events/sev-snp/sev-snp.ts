@@ -47,6 +47,12 @@ export const SEV_SNP_OPTIONS = {
    * @see domain snp SNP-17, SNP-18
    */
   'guest.notValidated': ['terminate', 'pvalidate'],
+  /**
+   * What a guest does with a page that it has validated, before any use: nothing, or it clears it,
+   * as an SVSM does before it gives the page to others.
+   * @see domain snp h, R24
+   */
+  'guest.validatedPage': ['as-found', 'cleared'],
   /** What the second of two contending RMP instructions sees. Hardware does not document it. */
   'rmp.contention': ['inuse', 'overlap-2m'],
   /**
@@ -81,7 +87,8 @@ type GuestOps =
   | { readonly op: 'rmpadjust'; readonly gfn: number; readonly vmpl: number; readonly vmsa: boolean }
   | { readonly op: 'request-report'; readonly data: number; readonly vmpl: number }
   | { readonly op: 'psc'; readonly gfn: number; readonly to: 'private' | 'shared' }
-  | { readonly op: 'read'; readonly gfn: number; readonly private: boolean }
+  /** `expects`: what the guest has stored there last. */
+  | { readonly op: 'read'; readonly gfn: number; readonly private: boolean; readonly expects?: 'own' }
   | { readonly op: 'write'; readonly gfn: number; readonly private: boolean };
 
 type HostOps =
@@ -99,6 +106,11 @@ type HostOps =
   | ({ readonly op: 'kvm-write-unchecked' } & GuestPage)
   /** kvm_rmp_make_shared(): the host takes a page back from a guest. */
   | ({ readonly op: 'make-shared' } & GuestPage)
+  /**
+   * rmp_make_private(): the frame of a page is assigned to its guest, at the page's GFN, whatever
+   * the entry says.
+   */
+  | ({ readonly op: 'make-private' } & GuestPage)
   /** A hole is punched into the guest_memfd of a guest: of one page, or of all of a 2M entry. */
   | ({ readonly op: 'punch-hole'; readonly size?: '4K' | '2M' } & GuestPage)
   /** WBINVD on every CPU: wbinvd_on_all_cpus(). */

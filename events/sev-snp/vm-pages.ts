@@ -3,6 +3,7 @@
  * guest's pages.
  */
 import type { Delivery, EventOf } from '../event.ts';
+import type { Loaded } from './contents.ts';
 
 export type VmPagesEvent = EventOf<{
   /**
@@ -20,13 +21,11 @@ export type VmPagesEvent = EventOf<{
   'pages.free': { pfn: number };
   /** From a vCPU: the guest has executed PVALIDATE, and knows it on all its vCPUs. */
   'guest.validated': { gfn: number; validated: boolean };
-  /**
-   * From a vCPU: it has answered #VC 0x404 on this page with PVALIDATE, and takes the content of
-   * the frame for its data.
-   */
-  'guest.revalidated': { gfn: number };
   /** From a vCPU: #VC 0x404 on this page. */
   'guest.notValidated': { gfn: number };
+  /** From the region of a frame: what a vCPU has stored to a private page, and what it loads. */
+  'guest.stored': { gfn: number; content: Loaded };
+  'guest.loaded': { gfn: number; content: Loaded };
 }>;
 
 /**
@@ -49,6 +48,7 @@ export const VM_PAGES_EVENTS = {
   'pages.leak': 'bus',
   'pages.free': 'bus',
   'guest.validated': 'bus',
-  'guest.revalidated': 'bus',
+  'guest.stored': 'bus',
+  'guest.loaded': 'bus',
   'guest.notValidated': 'bus',
 } as const satisfies Record<(VmPagesEvent | VmPagesAnswer)['type'], Delivery>;

@@ -47,6 +47,8 @@ export const pvalidate = (validated = true, gfn = GFN): GuestStep => ({ pvalidat
 export const rmpadjust = (vmsa: boolean, gfn = GFN): GuestStep => ({ rmpadjust: { gfn, vmpl: 1, vmsa } });
 export const write = (isPrivate: boolean, gfn = GFN): GuestStep => ({ write: { gfn, private: isPrivate } });
 export const read = (isPrivate: boolean, gfn = GFN): GuestStep => ({ read: { gfn, private: isPrivate } });
+/** A load of what the guest itself has stored there. */
+export const readOwn = (gfn = GFN): GuestStep => ({ read: { gfn, private: true, expects: 'own' } });
 export const hlt: GuestStep = { hlt: {} };
 export const spin: GuestStep = { spin: {} };
 

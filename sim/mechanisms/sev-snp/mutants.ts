@@ -8,8 +8,10 @@ import type { Item } from '../../../actors/path/path.ts';
 import type { VmPagesContext } from '../../../actors/sev-snp/vm-pages.ts';
 import { outgoing } from '../../../events/event.ts';
 import type { Mutant } from '../../host/mechanism.ts';
+import { CONTENTS_MUTANTS } from './contents-mutants.ts';
 import { PLATFORM_MUTANTS } from './platform-mutants.ts';
-import { provided, RMP_MUTANTS } from './rmp-mutants.ts';
+import { provided } from './provided.ts';
+import { RMP_MUTANTS } from './rmp-mutants.ts';
 
 type AnyItem = Item<never, never, { readonly type: string }>;
 
@@ -217,6 +219,7 @@ const ofCommands: Readonly<Record<string, Mutant>> = {
 
 export const snpMutants: Readonly<Record<string, Mutant>> = {
   ...RMP_MUTANTS,
+  ...CONTENTS_MUTANTS,
   ...ofRmpupdate,
   ...ofPageFaults,
   ...ofTheMapLock,

@@ -29,7 +29,14 @@ export const SNP_GUEST_OPERATIONS = {
     data: integer(0, Number.MAX_SAFE_INTEGER).describe('What stands in REPORT_DATA, as a number of 64 bits in front of zeros.'),
     vmpl: integer(0, 3).describe('The VMPL that the report is for.'),
   }),
-  read: operation('read', 'Loads from a page.', { gfn: GFN, private: PRIVATE }),
+  read: operation('read', 'Loads from a page.', {
+    gfn: GFN,
+    private: PRIVATE,
+    expects: z
+      .enum(['own'])
+      .describe('own: what the guest itself has stored there last. rmp.silent-corruption breaks where it finds something else.')
+      .exactOptional(),
+  }),
   write: operation('write', 'Stores to a page.', { gfn: GFN, private: PRIVATE }),
 } satisfies Readonly<Record<string, Operation>>;
 
@@ -52,6 +59,11 @@ export const SNP_HOST_OPERATIONS = {
     gfn: GFN,
   }),
   'make-shared': operation('make-shared', 'Takes a page back from a guest, as kvm_rmp_make_shared() does.', { vm: VM, gfn: GFN }),
+  'make-private': operation(
+    'make-private',
+    'Assigns the frame of a page to its guest, as rmp_make_private() does, whatever the RMP says of it.',
+    { vm: VM, gfn: GFN },
+  ),
   'punch-hole': operation('punch-hole', 'Frees a private page of a guest, as a hole in its guest_memfd does (sev_gmem_invalidate()).', {
     vm: VM,
     gfn: GFN,

@@ -1,5 +1,5 @@
 /** Whether pages, ASIDs and what programs say of them fit each other. */
-import type { GuestOp } from '../../../events/program.ts';
+import type { ControlOp, GuestOp, HostOp } from '../../../events/program.ts';
 import { REGION_FRAMES, regionOf } from '../../../events/sev-snp/rmp.ts';
 import { hex, type Path, type PathIssue } from '../../scenario/issues.ts';
 import { allOperations, operationsIn, type Structure } from '../../scenario/lowered.ts';
@@ -30,6 +30,7 @@ function duplicates({ vms, sections, sectionsPath }: Structure, firmware: readon
       const path = [...vm.settingsPath, 'pages', index];
       for (const { gfn, pfn } of framesOf(page)) {
         addGfn(gfn, `page ${index}`, [...path, 'gfn']);
+        if (page.state === 'alias') continue;
         addPfn(pfn, `GFN ${hex(gfn)} of ${vm.id}`, [...path, 'pfn']);
       }
     });
@@ -82,6 +83,34 @@ function missingPage(gfns: ReadonlyMap<string, ReadonlySet<number>>, vm: string,
   const some = `${pages.length === 0 ? 'none' : pages.join(', ')}${known.size > pages.length ? ', …' : ''}`;
   return [{ path: [...path, 'gfn'], message: `found GFN ${hex(gfn)}; expected a page of ${vm} (${some})` }];
 }
+
+/** An alias without the page whose frame it has, and one that is a 2M entry. */
+function aliasIssues({ vms }: Structure): PathIssue[] {
+  return vms.flatMap((vm) => {
+    const { pages } = snpSettingsOf(vm);
+    const pfns = new Set(pages.filter(({ state }) => state !== 'alias').flatMap((page) => framesOf(page).map(({ pfn }) => pfn)));
+    return pages.flatMap(({ state, pfn, frames }, index): PathIssue[] => {
+      const path = [...vm.settingsPath, 'pages', index];
+      if (state !== 'alias') return [];
+      if (frames !== undefined) return [{ path: [...path, 'frames'], message: `found ${frames}; expected none: an alias is of one frame` }];
+      if (pfns.has(pfn)) return [];
+      return [
+        { path: [...path, 'pfn'], message: `found PFN ${hex(pfn)}; expected that of another page of ${vm.id}: the page is an alias` },
+      ];
+    });
+  });
+}
+
+/** A load that expects what the guest has stored, and is not of private memory. */
+const expectsOfShared = (op: GuestOp | HostOp | ControlOp, path: Path): PathIssue[] =>
+  op.op === 'read' && op.expects !== undefined && !op.private
+    ? [
+        {
+          path: [...path, 'expects'],
+          message: `found "${op.expects}" of a shared page; expected it of a private one: others may store there`,
+        },
+      ]
+    : [];
 
 /** What KVM sees of a guest without encryption only: of others it is an NAE event. */
 const BY_VMGEXIT: Readonly<Partial<Record<GuestOp['op'], string>>> = {
@@ -150,9 +179,15 @@ export function pageChecks(structure: Structure): readonly PathIssue[] {
     pagesOf.flatMap(([id, pages]) => pages.filter(({ frames }) => frames !== undefined).map(({ gfn }) => `${id} ${gfn}`)),
   );
   const own = [...structure.vms.flatMap((vm) => launchIssues(vm, SNP_VM)), ...reportIssues(structure)];
-  const issues = [...duplicates(structure, firmware), ...hugeIssues(structure, firmware), ...typeIssues(structure), ...own];
+  const issues = [
+    ...duplicates(structure, firmware),
+    ...aliasIssues(structure),
+    ...hugeIssues(structure, firmware),
+    ...typeIssues(structure),
+    ...own,
+  ];
   for (const { op, path, vm } of allOperations(structure)) {
-    issues.push(...commandIssues(op, path, pfns));
+    issues.push(...commandIssues(op, path, pfns), ...expectsOfShared(op, path));
     if ('gfn' in op && vm !== null) issues.push(...missingPage(gfns, vm, op.gfn, path));
     if (op.op === 'punch-hole' && op.size === '2M' && !heads.has(`${op.vm} ${op.gfn}`)) {
       issues.push({

@@ -5,6 +5,7 @@ import type { HostProcessContext } from '../../../actors/host/host-process.ts';
 import type { PcpuContext } from '../../../actors/host/pcpu.ts';
 import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
 import type { VmContext } from '../../../actors/kvm/vm.ts';
+import { contentInWords } from '../../../actors/sev-snp/contents.ts';
 import type { RmpRegionContext } from '../../../actors/sev-snp/rmp-region.ts';
 import { assignedAs4K } from '../../../actors/sev-snp/rmp-table.ts';
 import type { VmPagesContext } from '../../../actors/sev-snp/vm-pages.ts';
@@ -44,12 +45,12 @@ const guestPageLost = alwaysEach<VmPagesContext>('rmp.guest-page-lost', {
 
 const silentCorruption = alwaysEach<VmPagesContext>('rmp.silent-corruption', {
   kind: 'vmPages',
-  source: `${THREAD}: a guest that blindly re-PVALIDATEs on #VC consumes corrupt data; SNP-18`,
+  source: `${THREAD}: a guest that blindly re-PVALIDATEs on #VC consumes corrupt data; SNP-18; domain snp h, I7`,
   grade: 'read',
-  each: ({ id, context: { replaced } }) =>
-    replaced.length > 0
-      ? `${guestOf(id)} validated GFN ${hex(replaced[0]!)} again, which had been taken from it, and goes on with whatever is there`
-      : null,
+  each: ({ id, context: { replaced, found } }) => {
+    const gfn = replaced[0];
+    return gfn === undefined ? null : `${guestOf(id)} takes for its own, at GFN ${hex(gfn)}, ${contentInWords(found![gfn]!)}`;
+  },
 });
 
 const guestKilled = alwaysEach<VmContext>('rmp.guest-killed', {

@@ -2,7 +2,7 @@
  * Changes of one line of what hardware and firmware do: the checks of the RMP, the entry's lock,
  * the in-use mark, the mailbox.
  */
-import { type AnyStateMachine, assign, emit } from 'xstate';
+import { assign, emit } from 'xstate';
 import { replaceStep } from '../../../actors/path/patch.ts';
 import { guestAccess, hostWriteFaults } from '../../../actors/sev-snp/rmp-check.ts';
 import { guestChecked, type RmpRegionContext, regionIn } from '../../../actors/sev-snp/rmp-region.ts';
@@ -11,12 +11,8 @@ import { entryAt, HYPERVISOR_PAGE, smashHead, smashTails } from '../../../actors
 import { type Outgoing, outgoing, type Stamped, sender } from '../../../events/event.ts';
 import type { AccessOutcome, GuestAccess, RmpEntry, RmpRequest, RmpUpdate } from '../../../events/sev-snp/rmp.ts';
 import type { Mutant } from '../../host/mechanism.ts';
+import { provided } from './provided.ts';
 
-/** A machine with other guards or actions, by name. */
-export const provided = (kind: string, summary: string, parts: object): Mutant => ({
-  summary,
-  machines: { [kind]: (machine: AnyStateMachine) => machine.provide(parts as never) as AnyStateMachine },
-});
 const region = (summary: string, parts: { readonly guards?: object; readonly actions?: object }): Mutant =>
   provided('rmpRegion', summary, parts);
 

@@ -10,12 +10,13 @@ const ASID_MAX = 0xffff;
 
 /**
  * A guest page at the start: `shared` with the host, or assigned to the guest; `guest-invalid` is
- * not validated.
+ * not validated. An `alias` has the frame of another page of the guest, and no RMP entry of its
+ * own: a host that attacks can move the frame there.
  */
 export interface PageSetup {
   readonly gfn: number;
   readonly pfn: number;
-  readonly state: 'shared' | 'guest-invalid' | 'guest-valid' | 'vmsa';
+  readonly state: 'shared' | 'guest-invalid' | 'guest-valid' | 'vmsa' | 'alias';
   /** It is one 2M entry, of which this many frames are modelled. */
   readonly frames?: number;
 }
@@ -103,7 +104,9 @@ const asid: VmSetting<number> = {
 const PAGE = strict({
   gfn: GFN,
   pfn: PFN,
-  state: z.enum(['shared', 'guest-invalid', 'guest-valid', 'vmsa']),
+  state: z
+    .enum(['shared', 'guest-invalid', 'guest-valid', 'vmsa', 'alias'])
+    .describe('alias: it has the frame of another page, for a host that moves frames (make-private).'),
   frames: integer(2, REGION_FRAMES)
     .describe('The page is one 2M entry, of which the run has this many 4K frames from the head on; a real one has 512.')
     .exactOptional(),

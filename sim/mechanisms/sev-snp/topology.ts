@@ -3,6 +3,7 @@
  * the PSP, its driver, the mutex of its mailbox. And what it knows of a VM.
  */
 
+import { contentAtStart } from '../../../actors/sev-snp/contents.ts';
 import type { PspInput } from '../../../actors/sev-snp/psp.ts';
 import { BEHIND_HEAD, HYPERVISOR_PAGE } from '../../../actors/sev-snp/rmp-table.ts';
 import { SEV_CMD_MUTEX } from '../../../actors/sev-snp/sev-command.ts';
@@ -29,6 +30,14 @@ const validatedIn = (pages: readonly PageSetup[]): number[] =>
     .map(({ gfn }) => gfn)
     .sort((a, b) => a - b);
 
+/** PFNs of the pages at whose contents a guest looks: of others the run keeps none. */
+function lookedAt(vm: ResolvedVm): number[] {
+  const { vcpus } = vm;
+  const gfns = new Set(vcpus.flatMap(({ ops }) => ops.flatMap((op) => (op.op === 'read' && op.expects !== undefined ? [op.gfn] : []))));
+  const frames = snpSettingsOf(vm).pages.flatMap(framesOf);
+  return [...new Set(frames.filter(({ gfn }) => gfns.has(gfn)).map(({ pfn }) => pfn))].sort((a, b) => a - b);
+}
+
 export function vmParts(vm: ResolvedVm): VmParts {
   const { asid, pages } = snpSettingsOf(vm);
   const vmsas = pages.filter((page) => page.state === 'vmsa').map((page) => page.pfn);
@@ -39,6 +48,7 @@ export function vmParts(vm: ResolvedVm): VmParts {
       frames: Object.fromEntries(pages.flatMap(framesOf).map(({ gfn, pfn }) => [gfn, pfn])),
       vmsas: vm.vcpus.map((_, index) => vmsas[index] ?? null),
       huge: pages.some(({ frames }) => frames !== undefined),
+      contents: lookedAt(vm),
     },
   };
 }
@@ -71,7 +81,9 @@ const CONTEXT_ENTRY: RmpEntry = { ...FIRMWARE_ENTRIES.firmware, vmsa: true };
 /** One region for every 2 MiB that the scenario touches; only the frames it names have entries. */
 function regionsOf(scenario: ResolvedScenario): ActorSpec[] {
   const entries: [number, RmpEntry][] = [
-    ...scenario.vms.map(snpSettingsOf).flatMap(({ asid, pages }) => pages.flatMap((page) => pageEntries(asid, page))),
+    ...scenario.vms
+      .map(snpSettingsOf)
+      .flatMap(({ asid, pages }) => pages.filter(({ state }) => state !== 'alias').flatMap((page) => pageEntries(asid, page))),
     ...(scenario.sections?.firmware?.guests ?? []).map(({ pfn }): [number, RmpEntry] => [pfn, CONTEXT_ENTRY]),
     ...(scenario.sections?.firmware?.pages ?? []).map(({ pfn, state }): [number, RmpEntry] => [pfn, FIRMWARE_ENTRIES[state]]),
   ];
@@ -90,14 +102,37 @@ function regionsOf(scenario: ResolvedScenario): ActorSpec[] {
       entries: Object.fromEntries(entries.filter(([pfn]) => regionOf(pfn) === id)),
       ...(heads.has(id) && { head: heads.get(id)! }),
       contention: scenario.host.options['rmp.contention'],
+      ...contentsIn(scenario, id),
     },
   }));
 }
 
+/** What the frames of a VM hold when the run starts, by GFN and PFN. */
+function contentsOf(vm: ResolvedVm) {
+  const kept = lookedAt(vm);
+  const { asid, pages } = snpSettingsOf(vm);
+  return pages
+    .filter(({ state }) => state !== 'alias')
+    .flatMap((page) =>
+      framesOf(page).map(({ gfn, pfn }) => ({ gfn, pfn, content: contentAtStart(gfn, asid, page.state === 'guest-valid') })),
+    )
+    .filter(({ pfn }) => kept.includes(pfn));
+}
+/** Of one region, if it has any. */
+function contentsIn({ vms }: ResolvedScenario, region: ActorId) {
+  const here = vms.flatMap(contentsOf).filter(({ pfn }) => regionOf(pfn) === region);
+  return here.length === 0 ? {} : { contents: Object.fromEntries(here.map(({ pfn, content }) => [pfn, content])) };
+}
+
+function pagesInput(vm: ResolvedVm): VmPagesInput {
+  const own = contentsOf(vm).flatMap(({ gfn, content: { asid, ...content } }) => (asid === undefined ? [] : [[gfn, content] as const]));
+  return {
+    believes: validatedIn(snpSettingsOf(vm).pages),
+    ...(lookedAt(vm).length > 0 && { stored: Object.fromEntries(own) }),
+  };
+}
 const pagesOf = ({ vms }: ResolvedScenario): ActorSpec[] =>
-  vms
-    .filter(({ type }) => type === 'snp')
-    .map((vm) => ({ id: pagesId(vm), kind: 'vmPages', input: { believes: validatedIn(snpSettingsOf(vm).pages) } satisfies VmPagesInput }));
+  vms.filter(({ type }) => type === 'snp').map((vm) => ({ id: pagesId(vm), kind: 'vmPages', input: pagesInput(vm) }));
 
 /** Whether a guest asks the firmware for a report. */
 export const asksForReports = ({ vms }: ResolvedScenario) =>

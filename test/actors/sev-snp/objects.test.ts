@@ -53,8 +53,22 @@ describe('the pages of an SNP guest', () => {
     expect(believes.context.believes).toEqual([5, 6]);
     expect(believes.after(validated(6, false), notValidated(6), notValidated(7)).context).toMatchObject({ believes: [5], lost: [] });
     expect(believes.after(notValidated(6), notValidated(6)).context.lost).toEqual([6]);
-    const again = (gfn: number) => by('vcpu:vm0/1', 'guest.revalidated', { gfn });
-    expect(believes.after(again(6), again(6), again(7)).context).toMatchObject({ lost: [], replaced: [6] });
+  });
+
+  it('know what the guest stored, and that it has loaded something else', () => {
+    const own = { by: 'vcpu:vm0/0', n: 1, gfn: 5 };
+    const stored = pages.after(by('rmp:0x1000', 'guest.stored', { gfn: 5, content: own }));
+    const loads = (content: object, gfn = 5) => stored.after(by('rmp:0x1000', 'guest.loaded', { gfn, content })).context;
+    expect(loads(own)).toMatchObject({ stored: { 5: own }, replaced: [] });
+    for (const other of [
+      { by: 'vcpu:vm0/1', n: 1, gfn: 5 },
+      { ...own, n: 2 },
+      { ...own, gfn: 6 },
+      { ...own, ciphertext: true },
+    ])
+      expect(loads(other)).toMatchObject({ replaced: [5], found: { 5: other } });
+    expect(loads(own, 6)).toMatchObject({ replaced: [6], found: { 6: own } });
+    expect(loads({ ...own, ciphertext: true }, 6)).toMatchObject({ replaced: [] });
   });
 
   it('remember leaked frames, in order', () => {

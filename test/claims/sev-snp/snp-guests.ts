@@ -37,7 +37,7 @@ const ofLostPages: readonly Claim[] = [
     id: 'SNP-15',
     says: 'a guest whose page was converted under P1 can tell, by #VC 0x404 at its next private access, on whichever vCPU',
     shows: [breaks(BLIND, 'terminate', LOST, 'rmp-no-vc', 'rmp-update-keeps-validated', 'snp-vc-ignored')],
-    not: 'that the content is replaced: pages have none',
+    not: 'that the content is replaced: SNP-18 has what is read then',
     mutants: ['rmp-no-vc', 'rmp-update-keeps-validated', 'snp-vc-ignored', 'snp-npf-no-update'],
     check: (mutant) => {
       const taken = s.daemonMeetsPrivate(s.P1, mutant);
@@ -95,10 +95,9 @@ const ofLostPages: readonly Claim[] = [
     ...holds,
     id: 'SNP-18',
     says: 'a guest that validates the page again without a question goes on with what the host wrote',
-    shows: [breaks(BLIND, 'pvalidate', 'rmp.silent-corruption', 'rmp-no-vc', 'rmp-update-keeps-validated')],
+    shows: [breaks(BLIND, 'pvalidate', 'rmp.silent-corruption', 'rmp-host-store-lost')],
     why: 'a guest that validates by its program, before any #VC, is in no shipped scenario',
-    not: 'what the guest reads then: pages have no content',
-    mutants: ['rmp-no-vc', 'rmp-update-keeps-validated', 'rmp-host-write-unchecked'],
+    mutants: ['rmp-host-store-lost', 'rmp-no-vc', 'rmp-update-keeps-validated', 'rmp-host-write-unchecked'],
     check: (mutant) => {
       const blind = s.told(
         w.oneGuest([w.page('guest-valid')], [w.write(true), w.pvalidate(), w.read(true)], { netd: [[w.dmaWrite()]] }, s.P1),
@@ -109,8 +108,9 @@ const ofLostPages: readonly Claim[] = [
       assert.deepEqual([w.hostStores(blind), w.accesses(blind), w.lostPage(blind)], [[true, false], ['ok', 'ok'], null]);
       const asks = s.daemonMeetsPrivate({ ...s.P1, 'guest.notValidated': 'terminate' }, mutant);
       assert.deepEqual([w.accesses(asks), w.pagesOf(asks).replaced, w.lostPage(asks)], [['npf', 'vc'], [], w.GFN]);
-      const never = s.daemonMeetsPrivate({ ...s.P1, 'guest.notValidated': 'pvalidate' }, mutant);
+      const never = s.daemonMeetsPrivate({ ...s.P1, 'guest.notValidated': 'pvalidate' }, mutant, w.readOwn());
       assert.deepEqual([w.accesses(never), w.pagesOf(never).replaced, w.lostPage(never)], [['npf', 'vc', 'ok'], [w.GFN], null]);
+      assert.deepEqual(w.pagesOf(never).found, { [w.GFN]: { by: w.NETD, n: 0, ciphertext: true } });
     },
   },
 ];

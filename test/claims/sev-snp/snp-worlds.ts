@@ -47,9 +47,9 @@ export const CONVERTS = [w.psc('private'), w.pvalidate(), w.write(true)];
 export const USES = [...CONVERTS, w.read(true)];
 
 /** A daemon stores to a page that is private from the start; the guest reads it afterwards. */
-export const daemonMeetsPrivate = (options: Options, mutant: Mutant): Played =>
+export const daemonMeetsPrivate = (options: Options, mutant: Mutant, reads = w.read(true)): Played =>
   told(
-    w.oneGuest([w.page('guest-valid')], [w.read(true)], { netd: [[w.dmaWrite()]] }, options),
+    w.oneGuest([w.page('guest-valid')], [reads], { netd: [[w.dmaWrite()]] }, options),
     mutant,
     to(w.VCPU, 'read.access', w.GUEST),
     finish(w.NETD),

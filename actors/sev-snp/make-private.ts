@@ -1,0 +1,28 @@
+/** How the host assigns a frame to a guest by itself, and not because the guest has asked. */
+import { type HostEnv, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
+import { privateTo } from './exits.ts';
+import { rmpupdatePath } from './rmpupdate.ts';
+import { frameOf, hasHuge } from './snp-env.ts';
+
+const { path, step, call } = host;
+
+/**
+ * rmp_make_private(): RMPUPDATE, with nothing looked at before. An honest caller has made sure that
+ * the frame is its own; a host that attacks gives a frame of the guest to it at another GFN.
+ */
+export const makePrivatePath = (env: HostEnv) =>
+  path(
+    'rmp_make_private',
+    kernelSource('arch/x86/virt/svm/sev.c, rmp_make_private()'),
+    [
+      step('ioctl', { mode: 'kernel' }),
+      call(rmpupdatePath(env.options, hasHuge(env)), (_t, l) => ({ update: privateTo(env, l.vm!, l.gfn!) })),
+      step('sysret', { mode: 'user' }),
+    ],
+    { locals: ['vm', 'gfn', 'pfn', 'update', 'result'] },
+  );
+export const bindMakePrivate = (env: HostEnv) => (t: HostThread) => {
+  const op = opOf(env, t);
+  if (op.op !== 'make-private') throw new Error(`${op.op} assigns no page`);
+  return { vm: op.vm, gfn: op.gfn, pfn: frameOf(env, op.vm, op.gfn) };
+};
