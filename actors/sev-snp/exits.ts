@@ -17,7 +17,7 @@ import { frameOf, hasHuge, toRmp } from './snp-env.ts';
 const { path, step, call, when, note, leavePath } = host;
 
 /** RMPUPDATE's operand for a page of this VM: assigned to the guest, not validated. */
-const privateTo = (env: HostEnv, vm: string, gfn: number): RmpUpdate => ({
+export const privateTo = (env: HostEnv, vm: string, gfn: number): RmpUpdate => ({
   assigned: true,
   pageSize: '4K',
   immutable: false,
@@ -30,7 +30,7 @@ const vcpuTo = (env: HostEnv, t: HostThread, event: { readonly type: string; rea
  * Changes one page: waits until no thread has it mapped, takes mmu_lock, and executes RMPUPDATE.
  * Expects `vm`, `gfn`, `pfn` and `update`; leaves `result`.
  */
-function changePagePath(env: HostEnv) {
+export function changePagePath(env: HostEnv) {
   const locked = env.options['kvm.mapLock'] !== 'none';
   return path(
     '__snp_handle_page_state_change',

@@ -27,12 +27,14 @@ export type VmPagesEvent = EventOf<{
   'guest.revalidated': { gfn: number };
   /** From a vCPU: #VC 0x404 on this page. */
   'guest.notValidated': { gfn: number };
+  /** ap_jump_table of the VM, which a guest sets and gets. */
+  'pages.jumpTable': { set?: number };
 }>;
 
 /**
  * The answer to `pages.lock` and `pages.beginPsc`. A refused thread is woken when a page is let go.
  */
-export type VmPagesAnswer = EventOf<{ 'pages.granted': { granted: boolean } }>;
+export type VmPagesAnswer = EventOf<{ 'pages.granted': { granted: boolean }; 'pages.jumpTableIs': { gpa: number } }>;
 
 declare module '../index.ts' {
   interface ThreadEventsOf {
@@ -48,6 +50,8 @@ export const VM_PAGES_EVENTS = {
   'pages.granted': 'bus',
   'pages.leak': 'bus',
   'pages.free': 'bus',
+  'pages.jumpTable': 'bus',
+  'pages.jumpTableIs': 'bus',
   'guest.validated': 'bus',
   'guest.revalidated': 'bus',
   'guest.notValidated': 'bus',

@@ -5,12 +5,16 @@
  *
  * @see docs/mechanisms/sev-snp.md; domain snp
  */
+
+import { ghcbGuestOperations } from '../../../actors/sev-snp/ghcb-guest.ts';
+import { ghcbPageMachine } from '../../../actors/sev-snp/ghcb-page.ts';
 import { pageFaultPath } from '../../../actors/sev-snp/page-fault.ts';
 import { pspMachine } from '../../../actors/sev-snp/psp.ts';
 import { rmpRegionMachine } from '../../../actors/sev-snp/rmp-region.ts';
 import { SEV_DEVICE, sevDeviceMachine } from '../../../actors/sev-snp/sev-device.ts';
+import { sevEsStateMachine } from '../../../actors/sev-snp/sev-es-state.ts';
 import { snpGuestOperations } from '../../../actors/sev-snp/snp-guest.ts';
-import { snpKvm, snpKvmWithReports } from '../../../actors/sev-snp/snp-kvm.ts';
+import { snpKvmOf } from '../../../actors/sev-snp/snp-kvm.ts';
 import { snpHostOperations } from '../../../actors/sev-snp/snp-operations.ts';
 import { vmPagesMachine } from '../../../actors/sev-snp/vm-pages.ts';
 import { GHCB_EVENTS } from '../../../events/sev-snp/ghcb.ts';
@@ -20,6 +24,9 @@ import { SEV_SNP_OPTIONS } from '../../../events/sev-snp/sev-snp.ts';
 import { VM_PAGES_EVENTS } from '../../../events/sev-snp/vm-pages.ts';
 import type { Mechanism } from '../../host/mechanism.ts';
 import { checks, PRESETS } from './checks.ts';
+import { GHCB_GUEST_OPERATIONS, ghcbUseOf } from './ghcb-operations.ts';
+import { ghcbProperties } from './ghcb-properties.ts';
+import { GHCB_SETTINGS } from './ghcb-sections.ts';
 import { LAUNCH_SETTINGS } from './launch-sections.ts';
 import { rmpLock } from './lock-model.ts';
 import { snpMutants } from './mutants.ts';
@@ -28,7 +35,7 @@ import { snpOutcomes } from './outcomes.ts';
 import { pageChecks } from './page-checks.ts';
 import { repeatsSmash, repeatsUpdate, retriesUpdate, snpProperties } from './properties.ts';
 import { SECTIONS, SNP_VM, SVM_VM, VM_SETTINGS } from './sections.ts';
-import { asksForReports, snpActors, vmParts } from './topology.ts';
+import { snpActors, vmParts } from './topology.ts';
 
 export const sevSnp: Mechanism = {
   name: 'sev-snp',
@@ -39,10 +46,10 @@ export const sevSnp: Mechanism = {
   allow: ['psp-error', 'psp-interrupt'],
   vmTypes: [SNP_VM, SVM_VM],
   sections: SECTIONS,
-  vmSettings: { ...VM_SETTINGS, ...LAUNCH_SETTINGS },
-  guestOperations: SNP_GUEST_OPERATIONS,
+  vmSettings: { ...VM_SETTINGS, ...LAUNCH_SETTINGS, ...GHCB_SETTINGS },
+  guestOperations: { ...SNP_GUEST_OPERATIONS, ...GHCB_GUEST_OPERATIONS },
   hostOperations: SNP_HOST_OPERATIONS,
-  properties: snpProperties,
+  properties: [...snpProperties, ...ghcbProperties],
   outcomes: snpOutcomes,
   waits: [retriesUpdate, repeatsUpdate, repeatsSmash],
   catalogue: { ...RMP_EVENTS, ...PSP_EVENTS, ...VM_PAGES_EVENTS, ...GHCB_EVENTS },
@@ -51,12 +58,22 @@ export const sevSnp: Mechanism = {
   checks,
   structureChecks: pageChecks,
   host: () => ({ operations: snpHostOperations, faults: { '#PF.RMP': (env) => [{ kind: 'call', path: pageFaultPath(env) }] } }),
-  kvm: (scenario) => (asksForReports(scenario) ? snpKvmWithReports : snpKvm),
-  guest: ({ host: { options } }) => ({ operations: (env) => snpGuestOperations(env, options) }),
+  kvm: (scenario) => snpKvmOf(ghcbUseOf(scenario)),
+  guest: ({ host: { options } }) => ({
+    operations: (env) => [...snpGuestOperations(env, options), ...ghcbGuestOperations(env)],
+    endsHalt: ['KVM_APIC_SIPI'],
+  }),
   actors: snpActors,
-  machines: () => ({ vmPages: vmPagesMachine, rmpRegion: rmpRegionMachine, psp: pspMachine, sevDevice: sevDeviceMachine }),
+  machines: () => ({
+    ghcbPage: ghcbPageMachine,
+    sevEsState: sevEsStateMachine,
+    vmPages: vmPagesMachine,
+    rmpRegion: rmpRegionMachine,
+    psp: pspMachine,
+    sevDevice: sevDeviceMachine,
+  }),
   completions: [{ name: 'psp', handler: 'psp_irq_handler', driver: SEV_DEVICE }],
-  vm: (_scenario, vm) => vmParts(vm),
+  vm: vmParts,
   mutants: snpMutants,
   models: [rmpLock],
 };

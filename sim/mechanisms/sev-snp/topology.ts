@@ -13,7 +13,9 @@ import { type RmpEntry, regionOf } from '../../../events/sev-snp/rmp.ts';
 import type { VmParts } from '../../host/mechanism.ts';
 import type { ResolvedScenario, ResolvedVm } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
-import { framesOf, type PageSetup, snpSettingsOf } from './sections.ts';
+import { ghcbsOf } from './ghcb-sections.ts';
+import { ghcbActors, hasSevEsState } from './ghcb-topology.ts';
+import { framesOf, type PageSetup, SNP_VM, snpSettingsOf } from './sections.ts';
 
 const pagesId = (vm: ResolvedVm): ActorId => `pages:${vm.id}`;
 
@@ -25,7 +27,7 @@ const validatedIn = (pages: readonly PageSetup[]): number[] =>
     .map(({ gfn }) => gfn)
     .sort((a, b) => a - b);
 
-export function vmParts(vm: ResolvedVm): VmParts {
+export function vmParts(scenario: ResolvedScenario, vm: ResolvedVm): VmParts {
   const { asid, pages } = snpSettingsOf(vm);
   const vmsas = pages.filter((page) => page.state === 'vmsa').map((page) => page.pfn);
   return {
@@ -35,6 +37,9 @@ export function vmParts(vm: ResolvedVm): VmParts {
       frames: Object.fromEntries(pages.flatMap(framesOf).map(({ gfn, pfn }) => [gfn, pfn])),
       vmsas: vm.vcpus.map((_, index) => vmsas[index] ?? null),
       huge: pages.some(({ frames }) => frames !== undefined),
+      isSnp: vm.type === SNP_VM,
+      ghcbs: ghcbsOf(vm).map(({ gfn }) => gfn),
+      hasSevEsState: hasSevEsState(scenario, vm),
     },
   };
 }
@@ -115,5 +120,6 @@ export const pspActors = (scenario: ResolvedScenario, state: PspInput['state']):
 export const snpActors = (scenario: ResolvedScenario): readonly ActorSpec[] => [
   ...pagesOf(scenario),
   ...regionsOf(scenario),
+  ...ghcbActors(scenario),
   ...(usesPsp(scenario) ? pspActors(scenario, scenario.sections?.firmware?.state ?? 'UNINIT') : []),
 ];
