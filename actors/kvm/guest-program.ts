@@ -24,6 +24,8 @@ export interface GuestImage {
  */
 export interface GuestParts {
   readonly operations?: (env: GuestEnv) => readonly (readonly [string, readonly GuestItem[]])[];
+  /** Requests that kvm_vcpu_has_events() looks at: a halted vCPU is runnable while one is pending. */
+  readonly endsHalt?: readonly VcpuRequest[];
 }
 
 /** What guest code knows without asking: the images, by number, and what mechanisms add. @public */

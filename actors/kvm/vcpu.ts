@@ -46,12 +46,19 @@ function told(v: Vcpu, { wait, noWakeup }: RequestFlags = {}) {
   return { answer: needsIpi ? cpu : null, sent: [], changes: { mode: exiting, blockedUntil } };
 }
 
+type Ends = ReadonlySet<VcpuRequest>;
+const isRunnable = ({ blockedUntil, requests }: Vcpu, ends: Ends): boolean =>
+  blockedUntil === 'over' || requests.some((request) => ends.has(request));
+
 /**
- * kvm_vcpu_check_block(): whether the thread sleeps on. HLT is ended by KVM_REQ_UNBLOCK and by no
- * other request.
+ * kvm_vcpu_check_block(): whether the thread sleeps on. HLT is ended by KVM_REQ_UNBLOCK and by those
+ * requests that make the vCPU runnable.
  */
-const sleepsOn = ({ blockedUntil, requests }: Vcpu, until: BlockedUntil): boolean =>
-  blockedUntil !== 'over' && (until === 'request' ? !requests.includes('KVM_REQ_UNBLOCK') : requests.includes(until.cleared));
+const sleepsOn = (v: Vcpu, until: BlockedUntil, ends: Ends): boolean => {
+  const { blockedUntil, requests } = v;
+  if (until !== 'request') return blockedUntil !== 'over' && requests.includes(until.cleared);
+  return !isRunnable(v, ends) && !requests.includes('KVM_REQ_UNBLOCK');
+};
 
 /**
  * KVM_REQ_VM_DEAD does not wake a halted vCPU (KVM_REQUEST_NO_WAKEUP): its thread hangs in KVM_RUN
@@ -65,9 +72,9 @@ const stuckIn = ({ requests, blockedUntil }: Vcpu): string | null =>
  * A halted vCPU runs on only if it is runnable: after KVM_REQ_UNBLOCK alone it is still halted.
  * @see kernel arch/x86/kvm/x86.c, vcpu_block()
  */
-function blocked(v: Vcpu, { until, polls }: Extract<VcpuEvent, { readonly type: 'vcpu.block' }>) {
-  const sleep = sleepsOn(v, until);
-  const halted = v.halted === true && !(until === 'request' && v.blockedUntil === 'over');
+function blocked(v: Vcpu, { until, polls }: Extract<VcpuEvent, { readonly type: 'vcpu.block' }>, ends: Ends) {
+  const sleep = sleepsOn(v, until, ends);
+  const halted = v.halted === true && !(until === 'request' && isRunnable(v, ends));
   const requests = until === 'request' ? v.requests.filter((request) => request !== 'KVM_REQ_UNBLOCK') : v.requests;
   return {
     answer: { type: 'vcpu.blocked', sleep, halted },
@@ -105,6 +112,7 @@ const OFF: Omit<Vcpu, keyof VcpuInput> = {
 
 /** The machine of all vCPUs of one scenario. */
 export function vcpuMachine(env: GuestEnv) {
+  const ends: Ends = new Set(env.parts.flatMap(({ endsHalt = [] }) => endsHalt));
   const code = expand<Vcpu, GuestLocals, GuestEvent>(guestPath(env), {
     root: 'vcpu',
     frame: 'guest',
@@ -151,7 +159,7 @@ export function vcpuMachine(env: GuestEnv) {
       }),
       block: enqueueActions(({ context: v, event, enqueue }) => {
         if (event.type !== 'vcpu.block') return;
-        const { answer, next } = blocked(v, event);
+        const { answer, next } = blocked(v, event, ends);
         enqueue.emit(outgoing(sender(event), answer));
         enqueue.assign(next);
       }),

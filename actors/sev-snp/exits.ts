@@ -30,7 +30,7 @@ const vcpuTo = (env: HostEnv, t: HostThread, event: { readonly type: string; rea
  * Changes one page: waits until no thread has it mapped, takes mmu_lock, and executes RMPUPDATE.
  * Expects `vm`, `gfn`, `pfn` and `update`; leaves `result`.
  */
-function changePagePath(env: HostEnv) {
+export function changePagePath(env: HostEnv) {
   const locked = env.options['kvm.mapLock'] !== 'none';
   return path(
     '__snp_handle_page_state_change',

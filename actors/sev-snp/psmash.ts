@@ -45,7 +45,7 @@ const psmashInsn = path('PSMASH', MICRO_STEPS, [
 ]);
 
 /** Expects `pfn`; leaves `result`. @see domain snp b.4 */
-const snpRmptablePsmash = path('snp_rmptable_psmash', kernelSource('arch/x86/kvm/svm/sev.c, snp_rmptable_psmash()'), [
+export const snpRmptablePsmash = path('snp_rmptable_psmash', kernelSource('arch/x86/kvm/svm/sev.c, snp_rmptable_psmash()'), [
   loop(call(psmashInsn), when([(_t, l) => l.result !== 'FAIL_INUSE', [leaveLoop]])),
 ]);
 

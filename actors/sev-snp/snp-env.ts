@@ -20,6 +20,12 @@ declare module '../kvm/kvm-env.ts' {
     readonly huge: boolean;
     /** PFNs whose contents the run has. */
     readonly contents: readonly number[];
+    /** Whether it is a guest of SEV-SNP. */
+    readonly isSnp: boolean;
+    /** GFNs of the pages that it uses as GHCBs. */
+    readonly ghcbs: readonly number[];
+    /** Whether KVM keeps track of what its vCPUs do with their GHCBs. */
+    readonly hasSevEsState: boolean;
     /** Bits of SEV_FEATURES that another mechanism gives to VMSAs that a launch measures. */
     readonly sevFeatures?: number;
   }

@@ -188,7 +188,7 @@ function accessPath(env: GuestEnv, kind: 'read' | 'write', { 'guest.notValidated
  * halts.
  * @see domain snp e.1 for the codes
  */
-const terminate = (reasonSet: number, reason: number) =>
+export const terminate = (reasonSet: number, reason: number) =>
   path('sev_es_terminate', { source: 'arch/x86/coco/sev/shared.c, sev_es_terminate()', grade: 'read' }, [
     step('VMGEXIT', { send: (v) => vmexit(v, 'VMGEXIT', { nae: 'TERMINATE', reasonSet, reason }) }),
     stop('terminated', (v) => vmexit(v, 'HLT')),

@@ -2,10 +2,17 @@
  * What SEV-SNP fills of KVM and SVM: the VMSA's RMP entry around VMRUN, nested faults, page-state
  * changes, and the blocked entry.
  */
-import { type HostEnv, type HostItem, host, signalPending } from '../host/host-env.ts';
+
+import { outgoing } from '../../events/event.ts';
+import { type HostEnv, type HostItem, type HostThread, host, kernelSource, signalPending } from '../host/host-env.ts';
 import { blockPath } from '../kvm/block.ts';
+import { kickPath } from '../kvm/kick.ts';
+import { exitInfo, vcpuOf } from '../kvm/kvm-env.ts';
 import type { KvmParts, SlotItems, WithinStep } from '../kvm/slots.ts';
 import { npfPath, pscPath } from './exits.ts';
+import { ghcbMsrPath, ghcbPath } from './ghcb-exits.ts';
+import { toSevEs, unmapGhcbPath } from './ghcb-map.ts';
+import type { MsrEffect, NaeEffect } from './ghcb-protocol.ts';
 import { guestRequestPath } from './guest-request.ts';
 import { toRmp, vmsaOf } from './snp-env.ts';
 
@@ -52,7 +59,7 @@ const blockEntry = (env: HostEnv): readonly HostItem[] => [
   when([signalPending, [note(() => ({ returns: true })), leaveLoop]]),
 ];
 
-export const snpKvm: KvmParts = {
+const snpKvm: KvmParts = {
   entry: checkVmsa,
   leaving: leaveVmsa,
   exits: { NPF: (env) => [call(npfPath(env))] },
@@ -60,8 +67,46 @@ export const snpKvm: KvmParts = {
   requests: { KVM_REQ_BLOCK_ENTRY: blockEntry },
 };
 
-/** Where a guest asks for a report; elsewhere nothing takes the path to the firmware. */
-export const snpKvmWithReports: KvmParts = {
-  ...snpKvm,
-  nae: { ...snpKvm.nae, GUEST_REQUEST: (env) => [call(guestRequestPath(env))] },
-};
+/** What of the GHCB guests of a scenario use; the rest has no steps. */
+export interface GhcbUse {
+  /** A guest asks for a report. */
+  readonly reports: boolean;
+  /** What its requests in the GHCB MSR, and its NAE events, have KVM do. */
+  readonly msr: ReadonlySet<MsrEffect>;
+  readonly page: ReadonlySet<NaeEffect>;
+  /** A vCPU sends INIT and SIPI to another one. */
+  readonly sipi: boolean;
+}
+
+/** INIT and SIPI make their target runnable, which looks at them when it runs. */
+const sendSipi = (env: HostEnv): readonly HostItem[] => [
+  call(kickPath(env, 'KVM_APIC_SIPI'), (t, l) => ({ owner: vcpuOf(env, t).vm, vcpu: exitInfo(l, 'SIPI').apicId })),
+  note(() => ({ owner: undefined, vcpu: undefined })),
+];
+const acceptEvents = (env: HostEnv): readonly HostItem[] => [
+  step('kvm_apic_accept_events', {
+    ...kernelSource('arch/x86/kvm/lapic.c, kvm_apic_accept_events(); arch/x86/kvm/svm/sev.c, sev_vcpu_deliver_sipi_vector()'),
+    send: (t) => [
+      toSevEs(env, t, { type: 'sevEs.sipi' }),
+      outgoing(vcpuOf(env, t).id, { type: 'vcpu.clearRequest', request: 'KVM_APIC_SIPI' }),
+    ],
+  }),
+];
+const unmapGhcb = (env: HostEnv): readonly HostItem[] => [
+  when([(t: HostThread) => env.vms[vcpuOf(env, t).vm]!.hasSevEsState, [call(unmapGhcbPath(env))]]),
+];
+
+export function snpKvmOf({ reports, msr, page, sipi }: GhcbUse): KvmParts {
+  return {
+    ...snpKvm,
+    exits: { ...snpKvm.exits, ...(sipi && { SIPI: sendSipi }) },
+    requests: { ...snpKvm.requests, ...(sipi && { KVM_APIC_SIPI: acceptEvents }) },
+    ...(msr.size + page.size > 0 && { beforeEntry: { order: 10, items: unmapGhcb } }),
+    nae: {
+      ...snpKvm.nae,
+      ...(reports && { GUEST_REQUEST: (env: HostEnv) => [call(guestRequestPath(env))] }),
+      ...(msr.size > 0 && { GHCB_MSR: (env: HostEnv) => [call(ghcbMsrPath(env, msr))] }),
+      ...(page.size > 0 && { GHCB: (env: HostEnv) => [call(ghcbPath(env, page))] }),
+    },
+  };
+}

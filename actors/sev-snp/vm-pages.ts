@@ -44,6 +44,8 @@ export interface VmPagesContext extends VmPagesInput {
   readonly leaked: readonly number[];
   /** PFNs of frames that went back to the allocator, once one has. */
   readonly freed?: readonly number[];
+  /** A GPA, once a guest has set it. */
+  readonly jumpTable?: number;
 }
 
 const SCHEDULER: ActorId = 'sched';
@@ -90,6 +92,8 @@ export const vmPagesMachine = setup({
     free: assign(({ context: c, event }) =>
       event.type === 'pages.free' ? { freed: sorted([...new Set([...(c.freed ?? []), event.pfn])]) } : {},
     ),
+    setJumpTable: assign(({ event }) => (event.type === 'pages.jumpTable' && event.set !== undefined ? { jumpTable: event.set } : {})),
+    tellJumpTable: emit(({ context: c, event }) => outgoing(sender(event), { type: 'pages.jumpTableIs', gpa: c.jumpTable ?? 0 })),
     believe: assign(({ context: c, event }) => {
       if (event.type !== 'guest.validated') return {};
       const others = c.believes.filter((gfn) => gfn !== event.gfn);
@@ -128,6 +132,7 @@ export const vmPagesMachine = setup({
         'guest.loaded': { actions: 'load' },
         'pages.leak': { actions: 'leak' },
         'pages.free': { actions: 'free' },
+        'pages.jumpTable': { actions: ['setJumpTable', 'tellJumpTable'] },
       },
     },
   },

@@ -2,6 +2,7 @@
  * Vocabulary of SEV-SNP: the design switches of its hosts, and what programs of guests and of host
  * threads can do. Messages are in rmp.ts and psp.ts.
  */
+import type { GhcbFields, PscEntry } from './ghcb.ts';
 import type { PspCommand } from './psp.ts';
 import type { SnpCommandFields } from './snp-command.ts';
 
@@ -68,6 +69,21 @@ export const SEV_SNP_OPTIONS = {
   'host.cpusOnline': ['all', 'all-but-one'],
   /** The parameter sev_snp of kvm_amd. @see domain snp SNP-53 */
   'kvm.sevSnp': ['on', 'off'],
+  /**
+   * How long KVM has the GHCB of a vCPU mapped: from VMGEXIT to the next entry (mainline), or while
+   * it reads or writes it (series v5, "Remove the long-lived GHCB host map").
+   * @see domain snp SNP-51, h R22
+   */
+  'kvm.ghcbMap': ['until-entry', 'each-access'],
+  /**
+   * How KVM reads the buffer of a page-state change: in place, with checked copies of what it
+   * counts by (6.12); as one copy (series v5); or the header again at each entry, behind one check
+   * (series v3, before its review).
+   * @see domain snp h, R21
+   */
+  'kvm.ghcbFetch': ['checked-index', 'snapshot', 'double-fetch'],
+  /** The codes of a page-state change that failed: the specification's, or those of series v5, v6. */
+  'kvm.pscCodes': ['specification', 'v5'],
 } as const;
 
 type Values = { readonly [K in keyof typeof SEV_SNP_OPTIONS]: (typeof SEV_SNP_OPTIONS)[K][number] };
@@ -89,6 +105,16 @@ type GuestOps =
   | { readonly op: 'psc'; readonly gfn: number; readonly to: 'private' | 'shared' }
   /** `expects`: what the guest has stored there last. */
   | { readonly op: 'read'; readonly gfn: number; readonly private: boolean; readonly expects?: 'own' }
+  /** VMGEXIT with a request in the GHCB MSR: bits 11:0 of it, and those above. */
+  | { readonly op: 'ghcb-msr'; readonly request: number; readonly payload: number }
+  /** VMGEXIT with the fields of a GHCB. */
+  | ({ readonly op: 'vmgexit'; readonly ghcb: number } & GhcbFields)
+  /** Stores to the PSC buffer of a GHCB, and VMGEXIT with it until all of it is done. */
+  | { readonly op: 'psc-header'; readonly ghcb: number; readonly cur: number; readonly end: number }
+  | ({ readonly op: 'psc-entry'; readonly ghcb: number; readonly index: number } & PscEntry)
+  | { readonly op: 'psc-buffer'; readonly ghcb: number }
+  /** INIT and SIPI to another vCPU. */
+  | { readonly op: 'send-sipi'; readonly apicId: number }
   | { readonly op: 'write'; readonly gfn: number; readonly private: boolean };
 
 type HostOps =

@@ -26,12 +26,14 @@ export type VmPagesEvent = EventOf<{
   /** From the region of a frame: what a vCPU has stored to a private page, and what it loads. */
   'guest.stored': { gfn: number; content: Loaded };
   'guest.loaded': { gfn: number; content: Loaded };
+  /** ap_jump_table of the VM, which a guest sets and gets. */
+  'pages.jumpTable': { set?: number };
 }>;
 
 /**
  * The answer to `pages.lock` and `pages.beginPsc`. A refused thread is woken when a page is let go.
  */
-export type VmPagesAnswer = EventOf<{ 'pages.granted': { granted: boolean } }>;
+export type VmPagesAnswer = EventOf<{ 'pages.granted': { granted: boolean }; 'pages.jumpTableIs': { gpa: number } }>;
 
 declare module '../index.ts' {
   interface ThreadEventsOf {
@@ -47,6 +49,8 @@ export const VM_PAGES_EVENTS = {
   'pages.granted': 'bus',
   'pages.leak': 'bus',
   'pages.free': 'bus',
+  'pages.jumpTable': 'bus',
+  'pages.jumpTableIs': 'bus',
   'guest.validated': 'bus',
   'guest.stored': 'bus',
   'guest.loaded': 'bus',

@@ -5,7 +5,7 @@ import { executed } from '../../../actors/sev-snp/psp-execute.ts';
 import { SNP_RULES, type SnpRule } from '../../../actors/sev-snp/snp-commands.ts';
 import type { SnpCommand } from '../../../events/sev-snp/snp-command.ts';
 import type { Mutant } from '../../host/mechanism.ts';
-import { provided } from './rmp-mutants.ts';
+import { provided } from './provided.ts';
 
 /** One command has another rule. */
 const rule = (summary: string, command: SnpCommand, change: (was: SnpRule) => Partial<SnpRule>): Mutant => {

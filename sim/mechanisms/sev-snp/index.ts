@@ -5,13 +5,17 @@
  *
  * @see docs/mechanisms/sev-snp.md; domain snp
  */
+
+import { ghcbGuestOperations } from '../../../actors/sev-snp/ghcb-guest.ts';
+import { ghcbPageMachine } from '../../../actors/sev-snp/ghcb-page.ts';
 import { pageFaultPath } from '../../../actors/sev-snp/page-fault.ts';
 import { pspMachine } from '../../../actors/sev-snp/psp.ts';
 import { rmpRegionMachine } from '../../../actors/sev-snp/rmp-region.ts';
 import { SEV_DEVICE, sevDeviceMachine } from '../../../actors/sev-snp/sev-device.ts';
+import { sevEsStateMachine } from '../../../actors/sev-snp/sev-es-state.ts';
 import { snpBootOperations } from '../../../actors/sev-snp/snp-boot.ts';
 import { snpGuestOperations } from '../../../actors/sev-snp/snp-guest.ts';
-import { snpKvm, snpKvmWithReports } from '../../../actors/sev-snp/snp-kvm.ts';
+import { snpKvmOf } from '../../../actors/sev-snp/snp-kvm.ts';
 import { snpHostOperations } from '../../../actors/sev-snp/snp-operations.ts';
 import { snpPlatformMachine } from '../../../actors/sev-snp/snp-platform.ts';
 import { vmPagesMachine } from '../../../actors/sev-snp/vm-pages.ts';
@@ -25,6 +29,9 @@ import type { Mechanism } from '../../host/mechanism.ts';
 import { checks, PRESETS } from './checks.ts';
 import { firmwareMutants } from './firmware-mutants.ts';
 import { firmwareProperties } from './firmware-properties.ts';
+import { GHCB_GUEST_OPERATIONS, ghcbUseOf } from './ghcb-operations.ts';
+import { ghcbProperties } from './ghcb-properties.ts';
+import { GHCB_SETTINGS } from './ghcb-sections.ts';
 import { LAUNCH_SETTINGS } from './launch-sections.ts';
 import { rmpLock } from './lock-model.ts';
 import { snpMutants } from './mutants.ts';
@@ -35,7 +42,7 @@ import { onlineCpus } from './platform.ts';
 import { platformProperties } from './platform-properties.ts';
 import { repeatsSmash, repeatsUpdate, retriesUpdate, snpProperties } from './properties.ts';
 import { SECTIONS, SNP_VM, SVM_VM, VM_SETTINGS } from './sections.ts';
-import { asksForReports, snpActors, usesContexts, vmParts } from './topology.ts';
+import { snpActors, usesContexts, vmParts } from './topology.ts';
 
 export const sevSnp: Mechanism = {
   name: 'sev-snp',
@@ -46,10 +53,10 @@ export const sevSnp: Mechanism = {
   allow: ['psp-error', 'psp-interrupt'],
   vmTypes: [SNP_VM, SVM_VM],
   sections: SECTIONS,
-  vmSettings: { ...VM_SETTINGS, ...LAUNCH_SETTINGS },
-  guestOperations: SNP_GUEST_OPERATIONS,
+  vmSettings: { ...VM_SETTINGS, ...LAUNCH_SETTINGS, ...GHCB_SETTINGS },
+  guestOperations: { ...SNP_GUEST_OPERATIONS, ...GHCB_GUEST_OPERATIONS },
   hostOperations: SNP_HOST_OPERATIONS,
-  properties: [...snpProperties, ...firmwareProperties, ...platformProperties],
+  properties: [...snpProperties, ...firmwareProperties, ...platformProperties, ...ghcbProperties],
   outcomes: snpOutcomes,
   waits: [retriesUpdate, repeatsUpdate, repeatsSmash],
   catalogue: { ...RMP_EVENTS, ...PSP_EVENTS, ...VM_PAGES_EVENTS, ...GHCB_EVENTS, ...PLATFORM_EVENTS },
@@ -62,10 +69,15 @@ export const sevSnp: Mechanism = {
     faults: { '#PF.RMP': (env) => [{ kind: 'call', path: pageFaultPath(env) }] },
     ...(usesContexts(scenario) && { snpFirmware: true as const, wbinvdCpus: scenario.host.cpus }),
   }),
-  kvm: (scenario) => (asksForReports(scenario) ? snpKvmWithReports : snpKvm),
-  guest: ({ host: { options } }) => ({ operations: (env) => snpGuestOperations(env, options) }),
+  kvm: (scenario) => snpKvmOf(ghcbUseOf(scenario)),
+  guest: ({ host: { options } }) => ({
+    operations: (env) => [...snpGuestOperations(env, options), ...ghcbGuestOperations(env)],
+    endsHalt: ['KVM_APIC_SIPI'],
+  }),
   actors: snpActors,
   machines: () => ({
+    ghcbPage: ghcbPageMachine,
+    sevEsState: sevEsStateMachine,
     vmPages: vmPagesMachine,
     rmpRegion: rmpRegionMachine,
     psp: pspMachine,
@@ -73,7 +85,7 @@ export const sevSnp: Mechanism = {
     snpPlatform: snpPlatformMachine,
   }),
   completions: [{ name: 'psp', handler: 'psp_irq_handler', driver: SEV_DEVICE }],
-  vm: (_scenario, vm) => vmParts(vm),
+  vm: vmParts,
   mutants: { ...snpMutants, ...firmwareMutants },
   models: [rmpLock],
 };

@@ -4,6 +4,7 @@ import { REGION_FRAMES, regionOf } from '../../../events/sev-snp/rmp.ts';
 import { hex, type Path, type PathIssue } from '../../scenario/issues.ts';
 import { allOperations, operationsIn, type Structure } from '../../scenario/lowered.ts';
 import { commandIssues } from './command-operation.ts';
+import { ghcbIssues } from './ghcb-checks.ts';
 import { launchIssues } from './launch-sections.ts';
 import { type FirmwarePageSetup, framesOf, SNP_VM, SVM_VM, snpSettingsOf } from './sections.ts';
 
@@ -178,7 +179,7 @@ export function pageChecks(structure: Structure): readonly PathIssue[] {
   const heads = new Set(
     pagesOf.flatMap(([id, pages]) => pages.filter(({ frames }) => frames !== undefined).map(({ gfn }) => `${id} ${gfn}`)),
   );
-  const own = [...structure.vms.flatMap((vm) => launchIssues(vm, SNP_VM)), ...reportIssues(structure)];
+  const own = [...structure.vms.flatMap((vm) => launchIssues(vm, SNP_VM)), ...reportIssues(structure), ...ghcbIssues(structure)];
   const issues = [
     ...duplicates(structure, firmware),
     ...aliasIssues(structure),
@@ -188,7 +189,7 @@ export function pageChecks(structure: Structure): readonly PathIssue[] {
   ];
   for (const { op, path, vm } of allOperations(structure)) {
     issues.push(...commandIssues(op, path, pfns), ...expectsOfShared(op, path));
-    if ('gfn' in op && vm !== null) issues.push(...missingPage(gfns, vm, op.gfn, path));
+    if ('gfn' in op && op.op !== 'psc-entry' && vm !== null) issues.push(...missingPage(gfns, vm, op.gfn, path));
     if (op.op === 'punch-hole' && op.size === '2M' && !heads.has(`${op.vm} ${op.gfn}`)) {
       issues.push({
         path: [...path, 'gfn'],

@@ -17,8 +17,10 @@ import type { VmParts } from '../../host/mechanism.ts';
 import type { ResolvedScenario, ResolvedVm } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
 import { needsContexts } from './command-operation.ts';
+import { ghcbsOf } from './ghcb-sections.ts';
+import { ghcbActors, hasSevEsState } from './ghcb-topology.ts';
 import { platformActors } from './platform.ts';
-import { framesOf, type PageSetup, snpSettingsOf } from './sections.ts';
+import { framesOf, type PageSetup, SNP_VM, snpSettingsOf } from './sections.ts';
 
 const pagesId = (vm: ResolvedVm): ActorId => `pages:${vm.id}`;
 
@@ -38,7 +40,7 @@ function lookedAt(vm: ResolvedVm): number[] {
   return [...new Set(frames.filter(({ gfn }) => gfns.has(gfn)).map(({ pfn }) => pfn))].sort((a, b) => a - b);
 }
 
-export function vmParts(vm: ResolvedVm): VmParts {
+export function vmParts(scenario: ResolvedScenario, vm: ResolvedVm): VmParts {
   const { asid, pages } = snpSettingsOf(vm);
   const vmsas = pages.filter((page) => page.state === 'vmsa').map((page) => page.pfn);
   return {
@@ -49,6 +51,9 @@ export function vmParts(vm: ResolvedVm): VmParts {
       vmsas: vm.vcpus.map((_, index) => vmsas[index] ?? null),
       huge: pages.some(({ frames }) => frames !== undefined),
       contents: lookedAt(vm),
+      isSnp: vm.type === SNP_VM,
+      ghcbs: ghcbsOf(vm).map(({ gfn }) => gfn),
+      hasSevEsState: hasSevEsState(scenario, vm),
     },
   };
 }
@@ -181,5 +186,6 @@ export const snpActors = (scenario: ResolvedScenario): readonly ActorSpec[] => [
   ...pagesOf(scenario),
   ...regionsOf(scenario),
   ...platformActors(scenario),
+  ...ghcbActors(scenario),
   ...(usesPsp(scenario) ? pspActors(scenario, scenario.sections?.firmware?.state ?? 'UNINIT') : []),
 ];
