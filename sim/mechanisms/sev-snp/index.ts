@@ -28,7 +28,7 @@ import { snpOutcomes } from './outcomes.ts';
 import { pageChecks } from './page-checks.ts';
 import { repeatsSmash, repeatsUpdate, retriesUpdate, snpProperties } from './properties.ts';
 import { SECTIONS, SNP_VM, SVM_VM, VM_SETTINGS } from './sections.ts';
-import { asksForReports, snpActors, vmParts } from './topology.ts';
+import { asksForReports, snpActors, vcpuParts, vmParts } from './topology.ts';
 
 export const sevSnp: Mechanism = {
   name: 'sev-snp',
@@ -57,6 +57,7 @@ export const sevSnp: Mechanism = {
   machines: () => ({ vmPages: vmPagesMachine, rmpRegion: rmpRegionMachine, psp: pspMachine, sevDevice: sevDeviceMachine }),
   completions: [{ name: 'psp', handler: 'psp_irq_handler', driver: SEV_DEVICE }],
   vm: (_scenario, vm) => vmParts(vm),
+  vcpu: (_scenario, vm, vcpu) => vcpuParts(vm, vcpu),
   mutants: snpMutants,
   models: [rmpLock],
 };

@@ -39,7 +39,12 @@ describe('what pages hold', () => {
 
   it('is no matter of its owner alone: where a guest has stored nothing, it may find what it cannot read', () => {
     const { asid, ...own } = OWN;
-    expect([asid, isOwn(own, own), isOwn(own, { ...own, n: 2 }), isOwn(own, { ...own, ciphertext: true })]).toEqual([1, true, false, false]);
+    expect([asid, isOwn(own, own), isOwn(own, { ...own, n: 2 }), isOwn(own, { ...own, ciphertext: true })]).toEqual([
+      1,
+      true,
+      false,
+      false,
+    ]);
     expect([isOwn(undefined, own), isOwn(undefined, { ...PLAIN, ciphertext: true })]).toEqual([false, true]);
   });
 

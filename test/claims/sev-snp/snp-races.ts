@@ -152,4 +152,11 @@ const ofMessages: readonly Checked[] = [
   },
 ];
 
-export const SNP_RACES: readonly Checked[] = [...ofStores, ...ofVmsas, ...ofUpdates, ...ofMessages, ...SNP_HUGE_RACES, ...SNP_CONTENTS_RACES];
+export const SNP_RACES: readonly Checked[] = [
+  ...ofStores,
+  ...ofVmsas,
+  ...ofUpdates,
+  ...ofMessages,
+  ...SNP_HUGE_RACES,
+  ...SNP_CONTENTS_RACES,
+];
