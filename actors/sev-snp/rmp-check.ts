@@ -3,7 +3,11 @@
  * one region. Those of instructions are in rmp-rules.ts.
  */
 import type { AccessOutcome, GuestAccess } from '../../events/sev-snp/rmp.ts';
-import { covering, type Entries, entryAt } from './rmp-table.ts';
+import { covering, type Entries, entryAt, permsOf } from './rmp-table.ts';
+
+/** Of a mask of permissions. @see domain snp a.2 */
+const READ = 1;
+const WRITE = 2;
 
 /**
  * A host store through a 4K mapping: the frame must be shared and not in use.
@@ -13,8 +17,8 @@ export const hostWriteFaults = (entries: Entries, inUse: readonly number[], pfn:
   entryAt(entries, pfn).assigned || inUse.includes(pfn);
 
 /**
- * A guest's load or store: nested walk, assignment, in use, then Validated. The nested mapping has
- * the size of the entry.
+ * A guest's load or store: nested walk, assignment, in use, permissions, then Validated. The nested
+ * mapping has the size of the entry.
  * @see domain snp c, rows 9, 10 and 15, and the order below them
  */
 export function guestAccess(entries: Entries, inUse: readonly number[], access: GuestAccess): AccessOutcome {
@@ -24,6 +28,7 @@ export function guestAccess(entries: Entries, inUse: readonly number[], access: 
   // The VMSA of a vCPU that runs, also its own: the host has nothing to mend, and the fault comes
   // again.
   if (inUse.includes(access.pfn)) return 'npf';
+  if (access.vmpl !== undefined && (permsOf(entry)[access.vmpl]! & (access.write ? WRITE : READ)) === 0) return 'vmpl';
   return entry.validated ? 'ok' : 'vc';
 }
 

@@ -6,7 +6,7 @@
  * check, write and unlock are separate messages, so that another CPU can run between any two of
  * them. How contention shows is a switch: hardware does not document it.
  *
- * Left out: permissions beyond VMPL 0, stale translations.
+ * Left out: stale translations.
  *
  * @see APM vol. 2, "Reverse Map Table"; APM vol. 3, "RMPUPDATE"; domain snp a.4, b.5
  */
@@ -16,7 +16,7 @@ import type { HostOptions } from '../../events/options.ts';
 import type { RmpEntry, RmpRequest, RmpResult } from '../../events/sev-snp/rmp.ts';
 import { type Contents, hostStores, movedBy } from './contents.ts';
 import { guestAccess, hostWriteFaults, vmsaIsValid } from './rmp-check.ts';
-import { checkEntry, checkSmash, checkUpdate } from './rmp-rules.ts';
+import { checkAdjust, checkEntry, checkSmash, checkUpdate, checkValidate, type GuestArgs, type GuestVerdict } from './rmp-rules.ts';
 import {
   assignedAs4K,
   type Entries,
@@ -26,6 +26,7 @@ import {
   type Region,
   smashHead,
   smashTails,
+  writePerms,
   writeUpdate,
   zeroed,
 } from './rmp-table.ts';
@@ -55,12 +56,17 @@ export interface RmpRegionContext extends RmpRegionInput {
 type GuestRequest = Extract<RmpRequest, { readonly type: 'rmp.checkGuest' }>;
 type Args = { readonly context: RmpRegionContext; readonly event: Stamped<RmpRequest> };
 
-/** Under `inuse` one entry is locked; under `overlap-2m` the instruction locks the 2M range. */
+const isWide = (event: RmpRequest) => event.type === 'rmp.lock' && event.wide === true;
+/**
+ * Under `inuse` one entry is locked, or all of the region for an instruction of 2M; under
+ * `overlap-2m` each instruction locks the 2M range.
+ */
 const isContended = ({ context: c, event }: Args) =>
-  c.contention === 'inuse' ? c.holders[event.pfn] !== undefined : Object.keys(c.holders).length > 0;
+  c.contention === 'inuse' && !isWide(event) ? c.holders[event.pfn] !== undefined : Object.keys(c.holders).length > 0;
+/** The entries that the instruction locks. */
+const lockedBy = (c: RmpRegionContext, event: RmpRequest): readonly number[] =>
+  isWide(event) ? [...new Set([event.pfn, ...(c.head?.frames ?? [])])] : [event.pfn];
 const isSmash = (event: RmpRequest) => event.type === 'rmp.lock' && event.smash === true;
-const without = <V>(record: Readonly<Record<number, V>>, key: number): Readonly<Record<number, V>> =>
-  Object.fromEntries(Object.entries(record).filter(([other]) => Number(other) !== key));
 /** A region of 4K entries alone needs no count that is kept. */
 const noHead = (c: RmpRegionContext): Head => ({ frames: [], subCount: assignedAs4K(c.entries) });
 export const regionIn = (c: RmpRegionContext): Region => ({ entries: c.entries, inUse: c.inUse, ...(c.head ?? noHead(c)) });
@@ -68,15 +74,24 @@ const written = (c: RmpRegionContext, { entries, frames, subCount }: Region) => 
   entries,
   ...(c.head !== undefined && { head: { frames, subCount } }),
 });
+/** What ends an instruction of a guest: PVALIDATE, RMPADJUST. */
+function verdictOf(region: Region, { pfn, asid, gfn, size, current = 0, validated, adjust }: GuestRequest): GuestVerdict {
+  const page: GuestArgs = { pfn, asid, gfn, size: size ?? '4K', current };
+  if (validated !== undefined) return checkValidate(region, { ...page, validated });
+  if (adjust !== undefined) return checkAdjust(region, { ...page, vmpl: adjust.vmpl, mask: adjust.perms });
+  return checkEntry(region, page);
+}
 /** What PVALIDATE and RMPADJUST are told, as a result of the manual and a fault. */
 export function guestChecked(
   c: RmpRegionContext,
-  { pfn, asid, gfn, size }: GuestRequest,
-): { readonly result: RmpResult; readonly fault: boolean } {
-  const verdict = checkEntry(regionIn(c), { pfn, asid, gfn, size: size ?? '4K', current: 0 });
+  request: GuestRequest,
+): { readonly result: RmpResult; readonly fault: boolean; readonly unchanged?: true; readonly gp?: true } {
+  const verdict = verdictOf(regionIn(c), request);
   if (verdict === 'WAIT') return { result: 'FAIL_INUSE', fault: false };
   if (verdict === 'NPF') return { result: 'SUCCESS', fault: true };
   if (verdict === 'NPF.SIZEM') return { result: 'FAIL_SIZEMISMATCH', fault: true };
+  if (verdict === 'NO_CHANGE') return { result: 'SUCCESS', fault: false, unchanged: true };
+  if (verdict === '#GP') return { result: 'SUCCESS', fault: false, gp: true };
   return { result: verdict, fault: false };
 }
 const patch = ({ context: c, event }: Args, change: Partial<RmpEntry>): { entries: Entries } => ({
@@ -93,8 +108,12 @@ export const rmpRegionMachine = setup({
     isReclaimable: ({ context: c, event }) => entryAt(c.entries, event.pfn).immutable,
   },
   actions: {
-    takeLock: assign({ holders: ({ context: c, event }) => ({ ...c.holders, [event.pfn]: sender(event) }) }),
-    dropLock: assign({ holders: ({ context: c, event }) => without(c.holders, event.pfn) }),
+    takeLock: assign({
+      holders: ({ context: c, event }) => ({ ...c.holders, ...Object.fromEntries(lockedBy(c, event).map((pfn) => [pfn, sender(event)])) }),
+    }),
+    dropLock: assign({
+      holders: ({ context: c, event }) => Object.fromEntries(Object.entries(c.holders).filter(([, holder]) => holder !== event.from)),
+    }),
     answerLocked: emit(({ event }) => outgoing(sender(event), { type: 'rmp.locked', result: 'SUCCESS' })),
     answerContended: emit(({ context: c, event }) =>
       outgoing(sender(event), { type: 'rmp.locked', result: c.contention === 'inuse' || isSmash(event) ? 'FAIL_INUSE' : 'FAIL_OVERLAP' }),
@@ -118,7 +137,9 @@ export const rmpRegionMachine = setup({
       return written(args.context, writeUpdate(regionIn(args.context), args.event.pfn, args.event));
     }),
     writeValidated: assign((args) => (args.event.type === 'rmp.writeValidated' ? patch(args, { validated: args.event.validated }) : {})),
-    writeVmsa: assign((args) => (args.event.type === 'rmp.writeVmsa' ? patch(args, { vmsa: args.event.vmsa }) : {})),
+    writeVmsa: assign(({ context: c, event }) =>
+      event.type === 'rmp.writeVmsa' ? written(c, writePerms(regionIn(c), event.pfn, { ...event, current: event.current ?? 0 })) : {},
+    ),
     answerEntry: emit(({ context: c, event }) =>
       outgoing(sender(event), {
         type: 'rmp.entry',

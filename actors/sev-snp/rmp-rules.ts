@@ -148,10 +148,9 @@ export const VALIDATE_CHECKS: readonly Check<ValidateArgs, GuestVerdict>[] = [
 export const checkValidate = decide(VALIDATE_CHECKS);
 
 export interface AdjustArgs extends GuestArgs {
-  /** The VMPL whose permissions change, and what it gets. */
+  /** The VMPL whose permissions change, and what it gets, if they change. */
   readonly vmpl: number;
-  readonly mask: number;
-  readonly vmsa: boolean;
+  readonly mask?: number | undefined;
 }
 const VMPL_MAX = 3;
 export const ADJUST_CHECKS: readonly Check<AdjustArgs, GuestVerdict>[] = [
@@ -171,7 +170,7 @@ export const ADJUST_CHECKS: readonly Check<AdjustArgs, GuestVerdict>[] = [
   {
     name: 'a permission that the caller lacks',
     grade: 'memory',
-    applies: ({ entries }, { pfn, current, mask }) => (mask & ~permsOf(entryAt(entries, pfn))[current]!) !== 0,
+    applies: ({ entries }, { pfn, current, mask = 0 }) => (mask & ~permsOf(entryAt(entries, pfn))[current]!) !== 0,
     verdict: 'FAIL_PERMISSION',
   },
 ];

@@ -2,7 +2,7 @@
  * The RMP entries of one 2 MiB region: what the head says for the frames behind it, page states,
  * and what each instruction writes.
  */
-import { REGION_FRAMES, type RmpEntry, type RmpPerms, type RmpUpdate } from '../../events/sev-snp/rmp.ts';
+import { REGION_FRAMES, type RmpAdjust, type RmpEntry, type RmpPerms, type RmpUpdate } from '../../events/sev-snp/rmp.ts';
 
 /** Hypervisor-owned, as after the table is zeroed. @see domain snp a.3 */
 export const HYPERVISOR_PAGE: RmpEntry = {
@@ -152,23 +152,9 @@ export const writeValidated = (region: Region, pfn: number, validated: boolean):
 export function writePerms(
   region: Region,
   pfn: number,
-  { current, vmpl, mask, vmsa }: { readonly current: number; readonly vmpl: number; readonly mask: number; readonly vmsa: boolean },
+  { current, vmsa, adjust }: { readonly current: number; readonly vmsa: boolean; readonly adjust?: RmpAdjust | undefined },
 ): Region {
-  const perms = permsOf(entryAt(region.entries, pfn)).map((old, level) => (level === vmpl ? mask : old));
-  return patch(region, pfn, { perms: perms as unknown as RmpPerms, ...(current === 0 && { vmsa }) });
-}
-
-/** What RMPREAD stores: neither VMSA, nor Validated, nor permissions. @see domain snp a.2 */
-export interface RmpRead {
-  readonly assigned: boolean;
-  readonly pageSize: '4K' | '2M';
-  readonly immutable: boolean;
-  readonly asid: number;
-  readonly gfn: number;
-  /** The "2M region status". */
-  readonly huge: boolean;
-}
-export function readEntry(entries: Entries, pfn: number): RmpRead {
-  const { assigned, pageSize, immutable, asid, gfn } = entryAt(entries, pfn);
-  return { assigned, pageSize, immutable, asid, gfn, huge: isHuge(entries, pfn) };
+  const old = permsOf(entryAt(region.entries, pfn));
+  const perms = old.map((mask, level) => (level === adjust?.vmpl ? (adjust.perms ?? mask) : mask)) as unknown as RmpPerms;
+  return patch(region, pfn, { ...(adjust !== undefined && { perms }), ...(current === 0 && { vmsa }) });
 }

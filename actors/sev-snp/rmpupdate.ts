@@ -17,7 +17,7 @@ const rmpupdateInsn = (overlaps: boolean) =>
   path('RMPUPDATE', MICRO_STEPS, [
     step('tryLock', {
       insn: true,
-      send: (_t, l) => toRmp({ type: 'rmp.lock', pfn: l.pfn! }),
+      send: (_t, l) => toRmp({ type: 'rmp.lock', pfn: l.pfn!, ...(l.update!.pageSize === '2M' && { wide: true }) }),
       answers: { 'rmp.locked': (e) => ({ result: e.result }) },
     }),
     when([

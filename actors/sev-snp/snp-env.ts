@@ -18,6 +18,8 @@ declare module '../kvm/kvm-env.ts' {
     readonly vmsas: readonly (number | null)[];
     /** Whether it has pages that are 2M entries when the run starts. */
     readonly huge: boolean;
+    /** Of the VMSA of each vCPU. */
+    readonly vmpls: readonly number[];
     /** PFNs whose contents the run has. */
     readonly contents: readonly number[];
     /** Whether it is a guest of SEV-SNP. */

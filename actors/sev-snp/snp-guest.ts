@@ -2,22 +2,18 @@
  * What SNP guests do: instructions on RMP entries, accesses, page-state changes, and the #VC
  * handler that finds a page no longer validated.
  */
-import { type Outgoing, outgoing } from '../../events/event.ts';
-import type { GuestEvent } from '../../events/index.ts';
 import type { HostOptions } from '../../events/options.ts';
-import type { GuestOp } from '../../events/program.ts';
-import { type AccessOutcome, type GuestAccess, type RmpResult, regionOf } from '../../events/sev-snp/rmp.ts';
-import { type GuestEnv, type GuestItem, type GuestLocals, guest, opOf, type Vcpu, vmexit } from '../kvm/guest-program.ts';
-import { otherwise, type Path, type Source } from '../path/path.ts';
+import type { AccessOutcome, GuestAccess } from '../../events/sev-snp/rmp.ts';
+import { type GuestEnv, type GuestItem, guest, type Vcpu, vmexit } from '../kvm/guest-program.ts';
+import { otherwise, type Source } from '../path/path.ts';
+import { pvalidateItems, revalidate, rmpadjustItems } from './guest-insns.ts';
+import { argsOf, asidOf, frameAt, gfnOf, nestedFault, toPages, toRmp } from './guest-page.ts';
 import { requestReportPath } from './report-request.ts';
-import { MICRO_STEPS } from './snp-env.ts';
 
-const { path, step, call, loop, when, stop, leaveLoop, leavePath } = guest;
+const { path, step, call, loop, when, stop, leavePath } = guest;
 
 declare module '../kvm/guest-program.ts' {
   interface GuestLocals {
-    readonly result?: RmpResult | undefined;
-    readonly fault?: boolean | undefined;
     readonly outcome?: AccessOutcome | undefined;
   }
   interface Vcpu {
@@ -28,108 +24,13 @@ declare module '../kvm/guest-program.ts' {
 
 const APM: Source = { source: 'APM vol. 2, "SNP guests"; domain snp b.3, c', grade: 'memory' };
 
-/** The page that the operation names. */
-function gfnOf(env: GuestEnv, v: Vcpu): number {
-  const op = opOf(env, v);
-  if (!('gfn' in op)) throw new Error(`${op.op} names no page`);
-  return op.gfn;
-}
-/** To the actor that knows what all vCPUs of the guest know. */
-const toPages = (env: GuestEnv, v: Vcpu, event: { readonly type: string; readonly [key: string]: unknown }) =>
-  outgoing(env.images[v.image]!.vm.pages, event);
-const asidOf = (env: GuestEnv, v: Vcpu) => env.images[v.image]!.vm.asid;
-const argsOf = <K extends GuestOp['op']>(env: GuestEnv, v: Vcpu, kind: K): Extract<GuestOp, { op: K }> => {
-  const op = opOf(env, v);
-  if (op.op !== kind) throw new Error(`the guest stands at ${op.op}, not at ${kind}`);
-  return op as Extract<GuestOp, { op: K }>;
-};
-const frame = (env: GuestEnv, v: Vcpu) => {
-  const pfn = env.images[v.image]!.vm.frames[gfnOf(env, v)];
-  if (pfn === undefined) throw new Error(`the guest has no page at GFN 0x${gfnOf(env, v).toString(16)}`);
-  return pfn;
-};
-const toRmp = (env: GuestEnv, v: Vcpu, event: { readonly type: string; readonly [key: string]: unknown }) =>
-  outgoing(regionOf(frame(env, v)), { pfn: frame(env, v), ...event });
-
-/** #VMEXIT(NPF) and, after the host has dealt with it, the instruction again. */
-const nestedFault = (env: GuestEnv, isPrivate: (v: Vcpu) => boolean): GuestItem =>
-  step('NPF', {
-    send: (v, l) =>
-      vmexit(v, 'NPF', { gfn: gfnOf(env, v), private: isPrivate(v), ...(l.result === 'FAIL_SIZEMISMATCH' && { sizem: true as const }) }),
-  });
-
-/**
- * PVALIDATE and RMPADJUST: take the entry's lock (spinning, for they have no FAIL_INUSE), check,
- * write, drop it. A page that is not the guest's faults to the host and the instruction restarts.
- * @see domain snp b.3, b.5
- */
-function guestInsn(env: GuestEnv, name: string, write: (v: Vcpu) => Outgoing | readonly Outgoing[]): Path<Vcpu, GuestLocals, GuestEvent> {
-  return path(
-    name,
-    MICRO_STEPS,
-    [
-      loop(
-        loop(
-          step('lock', {
-            insn: true,
-            idles: true,
-            send: (v) => toRmp(env, v, { type: 'rmp.lock' }),
-            answers: { 'rmp.locked': (e) => ({ result: e.result }) },
-          }),
-          when([(_v, l) => l.result === 'SUCCESS', [leaveLoop]]),
-          step('spin', { insn: false, yields: true }),
-        ),
-        step('check', {
-          send: (v) => toRmp(env, v, { type: 'rmp.checkGuest', asid: asidOf(env, v), gfn: gfnOf(env, v) }),
-          answers: { 'rmp.checked': (e) => ({ fault: e.fault, result: e.result }) },
-        }),
-        when(
-          [
-            (_v, l) => l.result === 'FAIL_INUSE',
-            [step('unlock_in_use', { insn: false, yields: true, send: (v) => toRmp(env, v, { type: 'rmp.unlock' }) })],
-          ],
-          [
-            (_v, l) => l.fault !== true,
-            [
-              step('write', { send: write }),
-              step('unlock', { insn: false, send: (v) => toRmp(env, v, { type: 'rmp.unlock' }) }),
-              leavePath,
-            ],
-          ],
-          [
-            otherwise,
-            [step('unlock_faulted', { insn: false, send: (v) => toRmp(env, v, { type: 'rmp.unlock' }) }), nestedFault(env, () => true)],
-          ],
-        ),
-      ),
-    ],
-    { locals: ['result', 'fault'] },
-  );
-}
-
-/**
- * PVALIDATE in answer to #VC 0x404: RMPUPDATE has cleared the bit, so the frame had another owner
- * in between.
- * @see SNP-18, SNP-21
- */
-const revalidate = (env: GuestEnv) => guestInsn(env, 'PVALIDATE', (v) => toRmp(env, v, { type: 'rmp.writeValidated', validated: true }));
-
-/**
- * PVALIDATE; from then on the guest, and not this vCPU alone, believes the page to be its own, or
- * given up.
- */
-const pvalidate = (env: GuestEnv) =>
-  guestInsn(env, 'PVALIDATE', (v) => {
-    const { gfn, validated } = argsOf(env, v, 'pvalidate');
-    return [toRmp(env, v, { type: 'rmp.writeValidated', validated }), toPages(env, v, { type: 'guest.validated', gfn, validated })];
-  });
-
 /** The operand of a load or a store. */
 function accessOf(env: GuestEnv, v: Vcpu, access: Omit<GuestAccess, 'pfn' | 'asid' | 'gfn'>, looks: boolean) {
   const { contents, pages } = env.images[v.image]!.vm;
   return {
     ...{ asid: asidOf(env, v), gfn: gfnOf(env, v), ...access },
-    ...(looks && contents.includes(frame(env, v)) && { content: { n: v.pc, tell: pages } }),
+    ...(v.vmpl !== undefined && { vmpl: v.vmpl }),
+    ...(looks && contents.includes(frameAt(env, v)) && { content: { n: v.pc, tell: pages } }),
   };
 }
 const accessed = { 'rmp.accessed': (e: { readonly outcome: AccessOutcome }) => ({ outcome: e.outcome }) };
@@ -154,9 +55,6 @@ const clearPage = (env: GuestEnv) =>
     ],
     { locals: ['outcome'] },
   );
-const rmpadjust = (env: GuestEnv) =>
-  guestInsn(env, 'RMPADJUST', (v) => toRmp(env, v, { type: 'rmp.writeVmsa', vmsa: argsOf(env, v, 'rmpadjust').vmsa }));
-
 /** A load or a store; a private one can meet #VC 0x404. @see domain snp c 9, SNP-16 */
 function accessPath(env: GuestEnv, kind: 'read' | 'write', { 'guest.notValidated': answer }: HostOptions) {
   const access = (v: Vcpu) => {
@@ -248,8 +146,14 @@ const clearsValidated = (env: GuestEnv): GuestItem => when([(v) => argsOf(env, v
 
 /** Operations of guest programs: what carries each out. */
 export const snpGuestOperations = (env: GuestEnv, options: HostOptions): readonly (readonly [string, readonly GuestItem[]])[] => [
-  ['pvalidate', [call(pvalidate(env)), ...(options['guest.validatedPage'] === 'cleared' ? [clearsValidated(env)] : [])]],
-  ['rmpadjust', [call(rmpadjust(env))]],
+  [
+    'pvalidate',
+    [
+      ...pvalidateItems(env, options, call(terminate(1, 2))),
+      ...(options['guest.validatedPage'] === 'cleared' ? [clearsValidated(env)] : []),
+    ],
+  ],
+  ['rmpadjust', rmpadjustItems(env)],
   ['psc', [call(pscPath(env))]],
   ['request-report', [call(requestReportPath(env))]],
   ['read', [call(accessPath(env, 'read', options))]],

@@ -56,16 +56,24 @@ export interface GuestAccess {
   /** The C-bit. */
   readonly private: boolean;
   readonly write: boolean;
+  /** Of the vCPU's VMSA; absent at VMPL 0. */
+  readonly vmpl?: number;
+}
+
+/** Whose permissions RMPADJUST changes, and to what; without `perms` they stay as they are. */
+export interface RmpAdjust {
+  readonly vmpl: number;
+  readonly perms?: number;
 }
 
 declare module '../kvm.ts' {
   interface ExitInfoOf {
     /**
      * Nested page fault. `private`: the C-bit of the access. `sizem`: an instruction was of 4K of a
-     * 2M entry.
+     * 2M entry. `vmpl`: the permissions of the vCPU's VMPL do not allow the access.
      * @see APM vol. 2, "Nested Page Faults"; domain snp c
      */
-    readonly NPF: { readonly gfn: number; readonly private: boolean; readonly sizem?: true };
+    readonly NPF: { readonly gfn: number; readonly private: boolean; readonly sizem?: true; readonly vmpl?: true };
   }
   interface VcpuRequests {
     /** Not the kernel's: the "do not enter" request of domain snp d.3. */
@@ -83,9 +91,10 @@ declare module '../svm.ts' {
 export type RmpRequest = EventOf<{
   /**
    * Takes the lock of one entry for the length of one instruction. `smash`: for PSMASH, which has
-   * one code alone for a lock that is held.
+   * one code alone for a lock that is held. `wide`: for an instruction of 2M, which holds all
+   * entries of the region.
    */
-  'rmp.lock': { pfn: number; smash?: true };
+  'rmp.lock': { pfn: number; smash?: true; wide?: true };
   'rmp.unlock': { pfn: number };
   /** By the holder: RMPUPDATE's checks of the entry and its region. */
   'rmp.checkUpdate': { pfn: number } & RmpUpdate;
@@ -95,12 +104,20 @@ export type RmpRequest = EventOf<{
   'rmp.smashTails': { pfn: number };
   'rmp.smashHead': { pfn: number };
   /**
-   * By the holder: PVALIDATE and RMPADJUST, which run at VMPL 0, check and write. Without `size`
-   * they are of 4K.
+   * By the holder: PVALIDATE (`validated`) and RMPADJUST (`adjust`) check and write. Without `size`
+   * they are of 4K, without `current`, the VMPL of the caller, at VMPL 0.
    */
-  'rmp.checkGuest': { pfn: number; asid: number; gfn: number; size?: '2M' };
+  'rmp.checkGuest': {
+    pfn: number;
+    asid: number;
+    gfn: number;
+    size?: '2M';
+    current?: number;
+    validated?: boolean;
+    adjust?: RmpAdjust;
+  };
   'rmp.writeValidated': { pfn: number; validated: boolean };
-  'rmp.writeVmsa': { pfn: number; vmsa: boolean };
+  'rmp.writeVmsa': { pfn: number; vmsa: boolean; current?: number; adjust?: RmpAdjust };
   /** RMPREAD, or a read of the table: no lock, no side effect. */
   'rmp.read': { pfn: number };
   /**
@@ -125,13 +142,17 @@ export type RmpRequest = EventOf<{
   'rmp.clear': { pfn: number };
 }>;
 
-/** What an access met. `npf`: #VMEXIT(NPF) with the RMP bit. `vc`: #VC 0x404 inside the guest. */
-export type AccessOutcome = 'ok' | 'npf' | 'vc';
+/**
+ * What an access met. `npf`: #VMEXIT(NPF) with the RMP bit. `vmpl`: with that of permissions as
+ * well. `vc`: #VC 0x404 inside the guest.
+ */
+export type AccessOutcome = 'ok' | 'npf' | 'vmpl' | 'vc';
 
 export type RmpAnswer = EventOf<{
   /** `contended`: another instruction holds the lock; `result` says how that shows. */
   'rmp.locked': { result: RmpResult };
-  'rmp.checked': { result: RmpResult; fault: boolean; entry: RmpEntry };
+  /** `unchanged`: the carry flag of PVALIDATE. `gp`: #GP, for the caller's VMPL. */
+  'rmp.checked': { result: RmpResult; fault: boolean; entry: RmpEntry; unchanged?: true; gp?: true };
   /** `huge` where the head says that the frame lies in a 2M entry. */
   'rmp.entry': { entry: RmpEntry; inUse: boolean; huge?: true };
   'rmp.hostWritten': { fault: boolean };

@@ -54,6 +54,12 @@ export const SEV_SNP_OPTIONS = {
    * @see domain snp h, R24
    */
   'guest.validatedPage': ['as-found', 'cleared'],
+  /**
+   * What a guest makes of the carry flag of PVALIDATE, which says that nothing was changed: nothing,
+   * or it ends itself, as Linux does.
+   * @see domain snp b.2, code 255; e.3, Flow A
+   */
+  'guest.unchanged': ['ignore', 'terminate'],
   /** What the second of two contending RMP instructions sees. Hardware does not document it. */
   'rmp.contention': ['inuse', 'overlap-2m'],
   /**
@@ -99,8 +105,16 @@ interface GuestPage {
 
 /** `private` is the C-bit of the access. */
 type GuestOps =
-  | { readonly op: 'pvalidate'; readonly gfn: number; readonly validated: boolean }
-  | { readonly op: 'rmpadjust'; readonly gfn: number; readonly vmpl: number; readonly vmsa: boolean }
+  | { readonly op: 'pvalidate'; readonly gfn: number; readonly validated: boolean; readonly size?: '4K' | '2M' }
+  /** Without `perms` those of the VMPL stay as they are. */
+  | {
+      readonly op: 'rmpadjust';
+      readonly gfn: number;
+      readonly vmpl: number;
+      readonly vmsa: boolean;
+      readonly perms?: number;
+      readonly size?: '4K' | '2M';
+    }
   | { readonly op: 'request-report'; readonly data: number; readonly vmpl: number }
   | { readonly op: 'psc'; readonly gfn: number; readonly to: 'private' | 'shared' }
   /** `expects`: what the guest has stored there last. */

@@ -27,6 +27,12 @@ export const VCPU = 'thread:qemu0/vcpu0';
 export const GUEST = 'vcpu:vm0/0';
 
 export const page = (state: PageSetup['state'], gfn = GFN, pfn = 0x1000 + gfn): PageSetup => ({ gfn, pfn, state });
+/** Its vCPUs at these VMPLs. */
+export const vmAt = (vmpls: readonly number[], pages: readonly PageSetup[], ...vcpus: readonly (readonly GuestStep[])[]): VmSource => ({
+  type: 'snp',
+  options: { pages, vmpls },
+  vcpus,
+});
 export const vm = (pages: readonly PageSetup[], ...vcpus: readonly (readonly GuestStep[])[]): VmSource => ({
   type: 'snp',
   options: { pages },

@@ -42,7 +42,7 @@ import { onlineCpus } from './platform.ts';
 import { platformProperties } from './platform-properties.ts';
 import { repeatsSmash, repeatsUpdate, retriesUpdate, snpProperties } from './properties.ts';
 import { SECTIONS, SNP_VM, SVM_VM, VM_SETTINGS } from './sections.ts';
-import { snpActors, usesContexts, vmParts } from './topology.ts';
+import { snpActors, usesContexts, vcpuParts, vmParts } from './topology.ts';
 
 export const sevSnp: Mechanism = {
   name: 'sev-snp',
@@ -86,6 +86,7 @@ export const sevSnp: Mechanism = {
   }),
   completions: [{ name: 'psp', handler: 'psp_irq_handler', driver: SEV_DEVICE }],
   vm: vmParts,
+  vcpu: (_scenario, vm, vcpu) => vcpuParts(vm, vcpu),
   mutants: { ...snpMutants, ...firmwareMutants },
   models: [rmpLock],
 };

@@ -9,17 +9,23 @@ import { SEV_COMMAND } from './command-operation.ts';
 
 const FLAG = z.boolean({ error: 'expected true or false' });
 const PRIVATE = FLAG.describe('The C-bit of the access: true reaches the page as encrypted guest memory.');
+const SIZE = z.enum(['4K', '2M']).describe('Of the instruction. Default: 4K.').exactOptional();
 const VM = NAME.describe('A key of `vms`.');
 
 export const SNP_GUEST_OPERATIONS = {
   pvalidate: operation('pvalidate', 'Sets or clears the validated bit of a page that is assigned to the guest.', {
     gfn: GFN,
     validated: FLAG,
+    size: SIZE,
   }),
   rmpadjust: operation('rmpadjust', "Changes a page's permissions for a VMPL, or makes it a VMSA.", {
     gfn: GFN,
     vmpl: integer(0, 3).describe('The VMPL whose permissions change.'),
-    vmsa: FLAG.describe('Whether the page is a VMSA afterwards.'),
+    vmsa: FLAG.describe('Whether the page is a VMSA afterwards; only VMPL 0 can say.'),
+    perms: integer(0, 15)
+      .describe('Read 1, write 2, execute in user mode 4, in supervisor mode 8. Default: what the VMPL has.')
+      .exactOptional(),
+    size: SIZE,
   }),
   psc: operation('psc', 'Asks the host for a page state change, through the GHCB and VMGEXIT.', {
     gfn: GFN,

@@ -7,7 +7,7 @@ import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
 import type { VmContext } from '../../../actors/kvm/vm.ts';
 import { contentInWords } from '../../../actors/sev-snp/contents.ts';
 import type { RmpRegionContext } from '../../../actors/sev-snp/rmp-region.ts';
-import { assignedAs4K } from '../../../actors/sev-snp/rmp-table.ts';
+import { assignedAs4K, covering, pageStateOf } from '../../../actors/sev-snp/rmp-table.ts';
 import type { VmPagesContext } from '../../../actors/sev-snp/vm-pages.ts';
 import type { ActorId } from '../../../events/event.ts';
 import type { Waits } from '../../host/mechanism.ts';
@@ -128,8 +128,8 @@ const freedFrameIsHypervisors = always('rmp.freed-frame-is-hypervisors', {
   check: (world) => {
     const freed = world.actors<VmPagesContext>('vmPages').flatMap(({ context }) => context.freed ?? []);
     const entries = world.actors<RmpRegionContext>('rmpRegion').map(({ context }) => context.entries);
-    const kept = freed.find((pfn) => entries.some((some) => some[pfn]?.assigned));
-    return kept === undefined ? null : `PFN ${hex(kept)} is free, and its RMP entry is still assigned`;
+    const kept = freed.flatMap((pfn) => entries.flatMap((some) => (some[pfn]?.assigned ? [{ pfn, entry: covering(some, pfn) }] : [])))[0];
+    return kept === undefined ? null : `PFN ${hex(kept.pfn)} is free, and its RMP entry is still ${pageStateOf(kept.entry)}`;
   },
 });
 

@@ -56,6 +56,7 @@ declare module '../../../events/options.ts' {
   interface VmSettings {
     readonly asid: number;
     readonly pages: readonly PageSetup[];
+    readonly vmpls: readonly number[];
   }
 }
 declare module '../../scenario/types.ts' {
@@ -116,8 +117,14 @@ const pages: VmSetting<readonly PageSetup[]> = {
   default: () => [],
 };
 
-export const VM_SETTINGS = { asid, pages };
+const vmpls: VmSetting<readonly number[]> = {
+  schema: z
+    .array(integer(0, 3))
+    .describe('The VMPL of the VMSA of each vCPU, in their order. Default: 0, of those that are not named as well.'),
+};
+
+export const VM_SETTINGS = { asid, pages, vmpls };
 
 /** What every VM of a host with SEV-SNP has: both settings have defaults. */
 export const snpSettingsOf = (vm: { readonly settings?: object }) =>
-  vm.settings as { readonly asid: number; readonly pages: readonly PageSetup[] };
+  vm.settings as { readonly asid: number; readonly pages: readonly PageSetup[]; readonly vmpls?: readonly number[] };

@@ -40,6 +40,11 @@ function lookedAt(vm: ResolvedVm): number[] {
   return [...new Set(frames.filter(({ gfn }) => gfns.has(gfn)).map(({ pfn }) => pfn))].sort((a, b) => a - b);
 }
 
+const vmplOf = (vm: ResolvedVm, vcpu: number): number => snpSettingsOf(vm).vmpls?.[vcpu] ?? 0;
+/** What the context of a vCPU has besides: its VMPL, above 0. */
+export const vcpuParts = (vm: ResolvedVm, vcpu: number): Readonly<Record<string, unknown>> =>
+  vmplOf(vm, vcpu) === 0 ? {} : { vmpl: vmplOf(vm, vcpu) };
+
 export function vmParts(scenario: ResolvedScenario, vm: ResolvedVm): VmParts {
   const { asid, pages } = snpSettingsOf(vm);
   const vmsas = pages.filter((page) => page.state === 'vmsa').map((page) => page.pfn);
@@ -54,6 +59,7 @@ export function vmParts(scenario: ResolvedScenario, vm: ResolvedVm): VmParts {
       isSnp: vm.type === SNP_VM,
       ghcbs: ghcbsOf(vm).map(({ gfn }) => gfn),
       hasSevEsState: hasSevEsState(scenario, vm),
+      vmpls: vm.vcpus.map((_, index) => vmplOf(vm, index)),
     },
   };
 }

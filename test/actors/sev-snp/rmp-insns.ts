@@ -1,4 +1,5 @@
 /** One region with a page in each state, and every RMP instruction as its checks and its write. */
+import { type RmpRegionContext, rmpRegionMachine } from '../../../actors/sev-snp/rmp-region.ts';
 import { checkAdjust, checkSmash, checkUpdate, checkValidate } from '../../../actors/sev-snp/rmp-rules.ts';
 import {
   HYPERVISOR_PAGE,
@@ -11,6 +12,7 @@ import {
   writeValidated,
 } from '../../../actors/sev-snp/rmp-table.ts';
 import type { RmpEntry, RmpUpdate } from '../../../events/sev-snp/rmp.ts';
+import { Given } from '../given.ts';
 
 export const HEAD = 0x1000;
 export const TAIL = HEAD + 1;
@@ -73,10 +75,10 @@ const pvalidate =
 const rmpadjust =
   (size: '4K' | '2M'): Insn =>
   (region, pfn) => {
-    const args = { ...owner(pfn, size), vmpl: 1, mask: 0b11, vmsa: true };
-    const verdict = checkAdjust(region, args);
-    return { verdict, region: verdict === 'SUCCESS' ? writePerms(region, pfn, args) : region };
+    const verdict = checkAdjust(region, { ...owner(pfn, size), ...{ vmpl: 1, mask: 0b11 } });
+    return { verdict, region: verdict === 'SUCCESS' ? writePerms(region, pfn, GRANT) : region };
   };
+const GRANT = { current: 0, vmsa: true, adjust: { vmpl: 1, perms: 0b11 } };
 
 export const INSNS: Readonly<Record<string, Insn>> = {
   'RMPUPDATE to shared': update(SHARE),
@@ -92,6 +94,62 @@ export const INSNS: Readonly<Record<string, Insn>> = {
   RMPADJUST: rmpadjust('4K'),
   'RMPADJUST 2M': rmpadjust('2M'),
 };
+
+/** The same instruction as the messages of its micro-steps to the region. */
+type Steps = (pfn: number) => { readonly wide?: true; readonly check: object; readonly writes: readonly object[] };
+const updateSteps =
+  (operand: RmpUpdate): Steps =>
+  () => ({
+    ...(operand.pageSize === '2M' && { wide: true }),
+    check: { type: 'rmp.checkUpdate', ...operand },
+    writes: [{ type: 'rmp.writeUpdate', ...operand }],
+  });
+const guestSteps =
+  (size: '4K' | '2M', operand: object, write: object): Steps =>
+  (pfn) => {
+    const { asid, gfn } = owner(pfn, size);
+    const large = size === '2M' ? ({ size } as const) : {};
+    return { ...(size === '2M' && { wide: true }), check: { type: 'rmp.checkGuest', asid, gfn, ...large, ...operand }, writes: [write] };
+  };
+const validateSteps = (size: '4K' | '2M', validated: boolean) => guestSteps(size, { validated }, { type: 'rmp.writeValidated', validated });
+const adjustSteps = (size: '4K' | '2M') => guestSteps(size, { adjust: GRANT.adjust }, { type: 'rmp.writeVmsa', ...GRANT });
+const STEPS: Readonly<Record<string, Steps>> = {
+  'RMPUPDATE to shared': updateSteps(SHARE),
+  'RMPUPDATE to another guest': updateSteps(TAKE),
+  'RMPUPDATE to the firmware': updateSteps(LEND),
+  'RMPUPDATE 2M to another guest': updateSteps({ ...TAKE, pageSize: '2M' }),
+  'RMPUPDATE 2M to shared': updateSteps({ ...SHARE, pageSize: '2M' }),
+  PSMASH: () => ({ check: { type: 'rmp.checkSmash' }, writes: [{ type: 'rmp.smashTails' }, { type: 'rmp.smashHead' }] }),
+  'PVALIDATE set': validateSteps('4K', true),
+  'PVALIDATE clear': validateSteps('4K', false),
+  'PVALIDATE 2M set': validateSteps('2M', true),
+  'PVALIDATE 2M clear': validateSteps('2M', false),
+  RMPADJUST: adjustSteps('4K'),
+  'RMPADJUST 2M': adjustSteps('2M'),
+};
+
+interface Checked {
+  readonly result: string;
+  readonly fault: boolean;
+  readonly unchanged?: true;
+}
+/** What the region has told, as a verdict of the manual. */
+const verdictOf = ({ result, fault, unchanged }: Checked): string => {
+  if (fault) return result === 'FAIL_SIZEMISMATCH' ? 'NPF.SIZEM' : 'NPF';
+  return unchanged === true ? 'NO_CHANGE' : result;
+};
+
+/** Walks an instruction through the machine of a region: lock, check, writes, unlock. */
+export function inRegion(insn: string, { entries, frames, subCount }: Region, pfn: number): Done {
+  const { wide, check, writes } = STEPS[insn]!(pfn);
+  const from = (event: object) => ({ type: '', from: 'thread:a/0', pfn, ...event });
+  const start = Given.start<RmpRegionContext>(rmpRegionMachine, { entries, head: { frames, subCount }, contention: 'inuse' });
+  const checked = start.after(from({ type: 'rmp.lock', ...(wide && { wide }) })).when(from(check));
+  const verdict = verdictOf(checked.sent[0]!.event as unknown as Checked);
+  const unlock = from({ type: 'rmp.unlock' });
+  const { context } = checked.and.after(...(verdict === 'SUCCESS' ? writes.map(from) : []), unlock);
+  return { verdict, region: { entries: context.entries, ...context.head!, inUse: context.inUse } };
+}
 
 /** Counted from what the entries say, and not as the instructions count. */
 export const assignedAs4K = ({ entries }: Region) =>

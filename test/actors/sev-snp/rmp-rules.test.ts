@@ -13,6 +13,7 @@ import {
   GFN,
   HEAD,
   INSNS,
+  inRegion,
   owner,
   regionIn,
   SHARE,
@@ -126,6 +127,11 @@ describe('an RMP instruction', () => {
     expect(after.region).toEqual({ ...before, entries, subCount: assignedAs4K({ ...before, entries }) });
   });
 
+  it.each(CASES)('$insn of a page $state ($shape) ends the same in the machine of the region', ({ state, shape, insn }) => {
+    const before = regionIn(state, shape);
+    expect(inRegion(insn, before, pfnOf(shape))).toEqual(INSNS[insn]!(before, pfnOf(shape)));
+  });
+
   it.each(CASES.filter(({ verdict }) => verdict === 'SUCCESS'))(
     '$insn of a page $state ($shape) waits while it is in use',
     ({ state, shape, insn }) => {
@@ -146,7 +152,7 @@ describe('an RMP instruction', () => {
     ] as const) {
       const args = { ...owner(HEAD, size), ...other };
       expect(checkValidate(regionIn('Guest-Valid', shape), { ...args, validated: false })).toBe('NPF');
-      expect(checkAdjust(regionIn('Guest-Valid', shape), { ...args, vmpl: 1, mask: 1, vmsa: false })).toBe('NPF');
+      expect(checkAdjust(regionIn('Guest-Valid', shape), { ...args, vmpl: 1, mask: 1 })).toBe('NPF');
     }
   });
 

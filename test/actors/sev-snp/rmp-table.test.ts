@@ -13,13 +13,13 @@ import {
   UPDATE_CHECKS,
   VALIDATE_CHECKS,
 } from '../../../actors/sev-snp/rmp-rules.ts';
-import { permsOf, readEntry, smashHead, smashTails, writePerms, writeUpdate } from '../../../actors/sev-snp/rmp-table.ts';
+import { permsOf, smashHead, smashTails, writePerms, writeUpdate } from '../../../actors/sev-snp/rmp-table.ts';
 import { ASID, assignedAs4K, FRAMES, GFN, HEAD, INSNS, LEND, owner, regionIn, SHARE, TAIL, TAKE, update } from './rmp-insns.ts';
 
 describe('VMPLs', () => {
   const valid = regionIn('Guest-Valid', '4K');
   const adjust = (current: number, vmpl: number, mask: number, region = valid) =>
-    checkAdjust(region, { ...owner(HEAD, '4K'), current, vmpl, mask, vmsa: true });
+    checkAdjust(region, { ...owner(HEAD, '4K'), current, vmpl, mask });
 
   it('PVALIDATE is of VMPL 0 alone', () => {
     expect(checkValidate(valid, { ...owner(HEAD, '4K'), current: 1, validated: false })).toBe('#GP');
@@ -37,7 +37,7 @@ describe('VMPLs', () => {
   });
 
   it('RMPADJUST gives no permission that the caller lacks', () => {
-    const granted = writePerms(valid, HEAD, { current: 0, vmpl: 1, mask: 0b11, vmsa: false });
+    const granted = writePerms(valid, HEAD, { current: 0, adjust: { vmpl: 1, perms: 0b11 }, vmsa: false });
     expect(permsOf(granted.entries[HEAD]!)).toEqual([0xf, 0b11, 0, 0]);
     expect([adjust(1, 2, 0b11, granted), adjust(1, 2, 0b111, granted), adjust(1, 2, 0b1, valid)]).toEqual([
       'SUCCESS',
@@ -47,24 +47,14 @@ describe('VMPLs', () => {
   });
 
   it('RMPADJUST writes the VMSA bit from VMPL 0 alone, and silently not from others', () => {
-    const change = { vmpl: 2, mask: 0, vmsa: true };
+    const change = { adjust: { vmpl: 2, perms: 0 }, vmsa: true };
     expect(writePerms(valid, HEAD, { ...change, current: 0 }).entries[HEAD]!.vmsa).toBe(true);
     expect(writePerms(valid, HEAD, { ...change, current: 1 }).entries[HEAD]!.vmsa).toBe(false);
   });
 
   it('RMPUPDATE resets permissions', () => {
-    const granted = writePerms(valid, HEAD, { current: 0, vmpl: 1, mask: 0xf, vmsa: true });
+    const granted = writePerms(valid, HEAD, { current: 0, adjust: { vmpl: 1, perms: 0xf }, vmsa: true });
     expect(permsOf(writeUpdate(granted, HEAD, TAKE).entries[HEAD]!)).toEqual([0xf, 0, 0, 0]);
-  });
-});
-
-describe('RMPREAD', () => {
-  it('reads the own slot, and of the region whether it is one 2M entry', () => {
-    const { entries } = regionIn('Guest-Valid', 'head');
-    const slot = { assigned: true, immutable: false, asid: 0, gfn: 0, pageSize: '4K', huge: true };
-    expect(readEntry(entries, TAIL)).toEqual(slot);
-    expect(readEntry(entries, HEAD)).toEqual({ ...slot, asid: ASID, gfn: GFN, pageSize: '2M' });
-    expect(readEntry(regionIn('Guest-Valid', '4K').entries, HEAD)).toEqual({ ...slot, asid: ASID, gfn: GFN, huge: false });
   });
 });
 

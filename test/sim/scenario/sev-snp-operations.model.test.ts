@@ -17,8 +17,10 @@ const WALK = { orders: [{ name: 'fifo' }, { name: 'random-uniform', seed: 1 }], 
 const onPage = (given: string): string => `{ gfn: 0x5, ${given} }`;
 /** Each operation with its arguments, on the page at GFN 5. */
 const GUEST: Readonly<Record<keyof typeof SNP_GUEST_OPERATIONS, readonly string[]>> = {
-  pvalidate: BOTH.map((validated) => onPage(`validated: ${validated}`)),
-  rmpadjust: BOTH.flatMap((vmsa) => [0, 3].map((vmpl) => onPage(`vmpl: ${vmpl}, vmsa: ${vmsa}`))),
+  pvalidate: BOTH.flatMap((validated) => ['', ', size: 2M'].map((size) => onPage(`validated: ${validated}${size}`))),
+  rmpadjust: BOTH.flatMap((vmsa) =>
+    ['vmpl: 0', 'vmpl: 3', 'vmpl: 1, perms: 3', 'vmpl: 1, size: 2M'].map((rest) => onPage(`${rest}, vmsa: ${vmsa}`)),
+  ),
   psc: ['private', 'shared'].map((to) => onPage(`to: ${to}`)),
   'request-report': [0, 3].map((vmpl) => `{ data: 0x1234, vmpl: ${vmpl} }`),
   read: [...BOTH.map((isPrivate) => onPage(`private: ${isPrivate}`)), onPage('private: true, expects: own')],
