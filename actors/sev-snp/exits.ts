@@ -3,6 +3,7 @@
  * host takes a page back.
  */
 import { outgoing } from '../../events/event.ts';
+import { hasErrorBit } from '../../events/sev-snp/error-code.ts';
 import type { RmpUpdate } from '../../events/sev-snp/rmp.ts';
 import { type HostEnv, type HostLocals, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
 import { allCpusRequestPath } from '../kvm/kick.ts';
@@ -97,8 +98,9 @@ const lookAtFault = (env: HostEnv) =>
  */
 export function npfPath(env: HostEnv) {
   const locked = env.options['kvm.mapLock'] !== 'none';
-  const differs = (_t: HostThread, l: HostLocals) => l.assigned !== exitInfo(l, 'NPF').private;
-  const target = (_t: HostThread, l: HostLocals) => ({ update: exitInfo(l, 'NPF').private ? privateTo(env, l.vm!, l.gfn!) : SHARED });
+  const isPrivate = (l: HostLocals) => hasErrorBit(exitInfo(l, 'NPF').errorCode, 'ENC');
+  const differs = (_t: HostThread, l: HostLocals) => l.assigned !== isPrivate(l);
+  const target = (_t: HostThread, l: HostLocals) => ({ update: isPrivate(l) ? privateTo(env, l.vm!, l.gfn!) : SHARED });
   const zap = step('kvm_zap_gfn_range');
   const look = [call(writeLockMmuPath(env)), lookAtFault(env)];
   const dropped = [...look, writeUnlockMmu(env), when([differs, [call(changePagePath(env), target), zap]])];
@@ -118,7 +120,7 @@ export function npfPath(env: HostEnv) {
       ...(hasHuge(env)
         ? [
             when([
-              (_t: HostThread, l: HostLocals) => exitInfo(l, 'NPF').sizem === true,
+              (_t: HostThread, l: HostLocals) => hasErrorBit(exitInfo(l, 'NPF').errorCode, 'SIZEM'),
               [call(sizeMismatchPath, bindSizeMismatch(env)), leavePath],
             ]),
           ]

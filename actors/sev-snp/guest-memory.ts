@@ -26,8 +26,14 @@ type HostItem = Item<HostThread, HostLocals, ThreadEvent>;
  * @see domain snp b.5, the rule after the table
  */
 const storeSpec: StepSpec<HostThread, HostLocals, ThreadEvent> = {
-  send: (_t, l) => toRmp({ type: 'rmp.hostWrite', pfn: l.pfn! }),
-  answers: { 'rmp.hostWritten': (e, _t, l) => ({ fault: e.fault, ...(l.stores !== undefined && !e.fault && { stores: l.stores - 1 }) }) },
+  send: (_t, l) => toRmp({ type: 'rmp.hostWrite', pfn: l.pfn!, ...(l.kernel !== true && { user: true }) }),
+  answers: {
+    'rmp.hostWritten': (e, _t, l) => ({
+      fault: e.fault,
+      errorCode: e.errorCode,
+      ...(l.stores !== undefined && !e.fault && { stores: l.stores - 1 }),
+    }),
+  },
 };
 
 /** A look at the RMP entry; what it says can be stale the moment it returns. */
@@ -46,7 +52,7 @@ const bindPage =
     return { vm: op.vm, gfn: op.gfn, pfn: frameOf(env, op.vm, op.gfn), kernel, ...(op.op === 'write' && { stores: op.stores }) };
   };
 
-const PAGE_LOCALS = ['vm', 'gfn', 'pfn', 'kernel', 'stores', 'fault', 'verdict', 'granted'] as const;
+const PAGE_LOCALS = ['vm', 'gfn', 'pfn', 'kernel', 'stores', 'fault', 'errorCode', 'verdict', 'granted'] as const;
 
 /**
  * Device emulation in a process that serves guests: several stores, one after the other.

@@ -1,6 +1,7 @@
 /** The host's #PF with the RMP bit: what each policy makes of a write to a guest-private page. */
 import { outgoing } from '../../events/event.ts';
 import type { ThreadEvent } from '../../events/index.ts';
+import { hasErrorBit } from '../../events/sev-snp/error-code.ts';
 import type { RmpUpdate } from '../../events/sev-snp/rmp.ts';
 import { type HostEnv, type HostLocals, type HostThread, host, kernelSource, toCpu } from '../host/host-env.ts';
 import { allCpusRequestPath, kickPath, waitOutsidePath } from '../kvm/kick.ts';
@@ -31,7 +32,7 @@ const panicSigbus: readonly HostItem[] = [
   lookup,
   when(
     [
-      (_t, l) => l.kernel === true,
+      (_t, l) => !hasErrorBit(l.errorCode!, 'USER'),
       [
         step('snp_dump_hva_rmpentry'),
         step('panic', { send: (t, l) => toCpu(t, { type: 'cpu.panic', reason: 'RMP violation by the host kernel', pfn: l.pfn! }) }),
@@ -111,7 +112,7 @@ function killGuest(env: HostEnv): readonly HostItem[] {
 }
 
 /**
- * From #PF entry to the verdict on the access. Expects `pfn` and `kernel`; leaves `verdict`.
+ * From #PF entry to the verdict on the access. Expects `pfn` and `errorCode`; leaves `verdict`.
  * @see kernel arch/x86/mm/fault.c, exc_page_fault(), do_user_addr_fault(), page_fault_oops()
  * @public
  */

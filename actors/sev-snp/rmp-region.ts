@@ -12,6 +12,7 @@
 import { assign, emit, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { HostOptions } from '../../events/options.ts';
+import { hostFaultCode } from '../../events/sev-snp/error-code.ts';
 import type { RmpEntry, RmpRequest, RmpResult } from '../../events/sev-snp/rmp.ts';
 import { guestAccess, hostWriteFaults, vmsaIsValid } from './rmp-check.ts';
 import { checkEntry, checkSmash, checkUpdate } from './rmp-rules.ts';
@@ -74,6 +75,11 @@ export function guestChecked(
   if (verdict === 'NPF.SIZEM') return { result: 'FAIL_SIZEMISMATCH', fault: true };
   return { result: verdict, fault: false };
 }
+/** What a host store is told. */
+export const hostWritten = (event: RmpRequest, fault: boolean) => {
+  const isUser = event.type === 'rmp.hostWrite' && event.user === true;
+  return { type: 'rmp.hostWritten', fault, ...(fault && { errorCode: hostFaultCode(isUser) }) };
+};
 const patch = ({ context: c, event }: Args, change: Partial<RmpEntry>): { entries: Entries } => ({
   entries: { ...c.entries, [event.pfn]: { ...entryAt(c.entries, event.pfn), ...change } },
 });
@@ -123,7 +129,7 @@ export const rmpRegionMachine = setup({
       }),
     ),
     answerHostWrite: emit(({ context: c, event }) =>
-      outgoing(sender(event), { type: 'rmp.hostWritten', fault: hostWriteFaults(c.entries, c.inUse, event.pfn) }),
+      outgoing(sender(event), hostWritten(event, hostWriteFaults(c.entries, c.inUse, event.pfn))),
     ),
     answerAccess: emit(({ context: c, event }) =>
       outgoing(sender(event), {

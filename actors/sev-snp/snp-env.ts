@@ -32,6 +32,8 @@ declare module '../host/host-env.ts' {
     /** The auto-share handler has failed and tries again. */
     readonly retrying?: boolean | undefined;
     readonly fault?: boolean | undefined;
+    /** Of the #PF that is handled. */
+    readonly errorCode?: number | undefined;
     /** This thread keeps the vCPU whose VMSA it wants out of guest mode. */
     readonly blocked?: boolean | undefined;
     /** Whether the fault came from the kernel's own store. */

@@ -6,6 +6,7 @@ import { type Outgoing, outgoing } from '../../events/event.ts';
 import type { GuestEvent } from '../../events/index.ts';
 import type { HostOptions } from '../../events/options.ts';
 import type { GuestOp } from '../../events/program.ts';
+import { type NestedAccess, nestedFaultCode } from '../../events/sev-snp/error-code.ts';
 import { type AccessOutcome, type GuestAccess, type RmpResult, regionOf } from '../../events/sev-snp/rmp.ts';
 import { type GuestEnv, type GuestItem, type GuestLocals, guest, opOf, type Vcpu, vmexit } from '../kvm/guest-program.ts';
 import { otherwise, type Path, type Source } from '../path/path.ts';
@@ -52,11 +53,13 @@ const toRmp = (env: GuestEnv, v: Vcpu, event: { readonly type: string; readonly 
   outgoing(regionOf(frame(env, v)), { pfn: frame(env, v), ...event });
 
 /** #VMEXIT(NPF) and, after the host has dealt with it, the instruction again. */
-const nestedFault = (env: GuestEnv, isPrivate: (v: Vcpu) => boolean): GuestItem =>
+const nestedFault = (env: GuestEnv, access: (v: Vcpu) => Pick<NestedAccess, 'private' | 'write'>): GuestItem =>
   step('NPF', {
     send: (v, l) =>
-      vmexit(v, 'NPF', { gfn: gfnOf(env, v), private: isPrivate(v), ...(l.result === 'FAIL_SIZEMISMATCH' && { sizem: true as const }) }),
+      vmexit(v, 'NPF', { gfn: gfnOf(env, v), errorCode: nestedFaultCode({ ...access(v), sizem: l.result === 'FAIL_SIZEMISMATCH' }) }),
   });
+/** PVALIDATE and RMPADJUST are no stores to the page, as far as is known (grade `decision`). */
+const OF_INSN = { private: true, write: false };
 
 /**
  * PVALIDATE and RMPADJUST: take the entry's lock (spinning, for they have no FAIL_INUSE), check,
@@ -98,7 +101,7 @@ function guestInsn(env: GuestEnv, name: string, write: (v: Vcpu) => Outgoing | r
           ],
           [
             otherwise,
-            [step('unlock_faulted', { insn: false, send: (v) => toRmp(env, v, { type: 'rmp.unlock' }) }), nestedFault(env, () => true)],
+            [step('unlock_faulted', { insn: false, send: (v) => toRmp(env, v, { type: 'rmp.unlock' }) }), nestedFault(env, () => OF_INSN)],
           ],
         ),
       ),
@@ -148,7 +151,7 @@ function accessPath(env: GuestEnv, kind: 'read' | 'write', { 'guest.notValidated
         when(
           [(_v, l) => l.outcome === 'ok', [leavePath]],
           [(_v, l) => l.outcome === 'vc', [call(answer === 'pvalidate' ? validatedAgain(env) : notValidated(env))]],
-          [otherwise, [nestedFault(env, (v) => argsOf(env, v, kind).private)]],
+          [otherwise, [nestedFault(env, access)]],
         ),
       ),
     ],

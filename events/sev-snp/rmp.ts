@@ -61,11 +61,10 @@ export interface GuestAccess {
 declare module '../kvm.ts' {
   interface ExitInfoOf {
     /**
-     * Nested page fault. `private`: the C-bit of the access. `sizem`: an instruction was of 4K of a
-     * 2M entry.
+     * Nested page fault: EXITINFO1 and the page of EXITINFO2. The bits are in error-code.ts.
      * @see APM vol. 2, "Nested Page Faults"; domain snp c
      */
-    readonly NPF: { readonly gfn: number; readonly private: boolean; readonly sizem?: true };
+    readonly NPF: { readonly gfn: number; readonly errorCode: number };
   }
   interface VcpuRequests {
     /** Not the kernel's: the "do not enter" request of domain snp d.3. */
@@ -103,8 +102,8 @@ export type RmpRequest = EventOf<{
   'rmp.writeVmsa': { pfn: number; vmsa: boolean };
   /** RMPREAD, or a read of the table: no lock, no side effect. */
   'rmp.read': { pfn: number };
-  /** A host store: the check and the store are one thing. */
-  'rmp.hostWrite': { pfn: number };
+  /** A host store, of the kernel unless `user`: the check and the store are one thing. */
+  'rmp.hostWrite': { pfn: number; user?: true };
   'rmp.guestAccess': GuestAccess;
   /** VMRUN marks the VMSA as in use; #VMEXIT clears the mark. */
   'rmp.enter': { pfn: number; asid: number };
@@ -122,7 +121,8 @@ export type RmpAnswer = EventOf<{
   'rmp.checked': { result: RmpResult; fault: boolean; entry: RmpEntry };
   /** `huge` where the head says that the frame lies in a 2M entry. */
   'rmp.entry': { entry: RmpEntry; inUse: boolean; huge?: true };
-  'rmp.hostWritten': { fault: boolean };
+  /** `errorCode` of #PF where there is a fault. */
+  'rmp.hostWritten': { fault: boolean; errorCode?: number };
   'rmp.accessed': { outcome: AccessOutcome };
   /** `locked`: an instruction holds the entry; VMRUN waits. */
   'rmp.entered': { outcome: 'ok' | 'invalid' | 'locked' };
