@@ -9,10 +9,10 @@ import { type HostEnv, type HostLocals, type HostThread, host, kernelSource, opO
 import { allCpusRequestPath } from '../kvm/kick.ts';
 import { exitInfo, vcpuOf } from '../kvm/kvm-env.ts';
 import { writeLockMmuPath, writeUnlockMmu } from '../kvm/mmu-lock.ts';
+import { updateRmpPath } from './direct-map.ts';
 import { beginPscPath, endPscPath } from './map-lock.ts';
 import { SHARED } from './page-fault.ts';
 import { bindSizeMismatch, sizeMismatchPath } from './psmash.ts';
-import { rmpupdatePath } from './rmpupdate.ts';
 import { frameOf, hasHuge, toRmp } from './snp-env.ts';
 
 const { path, step, call, when, note, leavePath } = host;
@@ -39,7 +39,7 @@ function changePagePath(env: HostEnv) {
     [
       ...(locked ? [call(beginPscPath(env))] : []),
       call(writeLockMmuPath(env)),
-      call(rmpupdatePath(env.options, hasHuge(env))),
+      call(updateRmpPath(env)),
       writeUnlockMmu(env),
       ...(locked ? [call(endPscPath(env))] : []),
     ],
@@ -108,7 +108,7 @@ export function npfPath(env: HostEnv) {
     note((t: HostThread, l: HostLocals) => ({ vm: vcpuOf(env, t).vm, gfn: exitInfo(l, 'NPF').gfn })),
     ...(locked ? [call(beginPscPath(env))] : []),
     ...look,
-    when([differs, [call(rmpupdatePath(env.options, hasHuge(env)), target)]]),
+    when([differs, [call(updateRmpPath(env), target)]]),
     writeUnlockMmu(env),
     ...(locked ? [call(endPscPath(env))] : []),
     when([differs, [zap]]),
@@ -132,6 +132,24 @@ export function npfPath(env: HostEnv) {
 }
 
 /**
+ * rmp_make_private(): a page of the hypervisor becomes one of a guest, not validated. A failure
+ * goes to the caller, and changes nothing.
+ */
+export function makePrivatePath(env: HostEnv) {
+  return path(
+    'sev_gmem_prepare',
+    kernelSource('arch/x86/kvm/svm/sev.c, sev_gmem_prepare(); arch/x86/virt/svm/sev.c, rmp_make_private()'),
+    [
+      step('ioctl', { mode: 'kernel' }),
+      call(updateRmpPath(env), (_t, l) => ({ update: privateTo(env, l.vm!, l.gfn!) })),
+      when([(_t, l) => l.result !== 'SUCCESS', [step('pr_err_ratelimited')]]),
+      step('sysret', { mode: 'user' }),
+    ],
+    { locals: ['vm', 'gfn', 'pfn', 'update', 'result'] },
+  );
+}
+
+/**
  * kvm_rmp_make_shared(): the host takes a page back. A failure marks the VM as bugged and leaks the
  * page.
  * @see domain snp b.4
@@ -143,7 +161,7 @@ export function makeSharedPath(env: HostEnv) {
     kernelSource('arch/x86/kvm/svm/sev.c, kvm_rmp_make_shared()'),
     [
       step('ioctl', { mode: 'kernel' }),
-      call(rmpupdatePath(env.options, hasHuge(env)), () => ({ update: SHARED })),
+      call(updateRmpPath(env), () => ({ update: SHARED })),
       when([
         (_t, l) => l.result !== 'SUCCESS',
         [
@@ -157,8 +175,8 @@ export function makeSharedPath(env: HostEnv) {
     { locals: ['vm', 'gfn', 'pfn', 'update', 'result', 'owner'] },
   );
 }
-export const bindMakeShared = (env: HostEnv) => (t: HostThread) => {
+export const bindPageChange = (env: HostEnv) => (t: HostThread) => {
   const op = opOf(env, t);
-  if (op.op !== 'make-shared') throw new Error(`${op.op} takes no page back`);
+  if (op.op !== 'make-shared' && op.op !== 'make-private') throw new Error(`${op.op} changes no page`);
   return { vm: op.vm, gfn: op.gfn, pfn: frameOf(env, op.vm, op.gfn) };
 };

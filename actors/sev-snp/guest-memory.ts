@@ -15,6 +15,7 @@ import {
   opOf,
 } from '../host/host-env.ts';
 import { type Item, otherwise, type StepSpec } from '../path/path.ts';
+import { storeTo } from './direct-map.ts';
 import { lockPagePath, unlockPagePath } from './map-lock.ts';
 import { frameOf, toRmp } from './snp-env.ts';
 
@@ -25,8 +26,8 @@ type HostItem = Item<HostThread, HostLocals, ThreadEvent>;
  * W1 to W3: translate, check the RMP, store. The check and the store are one thing.
  * @see domain snp b.5, the rule after the table
  */
-const storeSpec: StepSpec<HostThread, HostLocals, ThreadEvent> = {
-  send: (_t, l) => toRmp({ type: 'rmp.hostWrite', pfn: l.pfn!, ...(l.kernel !== true && { user: true }) }),
+const storeSpec = (env: HostEnv): StepSpec<HostThread, HostLocals, ThreadEvent> => ({
+  send: (t, l) => storeTo(env, t, l),
   answers: {
     'rmp.hostWritten': (e, _t, l) => ({
       fault: e.fault,
@@ -34,7 +35,7 @@ const storeSpec: StepSpec<HostThread, HostLocals, ThreadEvent> = {
       ...(l.stores !== undefined && !e.fault && { stores: l.stores - 1 }),
     }),
   },
-};
+});
 
 /** A look at the RMP entry; what it says can be stale the moment it returns. */
 const lookup = step('snp_lookup_rmpentry', {
@@ -47,7 +48,13 @@ const bindPage =
   (env: HostEnv, kernel: boolean) =>
   (thread: HostThread): Partial<HostLocals> => {
     const op = opOf(env, thread);
-    if (op.op !== 'write' && op.op !== 'kvm-write-guest' && op.op !== 'kvm-write-unchecked')
+    if (
+      op.op !== 'write' &&
+      op.op !== 'kvm-write-guest' &&
+      op.op !== 'kvm-write-unchecked' &&
+      op.op !== 'kvm-read-guest' &&
+      op.op !== 'device-write'
+    )
       throw new Error(`${op.op} names no guest page`);
     return { vm: op.vm, gfn: op.gfn, pfn: frameOf(env, op.vm, op.gfn), kernel, ...(op.op === 'write' && { stores: op.stores }) };
   };
@@ -76,7 +83,7 @@ export function userWritePath(env: HostEnv) {
         ? [...ioctl('lock', call(lockPagePath(env)), lookup), when([(_t, l) => l.assigned === true, [call(busy), leavePath]])]
         : []),
       loop(
-        step('store', storeSpec),
+        step('store', storeSpec(env)),
         when(
           [
             (_t, l) => l.fault === true,
@@ -108,7 +115,7 @@ export const bindUserWrite = (env: HostEnv) => bindPage(env, false);
 /** The store of the kernel, again after a fault whose handler says so. */
 const kernelStore = (env: HostEnv): HostItem =>
   loop(
-    step('store', storeSpec),
+    step('store', storeSpec(env)),
     when(
       [(_t, l) => l.fault === true, [...faultItems(env, '#PF.RMP'), when([(_t, l) => l.verdict !== 'retry', [leaveLoop]])]],
       [otherwise, [leaveLoop]],
@@ -149,3 +156,37 @@ export const uncheckedWritePath = (env: HostEnv) =>
     [step('ioctl', { mode: 'kernel' }), kernelStore(env), step('sysret', { mode: 'user' })],
     { locals: [...PAGE_LOCALS] },
   );
+
+/** A load of the kernel: nothing checks it, and a private page gives ciphertext. @see SNP-35 */
+export const kernelReadPath = path(
+  'kvm_read_guest_page',
+  kernelSource('virt/kvm/kvm_main.c, __kvm_read_guest_page(); domain snp c, row 4'),
+  [
+    step('ioctl', { mode: 'kernel' }),
+    step('load', {
+      send: (_t, l) => toRmp({ type: 'rmp.hostRead', pfn: l.pfn! }),
+      answers: { 'rmp.hostLoaded': (e) => ({ ciphertext: e.ciphertext }) },
+    }),
+    step('sysret', { mode: 'user' }),
+  ],
+  { locals: ['vm', 'gfn', 'pfn', 'kernel', 'ciphertext'] },
+);
+
+/**
+ * DMA of a device that the thread has started: the IOMMU drops a write to a page that is assigned,
+ * and logs an event.
+ */
+export const deviceWritePath = path(
+  'dma_write',
+  { source: 'domain snp c, row 8: the IOMMU checks the RMP for DMA; drivers/iommu/amd/iommu.c, iommu_print_event()', grade: 'memory' },
+  [
+    step('doorbell', { mode: 'kernel' }),
+    step('dma', {
+      send: (_t, l) => toRmp({ type: 'rmp.deviceWrite', pfn: l.pfn! }),
+      answers: { 'rmp.deviceWritten': (e) => ({ dropped: e.dropped }) },
+    }),
+    when([(_t, l) => l.dropped === true, [step('amd_iommu_report_rmp_fault')]]),
+    step('sysret', { mode: 'user' }),
+  ],
+  { locals: ['vm', 'gfn', 'pfn', 'kernel', 'dropped'] },
+);

@@ -14,7 +14,8 @@ import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../
 import type { HostOptions } from '../../events/options.ts';
 import { hostFaultCode } from '../../events/sev-snp/error-code.ts';
 import type { RmpEntry, RmpRequest, RmpResult } from '../../events/sev-snp/rmp.ts';
-import { guestAccess, hostWriteFaults, vmsaIsValid } from './rmp-check.ts';
+import { type AccessRegion, checkAccess } from './access-rules.ts';
+import { guestAccess, vmsaIsValid } from './rmp-check.ts';
 import { checkEntry, checkSmash, checkUpdate } from './rmp-rules.ts';
 import {
   assignedAs4K,
@@ -75,6 +76,11 @@ export function guestChecked(
   if (verdict === 'NPF.SIZEM') return { result: 'FAIL_SIZEMISMATCH', fault: true };
   return { result: verdict, fault: false };
 }
+/** Who waits for the answer to a host store. */
+export const storerOf = (event: Stamped<RmpRequest>): ActorId =>
+  event.type === 'rmp.hostWrite' && event.by !== undefined ? event.by : sender(event);
+export const hostStoreFaults = (region: AccessRegion, { pfn, huge }: { readonly pfn: number; readonly huge?: true }): boolean =>
+  checkAccess(region, { by: 'host', does: 'write', pfn, mapping: huge === true ? '2M' : '4K' }) === '#PF';
 /** What a host store is told. */
 export const hostWritten = (event: RmpRequest, fault: boolean) => {
   const isUser = event.type === 'rmp.hostWrite' && event.user === true;
@@ -128,14 +134,19 @@ export const rmpRegionMachine = setup({
         ...(isHuge(c.entries, event.pfn) && { huge: true }),
       }),
     ),
-    answerHostWrite: emit(({ context: c, event }) =>
-      outgoing(sender(event), hostWritten(event, hostWriteFaults(c.entries, c.inUse, event.pfn))),
-    ),
+    answerHostWrite: emit(({ context: c, event }) => outgoing(storerOf(event), hostWritten(event, hostStoreFaults(c, event)))),
     answerAccess: emit(({ context: c, event }) =>
       outgoing(sender(event), {
         type: 'rmp.accessed',
         outcome: event.type === 'rmp.guestAccess' ? guestAccess(c.entries, c.inUse, event) : 'npf',
       }),
+    ),
+    answerHostRead: emit(({ context: c, event }) => {
+      const isCiphertext = checkAccess(c, { by: 'host', does: 'read', pfn: event.pfn }) === 'ciphertext';
+      return outgoing(sender(event), { type: 'rmp.hostLoaded', ciphertext: isCiphertext });
+    }),
+    answerDeviceWrite: emit(({ context: c, event }) =>
+      outgoing(sender(event), { type: 'rmp.deviceWritten', dropped: checkAccess(c, { by: 'device', pfn: event.pfn }) === 'dropped' }),
     ),
     setInUse: assign({ inUse: ({ context: c, event }) => [...c.inUse, event.pfn].sort((a, b) => a - b) }),
     clearInUse: assign({ inUse: ({ context: c, event }) => c.inUse.filter((pfn) => pfn !== event.pfn) }),
@@ -168,6 +179,8 @@ export const rmpRegionMachine = setup({
         'rmp.unlock': { guard: 'isHolder', actions: 'dropLock' },
         'rmp.read': { actions: 'answerEntry' },
         'rmp.hostWrite': { actions: 'answerHostWrite' },
+        'rmp.hostRead': { actions: 'answerHostRead' },
+        'rmp.deviceWrite': { actions: 'answerDeviceWrite' },
         'rmp.guestAccess': { actions: 'answerAccess' },
         'rmp.enter': [
           { guard: 'isLocked', actions: 'answerLockedVmsa' },

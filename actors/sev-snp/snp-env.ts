@@ -18,6 +18,8 @@ declare module '../kvm/kvm-env.ts' {
     readonly vmsas: readonly (number | null)[];
     /** Whether it has pages that are 2M entries when the run starts. */
     readonly huge: boolean;
+    /** The host mappings of the scenario that are actors, of all VMs. */
+    readonly maps?: readonly ActorId[];
     /** Bits of SEV_FEATURES that another mechanism gives to VMSAs that a launch measures. */
     readonly sevFeatures?: number;
   }
@@ -42,6 +44,12 @@ declare module '../host/host-env.ts' {
     readonly assigned?: boolean | undefined;
     /** The frame lies in a 2M entry, as the head said when it was read. */
     readonly huge?: boolean | undefined;
+    /** A load has given ciphertext; the IOMMU has dropped DMA. */
+    readonly ciphertext?: boolean | undefined;
+    readonly dropped?: boolean | undefined;
+    /** What a host mapping of the frame was when it was looked at. */
+    readonly present?: boolean | undefined;
+    readonly mapHuge?: boolean | undefined;
     /** How often rmpupdate() has failed, where it counts. */
     readonly tries?: number | undefined;
     readonly asid?: number | undefined;

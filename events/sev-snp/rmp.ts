@@ -102,8 +102,15 @@ export type RmpRequest = EventOf<{
   'rmp.writeVmsa': { pfn: number; vmsa: boolean };
   /** RMPREAD, or a read of the table: no lock, no side effect. */
   'rmp.read': { pfn: number };
-  /** A host store, of the kernel unless `user`: the check and the store are one thing. */
-  'rmp.hostWrite': { pfn: number; user?: true };
+  /**
+   * A host store, of the kernel unless `user`: the check and the store are one thing. It is by a
+   * mapping of 4K unless `huge`. `by`: the thread, where a mapping passes its store on.
+   */
+  'rmp.hostWrite': { pfn: number; user?: true; huge?: true; by?: ActorId };
+  /** A host load, which is never refused. */
+  'rmp.hostRead': { pfn: number };
+  /** DMA of a device, which the IOMMU checks. */
+  'rmp.deviceWrite': { pfn: number };
   'rmp.guestAccess': GuestAccess;
   /** VMRUN marks the VMSA as in use; #VMEXIT clears the mark. */
   'rmp.enter': { pfn: number; asid: number };
@@ -123,6 +130,9 @@ export type RmpAnswer = EventOf<{
   'rmp.entry': { entry: RmpEntry; inUse: boolean; huge?: true };
   /** `errorCode` of #PF where there is a fault. */
   'rmp.hostWritten': { fault: boolean; errorCode?: number };
+  'rmp.hostLoaded': { ciphertext: boolean };
+  /** `dropped`: the IOMMU has logged an event, and the page is as it was. */
+  'rmp.deviceWritten': { dropped: boolean };
   'rmp.accessed': { outcome: AccessOutcome };
   /** `locked`: an instruction holds the entry; VMRUN waits. */
   'rmp.entered': { outcome: 'ok' | 'invalid' | 'locked' };
@@ -152,6 +162,8 @@ export const RMP_EVENTS = {
   'rmp.writeVmsa': 'bus',
   'rmp.read': 'bus',
   'rmp.hostWrite': 'bus',
+  'rmp.hostRead': 'bus',
+  'rmp.deviceWrite': 'bus',
   'rmp.guestAccess': 'bus',
   'rmp.enter': 'bus',
   'rmp.leave': 'bus',
@@ -160,6 +172,8 @@ export const RMP_EVENTS = {
   'rmp.checked': 'bus',
   'rmp.entry': 'bus',
   'rmp.hostWritten': 'bus',
+  'rmp.hostLoaded': 'bus',
+  'rmp.deviceWritten': 'bus',
   'rmp.accessed': 'bus',
   'rmp.entered': 'bus',
   'rmp.reclaimed': 'bus',

@@ -2,6 +2,7 @@
  * Vocabulary of SEV-SNP: the design switches of its hosts, and what programs of guests and of host
  * threads can do. Messages are in rmp.ts and psp.ts.
  */
+import { HOST_MAP_OPTIONS } from './host-map.ts';
 import type { PspCommand } from './psp.ts';
 
 /** Every switch with its allowed values; the first is the default. */
@@ -48,6 +49,7 @@ export const SEV_SNP_OPTIONS = {
   'guest.notValidated': ['terminate', 'pvalidate'],
   /** What the second of two contending RMP instructions sees. Hardware does not document it. */
   'rmp.contention': ['inuse', 'overlap-2m'],
+  ...HOST_MAP_OPTIONS,
 } as const;
 
 type Values = { readonly [K in keyof typeof SEV_SNP_OPTIONS]: (typeof SEV_SNP_OPTIONS)[K][number] };
@@ -83,8 +85,16 @@ type HostOps =
   | ({ readonly op: 'kvm-write-guest' } & GuestPage)
   /** The same without a look, as any store of the kernel through its direct map. */
   | ({ readonly op: 'kvm-write-unchecked' } & GuestPage)
+  /** The host kernel reads a guest page. */
+  | ({ readonly op: 'kvm-read-guest' } & GuestPage)
+  /** A device of the host writes a guest page by DMA. */
+  | ({ readonly op: 'device-write' } & GuestPage)
   /** kvm_rmp_make_shared(): the host takes a page back from a guest. */
   | ({ readonly op: 'make-shared' } & GuestPage)
+  /** A page of the hypervisor becomes one of a guest: rmp_make_private(). */
+  | ({ readonly op: 'make-private' } & GuestPage)
+  /** The process gives up its own mapping of the 2 MiB around a guest page. */
+  | ({ readonly op: 'zap-mapping' } & GuestPage)
   /** A hole is punched into the guest_memfd of a guest: of one page, or of all of a 2M entry. */
   | ({ readonly op: 'punch-hole'; readonly size?: '4K' | '2M' } & GuestPage)
   /** A firmware command through sev_do_cmd(). */

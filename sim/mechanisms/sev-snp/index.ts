@@ -5,6 +5,7 @@
  *
  * @see docs/mechanisms/sev-snp.md; domain snp
  */
+import { hostMapMachine } from '../../../actors/sev-snp/host-map.ts';
 import { pageFaultPath } from '../../../actors/sev-snp/page-fault.ts';
 import { pspMachine } from '../../../actors/sev-snp/psp.ts';
 import { rmpRegionMachine } from '../../../actors/sev-snp/rmp-region.ts';
@@ -14,6 +15,7 @@ import { snpKvm, snpKvmWithReports } from '../../../actors/sev-snp/snp-kvm.ts';
 import { snpHostOperations } from '../../../actors/sev-snp/snp-operations.ts';
 import { vmPagesMachine } from '../../../actors/sev-snp/vm-pages.ts';
 import { GHCB_EVENTS } from '../../../events/sev-snp/ghcb.ts';
+import { HOST_MAP_EVENTS } from '../../../events/sev-snp/host-map.ts';
 import { PSP_EVENTS } from '../../../events/sev-snp/psp.ts';
 import { RMP_EVENTS } from '../../../events/sev-snp/rmp.ts';
 import { SEV_SNP_OPTIONS } from '../../../events/sev-snp/sev-snp.ts';
@@ -22,6 +24,7 @@ import type { Mechanism } from '../../host/mechanism.ts';
 import { checks, PRESETS } from './checks.ts';
 import { LAUNCH_SETTINGS } from './launch-sections.ts';
 import { rmpLock } from './lock-model.ts';
+import { mappings } from './mappings.ts';
 import { snpMutants } from './mutants.ts';
 import { SNP_GUEST_OPERATIONS, SNP_HOST_OPERATIONS } from './operations.ts';
 import { snpOutcomes } from './outcomes.ts';
@@ -38,15 +41,15 @@ export const sevSnp: Mechanism = {
   features: ['sev', 'sev-es', 'sev-snp'],
   allow: ['psp-error', 'psp-interrupt'],
   vmTypes: [SNP_VM, SVM_VM],
-  sections: SECTIONS,
+  sections: { ...SECTIONS, mappings },
   vmSettings: { ...VM_SETTINGS, ...LAUNCH_SETTINGS },
   guestOperations: SNP_GUEST_OPERATIONS,
   hostOperations: SNP_HOST_OPERATIONS,
   properties: snpProperties,
   outcomes: snpOutcomes,
   waits: [retriesUpdate, repeatsUpdate, repeatsSmash],
-  catalogue: { ...RMP_EVENTS, ...PSP_EVENTS, ...VM_PAGES_EVENTS, ...GHCB_EVENTS },
-  sets: ['vmPages.holders', 'vmPages.waiters', 'sevDevice.waiters'],
+  catalogue: { ...RMP_EVENTS, ...PSP_EVENTS, ...VM_PAGES_EVENTS, ...GHCB_EVENTS, ...HOST_MAP_EVENTS },
+  sets: ['hostMap.holes', 'vmPages.holders', 'vmPages.waiters', 'sevDevice.waiters'],
   quiet: ['psp.status?', 'psp.response?', 'psp.interrupted?', 'sev.rcvd?'],
   checks,
   structureChecks: pageChecks,
@@ -54,9 +57,15 @@ export const sevSnp: Mechanism = {
   kvm: (scenario) => (asksForReports(scenario) ? snpKvmWithReports : snpKvm),
   guest: ({ host: { options } }) => ({ operations: (env) => snpGuestOperations(env, options) }),
   actors: snpActors,
-  machines: () => ({ vmPages: vmPagesMachine, rmpRegion: rmpRegionMachine, psp: pspMachine, sevDevice: sevDeviceMachine }),
+  machines: () => ({
+    vmPages: vmPagesMachine,
+    rmpRegion: rmpRegionMachine,
+    psp: pspMachine,
+    sevDevice: sevDeviceMachine,
+    hostMap: hostMapMachine,
+  }),
   completions: [{ name: 'psp', handler: 'psp_irq_handler', driver: SEV_DEVICE }],
-  vm: (_scenario, vm) => vmParts(vm),
+  vm: vmParts,
   mutants: snpMutants,
   models: [rmpLock],
 };

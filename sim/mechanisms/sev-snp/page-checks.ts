@@ -4,6 +4,7 @@ import { REGION_FRAMES, regionOf } from '../../../events/sev-snp/rmp.ts';
 import { hex, type Path, type PathIssue } from '../../scenario/issues.ts';
 import { allOperations, operationsIn, type Structure } from '../../scenario/lowered.ts';
 import { launchIssues } from './launch-sections.ts';
+import { mappingIssues } from './mappings.ts';
 import { commandIssues } from './operations.ts';
 import { type FirmwarePageSetup, framesOf, SNP_VM, SVM_VM, snpSettingsOf } from './sections.ts';
 
@@ -143,7 +144,13 @@ export function pageChecks(structure: Structure): readonly PathIssue[] {
     pagesOf.flatMap(([id, pages]) => pages.filter(({ frames }) => frames !== undefined).map(({ gfn }) => `${id} ${gfn}`)),
   );
   const own = [...structure.vms.flatMap((vm) => launchIssues(vm, SNP_VM)), ...reportIssues(structure)];
-  const issues = [...duplicates(structure, firmware), ...hugeIssues(structure, firmware), ...typeIssues(structure), ...own];
+  const issues = [
+    ...duplicates(structure, firmware),
+    ...hugeIssues(structure, firmware),
+    ...typeIssues(structure),
+    ...mappingIssues(structure),
+    ...own,
+  ];
   for (const { op, path, vm } of allOperations(structure)) {
     issues.push(...commandIssues(op, path, pfns));
     if ('gfn' in op && vm !== null) issues.push(...missingPage(gfns, vm, op.gfn, path));

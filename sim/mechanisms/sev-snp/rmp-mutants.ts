@@ -3,15 +3,28 @@
  * the in-use mark, the mailbox.
  */
 import { type AnyStateMachine, assign, emit } from 'xstate';
-import { type PathPatch, replaceStep } from '../../../actors/path/patch.ts';
-import { guestAccess, hostWriteFaults } from '../../../actors/sev-snp/rmp-check.ts';
-import { guestChecked, hostWritten, type RmpRegionContext, regionIn } from '../../../actors/sev-snp/rmp-region.ts';
+import { hasStep, type PathPatch, replaceStep } from '../../../actors/path/patch.ts';
+import { guestAccess } from '../../../actors/sev-snp/rmp-check.ts';
+import {
+  guestChecked,
+  hostStoreFaults,
+  hostWritten,
+  type RmpRegionContext,
+  regionIn,
+  storerOf,
+} from '../../../actors/sev-snp/rmp-region.ts';
 import { checkUpdate } from '../../../actors/sev-snp/rmp-rules.ts';
 import { entryAt, HYPERVISOR_PAGE, smashHead, smashTails } from '../../../actors/sev-snp/rmp-table.ts';
 import { type Outgoing, outgoing, type Stamped, sender } from '../../../events/event.ts';
 import { ERROR_BITS } from '../../../events/sev-snp/error-code.ts';
 import type { AccessOutcome, GuestAccess, RmpEntry, RmpRequest, RmpUpdate } from '../../../events/sev-snp/rmp.ts';
 import type { Mutant } from '../../host/mechanism.ts';
+
+/** A patch of paths that differ by option: it does nothing where the step is not there. */
+export const where =
+  (name: string, patch: PathPatch): PathPatch =>
+  (path) =>
+    hasStep(path, name) ? patch(path) : path;
 
 /** A machine with other guards or actions, by name. */
 export const provided = (kind: string, summary: string, parts: object): Mutant => ({
@@ -65,7 +78,7 @@ const keeping = (field: 'validated' | 'vmsa') => ({
 });
 
 const hostWrite = (faults: (args: Args) => boolean) => ({
-  answerHostWrite: answer((args) => hostWritten(args.event, faults(args))),
+  answerHostWrite: emit((args: Args) => outgoing(storerOf(args.event), hostWritten(args.event, faults(args)))),
 });
 const access = (outcome: (args: Args, access: GuestAccess) => AccessOutcome) => ({
   answerAccess: answer((args) => ({ type: 'rmp.accessed', outcome: outcome(args, args.event as Of<'rmp.guestAccess'>) })),
@@ -143,7 +156,7 @@ const ofVmrun: Readonly<Record<string, Mutant>> = {
 const ofAccesses: Readonly<Record<string, Mutant>> = {
   'rmp-host-write-unchecked': region('A store of the host is not checked.', { actions: hostWrite(() => false) }),
   'rmp-host-write-guests-only': region('A store of the host is checked on pages of guests alone.', {
-    actions: hostWrite((args) => hostWriteFaults(args.context.entries, args.context.inUse, args.event.pfn) && entryOf(args).asid > 0),
+    actions: hostWrite((args) => hostStoreFaults(args.context, args.event) && entryOf(args).asid > 0),
   }),
   'rmp-shared-read-checked': region("A guest's shared load of a private page faults like a store.", {
     actions: access((args, one) => asChecked(args, one.private ? one : { ...one, write: true })),
@@ -179,8 +192,8 @@ const ofErrorCodes: Readonly<Record<string, Mutant>> = {
   'rmp-npf-no-size': nestedCode('#NPF does not say that sizes differ.', (code) => code % 2 ** ERROR_BITS.SIZEM),
   'rmp-pf-no-user': region('#PF of a process has the code of the kernel.', {
     actions: {
-      answerHostWrite: answer(({ context: c, event }) =>
-        hostWritten({ type: 'rmp.hostWrite', pfn: event.pfn }, hostWriteFaults(c.entries, c.inUse, event.pfn)),
+      answerHostWrite: emit(({ context: c, event }: Args) =>
+        outgoing(storerOf(event), hostWritten({ type: 'rmp.hostWrite', pfn: event.pfn }, hostStoreFaults(c, event))),
       ),
     },
   }),

@@ -13,6 +13,7 @@ import { type RmpEntry, regionOf } from '../../../events/sev-snp/rmp.ts';
 import type { VmParts } from '../../host/mechanism.ts';
 import type { ResolvedScenario, ResolvedVm } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
+import { mapActors, mapIdsOf } from './mappings.ts';
 import { framesOf, type PageSetup, snpSettingsOf } from './sections.ts';
 
 const pagesId = (vm: ResolvedVm): ActorId => `pages:${vm.id}`;
@@ -25,8 +26,9 @@ const validatedIn = (pages: readonly PageSetup[]): number[] =>
     .map(({ gfn }) => gfn)
     .sort((a, b) => a - b);
 
-export function vmParts(vm: ResolvedVm): VmParts {
+export function vmParts(scenario: ResolvedScenario, vm: ResolvedVm): VmParts {
   const { asid, pages } = snpSettingsOf(vm);
+  const maps = mapIdsOf(scenario);
   const vmsas = pages.filter((page) => page.state === 'vmsa').map((page) => page.pfn);
   return {
     facts: {
@@ -35,6 +37,7 @@ export function vmParts(vm: ResolvedVm): VmParts {
       frames: Object.fromEntries(pages.flatMap(framesOf).map(({ gfn, pfn }) => [gfn, pfn])),
       vmsas: vm.vcpus.map((_, index) => vmsas[index] ?? null),
       huge: pages.some(({ frames }) => frames !== undefined),
+      ...(maps.length > 0 && { maps }),
     },
   };
 }
@@ -116,4 +119,5 @@ export const snpActors = (scenario: ResolvedScenario): readonly ActorSpec[] => [
   ...pagesOf(scenario),
   ...regionsOf(scenario),
   ...(usesPsp(scenario) ? pspActors(scenario, scenario.sections?.firmware?.state ?? 'UNINIT') : []),
+  ...mapActors(scenario),
 ];

@@ -171,12 +171,29 @@ const ofChecks: readonly Claim[] = [
     shows: [],
     why: 'it is about faults that do not come, of loads that no shipped scenario has',
     not: 'the ciphertext itself: pages have no content',
-    mutants: ['rmp-shared-read-checked'],
+    mutants: ['rmp-shared-read-checked', 'rmp-host-reads-plain'],
     check: (mutant) => {
       assert.deepEqual(
         Object.keys(RMP_EVENTS).filter((type) => /read|load/i.test(type)),
-        ['rmp.read'],
+        ['rmp.read', 'rmp.hostRead', 'rmp.hostLoaded'],
       );
+      for (const [state, ciphertext] of [
+        ['guest-valid', true],
+        ['vmsa', true],
+        ['shared', false],
+      ] as const) {
+        const gfn = state === 'vmsa' ? 0x8 : w.GFN;
+        const loads = s.told(
+          w.oneGuest([w.page(state, gfn)], [w.spin], { vhost0: [[{ 'kvm-read-guest': { vm: 'vm0', gfn } }]] }),
+          mutant,
+          to(w.VCPU, 'spin', w.GUEST),
+          finish(w.VHOST),
+        );
+        assert.deepEqual(
+          loads.delivered('rmp.hostLoaded').map(({ payload }) => payload.ciphertext),
+          [ciphertext],
+        );
+      }
       const looks = s.told(w.oneGuest([w.page('guest-valid')], [w.read(true)], { vhost0: [[w.kernelWrite()]] }), mutant, finish(w.VHOST));
       const [entry] = looks.delivered('rmp.entry').map(({ payload }) => payload.entry as unknown as RmpEntry);
       assert.deepEqual([entry?.assigned, entry?.validated, looks.delivered('rmp.lock')], [true, true, []]);
@@ -187,14 +204,14 @@ const ofChecks: readonly Claim[] = [
   {
     ...holds,
     id: 'SNP-36',
-    says: 'a check that fails is #PF on the host and #NPF in a guest, whose instruction does not change the entry',
+    says: 'a check that fails is #PF on the host and #NPF in a guest, whose instruction does not change the entry; DMA is dropped',
     shows: [
       breaks(RACE, 'panic-sigbus', 'rmp.host-panic', 'rmp-host-write-unchecked'),
       keeps(PREPARE, 'lock-held', BLANK, 'rmp-guest-unassigned'),
     ],
     why: 'a guest whose page is lent to the firmware is in no shipped scenario',
     not: 'PVALIDATE and RMPADJUST of a page of another guest: a frame belongs to one VM',
-    mutants: ['rmp-host-write-unchecked', 'rmp-guest-unassigned', 'rmp-guest-any-owner', 'rmp-access-in-use'],
+    mutants: ['rmp-host-write-unchecked', 'rmp-guest-unassigned', 'rmp-guest-any-owner', 'rmp-access-in-use', 'rmp-dma-unchecked'],
     check: (mutant) => {
       const host = s.told(w.oneGuest([w.page('guest-valid')], [w.hlt], { netd: [[w.dmaWrite()]] }), mutant, s.over(w.NETD));
       assert.equal(microSteps(host, w.NETD).filter((name) => name.endsWith('exc_page_fault.entry')).length, 1);
@@ -204,6 +221,12 @@ const ofChecks: readonly Claim[] = [
       assert.equal(w.exits(firmware)[0], 'NPF');
       const vmsa = s.inOrder(w.oneGuest([w.page('vmsa', 0x8)], [w.read(true, 0x8)], {}, {}, { bounds: { steps: 400 } }), mutant);
       assert.deepEqual(new Set(w.accesses(vmsa)), new Set(['npf']));
+      const dma = { vhost0: [[{ 'device-write': { vm: 'vm0', gfn: w.GFN } } as const]] };
+      const drops = s.told(w.oneGuest([w.page('guest-valid')], [w.hlt], dma), mutant, finish(w.VHOST));
+      assert.deepEqual(
+        drops.delivered('rmp.deviceWritten').map(({ payload }) => payload.dropped),
+        [true],
+      );
     },
   },
   {
