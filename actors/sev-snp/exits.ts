@@ -3,15 +3,16 @@
  * host takes a page back.
  */
 import { outgoing } from '../../events/event.ts';
+import { hasErrorBit } from '../../events/sev-snp/error-code.ts';
 import type { RmpUpdate } from '../../events/sev-snp/rmp.ts';
 import { type HostEnv, type HostLocals, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
 import { allCpusRequestPath } from '../kvm/kick.ts';
 import { exitInfo, vcpuOf } from '../kvm/kvm-env.ts';
 import { writeLockMmuPath, writeUnlockMmu } from '../kvm/mmu-lock.ts';
+import { updateRmpPath } from './direct-map.ts';
 import { beginPscPath, endPscPath } from './map-lock.ts';
 import { SHARED } from './page-fault.ts';
 import { bindSizeMismatch, sizeMismatchPath } from './psmash.ts';
-import { rmpupdatePath } from './rmpupdate.ts';
 import { frameOf, hasHuge, toRmp } from './snp-env.ts';
 
 const { path, step, call, when, note, leavePath } = host;
@@ -38,7 +39,7 @@ export function changePagePath(env: HostEnv) {
     [
       ...(locked ? [call(beginPscPath(env))] : []),
       call(writeLockMmuPath(env)),
-      call(rmpupdatePath(env.options, hasHuge(env))),
+      call(updateRmpPath(env)),
       writeUnlockMmu(env),
       ...(locked ? [call(endPscPath(env))] : []),
     ],
@@ -97,8 +98,9 @@ const lookAtFault = (env: HostEnv) =>
  */
 export function npfPath(env: HostEnv) {
   const locked = env.options['kvm.mapLock'] !== 'none';
-  const differs = (_t: HostThread, l: HostLocals) => l.assigned !== exitInfo(l, 'NPF').private;
-  const target = (_t: HostThread, l: HostLocals) => ({ update: exitInfo(l, 'NPF').private ? privateTo(env, l.vm!, l.gfn!) : SHARED });
+  const isPrivate = (l: HostLocals) => hasErrorBit(exitInfo(l, 'NPF').errorCode, 'ENC');
+  const differs = (_t: HostThread, l: HostLocals) => l.assigned !== isPrivate(l);
+  const target = (_t: HostThread, l: HostLocals) => ({ update: isPrivate(l) ? privateTo(env, l.vm!, l.gfn!) : SHARED });
   const zap = step('kvm_zap_gfn_range');
   const look = [call(writeLockMmuPath(env)), lookAtFault(env)];
   const dropped = [...look, writeUnlockMmu(env), when([differs, [call(changePagePath(env), target), zap]])];
@@ -106,7 +108,7 @@ export function npfPath(env: HostEnv) {
     note((t: HostThread, l: HostLocals) => ({ vm: vcpuOf(env, t).vm, gfn: exitInfo(l, 'NPF').gfn })),
     ...(locked ? [call(beginPscPath(env))] : []),
     ...look,
-    when([differs, [call(rmpupdatePath(env.options, hasHuge(env)), target)]]),
+    when([differs, [call(updateRmpPath(env), target)]]),
     writeUnlockMmu(env),
     ...(locked ? [call(endPscPath(env))] : []),
     when([differs, [zap]]),
@@ -118,7 +120,7 @@ export function npfPath(env: HostEnv) {
       ...(hasHuge(env)
         ? [
             when([
-              (_t: HostThread, l: HostLocals) => exitInfo(l, 'NPF').sizem === true,
+              (_t: HostThread, l: HostLocals) => hasErrorBit(exitInfo(l, 'NPF').errorCode, 'SIZEM'),
               [call(sizeMismatchPath, bindSizeMismatch(env)), leavePath],
             ]),
           ]
@@ -141,7 +143,7 @@ export function makeSharedPath(env: HostEnv) {
     kernelSource('arch/x86/kvm/svm/sev.c, kvm_rmp_make_shared()'),
     [
       step('ioctl', { mode: 'kernel' }),
-      call(rmpupdatePath(env.options, hasHuge(env)), () => ({ update: SHARED })),
+      call(updateRmpPath(env), () => ({ update: SHARED })),
       when([
         (_t, l) => l.result !== 'SUCCESS',
         [

@@ -6,6 +6,7 @@
  */
 import { outgoing } from '../../events/event.ts';
 import type { GuestOp } from '../../events/program.ts';
+import { nestedFaultCode } from '../../events/sev-snp/error-code.ts';
 import type { GhcbAnswer, GhcbFields, GhcbPageEvent } from '../../events/sev-snp/ghcb.ts';
 import { regionOf } from '../../events/sev-snp/rmp.ts';
 import { type GuestEnv, type GuestItem, type GuestLocals, guest, opOf, type Vcpu, vmexit } from '../kvm/guest-program.ts';
@@ -15,6 +16,8 @@ import { bufferOf } from './ghcb-protocol.ts';
 import { terminate } from './snp-guest.ts';
 
 const { path, step, call, loop, when, note, leaveLoop } = guest;
+
+const STORE_FAULT = nestedFaultCode({ private: false, write: true, sizem: false, vmpl: false });
 
 interface GhcbMsr {
   readonly response: number;
@@ -73,7 +76,10 @@ const storePath = (env: GuestEnv, name: string, message: (v: Vcpu, l: GuestLocal
           answers: { 'rmp.accessed': (e) => ({ ghcbFault: e.outcome !== 'ok' }) },
         }),
         when(
-          [(_v, l) => l.ghcbFault === true, [step('NPF', { send: (v) => vmexit(v, 'NPF', { gfn: ghcbOf(env, v), private: false }) })]],
+          [
+            (_v, l) => l.ghcbFault === true,
+            [step('NPF', { send: (v) => vmexit(v, 'NPF', { gfn: ghcbOf(env, v), errorCode: STORE_FAULT }) })],
+          ],
           [otherwise, [leaveLoop]],
         ),
       ),

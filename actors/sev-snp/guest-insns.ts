@@ -11,7 +11,7 @@ import type { GuestOp } from '../../events/program.ts';
 import { REGION_FRAMES, type RmpResult } from '../../events/sev-snp/rmp.ts';
 import { type GuestEnv, type GuestItem, type GuestLocals, guest, type Vcpu, vmexit } from '../kvm/guest-program.ts';
 import { otherwise, type Path } from '../path/path.ts';
-import { argsOf, asidOf, gfnOf, nestedFault, toPages, toRmp } from './guest-page.ts';
+import { argsOf, asidOf, gfnOf, nestedFault, OF_INSN, toPages, toRmp } from './guest-page.ts';
 import { headOf } from './rmp-table.ts';
 import { MICRO_STEPS } from './snp-env.ts';
 
@@ -46,7 +46,7 @@ interface Insn {
 function guestInsn(env: GuestEnv, { name, operand, write, fails }: Insn): Path<Vcpu, GuestLocals, GuestEvent> {
   const unlock = (v: Vcpu, l: GuestLocals) => toRmp(env, v, { type: 'rmp.unlock' }, l);
   const written = [step('write', { send: write }), step('unlock', { insn: false, send: unlock }), leavePath];
-  const faulted = [step('unlock_faulted', { insn: false, send: unlock }), nestedFault(env, () => true)];
+  const faulted = [step('unlock_faulted', { insn: false, send: unlock }), nestedFault(env, () => OF_INSN)];
   const isDone = (_v: Vcpu, l: GuestLocals) => l.fault !== true && (!fails || (l.result === 'SUCCESS' && !l.unchanged && !l.gp));
   return path(
     name,

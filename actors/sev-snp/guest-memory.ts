@@ -15,6 +15,7 @@ import {
   opOf,
 } from '../host/host-env.ts';
 import { type Item, otherwise, type StepSpec } from '../path/path.ts';
+import { storeTo } from './direct-map.ts';
 import { lockPagePath, unlockPagePath } from './map-lock.ts';
 import { frameOf, toRmp } from './snp-env.ts';
 
@@ -26,8 +27,14 @@ type HostItem = Item<HostThread, HostLocals, ThreadEvent>;
  * @see domain snp b.5, the rule after the table
  */
 const storeSpec = (env: HostEnv): StepSpec<HostThread, HostLocals, ThreadEvent> => ({
-  send: (t, l) => toRmp({ type: 'rmp.hostWrite', pfn: l.pfn!, ...(env.vms[l.vm!]!.contents.includes(l.pfn!) && { n: t.pc }) }),
-  answers: { 'rmp.hostWritten': (e, _t, l) => ({ fault: e.fault, ...(l.stores !== undefined && !e.fault && { stores: l.stores - 1 }) }) },
+  send: (t, l) => storeTo(env, t, l),
+  answers: {
+    'rmp.hostWritten': (e, _t, l) => ({
+      fault: e.fault,
+      errorCode: e.errorCode,
+      ...(l.stores !== undefined && !e.fault && { stores: l.stores - 1 }),
+    }),
+  },
 });
 
 /** A look at the RMP entry; what it says can be stale the moment it returns. */
@@ -41,12 +48,18 @@ const bindPage =
   (env: HostEnv, kernel: boolean) =>
   (thread: HostThread): Partial<HostLocals> => {
     const op = opOf(env, thread);
-    if (op.op !== 'write' && op.op !== 'kvm-write-guest' && op.op !== 'kvm-write-unchecked')
+    if (
+      op.op !== 'write' &&
+      op.op !== 'kvm-write-guest' &&
+      op.op !== 'kvm-write-unchecked' &&
+      op.op !== 'kvm-read-guest' &&
+      op.op !== 'device-write'
+    )
       throw new Error(`${op.op} names no guest page`);
     return { vm: op.vm, gfn: op.gfn, pfn: frameOf(env, op.vm, op.gfn), kernel, ...(op.op === 'write' && { stores: op.stores }) };
   };
 
-const PAGE_LOCALS = ['vm', 'gfn', 'pfn', 'kernel', 'stores', 'fault', 'verdict', 'granted'] as const;
+const PAGE_LOCALS = ['vm', 'gfn', 'pfn', 'kernel', 'stores', 'fault', 'errorCode', 'verdict', 'granted'] as const;
 
 /**
  * Device emulation in a process that serves guests: several stores, one after the other.
@@ -143,3 +156,37 @@ export const uncheckedWritePath = (env: HostEnv) =>
     [step('ioctl', { mode: 'kernel' }), kernelStore(env), step('sysret', { mode: 'user' })],
     { locals: [...PAGE_LOCALS] },
   );
+
+/** A load of the kernel: nothing checks it, and a private page gives ciphertext. @see SNP-35 */
+export const kernelReadPath = path(
+  'kvm_read_guest_page',
+  kernelSource('virt/kvm/kvm_main.c, __kvm_read_guest_page(); domain snp c, row 4'),
+  [
+    step('ioctl', { mode: 'kernel' }),
+    step('load', {
+      send: (_t, l) => toRmp({ type: 'rmp.hostRead', pfn: l.pfn! }),
+      answers: { 'rmp.hostLoaded': (e) => ({ ciphertext: e.ciphertext }) },
+    }),
+    step('sysret', { mode: 'user' }),
+  ],
+  { locals: ['vm', 'gfn', 'pfn', 'kernel', 'ciphertext'] },
+);
+
+/**
+ * DMA of a device that the thread has started: the IOMMU drops a write to a page that is assigned,
+ * and logs an event.
+ */
+export const deviceWritePath = path(
+  'dma_write',
+  { source: 'domain snp c, row 8: the IOMMU checks the RMP for DMA; drivers/iommu/amd/iommu.c, iommu_print_event()', grade: 'memory' },
+  [
+    step('doorbell', { mode: 'kernel' }),
+    step('dma', {
+      send: (_t, l) => toRmp({ type: 'rmp.deviceWrite', pfn: l.pfn! }),
+      answers: { 'rmp.deviceWritten': (e) => ({ dropped: e.dropped }) },
+    }),
+    when([(_t, l) => l.dropped === true, [step('amd_iommu_report_rmp_fault')]]),
+    step('sysret', { mode: 'user' }),
+  ],
+  { locals: ['vm', 'gfn', 'pfn', 'kernel', 'dropped'] },
+);

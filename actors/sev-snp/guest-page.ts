@@ -1,6 +1,7 @@
 /** The page that an operation of an SNP guest names, and the ways from a vCPU to what knows of it. */
 import { outgoing } from '../../events/event.ts';
 import type { GuestOp } from '../../events/program.ts';
+import { type NestedAccess, nestedFaultCode } from '../../events/sev-snp/error-code.ts';
 import { regionOf } from '../../events/sev-snp/rmp.ts';
 import { type GuestEnv, type GuestItem, type GuestLocals, guest, opOf, type Vcpu, vmexit } from '../kvm/guest-program.ts';
 
@@ -47,12 +48,15 @@ export const toRmp = (env: GuestEnv, v: Vcpu, event: Sent, l?: GuestLocals) =>
   outgoing(regionOf(frameAt(env, v, l)), { pfn: frameAt(env, v, l), ...event });
 
 /** #VMEXIT(NPF) and, after the host has dealt with it, the instruction again. */
-export const nestedFault = (env: GuestEnv, isPrivate: (v: Vcpu) => boolean): GuestItem =>
+export const nestedFault = (env: GuestEnv, access: (v: Vcpu) => Pick<NestedAccess, 'private' | 'write'>): GuestItem =>
   step('NPF', {
-    send: (v, l) =>
-      vmexit(v, 'NPF', {
-        ...{ gfn: gfnOf(env, v, l), private: isPrivate(v) },
-        ...(l.result === 'FAIL_SIZEMISMATCH' && { sizem: true as const }),
-        ...(l.outcome === 'vmpl' && { vmpl: true as const }),
-      }),
+    send: (v, l) => {
+      const vmpl = l.outcome === 'vmpl';
+      return vmexit(v, 'NPF', {
+        gfn: gfnOf(env, v, l),
+        errorCode: nestedFaultCode({ ...access(v), sizem: l.result === 'FAIL_SIZEMISMATCH', vmpl }),
+      });
+    },
   });
+/** PVALIDATE and RMPADJUST are no stores to the page, as far as is known (grade `decision`). */
+export const OF_INSN = { private: true, write: false };

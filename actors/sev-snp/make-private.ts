@@ -1,8 +1,8 @@
 /** How the host assigns a frame to a guest by itself, and not because the guest has asked. */
 import { type HostEnv, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
+import { updateRmpPath } from './direct-map.ts';
 import { privateTo } from './exits.ts';
-import { rmpupdatePath } from './rmpupdate.ts';
-import { frameOf, hasHuge } from './snp-env.ts';
+import { frameOf } from './snp-env.ts';
 
 const { path, step, call } = host;
 
@@ -16,7 +16,7 @@ export const makePrivatePath = (env: HostEnv) =>
     kernelSource('arch/x86/virt/svm/sev.c, rmp_make_private()'),
     [
       step('ioctl', { mode: 'kernel' }),
-      call(rmpupdatePath(env.options, hasHuge(env)), (_t, l) => ({ update: privateTo(env, l.vm!, l.gfn!) })),
+      call(updateRmpPath(env), (_t, l) => ({ update: privateTo(env, l.vm!, l.gfn!) })),
       step('sysret', { mode: 'user' }),
     ],
     { locals: ['vm', 'gfn', 'pfn', 'update', 'result'] },

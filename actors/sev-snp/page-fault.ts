@@ -1,12 +1,13 @@
 /** The host's #PF with the RMP bit: what each policy makes of a write to a guest-private page. */
 import { outgoing } from '../../events/event.ts';
 import type { ThreadEvent } from '../../events/index.ts';
+import { hasErrorBit } from '../../events/sev-snp/error-code.ts';
 import type { RmpUpdate } from '../../events/sev-snp/rmp.ts';
 import { type HostEnv, type HostLocals, type HostThread, host, kernelSource, toCpu } from '../host/host-env.ts';
 import { allCpusRequestPath, kickPath, waitOutsidePath } from '../kvm/kick.ts';
 import type { Item } from '../path/path.ts';
-import { rmpupdatePath } from './rmpupdate.ts';
-import { hasHuge, toRmp, vmOfAsid } from './snp-env.ts';
+import { mappingFirst, splitMapping, updateRmpPath } from './direct-map.ts';
+import { toRmp, vmOfAsid } from './snp-env.ts';
 
 const { path, step, call, loop, when, note, leaveLoop, leavePath } = host;
 type HostItem = Item<HostThread, HostLocals, ThreadEvent>;
@@ -21,24 +22,28 @@ const lookup = step('snp_lookup_rmpentry', {
  * The CPU that made the page private has lost the race: the frame is shared again, so the access is
  * retried.
  */
-const retryIfShared = when([(_t, l) => l.assigned === false, [note(() => ({ verdict: 'retry' })), leavePath]]);
+const retryIfShared = (env: HostEnv) =>
+  when([(_t, l) => l.assigned === false, [...splitMapping(env), note(() => ({ verdict: 'retry' })), leavePath]]);
 
 /**
  * P0. Kernel: no handler, the oops dumps the entry and panics. User: SIGBUS.
  * @see domain snp d.2, d.4
  */
-const panicSigbus: readonly HostItem[] = [
+const panics = (reason: string): readonly HostItem[] => [
+  step('panic', { send: (t, l) => toCpu(t, { type: 'cpu.panic', reason, pfn: l.pfn! }) }),
+  host.stop('halted'),
+];
+/** A store of the kernel to a frame that was taken out of its direct map. @see SNP-43 */
+const notPresentOops = path(
+  'page_fault_oops',
+  kernelSource('arch/x86/mm/fault.c, page_fault_oops()'),
+  panics('a page that the direct map lacks'),
+);
+const panicSigbus = (env: HostEnv): readonly HostItem[] => [
   lookup,
   when(
-    [
-      (_t, l) => l.kernel === true,
-      [
-        step('snp_dump_hva_rmpentry'),
-        step('panic', { send: (t, l) => toCpu(t, { type: 'cpu.panic', reason: 'RMP violation by the host kernel', pfn: l.pfn! }) }),
-        host.stop('halted'),
-      ],
-    ],
-    [(_t, l) => l.assigned === false, [note(() => ({ verdict: 'retry' })), leavePath]],
+    [(_t, l) => !hasErrorBit(l.errorCode!, 'USER'), [step('snp_dump_hva_rmpentry'), ...panics('RMP violation by the host kernel')]],
+    [(_t, l) => l.assigned === false, [...splitMapping(env), note(() => ({ verdict: 'retry' })), leavePath]],
   ),
   step('force_sig_fault', {
     set: (_t, l) => ({ signal: { signal: 'SIGBUS' as const, pfn: l.pfn! } }),
@@ -61,10 +66,10 @@ function autoShare(env: HostEnv): readonly HostItem[] {
   });
   return [
     lookup,
-    retryIfShared,
+    retryIfShared(env),
     unownedFirst(env),
     loop(
-      call(rmpupdatePath(env.options, hasHuge(env)), () => ({ update: SHARED })),
+      call(updateRmpPath(env), () => ({ update: SHARED })),
       when([(_t, l) => l.result === 'SUCCESS', [leaveLoop]]),
       ...(kick === 'none'
         ? []
@@ -92,14 +97,14 @@ function ownerOf(env: HostEnv, l: HostLocals): number {
  * @see domain snp d.3
  */
 const unownedFirst = (env: HostEnv): HostItem =>
-  when([(_t, l) => vmOfAsid(env, l.asid!) === undefined, [...panicSigbus.slice(1), leavePath]]);
+  when([(_t, l) => vmOfAsid(env, l.asid!) === undefined, [...panicSigbus(env).slice(1), leavePath]]);
 
 /** P2: the host ends the VM that owns the page; the write is dropped. @see domain snp d.1 */
 function killGuest(env: HostEnv): readonly HostItem[] {
   const vmId = (l: HostLocals) => env.vms[l.owner!]!.id;
   return [
     lookup,
-    retryIfShared,
+    retryIfShared(env),
     unownedFirst(env),
     step('kvm_vm_dead', {
       local: (_t, l) => ({ owner: vmOfAsid(env, l.asid!) }),
@@ -111,20 +116,21 @@ function killGuest(env: HostEnv): readonly HostItem[] {
 }
 
 /**
- * From #PF entry to the verdict on the access. Expects `pfn` and `kernel`; leaves `verdict`.
+ * From #PF entry to the verdict on the access. Expects `pfn` and `errorCode`; leaves `verdict`.
  * @see kernel arch/x86/mm/fault.c, exc_page_fault(), do_user_addr_fault(), page_fault_oops()
  * @public
  */
 export function pageFaultPath(env: HostEnv) {
-  const policies = { 'panic-sigbus': panicSigbus, 'auto-share': autoShare(env), 'kill-guest': killGuest(env) };
+  const policies = { 'panic-sigbus': panicSigbus(env), 'auto-share': autoShare(env), 'kill-guest': killGuest(env) };
   return path(
     'exc_page_fault',
     kernelSource('arch/x86/mm/fault.c, exc_page_fault(); domain snp d'),
     [
       step('entry', { mode: 'kernel', irqs: false, ns: 300 }),
       step('local_irq_enable', { irqs: true, ns: 5 }),
+      ...mappingFirst(env, call(notPresentOops)),
       ...policies[env.options['kvm.rmpFault']],
     ],
-    { locals: ['assigned', 'asid', 'vmsa', 'update', 'result', 'retrying', 'owner', 'vcpu', 'blocked', 'kickCpu'] },
+    { locals: ['present', 'mapHuge', 'assigned', 'asid', 'vmsa', 'update', 'result', 'retrying', 'owner', 'vcpu', 'blocked', 'kickCpu'] },
   );
 }

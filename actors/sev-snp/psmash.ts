@@ -3,10 +3,10 @@ import { outgoing } from '../../events/event.ts';
 import type { RmpUpdate } from '../../events/sev-snp/rmp.ts';
 import { type HostEnv, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
 import { exitInfo, vcpuOf } from '../kvm/kvm-env.ts';
+import { updateRmpPath } from './direct-map.ts';
 import { SHARED } from './page-fault.ts';
 import { headOf } from './rmp-table.ts';
-import { rmpupdatePath } from './rmpupdate.ts';
-import { frameOf, hasHuge, MICRO_STEPS, toRmp } from './snp-env.ts';
+import { frameOf, MICRO_STEPS, toRmp } from './snp-env.ts';
 
 const { path, step, call, loop, when, leaveLoop, leavePath } = host;
 
@@ -119,7 +119,7 @@ export function punchHolePath(env: HostEnv) {
                 ]),
               ]
             : []),
-          call(rmpupdatePath(env.options, hasHuge(env)), (t, l) => ({ update: l.huge === true && isWhole(t) ? SHARED_2M : SHARED })),
+          call(updateRmpPath(env), (t, l) => ({ update: l.huge === true && isWhole(t) ? SHARED_2M : SHARED })),
           when([(_t, l) => l.result !== 'SUCCESS', [step('WARN_rmp_make_shared')]]),
         ],
       ]),

@@ -13,9 +13,11 @@
 import { assign, emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { HostOptions } from '../../events/options.ts';
+import { hostFaultCode } from '../../events/sev-snp/error-code.ts';
 import type { RmpEntry, RmpRequest, RmpResult } from '../../events/sev-snp/rmp.ts';
+import { type AccessRegion, checkAccess } from './access-rules.ts';
 import { type Contents, hostStores, movedBy } from './contents.ts';
-import { guestAccess, hostWriteFaults, vmsaIsValid } from './rmp-check.ts';
+import { guestAccess, vmsaIsValid } from './rmp-check.ts';
 import { checkAdjust, checkEntry, checkSmash, checkUpdate, checkValidate, type GuestArgs, type GuestVerdict } from './rmp-rules.ts';
 import {
   assignedAs4K,
@@ -94,6 +96,16 @@ export function guestChecked(
   if (verdict === '#GP') return { result: 'SUCCESS', fault: false, gp: true };
   return { result: verdict, fault: false };
 }
+/** Who waits for the answer to a host store. */
+export const storerOf = (event: Stamped<RmpRequest>): ActorId =>
+  event.type === 'rmp.hostWrite' && event.by !== undefined ? event.by : sender(event);
+export const hostStoreFaults = (region: AccessRegion, { pfn, huge }: { readonly pfn: number; readonly huge?: true }): boolean =>
+  checkAccess(region, { by: 'host', does: 'write', pfn, mapping: huge === true ? '2M' : '4K' }) === '#PF';
+/** What a host store is told. */
+export const hostWritten = (event: RmpRequest, fault: boolean) => {
+  const isUser = event.type === 'rmp.hostWrite' && event.user === true;
+  return { type: 'rmp.hostWritten', fault, ...(fault && { errorCode: hostFaultCode(isUser) }) };
+};
 const patch = ({ context: c, event }: Args, change: Partial<RmpEntry>): { entries: Entries } => ({
   entries: { ...c.entries, [event.pfn]: { ...entryAt(c.entries, event.pfn), ...change } },
 });
@@ -148,9 +160,7 @@ export const rmpRegionMachine = setup({
         ...(isHuge(c.entries, event.pfn) && { huge: true }),
       }),
     ),
-    answerHostWrite: emit(({ context: c, event }) =>
-      outgoing(sender(event), { type: 'rmp.hostWritten', fault: hostWriteFaults(c.entries, c.inUse, event.pfn) }),
-    ),
+    answerHostWrite: emit(({ context: c, event }) => outgoing(storerOf(event), hostWritten(event, hostStoreFaults(c, event)))),
     answerAccess: emit(({ context: c, event }) =>
       outgoing(sender(event), {
         type: 'rmp.accessed',
@@ -167,9 +177,16 @@ export const rmpRegionMachine = setup({
     }),
     storeHosts: assign(({ context: c, event }) => {
       if (event.type !== 'rmp.hostWrite' || event.n === undefined || c.contents === undefined) return {};
-      if (hostWriteFaults(c.entries, c.inUse, event.pfn)) return {};
-      return { contents: hostStores(c.contents, event.pfn, sender(event), event.n) };
+      if (hostStoreFaults(c, event)) return {};
+      return { contents: hostStores(c.contents, event.pfn, storerOf(event), event.n) };
     }),
+    answerHostRead: emit(({ context: c, event }) => {
+      const isCiphertext = checkAccess(c, { by: 'host', does: 'read', pfn: event.pfn }) === 'ciphertext';
+      return outgoing(sender(event), { type: 'rmp.hostLoaded', ciphertext: isCiphertext });
+    }),
+    answerDeviceWrite: emit(({ context: c, event }) =>
+      outgoing(sender(event), { type: 'rmp.deviceWritten', dropped: checkAccess(c, { by: 'device', pfn: event.pfn }) === 'dropped' }),
+    ),
     setInUse: assign({ inUse: ({ context: c, event }) => [...c.inUse, event.pfn].sort((a, b) => a - b) }),
     clearInUse: assign({ inUse: ({ context: c, event }) => c.inUse.filter((pfn) => pfn !== event.pfn) }),
     answerEntered: emit(({ event }) => outgoing(sender(event), { type: 'rmp.entered', outcome: 'ok' })),
@@ -217,6 +234,8 @@ export const rmpRegionMachine = setup({
         'rmp.unlock': { guard: 'isHolder', actions: 'dropLock' },
         'rmp.read': { actions: 'answerEntry' },
         'rmp.hostWrite': { actions: ['answerHostWrite', 'storeHosts'] },
+        'rmp.hostRead': { actions: 'answerHostRead' },
+        'rmp.deviceWrite': { actions: 'answerDeviceWrite' },
         'rmp.guestAccess': { actions: ['answerAccess', 'moveContent'] },
         'rmp.enter': [
           { guard: 'isLocked', actions: 'answerLockedVmsa' },

@@ -49,6 +49,12 @@ const counted: readonly Item<HostThread, HostLocals, ThreadEvent>[] = [
   when([(_t, l) => l.tries === TRIES_MAX, [leaveLoop]]),
 ];
 
+/** What rmpupdate() does about the direct map. */
+export interface Around {
+  readonly before: readonly Item<HostThread, HostLocals, ThreadEvent>[];
+  readonly after: readonly Item<HostThread, HostLocals, ThreadEvent>[];
+}
+
 /**
  * rmpupdate(): repeats the instruction while it fails in a way the kernel version retries; any
  * other failure is dumped and returned as -EFAULT. Expects `pfn` and `update`; leaves `result`.
@@ -56,7 +62,7 @@ const counted: readonly Item<HostThread, HostLocals, ThreadEvent>[] = [
  * @see domain snp b.4
  * @public
  */
-export function rmpupdatePath(options: HostOptions, overlaps = false) {
+export function rmpupdatePath(options: HostOptions, overlaps = false, { before, after }: Around = { before: [], after: [] }) {
   const retry = options['kvm.rmpupdateRetry'];
   const retries = retry === 'overlap-and-inuse' ? ['FAIL_OVERLAP', 'FAIL_INUSE'] : ['FAIL_OVERLAP'];
   const isBounded = retry === 'overlap-96';
@@ -64,8 +70,10 @@ export function rmpupdatePath(options: HostOptions, overlaps = false) {
     'rmpupdate',
     kernelSource('arch/x86/virt/svm/sev.c, rmpupdate()'),
     [
+      ...before,
       loop(call(rmpupdateInsn(overlaps)), when([(_t, l) => !retries.includes(l.result!), [leaveLoop]]), ...(isBounded ? counted : [])),
       when([(_t, l) => l.result !== 'SUCCESS', [step('dump_rmpentry')]]),
+      ...after,
     ],
     isBounded ? { locals: ['tries'] } : {},
   );

@@ -7,8 +7,8 @@ import type { GuestMessage, PspCommand, PspGuest, PspStatus } from '../../events
 import type { SnpArguments, SnpOutput } from '../../events/sev-snp/snp-command.ts';
 import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
 import { goToSleep, sleepUntil } from '../host/sleeping.ts';
+import { updateRmpPath } from './direct-map.ts';
 import { SHARED } from './page-fault.ts';
-import { rmpupdatePath } from './rmpupdate.ts';
 import { SEV_DEVICE } from './sev-device.ts';
 
 const { path, step, call, when, leaveLoop } = host;
@@ -155,7 +155,7 @@ export const sevCommandPath = (env: HostEnv) =>
           }),
           when([
             (_t, l) => l.initialized === true,
-            [call(rmpupdatePath(env.options), () => ({ update: { ...SHARED, assigned: true, immutable: true } }))],
+            [call(updateRmpPath(env), () => ({ update: { ...SHARED, assigned: true, immutable: true } }))],
           ]),
         ],
       ]),
@@ -181,7 +181,7 @@ export const sevCommandPath = (env: HostEnv) =>
 const reclaimPath = (env: HostEnv) =>
   path('snp_reclaim_pages', kernelSource('drivers/crypto/ccp/sev-dev.c, snp_reclaim_pages()'), [
     call(issue(env, '__sev_do_cmd_locked', () => 'SNP_PAGE_RECLAIM')),
-    when([(_t, l) => l.failed !== true, [call(rmpupdatePath(env.options), () => ({ update: SHARED }))]]),
+    when([(_t, l) => l.failed !== true, [call(updateRmpPath(env), () => ({ update: SHARED }))]]),
     when([
       (_t, l) => l.failed === true || l.result !== 'SUCCESS',
       [step('snp_leak_pages', { send: (t) => outgoing(SEV_DEVICE, { type: 'sev.leak', pfn: sevOp(env, t).pfn }) })],

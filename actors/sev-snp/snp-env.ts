@@ -28,6 +28,8 @@ declare module '../kvm/kvm-env.ts' {
     readonly ghcbs: readonly number[];
     /** Whether KVM keeps track of what its vCPUs do with their GHCBs. */
     readonly hasSevEsState: boolean;
+    /** The host mappings of the scenario that are actors, of all VMs. */
+    readonly maps?: readonly ActorId[];
     /** Bits of SEV_FEATURES that another mechanism gives to VMSAs that a launch measures. */
     readonly sevFeatures?: number;
   }
@@ -42,6 +44,8 @@ declare module '../host/host-env.ts' {
     /** The auto-share handler has failed and tries again. */
     readonly retrying?: boolean | undefined;
     readonly fault?: boolean | undefined;
+    /** Of the #PF that is handled. */
+    readonly errorCode?: number | undefined;
     /** This thread keeps the vCPU whose VMSA it wants out of guest mode. */
     readonly blocked?: boolean | undefined;
     /** Whether the fault came from the kernel's own store. */
@@ -50,6 +54,12 @@ declare module '../host/host-env.ts' {
     readonly assigned?: boolean | undefined;
     /** The frame lies in a 2M entry, as the head said when it was read. */
     readonly huge?: boolean | undefined;
+    /** A load has given ciphertext; the IOMMU has dropped DMA. */
+    readonly ciphertext?: boolean | undefined;
+    readonly dropped?: boolean | undefined;
+    /** What a host mapping of the frame was when it was looked at. */
+    readonly present?: boolean | undefined;
+    readonly mapHuge?: boolean | undefined;
     /** How often rmpupdate() has failed, where it counts. */
     readonly tries?: number | undefined;
     readonly asid?: number | undefined;

@@ -49,7 +49,7 @@ const clearPage = (env: GuestEnv) =>
         when(
           [(_v, l) => l.outcome === 'ok', [leavePath]],
           [(_v, l) => l.outcome === 'vc', [call(notValidated(env))]],
-          [otherwise, [nestedFault(env, () => true)]],
+          [otherwise, [nestedFault(env, () => ({ private: true, write: true }))]],
         ),
       ),
     ],
@@ -73,7 +73,7 @@ function accessPath(env: GuestEnv, kind: 'read' | 'write', { 'guest.notValidated
         when(
           [(_v, l) => l.outcome === 'ok', [leavePath]],
           [(_v, l) => l.outcome === 'vc', [call(answer === 'pvalidate' ? validatedAgain(env) : notValidated(env))]],
-          [otherwise, [nestedFault(env, (v) => argsOf(env, v, kind).private)]],
+          [otherwise, [nestedFault(env, access)]],
         ),
       ),
     ],

@@ -1,7 +1,16 @@
 /** Operations of host programs on hosts with SEV-SNP: the path that carries each out. */
 import { type HostEnv, type HostItem, host } from '../host/host-env.ts';
+import { bindZapMapping, zapMappingPath } from './direct-map.ts';
 import { bindMakeShared, makeSharedPath } from './exits.ts';
-import { bindKernelWrite, bindUserWrite, kernelWritePath, uncheckedWritePath, userWritePath } from './guest-memory.ts';
+import {
+  bindKernelWrite,
+  bindUserWrite,
+  deviceWritePath,
+  kernelReadPath,
+  kernelWritePath,
+  uncheckedWritePath,
+  userWritePath,
+} from './guest-memory.ts';
 import { bindMakePrivate, makePrivatePath } from './make-private.ts';
 import { bindPunchHole, punchHolePath } from './psmash.ts';
 import { bindSevCommand, sevCommandPath } from './sev-command.ts';
@@ -13,8 +22,11 @@ export const snpHostOperations = (env: HostEnv): readonly (readonly [string, Hos
   ['write', call(userWritePath(env), bindUserWrite(env))],
   ['kvm-write-guest', call(kernelWritePath(env), bindKernelWrite(env))],
   ['kvm-write-unchecked', call(uncheckedWritePath(env), bindKernelWrite(env))],
+  ['kvm-read-guest', call(kernelReadPath, bindKernelWrite(env))],
+  ['device-write', call(deviceWritePath, bindKernelWrite(env))],
   ['make-shared', call(makeSharedPath(env), bindMakeShared(env))],
   ['make-private', call(makePrivatePath(env), bindMakePrivate(env))],
+  ['zap-mapping', call(zapMappingPath, bindZapMapping(env))],
   ['punch-hole', call(punchHolePath(env), bindPunchHole(env))],
   ['wbinvd', call(wbinvdPath(env))],
   ['sev-command', call(sevCommandPath(env), bindSevCommand(env))],

@@ -69,11 +69,10 @@ export interface RmpAdjust {
 declare module '../kvm.ts' {
   interface ExitInfoOf {
     /**
-     * Nested page fault. `private`: the C-bit of the access. `sizem`: an instruction was of 4K of a
-     * 2M entry. `vmpl`: the permissions of the vCPU's VMPL do not allow the access.
+     * Nested page fault: EXITINFO1 and the page of EXITINFO2. The bits are in error-code.ts.
      * @see APM vol. 2, "Nested Page Faults"; domain snp c
      */
-    readonly NPF: { readonly gfn: number; readonly private: boolean; readonly sizem?: true; readonly vmpl?: true };
+    readonly NPF: { readonly gfn: number; readonly errorCode: number };
   }
   interface VcpuRequests {
     /** Not the kernel's: the "do not enter" request of domain snp d.3. */
@@ -121,10 +120,15 @@ export type RmpRequest = EventOf<{
   /** RMPREAD, or a read of the table: no lock, no side effect. */
   'rmp.read': { pfn: number };
   /**
-   * A host store: the check and the store are one thing. `n`: the number of the operation, where
-   * the run has the contents of the page.
+   * A host store, of the kernel unless `user`: the check and the store are one thing. It is by a
+   * mapping of 4K unless `huge`. `by`: the thread, where a mapping passes its store on. `n`: the
+   * number of the operation, where the run has the contents of the page.
    */
-  'rmp.hostWrite': { pfn: number; n?: number };
+  'rmp.hostWrite': { pfn: number; user?: true; huge?: true; by?: ActorId; n?: number };
+  /** A host load, which is never refused. */
+  'rmp.hostRead': { pfn: number };
+  /** DMA of a device, which the IOMMU checks. */
+  'rmp.deviceWrite': { pfn: number };
   /**
    * `content`: the store is operation `n`, or the load is looked at; the actor of the guest's pages
    * is told.
@@ -155,7 +159,11 @@ export type RmpAnswer = EventOf<{
   'rmp.checked': { result: RmpResult; fault: boolean; entry: RmpEntry; unchanged?: true; gp?: true };
   /** `huge` where the head says that the frame lies in a 2M entry. */
   'rmp.entry': { entry: RmpEntry; inUse: boolean; huge?: true };
-  'rmp.hostWritten': { fault: boolean };
+  /** `errorCode` of #PF where there is a fault. */
+  'rmp.hostWritten': { fault: boolean; errorCode?: number };
+  'rmp.hostLoaded': { ciphertext: boolean };
+  /** `dropped`: the IOMMU has logged an event, and the page is as it was. */
+  'rmp.deviceWritten': { dropped: boolean };
   'rmp.accessed': { outcome: AccessOutcome };
   /** `locked`: an instruction holds the entry; VMRUN waits. */
   'rmp.entered': { outcome: 'ok' | 'invalid' | 'locked' };
@@ -186,6 +194,8 @@ export const RMP_EVENTS = {
   'rmp.writeVmsa': 'bus',
   'rmp.read': 'bus',
   'rmp.hostWrite': 'bus',
+  'rmp.hostRead': 'bus',
+  'rmp.deviceWrite': 'bus',
   'rmp.guestAccess': 'bus',
   'rmp.enter': 'bus',
   'rmp.leave': 'bus',
@@ -197,6 +207,8 @@ export const RMP_EVENTS = {
   'rmp.checked': 'bus',
   'rmp.entry': 'bus',
   'rmp.hostWritten': 'bus',
+  'rmp.hostLoaded': 'bus',
+  'rmp.deviceWritten': 'bus',
   'rmp.accessed': 'bus',
   'rmp.entered': 'bus',
   'rmp.reclaimed': 'bus',

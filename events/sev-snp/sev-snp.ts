@@ -3,6 +3,7 @@
  * threads can do. Messages are in rmp.ts and psp.ts.
  */
 import type { GhcbFields, PscEntry } from './ghcb.ts';
+import { HOST_MAP_OPTIONS } from './host-map.ts';
 import type { PspCommand } from './psp.ts';
 import type { SnpCommandFields } from './snp-command.ts';
 
@@ -90,6 +91,7 @@ export const SEV_SNP_OPTIONS = {
   'kvm.ghcbFetch': ['checked-index', 'snapshot', 'double-fetch'],
   /** The codes of a page-state change that failed: the specification's, or those of series v5, v6. */
   'kvm.pscCodes': ['specification', 'v5'],
+  ...HOST_MAP_OPTIONS,
 } as const;
 
 type Values = { readonly [K in keyof typeof SEV_SNP_OPTIONS]: (typeof SEV_SNP_OPTIONS)[K][number] };
@@ -144,6 +146,10 @@ type HostOps =
   | ({ readonly op: 'kvm-write-guest' } & GuestPage)
   /** The same without a look, as any store of the kernel through its direct map. */
   | ({ readonly op: 'kvm-write-unchecked' } & GuestPage)
+  /** The host kernel reads a guest page. */
+  | ({ readonly op: 'kvm-read-guest' } & GuestPage)
+  /** A device of the host writes a guest page by DMA. */
+  | ({ readonly op: 'device-write' } & GuestPage)
   /** kvm_rmp_make_shared(): the host takes a page back from a guest. */
   | ({ readonly op: 'make-shared' } & GuestPage)
   /**
@@ -151,6 +157,8 @@ type HostOps =
    * the entry says.
    */
   | ({ readonly op: 'make-private' } & GuestPage)
+  /** The process gives up its own mapping of the 2 MiB around a guest page. */
+  | ({ readonly op: 'zap-mapping' } & GuestPage)
   /** A hole is punched into the guest_memfd of a guest: of one page, or of all of a 2M entry. */
   | ({ readonly op: 'punch-hole'; readonly size?: '4K' | '2M' } & GuestPage)
   /** WBINVD on every CPU: wbinvd_on_all_cpus(). */

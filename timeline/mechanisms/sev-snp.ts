@@ -4,6 +4,7 @@
  */
 import type { ActorId } from '../../events/event.ts';
 import type { Json, JsonObject } from '../../events/journal.ts';
+import { errorBitsOf } from '../../events/sev-snp/error-code.ts';
 import type { Board } from '../board.ts';
 import type { Group, Lane } from '../event.ts';
 import { argsOf, hex, isObject, nameOf, numbersOf, objectOf, stringOf, stringsOf } from '../text.ts';
@@ -18,6 +19,9 @@ declare module '../event.ts' {
     'sev-snp': 'memory' | 'firmware';
   }
 }
+
+/** The number, and the names of its bits. */
+const errorText = (code: number): string => `${hex(code)}(${errorBitsOf(code).join('|')})`;
 
 /** An RMP entry in a few words. */
 function entryText(entry: JsonObject): string {
@@ -143,6 +147,7 @@ export const sevSnpViews: MechanismViews = {
   },
   texts: {
     entry: (value) => (isObject(value) ? entryText(value) : null),
+    errorCode: (value) => (typeof value === 'number' ? errorText(value) : null),
     gfn: (value) => (typeof value === 'number' ? hex(value) : null),
   },
 };

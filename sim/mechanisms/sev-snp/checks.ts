@@ -8,12 +8,12 @@ import { SNP_VM } from './sections.ts';
 /**
  * The same in both.
  * @see Linux, arch/x86/virt/svm/sev.c, rmpupdate(): loops while the result is
- * RMPUPDATE_FAIL_OVERLAP, and on nothing else
+ * RMPUPDATE_FAIL_OVERLAP, and on nothing else; adjust_direct_map() comes before it
  */
-export const PRESETS: Readonly<Partial<Record<KernelVersion, { readonly 'kvm.rmpupdateRetry': HostOptions['kvm.rmpupdateRetry'] }>>> = {
+export const PRESETS: Readonly<Partial<Record<KernelVersion, Pick<HostOptions, 'kvm.rmpupdateRetry' | 'kvm.directMap'>>>> = {
   // 6.1 and 6.6 have no SNP host support, so nothing here concerns them.
-  '6.12': { 'kvm.rmpupdateRetry': 'overlap' },
-  '6.14': { 'kvm.rmpupdateRetry': 'overlap' },
+  '6.12': { 'kvm.rmpupdateRetry': 'overlap', 'kvm.directMap': 'split' },
+  '6.14': { 'kvm.rmpupdateRetry': 'overlap', 'kvm.directMap': 'split' },
 };
 
 /** The kernels that can run SNP guests: KVM's SNP host support is in mainline since 6.11. */

@@ -5,9 +5,9 @@
  *
  * @see docs/mechanisms/sev-snp.md; domain snp
  */
-
 import { ghcbGuestOperations } from '../../../actors/sev-snp/ghcb-guest.ts';
 import { ghcbPageMachine } from '../../../actors/sev-snp/ghcb-page.ts';
+import { hostMapMachine } from '../../../actors/sev-snp/host-map.ts';
 import { pageFaultPath } from '../../../actors/sev-snp/page-fault.ts';
 import { pspMachine } from '../../../actors/sev-snp/psp.ts';
 import { rmpRegionMachine } from '../../../actors/sev-snp/rmp-region.ts';
@@ -20,6 +20,7 @@ import { snpHostOperations } from '../../../actors/sev-snp/snp-operations.ts';
 import { snpPlatformMachine } from '../../../actors/sev-snp/snp-platform.ts';
 import { vmPagesMachine } from '../../../actors/sev-snp/vm-pages.ts';
 import { GHCB_EVENTS } from '../../../events/sev-snp/ghcb.ts';
+import { HOST_MAP_EVENTS } from '../../../events/sev-snp/host-map.ts';
 import { PLATFORM_EVENTS } from '../../../events/sev-snp/platform.ts';
 import { PSP_EVENTS } from '../../../events/sev-snp/psp.ts';
 import { RMP_EVENTS } from '../../../events/sev-snp/rmp.ts';
@@ -34,6 +35,7 @@ import { ghcbProperties } from './ghcb-properties.ts';
 import { GHCB_SETTINGS } from './ghcb-sections.ts';
 import { LAUNCH_SETTINGS } from './launch-sections.ts';
 import { rmpLock } from './lock-model.ts';
+import { mappings } from './mappings.ts';
 import { snpMutants } from './mutants.ts';
 import { SNP_GUEST_OPERATIONS, SNP_HOST_OPERATIONS } from './operations.ts';
 import { snpOutcomes } from './outcomes.ts';
@@ -52,15 +54,15 @@ export const sevSnp: Mechanism = {
   features: ['sev', 'sev-es', 'sev-snp'],
   allow: ['psp-error', 'psp-interrupt'],
   vmTypes: [SNP_VM, SVM_VM],
-  sections: SECTIONS,
+  sections: { ...SECTIONS, mappings },
   vmSettings: { ...VM_SETTINGS, ...LAUNCH_SETTINGS, ...GHCB_SETTINGS },
   guestOperations: { ...SNP_GUEST_OPERATIONS, ...GHCB_GUEST_OPERATIONS },
   hostOperations: SNP_HOST_OPERATIONS,
   properties: [...snpProperties, ...firmwareProperties, ...platformProperties, ...ghcbProperties],
   outcomes: snpOutcomes,
   waits: [retriesUpdate, repeatsUpdate, repeatsSmash],
-  catalogue: { ...RMP_EVENTS, ...PSP_EVENTS, ...VM_PAGES_EVENTS, ...GHCB_EVENTS, ...PLATFORM_EVENTS },
-  sets: ['vmPages.holders', 'vmPages.waiters', 'sevDevice.waiters'],
+  catalogue: { ...RMP_EVENTS, ...PSP_EVENTS, ...VM_PAGES_EVENTS, ...GHCB_EVENTS, ...PLATFORM_EVENTS, ...HOST_MAP_EVENTS },
+  sets: ['hostMap.holes', 'vmPages.holders', 'vmPages.waiters', 'sevDevice.waiters'],
   quiet: ['psp.status?', 'psp.response?', 'psp.interrupted?', 'sev.rcvd?'],
   checks,
   structureChecks: pageChecks,
@@ -82,6 +84,7 @@ export const sevSnp: Mechanism = {
     rmpRegion: rmpRegionMachine,
     psp: pspMachine,
     sevDevice: sevDeviceMachine,
+    hostMap: hostMapMachine,
     snpPlatform: snpPlatformMachine,
   }),
   completions: [{ name: 'psp', handler: 'psp_irq_handler', driver: SEV_DEVICE }],

@@ -3,23 +3,18 @@
  * the RMP and the firmware in `rmp-mutants.ts`.
  */
 import { type Vcpu, vmexit } from '../../../actors/kvm/guest-program.ts';
-import { hasStep, type PathPatch, type PathPatches, replaceStep, withoutSteps } from '../../../actors/path/patch.ts';
+import { type PathPatch, type PathPatches, replaceStep, withoutSteps } from '../../../actors/path/patch.ts';
 import type { Item } from '../../../actors/path/path.ts';
 import type { VmPagesContext } from '../../../actors/sev-snp/vm-pages.ts';
 import { outgoing } from '../../../events/event.ts';
 import type { Mutant } from '../../host/mechanism.ts';
+import { ACCESS_MUTANTS } from './access-mutants.ts';
 import { CONTENTS_MUTANTS } from './contents-mutants.ts';
 import { PLATFORM_MUTANTS } from './platform-mutants.ts';
 import { provided } from './provided.ts';
-import { RMP_MUTANTS } from './rmp-mutants.ts';
+import { RMP_MUTANTS, where } from './rmp-mutants.ts';
 
 type AnyItem = Item<never, never, { readonly type: string }>;
-
-/** A patch of paths that differ by option: it does nothing where the step is not there. */
-const where =
-  (name: string, patch: PathPatch): PathPatch =>
-  (path) =>
-    hasStep(path, name) ? patch(path) : path;
 
 /** Gives a step another effect; the others stay. */
 const alter = (name: string, effect: object): PathPatch =>
@@ -220,6 +215,7 @@ const ofCommands: Readonly<Record<string, Mutant>> = {
 export const snpMutants: Readonly<Record<string, Mutant>> = {
   ...RMP_MUTANTS,
   ...CONTENTS_MUTANTS,
+  ...ACCESS_MUTANTS,
   ...ofRmpupdate,
   ...ofPageFaults,
   ...ofTheMapLock,

@@ -64,12 +64,21 @@ export const SNP_HOST_OPERATIONS = {
     vm: VM,
     gfn: GFN,
   }),
+  'kvm-read-guest': operation('kvm-read-guest', 'Reads a guest page from the host kernel: ciphertext of a private one.', {
+    vm: VM,
+    gfn: GFN,
+  }),
+  'device-write': operation('device-write', 'Has a device write a guest page by DMA, which the IOMMU drops where the page is private.', {
+    vm: VM,
+    gfn: GFN,
+  }),
   'make-shared': operation('make-shared', 'Takes a page back from a guest, as kvm_rmp_make_shared() does.', { vm: VM, gfn: GFN }),
   'make-private': operation(
     'make-private',
     'Assigns the frame of a page to its guest, as rmp_make_private() does, whatever the RMP says of it.',
     { vm: VM, gfn: GFN },
   ),
+  'zap-mapping': operation('zap-mapping', "Gives up the process's own mapping of the 2 MiB around a guest page.", { vm: VM, gfn: GFN }),
   'punch-hole': operation('punch-hole', 'Frees a private page of a guest, as a hole in its guest_memfd does (sev_gmem_invalidate()).', {
     vm: VM,
     gfn: GFN,

@@ -6,6 +6,7 @@ import { allOperations, operationsIn, type Structure } from '../../scenario/lowe
 import { commandIssues } from './command-operation.ts';
 import { ghcbIssues } from './ghcb-checks.ts';
 import { launchIssues } from './launch-sections.ts';
+import { mappingIssues } from './mappings.ts';
 import { type FirmwarePageSetup, framesOf, SNP_VM, SVM_VM, snpSettingsOf } from './sections.ts';
 
 /** Notes each number with its owner and refuses one that stands for two things. */
@@ -185,6 +186,7 @@ export function pageChecks(structure: Structure): readonly PathIssue[] {
     ...aliasIssues(structure),
     ...hugeIssues(structure, firmware),
     ...typeIssues(structure),
+    ...mappingIssues(structure),
     ...own,
   ];
   for (const { op, path, vm } of allOperations(structure)) {

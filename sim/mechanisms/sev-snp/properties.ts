@@ -10,6 +10,7 @@ import type { RmpRegionContext } from '../../../actors/sev-snp/rmp-region.ts';
 import { assignedAs4K, covering, pageStateOf } from '../../../actors/sev-snp/rmp-table.ts';
 import type { VmPagesContext } from '../../../actors/sev-snp/vm-pages.ts';
 import type { ActorId } from '../../../events/event.ts';
+import { regionOf } from '../../../events/sev-snp/rmp.ts';
 import type { Waits } from '../../host/mechanism.ts';
 import { always, alwaysEach, leavesEach, type Property, sometimes } from '../../property.ts';
 import { hex, type WorldView } from '../../view.ts';
@@ -89,6 +90,15 @@ const retryBounded = leavesEach<HostThread>('rmp.retry-bounded', {
   grade: 'decision',
   each: ({ id, context: { frames } }) =>
     frames.code?.retrying === true ? `${id} retries RMPUPDATE on PFN ${hex(frames.code.pfn ?? 0)} and fails each time` : null,
+});
+
+/** A store whose fault the handler answers by having it repeated gets through in the end. */
+const faultResolved = leavesEach<HostThread>('rmp.fault-resolved', {
+  kind: 'hostThread',
+  source: 'domain snp d.2 and h, I8: a retry without end; series v5, patch 21, on hugetlbfs',
+  grade: 'read',
+  each: ({ id, context: { frames } }) =>
+    frames.code?.fault === true ? `${id} stores to PFN ${hex(frames.code.pfn ?? 0)} again and again, and faults each time` : null,
 });
 
 const validatedImpliesAssigned = alwaysEach<RmpRegionContext>('rmp.validated-implies-assigned', {
@@ -197,6 +207,24 @@ const pscMeetsHostWrite = sometimes('rmp.psc-meets-host-write', {
   check: (world) => storesToPrivate(world) ?? waitsForHost(world),
 });
 
+/** A host thread that stands before a store to a shared frame, of whose 2 MiB a guest has another. */
+const storeBesidePrivate = sometimes('rmp.store-beside-private', {
+  kinds: ['rmpRegion', 'hostThread'],
+  source: 'domain snp c, row 2, and h, R12: through a 2M mapping all frames of the 2 MiB are checked',
+  grade: 'read',
+  sees: seesCode,
+  check: (world) => {
+    const regions = world.actors<RmpRegionContext>('rmpRegion');
+    const writer = world.actors<HostThread>('hostThread').find(({ value, context }) => {
+      const pfn = context.frames.code?.pfn;
+      if (pfn === undefined || !JSON.stringify(value).includes('"store"')) return false;
+      const entries = regions.find(({ id }) => id === regionOf(pfn))?.context.entries ?? {};
+      return entries[pfn]?.assigned === false && Object.values(entries).some(({ assigned }) => assigned);
+    });
+    return writer ? `${writer.id} is about to store to PFN ${hex(writer.context.frames.code!.pfn!)}, beside a private frame` : null;
+  },
+});
+
 /** RMPUPDATE can refuse, and the guest that has asked must not take the page for changed. */
 const pscRefusalTold = sometimes('rmp.psc-refusal-told', {
   kinds: ['vcpu'],
@@ -216,6 +244,7 @@ export const snpProperties: readonly Property[] = [
   guestKilled,
   vmBugged,
   retryBounded,
+  faultResolved,
   validatedImpliesAssigned,
   inUseIsVmsa,
   subCountIsTrue,
@@ -223,6 +252,7 @@ export const snpProperties: readonly Property[] = [
   lockIsContended,
   splitIsSpurious,
   pscMeetsHostWrite,
+  storeBesidePrivate,
   pscRefusalTold,
   ...pspProperties,
 ];

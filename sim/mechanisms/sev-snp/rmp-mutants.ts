@@ -3,15 +3,29 @@
  * the in-use mark, the mailbox.
  */
 import { assign, emit } from 'xstate';
-import { replaceStep } from '../../../actors/path/patch.ts';
-import { guestAccess, hostWriteFaults } from '../../../actors/sev-snp/rmp-check.ts';
-import { guestChecked, type RmpRegionContext, regionIn } from '../../../actors/sev-snp/rmp-region.ts';
+import { hasStep, type PathPatch, replaceStep } from '../../../actors/path/patch.ts';
+import { guestAccess } from '../../../actors/sev-snp/rmp-check.ts';
+import {
+  guestChecked,
+  hostStoreFaults,
+  hostWritten,
+  type RmpRegionContext,
+  regionIn,
+  storerOf,
+} from '../../../actors/sev-snp/rmp-region.ts';
 import { checkUpdate } from '../../../actors/sev-snp/rmp-rules.ts';
 import { entryAt, HYPERVISOR_PAGE, smashHead, smashTails } from '../../../actors/sev-snp/rmp-table.ts';
 import { type Outgoing, outgoing, type Stamped, sender } from '../../../events/event.ts';
+import { ERROR_BITS } from '../../../events/sev-snp/error-code.ts';
 import type { AccessOutcome, GuestAccess, RmpEntry, RmpRequest, RmpUpdate } from '../../../events/sev-snp/rmp.ts';
 import type { Mutant } from '../../host/mechanism.ts';
 import { provided } from './provided.ts';
+
+/** A patch of paths that differ by option: it does nothing where the step is not there. */
+export const where =
+  (name: string, patch: PathPatch): PathPatch =>
+  (path) =>
+    hasStep(path, name) ? patch(path) : path;
 
 const region = (summary: string, parts: { readonly guards?: object; readonly actions?: object }): Mutant =>
   provided('rmpRegion', summary, parts);
@@ -60,7 +74,7 @@ const keeping = (field: 'validated' | 'vmsa') => ({
 });
 
 const hostWrite = (faults: (args: Args) => boolean) => ({
-  answerHostWrite: answer((args) => ({ type: 'rmp.hostWritten', fault: faults(args) })),
+  answerHostWrite: emit((args: Args) => outgoing(storerOf(args.event), hostWritten(args.event, faults(args)))),
 });
 const access = (outcome: (args: Args, access: GuestAccess) => AccessOutcome) => ({
   answerAccess: answer((args) => ({ type: 'rmp.accessed', outcome: outcome(args, args.event as Of<'rmp.guestAccess'>) })),
@@ -138,7 +152,7 @@ const ofVmrun: Readonly<Record<string, Mutant>> = {
 const ofAccesses: Readonly<Record<string, Mutant>> = {
   'rmp-host-write-unchecked': region('A store of the host is not checked.', { actions: hostWrite(() => false) }),
   'rmp-host-write-guests-only': region('A store of the host is checked on pages of guests alone.', {
-    actions: hostWrite((args) => hostWriteFaults(args.context.entries, args.context.inUse, args.event.pfn) && entryOf(args).asid > 0),
+    actions: hostWrite((args) => hostStoreFaults(args.context, args.event) && entryOf(args).asid > 0),
   }),
   'rmp-shared-read-checked': region("A guest's shared load of a private page faults like a store.", {
     actions: access((args, one) => asChecked(args, one.private ? one : { ...one, write: true })),
@@ -157,6 +171,30 @@ const ofAccesses: Readonly<Record<string, Mutant>> = {
   }),
 };
 
+/** #VMEXIT(NPF) with other bits in EXITINFO1, wherever a guest leaves by it. */
+const nestedCode = (summary: string, code: (code: number) => number): Mutant => {
+  type Exit = Outgoing & { readonly event: { readonly info: { readonly gfn: number; readonly errorCode: number } } };
+  const told = ({ to, event }: Exit) => ({ to, event: { ...event, info: { ...event.info, errorCode: code(event.info.errorCode) } } });
+  const patch: PathPatch = (path) =>
+    replaceStep(path, 'NPF', (item) => {
+      const { send } = item as unknown as { readonly send: (...args: readonly unknown[]) => Exit };
+      return [{ ...item, send: (...args: readonly unknown[]) => told(send(...args)) } as unknown as typeof item];
+    });
+  return { summary, paths: Object.fromEntries(['PVALIDATE', 'RMPADJUST', 'read', 'write'].map((name) => [name, [patch]])) };
+};
+
+const ofErrorCodes: Readonly<Record<string, Mutant>> = {
+  'rmp-npf-low-half': nestedCode('EXITINFO1 of #NPF has 32 bits.', (code) => code % 2 ** 32),
+  'rmp-npf-no-size': nestedCode('#NPF does not say that sizes differ.', (code) => code % 2 ** ERROR_BITS.SIZEM),
+  'rmp-pf-no-user': region('#PF of a process has the code of the kernel.', {
+    actions: {
+      answerHostWrite: emit(({ context: c, event }: Args) =>
+        outgoing(storerOf(event), hostWritten({ type: 'rmp.hostWrite', pfn: event.pfn }, hostStoreFaults(c, event))),
+      ),
+    },
+  }),
+};
+
 const ofFirmware: Readonly<Record<string, Mutant>> = {
   'psp-no-interrupt': provided('psp', 'The firmware completes a command without its interrupt.', {
     actions: { interrupt: nothing },
@@ -169,4 +207,11 @@ const ofFirmware: Readonly<Record<string, Mutant>> = {
   }),
 };
 
-export const RMP_MUTANTS: Readonly<Record<string, Mutant>> = { ...ofInstructions, ...ofSizes, ...ofVmrun, ...ofAccesses, ...ofFirmware };
+export const RMP_MUTANTS: Readonly<Record<string, Mutant>> = {
+  ...ofInstructions,
+  ...ofSizes,
+  ...ofVmrun,
+  ...ofAccesses,
+  ...ofErrorCodes,
+  ...ofFirmware,
+};

@@ -19,6 +19,7 @@ import type { ActorSpec } from '../../store.ts';
 import { needsContexts } from './command-operation.ts';
 import { ghcbsOf } from './ghcb-sections.ts';
 import { ghcbActors, hasSevEsState } from './ghcb-topology.ts';
+import { mapActors, mapIdsOf } from './mappings.ts';
 import { platformActors } from './platform.ts';
 import { framesOf, type PageSetup, SNP_VM, snpSettingsOf } from './sections.ts';
 
@@ -47,6 +48,7 @@ export const vcpuParts = (vm: ResolvedVm, vcpu: number): Readonly<Record<string,
 
 export function vmParts(scenario: ResolvedScenario, vm: ResolvedVm): VmParts {
   const { asid, pages } = snpSettingsOf(vm);
+  const maps = mapIdsOf(scenario);
   const vmsas = pages.filter((page) => page.state === 'vmsa').map((page) => page.pfn);
   return {
     facts: {
@@ -60,6 +62,7 @@ export function vmParts(scenario: ResolvedScenario, vm: ResolvedVm): VmParts {
       ghcbs: ghcbsOf(vm).map(({ gfn }) => gfn),
       hasSevEsState: hasSevEsState(scenario, vm),
       vmpls: vm.vcpus.map((_, index) => vmplOf(vm, index)),
+      ...(maps.length > 0 && { maps }),
     },
   };
 }
@@ -194,4 +197,5 @@ export const snpActors = (scenario: ResolvedScenario): readonly ActorSpec[] => [
   ...platformActors(scenario),
   ...ghcbActors(scenario),
   ...(usesPsp(scenario) ? pspActors(scenario, scenario.sections?.firmware?.state ?? 'UNINIT') : []),
+  ...mapActors(scenario),
 ];

@@ -3,6 +3,7 @@
  * @see domain snp g
  */
 import type { Claim } from '../claim.ts';
+import { SNP_ACCESS_CLAIMS } from './snp-accesses.ts';
 import { SNP_CONTEXT_CLAIMS } from './snp-contexts.ts';
 import { SNP_FIRMWARE_CLAIMS } from './snp-firmware.ts';
 import { SNP_GUEST_CLAIMS } from './snp-guests.ts';
@@ -25,4 +26,5 @@ export const SNP_CLAIMS: readonly Claim[] = [
   ...SNP_CONTEXT_CLAIMS,
   ...SNP_HUGE_CLAIMS,
   ...SNP_PLATFORM_CLAIMS,
+  ...SNP_ACCESS_CLAIMS,
 ].sort((a, b) => numberOf(a) - numberOf(b));

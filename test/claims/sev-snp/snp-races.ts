@@ -8,6 +8,7 @@ import { microSteps, shipped } from '../../sim/play.ts';
 import { choose, finish, steps, to, until } from '../../sim/steer.ts';
 import type { Checked } from '../claim-cases.ts';
 import * as w from '../world.ts';
+import { SNP_ACCESS_RACES } from './snp-accesses.ts';
 import { SNP_CONTENTS_RACES } from './snp-contents.ts';
 import { SNP_HUGE_RACES } from './snp-huge.ts';
 import { daemonMeetsVmsa, entered, livelock, running, vmsaPage } from './snp-vmsa.ts';
@@ -159,4 +160,5 @@ export const SNP_RACES: readonly Checked[] = [
   ...ofMessages,
   ...SNP_HUGE_RACES,
   ...SNP_CONTENTS_RACES,
+  ...SNP_ACCESS_RACES,
 ];

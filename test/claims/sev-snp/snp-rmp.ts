@@ -158,7 +158,7 @@ const ofChecks: readonly Claim[] = [
     check: (mutant) => {
       const first = s.told(w.oneGuest([w.page('guest-valid')], [w.read(true)], { netd: [[w.dmaWrite()]] }), mutant, s.over(w.NETD));
       assert.deepEqual(w.hostStores(first), [true]);
-      assert.deepEqual(Object.keys(first.delivered('rmp.hostWrite')[0]!.payload), ['pfn']);
+      assert.deepEqual(Object.keys(first.delivered('rmp.hostWrite')[0]!.payload).sort(), ['pfn', 'user']);
       assert.ok(hostWriteFaults({ 6144: { ...HYPERVISOR_PAGE, assigned: true, immutable: true } }, [], s.BUFFER));
       const firmware = lent(mutant, [w.hlt], s.over(w.NETD));
       assert.deepEqual([w.hostStores(firmware), w.signalOf(firmware)], [[true], 'SIGBUS']);
@@ -171,12 +171,29 @@ const ofChecks: readonly Claim[] = [
     shows: [],
     why: 'it is about faults that do not come, of loads that no shipped scenario has',
     not: 'the ciphertext itself: pages have no content',
-    mutants: ['rmp-shared-read-checked'],
+    mutants: ['rmp-shared-read-checked', 'rmp-host-reads-plain'],
     check: (mutant) => {
       assert.deepEqual(
         Object.keys(RMP_EVENTS).filter((type) => /read|load/i.test(type)),
-        ['rmp.read'],
+        ['rmp.read', 'rmp.hostRead', 'rmp.hostLoaded'],
       );
+      for (const [state, ciphertext] of [
+        ['guest-valid', true],
+        ['vmsa', true],
+        ['shared', false],
+      ] as const) {
+        const gfn = state === 'vmsa' ? 0x8 : w.GFN;
+        const loads = s.told(
+          w.oneGuest([w.page(state, gfn)], [w.spin], { vhost0: [[{ 'kvm-read-guest': { vm: 'vm0', gfn } }]] }),
+          mutant,
+          to(w.VCPU, 'spin', w.GUEST),
+          finish(w.VHOST),
+        );
+        assert.deepEqual(
+          loads.delivered('rmp.hostLoaded').map(({ payload }) => payload.ciphertext),
+          [ciphertext],
+        );
+      }
       const looks = s.told(w.oneGuest([w.page('guest-valid')], [w.read(true)], { vhost0: [[w.kernelWrite()]] }), mutant, finish(w.VHOST));
       const [entry] = looks.delivered('rmp.entry').map(({ payload }) => payload.entry as unknown as RmpEntry);
       assert.deepEqual([entry?.assigned, entry?.validated, looks.delivered('rmp.lock')], [true, true, []]);
@@ -187,14 +204,14 @@ const ofChecks: readonly Claim[] = [
   {
     ...holds,
     id: 'SNP-36',
-    says: 'a check that fails is #PF on the host and #NPF in a guest, whose instruction does not change the entry',
+    says: 'a check that fails is #PF on the host and #NPF in a guest, whose instruction does not change the entry; DMA is dropped',
     shows: [
       breaks(RACE, 'panic-sigbus', 'rmp.host-panic', 'rmp-host-write-unchecked'),
       keeps(PREPARE, 'lock-held', BLANK, 'rmp-guest-unassigned'),
     ],
     why: 'a guest whose page is lent to the firmware is in no shipped scenario',
     not: 'PVALIDATE and RMPADJUST of a page of another guest: a frame belongs to one VM',
-    mutants: ['rmp-host-write-unchecked', 'rmp-guest-unassigned', 'rmp-guest-any-owner', 'rmp-access-in-use'],
+    mutants: ['rmp-host-write-unchecked', 'rmp-guest-unassigned', 'rmp-guest-any-owner', 'rmp-access-in-use', 'rmp-dma-unchecked'],
     check: (mutant) => {
       const host = s.told(w.oneGuest([w.page('guest-valid')], [w.hlt], { netd: [[w.dmaWrite()]] }), mutant, s.over(w.NETD));
       assert.equal(microSteps(host, w.NETD).filter((name) => name.endsWith('exc_page_fault.entry')).length, 1);
@@ -204,6 +221,12 @@ const ofChecks: readonly Claim[] = [
       assert.equal(w.exits(firmware)[0], 'NPF');
       const vmsa = s.inOrder(w.oneGuest([w.page('vmsa', 0x8)], [w.read(true, 0x8)], {}, {}, { bounds: { steps: 400 } }), mutant);
       assert.deepEqual(new Set(w.accesses(vmsa)), new Set(['npf']));
+      const dma = { vhost0: [[{ 'device-write': { vm: 'vm0', gfn: w.GFN } } as const]] };
+      const drops = s.told(w.oneGuest([w.page('guest-valid')], [w.hlt], dma), mutant, finish(w.VHOST));
+      assert.deepEqual(
+        drops.delivered('rmp.deviceWritten').map(({ payload }) => payload.dropped),
+        [true],
+      );
     },
   },
   {
@@ -226,7 +249,6 @@ const ofChecks: readonly Claim[] = [
     says: '#NPF with the RMP bit reaches the RMP handler from handle_exit, with interrupts and preemption on, and mmu_lock first',
     shows: [keeps(PREPARE, 'lock-held', 'rmp.guest-page-lost', 'snp-npf-no-mmu-lock')],
     why: 'where the handler stands in the exit path is an order of steps, which no property sees',
-    not: 'bit 31 of the error code: an exit carries the cause, and no code',
     mutants: ['snp-npf-no-mmu-lock', 'snp-npf-no-update'],
     check: (mutant) => {
       const played = s.inOrder(w.oneGuest([w.page('shared')], [w.pvalidate(), w.write(true)], {}), mutant);
@@ -238,7 +260,7 @@ const ofChecks: readonly Claim[] = [
         'vcpu_enter_guest.preempt_enable',
       ]);
       const exit = played.delivered('vmexit')[0]!.payload as unknown as { readonly reason: string; readonly info: object };
-      assert.deepEqual([exit.reason, exit.info], ['NPF', { gfn: w.GFN, private: true }]);
+      assert.deepEqual([exit.reason, exit.info], ['NPF', { gfn: w.GFN, errorCode: 0x5_8000_0005 }]);
       assert.deepEqual(w.exits(played), ['NPF', 'SHUTDOWN']);
     },
   },

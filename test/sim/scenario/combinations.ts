@@ -36,6 +36,38 @@ export const settingsOf = (options: Options): readonly string[] =>
     [''],
   );
 
+/**
+ * Few settings of all options in which each value of one meets each value of every other: a product
+ * of so many options has no end.
+ */
+export function pairsOf(options: Options): readonly string[] {
+  const names = Object.keys(options);
+  const key = (a: string, x: string, b: string, y: string) => (a < b ? `${a}=${x} ${b}=${y}` : `${b}=${y} ${a}=${x}`);
+  const missing = new Map<string, readonly [string, string, string, string]>();
+  for (const [i, a] of names.entries()) {
+    for (const b of names.slice(i + 1)) {
+      for (const x of options[a]!) for (const y of options[b]!) missing.set(key(a, x, b, y), [a, x, b, y]);
+    }
+  }
+  const rows: string[] = [];
+  for (const [a, x, b, y] of missing.values()) {
+    const chosen: [string, string][] = [
+      [a, x],
+      [b, y],
+    ];
+    const gain = (name: string, value: string) => chosen.filter(([other, one]) => missing.has(key(name, value, other, one))).length;
+    for (const name of names.filter((each) => each !== a && each !== b)) {
+      const [best] = [...options[name]!].sort((one, other) => gain(name, other) - gain(name, one));
+      chosen.push([name, best!]);
+    }
+    for (const [i, [name, value]] of chosen.entries()) {
+      for (const [other, one] of chosen.slice(i + 1)) missing.delete(key(name, value, other, one));
+    }
+    rows.push(chosen.map(([name, value]) => setting(name, value)).join(', '));
+  }
+  return rows;
+}
+
 /** Every nth, from one of the first n on: callers that go on by one share out the whole list. */
 export const every = <T>(n: number, list: readonly T[], from = 0): readonly T[] => list.filter((_, i) => i % n === from % n);
 

@@ -1,0 +1,144 @@
+/**
+ * SNP-43, SNP-66 to SNP-68, and R12: what a fault tells, and the host's own mappings.
+ * @see domain snp c, d.2, g, h
+ */
+import assert from 'node:assert/strict';
+import type { HostMapContext } from '../../../actors/sev-snp/host-map.ts';
+import { type Played, shipped } from '../../sim/play.ts';
+import { finish, type Line, to } from '../../sim/steer.ts';
+import { breaks, type Claim, keeps } from '../claim.ts';
+import type { Checked } from '../claim-cases.ts';
+import * as w from '../world.ts';
+import * as s from './snp-worlds.ts';
+
+/** EXITINFO1 of the guest's nested faults, in order. */
+const nestedCodes = (played: Played) =>
+  played
+    .delivered('vmexit')
+    .filter(({ payload }) => payload.reason === 'NPF')
+    .map(({ payload }) => (payload.info as { readonly errorCode?: number }).errorCode);
+/** Error codes of #PF, in order. */
+const hostCodes = (played: Played) => played.delivered('rmp.hostWritten').flatMap(({ payload }) => payload.errorCode ?? []);
+
+const NEIGHBOUR = 'rmp-direct-map-neighbour';
+const SPLIT = 'rmp-user-mapping-split';
+const QEMU = 'thread:qemu0/0';
+const VHOST1 = 'thread:vhost1/0';
+const ZAP = 'thread:netd/1';
+const DIRECT_MAP = 'map:kernel/0x1000';
+const mapped = (played: Played, id = DIRECT_MAP) => {
+  const { size, holes } = played.context<HostMapContext>(id);
+  return [size, holes];
+};
+const PANIC = 'RMP violation by the host kernel (PFN 0x1006)';
+/** A page becomes private, and the kernel then writes the page beside it. */
+const beside = (variant: string, mutant: s.Mutant, ...lines: readonly Line[]) =>
+  s.told(s.unchecked(shipped(NEIGHBOUR, variant)), mutant, ...lines, s.over(VHOST1));
+const givenAway: Line = to(QEMU, 'kvm_rmp_make_shared.ioctl');
+
+/** As the shipped scenario, with a CPU for each thread. */
+const zapped = w.world(
+  { vm0: w.vm([w.page('shared')]), vm1: w.vm([w.page('shared', 0x6)]) },
+  {
+    netd: [[w.dmaWrite(1, 0x6, 'vm1')], [{ 'zap-mapping': { vm: 'vm1', gfn: 0x6 } }]],
+    qemu0: [[{ 'make-private': { vm: 'vm0', gfn: w.GFN } }]],
+  },
+  {},
+  { mappings: [{ of: 'netd', pfn: 0x1000, size: '2M' }] },
+);
+
+export const SNP_ACCESS_CLAIMS: readonly Claim[] = [
+  {
+    id: 'SNP-43',
+    source: 'domain snp g; series v5, patch 14',
+    verdict: 'holds',
+    says: 'series v5 takes a page out of the direct map when a guest gets it and maps it again when it is shared; others split the mapping',
+    shows: [
+      keeps(NEIGHBOUR, 'remove', 'rmp.host-panic', 'snp-map-kept', 'snp-map-not-restored'),
+      keeps(NEIGHBOUR, 'split', 'rmp.host-panic', 'snp-map-unsplit'),
+    ],
+    not: 'the failure of a split for want of memory',
+    mutants: ['snp-map-kept', 'snp-map-not-restored', 'snp-map-unsplit'],
+    check: (mutant) => {
+      const removed = beside('remove', mutant, givenAway);
+      assert.deepEqual([mapped(removed), w.panicOf(removed)], [['4K', []], null]);
+      assert.deepEqual([removed.delivered('map.remove').length, removed.delivered('map.restore').length], [1, 1]);
+      assert.deepEqual(w.hostStores(removed), [false, false]);
+      const split = beside('split', mutant, givenAway);
+      assert.deepEqual([mapped(split), w.panicOf(split), w.hostStores(split)], [['4K', []], null, [false, false]]);
+    },
+  },
+  {
+    id: 'SNP-67',
+    source: 'domain snp g, d.2',
+    verdict: 'holds',
+    says: "a process' fault by a huge mapping on a shared page has the mapping split and the store repeated, with no signal",
+    shows: [
+      keeps(SPLIT, 'thp', 'rmp.fault-resolved', 'snp-map-unsplit'),
+      keeps(SPLIT, 'thp', 'rmp.innocent-process-killed', 'snp-fault-no-reread'),
+      breaks(SPLIT, 'hugetlbfs', 'rmp.fault-resolved', 'rmp-huge-as-small'),
+    ],
+    mutants: ['snp-map-unsplit', 'snp-fault-no-reread', 'rmp-huge-as-small'],
+    check: (mutant) => {
+      const played = s.told(s.unchecked(shipped(SPLIT, 'thp')), mutant, finish(QEMU), s.over(w.NETD));
+      assert.deepEqual([w.hostStores(played), w.signalOf(played)], [[true, false], null]);
+      assert.deepEqual(mapped(played, 'map:netd/0x1000')[0], '4K');
+    },
+  },
+  {
+    id: 'SNP-68',
+    source: 'domain snp g, d.2',
+    verdict: 'holds',
+    says: 'a process whose mapping is gone when its fault is handled repeats the store, which faults it in',
+    shows: [keeps(SPLIT, 'thp', 'rmp.innocent-process-killed', 'snp-unmapped-kills')],
+    mutants: ['snp-unmapped-kills', 'rmp-huge-as-small'],
+    check: (mutant) => {
+      const looks = to(w.NETD, 'exc_page_fault.lookup_address_in_pgd');
+      const played = s.told(zapped, mutant, finish(QEMU), looks, finish(ZAP), s.over(w.NETD));
+      assert.deepEqual(hostCodes(played), [0x8000_0007, 0x6]);
+      assert.deepEqual([w.hostStores(played), w.signalOf(played)], [[true, true, false], null]);
+    },
+  },
+  {
+    id: 'SNP-66',
+    source: 'domain snp g; arch/x86/include/asm/kvm_host.h, PFERR_GUEST_*',
+    verdict: 'holds',
+    says: '#NPF has a code of 64 bits, whose upper half the handler needs, and #PF that of the kernel or of a process',
+    shows: [
+      keeps('rmp-split-twice', 'inuse', 'cpu.progress', 'rmp-npf-low-half', 'rmp-npf-no-size'),
+      breaks('rmp-host-write-race', 'panic-sigbus', 'rmp.innocent-process-killed', 'rmp-pf-no-user'),
+    ],
+    why: 'which bits an exit has is in records and stories; a property sees what the handler makes of them',
+    not: 'WALK and VMPL, which no access of a program can cause',
+    mutants: ['rmp-npf-low-half', 'rmp-npf-no-size', 'rmp-pf-no-user'],
+    check: (mutant) => {
+      const shared = s.inOrder(w.oneGuest([w.page('shared')], [w.pvalidate(), w.write(true)], {}), mutant);
+      assert.deepEqual(nestedCodes(shared), [0x5_8000_0005]);
+      const stored = s.inOrder(w.oneGuest([w.page('shared')], [w.write(true)], {}), mutant);
+      assert.equal(nestedCodes(stored)[0], 0x5_8000_0007);
+      const made = s.inOrder(w.oneGuest([w.page('guest-valid')], [w.write(false)], {}), mutant);
+      assert.deepEqual(nestedCodes(made), [0x1_8000_0007]);
+      const huge = { ...w.page('guest-valid', 0x200, 0x1000), frames: 2 };
+      assert.deepEqual(nestedCodes(s.inOrder(w.oneGuest([huge], [w.rmpadjust(false, 0x200)], {}), mutant)), [0xd_8000_0005]);
+      assert.deepEqual(hostCodes(s.daemonMeetsPrivate(s.P0, mutant)), [0x8000_0007]);
+      assert.deepEqual(hostCodes(s.kernelIsOvertaken(s.P0, mutant)), [0x8000_0003]);
+    },
+  },
+];
+
+export const SNP_ACCESS_RACES: readonly Checked[] = [
+  {
+    id: 'R12',
+    says: 'the kernel writes a shared page by a 2M mapping beside a private one and panics; a split before RMPUPDATE cures it, one after it does not',
+    mutants: ['rmp-huge-as-small', 'snp-map-unsplit'],
+    check: (mutant) => {
+      const untouched = beside('untouched', mutant, givenAway);
+      assert.deepEqual([w.panicOf(untouched), hostCodes(untouched)], [PANIC, [0x8000_0003]]);
+      assert.equal(w.entryOf(untouched, 0x1006).assigned, false);
+      const before = beside('split', mutant, to(QEMU, 'rmp_make_private.rmpupdate.RMPUPDATE.unlock'));
+      assert.deepEqual([w.panicOf(before), mapped(before)[0]], [null, '4K']);
+      assert.equal(w.panicOf(beside('split-after', mutant, to(QEMU, 'adjust_direct_map.lookup_address'))), PANIC);
+      assert.equal(w.panicOf(beside('split-after', mutant, givenAway)), null);
+    },
+  },
+];
