@@ -40,12 +40,16 @@ export interface RmpRegionInput {
   readonly entries: Entries;
   readonly head?: Head;
   readonly contention: HostOptions['rmp.contention'];
+  /** Frames that are VMCBs, where the scenario tracks them. */
+  readonly vmcbs?: readonly number[];
+  /** @see rmp.inUseErratum */
+  readonly erratum?: true;
 }
 
 export interface RmpRegionContext extends RmpRegionInput {
   /** Who executes an instruction on each entry. */
   readonly holders: Readonly<Record<number, ActorId>>;
-  /** Frames that a running vCPU has as VMSA. */
+  /** Frames that a running vCPU has as VMSA or VMCB. */
   readonly inUse: readonly number[];
 }
 
@@ -187,6 +191,7 @@ export const rmpRegionMachine = setup({
           { guard: 'isValidVmsa', actions: ['setInUse', 'answerEntered'] },
           { actions: 'answerInvalid' },
         ],
+        'rmp.use': { actions: 'setInUse' },
         'rmp.leave': { actions: 'clearInUse' },
         'rmp.reclaim': [
           { guard: 'isLocked', actions: 'answerReclaimLocked' },

@@ -35,6 +35,11 @@ function duplicates({ vms, sectionsPath }: Structure, firmware: readonly Firmwar
       }
     });
   }
+  for (const { id, settings, settingsPath } of vms) {
+    (snpSettingsOf({ settings }).vmcbs ?? []).forEach((first, index) => {
+      for (const pfn of [first, first + 1]) addPfn(pfn, `VMCB ${index} of ${id}`, [...settingsPath, 'vmcbs', index]);
+    });
+  }
   firmware.forEach(({ pfn }, index) => {
     addPfn(pfn, `page ${index} of firmware`, [...sectionsPath, 'firmware', 'pages', index, 'pfn']);
   });
@@ -143,7 +148,12 @@ export function pageChecks(structure: Structure): readonly PathIssue[] {
   const heads = new Set(
     pagesOf.flatMap(([id, pages]) => pages.filter(({ frames }) => frames !== undefined).map(({ gfn }) => `${id} ${gfn}`)),
   );
-  const own = [...structure.vms.flatMap((vm) => launchIssues(vm, SNP_VM)), ...reportIssues(structure)];
+  const vmcbs = structure.vms.flatMap(({ settings, settingsPath, vcpus }): PathIssue[] => {
+    const { vmcbs: given = [] } = snpSettingsOf({ settings });
+    if (given.length === 0 || given.length === vcpus.length) return [];
+    return [{ path: [...settingsPath, 'vmcbs'], message: `found ${given.length} VMCBs; expected one for each of ${vcpus.length} vCPUs` }];
+  });
+  const own = [...vmcbs, ...structure.vms.flatMap((vm) => launchIssues(vm, SNP_VM)), ...reportIssues(structure)];
   const issues = [
     ...duplicates(structure, firmware),
     ...hugeIssues(structure, firmware),

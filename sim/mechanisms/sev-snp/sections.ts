@@ -43,6 +43,7 @@ declare module '../../../events/options.ts' {
   interface VmSettings {
     readonly asid: number;
     readonly pages: readonly PageSetup[];
+    readonly vmcbs: readonly number[];
   }
 }
 declare module '../../scenario/types.ts' {
@@ -92,8 +93,15 @@ const pages: VmSetting<readonly PageSetup[]> = {
   default: () => [],
 };
 
-export const VM_SETTINGS = { asid, pages };
+const vmcbs: VmSetting<readonly number[]> = {
+  schema: z
+    .array(PFN)
+    .max(PAGES_MAX)
+    .describe('Of each vCPU the first of the two frames from which KVM takes its VMCB. Without it VMCBs have no frames.'),
+};
+
+export const VM_SETTINGS = { asid, pages, vmcbs };
 
 /** What every VM of a host with SEV-SNP has: both settings have defaults. */
 export const snpSettingsOf = (vm: { readonly settings?: object }) =>
-  vm.settings as { readonly asid: number; readonly pages: readonly PageSetup[] };
+  vm.settings as { readonly asid: number; readonly pages: readonly PageSetup[]; readonly vmcbs?: readonly number[] };

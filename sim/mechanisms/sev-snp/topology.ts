@@ -9,7 +9,8 @@ import { SEV_CMD_MUTEX } from '../../../actors/sev-snp/sev-command.ts';
 import { SEV_DEVICE } from '../../../actors/sev-snp/sev-device.ts';
 import type { VmPagesInput } from '../../../actors/sev-snp/vm-pages.ts';
 import type { ActorId } from '../../../events/event.ts';
-import { type RmpEntry, regionOf } from '../../../events/sev-snp/rmp.ts';
+import type { HostOptions } from '../../../events/options.ts';
+import { REGION_FRAMES, type RmpEntry, regionOf } from '../../../events/sev-snp/rmp.ts';
 import type { VmParts } from '../../host/mechanism.ts';
 import type { ResolvedScenario, ResolvedVm } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
@@ -29,6 +30,7 @@ const validatedIn = (pages: readonly PageSetup[]): number[] =>
 export function vmParts(scenario: ResolvedScenario, vm: ResolvedVm): VmParts {
   const { asid, pages } = snpSettingsOf(vm);
   const maps = mapIdsOf(scenario);
+  const vmcbs = vmcbsOf(scenario, vm);
   const vmsas = pages.filter((page) => page.state === 'vmsa').map((page) => page.pfn);
   return {
     facts: {
@@ -38,6 +40,7 @@ export function vmParts(scenario: ResolvedScenario, vm: ResolvedVm): VmParts {
       vmsas: vm.vcpus.map((_, index) => vmsas[index] ?? null),
       huge: pages.some(({ frames }) => frames !== undefined),
       ...(maps.length > 0 && { maps }),
+      ...(vmcbs.length > 0 && { vmcbs }),
     },
   };
 }
@@ -60,6 +63,15 @@ function pageEntries(asid: number, page: PageSetup): [number, RmpEntry][] {
   if (page.frames === undefined || page.state === 'shared') return framesOf(page).map(({ pfn }) => [pfn, entry]);
   return framesOf(page).map(({ pfn }, i) => [pfn, i === 0 ? { ...entry, pageSize: '2M' } : BEHIND_HEAD]);
 }
+/**
+ * snp_safe_alloc_page(): of two frames the one that is not aligned to 2 MiB.
+ * @see kernel arch/x86/kvm/svm/sev.c, snp_safe_alloc_page_node()
+ */
+export const vmcbPage = (first: number, policy: HostOptions['kvm.vmcbPage']): number =>
+  policy === 'unaligned' && first % REGION_FRAMES === 0 ? first + 1 : first;
+const vmcbsOf = ({ host }: ResolvedScenario, vm: ResolvedVm): readonly number[] =>
+  (snpSettingsOf(vm).vmcbs ?? []).map((first) => vmcbPage(first, host.options['kvm.vmcbPage']));
+
 const FIRMWARE_ENTRIES = {
   hypervisor: HYPERVISOR_PAGE,
   firmware: { ...HYPERVISOR_PAGE, assigned: true, immutable: true },
@@ -68,9 +80,11 @@ const FIRMWARE_ENTRIES = {
 
 /** One region for every 2 MiB that the scenario touches; only the frames it names have entries. */
 function regionsOf(scenario: ResolvedScenario): ActorSpec[] {
+  const vmcbs = scenario.vms.flatMap((vm) => vmcbsOf(scenario, vm));
   const entries: [number, RmpEntry][] = [
     ...scenario.vms.map(snpSettingsOf).flatMap(({ asid, pages }) => pages.flatMap((page) => pageEntries(asid, page))),
     ...(scenario.sections?.firmware?.pages ?? []).map(({ pfn, state }): [number, RmpEntry] => [pfn, FIRMWARE_ENTRIES[state]]),
+    ...vmcbs.map((pfn): [number, RmpEntry] => [pfn, HYPERVISOR_PAGE]),
   ];
   const heads = new Map(
     scenario.vms.flatMap((vm) =>
@@ -87,6 +101,8 @@ function regionsOf(scenario: ResolvedScenario): ActorSpec[] {
       entries: Object.fromEntries(entries.filter(([pfn]) => regionOf(pfn) === id)),
       ...(heads.has(id) && { head: heads.get(id)! }),
       contention: scenario.host.options['rmp.contention'],
+      ...(vmcbs.length > 0 && { vmcbs: vmcbs.filter((pfn) => regionOf(pfn) === id) }),
+      ...(scenario.host.options['rmp.inUseErratum'] === 'present' && { erratum: true as const }),
     },
   }));
 }
