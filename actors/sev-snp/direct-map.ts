@@ -31,7 +31,7 @@ export const storeTo = (env: HostEnv, t: HostThread, l: HostLocals): Outgoing =>
   const store = {
     pfn: l.pfn!,
     ...(l.kernel !== true && { user: true as const }),
-    ...(env.vms[l.vm!]!.contents.includes(l.pfn!) && { n: t.pc }),
+    ...(l.vm !== undefined && env.vms[l.vm]!.contents.includes(l.pfn!) && { n: t.pc }),
   };
   return map === undefined ? toRmp({ type: 'rmp.hostWrite', ...store }) : outgoing(map, { type: 'map.write', ...store });
 };

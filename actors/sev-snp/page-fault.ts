@@ -22,8 +22,7 @@ const lookup = step('snp_lookup_rmpentry', {
  * The CPU that made the page private has lost the race: the frame is shared again, so the access is
  * retried.
  */
-const retryIfShared = (env: HostEnv) =>
-  when([(_t, l) => l.assigned === false, [...splitMapping(env), note(() => ({ verdict: 'retry' })), leavePath]]);
+const retryIfShared = (env: HostEnv) => when([(_t, l) => l.assigned === false, retries(env)]);
 
 /**
  * P0. Kernel: no handler, the oops dumps the entry and panics. User: SIGBUS.
@@ -39,17 +38,17 @@ const notPresentOops = path(
   kernelSource('arch/x86/mm/fault.c, page_fault_oops()'),
   panics('a page that the direct map lacks'),
 );
-const panicSigbus = (env: HostEnv): readonly HostItem[] => [
-  lookup,
-  when(
-    [(_t, l) => !hasErrorBit(l.errorCode!, 'USER'), [step('snp_dump_hva_rmpentry'), ...panics('RMP violation by the host kernel')]],
-    [(_t, l) => l.assigned === false, [...splitMapping(env), note(() => ({ verdict: 'retry' })), leavePath]],
-  ),
+const isOfKernel = (_t: HostThread, l: HostLocals) => !hasErrorBit(l.errorCode!, 'USER');
+const retries = (env: HostEnv): readonly HostItem[] => [...splitMapping(env), note(() => ({ verdict: 'retry' })), leavePath];
+/** What nothing can mend. `unless` stands before the signal. */
+const fatal = (...unless: readonly (readonly [typeof isOfKernel, readonly HostItem[]])[]): readonly HostItem[] => [
+  when([isOfKernel, [step('snp_dump_hva_rmpentry'), ...panics('RMP violation by the host kernel')]], ...unless),
   step('force_sig_fault', {
     set: (_t, l) => ({ signal: { signal: 'SIGBUS' as const, pfn: l.pfn! } }),
     local: () => ({ verdict: 'signal' as const }),
   }),
 ];
+const panicSigbus = (env: HostEnv): readonly HostItem[] => [lookup, ...fatal([(_t, l) => l.assigned === false, retries(env)])];
 
 /** P1: the handler makes the page shared and the write goes on. @see domain snp d.3 */
 function autoShare(env: HostEnv): readonly HostItem[] {
@@ -96,8 +95,7 @@ function ownerOf(env: HostEnv, l: HostLocals): number {
  * A page of no guest, such as one of the firmware's, can be neither shared nor blamed on a guest.
  * @see domain snp d.3
  */
-const unownedFirst = (env: HostEnv): HostItem =>
-  when([(_t, l) => vmOfAsid(env, l.asid!) === undefined, [...panicSigbus(env).slice(1), leavePath]]);
+const unownedFirst = (env: HostEnv): HostItem => when([(_t, l) => vmOfAsid(env, l.asid!) === undefined, [...fatal(), leavePath]]);
 
 /** P2: the host ends the VM that owns the page; the write is dropped. @see domain snp d.1 */
 function killGuest(env: HostEnv): readonly HostItem[] {

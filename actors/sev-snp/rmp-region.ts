@@ -46,12 +46,16 @@ export interface RmpRegionInput {
   readonly contention: HostOptions['rmp.contention'];
   /** Of frames whose contents a guest of the scenario looks at. */
   readonly contents?: Contents;
+  /** Frames that are VMCBs, where the scenario tracks them. */
+  readonly vmcbs?: readonly number[];
+  /** @see rmp.inUseErratum */
+  readonly erratum?: true;
 }
 
 export interface RmpRegionContext extends RmpRegionInput {
   /** Who executes an instruction on each entry. */
   readonly holders: Readonly<Record<number, ActorId>>;
-  /** Frames that a running vCPU has as VMSA. */
+  /** Frames that a running vCPU has as VMSA or VMCB. */
   readonly inUse: readonly number[];
 }
 
@@ -242,6 +246,7 @@ export const rmpRegionMachine = setup({
           { guard: 'isValidVmsa', actions: ['setInUse', 'answerEntered'] },
           { actions: 'answerInvalid' },
         ],
+        'rmp.use': { actions: 'setInUse' },
         'rmp.leave': { actions: 'clearInUse' },
         'rmp.inspect': { actions: 'answerInspected' },
         'rmp.firmware': { actions: 'writeFirmware' },

@@ -9,7 +9,7 @@ import type { PlatformCommand, PlatformEvent, PlatformInfo, PlatformStatus } fro
 import { faultItems, type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
 import { onEachCpu } from '../host/on-each-cpu.ts';
 import { otherwise } from '../path/path.ts';
-import { toRmp } from './snp-env.ts';
+import { storeTo } from './direct-map.ts';
 import { SNP_PLATFORM } from './snp-platform.ts';
 
 const { path, step, call, loop, when, leaveLoop, leavePath } = host;
@@ -158,8 +158,8 @@ const storeItems = (env: HostEnv): readonly HostItem[] => [
         [
           step('store', {
             insn: false,
-            send: (_t, l) => toRmp({ type: 'rmp.hostWrite', pfn: l.pfn! }),
-            answers: { 'rmp.hostWritten': (e) => ({ fault: e.fault }) },
+            send: (t, l) => storeTo(env, t, l),
+            answers: { 'rmp.hostWritten': (e) => ({ fault: e.fault, errorCode: e.errorCode }) },
           }),
           when(
             [(_t, l) => l.fault === true, [...faultItems(env, '#PF.RMP'), when([(_t, l) => l.verdict !== 'retry', [leaveLoop]])]],
@@ -171,7 +171,7 @@ const storeItems = (env: HostEnv): readonly HostItem[] => [
     ),
   ),
 ];
-const STORE_LOCALS = ['pfn', 'kernel', 'platformInfo', 'fault', 'verdict'] as const;
+const STORE_LOCALS = ['pfn', 'kernel', 'platformInfo', 'fault', 'errorCode', 'verdict'] as const;
 const storePath = (env: HostEnv) =>
   path(
     'clear_page',

@@ -16,6 +16,8 @@ declare module '../kvm/kvm-env.ts' {
     readonly frames: Readonly<Record<number, number>>;
     /** PFN of the VMSA of each vCPU; null where the scenario does not track it. */
     readonly vmsas: readonly (number | null)[];
+    /** PFN of the VMCB of each vCPU, where the scenario tracks them. */
+    readonly vmcbs?: readonly number[];
     /** Whether it has pages that are 2M entries when the run starts. */
     readonly huge: boolean;
     /** Of the VMSA of each vCPU. */
@@ -96,6 +98,13 @@ export function vmsaOf(env: HostEnv, thread: HostThread): { readonly asid: numbe
   if (!('vcpu' in op)) throw new Error(`${op.op} names no vCPU`);
   const { asid, vmsas } = env.vms[op.vm]!;
   return { asid, vmsa: vmsas[op.vcpu] ?? null };
+}
+
+/** The VMCB of that vCPU. */
+export function vmcbOf(env: HostEnv, thread: HostThread): number | undefined {
+  const op = opOf(env, thread);
+  if (!('vcpu' in op)) throw new Error(`${op.op} names no vCPU`);
+  return env.vms[op.vm]!.vmcbs?.[op.vcpu];
 }
 
 /** Where the micro-steps of domain snp b.5 come from: hardware does not document them. */

@@ -14,7 +14,7 @@ import { ghcbMsrPath, ghcbPath } from './ghcb-exits.ts';
 import { toSevEs, unmapGhcbPath } from './ghcb-map.ts';
 import type { MsrEffect, NaeEffect } from './ghcb-protocol.ts';
 import { guestRequestPath } from './guest-request.ts';
-import { toRmp, vmsaOf } from './snp-env.ts';
+import { toRmp, vmcbOf, vmsaOf } from './snp-env.ts';
 
 const { step, call, loop, when, note, leaveLoop, leavePath } = host;
 
@@ -45,11 +45,20 @@ const checkVmsa: SlotItems = {
   ],
 };
 
+/** VMRUN marks the VMCB of every VM, once SNP is enabled. @see domain snp a.4 */
+const useVmcb: WithinStep = {
+  order: 10,
+  send: (env, t) => {
+    const vmcb = vmcbOf(env, t);
+    return vmcb === undefined ? [] : [toRmp({ type: 'rmp.use', pfn: vmcb })];
+  },
+};
 const leaveVmsa: WithinStep = {
   order: 10,
   send: (env, t) => {
     const { vmsa } = vmsaOf(env, t);
-    return vmsa === null ? [] : [toRmp({ type: 'rmp.leave', pfn: vmsa })];
+    const used = [vmsa, vmcbOf(env, t) ?? null].filter((pfn) => pfn !== null);
+    return used.map((pfn) => toRmp({ type: 'rmp.leave', pfn }));
   },
 };
 
@@ -61,6 +70,7 @@ const blockEntry = (env: HostEnv): readonly HostItem[] => [
 
 const snpKvm: KvmParts = {
   entry: checkVmsa,
+  entering: useVmcb,
   leaving: leaveVmsa,
   exits: { NPF: (env) => [call(npfPath(env))] },
   nae: { PSC: (env) => [call(pscPath(env))] },

@@ -137,6 +137,8 @@ export type RmpRequest = EventOf<{
   /** VMRUN marks the VMSA as in use; #VMEXIT clears the mark. */
   'rmp.enter': { pfn: number; asid: number };
   'rmp.leave': { pfn: number };
+  /** VMRUN marks the VMCB, of any VM, as in use; `rmp.leave` clears that mark too. */
+  'rmp.use': { pfn: number };
   /** The PSP, between two instructions: PAGE_RECLAIM, and the check of a page it will write. */
   'rmp.reclaim': { pfn: number };
   /** The same for other commands: a look at an entry, and what a command makes of it. */
@@ -199,6 +201,7 @@ export const RMP_EVENTS = {
   'rmp.guestAccess': 'bus',
   'rmp.enter': 'bus',
   'rmp.leave': 'bus',
+  'rmp.use': 'bus',
   'rmp.reclaim': 'bus',
   'rmp.inspect': 'bus',
   'rmp.firmware': 'bus',

@@ -91,6 +91,18 @@ export const SEV_SNP_OPTIONS = {
   'kvm.ghcbFetch': ['checked-index', 'snapshot', 'double-fetch'],
   /** The codes of a page-state change that failed: the specification's, or those of series v5, v6. */
   'kvm.pscCodes': ['specification', 'v5'],
+  /**
+   * Early silicon takes all of 2 MiB for in use while the first frame of it is a VMCB or a VMSA in
+   * use, where an access comes through a huge mapping.
+   * @see kernel commit 75253db41a46; domain snp c, row 7
+   */
+  'rmp.inUseErratum': ['absent', 'present'],
+  /**
+   * Which frame of two KVM keeps for a VMCB: the one that is not aligned to 2 MiB
+   * (snp_safe_alloc_page()), or the first.
+   * @see SNP-64; domain snp h, R13
+   */
+  'kvm.vmcbPage': ['unaligned', 'first'],
   ...HOST_MAP_OPTIONS,
 } as const;
 

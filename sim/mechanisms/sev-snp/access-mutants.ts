@@ -1,5 +1,5 @@
 /** Changes of one line about the host's own mappings: how they are split, removed, and checked. */
-import { emit } from 'xstate';
+import { assign, emit } from 'xstate';
 import { replaceStep, withoutSteps } from '../../../actors/path/patch.ts';
 import { hostStoreFaults, hostWritten, type RmpRegionContext, storerOf } from '../../../actors/sev-snp/rmp-region.ts';
 import { outgoing, type Stamped, sender } from '../../../events/event.ts';
@@ -23,6 +23,21 @@ export const ACCESS_MUTANTS: Readonly<Record<string, Mutant>> = {
       answerHostWrite: emit(({ context, event: { huge: _, ...small } }: Store) =>
         outgoing(storerOf(small), hostWritten(small, hostStoreFaults(context, small))),
       ),
+    },
+  }),
+  'rmp-erratum-any-frame': provided('rmpRegion', 'The erratum is of every frame in use, aligned or not.', {
+    actions: {
+      answerHostWrite: emit(({ context, event }: Store) => {
+        const beside = event.huge === true && context.erratum === true && context.inUse.length > 0;
+        return outgoing(storerOf(event), hostWritten(event, beside || hostStoreFaults(context, event)));
+      }),
+    },
+  }),
+  'rmp-vmcb-unmarked': provided('rmpRegion', 'VMRUN does not mark the VMCB as in use.', {
+    actions: {
+      setInUse: assign(({ context, event }: { readonly context: RmpRegionContext; readonly event: Stamped<RmpRequest> }) => ({
+        inUse: event.type === 'rmp.use' ? context.inUse : [...context.inUse, event.pfn].sort((a, b) => a - b),
+      })),
     },
   }),
   'rmp-host-reads-plain': provided('rmpRegion', 'A load of the host from a private page gives what the guest wrote.', {

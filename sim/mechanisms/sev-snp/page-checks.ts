@@ -37,6 +37,11 @@ function duplicates({ vms, sections, sectionsPath }: Structure, firmware: readon
       }
     });
   }
+  for (const { id, settings, settingsPath } of vms) {
+    (snpSettingsOf({ settings }).vmcbs ?? []).forEach((first, index) => {
+      for (const pfn of [first, first + 1]) addPfn(pfn, `VMCB ${index} of ${id}`, [...settingsPath, 'vmcbs', index]);
+    });
+  }
   firmware.forEach(({ pfn }, index) => {
     addPfn(pfn, `page ${index} of firmware`, [...sectionsPath, 'firmware', 'pages', index, 'pfn']);
   });
@@ -181,12 +186,18 @@ export function pageChecks(structure: Structure): readonly PathIssue[] {
     pagesOf.flatMap(([id, pages]) => pages.filter(({ frames }) => frames !== undefined).map(({ gfn }) => `${id} ${gfn}`)),
   );
   const own = [...structure.vms.flatMap((vm) => launchIssues(vm, SNP_VM)), ...reportIssues(structure), ...ghcbIssues(structure)];
+  const vmcbs = structure.vms.flatMap(({ settings, settingsPath, vcpus }): PathIssue[] => {
+    const { vmcbs: given = [] } = snpSettingsOf({ settings });
+    if (given.length === 0 || given.length === vcpus.length) return [];
+    return [{ path: [...settingsPath, 'vmcbs'], message: `found ${given.length} VMCBs; expected one for each of ${vcpus.length} vCPUs` }];
+  });
   const issues = [
     ...duplicates(structure, firmware),
     ...aliasIssues(structure),
     ...hugeIssues(structure, firmware),
     ...typeIssues(structure),
     ...mappingIssues(structure),
+    ...vmcbs,
     ...own,
   ];
   for (const { op, path, vm } of allOperations(structure)) {

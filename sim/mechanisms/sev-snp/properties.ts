@@ -116,7 +116,7 @@ const inUseIsVmsa = alwaysEach<RmpRegionContext>('rmp.in-use-is-vmsa', {
   source: 'domain snp a.4 and h, I4: an entry in use is never modified',
   grade: 'read',
   each: ({ context }) => {
-    const bad = context.inUse.find((pfn) => !context.entries[pfn]?.vmsa);
+    const bad = context.inUse.find((pfn) => !context.entries[pfn]?.vmsa && !context.vmcbs?.includes(pfn));
     return bad === undefined ? null : `PFN ${hex(bad)} is in use by a running vCPU and is no longer a VMSA page`;
   },
 });
@@ -225,6 +225,23 @@ const storeBesidePrivate = sometimes('rmp.store-beside-private', {
   },
 });
 
+/** A host thread that stands before a store to a frame that is not in use, of whose 2 MiB one is. */
+const storeBesideInUse = sometimes('rmp.store-beside-in-use', {
+  kinds: ['rmpRegion', 'hostThread'],
+  source: 'kernel commit 75253db41a46; domain snp c, row 7, and h, R13',
+  grade: 'read',
+  check: (world) => {
+    const regions = world.actors<RmpRegionContext>('rmpRegion');
+    const writer = world.actors<HostThread>('hostThread').find(({ value, context }) => {
+      const pfn = context.frames.code?.pfn;
+      if (pfn === undefined || !JSON.stringify(value).includes('"store"')) return false;
+      const inUse = regions.find(({ id }) => id === regionOf(pfn))?.context.inUse ?? [];
+      return inUse.length > 0 && !inUse.includes(pfn);
+    });
+    return writer ? `${writer.id} is about to store to PFN ${hex(writer.context.frames.code!.pfn!)}, beside a page in use` : null;
+  },
+});
+
 /** RMPUPDATE can refuse, and the guest that has asked must not take the page for changed. */
 const pscRefusalTold = sometimes('rmp.psc-refusal-told', {
   kinds: ['vcpu'],
@@ -253,6 +270,7 @@ export const snpProperties: readonly Property[] = [
   splitIsSpurious,
   pscMeetsHostWrite,
   storeBesidePrivate,
+  storeBesideInUse,
   pscRefusalTold,
   ...pspProperties,
 ];

@@ -57,6 +57,7 @@ declare module '../../../events/options.ts' {
     readonly asid: number;
     readonly pages: readonly PageSetup[];
     readonly vmpls: readonly number[];
+    readonly vmcbs: readonly number[];
   }
 }
 declare module '../../scenario/types.ts' {
@@ -123,8 +124,20 @@ const vmpls: VmSetting<readonly number[]> = {
     .describe('The VMPL of the VMSA of each vCPU, in their order. Default: 0, of those that are not named as well.'),
 };
 
-export const VM_SETTINGS = { asid, pages, vmpls };
+const vmcbs: VmSetting<readonly number[]> = {
+  schema: z
+    .array(PFN)
+    .max(PAGES_MAX)
+    .describe('Of each vCPU the first of the two frames from which KVM takes its VMCB. Without it VMCBs have no frames.'),
+};
+
+export const VM_SETTINGS = { asid, pages, vmpls, vmcbs };
 
 /** What every VM of a host with SEV-SNP has: both settings have defaults. */
 export const snpSettingsOf = (vm: { readonly settings?: object }) =>
-  vm.settings as { readonly asid: number; readonly pages: readonly PageSetup[]; readonly vmpls?: readonly number[] };
+  vm.settings as {
+    readonly asid: number;
+    readonly pages: readonly PageSetup[];
+    readonly vmpls?: readonly number[];
+    readonly vmcbs?: readonly number[];
+  };

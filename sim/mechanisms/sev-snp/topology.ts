@@ -11,7 +11,8 @@ import { SEV_DEVICE } from '../../../actors/sev-snp/sev-device.ts';
 import { FIRST_SNP_DIGEST } from '../../../actors/sev-snp/snp-commands.ts';
 import type { VmPagesInput } from '../../../actors/sev-snp/vm-pages.ts';
 import type { ActorId } from '../../../events/event.ts';
-import { type RmpEntry, regionOf } from '../../../events/sev-snp/rmp.ts';
+import type { HostOptions } from '../../../events/options.ts';
+import { REGION_FRAMES, type RmpEntry, regionOf } from '../../../events/sev-snp/rmp.ts';
 import type { SnpFirmware } from '../../../events/sev-snp/snp-command.ts';
 import type { VmParts } from '../../host/mechanism.ts';
 import type { ResolvedScenario, ResolvedVm } from '../../scenario/types.ts';
@@ -49,6 +50,7 @@ export const vcpuParts = (vm: ResolvedVm, vcpu: number): Readonly<Record<string,
 export function vmParts(scenario: ResolvedScenario, vm: ResolvedVm): VmParts {
   const { asid, pages } = snpSettingsOf(vm);
   const maps = mapIdsOf(scenario);
+  const vmcbs = vmcbsOf(scenario, vm);
   const vmsas = pages.filter((page) => page.state === 'vmsa').map((page) => page.pfn);
   return {
     facts: {
@@ -63,6 +65,7 @@ export function vmParts(scenario: ResolvedScenario, vm: ResolvedVm): VmParts {
       hasSevEsState: hasSevEsState(scenario, vm),
       vmpls: vm.vcpus.map((_, index) => vmplOf(vm, index)),
       ...(maps.length > 0 && { maps }),
+      ...(vmcbs.length > 0 && { vmcbs }),
     },
   };
 }
@@ -85,6 +88,15 @@ function pageEntries(asid: number, page: PageSetup): [number, RmpEntry][] {
   if (page.frames === undefined || page.state === 'shared') return framesOf(page).map(({ pfn }) => [pfn, entry]);
   return framesOf(page).map(({ pfn }, i) => [pfn, i === 0 ? { ...entry, pageSize: '2M' } : BEHIND_HEAD]);
 }
+/**
+ * snp_safe_alloc_page(): of two frames the one that is not aligned to 2 MiB.
+ * @see kernel arch/x86/kvm/svm/sev.c, snp_safe_alloc_page_node()
+ */
+export const vmcbPage = (first: number, policy: HostOptions['kvm.vmcbPage']): number =>
+  policy === 'unaligned' && first % REGION_FRAMES === 0 ? first + 1 : first;
+const vmcbsOf = ({ host }: ResolvedScenario, vm: ResolvedVm): readonly number[] =>
+  (snpSettingsOf(vm).vmcbs ?? []).map((first) => vmcbPage(first, host.options['kvm.vmcbPage']));
+
 const FIRMWARE_ENTRIES = {
   hypervisor: HYPERVISOR_PAGE,
   firmware: { ...HYPERVISOR_PAGE, assigned: true, immutable: true },
@@ -94,12 +106,14 @@ const CONTEXT_ENTRY: RmpEntry = { ...FIRMWARE_ENTRIES.firmware, vmsa: true };
 
 /** One region for every 2 MiB that the scenario touches; only the frames it names have entries. */
 function regionsOf(scenario: ResolvedScenario): ActorSpec[] {
+  const vmcbs = scenario.vms.flatMap((vm) => vmcbsOf(scenario, vm));
   const entries: [number, RmpEntry][] = [
     ...scenario.vms
       .map(snpSettingsOf)
       .flatMap(({ asid, pages }) => pages.filter(({ state }) => state !== 'alias').flatMap((page) => pageEntries(asid, page))),
     ...(scenario.sections?.firmware?.guests ?? []).map(({ pfn }): [number, RmpEntry] => [pfn, CONTEXT_ENTRY]),
     ...(scenario.sections?.firmware?.pages ?? []).map(({ pfn, state }): [number, RmpEntry] => [pfn, FIRMWARE_ENTRIES[state]]),
+    ...vmcbs.map((pfn): [number, RmpEntry] => [pfn, HYPERVISOR_PAGE]),
   ];
   const heads = new Map(
     scenario.vms.flatMap((vm) =>
@@ -117,6 +131,8 @@ function regionsOf(scenario: ResolvedScenario): ActorSpec[] {
       ...(heads.has(id) && { head: heads.get(id)! }),
       contention: scenario.host.options['rmp.contention'],
       ...contentsIn(scenario, id),
+      ...(vmcbs.length > 0 && { vmcbs: vmcbs.filter((pfn) => regionOf(pfn) === id) }),
+      ...(scenario.host.options['rmp.inUseErratum'] === 'present' && { erratum: true as const }),
     },
   }));
 }

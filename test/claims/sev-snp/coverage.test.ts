@@ -43,8 +43,9 @@ describe('claims', () => {
     expect(named.filter((id) => !tested.has(id))).toEqual([]);
   });
 
-  it('of races are in order, and none of those is listed as not modelled', () => {
+  it('of races R1 to R28 are tested, or listed as not modelled yet', () => {
     expect(races.filter((id) => notModelled.has(id))).toEqual([]);
-    expect([...races].sort()).toEqual(['R1', 'R10', 'R11', 'R12', 'R14', 'R2', 'R20', 'R23', 'R24', 'R5', 'R6', 'R7', 'R8', 'R9']);
+    const all = Array.from({ length: 28 }, (_, i) => `R${i + 1}`);
+    expect([...races].sort()).toEqual(all.filter((id) => !notModelled.has(id)).sort());
   });
 });

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import type { HostMapContext } from '../../../actors/sev-snp/host-map.ts';
+import { vmcbPage } from '../../../sim/mechanisms/sev-snp/topology.ts';
 import { type Played, shipped } from '../../sim/play.ts';
 import { finish, type Line, to } from '../../sim/steer.ts';
 import { breaks, type Claim, keeps } from '../claim.ts';
@@ -35,6 +36,12 @@ const PANIC = 'RMP violation by the host kernel (PFN 0x1006)';
 const beside = (variant: string, mutant: s.Mutant, ...lines: readonly Line[]) =>
   s.told(s.unchecked(shipped(NEIGHBOUR, variant)), mutant, ...lines, s.over(VHOST1));
 const givenAway: Line = to(QEMU, 'kvm_rmp_make_shared.ioctl');
+
+const ERRATUM = 'rmp-in-use-erratum';
+/** The kernel stores while the vCPU is in guest mode. */
+const runs = (variant: string, mutant: s.Mutant) =>
+  s.told(s.unchecked(shipped(ERRATUM, variant)), mutant, to(w.VCPU, 'svm_vcpu_run.guest'), s.over(VHOST1));
+const inUseOf = (played: Played) => played.delivered('rmp.use').map(({ payload }) => payload.pfn);
 
 /** As the shipped scenario, with a CPU for each thread. */
 const zapped = w.world(
@@ -100,6 +107,24 @@ export const SNP_ACCESS_CLAIMS: readonly Claim[] = [
     },
   },
   {
+    id: 'SNP-64',
+    source: 'domain snp g; kernel commit 75253db41a46',
+    verdict: 'holds',
+    says: 'the frame of a VMCB is never aligned to 2 MiB, so that no store beside it meets the erratum',
+    shows: [
+      keeps(ERRATUM, 'unaligned', 'rmp.host-panic', 'rmp-erratum-any-frame'),
+      breaks(ERRATUM, 'first', 'rmp.host-panic', 'rmp-vmcb-unmarked', 'rmp-huge-as-small'),
+    ],
+    not: 'AVIC pages, which are not there, and VMSAs that KVM allocates, whose frame the scenario gives',
+    mutants: ['rmp-erratum-any-frame', 'rmp-vmcb-unmarked'],
+    check: (mutant) => {
+      for (const first of [0x1000, 0x1001, 0x11ff, 0x1200]) assert.notEqual(vmcbPage(first, 'unaligned') % 512, 0);
+      assert.deepEqual([vmcbPage(0x1000, 'first'), vmcbPage(0x1001, 'unaligned')], [0x1000, 0x1001]);
+      const marks = [...new Set(inUseOf(runs('unaligned', mutant)))];
+      assert.deepEqual([marks, w.panicOf(runs('unaligned', mutant))], [[0x1001], null]);
+    },
+  },
+  {
     id: 'SNP-66',
     source: 'domain snp g; arch/x86/include/asm/kvm_host.h, PFERR_GUEST_*',
     verdict: 'holds',
@@ -127,6 +152,17 @@ export const SNP_ACCESS_CLAIMS: readonly Claim[] = [
 ];
 
 export const SNP_ACCESS_RACES: readonly Checked[] = [
+  {
+    id: 'R13',
+    says: 'a store of the kernel by a 2M mapping beside an aligned VMCB in use panics on early silicon; an unaligned VMCB, or later silicon, does not',
+    mutants: ['rmp-vmcb-unmarked', 'rmp-erratum-any-frame'],
+    check: (mutant) => {
+      assert.deepEqual([w.panicOf(runs('first', mutant)), hostCodes(runs('first', mutant))], [PANIC, [0x8000_0003]]);
+      for (const variant of ['unaligned', 'later-silicon']) {
+        assert.deepEqual([w.panicOf(runs(variant, mutant)), w.hostStores(runs(variant, mutant))], [null, [false]]);
+      }
+    },
+  },
   {
     id: 'R12',
     says: 'the kernel writes a shared page by a 2M mapping beside a private one and panics; a split before RMPUPDATE cures it, one after it does not',
