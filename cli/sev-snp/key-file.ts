@@ -74,7 +74,7 @@ export function privateKeyIn(name: string, io: Io): Uint8Array {
 }
 
 /**
- * The uncompressed point of a key, of which the file has one half, both, or a certificate.
+ * The uncompressed point of a key, of which the file has one half, or a certificate.
  * @throws CliError
  */
 export function publicKeyIn(name: string, io: Io): Uint8Array {
@@ -90,6 +90,11 @@ export function publicKeyIn(name: string, io: Io): Uint8Array {
     throw keyError(`${file} holds no key that can be read`, expected);
   }
   expectP384(key, file, expected);
+  return pointOf(key);
+}
+
+/** The uncompressed point of a key of P-384. */
+export function pointOf(key: KeyObject): Uint8Array {
   const { x, y } = key.export({ format: 'jwk' });
   return Uint8Array.from([4, ...numberOf(x), ...numberOf(y)]);
 }

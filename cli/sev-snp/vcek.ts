@@ -12,6 +12,7 @@ import { readFileBytes, shownFile } from '../catalog.ts';
 import { CliError, EXIT } from '../errors.ts';
 import type { Io } from '../io.ts';
 import { elementsIn, extensionsIn, INTEGER, OCTET_STRING } from './der.ts';
+import { pointOf } from './key-file.ts';
 import { FILE_BYTES_MAX } from './report-file.ts';
 
 export interface Vcek {
@@ -66,8 +67,7 @@ function keyOf(certificate: X509Certificate, file: string): Uint8Array {
   if (type !== 'ec') throw refused(file, `its key is ${type?.toUpperCase()}; that of a chip is of the curve P-384`);
   if (details?.namedCurve !== 'secp384r1')
     throw refused(file, `its key is of the curve ${details?.namedCurve}; that of a chip is of P-384`);
-  const { x, y } = key.export({ format: 'jwk' });
-  return new Uint8Array([4, ...Buffer.from(x!, 'base64url'), ...Buffer.from(y!, 'base64url')]);
+  return pointOf(key);
 }
 
 /** The security version in an extension; undefined if there is no such extension. */

@@ -2,8 +2,8 @@
  * What the firmware of a simulated chip answers a guest that asks for a report, byte for byte: the
  * sealed request, the sealed response, and the signed report inside it.
  *
- * Everything follows from the run's seed and the message of the model. The chip is a Milan, its
- * versions and TCB are made up: grade `decision`.
+ * Everything follows from the run's seed and the message of the model. The chip is a Milan, with
+ * the versions and the TCB of a real one (`test/cli/sev-snp/chips/milan-3.hex`).
  *
  * @see SEV-SNP firmware ABI, "MSG_REPORT_REQ"; domain snp f.9, f.10
  */
@@ -14,8 +14,8 @@ import { chipIdOf, chipOf, guestSecrets, vcekOf } from './key-hierarchy.ts';
 import { putWord } from './layout.ts';
 import { publicKeyOf } from './p384.ts';
 
-/** Bootloader 3, SNP 8, microcode 0x73. */
-const TCB = 0x7308000000000003n;
+/** Bootloader 4, SNP 0x18, microcode 0xdb, with which such a chip makes reports of version 3. */
+const TCB = 0xdb18000000000004n;
 /** A policy that asks for no more than every policy has, and allows SMT. */
 const POLICY = 0x30000n;
 const REPORT_DATA_BYTES = 64;
@@ -81,11 +81,11 @@ function reportOf(
     cpuidStepping: 0x01,
     chipId: chipIdOf(chip),
     committedTcb: TCB,
-    currentBuild: 4,
-    currentMinor: 52,
+    currentBuild: 29,
+    currentMinor: 55,
     currentMajor: 1,
-    committedBuild: 4,
-    committedMinor: 52,
+    committedBuild: 29,
+    committedMinor: 55,
     committedMajor: 1,
     launchTcb: TCB,
     launchMitigations: 0n,
