@@ -20,10 +20,10 @@ const UNCOMPRESSED = 4;
 
 /** Puts a big-endian number into a field. */
 function putNumber(into: Uint8Array, at: number, number: Uint8Array): void {
-  into.set(number.slice().reverse(), at);
+  into.set(number.toReversed(), at);
 }
 
-const numberAt = (bytes: Uint8Array, at: number): Uint8Array => bytes.slice(at, at + NUMBER_BYTES).reverse();
+const numberAt = (bytes: Uint8Array, at: number): Uint8Array => bytes.subarray(at, at + NUMBER_BYTES).toReversed();
 
 /** A point as 97 bytes: 4, then both coordinates, big-endian. */
 export const publicKeyOf = (secret: Uint8Array): Uint8Array => p384.getPublicKey(secret, false);
