@@ -3,7 +3,6 @@
  * another curve, RSA, a passphrase, a public key.
  */
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
-import { NUMBER_BYTES } from '../../actors/sev-snp/firmware/p384.ts';
 import { readFileBytes, shownFile } from '../catalog.ts';
 import { CliError, EXIT } from '../errors.ts';
 import type { Io } from '../io.ts';
@@ -46,13 +45,8 @@ function expectP384({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject, file
   if (curve !== CURVE) throw keyError(`${file} holds a key of the curve ${curve ?? 'without a name'}`, expected);
 }
 
-/** A number of a key as the structures of the firmware have it: big-endian, all of its bytes. */
-function numberOf(text: string | undefined): Uint8Array {
-  const bytes = Uint8Array.from(Buffer.from(text ?? '', 'base64url'));
-  const padded = new Uint8Array(NUMBER_BYTES);
-  padded.set(bytes, NUMBER_BYTES - bytes.length);
-  return padded;
-}
+/** A number of a key, big-endian. JWK has all of its bytes (RFC 7518), as structures of the firmware. */
+const numberOf = (text: string | undefined): Uint8Array => Uint8Array.from(Buffer.from(text!, 'base64url'));
 
 /** The private number of a key. @throws CliError */
 export function privateKeyIn(name: string, io: Io): Uint8Array {

@@ -75,11 +75,13 @@ function versionIn(value: Uint8Array | undefined, name: string, file: string): n
   if (value === undefined) return undefined;
   const [integer, ...rest] = elementsIn(value) ?? [];
   const bytes = integer?.content ?? new Uint8Array();
-  const number = bytes.reduce((sum, byte) => sum * 256 + byte, 0);
-  const isVersion = integer?.tag === INTEGER && rest.length === 0 && bytes.length >= 1 && bytes.length <= 2 && number <= 0xff;
+  const [first = 0, second = 0] = bytes;
+  // A first bit would make it negative, so that a zero precedes it; and precedes nothing else.
+  const isByte = bytes.length === 1 ? first < 0x80 : bytes.length === 2 && first === 0 && second >= 0x80;
+  const isVersion = integer?.tag === INTEGER && rest.length === 0 && isByte;
   if (!isVersion)
     throw refused(file, `its extension ${VERSIONS[name as keyof Tcb]} (${name}) is no security version, an integer up to 255`);
-  return number;
+  return bytes.at(-1);
 }
 
 /** AMD writes the bytes as they are; those who read them take an octet string as well. */

@@ -11,7 +11,7 @@ import { checkReserved, FirmwareFormatError, type Reserved, wordAt } from './lay
 export const SIGNATURE_BYTES = 512;
 export const PUBLIC_KEY_BYTES = 1028;
 /** What a number of the curve takes; a field of the structure is wider. */
-export const NUMBER_BYTES = 48;
+const NUMBER_BYTES = 48;
 const FIELD_BYTES = 72;
 const CURVE_BYTES = 4;
 const CURVE_P384 = 2;

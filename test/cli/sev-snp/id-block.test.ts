@@ -1,5 +1,5 @@
 /** `id-block` and `id-auth`: what they make with keys, what they check, what they refuse. */
-import { createHash, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { createECDH, createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Bench } from '../run-cli.ts';
@@ -164,6 +164,18 @@ describe('id-auth', () => {
       const { code, err } = await bench.run(['id-auth', 'signed.bin', ...keys]);
       expect([code, err.split('\n')[0]]).toEqual([2, expect.stringContaining(says)]);
     }
+  });
+
+  it('signs with a key whose number is short, and so has zeros in front', async () => {
+    const ecdh = createECDH('secp384r1');
+    ecdh.setPrivateKey(Uint8Array.of(5));
+    const coordinate = (from: number): string => ecdh.getPublicKey().toString('base64url', from, from + 48);
+    const number = Buffer.alloc(48);
+    number[47] = 5;
+    const jwk = { kty: 'EC', crv: 'P-384', d: number.toString('base64url'), x: coordinate(1), y: coordinate(49) };
+    const key = createPrivateKey({ format: 'jwk', key: jwk });
+    write('short.pem', key.export(SEC1));
+    expect((await make('--id-key', 'short.pem')).keyDigests.id!.hex).toBe(digestOf(createPublicKey(key)));
   });
 
   it('signs with the one private key of a file that has its public half as well', async () => {
