@@ -5,8 +5,9 @@ import type { Call, Command } from '../command.ts';
 import { CliError, EXIT, usageError } from '../errors.ts';
 import { withJournal } from '../journal-file.ts';
 import { type Printer, styled, table } from '../output.ts';
+import { hexOf } from './bytes.ts';
 import { type ReportFile, readReport } from './report-file.ts';
-import { hex, reportDocument, reportRows } from './report-view.ts';
+import { reportDocument, reportRows } from './report-view.ts';
 import { REPORTS_MAX, type RunReport, reportsIn } from './run-reports.ts';
 import { readVcek, type Vcek } from './vcek.ts';
 
@@ -25,10 +26,15 @@ interface Check {
 
 function signatureCheck({ bytes, report }: ReportFile, { publicKey }: Vcek): Check {
   // With MASK_CHIP_KEY the firmware writes zeros, whichever key it names.
-  if (signerOf(report.signerInfo, 'signer info').signingKey === 'none' || report.signature.every((byte) => byte === 0))
+  const { signingKey } = signerOf(report.signerInfo, 'signer info');
+  if (signingKey === 'none' || report.signature.every((byte) => byte === 0))
     return { name: 'signature', holds: false, says: 'the report is not signed' };
   const holds = isReportSigned(bytes, publicKey);
-  return { name: 'signature', holds, says: holds ? "it is of the certificate's key" : "it is not of the certificate's key" };
+  return {
+    name: 'signature',
+    holds,
+    says: holds ? "it is of the certificate's key" : `it is not of the certificate's key; the report names a ${signingKey}`,
+  };
 }
 
 /** A key is that of one TCB, the reported one. */
@@ -47,8 +53,8 @@ function chipCheck({ chipId }: AttestationReport, certificate: Vcek): Check {
   const name = 'chipId';
   if (certificate.chipId === null) return { name, holds: null, says: 'the certificate does not tell one' };
   if (chipId.every((byte) => byte === 0)) return { name, holds: null, says: 'masked in the report' };
-  const holds = hex(chipId) === hex(certificate.chipId);
-  return { name, holds, says: holds ? "it is the certificate's" : `certificate ${hex(certificate.chipId)}` };
+  const holds = hexOf(chipId) === hexOf(certificate.chipId);
+  return { name, holds, says: holds ? "it is the certificate's" : `certificate ${hexOf(certificate.chipId)}` };
 }
 
 const checksOf = (file: ReportFile, certificate: Vcek): readonly Check[] => [
@@ -61,7 +67,7 @@ const TITLES = { signature: 'signature', tcb: 'TCB', chipId: 'chip id' } as cons
 const verdictOf = (holds: boolean | null) =>
   holds === null ? styled('yellow', 'unknown') : holds ? styled('green', 'holds') : styled('red', 'fails');
 
-const certificateDocument = ({ subject, tcb, chipId }: Vcek) => ({ subject, tcb, chipId: chipId === null ? null : hex(chipId) });
+const certificateDocument = ({ subject, tcb, chipId }: Vcek) => ({ subject, tcb, chipId: chipId === null ? null : hexOf(chipId) });
 
 const printReport = (out: Printer, report: AttestationReport): void =>
   table(
@@ -73,7 +79,7 @@ const printReport = (out: Printer, report: AttestationReport): void =>
 /** A report of a run, and whether its chip has signed it. */
 function runDocument({ step, message, answer, signed }: RunReport) {
   const { request, response, report } = answer;
-  const sealed = { request: hex(request), response: hex(response), bytes: hex(report) };
+  const sealed = { request: hexOf(request), response: hexOf(response), bytes: hexOf(report) };
   return { step, ...message, signed, report: reportDocument(decodeReport(report)), ...sealed };
 }
 

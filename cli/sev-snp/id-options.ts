@@ -2,6 +2,7 @@
 import { InvalidArgumentError } from 'commander';
 import { decodeIdBlock, encodeIdBlock, ID_BLOCK_BYTES, ID_BYTES, type IdBlock } from '../../actors/sev-snp/firmware/id-block.ts';
 import { DIGEST_BYTES } from '../../actors/sev-snp/firmware/launch-digest.ts';
+import { FirmwareFormatError } from '../../actors/sev-snp/firmware/layout.ts';
 import { checkPolicy } from '../../actors/sev-snp/firmware/report-words.ts';
 import { readFileBytes, shownFile } from '../catalog.ts';
 import { integer, type OptionSpec } from '../command.ts';
@@ -115,7 +116,8 @@ export function decoded<T>(name: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    throw structureError(`${shownFile(name)}: ${(error as Error).message}`);
+    if (!(error instanceof FirmwareFormatError)) throw error;
+    throw structureError(`${shownFile(name)}: ${error.message}`);
   }
 }
 

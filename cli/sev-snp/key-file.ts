@@ -3,7 +3,6 @@
  * another curve, RSA, a passphrase, a public key.
  */
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
-import { NUMBER_BYTES } from '../../actors/sev-snp/firmware/p384.ts';
 import { readFileBytes, shownFile } from '../catalog.ts';
 import { CliError, EXIT } from '../errors.ts';
 import type { Io } from '../io.ts';
@@ -46,13 +45,8 @@ function expectP384({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject, file
   if (curve !== CURVE) throw keyError(`${file} holds a key of the curve ${curve ?? 'without a name'}`, expected);
 }
 
-/** A number of a key as the structures of the firmware have it: big-endian, all of its bytes. */
-function numberOf(text: string | undefined): Uint8Array {
-  const bytes = Uint8Array.from(Buffer.from(text ?? '', 'base64url'));
-  const padded = new Uint8Array(NUMBER_BYTES);
-  padded.set(bytes, NUMBER_BYTES - bytes.length);
-  return padded;
-}
+/** A number of a key, big-endian. JWK has all of its bytes (RFC 7518), as structures of the firmware. */
+const numberOf = (text: string | undefined): Uint8Array => Uint8Array.from(Buffer.from(text!, 'base64url'));
 
 /** The private number of a key. @throws CliError */
 export function privateKeyIn(name: string, io: Io): Uint8Array {
@@ -74,7 +68,7 @@ export function privateKeyIn(name: string, io: Io): Uint8Array {
 }
 
 /**
- * The uncompressed point of a key, of which the file has one half, both, or a certificate.
+ * The uncompressed point of a key, of which the file has one half, or a certificate.
  * @throws CliError
  */
 export function publicKeyIn(name: string, io: Io): Uint8Array {
@@ -90,6 +84,11 @@ export function publicKeyIn(name: string, io: Io): Uint8Array {
     throw keyError(`${file} holds no key that can be read`, expected);
   }
   expectP384(key, file, expected);
+  return pointOf(key);
+}
+
+/** The uncompressed point of a key of P-384. */
+export function pointOf(key: KeyObject): Uint8Array {
   const { x, y } = key.export({ format: 'jwk' });
   return Uint8Array.from([4, ...numberOf(x), ...numberOf(y)]);
 }

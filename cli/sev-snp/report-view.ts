@@ -9,8 +9,8 @@ import {
 } from '../../actors/sev-snp/firmware/attestation-report.ts';
 import { signatureParts } from '../../actors/sev-snp/firmware/p384.ts';
 import { platformOf, policyOf, signerOf, type TcbLayout, tcbOf } from '../../actors/sev-snp/firmware/report-words.ts';
+import { hexOf } from './bytes.ts';
 
-export const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 /** A word of 64 bits, whole: a program that reads JSON may have no such numbers. */
 const word = (value: bigint): string => `0x${value.toString(16).padStart(16, '0')}`;
 
@@ -29,9 +29,9 @@ function documentOf(report: AttestationReport, field: ReportField, layout: TcbLa
   const parts = partsOf(report, field, layout);
   if (field === 'signature') {
     const { r, s } = signatureParts(report.signature);
-    return { r: hex(r), s: hex(s) };
+    return { r: hexOf(r), s: hexOf(s) };
   }
-  const plain = typeof value === 'bigint' ? word(value) : typeof value === 'number' ? value : hex(value);
+  const plain = typeof value === 'bigint' ? word(value) : typeof value === 'number' ? value : hexOf(value);
   return parts === null ? plain : { raw: plain, ...parts };
 }
 
@@ -61,7 +61,7 @@ const isHex = (field: ReportField, value: number): boolean => field.startsWith('
 function textOf(report: AttestationReport, field: ReportField, layout: TcbLayout | null): string {
   const value = report[field];
   const parts = partsOf(report, field, layout);
-  if (typeof value === 'object') return value.every((byte) => byte === 0) ? `zeros (${value.length} bytes)` : hex(value);
+  if (typeof value === 'object') return value.every((byte) => byte === 0) ? `zeros (${value.length} bytes)` : hexOf(value);
   const plain = typeof value === 'bigint' ? word(value) : isHex(field, value) ? `0x${value.toString(16)}` : `${value}`;
   const said = Object.entries(parts ?? {}).flatMap(partText);
   return said.length === 0 ? plain : `${plain}: ${said.join(', ')}`;
@@ -75,5 +75,5 @@ export function reportRows(report: AttestationReport): readonly (readonly [name:
   const [version, ...rows] = fields.map(([field, { says }]) => [says, textOf(report, field, layout)] as const);
   const family = layout === null ? 'not told' : (product!.name ?? 'Milan or Genoa');
   const { r, s } = signatureParts(report.signature);
-  return [version!, ['product', family], ...rows, ['signature, R', hex(r)], ['signature, S', hex(s)]];
+  return [version!, ['product', family], ...rows, ['signature, R', hexOf(r)], ['signature, S', hexOf(s)]];
 }

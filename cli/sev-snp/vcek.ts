@@ -12,6 +12,7 @@ import { readFileBytes, shownFile } from '../catalog.ts';
 import { CliError, EXIT } from '../errors.ts';
 import type { Io } from '../io.ts';
 import { elementsIn, extensionsIn, INTEGER, OCTET_STRING } from './der.ts';
+import { pointOf } from './key-file.ts';
 import { FILE_BYTES_MAX } from './report-file.ts';
 
 export interface Vcek {
@@ -66,8 +67,7 @@ function keyOf(certificate: X509Certificate, file: string): Uint8Array {
   if (type !== 'ec') throw refused(file, `its key is ${type?.toUpperCase()}; that of a chip is of the curve P-384`);
   if (details?.namedCurve !== 'secp384r1')
     throw refused(file, `its key is of the curve ${details?.namedCurve}; that of a chip is of P-384`);
-  const { x, y } = key.export({ format: 'jwk' });
-  return new Uint8Array([4, ...Buffer.from(x!, 'base64url'), ...Buffer.from(y!, 'base64url')]);
+  return pointOf(key);
 }
 
 /** The security version in an extension; undefined if there is no such extension. */
@@ -75,11 +75,13 @@ function versionIn(value: Uint8Array | undefined, name: string, file: string): n
   if (value === undefined) return undefined;
   const [integer, ...rest] = elementsIn(value) ?? [];
   const bytes = integer?.content ?? new Uint8Array();
-  const number = bytes.reduce((sum, byte) => sum * 256 + byte, 0);
-  const isVersion = integer?.tag === INTEGER && rest.length === 0 && bytes.length >= 1 && bytes.length <= 2 && number <= 0xff;
+  const [first = 0, second = 0] = bytes;
+  // A first bit would make it negative, so that a zero precedes it; and precedes nothing else.
+  const isByte = bytes.length === 1 ? first < 0x80 : bytes.length === 2 && first === 0 && second >= 0x80;
+  const isVersion = integer?.tag === INTEGER && rest.length === 0 && isByte;
   if (!isVersion)
     throw refused(file, `its extension ${VERSIONS[name as keyof Tcb]} (${name}) is no security version, an integer up to 255`);
-  return number;
+  return bytes.at(-1);
 }
 
 /** AMD writes the bytes as they are; those who read them take an octet string as well. */

@@ -88,7 +88,7 @@ export function decodeReportResponse(bytes: Uint8Array): Uint8Array {
   if (size !== REPORT_BYTES) throw new FirmwareFormatError(placeText(REPORT_SIZE), `found ${hexOf(size)}; expected ${hexOf(REPORT_BYTES)}`);
   if (bytes.length < end) throw new FirmwareFormatError('MSG_REPORT_RSP', `found ${bytes.length} bytes; expected ${end} or more`);
   if (bytes.length > end) checkReserved(bytes, [[end, bytes.length]], 'bytes behind the report,');
-  return bytes.slice(REPORT_RESPONSE_HEADER_BYTES, end);
+  return bytesAt(bytes, { at: REPORT_RESPONSE_HEADER_BYTES, size: REPORT_BYTES });
 }
 
 /** @throws FirmwareFormatError if the firmware has refused */

@@ -7,6 +7,18 @@
  */
 import { DIGEST_BYTES } from './launch-digest.ts';
 import {
+  bytesAt,
+  checkReserved,
+  checkSize,
+  FirmwareFormatError,
+  type Place,
+  placeText,
+  putBytes,
+  putWord,
+  type Reserved,
+  wordAt,
+} from './layout.ts';
+import {
   decodePublicKey,
   decodeSignature,
   encodePublicKey,
@@ -34,41 +46,57 @@ export interface IdBlock {
   readonly policy: bigint;
 }
 
-const BLOCK_AT = { familyId: 0x30, imageId: 0x40, version: 0x50, guestSvn: 0x54, policy: 0x58 };
-const AUTH_AT = { idAlgorithm: 0, authorAlgorithm: 4, blockSignature: 0x40, idKey: 0x240, idKeySignature: 0x680, authorKey: 0x880 };
+const BLOCK = {
+  launchDigest: { at: 0x00, size: DIGEST_BYTES, says: 'LD' },
+  familyId: { at: 0x30, size: ID_BYTES, says: 'FAMILY_ID' },
+  imageId: { at: 0x40, size: ID_BYTES, says: 'IMAGE_ID' },
+  version: { at: 0x50, size: 4, says: 'VERSION' },
+  guestSvn: { at: 0x54, size: 4, says: 'GUEST_SVN' },
+  policy: { at: 0x58, size: 8, says: 'POLICY' },
+} as const satisfies Record<string, Place>;
 
+/** @throws FirmwareFormatError for a field of another size */
 export function encodeIdBlock({ launchDigest, familyId, imageId, guestSvn, policy }: IdBlock): Uint8Array {
   const bytes = new Uint8Array(ID_BLOCK_BYTES);
-  const view = new DataView(bytes.buffer);
-  bytes.set(launchDigest, 0);
-  bytes.set(familyId, BLOCK_AT.familyId);
-  bytes.set(imageId, BLOCK_AT.imageId);
-  view.setUint32(BLOCK_AT.version, VERSION, true);
-  view.setUint32(BLOCK_AT.guestSvn, guestSvn, true);
-  view.setBigUint64(BLOCK_AT.policy, policy, true);
+  putBytes(bytes, BLOCK.launchDigest, launchDigest);
+  putBytes(bytes, BLOCK.familyId, familyId);
+  putBytes(bytes, BLOCK.imageId, imageId);
+  putWord(bytes, BLOCK.version, BigInt(VERSION));
+  putWord(bytes, BLOCK.guestSvn, BigInt(guestSvn));
+  putWord(bytes, BLOCK.policy, policy);
   return bytes;
 }
 
-function expectBytes(bytes: Uint8Array, count: number, name: string): DataView {
-  if (bytes.length !== count) throw new Error(`${name} has ${bytes.length} bytes; expected ${count}`);
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-}
-
-/** @throws Error that names the field */
+/** @throws FirmwareFormatError */
 export function decodeIdBlock(bytes: Uint8Array): IdBlock {
-  const view = expectBytes(bytes, ID_BLOCK_BYTES, 'the ID block');
-  const version = view.getUint32(BLOCK_AT.version, true);
-  if (version !== VERSION) throw new Error(`VERSION of the ID block is ${version}; expected ${VERSION}`);
-  const policy = view.getBigUint64(BLOCK_AT.policy, true);
-  checkPolicy(policy, 'POLICY of the ID block');
+  checkSize(bytes, ID_BLOCK_BYTES, 'the ID block');
+  const version = wordAt(bytes, BLOCK.version);
+  if (version !== BigInt(VERSION)) throw new FirmwareFormatError(placeText(BLOCK.version), `found ${version}; expected ${VERSION}`);
+  const policy = wordAt(bytes, BLOCK.policy);
+  checkPolicy(policy, placeText(BLOCK.policy));
   return {
-    launchDigest: bytes.slice(0, DIGEST_BYTES),
-    familyId: bytes.slice(BLOCK_AT.familyId, BLOCK_AT.familyId + ID_BYTES),
-    imageId: bytes.slice(BLOCK_AT.imageId, BLOCK_AT.imageId + ID_BYTES),
-    guestSvn: view.getUint32(BLOCK_AT.guestSvn, true),
+    launchDigest: bytesAt(bytes, BLOCK.launchDigest),
+    familyId: bytesAt(bytes, BLOCK.familyId),
+    imageId: bytesAt(bytes, BLOCK.imageId),
+    guestSvn: Number(wordAt(bytes, BLOCK.guestSvn)),
     policy,
   };
 }
+
+const AUTH = {
+  idAlgorithm: { at: 0x000, size: 4, says: 'ID_KEY_ALGO' },
+  authorAlgorithm: { at: 0x004, size: 4, says: 'AUTHOR_KEY_ALGO' },
+  blockSignature: { at: 0x040, size: SIGNATURE_BYTES, says: 'ID_BLOCK_SIG' },
+  idKey: { at: 0x240, size: PUBLIC_KEY_BYTES, says: 'ID_KEY' },
+  idKeySignature: { at: 0x680, size: SIGNATURE_BYTES, says: 'ID_KEY_SIG' },
+  authorKey: { at: 0x880, size: PUBLIC_KEY_BYTES, says: 'AUTHOR_KEY' },
+} as const satisfies Record<string, Place>;
+/** What stands between the fields and behind them. */
+const RESERVED: readonly Reserved[] = [
+  [0x008, 0x040],
+  [0x644, 0x680],
+  [0xc84, ID_AUTH_BYTES],
+];
 
 /** The keys that sign: private numbers of P-384, big-endian. */
 export interface IdKeys {
@@ -80,15 +108,14 @@ export interface IdKeys {
 /** The ID authentication information of a block. */
 export function signIdBlock(block: Uint8Array, { id, author }: IdKeys): Uint8Array {
   const bytes = new Uint8Array(ID_AUTH_BYTES);
-  const view = new DataView(bytes.buffer);
   const idKey = encodePublicKey(publicKeyOf(id));
-  view.setUint32(AUTH_AT.idAlgorithm, ALGORITHM, true);
-  bytes.set(sign(block, id), AUTH_AT.blockSignature);
-  bytes.set(idKey, AUTH_AT.idKey);
+  putWord(bytes, AUTH.idAlgorithm, BigInt(ALGORITHM));
+  putBytes(bytes, AUTH.blockSignature, sign(block, id));
+  putBytes(bytes, AUTH.idKey, idKey);
   if (author !== undefined) {
-    view.setUint32(AUTH_AT.authorAlgorithm, ALGORITHM, true);
-    bytes.set(sign(idKey, author), AUTH_AT.idKeySignature);
-    bytes.set(encodePublicKey(publicKeyOf(author)), AUTH_AT.authorKey);
+    putWord(bytes, AUTH.authorAlgorithm, BigInt(ALGORITHM));
+    putBytes(bytes, AUTH.idKeySignature, sign(idKey, author));
+    putBytes(bytes, AUTH.authorKey, encodePublicKey(publicKeyOf(author)));
   }
   return bytes;
 }
@@ -108,47 +135,35 @@ export interface IdAuth {
   readonly author: IdSigner | null;
 }
 
-type Range = readonly [from: number, to: number];
-const rangeOf = (at: number, bytes: number): Range => [at, at + bytes];
-const SIGNATURE = rangeOf(AUTH_AT.blockSignature, SIGNATURE_BYTES);
-const ID_KEY = rangeOf(AUTH_AT.idKey, PUBLIC_KEY_BYTES);
-const ID_KEY_SIGNATURE = rangeOf(AUTH_AT.idKeySignature, SIGNATURE_BYTES);
-const AUTHOR_KEY = rangeOf(AUTH_AT.authorKey, PUBLIC_KEY_BYTES);
-/** What stands between the fields and behind them. */
-const RESERVED: readonly Range[] = [
-  [8, SIGNATURE[0]],
-  [ID_KEY[1], ID_KEY_SIGNATURE[0]],
-  [AUTHOR_KEY[1], ID_AUTH_BYTES],
-];
+/** Whether the field has the one algorithm, or, where none is allowed, 0. */
+function hasAlgorithm(bytes: Uint8Array, place: Place, isOptional: boolean): boolean {
+  const found = wordAt(bytes, place);
+  if (found === BigInt(ALGORITHM)) return true;
+  if (isOptional && found === 0n) return false;
+  throw new FirmwareFormatError(placeText(place), `found ${found}; expected ${ALGORITHM}, which is ECDSA over P-384 with SHA-384`);
+}
 
-const isZero = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0);
-
-/** @throws Error that names the field */
-export function decodeIdAuth(bytes: Uint8Array): IdAuth {
-  const view = expectBytes(bytes, ID_AUTH_BYTES, 'the ID authentication information');
-  const part = ([from, to]: Range): Uint8Array => bytes.slice(from, to);
-  const algorithm = (at: number, name: string, isOptional: boolean): number => {
-    const found = view.getUint32(at, true);
-    if (found === ALGORITHM || (isOptional && found === 0)) return found;
-    throw new Error(`${name} is ${found}; expected ${ALGORITHM}, which is ECDSA over P-384 with SHA-384`);
-  };
-  algorithm(AUTH_AT.idAlgorithm, 'ID_KEY_ALGO', false);
-  const hasAuthor = algorithm(AUTH_AT.authorAlgorithm, 'AUTHOR_KEY_ALGO', true) === ALGORITHM;
-  for (const [from, to] of RESERVED) {
-    const at = from + bytes.subarray(from, to).findIndex((byte) => byte !== 0);
-    if (at >= from) throw new Error(`the reserved byte 0x${at.toString(16)} is ${bytes[at]}; expected 0`);
-  }
-  const signer = (key: Range, keyName: string, signature: Range, signatureName: string): IdSigner => ({
-    key: decodePublicKey(part(key), keyName),
-    keyDigest: keyDigest(part(key)),
-    signature: decodeSignature(part(signature), signatureName),
-  });
-  if (!hasAuthor && !(isZero(part(AUTHOR_KEY)) && isZero(part(ID_KEY_SIGNATURE)))) {
-    throw new Error('AUTHOR_KEY_ALGO is 0, but an author key or its signature is not zero');
-  }
+function signerIn(bytes: Uint8Array, key: Place, signature: Place): IdSigner {
+  const keyBytes = bytesAt(bytes, key);
   return {
-    id: signer(ID_KEY, 'ID_KEY', SIGNATURE, 'ID_BLOCK_SIG'),
-    author: hasAuthor ? signer(AUTHOR_KEY, 'AUTHOR_KEY', ID_KEY_SIGNATURE, 'ID_KEY_SIG') : null,
+    key: decodePublicKey(keyBytes, key.says),
+    keyDigest: keyDigest(keyBytes),
+    signature: decodeSignature(bytesAt(bytes, signature), signature.says),
+  };
+}
+
+/** @throws FirmwareFormatError */
+export function decodeIdAuth(bytes: Uint8Array): IdAuth {
+  checkSize(bytes, ID_AUTH_BYTES, 'the ID authentication information');
+  hasAlgorithm(bytes, AUTH.idAlgorithm, false);
+  const hasAuthor = hasAlgorithm(bytes, AUTH.authorAlgorithm, true);
+  checkReserved(bytes, RESERVED);
+  if (!hasAuthor)
+    for (const { at, size, says } of [AUTH.idKeySignature, AUTH.authorKey])
+      checkReserved(bytes, [[at, at + size]], `AUTHOR_KEY_ALGO is 0, but ${says}`);
+  return {
+    id: signerIn(bytes, AUTH.idKey, AUTH.blockSignature),
+    author: hasAuthor ? signerIn(bytes, AUTH.authorKey, AUTH.idKeySignature) : null,
   };
 }
 

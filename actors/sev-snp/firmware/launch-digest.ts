@@ -42,7 +42,7 @@ export interface PageInfo {
   readonly gpa: bigint;
 }
 
-const AT = { contents: 0x30, length: 0x60, type: 0x62, imi: 0x63, vmpl3: 0x64, vmpl2: 0x65, vmpl1: 0x66, reserved: 0x67, gpa: 0x68 };
+const AT = { contents: 0x30, length: 0x60, type: 0x62, imi: 0x63, vmpl3: 0x64, vmpl2: 0x65, vmpl1: 0x66, gpa: 0x68 };
 
 /** Whether the contents of such a page are measured; of others, that it is there, and where. */
 export const isMeasured = (type: PageType): boolean => type === 'normal' || type === 'vmsa';
@@ -65,29 +65,6 @@ export function encodePageInfo({ digest, contents, type, imi, permissions, gpa }
   bytes.set([vmpl3, vmpl2, vmpl1], AT.vmpl3);
   view.setBigUint64(AT.gpa, gpa, true);
   return bytes;
-}
-
-const typeOf = (code: number): PageType | undefined => (Object.keys(PAGE_TYPES) as PageType[]).find((type) => PAGE_TYPES[type] === code);
-
-/** @throws Error that names the field which no PAGE_INFO has so */
-export function decodePageInfo(bytes: Uint8Array): PageInfo {
-  if (bytes.length !== PAGE_INFO_BYTES) throw new Error(`PAGE_INFO has ${bytes.length} bytes; expected ${PAGE_INFO_BYTES}`);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const length = view.getUint16(AT.length, true);
-  if (length !== PAGE_INFO_BYTES) throw new Error(`PAGE_INFO.LENGTH is ${length}; expected ${PAGE_INFO_BYTES}`);
-  const type = typeOf(bytes[AT.type]!);
-  if (type === undefined) throw new Error(`PAGE_INFO.PAGE_TYPE is ${bytes[AT.type]}; expected 1 to 6`);
-  const imi = bytes[AT.imi]!;
-  if (imi > 1) throw new Error(`PAGE_INFO.IMI_PAGE is ${imi}; expected 0 or 1`);
-  if (bytes[AT.reserved] !== 0) throw new Error(`PAGE_INFO has ${bytes[AT.reserved]} in its reserved byte 0x67; expected 0`);
-  return {
-    digest: bytes.slice(0, DIGEST_BYTES),
-    contents: bytes.slice(AT.contents, AT.contents + DIGEST_BYTES),
-    type,
-    imi: imi === 1,
-    permissions: [bytes[AT.vmpl1]!, bytes[AT.vmpl2]!, bytes[AT.vmpl3]!],
-    gpa: view.getBigUint64(AT.gpa, true),
-  };
 }
 
 const NO_CONTENTS = new Uint8Array(DIGEST_BYTES);

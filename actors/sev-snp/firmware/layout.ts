@@ -42,7 +42,9 @@ export function putWord(bytes: Uint8Array, place: Place, value: bigint): void {
   for (let i = 0; i < size; i++) bytes[at + i] = Number((value >> BigInt(8 * i)) & 0xffn);
 }
 
-export const bytesAt = (bytes: Uint8Array, { at, size }: Pick<Place, 'at' | 'size'>): Uint8Array => bytes.slice(at, at + size);
+/** A copy, also of a Buffer, whose own slice() shares its bytes. */
+export const bytesAt = (bytes: Uint8Array, { at, size }: Pick<Place, 'at' | 'size'>): Uint8Array =>
+  Uint8Array.from(bytes.subarray(at, at + size));
 
 /** @throws FirmwareFormatError if there are not as many bytes as the field has */
 export function putBytes(bytes: Uint8Array, place: Place, value: Uint8Array): void {

@@ -6,36 +6,24 @@
  */
 import { p384 } from '@noble/curves/nist.js';
 import { sha384 } from '@noble/hashes/sha2.js';
-import { checkReserved, type Reserved } from './layout.ts';
+import { checkReserved, FirmwareFormatError, type Reserved, wordAt } from './layout.ts';
 
 export const SIGNATURE_BYTES = 512;
 export const PUBLIC_KEY_BYTES = 1028;
 /** What a number of the curve takes; a field of the structure is wider. */
-export const NUMBER_BYTES = 48;
+const NUMBER_BYTES = 48;
 const FIELD_BYTES = 72;
 const CURVE_BYTES = 4;
 const CURVE_P384 = 2;
 /** The first byte of a point that has both coordinates. */
 const UNCOMPRESSED = 4;
 
-const isZero = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0);
-
 /** Puts a big-endian number into a field. */
 function putNumber(into: Uint8Array, at: number, number: Uint8Array): void {
-  into.set(number.slice().reverse(), at);
+  into.set(number.toReversed(), at);
 }
 
-/** @throws Error if the field has more bytes than the curve */
-function numberAt(bytes: Uint8Array, at: number, name: string): Uint8Array {
-  if (!isZero(bytes.subarray(at + NUMBER_BYTES, at + FIELD_BYTES))) throw new Error(`${name} is longer than ${NUMBER_BYTES} bytes`);
-  return bytes.slice(at, at + NUMBER_BYTES).reverse();
-}
-
-function expectZero(bytes: Uint8Array, from: number, name: string): void {
-  const at = bytes.subarray(from).findIndex((byte) => byte !== 0);
-  if (at >= 0)
-    throw new Error(`${name} has 0x${bytes[from + at]!.toString(16)} in its reserved byte 0x${(from + at).toString(16)}; expected 0`);
-}
+const numberAt = (bytes: Uint8Array, at: number): Uint8Array => bytes.subarray(at, at + NUMBER_BYTES).toReversed();
 
 /** A point as 97 bytes: 4, then both coordinates, big-endian. */
 export const publicKeyOf = (secret: Uint8Array): Uint8Array => p384.getPublicKey(secret, false);
@@ -49,18 +37,23 @@ export function encodePublicKey(point: Uint8Array): Uint8Array {
   return bytes;
 }
 
+/** What the curve and both coordinates leave of a key. */
+const KEY_GAPS: readonly Reserved[] = [
+  [CURVE_BYTES + NUMBER_BYTES, CURVE_BYTES + FIELD_BYTES],
+  [CURVE_BYTES + FIELD_BYTES + NUMBER_BYTES, PUBLIC_KEY_BYTES],
+];
+
 /**
  * @param name of the structure, which an error begins with
- * @throws Error that names the field
+ * @throws FirmwareFormatError
  */
 export function decodePublicKey(bytes: Uint8Array, name: string): Uint8Array {
-  const curve = new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getUint32(0, true);
-  if (curve !== CURVE_P384) throw new Error(`${name}.CURVE is ${curve}; expected ${CURVE_P384}, which is P-384`);
-  const qx = numberAt(bytes, CURVE_BYTES, `${name}.QX`);
-  const qy = numberAt(bytes, CURVE_BYTES + FIELD_BYTES, `${name}.QY`);
-  expectZero(bytes, CURVE_BYTES + 2 * FIELD_BYTES, name);
-  const point = Uint8Array.from([UNCOMPRESSED, ...qx, ...qy]);
-  if (!p384.utils.isValidPublicKey(point, false)) throw new Error(`${name} is no point of P-384`);
+  const curve = wordAt(bytes, { at: 0, size: CURVE_BYTES });
+  if (curve !== BigInt(CURVE_P384))
+    throw new FirmwareFormatError(`${name}.CURVE`, `found ${curve}; expected ${CURVE_P384}, which is P-384`);
+  checkReserved(bytes, KEY_GAPS, `${name}, bytes`);
+  const point = Uint8Array.from([UNCOMPRESSED, ...numberAt(bytes, CURVE_BYTES), ...numberAt(bytes, CURVE_BYTES + FIELD_BYTES)]);
+  if (!p384.utils.isValidPublicKey(point, false)) throw new FirmwareFormatError(name, 'found no point; expected one of P-384');
   return point;
 }
 
@@ -76,18 +69,6 @@ export function sign(message: Uint8Array, secret: Uint8Array): Uint8Array {
   return bytes;
 }
 
-/** R and S of a signature, big-endian, one behind the other. @throws Error that names the field */
-export function decodeSignature(bytes: Uint8Array, name: string): Uint8Array {
-  const r = numberAt(bytes, 0, `${name}.R`);
-  const s = numberAt(bytes, FIELD_BYTES, `${name}.S`);
-  expectZero(bytes, 2 * FIELD_BYTES, name);
-  return Uint8Array.from([...r, ...s]);
-}
-
-/** @param signature as `decodeSignature` gives it */
-export const verifies = (signature: Uint8Array, message: Uint8Array, point: Uint8Array): boolean =>
-  p384.verify(signature, message, point, { lowS: false });
-
 /** What R and S leave of the field. */
 export const SIGNATURE_GAPS: readonly Reserved[] = [
   [NUMBER_BYTES, FIELD_BYTES],
@@ -97,17 +78,29 @@ export const SIGNATURE_GAPS: readonly Reserved[] = [
 
 /** R and S, big-endian, as a hexadecimal number is written. */
 export const signatureParts = (field: Uint8Array): { readonly r: Uint8Array; readonly s: Uint8Array } => ({
-  r: field.slice(0, NUMBER_BYTES).reverse(),
-  s: field.slice(FIELD_BYTES, FIELD_BYTES + NUMBER_BYTES).reverse(),
+  r: numberAt(field, 0),
+  s: numberAt(field, FIELD_BYTES),
 });
+
+/**
+ * R and S, one behind the other.
+ * @param name of the field, which an error begins with
+ * @throws FirmwareFormatError if the field has bytes beside them
+ */
+export function decodeSignature(field: Uint8Array, name: string): Uint8Array {
+  checkReserved(field, SIGNATURE_GAPS, `${name}, bytes`);
+  const { r, s } = signatureParts(field);
+  return Uint8Array.from([...r, ...s]);
+}
+
+/** @param signature as `decodeSignature` gives it */
+export const verifies = (signature: Uint8Array, message: Uint8Array, point: Uint8Array): boolean =>
+  p384.verify(signature, message, point, { lowS: false });
 
 /**
  * Whether the signature in a field of 512 bytes is of this message and key.
  * @param publicKey as in SEC 1, compressed or not
  * @throws FirmwareFormatError if the field has bytes beside R and S
  */
-export function isSigned(message: Uint8Array, field: Uint8Array, publicKey: Uint8Array): boolean {
-  checkReserved(field, SIGNATURE_GAPS, 'signature, bytes');
-  const { r, s } = signatureParts(field);
-  return verifies(Uint8Array.from([...r, ...s]), message, publicKey);
-}
+export const isSigned = (message: Uint8Array, field: Uint8Array, publicKey: Uint8Array): boolean =>
+  verifies(decodeSignature(field, 'signature'), message, publicKey);

@@ -2,8 +2,8 @@
  * What the firmware of a simulated chip answers a guest that asks for a report, byte for byte: the
  * sealed request, the sealed response, and the signed report inside it.
  *
- * Everything follows from the run's seed and the message of the model. The chip is a Milan, its
- * versions and TCB are made up: grade `decision`.
+ * Everything follows from the run's seed and the message of the model. The chip is a Milan, with
+ * the versions and the TCB of a real one (`test/cli/sev-snp/chips/milan-3.hex`).
  *
  * @see SEV-SNP firmware ABI, "MSG_REPORT_REQ"; domain snp f.9, f.10
  */
@@ -14,10 +14,10 @@ import { chipIdOf, chipOf, guestSecrets, vcekOf } from './key-hierarchy.ts';
 import { putWord } from './layout.ts';
 import { publicKeyOf } from './p384.ts';
 
-/** Bootloader 3, SNP 8, microcode 0x73. */
-export const CHIP_TCB = 0x7308000000000003n;
+/** Bootloader 4, SNP 0x18, microcode 0xdb, with which such a chip makes reports of version 3. */
+export const CHIP_TCB = 0xdb18000000000004n;
 /** Of the firmware that runs, which is also the one that is committed. */
-export const CHIP_VERSION = { major: 1, minor: 52, build: 4 } as const;
+export const CHIP_VERSION = { major: 1, minor: 55, build: 29 } as const;
 /** A policy that asks for no more than every policy has, and allows SMT. */
 const POLICY = 0x30000n;
 const REPORT_DATA_BYTES = 64;

@@ -180,7 +180,7 @@ describe('a command that is in the right state', () => {
     [
       'SNP_CONFIG',
       'the TCB is above that of the chip',
-      argsAre({ config: { ...GOOD.config, reportedTcb: '0x7308000000000004' } }),
+      argsAre({ config: { ...GOOD.config, reportedTcb: '0xdb18000000000005' } }),
       'INVALID_PARAM',
     ],
   ];
@@ -270,8 +270,8 @@ describe('a guest context', () => {
     const asked = firmwareIs(configured)(world('SNP_PLATFORM_STATUS', 'INIT', GUESTS.init));
     expect(runSnpCommand('SNP_PLATFORM_STATUS', asked, CPUS).output).toEqual({
       major: 1,
-      minor: 52,
-      build: 4,
+      minor: 55,
+      build: 29,
       state: 1,
       rmpInitialized: true,
       guestCount: 1,

@@ -247,6 +247,21 @@ describe('attest --vcek', () => {
       `its extension ${AMD}.3.3 (snp) is no security version`,
     ],
     [
+      'a version below zero',
+      () => certificateOf(pair, { [`${AMD}.3.1`]: Buffer.from([2, 1, 0xdb]) }),
+      `its extension ${AMD}.3.1 (bootloader)`,
+    ],
+    [
+      'a version with a zero too many',
+      () => certificateOf(pair, { [`${AMD}.3.1`]: Buffer.from([2, 3, 0, 0, 0xdb]) }),
+      `its extension ${AMD}.3.1 (bootloader)`,
+    ],
+    [
+      'a version that is longer than its extension',
+      () => certificateOf(pair, { [`${AMD}.3.1`]: Buffer.from([2, 2, 5]) }),
+      `its extension ${AMD}.3.1 (bootloader)`,
+    ],
+    [
       'a version that is too large',
       () => certificateOf(pair, { [`${AMD}.3.1`]: Buffer.from([2, 2, 1, 0]) }),
       `its extension ${AMD}.3.1 (bootloader)`,

@@ -1,5 +1,5 @@
 /** `id-block` and `id-auth`: what they make with keys, what they check, what they refuse. */
-import { createHash, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { createECDH, createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Bench } from '../run-cli.ts';
@@ -166,6 +166,18 @@ describe('id-auth', () => {
     }
   });
 
+  it('signs with a key whose number is short, and so has zeros in front', async () => {
+    const ecdh = createECDH('secp384r1');
+    ecdh.setPrivateKey(Uint8Array.of(5));
+    const coordinate = (from: number): string => ecdh.getPublicKey().toString('base64url', from, from + 48);
+    const number = Buffer.alloc(48);
+    number[47] = 5;
+    const jwk = { kty: 'EC', crv: 'P-384', d: number.toString('base64url'), x: coordinate(1), y: coordinate(49) };
+    const key = createPrivateKey({ format: 'jwk', key: jwk });
+    write('short.pem', key.export(SEC1));
+    expect((await make('--id-key', 'short.pem')).keyDigests.id!.hex).toBe(digestOf(createPublicKey(key)));
+  });
+
   it('signs with the one private key of a file that has its public half as well', async () => {
     expect(await make('--id-key', 'both.pem')).toEqual(await make('--id-key', 'id.pem'));
   });
@@ -192,14 +204,18 @@ describe('id-auth', () => {
       ['id-block', '--digest', LAUNCH, '--policy', '0x4030000'],
       'reserved bits 0x4000000 are set in 0x4030000',
     ],
-    ['a block whose policy no guest has', ['id-block', 'policy.bin'], 'policy.bin: POLICY of the ID block: reserved bits 0x80000000000000'],
+    ['a block whose policy no guest has', ['id-block', 'policy.bin'], 'policy.bin: POLICY at 0x058: reserved bits 0x80000000000000'],
     ['a policy that is none', ['id-block', '--digest', LAUNCH, '--policy', 'debug'], 'Expected 64 bits'],
     ['a policy beyond 64 bits', ['id-block', '--digest', LAUNCH, '--policy', `0x1${'0'.repeat(16)}`], 'Expected 64 bits'],
     ['an SVN beyond 32 bits', ['id-block', '--digest', LAUNCH, '--svn', '4294967296'], 'Expected an integer from 0 to 4294967295'],
     ['a block of another size', ['id-block', 'id.pem'], 'bytes; expected 96, or as many in hex or base64'],
-    ['a block of another version', ['id-block', 'version.bin'], 'version.bin: VERSION of the ID block is 9; expected 1'],
+    ['a block of another version', ['id-block', 'version.bin'], 'version.bin: VERSION at 0x050: found 9; expected 1'],
     ['a block as authentication', ['id-auth', 'signed.bin', 'signed.bin'], 'has 96 bytes; expected 4096'],
-    ['a reserved byte', ['id-auth', 'signed.bin', 'reserved.bin'], 'reserved.bin: the reserved byte 0x8 is 1; expected 0'],
+    [
+      'a reserved byte',
+      ['id-auth', 'signed.bin', 'reserved.bin'],
+      'reserved.bin: reserved bytes 0x008 to 0x03f: found 0x1 at 0x008; expected 0',
+    ],
     ['standard input twice', ['id-auth', '-', '-'], 'standard input is one file; found - twice'],
     [
       'an output over its input',

@@ -97,6 +97,14 @@ describe.each(CHIPS)('the report of the real chip $name', ({ name, holds, says }
     expect(found.report).toMatchObject(says);
   });
 
+  it('says the same as bytes and as text, held against a certificate or not', async () => {
+    writeFileSync(bench.path('same.bin'), reportOf(name));
+    const alone = await bench.run(['attest', '--decode', 'same.bin', '--json']);
+    const { report } = await attested('same.bin', name);
+    expect(report).toEqual(alone.json<Document>().report);
+    expect(report).toEqual((await attested(chipFile(`${name}.hex`), name)).report);
+  });
+
   it('is signed no more with another byte', async () => {
     const bytes = reportOf(name);
     bytes[0x50]! ^= 1;

@@ -193,8 +193,22 @@ describe('the TCB of a report', () => {
     [0x19, 0xa0, 'Genoa', 'milan'],
     [0x1a, 0x02, 'Turin', 'turin'],
     [0x1a, 0x11, 'Turin', 'turin'],
+    [0x19, 0x0f, 'Milan', 'milan'],
+    [0x19, 0x10, 'Genoa', 'milan'],
+    [0x19, 0x1f, 'Genoa', 'milan'],
+    [0x19, 0xaf, 'Genoa', 'milan'],
   ])('of family %i, model %i has the layout of its product', (cpuidFamily, cpuidModel, name, layout) => {
     expect(productOf(plainReport(3, { cpuidFamily, cpuidModel }))).toEqual({ name, layout });
+  });
+
+  it.each([
+    [0x19, 0x20],
+    [0x19, 0x9f],
+    [0x19, 0xb0],
+    [0x1a, 0x12],
+    [0x18, 0x01],
+  ])('of family %i, model %i has no layout, as none is known', (cpuidFamily, cpuidModel) => {
+    expect(productOf(plainReport(3, { cpuidFamily, cpuidModel }))).toBeNull();
   });
 
   it('has a layout that only the chip id tells before version 3', () => {

@@ -63,7 +63,7 @@ describe('the ID block', () => {
   });
 
   it.each([0x1_0000n, 0x403_0000n, 0x8000_0000_0003_0000n])('has no policy %x, which no guest can have', (policy) => {
-    expect(() => decodeIdBlock(encodeIdBlock({ ...PLAIN, policy }))).toThrow('POLICY of the ID block: ');
+    expect(() => decodeIdBlock(encodeIdBlock({ ...PLAIN, policy }))).toThrow('POLICY at 0x058: ');
   });
 
   it('is read as it was written', () => {
@@ -77,7 +77,7 @@ describe('the ID block', () => {
   it('is refused with another version or length', () => {
     const block = encodeIdBlock(PLAIN);
     block[0x50] = 2;
-    expect(() => decodeIdBlock(block)).toThrow('VERSION of the ID block is 2; expected 1');
+    expect(() => decodeIdBlock(block)).toThrow('VERSION at 0x050: found 2; expected 1');
     expect(() => decodeIdBlock(block.subarray(1))).toThrow('95 bytes; expected 96');
   });
 });
@@ -161,26 +161,26 @@ describe('the ID authentication information', () => {
   });
 
   it.each([
-    [0x000, 2, 'ID_KEY_ALGO is 2'],
-    [0x000, 0, 'ID_KEY_ALGO is 0'],
-    [0x004, 2, 'AUTHOR_KEY_ALGO is 2'],
-    [0x004, 0, 'AUTHOR_KEY_ALGO is 0, but'],
-    [0x008, 1, 'reserved byte 0x8 is 1'],
-    [0x03f, 1, 'reserved byte 0x3f is 1'],
-    [0x040 + 48, 1, 'ID_BLOCK_SIG.R is longer'],
-    [0x040 + 143, 1, 'ID_BLOCK_SIG.S is longer'],
-    [0x040 + 144, 1, 'ID_BLOCK_SIG has 0x1 in its reserved byte 0x90'],
-    [0x240, 1, 'ID_KEY.CURVE is 1'],
-    [0x244 + 71, 1, 'ID_KEY.QX is longer'],
-    [0x244 + 72 + 48, 1, 'ID_KEY.QY is longer'],
-    [0x244, undefined, 'ID_KEY is no point'],
-    [0x643, 9, 'ID_KEY has 0x9 in its reserved byte 0x403'],
-    [0x644, 1, 'reserved byte 0x644 is 1'],
-    [0x67f, 1, 'reserved byte 0x67f is 1'],
-    [0x680 + 60, 1, 'ID_KEY_SIG.R is longer'],
-    [0x880, 3, 'AUTHOR_KEY.CURVE is 3'],
-    [0xc84, 1, 'reserved byte 0xc84 is 1'],
-    [0xfff, 1, 'reserved byte 0xfff is 1'],
+    [0x000, 2, 'ID_KEY_ALGO at 0x000: found 2'],
+    [0x000, 0, 'ID_KEY_ALGO at 0x000: found 0'],
+    [0x004, 2, 'AUTHOR_KEY_ALGO at 0x004: found 2'],
+    [0x004, 0, 'AUTHOR_KEY_ALGO is 0, but ID_KEY_SIG 0x680 to 0x87f: found'],
+    [0x008, 1, 'reserved bytes 0x008 to 0x03f: found 0x1 at 0x008'],
+    [0x03f, 1, 'found 0x1 at 0x03f'],
+    [0x040 + 48, 1, 'ID_BLOCK_SIG, bytes 0x030 to 0x047: found 0x1 at 0x030'],
+    [0x040 + 143, 1, 'ID_BLOCK_SIG, bytes 0x078 to 0x08f: found 0x1 at 0x08f'],
+    [0x040 + 144, 1, 'ID_BLOCK_SIG, bytes 0x090 to 0x1ff: found 0x1 at 0x090'],
+    [0x240, 1, 'ID_KEY.CURVE: found 1; expected 2'],
+    [0x244 + 71, 1, 'ID_KEY, bytes 0x034 to 0x04b: found 0x1 at 0x04b'],
+    [0x244 + 72 + 48, 1, 'ID_KEY, bytes 0x07c to 0x403: found 0x1 at 0x07c'],
+    [0x244, undefined, 'ID_KEY: found no point'],
+    [0x643, 9, 'found 0x9 at 0x403'],
+    [0x644, 1, 'reserved bytes 0x644 to 0x67f: found 0x1 at 0x644'],
+    [0x67f, 1, 'found 0x1 at 0x67f'],
+    [0x680 + 60, 1, 'ID_KEY_SIG, bytes 0x030 to 0x047: found 0x1 at 0x03c'],
+    [0x880, 3, 'AUTHOR_KEY.CURVE: found 3'],
+    [0xc84, 1, 'reserved bytes 0xc84 to 0xfff: found 0x1 at 0xc84'],
+    [0xfff, 1, 'found 0x1 at 0xfff'],
   ])('is refused with byte %s at %s: %s', (at, value, says) => {
     expect(() => decodeIdAuth(changed(at, value))).toThrow(says);
   });
@@ -198,7 +198,7 @@ describe('the ID authentication information', () => {
         try {
           read = decodeIdAuth(other);
         } catch (error) {
-          expect((error as Error).message).toMatch(/; expected|is longer|is no point|is not zero/);
+          expect((error as Error).message).toMatch(/; expected/);
           return;
         }
         const same = hex(other) === hex(auth);
