@@ -51,6 +51,11 @@ export const firmwareMutants: Readonly<Record<string, Mutant>> = {
       return { ...rest, firmware: { guests: firmware!.guests! } };
     },
   })),
+  'psp-finish-unmeasured': withoutCheck(
+    'SNP_LAUNCH_FINISH does not compare the launch digest.',
+    'SNP_LAUNCH_FINISH',
+    'the ID block names another launch digest',
+  ),
   'psp-config-ignored': rule('SNP_CONFIG changes nothing.', 'SNP_CONFIG', () => ({ effect: () => ({}) })),
   'psp-config-unchecked': withoutCheck('SNP_CONFIG takes any TCB.', 'SNP_CONFIG', 'a part of the reported TCB is above that of the chip'),
   'psp-create-keeps-page': rule('SNP_GCTX_CREATE leaves the page Firmware.', 'SNP_GCTX_CREATE', ({ effect }) => ({

@@ -83,4 +83,41 @@ const flushRefused = told(
   'kernel thread on host kdump, August 2024; domain snp f.3',
 );
 
-export const firmwareProperties: readonly Property[] = [asidFlushed, asidOfOne, contextIsGuest, shutdownRefused, flushRefused];
+const SEV = 'kernel arch/x86/kvm/svm/sev.c';
+const cpuidRefused = told(
+  'psp.cpuid-page-refused',
+  'SNP_LAUNCH_UPDATE',
+  'INVALID_PARAM',
+  `${SEV}, sev_gmem_post_populate(); domain snp f.3`,
+);
+const idBlockRefused = told(
+  'psp.id-block-refused',
+  'SNP_LAUNCH_FINISH',
+  'BAD_MEASUREMENT',
+  'SEV-SNP firmware ABI, "SNP_LAUNCH_FINISH"; domain snp f.7',
+);
+
+const guestLaunched = sometimes('psp.guest-launched', {
+  kinds: ['psp'],
+  source: `${SEV}, snp_launch_finish(); domain snp f.5`,
+  grade: 'read',
+  check: (world) => {
+    const [pfn] =
+      world
+        .actors<PspContext>('psp')
+        .flatMap(guestsIn)
+        .find(([, { state }]) => state === 'RUNNING') ?? [];
+    return pfn === undefined ? null : `the guest with context PFN ${hex(Number(pfn))} is launched`;
+  },
+});
+
+export const firmwareProperties: readonly Property[] = [
+  asidFlushed,
+  asidOfOne,
+  contextIsGuest,
+  shutdownRefused,
+  flushRefused,
+  cpuidRefused,
+  idBlockRefused,
+  guestLaunched,
+];

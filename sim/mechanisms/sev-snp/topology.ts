@@ -16,6 +16,7 @@ import type { VmParts } from '../../host/mechanism.ts';
 import type { ResolvedScenario, ResolvedVm } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
 import { needsContexts } from './command-operation.ts';
+import { launchFactsOf, launchFrames, launchPfns } from './launch-facts.ts';
 import { framesOf, type PageSetup, snpSettingsOf } from './sections.ts';
 
 const pagesId = (vm: ResolvedVm): ActorId => `pages:${vm.id}`;
@@ -30,14 +31,17 @@ const validatedIn = (pages: readonly PageSetup[]): number[] =>
 
 export function vmParts(vm: ResolvedVm): VmParts {
   const { asid, pages } = snpSettingsOf(vm);
-  const vmsas = pages.filter((page) => page.state === 'vmsa').map((page) => page.pfn);
+  const launch = launchFactsOf(vm);
+  const launched = launchFrames(vm);
+  const vmsas = [...pages.filter((page) => page.state === 'vmsa').map((page) => page.pfn), ...launched.vmsas];
   return {
     facts: {
       pages: pagesId(vm),
       asid,
-      frames: Object.fromEntries(pages.flatMap(framesOf).map(({ gfn, pfn }) => [gfn, pfn])),
+      frames: Object.fromEntries([...pages.flatMap(framesOf).map(({ gfn, pfn }) => [gfn, pfn] as const), ...launched.frames]),
       vmsas: vm.vcpus.map((_, index) => vmsas[index] ?? null),
       huge: pages.some(({ frames }) => frames !== undefined),
+      ...(launch && { snpLaunch: launch }),
     },
   };
 }
@@ -71,6 +75,7 @@ const CONTEXT_ENTRY: RmpEntry = { ...FIRMWARE_ENTRIES.firmware, vmsa: true };
 function regionsOf(scenario: ResolvedScenario): ActorSpec[] {
   const entries: [number, RmpEntry][] = [
     ...scenario.vms.map(snpSettingsOf).flatMap(({ asid, pages }) => pages.flatMap((page) => pageEntries(asid, page))),
+    ...scenario.vms.flatMap((vm) => launchPfns(vm).map((pfn): [number, RmpEntry] => [pfn, HYPERVISOR_PAGE])),
     ...(scenario.sections?.firmware?.guests ?? []).map(({ pfn }): [number, RmpEntry] => [pfn, CONTEXT_ENTRY]),
     ...(scenario.sections?.firmware?.pages ?? []).map(({ pfn, state }): [number, RmpEntry] => [pfn, FIRMWARE_ENTRIES[state]]),
   ];
@@ -108,7 +113,8 @@ export const usesPsp = (scenario: ResolvedScenario) =>
   usesContexts(scenario) ||
   scenario.processes.some(({ threads }) => threads.some(({ program }) => program.ops.some((op) => op.op === 'sev-command')));
 /** Whether the PSP keeps guest contexts: a program has a command about them. */
-export const usesContexts = ({ processes, sections }: ResolvedScenario): boolean =>
+export const usesContexts = ({ processes, sections, vms }: ResolvedScenario): boolean =>
+  vms.some((vm) => launchPfns(vm).length > 0) ||
   (sections?.firmware?.guests ?? []).length > 0 ||
   processes.some(({ threads }) => threads.some(({ program }) => program.ops.some((op) => needsContexts(op))));
 

@@ -7,6 +7,7 @@ import { SNP_CONTEXT_CLAIMS } from './snp-contexts.ts';
 import { SNP_FIRMWARE_CLAIMS } from './snp-firmware.ts';
 import { SNP_GUEST_CLAIMS } from './snp-guests.ts';
 import { SNP_HUGE_CLAIMS } from './snp-huge.ts';
+import { SNP_LAUNCH_CLAIMS } from './snp-launches.ts';
 import { SNP_OVERTAKEN_CLAIMS } from './snp-overtaken.ts';
 import { SNP_POLICY_CLAIMS } from './snp-policies.ts';
 import { SNP_RMP_CLAIMS } from './snp-rmp.ts';
@@ -22,5 +23,6 @@ export const SNP_CLAIMS: readonly Claim[] = [
   ...SNP_RMP_CLAIMS,
   ...SNP_FIRMWARE_CLAIMS,
   ...SNP_CONTEXT_CLAIMS,
+  ...SNP_LAUNCH_CLAIMS,
   ...SNP_HUGE_CLAIMS,
 ].sort((a, b) => numberOf(a) - numberOf(b));
