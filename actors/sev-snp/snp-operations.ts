@@ -1,5 +1,6 @@
 /** Operations of host programs on hosts with SEV-SNP: the path that carries each out. */
 import { type HostEnv, type HostItem, host } from '../host/host-env.ts';
+import { asidNewPath, destroyGuestPath } from './asid-cycle.ts';
 import { bindMakeShared, makeSharedPath } from './exits.ts';
 import { bindKernelWrite, bindUserWrite, kernelWritePath, uncheckedWritePath, userWritePath } from './guest-memory.ts';
 import { bindPunchHole, punchHolePath } from './psmash.ts';
@@ -14,6 +15,8 @@ export const snpHostOperations = (env: HostEnv): readonly (readonly [string, Hos
   ['kvm-write-unchecked', call(uncheckedWritePath(env), bindKernelWrite(env))],
   ['make-shared', call(makeSharedPath(env), bindMakeShared(env))],
   ['punch-hole', call(punchHolePath(env), bindPunchHole(env))],
+  ['asid-new', call(asidNewPath(env))],
+  ['destroy-guest', call(destroyGuestPath(env))],
   ['wbinvd', call(wbinvdPath(env))],
   ['sev-command', call(sevCommandPath(env), bindSevCommand(env))],
 ];

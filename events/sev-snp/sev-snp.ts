@@ -47,6 +47,12 @@ export const SEV_SNP_OPTIONS = {
    * @see domain snp SNP-17, SNP-18
    */
   'guest.notValidated': ['terminate', 'pvalidate'],
+  /**
+   * What keeps SNP_DECOMMISSION of one guest out between WBINVD and SNP_DF_FLUSH for another: a
+   * semaphore, or nothing.
+   * @see domain snp h, R19
+   */
+  'kvm.deactivateLock': ['rwsem', 'none'],
   /** What the second of two contending RMP instructions sees. Hardware does not document it. */
   'rmp.contention': ['inuse', 'overlap-2m'],
 } as const;
@@ -90,6 +96,10 @@ type HostOps =
   | ({ readonly op: 'punch-hole'; readonly size?: '4K' | '2M' } & GuestPage)
   /** WBINVD on every CPU: wbinvd_on_all_cpus(). */
   | { readonly op: 'wbinvd' }
+  /** sev_asid_new(): an ASID for a VM that is created. */
+  | { readonly op: 'asid-new' }
+  /** sev_vm_destroy() of a guest that the firmware has at the start. */
+  | { readonly op: 'destroy-guest'; readonly context: number; readonly asid: number }
   /** A firmware command through sev_do_cmd(). */
   | ({ readonly op: 'sev-command'; readonly command: PspCommand; readonly pfn: number } & SnpCommandFields);
 

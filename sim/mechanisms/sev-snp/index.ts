@@ -5,6 +5,7 @@
  *
  * @see docs/mechanisms/sev-snp.md; domain snp
  */
+import { asidBitmapsMachine } from '../../../actors/sev-snp/asid-bitmaps.ts';
 import { pageFaultPath } from '../../../actors/sev-snp/page-fault.ts';
 import { pspMachine } from '../../../actors/sev-snp/psp.ts';
 import { rmpRegionMachine } from '../../../actors/sev-snp/rmp-region.ts';
@@ -13,6 +14,7 @@ import { snpGuestOperations } from '../../../actors/sev-snp/snp-guest.ts';
 import { snpKvm, snpKvmWithReports } from '../../../actors/sev-snp/snp-kvm.ts';
 import { snpHostOperations } from '../../../actors/sev-snp/snp-operations.ts';
 import { vmPagesMachine } from '../../../actors/sev-snp/vm-pages.ts';
+import { ASID_EVENTS } from '../../../events/sev-snp/asids.ts';
 import { GHCB_EVENTS } from '../../../events/sev-snp/ghcb.ts';
 import { PSP_EVENTS } from '../../../events/sev-snp/psp.ts';
 import { RMP_EVENTS } from '../../../events/sev-snp/rmp.ts';
@@ -47,7 +49,7 @@ export const sevSnp: Mechanism = {
   properties: [...snpProperties, ...firmwareProperties],
   outcomes: snpOutcomes,
   waits: [retriesUpdate, repeatsUpdate, repeatsSmash],
-  catalogue: { ...RMP_EVENTS, ...PSP_EVENTS, ...VM_PAGES_EVENTS, ...GHCB_EVENTS },
+  catalogue: { ...ASID_EVENTS, ...RMP_EVENTS, ...PSP_EVENTS, ...VM_PAGES_EVENTS, ...GHCB_EVENTS },
   sets: ['vmPages.holders', 'vmPages.waiters', 'sevDevice.waiters'],
   quiet: ['psp.status?', 'psp.response?', 'psp.interrupted?', 'sev.rcvd?'],
   checks,
@@ -60,7 +62,13 @@ export const sevSnp: Mechanism = {
   kvm: (scenario) => (asksForReports(scenario) ? snpKvmWithReports : snpKvm),
   guest: ({ host: { options } }) => ({ operations: (env) => snpGuestOperations(env, options) }),
   actors: snpActors,
-  machines: () => ({ vmPages: vmPagesMachine, rmpRegion: rmpRegionMachine, psp: pspMachine, sevDevice: sevDeviceMachine }),
+  machines: () => ({
+    vmPages: vmPagesMachine,
+    rmpRegion: rmpRegionMachine,
+    psp: pspMachine,
+    sevDevice: sevDeviceMachine,
+    asidBitmaps: asidBitmapsMachine,
+  }),
   completions: [{ name: 'psp', handler: 'psp_irq_handler', driver: SEV_DEVICE }],
   vm: (_scenario, vm) => vmParts(vm),
   mutants: { ...snpMutants, ...firmwareMutants },

@@ -3,6 +3,8 @@
  * the PSP, its driver, the mutex of its mailbox. And what it knows of a VM.
  */
 
+import { type AsidsInput, SEV_ASIDS } from '../../../actors/sev-snp/asid-bitmaps.ts';
+import { SEV_BITMAP_LOCK, SEV_DEACTIVATE_LOCK } from '../../../actors/sev-snp/asid-cycle.ts';
 import type { PspInput } from '../../../actors/sev-snp/psp.ts';
 import { BEHIND_HEAD, HYPERVISOR_PAGE } from '../../../actors/sev-snp/rmp-table.ts';
 import { SEV_CMD_MUTEX } from '../../../actors/sev-snp/sev-command.ts';
@@ -113,7 +115,8 @@ export const usesPsp = (scenario: ResolvedScenario) =>
   usesContexts(scenario) ||
   scenario.processes.some(({ threads }) => threads.some(({ program }) => program.ops.some((op) => op.op === 'sev-command')));
 /** Whether the PSP keeps guest contexts: a program has a command about them. */
-export const usesContexts = ({ processes, sections, vms }: ResolvedScenario): boolean =>
+export const usesContexts = (scenario: ResolvedScenario): boolean => usesAsids(scenario) || namesContexts(scenario);
+const namesContexts = ({ processes, sections, vms }: ResolvedScenario): boolean =>
   vms.some((vm) => launchPfns(vm).length > 0) ||
   (sections?.firmware?.guests ?? []).length > 0 ||
   processes.some(({ threads }) => threads.some(({ program }) => program.ops.some((op) => needsContexts(op))));
@@ -147,8 +150,24 @@ export const pspActors = (scenario: ResolvedScenario, state: PspInput['state']):
   { id: SEV_CMD_MUTEX, kind: 'mutex', input: null },
 ];
 
+const ASID_OPS: readonly string[] = ['asid-new', 'destroy-guest'];
+const usesAsids = ({ processes }: ResolvedScenario): boolean =>
+  processes.some(({ threads }) => threads.some(({ program }) => program.ops.some(({ op }) => ASID_OPS.includes(op))));
+/** KVM's bitmaps of ASIDs and their locks, where a program takes or frees one. */
+function asidActors(scenario: ResolvedScenario): readonly ActorSpec[] {
+  if (!usesAsids(scenario)) return [];
+  const { guests = [], asids = 1 } = scenario.sections?.firmware ?? {};
+  const used = guests.flatMap(({ asid }) => (asid === undefined ? [] : [asid])).sort((a, b) => a - b);
+  return [
+    { id: SEV_ASIDS, kind: 'asidBitmaps', input: { max: asids, used } satisfies AsidsInput },
+    { id: SEV_BITMAP_LOCK, kind: 'mutex', input: null },
+    { id: SEV_DEACTIVATE_LOCK, kind: 'mutex', input: null },
+  ];
+}
+
 export const snpActors = (scenario: ResolvedScenario): readonly ActorSpec[] => [
   ...pagesOf(scenario),
   ...regionsOf(scenario),
   ...(usesPsp(scenario) ? pspActors(scenario, scenario.sections?.firmware?.state ?? 'UNINIT') : []),
+  ...asidActors(scenario),
 ];

@@ -10,7 +10,7 @@ import type { LaunchSetup } from '../../../sim/mechanisms/sev-snp/launch-section
 import type { GuestStep, HostStep } from '../../../sim/scenario/program.ts';
 import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
 import type { Played } from '../../sim/play.ts';
-import { choose, finish, until } from '../../sim/steer.ts';
+import { choose, to, until } from '../../sim/steer.ts';
 import { type Claim, keeps } from '../claim.ts';
 import * as w from '../world.ts';
 import * as s from './snp-worlds.ts';
@@ -57,6 +57,8 @@ const updatesOf = (played: Played): number =>
 const guestIn = (played: Played) => played.context<PspContext>('psp').snp!.guests[CONTEXT];
 export const toldBy = (played: Played) => played.context<HostThread>(VMM).firmwareTold;
 
+const has = (command: string) => until(VMM, `the firmware has ${command}`, (scene) => scene.context<PspContext>('psp').command === command);
+
 export const SNP_LAUNCH_CLAIMS: readonly Claim[] = [
   {
     ...holds,
@@ -76,9 +78,12 @@ export const SNP_LAUNCH_CLAIMS: readonly Claim[] = [
       const failed = s.told(
         s.unchecked({ ...launching([update(0x10)], {}, { insn: {} }), allow: ['psp-error'] }),
         mutant,
-        until(VMM, 'the firmware has a page', (scene) => scene.context<PspContext>('psp').command === 'SNP_LAUNCH_UPDATE'),
+        ...['SNP_GCTX_CREATE', 'SNP_LAUNCH_START', 'SNP_ACTIVATE'].flatMap((command) => [has(command), choose('exec(psp)')]),
+        has('SNP_LAUNCH_UPDATE'),
         choose('psp-error(psp)'),
-        finish(VMM),
+        has('SNP_PAGE_RECLAIM'),
+        choose('exec(psp)'),
+        to(VMM, 'mutex_unlock_kvm'),
       );
       assert.equal(stateOf(failed, 0x1015), 'Hypervisor');
     },

@@ -8,6 +8,7 @@ import { microSteps, shipped } from '../../sim/play.ts';
 import { choose, finish, steps, to, until } from '../../sim/steer.ts';
 import type { Checked } from '../claim-cases.ts';
 import * as w from '../world.ts';
+import { SNP_CONTEXT_RACES } from './snp-contexts.ts';
 import { SNP_HUGE_RACES } from './snp-huge.ts';
 import { daemonMeetsVmsa, entered, livelock, running, vmsaPage } from './snp-vmsa.ts';
 import * as s from './snp-worlds.ts';
@@ -151,4 +152,11 @@ const ofMessages: readonly Checked[] = [
   },
 ];
 
-export const SNP_RACES: readonly Checked[] = [...ofStores, ...ofVmsas, ...ofUpdates, ...ofMessages, ...SNP_HUGE_RACES];
+export const SNP_RACES: readonly Checked[] = [
+  ...ofStores,
+  ...ofVmsas,
+  ...ofUpdates,
+  ...ofMessages,
+  ...SNP_HUGE_RACES,
+  ...SNP_CONTEXT_RACES,
+];

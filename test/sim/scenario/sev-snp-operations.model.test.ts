@@ -69,6 +69,8 @@ const HOST: Readonly<Record<keyof typeof SNP_HOST_OPERATIONS, readonly string[]>
   'make-shared': [`{ ${ON_PAGE} }`],
   'punch-hole': [`{ ${ON_PAGE} }`, `{ ${ON_PAGE}, size: 4K }`],
   wbinvd: ['{}'],
+  'asid-new': ['{}'],
+  'destroy-guest': ['{ context: 0x1900, asid: 1 }'],
   'sev-command': COMMANDS,
 };
 const GUEST_OPS = namedIn(GUEST);
