@@ -145,6 +145,9 @@ export const ioctlPath = (
         'launchSanitizes',
         'moveRefused',
         'failed',
+        'pfn',
+        'update',
+        'result',
       ],
     },
   );

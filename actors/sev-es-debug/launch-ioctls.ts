@@ -37,6 +37,7 @@ import {
   vmOf,
 } from './launch-env.ts';
 import { type LaunchKind, launchable } from './launch-rule.ts';
+import { launchesPages, ofPages, startPages, updatePages } from './snp-launch.ts';
 
 const { path, step, call, when, note } = host;
 const KVM_MAIN = kernelSource('virt/kvm/kvm_main.c, kvm_vm_ioctl_create_vcpu()');
@@ -110,13 +111,18 @@ const launchStart = (env: HostEnv): HostPath =>
       ],
     ]),
   ]);
+const snpLaunchUpdate = (env: HostEnv): HostPath =>
+  path('snp_launch_update_checks', SEV('snp_launch_update()'), [
+    testVm(env, 'sev_snp_guest', (facts) => (launchable(env.options, 'snp', facts) !== null || !facts.started ? 'EINVAL' : null)),
+    when([isGood, [call(updatePages(env))]]),
+  ]);
 const snpLaunchStart = (env: HostEnv): HostPath =>
   path('snp_launch_start', SEV('snp_launch_start(), snp_context_create(), snp_bind_asid()'), [
     testVm(env, 'sev_snp_guest', (facts) => launchable(env.options, 'snp', facts) ?? (facts.started ? 'EINVAL' : null)),
     when([
       isGood,
       [
-        ...issueForGuest(env, 'SNP_LAUNCH_START'),
+        ...ofPages(env, startPages(env), issueForGuest(env, 'SNP_LAUNCH_START')),
         when([isGood, [step('snp_bind_asid', { send: (t) => toSev(env, t, { type: 'sev.bind' }) })]]),
       ],
     ]),
@@ -202,4 +208,5 @@ export const launchOperations = (env: HostEnv): Operations => [
   passedOn(env, 'KVM_SEV_LAUNCH_MEASURE', 'sev_launch_measure', 'LAUNCH_MEASURE'),
   passedOn(env, 'KVM_SEV_LAUNCH_FINISH', 'sev_launch_finish', 'LAUNCH_FINISH'),
   memEncIoctl(env, 'KVM_SEV_SNP_LAUNCH_START', [call(snpLaunchStart(env))]),
+  ...(launchesPages(env) ? [memEncIoctl(env, 'KVM_SEV_SNP_LAUNCH_UPDATE', [call(snpLaunchUpdate(env))])] : []),
 ];

@@ -15,6 +15,7 @@ import { type HostEnv, type HostItem, type HostLocals, type HostPath, type HostT
 import { errnoLocal, esvOf, isBad, isGood, lockPath, SEV, toEsv, toSev, unlockStep, vmOf } from './launch-env.ts';
 import { issueForGuest, memEncIoctl, testVm } from './launch-ioctls.ts';
 import { launchable } from './launch-rule.ts';
+import { finishPages, ofPages, updateVmsaPage } from './snp-launch.ts';
 
 const { path, step, call, loop, when, note, leaveLoop } = host;
 
@@ -108,7 +109,19 @@ function updateOne(env: HostEnv, { kind }: Command, debugs: boolean): HostPath {
     kind === 'snp'
       ? [
           step('rmp_make_private', { send: (t, l) => toEsv(vcpuAt(env, t, l), { type: 'esv.toFirmware' }) }),
-          ...issueForGuest(env, 'SNP_LAUNCH_UPDATE', page),
+          ...ofPages(
+            env,
+            updateVmsaPage(
+              env,
+              (_t, l) => onlineOf(l)[l.launchAt!]!,
+              step('vmsa_encrypted', {
+                ns: 5,
+                send: (t, l) => outgoing(page(t, l), { type: 'esv.encrypt' }),
+                answers: { 'esv.encrypted': () => ({}) },
+              }),
+            ),
+            issueForGuest(env, 'SNP_LAUNCH_UPDATE', page),
+          ),
         ]
       : [
           when(
@@ -173,7 +186,7 @@ const snpLaunchFinish = (env: HostEnv, debugs: boolean): HostPath =>
       isGood,
       [
         ...updateVmsas(env, { kind: 'snp', lock: env.options['sev.snpFinishLock'] }, debugs),
-        when([isGood, issueForGuest(env, 'SNP_LAUNCH_FINISH')]),
+        when([isGood, ofPages(env, finishPages(env), issueForGuest(env, 'SNP_LAUNCH_FINISH'))]),
       ],
     ]),
   ]);

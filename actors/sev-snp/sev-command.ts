@@ -117,14 +117,13 @@ const issue = (env: HostEnv, name: string, command: (t: HostThread) => PspComman
   });
 
 /** The status and the command buffer go back to the caller. Before the mailbox is given up. */
-const readResult: HostItem = step('copy_cmd_buf', {
+export const readResult: HostItem = step('copy_cmd_buf', {
   send: () => outgoing(PSP, { type: 'psp.output?' }),
   answers: { 'psp.output': (e) => ({ firmwareStatus: e.status, firmwareOutput: e.output }) },
 });
-const toldTo = (env: HostEnv, t: HostThread, l: HostLocals): Partial<HostThread> =>
-  l.firmwareStatus === undefined
-    ? {}
-    : { firmwareTold: { command: sevOp(env, t).command, status: l.firmwareStatus, output: l.firmwareOutput ?? null } };
+/** What a thread keeps of it. */
+export const toldOf = (command: PspCommand, { firmwareStatus, firmwareOutput = null }: HostLocals): Partial<HostThread> =>
+  firmwareStatus === undefined ? {} : { firmwareTold: { command, status: firmwareStatus, output: firmwareOutput } };
 
 /** One command at a time. Leaves `granted`. */
 export const lockSevCmd = (): readonly HostItem[] =>
@@ -169,7 +168,10 @@ export const sevCommandPath = (env: HostEnv) =>
         ],
       ]),
       unlockSevCmd(),
-      step('sysret', { mode: 'user', ...(hasSnpFirmware(env) && { set: (t: HostThread, l: HostLocals) => toldTo(env, t, l) }) }),
+      step('sysret', {
+        mode: 'user',
+        ...(hasSnpFirmware(env) && { set: (t: HostThread, l: HostLocals) => toldOf(sevOp(env, t).command, l) }),
+      }),
     ],
     { locals: ['pfn', 'update', 'result', 'granted', 'failed', 'initialized', 'firmwareStatus', 'firmwareOutput'] },
   );

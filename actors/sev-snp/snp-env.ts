@@ -4,8 +4,22 @@
  */
 import { type ActorId, type Outgoing, outgoing } from '../../events/event.ts';
 import { type RmpRequest, type RmpResult, type RmpUpdate, regionOf } from '../../events/sev-snp/rmp.ts';
+import type { SnpIdBlock, SnpLaunchPage } from '../../events/sev-snp/snp-command.ts';
 import { type HostEnv, type HostThread, opOf } from '../host/host-env.ts';
 import type { Source } from '../path/path.ts';
+
+/** What the ioctls of a launch take of the VM. */
+export interface SnpLaunchFacts {
+  /** PFN of the page that the firmware makes the guest context. */
+  readonly context: number;
+  readonly policy: number;
+  /** Pages of SNP_LAUNCH_UPDATE by GFN. */
+  readonly pages: Readonly<Record<number, SnpLaunchPage>>;
+  /** EAX of CPUID function 1, and where each vCPU begins. */
+  readonly signature: number;
+  readonly eips: readonly number[];
+  readonly idBlock?: SnpIdBlock;
+}
 
 declare module '../kvm/kvm-env.ts' {
   interface VmFacts {
@@ -34,6 +48,8 @@ declare module '../kvm/kvm-env.ts' {
     readonly maps?: readonly ActorId[];
     /** Bits of SEV_FEATURES that another mechanism gives to VMSAs that a launch measures. */
     readonly sevFeatures?: number;
+    /** Of an SNP VM that threads launch with its pages. */
+    readonly snpLaunch?: SnpLaunchFacts;
   }
 }
 declare module '../host/host-env.ts' {

@@ -1,5 +1,6 @@
 /** Operations of host programs on hosts with SEV-SNP: the path that carries each out. */
 import { type HostEnv, type HostItem, host } from '../host/host-env.ts';
+import { asidNewPath, destroyGuestPath } from './asid-cycle.ts';
 import { bindZapMapping, zapMappingPath } from './direct-map.ts';
 import { bindMakeShared, makeSharedPath } from './exits.ts';
 import {
@@ -28,6 +29,8 @@ export const snpHostOperations = (env: HostEnv): readonly (readonly [string, Hos
   ['make-private', call(makePrivatePath(env), bindMakePrivate(env))],
   ['zap-mapping', call(zapMappingPath, bindZapMapping(env))],
   ['punch-hole', call(punchHolePath(env), bindPunchHole(env))],
+  ['asid-new', call(asidNewPath(env))],
+  ['destroy-guest', call(destroyGuestPath(env))],
   ['wbinvd', call(wbinvdPath(env))],
   ['sev-command', call(sevCommandPath(env), bindSevCommand(env))],
 ];

@@ -273,6 +273,7 @@ declare module '../program.ts' {
       | ({ readonly op: 'KVM_CREATE_VCPU' } & OfVcpu)
       | ({ readonly op: 'KVM_SEV_INIT2'; readonly features?: number | undefined } & OfVm)
       | ({ readonly op: LaunchIoctl } & OfVm)
+      | ({ readonly op: 'KVM_SEV_SNP_LAUNCH_UPDATE'; readonly gfn: number; readonly pages?: number | undefined } & OfVm)
       | ({ readonly op: RegisterIoctl; readonly value?: number | undefined } & OfVcpu)
       | ({ readonly op: 'KVM_CAP_VM_MOVE_ENC_CONTEXT_FROM'; readonly from: string } & OfVm);
   }
@@ -280,6 +281,6 @@ declare module '../program.ts' {
 
 declare module '../index.ts' {
   interface ThreadEventsOf {
-    'sev-es-launch': LaunchThreadEvent;
+    'sev-es-launch': LaunchThreadEvent | Extract<FirmwareEvent, { readonly type: 'esv.encrypted' }>;
   }
 }

@@ -61,6 +61,12 @@ export const SEV_SNP_OPTIONS = {
    * @see domain snp b.2, code 255; e.3, Flow A
    */
   'guest.unchanged': ['ignore', 'terminate'],
+  /**
+   * What keeps SNP_DECOMMISSION of one guest out between WBINVD and SNP_DF_FLUSH for another: a
+   * semaphore, or nothing.
+   * @see domain snp h, R19
+   */
+  'kvm.deactivateLock': ['rwsem', 'none'],
   /** What the second of two contending RMP instructions sees. Hardware does not document it. */
   'rmp.contention': ['inuse', 'overlap-2m'],
   /**
@@ -183,6 +189,10 @@ type HostOps =
   | { readonly op: 'create-snp-vm' }
   /** The kernel stores to a frame of its own. */
   | { readonly op: 'store-frame'; readonly pfn: number }
+  /** sev_asid_new(): an ASID for a VM that is created. */
+  | { readonly op: 'asid-new' }
+  /** sev_vm_destroy() of a guest that the firmware has at the start. */
+  | { readonly op: 'destroy-guest'; readonly context: number; readonly asid: number }
   /** A firmware command through sev_do_cmd(). */
   | ({ readonly op: 'sev-command'; readonly command: PspCommand; readonly pfn: number } & SnpCommandFields);
 

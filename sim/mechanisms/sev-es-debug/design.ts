@@ -18,6 +18,13 @@ export const FEATURES = ['debug-swap', 'virt-tsc-aux'] as const;
 /** A guest that is encrypted from the start; of one that is launched in the run, the run tells. */
 export const isFromStart = (vm: ResolvedVm): boolean => isEncrypted(vm.type) && !isInRun(vm);
 
+/** What threads ask of KVM_SEV_INIT2 for a VM that they launch. */
+export function initFeatures({ processes }: ResolvedScenario, { id }: ResolvedVm): number {
+  const ops = processes.flatMap(({ threads }) => threads.flatMap(({ program }) => program.ops));
+  const init = ops.find((op) => op.op === 'KVM_SEV_INIT2' && op.vm === id);
+  return init?.op === 'KVM_SEV_INIT2' ? (init.features ?? 0) : 0;
+}
+
 /** Whether threads launch it with features. */
 const isLaunchedWithFeatures = ({ processes }: ResolvedScenario, { id }: ResolvedVm): boolean =>
   processes.some(({ threads }) =>

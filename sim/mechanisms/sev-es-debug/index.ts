@@ -27,6 +27,7 @@ import { checks, PRESETS } from './checks.ts';
 import {
   FEATURES,
   featuresOf,
+  initFeatures,
   isFromStart,
   launchedDebug,
   protectedDebug,
@@ -117,7 +118,7 @@ export const sevEsDebug: Mechanism = {
   }),
   patch: (scenario) => (trustsHardware(scenario) ? { paths: { vcpu_enter_guest: [leftToHardware] } } : {}),
   vm: (scenario, vm) => {
-    if (isInRun(vm)) return { facts: { launchedAs: vm.type } };
+    if (isInRun(vm)) return { facts: { launchedAs: vm.type, ...(launchOf(vm) && { sevFeatures: initFeatures(scenario, vm) }) } };
     if (!runsSevEs(scenario) || !isFromStart(vm)) return {};
     const { believed, held } = featuresOf(scenario, vm);
     const sevEs = { vmsaFeatures: believed, guestFeatures: held, isSnp: vm.type !== SEV_ES_VM };

@@ -2,13 +2,14 @@
 import { z } from 'zod';
 import type { HostOp } from '../../../events/program.ts';
 import { IOCTL_RESULTS, KVM_VM_TYPES, type LaunchIoctl, REGISTER_IOCTLS, type RegisterIoctl } from '../../../events/sev-es-debug/launch.ts';
-import { integer, LIMITS, NAME, VCPU, vcpuNamed } from '../../scenario/fields.ts';
+import { GFN, integer, LIMITS, NAME, VCPU, vcpuNamed } from '../../scenario/fields.ts';
 import { type Arguments, type Operation, operation } from '../../scenario/operation.ts';
 
 const VM = NAME.describe('A VM of the scenario with `launched: false`.');
 const RETURNS = z.enum(IOCTL_RESULTS).describe('What the program expects of it; anything unless given.').exactOptional();
 const FEATURES_MAX = 0xffff;
 const VALUE_MAX = 0xffff;
+const PAGES_MAX = 4096;
 
 /** An ioctl of a VM. */
 const ofVm = <A extends Arguments>(op: HostOp['op'], summary: string, args: A) =>
@@ -69,6 +70,14 @@ export const SEV_LAUNCH_OPERATIONS = {
     features: integer(0, FEATURES_MAX).describe('vmsa_features; 0x20 is DebugSwap. Default 0.').exactOptional(),
   }),
   ...plain,
+  KVM_SEV_SNP_LAUNCH_UPDATE: ofVm(
+    'KVM_SEV_SNP_LAUNCH_UPDATE',
+    'Gives pages of a launch to the firmware, which measures and encrypts them.',
+    {
+      gfn: GFN,
+      pages: integer(1, PAGES_MAX).describe('How many, from this GFN on. Default 1.').exactOptional(),
+    },
+  ),
   ...registers,
   KVM_CAP_VM_MOVE_ENC_CONTEXT_FROM: ofVm(
     'KVM_CAP_VM_MOVE_ENC_CONTEXT_FROM',

@@ -21,6 +21,7 @@ import { allOperations, type LoweredVm, type Structure } from '../../scenario/lo
 import type { ResolvedScenario } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
 import { debugs } from '../guest-debug/index.ts';
+import { launchPfns } from '../sev-snp/launch-facts.ts';
 import { pspActors, usesPsp } from '../sev-snp/topology.ts';
 import { offeredFeatures, sevFeaturesOf } from './design.ts';
 import { sevLaunchMutants } from './launch-mutants.ts';
@@ -28,6 +29,8 @@ import { SEV_LAUNCH_OPERATIONS } from './launch-operations.ts';
 import { sevLaunchProperties } from './launch-properties.ts';
 import { isInRun, LAUNCH_SETTINGS } from './launch-sections.ts';
 import { isEncrypted } from './sections.ts';
+import { snpLaunchMutants } from './snp-launch-mutants.ts';
+import { snpLaunchProperties } from './snp-launch-properties.ts';
 
 /** What kernels before the newest do. @see kernel arch/x86/kvm/svm/sev.c of 6.1, 6.6, 6.12 */
 const OLD = {
@@ -58,7 +61,7 @@ const designOf = ({ host: { options } }: ResolvedScenario): LaunchDesign & Inter
 
 /** What such a VM lacks: features in the file. */
 const ownIssues = ({ id, settings, settingsPath }: LoweredVm): readonly PathIssue[] =>
-  (['vmsaFeatures', 'guestVmsaFeatures', 'launch'] as const)
+  (['vmsaFeatures', 'guestVmsaFeatures', ...(launchPfns({ settings }).length > 0 ? [] : (['launch'] as const))] as const)
     .filter((name) => Object.hasOwn(settings, name))
     .map((name) => ({
       path: [...settingsPath, name],
@@ -81,6 +84,16 @@ function structureChecks(structure: Structure): readonly PathIssue[] {
         ]
       : [],
   );
+  const early = structure.vms.flatMap((vm): PathIssue[] =>
+    !isInRun(vm) && launchPfns(vm).length > 0
+      ? [
+          {
+            path: [...vm.settingsPath, 'launch', 'context'],
+            message: `found the page of a guest context; expected options: { launched: false } of ${vm.id}, or no context`,
+          },
+        ]
+      : [],
+  );
   const all = structure.vms.map(({ id }) => id);
   const names = [...allOperations(structure)].flatMap(({ op, path }): PathIssue[] => {
     if (!Object.hasOwn(SEV_LAUNCH_OPERATIONS, op.op)) return [];
@@ -96,7 +109,7 @@ function structureChecks(structure: Structure): readonly PathIssue[] {
       : [{ path: [...path, 'from'], message: unknownName(op.from, 'a VM of the scenario', all) }];
     return [...own, ...source];
   });
-  return [...types, ...structure.vms.filter(isInRun).flatMap(ownIssues), ...names];
+  return [...types, ...early, ...structure.vms.filter(isInRun).flatMap(ownIssues), ...names];
 }
 
 const hostParts = (scenario: ResolvedScenario): HostParts =>
@@ -144,8 +157,8 @@ export const sevLaunch = {
   presets: { '6.1': OLDEST, '6.6': { ...OLDEST, 'sev.vmsaFeatures': 'all-supported' }, '6.12': OLD, '6.14': OLD },
   vmSettings: LAUNCH_SETTINGS,
   hostOperations: SEV_LAUNCH_OPERATIONS,
-  properties: sevLaunchProperties,
-  mutants: sevLaunchMutants,
+  properties: [...sevLaunchProperties, ...snpLaunchProperties],
+  mutants: { ...sevLaunchMutants, ...snpLaunchMutants },
   catalogue: SEV_LAUNCH_EVENTS,
   structureChecks,
   host: hostParts,

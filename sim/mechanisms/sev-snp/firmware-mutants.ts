@@ -1,11 +1,18 @@
 /** Changes of one line of the firmware's commands, and of the host code that uses them. */
 import { enqueueActions } from 'xstate';
+import { type PathPatch, replaceStep, withoutSteps } from '../../../actors/path/patch.ts';
 import type { PspContext } from '../../../actors/sev-snp/psp.ts';
 import { executed } from '../../../actors/sev-snp/psp-execute.ts';
 import { SNP_RULES, type SnpRule } from '../../../actors/sev-snp/snp-commands.ts';
 import type { SnpCommand } from '../../../events/sev-snp/snp-command.ts';
 import type { Mutant } from '../../host/mechanism.ts';
 import { provided } from './provided.ts';
+
+/** Other items in the place of a step or a call. */
+const replaceWith =
+  (name: string, replacement: (item: object) => readonly object[]): PathPatch =>
+  (path) =>
+    replaceStep(path, name, (item) => replacement(item) as unknown as (typeof item)[]);
 
 /** One command has another rule. */
 const rule = (summary: string, command: SnpCommand, change: (was: SnpRule) => Partial<SnpRule>): Mutant => {
@@ -51,6 +58,28 @@ export const firmwareMutants: Readonly<Record<string, Mutant>> = {
       return { ...rest, firmware: { guests: firmware!.guests! } };
     },
   })),
+  'psp-finish-unmeasured': withoutCheck(
+    'SNP_LAUNCH_FINISH does not compare the launch digest.',
+    'SNP_LAUNCH_FINISH',
+    'the ID block names another launch digest',
+  ),
+  'snp-flush-ignored': {
+    summary: 'sev_asid_new() recycles ASIDs whatever SNP_DF_FLUSH has said.',
+    paths: { sev_asid_new: [replaceWith('sev_flush_asids', (call) => [call, { kind: 'note', local: () => ({ failed: undefined }) }])] },
+  },
+  'snp-recycle-no-wbinvd': {
+    summary: 'sev_flush_asids() flushes without WBINVD.',
+    paths: { sev_flush_asids: [withoutSteps('wbinvd_on_all_cpus')] },
+  },
+  'snp-decommission-unlocked': {
+    summary: 'SNP_DECOMMISSION does not take sev_deactivate_lock.',
+    paths: {
+      sev_vm_destroy: [
+        replaceWith('down_write', (item) => [{ ...item, send: undefined, answers: undefined, local: () => ({ granted: true }) }]),
+        withoutSteps('up_write'),
+      ],
+    },
+  },
   'psp-config-ignored': rule('SNP_CONFIG changes nothing.', 'SNP_CONFIG', () => ({ effect: () => ({}) })),
   'psp-config-unchecked': withoutCheck('SNP_CONFIG takes any TCB.', 'SNP_CONFIG', 'a part of the reported TCB is above that of the chip'),
   'psp-create-keeps-page': rule('SNP_GCTX_CREATE leaves the page Firmware.', 'SNP_GCTX_CREATE', ({ effect }) => ({

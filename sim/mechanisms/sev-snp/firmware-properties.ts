@@ -1,5 +1,6 @@
 /** What must hold of guest contexts, ASIDs and the firmware that knows them. */
 import type { HostThread } from '../../../actors/host/host-env.ts';
+import type { AsidsContext } from '../../../actors/sev-snp/asid-bitmaps.ts';
 import type { PspContext } from '../../../actors/sev-snp/psp.ts';
 import type { RmpRegionContext } from '../../../actors/sev-snp/rmp-region.ts';
 import { pageStateOf } from '../../../actors/sev-snp/rmp-table.ts';
@@ -26,6 +27,26 @@ const asidFlushed = alwaysEach<PspContext>('psp.asid-flushed', {
       ? null
       : `the guest with context PFN ${hex(Number(pfn))} has ASID ${guest.asid}, which no SNP_DF_FLUSH has freed`;
   },
+});
+
+/** The same one step earlier: KVM gives no ASID away before the flush. */
+const asidGivenFlushed = always('psp.asid-given-is-flushed', {
+  kinds: ['psp', 'asidBitmaps'],
+  source: 'kernel arch/x86/kvm/svm/sev.c, __sev_recycle_asids(); domain snp h, I10, R19',
+  grade: 'read',
+  check: (world) => {
+    const unflushed = world.actors<PspContext>('psp').flatMap(({ context }) => context.snp?.unflushed ?? []);
+    const given = world.actors<AsidsContext>('asidBitmaps').find(({ context }) => unflushed.includes(context.given ?? 0));
+    return given === undefined ? null : `KVM has given ASID ${given.context.given} away, which no SNP_DF_FLUSH has freed`;
+  },
+});
+
+/** A VM is refused an ASID although guests have given theirs up. */
+const asidRecycled = alwaysEach<HostThread>('psp.asid-recycled', {
+  kind: 'hostThread',
+  source: 'kernel arch/x86/kvm/svm/sev.c, sev_flush_asids(): the lock guards the WBINVD indicator; domain snp h, R19',
+  grade: 'read',
+  each: ({ id, context }) => (context.asidNew === 'EBUSY' ? `${id} got no ASID for its VM` : null),
 });
 
 const asidOfOne = alwaysEach<PspContext>('psp.asid-of-one-guest', {
@@ -83,4 +104,43 @@ const flushRefused = told(
   'kernel thread on host kdump, August 2024; domain snp f.3',
 );
 
-export const firmwareProperties: readonly Property[] = [asidFlushed, asidOfOne, contextIsGuest, shutdownRefused, flushRefused];
+const SEV = 'kernel arch/x86/kvm/svm/sev.c';
+const cpuidRefused = told(
+  'psp.cpuid-page-refused',
+  'SNP_LAUNCH_UPDATE',
+  'INVALID_PARAM',
+  `${SEV}, sev_gmem_post_populate(); domain snp f.3`,
+);
+const idBlockRefused = told(
+  'psp.id-block-refused',
+  'SNP_LAUNCH_FINISH',
+  'BAD_MEASUREMENT',
+  'SEV-SNP firmware ABI, "SNP_LAUNCH_FINISH"; domain snp f.7',
+);
+
+const guestLaunched = sometimes('psp.guest-launched', {
+  kinds: ['psp'],
+  source: `${SEV}, snp_launch_finish(); domain snp f.5`,
+  grade: 'read',
+  check: (world) => {
+    const [pfn] =
+      world
+        .actors<PspContext>('psp')
+        .flatMap(guestsIn)
+        .find(([, { state }]) => state === 'RUNNING') ?? [];
+    return pfn === undefined ? null : `the guest with context PFN ${hex(Number(pfn))} is launched`;
+  },
+});
+
+export const firmwareProperties: readonly Property[] = [
+  asidFlushed,
+  asidGivenFlushed,
+  asidRecycled,
+  asidOfOne,
+  contextIsGuest,
+  shutdownRefused,
+  flushRefused,
+  cpuidRefused,
+  idBlockRefused,
+  guestLaunched,
+];

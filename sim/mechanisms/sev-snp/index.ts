@@ -5,6 +5,8 @@
  *
  * @see docs/mechanisms/sev-snp.md; domain snp
  */
+
+import { asidBitmapsMachine } from '../../../actors/sev-snp/asid-bitmaps.ts';
 import { ghcbGuestOperations } from '../../../actors/sev-snp/ghcb-guest.ts';
 import { ghcbPageMachine } from '../../../actors/sev-snp/ghcb-page.ts';
 import { hostMapMachine } from '../../../actors/sev-snp/host-map.ts';
@@ -19,6 +21,7 @@ import { snpKvmOf } from '../../../actors/sev-snp/snp-kvm.ts';
 import { snpHostOperations } from '../../../actors/sev-snp/snp-operations.ts';
 import { snpPlatformMachine } from '../../../actors/sev-snp/snp-platform.ts';
 import { vmPagesMachine } from '../../../actors/sev-snp/vm-pages.ts';
+import { ASID_EVENTS } from '../../../events/sev-snp/asids.ts';
 import { GHCB_EVENTS } from '../../../events/sev-snp/ghcb.ts';
 import { HOST_MAP_EVENTS } from '../../../events/sev-snp/host-map.ts';
 import { PLATFORM_EVENTS } from '../../../events/sev-snp/platform.ts';
@@ -61,7 +64,7 @@ export const sevSnp: Mechanism = {
   properties: [...snpProperties, ...firmwareProperties, ...platformProperties, ...ghcbProperties],
   outcomes: snpOutcomes,
   waits: [retriesUpdate, repeatsUpdate, repeatsSmash],
-  catalogue: { ...RMP_EVENTS, ...PSP_EVENTS, ...VM_PAGES_EVENTS, ...GHCB_EVENTS, ...PLATFORM_EVENTS, ...HOST_MAP_EVENTS },
+  catalogue: { ...RMP_EVENTS, ...PSP_EVENTS, ...VM_PAGES_EVENTS, ...GHCB_EVENTS, ...PLATFORM_EVENTS, ...HOST_MAP_EVENTS, ...ASID_EVENTS },
   sets: ['hostMap.holes', 'rmpRegion.vmcbs', 'vmPages.holders', 'vmPages.waiters', 'sevDevice.waiters'],
   quiet: ['psp.status?', 'psp.response?', 'psp.interrupted?', 'sev.rcvd?'],
   checks,
@@ -86,6 +89,7 @@ export const sevSnp: Mechanism = {
     sevDevice: sevDeviceMachine,
     hostMap: hostMapMachine,
     snpPlatform: snpPlatformMachine,
+    asidBitmaps: asidBitmapsMachine,
   }),
   completions: [{ name: 'psp', handler: 'psp_irq_handler', driver: SEV_DEVICE }],
   vm: vmParts,

@@ -12,11 +12,11 @@ import type { ResolvedScenario, ResolvedVm } from '../../scenario/types.ts';
 import { type LaunchedPage, launchOf } from './launch-sections.ts';
 
 /** The signature of QEMU's EPYC-v4: family 23, model 1, stepping 2. */
-const SIGNATURE_DEFAULT = 0x0080_0f12;
+export const SIGNATURE_DEFAULT = 0x0080_0f12;
 
-const bytesOf = (hex: string): Uint8Array => Uint8Array.from(hex.match(/../g)!, (byte) => Number.parseInt(byte, 16));
+export const bytesOf = (hex: string): Uint8Array => Uint8Array.from(hex.match(/../g)!, (byte) => Number.parseInt(byte, 16));
 
-function pageOf({ type, gfn, fill = 0, sha384 }: LaunchedPage): LaunchPage {
+export function pageOf({ type, gfn, fill = 0, sha384 }: LaunchedPage): LaunchPage {
   const gpa = BigInt(gfn) * BigInt(PAGE_BYTES);
   if (!isMeasured(type)) return { type, gpa };
   return { type, gpa, sha384: sha384 === undefined ? pageDigest(new Uint8Array(PAGE_BYTES).fill(fill)) : bytesOf(sha384) };

@@ -7,6 +7,7 @@ import { GFN, integer, NAME, PFN } from '../../scenario/fields.ts';
 import { type Operation, operation } from '../../scenario/operation.ts';
 import { SEV_COMMAND } from './command-operation.ts';
 
+const ASID_MAX = 0xffff;
 const FLAG = z.boolean({ error: 'expected true or false' });
 const PRIVATE = FLAG.describe('The C-bit of the access: true reaches the page as encrypted guest memory.');
 const SIZE = z.enum(['4K', '2M']).describe('Of the instruction. Default: 4K.').exactOptional();
@@ -83,6 +84,11 @@ export const SNP_HOST_OPERATIONS = {
     vm: VM,
     gfn: GFN,
     size: z.enum(['4K', '2M']).describe('2M: all of the 2M entry whose first page it is. Default: 4K.').exactOptional(),
+  }),
+  'asid-new': operation('asid-new', 'Takes an ASID for a VM, after a flush if all are used (sev_asid_new()).', {}),
+  'destroy-guest': operation('destroy-guest', 'Ends a guest of `firmware.guests` (sev_vm_destroy()).', {
+    context: PFN.describe('The page of its guest context.'),
+    asid: integer(1, ASID_MAX).describe('Its ASID.'),
   }),
   wbinvd: operation('wbinvd', 'Writes back and invalidates the caches of every CPU (wbinvd_on_all_cpus()).', {}),
   'enable-snp': operation('enable-snp', 'Enables SNP on all CPUs (snp_rmptable_init()). With it, SNP is off when the run starts.', {}),

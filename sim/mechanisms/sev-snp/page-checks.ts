@@ -5,7 +5,8 @@ import { hex, type Path, type PathIssue } from '../../scenario/issues.ts';
 import { allOperations, operationsIn, type Structure } from '../../scenario/lowered.ts';
 import { commandIssues } from './command-operation.ts';
 import { ghcbIssues } from './ghcb-checks.ts';
-import { launchIssues } from './launch-sections.ts';
+import { launchPfns } from './launch-facts.ts';
+import { launchedPages, launchIssues } from './launch-sections.ts';
 import { mappingIssues } from './mappings.ts';
 import { type FirmwarePageSetup, framesOf, SNP_VM, SVM_VM, snpSettingsOf } from './sections.ts';
 
@@ -42,6 +43,7 @@ function duplicates({ vms, sections, sectionsPath }: Structure, firmware: readon
       for (const pfn of [first, first + 1]) addPfn(pfn, `VMCB ${index} of ${id}`, [...settingsPath, 'vmcbs', index]);
     });
   }
+  for (const vm of vms) for (const pfn of launchPfns(vm)) addPfn(pfn, `the launch of ${vm.id}`, [...vm.settingsPath, 'launch']);
   firmware.forEach(({ pfn }, index) => {
     addPfn(pfn, `page ${index} of firmware`, [...sectionsPath, 'firmware', 'pages', index, 'pfn']);
   });
@@ -176,7 +178,9 @@ function reportIssues({ vms }: Structure): PathIssue[] {
 export function pageChecks(structure: Structure): readonly PathIssue[] {
   const firmware = structure.sections.firmware?.pages ?? [];
   const pagesOf = structure.vms.map((vm) => [vm.id, snpSettingsOf(vm).pages] as const);
-  const gfns = new Map(pagesOf.map(([id, pages]) => [id, new Set(pages.flatMap(framesOf).map(({ gfn }) => gfn))]));
+  const gfns = new Map(
+    structure.vms.map((vm) => [vm.id, new Set([...snpSettingsOf(vm).pages.flatMap(framesOf), ...launchedPages(vm)].map(({ gfn }) => gfn))]),
+  );
   const pfns = new Set(
     [...pagesOf.flatMap(([, pages]) => pages.flatMap(framesOf)), ...firmware, ...(structure.sections.firmware?.guests ?? [])].map(
       ({ pfn }) => pfn,

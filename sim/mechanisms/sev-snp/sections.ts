@@ -44,12 +44,15 @@ export interface FirmwareSetup {
   readonly state: 'UNINIT' | 'INIT';
   readonly pages: readonly FirmwarePageSetup[];
   readonly guests?: readonly FirmwareGuestSetup[];
+  /** How many ASIDs the host has for guests with encrypted registers. */
+  readonly asids?: number;
 }
 
 interface WrittenFirmware {
   readonly state: FirmwareSetup['state'];
   readonly pages?: readonly FirmwarePageSetup[];
   readonly guests?: readonly FirmwareGuestSetup[];
+  readonly asids?: number;
 }
 
 declare module '../../../events/options.ts' {
@@ -82,16 +85,24 @@ const FIRMWARE_GUESTS = z
   .max(PAGES_MAX)
   .describe('Guest contexts that the firmware has at the start, by the page of each.');
 
+const ASIDS = integer(1, ASID_MAX).describe('How many ASIDs `asid-new` can give. Default: 1.');
+
 const firmware: Section<WrittenFirmware, FirmwareSetup> = {
   description: 'The security processor at the start. Default: INIT if there is a VM, else UNINIT.',
-  written: strict({ state: STATE, pages: FIRMWARE_PAGES.exactOptional(), guests: FIRMWARE_GUESTS.exactOptional() }),
-  resolved: strict({ state: STATE, pages: FIRMWARE_PAGES, guests: FIRMWARE_GUESTS.exactOptional() }),
+  written: strict({
+    state: STATE,
+    pages: FIRMWARE_PAGES.exactOptional(),
+    guests: FIRMWARE_GUESTS.exactOptional(),
+    asids: ASIDS.exactOptional(),
+  }),
+  resolved: strict({ state: STATE, pages: FIRMWARE_PAGES, guests: FIRMWARE_GUESTS.exactOptional(), asids: ASIDS.exactOptional() }),
   resolve: (written, { vms = {} }) => {
     const launches = Object.values(vms).some(({ type }) => type === SNP_VM);
     return {
       state: written?.state ?? (launches ? 'INIT' : 'UNINIT'),
       pages: written?.pages ?? [],
       ...(written?.guests && { guests: written.guests }),
+      ...(written?.asids && { asids: written.asids }),
     };
   },
 };

@@ -3,6 +3,8 @@
  * the PSP, its driver, the mutex of its mailbox. And what it knows of a VM.
  */
 
+import { type AsidsInput, SEV_ASIDS } from '../../../actors/sev-snp/asid-bitmaps.ts';
+import { SEV_BITMAP_LOCK, SEV_DEACTIVATE_LOCK } from '../../../actors/sev-snp/asid-cycle.ts';
 import { contentAtStart } from '../../../actors/sev-snp/contents.ts';
 import type { PspInput } from '../../../actors/sev-snp/psp.ts';
 import { BEHIND_HEAD, HYPERVISOR_PAGE } from '../../../actors/sev-snp/rmp-table.ts';
@@ -20,6 +22,7 @@ import type { ActorSpec } from '../../store.ts';
 import { needsContexts } from './command-operation.ts';
 import { ghcbsOf } from './ghcb-sections.ts';
 import { ghcbActors, hasSevEsState } from './ghcb-topology.ts';
+import { launchFactsOf, launchFrames, launchPfns } from './launch-facts.ts';
 import { mapActors, mapIdsOf } from './mappings.ts';
 import { platformActors } from './platform.ts';
 import { framesOf, type PageSetup, SNP_VM, snpSettingsOf } from './sections.ts';
@@ -51,12 +54,14 @@ export function vmParts(scenario: ResolvedScenario, vm: ResolvedVm): VmParts {
   const { asid, pages } = snpSettingsOf(vm);
   const maps = mapIdsOf(scenario);
   const vmcbs = vmcbsOf(scenario, vm);
-  const vmsas = pages.filter((page) => page.state === 'vmsa').map((page) => page.pfn);
+  const launch = launchFactsOf(vm);
+  const launched = launchFrames(vm);
+  const vmsas = [...pages.filter((page) => page.state === 'vmsa').map((page) => page.pfn), ...launched.vmsas];
   return {
     facts: {
       pages: pagesId(vm),
       asid,
-      frames: Object.fromEntries(pages.flatMap(framesOf).map(({ gfn, pfn }) => [gfn, pfn])),
+      frames: Object.fromEntries([...pages.flatMap(framesOf).map(({ gfn, pfn }) => [gfn, pfn] as const), ...launched.frames]),
       vmsas: vm.vcpus.map((_, index) => vmsas[index] ?? null),
       huge: pages.some(({ frames }) => frames !== undefined),
       contents: lookedAt(vm),
@@ -66,6 +71,7 @@ export function vmParts(scenario: ResolvedScenario, vm: ResolvedVm): VmParts {
       vmpls: vm.vcpus.map((_, index) => vmplOf(vm, index)),
       ...(maps.length > 0 && { maps }),
       ...(vmcbs.length > 0 && { vmcbs }),
+      ...(launch && { snpLaunch: launch }),
     },
   };
 }
@@ -111,6 +117,7 @@ function regionsOf(scenario: ResolvedScenario): ActorSpec[] {
     ...scenario.vms
       .map(snpSettingsOf)
       .flatMap(({ asid, pages }) => pages.filter(({ state }) => state !== 'alias').flatMap((page) => pageEntries(asid, page))),
+    ...scenario.vms.flatMap((vm) => launchPfns(vm).map((pfn): [number, RmpEntry] => [pfn, HYPERVISOR_PAGE])),
     ...(scenario.sections?.firmware?.guests ?? []).map(({ pfn }): [number, RmpEntry] => [pfn, CONTEXT_ENTRY]),
     ...(scenario.sections?.firmware?.pages ?? []).map(({ pfn, state }): [number, RmpEntry] => [pfn, FIRMWARE_ENTRIES[state]]),
     ...vmcbs.map((pfn): [number, RmpEntry] => [pfn, HYPERVISOR_PAGE]),
@@ -174,7 +181,9 @@ export const usesPsp = (scenario: ResolvedScenario) =>
   usesContexts(scenario) ||
   scenario.processes.some(({ threads }) => threads.some(({ program }) => program.ops.some((op) => op.op === 'sev-command')));
 /** Whether the PSP keeps guest contexts: a program has a command about them. */
-export const usesContexts = ({ processes, sections }: ResolvedScenario): boolean =>
+export const usesContexts = (scenario: ResolvedScenario): boolean => usesAsids(scenario) || namesContexts(scenario);
+const namesContexts = ({ processes, sections, vms }: ResolvedScenario): boolean =>
+  vms.some((vm) => launchPfns(vm).length > 0) ||
   (sections?.firmware?.guests ?? []).length > 0 ||
   processes.some(({ threads }) => threads.some(({ program }) => program.ops.some((op) => needsContexts(op))));
 
@@ -207,6 +216,21 @@ export const pspActors = (scenario: ResolvedScenario, state: PspInput['state']):
   { id: SEV_CMD_MUTEX, kind: 'mutex', input: null },
 ];
 
+const ASID_OPS: readonly string[] = ['asid-new', 'destroy-guest'];
+const usesAsids = ({ processes }: ResolvedScenario): boolean =>
+  processes.some(({ threads }) => threads.some(({ program }) => program.ops.some(({ op }) => ASID_OPS.includes(op))));
+/** KVM's bitmaps of ASIDs and their locks, where a program takes or frees one. */
+function asidActors(scenario: ResolvedScenario): readonly ActorSpec[] {
+  if (!usesAsids(scenario)) return [];
+  const { guests = [], asids = 1 } = scenario.sections?.firmware ?? {};
+  const used = guests.flatMap(({ asid }) => (asid === undefined ? [] : [asid])).sort((a, b) => a - b);
+  return [
+    { id: SEV_ASIDS, kind: 'asidBitmaps', input: { max: asids, used } satisfies AsidsInput },
+    { id: SEV_BITMAP_LOCK, kind: 'mutex', input: null },
+    { id: SEV_DEACTIVATE_LOCK, kind: 'mutex', input: null },
+  ];
+}
+
 export const snpActors = (scenario: ResolvedScenario): readonly ActorSpec[] => [
   ...pagesOf(scenario),
   ...regionsOf(scenario),
@@ -214,4 +238,5 @@ export const snpActors = (scenario: ResolvedScenario): readonly ActorSpec[] => [
   ...ghcbActors(scenario),
   ...(usesPsp(scenario) ? pspActors(scenario, scenario.sections?.firmware?.state ?? 'UNINIT') : []),
   ...mapActors(scenario),
+  ...asidActors(scenario),
 ];

@@ -83,7 +83,9 @@ describe('RMPADJUST of a program', () => {
     ]);
     const reads = play(world(1), steer(finish(w.VCPU)), undefined, (run) => run.sequencer.step > 200);
     expect(w.accesses(reads).slice(0, 3)).toEqual(['ok', 'vmpl', 'vmpl']);
-    expect(reads.delivered('vmexit').find(({ payload }) => payload.reason === 'NPF')?.payload.info).toMatchObject({ errorCode: 0x15_8000_0007 });
+    expect(reads.delivered('vmexit').find(({ payload }) => payload.reason === 'NPF')?.payload.info).toMatchObject({
+      errorCode: 0x15_8000_0007,
+    });
   });
 
   it('fails on its own VMPL and on a 2M entry that is none, and the guest goes on', () => {

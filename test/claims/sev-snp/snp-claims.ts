@@ -8,6 +8,7 @@ import { SNP_CONTEXT_CLAIMS } from './snp-contexts.ts';
 import { SNP_FIRMWARE_CLAIMS } from './snp-firmware.ts';
 import { SNP_GUEST_CLAIMS } from './snp-guests.ts';
 import { SNP_HUGE_CLAIMS } from './snp-huge.ts';
+import { SNP_LAUNCH_CLAIMS } from './snp-launches.ts';
 import { SNP_OVERTAKEN_CLAIMS } from './snp-overtaken.ts';
 import { SNP_PLATFORM_CLAIMS } from './snp-platform.ts';
 import { SNP_POLICY_CLAIMS } from './snp-policies.ts';
@@ -24,6 +25,7 @@ export const SNP_CLAIMS: readonly Claim[] = [
   ...SNP_RMP_CLAIMS,
   ...SNP_FIRMWARE_CLAIMS,
   ...SNP_CONTEXT_CLAIMS,
+  ...SNP_LAUNCH_CLAIMS,
   ...SNP_HUGE_CLAIMS,
   ...SNP_PLATFORM_CLAIMS,
   ...SNP_ACCESS_CLAIMS,

@@ -1,14 +1,34 @@
 /**
- * SNP-55: what the firmware tells of the platform, and what SNP_CONFIG sets.
- * @see domain snp f.3
+ * SNP-55, SNP-60, R19: what the firmware tells of the platform, the life of a guest context's page,
+ * and of its ASID.
+ * @see domain snp f.3; h
  */
 import assert from 'node:assert/strict';
 import type { HostThread } from '../../../actors/host/host-env.ts';
+import type { AsidsContext } from '../../../actors/sev-snp/asid-bitmaps.ts';
+import { pageStateOf } from '../../../actors/sev-snp/rmp-table.ts';
+import { type RmpEntry, regionOf } from '../../../events/sev-snp/rmp.ts';
 import type { HostStep } from '../../../sim/scenario/program.ts';
-import type { Played } from '../../sim/play.ts';
-import type { Claim } from '../claim.ts';
+import { type Played, shipped } from '../../sim/play.ts';
+import { type Claim, keeps } from '../claim.ts';
+import type { Checked } from '../claim-cases.ts';
 import * as w from '../world.ts';
+import { CONTEXT, launching } from './snp-launches.ts';
 import * as s from './snp-worlds.ts';
+
+/** States of a page, in order, as its region has them. */
+function statesOf(played: Played, pfn: number): string[] {
+  const states = played.records.flatMap(({ kind, actor, payload }) => {
+    if (kind !== 'change' || actor !== regionOf(pfn)) return [];
+    const entry = (payload.context as unknown as { readonly entries: Readonly<Record<number, RmpEntry>> }).entries[pfn]!;
+    return [pageStateOf(entry)];
+  });
+  return states.filter((state, i) => state !== states[i - 1]);
+}
+const CYCLE = 'psp-asid-recycle';
+const asidsGiven = (played: Played) => played.context<AsidsContext>('asids').given;
+/** KVM has written back the caches for VM 0 when the firmware takes the other guest's end. */
+const between = (variant: string, mutant: s.Mutant) => s.runsOf(s.unchecked(shipped(CYCLE, variant)), 15, mutant);
 
 const holds = { source: 'domain snp g', verdict: 'holds' } as const;
 const TCB = '0x7308000000000003';
@@ -23,6 +43,7 @@ const tool = (...program: readonly HostStep[]) =>
     {},
     { firmware: { state: 'INIT', pages: [{ pfn: s.BUFFER, state: 'hypervisor' }], guests: [{ pfn: 0x1900, state: 'RUNNING', asid: 1 }] } },
   );
+const GUEST = { state: 'INIT', guests: [{ pfn: 0x1900, state: 'RUNNING', asid: 1 }] } as const;
 const toldBy = (played: Played) => played.context<HostThread>(s.SEVCTL).firmwareTold;
 
 export const SNP_CONTEXT_CLAIMS: readonly Claim[] = [
@@ -47,6 +68,56 @@ export const SNP_CONTEXT_CLAIMS: readonly Claim[] = [
       assert.deepEqual(newer, { command: 'SNP_CONFIG', status: 'INVALID_PARAM', output: null });
       const kept = toldBy(s.inOrder(tool(configOf(NEWER), s.statusOf(s.BUFFER)), mutant));
       assert.deepEqual(kept!.output, { ...status, ...unset });
+    },
+  },
+  {
+    ...holds,
+    id: 'SNP-60',
+    says: 'the page of a guest context goes from Hypervisor through Firmware to Context, and back through Firmware and Reclaim',
+    shows: [
+      keeps('psp-guest-context', 'default', 'psp.context-page-is-a-guest', 'psp-create-keeps-page', 'psp-decommission-keeps-page'),
+      keeps('psp-guest-context', 'default', 'psp.asid-of-one-guest', 'psp-activate-owned'),
+    ],
+    mutants: ['psp-create-keeps-page', 'psp-decommission-keeps-page', 'psp-activate-owned'],
+    check: (mutant) => {
+      // The firmware refuses the policy, so the context ends right after it began.
+      const refused = s.inOrder(s.unchecked(launching([], { policy: 0x3_0200 })), mutant);
+      assert.deepEqual(statesOf(refused, CONTEXT), ['Hypervisor', 'Firmware', 'Context', 'Firmware', 'Reclaim', 'Hypervisor']);
+      const tool = s.inOrder(s.unchecked(shipped('psp-guest-context')), mutant);
+      assert.ok(tool.delivered('psp.output').some(({ payload }) => payload.status === 'ASID_OWNED'));
+    },
+  },
+];
+
+export const SNP_CONTEXT_RACES: readonly Checked[] = [
+  {
+    id: 'R19',
+    says: 'a guest that ends between WBINVD and SNP_DF_FLUSH makes the flush fail, and no ASID is to be had; the semaphore cures it',
+    mutants: [
+      'snp-decommission-unlocked',
+      'snp-recycle-no-wbinvd',
+      'snp-flush-ignored',
+      'psp-flush-without-wbinvd',
+      'psp-activate-unflushed',
+      'psp-shutdown-with-guests',
+      'psp-decommission-keeps-asid',
+    ],
+    check: (mutant) => {
+      for (const run of between('rwsem', mutant)) assert.equal(run.end.verdict === 'clean' && asidsGiven(run), 1);
+      const failed = between('no-lock', mutant).filter((run) => asidsGiven(run) === null);
+      assert.ok(failed.length > 0, 'some flush fails');
+
+      const again = s.inOrder(s.unchecked(shipped('psp-guest-context')), mutant);
+      const statuses = again
+        .delivered('psp.output')
+        .filter(({ actor }) => actor === s.SEVCTL)
+        .map(({ payload }) => String(payload.status));
+      assert.ok(statuses.includes('WBINVD_REQUIRED') && statuses.includes('DFFLUSH_REQUIRED'));
+      const shut = s.inOrder(
+        w.world({}, { sevctl: [[{ 'sev-command': { command: 'SNP_SHUTDOWN_EX' } }]] }, {}, { firmware: GUEST }),
+        mutant,
+      );
+      assert.equal(toldBy(shut)!.status, 'DFFLUSH_REQUIRED');
     },
   },
 ];

@@ -10,6 +10,7 @@ import type { Checked } from '../claim-cases.ts';
 import * as w from '../world.ts';
 import { SNP_ACCESS_RACES } from './snp-accesses.ts';
 import { SNP_CONTENTS_RACES } from './snp-contents.ts';
+import { SNP_CONTEXT_RACES } from './snp-contexts.ts';
 import { SNP_HUGE_RACES } from './snp-huge.ts';
 import { daemonMeetsVmsa, entered, livelock, running, vmsaPage } from './snp-vmsa.ts';
 import * as s from './snp-worlds.ts';
@@ -161,4 +162,5 @@ export const SNP_RACES: readonly Checked[] = [
   ...SNP_HUGE_RACES,
   ...SNP_CONTENTS_RACES,
   ...SNP_ACCESS_RACES,
+  ...SNP_CONTEXT_RACES,
 ];

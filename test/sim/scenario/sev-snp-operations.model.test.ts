@@ -75,6 +75,8 @@ const HOST: Readonly<Record<keyof typeof SNP_HOST_OPERATIONS, readonly string[]>
   'zap-mapping': [`{ ${ON_PAGE} }`],
   'punch-hole': [`{ ${ON_PAGE} }`, `{ ${ON_PAGE}, size: 4K }`],
   wbinvd: ['{}'],
+  'asid-new': ['{}'],
+  'destroy-guest': ['{ context: 0x1900, asid: 1 }'],
   'sev-command': COMMANDS,
   'enable-snp': ['{}'],
   'init-firmware': ['{}'],
