@@ -3,7 +3,7 @@
  * one region. Those of instructions are in rmp-rules.ts.
  */
 import type { AccessOutcome, GuestAccess } from '../../events/sev-snp/rmp.ts';
-import { covering, type Entries, entryAt } from './rmp-table.ts';
+import { covering, type Entries, entryAt, isHuge } from './rmp-table.ts';
 
 /**
  * A host store through a 4K mapping: the frame must be shared and not in use.
@@ -11,6 +11,12 @@ import { covering, type Entries, entryAt } from './rmp-table.ts';
  */
 export const hostWriteFaults = (entries: Entries, inUse: readonly number[], pfn: number): boolean =>
   entryAt(entries, pfn).assigned || inUse.includes(pfn);
+
+/**
+ * A host store through a 2M mapping: no frame of the 2 MiB may be assigned, as the head counts them.
+ * @see domain snp c, row 2; h, R18
+ */
+export const hugeWriteFaults = (entries: Entries, subCount: number, pfn: number): boolean => isHuge(entries, pfn) || subCount > 0;
 
 /**
  * A guest's load or store: nested walk, assignment, in use, then Validated. The nested mapping has

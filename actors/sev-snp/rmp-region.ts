@@ -13,7 +13,7 @@ import { assign, emit, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { HostOptions } from '../../events/options.ts';
 import type { RmpEntry, RmpRequest, RmpResult } from '../../events/sev-snp/rmp.ts';
-import { guestAccess, hostWriteFaults, vmsaIsValid } from './rmp-check.ts';
+import { guestAccess, hostWriteFaults, hugeWriteFaults, vmsaIsValid } from './rmp-check.ts';
 import { checkEntry, checkSmash, checkUpdate } from './rmp-rules.ts';
 import {
   assignedAs4K,
@@ -38,6 +38,8 @@ interface Head {
 export interface RmpRegionInput {
   readonly entries: Entries;
   readonly head?: Head;
+  /** The last byte of the RMP lies in the region. */
+  readonly tableEnd?: true;
   readonly contention: HostOptions['rmp.contention'];
 }
 
@@ -59,7 +61,12 @@ const without = <V>(record: Readonly<Record<number, V>>, key: number): Readonly<
   Object.fromEntries(Object.entries(record).filter(([other]) => Number(other) !== key));
 /** A region of 4K entries alone needs no count that is kept. */
 const noHead = (c: RmpRegionContext): Head => ({ frames: [], subCount: assignedAs4K(c.entries) });
-export const regionIn = (c: RmpRegionContext): Region => ({ entries: c.entries, inUse: c.inUse, ...(c.head ?? noHead(c)) });
+export const regionIn = (c: RmpRegionContext): Region => ({
+  entries: c.entries,
+  inUse: c.inUse,
+  ...(c.tableEnd && { tableEnd: c.tableEnd }),
+  ...(c.head ?? noHead(c)),
+});
 const written = (c: RmpRegionContext, { entries, frames, subCount }: Region) => ({
   entries,
   ...(c.head !== undefined && { head: { frames, subCount } }),
@@ -139,6 +146,13 @@ export const rmpRegionMachine = setup({
     answerInvalid: emit(({ event }) => outgoing(sender(event), { type: 'rmp.entered', outcome: 'invalid' })),
     /** Firmware -> Reclaim: assigned to no guest, no longer immutable. @see domain snp a.3 */
     reclaim: assign((args) => patch(args, { ...HYPERVISOR_PAGE, assigned: true })),
+    release: assign((args) => {
+      if (args.event.type !== 'rmp.release') return {};
+      return patch(args, { ...HYPERVISOR_PAGE, assigned: args.event.reclaim });
+    }),
+    answerHugeWrite: emit(({ context: c, event }) =>
+      outgoing(sender(event), { type: 'rmp.hostWritten', fault: hugeWriteFaults(c.entries, regionIn(c).subCount, event.pfn) }),
+    ),
     clear: assign(({ context: c }) => written(c, zeroed(regionIn(c)))),
     answerReclaimed: emit(({ event }) => outgoing(sender(event), { type: 'rmp.reclaimed', outcome: 'ok' })),
     answerReclaimLocked: emit(({ event }) => outgoing(sender(event), { type: 'rmp.reclaimed', outcome: 'locked' })),
@@ -177,6 +191,8 @@ export const rmpRegionMachine = setup({
           { actions: 'answerNotReclaimed' },
         ],
         'rmp.clear': { actions: 'clear' },
+        'rmp.release': { actions: 'release' },
+        'rmp.hugeWrite': { actions: 'answerHugeWrite' },
       },
     },
   },

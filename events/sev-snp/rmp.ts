@@ -113,6 +113,13 @@ export type RmpRequest = EventOf<{
   'rmp.reclaim': { pfn: number };
   /** Zeros, or INIT_RMP, reach the region of this frame: all its pages are the hypervisor's. */
   'rmp.clear': { pfn: number };
+  /**
+   * The firmware gives up a page of the IOMMU: to Reclaim, or, before 1.53, to the hypervisor
+   * without counting it.
+   */
+  'rmp.release': { pfn: number; reclaim: boolean };
+  /** A host store through a mapping of 2M. */
+  'rmp.hugeWrite': { pfn: number };
 }>;
 
 /** What an access met. `npf`: #VMEXIT(NPF) with the RMP bit. `vc`: #VC 0x404 inside the guest. */
@@ -159,6 +166,8 @@ export const RMP_EVENTS = {
   'rmp.leave': 'bus',
   'rmp.reclaim': 'bus',
   'rmp.clear': 'bus',
+  'rmp.release': 'bus',
+  'rmp.hugeWrite': 'bus',
   'rmp.locked': 'bus',
   'rmp.checked': 'bus',
   'rmp.entry': 'bus',

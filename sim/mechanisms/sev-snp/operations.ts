@@ -48,6 +48,11 @@ const SEV_COMMAND_ARGS = {
   pfn: PFN.describe(`The page of a command that takes one: ${COMMANDS_WITH_PAGE.join(', ')}.`).exactOptional(),
 };
 
+const NEXT_KERNEL = {
+  pfn: PFN.describe('The frame: a page of a VM or of firmware.'),
+  mapping: z.enum(['4K', '2M']).describe('Of the store. Default: 4K.').exactOptional(),
+};
+
 export const SNP_HOST_OPERATIONS = {
   write: operation('write', "Stores to a guest page through the process's own mapping, as device emulation in user space does.", {
     vm: VM,
@@ -75,6 +80,9 @@ export const SNP_HOST_OPERATIONS = {
   'enable-snp': operation('enable-snp', 'Enables SNP on all CPUs (snp_rmptable_init()). With it, SNP is off when the run starts.', {}),
   'init-firmware': operation('init-firmware', 'Initializes the firmware for SNP, and the trusted memory region.', {}),
   'create-snp-vm': operation('create-snp-vm', 'Creates an SNP VM, up to the context page that the firmware makes.', {}),
+  'prepare-page': operation('prepare-page', 'Gives a guest a private page, of the frames that are free (sev_gmem_prepare()).', { vm: VM }),
+  kexec: operation('kexec', 'Another kernel takes over and stores to a frame; the run ends with its boot.', NEXT_KERNEL),
+  crash: operation('crash', 'The kernel panics, and the crash kernel stores to a frame; the run ends with its boot.', NEXT_KERNEL),
   'store-frame': operation('store-frame', 'Stores to a frame from the host kernel, checked where SNP is enabled on the CPU.', {
     pfn: PFN.describe('A page of a VM or of firmware.'),
   }),
@@ -90,7 +98,7 @@ export const SNP_HOST_OPERATIONS = {
 
 /** Whether a firmware command has the page that it takes, of those that the scenario has. */
 export function commandIssues(op: GuestOp | HostOp, path: Path, pfns: ReadonlySet<number>): PathIssue[] {
-  if (op.op === 'store-frame' && !pfns.has(op.pfn)) {
+  if ((op.op === 'store-frame' || op.op === 'kexec' || op.op === 'crash') && !pfns.has(op.pfn)) {
     return [{ path: [...path, 'pfn'], message: `found PFN ${hex(op.pfn)}; expected a page of a VM or of firmware` }];
   }
   if (op.op !== 'sev-command') return [];

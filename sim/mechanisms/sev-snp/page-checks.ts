@@ -5,6 +5,7 @@ import { hex, type Path, type PathIssue } from '../../scenario/issues.ts';
 import { allOperations, operationsIn, type Structure } from '../../scenario/lowered.ts';
 import { launchIssues } from './launch-sections.ts';
 import { commandIssues } from './operations.ts';
+import { platformIssues } from './platform-checks.ts';
 import { type FirmwarePageSetup, framesOf, SNP_VM, SVM_VM, snpSettingsOf } from './sections.ts';
 
 /** Notes each number with its owner and refuses one that stands for two things. */
@@ -18,7 +19,7 @@ const unique = (issues: PathIssue[], what: string) => {
 };
 
 /** PFNs of all, GFNs of a VM and ASIDs that stand for two things. */
-function duplicates({ vms, sectionsPath }: Structure, firmware: readonly FirmwarePageSetup[]): PathIssue[] {
+function duplicates({ vms, sections, sectionsPath }: Structure, firmware: readonly FirmwarePageSetup[]): PathIssue[] {
   const issues: PathIssue[] = [];
   const addPfn = unique(issues, 'PFN');
   const addAsid = unique(issues, 'ASID');
@@ -36,6 +37,9 @@ function duplicates({ vms, sectionsPath }: Structure, firmware: readonly Firmwar
   }
   firmware.forEach(({ pfn }, index) => {
     addPfn(pfn, `page ${index} of firmware`, [...sectionsPath, 'firmware', 'pages', index, 'pfn']);
+  });
+  (sections.firmware?.memory?.free ?? []).forEach((pfn, index) => {
+    addPfn(pfn, `free frame ${index}`, [...sectionsPath, 'firmware', 'memory', 'free', index]);
   });
   return issues;
 }
@@ -143,7 +147,13 @@ export function pageChecks(structure: Structure): readonly PathIssue[] {
     pagesOf.flatMap(([id, pages]) => pages.filter(({ frames }) => frames !== undefined).map(({ gfn }) => `${id} ${gfn}`)),
   );
   const own = [...structure.vms.flatMap((vm) => launchIssues(vm, SNP_VM)), ...reportIssues(structure)];
-  const issues = [...duplicates(structure, firmware), ...hugeIssues(structure, firmware), ...typeIssues(structure), ...own];
+  const issues = [
+    ...duplicates(structure, firmware),
+    ...hugeIssues(structure, firmware),
+    ...typeIssues(structure),
+    ...platformIssues(structure),
+    ...own,
+  ];
   for (const { op, path, vm } of allOperations(structure)) {
     issues.push(...commandIssues(op, path, pfns));
     if ('gfn' in op && vm !== null) issues.push(...missingPage(gfns, vm, op.gfn, path));

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { REGION_FRAMES } from '../../../events/sev-snp/rmp.ts';
 import { GFN, integer, PFN, strict } from '../../scenario/fields.ts';
 import type { Section, VmSetting } from '../../scenario/section.ts';
+import { MEMORY, type MemorySetup } from './memory-map.ts';
 
 const PAGES_MAX = 4096;
 const ASID_MAX = 0xffff;
@@ -26,17 +27,19 @@ export const framesOf = ({ gfn, pfn, frames = 1 }: PageSetup): readonly { readon
 /** A page that the firmware or the host owns at the start. */
 export interface FirmwarePageSetup {
   readonly pfn: number;
-  readonly state: 'hypervisor' | 'firmware' | 'reclaim';
+  readonly state: 'hypervisor' | 'firmware' | 'reclaim' | 'iommu';
 }
 
 export interface FirmwareSetup {
   readonly state: 'UNINIT' | 'INIT';
   readonly pages: readonly FirmwarePageSetup[];
+  readonly memory?: MemorySetup;
 }
 
 interface WrittenFirmware {
   readonly state: FirmwareSetup['state'];
   readonly pages?: readonly FirmwarePageSetup[];
+  readonly memory?: MemorySetup;
 }
 
 declare module '../../../events/options.ts' {
@@ -60,15 +63,19 @@ export const SNP_VM = 'snp';
 export const SVM_VM = 'svm';
 
 const STATE = z.enum(['UNINIT', 'INIT']);
-const FIRMWARE_PAGES = z.array(strict({ pfn: PFN, state: z.enum(['hypervisor', 'firmware', 'reclaim']) })).max(PAGES_MAX);
+const FIRMWARE_PAGES = z.array(strict({ pfn: PFN, state: z.enum(['hypervisor', 'firmware', 'reclaim', 'iommu']) })).max(PAGES_MAX);
 
 const firmware: Section<WrittenFirmware, FirmwareSetup> = {
   description: 'The security processor at the start. Default: INIT if there is a VM, else UNINIT.',
-  written: strict({ state: STATE, pages: FIRMWARE_PAGES.exactOptional() }),
-  resolved: strict({ state: STATE, pages: FIRMWARE_PAGES }),
+  written: strict({ state: STATE, pages: FIRMWARE_PAGES.exactOptional(), memory: MEMORY.exactOptional() }),
+  resolved: strict({ state: STATE, pages: FIRMWARE_PAGES, memory: MEMORY.exactOptional() }),
   resolve: (written, { vms = {} }) => {
     const launches = Object.values(vms).some(({ type }) => type === SNP_VM);
-    return { state: written?.state ?? (launches ? 'INIT' : 'UNINIT'), pages: written?.pages ?? [] };
+    return {
+      state: written?.state ?? (launches ? 'INIT' : 'UNINIT'),
+      pages: written?.pages ?? [],
+      ...(written?.memory && { memory: written.memory }),
+    };
   },
 };
 

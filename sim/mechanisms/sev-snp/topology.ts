@@ -4,7 +4,7 @@
  */
 
 import type { PspInput } from '../../../actors/sev-snp/psp.ts';
-import { BEHIND_HEAD, HYPERVISOR_PAGE } from '../../../actors/sev-snp/rmp-table.ts';
+import { assignedAs4K, BEHIND_HEAD, HYPERVISOR_PAGE } from '../../../actors/sev-snp/rmp-table.ts';
 import { SEV_CMD_MUTEX } from '../../../actors/sev-snp/sev-command.ts';
 import { SEV_DEVICE } from '../../../actors/sev-snp/sev-device.ts';
 import type { VmPagesInput } from '../../../actors/sev-snp/vm-pages.ts';
@@ -13,7 +13,8 @@ import { type RmpEntry, regionOf } from '../../../events/sev-snp/rmp.ts';
 import type { VmParts } from '../../host/mechanism.ts';
 import type { ResolvedScenario, ResolvedVm } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
-import { platformActors } from './platform.ts';
+import { allocatorActors, memoryOf } from './memory-map.ts';
+import { iommuPagesOf, platformActors } from './platform.ts';
 import { framesOf, type PageSetup, snpSettingsOf } from './sections.ts';
 
 const pagesId = (vm: ResolvedVm): ActorId => `pages:${vm.id}`;
@@ -62,21 +63,29 @@ const FIRMWARE_ENTRIES = {
   hypervisor: HYPERVISOR_PAGE,
   firmware: { ...HYPERVISOR_PAGE, assigned: true, immutable: true },
   reclaim: { ...HYPERVISOR_PAGE, assigned: true },
+  iommu: { ...HYPERVISOR_PAGE, assigned: true, immutable: true },
 } as const;
 
 /** One region for every 2 MiB that the scenario touches; only the frames it names have entries. */
 function regionsOf(scenario: ResolvedScenario): ActorSpec[] {
+  const memory = memoryOf(scenario);
   const entries: [number, RmpEntry][] = [
     ...scenario.vms.map(snpSettingsOf).flatMap(({ asid, pages }) => pages.flatMap((page) => pageEntries(asid, page))),
     ...(scenario.sections?.firmware?.pages ?? []).map(({ pfn, state }): [number, RmpEntry] => [pfn, FIRMWARE_ENTRIES[state]]),
+    ...memory.free.map((pfn): [number, RmpEntry] => [pfn, HYPERVISOR_PAGE]),
   ];
-  const heads = new Map(
+  const heads = new Map<ActorId, { readonly frames: readonly number[]; readonly subCount: number }>(
     scenario.vms.flatMap((vm) =>
       snpSettingsOf(vm)
         .pages.filter(({ frames }) => frames !== undefined)
         .map((page) => [regionOf(page.pfn), { frames: framesOf(page).map(({ pfn }) => pfn), subCount: 0 }] as const),
     ),
   );
+  // The count of the head is what such a page is about.
+  for (const id of new Set(iommuPagesOf(scenario).map(regionOf))) {
+    const own = Object.fromEntries(entries.filter(([pfn]) => regionOf(pfn) === id));
+    if (!heads.has(id)) heads.set(id, { frames: [], subCount: assignedAs4K(own) });
+  }
   const regions = [...new Set(entries.map(([pfn]) => regionOf(pfn)))];
   return regions.map((id) => ({
     id,
@@ -84,6 +93,7 @@ function regionsOf(scenario: ResolvedScenario): ActorSpec[] {
     input: {
       entries: Object.fromEntries(entries.filter(([pfn]) => regionOf(pfn) === id)),
       ...(heads.has(id) && { head: heads.get(id)! }),
+      ...(memory.rmpEnd !== undefined && regionOf(memory.rmpEnd) === id && { tableEnd: true as const }),
       contention: scenario.host.options['rmp.contention'],
     },
   }));
@@ -117,5 +127,6 @@ export const snpActors = (scenario: ResolvedScenario): readonly ActorSpec[] => [
   ...pagesOf(scenario),
   ...regionsOf(scenario),
   ...platformActors(scenario),
+  ...allocatorActors(scenario),
   ...(usesPsp(scenario) ? pspActors(scenario, scenario.sections?.firmware?.state ?? 'UNINIT') : []),
 ];

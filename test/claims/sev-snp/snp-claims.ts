@@ -6,6 +6,7 @@ import type { Claim } from '../claim.ts';
 import { SNP_FIRMWARE_CLAIMS } from './snp-firmware.ts';
 import { SNP_GUEST_CLAIMS } from './snp-guests.ts';
 import { SNP_HUGE_CLAIMS } from './snp-huge.ts';
+import { SNP_KEXEC_CLAIMS } from './snp-kexec.ts';
 import { SNP_OVERTAKEN_CLAIMS } from './snp-overtaken.ts';
 import { SNP_PLATFORM_CLAIMS } from './snp-platform.ts';
 import { SNP_POLICY_CLAIMS } from './snp-policies.ts';
@@ -23,4 +24,5 @@ export const SNP_CLAIMS: readonly Claim[] = [
   ...SNP_FIRMWARE_CLAIMS,
   ...SNP_HUGE_CLAIMS,
   ...SNP_PLATFORM_CLAIMS,
+  ...SNP_KEXEC_CLAIMS,
 ].sort((a, b) => numberOf(a) - numberOf(b));
