@@ -2,6 +2,7 @@
 import { type HostEnv, type HostItem, host } from '../host/host-env.ts';
 import { bindMakeShared, makeSharedPath } from './exits.ts';
 import { bindKernelWrite, bindUserWrite, kernelWritePath, uncheckedWritePath, userWritePath } from './guest-memory.ts';
+import { bindKsmScan, ksmScanPath } from './ksm.ts';
 import { bindPreparePage, preparePagePath } from './prepare-page.ts';
 import { bindPunchHole, punchHolePath } from './psmash.ts';
 import { bindSevCommand, sevCommandPath } from './sev-command.ts';
@@ -14,6 +15,7 @@ export const snpHostOperations = (env: HostEnv): readonly (readonly [string, Hos
   ['kvm-write-unchecked', call(uncheckedWritePath(env), bindKernelWrite(env))],
   ['make-shared', call(makeSharedPath(env), bindMakeShared(env))],
   ['punch-hole', call(punchHolePath(env), bindPunchHole(env))],
+  ['ksm-scan', call(ksmScanPath(env), bindKsmScan(env))],
   ['prepare-page', call(preparePagePath(env), bindPreparePage(env))],
   ['sev-command', call(sevCommandPath(env), bindSevCommand(env))],
 ];

@@ -79,6 +79,8 @@ export const SEV_SNP_OPTIONS = {
    * @see domain snp h, R17
    */
   'host.snpDecommission': ['never', 'after-stop', 'before-stop'],
+  /** Whether KSM scans the mapping that private pages are in. @see domain snp SNP-47 */
+  'kvm.ksm': ['unmergeable', 'mergeable'],
   /** The parameter sev_snp of kvm_amd. @see domain snp SNP-53 */
   'kvm.sevSnp': ['on', 'off'],
 } as const;
@@ -126,6 +128,8 @@ type HostOps =
   | { readonly op: 'init-firmware' }
   /** KVM_CREATE_VM of an SNP VM, up to its context page. */
   | { readonly op: 'create-snp-vm' }
+  /** ksmd scans a page of a guest, and merges it if it may. */
+  | ({ readonly op: 'ksm-scan' } & GuestPage)
   /** sev_gmem_prepare(): a guest gets a private page of what the page allocator has. */
   | { readonly op: 'prepare-page'; readonly vm: string }
   /**

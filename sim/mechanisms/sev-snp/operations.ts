@@ -80,6 +80,7 @@ export const SNP_HOST_OPERATIONS = {
   'enable-snp': operation('enable-snp', 'Enables SNP on all CPUs (snp_rmptable_init()). With it, SNP is off when the run starts.', {}),
   'init-firmware': operation('init-firmware', 'Initializes the firmware for SNP, and the trusted memory region.', {}),
   'create-snp-vm': operation('create-snp-vm', 'Creates an SNP VM, up to the context page that the firmware makes.', {}),
+  'ksm-scan': operation('ksm-scan', 'Scans a guest page for KSM, and stores to it if its mapping is mergeable.', { vm: VM, gfn: GFN }),
   'prepare-page': operation('prepare-page', 'Gives a guest a private page, of the frames that are free (sev_gmem_prepare()).', { vm: VM }),
   kexec: operation('kexec', 'Another kernel takes over and stores to a frame; the run ends with its boot.', NEXT_KERNEL),
   crash: operation('crash', 'The kernel panics, and the crash kernel stores to a frame; the run ends with its boot.', NEXT_KERNEL),

@@ -86,6 +86,9 @@ const allocatorOf = (freeIn: (scenario: ResolvedScenario) => readonly number[]):
 });
 
 const ofMemory: Readonly<Record<string, Mutant>> = {
+  'snp-ksm-scans-all': alter('KSM takes any mapping for a mergeable one.', 'ksm_do_scan', 'scan_get_next_rmap_item', {
+    local: () => ({ mergeable: true }),
+  }),
   'snp-end-not-in-memblock': {
     summary: 'RAM at the end of the RMP is not reserved in memblock.',
     machines: allocatorOf((scenario) => memoryOf(scenario).free),
