@@ -1,9 +1,9 @@
 /**
- * The kernel of the host is replaced, by kexec or after a panic: what it does about SNP before that,
- * and what the next kernel meets, which finds the RMP as the last one has left it.
+ * The kernel of the host is replaced, by kexec or after a panic: what it does about SNP before
+ * that, and what the next kernel meets, which finds the RMP as the last one has left it.
  *
- * The next kernel runs on the CPU of the thread that has called it; all others have stopped. It ends
- * once it has stored to a frame and the IOMMU is up.
+ * The next kernel runs on the CPU of the thread that has called it; all others have stopped. It
+ * ends once it has stored to a frame and the IOMMU is up.
  *
  * @see kernel drivers/crypto/ccp/sev-dev.c, __sev_firmware_shutdown(), __sev_snp_shutdown_locked();
  * drivers/iommu/amd/init.c, amd_iommu_snp_disable(); domain snp d.3, "kexec/kdump"; h, R17, R18
@@ -70,9 +70,9 @@ const iommuDisablePath = (env: HostEnv, pages: readonly number[]) =>
   );
 
 /**
- * SNP_SHUTDOWN_EX, once more behind SNP_DF_FLUSH if the firmware asks for one; then the pages of the
- * IOMMU become the hypervisor's. `panics`: the other CPUs have stopped, so this one alone writes its
- * caches back. Leaves `status`.
+ * SNP_SHUTDOWN_EX, once more behind SNP_DF_FLUSH if the firmware asks for one; then the pages of
+ * the IOMMU become the hypervisor's. `panics`: the other CPUs have stopped, so this one alone
+ * writes its caches back. Leaves `firmwareStatus`.
  */
 function shutdownPath(env: HostEnv, { options, cpus, iommuPages }: KexecSetup, panics: boolean) {
   const x86 = options['host.snpTeardown'] === 'firmware-and-x86';
@@ -83,7 +83,7 @@ function shutdownPath(env: HostEnv, { options, cpus, iommuPages }: KexecSetup, p
       : writeBackAll('wbinvd_on_all_cpus', cpus),
     shutdown('SNP_SHUTDOWN_EX'),
     when([
-      (_t, l) => l.status === 'DFFLUSH_REQUIRED',
+      (_t, l) => l.firmwareStatus === 'DFFLUSH_REQUIRED',
       [
         firmwareCommand('SNP_DF_FLUSH', 'SNP_DF_FLUSH'),
         when([hasFailed, [step('dev_err_df_flush'), leavePath]]),
@@ -158,7 +158,7 @@ const replaced = (env: HostEnv, setup: KexecSetup, panics: boolean): HostItem =>
       'kexec',
       kernelSource('kernel/kexec_core.c, kernel_kexec(), crash_kexec()'),
       [step(panics ? 'sysrq_crash' : 'reboot_syscall', { mode: 'kernel' }), goDown(env, setup, panics), ...nextKernel(env)],
-      { locals: [...STORE_LOCALS, 'status'] },
+      { locals: [...STORE_LOCALS, 'firmwareStatus'] },
     ),
   );
 

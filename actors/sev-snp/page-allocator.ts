@@ -35,9 +35,9 @@ export const pageAllocatorMachine = setup({
 }).createMachine({
   id: 'pageAllocator',
   context: ({ input }) => ({ ...input, refused: null }),
-  initial: 'ready',
+  initial: 'serving',
   states: {
-    ready: {
+    serving: {
       tags: 'rest',
       on: {
         'frames.alloc?': [{ guard: 'isEmpty', actions: 'answerNone' }, { actions: 'give' }],

@@ -20,7 +20,7 @@ export interface CpuRegisters {
 
 export interface Platform {
   readonly cpus: Readonly<Record<ActorId, CpuRegisters>>;
-  /** `bios`: whatever was there before; `cached`: zeros in caches of one CPU; `clear`: in memory. */
+  /** `bios`: what was there before; `cached`: zeros in caches of one CPU; `clear`: in memory. */
   readonly table: 'bios' | 'cached' | 'clear';
   /** Whose caches have the zeros. */
   readonly zeroedBy: ActorId | null;
@@ -116,4 +116,4 @@ const COMMANDS: Readonly<Record<PlatformCommand, (p: Platform, x86: boolean) => 
   SNP_GCTX_CREATE: (p) => (p.firmware === 'UNINIT' ? refused(p, 'INVALID_PLATFORM_STATE') : done(p)),
 };
 /** One command, and what the firmware ends it with. */
-export const execute = (p: Platform, command: PlatformCommand, x86 = false): Executed => COMMANDS[command](p, x86);
+export const runCommand = (p: Platform, command: PlatformCommand, x86 = false): Executed => COMMANDS[command](p, x86);

@@ -13,7 +13,7 @@ export const hostWriteFaults = (entries: Entries, inUse: readonly number[], pfn:
   entryAt(entries, pfn).assigned || inUse.includes(pfn);
 
 /**
- * A host store through a 2M mapping: no frame of the 2 MiB may be assigned, as the head counts them.
+ * A host store through a 2M mapping: no frame of the 2 MiB may be assigned, as the head counts.
  * @see domain snp c, row 2; h, R18
  */
 export const hugeWriteFaults = (entries: Entries, subCount: number, pfn: number): boolean => isHuge(entries, pfn) || subCount > 0;

@@ -60,7 +60,7 @@ export const UPDATE_CHECKS: readonly Check<UpdateArgs, RmpResult>[] = [
   },
   {
     name: 'a frame that shares its 2 MiB with the end of the RMP, also behind it',
-    grade: 'inferred',
+    grade: 'read',
     applies: ({ tableEnd }) => tableEnd === true,
     verdict: 'FAIL_PERMISSION',
   },

@@ -17,7 +17,7 @@ const { path, step, call, loop, when, leaveLoop, leavePath } = host;
 declare module '../host/host-env.ts' {
   interface HostLocals {
     readonly platformInfo?: PlatformInfo | undefined;
-    readonly status?: PlatformStatus | undefined;
+    readonly firmwareStatus?: PlatformStatus | undefined;
   }
 }
 
@@ -37,9 +37,9 @@ export const firmwareCommand = (name: string, command: PlatformCommand, x86 = fa
   step(name, {
     ns: 50_000,
     send: () => toPlatform({ type: 'platform.command', command, ...(x86 && { x86 }) }),
-    answers: { 'platform.done': (e) => ({ status: e.status }) },
+    answers: { 'platform.done': (e) => ({ firmwareStatus: e.status }) },
   });
-export const hasFailed = (_t: HostThread, l: HostLocals): boolean => l.status !== 'SUCCESS';
+export const hasFailed = (_t: HostThread, l: HostLocals): boolean => l.firmwareStatus !== 'SUCCESS';
 
 const onAll = (name: string, cpus: readonly ActorId[], event: (cpu: ActorId) => PlatformEvent): HostItem =>
   onEachCpu(name, cpus, (cpu) => ({ to: SNP_PLATFORM, event: event(cpu) }));
@@ -76,7 +76,7 @@ export const rmptableInitPath = (cpus: readonly ActorId[]) =>
 
 /** @see domain snp f.2, "Required init order" */
 const MINOR_MIN = 51;
-export const snpInitPath = (cpus: readonly ActorId[]) =>
+const snpInitPath = (cpus: readonly ActorId[]) =>
   path(
     '__sev_snp_init_locked',
     kernelSource('drivers/crypto/ccp/sev-dev.c, __sev_snp_init_locked()'),
@@ -90,7 +90,7 @@ export const snpInitPath = (cpus: readonly ActorId[]) =>
       writeBackAll('wbinvd_for_df_flush', cpus),
       firmwareCommand('SNP_DF_FLUSH', 'SNP_DF_FLUSH'),
     ],
-    { locals: ['platformInfo', 'status'] },
+    { locals: ['platformInfo', 'firmwareStatus'] },
   );
 
 /**
@@ -122,7 +122,7 @@ export const createVmPath = path(
   'kvm_arch_init_vm',
   kernelSource('arch/x86/kvm/x86.c, kvm_is_vm_type_supported(); arch/x86/kvm/svm/sev.c, sev_hardware_setup(), snp_launch_start()'),
   [
-    step('KVM_CREATE_VM', {
+    step('kvm_dev_ioctl_create_vm', {
       mode: 'kernel',
       send: (t) => toPlatform({ type: 'platform?', cpu: t.cpu! }),
       answers: { 'platform.info': (e) => ({ platformInfo: e.info }) },
@@ -142,12 +142,12 @@ export const createVmPath = path(
     ),
     step('sysret', { mode: 'user' }),
   ],
-  { locals: ['platformInfo', 'status'] },
+  { locals: ['platformInfo', 'firmwareStatus'] },
 );
 
 /**
- * W1 to W3 of domain snp b.5, by a kernel that may not have enabled SNP: the CPU checks a store from
- * the moment its own SYSCFG says so. Expects `pfn` and `kernel`.
+ * W1 to W3 of domain snp b.5, by a kernel that may not have enabled SNP: the CPU checks a store
+ * from the moment its own SYSCFG says so. Expects `pfn` and `kernel`.
  */
 export const storeItems = (env: HostEnv, isHuge: (t: HostThread) => boolean = () => false): readonly HostItem[] => [
   loop(

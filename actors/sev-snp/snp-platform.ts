@@ -11,7 +11,7 @@ import { assign, emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { PlatformCommand, PlatformEvent, PlatformInfo } from '../../events/sev-snp/platform.ts';
 import { regionOf } from '../../events/sev-snp/rmp.ts';
-import { type Changed, execute, type Platform, writeBack, writeRegisters, zeroTable } from './platform-rules.ts';
+import { type Changed, type Platform, runCommand, writeBack, writeRegisters, zeroTable } from './platform-rules.ts';
 
 export const SNP_PLATFORM: ActorId = 'snp-platform';
 
@@ -58,7 +58,7 @@ const toRegions = ({ regions, iommuPages, firm: { minor } }: PlatformContext, { 
 
 type Command = Extract<PlatformEvent, { readonly type: 'platform.command' }>;
 /** A command with all that it does: to the platform, to regions of the RMP, to the caller. */
-export function executed(c: PlatformContext, { command, x86 }: Command, run: typeof execute = execute) {
+export function executed(c: PlatformContext, { command, x86 }: Command, run: typeof runCommand = runCommand) {
   const { status, ...changed } = run(c.platform, command, x86);
   const known = status === 'SUCCESS' ? KNOWN_AFTER[command] : { refused: `${command}: ${status}` };
   return { change: { platform: changed.platform, ...known }, messages: toRegions(c, changed), answer: { type: 'platform.done', status } };
@@ -98,7 +98,7 @@ export const snpPlatformMachine = setup({
       };
       return outgoing(sender(event), { type: 'platform.info', info });
     }),
-    execute: enqueueActions(({ context: c, event, enqueue }) => {
+    carryOut: enqueueActions(({ context: c, event, enqueue }) => {
       if (event.type !== 'platform.command') return;
       const { change, messages, answer } = executed(c, event);
       enqueue.assign(change);
@@ -138,7 +138,7 @@ export const snpPlatformMachine = setup({
         'platform.zero': { actions: 'zero' },
         'platform.incapable': { actions: 'clearCapability' },
         'platform?': { actions: 'answerInfo' },
-        'platform.command': { actions: 'execute' },
+        'platform.command': { actions: 'carryOut' },
         'platform.tmr': { actions: 'keepTmr' },
         'platform.vmCreated': { actions: 'countVm' },
         'platform.kexec': { actions: 'forget' },

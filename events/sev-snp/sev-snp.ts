@@ -58,8 +58,8 @@ export const SEV_SNP_OPTIONS = {
   /** Version of the PSP's firmware. @see domain snp f.2, SNP-42, h R18 */
   'host.snpFirmware': ['1.55', '1.53', '1.52', '1.51', '1.50'],
   /**
-   * What the kernel does about RAM that shares 2 MiB with the end of the RMP: it is reserved, in the
-   * e820 tables alone, which the page allocator does not look at, or left to all.
+   * What the kernel does about RAM that shares 2 MiB with the end of the RMP: it is reserved, in
+   * the e820 tables alone, which the page allocator does not look at, or left to all.
    * @see domain snp h, R16
    */
   'host.rmpEnd': ['reserved', 'e820-alone', 'unreserved'],
@@ -67,8 +67,8 @@ export const SEV_SNP_OPTIONS = {
   'host.cpusOnline': ['all', 'all-but-one'],
   /**
    * What the kernel does about SNP before another one takes over: nothing; SNP_SHUTDOWN_EX, which
-   * frees the IOMMU's pages (mainline); or one that ends the checks of the CPUs too, after which the
-   * RMP is zeroed (newer patches).
+   * frees the IOMMU's pages (mainline); or one that ends the checks of the CPUs too, after which
+   * the RMP is zeroed (newer patches).
    * @see domain snp d.3, SNP-12, SNP-62
    */
   'host.snpTeardown': ['firmware', 'none', 'firmware-and-x86'],
@@ -133,8 +133,8 @@ type HostOps =
   /** sev_gmem_prepare(): a guest gets a private page of what the page allocator has. */
   | { readonly op: 'prepare-page'; readonly vm: string }
   /**
-   * Another kernel takes over, by kexec or after a panic (crash), and stores to a frame through a mapping of
-   * that size. The run ends with its boot.
+   * Another kernel takes over, by kexec or after a panic (crash), and stores to a frame through a
+   * mapping of that size. The run ends with its boot.
    */
   | { readonly op: 'kexec' | 'crash'; readonly pfn: number; readonly mapping?: '4K' | '2M' }
   /** The kernel stores to a frame of its own. */

@@ -23,7 +23,7 @@ export const MEMORY = strict({
 export const memoryOf = ({ sections }: Pick<ResolvedScenario, 'sections'>): MemorySetup => sections?.firmware?.memory ?? { free: [] };
 
 /** Whether a frame shares its 2 MiB with the end of the RMP, which the processor protects. */
-export const sharesRmpEnd = ({ rmpEnd }: MemorySetup, pfn: number): boolean => rmpEnd !== undefined && regionOf(pfn) === regionOf(rmpEnd);
+const sharesRmpEnd = ({ rmpEnd }: MemorySetup, pfn: number): boolean => rmpEnd !== undefined && regionOf(pfn) === regionOf(rmpEnd);
 
 /**
  * What the allocator has: memblock, and not the e820 table, says what it gets.

@@ -1,7 +1,7 @@
 /** Changes of one line of how a host brings SEV-SNP up, or gives it up. */
 import { type AnyStateMachine, assign, createMachine, emit, enqueueActions } from 'xstate';
 import { hasStep, type PathPatch, replaceStep, swapSteps, withoutSteps } from '../../../actors/path/patch.ts';
-import { execute } from '../../../actors/sev-snp/platform-rules.ts';
+import { runCommand } from '../../../actors/sev-snp/platform-rules.ts';
 import { type RmpRegionContext, regionIn } from '../../../actors/sev-snp/rmp-region.ts';
 import { checkUpdate } from '../../../actors/sev-snp/rmp-rules.ts';
 import { entryAt, HYPERVISOR_PAGE } from '../../../actors/sev-snp/rmp-table.ts';
@@ -62,11 +62,11 @@ const ofFirmware: Readonly<Record<string, Mutant>> = {
   'snp-param-ignored': alter(
     'KVM creates an SNP VM whatever the parameter says.',
     'kvm_arch_init_vm',
-    'KVM_CREATE_VM',
+    'kvm_dev_ioctl_create_vm',
     sees({ param: true }),
   ),
   'snp-gctx-unchecked': alter('KVM goes on with a context page that the firmware refused.', 'kvm_arch_init_vm', 'SNP_GCTX_CREATE', {
-    answers: { 'platform.done': () => ({ status: 'SUCCESS' }) },
+    answers: { 'platform.done': () => ({ firmwareStatus: 'SUCCESS' }) },
   }),
   'snp-tmr-first': alter(
     'The TMR is allocated as on a host without SNP.',
@@ -125,9 +125,9 @@ const ofKexec: Readonly<Record<string, Mutant>> = {
   'snp-iommu-not-shared': without("Pages that the firmware gave up are not made the hypervisor's.", 'amd_iommu_snp_disable', 'rmpupdate'),
   'psp-decommission-untagged': provided('snpPlatform', 'SNP_DECOMMISSION leaves no CPU with caches to write back.', {
     actions: {
-      execute: enqueueActions(({ context: c, event, enqueue }: EnqueueArgs) => {
+      carryOut: enqueueActions(({ context: c, event, enqueue }: EnqueueArgs) => {
         const { change, messages, answer } = executed(c, event, (...args) => {
-          const result = execute(...args);
+          const result = runCommand(...args);
           return { ...result, platform: { ...result.platform, unflushed: [] } };
         });
         enqueue.assign(change);
