@@ -34,6 +34,10 @@ export type PcpuEvent = EventOf<{
   'cpu.exit': object;
   /** From the current task: a fatal error; this CPU panics the host. */
   'cpu.panic': { reason: string; pfn: number };
+  /** From the current task: another kernel runs on this CPU from here, and is not told of. */
+  'cpu.replaced': object;
+  /** Whether it runs nothing any more: asked by the sender of `nmi.stop`. */
+  'cpu.stopped?': object;
   'cpu.needResched?': object;
   /** CPU hotplug: it takes no task any more from here, if it is idle; else it says so. */
   'cpu.offline?': object;
@@ -67,6 +71,7 @@ export type TaskEvent = EventOf<{
   'sched.swapIn': { core?: { readonly id: ActorId; readonly previous: readonly string[] } };
   'cpu.needResched': { pending: boolean };
   'cpu.offlined': { done: boolean };
+  'cpu.stopped': { stopped: boolean };
   /** csd_unlock(): the sender of this has run what it was called for. */
   'csd.unlock': object;
   /**
@@ -126,6 +131,9 @@ export const SCHED_EVENTS = {
   'cpu.sleep': 'bus',
   'cpu.exit': 'bus',
   'cpu.panic': 'bus',
+  'cpu.replaced': 'bus',
+  'cpu.stopped?': 'bus',
+  'cpu.stopped': 'bus',
   'cpu.needResched?': 'bus',
   'cpu.needResched': 'bus',
   'cpu.offline?': 'bus',

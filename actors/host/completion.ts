@@ -34,6 +34,7 @@ const ARRIVALS = {
   'cpu.context': { actions: 'setContext' },
   'cpu.needResched?': { actions: 'answerResched' },
   'cpu.offline?': { actions: 'refuseOffline' },
+  'cpu.stopped?': { actions: 'answerRunning' },
   interrupt: { guard: 'canInterrupt', actions: 'raiseDevice' },
 } as const;
 

@@ -155,6 +155,8 @@ const machine = setup({
     stop: emit(outgoing(SCHEDULER, { type: 'rq.stopped' })),
     answerOffline: emit(({ event }) => outgoing(sender(event), { type: 'cpu.offlined', done: true })),
     refuseOffline: emit(({ event }) => outgoing(sender(event), { type: 'cpu.offlined', done: false })),
+    answerRunning: emit(({ event }) => outgoing(sender(event), { type: 'cpu.stopped', stopped: false })),
+    answerStopped: emit(({ event }) => outgoing(sender(event), { type: 'cpu.stopped', stopped: true })),
     ignore: assign({}),
   },
 });
@@ -271,6 +273,7 @@ export function pcpuMachine(completions: readonly Completion[]) {
           'cpu.sleep': { target: '__schedule.pick_next', actions: 'markSleeping' },
           'cpu.exit': { target: '__schedule.pick_next', actions: 'markDead' },
           'cpu.panic': { target: 'panic', actions: 'panic' },
+          'cpu.replaced': { target: 'replaced', actions: 'stop' },
         },
       },
       irq: {
@@ -281,7 +284,9 @@ export function pcpuMachine(completions: readonly Completion[]) {
       /** panic(): this CPU ends here; the others are stopped by NMI. */
       panic: { tags: ['rest', 'halt'], on: { 'nmi.stop': { actions: 'ignore' } } },
       /** It is not in cpu_online_mask: smp_call_function_many() leaves it out. */
-      stopped: { tags: 'rest', on: { 'csd.queue': { actions: 'ignore' } } },
+      stopped: { tags: 'rest', on: { 'csd.queue': { actions: 'ignore' }, 'cpu.stopped?': { actions: 'answerStopped' } } },
+      /** kexec: the kernel of this host has ended, and the run with it. */
+      replaced: { tags: ['rest', 'halt'] },
     },
   });
 }

@@ -5,12 +5,14 @@
  */
 import type { AccessOutcome, GuestAccess } from '../../events/sev-snp/rmp.ts';
 import { guestAccess, hostWriteFaults, vmsaIsValid } from './rmp-check.ts';
-import { type Entries, entryAt, headOf, isHuge } from './rmp-table.ts';
+import { assignedAs4K, type Entries, entryAt, headOf, isHuge } from './rmp-table.ts';
 
 /** One region as an access finds it. */
 export interface AccessRegion {
   readonly entries: Entries;
   readonly inUse: readonly number[];
+  /** What the head counts as assigned, where it keeps a count of its own. */
+  readonly head?: { readonly subCount: number };
   /** Early silicon takes all of 2 MiB for in use where its first frame is (row 7). */
   readonly erratum?: boolean | undefined;
 }
@@ -28,11 +30,12 @@ export type Access =
 export type AccessVerdict = AccessOutcome | '#PF' | 'ciphertext' | 'dropped' | 'invalid';
 
 /** Rows 1 to 3, 5 to 7: the walk writes A and D bits as a store to the table's page. */
-function writeFaults({ entries, inUse, erratum }: AccessRegion, pfn: number, mapping: '4K' | '2M' | '1G'): boolean {
+function writeFaults({ entries, inUse, head, erratum }: AccessRegion, pfn: number, mapping: '4K' | '2M' | '1G'): boolean {
   if (hostWriteFaults(entries, inUse, pfn)) return true;
   if (mapping === '4K') return false;
-  // A 1G mapping is checked as one of 2M.
-  return Object.values(entries).some(({ assigned }) => assigned) || (erratum === true && inUse.includes(headOf(pfn)));
+  // A 1G mapping is checked as one of 2M, by what the head says and counts (h, R18).
+  const count = head?.subCount ?? assignedAs4K(entries);
+  return isHuge(entries, pfn) || count > 0 || (erratum === true && inUse.includes(headOf(pfn)));
 }
 
 /** Rows 11 and 12: a private access needs a nested mapping of the size of the entry. */

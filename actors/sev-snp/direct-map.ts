@@ -25,15 +25,19 @@ const nameOf = (t: HostThread) => t.process.slice('process:'.length);
 const toDirectMap = (type: HostMapEvent['type']) => (_t: HostThread, l: HostLocals) =>
   outgoing(mapId(DIRECT_MAP, l.pfn!), { type, pfn: l.pfn! });
 
-/** A store of the kernel, or of a process: through a mapping where that is an actor. */
-export const storeTo = (env: HostEnv, t: HostThread, l: HostLocals): Outgoing => {
+/**
+ * A store of the kernel, or of a process: through a mapping where that is an actor, else through
+ * one of 4K, or of 2M where it is `huge`.
+ */
+export const storeTo = (env: HostEnv, t: HostThread, l: HostLocals, huge = false): Outgoing => {
   const map = mapOf(env, l.kernel === true ? DIRECT_MAP : nameOf(t), l.pfn!);
   const store = {
     pfn: l.pfn!,
     ...(l.kernel !== true && { user: true as const }),
     ...(l.vm !== undefined && env.vms[l.vm]!.contents.includes(l.pfn!) && { n: t.pc }),
   };
-  return map === undefined ? toRmp({ type: 'rmp.hostWrite', ...store }) : outgoing(map, { type: 'map.write', ...store });
+  if (map === undefined) return toRmp({ type: 'rmp.hostWrite', ...store, ...(huge && { huge: true as const }) });
+  return outgoing(map, { type: 'map.write', ...store });
 };
 
 /** lookup_address(). Leaves `present` and `mapHuge`. */

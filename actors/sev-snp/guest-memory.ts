@@ -113,7 +113,7 @@ export function userWritePath(env: HostEnv) {
 export const bindUserWrite = (env: HostEnv) => bindPage(env, false);
 
 /** The store of the kernel, again after a fault whose handler says so. */
-const kernelStore = (env: HostEnv): HostItem =>
+export const kernelStore = (env: HostEnv): HostItem =>
   loop(
     step('store', storeSpec(env)),
     when(

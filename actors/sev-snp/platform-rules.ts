@@ -20,7 +20,7 @@ export interface CpuRegisters {
 
 export interface Platform {
   readonly cpus: Readonly<Record<ActorId, CpuRegisters>>;
-  /** `bios`: whatever was there before; `cached`: zeros in caches of one CPU; `clear`: in memory. */
+  /** `bios`: what was there before; `cached`: zeros in caches of one CPU; `clear`: in memory. */
   readonly table: 'bios' | 'cached' | 'clear';
   /** Whose caches have the zeros. */
   readonly zeroedBy: ActorId | null;
@@ -30,6 +30,8 @@ export interface Platform {
   /** CPUs that have to execute WBINVD before SNP_DF_FLUSH; sorted. */
   readonly unflushed: readonly ActorId[];
   readonly flushNeeded: boolean;
+  /** Whether the IOMMU enforces the RMP. */
+  readonly enforced: boolean;
 }
 
 /** What a step does to the RMP besides. `release` is of the pages that the IOMMU has. */
@@ -54,6 +56,7 @@ export const platformOf = (cpus: readonly ActorId[], isUp: boolean, guests: bool
   guests,
   unflushed: [],
   flushNeeded: false,
+  enforced: isUp,
 });
 
 export const writeRegisters = (p: Platform, cpu: ActorId, change: Partial<CpuRegisters>): Platform => ({
@@ -83,12 +86,18 @@ type Executed = Changed & { readonly status: PlatformStatus };
 const refused = (platform: Platform, status: PlatformStatus): Executed => ({ platform, table: null, status });
 const done = (platform: Platform, table: TableChange = null): Executed => ({ platform, table, status: 'SUCCESS' });
 
-const COMMANDS: Readonly<Record<PlatformCommand, (p: Platform) => Executed>> = {
+/** The checks of all CPUs end, and the kernel fills the RMP with zeros. */
+const withoutChecks = (p: Platform): Platform => ({
+  ...p,
+  cpus: Object.fromEntries(Object.entries(p.cpus).map(([cpu, registers]) => [cpu, { ...registers, mfdm: false, snp: false }])),
+});
+
+const COMMANDS: Readonly<Record<PlatformCommand, (p: Platform, x86: boolean) => Executed>> = {
   SNP_INIT_EX: (p) => {
     if (p.firmware === 'INIT') return refused(p, 'INVALID_PLATFORM_STATE');
     if (!isConfigured(p)) return refused(p, 'INVALID_CONFIG');
     // INIT_RMP: whatever the table has, all its pages are the hypervisor's again.
-    return done({ ...p, firmware: 'INIT', table: 'clear', unflushed: everyCpu(p), flushNeeded: true }, 'clear');
+    return done({ ...p, firmware: 'INIT', table: 'clear', unflushed: everyCpu(p), flushNeeded: true, enforced: true }, 'clear');
   },
   SNP_DF_FLUSH: (p) => {
     if (p.firmware === 'UNINIT') return refused(p, 'INVALID_PLATFORM_STATE');
@@ -99,11 +108,12 @@ const COMMANDS: Readonly<Record<PlatformCommand, (p: Platform) => Executed>> = {
     if (p.firmware === 'UNINIT') return refused(p, 'INVALID_PLATFORM_STATE');
     return done({ ...p, guests: false, unflushed: everyCpu(p), flushNeeded: true });
   },
-  SNP_SHUTDOWN_EX: (p) => {
+  SNP_SHUTDOWN_EX: (p, x86) => {
     if (p.guests || p.flushNeeded) return refused(p, 'DFFLUSH_REQUIRED');
-    return done({ ...p, firmware: 'UNINIT' }, 'release');
+    const down: Platform = { ...p, firmware: 'UNINIT', enforced: false };
+    return x86 ? done(withoutChecks(down), 'clear') : done(down, 'release');
   },
   SNP_GCTX_CREATE: (p) => (p.firmware === 'UNINIT' ? refused(p, 'INVALID_PLATFORM_STATE') : done(p)),
 };
 /** One command, and what the firmware ends it with. */
-export const execute = (p: Platform, command: PlatformCommand): Executed => COMMANDS[command](p);
+export const runCommand = (p: Platform, command: PlatformCommand, x86 = false): Executed => COMMANDS[command](p, x86);

@@ -43,6 +43,8 @@ interface Head {
 export interface RmpRegionInput {
   readonly entries: Entries;
   readonly head?: Head;
+  /** The last byte of the RMP lies in the region. */
+  readonly tableEnd?: true;
   readonly contention: HostOptions['rmp.contention'];
   /** Of frames whose contents a guest of the scenario looks at. */
   readonly contents?: Contents;
@@ -75,7 +77,12 @@ const lockedBy = (c: RmpRegionContext, event: RmpRequest): readonly number[] =>
 const isSmash = (event: RmpRequest) => event.type === 'rmp.lock' && event.smash === true;
 /** A region of 4K entries alone needs no count that is kept. */
 const noHead = (c: RmpRegionContext): Head => ({ frames: [], subCount: assignedAs4K(c.entries) });
-export const regionIn = (c: RmpRegionContext): Region => ({ entries: c.entries, inUse: c.inUse, ...(c.head ?? noHead(c)) });
+export const regionIn = (c: RmpRegionContext): Region => ({
+  entries: c.entries,
+  inUse: c.inUse,
+  ...(c.tableEnd && { tableEnd: c.tableEnd }),
+  ...(c.head ?? noHead(c)),
+});
 const written = (c: RmpRegionContext, { entries, frames, subCount }: Region) => ({
   entries,
   ...(c.head !== undefined && { head: { frames, subCount } }),
@@ -198,6 +205,10 @@ export const rmpRegionMachine = setup({
     answerInvalid: emit(({ event }) => outgoing(sender(event), { type: 'rmp.entered', outcome: 'invalid' })),
     /** Firmware -> Reclaim: assigned to no guest, no longer immutable. @see domain snp a.3 */
     reclaim: assign((args) => patch(args, { ...HYPERVISOR_PAGE, assigned: true })),
+    release: assign((args) => {
+      if (args.event.type !== 'rmp.release') return {};
+      return patch(args, { ...HYPERVISOR_PAGE, assigned: args.event.reclaim });
+    }),
     clear: assign(({ context: c }) => written(c, zeroed(regionIn(c)))),
     answerReclaimed: emit(({ event }) => outgoing(sender(event), { type: 'rmp.reclaimed', outcome: 'ok' })),
     answerReclaimLocked: emit(({ event }) => outgoing(sender(event), { type: 'rmp.reclaimed', outcome: 'locked' })),
@@ -256,6 +267,7 @@ export const rmpRegionMachine = setup({
           { actions: 'answerNotReclaimed' },
         ],
         'rmp.clear': { actions: 'clear' },
+        'rmp.release': { actions: 'release' },
       },
     },
   },

@@ -59,6 +59,12 @@ export const UPDATE_CHECKS: readonly Check<UpdateArgs, RmpResult>[] = [
     verdict: 'FAIL_INUSE',
   },
   {
+    name: 'a frame that shares its 2 MiB with the end of the RMP, also behind it',
+    grade: 'read',
+    applies: ({ tableEnd }) => tableEnd === true,
+    verdict: 'FAIL_PERMISSION',
+  },
+  {
     name: 'immutable, in the head for all frames of a 2M entry',
     grade: 'decision',
     applies: (region, args) => targets(region, args).some((pfn) => covering(region.entries, pfn).immutable),

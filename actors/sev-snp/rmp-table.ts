@@ -35,6 +35,8 @@ export interface Region {
   readonly subCount: number;
   /** Frames that a running vCPU has as VMSA. */
   readonly inUse: readonly number[];
+  /** The last byte of the RMP lies in it. */
+  readonly tableEnd?: true | undefined;
 }
 
 /** Whether the frame lies in an assigned 2M entry: only the head says so. @see domain snp a.2 */

@@ -17,29 +17,29 @@ const { path, step, call, loop, when, leaveLoop, leavePath } = host;
 declare module '../host/host-env.ts' {
   interface HostLocals {
     readonly platformInfo?: PlatformInfo | undefined;
-    readonly status?: PlatformStatus | undefined;
+    readonly platformStatus?: PlatformStatus | undefined;
   }
 }
 
-const toPlatform = (event: PlatformEvent) => outgoing(SNP_PLATFORM, event);
+export const toPlatform = (event: PlatformEvent) => outgoing(SNP_PLATFORM, event);
 
 /** The registers of the CPU on which the thread is, and what the kernel knows. */
-const read = (name: string, insn?: true): HostItem =>
+export const readPlatform = (name: string, insn?: true): HostItem =>
   step(name, {
     ...(insn && { insn }),
     send: (t) => toPlatform({ type: 'platform?', cpu: t.cpu! }),
     answers: { 'platform.info': (e) => ({ platformInfo: e.info }) },
   });
-const knows = (test: (info: PlatformInfo) => boolean) => (_t: HostThread, l: HostLocals) => test(l.platformInfo!);
+export const knows = (test: (info: PlatformInfo) => boolean) => (_t: HostThread, l: HostLocals) => test(l.platformInfo!);
 
 /** A command of the firmware; the mailbox, and the wait for it, are one step. */
-export const firmwareCommand = (name: string, command: PlatformCommand): HostItem =>
+export const firmwareCommand = (name: string, command: PlatformCommand, x86 = false): HostItem =>
   step(name, {
     ns: 50_000,
-    send: () => toPlatform({ type: 'platform.command', command }),
-    answers: { 'platform.done': (e) => ({ status: e.status }) },
+    send: () => toPlatform({ type: 'platform.command', command, ...(x86 && { x86 }) }),
+    answers: { 'platform.done': (e) => ({ platformStatus: e.status }) },
   });
-export const hasFailed = (_t: HostThread, l: HostLocals): boolean => l.status !== 'SUCCESS';
+export const hasFailed = (_t: HostThread, l: HostLocals): boolean => l.platformStatus !== 'SUCCESS';
 
 const onAll = (name: string, cpus: readonly ActorId[], event: (cpu: ActorId) => PlatformEvent): HostItem =>
   onEachCpu(name, cpus, (cpu) => ({ to: SNP_PLATFORM, event: event(cpu) }));
@@ -55,7 +55,7 @@ export const rmptableInitPath = (cpus: readonly ActorId[]) =>
     'snp_rmptable_init',
     kernelSource('arch/x86/virt/svm/sev.c, snp_rmptable_init(), snp_probe_rmptable_info()'),
     [
-      read('snp_probe_rmptable_info'),
+      readPlatform('snp_probe_rmptable_info'),
       when([
         knows(({ iommu, covers }) => !iommu || !covers),
         [step('cc_platform_clear', { send: () => toPlatform({ type: 'platform.incapable' }) }), leavePath],
@@ -76,12 +76,12 @@ export const rmptableInitPath = (cpus: readonly ActorId[]) =>
 
 /** @see domain snp f.2, "Required init order" */
 const MINOR_MIN = 51;
-export const snpInitPath = (cpus: readonly ActorId[]) =>
+const snpInitPath = (cpus: readonly ActorId[]) =>
   path(
     '__sev_snp_init_locked',
     kernelSource('drivers/crypto/ccp/sev-dev.c, __sev_snp_init_locked()'),
     [
-      read('sev_version_greater_or_equal'),
+      readPlatform('sev_version_greater_or_equal'),
       when([knows(({ capable, initialized, minor }) => !capable || initialized || minor < MINOR_MIN), [leavePath]]),
       onAll('snp_set_hsave_pa', cpus, (cpu) => ({ type: 'platform.hsave', cpu })),
       writeBackAll('wbinvd_on_all_cpus', cpus),
@@ -90,7 +90,7 @@ export const snpInitPath = (cpus: readonly ActorId[]) =>
       writeBackAll('wbinvd_for_df_flush', cpus),
       firmwareCommand('SNP_DF_FLUSH', 'SNP_DF_FLUSH'),
     ],
-    { locals: ['platformInfo', 'status'] },
+    { locals: ['platformInfo', 'platformStatus'] },
   );
 
 /**
@@ -101,14 +101,14 @@ const TMR_SNP = { pfn: 0x40000, frames: 512 };
 const TMR = { pfn: 0x40100, frames: 256 };
 const allocateTmr = (name: string, tmr: typeof TMR): HostItem => step(name, { send: () => toPlatform({ type: 'platform.tmr', ...tmr }) });
 
-const platformInitPath = (cpus: readonly ActorId[]) =>
+export const platformInitPath = (cpus: readonly ActorId[]) =>
   path(
     '_sev_platform_init_locked',
     kernelSource('drivers/crypto/ccp/sev-dev.c, _sev_platform_init_locked(), __sev_platform_init_handle_tmr(), sev_fw_alloc()'),
     [
       step('sev_pci_init', { mode: 'kernel' }),
       call(snpInitPath(cpus)),
-      read('sev_es_tmr_size'),
+      readPlatform('sev_es_tmr_size'),
       when(
         [knows(({ initialized }) => initialized), [allocateTmr('sev_fw_alloc_2M', TMR_SNP)]],
         [otherwise, [allocateTmr('sev_fw_alloc_1M', TMR)]],
@@ -118,11 +118,11 @@ const platformInitPath = (cpus: readonly ActorId[]) =>
     { locals: ['platformInfo'] },
   );
 
-const createVmPath = path(
+export const createVmPath = path(
   'kvm_arch_init_vm',
   kernelSource('arch/x86/kvm/x86.c, kvm_is_vm_type_supported(); arch/x86/kvm/svm/sev.c, sev_hardware_setup(), snp_launch_start()'),
   [
-    step('KVM_CREATE_VM', {
+    step('kvm_dev_ioctl_create_vm', {
       mode: 'kernel',
       send: (t) => toPlatform({ type: 'platform?', cpu: t.cpu! }),
       answers: { 'platform.info': (e) => ({ platformInfo: e.info }) },
@@ -142,23 +142,23 @@ const createVmPath = path(
     ),
     step('sysret', { mode: 'user' }),
   ],
-  { locals: ['platformInfo', 'status'] },
+  { locals: ['platformInfo', 'platformStatus'] },
 );
 
 /**
- * W1 to W3 of domain snp b.5, by a kernel that may not have enabled SNP: the CPU checks a store from
- * the moment its own SYSCFG says so. Expects `pfn` and `kernel`.
+ * W1 to W3 of domain snp b.5, by a kernel that may not have enabled SNP: the CPU checks a store
+ * from the moment its own SYSCFG says so. Expects `pfn` and `kernel`.
  */
-const storeItems = (env: HostEnv): readonly HostItem[] => [
+export const storeItems = (env: HostEnv, isHuge: (t: HostThread) => boolean = () => false): readonly HostItem[] => [
   loop(
-    read('translate', true),
+    readPlatform('translate', true),
     when(
       [
         knows(({ enabled }) => enabled),
         [
           step('store', {
             insn: false,
-            send: (t, l) => storeTo(env, t, l),
+            send: (t, l) => storeTo(env, t, l, isHuge(t)),
             answers: { 'rmp.hostWritten': (e) => ({ fault: e.fault, errorCode: e.errorCode }) },
           }),
           when(
@@ -171,35 +171,16 @@ const storeItems = (env: HostEnv): readonly HostItem[] => [
     ),
   ),
 ];
-const STORE_LOCALS = ['pfn', 'kernel', 'platformInfo', 'fault', 'errorCode', 'verdict'] as const;
-const storePath = (env: HostEnv) =>
+export const STORE_LOCALS = ['pfn', 'kernel', 'platformInfo', 'fault', 'errorCode', 'verdict'] as const;
+export const storePath = (env: HostEnv) =>
   path(
     'clear_page',
     kernelSource('mm/page_alloc.c, clear_highpage(): a store through the direct map'),
     [step('syscall', { mode: 'kernel' }), ...storeItems(env), step('sysret', { mode: 'user' })],
     { locals: [...STORE_LOCALS] },
   );
-const bindStore = (env: HostEnv) => (t: HostThread) => {
+export const bindStore = (env: HostEnv) => (t: HostThread) => {
   const op = opOf(env, t);
   if (op.op !== 'store-frame') throw new Error(`${op.op} stores to no frame`);
   return { pfn: op.pfn, kernel: true };
 };
-
-/** Operations of a host with so many CPUs online. */
-export const snpBootOperations =
-  (cpus: readonly ActorId[]) =>
-  (env: HostEnv): readonly (readonly [string, HostItem])[] => [
-    [
-      'enable-snp',
-      call(
-        path('do_initcalls', kernelSource('arch/x86/virt/svm/sev.c, device_initcall()'), [
-          step('initcall', { mode: 'kernel' }),
-          call(rmptableInitPath(cpus)),
-          step('sysret', { mode: 'user' }),
-        ]),
-      ),
-    ],
-    ['init-firmware', call(platformInitPath(cpus))],
-    ['create-snp-vm', call(createVmPath)],
-    ['store-frame', call(storePath(env), bindStore(env))],
-  ];

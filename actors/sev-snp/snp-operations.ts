@@ -12,7 +12,9 @@ import {
   uncheckedWritePath,
   userWritePath,
 } from './guest-memory.ts';
+import { bindKsmScan, ksmScanPath } from './ksm.ts';
 import { bindMakePrivate, makePrivatePath } from './make-private.ts';
+import { bindPreparePage, preparePagePath } from './prepare-page.ts';
 import { bindPunchHole, punchHolePath } from './psmash.ts';
 import { bindSevCommand, sevCommandPath } from './sev-command.ts';
 import { wbinvdPath } from './wbinvd.ts';
@@ -32,5 +34,7 @@ export const snpHostOperations = (env: HostEnv): readonly (readonly [string, Hos
   ['asid-new', call(asidNewPath(env))],
   ['destroy-guest', call(destroyGuestPath(env))],
   ['wbinvd', call(wbinvdPath(env))],
+  ['ksm-scan', call(ksmScanPath(env), bindKsmScan(env))],
+  ['prepare-page', call(preparePagePath(env), bindPreparePage(env))],
   ['sev-command', call(sevCommandPath(env), bindSevCommand(env))],
 ];

@@ -11,7 +11,7 @@ import { assign, emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { PlatformCommand, PlatformEvent, PlatformInfo } from '../../events/sev-snp/platform.ts';
 import { regionOf } from '../../events/sev-snp/rmp.ts';
-import { type Changed, execute, type Platform, writeBack, writeRegisters, zeroTable } from './platform-rules.ts';
+import { type Changed, type Platform, runCommand, writeBack, writeRegisters, zeroTable } from './platform-rules.ts';
 
 export const SNP_PLATFORM: ActorId = 'snp-platform';
 
@@ -35,6 +35,8 @@ export interface PlatformContext extends PlatformInput {
   readonly refused: string | null;
   /** SNP VMs that KVM has created. */
   readonly vms: number;
+  /** The kernel that came after a kexec; null before. */
+  readonly next: { readonly cpu: ActorId; readonly boot: 'under way' | 'done' | 'hung' } | null;
 }
 
 /** What the driver knows once a command has succeeded: it counts SNP up after SNP_DF_FLUSH. */
@@ -53,6 +55,14 @@ const toRegions = ({ regions, iommuPages, firm: { minor } }: PlatformContext, { 
     return iommuPages.map((pfn) => outgoing(regionOf(pfn), { type: 'rmp.release', pfn, reclaim: minor >= RECLAIMS_MINOR }));
   return [];
 };
+
+type Command = Extract<PlatformEvent, { readonly type: 'platform.command' }>;
+/** A command with all that it does: to the platform, to regions of the RMP, to the caller. */
+export function executed(c: PlatformContext, { command, x86 }: Command, run: typeof runCommand = runCommand) {
+  const { status, ...changed } = run(c.platform, command, x86);
+  const known = status === 'SUCCESS' ? KNOWN_AFTER[command] : { refused: `${command}: ${status}` };
+  return { change: { platform: changed.platform, ...known }, messages: toRegions(c, changed), answer: { type: 'platform.done', status } };
+}
 
 export const snpPlatformMachine = setup({
   types: {
@@ -79,27 +89,44 @@ export const snpPlatformMachine = setup({
     clearCapability: assign({ capable: false }),
     answerInfo: emit(({ context: c, event }) => {
       const cpu = event.type === 'platform?' ? event.cpu : '';
-      const info: PlatformInfo = { ...c.firm, enabled: c.platform.cpus[cpu]?.snp === true, capable: c.capable, initialized: c.initialized };
+      const info: PlatformInfo = {
+        ...c.firm,
+        enabled: c.platform.cpus[cpu]?.snp === true,
+        capable: c.capable,
+        initialized: c.initialized,
+        enforced: c.platform.enforced,
+      };
       return outgoing(sender(event), { type: 'platform.info', info });
     }),
-    execute: enqueueActions(({ context: c, event, enqueue }) => {
+    carryOut: enqueueActions(({ context: c, event, enqueue }) => {
       if (event.type !== 'platform.command') return;
-      const { status, ...changed } = execute(c.platform, event.command);
-      enqueue.assign({
-        platform: changed.platform,
-        ...(status === 'SUCCESS' ? KNOWN_AFTER[event.command] : { refused: `${event.command}: ${status}` }),
-      });
-      for (const message of toRegions(c, changed)) enqueue.emit(message);
-      enqueue.emit(outgoing(sender(event), { type: 'platform.done', status }));
+      const { change, messages, answer } = executed(c, event);
+      enqueue.assign(change);
+      for (const message of [...messages, outgoing(sender(event), answer)]) enqueue.emit(message);
     }),
     keepTmr: assign(({ event }) => (event.type === 'platform.tmr' ? { tmr: { pfn: event.pfn, frames: event.frames } } : {})),
     countVm: assign({ vms: ({ context: c }) => c.vms + 1 }),
     /** Another kernel begins: registers, table and firmware are as the old one has left them. */
-    forget: assign({ capable: true, initialized: false, tmr: null, vms: 0 }),
+    forget: assign(({ event }) => {
+      if (event.type !== 'platform.kexec') return {};
+      return { capable: true, initialized: false, tmr: null, vms: 0, next: { cpu: event.cpu, boot: 'under way' as const } };
+    }),
+    endBoot: assign(({ context: c, event }) => {
+      if (event.type !== 'platform.booted' || c.next === null) return {};
+      return { next: { ...c.next, boot: event.hung ? ('hung' as const) : ('done' as const) } };
+    }),
   },
 }).createMachine({
   id: 'snpPlatform',
-  context: ({ input }) => ({ ...input, capable: true, initialized: input.platform.firmware === 'INIT', tmr: null, refused: null, vms: 0 }),
+  context: ({ input }) => ({
+    ...input,
+    capable: true,
+    initialized: input.platform.firmware === 'INIT',
+    tmr: null,
+    refused: null,
+    vms: 0,
+    next: null,
+  }),
   initial: 'up',
   states: {
     up: {
@@ -111,10 +138,11 @@ export const snpPlatformMachine = setup({
         'platform.zero': { actions: 'zero' },
         'platform.incapable': { actions: 'clearCapability' },
         'platform?': { actions: 'answerInfo' },
-        'platform.command': { actions: 'execute' },
+        'platform.command': { actions: 'carryOut' },
         'platform.tmr': { actions: 'keepTmr' },
         'platform.vmCreated': { actions: 'countVm' },
         'platform.kexec': { actions: 'forget' },
+        'platform.booted': { actions: 'endBoot' },
       },
     },
   },

@@ -25,6 +25,8 @@ export interface PlatformInfo {
   /** CC_ATTR_HOST_SEV_SNP. */
   readonly capable: boolean;
   readonly initialized: boolean;
+  /** The IOMMU enforces the RMP: firmware has not shut that down. */
+  readonly enforced: boolean;
 }
 
 export type PlatformEvent = EventOf<{
@@ -38,13 +40,16 @@ export type PlatformEvent = EventOf<{
   /** cc_platform_clear(): the kernel does without SNP. */
   'platform.incapable': object;
   'platform?': { cpu: ActorId };
-  'platform.command': { command: PlatformCommand };
+  /** `x86`: SNP_SHUTDOWN_EX is to end the checks of the CPUs too. */
+  'platform.command': { command: PlatformCommand; x86?: true };
   /** The trusted memory region has been allocated: its frames from this one on. */
   'platform.tmr': { pfn: number; frames: number };
   /** KVM_CREATE_VM has made an SNP VM, whose context the firmware has. */
   'platform.vmCreated': object;
-  /** Another kernel has taken over. */
-  'platform.kexec': object;
+  /** Another kernel has taken over, on this CPU. */
+  'platform.kexec': { cpu: ActorId };
+  /** How its boot has ended. */
+  'platform.booted': { hung: boolean };
 }>;
 
 export type PlatformAnswer = EventOf<{
@@ -71,4 +76,5 @@ export const PLATFORM_EVENTS = {
   'platform.tmr': 'bus',
   'platform.vmCreated': 'bus',
   'platform.kexec': 'bus',
+  'platform.booted': 'bus',
 } as const satisfies Record<(PlatformEvent | PlatformAnswer)['type'], Delivery>;

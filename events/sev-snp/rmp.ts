@@ -146,6 +146,11 @@ export type RmpRequest = EventOf<{
   'rmp.firmware': { pfn: number; change: Partial<RmpEntry> };
   /** Zeros, or INIT_RMP, reach the region of this frame: all its pages are the hypervisor's. */
   'rmp.clear': { pfn: number };
+  /**
+   * The firmware gives up a page of the IOMMU: to Reclaim, or, before 1.53, to the hypervisor
+   * without counting it.
+   */
+  'rmp.release': { pfn: number; reclaim: boolean };
 }>;
 
 /**
@@ -206,6 +211,7 @@ export const RMP_EVENTS = {
   'rmp.inspect': 'bus',
   'rmp.firmware': 'bus',
   'rmp.clear': 'bus',
+  'rmp.release': 'bus',
   'rmp.locked': 'bus',
   'rmp.checked': 'bus',
   'rmp.entry': 'bus',

@@ -78,8 +78,30 @@ export const SEV_SNP_OPTIONS = {
   'host.rmpTable': ['covers-ram', 'short'],
   /** Version of the PSP's firmware. @see domain snp f.2, SNP-42, h R18 */
   'host.snpFirmware': ['1.55', '1.53', '1.52', '1.51', '1.50'],
+  /**
+   * What the kernel does about RAM that shares 2 MiB with the end of the RMP: it is reserved, in
+   * the e820 tables alone, which the page allocator does not look at, or left to all.
+   * @see domain snp h, R16
+   */
+  'host.rmpEnd': ['reserved', 'e820-alone', 'unreserved'],
   /** Whether a CPU that is there is offline while SNP is enabled. */
   'host.cpusOnline': ['all', 'all-but-one'],
+  /**
+   * What the kernel does about SNP before another one takes over: nothing; SNP_SHUTDOWN_EX, which
+   * frees the IOMMU's pages (mainline); or one that ends the checks of the CPUs too, after which
+   * the RMP is zeroed (newer patches).
+   * @see domain snp d.3, SNP-12, SNP-62
+   */
+  'host.snpTeardown': ['firmware', 'none', 'firmware-and-x86'],
+  /**
+   * When SNP guests are decommissioned as the kernel goes down: never (mainline), by the panic
+   * notifier once the other CPUs have stopped, or before they stop, with WBINVD on each (patch of
+   * September 2024).
+   * @see domain snp h, R17
+   */
+  'host.snpDecommission': ['never', 'after-stop', 'before-stop'],
+  /** Whether KSM scans the mapping that private pages are in. @see domain snp SNP-47 */
+  'kvm.ksm': ['unmergeable', 'mergeable'],
   /** The parameter sev_snp of kvm_amd. @see domain snp SNP-53 */
   'kvm.sevSnp': ['on', 'off'],
   /**
@@ -187,6 +209,15 @@ type HostOps =
   | { readonly op: 'init-firmware' }
   /** KVM_CREATE_VM of an SNP VM, up to its context page. */
   | { readonly op: 'create-snp-vm' }
+  /** ksmd scans a page of a guest, and merges it if it may. */
+  | ({ readonly op: 'ksm-scan' } & GuestPage)
+  /** sev_gmem_prepare(): a guest gets a private page of what the page allocator has. */
+  | { readonly op: 'prepare-page'; readonly vm: string }
+  /**
+   * Another kernel takes over, by kexec or after a panic (crash), and stores to a frame through a
+   * mapping of that size. The run ends with its boot.
+   */
+  | { readonly op: 'kexec' | 'crash'; readonly pfn: number; readonly mapping?: '4K' | '2M' }
   /** The kernel stores to a frame of its own. */
   | { readonly op: 'store-frame'; readonly pfn: number }
   /** sev_asid_new(): an ASID for a VM that is created. */

@@ -10,18 +10,20 @@ import { asidBitmapsMachine } from '../../../actors/sev-snp/asid-bitmaps.ts';
 import { ghcbGuestOperations } from '../../../actors/sev-snp/ghcb-guest.ts';
 import { ghcbPageMachine } from '../../../actors/sev-snp/ghcb-page.ts';
 import { hostMapMachine } from '../../../actors/sev-snp/host-map.ts';
+import { pageAllocatorMachine } from '../../../actors/sev-snp/page-allocator.ts';
 import { pageFaultPath } from '../../../actors/sev-snp/page-fault.ts';
 import { pspMachine } from '../../../actors/sev-snp/psp.ts';
 import { rmpRegionMachine } from '../../../actors/sev-snp/rmp-region.ts';
 import { SEV_DEVICE, sevDeviceMachine } from '../../../actors/sev-snp/sev-device.ts';
 import { sevEsStateMachine } from '../../../actors/sev-snp/sev-es-state.ts';
-import { snpBootOperations } from '../../../actors/sev-snp/snp-boot.ts';
+import { snpBootOperations } from '../../../actors/sev-snp/snp-boot-operations.ts';
 import { snpGuestOperations } from '../../../actors/sev-snp/snp-guest.ts';
 import { snpKvmOf } from '../../../actors/sev-snp/snp-kvm.ts';
 import { snpHostOperations } from '../../../actors/sev-snp/snp-operations.ts';
 import { snpPlatformMachine } from '../../../actors/sev-snp/snp-platform.ts';
 import { vmPagesMachine } from '../../../actors/sev-snp/vm-pages.ts';
 import { ASID_EVENTS } from '../../../events/sev-snp/asids.ts';
+import { FRAMES_EVENTS } from '../../../events/sev-snp/frames.ts';
 import { GHCB_EVENTS } from '../../../events/sev-snp/ghcb.ts';
 import { HOST_MAP_EVENTS } from '../../../events/sev-snp/host-map.ts';
 import { PLATFORM_EVENTS } from '../../../events/sev-snp/platform.ts';
@@ -43,7 +45,7 @@ import { snpMutants } from './mutants.ts';
 import { SNP_GUEST_OPERATIONS, SNP_HOST_OPERATIONS } from './operations.ts';
 import { snpOutcomes } from './outcomes.ts';
 import { pageChecks } from './page-checks.ts';
-import { onlineCpus } from './platform.ts';
+import { iommuPagesOf, onlineCpus } from './platform.ts';
 import { platformProperties } from './platform-properties.ts';
 import { repeatsSmash, repeatsUpdate, retriesUpdate, snpProperties } from './properties.ts';
 import { SECTIONS, SNP_VM, SVM_VM, VM_SETTINGS } from './sections.ts';
@@ -64,13 +66,25 @@ export const sevSnp: Mechanism = {
   properties: [...snpProperties, ...firmwareProperties, ...platformProperties, ...ghcbProperties],
   outcomes: snpOutcomes,
   waits: [retriesUpdate, repeatsUpdate, repeatsSmash],
-  catalogue: { ...RMP_EVENTS, ...PSP_EVENTS, ...VM_PAGES_EVENTS, ...GHCB_EVENTS, ...PLATFORM_EVENTS, ...HOST_MAP_EVENTS, ...ASID_EVENTS },
+  catalogue: {
+    ...RMP_EVENTS,
+    ...PSP_EVENTS,
+    ...VM_PAGES_EVENTS,
+    ...GHCB_EVENTS,
+    ...PLATFORM_EVENTS,
+    ...HOST_MAP_EVENTS,
+    ...ASID_EVENTS,
+    ...FRAMES_EVENTS,
+  },
   sets: ['hostMap.holes', 'rmpRegion.vmcbs', 'vmPages.holders', 'vmPages.waiters', 'sevDevice.waiters'],
   quiet: ['psp.status?', 'psp.response?', 'psp.interrupted?', 'sev.rcvd?'],
   checks,
   structureChecks: pageChecks,
   host: (scenario) => ({
-    operations: (env) => [...snpHostOperations(env), ...snpBootOperations(onlineCpus(scenario))(env)],
+    operations: (env) => [
+      ...snpHostOperations(env),
+      ...snpBootOperations({ options: scenario.host.options, cpus: onlineCpus(scenario), iommuPages: iommuPagesOf(scenario) })(env),
+    ],
     faults: { '#PF.RMP': (env) => [{ kind: 'call', path: pageFaultPath(env) }] },
     ...(usesContexts(scenario) && { snpFirmware: true as const, wbinvdCpus: scenario.host.cpus }),
   }),
@@ -90,6 +104,7 @@ export const sevSnp: Mechanism = {
     hostMap: hostMapMachine,
     snpPlatform: snpPlatformMachine,
     asidBitmaps: asidBitmapsMachine,
+    pageAllocator: pageAllocatorMachine,
   }),
   completions: [{ name: 'psp', handler: 'psp_irq_handler', driver: SEV_DEVICE }],
   vm: vmParts,

@@ -47,6 +47,11 @@ export const SNP_GUEST_OPERATIONS = {
   write: operation('write', 'Stores to a page.', { gfn: GFN, private: PRIVATE }),
 } satisfies Readonly<Record<string, Operation>>;
 
+const NEXT_KERNEL = {
+  pfn: PFN.describe('The frame: a page of a VM or of firmware.'),
+  mapping: z.enum(['4K', '2M']).describe('Of the store. Default: 4K.').exactOptional(),
+};
+
 export const SNP_HOST_OPERATIONS = {
   write: operation('write', "Stores to a guest page through the process's own mapping, as device emulation in user space does.", {
     vm: VM,
@@ -94,6 +99,10 @@ export const SNP_HOST_OPERATIONS = {
   'enable-snp': operation('enable-snp', 'Enables SNP on all CPUs (snp_rmptable_init()). With it, SNP is off when the run starts.', {}),
   'init-firmware': operation('init-firmware', 'Initializes the firmware for SNP, and the trusted memory region.', {}),
   'create-snp-vm': operation('create-snp-vm', 'Creates an SNP VM, up to the context page that the firmware makes.', {}),
+  'ksm-scan': operation('ksm-scan', 'Scans a guest page for KSM, and stores to it if its mapping is mergeable.', { vm: VM, gfn: GFN }),
+  'prepare-page': operation('prepare-page', 'Gives a guest a private page, of the frames that are free (sev_gmem_prepare()).', { vm: VM }),
+  kexec: operation('kexec', 'Another kernel takes over and stores to a frame; the run ends with its boot.', NEXT_KERNEL),
+  crash: operation('crash', 'The kernel panics, and the crash kernel stores to a frame; the run ends with its boot.', NEXT_KERNEL),
   'store-frame': operation('store-frame', 'Stores to a frame from the host kernel, checked where SNP is enabled on the CPU.', {
     pfn: PFN.describe('A page of a VM or of firmware.'),
   }),

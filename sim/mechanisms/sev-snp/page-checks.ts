@@ -8,6 +8,7 @@ import { ghcbIssues } from './ghcb-checks.ts';
 import { launchPfns } from './launch-facts.ts';
 import { launchedPages, launchIssues } from './launch-sections.ts';
 import { mappingIssues } from './mappings.ts';
+import { platformIssues } from './platform-checks.ts';
 import { type FirmwarePageSetup, framesOf, SNP_VM, SVM_VM, snpSettingsOf } from './sections.ts';
 
 /** Notes each number with its owner and refuses one that stands for two things. */
@@ -49,6 +50,9 @@ function duplicates({ vms, sections, sectionsPath }: Structure, firmware: readon
   });
   (sections.firmware?.guests ?? []).forEach(({ pfn }, index) => {
     addPfn(pfn, `guest ${index} of firmware`, [...sectionsPath, 'firmware', 'guests', index, 'pfn']);
+  });
+  (sections.firmware?.memory?.free ?? []).forEach((pfn, index) => {
+    addPfn(pfn, `free frame ${index}`, [...sectionsPath, 'firmware', 'memory', 'free', index]);
   });
   return issues;
 }
@@ -200,6 +204,7 @@ export function pageChecks(structure: Structure): readonly PathIssue[] {
     ...aliasIssues(structure),
     ...hugeIssues(structure, firmware),
     ...typeIssues(structure),
+    ...platformIssues(structure),
     ...mappingIssues(structure),
     ...vmcbs,
     ...own,

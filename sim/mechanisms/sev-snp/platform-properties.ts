@@ -1,6 +1,8 @@
 /** What must hold of a host that brings SEV-SNP up. */
+import type { PcpuContext } from '../../../actors/host/pcpu.ts';
+import type { AllocatorContext } from '../../../actors/sev-snp/page-allocator.ts';
 import type { PlatformContext } from '../../../actors/sev-snp/snp-platform.ts';
-import { alwaysEach, type Property, sometimes } from '../../property.ts';
+import { always, alwaysEach, type Property, sometimes } from '../../property.ts';
 import { hex } from '../../view.ts';
 
 const registers = ({ platform }: PlatformContext) => Object.entries(platform.cpus);
@@ -62,4 +64,54 @@ const firmwareAgrees = alwaysEach<PlatformContext>('snp.firmware-agrees', {
   each: ({ context: { refused } }) => (refused === null ? null : `the firmware refused ${refused}`),
 });
 
-export const platformProperties: readonly Property[] = [enabledInOrder, gatesHold, tmrIsOneEntry, firmwareAgrees, enabledOnSome];
+const nextKernelBoots = alwaysEach<PlatformContext>('snp.next-kernel-boots', {
+  kind: 'snpPlatform',
+  source: 'linux-kernel, September 2024, "x86/sev: Fix host kdump support for SNP"; domain snp h, R17',
+  grade: 'read',
+  each: ({ context: { next } }) =>
+    next?.boot === 'hung'
+      ? `the kernel that ${next.cpu} has booted hangs: the IOMMU still enforces what the last kernel left in the RMP`
+      : null,
+});
+
+const oldKernelIsOver = always('snp.old-kernel-is-over', {
+  kinds: ['snpPlatform', 'pcpu'],
+  source: 'kernel/kexec_core.c, kernel_kexec(), machine_shutdown(); SNP-14',
+  grade: 'read',
+  check: (world) => {
+    const next = world.actors<PlatformContext>('snpPlatform')[0]?.context.next ?? null;
+    const old =
+      next && world.actors<PcpuContext>('pcpu').find(({ id, value }) => id !== next.cpu && value !== 'stopped' && value !== 'panic');
+    return old ? `${next.cpu} runs another kernel, and ${old.id} still runs the old one` : null;
+  },
+});
+
+const guestCutOff = sometimes('snp.guest-cut-off', {
+  kinds: ['pcpu'],
+  source: 'domain snp SNP-14: what VMs had in memory is of no use to the next kernel',
+  grade: 'read',
+  check: (world) => {
+    const cut = world.actors<PcpuContext>('pcpu').find(({ value, context }) => value === 'stopped' && context.letter === 'G');
+    return cut ? `${cut.id} has stopped in guest mode` : null;
+  },
+});
+
+const frameIsUsable = alwaysEach<AllocatorContext>('rmp.free-frame-is-usable', {
+  kind: 'pageAllocator',
+  source: 'GitHub AMDESE/AMDSEV, issue 245: RMPUPDATE fails with 2 for a frame behind the end of the RMP; domain snp h, R16',
+  grade: 'read',
+  each: ({ context: { refused } }) =>
+    refused === null ? null : `${refused.vm} was given PFN ${hex(refused.pfn)}, which RMPUPDATE does not make private`,
+});
+
+export const platformProperties: readonly Property[] = [
+  nextKernelBoots,
+  oldKernelIsOver,
+  frameIsUsable,
+  enabledInOrder,
+  gatesHold,
+  tmrIsOneEntry,
+  firmwareAgrees,
+  enabledOnSome,
+  guestCutOff,
+];

@@ -8,15 +8,18 @@ import type { ResolvedScenario } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
 import { framesOf, snpSettingsOf } from './sections.ts';
 
-const OPS: readonly HostOp['op'][] = ['enable-snp', 'init-firmware', 'create-snp-vm', 'store-frame'];
+export const PLATFORM_OPS: readonly HostOp['op'][] = ['enable-snp', 'init-firmware', 'create-snp-vm', 'store-frame', 'kexec', 'crash'];
 
 const uses = (scenario: ResolvedScenario, ...names: readonly string[]): boolean =>
   scenario.processes.some(({ threads }) => threads.some(({ program }) => program.ops.some(({ op }) => names.includes(op))));
 
-export const usesPlatform = (scenario: ResolvedScenario): boolean => uses(scenario, ...OPS);
+const usesPlatform = (scenario: ResolvedScenario): boolean => uses(scenario, ...PLATFORM_OPS);
 
 export const onlineCpus = ({ host }: ResolvedScenario): readonly ActorId[] =>
   Array.from({ length: host.cpus }, (_, cpu) => `pcpu:${cpu}` as const);
+
+export const iommuPagesOf = ({ sections }: Pick<ResolvedScenario, 'sections'>): readonly number[] =>
+  (sections?.firmware?.pages ?? []).filter(({ state }) => state === 'iommu').map(({ pfn }) => pfn);
 
 export function platformActors(scenario: ResolvedScenario): readonly ActorSpec[] {
   if (!usesPlatform(scenario)) return [];
@@ -30,7 +33,7 @@ export function platformActors(scenario: ResolvedScenario): readonly ActorSpec[]
   const input: PlatformInput = {
     platform: platformOf([...onlineCpus(scenario), ...offline], isUp, scenario.vms.length > 0),
     regions: [...new Set(frames.map(headOf))].sort((a, b) => a - b),
-    iommuPages: [],
+    iommuPages: iommuPagesOf(scenario),
     offline,
     firm: {
       iommu: options['host.iommu'] === 'enforcing',

@@ -4,6 +4,7 @@ import { REGION_FRAMES } from '../../../events/sev-snp/rmp.ts';
 import { GUEST_STATES, type SnpGuestState } from '../../../events/sev-snp/snp-command.ts';
 import { GFN, integer, PFN, strict } from '../../scenario/fields.ts';
 import type { Section, VmSetting } from '../../scenario/section.ts';
+import { MEMORY, type MemorySetup } from './memory-map.ts';
 
 const PAGES_MAX = 4096;
 const ASID_MAX = 0xffff;
@@ -28,7 +29,7 @@ export const framesOf = ({ gfn, pfn, frames = 1 }: PageSetup): readonly { readon
 /** A page that the firmware or the host owns at the start. */
 export interface FirmwarePageSetup {
   readonly pfn: number;
-  readonly state: 'hypervisor' | 'firmware' | 'reclaim';
+  readonly state: 'hypervisor' | 'firmware' | 'reclaim' | 'iommu';
 }
 
 /** A guest context that the firmware has at the start. */
@@ -46,6 +47,7 @@ export interface FirmwareSetup {
   readonly guests?: readonly FirmwareGuestSetup[];
   /** How many ASIDs the host has for guests with encrypted registers. */
   readonly asids?: number;
+  readonly memory?: MemorySetup;
 }
 
 interface WrittenFirmware {
@@ -53,6 +55,7 @@ interface WrittenFirmware {
   readonly pages?: readonly FirmwarePageSetup[];
   readonly guests?: readonly FirmwareGuestSetup[];
   readonly asids?: number;
+  readonly memory?: MemorySetup;
 }
 
 declare module '../../../events/options.ts' {
@@ -78,7 +81,7 @@ export const SNP_VM = 'snp';
 export const SVM_VM = 'svm';
 
 const STATE = z.enum(['UNINIT', 'INIT']);
-const FIRMWARE_PAGES = z.array(strict({ pfn: PFN, state: z.enum(['hypervisor', 'firmware', 'reclaim']) })).max(PAGES_MAX);
+const FIRMWARE_PAGES = z.array(strict({ pfn: PFN, state: z.enum(['hypervisor', 'firmware', 'reclaim', 'iommu']) })).max(PAGES_MAX);
 
 const FIRMWARE_GUESTS = z
   .array(strict({ pfn: PFN, state: z.enum(GUEST_STATES), asid: integer(1, ASID_MAX).exactOptional() }))
@@ -94,13 +97,21 @@ const firmware: Section<WrittenFirmware, FirmwareSetup> = {
     pages: FIRMWARE_PAGES.exactOptional(),
     guests: FIRMWARE_GUESTS.exactOptional(),
     asids: ASIDS.exactOptional(),
+    memory: MEMORY.exactOptional(),
   }),
-  resolved: strict({ state: STATE, pages: FIRMWARE_PAGES, guests: FIRMWARE_GUESTS.exactOptional(), asids: ASIDS.exactOptional() }),
+  resolved: strict({
+    state: STATE,
+    pages: FIRMWARE_PAGES,
+    guests: FIRMWARE_GUESTS.exactOptional(),
+    asids: ASIDS.exactOptional(),
+    memory: MEMORY.exactOptional(),
+  }),
   resolve: (written, { vms = {} }) => {
     const launches = Object.values(vms).some(({ type }) => type === SNP_VM);
     return {
       state: written?.state ?? (launches ? 'INIT' : 'UNINIT'),
       pages: written?.pages ?? [],
+      ...(written?.memory && { memory: written.memory }),
       ...(written?.guests && { guests: written.guests }),
       ...(written?.asids && { asids: written.asids }),
     };

@@ -7,7 +7,7 @@ import { type AsidsInput, SEV_ASIDS } from '../../../actors/sev-snp/asid-bitmaps
 import { SEV_BITMAP_LOCK, SEV_DEACTIVATE_LOCK } from '../../../actors/sev-snp/asid-cycle.ts';
 import { contentAtStart } from '../../../actors/sev-snp/contents.ts';
 import type { PspInput } from '../../../actors/sev-snp/psp.ts';
-import { BEHIND_HEAD, HYPERVISOR_PAGE } from '../../../actors/sev-snp/rmp-table.ts';
+import { assignedAs4K, BEHIND_HEAD, HYPERVISOR_PAGE } from '../../../actors/sev-snp/rmp-table.ts';
 import { SEV_CMD_MUTEX } from '../../../actors/sev-snp/sev-command.ts';
 import { SEV_DEVICE } from '../../../actors/sev-snp/sev-device.ts';
 import { FIRST_SNP_DIGEST } from '../../../actors/sev-snp/snp-commands.ts';
@@ -24,7 +24,8 @@ import { ghcbsOf } from './ghcb-sections.ts';
 import { ghcbActors, hasSevEsState } from './ghcb-topology.ts';
 import { launchFactsOf, launchFrames, launchPfns } from './launch-facts.ts';
 import { mapActors, mapIdsOf } from './mappings.ts';
-import { platformActors } from './platform.ts';
+import { allocatorActors, memoryOf } from './memory-map.ts';
+import { iommuPagesOf, platformActors } from './platform.ts';
 import { framesOf, type PageSetup, SNP_VM, snpSettingsOf } from './sections.ts';
 
 const pagesId = (vm: ResolvedVm): ActorId => `pages:${vm.id}`;
@@ -107,12 +108,14 @@ const FIRMWARE_ENTRIES = {
   hypervisor: HYPERVISOR_PAGE,
   firmware: { ...HYPERVISOR_PAGE, assigned: true, immutable: true },
   reclaim: { ...HYPERVISOR_PAGE, assigned: true },
+  iommu: { ...HYPERVISOR_PAGE, assigned: true, immutable: true },
 } as const;
 const CONTEXT_ENTRY: RmpEntry = { ...FIRMWARE_ENTRIES.firmware, vmsa: true };
 
 /** One region for every 2 MiB that the scenario touches; only the frames it names have entries. */
 function regionsOf(scenario: ResolvedScenario): ActorSpec[] {
   const vmcbs = scenario.vms.flatMap((vm) => vmcbsOf(scenario, vm));
+  const memory = memoryOf(scenario);
   const entries: [number, RmpEntry][] = [
     ...scenario.vms
       .map(snpSettingsOf)
@@ -121,14 +124,20 @@ function regionsOf(scenario: ResolvedScenario): ActorSpec[] {
     ...(scenario.sections?.firmware?.guests ?? []).map(({ pfn }): [number, RmpEntry] => [pfn, CONTEXT_ENTRY]),
     ...(scenario.sections?.firmware?.pages ?? []).map(({ pfn, state }): [number, RmpEntry] => [pfn, FIRMWARE_ENTRIES[state]]),
     ...vmcbs.map((pfn): [number, RmpEntry] => [pfn, HYPERVISOR_PAGE]),
+    ...memory.free.map((pfn): [number, RmpEntry] => [pfn, HYPERVISOR_PAGE]),
   ];
-  const heads = new Map(
+  const heads = new Map<ActorId, { readonly frames: readonly number[]; readonly subCount: number }>(
     scenario.vms.flatMap((vm) =>
       snpSettingsOf(vm)
         .pages.filter(({ frames }) => frames !== undefined)
         .map((page) => [regionOf(page.pfn), { frames: framesOf(page).map(({ pfn }) => pfn), subCount: 0 }] as const),
     ),
   );
+  // The count of the head is what such a page is about.
+  for (const id of new Set(iommuPagesOf(scenario).map(regionOf))) {
+    const own = Object.fromEntries(entries.filter(([pfn]) => regionOf(pfn) === id));
+    if (!heads.has(id)) heads.set(id, { frames: [], subCount: assignedAs4K(own) });
+  }
   const regions = [...new Set(entries.map(([pfn]) => regionOf(pfn)))];
   return regions.map((id) => ({
     id,
@@ -136,6 +145,7 @@ function regionsOf(scenario: ResolvedScenario): ActorSpec[] {
     input: {
       entries: Object.fromEntries(entries.filter(([pfn]) => regionOf(pfn) === id)),
       ...(heads.has(id) && { head: heads.get(id)! }),
+      ...(memory.rmpEnd !== undefined && regionOf(memory.rmpEnd) === id && { tableEnd: true as const }),
       contention: scenario.host.options['rmp.contention'],
       ...contentsIn(scenario, id),
       ...(vmcbs.length > 0 && { vmcbs: vmcbs.filter((pfn) => regionOf(pfn) === id) }),
@@ -236,6 +246,7 @@ export const snpActors = (scenario: ResolvedScenario): readonly ActorSpec[] => [
   ...regionsOf(scenario),
   ...platformActors(scenario),
   ...ghcbActors(scenario),
+  ...allocatorActors(scenario),
   ...(usesPsp(scenario) ? pspActors(scenario, scenario.sections?.firmware?.state ?? 'UNINIT') : []),
   ...mapActors(scenario),
   ...asidActors(scenario),

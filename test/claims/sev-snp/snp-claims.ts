@@ -8,7 +8,9 @@ import { SNP_CONTEXT_CLAIMS } from './snp-contexts.ts';
 import { SNP_FIRMWARE_CLAIMS } from './snp-firmware.ts';
 import { SNP_GUEST_CLAIMS } from './snp-guests.ts';
 import { SNP_HUGE_CLAIMS } from './snp-huge.ts';
+import { SNP_KEXEC_CLAIMS } from './snp-kexec.ts';
 import { SNP_LAUNCH_CLAIMS } from './snp-launches.ts';
+import { SNP_MEMORY_CLAIMS } from './snp-memory.ts';
 import { SNP_OVERTAKEN_CLAIMS } from './snp-overtaken.ts';
 import { SNP_PLATFORM_CLAIMS } from './snp-platform.ts';
 import { SNP_POLICY_CLAIMS } from './snp-policies.ts';
@@ -29,4 +31,6 @@ export const SNP_CLAIMS: readonly Claim[] = [
   ...SNP_HUGE_CLAIMS,
   ...SNP_PLATFORM_CLAIMS,
   ...SNP_ACCESS_CLAIMS,
+  ...SNP_KEXEC_CLAIMS,
+  ...SNP_MEMORY_CLAIMS,
 ].sort((a, b) => numberOf(a) - numberOf(b));

@@ -1,5 +1,5 @@
 /**
- * R1, R2, R5 to R11, R14, R20, R23, R24: races of SEV-SNP, each with what it breaks and what cures it.
+ * Races of SEV-SNP, R1 to R28, each with what it breaks and what cures it.
  * @see domain snp h
  */
 import assert from 'node:assert/strict';
@@ -12,6 +12,8 @@ import { SNP_ACCESS_RACES } from './snp-accesses.ts';
 import { SNP_CONTENTS_RACES } from './snp-contents.ts';
 import { SNP_CONTEXT_RACES } from './snp-contexts.ts';
 import { SNP_HUGE_RACES } from './snp-huge.ts';
+import { SNP_KEXEC_RACES } from './snp-kexec.ts';
+import { SNP_MEMORY_RACES } from './snp-memory.ts';
 import { daemonMeetsVmsa, entered, livelock, running, vmsaPage } from './snp-vmsa.ts';
 import * as s from './snp-worlds.ts';
 
@@ -160,6 +162,8 @@ export const SNP_RACES: readonly Checked[] = [
   ...ofUpdates,
   ...ofMessages,
   ...SNP_HUGE_RACES,
+  ...SNP_MEMORY_RACES,
+  ...SNP_KEXEC_RACES,
   ...SNP_CONTENTS_RACES,
   ...SNP_ACCESS_RACES,
   ...SNP_CONTEXT_RACES,

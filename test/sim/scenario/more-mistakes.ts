@@ -112,6 +112,26 @@ export const MORE_MISTAKES: readonly (readonly [title: string, text: string, iss
     ],
   ],
   [
+    'a host that enables SNP beside an SNP VM',
+    changed(PROGRAM, `${PROGRAM}\n        - enable-snp: {}`),
+    ['34 | processes.qemu0.threads[0][1].enable-snp | found enable-snp; expected no SNP VM: vm0 has been launched, so SNP is enabled'],
+  ],
+  [
+    'a firmware command beside a kexec',
+    changed(PROGRAM, `${PROGRAM}\n        - sev-command: { command: SNP_DF_FLUSH }\n        - kexec: { pfn: 0x2000 }`),
+    ['34 | processes.qemu0.threads[0][1].sev-command | found sev-command; expected none beside kexec: its firmware has no mailbox'],
+  ],
+  [
+    'a page that is prepared where no frame is free',
+    changed(PROGRAM, `${PROGRAM}\n        - prepare-page: { vm: vm0 }`),
+    ['34 | processes.qemu0.threads[0][1].prepare-page | found prepare-page; expected firmware.memory to have frames that are free'],
+  ],
+  [
+    'a store to a frame that nothing has',
+    changed(PROGRAM, `${PROGRAM}\n        - store-frame: { pfn: 0x9 }`),
+    ['34 | processes.qemu0.threads[0][1].store-frame.pfn | found PFN 0x9; expected a page of a VM or of firmware'],
+  ],
+  [
     'an SNP VM on firmware that is not up',
     changed('state: INIT', 'state: UNINIT'),
     ['41 | firmware.state | found "UNINIT"; expected "INIT": vm0 is an SNP VM that has been launched'],

@@ -134,6 +134,15 @@ describe('resolving a scenario', () => {
       'kvm.dbIntercept': 'dropped',
       'sev.interceptedDb': 'exit',
       'guest.vcDr7': 'linux',
+      'host.cpusOnline': 'all',
+      'host.iommu': 'enforcing',
+      'host.rmpEnd': 'reserved',
+      'host.rmpTable': 'covers-ram',
+      'host.snpDecommission': 'never',
+      'host.snpFirmware': '1.55',
+      'host.snpTeardown': 'firmware',
+      'kvm.ksm': 'unmergeable',
+      'kvm.sevSnp': 'on',
     });
     expect(resolve({ variant: 'map-lock-user' }).host.options).toMatchObject({ 'kvm.mapLock': 'user', 'rmp.contention': 'inuse' });
   });

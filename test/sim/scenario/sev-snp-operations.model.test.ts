@@ -81,6 +81,10 @@ const HOST: Readonly<Record<keyof typeof SNP_HOST_OPERATIONS, readonly string[]>
   'enable-snp': ['{}'],
   'init-firmware': ['{}'],
   'create-snp-vm': ['{}'],
+  'ksm-scan': [`{ ${ON_PAGE} }`],
+  'prepare-page': ['{ vm: vm0 }'],
+  kexec: ['{ pfn: 0x1005 }', '{ pfn: 0x1800, mapping: 2M }'],
+  crash: ['{ pfn: 0x1005, mapping: 4K }', '{ pfn: 0x1800 }'],
   'store-frame': ['{ pfn: 0x1800 }', '{ pfn: 0x1005 }'],
 };
 const GUEST_OPS = namedIn(GUEST);

@@ -1,0 +1,29 @@
+/** Whether a program that brings SNP up, or ends it, fits the rest of its scenario. */
+import { type Path, type PathIssue, shown } from '../../scenario/issues.ts';
+import { allOperations, type Structure } from '../../scenario/lowered.ts';
+import { PLATFORM_OPS } from './platform.ts';
+import { SNP_VM } from './sections.ts';
+
+const issue = (path: Path, message: string): PathIssue => ({ path, message });
+
+/**
+ * Bring-up has no mailbox, begins before any guest was launched, and a private page needs frames
+ * that are free and a guest that firmware knows.
+ */
+export function platformIssues(structure: Structure): PathIssue[] {
+  const snpVms = new Set(structure.vms.filter(({ type }) => type === SNP_VM).map(({ id }) => id));
+  const all = [...allOperations(structure)];
+  const platform = all.find(({ op }) => (PLATFORM_OPS as readonly string[]).includes(op.op));
+  const free = structure.sections.firmware?.memory?.free ?? [];
+  return all.flatMap(({ op, path }): PathIssue[] => {
+    if (op.op === 'enable-snp' && snpVms.size > 0) {
+      return [issue(path, `found enable-snp; expected no SNP VM: ${[...snpVms][0]!} has been launched, so SNP is enabled`)];
+    }
+    if (op.op === 'sev-command' && platform !== undefined) {
+      return [issue(path, `found sev-command; expected none beside ${platform.op.op}: its firmware has no mailbox`)];
+    }
+    if (op.op !== 'prepare-page') return [];
+    if (!snpVms.has(op.vm)) return [issue([...path, 'vm'], `found ${shown(op.vm)}; expected an SNP VM`)];
+    return free.length > 0 ? [] : [issue(path, 'found prepare-page; expected firmware.memory to have frames that are free')];
+  });
+}
