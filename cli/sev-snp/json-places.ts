@@ -8,7 +8,7 @@ export interface JsonPlaces {
   readonly errorAt: number | null;
   /** Where the elements of the outermost list begin. */
   readonly elements: readonly number[];
-  /** Where a key of one of them stands again: JSON.parse() would take the last, another the first. */
+  /** Where a key of one of them stands again, which programs read differently. */
   readonly repeatedAt: number | null;
 }
 

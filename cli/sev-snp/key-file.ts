@@ -45,7 +45,7 @@ function expectP384({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject, file
   if (curve !== CURVE) throw keyError(`${file} holds a key of the curve ${curve ?? 'without a name'}`, expected);
 }
 
-/** A number of a key, big-endian. JWK has all of its bytes (RFC 7518), as structures of the firmware. */
+/** A number of a key, big-endian. JWK has all of its bytes (RFC 7518). */
 const numberOf = (text: string | undefined): Uint8Array => Uint8Array.from(Buffer.from(text!, 'base64url'));
 
 /** The private number of a key. @throws CliError */

@@ -1,4 +1,4 @@
-/** Attestation reports in files: as a chip gives them, in hexadecimal or base64, or in an answer. */
+/** Attestation reports in files: as a chip gives them, as text, or in an answer. */
 import { type AttestationReport, decodeReport, REPORT_BYTES } from '../../actors/sev-snp/firmware/attestation-report.ts';
 import { decodeReportResponse } from '../../actors/sev-snp/firmware/guest-payloads.ts';
 import { FirmwareFormatError } from '../../actors/sev-snp/firmware/layout.ts';
