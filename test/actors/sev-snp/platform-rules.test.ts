@@ -1,4 +1,4 @@
-/** What the firmware makes of each command of bring-up and shutdown, in each state of a platform. */
+/** What the firmware makes of each command of bring-up and shutdown, by the state of a platform. */
 import { describe, expect, it } from 'vitest';
 import { type Platform, platformOf, runCommand, writeBack, writeRegisters, zeroTable } from '../../../actors/sev-snp/platform-rules.ts';
 
