@@ -34,13 +34,13 @@ const validatedIn = (pages: readonly PageSetup[]): number[] =>
 export function vmParts(vm: ResolvedVm): VmParts {
   const { asid, pages } = snpSettingsOf(vm);
   const launch = launchFactsOf(vm);
-  const launched = launchFrames(vm);
-  const vmsas = [...pages.filter((page) => page.state === 'vmsa').map((page) => page.pfn), ...launched.vmsas];
+  const inRun = launchFrames(vm);
+  const vmsas = [...pages.filter((page) => page.state === 'vmsa').map((page) => page.pfn), ...inRun.vmsas];
   return {
     facts: {
       pages: pagesId(vm),
       asid,
-      frames: Object.fromEntries([...pages.flatMap(framesOf).map(({ gfn, pfn }) => [gfn, pfn] as const), ...launched.frames]),
+      frames: Object.fromEntries([...pages.flatMap(framesOf).map(({ gfn, pfn }) => [gfn, pfn] as const), ...inRun.frames]),
       vmsas: vm.vcpus.map((_, index) => vmsas[index] ?? null),
       huge: pages.some(({ frames }) => frames !== undefined),
       ...(launch && { snpLaunch: launch }),

@@ -17,7 +17,7 @@ import * as s from './snp-worlds.ts';
 
 const holds = { source: 'domain snp g', verdict: 'holds' } as const;
 export const CONTEXT = 0x1900;
-export const VMSA = 0x1908;
+const VMSA = 0x1908;
 const VMM = 'thread:qemu0/0';
 
 export const PAGES: LaunchSetup['pages'] = [
