@@ -37,7 +37,8 @@ import {
   vmOf,
 } from './launch-env.ts';
 import { type LaunchKind, launchable } from './launch-rule.ts';
-import { launchesPages, ofPages, startPages, updatePages } from './snp-launch.ts';
+import { startPages, updatePages } from './snp-launch.ts';
+import { launchesPages, ofPages } from './snp-launch-commands.ts';
 
 const { path, step, call, when, note } = host;
 const KVM_MAIN = kernelSource('virt/kvm/kvm_main.c, kvm_vm_ioctl_create_vcpu()');

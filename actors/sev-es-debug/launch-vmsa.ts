@@ -15,7 +15,8 @@ import { type HostEnv, type HostItem, type HostLocals, type HostPath, type HostT
 import { errnoLocal, esvOf, isBad, isGood, lockPath, SEV, toEsv, toSev, unlockStep, vmOf } from './launch-env.ts';
 import { issueForGuest, memEncIoctl, testVm } from './launch-ioctls.ts';
 import { launchable } from './launch-rule.ts';
-import { finishPages, ofPages, updateVmsaPage } from './snp-launch.ts';
+import { finishPages, updateVmsaPage } from './snp-launch.ts';
+import { ofPages } from './snp-launch-commands.ts';
 
 const { path, step, call, loop, when, note, leaveLoop } = host;
 

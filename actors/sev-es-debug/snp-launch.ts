@@ -7,31 +7,30 @@
  * @see kernel arch/x86/kvm/svm/sev.c (6.12), snp_launch_start(), snp_launch_update(),
  * sev_gmem_post_populate(), snp_launch_update_vmsa(), snp_page_reclaim(); domain snp f.3, f.6
  */
-import { outgoing } from '../../events/event.ts';
 import type { RmpUpdate } from '../../events/sev-snp/rmp.ts';
-import type { SnpArguments, SnpCommand } from '../../events/sev-snp/snp-command.ts';
-import {
-  type HostEnv,
-  type HostItem,
-  type HostLocals,
-  type HostPath,
-  type HostThread,
-  host,
-  kernelSource,
-  opOf,
-} from '../host/host-env.ts';
+import type { SnpArguments } from '../../events/sev-snp/snp-command.ts';
+import { type HostEnv, type HostItem, type HostLocals, type HostPath, type HostThread, host, opOf } from '../host/host-env.ts';
 import { pageDigest, VMSA_GPA } from '../sev-snp/firmware/launch-digest.ts';
 import { vmsaPage } from '../sev-snp/firmware/vmsa-page.ts';
 import { SHARED } from '../sev-snp/page-fault.ts';
-import { rmpupdatePath } from '../sev-snp/rmpupdate.ts';
-import { issueCommand, lockSevCmd, readResult, SEV_CMD_MUTEX, toldOf } from '../sev-snp/sev-command.ts';
-import { SEV_DEVICE } from '../sev-snp/sev-device.ts';
 import { hasPolicy } from '../sev-snp/snp-checks.ts';
-import { frameOf, type SnpLaunchFacts, toRmp } from '../sev-snp/snp-env.ts';
+import { frameOf, toRmp } from '../sev-snp/snp-env.ts';
 import { isBad, isGood, SEV, vmOf } from './launch-env.ts';
+import {
+  asErrno,
+  contextOf,
+  decommission,
+  FIRMWARE,
+  factsOf,
+  issueSnp,
+  lose,
+  type Of,
+  reclaim,
+  rmpFailed,
+  setRmp,
+} from './snp-launch-commands.ts';
 
 const { path, step, call, loop, when, note, leaveLoop } = host;
-type Of<V> = (t: HostThread, l: HostLocals) => V;
 
 declare module '../host/host-env.ts' {
   interface HostThread {
@@ -44,100 +43,11 @@ declare module '../host/host-env.ts' {
   }
 }
 
-export const launchOf = (env: HostEnv, t: HostThread): SnpLaunchFacts | undefined => env.vms[vmOf(env, t)]?.snpLaunch;
-const factsOf = (env: HostEnv, t: HostThread): SnpLaunchFacts => {
-  const facts = launchOf(env, t);
-  if (facts === undefined) throw new Error(`${vmOf(env, t)} has no pages to be launched`);
-  return facts;
-};
-/** Whether any VM is launched with its pages, so that there is something to decide. */
-export const launchesPages = (env: HostEnv): boolean => Object.values(env.vms).some(({ snpLaunch }) => snpLaunch !== undefined);
-/** Every SNP VM that is launched in the run is launched with its pages. */
-const isAlways = (env: HostEnv): boolean =>
-  launchesPages(env) && Object.values(env.vms).every(({ launchedAs, snpLaunch }) => launchedAs !== 'snp' || snpLaunch !== undefined);
-/** These items for a VM that is launched with its pages, and those for others. */
-export const ofPages = (env: HostEnv, whole: readonly HostItem[], others: readonly HostItem[]): readonly HostItem[] =>
-  isAlways(env) ? whole : launchesPages(env) ? [when([(t) => launchOf(env, t) !== undefined, whole], [() => true, others])] : others;
-
-/**
- * One command about this guest, one at a time; -EIO if the firmware refuses. What it said goes back
- * to user space.
- */
-const issueSnp = (env: HostEnv, name: string, command: SnpCommand, args: Of<SnpArguments>): readonly HostItem[] => [
-  call(
-    path(
-      name,
-      SEV('sev_issue_cmd(), __sev_issue_cmd()'),
-      [
-        ...lockSevCmd(),
-        note(() => ({ granted: undefined })),
-        call(
-          issueCommand('__sev_do_cmd_locked', (t, l) => ({
-            command,
-            pfn: 0,
-            args: {
-              ...(command !== 'SNP_PAGE_RECLAIM' && command !== 'SNP_GCTX_CREATE' && { context: factsOf(env, t).context }),
-              ...args(t, l),
-            },
-          })),
-        ),
-        readResult,
-        step('mutex_unlock', { send: () => outgoing(SEV_CMD_MUTEX, { type: 'mutex.unlock' }), set: (_t, l) => toldOf(command, l) }),
-      ],
-      { locals: ['granted', 'firmwareStatus', 'firmwareOutput'] },
-    ),
-  ),
-];
-/** A command that failed is the error of the ioctl, unless there is one already. */
-const asErrno = note((_t, l) => (l.failed === true ? { failed: undefined, launchErrno: l.launchErrno ?? 'EIO' } : { failed: undefined }));
-
-const FIRMWARE: RmpUpdate = { ...SHARED, assigned: true, immutable: true };
-const setRmp = (env: HostEnv, pfn: Of<number>, update: Of<RmpUpdate>): HostItem =>
-  call(rmpupdatePath(env.options), (t, l) => ({ pfn: pfn(t, l), update: update(t, l) }));
-const rmpFailed = when([(_t, l) => l.result !== 'SUCCESS', [note((_t, l) => ({ launchErrno: l.launchErrno ?? 'EIO' }))]]);
-
-/** A page that cannot be taken back is leaked; a page of the guest is the VM's end as well. */
-const lose = (env: HostEnv, pfn: Of<number>, bugs: boolean): readonly HostItem[] => [
-  ...(bugs ? [step('KVM_BUG', { send: (t) => outgoing(env.vms[vmOf(env, t)]!.id, { type: 'vm.kill', cause: 'bugged' }) })] : []),
-  step('snp_leak_pages', { send: (t, l) => outgoing(SEV_DEVICE, { type: 'sev.leak', pfn: pfn(t, l) }) }),
-];
-
-/** Firmware or Pre-Guest -> Reclaim by the firmware, Reclaim -> Hypervisor by RMPUPDATE. */
-const reclaim = (env: HostEnv, name: string, pfn: Of<number>, bugs: boolean): HostItem =>
-  call(
-    path(name, bugs ? SEV('snp_page_reclaim()') : kernelSource('drivers/crypto/ccp/sev-dev.c, snp_reclaim_pages()'), [
-      ...issueSnp(env, 'sev_do_cmd', 'SNP_PAGE_RECLAIM', (t, l) => ({ page: pfn(t, l) })),
-      when([
-        (_t, l) => l.failed !== true,
-        [setRmp(env, pfn, () => SHARED), when([(_t, l) => l.result !== 'SUCCESS', [note(() => ({ failed: true }))]])],
-      ]),
-      when([(_t, l) => l.failed === true, lose(env, pfn, bugs)]),
-      note(() => ({ failed: undefined })),
-    ]),
-  );
-
-const contextOf =
-  (env: HostEnv): Of<number> =>
-  (t) =>
-    factsOf(env, t).context;
-
-/** Context -> Firmware by the firmware, which unbinds the ASID; then the page is given back. */
-const decommission = (env: HostEnv): HostItem =>
-  call(
-    path('snp_decommission_context', SEV('snp_decommission_context()'), [
-      ...issueSnp(env, 'sev_do_cmd', 'SNP_DECOMMISSION', () => ({})),
-      when(
-        [(_t, l) => l.failed === true, [step('WARN_decommission'), note(() => ({ failed: undefined }))]],
-        [() => true, [reclaim(env, 'snp_free_firmware_page', contextOf(env), false)]],
-      ),
-    ]),
-  );
-
 /**
  * What KVM asks of a policy before any command: only bits that it knows, SMT allowed, bit 17 set,
  * and not the single socket.
  */
-export function policyRefused(policy: number): boolean {
+function policyRefused(policy: number): boolean {
   const known = 0xffff + 2 ** 16 + 2 ** 17 + 2 ** 19 + 2 ** 20;
   const hasUnknown = policy > known || hasPolicy(policy, 'migrationAgent');
   return hasUnknown || !hasPolicy(policy, 'mustBeOne') || !hasPolicy(policy, 'smt') || hasPolicy(policy, 'singleSocket');
@@ -276,7 +186,7 @@ const PAGE_SHIFT = 12n;
 const hexOf = (bytes: Uint8Array): string => [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 
 /** The VMSA of a vCPU that has not run: its frame, and its bytes as the launch measures them. */
-export function vmsaArguments(env: HostEnv, t: HostThread, l: HostLocals, vcpu: number): SnpArguments {
+function vmsaArguments(env: HostEnv, t: HostThread, l: HostLocals, vcpu: number): SnpArguments {
   const { signature, eips } = factsOf(env, t);
   const page = vmsaPage({ eip: eips[vcpu]!, sevFeatures: BigInt(l.launchFacts!.features), signature, x87: 'initial' });
   return { page: env.vms[vmOf(env, t)]!.vmsas[vcpu]!, launch: { type: 'vmsa', sha384: hexOf(pageDigest(page)) } };

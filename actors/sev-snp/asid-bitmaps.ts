@@ -1,6 +1,6 @@
 /**
- * KVM's bitmaps of ASIDs: which are in use, and which of these no guest has any more. An ASID of the
- * second kind is free once caches and data fabric have been flushed.
+ * KVM's bitmaps of ASIDs: which are in use, and which of these no guest has any more. An ASID of
+ * the second kind is free once caches and data fabric have been flushed.
  *
  * @see kernel arch/x86/kvm/svm/sev.c, sev_asid_bitmap, sev_reclaim_asid_bitmap
  */

@@ -1,6 +1,6 @@
 /**
- * The life of an ASID in KVM: sev_asid_new() with the flush of those that no guest has any more, and
- * sev_vm_destroy(), after which an ASID waits for that flush.
+ * The life of an ASID in KVM: sev_asid_new() with the flush of those that no guest has any more,
+ * and sev_vm_destroy(), after which an ASID waits for that flush.
  *
  * Left out: guest request buffers and the cgroup.
  *
@@ -115,7 +115,10 @@ function guestOf(env: HostEnv, t: HostThread): { readonly context: number; reado
   return op;
 }
 
-/** The ASID is leaked if the firmware does not let the guest go, and the page if it is not given back. */
+/**
+ * The ASID is leaked if the firmware does not let the guest go, and the page if it is not given
+ * back.
+ */
 export const destroyGuestPath = (env: HostEnv): HostPath =>
   path(
     'sev_vm_destroy',

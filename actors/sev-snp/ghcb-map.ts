@@ -10,6 +10,7 @@ import type { GhcbAnswer, GhcbFields, GhcbPageEvent, ResetHold, SevEsEvent } fro
 import { faultItems, type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
 import { exitInfo, vcpuOf } from '../kvm/kvm-env.ts';
 import { otherwise } from '../path/path.ts';
+import { storeTo } from './direct-map.ts';
 import { lockPagePath, unlockPagePath } from './map-lock.ts';
 import { frameOf, toRmp } from './snp-env.ts';
 
@@ -59,8 +60,8 @@ const ghcbStorePath = (env: HostEnv, name: string) =>
       note((_t, l) => ({ pfn: frameOf(env, l.vm!, l.gfn!), kernel: true })),
       loop(
         step('store', {
-          send: (_t, l) => [toRmp({ type: 'rmp.hostWrite', pfn: l.pfn! }), outgoing(ghcbId(l.vm!, l.gfn!), l.ghcbStore!)],
-          answers: { 'rmp.hostWritten': (e) => ({ fault: e.fault }) },
+          send: (t, l) => [storeTo(env, t, l), outgoing(ghcbId(l.vm!, l.gfn!), l.ghcbStore!)],
+          answers: { 'rmp.hostWritten': (e) => ({ fault: e.fault, errorCode: e.errorCode }) },
         }),
         when(
           [(_t, l) => l.fault === true, [...faultItems(env, '#PF.RMP'), when([(_t, l) => l.verdict !== 'retry', [leaveLoop]])]],
@@ -68,7 +69,7 @@ const ghcbStorePath = (env: HostEnv, name: string) =>
         ),
       ),
     ],
-    { locals: ['vm', 'gfn', 'pfn', 'kernel', 'fault', 'verdict', 'ghcbStore'] },
+    { locals: ['vm', 'gfn', 'pfn', 'kernel', 'fault', 'errorCode', 'verdict', 'ghcbStore'] },
   );
 
 /** The page of the exit, and what is stored there. */

@@ -30,7 +30,7 @@ export const ksmScanPath = (env: HostEnv) =>
       ),
       step('wait_event_freezable_timeout', { mode: 'user' }),
     ],
-    { locals: ['vm', 'gfn', 'pfn', 'kernel', 'stores', 'fault', 'verdict', 'mergeable'] },
+    { locals: ['vm', 'gfn', 'pfn', 'kernel', 'stores', 'fault', 'errorCode', 'verdict', 'mergeable'] },
   );
 export const bindKsmScan = (env: HostEnv) => (t: HostThread) => {
   const op = opOf(env, t);

@@ -100,7 +100,7 @@ export const pspMachine = setup({
     }),
     see: assign({ seen: ({ context: c, event }) => (event.type === 'rmp.inspected' ? { ...c.seen, [event.pfn]: event.entry } : c.seen) }),
     forget: assign({ seen: undefined }),
-    execute: enqueueActions(({ context, enqueue }) => {
+    perform: enqueueActions(({ context, enqueue }) => {
       const { sends, change } = executed(context);
       for (const message of sends) enqueue.emit(message);
       enqueue.assign(change);
@@ -190,7 +190,7 @@ export const pspMachine = setup({
           { guard: 'isRefused', target: 'idle', actions: ['failState', 'respond', 'interrupt'] },
           { guard: 'isOfGuest', actions: 'askGuest' },
           { guard: and(['isByTable', 'isUnseen']), actions: 'inspect' },
-          { guard: 'isByTable', target: 'idle', actions: ['execute', 'respond', 'interrupt'] },
+          { guard: 'isByTable', target: 'idle', actions: ['perform', 'respond', 'interrupt'] },
           { guard: 'isOutOfSequence', target: 'idle', actions: ['failMessage', 'respond', 'interrupt'] },
           { guard: 'isMessage', target: 'idle', actions: ['answerMessage', 'respond', 'interrupt'] },
           { guard: 'isReclaim', actions: 'askReclaim' },
@@ -206,7 +206,7 @@ export const pspMachine = setup({
         'rmp.inspected': [
           { guard: 'isSeenLocked', actions: ['answered', 'forget'] },
           { guard: 'isUnseen', actions: ['see', 'inspect'] },
-          { target: 'idle', actions: ['see', 'answered', 'execute', 'respond', 'interrupt'] },
+          { target: 'idle', actions: ['see', 'answered', 'perform', 'respond', 'interrupt'] },
         ],
         'rmp.entry': [
           { guard: 'isFirmwarePage', target: 'idle', actions: ['answered', 'respond', 'interrupt'] },

@@ -3,7 +3,7 @@
  * interrupt.
  */
 import { outgoing } from '../../events/event.ts';
-import type { GuestMessage, PspCommand, PspGuest, PspStatus } from '../../events/sev-snp/psp.ts';
+import type { FirmwareTold, GuestMessage, PspCommand, PspGuest, PspStatus } from '../../events/sev-snp/psp.ts';
 import type { SnpArguments, SnpOutput } from '../../events/sev-snp/snp-command.ts';
 import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
 import { goToSleep, sleepUntil } from '../host/sleeping.ts';
@@ -24,7 +24,7 @@ declare module '../host/host-env.ts' {
   }
   interface HostThread {
     /** What its last command to such firmware has ended with. */
-    readonly firmwareTold?: { readonly command: PspCommand; readonly status: PspStatus; readonly output: SnpOutput | null } | undefined;
+    readonly firmwareTold?: FirmwareTold | undefined;
   }
 }
 
@@ -107,7 +107,7 @@ function bufferOf({ command, pfn, context, asid, policy, type = 'zero', reported
 }
 
 /** Whether the PSP keeps guest contexts. */
-export const hasSnpFirmware = (env: HostEnv): boolean => env.parts.some(({ snpFirmware }) => snpFirmware === true);
+const hasSnpFirmware = (env: HostEnv): boolean => env.parts.some(({ snpFirmware }) => snpFirmware === true);
 
 const issue = (env: HostEnv, name: string, command: (t: HostThread) => PspCommand) =>
   issueCommand(name, (t) => {

@@ -11,7 +11,7 @@ import type { Grade } from '../path/path.ts';
 import { CHIP_TCB, CHIP_VERSION } from './firmware/simulated-report.ts';
 import { HYPERVISOR_PAGE, type PageState, pageStateOf } from './rmp-table.ts';
 
-/** What a command meets: the firmware, its arguments, and RMP entries of the pages that it names. */
+/** What a command meets: the firmware, its arguments, and RMP entries of pages that it names. */
 export interface SnpWorld {
   readonly platform: PlatformState;
   readonly firmware: SnpFirmware;
@@ -34,16 +34,16 @@ export interface SnpCheck {
 export const SNP_TCB = `0x${CHIP_TCB.toString(16).padStart(16, '0')}`;
 
 /** ASIDs of guests with encrypted registers: 1 to this. @see CPUID 0x8000001F, EDX - 1 */
-export const SNP_ASID_MAX = 0xffff;
+const SNP_ASID_MAX = 0xffff;
 
 export const guestOf = ({ firmware, args }: SnpWorld): SnpGuest | undefined =>
   args.context === undefined ? undefined : firmware.guests[args.context];
-export const entryOf = ({ entries }: SnpWorld, pfn: number | undefined): RmpEntry =>
+const entryOf = ({ entries }: SnpWorld, pfn: number | undefined): RmpEntry =>
   pfn === undefined ? HYPERVISOR_PAGE : (entries[pfn] ?? HYPERVISOR_PAGE);
 export const pageOf = (world: SnpWorld): RmpEntry => entryOf(world, world.args.page);
 
 /** Bits of the guest policy. @see domain snp f.8 */
-export const POLICY_BITS = { smt: 16, mustBeOne: 17, migrationAgent: 18, debug: 19, singleSocket: 20, noPageSwap: 25 } as const;
+export const POLICY_BITS = { smt: 16, mustBeOne: 17, migrationAgent: 18, debugging: 19, singleSocket: 20, noPageSwap: 25 } as const;
 const POLICY_RESERVED_FROM = 26;
 export const hasPolicy = (policy: number, bit: keyof typeof POLICY_BITS): boolean => Math.floor(policy / 2 ** POLICY_BITS[bit]) % 2 === 1;
 
@@ -170,7 +170,7 @@ export const otherPolicy: SnpCheck = {
 export const noDebug: SnpCheck = {
   name: 'the policy does not allow debugging',
   grade: 'memory',
-  applies: (world) => !hasPolicy(guestOf(world)!.policy, 'debug'),
+  applies: (world) => !hasPolicy(guestOf(world)!.policy, 'debugging'),
   status: 'POLICY_FAILURE',
 };
 export const noSwap: SnpCheck = {

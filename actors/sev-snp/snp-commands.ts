@@ -72,7 +72,7 @@ function decommission(world: c.SnpWorld, cpus: readonly number[]): SnpChange {
   };
 }
 
-/** Measures the page at the GPA of its RMP entry, encrypts it in place, and gives it to the guest. */
+/** Measures the page at the GPA of its RMP entry, encrypts it, and gives it to the guest. */
 function launchUpdate(world: c.SnpWorld): SnpChange {
   const { launch, page } = world.args;
   const { type, sha384 } = launch!;
@@ -120,7 +120,7 @@ const shutdown: SnpRule = {
     entries: Object.fromEntries(Object.keys(guests).map((pfn) => [pfn, FIRMWARE_PAGE])),
   }),
 };
-const debug: SnpRule = { platform: INIT, guest: ['LAUNCH', 'RUNNING'], grade: 'memory', checks: [c.noDebug, c.pageIsNot('Firmware')] };
+const debugPage: SnpRule = { platform: INIT, guest: ['LAUNCH', 'RUNNING'], grade: 'memory', checks: [c.noDebug, c.pageIsNot('Firmware')] };
 const swap: SnpRule = { platform: INIT, guest: ['RUNNING'], grade: 'memory', checks: [c.noSwap] };
 const platformOnly = (platform: readonly PlatformState[]): SnpRule => ({ platform, guest: null, grade: 'memory', checks: [] });
 
@@ -173,8 +173,8 @@ export const SNP_RULES: Readonly<Record<SnpCommand, SnpRule>> = {
     checks: [c.badSignature, c.badMeasurement, c.otherPolicy],
     effect: (world) => ({ firmware: withGuest(world, { state: 'RUNNING' }) }),
   },
-  SNP_DBG_DECRYPT: debug,
-  SNP_DBG_ENCRYPT: debug,
+  SNP_DBG_DECRYPT: debugPage,
+  SNP_DBG_ENCRYPT: debugPage,
   SNP_PAGE_SWAP_OUT: swap,
   SNP_PAGE_SWAP_IN: swap,
   SNP_PAGE_MOVE: swap,

@@ -70,6 +70,13 @@ const SEV_COMMAND_IDS = {
 /** Command ids as shipped in mainline. @see domain snp f.3 */
 export const PSP_COMMAND_IDS = { ...SNP_COMMAND_IDS, ...SEV_COMMAND_IDS } as const satisfies Record<PspCommand, number>;
 
+/** What a command has ended with, as its thread keeps it. */
+export interface FirmwareTold {
+  readonly command: PspCommand;
+  readonly status: PspStatus;
+  readonly output: SnpOutput | null;
+}
+
 /**
  * A message between a guest and the firmware, a request for a report or the response to it. The
  * host carries it and looks at nothing but its place. What it stands for in bytes, attest makes.

@@ -12,7 +12,7 @@ const PFN_NONE = 0;
 const ASID_MAX = 0xffff;
 const U32_MAX = 0xffff_ffff;
 
-/** Commands that work without any knowledge of guests: the PSP keeps no contexts for these alone. */
+/** Commands that need no knowledge of guests: the PSP keeps no contexts for these alone. */
 const PLAIN: readonly SnpCommand[] = ['SNP_INIT_EX', 'SNP_SHUTDOWN_EX', 'SNP_PLATFORM_STATUS', 'SNP_PAGE_RECLAIM', 'SNP_DF_FLUSH'];
 
 const WITH_PAGE: readonly SnpCommand[] = [

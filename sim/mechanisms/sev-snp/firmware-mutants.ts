@@ -19,7 +19,7 @@ const rule = (summary: string, command: SnpCommand, change: (was: SnpRule) => Pa
   const rules = { ...SNP_RULES, [command]: { ...SNP_RULES[command], ...change(SNP_RULES[command]) } };
   return provided('psp', summary, {
     actions: {
-      execute: enqueueActions(
+      perform: enqueueActions(
         ({ context, enqueue }: { readonly context: PspContext; readonly enqueue: { emit(m: object): void; assign(c: object): void } }) => {
           const { sends, change: after } = executed(context, rules);
           for (const message of sends) enqueue.emit(message);

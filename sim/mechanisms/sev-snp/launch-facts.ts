@@ -11,12 +11,12 @@ import { RESET_EIP } from '../../../actors/sev-snp/firmware/vmsa-page.ts';
 import type { SnpLaunchFacts } from '../../../actors/sev-snp/snp-env.ts';
 import type { SnpIdBlock, SnpLaunchPage } from '../../../events/sev-snp/snp-command.ts';
 import type { ResolvedVm } from '../../scenario/types.ts';
-import { bytesOf, pageOf, SIGNATURE_DEFAULT } from './launch-pages.ts';
+import { bytesOf, pageOf, SIGNATURE_DEFAULT } from './launch-page.ts';
 import { type IdBlockSetup, type LaunchedPage, launchOf } from './launch-sections.ts';
 
 /** SMT allowed, and the bit that must be 1. */
 const POLICY_DEFAULT = 0x3_0000;
-/** The private key of a scenario that has none: any number will do, as long as it stays the same. */
+/** The private key of every scenario: any number will do, as long as it stays the same. */
 const ID_KEY = '5'.repeat(96);
 
 const hexOf = (bytes: Uint8Array): string => [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');

@@ -4,23 +4,13 @@
  *
  * @see kernel arch/x86/kvm/svm/sev.c, snp_launch_finish(), snp_launch_update_vmsa()
  */
-import { isMeasured, type LaunchPage, PAGE_BYTES, pageDigest, VMSA_GPA } from '../../../actors/sev-snp/firmware/launch-digest.ts';
+import { type LaunchPage, pageDigest, VMSA_GPA } from '../../../actors/sev-snp/firmware/launch-digest.ts';
 import { SEV_FEATURES } from '../../../actors/sev-snp/firmware/sev-features.ts';
 import { RESET_EIP, vmsaPage } from '../../../actors/sev-snp/firmware/vmsa-page.ts';
 import { mechanismsOf } from '../../host/registry.ts';
 import type { ResolvedScenario, ResolvedVm } from '../../scenario/types.ts';
-import { type LaunchedPage, launchOf } from './launch-sections.ts';
-
-/** The signature of QEMU's EPYC-v4: family 23, model 1, stepping 2. */
-export const SIGNATURE_DEFAULT = 0x0080_0f12;
-
-export const bytesOf = (hex: string): Uint8Array => Uint8Array.from(hex.match(/../g)!, (byte) => Number.parseInt(byte, 16));
-
-export function pageOf({ type, gfn, fill = 0, sha384 }: LaunchedPage): LaunchPage {
-  const gpa = BigInt(gfn) * BigInt(PAGE_BYTES);
-  if (!isMeasured(type)) return { type, gpa };
-  return { type, gpa, sha384: sha384 === undefined ? pageDigest(new Uint8Array(PAGE_BYTES).fill(fill)) : bytesOf(sha384) };
-}
+import { pageOf, SIGNATURE_DEFAULT } from './launch-page.ts';
+import { launchOf } from './launch-sections.ts';
 
 /** SEV_FEATURES of its VMSAs: SNPActive, which KVM sets, and what other mechanisms give. */
 function sevFeaturesOf(scenario: ResolvedScenario, vm: ResolvedVm): bigint {

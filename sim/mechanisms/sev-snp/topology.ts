@@ -56,13 +56,13 @@ export function vmParts(scenario: ResolvedScenario, vm: ResolvedVm): VmParts {
   const maps = mapIdsOf(scenario);
   const vmcbs = vmcbsOf(scenario, vm);
   const launch = launchFactsOf(vm);
-  const launched = launchFrames(vm);
-  const vmsas = [...pages.filter((page) => page.state === 'vmsa').map((page) => page.pfn), ...launched.vmsas];
+  const inRun = launchFrames(vm);
+  const vmsas = [...pages.filter((page) => page.state === 'vmsa').map((page) => page.pfn), ...inRun.vmsas];
   return {
     facts: {
       pages: pagesId(vm),
       asid,
-      frames: Object.fromEntries([...pages.flatMap(framesOf).map(({ gfn, pfn }) => [gfn, pfn] as const), ...launched.frames]),
+      frames: Object.fromEntries([...pages.flatMap(framesOf).map(({ gfn, pfn }) => [gfn, pfn] as const), ...inRun.frames]),
       vmsas: vm.vcpus.map((_, index) => vmsas[index] ?? null),
       huge: pages.some(({ frames }) => frames !== undefined),
       contents: lookedAt(vm),

@@ -283,6 +283,6 @@ describe('a guest context', () => {
   });
 
   it('has a policy of named bits', () => {
-    expect([hasPolicy(0x3_0000, 'smt'), hasPolicy(0x3_0000, 'debug'), hasPolicy(2 ** 25, 'noPageSwap')]).toEqual([true, false, true]);
+    expect([hasPolicy(0x3_0000, 'smt'), hasPolicy(0x3_0000, 'debugging'), hasPolicy(2 ** 25, 'noPageSwap')]).toEqual([true, false, true]);
   });
 });

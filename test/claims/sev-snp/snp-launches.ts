@@ -17,7 +17,7 @@ import * as s from './snp-worlds.ts';
 
 const holds = { source: 'domain snp g', verdict: 'holds' } as const;
 export const CONTEXT = 0x1900;
-export const VMSA = 0x1908;
+const VMSA = 0x1908;
 const VMM = 'thread:qemu0/0';
 
 export const PAGES: LaunchSetup['pages'] = [
@@ -92,7 +92,7 @@ export const SNP_LAUNCH_CLAIMS: readonly Claim[] = [
     ...holds,
     id: 'SNP-45',
     says: 'a page of LAUNCH_UPDATE is measured and assigned at the GFN that the caller names, wherever its frame is, and the guest finds it there',
-    shows: [keeps('snp-launch-id-block', 'default', 'psp.id-block-refused', 'psp-finish-unmeasured')],
+    shows: [],
     why: 'the GFN of a page shows in its RMP entry and in the digest, which no property knows',
     mutants: ['snp-launch-gfn-of-frame', 'psp-finish-unmeasured'],
     check: (mutant) => {

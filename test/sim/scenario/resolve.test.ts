@@ -103,6 +103,7 @@ describe('resolving a scenario', () => {
       'kvm.rmpupdateRetry': 'overlap',
       'kvm.vmsaKick': 'kick-and-block',
       'kvm.npfLock': 'dropped',
+      'kvm.deactivateLock': 'rwsem',
       'guest.notValidated': 'terminate',
       'rmp.contention': 'overlap-2m',
       'sev.creationCheck': 'unchecked',
