@@ -1,6 +1,7 @@
 /** Operations of host programs on hosts with SEV-SNP: the path that carries each out. */
 import { type HostEnv, type HostItem, host } from '../host/host-env.ts';
 import { bindMakeShared, makeSharedPath } from './exits.ts';
+import { bindPreFault, preFaultPath } from './gmem-prepare.ts';
 import { bindKernelWrite, bindUserWrite, kernelWritePath, uncheckedWritePath, userWritePath } from './guest-memory.ts';
 import { bindMakePrivate, makePrivatePath } from './make-private.ts';
 import { bindPunchHole, punchHolePath } from './psmash.ts';
@@ -14,6 +15,7 @@ export const snpHostOperations = (env: HostEnv): readonly (readonly [string, Hos
   ['kvm-write-unchecked', call(uncheckedWritePath(env), bindKernelWrite(env))],
   ['make-shared', call(makeSharedPath(env), bindMakeShared(env))],
   ['make-private', call(makePrivatePath(env), bindMakePrivate(env))],
+  ['pre-fault', call(preFaultPath(env), bindPreFault(env))],
   ['punch-hole', call(punchHolePath(env), bindPunchHole(env))],
   ['sev-command', call(sevCommandPath(env), bindSevCommand(env))],
 ];

@@ -44,6 +44,8 @@ export interface VmPagesContext extends VmPagesInput {
   readonly leaked: readonly number[];
   /** PFNs of frames that went back to the allocator, once one has. */
   readonly freed?: readonly number[];
+  /** Sizes of nested mappings by their first GFN, where KVM maps pages ahead. */
+  readonly mapped?: Readonly<Record<number, '4K' | '2M'>>;
 }
 
 const SCHEDULER: ActorId = 'sched';
@@ -90,6 +92,7 @@ export const vmPagesMachine = setup({
     free: assign(({ context: c, event }) =>
       event.type === 'pages.free' ? { freed: sorted([...new Set([...(c.freed ?? []), event.pfn])]) } : {},
     ),
+    map: assign(({ context: c, event }) => (event.type === 'pages.map' ? { mapped: { ...c.mapped, [event.gfn]: event.size } } : {})),
     believe: assign(({ context: c, event }) => {
       if (event.type !== 'guest.validated') return {};
       const others = c.believes.filter((gfn) => gfn !== event.gfn);
@@ -128,6 +131,7 @@ export const vmPagesMachine = setup({
         'guest.loaded': { actions: 'load' },
         'pages.leak': { actions: 'leak' },
         'pages.free': { actions: 'free' },
+        'pages.map': { actions: 'map' },
       },
     },
   },

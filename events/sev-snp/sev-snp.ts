@@ -29,6 +29,12 @@ export const SEV_SNP_OPTIONS = {
    */
   'kvm.gmemSplit': ['psmash', 'none'],
   /**
+   * When 2 MiB of guest memory become one 2M entry: if one folio of the guest has all of it, as in
+   * mainline, or wherever they are aligned and no entry reads assigned.
+   * @see domain snp h, R27
+   */
+  'kvm.gmemOrder': ['folio', 'alignment'],
+  /**
    * What the auto-share handler does about a VMSA in use: spin, kick the vCPU, or kick it and block
    * its re-entry first.
    */
@@ -111,6 +117,8 @@ type HostOps =
    * the entry says.
    */
   | ({ readonly op: 'make-private' } & GuestPage)
+  /** KVM_PRE_FAULT_MEMORY of one private page: it is prepared and mapped as by a nested fault. */
+  | ({ readonly op: 'pre-fault' } & GuestPage)
   /** A hole is punched into the guest_memfd of a guest: of one page, or of all of a 2M entry. */
   | ({ readonly op: 'punch-hole'; readonly size?: '4K' | '2M' } & GuestPage)
   /** A firmware command through sev_do_cmd(). */

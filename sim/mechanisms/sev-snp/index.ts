@@ -56,7 +56,7 @@ export const sevSnp: Mechanism = {
   actors: snpActors,
   machines: () => ({ vmPages: vmPagesMachine, rmpRegion: rmpRegionMachine, psp: pspMachine, sevDevice: sevDeviceMachine }),
   completions: [{ name: 'psp', handler: 'psp_irq_handler', driver: SEV_DEVICE }],
-  vm: (_scenario, vm) => vmParts(vm),
+  vm: (scenario, vm) => vmParts(scenario, vm),
   vcpu: (_scenario, vm, vcpu) => vcpuParts(vm, vcpu),
   mutants: snpMutants,
   models: [rmpLock],

@@ -85,6 +85,11 @@ export const SNP_HOST_OPERATIONS = {
     'Assigns the frame of a page to its guest, as rmp_make_private() does, whatever the RMP says of it.',
     { vm: VM, gfn: GFN },
   ),
+  'pre-fault': operation(
+    'pre-fault',
+    'Prepares a private page of a guest_memfd and maps it, as KVM_PRE_FAULT_MEMORY and nested faults do (sev_gmem_prepare()).',
+    { vm: VM, gfn: GFN },
+  ),
   'punch-hole': operation('punch-hole', 'Frees a private page of a guest, as a hole in its guest_memfd does (sev_gmem_invalidate()).', {
     vm: VM,
     gfn: GFN,

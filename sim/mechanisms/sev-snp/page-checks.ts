@@ -41,7 +41,10 @@ function duplicates({ vms, sectionsPath }: Structure, firmware: readonly Firmwar
   return issues;
 }
 
-/** 2M entries that are not aligned, or share their 2 MiB with frames that they do not name. */
+/**
+ * 2M entries that are not aligned, or share their 2 MiB with frames that they do not name. A page
+ * that is shared at the start is no entry yet.
+ */
 function hugeIssues({ vms, sectionsPath }: Structure, firmware: readonly FirmwarePageSetup[]): PathIssue[] {
   const pages = vms.flatMap((vm) => snpSettingsOf(vm).pages.map((page, index) => ({ page, path: [...vm.settingsPath, 'pages', index] })));
   const others = [
@@ -59,7 +62,7 @@ function hugeIssues({ vms, sectionsPath }: Structure, firmware: readonly Firmwar
         })),
       ...(page.state === 'vmsa' ? [{ path: [...path, 'state'], message: 'found "vmsa" of a 2M entry; expected a VMSA of 4K' }] : []),
       ...others
-        .filter(({ pfn }) => pfn !== page.pfn && regionOf(pfn) === regionOf(page.pfn))
+        .filter(({ pfn }) => page.state !== 'shared' && pfn !== page.pfn && regionOf(pfn) === regionOf(page.pfn))
         .map((other) => ({
           path: other.path,
           message: `found PFN ${hex(other.pfn)}; expected it outside of the 2M entry at PFN ${hex(page.pfn)}`,

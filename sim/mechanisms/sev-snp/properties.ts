@@ -121,6 +121,21 @@ const subCountIsTrue = alwaysEach<RmpRegionContext>('rmp.sub-count-is-true', {
   },
 });
 
+const mappingFits = always('rmp.mapping-fits', {
+  kinds: ['vmPages', 'rmpRegion'],
+  source: 'arch/x86/kvm/svm/sev.c, sev_private_max_mapping_level(); domain snp c 12; SNP-65',
+  grade: 'read',
+  check: (world) => {
+    const heads = world.actors<RmpRegionContext>('rmpRegion').flatMap(({ context }) => Object.values(context.entries));
+    for (const { id, context } of world.actors<VmPagesContext>('vmPages')) {
+      const large = Object.entries(context.mapped ?? {}).filter(([, size]) => size === '2M');
+      const wrong = large.find(([gfn]) => !heads.some((entry) => entry.pageSize === '2M' && entry.gfn === Number(gfn)));
+      if (wrong) return `${guestOf(id)} has GFN ${hex(Number(wrong[0]))} mapped as 2M, and no entry is so large`;
+    }
+    return null;
+  },
+});
+
 const freedFrameIsHypervisors = always('rmp.freed-frame-is-hypervisors', {
   kinds: ['vmPages', 'rmpRegion'],
   source: 'domain snp h, I3: a frame on the free list is a page of the hypervisor',
@@ -219,6 +234,7 @@ export const snpProperties: readonly Property[] = [
   validatedImpliesAssigned,
   inUseIsVmsa,
   subCountIsTrue,
+  mappingFits,
   freedFrameIsHypervisors,
   lockIsContended,
   splitIsSpurious,

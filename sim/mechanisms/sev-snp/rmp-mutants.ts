@@ -126,6 +126,19 @@ const ofSizes: Readonly<Record<string, Mutant>> = {
   }),
 };
 
+const ofLooks: Readonly<Record<string, Mutant>> = {
+  'rmp-read-own-slot': region('A look at the RMP tells the size by the slot of the frame, and not by the head.', {
+    actions: {
+      answerEntry: answer((args) => ({
+        type: 'rmp.entry',
+        entry: entryOf(args),
+        inUse: args.context.inUse.includes(args.event.pfn),
+        ...(entryOf(args).pageSize === '2M' && { huge: true }),
+      })),
+    },
+  }),
+};
+
 const ofVmrun: Readonly<Record<string, Mutant>> = {
   'rmp-vmrun-no-mark': region('VMRUN does not mark the VMSA as in use.', { actions: { setInUse: nothing } }),
   'rmp-vmexit-keeps-mark': region('#VMEXIT leaves the VMSA marked as in use.', { actions: { clearInUse: nothing } }),
@@ -169,4 +182,11 @@ const ofFirmware: Readonly<Record<string, Mutant>> = {
   }),
 };
 
-export const RMP_MUTANTS: Readonly<Record<string, Mutant>> = { ...ofInstructions, ...ofSizes, ...ofVmrun, ...ofAccesses, ...ofFirmware };
+export const RMP_MUTANTS: Readonly<Record<string, Mutant>> = {
+  ...ofInstructions,
+  ...ofSizes,
+  ...ofLooks,
+  ...ofVmrun,
+  ...ofAccesses,
+  ...ofFirmware,
+};

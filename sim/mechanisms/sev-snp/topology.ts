@@ -4,8 +4,9 @@
  */
 
 import { contentAtStart } from '../../../actors/sev-snp/contents.ts';
+import type { Folio } from '../../../actors/sev-snp/gmem-prepare.ts';
 import type { PspInput } from '../../../actors/sev-snp/psp.ts';
-import { BEHIND_HEAD, HYPERVISOR_PAGE } from '../../../actors/sev-snp/rmp-table.ts';
+import { assignedAs4K, BEHIND_HEAD, HYPERVISOR_PAGE } from '../../../actors/sev-snp/rmp-table.ts';
 import { SEV_CMD_MUTEX } from '../../../actors/sev-snp/sev-command.ts';
 import { SEV_DEVICE } from '../../../actors/sev-snp/sev-device.ts';
 import type { VmPagesInput } from '../../../actors/sev-snp/vm-pages.ts';
@@ -39,7 +40,30 @@ const vmplOf = (vm: ResolvedVm, vcpu: number): number => snpSettingsOf(vm).vmpls
 export const vcpuParts = (vm: ResolvedVm, vcpu: number): Readonly<Record<string, unknown>> =>
   vmplOf(vm, vcpu) === 0 ? {} : { vmpl: vmplOf(vm, vcpu) };
 
-export function vmParts(vm: ResolvedVm): VmParts {
+/** All frames of the run in this 2 MiB. */
+const framesIn = ({ vms }: ResolvedScenario, region: ActorId): readonly number[] =>
+  vms
+    .flatMap((vm) => snpSettingsOf(vm).pages.flatMap(framesOf))
+    .map(({ pfn }) => pfn)
+    .filter((pfn) => regionOf(pfn) === region)
+    .sort((a, b) => a - b);
+
+/** The 2 MiB that pages of a VM lie in, where one of its pages is all of it, or was meant to be. */
+function foliosOf(scenario: ResolvedScenario, vm: ResolvedVm): Readonly<Record<number, Folio>> {
+  const { pages } = snpSettingsOf(vm);
+  const own = pages.flatMap(framesOf);
+  return Object.fromEntries(
+    pages
+      .filter(({ frames }) => frames !== undefined)
+      .flatMap(({ gfn, pfn }) => {
+        const frames = framesIn(scenario, regionOf(pfn));
+        const inside = own.filter((page) => frames.includes(page.pfn) && page.gfn - gfn === page.pfn - pfn);
+        return inside.map((page) => [page.gfn, { gfn, pfn, frames, whole: inside.length === frames.length }] as const);
+      }),
+  );
+}
+
+export function vmParts(scenario: ResolvedScenario, vm: ResolvedVm): VmParts {
   const { asid, pages } = snpSettingsOf(vm);
   const vmsas = pages.filter((page) => page.state === 'vmsa').map((page) => page.pfn);
   return {
@@ -50,6 +74,7 @@ export function vmParts(vm: ResolvedVm): VmParts {
       vmsas: vm.vcpus.map((_, index) => vmsas[index] ?? null),
       huge: pages.some(({ frames }) => frames !== undefined),
       contents: lookedAt(vm),
+      folios: foliosOf(scenario, vm),
       vmpls: vm.vcpus.map((_, index) => vmplOf(vm, index)),
     },
   };
@@ -79,6 +104,12 @@ const FIRMWARE_ENTRIES = {
   reclaim: { ...HYPERVISOR_PAGE, assigned: true },
 } as const;
 
+/** The count that a head begins with is what its entries say. */
+function headIn(scenario: ResolvedScenario, entries: readonly (readonly [number, RmpEntry])[], region: ActorId) {
+  const here = Object.fromEntries(entries.filter(([pfn]) => regionOf(pfn) === region));
+  return { frames: framesIn(scenario, region), subCount: assignedAs4K(here) };
+}
+
 /** One region for every 2 MiB that the scenario touches; only the frames it names have entries. */
 function regionsOf(scenario: ResolvedScenario): ActorSpec[] {
   const entries: [number, RmpEntry][] = [
@@ -91,7 +122,7 @@ function regionsOf(scenario: ResolvedScenario): ActorSpec[] {
     scenario.vms.flatMap((vm) =>
       snpSettingsOf(vm)
         .pages.filter(({ frames }) => frames !== undefined)
-        .map((page) => [regionOf(page.pfn), { frames: framesOf(page).map(({ pfn }) => pfn), subCount: 0 }] as const),
+        .map((page) => [regionOf(page.pfn), headIn(scenario, entries, regionOf(page.pfn))] as const),
     ),
   );
   const regions = [...new Set(entries.map(([pfn]) => regionOf(pfn)))];

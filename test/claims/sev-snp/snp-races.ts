@@ -1,5 +1,5 @@
 /**
- * R1, R2, R5 to R11, R14, R20, R23, R24: races of SEV-SNP, each with what it breaks and what cures it.
+ * R1, R2, R5 to R11, R14, R20, R23, R24, R27: races of SEV-SNP, each with what it breaks and what cures it.
  * @see domain snp h
  */
 import assert from 'node:assert/strict';
@@ -9,6 +9,7 @@ import { choose, finish, steps, to, until } from '../../sim/steer.ts';
 import type { Checked } from '../claim-cases.ts';
 import * as w from '../world.ts';
 import { SNP_CONTENTS_RACES } from './snp-contents.ts';
+import { SNP_GMEM_RACES } from './snp-gmem.ts';
 import { SNP_HUGE_RACES } from './snp-huge.ts';
 import { daemonMeetsVmsa, entered, livelock, running, vmsaPage } from './snp-vmsa.ts';
 import * as s from './snp-worlds.ts';
@@ -159,4 +160,5 @@ export const SNP_RACES: readonly Checked[] = [
   ...ofMessages,
   ...SNP_HUGE_RACES,
   ...SNP_CONTENTS_RACES,
+  ...SNP_GMEM_RACES,
 ];

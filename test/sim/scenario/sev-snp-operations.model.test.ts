@@ -41,6 +41,7 @@ const HOST: Readonly<Record<keyof typeof SNP_HOST_OPERATIONS, readonly string[]>
   'kvm-write-unchecked': [`{ ${ON_PAGE} }`],
   'make-shared': [`{ ${ON_PAGE} }`],
   'make-private': [`{ ${ON_PAGE} }`],
+  'pre-fault': [`{ ${ON_PAGE} }`],
   'punch-hole': [`{ ${ON_PAGE} }`, `{ ${ON_PAGE}, size: 4K }`],
   'sev-command': COMMANDS,
 };
