@@ -204,6 +204,17 @@ const waitsForHost = (world: WorldView): string | null => {
   return waiter ? `${waiter.id} waits with a page-state change until host code lets go of the page` : null;
 };
 
+/** VMRUN has found no VMSA, and KVM_RUN ends for it. */
+const entryIsInvalid = sometimes('rmp.entry-is-invalid', {
+  kinds: ['hostThread'],
+  source: 'arch/x86/kvm/svm/svm.c, svm_handle_exit(), SVM_EXIT_ERR; domain snp h, R14',
+  grade: 'read',
+  check: (world) => {
+    const refused = world.actors<HostThread>('hostThread').find(({ context }) => context.frames.code?.exit?.reason === 'INVALID');
+    return refused ? `${refused.id} had VMEXIT_INVALID: the page that KVM has for the VMSA of its vCPU is none` : null;
+  },
+});
+
 const pscMeetsHostWrite = sometimes('rmp.psc-meets-host-write', {
   kinds: ['rmpRegion', 'hostThread'],
   source: `${THREAD}: the guest converts a page while host code works on it`,
@@ -238,6 +249,7 @@ export const snpProperties: readonly Property[] = [
   freedFrameIsHypervisors,
   lockIsContended,
   splitIsSpurious,
+  entryIsInvalid,
   pscMeetsHostWrite,
   pscRefusalTold,
   ...pspProperties,
