@@ -64,6 +64,12 @@ export const SEV_SNP_OPTIONS = {
    * @see domain snp b.2, code 255; e.3, Flow A
    */
   'guest.unchanged': ['ignore', 'terminate'],
+  /**
+   * How much of its PVALIDATE an SVSM keeps CREATE_VCPU out for: nothing, the instruction, or all of
+   * it until the OS gets the page.
+   * @see domain snp h, R24
+   */
+  'svsm.pvalidateLock': ['instruction', 'none', 'to-the-grant'],
   /** What the second of two contending RMP instructions sees. Hardware does not document it. */
   'rmp.contention': ['inuse', 'overlap-2m'],
 } as const;
@@ -91,6 +97,9 @@ type GuestOps =
       readonly perms?: number;
       readonly size?: '4K' | '2M';
     }
+  /** An SVSM at VMPL 0 does this for the OS: SVSM_CORE_PVALIDATE, and SVSM_CORE_CREATE_VCPU that fails. */
+  | { readonly op: 'svsm-pvalidate'; readonly gfn: number }
+  | { readonly op: 'svsm-create-vcpu'; readonly gfn: number }
   | { readonly op: 'request-report'; readonly data: number; readonly vmpl: number }
   | { readonly op: 'psc'; readonly gfn: number; readonly to: 'private' | 'shared' }
   /** `expects`: what the guest has stored there last. */

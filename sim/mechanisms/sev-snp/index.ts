@@ -12,11 +12,14 @@ import { SEV_DEVICE, sevDeviceMachine } from '../../../actors/sev-snp/sev-device
 import { snpGuestOperations } from '../../../actors/sev-snp/snp-guest.ts';
 import { snpKvm, snpKvmWithReports } from '../../../actors/sev-snp/snp-kvm.ts';
 import { snpHostOperations } from '../../../actors/sev-snp/snp-operations.ts';
+import { svsmOperations } from '../../../actors/sev-snp/svsm.ts';
+import { svsmLockMachine } from '../../../actors/sev-snp/svsm-lock.ts';
 import { vmPagesMachine } from '../../../actors/sev-snp/vm-pages.ts';
 import { GHCB_EVENTS } from '../../../events/sev-snp/ghcb.ts';
 import { PSP_EVENTS } from '../../../events/sev-snp/psp.ts';
 import { RMP_EVENTS } from '../../../events/sev-snp/rmp.ts';
 import { SEV_SNP_OPTIONS } from '../../../events/sev-snp/sev-snp.ts';
+import { SVSM_EVENTS } from '../../../events/sev-snp/svsm.ts';
 import { VM_PAGES_EVENTS } from '../../../events/sev-snp/vm-pages.ts';
 import type { Mechanism } from '../../host/mechanism.ts';
 import { checks, PRESETS } from './checks.ts';
@@ -45,16 +48,22 @@ export const sevSnp: Mechanism = {
   properties: snpProperties,
   outcomes: snpOutcomes,
   waits: [retriesUpdate, repeatsUpdate, repeatsSmash],
-  catalogue: { ...RMP_EVENTS, ...PSP_EVENTS, ...VM_PAGES_EVENTS, ...GHCB_EVENTS },
-  sets: ['vmPages.holders', 'vmPages.waiters', 'sevDevice.waiters'],
+  catalogue: { ...RMP_EVENTS, ...PSP_EVENTS, ...VM_PAGES_EVENTS, ...GHCB_EVENTS, ...SVSM_EVENTS },
+  sets: ['vmPages.holders', 'vmPages.waiters', 'sevDevice.waiters', 'svsmLock.readers'],
   quiet: ['psp.status?', 'psp.response?', 'psp.interrupted?', 'sev.rcvd?'],
   checks,
   structureChecks: pageChecks,
   host: () => ({ operations: snpHostOperations, faults: { '#PF.RMP': (env) => [{ kind: 'call', path: pageFaultPath(env) }] } }),
   kvm: (scenario) => (asksForReports(scenario) ? snpKvmWithReports : snpKvm),
-  guest: ({ host: { options } }) => ({ operations: (env) => snpGuestOperations(env, options) }),
+  guest: ({ host: { options } }) => ({ operations: (env) => [...snpGuestOperations(env, options), ...svsmOperations(env, options)] }),
   actors: snpActors,
-  machines: () => ({ vmPages: vmPagesMachine, rmpRegion: rmpRegionMachine, psp: pspMachine, sevDevice: sevDeviceMachine }),
+  machines: () => ({
+    vmPages: vmPagesMachine,
+    rmpRegion: rmpRegionMachine,
+    psp: pspMachine,
+    sevDevice: sevDeviceMachine,
+    svsmLock: svsmLockMachine,
+  }),
   completions: [{ name: 'psp', handler: 'psp_irq_handler', driver: SEV_DEVICE }],
   vm: (scenario, vm) => vmParts(scenario, vm),
   vcpu: (_scenario, vm, vcpu) => vcpuParts(vm, vcpu),

@@ -5,7 +5,7 @@ import { hex, type Path, type PathIssue } from '../../scenario/issues.ts';
 import { allOperations, operationsIn, type Structure } from '../../scenario/lowered.ts';
 import { launchIssues } from './launch-sections.ts';
 import { commandIssues } from './operations.ts';
-import { type FirmwarePageSetup, framesOf, SNP_VM, SVM_VM, snpSettingsOf } from './sections.ts';
+import { type FirmwarePageSetup, framesOf, isAlias, SNP_VM, SVM_VM, snpSettingsOf } from './sections.ts';
 
 /** Notes each number with its owner and refuses one that stands for two things. */
 const unique = (issues: PathIssue[], what: string) => {
@@ -30,7 +30,7 @@ function duplicates({ vms, sectionsPath }: Structure, firmware: readonly Firmwar
       const path = [...vm.settingsPath, 'pages', index];
       for (const { gfn, pfn } of framesOf(page)) {
         addGfn(gfn, `page ${index}`, [...path, 'gfn']);
-        if (page.state === 'alias') continue;
+        if (isAlias(page)) continue;
         addPfn(pfn, `GFN ${hex(gfn)} of ${vm.id}`, [...path, 'pfn']);
       }
     });
@@ -88,10 +88,11 @@ function missingPage(gfns: ReadonlyMap<string, ReadonlySet<number>>, vm: string,
 function aliasIssues({ vms }: Structure): PathIssue[] {
   return vms.flatMap((vm) => {
     const { pages } = snpSettingsOf(vm);
-    const pfns = new Set(pages.filter(({ state }) => state !== 'alias').flatMap((page) => framesOf(page).map(({ pfn }) => pfn)));
-    return pages.flatMap(({ state, pfn, frames }, index): PathIssue[] => {
+    const pfns = new Set(pages.filter((page) => !isAlias(page)).flatMap((page) => framesOf(page).map(({ pfn }) => pfn)));
+    return pages.flatMap((page, index): PathIssue[] => {
       const path = [...vm.settingsPath, 'pages', index];
-      if (state !== 'alias') return [];
+      const { pfn, frames } = page;
+      if (!isAlias(page)) return [];
       if (frames !== undefined) return [{ path: [...path, 'frames'], message: `found ${frames}; expected none: an alias is of one frame` }];
       if (pfns.has(pfn)) return [];
       return [

@@ -7,7 +7,7 @@ import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
 import type { VmContext } from '../../../actors/kvm/vm.ts';
 import { contentInWords } from '../../../actors/sev-snp/contents.ts';
 import type { RmpRegionContext } from '../../../actors/sev-snp/rmp-region.ts';
-import { assignedAs4K, covering, pageStateOf } from '../../../actors/sev-snp/rmp-table.ts';
+import { assignedAs4K, covering, entryAt, pageStateOf, permsOf } from '../../../actors/sev-snp/rmp-table.ts';
 import type { VmPagesContext } from '../../../actors/sev-snp/vm-pages.ts';
 import type { ActorId } from '../../../events/event.ts';
 import type { Waits } from '../../host/mechanism.ts';
@@ -118,6 +118,22 @@ const subCountIsTrue = alwaysEach<RmpRegionContext>('rmp.sub-count-is-true', {
   each: ({ id, context: { head, entries } }) => {
     const count = assignedAs4K(entries);
     return head === undefined || head.subCount === count ? null : `${id} counts ${head.subCount} frames as assigned, and ${count} are`;
+  },
+});
+
+/** A secret of VMPL 0 that lies where another VMPL may read. */
+const secretOpen = alwaysEach<RmpRegionContext>('rmp.secret-open', {
+  kind: 'rmpRegion',
+  source: 'coconut-svsm, kernel/src/protocols/core.rs, core_pvalidate_one(); domain snp h, R24',
+  grade: 'read',
+  each: ({ context: { entries, contents = {} } }) => {
+    for (const [pfn, { asid, ...content }] of Object.entries(contents)) {
+      const entry = entryAt(entries, Number(pfn));
+      const isMoved = content.gfn !== undefined && content.gfn !== entry.gfn && asid === entry.asid;
+      const vmpl = permsOf(entry).findIndex((mask, level) => level > 0 && (mask & 1) !== 0);
+      if (isMoved && entry.validated && vmpl > 0) return `VMPL ${vmpl} may read, at GFN ${hex(entry.gfn)}, ${contentInWords(content)}`;
+    }
+    return null;
   },
 });
 
@@ -245,6 +261,7 @@ export const snpProperties: readonly Property[] = [
   validatedImpliesAssigned,
   inUseIsVmsa,
   subCountIsTrue,
+  secretOpen,
   mappingFits,
   freedFrameIsHypervisors,
   lockIsContended,

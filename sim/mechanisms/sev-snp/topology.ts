@@ -11,11 +11,12 @@ import { SEV_CMD_MUTEX } from '../../../actors/sev-snp/sev-command.ts';
 import { SEV_DEVICE } from '../../../actors/sev-snp/sev-device.ts';
 import type { VmPagesInput } from '../../../actors/sev-snp/vm-pages.ts';
 import type { ActorId } from '../../../events/event.ts';
+import type { ControlOp, GuestOp } from '../../../events/program.ts';
 import { type RmpEntry, regionOf } from '../../../events/sev-snp/rmp.ts';
 import type { VmParts } from '../../host/mechanism.ts';
 import type { ResolvedScenario, ResolvedVm } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
-import { framesOf, type PageSetup, snpSettingsOf } from './sections.ts';
+import { framesOf, isAlias, type PageSetup, snpSettingsOf } from './sections.ts';
 
 const pagesId = (vm: ResolvedVm): ActorId => `pages:${vm.id}`;
 
@@ -27,10 +28,14 @@ const validatedIn = (pages: readonly PageSetup[]): number[] =>
     .map(({ gfn }) => gfn)
     .sort((a, b) => a - b);
 
+type GfnOp = Extract<GuestOp, { readonly gfn: number }>;
+const looksAt = (op: GuestOp | ControlOp): op is GfnOp => (op.op === 'read' && op.expects !== undefined) || isOfSvsm(op);
+const isOfSvsm = (op: GuestOp | ControlOp): boolean => op.op === 'svsm-pvalidate' || op.op === 'svsm-create-vcpu';
+const hasSvsm = ({ vcpus }: ResolvedVm): boolean => vcpus.some(({ ops }) => ops.some(isOfSvsm));
 /** PFNs of the pages at whose contents a guest looks: of others the run keeps none. */
 function lookedAt(vm: ResolvedVm): number[] {
   const { vcpus } = vm;
-  const gfns = new Set(vcpus.flatMap(({ ops }) => ops.flatMap((op) => (op.op === 'read' && op.expects !== undefined ? [op.gfn] : []))));
+  const gfns = new Set(vcpus.flatMap(({ ops }) => ops.flatMap((op) => (looksAt(op) ? [op.gfn] : []))));
   const frames = snpSettingsOf(vm).pages.flatMap(framesOf);
   return [...new Set(frames.filter(({ gfn }) => gfns.has(gfn)).map(({ pfn }) => pfn))].sort((a, b) => a - b);
 }
@@ -43,7 +48,11 @@ export const vcpuParts = (vm: ResolvedVm, vcpu: number): Readonly<Record<string,
 /** All frames of the run in this 2 MiB. */
 const framesIn = ({ vms }: ResolvedScenario, region: ActorId): readonly number[] =>
   vms
-    .flatMap((vm) => snpSettingsOf(vm).pages.flatMap(framesOf))
+    .flatMap((vm) =>
+      snpSettingsOf(vm)
+        .pages.filter((page) => !isAlias(page))
+        .flatMap(framesOf),
+    )
     .map(({ pfn }) => pfn)
     .filter((pfn) => regionOf(pfn) === region)
     .sort((a, b) => a - b);
@@ -89,7 +98,7 @@ const pageEntry = (asid: number, { gfn, state }: PageSetup): RmpEntry =>
         immutable: false,
         asid,
         gfn,
-        validated: state !== 'guest-invalid',
+        validated: state === 'guest-valid' || state === 'vmsa',
         vmsa: state === 'vmsa',
       };
 /** The head of a 2M entry says what it is; the slots behind it say that they are assigned. */
@@ -115,7 +124,11 @@ function regionsOf(scenario: ResolvedScenario): ActorSpec[] {
   const entries: [number, RmpEntry][] = [
     ...scenario.vms
       .map(snpSettingsOf)
-      .flatMap(({ asid, pages }) => pages.filter(({ state }) => state !== 'alias').flatMap((page) => pageEntries(asid, page))),
+      .flatMap(({ asid, pages }) => pages.filter((page) => !isAlias(page)).flatMap((page) => pageEntries(asid, page))),
+    // In the place of what the frame had.
+    ...scenario.vms
+      .map(snpSettingsOf)
+      .flatMap(({ asid, pages }) => pages.filter(({ state }) => state === 'moved').flatMap((page) => pageEntries(asid, page))),
     ...(scenario.sections?.firmware?.pages ?? []).map(({ pfn, state }): [number, RmpEntry] => [pfn, FIRMWARE_ENTRIES[state]]),
   ];
   const heads = new Map(
@@ -143,7 +156,7 @@ function contentsOf(vm: ResolvedVm) {
   const kept = lookedAt(vm);
   const { asid, pages } = snpSettingsOf(vm);
   return pages
-    .filter(({ state }) => state !== 'alias')
+    .filter((page) => !isAlias(page))
     .flatMap((page) =>
       framesOf(page).map(({ gfn, pfn }) => ({ gfn, pfn, content: contentAtStart(gfn, asid, page.state === 'guest-valid') })),
     )
@@ -184,8 +197,12 @@ export const pspActors = (scenario: ResolvedScenario, state: PspInput['state']):
   { id: SEV_CMD_MUTEX, kind: 'mutex', input: null },
 ];
 
+const svsmLocks = ({ vms }: ResolvedScenario): ActorSpec[] =>
+  vms.filter(hasSvsm).map(({ id }) => ({ id: `svsm:${id}`, kind: 'svsmLock', input: null }));
+
 export const snpActors = (scenario: ResolvedScenario): readonly ActorSpec[] => [
   ...pagesOf(scenario),
   ...regionsOf(scenario),
   ...(usesPsp(scenario) ? pspActors(scenario, scenario.sections?.firmware?.state ?? 'UNINIT') : []),
+  ...svsmLocks(scenario),
 ];
