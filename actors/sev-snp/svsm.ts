@@ -27,7 +27,7 @@ const utils = (name: string): Source => ({ source: `coconut-svsm, kernel/src/sev
 const GUEST_VMPL = 1;
 const RWX = 0xf;
 
-export const svsmLockOf = (env: GuestEnv, v: Vcpu) => `svsm:${env.images[v.image]!.vm.id.slice('vm:'.length)}`;
+const svsmLockOf = (env: GuestEnv, v: Vcpu) => `svsm:${env.images[v.image]!.vm.id.slice('vm:'.length)}`;
 
 const lock = (env: GuestEnv, name: 'lock_read' | 'lock_write') =>
   path(

@@ -52,7 +52,7 @@ function hugeIssues({ vms, sectionsPath }: Structure, firmware: readonly Firmwar
     ...firmware.map(({ pfn }, index) => ({ pfn, path: [...sectionsPath, 'firmware', 'pages', index, 'pfn'] })),
   ];
   return pages
-    .filter(({ page }) => page.frames !== undefined)
+    .filter(({ page }) => page.frames !== undefined && !isAlias(page))
     .flatMap(({ page, path }) => [
       ...(['gfn', 'pfn'] as const)
         .filter((field) => page[field] % REGION_FRAMES !== 0)
@@ -101,6 +101,17 @@ function aliasIssues({ vms }: Structure): PathIssue[] {
     });
   });
 }
+
+/** VMPLs of vCPUs that there are not, and of a VM without VMSAs. */
+const vmplIssues = ({ vms }: Structure): PathIssue[] =>
+  vms.flatMap((vm): PathIssue[] => {
+    const { vmpls } = snpSettingsOf(vm);
+    const path = [...vm.settingsPath, 'vmpls'];
+    if (vmpls === undefined) return [];
+    if (vm.type !== SNP_VM) return [{ path, message: `found vmpls; expected none: ${vm.id} is no SNP VM` }];
+    if (vmpls.length <= vm.vcpus.length) return [];
+    return [{ path, message: `found ${vmpls.length} VMPLs; expected at most ${vm.vcpus.length}: ${vm.id} has no more vCPUs` }];
+  });
 
 /** A load that expects what the guest has stored, and is not of private memory. */
 const expectsOfShared = (op: GuestOp | HostOp | ControlOp, path: Path): PathIssue[] =>
@@ -179,6 +190,7 @@ export function pageChecks(structure: Structure): readonly PathIssue[] {
   const issues = [
     ...duplicates(structure, firmware),
     ...aliasIssues(structure),
+    ...vmplIssues(structure),
     ...hugeIssues(structure, firmware),
     ...typeIssues(structure),
     ...own,
