@@ -61,6 +61,14 @@ const guestKilled = alwaysEach<VmContext>('rmp.guest-killed', {
     context.dead === 'dead' ? `${id} was ended by the host because of a write to one of its private pages` : null,
 });
 
+/** sev_es_terminate(), or an SVSM's like of it. */
+const guestEndsItself = alwaysEach<Vcpu>('rmp.guest-ends-itself', {
+  kind: 'vcpu',
+  source: 'arch/x86/coco/sev/shared.c, sev_es_terminate(), pvalidate_pages(); domain snp e.1, SNP-17',
+  grade: 'read',
+  each: ({ id, value }) => (JSON.stringify(value).includes('"sev_es_terminate"') ? `${id} ends its guest, and tells the host why` : null),
+});
+
 const vmBugged = alwaysEach<VmContext>('rmp.vm-bugged', {
   kind: 'vm',
   source: 'domain snp h, R7: a healthy VM is not killed by its own legal RMPADJUST; kernel kvm_rmp_make_shared()',
@@ -199,6 +207,17 @@ const splitIsSpurious = sometimes('rmp.split-is-spurious', {
   },
 });
 
+/** PVALIDATE of 2M has failed by its size, and the guest goes on with 4K. */
+const fallsBackTo4K = sometimes('rmp.falls-back-to-4k', {
+  kinds: ['vcpu'],
+  source: 'arch/x86/coco/sev/shared.c, pvalidate_pages(); domain snp b.3, e.3',
+  grade: 'read',
+  check: (world) => {
+    const back = world.actors<Vcpu>('vcpu').find(({ value }) => JSON.stringify(value).includes('"fall_back_to_4k"'));
+    return back ? `${back.id} validates page by page what is no 2M entry any more` : null;
+  },
+});
+
 /** A host thread that stands before a store to a page which has turned private. */
 const storesToPrivate = (world: WorldView): string | null => {
   const entries: RmpRegionContext['entries'] = Object.assign(
@@ -256,6 +275,7 @@ export const snpProperties: readonly Property[] = [
   guestPageLost,
   silentCorruption,
   guestKilled,
+  guestEndsItself,
   vmBugged,
   retryBounded,
   validatedImpliesAssigned,
@@ -266,6 +286,7 @@ export const snpProperties: readonly Property[] = [
   freedFrameIsHypervisors,
   lockIsContended,
   splitIsSpurious,
+  fallsBackTo4K,
   entryIsInvalid,
   pscMeetsHostWrite,
   pscRefusalTold,

@@ -110,6 +110,18 @@ const ofSizes: Readonly<Record<string, Mutant>> = {
       inUse,
     })),
   }),
+  'rmp-validate-no-carry': region('PVALIDATE that changes nothing does not say so.', {
+    actions: guestCheck((c, event) => {
+      const { result, fault } = guestChecked(c, event);
+      return { result, fault };
+    }),
+  }),
+  'rmp-validate-any-size': region('PVALIDATE of 2M takes a 4K entry.', {
+    actions: guestCheck((c, event) => {
+      const { size: _, ...small } = event;
+      return guestChecked(c, guestChecked(c, event).fault ? event : small);
+    }),
+  }),
   'rmp-smash-no-head': region('PSMASH leaves the head at 2M.', { actions: { writeHead: nothing } }),
   'rmp-smash-no-count': region('PSMASH leaves the count of the head as it was.', {
     actions: {
