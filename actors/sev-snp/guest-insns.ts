@@ -29,7 +29,7 @@ declare module '../kvm/guest-program.ts' {
 }
 type Sends = (v: Vcpu, l: GuestLocals) => Outgoing | readonly Outgoing[];
 
-interface Insn {
+export interface Insn {
   readonly name: 'PVALIDATE' | 'RMPADJUST';
   /** Its operand besides the page, and what it writes. */
   readonly operand: (v: Vcpu, l: GuestLocals) => object;
@@ -43,7 +43,7 @@ interface Insn {
  * that is not the guest's faults to the host and the instruction restarts.
  * @see domain snp b.3, b.5
  */
-function guestInsn(env: GuestEnv, { name, operand, write, fails }: Insn): Path<Vcpu, GuestLocals, GuestEvent> {
+export function guestInsn(env: GuestEnv, { name, operand, write, fails }: Insn): Path<Vcpu, GuestLocals, GuestEvent> {
   const unlock = (v: Vcpu, l: GuestLocals) => toRmp(env, v, { type: 'rmp.unlock' }, l);
   const written = [step('write', { send: write }), step('unlock', { insn: false, send: unlock }), leavePath];
   const faulted = [step('unlock_faulted', { insn: false, send: unlock }), nestedFault(env, () => OF_INSN)];

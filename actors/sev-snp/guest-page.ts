@@ -2,7 +2,7 @@
 import { outgoing } from '../../events/event.ts';
 import type { GuestOp } from '../../events/program.ts';
 import { type NestedAccess, nestedFaultCode } from '../../events/sev-snp/error-code.ts';
-import { regionOf } from '../../events/sev-snp/rmp.ts';
+import { type AccessOutcome, regionOf } from '../../events/sev-snp/rmp.ts';
 import { type GuestEnv, type GuestItem, type GuestLocals, guest, opOf, type Vcpu, vmexit } from '../kvm/guest-program.ts';
 
 const { step } = guest;
@@ -11,6 +11,7 @@ declare module '../kvm/guest-program.ts' {
   interface GuestLocals {
     /** The page that an instruction is of, where that is not the one that the operation names. */
     readonly gfn?: number | undefined;
+    readonly outcome?: AccessOutcome | undefined;
   }
   interface Vcpu {
     /** Of its VMSA; absent at VMPL 0. */
@@ -46,6 +47,9 @@ export function frameAt(env: GuestEnv, v: Vcpu, l?: GuestLocals): number {
 }
 export const toRmp = (env: GuestEnv, v: Vcpu, event: Sent, l?: GuestLocals) =>
   outgoing(regionOf(frameAt(env, v, l)), { pfn: frameAt(env, v, l), ...event });
+
+/** What a load or a store hears. */
+export const accessed = { 'rmp.accessed': (e: { readonly outcome: AccessOutcome }) => ({ outcome: e.outcome }) };
 
 /** #VMEXIT(NPF) and, after the host has dealt with it, the instruction again. */
 export const nestedFault = (env: GuestEnv, access: (v: Vcpu) => Pick<NestedAccess, 'private' | 'write'>): GuestItem =>

@@ -3,19 +3,16 @@
  * handler that finds a page no longer validated.
  */
 import type { HostOptions } from '../../events/options.ts';
-import type { AccessOutcome, GuestAccess } from '../../events/sev-snp/rmp.ts';
+import type { GuestAccess } from '../../events/sev-snp/rmp.ts';
 import { type GuestEnv, type GuestItem, guest, type Vcpu, vmexit } from '../kvm/guest-program.ts';
 import { otherwise, type Source } from '../path/path.ts';
 import { pvalidateItems, revalidate, rmpadjustItems } from './guest-insns.ts';
-import { argsOf, asidOf, frameAt, gfnOf, nestedFault, toPages, toRmp } from './guest-page.ts';
+import { accessed, argsOf, asidOf, frameAt, gfnOf, nestedFault, toPages, toRmp } from './guest-page.ts';
 import { requestReportPath } from './report-request.ts';
 
 const { path, step, call, loop, when, stop, leavePath } = guest;
 
 declare module '../kvm/guest-program.ts' {
-  interface GuestLocals {
-    readonly outcome?: AccessOutcome | undefined;
-  }
   interface Vcpu {
     /** The GFN of a page that it found no longer validated. */
     readonly lost?: number | undefined;
@@ -33,10 +30,9 @@ function accessOf(env: GuestEnv, v: Vcpu, access: Omit<GuestAccess, 'pfn' | 'asi
     ...(looks && contents.includes(frameAt(env, v)) && { content: { n: v.pc, tell: pages } }),
   };
 }
-const accessed = { 'rmp.accessed': (e: { readonly outcome: AccessOutcome }) => ({ outcome: e.outcome }) };
 
 /** A page that was validated is cleared before any use: the host may have moved a frame there. */
-const clearPage = (env: GuestEnv) =>
+export const clearPage = (env: GuestEnv) =>
   path(
     'zero_mem_region',
     { source: 'coconut-svsm, kernel/src/protocols/core.rs, core_pvalidate_one()', grade: 'read' },

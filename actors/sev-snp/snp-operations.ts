@@ -3,6 +3,7 @@ import { type HostEnv, type HostItem, host } from '../host/host-env.ts';
 import { asidNewPath, destroyGuestPath } from './asid-cycle.ts';
 import { bindZapMapping, zapMappingPath } from './direct-map.ts';
 import { bindMakeShared, makeSharedPath } from './exits.ts';
+import { bindPreFault, preFaultPath } from './gmem-prepare.ts';
 import {
   bindKernelWrite,
   bindUserWrite,
@@ -30,6 +31,7 @@ export const snpHostOperations = (env: HostEnv): readonly (readonly [string, Hos
   ['make-shared', call(makeSharedPath(env), bindMakeShared(env))],
   ['make-private', call(makePrivatePath(env), bindMakePrivate(env))],
   ['zap-mapping', call(zapMappingPath, bindZapMapping(env))],
+  ['pre-fault', call(preFaultPath(env), bindPreFault(env))],
   ['punch-hole', call(punchHolePath(env), bindPunchHole(env))],
   ['asid-new', call(asidNewPath(env))],
   ['destroy-guest', call(destroyGuestPath(env))],

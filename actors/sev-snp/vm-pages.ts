@@ -46,6 +46,8 @@ export interface VmPagesContext extends VmPagesInput {
   readonly freed?: readonly number[];
   /** A GPA, once a guest has set it. */
   readonly jumpTable?: number;
+  /** Sizes of nested mappings by their first GFN, where KVM maps pages ahead. */
+  readonly mapped?: Readonly<Record<number, '4K' | '2M'>>;
 }
 
 const SCHEDULER: ActorId = 'sched';
@@ -94,6 +96,7 @@ export const vmPagesMachine = setup({
     ),
     setJumpTable: assign(({ event }) => (event.type === 'pages.jumpTable' && event.set !== undefined ? { jumpTable: event.set } : {})),
     tellJumpTable: emit(({ context: c, event }) => outgoing(sender(event), { type: 'pages.jumpTableIs', gpa: c.jumpTable ?? 0 })),
+    map: assign(({ context: c, event }) => (event.type === 'pages.map' ? { mapped: { ...c.mapped, [event.gfn]: event.size } } : {})),
     believe: assign(({ context: c, event }) => {
       if (event.type !== 'guest.validated') return {};
       const others = c.believes.filter((gfn) => gfn !== event.gfn);
@@ -133,6 +136,7 @@ export const vmPagesMachine = setup({
         'pages.leak': { actions: 'leak' },
         'pages.free': { actions: 'free' },
         'pages.jumpTable': { actions: ['setJumpTable', 'tellJumpTable'] },
+        'pages.map': { actions: 'map' },
       },
     },
   },

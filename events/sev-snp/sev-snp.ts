@@ -32,6 +32,12 @@ export const SEV_SNP_OPTIONS = {
    */
   'kvm.gmemSplit': ['psmash', 'none'],
   /**
+   * When 2 MiB of guest memory become one 2M entry: if one folio of the guest has all of it, as in
+   * mainline, or wherever they are aligned and no entry reads assigned.
+   * @see domain snp h, R27
+   */
+  'kvm.gmemOrder': ['folio', 'alignment'],
+  /**
    * What the auto-share handler does about a VMSA in use: spin, kick the vCPU, or kick it and block
    * its re-entry first.
    */
@@ -67,6 +73,12 @@ export const SEV_SNP_OPTIONS = {
    * @see domain snp h, R19
    */
   'kvm.deactivateLock': ['rwsem', 'none'],
+  /**
+   * How much of its PVALIDATE an SVSM keeps CREATE_VCPU out for: nothing, the instruction, or all of
+   * it until the OS gets the page.
+   * @see domain snp h, R24
+   */
+  'svsm.pvalidateLock': ['instruction', 'none', 'to-the-grant'],
   /** What the second of two contending RMP instructions sees. Hardware does not document it. */
   'rmp.contention': ['inuse', 'overlap-2m'],
   /**
@@ -157,6 +169,9 @@ type GuestOps =
       readonly perms?: number;
       readonly size?: '4K' | '2M';
     }
+  /** An SVSM at VMPL 0 does this for the OS: SVSM_CORE_PVALIDATE, and SVSM_CORE_CREATE_VCPU that fails. */
+  | { readonly op: 'svsm-pvalidate'; readonly gfn: number }
+  | { readonly op: 'svsm-create-vcpu'; readonly gfn: number }
   | { readonly op: 'request-report'; readonly data: number; readonly vmpl: number }
   | { readonly op: 'psc'; readonly gfn: number; readonly to: 'private' | 'shared' }
   /** `expects`: what the guest has stored there last. */
@@ -199,6 +214,8 @@ type HostOps =
   | ({ readonly op: 'make-private' } & GuestPage)
   /** The process gives up its own mapping of the 2 MiB around a guest page. */
   | ({ readonly op: 'zap-mapping' } & GuestPage)
+  /** KVM_PRE_FAULT_MEMORY of one private page: it is prepared and mapped as by a nested fault. */
+  | ({ readonly op: 'pre-fault' } & GuestPage)
   /** A hole is punched into the guest_memfd of a guest: of one page, or of all of a 2M entry. */
   | ({ readonly op: 'punch-hole'; readonly size?: '4K' | '2M' } & GuestPage)
   /** WBINVD on every CPU: wbinvd_on_all_cpus(). */

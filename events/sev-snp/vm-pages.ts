@@ -17,6 +17,8 @@ export type VmPagesEvent = EventOf<{
   'pages.endPsc': { gfn: number };
   /** snp_leak_pages(): the frame is never given back. */
   'pages.leak': { pfn: number };
+  /** A nested mapping of this size begins at the page. */
+  'pages.map': { gfn: number; size: '4K' | '2M' };
   /** The frame goes back to the allocator. */
   'pages.free': { pfn: number };
   /** From a vCPU: the guest has executed PVALIDATE, and knows it on all its vCPUs. */
@@ -51,6 +53,7 @@ export const VM_PAGES_EVENTS = {
   'pages.free': 'bus',
   'pages.jumpTable': 'bus',
   'pages.jumpTableIs': 'bus',
+  'pages.map': 'bus',
   'guest.validated': 'bus',
   'guest.stored': 'bus',
   'guest.loaded': 'bus',

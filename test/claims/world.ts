@@ -45,6 +45,8 @@ export const kernelWrite = (gfn = GFN, name = 'vm0'): HostStep => ({ 'kvm-write-
 /** A store of the kernel that looks at no RMP entry before. */
 export const strayWrite = (gfn = GFN, name = 'vm0'): HostStep => ({ 'kvm-write-unchecked': { vm: name, gfn } });
 export const makeShared = (gfn = GFN, name = 'vm0'): HostStep => ({ 'make-shared': { vm: name, gfn } });
+/** KVM_PRE_FAULT_MEMORY of one private page. */
+export const preFault = (gfn = GFN, name = 'vm0'): HostStep => ({ 'pre-fault': { vm: name, gfn } });
 export const run = (vcpu = 'vm0/0'): HostStep => ({ KVM_RUN: { vcpu } });
 
 /** What guests do. */

@@ -37,6 +37,7 @@ const INEVITABLE: readonly string[] = [
   'oslock-reset architecture',
   'oslock-status-bit bit-0',
   'rmp-moved-frame as-found',
+  'rmp-validate-2m terminate',
   'sld-bus-lock-exit off',
   'sld-bus-lock-in-warn off-no-mitigate',
   'sld-bus-lock-ratelimit off',

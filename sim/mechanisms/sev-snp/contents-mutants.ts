@@ -5,6 +5,7 @@ import { type Contents, guestLoads, movedBy } from '../../../actors/sev-snp/cont
 import { guestAccess } from '../../../actors/sev-snp/rmp-check.ts';
 import { type RmpRegionContext, regionIn } from '../../../actors/sev-snp/rmp-region.ts';
 import { writeUpdate } from '../../../actors/sev-snp/rmp-table.ts';
+import type { SvsmLockContext } from '../../../actors/sev-snp/svsm-lock.ts';
 import { type Stamped, sender } from '../../../events/event.ts';
 import type { GuestAccess, RmpRequest, RmpUpdate } from '../../../events/sev-snp/rmp.ts';
 import type { Mutant } from '../../host/mechanism.ts';
@@ -42,6 +43,12 @@ export const CONTENTS_MUTANTS: Readonly<Record<string, Mutant>> = {
         if (told !== null) enqueue.emit(told);
       }),
     },
+  }),
+  'svsm-lock-open': provided('svsmLock', 'The lock of an SVSM around PVALIDATE and CREATE_VCPU keeps no one out.', {
+    guards: { isTaken: () => false },
+  }),
+  'svsm-writer-passes-readers': provided('svsmLock', 'CREATE_VCPU of an SVSM does not wait for PVALIDATE.', {
+    guards: { isTaken: ({ context }: { readonly context: SvsmLockContext }) => context.writer !== null },
   }),
   'snp-validated-not-cleared': {
     summary: 'A guest that is to clear what it validates does not.',

@@ -21,6 +21,8 @@ import { snpGuestOperations } from '../../../actors/sev-snp/snp-guest.ts';
 import { snpKvmOf } from '../../../actors/sev-snp/snp-kvm.ts';
 import { snpHostOperations } from '../../../actors/sev-snp/snp-operations.ts';
 import { snpPlatformMachine } from '../../../actors/sev-snp/snp-platform.ts';
+import { svsmOperations } from '../../../actors/sev-snp/svsm.ts';
+import { svsmLockMachine } from '../../../actors/sev-snp/svsm-lock.ts';
 import { vmPagesMachine } from '../../../actors/sev-snp/vm-pages.ts';
 import { ASID_EVENTS } from '../../../events/sev-snp/asids.ts';
 import { FRAMES_EVENTS } from '../../../events/sev-snp/frames.ts';
@@ -30,6 +32,7 @@ import { PLATFORM_EVENTS } from '../../../events/sev-snp/platform.ts';
 import { PSP_EVENTS } from '../../../events/sev-snp/psp.ts';
 import { RMP_EVENTS } from '../../../events/sev-snp/rmp.ts';
 import { SEV_SNP_OPTIONS } from '../../../events/sev-snp/sev-snp.ts';
+import { SVSM_EVENTS } from '../../../events/sev-snp/svsm.ts';
 import { VM_PAGES_EVENTS } from '../../../events/sev-snp/vm-pages.ts';
 import type { Mechanism } from '../../host/mechanism.ts';
 import { checks, PRESETS } from './checks.ts';
@@ -75,8 +78,9 @@ export const sevSnp: Mechanism = {
     ...HOST_MAP_EVENTS,
     ...ASID_EVENTS,
     ...FRAMES_EVENTS,
+    ...SVSM_EVENTS,
   },
-  sets: ['hostMap.holes', 'rmpRegion.vmcbs', 'vmPages.holders', 'vmPages.waiters', 'sevDevice.waiters'],
+  sets: ['hostMap.holes', 'rmpRegion.vmcbs', 'vmPages.holders', 'vmPages.waiters', 'sevDevice.waiters', 'svsmLock.readers'],
   quiet: ['psp.status?', 'psp.response?', 'psp.interrupted?', 'sev.rcvd?'],
   checks,
   structureChecks: pageChecks,
@@ -90,7 +94,7 @@ export const sevSnp: Mechanism = {
   }),
   kvm: (scenario) => snpKvmOf(ghcbUseOf(scenario)),
   guest: ({ host: { options } }) => ({
-    operations: (env) => [...snpGuestOperations(env, options), ...ghcbGuestOperations(env)],
+    operations: (env) => [...snpGuestOperations(env, options), ...svsmOperations(env, options), ...ghcbGuestOperations(env)],
     endsHalt: ['KVM_APIC_SIPI'],
   }),
   actors: snpActors,
@@ -105,6 +109,7 @@ export const sevSnp: Mechanism = {
     snpPlatform: snpPlatformMachine,
     asidBitmaps: asidBitmapsMachine,
     pageAllocator: pageAllocatorMachine,
+    svsmLock: svsmLockMachine,
   }),
   completions: [{ name: 'psp', handler: 'psp_irq_handler', driver: SEV_DEVICE }],
   vm: vmParts,

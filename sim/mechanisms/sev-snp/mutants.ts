@@ -177,6 +177,23 @@ const ofSizes: Readonly<Record<string, Mutant>> = {
       send: (_t: unknown, { vm }: Access) => outgoing(`vm:${vm}`, { type: 'vm.kill', cause: 'dead' }),
     }),
   ),
+  'snp-map-unclamped': patched(
+    'KVM maps as large as the folio is, whatever the RMP entry says.',
+    'kvm_tdp_map_page',
+    alter('sev_private_max_mapping_level', { answers: { 'rmp.entry': () => ({ huge: true }) } }),
+  ),
+  'snp-prepare-unchecked': patched(
+    'A large folio is made one 2M entry without a look at its entries.',
+    'sev_gmem_prepare',
+    alter('is_pfn_range_shared', {
+      answers: { 'rmp.entry': (_e: unknown, _t: unknown, l: { readonly looked?: number }) => ({ assigned: false, looked: l.looked! + 1 }) },
+    }),
+  ),
+  'snp-prepare-always': patched(
+    'A page that is assigned already is prepared again.',
+    'sev_gmem_prepare',
+    alter('snp_lookup_rmpentry', { answers: { 'rmp.entry': () => ({ assigned: false, result: 'SUCCESS' }) } }),
+  ),
   'snp-size-no-psmash': without('A fault on the size of an entry does not split it.', 'sev_handle_rmp_fault', 'snp_rmptable_psmash'),
 };
 

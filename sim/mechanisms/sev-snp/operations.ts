@@ -32,6 +32,12 @@ export const SNP_GUEST_OPERATIONS = {
     gfn: GFN,
     to: z.enum(['private', 'shared']),
   }),
+  'svsm-pvalidate': operation('svsm-pvalidate', 'An SVSM validates a page for the OS, clears it, and gives it to VMPL 1.', { gfn: GFN }),
+  'svsm-create-vcpu': operation(
+    'svsm-create-vcpu',
+    'An SVSM is to make a page a VMSA of the OS, finds that it is none, and gives it back to VMPL 1.',
+    { gfn: GFN },
+  ),
   'request-report': operation('request-report', 'Asks the firmware for an attestation report, in a message that the host carries.', {
     data: integer(0, Number.MAX_SAFE_INTEGER).describe('What stands in REPORT_DATA, as a number of 64 bits in front of zeros.'),
     vmpl: integer(0, 3).describe('The VMPL that the report is for.'),
@@ -85,6 +91,11 @@ export const SNP_HOST_OPERATIONS = {
     { vm: VM, gfn: GFN },
   ),
   'zap-mapping': operation('zap-mapping', "Gives up the process's own mapping of the 2 MiB around a guest page.", { vm: VM, gfn: GFN }),
+  'pre-fault': operation(
+    'pre-fault',
+    'Prepares a private page of a guest_memfd and maps it, as KVM_PRE_FAULT_MEMORY and nested faults do (sev_gmem_prepare()).',
+    { vm: VM, gfn: GFN },
+  ),
   'punch-hole': operation('punch-hole', 'Frees a private page of a guest, as a hole in its guest_memfd does (sev_gmem_invalidate()).', {
     vm: VM,
     gfn: GFN,

@@ -9,7 +9,7 @@ import { launchPfns } from './launch-facts.ts';
 import { launchedPages, launchIssues } from './launch-sections.ts';
 import { mappingIssues } from './mappings.ts';
 import { platformIssues } from './platform-checks.ts';
-import { type FirmwarePageSetup, framesOf, SNP_VM, SVM_VM, snpSettingsOf } from './sections.ts';
+import { type FirmwarePageSetup, framesOf, isAlias, SNP_VM, SVM_VM, snpSettingsOf } from './sections.ts';
 
 /** Notes each number with its owner and refuses one that stands for two things. */
 const unique = (issues: PathIssue[], what: string) => {
@@ -34,7 +34,7 @@ function duplicates({ vms, sections, sectionsPath }: Structure, firmware: readon
       const path = [...vm.settingsPath, 'pages', index];
       for (const { gfn, pfn } of framesOf(page)) {
         addGfn(gfn, `page ${index}`, [...path, 'gfn']);
-        if (page.state === 'alias') continue;
+        if (isAlias(page)) continue;
         addPfn(pfn, `GFN ${hex(gfn)} of ${vm.id}`, [...path, 'pfn']);
       }
     });
@@ -57,7 +57,10 @@ function duplicates({ vms, sections, sectionsPath }: Structure, firmware: readon
   return issues;
 }
 
-/** 2M entries that are not aligned, or share their 2 MiB with frames that they do not name. */
+/**
+ * 2M entries that are not aligned, or share their 2 MiB with frames that they do not name. A page
+ * that is shared at the start is no entry yet.
+ */
 function hugeIssues({ vms, sectionsPath }: Structure, firmware: readonly FirmwarePageSetup[]): PathIssue[] {
   const pages = vms.flatMap((vm) => snpSettingsOf(vm).pages.map((page, index) => ({ page, path: [...vm.settingsPath, 'pages', index] })));
   const others = [
@@ -65,7 +68,7 @@ function hugeIssues({ vms, sectionsPath }: Structure, firmware: readonly Firmwar
     ...firmware.map(({ pfn }, index) => ({ pfn, path: [...sectionsPath, 'firmware', 'pages', index, 'pfn'] })),
   ];
   return pages
-    .filter(({ page }) => page.frames !== undefined)
+    .filter(({ page }) => page.frames !== undefined && !isAlias(page))
     .flatMap(({ page, path }) => [
       ...(['gfn', 'pfn'] as const)
         .filter((field) => page[field] % REGION_FRAMES !== 0)
@@ -75,7 +78,7 @@ function hugeIssues({ vms, sectionsPath }: Structure, firmware: readonly Firmwar
         })),
       ...(page.state === 'vmsa' ? [{ path: [...path, 'state'], message: 'found "vmsa" of a 2M entry; expected a VMSA of 4K' }] : []),
       ...others
-        .filter(({ pfn }) => pfn !== page.pfn && regionOf(pfn) === regionOf(page.pfn))
+        .filter(({ pfn }) => page.state !== 'shared' && pfn !== page.pfn && regionOf(pfn) === regionOf(page.pfn))
         .map((other) => ({
           path: other.path,
           message: `found PFN ${hex(other.pfn)}; expected it outside of the 2M entry at PFN ${hex(page.pfn)}`,
@@ -101,10 +104,11 @@ function missingPage(gfns: ReadonlyMap<string, ReadonlySet<number>>, vm: string,
 function aliasIssues({ vms }: Structure): PathIssue[] {
   return vms.flatMap((vm) => {
     const { pages } = snpSettingsOf(vm);
-    const pfns = new Set(pages.filter(({ state }) => state !== 'alias').flatMap((page) => framesOf(page).map(({ pfn }) => pfn)));
-    return pages.flatMap(({ state, pfn, frames }, index): PathIssue[] => {
+    const pfns = new Set(pages.filter((page) => !isAlias(page)).flatMap((page) => framesOf(page).map(({ pfn }) => pfn)));
+    return pages.flatMap((page, index): PathIssue[] => {
       const path = [...vm.settingsPath, 'pages', index];
-      if (state !== 'alias') return [];
+      const { pfn, frames } = page;
+      if (!isAlias(page)) return [];
       if (frames !== undefined) return [{ path: [...path, 'frames'], message: `found ${frames}; expected none: an alias is of one frame` }];
       if (pfns.has(pfn)) return [];
       return [
@@ -113,6 +117,17 @@ function aliasIssues({ vms }: Structure): PathIssue[] {
     });
   });
 }
+
+/** VMPLs of vCPUs that there are not, and of a VM without VMSAs. */
+const vmplIssues = ({ vms }: Structure): PathIssue[] =>
+  vms.flatMap((vm): PathIssue[] => {
+    const { vmpls } = snpSettingsOf(vm);
+    const path = [...vm.settingsPath, 'vmpls'];
+    if (vmpls === undefined) return [];
+    if (vm.type !== SNP_VM) return [{ path, message: `found vmpls; expected none: ${vm.id} is no SNP VM` }];
+    if (vmpls.length <= vm.vcpus.length) return [];
+    return [{ path, message: `found ${vmpls.length} VMPLs; expected at most ${vm.vcpus.length}: ${vm.id} has no more vCPUs` }];
+  });
 
 /** A load that expects what the guest has stored, and is not of private memory. */
 const expectsOfShared = (op: GuestOp | HostOp | ControlOp, path: Path): PathIssue[] =>
@@ -202,6 +217,7 @@ export function pageChecks(structure: Structure): readonly PathIssue[] {
   const issues = [
     ...duplicates(structure, firmware),
     ...aliasIssues(structure),
+    ...vmplIssues(structure),
     ...hugeIssues(structure, firmware),
     ...typeIssues(structure),
     ...platformIssues(structure),

@@ -7,7 +7,7 @@ import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
 import type { VmContext } from '../../../actors/kvm/vm.ts';
 import { contentInWords } from '../../../actors/sev-snp/contents.ts';
 import type { RmpRegionContext } from '../../../actors/sev-snp/rmp-region.ts';
-import { assignedAs4K, covering, pageStateOf } from '../../../actors/sev-snp/rmp-table.ts';
+import { assignedAs4K, covering, entryAt, pageStateOf, permsOf } from '../../../actors/sev-snp/rmp-table.ts';
 import type { VmPagesContext } from '../../../actors/sev-snp/vm-pages.ts';
 import type { ActorId } from '../../../events/event.ts';
 import { regionOf } from '../../../events/sev-snp/rmp.ts';
@@ -60,6 +60,14 @@ const guestKilled = alwaysEach<VmContext>('rmp.guest-killed', {
   grade: 'read',
   each: ({ id, context }) =>
     context.dead === 'dead' ? `${id} was ended by the host because of a write to one of its private pages` : null,
+});
+
+/** sev_es_terminate(), or an SVSM's like of it. */
+const guestEndsItself = alwaysEach<Vcpu>('rmp.guest-ends-itself', {
+  kind: 'vcpu',
+  source: 'arch/x86/coco/sev/shared.c, sev_es_terminate(), pvalidate_pages(); domain snp e.1, SNP-17',
+  grade: 'read',
+  each: ({ id, value }) => (JSON.stringify(value).includes('"sev_es_terminate"') ? `${id} ends its guest, and tells the host why` : null),
 });
 
 const vmBugged = alwaysEach<VmContext>('rmp.vm-bugged', {
@@ -131,6 +139,37 @@ const subCountIsTrue = alwaysEach<RmpRegionContext>('rmp.sub-count-is-true', {
   },
 });
 
+/** A secret of VMPL 0 that lies where another VMPL may read. */
+const secretOpen = alwaysEach<RmpRegionContext>('rmp.secret-open', {
+  kind: 'rmpRegion',
+  source: 'coconut-svsm, kernel/src/protocols/core.rs, core_pvalidate_one(); domain snp h, R24',
+  grade: 'read',
+  each: ({ context: { entries, contents = {} } }) => {
+    for (const [pfn, { asid, ...content }] of Object.entries(contents)) {
+      const entry = entryAt(entries, Number(pfn));
+      const isMoved = content.gfn !== undefined && content.gfn !== entry.gfn && asid === entry.asid;
+      const vmpl = permsOf(entry).findIndex((mask, level) => level > 0 && (mask & 1) !== 0);
+      if (isMoved && entry.validated && vmpl > 0) return `VMPL ${vmpl} may read, at GFN ${hex(entry.gfn)}, ${contentInWords(content)}`;
+    }
+    return null;
+  },
+});
+
+const mappingFits = always('rmp.mapping-fits', {
+  kinds: ['vmPages', 'rmpRegion'],
+  source: 'arch/x86/kvm/svm/sev.c, sev_private_max_mapping_level(); domain snp c 12; SNP-65',
+  grade: 'read',
+  check: (world) => {
+    const heads = world.actors<RmpRegionContext>('rmpRegion').flatMap(({ context }) => Object.values(context.entries));
+    for (const { id, context } of world.actors<VmPagesContext>('vmPages')) {
+      const large = Object.entries(context.mapped ?? {}).filter(([, size]) => size === '2M');
+      const wrong = large.find(([gfn]) => !heads.some((entry) => entry.pageSize === '2M' && entry.gfn === Number(gfn)));
+      if (wrong) return `${guestOf(id)} has GFN ${hex(Number(wrong[0]))} mapped as 2M, and no entry is so large`;
+    }
+    return null;
+  },
+});
+
 const freedFrameIsHypervisors = always('rmp.freed-frame-is-hypervisors', {
   kinds: ['vmPages', 'rmpRegion'],
   source: 'domain snp h, I3: a frame on the free list is a page of the hypervisor',
@@ -178,6 +217,17 @@ const splitIsSpurious = sometimes('rmp.split-is-spurious', {
   },
 });
 
+/** PVALIDATE of 2M has failed by its size, and the guest goes on with 4K. */
+const fallsBackTo4K = sometimes('rmp.falls-back-to-4k', {
+  kinds: ['vcpu'],
+  source: 'arch/x86/coco/sev/shared.c, pvalidate_pages(); domain snp b.3, e.3',
+  grade: 'read',
+  check: (world) => {
+    const back = world.actors<Vcpu>('vcpu').find(({ value }) => JSON.stringify(value).includes('"fall_back_to_4k"'));
+    return back ? `${back.id} validates page by page what is no 2M entry any more` : null;
+  },
+});
+
 /** A host thread that stands before a store to a page which has turned private. */
 const storesToPrivate = (world: WorldView): string | null => {
   const entries: RmpRegionContext['entries'] = Object.assign(
@@ -198,6 +248,17 @@ const waitsForHost = (world: WorldView): string | null => {
     .find(({ value }) => JSON.stringify(value).includes('"synchronize_page_state":"schedule"'));
   return waiter ? `${waiter.id} waits with a page-state change until host code lets go of the page` : null;
 };
+
+/** VMRUN has found no VMSA, and KVM_RUN ends for it. */
+const entryIsInvalid = sometimes('rmp.entry-is-invalid', {
+  kinds: ['hostThread'],
+  source: 'arch/x86/kvm/svm/svm.c, svm_handle_exit(), SVM_EXIT_ERR; domain snp h, R14',
+  grade: 'read',
+  check: (world) => {
+    const refused = world.actors<HostThread>('hostThread').find(({ context }) => context.frames.code?.exit?.reason === 'INVALID');
+    return refused ? `${refused.id} had VMEXIT_INVALID: the page that KVM has for the VMSA of its vCPU is none` : null;
+  },
+});
 
 const pscMeetsHostWrite = sometimes('rmp.psc-meets-host-write', {
   kinds: ['rmpRegion', 'hostThread'],
@@ -259,15 +320,20 @@ export const snpProperties: readonly Property[] = [
   guestPageLost,
   silentCorruption,
   guestKilled,
+  guestEndsItself,
   vmBugged,
   retryBounded,
   faultResolved,
   validatedImpliesAssigned,
   inUseIsVmsa,
   subCountIsTrue,
+  secretOpen,
+  mappingFits,
   freedFrameIsHypervisors,
   lockIsContended,
   splitIsSpurious,
+  fallsBackTo4K,
+  entryIsInvalid,
   pscMeetsHostWrite,
   storeBesidePrivate,
   storeBesideInUse,

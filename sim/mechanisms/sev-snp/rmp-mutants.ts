@@ -124,6 +124,18 @@ const ofSizes: Readonly<Record<string, Mutant>> = {
       inUse,
     })),
   }),
+  'rmp-validate-no-carry': region('PVALIDATE that changes nothing does not say so.', {
+    actions: guestCheck((c, event) => {
+      const { result, fault } = guestChecked(c, event);
+      return { result, fault };
+    }),
+  }),
+  'rmp-validate-any-size': region('PVALIDATE of 2M takes a 4K entry.', {
+    actions: guestCheck((c, event) => {
+      const { size: _, ...small } = event;
+      return guestChecked(c, guestChecked(c, event).fault ? event : small);
+    }),
+  }),
   'rmp-smash-no-head': region('PSMASH leaves the head at 2M.', { actions: { writeHead: nothing } }),
   'rmp-smash-no-count': region('PSMASH leaves the count of the head as it was.', {
     actions: {
@@ -136,6 +148,19 @@ const ofSizes: Readonly<Record<string, Mutant>> = {
         const { entries } = smashTails(regionIn(c), event.pfn);
         return { entries: Object.fromEntries(Object.entries(entries).map(([pfn, entry]) => [pfn, { ...entry, validated: false }])) };
       }),
+    },
+  }),
+};
+
+const ofLooks: Readonly<Record<string, Mutant>> = {
+  'rmp-read-own-slot': region('A look at the RMP tells the size by the slot of the frame, and not by the head.', {
+    actions: {
+      answerEntry: answer((args) => ({
+        type: 'rmp.entry',
+        entry: entryOf(args),
+        inUse: args.context.inUse.includes(args.event.pfn),
+        ...(entryOf(args).pageSize === '2M' && { huge: true }),
+      })),
     },
   }),
 };
@@ -210,6 +235,7 @@ const ofFirmware: Readonly<Record<string, Mutant>> = {
 export const RMP_MUTANTS: Readonly<Record<string, Mutant>> = {
   ...ofInstructions,
   ...ofSizes,
+  ...ofLooks,
   ...ofVmrun,
   ...ofAccesses,
   ...ofErrorCodes,

@@ -12,15 +12,18 @@ const ASID_MAX = 0xffff;
 /**
  * A guest page at the start: `shared` with the host, or assigned to the guest; `guest-invalid` is
  * not validated. An `alias` has the frame of another page of the guest, and no RMP entry of its
- * own: a host that attacks can move the frame there.
+ * own: a host that attacks can move the frame there. `moved`: it has done so.
  */
 export interface PageSetup {
   readonly gfn: number;
   readonly pfn: number;
-  readonly state: 'shared' | 'guest-invalid' | 'guest-valid' | 'vmsa' | 'alias';
+  readonly state: 'shared' | 'guest-invalid' | 'guest-valid' | 'vmsa' | 'alias' | 'moved';
   /** It is one 2M entry, of which this many frames are modelled. */
   readonly frames?: number;
 }
+
+/** It has the frame of another page. */
+export const isAlias = ({ state }: PageSetup): boolean => state === 'alias' || state === 'moved';
 
 /** The frames of a page, with the GFN of each: one, or those of a 2M entry that are modelled. */
 export const framesOf = ({ gfn, pfn, frames = 1 }: PageSetup): readonly { readonly gfn: number; readonly pfn: number }[] =>
@@ -129,8 +132,8 @@ const PAGE = strict({
   gfn: GFN,
   pfn: PFN,
   state: z
-    .enum(['shared', 'guest-invalid', 'guest-valid', 'vmsa', 'alias'])
-    .describe('alias: it has the frame of another page, for a host that moves frames (make-private).'),
+    .enum(['shared', 'guest-invalid', 'guest-valid', 'vmsa', 'alias', 'moved'])
+    .describe('alias: it has the frame of another page, for a host that moves frames (make-private); moved: the host has moved it there.'),
   frames: integer(2, REGION_FRAMES)
     .describe('The page is one 2M entry, of which the run has this many 4K frames from the head on; a real one has 512.')
     .exactOptional(),

@@ -6,6 +6,7 @@
 import { type AsidsInput, SEV_ASIDS } from '../../../actors/sev-snp/asid-bitmaps.ts';
 import { SEV_BITMAP_LOCK, SEV_DEACTIVATE_LOCK } from '../../../actors/sev-snp/asid-cycle.ts';
 import { contentAtStart } from '../../../actors/sev-snp/contents.ts';
+import type { Folio } from '../../../actors/sev-snp/gmem-prepare.ts';
 import type { PspInput } from '../../../actors/sev-snp/psp.ts';
 import { assignedAs4K, BEHIND_HEAD, HYPERVISOR_PAGE } from '../../../actors/sev-snp/rmp-table.ts';
 import { SEV_CMD_MUTEX } from '../../../actors/sev-snp/sev-command.ts';
@@ -14,6 +15,7 @@ import { FIRST_SNP_DIGEST } from '../../../actors/sev-snp/snp-commands.ts';
 import type { VmPagesInput } from '../../../actors/sev-snp/vm-pages.ts';
 import type { ActorId } from '../../../events/event.ts';
 import type { HostOptions } from '../../../events/options.ts';
+import type { ControlOp, GuestOp } from '../../../events/program.ts';
 import { REGION_FRAMES, type RmpEntry, regionOf } from '../../../events/sev-snp/rmp.ts';
 import type { SnpFirmware } from '../../../events/sev-snp/snp-command.ts';
 import type { VmParts } from '../../host/mechanism.ts';
@@ -26,7 +28,7 @@ import { launchFactsOf, launchFrames, launchPfns } from './launch-facts.ts';
 import { mapActors, mapIdsOf } from './mappings.ts';
 import { allocatorActors, memoryOf } from './memory-map.ts';
 import { iommuPagesOf, platformActors } from './platform.ts';
-import { framesOf, type PageSetup, SNP_VM, snpSettingsOf } from './sections.ts';
+import { framesOf, isAlias, type PageSetup, SNP_VM, snpSettingsOf } from './sections.ts';
 
 const pagesId = (vm: ResolvedVm): ActorId => `pages:${vm.id}`;
 
@@ -38,10 +40,14 @@ const validatedIn = (pages: readonly PageSetup[]): number[] =>
     .map(({ gfn }) => gfn)
     .sort((a, b) => a - b);
 
+type GfnOp = Extract<GuestOp, { readonly gfn: number }>;
+const looksAt = (op: GuestOp | ControlOp): op is GfnOp => (op.op === 'read' && op.expects !== undefined) || isOfSvsm(op);
+const isOfSvsm = (op: GuestOp | ControlOp): boolean => op.op === 'svsm-pvalidate' || op.op === 'svsm-create-vcpu';
+const hasSvsm = ({ vcpus }: ResolvedVm): boolean => vcpus.some(({ ops }) => ops.some(isOfSvsm));
 /** PFNs of the pages at whose contents a guest looks: of others the run keeps none. */
 function lookedAt(vm: ResolvedVm): number[] {
   const { vcpus } = vm;
-  const gfns = new Set(vcpus.flatMap(({ ops }) => ops.flatMap((op) => (op.op === 'read' && op.expects !== undefined ? [op.gfn] : []))));
+  const gfns = new Set(vcpus.flatMap(({ ops }) => ops.flatMap((op) => (looksAt(op) ? [op.gfn] : []))));
   const frames = snpSettingsOf(vm).pages.flatMap(framesOf);
   return [...new Set(frames.filter(({ gfn }) => gfns.has(gfn)).map(({ pfn }) => pfn))].sort((a, b) => a - b);
 }
@@ -50,6 +56,33 @@ const vmplOf = (vm: ResolvedVm, vcpu: number): number => snpSettingsOf(vm).vmpls
 /** What the context of a vCPU has besides: its VMPL, above 0. */
 export const vcpuParts = (vm: ResolvedVm, vcpu: number): Readonly<Record<string, unknown>> =>
   vmplOf(vm, vcpu) === 0 ? {} : { vmpl: vmplOf(vm, vcpu) };
+
+/** All frames of the run in this 2 MiB. */
+const framesIn = ({ vms }: ResolvedScenario, region: ActorId): readonly number[] =>
+  vms
+    .flatMap((vm) =>
+      snpSettingsOf(vm)
+        .pages.filter((page) => !isAlias(page))
+        .flatMap(framesOf),
+    )
+    .map(({ pfn }) => pfn)
+    .filter((pfn) => regionOf(pfn) === region)
+    .sort((a, b) => a - b);
+
+/** The 2 MiB that pages of a VM lie in, where one of its pages is all of it, or was meant to be. */
+function foliosOf(scenario: ResolvedScenario, vm: ResolvedVm): Readonly<Record<number, Folio>> {
+  const { pages } = snpSettingsOf(vm);
+  const own = pages.flatMap(framesOf);
+  return Object.fromEntries(
+    pages
+      .filter(({ frames }) => frames !== undefined)
+      .flatMap(({ gfn, pfn }) => {
+        const frames = framesIn(scenario, regionOf(pfn));
+        const inside = own.filter((page) => frames.includes(page.pfn) && page.gfn - gfn === page.pfn - pfn);
+        return inside.map((page) => [page.gfn, { gfn, pfn, frames, whole: inside.length === frames.length }] as const);
+      }),
+  );
+}
 
 export function vmParts(scenario: ResolvedScenario, vm: ResolvedVm): VmParts {
   const { asid, pages } = snpSettingsOf(vm);
@@ -69,6 +102,7 @@ export function vmParts(scenario: ResolvedScenario, vm: ResolvedVm): VmParts {
       isSnp: vm.type === SNP_VM,
       ghcbs: ghcbsOf(vm).map(({ gfn }) => gfn),
       hasSevEsState: hasSevEsState(scenario, vm),
+      folios: foliosOf(scenario, vm),
       vmpls: vm.vcpus.map((_, index) => vmplOf(vm, index)),
       ...(maps.length > 0 && { maps }),
       ...(vmcbs.length > 0 && { vmcbs }),
@@ -86,7 +120,7 @@ const pageEntry = (asid: number, { gfn, state }: PageSetup): RmpEntry =>
         immutable: false,
         asid,
         gfn,
-        validated: state !== 'guest-invalid',
+        validated: state === 'guest-valid' || state === 'vmsa',
         vmsa: state === 'vmsa',
       };
 /** The head of a 2M entry says what it is; the slots behind it say that they are assigned. */
@@ -112,6 +146,12 @@ const FIRMWARE_ENTRIES = {
 } as const;
 const CONTEXT_ENTRY: RmpEntry = { ...FIRMWARE_ENTRIES.firmware, vmsa: true };
 
+/** The count that a head begins with is what its entries say. */
+function headIn(scenario: ResolvedScenario, entries: readonly (readonly [number, RmpEntry])[], region: ActorId) {
+  const here = Object.fromEntries(entries.filter(([pfn]) => regionOf(pfn) === region));
+  return { frames: framesIn(scenario, region), subCount: assignedAs4K(here) };
+}
+
 /** One region for every 2 MiB that the scenario touches; only the frames it names have entries. */
 function regionsOf(scenario: ResolvedScenario): ActorSpec[] {
   const vmcbs = scenario.vms.flatMap((vm) => vmcbsOf(scenario, vm));
@@ -119,9 +159,13 @@ function regionsOf(scenario: ResolvedScenario): ActorSpec[] {
   const entries: [number, RmpEntry][] = [
     ...scenario.vms
       .map(snpSettingsOf)
-      .flatMap(({ asid, pages }) => pages.filter(({ state }) => state !== 'alias').flatMap((page) => pageEntries(asid, page))),
+      .flatMap(({ asid, pages }) => pages.filter((page) => !isAlias(page)).flatMap((page) => pageEntries(asid, page))),
     ...scenario.vms.flatMap((vm) => launchPfns(vm).map((pfn): [number, RmpEntry] => [pfn, HYPERVISOR_PAGE])),
     ...(scenario.sections?.firmware?.guests ?? []).map(({ pfn }): [number, RmpEntry] => [pfn, CONTEXT_ENTRY]),
+    // In the place of what the frame had.
+    ...scenario.vms
+      .map(snpSettingsOf)
+      .flatMap(({ asid, pages }) => pages.filter(({ state }) => state === 'moved').flatMap((page) => pageEntries(asid, page))),
     ...(scenario.sections?.firmware?.pages ?? []).map(({ pfn, state }): [number, RmpEntry] => [pfn, FIRMWARE_ENTRIES[state]]),
     ...vmcbs.map((pfn): [number, RmpEntry] => [pfn, HYPERVISOR_PAGE]),
     ...memory.free.map((pfn): [number, RmpEntry] => [pfn, HYPERVISOR_PAGE]),
@@ -130,7 +174,7 @@ function regionsOf(scenario: ResolvedScenario): ActorSpec[] {
     scenario.vms.flatMap((vm) =>
       snpSettingsOf(vm)
         .pages.filter(({ frames }) => frames !== undefined)
-        .map((page) => [regionOf(page.pfn), { frames: framesOf(page).map(({ pfn }) => pfn), subCount: 0 }] as const),
+        .map((page) => [regionOf(page.pfn), headIn(scenario, entries, regionOf(page.pfn))] as const),
     ),
   );
   // The count of the head is what such a page is about.
@@ -159,7 +203,7 @@ function contentsOf(vm: ResolvedVm) {
   const kept = lookedAt(vm);
   const { asid, pages } = snpSettingsOf(vm);
   return pages
-    .filter(({ state }) => state !== 'alias')
+    .filter((page) => !isAlias(page))
     .flatMap((page) =>
       framesOf(page).map(({ gfn, pfn }) => ({ gfn, pfn, content: contentAtStart(gfn, asid, page.state === 'guest-valid') })),
     )
@@ -241,6 +285,9 @@ function asidActors(scenario: ResolvedScenario): readonly ActorSpec[] {
   ];
 }
 
+const svsmLocks = ({ vms }: ResolvedScenario): ActorSpec[] =>
+  vms.filter(hasSvsm).map(({ id }) => ({ id: `svsm:${id}`, kind: 'svsmLock', input: null }));
+
 export const snpActors = (scenario: ResolvedScenario): readonly ActorSpec[] => [
   ...pagesOf(scenario),
   ...regionsOf(scenario),
@@ -250,4 +297,5 @@ export const snpActors = (scenario: ResolvedScenario): readonly ActorSpec[] => [
   ...(usesPsp(scenario) ? pspActors(scenario, scenario.sections?.firmware?.state ?? 'UNINIT') : []),
   ...mapActors(scenario),
   ...asidActors(scenario),
+  ...svsmLocks(scenario),
 ];

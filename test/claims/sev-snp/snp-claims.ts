@@ -6,6 +6,7 @@ import type { Claim } from '../claim.ts';
 import { SNP_ACCESS_CLAIMS } from './snp-accesses.ts';
 import { SNP_CONTEXT_CLAIMS } from './snp-contexts.ts';
 import { SNP_FIRMWARE_CLAIMS } from './snp-firmware.ts';
+import { SNP_GMEM_CLAIMS } from './snp-gmem.ts';
 import { SNP_GUEST_CLAIMS } from './snp-guests.ts';
 import { SNP_HUGE_CLAIMS } from './snp-huge.ts';
 import { SNP_KEXEC_CLAIMS } from './snp-kexec.ts';
@@ -33,4 +34,5 @@ export const SNP_CLAIMS: readonly Claim[] = [
   ...SNP_ACCESS_CLAIMS,
   ...SNP_KEXEC_CLAIMS,
   ...SNP_MEMORY_CLAIMS,
+  ...SNP_GMEM_CLAIMS,
 ].sort((a, b) => numberOf(a) - numberOf(b));

@@ -6,13 +6,15 @@ import assert from 'node:assert/strict';
 import type { RmpRegionContext } from '../../../actors/sev-snp/rmp-region.ts';
 import { microSteps, type Played, shipped } from '../../sim/play.ts';
 import { finish, to, until } from '../../sim/steer.ts';
-import { type Claim, keeps } from '../claim.ts';
+import { breaks, type Claim, keeps } from '../claim.ts';
 import type { Checked } from '../claim-cases.ts';
 import * as w from '../world.ts';
 import * as s from './snp-worlds.ts';
 
 const SPLIT = 'rmp-split-twice';
 const GFN = 0x200;
+const VALIDATE = 'rmp-validate-2m';
+const OTHER_GFN = GFN + 1;
 const OTHER = 'thread:qemu0/vcpu1';
 const PSC = 'thread:psc/0';
 const huge = { ...w.page('guest-valid', GFN, 0x1000), frames: 2 };
@@ -36,10 +38,18 @@ export const SNP_HUGE_CLAIMS: readonly Claim[] = [
     shows: [
       keeps(SPLIT, 'inuse', 'rmp.sub-count-is-true', 'rmp-smash-no-count'),
       keeps(SPLIT, 'overlap-2m', 'rmp.guest-killed', 'snp-split-spurious-fatal'),
+      breaks(VALIDATE, 'terminate', 'rmp.guest-ends-itself', 'rmp-validate-no-carry'),
     ],
     why: 'Validated of what was split shows in a load of the guest, which no shipped scenario has after a split',
     not: 'an access through a mapping of another size: nested mappings have the size of the entry, and there are no huge mappings of the host',
-    mutants: ['snp-size-no-psmash', 'rmp-smash-invalidates', 'rmp-smash-no-head', 'rmp-smash-no-count'],
+    mutants: [
+      'snp-size-no-psmash',
+      'rmp-smash-invalidates',
+      'rmp-smash-no-head',
+      'rmp-smash-no-count',
+      'rmp-validate-any-size',
+      'rmp-validate-no-carry',
+    ],
     check: (mutant) => {
       const program = [w.rmpadjust(false, GFN + 1), w.read(true, GFN), w.read(true, GFN + 1)];
       const played = s.inOrder(w.oneGuest([huge], program, {}), mutant);
@@ -52,6 +62,11 @@ export const SNP_HUGE_CLAIMS: readonly Claim[] = [
       );
       assert.deepEqual([sizes(played), region(played).head?.subCount], [['4K true', '4K true'], 2]);
       assert.deepEqual([w.lostPage(played), w.deadVm(played), w.panicOf(played)], [null, null, null]);
+      const pages = [w.page('guest-invalid', GFN, 0x1000), w.page('guest-valid', OTHER_GFN, 0x1001)];
+      const validates = [{ pvalidate: { gfn: GFN, validated: true, size: '2M' } }] as const;
+      const byPage = s.inOrder(w.oneGuest(pages, validates, {}), mutant);
+      const told = byPage.delivered('rmp.checked').map(({ payload }) => `${payload.result} ${payload.unchanged === true}`);
+      assert.deepEqual(told, ['FAIL_SIZEMISMATCH false', 'SUCCESS false', 'SUCCESS true']);
     },
   },
 ];

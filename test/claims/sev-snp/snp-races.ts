@@ -11,6 +11,7 @@ import * as w from '../world.ts';
 import { SNP_ACCESS_RACES } from './snp-accesses.ts';
 import { SNP_CONTENTS_RACES } from './snp-contents.ts';
 import { SNP_CONTEXT_RACES } from './snp-contexts.ts';
+import { SNP_GMEM_RACES } from './snp-gmem.ts';
 import { SNP_HUGE_RACES } from './snp-huge.ts';
 import { SNP_KEXEC_RACES } from './snp-kexec.ts';
 import { SNP_MEMORY_RACES } from './snp-memory.ts';
@@ -167,4 +168,5 @@ export const SNP_RACES: readonly Checked[] = [
   ...SNP_CONTENTS_RACES,
   ...SNP_ACCESS_RACES,
   ...SNP_CONTEXT_RACES,
+  ...SNP_GMEM_RACES,
 ];

@@ -117,7 +117,9 @@ export const MISTAKES: readonly (readonly [title: string, text: string, issues: 
   [
     'a page state that does not exist',
     changed('state: shared', 'state: guest'),
-    ['24 | vms.vm0.options.pages[0].state | found "guest"; expected one of "shared", "guest-invalid", "guest-valid", "vmsa"'],
+    [
+      '24 | vms.vm0.options.pages[0].state | found "guest"; expected one of "shared", "guest-invalid", "guest-valid", "vmsa", "alias", "moved"',
+    ],
   ],
   [
     'a frame number out of range',
@@ -136,7 +138,7 @@ export const MISTAKES: readonly (readonly [title: string, text: string, issues: 
   ],
   [
     'a 2M entry that is not aligned, with a page behind its head',
-    changed('pfn: 0x1005, state: shared', 'pfn: 0x1005, state: shared, frames: 2'),
+    changed('pfn: 0x1005, state: shared', 'pfn: 0x1005, state: guest-valid, frames: 2'),
     [
       '24 | vms.vm0.options.pages[0].gfn | found 0x5; expected a multiple of 0x200: the page is a 2M entry',
       '24 | vms.vm0.options.pages[0].pfn | found 0x1005; expected a multiple of 0x200: the page is a 2M entry',
@@ -144,6 +146,26 @@ export const MISTAKES: readonly (readonly [title: string, text: string, issues: 
       '25 | vms.vm0.options.pages[1].pfn | found PFN 0x1006 of GFN 0x6 of vm0; expected another: GFN 0x6 of vm0 has it',
       '25 | vms.vm0.options.pages[1].pfn | found PFN 0x1006; expected it outside of the 2M entry at PFN 0x1005',
     ],
+  ],
+  [
+    'an alias of no page',
+    changed('pfn: 0x1006, state: vmsa', 'pfn: 0x1007, state: alias'),
+    ['25 | vms.vm0.options.pages[1].pfn | found PFN 0x1007; expected that of another page of vm0: the page is an alias'],
+  ],
+  [
+    'an alias of several frames',
+    changed('pfn: 0x1006, state: vmsa', 'pfn: 0x1005, state: moved, frames: 2'),
+    ['25 | vms.vm0.options.pages[1].frames | found 2; expected none: an alias is of one frame'],
+  ],
+  [
+    'VMPLs of vCPUs that there are not',
+    changed('asid: 1', 'asid: 1\n      vmpls: [0, 1, 2, 3]'),
+    ['23 | vms.vm0.options.vmpls | found 4 VMPLs; expected at most 1: vm0 has no more vCPUs'],
+  ],
+  [
+    'what is expected of a shared page',
+    changed(PVALIDATE, '- read: { gfn: 0x5, private: false, expects: own }'),
+    ['28 | vms.vm0.vcpus[0][1].read.expects | found "own" of a shared page; expected it of a private one: others may store there'],
   ],
   [
     'a PFN in a VM and in firmware',
@@ -193,7 +215,7 @@ export const MISTAKES: readonly (readonly [title: string, text: string, issues: 
     changed(PVALIDATE, '- pvalidate: { gfn: 0x5, valid: true }'),
     [
       '28 | vms.vm0.vcpus[0][1].pvalidate.validated | required and missing; expected true or false',
-      '28 | vms.vm0.vcpus[0][1].pvalidate.valid | found the key "valid"; expected one of gfn, validated',
+      '28 | vms.vm0.vcpus[0][1].pvalidate.valid | found the key "valid"; expected one of gfn, validated, size',
     ],
   ],
   [

@@ -14,7 +14,7 @@ const BOTH = [false, true];
 /** In order, and at random: what is asked for comes before or after what the others do. */
 const WALK = { orders: [{ name: 'fifo' }, { name: 'random-uniform', seed: 1 }], stepsMax: 400 } as const;
 
-const onPage = (given: string): string => `{ gfn: 0x5, ${given} }`;
+const onPage = (given: string): string => (given === '' ? '{ gfn: 0x5 }' : `{ gfn: 0x5, ${given} }`);
 /** Each operation with its arguments, on the page at GFN 5. */
 const GUEST: Readonly<Record<keyof typeof SNP_GUEST_OPERATIONS, readonly string[]>> = {
   pvalidate: BOTH.flatMap((validated) => ['', ', size: 2M'].map((size) => onPage(`validated: ${validated}${size}`))),
@@ -22,6 +22,8 @@ const GUEST: Readonly<Record<keyof typeof SNP_GUEST_OPERATIONS, readonly string[
     ['vmpl: 0', 'vmpl: 3', 'vmpl: 1, perms: 3', 'vmpl: 1, size: 2M'].map((rest) => onPage(`${rest}, vmsa: ${vmsa}`)),
   ),
   psc: ['private', 'shared'].map((to) => onPage(`to: ${to}`)),
+  'svsm-pvalidate': [onPage('')],
+  'svsm-create-vcpu': [onPage('')],
   'request-report': [0, 3].map((vmpl) => `{ data: 0x1234, vmpl: ${vmpl} }`),
   read: [...BOTH.map((isPrivate) => onPage(`private: ${isPrivate}`)), onPage('private: true, expects: own')],
   write: BOTH.map((isPrivate) => onPage(`private: ${isPrivate}`)),
@@ -73,6 +75,7 @@ const HOST: Readonly<Record<keyof typeof SNP_HOST_OPERATIONS, readonly string[]>
   'make-shared': [`{ ${ON_PAGE} }`],
   'make-private': [`{ ${ON_PAGE} }`],
   'zap-mapping': [`{ ${ON_PAGE} }`],
+  'pre-fault': [`{ ${ON_PAGE} }`],
   'punch-hole': [`{ ${ON_PAGE} }`, `{ ${ON_PAGE}, size: 4K }`],
   wbinvd: ['{}'],
   'asid-new': ['{}'],
