@@ -89,9 +89,7 @@ const takeLock = (env: HostEnv): readonly HostItem[] =>
     ? [call(path('kvm_vcpu_map_lock', SEV('sev_handle_vmgexit(); series v5, patch 39'), [call(lockPagePath(env))], PAGE), bound(env))]
     : [];
 const dropLock = (env: HostEnv, name: string): readonly HostItem[] =>
-  isLocked(env)
-    ? [call(path(name, SEV('sev_handle_vmgexit(); series v5, patch 39'), [call(unlockPagePath(env))], PAGE), bound(env))]
-    : [];
+  isLocked(env) ? [call(path(name, SEV('sev_handle_vmgexit(); series v5, patch 39'), [call(unlockPagePath(env))], PAGE), bound(env))] : [];
 
 const unmap = (env: HostEnv): readonly HostItem[] => [
   step('kvm_vcpu_unmap', { send: (t) => toSevEs(env, t, { type: 'sevEs.unmap' }) }),
@@ -202,7 +200,12 @@ export const unmapGhcbPath = (env: HostEnv) => {
         [step('kvm_vcpu_unmap', { send: (t) => toSevEs(env, t, { type: 'sevEs.unmap' }) })],
       ]),
       ...(isLocked(env) && isLong(env)
-        ? [when([(_t: HostThread, l: HostLocals) => l.ghcbMapped != null, [call(path('kvm_vcpu_unmap_unlock', SEV('sev_es_unmap_ghcb()'), [call(unlockPagePath(env))], PAGE), mapped)]])]
+        ? [
+            when([
+              (_t: HostThread, l: HostLocals) => l.ghcbMapped != null,
+              [call(path('kvm_vcpu_unmap_unlock', SEV('sev_es_unmap_ghcb()'), [call(unlockPagePath(env))], PAGE), mapped)],
+            ]),
+          ]
         : []),
     ],
     { locals: ['ghcbMapped', 'resetHold', 'resetSipi'] },

@@ -51,8 +51,8 @@ const readEntry = (env: HostEnv, name: string, index: (l: HostLocals) => number 
     send: (t, l) => toPage(env, t, l, { type: 'ghcb.pscEntry?', index: index(l) }),
     answers: { 'ghcb.pscEntry': (e) => ({ [into]: e.entry }) },
   });
-const storeDone = (env: HostEnv, name: string, from: (l: HostLocals) => number, count: (l: HostLocals) => number): HostItem =>
-  storeThroughMap(env, name, (l) => ({ type: 'ghcb.pscDone', from: from(l), count: count(l) }));
+const storeDone = (env: HostEnv, name: string, first: (l: HostLocals) => number, count: (l: HostLocals) => number): HostItem =>
+  storeThroughMap(env, name, (l) => ({ type: 'ghcb.pscDone', first: first(l), count: count(l) }));
 
 /** GFNs of a range, in order; of 2M those that the VM has. */
 function gfnsOf(env: HostEnv, t: HostThread, first: PscEntry, pages: number): readonly number[] {

@@ -92,7 +92,7 @@ export type GhcbPageEvent = EventOf<{
   'ghcb.writePscHeader': { cur: number; end: number };
   'ghcb.writePscEntry': { index: number; entry: PscEntry };
   /** KVM's stores: entries from this one on are done, and the next one is the current. */
-  'ghcb.pscDone': { from: number; count: number };
+  'ghcb.pscDone': { first: number; count: number };
   /** Loads of the header, of an entry (of the one that the header says now), and of all. */
   'ghcb.pscHeader?': object;
   'ghcb.pscEntry?': { index: number | null };

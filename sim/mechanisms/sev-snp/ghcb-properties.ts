@@ -8,9 +8,9 @@ import { hex } from '../../view.ts';
 
 /** What the specification has KVM answer, by response; any payload where it is not here. */
 const MSR_ANSWERS: Readonly<Record<number, { readonly says: string; readonly fits: (payload: number) => boolean }>> = {
-  0x011: { says: 'no preferred GPA, all ones', fits: (payload) => payload === 2 ** 52 - 1 },
-  0x013: { says: 'the GFN, or all ones', fits: (payload) => payload > 0 },
-  0x081: { says: 'SNP and AP creation alone, 0x3', fits: (payload) => payload === 0b11 },
+  17: { says: 'no preferred GPA, all ones', fits: (payload) => payload === 2 ** 52 - 1 },
+  19: { says: 'the GFN, or all ones', fits: (payload) => payload > 0 },
+  129: { says: 'SNP and AP creation alone, 0x3', fits: (payload) => payload === 0b11 },
 };
 const wrongMsr = ({ ghcbMsr }: Vcpu): string | null => {
   if (ghcbMsr === undefined) return null;
@@ -20,7 +20,9 @@ const wrongMsr = ({ ghcbMsr }: Vcpu): string | null => {
 };
 const wrongInfo = ({ info1, info2 }: GhcbAnswer): string | null => {
   if (info1 === 0) return null;
-  return info1 === 2 && info2 >= 1 && info2 <= 6 ? null : `was told ${hex(info1)}, ${hex(info2)}; expected an error of 2 and a reason from 1 to 6`;
+  return info1 === 2 && info2 >= 1 && info2 <= 6
+    ? null
+    : `was told ${hex(info1)}, ${hex(info2)}; expected an error of 2 and a reason from 1 to 6`;
 };
 
 const answerDocumented = alwaysEach<Vcpu>('ghcb.answer-is-documented', {
@@ -77,9 +79,56 @@ const ghcbMeetsPsc = sometimes('ghcb.turns-private', {
   check: (world) => {
     const waits = world.actors('hostThread').find(({ value }) => JSON.stringify(value).includes('"synchronize_page_state":"schedule"'));
     if (waits) return `${waits.id} waits with a page-state change of a GHCB that is mapped`;
-    const faults = world.actors('hostThread').find(({ value }) => /"(?:ghcb_set_sw_exit_info|mapped|sev_es_sync_to_ghcb)":\{"exc_page_fault"/.test(JSON.stringify(value)));
+    const faults = world
+      .actors('hostThread')
+      .find(({ value }) => /"(?:ghcb_set_sw_exit_info|mapped|sev_es_sync_to_ghcb)":\{"exc_page_fault"/.test(JSON.stringify(value)));
     return faults ? `${faults.id} has stored to a GHCB that is private` : null;
   },
 });
 
-export const ghcbProperties: readonly Property[] = [answerDocumented, unmappedInGuest, readInBounds, headerRewritten, ghcbMeetsPsc];
+/** A guest that was told of a change that was not made ends itself, with the reason set of Linux. */
+const pscRefused = sometimes('ghcb.psc-refused', {
+  kinds: ['vcpu'],
+  source: 'arch/x86/coco/sev/core.c, vmgexit_psc(), set_pages_state(); domain snp e.3; SNP-49',
+  grade: 'read',
+  check: (world) => {
+    const told = world.actors<Vcpu>('vcpu').find(({ value }) => JSON.stringify(value).includes('"vmgexit_psc_buffer":{"sev_es_terminate"'));
+    return told ? `${told.id} was told that an entry of its PSC buffer was not done, and ends its guest` : null;
+  },
+});
+
+/** Payload 1 of the answer to the MSR's request, or SW_EXITINFO2 of the event's, is a SIPI. */
+const holdOf = ({ ghcbMsr }: Vcpu): 'sipi' | 'other' | null =>
+  ghcbMsr?.response !== 0x007 ? null : ghcbMsr.payload !== 0 ? 'sipi' : 'other';
+
+const holdAnswer = always('ghcb.hold-answer', {
+  kinds: ['vcpu'],
+  source: 'arch/x86/kvm/svm/sev.c, sev_vcpu_deliver_sipi_vector(); SNP-57',
+  grade: 'read',
+  check: (world) => {
+    const held = world.actors<Vcpu>('vcpu').find(({ context }) => holdOf(context) === 'sipi' && context.ghcbMsr!.payload !== 1);
+    return held ? `${held.id} was told ${hex(held.context.ghcbMsr!.payload)} of its reset hold; expected 0 or 1` : null;
+  },
+});
+const holdEnds = (name: string, by: 'sipi' | 'other', says: string) =>
+  sometimes(name, {
+    kinds: ['vcpu'],
+    source: 'arch/x86/kvm/svm/sev.c, sev_vcpu_deliver_sipi_vector(); SNP-57',
+    grade: 'read',
+    check: (world) => {
+      const held = world.actors<Vcpu>('vcpu').find(({ context }) => holdOf(context) === by);
+      return held ? `${held.id} has left its reset hold ${says}` : null;
+    },
+  });
+
+export const ghcbProperties: readonly Property[] = [
+  holdAnswer,
+  holdEnds('ghcb.hold-ends-by-sipi', 'sipi', 'by SIPI'),
+  holdEnds('ghcb.hold-ends-otherwise', 'other', 'without a SIPI'),
+  answerDocumented,
+  unmappedInGuest,
+  readInBounds,
+  headerRewritten,
+  ghcbMeetsPsc,
+  pscRefused,
+];

@@ -8,6 +8,7 @@ import type { Item } from '../../../actors/path/path.ts';
 import type { VmPagesContext } from '../../../actors/sev-snp/vm-pages.ts';
 import { outgoing } from '../../../events/event.ts';
 import type { Mutant } from '../../host/mechanism.ts';
+import { GHCB_MUTANTS } from './ghcb-mutants.ts';
 import { provided, RMP_MUTANTS } from './rmp-mutants.ts';
 
 type AnyItem = Item<never, never, { readonly type: string }>;
@@ -222,4 +223,5 @@ export const snpMutants: Readonly<Record<string, Mutant>> = {
   ...ofExits,
   ...ofSizes,
   ...ofCommands,
+  ...GHCB_MUTANTS,
 };

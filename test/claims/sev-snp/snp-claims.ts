@@ -4,6 +4,7 @@
  */
 import type { Claim } from '../claim.ts';
 import { SNP_FIRMWARE_CLAIMS } from './snp-firmware.ts';
+import { SNP_GHCB_CLAIMS } from './snp-ghcb.ts';
 import { SNP_GUEST_CLAIMS } from './snp-guests.ts';
 import { SNP_HUGE_CLAIMS } from './snp-huge.ts';
 import { SNP_OVERTAKEN_CLAIMS } from './snp-overtaken.ts';
@@ -21,4 +22,5 @@ export const SNP_CLAIMS: readonly Claim[] = [
   ...SNP_RMP_CLAIMS,
   ...SNP_FIRMWARE_CLAIMS,
   ...SNP_HUGE_CLAIMS,
+  ...SNP_GHCB_CLAIMS,
 ].sort((a, b) => numberOf(a) - numberOf(b));

@@ -1,5 +1,5 @@
 /**
- * R1, R2, R5 to R11, R14, R20, R23: races of SEV-SNP, each with what it breaks and what cures it.
+ * R1, R2, R5 to R11, R14, R20 to R23: races of SEV-SNP, each with what it breaks and what cures it.
  * @see domain snp h
  */
 import assert from 'node:assert/strict';
@@ -8,6 +8,7 @@ import { microSteps, shipped } from '../../sim/play.ts';
 import { choose, finish, steps, to, until } from '../../sim/steer.ts';
 import type { Checked } from '../claim-cases.ts';
 import * as w from '../world.ts';
+import { SNP_GHCB_RACES } from './snp-ghcb.ts';
 import { SNP_HUGE_RACES } from './snp-huge.ts';
 import { daemonMeetsVmsa, entered, livelock, running, vmsaPage } from './snp-vmsa.ts';
 import * as s from './snp-worlds.ts';
@@ -151,4 +152,4 @@ const ofMessages: readonly Checked[] = [
   },
 ];
 
-export const SNP_RACES: readonly Checked[] = [...ofStores, ...ofVmsas, ...ofUpdates, ...ofMessages, ...SNP_HUGE_RACES];
+export const SNP_RACES: readonly Checked[] = [...ofStores, ...ofVmsas, ...ofUpdates, ...ofMessages, ...SNP_HUGE_RACES, ...SNP_GHCB_RACES];
