@@ -68,9 +68,9 @@ export const ghcbPageMachine = setup({
 }).createMachine({
   id: 'ghcbPage',
   context: { fields: {}, answer: null },
-  initial: 'ready',
+  initial: 'present',
   states: {
-    ready: {
+    present: {
       tags: 'rest',
       on: {
         'ghcb.write': { actions: 'write' },

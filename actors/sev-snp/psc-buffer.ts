@@ -1,6 +1,6 @@
 /**
- * VMGEXIT with a PSC buffer: KVM reads header and entries, joins adjacent ones to one range, changes
- * its pages, and marks them as done.
+ * VMGEXIT with a PSC buffer: KVM reads header and entries, joins adjacent ones to one range,
+ * changes its pages, and marks them as done.
  *
  * As series v5, KVM changes the RMP itself, page by page; mainline leaves a range to user space. An
  * entry of 2M is done as those 4K frames of it that the VM has.

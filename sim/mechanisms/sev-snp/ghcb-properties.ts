@@ -1,4 +1,4 @@
-/** What must hold of GHCBs: what KVM answers there, when it has one mapped, what it reads of one. */
+/** What must hold of GHCBs: what KVM answers there, when one is mapped, what KVM reads of one. */
 import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
 import type { GhcbPageContext } from '../../../actors/sev-snp/ghcb-page.ts';
 import type { SevEsContext } from '../../../actors/sev-snp/sev-es-state.ts';
@@ -86,7 +86,7 @@ const ghcbMeetsPsc = sometimes('ghcb.turns-private', {
   },
 });
 
-/** A guest that was told of a change that was not made ends itself, with the reason set of Linux. */
+/** A guest that was told that a change was not made ends itself, with the reason set of Linux. */
 const pscRefused = sometimes('ghcb.psc-refused', {
   kinds: ['vcpu'],
   source: 'arch/x86/coco/sev/core.c, vmgexit_psc(), set_pages_state(); domain snp e.3; SNP-49',

@@ -7,7 +7,7 @@ import { ghcbUseOf } from './ghcb-operations.ts';
 import { ghcbsOf } from './ghcb-sections.ts';
 
 /** Whether KVM's side of GHCBs is there: where a guest uses the MSR or a page. */
-export function usesGhcb(scenario: ResolvedScenario): boolean {
+function usesGhcb(scenario: ResolvedScenario): boolean {
   const { msr, page } = ghcbUseOf(scenario);
   return msr.size + page.size > 0;
 }

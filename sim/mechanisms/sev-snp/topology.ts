@@ -99,7 +99,7 @@ const pagesOf = ({ vms }: ResolvedScenario): ActorSpec[] =>
     .map((vm) => ({ id: pagesId(vm), kind: 'vmPages', input: { believes: validatedIn(snpSettingsOf(vm).pages) } satisfies VmPagesInput }));
 
 /** Whether a guest asks the firmware for a report. */
-export const asksForReports = ({ vms }: ResolvedScenario) =>
+const asksForReports = ({ vms }: ResolvedScenario) =>
   vms.some(({ vcpus }) => vcpus.some(({ ops }) => ops.some(({ op }) => op === 'request-report')));
 
 export const usesPsp = (scenario: ResolvedScenario) =>

@@ -49,7 +49,11 @@ const VMGEXIT: GuestStep = { vmgexit: { ghcb: GHCB, code: 0x8000_0010, info1: 0,
 /** One vCPU sends descriptors, one after the other, and another one rewrites them. */
 function world(seed: number, options: Partial<HostOptions>): ResolvedScenario {
   const draw = draws(seed);
-  const sends = Array.from({ length: PER_RUN }, () => [...Array.from({ length: 1 + draw(3) }, (_, index) => entry(draw, index)), header(draw), VMGEXIT]).flat();
+  const sends = Array.from({ length: PER_RUN }, () => [
+    ...Array.from({ length: 1 + draw(3) }, (_, index) => entry(draw, index)),
+    header(draw),
+    VMGEXIT,
+  ]).flat();
   const rewrites = Array.from({ length: PER_RUN / 2 }, () => (draw(2) === 0 ? entry(draw) : header(draw)));
   const pages = [
     w.page('shared'),
