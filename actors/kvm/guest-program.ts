@@ -24,7 +24,9 @@ export interface GuestImage {
  */
 export interface GuestParts {
   readonly operations?: (env: GuestEnv) => readonly (readonly [string, readonly GuestItem[]])[];
-  /** Requests that kvm_vcpu_has_events() looks at: a halted vCPU is runnable while one is pending. */
+  /**
+   * Requests that kvm_vcpu_has_events() looks at: a halted vCPU is runnable while one is pending.
+   */
   readonly endsHalt?: readonly VcpuRequest[];
 }
 

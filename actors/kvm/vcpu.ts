@@ -51,8 +51,8 @@ const isRunnable = ({ blockedUntil, requests }: Vcpu, ends: Ends): boolean =>
   blockedUntil === 'over' || requests.some((request) => ends.has(request));
 
 /**
- * kvm_vcpu_check_block(): whether the thread sleeps on. HLT is ended by KVM_REQ_UNBLOCK and by those
- * requests that make the vCPU runnable.
+ * kvm_vcpu_check_block(): whether the thread sleeps on. HLT is ended by KVM_REQ_UNBLOCK and by
+ * those requests that make the vCPU runnable.
  */
 const sleepsOn = (v: Vcpu, until: BlockedUntil, ends: Ends): boolean => {
   const { blockedUntil, requests } = v;

@@ -7,7 +7,7 @@
 import { outgoing } from '../../events/event.ts';
 import type { GuestOp } from '../../events/program.ts';
 import { nestedFaultCode } from '../../events/sev-snp/error-code.ts';
-import type { GhcbAnswer, GhcbFields, GhcbPageEvent } from '../../events/sev-snp/ghcb.ts';
+import type { GhcbAnswer, GhcbFields, GhcbMsr, GhcbPageEvent, PscHeader } from '../../events/sev-snp/ghcb.ts';
 import { regionOf } from '../../events/sev-snp/rmp.ts';
 import { type GuestEnv, type GuestItem, type GuestLocals, guest, opOf, type Vcpu, vmexit } from '../kvm/guest-program.ts';
 import { otherwise } from '../path/path.ts';
@@ -18,18 +18,12 @@ import { terminate } from './snp-guest.ts';
 const { path, step, call, loop, when, note, leaveLoop } = guest;
 
 const STORE_FAULT = nestedFaultCode({ private: false, write: true, sizem: false, vmpl: false });
-
-interface GhcbMsr {
-  readonly response: number;
-  readonly payload: number;
-}
-
 declare module '../kvm/guest-program.ts' {
   interface GuestLocals {
     /** The header of the PSC buffer as it was before the last VMGEXIT, and as it is. */
     readonly pscCur?: number | undefined;
     readonly pscEnd?: number | undefined;
-    readonly pscBefore?: { readonly cur: number; readonly end: number } | undefined;
+    readonly pscBefore?: PscHeader | undefined;
     readonly ghcbFault?: boolean | undefined;
     readonly ghcbRead?: GhcbAnswer | null | undefined;
     readonly ghcbMsrRead?: GhcbMsr | undefined;

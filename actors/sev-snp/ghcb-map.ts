@@ -1,12 +1,12 @@
 /**
- * How KVM reaches the GHCB of a vCPU: the map, its stores to the page, and the unmap before the next
- * entry.
+ * How KVM reaches the GHCB of a vCPU: the map, its stores to the page, and the unmap before the
+ * next entry.
  *
  * Simplified: the stores of one answer are one, and so are those of the registers before the entry.
  * The valid bitmap is cleared by the read.
  */
 import { outgoing } from '../../events/event.ts';
-import type { GhcbAnswer, GhcbFields, GhcbPageEvent, ResetHold, SevEsEvent } from '../../events/sev-snp/ghcb.ts';
+import type { GhcbAnswer, GhcbFields, GhcbMsr, GhcbPageEvent, ResetHold, SevEsEvent } from '../../events/sev-snp/ghcb.ts';
 import { faultItems, type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
 import { exitInfo, vcpuOf } from '../kvm/kvm-env.ts';
 import { otherwise } from '../path/path.ts';
@@ -28,7 +28,7 @@ declare module '../host/host-env.ts' {
     readonly resetHold?: ResetHold | undefined;
     readonly resetSipi?: true | undefined;
     /** What the GHCB MSR is set to. */
-    readonly ghcbMsr?: { readonly response: number; readonly payload: number } | undefined;
+    readonly ghcbMsr?: GhcbMsr | undefined;
     /** A message to the page, which a store is. */
     readonly ghcbStore?: GhcbPageEvent | undefined;
   }

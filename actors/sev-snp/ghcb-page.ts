@@ -28,13 +28,13 @@ const pscOf = ({ psc = NO_PSC }: GhcbPageContext) => psc;
 const entryOf = (c: GhcbPageContext, index: number): PscEntry => pscOf(c).entries[index] ?? NO_ENTRY;
 const indexIn = (c: GhcbPageContext, { index }: { readonly index: number | null }) => index ?? pscOf(c).cur;
 /** KVM marks entries as done, and the one behind them as the current one. */
-function finished(c: GhcbPageContext, { from, count }: { readonly from: number; readonly count: number }): { psc: PscBuffer } {
+function finished(c: GhcbPageContext, { first, count }: { readonly first: number; readonly count: number }): { psc: PscBuffer } {
   const psc = pscOf(c);
-  const done = Array.from({ length: count }, (_, i) => from + i).map((index) => {
+  const done = Array.from({ length: count }, (_, i) => first + i).map((index) => {
     const entry = entryOf(c, index);
     return [index, { ...entry, done: pagesIn(entry) }] as const;
   });
-  return { psc: { ...psc, cur: from + count, entries: { ...psc.entries, ...Object.fromEntries(done) } } };
+  return { psc: { ...psc, cur: first + count, entries: { ...psc.entries, ...Object.fromEntries(done) } } };
 }
 
 export const ghcbPageMachine = setup({
@@ -68,9 +68,9 @@ export const ghcbPageMachine = setup({
 }).createMachine({
   id: 'ghcbPage',
   context: { fields: {}, answer: null },
-  initial: 'ready',
+  initial: 'present',
   states: {
-    ready: {
+    present: {
       tags: 'rest',
       on: {
         'ghcb.write': { actions: 'write' },

@@ -1,6 +1,6 @@
 /**
- * The GHCB protocol as two tables, and what KVM answers for each code: requests in the GHCB MSR, and
- * non-automatic exit events (NAE) whose fields stand in the page.
+ * The GHCB protocol as two tables, and what KVM answers for each code: requests in the GHCB MSR,
+ * and non-automatic exit events (NAE) whose fields stand in the page.
  *
  * A payload is bits 63:12 of the MSR as a number. Left out: values of CPUID but those of the vendor
  * and of memory encryption, which read 0.
@@ -141,8 +141,7 @@ const intercept = (code: number, name: string, needs: NaeEventRow['needs'] = [])
   needs,
 });
 const AP_DESTROY = 2;
-export const low32 = (value = 0): number => value % 2 ** 32;
-export const high32 = (value = 0): number => Math.floor(value / 2 ** 32);
+const low32 = (value = 0): number => value % 2 ** 32;
 
 export const NAE_EVENTS: readonly NaeEventRow[] = [
   intercept(0x27, 'read DR7'),

@@ -1,6 +1,6 @@
 /**
- * VMGEXIT with a PSC buffer: KVM reads header and entries, joins adjacent ones to one range, changes
- * its pages, and marks them as done.
+ * VMGEXIT with a PSC buffer: KVM reads header and entries, joins adjacent ones to one range,
+ * changes its pages, and marks them as done.
  *
  * As series v5, KVM changes the RMP itself, page by page; mainline leaves a range to user space. An
  * entry of 2M is done as those 4K frames of it that the VM has.
@@ -51,8 +51,8 @@ const readEntry = (env: HostEnv, name: string, index: (l: HostLocals) => number 
     send: (t, l) => toPage(env, t, l, { type: 'ghcb.pscEntry?', index: index(l) }),
     answers: { 'ghcb.pscEntry': (e) => ({ [into]: e.entry }) },
   });
-const storeDone = (env: HostEnv, name: string, from: (l: HostLocals) => number, count: (l: HostLocals) => number): HostItem =>
-  storeThroughMap(env, name, (l) => ({ type: 'ghcb.pscDone', from: from(l), count: count(l) }));
+const storeDone = (env: HostEnv, name: string, first: (l: HostLocals) => number, count: (l: HostLocals) => number): HostItem =>
+  storeThroughMap(env, name, (l) => ({ type: 'ghcb.pscDone', first: first(l), count: count(l) }));
 
 /** GFNs of a range, in order; of 2M those that the VM has. */
 function gfnsOf(env: HostEnv, t: HostThread, first: PscEntry, pages: number): readonly number[] {

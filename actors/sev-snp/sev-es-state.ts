@@ -44,9 +44,9 @@ export const sevEsStateMachine = setup({
 }).createMachine({
   id: 'sevEsState',
   context: ({ input }) => ({ ...input, mapped: null }),
-  initial: 'ready',
+  initial: 'present',
   states: {
-    ready: {
+    present: {
       tags: 'rest',
       on: {
         'sevEs.register': { actions: 'register' },

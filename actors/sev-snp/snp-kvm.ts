@@ -16,7 +16,7 @@ import type { MsrEffect, NaeEffect } from './ghcb-protocol.ts';
 import { guestRequestPath } from './guest-request.ts';
 import { toRmp, vmcbOf, vmsaOf } from './snp-env.ts';
 
-const { step, call, loop, when, note, leaveLoop, leavePath } = host;
+const { path, step, call, loop, when, note, leaveLoop, leavePath } = host;
 
 /**
  * VMRUN looks at the RMP entry of the VMSA, and marks it in use; a locked entry is waited for. V1
@@ -90,8 +90,14 @@ export interface GhcbUse {
 
 /** INIT and SIPI make their target runnable, which looks at them when it runs. */
 const sendSipi = (env: HostEnv): readonly HostItem[] => [
-  call(kickPath(env, 'KVM_APIC_SIPI'), (t, l) => ({ owner: vcpuOf(env, t).vm, vcpu: exitInfo(l, 'SIPI').apicId })),
-  note(() => ({ owner: undefined, vcpu: undefined })),
+  call(
+    path(
+      'kvm_apic_send_ipi',
+      kernelSource('arch/x86/kvm/lapic.c, kvm_apic_send_ipi(), __apic_accept_irq()'),
+      [call(kickPath(env, 'KVM_APIC_SIPI'), (t, l) => ({ owner: vcpuOf(env, t).vm, vcpu: exitInfo(l, 'SIPI').apicId }))],
+      { locals: ['owner', 'vcpu'] },
+    ),
+  ),
 ];
 const acceptEvents = (env: HostEnv): readonly HostItem[] => [
   step('kvm_apic_accept_events', {

@@ -39,6 +39,21 @@ export interface PscEntry {
   readonly huge: boolean;
 }
 
+/** The GHCB MSR at VMGEXIT and after it: bits 11:0, and those above as a number. */
+export interface GhcbMsrRequest {
+  readonly request: number;
+  readonly payload: number;
+}
+export interface GhcbMsr {
+  readonly response: number;
+  readonly payload: number;
+}
+/** What a guest remembers of the header of a PSC buffer. */
+export interface PscHeader {
+  readonly cur: number;
+  readonly end: number;
+}
+
 /** A PSC buffer. Entries that were never written are zeros. @see domain snp e.3 */
 export interface PscBuffer {
   readonly cur: number;
@@ -49,7 +64,7 @@ export interface PscBuffer {
 declare module '../svm.ts' {
   interface NaeInfoOf {
     /** The GHCB MSR protocol: the MSR holds a request, and no address. */
-    readonly GHCB_MSR: { readonly request: number; readonly payload: number };
+    readonly GHCB_MSR: GhcbMsrRequest;
     /** The GHCB MSR holds the address of a page. */
     readonly GHCB: { readonly gfn: number };
   }
@@ -92,7 +107,7 @@ export type GhcbPageEvent = EventOf<{
   'ghcb.writePscHeader': { cur: number; end: number };
   'ghcb.writePscEntry': { index: number; entry: PscEntry };
   /** KVM's stores: entries from this one on are done, and the next one is the current. */
-  'ghcb.pscDone': { from: number; count: number };
+  'ghcb.pscDone': { first: number; count: number };
   /** Loads of the header, of an entry (of the one that the header says now), and of all. */
   'ghcb.pscHeader?': object;
   'ghcb.pscEntry?': { index: number | null };

@@ -129,7 +129,9 @@ export const SEV_SNP_OPTIONS = {
    * @see domain snp h, R21
    */
   'kvm.ghcbFetch': ['checked-index', 'snapshot', 'double-fetch'],
-  /** The codes of a page-state change that failed: the specification's, or those of series v5, v6. */
+  /**
+   * The codes of a page-state change that failed: the specification's, or those of series v5, v6.
+   */
   'kvm.pscCodes': ['specification', 'v5'],
   /**
    * Early silicon takes all of 2 MiB for in use while the first frame of it is a VMCB or a VMSA in

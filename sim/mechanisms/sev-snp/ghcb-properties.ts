@@ -1,4 +1,4 @@
-/** What must hold of GHCBs: what KVM answers there, when it has one mapped, what it reads of one. */
+/** What must hold of GHCBs: what KVM answers there, when one is mapped, what KVM reads of one. */
 import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
 import type { GhcbPageContext } from '../../../actors/sev-snp/ghcb-page.ts';
 import type { SevEsContext } from '../../../actors/sev-snp/sev-es-state.ts';
@@ -86,4 +86,49 @@ const ghcbMeetsPsc = sometimes('ghcb.turns-private', {
   },
 });
 
-export const ghcbProperties: readonly Property[] = [answerDocumented, unmappedInGuest, readInBounds, headerRewritten, ghcbMeetsPsc];
+/** A guest that was told that a change was not made ends itself, with the reason set of Linux. */
+const pscRefused = sometimes('ghcb.psc-refused', {
+  kinds: ['vcpu'],
+  source: 'arch/x86/coco/sev/core.c, vmgexit_psc(), set_pages_state(); domain snp e.3; SNP-49',
+  grade: 'read',
+  check: (world) => {
+    const told = world.actors<Vcpu>('vcpu').find(({ value }) => JSON.stringify(value).includes('"vmgexit_psc_buffer":{"sev_es_terminate"'));
+    return told ? `${told.id} was told that an entry of its PSC buffer was not done, and ends its guest` : null;
+  },
+});
+
+/** Payload 1 of the answer to the MSR's request, or SW_EXITINFO2 of the event's, is a SIPI. */
+const holdOf = ({ ghcbMsr }: Vcpu): 'sipi' | 'other' | null =>
+  ghcbMsr?.response !== 0x007 ? null : ghcbMsr.payload !== 0 ? 'sipi' : 'other';
+
+const holdAnswer = always('ghcb.hold-answer', {
+  kinds: ['vcpu'],
+  source: 'arch/x86/kvm/svm/sev.c, sev_vcpu_deliver_sipi_vector(); SNP-57',
+  grade: 'read',
+  check: (world) => {
+    const held = world.actors<Vcpu>('vcpu').find(({ context }) => holdOf(context) === 'sipi' && context.ghcbMsr!.payload !== 1);
+    return held ? `${held.id} was told ${hex(held.context.ghcbMsr!.payload)} of its reset hold; expected 0 or 1` : null;
+  },
+});
+const holdEnds = (name: string, by: 'sipi' | 'other', says: string) =>
+  sometimes(name, {
+    kinds: ['vcpu'],
+    source: 'arch/x86/kvm/svm/sev.c, sev_vcpu_deliver_sipi_vector(); SNP-57',
+    grade: 'read',
+    check: (world) => {
+      const held = world.actors<Vcpu>('vcpu').find(({ context }) => holdOf(context) === by);
+      return held ? `${held.id} has left its reset hold ${says}` : null;
+    },
+  });
+
+export const ghcbProperties: readonly Property[] = [
+  holdAnswer,
+  holdEnds('ghcb.hold-ends-by-sipi', 'sipi', 'by SIPI'),
+  holdEnds('ghcb.hold-ends-otherwise', 'other', 'without a SIPI'),
+  answerDocumented,
+  unmappedInGuest,
+  readInBounds,
+  headerRewritten,
+  ghcbMeetsPsc,
+  pscRefused,
+];

@@ -6,10 +6,10 @@ import type { ActorSpec } from '../../store.ts';
 import { ghcbUseOf } from './ghcb-operations.ts';
 import { ghcbsOf } from './ghcb-sections.ts';
 
-/** Whether KVM's side of GHCBs is there: where a guest uses the MSR or a page. */
-export function usesGhcb(scenario: ResolvedScenario): boolean {
-  const { msr, page } = ghcbUseOf(scenario);
-  return msr.size + page.size > 0;
+/** Whether KVM's side of GHCBs is there: where a guest uses the MSR, a page, or a SIPI. */
+function usesGhcb(scenario: ResolvedScenario): boolean {
+  const { msr, page, sipi } = ghcbUseOf(scenario);
+  return sipi || msr.size + page.size > 0;
 }
 const isEncrypted = ({ type }: ResolvedVm) => type === 'snp' || type === 'sev-es';
 /** Of one VM. */

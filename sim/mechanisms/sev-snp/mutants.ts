@@ -10,6 +10,7 @@ import { outgoing } from '../../../events/event.ts';
 import type { Mutant } from '../../host/mechanism.ts';
 import { ACCESS_MUTANTS } from './access-mutants.ts';
 import { CONTENTS_MUTANTS } from './contents-mutants.ts';
+import { GHCB_MUTANTS } from './ghcb-mutants.ts';
 import { PLATFORM_MUTANTS } from './platform-mutants.ts';
 import { provided } from './provided.ts';
 import { RMP_MUTANTS, where } from './rmp-mutants.ts';
@@ -240,4 +241,5 @@ export const snpMutants: Readonly<Record<string, Mutant>> = {
   ...ofSizes,
   ...ofCommands,
   ...PLATFORM_MUTANTS,
+  ...GHCB_MUTANTS,
 };

@@ -226,7 +226,7 @@ const pagesOf = ({ vms }: ResolvedScenario): ActorSpec[] =>
   vms.filter(({ type }) => type === 'snp').map((vm) => ({ id: pagesId(vm), kind: 'vmPages', input: pagesInput(vm) }));
 
 /** Whether a guest asks the firmware for a report. */
-export const asksForReports = ({ vms }: ResolvedScenario) =>
+const asksForReports = ({ vms }: ResolvedScenario) =>
   vms.some(({ vcpus }) => vcpus.some(({ ops }) => ops.some(({ op }) => op === 'request-report')));
 
 export const usesPsp = (scenario: ResolvedScenario) =>

@@ -6,6 +6,7 @@ import type { Claim } from '../claim.ts';
 import { SNP_ACCESS_CLAIMS } from './snp-accesses.ts';
 import { SNP_CONTEXT_CLAIMS } from './snp-contexts.ts';
 import { SNP_FIRMWARE_CLAIMS } from './snp-firmware.ts';
+import { SNP_GHCB_CLAIMS } from './snp-ghcb.ts';
 import { SNP_GMEM_CLAIMS } from './snp-gmem.ts';
 import { SNP_GUEST_CLAIMS } from './snp-guests.ts';
 import { SNP_HUGE_CLAIMS } from './snp-huge.ts';
@@ -35,4 +36,5 @@ export const SNP_CLAIMS: readonly Claim[] = [
   ...SNP_KEXEC_CLAIMS,
   ...SNP_MEMORY_CLAIMS,
   ...SNP_GMEM_CLAIMS,
+  ...SNP_GHCB_CLAIMS,
 ].sort((a, b) => numberOf(a) - numberOf(b));

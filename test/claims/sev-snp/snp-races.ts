@@ -11,6 +11,7 @@ import * as w from '../world.ts';
 import { SNP_ACCESS_RACES } from './snp-accesses.ts';
 import { SNP_CONTENTS_RACES } from './snp-contents.ts';
 import { SNP_CONTEXT_RACES } from './snp-contexts.ts';
+import { SNP_GHCB_RACES } from './snp-ghcb.ts';
 import { SNP_GMEM_RACES } from './snp-gmem.ts';
 import { SNP_HUGE_RACES } from './snp-huge.ts';
 import { SNP_KEXEC_RACES } from './snp-kexec.ts';
@@ -169,4 +170,5 @@ export const SNP_RACES: readonly Checked[] = [
   ...SNP_ACCESS_RACES,
   ...SNP_CONTEXT_RACES,
   ...SNP_GMEM_RACES,
+  ...SNP_GHCB_RACES,
 ];

@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { PREEMPTION_MODELS } from '../../../events/options.ts';
 import { SEV_SNP_OPTIONS } from '../../../events/sev-snp/sev-snp.ts';
 import type { SnpCommand } from '../../../events/sev-snp/snp-command.ts';
+import type { GHCB_GUEST_OPERATIONS } from '../../../sim/mechanisms/sev-snp/ghcb-operations.ts';
 import type { SNP_GUEST_OPERATIONS, SNP_HOST_OPERATIONS } from '../../../sim/mechanisms/sev-snp/operations.ts';
 import { every, expectReasons, namedIn, pairsOf, refusal, settingsOf } from './combinations.ts';
 
@@ -16,7 +17,7 @@ const WALK = { orders: [{ name: 'fifo' }, { name: 'random-uniform', seed: 1 }], 
 
 const onPage = (given: string): string => (given === '' ? '{ gfn: 0x5 }' : `{ gfn: 0x5, ${given} }`);
 /** Each operation with its arguments, on the page at GFN 5. */
-const GUEST: Readonly<Record<keyof typeof SNP_GUEST_OPERATIONS, readonly string[]>> = {
+const GUEST: Readonly<Record<keyof typeof SNP_GUEST_OPERATIONS | keyof typeof GHCB_GUEST_OPERATIONS, readonly string[]>> = {
   pvalidate: BOTH.flatMap((validated) => ['', ', size: 2M'].map((size) => onPage(`validated: ${validated}${size}`))),
   rmpadjust: BOTH.flatMap((vmsa) =>
     ['vmpl: 0', 'vmpl: 3', 'vmpl: 1, perms: 3', 'vmpl: 1, size: 2M'].map((rest) => onPage(`${rest}, vmsa: ${vmsa}`)),
@@ -27,6 +28,14 @@ const GUEST: Readonly<Record<keyof typeof SNP_GUEST_OPERATIONS, readonly string[
   'request-report': [0, 3].map((vmpl) => `{ data: 0x1234, vmpl: ${vmpl} }`),
   read: [...BOTH.map((isPrivate) => onPage(`private: ${isPrivate}`)), onPage('private: true, expects: own')],
   write: BOTH.map((isPrivate) => onPage(`private: ${isPrivate}`)),
+  'ghcb-msr': [0x002, 0x010, 0x012, 0x014, 0xabc].map((request) => `{ request: ${request}, payload: 0x10000000005 }`),
+  vmgexit: [0x8000_fffd, 0x8000_0005, 0x8000_0010, 0x1234].map(
+    (code) => `{ ghcb: 0x5, code: ${code}, info1: 0, info2: 0, scratch: 0x5800 }`,
+  ),
+  'psc-header': ['{ ghcb: 0x5, cur: 0, end: 0 }', '{ ghcb: 0x5, cur: 1, end: 0xffff }'],
+  'psc-entry': [1, 3].map((operation) => `{ ghcb: 0x5, index: 0, done: 0, gfn: 0x5, operation: ${operation}, huge: false }`),
+  'psc-buffer': ['{ ghcb: 0x5 }'],
+  'send-sipi': ['{ apicId: 0 }'],
 };
 /** The page that a command names: one of the guest, or one of each state that the firmware has. */
 const PFNS = [0x1005, 0x1800, 0x1801, 0x1802];
@@ -118,7 +127,7 @@ const textOf = ({
     'summary: Tried',
     `host: { arch: amd, cpus: 2, ${host}, features: [sev, sev-es, sev-snp], options: { ${options} } }`,
     'vms:',
-    `  vm0: { type: snp, options: { pages: [{ gfn: 8, pfn: 0x1008, state: vmsa }, { gfn: 0x5, pfn: 0x1005, state: ${page} }] }, vcpus: [[${guest}]] }`,
+    `  vm0: { type: snp, options: { pages: [{ gfn: 8, pfn: 0x1008, state: vmsa }, { gfn: 0x5, pfn: 0x1005, state: ${page} }], ghcbs: [{ gfn: 0x5, vcpu: 0 }] }, vcpus: [[${guest}]] }`,
     'processes:',
     '  qemu0: { threads: [[{ KVM_RUN: { vcpu: vm0/0 } }]] }',
     ...(threads.length > 0 ? [`  netd: { threads: [${threads.map((ops) => `[${ops}]`).join(', ')}] }`] : []),
@@ -136,6 +145,9 @@ const POLICIES = settingsOf({ 'kvm.rmpFault': faults, 'kvm.mapLock': locks }).ma
 /** What matters to a guest. */
 const { 'kvm.npfLock': npf, 'guest.notValidated': notValidated } = SEV_SNP_OPTIONS;
 const OF_GUESTS = settingsOf({ 'kvm.npfLock': npf, 'guest.notValidated': notValidated });
+/** Those of the GHCB change nothing of a guest that uses none. */
+const { 'kvm.ghcbMap': ghcbMap, 'kvm.ghcbFetch': ghcbFetch, 'kvm.pscCodes': pscCodes } = SEV_SNP_OPTIONS;
+const OF_GHCBS = settingsOf({ 'kvm.mapLock': locks, 'kvm.ghcbMap': ghcbMap, 'kvm.ghcbFetch': ghcbFetch, 'kvm.pscCodes': pscCodes });
 /** What is said of a page of each state, under one of so many of these options, in turn. */
 const everywhere = (options: readonly string[], of: (page: string, options: string) => Tried, share = 2) =>
   new Set(STATES.flatMap((page, i) => every(share, options, i).map((each) => refusal(textOf(of(page, each)), WALK))));
@@ -197,6 +209,43 @@ describe('an operation of SEV-SNP', () => {
     const kernels = ['6.1', '6.6'].map((kernel) => refusal(textOf({ page, host: `preemption: full, kernel: '${kernel}'` }), WALK));
     expect([...said, ...kernels]).not.toContain(null);
     expectReasons([...said, ...kernels]);
+  });
+});
+
+describe('a GHCB', () => {
+  const text = (ghcbs: string, guest: string, type = 'snp') =>
+    [
+      ...['name: tried', 'summary: Tried', 'host: { arch: amd, cpus: 1, features: [sev, sev-es, sev-snp] }', 'vms:'],
+      `  vm0: { type: ${type}, options: { pages: [{ gfn: 5, pfn: 0x1005, state: shared }], ghcbs: [${ghcbs}] }, vcpus: [[${guest}]] }`,
+      'processes: { qemu0: { threads: [[{ KVM_RUN: { vcpu: vm0/0 } }]] } }',
+    ].join('\n');
+  const ask = '{ psc-buffer: { ghcb: 5 } }';
+
+  describe('a combination of the options of the GHCB', () => {
+    it('runs, with a buffer of two entries', () => {
+      const entries = [1, 2].map(
+        (operation, index) => `{ psc-entry: { ghcb: 5, index: ${index}, done: 0, gfn: 8, operation: ${operation}, huge: false } }`,
+      );
+      const guest = [...entries, '{ psc-header: { ghcb: 5, cur: 0, end: 1 } }', '{ psc-buffer: { ghcb: 5 } }'].join(', ');
+      const said = every(3, OF_GHCBS).map((options) => refusal(textOf({ options, page: 'shared', guest }), WALK));
+      expect(new Set(said)).toEqual(RUNS);
+    });
+  });
+
+  it('is refused with a reason where it is no page, named twice, of no vCPU, or not of the VM', () => {
+    const said = [
+      ['{ gfn: 6 }', ask],
+      ['{ gfn: 5 }, { gfn: 5 }', ask],
+      ['{ gfn: 5, vcpu: 1 }', ask],
+      ['', ask],
+      ['{ gfn: 5 }', '{ psc-buffer: { ghcb: 6 } }'],
+      ['{ gfn: 5 }', '{ send-sipi: { apicId: 1 } }'],
+      ['{ gfn: 5 }', '{ ghcb-msr: { request: 0, payload: 0 } }'],
+      ['{ gfn: 5 }', '{ psc-entry: { ghcb: 5, index: 253, done: 0, gfn: 5, operation: 1, huge: false } }'],
+    ].map(([ghcbs, guest]) => refusal(text(ghcbs!, guest!), WALK));
+    expect(said).not.toContain(null);
+    expectReasons(said);
+    expectReasons([refusal(text('{ gfn: 5 }', ask, 'svm'), WALK)]);
   });
 });
 
