@@ -17,6 +17,8 @@ import '../actors/os-lock/arm-guest.ts';
 import '../actors/sev-es-debug/launch-env.ts';
 import '../actors/sev-es-debug/sev-es-kvm.ts';
 import '../actors/sev-es-debug/vc-dr7.ts';
+import '../actors/sev-snp/gmem-writes.ts';
+import '../actors/sev-snp/guest-memfd.ts';
 import '../actors/sev-snp/guest-request.ts';
 import '../actors/sev-snp/report-request.ts';
 import '../actors/sev-snp/snp-env.ts';

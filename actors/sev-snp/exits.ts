@@ -8,7 +8,7 @@ import { type HostEnv, type HostLocals, type HostThread, host, kernelSource, opO
 import { allCpusRequestPath } from '../kvm/kick.ts';
 import { exitInfo, vcpuOf } from '../kvm/kvm-env.ts';
 import { writeLockMmuPath, writeUnlockMmu } from '../kvm/mmu-lock.ts';
-import { beginPscPath, endPscPath } from './map-lock.ts';
+import { aroundChange } from './map-lock.ts';
 import { SHARED } from './page-fault.ts';
 import { bindSizeMismatch, sizeMismatchPath } from './psmash.ts';
 import { rmpupdatePath } from './rmpupdate.ts';
@@ -31,17 +31,11 @@ const vcpuTo = (env: HostEnv, t: HostThread, event: { readonly type: string; rea
  * Expects `vm`, `gfn`, `pfn` and `update`; leaves `result`.
  */
 function changePagePath(env: HostEnv) {
-  const locked = env.options['kvm.mapLock'] !== 'none';
+  const { enter, leave } = aroundChange(env);
   return path(
     '__snp_handle_page_state_change',
     { source: 'series v5, patches 37 and 39, __snp_handle_page_state_change()', grade: 'read' },
-    [
-      ...(locked ? [call(beginPscPath(env))] : []),
-      call(writeLockMmuPath(env)),
-      call(rmpupdatePath(env.options, hasHuge(env))),
-      writeUnlockMmu(env),
-      ...(locked ? [call(endPscPath(env))] : []),
-    ],
+    [...enter, call(writeLockMmuPath(env)), call(rmpupdatePath(env.options, hasHuge(env))), writeUnlockMmu(env), ...leave],
   );
 }
 
@@ -96,7 +90,7 @@ const lookAtFault = (env: HostEnv) =>
  * @see domain snp c, "v5 behaviour"; h, R8
  */
 export function npfPath(env: HostEnv) {
-  const locked = env.options['kvm.mapLock'] !== 'none';
+  const { enter, leave } = aroundChange(env);
   const differs = (_t: HostThread, l: HostLocals) => l.assigned !== exitInfo(l, 'NPF').private;
   const target = (_t: HostThread, l: HostLocals) => ({ update: exitInfo(l, 'NPF').private ? privateTo(env, l.vm!, l.gfn!) : SHARED });
   const zap = step('kvm_zap_gfn_range');
@@ -104,11 +98,11 @@ export function npfPath(env: HostEnv) {
   const dropped = [...look, writeUnlockMmu(env), when([differs, [call(changePagePath(env), target), zap]])];
   const held = [
     note((t: HostThread, l: HostLocals) => ({ vm: vcpuOf(env, t).vm, gfn: exitInfo(l, 'NPF').gfn })),
-    ...(locked ? [call(beginPscPath(env))] : []),
+    ...enter,
     ...look,
     when([differs, [call(rmpupdatePath(env.options, hasHuge(env)), target)]]),
     writeUnlockMmu(env),
-    ...(locked ? [call(endPscPath(env))] : []),
+    ...leave,
     when([differs, [zap]]),
   ];
   return path(

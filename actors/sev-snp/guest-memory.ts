@@ -15,7 +15,8 @@ import {
   opOf,
 } from '../host/host-env.ts';
 import { type Item, otherwise, type StepSpec } from '../path/path.ts';
-import { lockPagePath, unlockPagePath } from './map-lock.ts';
+import { copyToUserPath, mappedStoresPath } from './gmem-writes.ts';
+import { aroundMap, lockPagePath, unlockPagePath } from './map-lock.ts';
 import { frameOf, toRmp } from './snp-env.ts';
 
 const { path, step, call, loop, when, leaveLoop, leavePath } = host;
@@ -53,6 +54,7 @@ const PAGE_LOCALS = ['vm', 'gfn', 'pfn', 'kernel', 'stores', 'fault', 'verdict',
  * @see domain snp SNP-6
  */
 export function userWritePath(env: HostEnv) {
+  if (env.options['kvm.privateMemory'] === 'guest-memfd') return mappedStoresPath(env);
   const locked = env.options['kvm.mapLock'] === 'user';
   const ioctl = (name: string, ...inner: readonly HostItem[]): HostItem[] => [
     step(`${name}_ioctl`, { mode: 'kernel' }),
@@ -114,16 +116,17 @@ const kernelStore = (env: HostEnv): HostItem =>
  * @see domain snp b.5, h R1
  */
 export function kernelWritePath(env: HostEnv) {
-  const locked = env.options['kvm.mapLock'] !== 'none';
+  if (env.options['kvm.privateMemory'] === 'guest-memfd') return copyToUserPath(env);
+  const { enter, leave } = aroundMap(env);
   return path(
     'kvm_vcpu_map',
     kernelSource('virt/kvm/kvm_main.c, kvm_vcpu_map(); series v5, patch 39, sev_post_map_gfn()'),
     [
       step('ioctl', { mode: 'kernel' }),
-      ...(locked ? [call(lockPagePath(env))] : []),
+      ...enter,
       lookup,
       when([(_t, l) => l.assigned === false, [kernelStore(env)]]),
-      ...(locked ? [call(unlockPagePath(env))] : []),
+      ...leave,
       step('sysret', { mode: 'user' }),
     ],
     { locals: [...PAGE_LOCALS, 'assigned'] },

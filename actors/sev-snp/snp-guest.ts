@@ -19,6 +19,8 @@ declare module '../kvm/guest-program.ts' {
     readonly result?: RmpResult | undefined;
     readonly fault?: boolean | undefined;
     readonly outcome?: AccessOutcome | undefined;
+    /** The page has the state that the C-bit of the access asks for. */
+    readonly isMapped?: boolean | undefined;
   }
   interface Vcpu {
     /** The GFN of a page that it found no longer validated. */
@@ -52,32 +54,63 @@ const toRmp = (env: GuestEnv, v: Vcpu, event: { readonly type: string; readonly 
   outgoing(regionOf(frame(env, v)), { pfn: frame(env, v), ...event });
 
 /** #VMEXIT(NPF) and, after the host has dealt with it, the instruction again. */
-const nestedFault = (env: GuestEnv, isPrivate: (v: Vcpu) => boolean): GuestItem =>
-  step('NPF', {
+const nestedFault = (env: GuestEnv, isPrivate: (v: Vcpu) => boolean, name = 'NPF'): GuestItem =>
+  step(name, {
     send: (v, l) =>
       vmexit(v, 'NPF', { gfn: gfnOf(env, v), private: isPrivate(v), ...(l.result === 'FAIL_SIZEMISMATCH' && { sizem: true as const }) }),
   });
+
+/**
+ * Where private pages lie in a guest_memfd, the nested walk of an access comes first: a page that
+ * has not the state of the C-bit is not mapped. The instruction begins here, and `then` ends it.
+ */
+const walked = (
+  env: GuestEnv,
+  { 'kvm.privateMemory': memory }: HostOptions,
+  isPrivate: (v: Vcpu) => boolean,
+  then: readonly GuestItem[],
+): readonly GuestItem[] =>
+  memory === 'mapped'
+    ? then
+    : [
+        step('nested_walk', {
+          insn: true,
+          send: (v) => toPages(env, v, { type: 'guest.walk', gfn: gfnOf(env, v), private: isPrivate(v) }),
+          answers: { 'pages.walked': (e) => ({ isMapped: e.maps }) },
+        }),
+        when(
+          [(_v, l) => l.isMapped === false, [step('walk_faulted', { insn: false }), nestedFault(env, isPrivate, 'NPF_not_mapped')]],
+          [otherwise, then],
+        ),
+      ];
 
 /**
  * PVALIDATE and RMPADJUST: take the entry's lock (spinning, for they have no FAIL_INUSE), check,
  * write, drop it. A page that is not the guest's faults to the host and the instruction restarts.
  * @see domain snp b.3, b.5
  */
-function guestInsn(env: GuestEnv, name: string, write: (v: Vcpu) => Outgoing | readonly Outgoing[]): Path<Vcpu, GuestLocals, GuestEvent> {
+function guestInsn(
+  env: GuestEnv,
+  options: HostOptions,
+  name: string,
+  write: (v: Vcpu) => Outgoing | readonly Outgoing[],
+): Path<Vcpu, GuestLocals, GuestEvent> {
   return path(
     name,
     MICRO_STEPS,
     [
       loop(
         loop(
-          step('lock', {
-            insn: true,
-            idles: true,
-            send: (v) => toRmp(env, v, { type: 'rmp.lock' }),
-            answers: { 'rmp.locked': (e) => ({ result: e.result }) },
-          }),
-          when([(_v, l) => l.result === 'SUCCESS', [leaveLoop]]),
-          step('spin', { insn: false, yields: true }),
+          ...walked(env, options, () => true, [
+            step('lock', {
+              insn: true,
+              idles: true,
+              send: (v) => toRmp(env, v, { type: 'rmp.lock' }),
+              answers: { 'rmp.locked': (e) => ({ result: e.result }) },
+            }),
+            when([(_v, l) => l.result === 'SUCCESS', [leaveLoop]]),
+            step('spin', { insn: false, yields: true }),
+          ]),
         ),
         step('check', {
           send: (v) => toRmp(env, v, { type: 'rmp.checkGuest', asid: asidOf(env, v), gfn: gfnOf(env, v) }),
@@ -103,7 +136,7 @@ function guestInsn(env: GuestEnv, name: string, write: (v: Vcpu) => Outgoing | r
         ),
       ),
     ],
-    { locals: ['result', 'fault'] },
+    { locals: ['result', 'fault', 'isMapped'] },
   );
 }
 
@@ -112,8 +145,8 @@ function guestInsn(env: GuestEnv, name: string, write: (v: Vcpu) => Outgoing | r
  * in between.
  * @see SNP-18, SNP-21
  */
-const revalidate = (env: GuestEnv) =>
-  guestInsn(env, 'PVALIDATE', (v) => [
+const revalidate = (env: GuestEnv, options: HostOptions) =>
+  guestInsn(env, options, 'PVALIDATE', (v) => [
     toRmp(env, v, { type: 'rmp.writeValidated', validated: true }),
     toPages(env, v, { type: 'guest.revalidated', gfn: gfnOf(env, v) }),
   ]);
@@ -122,16 +155,19 @@ const revalidate = (env: GuestEnv) =>
  * PVALIDATE; from then on the guest, and not this vCPU alone, believes the page to be its own, or
  * given up.
  */
-const pvalidate = (env: GuestEnv) =>
-  guestInsn(env, 'PVALIDATE', (v) => {
+const pvalidate = (env: GuestEnv, options: HostOptions) =>
+  guestInsn(env, options, 'PVALIDATE', (v) => {
     const { gfn, validated } = argsOf(env, v, 'pvalidate');
     return [toRmp(env, v, { type: 'rmp.writeValidated', validated }), toPages(env, v, { type: 'guest.validated', gfn, validated })];
   });
-const rmpadjust = (env: GuestEnv) =>
-  guestInsn(env, 'RMPADJUST', (v) => toRmp(env, v, { type: 'rmp.writeVmsa', vmsa: argsOf(env, v, 'rmpadjust').vmsa }));
+const rmpadjust = (env: GuestEnv, options: HostOptions) =>
+  guestInsn(env, options, 'RMPADJUST', (v) => toRmp(env, v, { type: 'rmp.writeVmsa', vmsa: argsOf(env, v, 'rmpadjust').vmsa }));
 
 /** A load or a store; a private one can meet #VC 0x404. @see domain snp c 9, SNP-16 */
-function accessPath(env: GuestEnv, kind: 'read' | 'write', { 'guest.notValidated': answer }: HostOptions) {
+function accessPath(env: GuestEnv, kind: 'read' | 'write', options: HostOptions) {
+  const { 'guest.notValidated': answer } = options;
+  const isUnmapped = options['kvm.privateMemory'] === 'guest-memfd';
+  const isPrivate = (v: Vcpu) => argsOf(env, v, kind).private;
   const access = (v: Vcpu): Omit<GuestAccess, 'pfn'> => {
     const op = argsOf(env, v, kind);
     return { asid: asidOf(env, v), gfn: op.gfn, private: op.private, write: kind === 'write' };
@@ -141,18 +177,23 @@ function accessPath(env: GuestEnv, kind: 'read' | 'write', { 'guest.notValidated
     APM,
     [
       loop(
-        step('access', {
-          send: (v) => toRmp(env, v, { type: 'rmp.guestAccess', ...access(v) }),
-          answers: { 'rmp.accessed': (e) => ({ outcome: e.outcome }) },
-        }),
-        when(
-          [(_v, l) => l.outcome === 'ok', [leavePath]],
-          [(_v, l) => l.outcome === 'vc', [call(answer === 'pvalidate' ? validatedAgain(env) : notValidated(env))]],
-          [otherwise, [nestedFault(env, (v) => argsOf(env, v, kind).private)]],
-        ),
+        ...walked(env, options, isPrivate, [
+          // A shared page is another frame than the private one, and the hypervisor's.
+          ...(isUnmapped ? [when([(v: Vcpu) => !isPrivate(v), [step('access_shared', { insn: false }), leavePath]])] : []),
+          step('access', {
+            ...(isUnmapped && { insn: false }),
+            send: (v) => toRmp(env, v, { type: 'rmp.guestAccess', ...access(v) }),
+            answers: { 'rmp.accessed': (e) => ({ outcome: e.outcome }) },
+          }),
+          when(
+            [(_v, l) => l.outcome === 'ok', [leavePath]],
+            [(_v, l) => l.outcome === 'vc', [call(answer === 'pvalidate' ? validatedAgain(env, options) : notValidated(env))]],
+            [otherwise, [nestedFault(env, isPrivate)]],
+          ),
+        ]),
       ),
     ],
-    { locals: ['outcome'] },
+    { locals: ['outcome', 'isMapped'] },
   );
 }
 
@@ -188,11 +229,11 @@ const notValidated = (env: GuestEnv) =>
  * A guest that asks no question: it makes the page its own again and repeats the access.
  * @see SNP-18
  */
-const validatedAgain = (env: GuestEnv) =>
+const validatedAgain = (env: GuestEnv, options: HostOptions) =>
   path(
     'exc_vmm_communication',
     { source: 'SNP v5 host-write discussion: a guest that re-PVALIDATEs on #VC consumes corrupt data; SNP-18', grade: 'read' },
-    [call(revalidate(env))],
+    [call(revalidate(env, options))],
   );
 
 /**
@@ -219,8 +260,8 @@ const pscPath = (env: GuestEnv) =>
 
 /** Operations of guest programs: what carries each out. */
 export const snpGuestOperations = (env: GuestEnv, options: HostOptions): readonly (readonly [string, readonly GuestItem[]])[] => [
-  ['pvalidate', [call(pvalidate(env))]],
-  ['rmpadjust', [call(rmpadjust(env))]],
+  ['pvalidate', [call(pvalidate(env, options))]],
+  ['rmpadjust', [call(rmpadjust(env, options))]],
   ['psc', [call(pscPath(env))]],
   ['request-report', [call(requestReportPath(env))]],
   ['read', [call(accessPath(env, 'read', options))]],

@@ -12,10 +12,23 @@ export const SEV_SNP_OPTIONS = {
    */
   'kvm.rmpFault': ['panic-sigbus', 'auto-share', 'kill-guest'],
   /**
-   * Who can hold a page shared while it is mapped: no one, the kernel (P3, patch 39), also user
-   * space through an ABI (P4).
+   * Who can hold a page shared while it is mapped: no one, the kernel (P3, patch 39 as it was
+   * meant), also user space through an ABI (P4); `srcu`: the kernel, as patch 39 had it.
+   * @see domain snp h, R3
    */
-  'kvm.mapLock': ['none', 'kernel', 'user'],
+  'kvm.mapLock': ['none', 'kernel', 'user', 'srcu'],
+  /**
+   * Where private pages live: in memory that the host's processes map, as in series v5, or in a
+   * guest_memfd that none can map, whose conversions go through user space (P5, mainline).
+   * @see domain snp d.1, e.3
+   */
+  'kvm.privateMemory': ['mapped', 'guest-memfd'],
+  /**
+   * When a VMM converts a page of a guest_memfd: after the stores of devices to it that have begun,
+   * or at once. No ABI asks for either.
+   * @see domain snp SNP-6, P5
+   */
+  'vmm.convert': ['ordered', 'at-once'],
   /**
    * Which failures of RMPUPDATE rmpupdate() retries: 6.9+ only FAIL_OVERLAP, without a bound; the
    * series v1-v4 also FAIL_INUSE; a development tree FAIL_OVERLAP, 96 times.

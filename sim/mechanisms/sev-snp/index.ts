@@ -5,6 +5,8 @@
  *
  * @see docs/mechanisms/sev-snp.md; domain snp
  */
+
+import { withGuestMemfd } from '../../../actors/sev-snp/guest-memfd.ts';
 import { pageFaultPath } from '../../../actors/sev-snp/page-fault.ts';
 import { pspMachine } from '../../../actors/sev-snp/psp.ts';
 import { rmpRegionMachine } from '../../../actors/sev-snp/rmp-region.ts';
@@ -26,6 +28,7 @@ import { snpMutants } from './mutants.ts';
 import { SNP_GUEST_OPERATIONS, SNP_HOST_OPERATIONS } from './operations.ts';
 import { snpOutcomes } from './outcomes.ts';
 import { pageChecks } from './page-checks.ts';
+import { POLICY_MUTANTS } from './policy-mutants.ts';
 import { repeatsSmash, repeatsUpdate, retriesUpdate, snpProperties } from './properties.ts';
 import { SECTIONS, SNP_VM, SVM_VM, VM_SETTINGS } from './sections.ts';
 import { asksForReports, snpActors, vmParts } from './topology.ts';
@@ -46,17 +49,20 @@ export const sevSnp: Mechanism = {
   outcomes: snpOutcomes,
   waits: [retriesUpdate, repeatsUpdate, repeatsSmash],
   catalogue: { ...RMP_EVENTS, ...PSP_EVENTS, ...VM_PAGES_EVENTS, ...GHCB_EVENTS },
-  sets: ['vmPages.holders', 'vmPages.waiters', 'sevDevice.waiters'],
+  sets: ['vmPages.holders', 'vmPages.waiters', 'vmPages.readers', 'vmPages.grace', 'sevDevice.waiters'],
   quiet: ['psp.status?', 'psp.response?', 'psp.interrupted?', 'sev.rcvd?'],
   checks,
   structureChecks: pageChecks,
   host: () => ({ operations: snpHostOperations, faults: { '#PF.RMP': (env) => [{ kind: 'call', path: pageFaultPath(env) }] } }),
-  kvm: (scenario) => (asksForReports(scenario) ? snpKvmWithReports : snpKvm),
+  kvm: (scenario) => {
+    const parts = asksForReports(scenario) ? snpKvmWithReports : snpKvm;
+    return scenario.host.options['kvm.privateMemory'] === 'guest-memfd' ? withGuestMemfd(parts) : parts;
+  },
   guest: ({ host: { options } }) => ({ operations: (env) => snpGuestOperations(env, options) }),
   actors: snpActors,
   machines: () => ({ vmPages: vmPagesMachine, rmpRegion: rmpRegionMachine, psp: pspMachine, sevDevice: sevDeviceMachine }),
   completions: [{ name: 'psp', handler: 'psp_irq_handler', driver: SEV_DEVICE }],
   vm: (_scenario, vm) => vmParts(vm),
-  mutants: snpMutants,
+  mutants: { ...snpMutants, ...POLICY_MUTANTS },
   models: [rmpLock],
 };

@@ -12,6 +12,7 @@ import type { ActorId } from '../../../events/event.ts';
 import type { Waits } from '../../host/mechanism.ts';
 import { always, alwaysEach, leavesEach, type Property, sometimes } from '../../property.ts';
 import { hex, type WorldView } from '../../view.ts';
+import { policyProperties } from './policy-properties.ts';
 import { pspProperties } from './psp-properties.ts';
 
 const THREAD = 'SNP v5 host-write discussion';
@@ -223,5 +224,6 @@ export const snpProperties: readonly Property[] = [
   splitIsSpurious,
   pscMeetsHostWrite,
   pscRefusalTold,
+  ...policyProperties,
   ...pspProperties,
 ];

@@ -88,10 +88,26 @@ function regionsOf(scenario: ResolvedScenario): ActorSpec[] {
   }));
 }
 
-const pagesOf = ({ vms }: ResolvedScenario): ActorSpec[] =>
+/** What the guest_memfd of a VM holds when a run starts: all pages but those that are shared. */
+const attributesOf = (pages: readonly PageSetup[]) =>
+  pages
+    .filter(({ state }) => state !== 'shared')
+    .flatMap(framesOf)
+    .map(({ gfn }) => gfn)
+    .sort((a, b) => a - b);
+
+const pagesOf = ({ vms, host: { options } }: ResolvedScenario): ActorSpec[] =>
   vms
     .filter(({ type }) => type === 'snp')
-    .map((vm) => ({ id: pagesId(vm), kind: 'vmPages', input: { believes: validatedIn(snpSettingsOf(vm).pages) } satisfies VmPagesInput }));
+    .map((vm) => {
+      const { pages } = snpSettingsOf(vm);
+      const isUnmapped = options['kvm.privateMemory'] === 'guest-memfd';
+      return {
+        id: pagesId(vm),
+        kind: 'vmPages',
+        input: { believes: validatedIn(pages), ...(isUnmapped && { attributes: attributesOf(pages) }) } satisfies VmPagesInput,
+      };
+    });
 
 /** Whether a guest asks the firmware for a report. */
 export const asksForReports = ({ vms }: ResolvedScenario) =>
