@@ -23,6 +23,7 @@ import '../actors/sev-snp/guest-request.ts';
 import '../actors/sev-snp/report-request.ts';
 import '../actors/sev-snp/snp-env.ts';
 import '../actors/sev-snp/snp-guest.ts';
+import '../actors/sev-snp/unregister-region.ts';
 import '../actors/split-lock/account.ts';
 import '../actors/split-lock/bus-lock.ts';
 import '../actors/split-lock/emulator.ts';

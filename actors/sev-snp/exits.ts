@@ -4,7 +4,7 @@
  */
 import { outgoing } from '../../events/event.ts';
 import type { RmpUpdate } from '../../events/sev-snp/rmp.ts';
-import { type HostEnv, type HostLocals, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
+import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
 import { allCpusRequestPath } from '../kvm/kick.ts';
 import { exitInfo, vcpuOf } from '../kvm/kvm-env.ts';
 import { writeLockMmuPath, writeUnlockMmu } from '../kvm/mmu-lock.ts';
@@ -95,12 +95,30 @@ export function npfPath(env: HostEnv) {
   const target = (_t: HostThread, l: HostLocals) => ({ update: exitInfo(l, 'NPF').private ? privateTo(env, l.vm!, l.gfn!) : SHARED });
   const zap = step('kvm_zap_gfn_range');
   const look = [call(writeLockMmuPath(env)), lookAtFault(env)];
-  const dropped = [...look, writeUnlockMmu(env), when([differs, [call(changePagePath(env), target), zap]])];
+  const exports = env.options['kvm.rmpFault'] === 'export';
+  /** P6: what has gone out comes back as it was, or not at all, and the guest faults again. */
+  const unlessImported = (then: readonly HostItem[]): readonly HostItem[] =>
+    exports
+      ? [
+          when([
+            (_t, l) => exitInfo(l, 'NPF').private,
+            [
+              step('uv_convert_to_secure', {
+                source: 'arch/s390/kernel/uv.c, gmap_make_secure(); domain snp SNP-71',
+                send: (_t, l) => toRmp({ type: 'rmp.import', pfn: l.pfn! }),
+                answers: { 'rmp.imported': (e) => ({ imported: e.outcome }) },
+              }),
+            ],
+          ]),
+          when([(_t, l) => l.imported === undefined || l.imported === 'absent', then]),
+        ]
+      : then;
+  const dropped = [...look, writeUnlockMmu(env), when([differs, unlessImported([call(changePagePath(env), target), zap])])];
   const held = [
     note((t: HostThread, l: HostLocals) => ({ vm: vcpuOf(env, t).vm, gfn: exitInfo(l, 'NPF').gfn })),
     ...enter,
     ...look,
-    when([differs, [call(rmpupdatePath(env.options, hasHuge(env)), target)]]),
+    when([differs, unlessImported([call(rmpupdatePath(env.options, hasHuge(env)), target)])]),
     writeUnlockMmu(env),
     ...leave,
     when([differs, [zap]]),
@@ -119,7 +137,7 @@ export function npfPath(env: HostEnv) {
         : []),
       ...(env.options['kvm.npfLock'] === 'held' ? held : dropped),
     ],
-    { locals: ['vm', 'gfn', 'pfn', 'assigned', 'update', 'result'] },
+    { locals: ['vm', 'gfn', 'pfn', 'assigned', 'update', 'result', ...(exports ? (['imported'] as const) : [])] },
   );
 }
 

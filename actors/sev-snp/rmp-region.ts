@@ -13,10 +13,12 @@ import { assign, emit, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { HostOptions } from '../../events/options.ts';
 import type { RmpEntry, RmpRequest, RmpResult } from '../../events/sev-snp/rmp.ts';
+import { type Exports, exportedIn, importedIn } from './export.ts';
 import { guestAccess, hostWriteFaults, vmsaIsValid } from './rmp-check.ts';
 import { checkEntry, checkSmash, checkUpdate } from './rmp-rules.ts';
 import {
   assignedAs4K,
+  covering,
   type Entries,
   entryAt,
   HYPERVISOR_PAGE,
@@ -45,6 +47,8 @@ export interface RmpRegionContext extends RmpRegionInput {
   readonly holders: Readonly<Record<number, ActorId>>;
   /** Frames that a running vCPU has as VMSA. */
   readonly inUse: readonly number[];
+  /** Pages that the firmware of policy P6 has given to the host, once it has. */
+  readonly exported?: Exports;
 }
 
 type GuestRequest = Extract<RmpRequest, { readonly type: 'rmp.checkGuest' }>;
@@ -85,6 +89,9 @@ export const rmpRegionMachine = setup({
     isHolder: ({ context: c, event }) => c.holders[event.pfn] === event.from,
     isLocked: ({ context: c, event }) => c.holders[event.pfn] !== undefined,
     isValidVmsa: ({ context: c, event }) => event.type === 'rmp.enter' && vmsaIsValid(c.entries, c.inUse, event.pfn, event.asid),
+    isKept: ({ context: c, event }) => c.holders[event.pfn] !== undefined || c.inUse.includes(event.pfn),
+    isWhole: ({ context: c, event }) => c.exported?.[event.pfn]?.isChanged === false,
+    isOut: ({ context: c, event }) => c.exported?.[event.pfn] !== undefined,
     isReclaimable: ({ context: c, event }) => entryAt(c.entries, event.pfn).immutable,
   },
   actions: {
@@ -138,6 +145,23 @@ export const rmpRegionMachine = setup({
     answerInvalid: emit(({ event }) => outgoing(sender(event), { type: 'rmp.entered', outcome: 'invalid' })),
     /** Firmware -> Reclaim: assigned to no guest, no longer immutable. @see domain snp a.3 */
     reclaim: assign((args) => patch(args, { ...HYPERVISOR_PAGE, assigned: true })),
+    export: assign(({ context: c, event: { pfn } }) => {
+      const entry = covering(c.entries, pfn);
+      return { ...written(c, exportedIn(regionIn(c), pfn, entry)), exported: { ...c.exported, [pfn]: { entry, isChanged: false } } };
+    }),
+    import: assign(({ context: c, event: { pfn } }) => ({
+      ...written(c, importedIn(regionIn(c), pfn, c.exported![pfn]!)),
+      exported: without(c.exported!, pfn),
+    })),
+    noteChange: assign(({ context: c, event: { pfn } }) => {
+      const out = c.exported?.[pfn];
+      return out === undefined ? {} : { exported: { ...c.exported, [pfn]: { ...out, isChanged: true } } };
+    }),
+    answerExported: emit(({ event }) => outgoing(sender(event), { type: 'rmp.exported', outcome: 'ok' })),
+    answerNotExported: emit(({ event }) => outgoing(sender(event), { type: 'rmp.exported', outcome: 'locked' })),
+    answerImported: emit(({ event }) => outgoing(sender(event), { type: 'rmp.imported', outcome: 'ok' })),
+    answerChanged: emit(({ event }) => outgoing(sender(event), { type: 'rmp.imported', outcome: 'refused' })),
+    answerNotOut: emit(({ event }) => outgoing(sender(event), { type: 'rmp.imported', outcome: 'absent' })),
     answerReclaimed: emit(({ event }) => outgoing(sender(event), { type: 'rmp.reclaimed', outcome: 'ok' })),
     answerReclaimLocked: emit(({ event }) => outgoing(sender(event), { type: 'rmp.reclaimed', outcome: 'locked' })),
     answerNotReclaimed: emit(({ event }) => outgoing(sender(event), { type: 'rmp.reclaimed', outcome: 'refused' })),
@@ -161,7 +185,13 @@ export const rmpRegionMachine = setup({
         'rmp.writeVmsa': { guard: 'isHolder', actions: 'writeVmsa' },
         'rmp.unlock': { guard: 'isHolder', actions: 'dropLock' },
         'rmp.read': { actions: 'answerEntry' },
-        'rmp.hostWrite': { actions: 'answerHostWrite' },
+        'rmp.hostWrite': { actions: ['answerHostWrite', 'noteChange'] },
+        'rmp.export': [{ guard: 'isKept', actions: 'answerNotExported' }, { actions: ['export', 'answerExported'] }],
+        'rmp.import': [
+          { guard: 'isWhole', actions: ['import', 'answerImported'] },
+          { guard: 'isOut', actions: 'answerChanged' },
+          { actions: 'answerNotOut' },
+        ],
         'rmp.guestAccess': { actions: 'answerAccess' },
         'rmp.enter': [
           { guard: 'isLocked', actions: 'answerLockedVmsa' },

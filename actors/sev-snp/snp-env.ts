@@ -50,6 +50,8 @@ declare module '../host/host-env.ts' {
      * Whether SNP firmware is initialized, so that pages it writes must be in the Firmware state.
      */
     readonly initialized?: boolean | undefined;
+    /** What the firmware of policy P6 said of a page that is to come back. */
+    readonly imported?: 'ok' | 'refused' | 'absent' | undefined;
   }
 }
 

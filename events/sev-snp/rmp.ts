@@ -111,6 +111,9 @@ export type RmpRequest = EventOf<{
   'rmp.leave': { pfn: number };
   /** The PSP, between two instructions: PAGE_RECLAIM, and the check of a page it will write. */
   'rmp.reclaim': { pfn: number };
+  /** The firmware of policy P6: the page goes to the host with its hash kept, and comes back. */
+  'rmp.export': { pfn: number };
+  'rmp.import': { pfn: number };
 }>;
 
 /** What an access met. `npf`: #VMEXIT(NPF) with the RMP bit. `vc`: #VC 0x404 inside the guest. */
@@ -128,6 +131,9 @@ export type RmpAnswer = EventOf<{
   'rmp.entered': { outcome: 'ok' | 'invalid' | 'locked' };
   /** `locked`: an instruction holds the entry; the firmware asks again. */
   'rmp.reclaimed': { outcome: 'ok' | 'locked' | 'refused' };
+  'rmp.exported': { outcome: 'ok' | 'locked' };
+  /** `refused`: the page is not what it was. `absent`: it is not one that went out. */
+  'rmp.imported': { outcome: 'ok' | 'refused' | 'absent' };
 }>;
 
 declare module '../index.ts' {
@@ -163,6 +169,10 @@ export const RMP_EVENTS = {
   'rmp.accessed': 'bus',
   'rmp.entered': 'bus',
   'rmp.reclaimed': 'bus',
+  'rmp.export': 'bus',
+  'rmp.exported': 'bus',
+  'rmp.import': 'bus',
+  'rmp.imported': 'bus',
 } as const satisfies Record<(RmpRequest | RmpAnswer)['type'], Delivery>;
 
 /** The region that holds a frame's entry. */

@@ -8,9 +8,10 @@ import type { PspCommand } from './psp.ts';
 export const SEV_SNP_OPTIONS = {
   /**
    * What the #PF handler does when the host writes a guest-private page.
-   * @see domain snp d: P0 panic-sigbus (series v3-v6), P1 auto-share (Gonda), P2 kill-guest
+   * @see domain snp d: P0 panic-sigbus (series v3-v6), P1 auto-share (Gonda), P2 kill-guest;
+   * SNP-19 auto-share-kernel (series v1, v2); SNP-71 export, as on s390
    */
-  'kvm.rmpFault': ['panic-sigbus', 'auto-share', 'kill-guest'],
+  'kvm.rmpFault': ['panic-sigbus', 'auto-share', 'kill-guest', 'auto-share-kernel', 'export'],
   /**
    * Who can hold a page shared while it is mapped: no one, the kernel (P3, patch 39 as it was
    * meant), also user space through an ABI (P4); `srcu`: the kernel, as patch 39 had it.
@@ -35,6 +36,12 @@ export const SEV_SNP_OPTIONS = {
    * @see domain snp b.4
    */
   'kvm.rmpupdateRetry': ['overlap', 'overlap-and-inuse', 'overlap-96'],
+  /**
+   * What the end of a VM takes for a page that it has to make the hypervisor's: one that is
+   * assigned, or, with the result of the look turned round, one that is not.
+   * @see domain snp h, R4
+   */
+  'kvm.teardownLookup': ['assigned', 'inverted'],
   /**
    * What is done about a 2M entry before a 4K frame of it is made the hypervisor's and freed: it is
    * split, as mainline does, or nothing is done.
@@ -98,6 +105,8 @@ type HostOps =
   | ({ readonly op: 'kvm-write-unchecked' } & GuestPage)
   /** kvm_rmp_make_shared(): the host takes a page back from a guest. */
   | ({ readonly op: 'make-shared' } & GuestPage)
+  /** __unregister_enc_region_locked(): all pages of a VM go back to the allocator. */
+  | { readonly op: 'unregister-region'; readonly vm: string }
   /** A hole is punched into the guest_memfd of a guest: of one page, or of all of a 2M entry. */
   | ({ readonly op: 'punch-hole'; readonly size?: '4K' | '2M' } & GuestPage)
   /** A firmware command through sev_do_cmd(). */

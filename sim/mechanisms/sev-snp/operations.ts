@@ -67,6 +67,11 @@ export const SNP_HOST_OPERATIONS = {
     gfn: GFN,
   }),
   'make-shared': operation('make-shared', 'Takes a page back from a guest, as kvm_rmp_make_shared() does.', { vm: VM, gfn: GFN }),
+  'unregister-region': operation(
+    'unregister-region',
+    'Gives all pages of a VM back at its end, as __unregister_enc_region_locked() of series v5 does.',
+    { vm: VM },
+  ),
   'punch-hole': operation('punch-hole', 'Frees a private page of a guest, as a hole in its guest_memfd does (sev_gmem_invalidate()).', {
     vm: VM,
     gfn: GFN,

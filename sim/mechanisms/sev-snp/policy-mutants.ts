@@ -1,5 +1,9 @@
-/** Changes of one line of the ways to keep host code and private pages apart: SRCU, guest_memfd. */
+/**
+ * Changes of one line of the ways to keep host code and private pages apart (SRCU, guest_memfd), of
+ * other handlers of the fault, and of the end of a VM.
+ */
 import { emit } from 'xstate';
+import type { RmpRegionContext } from '../../../actors/sev-snp/rmp-region.ts';
 import type { VmPagesContext } from '../../../actors/sev-snp/vm-pages.ts';
 import { outgoing, type Stamped, sender } from '../../../events/event.ts';
 import type { VmPagesEvent } from '../../../events/sev-snp/vm-pages.ts';
@@ -62,4 +66,36 @@ const ofGuestMemfd: Readonly<Record<string, Mutant>> = {
   ),
 };
 
-export const POLICY_MUTANTS: Readonly<Record<string, Mutant>> = { ...ofSrcu, ...ofGuestMemfd };
+const ofOthers: Readonly<Record<string, Mutant>> = {
+  'snp-kernel-handler-for-all': patched(
+    'The handler of series v1 and v2 shares pages for user space too.',
+    'exc_page_fault',
+    where(
+      'do_user_addr_fault',
+      replace('local_irq_enable', (item) => [item, { kind: 'note', local: () => ({ kernel: true }) }]),
+    ),
+  ),
+  'snp-teardown-no-share': without('The end of a VM frees its pages as they are.', '__unregister_enc_region_locked', 'rmpupdate'),
+  'snp-teardown-no-look': patched(
+    'The end of a VM takes each page for an assigned one.',
+    '__unregister_enc_region_locked',
+    replace('snp_lookup_rmpentry', (item) => [item, { kind: 'note', local: () => ({ assigned: true }) }]),
+  ),
+  'snp-teardown-frees-none': without('The end of a VM frees no page.', '__unregister_enc_region_locked', 'unpin_user_pages'),
+  'snp-export-unhashed': provided('rmpRegion', 'The firmware takes a page back that the host has changed.', {
+    guards: {
+      isWhole: ({ context: c, event }: { readonly context: RmpRegionContext; readonly event: { readonly pfn: number } }) =>
+        c.exported?.[event.pfn] !== undefined,
+    },
+  }),
+  'snp-export-no-import': patched(
+    'KVM makes an exported page private itself, and does not ask the firmware.',
+    'handle_rmp_page_fault',
+    where(
+      'uv_convert_to_secure',
+      replace('uv_convert_to_secure', () => []),
+    ),
+  ),
+};
+
+export const POLICY_MUTANTS: Readonly<Record<string, Mutant>> = { ...ofSrcu, ...ofGuestMemfd, ...ofOthers };

@@ -6,6 +6,7 @@ import type { Claim } from '../claim.ts';
 import { SNP_FIRMWARE_CLAIMS } from './snp-firmware.ts';
 import { SNP_GUEST_CLAIMS } from './snp-guests.ts';
 import { SNP_HUGE_CLAIMS } from './snp-huge.ts';
+import { SNP_OTHER_POLICY_CLAIMS } from './snp-other-policies.ts';
 import { SNP_OVERTAKEN_CLAIMS } from './snp-overtaken.ts';
 import { SNP_POLICY_CLAIMS } from './snp-policies.ts';
 import { SNP_RMP_CLAIMS } from './snp-rmp.ts';
@@ -16,6 +17,7 @@ const numberOf = ({ id }: Claim): number => Number(id.slice('SNP-'.length));
 export const SNP_CLAIMS: readonly Claim[] = [
   ...SNP_POLICY_CLAIMS,
   ...SNP_OVERTAKEN_CLAIMS,
+  ...SNP_OTHER_POLICY_CLAIMS,
   ...SNP_GUEST_CLAIMS,
   ...SNP_VMSA_CLAIMS,
   ...SNP_RMP_CLAIMS,

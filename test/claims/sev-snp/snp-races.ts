@@ -1,5 +1,5 @@
 /**
- * R1 to R3, R5 to R11, R14, R20, R23: races of SEV-SNP, each with what it breaks and what cures it.
+ * R1 to R11, R14, R20, R23: races of SEV-SNP, each with what it breaks and what cures it.
  * @see domain snp h
  */
 import assert from 'node:assert/strict';
@@ -9,6 +9,7 @@ import { choose, finish, steps, to, until } from '../../sim/steer.ts';
 import type { Checked } from '../claim-cases.ts';
 import * as w from '../world.ts';
 import { SNP_HUGE_RACES } from './snp-huge.ts';
+import { SNP_TEARDOWN_RACES } from './snp-other-policies.ts';
 import { daemonMeetsVmsa, entered, livelock, running, vmsaPage } from './snp-vmsa.ts';
 import * as s from './snp-worlds.ts';
 
@@ -183,4 +184,11 @@ const ofMessages: readonly Checked[] = [
   },
 ];
 
-export const SNP_RACES: readonly Checked[] = [...ofStores, ...ofVmsas, ...ofUpdates, ...ofMessages, ...SNP_HUGE_RACES];
+export const SNP_RACES: readonly Checked[] = [
+  ...ofStores,
+  ...ofVmsas,
+  ...ofUpdates,
+  ...ofMessages,
+  ...SNP_HUGE_RACES,
+  ...SNP_TEARDOWN_RACES,
+];

@@ -101,6 +101,7 @@ describe('resolving a scenario', () => {
       'kvm.rmpFault': 'panic-sigbus',
       'kvm.mapLock': 'none',
       'kvm.privateMemory': 'mapped',
+      'kvm.teardownLookup': 'assigned',
       'vmm.convert': 'ordered',
       'kvm.rmpupdateRetry': 'overlap',
       'kvm.vmsaKick': 'kick-and-block',
