@@ -106,11 +106,11 @@ export function npfPath(env: HostEnv) {
               step('uv_convert_to_secure', {
                 source: 'arch/s390/kernel/uv.c, gmap_make_secure(); domain snp SNP-71',
                 send: (_t, l) => toRmp({ type: 'rmp.import', pfn: l.pfn! }),
-                answers: { 'rmp.imported': (e) => ({ imported: e.outcome }) },
+                answers: { 'rmp.imported': (e) => ({ uvAnswer: e.outcome }) },
               }),
             ],
           ]),
-          when([(_t, l) => l.imported === undefined || l.imported === 'absent', then]),
+          when([(_t, l) => l.uvAnswer === undefined || l.uvAnswer === 'absent', then]),
         ]
       : then;
   const dropped = [...look, writeUnlockMmu(env), when([differs, unlessImported([call(changePagePath(env), target), zap])])];
@@ -137,7 +137,7 @@ export function npfPath(env: HostEnv) {
         : []),
       ...(env.options['kvm.npfLock'] === 'held' ? held : dropped),
     ],
-    { locals: ['vm', 'gfn', 'pfn', 'assigned', 'update', 'result', ...(exports ? (['imported'] as const) : [])] },
+    { locals: ['vm', 'gfn', 'pfn', 'assigned', 'update', 'result', ...(exports ? (['uvAnswer'] as const) : [])] },
   );
 }
 

@@ -51,7 +51,7 @@ declare module '../host/host-env.ts' {
      */
     readonly initialized?: boolean | undefined;
     /** What the firmware of policy P6 said of a page that is to come back. */
-    readonly imported?: 'ok' | 'refused' | 'absent' | undefined;
+    readonly uvAnswer?: 'ok' | 'refused' | 'absent' | undefined;
   }
 }
 

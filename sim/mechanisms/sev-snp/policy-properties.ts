@@ -34,7 +34,10 @@ const frameFollowsAttribute = always('rmp.frame-follows-attribute', {
   },
 });
 
-/** An access, an instruction on an RMP entry, or a page-state change of a guest that has not ended itself. */
+/**
+ * An access, an instruction on an RMP entry, or a page-state change of a guest that has not ended
+ * itself.
+ */
 const STANDS_IN = /"(?:read|write|PVALIDATE|RMPADJUST|vmgexit_psc)":(?!.*"sev_es_terminate")/;
 
 /** A guest that the host answers each time, and that faults again each time, hangs softly. */
