@@ -5,12 +5,12 @@
 import { outgoing } from '../../events/event.ts';
 import { hasErrorBit } from '../../events/sev-snp/error-code.ts';
 import type { RmpUpdate } from '../../events/sev-snp/rmp.ts';
-import { type HostEnv, type HostLocals, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
+import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
 import { allCpusRequestPath } from '../kvm/kick.ts';
 import { exitInfo, vcpuOf } from '../kvm/kvm-env.ts';
 import { writeLockMmuPath, writeUnlockMmu } from '../kvm/mmu-lock.ts';
 import { updateRmpPath } from './direct-map.ts';
-import { beginPscPath, endPscPath } from './map-lock.ts';
+import { aroundChange } from './map-lock.ts';
 import { SHARED } from './page-fault.ts';
 import { bindSizeMismatch, sizeMismatchPath } from './psmash.ts';
 import { frameOf, hasHuge, toRmp } from './snp-env.ts';
@@ -32,17 +32,11 @@ const vcpuTo = (env: HostEnv, t: HostThread, event: { readonly type: string; rea
  * Expects `vm`, `gfn`, `pfn` and `update`; leaves `result`.
  */
 export function changePagePath(env: HostEnv) {
-  const locked = env.options['kvm.mapLock'] !== 'none';
+  const { enter, leave } = aroundChange(env);
   return path(
     '__snp_handle_page_state_change',
     { source: 'series v5, patches 37 and 39, __snp_handle_page_state_change()', grade: 'read' },
-    [
-      ...(locked ? [call(beginPscPath(env))] : []),
-      call(writeLockMmuPath(env)),
-      call(updateRmpPath(env)),
-      writeUnlockMmu(env),
-      ...(locked ? [call(endPscPath(env))] : []),
-    ],
+    [...enter, call(writeLockMmuPath(env)), call(updateRmpPath(env)), writeUnlockMmu(env), ...leave],
   );
 }
 
@@ -97,20 +91,38 @@ const lookAtFault = (env: HostEnv) =>
  * @see domain snp c, "v5 behaviour"; h, R8
  */
 export function npfPath(env: HostEnv) {
-  const locked = env.options['kvm.mapLock'] !== 'none';
+  const { enter, leave } = aroundChange(env);
   const isPrivate = (l: HostLocals) => hasErrorBit(exitInfo(l, 'NPF').errorCode, 'ENC');
   const differs = (_t: HostThread, l: HostLocals) => l.assigned !== isPrivate(l);
   const target = (_t: HostThread, l: HostLocals) => ({ update: isPrivate(l) ? privateTo(env, l.vm!, l.gfn!) : SHARED });
   const zap = step('kvm_zap_gfn_range');
   const look = [call(writeLockMmuPath(env)), lookAtFault(env)];
-  const dropped = [...look, writeUnlockMmu(env), when([differs, [call(changePagePath(env), target), zap]])];
+  const exports = env.options['kvm.rmpFault'] === 'export';
+  /** P6: what has gone out comes back as it was, or not at all, and the guest faults again. */
+  const unlessImported = (then: readonly HostItem[]): readonly HostItem[] =>
+    exports
+      ? [
+          when([
+            (_t, l) => isPrivate(l),
+            [
+              step('uv_convert_to_secure', {
+                source: 'arch/s390/kernel/uv.c, gmap_make_secure(); domain snp SNP-71',
+                send: (_t, l) => toRmp({ type: 'rmp.import', pfn: l.pfn! }),
+                answers: { 'rmp.imported': (e) => ({ uvAnswer: e.outcome }) },
+              }),
+            ],
+          ]),
+          when([(_t, l) => l.uvAnswer === undefined || l.uvAnswer === 'absent', then]),
+        ]
+      : then;
+  const dropped = [...look, writeUnlockMmu(env), when([differs, unlessImported([call(changePagePath(env), target), zap])])];
   const held = [
     note((t: HostThread, l: HostLocals) => ({ vm: vcpuOf(env, t).vm, gfn: exitInfo(l, 'NPF').gfn })),
-    ...(locked ? [call(beginPscPath(env))] : []),
+    ...enter,
     ...look,
-    when([differs, [call(updateRmpPath(env), target)]]),
+    when([differs, unlessImported([call(updateRmpPath(env), target)])]),
     writeUnlockMmu(env),
-    ...(locked ? [call(endPscPath(env))] : []),
+    ...leave,
     when([differs, [zap]]),
   ];
   return path(
@@ -127,7 +139,7 @@ export function npfPath(env: HostEnv) {
         : []),
       ...(env.options['kvm.npfLock'] === 'held' ? held : dropped),
     ],
-    { locals: ['vm', 'gfn', 'pfn', 'assigned', 'update', 'result'] },
+    { locals: ['vm', 'gfn', 'pfn', 'assigned', 'update', 'result', ...(exports ? (['uvAnswer'] as const) : [])] },
   );
 }
 

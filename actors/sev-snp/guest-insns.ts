@@ -11,7 +11,7 @@ import type { GuestOp } from '../../events/program.ts';
 import { REGION_FRAMES, type RmpResult } from '../../events/sev-snp/rmp.ts';
 import { type GuestEnv, type GuestItem, type GuestLocals, guest, type Vcpu, vmexit } from '../kvm/guest-program.ts';
 import { otherwise, type Path } from '../path/path.ts';
-import { argsOf, asidOf, gfnOf, nestedFault, OF_INSN, toPages, toRmp } from './guest-page.ts';
+import { argsOf, asidOf, gfnOf, nestedFault, OF_INSN, toPages, toRmp, walked } from './guest-page.ts';
 import { headOf } from './rmp-table.ts';
 import { MICRO_STEPS } from './snp-env.ts';
 
@@ -54,14 +54,16 @@ export function guestInsn(env: GuestEnv, { name, operand, write, fails }: Insn):
     [
       loop(
         loop(
-          step('lock', {
-            insn: true,
-            idles: true,
-            send: (v, l) => toRmp(env, v, { type: 'rmp.lock', ...wide(operand(v, l)) }, l),
-            answers: { 'rmp.locked': (e) => ({ result: e.result }) },
-          }),
-          when([(_v, l) => l.result === 'SUCCESS', [leaveLoop]]),
-          step('spin', { insn: false, yields: true }),
+          ...walked(env, () => OF_INSN, [
+            step('lock', {
+              insn: true,
+              idles: true,
+              send: (v, l) => toRmp(env, v, { type: 'rmp.lock', ...wide(operand(v, l)) }, l),
+              answers: { 'rmp.locked': (e) => ({ result: e.result }) },
+            }),
+            when([(_v, l) => l.result === 'SUCCESS', [leaveLoop]]),
+            step('spin', { insn: false, yields: true }),
+          ]),
         ),
         step('check', {
           send: (v, l) => toRmp(env, v, { type: 'rmp.checkGuest', asid: asidOf(env, v), gfn: gfnOf(env, v, l), ...operand(v, l) }, l),
@@ -85,7 +87,7 @@ export function guestInsn(env: GuestEnv, { name, operand, write, fails }: Insn):
         ),
       ),
     ],
-    { locals: fails ? ['fault'] : ['result', 'fault'] },
+    { locals: [...(fails ? [] : (['result'] as const)), 'fault', 'isMapped'] },
   );
 }
 /** An instruction of 2M holds the whole region. */

@@ -16,7 +16,8 @@ import {
 } from '../host/host-env.ts';
 import { type Item, otherwise, type StepSpec } from '../path/path.ts';
 import { storeTo } from './direct-map.ts';
-import { lockPagePath, unlockPagePath } from './map-lock.ts';
+import { copyToUserPath, mappedStoresPath } from './gmem-writes.ts';
+import { aroundMap, lockPagePath, unlockPagePath } from './map-lock.ts';
 import { frameOf, toRmp } from './snp-env.ts';
 
 const { path, step, call, loop, when, leaveLoop, leavePath } = host;
@@ -66,6 +67,7 @@ const PAGE_LOCALS = ['vm', 'gfn', 'pfn', 'kernel', 'stores', 'fault', 'errorCode
  * @see domain snp SNP-6
  */
 export function userWritePath(env: HostEnv) {
+  if (env.options['kvm.privateMemory'] === 'guest-memfd') return mappedStoresPath(env);
   const locked = env.options['kvm.mapLock'] === 'user';
   const ioctl = (name: string, ...inner: readonly HostItem[]): HostItem[] => [
     step(`${name}_ioctl`, { mode: 'kernel' }),
@@ -127,16 +129,17 @@ export const kernelStore = (env: HostEnv): HostItem =>
  * @see domain snp b.5, h R1
  */
 export function kernelWritePath(env: HostEnv) {
-  const locked = env.options['kvm.mapLock'] !== 'none';
+  if (env.options['kvm.privateMemory'] === 'guest-memfd') return copyToUserPath(env);
+  const { enter, leave } = aroundMap(env);
   return path(
     'kvm_vcpu_map',
     kernelSource('virt/kvm/kvm_main.c, kvm_vcpu_map(); series v5, patch 39, sev_post_map_gfn()'),
     [
       step('ioctl', { mode: 'kernel' }),
-      ...(locked ? [call(lockPagePath(env))] : []),
+      ...enter,
       lookup,
       when([(_t, l) => l.assigned === false, [kernelStore(env)]]),
-      ...(locked ? [call(unlockPagePath(env))] : []),
+      ...leave,
       step('sysret', { mode: 'user' }),
     ],
     { locals: [...PAGE_LOCALS, 'assigned'] },

@@ -4,13 +4,16 @@ import type { GuestOp } from '../../events/program.ts';
 import { type NestedAccess, nestedFaultCode } from '../../events/sev-snp/error-code.ts';
 import { type AccessOutcome, regionOf } from '../../events/sev-snp/rmp.ts';
 import { type GuestEnv, type GuestItem, type GuestLocals, guest, opOf, type Vcpu, vmexit } from '../kvm/guest-program.ts';
+import { otherwise } from '../path/path.ts';
 
-const { step } = guest;
+const { step, when } = guest;
 
 declare module '../kvm/guest-program.ts' {
   interface GuestLocals {
     /** The page that an instruction is of, where that is not the one that the operation names. */
     readonly gfn?: number | undefined;
+    /** The page has the state that the C-bit of the access asks for. */
+    readonly isMapped?: boolean | undefined;
     readonly outcome?: AccessOutcome | undefined;
   }
   interface Vcpu {
@@ -51,9 +54,11 @@ export const toRmp = (env: GuestEnv, v: Vcpu, event: Sent, l?: GuestLocals) =>
 /** What a load or a store hears. */
 export const accessed = { 'rmp.accessed': (e: { readonly outcome: AccessOutcome }) => ({ outcome: e.outcome }) };
 
+type OfAccess = (v: Vcpu) => Pick<NestedAccess, 'private' | 'write'>;
+
 /** #VMEXIT(NPF) and, after the host has dealt with it, the instruction again. */
-export const nestedFault = (env: GuestEnv, access: (v: Vcpu) => Pick<NestedAccess, 'private' | 'write'>): GuestItem =>
-  step('NPF', {
+export const nestedFault = (env: GuestEnv, access: OfAccess, name = 'NPF'): GuestItem =>
+  step(name, {
     send: (v, l) => {
       const vmpl = l.outcome === 'vmpl';
       return vmexit(v, 'NPF', {
@@ -64,3 +69,24 @@ export const nestedFault = (env: GuestEnv, access: (v: Vcpu) => Pick<NestedAcces
   });
 /** PVALIDATE and RMPADJUST are no stores to the page, as far as is known (grade `decision`). */
 export const OF_INSN = { private: true, write: false };
+
+/** Whether private pages lie in a guest_memfd. */
+export const isUnmapped = (env: GuestEnv): boolean => env.images.some(({ vm }) => vm.unmapped);
+/**
+ * Where private pages lie in a guest_memfd, the nested walk of an access comes first: a page that
+ * has not the state of the C-bit is not mapped. The instruction begins here, and `then` ends it.
+ */
+export const walked = (env: GuestEnv, access: OfAccess, then: readonly GuestItem[]): readonly GuestItem[] =>
+  isUnmapped(env)
+    ? [
+        step('nested_walk', {
+          insn: true,
+          send: (v, l) => toPages(env, v, { type: 'guest.walk', gfn: gfnOf(env, v, l), private: access(v).private }),
+          answers: { 'pages.walked': (e) => ({ isMapped: e.maps }) },
+        }),
+        when(
+          [(_v, l) => l.isMapped === false, [step('walk_faulted', { insn: false }), nestedFault(env, access, 'NPF_not_mapped')]],
+          [otherwise, then],
+        ),
+      ]
+    : then;

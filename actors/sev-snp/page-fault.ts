@@ -114,12 +114,57 @@ function killGuest(env: HostEnv): readonly HostItem[] {
 }
 
 /**
+ * Series v1 and v2: the handler knows kernel addresses alone, and shares their pages.
+ * @see SNP-19
+ */
+function autoShareKernel(env: HostEnv): readonly HostItem[] {
+  const signal = path('do_user_addr_fault', kernelSource('arch/x86/mm/fault.c, do_user_addr_fault(), do_sigbus()'), [
+    step('force_sig_fault', {
+      set: (_t, l) => ({ signal: { signal: 'SIGBUS' as const, pfn: l.pfn! } }),
+      local: () => ({ verdict: 'signal' as const }),
+    }),
+  ]);
+  const [look, ifShared, ...rest] = autoShare(env);
+  return [look!, ifShared!, when([(_t, l) => hasErrorBit(l.errorCode!, 'USER'), [call(signal), leavePath]]), ...rest];
+}
+
+/**
+ * P6: the firmware encrypts the page, keeps its hash, and gives it to the host; the store goes on.
+ * @see SNP-71; kernel arch/s390/mm/fault.c, do_secure_storage_access()
+ */
+function exportPage(env: HostEnv): readonly HostItem[] {
+  const converts = path(
+    'uv_convert_from_secure',
+    kernelSource('arch/s390/kernel/uv.c, uv_convert_from_secure(); domain snp SNP-71'),
+    [
+      loop(
+        step('uv_call', {
+          idles: true,
+          yields: true,
+          send: (_t, l) => toRmp({ type: 'rmp.export', pfn: l.pfn! }),
+          answers: { 'rmp.exported': (e) => ({ granted: e.outcome === 'ok' }) },
+        }),
+        when([(_t, l) => l.granted === true, [leaveLoop]]),
+      ),
+    ],
+    { locals: ['granted'] },
+  );
+  return [lookup, retryIfShared(env), unownedFirst(env), call(converts), note(() => ({ verdict: 'retry' }))];
+}
+
+/**
  * From #PF entry to the verdict on the access. Expects `pfn` and `errorCode`; leaves `verdict`.
  * @see kernel arch/x86/mm/fault.c, exc_page_fault(), do_user_addr_fault(), page_fault_oops()
  * @public
  */
 export function pageFaultPath(env: HostEnv) {
-  const policies = { 'panic-sigbus': panicSigbus(env), 'auto-share': autoShare(env), 'kill-guest': killGuest(env) };
+  const policies = {
+    'panic-sigbus': panicSigbus(env),
+    'auto-share': autoShare(env),
+    'kill-guest': killGuest(env),
+    'auto-share-kernel': autoShareKernel(env),
+    export: exportPage(env),
+  };
   return path(
     'exc_page_fault',
     kernelSource('arch/x86/mm/fault.c, exc_page_fault(); domain snp d'),

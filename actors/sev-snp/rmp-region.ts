@@ -17,10 +17,12 @@ import { hostFaultCode } from '../../events/sev-snp/error-code.ts';
 import type { RmpEntry, RmpRequest, RmpResult } from '../../events/sev-snp/rmp.ts';
 import { type AccessRegion, checkAccess } from './access-rules.ts';
 import { type Contents, hostStores, movedBy } from './contents.ts';
+import { type Exports, exportedIn, importedIn } from './export.ts';
 import { guestAccess, vmsaIsValid } from './rmp-check.ts';
 import { checkAdjust, checkEntry, checkSmash, checkUpdate, checkValidate, type GuestArgs, type GuestVerdict } from './rmp-rules.ts';
 import {
   assignedAs4K,
+  covering,
   type Entries,
   entryAt,
   HYPERVISOR_PAGE,
@@ -59,6 +61,8 @@ export interface RmpRegionContext extends RmpRegionInput {
   readonly holders: Readonly<Record<number, ActorId>>;
   /** Frames that a running vCPU has as VMSA or VMCB. */
   readonly inUse: readonly number[];
+  /** Pages that the firmware of policy P6 has given to the host, once it has. */
+  readonly exported?: Exports;
 }
 
 type GuestRequest = Extract<RmpRequest, { readonly type: 'rmp.checkGuest' }>;
@@ -75,6 +79,8 @@ const isContended = ({ context: c, event }: Args) =>
 const lockedBy = (c: RmpRegionContext, event: RmpRequest): readonly number[] =>
   isWide(event) ? [...new Set([event.pfn, ...(c.head?.frames ?? [])])] : [event.pfn];
 const isSmash = (event: RmpRequest) => event.type === 'rmp.lock' && event.smash === true;
+const without = <V>(record: Readonly<Record<number, V>>, key: number): Readonly<Record<number, V>> =>
+  Object.fromEntries(Object.entries(record).filter(([other]) => Number(other) !== key));
 /** A region of 4K entries alone needs no count that is kept. */
 const noHead = (c: RmpRegionContext): Head => ({ frames: [], subCount: assignedAs4K(c.entries) });
 export const regionIn = (c: RmpRegionContext): Region => ({
@@ -128,6 +134,9 @@ export const rmpRegionMachine = setup({
     isHolder: ({ context: c, event }) => c.holders[event.pfn] === event.from,
     isLocked: ({ context: c, event }) => c.holders[event.pfn] !== undefined,
     isValidVmsa: ({ context: c, event }) => event.type === 'rmp.enter' && vmsaIsValid(c.entries, c.inUse, event.pfn, event.asid),
+    isKept: ({ context: c, event }) => c.holders[event.pfn] !== undefined || c.inUse.includes(event.pfn),
+    isWhole: ({ context: c, event }) => c.exported?.[event.pfn]?.isChanged === false,
+    isOut: ({ context: c, event }) => c.exported?.[event.pfn] !== undefined,
     isReclaimable: ({ context: c, event }) => entryAt(c.entries, event.pfn).immutable,
   },
   actions: {
@@ -210,6 +219,23 @@ export const rmpRegionMachine = setup({
       return patch(args, { ...HYPERVISOR_PAGE, assigned: args.event.reclaim });
     }),
     clear: assign(({ context: c }) => written(c, zeroed(regionIn(c)))),
+    export: assign(({ context: c, event: { pfn } }) => {
+      const entry = covering(c.entries, pfn);
+      return { ...written(c, exportedIn(regionIn(c), pfn, entry)), exported: { ...c.exported, [pfn]: { entry, isChanged: false } } };
+    }),
+    import: assign(({ context: c, event: { pfn } }) => ({
+      ...written(c, importedIn(regionIn(c), pfn, c.exported![pfn]!)),
+      exported: without(c.exported!, pfn),
+    })),
+    noteChange: assign(({ context: c, event: { pfn } }) => {
+      const out = c.exported?.[pfn];
+      return out === undefined ? {} : { exported: { ...c.exported, [pfn]: { ...out, isChanged: true } } };
+    }),
+    answerExported: emit(({ event }) => outgoing(sender(event), { type: 'rmp.exported', outcome: 'ok' })),
+    answerNotExported: emit(({ event }) => outgoing(sender(event), { type: 'rmp.exported', outcome: 'locked' })),
+    answerImported: emit(({ event }) => outgoing(sender(event), { type: 'rmp.imported', outcome: 'ok' })),
+    answerChanged: emit(({ event }) => outgoing(sender(event), { type: 'rmp.imported', outcome: 'refused' })),
+    answerNotOut: emit(({ event }) => outgoing(sender(event), { type: 'rmp.imported', outcome: 'absent' })),
     answerReclaimed: emit(({ event }) => outgoing(sender(event), { type: 'rmp.reclaimed', outcome: 'ok' })),
     answerReclaimLocked: emit(({ event }) => outgoing(sender(event), { type: 'rmp.reclaimed', outcome: 'locked' })),
     /** A command of the firmware that has looked before: nothing comes between the two. */
@@ -248,7 +274,13 @@ export const rmpRegionMachine = setup({
         'rmp.writeVmsa': { guard: 'isHolder', actions: 'writeVmsa' },
         'rmp.unlock': { guard: 'isHolder', actions: 'dropLock' },
         'rmp.read': { actions: 'answerEntry' },
-        'rmp.hostWrite': { actions: ['answerHostWrite', 'storeHosts'] },
+        'rmp.hostWrite': { actions: ['answerHostWrite', 'storeHosts', 'noteChange'] },
+        'rmp.export': [{ guard: 'isKept', actions: 'answerNotExported' }, { actions: ['export', 'answerExported'] }],
+        'rmp.import': [
+          { guard: 'isWhole', actions: ['import', 'answerImported'] },
+          { guard: 'isOut', actions: 'answerChanged' },
+          { actions: 'answerNotOut' },
+        ],
         'rmp.hostRead': { actions: 'answerHostRead' },
         'rmp.deviceWrite': { actions: 'answerDeviceWrite' },
         'rmp.guestAccess': { actions: ['answerAccess', 'moveContent'] },

@@ -34,6 +34,8 @@ declare module '../kvm/kvm-env.ts' {
     readonly vmcbs?: readonly number[];
     /** Whether it has pages that are 2M entries when the run starts. */
     readonly huge: boolean;
+    /** Whether its private pages lie in a guest_memfd. */
+    readonly unmapped: boolean;
     /** Of the VMSA of each vCPU. */
     readonly vmpls: readonly number[];
     /** PFNs whose contents the run has. */
@@ -88,6 +90,8 @@ declare module '../host/host-env.ts' {
      * Whether SNP firmware is initialized, so that pages it writes must be in the Firmware state.
      */
     readonly initialized?: boolean | undefined;
+    /** What the firmware of policy P6 said of a page that is to come back. */
+    readonly uvAnswer?: 'ok' | 'refused' | 'absent' | undefined;
   }
 }
 

@@ -7,7 +7,7 @@ import type { GuestAccess } from '../../events/sev-snp/rmp.ts';
 import { type GuestEnv, type GuestItem, guest, type Vcpu, vmexit } from '../kvm/guest-program.ts';
 import { otherwise, type Source } from '../path/path.ts';
 import { pvalidateItems, revalidate, rmpadjustItems } from './guest-insns.ts';
-import { accessed, argsOf, asidOf, frameAt, gfnOf, nestedFault, toPages, toRmp } from './guest-page.ts';
+import { accessed, argsOf, asidOf, frameAt, gfnOf, isUnmapped, nestedFault, toPages, toRmp, walked } from './guest-page.ts';
 import { requestReportPath } from './report-request.ts';
 
 const { path, step, call, loop, when, stop, leavePath } = guest;
@@ -62,18 +62,23 @@ function accessPath(env: GuestEnv, kind: 'read' | 'write', { 'guest.notValidated
     APM,
     [
       loop(
-        step('access', {
-          send: (v) => toRmp(env, v, { type: 'rmp.guestAccess', ...access(v) }),
-          answers: accessed,
-        }),
-        when(
-          [(_v, l) => l.outcome === 'ok', [leavePath]],
-          [(_v, l) => l.outcome === 'vc', [call(answer === 'pvalidate' ? validatedAgain(env) : notValidated(env))]],
-          [otherwise, [nestedFault(env, access)]],
-        ),
+        ...walked(env, access, [
+          // A shared page is another frame than the private one, and the hypervisor's.
+          ...(isUnmapped(env) ? [when([(v: Vcpu) => !access(v).private, [step('access_shared', { insn: false }), leavePath]])] : []),
+          step('access', {
+            ...(isUnmapped(env) && { insn: false }),
+            send: (v) => toRmp(env, v, { type: 'rmp.guestAccess', ...access(v) }),
+            answers: accessed,
+          }),
+          when(
+            [(_v, l) => l.outcome === 'ok', [leavePath]],
+            [(_v, l) => l.outcome === 'vc', [call(answer === 'pvalidate' ? validatedAgain(env) : notValidated(env))]],
+            [otherwise, [nestedFault(env, access)]],
+          ),
+        ]),
       ),
     ],
-    { locals: ['outcome'] },
+    { locals: ['outcome', 'isMapped'] },
   );
 }
 

@@ -18,6 +18,7 @@ import { bindMakePrivate, makePrivatePath } from './make-private.ts';
 import { bindPreparePage, preparePagePath } from './prepare-page.ts';
 import { bindPunchHole, punchHolePath } from './psmash.ts';
 import { bindSevCommand, sevCommandPath } from './sev-command.ts';
+import { bindUnregisterRegion, unregisterRegionPath } from './unregister-region.ts';
 import { wbinvdPath } from './wbinvd.ts';
 
 const { call } = host;
@@ -32,6 +33,7 @@ export const snpHostOperations = (env: HostEnv): readonly (readonly [string, Hos
   ['make-private', call(makePrivatePath(env), bindMakePrivate(env))],
   ['zap-mapping', call(zapMappingPath, bindZapMapping(env))],
   ['pre-fault', call(preFaultPath(env), bindPreFault(env))],
+  ['unregister-region', call(unregisterRegionPath(env), bindUnregisterRegion(env))],
   ['punch-hole', call(punchHolePath(env), bindPunchHole(env))],
   ['asid-new', call(asidNewPath(env))],
   ['destroy-guest', call(destroyGuestPath(env))],

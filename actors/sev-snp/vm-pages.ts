@@ -20,6 +20,8 @@ export interface VmPagesInput {
    * What the guest has stored last, by GFN: of private pages whose contents the run has.
    */
   readonly stored?: Readonly<Record<number, Loaded>>;
+  /** GFNs that KVM_SET_MEMORY_ATTRIBUTES made private; only with a guest_memfd. */
+  readonly attributes?: readonly number[];
 }
 
 export interface VmPagesContext extends VmPagesInput {
@@ -48,6 +50,10 @@ export interface VmPagesContext extends VmPagesInput {
   readonly jumpTable?: number;
   /** Sizes of nested mappings by their first GFN, where KVM maps pages ahead. */
   readonly mapped?: Readonly<Record<number, '4K' | '2M'>>;
+  /** The readers of psc_srcu, once one has entered. */
+  readonly readers?: readonly ActorId[];
+  /** By thread in synchronize_srcu(): the readers that it still waits for. */
+  readonly grace?: Readonly<Record<ActorId, readonly ActorId[]>>;
 }
 
 const SCHEDULER: ActorId = 'sched';
@@ -55,6 +61,8 @@ type GfnEvent = Stamped<Extract<VmPagesEvent, { readonly gfn: number }>>;
 type Args = { readonly context: VmPagesContext; readonly event: Stamped<VmPagesEvent> };
 const gfnOf = (event: Stamped<VmPagesEvent>) => (event as GfnEvent).gfn;
 const holdersOf = ({ context, event }: Args) => context.holders[gfnOf(event)] ?? [];
+const graceOf = ({ context: c, event }: Args) => c.grace?.[event.from!] ?? c.readers ?? [];
+const isPrivate = (c: VmPagesContext, event: Stamped<VmPagesEvent>) => c.attributes?.includes(gfnOf(event)) === true;
 const sorted = (gfns: readonly number[]) => [...gfns].sort((a, b) => a - b);
 const without = <V>(record: Readonly<Record<number, V>>, key: number): Readonly<Record<number, V>> =>
   Object.fromEntries(Object.entries(record).filter(([other]) => Number(other) !== key));
@@ -71,6 +79,7 @@ export const vmPagesMachine = setup({
     isHeldOrChanging: (args) => args.context.changing[gfnOf(args.event)] !== undefined || holdersOf(args).length > 0,
     isHolder: (args) => holdersOf(args).includes(sender(args.event)),
     isChanger: ({ context: c, event }) => c.changing[gfnOf(event)] === event.from,
+    isReadByOld: (args) => graceOf(args).length > 0,
   },
   actions: {
     hold: assign((args) => ({
@@ -89,6 +98,27 @@ export const vmPagesMachine = setup({
     wakeWaiters: enqueueActions(({ context: c, enqueue }) => {
       for (const thread of c.waiters) enqueue.emit(outgoing(SCHEDULER, { type: 'sched.wake', thread }));
       enqueue.assign({ waiters: [] });
+    }),
+    enter: assign({ readers: ({ context: c, event }) => [...(c.readers ?? []), sender(event)].sort() }),
+    leave: assign(({ context: c, event }) => ({
+      readers: (c.readers ?? []).filter((reader) => reader !== event.from),
+      grace: Object.fromEntries(
+        Object.entries(c.grace ?? {}).map(([thread, readers]) => [thread, readers.filter((reader) => reader !== event.from)]),
+      ),
+    })),
+    noteReaders: assign({ grace: (args) => ({ ...args.context.grace, [sender(args.event)]: graceOf(args) }) }),
+    endGrace: assign({
+      grace: ({ context: c, event }) => Object.fromEntries(Object.entries(c.grace ?? {}).filter(([thread]) => thread !== event.from)),
+    }),
+    answerPrivate: emit(({ context: c, event }) => outgoing(sender(event), { type: 'pages.private', private: isPrivate(c, event) })),
+    answerHostStore: emit(({ context: c, event }) => outgoing(sender(event), { type: 'pages.hostStored', reached: !isPrivate(c, event) })),
+    answerWalk: emit(({ context: c, event }) =>
+      outgoing(sender(event), { type: 'pages.walked', maps: event.type === 'guest.walk' && event.private === isPrivate(c, event) }),
+    ),
+    setPrivate: assign(({ context: c, event }) => {
+      if (event.type !== 'pages.setPrivate') return {};
+      const others = (c.attributes ?? []).filter((gfn) => gfn !== event.gfn);
+      return { attributes: event.private ? sorted([...others, event.gfn]) : others };
     }),
     leak: assign({ leaked: ({ context: c, event }) => (event.type === 'pages.leak' ? [...c.leaked, event.pfn] : c.leaked) }),
     free: assign(({ context: c, event }) =>
@@ -129,6 +159,13 @@ export const vmPagesMachine = setup({
         'pages.beginPsc': [{ guard: 'isHeldOrChanging', actions: ['wait', 'refuse'] }, { actions: ['change', 'grant'] }],
         'pages.unlock': { guard: 'isHolder', actions: ['letGo', 'wakeWaiters'] },
         'pages.endPsc': { guard: 'isChanger', actions: ['endChange', 'wakeWaiters'] },
+        'pages.readLock': { actions: 'enter' },
+        'pages.readUnlock': { actions: ['leave', 'wakeWaiters'] },
+        'pages.synchronize': [{ guard: 'isReadByOld', actions: ['noteReaders', 'wait', 'refuse'] }, { actions: ['endGrace', 'grant'] }],
+        'pages.private?': { actions: 'answerPrivate' },
+        'pages.setPrivate': { actions: 'setPrivate' },
+        'pages.hostStore': { actions: 'answerHostStore' },
+        'guest.walk': { actions: 'answerWalk' },
         'guest.validated': { actions: 'believe' },
         'guest.notValidated': { actions: 'lose' },
         'guest.stored': { actions: 'store' },

@@ -151,6 +151,9 @@ export type RmpRequest = EventOf<{
    * without counting it.
    */
   'rmp.release': { pfn: number; reclaim: boolean };
+  /** The firmware of policy P6: the page goes to the host with its hash kept, and comes back. */
+  'rmp.export': { pfn: number };
+  'rmp.import': { pfn: number };
 }>;
 
 /**
@@ -177,6 +180,9 @@ export type RmpAnswer = EventOf<{
   /** `locked`: an instruction holds the entry; the firmware asks again. */
   'rmp.reclaimed': { outcome: 'ok' | 'locked' | 'refused' };
   'rmp.inspected': { pfn: number; entry: RmpEntry; locked: boolean };
+  'rmp.exported': { outcome: 'ok' | 'locked' };
+  /** `refused`: the page is not what it was. `absent`: it is not one that went out. */
+  'rmp.imported': { outcome: 'ok' | 'refused' | 'absent' };
 }>;
 
 declare module '../index.ts' {
@@ -222,6 +228,10 @@ export const RMP_EVENTS = {
   'rmp.entered': 'bus',
   'rmp.reclaimed': 'bus',
   'rmp.inspected': 'bus',
+  'rmp.export': 'bus',
+  'rmp.exported': 'bus',
+  'rmp.import': 'bus',
+  'rmp.imported': 'bus',
 } as const satisfies Record<(RmpRequest | RmpAnswer)['type'], Delivery>;
 
 /** The region that holds a frame's entry. */

@@ -11,20 +11,40 @@ import type { SnpCommandFields } from './snp-command.ts';
 export const SEV_SNP_OPTIONS = {
   /**
    * What the #PF handler does when the host writes a guest-private page.
-   * @see domain snp d: P0 panic-sigbus (series v3-v6), P1 auto-share (Gonda), P2 kill-guest
+   * @see domain snp d: P0 panic-sigbus (series v3-v6), P1 auto-share (Gonda), P2 kill-guest;
+   * SNP-19 auto-share-kernel (series v1, v2); SNP-71 export, as on s390
    */
-  'kvm.rmpFault': ['panic-sigbus', 'auto-share', 'kill-guest'],
+  'kvm.rmpFault': ['panic-sigbus', 'auto-share', 'kill-guest', 'auto-share-kernel', 'export'],
   /**
-   * Who can hold a page shared while it is mapped: no one, the kernel (P3, patch 39), also user
-   * space through an ABI (P4).
+   * Who can hold a page shared while it is mapped: no one, the kernel (P3, patch 39 as it was
+   * meant), also user space through an ABI (P4); `srcu`: the kernel, as patch 39 had it.
+   * @see domain snp h, R3
    */
-  'kvm.mapLock': ['none', 'kernel', 'user'],
+  'kvm.mapLock': ['none', 'kernel', 'user', 'srcu'],
+  /**
+   * Where private pages live: in memory that the host's processes map, as in series v5, or in a
+   * guest_memfd that none can map, whose conversions go through user space (P5, mainline).
+   * @see domain snp d.1, e.3
+   */
+  'kvm.privateMemory': ['mapped', 'guest-memfd'],
+  /**
+   * When a VMM converts a page of a guest_memfd: after the stores of devices to it that have begun,
+   * or at once. No ABI asks for either.
+   * @see domain snp SNP-6, P5
+   */
+  'vmm.convert': ['ordered', 'at-once'],
   /**
    * Which failures of RMPUPDATE rmpupdate() retries: 6.9+ only FAIL_OVERLAP, without a bound; the
    * series v1-v4 also FAIL_INUSE; a development tree FAIL_OVERLAP, 96 times.
    * @see domain snp b.4
    */
   'kvm.rmpupdateRetry': ['overlap', 'overlap-and-inuse', 'overlap-96'],
+  /**
+   * What the end of a VM takes for a page that it has to make the hypervisor's: one that is
+   * assigned, or, with the result of the look turned round, one that is not.
+   * @see domain snp h, R4
+   */
+  'kvm.teardownLookup': ['assigned', 'inverted'],
   /**
    * What is done about a 2M entry before a 4K frame of it is made the hypervisor's and freed: it is
    * split, as mainline does, or nothing is done.
@@ -218,6 +238,8 @@ type HostOps =
   | ({ readonly op: 'zap-mapping' } & GuestPage)
   /** KVM_PRE_FAULT_MEMORY of one private page: it is prepared and mapped as by a nested fault. */
   | ({ readonly op: 'pre-fault' } & GuestPage)
+  /** __unregister_enc_region_locked(): all pages of a VM go back to the allocator. */
+  | { readonly op: 'unregister-region'; readonly vm: string }
   /** A hole is punched into the guest_memfd of a guest: of one page, or of all of a 2M entry. */
   | ({ readonly op: 'punch-hole'; readonly size?: '4K' | '2M' } & GuestPage)
   /** WBINVD on every CPU: wbinvd_on_all_cpus(). */

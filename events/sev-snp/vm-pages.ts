@@ -15,6 +15,20 @@ export type VmPagesEvent = EventOf<{
   /** A page-state change waits until no thread holds the page, and keeps new holders out. */
   'pages.beginPsc': { gfn: number };
   'pages.endPsc': { gfn: number };
+  /**
+   * SRCU of patch 39: a reader enters and leaves; a page-state change waits for the readers that
+   * were there when it asked first, and for no other.
+   */
+  'pages.readLock': object;
+  'pages.readUnlock': object;
+  'pages.synchronize': object;
+  /** guest_memfd: kvm_mem_is_private(), and KVM_SET_MEMORY_ATTRIBUTES. */
+  'pages.private?': { gfn: number };
+  'pages.setPrivate': { gfn: number; private: boolean };
+  /** guest_memfd: a store of the host through a mapping of user space. */
+  'pages.hostStore': { gfn: number };
+  /** guest_memfd, from a vCPU: the nested walk of an access with this C-bit. */
+  'guest.walk': { gfn: number; private: boolean };
   /** snp_leak_pages(): the frame is never given back. */
   'pages.leak': { pfn: number };
   /** A nested mapping of this size begins at the page. */
@@ -33,13 +47,25 @@ export type VmPagesEvent = EventOf<{
 }>;
 
 /**
- * The answer to `pages.lock` and `pages.beginPsc`. A refused thread is woken when a page is let go.
+ * The answer to `pages.lock`, `pages.beginPsc` and `pages.synchronize`. A refused thread is woken
+ * when a page is let go.
  */
-export type VmPagesAnswer = EventOf<{ 'pages.granted': { granted: boolean }; 'pages.jumpTableIs': { gpa: number } }>;
+export type VmPagesAnswer = EventOf<{
+  'pages.granted': { granted: boolean };
+  'pages.jumpTableIs': { gpa: number };
+  'pages.private': { private: boolean };
+  /** `reached`: there is a page behind the mapping, which is a shared one. */
+  'pages.hostStored': { reached: boolean };
+}>;
+/** The answer to `guest.walk`: whether the page has the state that the C-bit asks for. */
+type VmPagesGuestAnswer = EventOf<{ 'pages.walked': { maps: boolean } }>;
 
 declare module '../index.ts' {
   interface ThreadEventsOf {
     vmPages: VmPagesAnswer;
+  }
+  interface GuestEventsOf {
+    vmPages: VmPagesGuestAnswer;
   }
 }
 
@@ -49,6 +75,16 @@ export const VM_PAGES_EVENTS = {
   'pages.beginPsc': 'bus',
   'pages.endPsc': 'bus',
   'pages.granted': 'bus',
+  'pages.readLock': 'bus',
+  'pages.readUnlock': 'bus',
+  'pages.synchronize': 'bus',
+  'pages.private?': 'bus',
+  'pages.private': 'bus',
+  'pages.setPrivate': 'bus',
+  'pages.hostStore': 'bus',
+  'pages.hostStored': 'bus',
+  'guest.walk': 'bus',
+  'pages.walked': 'bus',
   'pages.leak': 'bus',
   'pages.free': 'bus',
   'pages.jumpTable': 'bus',
@@ -58,4 +94,4 @@ export const VM_PAGES_EVENTS = {
   'guest.stored': 'bus',
   'guest.loaded': 'bus',
   'guest.notValidated': 'bus',
-} as const satisfies Record<(VmPagesEvent | VmPagesAnswer)['type'], Delivery>;
+} as const satisfies Record<(VmPagesEvent | VmPagesAnswer | VmPagesGuestAnswer)['type'], Delivery>;

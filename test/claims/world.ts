@@ -105,6 +105,10 @@ export const entryOf = (played: Played, pfn = PFN): RmpEntry =>
 /** How the host's stores to a frame ended, in order: true is a #PF. */
 export const hostStores = (played: Played): boolean[] => played.delivered('rmp.hostWritten').map(({ payload }) => payload.fault as boolean);
 
+/** The same where private pages are not mapped: true is a store that found no page. */
+export const mappedStores = (played: Played): boolean[] =>
+  played.delivered('pages.hostStored').map(({ payload }) => payload.reached !== true);
+
 /** How the guest's accesses ended. */
 export const accesses = (played: Played): unknown[] => played.delivered('rmp.accessed').map(({ payload }) => payload.outcome);
 

@@ -9,6 +9,7 @@
 import { asidBitmapsMachine } from '../../../actors/sev-snp/asid-bitmaps.ts';
 import { ghcbGuestOperations } from '../../../actors/sev-snp/ghcb-guest.ts';
 import { ghcbPageMachine } from '../../../actors/sev-snp/ghcb-page.ts';
+import { withGuestMemfd } from '../../../actors/sev-snp/guest-memfd.ts';
 import { hostMapMachine } from '../../../actors/sev-snp/host-map.ts';
 import { pageAllocatorMachine } from '../../../actors/sev-snp/page-allocator.ts';
 import { pageFaultPath } from '../../../actors/sev-snp/page-fault.ts';
@@ -50,6 +51,7 @@ import { snpOutcomes } from './outcomes.ts';
 import { pageChecks } from './page-checks.ts';
 import { iommuPagesOf, onlineCpus } from './platform.ts';
 import { platformProperties } from './platform-properties.ts';
+import { POLICY_MUTANTS } from './policy-mutants.ts';
 import { repeatsSmash, repeatsUpdate, retriesUpdate, snpProperties } from './properties.ts';
 import { SECTIONS, SNP_VM, SVM_VM, VM_SETTINGS } from './sections.ts';
 import { snpActors, usesContexts, vcpuParts, vmParts } from './topology.ts';
@@ -80,7 +82,16 @@ export const sevSnp: Mechanism = {
     ...FRAMES_EVENTS,
     ...SVSM_EVENTS,
   },
-  sets: ['hostMap.holes', 'rmpRegion.vmcbs', 'vmPages.holders', 'vmPages.waiters', 'sevDevice.waiters', 'svsmLock.readers'],
+  sets: [
+    'hostMap.holes',
+    'rmpRegion.vmcbs',
+    'vmPages.holders',
+    'vmPages.waiters',
+    'vmPages.readers',
+    'vmPages.grace',
+    'sevDevice.waiters',
+    'svsmLock.readers',
+  ],
   quiet: ['psp.status?', 'psp.response?', 'psp.interrupted?', 'sev.rcvd?'],
   checks,
   structureChecks: pageChecks,
@@ -92,7 +103,10 @@ export const sevSnp: Mechanism = {
     faults: { '#PF.RMP': (env) => [{ kind: 'call', path: pageFaultPath(env) }] },
     ...(usesContexts(scenario) && { snpFirmware: true as const, wbinvdCpus: scenario.host.cpus }),
   }),
-  kvm: (scenario) => snpKvmOf(ghcbUseOf(scenario)),
+  kvm: (scenario) => {
+    const parts = snpKvmOf(ghcbUseOf(scenario));
+    return scenario.host.options['kvm.privateMemory'] === 'guest-memfd' ? withGuestMemfd(parts) : parts;
+  },
   guest: ({ host: { options } }) => ({
     operations: (env) => [...snpGuestOperations(env, options), ...svsmOperations(env, options), ...ghcbGuestOperations(env)],
     endsHalt: ['KVM_APIC_SIPI'],
@@ -114,6 +128,6 @@ export const sevSnp: Mechanism = {
   completions: [{ name: 'psp', handler: 'psp_irq_handler', driver: SEV_DEVICE }],
   vm: vmParts,
   vcpu: (_scenario, vm, vcpu) => vcpuParts(vm, vcpu),
-  mutants: { ...snpMutants, ...firmwareMutants },
+  mutants: { ...snpMutants, ...firmwareMutants, ...POLICY_MUTANTS },
   models: [rmpLock],
 };

@@ -18,20 +18,20 @@ import { RMP_MUTANTS, where } from './rmp-mutants.ts';
 type AnyItem = Item<never, never, { readonly type: string }>;
 
 /** Gives a step another effect; the others stay. */
-const alter = (name: string, effect: object): PathPatch =>
+export const alter = (name: string, effect: object): PathPatch =>
   where(name, (path) => replaceStep(path, name, (item) => [{ ...item, ...effect } as typeof item]));
 
 /** Other items in the place of a step or a call. */
-const replace = (name: string, replacement: (item: AnyItem) => readonly object[]): PathPatch =>
+export const replace = (name: string, replacement: (item: AnyItem) => readonly object[]): PathPatch =>
   where(name, (path) => replaceStep(path, name, (item) => replacement(item as unknown as AnyItem) as unknown as (typeof item)[]));
 
 const mutant = (summary: string, paths: PathPatches): Mutant => ({ summary, paths });
-const patched = (summary: string, path: string, ...patches: readonly PathPatch[]): Mutant => mutant(summary, { [path]: patches });
-const without = (summary: string, path: string, ...steps: readonly string[]): Mutant =>
+export const patched = (summary: string, path: string, ...patches: readonly PathPatch[]): Mutant => mutant(summary, { [path]: patches });
+export const without = (summary: string, path: string, ...steps: readonly string[]): Mutant =>
   patched(summary, path, ...steps.map((step) => where(step, withoutSteps(step))));
 
 const always = (locals: object) => ({ send: undefined, answers: undefined, local: () => locals });
-const silent = { send: () => [] };
+export const silent = { send: () => [] };
 const asShared = { answers: { 'rmp.entry': () => ({ assigned: false }) } };
 
 /** The page of the access, as the writer's operation names it. */

@@ -96,6 +96,11 @@ export const SNP_HOST_OPERATIONS = {
     'Prepares a private page of a guest_memfd and maps it, as KVM_PRE_FAULT_MEMORY and nested faults do (sev_gmem_prepare()).',
     { vm: VM, gfn: GFN },
   ),
+  'unregister-region': operation(
+    'unregister-region',
+    'Gives all pages of a VM back at its end, as __unregister_enc_region_locked() of series v5 does.',
+    { vm: VM },
+  ),
   'punch-hole': operation('punch-hole', 'Frees a private page of a guest, as a hole in its guest_memfd does (sev_gmem_invalidate()).', {
     vm: VM,
     gfn: GFN,

@@ -14,6 +14,7 @@ import { regionOf } from '../../../events/sev-snp/rmp.ts';
 import type { Waits } from '../../host/mechanism.ts';
 import { always, alwaysEach, leavesEach, type Property, sometimes } from '../../property.ts';
 import { hex, type WorldView } from '../../view.ts';
+import { policyProperties } from './policy-properties.ts';
 import { pspProperties } from './psp-properties.ts';
 
 const THREAD = 'SNP v5 host-write discussion';
@@ -338,5 +339,6 @@ export const snpProperties: readonly Property[] = [
   storeBesidePrivate,
   storeBesideInUse,
   pscRefusalTold,
+  ...policyProperties,
   ...pspProperties,
 ];

@@ -103,6 +103,7 @@ export function vmParts(scenario: ResolvedScenario, vm: ResolvedVm): VmParts {
       ghcbs: ghcbsOf(vm).map(({ gfn }) => gfn),
       hasSevEsState: hasSevEsState(scenario, vm),
       folios: foliosOf(scenario, vm),
+      unmapped: scenario.host.options['kvm.privateMemory'] === 'guest-memfd',
       vmpls: vm.vcpus.map((_, index) => vmplOf(vm, index)),
       ...(maps.length > 0 && { maps }),
       ...(vmcbs.length > 0 && { vmcbs }),
@@ -198,6 +199,13 @@ function regionsOf(scenario: ResolvedScenario): ActorSpec[] {
   }));
 }
 
+/** What the guest_memfd of a VM holds when a run starts: all pages but those that are shared. */
+const attributesOf = (pages: readonly PageSetup[]) =>
+  pages
+    .filter(({ state }) => state !== 'shared')
+    .flatMap(framesOf)
+    .map(({ gfn }) => gfn)
+    .sort((a, b) => a - b);
 /** What the frames of a VM hold when the run starts, by GFN and PFN. */
 function contentsOf(vm: ResolvedVm) {
   const kept = lookedAt(vm);
@@ -215,15 +223,17 @@ function contentsIn({ vms }: ResolvedScenario, region: ActorId) {
   return here.length === 0 ? {} : { contents: Object.fromEntries(here.map(({ pfn, content }) => [pfn, content])) };
 }
 
-function pagesInput(vm: ResolvedVm): VmPagesInput {
+function pagesInput({ host: { options } }: ResolvedScenario, vm: ResolvedVm): VmPagesInput {
+  const { pages } = snpSettingsOf(vm);
   const own = contentsOf(vm).flatMap(({ gfn, content: { asid, ...content } }) => (asid === undefined ? [] : [[gfn, content] as const]));
   return {
-    believes: validatedIn(snpSettingsOf(vm).pages),
+    believes: validatedIn(pages),
     ...(lookedAt(vm).length > 0 && { stored: Object.fromEntries(own) }),
+    ...(options['kvm.privateMemory'] === 'guest-memfd' && { attributes: attributesOf(pages) }),
   };
 }
-const pagesOf = ({ vms }: ResolvedScenario): ActorSpec[] =>
-  vms.filter(({ type }) => type === 'snp').map((vm) => ({ id: pagesId(vm), kind: 'vmPages', input: pagesInput(vm) }));
+const pagesOf = (scenario: ResolvedScenario): ActorSpec[] =>
+  scenario.vms.filter(({ type }) => type === 'snp').map((vm) => ({ id: pagesId(vm), kind: 'vmPages', input: pagesInput(scenario, vm) }));
 
 /** Whether a guest asks the firmware for a report. */
 const asksForReports = ({ vms }: ResolvedScenario) =>

@@ -13,6 +13,7 @@ import { SNP_HUGE_CLAIMS } from './snp-huge.ts';
 import { SNP_KEXEC_CLAIMS } from './snp-kexec.ts';
 import { SNP_LAUNCH_CLAIMS } from './snp-launches.ts';
 import { SNP_MEMORY_CLAIMS } from './snp-memory.ts';
+import { SNP_OTHER_POLICY_CLAIMS } from './snp-other-policies.ts';
 import { SNP_OVERTAKEN_CLAIMS } from './snp-overtaken.ts';
 import { SNP_PLATFORM_CLAIMS } from './snp-platform.ts';
 import { SNP_POLICY_CLAIMS } from './snp-policies.ts';
@@ -24,6 +25,7 @@ const numberOf = ({ id }: Claim): number => Number(id.slice('SNP-'.length));
 export const SNP_CLAIMS: readonly Claim[] = [
   ...SNP_POLICY_CLAIMS,
   ...SNP_OVERTAKEN_CLAIMS,
+  ...SNP_OTHER_POLICY_CLAIMS,
   ...SNP_GUEST_CLAIMS,
   ...SNP_VMSA_CLAIMS,
   ...SNP_RMP_CLAIMS,

@@ -150,8 +150,9 @@ const ofTheMapLock: readonly Claim[] = [
     shows: [
       keeps(RACE, 'map-lock-user', 'rmp.host-panic', 'snp-map-unlocks-early', 'snp-map-no-wait', 'snp-psc-no-wait'),
       breaks(RACE, 'panic-sigbus', 'rmp.host-panic', 'rmp-host-write-unchecked'),
+      breaks('rmp-srcu-hole', 'srcu', 'rmp.host-panic', 'snp-no-panic', 'rmp-host-write-unchecked'),
+      keeps('rmp-srcu-hole', 'excluded', 'rmp.host-panic', 'snp-map-no-wait', 'snp-psc-no-wait'),
     ],
-    not: "series v5's own lock, an SRCU that does not exclude: R3 is the mutant `snp-map-no-wait` here",
     mutants: ['snp-map-unlocks-early', 'snp-psc-no-wait', 'rmp-host-write-unchecked'],
     check: (mutant) => {
       for (const options of LOCKED) {

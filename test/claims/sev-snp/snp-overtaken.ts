@@ -11,6 +11,7 @@ import * as s from './snp-worlds.ts';
 
 const G = 'domain snp g';
 const RACE = 'rmp-host-write-race';
+const DAEMON = 'rmp-dma-overtaken';
 const holds = { source: G, verdict: 'holds' } as const;
 
 type Name = keyof typeof s.POLICIES;
@@ -29,22 +30,36 @@ function twoVms(name: Name, mutant: s.Mutant): Played {
     { netd: [[w.dmaWrite(2), w.dmaWrite(1, 0x6, 'vm1')]], qemu0: [[w.run()]], qemu1: [[w.run('vm1/0')]] },
     options,
   );
-  const convert = options['kvm.mapLock'] === 'user' ? to(w.VCPU, 'synchronize_page_state.schedule') : to(w.VCPU, 'read.access', w.GUEST);
+  const waits = name === 'P4' || name === 'P5';
+  const convert = waits ? to(w.VCPU, 'synchronize_page_state.schedule') : to(w.VCPU, 'read.access', w.GUEST);
   return s.told(scenario, mutant, s.betweenStores, convert, finish(w.NETD));
 }
-const storesTo = (played: Played, pfn: number) => played.delivered('rmp.hostWrite').filter(({ payload }) => payload.pfn === pfn).length;
+/** By the RMP, or by the pages of a guest whose private ones are not mapped. */
+const storesTo = (played: Played, pfn: number, pages: string) =>
+  played.delivered('rmp.hostWrite').filter(({ payload }) => payload.pfn === pfn).length +
+  played.delivered('pages.hostStore').filter(({ actor }) => actor === pages).length;
 
 const ofTheMiddleOfAnEmulation: readonly Claim[] = [
   {
     ...holds,
     id: 'SNP-6',
-    says: 'a page that turns private between two stores kills a daemon that behaved well (P0, P3), is taken back (P1), costs the guest its life (P2), or waits for the daemon (P4)',
+    says: 'a page that turns private between two stores kills a daemon that behaved well (P0, P3), is taken back (P1), costs the guest its life (P2), or waits for the daemon (P4, P5)',
     shows: [
       breaks(RACE, 'panic-sigbus', 'rmp.innocent-process-killed', 'snp-no-sigbus'),
       keeps(RACE, 'map-lock-user', 'rmp.innocent-process-killed', 'snp-psc-no-wait'),
+      breaks(DAEMON, 'panic-sigbus', 'rmp.innocent-process-killed', 'snp-no-sigbus', 'rmp-host-write-unchecked'),
+      keeps(DAEMON, 'guest-memfd', 'rmp.emulation-whole', 'gmem-devices-unasked', 'snp-psc-no-wait'),
+      breaks(DAEMON, 'guest-memfd-at-once', 'rmp.emulation-whole', 'gmem-store-reaches', 'gmem-attribute-kept'),
     ],
-    not: 'P5, in which user space converts after its own stores, is not among the policies',
-    mutants: ['snp-no-sigbus', 'snp-no-kill', 'snp-psc-no-wait', 'snp-psc-no-update'],
+    mutants: [
+      'snp-no-sigbus',
+      'snp-no-kill',
+      'snp-psc-no-wait',
+      'snp-psc-no-update',
+      'gmem-devices-unasked',
+      'gmem-store-reaches',
+      'gmem-no-prepare',
+    ],
     check: (mutant) => {
       for (const options of [s.P0, s.P3]) {
         const killed = s.daemonIsOvertaken(options, mutant);
@@ -62,25 +77,37 @@ const ofTheMiddleOfAnEmulation: readonly Claim[] = [
       );
       assert.deepEqual([w.hostStores(waits), w.signalOf(waits), w.accesses(waits)], [[false, false], null, ['ok']]);
       assert.deepEqual(s.story(waits, { 'pages.unlock': null, 'rmp.writeUpdate': null }), ['pages.unlock', 'rmp.writeUpdate']);
+      const unmapped = w.oneGuest([w.page('shared')], s.CONVERTS, { netd: [[w.dmaWrite(2)]] }, s.P5);
+      const asked = to(w.VCPU, 'synchronize_page_state.schedule');
+      const after = s.told(unmapped, mutant, s.betweenStores, asked, finish(w.NETD), finish(w.VCPU));
+      assert.deepEqual([w.mappedStores(after), w.accesses(after)], [[false, false], ['ok']]);
+      const order = s.story(after, { 'pages.unlock': null, 'pages.setPrivate': 'private', 'rmp.writeUpdate': 'assigned' });
+      assert.deepEqual(order, ['pages.unlock', 'pages.setPrivate true', 'rmp.writeUpdate true']);
+      const torn = { ...unmapped, host: { ...unmapped.host, options: { ...unmapped.host.options, 'vmm.convert': 'at-once' as const } } };
+      const cut = s.told(torn, mutant, s.betweenStores, to(w.VCPU, 'write.access', w.GUEST), finish(w.NETD));
+      assert.deepEqual([w.mappedStores(cut), w.signalOf(cut), w.deadVm(cut)], [[false, true], null, null]);
     },
   },
   {
     ...holds,
     id: 'SNP-7',
-    says: 'one guest takes the daemon of all VMs down with it (P0, P3), or it alone suffers (P1, P2, P4)',
-    shows: [breaks(RACE, 'panic-sigbus', 'rmp.innocent-process-killed', 'snp-no-sigbus')],
+    says: 'one guest takes the daemon of all VMs down with it (P0, P3), or it alone suffers (P1, P2, P4, P5)',
+    shows: [
+      breaks(RACE, 'panic-sigbus', 'rmp.innocent-process-killed', 'snp-no-sigbus'),
+      breaks(DAEMON, 'map-lock-kernel', 'rmp.innocent-process-killed', 'snp-no-sigbus'),
+    ],
     why: 'the second VM, which the shipped scenario has not; its daemon is killed all the same',
     mutants: ['snp-no-sigbus', 'snp-no-kill', 'snp-psc-no-wait'],
     check: (mutant) => {
       for (const name of ['P0', 'P3'] as const) {
         const played = twoVms(name, mutant);
-        assert.deepEqual([w.signalOf(played), storesTo(played, 0x1206)], ['SIGBUS', 0], name);
+        assert.deepEqual([w.signalOf(played), storesTo(played, 0x1206, 'pages:vm1')], ['SIGBUS', 0], name);
       }
-      const spared = { P1: [null, null, w.GFN], P2: [null, 'dead', null], P4: [null, null, null] } as const;
-      for (const name of ['P1', 'P2', 'P4'] as const) {
+      const spared = { P1: [null, null, w.GFN], P2: [null, 'dead', null], P4: [null, null, null], P5: [null, null, null] } as const;
+      for (const name of ['P1', 'P2', 'P4', 'P5'] as const) {
         const played = twoVms(name, mutant);
         assert.deepEqual(suffers(played), spared[name], name);
-        assert.equal(storesTo(played, 0x1206), 1);
+        assert.equal(storesTo(played, 0x1206, 'pages:vm1'), 1);
         assert.deepEqual([w.deadVm(played, 'vm1'), w.lostPage(played, 'vcpu:vm1/0')], [null, null]);
       }
     },
@@ -89,8 +116,7 @@ const ofTheMiddleOfAnEmulation: readonly Claim[] = [
     ...holds,
     id: 'SNP-23',
     says: 'the lock of the kernel does not protect a page that user space mapped itself: SNP-6 under P3',
-    shows: [],
-    why: 'P3, the lock of the kernel alone, is no variant of a shipped scenario',
+    shows: [breaks(DAEMON, 'map-lock-kernel', 'rmp.innocent-process-killed', 'snp-no-sigbus', 'rmp-host-write-unchecked')],
     mutants: ['snp-no-sigbus', 'rmp-host-write-unchecked'],
     check: (mutant) => {
       const played = s.daemonIsOvertaken(s.P3, mutant);

@@ -11,6 +11,8 @@ import * as s from './snp-worlds.ts';
 
 const G = 'domain snp g';
 const RACE = 'rmp-host-write-race';
+const DAEMON = 'rmp-dma-overtaken';
+const KERNEL = 'rmp-checked-store';
 const holds = { source: G, verdict: 'holds' } as const;
 const PANIC = 'RMP violation by the host kernel (PFN 0x1005)';
 
@@ -25,6 +27,7 @@ const stray: Readonly<Record<Name, readonly [string | null, string | null]>> = {
   P2: [null, 'dead'],
   P3: [PANIC, null],
   P4: [PANIC, null],
+  P5: [PANIC, null],
 };
 
 /** The guest's own view of the page is shared all along; only its PSC is missing, or not. */
@@ -32,7 +35,8 @@ const shares = (converts: boolean, name: Name, mutant: s.Mutant) => {
   const program = [...(converts ? [w.pvalidate(false), w.psc('shared')] : []), w.read(false)];
   const threads = { netd: [[w.dmaWrite(2)]], vhost0: [[w.kernelWrite()]] };
   const scenario = w.oneGuest([w.page('guest-valid')], program, threads, s.POLICIES[name]);
-  return s.told(scenario, mutant, to(w.VCPU, 'read.access', w.GUEST), finish(w.NETD), finish(w.VHOST));
+  const reads = name !== 'P5' ? 'read.access' : converts ? 'read.access_shared' : 'read.NPF_not_mapped';
+  return s.told(scenario, mutant, to(w.VCPU, reads, w.GUEST), finish(w.NETD), finish(w.VHOST));
 };
 
 const NAMES = Object.keys(s.POLICIES) as readonly Name[];
@@ -41,14 +45,16 @@ export const SNP_POLICY_CLAIMS: readonly Claim[] = [
   {
     ...holds,
     id: 'SNP-1',
-    says: 'a daemon that writes a private page gets SIGBUS (P0, P3), has its write land (P1) or dropped with the guest killed (P2), or never issues it (P4)',
+    says: 'a daemon that writes a private page gets SIGBUS (P0, P3), has its write land (P1) or dropped with the guest killed (P2), never issues it (P4), or finds no page (P5)',
     shows: [
       breaks(RACE, 'panic-sigbus', 'rmp.innocent-process-killed', 'snp-no-sigbus'),
       breaks(RACE, 'kill-guest', 'rmp.guest-killed', 'snp-no-kill'),
       keeps(RACE, 'map-lock-user', 'rmp.innocent-process-killed', 'snp-busy-ignored'),
+      breaks(DAEMON, 'map-lock-kernel', 'rmp.innocent-process-killed', 'snp-no-sigbus', 'rmp-host-write-unchecked'),
+      breaks(DAEMON, 'guest-memfd-at-once', 'rmp.emulation-whole', 'gmem-store-reaches'),
     ],
-    not: 'P5, in which the page is not mapped at all, is not among the policies',
-    mutants: ['snp-no-sigbus', 'snp-no-kill', 'snp-busy-ignored', 'rmp-host-write-unchecked'],
+    not: 'the signal of P5: the store fails, and the daemon goes on without it',
+    mutants: ['snp-no-sigbus', 'snp-no-kill', 'snp-busy-ignored', 'rmp-host-write-unchecked', 'gmem-store-reaches'],
     check: (mutant) => {
       for (const options of [s.P0, s.P3]) {
         const refused = s.daemonMeetsPrivate(options, mutant);
@@ -63,19 +69,24 @@ export const SNP_POLICY_CLAIMS: readonly Claim[] = [
       assert.deepEqual([w.entryOf(killed).assigned, w.entryOf(killed).validated], [true, true]);
       const told = s.daemonMeetsPrivate(s.P4, mutant);
       assert.deepEqual([w.hostStores(told), w.deadVm(told), w.signalOf(told)], [[], null, null]);
+      const unmapped = s.daemonMeetsPrivate(s.P5, mutant);
+      assert.deepEqual([w.mappedStores(unmapped), w.hostStores(unmapped), w.accesses(unmapped)], [[true], [], ['ok']]);
+      assert.deepEqual([w.entryOf(unmapped).validated, w.signalOf(unmapped)], [true, null]);
     },
   },
   {
     ...holds,
     id: 'SNP-2',
-    says: 'a kernel that writes a private page panics after a dump (P0), goes on with the page shared (P1) or the guest killed (P2), or is told not to (P3, P4)',
+    says: 'a kernel that writes a private page panics after a dump (P0), goes on with the page shared (P1) or the guest killed (P2), is told not to (P3, P4), or panics by stray writes alone (P5)',
     shows: [
       breaks(RACE, 'panic-sigbus', 'rmp.host-panic', 'snp-no-panic'),
       keeps(RACE, 'map-lock-user', 'rmp.host-panic', 'snp-map-ignores-private'),
+      breaks(KERNEL, 'panic-sigbus', 'rmp.host-panic', 'snp-no-panic', 'rmp-host-write-unchecked'),
+      keeps(KERNEL, 'map-lock-kernel', 'rmp.host-panic', 'snp-map-ignores-private', 'snp-map-unlocks-early'),
     ],
-    why: 'a stray write, without a look before it, is in no shipped scenario: `kvm-write-unchecked`',
-    not: 'P5, in which stray writes alone panic, is not among the policies; the direct map has 4K pages only',
-    mutants: ['snp-no-panic', 'snp-no-kill', 'snp-map-ignores-private', 'rmp-host-write-unchecked'],
+    why: 'a stray write, without a look before it, is in no shipped scenario: `kvm-write-unchecked`; nor can the kernel of P5 panic by another',
+    not: 'the direct map has 4K pages only',
+    mutants: ['snp-no-panic', 'snp-no-kill', 'snp-map-ignores-private', 'rmp-host-write-unchecked', 'gmem-store-reaches'],
     check: (mutant) => {
       const panicked = s.kernelIsOvertaken(s.P0, mutant);
       assert.deepEqual([w.panicOf(panicked), w.hostStores(panicked)], [PANIC, [true]]);
@@ -91,6 +102,9 @@ export const SNP_POLICY_CLAIMS: readonly Claim[] = [
         );
         assert.deepEqual([w.hostStores(refused), w.panicOf(refused)], [[], null]);
       }
+      const kernel = { vhost0: [[w.kernelWrite()]] };
+      const faulted = s.told(w.oneGuest([w.page('guest-valid')], [w.read(true)], kernel, s.P5), mutant, s.over(w.VHOST));
+      assert.deepEqual([w.mappedStores(faulted), w.hostStores(faulted), w.panicOf(faulted)], [[true], [], null]);
       for (const name of NAMES) {
         const scenario = w.oneGuest([w.page('guest-valid')], [w.read(true)], { vhost0: [[w.strayWrite()]] }, s.POLICIES[name]);
         const played = s.told(scenario, mutant, s.over(w.VHOST));
@@ -102,10 +116,10 @@ export const SNP_POLICY_CLAIMS: readonly Claim[] = [
   {
     ...holds,
     id: 'SNP-3',
-    says: 'a guest that hands out a page it never converted has a correct daemon killed (P0, P3), suffers itself (P1, P2), or harms no one (P4)',
+    says: 'a guest that hands out a page it never converted has a correct daemon killed (P0, P3), suffers itself (P1, P2), or harms no one (P4, P5)',
     shows: [],
     why: 'the page is private from the start; the daemon of `rmp-host-write-race` finds it shared first',
-    not: "the kernel's emulated write is SNP-2; P5 is not among the policies",
+    not: "the kernel's emulated write is SNP-2",
     mutants: ['snp-no-sigbus', 'snp-no-kill', 'rmp-no-vc', 'snp-busy-ignored'],
     check: (mutant) => {
       const outcomes = NAMES.map((name) => suffers(s.daemonMeetsPrivate(s.POLICIES[name], mutant)));
@@ -115,6 +129,7 @@ export const SNP_POLICY_CLAIMS: readonly Claim[] = [
         [null, 'dead', null],
         ['SIGBUS', null, null],
         [null, null, null],
+        [null, null, null],
       ]);
     },
   },
@@ -122,15 +137,21 @@ export const SNP_POLICY_CLAIMS: readonly Claim[] = [
     ...holds,
     id: 'SNP-4',
     says: 'after a page-state change to shared no write of the host faults, under every policy, and the guest reads',
-    shows: [],
-    why: 'the guest converts before any thread writes, and no shipped scenario has this order alone',
+    shows: [
+      keeps('gmem-conversions', 'ordered', 'rmp.frame-follows-attribute', 'gmem-hole-keeps-frame'),
+      keeps('gmem-conversions', 'ordered', 'rmp.guest-gets-through', 'gmem-attribute-kept', 'gmem-no-prepare', 'gmem-psc-in-kernel'),
+    ],
+    why: 'under P0 to P4 the guest converts before any thread writes, and no shipped scenario has this order alone',
     not: 'that the data is visible to the guest: pages have no content',
-    mutants: ['snp-psc-no-update'],
+    mutants: ['snp-psc-no-update', 'gmem-attribute-kept', 'gmem-psc-in-kernel', 'gmem-hole-keeps-frame'],
     check: (mutant) => {
       for (const name of NAMES) {
         const played = shares(true, name, mutant);
-        assert.deepEqual([w.hostStores(played), w.accesses(played)], [[false, false, false], ['ok']], name);
+        const stores = name === 'P5' ? w.mappedStores(played) : w.hostStores(played);
+        // With a guest_memfd the shared page is another frame, and no RMP entry is asked.
+        assert.deepEqual([stores, w.accesses(played)], [[false, false, false], name === 'P5' ? [] : ['ok']], name);
         assert.deepEqual([w.panicOf(played), ...suffers(played)], [null, null, null, null], name);
+        assert.equal(w.entryOf(played).assigned, false);
       }
     },
   },
@@ -140,7 +161,7 @@ export const SNP_POLICY_CLAIMS: readonly Claim[] = [
     says: 'without that page-state change it is SNP-3',
     shows: [],
     why: 'it is SNP-3 with a guest that reads the page as shared, and begins with a private page as well',
-    mutants: ['snp-no-sigbus', 'snp-no-kill', 'snp-busy-ignored'],
+    mutants: ['snp-no-sigbus', 'snp-no-kill', 'snp-busy-ignored', 'gmem-walk-any'],
     check: (mutant) => {
       const outcomes = NAMES.map((name) => {
         const played = shares(false, name, mutant);
@@ -151,6 +172,7 @@ export const SNP_POLICY_CLAIMS: readonly Claim[] = [
         [null, null, null],
         [null, 'dead', null],
         ['SIGBUS', null, null],
+        [null, null, null],
         [null, null, null],
       ]);
     },
@@ -174,16 +196,19 @@ export const SNP_POLICY_CLAIMS: readonly Claim[] = [
     says: 'the RMP entry is dumped before the host panics',
     shows: [],
     why: 'the dump goes to the log, and no state hangs on it',
-    not: 'P5 is not among the policies; what the dump says has no place in the model',
+    not: 'what the dump says has no place in the model',
     mutants: ['snp-no-dump'],
     check: (mutant) => {
-      const path = microSteps(s.kernelIsOvertaken(s.P0, mutant), w.VHOST);
-      const panic = path.findIndex((name) => name.endsWith('.panic'));
-      assert.ok(panic > 0);
-      assert.equal(
-        path.findIndex((name) => name.endsWith('.snp_dump_hva_rmpentry')),
-        panic - 1,
-      );
+      const stray = w.oneGuest([w.page('guest-valid')], [w.read(true)], { vhost0: [[w.strayWrite()]] }, s.P5);
+      for (const played of [s.kernelIsOvertaken(s.P0, mutant), s.told(stray, mutant, s.over(w.VHOST))]) {
+        const path = microSteps(played, w.VHOST);
+        const panic = path.findIndex((name) => name.endsWith('.panic'));
+        assert.ok(panic > 0);
+        assert.equal(
+          path.findIndex((name) => name.endsWith('.snp_dump_hva_rmpentry')),
+          panic - 1,
+        );
+      }
     },
   },
 ];

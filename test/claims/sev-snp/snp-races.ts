@@ -1,5 +1,6 @@
 /**
  * Races of SEV-SNP, R1 to R28, each with what it breaks and what cures it.
+ * R1 to R11, R14, R20, R23: races of SEV-SNP, each with what it breaks and what cures it.
  * @see domain snp h
  */
 import assert from 'node:assert/strict';
@@ -16,11 +17,13 @@ import { SNP_GMEM_RACES } from './snp-gmem.ts';
 import { SNP_HUGE_RACES } from './snp-huge.ts';
 import { SNP_KEXEC_RACES } from './snp-kexec.ts';
 import { SNP_MEMORY_RACES } from './snp-memory.ts';
+import { SNP_TEARDOWN_RACES } from './snp-other-policies.ts';
 import { daemonMeetsVmsa, entered, livelock, running, vmsaPage } from './snp-vmsa.ts';
 import * as s from './snp-worlds.ts';
 
 const PREPARE = 'rmp-double-prepare';
 const OTHER = 'thread:qemu0/vcpu1';
+const LATE = 'thread:qemu0/vcpu2';
 
 const ofStores: readonly Checked[] = [
   {
@@ -50,6 +53,29 @@ const ofStores: readonly Checked[] = [
       const waits = [s.betweenStores, to(w.VCPU, 'synchronize_page_state.schedule'), finish(w.NETD)];
       const kept = s.told(scenario('user'), mutant, ...waits);
       for (const played of [kept, ...s.runsOf(scenario('user'), 40, mutant)]) assert.ok(!w.hostStores(played).includes(true));
+    },
+  },
+  {
+    id: 'R3',
+    says: 'an SRCU waits for the readers that it finds, and a reader that comes behind it meets a private page; exclusion cures it',
+    mutants: ['snp-srcu-no-wait', 'snp-srcu-waits-for-all', 'snp-srcu-not-left', 'snp-map-no-wait'],
+    check: (mutant) => {
+      const twice = { vhost0: [[w.kernelWrite(), w.kernelWrite()]] };
+      const scenario = (lock: 'srcu' | 'kernel') => w.oneGuest([w.page('shared')], s.CONVERTS, twice, { 'kvm.mapLock': lock });
+      const reads = to(w.VHOST, 'kvm_vcpu_map.store');
+      const waits = to(w.VCPU, 'synchronize_srcu_expedited.schedule');
+      const first = until(w.VHOST, 'it has left', (scene) => scene.at(w.VHOST).endsWith('kvm_vcpu_map.sysret'));
+      const changes = to(w.VCPU, 'write.access', w.GUEST);
+      const found = s.told(scenario('srcu'), mutant, reads, waits, first, changes, s.over(w.VHOST));
+      assert.deepEqual([w.hostStores(found), w.panicOf(found)], [[false], null]);
+      // The change has waited for the first reader, and holds nothing against the second.
+      const behind = s.told(scenario('srcu'), mutant, reads, waits, first, reads, changes, s.over(w.VHOST));
+      assert.deepEqual(w.hostStores(behind), [false, true]);
+      assert.notEqual(w.panicOf(behind), null);
+      const begun = to(w.VCPU, 'rmpupdate.RMPUPDATE.check');
+      const kept = to(w.VHOST, 'lock_page_state.schedule');
+      const excluded = s.told(scenario('kernel'), mutant, begun, kept, changes, s.over(w.VHOST));
+      assert.deepEqual(w.hostStores(excluded), []);
     },
   },
 ];
@@ -125,7 +151,7 @@ const ofUpdates: readonly Checked[] = [
   {
     id: 'R8',
     says: 'a second nested fault makes private again what the first vCPU has validated; with the lock held from look to update it does not',
-    mutants: ['rmp-update-keeps-validated', 'snp-npf-no-mmu-lock'],
+    mutants: ['rmp-update-keeps-validated', 'snp-npf-no-mmu-lock', 'gmem-no-folio-lock', 'gmem-prepares-again'],
     check: (mutant) => {
       const twice = s.preparedTwice(mutant);
       assert.deepEqual(
@@ -139,6 +165,14 @@ const ofUpdates: readonly Checked[] = [
         assert.equal(played.delivered('rmp.writeUpdate').length, 1);
         assert.deepEqual(w.accesses(played), ['ok']);
       }
+      // As mainline has it: the folio is locked, and prepared once.
+      const vcpus = [[w.psc('private'), w.hlt], [w.pvalidate(), w.read(true)], [w.pvalidate()]];
+      const threads = { qemu0: [0, 1, 2].map((vcpu) => [w.run(`vm0/${vcpu}`)]) };
+      const touched = w.world({ vm0: w.vm([w.page('shared')], ...vcpus) }, threads, s.P5);
+      const converted = to(w.VCPU, 'kvm_vcpu_block.kvm_vcpu_check_block');
+      const first = to(OTHER, 'kvm_gmem_get_pfn.rmpupdate.RMPUPDATE.tryLock');
+      const prepared = s.told(touched, mutant, converted, first, to(LATE, 'folio_lock.schedule'), finish(OTHER), finish(LATE));
+      assert.deepEqual([prepared.delivered('rmp.writeUpdate').length, w.accesses(prepared)], [1, ['ok']]);
     },
   },
 ];
@@ -164,6 +198,7 @@ export const SNP_RACES: readonly Checked[] = [
   ...ofUpdates,
   ...ofMessages,
   ...SNP_HUGE_RACES,
+  ...SNP_TEARDOWN_RACES,
   ...SNP_MEMORY_RACES,
   ...SNP_KEXEC_RACES,
   ...SNP_CONTENTS_RACES,

@@ -16,7 +16,8 @@ export const P1: Options = { 'kvm.rmpFault': 'auto-share' };
 export const P2: Options = { 'kvm.rmpFault': 'kill-guest' };
 export const P3: Options = { 'kvm.rmpFault': 'panic-sigbus', 'kvm.mapLock': 'kernel' };
 export const P4: Options = { 'kvm.rmpFault': 'panic-sigbus', 'kvm.mapLock': 'user' };
-export const POLICIES = { P0, P1, P2, P3, P4 } as const;
+export const P5: Options = { 'kvm.privateMemory': 'guest-memfd' };
+export const POLICIES = { P0, P1, P2, P3, P4, P5 } as const;
 
 /** No story takes so many steps; a mutant may go on forever. */
 const STEPS_MAX = 1500;

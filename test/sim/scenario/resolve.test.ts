@@ -100,6 +100,9 @@ describe('resolving a scenario', () => {
     expect(resolve().host.options).toEqual({
       'kvm.rmpFault': 'panic-sigbus',
       'kvm.mapLock': 'none',
+      'kvm.privateMemory': 'mapped',
+      'kvm.teardownLookup': 'assigned',
+      'vmm.convert': 'ordered',
       'kvm.rmpupdateRetry': 'overlap',
       'kvm.vmsaKick': 'kick-and-block',
       'kvm.npfLock': 'dropped',

@@ -85,6 +85,7 @@ const HOST: Readonly<Record<keyof typeof SNP_HOST_OPERATIONS, readonly string[]>
   'make-private': [`{ ${ON_PAGE} }`],
   'zap-mapping': [`{ ${ON_PAGE} }`],
   'pre-fault': [`{ ${ON_PAGE} }`],
+  'unregister-region': ['{ vm: vm0 }'],
   'punch-hole': [`{ ${ON_PAGE} }`, `{ ${ON_PAGE}, size: 4K }`],
   wbinvd: ['{}'],
   'asid-new': ['{}'],
@@ -155,7 +156,7 @@ const RUNS = new Set([null]);
 
 describe('an operation of SEV-SNP', () => {
   it.each(HOST_OPS.filter((operation) => !operation.includes('command')))('of the host runs on every page: %s', (operation) => {
-    expect(everywhere(POLICIES, (page, options) => ({ options, page, threads: [operation] }))).toEqual(RUNS);
+    expect(everywhere(POLICIES, (page, options) => ({ options, page, threads: [operation] }), 4)).toEqual(RUNS);
   });
 
   it.each(HOST_OPS.filter((operation) => operation.includes('command')))('of the firmware runs on every page: %s', (operation) => {
