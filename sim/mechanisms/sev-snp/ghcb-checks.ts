@@ -4,6 +4,8 @@ import { type LoweredVm, operationsIn, type Structure } from '../../scenario/low
 import { ghcbsOf } from './ghcb-sections.ts';
 import { SNP_VM, SVM_VM, snpSettingsOf } from './sections.ts';
 
+/** The table has it; what KVM does about it the model has not. */
+const AP_CREATION = 0x8000_0013;
 const ENCRYPTED_ONLY: readonly string[] = ['ghcb-msr', 'vmgexit', 'psc-header', 'psc-entry', 'psc-buffer', 'send-sipi'];
 
 /** A GHCB is a page of the VM, of one vCPU at most, and named once. */
@@ -37,6 +39,8 @@ function operationIssues({ id, type, settings, vcpus }: LoweredVm): PathIssue[] 
         const some = gfns.length === 0 ? 'none' : gfns.map(hex).join(', ');
         return [{ path: [...path, 'ghcb'], message: `found GFN ${hex(op.ghcb)}; expected one of ghcbs of ${id} (${some})` }];
       }
+      if (op.op === 'vmgexit' && op.code === AP_CREATION)
+        return [{ path: [...path, 'code'], message: `found ${hex(op.code)}, AP creation; expected another event: it is not modelled` }];
       if (op.op === 'send-sipi' && op.apicId >= vcpus.length)
         return [{ path: [...path, 'apicId'], message: `found vCPU ${op.apicId}; expected one of the ${vcpus.length} of ${id}` }];
       return [];

@@ -241,6 +241,7 @@ describe('a GHCB', () => {
       ['', ask],
       ['{ gfn: 5 }', '{ psc-buffer: { ghcb: 6 } }'],
       ['{ gfn: 5 }', '{ send-sipi: { apicId: 1 } }'],
+      ['{ gfn: 5 }', '{ vmgexit: { ghcb: 5, code: 0x80000013, info1: 2, info2: 0 } }'],
       ['{ gfn: 5 }', '{ ghcb-msr: { request: 0, payload: 0 } }'],
       ['{ gfn: 5 }', '{ psc-entry: { ghcb: 5, index: 253, done: 0, gfn: 5, operation: 1, huge: false } }'],
     ].map(([ghcbs, guest]) => refusal(text(ghcbs!, guest!), WALK));
