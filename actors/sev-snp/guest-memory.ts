@@ -26,7 +26,7 @@ type HostItem = Item<HostThread, HostLocals, ThreadEvent>;
  * @see domain snp b.5, the rule after the table
  */
 const storeSpec = (env: HostEnv): StepSpec<HostThread, HostLocals, ThreadEvent> => ({
-  send: (t, l) => toRmp({ type: 'rmp.hostWrite', pfn: l.pfn!, ...(env.vms[l.vm!]!.contents.includes(l.pfn!) && { n: t.pc }) }),
+  send: (t, l) => toRmp({ type: 'rmp.hostWrite', pfn: l.pfn!, ...(env.vms[l.vm!]!.lookedAt.includes(l.pfn!) && { n: t.pc }) }),
   answers: { 'rmp.hostWritten': (e, _t, l) => ({ fault: e.fault, ...(l.stores !== undefined && !e.fault && { stores: l.stores - 1 }) }) },
 });
 

@@ -21,7 +21,7 @@ declare module '../kvm/kvm-env.ts' {
     /** Of the VMSA of each vCPU. */
     readonly vmpls: readonly number[];
     /** PFNs whose contents the run has. */
-    readonly contents: readonly number[];
+    readonly lookedAt: readonly number[];
     /** Bits of SEV_FEATURES that another mechanism gives to VMSAs that a launch measures. */
     readonly sevFeatures?: number;
   }

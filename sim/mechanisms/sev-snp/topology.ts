@@ -82,7 +82,7 @@ export function vmParts(scenario: ResolvedScenario, vm: ResolvedVm): VmParts {
       frames: Object.fromEntries(pages.flatMap(framesOf).map(({ gfn, pfn }) => [gfn, pfn])),
       vmsas: vm.vcpus.map((_, index) => vmsas[index] ?? null),
       huge: pages.some(({ frames }) => frames !== undefined),
-      contents: lookedAt(vm),
+      lookedAt: lookedAt(vm),
       folios: foliosOf(scenario, vm),
       vmpls: vm.vcpus.map((_, index) => vmplOf(vm, index)),
     },

@@ -1,5 +1,6 @@
 /**
- * R1, R2, R5 to R11, R14, R20, R23, R24, R27: races of SEV-SNP, each with what it breaks and what cures it.
+ * R1, R2, R5 to R11, R14, R20, R23, R24, R27: races of SEV-SNP, each with what it breaks and what
+ * cures it.
  * @see domain snp h
  */
 import assert from 'node:assert/strict';
