@@ -34,7 +34,7 @@ export const storeTo = (env: HostEnv, t: HostThread, l: HostLocals, huge = false
   const store = {
     pfn: l.pfn!,
     ...(l.kernel !== true && { user: true as const }),
-    ...(l.vm !== undefined && env.vms[l.vm]!.contents.includes(l.pfn!) && { n: t.pc }),
+    ...(l.vm !== undefined && env.vms[l.vm]!.lookedAt.includes(l.pfn!) && { n: t.pc }),
   };
   if (map === undefined) return toRmp({ type: 'rmp.hostWrite', ...store, ...(huge && { huge: true as const }) });
   return outgoing(map, { type: 'map.write', ...store });

@@ -122,7 +122,7 @@ export const preFaultPath = (env: HostEnv) =>
       'arch/x86/kvm/mmu/mmu.c, kvm_tdp_map_page(), kvm_mmu_faultin_pfn_private(); virt/kvm/guest_memfd.c, kvm_gmem_get_pfn(); arch/x86/kvm/svm/sev.c, sev_private_max_mapping_level()',
     ),
     [
-      step('ioctl', { mode: 'kernel' }),
+      step('KVM_PRE_FAULT_MEMORY', { mode: 'kernel' }),
       call(lockFolio(env)),
       call(preparePath(env)),
       unlockFolio(env),

@@ -22,7 +22,7 @@ declare module '../kvm/guest-program.ts' {
     readonly result?: RmpResult | undefined;
     readonly fault?: boolean | undefined;
     /** The carry flag of PVALIDATE. */
-    readonly unchanged?: boolean | undefined;
+    readonly carryFlag?: boolean | undefined;
     /** The instruction is not allowed at this VMPL. */
     readonly gp?: boolean | undefined;
   }
@@ -34,7 +34,7 @@ export interface Insn {
   /** Its operand besides the page, and what it writes. */
   readonly operand: (v: Vcpu, l: GuestLocals) => object;
   readonly write: Sends;
-  /** Whether it can fail: the path around it then finds `result`, `unchanged` and `gp`. */
+  /** Whether it can fail: the path around it then finds `result`, `carryFlag` and `gp`. */
   readonly fails: boolean;
 }
 
@@ -47,7 +47,7 @@ export function guestInsn(env: GuestEnv, { name, operand, write, fails }: Insn):
   const unlock = (v: Vcpu, l: GuestLocals) => toRmp(env, v, { type: 'rmp.unlock' }, l);
   const written = [step('write', { send: write }), step('unlock', { insn: false, send: unlock }), leavePath];
   const faulted = [step('unlock_faulted', { insn: false, send: unlock }), nestedFault(env, () => OF_INSN)];
-  const isDone = (_v: Vcpu, l: GuestLocals) => l.fault !== true && (!fails || (l.result === 'SUCCESS' && !l.unchanged && !l.gp));
+  const isDone = (_v: Vcpu, l: GuestLocals) => l.fault !== true && (!fails || (l.result === 'SUCCESS' && !l.carryFlag && !l.gp));
   return path(
     name,
     MICRO_STEPS,
@@ -71,7 +71,7 @@ export function guestInsn(env: GuestEnv, { name, operand, write, fails }: Insn):
             'rmp.checked': (e) => ({
               fault: e.fault,
               result: e.result,
-              ...(fails && { unchanged: e.unchanged === true, gp: e.gp === true }),
+              ...(fails && { carryFlag: e.carryFlag === true, gp: e.gp === true }),
             }),
           },
         }),
@@ -154,7 +154,7 @@ export function pvalidateItems(env: GuestEnv, options: HostOptions, terminate: G
     fails: huge || told || hasVmpls(env),
   };
   if (!insn.fails) return [call(guestInsn(env, insn))];
-  const isFailure = (_v: Vcpu, l: GuestLocals) => l.result !== 'SUCCESS' || (told && l.unchanged === true);
+  const isFailure = (_v: Vcpu, l: GuestLocals) => l.result !== 'SUCCESS' || (told && l.carryFlag === true);
   const hasMore = (v: Vcpu, l: GuestLocals) => l.gfn !== undefined && framesFrom(env, v, headOf(l.gfn)).some((gfn) => gfn > l.gfn!);
   return [
     call(
@@ -187,7 +187,7 @@ export function pvalidateItems(env: GuestEnv, options: HostOptions, terminate: G
               : [when([isFailure, [terminate]], [otherwise, [leaveLoop]])]),
           ),
         ],
-        { locals: ['result', 'unchanged', 'gp', 'gfn'] },
+        { locals: ['result', 'carryFlag', 'gp', 'gfn'] },
       ),
     ),
   ];
@@ -211,7 +211,7 @@ export function rmpadjustItems(env: GuestEnv): readonly GuestItem[] {
   };
   if (!insn.fails) return [call(guestInsn(env, insn))];
   const told = path('rmpadjust', { source: 'arch/x86/include/asm/sev.h, rmpadjust()', grade: 'read' }, [call(guestInsn(env, insn))], {
-    locals: ['result', 'unchanged', 'gp'],
+    locals: ['result', 'carryFlag', 'gp'],
   });
   return [call(told)];
 }

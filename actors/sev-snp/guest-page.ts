@@ -1,4 +1,4 @@
-/** The page that an operation of an SNP guest names, and the ways from a vCPU to what knows of it. */
+/** The page that an operation of an SNP guest names, and the ways from a vCPU to its keepers. */
 import { outgoing } from '../../events/event.ts';
 import type { GuestOp } from '../../events/program.ts';
 import { type NestedAccess, nestedFaultCode } from '../../events/sev-snp/error-code.ts';

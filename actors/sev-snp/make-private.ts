@@ -15,7 +15,7 @@ export const makePrivatePath = (env: HostEnv) =>
     'rmp_make_private',
     kernelSource('arch/x86/virt/svm/sev.c, rmp_make_private()'),
     [
-      step('ioctl', { mode: 'kernel' }),
+      step('enter_kernel', { mode: 'kernel' }),
       call(updateRmpPath(env), (_t, l) => ({ update: privateTo(env, l.vm!, l.gfn!) })),
       step('sysret', { mode: 'user' }),
     ],

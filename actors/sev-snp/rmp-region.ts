@@ -104,12 +104,12 @@ function verdictOf(region: Region, { pfn, asid, gfn, size, current = 0, validate
 export function guestChecked(
   c: RmpRegionContext,
   request: GuestRequest,
-): { readonly result: RmpResult; readonly fault: boolean; readonly unchanged?: true; readonly gp?: true } {
+): { readonly result: RmpResult; readonly fault: boolean; readonly carryFlag?: true; readonly gp?: true } {
   const verdict = verdictOf(regionIn(c), request);
   if (verdict === 'WAIT') return { result: 'FAIL_INUSE', fault: false };
   if (verdict === 'NPF') return { result: 'SUCCESS', fault: true };
   if (verdict === 'NPF.SIZEM') return { result: 'FAIL_SIZEMISMATCH', fault: true };
-  if (verdict === 'NO_CHANGE') return { result: 'SUCCESS', fault: false, unchanged: true };
+  if (verdict === 'NO_CHANGE') return { result: 'SUCCESS', fault: false, carryFlag: true };
   if (verdict === '#GP') return { result: 'SUCCESS', fault: false, gp: true };
   return { result: verdict, fault: false };
 }

@@ -38,8 +38,6 @@ declare module '../kvm/kvm-env.ts' {
     readonly unmapped: boolean;
     /** Of the VMSA of each vCPU. */
     readonly vmpls: readonly number[];
-    /** PFNs whose contents the run has. */
-    readonly contents: readonly number[];
     /** Whether it is a guest of SEV-SNP. */
     readonly isSnp: boolean;
     /** GFNs of the pages that it uses as GHCBs. */
@@ -48,6 +46,7 @@ declare module '../kvm/kvm-env.ts' {
     readonly hasSevEsState: boolean;
     /** The host mappings of the scenario that are actors, of all VMs. */
     readonly maps?: readonly ActorId[];
+    readonly lookedAt: readonly number[];
     /** Bits of SEV_FEATURES that another mechanism gives to VMSAs that a launch measures. */
     readonly sevFeatures?: number;
     /** Of an SNP VM that threads launch with its pages. */

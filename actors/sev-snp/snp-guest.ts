@@ -23,11 +23,11 @@ const APM: Source = { source: 'APM vol. 2, "SNP guests"; domain snp b.3, c', gra
 
 /** The operand of a load or a store. */
 function accessOf(env: GuestEnv, v: Vcpu, access: Omit<GuestAccess, 'pfn' | 'asid' | 'gfn'>, looks: boolean) {
-  const { contents, pages } = env.images[v.image]!.vm;
+  const { lookedAt, pages } = env.images[v.image]!.vm;
   return {
     ...{ asid: asidOf(env, v), gfn: gfnOf(env, v), ...access },
     ...(v.vmpl !== undefined && { vmpl: v.vmpl }),
-    ...(looks && contents.includes(frameAt(env, v)) && { content: { n: v.pc, tell: pages } }),
+    ...(looks && lookedAt.includes(frameAt(env, v)) && { content: { n: v.pc, tell: pages } }),
   };
 }
 

@@ -33,9 +33,9 @@ export const svsmLockMachine = setup({
 }).createMachine({
   id: 'svsmLock',
   context: { writer: null, readers: [] },
-  initial: 'ready',
+  initial: 'serving',
   states: {
-    ready: {
+    serving: {
       tags: 'rest',
       on: {
         'svsm.lock': [{ guard: 'isTaken', actions: 'refuse' }, { actions: ['take', 'grant'] }],

@@ -16,7 +16,7 @@ const { path, step, call, loop, when, leaveLoop, leavePath } = guest;
 
 declare module '../kvm/guest-program.ts' {
   interface GuestLocals {
-    readonly granted?: boolean | undefined;
+    readonly lockTaken?: boolean | undefined;
   }
 }
 
@@ -38,13 +38,13 @@ const lock = (env: GuestEnv, name: 'lock_read' | 'lock_write') =>
         step('try', {
           idles: true,
           send: (v) => outgoing(svsmLockOf(env, v), { type: 'svsm.lock', write: name === 'lock_write' }),
-          answers: { 'svsm.locked': (e) => ({ granted: e.granted }) },
+          answers: { 'svsm.locked': (e) => ({ lockTaken: e.granted }) },
         }),
-        when([(_v, l) => l.granted === true, [leaveLoop]]),
+        when([(_v, l) => l.lockTaken === true, [leaveLoop]]),
         step('spin_loop', { yields: true }),
       ),
     ],
-    { locals: ['granted'] },
+    { locals: ['lockTaken'] },
   );
 const unlock = (env: GuestEnv, name = 'unlock') => step(name, { send: (v) => outgoing(svsmLockOf(env, v), { type: 'svsm.unlock' }) });
 

@@ -1,4 +1,4 @@
-/** What pages hold, as tokens: which store has left it there, and under whose key it lies in memory. */
+/** What pages hold, as tokens: which store has left it there, and under whose key. */
 import type { ActorId } from '../event.ts';
 
 /** What there was before the run, in the place of an actor that stored it. */

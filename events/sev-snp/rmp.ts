@@ -165,8 +165,8 @@ export type AccessOutcome = 'ok' | 'npf' | 'vmpl' | 'vc';
 export type RmpAnswer = EventOf<{
   /** `contended`: another instruction holds the lock; `result` says how that shows. */
   'rmp.locked': { result: RmpResult };
-  /** `unchanged`: the carry flag of PVALIDATE. `gp`: #GP, for the caller's VMPL. */
-  'rmp.checked': { result: RmpResult; fault: boolean; entry: RmpEntry; unchanged?: true; gp?: true };
+  /** `carryFlag`: the carry flag of PVALIDATE. `gp`: #GP, for the caller's VMPL. */
+  'rmp.checked': { result: RmpResult; fault: boolean; entry: RmpEntry; carryFlag?: true; gp?: true };
   /** `huge` where the head says that the frame lies in a 2M entry. */
   'rmp.entry': { entry: RmpEntry; inUse: boolean; huge?: true };
   /** `errorCode` of #PF where there is a fault. */

@@ -82,8 +82,8 @@ export const SEV_SNP_OPTIONS = {
    */
   'guest.validatedPage': ['as-found', 'cleared'],
   /**
-   * What a guest makes of the carry flag of PVALIDATE, which says that nothing was changed: nothing,
-   * or it ends itself, as Linux does.
+   * What a guest makes of the carry flag of PVALIDATE, which says that nothing was changed: it
+   * takes no notice, or it ends itself, as Linux does.
    * @see domain snp b.2, code 255; e.3, Flow A
    */
   'guest.unchanged': ['ignore', 'terminate'],
@@ -94,8 +94,8 @@ export const SEV_SNP_OPTIONS = {
    */
   'kvm.deactivateLock': ['rwsem', 'none'],
   /**
-   * How much of its PVALIDATE an SVSM keeps CREATE_VCPU out for: nothing, the instruction, or all of
-   * it until the OS gets the page.
+   * How much of its PVALIDATE an SVSM keeps CREATE_VCPU out for: nothing, the instruction, or all
+   * of it until the OS gets the page.
    * @see domain snp h, R24
    */
   'svsm.pvalidateLock': ['instruction', 'none', 'to-the-grant'],
@@ -191,7 +191,7 @@ type GuestOps =
       readonly perms?: number;
       readonly size?: '4K' | '2M';
     }
-  /** An SVSM at VMPL 0 does this for the OS: SVSM_CORE_PVALIDATE, and SVSM_CORE_CREATE_VCPU that fails. */
+  /** An SVSM does this for the OS: SVSM_CORE_PVALIDATE, and SVSM_CORE_CREATE_VCPU that fails. */
   | { readonly op: 'svsm-pvalidate'; readonly gfn: number }
   | { readonly op: 'svsm-create-vcpu'; readonly gfn: number }
   | { readonly op: 'request-report'; readonly data: number; readonly vmpl: number }

@@ -1,4 +1,4 @@
-/** Vocabulary between vCPUs in an SVSM and the lock that it has around PVALIDATE and CREATE_VCPU. */
+/** Vocabulary between vCPUs in an SVSM and its lock around PVALIDATE and CREATE_VCPU. */
 import type { Delivery, EventOf } from '../event.ts';
 
 export type SvsmEvent = EventOf<{

@@ -1,4 +1,4 @@
-/** Changes of one line of what pages hold, and of what a guest does with a page that it validates. */
+/** Changes of one line of what pages hold, and of what a guest does with a page it validates. */
 import { assign, enqueueActions } from 'xstate';
 import { replaceStep } from '../../../actors/path/patch.ts';
 import { type Contents, guestLoads, movedBy } from '../../../actors/sev-snp/contents.ts';

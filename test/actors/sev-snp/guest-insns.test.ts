@@ -1,4 +1,4 @@
-/** PVALIDATE and RMPADJUST of programs: sizes, the carry flag, VMPLs, and what the guest does then. */
+/** PVALIDATE and RMPADJUST of programs: sizes, the carry flag, VMPLs, what the guest does then. */
 import { describe, expect, it } from 'vitest';
 import type { HostOptions } from '../../../events/options.ts';
 import type { RmpEntry } from '../../../events/sev-snp/rmp.ts';
@@ -43,7 +43,7 @@ describe('PVALIDATE of a program', () => {
   ])('that changes nothing says so by the carry flag, and the guest may %s that', (unchanged, accesses) => {
     const program = [w.pvalidate(), w.read(true)];
     const played = inOrder(w.oneGuest([w.page('guest-valid')], program, {}, { 'guest.unchanged': unchanged }));
-    expect(played.delivered('rmp.checked')[0]!.payload).toMatchObject({ result: 'SUCCESS', fault: false, unchanged: true });
+    expect(played.delivered('rmp.checked')[0]!.payload).toMatchObject({ result: 'SUCCESS', fault: false, carryFlag: true });
     expect([w.accesses(played), info(played)[0]]).toEqual([accesses, unchanged === 'terminate' ? DIES : null]);
   });
 

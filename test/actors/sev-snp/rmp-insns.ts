@@ -131,12 +131,12 @@ const STEPS: Readonly<Record<string, Steps>> = {
 interface Checked {
   readonly result: string;
   readonly fault: boolean;
-  readonly unchanged?: true;
+  readonly carryFlag?: true;
 }
 /** What the region has told, as a verdict of the manual. */
-const verdictOf = ({ result, fault, unchanged }: Checked): string => {
+const verdictOf = ({ result, fault, carryFlag }: Checked): string => {
   if (fault) return result === 'FAIL_SIZEMISMATCH' ? 'NPF.SIZEM' : 'NPF';
-  return unchanged === true ? 'NO_CHANGE' : result;
+  return carryFlag === true ? 'NO_CHANGE' : result;
 };
 
 /** Walks an instruction through the machine of a region: lock, check, writes, unlock. */

@@ -18,7 +18,7 @@ const moved = (variant: string, mutant: s.Mutant) =>
 
 const OTHER = 'thread:qemu0/vcpu1';
 type Held = HostOptions['svsm.pvalidateLock'];
-/** The second vCPU is asked to make the page a VMSA where the first has validated it, and not yet cleared. */
+/** The second vCPU is to make the page a VMSA that the first has validated, and not yet cleared. */
 const createdBetween = (held: Held, mutant: s.Mutant) => {
   const pages = [w.page('guest-valid'), { gfn: 6, pfn: w.PFN, state: 'moved' as const }];
   const scenario = w.world(

@@ -65,7 +65,7 @@ export const SNP_HUGE_CLAIMS: readonly Claim[] = [
       const pages = [w.page('guest-invalid', GFN, 0x1000), w.page('guest-valid', OTHER_GFN, 0x1001)];
       const validates = [{ pvalidate: { gfn: GFN, validated: true, size: '2M' } }] as const;
       const byPage = s.inOrder(w.oneGuest(pages, validates, {}), mutant);
-      const told = byPage.delivered('rmp.checked').map(({ payload }) => `${payload.result} ${payload.unchanged === true}`);
+      const told = byPage.delivered('rmp.checked').map(({ payload }) => `${payload.result} ${payload.carryFlag === true}`);
       assert.deepEqual(told, ['FAIL_SIZEMISMATCH false', 'SUCCESS false', 'SUCCESS true']);
     },
   },
