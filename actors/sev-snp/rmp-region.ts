@@ -42,6 +42,8 @@ export interface RmpRegionInput {
   readonly contention: HostOptions['rmp.contention'];
   /** Frames that are VMCBs, where the scenario tracks them. */
   readonly vmcbs?: readonly number[];
+  /** Frames that a guest stored to by a translation which the RMP no longer allows. */
+  readonly strayed?: readonly number[];
   /** @see rmp.inUseErratum */
   readonly erratum?: true;
 }
@@ -80,9 +82,10 @@ export function guestChecked(
   if (verdict === 'NPF.SIZEM') return { result: 'FAIL_SIZEMISMATCH', fault: true };
   return { result: verdict, fault: false };
 }
+/** Who waits for the answer to an access that another actor has passed on. */
+const byOf = (event: Stamped<RmpRequest>): ActorId => ('by' in event && event.by !== undefined ? event.by : sender(event));
 /** Who waits for the answer to a host store. */
-export const storerOf = (event: Stamped<RmpRequest>): ActorId =>
-  event.type === 'rmp.hostWrite' && event.by !== undefined ? event.by : sender(event);
+export const storerOf = (event: Stamped<RmpRequest>): ActorId => (event.type === 'rmp.hostWrite' ? byOf(event) : sender(event));
 export const hostStoreFaults = (region: AccessRegion, { pfn, huge }: { readonly pfn: number; readonly huge?: true }): boolean =>
   checkAccess(region, { by: 'host', does: 'write', pfn, mapping: huge === true ? '2M' : '4K' }) === '#PF';
 /** What a host store is told. */
@@ -99,6 +102,7 @@ export const rmpRegionMachine = setup({
   guards: {
     isContended,
     isHolder: ({ context: c, event }) => c.holders[event.pfn] === event.from,
+    isKept: ({ event }) => event.type === 'rmp.guestAccess' && event.kept === true,
     isLocked: ({ context: c, event }) => c.holders[event.pfn] !== undefined,
     isValidVmsa: ({ context: c, event }) => event.type === 'rmp.enter' && vmsaIsValid(c.entries, c.inUse, event.pfn, event.asid),
     isReclaimable: ({ context: c, event }) => entryAt(c.entries, event.pfn).immutable,
@@ -152,6 +156,12 @@ export const rmpRegionMachine = setup({
     answerDeviceWrite: emit(({ context: c, event }) =>
       outgoing(sender(event), { type: 'rmp.deviceWritten', dropped: checkAccess(c, { by: 'device', pfn: event.pfn }) === 'dropped' }),
     ),
+    /** The store lands; whether it was still allowed shows here alone. */
+    noteStray: assign(({ context: c, event }) => {
+      if (event.type !== 'rmp.guestAccess' || !event.write || guestAccess(c.entries, c.inUse, event) === 'ok') return {};
+      return { strayed: [...new Set([...(c.strayed ?? []), event.pfn])].sort((a, b) => a - b) };
+    }),
+    answerKept: emit(({ event }) => outgoing(byOf(event), { type: 'rmp.accessed', outcome: 'ok' })),
     setInUse: assign({ inUse: ({ context: c, event }) => [...c.inUse, event.pfn].sort((a, b) => a - b) }),
     clearInUse: assign({ inUse: ({ context: c, event }) => c.inUse.filter((pfn) => pfn !== event.pfn) }),
     answerEntered: emit(({ event }) => outgoing(sender(event), { type: 'rmp.entered', outcome: 'ok' })),
@@ -185,7 +195,7 @@ export const rmpRegionMachine = setup({
         'rmp.hostWrite': { actions: 'answerHostWrite' },
         'rmp.hostRead': { actions: 'answerHostRead' },
         'rmp.deviceWrite': { actions: 'answerDeviceWrite' },
-        'rmp.guestAccess': { actions: 'answerAccess' },
+        'rmp.guestAccess': [{ guard: 'isKept', actions: ['noteStray', 'answerKept'] }, { actions: 'answerAccess' }],
         'rmp.enter': [
           { guard: 'isLocked', actions: 'answerLockedVmsa' },
           { guard: 'isValidVmsa', actions: ['setInUse', 'answerEntered'] },

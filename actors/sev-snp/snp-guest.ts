@@ -6,12 +6,14 @@ import { type Outgoing, outgoing } from '../../events/event.ts';
 import type { GuestEvent } from '../../events/index.ts';
 import type { HostOptions } from '../../events/options.ts';
 import type { GuestOp } from '../../events/program.ts';
-import { type NestedAccess, nestedFaultCode } from '../../events/sev-snp/error-code.ts';
+import { errorCode, type NestedAccess, nestedFaultCode } from '../../events/sev-snp/error-code.ts';
+import { nestedId } from '../../events/sev-snp/nested.ts';
 import { type AccessOutcome, type GuestAccess, type RmpResult, regionOf } from '../../events/sev-snp/rmp.ts';
 import { type GuestEnv, type GuestItem, type GuestLocals, guest, opOf, type Vcpu, vmexit } from '../kvm/guest-program.ts';
 import { otherwise, type Path, type Source } from '../path/path.ts';
 import { requestReportPath } from './report-request.ts';
 import { MICRO_STEPS } from './snp-env.ts';
+import { hasStaleTlb } from './stale-tlb.ts';
 
 const { path, step, call, loop, when, stop, leaveLoop, leavePath } = guest;
 
@@ -57,6 +59,15 @@ const nestedFault = (env: GuestEnv, access: (v: Vcpu) => Pick<NestedAccess, 'pri
   step('NPF', {
     send: (v, l) =>
       vmexit(v, 'NPF', { gfn: gfnOf(env, v), errorCode: nestedFaultCode({ ...access(v), sizem: l.result === 'FAIL_SIZEMISMATCH' }) }),
+  });
+/** #VMEXIT(NPF) of a mapping that is not there: neither PRESENT nor RMP. */
+const unmappedFault = (env: GuestEnv, access: (v: Vcpu) => Pick<NestedAccess, 'private' | 'write'>): GuestItem =>
+  step('NPF_unmapped', {
+    send: (v) => {
+      const { write, private: enc } = access(v);
+      const code = errorCode('USER', 'FINAL', ...(write ? (['WRITE'] as const) : []), ...(enc ? (['ENC'] as const) : []));
+      return vmexit(v, 'NPF_UNMAPPED', { gfn: gfnOf(env, v), errorCode: code });
+    },
   });
 /** PVALIDATE and RMPADJUST are no stores to the page, as far as is known (grade `decision`). */
 const OF_INSN = { private: true, write: false };
@@ -134,7 +145,8 @@ const rmpadjust = (env: GuestEnv) =>
   guestInsn(env, 'RMPADJUST', (v) => toRmp(env, v, { type: 'rmp.writeVmsa', vmsa: argsOf(env, v, 'rmpadjust').vmsa }));
 
 /** A load or a store; a private one can meet #VC 0x404. @see domain snp c 9, SNP-16 */
-function accessPath(env: GuestEnv, kind: 'read' | 'write', { 'guest.notValidated': answer }: HostOptions) {
+function accessPath(env: GuestEnv, kind: 'read' | 'write', options: HostOptions) {
+  const { 'guest.notValidated': answer } = options;
   const access = (v: Vcpu): Omit<GuestAccess, 'pfn'> => {
     const op = argsOf(env, v, kind);
     return { asid: asidOf(env, v), gfn: op.gfn, private: op.private, write: kind === 'write' };
@@ -145,12 +157,18 @@ function accessPath(env: GuestEnv, kind: 'read' | 'write', { 'guest.notValidated
     [
       loop(
         step('access', {
-          send: (v) => toRmp(env, v, { type: 'rmp.guestAccess', ...access(v) }),
+          send: (v) =>
+            hasStaleTlb(options)
+              ? outgoing(nestedId(env.images[v.image]!.vm.id), { type: 'nested.access', cpu: v.cpu!, pfn: frame(env, v), ...access(v) })
+              : toRmp(env, v, { type: 'rmp.guestAccess', ...access(v) }),
           answers: { 'rmp.accessed': (e) => ({ outcome: e.outcome }) },
         }),
         when(
           [(_v, l) => l.outcome === 'ok', [leavePath]],
           [(_v, l) => l.outcome === 'vc', [call(answer === 'pvalidate' ? validatedAgain(env) : notValidated(env))]],
+          ...(hasStaleTlb(options)
+            ? [[(_v: Vcpu, l: GuestLocals) => l.outcome === 'unmapped', [unmappedFault(env, access)]] as const]
+            : []),
           [otherwise, [nestedFault(env, access)]],
         ),
       ),

@@ -65,6 +65,8 @@ declare module '../kvm.ts' {
      * @see APM vol. 2, "Nested Page Faults"; domain snp c
      */
     readonly NPF: { readonly gfn: number; readonly errorCode: number };
+    /** The same exit for a mapping that was removed, where a host tracks them. */
+    readonly NPF_UNMAPPED: { readonly gfn: number; readonly errorCode: number };
   }
   interface VcpuRequests {
     /** Not the kernel's: the "do not enter" request of domain snp d.3. */
@@ -111,7 +113,10 @@ export type RmpRequest = EventOf<{
   'rmp.hostRead': { pfn: number };
   /** DMA of a device, which the IOMMU checks. */
   'rmp.deviceWrite': { pfn: number };
-  'rmp.guestAccess': GuestAccess;
+  /**
+   * `kept`: by a translation that a CPU keeps, which is not checked again; the answer goes to `by`.
+   */
+  'rmp.guestAccess': GuestAccess & { readonly kept?: true; readonly by?: ActorId };
   /** VMRUN marks the VMSA as in use; #VMEXIT clears the mark. */
   'rmp.enter': { pfn: number; asid: number };
   'rmp.leave': { pfn: number };
@@ -121,8 +126,11 @@ export type RmpRequest = EventOf<{
   'rmp.reclaim': { pfn: number };
 }>;
 
-/** What an access met. `npf`: #VMEXIT(NPF) with the RMP bit. `vc`: #VC 0x404 inside the guest. */
-export type AccessOutcome = 'ok' | 'npf' | 'vc';
+/**
+ * What an access met. `npf`: #VMEXIT(NPF) with the RMP bit. `vc`: #VC 0x404 inside the guest.
+ * `unmapped`: #VMEXIT(NPF) for a mapping that was removed.
+ */
+export type AccessOutcome = 'ok' | 'npf' | 'vc' | 'unmapped';
 
 export type RmpAnswer = EventOf<{
   /** `contended`: another instruction holds the lock; `result` says how that shows. */

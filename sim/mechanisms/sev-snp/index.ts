@@ -6,6 +6,7 @@
  * @see docs/mechanisms/sev-snp.md; domain snp
  */
 import { hostMapMachine } from '../../../actors/sev-snp/host-map.ts';
+import { nestedMachine } from '../../../actors/sev-snp/nested.ts';
 import { pageFaultPath } from '../../../actors/sev-snp/page-fault.ts';
 import { pspMachine } from '../../../actors/sev-snp/psp.ts';
 import { rmpRegionMachine } from '../../../actors/sev-snp/rmp-region.ts';
@@ -13,9 +14,11 @@ import { SEV_DEVICE, sevDeviceMachine } from '../../../actors/sev-snp/sev-device
 import { snpGuestOperations } from '../../../actors/sev-snp/snp-guest.ts';
 import { snpKvm, snpKvmWithReports } from '../../../actors/sev-snp/snp-kvm.ts';
 import { snpHostOperations } from '../../../actors/sev-snp/snp-operations.ts';
+import { hasStaleTlb, STALE_TLB_PATHS, staleTlbParts } from '../../../actors/sev-snp/stale-tlb.ts';
 import { vmPagesMachine } from '../../../actors/sev-snp/vm-pages.ts';
 import { GHCB_EVENTS } from '../../../events/sev-snp/ghcb.ts';
 import { HOST_MAP_EVENTS } from '../../../events/sev-snp/host-map.ts';
+import { NESTED_EVENTS } from '../../../events/sev-snp/nested.ts';
 import { PSP_EVENTS } from '../../../events/sev-snp/psp.ts';
 import { RMP_EVENTS } from '../../../events/sev-snp/rmp.ts';
 import { SEV_SNP_OPTIONS } from '../../../events/sev-snp/sev-snp.ts';
@@ -48,13 +51,28 @@ export const sevSnp: Mechanism = {
   properties: snpProperties,
   outcomes: snpOutcomes,
   waits: [retriesUpdate, repeatsUpdate, repeatsSmash],
-  catalogue: { ...RMP_EVENTS, ...PSP_EVENTS, ...VM_PAGES_EVENTS, ...GHCB_EVENTS, ...HOST_MAP_EVENTS },
-  sets: ['hostMap.holes', 'rmpRegion.vmcbs', 'vmPages.holders', 'vmPages.waiters', 'sevDevice.waiters'],
+  catalogue: { ...RMP_EVENTS, ...PSP_EVENTS, ...VM_PAGES_EVENTS, ...GHCB_EVENTS, ...HOST_MAP_EVENTS, ...NESTED_EVENTS },
+  sets: [
+    'hostMap.holes',
+    'nested.zapped',
+    'nested.invalidated',
+    'rmpRegion.strayed',
+    'rmpRegion.vmcbs',
+    'vmPages.holders',
+    'vmPages.waiters',
+    'sevDevice.waiters',
+  ],
   quiet: ['psp.status?', 'psp.response?', 'psp.interrupted?', 'sev.rcvd?'],
   checks,
   structureChecks: pageChecks,
   host: () => ({ operations: snpHostOperations, faults: { '#PF.RMP': (env) => [{ kind: 'call', path: pageFaultPath(env) }] } }),
-  kvm: (scenario) => (asksForReports(scenario) ? snpKvmWithReports : snpKvm),
+  kvm: (scenario) => {
+    const parts = asksForReports(scenario) ? snpKvmWithReports : snpKvm;
+    if (!hasStaleTlb(scenario.host.options)) return parts;
+    const stale = staleTlbParts(scenario.host.options);
+    return { ...parts, ...stale, exits: { ...parts.exits, ...stale.exits } };
+  },
+  patch: ({ host: { options } }) => (hasStaleTlb(options) ? { paths: STALE_TLB_PATHS } : {}),
   guest: ({ host: { options } }) => ({ operations: (env) => snpGuestOperations(env, options) }),
   actors: snpActors,
   machines: () => ({
@@ -63,6 +81,7 @@ export const sevSnp: Mechanism = {
     psp: pspMachine,
     sevDevice: sevDeviceMachine,
     hostMap: hostMapMachine,
+    nested: nestedMachine,
   }),
   completions: [{ name: 'psp', handler: 'psp_irq_handler', driver: SEV_DEVICE }],
   vm: vmParts,

@@ -153,7 +153,14 @@ export function pageChecks(structure: Structure): readonly PathIssue[] {
     if (given.length === 0 || given.length === vcpus.length) return [];
     return [{ path: [...settingsPath, 'vmcbs'], message: `found ${given.length} VMCBs; expected one for each of ${vcpus.length} vCPUs` }];
   });
-  const own = [...vmcbs, ...structure.vms.flatMap((vm) => launchIssues(vm, SNP_VM)), ...reportIssues(structure)];
+  const kept = structure.vms.flatMap(({ settings, settingsPath }) =>
+    (snpSettingsOf({ settings }).keptOn ?? []).flatMap((cpu, index): PathIssue[] =>
+      cpu < structure.cpus
+        ? []
+        : [{ path: [...settingsPath, 'keptOn', index], message: `found ${cpu}; expected a CPU below ${structure.cpus}, the host's cpus` }],
+    ),
+  );
+  const own = [...vmcbs, ...kept, ...structure.vms.flatMap((vm) => launchIssues(vm, SNP_VM)), ...reportIssues(structure)];
   const issues = [
     ...duplicates(structure, firmware),
     ...hugeIssues(structure, firmware),

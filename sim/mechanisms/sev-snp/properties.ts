@@ -5,6 +5,7 @@ import type { HostProcessContext } from '../../../actors/host/host-process.ts';
 import type { PcpuContext } from '../../../actors/host/pcpu.ts';
 import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
 import type { VmContext } from '../../../actors/kvm/vm.ts';
+import type { NestedContext } from '../../../actors/sev-snp/nested.ts';
 import type { RmpRegionContext } from '../../../actors/sev-snp/rmp-region.ts';
 import { assignedAs4K } from '../../../actors/sev-snp/rmp-table.ts';
 import type { VmPagesContext } from '../../../actors/sev-snp/vm-pages.ts';
@@ -130,6 +131,14 @@ const subCountIsTrue = alwaysEach<RmpRegionContext>('rmp.sub-count-is-true', {
   },
 });
 
+const storeIsChecked = alwaysEach<RmpRegionContext>('rmp.store-is-checked', {
+  kind: 'rmpRegion',
+  source: 'domain snp b.5 and h, R25: the store of a guest lands in a frame that is no longer its own',
+  grade: 'decision',
+  each: ({ context: { strayed = [] } }) =>
+    strayed.length > 0 ? `a guest stored to PFN ${hex(strayed[0]!)} by a translation from before its RMP entry changed` : null,
+});
+
 const freedFrameIsHypervisors = always('rmp.freed-frame-is-hypervisors', {
   kinds: ['vmPages', 'rmpRegion'],
   source: 'domain snp h, I3: a frame on the free list is a page of the hypervisor',
@@ -241,6 +250,33 @@ const storeBesideInUse = sometimes('rmp.store-beside-in-use', {
   },
 });
 
+/** A vCPU is on a CPU whose TLB has a private page of its guest that the guest no longer has. */
+const oldTranslationKept = sometimes('rmp.old-translation-kept', {
+  kinds: ['nested', 'rmpRegion', 'vcpu'],
+  source: 'arch/x86/kvm/svm/sev.c, pre_sev_run(); domain snp h, R28',
+  grade: 'read',
+  check: (world) => {
+    const taken = world
+      .actors<RmpRegionContext>('rmpRegion')
+      .some(({ context }) => Object.values(context.entries).some((e) => !e.assigned));
+    const cpus = world.actors<NestedContext>('nested').flatMap(({ context }) => Object.keys(context.kept));
+    const vcpu = world.actors<Vcpu>('vcpu').find(({ context }) => context.cpu !== null && cpus.includes(context.cpu));
+    return taken && vcpu ? `${vcpu.id} is on ${vcpu.context.cpu}, which keeps what was true before` : null;
+  },
+});
+
+/** A guest stands before an access while a page of it is with the allocator again. */
+const accessAfterFree = sometimes('rmp.access-after-free', {
+  kinds: ['vcpu', 'vmPages'],
+  source: 'domain snp h, R25 and R28: the vCPU goes on with what its CPU has kept',
+  grade: 'read',
+  check: (world) => {
+    const isFreed = world.actors<VmPagesContext>('vmPages').some(({ context }) => (context.freed ?? []).length > 0);
+    const accessing = world.actors<Vcpu>('vcpu').find(({ value }) => JSON.stringify(value).includes('"access"'));
+    return isFreed && accessing ? `${accessing.id} is about to reach a page while one of its guest is free` : null;
+  },
+});
+
 /** RMPUPDATE can refuse, and the guest that has asked must not take the page for changed. */
 const pscRefusalTold = sometimes('rmp.psc-refusal-told', {
   kinds: ['vcpu'],
@@ -264,12 +300,15 @@ export const snpProperties: readonly Property[] = [
   validatedImpliesAssigned,
   inUseIsVmsa,
   subCountIsTrue,
+  storeIsChecked,
   freedFrameIsHypervisors,
   lockIsContended,
   splitIsSpurious,
   pscMeetsHostWrite,
   storeBesidePrivate,
   storeBesideInUse,
+  accessAfterFree,
+  oldTranslationKept,
   pscRefusalTold,
   ...pspProperties,
 ];

@@ -3,19 +3,22 @@
  * the PSP, its driver, the mutex of its mailbox. And what it knows of a VM.
  */
 
+import type { NestedInput } from '../../../actors/sev-snp/nested.ts';
 import type { PspInput } from '../../../actors/sev-snp/psp.ts';
 import { BEHIND_HEAD, HYPERVISOR_PAGE } from '../../../actors/sev-snp/rmp-table.ts';
 import { SEV_CMD_MUTEX } from '../../../actors/sev-snp/sev-command.ts';
 import { SEV_DEVICE } from '../../../actors/sev-snp/sev-device.ts';
+import { hasStaleTlb } from '../../../actors/sev-snp/stale-tlb.ts';
 import type { VmPagesInput } from '../../../actors/sev-snp/vm-pages.ts';
 import type { ActorId } from '../../../events/event.ts';
 import type { HostOptions } from '../../../events/options.ts';
+import { nestedId } from '../../../events/sev-snp/nested.ts';
 import { REGION_FRAMES, type RmpEntry, regionOf } from '../../../events/sev-snp/rmp.ts';
 import type { VmParts } from '../../host/mechanism.ts';
 import type { ResolvedScenario, ResolvedVm } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
 import { mapActors, mapIdsOf } from './mappings.ts';
-import { framesOf, type PageSetup, snpSettingsOf } from './sections.ts';
+import { framesOf, type PageSetup, SNP_VM, snpSettingsOf } from './sections.ts';
 
 const pagesId = (vm: ResolvedVm): ActorId => `pages:${vm.id}`;
 
@@ -112,6 +115,19 @@ const pagesOf = ({ vms }: ResolvedScenario): ActorSpec[] =>
     .filter(({ type }) => type === 'snp')
     .map((vm) => ({ id: pagesId(vm), kind: 'vmPages', input: { believes: validatedIn(snpSettingsOf(vm).pages) } satisfies VmPagesInput }));
 
+/** Where translations may go stale: the nested page table of each guest. */
+const nestedOf = ({ vms, host: { options } }: ResolvedScenario): ActorSpec[] => {
+  if (!hasStaleTlb(options)) return [];
+  return vms
+    .filter(({ type }) => type === SNP_VM)
+    .map((vm) => {
+      const { pages, keptOn = [] } = snpSettingsOf(vm);
+      const gfns = pages.flatMap(framesOf).map(({ gfn }) => gfn);
+      const kept = Object.fromEntries(keptOn.map((cpu) => [`pcpu:${cpu}`, gfns]));
+      return { id: nestedId(`vm:${vm.id}`), kind: 'nested', input: { kept } satisfies NestedInput };
+    });
+};
+
 /** Whether a guest asks the firmware for a report. */
 export const asksForReports = ({ vms }: ResolvedScenario) =>
   vms.some(({ vcpus }) => vcpus.some(({ ops }) => ops.some(({ op }) => op === 'request-report')));
@@ -136,4 +152,5 @@ export const snpActors = (scenario: ResolvedScenario): readonly ActorSpec[] => [
   ...regionsOf(scenario),
   ...(usesPsp(scenario) ? pspActors(scenario, scenario.sections?.firmware?.state ?? 'UNINIT') : []),
   ...mapActors(scenario),
+  ...nestedOf(scenario),
 ];
