@@ -109,7 +109,7 @@ export function punchHolePath(env: HostEnv) {
     kernelSource('virt/kvm/guest_memfd.c, kvm_gmem_punch_hole(), kvm_gmem_free_folio(); arch/x86/kvm/svm/sev.c, sev_gmem_invalidate()'),
     [
       step('fallocate', { mode: 'kernel' }),
-      ...zap.before,
+      ...zap.first,
       lookup('snp_lookup_rmpentry'),
       when([
         (_t, l) => l.assigned === true,
@@ -126,7 +126,7 @@ export function punchHolePath(env: HostEnv) {
           when([(_t, l) => l.result !== 'SUCCESS', [step('WARN_rmp_make_shared')]]),
         ],
       ]),
-      ...zap.after,
+      ...zap.last,
       step('kvm_gmem_free_folio', { send: (_t, l) => outgoing(env.vms[l.vm!]!.pages, { type: 'pages.free', pfn: l.pfn! }) }),
       step('sysret', { mode: 'user' }),
     ],

@@ -20,8 +20,10 @@ declare module '../kvm/kvm-env.ts' {
     readonly vmcbs?: readonly number[];
     /** Whether it has pages that are 2M entries when the run starts. */
     readonly huge: boolean;
+    /** The nested page table of an SNP guest, where the host lets translations go stale. */
+    readonly npt?: ActorId;
     /** The host mappings of the scenario that are actors, of all VMs. */
-    readonly maps?: readonly ActorId[];
+    readonly hostMaps?: readonly ActorId[];
     /** Bits of SEV_FEATURES that another mechanism gives to VMSAs that a launch measures. */
     readonly sevFeatures?: number;
   }
@@ -50,7 +52,7 @@ declare module '../host/host-env.ts' {
     readonly ciphertext?: boolean | undefined;
     readonly dropped?: boolean | undefined;
     /** What a host mapping of the frame was when it was looked at. */
-    readonly present?: boolean | undefined;
+    readonly mapPresent?: boolean | undefined;
     readonly mapHuge?: boolean | undefined;
     /** How often rmpupdate() has failed, where it counts. */
     readonly tries?: number | undefined;

@@ -7,7 +7,6 @@ import type { GuestEvent } from '../../events/index.ts';
 import type { HostOptions } from '../../events/options.ts';
 import type { GuestOp } from '../../events/program.ts';
 import { errorCode, type NestedAccess, nestedFaultCode } from '../../events/sev-snp/error-code.ts';
-import { nestedId } from '../../events/sev-snp/nested.ts';
 import { type AccessOutcome, type GuestAccess, type RmpResult, regionOf } from '../../events/sev-snp/rmp.ts';
 import { type GuestEnv, type GuestItem, type GuestLocals, guest, opOf, type Vcpu, vmexit } from '../kvm/guest-program.ts';
 import { otherwise, type Path, type Source } from '../path/path.ts';
@@ -159,7 +158,7 @@ function accessPath(env: GuestEnv, kind: 'read' | 'write', options: HostOptions)
         step('access', {
           send: (v) =>
             hasStaleTlb(options)
-              ? outgoing(nestedId(env.images[v.image]!.vm.id), { type: 'nested.access', cpu: v.cpu!, pfn: frame(env, v), ...access(v) })
+              ? outgoing(env.images[v.image]!.vm.npt!, { type: 'npt.access', cpu: v.cpu!, pfn: frame(env, v), ...access(v) })
               : toRmp(env, v, { type: 'rmp.guestAccess', ...access(v) }),
           answers: { 'rmp.accessed': (e) => ({ outcome: e.outcome }) },
         }),

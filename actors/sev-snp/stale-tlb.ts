@@ -5,7 +5,6 @@
  */
 import { type ActorId, type Outgoing, outgoing } from '../../events/event.ts';
 import type { HostOptions } from '../../events/options.ts';
-import { nestedId } from '../../events/sev-snp/nested.ts';
 import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, hostPatch, kernelSource } from '../host/host-env.ts';
 import { allCpusRequestPath } from '../kvm/kick.ts';
 import { exitInfo, vcpuOf } from '../kvm/kvm-env.ts';
@@ -18,24 +17,23 @@ export const hasStaleTlb = (options: HostOptions): boolean => options['rmp.tlb']
 const GMEM = kernelSource('virt/kvm/guest_memfd.c, kvm_gmem_invalidate_begin(), kvm_gmem_invalidate_end()');
 
 interface Around {
-  readonly before: readonly HostItem[];
-  readonly after: readonly HostItem[];
+  readonly first: readonly HostItem[];
+  readonly last: readonly HostItem[];
 }
 /** Around the change of a page whose mappings are removed first. Expects `vm` and `gfn`. */
 export function zapAround(env: HostEnv): Around {
-  if (!hasStaleTlb(env.options) || env.options['kvm.gmemZap'] === 'none') return { before: [], after: [] };
-  const to = (type: 'nested.zap' | 'nested.zapEnd') => (_t: HostThread, l: HostLocals) =>
-    outgoing(nestedId(env.vms[l.vm!]!.id), { type, gfn: l.gfn! });
+  if (!hasStaleTlb(env.options) || env.options['kvm.gmemZap'] === 'none') return { first: [], last: [] };
+  const to = (type: 'npt.zap' | 'npt.zapEnd') => (_t: HostThread, l: HostLocals) => outgoing(env.vms[l.vm!]!.npt!, { type, gfn: l.gfn! });
   const begin = path(
     'kvm_gmem_invalidate_begin',
     GMEM,
     [
-      step('kvm_mmu_unmap_gfn_range', { send: to('nested.zap') }),
+      step('kvm_mmu_unmap_gfn_range', { send: to('npt.zap') }),
       call(allCpusRequestPath(env, 'KVM_REQ_TLB_FLUSH'), (_t, l) => ({ owner: l.vm })),
     ],
     { locals: ['owner'] },
   );
-  return { before: [call(begin)], after: [step('kvm_gmem_invalidate_end', { ...GMEM, send: to('nested.zapEnd') })] };
+  return { first: [call(begin)], last: [step('kvm_gmem_invalidate_end', { ...GMEM, send: to('npt.zapEnd') })] };
 }
 
 /** A fault on a mapping that was removed: while its range is invalidated, the guest tries again. */
@@ -46,8 +44,8 @@ const mapAgain = (env: HostEnv): HostItem =>
       kernelSource('arch/x86/kvm/mmu/mmu.c, kvm_tdp_page_fault(), is_page_fault_stale()'),
       [
         step('kvm_tdp_mmu_map', {
-          send: (t, l) => outgoing(nestedId(env.vms[vcpuOf(env, t).vm]!.id), { type: 'nested.map', gfn: exitInfo(l, 'NPF_UNMAPPED').gfn }),
-          answers: { 'nested.mapped': (e) => ({ granted: e.granted }) },
+          send: (t, l) => outgoing(env.vms[vcpuOf(env, t).vm]!.npt!, { type: 'npt.map', gfn: exitInfo(l, 'NPF_UNMAPPED').gfn }),
+          answers: { 'npt.mapped': (e) => ({ granted: e.granted }) },
         }),
         when([(_t, l) => l.granted === false, [step('RET_PF_RETRY', { yields: true })]]),
       ],
@@ -61,7 +59,8 @@ const preSevRun = (env: HostEnv): readonly HostItem[] => [
     ...kernelSource('arch/x86/kvm/svm/sev.c, pre_sev_run(); arch/x86/kvm/svm/svm.c, pre_svm_run()'),
     send: (t) => {
       const { vm, id } = vcpuOf(env, t);
-      return outgoing(nestedId(env.vms[vm]!.id), { type: 'nested.preRun', cpu: t.cpu!, vcpu: id });
+      const { npt } = env.vms[vm]!;
+      return npt === undefined ? [] : [outgoing(npt, { type: 'npt.preRun', cpu: t.cpu!, vcpu: id })];
     },
   }),
 ];
@@ -72,18 +71,23 @@ export const staleTlbParts = (options: HostOptions): KvmParts => ({
   ...(options['kvm.preSevRun'] === 'flush-if-moved' && { beforeGuest: { order: 5, items: preSevRun } }),
 });
 
-/** KVM_REQ_TLB_FLUSH empties the TLB of the CPU that the thread runs on. */
-export const STALE_TLB_PATHS: PathPatches = {
+/**
+ * KVM_REQ_TLB_FLUSH empties the TLB of the CPU that the thread runs on. `npts`: by vCPU, the nested
+ * page table of its VM, if it is an SNP VM.
+ */
+export const staleTlbPaths = (npts: Readonly<Record<ActorId, ActorId>>): PathPatches => ({
   kvm_check_requests: [
     hostPatch((found) =>
       hasStep(found, 'kvm_vcpu_flush_tlb_all')
         ? replaceStep(found, 'kvm_vcpu_flush_tlb_all', (item) => {
             const { send } = item as { readonly send: (t: HostThread, l: HostLocals) => Outgoing };
-            const vmOf = (vcpu: ActorId) => vcpu.slice(0, vcpu.indexOf('/'));
-            const flush = (t: HostThread) => outgoing(nestedId(vmOf(t.notifier!)), { type: 'nested.flush', cpu: t.cpu! });
-            return [{ ...item, send: (t: HostThread, l: HostLocals) => [send(t, l), flush(t)] } as typeof item];
+            const flush = (t: HostThread) => {
+              const npt = npts[t.notifier!];
+              return npt === undefined ? [] : [outgoing(npt, { type: 'npt.flush', cpu: t.cpu! })];
+            };
+            return [{ ...item, send: (t: HostThread, l: HostLocals) => [send(t, l), ...flush(t)] } as typeof item];
           })
         : found,
     ),
   ],
-};
+});

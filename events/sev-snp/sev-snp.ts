@@ -3,7 +3,7 @@
  * threads can do. Messages are in rmp.ts and psp.ts.
  */
 import { HOST_MAP_OPTIONS } from './host-map.ts';
-import { NESTED_OPTIONS } from './nested.ts';
+import { NPT_OPTIONS } from './npt.ts';
 import type { PspCommand } from './psp.ts';
 
 /** Every switch with its allowed values; the first is the default. */
@@ -63,7 +63,7 @@ export const SEV_SNP_OPTIONS = {
    */
   'kvm.vmcbPage': ['unaligned', 'first'],
   ...HOST_MAP_OPTIONS,
-  ...NESTED_OPTIONS,
+  ...NPT_OPTIONS,
 } as const;
 
 type Values = { readonly [K in keyof typeof SEV_SNP_OPTIONS]: (typeof SEV_SNP_OPTIONS)[K][number] };

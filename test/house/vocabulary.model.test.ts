@@ -83,6 +83,8 @@ describe('the catalogue', () => {
   };
   listen(leak());
   listen(play(w.oneGuest([w.page('shared')], [w.hlt], {}), { name: 'fifo' }));
+  const reached = { vhost0: [[{ 'kvm-read-guest': { vm: 'vm0', gfn: w.GFN } }, { 'device-write': { vm: 'vm0', gfn: w.GFN } }]] } as const;
+  listen(play(w.oneGuest([w.page('guest-valid')], [w.hlt], reached), { name: 'fifo' }));
   // The kernel of one CPU stores to a page that the guest has made private.
   const panics = w.oneGuest([w.page('guest-valid')], [w.spin], { vhost0: [[w.strayWrite()]] }, { 'kvm.rmpFault': 'panic-sigbus' });
   listen(play({ ...panics, ...UNCHECKED }, { name: 'fifo' }));

@@ -6,7 +6,7 @@
  * @see docs/mechanisms/sev-snp.md; domain snp
  */
 import { hostMapMachine } from '../../../actors/sev-snp/host-map.ts';
-import { nestedMachine } from '../../../actors/sev-snp/nested.ts';
+import { nptMachine } from '../../../actors/sev-snp/npt.ts';
 import { pageFaultPath } from '../../../actors/sev-snp/page-fault.ts';
 import { pspMachine } from '../../../actors/sev-snp/psp.ts';
 import { rmpRegionMachine } from '../../../actors/sev-snp/rmp-region.ts';
@@ -14,11 +14,11 @@ import { SEV_DEVICE, sevDeviceMachine } from '../../../actors/sev-snp/sev-device
 import { snpGuestOperations } from '../../../actors/sev-snp/snp-guest.ts';
 import { snpKvm, snpKvmWithReports } from '../../../actors/sev-snp/snp-kvm.ts';
 import { snpHostOperations } from '../../../actors/sev-snp/snp-operations.ts';
-import { hasStaleTlb, STALE_TLB_PATHS, staleTlbParts } from '../../../actors/sev-snp/stale-tlb.ts';
+import { hasStaleTlb, staleTlbParts, staleTlbPaths } from '../../../actors/sev-snp/stale-tlb.ts';
 import { vmPagesMachine } from '../../../actors/sev-snp/vm-pages.ts';
 import { GHCB_EVENTS } from '../../../events/sev-snp/ghcb.ts';
 import { HOST_MAP_EVENTS } from '../../../events/sev-snp/host-map.ts';
-import { NESTED_EVENTS } from '../../../events/sev-snp/nested.ts';
+import { NPT_EVENTS } from '../../../events/sev-snp/npt.ts';
 import { PSP_EVENTS } from '../../../events/sev-snp/psp.ts';
 import { RMP_EVENTS } from '../../../events/sev-snp/rmp.ts';
 import { SEV_SNP_OPTIONS } from '../../../events/sev-snp/sev-snp.ts';
@@ -34,7 +34,7 @@ import { snpOutcomes } from './outcomes.ts';
 import { pageChecks } from './page-checks.ts';
 import { repeatsSmash, repeatsUpdate, retriesUpdate, snpProperties } from './properties.ts';
 import { SECTIONS, SNP_VM, SVM_VM, VM_SETTINGS } from './sections.ts';
-import { asksForReports, snpActors, vmParts } from './topology.ts';
+import { asksForReports, nptsOf, snpActors, vmParts } from './topology.ts';
 
 export const sevSnp: Mechanism = {
   name: 'sev-snp',
@@ -51,11 +51,11 @@ export const sevSnp: Mechanism = {
   properties: snpProperties,
   outcomes: snpOutcomes,
   waits: [retriesUpdate, repeatsUpdate, repeatsSmash],
-  catalogue: { ...RMP_EVENTS, ...PSP_EVENTS, ...VM_PAGES_EVENTS, ...GHCB_EVENTS, ...HOST_MAP_EVENTS, ...NESTED_EVENTS },
+  catalogue: { ...RMP_EVENTS, ...PSP_EVENTS, ...VM_PAGES_EVENTS, ...GHCB_EVENTS, ...HOST_MAP_EVENTS, ...NPT_EVENTS },
   sets: [
     'hostMap.holes',
-    'nested.zapped',
-    'nested.invalidated',
+    'npt.zapped',
+    'npt.invalidated',
     'rmpRegion.strayed',
     'rmpRegion.vmcbs',
     'vmPages.holders',
@@ -72,7 +72,7 @@ export const sevSnp: Mechanism = {
     const stale = staleTlbParts(scenario.host.options);
     return { ...parts, ...stale, exits: { ...parts.exits, ...stale.exits } };
   },
-  patch: ({ host: { options } }) => (hasStaleTlb(options) ? { paths: STALE_TLB_PATHS } : {}),
+  patch: (scenario) => (hasStaleTlb(scenario.host.options) ? { paths: staleTlbPaths(nptsOf(scenario)) } : {}),
   guest: ({ host: { options } }) => ({ operations: (env) => snpGuestOperations(env, options) }),
   actors: snpActors,
   machines: () => ({
@@ -81,7 +81,7 @@ export const sevSnp: Mechanism = {
     psp: pspMachine,
     sevDevice: sevDeviceMachine,
     hostMap: hostMapMachine,
-    nested: nestedMachine,
+    npt: nptMachine,
   }),
   completions: [{ name: 'psp', handler: 'psp_irq_handler', driver: SEV_DEVICE }],
   vm: vmParts,

@@ -5,15 +5,14 @@ import type { HostProcessContext } from '../../../actors/host/host-process.ts';
 import type { PcpuContext } from '../../../actors/host/pcpu.ts';
 import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
 import type { VmContext } from '../../../actors/kvm/vm.ts';
-import type { NestedContext } from '../../../actors/sev-snp/nested.ts';
 import type { RmpRegionContext } from '../../../actors/sev-snp/rmp-region.ts';
 import { assignedAs4K } from '../../../actors/sev-snp/rmp-table.ts';
 import type { VmPagesContext } from '../../../actors/sev-snp/vm-pages.ts';
 import type { ActorId } from '../../../events/event.ts';
-import { regionOf } from '../../../events/sev-snp/rmp.ts';
 import type { Waits } from '../../host/mechanism.ts';
 import { always, alwaysEach, leavesEach, type Property, sometimes } from '../../property.ts';
 import { hex, type WorldView } from '../../view.ts';
+import { accessProperties } from './access-properties.ts';
 import { pspProperties } from './psp-properties.ts';
 
 const THREAD = 'SNP v5 host-write discussion';
@@ -92,15 +91,6 @@ const retryBounded = leavesEach<HostThread>('rmp.retry-bounded', {
     frames.code?.retrying === true ? `${id} retries RMPUPDATE on PFN ${hex(frames.code.pfn ?? 0)} and fails each time` : null,
 });
 
-/** A store whose fault the handler answers by having it repeated gets through in the end. */
-const faultResolved = leavesEach<HostThread>('rmp.fault-resolved', {
-  kind: 'hostThread',
-  source: 'domain snp d.2 and h, I8: a retry without end; series v5, patch 21, on hugetlbfs',
-  grade: 'read',
-  each: ({ id, context: { frames } }) =>
-    frames.code?.fault === true ? `${id} stores to PFN ${hex(frames.code.pfn ?? 0)} again and again, and faults each time` : null,
-});
-
 const validatedImpliesAssigned = alwaysEach<RmpRegionContext>('rmp.validated-implies-assigned', {
   kind: 'rmpRegion',
   source: 'domain snp a.3: PVALIDATE and the launch commands require an assigned page',
@@ -129,14 +119,6 @@ const subCountIsTrue = alwaysEach<RmpRegionContext>('rmp.sub-count-is-true', {
     const count = assignedAs4K(entries);
     return head === undefined || head.subCount === count ? null : `${id} counts ${head.subCount} frames as assigned, and ${count} are`;
   },
-});
-
-const storeIsChecked = alwaysEach<RmpRegionContext>('rmp.store-is-checked', {
-  kind: 'rmpRegion',
-  source: 'domain snp b.5 and h, R25: the store of a guest lands in a frame that is no longer its own',
-  grade: 'decision',
-  each: ({ context: { strayed = [] } }) =>
-    strayed.length > 0 ? `a guest stored to PFN ${hex(strayed[0]!)} by a translation from before its RMP entry changed` : null,
 });
 
 const freedFrameIsHypervisors = always('rmp.freed-frame-is-hypervisors', {
@@ -215,68 +197,6 @@ const pscMeetsHostWrite = sometimes('rmp.psc-meets-host-write', {
   check: (world) => storesToPrivate(world) ?? waitsForHost(world),
 });
 
-/** A host thread that stands before a store to a shared frame, of whose 2 MiB a guest has another. */
-const storeBesidePrivate = sometimes('rmp.store-beside-private', {
-  kinds: ['rmpRegion', 'hostThread'],
-  source: 'domain snp c, row 2, and h, R12: through a 2M mapping all frames of the 2 MiB are checked',
-  grade: 'read',
-  sees: seesCode,
-  check: (world) => {
-    const regions = world.actors<RmpRegionContext>('rmpRegion');
-    const writer = world.actors<HostThread>('hostThread').find(({ value, context }) => {
-      const pfn = context.frames.code?.pfn;
-      if (pfn === undefined || !JSON.stringify(value).includes('"store"')) return false;
-      const entries = regions.find(({ id }) => id === regionOf(pfn))?.context.entries ?? {};
-      return entries[pfn]?.assigned === false && Object.values(entries).some(({ assigned }) => assigned);
-    });
-    return writer ? `${writer.id} is about to store to PFN ${hex(writer.context.frames.code!.pfn!)}, beside a private frame` : null;
-  },
-});
-
-/** A host thread that stands before a store to a frame that is not in use, of whose 2 MiB one is. */
-const storeBesideInUse = sometimes('rmp.store-beside-in-use', {
-  kinds: ['rmpRegion', 'hostThread'],
-  source: 'kernel commit 75253db41a46; domain snp c, row 7, and h, R13',
-  grade: 'read',
-  check: (world) => {
-    const regions = world.actors<RmpRegionContext>('rmpRegion');
-    const writer = world.actors<HostThread>('hostThread').find(({ value, context }) => {
-      const pfn = context.frames.code?.pfn;
-      if (pfn === undefined || !JSON.stringify(value).includes('"store"')) return false;
-      const inUse = regions.find(({ id }) => id === regionOf(pfn))?.context.inUse ?? [];
-      return inUse.length > 0 && !inUse.includes(pfn);
-    });
-    return writer ? `${writer.id} is about to store to PFN ${hex(writer.context.frames.code!.pfn!)}, beside a page in use` : null;
-  },
-});
-
-/** A vCPU is on a CPU whose TLB has a private page of its guest that the guest no longer has. */
-const oldTranslationKept = sometimes('rmp.old-translation-kept', {
-  kinds: ['nested', 'rmpRegion', 'vcpu'],
-  source: 'arch/x86/kvm/svm/sev.c, pre_sev_run(); domain snp h, R28',
-  grade: 'read',
-  check: (world) => {
-    const taken = world
-      .actors<RmpRegionContext>('rmpRegion')
-      .some(({ context }) => Object.values(context.entries).some((e) => !e.assigned));
-    const cpus = world.actors<NestedContext>('nested').flatMap(({ context }) => Object.keys(context.kept));
-    const vcpu = world.actors<Vcpu>('vcpu').find(({ context }) => context.cpu !== null && cpus.includes(context.cpu));
-    return taken && vcpu ? `${vcpu.id} is on ${vcpu.context.cpu}, which keeps what was true before` : null;
-  },
-});
-
-/** A guest stands before an access while a page of it is with the allocator again. */
-const accessAfterFree = sometimes('rmp.access-after-free', {
-  kinds: ['vcpu', 'vmPages'],
-  source: 'domain snp h, R25 and R28: the vCPU goes on with what its CPU has kept',
-  grade: 'read',
-  check: (world) => {
-    const isFreed = world.actors<VmPagesContext>('vmPages').some(({ context }) => (context.freed ?? []).length > 0);
-    const accessing = world.actors<Vcpu>('vcpu').find(({ value }) => JSON.stringify(value).includes('"access"'));
-    return isFreed && accessing ? `${accessing.id} is about to reach a page while one of its guest is free` : null;
-  },
-});
-
 /** RMPUPDATE can refuse, and the guest that has asked must not take the page for changed. */
 const pscRefusalTold = sometimes('rmp.psc-refusal-told', {
   kinds: ['vcpu'],
@@ -296,19 +216,14 @@ export const snpProperties: readonly Property[] = [
   guestKilled,
   vmBugged,
   retryBounded,
-  faultResolved,
   validatedImpliesAssigned,
   inUseIsVmsa,
   subCountIsTrue,
-  storeIsChecked,
   freedFrameIsHypervisors,
   lockIsContended,
   splitIsSpurious,
   pscMeetsHostWrite,
-  storeBesidePrivate,
-  storeBesideInUse,
-  accessAfterFree,
-  oldTranslationKept,
   pscRefusalTold,
+  ...accessProperties,
   ...pspProperties,
 ];

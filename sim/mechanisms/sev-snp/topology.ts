@@ -3,7 +3,7 @@
  * the PSP, its driver, the mutex of its mailbox. And what it knows of a VM.
  */
 
-import type { NestedInput } from '../../../actors/sev-snp/nested.ts';
+import type { NptInput } from '../../../actors/sev-snp/npt.ts';
 import type { PspInput } from '../../../actors/sev-snp/psp.ts';
 import { BEHIND_HEAD, HYPERVISOR_PAGE } from '../../../actors/sev-snp/rmp-table.ts';
 import { SEV_CMD_MUTEX } from '../../../actors/sev-snp/sev-command.ts';
@@ -12,7 +12,7 @@ import { hasStaleTlb } from '../../../actors/sev-snp/stale-tlb.ts';
 import type { VmPagesInput } from '../../../actors/sev-snp/vm-pages.ts';
 import type { ActorId } from '../../../events/event.ts';
 import type { HostOptions } from '../../../events/options.ts';
-import { nestedId } from '../../../events/sev-snp/nested.ts';
+import { nptId } from '../../../events/sev-snp/npt.ts';
 import { REGION_FRAMES, type RmpEntry, regionOf } from '../../../events/sev-snp/rmp.ts';
 import type { VmParts } from '../../host/mechanism.ts';
 import type { ResolvedScenario, ResolvedVm } from '../../scenario/types.ts';
@@ -42,8 +42,9 @@ export function vmParts(scenario: ResolvedScenario, vm: ResolvedVm): VmParts {
       frames: Object.fromEntries(pages.flatMap(framesOf).map(({ gfn, pfn }) => [gfn, pfn])),
       vmsas: vm.vcpus.map((_, index) => vmsas[index] ?? null),
       huge: pages.some(({ frames }) => frames !== undefined),
-      ...(maps.length > 0 && { maps }),
+      ...(maps.length > 0 && { hostMaps: maps }),
       ...(vmcbs.length > 0 && { vmcbs }),
+      ...(hasStaleTlb(scenario.host.options) && vm.type === SNP_VM && { npt: nptId(`vm:${vm.id}`) }),
     },
   };
 }
@@ -124,9 +125,17 @@ const nestedOf = ({ vms, host: { options } }: ResolvedScenario): ActorSpec[] => 
       const { pages, keptOn = [] } = snpSettingsOf(vm);
       const gfns = pages.flatMap(framesOf).map(({ gfn }) => gfn);
       const kept = Object.fromEntries(keptOn.map((cpu) => [`pcpu:${cpu}`, gfns]));
-      return { id: nestedId(`vm:${vm.id}`), kind: 'nested', input: { kept } satisfies NestedInput };
+      return { id: nptId(`vm:${vm.id}`), kind: 'npt', input: { kept } satisfies NptInput };
     });
 };
+
+/** By vCPU, the nested page table of its VM, if that is an SNP VM. */
+export const nptsOf = ({ vms }: ResolvedScenario): Readonly<Record<ActorId, ActorId>> =>
+  Object.fromEntries(
+    vms
+      .filter(({ type }) => type === SNP_VM)
+      .flatMap(({ id, vcpus }) => vcpus.map((_, index) => [`vcpu:${id}/${index}`, nptId(`vm:${id}`)])),
+  );
 
 /** Whether a guest asks the firmware for a report. */
 export const asksForReports = ({ vms }: ResolvedScenario) =>

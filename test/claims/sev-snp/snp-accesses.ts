@@ -28,7 +28,7 @@ const SPLIT = 'rmp-user-mapping-split';
 const QEMU = 'thread:qemu0/0';
 const VHOST1 = 'thread:vhost1/0';
 const ZAP = 'thread:netd/1';
-const DIRECT_MAP = 'map:kernel/0x1000';
+const DIRECT_MAP = 'hostmap:kernel/0x1000';
 const mapped = (played: Played, id = DIRECT_MAP) => {
   const { size, holes } = played.context<HostMapContext>(id);
   return [size, holes];
@@ -71,7 +71,7 @@ export const SNP_ACCESS_CLAIMS: readonly Claim[] = [
     check: (mutant) => {
       const removed = beside('remove', mutant, givenAway);
       assert.deepEqual([mapped(removed), w.panicOf(removed)], [['4K', []], null]);
-      assert.deepEqual([removed.delivered('map.remove').length, removed.delivered('map.restore').length], [1, 1]);
+      assert.deepEqual([removed.delivered('hostmap.remove').length, removed.delivered('hostmap.restore').length], [1, 1]);
       assert.deepEqual(w.hostStores(removed), [false, false]);
       const split = beside('split', mutant, givenAway);
       assert.deepEqual([mapped(split), w.panicOf(split), w.hostStores(split)], [['4K', []], null, [false, false]]);
@@ -91,7 +91,7 @@ export const SNP_ACCESS_CLAIMS: readonly Claim[] = [
     check: (mutant) => {
       const played = s.told(s.unchecked(shipped(SPLIT, 'thp')), mutant, finish(QEMU), s.over(w.NETD));
       assert.deepEqual([w.hostStores(played), w.signalOf(played)], [[true, false], null]);
-      assert.deepEqual(mapped(played, 'map:netd/0x1000')[0], '4K');
+      assert.deepEqual(mapped(played, 'hostmap:netd/0x1000')[0], '4K');
     },
   },
   {

@@ -6,7 +6,7 @@ import type { ActorId, Delivery, EventOf } from '../event.ts';
 import type { AccessOutcome, GuestAccess } from './rmp.ts';
 
 /** Options about them, in SEV_SNP_OPTIONS. */
-export const NESTED_OPTIONS = {
+export const NPT_OPTIONS = {
   /**
    * Whether RMPUPDATE ends the translations that CPUs keep of the frame. Hardware does not document
    * it; with `stale` an access by such a translation is not checked again.
@@ -27,37 +27,37 @@ export const NESTED_OPTIONS = {
   'kvm.preSevRun': ['flush-if-moved', 'left-out'],
 } as const;
 
-export type NestedEvent = EventOf<{
+export type NptEvent = EventOf<{
   /** A guest's access on a CPU: by a translation that the CPU keeps, or by a walk. */
-  'nested.access': { cpu: ActorId } & GuestAccess;
+  'npt.access': { cpu: ActorId } & GuestAccess;
   /** What the region says to an access that came by a walk. */
   'rmp.accessed': { outcome: AccessOutcome };
   /** kvm_mmu_unmap_gfn_range(), between kvm_mmu_invalidate_begin() and kvm_mmu_invalidate_end(). */
-  'nested.zap': { gfn: number };
-  'nested.zapEnd': { gfn: number };
+  'npt.zap': { gfn: number };
+  'npt.zapEnd': { gfn: number };
   /** kvm_tdp_mmu_map(), refused while the range is invalidated. */
-  'nested.map': { gfn: number };
+  'npt.map': { gfn: number };
   /** A flush of the ASID on one CPU. */
-  'nested.flush': { cpu: ActorId };
+  'npt.flush': { cpu: ActorId };
   /** pre_sev_run(), with the CPU that the vCPU is about to run on. */
-  'nested.preRun': { cpu: ActorId; vcpu: ActorId };
+  'npt.preRun': { cpu: ActorId; vcpu: ActorId };
 }>;
-export type NestedAnswer = EventOf<{ 'nested.mapped': { granted: boolean } }>;
+export type NptAnswer = EventOf<{ 'npt.mapped': { granted: boolean } }>;
 
 declare module '../index.ts' {
   interface ThreadEventsOf {
-    nested: NestedAnswer;
+    npt: NptAnswer;
   }
 }
 
-export const NESTED_EVENTS = {
-  'nested.access': 'bus',
-  'nested.zap': 'bus',
-  'nested.zapEnd': 'bus',
-  'nested.map': 'bus',
-  'nested.mapped': 'bus',
-  'nested.flush': 'bus',
-  'nested.preRun': 'bus',
-} as const satisfies Record<Exclude<(NestedEvent | NestedAnswer)['type'], 'rmp.accessed'>, Delivery>;
+export const NPT_EVENTS = {
+  'npt.access': 'bus',
+  'npt.zap': 'bus',
+  'npt.zapEnd': 'bus',
+  'npt.map': 'bus',
+  'npt.mapped': 'bus',
+  'npt.flush': 'bus',
+  'npt.preRun': 'bus',
+} as const satisfies Record<Exclude<(NptEvent | NptAnswer)['type'], 'rmp.accessed'>, Delivery>;
 
-export const nestedId = (vm: ActorId): ActorId => `nested:${vm.slice(vm.indexOf(':') + 1)}`;
+export const nptId = (vm: ActorId): ActorId => `npt:${vm.slice(vm.indexOf(':') + 1)}`;

@@ -11,7 +11,7 @@
  */
 import { assign, emit, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
-import type { NestedEvent } from '../../events/sev-snp/nested.ts';
+import type { NptEvent } from '../../events/sev-snp/npt.ts';
 import { regionOf } from '../../events/sev-snp/rmp.ts';
 
 interface Walk {
@@ -21,12 +21,12 @@ interface Walk {
   readonly private: boolean;
 }
 
-export interface NestedInput {
+export interface NptInput {
   /** GFNs by CPU, as the CPUs keep them when the run starts. */
   readonly kept: Readonly<Record<ActorId, readonly number[]>>;
 }
 
-export interface NestedContext extends NestedInput {
+export interface NptContext extends NptInput {
   /** GFNs without a mapping, and of those the ones that are being invalidated. */
   readonly zapped: readonly number[];
   readonly invalidated: readonly number[];
@@ -36,29 +36,29 @@ export interface NestedContext extends NestedInput {
   readonly walk: Walk | null;
 }
 
-type Event = Stamped<NestedEvent>;
-type Of<K extends NestedEvent['type']> = Stamped<Extract<NestedEvent, { readonly type: K }>>;
-type Args = { readonly context: NestedContext; readonly event: Event };
-const accessOf = ({ event }: Args) => event as Of<'nested.access'>;
-const gfnOf = (event: Event) => (event as Of<'nested.zap'>).gfn;
-const cpuOf = (event: Event) => (event as Of<'nested.flush'>).cpu;
+type Event = Stamped<NptEvent>;
+type Of<K extends NptEvent['type']> = Stamped<Extract<NptEvent, { readonly type: K }>>;
+type Args = { readonly context: NptContext; readonly event: Event };
+const accessOf = ({ event }: Args) => event as Of<'npt.access'>;
+const gfnOf = (event: Event) => (event as Of<'npt.zap'>).gfn;
+const cpuOf = (event: Event) => (event as Of<'npt.flush'>).cpu;
 const withGfn = (gfns: readonly number[], gfn: number) => [...new Set([...gfns, gfn])].sort((a, b) => a - b);
 const without = (gfns: readonly number[], gfn: number) => gfns.filter((other) => other !== gfn);
-const flushed = (kept: NestedContext['kept'], cpu: ActorId) => Object.fromEntries(Object.entries(kept).filter(([other]) => other !== cpu));
+const flushed = (kept: NptContext['kept'], cpu: ActorId) => Object.fromEntries(Object.entries(kept).filter(([other]) => other !== cpu));
 
 /** The access as the region checks it. */
 const toRegion = ({ event }: Args, rest: object): Outgoing => {
-  const { pfn, asid, gfn, private: isPrivate, write } = event as Of<'nested.access'>;
+  const { pfn, asid, gfn, private: isPrivate, write } = event as Of<'npt.access'>;
   return outgoing(regionOf(pfn), { type: 'rmp.guestAccess', pfn, asid, gfn, private: isPrivate, write, ...rest });
 };
 
-export const nestedMachine = setup({
-  types: { context: {} as NestedContext, events: {} as Event, emitted: {} as Outgoing, input: {} as NestedInput },
+export const nptMachine = setup({
+  types: { context: {} as NptContext, events: {} as Event, emitted: {} as Outgoing, input: {} as NptInput },
   guards: {
     isKept: (args) => accessOf(args).private && (args.context.kept[accessOf(args).cpu] ?? []).includes(accessOf(args).gfn),
     isZapped: ({ context, event }) => context.zapped.includes(gfnOf(event)),
     isInvalidated: ({ context, event }) => context.invalidated.includes(gfnOf(event)),
-    hasMoved: ({ context, event }) => event.type === 'nested.preRun' && context.ranOn[event.vcpu] !== event.cpu,
+    hasMoved: ({ context, event }) => event.type === 'npt.preRun' && context.ranOn[event.vcpu] !== event.cpu,
   },
   actions: {
     reachKept: emit((args) => toRegion(args, { kept: true, by: sender(args.event) })),
@@ -82,33 +82,31 @@ export const nestedMachine = setup({
     })),
     endZap: assign(({ context, event }) => ({ invalidated: without(context.invalidated, gfnOf(event)) })),
     map: assign(({ context, event }) => ({ zapped: without(context.zapped, gfnOf(event)) })),
-    grant: emit(({ event }) => outgoing(sender(event), { type: 'nested.mapped', granted: true })),
-    refuse: emit(({ event }) => outgoing(sender(event), { type: 'nested.mapped', granted: false })),
+    grant: emit(({ event }) => outgoing(sender(event), { type: 'npt.mapped', granted: true })),
+    refuse: emit(({ event }) => outgoing(sender(event), { type: 'npt.mapped', granted: false })),
     flush: assign(({ context, event }) => ({ kept: flushed(context.kept, cpuOf(event)) })),
-    noteRun: assign(({ context, event }) =>
-      event.type === 'nested.preRun' ? { ranOn: { ...context.ranOn, [event.vcpu]: event.cpu } } : {},
-    ),
+    noteRun: assign(({ context, event }) => (event.type === 'npt.preRun' ? { ranOn: { ...context.ranOn, [event.vcpu]: event.cpu } } : {})),
     ignore: assign({}),
   },
 }).createMachine({
-  id: 'nested',
+  id: 'npt',
   context: ({ input }) => ({ ...input, zapped: [], invalidated: [], ranOn: {}, walk: null }),
-  initial: 'ready',
+  initial: 'serving',
   states: {
-    ready: {
+    serving: {
       tags: 'rest',
       on: {
-        'nested.access': [
+        'npt.access': [
           { guard: 'isKept', actions: 'reachKept' },
           { guard: 'isZapped', actions: 'answerUnmapped' },
           { actions: ['noteWalk', 'walk'] },
         ],
         'rmp.accessed': { actions: ['keep', 'passOn', 'forgetWalk'] },
-        'nested.zap': { actions: 'zap' },
-        'nested.zapEnd': { actions: 'endZap' },
-        'nested.map': [{ guard: 'isInvalidated', actions: 'refuse' }, { actions: ['map', 'grant'] }],
-        'nested.flush': { actions: 'flush' },
-        'nested.preRun': [{ guard: 'hasMoved', actions: ['flush', 'noteRun'] }, { actions: 'ignore' }],
+        'npt.zap': { actions: 'zap' },
+        'npt.zapEnd': { actions: 'endZap' },
+        'npt.map': [{ guard: 'isInvalidated', actions: 'refuse' }, { actions: ['map', 'grant'] }],
+        'npt.flush': { actions: 'flush' },
+        'npt.preRun': [{ guard: 'hasMoved', actions: ['flush', 'noteRun'] }, { actions: 'ignore' }],
       },
     },
   },
