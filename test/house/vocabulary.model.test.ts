@@ -48,10 +48,12 @@ const DEBUGGED = VENDORS.flatMap((vendor) => {
     ] as const,
   ];
 });
+const REACHES = [{ 'kvm-read-guest': { vm: 'vm0', gfn: w.GFN } }, { 'device-write': { vm: 'vm0', gfn: w.GFN } }] as const;
 const worlds: readonly (readonly [string, ResolvedScenario])[] = [
   ...shippedWorlds,
   ...DEBUGGED,
   ['moves to another VM', movedGuest()],
+  ['reads a private page, and has a device write it', w.oneGuest([w.page('guest-valid')], [w.hlt], { vhost0: [REACHES] })],
   ['raises #AC without end', debugHost({ vendor: 'svm', guest: ['{ ac-loop: {} }'] })],
   ...CROWDS.map(([options, ticks]) => [`crowded ${Object.values(options).join(' ')}`, crowded(options, { ticks })] as const),
 ];
@@ -83,8 +85,6 @@ describe('the catalogue', () => {
   };
   listen(leak());
   listen(play(w.oneGuest([w.page('shared')], [w.hlt], {}), { name: 'fifo' }));
-  const reached = { vhost0: [[{ 'kvm-read-guest': { vm: 'vm0', gfn: w.GFN } }, { 'device-write': { vm: 'vm0', gfn: w.GFN } }]] } as const;
-  listen(play(w.oneGuest([w.page('guest-valid')], [w.hlt], reached), { name: 'fifo' }));
   // The kernel of one CPU stores to a page that the guest has made private.
   const panics = w.oneGuest([w.page('guest-valid')], [w.spin], { vhost0: [[w.strayWrite()]] }, { 'kvm.rmpFault': 'panic-sigbus' });
   listen(play({ ...panics, ...UNCHECKED }, { name: 'fifo' }));
