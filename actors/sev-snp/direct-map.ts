@@ -15,11 +15,11 @@ import { frameOf, hasHuge, toRmp } from './snp-env.ts';
 const { path, step, call, when, leavePath } = host;
 
 /** Every mapping that is an actor of its own. */
-const mapsOf = (env: HostEnv): readonly ActorId[] => Object.values(env.vms)[0]?.maps ?? [];
+const mapsOf = (env: HostEnv): readonly ActorId[] => Object.values(env.vms)[0]?.hostMaps ?? [];
 /** The mapping of 2 MiB by which its owner reaches a frame, if it is one. */
 const mapOf = (env: HostEnv, owner: string, pfn: number): ActorId | undefined => mapsOf(env).find((id) => id === mapId(owner, pfn));
 const directMapOf = (env: HostEnv, l: HostLocals) => mapOf(env, DIRECT_MAP, l.pfn!);
-const hasDirectMap = (env: HostEnv) => mapsOf(env).some((id) => id.startsWith(`map:${DIRECT_MAP}/`));
+const hasDirectMap = (env: HostEnv) => mapsOf(env).some((id) => id.startsWith(`hostmap:${DIRECT_MAP}/`));
 const nameOf = (t: HostThread) => t.process.slice('process:'.length);
 
 const toDirectMap = (type: HostMapEvent['type']) => (_t: HostThread, l: HostLocals) =>
@@ -37,14 +37,14 @@ export const storeTo = (env: HostEnv, t: HostThread, l: HostLocals, huge = false
     ...(l.vm !== undefined && env.vms[l.vm]!.lookedAt.includes(l.pfn!) && { n: t.pc }),
   };
   if (map === undefined) return toRmp({ type: 'rmp.hostWrite', ...store, ...(huge && { huge: true as const }) });
-  return outgoing(map, { type: 'map.write', ...store });
+  return outgoing(map, { type: 'hostmap.write', ...store });
 };
 
-/** lookup_address(). Leaves `present` and `mapHuge`. */
+/** lookup_address(). Leaves `mapPresent` and `mapHuge`. */
 const lookupIn = (name: string, owner: (t: HostThread) => string) =>
   step(name, {
-    send: (t, l) => outgoing(mapId(owner(t), l.pfn!), { type: 'map.lookup', pfn: l.pfn! }),
-    answers: { 'map.entry': (e) => ({ present: e.present, mapHuge: e.huge }) },
+    send: (t, l) => outgoing(mapId(owner(t), l.pfn!), { type: 'hostmap.lookup', pfn: l.pfn! }),
+    answers: { 'hostmap.entry': (e) => ({ mapPresent: e.present, mapHuge: e.huge }) },
   });
 
 /**
@@ -57,27 +57,27 @@ const adjustDirectMap = path(
   kernelSource('arch/x86/virt/svm/sev.c, adjust_direct_map()'),
   [
     lookupIn('lookup_address', () => DIRECT_MAP),
-    when([(_t, l) => l.mapHuge === true, [step('set_memory_4k', { send: toDirectMap('map.split') })]]),
+    when([(_t, l) => l.mapHuge === true, [step('set_memory_4k', { send: toDirectMap('hostmap.split') })]]),
   ],
-  { locals: ['present', 'mapHuge'] },
+  { locals: ['mapPresent', 'mapHuge'] },
 );
 const isSmall = (l: HostLocals) => l.update?.pageSize === '4K';
 
 /** What rmpupdate() does around the instruction, by `kvm.directMap`. */
 function aroundUpdate(env: HostEnv): Around {
   const policy = env.options['kvm.directMap'];
-  if (policy === 'untouched' || !hasDirectMap(env)) return { before: [], after: [] };
+  if (policy === 'untouched' || !hasDirectMap(env)) return { first: [], last: [] };
   const isMapped = (l: HostLocals) => directMapOf(env, l) !== undefined;
   if (policy !== 'remove') {
     const splits = [when([(_t: HostThread, l: HostLocals) => isMapped(l) && isSmall(l), [call(adjustDirectMap)]])];
-    return policy === 'split' ? { before: splits, after: [] } : { before: [], after: splits };
+    return policy === 'split' ? { first: splits, last: [] } : { first: [], last: splits };
   }
   const v5 = { source: 'series v5, patch 14, rmpupdate(), invalidate_direct_map(), restore_direct_map()' };
   const gives = (l: HostLocals) => isMapped(l) && l.update!.assigned;
   const takes = (l: HostLocals) => isMapped(l) && !l.update!.assigned && l.result === 'SUCCESS';
   return {
-    before: [when([(_t, l) => gives(l), [step('invalidate_direct_map', { ...v5, send: toDirectMap('map.remove') })]])],
-    after: [when([(_t, l) => takes(l), [step('restore_direct_map', { ...v5, send: toDirectMap('map.restore') })]])],
+    first: [when([(_t, l) => gives(l), [step('invalidate_direct_map', { ...v5, send: toDirectMap('hostmap.remove') })]])],
+    last: [when([(_t, l) => takes(l), [step('restore_direct_map', { ...v5, send: toDirectMap('hostmap.restore') })]])],
   };
 }
 
@@ -98,7 +98,7 @@ export function mappingFirst(env: HostEnv, dies: HostItem): readonly HostItem[] 
   if (mapsOf(env).length === 0) return [];
   const retry = step('retry', { local: () => ({ verdict: 'retry' as const }) });
   const faultIn = step('handle_mm_fault', {
-    send: (t, l) => outgoing(mapId(nameOf(t), l.pfn!), { type: 'map.faultIn', pfn: l.pfn! }),
+    send: (t, l) => outgoing(mapId(nameOf(t), l.pfn!), { type: 'hostmap.faultIn', pfn: l.pfn! }),
     local: () => ({ verdict: 'retry' as const }),
   });
   const ofUser = (l: HostLocals) => hasErrorBit(l.errorCode!, 'USER');
@@ -108,7 +108,7 @@ export function mappingFirst(env: HostEnv, dies: HostItem): readonly HostItem[] 
       [(_t, l) => !hasErrorBit(l.errorCode!, 'RMP'), [dies]],
       [
         (t, l) => ofUser(l) && hasOwnMap(env)(t, l),
-        [lookupIn('lookup_address_in_pgd', nameOf), when([(_t, l) => l.present !== true, [retry, leavePath]])],
+        [lookupIn('lookup_address_in_pgd', nameOf), when([(_t, l) => l.mapPresent !== true, [retry, leavePath]])],
       ],
     ),
   ];
@@ -124,9 +124,9 @@ export function splitMapping(env: HostEnv): readonly HostItem[] {
   const source = 'series v5, patch 21, handle_user_rmp_page_fault(), handle_split_page_fault()';
   const splitUser = step('split_huge_pmd', {
     source,
-    send: (t, l) => outgoing(mapId(nameOf(t), l.pfn!), { type: 'map.split', pfn: l.pfn! }),
+    send: (t, l) => outgoing(mapId(nameOf(t), l.pfn!), { type: 'hostmap.split', pfn: l.pfn! }),
   });
-  const splitKernel = step('split_direct_map', { source: 'domain snp d.3', grade: 'decision', send: toDirectMap('map.split') });
+  const splitKernel = step('split_direct_map', { source: 'domain snp d.3', grade: 'decision', send: toDirectMap('hostmap.split') });
   const isUser = (l: HostLocals) => hasErrorBit(l.errorCode!, 'USER');
   return [when([(_t, l) => isUser(l) && l.mapHuge === true, [splitUser]], [(t, l) => !isUser(l) && hasOwnMap(env)(t, l), [splitKernel]])];
 }
@@ -137,7 +137,7 @@ export const zapMappingPath = path(
   kernelSource('mm/madvise.c, madvise_dontneed_single_vma(); mm/memory.c, zap_page_range_single()'),
   [
     step('madvise', { mode: 'kernel' }),
-    step('zap_page_range_single', { send: (t, l) => outgoing(mapId(nameOf(t), l.pfn!), { type: 'map.zap', pfn: l.pfn! }) }),
+    step('zap_page_range_single', { send: (t, l) => outgoing(mapId(nameOf(t), l.pfn!), { type: 'hostmap.zap', pfn: l.pfn! }) }),
     step('sysret', { mode: 'user' }),
   ],
   { locals: ['vm', 'gfn', 'pfn'] },

@@ -1,7 +1,7 @@
 /** The page that an operation of an SNP guest names, and the ways from a vCPU to its keepers. */
 import { outgoing } from '../../events/event.ts';
 import type { GuestOp } from '../../events/program.ts';
-import { type NestedAccess, nestedFaultCode } from '../../events/sev-snp/error-code.ts';
+import { errorCode, type NestedAccess, nestedFaultCode } from '../../events/sev-snp/error-code.ts';
 import { type AccessOutcome, regionOf } from '../../events/sev-snp/rmp.ts';
 import { type GuestEnv, type GuestItem, type GuestLocals, guest, opOf, type Vcpu, vmexit } from '../kvm/guest-program.ts';
 import { otherwise } from '../path/path.ts';
@@ -65,6 +65,15 @@ export const nestedFault = (env: GuestEnv, access: OfAccess, name = 'NPF'): Gues
         gfn: gfnOf(env, v, l),
         errorCode: nestedFaultCode({ ...access(v), sizem: l.result === 'FAIL_SIZEMISMATCH', vmpl }),
       });
+    },
+  });
+/** #VMEXIT(NPF) of a mapping that is not there: neither PRESENT nor RMP. */
+export const unmappedFault = (env: GuestEnv, access: OfAccess): GuestItem =>
+  step('NPF_unmapped', {
+    send: (v) => {
+      const { write, private: enc } = access(v);
+      const code = errorCode('USER', 'FINAL', ...(write ? (['WRITE'] as const) : []), ...(enc ? (['ENC'] as const) : []));
+      return vmexit(v, 'NPF_UNMAPPED', { gfn: gfnOf(env, v), errorCode: code });
     },
   });
 /** PVALIDATE and RMPADJUST are no stores to the page, as far as is known (grade `decision`). */

@@ -29,7 +29,7 @@ export interface HostMapContext extends HostMapInput {
 }
 
 type Args = { readonly context: HostMapContext; readonly event: Stamped<HostMapEvent> };
-const isUser = ({ event }: Args) => event.type === 'map.write' && event.user === true;
+const isUser = ({ event }: Args) => event.type === 'hostmap.write' && event.user === true;
 /** The store as the RMP checks it; the answer goes to the thread. */
 const checked = (args: Args, isHuge: boolean) =>
   outgoing(regionOf(args.event.pfn), {
@@ -38,10 +38,10 @@ const checked = (args: Args, isHuge: boolean) =>
     by: sender(args.event),
     ...(isUser(args) && { user: true }),
     ...(isHuge && { huge: true }),
-    ...(args.event.type === 'map.write' && args.event.n !== undefined && { n: args.event.n }),
+    ...(args.event.type === 'hostmap.write' && args.event.n !== undefined && { n: args.event.n }),
   });
 const entry = (args: Args, isPresent: boolean, isHuge: boolean) =>
-  outgoing(sender(args.event), { type: 'map.entry', present: isPresent, huge: isHuge });
+  outgoing(sender(args.event), { type: 'hostmap.entry', present: isPresent, huge: isHuge });
 
 export const hostMapMachine = setup({
   types: { context: {} as HostMapContext, events: {} as Stamped<HostMapEvent>, emitted: {} as Outgoing, input: {} as HostMapInput },
@@ -74,27 +74,31 @@ export const hostMapMachine = setup({
     mapped: {
       tags: 'rest',
       on: {
-        'map.write': [
+        'hostmap.write': [
           { guard: 'isHuge', actions: 'checkHuge' },
           { guard: 'isHole', actions: 'faultNotPresent' },
           { actions: 'checkSmall' },
         ],
-        'map.lookup': [{ guard: 'isHuge', actions: 'answerHuge' }, { guard: 'isHole', actions: 'answerNone' }, { actions: 'answerSmall' }],
-        'map.split': [{ guard: 'isRigid', actions: 'ignore' }, { actions: 'split' }],
-        'map.remove': { actions: ['split', 'remove'] },
-        'map.restore': { actions: 'restore' },
-        'map.zap': { target: 'absent' },
-        'map.faultIn': { actions: 'ignore' },
+        'hostmap.lookup': [
+          { guard: 'isHuge', actions: 'answerHuge' },
+          { guard: 'isHole', actions: 'answerNone' },
+          { actions: 'answerSmall' },
+        ],
+        'hostmap.split': [{ guard: 'isRigid', actions: 'ignore' }, { actions: 'split' }],
+        'hostmap.remove': { actions: ['split', 'remove'] },
+        'hostmap.restore': { actions: 'restore' },
+        'hostmap.zap': { target: 'absent' },
+        'hostmap.faultIn': { actions: 'ignore' },
       },
     },
     absent: {
       tags: 'rest',
       on: {
-        'map.write': { actions: 'faultNotPresent' },
-        'map.lookup': { actions: 'answerNone' },
-        'map.split': { actions: 'ignore' },
-        'map.zap': { actions: 'ignore' },
-        'map.faultIn': [
+        'hostmap.write': { actions: 'faultNotPresent' },
+        'hostmap.lookup': { actions: 'answerNone' },
+        'hostmap.split': { actions: 'ignore' },
+        'hostmap.zap': { actions: 'ignore' },
+        'hostmap.faultIn': [
           { guard: 'isRigid', target: 'mapped' },
           { target: 'mapped', actions: 'split' },
         ],

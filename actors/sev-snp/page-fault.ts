@@ -174,6 +174,8 @@ export function pageFaultPath(env: HostEnv) {
       ...mappingFirst(env, call(notPresentOops)),
       ...policies[env.options['kvm.rmpFault']],
     ],
-    { locals: ['present', 'mapHuge', 'assigned', 'asid', 'vmsa', 'update', 'result', 'retrying', 'owner', 'vcpu', 'blocked', 'kickCpu'] },
+    {
+      locals: ['mapPresent', 'mapHuge', 'assigned', 'asid', 'vmsa', 'update', 'result', 'retrying', 'owner', 'vcpu', 'blocked', 'kickCpu'],
+    },
   );
 }

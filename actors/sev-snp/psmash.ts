@@ -7,6 +7,7 @@ import { updateRmpPath } from './direct-map.ts';
 import { SHARED } from './page-fault.ts';
 import { headOf } from './rmp-table.ts';
 import { frameOf, MICRO_STEPS, toRmp } from './snp-env.ts';
+import { zapAround } from './stale-tlb.ts';
 
 const { path, step, call, loop, when, leaveLoop, leavePath } = host;
 
@@ -97,6 +98,7 @@ const SHARED_2M: RmpUpdate = { ...SHARED, pageSize: '2M' };
  * frame is freed all the same.
  */
 export function punchHolePath(env: HostEnv) {
+  const zap = zapAround(env);
   const splits = env.options['kvm.gmemSplit'] === 'psmash';
   const isWhole = (t: HostThread) => {
     const op = opOf(env, t);
@@ -107,6 +109,7 @@ export function punchHolePath(env: HostEnv) {
     kernelSource('virt/kvm/guest_memfd.c, kvm_gmem_punch_hole(), kvm_gmem_free_folio(); arch/x86/kvm/svm/sev.c, sev_gmem_invalidate()'),
     [
       step('fallocate', { mode: 'kernel' }),
+      ...zap.first,
       lookup('snp_lookup_rmpentry'),
       when([
         (_t, l) => l.assigned === true,
@@ -123,6 +126,7 @@ export function punchHolePath(env: HostEnv) {
           when([(_t, l) => l.result !== 'SUCCESS', [step('WARN_rmp_make_shared')]]),
         ],
       ]),
+      ...zap.last,
       step('kvm_gmem_free_folio', { send: (_t, l) => outgoing(env.vms[l.vm!]!.pages, { type: 'pages.free', pfn: l.pfn! }) }),
       step('sysret', { mode: 'user' }),
     ],

@@ -52,6 +52,8 @@ export interface RmpRegionInput {
   readonly contents?: Contents;
   /** Frames that are VMCBs, where the scenario tracks them. */
   readonly vmcbs?: readonly number[];
+  /** Frames that a guest stored to by a translation which the RMP no longer allows. */
+  readonly strayed?: readonly number[];
   /** @see rmp.inUseErratum */
   readonly erratum?: true;
 }
@@ -113,9 +115,10 @@ export function guestChecked(
   if (verdict === '#GP') return { result: 'SUCCESS', fault: false, gp: true };
   return { result: verdict, fault: false };
 }
+/** Who waits for the answer to an access that another actor has passed on. */
+const byOf = (event: Stamped<RmpRequest>): ActorId => ('by' in event && event.by !== undefined ? event.by : sender(event));
 /** Who waits for the answer to a host store. */
-export const storerOf = (event: Stamped<RmpRequest>): ActorId =>
-  event.type === 'rmp.hostWrite' && event.by !== undefined ? event.by : sender(event);
+export const storerOf = (event: Stamped<RmpRequest>): ActorId => (event.type === 'rmp.hostWrite' ? byOf(event) : sender(event));
 export const hostStoreFaults = (region: AccessRegion, { pfn, huge }: { readonly pfn: number; readonly huge?: true }): boolean =>
   checkAccess(region, { by: 'host', does: 'write', pfn, mapping: huge === true ? '2M' : '4K' }) === '#PF';
 /** What a host store is told. */
@@ -132,6 +135,7 @@ export const rmpRegionMachine = setup({
   guards: {
     isContended,
     isHolder: ({ context: c, event }) => c.holders[event.pfn] === event.from,
+    isStaleAccess: ({ event }) => event.type === 'rmp.guestAccess' && event.kept === true,
     isLocked: ({ context: c, event }) => c.holders[event.pfn] !== undefined,
     isValidVmsa: ({ context: c, event }) => event.type === 'rmp.enter' && vmsaIsValid(c.entries, c.inUse, event.pfn, event.asid),
     isKept: ({ context: c, event }) => c.holders[event.pfn] !== undefined || c.inUse.includes(event.pfn),
@@ -190,8 +194,8 @@ export const rmpRegionMachine = setup({
     /** The store of an access that is allowed, and what the guest is to know of store and load. */
     moveContent: enqueueActions(({ context: c, event, enqueue }) => {
       if (event.type !== 'rmp.guestAccess' || event.content === undefined || c.contents === undefined) return;
-      if (guestAccess(c.entries, c.inUse, event) !== 'ok') return;
-      const { contents, told } = movedBy(c.contents, event, sender(event), event.content);
+      if (event.kept !== true && guestAccess(c.entries, c.inUse, event) !== 'ok') return;
+      const { contents, told } = movedBy(c.contents, event, event.content.by ?? sender(event), event.content);
       enqueue.assign({ contents });
       if (told !== null) enqueue.emit(told);
     }),
@@ -207,6 +211,12 @@ export const rmpRegionMachine = setup({
     answerDeviceWrite: emit(({ context: c, event }) =>
       outgoing(sender(event), { type: 'rmp.deviceWritten', dropped: checkAccess(c, { by: 'device', pfn: event.pfn }) === 'dropped' }),
     ),
+    /** The store lands; whether it was still allowed shows here alone. */
+    noteStray: assign(({ context: c, event }) => {
+      if (event.type !== 'rmp.guestAccess' || !event.write || guestAccess(c.entries, c.inUse, event) === 'ok') return {};
+      return { strayed: [...new Set([...(c.strayed ?? []), event.pfn])].sort((a, b) => a - b) };
+    }),
+    answerKept: emit(({ event }) => outgoing(byOf(event), { type: 'rmp.accessed', outcome: 'ok' })),
     setInUse: assign({ inUse: ({ context: c, event }) => [...c.inUse, event.pfn].sort((a, b) => a - b) }),
     clearInUse: assign({ inUse: ({ context: c, event }) => c.inUse.filter((pfn) => pfn !== event.pfn) }),
     answerEntered: emit(({ event }) => outgoing(sender(event), { type: 'rmp.entered', outcome: 'ok' })),
@@ -283,7 +293,10 @@ export const rmpRegionMachine = setup({
         ],
         'rmp.hostRead': { actions: 'answerHostRead' },
         'rmp.deviceWrite': { actions: 'answerDeviceWrite' },
-        'rmp.guestAccess': { actions: ['answerAccess', 'moveContent'] },
+        'rmp.guestAccess': [
+          { guard: 'isStaleAccess', actions: ['noteStray', 'answerKept', 'moveContent'] },
+          { actions: ['answerAccess', 'moveContent'] },
+        ],
         'rmp.enter': [
           { guard: 'isLocked', actions: 'answerLockedVmsa' },
           { guard: 'isValidVmsa', actions: ['setInUse', 'answerEntered'] },

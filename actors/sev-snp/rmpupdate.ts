@@ -10,7 +10,7 @@ const { path, step, call, loop, when, note, leaveLoop, leavePath } = host;
 /**
  * The instruction. Expects `pfn` and `update`; leaves `result`. Decoding is invisible to others, so
  * it is part of the first step. The operand is checked together with the entry, after the lock,
- * where the manual's order checks it before: a contended entry hides a bad operand.
+ * where the manual's order checks it first: a contended entry hides a bad operand.
  * @see domain snp b.3, b.5
  */
 const rmpupdateInsn = (overlaps: boolean) =>
@@ -51,8 +51,8 @@ const counted: readonly Item<HostThread, HostLocals, ThreadEvent>[] = [
 
 /** What rmpupdate() does about the direct map. */
 export interface Around {
-  readonly before: readonly Item<HostThread, HostLocals, ThreadEvent>[];
-  readonly after: readonly Item<HostThread, HostLocals, ThreadEvent>[];
+  readonly first: readonly Item<HostThread, HostLocals, ThreadEvent>[];
+  readonly last: readonly Item<HostThread, HostLocals, ThreadEvent>[];
 }
 
 /**
@@ -62,7 +62,7 @@ export interface Around {
  * @see domain snp b.4
  * @public
  */
-export function rmpupdatePath(options: HostOptions, overlaps = false, { before, after }: Around = { before: [], after: [] }) {
+export function rmpupdatePath(options: HostOptions, overlaps = false, { first, last }: Around = { first: [], last: [] }) {
   const retry = options['kvm.rmpupdateRetry'];
   const retries = retry === 'overlap-and-inuse' ? ['FAIL_OVERLAP', 'FAIL_INUSE'] : ['FAIL_OVERLAP'];
   const isBounded = retry === 'overlap-96';
@@ -70,10 +70,10 @@ export function rmpupdatePath(options: HostOptions, overlaps = false, { before, 
     'rmpupdate',
     kernelSource('arch/x86/virt/svm/sev.c, rmpupdate()'),
     [
-      ...before,
+      ...first,
       loop(call(rmpupdateInsn(overlaps)), when([(_t, l) => !retries.includes(l.result!), [leaveLoop]]), ...(isBounded ? counted : [])),
       when([(_t, l) => l.result !== 'SUCCESS', [step('dump_rmpentry')]]),
-      ...after,
+      ...last,
     ],
     isBounded ? { locals: ['tries'] } : {},
   );

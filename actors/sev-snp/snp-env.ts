@@ -44,9 +44,11 @@ declare module '../kvm/kvm-env.ts' {
     readonly ghcbs: readonly number[];
     /** Whether KVM keeps track of what its vCPUs do with their GHCBs. */
     readonly hasSevEsState: boolean;
+    /** The nested page table of an SNP guest, where the host lets translations go stale. */
+    readonly npt?: ActorId;
     /** The host mappings of the scenario that are actors, of all VMs. */
-    readonly maps?: readonly ActorId[];
     readonly lookedAt: readonly number[];
+    readonly hostMaps?: readonly ActorId[];
     /** Bits of SEV_FEATURES that another mechanism gives to VMSAs that a launch measures. */
     readonly sevFeatures?: number;
     /** Of an SNP VM that threads launch with its pages. */
@@ -77,7 +79,7 @@ declare module '../host/host-env.ts' {
     readonly ciphertext?: boolean | undefined;
     readonly dropped?: boolean | undefined;
     /** What a host mapping of the frame was when it was looked at. */
-    readonly present?: boolean | undefined;
+    readonly mapPresent?: boolean | undefined;
     readonly mapHuge?: boolean | undefined;
     /** How often rmpupdate() has failed, where it counts. */
     readonly tries?: number | undefined;

@@ -2,13 +2,15 @@
  * What SNP guests do: instructions on RMP entries, accesses, page-state changes, and the #VC
  * handler that finds a page no longer validated.
  */
+import { outgoing } from '../../events/event.ts';
 import type { HostOptions } from '../../events/options.ts';
 import type { GuestAccess } from '../../events/sev-snp/rmp.ts';
-import { type GuestEnv, type GuestItem, guest, type Vcpu, vmexit } from '../kvm/guest-program.ts';
+import { type GuestEnv, type GuestItem, type GuestLocals, guest, type Vcpu, vmexit } from '../kvm/guest-program.ts';
 import { otherwise, type Source } from '../path/path.ts';
 import { pvalidateItems, revalidate, rmpadjustItems } from './guest-insns.ts';
-import { accessed, argsOf, asidOf, frameAt, gfnOf, isUnmapped, nestedFault, toPages, toRmp, walked } from './guest-page.ts';
+import { accessed, argsOf, asidOf, frameAt, gfnOf, isUnmapped, nestedFault, toPages, toRmp, unmappedFault, walked } from './guest-page.ts';
 import { requestReportPath } from './report-request.ts';
+import { hasStaleTlb } from './stale-tlb.ts';
 
 const { path, step, call, loop, when, stop, leavePath } = guest;
 
@@ -51,8 +53,11 @@ export const clearPage = (env: GuestEnv) =>
     ],
     { locals: ['outcome'] },
   );
+const isUnmappedNow = (_v: Vcpu, l: GuestLocals) => l.outcome === 'unmapped';
+
 /** A load or a store; a private one can meet #VC 0x404. @see domain snp c 9, SNP-16 */
-function accessPath(env: GuestEnv, kind: 'read' | 'write', { 'guest.notValidated': answer }: HostOptions) {
+function accessPath(env: GuestEnv, kind: 'read' | 'write', options: HostOptions) {
+  const { 'guest.notValidated': answer } = options;
   const access = (v: Vcpu) => {
     const op = argsOf(env, v, kind);
     return accessOf(env, v, { private: op.private, write: kind === 'write' }, op.op === 'write' || op.expects !== undefined);
@@ -67,12 +72,16 @@ function accessPath(env: GuestEnv, kind: 'read' | 'write', { 'guest.notValidated
           ...(isUnmapped(env) ? [when([(v: Vcpu) => !access(v).private, [step('access_shared', { insn: false }), leavePath]])] : []),
           step('access', {
             ...(isUnmapped(env) && { insn: false }),
-            send: (v) => toRmp(env, v, { type: 'rmp.guestAccess', ...access(v) }),
+            send: (v) =>
+              hasStaleTlb(options)
+                ? outgoing(env.images[v.image]!.vm.npt!, { type: 'npt.access', cpu: v.cpu!, pfn: frameAt(env, v), ...access(v) })
+                : toRmp(env, v, { type: 'rmp.guestAccess', ...access(v) }),
             answers: accessed,
           }),
           when(
             [(_v, l) => l.outcome === 'ok', [leavePath]],
             [(_v, l) => l.outcome === 'vc', [call(answer === 'pvalidate' ? validatedAgain(env) : notValidated(env))]],
+            ...(hasStaleTlb(options) ? [[isUnmappedNow, [unmappedFault(env, access)]] as const] : []),
             [otherwise, [nestedFault(env, access)]],
           ),
         ]),

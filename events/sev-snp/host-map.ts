@@ -9,8 +9,8 @@ import { REGION_FRAMES } from './rmp.ts';
 export const HOST_MAP_OPTIONS = {
   /**
    * What rmpupdate() does about the kernel's direct map of a frame: nothing; it splits a larger
-   * mapping before RMPUPDATE of 4K (series v4, and 6.9 and later), or only after it; or it takes the
-   * frame out when a guest gets it, and puts it back when the frame is shared again (series v5).
+   * mapping before RMPUPDATE of 4K (series v4, and 6.9 and later), or only after it; or it takes
+   * the frame out when a guest gets it, and puts it back when it is shared again (series v5).
    * @see domain snp d.4; SNP-43; h, R12
    */
   'kvm.directMap': ['untouched', 'split', 'split-after', 'remove'],
@@ -27,22 +27,22 @@ export type HostMapEvent = EventOf<{
    * W1 to W3: a store, translated here and then checked by the RMP. `user`: of a process. `n`: as of
    * rmp.hostWrite.
    */
-  'map.write': { pfn: number; user?: true; n?: number };
+  'hostmap.write': { pfn: number; user?: true; n?: number };
   /** lookup_address(): what the page table says now. */
-  'map.lookup': { pfn: number };
+  'hostmap.lookup': { pfn: number };
   /** set_memory_4k(), __split_huge_pmd(). */
-  'map.split': { pfn: number };
+  'hostmap.split': { pfn: number };
   /** set_direct_map_invalid_noflush() and set_direct_map_default_noflush(), of one frame. */
-  'map.remove': { pfn: number };
-  'map.restore': { pfn: number };
+  'hostmap.remove': { pfn: number };
+  'hostmap.restore': { pfn: number };
   /** The whole mapping goes, as by madvise(MADV_DONTNEED); a fault brings it back. */
-  'map.zap': { pfn: number };
-  'map.faultIn': { pfn: number };
+  'hostmap.zap': { pfn: number };
+  'hostmap.faultIn': { pfn: number };
 }>;
 
 export type HostMapAnswer = EventOf<{
   /** `huge`: by one entry of 2M. */
-  'map.entry': { present: boolean; huge: boolean };
+  'hostmap.entry': { present: boolean; huge: boolean };
 }>;
 
 declare module '../index.ts' {
@@ -52,16 +52,16 @@ declare module '../index.ts' {
 }
 
 export const HOST_MAP_EVENTS = {
-  'map.write': 'bus',
-  'map.lookup': 'bus',
-  'map.split': 'bus',
-  'map.remove': 'bus',
-  'map.restore': 'bus',
-  'map.zap': 'bus',
-  'map.faultIn': 'bus',
-  'map.entry': 'bus',
+  'hostmap.write': 'bus',
+  'hostmap.lookup': 'bus',
+  'hostmap.split': 'bus',
+  'hostmap.remove': 'bus',
+  'hostmap.restore': 'bus',
+  'hostmap.zap': 'bus',
+  'hostmap.faultIn': 'bus',
+  'hostmap.entry': 'bus',
 } as const satisfies Record<(HostMapEvent | HostMapAnswer)['type'], Delivery>;
 
 /** Whose mapping it is: of the kernel, or of a process by its name. */
 export const DIRECT_MAP = 'kernel';
-export const mapId = (owner: string, pfn: number): ActorId => `map:${owner}/0x${(pfn - (pfn % REGION_FRAMES)).toString(16)}`;
+export const mapId = (owner: string, pfn: number): ActorId => `hostmap:${owner}/0x${(pfn - (pfn % REGION_FRAMES)).toString(16)}`;

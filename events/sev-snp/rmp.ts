@@ -73,6 +73,8 @@ declare module '../kvm.ts' {
      * @see APM vol. 2, "Nested Page Faults"; domain snp c
      */
     readonly NPF: { readonly gfn: number; readonly errorCode: number };
+    /** The same exit for a mapping that was removed, where a host tracks them. */
+    readonly NPF_UNMAPPED: { readonly gfn: number; readonly errorCode: number };
   }
   interface VcpuRequests {
     /** Not the kernel's: the "do not enter" request of domain snp d.3. */
@@ -84,6 +86,16 @@ declare module '../svm.ts' {
     /** Page state change. @see GHCB specification, "SNP Page State Change" */
     readonly PSC: { readonly gfn: number; readonly to: 'private' | 'shared' };
   }
+}
+
+/**
+ * The store is operation `n` of `by`, or of who sends the access; or the load is looked at. The
+ * actor of the guest's pages, `tell`, is told.
+ */
+export interface AccessContent {
+  readonly n: number;
+  readonly tell: ActorId;
+  readonly by?: ActorId;
 }
 
 /** What is asked of a region of the RMP. @public */
@@ -130,10 +142,9 @@ export type RmpRequest = EventOf<{
   /** DMA of a device, which the IOMMU checks. */
   'rmp.deviceWrite': { pfn: number };
   /**
-   * `content`: the store is operation `n`, or the load is looked at; the actor of the guest's pages
-   * is told.
+   * `kept`: by a translation that a CPU keeps, which is not checked again; the answer goes to `by`.
    */
-  'rmp.guestAccess': GuestAccess & { content?: { readonly n: number; readonly tell: ActorId } };
+  'rmp.guestAccess': GuestAccess & { readonly kept?: true; readonly by?: ActorId; readonly content?: AccessContent };
   /** VMRUN marks the VMSA as in use; #VMEXIT clears the mark. */
   'rmp.enter': { pfn: number; asid: number };
   'rmp.leave': { pfn: number };
@@ -158,9 +169,9 @@ export type RmpRequest = EventOf<{
 
 /**
  * What an access met. `npf`: #VMEXIT(NPF) with the RMP bit. `vmpl`: with that of permissions as
- * well. `vc`: #VC 0x404 inside the guest.
+ * well. `vc`: #VC 0x404 inside the guest. `unmapped`: #VMEXIT(NPF) for a mapping that was removed.
  */
-export type AccessOutcome = 'ok' | 'npf' | 'vmpl' | 'vc';
+export type AccessOutcome = 'ok' | 'npf' | 'vmpl' | 'vc' | 'unmapped';
 
 export type RmpAnswer = EventOf<{
   /** `contended`: another instruction holds the lock; `result` says how that shows. */

@@ -4,6 +4,7 @@
  */
 import type { GhcbFields, PscEntry } from './ghcb.ts';
 import { HOST_MAP_OPTIONS } from './host-map.ts';
+import { NPT_OPTIONS } from './npt.ts';
 import type { PspCommand } from './psp.ts';
 import type { SnpCommandFields } from './snp-command.ts';
 
@@ -166,6 +167,7 @@ export const SEV_SNP_OPTIONS = {
    */
   'kvm.vmcbPage': ['unaligned', 'first'],
   ...HOST_MAP_OPTIONS,
+  ...NPT_OPTIONS,
 } as const;
 
 type Values = { readonly [K in keyof typeof SEV_SNP_OPTIONS]: (typeof SEV_SNP_OPTIONS)[K][number] };

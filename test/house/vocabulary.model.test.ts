@@ -48,10 +48,12 @@ const DEBUGGED = VENDORS.flatMap((vendor) => {
     ] as const,
   ];
 });
+const REACHES = [{ 'kvm-read-guest': { vm: 'vm0', gfn: w.GFN } }, { 'device-write': { vm: 'vm0', gfn: w.GFN } }] as const;
 const worlds: readonly (readonly [string, ResolvedScenario])[] = [
   ...shippedWorlds,
   ...DEBUGGED,
   ['moves to another VM', movedGuest()],
+  ['reads a private page, and has a device write it', w.oneGuest([w.page('guest-valid')], [w.hlt], { vhost0: [REACHES] })],
   ['raises #AC without end', debugHost({ vendor: 'svm', guest: ['{ ac-loop: {} }'] })],
   ...CROWDS.map(([options, ticks]) => [`crowded ${Object.values(options).join(' ')}`, crowded(options, { ticks })] as const),
 ];

@@ -46,6 +46,9 @@ export const ACCESS_MUTANTS: Readonly<Record<string, Mutant>> = {
   'rmp-dma-unchecked': provided('rmpRegion', 'DMA to a private page is not dropped.', {
     actions: { answerDeviceWrite: emit(({ event }: Store) => outgoing(sender(event), { type: 'rmp.deviceWritten', dropped: false })) },
   }),
+  'snp-zap-no-flush': without('Nested mappings are removed without a flush.', 'kvm_gmem_invalidate_begin', 'kvm_make_all_cpus_request'),
+  'snp-flush-no-zap': without('TLBs are flushed, and nested mappings stay.', 'kvm_gmem_invalidate_begin', 'kvm_mmu_unmap_gfn_range'),
+  'snp-flush-nothing': provided('npt', 'A flush leaves the TLB of the CPU as it was.', { actions: { flush: assign({}) } }),
   'snp-map-unsplit': provided('hostMap', 'A 2M mapping is not split.', { guards: { isRigid: () => true } }),
   'snp-map-kept': without('A frame that a guest gets stays in the direct map.', 'rmpupdate', 'invalidate_direct_map'),
   'snp-map-not-restored': without('A frame that is shared again stays out of the direct map.', 'rmpupdate', 'restore_direct_map'),

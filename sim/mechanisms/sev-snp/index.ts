@@ -11,6 +11,7 @@ import { ghcbGuestOperations } from '../../../actors/sev-snp/ghcb-guest.ts';
 import { ghcbPageMachine } from '../../../actors/sev-snp/ghcb-page.ts';
 import { withGuestMemfd } from '../../../actors/sev-snp/guest-memfd.ts';
 import { hostMapMachine } from '../../../actors/sev-snp/host-map.ts';
+import { nptMachine } from '../../../actors/sev-snp/npt.ts';
 import { pageAllocatorMachine } from '../../../actors/sev-snp/page-allocator.ts';
 import { pageFaultPath } from '../../../actors/sev-snp/page-fault.ts';
 import { pspMachine } from '../../../actors/sev-snp/psp.ts';
@@ -22,6 +23,7 @@ import { snpGuestOperations } from '../../../actors/sev-snp/snp-guest.ts';
 import { snpKvmOf } from '../../../actors/sev-snp/snp-kvm.ts';
 import { snpHostOperations } from '../../../actors/sev-snp/snp-operations.ts';
 import { snpPlatformMachine } from '../../../actors/sev-snp/snp-platform.ts';
+import { hasStaleTlb, staleTlbParts, staleTlbPaths } from '../../../actors/sev-snp/stale-tlb.ts';
 import { svsmOperations } from '../../../actors/sev-snp/svsm.ts';
 import { svsmLockMachine } from '../../../actors/sev-snp/svsm-lock.ts';
 import { vmPagesMachine } from '../../../actors/sev-snp/vm-pages.ts';
@@ -29,6 +31,7 @@ import { ASID_EVENTS } from '../../../events/sev-snp/asids.ts';
 import { FRAMES_EVENTS } from '../../../events/sev-snp/frames.ts';
 import { GHCB_EVENTS } from '../../../events/sev-snp/ghcb.ts';
 import { HOST_MAP_EVENTS } from '../../../events/sev-snp/host-map.ts';
+import { NPT_EVENTS } from '../../../events/sev-snp/npt.ts';
 import { PLATFORM_EVENTS } from '../../../events/sev-snp/platform.ts';
 import { PSP_EVENTS } from '../../../events/sev-snp/psp.ts';
 import { RMP_EVENTS } from '../../../events/sev-snp/rmp.ts';
@@ -54,7 +57,7 @@ import { platformProperties } from './platform-properties.ts';
 import { POLICY_MUTANTS } from './policy-mutants.ts';
 import { repeatsSmash, repeatsUpdate, retriesUpdate, snpProperties } from './properties.ts';
 import { SECTIONS, SNP_VM, SVM_VM, VM_SETTINGS } from './sections.ts';
-import { snpActors, usesContexts, vcpuParts, vmParts } from './topology.ts';
+import { nptsOf, snpActors, usesContexts, vcpuParts, vmParts } from './topology.ts';
 
 export const sevSnp: Mechanism = {
   name: 'sev-snp',
@@ -81,9 +84,13 @@ export const sevSnp: Mechanism = {
     ...ASID_EVENTS,
     ...FRAMES_EVENTS,
     ...SVSM_EVENTS,
+    ...NPT_EVENTS,
   },
   sets: [
     'hostMap.holes',
+    'npt.zapped',
+    'npt.invalidated',
+    'rmpRegion.strayed',
     'rmpRegion.vmcbs',
     'vmPages.holders',
     'vmPages.waiters',
@@ -104,9 +111,14 @@ export const sevSnp: Mechanism = {
     ...(usesContexts(scenario) && { snpFirmware: true as const, wbinvdCpus: scenario.host.cpus }),
   }),
   kvm: (scenario) => {
+    const { options } = scenario.host;
     const parts = snpKvmOf(ghcbUseOf(scenario));
-    return scenario.host.options['kvm.privateMemory'] === 'guest-memfd' ? withGuestMemfd(parts) : parts;
+    if (options['kvm.privateMemory'] === 'guest-memfd') return withGuestMemfd(parts);
+    if (!hasStaleTlb(options)) return parts;
+    const stale = staleTlbParts(options);
+    return { ...parts, ...stale, exits: { ...parts.exits, ...stale.exits } };
   },
+  patch: (scenario) => (hasStaleTlb(scenario.host.options) ? { paths: staleTlbPaths(nptsOf(scenario)) } : {}),
   guest: ({ host: { options } }) => ({
     operations: (env) => [...snpGuestOperations(env, options), ...svsmOperations(env, options), ...ghcbGuestOperations(env)],
     endsHalt: ['KVM_APIC_SIPI'],
@@ -124,6 +136,7 @@ export const sevSnp: Mechanism = {
     asidBitmaps: asidBitmapsMachine,
     pageAllocator: pageAllocatorMachine,
     svsmLock: svsmLockMachine,
+    npt: nptMachine,
   }),
   completions: [{ name: 'psp', handler: 'psp_irq_handler', driver: SEV_DEVICE }],
   vm: vmParts,

@@ -214,6 +214,13 @@ export function pageChecks(structure: Structure): readonly PathIssue[] {
     if (given.length === 0 || given.length === vcpus.length) return [];
     return [{ path: [...settingsPath, 'vmcbs'], message: `found ${given.length} VMCBs; expected one for each of ${vcpus.length} vCPUs` }];
   });
+  const kept = structure.vms.flatMap(({ settings, settingsPath }) =>
+    (snpSettingsOf({ settings }).keptOn ?? []).flatMap((cpu, index): PathIssue[] =>
+      cpu < structure.cpus
+        ? []
+        : [{ path: [...settingsPath, 'keptOn', index], message: `found ${cpu}; expected a CPU below ${structure.cpus}, the host's cpus` }],
+    ),
+  );
   const issues = [
     ...duplicates(structure, firmware),
     ...aliasIssues(structure),
@@ -223,6 +230,7 @@ export function pageChecks(structure: Structure): readonly PathIssue[] {
     ...platformIssues(structure),
     ...mappingIssues(structure),
     ...vmcbs,
+    ...kept,
     ...own,
   ];
   for (const { op, path, vm } of allOperations(structure)) {

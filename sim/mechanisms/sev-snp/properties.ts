@@ -10,10 +10,10 @@ import type { RmpRegionContext } from '../../../actors/sev-snp/rmp-region.ts';
 import { assignedAs4K, covering, entryAt, pageStateOf, permsOf } from '../../../actors/sev-snp/rmp-table.ts';
 import type { VmPagesContext } from '../../../actors/sev-snp/vm-pages.ts';
 import type { ActorId } from '../../../events/event.ts';
-import { regionOf } from '../../../events/sev-snp/rmp.ts';
 import type { Waits } from '../../host/mechanism.ts';
 import { always, alwaysEach, leavesEach, type Property, sometimes } from '../../property.ts';
 import { hex, type WorldView } from '../../view.ts';
+import { accessProperties } from './access-properties.ts';
 import { policyProperties } from './policy-properties.ts';
 import { pspProperties } from './psp-properties.ts';
 
@@ -99,15 +99,6 @@ const retryBounded = leavesEach<HostThread>('rmp.retry-bounded', {
   grade: 'decision',
   each: ({ id, context: { frames } }) =>
     frames.code?.retrying === true ? `${id} retries RMPUPDATE on PFN ${hex(frames.code.pfn ?? 0)} and fails each time` : null,
-});
-
-/** A store whose fault the handler answers by having it repeated gets through in the end. */
-const faultResolved = leavesEach<HostThread>('rmp.fault-resolved', {
-  kind: 'hostThread',
-  source: 'domain snp d.2 and h, I8: a retry without end; series v5, patch 21, on hugetlbfs',
-  grade: 'read',
-  each: ({ id, context: { frames } }) =>
-    frames.code?.fault === true ? `${id} stores to PFN ${hex(frames.code.pfn ?? 0)} again and again, and faults each time` : null,
 });
 
 const validatedImpliesAssigned = alwaysEach<RmpRegionContext>('rmp.validated-implies-assigned', {
@@ -269,41 +260,6 @@ const pscMeetsHostWrite = sometimes('rmp.psc-meets-host-write', {
   check: (world) => storesToPrivate(world) ?? waitsForHost(world),
 });
 
-/** A host thread that stands before a store to a shared frame, of whose 2 MiB a guest has another. */
-const storeBesidePrivate = sometimes('rmp.store-beside-private', {
-  kinds: ['rmpRegion', 'hostThread'],
-  source: 'domain snp c, row 2, and h, R12: through a 2M mapping all frames of the 2 MiB are checked',
-  grade: 'read',
-  sees: seesCode,
-  check: (world) => {
-    const regions = world.actors<RmpRegionContext>('rmpRegion');
-    const writer = world.actors<HostThread>('hostThread').find(({ value, context }) => {
-      const pfn = context.frames.code?.pfn;
-      if (pfn === undefined || !JSON.stringify(value).includes('"store"')) return false;
-      const entries = regions.find(({ id }) => id === regionOf(pfn))?.context.entries ?? {};
-      return entries[pfn]?.assigned === false && Object.values(entries).some(({ assigned }) => assigned);
-    });
-    return writer ? `${writer.id} is about to store to PFN ${hex(writer.context.frames.code!.pfn!)}, beside a private frame` : null;
-  },
-});
-
-/** A host thread that stands before a store to a frame that is not in use, of whose 2 MiB one is. */
-const storeBesideInUse = sometimes('rmp.store-beside-in-use', {
-  kinds: ['rmpRegion', 'hostThread'],
-  source: 'kernel commit 75253db41a46; domain snp c, row 7, and h, R13',
-  grade: 'read',
-  check: (world) => {
-    const regions = world.actors<RmpRegionContext>('rmpRegion');
-    const writer = world.actors<HostThread>('hostThread').find(({ value, context }) => {
-      const pfn = context.frames.code?.pfn;
-      if (pfn === undefined || !JSON.stringify(value).includes('"store"')) return false;
-      const inUse = regions.find(({ id }) => id === regionOf(pfn))?.context.inUse ?? [];
-      return inUse.length > 0 && !inUse.includes(pfn);
-    });
-    return writer ? `${writer.id} is about to store to PFN ${hex(writer.context.frames.code!.pfn!)}, beside a page in use` : null;
-  },
-});
-
 /** RMPUPDATE can refuse, and the guest that has asked must not take the page for changed. */
 const pscRefusalTold = sometimes('rmp.psc-refusal-told', {
   kinds: ['vcpu'],
@@ -324,7 +280,6 @@ export const snpProperties: readonly Property[] = [
   guestEndsItself,
   vmBugged,
   retryBounded,
-  faultResolved,
   validatedImpliesAssigned,
   inUseIsVmsa,
   subCountIsTrue,
@@ -336,9 +291,8 @@ export const snpProperties: readonly Property[] = [
   fallsBackTo4K,
   entryIsInvalid,
   pscMeetsHostWrite,
-  storeBesidePrivate,
-  storeBesideInUse,
   pscRefusalTold,
   ...policyProperties,
+  ...accessProperties,
   ...pspProperties,
 ];

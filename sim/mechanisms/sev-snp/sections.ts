@@ -67,6 +67,7 @@ declare module '../../../events/options.ts' {
     readonly pages: readonly PageSetup[];
     readonly vmpls: readonly number[];
     readonly vmcbs: readonly number[];
+    readonly keptOn: readonly number[];
   }
 }
 declare module '../../scenario/types.ts' {
@@ -156,7 +157,15 @@ const vmcbs: VmSetting<readonly number[]> = {
     .describe('Of each vCPU the first of the two frames from which KVM takes its VMCB. Without it VMCBs have no frames.'),
 };
 
-export const VM_SETTINGS = { asid, pages, vmpls, vmcbs };
+const CPUS_MAX = 1024;
+const keptOn: VmSetting<readonly number[]> = {
+  schema: z
+    .array(integer(0, CPUS_MAX - 1))
+    .max(CPUS_MAX)
+    .describe('CPUs whose TLB has all pages of the guest as private ones when the run starts, where host.options has `rmp.tlb: stale`.'),
+};
+
+export const VM_SETTINGS = { asid, pages, vmpls, vmcbs, keptOn };
 
 /** What every VM of a host with SEV-SNP has: both settings have defaults. */
 export const snpSettingsOf = (vm: { readonly settings?: object }) =>
@@ -165,4 +174,5 @@ export const snpSettingsOf = (vm: { readonly settings?: object }) =>
     readonly pages: readonly PageSetup[];
     readonly vmpls?: readonly number[];
     readonly vmcbs?: readonly number[];
+    readonly keptOn?: readonly number[];
   };

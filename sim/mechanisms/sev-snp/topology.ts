@@ -7,15 +7,18 @@ import { type AsidsInput, SEV_ASIDS } from '../../../actors/sev-snp/asid-bitmaps
 import { SEV_BITMAP_LOCK, SEV_DEACTIVATE_LOCK } from '../../../actors/sev-snp/asid-cycle.ts';
 import { contentAtStart } from '../../../actors/sev-snp/contents.ts';
 import type { Folio } from '../../../actors/sev-snp/gmem-prepare.ts';
+import type { NptInput } from '../../../actors/sev-snp/npt.ts';
 import type { PspInput } from '../../../actors/sev-snp/psp.ts';
 import { assignedAs4K, BEHIND_HEAD, HYPERVISOR_PAGE } from '../../../actors/sev-snp/rmp-table.ts';
 import { SEV_CMD_MUTEX } from '../../../actors/sev-snp/sev-command.ts';
 import { SEV_DEVICE } from '../../../actors/sev-snp/sev-device.ts';
 import { FIRST_SNP_DIGEST } from '../../../actors/sev-snp/snp-commands.ts';
+import { hasStaleTlb } from '../../../actors/sev-snp/stale-tlb.ts';
 import type { VmPagesInput } from '../../../actors/sev-snp/vm-pages.ts';
 import type { ActorId } from '../../../events/event.ts';
 import type { HostOptions } from '../../../events/options.ts';
 import type { ControlOp, GuestOp } from '../../../events/program.ts';
+import { nptId } from '../../../events/sev-snp/npt.ts';
 import { REGION_FRAMES, type RmpEntry, regionOf } from '../../../events/sev-snp/rmp.ts';
 import type { SnpFirmware } from '../../../events/sev-snp/snp-command.ts';
 import type { VmParts } from '../../host/mechanism.ts';
@@ -105,9 +108,10 @@ export function vmParts(scenario: ResolvedScenario, vm: ResolvedVm): VmParts {
       folios: foliosOf(scenario, vm),
       unmapped: scenario.host.options['kvm.privateMemory'] === 'guest-memfd',
       vmpls: vm.vcpus.map((_, index) => vmplOf(vm, index)),
-      ...(maps.length > 0 && { maps }),
+      ...(maps.length > 0 && { hostMaps: maps }),
       ...(vmcbs.length > 0 && { vmcbs }),
       ...(launch && { snpLaunch: launch }),
+      ...(hasStaleTlb(scenario.host.options) && vm.type === SNP_VM && { npt: nptId(`vm:${vm.id}`) }),
     },
   };
 }
@@ -235,6 +239,27 @@ function pagesInput({ host: { options } }: ResolvedScenario, vm: ResolvedVm): Vm
 const pagesOf = (scenario: ResolvedScenario): ActorSpec[] =>
   scenario.vms.filter(({ type }) => type === 'snp').map((vm) => ({ id: pagesId(vm), kind: 'vmPages', input: pagesInput(scenario, vm) }));
 
+/** Where translations may go stale: the nested page table of each guest. */
+const nestedOf = ({ vms, host: { options } }: ResolvedScenario): ActorSpec[] => {
+  if (!hasStaleTlb(options)) return [];
+  return vms
+    .filter(({ type }) => type === SNP_VM)
+    .map((vm) => {
+      const { pages, keptOn = [] } = snpSettingsOf(vm);
+      const gfns = pages.flatMap(framesOf).map(({ gfn }) => gfn);
+      const kept = Object.fromEntries(keptOn.map((cpu) => [`pcpu:${cpu}`, gfns]));
+      return { id: nptId(`vm:${vm.id}`), kind: 'npt', input: { kept } satisfies NptInput };
+    });
+};
+
+/** By vCPU, the nested page table of its VM, if that is an SNP VM. */
+export const nptsOf = ({ vms }: ResolvedScenario): Readonly<Record<ActorId, ActorId>> =>
+  Object.fromEntries(
+    vms
+      .filter(({ type }) => type === SNP_VM)
+      .flatMap(({ id, vcpus }) => vcpus.map((_, index) => [`vcpu:${id}/${index}`, nptId(`vm:${id}`)])),
+  );
+
 /** Whether a guest asks the firmware for a report. */
 const asksForReports = ({ vms }: ResolvedScenario) =>
   vms.some(({ vcpus }) => vcpus.some(({ ops }) => ops.some(({ op }) => op === 'request-report')));
@@ -308,4 +333,5 @@ export const snpActors = (scenario: ResolvedScenario): readonly ActorSpec[] => [
   ...mapActors(scenario),
   ...asidActors(scenario),
   ...svsmLocks(scenario),
+  ...nestedOf(scenario),
 ];

@@ -3,10 +3,12 @@
  * @see domain snp c, d.2, g, h
  */
 import assert from 'node:assert/strict';
+import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
 import type { HostMapContext } from '../../../actors/sev-snp/host-map.ts';
+import type { RmpRegionContext } from '../../../actors/sev-snp/rmp-region.ts';
 import { vmcbPage } from '../../../sim/mechanisms/sev-snp/topology.ts';
 import { type Played, shipped } from '../../sim/play.ts';
-import { finish, type Line, to } from '../../sim/steer.ts';
+import { finish, type Line, to, until } from '../../sim/steer.ts';
 import { breaks, type Claim, keeps } from '../claim.ts';
 import type { Checked } from '../claim-cases.ts';
 import * as w from '../world.ts';
@@ -26,7 +28,7 @@ const SPLIT = 'rmp-user-mapping-split';
 const QEMU = 'thread:qemu0/0';
 const VHOST1 = 'thread:vhost1/0';
 const ZAP = 'thread:netd/1';
-const DIRECT_MAP = 'map:kernel/0x1000';
+const DIRECT_MAP = 'hostmap:kernel/0x1000';
 const mapped = (played: Played, id = DIRECT_MAP) => {
   const { size, holes } = played.context<HostMapContext>(id);
   return [size, holes];
@@ -69,7 +71,7 @@ export const SNP_ACCESS_CLAIMS: readonly Claim[] = [
     check: (mutant) => {
       const removed = beside('remove', mutant, givenAway);
       assert.deepEqual([mapped(removed), w.panicOf(removed)], [['4K', []], null]);
-      assert.deepEqual([removed.delivered('map.remove').length, removed.delivered('map.restore').length], [1, 1]);
+      assert.deepEqual([removed.delivered('hostmap.remove').length, removed.delivered('hostmap.restore').length], [1, 1]);
       assert.deepEqual(w.hostStores(removed), [false, false]);
       const split = beside('split', mutant, givenAway);
       assert.deepEqual([mapped(split), w.panicOf(split), w.hostStores(split)], [['4K', []], null, [false, false]]);
@@ -89,7 +91,7 @@ export const SNP_ACCESS_CLAIMS: readonly Claim[] = [
     check: (mutant) => {
       const played = s.told(s.unchecked(shipped(SPLIT, 'thp')), mutant, finish(QEMU), s.over(w.NETD));
       assert.deepEqual([w.hostStores(played), w.signalOf(played)], [[true, false], null]);
-      assert.deepEqual(mapped(played, 'map:netd/0x1000')[0], '4K');
+      assert.deepEqual(mapped(played, 'hostmap:netd/0x1000')[0], '4K');
     },
   },
   {
@@ -120,6 +122,7 @@ export const SNP_ACCESS_CLAIMS: readonly Claim[] = [
     check: (mutant) => {
       for (const first of [0x1000, 0x1001, 0x11ff, 0x1200]) assert.notEqual(vmcbPage(first, 'unaligned') % 512, 0);
       assert.deepEqual([vmcbPage(0x1000, 'first'), vmcbPage(0x1001, 'unaligned')], [0x1000, 0x1001]);
+      assert.equal(w.panicOf(runs('first', mutant)), PANIC);
       const marks = [...new Set(inUseOf(runs('unaligned', mutant)))];
       assert.deepEqual([marks, w.panicOf(runs('unaligned', mutant))], [[0x1001], null]);
     },
@@ -151,7 +154,46 @@ export const SNP_ACCESS_CLAIMS: readonly Claim[] = [
   },
 ];
 
+/** The page is freed with its mapping removed, and the guest stores while that is under way. */
+const flushes = w.oneGuest(
+  [w.page('guest-valid')],
+  [w.write(true), w.write(true)],
+  { gmem: [[{ 'punch-hole': { vm: 'vm0', gfn: w.GFN } }]] },
+  { 'rmp.tlb': 'stale' },
+);
+/** Frames that a guest stored to by an old translation. */
+const strayed = (played: Played) => played.context<RmpRegionContext>('rmp:0x1000').strayed ?? [];
+/** The first store is made, the page is freed, and the guest goes on. */
+const freesBetween = (variant: string, mutant: s.Mutant) => {
+  const first = until(w.VCPU, 'it has stored once', (scene) => scene.context<Vcpu>(w.GUEST).pc === 1);
+  return s.told(s.unchecked(shipped('rmp-stale-translation', variant)), mutant, first, finish(w.GMEM));
+};
+
 export const SNP_ACCESS_RACES: readonly Checked[] = [
+  {
+    id: 'R25',
+    says: 'a guest stores by a translation from before its page was freed; mappings removed and TLBs flushed before RMPUPDATE cure it, and either alone does not',
+    mutants: ['snp-zap-no-flush', 'snp-flush-no-zap', 'snp-flush-nothing'],
+    check: (mutant) => {
+      assert.deepEqual(strayed(freesBetween('unflushed', mutant)), [0x1005]);
+      assert.deepEqual(strayed(freesBetween('flushed', mutant)), []);
+      assert.deepEqual(strayed(freesBetween('coherent', mutant)), []);
+      const refills = until(w.VCPU, 'it has stored, or is refused', (scene) => {
+        return scene.context<Vcpu>(w.GUEST).pc === 1 || scene.at(w.VCPU).includes('RET_PF_RETRY');
+      });
+      assert.deepEqual(strayed(s.told(flushes, mutant, to(w.GMEM, 'RMPUPDATE.tryLock'), refills, finish(w.GMEM))), []);
+    },
+  },
+  {
+    id: 'R28',
+    says: 'an entry on a CPU where the vCPU did not run last flushes its ASID there; left out, the guest stores by what that CPU has kept',
+    mutants: ['snp-flush-nothing'],
+    check: (mutant) => {
+      const back = (variant: string) => s.inOrder(s.unchecked(shipped('rmp-stale-migration', variant)), mutant);
+      assert.deepEqual([strayed(back('left-out')), w.accesses(back('left-out'))], [[0x1005], ['ok']]);
+      assert.deepEqual([strayed(back('flush-if-moved')), w.accesses(back('flush-if-moved'))[0]], [[], 'npf']);
+    },
+  },
   {
     id: 'R13',
     says: 'a store of the kernel by a 2M mapping beside an aligned VMCB in use panics on early silicon; an unaligned VMCB, or later silicon, does not',

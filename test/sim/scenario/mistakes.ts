@@ -16,7 +16,7 @@ export const MISTAKES: readonly (readonly [title: string, text: string, issues: 
     changed('summary: A', 'sumary: A'),
     [
       '2 | summary | required and missing; expected text',
-      '3 | sumary | found the key "sumary"; expected one of name, summary, source, claims, params, model, host, vms, processes, firmware, time, allow, variants, properties, bounds, expect, uncovered; did you mean "summary"?',
+      '3 | sumary | found the key "sumary"; expected one of name, summary, source, claims, params, model, host, vms, processes, firmware, mappings, time, allow, variants, properties, bounds, expect, uncovered; did you mean "summary"?',
     ],
   ],
   [
@@ -256,5 +256,45 @@ export const MISTAKES: readonly (readonly [title: string, text: string, issues: 
     'a parameter of a wrong type',
     changed(PSC, '- psc: { gfn: $FINAL, to: $FINAL }'),
     ['27 | vms.vm0.vcpus[0][0].psc.gfn | found $FINAL = "private"; expected an integer from 0 to 0xffffffffff'],
+  ],
+  [
+    'a mapping of a process that is not there',
+    changed('firmware:\n', 'mappings: [{ of: netdd, pfn: 0x1000, size: 2M }]\nfirmware:\n'),
+    ['40 | mappings[0].of | found "netdd"; expected `kernel` or a process ("kernel", "qemu0", "netd"); did you mean "netd"?'],
+  ],
+  [
+    'mappings at a wrong place',
+    changed('firmware:\n', 'mappings: [{ of: netd, pfn: 0x1001, size: 2M }, { of: kernel, pfn: 0x4000, size: 4K }]\nfirmware:\n'),
+    [
+      '40 | mappings[0].pfn | found 0x1001; expected a multiple of 0x200',
+      '40 | mappings[1].pfn | found 0x4000; expected the 2 MiB around a page of a VM',
+    ],
+  ],
+  [
+    'two mappings of one owner at one place',
+    changed('firmware:\n', 'mappings: [{ of: kernel, pfn: 0x1000, size: 2M }, { of: kernel, pfn: 0x1000, size: 4K }]\nfirmware:\n'),
+    ['40 | mappings[1].pfn | found a second mapping of kernel at 0x1000; expected one'],
+  ],
+  [
+    'a process that gives up a mapping it has not',
+    changed('write: { vm: vm0, gfn: 0x5, stores: $STORES }', 'zap-mapping: { vm: vm0, gfn: 0x5 }'),
+    [
+      '7 | params.STORES | found no argument $STORES; expected one: the parameter changes nothing',
+      '39 | processes.netd.threads[0][0].repeat.do[0].zap-mapping | found zap-mapping in "netd"; expected a mapping of it at PFN 0x1000 in mappings',
+    ],
+  ],
+  [
+    'a VMCB in a page of the guest, and a TLB of no CPU',
+    changed('      asid: 1\n', '      asid: 1\n      vmcbs: [0x1005]\n      keptOn: [2]\n'),
+    [
+      '23 | vms.vm0.options.vmcbs[0] | found PFN 0x1005 of VMCB 0 of vm0; expected another: GFN 0x5 of vm0 has it',
+      '23 | vms.vm0.options.vmcbs[0] | found PFN 0x1006 of VMCB 0 of vm0; expected another: GFN 0x6 of vm0 has it',
+      "24 | vms.vm0.options.keptOn[0] | found 2; expected a CPU below 2, the host's cpus",
+    ],
+  ],
+  [
+    'more VMCBs than vCPUs',
+    changed('      asid: 1\n', '      asid: 1\n      vmcbs: [0x3000, 0x3002]\n'),
+    ['23 | vms.vm0.options.vmcbs | found 2 VMCBs; expected one for each of 1 vCPUs'],
   ],
 ];
