@@ -13,13 +13,13 @@
 import { assign, emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { HostOptions } from '../../events/options.ts';
-import { hostFaultCode } from '../../events/sev-snp/error-code.ts';
-import type { RmpEntry, RmpRequest, RmpResult } from '../../events/sev-snp/rmp.ts';
-import { type AccessRegion, checkAccess } from './access-rules.ts';
+import type { RmpEntry, RmpRequest } from '../../events/sev-snp/rmp.ts';
+import { checkAccess } from './access-rules.ts';
 import { type Contents, hostStores, movedBy } from './contents.ts';
 import { type Exports, exportedIn, importedIn } from './export.ts';
+import { byOf, guestChecked, hostStoreFaults, hostWritten, storerOf } from './rmp-answers.ts';
 import { guestAccess, vmsaIsValid } from './rmp-check.ts';
-import { checkAdjust, checkEntry, checkSmash, checkUpdate, checkValidate, type GuestArgs, type GuestVerdict } from './rmp-rules.ts';
+import { checkSmash, checkUpdate } from './rmp-rules.ts';
 import {
   assignedAs4K,
   covering,
@@ -67,7 +67,6 @@ export interface RmpRegionContext extends RmpRegionInput {
   readonly exported?: Exports;
 }
 
-type GuestRequest = Extract<RmpRequest, { readonly type: 'rmp.checkGuest' }>;
 type Args = { readonly context: RmpRegionContext; readonly event: Stamped<RmpRequest> };
 
 const isWide = (event: RmpRequest) => event.type === 'rmp.lock' && event.wide === true;
@@ -95,37 +94,6 @@ const written = (c: RmpRegionContext, { entries, frames, subCount }: Region) => 
   entries,
   ...(c.head !== undefined && { head: { frames, subCount } }),
 });
-/** What ends an instruction of a guest: PVALIDATE, RMPADJUST. */
-function verdictOf(region: Region, { pfn, asid, gfn, size, current = 0, validated, adjust }: GuestRequest): GuestVerdict {
-  const page: GuestArgs = { pfn, asid, gfn, size: size ?? '4K', current };
-  if (validated !== undefined) return checkValidate(region, { ...page, validated });
-  if (adjust !== undefined) return checkAdjust(region, { ...page, vmpl: adjust.vmpl, mask: adjust.perms });
-  return checkEntry(region, page);
-}
-/** What PVALIDATE and RMPADJUST are told, as a result of the manual and a fault. */
-export function guestChecked(
-  c: RmpRegionContext,
-  request: GuestRequest,
-): { readonly result: RmpResult; readonly fault: boolean; readonly carryFlag?: true; readonly gp?: true } {
-  const verdict = verdictOf(regionIn(c), request);
-  if (verdict === 'WAIT') return { result: 'FAIL_INUSE', fault: false };
-  if (verdict === 'NPF') return { result: 'SUCCESS', fault: true };
-  if (verdict === 'NPF.SIZEM') return { result: 'FAIL_SIZEMISMATCH', fault: true };
-  if (verdict === 'NO_CHANGE') return { result: 'SUCCESS', fault: false, carryFlag: true };
-  if (verdict === '#GP') return { result: 'SUCCESS', fault: false, gp: true };
-  return { result: verdict, fault: false };
-}
-/** Who waits for the answer to an access that another actor has passed on. */
-const byOf = (event: Stamped<RmpRequest>): ActorId => ('by' in event && event.by !== undefined ? event.by : sender(event));
-/** Who waits for the answer to a host store. */
-export const storerOf = (event: Stamped<RmpRequest>): ActorId => (event.type === 'rmp.hostWrite' ? byOf(event) : sender(event));
-export const hostStoreFaults = (region: AccessRegion, { pfn, huge }: { readonly pfn: number; readonly huge?: true }): boolean =>
-  checkAccess(region, { by: 'host', does: 'write', pfn, mapping: huge === true ? '2M' : '4K' }) === '#PF';
-/** What a host store is told. */
-export const hostWritten = (event: RmpRequest, fault: boolean) => {
-  const isUser = event.type === 'rmp.hostWrite' && event.user === true;
-  return { type: 'rmp.hostWritten', fault, ...(fault && { errorCode: hostFaultCode(isUser) }) };
-};
 const patch = ({ context: c, event }: Args, change: Partial<RmpEntry>): { entries: Entries } => ({
   entries: { ...c.entries, [event.pfn]: { ...entryAt(c.entries, event.pfn), ...change } },
 });
@@ -165,7 +133,7 @@ export const rmpRegionMachine = setup({
     writeTails: assign(({ context: c, event }) => written(c, smashTails(regionIn(c), event.pfn))),
     writeHead: assign(({ context: c, event }) => written(c, smashHead(regionIn(c), event.pfn))),
     answerGuestChecked: emit(({ context: c, event }) => {
-      const checked = event.type === 'rmp.checkGuest' ? guestChecked(c, event) : { result: 'FAIL_INPUT', fault: true };
+      const checked = event.type === 'rmp.checkGuest' ? guestChecked(regionIn(c), event) : { result: 'FAIL_INPUT', fault: true };
       return outgoing(sender(event), { type: 'rmp.checked', ...checked, entry: entryAt(c.entries, event.pfn) });
     }),
     writeUpdate: assign((args) => {

@@ -24,8 +24,8 @@ export const HOST_MAP_OPTIONS = {
 /** What is asked of a mapping of 2 MiB. */
 export type HostMapEvent = EventOf<{
   /**
-   * W1 to W3: a store, translated here and then checked by the RMP. `user`: of a process. `n`: as of
-   * rmp.hostWrite.
+   * W1 to W3: a store, translated here and then checked by the RMP. `user`: of a process. `n`: as
+   * that of rmp.hostWrite.
    */
   'hostmap.write': { pfn: number; user?: true; n?: number };
   /** lookup_address(): what the page table says now. */

@@ -104,7 +104,7 @@ const MISTAKES: readonly (readonly [what: string, text: string, says: string | R
   [
     'a wrong value in a variant',
     moduleOf('x', `variants: { '${RACE}': { v: { 'kvm.rmpFault': 'auto-shar' } } }`),
-    'found "auto-shar"; expected one of "panic-sigbus", "auto-share", "kill-guest"; did you mean "auto-share"?',
+    'found "auto-shar"; expected one of "panic-sigbus", "auto-share", "kill-guest", "auto-share-kernel", "export"; did you mean "auto-share"?',
   ],
   [
     'a variant that is there',
@@ -146,7 +146,7 @@ const MISTAKES: readonly (readonly [what: string, text: string, says: string | R
   [
     'a machine of no kind',
     moduleOf('x', 'patch: () => ({ machines: { pcpus: (m) => m } })'),
-    'found "pcpus"; expected a kind of actors ("pcpu",',
+    'found "pcpus"; expected a kind of actors (there are',
   ],
   [
     'a machine that is there',

@@ -22,7 +22,7 @@ import type { ResolvedScenario } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
 import { debugs } from '../guest-debug/index.ts';
 import { launchPfns } from '../sev-snp/launch-facts.ts';
-import { pspActors, usesPsp } from '../sev-snp/topology.ts';
+import { pspActors, usesPsp } from '../sev-snp/psp-topology.ts';
 import { offeredFeatures, sevFeaturesOf } from './design.ts';
 import { sevLaunchMutants } from './launch-mutants.ts';
 import { SEV_LAUNCH_OPERATIONS } from './launch-operations.ts';

@@ -1,7 +1,8 @@
 /** Changes of one line about the host's own mappings: how they are split, removed, and checked. */
 import { assign, emit } from 'xstate';
 import { replaceStep, withoutSteps } from '../../../actors/path/patch.ts';
-import { hostStoreFaults, hostWritten, type RmpRegionContext, storerOf } from '../../../actors/sev-snp/rmp-region.ts';
+import { hostStoreFaults, hostWritten, storerOf } from '../../../actors/sev-snp/rmp-answers.ts';
+import type { RmpRegionContext } from '../../../actors/sev-snp/rmp-region.ts';
 import { outgoing, type Stamped, sender } from '../../../events/event.ts';
 import type { RmpRequest } from '../../../events/sev-snp/rmp.ts';
 import type { Mutant } from '../../host/mechanism.ts';

@@ -56,8 +56,9 @@ import { iommuPagesOf, onlineCpus } from './platform.ts';
 import { platformProperties } from './platform-properties.ts';
 import { POLICY_MUTANTS } from './policy-mutants.ts';
 import { repeatsSmash, repeatsUpdate, retriesUpdate, snpProperties } from './properties.ts';
+import { usesContexts } from './psp-topology.ts';
 import { SECTIONS, SNP_VM, SVM_VM, VM_SETTINGS } from './sections.ts';
-import { nptsOf, snpActors, usesContexts, vcpuParts, vmParts } from './topology.ts';
+import { nptsOf, snpActors, vcpuParts, vmParts } from './topology.ts';
 
 export const sevSnp: Mechanism = {
   name: 'sev-snp',

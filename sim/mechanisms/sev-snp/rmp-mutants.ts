@@ -4,15 +4,9 @@
  */
 import { assign, emit } from 'xstate';
 import { hasStep, type PathPatch, replaceStep } from '../../../actors/path/patch.ts';
+import { guestChecked, hostStoreFaults, hostWritten, storerOf } from '../../../actors/sev-snp/rmp-answers.ts';
 import { guestAccess } from '../../../actors/sev-snp/rmp-check.ts';
-import {
-  guestChecked,
-  hostStoreFaults,
-  hostWritten,
-  type RmpRegionContext,
-  regionIn,
-  storerOf,
-} from '../../../actors/sev-snp/rmp-region.ts';
+import { type RmpRegionContext, regionIn } from '../../../actors/sev-snp/rmp-region.ts';
 import { checkUpdate } from '../../../actors/sev-snp/rmp-rules.ts';
 import { entryAt, HYPERVISOR_PAGE, smashHead, smashTails } from '../../../actors/sev-snp/rmp-table.ts';
 import { type Outgoing, outgoing, type Stamped, sender } from '../../../events/event.ts';
@@ -106,13 +100,13 @@ const ofInstructions: Readonly<Record<string, Mutant>> = {
     actions: updateCheck(({ entries, inUse }) => ({ entries: withoutImmutable(entries), inUse })),
   }),
   'rmp-guest-unassigned': region('PVALIDATE and RMPADJUST take a page that is not assigned.', {
-    actions: guestCheck((c, event) => guestChecked({ ...c, entries: asOwn(c, event, { assigned: true }) }, event)),
+    actions: guestCheck((c, event) => guestChecked(regionIn({ ...c, entries: asOwn(c, event, { assigned: true }) }), event)),
   }),
   'rmp-guest-any-owner': region('PVALIDATE and RMPADJUST take any page that is assigned.', {
-    actions: guestCheck((c, event) => guestChecked({ ...c, entries: asOwn(c, event, { immutable: false }) }, event)),
+    actions: guestCheck((c, event) => guestChecked(regionIn({ ...c, entries: asOwn(c, event, { immutable: false }) }), event)),
   }),
   'rmp-guest-in-use': region('PVALIDATE and RMPADJUST change a page in use.', {
-    actions: guestCheck((c, event) => guestChecked({ ...c, inUse: [] }, event)),
+    actions: guestCheck((c, event) => guestChecked(regionIn({ ...c, inUse: [] }), event)),
   }),
   'rmp-adjust-no-vmsa': region('RMPADJUST leaves the VMSA bit as it was.', { actions: { writeVmsa: nothing } }),
 };
@@ -126,14 +120,14 @@ const ofSizes: Readonly<Record<string, Mutant>> = {
   }),
   'rmp-validate-no-carry': region('PVALIDATE that changes nothing does not say so.', {
     actions: guestCheck((c, event) => {
-      const { result, fault } = guestChecked(c, event);
+      const { result, fault } = guestChecked(regionIn(c), event);
       return { result, fault };
     }),
   }),
   'rmp-validate-any-size': region('PVALIDATE of 2M takes a 4K entry.', {
     actions: guestCheck((c, event) => {
       const { size: _, ...small } = event;
-      return guestChecked(c, guestChecked(c, event).fault ? event : small);
+      return guestChecked(regionIn(c), guestChecked(regionIn(c), event).fault ? event : small);
     }),
   }),
   'rmp-smash-no-head': region('PSMASH leaves the head at 2M.', { actions: { writeHead: nothing } }),

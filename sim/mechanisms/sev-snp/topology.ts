@@ -3,16 +3,10 @@
  * the PSP, its driver, the mutex of its mailbox. And what it knows of a VM.
  */
 
-import { type AsidsInput, SEV_ASIDS } from '../../../actors/sev-snp/asid-bitmaps.ts';
-import { SEV_BITMAP_LOCK, SEV_DEACTIVATE_LOCK } from '../../../actors/sev-snp/asid-cycle.ts';
 import { contentAtStart } from '../../../actors/sev-snp/contents.ts';
 import type { Folio } from '../../../actors/sev-snp/gmem-prepare.ts';
 import type { NptInput } from '../../../actors/sev-snp/npt.ts';
-import type { PspInput } from '../../../actors/sev-snp/psp.ts';
 import { assignedAs4K, BEHIND_HEAD, HYPERVISOR_PAGE } from '../../../actors/sev-snp/rmp-table.ts';
-import { SEV_CMD_MUTEX } from '../../../actors/sev-snp/sev-command.ts';
-import { SEV_DEVICE } from '../../../actors/sev-snp/sev-device.ts';
-import { FIRST_SNP_DIGEST } from '../../../actors/sev-snp/snp-commands.ts';
 import { hasStaleTlb } from '../../../actors/sev-snp/stale-tlb.ts';
 import type { VmPagesInput } from '../../../actors/sev-snp/vm-pages.ts';
 import type { ActorId } from '../../../events/event.ts';
@@ -20,17 +14,16 @@ import type { HostOptions } from '../../../events/options.ts';
 import type { ControlOp, GuestOp } from '../../../events/program.ts';
 import { nptId } from '../../../events/sev-snp/npt.ts';
 import { REGION_FRAMES, type RmpEntry, regionOf } from '../../../events/sev-snp/rmp.ts';
-import type { SnpFirmware } from '../../../events/sev-snp/snp-command.ts';
 import type { VmParts } from '../../host/mechanism.ts';
 import type { ResolvedScenario, ResolvedVm } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
-import { needsContexts } from './command-operation.ts';
 import { ghcbsOf } from './ghcb-sections.ts';
 import { ghcbActors, hasSevEsState } from './ghcb-topology.ts';
 import { launchFactsOf, launchFrames, launchPfns } from './launch-facts.ts';
 import { mapActors, mapIdsOf } from './mappings.ts';
 import { allocatorActors, memoryOf } from './memory-map.ts';
 import { iommuPagesOf, platformActors } from './platform.ts';
+import { asidActors, pspActors, usesPsp } from './psp-topology.ts';
 import { framesOf, isAlias, type PageSetup, SNP_VM, snpSettingsOf } from './sections.ts';
 
 const pagesId = (vm: ResolvedVm): ActorId => `pages:${vm.id}`;
@@ -259,66 +252,6 @@ export const nptsOf = ({ vms }: ResolvedScenario): Readonly<Record<ActorId, Acto
       .filter(({ type }) => type === SNP_VM)
       .flatMap(({ id, vcpus }) => vcpus.map((_, index) => [`vcpu:${id}/${index}`, nptId(`vm:${id}`)])),
   );
-
-/** Whether a guest asks the firmware for a report. */
-const asksForReports = ({ vms }: ResolvedScenario) =>
-  vms.some(({ vcpus }) => vcpus.some(({ ops }) => ops.some(({ op }) => op === 'request-report')));
-
-export const usesPsp = (scenario: ResolvedScenario) =>
-  asksForReports(scenario) ||
-  (scenario.sections?.firmware?.pages ?? []).length > 0 ||
-  usesContexts(scenario) ||
-  scenario.processes.some(({ threads }) => threads.some(({ program }) => program.ops.some((op) => op.op === 'sev-command')));
-/** Whether the PSP keeps guest contexts: a program has a command about them. */
-export const usesContexts = (scenario: ResolvedScenario): boolean => usesAsids(scenario) || namesContexts(scenario);
-const namesContexts = ({ processes, sections, vms }: ResolvedScenario): boolean =>
-  vms.some((vm) => launchPfns(vm).length > 0) ||
-  (sections?.firmware?.guests ?? []).length > 0 ||
-  processes.some(({ threads }) => threads.some(({ program }) => program.ops.some((op) => needsContexts(op))));
-
-const POLICY = 0x3_0000;
-/** What the firmware knows of guests when a run starts. */
-const firmwareAtStart = ({ sections }: ResolvedScenario): SnpFirmware => ({
-  guests: Object.fromEntries(
-    (sections?.firmware?.guests ?? []).map(({ pfn, state, asid }) => [
-      pfn,
-      { state, asid: asid ?? null, policy: state === 'INIT' ? 0 : POLICY, digest: FIRST_SNP_DIGEST },
-    ]),
-  ),
-  unflushed: [],
-  wbinvdNeeded: [],
-});
-
-/** The firmware's mailbox, its driver, and the mutex that serializes commands. */
-export const pspActors = (scenario: ResolvedScenario, state: PspInput['state']): readonly ActorSpec[] => [
-  {
-    id: 'psp',
-    kind: 'psp',
-    input: {
-      state,
-      errors: scenario.allow.includes('psp-error'),
-      interrupts: scenario.allow.includes('psp-interrupt'),
-      ...(usesContexts(scenario) && { snp: firmwareAtStart(scenario), cpus: scenario.host.cpus }),
-    } satisfies PspInput,
-  },
-  { id: SEV_DEVICE, kind: 'sevDevice', input: null },
-  { id: SEV_CMD_MUTEX, kind: 'mutex', input: null },
-];
-
-const ASID_OPS: readonly string[] = ['asid-new', 'destroy-guest'];
-const usesAsids = ({ processes }: ResolvedScenario): boolean =>
-  processes.some(({ threads }) => threads.some(({ program }) => program.ops.some(({ op }) => ASID_OPS.includes(op))));
-/** KVM's bitmaps of ASIDs and their locks, where a program takes or frees one. */
-function asidActors(scenario: ResolvedScenario): readonly ActorSpec[] {
-  if (!usesAsids(scenario)) return [];
-  const { guests = [], asids = 1 } = scenario.sections?.firmware ?? {};
-  const used = guests.flatMap(({ asid }) => (asid === undefined ? [] : [asid])).sort((a, b) => a - b);
-  return [
-    { id: SEV_ASIDS, kind: 'asidBitmaps', input: { max: asids, used } satisfies AsidsInput },
-    { id: SEV_BITMAP_LOCK, kind: 'mutex', input: null },
-    { id: SEV_DEACTIVATE_LOCK, kind: 'mutex', input: null },
-  ];
-}
 
 const svsmLocks = ({ vms }: ResolvedScenario): ActorSpec[] =>
   vms.filter(hasSvsm).map(({ id }) => ({ id: `svsm:${id}`, kind: 'svsmLock', input: null }));

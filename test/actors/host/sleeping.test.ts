@@ -54,12 +54,20 @@ describe('a thread that sleeps', () => {
     expect(locks.filter(({ point }) => point === undefined)).toEqual([]);
     expect([...new Set(locks.map(({ path, point }) => `${path}: ${point}`))].sort()).toEqual([
       '__refrigerator: try_to_freeze',
+      'folio_lock: test',
       'lock_page_state: test',
       'mutex_lock_killable: trylock',
+      'sev_asid_new: mutex_lock',
       'sev_do_cmd: mutex_lock',
+      'sev_flush_asids: down_write',
+      'sev_vm_destroy: down_write',
       'sev_wait_cmd_ioc: wait_event_timeout',
+      'snp_decommission: mutex_lock',
+      'snp_df_flush: mutex_lock',
+      'snp_free_firmware_page: mutex_lock',
       'split_lock_warn: down_interruptible',
       'synchronize_page_state: test',
+      'synchronize_srcu_expedited: test',
     ]);
   });
 

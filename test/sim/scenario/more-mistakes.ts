@@ -108,7 +108,7 @@ export const MORE_MISTAKES: readonly (readonly [title: string, text: string, iss
     'an unknown firmware command',
     changed(PROGRAM, `${PROGRAM}\n        - sev-command: { command: SNP_FLUSH }`),
     [
-      '34 | processes.qemu0.threads[0][1].sev-command.command | found "SNP_FLUSH"; expected one of "SNP_INIT_EX", "SNP_SHUTDOWN_EX", "SNP_PLATFORM_STATUS", "SNP_PAGE_RECLAIM", "SNP_DF_FLUSH"; did you mean "SNP_DF_FLUSH"?',
+      '34 | processes.qemu0.threads[0][1].sev-command.command | found "SNP_FLUSH"; expected one of "SNP_INIT", "SNP_SHUTDOWN", "SNP_PLATFORM_STATUS", "SNP_DF_FLUSH", "SNP_INIT_EX", "SNP_SHUTDOWN_EX", "SNP_DECOMMISSION", "SNP_ACTIVATE", "SNP_GUEST_STATUS", "SNP_GCTX_CREATE", "SNP_GUEST_REQUEST", "SNP_ACTIVATE_EX", "SNP_LAUNCH_START", "SNP_LAUNCH_UPDATE", "SNP_LAUNCH_FINISH", "SNP_DBG_DECRYPT", "SNP_DBG_ENCRYPT", "SNP_PAGE_SWAP_OUT", "SNP_PAGE_SWAP_IN", "SNP_PAGE_MOVE", "SNP_PAGE_MD_INIT", "SNP_PAGE_SET_STATE", "SNP_PAGE_RECLAIM", "SNP_PAGE_UNSMASH", "SNP_CONFIG", "SNP_DOWNLOAD_FIRMWARE_EX", "SNP_COMMIT", "SNP_VLEK_LOAD", "SNP_FEATURE_INFO"; did you mean "SNP_DF_FLUSH"?',
     ],
   ],
   [
@@ -145,7 +145,7 @@ export const MORE_MISTAKES: readonly (readonly [title: string, text: string, iss
     'a wrong value in a variant',
     changed('{ kvm.rmpFault: auto-share }', '{ kvm.rmpFault: autoshare }'),
     [
-      '48 | variants.auto-share["kvm.rmpFault"] | found "autoshare"; expected one of "panic-sigbus", "auto-share", "kill-guest"; did you mean "auto-share"?',
+      '48 | variants.auto-share["kvm.rmpFault"] | found "autoshare"; expected one of "panic-sigbus", "auto-share", "kill-guest", "auto-share-kernel", "export"; did you mean "auto-share"?',
     ],
   ],
   [
