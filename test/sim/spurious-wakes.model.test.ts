@@ -42,6 +42,24 @@ const WORLDS: Readonly<Record<string, readonly ResolvedScenario[]>> = {
       'properties: { always: [rmp.host-panic] }',
     ),
   ],
+  'actors/sev-snp/gmem-prepare.ts': [
+    text(
+      'folio-lock',
+      host('amd', 2, AMD),
+      `vms: { vm0: { type: snp, ${PAGE}, vcpus: [] } }`,
+      'processes: { a: { threads: [[{ pre-fault: { vm: vm0, gfn: 0x5 } }], [{ pre-fault: { vm: vm0, gfn: 0x5 } }]] } }',
+      'properties: { always: [rmp.host-panic] }',
+    ),
+  ],
+  'actors/sev-snp/asid-cycle.ts': [
+    text(
+      'asid-locks',
+      host('amd', 2, AMD),
+      'processes: { a: { threads: [[{ asid-new: {} }], [{ asid-new: {} }]] } }',
+      'firmware: { state: INIT, asids: 2 }',
+      'properties: { always: [psp.asid-recycled] }',
+    ),
+  ],
   'actors/sev-es-debug/launch-env.ts': [
     text(
       'kvm-lock',

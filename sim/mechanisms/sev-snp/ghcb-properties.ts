@@ -110,21 +110,19 @@ const holdAnswer = always('ghcb.hold-answer', {
     return held ? `${held.id} was told ${hex(held.context.ghcbMsr!.payload)} of its reset hold; expected 0 or 1` : null;
   },
 });
-const holdEnds = (name: string, by: 'sipi' | 'other', says: string) =>
-  sometimes(name, {
-    kinds: ['vcpu'],
-    source: 'arch/x86/kvm/svm/sev.c, sev_vcpu_deliver_sipi_vector(); SNP-57',
-    grade: 'read',
-    check: (world) => {
-      const held = world.actors<Vcpu>('vcpu').find(({ context }) => holdOf(context) === by);
-      return held ? `${held.id} has left its reset hold ${says}` : null;
-    },
-  });
+const holdEndsBySipi = sometimes('ghcb.hold-ends-by-sipi', {
+  kinds: ['vcpu'],
+  source: 'arch/x86/kvm/svm/sev.c, sev_vcpu_deliver_sipi_vector(); SNP-57',
+  grade: 'read',
+  check: (world) => {
+    const held = world.actors<Vcpu>('vcpu').find(({ context }) => holdOf(context) === 'sipi');
+    return held ? `${held.id} has left its reset hold by SIPI` : null;
+  },
+});
 
 export const ghcbProperties: readonly Property[] = [
   holdAnswer,
-  holdEnds('ghcb.hold-ends-by-sipi', 'sipi', 'by SIPI'),
-  holdEnds('ghcb.hold-ends-otherwise', 'other', 'without a SIPI'),
+  holdEndsBySipi,
   answerDocumented,
   unmappedInGuest,
   readInBounds,

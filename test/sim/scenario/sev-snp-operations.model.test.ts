@@ -115,6 +115,9 @@ interface Tried {
 const GUESTS = (threads: readonly string[]) =>
   threads.some((ops) => ops.includes('0x1900')) ? 'guests: [{ pfn: 0x1900, state: LAUNCH, asid: 1 }], ' : '';
 
+/** Free frames, for operations that take one. */
+const MEMORY = (threads: readonly string[]) => (threads.some((ops) => ops.includes('prepare-page')) ? 'memory: { free: [0x1a00] }, ' : '');
+
 /** A guest, whose second page is the VMSA of its vCPU, and threads of a daemon. */
 const textOf = ({
   options = '',
@@ -132,7 +135,7 @@ const textOf = ({
     'processes:',
     '  qemu0: { threads: [[{ KVM_RUN: { vcpu: vm0/0 } }]] }',
     ...(threads.length > 0 ? [`  netd: { threads: [${threads.map((ops) => `[${ops}]`).join(', ')}] }`] : []),
-    `firmware: { state: INIT, ${GUESTS(threads)}pages: [{ pfn: 0x1800, state: hypervisor }, { pfn: 0x1801, state: firmware }, { pfn: 0x1802, state: reclaim }] }`,
+    `firmware: { state: INIT, ${GUESTS(threads)}${MEMORY(threads)}pages: [{ pfn: 0x1800, state: hypervisor }, { pfn: 0x1801, state: firmware }, { pfn: 0x1802, state: reclaim }] }`,
     ...(threads.length > 0 ? ['mappings: [{ of: kernel, pfn: 0x1000, size: 2M }, { of: netd, pfn: 0x1000, size: 2M }]'] : []),
     'allow: [psp-error, psp-interrupt, spurious-exit, interrupt]',
     'properties: { always: [] }',
@@ -155,7 +158,7 @@ const everywhere = (options: readonly string[], of: (page: string, options: stri
 const RUNS = new Set([null]);
 
 describe('an operation of SEV-SNP', () => {
-  it.each(HOST_OPS.filter((operation) => !operation.includes('command')))('of the host runs on every page: %s', (operation) => {
+  it.each(HOST_OPS.filter((operation) => !/command|enable-snp/.test(operation)))('of the host runs on every page: %s', (operation) => {
     expect(everywhere(POLICIES, (page, options) => ({ options, page, threads: [operation] }), 4)).toEqual(RUNS);
   });
 
@@ -167,6 +170,16 @@ describe('an operation of SEV-SNP', () => {
       ? everywhere(POLICIES.slice(0, 1), tried, 1)
       : new Set([refusal(textOf(tried('guest-valid', POLICIES[0]!)), WALK)]);
     expect(said).toEqual(RUNS);
+  });
+
+  it('that enables SNP runs where no guest is, and is refused beside one', () => {
+    const operation = HOST_OPS.find((each) => each.includes('enable-snp'))!;
+    const alone = [
+      ...['name: tried', 'summary: Tried', 'host: { arch: amd, cpus: 2, preemption: full, features: [sev-snp] }'],
+      `processes: { a: { threads: [[${operation}, { init-firmware: {} }, { create-snp-vm: {} }]] } }`,
+    ].join('\n');
+    expect(refusal(alone, WALK)).toBeNull();
+    expect(refusal(textOf({ page: 'shared', threads: [operation] }), WALK)).not.toBeNull();
   });
 
   it('of the firmware runs before it is initialized', () => {
