@@ -26,6 +26,15 @@ const seedsOf = (name: string, variant: string) => (`${name} ${variant}` in LARG
  * Designs that are wrong in every order: what they break is no race, so no schedule reaches none.
  */
 const INEVITABLE: readonly string[] = [
+  'ghcb-own-psc kill-guest',
+  'ghcb-own-psc map-lock-long',
+  'ghcb-own-psc panic-sigbus',
+  'kdump-shutdown after-stop',
+  'kdump-shutdown never',
+  'kexec-iommu-count miscounted',
+  'kexec-private-page not-shut-down',
+  'kexec-private-page strict',
+  'ksm-private-page mergeable',
   'oslock-brk patch-v2',
   'oslock-dbgoslar-key kvm',
   'oslock-every-kind ignored',
@@ -37,6 +46,8 @@ const INEVITABLE: readonly string[] = [
   'oslock-reset architecture',
   'oslock-status-bit bit-0',
   'rmp-moved-frame as-found',
+  'rmp-table-end e820-alone',
+  'rmp-table-end unreserved',
   'rmp-validate-2m terminate',
   'sld-bus-lock-exit off',
   'sld-bus-lock-in-warn off-no-mitigate',
@@ -47,6 +58,14 @@ const INEVITABLE: readonly string[] = [
   'sld-kernel-split-lock fatal',
   'sld-kernel-split-lock warn',
   'sld-timer-livelock period-1ms',
+  'snp-bring-up one-offline',
+];
+/** Runs that end in another kernel, whose CPUs are halted: the old one never ends its threads. */
+const HALTED: readonly string[] = [
+  'kdump-shutdown before-stop',
+  'kexec-iommu-count reclaimed',
+  'kexec-private-page auto-share',
+  'kexec-private-page checks-ended',
 ];
 const STEPS_MAX = 5000;
 
@@ -109,7 +128,7 @@ describe.each(shippedNames)('%s', (name) => {
   it.each(variants.filter((variant) => expectedOf(name, variant).length === 0))('%s ends, and no thread is left hanging', (variant) => {
     for (const engine of ['live', 'memo'] as const) {
       const { end } = play(shipped(name, variant), { name: 'fifo' }, engineOf(shipped(name, variant), engine));
-      expect(end).toMatchObject({ verdict: 'clean', ended: 'done' });
+      expect(end).toMatchObject({ verdict: 'clean', ended: HALTED.includes(`${name} ${variant}`) ? 'halted' : 'done' });
     }
   });
 });

@@ -6,6 +6,7 @@ import { emit } from 'xstate';
 import type { RmpRegionContext } from '../../../actors/sev-snp/rmp-region.ts';
 import type { VmPagesContext } from '../../../actors/sev-snp/vm-pages.ts';
 import { outgoing, type Stamped, sender } from '../../../events/event.ts';
+import { hostFaultCode } from '../../../events/sev-snp/error-code.ts';
 import type { VmPagesEvent } from '../../../events/sev-snp/vm-pages.ts';
 import type { Mutant } from '../../host/mechanism.ts';
 import { alter, patched, replace, silent, without } from './mutants.ts';
@@ -73,7 +74,7 @@ const ofOthers: Readonly<Record<string, Mutant>> = {
     'exc_page_fault',
     where(
       'do_user_addr_fault',
-      replace('local_irq_enable', (item) => [item, { kind: 'note', local: () => ({ kernel: true }) }]),
+      replace('local_irq_enable', (item) => [item, { kind: 'note', local: () => ({ errorCode: hostFaultCode(false) }) }]),
     ),
   ),
   'snp-teardown-no-share': without('The end of a VM frees its pages as they are.', '__unregister_enc_region_locked', 'rmpupdate'),
