@@ -77,6 +77,13 @@ const casesOf = <E extends string>(
   return effects.length === 0 ? [] : [when(...effects.map((effect) => [does(effect), table[effect]!] as const))];
 };
 
+/** KVM_RUN ends, and the MSR holds the request still: the vCPU finds it there if it runs again. */
+const endsUnanswered = (env: HostEnv): HostItem =>
+  step('kvm_exit_system_event', {
+    send: (t, l) => outgoing(vcpuOf(env, t).id, { type: 'ghcb.msr', response: msrOf(l).request, payload: msrOf(l).payload }),
+    answers: { 'guest.ran': () => ({ returns: true }) },
+  });
+
 export const ghcbMsrPath = (env: HostEnv, used: ReadonlySet<MsrEffect>) => {
   const asks = (effect: MsrEffect) => (t: HostThread, l: HostLocals) => msrEffect(msrOf(l).request, isSnp(env, t)) === effect;
   return path(
@@ -85,7 +92,7 @@ export const ghcbMsrPath = (env: HostEnv, used: ReadonlySet<MsrEffect>) => {
     [
       note((t, l) => ({ ghcbMsr: msrAnswer(msrOf(l).request, msrOf(l).payload, isSnp(env, t)) })),
       ...casesOf(used, asks, {
-        terminate: [...ends('kvm_exit_system_event'), leavePath],
+        terminate: [endsUnanswered(env), leavePath],
         'reset-hold': [...resetHold(env, 'msr'), leavePath],
         'page-state-change': pscMsr(env),
         register: [step('ghcb_registered_gpa', { send: (t, l) => toSevEs(env, t, { type: 'sevEs.register', gfn: msrOf(l).payload }) })],
