@@ -10,11 +10,15 @@ import { EXIT } from './errors.ts';
 import { styled, table } from './output.ts';
 
 const documentOf = ({ scenario }: LoadedScenario) => {
-  const { name, summary, source = '', claims = [], params = {}, expect = {}, host } = scenario;
+  const { name, summary, source = '', claims = [], params = {}, expect = {} } = scenario;
   const variants = variantNames(scenario);
-  const mutants = Object.fromEntries(Object.entries(mutantsOf(host.arch)).map(([id, mutant]) => [id, mutant.summary]));
-  return { name, summary, source, claims, params, variants, default: variants[0], expect, mutants };
+  return { name, summary, source, claims, params, variants, default: variants[0], expect };
 };
+/** Mutants are the same for all hosts of an architecture: a list of scenarios would repeat them. */
+const withMutants = (loaded: LoadedScenario) => ({
+  ...documentOf(loaded),
+  mutants: Object.fromEntries(Object.entries(mutantsOf(loaded.scenario.host.arch)).map(([id, mutant]) => [id, mutant.summary])),
+});
 
 const expectationText = (expectation: Expectation | undefined): string =>
   expectation === undefined ? '' : expectation === 'clean' ? 'clean' : `breaks ${expectation.violates.join(', ')}`;
@@ -23,7 +27,7 @@ function run({ io, out, json, args }: Call): number {
   const [name] = args;
   const loaded = (name === undefined ? shippedNames() : [name]).map((reference) => loadReference(reference, io));
   if (json) {
-    out.json(loaded.map(documentOf));
+    out.json(name === undefined ? loaded.map(documentOf) : loaded.map(withMutants));
     return EXIT.ok;
   }
   if (name !== undefined) {

@@ -87,8 +87,8 @@ describe('the program', () => {
       'variants',
       'default',
       'expect',
-      'mutants',
     ]);
+    expect(keys(json<object[]>('scenarios', 'rmp-lock')[0]!)).toContain('mutants');
     expect(keys(json('run', RACE))).toEqual(expect.arrayContaining(ran));
     expect(keys(json('replay', 'run.wsj'))).toEqual(
       expect.arrayContaining(['identical', 'sealed', 'steps', 'records', 'digest', 'divergence']),

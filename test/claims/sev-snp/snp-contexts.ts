@@ -28,10 +28,10 @@ function statesOf(played: Played, pfn: number): string[] {
 const CYCLE = 'psp-asid-recycle';
 const asidsGiven = (played: Played) => played.context<AsidsContext>('asids').given;
 /** KVM has written back the caches for VM 0 when the firmware takes the other guest's end. */
-const between = (variant: string, mutant: s.Mutant) => s.runsOf(s.unchecked(shipped(CYCLE, variant)), 15, mutant);
+const between = (variant: string, mutant: s.Mutant) => s.runsOf(s.unchecked(shipped(CYCLE, variant)), 40, mutant);
 
 const holds = { source: 'domain snp g', verdict: 'holds' } as const;
-const TCB = '0x7308000000000003';
+const TCB = '0xdb18000000000004';
 const OLDER = '0x7300000000000003';
 const NEWER = '0x7309000000000003';
 
@@ -56,7 +56,7 @@ export const SNP_CONTEXT_CLAIMS: readonly Claim[] = [
     not: 'the ioctls SNP_SET_EXT_CONFIG and SNP_GET_EXT_CONFIG of the series: mainline has none',
     mutants: ['psp-config-ignored', 'psp-config-unchecked'],
     check: (mutant) => {
-      const status = { major: 1, minor: 52, build: 4, state: 1, rmpInitialized: true, guestCount: 1, tcb: TCB };
+      const status = { major: 1, minor: 55, build: 29, state: 1, rmpInitialized: true, guestCount: 1, tcb: TCB };
       const fresh = toldBy(s.inOrder(tool(s.statusOf(s.BUFFER)), mutant));
       const unset = { reportedTcb: TCB, maskChipId: false, maskChipKey: false };
       assert.deepEqual(fresh, { command: 'SNP_PLATFORM_STATUS', status: 'SUCCESS', output: { ...status, ...unset } });
