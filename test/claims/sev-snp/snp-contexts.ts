@@ -33,7 +33,7 @@ const between = (variant: string, mutant: s.Mutant) => s.runsOf(s.unchecked(ship
 const holds = { source: 'domain snp g', verdict: 'holds' } as const;
 const TCB = '0xdb18000000000004';
 const OLDER = '0x7300000000000003';
-const NEWER = '0x7309000000000003';
+const NEWER = '0xdb18000000000005';
 
 const configOf = (reportedTcb: string): HostStep => ({ 'sev-command': { command: 'SNP_CONFIG', reportedTcb, maskChipKey: true } });
 const tool = (...program: readonly HostStep[]) =>
