@@ -17,7 +17,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const RSS_MAX_MB = 512;
 /** Of the processor: other processes may have it as well. */
-const CPU_MAX_S = 8;
+const CPU_MAX_S = 5;
 
 function expectSmall({ megabytes, seconds }: Measured): void {
   expect(megabytes).toBeLessThan(RSS_MAX_MB);

@@ -99,6 +99,14 @@ export const GHCB_MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ]),
   ),
+  'snp-psc-header-unchecked': patched(
+    'KVM goes on with a header that it has found too long.',
+    'snp_begin_psc',
+    replace('read_hdr', (item) => [
+      item,
+      { kind: 'note', local: (_t: unknown, l: { pscEnd?: number }) => ({ pscEnd: Math.min(l.pscEnd!, 252) }) },
+    ]),
+  ),
   'snp-psc-strays': patched(
     'A page that the VM does not have is skipped as done.',
     'snp_change_range',

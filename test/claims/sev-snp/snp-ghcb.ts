@@ -206,8 +206,8 @@ function turnedPrivate(options: Partial<HostOptions>, mutant: s.Mutant): Played 
 export const SNP_GHCB_RACES: readonly Checked[] = [
   {
     id: 'R21',
-    says: 'KVM that fetches the header of a PSC buffer again reads behind its end; with a checked copy of what it counts by, or of the whole buffer, it does not',
-    mutants: ['snp-psc-refetches', 'snp-psc-no-update'],
+    says: 'KVM that fetches the header of a PSC buffer again reads behind its end; with a checked copy of what it counts by, or of the whole buffer, it does not, and refuses a header that is too long from the start',
+    mutants: ['snp-psc-refetches', 'snp-psc-no-update', 'snp-psc-header-unchecked'],
     check: (mutant) => {
       assert.equal(outside(rewritten('double-fetch', mutant)), 300);
       for (const fetch of ['checked-index', 'snapshot'] as const) {
@@ -215,6 +215,8 @@ export const SNP_GHCB_RACES: readonly Checked[] = [
         assert.equal(outside(played), undefined);
         assert.equal(w.entryOf(played).assigned, true);
       }
+      const tooLong = guest(mutant, entry(0, w.GFN, 1), header(0, 253), buffer);
+      assert.deepEqual([answers(tooLong), w.entryOf(tooLong).assigned], [[{ info1: 0, info2: 2 ** 32 + 1 }], false]);
     },
   },
   {

@@ -159,7 +159,7 @@ const RUNS = new Set([null]);
 
 describe('an operation of SEV-SNP', () => {
   it.each(HOST_OPS.filter((operation) => !/command|enable-snp/.test(operation)))('of the host runs on every page: %s', (operation) => {
-    expect(everywhere(POLICIES, (page, options) => ({ options, page, threads: [operation] }), 10)).toEqual(RUNS);
+    expect(everywhere(POLICIES, (page, options) => ({ options, page, threads: [operation] }), 4)).toEqual(RUNS);
   });
 
   it.each(HOST_OPS.filter((operation) => operation.includes('command')))('of the firmware runs on every page: %s', (operation) => {
