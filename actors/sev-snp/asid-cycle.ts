@@ -12,8 +12,8 @@ import type { SnpArguments, SnpCommand } from '../../events/sev-snp/snp-command.
 import { type HostEnv, type HostItem, type HostPath, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
 import { goToSleep, sleepUntil } from '../host/sleeping.ts';
 import { SEV_ASIDS } from './asid-bitmaps.ts';
+import { updateRmpPath } from './direct-map.ts';
 import { SHARED } from './page-fault.ts';
-import { rmpupdatePath } from './rmpupdate.ts';
 import { issueCommand, lockSevCmd, unlockSevCmd } from './sev-command.ts';
 import { SEV_DEVICE } from './sev-device.ts';
 import { wbinvdOnAllCpus } from './wbinvd.ts';
@@ -131,10 +131,7 @@ export const destroyGuestPath = (env: HostEnv): HostPath =>
         (_t, l) => l.failed !== true,
         [
           issue('snp_free_firmware_page', 'SNP_PAGE_RECLAIM', (t) => ({ page: guestOf(env, t).context })),
-          when([
-            (_t, l) => l.failed !== true,
-            [call(rmpupdatePath(env.options), (t) => ({ pfn: guestOf(env, t).context, update: SHARED }))],
-          ]),
+          when([(_t, l) => l.failed !== true, [call(updateRmpPath(env), (t) => ({ pfn: guestOf(env, t).context, update: SHARED }))]]),
           when([
             (_t, l) => l.failed === true || l.result !== 'SUCCESS',
             [step('snp_leak_pages', { send: (t) => outgoing(SEV_DEVICE, { type: 'sev.leak', pfn: guestOf(env, t).context }) })],

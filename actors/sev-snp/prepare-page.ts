@@ -2,8 +2,8 @@
 import { outgoing } from '../../events/event.ts';
 import { type HostEnv, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
 import { otherwise } from '../path/path.ts';
+import { updateRmpPath } from './direct-map.ts';
 import { PAGE_ALLOCATOR } from './page-allocator.ts';
-import { rmpupdatePath } from './rmpupdate.ts';
 
 const { path, step, call, when } = host;
 
@@ -23,7 +23,7 @@ export function preparePagePath(env: HostEnv) {
         [
           otherwise,
           [
-            call(rmpupdatePath(env.options), (_t, l) => ({
+            call(updateRmpPath(env), (_t, l) => ({
               update: { assigned: true, pageSize: '4K', immutable: false, asid: env.vms[l.vm!]!.asid, gfn: l.pfn! },
             })),
             when([

@@ -32,7 +32,7 @@ declare module '../kvm/kvm-env.ts' {
     readonly vmsas: readonly (number | null)[];
     /** PFN of the VMCB of each vCPU, where the scenario tracks them. */
     readonly vmcbs?: readonly number[];
-    /** Whether it has pages that are 2M entries when the run starts. */
+    /** Whether it has pages that are 2M entries, or that the host can make one of. */
     readonly huge: boolean;
     /** Whether its private pages lie in a guest_memfd. */
     readonly unmapped: boolean;
@@ -46,8 +46,9 @@ declare module '../kvm/kvm-env.ts' {
     readonly hasSevEsState: boolean;
     /** The nested page table of an SNP guest, where the host lets translations go stale. */
     readonly npt?: ActorId;
-    /** The host mappings of the scenario that are actors, of all VMs. */
+    /** PFNs whose contents the run has, as a guest looks at them. */
     readonly lookedAt: readonly number[];
+    /** The host mappings of the scenario that are actors, of all VMs. */
     readonly hostMaps?: readonly ActorId[];
     /** Bits of SEV_FEATURES that another mechanism gives to VMSAs that a launch measures. */
     readonly sevFeatures?: number;
@@ -106,7 +107,7 @@ export function frameOf(env: HostEnv, vm: string, gfn: number): number {
   return pfn;
 }
 
-/** Whether there are 2M entries at all: no instruction makes the first one. */
+/** Whether a 2M entry can be there at all: of a page that has `frames`. */
 export const hasHuge = (env: HostEnv): boolean => Object.values(env.vms).some(({ huge }) => huge);
 
 /** The VM whose guest pages carry this ASID. */

@@ -6,7 +6,7 @@ import type { RmpRegionContext } from '../../../actors/sev-snp/rmp-region.ts';
 import type { VmPagesContext } from '../../../actors/sev-snp/vm-pages.ts';
 import { regionOf } from '../../../events/sev-snp/rmp.ts';
 import { alwaysEach, leavesEach, type Property, sometimes } from '../../property.ts';
-import { hex } from '../../view.ts';
+import { hex, type WorldView } from '../../view.ts';
 
 /** A store whose fault the handler answers by having it repeated gets through in the end. */
 const faultResolved = leavesEach<HostThread>('rmp.fault-resolved', {
@@ -25,20 +25,27 @@ const storeIsChecked = alwaysEach<RmpRegionContext>('rmp.store-is-checked', {
     strayed.length > 0 ? `a guest stored to PFN ${hex(strayed[0]!)} by a translation from before its RMP entry changed` : null,
 });
 
+/** A host thread that stands before a store to a frame of whose region this holds. */
+function storerBeside(world: WorldView, holds: (region: RmpRegionContext, pfn: number) => boolean, beside: string): string | null {
+  const regions = world.actors<RmpRegionContext>('rmpRegion');
+  const writer = world.actors<HostThread>('hostThread').find(({ value, context }) => {
+    const pfn = context.frames.code?.pfn;
+    if (pfn === undefined || !JSON.stringify(value).includes('"store"')) return false;
+    const region = regions.find(({ id }) => id === regionOf(pfn));
+    return region !== undefined && holds(region.context, pfn);
+  });
+  return writer ? `${writer.id} is about to store to PFN ${hex(writer.context.frames.code!.pfn!)}, beside ${beside}` : null;
+}
+
 /** A host thread stands before a store to a shared frame, and a guest has another of its 2 MiB. */
 const storeBesidePrivate = sometimes('rmp.store-beside-private', {
   kinds: ['rmpRegion', 'hostThread'],
   source: 'domain snp c, row 2, and h, R12: through a 2M mapping all frames of the 2 MiB are checked',
   grade: 'read',
   check: (world) => {
-    const regions = world.actors<RmpRegionContext>('rmpRegion');
-    const writer = world.actors<HostThread>('hostThread').find(({ value, context }) => {
-      const pfn = context.frames.code?.pfn;
-      if (pfn === undefined || !JSON.stringify(value).includes('"store"')) return false;
-      const entries = regions.find(({ id }) => id === regionOf(pfn))?.context.entries ?? {};
-      return entries[pfn]?.assigned === false && Object.values(entries).some(({ assigned }) => assigned);
-    });
-    return writer ? `${writer.id} is about to store to PFN ${hex(writer.context.frames.code!.pfn!)}, beside a private frame` : null;
+    const isBeside = ({ entries }: RmpRegionContext, pfn: number) =>
+      entries[pfn]?.assigned === false && Object.values(entries).some(({ assigned }) => assigned);
+    return storerBeside(world, isBeside, 'a private frame');
   },
 });
 
@@ -47,16 +54,7 @@ const storeBesideInUse = sometimes('rmp.store-beside-in-use', {
   kinds: ['rmpRegion', 'hostThread'],
   source: 'kernel commit 75253db41a46; domain snp c, row 7, and h, R13',
   grade: 'read',
-  check: (world) => {
-    const regions = world.actors<RmpRegionContext>('rmpRegion');
-    const writer = world.actors<HostThread>('hostThread').find(({ value, context }) => {
-      const pfn = context.frames.code?.pfn;
-      if (pfn === undefined || !JSON.stringify(value).includes('"store"')) return false;
-      const inUse = regions.find(({ id }) => id === regionOf(pfn))?.context.inUse ?? [];
-      return inUse.length > 0 && !inUse.includes(pfn);
-    });
-    return writer ? `${writer.id} is about to store to PFN ${hex(writer.context.frames.code!.pfn!)}, beside a page in use` : null;
-  },
+  check: (world) => storerBeside(world, ({ inUse }, pfn) => inUse.length > 0 && !inUse.includes(pfn), 'a page in use'),
 });
 
 /** A vCPU is on a CPU whose TLB has a private page of its guest that the guest no longer has. */

@@ -113,8 +113,8 @@ export const sevSnp: Mechanism = {
   }),
   kvm: (scenario) => {
     const { options } = scenario.host;
-    const parts = snpKvmOf(ghcbUseOf(scenario));
-    if (options['kvm.privateMemory'] === 'guest-memfd') return withGuestMemfd(parts);
+    const mapped = snpKvmOf(ghcbUseOf(scenario));
+    const parts = options['kvm.privateMemory'] === 'guest-memfd' ? withGuestMemfd(mapped) : mapped;
     if (!hasStaleTlb(options)) return parts;
     const stale = staleTlbParts(options);
     return { ...parts, ...stale, exits: { ...parts.exits, ...stale.exits } };
