@@ -1,0 +1,3 @@
+import { testExpectations } from './expectations.ts';
+
+testExpectations('guest-debug');
