@@ -144,7 +144,7 @@ export const SNP_AP_RACES: readonly Checked[] = [
           ),
         );
       const withoutMemory = [noMemory('runnable'), noMemory('halted')].map(({ off, wrongEntry }) => [off, wrongEntry]);
-      // Linux clears the VMSA before as soon as KVM has answered, and the vCPU can stand right before VMRUN.
+      // Linux clears the VMSA before as soon as KVM has answered: the vCPU may be about to VMRUN.
       const entering = until(
         AP,
         'it is about to be entered again',
