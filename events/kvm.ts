@@ -111,6 +111,8 @@ export type VcpuEvent = EventOf<{
   'vcpu.mode?': object;
   /** kvm_emulate_halt(): KVM_MP_STATE_HALTED, until there is something to do. */
   'vcpu.halt': object;
+  /** KVM_MP_STATE_RUNNABLE, whatever there is to do. */
+  'vcpu.runnable': object;
   'vcpu.mpState?': object;
   /**
    * kvm_vcpu_check_block(): the thread is about to sleep, or was woken. `polls`: it looks, and does
@@ -127,6 +129,8 @@ export type VcpuEvent = EventOf<{
    * The next entry is by another vCPU, which this guest has moved to in memory; null: by its own.
    */
   'guest.runBy': { runner: GuestRunner | null };
+  /** The registers are other ones, with which the program begins. */
+  'guest.reset': object;
 }>;
 
 /** What a vCPU answers. @public */
@@ -171,6 +175,7 @@ export const KVM_EVENTS = {
   'guest.interrupted': 'bus',
   'guest.skipInsn': 'bus',
   'guest.runBy': 'bus',
+  'guest.reset': 'bus',
   vmexit: 'bus',
   'vcpu.load': 'bus',
   'vcpu.put': 'bus',
@@ -185,6 +190,7 @@ export const KVM_EVENTS = {
   'vcpu.mode?': 'bus',
   'vcpu.mode': 'bus',
   'vcpu.halt': 'bus',
+  'vcpu.runnable': 'bus',
   'vcpu.mpState?': 'bus',
   'vcpu.mpState': 'bus',
   'vcpu.block': 'bus',

@@ -65,6 +65,8 @@ export type CoreHostOp =
   /** `reenter`: the VMM answers what KVM_RUN has ended for, and calls it again. */
   | { readonly op: 'KVM_RUN'; readonly vm: string; readonly vcpu: number; readonly reenter?: boolean }
   | { readonly op: 'KVM_GET_MP_STATE'; readonly vm: string; readonly vcpu: number }
+  /** To KVM_MP_STATE_RUNNABLE. */
+  | { readonly op: 'KVM_SET_MP_STATE'; readonly vm: string; readonly vcpu: number }
   | SetGuestDebugOp
   | { readonly op: 'madvise'; readonly vm: string }
   /** One step if it does not say how many. */

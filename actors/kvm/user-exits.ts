@@ -121,6 +121,10 @@ export const userExitParts = ({ usesPorts, usesMmio }: UserSpace): KvmParts => (
       ...kernelSource('arch/x86/kvm/x86.c, kvm_arch_vcpu_ioctl_get_mpstate(); arch/arm64/kvm/arm.c'),
       items: () => [step('kvm_arch_vcpu_ioctl_get_mpstate')],
     },
+    KVM_SET_MP_STATE: {
+      ...kernelSource('arch/x86/kvm/x86.c, kvm_arch_vcpu_ioctl_set_mpstate(); arch/arm64/kvm/arm.c'),
+      items: (env) => [step('kvm_arch_vcpu_ioctl_set_mpstate', { send: (t) => outgoing(vcpuOf(env, t).id, { type: 'vcpu.runnable' }) })],
+    },
   },
   exits: {
     ...(usesPorts && {

@@ -96,6 +96,9 @@ const mode = ({ context: v, event }: Asked): Outgoing => outgoing(sender(event),
 const requests = ({ context: v, event }: Asked): Outgoing =>
   outgoing(sender(event), { type: 'vcpu.requests', pending: v.requests, exiting: v.mode === 'EXITING_GUEST_MODE' });
 
+/** Halted, asleep or on its way there: a virtual interrupt makes it runnable. */
+const isHalted = ({ context: v }: Asked): boolean =>
+  v.interrupts && v.blockedUntil !== 'over' && (v.halted === true || v.blockedUntil === 'request');
 const runBy = ({ event }: Asked): Partial<Vcpu> => (event.type === 'guest.runBy' ? { runner: event.runner ?? undefined } : {});
 
 /** A vCPU that no thread has run yet. */
@@ -126,10 +129,7 @@ export function vcpuMachine(env: GuestEnv) {
   });
   return setup({
     types: { context: {} as Vcpu, events: {} as Stamped<GuestEvent>, emitted: {} as Outgoing, input: {} as VcpuInput },
-    guards: {
-      /** Halted, asleep or on its way there: a virtual interrupt makes it runnable. */
-      isHalted: ({ context: v }) => v.interrupts && v.blockedUntil !== 'over' && (v.halted === true || v.blockedUntil === 'request'),
-    },
+    guards: { isHalted },
     actions: {
       /**
        * kvm_arch_vcpu_runnable() is true from now on.
@@ -187,11 +187,13 @@ export function vcpuMachine(env: GuestEnv) {
       'vcpu.exitGuestMode': { actions: 'tell' },
       'vcpu.clearRequest': { actions: 'clearRequest' },
       'vcpu.halt': { actions: assign({ halted: true }) },
+      'vcpu.runnable': { actions: assign({ halted: undefined }) },
       'vcpu.mpState?': { actions: emit(mpState) },
       'vcpu.block': { actions: 'block' },
       'vcpu.unblock': { actions: 'unblock' },
       'guest.interrupted': { actions: 'setInterrupted' },
       'guest.runBy': { actions: 'setRunner' },
+      'guest.reset': { target: `.${code.initial}`, actions: assign({ pc: 0, interrupted: false, asking: null, frames: { guest: {} } }) },
     },
     states: code.states,
   });

@@ -9,6 +9,7 @@ import type { GhcbAnswer } from '../../events/sev-snp/ghcb.ts';
 import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
 import { exitInfo, vcpuOf } from '../kvm/kvm-env.ts';
 import { otherwise } from '../path/path.ts';
+import { apCreationPath } from './ap-creation.ts';
 import { changePagePath, privateTo } from './exits.ts';
 import { answerGhcb, gfnOf, readGhcbPath, toSevEs } from './ghcb-map.ts';
 import {
@@ -159,6 +160,7 @@ export const ghcbPath = (env: HostEnv, used: ReadonlySet<NaeEffect>) => {
         unsupported: [...ends('vcpu_unimpl_unsupported_event'), leavePath],
         'jump-table': jumpTable(env),
         'page-state-change': [call(pscBufferPath(env))],
+        'ap-creation': [call(apCreationPath(env))],
       }),
       answerGhcb(env),
       ...(used.has('reset-hold') ? [when([does('reset-hold'), resetHold(env, 'nae')])] : []),

@@ -51,7 +51,7 @@ const toPage = (env: GuestEnv, v: Vcpu, event: GhcbPageEvent) =>
   outgoing(ghcbId(vmOf(env, v).id.slice('vm:'.length), ghcbOf(env, v)), event);
 
 /** A store with C-bit 0; it faults while the page is private, and is repeated. */
-const storePath = (env: GuestEnv, name: string, message: (v: Vcpu, l: GuestLocals) => GhcbPageEvent) =>
+export const storePath = (env: GuestEnv, name: string, message: (v: Vcpu, l: GuestLocals) => GhcbPageEvent) =>
   path(
     name,
     { source: 'arch/x86/coco/sev/shared.c, sev_es_ghcb_hv_call(); arch/x86/coco/sev/core.c, vmgexit_psc()', grade: 'read' },
@@ -81,8 +81,8 @@ const storePath = (env: GuestEnv, name: string, message: (v: Vcpu, l: GuestLocal
     { locals: ['ghcbFault'] },
   );
 
-const vmgexit = (env: GuestEnv) => step('VMGEXIT', { send: (v) => vmexit(v, 'VMGEXIT', { nae: 'GHCB', gfn: ghcbOf(env, v) }) });
-const readAnswer = (env: GuestEnv) =>
+export const vmgexit = (env: GuestEnv) => step('VMGEXIT', { send: (v) => vmexit(v, 'VMGEXIT', { nae: 'GHCB', gfn: ghcbOf(env, v) }) });
+export const readAnswer = (env: GuestEnv) =>
   step('ghcb_get_sw_exit_info', {
     send: (v) => toPage(env, v, { type: 'ghcb.read?' }),
     answers: { 'ghcb.isAnswered': (e) => ({ ghcbRead: e.answer }) },

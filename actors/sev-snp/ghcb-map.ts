@@ -6,6 +6,7 @@
  * The valid bitmap is cleared by the read.
  */
 import { outgoing } from '../../events/event.ts';
+import type { ApEvent } from '../../events/sev-snp/ap.ts';
 import type { GhcbAnswer, GhcbFields, GhcbMsr, GhcbPageEvent, ResetHold, SevEsEvent } from '../../events/sev-snp/ghcb.ts';
 import { faultItems, type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
 import { exitInfo, vcpuOf } from '../kvm/kvm-env.ts';
@@ -36,7 +37,7 @@ declare module '../host/host-env.ts' {
 
 export const ghcbId = (vm: string, gfn: number) => `ghcb:${vm}/0x${gfn.toString(16)}`;
 export const sevEsId = (vcpu: string) => vcpu.replace('vcpu:', 'sev_es:');
-export const toSevEs = (env: HostEnv, t: HostThread, event: SevEsEvent) => outgoing(sevEsId(vcpuOf(env, t).id), event);
+export const toSevEs = (env: HostEnv, t: HostThread, event: SevEsEvent | ApEvent) => outgoing(sevEsId(vcpuOf(env, t).id), event);
 /** To the page that the exit names. */
 export const toPage = (env: HostEnv, t: HostThread, l: HostLocals, event: GhcbPageEvent) =>
   outgoing(ghcbId(vcpuOf(env, t).vm, exitInfo(l, 'VMGEXIT').nae === 'GHCB' ? gfnOf(l) : l.ghcbMapped!), event);

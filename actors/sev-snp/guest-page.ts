@@ -31,9 +31,10 @@ const NO_LOCALS: GuestLocals = {};
 
 /** The page in question. */
 export function gfnOf(env: GuestEnv, v: Vcpu, l: GuestLocals = NO_LOCALS): number {
+  if (l.gfn !== undefined) return l.gfn;
   const op = opOf(env, v);
   if (!('gfn' in op)) throw new Error(`${op.op} names no page`);
-  return l.gfn ?? op.gfn;
+  return op.gfn;
 }
 /** To the actor that knows what all vCPUs of the guest know. */
 export const toPages = (env: GuestEnv, v: Vcpu, event: Sent) => outgoing(env.images[v.image]!.vm.pages, event);

@@ -4,11 +4,12 @@
  */
 
 import { outgoing } from '../../events/event.ts';
-import { type HostEnv, type HostItem, type HostThread, host, kernelSource, signalPending } from '../host/host-env.ts';
+import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource, signalPending } from '../host/host-env.ts';
 import { blockPath } from '../kvm/block.ts';
 import { kickPath } from '../kvm/kick.ts';
 import { exitInfo, vcpuOf } from '../kvm/kvm-env.ts';
 import type { KvmParts, SlotItems, WithinStep } from '../kvm/slots.ts';
+import { acceptInitAndSipi, leaveIfHalted, updateProtectedState, vmsaOfVmcb } from './ap-creation.ts';
 import { npfPath, pscPath } from './exits.ts';
 import { ghcbMsrPath, ghcbPath } from './ghcb-exits.ts';
 import { toSevEs, unmapGhcbPath } from './ghcb-map.ts';
@@ -23,41 +24,48 @@ const { path, step, call, loop, when, note, leaveLoop, leavePath } = host;
  * to V4 are one micro-step, V5 is VMRUN itself, E1 to E3 are #VMEXIT.
  * @see domain snp b.5, c 13; R12
  */
-const checkVmsa: SlotItems = {
+const checkVmsa = (exchanged: boolean): SlotItems => ({
   order: 10,
-  locals: ['vmsaCheck'],
+  locals: ['vmsaCheck', ...(exchanged ? (['vmsaPa', 'vmsaIsFresh'] as const) : [])],
   items: (env: HostEnv) => [
     when([
       (t) => vmsaOf(env, t).vmsa !== null,
       [
+        ...(exchanged ? vmsaOfVmcb(env, noVmsa) : []),
         loop(
           step('VMRUN_check_vmsa', {
             idles: true,
             ns: 500,
-            send: (t) => toRmp({ type: 'rmp.enter', pfn: vmsaOf(env, t).vmsa!, asid: vmsaOf(env, t).asid }),
+            send: (t, l) => toRmp({ type: 'rmp.enter', pfn: usedVmsa(env, t, l)!, asid: vmsaOf(env, t).asid }),
             answers: { 'rmp.entered': (e) => ({ vmsaCheck: e.outcome }) },
           }),
           when([(_t, l) => l.vmsaCheck !== 'locked', [leaveLoop]]),
         ),
-        when([(_t, l) => l.vmsaCheck === 'invalid', [note(() => ({ exit: { reason: 'INVALID', info: null } })), leavePath]]),
+        when([(_t, l) => l.vmsaCheck === 'invalid', noVmsa]),
       ],
     ]),
   ],
-};
+});
+/** VMEXIT_INVALID, or KVM_EXIT_FAIL_ENTRY without VMRUN. */
+const noVmsa: readonly HostItem[] = [note(() => ({ exit: { reason: 'INVALID', info: null } })), leavePath];
+/** PFN of the VMSA: the one that the vCPU has all along, unless guests exchange theirs. */
+const usedVmsa = (env: HostEnv, t: HostThread, l: HostLocals): number | null => (l.vmsaPa === undefined ? vmsaOf(env, t).vmsa : l.vmsaPa);
 
 /** VMRUN marks the VMCB of every VM, once SNP is enabled. @see domain snp a.4 */
 const useVmcb: WithinStep = {
   order: 10,
-  send: (env, t) => {
+  send: (env, t, l) => {
     const vmcb = vmcbOf(env, t);
-    return vmcb === undefined ? [] : [toRmp({ type: 'rmp.use', pfn: vmcb })];
+    return [
+      ...(vmcb === undefined ? [] : [toRmp({ type: 'rmp.use', pfn: vmcb })]),
+      ...(l.vmsaIsFresh ? [outgoing(vcpuOf(env, t).id, { type: 'guest.reset' })] : []),
+    ];
   },
 };
 const leaveVmsa: WithinStep = {
   order: 10,
-  send: (env, t) => {
-    const { vmsa } = vmsaOf(env, t);
-    const used = [vmsa, vmcbOf(env, t) ?? null].filter((pfn) => pfn !== null);
+  send: (env, t, l) => {
+    const used = [usedVmsa(env, t, l), vmcbOf(env, t) ?? null].filter((pfn) => pfn !== null);
     return used.map((pfn) => toRmp({ type: 'rmp.leave', pfn }));
   },
 };
@@ -69,7 +77,6 @@ const blockEntry = (env: HostEnv): readonly HostItem[] => [
 ];
 
 const snpKvm: KvmParts = {
-  entry: checkVmsa,
   entering: useVmcb,
   leaving: leaveVmsa,
   exits: { NPF: (env) => [call(npfPath(env))] },
@@ -113,10 +120,17 @@ const unmapGhcb = (env: HostEnv): readonly HostItem[] => [
 ];
 
 export function snpKvmOf({ reports, msr, page, sipi }: GhcbUse): KvmParts {
+  const exchanged = page.has('ap-creation');
   return {
     ...snpKvm,
+    entry: checkVmsa(exchanged),
     exits: { ...snpKvm.exits, ...(sipi && { SIPI: sendSipi }) },
-    requests: { ...snpKvm.requests, ...(sipi && { KVM_APIC_SIPI: acceptEvents }) },
+    requests: {
+      ...snpKvm.requests,
+      ...(sipi && { KVM_APIC_SIPI: exchanged ? (env: HostEnv) => [acceptInitAndSipi(env)] : acceptEvents }),
+      ...(exchanged && { KVM_REQ_UPDATE_PROTECTED_GUEST_STATE: updateProtectedState }),
+    },
+    ...(exchanged && { injection: { order: 10, items: () => leaveIfHalted } }),
     ...(msr.size + page.size > 0 && { beforeEntry: { order: 10, items: unmapGhcb } }),
     nae: {
       ...snpKvm.nae,

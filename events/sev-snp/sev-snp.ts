@@ -2,6 +2,7 @@
  * Vocabulary of SEV-SNP: the design switches of its hosts, and what programs of guests and of host
  * threads can do. Messages are in rmp.ts and psp.ts.
  */
+import { AP_OPTIONS } from './ap.ts';
 import type { GhcbFields, PscEntry } from './ghcb.ts';
 import { HOST_MAP_OPTIONS } from './host-map.ts';
 import { NPT_OPTIONS } from './npt.ts';
@@ -166,6 +167,7 @@ export const SEV_SNP_OPTIONS = {
    * @see SNP-64; domain snp h, R13
    */
   'kvm.vmcbPage': ['unaligned', 'first'],
+  ...AP_OPTIONS,
   ...HOST_MAP_OPTIONS,
   ...NPT_OPTIONS,
 } as const;
@@ -210,6 +212,16 @@ type GuestOps =
   | { readonly op: 'psc-buffer'; readonly ghcb: number }
   /** INIT and SIPI to another vCPU. */
   | { readonly op: 'send-sipi'; readonly apicId: number }
+  /** A page becomes the VMSA of another vCPU, by RMPADJUST and AP creation; or is one no more. */
+  | {
+      readonly op: 'ap-create';
+      readonly ghcb: number;
+      readonly apicId: number;
+      readonly gfn: number;
+      readonly replaces?: number;
+      readonly onInit?: true;
+    }
+  | { readonly op: 'ap-destroy'; readonly ghcb: number; readonly apicId: number; readonly clears?: number }
   | { readonly op: 'write'; readonly gfn: number; readonly private: boolean };
 
 type HostOps =

@@ -67,6 +67,12 @@ export const HOST_OPERATIONS = {
     fields: OF_VCPU,
     compiled: z.strictObject({ vcpu: VCPU }).transform(({ vcpu }): CoreHostOp => ({ op: 'KVM_GET_MP_STATE', ...vcpuNamed(vcpu) })),
   },
+  KVM_SET_MP_STATE: {
+    summary: 'Makes a vCPU runnable, whatever it waits for: an ioctl that waits for vcpu->mutex.',
+    args: { vcpu: VCPU },
+    fields: OF_VCPU,
+    compiled: z.strictObject({ vcpu: VCPU }).transform(({ vcpu }): CoreHostOp => ({ op: 'KVM_SET_MP_STATE', ...vcpuNamed(vcpu) })),
+  },
   madvise: operation('madvise', 'Gives memory of a guest back: KVM unmaps it and has the TLBs flushed.', { vm: NAME }),
   compute: operation('compute', 'Computes in user mode, one step, so many, or `endless`: others wait for the CPU.', {
     steps: z.union([integer(1, COMPUTE_MAX), z.literal('endless')]).exactOptional(),

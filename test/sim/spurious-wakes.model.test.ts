@@ -51,6 +51,15 @@ const WORLDS: Readonly<Record<string, readonly ResolvedScenario[]>> = {
       'properties: { always: [rmp.host-panic] }',
     ),
   ],
+  'actors/sev-snp/ap-creation.ts': [
+    text(
+      'vmsa-mutex',
+      host('amd', 2, AMD),
+      'vms: { vm0: { type: snp, options: { pages: [{ gfn: 7, pfn: 0x1007, state: vmsa }, { gfn: 8, pfn: 0x1008, state: vmsa }, { gfn: 9, pfn: 0x1009, state: shared }], ghcbs: [{ gfn: 9, vcpu: 0 }] }, vcpus: [[{ ap-destroy: { ghcb: 9, apicId: 1 } }], [{ compute: {} }]] } }',
+      'processes: { a: { threads: [[{ KVM_RUN: { vcpu: vm0/0 } }], [{ KVM_RUN: { vcpu: vm0/1 } }]] } }',
+      'properties: { always: [ghcb.refusal-changes-nothing] }',
+    ),
+  ],
   'actors/sev-snp/asid-cycle.ts': [
     text(
       'asid-locks',

@@ -1,12 +1,20 @@
 /** Whether GHCBs and what programs say of them fit the VM. */
 import { hex, type Path, type PathIssue } from '../../scenario/issues.ts';
 import { type LoweredVm, operationsIn, type Structure } from '../../scenario/lowered.ts';
+import { apIssues } from './ap-checks.ts';
 import { ghcbsOf } from './ghcb-sections.ts';
 import { SNP_VM, SVM_VM, snpSettingsOf } from './sections.ts';
 
-/** The table has it; what KVM does about it the model has not. */
-const AP_CREATION = 0x8000_0013;
-const ENCRYPTED_ONLY: readonly string[] = ['ghcb-msr', 'vmgexit', 'psc-header', 'psc-entry', 'psc-buffer', 'send-sipi'];
+const ENCRYPTED_ONLY: readonly string[] = [
+  'ghcb-msr',
+  'vmgexit',
+  'psc-header',
+  'psc-entry',
+  'psc-buffer',
+  'send-sipi',
+  'ap-create',
+  'ap-destroy',
+];
 
 /** A GHCB is a page of the VM, of one vCPU at most, and named once. */
 function settingIssues({ id, type, settings, settingsPath, vcpus }: LoweredVm): PathIssue[] {
@@ -39,8 +47,6 @@ function operationIssues({ id, type, settings, vcpus }: LoweredVm): PathIssue[] 
         const some = gfns.length === 0 ? 'none' : gfns.map(hex).join(', ');
         return [{ path: [...path, 'ghcb'], message: `found GFN ${hex(op.ghcb)}; expected one of ghcbs of ${id} (${some})` }];
       }
-      if (op.op === 'vmgexit' && op.code === AP_CREATION)
-        return [{ path: [...path, 'code'], message: `found ${hex(op.code)}, AP creation; expected another event: it is not modelled` }];
       if (op.op === 'send-sipi' && op.apicId >= vcpus.length)
         return [{ path: [...path, 'apicId'], message: `found vCPU ${op.apicId}; expected one of the ${vcpus.length} of ${id}` }];
       return [];
@@ -48,4 +54,5 @@ function operationIssues({ id, type, settings, vcpus }: LoweredVm): PathIssue[] 
   );
 }
 
-export const ghcbIssues = ({ vms }: Structure): PathIssue[] => vms.flatMap((vm) => [...settingIssues(vm), ...operationIssues(vm)]);
+export const ghcbIssues = ({ vms }: Structure): PathIssue[] =>
+  vms.flatMap((vm) => [...settingIssues(vm), ...operationIssues(vm), ...apIssues(vm)]);

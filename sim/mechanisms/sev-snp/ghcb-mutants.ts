@@ -6,15 +6,18 @@ import type { Mutant } from '../../host/mechanism.ts';
 type AnyItem = { readonly kind: string; readonly send?: (...args: readonly unknown[]) => unknown };
 
 /** A patch of paths that differ by option: it does nothing where the step is not there. */
-const replace =
+export const replace =
   (name: string, replacement: (item: AnyItem) => readonly object[]): PathPatch =>
   (path) =>
     hasStep(path, name) ? replaceStep(path, name, (item) => replacement(item as unknown as AnyItem) as unknown as (typeof item)[]) : path;
-const without =
+export const without =
   (name: string): PathPatch =>
   (path) =>
     hasStep(path, name) ? withoutSteps(name)(path) : path;
-const patched = (summary: string, path: string, ...patches: readonly PathPatch[]): Mutant => ({ summary, paths: { [path]: patches } });
+export const patched = (summary: string, path: string, ...patches: readonly PathPatch[]): Mutant => ({
+  summary,
+  paths: { [path]: patches },
+});
 
 interface Locals {
   readonly ghcbMsr?: { readonly response: number; readonly payload: number };
@@ -30,14 +33,14 @@ const tells = (response: number, payload: number): PathPatch =>
     item,
   ]);
 /** Another answer in the page, of those that are not zero. */
-const answers = (change: (answer: GhcbAnswer) => GhcbAnswer): PathPatch =>
+export const answers = (change: (answer: GhcbAnswer) => GhcbAnswer): PathPatch =>
   replace('ghcb_set_sw_exit_info', (item) => [
     { kind: 'note', local: (_t: unknown, { ghcbAnswer }: Locals) => ({ ghcbAnswer: change(ghcbAnswer!) }) },
     item,
   ]);
 type Message = { readonly event: { readonly type: string } };
 /** A step that sends fewer messages. */
-const lessSent = (name: string, keeps: (type: string) => boolean): PathPatch =>
+export const lessSent = (name: string, keeps: (type: string) => boolean): PathPatch =>
   replace(name, (item) => [
     {
       ...item,

@@ -58,6 +58,7 @@ const isSnp = (type: string) => type === 'snp';
 /** What KVM does about the exits of an operation. */
 function naeEffectOf(op: GuestOp | ControlOp): readonly NaeEffect[] {
   if (op.op === 'psc-buffer') return ['page-state-change'];
+  if (op.op === 'ap-create' || op.op === 'ap-destroy') return ['ap-creation'];
   if (op.op !== 'vmgexit') return op.op === 'psc-header' || op.op === 'psc-entry' ? ['intercept'] : [];
   return [NAE_EVENTS.find(({ code }) => code === op.code)?.effect ?? 'intercept'];
 }

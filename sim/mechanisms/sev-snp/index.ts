@@ -6,6 +6,7 @@
  * @see docs/mechanisms/sev-snp.md; domain snp
  */
 
+import { apGuestOperations } from '../../../actors/sev-snp/ap-guest.ts';
 import { asidBitmapsMachine } from '../../../actors/sev-snp/asid-bitmaps.ts';
 import { ghcbGuestOperations } from '../../../actors/sev-snp/ghcb-guest.ts';
 import { ghcbPageMachine } from '../../../actors/sev-snp/ghcb-page.ts';
@@ -27,6 +28,7 @@ import { hasStaleTlb, staleTlbParts, staleTlbPaths } from '../../../actors/sev-s
 import { svsmOperations } from '../../../actors/sev-snp/svsm.ts';
 import { svsmLockMachine } from '../../../actors/sev-snp/svsm-lock.ts';
 import { vmPagesMachine } from '../../../actors/sev-snp/vm-pages.ts';
+import { AP_EVENTS } from '../../../events/sev-snp/ap.ts';
 import { ASID_EVENTS } from '../../../events/sev-snp/asids.ts';
 import { FRAMES_EVENTS } from '../../../events/sev-snp/frames.ts';
 import { GHCB_EVENTS } from '../../../events/sev-snp/ghcb.ts';
@@ -39,6 +41,8 @@ import { SEV_SNP_OPTIONS } from '../../../events/sev-snp/sev-snp.ts';
 import { SVSM_EVENTS } from '../../../events/sev-snp/svsm.ts';
 import { VM_PAGES_EVENTS } from '../../../events/sev-snp/vm-pages.ts';
 import type { Mechanism } from '../../host/mechanism.ts';
+import { AP_GUEST_OPERATIONS } from './ap-operations.ts';
+import { apProperties } from './ap-properties.ts';
 import { checks, PRESETS } from './checks.ts';
 import { firmwareMutants } from './firmware-mutants.ts';
 import { firmwareProperties } from './firmware-properties.ts';
@@ -70,9 +74,9 @@ export const sevSnp: Mechanism = {
   vmTypes: [SNP_VM, SVM_VM],
   sections: { ...SECTIONS, mappings },
   vmSettings: { ...VM_SETTINGS, ...LAUNCH_SETTINGS, ...GHCB_SETTINGS },
-  guestOperations: { ...SNP_GUEST_OPERATIONS, ...GHCB_GUEST_OPERATIONS },
+  guestOperations: { ...SNP_GUEST_OPERATIONS, ...GHCB_GUEST_OPERATIONS, ...AP_GUEST_OPERATIONS },
   hostOperations: SNP_HOST_OPERATIONS,
-  properties: [...snpProperties, ...firmwareProperties, ...platformProperties, ...ghcbProperties],
+  properties: [...snpProperties, ...firmwareProperties, ...platformProperties, ...ghcbProperties, ...apProperties],
   outcomes: snpOutcomes,
   waits: [retriesUpdate, repeatsUpdate, repeatsSmash],
   catalogue: {
@@ -80,6 +84,7 @@ export const sevSnp: Mechanism = {
     ...PSP_EVENTS,
     ...VM_PAGES_EVENTS,
     ...GHCB_EVENTS,
+    ...AP_EVENTS,
     ...PLATFORM_EVENTS,
     ...HOST_MAP_EVENTS,
     ...ASID_EVENTS,
@@ -121,8 +126,13 @@ export const sevSnp: Mechanism = {
   },
   patch: (scenario) => (hasStaleTlb(scenario.host.options) ? { paths: staleTlbPaths(nptsOf(scenario)) } : {}),
   guest: ({ host: { options } }) => ({
-    operations: (env) => [...snpGuestOperations(env, options), ...svsmOperations(env, options), ...ghcbGuestOperations(env)],
-    endsHalt: ['KVM_APIC_SIPI'],
+    operations: (env) => [
+      ...snpGuestOperations(env, options),
+      ...svsmOperations(env, options),
+      ...ghcbGuestOperations(env),
+      ...apGuestOperations(env),
+    ],
+    endsHalt: ['KVM_APIC_SIPI', 'KVM_REQ_UPDATE_PROTECTED_GUEST_STATE'],
   }),
   actors: snpActors,
   machines: () => ({

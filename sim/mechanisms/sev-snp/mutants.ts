@@ -9,6 +9,7 @@ import type { VmPagesContext } from '../../../actors/sev-snp/vm-pages.ts';
 import { outgoing } from '../../../events/event.ts';
 import type { Mutant } from '../../host/mechanism.ts';
 import { ACCESS_MUTANTS } from './access-mutants.ts';
+import { AP_MUTANTS } from './ap-mutants.ts';
 import { CONTENTS_MUTANTS } from './contents-mutants.ts';
 import { GHCB_MUTANTS } from './ghcb-mutants.ts';
 import { PLATFORM_MUTANTS } from './platform-mutants.ts';
@@ -242,4 +243,5 @@ export const snpMutants: Readonly<Record<string, Mutant>> = {
   ...ofCommands,
   ...PLATFORM_MUTANTS,
   ...GHCB_MUTANTS,
+  ...AP_MUTANTS,
 };

@@ -18,7 +18,7 @@ import type { VmParts } from '../../host/mechanism.ts';
 import type { ResolvedScenario, ResolvedVm } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
 import { ghcbsOf } from './ghcb-sections.ts';
-import { ghcbActors, hasSevEsState } from './ghcb-topology.ts';
+import { ghcbActors, hasSevEsState, vmsasOf } from './ghcb-topology.ts';
 import { launchFactsOf, launchFrames, launchPfns } from './launch-facts.ts';
 import { mapActors, mapIdsOf } from './mappings.ts';
 import { allocatorActors, memoryOf } from './memory-map.ts';
@@ -86,7 +86,7 @@ export function vmParts(scenario: ResolvedScenario, vm: ResolvedVm): VmParts {
   const vmcbs = vmcbsOf(scenario, vm);
   const launch = launchFactsOf(vm);
   const inRun = launchFrames(vm);
-  const vmsas = [...pages.filter((page) => page.state === 'vmsa').map((page) => page.pfn), ...inRun.vmsas];
+  const vmsas = vmsasOf(vm);
   return {
     facts: {
       pages: pagesId(vm),

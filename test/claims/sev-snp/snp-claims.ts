@@ -4,6 +4,7 @@
  */
 import type { Claim } from '../claim.ts';
 import { SNP_ACCESS_CLAIMS } from './snp-accesses.ts';
+import { SNP_AP_CLAIMS } from './snp-ap.ts';
 import { SNP_CONTEXT_CLAIMS } from './snp-contexts.ts';
 import { SNP_FIRMWARE_CLAIMS } from './snp-firmware.ts';
 import { SNP_GHCB_CLAIMS } from './snp-ghcb.ts';
@@ -39,4 +40,5 @@ export const SNP_CLAIMS: readonly Claim[] = [
   ...SNP_MEMORY_CLAIMS,
   ...SNP_GMEM_CLAIMS,
   ...SNP_GHCB_CLAIMS,
+  ...SNP_AP_CLAIMS,
 ].sort((a, b) => numberOf(a) - numberOf(b));

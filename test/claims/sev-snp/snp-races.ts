@@ -10,6 +10,7 @@ import { choose, finish, steps, to, until } from '../../sim/steer.ts';
 import type { Checked } from '../claim-cases.ts';
 import * as w from '../world.ts';
 import { SNP_ACCESS_RACES } from './snp-accesses.ts';
+import { SNP_AP_RACES } from './snp-ap.ts';
 import { SNP_CONTENTS_RACES } from './snp-contents.ts';
 import { SNP_CONTEXT_RACES } from './snp-contexts.ts';
 import { SNP_GHCB_RACES } from './snp-ghcb.ts';
@@ -206,4 +207,5 @@ export const SNP_RACES: readonly Checked[] = [
   ...SNP_CONTEXT_RACES,
   ...SNP_GMEM_RACES,
   ...SNP_GHCB_RACES,
+  ...SNP_AP_RACES,
 ];

@@ -26,6 +26,7 @@ const SEEDS = 120;
  * Designs that are wrong in every order: what they break is no race, so no schedule reaches none.
  */
 const INEVITABLE: readonly string[] = [
+  'ap-destroy entered',
   'ghcb-own-psc kill-guest',
   'ghcb-own-psc map-lock-long',
   'ghcb-own-psc panic-sigbus',
@@ -59,6 +60,9 @@ const INEVITABLE: readonly string[] = [
   'sld-kernel-split-lock warn',
   'sld-timer-livelock period-1ms',
   'snp-bring-up one-offline',
+  'vmsa-in-use-kick kill-guest',
+  'vmsa-in-use-kick map-lock-kernel',
+  'vmsa-in-use-kick panic-sigbus',
 ];
 /** Runs that end in another kernel, whose CPUs are halted: the old one never ends its threads. */
 const HALTED: readonly string[] = [

@@ -8,6 +8,7 @@ import { expectReasons, namedIn, refusal } from './combinations.ts';
 const HOST: Readonly<Record<Exclude<keyof typeof HOST_OPERATIONS, 'KVM_SET_GUEST_DEBUG'>, readonly string[]>> = {
   KVM_RUN: ['{ vcpu: vm0/0 }', '{ vcpu: vm0/0, reenter: true }'],
   KVM_GET_MP_STATE: ['{ vcpu: vm0/0 }'],
+  KVM_SET_MP_STATE: ['{ vcpu: vm0/0 }', '{ vcpu: vm1/0 }'],
   tgkill: ['{ vcpu: vm0/0 }', '{ vcpu: vm1/0 }'],
   madvise: ['{ vm: vm0 }', '{ vm: vm1 }'],
   compute: ['{}', '{ steps: 1 }', '{ steps: 65536 }', '{ steps: endless }'],

@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { PREEMPTION_MODELS } from '../../../events/options.ts';
 import { SEV_SNP_OPTIONS } from '../../../events/sev-snp/sev-snp.ts';
 import type { SnpCommand } from '../../../events/sev-snp/snp-command.ts';
+import type { AP_GUEST_OPERATIONS } from '../../../sim/mechanisms/sev-snp/ap-operations.ts';
 import type { GHCB_GUEST_OPERATIONS } from '../../../sim/mechanisms/sev-snp/ghcb-operations.ts';
 import type { SNP_GUEST_OPERATIONS, SNP_HOST_OPERATIONS } from '../../../sim/mechanisms/sev-snp/operations.ts';
 import { every, expectReasons, namedIn, pairsOf, refusal, settingsOf } from './combinations.ts';
@@ -17,7 +18,9 @@ const WALK = { orders: [{ name: 'fifo' }, { name: 'random-uniform', seed: 1 }], 
 
 const onPage = (given: string): string => (given === '' ? '{ gfn: 0x5 }' : `{ gfn: 0x5, ${given} }`);
 /** Each operation with its arguments, on the page at GFN 5. */
-const GUEST: Readonly<Record<keyof typeof SNP_GUEST_OPERATIONS | keyof typeof GHCB_GUEST_OPERATIONS, readonly string[]>> = {
+const GUEST: Readonly<
+  Record<keyof typeof SNP_GUEST_OPERATIONS | keyof typeof GHCB_GUEST_OPERATIONS | keyof typeof AP_GUEST_OPERATIONS, readonly string[]>
+> = {
   pvalidate: BOTH.flatMap((validated) => ['', ', size: 2M'].map((size) => onPage(`validated: ${validated}${size}`))),
   rmpadjust: BOTH.flatMap((vmsa) =>
     ['vmpl: 0', 'vmpl: 3', 'vmpl: 1, perms: 3', 'vmpl: 1, size: 2M'].map((rest) => onPage(`${rest}, vmsa: ${vmsa}`)),
@@ -36,6 +39,8 @@ const GUEST: Readonly<Record<keyof typeof SNP_GUEST_OPERATIONS | keyof typeof GH
   'psc-entry': [1, 3].map((operation) => `{ ghcb: 0x5, index: 0, done: 0, gfn: 0x5, operation: ${operation}, huge: false }`),
   'psc-buffer': ['{ ghcb: 0x5 }'],
   'send-sipi': ['{ apicId: 0 }'],
+  'ap-create': ['', ', onInit: true', ', replaces: 0x8'].map((rest) => `{ ghcb: 0x5, apicId: 0, gfn: 0x5${rest} }`),
+  'ap-destroy': ['{ ghcb: 0x5, apicId: 0 }', '{ ghcb: 0x5, apicId: 0, clears: 0x5 }'],
 };
 /** The page that a command names: one of the guest, or one of each state that the firmware has. */
 const PFNS = [0x1005, 0x1800, 0x1801, 0x1802];

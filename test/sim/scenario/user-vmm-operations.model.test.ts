@@ -34,6 +34,7 @@ const HOST: Readonly<Record<Tries, readonly string[]>> = {
   'store-immediate-exit': [`{ ${VCPU} }`],
   compute: ['{}', '{ steps: 1 }'],
   KVM_GET_MP_STATE: [`{ ${VCPU} }`],
+  KVM_SET_MP_STATE: [`{ ${VCPU} }`],
   'pause-vcpu': [`{ ${VCPU} }`],
   'resume-vcpu': [`{ ${VCPU} }`],
 };
