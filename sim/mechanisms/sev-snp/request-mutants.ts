@@ -34,7 +34,17 @@ export const REQUEST_MUTANTS: Readonly<Record<string, Mutant>> = {
   'snp-busy-returned': patched(
     'A guest returns to its caller where the host is busy, and leaves the number as it is.',
     DRIVER,
-    replace('schedule_timeout_killable', () => [{ kind: 'step', name: 'return_EAGAIN', send: unlock }, { kind: 'return' }]),
+    replace('schedule_timeout_killable', () => [
+      {
+        kind: 'when',
+        cases: [
+          [
+            (_v: unknown, l: GuestLocals) => l.vmmError === 'BUSY',
+            [{ kind: 'step', name: 'return_EAGAIN', send: unlock }, { kind: 'return' }],
+          ],
+        ],
+      },
+    ]),
   ),
   'snp-certs-untold': patched(
     'KVM does not say how many pages certificates need.',

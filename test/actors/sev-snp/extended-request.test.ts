@@ -5,10 +5,9 @@ import { type RateLimitContext, rateLimitMachine } from '../../../actors/sev-snp
 import { type SevGuestContext, sevGuestMachine } from '../../../actors/sev-snp/sev-guest.ts';
 import type { HostOptions } from '../../../events/options.ts';
 import type { GuestStep } from '../../../sim/scenario/program.ts';
-import { carried, driverOf, events, guests, throttled, told, within } from '../../claims/sev-snp/snp-requests.ts';
+import { answered, carried, driverOf, events, guests, throttled, timedOut, told } from '../../claims/sev-snp/snp-requests.ts';
 import { inOrder, told as steered, unchecked } from '../../claims/sev-snp/snp-worlds.ts';
-import { GUEST, run, VCPU, world } from '../../claims/world.ts';
-import { choose, finish, to } from '../../sim/steer.ts';
+import { GUEST, run, world } from '../../claims/world.ts';
 import { Given, told as sentBy } from '../given.ts';
 
 const asks = (data: number, certs?: number): GuestStep => ({
@@ -93,20 +92,17 @@ describe('an extended guest request', () => {
     expect(played.end.verdict).toBe('clean');
   });
 
-  it.each(['in-kernel', 'user-space'] as const)(
-    'goes out again under the same number, and its response is opened by 6.1 alone (%s)',
-    (certs) => {
-      const opened = (requestError: HostOptions['guest.requestError']) => {
-        const played = inOrder(guests({ 'kvm.guestCerts': certs, 'guest.requestError': requestError }, [asks(1, 2)]), undefined);
-        expect(events(played)).toEqual(['EXT_GUEST_REQUEST', 'GUEST_REQUEST']);
-        expect(carried(played)).toEqual([[1, 1]]);
-        expect(played.context<Vcpu>(GUEST).certPages).toEqual({ given: 2, needed: 3 });
-        expect(driverOf(played)).toMatchObject({ counter: 2, wiped: false });
-      };
-      opened('retried');
-      opened('reissued');
-    },
-  );
+  it.each(['in-kernel', 'user-space'] as const)('goes out again under the same number, by 6.1 and 6.3 (%s)', (certs) => {
+    const reissued = (requestError: HostOptions['guest.requestError']) => {
+      const played = inOrder(guests({ 'kvm.guestCerts': certs, 'guest.requestError': requestError }, [asks(1, 2)]), undefined);
+      expect(events(played)).toEqual(['EXT_GUEST_REQUEST', 'GUEST_REQUEST']);
+      expect(carried(played)).toEqual([[1, 1]]);
+      expect(played.context<Vcpu>(GUEST).certPages).toEqual({ given: 2, needed: 3 });
+      expect(driverOf(played)).toMatchObject({ counter: 2, wiped: false });
+    };
+    reissued('retried');
+    reissued('reissued');
+  });
 
   it('is returned with an error by 6.0, which seals the next message under the same number', () => {
     const returned = guests({ 'kvm.guestCerts': 'in-kernel', 'guest.requestError': 'returned' }, [asks(1, 2), asks(2)]);
@@ -121,24 +117,23 @@ describe('an extended guest request', () => {
 describe('a request that the host is too busy for', () => {
   const limited = (requestError: HostOptions['guest.requestError']) =>
     unchecked(guests({ 'kvm.guestRequestLimit': 'ratelimit', 'guest.requestError': requestError }, [asks(1), asks(2), asks(3)]));
-  const second = [to(VCPU, 'kvm_write_guest'), throttled, within];
+  const second = [...answered, ...throttled];
 
   it('is served at another try, however often it was refused', () => {
-    const again = [throttled, within, throttled, within];
-    const played = steered(limited('retried'), undefined, ...second, ...again, finish(VCPU));
+    const played = steered(limited('retried'), undefined, ...second, ...throttled, ...throttled);
     expect(told(played)).toEqual(Array.from({ length: 3 }, () => ['BUSY', undefined]));
     expect(carried(played).map(([sequence]) => sequence)).toEqual([1, 3, 5]);
     expect(driverOf(played)).toMatchObject({ counter: 6, wiped: false });
   });
 
   it('costs the key of 6.1, which does not know what busy is', () => {
-    const played = steered(limited('reissued'), undefined, ...second, finish(VCPU));
+    const played = steered(limited('reissued'), undefined, ...second);
     expect(carried(played)).toEqual([[1, 1]]);
     expect(driverOf(played)).toMatchObject({ counter: 4, wiped: true });
   });
 
   it('is returned by 6.0, with the number and the key as they were', () => {
-    const played = steered(limited('returned'), undefined, ...second, finish(VCPU));
+    const played = steered(limited('returned'), undefined, ...second);
     expect(carried(played)).toEqual([
       [1, 1],
       [3, 3],
@@ -147,8 +142,7 @@ describe('a request that the host is too busy for', () => {
   });
 
   it('costs the key when 60 s are over', () => {
-    const waits = to(VCPU, 'schedule_timeout_killable', GUEST);
-    const played = steered(limited('retried'), undefined, ...second, waits, choose(`choose(${GUEST}, 1)`), finish(VCPU));
+    const played = steered(limited('retried'), undefined, ...second, ...timedOut);
     expect(carried(played)).toEqual([[1, 1]]);
     expect(driverOf(played).wiped).toBe(true);
   });

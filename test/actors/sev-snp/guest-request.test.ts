@@ -88,10 +88,8 @@ describe('a guest that asks for reports', () => {
 
   it('would use a number twice if it kept its key', () => {
     const played = failed('snp-key-kept');
-    expect(carried(played)).toEqual([
-      [1, 0x1234],
-      [1, 0x5678],
-    ]);
+    expect(carried(played)).toEqual([[1, 0x1234]]);
+    expect(driverOf(played)).toMatchObject({ before: { sequence: 1, data: 0x1234 }, request: { sequence: 1, data: 0x5678 } });
     expect(played.end.violation).toMatchObject({ property: 'psp.nonce-used-once' });
   });
 

@@ -9,7 +9,7 @@ import type { SevGuestContext } from '../../../actors/sev-snp/sev-guest.ts';
 import type { HostOptions } from '../../../events/options.ts';
 import type { GuestStep } from '../../../sim/scenario/program.ts';
 import { type Played, shipped } from '../../sim/play.ts';
-import { choose, finish, to, until } from '../../sim/steer.ts';
+import { choose, finish, type Line, to, until } from '../../sim/steer.ts';
 import { type Claim, keeps } from '../claim.ts';
 import type { Checked } from '../claim-cases.ts';
 import * as w from '../world.ts';
@@ -53,9 +53,13 @@ export const driverOf = (played: Played) => played.context<SevGuestContext>('sev
 export const told = (played: Played): unknown[] =>
   played.delivered('ghcb.result').flatMap(({ payload }) => (payload.vmmError === undefined ? [] : [[payload.vmmError, payload.rbx]]));
 
-/** The interval is not over: the request that comes is one too many. */
-export const throttled = to(w.VCPU, '___ratelimit');
-export const within = choose(`choose(${w.VCPU}, 1)`);
+/** The firmware has a message, and answers it. */
+const asked = until(w.VCPU, 'the firmware has a command', (scene) => scene.context<PspContext>('psp').command !== null);
+export const answered: readonly Line[] = [asked, choose('exec(psp)')];
+/** The next request comes while the interval is not over. */
+export const throttled: readonly Line[] = [to(w.VCPU, '___ratelimit'), choose(`choose(${w.VCPU}, 1)`), to(w.VCPU, 'svm_vmgexit_no_action')];
+/** The driver gives up: 60 s are over. */
+export const timedOut: readonly Line[] = [to(w.VCPU, 'schedule_timeout_killable', w.GUEST), choose(`choose(${w.GUEST}, 1)`)];
 
 export const SNP_REQUEST_CLAIMS: readonly Claim[] = [
   {
@@ -95,12 +99,7 @@ export const SNP_REQUEST_CLAIMS: readonly Claim[] = [
     mutants: ['snp-limit-ignored', 'snp-busy-returned'],
     check: (mutant) => {
       const limited = s.unchecked(guests({ 'kvm.guestRequestLimit': 'ratelimit' }, [asks(1), asks(2)]));
-      const second = until(
-        w.VCPU,
-        'it asks for the second',
-        (scene) => scene.context<SevGuestContext>('sev_guest:vm0').request?.data === 2,
-      );
-      const served = s.told(limited, mutant, second, throttled, within, finish(w.VCPU));
+      const served = s.told(limited, mutant, ...answered, ...throttled);
       assert.deepEqual(told(served), [['BUSY', undefined]]);
       const numbers = [
         [1, 1],
@@ -108,8 +107,7 @@ export const SNP_REQUEST_CLAIMS: readonly Claim[] = [
       ];
       assert.deepEqual(carried(served), numbers);
       assert.deepEqual([driverOf(served).counter, driverOf(served).wiped], [4, false]);
-      const waiting = to(w.VCPU, 'schedule_timeout_killable', w.GUEST);
-      const given = s.told(limited, mutant, second, throttled, within, waiting, choose(`choose(${w.GUEST}, 1)`), finish(w.VCPU));
+      const given = s.told(limited, mutant, ...answered, ...throttled, ...timedOut);
       assert.deepEqual([carried(given), driverOf(given).wiped], [[[1, 1]], true]);
     },
   },
@@ -122,7 +120,6 @@ export const SNP_REQUEST_RACES: readonly Checked[] = [
     mutants: ['snp-key-kept', 'snp-message-uncounted', 'snp-driver-unlocked', 'snp-reissue-uncounted'],
     check: (mutant) => {
       const report = shipped('attestation-report');
-      const asked = until(w.VCPU, 'the firmware has a command', (scene) => scene.context<PspContext>('psp').command !== null);
       const failed = s.told(report, mutant, asked, choose('psp-error(psp)'), finish(w.VCPU));
       assert.equal(failed.delivered('psp.command').length, 1);
       for (const played of [failed, s.inOrder(report, mutant)]) assert.equal(played.end.violation, null);
