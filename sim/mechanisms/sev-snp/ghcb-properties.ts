@@ -110,13 +110,18 @@ const HOLD_OVER = 0x007;
 const holdOf = ({ ghcbMsr }: Vcpu): 'sipi' | 'other' | null =>
   ghcbMsr?.response !== HOLD_OVER ? null : ghcbMsr.payload !== 0 ? 'sipi' : 'other';
 
-/** Of a hold that KVM has answered and not ended: why it ends is known as long. */
+/**
+ * Of a hold that KVM has answered and not ended: why it ends is known as long. A vCPU that no
+ * interrupt can reach is woken by nothing but a SIPI.
+ */
 const answeredHold = (world: WorldView): string | null => {
   for (const { id, context } of world.actors<SevEsContext>('sevEsState')) {
     const vcpu = world.actors<Vcpu>('vcpu').find((one) => one.id === id.replace('sev_es:', 'vcpu:'));
     const told = Object.values(vcpu?.context.frames ?? {}).find(({ ghcbMsrRead }) => ghcbMsrRead !== undefined)?.ghcbMsrRead;
-    if (context.hold !== 'msr' || told?.response !== HOLD_OVER || (told.payload !== 0) === (context.sipi === true)) continue;
-    return `${vcpu!.id} was told ${hex(told.payload)} of its reset hold, which ${context.sipi ? 'a SIPI' : 'no SIPI'} has ended`;
+    if (context.hold !== 'msr' || told?.response !== HOLD_OVER) continue;
+    const bySipi = context.sipi === true || vcpu?.context.interrupts === false;
+    if ((told.payload !== 0) === bySipi) continue;
+    return `${vcpu!.id} was told ${hex(told.payload)} of its reset hold, which ${bySipi ? 'a SIPI' : 'no SIPI'} has ended`;
   }
   return null;
 };

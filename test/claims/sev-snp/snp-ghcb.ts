@@ -157,7 +157,8 @@ const ofTheProtocol: readonly Claim[] = [
     ...holds,
     id: 'SNP-57',
     says: 'an AP reset hold that a SIPI ends is answered with a number that is not zero, and any other wake-up with zero',
-    shows: [keeps('ap-reset-hold', 'default', 'ghcb.hold-answer', 'snp-hold-always-sipi')],
+    shows: [keeps('ap-reset-hold', 'default', 'ghcb.hold-answer', 'snp-sipi-untold')],
+    why: 'nothing but a SIPI wakes a vCPU of ap-reset-hold; that any other wake-up is answered with zero, `ghcb.hold-answer` says where interrupts are allowed',
     mutants: ['snp-sipi-untold', 'snp-hold-always-sipi'],
     check: (mutant) => {
       const vms = { vm0: w.vm([], [{ 'send-sipi': { apicId: 1 } }], [msr(0x006)]) };
