@@ -31,7 +31,7 @@ declare module '../host/host-env.ts' {
     /** What stands in the page of the response; null before the first. */
     readonly reportResponse?: GuestMessage | null | undefined;
     /** The limit lets the request through. */
-    readonly passed?: boolean | undefined;
+    readonly letThrough?: boolean | undefined;
     readonly certsAsked?: CertsAsked | undefined;
   }
 }
@@ -80,9 +80,9 @@ const limited = (env: HostEnv, served: readonly HostItem[]): readonly HostItem[]
           ...RATELIMIT,
           chooses: () => 2,
           send: (t, l) => outgoing(rateLimitId(vcpuOf(env, t).vm), { type: 'ratelimit.pass?', over: l.option !== 1 }),
-          answers: { 'ratelimit.pass': (e) => ({ passed: e.passed, option: undefined }) },
+          answers: { 'ratelimit.pass': (e) => ({ letThrough: e.letThrough, option: undefined }) },
         }),
-        when([(_t, l) => l.passed === true, served], [otherwise, [tellError(env, 'svm_vmgexit_no_action', 'BUSY')]]),
+        when([(_t, l) => l.letThrough === true, served], [otherwise, [tellError(env, 'svm_vmgexit_no_action', 'BUSY')]]),
       ];
 
 /**
@@ -120,7 +120,7 @@ const guestRequestPath = (env: HostEnv) => {
       ]),
       step('guest_req_unlock', { send: (t) => toMutex(t, 'mutex.unlock') }),
     ],
-    { locals: ['granted', 'failed', 'reportResponse', 'guestMessage', 'passed', 'option'] },
+    { locals: ['granted', 'failed', 'reportResponse', 'guestMessage', 'letThrough', 'option'] },
   );
 };
 

@@ -23,8 +23,8 @@ export const rateLimitMachine = setup({
   actions: {
     miss: assign({ missed: true }),
     pass: assign(({ context: c, event }) => ({ printed: event.over ? 1 : c.printed + 1, missed: false })),
-    tellMissed: emit(({ event }) => outgoing(sender(event), { type: 'ratelimit.pass', passed: false })),
-    tellPassed: emit(({ event }) => outgoing(sender(event), { type: 'ratelimit.pass', passed: true })),
+    tellMissed: emit(({ event }) => outgoing(sender(event), { type: 'ratelimit.pass', letThrough: false })),
+    tellPassed: emit(({ event }) => outgoing(sender(event), { type: 'ratelimit.pass', letThrough: true })),
   },
 }).createMachine({
   id: 'rateLimit',

@@ -20,16 +20,16 @@ export interface CertPages {
 }
 declare module '../kvm/guest-program.ts' {
   interface GuestLocals {
-    readonly granted?: boolean | undefined;
+    readonly driverTaken?: boolean | undefined;
     /** The message as the host has it. */
-    readonly sealed?: GuestMessage | undefined;
+    readonly sealedMessage?: GuestMessage | undefined;
     readonly reportResponse?: GuestMessage | undefined;
     readonly vmmError?: GuestVmmError | undefined;
     /** RBX as the host has left it. */
     readonly rbx?: number | undefined;
     /** The message goes out once more, as a plain request: certificates had no room. */
     readonly reissued?: boolean | undefined;
-    readonly timedOut?: boolean | undefined;
+    readonly givenUp?: boolean | undefined;
   }
   interface Vcpu {
     /** Of its last request that had too little room for certificates. */
@@ -67,27 +67,27 @@ const lockDriver = (env: GuestEnv) =>
         step('try', {
           idles: true,
           send: (v) => toDriver(env, v, { type: 'sevGuest.lock' }),
-          answers: { 'sevGuest.locked': (e) => ({ granted: e.granted }) },
+          answers: { 'sevGuest.locked': (e) => ({ driverTaken: e.granted }) },
         }),
-        when([(_v, l) => l.granted === true, [leaveLoop]]),
+        when([(_v, l) => l.driverTaken === true, [leaveLoop]]),
         step('schedule', { yields: true }),
       ),
     ],
-    { locals: ['granted'] },
+    { locals: ['driverTaken'] },
   );
 const unlockDriver = (env: GuestEnv, name: string): GuestItem => step(name, { send: (v) => toDriver(env, v, { type: 'sevGuest.unlock' }) });
 
-const isAnswered = (_v: Vcpu, { fault, reportResponse, sealed }: GuestLocals) =>
-  fault !== true && reportResponse?.sequence === sealed!.sequence + 1;
+const isAnswered = (_v: Vcpu, { fault, reportResponse, sealedMessage }: GuestLocals) =>
+  fault !== true && reportResponse?.sequence === sealedMessage!.sequence + 1;
 const isShort = (_v: Vcpu, l: GuestLocals) => l.vmmError === 'INVALID_LEN' && l.reissued !== true;
 const isReissued = (_v: Vcpu, l: GuestLocals) => l.reissued === true && l.fault !== true;
 const isBusy = (_v: Vcpu, l: GuestLocals) => l.vmmError === 'BUSY';
 
 /** VMGEXIT until the request is served, or is not to be asked again. */
 function issue(env: GuestEnv, does: HostOptions['guest.requestError']): GuestItem {
-  const request = (v: Vcpu, { sealed, reissued }: GuestLocals) => {
+  const request = (v: Vcpu, { sealedMessage, reissued }: GuestLocals) => {
     const { certs } = askedOf(env, v);
-    const guestMessage = sealed!;
+    const guestMessage = sealedMessage!;
     return certs === undefined || reissued === true
       ? ({ nae: 'GUEST_REQUEST', guestMessage } as const)
       : ({ nae: 'EXT_GUEST_REQUEST', guestMessage, rbx: certs } as const);
@@ -97,9 +97,9 @@ function issue(env: GuestEnv, does: HostOptions['guest.requestError']): GuestIte
     step('schedule_timeout_killable', {
       yields: true,
       chooses: () => 2,
-      local: (_v: Vcpu, l: GuestLocals) => ({ timedOut: l.option === 1, option: undefined }),
+      local: (_v: Vcpu, l: GuestLocals) => ({ givenUp: l.option === 1, option: undefined }),
     }),
-    when([(_v: Vcpu, l: GuestLocals) => l.timedOut === true, [leaveLoop]]),
+    when([(_v: Vcpu, l: GuestLocals) => l.givenUp === true, [leaveLoop]]),
   ];
   return loop(
     step('VMGEXIT', { send: (v, l) => vmexit(v, 'VMGEXIT', request(v, l)) }),
@@ -132,10 +132,10 @@ export const requestReportPath = (env: GuestEnv, { 'guest.requestError': does }:
       call(lockDriver(env)),
       step('is_vmpck_empty', {
         send: (v) => toDriver(env, v, { type: 'sevGuest.key?' }),
-        answers: { 'sevGuest.key': (e, v) => ({ sealed: e.wiped ? undefined : messageOf(env, v, e.counter) }) },
+        answers: { 'sevGuest.key': (e, v) => ({ sealedMessage: e.wiped ? undefined : messageOf(env, v, e.counter) }) },
       }),
-      when([(_v, l) => l.sealed === undefined, [unlockDriver(env, 'mutex_unlock_disabled'), leavePath]]),
-      step('memcpy_request', { send: (v, l) => toDriver(env, v, { type: 'sevGuest.request', message: l.sealed! }) }),
+      when([(_v, l) => l.sealedMessage === undefined, [unlockDriver(env, 'mutex_unlock_disabled'), leavePath]]),
+      step('memcpy_request', { send: (v, l) => toDriver(env, v, { type: 'sevGuest.request', message: l.sealedMessage! }) }),
       issue(env, does),
       when(
         ...(does === 'returned' ? [[(_v: Vcpu, l: GuestLocals) => l.fault === true, [step('return_error', { set: told })]] as const] : []),
@@ -146,6 +146,6 @@ export const requestReportPath = (env: GuestEnv, { 'guest.requestError': does }:
       ),
       unlockDriver(env, 'mutex_unlock'),
     ],
-    { locals: ['sealed', 'fault', 'reportResponse', 'vmmError', 'rbx', 'reissued', 'timedOut', 'option'] },
+    { locals: ['sealedMessage', 'fault', 'reportResponse', 'vmmError', 'rbx', 'reissued', 'givenUp', 'option'] },
   );
 };

@@ -23,8 +23,8 @@ export const GUEST_REQUEST_OPTIONS = {
   /**
    * What the driver of a guest does about a request that the host has not served. `retried`: it
    * asks again with the same message, also when the host is busy, and wipes its key after any other
-   * error (6.3 and later). `reissued`: the same, but for a host that is busy (6.1, 6.2). `returned`:
-   * it returns the error, and neither counts the number nor wipes the key (5.19, 6.0).
+   * error (6.3 and later). `reissued`: the same, but for a host that is busy (6.1, 6.2).
+   * `returned`: it returns the error, and neither counts the number nor wipes the key (5.19, 6.0).
    * @see domain snp e.5, h R23
    */
   'guest.requestError': ['retried', 'reissued', 'returned'],
@@ -64,7 +64,7 @@ export type RateLimitEvent = EventOf<{
   /** `over`: the interval is over, and the next one begins. */
   'ratelimit.pass?': { over: boolean };
 }>;
-export type RateLimitAnswer = EventOf<{ 'ratelimit.pass': { passed: boolean } }>;
+export type RateLimitAnswer = EventOf<{ 'ratelimit.pass': { letThrough: boolean } }>;
 
 declare module '../index.ts' {
   interface GuestEventsOf {

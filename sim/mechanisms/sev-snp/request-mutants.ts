@@ -6,7 +6,8 @@ import type { Mutant } from '../../host/mechanism.ts';
 import { alter, patched, replace, without } from './mutants.ts';
 
 const DRIVER = 'handle_guest_request';
-const unlock = (_v: unknown, { sealed }: GuestLocals) => outgoing(sevGuestId(sealed!.vm.slice('vm:'.length)), { type: 'sevGuest.unlock' });
+const unlock = (_v: unknown, { sealedMessage }: GuestLocals) =>
+  outgoing(sevGuestId(sealedMessage!.vm.slice('vm:'.length)), { type: 'sevGuest.unlock' });
 
 type Sends = { readonly send?: (...args: readonly unknown[]) => { readonly event: object } };
 /** What a step sends says something else. */
@@ -29,7 +30,7 @@ export const REQUEST_MUTANTS: Readonly<Record<string, Mutant>> = {
   'snp-driver-unlocked': patched(
     "A guest's driver takes no mutex: two vCPUs ask at once.",
     'snp_cmd_mutex',
-    alter('try', { send: undefined, answers: undefined, local: () => ({ granted: true }) }),
+    alter('try', { send: undefined, answers: undefined, local: () => ({ driverTaken: true }) }),
   ),
   'snp-busy-returned': patched(
     'A guest returns to its caller where the host is busy, and leaves the number as it is.',
@@ -54,6 +55,6 @@ export const REQUEST_MUTANTS: Readonly<Record<string, Mutant>> = {
   'snp-limit-ignored': patched(
     'KVM serves a request that the limit does not let through.',
     'snp_handle_guest_req',
-    replace('___ratelimit', (item) => [item, { kind: 'note', local: () => ({ passed: true }) }]),
+    replace('___ratelimit', (item) => [item, { kind: 'note', local: () => ({ letThrough: true }) }]),
   ),
 };

@@ -1,4 +1,4 @@
-/** Guest requests with certificates, and a host that is busy: what KVM says, and what a driver does about it. */
+/** Guest requests with certificates, and a host that is busy: what KVM says, what a driver does. */
 import { describe, expect, it } from 'vitest';
 import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
 import { type RateLimitContext, rateLimitMachine } from '../../../actors/sev-snp/rate-limit.ts';
