@@ -9,13 +9,13 @@ import { type ActorId, outgoing } from '../../events/event.ts';
 import type { GuestVmmError } from '../../events/sev-snp/guest-request.ts';
 import type { GuestMessage } from '../../events/sev-snp/psp.ts';
 import { fatalSignalPending, type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
-import { goToSleep, sleepUntil } from '../host/sleeping.ts';
 import { exitInfo, vcpuOf } from '../kvm/kvm-env.ts';
 import type { KvmParts } from '../kvm/slots.ts';
 import { otherwise } from '../path/path.ts';
+import { lock, unlock } from './asid-cycle.ts';
 import { issueCommand, lockSevCmd, unlockSevCmd } from './sev-command.ts';
 
-const { path, step, call, when, note, leavePath, leaveLoop } = host;
+const { path, step, call, when, note, leavePath } = host;
 
 /** What KVM_RUN has ended for, until user space has answered and KVM has gone on. */
 interface CertsAsked {
@@ -91,18 +91,12 @@ const limited = (env: HostEnv, served: readonly HostItem[]): readonly HostItem[]
  * end KVM_RUN. Expects `guestMessage`.
  */
 const guestRequestPath = (env: HostEnv) => {
-  const toMutex = (t: HostThread, type: 'mutex.lock' | 'mutex.unlock') => outgoing(guestReqMutex(vcpuOf(env, t).vm), { type });
+  const mutex = (t: HostThread) => guestReqMutex(vcpuOf(env, t).vm);
   return path(
     'snp_handle_guest_req',
     SEV('snp_handle_guest_req()'),
     [
-      ...sleepUntil(
-        { first: 'guest_req_lock', again: 'guest_req_trylock_or_handoff' },
-        { send: (t) => toMutex(t, 'mutex.lock'), answers: { 'mutex.locked': (e) => ({ granted: e.acquired }) } },
-        when([(_t, l) => l.granted === true, [leaveLoop]]),
-        goToSleep('guest_req_lock_schedule'),
-      ),
-      note(() => ({ granted: undefined })),
+      ...lock('guest_req_lock', mutex),
       ...limited(env, [
         step('kvm_read_guest'),
         ...lockSevCmd(),
@@ -118,7 +112,7 @@ const guestRequestPath = (env: HostEnv) => {
           answers: { 'guest.ran': () => ({}) },
         }),
       ]),
-      step('guest_req_unlock', { send: (t) => toMutex(t, 'mutex.unlock') }),
+      unlock('guest_req_unlock', mutex),
     ],
     { locals: ['granted', 'failed', 'reportResponse', 'guestMessage', 'letThrough', 'option'] },
   );
