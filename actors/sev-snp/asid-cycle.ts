@@ -36,11 +36,15 @@ declare module '../host/host-env.ts' {
   }
 }
 
-const lock = (name: string, id: ActorId): readonly HostItem[] => [
+type MutexOf = ActorId | ((t: HostThread) => ActorId);
+const mutexOf = (id: MutexOf, t: HostThread): ActorId => (typeof id === 'string' ? id : id(t));
+
+/** A sleeping lock; `granted` is free again behind it. */
+export const lock = (name: string, id: MutexOf): readonly HostItem[] => [
   ...sleepUntil(
     { first: name, again: `${name}_again` },
     {
-      send: () => outgoing(id, { type: 'mutex.lock' }),
+      send: (t) => outgoing(mutexOf(id, t), { type: 'mutex.lock' }),
       answers: { 'mutex.locked': (e) => ({ granted: e.acquired }) },
     },
     when([(_t, l) => l.granted === true, [leaveLoop]]),
@@ -48,7 +52,8 @@ const lock = (name: string, id: ActorId): readonly HostItem[] => [
   ),
   note(() => ({ granted: undefined })),
 ];
-const unlock = (name: string, id: ActorId): HostItem => step(name, { send: () => outgoing(id, { type: 'mutex.unlock' }) });
+export const unlock = (name: string, id: MutexOf): HostItem =>
+  step(name, { send: (t) => outgoing(mutexOf(id, t), { type: 'mutex.unlock' }) });
 
 /** Leaves `failed`. */
 const issue = (name: string, command: SnpCommand, args: (t: HostThread) => SnpArguments): HostItem =>

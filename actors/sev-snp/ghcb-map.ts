@@ -73,11 +73,12 @@ const ghcbStorePath = (env: HostEnv, name: string) =>
     { locals: ['vm', 'gfn', 'pfn', 'kernel', 'fault', 'errorCode', 'verdict', 'ghcbStore'] },
   );
 
+type Store = (l: HostLocals, t: HostThread) => GhcbPageEvent;
 /** The page of the exit, and what is stored there. */
-const storing = (env: HostEnv, store: (l: HostLocals) => GhcbPageEvent) => (t: HostThread, l: HostLocals) => ({
+const storing = (env: HostEnv, store: Store) => (t: HostThread, l: HostLocals) => ({
   vm: vcpuOf(env, t).vm,
   gfn: gfnOf(l),
-  ghcbStore: store(l),
+  ghcbStore: store(l, t),
 });
 
 const isLocked = (env: HostEnv) => env.options['kvm.mapLock'] !== 'none';
@@ -138,7 +139,7 @@ export const readGhcbPath = (env: HostEnv) =>
  * A store to the GHCB of the exit: through the map that is there, or one that is made for it. With
  * the map lock nothing is stored to a page that has turned private meanwhile.
  */
-export const storeThroughMap = (env: HostEnv, name: string, store: (l: HostLocals) => GhcbPageEvent): HostItem => {
+export const storeThroughMap = (env: HostEnv, name: string, store: Store): HostItem => {
   const stored = (of: string) => call(ghcbStorePath(env, of), storing(env, store));
   if (isLong(env)) return stored(name);
   return call(

@@ -20,6 +20,8 @@ export interface GhcbPageContext {
   readonly psc?: PscBuffer;
   /** An entry behind the end of the buffer that KVM has read. */
   readonly outside?: number;
+  /** A GFN that the VM does not have, in an entry that KVM has marked as done. */
+  readonly stray?: number;
 }
 
 const NO_PSC: PscBuffer = { cur: 0, end: 0, entries: {} };
@@ -28,13 +30,16 @@ const pscOf = ({ psc = NO_PSC }: GhcbPageContext) => psc;
 const entryOf = (c: GhcbPageContext, index: number): PscEntry => pscOf(c).entries[index] ?? NO_ENTRY;
 const indexIn = (c: GhcbPageContext, { index }: { readonly index: number | null }) => index ?? pscOf(c).cur;
 /** KVM marks entries as done, and the one behind them as the current one. */
-function finished(c: GhcbPageContext, { first, count }: { readonly first: number; readonly count: number }): { psc: PscBuffer } {
+function finished(c: GhcbPageContext, { first, count, stray }: Extract<GhcbPageEvent, { readonly type: 'ghcb.pscDone' }>) {
   const psc = pscOf(c);
   const done = Array.from({ length: count }, (_, i) => first + i).map((index) => {
     const entry = entryOf(c, index);
     return [index, { ...entry, done: pagesIn(entry) }] as const;
   });
-  return { psc: { ...psc, cur: first + count, entries: { ...psc.entries, ...Object.fromEntries(done) } } };
+  return {
+    psc: { ...psc, cur: first + count, entries: { ...psc.entries, ...Object.fromEntries(done) } },
+    ...(stray !== undefined && { stray }),
+  };
 }
 
 export const ghcbPageMachine = setup({

@@ -52,7 +52,10 @@ const readEntry = (env: HostEnv, name: string, index: (l: HostLocals) => number 
     answers: { 'ghcb.pscEntry': (e) => ({ [into]: e.entry }) },
   });
 const storeDone = (env: HostEnv, name: string, first: (l: HostLocals) => number, count: (l: HostLocals) => number): HostItem =>
-  storeThroughMap(env, name, (l) => ({ type: 'ghcb.pscDone', first: first(l), count: count(l) }));
+  storeThroughMap(env, name, (l, t) => {
+    const stray = count(l) === 0 ? undefined : strayIn(env, t, l);
+    return { type: 'ghcb.pscDone', first: first(l), count: count(l), ...(stray !== undefined && { stray }) };
+  });
 
 /** GFNs of a range, in order; of 2M those that the VM has. */
 function gfnsOf(env: HostEnv, t: HostThread, first: PscEntry, pages: number): readonly number[] {
@@ -63,6 +66,12 @@ function gfnsOf(env: HostEnv, t: HostThread, first: PscEntry, pages: number): re
   const had = known.filter((one) => one >= gfn && one < gfn + pages).sort((a, b) => a - b);
   return had.length > 0 ? had : [gfn];
 }
+
+/** A page of the range that the VM does not have, which was to change. */
+const strayIn = (env: HostEnv, t: HostThread, { pscFirst, pscPages }: HostLocals): number | undefined =>
+  stateAsked(pscFirst!) === null
+    ? undefined
+    : gfnsOf(env, t, pscFirst!, pscPages!).find((gfn) => env.vms[vcpuOf(env, t).vm]!.frames[gfn] === undefined);
 
 /** A page of 4K; PSMASH first where it lies in a 2M entry. @see SNP-49 */
 const changeOne = (env: HostEnv) =>

@@ -42,8 +42,6 @@ export interface PspContext extends SnpInFlight {
   readonly message?: GuestMessage | undefined;
   /** The last response by VM, as it stands in that VM's page; absent before the first. */
   readonly responses?: Readonly<Record<string, GuestMessage>>;
-  /** The last message of each VM that the host has had in its hands, whatever became of it. */
-  readonly carried?: Readonly<Record<string, GuestMessage>>;
   readonly status: PspStatus;
   /** SEV_CMD_COMPLETE of the interrupt status register. */
   readonly interrupted: boolean;
@@ -142,12 +140,7 @@ export const pspMachine = setup({
     failPage: assign({ status: 'INVALID_PAGE_STATE' }),
     failHardware: assign({ status: 'HWERROR_PLATFORM' }),
     answered: assign({ asking: null }),
-    respond: assign(({ context: { message, carried } }) => ({
-      command: null,
-      guest: undefined,
-      message: undefined,
-      ...(message && { carried: { ...carried, [message.vm]: message } }),
-    })),
+    respond: assign({ command: null, guest: undefined, message: undefined }),
     interrupt: enqueueActions(({ enqueue }) => {
       enqueue.emit(outgoing(IRQ_CPU, { type: 'irq.psp' }));
       enqueue.assign({ interrupted: true });

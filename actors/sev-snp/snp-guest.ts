@@ -165,7 +165,7 @@ export const snpGuestOperations = (env: GuestEnv, options: HostOptions): readonl
   ],
   ['rmpadjust', rmpadjustItems(env)],
   ['psc', [call(pscPath(env))]],
-  ['request-report', [call(requestReportPath(env))]],
+  ['request-report', [call(requestReportPath(env, options))]],
   ['read', [call(accessPath(env, 'read', options))]],
   ['write', [call(accessPath(env, 'write', options))]],
 ];

@@ -14,7 +14,7 @@ import { npfPath, pscPath } from './exits.ts';
 import { ghcbMsrPath, ghcbPath } from './ghcb-exits.ts';
 import { toSevEs, unmapGhcbPath } from './ghcb-map.ts';
 import type { MsrEffect, NaeEffect } from './ghcb-protocol.ts';
-import { guestRequestPath } from './guest-request.ts';
+import { guestRequestEvents } from './guest-request.ts';
 import { toRmp, vmcbOf, vmsaOf } from './snp-env.ts';
 
 const { path, step, call, loop, when, note, leaveLoop, leavePath } = host;
@@ -86,8 +86,9 @@ const snpKvm: KvmParts = {
 
 /** What of the GHCB guests of a scenario use; the rest has no steps. */
 export interface GhcbUse {
-  /** A guest asks for a report. */
+  /** A guest asks for a report; and for one with certificates. */
   readonly reports: boolean;
+  readonly certs: boolean;
   /** What its requests in the GHCB MSR, and its NAE events, have KVM do. */
   readonly msr: ReadonlySet<MsrEffect>;
   readonly page: ReadonlySet<NaeEffect>;
@@ -119,7 +120,7 @@ const unmapGhcb = (env: HostEnv): readonly HostItem[] => [
   when([(t: HostThread) => env.vms[vcpuOf(env, t).vm]!.hasSevEsState, [call(unmapGhcbPath(env))]]),
 ];
 
-export function snpKvmOf({ reports, msr, page, sipi }: GhcbUse): KvmParts {
+export function snpKvmOf({ reports, certs, msr, page, sipi }: GhcbUse): KvmParts {
   const exchanged = page.has('ap-creation');
   return {
     ...snpKvm,
@@ -134,7 +135,7 @@ export function snpKvmOf({ reports, msr, page, sipi }: GhcbUse): KvmParts {
     ...(msr.size + page.size > 0 && { beforeEntry: { order: 10, items: unmapGhcb } }),
     nae: {
       ...snpKvm.nae,
-      ...(reports && { GUEST_REQUEST: (env: HostEnv) => [call(guestRequestPath(env))] }),
+      ...(reports && guestRequestEvents(certs)),
       ...(msr.size > 0 && { GHCB_MSR: (env: HostEnv) => [call(ghcbMsrPath(env, msr))] }),
       ...(page.size > 0 && { GHCB: (env: HostEnv) => [call(ghcbPath(env, page))] }),
     },

@@ -1,5 +1,6 @@
 /** Vocabulary of the GHCB: its MSR, its page, and what KVM keeps of it for each vCPU. */
 import type { Delivery, EventOf } from '../event.ts';
+import type { GuestVmmError } from './guest-request.ts';
 import type { GuestMessage } from './psp.ts';
 
 /**
@@ -85,9 +86,10 @@ declare module '../kvm.ts' {
 export type GhcbEvent = EventOf<{
   /**
    * SW_EXITINFO2: the result of the exit that the guest has asked for; `response` is what the host
-   * has put into the page of a guest request's response.
+   * has put into the page of a guest request's response, `vmmError` the host's own error, and `rbx`
+   * the pages that certificates need.
    */
-  'ghcb.result': { ok: boolean; response?: GuestMessage };
+  'ghcb.result': { ok: boolean; response?: GuestMessage; vmmError?: GuestVmmError; rbx?: number };
   /** The GHCB MSR after VMGEXIT: bits 11:0, and the bits above them. */
   'ghcb.msr': { response: number; payload: number };
 }>;
@@ -106,8 +108,11 @@ export type GhcbPageEvent = EventOf<{
   /** Stores to the shared buffer, where a PSC buffer stands. */
   'ghcb.writePscHeader': { cur: number; end: number };
   'ghcb.writePscEntry': { index: number; entry: PscEntry };
-  /** KVM's stores: entries from this one on are done, and the next one is the current. */
-  'ghcb.pscDone': { first: number; count: number };
+  /**
+   * KVM's stores: entries from this one on are done, and the next one is the current. `stray`: one
+   * of their pages is none of the VM's, and has not changed.
+   */
+  'ghcb.pscDone': { first: number; count: number; stray?: number };
   /** Loads of the header, of an entry (of the one that the header says now), and of all. */
   'ghcb.pscHeader?': object;
   'ghcb.pscEntry?': { index: number | null };

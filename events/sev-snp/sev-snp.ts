@@ -4,6 +4,7 @@
  */
 import { AP_OPTIONS } from './ap.ts';
 import type { GhcbFields, PscEntry } from './ghcb.ts';
+import { GUEST_REQUEST_OPTIONS } from './guest-request.ts';
 import { HOST_MAP_OPTIONS } from './host-map.ts';
 import { NPT_OPTIONS } from './npt.ts';
 import type { PspCommand } from './psp.ts';
@@ -168,6 +169,7 @@ export const SEV_SNP_OPTIONS = {
    */
   'kvm.vmcbPage': ['unaligned', 'first'],
   ...AP_OPTIONS,
+  ...GUEST_REQUEST_OPTIONS,
   ...HOST_MAP_OPTIONS,
   ...NPT_OPTIONS,
 } as const;
@@ -198,7 +200,8 @@ type GuestOps =
   /** An SVSM does this for the OS: SVSM_CORE_PVALIDATE, and SVSM_CORE_CREATE_VCPU that fails. */
   | { readonly op: 'svsm-pvalidate'; readonly gfn: number }
   | { readonly op: 'svsm-create-vcpu'; readonly gfn: number }
-  | { readonly op: 'request-report'; readonly data: number; readonly vmpl: number }
+  /** `certs`: the pages that it has for certificates, which it asks for as well. */
+  | { readonly op: 'request-report'; readonly data: number; readonly vmpl: number; readonly certs?: number }
   | { readonly op: 'psc'; readonly gfn: number; readonly to: 'private' | 'shared' }
   /** `expects`: what the guest has stored there last. */
   | { readonly op: 'read'; readonly gfn: number; readonly private: boolean; readonly expects?: 'own' }

@@ -69,6 +69,7 @@ export function ghcbUseOf({ vms }: ResolvedScenario): GhcbUse {
   const has = (name: string) => ops.some(({ op }) => op.op === name);
   return {
     reports: has('request-report'),
+    certs: ops.some(({ op }) => op.op === 'request-report' && op.certs !== undefined),
     msr: new Set(ops.flatMap(({ op, type }) => (op.op === 'ghcb-msr' ? [msrEffect(op.request, isSnp(type))] : []))),
     page: new Set(ops.flatMap(({ op }) => naeEffectOf(op))),
     sipi: has('send-sipi'),

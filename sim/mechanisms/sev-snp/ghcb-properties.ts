@@ -4,7 +4,7 @@ import type { GhcbPageContext } from '../../../actors/sev-snp/ghcb-page.ts';
 import type { SevEsContext } from '../../../actors/sev-snp/sev-es-state.ts';
 import type { GhcbAnswer } from '../../../events/sev-snp/ghcb.ts';
 import { always, alwaysEach, type Property, sometimes } from '../../property.ts';
-import { hex } from '../../view.ts';
+import { hex, type WorldView } from '../../view.ts';
 
 /** What the specification has KVM answer, by response; any payload where it is not here. */
 const MSR_ANSWERS: Readonly<Record<number, { readonly says: string; readonly fits: (payload: number) => boolean }>> = {
@@ -57,6 +57,14 @@ const readInBounds = alwaysEach<GhcbPageContext>('ghcb.psc-in-bounds', {
   each: ({ id, context: { outside } }) => (outside === undefined ? null : `KVM read entry ${outside} of ${id}, which has room for 253`),
 });
 
+const doneIsPage = alwaysEach<GhcbPageContext>('ghcb.psc-done-is-page', {
+  kind: 'ghcbPage',
+  source: 'series v5, __snp_handle_page_state_change(): is_hva_registered(); SNP-49',
+  grade: 'read',
+  each: ({ id, context: { stray } }) =>
+    stray === undefined ? null : `KVM marked GFN ${hex(stray)} of ${id} as done, which the VM does not have`,
+});
+
 /** A header that another vCPU has changed while KVM works on the buffer proves that they met. */
 const headerRewritten = sometimes('ghcb.psc-meets-rewrite', {
   kinds: ['ghcbPage', 'hostThread'],
@@ -98,16 +106,32 @@ const pscRefused = sometimes('ghcb.psc-refused', {
 });
 
 /** Payload 1 of the answer to the MSR's request, or SW_EXITINFO2 of the event's, is a SIPI. */
+const HOLD_OVER = 0x007;
 const holdOf = ({ ghcbMsr }: Vcpu): 'sipi' | 'other' | null =>
-  ghcbMsr?.response !== 0x007 ? null : ghcbMsr.payload !== 0 ? 'sipi' : 'other';
+  ghcbMsr?.response !== HOLD_OVER ? null : ghcbMsr.payload !== 0 ? 'sipi' : 'other';
 
+/**
+ * Of a hold that KVM has answered and not ended: why it ends is known as long. A vCPU that no
+ * interrupt can reach is woken by nothing but a SIPI.
+ */
+const answeredHold = (world: WorldView): string | null => {
+  for (const { id, context } of world.actors<SevEsContext>('sevEsState')) {
+    const vcpu = world.actors<Vcpu>('vcpu').find((one) => one.id === id.replace('sev_es:', 'vcpu:'));
+    const told = Object.values(vcpu?.context.frames ?? {}).find(({ ghcbMsrRead }) => ghcbMsrRead !== undefined)?.ghcbMsrRead;
+    if (context.hold !== 'msr' || told?.response !== HOLD_OVER) continue;
+    const bySipi = context.sipi === true || vcpu?.context.interrupts === false;
+    if ((told.payload !== 0) === bySipi) continue;
+    return `${vcpu!.id} was told ${hex(told.payload)} of its reset hold, which ${bySipi ? 'a SIPI' : 'no SIPI'} has ended`;
+  }
+  return null;
+};
 const holdAnswer = always('ghcb.hold-answer', {
-  kinds: ['vcpu'],
+  kinds: ['vcpu', 'sevEsState'],
   source: 'arch/x86/kvm/svm/sev.c, sev_vcpu_deliver_sipi_vector(); SNP-57',
   grade: 'read',
   check: (world) => {
     const held = world.actors<Vcpu>('vcpu').find(({ context }) => holdOf(context) === 'sipi' && context.ghcbMsr!.payload !== 1);
-    return held ? `${held.id} was told ${hex(held.context.ghcbMsr!.payload)} of its reset hold; expected 0 or 1` : null;
+    return held ? `${held.id} was told ${hex(held.context.ghcbMsr!.payload)} of its reset hold; expected 0 or 1` : answeredHold(world);
   },
 });
 const holdEndsBySipi = sometimes('ghcb.hold-ends-by-sipi', {
@@ -126,6 +150,7 @@ export const ghcbProperties: readonly Property[] = [
   answerDocumented,
   unmappedInGuest,
   readInBounds,
+  doneIsPage,
   headerRewritten,
   ghcbMeetsPsc,
   pscRefused,

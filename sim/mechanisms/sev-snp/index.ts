@@ -11,14 +11,17 @@ import { asidBitmapsMachine } from '../../../actors/sev-snp/asid-bitmaps.ts';
 import { ghcbGuestOperations } from '../../../actors/sev-snp/ghcb-guest.ts';
 import { ghcbPageMachine } from '../../../actors/sev-snp/ghcb-page.ts';
 import { withGuestMemfd } from '../../../actors/sev-snp/guest-memfd.ts';
+import { withGuestCerts } from '../../../actors/sev-snp/guest-request.ts';
 import { hostMapMachine } from '../../../actors/sev-snp/host-map.ts';
 import { nptMachine } from '../../../actors/sev-snp/npt.ts';
 import { pageAllocatorMachine } from '../../../actors/sev-snp/page-allocator.ts';
 import { pageFaultPath } from '../../../actors/sev-snp/page-fault.ts';
 import { pspMachine } from '../../../actors/sev-snp/psp.ts';
+import { rateLimitMachine } from '../../../actors/sev-snp/rate-limit.ts';
 import { rmpRegionMachine } from '../../../actors/sev-snp/rmp-region.ts';
 import { SEV_DEVICE, sevDeviceMachine } from '../../../actors/sev-snp/sev-device.ts';
 import { sevEsStateMachine } from '../../../actors/sev-snp/sev-es-state.ts';
+import { sevGuestMachine } from '../../../actors/sev-snp/sev-guest.ts';
 import { snpBootOperations } from '../../../actors/sev-snp/snp-boot-operations.ts';
 import { snpGuestOperations } from '../../../actors/sev-snp/snp-guest.ts';
 import { snpKvmOf } from '../../../actors/sev-snp/snp-kvm.ts';
@@ -32,6 +35,7 @@ import { AP_EVENTS } from '../../../events/sev-snp/ap.ts';
 import { ASID_EVENTS } from '../../../events/sev-snp/asids.ts';
 import { FRAMES_EVENTS } from '../../../events/sev-snp/frames.ts';
 import { GHCB_EVENTS } from '../../../events/sev-snp/ghcb.ts';
+import { GUEST_REQUEST_EVENTS } from '../../../events/sev-snp/guest-request.ts';
 import { HOST_MAP_EVENTS } from '../../../events/sev-snp/host-map.ts';
 import { NPT_EVENTS } from '../../../events/sev-snp/npt.ts';
 import { PLATFORM_EVENTS } from '../../../events/sev-snp/platform.ts';
@@ -61,6 +65,8 @@ import { platformProperties } from './platform-properties.ts';
 import { POLICY_MUTANTS } from './policy-mutants.ts';
 import { repeatsSmash, repeatsUpdate, retriesUpdate, snpProperties } from './properties.ts';
 import { usesContexts } from './psp-topology.ts';
+import { REQUEST_MUTANTS } from './request-mutants.ts';
+import { REQUEST_SETTINGS } from './request-topology.ts';
 import { SECTIONS, SNP_VM, SVM_VM, VM_SETTINGS } from './sections.ts';
 import { nptsOf, snpActors, vcpuParts, vmParts } from './topology.ts';
 
@@ -73,7 +79,7 @@ export const sevSnp: Mechanism = {
   allow: ['psp-error', 'psp-interrupt'],
   vmTypes: [SNP_VM, SVM_VM],
   sections: { ...SECTIONS, mappings },
-  vmSettings: { ...VM_SETTINGS, ...LAUNCH_SETTINGS, ...GHCB_SETTINGS },
+  vmSettings: { ...VM_SETTINGS, ...LAUNCH_SETTINGS, ...GHCB_SETTINGS, ...REQUEST_SETTINGS },
   guestOperations: { ...SNP_GUEST_OPERATIONS, ...GHCB_GUEST_OPERATIONS, ...AP_GUEST_OPERATIONS },
   hostOperations: SNP_HOST_OPERATIONS,
   properties: [...snpProperties, ...firmwareProperties, ...platformProperties, ...ghcbProperties, ...apProperties],
@@ -85,6 +91,7 @@ export const sevSnp: Mechanism = {
     ...VM_PAGES_EVENTS,
     ...GHCB_EVENTS,
     ...AP_EVENTS,
+    ...GUEST_REQUEST_EVENTS,
     ...PLATFORM_EVENTS,
     ...HOST_MAP_EVENTS,
     ...ASID_EVENTS,
@@ -118,8 +125,10 @@ export const sevSnp: Mechanism = {
   }),
   kvm: (scenario) => {
     const { options } = scenario.host;
-    const mapped = snpKvmOf(ghcbUseOf(scenario));
-    const parts = options['kvm.privateMemory'] === 'guest-memfd' ? withGuestMemfd(mapped) : mapped;
+    const use = ghcbUseOf(scenario);
+    const mapped = snpKvmOf(use);
+    const memory = options['kvm.privateMemory'] === 'guest-memfd' ? withGuestMemfd(mapped) : mapped;
+    const parts = use.certs && options['kvm.guestCerts'] === 'user-space' ? withGuestCerts(memory) : memory;
     if (!hasStaleTlb(options)) return parts;
     const stale = staleTlbParts(options);
     return { ...parts, ...stale, exits: { ...parts.exits, ...stale.exits } };
@@ -147,11 +156,13 @@ export const sevSnp: Mechanism = {
     asidBitmaps: asidBitmapsMachine,
     pageAllocator: pageAllocatorMachine,
     svsmLock: svsmLockMachine,
+    sevGuest: sevGuestMachine,
+    rateLimit: rateLimitMachine,
     npt: nptMachine,
   }),
   completions: [{ name: 'psp', handler: 'psp_irq_handler', driver: SEV_DEVICE }],
   vm: vmParts,
   vcpu: (_scenario, vm, vcpu) => vcpuParts(vm, vcpu),
-  mutants: { ...snpMutants, ...firmwareMutants, ...POLICY_MUTANTS },
+  mutants: { ...snpMutants, ...firmwareMutants, ...POLICY_MUTANTS, ...REQUEST_MUTANTS },
   models: [rmpLock],
 };

@@ -225,8 +225,6 @@ const ofCommands: Readonly<Record<string, Mutant>> = {
     ]),
   ),
   'snp-reclaim-no-leak': without('A page that the firmware does not give back is not leaked.', 'snp_reclaim_pages', 'snp_leak_pages'),
-  'snp-key-kept': without('A guest whose request failed keeps its key, and the number.', 'handle_guest_request', 'snp_disable_vmpck'),
-  'snp-message-uncounted': without('A guest does not count a message that was answered.', 'handle_guest_request', 'verify_and_dec_payload'),
   'snp-no-reclaim': without('A page that the firmware wrote is not reclaimed.', 'sev_do_cmd', 'snp_reclaim_pages'),
   'snp-reclaim-half': without('A reclaimed page is not made a page of the hypervisor.', 'snp_reclaim_pages', 'rmpupdate'),
 };

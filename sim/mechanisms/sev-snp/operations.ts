@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { GFN, integer, NAME, PFN } from '../../scenario/fields.ts';
 import { type Operation, operation } from '../../scenario/operation.ts';
 import { SEV_COMMAND } from './command-operation.ts';
+import { CERT_PAGES_MAX } from './request-topology.ts';
 
 const ASID_MAX = 0xffff;
 const FLAG = z.boolean({ error: 'expected true or false' });
@@ -41,6 +42,9 @@ export const SNP_GUEST_OPERATIONS = {
   'request-report': operation('request-report', 'Asks the firmware for an attestation report, in a message that the host carries.', {
     data: integer(0, Number.MAX_SAFE_INTEGER).describe('What stands in REPORT_DATA, as a number of 64 bits in front of zeros.'),
     vmpl: integer(0, 3).describe('The VMPL that the report is for.'),
+    certs: integer(0, CERT_PAGES_MAX)
+      .describe('Asks for certificates beside it, as SNP_GET_EXT_REPORT does, with this many pages for them.')
+      .exactOptional(),
   }),
   read: operation('read', 'Loads from a page.', {
     gfn: GFN,

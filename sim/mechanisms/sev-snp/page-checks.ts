@@ -9,6 +9,7 @@ import { launchPfns } from './launch-facts.ts';
 import { launchedPages, launchIssues } from './launch-sections.ts';
 import { mappingIssues } from './mappings.ts';
 import { platformIssues } from './platform-checks.ts';
+import { requestIssues } from './request-topology.ts';
 import { type FirmwarePageSetup, framesOf, isAlias, SNP_VM, SVM_VM, snpSettingsOf } from './sections.ts';
 
 /** Notes each number with its owner and refuses one that stands for two things. */
@@ -178,22 +179,6 @@ function typeIssues({ vms }: Structure): PathIssue[] {
   });
 }
 
-/** The driver's mutex is not modelled: two vCPUs would take one number. */
-function reportIssues({ vms }: Structure): PathIssue[] {
-  return vms.flatMap(({ id, type, vcpus }) => {
-    const asking = vcpus.flatMap((program) => [...operationsIn(program)].filter(({ op }) => op.op === 'request-report').slice(0, 1));
-    if (type !== SNP_VM)
-      return asking.map(({ path }) => ({
-        path,
-        message: `found request-report; expected it in an SNP VM: firmware knows nothing of ${id}`,
-      }));
-    return asking.slice(1).map(({ path }) => ({
-      path,
-      message: `found request-report; expected it in one vCPU of ${id}: the mutex of the guest's driver is not modelled`,
-    }));
-  });
-}
-
 export function pageChecks(structure: Structure): readonly PathIssue[] {
   const firmware = structure.sections.firmware?.pages ?? [];
   const pagesOf = structure.vms.map((vm) => [vm.id, snpSettingsOf(vm).pages] as const);
@@ -208,7 +193,7 @@ export function pageChecks(structure: Structure): readonly PathIssue[] {
   const heads = new Set(
     pagesOf.flatMap(([id, pages]) => pages.filter(({ frames }) => frames !== undefined).map(({ gfn }) => `${id} ${gfn}`)),
   );
-  const own = [...structure.vms.flatMap((vm) => launchIssues(vm, SNP_VM)), ...reportIssues(structure), ...ghcbIssues(structure)];
+  const own = [...structure.vms.flatMap((vm) => launchIssues(vm, SNP_VM)), ...requestIssues(structure), ...ghcbIssues(structure)];
   const vmcbs = structure.vms.flatMap(({ settings, settingsPath, vcpus }): PathIssue[] => {
     const { vmcbs: given = [] } = snpSettingsOf({ settings });
     if (given.length === 0 || given.length === vcpus.length) return [];

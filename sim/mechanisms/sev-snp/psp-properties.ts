@@ -3,7 +3,6 @@
 import type { HostThread } from '../../../actors/host/host-env.ts';
 import type { MutexContext } from '../../../actors/host/kernel-objects.ts';
 import type { PcpuContext } from '../../../actors/host/pcpu.ts';
-import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
 import type { PspContext } from '../../../actors/sev-snp/psp.ts';
 import type { RmpRegionContext } from '../../../actors/sev-snp/rmp-region.ts';
 import { SEV_CMD_MUTEX } from '../../../actors/sev-snp/sev-command.ts';
@@ -11,6 +10,7 @@ import type { SevDeviceContext } from '../../../actors/sev-snp/sev-device.ts';
 import type { ActorId } from '../../../events/event.ts';
 import { always, type Property, sometimes } from '../../property.ts';
 import { hex } from '../../view.ts';
+import { requestProperties } from './request-properties.ts';
 
 /**
  * Pages of the Firmware or the Reclaim state while no thread has the mailbox: the driver gives a
@@ -61,31 +61,4 @@ const wokenEarly = sometimes('psp.woken-early', {
   },
 });
 
-/** Two payloads under one nonce tell the host their difference, and how to forge others. */
-const nonceUsedOnce = always('psp.nonce-used-once', {
-  kinds: ['psp'],
-  source: 'drivers/virt/coco/sev-guest/sev-guest.c, snp_disable_vmpck(); domain snp f.10, h, I9',
-  grade: 'read',
-  check: (world) => {
-    for (const { context } of world.actors<PspContext>('psp')) {
-      const { message, carried } = context;
-      const before = message && carried?.[message.vm];
-      if (!before || message.sequence > before.sequence || (message.data === before.data && message.vmpl === before.vmpl)) continue;
-      return `${message.vm} has sealed two messages under number ${message.sequence}`;
-    }
-    return null;
-  },
-});
-
-/** Where no request fails, the rule about keys is not tried. */
-const guestKeyWiped = sometimes('psp.guest-key-wiped', {
-  kinds: ['vcpu'],
-  source: 'drivers/virt/coco/sev-guest/sev-guest.c, snp_disable_vmpck(); domain snp f.10',
-  grade: 'read',
-  check: (world) => {
-    const wiped = world.actors<Vcpu>('vcpu').find(({ context }) => context.keyWiped === true);
-    return wiped ? `${wiped.id} has forgotten its key after a request that failed` : null;
-  },
-});
-
-export const pspProperties: readonly Property[] = [pageGivenBack, commandAwaited, wokenEarly, nonceUsedOnce, guestKeyWiped];
+export const pspProperties: readonly Property[] = [pageGivenBack, commandAwaited, wokenEarly, ...requestProperties];

@@ -11,13 +11,10 @@ import type { ResolvedScenario } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
 import { needsContexts } from './command-operation.ts';
 import { launchPfns } from './launch-facts.ts';
-
-/** Whether a guest asks the firmware for a report. */
-const asksForReports = ({ vms }: ResolvedScenario) =>
-  vms.some(({ vcpus }) => vcpus.some(({ ops }) => ops.some(({ op }) => op === 'request-report')));
+import { asksForReports } from './request-topology.ts';
 
 export const usesPsp = (scenario: ResolvedScenario) =>
-  asksForReports(scenario) ||
+  scenario.vms.some(asksForReports) ||
   (scenario.sections?.firmware?.pages ?? []).length > 0 ||
   usesContexts(scenario) ||
   scenario.processes.some(({ threads }) => threads.some(({ program }) => program.ops.some((op) => op.op === 'sev-command')));

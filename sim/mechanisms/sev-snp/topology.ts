@@ -24,6 +24,7 @@ import { mapActors, mapIdsOf } from './mappings.ts';
 import { allocatorActors, memoryOf } from './memory-map.ts';
 import { iommuPagesOf, platformActors } from './platform.ts';
 import { asidActors, pspActors, usesPsp } from './psp-topology.ts';
+import { certPagesOf, requestActors } from './request-topology.ts';
 import { framesOf, isAlias, type PageSetup, SNP_VM, snpSettingsOf } from './sections.ts';
 
 const pagesId = (vm: ResolvedVm): ActorId => `pages:${vm.id}`;
@@ -96,6 +97,7 @@ export function vmParts(scenario: ResolvedScenario, vm: ResolvedVm): VmParts {
       huge: pages.some(({ frames }) => frames !== undefined),
       isSnp: vm.type === SNP_VM,
       ghcbs: ghcbsOf(vm).map(({ gfn }) => gfn),
+      certPages: certPagesOf(vm),
       hasSevEsState: hasSevEsState(scenario, vm),
       lookedAt: lookedAt(vm),
       folios: foliosOf(scenario, vm),
@@ -263,6 +265,7 @@ export const snpActors = (scenario: ResolvedScenario): readonly ActorSpec[] => [
   ...ghcbActors(scenario),
   ...allocatorActors(scenario),
   ...(usesPsp(scenario) ? pspActors(scenario, scenario.sections?.firmware?.state ?? 'UNINIT') : []),
+  ...requestActors(scenario),
   ...mapActors(scenario),
   ...asidActors(scenario),
   ...svsmLocks(scenario),

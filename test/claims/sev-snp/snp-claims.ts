@@ -18,6 +18,7 @@ import { SNP_OTHER_POLICY_CLAIMS } from './snp-other-policies.ts';
 import { SNP_OVERTAKEN_CLAIMS } from './snp-overtaken.ts';
 import { SNP_PLATFORM_CLAIMS } from './snp-platform.ts';
 import { SNP_POLICY_CLAIMS } from './snp-policies.ts';
+import { SNP_REQUEST_CLAIMS } from './snp-requests.ts';
 import { SNP_RMP_CLAIMS } from './snp-rmp.ts';
 import { SNP_VMSA_CLAIMS } from './snp-vmsa.ts';
 
@@ -41,4 +42,5 @@ export const SNP_CLAIMS: readonly Claim[] = [
   ...SNP_GMEM_CLAIMS,
   ...SNP_GHCB_CLAIMS,
   ...SNP_AP_CLAIMS,
+  ...SNP_REQUEST_CLAIMS,
 ].sort((a, b) => numberOf(a) - numberOf(b));

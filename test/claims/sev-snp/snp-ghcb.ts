@@ -90,8 +90,11 @@ const ofTheProtocol: readonly Claim[] = [
     ...holds,
     id: 'SNP-49',
     says: 'a page-state change of a page that the VM does not have is an error for the guest and changes nothing, by either protocol',
-    shows: [],
-    why: 'that the guest is told is in the answer; `ghcb.psc-refused` of psc-buffer-whole only says that it can happen',
+    shows: [
+      keeps('psc-buffer-whole', 'specification', 'ghcb.psc-done-is-page', 'snp-psc-strays'),
+      keeps('psc-buffer-whole', 'v5', 'ghcb.psc-done-is-page', 'snp-psc-strays'),
+    ],
+    why: 'the answer by the MSR is one of two documented ones',
     mutants: ['snp-psc-strays', 'snp-psc-always-done'],
     check: (mutant) => {
       const STRAY = 0x77;
@@ -154,8 +157,8 @@ const ofTheProtocol: readonly Claim[] = [
     ...holds,
     id: 'SNP-57',
     says: 'an AP reset hold that a SIPI ends is answered with a number that is not zero, and any other wake-up with zero',
-    shows: [],
-    why: 'both answers are documented ones; which of them is told is a value',
+    shows: [keeps('ap-reset-hold', 'default', 'ghcb.hold-answer', 'snp-sipi-untold')],
+    why: 'nothing but a SIPI wakes a vCPU of ap-reset-hold; that any other wake-up is answered with zero, `ghcb.hold-answer` says where interrupts are allowed',
     mutants: ['snp-sipi-untold', 'snp-hold-always-sipi'],
     check: (mutant) => {
       const vms = { vm0: w.vm([], [{ 'send-sipi': { apicId: 1 } }], [msr(0x006)]) };

@@ -1,12 +1,11 @@
 /**
  * Races of SEV-SNP, R1 to R28, each with what it breaks and what cures it.
- * R1 to R11, R14, R20, R23: races of SEV-SNP, each with what it breaks and what cures it.
+ * R1 to R11, R14, R20: races of SEV-SNP, each with what it breaks and what cures it.
  * @see domain snp h
  */
 import assert from 'node:assert/strict';
-import type { PspContext } from '../../../actors/sev-snp/psp.ts';
 import { microSteps, shipped } from '../../sim/play.ts';
-import { choose, finish, steps, to, until } from '../../sim/steer.ts';
+import { finish, steps, to, until } from '../../sim/steer.ts';
 import type { Checked } from '../claim-cases.ts';
 import * as w from '../world.ts';
 import { SNP_ACCESS_RACES } from './snp-accesses.ts';
@@ -19,6 +18,7 @@ import { SNP_HUGE_RACES } from './snp-huge.ts';
 import { SNP_KEXEC_RACES } from './snp-kexec.ts';
 import { SNP_MEMORY_RACES } from './snp-memory.ts';
 import { SNP_TEARDOWN_RACES } from './snp-other-policies.ts';
+import { SNP_REQUEST_RACES } from './snp-requests.ts';
 import { daemonMeetsVmsa, entered, livelock, running, vmsaPage } from './snp-vmsa.ts';
 import * as s from './snp-worlds.ts';
 
@@ -178,26 +178,10 @@ const ofUpdates: readonly Checked[] = [
   },
 ];
 
-const ofMessages: readonly Checked[] = [
-  {
-    id: 'R23',
-    says: 'a guest seals no two messages under one number: it counts what was answered, and wipes its key after an error',
-    mutants: ['snp-key-kept', 'snp-message-uncounted'],
-    check: (mutant) => {
-      const report = shipped('attestation-report');
-      const asked = until(w.VCPU, 'the firmware has a command', (scene) => scene.context<PspContext>('psp').command !== null);
-      const failed = s.told(report, mutant, asked, choose('psp-error(psp)'), finish(w.VCPU));
-      assert.equal(failed.delivered('psp.command').length, 1);
-      for (const played of [failed, s.inOrder(report, mutant)]) assert.equal(played.end.violation, null);
-    },
-  },
-];
-
 export const SNP_RACES: readonly Checked[] = [
   ...ofStores,
   ...ofVmsas,
   ...ofUpdates,
-  ...ofMessages,
   ...SNP_HUGE_RACES,
   ...SNP_TEARDOWN_RACES,
   ...SNP_MEMORY_RACES,
@@ -208,4 +192,5 @@ export const SNP_RACES: readonly Checked[] = [
   ...SNP_GMEM_RACES,
   ...SNP_GHCB_RACES,
   ...SNP_AP_RACES,
+  ...SNP_REQUEST_RACES,
 ];

@@ -28,7 +28,7 @@ const GUEST: Readonly<
   psc: ['private', 'shared'].map((to) => onPage(`to: ${to}`)),
   'svsm-pvalidate': [onPage('')],
   'svsm-create-vcpu': [onPage('')],
-  'request-report': [0, 3].map((vmpl) => `{ data: 0x1234, vmpl: ${vmpl} }`),
+  'request-report': ['vmpl: 0', 'vmpl: 3', 'vmpl: 0, certs: 0'].map((rest) => `{ data: 0x1234, ${rest} }`),
   read: [...BOTH.map((isPrivate) => onPage(`private: ${isPrivate}`)), onPage('private: true, expects: own')],
   write: BOTH.map((isPrivate) => onPage(`private: ${isPrivate}`)),
   'ghcb-msr': [0x002, 0x010, 0x012, 0x014, 0xabc].map((request) => `{ request: ${request}, payload: 0x10000000005 }`),
