@@ -12,6 +12,7 @@ import type { SnpArguments, SnpCommand } from '../../events/sev-snp/snp-command.
 import { type HostEnv, type HostItem, type HostPath, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
 import { goToSleep, sleepUntil } from '../host/sleeping.ts';
 import { SEV_ASIDS } from './asid-bitmaps.ts';
+import { hasData } from './command-buffers.ts';
 import { updateRmpPath } from './direct-map.ts';
 import { SHARED } from './page-fault.ts';
 import { issueCommand, lockSevCmd, unlockSevCmd } from './sev-command.ts';
@@ -51,7 +52,7 @@ const lock = (name: string, id: ActorId): readonly HostItem[] => [
 const unlock = (name: string, id: ActorId): HostItem => step(name, { send: () => outgoing(id, { type: 'mutex.unlock' }) });
 
 /** Leaves `failed`. */
-const issue = (name: string, command: SnpCommand, args: (t: HostThread) => SnpArguments): HostItem =>
+const issue = (env: HostEnv, name: string, command: SnpCommand, args: (t: HostThread) => SnpArguments): HostItem =>
   call(
     path(
       name,
@@ -59,7 +60,7 @@ const issue = (name: string, command: SnpCommand, args: (t: HostThread) => SnpAr
       [
         ...lockSevCmd(),
         note(() => ({ granted: undefined })),
-        call(issueCommand('__sev_do_cmd_locked', (t) => ({ command, pfn: 0, args: args(t) }))),
+        call(issueCommand(env, '__sev_do_cmd_locked', (t) => ({ command, pfn: 0, args: args(t) }), { data: hasData(command) })),
         unlockSevCmd(),
       ],
       { locals: ['granted'] },
@@ -77,7 +78,7 @@ const flushAsids = (env: HostEnv): HostPath =>
   path(
     'sev_flush_asids',
     SEV('sev_flush_asids()'),
-    guarded(env, [wbinvdOnAllCpus(env), issue('snp_df_flush', 'SNP_DF_FLUSH', () => ({}))]),
+    guarded(env, [wbinvdOnAllCpus(env), issue(env, 'snp_df_flush', 'SNP_DF_FLUSH', () => ({}))]),
   );
 
 export const asidNewPath = (env: HostEnv): HostPath =>
@@ -126,11 +127,11 @@ export const destroyGuestPath = (env: HostEnv): HostPath =>
     [
       step('close', { mode: 'kernel' }),
       wbinvdOnAllCpus(env),
-      ...guarded(env, [issue('snp_decommission', 'SNP_DECOMMISSION', (t) => ({ context: guestOf(env, t).context }))]),
+      ...guarded(env, [issue(env, 'snp_decommission', 'SNP_DECOMMISSION', (t) => ({ context: guestOf(env, t).context }))]),
       when([
         (_t, l) => l.failed !== true,
         [
-          issue('snp_free_firmware_page', 'SNP_PAGE_RECLAIM', (t) => ({ page: guestOf(env, t).context })),
+          issue(env, 'snp_free_firmware_page', 'SNP_PAGE_RECLAIM', (t) => ({ page: guestOf(env, t).context })),
           when([(_t, l) => l.failed !== true, [call(updateRmpPath(env), (t) => ({ pfn: guestOf(env, t).context, update: SHARED }))]]),
           when([
             (_t, l) => l.failed === true || l.result !== 'SUCCESS',

@@ -4,9 +4,10 @@
  */
 import { outgoing } from '../../events/event.ts';
 import type { GuestMessage } from '../../events/sev-snp/psp.ts';
-import { type HostEnv, type HostLocals, host, kernelSource } from '../host/host-env.ts';
+import { type HostEnv, type HostItem, type HostLocals, host, kernelSource } from '../host/host-env.ts';
 import { exitInfo, vcpuOf } from '../kvm/kvm-env.ts';
 import { issueCommand, lockSevCmd, unlockSevCmd } from './sev-command.ts';
+import { ifAnswered } from './sev-dead.ts';
 
 const { path, step, call } = host;
 
@@ -27,10 +28,22 @@ function messageOf(l: HostLocals): GuestMessage {
   return request.guestMessage;
 }
 
+const answerGuest = (env: HostEnv): readonly HostItem[] => [
+  step('kvm_write_guest', {
+    send: (_t, l) => outgoing(PSP, { type: 'psp.response?', vm: messageOf(l).vm }),
+    answers: { 'psp.response': (e) => ({ reportResponse: e.response }) },
+  }),
+  step('ghcb_set_sw_exit_info_2', {
+    send: (t, { failed, reportResponse }) =>
+      outgoing(vcpuOf(env, t).id, { type: 'ghcb.result', ok: failed !== true, ...(reportResponse && { response: reportResponse }) }),
+    answers: { 'guest.ran': () => ({}) },
+  }),
+];
+
 /**
  * The message is copied before the command and the response after it, so that the guest's other
  * vCPUs change neither under the firmware. An error of the firmware is for the guest, and does not
- * end KVM_RUN.
+ * end KVM_RUN; one of the driver, whose PSP is dead, does.
  */
 export const guestRequestPath = (env: HostEnv) =>
   path(
@@ -39,17 +52,9 @@ export const guestRequestPath = (env: HostEnv) =>
     [
       step('kvm_read_guest'),
       ...lockSevCmd(),
-      call(issueCommand('__sev_do_cmd_locked', (_t, l) => ({ command: 'SNP_GUEST_REQUEST', pfn: PFN_NONE, message: messageOf(l) }))),
+      call(issueCommand(env, '__sev_do_cmd_locked', (_t, l) => ({ command: 'SNP_GUEST_REQUEST', pfn: PFN_NONE, message: messageOf(l) }))),
       unlockSevCmd(),
-      step('kvm_write_guest', {
-        send: (_t, l) => outgoing(PSP, { type: 'psp.response?', vm: messageOf(l).vm }),
-        answers: { 'psp.response': (e) => ({ reportResponse: e.response }) },
-      }),
-      step('ghcb_set_sw_exit_info_2', {
-        send: (t, { failed, reportResponse }) =>
-          outgoing(vcpuOf(env, t).id, { type: 'ghcb.result', ok: failed !== true, ...(reportResponse && { response: reportResponse }) }),
-        answers: { 'guest.ran': () => ({}) },
-      }),
+      ...ifAnswered(env, answerGuest(env), [step('out_unlock', { local: () => ({ returns: true }) })]),
     ],
     { locals: ['granted', 'failed', 'reportResponse'] },
   );
