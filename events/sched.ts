@@ -108,8 +108,13 @@ export type SchedulerEvent = EventOf<{
 export type CoreEvent = EventOf<{ 'core.switchTo': { previous: readonly string[]; next: readonly string[] } }>;
 
 /** A mutex of the kernel, and a counter of a program's loop: both answer in the same step. */
-export type MutexEvent = EventOf<{ 'mutex.lock': object; 'mutex.unlock': object }>;
-export type MutexAnswer = EventOf<{ 'mutex.locked': { acquired: boolean } }>;
+export type MutexEvent = EventOf<{
+  'mutex.lock': object;
+  'mutex.unlock': object;
+  /** mutex_is_locked(): a look, by a thread that will not wait. */
+  'mutex.owned?': object;
+}>;
+export type MutexAnswer = EventOf<{ 'mutex.locked': { acquired: boolean }; 'mutex.owned': { owned: boolean } }>;
 export type LoopEvent = EventOf<{ 'loop.next': { loop: number } }>;
 /**
  * Offer of an actor that stands at a `choose`: its program goes on at another option than the
@@ -161,6 +166,8 @@ export const SCHED_EVENTS = {
   'mutex.lock': 'bus',
   'mutex.unlock': 'bus',
   'mutex.locked': 'bus',
+  'mutex.owned?': 'bus',
+  'mutex.owned': 'bus',
   'loop.next': 'bus',
   'loop.turn': 'bus',
 } as const satisfies Record<

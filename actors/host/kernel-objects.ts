@@ -22,6 +22,7 @@ export const mutexMachine = setup({
     queue: assign({ waiters: ({ context: c, event }) => [...new Set([...c.waiters, sender(event)])].sort() }),
     answerTaken: emit(({ event }) => outgoing(sender(event), { type: 'mutex.locked', acquired: true })),
     answerBusy: emit(({ event }) => outgoing(sender(event), { type: 'mutex.locked', acquired: false })),
+    answerOwned: emit(({ context: c, event }) => outgoing(sender(event), { type: 'mutex.owned', owned: c.owner !== null })),
     release: enqueueActions(({ context: c, enqueue }) => {
       for (const thread of c.waiters) enqueue.emit(outgoing(SCHEDULER, { type: 'sched.wake', thread }));
       enqueue.assign({ owner: null, waiters: [] });
@@ -37,6 +38,7 @@ export const mutexMachine = setup({
       on: {
         'mutex.lock': [{ guard: 'isFree', actions: ['take', 'answerTaken'] }, { actions: ['queue', 'answerBusy'] }],
         'mutex.unlock': { guard: 'isOwner', actions: 'release' },
+        'mutex.owned?': { actions: 'answerOwned' },
       },
     },
   },

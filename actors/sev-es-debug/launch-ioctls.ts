@@ -20,6 +20,7 @@ import {
 } from '../host/host-env.ts';
 import { vcpuOf } from '../kvm/kvm-env.ts';
 import { issueCommand, lockSevCmd, unlockSevCmd } from '../sev-snp/sev-command.ts';
+import { errnoOfCommand } from '../sev-snp/sev-dead.ts';
 import {
   errnoLocal,
   factsOf,
@@ -80,13 +81,15 @@ export const issueForGuest = (
       [
         ...lockSevCmd(),
         note(() => ({ granted: undefined })),
-        call(issueCommand('__sev_do_cmd_locked', (t, l) => ({ command, pfn: 0, guest: { id: sevOf(vmOf(env, t)), page: page(t, l) } }))),
+        call(
+          issueCommand(env, '__sev_do_cmd_locked', (t, l) => ({ command, pfn: 0, guest: { id: sevOf(vmOf(env, t)), page: page(t, l) } })),
+        ),
         unlockSevCmd(),
       ],
       { locals: ['granted'] },
     ),
   ),
-  note((_t, l) => (l.failed === true ? { failed: undefined, launchErrno: 'EIO' } : { failed: undefined })),
+  note((t, l) => (l.failed === true ? { failed: undefined, launchErrno: errnoOfCommand(t) } : { failed: undefined })),
 ];
 
 /** Before LAUNCH_START sev->fd is 0: no descriptor of /dev/sev. */

@@ -12,6 +12,7 @@ import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, ke
 import { SHARED } from '../sev-snp/page-fault.ts';
 import { rmpupdatePath } from '../sev-snp/rmpupdate.ts';
 import { issueCommand, lockSevCmd, readResult, SEV_CMD_MUTEX, toldOf } from '../sev-snp/sev-command.ts';
+import { errnoOfCommand, ifAnswered } from '../sev-snp/sev-dead.ts';
 import { SEV_DEVICE } from '../sev-snp/sev-device.ts';
 import type { SnpLaunchFacts } from '../sev-snp/snp-env.ts';
 import { SEV, vmOf } from './launch-env.ts';
@@ -47,7 +48,7 @@ export const issueSnp = (env: HostEnv, name: string, command: SnpCommand, args: 
         ...lockSevCmd(),
         note(() => ({ granted: undefined })),
         call(
-          issueCommand('__sev_do_cmd_locked', (t, l) => ({
+          issueCommand(env, '__sev_do_cmd_locked', (t, l) => ({
             command,
             pfn: 0,
             args: {
@@ -56,7 +57,7 @@ export const issueSnp = (env: HostEnv, name: string, command: SnpCommand, args: 
             },
           })),
         ),
-        readResult,
+        ...ifAnswered(env, [readResult]),
         step('mutex_unlock', { send: () => outgoing(SEV_CMD_MUTEX, { type: 'mutex.unlock' }), set: (_t, l) => toldOf(command, l) }),
       ],
       { locals: ['granted', 'firmwareStatus', 'firmwareOutput'] },
@@ -64,8 +65,8 @@ export const issueSnp = (env: HostEnv, name: string, command: SnpCommand, args: 
   ),
 ];
 /** A command that failed is the error of the ioctl, unless there is one already. */
-export const asErrno = note((_t, l) =>
-  l.failed === true ? { failed: undefined, launchErrno: l.launchErrno ?? 'EIO' } : { failed: undefined },
+export const asErrno = note((t, l) =>
+  l.failed === true ? { failed: undefined, launchErrno: l.launchErrno ?? errnoOfCommand(t) } : { failed: undefined },
 );
 
 export const FIRMWARE: RmpUpdate = { ...SHARED, assigned: true, immutable: true };

@@ -12,6 +12,7 @@ import type { SnpArguments, SnpCommand } from '../../events/sev-snp/snp-command.
 import { type HostEnv, type HostItem, type HostPath, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
 import { goToSleep, sleepUntil } from '../host/sleeping.ts';
 import { SEV_ASIDS } from './asid-bitmaps.ts';
+import { hasData } from './command-buffers.ts';
 import { updateRmpPath } from './direct-map.ts';
 import { SHARED } from './page-fault.ts';
 import { issueCommand, lockSevCmd, unlockSevCmd } from './sev-command.ts';
@@ -56,7 +57,7 @@ export const unlock = (name: string, id: MutexOf): HostItem =>
   step(name, { send: (t) => outgoing(mutexOf(id, t), { type: 'mutex.unlock' }) });
 
 /** Leaves `failed`. */
-const issue = (name: string, command: SnpCommand, args: (t: HostThread) => SnpArguments): HostItem =>
+const issue = (env: HostEnv, name: string, command: SnpCommand, args: (t: HostThread) => SnpArguments): HostItem =>
   call(
     path(
       name,
@@ -64,7 +65,7 @@ const issue = (name: string, command: SnpCommand, args: (t: HostThread) => SnpAr
       [
         ...lockSevCmd(),
         note(() => ({ granted: undefined })),
-        call(issueCommand('__sev_do_cmd_locked', (t) => ({ command, pfn: 0, args: args(t) }))),
+        call(issueCommand(env, '__sev_do_cmd_locked', (t) => ({ command, pfn: 0, args: args(t) }), { data: hasData(command) })),
         unlockSevCmd(),
       ],
       { locals: ['granted'] },
@@ -82,7 +83,7 @@ const flushAsids = (env: HostEnv): HostPath =>
   path(
     'sev_flush_asids',
     SEV('sev_flush_asids()'),
-    guarded(env, [wbinvdOnAllCpus(env), issue('snp_df_flush', 'SNP_DF_FLUSH', () => ({}))]),
+    guarded(env, [wbinvdOnAllCpus(env), issue(env, 'snp_df_flush', 'SNP_DF_FLUSH', () => ({}))]),
   );
 
 export const asidNewPath = (env: HostEnv): HostPath =>
@@ -131,11 +132,11 @@ export const destroyGuestPath = (env: HostEnv): HostPath =>
     [
       step('close', { mode: 'kernel' }),
       wbinvdOnAllCpus(env),
-      ...guarded(env, [issue('snp_decommission', 'SNP_DECOMMISSION', (t) => ({ context: guestOf(env, t).context }))]),
+      ...guarded(env, [issue(env, 'snp_decommission', 'SNP_DECOMMISSION', (t) => ({ context: guestOf(env, t).context }))]),
       when([
         (_t, l) => l.failed !== true,
         [
-          issue('snp_free_firmware_page', 'SNP_PAGE_RECLAIM', (t) => ({ page: guestOf(env, t).context })),
+          issue(env, 'snp_free_firmware_page', 'SNP_PAGE_RECLAIM', (t) => ({ page: guestOf(env, t).context })),
           when([(_t, l) => l.failed !== true, [call(updateRmpPath(env), (t) => ({ pfn: guestOf(env, t).context, update: SHARED }))]]),
           when([
             (_t, l) => l.failed === true || l.result !== 'SUCCESS',

@@ -14,6 +14,7 @@ import type { KvmParts } from '../kvm/slots.ts';
 import { otherwise } from '../path/path.ts';
 import { lock, unlock } from './asid-cycle.ts';
 import { issueCommand, lockSevCmd, unlockSevCmd } from './sev-command.ts';
+import { ifAnswered } from './sev-dead.ts';
 
 const { path, step, call, when, note, leavePath } = host;
 
@@ -85,10 +86,22 @@ const limited = (env: HostEnv, served: readonly HostItem[]): readonly HostItem[]
         when([(_t, l) => l.letThrough === true, served], [otherwise, [tellError(env, 'svm_vmgexit_no_action', 'BUSY')]]),
       ];
 
+const answerGuest = (env: HostEnv): readonly HostItem[] => [
+  step('kvm_write_guest', {
+    send: (_t, l) => outgoing(PSP, { type: 'psp.response?', vm: l.guestMessage!.vm }),
+    answers: { 'psp.response': (e) => ({ reportResponse: e.response }) },
+  }),
+  step('ghcb_set_sw_exit_info_2', {
+    send: (t, { failed, reportResponse }) =>
+      outgoing(vcpuOf(env, t).id, { type: 'ghcb.result', ok: failed !== true, ...(reportResponse && { response: reportResponse }) }),
+    answers: { 'guest.ran': () => ({}) },
+  }),
+];
+
 /**
  * The message is copied before the command and the response after it, so that the guest's other
  * vCPUs change neither under the firmware. An error of the firmware is for the guest, and does not
- * end KVM_RUN. Expects `guestMessage`.
+ * end KVM_RUN; one of the driver, whose PSP is dead, does. Expects `guestMessage`.
  */
 const guestRequestPath = (env: HostEnv) => {
   const mutex = (t: HostThread) => guestReqMutex(vcpuOf(env, t).vm);
@@ -100,17 +113,11 @@ const guestRequestPath = (env: HostEnv) => {
       ...limited(env, [
         step('kvm_read_guest'),
         ...lockSevCmd(),
-        call(issueCommand('__sev_do_cmd_locked', (_t, l) => ({ command: 'SNP_GUEST_REQUEST', pfn: PFN_NONE, message: l.guestMessage! }))),
+        call(
+          issueCommand(env, '__sev_do_cmd_locked', (_t, l) => ({ command: 'SNP_GUEST_REQUEST', pfn: PFN_NONE, message: l.guestMessage! })),
+        ),
         unlockSevCmd(),
-        step('kvm_write_guest', {
-          send: (_t, l) => outgoing(PSP, { type: 'psp.response?', vm: l.guestMessage!.vm }),
-          answers: { 'psp.response': (e) => ({ reportResponse: e.response }) },
-        }),
-        step('ghcb_set_sw_exit_info_2', {
-          send: (t, { failed, reportResponse }) =>
-            outgoing(vcpuOf(env, t).id, { type: 'ghcb.result', ok: failed !== true, ...(reportResponse && { response: reportResponse }) }),
-          answers: { 'guest.ran': () => ({}) },
-        }),
+        ...ifAnswered(env, answerGuest(env), [note(() => ({ returns: true }))]),
       ]),
       unlock('guest_req_unlock', mutex),
     ],

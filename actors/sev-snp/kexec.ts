@@ -15,6 +15,7 @@ import { peersOf, stopOtherCpus } from '../host/stop-cpus.ts';
 import { otherwise } from '../path/path.ts';
 import { SHARED } from './page-fault.ts';
 import { rmpupdatePath } from './rmpupdate.ts';
+import { mailboxInPanic, polledCommand, shutdownOnPanic } from './sev-panic.ts';
 import {
   firmwareCommand,
   hasFailed,
@@ -76,7 +77,9 @@ const iommuDisablePath = (env: HostEnv, pages: readonly number[]) =>
  */
 function shutdownPath(env: HostEnv, { options, cpus, iommuPages }: KexecSetup, panics: boolean) {
   const x86 = options['host.snpTeardown'] === 'firmware-and-x86';
-  const shutdown = (name: string) => firmwareCommand(name, 'SNP_SHUTDOWN_EX', x86);
+  const polls = panics && mailboxInPanic(env);
+  const shutdown = (name: string) =>
+    polls ? polledCommand(env, name, 'SNP_SHUTDOWN_EX', x86) : firmwareCommand(name, 'SNP_SHUTDOWN_EX', x86);
   return path('__sev_snp_shutdown_locked', SOURCE, [
     panics
       ? step('wbinvd', { send: (t) => toPlatform({ type: 'platform.wbinvd', cpu: t.cpu! }) })
@@ -85,7 +88,7 @@ function shutdownPath(env: HostEnv, { options, cpus, iommuPages }: KexecSetup, p
     when([
       (_t, l) => l.platformStatus === 'DFFLUSH_REQUIRED',
       [
-        firmwareCommand('SNP_DF_FLUSH', 'SNP_DF_FLUSH'),
+        polls ? polledCommand(env, 'SNP_DF_FLUSH', 'SNP_DF_FLUSH', false) : firmwareCommand('SNP_DF_FLUSH', 'SNP_DF_FLUSH'),
         when([hasFailed, [step('dev_err_df_flush'), leavePath]]),
         shutdown('SNP_SHUTDOWN_EX_again'),
       ],
@@ -116,7 +119,9 @@ const isHuge = (env: HostEnv) => (t: HostThread) => kexecOp(env, t).mapping === 
 const goDown = (env: HostEnv, setup: KexecSetup, panics: boolean): HostItem => {
   const { options, cpus } = setup;
   const decommission = options['host.snpDecommission'];
-  const teardown: HostItem[] = options['host.snpTeardown'] === 'none' ? [] : [call(shutdownPath(env, setup, panics))];
+  const shutdown = call(shutdownPath(env, setup, panics));
+  const whole = panics && mailboxInPanic(env) ? shutdownOnPanic(shutdown) : shutdown;
+  const teardown: HostItem[] = options['host.snpTeardown'] === 'none' ? [] : [whole];
   const early = decommission === 'before-stop' ? decommissionEarly(setup, panics) : [];
   const late = decommission === 'after-stop' ? [firmwareCommand('SNP_DECOMMISSION_late', 'SNP_DECOMMISSION')] : [];
   return call(

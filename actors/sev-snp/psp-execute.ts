@@ -1,5 +1,6 @@
 /** What the PSP does about a command of the SNP firmware once it has seen all entries it needs. */
 import { type Outgoing, outgoing } from '../../events/event.ts';
+import type { PlatformCommand } from '../../events/sev-snp/platform.ts';
 import type { PspCommand, PspStatus } from '../../events/sev-snp/psp.ts';
 import { type RmpEntry, regionOf } from '../../events/sev-snp/rmp.ts';
 import {
@@ -24,6 +25,15 @@ export interface SnpInFlight {
   /** What the last command has written. */
   readonly output?: SnpOutput | undefined;
 }
+
+/** Commands that look at the RMP entry of the page they are given. */
+export const needsPage = (command: PspCommand | null) => command === 'SNP_PAGE_RECLAIM' || command === 'SNP_PLATFORM_STATUS';
+/** Commands that are about the platform as a whole, where someone else keeps its state. */
+export const KEPT: readonly (PspCommand | null)[] = ['SNP_INIT_EX', 'SNP_DF_FLUSH', 'SNP_SHUTDOWN_EX'] satisfies PlatformCommand[];
+
+/** What is known of a command that some never have: absent until the first that has it. */
+export const sometimesKnown = <K extends string, V>(key: K, before: V | undefined, now: V | undefined) =>
+  (now ?? before) === undefined ? {} : ({ [key]: now } as { readonly [key in K]: V | undefined });
 
 export const isSnp = (command: PspCommand | null): command is SnpCommand => command !== null && Object.hasOwn(SNP_COMMAND_IDS, command);
 

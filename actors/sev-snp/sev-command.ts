@@ -7,11 +7,13 @@ import type { FirmwareTold, GuestMessage, PspCommand, PspGuest, PspStatus } from
 import type { SnpArguments, SnpOutput } from '../../events/sev-snp/snp-command.ts';
 import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
 import { goToSleep, sleepUntil } from '../host/sleeping.ts';
+import { BUFFER_LOCALS, claimBuffer, giveBufferBack, type HasData, hasCommandBuffers, hasData } from './command-buffers.ts';
 import { updateRmpPath } from './direct-map.ts';
 import { SHARED } from './page-fault.ts';
+import { DEAD_LOCALS, dieIfExpired, ifAnswered, pspMayDie, refuseIfDead } from './sev-dead.ts';
 import { SEV_DEVICE } from './sev-device.ts';
 
-const { path, step, call, when, leaveLoop } = host;
+const { path, step, call, when, leaveLoop, leavePath } = host;
 
 declare module '../host/host-env.ts' {
   interface HostParts {
@@ -51,29 +53,32 @@ const sevOp = (env: HostEnv, t: HostThread) => {
 const writesPage = (env: HostEnv) => (t: HostThread) => WRITES_PAGE.includes(sevOp(env, t).command);
 
 /**
- * Waits for the interrupt handler to set the flag. Whatever wakes the thread, it looks at the flag:
- * a wake-up for another reason, as by the death of its process, ends nothing. The command register
- * is read when the flag is set, and not before.
+ * Waits for the interrupt handler to set the flag, or for the timer. Whatever wakes the thread, it
+ * looks at the flag: a wake-up for another reason, as by the death of its process, ends nothing.
+ * The command register is read when the flag is set, and not before. Leaves `expired` if the timer
+ * was first.
  */
-const waitForCommand = path(
-  'sev_wait_cmd_ioc',
-  WAIT,
-  [
-    ...sleepUntil(
-      { first: 'wait_event_timeout', again: 'prepare_to_wait_event' },
-      {
-        send: () => outgoing(SEV_DEVICE, { type: 'sev.rcvd?' }),
-        answers: { 'sev.rcvd': (e) => ({ done: e.rcvd }) },
-      },
-      when([(_t, l) => l.done === true, [leaveLoop]]),
-    ),
-    step('ioread_cmdresp', {
-      send: () => outgoing(PSP, { type: 'psp.status?' }),
-      answers: { 'psp.status': (e) => ({ failed: e.status !== 'SUCCESS' }) },
-    }),
-  ],
-  { locals: ['done'] },
-);
+const waitForCommand = (env: HostEnv) =>
+  path(
+    'sev_wait_cmd_ioc',
+    WAIT,
+    [
+      ...sleepUntil(
+        { first: 'wait_event_timeout', again: 'prepare_to_wait_event' },
+        {
+          send: () => outgoing(SEV_DEVICE, { type: 'sev.rcvd?' }),
+          answers: { 'sev.rcvd': (e) => (e.expired ? { done: true, expired: true } : { done: e.rcvd }) },
+        },
+        when([(_t, l) => l.done === true, [leaveLoop]]),
+      ),
+      ...(pspMayDie(env) ? [when([(_t: HostThread, l: HostLocals) => l.expired === true, [leavePath]])] : []),
+      step('ioread_cmdresp', {
+        send: () => outgoing(PSP, { type: 'psp.status?' }),
+        answers: { 'psp.status': (e) => ({ failed: e.status !== 'SUCCESS' }) },
+      }),
+    ],
+    { locals: ['done'] },
+  );
 
 /** What goes into the mailbox. */
 export interface SevRequest {
@@ -82,15 +87,54 @@ export interface SevRequest {
   readonly guest?: PspGuest;
   readonly message?: GuestMessage;
   readonly args?: SnpArguments;
+  /** Of the older ABI: what the firmware is to write. */
+  readonly pages?: readonly number[];
 }
 
-/** Clears the flag, writes the command register, and sleeps until the command is done. */
-export const issueCommand = (name: string, request: (t: HostThread, l: HostLocals) => SevRequest) =>
-  path(name, SEV_DEV, [
-    step('clear_int_rcvd', { send: () => outgoing(SEV_DEVICE, { type: 'sev.expect' }) }),
-    step('iowrite_cmdresp', { send: (t, l) => outgoing(PSP, { type: 'psp.command', ...request(t, l) }) }),
-    call(waitForCommand),
-  ]);
+/** What else happens around a command, under the mutex. */
+interface AroundCommand {
+  /** Whether it has data, for which a buffer is needed. Default: it has. */
+  readonly data?: HasData;
+  /** The data is in the command's buffer. */
+  readonly prepare?: readonly HostItem[];
+  /** The command is done, and its buffer is still taken; then it is free. */
+  readonly restore?: readonly HostItem[];
+  readonly unmap?: readonly HostItem[];
+}
+
+/**
+ * Clears the flag, writes the command register, and sleeps until the command is done. Leaves
+ * `failed`. A command that the driver gives up keeps its buffer.
+ */
+export function issueCommand(
+  env: HostEnv,
+  name: string,
+  request: (t: HostThread, l: HostLocals) => SevRequest,
+  { data = true, prepare = [], restore = [], unmap = [] }: AroundCommand = {},
+) {
+  const command = (t: HostThread, l: HostLocals) => request(t, l).command;
+  const told = pspMayDie(env) || hasCommandBuffers(env);
+  return path(
+    name,
+    SEV_DEV,
+    [
+      ...refuseIfDead(env),
+      ...claimBuffer(env, data),
+      ...prepare,
+      step('clear_int_rcvd', { send: () => outgoing(SEV_DEVICE, { type: 'sev.expect' }) }),
+      step('iowrite_cmdresp', {
+        send: (t, l) => outgoing(PSP, { type: 'psp.command', ...request(t, l) }),
+        ...(told && { set: () => ({ sevErrno: undefined }) }),
+      }),
+      call(waitForCommand(env)),
+      ...dieIfExpired(env, command),
+      ...restore,
+      ...giveBufferBack(env, data),
+      ...unmap,
+    ],
+    { locals: [...(pspMayDie(env) ? DEAD_LOCALS : []), ...(hasCommandBuffers(env) ? BUFFER_LOCALS : [])] },
+  );
+}
 
 const POLICY_DEFAULT = 0x3_0000;
 /** The command buffer that a program asks for. */
@@ -109,12 +153,16 @@ function bufferOf({ command, pfn, context, asid, policy, type = 'zero', reported
 /** Whether the PSP keeps guest contexts. */
 const hasSnpFirmware = (env: HostEnv): boolean => env.parts.some(({ snpFirmware }) => snpFirmware === true);
 
-const issue = (env: HostEnv, name: string, command: (t: HostThread) => PspCommand) =>
-  issueCommand(name, (t) => {
-    const op = sevOp(env, t);
-    const args = command(t) === op.command ? bufferOf(op) : { page: op.pfn };
-    return { command: command(t), pfn: op.pfn, ...(hasSnpFirmware(env) && { args }) };
-  });
+const issue = (env: HostEnv) =>
+  issueCommand(
+    env,
+    '__sev_do_cmd_locked',
+    (t) => {
+      const op = sevOp(env, t);
+      return { command: op.command, pfn: op.pfn, ...(hasSnpFirmware(env) && { args: bufferOf(op) }) };
+    },
+    { data: (t) => hasData(sevOp(env, t).command) },
+  );
 
 /** The status and the command buffer go back to the caller. Before the mailbox is given up. */
 export const readResult: HostItem = step('copy_cmd_buf', {
@@ -162,9 +210,9 @@ export const sevCommandPath = (env: HostEnv) =>
         // -EFAULT: a buffer that the firmware cannot write is not given to it.
         (_t, l) => l.result === undefined || l.result === 'SUCCESS',
         [
-          call(issue(env, '__sev_do_cmd_locked', (t) => sevOp(env, t).command)),
-          ...(hasSnpFirmware(env) ? [readResult] : []),
-          when([(_t, l) => l.initialized === true, [call(reclaimPath(env))]]),
+          call(issue(env)),
+          ...(hasSnpFirmware(env) ? ifAnswered(env, [readResult]) : []),
+          when([(_t, l) => l.initialized === true, [call(reclaimPath(env, (t) => sevOp(env, t).pfn))]]),
         ],
       ]),
       unlockSevCmd(),
@@ -178,15 +226,20 @@ export const sevCommandPath = (env: HostEnv) =>
 
 /**
  * Firmware -> Reclaim by the firmware, Reclaim -> Hypervisor by RMPUPDATE. If either fails, the
- * page is leaked: the kernel does not try again.
+ * page is leaked: the kernel does not try again. Leaves `failed`, or a `result` that is no SUCCESS.
  */
-const reclaimPath = (env: HostEnv) =>
+export const reclaimPath = (env: HostEnv, pfnOf: (t: HostThread, l: HostLocals) => number) =>
   path('snp_reclaim_pages', kernelSource('drivers/crypto/ccp/sev-dev.c, snp_reclaim_pages()'), [
-    call(issue(env, '__sev_do_cmd_locked', () => 'SNP_PAGE_RECLAIM')),
-    when([(_t, l) => l.failed !== true, [call(updateRmpPath(env), () => ({ update: SHARED }))]]),
+    call(
+      issueCommand(env, '__sev_do_cmd_locked', (t, l) => {
+        const pfn = pfnOf(t, l);
+        return { command: 'SNP_PAGE_RECLAIM', pfn, ...(hasSnpFirmware(env) && { args: { page: pfn } }) };
+      }),
+    ),
+    when([(_t, l) => l.failed !== true, [call(updateRmpPath(env), (t, l) => ({ pfn: pfnOf(t, l), update: SHARED }))]]),
     when([
       (_t, l) => l.failed === true || l.result !== 'SUCCESS',
-      [step('snp_leak_pages', { send: (t) => outgoing(SEV_DEVICE, { type: 'sev.leak', pfn: sevOp(env, t).pfn }) })],
+      [step('snp_leak_pages', { send: (t, l) => outgoing(SEV_DEVICE, { type: 'sev.leak', pfn: pfnOf(t, l) }) })],
     ]),
   ]);
 

@@ -1,6 +1,7 @@
 /** Operations of host programs on hosts with SEV-SNP: the path that carries each out. */
 import { type HostEnv, type HostItem, host } from '../host/host-env.ts';
 import { asidNewPath, destroyGuestPath } from './asid-cycle.ts';
+import { hasCommandBuffers } from './command-buffers.ts';
 import { bindZapMapping, zapMappingPath } from './direct-map.ts';
 import { bindMakeShared, makeSharedPath } from './exits.ts';
 import { bindPreFault, preFaultPath } from './gmem-prepare.ts';
@@ -14,6 +15,7 @@ import {
   userWritePath,
 } from './guest-memory.ts';
 import { bindKsmScan, ksmScanPath } from './ksm.ts';
+import { legacyCommandPath } from './legacy-command.ts';
 import { bindMakePrivate, makePrivatePath } from './make-private.ts';
 import { bindPreparePage, preparePagePath } from './prepare-page.ts';
 import { bindPunchHole, punchHolePath } from './psmash.ts';
@@ -41,4 +43,5 @@ export const snpHostOperations = (env: HostEnv): readonly (readonly [string, Hos
   ['ksm-scan', call(ksmScanPath(env), bindKsmScan(env))],
   ['prepare-page', call(preparePagePath(env), bindPreparePage(env))],
   ['sev-command', call(sevCommandPath(env), bindSevCommand(env))],
+  ...(hasCommandBuffers(env) ? [['legacy-command', call(legacyCommandPath(env))] as const] : []),
 ];

@@ -66,7 +66,7 @@ export const KVM_VM_TYPES = ['default', 'sev-es', 'snp'] as const;
 export type KvmVmType = (typeof KVM_VM_TYPES)[number];
 
 /** What an ioctl fails with. */
-export const LAUNCH_ERRNOS = ['EBADF', 'EBUSY', 'EEXIST', 'EINVAL', 'EIO', 'ENOTTY', 'EPERM'] as const;
+export const LAUNCH_ERRNOS = ['EBADF', 'EBUSY', 'EEXIST', 'EINVAL', 'EIO', 'ENOTTY', 'EPERM', 'ETIMEDOUT'] as const;
 export type LaunchErrno = (typeof LAUNCH_ERRNOS)[number];
 export const IOCTL_RESULTS = ['ok', ...LAUNCH_ERRNOS] as const;
 export type IoctlResult = (typeof IOCTL_RESULTS)[number];

@@ -12,8 +12,11 @@ export type PspGuestCommand =
   | 'SNP_LAUNCH_START'
   | 'SNP_LAUNCH_UPDATE'
   | 'SNP_LAUNCH_FINISH';
+/** Commands of the older ABI about the platform, and the buffers that the firmware writes. */
+export const LEGACY_BUFFERS = { PLATFORM_STATUS: [], GET_ID: ['buffer'], PDH_CERT_EXPORT: ['buffer', 'chain'] } as const;
+export type LegacyCommand = keyof typeof LEGACY_BUFFERS;
 /** Firmware commands by the names of the SEV and the SEV-SNP firmware ABI. */
-export type PspCommand = SnpCommand | PspGuestCommand;
+export type PspCommand = SnpCommand | PspGuestCommand | LegacyCommand;
 
 /** Status codes a command can end with. @see domain snp f.4 */
 export const PSP_STATUS = {
@@ -61,6 +64,9 @@ export type PspStatus = keyof typeof PSP_STATUS;
 
 /** Command ids of the older ABI, which SNP firmware takes too. */
 const SEV_COMMAND_IDS = {
+  PLATFORM_STATUS: 0x004,
+  PDH_CERT_EXPORT: 0x008,
+  GET_ID: 0x00c,
   LAUNCH_START: 0x030,
   LAUNCH_UPDATE_DATA: 0x031,
   LAUNCH_UPDATE_VMSA: 0x032,
@@ -107,9 +113,23 @@ export type PspEvent = EventOf<{
    * The command register is written, without the response bit; the answer is a completion
    * interrupt.
    */
-  'psp.command': { command: PspCommand; pfn: number; guest?: PspGuest; message?: GuestMessage; args?: SnpArguments };
+  'psp.command': {
+    command: PspCommand;
+    pfn: number;
+    guest?: PspGuest;
+    message?: GuestMessage;
+    args?: SnpArguments;
+    /** Without SEV_CMDRESP_IOC: no interrupt is asked for, and the driver polls. */
+    polled?: true;
+    /** Of the older ABI: the command buffer and other pages that the firmware is to write. */
+    pages?: readonly number[];
+    /** SNP_SHUTDOWN_EX is to end the checks of the CPUs too. */
+    x86?: true;
+  };
   /** The driver reads the command register. */
   'psp.status?': object;
+  /** The driver reads it in a loop, while interrupts are off. */
+  'psp.poll?': object;
   /** The host reads the page with the response of the VM's last SNP_GUEST_REQUEST. */
   'psp.response?': { vm: string };
   /** The driver reads what the last command of the SNP firmware has written. */
@@ -128,9 +148,18 @@ export type PspEvent = EventOf<{
    * allows `psp-interrupt`.
    */
   'psp-interrupt': object;
+  /** Offer: the command in flight never ends; only where the scenario allows `psp-stuck`. */
+  'psp-stuck': object;
+  /**
+   * Offer: the command in flight ends, and takes longer than the driver waits; only where the
+   * scenario allows `psp-slow`.
+   */
+  'psp-slow': object;
 }>;
 export type PspAnswer = EventOf<{
   'psp.status': { status: PspStatus; platform: PlatformState };
+  /** The response bit, and the status where there is one. `outlasts`: the loop gives up first. */
+  'psp.polled': { response: boolean; status: PspStatus; outlasts: boolean };
   /** Null where the command writes nothing, or has failed. */
   'psp.output': { status: PspStatus; output: SnpOutput | null };
   /** Null before the first. */
@@ -150,10 +179,31 @@ export type SevDeviceEvent = EventOf<{
   'sev.rcvd?': object;
   /** snp_leak_pages(): the page is never used again. */
   'sev.leak': { pfn: number };
+  /** psp_dead = true, after the time-out of this command. */
+  'sev.die': { command: PspCommand };
+  /** A command buffer for a command with data: the primary one, else the backup. */
+  'sev.claim': object;
+  /** cmd_buf_backup_active, or else cmd_buf_active, is cleared. */
+  'sev.release': object;
+  /** Whether psp_dead is set. */
+  'sev.dead?': object;
+  /**
+   * The command in flight takes longer than the driver waits: without a clock, this is how the
+   * timer of the wait knows.
+   */
+  'sev.outlasts': object;
+  /** Offer: the timer of wait_event_timeout() expires; only where the command outlasts it. */
+  'psp-timeout': object;
   /** From psp_irq_handler(). */
   'psp.interrupt': object;
 }>;
-type SevDeviceAnswer = EventOf<{ 'sev.rcvd': { rcvd: boolean } }>;
+type SevDeviceAnswer = EventOf<{
+  /** `expired`: the timer of the wait has. */
+  'sev.rcvd': { rcvd: boolean; expired?: true };
+  'sev.dead': { dead: boolean };
+  /** PFN of the buffer; null if both are in use. */
+  'sev.claimed': { pfn: number | null };
+}>;
 
 declare module '../svm.ts' {
   interface NaeInfoOf {
@@ -173,6 +223,8 @@ export const PSP_EVENTS = {
   'psp.command': 'bus',
   'psp.status?': 'bus',
   'psp.status': 'bus',
+  'psp.poll?': 'bus',
+  'psp.polled': 'bus',
   'psp.output?': 'bus',
   'psp.output': 'bus',
   'psp.wbinvd': 'bus',
@@ -182,9 +234,19 @@ export const PSP_EVENTS = {
   'psp.interrupted': 'bus',
   'psp-error': 'offer',
   'psp-interrupt': 'offer',
+  'psp-stuck': 'offer',
+  'psp-slow': 'offer',
+  'psp-timeout': 'offer',
   'irq.psp': 'latched',
   'sev.expect': 'bus',
   'sev.leak': 'bus',
+  'sev.die': 'bus',
+  'sev.dead?': 'bus',
+  'sev.dead': 'bus',
+  'sev.outlasts': 'bus',
+  'sev.claim': 'bus',
+  'sev.claimed': 'bus',
+  'sev.release': 'bus',
   'sev.rcvd?': 'bus',
   'sev.rcvd': 'bus',
   'psp.interrupt': 'bus',

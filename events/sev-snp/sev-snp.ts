@@ -7,7 +7,7 @@ import type { GhcbFields, PscEntry } from './ghcb.ts';
 import { GUEST_REQUEST_OPTIONS } from './guest-request.ts';
 import { HOST_MAP_OPTIONS } from './host-map.ts';
 import { NPT_OPTIONS } from './npt.ts';
-import type { PspCommand } from './psp.ts';
+import type { LegacyCommand, PspCommand } from './psp.ts';
 import type { SnpCommandFields } from './snp-command.ts';
 
 /** Every switch with its allowed values; the first is the default. */
@@ -170,6 +170,12 @@ export const SEV_SNP_OPTIONS = {
   'kvm.vmcbPage': ['unaligned', 'first'],
   ...AP_OPTIONS,
   ...GUEST_REQUEST_OPTIONS,
+  /**
+   * What becomes of the command buffer of a command that could not be prepared: it stays taken
+   * (mainline), or it is free again.
+   * @see kernel drivers/crypto/ccp/sev-dev.c, __sev_do_cmd_locked(); domain snp f.1; h, R26
+   */
+  'host.sevCmdBuf': ['kept', 'released'],
   ...HOST_MAP_OPTIONS,
   ...NPT_OPTIONS,
 } as const;
@@ -282,6 +288,8 @@ type HostOps =
   | { readonly op: 'asid-new' }
   /** sev_vm_destroy() of a guest that the firmware has at the start. */
   | { readonly op: 'destroy-guest'; readonly context: number; readonly asid: number }
+  /** A firmware command of the older ABI, with a frame for each buffer that it writes. */
+  | { readonly op: 'legacy-command'; readonly command: LegacyCommand; readonly buffer?: number; readonly chain?: number }
   /** A firmware command through sev_do_cmd(). */
   | ({ readonly op: 'sev-command'; readonly command: PspCommand; readonly pfn: number } & SnpCommandFields);
 

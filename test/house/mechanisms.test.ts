@@ -23,6 +23,7 @@ const MEANT_OTHERWISE: Readonly<Record<string, { readonly names: readonly string
   'actors/kvm/kvm-ioctls.ts': { names: ['ioctl'], why: 'as that of kvm-run.ts' },
   'actors/sev-snp/asid-cycle.ts': { names: ['ioctl'], why: 'as that of kvm-run.ts' },
   'actors/sev-snp/exits.ts': { names: ['ioctl'], why: 'as that of kvm-run.ts' },
+  'actors/sev-snp/legacy-command.ts': { names: ['ioctl'], why: 'as that of kvm-run.ts' },
   'actors/sev-snp/rmp-region.ts': { names: ['ready'], why: 'a state of the machine' },
   'actors/sev-snp/sev-command.ts': { names: ['ioctl'], why: 'as that of kvm-run.ts' },
   'actors/sev-snp/vm-pages.ts': { names: ['ready'], why: 'a state of the machine' },

@@ -55,6 +55,7 @@ import { ghcbProperties } from './ghcb-properties.ts';
 import { GHCB_SETTINGS } from './ghcb-sections.ts';
 import { LAUNCH_SETTINGS } from './launch-sections.ts';
 import { rmpLock } from './lock-model.ts';
+import { MAILBOX_MUTANTS } from './mailbox-mutants.ts';
 import { mappings } from './mappings.ts';
 import { snpMutants } from './mutants.ts';
 import { SNP_GUEST_OPERATIONS, SNP_HOST_OPERATIONS } from './operations.ts';
@@ -64,7 +65,7 @@ import { iommuPagesOf, onlineCpus } from './platform.ts';
 import { platformProperties } from './platform-properties.ts';
 import { POLICY_MUTANTS } from './policy-mutants.ts';
 import { repeatsSmash, repeatsUpdate, retriesUpdate, snpProperties } from './properties.ts';
-import { usesContexts } from './psp-topology.ts';
+import { panicsBesideMailbox, pspMayDie, usesContexts } from './psp-topology.ts';
 import { REQUEST_MUTANTS } from './request-mutants.ts';
 import { REQUEST_SETTINGS } from './request-topology.ts';
 import { SECTIONS, SNP_VM, SVM_VM, VM_SETTINGS } from './sections.ts';
@@ -76,7 +77,7 @@ export const sevSnp: Mechanism = {
   options: SEV_SNP_OPTIONS,
   presets: PRESETS,
   features: ['sev', 'sev-es', 'sev-snp'],
-  allow: ['psp-error', 'psp-interrupt'],
+  allow: ['psp-error', 'psp-interrupt', 'psp-stuck', 'psp-slow'],
   vmTypes: [SNP_VM, SVM_VM],
   sections: { ...SECTIONS, mappings },
   vmSettings: { ...VM_SETTINGS, ...LAUNCH_SETTINGS, ...GHCB_SETTINGS, ...REQUEST_SETTINGS },
@@ -112,7 +113,7 @@ export const sevSnp: Mechanism = {
     'sevDevice.waiters',
     'svsmLock.readers',
   ],
-  quiet: ['psp.status?', 'psp.response?', 'psp.interrupted?', 'sev.rcvd?'],
+  quiet: ['psp.status?', 'psp.response?', 'psp.interrupted?', 'psp.poll?', 'sev.rcvd?', 'sev.dead?'],
   checks,
   structureChecks: pageChecks,
   host: (scenario) => ({
@@ -122,6 +123,9 @@ export const sevSnp: Mechanism = {
     ],
     faults: { '#PF.RMP': (env) => [{ kind: 'call', path: pageFaultPath(env) }] },
     ...(usesContexts(scenario) && { snpFirmware: true as const, wbinvdCpus: scenario.host.cpus }),
+    ...(pspMayDie(scenario) && { pspMayDie: true as const }),
+    ...(scenario.sections?.firmware?.commandBuffer !== undefined && { commandBuffers: true as const }),
+    ...(panicsBesideMailbox(scenario) && { mailboxInPanic: true as const }),
   }),
   kvm: (scenario) => {
     const { options } = scenario.host;
@@ -163,6 +167,6 @@ export const sevSnp: Mechanism = {
   completions: [{ name: 'psp', handler: 'psp_irq_handler', driver: SEV_DEVICE }],
   vm: vmParts,
   vcpu: (_scenario, vm, vcpu) => vcpuParts(vm, vcpu),
-  mutants: { ...snpMutants, ...firmwareMutants, ...POLICY_MUTANTS, ...REQUEST_MUTANTS },
+  mutants: { ...snpMutants, ...firmwareMutants, ...MAILBOX_MUTANTS, ...POLICY_MUTANTS, ...REQUEST_MUTANTS },
   models: [rmpLock],
 };

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { GFN, integer, NAME, PFN } from '../../scenario/fields.ts';
 import { type Operation, operation } from '../../scenario/operation.ts';
 import { SEV_COMMAND } from './command-operation.ts';
+import { LEGACY_COMMAND } from './legacy-operation.ts';
 import { CERT_PAGES_MAX } from './request-topology.ts';
 
 const ASID_MAX = 0xffff;
@@ -127,6 +128,7 @@ export const SNP_HOST_OPERATIONS = {
     pfn: PFN.describe('A page of a VM or of firmware.'),
   }),
   'sev-command': SEV_COMMAND,
+  'legacy-command': LEGACY_COMMAND,
 } satisfies Readonly<Record<string, Operation>>;
 
 declare module '../../scenario/program.ts' {

@@ -7,10 +7,11 @@ import { commandIssues } from './command-operation.ts';
 import { ghcbIssues } from './ghcb-checks.ts';
 import { launchPfns } from './launch-facts.ts';
 import { launchedPages, launchIssues } from './launch-sections.ts';
+import { legacyIssues } from './legacy-operation.ts';
 import { mappingIssues } from './mappings.ts';
 import { platformIssues } from './platform-checks.ts';
 import { requestIssues } from './request-topology.ts';
-import { type FirmwarePageSetup, framesOf, isAlias, SNP_VM, SVM_VM, snpSettingsOf } from './sections.ts';
+import { commandBuffers, type FirmwarePageSetup, framesOf, isAlias, SNP_VM, SVM_VM, snpSettingsOf } from './sections.ts';
 
 /** Notes each number with its owner and refuses one that stands for two things. */
 const unique = (issues: PathIssue[], what: string) => {
@@ -52,6 +53,7 @@ function duplicates({ vms, sections, sectionsPath }: Structure, firmware: readon
   (sections.firmware?.guests ?? []).forEach(({ pfn }, index) => {
     addPfn(pfn, `guest ${index} of firmware`, [...sectionsPath, 'firmware', 'guests', index, 'pfn']);
   });
+  for (const pfn of commandBuffers(sections.firmware)) addPfn(pfn, 'the command buffers', [...sectionsPath, 'firmware', 'commandBuffer']);
   (sections.firmware?.memory?.free ?? []).forEach((pfn, index) => {
     addPfn(pfn, `free frame ${index}`, [...sectionsPath, 'firmware', 'memory', 'free', index]);
   });
@@ -220,6 +222,7 @@ export function pageChecks(structure: Structure): readonly PathIssue[] {
   ];
   for (const { op, path, vm } of allOperations(structure)) {
     issues.push(...commandIssues(op, path, pfns), ...expectsOfShared(op, path));
+    issues.push(...legacyIssues(op, path, pfns, structure.sections.firmware));
     if ('gfn' in op && op.op !== 'psc-entry' && vm !== null) issues.push(...missingPage(gfns, vm, op.gfn, path));
     if (op.op === 'punch-hole' && op.size === '2M' && !heads.has(`${op.vm} ${op.gfn}`)) {
       issues.push({

@@ -13,7 +13,7 @@ export const PLATFORM_OPS: readonly HostOp['op'][] = ['enable-snp', 'init-firmwa
 const uses = (scenario: ResolvedScenario, ...names: readonly string[]): boolean =>
   scenario.processes.some(({ threads }) => threads.some(({ program }) => program.ops.some(({ op }) => names.includes(op))));
 
-const usesPlatform = (scenario: ResolvedScenario): boolean => uses(scenario, ...PLATFORM_OPS);
+export const usesPlatform = (scenario: ResolvedScenario): boolean => uses(scenario, ...PLATFORM_OPS);
 
 export const onlineCpus = ({ host }: ResolvedScenario): readonly ActorId[] =>
   Array.from({ length: host.cpus }, (_, cpu) => `pcpu:${cpu}` as const);

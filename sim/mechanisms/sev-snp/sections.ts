@@ -50,6 +50,8 @@ export interface FirmwareSetup {
   readonly guests?: readonly FirmwareGuestSetup[];
   /** How many ASIDs the host has for guests with encrypted registers. */
   readonly asids?: number;
+  /** The frame of the driver's command buffer; that of the backup is behind it. */
+  readonly commandBuffer?: number;
   readonly memory?: MemorySetup;
 }
 
@@ -58,6 +60,7 @@ interface WrittenFirmware {
   readonly pages?: readonly FirmwarePageSetup[];
   readonly guests?: readonly FirmwareGuestSetup[];
   readonly asids?: number;
+  readonly commandBuffer?: number;
   readonly memory?: MemorySetup;
 }
 
@@ -94,6 +97,8 @@ const FIRMWARE_GUESTS = z
 
 const ASIDS = integer(1, ASID_MAX).describe('How many ASIDs `asid-new` can give. Default: 1.');
 
+const COMMAND_BUFFER = PFN.describe("The frame of the driver's command buffer, for `legacy-command`; that of the backup is the next one.");
+
 const firmware: Section<WrittenFirmware, FirmwareSetup> = {
   description: 'The security processor at the start. Default: INIT if there is a VM, else UNINIT.',
   written: strict({
@@ -101,6 +106,7 @@ const firmware: Section<WrittenFirmware, FirmwareSetup> = {
     pages: FIRMWARE_PAGES.exactOptional(),
     guests: FIRMWARE_GUESTS.exactOptional(),
     asids: ASIDS.exactOptional(),
+    commandBuffer: COMMAND_BUFFER.exactOptional(),
     memory: MEMORY.exactOptional(),
   }),
   resolved: strict({
@@ -108,6 +114,7 @@ const firmware: Section<WrittenFirmware, FirmwareSetup> = {
     pages: FIRMWARE_PAGES,
     guests: FIRMWARE_GUESTS.exactOptional(),
     asids: ASIDS.exactOptional(),
+    commandBuffer: COMMAND_BUFFER.exactOptional(),
     memory: MEMORY.exactOptional(),
   }),
   resolve: (written, { vms = {} }) => {
@@ -118,11 +125,16 @@ const firmware: Section<WrittenFirmware, FirmwareSetup> = {
       ...(written?.memory && { memory: written.memory }),
       ...(written?.guests && { guests: written.guests }),
       ...(written?.asids && { asids: written.asids }),
+      ...(written?.commandBuffer !== undefined && { commandBuffer: written.commandBuffer }),
     };
   },
 };
 
 export const SECTIONS = { firmware };
+
+/** Frames of the driver's two command buffers; none where commands do not nest. */
+export const commandBuffers = (setup: FirmwareSetup | undefined): readonly number[] =>
+  setup?.commandBuffer === undefined ? [] : [setup.commandBuffer, setup.commandBuffer + 1];
 
 const asid: VmSetting<number> = {
   schema: integer(1, ASID_MAX).describe("Default: the VM's place in `vms`, from 1."),

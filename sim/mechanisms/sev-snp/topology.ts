@@ -25,7 +25,7 @@ import { allocatorActors, memoryOf } from './memory-map.ts';
 import { iommuPagesOf, platformActors } from './platform.ts';
 import { asidActors, pspActors, usesPsp } from './psp-topology.ts';
 import { certPagesOf, requestActors } from './request-topology.ts';
-import { framesOf, isAlias, type PageSetup, SNP_VM, snpSettingsOf } from './sections.ts';
+import { commandBuffers, framesOf, isAlias, type PageSetup, SNP_VM, snpSettingsOf } from './sections.ts';
 
 const pagesId = (vm: ResolvedVm): ActorId => `pages:${vm.id}`;
 
@@ -168,6 +168,7 @@ function regionsOf(scenario: ResolvedScenario): ActorSpec[] {
       .flatMap(({ asid, pages }) => pages.filter(({ state }) => state === 'moved').flatMap((page) => pageEntries(asid, page))),
     ...(scenario.sections?.firmware?.pages ?? []).map(({ pfn, state }): [number, RmpEntry] => [pfn, FIRMWARE_ENTRIES[state]]),
     ...vmcbs.map((pfn): [number, RmpEntry] => [pfn, HYPERVISOR_PAGE]),
+    ...commandBuffers(scenario.sections?.firmware).map((pfn): [number, RmpEntry] => [pfn, HYPERVISOR_PAGE]),
     ...memory.free.map((pfn): [number, RmpEntry] => [pfn, HYPERVISOR_PAGE]),
   ];
   const heads = new Map<ActorId, { readonly frames: readonly number[]; readonly subCount: number }>(

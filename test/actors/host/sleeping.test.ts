@@ -60,6 +60,7 @@ describe('a thread that sleeps', () => {
       'sev_asid_new: mutex_lock',
       'sev_do_cmd: mutex_lock',
       'sev_flush_asids: down_write',
+      'sev_ioctl: mutex_lock',
       'sev_vm_destroy: down_write',
       'sev_wait_cmd_ioc: wait_event_timeout',
       'snp_decommission: mutex_lock',

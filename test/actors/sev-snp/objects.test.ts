@@ -98,13 +98,16 @@ describe('the PSP', () => {
       SNP_GUEST_REQUEST: 0x94,
       SNP_PAGE_RECLAIM: 0xc7,
       SNP_CONFIG: 0xc9,
+      PLATFORM_STATUS: 0x04,
+      PDH_CERT_EXPORT: 0x08,
+      GET_ID: 0x0c,
       LAUNCH_START: 0x30,
       LAUNCH_FINISH: 0x35,
       SNP_LAUNCH_START: 0xa0,
       SNP_LAUNCH_UPDATE: 0xa1,
       SNP_LAUNCH_FINISH: 0xa2,
     });
-    expect(Object.keys(PSP_COMMAND_IDS)).toHaveLength(34);
+    expect(Object.keys(PSP_COMMAND_IDS)).toHaveLength(37);
     expect(PSP_STATUS).toMatchObject({
       SUCCESS: 0,
       INVALID_PLATFORM_STATE: 1,

@@ -85,9 +85,11 @@ export const SNP_FIRMWARE_CLAIMS: readonly Claim[] = [
       keeps('rmp-churn', 'default', 'rmp.page-given-back', 'snp-no-reclaim', 'snp-reclaim-half'),
       keeps('rmp-churn', 'default', DEADLOCK, 'psp-no-interrupt'),
       keeps('psp-failed-command', 'default', 'rmp.page-given-back', 'snp-error-no-reclaim', 'snp-reclaim-no-leak'),
+      keeps('psp-stuck', 'default', 'rmp.frames-given-back-at-the-end', 'snp-reclaim-no-leak'),
+      keeps('psp-nested-buffers', 'released', 'rmp.host-panic', 'sev-buffer-freed-unreclaimed'),
     ],
     why: 'a buffer that RMPUPDATE refuses is in no scenario',
-    not: 'the bounce buffer of legacy commands, and what the command writes: buffers have no content',
+    not: 'what the command writes: buffers have no content',
     mutants: [
       'snp-no-reclaim',
       'snp-error-no-reclaim',
@@ -130,8 +132,9 @@ export const SNP_FIRMWARE_CLAIMS: readonly Claim[] = [
     shows: [
       keeps('psp-early-wake', 'default', 'psp.command-awaited', 'snp-cmd-any-wake', 'sev-flag-kept', 'sev-irq-any', 'snp-cmd-no-mutex'),
       keeps('psp-early-wake', 'default', DEADLOCK, 'psp-no-interrupt'),
+      keeps('psp-stuck', 'default', 'psp.command-awaited', 'sev-dead-ignored'),
+      keeps('psp-stuck', 'default', DEADLOCK, 'sev-no-timeout'),
     ],
-    not: 'the time-out of the wait, after which the driver gives the PSP up',
     mutants: ['snp-cmd-any-wake', 'sev-flag-kept', 'sev-irq-any', 'snp-cmd-no-mutex', 'psp-no-interrupt'],
     check: (mutant) => {
       const world = s.unchecked(shipped('psp-early-wake', 'default'));

@@ -9,11 +9,13 @@ import { to, until } from '../../sim/steer.ts';
 import { breaks, type Claim, keeps } from '../claim.ts';
 import type { Checked } from '../claim-cases.ts';
 import * as w from '../world.ts';
+import { panicsBesideCommand } from './snp-mailbox.ts';
 import * as s from './snp-worlds.ts';
 
 const holds = { source: 'domain snp g', verdict: 'holds' } as const;
 const PRIVATE = 'kexec-private-page';
 const KDUMP = 'kdump-shutdown';
+const HELD = 'kdump-mailbox-held';
 const COUNT = 'kexec-iommu-count';
 const ADMIN = 'thread:admin/0';
 
@@ -85,6 +87,7 @@ export const SNP_KEXEC_CLAIMS: readonly Claim[] = [
       keeps(PRIVATE, 'auto-share', 'snp.next-kernel-boots', 'snp-kexec-no-shutdown', 'snp-no-second-shutdown'),
       breaks(KDUMP, 'after-stop', 'snp.next-kernel-boots', 'psp-decommission-untagged'),
       keeps(KDUMP, 'before-stop', 'snp.next-kernel-boots', 'snp-nmi-no-wbinvd', 'snp-no-second-shutdown'),
+      keeps(HELD, 'default', 'psp.command-awaited', 'snp-panic-ignores-mutex'),
     ],
     mutants: ['snp-kexec-no-shutdown', 'snp-no-second-shutdown'],
     check: (mutant) => {
@@ -99,8 +102,8 @@ export const SNP_KEXEC_CLAIMS: readonly Claim[] = [
 export const SNP_KEXEC_RACES: readonly Checked[] = [
   {
     id: 'R17',
-    says: 'after a panic SNP_SHUTDOWN_EX needs the guests decommissioned and WBINVD on each CPU, which comes too late once they have stopped',
-    mutants: ['snp-nmi-no-wbinvd', 'psp-decommission-untagged'],
+    says: 'after a panic SNP_SHUTDOWN_EX needs the guests decommissioned and WBINVD on each CPU, which comes too late once they have stopped; in the middle of a command nothing is shut down',
+    mutants: ['snp-nmi-no-wbinvd', 'psp-decommission-untagged', 'snp-panic-ignores-mutex', 'psp-polled-interrupts'],
     check: (mutant) => {
       const ends = ['never', 'after-stop', 'before-stop'].map((variant) => {
         const played = after(KDUMP, variant, mutant);
@@ -111,6 +114,7 @@ export const SNP_KEXEC_RACES: readonly Checked[] = [
         ['hung', 'SUCCESS', 'DFFLUSH_REQUIRED', 'WBINVD_REQUIRED'],
         ['done', 'SUCCESS', 'DFFLUSH_REQUIRED', 'SUCCESS', 'SUCCESS'],
       ]);
+      panicsBesideCommand(mutant);
     },
   },
   {

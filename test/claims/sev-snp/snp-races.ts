@@ -16,6 +16,7 @@ import { SNP_GHCB_RACES } from './snp-ghcb.ts';
 import { SNP_GMEM_RACES } from './snp-gmem.ts';
 import { SNP_HUGE_RACES } from './snp-huge.ts';
 import { SNP_KEXEC_RACES } from './snp-kexec.ts';
+import { SNP_MAILBOX_RACES } from './snp-mailbox.ts';
 import { SNP_MEMORY_RACES } from './snp-memory.ts';
 import { SNP_TEARDOWN_RACES } from './snp-other-policies.ts';
 import { SNP_REQUEST_RACES } from './snp-requests.ts';
@@ -186,6 +187,7 @@ export const SNP_RACES: readonly Checked[] = [
   ...SNP_TEARDOWN_RACES,
   ...SNP_MEMORY_RACES,
   ...SNP_KEXEC_RACES,
+  ...SNP_MAILBOX_RACES,
   ...SNP_CONTENTS_RACES,
   ...SNP_ACCESS_RACES,
   ...SNP_CONTEXT_RACES,

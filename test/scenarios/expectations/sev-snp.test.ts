@@ -1,3 +1,4 @@
+/** The scenarios of SEV-SNP do what they say. */
 import { testExpectations } from './expectations.ts';
 
 testExpectations('sev-snp');

@@ -1,3 +1,4 @@
+/** The scenarios of split-lock detection do what they say. */
 import { testExpectations } from './expectations.ts';
 
 testExpectations('split-lock');

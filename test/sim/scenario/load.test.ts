@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { ScenarioError } from '../../../sim/scenario/issues.ts';
 import { loadScenario, parseScenario } from '../../../sim/scenario/load.ts';
+import { FIRMWARE_MISTAKES } from './firmware-mistakes.ts';
 import { MISTAKES } from './mistakes.ts';
 import { MORE_MISTAKES } from './more-mistakes.ts';
 import { changed, FILE, issuesOf, KNOWN, lineOf, SAMPLE } from './sample.ts';
@@ -45,7 +46,7 @@ describe('a scenario file', () => {
 });
 
 describe('a mistake in a scenario file', () => {
-  it.each([...MISTAKES, ...MORE_MISTAKES])('%s is told with its line', (_, text, issues) => {
+  it.each([...MISTAKES, ...MORE_MISTAKES, ...FIRMWARE_MISTAKES])('%s is told with its line', (_, text, issues) => {
     expect(issuesOf(text)).toEqual(issues);
   });
 

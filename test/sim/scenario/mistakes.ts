@@ -110,7 +110,7 @@ export const MISTAKES: readonly (readonly [title: string, text: string, issues: 
     'an unknown offer',
     changed('[spurious-exit]', '[spurious-exits]'),
     [
-      '45 | allow[0] | found "spurious-exits"; expected one of "spurious-exit", "interrupt", "psp-error", "psp-interrupt"; did you mean "spurious-exit"?',
+      '45 | allow[0] | found "spurious-exits"; expected one of "spurious-exit", "interrupt", "psp-error", "psp-interrupt", "psp-stuck", "psp-slow"; did you mean "spurious-exit"?',
     ],
   ],
   ['an unknown VM type', changed('type: snp', 'type: sev'), [`20 | vms.vm0.type | found "sev"; expected ${VM_TYPES}`]],

@@ -163,6 +163,7 @@ describe('resolving a scenario', () => {
       'host.iommu': 'enforcing',
       'host.rmpEnd': 'reserved',
       'host.rmpTable': 'covers-ram',
+      'host.sevCmdBuf': 'kept',
       'host.snpDecommission': 'never',
       'host.snpFirmware': '1.55',
       'host.snpTeardown': 'firmware',

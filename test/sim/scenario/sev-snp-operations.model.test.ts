@@ -96,6 +96,12 @@ const HOST: Readonly<Record<keyof typeof SNP_HOST_OPERATIONS, readonly string[]>
   'asid-new': ['{}'],
   'destroy-guest': ['{ context: 0x1900, asid: 1 }'],
   'sev-command': COMMANDS,
+  'legacy-command': [
+    '{ command: PLATFORM_STATUS }',
+    '{ command: GET_ID, buffer: 0x1800 }',
+    '{ command: GET_ID, buffer: 0x1801 }',
+    '{ command: PDH_CERT_EXPORT, buffer: 0x1800, chain: 0x1802 }',
+  ],
   'enable-snp': ['{}'],
   'init-firmware': ['{}'],
   'create-snp-vm': ['{}'],
@@ -120,6 +126,9 @@ interface Tried {
 const GUESTS = (threads: readonly string[]) =>
   threads.some((ops) => ops.includes('0x1900')) ? 'guests: [{ pfn: 0x1900, state: LAUNCH, asid: 1 }], ' : '';
 
+/** The driver's command buffer, for operations that have one. */
+const BUFFER = (threads: readonly string[]) => (threads.some((ops) => ops.includes('legacy-command')) ? 'commandBuffer: 0x1b00, ' : '');
+
 /** Free frames, for operations that take one. */
 const MEMORY = (threads: readonly string[]) => (threads.some((ops) => ops.includes('prepare-page')) ? 'memory: { free: [0x1a00] }, ' : '');
 
@@ -140,9 +149,9 @@ const textOf = ({
     'processes:',
     '  qemu0: { threads: [[{ KVM_RUN: { vcpu: vm0/0 } }]] }',
     ...(threads.length > 0 ? [`  netd: { threads: [${threads.map((ops) => `[${ops}]`).join(', ')}] }`] : []),
-    `firmware: { state: INIT, ${GUESTS(threads)}${MEMORY(threads)}pages: [{ pfn: 0x1800, state: hypervisor }, { pfn: 0x1801, state: firmware }, { pfn: 0x1802, state: reclaim }] }`,
+    `firmware: { state: INIT, ${GUESTS(threads)}${BUFFER(threads)}${MEMORY(threads)}pages: [{ pfn: 0x1800, state: hypervisor }, { pfn: 0x1801, state: firmware }, { pfn: 0x1802, state: reclaim }] }`,
     ...(threads.length > 0 ? ['mappings: [{ of: kernel, pfn: 0x1000, size: 2M }, { of: netd, pfn: 0x1000, size: 2M }]'] : []),
-    'allow: [psp-error, psp-interrupt, spurious-exit, interrupt]',
+    'allow: [psp-error, psp-interrupt, psp-slow, psp-stuck, spurious-exit, interrupt]',
     'properties: { always: [] }',
   ].join('\n');
 
@@ -195,7 +204,7 @@ describe('an operation of SEV-SNP', () => {
         'firmware: { state: UNINIT, pages: [{ pfn: 0x1800, state: hypervisor }] }',
       ],
     ];
-    const commands = HOST_OPS.filter((operation) => /command: (?!.*(?:pfn: (?!6144)|0x1))/.test(operation));
+    const commands = HOST_OPS.filter((operation) => /sev-command: \{ command: (?!.*(?:pfn: (?!6144)|0x1))/.test(operation));
     expect(commands.length).toBe(12);
     expect(new Set(commands.map((command) => refusal(alone(command).join('\n'), WALK)))).toEqual(RUNS);
   });
