@@ -80,6 +80,10 @@ export const firmwareMutants: Readonly<Record<string, Mutant>> = {
       ],
     },
   },
+  'snp-context-not-reclaimed': {
+    summary: 'sev_vm_destroy() does not reclaim the page of the context.',
+    paths: { sev_vm_destroy: [replaceWith('snp_free_firmware_page', () => [])] },
+  },
   'snp-asid-free-unlocked': {
     summary: 'sev_asid_free() does not take sev_bitmap_lock.',
     paths: {

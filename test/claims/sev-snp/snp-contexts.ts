@@ -105,11 +105,13 @@ export const SNP_CONTEXT_CLAIMS: readonly Claim[] = [
       keeps('psp-guest-context', 'default', 'psp.context-page-is-a-guest', 'psp-create-keeps-page', 'psp-decommission-keeps-page'),
       keeps('psp-guest-context', 'default', 'psp.asid-of-one-guest', 'psp-activate-owned'),
     ],
-    mutants: ['psp-create-keeps-page', 'psp-decommission-keeps-page', 'psp-activate-owned'],
+    mutants: ['psp-create-keeps-page', 'psp-decommission-keeps-page', 'psp-activate-owned', 'snp-context-not-reclaimed'],
     check: (mutant) => {
       // The firmware refuses the policy, so the context ends right after it began.
       const refused = s.inOrder(s.unchecked(launching([], { policy: 0x3_0200 })), mutant);
       assert.deepEqual(statesOf(refused, CONTEXT), ['Hypervisor', 'Firmware', 'Context', 'Firmware', 'Reclaim', 'Hypervisor']);
+      const ended = s.inOrder(s.unchecked(shipped(CYCLE, 'rwsem')), mutant);
+      assert.deepEqual(statesOf(ended, 0x1900).slice(-3), ['Firmware', 'Reclaim', 'Hypervisor']);
       const tool = s.inOrder(s.unchecked(shipped('psp-guest-context')), mutant);
       assert.ok(tool.delivered('psp.output').some(({ payload }) => payload.status === 'ASID_OWNED'));
     },
