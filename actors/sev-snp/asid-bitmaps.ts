@@ -18,8 +18,6 @@ export interface AsidsInput {
 export interface AsidsContext extends AsidsInput {
   /** Used and without a guest, sorted. */
   readonly reclaim: readonly number[];
-  /** The last that was handed out. */
-  readonly given: number | null;
 }
 
 const sorted = (asids: readonly number[]): readonly number[] => [...new Set(asids)].sort((a, b) => a - b);
@@ -32,7 +30,7 @@ export const asidBitmapsMachine = setup({
     find: enqueueActions(({ context: c, event, enqueue }) => {
       const asid = firstFree(c);
       enqueue.emit(outgoing(sender(event), { type: 'asid.found', asid }));
-      if (asid !== null) enqueue.assign({ used: sorted([...c.used, asid]), given: asid });
+      if (asid !== null) enqueue.assign({ used: sorted([...c.used, asid]) });
     }),
     answerReclaimable: emit(({ context: c, event }) => outgoing(sender(event), { type: 'asid.reclaimable', any: c.reclaim.length > 0 })),
     recycle: assign(({ context: c }) => ({ used: c.used.filter((asid) => !c.reclaim.includes(asid)), reclaim: [] })),
@@ -40,7 +38,7 @@ export const asidBitmapsMachine = setup({
   },
 }).createMachine({
   id: 'asidBitmaps',
-  context: ({ input }) => ({ ...input, reclaim: [], given: null }),
+  context: ({ input }) => ({ ...input, reclaim: [] }),
   initial: 'kept',
   states: {
     kept: {

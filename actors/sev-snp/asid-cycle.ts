@@ -115,6 +115,19 @@ export const asidNewPath = (env: HostEnv): HostPath =>
     { locals: ['granted', 'asidFound', 'asidRetried', 'done', 'failed'] },
   );
 
+/** Under the lock, so that no ASID is recycled by a flush that began before it was given up. */
+const asidFree = (env: HostEnv): HostPath =>
+  path(
+    'sev_asid_free',
+    SEV('sev_asid_free()'),
+    [
+      ...lock('mutex_lock', SEV_BITMAP_LOCK),
+      step('__set_bit', { send: (t) => outgoing(SEV_ASIDS, { type: 'asid.free', asid: guestOf(env, t).asid }) }),
+      unlock('mutex_unlock', SEV_BITMAP_LOCK),
+    ],
+    { locals: ['granted'] },
+  );
+
 function guestOf(env: HostEnv, t: HostThread): { readonly context: number; readonly asid: number } {
   const op = opOf(env, t);
   if (op.op !== 'destroy-guest') throw new Error(`${op.op} ends no guest`);
@@ -142,7 +155,7 @@ export const destroyGuestPath = (env: HostEnv): HostPath =>
             (_t, l) => l.failed === true || l.result !== 'SUCCESS',
             [step('snp_leak_pages', { send: (t) => outgoing(SEV_DEVICE, { type: 'sev.leak', pfn: guestOf(env, t).context }) })],
           ]),
-          step('sev_asid_free', { send: (t) => outgoing(SEV_ASIDS, { type: 'asid.free', asid: guestOf(env, t).asid }) }),
+          call(asidFree(env)),
         ],
       ]),
       step('sysret', { mode: 'user' }),

@@ -14,6 +14,7 @@ import { type HostEnv, type HostItem, type HostThread, host, kernelSource, opOf,
 import { peersOf, stopOtherCpus } from '../host/stop-cpus.ts';
 import { otherwise } from '../path/path.ts';
 import { SHARED } from './page-fault.ts';
+import { headOf } from './rmp-table.ts';
 import { rmpupdatePath } from './rmpupdate.ts';
 import { mailboxInPanic, polledCommand, shutdownOnPanic } from './sev-panic.ts';
 import {
@@ -29,7 +30,7 @@ import {
 } from './snp-boot.ts';
 import { toRmp } from './snp-env.ts';
 
-const { path, step, call, loop, when, leaveLoop, leavePath } = host;
+const { path, step, call, loop, when, note, leaveLoop, leavePath } = host;
 
 declare module '../host/host-env.ts' {
   interface HostLocals {
@@ -48,26 +49,34 @@ export interface KexecSetup {
 
 const SOURCE = kernelSource('drivers/crypto/ccp/sev-dev.c, __sev_firmware_shutdown(), __sev_snp_shutdown_locked()');
 
-/** One page after the other, each by what the RMP says of it. */
+/**
+ * One page after the other, up to one that cannot be shared. The first frame of 2 MiB alone is
+ * looked up: its entry may be one of 2M, which no scenario has. Leaves `result`.
+ */
 const iommuDisablePath = (env: HostEnv, pages: readonly number[]) =>
   path(
     'amd_iommu_snp_disable',
     kernelSource('drivers/iommu/amd/init.c, amd_iommu_snp_disable(), iommu_page_make_shared()'),
     [
+      note(() => ({ iommuPage: 0 })),
       loop(
-        step('snp_lookup_rmpentry', {
-          local: (_t, l) => ({ iommuPage: l.iommuPage ?? 0, pfn: pages[l.iommuPage ?? 0]! }),
-          send: (_t, l) => toRmp({ type: 'rmp.read', pfn: pages[l.iommuPage ?? 0]! }),
-          answers: { 'rmp.entry': (e, _t, l) => ({ assigned: e.entry.assigned, iommuPage: l.iommuPage! + 1 }) },
-        }),
-        when(
-          [(_t, l) => l.assigned === true, [call(rmpupdatePath(env.options), () => ({ update: SHARED }))]],
-          [otherwise, [step('pr_warn_not_assigned')]],
-        ),
         when([(_t, l) => l.iommuPage === pages.length, [leaveLoop]]),
+        note((_t, l) => ({ pfn: pages[l.iommuPage!]!, iommuPage: l.iommuPage! + 1 })),
+        when([
+          (_t, l) => l.pfn === headOf(l.pfn!),
+          [
+            step('snp_lookup_rmpentry', {
+              send: (_t, l) => toRmp({ type: 'rmp.read', pfn: l.pfn! }),
+              answers: { 'rmp.entry': (e) => ({ assigned: e.entry.assigned }) },
+            }),
+            when([(_t, l) => l.assigned !== true, [step('pr_warn_not_assigned'), leaveLoop]]),
+          ],
+        ]),
+        call(rmpupdatePath(env.options), () => ({ update: SHARED })),
+        when([(_t, l) => l.result !== 'SUCCESS', [leaveLoop]]),
       ),
     ],
-    { locals: ['iommuPage', 'assigned', 'update', 'result'] },
+    { locals: ['iommuPage', 'pfn', 'assigned', 'update', 'result'] },
   );
 
 /**

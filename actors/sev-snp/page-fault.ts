@@ -7,17 +7,36 @@ import { type HostEnv, type HostLocals, type HostThread, host, kernelSource, toC
 import { allCpusRequestPath, kickPath, waitOutsidePath } from '../kvm/kick.ts';
 import type { Item } from '../path/path.ts';
 import { mappingFirst, splitMapping, updateRmpPath } from './direct-map.ts';
-import { toRmp, vmOfAsid } from './snp-env.ts';
+import { headOf } from './rmp-table.ts';
+import { snpRmptablePsmash } from './rmptable-psmash.ts';
+import { hasHuge, toRmp, vmOfAsid } from './snp-env.ts';
 
 const { path, step, call, loop, when, note, leaveLoop, leavePath } = host;
 type HostItem = Item<HostThread, HostLocals, ThreadEvent>;
 
 export const SHARED: RmpUpdate = { assigned: false, pageSize: '4K', immutable: false, asid: 0, gfn: 0 };
 
-const lookup = step('snp_lookup_rmpentry', {
-  send: (_t, l) => toRmp({ type: 'rmp.read', pfn: l.pfn! }),
-  answers: { 'rmp.entry': (e) => ({ assigned: e.entry.assigned, asid: e.entry.asid, vmsa: e.entry.vmsa }) },
-});
+const lookup = (env: HostEnv, name = 'snp_lookup_rmpentry') =>
+  step(name, {
+    send: (_t, l) => toRmp({ type: 'rmp.read', pfn: l.pfn! }),
+    answers: {
+      'rmp.entry': (e) => ({
+        ...{ assigned: e.entry.assigned, asid: e.entry.asid, vmsa: e.entry.vmsa },
+        ...(hasHuge(env) && { huge: e.huge === true }),
+      }),
+    },
+  });
+/** In a 2M entry, where there can be one. */
+const ifHuge = (env: HostEnv, then: () => readonly HostItem[]): readonly HostItem[] =>
+  hasHuge(env) ? [when([(_t, l) => l.huge === true, then()])] : [];
+/** The slot behind the head of a 2M entry does not say whose the page is. @see domain snp a.2 */
+const ownerByHead = (env: HostEnv): readonly HostItem[] =>
+  ifHuge(env, () => [
+    step('snp_lookup_rmpentry_head', {
+      send: (_t, l) => toRmp({ type: 'rmp.read', pfn: headOf(l.pfn!) }),
+      answers: { 'rmp.entry': (e) => ({ asid: e.entry.asid }) },
+    }),
+  ]);
 /**
  * The CPU that made the page private has lost the race: the frame is shared again, so the access is
  * retried.
@@ -48,7 +67,7 @@ const fatal = (...unless: readonly (readonly [typeof isOfKernel, readonly HostIt
     local: () => ({ verdict: 'signal' as const }),
   }),
 ];
-const panicSigbus = (env: HostEnv): readonly HostItem[] => [lookup, ...fatal([(_t, l) => l.assigned === false, retries(env)])];
+const panicSigbus = (env: HostEnv): readonly HostItem[] => [lookup(env), ...fatal([(_t, l) => l.assigned === false, retries(env)])];
 
 /** P1: the handler makes the page shared and the write goes on. @see domain snp d.3 */
 function autoShare(env: HostEnv): readonly HostItem[] {
@@ -64,8 +83,9 @@ function autoShare(env: HostEnv): readonly HostItem[] {
     local: () => ({ blocked: false }),
   });
   return [
-    lookup,
+    lookup(env),
     retryIfShared(env),
+    ...ifHuge(env, () => [call(snpRmptablePsmash), lookup(env, 'snp_lookup_rmpentry_again'), retryIfShared(env)]),
     unownedFirst(env),
     loop(
       call(updateRmpPath(env), () => ({ update: SHARED })),
@@ -101,8 +121,9 @@ const unownedFirst = (env: HostEnv): HostItem => when([(_t, l) => vmOfAsid(env, 
 function killGuest(env: HostEnv): readonly HostItem[] {
   const vmId = (l: HostLocals) => env.vms[l.owner!]!.id;
   return [
-    lookup,
+    lookup(env),
     retryIfShared(env),
+    ...ownerByHead(env),
     unownedFirst(env),
     step('kvm_vm_dead', {
       local: (_t, l) => ({ owner: vmOfAsid(env, l.asid!) }),
@@ -149,7 +170,7 @@ function exportPage(env: HostEnv): readonly HostItem[] {
     ],
     { locals: ['granted'] },
   );
-  return [lookup, retryIfShared(env), unownedFirst(env), call(converts), note(() => ({ verdict: 'retry' }))];
+  return [lookup(env), retryIfShared(env), ...ownerByHead(env), unownedFirst(env), call(converts), note(() => ({ verdict: 'retry' }))];
 }
 
 /**
@@ -175,7 +196,23 @@ export function pageFaultPath(env: HostEnv) {
       ...policies[env.options['kvm.rmpFault']],
     ],
     {
-      locals: ['mapPresent', 'mapHuge', 'assigned', 'asid', 'vmsa', 'update', 'result', 'retrying', 'owner', 'vcpu', 'blocked', 'kickCpu'],
+      locals: [
+        ...([
+          'mapPresent',
+          'mapHuge',
+          'assigned',
+          'asid',
+          'vmsa',
+          'update',
+          'result',
+          'retrying',
+          'owner',
+          'vcpu',
+          'blocked',
+          'kickCpu',
+        ] as const),
+        ...(hasHuge(env) ? (['huge'] as const) : []),
+      ],
     },
   );
 }

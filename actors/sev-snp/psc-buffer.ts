@@ -12,7 +12,7 @@ import { changePagePath, privateTo } from './exits.ts';
 import { storeThroughMap, toPage } from './ghcb-map.ts';
 import { SHARED } from './page-fault.ts';
 import { failedCode, isBadEntry, joins, leftOf, PSC_CODES, PSC_ENTRIES, pagesIn, stateAsked } from './psc-descriptor.ts';
-import { snpRmptablePsmash } from './psmash.ts';
+import { snpRmptablePsmash } from './rmptable-psmash.ts';
 import { hasHuge, toRmp } from './snp-env.ts';
 
 const { path, step, call, loop, when, note, leaveLoop, leavePath } = host;

@@ -1,54 +1,15 @@
-/** PSMASH, the kernel function that issues it, and who needs a 2M entry split. */
+/** Who needs a 2M entry split: a nested fault by its size, and a hole in a guest_memfd. */
 import { outgoing } from '../../events/event.ts';
 import type { RmpUpdate } from '../../events/sev-snp/rmp.ts';
 import { type HostEnv, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
 import { exitInfo, vcpuOf } from '../kvm/kvm-env.ts';
 import { updateRmpPath } from './direct-map.ts';
 import { SHARED } from './page-fault.ts';
-import { headOf } from './rmp-table.ts';
-import { frameOf, MICRO_STEPS, toRmp } from './snp-env.ts';
+import { snpRmptablePsmash } from './rmptable-psmash.ts';
+import { frameOf, toRmp } from './snp-env.ts';
 import { zapAround } from './stale-tlb.ts';
 
-const { path, step, call, loop, when, leaveLoop, leavePath } = host;
-
-/**
- * The instruction. Expects `pfn`, a frame of the region; leaves `result`. S1 and S2 are part of the
- * first step and of the check after the lock; the writes behind the head (S5) are one step, as the
- * head tells others of them (S6) when they are all done.
- * @see domain snp b.3, b.5
- */
-const psmashInsn = path('PSMASH', MICRO_STEPS, [
-  step('tryLock', {
-    insn: true,
-    send: (_t, l) => toRmp({ type: 'rmp.lock', pfn: headOf(l.pfn!), smash: true }),
-    answers: { 'rmp.locked': (e) => ({ result: e.result }) },
-  }),
-  when([
-    (_t, l) => l.result === 'SUCCESS',
-    [
-      step('check', {
-        send: (_t, l) => toRmp({ type: 'rmp.checkSmash', pfn: headOf(l.pfn!) }),
-        answers: { 'rmp.checked': (e) => ({ result: e.result }) },
-      }),
-      when([
-        (_t, l) => l.result === 'SUCCESS',
-        [
-          step('writeEntries', { send: (_t, l) => toRmp({ type: 'rmp.smashTails', pfn: headOf(l.pfn!) }) }),
-          step('clearHeadSize', { send: (_t, l) => toRmp({ type: 'rmp.smashHead', pfn: headOf(l.pfn!) }) }),
-        ],
-      ]),
-      step('unlock', { insn: false, send: (_t, l) => toRmp({ type: 'rmp.unlock', pfn: headOf(l.pfn!) }) }),
-      leavePath,
-    ],
-  ]),
-  // Refused: the holder of the lock must get on first.
-  step('ret', { insn: false, yields: true }),
-]);
-
-/** Expects `pfn`; leaves `result`. @see domain snp b.4 */
-export const snpRmptablePsmash = path('snp_rmptable_psmash', kernelSource('arch/x86/kvm/svm/sev.c, snp_rmptable_psmash()'), [
-  loop(call(psmashInsn), when([(_t, l) => l.result !== 'FAIL_INUSE', [leaveLoop]])),
-]);
+const { path, step, call, when, leavePath } = host;
 
 const lookup = (name: string) =>
   step(name, {

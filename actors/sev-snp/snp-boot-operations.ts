@@ -11,7 +11,7 @@ export const snpBootOperations =
     [
       'enable-snp',
       call(
-        path('do_initcalls', kernelSource('arch/x86/virt/svm/sev.c, device_initcall()'), [
+        path('do_initcalls', kernelSource('arch/x86/virt/svm/sev.c, device_initcall() (6.12; iommu_snp_enable() in 6.12.117)'), [
           step('initcall', { mode: 'kernel' }),
           call(rmptableInitPath(setup.cpus)),
           step('sysret', { mode: 'user' }),

@@ -29,15 +29,16 @@ const asidFlushed = alwaysEach<PspContext>('psp.asid-flushed', {
   },
 });
 
-/** The same one step earlier: KVM gives no ASID away before the flush. */
-const asidGivenFlushed = always('psp.asid-given-is-flushed', {
+/** The same earlier: what KVM takes for free has been flushed. */
+const freeAsidFlushed = always('psp.free-asid-is-flushed', {
   kinds: ['psp', 'asidBitmaps'],
-  source: 'kernel arch/x86/kvm/svm/sev.c, __sev_recycle_asids(); domain snp h, I10, R19',
+  source: 'kernel arch/x86/kvm/svm/sev.c, __sev_recycle_asids(), sev_asid_free(); domain snp h, I10, R19',
   grade: 'read',
   check: (world) => {
     const unflushed = world.actors<PspContext>('psp').flatMap(({ context }) => context.snp?.unflushed ?? []);
-    const given = world.actors<AsidsContext>('asidBitmaps').find(({ context }) => unflushed.includes(context.given ?? 0));
-    return given === undefined ? null : `KVM has given ASID ${given.context.given} away, which no SNP_DF_FLUSH has freed`;
+    const used = world.actors<AsidsContext>('asidBitmaps').map(({ context }) => context.used)[0];
+    const free = unflushed.find((asid) => used?.includes(asid) === false);
+    return free === undefined ? null : `KVM takes ASID ${free} for free, which no SNP_DF_FLUSH has freed`;
   },
 });
 
@@ -134,7 +135,7 @@ const guestLaunched = sometimes('psp.guest-launched', {
 
 export const firmwareProperties: readonly Property[] = [
   asidFlushed,
-  asidGivenFlushed,
+  freeAsidFlushed,
   asidRecycled,
   asidOfOne,
   contextIsGuest,

@@ -110,6 +110,18 @@ export const GHCB_MUTANTS: Readonly<Record<string, Mutant>> = {
       { kind: 'note', local: (_t: unknown, l: { pscEnd?: number }) => ({ pscEnd: Math.min(l.pscEnd!, 252) }) },
     ]),
   ),
+  'snp-psc-done-one': patched(
+    'Of entries that KVM has joined, it says that the first is done.',
+    'snp_begin_psc',
+    replace('__snp_complete_one_psc', (item) => [{ kind: 'note', local: () => ({ pscInflight: 1 }) }, item]),
+  ),
+  'snp-psc-entry-unchecked': patched(
+    'KVM takes any entry for one of 4K that is not done.',
+    'snp_begin_psc',
+    replace('read_entry', (item) => [
+      { ...item, answers: { 'ghcb.pscEntry': (e: { readonly entry: object }) => ({ pscFirst: { ...e.entry, done: 0, huge: false } }) } },
+    ]),
+  ),
   'snp-psc-strays': patched(
     'A page that the VM does not have is skipped as done.',
     'snp_change_range',

@@ -105,6 +105,12 @@ const ofPageFaults: Readonly<Record<string, Mutant>> = {
       replace('kvm_make_all_cpus_request', () => []),
     ),
   ),
+  'snp-kill-own-slot': without(
+    'The owner of a page in a 2M entry is taken from its own slot.',
+    'exc_page_fault',
+    'snp_lookup_rmpentry_head',
+  ),
+  'snp-share-unsplit': without('auto-share does not split a 2M entry.', 'exc_page_fault', 'snp_rmptable_psmash'),
   'snp-share-locks': patched(
     'auto-share takes the map lock around its RMPUPDATE.',
     'exc_page_fault',

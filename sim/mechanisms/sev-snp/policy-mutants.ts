@@ -83,6 +83,11 @@ const ofOthers: Readonly<Record<string, Mutant>> = {
     '__unregister_enc_region_locked',
     replace('snp_lookup_rmpentry', (item) => [item, { kind: 'note', local: () => ({ assigned: true }) }]),
   ),
+  'snp-teardown-any-size': patched(
+    'The end of a VM makes each page shared as one of 4K.',
+    '__unregister_enc_region_locked',
+    replace('rmpupdate', (call) => [{ kind: 'note', local: () => ({ huge: false }) }, call]),
+  ),
   'snp-teardown-frees-none': without('The end of a VM frees no page.', '__unregister_enc_region_locked', 'unpin_user_pages'),
   'snp-export-unhashed': provided('rmpRegion', 'The firmware takes a page back that the host has changed.', {
     guards: {

@@ -6,10 +6,14 @@
 import assert from 'node:assert/strict';
 import type { HostThread } from '../../../actors/host/host-env.ts';
 import type { AsidsContext } from '../../../actors/sev-snp/asid-bitmaps.ts';
+import type { PspContext } from '../../../actors/sev-snp/psp.ts';
 import { pageStateOf } from '../../../actors/sev-snp/rmp-table.ts';
+import { SEV_DEVICE, type SevDeviceContext } from '../../../actors/sev-snp/sev-device.ts';
 import { type RmpEntry, regionOf } from '../../../events/sev-snp/rmp.ts';
+import type { SnpCommand } from '../../../events/sev-snp/snp-command.ts';
 import type { HostStep } from '../../../sim/scenario/program.ts';
 import { type Played, shipped } from '../../sim/play.ts';
+import { choose, to, until } from '../../sim/steer.ts';
 import { type Claim, keeps } from '../claim.ts';
 import type { Checked } from '../claim-cases.ts';
 import * as w from '../world.ts';
@@ -26,9 +30,32 @@ function statesOf(played: Played, pfn: number): string[] {
   return states.filter((state, i) => state !== states[i - 1]);
 }
 const CYCLE = 'psp-asid-recycle';
-const asidsGiven = (played: Played) => played.context<AsidsContext>('asids').given;
+const TAKES = 'thread:qemu0/0';
+/** What sev_asid_new() has returned. */
+const asidNew = (played: Played) => played.context<HostThread>(TAKES).asidNew;
 /** KVM has written back the caches for VM 0 when the firmware takes the other guest's end. */
 const between = (variant: string, mutant: s.Mutant) => s.runsOf(s.unchecked(shipped(CYCLE, variant)), 40, mutant);
+
+const ENDS = 'thread:qemu1/0';
+/** The thread runs until the firmware has carried out each of these for it. */
+const served = (thread: string, ...commands: readonly SnpCommand[]) =>
+  commands.flatMap((command) => [
+    until(thread, `the firmware has ${command}`, (scene) => scene.context<PspContext>('psp').command === command),
+    choose('exec(psp)'),
+    until(TAKES, 'its CPU has handled the interrupt', (scene) => scene.context<SevDeviceContext>(SEV_DEVICE).rcvd),
+  ]);
+/** The other guest ends when the flush is over, and the flushed ASIDs are not free yet. */
+const overtaken = (mutant: s.Mutant) =>
+  s.told(
+    s.unchecked(shipped(CYCLE, 'rwsem')),
+    mutant,
+    ...served(TAKES, 'SNP_DECOMMISSION', 'SNP_PAGE_RECLAIM', 'SNP_DF_FLUSH'),
+    to(TAKES, 'sev_asid_new.bitmap_xor'),
+    ...served(ENDS, 'SNP_DECOMMISSION', 'SNP_PAGE_RECLAIM'),
+    until(ENDS, 'it waits, or has given its ASID up', (scene) =>
+      /sev_asid_free\.mutex_lock_schedule$|sev_vm_destroy\.sysret$/.test(scene.at(ENDS)),
+    ),
+  );
 
 const holds = { source: 'domain snp g', verdict: 'holds' } as const;
 const TCB = '0xdb18000000000004';
@@ -78,11 +105,13 @@ export const SNP_CONTEXT_CLAIMS: readonly Claim[] = [
       keeps('psp-guest-context', 'default', 'psp.context-page-is-a-guest', 'psp-create-keeps-page', 'psp-decommission-keeps-page'),
       keeps('psp-guest-context', 'default', 'psp.asid-of-one-guest', 'psp-activate-owned'),
     ],
-    mutants: ['psp-create-keeps-page', 'psp-decommission-keeps-page', 'psp-activate-owned'],
+    mutants: ['psp-create-keeps-page', 'psp-decommission-keeps-page', 'psp-activate-owned', 'snp-context-not-reclaimed'],
     check: (mutant) => {
       // The firmware refuses the policy, so the context ends right after it began.
       const refused = s.inOrder(s.unchecked(launching([], { policy: 0x3_0200 })), mutant);
       assert.deepEqual(statesOf(refused, CONTEXT), ['Hypervisor', 'Firmware', 'Context', 'Firmware', 'Reclaim', 'Hypervisor']);
+      const ended = s.inOrder(s.unchecked(shipped(CYCLE, 'rwsem')), mutant);
+      assert.deepEqual(statesOf(ended, 0x1900).slice(-3), ['Firmware', 'Reclaim', 'Hypervisor']);
       const tool = s.inOrder(s.unchecked(shipped('psp-guest-context')), mutant);
       assert.ok(tool.delivered('psp.output').some(({ payload }) => payload.status === 'ASID_OWNED'));
     },
@@ -97,15 +126,20 @@ export const SNP_CONTEXT_RACES: readonly Checked[] = [
       'snp-decommission-unlocked',
       'snp-recycle-no-wbinvd',
       'snp-flush-ignored',
+      'snp-asid-free-unlocked',
       'psp-flush-without-wbinvd',
       'psp-activate-unflushed',
       'psp-shutdown-with-guests',
       'psp-decommission-keeps-asid',
     ],
     check: (mutant) => {
-      for (const run of between('rwsem', mutant)) assert.equal(run.end.verdict === 'clean' && asidsGiven(run), 1);
-      const failed = between('no-lock', mutant).filter((run) => asidsGiven(run) === null);
+      for (const run of between('rwsem', mutant)) assert.equal(run.end.verdict === 'clean' && asidNew(run), 1);
+      const failed = between('no-lock', mutant).filter((run) => asidNew(run) === 'EBUSY');
       assert.ok(failed.length > 0, 'some flush fails');
+
+      // An ASID that is given up behind the flush waits for the next one.
+      const { used, reclaim } = overtaken(mutant).context<AsidsContext>('asids');
+      assert.deepEqual({ used, reclaim }, { used: [1, 2], reclaim: [2] });
 
       const again = s.inOrder(s.unchecked(shipped('psp-guest-context')), mutant);
       const statuses = again

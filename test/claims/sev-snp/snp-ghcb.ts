@@ -9,7 +9,7 @@ import type { SevEsContext } from '../../../actors/sev-snp/sev-es-state.ts';
 import type { HostOptions } from '../../../events/options.ts';
 import type { GhcbFields } from '../../../events/sev-snp/ghcb.ts';
 import type { GuestStep } from '../../../sim/scenario/program.ts';
-import type { Played } from '../../sim/play.ts';
+import { type Played, shipped } from '../../sim/play.ts';
 import { choose, finish, to, until } from '../../sim/steer.ts';
 import { breaks, type Claim, keeps } from '../claim.ts';
 import type { Checked } from '../claim-cases.ts';
@@ -209,8 +209,8 @@ function turnedPrivate(options: Partial<HostOptions>, mutant: s.Mutant): Played 
 export const SNP_GHCB_RACES: readonly Checked[] = [
   {
     id: 'R21',
-    says: 'KVM that fetches the header of a PSC buffer again reads behind its end; with a checked copy of what it counts by, or of the whole buffer, it does not, and refuses a header that is too long from the start',
-    mutants: ['snp-psc-refetches', 'snp-psc-no-update', 'snp-psc-header-unchecked'],
+    says: 'KVM that fetches the header of a PSC buffer again reads behind its end; with a checked copy of what it counts by, or of the whole buffer, it does not, refuses a header that is too long from the start and an entry that cannot be, and changes each page once',
+    mutants: ['snp-psc-refetches', 'snp-psc-done-one', 'snp-psc-entry-unchecked', 'snp-psc-no-update', 'snp-psc-header-unchecked'],
     check: (mutant) => {
       assert.equal(outside(rewritten('double-fetch', mutant)), 300);
       for (const fetch of ['checked-index', 'snapshot'] as const) {
@@ -220,6 +220,23 @@ export const SNP_GHCB_RACES: readonly Checked[] = [
       }
       const tooLong = guest(mutant, entry(0, w.GFN, 1), header(0, 253), buffer);
       assert.deepEqual([answers(tooLong), w.entryOf(tooLong).assigned], [[{ info1: 0, info2: 2 ** 32 + 1 }], false]);
+      // More pages done than it has, and 2M at a GFN that is not aligned.
+      for (const fetch of ['checked-index', 'snapshot'] as const)
+        for (const bad of [
+          { done: 2, huge: false },
+          { done: 0, huge: true },
+        ]) {
+          const first = { 'psc-entry': { ghcb: GHCB, index: 0, gfn: w.GFN, operation: 1, ...bad } };
+          const refused = s.inOrder(guests({ 'kvm.ghcbFetch': fetch }, [first, header(0, 0), buffer]), mutant);
+          assert.deepEqual([answers(refused), w.entryOf(refused).assigned], [[{ info1: 0, info2: 2 ** 32 + 2 }], false]);
+        }
+      for (const variant of ['specification', 'v5']) {
+        const joined = s.inOrder(s.unchecked(shipped('psc-buffer-whole', variant)), mutant);
+        assert.deepEqual(
+          joined.delivered('rmp.writeUpdate').map(({ payload }) => payload.pfn),
+          [0x1005, 0x1006, 0x1005],
+        );
+      }
     },
   },
   {

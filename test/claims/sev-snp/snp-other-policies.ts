@@ -74,12 +74,24 @@ export const SNP_TEARDOWN_RACES: readonly Checked[] = [
   {
     id: 'R4',
     says: 'the end of a VM that reads its look the wrong way round frees private pages as they are, and their next owner panics',
-    mutants: ['snp-teardown-no-share', 'snp-teardown-no-look', 'snp-teardown-frees-none', 'rmp-host-write-unchecked'],
+    mutants: [
+      'snp-teardown-no-share',
+      'snp-teardown-no-look',
+      'snp-teardown-frees-none',
+      'snp-teardown-any-size',
+      'rmp-host-write-unchecked',
+    ],
     check: (mutant) => {
       const right = s.inOrder(s.unchecked(shipped(TEARDOWN, 'assigned')), mutant);
       assert.deepEqual([w.pagesOf(right).freed, w.pagesOf(right).leaked], [[0x1005, 0x1006], []]);
       assert.deepEqual([w.entryOf(right, 0x1006).assigned, w.panicOf(right)], [false, null]);
       assert.equal(right.delivered('rmp.writeUpdate').length, 1);
+      const huge = { ...w.page('guest-valid', 0x200, 0x1000), frames: 2 };
+      const whole = s.inOrder(
+        w.world({ vm0: { type: 'snp', options: { pages: [huge] }, vcpus: [] } }, { destroy: [[{ 'unregister-region': { vm: 'vm0' } }]] }),
+        mutant,
+      );
+      assert.deepEqual([w.pagesOf(whole).freed, w.entryOf(whole, 0x1001).assigned], [[0x1000, 0x1001], false]);
       const wrong = s.inOrder(s.unchecked(shipped(TEARDOWN, 'inverted')), mutant);
       assert.deepEqual([w.pagesOf(wrong).freed, w.entryOf(wrong, 0x1006).assigned], [[0x1005, 0x1006], true]);
       assert.notEqual(w.panicOf(wrong), null);

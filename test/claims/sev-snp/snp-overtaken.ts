@@ -3,6 +3,7 @@
  * what one policy promises.
  */
 import assert from 'node:assert/strict';
+import type { HostOptions } from '../../../events/options.ts';
 import { type Played, shipped } from '../../sim/play.ts';
 import { finish, to } from '../../sim/steer.ts';
 import { breaks, type Claim, keeps } from '../claim.ts';
@@ -12,6 +13,18 @@ import * as s from './snp-worlds.ts';
 const G = 'domain snp g';
 const RACE = 'rmp-host-write-race';
 const DAEMON = 'rmp-dma-overtaken';
+/** The daemon and the kernel store to frames behind the head of a 2M entry. */
+const inHugeEntry = (options: Partial<HostOptions>, mutant: s.Mutant): Played =>
+  s.inOrder(
+    w.oneGuest(
+      [{ ...w.page('guest-valid', 0x200, 0x1000), frames: 3 }],
+      [w.hlt],
+      { netd: [[w.dmaWrite(1, 0x201)]], vhost0: [[w.strayWrite(0x202)]] },
+      options,
+    ),
+    mutant,
+  );
+
 const holds = { source: G, verdict: 'holds' } as const;
 
 type Name = keyof typeof s.POLICIES;
@@ -134,8 +147,14 @@ const ofOnePolicy: readonly Claim[] = [
     says: 'under P1 no fault on a validated page panics the host or signals a process',
     shows: [],
     why: 'what breaks it under its mutant deviates four times, in 290,000 states: `explore rmp-host-write-race --variant auto-share --mutant snp-fault-no-reread --deviations 4`',
-    mutants: ['snp-fault-no-reread'],
+    mutants: ['snp-fault-no-reread', 'snp-share-unsplit'],
     check: (mutant) => {
+      const split = inHugeEntry(s.P1, mutant);
+      assert.deepEqual([w.panicOf(split), w.signalOf(split), w.signalOf(split, 'vhost0')], [null, null, null]);
+      assert.deepEqual(
+        [0x1000, 0x1001, 0x1002].map((pfn) => w.entryOf(split, pfn).assigned),
+        [true, false, false],
+      );
       const writers = { netd: [[w.dmaWrite()]], vhost0: [[w.strayWrite()]] };
       const both = s.told(
         w.oneGuest([w.page('guest-valid')], [w.hlt], writers, s.P1),
@@ -169,8 +188,10 @@ const ofOnePolicy: readonly Claim[] = [
     says: 'under P2 any write to a private page kills the guest, which leaves at once unless it is halted, and no guest ever meets #VC',
     shows: [breaks(RACE, 'kill-guest', 'rmp.guest-killed', 'snp-no-kill')],
     why: 'that a killed guest runs no further instruction is a matter of messages: `worldswitch run rmp-host-write-race --variant kill-guest`',
-    mutants: ['snp-no-kill', 'snp-kill-untold'],
+    mutants: ['snp-no-kill', 'snp-kill-untold', 'snp-kill-own-slot'],
     check: (mutant) => {
+      const ofHuge = inHugeEntry(s.P2, mutant);
+      assert.deepEqual([w.panicOf(ofHuge), w.signalOf(ofHuge), w.deadVm(ofHuge)], [null, null, 'dead']);
       const runs = s.runsOf(raced('kill-guest'), 40, mutant);
       const faulted = runs.filter((played) => w.hostStores(played).includes(true));
       assert.ok(faulted.length > 0);

@@ -1,6 +1,5 @@
 /**
  * Races of SEV-SNP, R1 to R28, each with what it breaks and what cures it.
- * R1 to R11, R14, R20: races of SEV-SNP, each with what it breaks and what cures it.
  * @see domain snp h
  */
 import assert from 'node:assert/strict';
