@@ -106,13 +106,22 @@ function bufferOf({ command, pfn, context, asid, policy, type = 'zero', reported
   };
 }
 
+/** The frames of the 2 MiB that SNP_PAGE_UNSMASH is about, where a page of a guest is all of it. */
+function framesOf2M(env: HostEnv, { command, pfn }: ReturnType<typeof sevOp>): Pick<SnpArguments, 'frames'> {
+  if (command !== 'SNP_PAGE_UNSMASH') return {};
+  const folio = Object.values(env.vms)
+    .flatMap(({ folios }) => Object.values(folios))
+    .find((each) => each.pfn === pfn);
+  return folio === undefined ? {} : { frames: folio.frames };
+}
+
 /** Whether the PSP keeps guest contexts. */
 const hasSnpFirmware = (env: HostEnv): boolean => env.parts.some(({ snpFirmware }) => snpFirmware === true);
 
 const issue = (env: HostEnv, name: string, command: (t: HostThread) => PspCommand) =>
   issueCommand(name, (t) => {
     const op = sevOp(env, t);
-    const args = command(t) === op.command ? bufferOf(op) : { page: op.pfn };
+    const args = command(t) === op.command ? { ...bufferOf(op), ...framesOf2M(env, op) } : { page: op.pfn };
     return { command: command(t), pfn: op.pfn, ...(hasSnpFirmware(env) && { args }) };
   });
 
