@@ -33,6 +33,7 @@ import '../actors/sev-snp/psc-buffer.ts';
 import '../actors/sev-snp/report-request.ts';
 import '../actors/sev-snp/snp-boot.ts';
 import '../actors/sev-snp/sev-command.ts';
+import '../actors/sev-snp/rmpread.ts';
 import '../actors/sev-snp/snp-env.ts';
 import '../actors/sev-snp/snp-guest.ts';
 import '../actors/sev-snp/wbinvd.ts';

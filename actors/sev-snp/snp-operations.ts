@@ -3,7 +3,7 @@ import { type HostEnv, type HostItem, host } from '../host/host-env.ts';
 import { asidNewPath, destroyGuestPath } from './asid-cycle.ts';
 import { bindZapMapping, zapMappingPath } from './direct-map.ts';
 import { bindMakeShared, makeSharedPath } from './exits.ts';
-import { bindPreFault, preFaultPath } from './gmem-prepare.ts';
+import { bindPreFault, bindPreparePage, preFaultPath, preparePagePath } from './gmem-prepare.ts';
 import {
   bindKernelWrite,
   bindUserWrite,
@@ -15,8 +15,8 @@ import {
 } from './guest-memory.ts';
 import { bindKsmScan, ksmScanPath } from './ksm.ts';
 import { bindMakePrivate, makePrivatePath } from './make-private.ts';
-import { bindPreparePage, preparePagePath } from './prepare-page.ts';
 import { bindPunchHole, punchHolePath } from './psmash.ts';
+import { bindRmpread, rmpreadPath } from './rmpread.ts';
 import { bindSevCommand, sevCommandPath } from './sev-command.ts';
 import { bindUnregisterRegion, unregisterRegionPath } from './unregister-region.ts';
 import { wbinvdPath } from './wbinvd.ts';
@@ -30,6 +30,7 @@ export const snpHostOperations = (env: HostEnv): readonly (readonly [string, Hos
   ['kvm-read-guest', call(kernelReadPath, bindKernelWrite(env))],
   ['device-write', call(deviceWritePath, bindKernelWrite(env))],
   ['make-shared', call(makeSharedPath(env), bindMakeShared(env))],
+  ['rmpread', call(rmpreadPath, bindRmpread(env))],
   ['make-private', call(makePrivatePath(env), bindMakePrivate(env))],
   ['zap-mapping', call(zapMappingPath, bindZapMapping(env))],
   ['pre-fault', call(preFaultPath(env), bindPreFault(env))],

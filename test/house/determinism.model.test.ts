@@ -8,9 +8,9 @@ import { GRADES } from '../../actors/path/path.ts';
 import { topologyOf } from '../../sim/host/topology.ts';
 import { engineOf, journalOf, SHIPPED, seeds, shipped } from '../sim/play.ts';
 
-/** One draw each: what `golden.model.test.ts` compares has runs in order and two more. */
+const CHOOSERS = [{ name: 'fifo' } as const, ...seeds(1)];
 const JOBS = SHIPPED.flatMap(({ name, variant }) =>
-  seeds(1).map((chooser) => ({ title: `${name} ${variant} ${JSON.stringify(chooser)}`, name, variant, chooser })),
+  CHOOSERS.map((chooser) => ({ title: `${name} ${variant} ${JSON.stringify(chooser)}`, name, variant, chooser })),
 );
 const bytes = ({ name, variant, chooser }: (typeof JOBS)[number]) => {
   const scenario = shipped(name, variant);
@@ -22,7 +22,7 @@ describe('a run', { timeout: 120_000 }, () => {
     const once = new Map(JOBS.map((job) => [job.title, bytes(job)]));
     const again = JOBS.toReversed().map((job) => [job.title, bytes(job)] as const);
     expect(again.filter(([title, content]) => once.get(title) !== content).map(([title]) => title)).toEqual([]);
-    expect(new Set(once.values()).size).toBe(SHIPPED.length);
+    expect(new Set(once.values()).size).toBeGreaterThan(SHIPPED.length);
   });
 
   it('differs from another run at least in its bytes', () => {

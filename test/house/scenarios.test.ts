@@ -19,12 +19,6 @@ describe('shipped scenarios', () => {
     );
   });
 
-  it('have a file of tests for each folder', () => {
-    const folders = new Set(shippedNames().map((name) => shippedFile(name).split('/')[0]));
-    const tests = projectFiles().filter((file) => /^test\/scenarios\/expectations\/.*\.test\.ts$/.test(file));
-    expect(tests).toEqual([...folders].map((folder) => `test/scenarios/expectations/${folder}.test.ts`).sort());
-  });
-
   it.each(shippedNames())('%s lies with a mechanism of its host', (name) => {
     const [folder, file] = shippedFile(name).split('/');
     const scenario = loadScenario(readFileSync(shippedPath(name), 'utf8'), file!, knownProperties());

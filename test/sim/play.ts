@@ -76,29 +76,6 @@ const STEPS_MAX = 20_000;
 
 const isSpec = (chooser: Chooser | ChooserSpec): chooser is ChooserSpec => !('choose' in chooser);
 
-/** What is left of a run whose records no one keeps. */
-export type Outcome = Pick<Played, 'run' | 'end'>;
-
-/** Runs a scenario to its end, and keeps no record: a third of the time of `play()`. */
-export function outcomeOf(
-  scenario: ResolvedScenario,
-  how: Chooser | ChooserSpec,
-  engine: ActorEngine = engineOf(scenario, 'memo'),
-  stop?: (run: Run) => boolean,
-  sink: BlockSink = () => {},
-): Outcome {
-  const chooser = isSpec(how) ? chooserOf(how) : how;
-  const run = new Run({ scenario, engine, chooser, sink });
-  if ('look' in chooser) (chooser as Looking).look(run.sequencer);
-  run.start();
-  while (!stop?.(run) && run.advance()) {
-    if (run.sequencer.step > STEPS_MAX) throw new Error(`${scenario.name} has not ended after ${STEPS_MAX} steps under ${chooser.name}`);
-  }
-  const end = run.stop();
-  engine.stop();
-  return { run, end };
-}
-
 /** Runs a scenario to its end. */
 export function play(
   scenario: ResolvedScenario,
@@ -112,7 +89,15 @@ export function play(
     records.push(...recordsOf(block, names, vtime));
     for (let step = 0; step < block.steps; step++) vtime += block.stepNs[step]!;
   };
-  const { run, end } = outcomeOf(scenario, how, engine, stop, sink);
+  const chooser = isSpec(how) ? chooserOf(how) : how;
+  const run = new Run({ scenario, engine, chooser, sink });
+  if ('look' in chooser) (chooser as Looking).look(run.sequencer);
+  run.start();
+  while (!stop?.(run) && run.advance()) {
+    if (run.sequencer.step > STEPS_MAX) throw new Error(`${scenario.name} has not ended after ${STEPS_MAX} steps under ${chooser.name}`);
+  }
+  const end = run.stop();
+  engine.stop();
   const { store, locals } = run.sequencer;
   const world = new WorldView(store, locals);
   return {

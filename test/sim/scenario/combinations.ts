@@ -7,7 +7,7 @@ import { knownProperties } from '../../../sim/properties/index.ts';
 import { ScenarioError } from '../../../sim/scenario/issues.ts';
 import { loadScenario } from '../../../sim/scenario/load.ts';
 import type { ChooserSpec } from '../../../sim/session.ts';
-import { engineOf, outcomeOf, resolved } from '../play.ts';
+import { engineOf, play, resolved } from '../play.ts';
 
 /** Operations with their arguments, one text for each kind of use that their code tells apart. */
 export const namedIn = (table: Readonly<Record<string, readonly string[]>>): readonly string[] =>
@@ -36,19 +36,11 @@ export const settingsOf = (options: Options): readonly string[] =>
     [''],
   );
 
-/** The settings of `pairwise()`, as a scenario has them. */
-export const pairsOf = (options: Options): readonly string[] =>
-  pairwise(options).map((row) =>
-    Object.entries(row)
-      .map(([name, value]) => setting(name, value))
-      .join(', '),
-  );
-
 /**
  * Few settings of all options in which each value of one meets each value of every other: a product
  * of so many options has no end.
  */
-export function pairwise(options: Options): readonly Readonly<Record<string, string>>[] {
+export function pairsOf(options: Options): readonly string[] {
   const names = Object.keys(options);
   const key = (a: string, x: string, b: string, y: string) => (a < b ? `${a}=${x} ${b}=${y}` : `${b}=${y} ${a}=${x}`);
   const missing = new Map<string, readonly [string, string, string, string]>();
@@ -57,7 +49,7 @@ export function pairwise(options: Options): readonly Readonly<Record<string, str
       for (const x of options[a]!) for (const y of options[b]!) missing.set(key(a, x, b, y), [a, x, b, y]);
     }
   }
-  const rows: Readonly<Record<string, string>>[] = [];
+  const rows: string[] = [];
   for (const [a, x, b, y] of missing.values()) {
     const chosen: [string, string][] = [
       [a, x],
@@ -71,7 +63,7 @@ export function pairwise(options: Options): readonly Readonly<Record<string, str
     for (const [i, [name, value]] of chosen.entries()) {
       for (const [other, one] of chosen.slice(i + 1)) missing.delete(key(name, value, other, one));
     }
-    rows.push(Object.fromEntries(chosen));
+    rows.push(chosen.map(([name, value]) => setting(name, value)).join(', '));
   }
   return rows;
 }
@@ -92,7 +84,7 @@ export function refusal(text: string, { orders = [{ name: 'fifo' }], stepsMax = 
   try {
     const scenario = resolved(loadScenario(text, 'tried.yaml', knownProperties()));
     const engine = engineOf(scenario, 'memo');
-    for (const order of orders) outcomeOf(scenario, order, engine, ({ sequencer }) => sequencer.step >= stepsMax);
+    for (const order of orders) play(scenario, order, engine, ({ sequencer }) => sequencer.step >= stepsMax);
     return null;
   } catch (error) {
     if (!(error instanceof ScenarioError)) throw new Error(text, { cause: error });

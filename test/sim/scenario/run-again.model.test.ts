@@ -7,7 +7,7 @@ import { DEADLOCK } from '../../../sim/end.ts';
 import { ScenarioError } from '../../../sim/scenario/issues.ts';
 import type { HostStep } from '../../../sim/scenario/program.ts';
 import type { ResolvedScenario, Scenario } from '../../../sim/scenario/types.ts';
-import { engineOf, outcomeOf, play, resolved, SHIPPED, seeds, source } from '../play.ts';
+import { engineOf, play, resolved, SHIPPED, seeds, source } from '../play.ts';
 
 /** The same programs, with each KVM_RUN three times. */
 const again = (program: readonly HostStep[]): HostStep[] =>
@@ -30,7 +30,7 @@ describe('a thread that runs its vCPU again', () => {
     const engine = engineOf(scenario, 'memo');
     const hangs = JSON.stringify(source(name).expect?.[variant] ?? {}).includes(DEADLOCK);
     for (const spec of [{ name: 'fifo' } as const, ...seeds(4)]) {
-      const { end } = outcomeOf(scenario, spec, engine, ({ sequencer }) => sequencer.step >= STEPS_MAX);
+      const { end } = play(scenario, spec, engine, ({ sequencer }) => sequencer.step >= STEPS_MAX);
       if (!hangs || end.ended !== 'deadlock') expect(end.verdict).not.toBe('violation');
     }
   });

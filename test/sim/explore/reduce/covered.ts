@@ -11,7 +11,7 @@ import { finish } from '../../../../sim/explore/turns.ts';
 import { topologyOf } from '../../../../sim/host/topology.ts';
 import type { WorldStep } from '../../../../sim/rows/world-step.ts';
 import type { ResolvedScenario } from '../../../../sim/scenario/types.ts';
-import { outcomeOf } from '../../play.ts';
+import { play } from '../../play.ts';
 
 /** Digests of states, whatever numbers a search gave them. */
 const digestOf = (world: WorldStep, row: ArrayLike<number>): string => {
@@ -43,7 +43,7 @@ export function expectCovered(scenario: ResolvedScenario): number {
   expect(report.missed).toEqual([...whole.reached].flatMap(([id, first]) => (first ? [] : [id])));
   for (const { property, labels } of report.findings) {
     const choices = labels.map((label) => ({ index: 0, label }));
-    expect(outcomeOf(scenario, { name: 'replay', choices, match: 'label' }).end.violation).toMatchObject({ property, step: labels.length });
+    expect(play(scenario, { name: 'replay', choices, match: 'label' }).end.violation).toMatchObject({ property, step: labels.length });
   }
   return whole.states / report.states;
 }
