@@ -23,7 +23,7 @@ import { WorldStep } from '../../sim/rows/world-step.ts';
 import { Run } from '../../sim/run.ts';
 import type { ResolvedScenario } from '../../sim/scenario/types.ts';
 import { digestsAt, digestsOf } from '../sim/explore/drive.ts';
-import { engineOf, outcomeOf } from '../sim/play.ts';
+import { engineOf, play } from '../sim/play.ts';
 import { digestOf, type EveryRun, ruleOf } from './every-run.ts';
 import { broken, type Case, cases, defined, isBeyond, MODELS, STATES_MAX, STEPS_MAX, sound } from './random-cases.ts';
 import { STATES } from './random-topology.ts';
@@ -72,7 +72,7 @@ function expectPlays(
 ): void {
   for (const { property, labels } of findings) {
     const choices = labels.map((label) => ({ index: 0, label }));
-    const { end } = outcomeOf(scenario, { name: 'replay', choices, match: 'label' });
+    const { end } = play(scenario, { name: 'replay', choices, match: 'label' });
     const isOwed = scenario.properties.eventually.includes(property);
     const told = isOwed && end.ended === 'deadlock' ? DEADLOCK : property;
     expect(end.violation, `${name}, ${property}`).toMatchObject({ property: told, step: labels.length });

@@ -12,7 +12,7 @@ import { lassosOf } from '../../sim/explore/cycles/endless.ts';
 import { coveredBy, judge } from '../../sim/explore/excuses.ts';
 import { BoundedSearch } from '../../sim/explore/in-order/bounded.ts';
 import { finish } from '../../sim/explore/turns.ts';
-import { outcomeOf, SHIPPED, shipped, shippedNames, source } from '../sim/play.ts';
+import { play, SHIPPED, shipped, shippedNames, source } from '../sim/play.ts';
 
 /** Too many states for a test, and the deviations within which they are searched here. */
 const LARGE: Readonly<Record<string, number>> = {
@@ -84,11 +84,11 @@ describe('all interleavings', () => {
     if (counts) expect([report.states, report.transitions, report.unchanged]).toEqual(counts);
     for (const { property, state, steps } of report.findings) {
       const choices = explorer.labelsTo(state).map((label) => ({ index: 0, label }));
-      expect(outcomeOf(scenario, { name: 'replay', choices, match: 'label' }).end.violation).toMatchObject({ property, step: steps });
+      expect(play(scenario, { name: 'replay', choices, match: 'label' }).end.violation).toMatchObject({ property, step: steps });
     }
     for (const { property, stem, cycle, lasso } of lassos.findings) {
       const choices = [...stem, ...cycle].map((label) => ({ index: 0, label }));
-      const { violation } = outcomeOf(scenario, { name: 'replay', choices, match: 'label' }).end;
+      const { violation } = play(scenario, { name: 'replay', choices, match: 'label' }).end;
       expect(violation).toMatchObject({ property, step: choices.length, lasso });
     }
   });
@@ -115,10 +115,7 @@ describe('all interleavings within a bound', () => {
     expect(search.world.engine.verify()).toBeGreaterThan(50);
     for (const { property, labels } of report.findings) {
       const choices = labels.map((label) => ({ index: 0, label }));
-      expect(outcomeOf(scenario, { name: 'replay', choices, match: 'label' }).end.violation).toMatchObject({
-        property,
-        step: labels.length,
-      });
+      expect(play(scenario, { name: 'replay', choices, match: 'label' }).end.violation).toMatchObject({ property, step: labels.length });
     }
   });
 

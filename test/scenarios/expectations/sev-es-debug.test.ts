@@ -1,3 +1,0 @@
-import { testExpectations } from './expectations.ts';
-
-testExpectations('sev-es-debug');
