@@ -38,6 +38,7 @@ import '../actors/sev-snp/snp-boot.ts';
 import '../actors/sev-snp/sev-command.ts';
 import '../actors/sev-snp/sev-dead.ts';
 import '../actors/sev-snp/sev-panic.ts';
+import '../actors/sev-snp/rmpread.ts';
 import '../actors/sev-snp/snp-env.ts';
 import '../actors/sev-snp/snp-guest.ts';
 import '../actors/sev-snp/wbinvd.ts';

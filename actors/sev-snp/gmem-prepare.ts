@@ -1,18 +1,21 @@
 /**
- * A private page of a guest_memfd is prepared and mapped: what a nested fault does, and
- * KVM_PRE_FAULT_MEMORY without one. A large folio becomes one 2M entry if nothing of it is assigned
- * yet.
+ * A private page of a guest_memfd is prepared: its frame becomes the guest's, unless it is so
+ * already. A nested fault does so, KVM_PRE_FAULT_MEMORY without one, which also maps the page, and
+ * the first touch of a page that the allocator gives.
+ *
+ * A large folio becomes one 2M entry if nothing of it is assigned yet.
  */
 import { outgoing } from '../../events/event.ts';
 import type { RmpUpdate } from '../../events/sev-snp/rmp.ts';
-import { type HostEnv, type HostLocals, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
+import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
 import { sleepUntil } from '../host/sleeping.ts';
 import { otherwise } from '../path/path.ts';
 import { updateRmpPath } from './direct-map.ts';
 import { privateTo } from './exits.ts';
+import { PAGE_ALLOCATOR } from './page-allocator.ts';
 import { frameOf, toRmp } from './snp-env.ts';
 
-const { path, step, call, loop, when, note, leaveLoop, leavePath } = host;
+const { path, step, call, loop, when, note, leaveLoop } = host;
 
 /** The 2 MiB that a page lies in, where the run has more than one frame of it. */
 export interface Folio {
@@ -76,39 +79,40 @@ const updateOf = (env: HostEnv, l: HostLocals): { readonly pfn: number; readonly
   return { pfn, update: { ...privateTo(env, l.vm!, gfn), pageSize: '2M' } };
 };
 
+/** The frames of the folio, one after the other: leaves `looked` where none of them is assigned. */
+const lookAtFolio = (env: HostEnv): HostItem =>
+  when([
+    (_t, l) => mayBeLarge(env, l),
+    [
+      note(() => ({ looked: 0 })),
+      loop(
+        isShared(env),
+        when(
+          [(_t, l) => l.assigned === true, [note(() => ({ looked: undefined })), leaveLoop]],
+          [(_t, l) => l.looked === folioOf(env, l)!.frames.length, [leaveLoop]],
+        ),
+      ),
+    ],
+  ]);
+
 /**
  * sev_gmem_prepare(). Expects `vm`, `gfn` and `pfn`; leaves `result`, which is SUCCESS also where
- * the page is assigned already.
+ * the page is assigned already. `look`: what comes before an update that may be of 2M.
  */
-function preparePath(env: HostEnv) {
-  return path(
-    'sev_gmem_prepare',
-    kernelSource('arch/x86/kvm/svm/sev.c, sev_gmem_prepare(), is_large_rmp_possible(), is_pfn_range_shared()'),
-    [
-      step('snp_lookup_rmpentry', {
-        send: (_t, l) => toRmp({ type: 'rmp.read', pfn: l.pfn! }),
-        answers: { 'rmp.entry': (e) => ({ assigned: e.entry.assigned, result: 'SUCCESS' }) },
-      }),
-      when([(_t, l) => l.assigned === true, [leavePath]]),
-      when([
-        (_t, l) => mayBeLarge(env, l),
-        [
-          note(() => ({ looked: 0 })),
-          loop(
-            isShared(env),
-            when(
-              [(_t, l) => l.assigned === true, [note(() => ({ looked: undefined })), leaveLoop]],
-              [(_t, l) => l.looked === folioOf(env, l)!.frames.length, [leaveLoop]],
-            ),
-          ),
-        ],
-      ]),
-      call(updateRmpPath(env), (_t, l) => updateOf(env, l)),
-      note((_t, l) => ({ pfn: frameOf(env, l.vm!, l.gfn!) })),
-    ],
-    { locals: ['assigned', 'looked', 'update'] },
-  );
-}
+export const gmemPrepare = (env: HostEnv, look: readonly HostItem[] = []): readonly HostItem[] => [
+  step('snp_lookup_rmpentry', {
+    send: (_t, l) => toRmp({ type: 'rmp.read', pfn: l.pfn! }),
+    answers: { 'rmp.entry': (e) => ({ assigned: e.entry.assigned, result: 'SUCCESS' }) },
+  }),
+  when([(_t, l) => l.assigned !== true, [...look, call(updateRmpPath(env), (_t, l) => updateOf(env, l))]]),
+];
+const SOURCE = kernelSource('arch/x86/kvm/svm/sev.c, sev_gmem_prepare(), is_large_rmp_possible(), is_pfn_range_shared()');
+const LOCALS = ['assigned', 'looked', 'update'] as const;
+
+const preparePath = (env: HostEnv) =>
+  path('sev_gmem_prepare', SOURCE, [...gmemPrepare(env, [lookAtFolio(env)]), note((_t, l) => ({ pfn: frameOf(env, l.vm!, l.gfn!) }))], {
+    locals: [...LOCALS],
+  });
 
 /**
  * kvm_mmu_faultin_pfn_private() and what follows: prepare, ask the RMP how large the mapping may
@@ -153,4 +157,47 @@ export const bindPreFault = (env: HostEnv) => (t: HostThread) => {
   const op = opOf(env, t);
   if (op.op !== 'pre-fault') throw new Error(`${op.op} maps no private page`);
   return { vm: op.vm, gfn: op.gfn, pfn: frameOf(env, op.vm, op.gfn) };
+};
+
+/**
+ * A guest gets a private page that the page allocator gives: the first touch of a GFN, which is
+ * that of its frame.
+ */
+export const preparePagePath = (env: HostEnv) =>
+  path(
+    'kvm_mmu_faultin_pfn_private',
+    kernelSource(
+      'arch/x86/kvm/mmu/mmu.c, kvm_mmu_faultin_pfn_private(); virt/kvm/guest_memfd.c, kvm_gmem_get_pfn(), __kvm_gmem_prepare_folio()',
+    ),
+    [
+      step('kvm_gmem_get_folio', {
+        mode: 'kernel',
+        send: () => outgoing(PAGE_ALLOCATOR, { type: 'frames.alloc?' }),
+        answers: { 'frames.alloc': ({ pfn }) => (pfn === null ? {} : { pfn, gfn: pfn }) },
+      }),
+      when(
+        [(_t, l) => l.pfn === undefined, [step('ENOMEM')]],
+        [
+          otherwise,
+          [
+            call(path('sev_gmem_prepare', SOURCE, gmemPrepare(env), { locals: [...LOCALS] })),
+            when([
+              (_t, l) => l.result !== 'SUCCESS',
+              [
+                step('pr_warn_gmem_prepare', {
+                  send: (_t, l) => outgoing(PAGE_ALLOCATOR, { type: 'frames.refused', vm: l.vm!, pfn: l.pfn! }),
+                }),
+              ],
+            ]),
+          ],
+        ],
+      ),
+      step('sysret', { mode: 'user' }),
+    ],
+    { locals: ['vm', 'gfn', 'pfn', 'result'] },
+  );
+export const bindPreparePage = (env: HostEnv) => (t: HostThread) => {
+  const op = opOf(env, t);
+  if (op.op !== 'prepare-page') throw new Error(`${op.op} prepares no page`);
+  return { vm: op.vm };
 };

@@ -1,5 +1,5 @@
 /**
- * PVALIDATE and RMPADJUST, and what the guest's kernel makes of their result.
+ * PVALIDATE, RMPADJUST and RMPQUERY, and what the guest's kernel makes of their result.
  *
  * Programs whose instructions cannot fail have no steps for that: which can, follows from what the
  * programs ask for.
@@ -8,10 +8,10 @@ import type { Outgoing } from '../../events/event.ts';
 import type { GuestEvent } from '../../events/index.ts';
 import type { HostOptions } from '../../events/options.ts';
 import type { GuestOp } from '../../events/program.ts';
-import { REGION_FRAMES, type RmpResult } from '../../events/sev-snp/rmp.ts';
+import { REGION_FRAMES, type RmpQueried, type RmpResult } from '../../events/sev-snp/rmp.ts';
 import { type GuestEnv, type GuestItem, type GuestLocals, guest, type Vcpu, vmexit } from '../kvm/guest-program.ts';
 import { otherwise, type Path } from '../path/path.ts';
-import { argsOf, asidOf, gfnOf, nestedFault, OF_INSN, toPages, toRmp, walked } from './guest-page.ts';
+import { argsOf, asidOf, gfnOf, isUnmapped, nestedFault, OF_INSN, toPages, toRmp, walked } from './guest-page.ts';
 import { headOf } from './rmp-table.ts';
 import { MICRO_STEPS } from './snp-env.ts';
 
@@ -25,6 +25,11 @@ declare module '../kvm/guest-program.ts' {
     readonly carryFlag?: boolean | undefined;
     /** The instruction is not allowed at this VMPL. */
     readonly gp?: boolean | undefined;
+    readonly queryOut?: RmpQueried | undefined;
+  }
+  interface Vcpu {
+    /** What its last RMPQUERY has ended with. */
+    readonly queried?: { readonly result: RmpResult; readonly queryOut: RmpQueried | null } | undefined;
   }
 }
 type Sends = (v: Vcpu, l: GuestLocals) => Outgoing | readonly Outgoing[];
@@ -215,3 +220,32 @@ export function rmpadjustItems(env: GuestEnv): readonly GuestItem[] {
   });
   return [call(told)];
 }
+
+/**
+ * RMPQUERY of a program: one look at the entry, without its lock, and what it tells may be stale at
+ * once. A page that is not the guest's faults to the host and the instruction restarts.
+ */
+export const rmpqueryPath = (env: GuestEnv) =>
+  path(
+    'RMPQUERY',
+    MICRO_STEPS,
+    [
+      loop(
+        ...walked(env, () => OF_INSN, [
+          step('query', {
+            ...(isUnmapped(env) && { insn: false }),
+            send: (v) => {
+              const { vmpl } = argsOf(env, v, 'rmpquery');
+              return toRmp(env, v, { type: 'rmp.query', asid: asidOf(env, v), gfn: gfnOf(env, v), vmpl, ...callerOf(v) });
+            },
+            answers: { 'rmp.queried': ({ result, fault, queryOut }) => ({ result, fault, queryOut }) },
+          }),
+          when(
+            [(_v, l) => l.fault === true, [nestedFault(env, () => OF_INSN)]],
+            [otherwise, [step('ret', { set: (_v, l) => ({ queried: { result: l.result!, queryOut: l.queryOut ?? null } }) }), leavePath]],
+          ),
+        ]),
+      ),
+    ],
+    { locals: ['result', 'fault', 'queryOut', 'isMapped'] },
+  );

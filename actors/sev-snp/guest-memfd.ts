@@ -11,7 +11,6 @@
  */
 import { outgoing } from '../../events/event.ts';
 import { hasErrorBit } from '../../events/sev-snp/error-code.ts';
-import type { RmpUpdate } from '../../events/sev-snp/rmp.ts';
 import { fatalSignalPending, type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
 import { allCpusRequestPath } from '../kvm/kick.ts';
 import { exitInfo, vcpuOf } from '../kvm/kvm-env.ts';
@@ -20,6 +19,7 @@ import type { KvmParts } from '../kvm/slots.ts';
 import type { UserLoop } from '../kvm/vmm.ts';
 import { otherwise } from '../path/path.ts';
 import { updateRmpPath } from './direct-map.ts';
+import { gmemPrepare } from './gmem-prepare.ts';
 import { beginPscPath, endPscPath, inFutex } from './map-lock.ts';
 import { SHARED } from './page-fault.ts';
 import { bindSizeMismatch, sizeMismatchPath } from './psmash.ts';
@@ -72,24 +72,13 @@ const completePsc = (env: HostEnv): readonly HostItem[] => [
 ];
 
 /**
- * The first touch of a private page: the folio is locked, and its frame made the guest's unless
- * that was done before.
+ * The first touch of a private page: the folio, of one page as in 6.12, is locked, and its frame
+ * made the guest's unless that was done before.
  */
 const prepareFolio = (env: HostEnv) =>
   path('kvm_gmem_get_pfn', kernelSource('virt/kvm/guest_memfd.c, kvm_gmem_get_pfn(); arch/x86/kvm/svm/sev.c, sev_gmem_prepare()'), [
     call(beginPscPath(env, 'folio_lock')),
-    step('snp_lookup_rmpentry', {
-      send: (_t, l) => toRmp({ type: 'rmp.read', pfn: l.pfn! }),
-      answers: { 'rmp.entry': (e) => ({ assigned: e.entry.assigned, result: 'SUCCESS' as const }) },
-    }),
-    when([
-      (_t, l) => l.assigned !== true,
-      [
-        call(updateRmpPath(env), (_t, l) => ({
-          update: { assigned: true, pageSize: '4K', immutable: false, asid: env.vms[l.vm!]!.asid, gfn: l.gfn! } satisfies RmpUpdate,
-        })),
-      ],
-    ]),
+    ...gmemPrepare(env),
     call(endPscPath(env, 'folio_unlock')),
   ]);
 

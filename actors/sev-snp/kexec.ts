@@ -45,6 +45,8 @@ export interface KexecSetup {
   readonly cpus: readonly ActorId[];
   /** Pages of the IOMMU. */
   readonly iommuPages: readonly number[];
+  /** Frames of memory that the e820 tables reserve. */
+  readonly reserved: readonly number[];
 }
 
 const SOURCE = kernelSource('drivers/crypto/ccp/sev-dev.c, __sev_firmware_shutdown(), __sev_snp_shutdown_locked()');

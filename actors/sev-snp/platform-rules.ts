@@ -6,7 +6,12 @@
  * drivers/crypto/ccp/sev-dev.c, __sev_snp_init_locked(), __sev_snp_shutdown_locked()
  */
 import type { ActorId } from '../../events/event.ts';
-import type { PlatformCommand, PlatformStatus } from '../../events/sev-snp/platform.ts';
+import type { PlatformCommand } from '../../events/sev-snp/platform.ts';
+import type { PspStatus } from '../../events/sev-snp/psp.ts';
+import type { RmpEntry } from '../../events/sev-snp/rmp.ts';
+import { HYPERVISOR_PAGE } from './rmp-table.ts';
+import type { SnpWorld } from './snp-checks.ts';
+import { FIRST_SNP_DIGEST, runSnpCommand, type SnpChange } from './snp-commands.ts';
 
 /** What a CPU has in its registers. */
 export interface CpuRegisters {
@@ -34,8 +39,11 @@ export interface Platform {
   readonly enforced: boolean;
 }
 
-/** What a step does to the RMP besides. `release` is of the pages that the IOMMU has. */
-export type TableChange = 'clear' | 'release' | null;
+/**
+ * What a step does to the RMP besides. `init`: it is cleared, but for what the list of SNP_INIT_EX
+ * has. `release` is of the pages that the IOMMU has.
+ */
+export type TableChange = 'clear' | 'init' | 'release' | null;
 export interface Changed {
   readonly platform: Platform;
   readonly table: TableChange;
@@ -82,9 +90,38 @@ const everyCpu = ({ cpus }: Platform): readonly ActorId[] => Object.keys(cpus).s
  */
 const isConfigured = ({ cpus }: Platform): boolean => Object.values(cpus).every(({ snp, hsave }) => snp && !hsave);
 
-type Executed = Changed & { readonly status: PlatformStatus };
-const refused = (platform: Platform, status: PlatformStatus): Executed => ({ platform, table: null, status });
-const done = (platform: Platform, table: TableChange = null): Executed => ({ platform, table, status: 'SUCCESS' });
+/** The guests are one context, which has an ASID while they are active. PFNs are of no frame. */
+const CONTEXT = 0;
+const PAGE = 1;
+const ASID = 1;
+const FIRMWARE_PAGE: RmpEntry = { ...HYPERVISOR_PAGE, assigned: true, immutable: true };
+const ENTRIES = { [CONTEXT]: { ...FIRMWARE_PAGE, vmsa: true }, [PAGE]: FIRMWARE_PAGE };
+
+/** The platform as the table of commands sees it. */
+const worldOf = (p: Platform): SnpWorld => ({
+  platform: p.firmware,
+  firmware: {
+    guests: { [CONTEXT]: { state: 'RUNNING', asid: p.guests ? ASID : null, policy: 0, digest: FIRST_SNP_DIGEST } },
+    unflushed: [],
+    wbinvdNeeded: everyCpu(p).flatMap((cpu, at) => (p.unflushed.includes(cpu) ? [at] : [])),
+    ...(p.flushNeeded && { flushNeeded: true }),
+  },
+  args: { context: CONTEXT, page: PAGE },
+  entries: ENTRIES,
+  cpusReady: isConfigured(p),
+});
+
+/** What a command that has succeeded leaves of the firmware. */
+function changedBy(p: Platform, { platform, firmware }: SnpChange): Platform {
+  const { guests, unflushed, wbinvdNeeded, flushNeeded } = { ...worldOf(p).firmware, ...firmware };
+  return {
+    ...p,
+    firmware: platform ?? p.firmware,
+    guests: Object.values(guests).some(({ asid }) => asid !== null),
+    unflushed: everyCpu(p).filter((_cpu, at) => wbinvdNeeded.includes(at)),
+    flushNeeded: flushNeeded === true || unflushed.length > 0,
+  };
+}
 
 /** The checks of all CPUs end, and the kernel fills the RMP with zeros. */
 const withoutChecks = (p: Platform): Platform => ({
@@ -92,28 +129,22 @@ const withoutChecks = (p: Platform): Platform => ({
   cpus: Object.fromEntries(Object.entries(p.cpus).map(([cpu, registers]) => [cpu, { ...registers, mfdm: false, snp: false }])),
 });
 
-const COMMANDS: Readonly<Record<PlatformCommand, (p: Platform, x86: boolean) => Executed>> = {
-  SNP_INIT_EX: (p) => {
-    if (p.firmware === 'INIT') return refused(p, 'INVALID_PLATFORM_STATE');
-    if (!isConfigured(p)) return refused(p, 'INVALID_CONFIG');
-    // INIT_RMP: whatever the table has, all its pages are the hypervisor's again.
-    return done({ ...p, firmware: 'INIT', table: 'clear', unflushed: everyCpu(p), flushNeeded: true, enforced: true }, 'clear');
-  },
-  SNP_DF_FLUSH: (p) => {
-    if (p.firmware === 'UNINIT') return refused(p, 'INVALID_PLATFORM_STATE');
-    if (p.unflushed.length > 0) return refused(p, 'WBINVD_REQUIRED');
-    return done({ ...p, flushNeeded: false });
-  },
-  SNP_DECOMMISSION: (p) => {
-    if (p.firmware === 'UNINIT') return refused(p, 'INVALID_PLATFORM_STATE');
-    return done({ ...p, guests: false, unflushed: everyCpu(p), flushNeeded: true });
-  },
-  SNP_SHUTDOWN_EX: (p, x86) => {
-    if (p.guests || p.flushNeeded) return refused(p, 'DFFLUSH_REQUIRED');
-    const down: Platform = { ...p, firmware: 'UNINIT', enforced: false };
-    return x86 ? done(withoutChecks(down), 'clear') : done(down, 'release');
-  },
-  SNP_GCTX_CREATE: (p) => (p.firmware === 'UNINIT' ? refused(p, 'INVALID_PLATFORM_STATE') : done(p)),
-};
-/** One command, and what the firmware ends it with. */
-export const runCommand = (p: Platform, command: PlatformCommand, x86 = false): Executed => COMMANDS[command](p, x86);
+/** What a command does beside what the table of commands has: to CPUs, to the IOMMU, to the RMP. */
+function besides(p: Platform, command: PlatformCommand, x86: boolean): Changed {
+  // INIT_RMP: whatever the table has, all its pages are the hypervisor's again.
+  if (command === 'SNP_INIT_EX') return { platform: { ...p, table: 'clear', enforced: true }, table: 'init' };
+  if (command !== 'SNP_SHUTDOWN_EX') return same(p);
+  const down = { ...p, enforced: false };
+  return x86 ? { platform: withoutChecks(down), table: 'clear' } : { platform: down, table: 'release' };
+}
+
+type Executed = Changed & { readonly status: PspStatus };
+
+/**
+ * One command, by the table of commands, and what the firmware ends it with. SNP_DECOMMISSION is of
+ * all guests.
+ */
+export function runCommand(p: Platform, command: PlatformCommand, x86 = false): Executed {
+  const { status, ...change } = runSnpCommand(command, worldOf(p), Object.keys(everyCpu(p)).map(Number));
+  return { status, ...(status === 'SUCCESS' ? besides(changedBy(p, change), command, x86) : same(p)) };
+}

@@ -17,7 +17,7 @@ import type { RmpEntry, RmpRequest } from '../../events/sev-snp/rmp.ts';
 import { checkAccess } from './access-rules.ts';
 import { type Contents, hostStores, movedBy } from './contents.ts';
 import { type Exports, exportedIn, importedIn } from './export.ts';
-import { byOf, guestChecked, hostStoreFaults, hostWritten, storerOf } from './rmp-answers.ts';
+import { byOf, guestChecked, hostStoreFaults, hostWritten, queried, storerOf } from './rmp-answers.ts';
 import { guestAccess, vmsaIsValid } from './rmp-check.ts';
 import { checkSmash, checkUpdate } from './rmp-rules.ts';
 import {
@@ -144,6 +144,9 @@ export const rmpRegionMachine = setup({
     writeVmsa: assign(({ context: c, event }) =>
       event.type === 'rmp.writeVmsa' ? written(c, writePerms(regionIn(c), event.pfn, { ...event, current: event.current ?? 0 })) : {},
     ),
+    answerQueried: emit(({ context: c, event }) =>
+      outgoing(sender(event), { type: 'rmp.queried', ...(event.type === 'rmp.query' && queried(regionIn(c), event)) }),
+    ),
     answerEntry: emit(({ context: c, event }) =>
       outgoing(sender(event), {
         type: 'rmp.entry',
@@ -221,7 +224,7 @@ export const rmpRegionMachine = setup({
       if (event.type !== 'rmp.firmware') return {};
       const entries = { ...c.entries, [event.pfn]: { ...entryAt(c.entries, event.pfn), ...event.change } };
       const added = Number(entryAt(entries, event.pfn).assigned) - Number(entryAt(c.entries, event.pfn).assigned);
-      return written(c, { ...regionIn(c), entries, subCount: regionIn(c).subCount + added });
+      return written(c, { ...regionIn(c), entries, subCount: isHuge(entries, event.pfn) ? 0 : regionIn(c).subCount + added });
     }),
     answerInspected: emit(({ context: c, event }) =>
       outgoing(sender(event), {
@@ -251,6 +254,7 @@ export const rmpRegionMachine = setup({
         'rmp.writeValidated': { guard: 'isHolder', actions: 'writeValidated' },
         'rmp.writeVmsa': { guard: 'isHolder', actions: 'writeVmsa' },
         'rmp.unlock': { guard: 'isHolder', actions: 'dropLock' },
+        'rmp.query': { actions: 'answerQueried' },
         'rmp.read': { actions: 'answerEntry' },
         'rmp.hostWrite': { actions: ['answerHostWrite', 'storeHosts', 'noteChange'] },
         'rmp.export': [{ guard: 'isKept', actions: 'answerNotExported' }, { actions: ['export', 'answerExported'] }],

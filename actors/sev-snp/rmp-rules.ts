@@ -1,13 +1,14 @@
 /**
- * The ordered checks of RMPUPDATE, PSMASH, PVALIDATE and RMPADJUST as pure functions of one region:
- * the first check that applies says what the instruction ends with. The lock of the entry has been
- * taken before.
+ * The ordered checks of RMPUPDATE, PSMASH, PVALIDATE, RMPADJUST and RMPQUERY as pure functions of
+ * one region: the first check that applies says what the instruction ends with. The lock of the
+ * entry has been taken before, but by RMPQUERY. RMPREAD has no check that a frame of a region
+ * meets.
  *
  * Each check has its grade; the order among those of one group is a decision.
  *
  * @see domain snp b.2, b.3
  */
-import type { RmpResult, RmpUpdate } from '../../events/sev-snp/rmp.ts';
+import type { RmpEntry, RmpQueried, RmpResult, RmpUpdate } from '../../events/sev-snp/rmp.ts';
 import type { Grade } from '../path/path.ts';
 import { covering, entryAt, headOf, isHuge, permsOf, type Region } from './rmp-table.ts';
 
@@ -103,17 +104,18 @@ export interface GuestArgs {
 
 const isUnaligned = ({ size, gfn }: GuestArgs) => size === '2M' && gfn !== headOf(gfn);
 type EntryVerdict = 'NPF' | 'NPF.SIZEM' | 'WAIT' | 'FAIL_SIZEMISMATCH';
+const notOwn: Check<Pick<GuestArgs, 'pfn' | 'asid' | 'gfn'>, 'NPF'> = {
+  name: 'not assigned to this guest at this GPA',
+  grade: 'memory',
+  applies: ({ entries }, { pfn, asid, gfn }) => {
+    const entry = covering(entries, pfn);
+    return !entry.assigned || entry.asid !== asid || entry.gfn !== gfn;
+  },
+  verdict: 'NPF',
+};
 /** What PVALIDATE and RMPADJUST find of the entry, after their walks. */
 const ENTRY_CHECKS: readonly Check<GuestArgs, EntryVerdict>[] = [
-  {
-    name: 'not assigned to this guest at this GPA',
-    grade: 'memory',
-    applies: ({ entries }, { pfn, asid, gfn }) => {
-      const entry = covering(entries, pfn);
-      return !entry.assigned || entry.asid !== asid || entry.gfn !== gfn;
-    },
-    verdict: 'NPF',
-  },
+  notOwn,
   {
     name: 'immutable: only the firmware may change the entry',
     grade: 'decision',
@@ -181,3 +183,42 @@ export const ADJUST_CHECKS: readonly Check<AdjustArgs, GuestVerdict>[] = [
   },
 ];
 export const checkAdjust = decide(ADJUST_CHECKS);
+
+export interface QueryArgs extends Pick<GuestArgs, 'pfn' | 'asid' | 'gfn' | 'current'> {
+  /** The VMPL whose permissions are asked for. */
+  readonly vmpl: number;
+}
+/**
+ * Nothing is written: an entry that is immutable or in use says what it has, and the size is an
+ * answer.
+ */
+export const QUERY_CHECKS: readonly Check<QueryArgs, 'FAIL_INPUT' | 'FAIL_PERMISSION' | 'NPF'>[] = [
+  { name: 'no such VMPL', grade: 'memory', applies: (_region, { vmpl }) => vmpl > VMPL_MAX, verdict: 'FAIL_INPUT' },
+  {
+    name: 'a VMPL above that of the caller',
+    grade: 'memory',
+    applies: (_region, { current, vmpl }) => vmpl < current,
+    verdict: 'FAIL_PERMISSION',
+  },
+  notOwn,
+];
+export const checkQuery = decide(QUERY_CHECKS);
+
+/** What RMPQUERY writes to registers. @see domain snp b.1 */
+export function queryOut({ entries }: Region, { pfn, vmpl }: Pick<QueryArgs, 'pfn' | 'vmpl'>): RmpQueried {
+  const entry = covering(entries, pfn);
+  return { pageSize: entry.pageSize, perms: permsOf(entry)[vmpl]!, vmsa: entry.vmsa };
+}
+
+/**
+ * What RMPREAD writes to its buffer: the slot of the frame, in the form of RMPUPDATE's operand.
+ * Validated, VMSA and permissions are not in it.
+ * @see domain snp a.2; kernel arch/x86/virt/svm/sev.c, struct rmpentry (6.14)
+ */
+export const readOut = ({ assigned, pageSize, immutable, asid, gfn }: RmpEntry): RmpUpdate => ({
+  assigned,
+  pageSize,
+  immutable,
+  asid,
+  gfn,
+});

@@ -150,6 +150,15 @@ function bufferOf({ command, pfn, context, asid, policy, type = 'zero', reported
   };
 }
 
+/** The frames of the 2 MiB that SNP_PAGE_UNSMASH is about, where a page of a guest is all of it. */
+function framesOf2M(env: HostEnv, { command, pfn }: ReturnType<typeof sevOp>): Pick<SnpArguments, 'frames'> {
+  if (command !== 'SNP_PAGE_UNSMASH') return {};
+  const folio = Object.values(env.vms)
+    .flatMap(({ folios }) => Object.values(folios))
+    .find((each) => each.pfn === pfn);
+  return folio === undefined ? {} : { frames: folio.frames };
+}
+
 /** Whether the PSP keeps guest contexts. */
 const hasSnpFirmware = (env: HostEnv): boolean => env.parts.some(({ snpFirmware }) => snpFirmware === true);
 
@@ -159,7 +168,7 @@ const issue = (env: HostEnv) =>
     '__sev_do_cmd_locked',
     (t) => {
       const op = sevOp(env, t);
-      return { command: op.command, pfn: op.pfn, ...(hasSnpFirmware(env) && { args: bufferOf(op) }) };
+      return { command: op.command, pfn: op.pfn, ...(hasSnpFirmware(env) && { args: { ...bufferOf(op), ...framesOf2M(env, op) } }) };
     },
     { data: (t) => hasData(sevOp(env, t).command) },
   );

@@ -6,7 +6,8 @@
  * sev_wait_cmd_ioc(); domain snp f.1; h, R17
  */
 import { outgoing } from '../../events/event.ts';
-import type { PlatformCommand, PlatformStatus } from '../../events/sev-snp/platform.ts';
+import type { PlatformCommand } from '../../events/sev-snp/platform.ts';
+import type { PspStatus } from '../../events/sev-snp/psp.ts';
 import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
 import { SEV_CMD_MUTEX } from './sev-command.ts';
 import { dieIfExpired, pspMayDie, refuseIfDead } from './sev-dead.ts';
@@ -43,7 +44,7 @@ export const shutdownOnPanic = (shutdown: HostItem): HostItem =>
 /** What the poll has found: the response, or the end of its patience. */
 const polled = ({ response, status, outlasts }: { response: boolean; status: string; outlasts: boolean }): Partial<HostLocals> => ({
   done: response || outlasts,
-  ...(response ? { platformStatus: status as PlatformStatus } : outlasts && { expired: true }),
+  ...(response ? { platformStatus: status as PspStatus } : outlasts && { expired: true }),
 });
 
 /** Without an interrupt: sev_wait_cmd_ioc() polls. Leaves `platformStatus`. */

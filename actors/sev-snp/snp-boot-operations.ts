@@ -18,7 +18,7 @@ export const snpBootOperations =
         ]),
       ),
     ],
-    ['init-firmware', call(platformInitPath(setup.cpus))],
+    ['init-firmware', call(platformInitPath(setup.cpus, setup.reserved))],
     ['create-snp-vm', call(createVmPath)],
     ...kexecOperations(env, setup),
     ['store-frame', call(storePath(env), bindStore(env))],

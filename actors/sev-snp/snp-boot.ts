@@ -5,7 +5,8 @@
  * @see domain snp a.1, f.2; SNP-34, SNP-40 to SNP-42, SNP-53, SNP-63
  */
 import { type ActorId, outgoing } from '../../events/event.ts';
-import type { PlatformCommand, PlatformEvent, PlatformInfo, PlatformStatus } from '../../events/sev-snp/platform.ts';
+import type { PlatformCommand, PlatformEvent, PlatformInfo } from '../../events/sev-snp/platform.ts';
+import type { PspStatus } from '../../events/sev-snp/psp.ts';
 import { faultItems, type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
 import { onEachCpu } from '../host/on-each-cpu.ts';
 import { otherwise } from '../path/path.ts';
@@ -17,7 +18,7 @@ const { path, step, call, loop, when, leaveLoop, leavePath } = host;
 declare module '../host/host-env.ts' {
   interface HostLocals {
     readonly platformInfo?: PlatformInfo | undefined;
-    readonly platformStatus?: PlatformStatus | undefined;
+    readonly platformStatus?: PspStatus | undefined;
   }
 }
 
@@ -33,10 +34,10 @@ export const readPlatform = (name: string, insn?: true): HostItem =>
 export const knows = (test: (info: PlatformInfo) => boolean) => (_t: HostThread, l: HostLocals) => test(l.platformInfo!);
 
 /** A command of the firmware; the mailbox, and the wait for it, are one step. */
-export const firmwareCommand = (name: string, command: PlatformCommand, x86 = false): HostItem =>
+export const firmwareCommand = (name: string, command: PlatformCommand, x86 = false, list?: readonly number[]): HostItem =>
   step(name, {
     ns: 50_000,
-    send: () => toPlatform({ type: 'platform.command', command, ...(x86 && { x86 }) }),
+    send: () => toPlatform({ type: 'platform.command', command, ...(x86 && { x86 }), ...(list && { list }) }),
     answers: { 'platform.done': (e) => ({ platformStatus: e.status }) },
   });
 export const hasFailed = (_t: HostThread, l: HostLocals): boolean => l.platformStatus !== 'SUCCESS';
@@ -76,7 +77,25 @@ export const rmptableInitPath = (cpus: readonly ActorId[]) =>
 
 /** @see domain snp f.2, "Required init order" */
 const MINOR_MIN = 51;
-const snpInitPath = (cpus: readonly ActorId[]) =>
+/** From this version on the firmware takes a list of ranges. */
+export const LIST_MINOR = 52;
+const initCommand = (list?: readonly number[]) => firmwareCommand('SNP_INIT_EX', 'SNP_INIT_EX', false, list);
+/** Memory that the e820 tables reserve, as the platform writes there too. */
+const listedInit = (reserved: readonly number[]): HostItem =>
+  when(
+    [
+      knows(({ minor }) => minor >= LIST_MINOR),
+      [
+        step('walk_iomem_res_desc', {
+          source: 'drivers/crypto/ccp/sev-dev.c, __sev_snp_init_locked(), snp_filter_reserved_mem_regions()',
+          grade: 'read',
+        }),
+        initCommand(reserved),
+      ],
+    ],
+    [otherwise, [firmwareCommand('SNP_INIT_EX_unlisted', 'SNP_INIT_EX')]],
+  );
+const snpInitPath = (cpus: readonly ActorId[], reserved: readonly number[]) =>
   path(
     '__sev_snp_init_locked',
     kernelSource('drivers/crypto/ccp/sev-dev.c, __sev_snp_init_locked()'),
@@ -85,7 +104,7 @@ const snpInitPath = (cpus: readonly ActorId[]) =>
       when([knows(({ capable, initialized, minor }) => !capable || initialized || minor < MINOR_MIN), [leavePath]]),
       onAll('snp_set_hsave_pa', cpus, (cpu) => ({ type: 'platform.hsave', cpu })),
       writeBackAll('wbinvd_on_all_cpus', cpus),
-      firmwareCommand('SNP_INIT_EX', 'SNP_INIT_EX'),
+      ...(reserved.length === 0 ? [initCommand()] : [listedInit(reserved)]),
       when([hasFailed, [step('dev_err_failed_to_INIT'), leavePath]]),
       writeBackAll('wbinvd_for_df_flush', cpus),
       firmwareCommand('SNP_DF_FLUSH', 'SNP_DF_FLUSH'),
@@ -101,13 +120,13 @@ const TMR_SNP = { pfn: 0x40000, frames: 512 };
 const TMR = { pfn: 0x40100, frames: 256 };
 const allocateTmr = (name: string, tmr: typeof TMR): HostItem => step(name, { send: () => toPlatform({ type: 'platform.tmr', ...tmr }) });
 
-export const platformInitPath = (cpus: readonly ActorId[]) =>
+export const platformInitPath = (cpus: readonly ActorId[], reserved: readonly number[]) =>
   path(
     '_sev_platform_init_locked',
     kernelSource('drivers/crypto/ccp/sev-dev.c, _sev_platform_init_locked(), __sev_platform_init_handle_tmr(), sev_fw_alloc()'),
     [
       step('sev_pci_init', { mode: 'kernel' }),
-      call(snpInitPath(cpus)),
+      call(snpInitPath(cpus, reserved)),
       readPlatform('sev_es_tmr_size'),
       when(
         [knows(({ initialized }) => initialized), [allocateTmr('sev_fw_alloc_2M', TMR_SNP)]],

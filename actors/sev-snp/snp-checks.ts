@@ -9,7 +9,7 @@ import { REGION_FRAMES, type RmpEntry } from '../../events/sev-snp/rmp.ts';
 import type { PlatformState, SnpArguments, SnpFirmware, SnpGuest } from '../../events/sev-snp/snp-command.ts';
 import type { Grade } from '../path/path.ts';
 import { CHIP_TCB, CHIP_VERSION } from './firmware/simulated-report.ts';
-import { HYPERVISOR_PAGE, type PageState, pageStateOf } from './rmp-table.ts';
+import { HYPERVISOR_PAGE, type PageState, pageStateOf, permsOf } from './rmp-table.ts';
 
 /** What a command meets: the firmware, its arguments, and RMP entries of pages that it names. */
 export interface SnpWorld {
@@ -103,9 +103,9 @@ export const isInactive: SnpCheck = {
   status: 'INACTIVE',
 };
 export const unflushedAsid: SnpCheck = {
-  name: 'no SNP_DF_FLUSH since a guest gave the ASID up',
+  name: 'no SNP_DF_FLUSH since SNP_INIT, or since a guest gave the ASID up',
   grade: 'memory',
-  applies: ({ firmware, args }) => firmware.unflushed.includes(args.asid!),
+  applies: ({ firmware, args }) => firmware.flushNeeded === true || firmware.unflushed.includes(args.asid!),
   status: 'DFFLUSH_REQUIRED',
 };
 /** @see AMDESE/AMDSEV issues 176 and 189: what most hosts report that lack a setting */
@@ -123,9 +123,10 @@ export const unwrittenCaches: SnpCheck = {
 };
 /** @see kernel thread on host kdump, August 2024; domain snp d.3, h R17 */
 export const guestsLeft: SnpCheck = {
-  name: 'an ASID is active, or has been and is not flushed',
+  name: 'an ASID is active, or is not flushed',
   grade: 'read',
-  applies: ({ firmware }) => firmware.unflushed.length > 0 || Object.values(firmware.guests).some(({ asid }) => asid !== null),
+  applies: ({ firmware }) =>
+    firmware.flushNeeded === true || firmware.unflushed.length > 0 || Object.values(firmware.guests).some(({ asid }) => asid !== null),
   status: 'DFFLUSH_REQUIRED',
 };
 
@@ -181,9 +182,39 @@ export const noSwap: SnpCheck = {
 };
 export const notAligned: SnpCheck = {
   name: 'the page is not aligned to 2 MiB',
-  grade: 'memory',
+  grade: 'read',
   applies: ({ args }) => (args.page ?? 0) % REGION_FRAMES !== 0,
-  status: 'INVALID_ADDRESS',
+  status: 'INVALID_PARAM',
+};
+/** The entries of the 2 MiB. Frames that the run does not have are the hypervisor's. */
+const entriesOf2M = (world: SnpWorld): readonly RmpEntry[] => (world.args.frames ?? []).map((pfn) => entryOf(world, pfn));
+export const notOfFirmware4K: SnpCheck = {
+  name: 'a frame of the 2 MiB is no 4K page of a guest that the firmware alone may change, or is a VMSA',
+  grade: 'read',
+  applies: (world) => {
+    const entries = entriesOf2M(world);
+    return (
+      entries.length === 0 || entries.some(({ pageSize, immutable, vmsa, asid }) => pageSize !== '4K' || !immutable || vmsa || asid === 0)
+    );
+  },
+  status: 'INVALID_PAGE_STATE',
+};
+export const notOfOneKind: SnpCheck = {
+  name: 'the frames of the 2 MiB differ in state, ASID or permissions, or their GPAs are not those of 2 MiB',
+  grade: 'read',
+  applies: (world) => {
+    const entries = entriesOf2M(world);
+    const [head] = entries;
+    return entries.some(
+      (entry, at) =>
+        entry.gfn !== head!.gfn + (world.args.frames![at]! - world.args.page!) ||
+        head!.gfn % REGION_FRAMES !== 0 ||
+        pageStateOf(entry) !== pageStateOf(head!) ||
+        entry.asid !== head!.asid ||
+        permsOf(entry).some((mask, vmpl) => mask !== permsOf(head!)[vmpl]),
+    );
+  },
+  status: 'INVALID_PAGE_STATE',
 };
 const bytesOf = (tcb: string): number[] => (tcb.slice(2).match(/../g) ?? []).map((byte) => Number.parseInt(byte, 16));
 /** Each part of a TCB is a byte, and is compared by itself. */

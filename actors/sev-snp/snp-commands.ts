@@ -3,11 +3,11 @@
  * guest it is taken, its checks in their order, and what it changes. A command that fails changes
  * nothing, but for the page of a refused CPUID table.
  *
- * Left out: what SNP_PAGE_SWAP_OUT, SNP_PAGE_SWAP_IN, SNP_PAGE_MOVE and SNP_PAGE_UNSMASH do to
- * pages, and what no other command sees of SNP_DOWNLOAD_FIRMWARE_EX, SNP_COMMIT, SNP_VLEK_LOAD and
- * SNP_FEATURE_INFO.
+ * Left out: what SNP_PAGE_SWAP_OUT, SNP_PAGE_SWAP_IN and SNP_PAGE_MOVE do to pages, and what no
+ * other command sees of SNP_DOWNLOAD_FIRMWARE_EX, SNP_COMMIT, SNP_VLEK_LOAD and SNP_FEATURE_INFO.
  *
- * @see SEV-SNP firmware ABI, "Command reference"; domain snp f.3 to f.6
+ * @see SEV-SNP firmware ABI, "Command reference"; AMD-ASPFW, sev_mcmd.c, sev_rmp.c; domain snp f.3
+ * to f.6
  */
 import type { PspStatus } from '../../events/sev-snp/psp.ts';
 import type { RmpEntry } from '../../events/sev-snp/rmp.ts';
@@ -23,7 +23,7 @@ import {
 import type { Grade } from '../path/path.ts';
 import { DIGEST_BYTES, extendDigest } from './firmware/launch-digest.ts';
 import { CHIP_VERSION } from './firmware/simulated-report.ts';
-import { HYPERVISOR_PAGE } from './rmp-table.ts';
+import { BEHIND_HEAD, HYPERVISOR_PAGE } from './rmp-table.ts';
 import * as c from './snp-checks.ts';
 
 /** What a command changes. Entries are by PFN. */
@@ -61,6 +61,8 @@ function withGuest({ firmware, args }: c.SnpWorld, change: Partial<SnpGuest>): P
 const sorted = (numbers: readonly number[]): readonly number[] => [...new Set(numbers)].sort((a, b) => a - b);
 
 const FIRMWARE_PAGE: Partial<RmpEntry> = { ...HYPERVISOR_PAGE, assigned: true, immutable: true };
+/** What no guest and no command can have. @see domain snp a.3 */
+export const HV_FIXED: RmpEntry = { ...HYPERVISOR_PAGE, immutable: true };
 
 function decommission(world: c.SnpWorld, cpus: readonly number[]): SnpChange {
   const { firmware, args } = world;
@@ -107,11 +109,18 @@ const activate: SnpRule = {
   checks: [c.badAsid, c.ownedAsid, c.isActive, c.unflushedAsid],
   effect: (world) => ({ firmware: withGuest(world, { asid: world.args.asid! }) }),
 };
-const init: SnpRule = { platform: UNINIT, guest: null, grade: 'memory', checks: [c.cpusNotReady], effect: () => ({ platform: 'INIT' }) };
+const init: SnpRule = {
+  platform: UNINIT,
+  guest: null,
+  grade: 'read',
+  checks: [c.cpusNotReady],
+  // No ASID can be used before the caches of all CPUs have been written back and flushed.
+  effect: (_world, cpus) => ({ platform: 'INIT', firmware: { wbinvdNeeded: cpus, flushNeeded: true } }),
+};
 const shutdown: SnpRule = {
   platform: PLATFORM_ANY,
   guest: null,
-  grade: 'memory',
+  grade: 'read',
   checks: [c.guestsLeft],
   // Contexts that no ASID was given to are gone with the firmware that knew them; a decision.
   effect: ({ firmware: { guests } }) => ({
@@ -135,7 +144,7 @@ export const SNP_RULES: Readonly<Record<SnpCommand, SnpRule>> = {
     guest: null,
     grade: 'read',
     checks: [c.unwrittenCaches],
-    effect: () => ({ firmware: { unflushed: [] } }),
+    effect: () => ({ firmware: { unflushed: [], flushNeeded: undefined } }),
   },
   SNP_DECOMMISSION: { platform: INIT, guest: GUEST_STATES, grade: 'read', checks: [], effect: decommission },
   SNP_ACTIVATE: activate,
@@ -189,9 +198,9 @@ export const SNP_RULES: Readonly<Record<SnpCommand, SnpRule>> = {
   SNP_PAGE_SET_STATE: {
     platform: INIT,
     guest: null,
-    grade: 'memory',
-    checks: [c.pageIsNot('Hypervisor')],
-    effect: ({ args: { page } }) => ({ entries: { [page!]: { immutable: true } } }),
+    grade: 'read',
+    checks: [c.pageIsNot('Firmware')],
+    effect: ({ args: { page } }) => ({ entries: { [page!]: HV_FIXED } }),
   },
   SNP_PAGE_RECLAIM: {
     platform: INIT,
@@ -200,7 +209,15 @@ export const SNP_RULES: Readonly<Record<SnpCommand, SnpRule>> = {
     checks: [c.pageIsNot('Firmware', 'Pre-Guest', 'Metadata', 'Pre-Swap')],
     effect: ({ args: { page } }) => ({ entries: { [page!]: { ...HYPERVISOR_PAGE, assigned: true } } }),
   },
-  SNP_PAGE_UNSMASH: { platform: INIT, guest: null, grade: 'memory', checks: [c.notAligned] },
+  SNP_PAGE_UNSMASH: {
+    platform: INIT,
+    guest: null,
+    grade: 'read',
+    checks: [c.notAligned, c.notOfFirmware4K, c.notOfOneKind],
+    effect: ({ args: { page, frames } }) => ({
+      entries: Object.fromEntries(frames!.map((pfn) => [pfn, pfn === page ? { pageSize: '2M' } : BEHIND_HEAD])),
+    }),
+  },
   SNP_CONFIG: {
     platform: INIT,
     guest: null,
@@ -215,8 +232,9 @@ export const SNP_RULES: Readonly<Record<SnpCommand, SnpRule>> = {
 };
 
 /** The pages whose RMP entries decide of a command. */
-export function pagesOf(command: SnpCommand, { context, page }: c.SnpWorld['args'], platform: PlatformState): readonly number[] {
+export function pagesOf(command: SnpCommand, { context, page, frames }: c.SnpWorld['args'], platform: PlatformState): readonly number[] {
   const { guest, checks, effect } = SNP_RULES[command];
+  if (command === 'SNP_PAGE_UNSMASH') return frames ?? [];
   if (command === 'SNP_PLATFORM_STATUS' && platform === 'UNINIT') return [];
   const looks = page !== undefined && (checks.length > 0 || effect !== undefined);
   return [...(guest !== null && context !== undefined ? [context] : []), ...(looks ? [page] : [])];

@@ -7,7 +7,7 @@ import type { HostOptions } from '../../events/options.ts';
 import type { GuestAccess } from '../../events/sev-snp/rmp.ts';
 import { type GuestEnv, type GuestItem, type GuestLocals, guest, type Vcpu, vmexit } from '../kvm/guest-program.ts';
 import { otherwise, type Source } from '../path/path.ts';
-import { pvalidateItems, revalidate, rmpadjustItems } from './guest-insns.ts';
+import { pvalidateItems, revalidate, rmpadjustItems, rmpqueryPath } from './guest-insns.ts';
 import { accessed, argsOf, asidOf, frameAt, gfnOf, isUnmapped, nestedFault, toPages, toRmp, unmappedFault, walked } from './guest-page.ts';
 import { requestReportPath } from './report-request.ts';
 import { hasStaleTlb } from './stale-tlb.ts';
@@ -164,6 +164,7 @@ export const snpGuestOperations = (env: GuestEnv, options: HostOptions): readonl
     ],
   ],
   ['rmpadjust', rmpadjustItems(env)],
+  ['rmpquery', [call(rmpqueryPath(env))]],
   ['psc', [call(pscPath(env))]],
   ['request-report', [call(requestReportPath(env, options))]],
   ['read', [call(accessPath(env, 'read', options))]],

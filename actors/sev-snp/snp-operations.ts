@@ -4,7 +4,7 @@ import { asidNewPath, destroyGuestPath } from './asid-cycle.ts';
 import { hasCommandBuffers } from './command-buffers.ts';
 import { bindZapMapping, zapMappingPath } from './direct-map.ts';
 import { bindMakeShared, makeSharedPath } from './exits.ts';
-import { bindPreFault, preFaultPath } from './gmem-prepare.ts';
+import { bindPreFault, bindPreparePage, preFaultPath, preparePagePath } from './gmem-prepare.ts';
 import {
   bindKernelWrite,
   bindUserWrite,
@@ -17,8 +17,8 @@ import {
 import { bindKsmScan, ksmScanPath } from './ksm.ts';
 import { legacyCommandPath } from './legacy-command.ts';
 import { bindMakePrivate, makePrivatePath } from './make-private.ts';
-import { bindPreparePage, preparePagePath } from './prepare-page.ts';
 import { bindPunchHole, punchHolePath } from './psmash.ts';
+import { bindRmpread, rmpreadPath } from './rmpread.ts';
 import { bindSevCommand, sevCommandPath } from './sev-command.ts';
 import { bindUnregisterRegion, unregisterRegionPath } from './unregister-region.ts';
 import { wbinvdPath } from './wbinvd.ts';
@@ -32,6 +32,7 @@ export const snpHostOperations = (env: HostEnv): readonly (readonly [string, Hos
   ['kvm-read-guest', call(kernelReadPath, bindKernelWrite(env))],
   ['device-write', call(deviceWritePath, bindKernelWrite(env))],
   ['make-shared', call(makeSharedPath(env), bindMakeShared(env))],
+  ['rmpread', call(rmpreadPath, bindRmpread(env))],
   ['make-private', call(makePrivatePath(env), bindMakePrivate(env))],
   ['zap-mapping', call(zapMappingPath, bindZapMapping(env))],
   ['pre-fault', call(preFaultPath(env), bindPreFault(env))],

@@ -12,6 +12,7 @@ import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../
 import type { PlatformCommand, PlatformEvent, PlatformInfo } from '../../events/sev-snp/platform.ts';
 import { regionOf } from '../../events/sev-snp/rmp.ts';
 import { type Changed, type Platform, runCommand, writeBack, writeRegisters, zeroTable } from './platform-rules.ts';
+import { HV_FIXED } from './snp-commands.ts';
 
 export const SNP_PLATFORM: ActorId = 'snp-platform';
 
@@ -49,8 +50,15 @@ const KNOWN_AFTER: Readonly<Partial<Record<PlatformCommand, { readonly initializ
 const RECLAIMS_MINOR = 53;
 
 /** What a change of the table says to its regions. */
-const toRegions = ({ regions, iommuPages, firm: { minor } }: PlatformContext, { table }: Changed): readonly Outgoing[] => {
-  if (table === 'clear') return regions.map((pfn) => outgoing(regionOf(pfn), { type: 'rmp.clear', pfn }));
+const toRegions = (
+  { regions, iommuPages, firm: { minor } }: PlatformContext,
+  { table }: Changed,
+  list: readonly number[] = [],
+): readonly Outgoing[] => {
+  const cleared = () => regions.map((pfn) => outgoing(regionOf(pfn), { type: 'rmp.clear', pfn }));
+  if (table === 'clear') return cleared();
+  if (table === 'init')
+    return [...cleared(), ...list.map((pfn) => outgoing(regionOf(pfn), { type: 'rmp.firmware', pfn, change: HV_FIXED }))];
   if (table === 'release')
     return iommuPages.map((pfn) => outgoing(regionOf(pfn), { type: 'rmp.release', pfn, reclaim: minor >= RECLAIMS_MINOR }));
   return [];
@@ -58,10 +66,14 @@ const toRegions = ({ regions, iommuPages, firm: { minor } }: PlatformContext, { 
 
 type Command = Extract<PlatformEvent, { readonly type: 'platform.command' }>;
 /** A command with all that it does: to the platform, to regions of the RMP, to the caller. */
-export function executed(c: PlatformContext, { command, x86 }: Command, run: typeof runCommand = runCommand) {
+export function executed(c: PlatformContext, { command, x86, list }: Command, run: typeof runCommand = runCommand) {
   const { status, ...changed } = run(c.platform, command, x86);
   const known = status === 'SUCCESS' ? KNOWN_AFTER[command] : { refused: `${command}: ${status}` };
-  return { change: { platform: changed.platform, ...known }, messages: toRegions(c, changed), answer: { type: 'platform.done', status } };
+  return {
+    change: { platform: changed.platform, ...known },
+    messages: toRegions(c, changed, list),
+    answer: { type: 'platform.done', status },
+  };
 }
 
 export const snpPlatformMachine = setup({

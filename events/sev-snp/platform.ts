@@ -3,12 +3,10 @@
  * the RMP as a table, the state of the firmware.
  */
 import type { ActorId, Delivery, EventOf } from '../event.ts';
+import type { PspStatus } from './psp.ts';
 
 /** Firmware commands of bring-up and shutdown, each one step. */
 export type PlatformCommand = 'SNP_INIT_EX' | 'SNP_DF_FLUSH' | 'SNP_SHUTDOWN_EX' | 'SNP_DECOMMISSION' | 'SNP_GCTX_CREATE';
-
-/** What they end with. @see domain snp f.4 */
-export type PlatformStatus = 'SUCCESS' | 'INVALID_PLATFORM_STATE' | 'INVALID_CONFIG' | 'WBINVD_REQUIRED' | 'DFFLUSH_REQUIRED';
 
 /** What the kernel reads before it enables anything. */
 export interface PlatformInfo {
@@ -40,8 +38,11 @@ export type PlatformEvent = EventOf<{
   /** cc_platform_clear(): the kernel does without SNP. */
   'platform.incapable': object;
   'platform?': { cpu: ActorId };
-  /** `x86`: SNP_SHUTDOWN_EX is to end the checks of the CPUs too. */
-  'platform.command': { command: PlatformCommand; x86?: true };
+  /**
+   * `x86`: SNP_SHUTDOWN_EX is to end the checks of the CPUs too. `list`: PFNs that SNP_INIT_EX is
+   * to make HV-Fixed.
+   */
+  'platform.command': { command: PlatformCommand; x86?: true; list?: readonly number[] };
   /** The trusted memory region has been allocated: its frames from this one on. */
   'platform.tmr': { pfn: number; frames: number };
   /** KVM_CREATE_VM has made an SNP VM, whose context the firmware has. */
@@ -54,7 +55,7 @@ export type PlatformEvent = EventOf<{
 
 export type PlatformAnswer = EventOf<{
   'platform.info': { info: PlatformInfo };
-  'platform.done': { status: PlatformStatus };
+  'platform.done': { status: PspStatus };
 }>;
 
 declare module '../index.ts' {

@@ -36,6 +36,13 @@ export interface RmpUpdate {
   readonly gfn: number;
 }
 
+/** What RMPQUERY tells of a page: its size, the permissions of the VMPL, the VMSA bit. */
+export interface RmpQueried {
+  readonly pageSize: '4K' | '2M';
+  readonly perms: number;
+  readonly vmsa: boolean;
+}
+
 /** Result codes in EAX keep the manual's spelling. @see domain snp b.2 */
 export const RMP_RESULTS = {
   SUCCESS: 0,
@@ -129,6 +136,8 @@ export type RmpRequest = EventOf<{
   };
   'rmp.writeValidated': { pfn: number; validated: boolean };
   'rmp.writeVmsa': { pfn: number; vmsa: boolean; current?: number; adjust?: RmpAdjust };
+  /** RMPQUERY, which takes no lock. Without `current` at VMPL 0. */
+  'rmp.query': { pfn: number; asid: number; gfn: number; vmpl: number; current?: number };
   /** RMPREAD, or a read of the table: no lock, no side effect. */
   'rmp.read': { pfn: number };
   /**
@@ -178,6 +187,8 @@ export type RmpAnswer = EventOf<{
   'rmp.locked': { result: RmpResult };
   /** `carryFlag`: the carry flag of PVALIDATE. `gp`: #GP, for the caller's VMPL. */
   'rmp.checked': { result: RmpResult; fault: boolean; entry: RmpEntry; carryFlag?: true; gp?: true };
+  /** `queryOut` where there is neither a fault nor a failure. */
+  'rmp.queried': { result: RmpResult; fault: boolean; queryOut?: RmpQueried };
   /** `huge` where the head says that the frame lies in a 2M entry. */
   'rmp.entry': { entry: RmpEntry; inUse: boolean; huge?: true };
   /** `errorCode` of #PF where there is a fault. */
@@ -216,6 +227,7 @@ export const RMP_EVENTS = {
   'rmp.checkGuest': 'bus',
   'rmp.writeValidated': 'bus',
   'rmp.writeVmsa': 'bus',
+  'rmp.query': 'bus',
   'rmp.read': 'bus',
   'rmp.hostWrite': 'bus',
   'rmp.hostRead': 'bus',
@@ -231,6 +243,7 @@ export const RMP_EVENTS = {
   'rmp.release': 'bus',
   'rmp.locked': 'bus',
   'rmp.checked': 'bus',
+  'rmp.queried': 'bus',
   'rmp.entry': 'bus',
   'rmp.hostWritten': 'bus',
   'rmp.hostLoaded': 'bus',

@@ -203,6 +203,8 @@ type GuestOps =
       readonly perms?: number;
       readonly size?: '4K' | '2M';
     }
+  /** The guest's kernel keeps what it is told of the VMPL. */
+  | { readonly op: 'rmpquery'; readonly gfn: number; readonly vmpl: number }
   /** An SVSM does this for the OS: SVSM_CORE_PVALIDATE, and SVSM_CORE_CREATE_VCPU that fails. */
   | { readonly op: 'svsm-pvalidate'; readonly gfn: number }
   | { readonly op: 'svsm-create-vcpu'; readonly gfn: number }
@@ -256,7 +258,9 @@ type HostOps =
    * rmp_make_private(): the frame of a page is assigned to its guest, at the page's GFN, whatever
    * the entry says.
    */
-  | ({ readonly op: 'make-private' } & GuestPage)
+  | ({ readonly op: 'make-private'; readonly immutable?: boolean } & GuestPage)
+  /** RMPREAD: the kernel looks at an entry, and keeps what it has read. */
+  | { readonly op: 'rmpread'; readonly pfn: number }
   /** The process gives up its own mapping of the 2 MiB around a guest page. */
   | ({ readonly op: 'zap-mapping' } & GuestPage)
   /** KVM_PRE_FAULT_MEMORY of one private page: it is prepared and mapped as by a nested fault. */

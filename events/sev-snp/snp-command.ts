@@ -64,7 +64,9 @@ export interface SnpFirmware {
   readonly guests: Readonly<Record<number, SnpGuest>>;
   /** ASIDs that a guest had and that no SNP_DF_FLUSH has made free since, sorted. */
   readonly unflushed: readonly number[];
-  /** CPUs that have not executed WBINVD since the last deactivation, sorted. */
+  /** No SNP_DF_FLUSH since SNP_INIT: that of every ASID is to come. */
+  readonly flushNeeded?: true | undefined;
+  /** CPUs that have not executed WBINVD since SNP_INIT or the last deactivation, sorted. */
   readonly wbinvdNeeded: readonly number[];
   /** Absent until SNP_CONFIG sets it. */
   readonly config?: SnpConfig;
@@ -95,6 +97,8 @@ export interface SnpArguments {
   readonly context?: number;
   /** PFN of the page that the command works on, or of the buffer that it writes. */
   readonly page?: number;
+  /** Of SNP_PAGE_UNSMASH: PFNs of the frames that the run has of the 2 MiB, if it has all alike. */
+  readonly frames?: readonly number[];
   readonly asid?: number;
   readonly policy?: number;
   readonly launch?: SnpLaunchPage;

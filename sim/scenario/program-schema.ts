@@ -16,6 +16,25 @@ const orReference = (schema: z.ZodType): z.ZodType =>
 const argsSchema = ({ args, summary }: Operation) =>
   strict(Object.fromEntries(Object.entries(args).map(([name, schema]) => [name, orReference(schema)]))).describe(summary);
 
+/**
+ * `schema`, which is `map` with checks, but that a value with one of its keys alone is parsed by
+ * the schema of that key: zod tries every key that a map may have, for each step of a program.
+ */
+function byItsKey<S extends z.ZodType>(schema: S, map: z.ZodObject): S {
+  const { parse } = schema._zod;
+  schema._zod.parse = (payload, context) => {
+    const { value } = payload;
+    const [key, ...others] = typeof value === 'object' && value !== null ? Object.keys(value) : [];
+    if (key === undefined || others.length > 0 || !Object.hasOwn(map.shape, key)) return parse(payload, context);
+    const parsed = map.shape[key]!._zod.run({ value: (value as Readonly<Record<string, unknown>>)[key], issues: [] }, context);
+    if (parsed instanceof Promise) return parse(payload, context);
+    payload.value = { [key]: parsed.value };
+    payload.issues.push(...z.core.util.prefixIssues(key, parsed.issues));
+    return payload;
+  };
+  return schema;
+}
+
 /** A program of operations from one table. */
 function programSchema<Step>(operations: Operations, side: 'guest' | 'host'): z.ZodType<readonly Step[]> {
   const fields = Object.fromEntries(Object.entries(operations).map(([name, operation]) => [name, argsSchema(operation).exactOptional()]));
@@ -32,9 +51,11 @@ function programSchema<Step>(operations: Operations, side: 'guest' | 'host'): z.
         .exactOptional();
     },
   };
-  const step: z.ZodType = strict(shape, ONE_OPERATION)
-    .refine((map) => Object.keys(map).length === 1, { error: ONE_OPERATION, when: ({ issues }) => issues.length === 0 })
+  const map = strict(shape, ONE_OPERATION);
+  const one = map
+    .refine((value) => Object.keys(value).length === 1, { error: ONE_OPERATION, when: ({ issues }) => issues.length === 0 })
     .meta({ id: `${side}-step`, minProperties: 1, maxProperties: 1 });
+  const step: z.ZodType = byItsKey(one, map);
   const steps = z
     .array(step)
     .min(1)

@@ -77,7 +77,7 @@ const NEEDED: readonly string[] = ['asid', 'reportedTcb'];
 
 /** Whether a firmware command has what it takes, of what the scenario has, and nothing else. */
 export function commandIssues(op: GuestOp | HostOp, path: Path, pfns: ReadonlySet<number>): PathIssue[] {
-  if ((op.op === 'store-frame' || op.op === 'kexec' || op.op === 'crash') && !pfns.has(op.pfn)) {
+  if ((op.op === 'store-frame' || op.op === 'rmpread' || op.op === 'kexec' || op.op === 'crash') && !pfns.has(op.pfn)) {
     return [{ path: [...path, 'pfn'], message: `found PFN ${hex(op.pfn)}; expected a page of a VM or of firmware` }];
   }
   if (op.op !== 'sev-command') return [];

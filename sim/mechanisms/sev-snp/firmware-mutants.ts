@@ -36,13 +36,13 @@ export const firmwareMutants: Readonly<Record<string, Mutant>> = {
   'psp-activate-unflushed': withoutCheck(
     'SNP_ACTIVATE takes an ASID that no SNP_DF_FLUSH has freed.',
     'SNP_ACTIVATE',
-    'no SNP_DF_FLUSH since a guest gave the ASID up',
+    'no SNP_DF_FLUSH since SNP_INIT, or since a guest gave the ASID up',
   ),
   'psp-activate-owned': withoutCheck('SNP_ACTIVATE takes an ASID of another guest.', 'SNP_ACTIVATE', 'another guest has the ASID'),
   'psp-shutdown-with-guests': withoutCheck(
     'SNP_SHUTDOWN_EX does not look at ASIDs.',
     'SNP_SHUTDOWN_EX',
-    'an ASID is active, or has been and is not flushed',
+    'an ASID is active, or is not flushed',
   ),
   'psp-flush-without-wbinvd': withoutCheck(
     'SNP_DF_FLUSH does not ask for WBINVD.',

@@ -61,7 +61,7 @@ import { snpMutants } from './mutants.ts';
 import { SNP_GUEST_OPERATIONS, SNP_HOST_OPERATIONS } from './operations.ts';
 import { snpOutcomes } from './outcomes.ts';
 import { pageChecks } from './page-checks.ts';
-import { iommuPagesOf, onlineCpus } from './platform.ts';
+import { hostPagesOf, onlineCpus } from './platform.ts';
 import { platformProperties } from './platform-properties.ts';
 import { POLICY_MUTANTS } from './policy-mutants.ts';
 import { repeatsSmash, repeatsUpdate, retriesUpdate, snpProperties } from './properties.ts';
@@ -119,7 +119,7 @@ export const sevSnp: Mechanism = {
   host: (scenario) => ({
     operations: (env) => [
       ...snpHostOperations(env),
-      ...snpBootOperations({ options: scenario.host.options, cpus: onlineCpus(scenario), iommuPages: iommuPagesOf(scenario) })(env),
+      ...snpBootOperations({ options: scenario.host.options, cpus: onlineCpus(scenario), ...hostPagesOf(scenario) })(env),
     ],
     faults: { '#PF.RMP': (env) => [{ kind: 'call', path: pageFaultPath(env) }] },
     ...(usesContexts(scenario) && { snpFirmware: true as const, wbinvdCpus: scenario.host.cpus }),

@@ -30,6 +30,14 @@ export const SNP_GUEST_OPERATIONS = {
       .exactOptional(),
     size: SIZE,
   }),
+  rmpquery: operation(
+    'rmpquery',
+    'Asks for the size of a page, the permissions of a VMPL, and whether it is a VMSA; another vCPU may change them at once.',
+    {
+      gfn: GFN,
+      vmpl: integer(0, 3).describe('The VMPL whose permissions are asked for: that of the vCPU, or a lower one.'),
+    },
+  ),
   psc: operation('psc', 'Asks the host for a page state change, through the GHCB and VMGEXIT.', {
     gfn: GFN,
     to: z.enum(['private', 'shared']),
@@ -93,8 +101,11 @@ export const SNP_HOST_OPERATIONS = {
   'make-private': operation(
     'make-private',
     'Assigns the frame of a page to its guest, as rmp_make_private() does, whatever the RMP says of it.',
-    { vm: VM, gfn: GFN },
+    { vm: VM, gfn: GFN, immutable: FLAG.describe('Whether only the firmware may change the entry then. Default: false.').exactOptional() },
   ),
+  rmpread: operation('rmpread', 'Reads the RMP entry of a frame from the host kernel, by RMPREAD.', {
+    pfn: PFN.describe('A page of a VM or of firmware.'),
+  }),
   'zap-mapping': operation('zap-mapping', "Gives up the process's own mapping of the 2 MiB around a guest page.", { vm: VM, gfn: GFN }),
   'pre-fault': operation(
     'pre-fault',

@@ -57,6 +57,9 @@ const ofFirmware: Readonly<Record<string, Mutant>> = {
     'sev_version_greater_or_equal',
     sees({ minor: 55 }),
   ),
+  'snp-reserved-unlisted': alter('Memory that is reserved is not on the list of SNP_INIT_EX.', INIT, 'SNP_INIT_EX', {
+    send: () => ({ to: 'snp-platform', event: { type: 'platform.command', command: 'SNP_INIT_EX' } }),
+  }),
   'snp-hsave-kept': without('VM_HSAVE_PA is not cleared before SNP_INIT_EX.', INIT, 'snp_set_hsave_pa'),
   'snp-no-init-wbinvd': without('SNP_DF_FLUSH comes after SNP_INIT_EX without WBINVD.', INIT, 'wbinvd_for_df_flush'),
   'snp-param-ignored': alter(

@@ -6,7 +6,7 @@ import type { ActorId } from '../../../events/event.ts';
 import type { HostOp } from '../../../events/program.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
-import { framesOf, snpSettingsOf } from './sections.ts';
+import { type FirmwarePageSetup, framesOf, snpSettingsOf } from './sections.ts';
 
 export const PLATFORM_OPS: readonly HostOp['op'][] = ['enable-snp', 'init-firmware', 'create-snp-vm', 'store-frame', 'kexec', 'crash'];
 
@@ -18,8 +18,14 @@ export const usesPlatform = (scenario: ResolvedScenario): boolean => uses(scenar
 export const onlineCpus = ({ host }: ResolvedScenario): readonly ActorId[] =>
   Array.from({ length: host.cpus }, (_, cpu) => `pcpu:${cpu}` as const);
 
-export const iommuPagesOf = ({ sections }: Pick<ResolvedScenario, 'sections'>): readonly number[] =>
-  (sections?.firmware?.pages ?? []).filter(({ state }) => state === 'iommu').map(({ pfn }) => pfn);
+const pagesIn = ({ sections }: Pick<ResolvedScenario, 'sections'>, state: FirmwarePageSetup['state']): readonly number[] =>
+  (sections?.firmware?.pages ?? []).filter((page) => page.state === state).map(({ pfn }) => pfn);
+export const iommuPagesOf = (scenario: Pick<ResolvedScenario, 'sections'>) => pagesIn(scenario, 'iommu');
+/** What the paths of bring-up and shutdown know of pages. */
+export const hostPagesOf = (scenario: ResolvedScenario) => ({
+  iommuPages: iommuPagesOf(scenario),
+  reserved: pagesIn(scenario, 'reserved'),
+});
 
 export function platformActors(scenario: ResolvedScenario): readonly ActorSpec[] {
   if (!usesPlatform(scenario)) return [];

@@ -29,10 +29,13 @@ export const isAlias = ({ state }: PageSetup): boolean => state === 'alias' || s
 export const framesOf = ({ gfn, pfn, frames = 1 }: PageSetup): readonly { readonly gfn: number; readonly pfn: number }[] =>
   Array.from({ length: frames }, (_, i) => ({ gfn: gfn + i, pfn: pfn + i }));
 
-/** A page that the firmware or the host owns at the start. */
+/**
+ * A page that the firmware or the host owns at the start. `reserved`: the e820 tables reserve it,
+ * and the firmware makes it HV-Fixed, from version 1.52 on.
+ */
 export interface FirmwarePageSetup {
   readonly pfn: number;
-  readonly state: 'hypervisor' | 'firmware' | 'reclaim' | 'iommu';
+  readonly state: 'hypervisor' | 'firmware' | 'reclaim' | 'iommu' | 'reserved';
 }
 
 /** A guest context that the firmware has at the start. */
@@ -88,7 +91,9 @@ export const SNP_VM = 'snp';
 export const SVM_VM = 'svm';
 
 const STATE = z.enum(['UNINIT', 'INIT']);
-const FIRMWARE_PAGES = z.array(strict({ pfn: PFN, state: z.enum(['hypervisor', 'firmware', 'reclaim', 'iommu']) })).max(PAGES_MAX);
+const FIRMWARE_PAGES = z
+  .array(strict({ pfn: PFN, state: z.enum(['hypervisor', 'firmware', 'reclaim', 'iommu', 'reserved']) }))
+  .max(PAGES_MAX);
 
 const FIRMWARE_GUESTS = z
   .array(strict({ pfn: PFN, state: z.enum(GUEST_STATES), asid: integer(1, ASID_MAX).exactOptional() }))

@@ -7,6 +7,8 @@ import { contentAtStart } from '../../../actors/sev-snp/contents.ts';
 import type { Folio } from '../../../actors/sev-snp/gmem-prepare.ts';
 import type { NptInput } from '../../../actors/sev-snp/npt.ts';
 import { assignedAs4K, BEHIND_HEAD, HYPERVISOR_PAGE } from '../../../actors/sev-snp/rmp-table.ts';
+import { LIST_MINOR } from '../../../actors/sev-snp/snp-boot.ts';
+import { HV_FIXED } from '../../../actors/sev-snp/snp-commands.ts';
 import { hasStaleTlb } from '../../../actors/sev-snp/stale-tlb.ts';
 import type { VmPagesInput } from '../../../actors/sev-snp/vm-pages.ts';
 import type { ActorId } from '../../../events/event.ts';
@@ -25,7 +27,7 @@ import { allocatorActors, memoryOf } from './memory-map.ts';
 import { iommuPagesOf, platformActors } from './platform.ts';
 import { asidActors, pspActors, usesPsp } from './psp-topology.ts';
 import { certPagesOf, requestActors } from './request-topology.ts';
-import { commandBuffers, framesOf, isAlias, type PageSetup, SNP_VM, snpSettingsOf } from './sections.ts';
+import { commandBuffers, type FirmwarePageSetup, framesOf, isAlias, type PageSetup, SNP_VM, snpSettingsOf } from './sections.ts';
 
 const pagesId = (vm: ResolvedVm): ActorId => `pages:${vm.id}`;
 
@@ -143,7 +145,11 @@ const FIRMWARE_ENTRIES = {
   firmware: { ...HYPERVISOR_PAGE, assigned: true, immutable: true },
   reclaim: { ...HYPERVISOR_PAGE, assigned: true },
   iommu: { ...HYPERVISOR_PAGE, assigned: true, immutable: true },
+  reserved: HV_FIXED,
 } as const;
+/** With firmware that takes no list, memory that is reserved is as any other. */
+const firmwareEntry = ({ host }: ResolvedScenario, state: FirmwarePageSetup['state']): RmpEntry =>
+  state === 'reserved' && Number(host.options['host.snpFirmware'].slice(2)) < LIST_MINOR ? HYPERVISOR_PAGE : FIRMWARE_ENTRIES[state];
 const CONTEXT_ENTRY: RmpEntry = { ...FIRMWARE_ENTRIES.firmware, vmsa: true };
 
 /** The count that a head begins with is what its entries say. */
@@ -166,7 +172,7 @@ function regionsOf(scenario: ResolvedScenario): ActorSpec[] {
     ...scenario.vms
       .map(snpSettingsOf)
       .flatMap(({ asid, pages }) => pages.filter(({ state }) => state === 'moved').flatMap((page) => pageEntries(asid, page))),
-    ...(scenario.sections?.firmware?.pages ?? []).map(({ pfn, state }): [number, RmpEntry] => [pfn, FIRMWARE_ENTRIES[state]]),
+    ...(scenario.sections?.firmware?.pages ?? []).map(({ pfn, state }): [number, RmpEntry] => [pfn, firmwareEntry(scenario, state)]),
     ...vmcbs.map((pfn): [number, RmpEntry] => [pfn, HYPERVISOR_PAGE]),
     ...commandBuffers(scenario.sections?.firmware).map((pfn): [number, RmpEntry] => [pfn, HYPERVISOR_PAGE]),
     ...memory.free.map((pfn): [number, RmpEntry] => [pfn, HYPERVISOR_PAGE]),

@@ -1,5 +1,9 @@
-/** PVALIDATE and RMPADJUST of programs: sizes, the carry flag, VMPLs, what the guest does then. */
+/**
+ * PVALIDATE, RMPADJUST and RMPQUERY of programs: sizes, the carry flag, VMPLs, what the guest does
+ * then.
+ */
 import { describe, expect, it } from 'vitest';
+import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
 import type { HostOptions } from '../../../events/options.ts';
 import type { RmpEntry } from '../../../events/sev-snp/rmp.ts';
 import type { GuestStep } from '../../../sim/scenario/program.ts';
@@ -62,6 +66,43 @@ describe('PVALIDATE of a program', () => {
     const scenario = w.oneGuest([huge('guest-invalid')], [validate2M()], { gmem: [[w.makeShared(GFN + 1)]] });
     const met = play(scenario, steer(to(w.VCPU, 'PVALIDATE.write', w.GUEST), finish(w.GMEM)));
     expect(w.updateResults(met).slice(0, 1)).toEqual(['FAIL_INUSE']);
+  });
+});
+
+describe('RMPQUERY of a program', () => {
+  const ask = (vmpl: number): GuestStep => ({ rmpquery: { gfn: w.GFN, vmpl } });
+  const told = (played: Played) => played.context<Vcpu>(w.GUEST).queried;
+
+  it('tells what RMPADJUST has given, and not before', () => {
+    const adjust: GuestStep = { rmpadjust: { gfn: w.GFN, vmpl: 1, vmsa: true, perms: 3 } };
+    const of = (...program: readonly GuestStep[]) => told(inOrder(w.oneGuest([w.page('guest-valid')], program, {})));
+    expect(of(ask(1))).toEqual({ result: 'SUCCESS', queryOut: { pageSize: '4K', perms: 0, vmsa: false } });
+    expect(of(adjust, ask(1))).toEqual({ result: 'SUCCESS', queryOut: { pageSize: '4K', perms: 3, vmsa: true } });
+    expect(of(adjust, ask(0))).toEqual({ result: 'SUCCESS', queryOut: { pageSize: '4K', perms: 15, vmsa: true } });
+  });
+
+  it('of a page in a 2M entry tells the size, and has nothing split', () => {
+    const played = inOrder(w.oneGuest([huge('guest-valid')], [{ rmpquery: { gfn: GFN + 1, vmpl: 0 } }], {}));
+    expect([told(played)?.queryOut, sizes(played)]).toEqual([{ pageSize: '2M', perms: 15, vmsa: false }, ['2M', '4K']]);
+  });
+
+  it('above its own VMPL fails, and the guest goes on', () => {
+    const world = w.world({ vm0: w.vmAt([1], [w.page('guest-valid')], [ask(0)]) }, { qemu0: [[w.run()]] });
+    const played = inOrder(world);
+    expect([told(played), w.exits(played)]).toEqual([{ result: 'FAIL_PERMISSION', queryOut: null }, ['SHUTDOWN']]);
+  });
+
+  it('of a page that the host has taken faults, and asks again', () => {
+    const met = play(w.oneGuest([w.page('guest-valid')], [ask(0)], { gmem: [[w.makeShared()]] }), steer(finish(w.GMEM), finish(w.VCPU)));
+    expect(met.delivered('rmp.queried').map(({ payload }) => payload.fault)).toEqual([true, false]);
+    expect([told(met)?.result, w.exits(met)]).toEqual(['SUCCESS', ['NPF', 'SHUTDOWN']]);
+  });
+
+  it('waits for no lock: what it tells may be stale at once', () => {
+    const scenario = w.oneGuest([w.page('guest-valid')], [ask(1)], { gmem: [[w.makeShared()]] });
+    const met = play(scenario, steer(to(w.GMEM, 'RMPUPDATE.writeEntry'), to(w.VCPU, 'RMPQUERY.ret', w.GUEST), finish(w.GMEM)));
+    expect(met.delivered('rmp.queried')[0]!.payload).toMatchObject({ result: 'SUCCESS', fault: false, queryOut: { pageSize: '4K' } });
+    expect(w.entryOf(met).assigned).toBe(false);
   });
 });
 

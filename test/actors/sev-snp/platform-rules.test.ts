@@ -34,6 +34,17 @@ describe('the platform', () => {
     for (const { status, state, platform } of ended) if (status !== 'SUCCESS') expect(platform).toBe(state);
   });
 
+  it('has its statuses of the table of commands, and every CPU to write back where that has it', () => {
+    const started = runCommand(ready(off), 'SNP_INIT_EX').platform;
+    expect([started.unflushed, started.flushNeeded]).toEqual([CPUS, true]);
+    expect(['SNP_DF_FLUSH', 'SNP_SHUTDOWN_EX'].map((command) => runCommand(started, command as 'SNP_DF_FLUSH').status)).toEqual([
+      'WBINVD_REQUIRED',
+      'DFFLUSH_REQUIRED',
+    ]);
+    const { platform } = runCommand(flushed(started), 'SNP_DF_FLUSH');
+    expect([platform.flushNeeded, runCommand(platform, 'SNP_SHUTDOWN_EX').status]).toEqual([false, 'SUCCESS']);
+  });
+
   it('has zeros of the table in memory once the CPU that wrote them has executed WBINVD, and no other', () => {
     const zeroed = zeroTable(off, 'pcpu:0');
     expect(writeBack(zeroed, 'pcpu:1')).toMatchObject({ table: null, platform: { table: 'cached' } });
@@ -44,5 +55,6 @@ describe('the platform', () => {
     const { platform, table } = runCommand(up, 'SNP_SHUTDOWN_EX', true);
     expect(Object.values(platform.cpus).some(({ snp }) => snp)).toBe(false);
     expect([table, runCommand(up, 'SNP_SHUTDOWN_EX').table]).toEqual(['clear', 'release']);
+    expect(runCommand(ready(off), 'SNP_INIT_EX').table).toBe('init');
   });
 });

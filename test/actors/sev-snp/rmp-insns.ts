@@ -1,6 +1,6 @@
 /** One region with a page in each state, and every RMP instruction as its checks and its write. */
 import { type RmpRegionContext, rmpRegionMachine } from '../../../actors/sev-snp/rmp-region.ts';
-import { checkAdjust, checkSmash, checkUpdate, checkValidate } from '../../../actors/sev-snp/rmp-rules.ts';
+import { checkAdjust, checkQuery, checkSmash, checkUpdate, checkValidate } from '../../../actors/sev-snp/rmp-rules.ts';
 import {
   HYPERVISOR_PAGE,
   type PageState,
@@ -78,6 +78,7 @@ const rmpadjust =
     const verdict = checkAdjust(region, { ...owner(pfn, size), ...{ vmpl: 1, mask: 0b11 } });
     return { verdict, region: verdict === 'SUCCESS' ? writePerms(region, pfn, GRANT) : region };
   };
+const rmpquery: Insn = (region, pfn) => ({ verdict: checkQuery(region, { ...owner(pfn, '4K'), vmpl: 1 }), region });
 const GRANT = { current: 0, vmsa: true, adjust: { vmpl: 1, perms: 0b11 } };
 
 export const INSNS: Readonly<Record<string, Insn>> = {
@@ -93,10 +94,16 @@ export const INSNS: Readonly<Record<string, Insn>> = {
   'PVALIDATE 2M clear': pvalidate('2M', false),
   RMPADJUST: rmpadjust('4K'),
   'RMPADJUST 2M': rmpadjust('2M'),
+  RMPQUERY: rmpquery,
 };
 
 /** The same instruction as the messages of its micro-steps to the region. */
-type Steps = (pfn: number) => { readonly wide?: true; readonly check: object; readonly writes: readonly object[] };
+type Steps = (pfn: number) => {
+  readonly wide?: true;
+  readonly unlocked?: true;
+  readonly check: object;
+  readonly writes: readonly object[];
+};
 const updateSteps =
   (operand: RmpUpdate): Steps =>
   () => ({
@@ -126,6 +133,7 @@ const STEPS: Readonly<Record<string, Steps>> = {
   'PVALIDATE 2M clear': validateSteps('2M', false),
   RMPADJUST: adjustSteps('4K'),
   'RMPADJUST 2M': adjustSteps('2M'),
+  RMPQUERY: (pfn) => ({ unlocked: true, check: { type: 'rmp.query', ...owner(pfn, '4K'), vmpl: 1 }, writes: [] }),
 };
 
 interface Checked {
@@ -141,13 +149,14 @@ const verdictOf = ({ result, fault, carryFlag }: Checked): string => {
 
 /** Walks an instruction through the machine of a region: lock, check, writes, unlock. */
 export function inRegion(insn: string, { entries, frames, subCount }: Region, pfn: number): Done {
-  const { wide, check, writes } = STEPS[insn]!(pfn);
+  const { wide, unlocked, check, writes } = STEPS[insn]!(pfn);
   const from = (event: object) => ({ type: '', from: 'thread:a/0', pfn, ...event });
   const start = Given.start<RmpRegionContext>(rmpRegionMachine, { entries, head: { frames, subCount }, contention: 'inuse' });
-  const checked = start.after(from({ type: 'rmp.lock', ...(wide && { wide }) })).when(from(check));
+  const locked = unlocked ? start : start.after(from({ type: 'rmp.lock', ...(wide && { wide }) }));
+  const checked = locked.when(from(check));
   const verdict = verdictOf(checked.sent[0]!.event as unknown as Checked);
   const unlock = from({ type: 'rmp.unlock' });
-  const { context } = checked.and.after(...(verdict === 'SUCCESS' ? writes.map(from) : []), unlock);
+  const { context } = checked.and.after(...(verdict === 'SUCCESS' ? writes.map(from) : []), ...(unlocked ? [] : [unlock]));
   return { verdict, region: { entries: context.entries, ...context.head!, inUse: context.inUse } };
 }
 

@@ -4,7 +4,7 @@
  * @see domain snp a.3, b.2, b.3; a.2
  */
 import { describe, expect, it } from 'vitest';
-import { checkAdjust, checkValidate } from '../../../actors/sev-snp/rmp-rules.ts';
+import { checkAdjust, checkQuery, checkValidate, queryOut, readOut } from '../../../actors/sev-snp/rmp-rules.ts';
 import { HYPERVISOR_PAGE, type PageState, pageStateOf } from '../../../actors/sev-snp/rmp-table.ts';
 import type { RmpEntry } from '../../../events/sev-snp/rmp.ts';
 import {
@@ -38,35 +38,35 @@ const MEANS: Readonly<Record<string, string>> = {
 
 /**
  * RMPUPDATE to shared, to a guest, to the firmware, 2M to a guest, 2M to shared; PSMASH; PVALIDATE
- * set, clear, 2M set, 2M clear; RMPADJUST, 2M.
+ * set, clear, 2M set, 2M clear; RMPADJUST, 2M; RMPQUERY.
  */
 const TABLE = `
-Hypervisor    4K   | ok  ok  ok  ok  ok  | inp | npf npf npf npf | npf npf
-HV-Fixed      4K   | prm prm prm prm prm | inp | npf npf npf npf | npf npf
-Reclaim       4K   | ok  ok  ok  ovl ovl | inp | npf npf npf npf | npf npf
-Firmware      4K   | prm prm prm prm prm | inp | npf npf npf npf | npf npf
-Context       4K   | prm prm prm prm prm | inp | npf npf npf npf | npf npf
-Metadata      4K   | prm prm prm prm prm | inp | npf npf npf npf | npf npf
-Pre-Guest     4K   | prm prm prm prm prm | inp | npf npf npf npf | npf npf
-Pre-Swap      4K   | prm prm prm prm prm | inp | npf npf npf npf | npf npf
-Guest-Invalid 4K   | ok  ok  ok  ovl ovl | inp | ok  cf  siz siz | ok  siz
-Guest-Valid   4K   | ok  ok  ok  ovl ovl | inp | cf  ok  siz siz | ok  siz
-Reclaim       head | ovl ovl ovl ok  ok  | ok  | npf npf npf npf | npf npf
-Firmware      head | prm prm prm prm prm | prm | npf npf npf npf | npf npf
-Context       head | prm prm prm prm prm | prm | npf npf npf npf | npf npf
-Metadata      head | prm prm prm prm prm | prm | npf npf npf npf | npf npf
-Pre-Guest     head | prm prm prm prm prm | prm | npf npf npf npf | npf npf
-Pre-Swap      head | prm prm prm prm prm | prm | npf npf npf npf | npf npf
-Guest-Invalid head | ovl ovl ovl ok  ok  | ok  | szm szm ok  cf  | szm ok
-Guest-Valid   head | ovl ovl ovl ok  ok  | ok  | szm szm cf  ok  | szm ok
-Reclaim       tail | ovl ovl ovl inp inp | inp | npf npf inp inp | npf inp
-Firmware      tail | prm prm prm inp inp | inp | npf npf inp inp | npf inp
-Context       tail | prm prm prm inp inp | inp | npf npf inp inp | npf inp
-Metadata      tail | prm prm prm inp inp | inp | npf npf inp inp | npf inp
-Pre-Guest     tail | prm prm prm inp inp | inp | npf npf inp inp | npf inp
-Pre-Swap      tail | prm prm prm inp inp | inp | npf npf inp inp | npf inp
-Guest-Invalid tail | ovl ovl ovl inp inp | inp | szm szm inp inp | szm inp
-Guest-Valid   tail | ovl ovl ovl inp inp | inp | szm szm inp inp | szm inp
+Hypervisor    4K   | ok  ok  ok  ok  ok  | inp | npf npf npf npf | npf npf | npf
+HV-Fixed      4K   | prm prm prm prm prm | inp | npf npf npf npf | npf npf | npf
+Reclaim       4K   | ok  ok  ok  ovl ovl | inp | npf npf npf npf | npf npf | npf
+Firmware      4K   | prm prm prm prm prm | inp | npf npf npf npf | npf npf | npf
+Context       4K   | prm prm prm prm prm | inp | npf npf npf npf | npf npf | npf
+Metadata      4K   | prm prm prm prm prm | inp | npf npf npf npf | npf npf | npf
+Pre-Guest     4K   | prm prm prm prm prm | inp | npf npf npf npf | npf npf | ok
+Pre-Swap      4K   | prm prm prm prm prm | inp | npf npf npf npf | npf npf | ok
+Guest-Invalid 4K   | ok  ok  ok  ovl ovl | inp | ok  cf  siz siz | ok  siz | ok
+Guest-Valid   4K   | ok  ok  ok  ovl ovl | inp | cf  ok  siz siz | ok  siz | ok
+Reclaim       head | ovl ovl ovl ok  ok  | ok  | npf npf npf npf | npf npf | npf
+Firmware      head | prm prm prm prm prm | prm | npf npf npf npf | npf npf | npf
+Context       head | prm prm prm prm prm | prm | npf npf npf npf | npf npf | npf
+Metadata      head | prm prm prm prm prm | prm | npf npf npf npf | npf npf | npf
+Pre-Guest     head | prm prm prm prm prm | prm | npf npf npf npf | npf npf | ok
+Pre-Swap      head | prm prm prm prm prm | prm | npf npf npf npf | npf npf | ok
+Guest-Invalid head | ovl ovl ovl ok  ok  | ok  | szm szm ok  cf  | szm ok | ok
+Guest-Valid   head | ovl ovl ovl ok  ok  | ok  | szm szm cf  ok  | szm ok | ok
+Reclaim       tail | ovl ovl ovl inp inp | inp | npf npf inp inp | npf inp | npf
+Firmware      tail | prm prm prm inp inp | inp | npf npf inp inp | npf inp | npf
+Context       tail | prm prm prm inp inp | inp | npf npf inp inp | npf inp | npf
+Metadata      tail | prm prm prm inp inp | inp | npf npf inp inp | npf inp | npf
+Pre-Guest     tail | prm prm prm inp inp | inp | npf npf inp inp | npf inp | ok
+Pre-Swap      tail | prm prm prm inp inp | inp | npf npf inp inp | npf inp | ok
+Guest-Invalid tail | ovl ovl ovl inp inp | inp | szm szm inp inp | szm inp | ok
+Guest-Valid   tail | ovl ovl ovl inp inp | inp | szm szm inp inp | szm inp | ok
 `;
 const ROWS = TABLE.trim()
   .split('\n')
@@ -98,7 +98,23 @@ const LEAVES: Readonly<Record<string, (old: RmpEntry) => Readonly<Record<number,
   'PVALIDATE 2M clear': (old) => ({ [HEAD]: { ...old, validated: false } }),
   RMPADJUST: (old) => ({ [HEAD]: { ...old, vmsa: true, perms: [0xf, 0b11, 0, 0] } }),
   'RMPADJUST 2M': (old) => ({ [HEAD]: { ...old, vmsa: true, perms: [0xf, 0b11, 0, 0] } }),
+  RMPQUERY: () => ({}),
 };
+
+describe('RMPREAD', () => {
+  it.each(Object.keys(STATES) as PageState[])('of a page %s tells the slot but Validated, VMSA and permissions', (state) => {
+    const { assigned, immutable, asid, gfn } = entryOf(state);
+    expect(readOut({ ...entryOf(state), perms: [0xf, 1, 0, 0] })).toEqual({ assigned, pageSize: '4K', immutable, asid, gfn });
+  });
+
+  it('of a frame behind the head of a 2M entry tells a slot that is assigned, and of 4K', () => {
+    const { entries } = regionIn('Guest-Valid', 'head');
+    expect([HEAD, TAIL].map((pfn) => readOut(entries[pfn]!))).toEqual([
+      { assigned: true, pageSize: '2M', immutable: false, asid: 1, gfn: GFN },
+      { assigned: true, pageSize: '4K', immutable: false, asid: 0, gfn: 0 },
+    ]);
+  });
+});
 
 describe('page states', () => {
   it.each(Object.keys(STATES) as PageState[])('%s is told by the fields of its entry', (state) => {
@@ -132,7 +148,7 @@ describe('an RMP instruction', () => {
     expect(inRegion(insn, before, pfnOf(shape))).toEqual(INSNS[insn]!(before, pfnOf(shape)));
   });
 
-  it.each(CASES.filter(({ verdict }) => verdict === 'SUCCESS'))(
+  it.each(CASES.filter(({ insn, verdict }) => verdict === 'SUCCESS' && insn !== 'RMPQUERY'))(
     '$insn of a page $state ($shape) waits while it is in use',
     ({ state, shape, insn }) => {
       const before = { ...regionIn(state, shape), inUse: [HEAD] };
@@ -153,7 +169,27 @@ describe('an RMP instruction', () => {
       const args = { ...owner(HEAD, size), ...other };
       expect(checkValidate(regionIn('Guest-Valid', shape), { ...args, validated: false })).toBe('NPF');
       expect(checkAdjust(regionIn('Guest-Valid', shape), { ...args, vmpl: 1, mask: 1 })).toBe('NPF');
+      expect(checkQuery(regionIn('Guest-Valid', shape), { ...args, vmpl: 1 })).toBe('NPF');
     }
+  });
+
+  it('that writes nothing does not wait, and tells size, permissions and VMSA of the entry that counts', () => {
+    const perms = [0xf, 0b101, 0b1, 0] as const;
+    const region = (shape: Shape) => {
+      const { entries, ...rest } = regionIn('Guest-Valid', shape);
+      return { ...rest, inUse: [HEAD], entries: { ...entries, [HEAD]: { ...entries[HEAD]!, vmsa: true, perms } } };
+    };
+    for (const shape of ['4K', 'head', 'tail'] as const) {
+      const page = { ...owner(pfnOf(shape), '4K'), vmpl: 2 };
+      expect(checkQuery(region(shape), page)).toBe('SUCCESS');
+      expect(queryOut(region(shape), page)).toEqual({ pageSize: shape === '4K' ? '4K' : '2M', perms: 0b1, vmsa: true });
+    }
+  });
+
+  it('of a guest that asks for a VMPL hears of its own and of those below', () => {
+    const asks = (current: number, vmpl: number) => checkQuery(regionIn('Guest-Valid', '4K'), { ...owner(HEAD, '4K'), current, vmpl });
+    expect([asks(0, 0), asks(2, 3), asks(1, 0), asks(0, 4)]).toEqual(['SUCCESS', 'SUCCESS', 'FAIL_PERMISSION', 'FAIL_INPUT']);
+    expect(checkQuery(regionIn('Hypervisor', '4K'), { ...owner(HEAD, '4K'), current: 1, vmpl: 0 })).toBe('FAIL_PERMISSION');
   });
 
   it('with a bad operand says so before it looks at the table', () => {

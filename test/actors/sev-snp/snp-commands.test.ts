@@ -5,52 +5,28 @@
  */
 import { describe, expect, it } from 'vitest';
 import { extendDigest, pageDigest } from '../../../actors/sev-snp/firmware/launch-digest.ts';
-import { HYPERVISOR_PAGE, pageStateOf } from '../../../actors/sev-snp/rmp-table.ts';
+import { BEHIND_HEAD, HYPERVISOR_PAGE, isHuge, pageStateOf, smashHead, smashTails } from '../../../actors/sev-snp/rmp-table.ts';
 import { hasPolicy, SNP_TCB, type SnpWorld } from '../../../actors/sev-snp/snp-checks.ts';
 import { FIRST_SNP_DIGEST, pagesOf, runSnpCommand, SNP_RULES } from '../../../actors/sev-snp/snp-commands.ts';
 import type { PspStatus } from '../../../events/sev-snp/psp.ts';
 import type { RmpEntry } from '../../../events/sev-snp/rmp.ts';
 import { SNP_COMMANDS, type SnpCommand, type SnpGuest } from '../../../events/sev-snp/snp-command.ts';
-
-const CONTEXT = 0x1900;
-const PAGE = 0x1a00;
-const ASID = 3;
-const GFN = 0x10;
-const SHA384 = 'ab'.repeat(48);
-const DEBUGGED = 0x3_0000 | (1 << 19);
-const CPUS = [0, 1];
-
-const FIRMWARE: RmpEntry = { ...HYPERVISOR_PAGE, assigned: true, immutable: true };
-const CONTEXT_PAGE: RmpEntry = { ...FIRMWARE, vmsa: true };
-const PRE_GUEST: RmpEntry = { ...FIRMWARE, asid: ASID, gfn: GFN };
-
-/** What each command needs of its page, and its arguments beside the pages. */
-const PAGES: Readonly<Partial<Record<SnpCommand, RmpEntry>>> = {
-  SNP_LAUNCH_UPDATE: PRE_GUEST,
-  SNP_PAGE_SET_STATE: HYPERVISOR_PAGE,
-};
-const GOOD = {
-  policy: DEBUGGED,
-  launch: { type: 'normal', sha384: SHA384 },
-  config: { reportedTcb: SNP_TCB, maskChipId: true, maskChipKey: false },
-} as const;
-
-/** Guest contexts by name: none, just created, being launched without and with an ASID, running. */
-const GUESTS: Readonly<Record<string, SnpGuest | undefined>> = {
-  none: undefined,
-  init: { state: 'INIT', asid: null, policy: 0, digest: FIRST_SNP_DIGEST },
-  launch: { state: 'LAUNCH', asid: null, policy: DEBUGGED, digest: FIRST_SNP_DIGEST },
-  active: { state: 'LAUNCH', asid: ASID, policy: DEBUGGED, digest: FIRST_SNP_DIGEST },
-  ended: { state: 'RUNNING', asid: null, policy: DEBUGGED, digest: FIRST_SNP_DIGEST },
-  running: { state: 'RUNNING', asid: ASID, policy: DEBUGGED, digest: FIRST_SNP_DIGEST },
-};
-
-const world = (command: SnpCommand, platform: SnpWorld['platform'], guest: SnpGuest | undefined): SnpWorld => ({
-  platform,
-  firmware: { guests: guest === undefined ? {} : { [CONTEXT]: guest }, unflushed: [], wbinvdNeeded: [] },
-  args: { ...GOOD, context: CONTEXT, page: PAGE, asid: ASID },
-  entries: { [CONTEXT]: guest === undefined ? FIRMWARE : CONTEXT_PAGE, [PAGE]: PAGES[command] ?? FIRMWARE },
-});
+import {
+  ASID,
+  CONTEXT,
+  CONTEXT_PAGE,
+  CPUS,
+  DEBUGGED,
+  FIRMWARE,
+  GFN,
+  GOOD,
+  GUESTS,
+  HUGE_GFN,
+  PAGE,
+  PRE_GUEST,
+  SHA384,
+  world,
+} from './snp-command-world.ts';
 
 const MEANS: Readonly<Record<string, PspStatus>> = {
   '.': 'SUCCESS',
@@ -138,6 +114,11 @@ const base = (command: SnpCommand): SnpWorld => {
   );
 };
 const pageIs = (entry: RmpEntry) => (w: SnpWorld) => ({ ...w, entries: { ...w.entries, [PAGE]: entry } });
+const behindIs = (change: Partial<RmpEntry>) => (w: SnpWorld) => ({
+  ...w,
+  entries: { ...w.entries, [PAGE + 1]: { ...w.entries[PAGE + 1]!, ...change } },
+});
+const gfnsFrom = (gfn: number) => (w: SnpWorld) => behindIs({ gfn: gfn + 1 })(pageIs({ ...PRE_GUEST, gfn })(w));
 const argsAre = (args: Partial<SnpWorld['args']>) => (w: SnpWorld) => ({ ...w, args: { ...w.args, ...args } });
 const firmwareIs = (firmware: Partial<SnpWorld['firmware']>) => (w: SnpWorld) => ({ ...w, firmware: { ...w.firmware, ...firmware } });
 const guestIs = (change: Partial<SnpGuest>) => (w: SnpWorld) =>
@@ -173,10 +154,20 @@ describe('a command that is in the right state', () => {
     ['SNP_DBG_ENCRYPT', 'the page is shared', pageIs(HYPERVISOR_PAGE), 'INVALID_PAGE_STATE'],
     ['SNP_PAGE_MOVE', 'the policy forbids it', guestIs({ policy: 0x3_0000 + 2 ** 25 }), 'POLICY_FAILURE'],
     ['SNP_PAGE_MD_INIT', 'the page is shared', pageIs(HYPERVISOR_PAGE), 'INVALID_PAGE_STATE'],
-    ['SNP_PAGE_SET_STATE', 'the page is assigned', pageIs(FIRMWARE), 'INVALID_PAGE_STATE'],
+    ['SNP_PAGE_SET_STATE', 'the page is shared', pageIs(HYPERVISOR_PAGE), 'INVALID_PAGE_STATE'],
     ['SNP_PAGE_RECLAIM', 'the page is a context', pageIs(CONTEXT_PAGE), 'INVALID_PAGE_STATE'],
     ['SNP_PAGE_RECLAIM', 'the page is shared', pageIs(HYPERVISOR_PAGE), 'INVALID_PAGE_STATE'],
-    ['SNP_PAGE_UNSMASH', 'the page is not aligned', argsAre({ page: PAGE + 1 }), 'INVALID_ADDRESS'],
+    ['SNP_PAGE_UNSMASH', 'the page is not aligned', argsAre({ page: PAGE + 1 }), 'INVALID_PARAM'],
+    ['SNP_PAGE_UNSMASH', "other frames of the 2 MiB are the hypervisor's", argsAre({ frames: [] }), 'INVALID_PAGE_STATE'],
+    ['SNP_PAGE_UNSMASH', 'the page is a 2M entry already', behindIs({ pageSize: '2M' }), 'INVALID_PAGE_STATE'],
+    ['SNP_PAGE_UNSMASH', 'the host may change a frame', behindIs({ immutable: false }), 'INVALID_PAGE_STATE'],
+    ['SNP_PAGE_UNSMASH', 'a frame is a VMSA', behindIs({ vmsa: true }), 'INVALID_PAGE_STATE'],
+    ['SNP_PAGE_UNSMASH', 'a frame is of no guest', behindIs({ asid: 0 }), 'INVALID_PAGE_STATE'],
+    ['SNP_PAGE_UNSMASH', 'a frame is of another guest', behindIs({ asid: 9 }), 'INVALID_PAGE_STATE'],
+    ['SNP_PAGE_UNSMASH', 'a frame is in another state', behindIs({ validated: true }), 'INVALID_PAGE_STATE'],
+    ['SNP_PAGE_UNSMASH', 'a frame has other permissions', behindIs({ perms: [0xf, 1, 0, 0] }), 'INVALID_PAGE_STATE'],
+    ['SNP_PAGE_UNSMASH', 'the GPAs are not consecutive', behindIs({ gfn: HUGE_GFN + 2 }), 'INVALID_PAGE_STATE'],
+    ['SNP_PAGE_UNSMASH', 'the GPAs are not aligned', gfnsFrom(HUGE_GFN + 1), 'INVALID_PAGE_STATE'],
     [
       'SNP_CONFIG',
       'the TCB is above that of the chip',
@@ -223,20 +214,31 @@ describe('the pages of a command', () => {
     expect(becomes('SNP_DECOMMISSION', CONTEXT_PAGE, CONTEXT)).toBe('Firmware');
     expect(becomes('SNP_LAUNCH_UPDATE', PRE_GUEST, PAGE)).toBe('Guest-Valid');
     expect(becomes('SNP_PAGE_MD_INIT', FIRMWARE, PAGE)).toBe('Metadata');
-    expect(becomes('SNP_PAGE_SET_STATE', HYPERVISOR_PAGE, PAGE)).toBe('HV-Fixed');
+    expect(becomes('SNP_PAGE_SET_STATE', FIRMWARE, PAGE)).toBe('HV-Fixed');
     for (const entry of [FIRMWARE, PRE_GUEST, { ...FIRMWARE, gfn: 1 }, { ...PRE_GUEST, validated: true }]) {
       const { entries } = changed('SNP_PAGE_RECLAIM', pageIs(entry)(base('SNP_PAGE_RECLAIM')));
       expect(stateAfter(entry, entries![PAGE]!)).toBe('Reclaim');
     }
   });
 
+  it('become one 2M entry by SNP_PAGE_UNSMASH, which PSMASH splits into the same', () => {
+    const { entries } = base('SNP_PAGE_UNSMASH');
+    const { entries: changes } = changed('SNP_PAGE_UNSMASH');
+    const frames = [PAGE, PAGE + 1];
+    const after = Object.fromEntries(frames.map((pfn) => [pfn, { ...entries[pfn]!, ...changes![pfn]! }]));
+    expect([isHuge(after, PAGE + 1), after[PAGE], after[PAGE + 1]]).toEqual([true, { ...entries[PAGE], pageSize: '2M' }, BEHIND_HEAD]);
+    const split = smashHead(smashTails({ entries: after, frames, subCount: 0, inUse: [] }, PAGE), PAGE);
+    expect(split.entries).toEqual({ [PAGE]: entries[PAGE], [PAGE + 1]: entries[PAGE + 1] });
+  });
+
   it('are those that the RMP is asked about', () => {
     const asked = (command: SnpCommand, platform: SnpWorld['platform'] = 'INIT') =>
-      pagesOf(command, { context: CONTEXT, page: PAGE }, platform);
+      pagesOf(command, { context: CONTEXT, page: PAGE, frames: [PAGE, PAGE + 1] }, platform);
     expect(asked('SNP_LAUNCH_UPDATE')).toEqual([CONTEXT, PAGE]);
     expect(asked('SNP_DECOMMISSION')).toEqual([CONTEXT, PAGE]);
     expect(asked('SNP_GCTX_CREATE')).toEqual([PAGE]);
     expect(asked('SNP_COMMIT')).toEqual([]);
+    expect(asked('SNP_PAGE_UNSMASH')).toEqual([PAGE, PAGE + 1]);
     expect([asked('SNP_PLATFORM_STATUS'), asked('SNP_PLATFORM_STATUS', 'UNINIT')]).toEqual([[PAGE], []]);
   });
 });

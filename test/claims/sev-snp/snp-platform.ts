@@ -3,6 +3,7 @@
  * @see domain snp a.1, f.2
  */
 import assert from 'node:assert/strict';
+import { pageStateOf } from '../../../actors/sev-snp/rmp-table.ts';
 import type { PlatformContext } from '../../../actors/sev-snp/snp-platform.ts';
 import type { HostOptions } from '../../../events/options.ts';
 import type { HostStep } from '../../../sim/scenario/program.ts';
@@ -70,13 +71,12 @@ export const SNP_PLATFORM_CLAIMS: readonly Claim[] = [
   {
     ...holds,
     id: 'SNP-42',
-    says: 'firmware before 1.51 is not initialized for SNP; newer is, once each CPU has cleared VM_HSAVE_PA and written its caches back',
+    says: 'firmware before 1.51 is not initialized for SNP; newer is, once each CPU has cleared VM_HSAVE_PA and written its caches back, and from 1.52 on makes memory HV-Fixed that is reserved',
     shows: [
       keeps(GATES, 'old-firmware', 'snp.gates-hold', 'snp-version-ungated'),
       keeps(BRING_UP, 'all-online', 'snp.firmware-agrees', 'snp-hsave-kept', 'snp-no-init-wbinvd'),
     ],
-    not: 'the list of ranges that firmware from 1.52 on makes HV-Fixed',
-    mutants: ['snp-version-ungated', 'snp-hsave-kept', 'snp-no-init-wbinvd', 'snp-gctx-unchecked'],
+    mutants: ['snp-version-ungated', 'snp-hsave-kept', 'snp-no-init-wbinvd', 'snp-gctx-unchecked', 'snp-reserved-unlisted'],
     check: (mutant) => {
       const versions = ['1.50', '1.51', '1.55'] as const;
       const up = versions.map((version) => platformOf(boots({ 'host.snpFirmware': version }, mutant, CREATE)));
@@ -88,6 +88,11 @@ export const SNP_PLATFORM_CLAIMS: readonly Claim[] = [
           [true, 1],
         ],
       );
+      const memory = { firmware: { state: 'UNINIT', pages: [{ pfn: s.BUFFER, state: 'reserved' }] } } as const;
+      const program: readonly HostStep[] = [{ 'enable-snp': {} }, { 'init-firmware': {} }];
+      const stateOf = (version: '1.51' | '1.52') =>
+        pageStateOf(w.entryOf(s.inOrder(w.world({}, { boot: [program] }, { 'host.snpFirmware': version }, memory), mutant), s.BUFFER));
+      assert.deepEqual([stateOf('1.51'), stateOf('1.52')], ['Hypervisor', 'HV-Fixed']);
       const offline = platformOf(boots({ 'host.cpusOnline': 'all-but-one' }, mutant));
       assert.deepEqual([offline.initialized, offline.refused], [false, 'SNP_INIT_EX: INVALID_CONFIG']);
     },

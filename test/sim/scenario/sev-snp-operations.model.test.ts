@@ -25,6 +25,7 @@ const GUEST: Readonly<
   rmpadjust: BOTH.flatMap((vmsa) =>
     ['vmpl: 0', 'vmpl: 3', 'vmpl: 1, perms: 3', 'vmpl: 1, size: 2M'].map((rest) => onPage(`${rest}, vmsa: ${vmsa}`)),
   ),
+  rmpquery: [0, 1, 3].map((vmpl) => onPage(`vmpl: ${vmpl}`)),
   psc: ['private', 'shared'].map((to) => onPage(`to: ${to}`)),
   'svsm-pvalidate': [onPage('')],
   'svsm-create-vcpu': [onPage('')],
@@ -87,7 +88,8 @@ const HOST: Readonly<Record<keyof typeof SNP_HOST_OPERATIONS, readonly string[]>
   'kvm-read-guest': [`{ ${ON_PAGE} }`],
   'device-write': [`{ ${ON_PAGE} }`],
   'make-shared': [`{ ${ON_PAGE} }`],
-  'make-private': [`{ ${ON_PAGE} }`],
+  'make-private': [`{ ${ON_PAGE} }`, `{ ${ON_PAGE}, immutable: true }`],
+  rmpread: ['{ pfn: 0x1005 }', '{ pfn: 0x1801 }'],
   'zap-mapping': [`{ ${ON_PAGE} }`],
   'pre-fault': [`{ ${ON_PAGE} }`],
   'unregister-region': ['{ vm: vm0 }'],
