@@ -4,8 +4,8 @@
  *
  * Left out: guest request buffers and the cgroup.
  *
- * @see kernel arch/x86/kvm/svm/sev.c, sev_asid_new(), sev_flush_asids(), sev_vm_destroy(),
- * snp_decommission_context()
+ * @see kernel arch/x86/kvm/svm/sev.c, sev_asid_new(), sev_flush_asids(), sev_asid_free(),
+ * sev_vm_destroy(), snp_decommission_context()
  */
 import { type ActorId, outgoing } from '../../events/event.ts';
 import type { SnpArguments, SnpCommand } from '../../events/sev-snp/snp-command.ts';
@@ -115,6 +115,19 @@ function guestOf(env: HostEnv, t: HostThread): { readonly context: number; reado
   return op;
 }
 
+/** Under the lock that sev_asid_new() keeps over its flush, which what is freed here is not part of. */
+const asidFreePath = (env: HostEnv): HostPath =>
+  path(
+    'sev_asid_free',
+    SEV('sev_asid_free()'),
+    [
+      ...lock('mutex_lock', SEV_BITMAP_LOCK),
+      step('set_bit', { send: (t) => outgoing(SEV_ASIDS, { type: 'asid.free', asid: guestOf(env, t).asid }) }),
+      unlock('mutex_unlock', SEV_BITMAP_LOCK),
+    ],
+    { locals: ['granted'] },
+  );
+
 /**
  * The ASID is leaked if the firmware does not let the guest go, and the page if it is not given
  * back.
@@ -136,7 +149,7 @@ export const destroyGuestPath = (env: HostEnv): HostPath =>
             (_t, l) => l.failed === true || l.result !== 'SUCCESS',
             [step('snp_leak_pages', { send: (t) => outgoing(SEV_DEVICE, { type: 'sev.leak', pfn: guestOf(env, t).context }) })],
           ]),
-          step('sev_asid_free', { send: (t) => outgoing(SEV_ASIDS, { type: 'asid.free', asid: guestOf(env, t).asid }) }),
+          call(asidFreePath(env)),
         ],
       ]),
       step('sysret', { mode: 'user' }),

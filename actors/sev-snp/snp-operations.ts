@@ -16,7 +16,7 @@ import {
 import { bindKsmScan, ksmScanPath } from './ksm.ts';
 import { bindMakePrivate, makePrivatePath } from './make-private.ts';
 import { bindPreparePage, preparePagePath } from './prepare-page.ts';
-import { bindPunchHole, punchHolePath } from './psmash.ts';
+import { bindPunchHole, punchHolePath } from './punch-hole.ts';
 import { bindSevCommand, sevCommandPath } from './sev-command.ts';
 import { bindUnregisterRegion, unregisterRegionPath } from './unregister-region.ts';
 import { wbinvdPath } from './wbinvd.ts';
