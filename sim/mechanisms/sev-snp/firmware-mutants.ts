@@ -80,6 +80,15 @@ export const firmwareMutants: Readonly<Record<string, Mutant>> = {
       ],
     },
   },
+  'snp-asid-free-unlocked': {
+    summary: 'sev_asid_free() does not take sev_bitmap_lock.',
+    paths: {
+      sev_asid_free: [
+        replaceWith('mutex_lock', (item) => [{ ...item, send: undefined, answers: undefined, local: () => ({ granted: true }) }]),
+        withoutSteps('mutex_unlock'),
+      ],
+    },
+  },
   'psp-config-ignored': rule('SNP_CONFIG changes nothing.', 'SNP_CONFIG', () => ({ effect: () => ({}) })),
   'psp-config-unchecked': withoutCheck('SNP_CONFIG takes any TCB.', 'SNP_CONFIG', 'a part of the reported TCB is above that of the chip'),
   'psp-create-keeps-page': rule('SNP_GCTX_CREATE leaves the page Firmware.', 'SNP_GCTX_CREATE', ({ effect }) => ({

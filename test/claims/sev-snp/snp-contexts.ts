@@ -6,10 +6,12 @@
 import assert from 'node:assert/strict';
 import type { HostThread } from '../../../actors/host/host-env.ts';
 import type { AsidsContext } from '../../../actors/sev-snp/asid-bitmaps.ts';
+import type { PspContext } from '../../../actors/sev-snp/psp.ts';
 import { pageStateOf } from '../../../actors/sev-snp/rmp-table.ts';
 import { type RmpEntry, regionOf } from '../../../events/sev-snp/rmp.ts';
 import type { HostStep } from '../../../sim/scenario/program.ts';
 import { type Played, shipped } from '../../sim/play.ts';
+import { choose, type Line, to, until } from '../../sim/steer.ts';
 import { type Claim, keeps } from '../claim.ts';
 import type { Checked } from '../claim-cases.ts';
 import * as w from '../world.ts';
@@ -25,10 +27,53 @@ function statesOf(played: Played, pfn: number): string[] {
   });
   return states.filter((state, i) => state !== states[i - 1]);
 }
-const CYCLE = 'psp-asid-recycle';
 const asidsGiven = (played: Played) => played.context<AsidsContext>('asids').given;
-/** KVM has written back the caches for VM 0 when the firmware takes the other guest's end. */
-const between = (variant: string, mutant: s.Mutant) => s.runsOf(s.unchecked(shipped(CYCLE, variant)), 40, mutant);
+const between = (mutant: s.Mutant) => s.runsOf(s.unchecked(shipped('psp-asid-recycle', 'rwsem')), 40, mutant);
+
+const [VM0, VM1] = ['thread:qemu0/0', 'thread:qemu1/0'] as const;
+/** Two VMs end, and each wants an ASID again. */
+function recycling(deactivateLock: 'rwsem' | 'none', mutant: s.Mutant, ...lines: readonly Line[]): Played {
+  const guests = [1, 2].map((asid) => ({ pfn: 0x18ff + asid, state: 'RUNNING' as const, asid }));
+  const [vm0, vm1] = guests.map(({ pfn, asid }): HostStep[] => [{ 'destroy-guest': { context: pfn, asid } }, { 'asid-new': {} }]);
+  const firmware = { state: 'INIT' as const, asids: 2, guests };
+  const scenario = w.world({}, { qemu0: [vm0!], qemu1: [vm1!] }, { 'kvm.deactivateLock': deactivateLock }, { firmware });
+  return s.told(s.unchecked(scenario), mutant, ...lines);
+}
+/** The thread has the firmware do these. */
+const served = (thread: string, ...commands: readonly string[]): Line[] =>
+  commands.flatMap((command) => [
+    until(thread, `the firmware has ${command}`, (scene) => scene.context<PspContext>('psp').command === command),
+    choose('exec(psp)'),
+    until(VM0, 'its CPU has taken the interrupt', (scene) => !scene.context<PspContext>('psp').interrupted),
+  ]);
+
+/** VM 0 has written back the caches when the firmware takes the end of VM 1. */
+const endsBeforeFlush = (mutant: s.Mutant): Played =>
+  recycling(
+    'none',
+    mutant,
+    ...served(VM0, 'SNP_DECOMMISSION', 'SNP_PAGE_RECLAIM'),
+    until(VM0, 'WBINVD is done', (scene) => scene.at(VM0).includes('snp_df_flush')),
+    ...served(VM1, 'SNP_DECOMMISSION'),
+  );
+/**
+ * VM 0 has flushed, and has not yet recycled what it flushed: what VM 1 frees meanwhile is no part
+ * of that.
+ */
+const freesBehindFlush = (mutant: s.Mutant): Played =>
+  recycling(
+    'rwsem',
+    mutant,
+    ...served(VM0, 'SNP_DECOMMISSION', 'SNP_PAGE_RECLAIM', 'SNP_DF_FLUSH'),
+    to(VM0, 'bitmap_xor'),
+    ...served(VM1, 'SNP_DECOMMISSION', 'SNP_PAGE_RECLAIM'),
+    until(VM1, 'its ASID is free, or waits to be', (scene) => /sev_asid_free\.mutex_lock_schedule$|sev_asid_new/.test(scene.at(VM1))),
+  );
+/** Of ASIDs that KVM has freed and no SNP_DF_FLUSH has, those that it takes for free. */
+const unflushedGiven = (played: Played) => {
+  const { given } = played.context<AsidsContext>('asids');
+  return (played.context<PspContext>('psp').snp?.unflushed ?? []).filter((asid) => asid === given);
+};
 
 const holds = { source: 'domain snp g', verdict: 'holds' } as const;
 const TCB = '0xdb18000000000004';
@@ -101,11 +146,12 @@ export const SNP_CONTEXT_RACES: readonly Checked[] = [
       'psp-activate-unflushed',
       'psp-shutdown-with-guests',
       'psp-decommission-keeps-asid',
+      'snp-asid-free-unlocked',
     ],
     check: (mutant) => {
-      for (const run of between('rwsem', mutant)) assert.equal(run.end.verdict === 'clean' && asidsGiven(run), 1);
-      const failed = between('no-lock', mutant).filter((run) => asidsGiven(run) === null);
-      assert.ok(failed.length > 0, 'some flush fails');
+      assert.deepEqual(unflushedGiven(freesBehindFlush(mutant)), []);
+      for (const run of between(mutant)) assert.equal(run.end.verdict === 'clean' && asidsGiven(run), 1);
+      assert.equal(endsBeforeFlush(mutant).context<HostThread>(VM0).asidNew, 'EBUSY');
 
       const again = s.inOrder(s.unchecked(shipped('psp-guest-context')), mutant);
       const statuses = again
