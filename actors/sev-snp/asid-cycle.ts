@@ -115,7 +115,7 @@ function guestOf(env: HostEnv, t: HostThread): { readonly context: number; reado
   return op;
 }
 
-/** Under the lock that sev_asid_new() keeps over its flush, which what is freed here is not part of. */
+/** Under the lock that sev_asid_new() keeps from its flush until it has recycled ASIDs. */
 const asidFreePath = (env: HostEnv): HostPath =>
   path(
     'sev_asid_free',

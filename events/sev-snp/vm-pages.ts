@@ -34,8 +34,8 @@ export type VmPagesEvent = EventOf<{
   /** A nested mapping of this size begins at the page. */
   'pages.map': { gfn: number; size: '4K' | '2M' };
   /**
-   * The frame goes back to the allocator. `folio`: by which a guest_memfd locks it, and allocates it
-   * again.
+   * The frame goes back to the allocator. `folio`: the GFN by which a guest_memfd locks it, and
+   * allocates it again.
    */
   'pages.free': { pfn: number; folio?: number };
   /** From a vCPU: the guest has executed PVALIDATE, and knows it on all its vCPUs. */
