@@ -46,10 +46,10 @@ const pagesId = (env: HostEnv, l: HostLocals) => env.vms[l.vm!]!.pages;
 const mayBeLarge = (env: HostEnv, l: HostLocals): boolean =>
   folioOf(env, l) !== undefined && (folioOf(env, l)!.whole || env.options['kvm.gmemOrder'] === 'alignment');
 /** A folio is locked by the GFN of its first page. */
-const lockOf = (env: HostEnv, l: HostLocals) => folioOf(env, l)?.gfn ?? l.gfn!;
+export const lockOf = (env: HostEnv, l: HostLocals) => folioOf(env, l)?.gfn ?? l.gfn!;
 
 /** folio_lock(): from the look at the RMP to the update. @see domain snp d.4, h R8 */
-const lockFolio = (env: HostEnv) =>
+export const lockFolio = (env: HostEnv) =>
   path(
     'folio_lock',
     kernelSource('virt/kvm/guest_memfd.c, kvm_gmem_get_folio(); mm/filemap.c, folio_lock()'),
@@ -63,7 +63,7 @@ const lockFolio = (env: HostEnv) =>
     ),
     { locals: ['granted'] },
   );
-const unlockFolio = (env: HostEnv) =>
+export const unlockFolio = (env: HostEnv) =>
   step('folio_unlock', { send: (_t, l) => outgoing(pagesId(env, l), { type: 'pages.endPsc', gfn: lockOf(env, l) }) });
 
 /** One of 512 reads: nothing keeps an entry that was read as it is. */

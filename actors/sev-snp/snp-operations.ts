@@ -17,7 +17,7 @@ import {
 import { bindKsmScan, ksmScanPath } from './ksm.ts';
 import { legacyCommandPath } from './legacy-command.ts';
 import { bindMakePrivate, makePrivatePath } from './make-private.ts';
-import { bindPunchHole, punchHolePath } from './psmash.ts';
+import { bindPunchHole, punchHolePath } from './punch-hole.ts';
 import { bindRmpread, rmpreadPath } from './rmpread.ts';
 import { bindSevCommand, sevCommandPath } from './sev-command.ts';
 import { bindUnregisterRegion, unregisterRegionPath } from './unregister-region.ts';

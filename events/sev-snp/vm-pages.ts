@@ -33,8 +33,11 @@ export type VmPagesEvent = EventOf<{
   'pages.leak': { pfn: number };
   /** A nested mapping of this size begins at the page. */
   'pages.map': { gfn: number; size: '4K' | '2M' };
-  /** The frame goes back to the allocator. */
-  'pages.free': { pfn: number };
+  /**
+   * The frame goes back to the allocator. `folio`: the GFN by which a guest_memfd locks it, and
+   * allocates it again.
+   */
+  'pages.free': { pfn: number; folio?: number };
   /** From a vCPU: the guest has executed PVALIDATE, and knows it on all its vCPUs. */
   'guest.validated': { gfn: number; validated: boolean };
   /** From a vCPU: #VC 0x404 on this page. */
