@@ -147,7 +147,10 @@ const faultPath = (env: HostEnv) => {
           ],
         ],
       ),
-      step('kvm_tdp_mmu_map'),
+      // A path of its own: a fault of another kind in the same handler maps its page by a step of that name.
+      call(
+        path('kvm_tdp_mmu_page_fault', kernelSource('arch/x86/kvm/mmu/mmu.c, kvm_tdp_mmu_page_fault(), 6.12'), [step('kvm_tdp_mmu_map')]),
+      ),
     ],
     { locals: [...PAGE] },
   );

@@ -1,10 +1,21 @@
 /** Whether a program that brings SNP up, or ends it, fits the rest of its scenario. */
-import { type Path, type PathIssue, shown } from '../../scenario/issues.ts';
+import { hex, type Path, type PathIssue, shown } from '../../scenario/issues.ts';
 import { allOperations, type Structure } from '../../scenario/lowered.ts';
 import { PLATFORM_OPS } from './platform.ts';
-import { SNP_VM } from './sections.ts';
+import { type FirmwareGuestSetup, SNP_VM } from './sections.ts';
 
 const issue = (path: Path, message: string): PathIssue => ({ path, message });
+
+/** What KVM destroys is a guest that the firmware has, with the ASID that it has. */
+function destroyIssues(op: { readonly context: number; readonly asid: number }, path: Path, guests: readonly FirmwareGuestSetup[]) {
+  const guest = guests.find(({ pfn }) => pfn === op.context);
+  if (guest === undefined) {
+    const some = guests.length === 0 ? 'none' : guests.map(({ pfn }) => hex(pfn)).join(', ');
+    return [issue([...path, 'context'], `found PFN ${hex(op.context)}; expected that of one of firmware.guests (${some})`)];
+  }
+  if (guest.asid === undefined || guest.asid === op.asid) return [];
+  return [issue([...path, 'asid'], `found ASID ${op.asid}; expected ${guest.asid}, which the guest has in firmware.guests`)];
+}
 
 /**
  * Bring-up has no mailbox, begins before any guest was launched, and a private page needs frames
@@ -19,6 +30,7 @@ export function platformIssues(structure: Structure): PathIssue[] {
     if (op.op === 'enable-snp' && snpVms.size > 0) {
       return [issue(path, `found enable-snp; expected no SNP VM: ${[...snpVms][0]!} has been launched, so SNP is enabled`)];
     }
+    if (op.op === 'destroy-guest') return destroyIssues(op, path, structure.sections.firmware?.guests ?? []);
     if (op.op === 'sev-command' && platform !== undefined) {
       return [issue(path, `found sev-command; expected none beside ${platform.op.op}: its firmware has no mailbox`)];
     }
