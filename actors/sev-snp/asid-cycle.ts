@@ -32,7 +32,7 @@ declare module '../host/host-env.ts' {
   }
   interface HostThread {
     /** What its last sev_asid_new() returned. */
-    readonly asidNew?: number | 'EBUSY' | undefined;
+    readonly asidNew?: number | 'EBUSY' | 'all in use' | undefined;
   }
 }
 
@@ -104,7 +104,8 @@ export const asidNewPath = (env: HostEnv): HostPath =>
         step('bitmap_xor', { send: () => outgoing(SEV_ASIDS, { type: 'asid.recycle' }) }),
       ),
       unlock('mutex_unlock', SEV_BITMAP_LOCK),
-      step('sysret', { mode: 'user', set: (_t, l) => ({ asidNew: l.asidFound ?? ('EBUSY' as const) }) }),
+      // EBUSY also where no guest has given its ASID up: then nothing is refused that there is.
+      step('sysret', { mode: 'user', set: (_t, l) => ({ asidNew: l.asidFound ?? (l.done === true ? 'EBUSY' : 'all in use') }) }),
     ],
     { locals: ['granted', 'asidFound', 'asidRetried', 'done', 'failed'] },
   );

@@ -46,21 +46,21 @@ const mayBeLarge = (env: HostEnv, l: HostLocals): boolean =>
 const lockOf = (env: HostEnv, l: HostLocals) => folioOf(env, l)?.gfn ?? l.gfn!;
 
 /** folio_lock(): from the look at the RMP to the update. @see domain snp d.4, h R8 */
-const lockFolio = (env: HostEnv) =>
+export const lockFolio = (env: HostEnv) =>
   path(
     'folio_lock',
     kernelSource('virt/kvm/guest_memfd.c, kvm_gmem_get_folio(); mm/filemap.c, folio_lock()'),
     sleepUntil(
       { first: 'test', again: 'test_again' },
       {
-        send: (_t, l) => outgoing(pagesId(env, l), { type: 'pages.beginPsc', gfn: lockOf(env, l) }),
+        send: (_t, l) => outgoing(pagesId(env, l), { type: 'pages.beginPsc', gfn: lockOf(env, l), takes: l.pfn! }),
         answers: { 'pages.granted': (e) => ({ granted: e.granted }) },
       },
       when([(_t, l) => l.granted === true, [leaveLoop]]),
     ),
     { locals: ['granted'] },
   );
-const unlockFolio = (env: HostEnv) =>
+export const unlockFolio = (env: HostEnv) =>
   step('folio_unlock', { send: (_t, l) => outgoing(pagesId(env, l), { type: 'pages.endPsc', gfn: lockOf(env, l) }) });
 
 /** One of 512 reads: nothing keeps an entry that was read as it is. */

@@ -20,6 +20,7 @@ import type { KvmParts } from '../kvm/slots.ts';
 import type { UserLoop } from '../kvm/vmm.ts';
 import { otherwise } from '../path/path.ts';
 import { updateRmpPath } from './direct-map.ts';
+import { lockFolio, unlockFolio } from './gmem-prepare.ts';
 import { beginPscPath, endPscPath, inFutex } from './map-lock.ts';
 import { SHARED } from './page-fault.ts';
 import { bindSizeMismatch, sizeMismatchPath } from './psmash.ts';
@@ -77,7 +78,7 @@ const completePsc = (env: HostEnv): readonly HostItem[] => [
  */
 const prepareFolio = (env: HostEnv) =>
   path('kvm_gmem_get_pfn', kernelSource('virt/kvm/guest_memfd.c, kvm_gmem_get_pfn(); arch/x86/kvm/svm/sev.c, sev_gmem_prepare()'), [
-    call(beginPscPath(env, 'folio_lock')),
+    call(lockFolio(env)),
     step('snp_lookup_rmpentry', {
       send: (_t, l) => toRmp({ type: 'rmp.read', pfn: l.pfn! }),
       answers: { 'rmp.entry': (e) => ({ assigned: e.entry.assigned, result: 'SUCCESS' as const }) },
@@ -90,7 +91,7 @@ const prepareFolio = (env: HostEnv) =>
         })),
       ],
     ]),
-    call(endPscPath(env, 'folio_unlock')),
+    unlockFolio(env),
   ]);
 
 /**

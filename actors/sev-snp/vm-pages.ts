@@ -44,7 +44,7 @@ export interface VmPagesContext extends VmPagesInput {
   readonly waiters: readonly ActorId[];
   /** PFNs of frames that are never given back. */
   readonly leaked: readonly number[];
-  /** PFNs of frames that went back to the allocator, once one has. */
+  /** PFNs of frames that went back to the allocator, once one has, and are still there. */
   readonly freed?: readonly number[];
   /** A GPA, once a guest has set it. */
   readonly jumpTable?: number;
@@ -124,6 +124,9 @@ export const vmPagesMachine = setup({
     free: assign(({ context: c, event }) =>
       event.type === 'pages.free' ? { freed: sorted([...new Set([...(c.freed ?? []), event.pfn])]) } : {},
     ),
+    take: assign(({ context: c, event }) =>
+      event.type === 'pages.beginPsc' && c.freed !== undefined ? { freed: c.freed.filter((pfn) => pfn !== event.takes) } : {},
+    ),
     setJumpTable: assign(({ event }) => (event.type === 'pages.jumpTable' && event.set !== undefined ? { jumpTable: event.set } : {})),
     tellJumpTable: emit(({ context: c, event }) => outgoing(sender(event), { type: 'pages.jumpTableIs', gpa: c.jumpTable ?? 0 })),
     map: assign(({ context: c, event }) => (event.type === 'pages.map' ? { mapped: { ...c.mapped, [event.gfn]: event.size } } : {})),
@@ -156,7 +159,7 @@ export const vmPagesMachine = setup({
       tags: 'rest',
       on: {
         'pages.lock': [{ guard: 'isChanging', actions: ['wait', 'refuse'] }, { actions: ['hold', 'grant'] }],
-        'pages.beginPsc': [{ guard: 'isHeldOrChanging', actions: ['wait', 'refuse'] }, { actions: ['change', 'grant'] }],
+        'pages.beginPsc': [{ guard: 'isHeldOrChanging', actions: ['wait', 'refuse'] }, { actions: ['change', 'take', 'grant'] }],
         'pages.unlock': { guard: 'isHolder', actions: ['letGo', 'wakeWaiters'] },
         'pages.endPsc': { guard: 'isChanger', actions: ['endChange', 'wakeWaiters'] },
         'pages.readLock': { actions: 'enter' },

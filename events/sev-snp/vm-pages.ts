@@ -12,8 +12,11 @@ export type VmPagesEvent = EventOf<{
    */
   'pages.lock': { gfn: number };
   'pages.unlock': { gfn: number };
-  /** A page-state change waits until no thread holds the page, and keeps new holders out. */
-  'pages.beginPsc': { gfn: number };
+  /**
+   * A page-state change waits until no thread holds the page, and keeps new holders out. `takes`:
+   * the frame that a guest_memfd has for the page, taken from the allocator if it is free.
+   */
+  'pages.beginPsc': { gfn: number; takes?: number };
   'pages.endPsc': { gfn: number };
   /**
    * SRCU of patch 39: a reader enters and leaves; a page-state change waits for the readers that

@@ -30,6 +30,9 @@ export function platformIssues(structure: Structure): PathIssue[] {
     if (op.op === 'enable-snp' && snpVms.size > 0) {
       return [issue(path, `found enable-snp; expected no SNP VM: ${[...snpVms][0]!} has been launched, so SNP is enabled`)];
     }
+    if (op.op === 'enable-snp' && op !== all.find((other) => other.op.op === 'enable-snp')?.op) {
+      return [issue(path, 'found a second enable-snp; expected one: a kernel enables SNP once, as it boots')];
+    }
     if (op.op === 'destroy-guest') return destroyIssues(op, path, structure.sections.firmware?.guests ?? []);
     if (op.op === 'sev-command' && platform !== undefined) {
       return [issue(path, `found sev-command; expected none beside ${platform.op.op}: its firmware has no mailbox`)];

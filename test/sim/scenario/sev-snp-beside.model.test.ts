@@ -62,10 +62,49 @@ describe('an ID block', () => {
   });
   const digest = "idBlock: { digest: '".concat('0'.repeat(96), "'");
 
-  it.each(['policy: 0 }', 'policy: 0xffffffff }', '}, policy: 0', '}, policy: 0xffffffff'])(
-    'whose policy no guest can have is compared all the same: %s',
-    (policy) => expect(refusal(textOf(launch(`${digest}, ${policy}`)))).toBeNull(),
+  it.each(['policy: 0 }', '}, policy: 0xffffffff'])('whose policy no guest can have is compared all the same: %s', (policy) =>
+    expect(refusal(textOf(launch(`${digest}, ${policy}`)))).toBeNull(),
   );
+});
+
+describe('a frame of a guest_memfd', () => {
+  const gmem = "'kvm.privateMemory': guest-memfd";
+  const vm = 'pages: [{ gfn: 5, pfn: 0x1005, state: guest-valid }]';
+  const read = '{ write: { gfn: 5, private: true } }';
+  const hole = '{ punch-hole: { vm: vm0, gfn: 5 } }';
+
+  it('that was freed is not free once a fault, or KVM_PRE_FAULT_MEMORY, has taken it again', () => {
+    const rest = ['properties: { always: [rmp.freed-frame-is-hypervisors] }'];
+    const again = '{ pre-fault: { vm: vm0, gfn: 5 } }';
+    expect(verdicts({ options: gmem, vm, guest: `${read}, ${read}`, threads: [`${hole}, ${again}, ${hole}`], rest })).toEqual(
+      new Set([null]),
+    );
+  });
+
+  it('that prepare-page takes has no page of the scenario whose attribute it could follow', () => {
+    const rest = ['properties: { always: [rmp.frame-follows-attribute] }', 'firmware: { state: INIT, memory: { free: [0x1a00] } }'];
+    const threads = ['{ prepare-page: { vm: vm0 } }'];
+    expect(verdicts({ options: gmem, vm, guest: read, threads, rest })).toEqual(new Set([null]));
+  });
+});
+
+describe('asid-new', () => {
+  it('is refused nothing where every ASID is of a guest that lives', () => {
+    const threads = ['{ asid-new: {} }, { asid-new: {} }'];
+    expect(verdicts({ threads, rest: ['properties: { always: [psp.asid-recycled] }'] })).toEqual(new Set([null]));
+  });
+});
+
+describe('enable-snp', () => {
+  it('stands in a scenario once', () => {
+    const threads = ['[{ enable-snp: {} }]', '[{ store-frame: { pfn: 0x1800 } }, { enable-snp: {} }]'];
+    const head = ['name: tried', 'summary: Tried', 'host: { arch: amd, cpus: 1, features: [sev-snp] }'];
+    const rest = [
+      `processes: { a: { threads: [${threads.join(', ')}] } }`,
+      'firmware: { state: UNINIT, pages: [{ pfn: 0x1800, state: hypervisor }] }',
+    ];
+    expect(refusal([...head, ...rest].join('\n'))).toBe('found a second enable-snp; expected one: a kernel enables SNP once, as it boots');
+  });
 });
 
 describe('destroy-guest', () => {
