@@ -104,8 +104,8 @@ export const asidNewPath = (env: HostEnv): HostPath =>
         step('bitmap_xor', { send: () => outgoing(SEV_ASIDS, { type: 'asid.recycle' }) }),
       ),
       unlock('mutex_unlock', SEV_BITMAP_LOCK),
-      // EBUSY also where no guest has given its ASID up: then nothing is refused that there is.
-      step('sysret', { mode: 'user', set: (_t, l) => ({ asidNew: l.asidFound ?? (l.done === true ? 'EBUSY' : 'all in use') }) }),
+      // EBUSY too where no guest has given its ASID up, and nothing was to be recycled.
+      step('sysret', { mode: 'user', set: (_t, l) => ({ asidNew: l.asidFound ?? (l.failed === true ? 'EBUSY' : 'all in use') }) }),
     ],
     { locals: ['granted', 'asidFound', 'asidRetried', 'done', 'failed'] },
   );
