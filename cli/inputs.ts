@@ -9,7 +9,10 @@ const READ = new WeakMap<Io, Map<string, string>>();
 
 const keyOf = ({ dev, ino }: Pick<BigIntStats, 'dev' | 'ino'>): string => `${dev}:${ino}`;
 
-/** Notes that a command reads this file; `-` is standard input. @throws CliError if it has no name */
+/**
+ * Notes that a command reads this file; `-` is standard input.
+ * @throws CliError if it has no name
+ */
 export function noteInput(file: string, io: Io): void {
   if (file === '') throw usageError('found "" as the name of a file to read; expected a name');
   let found: BigIntStats | undefined;

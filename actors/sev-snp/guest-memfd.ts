@@ -148,7 +148,7 @@ const faultPath = (env: HostEnv) => {
           ],
         ],
       ),
-      // A path of its own: a fault of another kind in the same handler maps its page by a step of that name.
+      // Inside its function: the handler of another fault has a step of that name too.
       call(
         path('kvm_tdp_mmu_page_fault', kernelSource('arch/x86/kvm/mmu/mmu.c, kvm_tdp_mmu_page_fault(), 6.12'), [step('kvm_tdp_mmu_map')]),
       ),
