@@ -1,5 +1,5 @@
 /** Scenarios by reference: a shipped name, a path, or standard input. */
-import { closeSync, existsSync, openSync } from 'node:fs';
+import { closeSync, openSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { shippedNames, shippedPath, shippedRegressions } from '../api/shipped-scenarios.ts';
 import { knownProperties } from '../sim/properties/index.ts';
@@ -77,7 +77,7 @@ function scenarioText(reference: string, io: Io): ScenarioText {
   if (reference === '-' || looksLikePath(reference)) return readText(reference, io);
   const names = shippedNames();
   if (names.includes(reference)) return { ...readText(shippedPath(reference), io), file: `${reference}.yaml` };
-  const isFile = existsSync(resolve(io.cwd, reference));
+  const isFile = statSync(resolve(io.cwd, reference), { throwIfNoEntry: false })?.isFile() === true;
   throw new CliError({
     code: 'unknown_scenario',
     exit: EXIT.usage,

@@ -1,6 +1,7 @@
 /** The files that a command reads, so that it does not write over one of them. */
 import { type BigIntStats, fstatSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { usageError } from './errors.ts';
 import type { Io } from './io.ts';
 
 /** By device and inode, which tell a file under each of its names. */
@@ -8,8 +9,12 @@ const READ = new WeakMap<Io, Map<string, string>>();
 
 const keyOf = ({ dev, ino }: Pick<BigIntStats, 'dev' | 'ino'>): string => `${dev}:${ino}`;
 
-/** Notes that a command reads this file; `-` is standard input. */
+/**
+ * Notes that a command reads this file; `-` is standard input.
+ * @throws CliError if it has no name
+ */
 export function noteInput(file: string, io: Io): void {
+  if (file === '') throw usageError('found "" as the name of a file to read; expected a name');
   let found: BigIntStats | undefined;
   try {
     found = file === '-' ? fstatSync(0, { bigint: true }) : statSync(resolve(io.cwd, file), { bigint: true, throwIfNoEntry: false });

@@ -67,6 +67,7 @@ function placeOf(path: string, output: string): string {
  * written
  */
 export function targetOf(output: string, io: Io, option = '-o'): Target {
+  if (output === '') throw usageError(`found "" for ${option}; expected the name of a file`);
   const path = resolve(io.cwd, output);
   const found = foundAt(path, output);
   if (found === undefined) return { path: placeOf(path, output), isFile: true };

@@ -33,7 +33,7 @@ declare module '../host/host-env.ts' {
   }
   interface HostThread {
     /** What its last sev_asid_new() returned. */
-    readonly asidNew?: number | 'EBUSY' | undefined;
+    readonly asidNew?: number | 'EBUSY' | 'all in use' | undefined;
   }
 }
 
@@ -110,7 +110,8 @@ export const asidNewPath = (env: HostEnv): HostPath =>
         step('bitmap_xor', { send: () => outgoing(SEV_ASIDS, { type: 'asid.recycle' }) }),
       ),
       unlock('mutex_unlock', SEV_BITMAP_LOCK),
-      step('sysret', { mode: 'user', set: (_t, l) => ({ asidNew: l.asidFound ?? ('EBUSY' as const) }) }),
+      // EBUSY too where no guest has given its ASID up, and nothing was to be recycled.
+      step('sysret', { mode: 'user', set: (_t, l) => ({ asidNew: l.asidFound ?? (l.failed === true ? 'EBUSY' : 'all in use') }) }),
     ],
     { locals: ['granted', 'asidFound', 'asidRetried', 'done', 'failed'] },
   );

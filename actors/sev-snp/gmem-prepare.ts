@@ -46,7 +46,7 @@ const pagesId = (env: HostEnv, l: HostLocals) => env.vms[l.vm!]!.pages;
 const mayBeLarge = (env: HostEnv, l: HostLocals): boolean =>
   folioOf(env, l) !== undefined && (folioOf(env, l)!.whole || env.options['kvm.gmemOrder'] === 'alignment');
 /** A folio is locked by the GFN of its first page. */
-export const lockOf = (env: HostEnv, l: HostLocals) => folioOf(env, l)?.gfn ?? l.gfn!;
+const lockOf = (env: HostEnv, l: HostLocals) => folioOf(env, l)?.gfn ?? l.gfn!;
 
 /** folio_lock(): from the look at the RMP to the update. @see domain snp d.4, h R8 */
 export const lockFolio = (env: HostEnv) =>
@@ -56,7 +56,7 @@ export const lockFolio = (env: HostEnv) =>
     sleepUntil(
       { first: 'test', again: 'test_again' },
       {
-        send: (_t, l) => outgoing(pagesId(env, l), { type: 'pages.beginPsc', gfn: lockOf(env, l) }),
+        send: (_t, l) => outgoing(pagesId(env, l), { type: 'pages.beginPsc', gfn: lockOf(env, l), takes: l.pfn! }),
         answers: { 'pages.granted': (e) => ({ granted: e.granted }) },
       },
       when([(_t, l) => l.granted === true, [leaveLoop]]),

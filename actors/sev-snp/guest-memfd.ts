@@ -19,7 +19,7 @@ import type { KvmParts } from '../kvm/slots.ts';
 import type { UserLoop } from '../kvm/vmm.ts';
 import { otherwise } from '../path/path.ts';
 import { updateRmpPath } from './direct-map.ts';
-import { gmemPrepare } from './gmem-prepare.ts';
+import { gmemPrepare, lockFolio, unlockFolio } from './gmem-prepare.ts';
 import { beginPscPath, endPscPath, inFutex } from './map-lock.ts';
 import { SHARED } from './page-fault.ts';
 import { bindSizeMismatch, sizeMismatchPath } from './psmash.ts';
@@ -77,9 +77,9 @@ const completePsc = (env: HostEnv): readonly HostItem[] => [
  */
 const prepareFolio = (env: HostEnv) =>
   path('kvm_gmem_get_pfn', kernelSource('virt/kvm/guest_memfd.c, kvm_gmem_get_pfn(); arch/x86/kvm/svm/sev.c, sev_gmem_prepare()'), [
-    call(beginPscPath(env, 'folio_lock')),
+    call(lockFolio(env)),
     ...gmemPrepare(env),
-    call(endPscPath(env, 'folio_unlock')),
+    unlockFolio(env),
   ]);
 
 /**
@@ -136,7 +136,10 @@ const faultPath = (env: HostEnv) => {
           ],
         ],
       ),
-      step('kvm_tdp_mmu_map'),
+      // Inside its function: the handler of another fault has a step of that name too.
+      call(
+        path('kvm_tdp_mmu_page_fault', kernelSource('arch/x86/kvm/mmu/mmu.c, kvm_tdp_mmu_page_fault(), 6.12'), [step('kvm_tdp_mmu_map')]),
+      ),
     ],
     { locals: [...PAGE] },
   );

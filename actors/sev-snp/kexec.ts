@@ -171,7 +171,7 @@ const nextKernel = (env: HostEnv): readonly HostItem[] => [
 const replaced = (env: HostEnv, setup: KexecSetup, panics: boolean): HostItem =>
   call(
     path(
-      'kexec',
+      panics ? 'crash' : 'kexec',
       kernelSource('kernel/kexec_core.c, kernel_kexec(), crash_kexec()'),
       [step(panics ? 'sysrq_crash' : 'reboot_syscall', { mode: 'kernel' }), goDown(env, setup, panics), ...nextKernel(env)],
       { locals: [...STORE_LOCALS, 'platformStatus'] },

@@ -40,15 +40,17 @@ export const lockPagePath = (env: HostEnv) => waitFor(env, 'lock_page_state', 'p
  * The side of the page-state change.
  * @see series v5, kvm_release_page protection: the change waits until the page is not mapped
  */
-export const beginPscPath = (env: HostEnv, name = 'synchronize_page_state') => waitFor(env, name, 'pages.beginPsc');
+export const beginPscPath = (env: HostEnv) => waitFor(env, 'synchronize_page_state', 'pages.beginPsc');
 
 export const unlockPagePath = (env: HostEnv) =>
   path('unlock_page_state', PATCH_39, [
     step('release', { send: (_t, l) => outgoing(pagesId(env, l), { type: 'pages.unlock', gfn: l.gfn! }) }),
   ]);
 
-export const endPscPath = (env: HostEnv, name = 'end_page_state_change') =>
-  path(name, PATCH_39, [step('release', { send: (_t, l) => outgoing(pagesId(env, l), { type: 'pages.endPsc', gfn: l.gfn! }) })]);
+export const endPscPath = (env: HostEnv) =>
+  path('end_page_state_change', PATCH_39, [
+    step('release', { send: (_t, l) => outgoing(pagesId(env, l), { type: 'pages.endPsc', gfn: l.gfn! }) }),
+  ]);
 
 /** User space goes to the kernel to wait, or to wake another. */
 export const inFutex = (name: string, ...items: readonly HostItem[]): readonly HostItem[] => [

@@ -3,7 +3,7 @@ import { outgoing } from '../../events/event.ts';
 import type { RmpUpdate } from '../../events/sev-snp/rmp.ts';
 import { type HostEnv, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
 import { updateRmpPath } from './direct-map.ts';
-import { lockFolio, lockOf, unlockFolio } from './gmem-prepare.ts';
+import { lockFolio, unlockFolio } from './gmem-prepare.ts';
 import { SHARED } from './page-fault.ts';
 import { lookup } from './psmash.ts';
 import { snpRmptablePsmash } from './rmptable-psmash.ts';
@@ -55,7 +55,7 @@ export function punchHolePath(env: HostEnv) {
       ]),
       ...zap.last,
       step('kvm_gmem_free_folio', {
-        send: (_t, l) => outgoing(env.vms[l.vm!]!.pages, { type: 'pages.free', pfn: l.pfn!, ...(locks && { folio: lockOf(env, l) }) }),
+        send: (_t, l) => outgoing(env.vms[l.vm!]!.pages, { type: 'pages.free', pfn: l.pfn! }),
       }),
       ...(locks ? [unlockFolio(env)] : []),
       step('sysret', { mode: 'user' }),

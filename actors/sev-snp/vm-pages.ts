@@ -44,10 +44,8 @@ export interface VmPagesContext extends VmPagesInput {
   readonly waiters: readonly ActorId[];
   /** PFNs of frames that are never given back. */
   readonly leaked: readonly number[];
-  /** PFNs of frames that went back to the allocator, once one has. */
+  /** PFNs of frames that went back to the allocator, once one has, and are still there. */
   readonly freed?: readonly number[];
-  /** By PFN of those: the GFN that a guest_memfd locks to allocate the frame again. */
-  readonly folios?: Readonly<Record<number, number>>;
   /** A GPA, once a guest has set it. */
   readonly jumpTable?: number;
   /** Sizes of nested mappings by their first GFN, where KVM maps pages ahead. */
@@ -123,14 +121,12 @@ export const vmPagesMachine = setup({
       return { attributes: event.private ? sorted([...others, event.gfn]) : others };
     }),
     leak: assign({ leaked: ({ context: c, event }) => (event.type === 'pages.leak' ? [...c.leaked, event.pfn] : c.leaked) }),
-    free: assign(({ context: c, event }) => {
-      if (event.type !== 'pages.free') return {};
-      const freed = sorted([...new Set([...(c.freed ?? []), event.pfn])]);
-      return event.folio === undefined ? { freed } : { freed, folios: { ...c.folios, [event.pfn]: event.folio } };
-    }),
+    free: assign(({ context: c, event }) =>
+      event.type === 'pages.free' ? { freed: sorted([...new Set([...(c.freed ?? []), event.pfn])]) } : {},
+    ),
     // kvm_gmem_get_folio() locks what it has found or allocated.
-    allocate: assign(({ context: c, event }) =>
-      event.type === 'pages.beginPsc' && c.folios !== undefined ? { freed: c.freed!.filter((pfn) => c.folios![pfn] !== event.gfn) } : {},
+    take: assign(({ context: c, event }) =>
+      event.type === 'pages.beginPsc' && c.freed !== undefined ? { freed: c.freed.filter((pfn) => pfn !== event.takes) } : {},
     ),
     setJumpTable: assign(({ event }) => (event.type === 'pages.jumpTable' && event.set !== undefined ? { jumpTable: event.set } : {})),
     tellJumpTable: emit(({ context: c, event }) => outgoing(sender(event), { type: 'pages.jumpTableIs', gpa: c.jumpTable ?? 0 })),
@@ -164,7 +160,7 @@ export const vmPagesMachine = setup({
       tags: 'rest',
       on: {
         'pages.lock': [{ guard: 'isChanging', actions: ['wait', 'refuse'] }, { actions: ['hold', 'grant'] }],
-        'pages.beginPsc': [{ guard: 'isHeldOrChanging', actions: ['wait', 'refuse'] }, { actions: ['allocate', 'change', 'grant'] }],
+        'pages.beginPsc': [{ guard: 'isHeldOrChanging', actions: ['wait', 'refuse'] }, { actions: ['change', 'take', 'grant'] }],
         'pages.unlock': { guard: 'isHolder', actions: ['letGo', 'wakeWaiters'] },
         'pages.endPsc': { guard: 'isChanger', actions: ['endChange', 'wakeWaiters'] },
         'pages.readLock': { actions: 'enter' },

@@ -12,8 +12,11 @@ export type VmPagesEvent = EventOf<{
    */
   'pages.lock': { gfn: number };
   'pages.unlock': { gfn: number };
-  /** A page-state change waits until no thread holds the page, and keeps new holders out. */
-  'pages.beginPsc': { gfn: number };
+  /**
+   * A page-state change waits until no thread holds the page, and keeps new holders out. `takes`:
+   * the frame that a guest_memfd has for the page, taken from the allocator if it is free.
+   */
+  'pages.beginPsc': { gfn: number; takes?: number };
   'pages.endPsc': { gfn: number };
   /**
    * SRCU of patch 39: a reader enters and leaves; a page-state change waits for the readers that
@@ -33,11 +36,8 @@ export type VmPagesEvent = EventOf<{
   'pages.leak': { pfn: number };
   /** A nested mapping of this size begins at the page. */
   'pages.map': { gfn: number; size: '4K' | '2M' };
-  /**
-   * The frame goes back to the allocator. `folio`: the GFN by which a guest_memfd locks it, and
-   * allocates it again.
-   */
-  'pages.free': { pfn: number; folio?: number };
+  /** The frame goes back to the allocator. */
+  'pages.free': { pfn: number };
   /** From a vCPU: the guest has executed PVALIDATE, and knows it on all its vCPUs. */
   'guest.validated': { gfn: number; validated: boolean };
   /** From a vCPU: #VC 0x404 on this page. */

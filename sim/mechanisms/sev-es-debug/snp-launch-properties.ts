@@ -1,11 +1,11 @@
 /** What must hold of a launch with pages: what it lends the firmware comes back. */
 import type { MutexContext } from '../../../actors/host/kernel-objects.ts';
 import { kvmLockOf } from '../../../actors/sev-es-debug/launch-env.ts';
-import type { RmpRegionContext } from '../../../actors/sev-snp/rmp-region.ts';
-import { type PageState, pageStateOf } from '../../../actors/sev-snp/rmp-table.ts';
+import type { PageState } from '../../../actors/sev-snp/rmp-table.ts';
 import type { SevDeviceContext } from '../../../actors/sev-snp/sev-device.ts';
 import { always, type Property } from '../../property.ts';
 import { hex } from '../../view.ts';
+import { pagesIn } from '../sev-snp/page-states.ts';
 
 const LENT: readonly PageState[] = ['Firmware', 'Pre-Guest', 'Reclaim'];
 
@@ -18,11 +18,8 @@ const launchGivesBack = always('sev.launch-gives-back', {
     const busy = world.actors<MutexContext>('mutex').some(({ id, context }) => id.startsWith(kvmLockOf('')) && context.owner !== null);
     if (busy) return null;
     const leaked = world.actors<SevDeviceContext>('sevDevice').flatMap(({ context }) => context.leaked);
-    const lent = world
-      .actors<RmpRegionContext>('rmpRegion')
-      .flatMap(({ context }) => Object.entries(context.entries))
-      .find(([pfn, entry]) => LENT.includes(pageStateOf(entry)) && !leaked.includes(Number(pfn)));
-    return lent === undefined ? null : `PFN ${hex(Number(lent[0]))} is a ${pageStateOf(lent[1])} page, and no launch is under way`;
+    const lent = pagesIn(world).find(({ pfn, state }) => LENT.includes(state) && !leaked.includes(pfn));
+    return lent === undefined ? null : `PFN ${hex(lent.pfn)} is a ${lent.state} page, and no launch is under way`;
   },
 });
 

@@ -2,18 +2,15 @@
 import type { HostThread } from '../../../actors/host/host-env.ts';
 import type { AsidsContext } from '../../../actors/sev-snp/asid-bitmaps.ts';
 import type { PspContext } from '../../../actors/sev-snp/psp.ts';
-import type { RmpRegionContext } from '../../../actors/sev-snp/rmp-region.ts';
-import { pageStateOf } from '../../../actors/sev-snp/rmp-table.ts';
 import { always, alwaysEach, type Property, sometimes } from '../../property.ts';
 import { hex, type WorldView } from '../../view.ts';
+import { pagesIn } from './page-states.ts';
 
 const guestsIn = ({ context }: { readonly context: PspContext }) => Object.entries(context.snp?.guests ?? {});
 const contextPages = (world: WorldView): readonly number[] =>
-  world
-    .actors<RmpRegionContext>('rmpRegion')
-    .flatMap(({ context }) => Object.entries(context.entries))
-    .filter(([, entry]) => pageStateOf(entry) === 'Context')
-    .map(([pfn]) => Number(pfn));
+  pagesIn(world)
+    .filter(({ state }) => state === 'Context')
+    .map(({ pfn }) => pfn);
 
 /** I10: the caches may hold lines of the guest that had the ASID before. */
 const asidFlushed = alwaysEach<PspContext>('psp.asid-flushed', {

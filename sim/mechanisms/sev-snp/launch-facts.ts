@@ -1,12 +1,5 @@
 /** What a launch in the run needs of its VM: pages as the firmware takes them, and the ID block. */
-import {
-  decodeIdAuth,
-  decodeIdBlock,
-  encodeIdBlock,
-  ID_BYTES,
-  idSignaturesHold,
-  signIdBlock,
-} from '../../../actors/sev-snp/firmware/id-block.ts';
+import { decodeIdAuth, encodeIdBlock, ID_BYTES, idSignaturesHold, signIdBlock } from '../../../actors/sev-snp/firmware/id-block.ts';
 import { RESET_EIP } from '../../../actors/sev-snp/firmware/vmsa-page.ts';
 import type { SnpLaunchFacts } from '../../../actors/sev-snp/snp-env.ts';
 import type { SnpIdBlock, SnpLaunchPage } from '../../../events/sev-snp/snp-command.ts';
@@ -26,20 +19,22 @@ function firmwarePage(page: LaunchedPage): SnpLaunchPage {
   return { type: page.type, ...(sha384 && { sha384: hexOf(sha384) }), ...(page.refused === true && { refused: true as const }) };
 }
 
-/** Made, signed, and read again as the firmware reads them: byte for byte. */
+/**
+ * The signature is made and verified byte for byte. A policy that no guest can have is no mistake
+ * of the block: no guest that was launched has it, and SNP_LAUNCH_FINISH says so.
+ */
 function idBlockOf({ digest, signedDigest = digest, policy }: IdBlockSetup, launchPolicy: number): SnpIdBlock {
+  const asked = policy ?? launchPolicy;
   const block = (launchDigest: string) =>
     encodeIdBlock({
       launchDigest: bytesOf(launchDigest),
       familyId: new Uint8Array(ID_BYTES),
       imageId: new Uint8Array(ID_BYTES),
       guestSvn: 0,
-      policy: BigInt(policy ?? launchPolicy),
+      policy: BigInt(asked),
     });
   const auth = decodeIdAuth(signIdBlock(block(signedDigest), { id: bytesOf(ID_KEY) }));
-  const given = block(digest);
-  const read = decodeIdBlock(given);
-  return { digest: hexOf(read.launchDigest), policy: Number(read.policy), signed: idSignaturesHold(given, auth).block };
+  return { digest, policy: asked, signed: idSignaturesHold(block(digest), auth).block };
 }
 
 /** Of a VM that threads launch; undefined for one that has been launched when the run starts. */

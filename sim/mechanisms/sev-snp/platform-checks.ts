@@ -1,11 +1,22 @@
 /** Whether a program that brings SNP up, or ends it, fits the rest of its scenario. */
-import { type Path, type PathIssue, shown } from '../../scenario/issues.ts';
+import { hex, type Path, type PathIssue, shown } from '../../scenario/issues.ts';
 import { allOperations, type Structure } from '../../scenario/lowered.ts';
 import { needsContexts } from './command-operation.ts';
 import { PLATFORM_OPS } from './platform.ts';
-import { SNP_VM } from './sections.ts';
+import { type FirmwareGuestSetup, SNP_VM } from './sections.ts';
 
 const issue = (path: Path, message: string): PathIssue => ({ path, message });
+
+/** What KVM destroys is a guest that the firmware has, with the ASID that it has. */
+function destroyIssues(op: { readonly context: number; readonly asid: number }, path: Path, guests: readonly FirmwareGuestSetup[]) {
+  const guest = guests.find(({ pfn }) => pfn === op.context);
+  if (guest === undefined) {
+    const some = guests.length === 0 ? 'none' : guests.map(({ pfn }) => hex(pfn)).join(', ');
+    return [issue([...path, 'context'], `found PFN ${hex(op.context)}; expected that of one of firmware.guests (${some})`)];
+  }
+  if (guest.asid === undefined || guest.asid === op.asid) return [];
+  return [issue([...path, 'asid'], `found ASID ${op.asid}; expected ${guest.asid}, which the guest has in firmware.guests`)];
+}
 
 /**
  * Bring-up and kexec have no mailbox, a panic one for commands that are about no guest. Bring-up
@@ -33,6 +44,10 @@ export function platformIssues(structure: Structure): PathIssue[] {
     if (op.op === 'sev-command' && panics && needsContexts(op)) {
       return [issue(path, `found ${op.command}; expected a command that is about no guest: beside crash the firmware keeps no contexts`)];
     }
+    if (op.op === 'enable-snp' && op !== all.find((other) => other.op.op === 'enable-snp')?.op) {
+      return [issue(path, 'found a second enable-snp; expected one: a kernel enables SNP once, as it boots')];
+    }
+    if (op.op === 'destroy-guest') return destroyIssues(op, path, structure.sections.firmware?.guests ?? []);
     if (op.op !== 'prepare-page') return [];
     if (!snpVms.has(op.vm)) return [issue([...path, 'vm'], `found ${shown(op.vm)}; expected an SNP VM`)];
     return free.length > 0 ? [] : [issue(path, 'found prepare-page; expected firmware.memory to have frames that are free')];

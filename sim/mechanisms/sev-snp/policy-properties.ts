@@ -19,7 +19,7 @@ const emulationWhole = alwaysEach<HostThread>('rmp.emulation-whole', {
 
 /** Outside of a conversion, a frame is the guest's only where user space has the page private. */
 const frameFollowsAttribute = always('rmp.frame-follows-attribute', {
-  kinds: ['vmPages', 'rmpRegion', 'hostThread'],
+  kinds: ['vmPages', 'rmpRegion', 'hostThread', 'pageAllocator'],
   source: 'arch/x86/kvm/svm/sev.c, sev_gmem_prepare(), sev_gmem_invalidate(); domain snp e.3',
   grade: 'read',
   check: (world) => {
@@ -29,7 +29,11 @@ const frameFollowsAttribute = always('rmp.frame-follows-attribute', {
     if (converts) return null;
     const privates = kept.flatMap((gfns) => gfns ?? []);
     const entries = world.actors<RmpRegionContext>('rmpRegion').flatMap(({ context }) => Object.entries(context.entries));
-    const stray = entries.find(([, { assigned, asid, gfn }]) => assigned && asid !== 0 && !privates.includes(gfn));
+    // prepare-page: the page is none of the scenario's, and has the GFN of its frame.
+    const ofAllocator = world.actors('pageAllocator').length > 0;
+    const isStray = ([pfn, { assigned, asid, gfn }]: (typeof entries)[number]) =>
+      assigned && asid !== 0 && !privates.includes(gfn) && !(ofAllocator && gfn === Number(pfn));
+    const stray = entries.find(isStray);
     return stray ? `PFN ${hex(Number(stray[0]))} is assigned to a guest, and user space has made its page shared` : null;
   },
 });

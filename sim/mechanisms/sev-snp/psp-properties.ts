@@ -6,13 +6,12 @@ import type { PcpuContext } from '../../../actors/host/pcpu.ts';
 import type { AsidsContext } from '../../../actors/sev-snp/asid-bitmaps.ts';
 import type { PspContext } from '../../../actors/sev-snp/psp.ts';
 import type { RmpRegionContext } from '../../../actors/sev-snp/rmp-region.ts';
-import { pageStateOf } from '../../../actors/sev-snp/rmp-table.ts';
+import type { PageState } from '../../../actors/sev-snp/rmp-table.ts';
 import { SEV_CMD_MUTEX } from '../../../actors/sev-snp/sev-command.ts';
 import type { SevDeviceContext } from '../../../actors/sev-snp/sev-device.ts';
 import type { ActorId } from '../../../events/event.ts';
 import { always, type Property, sometimes } from '../../property.ts';
 import { hex, type WorldView } from '../../view.ts';
-import { requestProperties } from './request-properties.ts';
 
 type RmpEntries = RmpRegionContext['entries'];
 
@@ -22,9 +21,14 @@ const deviceIn = (world: WorldView): SevDeviceContext | undefined => world.actor
 const haveEnded = (world: WorldView): boolean =>
   world.actors<HostThread>('hostThread').every(({ value }) => JSON.stringify(value).includes('"dead"'));
 
+import { pagesIn } from './page-states.ts';
+import { requestProperties } from './request-properties.ts';
+
+const LENT: readonly PageState[] = ['Firmware', 'Reclaim'];
+
 /**
  * Pages of the Firmware or the Reclaim state while no thread has the mailbox: the driver gives a
- * page it lent back before it unlocks, or leaks it.
+ * page it lent back before it unlocks, or leaks it. A Context page is no loan.
  */
 const pageGivenBack = always('rmp.page-given-back', {
   kinds: ['mutex', 'rmpRegion', 'sevDevice'],
@@ -34,9 +38,8 @@ const pageGivenBack = always('rmp.page-given-back', {
     const mailbox = world.actors<MutexContext>('mutex').find(({ id }) => id === SEV_CMD_MUTEX);
     if (mailbox === undefined || mailbox.context.owner !== null) return null;
     const leaked = world.actors<SevDeviceContext>('sevDevice').flatMap(({ context }) => context.leaked);
-    const entries = world.actors<RmpRegionContext>('rmpRegion').flatMap(({ context }) => Object.entries(context.entries));
-    const lent = entries.find(([pfn, { assigned, asid }]) => assigned && asid === 0 && !leaked.includes(Number(pfn)));
-    return lent ? `PFN ${hex(Number(lent[0]))} is ${lent[1].immutable ? 'Firmware' : 'Reclaim'} and no command runs` : null;
+    const lent = pagesIn(world).find(({ pfn, state }) => LENT.includes(state) && !leaked.includes(pfn));
+    return lent ? `PFN ${hex(lent.pfn)} is ${lent.state} and no command runs` : null;
   },
 });
 
@@ -52,9 +55,8 @@ const framesGivenBack = always('rmp.frames-given-back-at-the-end', {
     const { leaked = [], dead } = deviceIn(world) ?? {};
     // sev_vm_destroy() frees no context whose end it was not told, though the firmware may end it.
     if (dead === 'SNP_DECOMMISSION' || !haveEnded(world)) return null;
-    const entries = world.actors<RmpRegionContext>('rmpRegion').flatMap(({ context }) => Object.entries(context.entries));
-    const lent = entries.find(([pfn, entry]) => ['Firmware', 'Reclaim'].includes(pageStateOf(entry)) && !leaked.includes(Number(pfn)));
-    return lent ? `PFN ${hex(Number(lent[0]))} is ${pageStateOf(lent[1])}, is not leaked, and every thread has ended` : null;
+    const lent = pagesIn(world).find(({ pfn, state }) => LENT.includes(state) && !leaked.includes(pfn));
+    return lent ? `PFN ${hex(lent.pfn)} is ${lent.state}, is not leaked, and every thread has ended` : null;
   },
 });
 
