@@ -73,6 +73,7 @@ import '../events/sev-snp/guest-request.ts';
 import '../events/sev-snp/platform.ts';
 import '../events/sev-snp/host-map.ts';
 import '../events/sev-snp/npt.ts';
+import '../events/sev-snp/operations.ts';
 import '../events/sev-snp/psp.ts';
 import '../events/sev-snp/rmp.ts';
 import '../events/sev-snp/sev-snp.ts';

@@ -57,6 +57,7 @@ describe('a thread that sleeps', () => {
       'folio_lock: test',
       'lock_page_state: test',
       'mutex_lock_killable: trylock',
+      'sev_asid_free: mutex_lock',
       'sev_asid_new: mutex_lock',
       'sev_do_cmd: mutex_lock',
       'sev_flush_asids: down_write',

@@ -39,12 +39,13 @@ describe('the pages of an SNP guest', () => {
     expect(pages.after(begin(C), lock(A)).when(by(C, 'pages.endPsc', { gfn: 5 })).sent).toHaveLength(1);
   });
 
-  it('are free until the folio is locked again; without a folio they stay free', () => {
-    const freed = pages.after(by(A, 'pages.free', { pfn: 0x1005, folio: 5 }), by(A, 'pages.free', { pfn: 0x1007 }));
+  it('are free until a guest_memfd takes them for a folio that it locks', () => {
+    const takes = by(B, 'pages.beginPsc', { gfn: 5, takes: 0x1005 });
+    const freed = pages.after(by(A, 'pages.free', { pfn: 0x1005 }), by(A, 'pages.free', { pfn: 0x1007 }));
     expect(freed.context.freed).toEqual([0x1005, 0x1007]);
-    expect(freed.after(by(B, 'pages.beginPsc', { gfn: 6 })).context.freed).toEqual([0x1005, 0x1007]);
-    expect(freed.after(begin(B)).context.freed).toEqual([0x1007]);
-    const refused = pages.after(begin(A), by(A, 'pages.free', { pfn: 0x1005, folio: 5 }), begin(B));
+    expect(freed.after(begin(B)).context.freed).toEqual([0x1005, 0x1007]);
+    expect(freed.after(takes).context.freed).toEqual([0x1007]);
+    const refused = pages.after(begin(A), by(A, 'pages.free', { pfn: 0x1005 }), takes);
     expect(refused.context.freed).toEqual([0x1005]);
   });
 
