@@ -23,6 +23,7 @@ const lookup = (env: HostEnv, name = 'snp_lookup_rmpentry') =>
       'rmp.entry': (e) => ({
         ...{ assigned: e.entry.assigned, asid: e.entry.asid, vmsa: e.entry.vmsa },
         ...(hasHuge(env) && { huge: e.huge === true }),
+        ...(e.entry.immutable && { immutable: true as const }),
       }),
     },
   });
@@ -86,7 +87,8 @@ function autoShare(env: HostEnv): readonly HostItem[] {
     lookup(env),
     retryIfShared(env),
     ...ifHuge(env, () => [call(snpRmptablePsmash), lookup(env, 'snp_lookup_rmpentry_again'), retryIfShared(env)]),
-    unownedFirst(env),
+    // RMPUPDATE of an immutable page fails each time.
+    when([(_t, l) => l.immutable === true || isUnowned(env, l), [...fatal(), leavePath]]),
     loop(
       call(updateRmpPath(env), () => ({ update: SHARED })),
       when([(_t, l) => l.result === 'SUCCESS', [leaveLoop]]),
@@ -111,11 +113,12 @@ function ownerOf(env: HostEnv, l: HostLocals): number {
   return Math.max(0, vm === undefined ? 0 : env.vms[vm]!.vmsas.indexOf(l.pfn!));
 }
 
+const isUnowned = (env: HostEnv, l: HostLocals): boolean => vmOfAsid(env, l.asid!) === undefined;
 /**
  * A page of no guest, such as one of the firmware's, can be neither shared nor blamed on a guest.
  * @see domain snp d.3
  */
-const unownedFirst = (env: HostEnv): HostItem => when([(_t, l) => vmOfAsid(env, l.asid!) === undefined, [...fatal(), leavePath]]);
+const unownedFirst = (env: HostEnv): HostItem => when([(_t, l) => isUnowned(env, l), [...fatal(), leavePath]]);
 
 /** P2: the host ends the VM that owns the page; the write is dropped. @see domain snp d.1 */
 function killGuest(env: HostEnv): readonly HostItem[] {
@@ -210,6 +213,7 @@ export function pageFaultPath(env: HostEnv) {
           'vcpu',
           'blocked',
           'kickCpu',
+          'immutable',
         ] as const),
         ...(hasHuge(env) ? (['huge'] as const) : []),
       ],

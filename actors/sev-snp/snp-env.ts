@@ -86,6 +86,8 @@ declare module '../host/host-env.ts' {
     readonly tries?: number | undefined;
     readonly asid?: number | undefined;
     readonly vmsa?: boolean | undefined;
+    /** Present where the entry that was looked at is immutable. */
+    readonly immutable?: true | undefined;
     readonly stores?: number | undefined;
     readonly vmsaCheck?: 'ok' | 'invalid' | 'locked' | undefined;
     /**

@@ -101,3 +101,19 @@ describe('memory that is reserved', () => {
     expect(w.updateResults(played('1.51')).slice(0, 2)).toEqual(['SUCCESS', 'SUCCESS']);
   });
 });
+
+describe('an immutable page of a guest, under auto-share', () => {
+  const storedTo = (...stores: readonly HostStep[]) =>
+    inOrder(
+      w.world(
+        { vm0: w.vm([w.page('shared')]) },
+        { netd: [[{ 'make-private': { vm: 'vm0', gfn: w.GFN, immutable: true } }, ...stores]] },
+        { 'kvm.rmpFault': 'auto-share' },
+      ),
+    );
+
+  it('is not tried again without end: the kernel panics, and a daemon has its signal', () => {
+    expect(w.panicOf(storedTo(w.strayWrite()))).not.toBeNull();
+    expect(w.signalOf(storedTo(w.dmaWrite()))).not.toBeNull();
+  });
+});
