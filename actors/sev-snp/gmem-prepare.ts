@@ -56,7 +56,7 @@ export const lockFolio = (env: HostEnv) =>
     sleepUntil(
       { first: 'test', again: 'test_again' },
       {
-        send: (_t, l) => outgoing(pagesId(env, l), { type: 'pages.beginPsc', gfn: lockOf(env, l), takes: l.pfn! }),
+        send: (_t, l) => outgoing(pagesId(env, l), { type: 'pages.lockFolio', gfn: lockOf(env, l), takes: l.pfn! }),
         answers: { 'pages.granted': (e) => ({ granted: e.granted }) },
       },
       when([(_t, l) => l.granted === true, [leaveLoop]]),
@@ -64,7 +64,7 @@ export const lockFolio = (env: HostEnv) =>
     { locals: ['granted'] },
   );
 export const unlockFolio = (env: HostEnv) =>
-  step('folio_unlock', { send: (_t, l) => outgoing(pagesId(env, l), { type: 'pages.endPsc', gfn: lockOf(env, l) }) });
+  step('folio_unlock', { send: (_t, l) => outgoing(pagesId(env, l), { type: 'pages.unlockFolio', gfn: lockOf(env, l) }) });
 
 /** One of 512 reads: nothing keeps an entry that was read as it is. */
 const isShared = (env: HostEnv) =>
