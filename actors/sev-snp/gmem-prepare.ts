@@ -56,7 +56,7 @@ export const lockFolio = (env: HostEnv) =>
     sleepUntil(
       { first: 'test', again: 'test_again' },
       {
-        send: (_t, l) => outgoing(pagesId(env, l), { type: 'pages.beginPsc', gfn: lockOf(env, l), takes: l.pfn! }),
+        send: (_t, l) => outgoing(pagesId(env, l), { type: 'pages.lockFolio', gfn: lockOf(env, l), takes: l.pfn! }),
         answers: { 'pages.granted': (e) => ({ granted: e.granted }) },
       },
       when([(_t, l) => l.granted === true, [leaveLoop]]),
@@ -64,7 +64,7 @@ export const lockFolio = (env: HostEnv) =>
     { locals: ['granted'] },
   );
 export const unlockFolio = (env: HostEnv) =>
-  step('folio_unlock', { send: (_t, l) => outgoing(pagesId(env, l), { type: 'pages.endPsc', gfn: lockOf(env, l) }) });
+  step('folio_unlock', { send: (_t, l) => outgoing(pagesId(env, l), { type: 'pages.unlockFolio', gfn: lockOf(env, l) }) });
 
 /** One of 512 reads: nothing keeps an entry that was read as it is. */
 const isShared = (env: HostEnv) =>
@@ -114,44 +114,57 @@ const preparePath = (env: HostEnv) =>
     locals: [...LOCALS],
   });
 
+/** kvm_mmu_faultin_pfn_private() and what follows: prepare, ask the RMP for the size, map. */
+const mapPrivate = (env: HostEnv): readonly HostItem[] => [
+  call(lockFolio(env)),
+  call(preparePath(env)),
+  unlockFolio(env),
+  when(
+    [(_t, l) => l.result !== 'SUCCESS', [step('pr_err_update')]],
+    [
+      otherwise,
+      [
+        step('sev_private_max_mapping_level', {
+          send: (_t, l) => toRmp({ type: 'rmp.read', pfn: l.pfn! }),
+          answers: { 'rmp.entry': (e) => ({ huge: e.huge === true }) },
+        }),
+        step('kvm_tdp_mmu_map', {
+          send: (_t, l) =>
+            outgoing(pagesId(env, l), {
+              type: 'pages.map',
+              ...(l.huge === true && mayBeLarge(env, l) ? { gfn: lockOf(env, l), size: '2M' } : { gfn: l.gfn!, size: '4K' }),
+            }),
+        }),
+      ],
+    ],
+  ),
+];
+
 /**
- * kvm_mmu_faultin_pfn_private() and what follows: prepare, ask the RMP how large the mapping may
- * be, map.
+ * KVM_PRE_FAULT_MEMORY of one page. Where user space says which pages are private, one that is not
+ * gets its shared page, which no RMP entry is changed for.
  * @see SNP-65
  */
 export const preFaultPath = (env: HostEnv) =>
   path(
     'kvm_tdp_map_page',
     kernelSource(
-      'arch/x86/kvm/mmu/mmu.c, kvm_tdp_map_page(), kvm_mmu_faultin_pfn_private(); virt/kvm/guest_memfd.c, kvm_gmem_get_pfn(); arch/x86/kvm/svm/sev.c, sev_private_max_mapping_level()',
+      'arch/x86/kvm/mmu/mmu.c, kvm_arch_vcpu_pre_fault_memory(), kvm_tdp_map_page(), kvm_mmu_faultin_pfn_private(); virt/kvm/guest_memfd.c, kvm_gmem_get_pfn(); arch/x86/kvm/svm/sev.c, sev_private_max_mapping_level()',
     ),
     [
       step('KVM_PRE_FAULT_MEMORY', { mode: 'kernel' }),
-      call(lockFolio(env)),
-      call(preparePath(env)),
-      unlockFolio(env),
-      when(
-        [(_t, l) => l.result !== 'SUCCESS', [step('pr_err_update')]],
-        [
-          otherwise,
-          [
-            step('sev_private_max_mapping_level', {
-              send: (_t, l) => toRmp({ type: 'rmp.read', pfn: l.pfn! }),
-              answers: { 'rmp.entry': (e) => ({ huge: e.huge === true }) },
+      ...(env.options['kvm.privateMemory'] === 'guest-memfd'
+        ? [
+            step('kvm_mem_is_private', {
+              send: (_t, l) => outgoing(pagesId(env, l), { type: 'pages.private?', gfn: l.gfn! }),
+              answers: { 'pages.private': (e) => ({ isPrivate: e.private }) },
             }),
-            step('kvm_tdp_mmu_map', {
-              send: (_t, l) =>
-                outgoing(pagesId(env, l), {
-                  type: 'pages.map',
-                  ...(l.huge === true && mayBeLarge(env, l) ? { gfn: lockOf(env, l), size: '2M' } : { gfn: l.gfn!, size: '4K' }),
-                }),
-            }),
-          ],
-        ],
-      ),
+            when([(_t, l) => l.isPrivate === true, mapPrivate(env)]),
+          ]
+        : mapPrivate(env)),
       step('sysret', { mode: 'user' }),
     ],
-    { locals: ['vm', 'gfn', 'pfn', 'result', 'huge'] },
+    { locals: ['vm', 'gfn', 'pfn', 'result', 'huge', 'isPrivate'] },
   );
 export const bindPreFault = (env: HostEnv) => (t: HostThread) => {
   const op = opOf(env, t);

@@ -18,12 +18,11 @@ import { writeLockMmuPath, writeUnlockMmu } from '../kvm/mmu-lock.ts';
 import type { KvmParts } from '../kvm/slots.ts';
 import type { UserLoop } from '../kvm/vmm.ts';
 import { otherwise } from '../path/path.ts';
-import { updateRmpPath } from './direct-map.ts';
 import { gmemPrepare, lockFolio, unlockFolio } from './gmem-prepare.ts';
 import { beginPscPath, endPscPath, inFutex } from './map-lock.ts';
-import { SHARED } from './page-fault.ts';
 import { bindSizeMismatch, sizeMismatchPath } from './psmash.ts';
-import { frameOf, hasHuge, toRmp } from './snp-env.ts';
+import { punchHole } from './punch-hole.ts';
+import { frameOf, hasHuge } from './snp-env.ts';
 
 const { path, step, call, when, note, leavePath } = host;
 
@@ -163,23 +162,11 @@ const setAttributesPath = (env: HostEnv) =>
     { locals: ['owner'] },
   );
 
-/** The frame of a page that is shared now goes back: to the hypervisor first. */
-const punchPath = (env: HostEnv) =>
-  path(
-    'kvm_gmem_punch_hole',
-    kernelSource('virt/kvm/guest_memfd.c, kvm_gmem_punch_hole(); arch/x86/kvm/svm/sev.c, sev_gmem_invalidate()'),
-    [
-      step('fallocate', { mode: 'kernel' }),
-      step('snp_lookup_rmpentry', {
-        send: (_t, l) => toRmp({ type: 'rmp.read', pfn: l.pfn! }),
-        answers: { 'rmp.entry': (e) => ({ assigned: e.entry.assigned }) },
-      }),
-      when([(_t, l) => l.assigned === true, [call(updateRmpPath(env), () => ({ update: SHARED }))]]),
-      step('sysret', { mode: 'user' }),
-    ],
-  );
-
-/** The VMM converts: it waits for its devices where it does, and then changes the attribute. */
+/**
+ * The VMM converts: it waits for its devices where it does, and then changes the attribute. The
+ * frame of a page that is shared now goes back: to the hypervisor first. It is that of the shared
+ * page at once, and so free to none.
+ */
 const convertPath = (env: HostEnv) => {
   const isOrdered = env.options['vmm.convert'] === 'ordered';
   return path(
@@ -188,10 +175,10 @@ const convertPath = (env: HostEnv) => {
     [
       ...(isOrdered ? inFutex('wait_for_devices', call(beginPscPath(env))) : []),
       call(setAttributesPath(env)),
-      when([(_t, l) => l.conversion!.to === 'shared', [call(punchPath(env))]], [otherwise, [step('ram_block_discard_range')]]),
+      when([(_t, l) => l.conversion!.to === 'shared', [call(punchHole(env, [], []))]], [otherwise, [step('ram_block_discard_range')]]),
       ...(isOrdered ? inFutex('wake_devices', call(endPscPath(env))) : []),
     ],
-    { locals: ['vm', 'gfn', 'pfn', 'assigned', 'update', 'result'] },
+    { locals: ['vm', 'gfn', 'pfn'] },
   );
 };
 

@@ -1,7 +1,7 @@
 /**
  * The pages of one SNP guest: which thread keeps which page in its present state (the map lock),
- * and what the guest knows on all its vCPUs: the pages that it validated, those of them that it
- * found no longer validated, and what it stored.
+ * which one has locked which folio of its guest_memfd, and what the guest knows on all its vCPUs:
+ * the pages that it validated, those of them that it found no longer validated, and what it stored.
  *
  * What a frame holds, and what the RMP says of it, is in the actor of its region.
  *
@@ -42,6 +42,10 @@ export interface VmPagesContext extends VmPagesInput {
   readonly changing: Readonly<Record<number, ActorId>>;
   /** Threads that sleep until a page is let go. */
   readonly waiters: readonly ActorId[];
+  /** The thread that has locked each folio, by its first GFN, once one has been locked. */
+  readonly folios?: Readonly<Record<number, ActorId>>;
+  /** Threads that sleep until a folio is unlocked, once one has. */
+  readonly folioWaiters?: readonly ActorId[];
   /** PFNs of frames that are never given back. */
   readonly leaked: readonly number[];
   /** PFNs of frames that went back to the allocator, once one has, and are still there. */
@@ -79,6 +83,8 @@ export const vmPagesMachine = setup({
     isHeldOrChanging: (args) => args.context.changing[gfnOf(args.event)] !== undefined || holdersOf(args).length > 0,
     isHolder: (args) => holdersOf(args).includes(sender(args.event)),
     isChanger: ({ context: c, event }) => c.changing[gfnOf(event)] === event.from,
+    isFolioLocked: ({ context: c, event }) => c.folios?.[gfnOf(event)] !== undefined,
+    hasLockedFolio: ({ context: c, event }) => c.folios?.[gfnOf(event)] === event.from,
     isReadByOld: (args) => graceOf(args).length > 0,
   },
   actions: {
@@ -98,6 +104,15 @@ export const vmPagesMachine = setup({
     wakeWaiters: enqueueActions(({ context: c, enqueue }) => {
       for (const thread of c.waiters) enqueue.emit(outgoing(SCHEDULER, { type: 'sched.wake', thread }));
       enqueue.assign({ waiters: [] });
+    }),
+    lockFolio: assign({ folios: ({ context: c, event }) => ({ ...c.folios, [gfnOf(event)]: sender(event) }) }),
+    waitForFolio: assign({
+      folioWaiters: ({ context: c, event }) => [...new Set([...(c.folioWaiters ?? []), sender(event)])].sort(),
+    }),
+    unlockFolio: enqueueActions(({ context: c, event, enqueue }) => {
+      for (const thread of c.folioWaiters ?? []) enqueue.emit(outgoing(SCHEDULER, { type: 'sched.wake', thread }));
+      const woken = c.folioWaiters === undefined ? {} : { folioWaiters: [] };
+      enqueue.assign({ folios: without(c.folios ?? {}, gfnOf(event)), ...woken });
     }),
     enter: assign({ readers: ({ context: c, event }) => [...(c.readers ?? []), sender(event)].sort() }),
     leave: assign(({ context: c, event }) => ({
@@ -126,7 +141,7 @@ export const vmPagesMachine = setup({
     ),
     // kvm_gmem_get_folio() locks what it has found or allocated.
     take: assign(({ context: c, event }) =>
-      event.type === 'pages.beginPsc' && c.freed !== undefined ? { freed: c.freed.filter((pfn) => pfn !== event.takes) } : {},
+      event.type === 'pages.lockFolio' && c.freed !== undefined ? { freed: c.freed.filter((pfn) => pfn !== event.takes) } : {},
     ),
     setJumpTable: assign(({ event }) => (event.type === 'pages.jumpTable' && event.set !== undefined ? { jumpTable: event.set } : {})),
     tellJumpTable: emit(({ context: c, event }) => outgoing(sender(event), { type: 'pages.jumpTableIs', gpa: c.jumpTable ?? 0 })),
@@ -160,7 +175,9 @@ export const vmPagesMachine = setup({
       tags: 'rest',
       on: {
         'pages.lock': [{ guard: 'isChanging', actions: ['wait', 'refuse'] }, { actions: ['hold', 'grant'] }],
-        'pages.beginPsc': [{ guard: 'isHeldOrChanging', actions: ['wait', 'refuse'] }, { actions: ['change', 'take', 'grant'] }],
+        'pages.beginPsc': [{ guard: 'isHeldOrChanging', actions: ['wait', 'refuse'] }, { actions: ['change', 'grant'] }],
+        'pages.lockFolio': [{ guard: 'isFolioLocked', actions: ['waitForFolio', 'refuse'] }, { actions: ['lockFolio', 'take', 'grant'] }],
+        'pages.unlockFolio': { guard: 'hasLockedFolio', actions: 'unlockFolio' },
         'pages.unlock': { guard: 'isHolder', actions: ['letGo', 'wakeWaiters'] },
         'pages.endPsc': { guard: 'isChanger', actions: ['endChange', 'wakeWaiters'] },
         'pages.readLock': { actions: 'enter' },

@@ -12,12 +12,15 @@ export type VmPagesEvent = EventOf<{
    */
   'pages.lock': { gfn: number };
   'pages.unlock': { gfn: number };
-  /**
-   * A page-state change waits until no thread holds the page, and keeps new holders out. `takes`:
-   * the frame that a guest_memfd has for the page, taken from the allocator if it is free.
-   */
-  'pages.beginPsc': { gfn: number; takes?: number };
+  /** A page-state change waits until no thread holds the page, and keeps new holders out. */
+  'pages.beginPsc': { gfn: number };
   'pages.endPsc': { gfn: number };
+  /**
+   * guest_memfd: folio_lock(), by the first page of the folio. `takes`: the frame that the folio has
+   * for the page that is wanted, taken from the allocator if it is free.
+   */
+  'pages.lockFolio': { gfn: number; takes: number };
+  'pages.unlockFolio': { gfn: number };
   /**
    * SRCU of patch 39: a reader enters and leaves; a page-state change waits for the readers that
    * were there when it asked first, and for no other.
@@ -50,8 +53,8 @@ export type VmPagesEvent = EventOf<{
 }>;
 
 /**
- * The answer to `pages.lock`, `pages.beginPsc` and `pages.synchronize`. A refused thread is woken
- * when a page is let go.
+ * The answer to `pages.lock`, `pages.beginPsc`, `pages.lockFolio` and `pages.synchronize`. A refused
+ * thread is woken when a page, or a folio, is let go.
  */
 export type VmPagesAnswer = EventOf<{
   'pages.granted': { granted: boolean };
@@ -77,6 +80,8 @@ export const VM_PAGES_EVENTS = {
   'pages.unlock': 'bus',
   'pages.beginPsc': 'bus',
   'pages.endPsc': 'bus',
+  'pages.lockFolio': 'bus',
+  'pages.unlockFolio': 'bus',
   'pages.granted': 'bus',
   'pages.readLock': 'bus',
   'pages.readUnlock': 'bus',

@@ -91,8 +91,8 @@ class RegionView extends ActorView {
 }
 
 /**
- * The pages of a guest: one lane for each page that a thread holds or changes, and the frames that
- * leaked.
+ * The pages of a guest: one lane for each page that a thread holds or changes, or whose folio one
+ * has locked, and the frames that leaked.
  */
 class PagesView extends ActorView {
   readonly #group: Group;
@@ -107,14 +107,17 @@ class PagesView extends ActorView {
   protected override show(context: JsonObject, _path: readonly string[], at: number): void {
     const holders = objectOf(context.holders);
     const changing = objectOf(context.changing);
-    for (const gfn of [...Object.keys(holders), ...Object.keys(changing)]) {
+    const folios = objectOf(context.folios);
+    for (const gfn of [...Object.keys(holders), ...Object.keys(changing), ...Object.keys(folios)]) {
       if (!this.#pages.has(gfn)) this.#pages.set(gfn, this.board.lane('actor', `GFN ${hex(Number(gfn))} state`, this.#group, this.actor));
     }
     for (const [gfn, lane] of this.#pages) {
       const changer = stringOf(changing[gfn]);
       const held = stringsOf(holders[gfn]).map(nameOf);
       const spans = changer !== null ? [`changed by ${nameOf(changer)}`] : held.length > 0 ? [`held by ${held.join(', ')}`] : [];
-      this.board.settle(lane, at, spans, { category: 'memory' });
+      const locker = stringOf(folios[gfn]);
+      const folio = locker === null ? [] : [`folio locked by ${nameOf(locker)}`];
+      this.board.settle(lane, at, [...spans, ...folio], { category: 'memory' });
     }
     const leaked = numbersOf(context.leaked);
     for (const pfn of leaked.slice(this.#leaked))

@@ -108,6 +108,7 @@ export const sevSnp: Mechanism = {
     'rmpRegion.vmcbs',
     'vmPages.holders',
     'vmPages.waiters',
+    'vmPages.folioWaiters',
     'vmPages.readers',
     'vmPages.grace',
     'sevDevice.waiters',

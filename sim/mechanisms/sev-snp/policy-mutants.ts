@@ -53,7 +53,7 @@ const ofGuestMemfd: Readonly<Record<string, Mutant>> = {
     alter('snp_lookup_rmpentry', { answers: { 'rmp.entry': () => ({ assigned: false }) } }),
   ),
   'gmem-no-folio-lock': without('The folio is not locked while its frame is prepared.', 'kvm_gmem_get_pfn', 'folio_lock', 'folio_unlock'),
-  'gmem-hole-keeps-frame': without('A hole in the guest_memfd leaves the frame assigned.', 'kvm_gmem_punch_hole', 'rmpupdate'),
+  'gmem-hole-keeps-frame': without('A hole in the guest_memfd leaves the frame assigned.', 'sev_gmem_invalidate', 'rmpupdate'),
   'gmem-devices-unasked': patched(
     'The VMM converts a page before the stores of its devices are done.',
     'kvm_convert_memory',

@@ -14,6 +14,7 @@ describe('the pages of an SNP guest', () => {
   const pages = Given.start<VmPagesContext>(vmPagesMachine, { believes: [] });
   const lock = (from: string) => by(from, 'pages.lock', { gfn: 5 });
   const begin = (from: string) => by(from, 'pages.beginPsc', { gfn: 5 });
+  const folio = (from: string) => by(from, 'pages.lockFolio', { gfn: 5, takes: 0x1005 });
   const granted = (given: Given<VmPagesContext>, event: ReturnType<typeof by>) => given.when(event).sent[0]!.event.granted;
 
   it('let several threads hold one page, and one thread change it', () => {
@@ -39,13 +40,36 @@ describe('the pages of an SNP guest', () => {
     expect(pages.after(begin(C), lock(A)).when(by(C, 'pages.endPsc', { gfn: 5 })).sent).toHaveLength(1);
   });
 
+  it('have folios that one thread locks, whoever holds the page or changes it', () => {
+    expect(pages.after(lock(A), begin(C)).context).not.toHaveProperty('folios');
+    const locked = pages.after(lock(A), folio(B));
+    expect(locked.context.folios).toEqual({ 5: B });
+    expect(granted(locked, by(C, 'pages.lockFolio', { gfn: 6, takes: 0x1006 }))).toBe(true);
+    expect(granted(locked, lock(C))).toBe(true);
+    expect(granted(pages.after(folio(B)), begin(C))).toBe(true);
+    expect(granted(pages.after(begin(C)), folio(B))).toBe(true);
+  });
+
+  it('wake those who wait for a folio when one is unlocked, and only those', () => {
+    const waiting = pages.after(lock(A), folio(A), begin(B), folio(C));
+    expect(granted(waiting, folio(B))).toBe(false);
+    expect(waiting.context).toMatchObject({ waiters: [B], folioWaiters: [C] });
+    const unlocked = waiting.when(by(A, 'pages.unlockFolio', { gfn: 5 }));
+    expect(unlocked.sent).toEqual([{ to: 'sched', event: { type: 'sched.wake', thread: C } }]);
+    expect(unlocked.context).toMatchObject({ folios: {}, folioWaiters: [], waiters: [B] });
+    expect(granted(unlocked.and, folio(C))).toBe(true);
+    const letGo = waiting.when(by(A, 'pages.unlock', { gfn: 5 }));
+    expect(letGo.sent).toEqual([{ to: 'sched', event: { type: 'sched.wake', thread: B } }]);
+    expect(letGo.context).toMatchObject({ folios: { 5: A }, folioWaiters: [C] });
+  });
+
   it('are free until a guest_memfd takes them for a folio that it locks', () => {
-    const takes = by(B, 'pages.beginPsc', { gfn: 5, takes: 0x1005 });
+    const takes = folio(B);
     const freed = pages.after(by(A, 'pages.free', { pfn: 0x1005 }), by(A, 'pages.free', { pfn: 0x1007 }));
     expect(freed.context.freed).toEqual([0x1005, 0x1007]);
     expect(freed.after(begin(B)).context.freed).toEqual([0x1005, 0x1007]);
     expect(freed.after(takes).context.freed).toEqual([0x1007]);
-    const refused = pages.after(begin(A), by(A, 'pages.free', { pfn: 0x1005 }), takes);
+    const refused = pages.after(folio(A), by(A, 'pages.free', { pfn: 0x1005 }), takes);
     expect(refused.context.freed).toEqual([0x1005]);
   });
 
@@ -54,6 +78,8 @@ describe('the pages of an SNP guest', () => {
     expect(pages.after(lock(A)).when(by(A, 'pages.unlock', { gfn: 6 })).handled).toBe(false);
     expect(pages.after(lock(A)).when(by(B, 'pages.unlock', { gfn: 5 })).handled).toBe(false);
     expect(pages.after(begin(A)).when(by(B, 'pages.endPsc', { gfn: 5 })).handled).toBe(false);
+    expect(pages.after(folio(A)).when(by(B, 'pages.unlockFolio', { gfn: 5 })).handled).toBe(false);
+    expect(pages.when(by(B, 'pages.unlockFolio', { gfn: 5 })).handled).toBe(false);
   });
 
   it('know what the guest validated, and which of that it found no longer validated', () => {

@@ -88,6 +88,20 @@ describe('a frame of a guest_memfd', () => {
   });
 });
 
+describe('a folio', () => {
+  it('is locked whoever has its page mapped, such as the GHCB of a vCPU that is not entered again', () => {
+    const run = '{ KVM_RUN: { vcpu: vm0/0 } }';
+    const text = textOf({
+      options: "'kvm.mapLock': user, 'kvm.ghcbMap': until-entry",
+      vm: 'pages: [{ gfn: 5, pfn: 0x1005, state: shared }], ghcbs: [{ gfn: 5, vcpu: 0 }]',
+      guest: '{ vmgexit: { ghcb: 5, code: 0x8000fffe, info1: 0, info2: 0 } }',
+    }).replace(run, `${run}, { pre-fault: { vm: vm0, gfn: 5 } }`);
+    const played = play(resolved(loadScenario(text, 'tried.yaml', KNOWN)), { name: 'fifo' });
+    expect(played.delivered('pages.lock')).toHaveLength(1);
+    expect([played.end.ended, played.delivered('pages.unlockFolio').length]).toEqual(['done', 1]);
+  });
+});
+
 describe('asid-new', () => {
   it('is refused nothing where every ASID is of a guest that lives', () => {
     const threads = ['{ asid-new: {} }, { asid-new: {} }'];
