@@ -165,7 +165,7 @@ const setAttributesPath = (env: HostEnv) =>
 /**
  * The VMM converts: it waits for its devices where it does, and then changes the attribute. The
  * frame of a page that is shared now goes back: to the hypervisor first. It is that of the shared
- * page at once, and so free to none.
+ * page at once, and does not go to the allocator.
  */
 const convertPath = (env: HostEnv) => {
   const isOrdered = env.options['vmm.convert'] === 'ordered';

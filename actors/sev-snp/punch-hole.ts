@@ -16,7 +16,7 @@ const SHARED_2M: RmpUpdate = { ...SHARED, pageSize: '2M' };
 
 /**
  * The frames go to the hypervisor. A 4K frame of a 2M entry needs PSMASH first. What fails is
- * reported, and nobody hears of it. Expects `pfn`.
+ * reported, and the caller goes on all the same. Expects `pfn`.
  */
 function invalidatePath(env: HostEnv) {
   const splits = env.options['kvm.gmemSplit'] === 'psmash' && hasHuge(env);
@@ -79,7 +79,7 @@ export function punchHole(env: HostEnv, freed: readonly HostItem[], locals: read
 
 /**
  * The frame goes back to the allocator. The truncation has a reference of its own, which it drops
- * behind folio_unlock(): no one else can find the folio by then.
+ * behind folio_unlock(): no other thread can find the folio by then.
  */
 export const punchHolePath = (env: HostEnv) =>
   punchHole(

@@ -16,8 +16,8 @@ export type VmPagesEvent = EventOf<{
   'pages.beginPsc': { gfn: number };
   'pages.endPsc': { gfn: number };
   /**
-   * guest_memfd: folio_lock(), by the first page of the folio. `takes`: the frame that the folio has
-   * for the page that is wanted, taken from the allocator if it is free.
+   * guest_memfd: folio_lock(), by the first page of the folio. `takes`: the frame that the folio
+   * has for the page that is wanted, taken from the allocator if it is free.
    */
   'pages.lockFolio': { gfn: number; takes: number };
   'pages.unlockFolio': { gfn: number };
@@ -53,8 +53,8 @@ export type VmPagesEvent = EventOf<{
 }>;
 
 /**
- * The answer to `pages.lock`, `pages.beginPsc`, `pages.lockFolio` and `pages.synchronize`. A refused
- * thread is woken when a page, or a folio, is let go.
+ * The answer to `pages.lock`, `pages.beginPsc`, `pages.lockFolio` and `pages.synchronize`. A
+ * refused thread is woken when a page, or a folio, is let go.
  */
 export type VmPagesAnswer = EventOf<{
   'pages.granted': { granted: boolean };

@@ -40,7 +40,7 @@ describe('the pages of an SNP guest', () => {
     expect(pages.after(begin(C), lock(A)).when(by(C, 'pages.endPsc', { gfn: 5 })).sent).toHaveLength(1);
   });
 
-  it('have folios that one thread locks, whoever holds the page or changes it', () => {
+  it('have folios that one thread locks, beside those that hold the page or change it', () => {
     expect(pages.after(lock(A), begin(C)).context).not.toHaveProperty('folios');
     const locked = pages.after(lock(A), folio(B));
     expect(locked.context.folios).toEqual({ 5: B });

@@ -89,7 +89,7 @@ describe('a frame of a guest_memfd', () => {
 });
 
 describe('a folio', () => {
-  it('is locked whoever has its page mapped, such as the GHCB of a vCPU that is not entered again', () => {
+  it('is locked while KVM has its page mapped: the GHCB of a vCPU that is not entered again', () => {
     const run = '{ KVM_RUN: { vcpu: vm0/0 } }';
     const text = textOf({
       options: "'kvm.mapLock': user, 'kvm.ghcbMap': until-entry",
