@@ -143,6 +143,7 @@ export const preFaultPath = (env: HostEnv) =>
               send: (_t, l) =>
                 outgoing(pagesId(env, l), {
                   type: 'pages.map',
+                  entry: l.huge === true ? '2M' : '4K',
                   ...(l.huge === true && mayBeLarge(env, l) ? { gfn: lockOf(env, l), size: '2M' } : { gfn: l.gfn!, size: '4K' }),
                 }),
             }),
