@@ -73,9 +73,8 @@ export interface PspContext extends SnpInFlight {
 
 /** The driver lends pages of an initialized platform alone. */
 function withLent({ platform, lent = [] }: PspContext, { command, pfn, pages }: Extract<PspEvent, { readonly type: 'psp.command' }>) {
-  const written = pages ?? (command === 'SNP_PLATFORM_STATUS' ? [pfn] : []);
-  if (platform !== 'INIT' || written.length === 0) return {};
-  return { lent: [...new Set([...lent, ...written])].sort((a, b) => a - b) };
+  const written = platform === 'INIT' ? (pages ?? (command === 'SNP_PLATFORM_STATUS' ? [pfn] : [])) : [];
+  return written.length === 0 ? {} : { lent: [...new Set([...lent, ...written])].sort((a, b) => a - b) };
 }
 
 const SEV_DEVICE: ActorId = 'sev';

@@ -1,5 +1,6 @@
 /** Whether VMs, programs and properties fit the options of the host, in each variant. */
 import type { HostOptions } from '../../../events/options.ts';
+import { vcpuNamed } from '../../scenario/fields.ts';
 import { listed, type PathIssue, shown } from '../../scenario/issues.ts';
 import type { HostStep } from '../../scenario/program.ts';
 import type { Scenario } from '../../scenario/types.ts';
@@ -21,7 +22,7 @@ function writtenIn(program: readonly HostStep[]): readonly Written[] {
   });
 }
 
-/** What lets the kernel enable SNP, the firmware be initialized for it, and KVM create an SNP VM. */
+/** What lets the kernel enable SNP, the driver initialize it, and KVM create an SNP VM. */
 const GATES = {
   'host.iommu': ['enforcing'],
   'host.rmpTable': ['covers-ram'],
@@ -62,7 +63,7 @@ function freedIssues(scenario: Scenario, programs: readonly Written[]): PathIssu
   const isMapped = valuesOf(scenario, 'kvm.privateMemory').some(([, value]) => value !== 'guest-memfd');
   if (index < 0 || !isMapped) return [];
   const freed = programs.find(
-    ({ name, vm }) => FREES.includes(name) && programs.some((other) => other.name === 'KVM_RUN' && other.vcpu?.split('/')[0] === vm),
+    ({ name, vm }) => FREES.includes(name) && programs.some(({ name, vcpu }) => name === 'KVM_RUN' && vcpuNamed(vcpu!).vm === vm),
   );
   if (freed === undefined) return [];
   const why = `the guest can take the frame again, and without a guest_memfd it counts as free all the same`;

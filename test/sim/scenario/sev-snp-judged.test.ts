@@ -1,4 +1,4 @@
-/** Properties of SEV-SNP do not break where nothing is wrong, and see what is wrong beside others. */
+/** Properties of SEV-SNP hold where nothing is wrong, and see what is wrong beside others. */
 import { describe, expect, it } from 'vitest';
 import { loadScenario } from '../../../sim/scenario/load.ts';
 import { KNOWN, play, resolved, seeds } from '../play.ts';
