@@ -132,6 +132,7 @@ const mapPrivate = (env: HostEnv): readonly HostItem[] => [
           send: (_t, l) =>
             outgoing(pagesId(env, l), {
               type: 'pages.map',
+              entry: l.huge === true ? '2M' : '4K',
               ...(l.huge === true && mayBeLarge(env, l) ? { gfn: lockOf(env, l), size: '2M' } : { gfn: l.gfn!, size: '4K' }),
             }),
         }),

@@ -55,16 +55,19 @@ const same = (platform: Platform): Changed => ({ platform, table: null });
 const FRESH: CpuRegisters = { mfdm: false, snp: false, hsave: true };
 const ENABLED: CpuRegisters = { mfdm: true, snp: true, hsave: true };
 
-/** A host before bring-up, or one that has it behind it. */
-export const platformOf = (cpus: readonly ActorId[], isUp: boolean, guests: boolean): Platform => ({
+/**
+ * A host before bring-up, or one that has it behind it. `inits`: whether the driver has initialized
+ * the firmware then.
+ */
+export const platformOf = (cpus: readonly ActorId[], isUp: boolean, guests: boolean, inits = isUp): Platform => ({
   cpus: Object.fromEntries(cpus.map((cpu) => [cpu, isUp ? ENABLED : FRESH])),
   table: isUp ? 'clear' : 'bios',
   zeroedBy: null,
-  firmware: isUp ? 'INIT' : 'UNINIT',
+  firmware: inits ? 'INIT' : 'UNINIT',
   guests,
   unflushed: [],
   flushNeeded: false,
-  enforced: isUp,
+  enforced: inits,
 });
 
 export const writeRegisters = (p: Platform, cpu: ActorId, change: Partial<CpuRegisters>): Platform => ({

@@ -50,6 +50,8 @@ export interface PspContext extends SnpInFlight {
   /** Of the last command: pages that it is to write, and how many of them have been looked at. */
   readonly pages?: readonly number[] | undefined;
   readonly looked?: number | undefined;
+  /** Pages that a command was to write, once one was, for which the driver lent them; sorted. */
+  readonly lent?: readonly number[];
   /** Of the last command: SNP_SHUTDOWN_EX ends the checks of the CPUs too. */
   readonly x86?: true | undefined;
   /** In flight: the command register has no response bit. */
@@ -67,6 +69,12 @@ export interface PspContext extends SnpInFlight {
   /** A command that was in flight when the next one was written. */
   readonly overwritten: PspCommand | null;
   readonly asking: string | null;
+}
+
+/** The driver lends pages of an initialized platform alone. */
+function withLent({ platform, lent = [] }: PspContext, { command, pfn, pages }: Extract<PspEvent, { readonly type: 'psp.command' }>) {
+  const written = platform === 'INIT' ? (pages ?? (command === 'SNP_PLATFORM_STATUS' ? [pfn] : [])) : [];
+  return written.length === 0 ? {} : { lent: [...new Set([...lent, ...written])].sort((a, b) => a - b) };
 }
 
 const SEV_DEVICE: ActorId = 'sev';
@@ -113,6 +121,7 @@ export const pspMachine = setup({
             ...sometimesKnown('polled', c.polled, event.polled),
             ...sometimesKnown('x86', c.x86, event.x86),
             ...sometimesKnown('pages', c.pages, event.pages),
+            ...withLent(c, event),
             status: 'SUCCESS' as const,
           }
         : {},

@@ -192,7 +192,7 @@ export interface QueryArgs extends Pick<GuestArgs, 'pfn' | 'asid' | 'gfn' | 'cur
  * Nothing is written: an entry that is immutable or in use says what it has, and the size is an
  * answer.
  */
-export const QUERY_CHECKS: readonly Check<QueryArgs, 'FAIL_INPUT' | 'FAIL_PERMISSION' | 'NPF'>[] = [
+const QUERY_CHECKS: readonly Check<QueryArgs, 'FAIL_INPUT' | 'FAIL_PERMISSION' | 'NPF'>[] = [
   { name: 'no such VMPL', grade: 'memory', applies: (_region, { vmpl }) => vmpl > VMPL_MAX, verdict: 'FAIL_INPUT' },
   {
     name: 'a VMPL above that of the caller',

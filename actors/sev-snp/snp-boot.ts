@@ -76,7 +76,7 @@ export const rmptableInitPath = (cpus: readonly ActorId[]) =>
   );
 
 /** @see domain snp f.2, "Required init order" */
-const MINOR_MIN = 51;
+export const MINOR_MIN = 51;
 /** From this version on the firmware takes a list of ranges. */
 export const LIST_MINOR = 52;
 const initCommand = (list?: readonly number[]) => firmwareCommand('SNP_INIT_EX', 'SNP_INIT_EX', false, list);

@@ -25,9 +25,10 @@ export interface PlatformInput {
   /** CPUs that are there and not online. */
   readonly offline: readonly ActorId[];
   readonly firm: Pick<PlatformInfo, 'iommu' | 'covers' | 'param' | 'minor'>;
+  /** CC_ATTR_HOST_SEV_SNP. Default: the kernel has not cleared it. */
+  readonly capable?: boolean;
 }
 export interface PlatformContext extends PlatformInput {
-  /** CC_ATTR_HOST_SEV_SNP. */
   readonly capable: boolean;
   /** sev->snp_initialized. */
   readonly initialized: boolean;
@@ -131,8 +132,8 @@ export const snpPlatformMachine = setup({
 }).createMachine({
   id: 'snpPlatform',
   context: ({ input }) => ({
-    ...input,
     capable: true,
+    ...input,
     initialized: input.platform.firmware === 'INIT',
     tmr: null,
     refused: null,

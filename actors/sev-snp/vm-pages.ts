@@ -22,6 +22,8 @@ export interface VmPagesInput {
   readonly stored?: Readonly<Record<number, Loaded>>;
   /** GFNs that KVM_SET_MEMORY_ATTRIBUTES made private; only with a guest_memfd. */
   readonly attributes?: readonly number[];
+  /** Beside `attributes`, where the host has other SNP VMs. */
+  readonly asid?: number;
 }
 
 export interface VmPagesContext extends VmPagesInput {
@@ -54,6 +56,8 @@ export interface VmPagesContext extends VmPagesInput {
   readonly jumpTable?: number;
   /** Sizes of nested mappings by their first GFN, where KVM maps pages ahead. */
   readonly mapped?: Readonly<Record<number, '4K' | '2M'>>;
+  /** GFNs of those that were made larger than KVM had found the entry, once one was. */
+  readonly overmapped?: readonly number[];
   /** The readers of psc_srcu, once one has entered. */
   readonly readers?: readonly ActorId[];
   /** By thread in synchronize_srcu(): the readers that it still waits for. */
@@ -145,7 +149,15 @@ export const vmPagesMachine = setup({
     ),
     setJumpTable: assign(({ event }) => (event.type === 'pages.jumpTable' && event.set !== undefined ? { jumpTable: event.set } : {})),
     tellJumpTable: emit(({ context: c, event }) => outgoing(sender(event), { type: 'pages.jumpTableIs', gpa: c.jumpTable ?? 0 })),
-    map: assign(({ context: c, event }) => (event.type === 'pages.map' ? { mapped: { ...c.mapped, [event.gfn]: event.size } } : {})),
+    map: assign(({ context: c, event }) => {
+      if (event.type !== 'pages.map') return {};
+      const { gfn, size, entry } = event;
+      const isOver = size === '2M' && entry === '4K';
+      return {
+        mapped: { ...c.mapped, [gfn]: size },
+        ...(isOver && { overmapped: sorted([...new Set([...(c.overmapped ?? []), gfn])]) }),
+      };
+    }),
     believe: assign(({ context: c, event }) => {
       if (event.type !== 'guest.validated') return {};
       const others = c.believes.filter((gfn) => gfn !== event.gfn);

@@ -37,8 +37,8 @@ export type VmPagesEvent = EventOf<{
   'guest.walk': { gfn: number; private: boolean };
   /** snp_leak_pages(): the frame is never given back. */
   'pages.leak': { pfn: number };
-  /** A nested mapping of this size begins at the page. */
-  'pages.map': { gfn: number; size: '4K' | '2M' };
+  /** A nested mapping of this size begins at the page, and KVM has found an entry of `entry`. */
+  'pages.map': { gfn: number; size: '4K' | '2M'; entry: '4K' | '2M' };
   /** The frame goes back to the allocator. */
   'pages.free': { pfn: number };
   /** From a vCPU: the guest has executed PVALIDATE, and knows it on all its vCPUs. */

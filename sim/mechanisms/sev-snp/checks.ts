@@ -3,6 +3,7 @@ import type { HostOptions } from '../../../events/options.ts';
 import { KERNEL_DEFAULT } from '../../scenario/fields.ts';
 import { listed, type PathIssue, shown } from '../../scenario/issues.ts';
 import type { KernelVersion, Scenario } from '../../scenario/types.ts';
+import { optionIssues } from './option-checks.ts';
 import { SNP_VM } from './sections.ts';
 
 /**
@@ -19,7 +20,8 @@ export const PRESETS: Readonly<Partial<Record<KernelVersion, Pick<HostOptions, '
 /** The kernels that can run SNP guests: KVM's SNP host support is in mainline since 6.11. */
 const SNP_KERNELS: readonly KernelVersion[] = ['6.12', '6.14'];
 
-export function checks({ host, firmware, vms = {} }: Scenario): PathIssue[] {
+export function checks(scenario: Scenario): PathIssue[] {
+  const { host, firmware, vms = {} } = scenario;
   const first = Object.keys(vms).find((id) => vms[id]!.type === SNP_VM);
   const features = host.features ?? [];
   const issues: PathIssue[] = [];
@@ -39,5 +41,5 @@ export function checks({ host, firmware, vms = {} }: Scenario): PathIssue[] {
   if (firmware?.state === 'UNINIT') {
     issues.push({ path: ['firmware', 'state'], message: `found "UNINIT"; expected "INIT": ${first} is an SNP VM that has been launched` });
   }
-  return issues;
+  return [...issues, ...optionIssues(scenario)];
 }

@@ -6,7 +6,7 @@ import type { Mutant } from '../../host/mechanism.ts';
 type AnyItem = { readonly kind: string; readonly send?: (...args: readonly unknown[]) => unknown };
 
 /** A patch of paths that differ by option: it does nothing where the step is not there. */
-export const replace =
+const replace =
   (name: string, replacement: (item: AnyItem) => readonly object[]): PathPatch =>
   (path) =>
     hasStep(path, name) ? replaceStep(path, name, (item) => replacement(item as unknown as AnyItem) as unknown as (typeof item)[]) : path;

@@ -188,7 +188,15 @@ const ofSizes: Readonly<Record<string, Mutant>> = {
   'snp-map-unclamped': patched(
     'KVM maps as large as the folio is, whatever the RMP entry says.',
     'kvm_tdp_map_page',
-    alter('sev_private_max_mapping_level', { answers: { 'rmp.entry': () => ({ huge: true }) } }),
+    replace('kvm_tdp_mmu_map', (map) => {
+      const { send } = map as unknown as { readonly send: (t: unknown, l: object) => { readonly to: string; readonly event: object } };
+      const asFound = (t: unknown, l: object) => ({ entry: (send(t, l).event as { readonly entry: string }).entry });
+      const unclamped = (t: unknown, l: object) => {
+        const { to, event } = send(t, { ...l, huge: true });
+        return { to, event: { ...event, ...asFound(t, l) } };
+      };
+      return [{ ...map, send: unclamped }];
+    }),
   ),
   'snp-prepare-unchecked': patched(
     'A large folio is made one 2M entry without a look at its entries.',

@@ -1,6 +1,7 @@
 /** Which scenarios have the host's SNP as a whole among their actors, and how it starts. */
 import { platformOf } from '../../../actors/sev-snp/platform-rules.ts';
 import { headOf } from '../../../actors/sev-snp/rmp-table.ts';
+import { MINOR_MIN } from '../../../actors/sev-snp/snp-boot.ts';
 import { type PlatformInput, SNP_PLATFORM } from '../../../actors/sev-snp/snp-platform.ts';
 import type { ActorId } from '../../../events/event.ts';
 import type { HostOp } from '../../../events/program.ts';
@@ -35,18 +36,22 @@ export function platformActors(scenario: ResolvedScenario): readonly ActorSpec[]
     ...scenario.vms.flatMap((vm) => snpSettingsOf(vm).pages.flatMap(framesOf)),
     ...(scenario.sections?.firmware?.pages ?? []),
   ].map(({ pfn }) => pfn);
-  const isUp = !uses(scenario, 'enable-snp');
+  const firm = {
+    iommu: options['host.iommu'] === 'enforcing',
+    covers: options['host.rmpTable'] === 'covers-ram',
+    param: options['kvm.sevSnp'] === 'on',
+    minor: Number(options['host.snpFirmware'].slice(2)),
+  };
+  // A bring-up that lies behind has gone as far as the host lets it.
+  const isBehind = !uses(scenario, 'enable-snp');
+  const isUp = isBehind && firm.iommu && firm.covers;
   const input: PlatformInput = {
-    platform: platformOf([...onlineCpus(scenario), ...offline], isUp, scenario.vms.length > 0),
+    platform: platformOf([...onlineCpus(scenario), ...offline], isUp, scenario.vms.length > 0, isUp && firm.minor >= MINOR_MIN),
+    ...(isBehind && !isUp && { capable: false }),
     regions: [...new Set(frames.map(headOf))].sort((a, b) => a - b),
     iommuPages: iommuPagesOf(scenario),
     offline,
-    firm: {
-      iommu: options['host.iommu'] === 'enforcing',
-      covers: options['host.rmpTable'] === 'covers-ram',
-      param: options['kvm.sevSnp'] === 'on',
-      minor: Number(options['host.snpFirmware'].slice(2)),
-    },
+    firm,
   };
   return [{ id: SNP_PLATFORM, kind: 'snpPlatform', input }];
 }

@@ -17,22 +17,27 @@ const emulationWhole = alwaysEach<HostThread>('rmp.emulation-whole', {
       : null,
 });
 
-/** Outside of a conversion, a frame is the guest's only where user space has the page private. */
+/** Outside of a conversion, a frame is a guest's only where user space has the page private. */
 const frameFollowsAttribute = always('rmp.frame-follows-attribute', {
   kinds: ['vmPages', 'rmpRegion', 'hostThread', 'pageAllocator'],
   source: 'arch/x86/kvm/svm/sev.c, sev_gmem_prepare(), sev_gmem_invalidate(); domain snp e.3',
   grade: 'read',
   check: (world) => {
-    const kept = world.actors<VmPagesContext>('vmPages').map(({ context }) => context.attributes);
-    if (kept.includes(undefined)) return null;
-    const converts = world.actors<HostThread>('hostThread').some(({ value }) => JSON.stringify(value).includes('"kvm_convert_memory"'));
-    if (converts) return null;
-    const privates = kept.flatMap((gfns) => gfns ?? []);
+    const guests = world.actors<VmPagesContext>('vmPages');
+    if (guests.some(({ context }) => context.attributes === undefined)) return null;
+    const converting = world
+      .actors<HostThread>('hostThread')
+      .flatMap(({ value, context }) =>
+        JSON.stringify(value).includes('"kvm_convert_memory"') ? [`pages:${context.frames.code?.vm}`] : [],
+      );
     const entries = world.actors<RmpRegionContext>('rmpRegion').flatMap(({ context }) => Object.entries(context.entries));
     // prepare-page: the page is none of the scenario's, and has the GFN of its frame.
     const ofAllocator = world.actors('pageAllocator').length > 0;
-    const isStray = ([pfn, { assigned, asid, gfn }]: (typeof entries)[number]) =>
-      assigned && asid !== 0 && !privates.includes(gfn) && !(ofAllocator && gfn === Number(pfn));
+    const isStray = ([pfn, { assigned, asid, gfn }]: (typeof entries)[number]) => {
+      if (!assigned || asid === 0 || (ofAllocator && gfn === Number(pfn))) return false;
+      const owner = guests.length === 1 ? guests[0] : guests.find(({ context }) => context.asid === asid);
+      return owner === undefined || (!converting.includes(owner.id) && !owner.context.attributes!.includes(gfn));
+    };
     const stray = entries.find(isStray);
     return stray ? `PFN ${hex(Number(stray[0]))} is assigned to a guest, and user space has made its page shared` : null;
   },

@@ -27,19 +27,21 @@ import { requestProperties } from './request-properties.ts';
 const LENT: readonly PageState[] = ['Firmware', 'Reclaim'];
 
 /**
- * Pages of the Firmware or the Reclaim state while no thread has the mailbox: the driver gives a
- * page it lent back before it unlocks, or leaks it. A Context page is no loan.
+ * A page that the driver lent for a command, of the Firmware or the Reclaim state while no thread
+ * has the mailbox: it takes such a page back before it unlocks, or leaks it. A launch has its pages
+ * for longer, the context among them, and the firmware may have some before the run begins.
  */
 const pageGivenBack = always('rmp.page-given-back', {
-  kinds: ['mutex', 'rmpRegion', 'sevDevice'],
+  kinds: ['mutex', 'rmpRegion', 'sevDevice', 'psp'],
   source: 'domain snp f.1: any page that firmware may write is Firmware before the command and reclaimed after; SNP-59',
   grade: 'read',
   check: (world) => {
     const mailbox = world.actors<MutexContext>('mutex').find(({ id }) => id === SEV_CMD_MUTEX);
     if (mailbox === undefined || mailbox.context.owner !== null) return null;
     const leaked = world.actors<SevDeviceContext>('sevDevice').flatMap(({ context }) => context.leaked);
-    const lent = pagesIn(world).find(({ pfn, state }) => LENT.includes(state) && !leaked.includes(pfn));
-    return lent ? `PFN ${hex(lent.pfn)} is ${lent.state} and no command runs` : null;
+    const lent = world.actors<PspContext>('psp').flatMap(({ context }) => context.lent ?? []);
+    const kept = pagesIn(world).find(({ pfn, state }) => lent.includes(pfn) && LENT.includes(state) && !leaked.includes(pfn));
+    return kept ? `PFN ${hex(kept.pfn)} is ${kept.state} and no command runs` : null;
   },
 });
 

@@ -229,13 +229,14 @@ function contentsIn({ vms }: ResolvedScenario, region: ActorId) {
   return here.length === 0 ? {} : { contents: Object.fromEntries(here.map(({ pfn, content }) => [pfn, content])) };
 }
 
-function pagesInput({ host: { options } }: ResolvedScenario, vm: ResolvedVm): VmPagesInput {
-  const { pages } = snpSettingsOf(vm);
-  const own = contentsOf(vm).flatMap(({ gfn, content: { asid, ...content } }) => (asid === undefined ? [] : [[gfn, content] as const]));
+function pagesInput({ host: { options }, vms }: ResolvedScenario, vm: ResolvedVm): VmPagesInput {
+  const { asid, pages } = snpSettingsOf(vm);
+  const hasOthers = vms.some((other) => other.type === SNP_VM && other.id !== vm.id);
+  const own = contentsOf(vm).flatMap(({ gfn, content: { asid: of, ...content } }) => (of === undefined ? [] : [[gfn, content] as const]));
   return {
     believes: validatedIn(pages),
     ...(lookedAt(vm).length > 0 && { stored: Object.fromEntries(own) }),
-    ...(options['kvm.privateMemory'] === 'guest-memfd' && { attributes: attributesOf(pages) }),
+    ...(options['kvm.privateMemory'] === 'guest-memfd' && { attributes: attributesOf(pages), ...(hasOthers && { asid }) }),
   };
 }
 const pagesOf = (scenario: ResolvedScenario): ActorSpec[] =>

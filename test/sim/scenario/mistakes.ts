@@ -224,13 +224,6 @@ export const MISTAKES: readonly (readonly [title: string, text: string, issues: 
     ['28 | vms.vm0.vcpus[0][1].pvalidate.validated | found 1; expected true or false'],
   ],
   [
-    'a hole of 2M where no 2M entry is',
-    changed(WRITE, `${WRITE}\n              - punch-hole: { vm: vm0, gfn: 0x5, size: 2M }`),
-    [
-      '40 | processes.netd.threads[0][0].repeat.do[1].punch-hole.gfn | found GFN 0x5; expected the first page of a 2M entry of vm0: size is 2M',
-    ],
-  ],
-  [
     'an argument out of range',
     changed(WRITE, '- write: { vm: vm0, gfn: 0x5, stores: 0 }'),
     ['39 | processes.netd.threads[0][0].repeat.do[0].write.stores | found 0; expected an integer from 1 to 1024'],

@@ -16,6 +16,14 @@ export const MORE_MISTAKES: readonly (readonly [title: string, text: string, iss
     ['39 | processes.netd.threads[0][0].repeat.do[0].write.stores | found $STORES = 5000; expected an integer from 1 to 1024'],
   ],
   [
+    'a hole of 2M where no 2M entry is',
+    changed(WRITE, `${WRITE}\n              - punch-hole: { vm: vm0, gfn: 0x5, size: 2M }`),
+    [
+      '40 | processes.netd.threads[0][0].repeat.do[1].punch-hole.gfn | found GFN 0x5; expected the first page of a 2M entry of vm0: size is 2M',
+      '53 | properties.always[0] | found rmp.freed-frame-is-hypervisors beside punch-hole and KVM_RUN of vm0; expected kvm.privateMemory guest-memfd, or neither: the guest can take the frame again, and without a guest_memfd it counts as free all the same',
+    ],
+  ],
+  [
     'a parameter that nothing uses',
     changed('private: $ENCRYPTED', 'private: true'),
     ['10 | params.ENCRYPTED | found no argument $ENCRYPTED; expected one: the parameter changes nothing'],
