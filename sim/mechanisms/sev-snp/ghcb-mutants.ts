@@ -55,6 +55,17 @@ export const GHCB_MUTANTS: Readonly<Record<string, Mutant>> = {
     tells(0x081, 0b11_1111),
   ),
   'snp-ghcb-prefers-page': patched('KVM says by the MSR that it prefers a GHCB.', 'sev_handle_vmgexit_msr_protocol', tells(0x011, 0x9)),
+  'snp-ghcb-no-preference': patched(
+    'KVM does not know the request for a preferred GHCB, and leaves the MSR as it is.',
+    'sev_handle_vmgexit_msr_protocol',
+    replace('set_ghcb_msr', (item) => [
+      {
+        kind: 'note',
+        local: (_t: unknown, { ghcbMsr }: Locals) => (ghcbMsr?.response === 0x011 ? { ghcbMsr: { response: 0x010, payload: 0 } } : {}),
+      },
+      item,
+    ]),
+  ),
   'snp-ghcb-refuses-page': patched('KVM echoes no GFN of a GHCB that it registers.', 'sev_handle_vmgexit_msr_protocol', tells(0x013, 0)),
   'snp-ghcb-serves-unknown': patched(
     'An event that KVM does not know is answered as if it were done.',

@@ -40,9 +40,9 @@ interface Access {
   readonly vm?: string;
   readonly gfn?: number;
 }
-const toPages = (type: string) => (_t: unknown, l: Access) => outgoing(`pages:${l.vm}`, { type, gfn: l.gfn! });
-const LOCKS = { kind: 'step', name: 'lock_page_state', send: toPages('pages.lock'), answers: { 'pages.granted': () => ({}) } };
-const UNLOCKS = { kind: 'step', name: 'unlock_page_state', send: toPages('pages.unlock') };
+export const toPages = (type: string) => (_t: unknown, l: Access) => outgoing(`pages:${l.vm}`, { type, gfn: l.gfn! });
+export const LOCKS = { kind: 'step', name: 'lock_page_state', send: toPages('pages.lock'), answers: { 'pages.granted': () => ({}) } };
+export const UNLOCKS = { kind: 'step', name: 'unlock_page_state', send: toPages('pages.unlock') };
 
 /** Gives the page back after the look at its entry, before the store. */
 const unlockEarly: PathPatch = where('unlock_page_state', (path) => {

@@ -1,15 +1,16 @@
 /**
- * Changes of one line of the ways to keep host code and private pages apart (SRCU, guest_memfd), of
- * other handlers of the fault, and of the end of a VM.
+ * Changes of one line of the ways to keep host code and private pages apart (map lock, SRCU,
+ * guest_memfd), of other handlers of the fault, and of the end of a VM.
  */
-import { emit } from 'xstate';
+import { assign, emit } from 'xstate';
+import { hasStep } from '../../../actors/path/patch.ts';
 import type { RmpRegionContext } from '../../../actors/sev-snp/rmp-region.ts';
 import type { VmPagesContext } from '../../../actors/sev-snp/vm-pages.ts';
 import { outgoing, type Stamped, sender } from '../../../events/event.ts';
 import { hostFaultCode } from '../../../events/sev-snp/error-code.ts';
 import type { VmPagesEvent } from '../../../events/sev-snp/vm-pages.ts';
 import type { Mutant } from '../../host/mechanism.ts';
-import { alter, patched, replace, silent, without } from './mutants.ts';
+import { alter, LOCKS, patched, replace, silent, toPages, UNLOCKS, without } from './mutants.ts';
 import { provided } from './provided.ts';
 import { where } from './rmp-mutants.ts';
 
@@ -18,6 +19,36 @@ interface Args {
   readonly event: Stamped<VmPagesEvent>;
 }
 const answer = (event: (args: Args) => { readonly type: string }) => emit((args: Args) => outgoing(sender(args.event), event(args)));
+
+const ofTheMapLock: Readonly<Record<string, Mutant>> = {
+  'snp-map-locks-anyway': patched('kvm_vcpu_map() takes the map lock, whatever the policy is.', 'kvm_vcpu_map', (path) =>
+    hasStep(path, 'lock_page_state') ? path : replace('sysret', (step) => [UNLOCKS, step])(replace('ioctl', (step) => [step, LOCKS])(path)),
+  ),
+  'snp-map-busy-keeps-lock': patched(
+    'kvm_vcpu_map() that finds a page private returns without giving the lock back.',
+    'kvm_vcpu_map',
+    replace('snp_lookup_rmpentry', (look) => [
+      look,
+      {
+        kind: 'when',
+        cases: [
+          [
+            (_t: unknown, { assigned }: { readonly assigned?: boolean }) => assigned === true,
+            [{ kind: 'step', name: 'sysret_busy', mode: 'user' }, { kind: 'return' }],
+          ],
+        ],
+      },
+    ]),
+  ),
+  'snp-unlock-lets-all-go': provided('vmPages', 'The map lock has no count: who lets go of a page lets it go for all holders.', {
+    guards: { isHolder: () => true },
+    actions: {
+      letGo: assign(({ context: c, event }: Args) => ({
+        holders: Object.fromEntries(Object.entries(c.holders).filter(([gfn]) => 'gfn' in event && Number(gfn) !== event.gfn)),
+      })),
+    },
+  }),
+};
 
 const ofSrcu: Readonly<Record<string, Mutant>> = {
   'snp-srcu-no-wait': provided('vmPages', 'synchronize_srcu() does not wait for the readers that it finds.', {
@@ -77,6 +108,14 @@ const ofOthers: Readonly<Record<string, Mutant>> = {
       replace('local_irq_enable', (item) => [item, { kind: 'note', local: () => ({ errorCode: hostFaultCode(false) }) }]),
     ),
   ),
+  'snp-share-told': patched(
+    'auto-share itself tells the guest that its page is gone.',
+    'exc_page_fault',
+    where(
+      'rmpupdate',
+      replace('rmpupdate', (call) => [call, { kind: 'step', name: 'notify_guest', send: toPages('guest.notValidated') }]),
+    ),
+  ),
   'snp-teardown-no-share': without('The end of a VM frees its pages as they are.', '__unregister_enc_region_locked', 'rmpupdate'),
   'snp-teardown-no-look': patched(
     'The end of a VM takes each page for an assigned one.',
@@ -105,4 +144,4 @@ const ofOthers: Readonly<Record<string, Mutant>> = {
   ),
 };
 
-export const POLICY_MUTANTS: Readonly<Record<string, Mutant>> = { ...ofSrcu, ...ofGuestMemfd, ...ofOthers };
+export const POLICY_MUTANTS: Readonly<Record<string, Mutant>> = { ...ofTheMapLock, ...ofSrcu, ...ofGuestMemfd, ...ofOthers };

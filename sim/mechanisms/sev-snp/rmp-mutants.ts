@@ -3,7 +3,7 @@
  * the in-use mark, the mailbox.
  */
 import { assign, emit } from 'xstate';
-import { hasStep, type PathPatch, replaceStep } from '../../../actors/path/patch.ts';
+import { hasStep, type PathPatch, replaceStep, swapSteps } from '../../../actors/path/patch.ts';
 import { guestChecked, hostStoreFaults, hostWritten, storerOf } from '../../../actors/sev-snp/rmp-answers.ts';
 import { guestAccess } from '../../../actors/sev-snp/rmp-check.ts';
 import { type RmpRegionContext, regionIn } from '../../../actors/sev-snp/rmp-region.ts';
@@ -78,6 +78,22 @@ const asChecked = ({ context: c }: Args, one: GuestAccess) => guestAccess(c.entr
 const nothing = assign({});
 const isOfHost = ({ event }: Args) => sender(event).startsWith('thread:');
 
+/** The #VMEXIT(NPF) that an instruction has for a page that is not the guest's, before all else. */
+const exitsFirst: PathPatch = (path) => {
+  const first: (typeof path.items)[number][] = [];
+  replaceStep(path, 'NPF', (item) => {
+    first.push({ ...item, name: 'NPF_first' } as typeof item);
+    return [item];
+  });
+  return { ...path, items: [...first, ...path.items] };
+};
+
+/** Whether the vCPU is inside its instruction after this step. */
+const inInsn =
+  (name: string, insn: false | undefined): PathPatch =>
+  (path) =>
+    replaceStep(path, name, (item) => [{ ...item, insn } as typeof item]);
+
 const ofInstructions: Readonly<Record<string, Mutant>> = {
   'rmp-update-no-lock': region("RMPUPDATE does not look at the entry's lock.", {
     guards: {
@@ -109,6 +125,13 @@ const ofInstructions: Readonly<Record<string, Mutant>> = {
     actions: guestCheck((c, event) => guestChecked(regionIn({ ...c, inUse: [] }), event)),
   }),
   'rmp-adjust-no-vmsa': region('RMPADJUST leaves the VMSA bit as it was.', { actions: { writeVmsa: nothing } }),
+  'rmp-adjust-exits': { summary: 'RMPADJUST exits to the host before it begins.', paths: { RMPADJUST: [exitsFirst] } },
+  'rmp-adjust-unlocks-early': {
+    ...region("RMPADJUST drops the entry's lock before it writes the entry.", {
+      guards: { isHolder: ({ context: c, event }: Args) => event.type === 'rmp.writeVmsa' || c.holders[event.pfn] === event.from },
+    }),
+    paths: { RMPADJUST: [swapSteps('write', 'unlock'), inInsn('unlock', undefined), inInsn('write', false)] },
+  },
 };
 
 const ofSizes: Readonly<Record<string, Mutant>> = {

@@ -132,7 +132,7 @@ const ofTheProtocol: readonly Claim[] = [
     id: 'SNP-50',
     says: 'the preferred GHCB GPA is none',
     shows: [keeps(PROTOCOL, 'default', 'ghcb.answer-is-documented', 'snp-ghcb-prefers-page')],
-    mutants: ['snp-ghcb-prefers-page'],
+    mutants: ['snp-ghcb-prefers-page', 'snp-ghcb-no-preference'],
     check: (mutant) => assert.deepEqual(msrs(guest(mutant, msr(0x010))), [[0x011, NONE]]),
   },
   {

@@ -170,7 +170,7 @@ const ofTheMapLock: readonly Claim[] = [
     says: 'the kernel does not write a page that it finds private, and gives the lock back',
     shows: [keeps(RACE, 'map-lock-user', 'rmp.host-panic', 'snp-map-ignores-private')],
     not: 'that the caller sees "busy": the operation ends and says nothing',
-    mutants: ['snp-map-ignores-private'],
+    mutants: ['snp-map-ignores-private', 'snp-map-busy-keeps-lock'],
     check: (mutant) => {
       for (const options of LOCKED) {
         const scenario = w.oneGuest([w.page('guest-valid')], [w.read(true)], { vhost0: [[w.kernelWrite()]] }, options);
@@ -213,7 +213,7 @@ const ofTheMapLock: readonly Claim[] = [
     shows: [],
     why: 'how often it waits is a count; `compare` tells the longest wait of a variant, and no property bounds it',
     not: 'how long: time decides nothing in the model',
-    mutants: ['snp-psc-no-wait'],
+    mutants: ['snp-psc-no-wait', 'snp-unlock-lets-all-go'],
     check: (mutant) => {
       assert.deepEqual(
         [0, 1, 2, 3].map((holders) => waits(holders, s.P4, mutant)),

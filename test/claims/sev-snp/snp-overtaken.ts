@@ -176,7 +176,7 @@ const ofOnePolicy: readonly Claim[] = [
     shows: [],
     why: 'it is about calls that are not there, and no property counts calls',
     not: 'whether the implicit conversion is an ABI itself, which is disputed',
-    mutants: ['snp-share-locks'],
+    mutants: ['snp-share-locks', 'snp-map-locks-anyway'],
     check: (mutant) => {
       for (const played of s.runsOf(raced('auto-share'), 40, mutant))
         assert.deepEqual([...played.delivered('pages.lock'), ...played.delivered('pages.beginPsc')], []);
@@ -213,14 +213,16 @@ const ofOnePolicy: readonly Claim[] = [
     says: 'P2 can name the host thread that wrote; nothing that reaches the guest of P1 does',
     shows: [breaks(RACE, 'kill-guest', 'rmp.guest-killed', 'snp-no-kill')],
     why: 'who sent the message that kills stands in a journal, and no property sees it',
-    mutants: ['snp-no-kill'],
+    mutants: ['snp-no-kill', 'snp-share-told'],
     check: (mutant) => {
       const kills = s.daemonMeetsPrivate(s.P2, mutant).delivered('vm.kill');
       assert.deepEqual(
         kills.map(({ actor, peer }) => [actor, peer]),
         [['vm:vm0', w.NETD]],
       );
-      const heard = s.daemonMeetsPrivate(s.P1, mutant).records.filter(({ kind, actor }) => kind === 'deliver' && actor === w.GUEST);
+      const ofGuest = [w.GUEST, 'pages:vm0'];
+      const heard = s.daemonMeetsPrivate(s.P1, mutant).records.filter(({ kind, actor }) => kind === 'deliver' && ofGuest.includes(actor));
+      assert.ok(ofGuest.every((id) => heard.some(({ actor }) => actor === id)));
       assert.ok(!JSON.stringify(heard).includes('netd'));
     },
   },

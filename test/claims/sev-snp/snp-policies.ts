@@ -197,7 +197,7 @@ export const SNP_POLICY_CLAIMS: readonly Claim[] = [
     shows: [],
     why: 'the dump goes to the log, and no state hangs on it',
     not: 'what the dump says has no place in the model',
-    mutants: ['snp-no-dump'],
+    mutants: ['snp-no-dump', 'snp-no-panic'],
     check: (mutant) => {
       const stray = w.oneGuest([w.page('guest-valid')], [w.read(true)], { vhost0: [[w.strayWrite()]] }, s.P5);
       for (const played of [s.kernelIsOvertaken(s.P0, mutant), s.told(stray, mutant, s.over(w.VHOST))]) {

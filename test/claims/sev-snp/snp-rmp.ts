@@ -93,7 +93,7 @@ const ofTheLock: readonly Claim[] = [
     says: 'RMPUPDATE does not succeed while the guest is inside RMPADJUST of the page',
     shows: [breaks(ADJUST, 'inuse', BUGGED, 'rmp-update-no-lock')],
     not: 'what contention looks like, which hardware does not document: both answers are variants',
-    mutants: ['rmp-update-no-lock'],
+    mutants: ['rmp-update-no-lock', 'rmp-adjust-unlocks-early'],
     check: (mutant) => {
       const results = { inuse: 'FAIL_INUSE', 'overlap-2m': 'FAIL_OVERLAP', 'inuse-retried': 'FAIL_INUSE' };
       for (const [variant, result] of Object.entries(results)) assert.equal(w.updateResults(s.tries(variant, mutant))[0], result, variant);

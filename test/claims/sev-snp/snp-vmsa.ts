@@ -81,7 +81,7 @@ export const SNP_VMSA_CLAIMS: readonly Claim[] = [
     shows: [],
     why: 'the page that becomes a VMSA is none of a running vCPU, and nothing shipped depends on its bit',
     not: 'that the guest is at VMPL 0, and that the bit is ignored elsewhere: there are no VMPLs',
-    mutants: ['rmp-adjust-no-vmsa'],
+    mutants: ['rmp-adjust-no-vmsa', 'rmp-adjust-exits'],
     check: (mutant) => {
       const played = s.inOrder(w.oneGuest([w.page('guest-valid')], [w.rmpadjust(true)], {}), mutant);
       assert.deepEqual([w.entryOf(played).assigned, w.entryOf(played).vmsa], [true, true]);
