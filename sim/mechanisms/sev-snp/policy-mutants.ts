@@ -22,7 +22,9 @@ const answer = (event: (args: Args) => { readonly type: string }) => emit((args:
 
 const ofTheMapLock: Readonly<Record<string, Mutant>> = {
   'snp-map-locks-anyway': patched('kvm_vcpu_map() takes the map lock, whatever the policy is.', 'kvm_vcpu_map', (path) =>
-    hasStep(path, 'lock_page_state') ? path : replace('sysret', (step) => [UNLOCKS, step])(replace('ioctl', (step) => [step, LOCKS])(path)),
+    hasStep(path, 'lock_page_state')
+      ? path
+      : replace('sysret', (step) => [UNLOCKS, step])(replace('snp_lookup_rmpentry', (look) => [LOCKS, look])(path)),
   ),
   'snp-map-busy-keeps-lock': patched(
     'kvm_vcpu_map() that finds a page private returns without giving the lock back.',

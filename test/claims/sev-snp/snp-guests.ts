@@ -228,7 +228,7 @@ const ofTheMapLock: readonly Claim[] = [
     says: 'a page-state change in flight waits for the mapping of another context to end',
     shows: [
       keeps(RACE, 'map-lock-user', 'rmp.innocent-process-killed', 'snp-psc-no-wait'),
-      keeps(RACE, 'map-lock-user', 'rmp.host-panic', 'snp-map-unlocks-early'),
+      keeps(RACE, 'map-lock-user', 'rmp.host-panic', 'snp-map-unlocks-early', 'snp-unlock-lets-all-go'),
     ],
     mutants: ['snp-psc-no-wait', 'snp-map-unlocks-early'],
     check: (mutant) => {
