@@ -38,20 +38,28 @@ export function metWithin(scenario: ResolvedScenario, limits: Limits): Met {
   return { report: finish(search.run()), digests };
 }
 
+const digestOf = ({ sequencer: { digest } }: Run): string => hexOf(digest.a, digest.b);
+
 /**
- * What the in-order run meets with these inputs, until nothing is left but deviations. It owes
+ * What the in-order run meets with these inputs, until nothing is left but deviations, or it asks
+ * again in a state where it has asked before: what follows is what other inputs gave there. It owes
  * nothing: a cycle does not end it.
  */
 function metWith(scenario: ResolvedScenario, engine: MemoEngine, inputs: readonly number[], digests: Set<string>): readonly number[] {
   const fifo = new FifoChooser();
   const counts: number[] = [];
-  let disturbed = false;
+  const askedIn = new Set<string>();
+  let ends = false;
   const choose = (view: ChoiceView): number => {
     const index = fifo.choose(view);
     const { kind, label } = view.alternative(index);
-    disturbed ||= kind === 'offer' && isDeviating(label.slice(0, label.indexOf('(')));
+    ends ||= kind === 'offer' && isDeviating(label.slice(0, label.indexOf('(')));
     const offered = view.alternatives().flatMap((alternative, at) => (alternative.label.startsWith('choose(') ? [at] : []));
     if (offered.length === 0) return index;
+    const state = digestOf(run);
+    ends ||= askedIn.has(state);
+    if (ends) return index;
+    askedIn.add(state);
     const asked = inputs[counts.length] ?? 0;
     counts.push(offered.length + 1);
     return asked === 0 ? index : offered[asked - 1]!;
@@ -61,11 +69,11 @@ function metWith(scenario: ResolvedScenario, engine: MemoEngine, inputs: readonl
   const run = new Run({ scenario: owing, engine, chooser });
   run.start();
   const met: (readonly [step: number, digest: string])[] = [];
-  const look = () => met.push([run.sequencer.step, hexOf(run.sequencer.digest.a, run.sequencer.digest.b)]);
+  const look = () => met.push([run.sequencer.step, digestOf(run)]);
   look();
   for (let goesOn = true; goesOn; ) {
     goesOn = run.advance();
-    if (disturbed) break;
+    if (ends) break;
     look();
   }
   // A run that finds itself in a deadlock takes the steps behind it back.
