@@ -187,7 +187,7 @@ export const SNP_ACCESS_RACES: readonly Checked[] = [
   {
     id: 'R28',
     says: 'an entry on a CPU where the vCPU did not run last flushes its ASID there; left out, the guest stores by what that CPU has kept',
-    mutants: ['snp-flush-nothing'],
+    mutants: ['snp-flush-nothing', 'rmp-vc-first'],
     check: (mutant) => {
       const back = (variant: string) => s.inOrder(s.unchecked(shipped('rmp-stale-migration', variant)), mutant);
       assert.deepEqual([strayed(back('left-out')), w.accesses(back('left-out'))], [[0x1005], ['ok']]);

@@ -123,7 +123,7 @@ export const SNP_AP_RACES: readonly Checked[] = [
   {
     id: 'R15',
     says: 'a running vCPU gets another VMSA: set alone, the CPU can enter the old one; a request that is refused took the vCPU down before d26638bfcdfc; one that is destroyed and made runnable is entered without an address before 72d12715edcd',
-    mutants: ['snp-ap-vmcb-clean'],
+    mutants: ['snp-ap-vmcb-clean', 'snp-ap-unkicked'],
     check: (mutant) => {
       const exchanged = (kind: HostOptions['kvm.apUpdate']) =>
         s.told(world({ 'kvm.apUpdate': kind }, [create()]), mutant, inGuest, done, runsAgain);
