@@ -10,8 +10,12 @@ import type { Item, Path } from './path.ts';
 
 type AnyEvent = { readonly type: string };
 
-/** From a path to what is walked instead. @public */
-export type PathPatch = <T, L, E extends AnyEvent>(path: Path<T, L, E>) => Path<T, L, E>;
+/**
+ * From a path to what is walked instead; `env` is what the path is made from, `HostEnv` or
+ * `GuestEnv`.
+ * @public
+ */
+export type PathPatch = <T, L, E extends AnyEvent>(path: Path<T, L, E>, env?: unknown) => Path<T, L, E>;
 
 /** Patches by the name of the path that they change. @public */
 export type PathPatches = Readonly<Record<string, readonly PathPatch[]>>;
@@ -52,6 +56,22 @@ export function joinPatches(...sets: readonly PathPatches[]): PathPatches {
   }
   return joined;
 }
+
+/** The patches as they are applied on a host: each is told what its path is made from. */
+export const patchesWith = (patches: PathPatches, env: () => unknown): PathPatches =>
+  Object.fromEntries(
+    Object.entries(patches).map(
+      ([name, list]) =>
+        [
+          name,
+          list.map(
+            (patch): PathPatch =>
+              (path) =>
+                patch(path, env()),
+          ),
+        ] as const,
+    ),
+  );
 
 /** The path as its patches leave it. */
 export const patched = <T, L, E extends AnyEvent>(path: Path<T, L, E>, patches: PathPatches): Path<T, L, E> =>
