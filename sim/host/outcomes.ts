@@ -3,7 +3,7 @@
  * compared.
  */
 import type { PcpuContext } from '../../actors/host/pcpu.ts';
-import type { Arch } from '../scenario/types.ts';
+import type { Arch, ResolvedScenario } from '../scenario/types.ts';
 import type { WorldView } from '../view.ts';
 import type { Outcome } from './mechanism.ts';
 import { mechanismsOf } from './registry.ts';
@@ -13,6 +13,7 @@ export const HOST_OUTCOMES: readonly Outcome[] = [
     name: 'hostPanics',
     title: 'host panics',
     count: (world) => world.actors<PcpuContext>('pcpu').filter(({ context }) => context.panicReason != null).length,
+    concerns: (_scenario, kinds) => kinds.has('pcpu'),
   },
 ];
 
@@ -21,6 +22,10 @@ export const outcomesFor = (arch: Arch): readonly Outcome[] => [
   ...HOST_OUTCOMES,
   ...mechanismsOf(arch).flatMap(({ outcomes }) => outcomes ?? []),
 ];
+
+/** The names of those that can happen in a scenario with actors of these kinds. */
+export const outcomesIn = (scenario: ResolvedScenario, kinds: ReadonlySet<string>): readonly string[] =>
+  outcomesFor(scenario.host.arch).flatMap(({ name, concerns }) => (concerns?.(scenario, kinds) === false ? [] : [name]));
 
 /** Counts in the present state, by name. */
 export const outcomesOf = (world: WorldView, arch: Arch): Readonly<Record<string, number>> =>
