@@ -113,7 +113,7 @@ export const signalPending = (t: HostThread): boolean => fatalSignalPending(t) |
 export const host = pathsOf<HostThread, HostLocals, ThreadEvent>();
 
 /** A patch of a path that host threads walk, with its types. @public */
-export const hostPatch = (change: (path: HostPath) => HostPath): PathPatch => change as unknown as PathPatch;
+export const hostPatch = (change: (path: HostPath, env: HostEnv) => HostPath): PathPatch => change as unknown as PathPatch;
 
 /** To the CPU this thread runs on. @public */
 export function toCpu(

@@ -71,7 +71,7 @@ const { path, step, loop, when, stop, leaveLoop } = guest;
 export type GuestPath = Path<Vcpu, GuestLocals, GuestEvent>;
 
 /** A patch of a path that guests walk, with its types. @public */
-export const guestPatch = (change: (path: GuestPath) => GuestPath): PathPatch => change as unknown as PathPatch;
+export const guestPatch = (change: (path: GuestPath, env: GuestEnv) => GuestPath): PathPatch => change as unknown as PathPatch;
 
 /** What stands in a path of guests. @public */
 export type GuestItem = Item<Vcpu, GuestLocals, GuestEvent>;

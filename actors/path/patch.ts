@@ -10,8 +10,12 @@ import type { Item, Path } from './path.ts';
 
 type AnyEvent = { readonly type: string };
 
-/** From a path to what is walked instead. @public */
-export type PathPatch = <T, L, E extends AnyEvent>(path: Path<T, L, E>) => Path<T, L, E>;
+/**
+ * From a path to what is walked instead. `env` is what the paths of the walker are made from;
+ * `hostPatch` and `guestPatch` give it a type.
+ * @public
+ */
+export type PathPatch = <T, L, E extends AnyEvent>(path: Path<T, L, E>, env?: unknown) => Path<T, L, E>;
 
 /** Patches by the name of the path that they change. @public */
 export type PathPatches = Readonly<Record<string, readonly PathPatch[]>>;
@@ -52,6 +56,19 @@ export function joinPatches(...sets: readonly PathPatches[]): PathPatches {
   }
   return joined;
 }
+
+/** The same patches, which get what `env` gives. */
+export const withEnv = (patches: PathPatches, env: () => unknown): PathPatches =>
+  Object.fromEntries(
+    Object.entries(patches).map(([name, list]) => [
+      name,
+      list.map(
+        (patch): PathPatch =>
+          (path) =>
+            patch(path, env()),
+      ),
+    ]),
+  );
 
 /** The path as its patches leave it. */
 export const patched = <T, L, E extends AnyEvent>(path: Path<T, L, E>, patches: PathPatches): Path<T, L, E> =>

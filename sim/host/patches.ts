@@ -21,10 +21,10 @@ const isPath = (made: unknown): made is HostPath => Array.isArray((made as Parti
 
 /** The same patch, with its mechanism in what it throws. */
 const attributed = (origin: string, name: string, patch: PathPatch): PathPatch =>
-  hostPatch((path: HostPath) => {
+  hostPatch((path, env) => {
     let made: unknown;
     try {
-      made = patch(path);
+      made = patch(path, env);
       if (isPath(made)) checkShape(made, name);
     } catch (error) {
       if (error instanceof Error) error.message = `${origin}: patch of the path ${name}: ${error.message}`;
