@@ -3,6 +3,8 @@
  * compared.
  */
 import type { PcpuContext } from '../../actors/host/pcpu.ts';
+import { ModelError, thrownText } from '../engine/port.ts';
+import { shown } from '../scenario/issues.ts';
 import type { Arch, ResolvedScenario } from '../scenario/types.ts';
 import type { WorldView } from '../view.ts';
 import type { Outcome } from './mechanism.ts';
@@ -29,4 +31,16 @@ export const outcomesIn = (scenario: ResolvedScenario, kinds: ReadonlySet<string
 
 /** Counts in the present state, by name. */
 export const outcomesOf = (world: WorldView, arch: Arch): Readonly<Record<string, number>> =>
-  Object.fromEntries(outcomesFor(arch).map((outcome) => [outcome.name, outcome.count(world)]));
+  Object.fromEntries(outcomesFor(arch).map((outcome) => [outcome.name, counted(outcome, world)]));
+
+/** @throws ModelError if code of a user's own throws, or gives no number */
+function counted({ name, count }: Outcome, world: WorldView): number {
+  let found: unknown;
+  try {
+    found = count(world);
+  } catch (error) {
+    throw new ModelError(`count() of the outcome ${name} throws: ${thrownText(error)}`, { cause: error });
+  }
+  if (typeof found === 'number' && Number.isSafeInteger(found)) return found;
+  throw new ModelError(`count() of the outcome ${name} gives ${shown(found)}; expected an integer`);
+}
