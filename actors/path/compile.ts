@@ -5,7 +5,7 @@
 
 import type { Letter, Outgoing } from '../../events/event.ts';
 import { type PathPatches, patched } from './patch.ts';
-import { type Flow, type Item, letterOf, otherwise, type Path, PathError, type Source, type Step, type StepSpec } from './path.ts';
+import { type Flow, type Item, otherwise, type Path, PathError, type Source, type Step, type StepSpec } from './path.ts';
 import { checkWays } from './ways.ts';
 
 type AnyEvent = { readonly type: string };
@@ -250,41 +250,4 @@ function edgesOf<T, L, E extends AnyEvent>(step: Step<T, L, E>, stepEvent: strin
     ...answers.map(([on, take]): Edge<T, L> => ({ on, take, acts: false, asked: true, routes: next })),
     ...wakes.map(([on, take]): Edge<T, L> => ({ on, take, acts: false, asked: false, routes: next })),
   ];
-}
-
-/**
- * Lets the context flow along the edges, as sparse and lockdep would demand: two ways into a step
- * must agree.
- * @throws PathError naming the step
- */
-export function flowThrough<T, L, E extends AnyEvent>(graph: Graph<T, L, E>, from: Flow, home: string): void {
-  const todo: [string, Flow][] = [[graph.entry, from]];
-  for (let job = todo.pop(); job; job = todo.pop()) {
-    const [id, flow] = job;
-    if (id === home) continue;
-    const node = graph.nodes.get(id);
-    if (!node) throw new PathError(`a path runs off its end at ${id}`);
-    if (node.flow) {
-      if (!sameFlow(node.flow, flow)) throw new PathError(`${id} is entered with ${told(node.flow)} and with ${told(flow)}`);
-      continue;
-    }
-    node.flow = flow;
-    node.letter = node.spec.inside ? 'X' : letterOf(flow, node.spec.mayResched === true);
-    const left = leaving(node, flow);
-    for (const edge of node.edges) for (const route of edge.routes) todo.push([route.target, left]);
-  }
-}
-
-const sameFlow = (a: Flow, b: Flow) =>
-  a.mode === b.mode && a.preempt === b.preempt && a.spin === b.spin && a.irqs === b.irqs && a.insn === b.insn;
-const told = (flow: Flow) =>
-  `${flow.mode} mode, preempt ${flow.preempt}, spin ${flow.spin}, irqs ${flow.irqs ? 'on' : 'off'}${flow.insn ? ', inside an instruction' : ''}`;
-
-function leaving<T, L, E extends AnyEvent>(node: GraphNode<T, L, E>, flow: Flow): Flow {
-  const { preempt = 0, spin = 0, irqs = flow.irqs, mode = flow.mode, insn = flow.insn, sleeps } = node.spec;
-  const atomic = flow.preempt > 0 || flow.spin > 0 || !flow.irqs;
-  if (node.requires && !atomic) throw new PathError(`${node.id} needs preemption off, its caller left it on`);
-  if (sleeps && atomic) throw new PathError(`${node.id} sleeps with ${told(flow)}`);
-  if (flow.preempt + preempt < 0 || flow.spin + spin < 0) throw new PathError(`${node.id} drops a count that is 0`);
-  return { mode, preempt: flow.preempt + preempt, spin: flow.spin + spin, irqs, insn };
 }

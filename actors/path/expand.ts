@@ -12,7 +12,8 @@ import {
   type StateNodeConfig,
 } from 'xstate';
 import type { Letter, Outgoing } from '../../events/event.ts';
-import { compile, type Edge, flowThrough, type Graph, type GraphNode, type Route } from './compile.ts';
+import { compile, type Edge, type Graph, type GraphNode, type Route } from './compile.ts';
+import { flowThrough } from './flow.ts';
 import type { PathPatches } from './patch.ts';
 import { type Flow, type Grade, type Path, PathError, type Walker } from './path.ts';
 

@@ -148,6 +148,20 @@ export class PathError extends Error {
 }
 
 /**
+ * A path breaks a rule of contexts: a kernel that is built as it says would report it. `rule` is
+ * what it breaks, in a few words.
+ */
+export class ContextError extends PathError {
+  readonly rule: string;
+  readonly step: string;
+  constructor(rule: string, step: string, message: string) {
+    super(message);
+    this.rule = rule;
+    this.step = step;
+  }
+}
+
+/**
  * A kernel function or an instruction: its name, where it comes from, and what is walked.
  * @public
  */

@@ -68,11 +68,15 @@ export class LiveEngine implements ActorEngine {
     if (after === before && this.#outbox.length === 0 && !before.can(event))
       throw new UnhandledEventError(id, stateName(before.value), event.type);
     if (after.status !== 'active') throw new ModelError(`${id} stopped with status ${after.status}; a machine of a run never ends`);
-    const sent: number[] = [];
-    for (const message of this.#outbox) {
-      sent.push(this.store.slot(message.to, id), this.store.stamp(this.store.event(message.event), slot));
+    try {
+      const sent: number[] = [];
+      for (const message of this.#outbox) {
+        sent.push(this.store.slot(message.to, id), this.store.stamp(this.store.event(message.event), slot));
+      }
+      return { next: this.store.local(this.store.kindOfSlot[slot]!, after), sent, ...microStepOf(before, event.type) };
+    } catch (error) {
+      throw failureIn(id, before.value, event, error);
     }
-    return { next: this.store.local(this.store.kindOfSlot[slot]!, after), sent, ...microStepOf(before, event.type) };
   }
 
   stop(): void {

@@ -254,11 +254,15 @@ export class MemoEngine implements ActorEngine {
     if (after === before && emitted.length === 0 && !before.can(event))
       throw new UnhandledEventError(id, stateName(before.value), event.type);
     if (after.status !== 'active') throw new ModelError(`${id} stopped with status ${after.status}; a machine of a run never ends`);
-    const sent = emitted.flatMap((message) => [this.store.slot(message.to, id), this.store.event(message.event)]);
-    const known = kind.locals.size;
-    const next = this.store.local(kind, after);
-    if (kind.locals.size > known) this.#foreseen[kind.index]!.add(next);
-    return { next, sent, step: microStepOf(before, event.type), isTaken: false };
+    try {
+      const sent = emitted.flatMap((message) => [this.store.slot(message.to, id), this.store.event(message.event)]);
+      const known = kind.locals.size;
+      const next = this.store.local(kind, after);
+      if (kind.locals.size > known) this.#foreseen[kind.index]!.add(next);
+      return { next, sent, step: microStepOf(before, event.type), isTaken: false };
+    } catch (error) {
+      throw failureIn(id, before.value, event, error);
+    }
   }
 
   #stamp(slot: number, { next, sent, step }: Shared): Reaction {

@@ -94,7 +94,10 @@ const FIELDS = {
   guestOperations: OPERATIONS.optional(),
   hostOperations: OPERATIONS.optional(),
   properties: listOf(PROPERTY, 'a list of properties').optional(),
-  outcomes: listOf(strict({ name: TEXT, title: TEXT, count: isFunction }), 'a list of outcomes').optional(),
+  outcomes: listOf(
+    strict({ name: TEXT, title: TEXT, count: isFunction, concerns: isFunction.optional() }),
+    'a list of outcomes',
+  ).optional(),
   waits: listOf(isFunction, 'a list of functions').optional(),
   catalogue: mapOf(z.enum(['bus', 'queued', 'latched', 'offer']), 'a map from event types').optional(),
   quiet: listOf(TEXT, 'a list of event types').optional(),
