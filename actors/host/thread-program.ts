@@ -6,7 +6,7 @@ import { outgoing } from '../../events/event.ts';
 import type { ThreadEvent } from '../../events/index.ts';
 import { otherwise, type Path } from '../path/path.ts';
 import { fatalSignalPending, type HostEnv, type HostItem, type HostLocals, type HostThread, host, opOf, toCpu } from './host-env.ts';
-import { nextPc, optionsOf } from './program-counter.ts';
+import { nextPc, type OpNames, optionsOf } from './program-counter.ts';
 
 const { path, step, loop, when, leaveLoop } = host;
 
@@ -55,9 +55,10 @@ const doExit: readonly HostItem[] = [
   host.stop('dead'),
 ];
 
+const usedIn = ({ programs }: HostEnv): OpNames => new Set(programs.flatMap(({ ops }) => ops.map(({ op }) => op as string)));
+
 /** What every host thread walks, from its first instruction to its end. */
-export function threadPath(env: HostEnv): Path<HostThread, HostLocals, ThreadEvent> {
-  const used = new Set(env.programs.flatMap((program) => program.ops.map((op) => op.op as string)));
+export function threadPath(env: HostEnv, used = usedIn(env)): Path<HostThread, HostLocals, ThreadEvent> {
   const cases = operations(env).filter(([name]) => used.has(name));
   return path(
     'main',

@@ -12,9 +12,11 @@ import {
   type StateNodeConfig,
 } from 'xstate';
 import type { Letter, Outgoing } from '../../events/event.ts';
-import { compile, type Edge, flowThrough, type Graph, type GraphNode, type Route } from './compile.ts';
+import { compile, type Edge, type Graph, type GraphNode, type Route } from './compile.ts';
+import { flowThrough } from './flow.ts';
 import type { PathPatches } from './patch.ts';
 import { type Flow, type Grade, type Path, PathError, type Walker } from './path.ts';
+import type { Walked, WalkMeta } from './walks.ts';
 
 /**
  * What a generated region is to `setup({ types }).createMachine`; its state names and targets are
@@ -73,6 +75,9 @@ export interface ExpandOptions<T> {
   readonly patches?: PathPatches;
 }
 
+/** The same path with all that a program could ask for. It is shown, and not walked. */
+export type Whole<T extends Walker<L>, L, E extends EventObject> = () => Path<T, L, E>;
+
 export interface Expansion<C extends MachineContext, E extends EventObject> {
   readonly initial: string;
   /** Absolute target of the first step. */
@@ -89,13 +94,30 @@ const NOMINAL_NS = 100;
 export function expand<T extends Walker<L> & MachineContext, L extends object, E extends EventObject>(
   path: Path<T, L, E>,
   options: ExpandOptions<T>,
+  whole?: Whole<T, L, E>,
 ): Expansion<T, E> {
-  const home = options.home?.target ?? '';
-  const graph = compile(path, options.stepEvent, home, options.patches);
-  flowThrough(graph, options.from, home);
+  const graph = graphOf(path, options);
   const states: Record<string, unknown> = {};
   for (const node of graph.nodes.values()) place(states, node.id.split('.'), stateOf(node, graph, options));
+  const top = states[path.name] as { meta?: WalkMeta };
+  const shown = (one: Path<T, L, E>, of: Graph<T, L, E>) => ({ path: one, graph: of }) as unknown as Walked;
+  top.meta = {
+    walks: () => {
+      const { patches = {}, stepEvent, frame } = options;
+      const all = whole?.();
+      return { ...shown(path, graph), patches, stepEvent, frame, whole: all ? shown(all, graphOf(all, options)) : null };
+    },
+  };
   return { initial: path.name, entry: `#${options.root}.${graph.entry}`, states: states as Record<string, Region<T, E>> };
+}
+
+function graphOf<T extends Walker<L> & MachineContext, L, E extends EventObject>(
+  path: Path<T, L, E>,
+  { home, stepEvent, patches, from }: ExpandOptions<T>,
+): Graph<T, L, E> {
+  const graph = compile(path, stepEvent, home?.target ?? '', patches);
+  flowThrough(graph, from, home?.target ?? '');
+  return graph;
 }
 
 function place(states: Record<string, unknown>, names: readonly string[], state: object): void {

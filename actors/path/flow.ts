@@ -1,0 +1,42 @@
+/** The context that flows along the edges of a compiled path: mode, preempt count, interrupts. */
+import type { Graph, GraphNode } from './compile.ts';
+import { type Flow, letterOf, PathError } from './path.ts';
+
+type AnyEvent = { readonly type: string };
+
+/**
+ * Lets the context flow along the edges, as sparse and lockdep would demand: two ways into a step
+ * must agree.
+ * @throws PathError naming the step
+ */
+export function flowThrough<T, L, E extends AnyEvent>(graph: Graph<T, L, E>, from: Flow, home: string): void {
+  const todo: [string, Flow][] = [[graph.entry, from]];
+  for (let job = todo.pop(); job; job = todo.pop()) {
+    const [id, flow] = job;
+    if (id === home) continue;
+    const node = graph.nodes.get(id);
+    if (!node) throw new PathError(`a path runs off its end at ${id}`);
+    if (node.flow) {
+      if (!sameFlow(node.flow, flow)) throw new PathError(`${id} is entered with ${told(node.flow)} and with ${told(flow)}`);
+      continue;
+    }
+    node.flow = flow;
+    node.letter = node.spec.inside ? 'X' : letterOf(flow, node.spec.mayResched === true);
+    const left = leaving(node, flow);
+    for (const edge of node.edges) for (const route of edge.routes) todo.push([route.target, left]);
+  }
+}
+
+const sameFlow = (a: Flow, b: Flow) =>
+  a.mode === b.mode && a.preempt === b.preempt && a.spin === b.spin && a.irqs === b.irqs && a.insn === b.insn;
+const told = (flow: Flow) =>
+  `${flow.mode} mode, preempt ${flow.preempt}, spin ${flow.spin}, irqs ${flow.irqs ? 'on' : 'off'}${flow.insn ? ', inside an instruction' : ''}`;
+
+function leaving<T, L, E extends AnyEvent>(node: GraphNode<T, L, E>, flow: Flow): Flow {
+  const { preempt = 0, spin = 0, irqs = flow.irqs, mode = flow.mode, insn = flow.insn, sleeps } = node.spec;
+  const atomic = flow.preempt > 0 || flow.spin > 0 || !flow.irqs;
+  if (node.requires && !atomic) throw new PathError(`${node.id} needs preemption off, its caller left it on`);
+  if (sleeps && atomic) throw new PathError(`${node.id} sleeps with ${told(flow)}`);
+  if (flow.preempt + preempt < 0 || flow.spin + spin < 0) throw new PathError(`${node.id} drops a count that is 0`);
+  return { mode, preempt: flow.preempt + preempt, spin: flow.spin + spin, irqs, insn };
+}
