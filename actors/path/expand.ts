@@ -16,7 +16,7 @@ import { compile, type Edge, type Graph, type GraphNode, type Route } from './co
 import { flowThrough } from './flow.ts';
 import type { PathPatches } from './patch.ts';
 import { type Flow, type Grade, type Path, PathError, type Walker } from './path.ts';
-import type { Walked, WalkMeta } from './walks.ts';
+import type { Walk, Walked, WalkMeta } from './walks.ts';
 
 /**
  * What a generated region is to `setup({ types }).createMachine`; its state names and targets are
@@ -37,7 +37,7 @@ export type Region<C extends MachineContext, E extends EventObject> = StateNodeC
 >;
 
 /** The meta of every generated state. */
-export interface StepMeta {
+export interface StepMeta extends Partial<WalkMeta> {
   readonly step: string;
   readonly letter: Letter;
   readonly ns: number;
@@ -98,16 +98,16 @@ export function expand<T extends Walker<L> & MachineContext, L extends object, E
 ): Expansion<T, E> {
   const graph = graphOf(path, options);
   const states: Record<string, unknown> = {};
-  for (const node of graph.nodes.values()) place(states, node.id.split('.'), stateOf(node, graph, options));
-  const top = states[path.name] as { meta?: WalkMeta };
   const shown = (one: Path<T, L, E>, of: Graph<T, L, E>) => ({ path: one, graph: of }) as unknown as Walked;
-  top.meta = {
-    walks: () => {
-      const { patches = {}, stepEvent, frame } = options;
-      const all = whole?.();
-      return { ...shown(path, graph), patches, stepEvent, frame, whole: all ? shown(all, graphOf(all, options)) : null };
-    },
+  const walks = (): Walk => {
+    const { patches = {}, stepEvent, frame } = options;
+    const all = whole?.();
+    return { ...shown(path, graph), patches, stepEvent, frame, whole: all ? shown(all, graphOf(all, options)) : null };
   };
+  for (const node of graph.nodes.values()) {
+    const { meta, ...state } = stateOf(node, graph, options);
+    place(states, node.id.split('.'), { ...state, meta: node.id === graph.entry ? { ...meta, walks } : meta });
+  }
   return { initial: path.name, entry: `#${options.root}.${graph.entry}`, states: states as Record<string, Region<T, E>> };
 }
 
@@ -134,7 +134,7 @@ function stateOf<T extends Walker<L> & MachineContext, L extends object, E exten
   node: GraphNode<T, L, E>,
   graph: Graph<T, L, E>,
   options: ExpandOptions<T>,
-): object {
+): { readonly meta: StepMeta; readonly [key: string]: unknown } {
   const on: Record<string, object[]> = {};
   for (const edge of node.edges) {
     on[edge.on] ??= [];

@@ -31,7 +31,7 @@ export interface Walk extends Walked {
   readonly whole: Walked | null;
 }
 
-/** The meta of the state that a top path becomes. A function: it is not written down with it. */
+/** Stands in the meta of the first step of a walk. A function: it is not written down with it. */
 export interface WalkMeta {
   readonly walks: () => Walk;
 }
@@ -40,7 +40,7 @@ export interface WalkMeta {
 export function walksOf(machine: AnyStateMachine): Walk[] {
   const below = (node: AnyStateNode): Walk[] => {
     const walks = (node.meta as Partial<WalkMeta> | undefined)?.walks;
-    return walks ? [walks()] : (Object.values(node.states) as AnyStateNode[]).flatMap(below);
+    return [...(walks ? [walks()] : []), ...(Object.values(node.states) as AnyStateNode[]).flatMap(below)];
   };
   return below(machine.root as unknown as AnyStateNode);
 }
