@@ -11,8 +11,10 @@ export interface CodeRow {
   readonly letters: string;
   readonly depth: number;
   readonly text: string;
-  /** A comment on the line before: it is shown less loudly. */
+  /** A comment on the line before. */
   readonly isComment?: true;
+  /** A step that says what no try has said. */
+  readonly isUntried?: true;
 }
 
 /** Steps that decide a branch, of which the rest is counted. */
@@ -66,7 +68,8 @@ function rowsOf(line: Line, depth: number, withElse: boolean): CodeRow[] {
     case 'step':
     case 'stop': {
       const text = line.kind === 'stop' ? `stop ${stepText(line)}` : stepText(line);
-      const row = { ...plain(text, line.ids), letters: line.letters.join('/') };
+      const isUntried = line.isOpen || line.sends.some(({ how }) => how === 'named');
+      const row = { ...plain(text, line.ids), letters: line.letters.join('/'), ...(isUntried && { isUntried }) };
       const known = [line.source, line.grade === null ? null : `(${line.grade})`].filter((part) => part !== null).join(' ');
       return known === '' ? [row] : [row, { ...plain(`from ${known}`), depth: depth + 2, isComment: true }];
     }

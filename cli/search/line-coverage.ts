@@ -45,6 +45,14 @@ export interface LineCoverage {
 
 const number = (value: number): string => String(value).replace(/\B(?=(\d{3})+$)/g, ',');
 
+/** What a step has sent that no try has said, in a line below. */
+const sentRow = (row: CountedRow): CountedRow[] => {
+  const sent = Object.entries(row.sent);
+  if (sent.length === 0 || row.isUntried !== true) return [];
+  const text = `sent ${sent.map(([message, count]) => `${message} (${number(count)})`).join(', ')}`;
+  return [{ ids: [], letters: '', depth: row.depth + 2, text, isComment: true, count: null, sent: {} }];
+};
+
 function rowsOf(outline: Outline, counts: LineCounts): CountedRow[] {
   return codeRows(outline, true).map((row): CountedRow => {
     const kindAt = (i: number): string => outline.places[i]!.kind;
@@ -163,7 +171,7 @@ function printProfile(printer: Printer, { states, actors, steps }: Profile): voi
   printer.line(styled('bold', 'Which lines make the states'), ': states that stand before the step, local states there, fields that vary');
   table(
     printer,
-    steps
+    (steps.some(({ isLine }) => isLine) ? steps.filter(({ isLine }) => isLine) : steps)
       .filter(({ locals }) => locals > 1)
       .slice(0, PROFILE_ROWS)
       .map(({ kind, step, states: at, locals, varying: fields }) => [
@@ -184,12 +192,8 @@ export function printCoverage(printer: Printer, coverage: LineCoverage, whole: b
   for (const path of paths.filter(wasEntered)) {
     printer.line();
     printer.line(styled('bold', path.name), `  ${path.source} (${path.grade})`);
-    for (const line of codeLines(
-      path.lines.filter(({ isComment }) => isComment !== true),
-      limit,
-      before,
-    ))
-      printer.line(line);
+    const rows = path.lines.filter(({ isComment }) => isComment !== true).flatMap((row) => [row, ...sentRow(row)]);
+    for (const line of codeLines(rows, limit, before)) printer.line(line);
   }
   const others = paths.filter((path) => !wasEntered(path)).map(({ name }) => name);
   if (others.length > 0) {

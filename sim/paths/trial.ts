@@ -66,10 +66,12 @@ export class Trial {
   answers(fn: Tried, before: readonly unknown[] = []): readonly unknown[] {
     const found: unknown[] = [];
     for (const walker of [...this.#walkers, placeholder()]) {
-      try {
-        found.push((fn as (...args: unknown[]) => unknown)(...before, walker, placeholder()));
-      } catch {
-        // Only a run knows.
+      for (const locals of [placeholder(), {}]) {
+        try {
+          found.push((fn as (...args: unknown[]) => unknown)(...before, walker, locals));
+        } catch {
+          // Only a run knows.
+        }
       }
     }
     return found;

@@ -23,7 +23,10 @@ export interface Varying {
 
 export interface StepProfile {
   readonly kind: string;
+  /** The full name of the step; of a machine that is written by hand the name of its state. */
   readonly step: string;
+  /** It is a line of a path. */
+  readonly isLine: boolean;
   /** States in which an actor of the kind stands before this step. */
   readonly states: number;
   /** Local states that its actors have there. */

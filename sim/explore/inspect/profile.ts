@@ -18,6 +18,7 @@ const CHUNK = 1 << 15;
 class Places {
   readonly kind: Kind;
   readonly names: string[] = [];
+  readonly lines = new Set<string>();
   readonly #ofLocal: number[][] = [];
   readonly #numbers = new Map<string, number>();
 
@@ -36,6 +37,7 @@ class Places {
       readonly _nodes: readonly { readonly type: string; readonly path: readonly string[]; readonly meta?: { readonly step?: string } }[];
     };
     const steps = nodes.flatMap(({ meta }) => meta?.step ?? []);
+    for (const step of steps) this.lines.add(step);
     if (steps.length > 0) return steps;
     return nodes.flatMap(({ type, path }) => (type === 'atomic' || type === 'final' ? [path.join('.')] : []));
   }
@@ -174,6 +176,7 @@ function stepsOf(
       return {
         kind: of.kind.name,
         step,
+        isLine: of.lines.has(step),
         states: counts[index]!.states[number]!,
         locals: locals.length,
         varying: varyingIn(of.kind, locals),
