@@ -67,6 +67,9 @@ const SEARCH_ONLY = [
   'shard',
   'merge',
   'compact',
+  'coverage',
+  'graph',
+  'graphStates',
 ] as const;
 
 const flagOf = (name: string): string => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;

@@ -20,7 +20,16 @@ export type Op<T, L> = { readonly local: (walker: T, locals: L) => Partial<L> } 
 export interface Route<T, L> {
   readonly ops: readonly Op<T, L>[];
   readonly target: string;
+  /** Calls, and cases of a `when`, that lie on the way: their places in the path. */
+  readonly passes: readonly string[];
 }
+
+/**
+ * The place of an item: the path that it stands in, under the names of those that call it, and its
+ * index in each list around it. That of a case has one index more, and one behind the last where
+ * none is taken.
+ */
+export const placeIn = (prefix: string, indexes: readonly number[]): string => `${prefix}#${indexes.join('.')}`;
 
 export interface Edge<T, L> {
   readonly on: string;
@@ -60,6 +69,8 @@ export interface Graph<T, L, E extends AnyEvent> {
 
 interface Scope<T, L> extends Source {
   readonly prefix: string;
+  /** Indexes of the items around these, within the path. */
+  readonly at: readonly number[];
   /** Where the items after these continue. */
   readonly next: readonly Route<T, L>[];
   /** Where `leaveLoop` goes on. */
@@ -70,9 +81,10 @@ interface Scope<T, L> extends Source {
   readonly requires: boolean;
 }
 
-const under = (prefix: string, name: string) => (prefix ? `${prefix}.${name}` : name);
-const after = <T, L>(ops: readonly Op<T, L>[], routes: readonly Route<T, L>[]): Route<T, L>[] =>
-  routes.map((route) => ({ ops: [...ops, ...route.ops], target: route.target }));
+/** The name of a step, or of a path that is called, under those that call it. */
+export const under = (prefix: string, name: string): string => (prefix ? `${prefix}.${name}` : name);
+const after = <T, L>(ops: readonly Op<T, L>[], routes: readonly Route<T, L>[], passes: readonly string[] = []): Route<T, L>[] =>
+  routes.map((route) => ({ ops: [...ops, ...route.ops], target: route.target, passes: [...passes, ...route.passes] }));
 const clearing = <T, L>(locals: readonly string[]): Op<T, L>[] =>
   locals.length ? [{ local: () => Object.fromEntries(locals.map((name) => [name, undefined])) as Partial<L> }] : [];
 
@@ -88,10 +100,11 @@ export function compile<T, L, E extends AnyEvent>(
 ): Graph<T, L, E> {
   const top = patched(unpatched, patches);
   checkWays(top, patches);
-  const end: readonly Route<T, L>[] = [{ ops: home ? clearing<T, L>(top.locals) : [], target: home || END }];
+  const end: readonly Route<T, L>[] = [{ ops: home ? clearing<T, L>(top.locals) : [], target: home || END, passes: [] }];
   const { source, grade } = top;
   const scope: Scope<T, L> = {
     prefix: top.name,
+    at: [],
     next: end,
     loopExit: [],
     pathExit: end,
@@ -119,28 +132,34 @@ class Compiler<T, L, E extends AnyEvent> {
     this.#patches = patches;
   }
 
-  /** Where control goes that reaches these items. */
-  entryOf(items: readonly Item<T, L, E>[], scope: Scope<T, L>): readonly Route<T, L>[] {
-    const [item, ...rest] = items;
+  /** Where control goes that reaches these items, from one of them on. */
+  entryOf(items: readonly Item<T, L, E>[], scope: Scope<T, L>, from = 0): readonly Route<T, L>[] {
+    const item = items[from];
     if (!item) return scope.next;
-    const onward = (): Scope<T, L> => ({ ...scope, next: this.entryOf(rest, scope) });
+    const at = [...scope.at, from];
+    const onward = (): Scope<T, L> => ({ ...scope, next: this.entryOf(items, scope, from + 1) });
     switch (item.kind) {
       case 'step':
       case 'stop':
-        return [{ ops: [], target: under(scope.prefix, item.name) }];
+        return [{ ops: [], target: under(scope.prefix, item.name), passes: [] }];
       case 'loop':
         // No turn comes round without a step (ways.ts), so that no entry goes through the end of
         // the body.
-        return this.entryOf(item.body, { ...scope, next: [], loopExit: this.entryOf(rest, scope) });
+        return this.entryOf(item.body, { ...scope, at, next: [], loopExit: this.entryOf(items, scope, from + 1) });
       case 'when': {
         const inner = onward();
-        const routes = item.cases.flatMap(([test, body]) => after(test === otherwise ? [] : [{ test }], this.entryOf(body, inner)));
-        return item.cases.at(-1)?.[0] === otherwise ? routes : [...routes, ...inner.next];
+        const taken = (i: number): string[] => [placeIn(scope.prefix, [...at, i])];
+        const routes = item.cases.flatMap(([test, body], i) =>
+          after(test === otherwise ? [] : [{ test }], this.entryOf(body, { ...inner, at: [...at, i] }), taken(i)),
+        );
+        return item.cases.at(-1)?.[0] === otherwise ? routes : [...routes, ...after([], inner.next, taken(item.cases.length))];
       }
       case 'call':
-        return after(item.bind ? [{ local: item.bind }] : [], this.#entryOfPath(patched(item.path, this.#patches), onward()));
+        return after(item.bind ? [{ local: item.bind }] : [], this.#entryOfPath(patched(item.path, this.#patches), onward()), [
+          placeIn(scope.prefix, at),
+        ]);
       case 'note':
-        return after([{ local: item.local }], this.entryOf(rest, scope));
+        return after([{ local: item.local }], this.entryOf(items, scope, from + 1));
       case 'leaveLoop':
         return scope.loopExit;
       case 'return':
@@ -153,7 +172,8 @@ class Compiler<T, L, E extends AnyEvent> {
   }
 
   walk(items: readonly Item<T, L, E>[], scope: Scope<T, L>): void {
-    for (const [i, item] of items.entries()) this.#walkOne(item, scope, { ...scope, next: this.entryOf(items.slice(i + 1), scope) });
+    for (const [i, item] of items.entries())
+      this.#walkOne(item, scope, { ...scope, at: [...scope.at, i], next: this.entryOf(items, scope, i + 1) });
   }
 
   #walkOne(item: Item<T, L, E>, scope: Scope<T, L>, inner: Scope<T, L>): void {
@@ -165,12 +185,13 @@ class Compiler<T, L, E extends AnyEvent> {
         this.#add(scope, item.name, {}, [], item.again);
         break;
       case 'loop': {
-        const body: Scope<T, L> = { ...scope, next: [], loopExit: inner.next, loops: [`${scope.prefix}#${this.#loops++}`, ...scope.loops] };
+        const loops = [`${scope.prefix}#${this.#loops++}`, ...scope.loops];
+        const body: Scope<T, L> = { ...inner, next: [], loopExit: inner.next, loops };
         this.walk(item.body, { ...body, next: this.entryOf(item.body, body) });
         break;
       }
       case 'when':
-        for (const [, body] of item.cases) this.walk(body, inner);
+        for (const [i, [, body]] of item.cases.entries()) this.walk(body, { ...inner, at: [...inner.at, i] });
         break;
       case 'call': {
         const path = patched(item.path, this.#patches);
@@ -228,6 +249,7 @@ function bodyScope<T, L, E extends AnyEvent>(path: Path<T, L, E>, scope: Scope<T
   const back = after(clearing<T, L>(path.locals), scope.next);
   return {
     prefix: under(scope.prefix, path.name),
+    at: [],
     next: back,
     loopExit: [],
     pathExit: back,

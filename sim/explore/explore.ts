@@ -16,6 +16,9 @@ import { BoundedSearch } from './in-order/bounded.ts';
 import { isLeastAt } from './in-order/deviations.ts';
 import type { WayTo } from './in-order/least-deviating.ts';
 import { Pricing } from './in-order/pricing.ts';
+import { profileOf } from './inspect/profile.ts';
+import { graphOf } from './inspect/reachable-graph.ts';
+import { trafficOf } from './inspect/traffic.ts';
 import { OrbitSearch } from './reduce/orbits.ts';
 import { SymmetryError } from './reduce/symmetry.ts';
 import type { Exploration, ExploreRequest, Limits, Search, Searched, SearchFacts } from './request.ts';
@@ -45,9 +48,16 @@ function asked(request: ExploreRequest): Search<Exploration> {
 const isLimited = (limits: Limits | undefined): boolean => Object.values(limits ?? {}).some((value) => value !== undefined);
 
 /** Whether nothing is asked for that a search over classes does not give. */
-function classesApply({ scenario, limits, local, compact, image, onTurn, shard }: ExploreRequest): boolean {
+function classesApply({ scenario, limits, local, compact, image, onTurn, shard, counts, graph }: ExploreRequest): boolean {
+  const inspects = counts === true || graph === true;
   const asksMore =
-    isLimited(limits) || local === true || compact === true || image !== undefined || onTurn !== undefined || shard !== undefined;
+    isLimited(limits) ||
+    inspects ||
+    local === true ||
+    compact === true ||
+    image !== undefined ||
+    onTurn !== undefined ||
+    shard !== undefined;
   return !asksMore && scenario.model === undefined && scenario.properties.eventually.length === 0;
 }
 
@@ -125,11 +135,25 @@ function* allOf(request: ExploreRequest, explorer: Explorer): Search<Exploration
     return { message, labels: explorer.labelsTo(state) };
   };
   const { engine } = explorer.world;
-  const exploration = yield* closing(conclude(request, facts, wayTo, endless, engine));
+  const concluded = yield* closing(conclude(request, facts, wayTo, endless, engine));
+  const exploration = { ...concluded, ...(yield* inspected(request, searchedBy(explorer, report))) };
   // A search that is kept in a file, or is one of several, goes on where it stands.
-  return exploration.limit === 'states' && !onTurn && !shard && !compact
+  return exploration.limit === 'states' && !onTurn && !shard && !compact && !request.graph
     ? yield* withWidening(exploration, { ...request, engine }, (deviations) => boundText({ deviations }, from))
     : exploration;
+}
+
+/** What else is told of a space that this search has kept whole. */
+function* inspected(request: ExploreRequest, searched: Searched): Search<Pick<Exploration, 'traffic' | 'profile' | 'graph'>> {
+  const { scenario, counts, graph, compact, shard, local } = request;
+  if (compact || shard || local) return {};
+  const traffic = counts ? yield* trafficOf(searched) : null;
+  const profile = traffic && (yield* profileOf(searched));
+  return {
+    ...(traffic && { traffic }),
+    ...(profile && { profile }),
+    ...(graph && searched.exhausted && { graph: graphOf(scenario, searched) }),
+  };
 }
 
 /**

@@ -39,13 +39,10 @@ const guestOpsIn = ({ vms }: ResolvedScenario): ReadonlySet<string> =>
 const hostOpsIn = ({ processes }: ResolvedScenario): ReadonlySet<string> =>
   new Set(processes.flatMap(({ threads }) => threads.flatMap(({ program }) => program.ops.map(({ op }) => op))));
 
-/**
- * KVM's slots with the parts of the vendor and of all mechanisms of the host.
- * @throws MechanismError if two claim one place
- */
-function slotsOf(scenario: ResolvedScenario): Slots {
+/** What KVM, the vendor and all mechanisms of the host put into slots. */
+export function ownedParts(scenario: ResolvedScenario): Owned[] {
   const vendor = VENDORS[scenario.host.arch];
-  const owned: Owned[] = [
+  return [
     { owner: 'kvm', parts: KVM_PARTS },
     { owner: 'kvm', parts: kernelExitParts(guestOpsIn(scenario)) },
     { owner: 'kvm', parts: signalParts(hostOpsIn(scenario), userSpaceOf(scenario).reenters) },
@@ -56,8 +53,15 @@ function slotsOf(scenario: ResolvedScenario): Slots {
       mechanism.kvm ? [{ owner: nameOf(mechanism), parts: mechanism.kvm(scenario) }] : [],
     ),
   ];
+}
+
+/**
+ * KVM's slots, filled.
+ * @throws MechanismError if two claim one place
+ */
+function slotsOf(scenario: ResolvedScenario): Slots {
   try {
-    return new Slots(owned, vendor.keyed);
+    return new Slots(ownedParts(scenario), VENDORS[scenario.host.arch].keyed);
   } catch (error) {
     if (error instanceof SlotError) throw new MechanismError(error.message);
     throw error;

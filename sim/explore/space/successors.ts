@@ -52,6 +52,10 @@ export class Successors {
   readonly interposed: boolean[] = [];
   /** Flags of the step that `target` was last asked for. */
   taken = 0;
+  /** Its leaf in the memory of steps: steps that do the same share one, until that is cleared. */
+  leaf = 0;
+  /** How often the memory of steps was cleared. */
+  clearings = 0;
   readonly row: Int32Array;
   readonly #next: Int32Array;
   readonly #trie: StepTrie;
@@ -153,7 +157,7 @@ export class Successors {
 
   #laneOf(row: Int32Array): number {
     const trie = this.#trie;
-    if (trie.mustClear) trie.clear();
+    if (trie.mustClear) this.#clear();
     let lane = 0;
     for (let i = 0; i < row.length; i++) lane = (lane + trie.laneA[trie.base[i]! + row[i]!]!) | 0;
     return lane;
@@ -164,6 +168,7 @@ export class Successors {
    */
   target(state: number, column: number, alternative: number): number {
     const leaf = this.#leafOf(column, alternative);
+    this.leaf = leaf;
     const { prog } = this.#trie;
     const flags = prog[leaf + 3]!;
     this.taken = flags;
@@ -183,13 +188,18 @@ export class Successors {
     const trie = this.#trie;
     for (;;) {
       // What another has met beside the search, or the step just learned, may need room.
-      if (trie.mustClear) trie.clear();
+      if (trie.mustClear) this.#clear();
       const at = trie.root[trie.base[column]! + this.row[column]!] || trie.expand(column, this.row[column]!);
       let node = trie.prog[at + 1 + alternative]!;
       while (node > 0 && trie.prog[node]! >= 0) node = trie.prog[node + 1 + this.row[trie.prog[node]!]!]!;
       if (node > 0) return node;
       trie.learn(this.row, column, alternative);
     }
+  }
+
+  #clear(): void {
+    this.#trie.clear();
+    this.clearings++;
   }
 
   #send(at: number, lane: number): number {
