@@ -5,6 +5,7 @@ import { MICRO_STEP_EVENTS } from '../events/index.ts';
 import { didYouMean } from '../events/nearest.ts';
 import { canonical } from './canonical.ts';
 import { Fragments } from './fragments.ts';
+import type { Following } from './monitors/monitor.ts';
 import { LocalTable, Table } from './tables.ts';
 
 export interface AnyEvent {
@@ -33,6 +34,8 @@ export interface Kind {
   readonly origin: string | null;
   /** Its root says `schedules`: what it does decides who runs, and is no program's own step. */
   readonly schedules: boolean;
+  /** Its actors are monitors: what they do is nobody's step. */
+  readonly monitors: boolean;
   /** Its root says `switched`: what of an actor is the scheduler's; null where nothing is. */
   readonly switched: Switched | null;
   /**
@@ -89,6 +92,8 @@ export interface Topology {
    * order among them; one by one, or in bundles.
    */
   readonly interchangeable?: readonly (readonly (ActorId | Bundle)[])[];
+  /** Which of the actors are monitors of properties, by id. The simulator adds them. */
+  readonly monitors?: Readonly<Record<ActorId, Following>>;
 }
 
 /** The micro-step of the context switch's notifiers: not the thread's own. */
@@ -142,7 +147,8 @@ export class Store {
       const switched = meta?.switched ?? null;
       const stuckIn = meta?.stuckIn ?? null;
       const origin = topology.origins?.[name] ?? null;
-      return { name, index, machine, origin, schedules, switched, stuckIn, locals: new LocalTable(this.#fragments), asking: [] };
+      const monitors = topology.actors.some(({ id, kind }) => kind === name && topology.monitors?.[id] !== undefined);
+      return { name, index, machine, origin, schedules, monitors, switched, stuckIn, locals: new LocalTable(this.#fragments), asking: [] };
     });
     this.ids = topology.actors.map((actor) => actor.id);
     this.sets = new Set(topology.sets);
