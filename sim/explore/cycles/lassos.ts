@@ -135,10 +135,10 @@ export class LassoSearch {
 
   /** The fair parts of a component. */
   *#fairIn(members: readonly number[], cut: Cut): Generator<Part> {
-    const judged = judgeFairness(this.#successors, { members, cut });
-    if (judged.isFair) yield { members, cut };
-    if (judged.cut === null) return;
-    for (const part of this.#components.within(members, judged.cut)) yield* this.#fairIn(part, judged.cut);
+    const { isFair, rest } = judgeFairness(this.#successors, { members, cut });
+    if (isFair) yield { members, cut };
+    if (rest === null) return;
+    for (const part of this.#components.within(rest.members, rest.cut)) yield* this.#fairIn(part, rest.cut);
   }
 
   /** The fair parts of some states of a part that is fair. */
