@@ -116,7 +116,11 @@ export function machineOf(states: Readonly<Record<string, StateTable>>, energy =
   };
   const nodes = Object.entries(states).map(([name, { on, owes = MOVES, owesStrongly = [], yields, tags, sets }]) => {
     const offered = Object.keys(on).filter((type) => OFFERS.includes(type));
-    const meta = { offers: () => offered.map((type) => ({ type, owed: owesStrongly.includes(type) ? 'strong' : owes.includes(type) })), idles: true, ...(yields && { yields }) };
+    const meta = {
+      offers: () => offered.map((type) => ({ type, owed: owesStrongly.includes(type) ? 'strong' : owes.includes(type) })),
+      idles: true,
+      ...(yields && { yields }),
+    };
     const edges = Object.fromEntries(Object.entries(on).map(([type, edge]) => [type, transitionOf(edge, name)]));
     return [name, { meta, on: edges, ...(tags && { tags }), ...(sets && { entry: assign(sets) }) }];
   });
