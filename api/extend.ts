@@ -88,8 +88,8 @@ export {
   type OfWorld,
   type PairScope,
   precedes,
-  type Scope,
   stable,
+  type TemporalForm,
   type WorldScope,
 } from '../sim/temporal.ts';
 export { type ActorView, hex, type WorldView } from '../sim/view.ts';

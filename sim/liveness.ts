@@ -13,6 +13,7 @@ import { type Broken, isHalted, owedAtEnd } from './end.ts';
 import { type Offers, OfferTable } from './offers.ts';
 import { type CpuInCycle, type CycleEvidence, judgeCycle, type Property, type PropertyWatch } from './property.ts';
 import type { Sequencer, StepOutcome } from './sequencer.ts';
+import { queuedIn } from './store.ts';
 import { StrongDebts } from './strong-debts.ts';
 import { Visited } from './visited.ts';
 
@@ -196,8 +197,10 @@ export class LivenessWatch {
 
   #cpusSince(from: number): CpuInCycle[] {
     const since = (steps: readonly number[], slot: number) => (steps[slot] ?? NEVER) > from;
-    return this.#sequencer.store.ids.flatMap((id, slot) =>
-      since(this.#stepped, slot) ? [{ id, moves: since(this.#changed, slot), waits: since(this.#waited, slot) }] : [],
+    const { store, locals } = this.#sequencer;
+    const queued = (slot: number) => queuedIn(store.kindOfSlot[slot]!, locals[slot]!);
+    return store.ids.flatMap((id, slot) =>
+      since(this.#stepped, slot) ? [{ id, moves: since(this.#changed, slot), waits: since(this.#waited, slot), queued: queued(slot) }] : [],
     );
   }
 }

@@ -69,6 +69,8 @@ export interface CpuInCycle {
   readonly moves: boolean;
   /** Some step of it only waits for others: it polls, relaxes, or was refused. */
   readonly waits: boolean;
+  /** Who waits to be run by it where the cycle begins. */
+  readonly queued?: readonly ActorId[];
 }
 
 type Rest = Omit<Property, 'id' | 'form' | 'each' | 'owes' | 'cycle' | 'monitor'>;

@@ -43,6 +43,8 @@ export interface Kind {
    * if it does not hang.
    */
   readonly stuckIn: ((context: never) => string | null) | null;
+  /** Its root says `queues`: who waits there to be run; null where nobody does. */
+  readonly queues: ((context: never) => readonly ActorId[]) | null;
   readonly locals: LocalTable;
   /** By local state: 1 where an actor in it has asked and waits for the answer. */
   readonly asking: number[];
@@ -51,6 +53,11 @@ export interface Kind {
 /** Where an actor in this local state hangs, if its state takes it for one at rest. */
 export const hangIn = ({ stuckIn, locals }: Kind, local: number): string | null =>
   stuckIn?.(locals.values[local]!.context as never) ?? null;
+
+/** Who waits to be run by an actor in this local state. */
+export const queuedIn = ({ queues, locals }: Kind, local: number): readonly ActorId[] =>
+  queues?.(locals.values[local]!.context as never) ?? NOBODY;
+const NOBODY: readonly ActorId[] = [];
 
 /** Whether an actor in this local state may stay there. */
 export const isAtRest = (kind: Kind, local: number): boolean => kind.locals.values[local]!.hasTag('rest') && hangIn(kind, local) === null;
@@ -141,14 +148,16 @@ export class Store {
       const machine = topology.machines[name];
       if (!machine) throw new Error(`no machine for actors of kind ${name}`);
       const meta = machine.root.meta as
-        | { readonly schedules?: true; readonly switched?: Switched; readonly stuckIn?: Kind['stuckIn'] }
+        | { readonly schedules?: true; readonly switched?: Switched; readonly stuckIn?: Kind['stuckIn']; readonly queues?: Kind['queues'] }
         | undefined;
       const schedules = meta?.schedules === true;
       const switched = meta?.switched ?? null;
       const stuckIn = meta?.stuckIn ?? null;
       const origin = topology.origins?.[name] ?? null;
       const monitors = topology.actors.some(({ id, kind }) => kind === name && topology.monitors?.[id] !== undefined);
-      return { name, index, machine, origin, schedules, monitors, switched, stuckIn, locals: new LocalTable(this.#fragments), asking: [] };
+      const queues = meta?.queues ?? null;
+      const locals = new LocalTable(this.#fragments);
+      return { name, index, machine, origin, schedules, monitors, switched, stuckIn, queues, locals, asking: [] };
     });
     this.ids = topology.actors.map((actor) => actor.id);
     this.sets = new Set(topology.sets);

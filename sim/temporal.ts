@@ -34,8 +34,12 @@ export type PairScope<K extends string> = Basis & {
   readonly pair: readonly [string, string];
   readonly kinds?: readonly string[];
 } & Readonly<Record<K, OfPair>>;
-/** What a form is given: its conditions, and whom they are of. @public */
-export type Scope<K extends string> = WorldScope<K> | ActorScope<K> | PairScope<K>;
+/** A form of properties: of each pair of actors, of each actor, or of the world. @public */
+export interface TemporalForm<K extends string> {
+  (id: string, given: PairScope<K>): Property;
+  (id: string, given: ActorScope<K>): Property;
+  (id: string, given: WorldScope<K>): Property;
+}
 
 type Holds = (world: WorldView, who: readonly ActorView<never>[]) => string | null;
 type Given = Readonly<Record<string, unknown>>;
@@ -112,8 +116,8 @@ interface Form<K extends string, S> {
 
 /** A form by what it remembers. A sentence is remembered as it was when the condition first held. */
 const formOf =
-  <K extends string, S>({ form, conditions, start, next, says }: Form<K, S>) =>
-  (id: string, given: Scope<K>): Property => {
+  <K extends string, S>({ form, conditions, start, next, says }: Form<K, S>): TemporalForm<K> =>
+  (id: string, given: Basis & { readonly kinds?: readonly string[] }): Property => {
     refuseSlips(id, given, conditions);
     const follows = followsIn(id, given);
     const holds = Object.fromEntries(conditions.map((key) => [key, conditionIn(id, given, key, follows)])) as Record<K, Holds>;
@@ -125,7 +129,7 @@ const formOf =
       seesStep: false,
       looksAt: looksAt(id, follows, given.kinds),
     };
-    return watched(id, form, monitor, given as Basis);
+    return watched(id, form, monitor, given);
   };
 
 /** What has been, and what is wrong with it; a run ends there. */

@@ -16,10 +16,17 @@ export const MONITOR_STATES_MAX = 4096;
 /** The actors that a monitor may look at, and no others. */
 class SeenWorld extends WorldView {
   readonly #kinds: readonly string[];
+  readonly #slots: readonly number[];
 
-  constructor(store: Store, locals: readonly number[], kinds: readonly string[]) {
+  constructor(store: Store, locals: readonly number[], following: Following) {
     super(store, locals);
-    this.#kinds = kinds;
+    this.#kinds = following.monitor.looksAt;
+    this.#slots = slotsOf(following, store);
+  }
+
+  override actor<C>(slot: number): ActorView<C> {
+    if (!this.#slots.includes(slot)) throw new Error(`it looks at slot ${slot}, which is of no kind among its kinds`);
+    return super.actor<C>(slot);
   }
 
   override actors<C>(kind: string): ActorView<C>[] {
@@ -64,8 +71,8 @@ function answered(
 
 /** The state of a monitor after a look. @throws ModelError where it breaks a rule of monitors */
 function nextOf(following: Following, state: unknown, store: Store, locals: readonly number[], step: MonitorStep | null): unknown {
-  const { property, monitor, who } = following;
-  const world = new SeenWorld(store, locals, monitor.looksAt);
+  const { property, who } = following;
+  const world = new SeenWorld(store, locals, following);
   const views = who.map((id) => world.actor<never>(store.slotOf.get(id)!));
   const before = canonical(state);
   const next = answered(following, state, world, views, step);
