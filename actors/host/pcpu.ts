@@ -239,7 +239,7 @@ export function pcpuMachine(completions: readonly Completion[]) {
       panicReason: null,
     }),
     initial: 'idle',
-    meta: { chances: CHANCES, schedules: true },
+    meta: { chances: CHANCES, schedules: true, queues: ({ waiting }: PcpuContext) => waiting },
     on: arrivals,
     states: {
       idle: {

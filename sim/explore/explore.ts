@@ -2,6 +2,8 @@
  * Exploration as people ask for it: search everything, and give each violation by the least
  * deviating schedule that reaches it.
  */
+
+import { propertyOf } from '../properties/index.ts';
 import { Explorer } from './breadth/explorer.ts';
 import { searchedBy } from './breadth/searched.ts';
 import { ClassError } from './classes/class-error.ts';
@@ -26,15 +28,33 @@ import { closing, reexecuted, reexecuting } from './turns.ts';
 
 /** What is asked for; without symmetry where the model does not have it, which is then told. */
 export function* explore(request: ExploreRequest): Search<Exploration> {
+  const memory = memoryIn(request.scenario);
+  if (memory !== null && request.scheduler === true) {
+    const exploration = yield* explore({ ...request, scheduler: false });
+    const why = `${memory} remembers the past by a monitor, and a class of configurations has many pasts`;
+    return unreduced(exploration, `No scheduler classes: ${why}.`, why);
+  }
   try {
+    if (memory !== null && request.symmetry === true)
+      throw new SymmetryError(`${memory} remembers the past by a monitor, which knows the names of whom it follows`);
     return yield* asked(request);
   } catch (error) {
     if (!(error instanceof SymmetryError) || request.symmetry !== true) throw error;
     const exploration = yield* asked({ ...request, symmetry: false });
-    const [space, ...rest] = exploration.guarantee;
-    return { ...exploration, unreduced: error.message, guarantee: [space!, `No symmetry: ${error.message}.`, ...rest] };
+    return unreduced(exploration, `No symmetry: ${error.message}.`, error.message);
   }
 }
+
+/** A search of all states in place of one that was asked for. */
+function unreduced(exploration: Exploration, sentence: string, why: string): Exploration {
+  const [space, ...rest] = exploration.guarantee;
+  const both = exploration.unreduced === undefined ? why : `${why}; ${exploration.unreduced}`;
+  return { ...exploration, unreduced: both, guarantee: [space!, sentence, ...rest] };
+}
+
+/** The first property of a scenario that has a monitor. */
+const memoryIn = ({ properties: { always, sometimes, eventually } }: ExploreRequest['scenario']): string | null =>
+  [...always, ...sometimes, ...eventually].find((id) => propertyOf(id).monitor !== undefined) ?? null;
 
 function asked(request: ExploreRequest): Search<Exploration> {
   const { limits, symmetry, scheduler } = request;
@@ -58,7 +78,7 @@ function classesApply({ scenario, limits, local, compact, image, onTurn, shard, 
     image !== undefined ||
     onTurn !== undefined ||
     shard !== undefined;
-  return !asksMore && scenario.model === undefined && scenario.properties.eventually.length === 0;
+  return !asksMore && scenario.model === undefined && scenario.properties.eventually.length === 0 && memoryIn(scenario) === null;
 }
 
 /** States that are searched one by one before classes pay. */

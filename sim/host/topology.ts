@@ -18,6 +18,8 @@ import type { ActorId } from '../../events/event.ts';
 import { CATALOGUE } from '../../events/index.ts';
 import type { GuestOp, HostOp, Program } from '../../events/program.ts';
 import { models } from '../models/index.ts';
+import { withMonitors } from '../monitors/lineup.ts';
+import { propertyOf } from '../properties/index.ts';
 import type { ResolvedScenario, ResolvedVm } from '../scenario/types.ts';
 import type { ActorSpec, Topology } from '../store.ts';
 import { guestEnvOf, hostEnvOf } from './host-code.ts';
@@ -89,9 +91,15 @@ const SETS: readonly string[] = [
 /**
  * The actors of a scenario, and machines whose paths follow its options. Slots are in this order:
  * pCPUs, scheduler, threads, processes, vCPUs, VMs, those of mechanisms and of the primitives that
- * these use, mutexes of vCPUs and of VMs, loop counters.
+ * these use, mutexes of vCPUs and of VMs, loop counters, monitors of properties.
  */
 export function topologyOf(scenario: ResolvedScenario): Topology {
+  const { always, sometimes, eventually } = scenario.properties;
+  return withMonitors(bareTopologyOf(scenario), [...always, ...sometimes, ...eventually].map(propertyOf));
+}
+
+/** The same without the monitors of its properties. */
+function bareTopologyOf(scenario: ResolvedScenario): Topology {
   const own = models().find(({ name }) => name === scenario.model);
   if (own) return modelTopology(own, scenario);
   const programs = new Numbering<Program<HostOp>>();
