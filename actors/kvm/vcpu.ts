@@ -11,6 +11,7 @@ import { assign, emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { GuestEvent } from '../../events/index.ts';
 import type { BlockedUntil, RequestFlags, VcpuEvent, VcpuRequest } from '../../events/kvm.ts';
+import { expandedWith } from '../host/host-env.ts';
 import { expand } from '../path/expand.ts';
 import { USER_MODE } from '../path/path.ts';
 import { type GuestEnv, type GuestLocals, guestPath, opOf, runningThread, type Vcpu } from './guest-program.ts';
@@ -121,7 +122,7 @@ export function vcpuMachine(env: GuestEnv) {
     frame: 'guest',
     stepEvent: 'guest.step',
     from: { ...USER_MODE, mode: 'guest', irqs: false },
-    patches: env.patches,
+    ...expandedWith(env),
     acknowledge: (v, letter, sent) =>
       sent.some((message) => message.to === runningThread(v))
         ? []

@@ -8,6 +8,7 @@ import { HOST_INTERRUPTS } from '../../actors/host/interrupt.ts';
 import { GRADES } from '../../actors/path/path.ts';
 import { CATALOGUE } from '../../events/index.ts';
 import { didYouMean } from '../../events/nearest.ts';
+import { OWN_OPTIONS } from '../../events/options.ts';
 import { progress } from '../properties/liveness.ts';
 import { explain } from '../scenario/explain.ts';
 import { NAME, PROPERTY_ID, strict, VARIANT_NAME } from '../scenario/fields.ts';
@@ -143,6 +144,7 @@ const fail = (where: string, issues: readonly PathIssue[]): never => {
 export const hostOwn = (): Mechanism => ({
   name: 'host',
   arches: ARCHES.options,
+  options: OWN_OPTIONS,
   sections: Object.fromEntries(CORE_KEYS.map((key) => [key, {} as Section])),
   guestOperations: GUEST_OPERATIONS,
   hostOperations: HOST_OPERATIONS,

@@ -9,6 +9,7 @@ import { hostSchedulerMachine } from '../../actors/host/host-scheduler.ts';
 import { hostThreadMachine } from '../../actors/host/host-thread.ts';
 import { loopMachine, mutexMachine } from '../../actors/host/kernel-objects.ts';
 import { pcpuMachine } from '../../actors/host/pcpu.ts';
+import { storeBufferMachine, storeBufferOf } from '../../actors/host/store-buffer.ts';
 import { hvLockId } from '../../actors/kvm/clock.ts';
 import type { GuestImage } from '../../actors/kvm/guest-program.ts';
 import type { VmFacts } from '../../actors/kvm/kvm-env.ts';
@@ -89,7 +90,7 @@ const SETS: readonly string[] = [
 /**
  * The actors of a scenario, and machines whose paths follow its options. Slots are in this order:
  * pCPUs, scheduler, threads, processes, vCPUs, VMs, those of mechanisms and of the primitives that
- * these use, mutexes of vCPUs and of VMs, loop counters.
+ * these use, store buffers, mutexes of vCPUs and of VMs, loop counters.
  */
 export function topologyOf(scenario: ResolvedScenario): Topology {
   const own = models().find(({ name }) => name === scenario.model);
@@ -117,13 +118,14 @@ export function topologyOf(scenario: ResolvedScenario): Topology {
     ...scenario.vms.map((vm) => ({ id: `vm:${vm.id}`, kind: 'vm', input: null })),
     ...mechanismsOf(scenario.host.arch).flatMap((mechanism) => mechanism.actors?.(scenario) ?? []),
     ...actorsOf(used, scenario),
+    ...storeBuffersOf(scenario),
     ...scenario.vms.flatMap((vm) => vm.vcpus.map((_, i) => ({ id: `mutex:${vcpuId(vm.id, i)}`, kind: 'mutex', input: null }))),
     ...(scenario.host.tsc === 'unstable' ? scenario.vms.map(({ id }) => ({ id: hvLockId(id), kind: 'mutex', input: null })) : []),
     ...loopsOf(scenario, threads),
   ];
   const { machines, origins } = machinesOf(scenario, used, { programs: programs.values, images: images.values, vms: facts });
   const mechanisms = mechanismsOf(scenario.host.arch);
-  const perCpu = [...mechanisms.flatMap((mechanism) => mechanism.perCpu ?? []), ...perCpuOf(used)];
+  const perCpu = ['storeBuffer', ...mechanisms.flatMap((mechanism) => mechanism.perCpu ?? []), ...perCpuOf(used)];
   const sets = [...SETS, ...mechanisms.flatMap((mechanism) => mechanism.sets ?? []), ...setsOf(used)];
   const interchangeable = interchangeableIn(actors, perCpu);
   return checkedTopology(
@@ -163,6 +165,7 @@ function machinesOf(
     hostProcess: hostProcessMachine,
     vcpu: vcpuMachine(guest),
     vm: vmMachine,
+    storeBuffer: storeBufferMachine,
   };
   const origins = addMachines(machines, scenario, (mechanism) => machinesOfParts(used, mechanism, env));
   patchMachines(machines, changes, scenario);
@@ -238,11 +241,18 @@ function cpusOf(scenario: ResolvedScenario, threads: readonly Thread[]): ActorSp
         waiting: queued[id],
         ...(coreOf && { core: coreOf(scenario, index) }),
         ...(flags.length > 0 && { idleTif: flags }),
+        ...(isTso(scenario) && { storeBuffer: storeBufferOf(id) }),
       },
     })),
     { id: 'sched', kind: 'hostScheduler', input: { cpus, queued, ...(some(asleep) && { asleep }), ...(some(bound) && { bound }) } },
   ];
 }
+
+const isTso = ({ host }: ResolvedScenario): boolean => host.options.memory === 'tso';
+const storeBuffersOf = (scenario: ResolvedScenario): ActorSpec[] =>
+  isTso(scenario)
+    ? Array.from({ length: scenario.host.cpus }, (_, i) => ({ id: storeBufferOf(cpuId(i)), kind: 'storeBuffer', input: null }))
+    : [];
 
 const processesOf = (scenario: ResolvedScenario): ActorSpec[] =>
   scenario.processes.map(({ id, threads }) => {
