@@ -4,7 +4,8 @@
  */
 import './shipped.ts';
 
-export { type Cell, type CellFields, cell, type Fields, type Instances, type Where } from '../actors/kit/cell.ts';
+export { smpMb, smpRmb, smpWmb } from '../actors/kit/barriers.ts';
+export { type Cell, type CellFields, type CellRest, cell, type Fields, type Instances, type Where } from '../actors/kit/cell.ts';
 export { after, atEnd, atStart, before, type FnRest, fn, instead } from '../actors/kit/fn.ts';
 export {
   call,

@@ -78,6 +78,8 @@ export interface ExploreReport {
   readonly guarantee: string;
   /** `all schedules`, or the bound of the search. */
   readonly bound: string;
+  /** In which order stores to cells are seen: `sc`, or `tso` with store buffers. */
+  readonly memoryOrder: 'sc' | 'tso';
 }
 
 const STATES_DEFAULT = 10_000_000;
@@ -162,6 +164,7 @@ export function explore(source: ScenarioSource | Journal, options: ExploreOption
     ...(unreduced !== undefined && { unreduced }),
     guarantee: found.guarantee.join('\n'),
     bound,
+    memoryOrder: scenario.host.options.memory,
   };
 }
 

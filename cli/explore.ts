@@ -43,6 +43,7 @@ const documentOf = (exploration: Exploration, violations: readonly Shown[], scen
   unchanged: exploration.unchanged,
   guarantee: exploration.guarantee.join('\n'),
   bound: exploration.bound,
+  memoryOrder: scenario.host.options.memory,
   violations: violations.map(({ labels: _, ...violation }) => violation),
   missed: exploration.missed,
   undecided: exploration.undecided,

@@ -176,6 +176,7 @@ const documentOf = (result: Sample, violations: readonly Shown[], { scenario, st
   seed,
   guarantee: result.guarantee.join('\n'),
   bound: `${result.schedules} schedules drawn by ${strategy}`,
+  memoryOrder: scenario.host.options.memory,
   violations: violations.map(({ labels: _, again, ...violation }) => ({ ...violation, again: again && [...again, ...modelWords()] })),
   missed: result.missed,
   coverage: {

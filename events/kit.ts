@@ -28,6 +28,20 @@ export type SpinAnswer = EventOf<{ 'spin.locked': { acquired: boolean } }>;
 export type KitAnswer = CellAnswer | SpinAnswer;
 export type KitEvent = CellEvent | SpinEvent | KitAnswer;
 
+/**
+ * How a processor carries out what is asked of these primitives. A plain store may wait in a store
+ * buffer, a plain load finds what waits there, a locked instruction waits until nothing does.
+ */
+export const ACCESSES: Readonly<Record<Exclude<KitEvent, KitAnswer>['type'], 'load' | 'store' | 'locked'>> = {
+  'cell.load': 'load',
+  'cell.store': 'store',
+  'cell.xchg': 'locked',
+  'cell.cmpxchg': 'locked',
+  'cell.add': 'locked',
+  'spin.lock': 'locked',
+  'spin.unlock': 'store',
+};
+
 export const KIT_EVENTS = {
   'cell.load': 'bus',
   'cell.store': 'bus',

@@ -22,8 +22,11 @@ export interface Offers {
   readonly shares: number;
 }
 
-/** Offers that run the processor itself; the sequencer lists them before all others. */
-export const MOVES: readonly string[] = ['exec', 'pick'];
+/**
+ * Offers that run the processor itself, its store buffer included; the sequencer lists them before
+ * all others.
+ */
+export const MOVES: readonly string[] = ['exec', 'pick', 'stores.drain'];
 /** The share of what runs, in a draw of who acts: a processor, a queue, a choice of a program. */
 export const RUNS = 8;
 /** The share of what is done to it: preemptions, migrations, disturbances of one actor. */

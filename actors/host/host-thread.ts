@@ -10,7 +10,7 @@ import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../
 import type { ThreadEvent } from '../../events/index.ts';
 import { expand } from '../path/expand.ts';
 import { USER_MODE } from '../path/path.ts';
-import { type HostEnv, type HostLocals, type HostThread, toCpu } from './host-env.ts';
+import { expandedWith, type HostEnv, type HostLocals, type HostThread, toCpu } from './host-env.ts';
 import { EVERY } from './program-counter.ts';
 import { notifyRegion, SWITCHED } from './switchable.ts';
 import { threadPath } from './thread-program.ts';
@@ -33,7 +33,7 @@ export function hostThreadMachine(env: HostEnv) {
       stepEvent: 'step',
       from: USER_MODE,
       announce: (t, letter) => toCpu(t, { type: 'cpu.context', letter }),
-      patches: env.patches,
+      ...expandedWith(env),
       ...(env.rseq && { toUser: () => ({ notifyResume: undefined }) }),
     },
     () => threadPath(env, EVERY),

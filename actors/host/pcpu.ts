@@ -26,6 +26,8 @@ export interface PcpuInput {
   readonly spuriousExits: boolean;
   /** Threads queued here at the start. */
   readonly waiting: readonly ActorId[];
+  /** Under `memory: tso`. */
+  readonly storeBuffer?: ActorId;
   /** The actor of its core, where cores have state that the context switch touches. */
   readonly core?: ActorId;
   /** Flags of the idle task's thread_info; absent if none. */
@@ -128,6 +130,10 @@ const machine = setup({
       enqueue.assign({ next });
       enqueue.emit(outgoing(SCHEDULER, { type: 'rq.take', thread: next }));
     }),
+    /** Interrupts, and the barriers of __schedule(), wait until its stores have reached memory. */
+    drainStores: enqueueActions(({ context: c, enqueue }) => {
+      if (c.storeBuffer !== undefined) enqueue.emit(outgoing(c.storeBuffer, { type: 'stores.fence' }));
+    }),
     notifyOut: emit(({ context: c }) => outgoing(c.current!, { type: 'sched.out' })),
     swapOut: emit(({ context: c }) => outgoing(c.current!, { type: 'sched.swapOut', letter: c.letter })),
     swapIn: emit(({ context: c, event }) =>
@@ -174,6 +180,8 @@ const CHANCES: readonly Chance<PcpuContext>[] = [
 /** __schedule(), from the choice of the next task to its first notifier. */
 const schedule = machine.createStateConfig({
   initial: 'pick_next',
+  // rq_lock(), smp_mb__after_spinlock().
+  entry: 'drainStores',
   states: {
     pick_next: {
       meta: {
@@ -205,7 +213,8 @@ const schedule = machine.createStateConfig({
     switch_to: {
       meta: { offers: execOnly, ns: 500 },
       on: {
-        exec: [{ guard: 'isIdle', target: 'sched_in', actions: ['swapIn', 'setCurrent'] }, { actions: 'swapOut' }],
+        // The notifiers' stores too: on_cpu is cleared by smp_store_release(), behind them.
+        exec: [{ guard: 'isIdle', target: 'sched_in', actions: ['swapIn', 'setCurrent'] }, { actions: ['drainStores', 'swapOut'] }],
         'sched.swappedOut': [
           {
             guard: ({ context: c }) => c.next === null && c.previous === 'dead',
@@ -278,6 +287,8 @@ export function pcpuMachine(completions: readonly Completion[]) {
       },
       irq: {
         initial: 'sysvec_reschedule_ipi',
+        // An interrupt drains the store buffer. Its handler is one step, and IRET serialises.
+        entry: 'drainStores',
         states: handlers,
       },
       __schedule: schedule,

@@ -7,6 +7,7 @@ import type { GuestEvent } from '../../events/index.ts';
 import type { BlockedUntil, ExitInfoOf, ExitReason, GuestRunner, VcpuMode, VcpuRequest } from '../../events/kvm.ts';
 import type { ControlOp, GuestOp, Program } from '../../events/program.ts';
 import { nextPc, type OpNames, optionsOf, type ProgramLocals } from '../host/program-counter.ts';
+import type { ordered } from '../host/store-buffer.ts';
 import type { PathPatch, PathPatches } from '../path/patch.ts';
 import { type Item, otherwise, type Path, pathsOf, type Walker } from '../path/path.ts';
 import { saying } from '../path/saying.ts';
@@ -36,6 +37,8 @@ export interface GuestEnv {
   readonly images: readonly GuestImage[];
   readonly parts: readonly GuestParts[];
   readonly patches: PathPatches;
+  /** As that of the host: a guest stores through the buffer of the CPU that runs it. */
+  readonly order?: typeof ordered;
 }
 
 /** Locals of guest paths; mechanisms declare those of their own operations. @public */

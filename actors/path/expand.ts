@@ -60,6 +60,11 @@ export interface ExpandOptions<T> {
   readonly from: Flow;
   /** Tells the actor that decides about preemption that the context changed. */
   readonly announce?: (walker: T, letter: Letter) => Outgoing;
+  /**
+   * What becomes of the messages of a step where the CPU has a store buffer; `fences`: the step is
+   * a full barrier.
+   */
+  readonly order?: (walker: T, sent: readonly Outgoing[], fences: boolean) => readonly Outgoing[];
   /** What the way out to user mode changes of the walker, after the step's own. */
   readonly toUser?: (walker: T) => Partial<T>;
   /** Said at the end of every micro-step, given what it sent: how a guest step is acknowledged. */
@@ -214,8 +219,7 @@ class Transition<T extends Walker<L> & MachineContext, L extends object, E exten
 
   run(context: T, event: E): { walker: T; sent: Outgoing[] } {
     const { frame, announce, acknowledge, home } = this.options;
-    const { send } = this.node.spec;
-    const sent: Outgoing[] = this.edge.acts && send ? ([] as Outgoing[]).concat(send(context, context.frames[frame]!)) : [];
+    const sent = this.edge.acts ? this.#sent(context) : [];
     const [acted, locals] = this.#act(context, event);
     const left = this.route ? this.#follow(acted, locals)! : locals;
     if (this.route) this.#refuseUnlisted(left, this.route.target);
@@ -232,6 +236,14 @@ class Transition<T extends Walker<L> & MachineContext, L extends object, E exten
       if (home && this.route.target === home.target) sent.push(home.send(walker));
     }
     return { walker, sent };
+  }
+
+  /** The messages of the step itself. */
+  #sent(context: T): Outgoing[] {
+    const { frame, order } = this.options;
+    const { send, fences = false } = this.node.spec;
+    const sent = send ? ([] as Outgoing[]).concat(send(context, context.frames[frame]!)) : [];
+    return order ? [...order(context, sent, fences)] : sent;
   }
 
   #leftKernel(walker: T): Partial<T> {

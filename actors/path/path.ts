@@ -48,6 +48,8 @@ export interface StepSpec<T, L, E extends AnyEvent> {
    * modelling error.
    */
   readonly awaits?: true;
+  /** A full barrier: the stores of the CPU so far have reached memory. */
+  readonly fences?: true;
   readonly preempt?: 1 | -1;
   /** A spinlock is taken or dropped: preemption goes with it, except on an `rt` host. */
   readonly spin?: 1 | -1;

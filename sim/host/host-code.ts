@@ -4,6 +4,7 @@
  */
 import { computeOperations } from '../../actors/host/compute.ts';
 import type { HostEnv, HostParts } from '../../actors/host/host-env.ts';
+import { ordered } from '../../actors/host/store-buffer.ts';
 import { CLOCK_PARTS } from '../../actors/kvm/clock.ts';
 import { type GuestEnv, type GuestImage, guestOperations } from '../../actors/kvm/guest-program.ts';
 import { kernelExitParts } from '../../actors/kvm/kernel-exits.ts';
@@ -81,6 +82,9 @@ const userSpaceOf = ({ vms, processes }: ResolvedScenario): UserSpace => {
   };
 };
 
+/** What becomes of the messages of a step: the store buffers of `memory: tso`. */
+const orderOf = ({ host }: ResolvedScenario): Pick<HostEnv, 'order'> => (host.options.memory === 'tso' ? { order: ordered } : {});
+
 /** Each part with its owner. */
 type Owner = readonly [owner: string, part: HostParts];
 
@@ -119,6 +123,7 @@ export function hostEnvOf(scenario: ResolvedScenario, { programs, vms, patches }
     userSpace: userSpaceOf(scenario),
     vendor: VENDORS[scenario.host.arch],
     patches: withEnv(patches, () => env),
+    ...orderOf(scenario),
   };
   const carriedOut = (part: HostParts) => (part.operations?.(env) ?? []).map(([name]) => name);
   refuseTwice(owners, 'the operation', carriedOut);
@@ -136,7 +141,7 @@ export function hostEnvOf(scenario: ResolvedScenario, { programs, vms, patches }
 /** @throws MechanismError if nothing carries out what a guest does, or two mechanisms do */
 export function guestEnvOf(scenario: ResolvedScenario, { images, patches }: Programs): GuestEnv {
   const parts = mechanismsOf(scenario.host.arch).flatMap((mechanism) => mechanism.guest?.(scenario) ?? []);
-  const env: GuestEnv = { images, parts, patches: withEnv(patches, () => env) };
+  const env: GuestEnv = { images, parts, patches: withEnv(patches, () => env), ...orderOf(scenario) };
   const names = guestOperations(env).map(([name]) => name);
   const twice = names.find((name, at) => names.indexOf(name) < at);
   if (twice !== undefined) throw new MechanismError(`two mechanisms carry out the guest's operation ${twice}; expected one of them to`);

@@ -8,6 +8,8 @@ import { HOST_INTERRUPTS } from '../../actors/host/interrupt.ts';
 import { GRADES } from '../../actors/path/path.ts';
 import { CATALOGUE } from '../../events/index.ts';
 import { didYouMean } from '../../events/nearest.ts';
+import { OWN_OPTIONS } from '../../events/options.ts';
+
 import { isMonitor } from '../monitors/monitor.ts';
 import { progress } from '../properties/liveness.ts';
 import { explain } from '../scenario/explain.ts';
@@ -151,6 +153,7 @@ const fail = (where: string, issues: readonly PathIssue[]): never => {
 export const hostOwn = (): Mechanism => ({
   name: 'host',
   arches: ARCHES.options,
+  options: OWN_OPTIONS,
   sections: Object.fromEntries(CORE_KEYS.map((key) => [key, {} as Section])),
   guestOperations: GUEST_OPERATIONS,
   hostOperations: HOST_OPERATIONS,

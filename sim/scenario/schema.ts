@@ -3,7 +3,7 @@
  * is in `checks.ts`.
  */
 import { z } from 'zod';
-import { type HostOptions, PREEMPTION_MODELS } from '../../events/options.ts';
+import { type HostOptions, OWN_OPTIONS, PREEMPTION_MODELS } from '../../events/options.ts';
 import { U64_MAX } from '../../events/u64.ts';
 import { allowedOffers, mechanisms, perArch, perRegistry } from '../host/registry.ts';
 import { BITS64, EXPECTED_NAME, integer, LIMITS, NAME, named, PARAMETER_NAME, PROPERTY_PATTERN, strict, VARIANT_NAME } from './fields.ts';
@@ -39,7 +39,7 @@ export const SOURCE = z.string().max(TEXT_MAX);
 
 /** Values of every option of every host, the default first. */
 export const optionValues = perRegistry(
-  (): Readonly<Record<string, readonly string[]>> => Object.assign({}, ...mechanisms().map(({ options }) => options ?? {})),
+  (): Readonly<Record<string, readonly string[]>> => Object.assign({}, OWN_OPTIONS, ...mechanisms().map(({ options }) => options ?? {})),
 );
 
 /** Host options by name, any of them; `checks.ts` says which a host has. */
