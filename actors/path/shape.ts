@@ -40,6 +40,7 @@ const SPEC: KeysOf<Required<AnySpec>> = {
   awaits: yes,
   preempt: change,
   spin: change,
+  rcu: change,
   irqs: flag,
   insn: flag,
   inside: yes,
