@@ -20,11 +20,37 @@ export {
 } from '../actors/kit/items.ts';
 export { type Given, type Local, local } from '../actors/kit/local.ts';
 export { type LockWhere, type Mutex, mutex } from '../actors/kit/mutex.ts';
-export type { At, HostShape, Part, Per, Primitive } from '../actors/kit/primitive.ts';
+export { type MemoryObject, object } from '../actors/kit/object.ts';
+export type { At, Breach, HostShape, Part, Per, Primitive } from '../actors/kit/primitive.ts';
+export { type Callback, type GracePeriods, type Rcu, rcu, type Srcu, srcu } from '../actors/kit/rcu.ts';
+export { type Refcount, type RefcountRest, refcount } from '../actors/kit/refcount.ts';
+export { type Rwlock, rwlock } from '../actors/kit/rwlock.ts';
+export { type Rwsem, rwsem } from '../actors/kit/rwsem.ts';
+export { type Semaphore, semaphore } from '../actors/kit/semaphore.ts';
+export { type Seqcount, type Seqlock, seqcount, seqlock } from '../actors/kit/seqcount.ts';
 export { type Spinlock, spinlock } from '../actors/kit/spinlock.ts';
 export { syscall } from '../actors/kit/syscall.ts';
 export { otherwise } from '../actors/path/path.ts';
-export type { CellAnswer, CellEvent, CellValue, SpinAnswer, SpinEvent } from '../events/kit.ts';
+export type {
+  CellAnswer,
+  CellEvent,
+  CellValue,
+  GraceAnswer,
+  GraceEvent,
+  ObjectEvent,
+  QueuedAnswer,
+  RefcountAnswer,
+  RefcountEvent,
+  RwlockAnswer,
+  RwlockEvent,
+  RwsemEvent,
+  SemaphoreEvent,
+  SeqcountAnswer,
+  SeqcountEvent,
+  SpinAnswer,
+  SpinEvent,
+} from '../events/kit.ts';
 export { type Argument, type Race, type RaceOperation, race } from '../sim/host/race.ts';
 export { happens, holds } from '../sim/host/race-properties.ts';
+export { propertiesOf } from '../sim/host/used-parts.ts';
 export { always, alwaysEach, eventually, leavesEach, sometimes } from '../sim/property.ts';

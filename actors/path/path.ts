@@ -53,6 +53,11 @@ export interface StepSpec<T, L, E extends AnyEvent> {
   readonly preempt?: 1 | -1;
   /** A spinlock is taken or dropped: preemption goes with it, except on an `rt` host. */
   readonly spin?: 1 | -1;
+  /**
+   * rcu_read_lock() or its end: the thread may be preempted inside, where the host preempts the
+   * kernel, but neither sleep nor offer to reschedule.
+   */
+  readonly rcu?: 1 | -1;
   readonly irqs?: boolean;
   /** true: from here on inside one instruction; false: it has retired. */
   readonly insn?: boolean;
@@ -212,6 +217,8 @@ export interface Flow {
   readonly mode: Mode;
   readonly preempt: number;
   readonly spin: number;
+  /** How deep inside rcu_read_lock(); absent outside. */
+  readonly rcu?: number;
   readonly irqs: boolean;
   readonly insn: boolean;
 }

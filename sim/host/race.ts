@@ -13,6 +13,7 @@ import type { GuestOp, HostOp } from '../../events/program.ts';
 import { type Arguments, type Operation, operation } from '../scenario/operation.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import { type Mechanism, MechanismError } from './mechanism.ts';
+import { propertiesOf } from './used-parts.ts';
 
 /** What an argument of the operation is, for the thread or the guest that stands at it. @public */
 export type Argument = <V = string>(name: string) => (walker: object) => V;
@@ -68,13 +69,23 @@ function isOff({ options = {} }: Pick<Race, 'options'>, { host: { options: chose
  * of the changed paths.
  * @public
  */
-export function race({ uses = [], operations = {}, guestOperations = {}, paths = {}, guestPaths = {}, faults, ...rest }: Race): Mechanism {
+export function race({
+  uses = [],
+  operations = {},
+  guestOperations = {},
+  paths = {},
+  guestPaths = {},
+  faults,
+  properties = [],
+  ...rest
+}: Race): Mechanism {
   const patches: PathPatches = Object.fromEntries([
     ...Object.entries(paths).map(([name, change]) => [name, [hostPatch(change)]] as const),
     ...Object.entries(guestPaths).map(([name, change]) => [name, [guestPatch(change)]] as const),
   ]);
   return {
     ...rest,
+    properties: [...properties, ...propertiesOf([...new Set(uses)])],
     uses: (scenario) => (isOff(rest, scenario) ? [] : uses),
     hostOperations: tableOf(operations),
     guestOperations: tableOf(guestOperations),

@@ -4,6 +4,7 @@
  */
 import type { ControlOp, GuestOp, HostOp } from '../../events/program.ts';
 import { mutantsOf } from '../host/registry.ts';
+import { withBreaches } from '../host/used-parts.ts';
 import { foreignOperations, foreignOptions, foreignSections, foreignVms } from './architecture.ts';
 import { hostIssues, scenarioIssues, variantNames } from './checks.ts';
 import { compile } from './compile.ts';
@@ -118,7 +119,7 @@ export function resolveScenario(scenario: Scenario, { variant: asked, set, known
   const lowered = lowerScenario(scenario, values);
   const issues = [...scenarioIssues(scenario, lowered), ...propertyIssues(scenario, knownProperties)];
   if (issues.length > 0) throw new ScenarioError(withoutPlace(issues));
-  return {
+  return withBreaches({
     name: scenario.name,
     summary: scenario.summary,
     source: scenario.source ?? '',
@@ -137,7 +138,7 @@ export function resolveScenario(scenario: Scenario, { variant: asked, set, known
     bounds: { steps: scenario.bounds?.steps ?? DEFAULTS.steps, states: scenario.bounds?.states ?? DEFAULTS.states },
     ...(scenario.variants !== undefined && { variants: variantFacts(scenario, scenario.variants) }),
     expect: expectationOf(scenario, variant),
-  };
+  });
 }
 
 /** The operations of a compiled program as the checks take them. */
