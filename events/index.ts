@@ -8,6 +8,7 @@ import { KVM_EVENTS, type VcpuAnswer, type VcpuEvent, type VmAnswer, type VmEven
 import { type KillEvent, PROCESS_EVENTS, type ProcessEvent, type SignalAnswer, type SignalEvent } from './process.ts';
 import {
   type ChoiceEvent,
+  type HandlerEvent,
   type LoopAnswer,
   type LoopEvent,
   type MutexAnswer,
@@ -16,6 +17,7 @@ import {
   SCHED_EVENTS,
   type SchedulerEvent,
   type TaskEvent,
+  type WakeAnswer,
 } from './sched.ts';
 
 /**
@@ -48,7 +50,9 @@ export type GuestEvent = VcpuEvent | LoopAnswer | ChoiceEvent | KitAnswer | Gues
 
 type SimEvent =
   | PcpuEvent
+  | HandlerEvent
   | TaskEvent
+  | WakeAnswer
   | SchedulerEvent
   | MutexEvent
   | MutexAnswer

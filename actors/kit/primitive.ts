@@ -27,6 +27,10 @@ export interface Part {
   readonly input?: (instance: string) => unknown;
   /** Fields of the context whose lists are sets. */
   readonly sets?: readonly string[];
+  /** They are kernel threads: the CPU that each sleeps on at the start, and whether it stays there. */
+  readonly sleeps?: (instance: string) => { readonly cpu: number; readonly bound: boolean };
+  /** They walk the handler of this interrupt, each on its own CPU. */
+  readonly handles?: string;
 }
 
 /** What stands in `uses` of a mechanism. @public */
