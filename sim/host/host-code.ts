@@ -111,6 +111,7 @@ export function hostEnvOf(scenario: ResolvedScenario, { programs, vms, patches }
   ];
   const env: HostEnv = {
     options: scenario.host.options,
+    cpus: Array.from({ length: scenario.host.cpus }, (_, cpu) => `pcpu:${cpu}`),
     vms,
     settings: Object.fromEntries(scenario.vms.map((vm) => [vm.id, vm.settings ?? {}])),
     programs,

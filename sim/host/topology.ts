@@ -22,7 +22,7 @@ import { Numbering } from './numbering.ts';
 import { checkedTopology } from './own-topology.ts';
 import { mechanismsOf } from './registry.ts';
 import { runnerOf } from './runner.ts';
-import { actorsOf, partsIn, perCpuOf, setsOf } from './used-parts.ts';
+import { actorsOf, type HostSide, hostSideOf, partsIn, perCpuOf, setsOf } from './used-parts.ts';
 
 const cpuId = (index: number): ActorId => `pcpu:${index}`;
 const vcpuId = (vm: string, index: number): ActorId => `vcpu:${vm}/${index}`;
@@ -99,7 +99,7 @@ function bareTopologyOf(scenario: ResolvedScenario): Topology {
   const flags = flagsOf(scenario);
   const used = partsIn(scenario);
   const actors: ActorSpec[] = [
-    ...cpusOf(scenario, threads),
+    ...cpusOf(scenario, threads, hostSideOf(used, scenario)),
     ...threads.map((thread) => ({
       id: thread.id,
       kind: 'hostThread',
@@ -148,18 +148,23 @@ function queuedOn(cpus: readonly ActorId[], threads: readonly Thread[]): Readonl
   return Object.fromEntries(cpus.map((cpu, index) => [cpu, queued(index).sort()]));
 }
 
-function cpusOf(scenario: ResolvedScenario, threads: readonly Thread[]): ActorSpec[] {
+function cpusOf(scenario: ResolvedScenario, threads: readonly Thread[], parts: HostSide): ActorSpec[] {
   const { host, allow } = scenario;
   // At most one: the registry refuses a second mechanism that gives a core.
   const coreOf = mechanismsOf(host.arch).find(({ core }) => core !== undefined)?.core;
   const flags = flagsOf(scenario);
   const cpus = Array.from({ length: host.cpus }, (_, index) => cpuId(index));
   const queued = queuedOn(cpus, threads);
-  const asleep: Readonly<Record<ActorId, ActorId>> = Object.assign(
+  const own: Readonly<Record<ActorId, ActorId>> = Object.assign(
     {},
     ...mechanismsOf(host.arch).map((mechanism) => mechanism.kernelThreads?.(scenario) ?? {}),
   );
-  const bound = { ...asleep, ...Object.fromEntries(threads.flatMap(({ id, cpu }) => (cpu === undefined ? [] : [[id, cpus[cpu]!]]))) };
+  const asleep = { ...own, ...parts.asleep };
+  const bound = {
+    ...own,
+    ...parts.bound,
+    ...Object.fromEntries(threads.flatMap(({ id, cpu }) => (cpu === undefined ? [] : [[id, cpus[cpu]!]]))),
+  };
   const some = (map: object): boolean => Object.keys(map).length > 0;
   return [
     ...cpus.map((id, index) => ({
@@ -175,6 +180,7 @@ function cpusOf(scenario: ResolvedScenario, threads: readonly Thread[]): ActorSp
         ...(coreOf && { core: coreOf(scenario, index) }),
         ...(flags.length > 0 && { idleTif: flags }),
         ...(isTso(scenario) && { storeBuffer: storeBufferOf(id) }),
+        ...(some(parts.handlersOf(index)) && { handlers: parts.handlersOf(index) }),
       },
     })),
     { id: 'sched', kind: 'hostScheduler', input: { cpus, queued, ...(some(asleep) && { asleep }), ...(some(bound) && { bound }) } },
