@@ -5,11 +5,19 @@
 import './shipped.ts';
 
 export { type Cell, type CellFields, cell, type Fields, type Instances, type Where } from '../actors/kit/cell.ts';
+export { fail, failed } from '../actors/kit/errno.ts';
 export { after, atEnd, atStart, before, type FnRest, fn, instead } from '../actors/kit/fn.ts';
 export { type Given, type Local, local } from '../actors/kit/local.ts';
 export { type LockWhere, type Mutex, mutex } from '../actors/kit/mutex.ts';
 export type { At, HostShape, Part, Per, Primitive } from '../actors/kit/primitive.ts';
 export { type Spinlock, spinlock } from '../actors/kit/spinlock.ts';
 export { syscall } from '../actors/kit/syscall.ts';
+export { toUserSpace } from '../actors/kvm/kit-exits.ts';
+export { thisCpu, thisVcpu, thisVm, vcpu } from '../actors/kvm/kit-here.ts';
+export { kvmLock, slotsLock } from '../actors/kvm/kit-locks.ts';
+export { kick, type OfVcpu, type Request, request } from '../actors/kvm/kit-requests.ts';
+export { type MmuLockSide, mmuLock, type OfVm } from '../actors/kvm/mmu-lock.ts';
 export type { CellAnswer, CellEvent, CellValue, SpinAnswer, SpinEvent } from '../events/kit.ts';
-export { type Argument, type Race, type RaceOperation, race } from '../sim/host/race.ts';
+export { type Race, type RaceOperation, race } from '../sim/host/race.ts';
+export type { Argument } from '../sim/host/race-argument.ts';
+export type { KvmRace, RaceExit, RaceHypercall, RaceIoctl, RaceMsr, RaceRequest } from '../sim/host/race-kvm.ts';
