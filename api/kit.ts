@@ -7,6 +7,17 @@ import './shipped.ts';
 export { type Cell, type CellFields, cell, type Fields, type Instances, type Where } from '../actors/kit/cell.ts';
 export { fail, failed } from '../actors/kit/errno.ts';
 export { after, atEnd, atStart, before, type FnRest, fn, instead } from '../actors/kit/fn.ts';
+export {
+  call,
+  leaveLoop,
+  leavePath,
+  loop,
+  note,
+  preemptDisable,
+  preemptEnable,
+  step,
+  when,
+} from '../actors/kit/items.ts';
 export { type Given, type Local, local } from '../actors/kit/local.ts';
 export { type LockWhere, type Mutex, mutex } from '../actors/kit/mutex.ts';
 export type { At, HostShape, Part, Per, Primitive } from '../actors/kit/primitive.ts';
@@ -17,9 +28,12 @@ export { thisCpu, thisVcpu, thisVm, vcpu } from '../actors/kvm/kit-here.ts';
 export { kvmLock, slotsLock, vcpuMutex } from '../actors/kvm/kit-locks.ts';
 export { kick, type OfVcpu, type Request, request } from '../actors/kvm/kit-requests.ts';
 export { type MmuLockSide, mmuLock, type OfVm } from '../actors/kvm/mmu-lock.ts';
+export { otherwise } from '../actors/path/path.ts';
 export { makePagePrivate, makePageShared, type OfPage, storeToPage } from '../actors/sev-snp/kit-pages.ts';
 export type { CellAnswer, CellEvent, CellValue, SpinAnswer, SpinEvent } from '../events/kit.ts';
 export { type Race, type RaceOperation, race } from '../sim/host/race.ts';
 export type { Argument } from '../sim/host/race-argument.ts';
 export type { KvmRace, RaceExit, RaceHypercall, RaceIoctl, RaceMsr, RaceRequest } from '../sim/host/race-kvm.ts';
-export { alwaysIn, type OfKind, sometimesIn } from '../sim/properties/of-cells.ts';
+export { happens, holds } from '../sim/host/race-properties.ts';
+export { always, alwaysEach, eventually, leavesEach, sometimes } from '../sim/property.ts';
+export { GFN, integer, NAME, VCPU } from '../sim/scenario/fields.ts';

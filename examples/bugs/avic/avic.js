@@ -1,17 +1,31 @@
 /**
  * AVIC: the physical-ID table says on which CPU a vCPU runs. kvm_vcpu_block() clears its entry and
  * sets it again with preemption on, and the preempt notifiers write the same entry.
+ *
+ * @see lkml.iu.edu 2111.3/07243, the AVIC series of November 2021
  */
-import { always, host } from 'worldswitch/extend';
-import { atEnd, atStart, before, cell, fn, local, race, thisVcpu } from 'worldswitch/kit';
+import {
+  after,
+  atEnd,
+  atStart,
+  before,
+  call,
+  cell,
+  fn,
+  holds,
+  local,
+  preemptDisable,
+  preemptEnable,
+  race,
+  thisVcpu,
+} from 'worldswitch/kit';
 
-const { call, preemptDisable, preemptEnable } = host;
-/** The entry of each vCPU. */
-const avic = cell('avic', { cpu: null }, { per: 'vcpu' });
+/** The entry of each vCPU; and, of the property alone, where its guest runs. */
+const avic = cell('avic', { cpu: null, entered: null }, { per: 'vcpu' });
 const cpu = local('avicCpu');
+const here = (thread) => thread.cpu;
 const write = (env, as, value) => avic.store('cpu', value, { at: thisVcpu(env), as });
-const load = (env) => write(env, 'avic_vcpu_load', (thread) => thread.cpu);
-const put = (env) => write(env, 'avic_vcpu_put', null);
+const entered = (env, as, value) => avic.store('entered', value, { at: thisVcpu(env), as });
 
 /** avic_set_running(): vcpu->cpu first, the table then. */
 const setRunning = (env, name, value) => {
@@ -32,23 +46,20 @@ export const mechanism = race({
           path,
           setRunning(env, 'avic_vcpu_blocking', () => null),
         ),
-        setRunning(env, 'avic_vcpu_unblocking', ({ cpu }) => cpu),
+        setRunning(env, 'avic_vcpu_unblocking', here),
       ),
-    kvm_sched_out: (path, env) => atStart(path, put(env)),
-    kvm_sched_in: (path, env) => atEnd(path, load(env)),
-    vcpu_load: (path, env) => before(path, 'put_cpu', load(env)),
-    vcpu_put: (path, env) => before(path, 'kvm_arch_vcpu_put', put(env)),
+    kvm_sched_out: (path, env) => atStart(path, write(env, 'avic_vcpu_put', null)),
+    kvm_sched_in: (path, env) => atEnd(path, write(env, 'avic_vcpu_load', here)),
+    vcpu_load: (path, env) => after(path, 'kvm_arch_vcpu_load', write(env, 'avic_vcpu_load', here)),
+    vcpu_put: (path, env) => before(path, 'kvm_arch_vcpu_put', write(env, 'avic_vcpu_put', null)),
+    svm_vcpu_run: (path, env) => atEnd(atStart(path, entered(env, 'entered', here)), entered(env, 'left', null)),
   },
   properties: [
-    always('avic.entry-names-its-cpu', {
-      kinds: ['vcpu', 'avic'],
-      source: 'APM vol. 2, "AVIC": the entry of a running vCPU names the CPU it runs on',
-      grade: 'manual',
-      check: (world) => {
-        const entries = world.actors('avic');
-        const wrong = world.actors('vcpu').findIndex(({ context: v }, i) => v.mode === 'IN_GUEST_MODE' && entries[i].context.cpu !== v.cpu);
-        return wrong < 0 ? null : `${entries[wrong].id} names ${entries[wrong].context.cpu}, and the vCPU is in guest mode elsewhere`;
-      },
-    }),
+    holds(
+      avic,
+      'avic.entry-names-its-cpu',
+      'APM vol. 2, "AVIC"',
+      ({ cpu, entered }) => entered !== null && cpu !== entered && `the guest runs on ${entered}, and its entry names ${cpu}`,
+    ),
   ],
 });

@@ -1,9 +1,10 @@
 /**
  * KVM checks a request in the GHCB and reads it again to carry it out. The page is shared memory of
  * the guest: another vCPU writes to it in between, and KVM does what it has never checked.
+ *
+ * @see CVE-2023-4155; 4e15a0ddc3ff "KVM: SEV: snapshot the GHCB before accessing it"
  */
-import { host, integer } from 'worldswitch/extend';
-import { alwaysIn, cell, local, race, sometimesIn } from 'worldswitch/kit';
+import { cell, happens, holds, integer, leavePath, local, race, when } from 'worldswitch/kit';
 
 /** What the check lets through. */
 const ALLOWED = 0x5;
@@ -28,7 +29,7 @@ export const mechanism = race({
       guest: (_env, arg, exit) => [ghcb.store('code', arg('code')), exit],
       does: ({ options }) => [
         ghcb.load('code', checked, { as: 'validate_vmgexit' }),
-        host.when([(_thread, locals) => checked.of(locals) !== ALLOWED, [host.leavePath]]),
+        when([(_thread, locals) => checked.of(locals) !== ALLOWED, [leavePath]]),
         options['kvm.ghcb'] === 'snapshot'
           ? used.set((_thread, locals) => checked.of(locals))
           : ghcb.load('code', used, { as: 'read_again' }),
@@ -40,7 +41,7 @@ export const mechanism = race({
     'ghcb-set': { summary: 'Writes to the GHCB of vCPU 0.', source, args, does: (_env, arg) => [ghcb.store('code', arg('code'))] },
   },
   properties: [
-    alwaysIn('ghcb.only-what-was-checked', done, source, ({ code }) => code !== null && code !== ALLOWED && `KVM did ${code}`),
-    sometimesIn('ghcb.is-rewritten', ghcb, source, ({ code }) => code === 0x6),
+    holds(done, 'ghcb.only-what-was-checked', source, ({ code }) => code !== null && code !== ALLOWED && `KVM has carried out ${code}`),
+    happens(ghcb, 'ghcb.is-rewritten', source, ({ code }) => code === 0x6 && 'rewritten'),
   ],
 });

@@ -1,9 +1,10 @@
 /**
  * SNP_LAUNCH_FINISH copies the registers of each vCPU to its VMSA, and gives that page to the guest.
  * Without the mutex of the vCPU another ioctl changes the registers in the middle.
+ *
+ * @see CVE-2026-31591; cb923ee6a80f
  */
-import { GFN, host } from 'worldswitch/extend';
-import { alwaysIn, cell, fail, local, makePagePrivate, race, storeToPage, thisVm, vcpu, vcpuMutex } from 'worldswitch/kit';
+import { cell, fail, GFN, holds, local, makePagePrivate, race, storeToPage, thisVm, vcpu, vcpuMutex, when } from 'worldswitch/kit';
 
 const at = vcpu('vm0/0');
 /** vcpu->arch.regs, the VMSA, and guest_state_protected. Two registers stand for all. */
@@ -37,21 +38,18 @@ export const mechanism = race({
       args: { gfn: GFN },
       does: (env, arg) => [
         regs.load('isProtected', isProtected, { at }),
-        host.when([isProtected.is(true), fail('EINVAL')]),
+        when([isProtected.is(true), fail('EINVAL')]),
         ...['rip', 'rsp'].map((register) => regs.store(register, 1, { at })),
         storeToPage(env, vmsa(env, arg)),
       ],
     },
   },
   properties: [
-    alwaysIn(
-      'launch.vmsa-has-the-registers',
+    holds(
       regs,
+      'launch.vmsa-has-the-registers',
       'SEV-SNP firmware ABI, "SNP_LAUNCH_UPDATE"',
-      (c) =>
-        c.isProtected &&
-        (c.rip !== c.vmsaRip || c.rsp !== c.vmsaRsp) &&
-        `protected with other registers than were set: ${JSON.stringify(c)}`,
+      (c) => c.isProtected && (c.rip !== c.vmsaRip || c.rsp !== c.vmsaRsp) && `protected with others than were set: ${JSON.stringify(c)}`,
     ),
   ],
 });

@@ -2,9 +2,10 @@
  * Intra-host migration takes the locks of two VMs, the destination's first. Two VMs that migrate to
  * each other would wait for ever. `flags`: migration_in_progress of both is taken before any lock,
  * and -EBUSY given back.
+ *
+ * @see "KVM: SEV: cleanup locking for KVM_CAP_VM_MOVE_ENC_CONTEXT_FROM"; c9d61dcb0bc2
  */
-import { host, NAME } from 'worldswitch/extend';
-import { cell, fail, kvmLock, local, race, vcpuMutex } from 'worldswitch/kit';
+import { cell, fail, kvmLock, local, NAME, race, step, vcpuMutex, when } from 'worldswitch/kit';
 
 /** sev->migration_in_progress. */
 const migration = cell('migration', { inProgress: 0 }, { per: 'vm' });
@@ -12,7 +13,7 @@ const old = local('migrationOld');
 /** -EBUSY if the flag is taken, after what `backOut` gives back. */
 const take = (at, ...backOut) => [
   migration.cmpxchg('inProgress', 0, 1, old, { at, as: 'cmpxchg_acquire' }),
-  host.when([old.is(1), [...backOut, ...fail('EBUSY')]]),
+  when([old.is(1), [...backOut, ...fail('EBUSY')]]),
 ];
 const release = (at) => migration.store('inProgress', 0, { at, as: 'release' });
 
@@ -33,7 +34,7 @@ export const mechanism = race({
         const locks = [to, from].flatMap((at) => [[kvmLock, at]]).concat([to, from].map((vm) => [vcpuMutex, vcpuOf(vm)]));
         const section = [
           ...locks.map(([lock, at]) => lock.lock({ at })),
-          host.step('sev_migrate_from'),
+          step('sev_migrate_from'),
           ...locks.reverse().map(([lock, at]) => lock.unlock({ at })),
         ];
         return env.options['sev.move'] === 'flags'
