@@ -6,6 +6,7 @@ import './shipped.ts';
 
 export { smpMb, smpRmb, smpWmb } from '../actors/kit/barriers.ts';
 export { type Cell, type CellFields, type CellRest, cell, type Fields, type Instances, type Where } from '../actors/kit/cell.ts';
+export { fail, failed } from '../actors/kit/errno.ts';
 export { after, atEnd, atStart, before, type FnRest, fn, instead } from '../actors/kit/fn.ts';
 export {
   call,
@@ -30,7 +31,13 @@ export { type Semaphore, semaphore } from '../actors/kit/semaphore.ts';
 export { type Seqcount, type Seqlock, seqcount, seqlock } from '../actors/kit/seqcount.ts';
 export { type Spinlock, spinlock } from '../actors/kit/spinlock.ts';
 export { syscall } from '../actors/kit/syscall.ts';
+export { toUserSpace } from '../actors/kvm/kit-exits.ts';
+export { thisCpu, thisVcpu, thisVm, vcpu } from '../actors/kvm/kit-here.ts';
+export { kvmLock, slotsLock, vcpuMutex } from '../actors/kvm/kit-locks.ts';
+export { kick, type OfVcpu, type Request, request } from '../actors/kvm/kit-requests.ts';
+export { type MmuLockSide, mmuLock, type OfVm } from '../actors/kvm/mmu-lock.ts';
 export { otherwise } from '../actors/path/path.ts';
+export { makePagePrivate, makePageShared, type OfPage, storeToPage } from '../actors/sev-snp/kit-pages.ts';
 export type {
   CellAnswer,
   CellEvent,
@@ -50,7 +57,10 @@ export type {
   SpinAnswer,
   SpinEvent,
 } from '../events/kit.ts';
-export { type Argument, type Race, type RaceOperation, race } from '../sim/host/race.ts';
+export { type Race, type RaceOperation, race } from '../sim/host/race.ts';
+export type { Argument } from '../sim/host/race-argument.ts';
+export type { KvmRace, RaceExit, RaceHypercall, RaceIoctl, RaceMsr, RaceRequest } from '../sim/host/race-kvm.ts';
 export { happens, holds } from '../sim/host/race-properties.ts';
 export { propertiesOf } from '../sim/host/used-parts.ts';
 export { always, alwaysEach, eventually, leavesEach, sometimes } from '../sim/property.ts';
+export { GFN, integer, NAME, VCPU } from '../sim/scenario/fields.ts';

@@ -3,7 +3,7 @@
  *
  * The functions of `fn.ts` find them and list them in their path, so that they die with it.
  */
-import type { Note } from '../path/path.ts';
+import type { Note, Step } from '../path/path.ts';
 
 /** A local of a path. @public */
 export interface Local<V> {
@@ -14,6 +14,8 @@ export interface Local<V> {
   readonly is: (value: V) => (walker: object, locals: object) => boolean;
   /** A note: it holds this value from here. */
   readonly set: (value: V | ((walker: object, locals: object) => V)) => Note<object, object>;
+  /** A step of this name, which finds it in what the walker knows: `vcpu->cpu`, its own CPU. */
+  readonly read: <T extends object, L extends object>(as: string, value: (walker: T, locals: L) => V) => Step<T, L, never>;
 }
 
 /** A local of this name. @public */
@@ -27,6 +29,12 @@ export function local<V>(name: string): Local<V> {
       kind: 'note',
       leaves: [name],
       local: (walker, locals) => ({ [name]: typeof value === 'function' ? (value as (w: object, l: object) => V)(walker, locals) : value }),
+    }),
+    read: (as, value) => ({
+      kind: 'step',
+      name: as,
+      leaves: [name],
+      local: (walker, locals) => ({ [name]: value(walker, locals) }) as Partial<typeof locals>,
     }),
   };
 }

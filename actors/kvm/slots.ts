@@ -47,12 +47,16 @@ export interface VcpuIoctl extends Source {
   readonly locals?: readonly LocalName[];
   /** Fields of the thread that change when the mutex is dropped. */
   readonly unlocked?: () => Partial<HostThread>;
+  /** Fields of the thread that change on the way to user mode, such as errno. */
+  readonly returns?: (t: HostThread, l: HostLocals) => Partial<HostThread>;
 }
 
 /** An ioctl on a VM. @public */
 export interface VmIoctl extends Source {
   readonly items: Items;
   readonly locals?: readonly LocalName[];
+  /** As of a vCPU. */
+  readonly returns?: (t: HostThread, l: HostLocals) => Partial<HostThread>;
 }
 
 /** Sequence slots of items, by name. @public */

@@ -101,6 +101,8 @@ const requests = ({ context: v, event }: Asked): Outgoing =>
 /** Halted, asleep or on its way there: a virtual interrupt makes it runnable. */
 const isHalted = ({ context: v }: Asked): boolean =>
   v.interrupts && v.blockedUntil !== 'over' && (v.halted === true || v.blockedUntil === 'request');
+const requested = ({ context: v, event }: Asked): Partial<Vcpu> =>
+  event.type === 'vcpu.setRequest' ? { requests: withRequest(v, event.request) } : {};
 const runBy = ({ event }: Asked): Partial<Vcpu> => (event.type === 'guest.runBy' ? { runner: event.runner ?? undefined } : {});
 
 /** A vCPU that no thread has run yet. */
@@ -175,7 +177,6 @@ export function vcpuMachine(env: GuestEnv) {
       }),
       /** A signal has ended the sleep; what else there is to do stays. */
       unblock: assign({ blockedUntil: ({ context: v }) => (v.blockedUntil === 'over' ? 'over' : null) }),
-      setRunner: assign(runBy),
       /** Only a guest that computes notices; any other goes on where it was. */
       setInterrupted: assign({ interrupted: ({ context: v }) => opOf(env, v).op === 'spin' }),
     },
@@ -193,6 +194,7 @@ export function vcpuMachine(env: GuestEnv) {
       'vcpu.mode?': { actions: 'answerMode' },
       'vcpu.requests?': { actions: 'answerRequests' },
       'vcpu.request': { actions: 'tell' },
+      'vcpu.setRequest': { actions: assign(requested) },
       'vcpu.makeRequest': { actions: 'tell' },
       'vcpu.exitGuestMode': { actions: 'tell' },
       'vcpu.clearRequest': { actions: 'clearRequest' },
@@ -202,7 +204,7 @@ export function vcpuMachine(env: GuestEnv) {
       'vcpu.block': { actions: 'block' },
       'vcpu.unblock': { actions: 'unblock' },
       'guest.interrupted': { actions: 'setInterrupted' },
-      'guest.runBy': { actions: 'setRunner' },
+      'guest.runBy': { actions: assign(runBy) },
       'guest.reset': { target: `.${code.initial}`, actions: assign({ pc: 0, interrupted: false, asking: null, frames: { guest: {} } }) },
     },
     states: code.states,
