@@ -153,18 +153,24 @@ export type TimerEvent = EventOf<{
 export type TimerAnswer = EventOf<{ 'timer.was': { value: number }; 'timer.run': { run: boolean } }>;
 
 /** Calls of a function on another CPU: who waits for it. */
-export type CallEvent = EventOf<{ 'call.queue': { waits: boolean }; 'call.begin': object; 'call.end': object }>;
+export type CallEvent = EventOf<{ 'call.queue': object; 'call.next': object; 'call.end': object; 'call.locked?': object }>;
+/** What a call is told: whether there is one to run; whether the caller's own is still to be run. */
+export type CallAnswer = EventOf<{ 'call.is': { value: boolean } }>;
 
 /** A chain of notifiers: what is registered, and what comes after a block. */
 export type NotifierEvent = EventOf<{
   'chain.register': { block: string };
   'chain.unregister': { block: string };
-  'chain.next': { after: string | null };
-  /** Readers that have begun before an unregistration are waited for. */
+  /** What comes after a block, or stands first. */
+  'chain.next?': { after: string | null };
+  /** down_read(), srcu_read_lock() and its likes; `exclusive`: down_write(). */
   'chain.enter': { exclusive: boolean };
   'chain.leave': object;
+  /** A grace period: of those who read now. */
+  'chain.synchronize': object;
+  'chain.synced?': object;
 }>;
-export type NotifierAnswer = EventOf<{ 'chain.block': { block: string | null }; 'chain.entered': { entered: boolean } }>;
+export type NotifierAnswer = EventOf<{ 'chain.block': { block: string | null }; 'chain.done': { done: boolean } }>;
 
 /** What primitives answer threads and guests. */
 export type KitAnswer =
@@ -181,6 +187,7 @@ export type KitAnswer =
   | RcuwaitAnswer
   | WorkqueueAnswer
   | TimerAnswer
+  | CallAnswer
   | NotifierAnswer;
 export type KitEvent =
   | CellEvent
@@ -305,13 +312,17 @@ export const KIT_EVENTS = {
   'timer.was': 'bus',
   'timer.run': 'bus',
   'call.queue': 'bus',
-  'call.begin': 'bus',
+  'call.next': 'bus',
   'call.end': 'bus',
+  'call.locked?': 'bus',
+  'call.is': 'bus',
   'chain.register': 'bus',
   'chain.unregister': 'bus',
-  'chain.next': 'bus',
+  'chain.next?': 'bus',
+  'chain.synchronize': 'bus',
+  'chain.synced?': 'bus',
   'chain.enter': 'bus',
   'chain.leave': 'bus',
   'chain.block': 'bus',
-  'chain.entered': 'bus',
+  'chain.done': 'bus',
 } as const satisfies Readonly<Record<KitEvent['type'], Delivery>>;
