@@ -3,6 +3,7 @@
  * check against.
  */
 import type { Delivery } from './event.ts';
+import { KIT_EVENTS, type KitAnswer, type KitEvent } from './kit.ts';
 import { KVM_EVENTS, type VcpuAnswer, type VcpuEvent, type VmAnswer, type VmEvent } from './kvm.ts';
 import { type KillEvent, PROCESS_EVENTS, type ProcessEvent, type SignalAnswer, type SignalEvent } from './process.ts';
 import {
@@ -34,6 +35,7 @@ export type ThreadEvent =
   | MutexAnswer
   | LoopAnswer
   | ChoiceEvent
+  | KitAnswer
   | VcpuAnswer
   | VmAnswer
   | KillEvent
@@ -42,7 +44,7 @@ export type ThreadEvent =
   | ThreadEventsOf[keyof ThreadEventsOf];
 
 /** Everything a vCPU can receive. @public */
-export type GuestEvent = VcpuEvent | LoopAnswer | ChoiceEvent | GuestEventsOf[keyof GuestEventsOf];
+export type GuestEvent = VcpuEvent | LoopAnswer | ChoiceEvent | KitAnswer | GuestEventsOf[keyof GuestEventsOf];
 
 type SimEvent =
   | PcpuEvent
@@ -53,6 +55,7 @@ type SimEvent =
   | LoopEvent
   | LoopAnswer
   | ChoiceEvent
+  | KitEvent
   | VcpuEvent
   | VcpuAnswer
   | VmEvent
@@ -67,6 +70,7 @@ export const CATALOGUE: Readonly<Record<SimEvent['type'], Delivery>> = {
   ...SCHED_EVENTS,
   ...KVM_EVENTS,
   ...PROCESS_EVENTS,
+  ...KIT_EVENTS,
 };
 
 /** Events that run one micro-step of the actor that takes them. */

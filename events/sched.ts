@@ -110,6 +110,8 @@ export type CoreEvent = EventOf<{ 'core.switchTo': { previous: readonly string[]
 /** A mutex of the kernel, and a counter of a program's loop: both answer in the same step. */
 export type MutexEvent = EventOf<{
   'mutex.lock': object;
+  /** By a thread that will not wait. */
+  'mutex.trylock': object;
   'mutex.unlock': object;
   /** mutex_is_locked(): a look, by a thread that will not wait. */
   'mutex.owned?': object;
@@ -164,6 +166,7 @@ export const SCHED_EVENTS = {
   'csd.unlock': 'bus',
   'nmi.stop': 'queued',
   'mutex.lock': 'bus',
+  'mutex.trylock': 'bus',
   'mutex.unlock': 'bus',
   'mutex.locked': 'bus',
   'mutex.owned?': 'bus',

@@ -37,6 +37,7 @@ export const mutexMachine = setup({
       tags: 'rest',
       on: {
         'mutex.lock': [{ guard: 'isFree', actions: ['take', 'answerTaken'] }, { actions: ['queue', 'answerBusy'] }],
+        'mutex.trylock': [{ guard: 'isFree', actions: ['take', 'answerTaken'] }, { actions: 'answerBusy' }],
         'mutex.unlock': { guard: 'isOwner', actions: 'release' },
         'mutex.owned?': { actions: 'answerOwned' },
       },

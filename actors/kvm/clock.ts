@@ -5,17 +5,17 @@
  * @see kernel arch/x86/kvm/x86.c, kvm_arch_vcpu_load(), kvm_gen_kvmclock_update(),
  * kvm_guest_time_update(); arch/x86/kvm/hyperv.c, kvm_hv_setup_tsc_page()
  */
+
 import { type ActorId, type Outgoing, outgoing } from '../../events/event.ts';
 import type { VcpuRequest } from '../../events/kvm.ts';
 import { type HostEnv, type HostThread, host, kernelSource } from '../host/host-env.ts';
-import { sleepUntil } from '../host/sleeping.ts';
+import { lockMutexPath, MUTEX, unlockMutexStep } from '../kit/mutex.ts';
 import { vcpuOf } from './kvm-env.ts';
 import { recordedAt } from './recordings.ts';
 import type { KvmParts } from './slots.ts';
 
-const { path, step, call, when, leaveLoop } = host;
+const { path, step, call } = host;
 const X86 = 'arch/x86/kvm/x86.c';
-const MUTEX = 'kernel/locking/mutex.c, mutex_lock(), __mutex_lock_common()';
 
 /** Taken; slept for, in state D; and where a host of preemption voluntary gave way. */
 const RECORDED_LOCK = '6.1-full/full-run.gz:75 and 6.1-full/hist-preempt.gz:1395-1407 and 6.1-voluntary/hist-preempt.gz:24-36';
@@ -39,29 +39,14 @@ export const askForClock = (env: HostEnv) =>
 
 /** mutex_lock() of hv_lock: no signal ends the wait. */
 const lockHv = (env: HostEnv) =>
-  path(
-    'mutex_lock',
-    kernelSource(MUTEX),
-    sleepUntil(
-      { first: 'trylock', again: 'trylock_or_handoff', known: recordedAt(env, MUTEX, RECORDED_LOCK) },
-      {
-        send: (t) => outgoing(hvLockId(vcpuOf(env, t).vm), { type: 'mutex.lock' }),
-        answers: { 'mutex.locked': (e) => ({ granted: e.acquired }) },
-      },
-      when([(_t, l) => l.granted === true, [leaveLoop]]),
-    ),
-    { locals: ['granted'] },
-  );
+  lockMutexPath((t) => hvLockId(vcpuOf(env, t).vm), 'mutex_lock', { known: recordedAt(env, MUTEX.source, RECORDED_LOCK) });
 
 /** The page itself is Hyper-V's; a VM without one takes the mutex to see that there is none. */
 const setupTscPage = (env: HostEnv) => {
   const origin = kernelSource('arch/x86/kvm/hyperv.c, kvm_hv_setup_tsc_page()');
   return path('kvm_hv_setup_tsc_page', origin, [
     call(lockHv(env)),
-    step('mutex_unlock', {
-      send: (t) => outgoing(hvLockId(vcpuOf(env, t).vm), { type: 'mutex.unlock' }),
-      ...recordedAt(env, origin.source, '6.1-full/full-run.gz:76'),
-    }),
+    unlockMutexStep((t) => hvLockId(vcpuOf(env, t).vm), 'mutex_unlock', recordedAt(env, origin.source, '6.1-full/full-run.gz:76')),
   ]);
 };
 

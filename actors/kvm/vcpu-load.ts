@@ -4,14 +4,15 @@
  *
  * @see kernel virt/kvm/kvm_main.c, vcpu_load(), vcpu_put(), kvm_sched_out(), kvm_sched_in()
  */
+
 import { outgoing } from '../../events/event.ts';
 import { fatalSignalPending, type HostEnv, type HostItem, type HostThread, host, kernelSource, type Notifiers } from '../host/host-env.ts';
-import { sleepUntil } from '../host/sleeping.ts';
+import { lockMutexPath, unlockMutexStep } from '../kit/mutex.ts';
 import { askForClock } from './clock.ts';
 import { vcpuOf } from './kvm-env.ts';
 import { recordedAt } from './recordings.ts';
 
-const { path, step, when, leaveLoop, preemptDisable, preemptEnable } = host;
+const { path, step, preemptDisable, preemptEnable } = host;
 const KVM_MAIN = kernelSource('virt/kvm/kvm_main.c');
 const LOCK = 'virt/kvm/kvm_main.c, kvm_vcpu_ioctl(); kernel/locking/mutex.c, mutex_lock_killable(), __mutex_lock_common()';
 /** Where kvm_main.c is recorded: by the ioctl itself, and as a notifier. */
@@ -26,26 +27,16 @@ const seen = (env: HostEnv, at: string) => recordedAt(env, KVM_MAIN.source, at);
  * @public
  */
 export const lockMutex = (env: HostEnv) =>
-  path(
+  lockMutexPath(
+    (t) => `mutex:${vcpuOf(env, t).id}`,
     'mutex_lock_killable',
+    { known: recordedAt(env, LOCK, '6.12-full/fg-run.gz:63'), ends: fatalSignalPending },
     kernelSource(LOCK),
-    sleepUntil(
-      { first: 'trylock', again: 'trylock_or_handoff', known: recordedAt(env, LOCK, '6.12-full/fg-run.gz:63') },
-      {
-        send: (t) => outgoing(`mutex:${vcpuOf(env, t).id}`, { type: 'mutex.lock' }),
-        answers: { 'mutex.locked': (e) => ({ granted: e.acquired }) },
-      },
-      when([(t, l) => l.granted === true || fatalSignalPending(t), [leaveLoop]]),
-    ),
   );
 
 /** R20. @public */
 export const unlockMutex = (env: HostEnv, set?: () => Partial<HostThread>): HostItem =>
-  step('mutex_unlock', {
-    send: (t) => outgoing(`mutex:${vcpuOf(env, t).id}`, { type: 'mutex.unlock' }),
-    ...(set && { set }),
-    ...seen(env, '6.12-full/fg-run.gz:99'),
-  });
+  unlockMutexStep((t) => `mutex:${vcpuOf(env, t).id}`, 'mutex_unlock', { ...(set && { set }), ...seen(env, '6.12-full/fg-run.gz:99') });
 
 /** R4: kvm_arch_vcpu_load(). @public */
 export const archLoad = (env: HostEnv, at = IN_IOCTL.load): readonly HostItem[] => {

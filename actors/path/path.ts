@@ -77,6 +77,8 @@ export interface StepSpec<T, L, E extends AnyEvent> {
    * sets the local `option` and leaves the walker where it stands.
    */
   readonly chooses?: (walker: T) => number;
+  /** Locals that the step leaves: what builds paths out of primitives lists them. */
+  readonly leaves?: readonly string[];
   /** Nominal cost in ns; 100 unless given. */
   readonly ns?: number;
   /** Where this step comes from and how well it is known, where that differs from its path. */
@@ -117,6 +119,8 @@ export const otherwise = (): boolean => true;
 export interface Note<T, L> {
   readonly kind: 'note';
   readonly local: (walker: T, locals: L) => Partial<L>;
+  /** As those of a step. */
+  readonly leaves?: readonly string[];
 }
 /** Leaves the innermost loop, or returns from the path. @public */
 export interface Jump {
@@ -166,6 +170,8 @@ export interface Path<T, L, E extends AnyEvent> extends Source {
   readonly items: readonly Item<T, L, E>[];
   /** Locals that die when the path returns. Forgetting one multiplies local states. */
   readonly locals: readonly (keyof L & string)[];
+  /** Locals that outlive it: what builds paths out of primitives lists them in its caller. */
+  readonly leaves?: readonly string[];
   /** Like lockdep_assert_preemption_disabled(): checked at expansion. */
   readonly requires?: 'N';
 }

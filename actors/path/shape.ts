@@ -15,6 +15,7 @@ const change: Fits = ['1 or -1', (value) => value === 1 || value === -1];
 const text: Fits = ['text', (value) => typeof value === 'string' && value !== ''];
 const name: Fits = ['a name without dots', (value) => typeof value === 'string' && /^[^.#]+$/.test(value)];
 const list: Fits = ['a list', Array.isArray];
+const names: Fits = ['a list of names', (value) => Array.isArray(value) && value.every(text[1])];
 const oneOf = (...values: readonly string[]): Fits => [
   values.map((value) => JSON.stringify(value)).join(' or '),
   (value) => values.includes(value as string),
@@ -50,6 +51,7 @@ const SPEC: KeysOf<Required<AnySpec>> = {
   yields: yes,
   computes: yes,
   chooses: fn,
+  leaves: names,
   ns: ['a number of ns', (value) => Number.isFinite(value) && (value as number) >= 0],
   source: text,
   grade: oneOf(...GRADES),
@@ -61,7 +63,8 @@ const PATH: KeysOf<Required<AnyPath>> = {
   source: text,
   grade: oneOf(...GRADES),
   items: list,
-  locals: ['a list of names', (value) => Array.isArray(value) && value.every(text[1])],
+  locals: names,
+  leaves: names,
   requires: oneOf('N'),
 };
 
@@ -72,7 +75,7 @@ const ITEMS: { readonly [K in AnyItem['kind']]: KeysOf<Omit<Required<Extract<Any
   call: { path: ['a path', (value) => typeof value === 'object' && value !== null], bind: fn },
   loop: { body: list },
   when: { cases: ['at least one case', (value) => Array.isArray(value) && value.length > 0] },
-  note: { local: fn },
+  note: { local: fn, leaves: names },
   leaveLoop: {},
   return: {},
 };

@@ -2,6 +2,7 @@
  * What the ioctls of a launch share: their locals, what a thread keeps of its last one, the way to
  * a VM and its vCPUs, and the mutexes.
  */
+
 import { type ActorId, outgoing } from '../../events/event.ts';
 import type { EsVcpuEvent, IoctlResult, KvmVmType, LaunchErrno, SevVmEvent, SevVmFacts } from '../../events/sev-es-debug/launch.ts';
 import {
@@ -14,10 +15,10 @@ import {
   kernelSource,
   opOf,
 } from '../host/host-env.ts';
-import { sleepUntil } from '../host/sleeping.ts';
+import { lockMutexPath, type MutexId, unlockMutexStep } from '../kit/mutex.ts';
 import type { Source } from '../path/path.ts';
 
-const { path, step, when, note, leaveLoop } = host;
+const { path, step, when, note } = host;
 
 declare module '../host/host-env.ts' {
   interface HostLocals {
@@ -98,25 +99,11 @@ export function returned(env: HostEnv, t: HostThread, errno: LaunchErrno | undef
 const MUTEX = kernelSource('kernel/locking/mutex.c, mutex_lock(), mutex_lock_killable()');
 
 /** A mutex that a launch takes. No signal ends the wait. */
-export const lockPath = (name: string, id: (t: HostThread, l: HostLocals) => ActorId): HostPath =>
-  path(
-    name,
-    MUTEX,
-    [
-      ...sleepUntil(
-        { first: 'trylock', again: 'trylock_or_handoff' },
-        {
-          send: (t, l) => outgoing(id(t, l), { type: 'mutex.lock' }),
-          answers: { 'mutex.locked': (e) => ({ granted: e.acquired }) },
-        },
-        when([(_t, l) => l.granted === true, [leaveLoop]]),
-      ),
-      note(() => ({ granted: undefined })),
-    ],
-    { locals: ['granted'] },
-  );
-export const unlockStep = (name: string, id: (t: HostThread, l: HostLocals) => ActorId): HostItem =>
-  step(name, { ...MUTEX, send: (t, l) => outgoing(id(t, l), { type: 'mutex.unlock' }) });
+export const lockPath = (name: string, id: MutexId): HostPath => {
+  const lock = lockMutexPath(id, name, {}, MUTEX);
+  return { ...lock, items: [...lock.items, note(() => ({ granted: undefined }))] };
+};
+export const unlockStep = (name: string, id: MutexId): HostItem => unlockMutexStep(id, name, MUTEX);
 
 /** An ioctl by its name: from user mode and back, with what the thread keeps of it. */
 export const ioctlPath = (

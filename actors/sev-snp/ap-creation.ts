@@ -8,10 +8,11 @@
  * @see arch/x86/kvm/svm/sev.c, sev_snp_ap_creation(), sev_snp_init_protected_guest_state(),
  * pre_sev_run() (6.12); arch/x86/kvm/x86.c, vcpu_enter_guest(); domain snp e.4
  */
+
 import { type ActorId, outgoing } from '../../events/event.ts';
 import type { ApEvent } from '../../events/sev-snp/ap.ts';
 import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
-import { sleepUntil } from '../host/sleeping.ts';
+import { lockMutexPath, unlockMutexStep } from '../kit/mutex.ts';
 import { kickPath } from '../kvm/kick.ts';
 import { vcpuOf } from '../kvm/kvm-env.ts';
 import { otherwise, type Source } from '../path/path.ts';
@@ -21,7 +22,6 @@ import { malformed } from './ghcb-protocol.ts';
 
 const { path, step, call, when, note, leaveLoop, leavePath } = host;
 const SEV = (functions: string): Source => kernelSource(`arch/x86/kvm/svm/sev.c, ${functions}`);
-const MUTEX = kernelSource('kernel/locking/mutex.c, mutex_lock(), __mutex_lock_common()');
 const PAGE_BYTES = 4096;
 
 declare module '../host/host-env.ts' {
@@ -39,22 +39,8 @@ declare module '../host/host-env.ts' {
 export const vmsaMutexId = (vcpu: ActorId): ActorId => vcpu.replace('vcpu:', 'mutex:snp_vmsa:');
 
 /** guard(mutex)(&svm->sev_es.snp_vmsa_mutex), for a vCPU that the thread's locals name. */
-const lockVmsa = (of: (t: HostThread, l: HostLocals) => ActorId) =>
-  path(
-    'mutex_lock',
-    MUTEX,
-    sleepUntil(
-      { first: 'trylock', again: 'trylock_or_handoff' },
-      {
-        send: (t, l) => outgoing(vmsaMutexId(of(t, l)), { type: 'mutex.lock' }),
-        answers: { 'mutex.locked': (e) => ({ granted: e.acquired }) },
-      },
-      when([(_t, l) => l.granted === true, [leaveLoop]]),
-    ),
-    { locals: ['granted'] },
-  );
-const unlockVmsa = (of: (t: HostThread, l: HostLocals) => ActorId): HostItem =>
-  step('mutex_unlock', { send: (t, l) => outgoing(vmsaMutexId(of(t, l)), { type: 'mutex.unlock' }) });
+const lockVmsa = (of: (t: HostThread, l: HostLocals) => ActorId) => lockMutexPath((t, l) => vmsaMutexId(of(t, l)));
+const unlockVmsa = (of: (t: HostThread, l: HostLocals) => ActorId): HostItem => unlockMutexStep((t, l) => vmsaMutexId(of(t, l)));
 
 /** The event of a guest. Leaves another `ghcbAnswer` where it is refused. */
 export const apCreationPath = (env: HostEnv) => {

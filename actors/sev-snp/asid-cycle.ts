@@ -7,10 +7,11 @@
  * @see kernel arch/x86/kvm/svm/sev.c, sev_asid_new(), sev_flush_asids(), sev_vm_destroy(),
  * snp_decommission_context()
  */
+
 import { type ActorId, outgoing } from '../../events/event.ts';
 import type { SnpArguments, SnpCommand } from '../../events/sev-snp/snp-command.ts';
 import { type HostEnv, type HostItem, type HostPath, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
-import { goToSleep, sleepUntil } from '../host/sleeping.ts';
+import { lockMutexItems, type MutexId, unlockMutexStep } from '../kit/mutex.ts';
 import { SEV_ASIDS } from './asid-bitmaps.ts';
 import { hasData } from './command-buffers.ts';
 import { updateRmpPath } from './direct-map.ts';
@@ -37,24 +38,12 @@ declare module '../host/host-env.ts' {
   }
 }
 
-type MutexOf = ActorId | ((t: HostThread) => ActorId);
-const mutexOf = (id: MutexOf, t: HostThread): ActorId => (typeof id === 'string' ? id : id(t));
-
 /** A sleeping lock; `granted` is free again behind it. */
-export const lock = (name: string, id: MutexOf): readonly HostItem[] => [
-  ...sleepUntil(
-    { first: name, again: `${name}_again` },
-    {
-      send: (t) => outgoing(mutexOf(id, t), { type: 'mutex.lock' }),
-      answers: { 'mutex.locked': (e) => ({ granted: e.acquired }) },
-    },
-    when([(_t, l) => l.granted === true, [leaveLoop]]),
-    goToSleep(`${name}_schedule`),
-  ),
+export const lock = (name: string, id: MutexId): readonly HostItem[] => [
+  ...lockMutexItems(id, { names: { first: name, again: `${name}_again`, sleep: `${name}_schedule` } }),
   note(() => ({ granted: undefined })),
 ];
-export const unlock = (name: string, id: MutexOf): HostItem =>
-  step(name, { send: (t) => outgoing(mutexOf(id, t), { type: 'mutex.unlock' }) });
+export const unlock = (name: string, id: MutexId): HostItem => unlockMutexStep(id, name);
 
 /** Leaves `failed`. */
 const issue = (env: HostEnv, name: string, command: SnpCommand, args: (t: HostThread) => SnpArguments): HostItem =>

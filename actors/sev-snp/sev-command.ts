@@ -2,11 +2,13 @@
  * sev_do_cmd(): one firmware command at a time, through the mailbox, asleep until the completion
  * interrupt.
  */
+
 import { outgoing } from '../../events/event.ts';
 import type { FirmwareTold, GuestMessage, PspCommand, PspGuest, PspStatus } from '../../events/sev-snp/psp.ts';
 import type { SnpArguments, SnpOutput } from '../../events/sev-snp/snp-command.ts';
 import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
-import { goToSleep, sleepUntil } from '../host/sleeping.ts';
+import { sleepUntil } from '../host/sleeping.ts';
+import { lockMutexItems, unlockMutexStep } from '../kit/mutex.ts';
 import { BUFFER_LOCALS, claimBuffer, giveBufferBack, type HasData, hasCommandBuffers, hasData } from './command-buffers.ts';
 import { updateRmpPath } from './direct-map.ts';
 import { SHARED } from './page-fault.ts';
@@ -184,16 +186,8 @@ export const toldOf = (command: PspCommand, { firmwareStatus, firmwareOutput = n
 
 /** One command at a time. Leaves `granted`. */
 export const lockSevCmd = (): readonly HostItem[] =>
-  sleepUntil(
-    { first: 'mutex_lock', again: 'mutex_trylock_or_handoff' },
-    {
-      send: () => outgoing(SEV_CMD_MUTEX, { type: 'mutex.lock' }),
-      answers: { 'mutex.locked': (e) => ({ granted: e.acquired }) },
-    },
-    when([(_t, l) => l.granted === true, [leaveLoop]]),
-    goToSleep('mutex_lock_schedule'),
-  );
-export const unlockSevCmd = (): HostItem => step('mutex_unlock', { send: () => outgoing(SEV_CMD_MUTEX, { type: 'mutex.unlock' }) });
+  lockMutexItems(SEV_CMD_MUTEX, { names: { first: 'mutex_lock', again: 'mutex_trylock_or_handoff', sleep: 'mutex_lock_schedule' } });
+export const unlockSevCmd = (): HostItem => unlockMutexStep(SEV_CMD_MUTEX);
 
 export const sevCommandPath = (env: HostEnv) =>
   path(

@@ -15,7 +15,7 @@ import { type Owned, Slots } from '../../actors/kvm/slots.ts';
 import { signalParts } from '../../actors/kvm/tgkill.ts';
 import { type UserSpace, userExitParts } from '../../actors/kvm/user-exits.ts';
 import { kvmNotifiers } from '../../actors/kvm/vcpu-load.ts';
-import { type PathPatches, withEnv } from '../../actors/path/patch.ts';
+import { type PathPatches, patchesWith } from '../../actors/path/patch.ts';
 import { didYouMean } from '../../events/nearest.ts';
 import type { ControlOp, HostOp, Program } from '../../events/program.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
@@ -114,7 +114,7 @@ export function hostEnvOf(scenario: ResolvedScenario, { programs, vms, patches }
     slots: slotsOf(scenario),
     userSpace: userSpaceOf(scenario),
     vendor: VENDORS[scenario.host.arch],
-    patches: withEnv(patches, () => env),
+    patches: patchesWith(patches, () => env),
   };
   const carriedOut = (part: HostParts) => (part.operations?.(env) ?? []).map(([name]) => name);
   refuseTwice(owners, 'the operation', carriedOut);
@@ -132,7 +132,7 @@ export function hostEnvOf(scenario: ResolvedScenario, { programs, vms, patches }
 /** @throws MechanismError if nothing carries out what a guest does, or two mechanisms do */
 export function guestEnvOf(scenario: ResolvedScenario, { images, patches }: Programs): GuestEnv {
   const parts = mechanismsOf(scenario.host.arch).flatMap((mechanism) => mechanism.guest?.(scenario) ?? []);
-  const env: GuestEnv = { images, parts, patches: withEnv(patches, () => env) };
+  const env: GuestEnv = { images, parts, patches: patchesWith(patches, () => env) };
   const names = guestOperations(env).map(([name]) => name);
   const twice = names.find((name, at) => names.indexOf(name) < at);
   if (twice !== undefined) throw new MechanismError(`two mechanisms carry out the guest's operation ${twice}; expected one of them to`);

@@ -6,6 +6,7 @@
 import type { AnyStateMachine } from 'xstate';
 import type { Completion } from '../../actors/host/completion.ts';
 import type { HostParts, HostThread } from '../../actors/host/host-env.ts';
+import type { Primitive } from '../../actors/kit/primitive.ts';
 import type { GuestParts } from '../../actors/kvm/guest-program.ts';
 import type { KvmParts } from '../../actors/kvm/slots.ts';
 import type { PathPatches } from '../../actors/path/patch.ts';
@@ -133,6 +134,10 @@ export interface Mechanism {
    * every other list is a sequence.
    */
   readonly sets?: readonly string[];
+  /**
+   * Primitives of the kernel that it uses: their actors come along. Several mechanisms may use one.
+   */
+  readonly uses?: readonly Primitive[] | ((scenario: ResolvedScenario) => readonly Primitive[]);
   /** Its actors, in slot order, and the machine of each kind that it adds. */
   readonly actors?: (scenario: ResolvedScenario) => readonly ActorSpec[];
   readonly machines?: (scenario: ResolvedScenario) => Readonly<Record<string, AnyStateMachine>>;

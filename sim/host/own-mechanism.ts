@@ -112,6 +112,11 @@ const FIELDS = {
   kernelThreads: isFunction.optional(),
   perCpu: listOf(TEXT, 'a list of kinds').optional(),
   sets: listOf(TEXT, 'a list such as "kind.field"').optional(),
+  uses: z
+    .custom<unknown>((value) => typeof value === 'function' || Array.isArray(value), {
+      error: 'expected a list of primitives, or a function that gives one',
+    })
+    .optional(),
   actors: isFunction.optional(),
   machines: isFunction.optional(),
   completions: listOf(COMPLETION, 'a list of names, handlers and drivers').optional(),

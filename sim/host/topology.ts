@@ -18,18 +18,19 @@ import type { ActorId } from '../../events/event.ts';
 import { CATALOGUE } from '../../events/index.ts';
 import type { GuestOp, HostOp, Program } from '../../events/program.ts';
 import { models } from '../models/index.ts';
-import type { ModelModule } from '../models.ts';
 import type { ResolvedScenario, ResolvedVm } from '../scenario/types.ts';
 import type { ActorSpec, Topology } from '../store.ts';
 import { guestEnvOf, hostEnvOf } from './host-code.ts';
 import { interchangeableIn } from './interchangeable.ts';
-import { MechanismError } from './mechanism.ts';
+import { type Mechanism, MechanismError } from './mechanism.ts';
 import { merged } from './merged.ts';
+import { modelTopology } from './model-topology.ts';
 import { Numbering } from './numbering.ts';
 import { checkedTopology } from './own-topology.ts';
 import { patchMachines, pathPatchesOf, refuseUnknownPaths } from './patches.ts';
-import { amongMechanisms, mechanisms, mechanismsOf, originOf, patchesOf } from './registry.ts';
+import { amongMechanisms, mechanismsOf, originOf, patchesOf } from './registry.ts';
 import { runnerOf } from './runner.ts';
+import { actorsOf, machinesOf as machinesOfParts, partsIn, perCpuOf, setsOf } from './used-parts.ts';
 
 const cpuId = (index: number): ActorId => `pcpu:${index}`;
 const vcpuId = (vm: string, index: number): ActorId => `vcpu:${vm}/${index}`;
@@ -87,8 +88,8 @@ const SETS: readonly string[] = [
 
 /**
  * The actors of a scenario, and machines whose paths follow its options. Slots are in this order:
- * pCPUs, scheduler, threads, processes, vCPUs, VMs, those of mechanisms, mutexes of vCPUs and
- * of VMs, loop counters.
+ * pCPUs, scheduler, threads, processes, vCPUs, VMs, those of mechanisms and of the primitives that
+ * these use, mutexes of vCPUs and of VMs, loop counters.
  */
 export function topologyOf(scenario: ResolvedScenario): Topology {
   const own = models().find(({ name }) => name === scenario.model);
@@ -98,6 +99,7 @@ export function topologyOf(scenario: ResolvedScenario): Topology {
   const threads = threadsOf(scenario);
   const facts: Facts = Object.fromEntries(scenario.vms.map((vm) => [vm.id, factsOf(scenario, vm)]));
   const flags = flagsOf(scenario);
+  const used = partsIn(scenario);
   const actors: ActorSpec[] = [
     ...cpusOf(scenario, threads),
     ...threads.map((thread) => ({
@@ -114,40 +116,20 @@ export function topologyOf(scenario: ResolvedScenario): Topology {
     ...scenario.vms.flatMap((vm) => vcpusOf(scenario, { vm, facts: facts[vm.id]!, images })),
     ...scenario.vms.map((vm) => ({ id: `vm:${vm.id}`, kind: 'vm', input: null })),
     ...mechanismsOf(scenario.host.arch).flatMap((mechanism) => mechanism.actors?.(scenario) ?? []),
+    ...actorsOf(used, scenario),
     ...scenario.vms.flatMap((vm) => vm.vcpus.map((_, i) => ({ id: `mutex:${vcpuId(vm.id, i)}`, kind: 'mutex', input: null }))),
     ...(scenario.host.tsc === 'unstable' ? scenario.vms.map(({ id }) => ({ id: hvLockId(id), kind: 'mutex', input: null })) : []),
     ...loopsOf(scenario, threads),
   ];
-  const { machines, origins } = machinesOf(scenario, { programs: programs.values, images: images.values, vms: facts });
+  const { machines, origins } = machinesOf(scenario, used, { programs: programs.values, images: images.values, vms: facts });
   const mechanisms = mechanismsOf(scenario.host.arch);
-  const perCpu = mechanisms.flatMap((mechanism) => mechanism.perCpu ?? []);
-  const sets = [...SETS, ...mechanisms.flatMap((mechanism) => mechanism.sets ?? [])];
+  const perCpu = [...mechanisms.flatMap((mechanism) => mechanism.perCpu ?? []), ...perCpuOf(used)];
+  const sets = [...SETS, ...mechanisms.flatMap((mechanism) => mechanism.sets ?? []), ...setsOf(used)];
   const interchangeable = interchangeableIn(actors, perCpu);
   return checkedTopology(
     { actors, machines, origins, catalogue: catalogueOf(scenario), sets, interchangeable },
     'what the mechanisms of the host bring',
   );
-}
-
-/** A model that is not the host's, with the mechanism that brings it. */
-function modelTopology(model: ModelModule, scenario: ResolvedScenario): Topology {
-  const owner = mechanisms().find((mechanism) => mechanism.models?.includes(model));
-  const origin = owner ? originOf(owner) : null;
-  const where = `${origin ?? owner?.name ?? 'a program'}: topology() of model ${model.name}`;
-  const topology = checkedTopology(madeBy(model, scenario, where), where);
-  return origin === null
-    ? topology
-    : { ...topology, origins: Object.fromEntries(Object.keys(topology.machines).map((kind) => [kind, origin])) };
-}
-
-/** What the model answers; what it throws names it. */
-function madeBy(model: ModelModule, scenario: ResolvedScenario, where: string): unknown {
-  try {
-    return model.topology(scenario);
-  } catch (error) {
-    if (!(error instanceof Error) || error.name !== 'Error') throw error;
-    throw new MechanismError(`${where} throws: ${error.message}`, { cause: error });
-  }
 }
 
 /** Flags that every task has from the start. */
@@ -166,6 +148,7 @@ const catalogueOf = ({ host }: ResolvedScenario): Topology['catalogue'] =>
 /** The machine of each kind, with the paths that the scenario's options choose. */
 function machinesOf(
   scenario: ResolvedScenario,
+  used: ReturnType<typeof partsIn>,
   parts: { programs: readonly Program<HostOp>[]; images: readonly GuestImage[]; vms: Facts },
 ): { machines: Record<string, AnyStateMachine>; origins: Record<string, string> } {
   const changes = patchesOf(scenario);
@@ -181,7 +164,7 @@ function machinesOf(
     vcpu: vcpuMachine(guest),
     vm: vmMachine,
   };
-  const origins = addMachines(machines, scenario);
+  const origins = addMachines(machines, scenario, (mechanism) => machinesOfParts(used, mechanism, env));
   patchMachines(machines, changes, scenario);
   return { machines, origins };
 }
@@ -190,7 +173,11 @@ function machinesOf(
  * Adds the machines of objects that threads ask, and those of mechanisms. Returns which of the
  * user's own mechanisms brought each kind.
  */
-function addMachines(machines: Record<string, AnyStateMachine>, scenario: ResolvedScenario): Record<string, string> {
+function addMachines(
+  machines: Record<string, AnyStateMachine>,
+  scenario: ResolvedScenario,
+  ofParts: (mechanism: Mechanism) => Readonly<Record<string, AnyStateMachine>>,
+): Record<string, string> {
   const origins: Record<string, string> = {};
   const owners: Record<string, string> = {};
   const objects = {
@@ -201,7 +188,7 @@ function addMachines(machines: Record<string, AnyStateMachine>, scenario: Resolv
   const sets = amongMechanisms<{ name: string; origin: string | null; kinds: Record<string, AnyStateMachine> }>(objects, (one) => ({
     name: `mechanism ${one.name}`,
     origin: originOf(one),
-    kinds: one.arches.includes(scenario.host.arch) ? { ...one.machines?.(scenario) } : {},
+    kinds: one.arches.includes(scenario.host.arch) ? { ...one.machines?.(scenario), ...ofParts(one) } : {},
   }));
   for (const { name, origin, kinds } of sets) {
     for (const [kind, machine] of Object.entries(kinds)) {

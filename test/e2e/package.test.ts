@@ -142,9 +142,9 @@ describe('in a project of its own', () => {
 
   it('has these entry points and no others', ({ skip }) => {
     skip(missing !== '', missing);
-    expect(Object.keys(manifest.exports)).toEqual(['.', './extend', './journal', './timeline', './scenarios/*', './package.json']);
+    expect(Object.keys(manifest.exports)).toEqual(['.', './extend', './kit', './journal', './timeline', './scenarios/*', './package.json']);
     const load = (path: string) => run(project, process.execPath, '--input-type=module', '--eval', `await import('${path}')`);
-    for (const path of ['worldswitch', 'worldswitch/extend', 'worldswitch/journal', 'worldswitch/timeline'])
+    for (const path of ['worldswitch', 'worldswitch/extend', 'worldswitch/kit', 'worldswitch/journal', 'worldswitch/timeline'])
       expect(load(path)).toMatchObject({ status: 0, stderr: '' });
     for (const path of ['worldswitch/sim/session', 'worldswitch/cli/main', 'worldswitch/extend.js', 'worldswitch/dist/api/index.js'])
       expect(load(path).stderr).toContain('ERR_PACKAGE_PATH_NOT_EXPORTED');
@@ -169,7 +169,7 @@ describe('in a project of its own', () => {
       return run(folder, process.execPath, join(project, 'node_modules/worldswitch/dist/cli/main.js'), 'scenarios', '--models', name);
     };
     const body = "export const mechanism = { name: 'mine', arches: ['amd'] };";
-    const own = ['worldswitch', 'worldswitch/extend', 'worldswitch/journal', 'worldswitch/timeline'].map((path) => `import '${path}';`);
+    const own = ['worldswitch', 'worldswitch/extend', 'worldswitch/kit', 'worldswitch/journal', 'worldswitch/timeline'].map((path) => `import '${path}';`);
     expect(check('own.mjs', `${own.join('')}${body}`)).toMatchObject({ status: 0, stderr: '' });
     for (const path of ['worldswitch/actors/paths/env', 'worldswitch/sim/property']) {
       const { status, stderr } = check(`old-${path.split('/').at(-1)}.mjs`, `import '${path}';${body}`);

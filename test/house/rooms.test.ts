@@ -19,7 +19,7 @@ const FOUNDATIONS = SHIPPED_MECHANISMS.map(({ name }) => name).filter((name) => 
 
 const HOUSES: Readonly<Record<string, House>> = {
   'actors/': {
-    ranks: [['path'], ['host'], ['kvm'], ['svm', 'vmx', 'arm64'], FOUNDATIONS, Object.keys(BUILDS_ON)],
+    ranks: [['path'], ['host'], ['kit'], ['kvm'], ['svm', 'vmx', 'arm64'], FOUNDATIONS, Object.keys(BUILDS_ON)],
   },
   'sim/explore/': {
     // What a search asks and answers names the tables and ledgers of a search, and so stands above

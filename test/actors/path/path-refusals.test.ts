@@ -192,7 +192,7 @@ describe('what has no meaning', () => {
       'an unknown key',
       loose({ local: ['n'] }),
       ORIGIN,
-      'walk.inner has a key "local"; expected name, source, grade, items, locals, requires; did you mean "locals"?',
+      'walk.inner has a key "local"; expected name, source, grade, items, locals, leaves, requires; did you mean "locals"?',
     ],
     ['a context that is none', loose({ requires: 'P' }), ORIGIN, 'walk.inner: requires is "P"; expected "N"'],
     ['locals that are no names', loose({ locals: 'n' }), ORIGIN, 'walk.inner: locals is "n"; expected a list of names'],

@@ -1,0 +1,114 @@
+/**
+ * mutex_lock() and its likes: the thread asks, sleeps if it was refused, and asks again when the
+ * owner has woken it. Wake-ups wake all that wait: which of them gets the lock, no rule decides.
+ *
+ * Simplified: no optimistic spinning, no handoff.
+ *
+ * @see kernel kernel/locking/mutex.c, mutex_lock(), __mutex_lock_common(), mutex_unlock()
+ */
+import { type ActorId, outgoing } from '../../events/event.ts';
+import {
+  fatalSignalPending,
+  type HostItem,
+  type HostLocals,
+  type HostPath,
+  type HostThread,
+  host,
+  kernelSource,
+} from '../host/host-env.ts';
+import { mutexMachine } from '../host/kernel-objects.ts';
+import { goToSleep, sleepUntil } from '../host/sleeping.ts';
+import type { Source, StepSpec } from '../path/path.ts';
+import type { Local } from './local.ts';
+import { type At, instanceAt, type Per, type Primitive } from './primitive.ts';
+
+const { path, step, call, when, note, leaveLoop } = host;
+export const MUTEX: Source = kernelSource('kernel/locking/mutex.c, mutex_lock(), __mutex_lock_common()');
+
+export type MutexId = ActorId | ((t: HostThread, l: HostLocals) => ActorId);
+const idOf = (id: MutexId, t: HostThread, l: HostLocals): ActorId => (typeof id === 'string' ? id : id(t, l));
+
+interface Names {
+  readonly first: string;
+  readonly again: string;
+  readonly sleep: string;
+}
+/** How a mutex is waited for, and what the steps are called. */
+interface How {
+  readonly names?: Partial<Names>;
+  readonly known?: Partial<Source>;
+  /** A signal that ends the wait: the lock is not granted then. */
+  readonly ends?: (t: HostThread) => boolean;
+}
+
+/** The wait for a mutex, inside another path. Leaves `granted`. */
+export const lockMutexItems = (id: MutexId, { names, known, ends }: How = {}): readonly HostItem[] =>
+  sleepUntil(
+    { first: names?.first ?? 'trylock', again: names?.again ?? 'trylock_or_handoff', ...(known && { known }) },
+    {
+      send: (t, l) => outgoing(idOf(id, t, l), { type: 'mutex.lock' }),
+      answers: { 'mutex.locked': (e) => ({ granted: e.acquired }) },
+    },
+    when([(t, l) => l.granted === true || ends?.(t) === true, [leaveLoop]]),
+    ...(names?.sleep === undefined ? [] : [goToSleep(names.sleep)]),
+  );
+
+/** The wait as a function of its own. No signal ends it unless `how` says so. */
+export const lockMutexPath = (id: MutexId, name = 'mutex_lock', how: How = {}, source = MUTEX): HostPath =>
+  path(name, source, lockMutexItems(id, how), how.ends ? {} : { locals: ['granted'] });
+
+type UnlockRest = Pick<StepSpec<HostThread, HostLocals, never>, 'set' | 'source' | 'grade'>;
+/** mutex_unlock(). */
+export const unlockMutexStep = (id: MutexId, name = 'mutex_unlock', rest: UnlockRest = {}): HostItem =>
+  step(name, { send: (t, l) => outgoing(idOf(id, t, l), { type: 'mutex.unlock' }), ...rest });
+
+/** Where a step of a lock stands, and what it is called. @public */
+export interface LockWhere {
+  readonly at?: At<HostThread, HostLocals>;
+  readonly as?: string;
+}
+
+/** A sleeping lock. @public */
+export interface Mutex extends Primitive {
+  readonly kind: string;
+  /** mutex_lock(). */
+  lock(where?: LockWhere): HostItem;
+  /** mutex_lock_killable(); `into` gets whether it is held: a fatal signal ends the wait. */
+  lockKillable(into: Local<boolean>, where?: LockWhere): HostItem;
+  /** mutex_lock_interruptible(); `into` gets whether it is held: a signal ends the wait. */
+  lockInterruptible(into: Local<boolean>, where?: LockWhere): HostItem;
+  /** mutex_trylock(); `into` gets whether it is held. */
+  trylock(into: Local<boolean>, where?: LockWhere): HostItem;
+  unlock(where?: LockWhere): HostItem;
+}
+
+/** A mutex of this name: one for the host, or one for each VM, vCPU or CPU. @public */
+export function mutex(name: string, { per = 'host' }: { readonly per?: Per } = {}): Mutex {
+  const id = ({ at }: LockWhere): MutexId => instanceAt(name, per, at);
+  const endable =
+    (as: string, ends: (t: HostThread) => boolean, interruptible: boolean) =>
+    (into: Local<boolean>, where: LockWhere = {}): HostItem => {
+      const made = lockMutexPath(id(where), where.as ?? as, { ends });
+      const items = [
+        ...(interruptible ? [note(() => ({ interruptible: true as const }))] : []),
+        ...made.items,
+        note((_t, l) => ({ [into.name]: l.granted === true, granted: undefined, interruptible: undefined })),
+      ];
+      return call({ ...made, items, locals: ['granted', 'interruptible'], leaves: [into.name] });
+    };
+  return {
+    kind: name,
+    parts: [{ kind: name, per, machine: () => mutexMachine, sets: ['waiters'] }],
+    lock: (where = {}) => call(lockMutexPath(id(where), where.as)),
+    lockKillable: endable('mutex_lock_killable', fatalSignalPending, false),
+    lockInterruptible: endable('mutex_lock_interruptible', (t) => fatalSignalPending(t) || t.sigpending === true, true),
+    trylock: (into, where = {}) =>
+      step(where.as ?? 'mutex_trylock', {
+        ...MUTEX,
+        leaves: [into.name],
+        send: (t, l) => outgoing(idOf(id(where), t, l), { type: 'mutex.trylock' }),
+        answers: { 'mutex.locked': (e) => ({ [into.name]: e.acquired }) },
+      }),
+    unlock: (where = {}) => unlockMutexStep(id(where), where.as, MUTEX),
+  };
+}

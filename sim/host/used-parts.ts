@@ -1,0 +1,72 @@
+/**
+ * What the primitives bring that mechanisms use: their actors and machines. Several mechanisms may
+ * use one primitive, as it is the same wherever it stands.
+ */
+import type { AnyStateMachine } from 'xstate';
+import type { HostEnv } from '../../actors/host/host-env.ts';
+import { instancesOf, type Part, type Primitive } from '../../actors/kit/primitive.ts';
+import type { ResolvedScenario } from '../scenario/types.ts';
+import type { ActorSpec } from '../store.ts';
+import { type Mechanism, MechanismError } from './mechanism.ts';
+import { nameOf } from './merged.ts';
+import { mechanismsOf } from './registry.ts';
+
+/** A part with the mechanism that uses it. */
+interface Used {
+  readonly part: Part;
+  readonly owner: Mechanism;
+}
+
+/** The primitives of a mechanism in this scenario. @throws MechanismError where one is none */
+function primitivesOf(mechanism: Mechanism, scenario: ResolvedScenario): readonly Primitive[] {
+  const { uses = [] } = mechanism;
+  const used: unknown = typeof uses === 'function' ? uses(scenario) : uses;
+  const isPrimitive = (one: unknown): one is Primitive => Array.isArray((one as Partial<Primitive> | null)?.parts);
+  if (!Array.isArray(used) || !used.every(isPrimitive))
+    throw new MechanismError(
+      `${nameOf(mechanism)}: uses: expected a list of primitives, such as cell() or mutex() of worldswitch/kit gives`,
+    );
+  return used;
+}
+
+/**
+ * Each part once, in the order in which mechanisms use them.
+ * @throws MechanismError if two parts have one kind
+ */
+export function partsIn(scenario: ResolvedScenario): readonly Used[] {
+  const byKind = new Map<string, Used>();
+  for (const owner of mechanismsOf(scenario.host.arch)) {
+    for (const part of primitivesOf(owner, scenario).flatMap(({ parts }) => parts)) {
+      const other = byKind.get(part.kind);
+      if (other !== undefined && other.part !== part)
+        throw new MechanismError(
+          `${nameOf(owner)}: uses: ${part.kind} is a primitive of ${other.owner === owner ? 'its own' : nameOf(other.owner)} already; expected another name`,
+        );
+      if (other === undefined) byKind.set(part.kind, { part, owner });
+    }
+  }
+  return [...byKind.values()];
+}
+
+/** The actors of these parts, in slot order. */
+export function actorsOf(used: readonly Used[], { host, vms }: ResolvedScenario): readonly ActorSpec[] {
+  const shape = { cpus: host.cpus, vms: vms.map(({ id, vcpus }) => ({ id, vcpus: vcpus.length })) };
+  return used.flatMap(({ part }) =>
+    instancesOf(part.per, shape).map((instance) => ({
+      id: `${part.kind}:${instance}`,
+      kind: part.kind,
+      input: part.input?.(instance) ?? null,
+    })),
+  );
+}
+
+/** The machines of one mechanism's parts, by kind. */
+export const machinesOf = (used: readonly Used[], owner: Mechanism, env: HostEnv): Record<string, AnyStateMachine> =>
+  Object.fromEntries(used.filter((one) => one.owner === owner).map(({ part }) => [part.kind, part.machine(env)]));
+
+/** Fields whose lists are sets. */
+export const setsOf = (used: readonly Used[]): readonly string[] =>
+  used.flatMap(({ part }) => (part.sets ?? []).map((field) => `${part.kind}.${field}`));
+
+/** Kinds of which each CPU has one. */
+export const perCpuOf = (used: readonly Used[]): readonly string[] => used.flatMap(({ part }) => (part.per === 'cpu' ? [part.kind] : []));
