@@ -39,7 +39,7 @@ export const notWhole = (name: string): CliError =>
     attempt: 'the same without --time, or with more',
   });
 
-const quoted = (text: string): string => `"${text.replace(/[\\"]/g, (char) => `\\${char}`)}"`;
+const quoted = (text: string): string => `"${text.replace(/[\\"]/g, (char) => `\\${char}`).replaceAll('\n', '\\n')}"`;
 
 const COLOURS: Readonly<Record<GraphState['outcome'], string>> = {
   'goes-on': '',

@@ -1,4 +1,4 @@
-/** `explore --coverage`: each line of each path with how often it was taken, and a profile of the states. */
+/** `explore --coverage`: each line of each path with how often it was taken, and a profile. */
 import type { AnyStateNode } from 'xstate';
 import { walksOf } from '../../actors/path/walks.ts';
 import type { Profile, Traffic } from '../../sim/explore/covered/inspection.ts';
